@@ -186,3 +186,9 @@ test('jobs:cancel and jobs:retry take tags, groups and values of payloads', asyn
       '✗ --all must be the only condition, but --state came with it\n  Leave out one of them.\n',
     )
 })
+
+test('a key that no worker ever had is refused, by jobs:retry too', async () => {
+  const console = new MemoryConsole()
+  expect(await run(['jobs:retry', '--job=mial'], { commands: [JobsRetryCommand], console })).toBe(2)
+  expect(console.stderr).toContain("No job has the key 'mial', and no worker ever had it")
+})

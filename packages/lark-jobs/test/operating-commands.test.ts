@@ -113,4 +113,9 @@ test('groups, permits, circuits, and what each worker runs', async () => {
     // The other may still be on its way to the store.
     runs: expect.arrayContaining([expect.objectContaining({ key: 'shop', worker: worker.id })]),
   })
+  await jobs.pause({ all: true })
+  const first = (await lark('jobs:workers', '--json', '--limit=1')).json()
+  const rest = (await lark('jobs:workers', '--json', `--cursor=${first.cursor}`)).json()
+  expect(rest.runs).not.toContainEqual(first.runs[0])
+  expect(await lark('jobs:workers', '--cursor=abc')).toMatchObject({ code: 2 })
 })

@@ -1,9 +1,10 @@
 /**
  * The flags by which commands choose jobs, and the filter that they make.
  */
-import { usageError } from '@s18i/lark/config'
+import { nearest, usageError } from '@s18i/lark/config'
 import { defined } from '../model/defined.ts'
-import type { JobConditions } from '../operate.ts'
+import { listed } from '../model/listed.ts'
+import type { JobConditions, Operate } from '../operate.ts'
 
 /** What messages call the conditions. */
 export const flagNames = {
@@ -76,4 +77,22 @@ function pathAndValue(text: string): [path: string, value: unknown] {
   } catch {
     return [text.slice(0, at), value]
   }
+}
+
+/** The most keys in a message. */
+const MOST = 20
+
+/**
+ * After a filter by key has met no job.
+ *
+ * @throws USAGE if no worker ever had the key, because it may be misspelled
+ */
+export async function checkKey(key: string | undefined, operating: Operate): Promise<void> {
+  const keys = key === undefined ? [] : await operating.keys()
+  if (key === undefined || keys.includes(key)) return
+  const near = nearest(key, keys)
+  const known =
+    keys.length === 0 ? 'No worker has reported its keys yet' : `Known keys: ${listed(keys, MOST)}`
+  const hint = near === undefined ? known : `Did you mean ${near}?`
+  throw usageError(`No job has the key '${key}', and no worker ever had it`, hint)
 }

@@ -1,11 +1,10 @@
 import { arg, Command, flag } from '@s18i/lark'
-import { nearest, usageError, visible } from '@s18i/lark/config'
+import { usageError, visible } from '@s18i/lark/config'
 import { Jobs } from '../api/default-jobs.ts'
 import { defined } from '../model/defined.ts'
 import { readable } from '../model/duration.ts'
-import { listed } from '../model/listed.ts'
 import { type CancelFilter, type Cancelled, cancellable, type Operate, operate } from '../operate.ts'
-import { filterOf, flagNames, words } from './job-filter.ts'
+import { checkKey, filterOf, flagNames, words } from './job-filter.ts'
 
 /** `lark jobs:cancel`: jobs that do not run end at once, running jobs are asked to end. */
 export class JobsCancelCommand extends Command {
@@ -83,26 +82,15 @@ export class JobsCancelCommand extends Command {
   /**
    * Whether no job matches. If so, prints that.
    *
-   * @throws USAGE if no worker ever had the key, because it may be misspelled
+   * @throws USAGE if no worker ever had the key
    */
   async #isNone({ cancelled, asked }: Cancelled, operating: Operate): Promise<boolean> {
-    const { job: key } = this
     if (cancelled + asked > 0) return false
-    const keys = key === undefined ? [] : await operating.keys()
-    if (key === undefined || keys.includes(key)) {
-      if (!this.json) this.success('Nothing to cancel: no such job is waiting or running')
-      return true
-    }
-    const near = nearest(key, keys)
-    const known =
-      keys.length === 0 ? 'No worker has reported its keys yet' : `Known keys: ${listed(keys, MOST)}`
-    const hint = near === undefined ? known : `Did you mean ${near}?`
-    throw usageError(`No job has the key '${key}', and no worker ever had it`, hint)
+    await checkKey(this.job, operating)
+    if (!this.json) this.success('Nothing to cancel: no such job is waiting or running')
+    return true
   }
 }
-
-/** The most keys in a message. */
-const MOST = 20
 
 /** How many jobs, and how many of them run. @param of the filter in words */
 function told({ cancelled, asked }: Cancelled, of: string): string {

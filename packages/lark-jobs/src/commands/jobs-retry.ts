@@ -3,7 +3,7 @@ import { usageError } from '@s18i/lark/config'
 import { Jobs } from '../api/default-jobs.ts'
 import { defined } from '../model/defined.ts'
 import { operate, type RetryFilter, retriable } from '../operate.ts'
-import { filterOf, flagNames } from './job-filter.ts'
+import { checkKey, filterOf, flagNames } from './job-filter.ts'
 
 /** `lark jobs:retry`: queues ended jobs again. */
 export class JobsRetryCommand extends Command {
@@ -44,6 +44,7 @@ export class JobsRetryCommand extends Command {
     const count = hasIds
       ? await operating.retry(ids, { ...of, dryRun })
       : await operating.retry(which as RetryFilter, { dryRun })
+    if (count === 0) await checkKey(this.job, operating)
     if (this.json) return { retried: count, ...(dryRun && { dryRun }) }
     const counted = `${count.toLocaleString('en')} ${count === 1 ? 'job' : 'jobs'}`
     this.success(dryRun ? `Would put ${counted} back to work` : `Put ${counted} back to work`)

@@ -1,6 +1,7 @@
 import { Command, flag } from '@s18i/lark'
 import { visible } from '@s18i/lark/config'
 import { Jobs } from '../api/default-jobs.ts'
+import { defined } from '../model/defined.ts'
 import { readable } from '../model/duration.ts'
 import { type ActiveJob, operate } from '../operate.ts'
 
@@ -9,13 +10,14 @@ export class JobsWorkersCommand extends Command {
   readonly key = 'jobs:workers'
   override description = 'Show the live workers, and what each of them runs'
   limit = flag.number('How many running jobs at most', { default: 100, short: 'l', wholeFrom: 1 })
+  cursor = flag.string('Of the page before, which --json prints')
 
   async handle() {
     await using jobs = Jobs
-    const operating = operate(jobs, { names: { limit: '--limit' } })
+    const operating = operate(jobs, { names: { limit: '--limit', cursor: '--cursor' } })
     const workers = await operating.workers()
-    const { runs, cursor } = await operating.runs({}, { limit: this.limit })
-    if (this.json) return { workers, runs }
+    const { runs, cursor } = await operating.runs({}, defined({ limit: this.limit, cursor: this.cursor }))
+    if (this.json) return { workers, runs, ...(cursor !== undefined && { cursor }) }
     if (workers.length === 0) this.warn('No worker is running: start one with lark jobs:work')
     else
       this.table(
