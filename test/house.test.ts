@@ -38,6 +38,8 @@ const floors: Record<string, string[][]> = {
   ],
   'packages/lark-jobs/src': [
     ['model/*'],
+    // when a schedule ticks
+    ['schedule/*'],
     ['options/*'],
     ['store/contract/*'],
     ['store/sqlite/*', 'store/redis/*'],

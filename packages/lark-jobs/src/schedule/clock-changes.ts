@@ -1,0 +1,91 @@
+/**
+ * What the clock changes of a year do to a cron expression: `lark schedule:explain`.
+ */
+import { hourOf } from '../model/cron.ts'
+import { instantsBetween } from './instants.ts'
+
+/** The clock of a zone is set. */
+export interface ClockChange {
+  /** Milliseconds since 1970. */
+  at: number
+  /** Milliseconds from UTC, before and after. */
+  before: number
+  after: number
+}
+
+/** A day on which an expression does not tick as it does on others. */
+export interface UnusualDay {
+  change: ClockChange
+  /**
+   * Local times that the expression names within the time that is skipped or repeated: milliseconds since 1970, as if
+   * the local time were UTC.
+   */
+  named: number[]
+  /** The instants at which it ticks for them: at the change, or within the time that comes twice. */
+  ticks: number[]
+}
+
+const HOUR = 3_600_000
+/** Local times of one change that are listed. An expression with seconds names 3,600 in an hour. */
+const MOST = 120
+
+/** The changes of the clock in a year of a zone. */
+export function clockChanges(timezone: string, year: number): ClockChange[] {
+  const [start, end] = [Date.UTC(year, 0, 1) - 14 * HOUR, Date.UTC(year + 1, 0, 1) + 12 * HOUR]
+  const offset = offsetIn(timezone)
+  const found: ClockChange[] = []
+  for (let hour = start; hour < end; hour += HOUR) {
+    const [before, after] = [offset(hour), offset(hour + HOUR)]
+    if (before === after) continue
+    let [low, high] = [hour, hour + HOUR]
+    while (high - low > 1_000) {
+      const middle = low + Math.floor((high - low) / 2_000) * 1_000
+      if (offset(middle) === before) low = middle
+      else high = middle
+    }
+    if (new Date(high + after).getUTCFullYear() === year) found.push({ at: high, before, after })
+  }
+  return found
+}
+
+/** The days of a year on which the expression ticks in another way, because the clock is set. */
+export function unusualDays(expression: string, timezone: string, year: number): UnusualDay[] {
+  return clockChanges(timezone, year)
+    .map((change) => unusual(expression, timezone, change))
+    .filter(({ named }) => named.length > 0)
+}
+
+function unusual(expression: string, timezone: string, change: ClockChange): UnusualDay {
+  const { at, before, after } = change
+  const length = Math.abs(after - before)
+  const isSkipped = after > before
+  // The local times from the change on: those that do not exist, or those that come twice.
+  const local = at + Math.min(before, after)
+  const named = instantsBetween(expression, 'UTC', local, local + length).slice(0, MOST)
+  const ticks = isSkipped
+    ? instantsBetween(expression, timezone, at, at + 1_000)
+    : instantsBetween(expression, timezone, at - length, at + length).slice(0, 2 * MOST)
+  // Intervals that count through all hours are not affected.
+  const isUsual = hourOf(expression) === '*'
+  return { change, named: isUsual ? [] : named, ticks }
+}
+
+/** The milliseconds from UTC at an instant. */
+function offsetIn(timezone: string): (at: number) => number {
+  const format = new Intl.DateTimeFormat('en-US', {
+    timeZone: timezone,
+    hourCycle: 'h23',
+    year: 'numeric',
+    month: 'numeric',
+    day: 'numeric',
+    hour: 'numeric',
+    minute: 'numeric',
+    second: 'numeric',
+  })
+  return (at) => {
+    const parts = Object.fromEntries(format.formatToParts(at).map(({ type, value }) => [type, Number(value)]))
+    const { year, month, day, hour, minute, second } = parts as Record<string, number>
+    const local = Date.UTC(year!, month! - 1, day, hour, minute, second)
+    return local - Math.floor(at / 1_000) * 1_000
+  }
+}

@@ -1,0 +1,211 @@
+/**
+ * The ticks of a year, tick by tick, against a second source of truth: the local time of every minute, from Intl.
+ */
+import { Cron } from 'croner'
+import { expect, test } from 'vitest'
+import { readCron } from '../../src/model/cron.ts'
+import { clockChanges, unusualDays } from '../../src/schedule/clock-changes.ts'
+import { instantsAfter, instantsBetween, type Timing } from '../../src/schedule/instants.ts'
+import { Random } from '../conformance/random.ts'
+
+const MINUTE = 60_000
+const YEAR = 2026
+const start = Date.UTC(YEAR, 0, 1)
+const end = Date.UTC(YEAR + 1, 0, 1)
+
+const zones = [
+  'Europe/Paris',
+  'America/New_York',
+  'America/Santiago',
+  'Africa/Cairo',
+  'Asia/Beirut',
+  'Australia/Lord_Howe',
+  'Asia/Kathmandu',
+]
+
+/** Minutes, hours, days of the month, months, days of the week, as numbers; `isFixed`: it names its times. */
+interface Plan {
+  expression: string
+  isFixed: boolean
+  matches(minute: number, hour: number, day: number, month: number, weekday: number): boolean
+}
+
+const plans: Plan[] = [
+  { expression: '0 0 * * *', isFixed: true, matches: (m, h) => m === 0 && h === 0 },
+  { expression: '30 2 * * *', isFixed: true, matches: (m, h) => m === 30 && h === 2 },
+  { expression: '45 1 * * *', isFixed: true, matches: (m, h) => m === 45 && h === 1 },
+  {
+    expression: '15,45 2,14 * * *',
+    isFixed: true,
+    matches: (m, h) => (m === 15 || m === 45) && h % 12 === 2,
+  },
+  {
+    expression: '0 8 * * MON-FRI',
+    isFixed: true,
+    matches: (m, h, _d, _n, w) => m === 0 && h === 8 && w > 0 && w < 6,
+  },
+  { expression: '*/30 * * * *', isFixed: false, matches: (m) => m % 30 === 0 },
+  { expression: '*/15 1-3 * * *', isFixed: false, matches: (m, h) => m % 15 === 0 && h >= 1 && h <= 3 },
+  { expression: '5 */2 * * *', isFixed: false, matches: (m, h) => m === 5 && h % 2 === 0 },
+  {
+    expression: '0 3 1 JAN,JUL *',
+    isFixed: true,
+    matches: (m, h, d, n) => m === 0 && h === 3 && d === 1 && n % 6 === 1,
+  },
+  {
+    expression: '0 12 13 * 5',
+    isFixed: true,
+    matches: (m, h, d, _n, w) => m === 0 && h === 12 && (d === 13 || w === 5),
+  },
+]
+
+/** For each minute of the year and the day before: the local time as if it were UTC. */
+function localTimes(timezone: string): Map<number, number> {
+  const format = new Intl.DateTimeFormat('en-CA', {
+    timeZone: timezone,
+    hourCycle: 'h23',
+    year: 'numeric',
+    month: '2-digit',
+    day: '2-digit',
+    hour: '2-digit',
+    minute: '2-digit',
+  })
+  const all = new Map<number, number>()
+  // No zone changes its clock within a quarter of an hour.
+  for (let at = start - 1_440 * MINUTE; at < end; at += 15 * MINUTE) {
+    const [date, time] = format.format(at).split(', ')
+    const local = Date.parse(`${date}T${time}Z`)
+    for (let n = 0; n < 15; n++) all.set(at + n * MINUTE, local + n * MINUTE)
+  }
+  return all
+}
+
+function expected({ isFixed, matches }: Plan, times: ReadonlyMap<number, number>): number[] {
+  const isNamed = (local: number) => {
+    const date = new Date(local)
+    return matches(
+      date.getUTCMinutes(),
+      date.getUTCHours(),
+      date.getUTCDate(),
+      date.getUTCMonth() + 1,
+      date.getUTCDay(),
+    )
+  }
+  const found = new Set<number>()
+  let latest = Number.NEGATIVE_INFINITY
+  for (const [at, local] of times) {
+    const isRepeated = local <= latest
+    if (isNamed(local) && !(isFixed && isRepeated)) found.add(at)
+    // Named times that were skipped, all at the end of the gap.
+    if (isFixed && latest > Number.NEGATIVE_INFINITY)
+      for (let gone = latest + MINUTE; gone < local; gone += MINUTE) if (isNamed(gone)) found.add(at)
+    latest = Math.max(latest, local)
+  }
+  return [...found].filter((at) => at >= start)
+}
+
+test.each(zones)('%s: every tick of a year', (timezone) => {
+  const times = localTimes(timezone)
+  for (const plan of plans) {
+    const found = instantsBetween(plan.expression, timezone, start, end)
+    expect({ [plan.expression]: iso(found) }).toEqual({ [plan.expression]: iso(expected(plan, times)) })
+  }
+})
+
+test('the days on which clock changes matter', () => {
+  const paris = unusualDays('30 2 * * *', 'Europe/Paris', YEAR)
+  expect(paris.map(({ named, ticks }) => [iso(named), iso(ticks)])).toEqual([
+    [['2026-03-29T02:30:00.000Z'], ['2026-03-29T01:00:00.000Z']],
+    [['2026-10-25T02:30:00.000Z'], ['2026-10-25T00:30:00.000Z']],
+  ])
+  expect(unusualDays('*/15 * * * *', 'Europe/Paris', YEAR)).toEqual([])
+  expect(unusualDays('0 8 * * *', 'Europe/Paris', YEAR)).toEqual([])
+  const [skipped, repeated] = unusualDays('*/30 2 * * *', 'Europe/Paris', YEAR)
+  expect([skipped!.ticks.length, repeated!.ticks.length]).toEqual([0, 4])
+  // Half an hour.
+  expect(unusualDays('45 1 * * *', 'Australia/Lord_Howe', YEAR)).toHaveLength(1)
+  expect(clockChanges('Asia/Kathmandu', YEAR)).toEqual([])
+  // The clock goes forward at midnight, so the day begins at 01:00.
+  const [cairo] = unusualDays('0 0 * * *', 'Africa/Cairo', YEAR)
+  expect(iso(cairo!.ticks)).toEqual(['2026-04-23T22:00:00.000Z'])
+})
+
+test('intervals are aligned to the clock, and bounded by from and until', () => {
+  const at = Date.parse('2026-11-26T08:07:00Z')
+  const every: Timing = { kind: 'every', ms: 15 * MINUTE }
+  expect(iso(instantsAfter(every, at, 3))).toEqual([
+    '2026-11-26T08:15:00.000Z',
+    '2026-11-26T08:30:00.000Z',
+    '2026-11-26T08:45:00.000Z',
+  ])
+  const [from, until] = [Date.parse('2026-12-01T09:00:00Z'), Date.parse('2026-12-02T09:00:00Z')]
+  expect(instantsAfter({ ...every, until: at + 30 * MINUTE }, at, 9)).toHaveLength(2)
+  expect(instantsAfter({ ...every, from }, at, 1)).toEqual([from])
+  const daily: Timing = { kind: 'cron', expression: '0 9 * * *', from, until }
+  expect(instantsAfter(daily, at, 5)).toEqual([from, until])
+  expect(instantsAfter({ kind: 'cron', expression: '0 0 30 2 *' }, at, 1)).toEqual([])
+})
+
+test('whatever the check lets through, croner reads, and quickly', () => {
+  const random = new Random(7)
+  const entries = [
+    '*',
+    '0',
+    '5',
+    '7',
+    '12',
+    '31',
+    '1-5',
+    '5-1',
+    '*/5',
+    '*/99',
+    '0-59/9',
+    '9/2',
+    'L',
+    'LW',
+    '15W',
+    '5#2',
+    '5L',
+    'MON',
+    'jan',
+    'JAN-MAR',
+    'x',
+    '',
+    '1--9',
+    '-1',
+    '60',
+    '1-5-9',
+    '0#6',
+    '1,2,3',
+    '99999999',
+  ]
+  let taken = 0
+  for (let n = 0; n < 20_000; n++) {
+    const entry = () => (random.chance(2) ? '*' : random.pick(entries)!)
+    const text = Array.from({ length: 4 + random.below(4) }, entry).join(' ')
+    const read = readCron(text)
+    if ('wrong' in read) continue
+    taken++
+    expect(
+      () => new Cron(read.expression, { mode: '5-or-6-parts', fixedTimeRule: 'no-wildcard' }),
+      text,
+    ).not.toThrow()
+  }
+  expect(taken).toBeGreaterThan(300)
+})
+
+test.each([
+  ['0 8 * *', 'five fields'],
+  ['60 * * * *', "its minute, '60', must be made of numbers from 0 to 59"],
+  ['0 0 1--100000000 * *', "its day of the month, '1--100000000'"],
+  ['0 0 * * FRI-MON', 'has a range that ends before it begins'],
+  ['5/15 * * * *', 'write 5-59/15'],
+  ['@reboot', '@hourly'],
+  ['1,'.repeat(150), 'characters'],
+])('%s is refused with what would be right', (expression, part) => {
+  expect(readCron(expression)).toEqual({ wrong: expect.stringContaining(part) })
+})
+
+function iso(instants: readonly number[]): string[] {
+  return instants.map((at) => new Date(at).toISOString())
+}
