@@ -145,7 +145,7 @@ export function listening(connect: Connect): void {
       await using events = await listen(bench.jobs, { queues: ['default'] })
       const listened = vi.spyOn(store, 'listen')
       vi.advanceTimersByTime(20_000)
-      expect(listened.mock.calls).toEqual([['default', expect.any(String), 60_000, undefined]])
+      expect(listened.mock.calls).toEqual([['default', expect.any(String), 180_000, undefined]])
       await events.return()
       vi.advanceTimersByTime(60_000)
       expect(listened).toHaveBeenCalledTimes(1)
