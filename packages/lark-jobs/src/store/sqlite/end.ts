@@ -19,7 +19,9 @@ const complete = (more = '') => `
   UPDATE jobs SET state = ${COMPLETED}, finishedAt = ?, token = NULL, asked = NULL${more}
   WHERE state = ${ACTIVE} AND token = ? AND partition = ? AND keep IS NULL`
 const completeOne = `${complete()} AND id = ?`
-const completeMany = `${complete()} AND id IN (SELECT value FROM json_each(?)) RETURNING id, lane, ahead`
+const completeMany = `${complete()} AND id IN (SELECT value FROM json_each(?)) RETURNING id, lane`
+/** While somebody listens. The third column costs a job 0.7 µs of CPU, of 21 (2 cores, Node 20.20, 2026-11-26). */
+const completeHeard = `${completeMany}, ahead`
 const completeMembers = `
   ${complete(', effects = 1')} AND id IN (SELECT value FROM json_each(?)) RETURNING id, lane, ahead, seq`
 const find = `SELECT ${columns} FROM jobs WHERE partition = ? AND id = ?`
@@ -60,7 +62,16 @@ function endPlain(partition: Partition, token: string, ids: readonly string[]): 
   const { database, id, now } = partition
   const isPlain = partition.lanes === 0 && partition.listened === undefined
   if (ids.length > 1 || (ids.length === 1 && !isPlain))
-    return left(partition, database.all(completeMany, now, token, id, list(ids)))
+    return left(
+      partition,
+      database.all(
+        partition.listened === undefined ? completeMany : completeHeard,
+        now,
+        token,
+        id,
+        list(ids),
+      ),
+    )
   return ids.filter((one) => database.run(completeOne, now, token, id, one) > 0)
 }
 
@@ -73,7 +84,8 @@ function endMembers(partition: Partition, token: string, ids: readonly string[])
   return left(partition, rows)
 }
 
-type LeftRow = Pick<JobRow, 'id' | 'lane' | 'ahead'>
+/** `ahead` is there while somebody listens. */
+type LeftRow = Pick<JobRow, 'id' | 'lane'> & Partial<Pick<JobRow, 'ahead'>>
 
 /** Notes in their lanes that jobs are not active any more. */
 function left(partition: Partition, rows: readonly LeftRow[]): string[] {
