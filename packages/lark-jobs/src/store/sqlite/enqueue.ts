@@ -85,7 +85,7 @@ export function enqueue(partition: Partition, call: Call, jobs: readonly NewJob[
     }
     if (lane !== '') openLane(partition, lane, limits)
     partition.arrive({ state: PENDING, dueAt })
-    if (partition.listened !== undefined) tell(partition, 'queued', [job.id])
+    tell(partition, 'queued', [job.id])
     return 'queued'
   })
   if (bound?.full === 'drop-oldest') drop(partition, pendingOf(partition) - bound.max)
