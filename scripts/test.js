@@ -19,6 +19,7 @@ for (const project of [
   'packages/lark-jobs/test',
   'packages/lark-jobs-bench/test',
   'examples/adapters',
+  'examples/adapters',
   'examples/mac-registry',
   'test',
 ]) {
