@@ -44,7 +44,7 @@ const nicknames: Readonly<Record<string, string>> = {
 const LONGEST = 200
 const MOST = 60
 
-/** @returns the expression in its shortest writing; or in `wrong` why it is none, as the end of a message */
+/** @returns the expression, in capitals and with single spaces; or what it must be, as the end of a message */
 export function readCron(text: string): { expression: string } | { wrong: string } {
   if (text.length > LONGEST) return { wrong: `at most ${LONGEST} characters long` }
   const trimmed = text.trim().toUpperCase()
