@@ -3,7 +3,8 @@
  */
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { createJobs, Job } from '../../src/index.ts'
-import { PATIENCE } from '../../src/store/redis/client/connection.ts'
+import type { Address } from '../../src/store/redis/client/address.ts'
+import { Connection, PATIENCE } from '../../src/store/redis/client/connection.ts'
 import { Doubt, LATE, type ServerRole } from '../../src/store/redis/client/failover.ts'
 import { slotOf } from '../../src/store/redis/client/hash-slot.ts'
 import { Sentinels } from '../../src/store/redis/client/sentinel.ts'
@@ -13,7 +14,7 @@ import { type Cluster, startCluster } from './cluster.ts'
 import { newPrefix } from './place.ts'
 import { TcpProxy } from './proxy.ts'
 import { MASTER, startSentinel } from './sentinel.ts'
-import { addressOf, until } from './server.ts'
+import { addressOf, Server, until } from './server.ts'
 import { openStore } from './stores.ts'
 
 class NoteJob extends Job {
@@ -120,6 +121,66 @@ test('Sentinels say which server is the primary, which was replaced, and which i
   expect(await standing()).toBe('replaced')
   await until(async () => (await standing(second!)) === 'primary')
   guide.close()
+})
+
+test('a process that connects to a primary while it is replaced: every job that was reported as queued exists', async () => {
+  await using fleet = await startSentinel()
+  const prefix = newPrefix()
+  const before = await fleet.primary()
+  before.signal('SIGSTOP')
+  await until(async () => {
+    const facts = (await fleet.sentinels[0]!.send('SENTINEL', 'MASTER', MASTER)) as string[]
+    return facts[facts.indexOf('flags') + 1]!.includes('s_down')
+  })
+  // The Sentinels still name the frozen primary, so this process waits for its greeting.
+  await using jobs = createJobs({ connection: fleet.url, prefix })
+  const notes = Array.from({ length: 20 }, () => new NoteJob())
+  const underway = notes.map((note, n) => jobs.dispatch(note, { n }).catch((error) => error.code))
+  await fleet.left(before)
+  before.signal('SIGCONT')
+  const answers = await Promise.all(underway)
+  await using other = createJobs({ connection: fleet.url, prefix })
+  const queued = notes.filter((_, n) => answers[n] === true)
+  const found = await Promise.all(queued.map(({ id }) => other.find(id!)))
+  expect(found.filter((job) => job === undefined)).toEqual([])
+  const next = new NoteJob()
+  expect(await jobs.dispatch(next, { n: 20 })).toBe(true)
+  expect(await other.find(next.id!)).toBeDefined()
+})
+
+describe('a server that may have been replaced while a process connected to it', () => {
+  async function frozen() {
+    const server = await Server.with({})
+    onTestFinished(() => server[Symbol.asyncDispose]())
+    server.signal('SIGSTOP')
+    let move: (stays: (address: Address) => boolean) => void = () => {}
+    const connection = new Connection({
+      name: server.url,
+      moves: true,
+      doubt: new Doubt(async () => 'replaced'),
+      find: async () => addressOf(server.url),
+      follow: (heard) => void (move = heard),
+    })
+    onTestFinished(() => connection.close())
+    const call = connection.send(['PING'], connection.deadline(), undefined, true)
+    call.catch(() => {})
+    return { server, call, move }
+  }
+
+  test('its greeting is late', async () => {
+    const { server, call } = await frozen()
+    await new Promise((resolve) => setTimeout(resolve, LATE + 100))
+    server.signal('SIGCONT')
+    await expect(call).rejects.toMatchObject({ code: 'STORE_UNCERTAIN' })
+  })
+
+  test('a failover is announced before it greets', async () => {
+    const { server, call, move } = await frozen()
+    await new Promise((resolve) => setImmediate(resolve))
+    move(() => false)
+    server.signal('SIGCONT')
+    await expect(call).rejects.toMatchObject({ code: 'STORE_UNCERTAIN' })
+  })
 })
 
 test('with Sentinels that are far away, dispatches still succeed after one late answer', async () => {

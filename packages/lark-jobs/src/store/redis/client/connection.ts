@@ -77,6 +77,8 @@ export class Connection {
   link: Link | undefined
   /** Where the last link led. Only this class sets it. */
   address: Address | undefined
+  /** The server that an attempt to connect is under way to. */
+  #dialled: Address | undefined
   #second: Connection | undefined
   #state: 'new' | 'running' | 'closed' = 'new'
   readonly #closing = new AbortController()
@@ -90,6 +92,7 @@ export class Connection {
       if (this.link && this.address && !stays(this.address)) {
         this.link.destroy(new Error(`${this.name} has moved`))
       }
+      if (this.#dialled && !stays(this.#dialled)) this.#resolver.doubt?.raise()
     })
   }
 
@@ -276,8 +279,12 @@ export class Connection {
     while (this.#state === 'running') {
       try {
         const address = await this.#resolver.find(this.#closing.signal)
+        const found = performance.now()
+        this.#dialled = address
         const link = await dial(address, DIAL_TIMEOUT, this.#closing.signal)
         await admit(this.#resolver, link, DIAL_TIMEOUT)
+        // A server that stood still while it was dialled may have been replaced since it was found.
+        if (performance.now() - found > LATE) this.#resolver.doubt?.raise()
         failures = 0
         await this.#serve(link, address)
       } catch (error) {
@@ -286,6 +293,8 @@ export class Connection {
         // Only a person can correct such a refusal, so the waiting calls fail at once. The loop goes on, because the
         // person may do so soon.
         if (error instanceof Refusal && !movedOn.has(error.word)) this.#waiters.refuse(this.#noLink())
+      } finally {
+        this.#dialled = undefined
       }
       if (this.#state === 'running') await this.#pause(failures)
     }
@@ -296,6 +305,7 @@ export class Connection {
     if (this.#state !== 'running') return link.destroy(this.#cause)
     this.link = link
     this.address = address
+    this.#dialled = undefined
     this.#options.connected?.(link)
     this.#waiters.enter(link)
     const every = this.#options.standsBy ? HEARTBEAT.standby : HEARTBEAT.calls

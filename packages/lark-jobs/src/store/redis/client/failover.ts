@@ -2,7 +2,8 @@
  * Notices a failover that a server itself does not know of. A server that was silent for a while may have been replaced
  * meanwhile. If the machine of a primary was frozen or moved, the primary does not know of its replacement when it
  * wakes, and answers "queued" to calls that no other server ever sees. So a late answer puts the server in doubt, until
- * the Sentinels or the other nodes of the cluster have said which server is the primary.
+ * the Sentinels or the other nodes of the cluster have said which server is the primary. So does a late greeting, and a
+ * failover that is announced while a process connects.
  *
  * A quick answer costs nothing, because no server is replaced within the time that counts as late. One case is not
  * noticed: a process that sent nothing while the server stood still sends a call just before the server wakes.
@@ -44,7 +45,7 @@ interface Inquiry {
 
 export class Doubt {
   readonly #ask: Ask
-  /** How many answers were late so far, and how many of these are known to have come from the primary. */
+  /** How many answers or greetings were late so far, and how many of these are known to have come from the primary. */
   #late = 0
   #known = 0
   #round: Inquiry | undefined
@@ -59,7 +60,7 @@ export class Doubt {
     return this.#late > this.#known
   }
 
-  /** An answer was late, or did not come. */
+  /** An answer or greeting was late, or did not come, or a failover was announced before the greeting. */
   raise(): void {
     this.#late++
   }
