@@ -247,6 +247,8 @@ export type Outcome = (
   log?: LogLine[]
   /** JSON text: what the run reported last, and has not sent yet. */
   progress?: string
+  /** Milliseconds that the run took: of a completed job of a schedule (`tick.ts`), for the history of the schedule. */
+  took?: number
 }
 
 /** A worker, as `announce` stores it. */

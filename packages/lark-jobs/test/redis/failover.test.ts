@@ -159,7 +159,9 @@ describe('a server that may have been replaced while a process connected to it',
       moves: true,
       doubt: new Doubt(async () => 'replaced'),
       find: async () => addressOf(server.url),
-      follow: (heard) => void (move = heard),
+      follow: (heard) => {
+        move = heard
+      },
     })
     onTestFinished(() => connection.close())
     const call = connection.send(['PING'], connection.deadline(), undefined, true)

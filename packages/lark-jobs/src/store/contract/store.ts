@@ -79,7 +79,7 @@ import type {
 
 import type { AlterVerdict, Change, MetGroup, Setting, SettingChange } from './change.ts'
 import type { EffectsWanted } from './effects.ts'
-import type { Enqueued } from './enqueued.ts'
+import type { Bound, Enqueued } from './enqueued.ts'
 import type { Heard } from './events.ts'
 import type { Flows } from './flows.ts'
 import type { Limiters } from './limiters.ts'
@@ -97,6 +97,7 @@ export * from './flows.ts'
 export * from './limiters.ts'
 export * from './page.ts'
 export * from './retention.ts'
+export * from './schedules.ts'
 export * from './watch.ts'
 
 /**
@@ -129,12 +130,6 @@ export interface Call {
   bound?: Bound | undefined
   /** Milliseconds that the caller waits for an answer. Default: the store's own limit. */
   patience?: number
-}
-
-/** What a full partition does with one more job: it rejects it, or drops the first job of the lowest priority. */
-export interface Bound {
-  max: number
-  full: 'reject' | 'drop-oldest'
 }
 
 export interface Settlement {
@@ -207,6 +202,11 @@ export interface Exchange {
   nextDue?: number
   /** Effects that the caller should deliver now. */
   effects?: Effect[]
+  /**
+   * Milliseconds until a schedule of the partition is due (`schedules.ts`). Only if the claim got fewer jobs than
+   * `want.limit`; undefined if none will be due.
+   */
+  nextTick?: number
 }
 
 export interface LeaseNote {
@@ -301,6 +301,8 @@ export interface Finding {
   nextDue?: number
   /** `prune` would find something. */
   isOld?: boolean
+  /** Milliseconds until a schedule is due (`schedules.ts`); 0 when one is. */
+  nextTick?: number
 }
 
 export interface Survey {

@@ -1,0 +1,43 @@
+/**
+ * The job of a tick. A schedule ticks at an instant, and each tick becomes one job, whose id names both:
+ * `nightly@2026-11-26T03:00:00Z`. So no job carries a field for its schedule, and no store keeps a table of ticks. Ids
+ * that applications choose have no colon, so they cannot name a tick.
+ */
+import type { State } from './record.ts'
+
+/** The tick of a schedule that a job was made for. */
+export interface Tick {
+  schedule: string
+  /** The instant that the schedule names, without the jitter: milliseconds since 1970. */
+  at: number
+}
+
+const form = /^(.+)@(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3})?Z)$/
+
+/** The most characters of the id of a schedule: the id of a tick is 25 longer, and ids have at most `MAX_ID`. */
+export const MAX_SCHEDULE_ID = 75
+
+/** The id of the job of a tick. */
+export function tickId({ schedule, at }: Tick): string {
+  return `${schedule}@${new Date(at).toISOString().replace('.000Z', 'Z')}`
+}
+
+/** The tick that an id names; undefined for the id of any other job. */
+export function tickOf(id: string): Tick | undefined {
+  // Most ids have no colon, and are not compared with the form.
+  const parts = id.includes(':') ? form.exec(id) : null
+  const at = parts === null ? Number.NaN : Date.parse(parts[2]!)
+  return Number.isNaN(at) ? undefined : { schedule: parts![1]!, at }
+}
+
+/** How the job of a tick ended. */
+export interface ScheduleRun {
+  /** The instant of its tick: milliseconds since 1970. */
+  tick: number
+  /** `rejected`: the job was not queued, because of its lock, or because its queue was full. */
+  state: Extract<State, 'completed' | 'failed' | 'cancelled'> | 'rejected'
+  /** When it ended: milliseconds since 1970. */
+  at: number
+  /** Milliseconds that the run took, of a job that completed. */
+  took?: number
+}

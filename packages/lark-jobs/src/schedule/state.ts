@@ -1,0 +1,64 @@
+/**
+ * How far a schedule has come. The store keeps it as JSON text beside the definition, and never reads it.
+ *
+ *   running   `next` is the instant of its next tick
+ *   paused    `paused` says since when
+ *   ended     `ended` says why. It is removed `KEEP_ENDED` later
+ *
+ * Every time is in milliseconds since 1970 by the store's clock.
+ */
+
+export interface ScheduleState {
+  /** The instant of the next tick, without the jitter. */
+  next?: number
+  /**
+   * Instants after `next`, computed ahead by the worker that wrote this. They are what counts, also for a worker that has
+   * other data of time zones.
+   */
+  ahead: number[]
+  /** How many ticks became jobs. */
+  ticks: number
+  /** The instant of the last tick that became a job. */
+  last?: number
+  /** When the definition took effect. */
+  since: number
+  paused?: { at: number; because?: string }
+  /** Failures before this do not count for `pauseAfterFailures`. */
+  resumedAt?: number
+  ended?: { at: number; why: 'limit' | 'over' | 'dropped' }
+  /** The last ticks that became no jobs, the latest last: at most `MAX_SKIPPED`. */
+  skipped: Skipped[]
+  /** Of a class schedule: when its definition was first seen, and other definitions of it that workers declared. */
+  firstSeen?: number
+  others?: OtherDefinition[]
+  /** Since when no living worker declares it, as far as somebody looked. */
+  undeclaredSince?: number
+}
+
+export interface Skipped {
+  /** The instants of the first and the last tick. */
+  from: number
+  to: number
+  /** How many ticks; of more than `MAX_MISSED`, at least so many. */
+  count: number
+  /**
+   *   missed     late by more than the grace
+   *   paused     while the schedule was paused
+   *   overlap    the job before had not ended
+   */
+  why: 'missed' | 'paused' | 'overlap'
+}
+
+export interface OtherDefinition {
+  hash: string
+  firstSeen: number
+  /** The text. */
+  definition: string
+  undeclaredSince?: number
+}
+
+export const MAX_SKIPPED = 20
+/** The most missed ticks that become jobs, and that are counted exactly. */
+export const MAX_MISSED = 1_000
+/** Milliseconds for which an ended schedule is still there to see. */
+export const KEEP_ENDED = 7 * 86_400_000

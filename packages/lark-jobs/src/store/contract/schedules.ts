@@ -1,0 +1,140 @@
+/**
+ * The contract between the job queue and a store of schedules: an interface of its own, beside the job verbs
+ * (`store.ts`). `test/conformance/schedules.ts` tests what this comment says.
+ *
+ * **Schedule.** A schedule is kept in the partition of its jobs. A store reads neither its definition nor its state: it
+ * keeps both texts, a number that rises with each write, when the schedule is due next, and its last runs. Whoever
+ * writes says which number it has read. So of several workers that handle one tick, one writes, and the others learn
+ * that the schedule has changed.
+ *
+ * **Tick.** A write may queue jobs in the same atomic step: the state says that the schedule has ticked if and only if
+ * the job is there. A job whose id is there already counts as queued. A write that is sent again finds another number,
+ * and changes nothing.
+ *
+ * **Due.** `due` hands out the schedules that are due under a short lease: until then no other call is handed them, and
+ * then they are due again, unless they were written meanwhile. The lease only saves work; the number decides.
+ * `exchange` and `survey` say when the next schedule of a partition is due. A write after which a schedule is due
+ * sooner than any other rings a waiting worker, so that the worker learns it.
+ *
+ * **Runs.** When the job of a tick (`model/tick.ts`) ends, in whatever way, the same atomic step notes it at the
+ * schedule, if this is there. So the history does not depend on how long jobs are kept. A job that is queued again and
+ * ends again is noted again.
+ *
+ * **Home.** One table of the whole store says which partition has which schedule, because the id of a schedule is unique
+ * in the store.
+ *
+ * Failures are the same as for every verb: see `store.ts`.
+ */
+import type { NewJob } from '../../model/record.ts'
+import type { ScheduleRun } from '../../model/tick.ts'
+import type { Bound, Enqueued } from './enqueued.ts'
+
+/** The last runs of a schedule that are kept. */
+export const MAX_RUNS = 20
+/** The most schedules that one `due` hands out: so many hold up other calls on Redis for some 4 ms. */
+export const MAX_DUE = 100
+
+export interface StoredSchedule {
+  id: string
+  /** Rises with each write. */
+  rev: number
+  /** Text of the writer. */
+  definition: string
+  /** Text of the writer. */
+  state: string
+  /** At most `MAX_RUNS`, the last to end last. */
+  runs: ScheduleRun[]
+}
+
+/** A change of a schedule. */
+export type ScheduleWrite = {
+  id: string
+  /** The number of the schedule that the writer has read; 0 if there was none. If it is another by now, nothing changes. */
+  rev: number
+  /** Jobs to queue with the change, at most `MAX_ITEMS`. */
+  jobs?: readonly NewJob[]
+} & (
+  | {
+      /** Default: as it is. */
+      definition?: string
+      state: string
+      /** When the schedule is due: milliseconds since 1970. Absent: not at all. */
+      next?: number | undefined
+    }
+  /** Removes the schedule, with its runs. */
+  | { remove: true }
+)
+
+export interface ScheduleWritten {
+  /** False: the schedule has changed since it was read, and nothing was written. */
+  isWritten: boolean
+  /** What became of each job, in their order. A job with the id of another counts as queued. */
+  jobs: Enqueued[]
+}
+
+/** Milliseconds until a schedule of the partition is due, those that were handed out included; undefined if none will be. */
+interface NextTick {
+  nextTick?: number
+}
+
+export interface DueSchedules extends NextTick {
+  /** Milliseconds since 1970, by the store's clock. */
+  at: number
+  /** Those that are due for longest first. */
+  due: StoredSchedule[]
+}
+
+/** Where a schedule is kept. */
+export interface ScheduleHome {
+  id: string
+  partition: string
+  /** A job class declares it. */
+  ofClass: boolean
+}
+
+export interface Schedules {
+  /**
+   * Hands out schedules that are due, at most `limit` (up to `MAX_DUE`) and about `MAX_BYTES`.
+   *
+   * @param lease milliseconds
+   */
+  due(partition: string, limit: number, lease: number): Promise<DueSchedules>
+
+  /**
+   * Writes schedules, each by itself: all of its changes or none. All in one call, at most `MAX_ITEMS` with their jobs.
+   *
+   * @param bound of the queue, for the jobs
+   * @returns one answer for each, in their order
+   */
+  write(
+    partition: string,
+    writes: readonly ScheduleWrite[],
+    bound?: Bound,
+  ): Promise<{ written: ScheduleWritten[] } & NextTick>
+
+  /** Reads schedules, at most `MAX_ITEMS`, with the time by the store's clock. One for each id, in their order. */
+  get(
+    partition: string,
+    ids: readonly string[],
+  ): Promise<{ at: number; found: (StoredSchedule | undefined)[] }>
+
+  /** Where a schedule is kept; undefined if nothing says so. */
+  home(id: string): Promise<string | undefined>
+
+  /**
+   * Notes where a schedule is kept.
+   *
+   * @param from where it was kept so far, undefined if nowhere. If that is not so, nothing changes
+   * @param to undefined: nowhere any more
+   * @returns where it is kept now
+   */
+  move(
+    id: string,
+    from: string | undefined,
+    to: string | undefined,
+    ofClass?: boolean,
+  ): Promise<string | undefined>
+
+  /** All homes, in the order of their ids. @param ofClass only those of schedules that job classes declare */
+  homes(ofClass?: boolean): Promise<ScheduleHome[]>
+}
