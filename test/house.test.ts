@@ -38,13 +38,13 @@ const floors: Record<string, string[][]> = {
   ],
   'packages/lark-jobs/src': [
     ['model/*'],
-    // when a schedule ticks
-    ['schedule/*'],
     ['options/*'],
     ['store/contract/*'],
     ['store/sqlite/*', 'store/redis/*'],
     // from a name to a store
     ['store/connect.ts'],
+    // when schedules tick, and how they are kept
+    ['schedule/*'],
     // A run does not know who runs it: `dispatchNow` does as well as a worker.
     ['run/*', 'dispatch/*'],
     ['worker/*'],

@@ -4,26 +4,7 @@
  */
 import { createHash } from 'node:crypto'
 import type { NewJob } from '../model/record.ts'
-import type { Timing } from './instants.ts'
-
-/** What becomes of ticks that are late by more than the grace. */
-export const missedPolicies = ['skip', 'once', 'all'] as const
-/**
- *   skip   they are recorded, and nothing runs for them
- *   once   one job runs for all of them, at the instant of the last
- *   all    each becomes a job, at most `MAX_MISSED`
- */
-export type Missed = (typeof missedPolicies)[number]
-
-/** What a tick does while the job of the tick before has not ended. */
-export const overlapPolicies = ['allow', 'skip', 'queue', 'cancel'] as const
-/**
- *   allow    its job is queued beside the other
- *   skip     it is recorded, and nothing runs for it
- *   queue    its job is queued, and begins when the others have ended
- *   cancel   the other job is cancelled, and its job begins when that has ended
- */
-export type Overlap = (typeof overlapPolicies)[number]
+import type { Missed, Overlap, Timing } from '../model/timing.ts'
 
 export interface Definition {
   timing: Timing

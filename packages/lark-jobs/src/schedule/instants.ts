@@ -4,18 +4,7 @@
  * comes twice tick once, the first time; expressions that count off intervals tick in both.
  */
 import { Cron } from 'croner'
-
-/** When a schedule ticks. Times are milliseconds since 1970. */
-export type Timing = {
-  /** No tick before this. */
-  from?: number | undefined
-  /** No tick after this. */
-  until?: number | undefined
-} & (
-  | { kind: 'cron'; expression: string; timezone?: string | undefined }
-  /** `ms`: milliseconds from tick to tick. The ticks are aligned to the clock in UTC. */
-  | { kind: 'every'; ms: number }
-)
+import type { Timing } from '../model/timing.ts'
 
 /**
  * Parsed expressions, the latest last. To parse one and to find its next instant takes some 215 µs, and to find the

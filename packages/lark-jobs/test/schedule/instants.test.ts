@@ -4,8 +4,9 @@
 import { Cron } from 'croner'
 import { expect, test } from 'vitest'
 import { readCron } from '../../src/model/cron.ts'
+import type { Timing } from '../../src/model/timing.ts'
 import { clockChanges, unusualDays } from '../../src/schedule/clock-changes.ts'
-import { instantsAfter, instantsBetween, type Timing } from '../../src/schedule/instants.ts'
+import { instantsAfter, instantsBetween } from '../../src/schedule/instants.ts'
 import { Random } from '../conformance/random.ts'
 
 const MINUTE = 60_000

@@ -1,0 +1,34 @@
+/**
+ * When a schedule ticks, and what it does with ticks that were missed or come too early.
+ */
+
+/** When a schedule ticks. Times are milliseconds since 1970. */
+export type Timing = {
+  /** No tick before this. */
+  from?: number | undefined
+  /** No tick after this. */
+  until?: number | undefined
+} & (
+  | { kind: 'cron'; expression: string; timezone?: string | undefined }
+  /** `ms`: milliseconds from tick to tick. The ticks are aligned to the clock in UTC. */
+  | { kind: 'every'; ms: number }
+)
+
+/** What becomes of ticks that are late by more than the grace. */
+export const missedPolicies = ['skip', 'once', 'all'] as const
+/**
+ *   skip   they are recorded, and nothing runs for them
+ *   once   one job runs for all of them, at the instant of the last
+ *   all    each becomes a job, at most `MAX_MISSED`
+ */
+export type Missed = (typeof missedPolicies)[number]
+
+/** What a tick does while the job of the tick before has not ended. */
+export const overlapPolicies = ['allow', 'skip', 'queue', 'cancel'] as const
+/**
+ *   allow    its job is queued beside the other
+ *   skip     it is recorded, and nothing runs for it
+ *   queue    its job is queued, and begins when the others have ended
+ *   cancel   the other job is cancelled, and its job begins when that has ended
+ */
+export type Overlap = (typeof overlapPolicies)[number]
