@@ -20,8 +20,8 @@
  * schedule, if this is there. So the history does not depend on how long jobs are kept. A job that is queued again and
  * ends again is noted again.
  *
- * **Home.** One table of the whole store says which partition has which schedule, because the id of a schedule is unique
- * in the store.
+ * **Home.** One table of the whole store has the home of each schedule: a text of the writer, which says which partition
+ * has the schedule. So its id is unique in the store.
  *
  * Failures are the same as for every verb: see `store.ts`.
  */
@@ -87,7 +87,8 @@ export interface DueSchedules extends NextTick {
 /** Where a schedule is kept. */
 export interface ScheduleHome {
   id: string
-  partition: string
+  /** Text of the writer, which names the partition. */
+  home: string
   /** A job class declares it. */
   ofClass: boolean
 }
@@ -118,15 +119,15 @@ export interface Schedules {
     ids: readonly string[],
   ): Promise<{ at: number; found: (StoredSchedule | undefined)[] }>
 
-  /** Where a schedule is kept; undefined if nothing says so. */
+  /** The home of a schedule; undefined if it has none. */
   home(id: string): Promise<string | undefined>
 
   /**
-   * Notes where a schedule is kept.
+   * Changes the home of a schedule.
    *
-   * @param from where it was kept so far, undefined if nowhere. If that is not so, nothing changes
-   * @param to undefined: nowhere any more
-   * @returns where it is kept now
+   * @param from its home so far, undefined if it had none. If that is not so, nothing changes
+   * @param to undefined: it has none any more
+   * @returns its home now
    */
   move(
     id: string,
