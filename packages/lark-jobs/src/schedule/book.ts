@@ -1,0 +1,331 @@
+/**
+ * The schedules of a store: reads and changes one at a time.
+ *
+ * A change reads the schedule, computes, and writes under the number that it has read. If somebody else has written
+ * meanwhile, it begins anew. So any number of processes may say the same at the same time, and no change is lost.
+ *
+ * A schedule is kept in the partition of its jobs, and its home says which (`store/contract/schedules.ts`). Nothing
+ * writes to two partitions at once, so a schedule whose jobs go to another partition leaves in steps: it is marked, and
+ * does not tick; it arrives at its new partition as it was; its home changes; the old entry is removed. Each step may be
+ * repeated, by anybody. A home has a nonce, so that the removal of a schedule cannot take the home of its successor.
+ */
+
+import { JobsError } from '../model/errors.ts'
+import { newNonce } from '../model/id.ts'
+import type { NewJob } from '../model/record.ts'
+import { tickId } from '../model/tick.ts'
+import type { Missed } from '../model/timing.ts'
+import type {
+  Bound,
+  Enqueued,
+  Schedules,
+  ScheduleWrite,
+  Store,
+  StoredSchedule,
+} from '../store/contract/store.ts'
+import { MAX_BYTES, MAX_ITEMS } from '../store/contract/store.ts'
+import { type Definition, writeDefinition } from './definition.ts'
+import { begin, dueAt, type Plan, planResume, planTicks, type Schedule } from './plan.ts'
+import { LEAVING, type ScheduleState } from './state.ts'
+
+/** The part of a store that keeps schedules and their jobs. */
+export type ScheduleStore = Pick<Store, 'name' | 'get' | 'alter'> & { readonly schedules: Schedules }
+
+/** A schedule as it was read. */
+export interface KeptSchedule extends Schedule {
+  partition: string
+  rev: number
+  /** When it was read, by the store's clock: milliseconds since 1970. */
+  at: number
+}
+
+/** What becomes of a schedule. */
+export interface Changed {
+  state: ScheduleState
+  /** Default: as it is. */
+  definition?: Definition
+  /** The instants of ticks that become jobs. */
+  ticks?: readonly number[]
+}
+
+export class ScheduleBook {
+  readonly #store: ScheduleStore
+  readonly #boundOf: (partition: string) => Bound | undefined
+
+  /** @param boundOf the bound of a partition */
+  constructor(store: ScheduleStore, boundOf: (partition: string) => Bound | undefined = () => undefined) {
+    this.#store = store
+    this.#boundOf = boundOf
+  }
+
+  /** @throws STORE_DAMAGED if it is unreadable */
+  async get(id: string): Promise<KeptSchedule | undefined> {
+    for (;;) {
+      const home = await this.#store.schedules.home(id)
+      if (home === undefined) return undefined
+      const found = await this.#read(partitionOf(home), id)
+      if (found?.state.movesTo === undefined) return found?.state.isRemoved ? undefined : found
+      await this.complete(found)
+    }
+  }
+
+  /**
+   * Makes a schedule, or gives it another definition. With the definition that it has, nothing changes.
+   *
+   * @param partition of its jobs
+   * @param allows whether a schedule that is there may be replaced; throws otherwise
+   */
+  async set(
+    id: string,
+    definition: Definition,
+    partition: string,
+    allows: (found: KeptSchedule) => void = () => {},
+  ): Promise<KeptSchedule> {
+    const text = writeDefinition(definition)
+    for (;;) {
+      const home = await this.#homeIn(id, partition, definition)
+      const entry = await this.#read(partitionOf(home), id)
+      if (entry === undefined || entry.state.isRemoved) {
+        await this.#create(id, definition, partition, home, entry)
+        continue
+      }
+      allows(entry)
+      if (entry.state.movesTo !== undefined) await this.complete(entry)
+      else if (entry.partition !== partition) await this.leaveFor(entry, partition)
+      else if (writeDefinition(entry.definition) === text) return entry
+      else await this.replace(entry, definition)
+    }
+  }
+
+  /**
+   * Gives a schedule another definition. Ticks that are due already are those of the old one, so it may take more than
+   * one call.
+   *
+   * @param changes of the new state
+   * @returns whether it has the definition now
+   */
+  async replace(
+    found: KeptSchedule,
+    definition: Definition,
+    changes: Partial<ScheduleState> = {},
+  ): Promise<boolean> {
+    const { state, ticks } = await this.plan(found)
+    const isDue = state.ended === undefined && (dueAt({ ...found, state }) ?? found.at + 1) <= found.at
+    if (isDue) {
+      await this.write(found, { state, ticks })
+      return false
+    }
+    const begun = { ...begin(definition, found.at, state), ...changes }
+    return this.write(found, { definition, state: begun, ticks })
+  }
+
+  /** Has a schedule go to another partition, where its jobs go. */
+  async leaveFor(found: KeptSchedule, partition: string): Promise<void> {
+    const state = { ...found.state, movesTo: partition }
+    if (await this.write(found, { state })) await this.complete({ ...found, state, rev: found.rev + 1 })
+  }
+
+  /**
+   * Changes a schedule.
+   *
+   * @param change is called again if somebody else has written meanwhile; undefined: nothing is to change
+   * @returns the schedule before and after; undefined if there is none
+   */
+  async change(
+    id: string,
+    change: (found: KeptSchedule) => Changed | undefined | Promise<Changed | undefined>,
+  ): Promise<{ before: KeptSchedule; changed: Changed | undefined; queued: Enqueued[] } | undefined> {
+    for (;;) {
+      const before = await this.get(id)
+      if (before === undefined) return undefined
+      const changed = await change(before)
+      if (changed === undefined) return { before, changed, queued: [] }
+      const queued = await this.#write(before, changed)
+      if (queued !== undefined) return { before, changed, queued }
+    }
+  }
+
+  /** @returns whether it was there */
+  async remove(id: string, allows: (found: KeptSchedule) => void = () => {}): Promise<boolean> {
+    for (;;) {
+      const found = await this.get(id)
+      if (found === undefined) return false
+      allows(found)
+      const state: ScheduleState = { ...found.state, isRemoved: true }
+      if (!(await this.write(found, { state }))) continue
+      await this.complete({ ...found, state, rev: found.rev + 1 })
+      return true
+    }
+  }
+
+  /** Ends a pause. @returns what becomes of the ticks that came meanwhile; undefined if there is no such schedule */
+  async resume(id: string, missed: Missed): Promise<Pick<Plan, 'ticks' | 'skipped'> | undefined> {
+    let plan: Plan | undefined
+    const done = await this.change(id, (found) => {
+      plan = planResume(found, found.at, missed, mostOf(found.definition.job, MAX_ITEMS))
+      return found.state.paused === undefined ? undefined : plan
+    })
+    return done && { ticks: [], skipped: 0, ...(done.changed && plan) }
+  }
+
+  /** All schedules that can be read, in the order of their ids. @param ofClass only those of job classes */
+  async list(ofClass?: boolean): Promise<KeptSchedule[]> {
+    const partitions = new Map<string, string[]>()
+    for (const { id, home } of await this.#store.schedules.homes(ofClass)) {
+      const partition = partitionOf(home)
+      partitions.set(partition, [...(partitions.get(partition) ?? []), id])
+    }
+    const all: KeptSchedule[] = []
+    for (const [partition, ids] of partitions) {
+      for (let i = 0; i < ids.length; i += MAX_ITEMS) {
+        const { at, found } = await this.#store.schedules.get(partition, ids.slice(i, i + MAX_ITEMS))
+        for (const stored of found) {
+          const schedule = stored && this.parse(partition, stored, at)
+          if (schedule !== undefined && !schedule.state.isRemoved) all.push(schedule)
+        }
+      }
+    }
+    return all.sort((one, other) => (one.id < other.id ? -1 : 1))
+  }
+
+  /**
+   * What becomes of the ticks of a schedule that are due. Cancels the job of the last tick, if this is what the
+   * definition says: also if the write comes to nothing, because then another worker has handled the ticks.
+   */
+  async plan(found: KeptSchedule): Promise<Plan> {
+    const { definition, state, partition, id, at } = found
+    const most = mostOf(definition.job, 100)
+    const isAsked =
+      state.last !== undefined && (definition.overlap === 'skip' || definition.overlap === 'cancel')
+    if (!isAsked) return planTicks(found, at, { most })
+    const last = tickId({ schedule: id, at: state.last! })
+    const job = await this.#store.get(partition, last, true)
+    const isRunning = job !== undefined && job.finishedAt === undefined
+    const plan = planTicks(found, at, { most, isRunning })
+    if (isRunning && definition.overlap === 'cancel' && plan.ticks.length > 0) {
+      const because = `the next run of ${id} is due`
+      await this.#store.alter(partition, [last], { kind: 'cancel', reason: 'replaced', because })
+    }
+    return plan
+  }
+
+  /** @returns whether it was written: otherwise somebody else has changed the schedule */
+  async write(found: KeptSchedule, changed: Changed): Promise<boolean> {
+    return (await this.#write(found, changed)) !== undefined
+  }
+
+  /** Completes what somebody has begun: the move of a schedule to another partition, or its removal. */
+  async complete({ id, partition, state, rev, definition }: KeptSchedule): Promise<void> {
+    const { schedules } = this.#store
+    const home = await schedules.home(id)
+    const isHere = home !== undefined && partitionOf(home) === partition
+    if (state.movesTo !== undefined && isHere) {
+      const { movesTo, ...kept } = state
+      // If it is there already, somebody else has done this.
+      await schedules.write(movesTo, [newOf(id, definition, kept)])
+      await schedules.move(id, home, homeIn(movesTo), definition.ofClass !== undefined)
+    } else if (isHere) await schedules.move(id, home, undefined)
+    await schedules.write(partition, [{ id, rev, remove: true }])
+  }
+
+  /** Reads what `due` has handed out. @throws STORE_DAMAGED if it is unreadable */
+  parse(partition: string, stored: StoredSchedule, at: number): KeptSchedule {
+    const { id, rev, runs } = stored
+    try {
+      const definition = JSON.parse(stored.definition) as Definition
+      const state = JSON.parse(stored.state) as ScheduleState
+      if (typeof definition.timing === 'object' && Array.isArray(state.ahead))
+        return { id, partition, rev, runs, at, definition, state }
+    } catch {
+      // The text is not JSON.
+    }
+    throw new JobsError(
+      'STORE_DAMAGED',
+      `${this.#store.name} has a schedule '${id}' that Lark did not write`,
+      {
+        hint: `Remove it: lark schedule:remove ${id}`,
+      },
+    )
+  }
+
+  async #read(partition: string, id: string): Promise<KeptSchedule | undefined> {
+    const { at, found } = await this.#store.schedules.get(partition, [id])
+    return found[0] && this.parse(partition, found[0], at)
+  }
+
+  /** The home of a schedule. If it has none, it has one in this partition from now on. */
+  async #homeIn(id: string, partition: string, { ofClass }: Definition): Promise<string> {
+    const { schedules } = this.#store
+    const home = await schedules.home(id)
+    return home ?? (await schedules.move(id, undefined, homeIn(partition), ofClass !== undefined))!
+  }
+
+  /** @param removed what is left of a former one */
+  async #create(
+    id: string,
+    definition: Definition,
+    partition: string,
+    home: string,
+    removed: KeptSchedule | undefined,
+  ): Promise<void> {
+    const { schedules } = this.#store
+    // Whoever removes the former one knows another home, and so cannot take this one.
+    const mine = homeIn(partition)
+    const is = await schedules.move(id, home, mine, definition.ofClass !== undefined)
+    if (is !== mine || partitionOf(home) !== partition) return
+    const { at } = removed ?? (await schedules.get(partition, []))
+    const state = begin(definition, at)
+    if (definition.ofClass !== undefined) state.firstSeen = at
+    await schedules.write(partition, [newOf(id, definition, state, removed?.rev)])
+  }
+
+  async #write(found: KeptSchedule, changed: Changed): Promise<Enqueued[] | undefined> {
+    const { partition } = found
+    const { written } = await this.#store.schedules.write(
+      partition,
+      [writeOf(found, changed)],
+      this.#boundOf(partition),
+    )
+    return written[0]!.isWritten ? written[0]!.jobs : undefined
+  }
+}
+
+/** The write of a change, under the number of the schedule that was read. */
+export function writeOf(found: KeptSchedule, { definition, state, ticks = [] }: Changed): ScheduleWrite {
+  const { id, rev, at } = found
+  const { state: text, next } = shown({ id, definition: definition ?? found.definition, state })
+  const isLeaving = state.movesTo !== undefined || state.isRemoved === true
+  return {
+    ...{ id, rev, state: text, next: isLeaving ? at + LEAVING : next },
+    ...(definition !== undefined && { definition: writeDefinition(definition) }),
+    ...(ticks.length > 0 && { jobs: ticks.map((instant) => jobOf(found, instant)) }),
+  }
+}
+
+/** The job of a tick. A tick that is due already is one of the definition that was read. */
+function jobOf({ id, definition }: Schedule, at: number): NewJob {
+  return { ...definition.job, id: tickId({ schedule: id, at }), ownId: 'new' }
+}
+
+/** The write of a whole schedule. @param rev of what is left of a former one */
+function newOf(id: string, definition: Definition, state: ScheduleState, rev = 0): ScheduleWrite {
+  return { id, rev, definition: writeDefinition(definition), ...shown({ id, definition, state }) }
+}
+
+function shown({ id, definition, state }: Omit<Schedule, 'runs'>) {
+  return { state: JSON.stringify(state), next: dueAt({ id, definition, state }) }
+}
+
+/** How many jobs of a kind one call takes. */
+function mostOf({ payload }: Definition['job'], most: number): number {
+  return Math.max(1, Math.min(most, Math.floor(MAX_BYTES / (Buffer.byteLength(payload) + 1))))
+}
+
+/** A new home in a partition. */
+function homeIn(partition: string): string {
+  return `${partition} ${newNonce()}`
+}
+
+function partitionOf(home: string): string {
+  return home.slice(0, home.lastIndexOf(' '))
+}

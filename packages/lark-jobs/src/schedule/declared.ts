@@ -1,0 +1,60 @@
+/**
+ * Which definition of a class schedule holds, when workers of different deploys declare different ones: of those that a
+ * living worker declares, the one that was first seen last. So a new deploy takes over with its first worker, an old
+ * process that starts again changes nothing, and after a rollback the old definition holds when the last new worker has
+ * gone.
+ */
+import { type Definition, hashOf, writeDefinition } from './definition.ts'
+import type { Schedule } from './plan.ts'
+import type { OtherDefinition } from './state.ts'
+
+/** Milliseconds after which what no living worker declares is forgotten. */
+export const FORGET = 600_000
+
+export interface Holding {
+  /** The definition that holds; undefined if it is the one that the schedule has. */
+  definition?: Definition
+  /** What changes in the state; undefined if nothing does. */
+  changes?: { firstSeen: number; others: OtherDefinition[]; undeclaredSince?: number | undefined }
+}
+
+/**
+ * @param own the definition that this process declares; undefined if it knows the class, and declares none
+ * @param declared the hashes of the definitions that living workers declare
+ */
+export function holding(
+  { definition, state }: Schedule,
+  own: Definition | undefined,
+  declared: ReadonlySet<string>,
+  at: number,
+): Holding {
+  const present: OtherDefinition = {
+    hash: hashOf(definition),
+    firstSeen: state.firstSeen ?? state.since,
+    definition: writeDefinition(definition),
+    ...(state.undeclaredSince !== undefined && { undeclaredSince: state.undeclaredSince }),
+  }
+  const all = [present, ...(state.others ?? [])]
+  if (own !== undefined && !all.some(({ hash }) => hash === hashOf(own)))
+    all.push({ hash: hashOf(own), firstSeen: at, definition: writeDefinition(own) })
+  const looked = all.map(
+    ({ undeclaredSince = at, ...each }): OtherDefinition =>
+      declared.has(each.hash) ? each : { ...each, undeclaredSince },
+  )
+  const living = looked.filter(({ hash }) => declared.has(hash))
+  const holder = living.reduce<OtherDefinition>(
+    (best, each) => (!declared.has(best.hash) || each.firstSeen > best.firstSeen ? each : best),
+    looked[0]!,
+  )
+  const others = looked.filter(
+    (each) => each !== holder && !(each.undeclaredSince !== undefined && at - each.undeclaredSince >= FORGET),
+  )
+  const { firstSeen, undeclaredSince } = holder
+  const isNew = holder.hash !== present.hash
+  const before = JSON.stringify([state.others ?? [], state.undeclaredSince])
+  if (!isNew && JSON.stringify([others, undeclaredSince]) === before) return {}
+  return {
+    ...(isNew && { definition: JSON.parse(holder.definition) as Definition }),
+    changes: { firstSeen, others, undeclaredSince },
+  }
+}

@@ -1,0 +1,216 @@
+/**
+ * What becomes of the ticks of a schedule: which of them become jobs, which are recorded as skipped, and when it is due
+ * again. These functions read no clock and no store. A worker that writes what they say, under the number of the
+ * schedule that it has read, has handled the ticks; of several workers one succeeds (`store/contract/schedules.ts`).
+ */
+import { createHash } from 'node:crypto'
+import { defined } from '../model/defined.ts'
+import type { ScheduleRun } from '../model/tick.ts'
+import type { Missed } from '../model/timing.ts'
+import type { Definition } from './definition.ts'
+import { instantsAfter, instantsUpTo } from './instants.ts'
+import { KEEP_ENDED, MAX_MISSED, MAX_SKIPPED, type ScheduleState, type Skipped } from './state.ts'
+
+/** How many instants after the next one are computed ahead, and how few may be left before more are computed. */
+const AHEAD = { many: 10, few: 2 }
+
+/** A schedule as the store has it, read. */
+export interface Schedule {
+  id: string
+  definition: Definition
+  state: ScheduleState
+  runs: readonly ScheduleRun[]
+}
+
+/** What is to be written. */
+export interface Plan {
+  state: ScheduleState
+  /** The instants of the ticks that become jobs now, in their order. */
+  ticks: number[]
+  /** How many ticks are recorded as skipped. */
+  skipped: number
+}
+
+export interface PlanOptions {
+  /** Whether the job of the last tick has not ended: matters for the overlap `skip`. */
+  isRunning?: boolean
+  /** The most jobs. The schedule is due at once for those that are left. Default 100. */
+  most?: number
+}
+
+/** The state of a schedule whose definition takes effect at an instant. @param before of the definition that it replaces */
+export function begin(definition: Definition, at: number, before?: ScheduleState): ScheduleState {
+  const { skipped = [], last, paused, resumedAt, firstSeen, others } = before ?? {}
+  const kept = defined({ last, paused, resumedAt, firstSeen, others })
+  const state: ScheduleState = { ...kept, ahead: [], ticks: 0, since: at, skipped }
+  return withNext(definition, state, instantsAfter(definition.timing, at, AHEAD.many + 1), at)
+}
+
+/** When a schedule is due, for the store; undefined if it is paused. */
+export function dueAt({ id, definition, state }: Omit<Schedule, 'runs'>): number | undefined {
+  if (state.ended !== undefined) {
+    // A class goes on declaring its schedule, and it would begin anew.
+    const isKept = definition.ofClass !== undefined && state.ended.why !== 'dropped'
+    return isKept ? undefined : state.ended.at + KEEP_ENDED
+  }
+  if (state.paused !== undefined || state.next === undefined) return undefined
+  return state.next + offsetOf(id, definition.jitter)
+}
+
+/** Milliseconds by which the ticks of a schedule are later than its instants: always the same for its id. */
+export function offsetOf(id: string, jitter: number): number {
+  if (jitter === 0) return 0
+  return createHash('sha256').update(id).digest().readUInt32BE() % (jitter + 1)
+}
+
+/** What becomes of the ticks that are due at an instant. */
+export function planTicks(schedule: Schedule, at: number, options: PlanOptions = {}): Plan {
+  const { definition, state, runs } = schedule
+  if (state.ended !== undefined || state.paused !== undefined) return { state, ticks: [], skipped: 0 }
+  const failed = failuresInARow(state, runs)
+  if (definition.pauseAfterFailures > 0 && failed >= definition.pauseAfterFailures) {
+    const because = failed === 1 ? 'a run failed' : `${failed} runs failed in a row`
+    return { state: { ...state, paused: { at, because } }, ticks: [], skipped: 0 }
+  }
+  return handle(schedule, at, {
+    ...options,
+    missed: definition.missed,
+    grace: definition.grace,
+    why: 'missed',
+  })
+}
+
+/**
+ * The end of a pause at an instant. Ticks that came during the pause count as missed, however late they are.
+ *
+ * @param missed what becomes of them
+ */
+export function planResume(schedule: Schedule, at: number, missed: Missed, most?: number): Plan {
+  const { paused: _, ...rest } = schedule.state
+  const state = { ...rest, resumedAt: at }
+  if (schedule.state.paused === undefined || state.ended !== undefined)
+    return { state, ticks: [], skipped: 0 }
+  return handle({ ...schedule, state }, at, {
+    ...(most !== undefined && { most }),
+    missed,
+    grace: -1,
+    why: 'paused',
+  })
+}
+
+/** Failed jobs since the last job that completed, since the schedule was resumed or defined anew. */
+export function failuresInARow(
+  { since, resumedAt = since }: ScheduleState,
+  runs: readonly ScheduleRun[],
+): number {
+  const counted = runs.filter(
+    ({ at, state }) => at >= resumedAt && (state === 'failed' || state === 'completed'),
+  )
+  const completed = counted.findLastIndex(({ state }) => state === 'completed')
+  return counted.length - 1 - completed
+}
+
+interface Handling extends PlanOptions {
+  missed: Missed
+  /** -1: every tick that is due counts as missed. */
+  grace: number
+  why: 'missed' | 'paused'
+}
+
+function handle({ id, definition, state }: Schedule, at: number, handling: Handling): Plan {
+  const { missed, grace, why, isRunning = false, most = 100 } = handling
+  const now = at - offsetOf(id, definition.jitter)
+  const { due, before, left } = dueBy(definition, state, now)
+  const late = due.filter((instant) => now - instant > grace)
+  const made = missed === 'all' ? late : missed === 'once' ? late.slice(-1) : []
+  const skipped: Skipped[] = []
+  const skip = (instants: readonly number[], reason: Skipped['why'], more = 0) => {
+    const from = more > 0 ? state.next : instants[0]
+    if (from === undefined) return
+    skipped.push({ from, to: instants.at(-1) ?? from, count: instants.length + more, why: reason })
+  }
+  skip(late.slice(0, late.length - made.length), why, before)
+  const wanted = [...made, ...due.slice(late.length)]
+  const { limit } = definition
+  const allowed = limit === 0 ? wanted : wanted.slice(0, Math.max(0, limit - state.ticks))
+  const ticks = withoutOverlap(definition, allowed, isRunning, (instants) => skip(instants, 'overlap'))
+  // What is left of a pause cannot wait for the next call, which would not know that it was a pause.
+  const [chosen, rest] =
+    why === 'paused' ? [ticks.slice(-most), []] : [ticks.slice(0, most), ticks.slice(most)]
+  if (why === 'paused') skip(ticks.slice(0, -most), why)
+  const next: ScheduleState = {
+    ...state,
+    ...defined({ last: chosen.at(-1) ?? state.last }),
+    ticks: state.ticks + chosen.length,
+    skipped: [...state.skipped, ...skipped].slice(-MAX_SKIPPED),
+  }
+  const count = skipped.reduce((sum, each) => sum + each.count, 0)
+  return { state: withNext(definition, next, [...rest, ...left], at), ticks: chosen, skipped: count }
+}
+
+/** The ticks whose jobs do not meet those of others, for the overlaps that allow none. */
+function withoutOverlap(
+  { overlap }: Definition,
+  ticks: readonly number[],
+  isRunning: boolean,
+  skip: (instants: readonly number[]) => void,
+): number[] {
+  if (overlap === 'skip') {
+    const first = isRunning ? 0 : 1
+    skip(ticks.slice(first))
+    return ticks.slice(0, first)
+  }
+  // Each job would cancel the one before.
+  if (overlap === 'cancel') {
+    skip(ticks.slice(0, -1))
+    return ticks.slice(-1)
+  }
+  return [...ticks]
+}
+
+/**
+ * The instants of a schedule up to a time, at most the last `MAX_MISSED`; how many more there were before them, as far
+ * as is known; and those after it that are known.
+ */
+function dueBy(
+  { timing }: Definition,
+  { next, ahead }: ScheduleState,
+  now: number,
+): { due: number[]; before: number; left: number[] } {
+  const known = next === undefined ? [] : [next, ...ahead]
+  const due = known.filter((instant) => instant <= now)
+  const left = known.slice(due.length)
+  if (left.length > 0 || due.length === 0) return { due, before: 0, left }
+  const all = [...due, ...instantsUpTo(timing, due.at(-1)!, now, MAX_MISSED)]
+  const latest = all.slice(-MAX_MISSED)
+  return { due: latest, before: all.length - latest.length, left: [] }
+}
+
+/**
+ * The state with its next instants. Without any, or if it takes no time, more are computed; or else the schedule has
+ * ended.
+ */
+function withNext(
+  definition: Definition,
+  state: ScheduleState,
+  known: readonly number[],
+  at: number,
+): ScheduleState {
+  const { next: _, ...rest } = state
+  const { limit, timing } = definition
+  if (limit > 0 && state.ticks >= limit) return { ...rest, ahead: [], ended: { at, why: 'limit' } }
+  const isShort = known.length === 0 || (timing.kind === 'every' && known.length <= AHEAD.few)
+  const from = known.at(-1) ?? Math.max(at, state.last ?? at)
+  const more = isShort ? instantsAfter(timing, from, AHEAD.many) : []
+  const [next, ...ahead] = [...known, ...more]
+  if (next === undefined) return { ...rest, ahead: [], ended: { at, why: 'over' } }
+  return { ...rest, next, ahead }
+}
+
+/** The state with more instants that are computed ahead; undefined if it has enough, or if there are no more. */
+export function planAhead({ definition, state }: Schedule): ScheduleState | undefined {
+  const { next, ahead } = state
+  if (next === undefined || ahead.length >= AHEAD.few) return undefined
+  const more = instantsAfter(definition.timing, ahead.at(-1) ?? next, AHEAD.many)
+  return more.length === 0 ? undefined : { ...state, ahead: [...ahead, ...more] }
+}
