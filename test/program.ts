@@ -60,7 +60,7 @@ export async function installPacked(app: App, tarballs: string[]): Promise<void>
     await mkdir(target)
     execFileSync('tar', ['-xzf', tarball, '--strip-components=1', '-C', target])
   }
-  for (const name of ['jiti', 'libsql', '@redis'])
+  for (const name of ['jiti', 'libsql', '@redis', 'croner'])
     await symlink(join(root, 'node_modules', name), join(app.folder, 'node_modules', name))
 }
 

@@ -57,7 +57,7 @@ function suggested(mark: number): string {
 }
 
 const ofJob =
-  'aliases attempt backoff cancelled delay dispatch dispatchMany dispatchNow error expiresIn fail failed group handle id ids info keep keepResult key limiter maxCrashes middleware pauseGroup pauseQueue priority progress queueName rejection release retryIf retryUntil signal success tags timeout tries unique warn with'
+  'aliases attempt backoff cancelled delay dispatch dispatchMany dispatchNow error expiresIn fail failed group handle id ids info keep keepResult key limiter maxCrashes middleware pauseGroup pauseQueue priority progress queueName rejection release retryIf retryUntil schedule scheduledFor signal success tags timeout tries unique warn with'
 
 test.each([
   [

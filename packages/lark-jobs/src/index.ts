@@ -22,6 +22,7 @@ export type { CodeConfig } from './config/configured.ts'
 export type { KeepConfig, Kept } from './config/keep.ts'
 export type { LimiterConfig, LimitersConfig } from './config/limiters.ts'
 export type { QueueConfig, QueuesConfig } from './config/queues.ts'
+export type { SchedulesConfig } from './config/schedules.ts'
 export type { Signal } from './model/abort-signal.ts'
 export {
   type Backoff,
@@ -52,6 +53,8 @@ export type {
   Unreadable,
   WorkerRecord,
 } from './model/record.ts'
+export type { ScheduleTick } from './model/tick.ts'
+export type { Missed, Overlap, Timing } from './model/timing.ts'
 export type {
   CancelFilter,
   Cancellable,
@@ -77,6 +80,7 @@ export type { Retriable, RetryFilter, RetryOptions } from './operate/retry.ts'
 export type { EndedCounts, QueueStatus, ShownGroup, Status } from './operate/status.ts'
 export type { FailedOptions, FindOptions, JobDetail, JobStatus, StoredJob } from './operate/stored-jobs.ts'
 export type { TagFilter, Tagged, Untagged } from './operate/tag.ts'
+export type { ClassSchedule, ClassScheduleEntry, ScheduledPayload } from './options/class-schedule.ts'
 export { type GroupBy, type GroupOptions, group } from './options/group.ts'
 export type {
   JobConstructor,
@@ -94,6 +98,14 @@ export type { Middleware, MiddlewareJob } from './options/middleware.ts'
 export type { IdOptions } from './options/own-id.ts'
 export type { Upcasters } from './options/payload-rules.ts'
 export type { Preset } from './options/preset.ts'
+export {
+  type CronOptions,
+  cron,
+  daily,
+  type EveryOptions,
+  every,
+  type Recurrence,
+} from './options/recurrence.ts'
 export type { NeededOptionsOf, OptionsOf } from './options/schema.ts'
 export type {
   AnySchema,

@@ -19,6 +19,7 @@ export type {
   State,
   WorkerRecord,
 } from './model/record.ts'
+export type { ScheduleTick } from './model/tick.ts'
 export {
   type CancelFilter,
   type Cancellable,

@@ -254,3 +254,29 @@ describe('the store', () => {
     )
   })
 })
+
+describe('schedules', () => {
+  test.each<[JobsConfig['schedules'], string | undefined, object]>([
+    [undefined, undefined, { timezone: 'UTC', enabled: true }],
+    [undefined, 'production', { timezone: 'UTC', enabled: true }],
+    [undefined, 'development', { timezone: 'UTC', enabled: false }],
+    [{ enabled: true }, 'development', { timezone: 'UTC', enabled: true }],
+    [{ timezone: 'Europe/Paris', enabled: false }, undefined, { timezone: 'Europe/Paris', enabled: false }],
+  ])('%o with NODE_ENV %s', (schedules, NODE_ENV, expected) => {
+    // In production a store must be named.
+    expect(
+      settings({ connection: 'sqlite::memory:', ...(schedules && { schedules }) }, { NODE_ENV }).schedules,
+    ).toEqual(expected)
+  })
+
+  test('a wrong zone is refused by its path', () => {
+    expect(() => settings({ schedules: { timezone: 'Paris' } })).toThrow(
+      expect.objectContaining({
+        code: 'CONFIG_INVALID',
+        message: expect.stringContaining(
+          "jobs.schedules.timezone is 'Paris'; it must be the name of a time zone",
+        ),
+      }),
+    )
+  })
+})

@@ -7,9 +7,11 @@ import { hookOptions, jobsOptions } from '../src/config/config.ts'
 import { keepOptions, keptOptions } from '../src/config/keep.ts'
 import { limiterConfig } from '../src/config/limiters.ts'
 import { queueOptions } from '../src/config/queues.ts'
+import { schedulesOptions } from '../src/config/schedules.ts'
 import { Job } from '../src/index.ts'
 import { durationForm, milliseconds } from '../src/model/duration.ts'
 import { eventOptions } from '../src/operate/event-stream.ts'
+import { scheduleEntry } from '../src/options/class-schedule.ts'
 import { groupOptions } from '../src/options/group.ts'
 import { classSettings, jobSettings } from '../src/options/job-settings.ts'
 import { classKeep } from '../src/options/keep.ts'
@@ -17,6 +19,7 @@ import { limiterOptions } from '../src/options/limiter.ts'
 import { rateOptions } from '../src/options/limits.ts'
 import { idOptions } from '../src/options/own-id.ts'
 import { payloadOptions } from '../src/options/payload-rules.ts'
+import { cronOptions } from '../src/options/recurrence.ts'
 import type { Entries } from '../src/options/schema.ts'
 import { uniqueOptions } from '../src/options/unique.ts'
 import { circuitBreakerOptions } from '../src/run/middleware/circuit-breaker.ts'
@@ -45,6 +48,9 @@ const tables: Record<string, [Place, Entries]> = {
   'what is kept': [['configuration', 'The options of `keep`:'], keepOptions.entries],
   'how much is kept': [['configuration', 'The options of each:'], keptOptions.entries],
   'keep() of a class': [['configuration', 'The options of `keep()` of a class:'], classKeep.entries],
+  schedules: [['configuration', '### Schedules'], schedulesOptions.entries],
+  'cron()': [['schedules', 'The options of `cron()` and `daily()`:'], cronOptions.entries],
+  'a schedule of a class': [['schedules', 'The fields of a schedule:'], scheduleEntry.entries],
   'a rate': [['configuration', 'The options of a `rate`:'], rateOptions.entries],
   'a limiter': [['configuration', 'The options of a limiter:'], limiterConfig.entries],
   'unique jobs': [['unique-jobs', '## Options'], without(uniqueOptions.entries, 'by')],

@@ -4,11 +4,15 @@ import { defineConfig } from '@s18i/lark/config'
 import { z } from 'zod'
 import {
   backoff,
+  type ClassSchedule,
   circuitBreaker,
   context,
   createJobs,
+  cron,
   type Draft,
+  daily,
   defineJob,
+  every,
   exponential,
   type Hooks,
   Job,
@@ -22,6 +26,7 @@ import {
   NonRetryableError,
   type Parsed,
   type QueueEvents,
+  type Recurrence,
   type Rejection,
   rateLimited,
   type State,
@@ -844,3 +849,73 @@ export {
   told,
   wrapped,
 }
+
+// schedules of classes
+class CronJob extends Job {
+  override schedule = cron('0 8 * * 1-5', {
+    timezone: 'Europe/Paris',
+    missed: 'once',
+    overlap: 'skip',
+    from: new Date(),
+  })
+  handle() {
+    const at: Date | undefined = this.scheduledFor
+    return at
+  }
+}
+class TwiceJob extends Job {
+  override schedule: ClassSchedule<{ shop: string }> = [
+    { name: 'a', when: every('15m'), payload: { shop: 'a' } },
+    { name: 'b', when: daily('08:00'), payload: { shop: 'b' } },
+  ]
+  handle(_payload: { shop: string }) {}
+}
+class PlainlyTwiceJob extends Job {
+  override schedule = [{ name: 'a', when: every('15m'), payload: { shop: 'a' } }]
+  handle(_payload: { shop: string }) {}
+}
+class TextJob extends Job {
+  // @ts-expect-error an expression without cron()
+  override schedule = '0 8 * * 1-5'
+  handle() {}
+}
+class UnnamedJob extends Job {
+  // @ts-expect-error in a list each has a name
+  override schedule = [{ when: every('15m') }]
+  handle() {}
+}
+const schedules: ClassSchedule<{ shop: string }>[] = [
+  { when: every('15m'), payload: { shop: 'a' } },
+  // @ts-expect-error no payload
+  every('15m'),
+  // @ts-expect-error no payload
+  { when: every('15m') },
+  // @ts-expect-error a wrong payload
+  { when: every('15m'), payload: { shop: 1 } },
+  // @ts-expect-error a wrong payload in a list
+  [{ name: 'a', when: every('15m'), payload: { store: 'a' } }],
+]
+const voids: ClassSchedule<void>[] = [
+  every('15m'),
+  { when: every('15m') },
+  // @ts-expect-error a payload that nobody takes
+  { when: every('15m'), payload: 1 },
+]
+// @ts-expect-error every() has no time zone
+every('1d', { timezone: 'Europe/Paris' })
+// @ts-expect-error an unknown policy
+cron('0 8 * * *', { missed: 'twice' })
+const when: Recurrence = daily('08:00')
+// @ts-expect-error it is made by its functions only
+const made: Recurrence = { timing: when.timing }
+
+// a defined job knows its payload
+defineJob({ key: 'a', schedule: every('1h') })
+defineJob<{ days: number }>({ key: 'a', schedule: { when: every('1h'), payload: { days: 1 } } })
+defineJob<{ days: number }>({ key: 'a', schedule: [{ name: 'x', when: every('1h'), payload: { days: 1 } }] })
+defineJob({ key: 'a', schema: z.object({ days: z.number() }), schedule: { when, payload: { days: 1 } } })
+// @ts-expect-error no payload
+defineJob<{ days: number }>({ key: 'a', schedule: every('1h') })
+// @ts-expect-error a wrong payload
+defineJob<{ days: number }>({ key: 'a', schedule: { when: every('1h'), payload: { days: '1' } } })
+export const scheduled = [CronJob, TwiceJob, PlainlyTwiceJob, TextJob, UnnamedJob, schedules, voids, made]

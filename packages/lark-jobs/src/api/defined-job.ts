@@ -4,6 +4,7 @@
  */
 import { defined } from '../model/defined.ts'
 import { JobsError } from '../model/errors.ts'
+import type { ClassSchedule } from '../options/class-schedule.ts'
 import { definitions, handler } from '../options/definitions.ts'
 import type { JobConstructor, JobFields, PayloadOf } from '../options/job-class.ts'
 import { classSettings, jobSettings } from '../options/job-settings.ts'
@@ -40,11 +41,13 @@ export interface JobFunctions<P> {
 
 /** What `defineJob()` takes: the fields of a job class, and those of its methods that are needed. */
 export interface JobDefinition<P = never>
-  extends Partial<Omit<JobFields, 'key'>>,
+  extends Partial<Omit<JobFields, 'key' | 'schedule'>>,
     OptionsOf<typeof payloadOptions.entries>,
     JobFunctions<P> {
   /** The name of the job in the store. */
   key: string
+  /** See `Job.schedule`. */
+  schedule?: ClassSchedule<P>
 }
 
 /** An object of a defined job: what its handler gets as the second parameter. */
@@ -124,7 +127,8 @@ export function defineJob<P, R>(definition: JobDefinition<P>): DefinedJob<P, R> 
       Object.assign(this, fields)
     }
 
-    override handle(payload: unknown): unknown {
+    // It says that it takes no payload, because only the type knows.
+    override handle(...[payload]: [payload?: unknown]): unknown {
       const does = Defined[handler]
       if (does !== null) return does(payload, this)
       const hint = `Call handle() of the job in a file that is loaded here.`

@@ -10,6 +10,8 @@ import type { Duration } from '../model/duration.ts'
 import { encode } from '../model/payload.ts'
 import type { LogLevel } from '../model/record.ts'
 import type { Run } from '../model/run.ts'
+import { tickOf } from '../model/tick.ts'
+import type { ClassSchedule } from '../options/class-schedule.ts'
 import type { GroupBy } from '../options/group.ts'
 import {
   currentRun,
@@ -132,6 +134,13 @@ export abstract class Job {
    */
   declare tags?: readonly string[] | TagsBy | undefined
 
+  /**
+   * When jobs of the class are queued by themselves: `cron('0 8 * * 1-5')`, `every('15m')`, `daily('08:00')`; with a
+   * payload, `{ when: daily('08:00'), payload: { shop: 7 } }`; or a list in which each has a `name`. Workers that have
+   * the class declare it. The id of the schedule is the key of the class, or `key/name`. Default: none.
+   */
+  declare schedule?: ClassSchedule | undefined
+
   /** @internal */
   declare [currentRun]?: Run | undefined
   /** @internal */
@@ -226,6 +235,15 @@ export abstract class Job {
   /** In `handle`: the number of this attempt, from 1. Elsewhere 0. */
   get attempt(): number {
     return this[currentRun]?.attempt ?? 0
+  }
+
+  /**
+   * In `handle`, of a job that a schedule queued: the instant of its tick. It is the same however late the job runs, and
+   * in each attempt. Otherwise undefined.
+   */
+  get scheduledFor(): Date | undefined {
+    const tick = tickOf(this[currentRun]?.id ?? '')
+    return tick && new Date(tick.at)
   }
 
   /**

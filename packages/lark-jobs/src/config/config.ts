@@ -29,6 +29,7 @@ import { type ConfigSource, placeFor, spokenOf } from './config-source.ts'
 import { type KeepConfig, keepOptions } from './keep.ts'
 import { limitersOption } from './limiters.ts'
 import { type ConfiguredQueues, queuesOf, queuesOption } from './queues.ts'
+import { type ConfiguredSchedules, type SchedulesConfig, schedulesOf, schedulesOptions } from './schedules.ts'
 
 export const hookOptions = new Schema('an object of functions', {
   started: func<NonNullable<Hooks['started']>>(),
@@ -76,6 +77,8 @@ export const jobsOptions = new Schema('an object', {
    * ones, which then go to any worker that is free.
    */
   preset: oneOf<Preset>(presets).or(PRESET),
+  /** The time zone of schedules, and whether workers of this process queue their jobs. */
+  schedules: (schedulesOptions as Option<SchedulesConfig, Read<typeof schedulesOptions.entries>>).or({}),
   /** Runs around the `handle` of every job, the outermost first. */
   middleware: list<Middleware>('a list of functions', (each) => typeof each === 'function').or([]),
   /** Are called when jobs begin and end: `started`, `completed`, `failed`, `released`. No job waits for them. */
@@ -119,6 +122,7 @@ export interface Settings extends Around, ConfiguredQueues {
   prefix: string
   durability: Durability
   preset: Preset
+  schedules: ConfiguredSchedules
   boot: (() => unknown) | undefined
   /** What paths are relative to. */
   folder: string
@@ -179,6 +183,7 @@ export function settingsFrom(section: Section, source: ConfigSource, folder: str
     connection: connectionOf(section.connection, env, folder, source),
     ...queuesOf(queues, section.keep),
     ...{ limiters, prefix, durability, preset, boot },
+    schedules: schedulesOf(section.schedules, env),
     paths: paths?.map((path) => resolve(folder, path)),
     ...aroundOf(section),
     folder,

@@ -48,6 +48,7 @@ export const jobsErrors = {
   JOB_NOT_REMOVABLE: 'The job runs, and cannot be removed.',
   FILTER_INVALID: 'The filter is empty, or has a condition that is unknown or has no value.',
   CURSOR_INVALID: 'The cursor of a list or of an event is damaged, or belongs elsewhere.',
+  SCHEDULE_INVALID: 'What is said of a schedule is not valid.',
   OPERATE_INVALID: 'What operate() was given is not an instance of Jobs.',
   PAUSE_INVALID: 'The options of a pause are not valid.',
   HANDLE_RETURNED_FALSE: 'handle() returned false: a failed attempt.',

@@ -6,6 +6,7 @@
  *   ~name       a name that begins with a character that has a meaning here: `~`, `#` or `=`
  *   #hash       the hash of a long name, or of a name with a NUL character, at which some SQLite libraries end a text
  *   =lock       the group that Lark creates for the jobs of a lock (`unique.ts`)
+ *   =:id        the group that Lark creates for the jobs of a schedule that run one after the other
  *   scope:name  a name within a scope, such as a value within the key of a class; `:` and `%` in the scope are escaped
  */
 import { createHash } from 'node:crypto'

@@ -30,6 +30,20 @@ export function tickOf(id: string): Tick | undefined {
   return Number.isNaN(at) ? undefined : { schedule: parts![1]!, at }
 }
 
+/** The tick of a job, as hooks and events tell it. */
+export interface ScheduleTick {
+  /** Of the schedule. */
+  id: string
+  /** The instant that the schedule names: milliseconds since 1970. */
+  at: number
+}
+
+/** The tick that the id of a job names, for people; undefined for any other job. */
+export function scheduleTick(id: string): ScheduleTick | undefined {
+  const tick = tickOf(id)
+  return tick && { id: tick.schedule, at: tick.at }
+}
+
 /** How the job of a tick ended. */
 export interface ScheduleRun {
   /** The instant of its tick: milliseconds since 1970. */

@@ -11,6 +11,7 @@ import type { Signal } from '../model/abort-signal.ts'
 import { unlessAborted } from '../model/bounded-wait.ts'
 import { type EventKind, eventKinds } from '../model/event.ts'
 import { queueOf } from '../model/partition.ts'
+import { scheduleTick } from '../model/tick.ts'
 import { isText, option, Schema } from '../options/schema.ts'
 import { EVENTS_PAGE, type EventEntry, type Heard, markOf, WATCH_AGAIN } from '../store/contract/store.ts'
 import { Cursors } from './cursor.ts'
@@ -293,11 +294,13 @@ export class EventStream implements EventReader {
         if (this.#over.signal.aborted) return
         const current: Passed = { name, position: from, count, entry }
         this.#current = current
+        const schedule = scheduleTick(id)
         yield {
           kind: entry.kind as EventKind,
           id,
           queue,
           at: entry.at,
+          ...(schedule && { schedule }),
           get cursor() {
             return cursorAt(current)
           },

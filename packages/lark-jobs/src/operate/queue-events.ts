@@ -4,6 +4,7 @@
  */
 import type { Signal } from '../model/abort-signal.ts'
 import type { EventKind } from '../model/event.ts'
+import type { ScheduleTick } from '../model/tick.ts'
 
 /** Something has happened to a job. */
 export interface QueueEvent {
@@ -13,6 +14,8 @@ export interface QueueEvent {
   queue: string
   /** Milliseconds since 1970, by the clock of the store. */
   at: number
+  /** Of a job that a schedule queued: the schedule, and the instant of its tick. */
+  schedule?: ScheduleTick
   /** With this as `since`, another call goes on behind this event. It is made when it is read. */
   readonly cursor: string
 }

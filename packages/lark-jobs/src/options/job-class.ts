@@ -13,6 +13,7 @@ import type { CancelReason, Keep } from '../model/record.ts'
 import type { Run } from '../model/run.ts'
 import { textOf } from '../model/thrown.ts'
 import { originOf } from './class-name.ts'
+import { type ScheduleOfClass, schedulesOf } from './class-schedule.ts'
 import {
   classSettings,
   type JobSettings,
@@ -107,10 +108,15 @@ export interface JobClass extends JobSettings {
   middleware: readonly Middleware[]
   /** What it says of its payloads; undefined for most classes. */
   rules: PayloadRules | undefined
+  /** The schedules that it declares. */
+  schedules: readonly ScheduleOfClass[]
   /** The settings as a job of the class has them, and as they are read. */
   written: WrittenSettings
   read: JobSettings
 }
+
+/** Of most classes. */
+const none: readonly ScheduleOfClass[] = []
 
 const known = new WeakMap<object, JobClass>()
 /** The class of each key and alias that was last met. */
@@ -146,7 +152,14 @@ export function classOf(Class: JobConstructor): JobClass {
         (job as unknown as Record<string, unknown>)[name],
         'absent: Lark will have a member of this name',
       )
-  const { aliases, keep, keepResult, maxCrashes, key = Class.name } = classSettings.fields(job, '', voice)
+  const {
+    aliases,
+    keep,
+    keepResult,
+    maxCrashes,
+    schedule,
+    key = Class.name,
+  } = classSettings.fields(job, '', voice)
   const read = jobSettings.fields(job, '', voice)
   const again = instance(Class).key ?? Class.name
   if (again !== key) {
@@ -169,6 +182,7 @@ export function classOf(Class: JobConstructor): JobClass {
     hasCancelled: hasOwn(job, 'cancelled', voice),
     middleware: middlewareOf(job, voice),
     rules: rulesOf(Class, voice),
+    schedules: schedule === undefined ? none : schedulesOf(schedule, key, job.handle.length > 0, voice),
     written: writtenOf(job),
     read,
   }

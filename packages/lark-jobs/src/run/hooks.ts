@@ -6,6 +6,7 @@ import { inContext } from '../model/context.ts'
 import { decode, whyDropped } from '../model/payload.ts'
 import type { CancelReason, JobRecord, LeasedJob, Outcome } from '../model/record.ts'
 import { textOf } from '../model/thrown.ts'
+import { type ScheduleTick, scheduleTick } from '../model/tick.ts'
 import type { JobClass } from '../options/job-class.ts'
 import type { Middleware } from '../options/middleware.ts'
 import { readAnyway } from '../options/payload-rules.ts'
@@ -27,6 +28,8 @@ export interface HeardJob {
   crashes: number
   /** When it was queued: milliseconds since 1970, by the store's clock. */
   queuedAt: number
+  /** Of a job that a schedule queued: the schedule, and the instant of its tick. */
+  schedule?: ScheduleTick
   /**
    * A copy of the payload, as `handle` gets it; as it is stored if the class cannot read it. Made when a hook first reads
    * it. Not shown by `console.log` and `JSON.stringify`, because it may have data that people must not see.
@@ -198,6 +201,7 @@ export class EventJob implements HeardJob {
   declare readonly tries?: number
   readonly crashes: number
   readonly queuedAt: number
+  declare readonly schedule?: ScheduleTick
   readonly #text: string
   readonly #class: JobClass | undefined
   readonly #result: string | undefined
@@ -221,6 +225,8 @@ export class EventJob implements HeardJob {
     this.queuedAt = job.queuedAt
     const tries = job.options?.tries ?? jobClass?.tries
     if (tries !== undefined && !(job.options?.retryUntil ?? jobClass?.retryUntil)) this.tries = tries
+    const schedule = scheduleTick(job.id)
+    if (schedule !== undefined) this.schedule = schedule
     this.#text = text
     this.#class = jobClass
     this.#result = result

@@ -1,0 +1,31 @@
+/**
+ * What the configuration says of schedules.
+ */
+import { flag, type OptionsOf, type Read, Schema } from '../options/schema.ts'
+import { timezone } from '../options/timezone.ts'
+
+export const schedulesOptions = new Schema('an object with timezone, enabled, or both', {
+  /** The time zone of cron expressions and daily times that name none. Default `'UTC'`. */
+  timezone: timezone.or('UTC'),
+  /**
+   * Whether workers of this process declare the schedules of their classes, and queue the jobs of schedules that are due.
+   * Default: `false` if `NODE_ENV` is `development`, otherwise `true`.
+   */
+  enabled: flag(),
+})
+
+export interface SchedulesConfig extends OptionsOf<typeof schedulesOptions.entries> {}
+
+/** With the defaults. */
+export interface ConfiguredSchedules {
+  timezone: string
+  enabled: boolean
+}
+
+export function schedulesOf(
+  said: Read<typeof schedulesOptions.entries>,
+  env: Record<string, string | undefined>,
+): ConfiguredSchedules {
+  const { timezone, enabled = env.NODE_ENV !== 'development' } = said
+  return { timezone, enabled }
+}

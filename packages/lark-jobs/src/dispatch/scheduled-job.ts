@@ -1,0 +1,88 @@
+/**
+ * From a draft and a recurrence to the definition of a schedule. The job of each tick is made of it without the class, so
+ * it has everything that a dispatch would ask the class for.
+ */
+import { inContext } from '../model/context.ts'
+import { JobsError } from '../model/errors.ts'
+import { partitionFor, partitionsOf, placeNameOf } from '../model/partition.ts'
+import { storedName } from '../model/stored-name.ts'
+import { classOf, type JobClass, settingsOf } from '../options/job-class.ts'
+import type { Recurrence } from '../options/recurrence.ts'
+import { oneByOne } from '../options/unique.ts'
+import type { Definition } from '../schedule/definition.ts'
+import { type Drafted, draftedJob } from './new-job.ts'
+
+/**
+ * The definition of a schedule.
+ *
+ * @param timezone of expressions that name none
+ * @throws SCHEDULE_INVALID; the errors of `draftedJob`
+ */
+export function scheduledJob(
+  id: string,
+  drafted: Drafted,
+  when: Recurrence,
+  { timezone, ofClass }: { timezone: string; ofClass?: string },
+): Definition {
+  const { Class, fields, ownId } = drafted
+  const jobClass = classOf(Class)
+  if (ownId !== undefined)
+    throw new JobsError('SCHEDULE_INVALID', `${jobClass.name}: the draft of schedule ${id} has an id`, {
+      hint: 'The job of each tick gets an id of its own: leave out withId().',
+    })
+  // The context of whoever sets a schedule is not the context of its jobs.
+  const { queue, records } = inContext(undefined, draftedJob, drafted)
+  const { id: _, ...job } = records[0]!
+  const { timing, missed, grace, overlap, jitter, pauseAfterFailures, limit } = when
+  if (overlap === 'queue' || overlap === 'cancel') {
+    const { group, unique, limiter } = settingsOf({ ...jobClass.written, ...fields }, jobClass)
+    const has = group !== undefined ? 'a group' : unique?.keepLast ? 'keepLast' : undefined
+    if (has !== undefined)
+      throw new JobsError(
+        'SCHEDULE_INVALID',
+        `Schedule ${id}: overlap is '${overlap}', and ${jobClass.name} has ${has}`,
+        {
+          hint: `With '${overlap}', the jobs of a schedule are a group of their own, and a job has one group: use 'allow' or 'skip'.`,
+        },
+      )
+    if (typeof limiter?.weight === 'function')
+      throw new JobsError(
+        'SCHEDULE_INVALID',
+        `Schedule ${id}: overlap is '${overlap}', and limiter.weight of ${jobClass.name} is a function`,
+        { hint: 'The jobs of a group must need as many permits: give the limiter a number as its weight.' },
+      )
+    job.group = oneByOne(`:${storedName(id)}`)
+  }
+  return {
+    timing: timing.kind === 'cron' ? { ...timing, timezone: timing.timezone ?? timezone } : timing,
+    ...{ missed, grace, overlap, jitter, pauseAfterFailures, limit },
+    queue,
+    job,
+    ...(ofClass !== undefined && { ofClass }),
+  }
+}
+
+/** The schedules that a class declares. @throws the errors of `scheduledJob` */
+export function declaredBy(
+  { Class, key, schedules }: JobClass,
+  timezone: string,
+): { id: string; definition: Definition }[] {
+  return schedules.map(({ id, when, payload }) => {
+    const definition = scheduledJob(id, { Class, fields: {}, payload }, when, { timezone, ofClass: key })
+    return { id, definition }
+  })
+}
+
+/**
+ * The partition of a schedule: that of its jobs. If neither a group nor a lock decides it, its id does.
+ *
+ * @param partitions the number of partitions of each configured queue
+ */
+export function partitionOf(
+  id: string,
+  { queue, job }: Pick<Definition, 'queue' | 'job'>,
+  partitions: ReadonlyMap<string, number>,
+): string {
+  const count = partitions.get(queue) ?? 1
+  return partitionsOf(queue, count)[partitionFor(placeNameOf({ ...job, id }) ?? id, count)]!
+}

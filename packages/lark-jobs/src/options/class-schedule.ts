@@ -1,0 +1,121 @@
+/**
+ * The schedules that a job class declares: `schedule = cron('0 8 * * 1-5')`, with a payload, or a list in which each has a
+ * name.
+ */
+import { isRecurrence, type Recurrence } from './recurrence.ts'
+import { isScheduleId, scheduleIdForm } from './schedule-id.ts'
+import { isObject, isText, Option, option, refuse, Schema, type Voice } from './schema.ts'
+import type { PayloadInput } from './standard-schema.ts'
+
+/** The payload of the jobs of a schedule: needed if `handle` needs one. */
+export type ScheduledPayload<P> = 0 extends 1 & P
+  ? { payload?: P }
+  : // biome-ignore lint/suspicious/noConfusingVoidType: it is written as a type argument
+    [P] extends [void]
+    ? { payload?: undefined }
+    : undefined extends P
+      ? { payload?: PayloadInput<P> }
+      : { payload: PayloadInput<P> }
+
+/** One schedule of a class, with the payload of its jobs. */
+// biome-ignore lint/suspicious/noExplicitAny: a field of a class cannot know the payload of its `handle`
+export type ClassScheduleEntry<P = any> = { when: Recurrence } & ScheduledPayload<P>
+
+/**
+ * What a class declares: `cron(…)`, `{ when, payload }`, or a list of `{ name, when, payload }`.
+ *
+ * The type argument is the payload. TypeScript cannot infer it from `handle`, so a class may write it for the compiler:
+ * `schedule: ClassSchedule<{ tenant: number }> = [{ name: 'morning', when: daily('08:00'), payload: { tenant: 7 } }]`.
+ * Lark checks it when a worker starts.
+ */
+// biome-ignore lint/suspicious/noExplicitAny: see ClassScheduleEntry
+export type ClassSchedule<P = any> =
+  | (object extends ScheduledPayload<P> ? Recurrence : never)
+  | ClassScheduleEntry<P>
+  | readonly (ClassScheduleEntry<P> & { name: string })[]
+
+/** A schedule of a class as it is read. */
+export interface DeclaredSchedule {
+  /** In a list: distinguishes the schedules of the class. */
+  name: string | undefined
+  when: Recurrence
+  payload: unknown
+  /** Whether `payload` is written, perhaps as `undefined`. */
+  hasPayload: boolean
+}
+
+const recurrence = option<Recurrence>("cron(), every() or daily(), such as daily('08:00')", isRecurrence)
+
+export const scheduleEntry = new Schema("an object such as { name: 'morning', when: daily('08:00') }", {
+  /** In a list: distinguishes the schedules of a class. The id of the schedule is the key of the class, `/`, and this. */
+  name: option<string>(
+    'a text without white space and colons',
+    (value) => isText(value) && isScheduleId(value),
+  ),
+  /** When it ticks. */
+  when: recurrence.needed(),
+  /** The payload of its jobs. */
+  payload: option<unknown>('JSON', () => true),
+})
+
+const RIGHT = `${recurrence.right}; { when, payload }; or a list of { name, when, payload }`
+
+/** The field `schedule` of a class. */
+export const classSchedule = new Option<ClassSchedule, readonly DeclaredSchedule[]>(
+  RIGHT,
+  (value, path, voice) => {
+    if (isRecurrence(value)) return [{ name: undefined, when: value, payload: undefined, hasPayload: false }]
+    if (isObject(value)) return [entry(value, path, voice, false)]
+    if (!Array.isArray(value)) return undefined
+    const all = value.map((each, i) => entry(each, `${path}.${i}`, voice, true))
+    const names = all.map(({ name }) => name)
+    const double = names.findIndex((name, i) => names.indexOf(name) < i)
+    if (double >= 0)
+      refuse(voice, `${path}.${double}.name`, names[double], 'another than that of an earlier one')
+    return all
+  },
+)
+
+function entry(value: unknown, path: string, voice: Voice, isNamed: boolean): DeclaredSchedule {
+  const { name, when, payload } = scheduleEntry.readAll(value, voice, path)
+  const right = isNamed ? scheduleEntry.entries.name.right : 'absent: only in a list, each has a name'
+  if ((name !== undefined) !== isNamed) refuse(voice, `${path}.name`, name, right)
+  return { name, when, payload, hasPayload: 'payload' in (value as object) }
+}
+
+/** A schedule of a class with its id. */
+export interface ScheduleOfClass extends DeclaredSchedule {
+  id: string
+}
+
+/**
+ * The schedules of a class with their ids.
+ *
+ * @param needsPayload whether `handle` takes a payload
+ * @throws the error of `voice`
+ */
+export function schedulesOf(
+  declared: readonly DeclaredSchedule[],
+  key: string,
+  needsPayload: boolean,
+  voice: Voice,
+): readonly ScheduleOfClass[] {
+  return declared.map((each) => {
+    const { name, hasPayload } = each
+    const id = name === undefined ? key : `${key}/${name}`
+    if (!isScheduleId(id)) {
+      const message = `${voice.name('schedule')}: its id would be ${id}; it must be ${scheduleIdForm}`
+      throw voice.error(
+        message,
+        'The id is the key of the class, with the name in a list: give the class a key.',
+        'schedule',
+      )
+    }
+    if (needsPayload && !hasPayload) {
+      const message = `${voice.name('schedule')} has no payload, and handle() takes one`
+      const hint = `Write ${name === undefined ? '{ when, payload }' : '{ name, when, payload }'}; payload: undefined if handle() needs none.`
+      throw voice.error(message, hint, 'schedule')
+    }
+    return { ...each, id }
+  })
+}

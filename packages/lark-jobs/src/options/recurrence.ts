@@ -1,0 +1,196 @@
+/**
+ * A recurrence: when a schedule ticks, and what it does with ticks that were missed or come too early. `cron()`,
+ * `every()` and `daily()` make it, and check it where it is written.
+ */
+import { types } from 'node:util'
+import { readCron } from '../model/cron.ts'
+import { type Duration, durationForm, milliseconds } from '../model/duration.ts'
+import { type Missed, missedPolicies, type Overlap, overlapPolicies, type Timing } from '../model/timing.ts'
+import {
+  duration,
+  isText,
+  Option,
+  type OptionsOf,
+  oneOf,
+  type Read,
+  refuse,
+  Schema,
+  voiceOf,
+  whole,
+} from './schema.ts'
+import { timezone } from './timezone.ts'
+
+/** Marks what `cron()` and the others return, in every copy of this package. */
+const recurrenceBrand = Symbol.for('s18i.lark.recurrence')
+
+/** When a schedule ticks, and what becomes of its ticks. `cron()`, `every()` and `daily()` return it. */
+export interface Recurrence {
+  readonly timing: Timing
+  /** What becomes of ticks that are late by more than the grace. */
+  readonly missed: Missed
+  /** Milliseconds by which a tick may be late and still becomes a job. */
+  readonly grace: number
+  /** What a tick does while the job of the tick before has not ended. */
+  readonly overlap: Overlap
+  /** Milliseconds: the ticks are later by a part of this that the id of the schedule decides. 0: none. */
+  readonly jitter: number
+  /** After so many failed jobs in a row the schedule is paused; 0: never. */
+  readonly pauseAfterFailures: number
+  /** After so many ticks the schedule has ended; 0: never. */
+  readonly limit: number
+}
+
+const zoned = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,3})?)?(Z|[+-]\d\d:\d\d)$/
+
+/** An instant, read as milliseconds since 1970. A text without a zone is refused: it would mean another time elsewhere. */
+const instant = new Option<Date | string, number>(
+  "a Date, or a text with a zone such as '2027-01-01T00:00:00Z'",
+  (value) => {
+    const isInstant = types.isDate(value) || (typeof value === 'string' && zoned.test(value))
+    const at = isInstant ? new Date(value).getTime() : Number.NaN
+    return Number.isNaN(at) ? undefined : at
+  },
+)
+
+const policies = {
+  /**
+   * What becomes of ticks that are late by more than the grace, because no worker lived or the store was away. `skip`
+   * (default): they are recorded, and nothing runs for them. `once`: one job runs for all of them, at the instant of the
+   * last. `all`: each becomes a job, at most 1,000.
+   */
+  missed: oneOf<Missed>(missedPolicies).or('skip'),
+  /** How late a tick may be and still becomes a job: milliseconds, or `'30s'`, `'5m'`. Default `'1m'`. */
+  grace: duration(0).or('1m'),
+  /**
+   * What a tick does while the job of the tick before has not ended. `allow` (default): its job is queued beside the
+   * other. `skip`: it is recorded, and nothing runs for it. `queue`: its job begins when the others have ended. `cancel`:
+   * the other job is cancelled, and the new one begins when that has ended.
+   */
+  overlap: oneOf<Overlap>(overlapPolicies).or('allow'),
+  /**
+   * Spreads schedules that tick at the same instant: each is later by a part of this that its id decides, always the
+   * same. Default: none.
+   */
+  jitter: duration(0),
+  /** After so many failed jobs in a row the schedule is paused. Default: never. */
+  pauseAfterFailures: whole(1),
+  /** No tick before this: a Date, or a text with a zone. Default: no limit. */
+  from: instant,
+  /** No tick after this: a Date, or a text with a zone. Default: no limit. */
+  until: instant,
+  /** After so many ticks that became jobs the schedule has ended. Default: no limit. */
+  limit: whole(1),
+}
+
+const zonedPolicies = {
+  /** The time zone of the expression: `'Europe/Paris'`. Default: that of the configuration, which is UTC. */
+  timezone,
+  ...policies,
+}
+
+type Range = { from: number | undefined; until: number | undefined }
+
+function schemaOf<E extends typeof policies>(entries: E): Schema<E> {
+  const check = ({ from, until }: Range, refuse: (path: string, right: string) => never) => {
+    if (from !== undefined && until !== undefined && until < from) refuse('until', 'after from')
+  }
+  return new Schema('an object', entries, (read, refuse) => check(read as unknown as Range, refuse))
+}
+
+export const cronOptions = schemaOf(zonedPolicies)
+export const everyOptions = schemaOf(policies)
+
+export interface CronOptions extends OptionsOf<typeof zonedPolicies> {}
+
+/** The options of `cron()`, without a time zone: the ticks of `every()` are aligned to the clock in UTC. */
+export interface EveryOptions extends OptionsOf<typeof policies> {}
+
+const interval = new Option<Duration, number>(`${durationForm}, from 1 s, in whole milliseconds`, (value) => {
+  const ms = milliseconds(value) ?? 0
+  return ms >= 1_000 && Number.isInteger(ms) ? ms : undefined
+})
+
+/**
+ * A schedule that ticks when a cron expression says so.
+ *
+ * @param expression `minute hour day-of-month month day-of-week`, or with seconds in front. Names (`MON`, `JAN`), lists,
+ *   ranges, steps, `L`, `LW`, `15W`, `5#2`, and `@hourly`, `@daily`, `@weekly`, `@monthly`, `@yearly`
+ * @param options see `CronOptions`
+ * @throws SCHEDULE_INVALID naming the field of the expression or the option, the value, and what would be right
+ * @example
+ * export class ReportJob extends Job {
+ *   schedule = cron('0 8 * * 1-5', { timezone: 'Europe/Paris' })
+ *   async handle() {}
+ * }
+ */
+export function cron(expression: string, options: CronOptions = {}): Recurrence {
+  return ofCron('cron()', expression, options)
+}
+
+/**
+ * A schedule that ticks at equal intervals, aligned to the clock in UTC: `every('15m')` ticks at :00, :15, :30 and :45.
+ *
+ * @param time milliseconds, or `'10s'`, `'15m'`, `'1d'`. At least one second
+ * @param options see `EveryOptions`
+ * @throws SCHEDULE_INVALID
+ * @example schedule = every('10s')
+ */
+export function every(time: Duration, options: EveryOptions = {}): Recurrence {
+  const voice = voiceOf('SCHEDULE_INVALID', 'every()', 'the second argument')
+  const ms = interval.needed().read(time, 'the interval', voice)
+  const { from, until, ...others } = everyOptions.readAll(options, voice)
+  return recurrence({ kind: 'every', ms, ...limits({ from, until }) }, others)
+}
+
+/**
+ * A schedule that ticks every day at a time.
+ *
+ * @param time `'08:00'`, or with seconds `'08:00:30'`, in 24 hours
+ * @param options see `CronOptions`
+ * @throws SCHEDULE_INVALID
+ * @example schedule = daily('03:00', { timezone: 'Europe/Paris', missed: 'once' })
+ */
+export function daily(time: string, options: CronOptions = {}): Recurrence {
+  const [, hour, minute, , second] =
+    (isText(time) && /^(\d|[01]\d|2[0-3]):([0-5]\d)(:([0-5]\d))?$/.exec(time)) || []
+  if (hour === undefined)
+    refuse(voiceOf('SCHEDULE_INVALID', 'daily()'), 'the time', time, "a time such as '08:00' or '17:30:15'")
+  const numbers = [second, minute, hour].filter((part) => part !== undefined).map(Number)
+  return ofCron('daily()', [...numbers, '* * *'].join(' '), options)
+}
+
+function ofCron(call: string, expression: string, options: CronOptions): Recurrence {
+  const voice = voiceOf('SCHEDULE_INVALID', call, 'the second argument')
+  const read = isText(expression)
+    ? readCron(expression)
+    : { wrong: "a cron expression, such as '0 8 * * 1-5'" }
+  if ('wrong' in read) refuse(voice, 'the expression', expression, read.wrong)
+  const { timezone, from, until, ...others } = cronOptions.readAll(options, voice)
+  const zone = timezone === undefined ? {} : { timezone }
+  return recurrence(
+    { kind: 'cron', expression: read.expression, ...zone, ...limits({ from, until }) },
+    others,
+  )
+}
+
+function limits({ from, until }: Range): Pick<Timing, 'from' | 'until'> {
+  return { ...(from !== undefined && { from }), ...(until !== undefined && { until }) }
+}
+
+function recurrence(timing: Timing, read: Omit<Read<typeof policies>, 'from' | 'until'>): Recurrence {
+  const { missed, grace, overlap, jitter = 0, pauseAfterFailures = 0, limit = 0 } = read
+  return Object.freeze({
+    timing: Object.freeze(timing),
+    missed,
+    grace: Math.round(grace),
+    overlap,
+    jitter: Math.round(jitter),
+    pauseAfterFailures,
+    limit,
+    [recurrenceBrand]: true,
+  })
+}
+
+export function isRecurrence(value: unknown): value is Recurrence {
+  return typeof value === 'object' && value !== null && recurrenceBrand in value
+}
