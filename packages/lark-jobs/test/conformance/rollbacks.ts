@@ -10,6 +10,7 @@ import { cancel, DEATHS, forgetful, members } from './effects.ts'
 import type { Harness, Make } from './harness.ts'
 import { completed, job } from './jobs.ts'
 import { Random } from './random.ts'
+import { Book, tick, wrote } from './schedules.ts'
 
 /** Where members run, and where their flow is at home: two servers, either of which may lose its last changes. */
 class Sides {
@@ -193,6 +194,30 @@ export function rollbacks(make: Make): void {
       await work.store.recover('emails')
     }
     expect(both.counted).toBe(size)
+  })
+
+  test('the server has lost a tick: its schedule is due again, and its job is queued again', async () => {
+    await using harness = await make()
+    if (harness.store.schedules === undefined) return
+    const book = new Book(harness)
+    const { id, rev } = await book.make('nightly', 0)
+    const back = await harness.save()
+    const at = book.now
+    const change = { id, rev, state: '1', next: at + 1_000, jobs: [tick(at)] }
+    expect(await book.due()).toEqual([id])
+    expect(await book.write(change)).toEqual([wrote('queued')])
+    const lost = (await book.read())!
+    await back()
+    harness.clock.now += 1_000
+    const [due] = (await book.store.due('emails', 9, LEASE)).due
+    expect(due).toEqual({ id, rev, definition: 'definition of nightly', state: '{}', runs: [] })
+    expect(await harness.store.counts('emails')).toMatchObject({ waiting: 0 })
+    expect(await book.write(change)).toEqual([wrote('queued')])
+    // Who has read what was lost has another number.
+    expect(await book.write({ ...change, rev: lost.rev })).toEqual([{ isWritten: false, rev: 0, jobs: [] }])
+    const caller = harness.caller()
+    await caller.settle(await caller.claimOne(), completed)
+    expect((await book.read())!.runs).toMatchObject([{ tick: at, state: 'completed' }])
   })
 
   test('a listener is told that the server has lost changes, also if as many have come since', async () => {

@@ -17,7 +17,8 @@
  *   8  a key that no worker here knows            claim-and-settle.ts, workers.ts; the worker's part: ../working/
  *   9  a claim scans past nothing                 order.ts, recovered.ts, groups.ts, group-limits.ts
  *
- * Effects, at least once, and once while nothing acknowledged is lost: effects.ts.
+ * Effects, at least once, and once while nothing acknowledged is lost: effects.ts. Ticks, of which each becomes one job:
+ * schedules.ts.
  */
 import { describe } from 'vitest'
 import { ahead } from './ahead.ts'
@@ -55,6 +56,7 @@ import { recovered } from './recovered.ts'
 import { resend } from './resend.ts'
 import { retention } from './retention.ts'
 import { rollbacks } from './rollbacks.ts'
+import { scheduledByTwo, schedules } from './schedules.ts'
 import { sequences } from './sequences.ts'
 import { survey } from './survey.ts'
 import { suspectJobs } from './suspects.ts'
@@ -122,9 +124,11 @@ export function describeStore(name: string, makePlace: MakePlace, traits: Traits
     describe('limits of groups', () => groupLimits(make))
     describe('lanes', () => lanes(make))
     describe('partitions', () => partitions(make))
+    describe('schedules', () => schedules(make))
     describe('close', () => close(make))
     describe('sequences', () => sequences(make))
     if (traits.shared) describe('two handles', () => handles(make))
+    if (traits.shared) describe('schedules of two handles', () => scheduledByTwo(make))
     if (traits.rollsBack) describe('rollbacks', () => rollbacks(make))
   })
 }

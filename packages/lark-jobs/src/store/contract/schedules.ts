@@ -36,7 +36,10 @@ export const MAX_DUE = 100
 
 export interface StoredSchedule {
   id: string
-  /** Rises with each write. */
+  /**
+   * Rises with each write, and is at least the time of it. So it is another one also for a schedule that was removed and
+   * made again, and after a server has lost its last changes.
+   */
   rev: number
   /** Text of the writer. */
   definition: string
@@ -68,6 +71,8 @@ export type ScheduleWrite = {
 export interface ScheduleWritten {
   /** False: the schedule has changed since it was read, and nothing was written. */
   isWritten: boolean
+  /** The number that the schedule has since; 0 if nothing was written, or if it was removed. */
+  rev: number
   /** What became of each job, in their order. A job with the id of another counts as queued. */
   jobs: Enqueued[]
 }

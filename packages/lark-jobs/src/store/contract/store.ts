@@ -85,6 +85,7 @@ import type { Flows } from './flows.ts'
 import type { Limiters } from './limiters.ts'
 import type { Counts, Filter, JobHead, LaneFilter, LanePage, Minute, Page, Standing } from './page.ts'
 import type { Retentions } from './retention.ts'
+import type { Schedules } from './schedules.ts'
 import type { Fate } from './watch.ts'
 
 export * from './capacity.ts'
@@ -327,6 +328,8 @@ export interface Store extends AsyncDisposable {
   readonly limiters: Limiters
   /** Which members of flows have ended: an interface of its own. */
   readonly flows: Flows
+  /** Schedules: an interface of its own. */
+  readonly schedules?: Schedules
 
   /**
    * Opens the store. Must be called before any other verb; calling it again is cheap.
@@ -438,7 +441,7 @@ export interface Store extends AsyncDisposable {
    */
   now(partition?: string): Promise<number>
 
-  /** Every partition that ever held a job. */
+  /** Every partition that ever held a job or a schedule. */
   partitions(): Promise<string[]>
   /** @param isLean leaves the payload empty, which may be large */
   get(partition: string, id: string, isLean?: boolean): Promise<JobRecord | undefined>

@@ -12,7 +12,8 @@ import type { Partition } from './partition.ts'
 import { errorsOf, type JobRow } from './row.ts'
 import { PENDING } from './schema.ts'
 
-export function follow(partition: Partition, row: JobRow, consequence: Consequence): void {
+/** @param took milliseconds of the run */
+export function follow(partition: Partition, row: JobRow, consequence: Consequence, took?: number): void {
   const { state, dueAt, reason, because, error, result, noPrefetch, isUntold, counts, event, ...counters } =
     consequence
   if (event !== undefined) tell(partition, event, [row.id])
@@ -27,7 +28,7 @@ export function follow(partition: Partition, row: JobRow, consequence: Consequen
     ...(reason !== undefined && { reason }),
   }
   if (state === 'pending') move(partition, row, { ...change, state: PENDING })
-  else end(partition, row, { ...change, state, isUntold })
+  else end(partition, row, { ...change, state, isUntold, took })
 }
 
 /** The errors of a row with one more, as they are stored. */

@@ -5,6 +5,7 @@
  * job; 7.1 with a statement for each.)
  */
 import { memberOf } from '../../model/effect.ts'
+import type { Settlement } from '../contract/store.ts'
 import { writeEffects, writeMembers } from './effect.ts'
 import { tell } from './events.ts'
 import { endIn } from './keep.ts'
@@ -12,6 +13,7 @@ import { addBusyTo } from './lane.ts'
 import { type Move, move } from './move.ts'
 import type { Partition } from './partition.ts'
 import { columns, endedStates, type JobRow, list } from './row.ts'
+import { noteRun } from './runs.ts'
 import { ACTIVE, COMPLETED, NOT_STARTED, PENDING } from './schema.ts'
 import { ringWatchers, watchersOf } from './watch.ts'
 
@@ -26,18 +28,24 @@ const completeMembers = `
   ${complete(', effects = 1')} AND id IN (SELECT value FROM json_each(?)) RETURNING id, lane, ahead, seq`
 const find = `SELECT ${columns} FROM jobs WHERE partition = ? AND id = ?`
 
-/** How a job ends. `isUntold`: no handler ran that could do what its class does when a job ends. */
+/**
+ * How a job ends. `isUntold`: no handler ran that could do what its class does when a job ends. `took`: milliseconds of
+ * a run that completed.
+ */
 export type Ended = Omit<Move, 'state' | 'finishedAt' | 'effects'> & {
   state: keyof typeof endedStates
   isUntold?: boolean | undefined
+  took?: number | undefined
 }
 
 /** Ends a job. */
-export function end(partition: Partition, row: JobRow, { state, isUntold = false, ...change }: Ended): void {
+export function end(partition: Partition, row: JobRow, ended: Ended): void {
+  const { state, isUntold = false, took, ...change } = ended
   const effects = writeEffects(partition, row, isUntold)
   const kept = change.reason === 'removed' ? endedStates[state] : endIn(partition, row, state)
   move(partition, row, { ...change, state: kept ?? endedStates[state], finishedAt: partition.now, effects })
   if (kept === undefined) partition.unkept.push(row)
+  if (isNamed(row.id)) noteRun(partition, row.id, state, took)
   ringWatchers(partition, [row.id])
   tell(partition, change.reason === 'removed' ? 'removed' : state, [row.id])
 }
@@ -46,16 +54,37 @@ export function end(partition: Partition, row: JobRow, { state, isUntold = false
  * Ends jobs of one claim whose runs completed without result and log, except those whose class says how long they are
  * kept. @returns the ids of those that it still held
  */
-export function endCompleted(partition: Partition, token: string, ids: readonly string[]): string[] {
-  const members = ids.filter((id) => memberOf(id) !== undefined)
+export function endCompleted(
+  partition: Partition,
+  token: string,
+  settlements: readonly Settlement[],
+): string[] {
+  const ids = settlements.map(({ id }) => id)
+  const named = ids.filter(isNamed)
+  const members = named.filter((id) => memberOf(id) !== undefined)
   const plain = members.length === 0 ? ids : ids.filter((id) => memberOf(id) === undefined)
   const ended = [...endPlain(partition, token, plain), ...endMembers(partition, token, members)]
   partition.active -= ended.length
   partition.completed += ended.length
   partition.minute.completed += ended.length
+  if (named.length > members.length) noteCompleted(partition, settlements, new Set(ended))
   ringWatchers(partition, ended)
   tell(partition, 'completed', ended)
   return ended
+}
+
+/** Whether an id may name a member of a flow or a tick of a schedule. No other id has a colon. */
+function isNamed(id: string): boolean {
+  return id.includes(':')
+}
+
+function noteCompleted(
+  partition: Partition,
+  settlements: readonly Settlement[],
+  ended: ReadonlySet<string>,
+): void {
+  for (const { id, outcome } of settlements)
+    if (isNamed(id) && ended.has(id)) noteRun(partition, id, 'completed', outcome.took)
 }
 
 function endPlain(partition: Partition, token: string, ids: readonly string[]): string[] {
@@ -103,8 +132,8 @@ function left(partition: Partition, rows: readonly LeftRow[]): string[] {
 }
 
 /**
- * Ends jobs that a person removes before they have ended. Nobody hears of it but the flow of a member and who
- * watches the job, so other jobs are left as they are: the caller removes them. (To end these too would read and write
+ * Ends jobs that a person removes before they have ended. Nobody hears of it but the flow of a member, the
+ * schedule of a tick, and who watches the job, so other jobs are left as they are: the caller removes them. (To end these too would read and write
  * each row once more.)
  */
 export function endRemoved(partition: Partition, rows: readonly Pick<JobRow, 'id' | 'state'>[]): void {
@@ -114,7 +143,7 @@ export function endRemoved(partition: Partition, rows: readonly Pick<JobRow, 'id
     pending.map(({ id }) => id),
   )
   for (const each of pending) {
-    if (memberOf(each.id) === undefined && !watched.has(each.id)) {
+    if (!isNamed(each.id) && !watched.has(each.id)) {
       tell(partition, 'removed', [each.id])
       continue
     }

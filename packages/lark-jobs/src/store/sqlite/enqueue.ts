@@ -6,7 +6,7 @@
  */
 import type { NewJob, State } from '../../model/record.ts'
 import { laneName } from '../contract/lane.ts'
-import { type Call, type Enqueued, mayPrefetch } from '../contract/store.ts'
+import { type Bound, type Call, type Enqueued, mayPrefetch } from '../contract/store.ts'
 import { drop, pendingOf } from './bound.ts'
 import { recall, remember } from './calls.ts'
 import type { Value } from './driver.ts'
@@ -37,9 +37,15 @@ const find = `SELECT ${columns} FROM jobs WHERE partition = ? AND id = ?`
 export function enqueue(partition: Partition, call: Call, jobs: readonly NewJob[]): Enqueued[] {
   const known = recall<Enqueued>(partition, call, jobs.length, 'queued')
   if (known) return known
+  partition.database.leaveRoom(() => bytesOf(jobs))
+  const answers = queue(partition, jobs, call.bound)
+  remember<Enqueued>(partition, call, answers, 'queued')
+  return answers
+}
+
+/** Queues jobs: of a call, or with a change of their schedule. The caller has left room for them. */
+export function queue(partition: Partition, jobs: readonly NewJob[], bound: Bound | undefined): Enqueued[] {
   const { database, id, now } = partition
-  database.leaveRoom(() => bytesOf(jobs))
-  const { bound } = call
   /** The priorities whose lines are open, as far as this call has asked. */
   const opened = new Set<number>()
   const answers = jobs.map((job): Enqueued => {
@@ -89,7 +95,6 @@ export function enqueue(partition: Partition, call: Call, jobs: readonly NewJob[
     return 'queued'
   })
   if (bound?.full === 'drop-oldest') drop(partition, pendingOf(partition) - bound.max)
-  remember<Enqueued>(partition, call, answers, 'queued')
   return answers
 }
 
@@ -103,7 +108,7 @@ function inTheWay(partition: Partition, row: JobRow, ownId: NewJob['ownId']): St
 }
 
 /** The most bytes that the jobs may take on the disk: for each its row, and the entries in two indexes. */
-function bytesOf(jobs: readonly NewJob[]): number {
+export function bytesOf(jobs: readonly NewJob[]): number {
   return jobs.reduce(
     (bytes, { payload, key }) => bytes + Buffer.byteLength(payload) * 1.25 + key.length + 512,
     0,

@@ -20,7 +20,10 @@ export function exchange(
 ): Exchange {
   const token = `${call.caller}.${call.number}`
   const known = recall<Verdict>(partition, call, settlements.length, 'settled')
-  if (known) return { verdicts: known, jobs: claimedBefore(partition, token, want), ...due(partition, 0) }
+  if (known) {
+    const jobs = claimedBefore(partition, token, want)
+    return withTick(partition, want, { verdicts: known, jobs, ...due(partition, 0) })
+  }
 
   const verdicts = settle(partition, settlements)
   repositionLanes(partition)
@@ -38,11 +41,21 @@ export function exchange(
   remember<Verdict>(partition, call, verdicts, 'settled')
   if (hasLess) joinWaiters(partition, call.caller)
   else if (want.limit > 0) leaveWaiters(partition, call.caller)
-  const exchanged: Exchange = { verdicts, jobs, ...due(partition, isLimited ? within?.wait : 0) }
+  const exchanged = withTick(partition, want, {
+    verdicts,
+    jobs,
+    ...due(partition, isLimited ? within?.wait : 0),
+  })
   const effects = exchangeEffects(partition, want.effects)
   if (effects.length > 0) exchanged.effects = effects
   const counts = limit > 0 && partition.lanes > 0 && !partition.paused ? limited(partition) : {}
   return Object.keys(counts).length > 0 ? { ...exchanged, limited: counts } : exchanged
+}
+
+/** Adds when a schedule is due, for a caller that has time for it. */
+function withTick({ nextTick }: Partition, { limit }: Want, exchanged: Exchange): Exchange {
+  if (nextTick !== undefined && exchanged.jobs.length < limit) exchanged.nextTick = nextTick
+  return exchanged
 }
 
 /** @param after milliseconds after which more jobs may begin; undefined: when a job ends */

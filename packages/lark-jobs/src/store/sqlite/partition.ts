@@ -36,6 +36,7 @@ interface PartitionRow {
   nextEffect: number | null
   watched: number | null
   listened: number | null
+  nextTick: number | null
   keptCompleted: number
   keptFailed: number
   keptCancelled: number
@@ -58,6 +59,7 @@ const update = `
     cancelled = ?, asOf = ?, nextDue = ?, lanes = ?, turn = ?, ownTurn = ?, minute = ?, minuteCompleted = ?, minuteFailed = ?, minuteRetried = ?,
     nextEffect = ?, watched = ?, keptCompleted = ?, keptFailed = ?, keptCancelled = ?
   WHERE id = ?`
+const updateTick = 'UPDATE partitions SET nextTick = ? WHERE id = ?'
 
 /** The priorities that have pending jobs in a lane ('' for no lane), highest first: one seek for each. */
 const priorities = (lane: string) => `
@@ -141,6 +143,8 @@ export class Partition {
   readonly told: { kind: EventKind; ids: string[] }[] = []
   /** How many priorities other than 0 are in use, and were asked for since; undefined until a job needs one more. */
   #lines: number | undefined
+  /** Whether a schedule is now due sooner than any was before this transaction. */
+  ticksSooner = false
   /** Whether this transaction wrote an effect while none was due, and has not handed it out. */
   owes = false
   #held: boolean
@@ -149,6 +153,7 @@ export class Partition {
   /** Never later than the next due time; exact unless `#stale`. */
   #nextDue: number | undefined
   #stale = false
+  #nextTick: number | undefined
 
   private constructor(database: Database, name: string, row: PartitionRow, clock: number) {
     const now = Math.max(clock, row.asOf)
@@ -176,6 +181,7 @@ export class Partition {
     this.nextEffect = row.nextEffect ?? undefined
     this.watched = row.watched ?? undefined
     this.listened = row.listened ?? undefined
+    this.#nextTick = row.nextTick ?? undefined
     this.kept = { completed: row.keptCompleted, failed: row.keptFailed, cancelled: row.keptCancelled }
     this.#moveTo(now, row.asOf)
   }
@@ -201,7 +207,7 @@ export class Partition {
     return Partition.enter(database, name)
   }
 
-  /** Every partition that ever held a job. */
+  /** Every partition that ever held a job or a schedule. */
   static names(database: Database): string[] {
     return database.all<{ name: string }>(held).map((row) => row.name)
   }
@@ -259,6 +265,11 @@ export class Partition {
     return this.#nextDue === undefined ? undefined : this.#nextDue - this.now
   }
 
+  /** Milliseconds until a schedule is due (`schedules.ts`); undefined if none will be. */
+  get nextTick(): number | undefined {
+    return this.#nextTick === undefined ? undefined : Math.max(0, this.#nextTick - this.now)
+  }
+
   /** When the earliest pending job of a lane ('' for no lane) is due; undefined if it has no pending job. */
   earliest(lane: string, after = -1): number | undefined {
     const found = this.database.get<{ dueAt: number | null }>(earliestAfter, this.id, after, lane)
@@ -286,6 +297,15 @@ export class Partition {
     if (this.nextEffect !== undefined && this.nextEffect <= this.now) return
     this.nextEffect = this.now
     this.owes = true
+  }
+
+  /** Notes when the next schedule is due, if any will be. Calls that write no schedules do not write this. */
+  tickAt(at: number | undefined): void {
+    this.#held = true
+    if (at === this.#nextTick) return
+    this.ticksSooner = at !== undefined && at < (this.#nextTick ?? Number.POSITIVE_INFINITY)
+    this.#nextTick = at
+    this.database.run(updateTick, at ?? null, this.id)
   }
 
   /** `leave` and `arrive` for many waiting jobs that are claimed. */

@@ -14,6 +14,7 @@ import { payloadBytes } from './payload.ts'
 import { lines, MAX, pendingRows } from './read.ts'
 import { Room } from './room.ts'
 import { endedStates, type JobRow, columns as jobColumns, list } from './row.ts'
+import { noteRun } from './runs.ts'
 import { COMPLETED, HIDDEN, PENDING } from './schema.ts'
 import { unwatch } from './watch.ts'
 
@@ -95,11 +96,12 @@ export function remove(partition: Partition, rows: readonly RemovedRow[]): void 
   }
 }
 
-/** Removes a job for good, with all that is remembered of it. It does not end. */
+/** Removes a job for good, with all that is remembered of it. It does not end, but it is over for its schedule. */
 export function purge(partition: Partition, row: JobRow): void {
   withdrawEffects(partition, row)
   partition.database.run(drop, row.seq)
   unwatch(partition, [row.id])
+  if (row.state === PENDING) noteRun(partition, row.id, 'cancelled')
   if (row.state < HIDDEN) partition.leave(row)
   if (row.state === PENDING) laneMoves(partition, row)
 }

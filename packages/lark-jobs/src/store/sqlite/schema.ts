@@ -26,6 +26,7 @@
  *   expiries                   until when ended jobs and their logs are kept for an age of their own (`keep.ts`)
  *   watches                    who wants to hear of the ends of which jobs (`watch.ts`)
  *   events, listeners          what happens to jobs, while somebody listens (`events.ts`)
+ *   schedules, homes           the schedules, and where each is (`schedules.ts`)
  *   rates, starts              the state of limits (`rate.ts`)
  *   holders, waits, circuits, failures    the state of limiters and circuits (`limiters.ts`)
  *   calls                      the last answers (`calls.ts`)
@@ -54,7 +55,7 @@ export const NOT_STARTED = 1
 export const BESIDE = 2
 
 /** The version of the layout. Raise it with every change below that an older Lark could not read. */
-const LAYOUT = 10
+const LAYOUT = 11
 /** "Lark" in ASCII. It distinguishes our file from the files of other programs. */
 const APPLICATION = 0x4c61726b
 
@@ -130,6 +131,22 @@ const events = `
     PRIMARY KEY (partition, listener)
   ) WITHOUT ROWID;`
 
+/** Schedules, and the home of each in the whole store. */
+const schedules = `
+  CREATE TABLE schedules (
+    seq INTEGER PRIMARY KEY,
+    partition INTEGER NOT NULL,
+    id TEXT NOT NULL,
+    rev INTEGER NOT NULL,
+    dueAt INTEGER,
+    definition TEXT NOT NULL,
+    state TEXT NOT NULL,
+    runs TEXT,
+    UNIQUE (partition, id)
+  );
+  CREATE INDEX ticks ON schedules (partition, dueAt, id) WHERE dueAt IS NOT NULL;
+  CREATE TABLE homes (id TEXT PRIMARY KEY, home TEXT NOT NULL, ofClass INTEGER NOT NULL) WITHOUT ROWID;`
+
 /**
  * The statements that bring a file from each earlier layout to the next. Other processes wait meanwhile, so they must
  * be quick however large the file is.
@@ -161,6 +178,9 @@ const migrations: Readonly<Record<number, string>> = {
   9: `
     ALTER TABLE partitions ADD COLUMN listened INTEGER;
     ${events}`,
+  10: `
+    ALTER TABLE partitions ADD COLUMN nextTick INTEGER;
+    ${schedules}`,
 }
 
 const tables = `
@@ -189,7 +209,8 @@ const tables = `
     keptCompleted INTEGER NOT NULL DEFAULT 0,
     keptFailed INTEGER NOT NULL DEFAULT 0,
     keptCancelled INTEGER NOT NULL DEFAULT 0,
-    listened INTEGER
+    listened INTEGER,
+    nextTick INTEGER
   );
   CREATE TABLE jobs (
     seq INTEGER PRIMARY KEY,
@@ -231,6 +252,7 @@ const tables = `
   ${watches}
   ${expiries}
   ${events}
+  ${schedules}
   CREATE UNIQUE INDEX ids ON jobs (partition, id);
   CREATE INDEX line ON jobs (partition, lane, priority, dueAt) WHERE state = ${PENDING};
   CREATE INDEX laned ON jobs (partition, dueAt) WHERE state = ${PENDING} AND lane <> '';

@@ -42,7 +42,7 @@ export function settle(partition: Partition, settlements: readonly Settlement[])
 
 /** @returns the ids of the jobs that were held */
 function settleClaim(partition: Partition, token: string, settlements: readonly Settlement[]): Set<string> {
-  const plain = settlements.filter(({ outcome }) => isPlain(outcome)).map(({ id }) => id)
+  const plain = settlements.filter(({ outcome }) => isPlain(outcome))
   const unstarted = settlements.filter(({ outcome }) => isUnstarted(outcome)).map(({ id }) => id)
   const settled = new Set(endCompleted(partition, token, plain))
   for (const id of putBackAll(partition, token, unstarted)) settled.add(id)
@@ -86,7 +86,7 @@ function settleOne(partition: Partition, { id, token, outcome }: Settlement): bo
   keepReport(partition.database, row.seq, outcome)
   const hasStarted = row.ahead !== NOT_STARTED
   if (!hasStarted && outcome.kind !== 'unstarted') tell(partition, 'started', [id])
-  follow(partition, row, afterRun(outcome, { ...row, hasStarted }, partition.now))
+  follow(partition, row, afterRun(outcome, { ...row, hasStarted }, partition.now), outcome.took)
   if (outcome.kind !== 'released') return true
   if (outcome.pauses === 'queue')
     partition.configure({ paused: true, for: outcome.in, because: outcome.because, keepsLonger: true })

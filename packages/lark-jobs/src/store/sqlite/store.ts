@@ -34,6 +34,7 @@ import { forgetOver } from './rate.ts'
 import { counts, get, listHeads, listJobs, log, nextKeys, noCounts } from './read.ts'
 import { recover } from './recover.ts'
 import { clear, forgetCompleted, prune, type Removal, trim } from './retain.ts'
+import { SqliteSchedules } from './schedules.ts'
 import { prepare } from './schema.ts'
 import { findings } from './survey.ts'
 import {
@@ -63,6 +64,11 @@ export class SqliteStore implements contract.Store {
   readonly name: string
   readonly limiters = new SqliteLimiters(() => this.#opened().database)
   readonly flows = new SqliteFlows(() => this.#opened().database)
+  readonly schedules = new SqliteSchedules({
+    database: () => this.#opened().database,
+    look: (name, nothing, work) => this.#look(name, nothing, work),
+    change: (name, work) => this.#withRoom(() => this.#accept(name, work)),
+  })
   readonly #file: string
   readonly #options: contract.StoreOptions
   readonly #clock: Clock

@@ -20,6 +20,7 @@ interface SurveyedRow {
   name: string
   leaseEnd: number | null
   nextEffect: number | null
+  nextTick: number | null
   dueAt: number | null
   hasLanes: 0 | 1 | null
   toRefresh: number | null
@@ -34,7 +35,7 @@ const pause = 'CAST(paused AS INTEGER)'
  */
 const withWork = `
   SELECT * FROM (
-    SELECT asked.key AS name, nextEffect, (SELECT min(leaseEnd) FROM leases WHERE partition = partitions.id) AS leaseEnd,
+    SELECT asked.key AS name, nextEffect, nextTick, (SELECT min(leaseEnd) FROM leases WHERE partition = partitions.id) AS leaseEnd,
       asked.value AND lanes > 0 AND NOT (${pause} = 1 OR ${pause} > ?3) AS hasLanes,
       CASE WHEN since < ?4 THEN partitions.id END AS toRefresh,
       CASE
@@ -48,7 +49,7 @@ const withWork = `
       END AS dueAt
     FROM json_each(?1) AS asked LEFT JOIN partitions ON name = asked.key
       LEFT JOIN waiters ON asked.value AND caller = ?2 AND partition = partitions.id AND notice = 0 AND rungAt IS NULL
-  ) WHERE coalesce(leaseEnd, nextEffect, toRefresh, dueAt) IS NOT NULL OR hasLanes`
+  ) WHERE coalesce(leaseEnd, nextEffect, nextTick, toRefresh, dueAt) IS NOT NULL OR hasLanes`
 const hasTurns = 'SELECT 1 FROM lanes WHERE partition = ? AND turn IS NOT NULL LIMIT 1'
 
 const hasEnded = (state: number, before: string) => `
@@ -90,6 +91,7 @@ export function findings(
     if (row.toRefresh !== null) toRefresh.push(row.toRefresh)
     if (row.leaseEnd !== null) of(name).nextLeaseEnd = rest(row.leaseEnd)
     if (row.nextEffect !== null) of(name).nextEffect = rest(row.nextEffect)
+    if (row.nextTick !== null) of(name).nextTick = rest(row.nextTick)
     if (row.dueAt !== null) of(name).nextDue = rest(row.dueAt)
     else if (row.hasLanes) {
       const next = nextOfLanes(database, name)

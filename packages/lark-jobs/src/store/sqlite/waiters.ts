@@ -108,11 +108,12 @@ export function ring(
 
 /**
  * Rings callers for jobs that were queued or put back in this transaction, and are still there. If there is an earlier
- * due time, one caller is rung to learn it. If the partition was resumed, or paused for a time, all callers are rung to
+ * due time, of a job or of a schedule, one caller is rung to learn it. If the partition was resumed, or paused for a time, all callers are rung to
  * learn when jobs may begin.
  */
 export function ringForNews(partition: Partition, except?: string): string[] {
   const rung = ringForJobs(partition, except)
+  if (partition.ticksSooner) rung.push(...ring(partition, 1, except))
   if (partition.owes && rung.length === 0) return ringForEffects(partition, except)
   return rung
 }
