@@ -63,7 +63,7 @@ test.each([
   [
     'Jobs',
     2,
-    'cancel close configure dispatch dispatchByKey dispatchMany dispatchNow edit events failed find flush handle list pause prioritize purge remove reschedule resume retry runNow status tag untag work',
+    'cancel close configure dispatch dispatchByKey dispatchCommand dispatchMany dispatchNow edit events failed find flush handle list pause prioritize purge remove reschedule resume retry runNow status tag untag work',
   ],
   ['a job', 3, ofJob],
   ['this in handle', 1, ofJob],

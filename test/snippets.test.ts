@@ -221,7 +221,7 @@ function wrongIn(line: string, list: Listed[]): string[] {
   const command = list.find((each) => each.key === key)
   if (command === undefined) return list.some((each) => each.key.startsWith(`${key}:`)) ? [] : [`lark ${key}`]
   const flags = ['--help', '--json', '--quiet', '--no-color', '-h', '-q', ...command.flags.flatMap(namesOf)]
-  return words.filter((word) => word.startsWith('-') && !flags.includes(word.split('=', 1)[0]!))
+  return words.filter((word) => /^-./.test(word) && !flags.includes(word.split('=', 1)[0]!))
 }
 
 function namesOf({ name, short, type }: Listed['flags'][number]): string[] {

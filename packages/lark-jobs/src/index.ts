@@ -119,6 +119,7 @@ export type {
 } from './options/standard-schema.ts'
 export { type TagsBy, tags } from './options/tags.ts'
 export { type Rejection, type Unique, type UniqueOptions, unique } from './options/unique.ts'
+export type { CommandArguments } from './run/command-job.ts'
 export type {
   CancelledEvent,
   CompletedEvent,

@@ -121,7 +121,7 @@ test('an unknown key causes a warning with a suggestion', async () => {
     said: "✗ No job has the key 'mial', and no worker ever had it\n  Did you mean mail?\n",
   })
   expect((await cancel(['--job=x', '--dry-run', '--json'])).said).toContain(
-    '"hint":"Known keys: mail, other"',
+    '"hint":"Known keys: lark:command, mail, other"',
   )
   expect(await cancel(['--job=other', '--yes'])).toMatchObject({
     code: 0,

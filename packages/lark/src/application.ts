@@ -3,11 +3,12 @@
  * itself. Only to call a command does it import `call.ts`, so that `lark --help` stays quick. It prints every error,
  * once.
  */
-import type { Call } from './call.ts'
+import type { Call, CommandInput } from './call.ts'
 import type { CommandClass } from './command.ts'
 import type { ConfigOptions } from './config.ts'
 import { Console } from './console.ts'
 import { LarkError, usageError } from './errors.ts'
+import { type Log, LogConsole } from './log-console.ts'
 import { nearest } from './nearest.ts'
 import { globalFlags, printUsage, printVersions, readCommandLine } from './program.ts'
 
@@ -38,6 +39,52 @@ export async function run(argv: string[], options: RunOptions = {}): Promise<num
     console.failure(error)
     return LarkError.is(error) ? error.exit : 1
   }
+}
+
+export interface CallOptions extends ConfigOptions {
+  /** Receives each line that the command prints, with its level: `info` for data. */
+  log: Log
+  /** `this.signal` of the command. SIGINT and SIGTERM stay with the process. */
+  signal: AbortSignal
+  /** The commands to choose from, instead of those on disk. */
+  commands?: CommandClass[]
+}
+
+/** How a command ended that a program has called. */
+export interface Called {
+  exitCode: number
+  /** The object that `handle()` returned, if it returned one. */
+  result?: object
+}
+
+/**
+ * Calls a command inside of another program, such as a server: it takes over no signals, prints nothing by itself and
+ * never ends the process.
+ *
+ * @param given its arguments and flags, by the names of the fields or as the words of a command line
+ * @throws UNKNOWN_COMMAND, USAGE (both have `exit` 2), COMMAND_INVALID, COMMAND_FAILED_TO_LOAD, the errors of the
+ *   configuration, and what the command throws
+ * @example
+ * const { exitCode } = await callCommand('users:process', { limit: 5 }, {
+ *   log: (level, line) => logger[level](line),
+ *   signal: AbortSignal.timeout(60_000),
+ * })
+ */
+export async function callCommand(
+  key: string,
+  given: CommandInput,
+  { log, ...options }: CallOptions,
+): Promise<Called> {
+  const console = new LogConsole(log)
+  const { callFor } = await import('./call.ts')
+  const env = options.env ?? process.env
+  if (!Array.isArray(given)) return callFor(key, given, { ...options, console, env })
+  const { words, help, json, quiet } = readCommandLine([...given])
+  console.isJson = json
+  console.isQuiet = quiet
+  return help
+    ? callFor('help', [key], { ...options, console, env })
+    : callFor(key, words, { ...options, console, env })
 }
 
 function meantBy(flag: string): string {

@@ -1,6 +1,6 @@
 /**
  * Calls a command, in these steps: load the configuration, read the catalogue, load the class, set the values of its
- * fields, run `handle()`, and turn its result into an exit code.
+ * fields, run `handle()`, and turn its result into an exit code. The words of a command line call it, or a program.
  */
 import { CATALOG, Catalog, type Entry, entriesOf } from './catalog.ts'
 import { CONTEXT, type CommandClass } from './command.ts'
@@ -12,7 +12,7 @@ import type { Console } from './console.ts'
 import { discover } from './discovery.ts'
 import { Interrupt } from './interrupt.ts'
 import { readMetadata } from './metadata.ts'
-import { parseWords } from './parse.ts'
+import { parseValues, parseWords } from './parse.ts'
 
 /** What a command is called with, in addition to its words. */
 export interface Call extends ConfigOptions {
@@ -20,7 +20,12 @@ export interface Call extends ConfigOptions {
   env: Record<string, string | undefined>
   /** The commands to choose from, instead of those on disk. */
   commands?: CommandClass[]
+  /** Aborted when the command should end. Default: by SIGINT and SIGTERM. */
+  signal?: AbortSignal | undefined
 }
+
+/** The arguments and flags of a command: the words of a command line, or values by the names of its fields. */
+export type CommandInput = readonly string[] | Readonly<Record<string, unknown>>
 
 /**
  * Calls the command with this key or alias. If the name is a namespace without further words, lists its commands.
@@ -33,7 +38,24 @@ export async function call(name: string, words: string[], options: Call): Promis
   const entry = catalog.find(name)
   const isNamespace = !entry && words.length === 0 && catalog.inNamespace(name).length > 0
   if (isNamespace) return call('list', [name], options)
-  return invoke(entry ?? catalog.get(name, words[0]), words, catalog, options)
+  const interrupt = new Interrupt()
+  try {
+    const result = await invoke(entry ?? catalog.get(name, words[0]), words, catalog, interrupt, options)
+    if (typeof result === 'object' && result !== null && options.console.isJson) options.console.json(result)
+    return exitCodeOf(result)
+  } catch (error) {
+    if (!interrupt.caused(error)) throw error
+    options.console.warn('Interrupted')
+    return interrupt.exitCode ?? 1
+  }
+}
+
+/** Calls a command for a program. @throws what `call` does, and the reason of the signal */
+export async function callFor(key: string, given: CommandInput, options: Call) {
+  const catalog = await openCatalog(key, options)
+  const result = await invoke(catalog.get(key), given, catalog, new Interrupt(options.signal), options)
+  const isData = typeof result === 'object' && result !== null
+  return { exitCode: exitCodeOf(result), ...(isData && { result }) }
 }
 
 /**
@@ -55,31 +77,39 @@ async function openCatalog(name: string, { commands, ...options }: Call) {
   return catalog.find(name) || catalog.problems.length === 0 ? catalog : read(true)
 }
 
-async function invoke(entry: Entry, words: string[], catalog: Catalog, options: Call): Promise<number> {
-  const { console, env } = options
+/** @returns what `handle()` returned */
+async function invoke(
+  entry: Entry,
+  given: CommandInput,
+  catalog: Catalog,
+  interrupt: Interrupt,
+  { console, env }: Call,
+): Promise<unknown> {
   const Class = await entry.load()
   const command = new Class()
   const metadata = readMetadata(command)
-  const values = parseWords(entry.key, [...metadata.arguments, ...metadata.flags], words, env)
-  const interrupt = new Interrupt()
+  const parameters = [...metadata.arguments, ...metadata.flags]
+  const values = isWords(given)
+    ? parseWords(entry.key, parameters, [...given], env)
+    : parseValues(entry.key, parameters, given, env)
   Object.assign(command, Object.fromEntries(values), {
     [CONTEXT]: { console, interrupt },
     [CATALOG]: catalog,
   })
+  interrupt.check()
   try {
-    return exitCodeOf(await command.handle(), console)
-  } catch (error) {
-    if (!interrupt.caused(error)) throw error
-    console.warn('Interrupted')
-    return interrupt.exitCode ?? 1
+    return await command.handle()
   } finally {
     interrupt.stop()
     console.status('')
   }
 }
 
-function exitCodeOf(result: unknown, console: Console): number {
+function isWords(given: CommandInput): given is readonly string[] {
+  return Array.isArray(given)
+}
+
+function exitCodeOf(result: unknown): number {
   if (typeof result === 'number') return Number.isInteger(result) && result >= 0 && result <= 255 ? result : 1
-  if (typeof result === 'object' && result !== null && console.isJson) console.json(result)
   return result === false ? 1 : 0
 }

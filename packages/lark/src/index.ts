@@ -1,10 +1,12 @@
 /** A console framework for Node: commands as classes, typed arguments, one configuration file. */
-export { type RunOptions, run } from './application.ts'
+export { type Called, type CallOptions, callCommand, type RunOptions, run } from './application.ts'
 export { type ArgumentOptions, arg, type FlagOptions, flag, type NumberFlagOptions } from './arguments.ts'
+export type { CommandInput } from './call.ts'
 export { Command, type CommandClass, type CommandResult } from './command.ts'
 export { defineConfig, type LarkConfig } from './config.ts'
 export { Console, type ConsoleOptions, type Reader, type Style, type Writer } from './console.ts'
 export { LarkError, type LarkErrorCode, type LarkErrorOptions, larkErrors } from './errors.ts'
+export type { LineLevel, Log } from './log-console.ts'
 export { MemoryConsole } from './memory-console.ts'
 export { nearest } from './nearest.ts'
 export type { Progress, ProgressOptions } from './progress.ts'

@@ -3,6 +3,9 @@
  * second one ends the process at once, with the shell's exit code (130 or 143). The handlers are installed when
  * `signal` is first read. A command that never reads it ends with the first SIGINT or SIGTERM, as any program does.
  *
+ * A command that a program calls (`callCommand`) gets the signal of its caller. Then there are no handlers, because
+ * SIGINT and SIGTERM are for the program.
+ *
  * States: idle → listening (`signal` was read) → aborted (first SIGINT or SIGTERM) → the process ends (second), or
  * stopped.
  */
@@ -11,17 +14,29 @@ const EXIT_CODES = { SIGINT: 130, SIGTERM: 143 } as const
 type SignalName = keyof typeof EXIT_CODES
 
 export class Interrupt {
+  readonly #given: AbortSignal | undefined
   #controller: AbortController | undefined
   /** The exit code for the received SIGINT or SIGTERM; undefined before. */
   exitCode: number | undefined
 
+  /** @param given the signal of the program that calls the command */
+  constructor(given?: AbortSignal) {
+    this.#given = given
+  }
+
   get signal(): AbortSignal {
+    if (this.#given !== undefined) return this.#given
     if (!this.#controller) {
       this.#controller = new AbortController()
       process.on('SIGINT', this.#receive)
       process.on('SIGTERM', this.#receive)
     }
     return this.#controller.signal
+  }
+
+  /** @throws the reason if the caller has aborted its signal already: a command may wait for the event only */
+  check(): void {
+    this.#given?.throwIfAborted()
   }
 
   /** Whether `error` was thrown because this signal was aborted. */

@@ -68,6 +68,48 @@ export function parseWords(
   return new Map(parameters.map((each) => [each.field, resolveValue(each, given.get(each), env, help)]))
 }
 
+/**
+ * The value of each parameter, by field, of a command that is called with an object: `{ limit: 100, dryRun: true }`. A
+ * value that is absent comes from the environment, or is the default. Values are converted as words are, so `'100'` is a
+ * number too.
+ *
+ * @throws USAGE, also for a name that no field has
+ */
+export function parseValues(
+  key: string,
+  parameters: Parameter[],
+  values: Readonly<Record<string, unknown>>,
+  env: Env,
+): Map<string, Value> {
+  const fields = parameters.map(({ field }) => field)
+  const stranger = Object.keys(values).find((name) => !fields.includes(name))
+  const help = `See lark help ${key}`
+  if (stranger !== undefined) {
+    const near = nearest(stranger, fields)
+    const hint = near ? `Did you mean ${near}?` : fields.length > 0 ? `It takes ${fields.join(', ')}` : help
+    throw usageError(`${key} takes no "${stranger}"`, hint)
+  }
+  return new Map(
+    parameters.map((parameter) => {
+      const { field } = parameter
+      const value = values[field]
+      const items = parameter.many && Array.isArray(value) ? value : [value]
+      const given = items
+        .filter((item) => item !== undefined && item !== null)
+        .map((item) => ({ text: textOf(item, parameter, help), as: field }))
+      if (given.length === 0) return [field, resolveValue(parameter, undefined, env, help)]
+      // The items of a list keep their commas.
+      return [field, resolveValue({ ...parameter, splits: false }, given, env, help)]
+    }),
+  )
+}
+
+function textOf(value: unknown, { field, many }: Parameter, help: string): string {
+  if (['string', 'number', 'boolean'].includes(typeof value)) return String(value)
+  const right = many ? 'a text, or a list of texts' : 'a text, a number, true or false'
+  throw usageError(`${field} must be ${right}, got ${JSON.stringify(value)}`, help)
+}
+
 /** How help describes a parameter's value: `NUMBER`, `fast|safe`, `TEXT,…`. */
 export function placeholder({ type, values, many, splits }: Parameter): string {
   if (type === 'enum') return (values ?? []).join('|')

@@ -24,6 +24,7 @@ import {
   type PayloadOf,
   type ResultOf,
 } from '../options/job-class.ts'
+import { type CommandArguments, CommandJob, commandPayload, isInCommand } from '../run/command-job.ts'
 import { DispatchNow } from '../run/dispatch-now.ts'
 import type { Around } from '../run/hooks.ts'
 import { connect } from '../store/connect.ts'
@@ -183,6 +184,29 @@ export class Jobs extends Operations implements AsyncDisposable {
     return this.#dispatchOne(new Draft(this, { Class, payload, ...saysOf('Jobs.dispatchByKey()', options) }))
   }
 
+  /**
+   * Queues a job that runs a command of `lark` in a worker, as if it had been typed there. What the command prints is the
+   * log of the job, an object that it returns is the result, and `this.signal` is aborted when the job should end. The
+   * job fails with another exit code than 0, and without further attempts if there is no such command, or if its
+   * arguments are wrong.
+   *
+   * @param command its key
+   * @param args by the names of its fields, or as the words of a command line. No shell sees them
+   * @param options those of any job. Default: the queue `default`, 3 tries, a timeout of 30 min
+   * @throws JOB_INVALID; the errors of `Job.dispatch`. The job alone learns whether there is such a command
+   * @example await Jobs.dispatchCommand('users:process', { limit: 100 }, { delay: '5m', tries: 1 })
+   * @example await Jobs.dispatchCommand('users:process', ['--limit=100'])
+   */
+  async dispatchCommand(
+    command: string,
+    args?: CommandArguments,
+    options: DispatchOptions = {},
+  ): Promise<JobHandle> {
+    const call = 'Jobs.dispatchCommand()'
+    const payload = commandPayload(call, command, args)
+    return this.#dispatchOne(new Draft(this, { Class: CommandJob, payload, ...saysOf(call, options) }))
+  }
+
   /** Queues one job for each payload; see `Job.dispatchMany`. */
   dispatchMany<J extends JobLike>(job: J, payloads: readonly PayloadOf<J>[0][]): Promise<boolean> {
     return this[enqueue](job, payloads)
@@ -286,8 +310,12 @@ export class Jobs extends Operations implements AsyncDisposable {
     return { store: opened.store, queues: opened.settings.partitions, watcher: opened.watcher }
   }
 
-  /** Stops the workers that were started here, waits for the dispatches (`flush`), and closes the store. */
+  /**
+   * Stops the workers that were started here, waits for the dispatches (`flush`), and closes the store. Called by a command
+   * that one of these workers runs as a job, it only waits for the dispatches.
+   */
   async close(): Promise<void> {
+    if (this.#workers.size > 0 && isInCommand()) return this.flush()
     await Promise.allSettled([...this.#starting])
     await Promise.all([...this.#workers.keys()].map((worker) => worker.stop()))
     await this.flush()

@@ -10,6 +10,7 @@ import { listed } from '../model/listed.ts'
 import { keyless } from '../options/class-name.ts'
 import { classOf } from '../options/job-class.ts'
 import { type Registry, registryOf } from '../options/registry.ts'
+import { CommandJob } from '../run/command-job.ts'
 import type { Place } from '../store/connect.ts'
 import type { Store } from '../store/contract/store.ts'
 import { CONCURRENCY, type WorkerOptions, type WorkOptions } from '../worker/options.ts'
@@ -50,14 +51,16 @@ export async function workerOn(
   const { partitions, limits, limiters, weights, agings, middleware, hooks } = settings
   const served = { queues, partitions, limits, limiters, weights, agings, strict }
   const where = { place, store, registry, report, preset, ...served, middleware, hooks, make }
-  const worker = new Worker({ ...rest, ...supervised, ...where })
   const { concurrency = CONCURRENCY } = options
   const isProduction = process.env.NODE_ENV === 'production'
   const odd = misplaced(registry, settings)
   const missing = absence(settings.source, isProduction || odd.length > 0)
-  report.info(`Serving ${store.name}: ${words}, ${concurrency} at a time${missing}`)
   const unsure = isProduction ? [keyless(registry.classes) ?? []].flat() : []
   const needy = make === undefined ? needing(registry) : []
+  // Nothing above is about Lark's own class.
+  registry.add(CommandJob)
+  const worker = new Worker({ ...rest, ...supervised, ...where })
+  report.info(`Serving ${store.name}: ${words}, ${concurrency} at a time${missing}`)
   for (const remark of [...warnings, ...remarks, ...odd, ...unsure, ...needy]) report.warn(remark)
   return worker
 }

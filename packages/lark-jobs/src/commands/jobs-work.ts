@@ -2,6 +2,7 @@ import type { ChildProcess } from 'node:child_process'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { Command, flag, LarkError } from '@s18i/lark'
+import { usageError } from '@s18i/lark/config'
 import { Jobs } from '../api/default-jobs.ts'
 import { open, supervisedWork } from '../api/jobs.ts'
 import type { SupervisedOptions } from '../api/work.ts'
@@ -12,6 +13,7 @@ import { defined } from '../model/defined.ts'
 import { JobsError } from '../model/errors.ts'
 import { textOf, wholeTextOf } from '../model/thrown.ts'
 import { presets } from '../options/preset.ts'
+import { isInCommand } from '../run/command-job.ts'
 import { HookCalls } from '../run/hooks.ts'
 import type { ProcessSlot } from '../supervisor/protocol.ts'
 import { Supervised, SupervisedReport } from '../supervisor/supervised.ts'
@@ -47,6 +49,7 @@ export class JobsWorkCommand extends Command {
   #booted: unknown
 
   handle(): Promise<number> {
+    if (isInCommand()) throw usageError(`${this.key} takes its process for itself, and cannot run as a job`)
     if (this.processes !== undefined) return this.#supervise(this.processes)
     const supervised = Supervised.find()
     return supervised === undefined ? this.#work() : this.#workFor(supervised)

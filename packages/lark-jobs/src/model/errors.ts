@@ -68,6 +68,7 @@ export const jobsErrors = {
   RESULT_TIMEOUT: 'The job whose result is awaited has not ended in time.',
   RESULT_GONE: 'The store does not know the job whose result is awaited, or not any more.',
   RESULT_DROPPED: 'The job has completed, but the value that it returned could not be kept.',
+  COMMAND_FAILED: 'A command that ran as a job ended with another exit code than 0.',
   BOOT_FAILED: 'The function boot of the configuration threw.',
   RECORD_DAMAGED: 'The record of the job in the store is damaged.',
   WORKER_DIED: 'The worker died, or went silent, while it ran the job.',

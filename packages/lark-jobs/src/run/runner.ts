@@ -14,6 +14,7 @@ import type { Outcome } from '../model/record.ts'
 import { returnedFalse } from '../model/run.ts'
 import { currentRun, type JobClass, type JobLike } from '../options/job-class.ts'
 import { newerVersion, readPayload } from '../options/payload-rules.ts'
+import { CommandJob } from './command-job.ts'
 import type { Execution } from './execution.ts'
 import { jobError } from './job-error.ts'
 import { hears, type LastWord, tell } from './last-hook.ts'
@@ -193,7 +194,8 @@ function handle(execution: Execution, jobClass: JobClass): Promise<unknown> {
   try {
     const { run, environment } = execution
     const payload = payloadOf(execution, jobClass)
-    if (environment.make !== undefined) {
+    // The application knows its own classes only.
+    if (environment.make !== undefined && jobClass.Class !== CommandJob) {
       const use = (job: JobLike) => called(job, payload, execution, jobClass)
       return withMade(environment.make, jobClass, run, payload, use)
     }

@@ -9,7 +9,7 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const packages = fileURLToPath(new URL('../../../', import.meta.url))
-const bin = join(packages, 'lark', 'dist', 'bin.js')
+export const bin = join(packages, 'lark', 'dist', 'bin.js')
 
 export interface Result {
   code: number | null

@@ -2,6 +2,7 @@ import { describe, inject } from 'vitest'
 import { accounting } from './accounting.ts'
 import { booting } from './booting.ts'
 import { causing } from './causing.ts'
+import { commanding } from './commanding.ts'
 import { defining } from './defining.ts'
 import { endings } from './endings.ts'
 import { freezing } from './freezing.ts'
@@ -18,6 +19,7 @@ describe('on Redis', { timeout: 60_000 }, () => {
   program(url)
   mistakes(url)
   booting(url)
+  commanding(url)
   defining(url)
   causing(url)
   unawaited(url)

@@ -2,6 +2,7 @@ import { describe } from 'vitest'
 import { accounting } from './accounting.ts'
 import { booting } from './booting.ts'
 import { causing } from './causing.ts'
+import { commanding } from './commanding.ts'
 import { deceiving } from './deceiving.ts'
 import { defining } from './defining.ts'
 import { endings } from './endings.ts'
@@ -19,6 +20,7 @@ describe('on the embedded store', { timeout: 60_000 }, () => {
   program(url)
   mistakes(url)
   booting(url)
+  commanding(url)
   defining(url)
   causing(url)
   unawaited(url)

@@ -23,7 +23,9 @@ export function operating(connect: Connect): void {
     expect((await operating.find(job.id!))?.state).toBe('waiting')
     const report = new Record()
     const worker = await bench.work([FailJob, OtherJob], { report })
-    expect(await operating.workers()).toMatchObject([{ id: worker.id, keys: ['fail', 'other'] }])
+    expect(await operating.workers()).toMatchObject([
+      { id: worker.id, keys: ['fail', 'other', 'lark:command'] },
+    ])
     await report.ends(1)
     await worker.stop()
     const [failed] = await operating.failed<FailJob>()
@@ -34,7 +36,7 @@ export function operating(connect: Connect): void {
     expect(await operating.resume({ queue: 'default' })).toEqual({ wasPaused: true })
     expect(await operating.cancel({ key: 'fail' }, { dryRun: true })).toEqual({ cancelled: 1, asked: 0 })
     expect(await operating.cancel(job.id!)).toEqual({ cancelled: 1, asked: 0 })
-    expect(await operating.keys()).toEqual(['fail', 'other'])
+    expect(await operating.keys()).toEqual(['fail', 'lark:command', 'other'])
   })
 
   test('a ping is the time of one question', async () => {

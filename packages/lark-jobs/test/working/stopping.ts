@@ -98,7 +98,12 @@ export function stopping(connect: Connect): void {
     const worker = await bench.work([IdleJob])
     const { store } = await bench.jobs[open]()
     expect(await store.workers()).toMatchObject([
-      { id: worker.id, state: 'running', keys: ['IdleJob'], queues: ['default', 'emails', 'low'] },
+      {
+        id: worker.id,
+        state: 'running',
+        keys: ['IdleJob', 'lark:command'],
+        queues: ['default', 'emails', 'low'],
+      },
     ])
     worker.quiet()
     worker.quiet()

@@ -9,6 +9,7 @@ import type { Connect } from './bench.ts'
 import { breaking } from './breaking.ts'
 import { cancelling } from './cancelling.ts'
 import { changing } from './changing.ts'
+import { commanding } from './commanding.ts'
 import { contexts } from './contexts.ts'
 import { damage } from './damage.ts'
 import { defining } from './defining.ts'
@@ -104,6 +105,7 @@ export function describeWorking(connect: Connect, isRedis = false): void {
   describe('middleware', () => middleware(connect))
   describe('making', () => making(connect))
   describe('defining', () => defining(connect))
+  describe('commanding', () => commanding(connect))
   describe('payloads of classes', () => payloads(connect))
   describe('overlapping', () => overlapping(connect))
   describe('rate limiting', () => rateLimiting(connect))

@@ -1,0 +1,99 @@
+/**
+ * The job that runs a command of `lark` in a worker: `Jobs.dispatchCommand()` queues it, and every worker knows it. It is
+ * written without the class `Job`, which is on a higher floor. The console is loaded when the first command runs, so
+ * that a program which only dispatches does not load it.
+ *
+ * A command may end with `Jobs.close()`, because it usually has its process for itself. In a worker this must not close
+ * what the worker works on, so a command is marked while it runs.
+ */
+import { AsyncLocalStorage } from 'node:async_hooks'
+import { LarkError } from '@s18i/lark/config'
+import { defaultBackoff } from '../model/backoff.ts'
+import { failing } from '../model/decision.ts'
+import { JobsError } from '../model/errors.ts'
+import type { Run } from '../model/run.ts'
+import { shown } from '../model/secret.ts'
+import { currentRun, jobBrand, type WrittenJob } from '../options/job-class.ts'
+import { isObject, isText } from '../options/schema.ts'
+
+/**
+ * The arguments and flags of a command: values by the names of its fields, such as `{ limit: 100, dryRun: true }`, or the
+ * words of a command line, such as `['--limit=100', '--dry-run']`.
+ */
+export type CommandArguments = Readonly<Record<string, unknown>> | readonly string[]
+
+/** The payload of the job. */
+export interface CommandPayload {
+  /** The key of the command. */
+  command: string
+  args?: CommandArguments
+}
+
+/** @param call for messages. @throws JOB_INVALID */
+export function commandPayload(call: string, command: unknown, args: unknown): CommandPayload {
+  const refused = (what: string, right: string) =>
+    new JobsError('JOB_INVALID', `${call}: ${what}; it must be ${right}`)
+  if (!isText(command)) throw refused(`the command is ${shown(command)}`, "a key, such as 'users:process'")
+  if (args === undefined) return { command }
+  const isWords = Array.isArray(args) && args.every((word) => typeof word === 'string')
+  if (isWords || isObject(args)) return { command, args }
+  throw refused(
+    `what ${command} gets is ${shown(args)}`,
+    "an object, or a list of words, such as ['--limit=100']",
+  )
+}
+
+export class CommandJob implements WrittenJob {
+  readonly key = 'lark:command'
+  readonly aliases: readonly string[] = []
+  queueName = 'default'
+  priority = 0
+  delay = 0
+  tries = 3
+  backoff = defaultBackoff
+  timeout = 1_800_000;
+  [currentRun]?: Run | undefined
+
+  get [jobBrand](): true {
+    return true
+  }
+
+  async handle({ command, args = {} }: CommandPayload): Promise<object | undefined> {
+    const run = this[currentRun]!
+    const { callCommand } = await import('@s18i/lark')
+    const log = (level: 'info' | 'success' | 'warn' | 'error', line: string) => run.write(level, line)
+    const signal = run.signal as AbortSignal
+    try {
+      const { exitCode, result } = await marked(() => callCommand(command, args, { log, signal }))
+      if (exitCode === 0) return result
+      throw new JobsError('COMMAND_FAILED', `${command} ended with exit code ${exitCode}`, {
+        hint: 'What it printed is in the log of the job.',
+      })
+    } catch (error) {
+      // No command with this key, or wrong arguments: another attempt would end in the same way.
+      if (LarkError.is(error) && error.exit === 2) run.decide(failing(withHint(error)))
+      throw error
+    }
+  }
+}
+
+/** The hint names the commands or arguments that are near, and only the message is kept with a job. */
+function withHint(error: LarkError): LarkError {
+  const { code, message, hint } = error
+  if (hint === undefined) return error
+  return new LarkError(code, `${message} (${hint.replaceAll('\n', '; ')})`, { cause: error.cause, exit: 2 })
+}
+
+const slot = Symbol.for('s18i.lark.jobs.command')
+/** Shared by all copies of this package in the process. It slows down promises, so it is created with the first command. */
+const shared = globalThis as { [slot]?: AsyncLocalStorage<true> }
+
+function marked<T>(act: () => T): T {
+  shared[slot] ??= new AsyncLocalStorage()
+  return shared[slot].run(true, act)
+}
+
+/** Whether the caller is a command that runs as a job. */
+export function isInCommand(): boolean {
+  return shared[slot]?.getStore() === true
+}

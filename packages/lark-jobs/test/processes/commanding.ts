@@ -1,0 +1,86 @@
+import { spawn } from 'node:child_process'
+import { expect, test } from 'vitest'
+import { bin } from './app.ts'
+import { greetingApp } from './greeting.ts'
+
+const slow = `
+  import { writeFileSync } from 'node:fs'
+  import { Command } from '@s18i/lark'
+  export class Slow extends Command {
+    readonly key = 'users:slow'
+    async handle() {
+      writeFileSync('begun', '')
+      this.info('waits')
+      await new Promise((resolve) => this.signal.addEventListener('abort', resolve))
+      this.warn('gives up')
+      return 1
+    }
+  }`
+
+/** Commands as jobs, and jobs from the shell, in processes of their own. @param url undefined: the embedded store */
+export function commanding(url: () => string | undefined): void {
+  test('a server dispatches a command, and a worker runs it, which dispatches jobs itself', async () => {
+    await using app = await greetingApp(url(), {
+      'server.js': `
+        import { Jobs } from '@s18i/lark-jobs'
+        await Jobs.dispatchCommand('greet:all', { names: ['Ada', '$(rm -rf *)'] })
+        await Jobs.dispatchCommand('greet:al', {})
+        await Jobs.close()`,
+    })
+    expect(await app.start(['server.js']).result).toMatchObject({ code: 0, stderr: '' })
+    const { code, stdout, stderr } = await app.run('jobs:work', '--stop-when-empty')
+    expect(code).toBe(0)
+    expect(stderr).toMatch(/^✓ CommandJob \w{13} {2}Queued 3 jobs$/m)
+    expect(stderr).toMatch(/^i GreetJob \w{13} {2}Hello, \$\(rm -rf \*\)$/m)
+    expect(stdout).toMatch(/^✗ CommandJob .*Unknown command "greet:al" \(Did you mean greet:all\?\)$/m)
+    expect(stdout).toMatch(/\n3 completed, 1 retried, 2 failed in /)
+    const failed = JSON.parse((await app.run('jobs:failed', '--json')).stdout).jobs
+    expect(failed).toContainEqual(expect.objectContaining({ key: 'lark:command', failures: 1 }))
+  })
+
+  test('a cancel by another process aborts the signal of the command', async () => {
+    await using app = await greetingApp(url(), {
+      'src/commands/Slow.ts': slow,
+      'dispatch.js': `
+        import { Jobs } from '@s18i/lark-jobs'
+        console.log((await Jobs.dispatchCommand('users:slow')).id)
+        await Jobs.close()`,
+    })
+    const id = (await app.start(['dispatch.js']).result).stdout.trim()
+    const worker = app.lark('jobs:work')
+    await worker.says('waits')
+    expect(await app.run('jobs:cancel', id, '--because=wrong day')).toMatchObject({ code: 0 })
+    await worker.says('gives up')
+    worker.child.kill('SIGTERM')
+    expect((await worker.result).code).toBe(0)
+    const shown = JSON.parse((await app.run('jobs:show', id, '--json')).stdout)
+    expect(shown).toMatchObject({ state: 'cancelled', because: 'wrong day', runs: 1 })
+    expect(shown.log.map(({ text }: { text: string }) => text)).toEqual(['waits', 'gives up'])
+  })
+
+  test('jobs:dispatch queues what a worker runs, with a payload from the standard input', async () => {
+    await using app = await greetingApp(url())
+    const first = await app.run('jobs:dispatch', 'greet', '{"name":"Ada"}', '--quiet')
+    expect(first).toMatchObject({ code: 0, stdout: expect.stringMatching(/^\w{13}\n$/), stderr: '' })
+    const piped = (text: string) =>
+      new Promise<number | null>((resolve) => {
+        const env = { ...process.env, ...app.env }
+        const stdio: ['pipe', 'ignore', 'ignore'] = ['pipe', 'ignore', 'ignore']
+        const child = spawn(process.execPath, [bin, 'jobs:dispatch', 'greet', '-'], {
+          cwd: app.folder,
+          env,
+          stdio,
+        })
+        child.on('close', resolve)
+        child.stdin.end(text)
+      })
+    expect(await piped('{"name":"Grace"}\n')).toBe(0)
+    expect(await piped('{name}')).toBe(2)
+    expect((await app.run('jobs:dispatch', 'greeet')).stderr).toMatch(
+      /^✗ There is no job with the key 'greeet'\n {2}Did you mean greet\?/,
+    )
+    const { stderr } = await app.run('jobs:work', '--stop-when-empty')
+    expect(stderr).toContain('Hello, Ada')
+    expect(stderr).toContain('Hello, Grace')
+  })
+}

@@ -1,0 +1,124 @@
+/** Commands that a program calls: `callCommand`. */
+import { describe, expect, test } from 'vitest'
+import { arg, Command, type CommandInput, callCommand, flag } from '../src/index.ts'
+
+class Greet extends Command {
+  override readonly key = 'users:greet'
+  email = arg.string('Whom')
+  others = arg.strings('Whom else')
+  times = flag.number('How often', { default: 1, wholeFrom: 1 })
+  mode = flag.enum('How', ['loud', 'soft'])
+  tags = flag.strings('Tags')
+  dryRun = flag.boolean('Only say it')
+
+  async handle() {
+    const { email, others, times, mode, tags, dryRun } = this
+    this.info('begins')
+    this.success('done\nwell')
+    this.warn('careful')
+    this.error('broken')
+    this.line(this.console.paint('red', 'data'))
+    this.table(['A', 'B'], [[1, 2]])
+    return { email, others, times, mode, tags, dryRun }
+  }
+}
+
+class Fail extends Command {
+  override readonly key = 'fail'
+  how = arg.enum('How', ['code', 'throw', 'false', 'ask', 'wait'])
+
+  async handle() {
+    if (this.how === 'throw') throw new TypeError('no such user')
+    if (this.how === 'ask') await this.confirm('Really?')
+    if (this.how === 'wait')
+      await new Promise((_, reject) => {
+        this.signal.addEventListener('abort', () => reject(this.signal.reason))
+      })
+    return this.how === 'code' ? 7 : false
+  }
+}
+
+function called(key: string, given: CommandInput, signal = new AbortController().signal) {
+  const lines: string[] = []
+  const log = (level: string, line: string) => void lines.push(`${level} ${line}`)
+  return { lines, ended: callCommand(key, given, { commands: [Greet, Fail], log, signal }) }
+}
+
+describe('callCommand', () => {
+  test('the command has its values, its output goes to the log, and its object is the result', async () => {
+    const email = 'a@example.com'
+    const given = { email, others: ['b', 'c,d'], times: '2', mode: 'loud', tags: ['x,y'], dryRun: true }
+    const { lines, ended } = called('users:greet', given)
+    expect(await ended).toEqual({ exitCode: 0, result: { ...given, times: 2 } })
+    expect(lines).toEqual([
+      'info begins',
+      'success done',
+      'success well',
+      'warn careful',
+      'error broken',
+      'info data',
+      expect.stringMatching(/^info A +B$/),
+      expect.stringMatching(/^info 1 +2$/),
+    ])
+  })
+
+  test('words are those of a command line, with the flags of every command', async () => {
+    const { lines, ended } = called('users:greet', [
+      'a',
+      '--times=3',
+      '--tags=x,y',
+      '--quiet',
+      '--',
+      '--json',
+    ])
+    const result = {
+      email: 'a',
+      others: ['--json'],
+      times: 3,
+      mode: undefined,
+      tags: ['x', 'y'],
+      dryRun: false,
+    }
+    expect(await ended).toEqual({ exitCode: 0, result })
+    expect(lines[0]).toBe('warn careful')
+    const help = called('users:greet', ['--help'])
+    expect(await help.ended).toEqual({ exitCode: 0 })
+    expect(help.lines.join('\n')).toContain('users:greet EMAIL')
+  })
+
+  test.each([
+    [{}, 'Missing argument EMAIL (Whom)', 'See lark help users:greet'],
+    [{ email: 'a', tmes: 1 }, 'users:greet takes no "tmes"', 'Did you mean times?'],
+    [{ email: 'a', times: 0 }, 'times must be a whole number from 1, got "0"', 'See lark help users:greet'],
+    [{ email: { to: 1 } }, 'email must be a text, a number, true or false, got {"to":1}', expect.anything()],
+    [{ email: 'a', mode: 'lout' }, 'mode must be one of loud, soft, got "lout"', 'Did you mean loud?'],
+  ])('%j is wrong', async (given, message, hint) => {
+    const { ended } = called('users:greet', given as CommandInput)
+    await expect(ended).rejects.toMatchObject({ code: 'USAGE', exit: 2, message, hint })
+  })
+
+  test('an unknown command is refused, with the names that are near; a namespace is no command', async () => {
+    const { ended } = called('users:greeet', {})
+    const hint = 'Did you mean users:greet?'
+    await expect(ended).rejects.toMatchObject({ code: 'UNKNOWN_COMMAND', exit: 2, hint })
+    await expect(called('users', []).ended).rejects.toMatchObject({ code: 'UNKNOWN_COMMAND' })
+  })
+
+  test('the exit code is what the command returned, and it throws what the command throws', async () => {
+    expect(await called('fail', { how: 'code' }).ended).toEqual({ exitCode: 7 })
+    expect(await called('fail', ['false']).ended).toEqual({ exitCode: 1 })
+    await expect(called('fail', ['throw']).ended).rejects.toThrow(new TypeError('no such user'))
+    await expect(called('fail', ['ask']).ended).rejects.toMatchObject({ code: 'USAGE' })
+  })
+
+  test('the signal is that of the caller, and SIGINT and SIGTERM stay with the process', async () => {
+    const before = process.listenerCount('SIGINT')
+    const stop = new AbortController()
+    const { ended } = called('fail', ['wait'], stop.signal)
+    await new Promise(setImmediate)
+    expect(process.listenerCount('SIGINT')).toBe(before)
+    stop.abort(new Error('time is over'))
+    await expect(ended).rejects.toThrow('time is over')
+    await expect(called('fail', ['wait'], stop.signal).ended).rejects.toThrow('time is over')
+  })
+})
