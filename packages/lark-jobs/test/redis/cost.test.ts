@@ -8,7 +8,13 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { newId } from '../../src/model/id.ts'
 import type { LeasedJob, NewJob, Outcome } from '../../src/model/record.ts'
-import type { Claim } from '../../src/store/contract/store.ts'
+import { tickId } from '../../src/model/tick.ts'
+import {
+  type Claim,
+  MAX_DUE,
+  type ScheduleWrite,
+  type StoredSchedule,
+} from '../../src/store/contract/store.ts'
 import { Connection } from '../../src/store/redis/client/connection.ts'
 import type { RedisStore } from '../../src/store/redis/store.ts'
 import { Caller, LEASE } from '../conformance/caller.ts'
@@ -359,4 +365,86 @@ test('a listener that hears nothing new', async () => {
     lrange: 1, // the entry at the position
   })
   expect(bytes).toEqual({ in: 152, out: 38 })
+})
+
+/** Makes schedules that are due now. */
+async function schedule(count: number): Promise<void> {
+  const state = JSON.stringify({ next: clock.now, ahead: [clock.now + 60_000], ticks: 0, skipped: [] })
+  const all = Array.from({ length: count }, (_, i) => `report-${i + 10}`)
+  const made = all.map((id) => ({ id, rev: 0, definition: '{"limit":0}', state, next: clock.now }))
+  await store.schedules.write('emails', made)
+  // Loads the script.
+  await store.schedules.due('emails', 0, 1)
+}
+
+/** Does what a worker does with the ticks that are due. @returns the schedules */
+async function tick(): Promise<StoredSchedule[]> {
+  const { due } = await store.schedules.due('emails', MAX_DUE, 5_000)
+  const writes = due.map(({ id, rev, state }): ScheduleWrite => {
+    const [made] = plain(1, { id: tickId({ schedule: id, at: clock.now }), ownId: 'new' })
+    return { id, rev, state, next: clock.now + 60_000, jobs: [made!] }
+  })
+  await store.schedules.write('emails', writes)
+  return due
+}
+
+/** A call that hands out schedules, and one that writes them with a job for each. */
+const TICK = {
+  evalsha: 2,
+  zrange: 4, // which schedules are due; when the next one is: once for the answer, and before and after the write
+  zadd: 2, // until when it is handed out, and when it is due again
+  hmget: 4, // the definitions, the states and the runs; and whether the numbers are still the same
+  hset: 1, // the state
+  hsetnx: 1, // the record of the job, unless its id exists already
+  exists: 1, // whether a caller waits, and whether an entry of the line is void
+  rpush: 1, // adds the job to the line
+}
+
+test('a tick', async () => {
+  await schedule(1)
+  const { calls } = await costOf(tick)
+  expect(calls).toEqual(TICK)
+})
+
+test('a hundred ticks in two calls', async () => {
+  await schedule(100)
+  const { calls, bytes } = await costOf(tick)
+  const { hsetnx: _, ...rest } = TICK
+  expect(calls).toEqual({
+    ...rest,
+    zadd: 101, // when each is due again
+    hmget: 5, // which ids exist already
+    hset: 101, // the state of each, and all records
+    rpush: 100, // each is in the line by itself
+  })
+  // Some 150 bytes of a tick are the definition and the state, which are read, and the state that is written.
+  expect(bytes).toEqual({ in: 25_108, out: 14_999 })
+})
+
+test('a job of a tick that ends: its run is noted', async () => {
+  await schedule(1)
+  await tick()
+  await web.enqueue(...plain(10))
+  const held = await next([], 1)
+  const { calls } = await costOf(() => next(held, 1, { outcome: { kind: 'completed', took: 5 } }))
+  expect(calls).toEqual({
+    ...EXCHANGE,
+    hmget: EXCHANGE.hmget + 1, // the runs of its schedule
+    hset: EXCHANGE.hset + 1,
+  })
+})
+
+test('a partition with schedules: a caller that gets fewer jobs than it wants pays one command, and so does an idle one', async () => {
+  const claim = () => next([], 5)
+  const survey = () => store.survey(ada.id, [{ partition: 'emails', waits: true }])
+  const costs = async () => {
+    await claim()
+    await survey()
+    return [await costOf(claim), await costOf(survey)]
+  }
+  const before = await costs()
+  await schedule(1)
+  const after = await costs()
+  for (const [i, { calls }] of before.entries())
+    expect(after[i]!.calls).toEqual({ ...calls, zrange: (calls.zrange ?? 0) + 1 })
 })

@@ -181,6 +181,14 @@ test('every script is called with what its header documents', async () => {
   await store.flows.fates('emails', ['a', 'b'])
   await store.watch('emails', 'web', ['a', 'b'], 1_000)
   await store.listen('emails', 'web', 1_000)
+  const made = { id: 'nightly', rev: 0, definition: 'd', state: 's', next: 1 }
+  await store.schedules.write('emails', [
+    { ...made, jobs: jobs(2) },
+    { ...made, id: 'weekly' },
+  ])
+  await store.schedules.due('emails', 9, LEASE)
+  await store.schedules.get('emails', ['nightly', 'weekly'])
+  await store.schedules.move('nightly', undefined, 'emails')
   await store.prune('emails')
   await store.wake('emails', 'web')
   await store.announce({ ...record, id: 'worker', keys: ['a', 'b'], state: 'quiet' }, 1_000)

@@ -61,6 +61,7 @@ import {
   type ShownJobs,
   type ShownLanes,
 } from './verbs/reading.ts'
+import { RedisSchedules } from './verbs/schedules.ts'
 import { Standings } from './verbs/standings.ts'
 import { Surveys } from './verbs/survey.ts'
 
@@ -81,6 +82,7 @@ export class RedisStore implements contract.Store {
   readonly name: string
   readonly limiters: RedisLimiters
   readonly flows: RedisFlows
+  readonly schedules: RedisSchedules
   readonly #options: RedisStoreOptions
   readonly #keys: Keys
   readonly #location: Location
@@ -111,6 +113,8 @@ export class RedisStore implements contract.Store {
     this.limiters = new RedisLimiters(this.#scripts)
     this.flows = new RedisFlows(this.#scripts, this.#registry)
     this.#durability = durability === 'normal' ? undefined : new DurabilityWait(this.#transport, durability)
+    const cancelledOf = (partition: string) => this.#countsOf(partition)[2]
+    this.schedules = new RedisSchedules(this.#scripts, this.#registry, this.#durability, cancelledOf)
     this.name = this.#transport.name
   }
 
@@ -163,7 +167,7 @@ export class RedisStore implements contract.Store {
       ],
       this.#transport.deadline(call.patience),
     )
-    const [verdicts, due, ids, records, counters, limited, handed, dues] = reply as Exchanged
+    const [verdicts, due, ids, records, counters, limited, handed, dues, tick] = reply as Exchanged
     const jobs = readClaim(`${call.caller}.${call.number}`, ids, records, counters)
     if (dues) addDues(jobs, dues)
     if (claims) this.#notifier.looked(call.caller, partition, jobs.length < limit, hears)
@@ -173,6 +177,7 @@ export class RedisStore implements contract.Store {
       ...(due >= 0 && { nextDue: due }),
       ...(limited && { limited: readLimited(limited) }),
       ...(handed && { effects: readEffects(partition, handed) }),
+      ...(tick !== undefined && { nextTick: tick }),
     }
   }
 

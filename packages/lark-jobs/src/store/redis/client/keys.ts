@@ -31,12 +31,15 @@
  *   progress     HASH    id -> JSON: what a job reported last
  *   results, reasons     HASH  id -> JSON text; the reason of a cancel, or `runs|reason` of the last release
  *   completed, failed, cancelled   ZSET  id -> when it ended
- *   settings     HASH    paused; lanes, turn, own; large; effects; watched; keeps; listened, trimmed
+ *   settings     HASH    paused; lanes, turn, own; large; effects; watched; keeps; listened, trimmed; ticks
  *   rate, starts HASH, LIST  when jobs began, if there is a rate (`lua/shared/rate.lua`); for a group with `@<name>`
+ *   schedules, schedule-states, schedule-runs, ticks  HASH, HASH, HASH, ZSET  schedules
+ *                        (`lua/shared/schedules/stored.lua`)
  *   minutes:<minute>     HASH    how many jobs ended in it (`lua/shared/minute.lua`)
  *   idle         SET     callers that got less than they wanted and can be rung
  *   offers       HASH    how many jobs each of these callers takes with a ring (`lua/shared/hand.lua`)
- *   call:<caller>        STRING  the caller's last call, and the answer
+ *   call:<caller>        STRING  the caller's last call, and the answer; `call:schedules.<id>`: schedules were written,
+ *                        and a process waits for the replicas or the disk
  *
  * Keys of a limiter, `<prefix>:limit:{stripe}:…`:
  *
@@ -53,6 +56,8 @@
  *   partitions   SET
  *   workers, worker-ends   HASH, ZSET  worker -> record, until when it counts as alive
  *   keys         SET     job keys that were ever announced
+ *   homes, class-homes  HASH, HASH  schedule -> its home (`contract/schedules.ts`): of all; of those that job classes
+ *                        declare
  *
  * And the channel `<prefix>:bell:<caller>`, on which the name of a partition is a ring.
  */
@@ -67,12 +72,13 @@ type Kind = 'hash' | 'list' | 'set' | 'zset' | 'string'
 const kinds: Readonly<Record<Kind, string>> = {
   hash:
     'jobs payloads group claims holders direct hooked lockers locks throttlers notices counters errors logs results ' +
-    'reasons settings rate minutes offers circuit workers ended flow watches keeps progress',
+    'reasons settings rate minutes offers circuit workers ended flow watches keeps progress schedules schedule-states ' +
+    'schedule-runs homes class-homes',
   list: 'line starts events',
   set: 'void idle listeners partitions keys',
   zset:
     'due priorities laned lane late turns asleep limiters paused leases effects remembered endings throttles completed failed cancelled ' +
-    'ends waiting waits failures worker-ends kept kept-logs',
+    'ends waiting waits failures worker-ends kept kept-logs ticks',
   string: 'call layout migration members',
 }
 
@@ -119,7 +125,7 @@ export class Keys {
     return `${this.#prefix}:limit:{${name}}:${part}`
   }
 
-  meta(name: 'layout' | 'migration' | 'partitions' | 'workers' | 'keys'): string {
+  meta(name: 'layout' | 'migration' | 'partitions' | 'workers' | 'keys' | 'homes' | 'class-homes'): string {
     return `${this.#prefix}:{meta}:${name}`
   }
 

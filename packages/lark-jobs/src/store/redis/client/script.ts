@@ -32,13 +32,26 @@ export class Scripts {
     this.#clock = clock
   }
 
-  run(script: ScriptName, partition: string, args: readonly string[]): Promise<unknown> {
-    return this.on(this.keys.of(partition, 'jobs'), script, args)
+  /** @param isSure see `Transport.send` */
+  run(
+    script: ScriptName,
+    partition: string,
+    args: readonly string[],
+    deadline?: number,
+    isSure?: boolean,
+  ): Promise<unknown> {
+    return this.on(this.keys.of(partition, 'jobs'), script, args, deadline, isSure)
   }
 
   /** Runs a script on the key of a limiter or of the whole store. */
-  on(key: string, script: ScriptName, args: readonly string[]): Promise<unknown> {
-    return this.#run(script, key, () => [this.#clock(), ...args])
+  on(
+    key: string,
+    script: ScriptName,
+    args: readonly string[],
+    deadline?: number,
+    isSure?: boolean,
+  ): Promise<unknown> {
+    return this.#run(script, key, () => [this.#clock(), ...args], deadline, isSure)
   }
 
   /**

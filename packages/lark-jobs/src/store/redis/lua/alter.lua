@@ -11,7 +11,7 @@
 -- Returns  a letter for each id: d(one), a(sked), m(issing), r(efused)
 -- Cost     O(n log m) for n ids among m jobs delayed, held or ended
 -- needs: start, line, place, lanes, counters, end, locate, payloads, admission, notice, ring, effects, retain
--- needs: keeping, watching, event, lease
+-- needs: keeping, watching, event, lease, schedules
 
 local MAX_TAGS = 10
 local kept, value = tonumber(ARGV[2]), ARGV[4]
@@ -111,6 +111,7 @@ changes['purge'] = function(id, state, _, priority, place)
   elseif state and not ended[state] then
     leave(id, priority, place)
     watching().unwatch({ id })
+    schedules().note_runs('cancelled', { id }, {})
   end
   if not state and redis.call('HEXISTS', key('ended'), id) == 0 then
     return 'm'

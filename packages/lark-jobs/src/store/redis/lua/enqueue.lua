@@ -16,93 +16,19 @@
 --          (shared/admission/lock.lua), x (exists, and the application chose the id); then for each u, t and r a line
 --          with the id of the other job, and for each x a line with its state
 -- Cost     O(n); O(log m) for each delayed job among m delayed
--- needs: start, call, line, queue, lanes, offers, ring, payloads, admission, effects
--- needs: keeping, event
+-- needs: start, call, queue, intake, ring, effects
 
 local answer = recall()
 if answer then
   return answer
 end
 
-local at, room = 5, math.huge
+local at, batch = 5, new_batch()
 local max, kept = string.match(ARGV[at], '^b(%d+)|(%d*)$')
-if max then
-  at, room = 6, kept == '' and admission().room_in(tonumber(max)) or math.huge
-end
-local ids, records, runs, is_plain, large = read_runs(at)
-
-local verdicts, rings = '', 0
--- These are first because a full or read-only server refuses them before the script has changed anything.
-local is_crowded = open_lines(runs)
-local added = is_plain and not is_crowded and room >= #ids and write(ids, records) or 0
-if added < #ids then
-  if added > 0 then
-    -- An id came twice in this call: its first record counts.
-    redis.call('HDEL', key('jobs'), unpack(ids))
-  end
-  records, verdicts, rings = admission().admit(ids, records, runs, large, room)
-  if #records > 0 then
-    redis.call('HSET', key('jobs'), unpack(records))
-  end
-elseif next(large) then
-  local list = {}
-  for i, payload in pairs(large) do
-    list[#list + 1], list[#list + 2] = ids[i], payload
-  end
-  payloads().keep_payloads(list)
-end
-for _, run in ipairs(runs) do
-  if run.hooked ~= '' then
-    for _, id in ipairs(run.list) do
-      redis.call('HSET', key('hooked'), id, 1)
-    end
-  end
-  if run.direct ~= '' then
-    for _, id in ipairs(run.list) do
-      redis.call('HSET', key('direct'), id, 1)
-    end
-  end
-  if run.keep then
-    keeping().carry(run.list, run.keep)
-  end
-end
-
--- Mostly no caller waits, no entry of the list is void, and nobody listens: one command checks all. It counts a key as
--- often as it is named, so an odd number means that somebody listens.
-local twice, is_first = { key('idle'), key('idle') }, false
-for _, run in ipairs(runs) do
-  twice[#twice + 1], twice[#twice + 2] = line('void', run.priority), line('void', run.priority)
-end
-local found = redis.call('EXISTS', key('events'), unpack(twice))
-local is_quiet = found < 2
-if found % 2 == 1 then
-  local queued_ids = {}
-  for i = 1, #ids do
-    queued_ids[#queued_ids + 1] = (verdicts == '' or string.sub(verdicts, i, i) == 'q') and ids[i] or nil
-  end
-  tell('queued', queued_ids)
-end
-
-if not is_quiet and #records > 0 and are_first(runs) then
-  is_first = true
-  local list, texts = {}, {}
-  for i = 1, #records, 2 do
-    list[#list + 1], texts[#texts + 1] = records[i], records[i + 1]
-  end
-  local handed, rung = offers().hand(list, texts)
-  runs = { { priority = '', delay = '', list = { unpack(list, handed + 1) } } }
-  rings = -rung
-end
-rings = rings + line_up(runs, is_quiet or is_first)
-
-if max and kept ~= '' then
-  admission().drop(-admission().room_in(tonumber(max)), tonumber(kept))
-end
-if made.lanes then
-  lanes().reposition_all()
-end
+read_runs(batch, max and at + 1 or at, #ARGV)
+local verdicts, rings = queue_all(batch, max, kept)
 remember(verdicts)
-local heard = is_quiet and 0 or ring(rings)
+local heard = ring(rings)
 if made.effects then
   effects().ring_for_effects(heard)
 end

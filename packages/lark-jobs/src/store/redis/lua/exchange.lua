@@ -20,10 +20,11 @@
 -- Returns  { verdicts: '' if all are settled, else 1 or 0 for each; milliseconds until the next due job, or -1; claimed
 --            ids, one a line; their records, followed by the payloads that are kept apart; their counters, or nothing;
 --            limiters (shared/lanes/limited.lua), or nothing; effects that are handed out, or nothing; when each job was
---            due, or '' if that is when it was queued, or nothing }
+--            due, or '' if that is when it was queued, or nothing; milliseconds until a schedule is due, or nothing if
+--            the claim has all the jobs that it wanted, or if none will be due }
 -- Cost     O((n + limit) log m) for n settlements and m ended jobs; independent of the length of the lines
 -- needs: start, call, line, place, lanes, counters, lease, starts, bytes, payloads, settle, order, ring
--- needs: effects, delivery, end, event, pause
+-- needs: effects, delivery, end, event, pause, schedules
 
 local limit, prefetch = math.min(tonumber(ARGV[5]), MAX_ITEMS), tonumber(ARGV[6])
 local waits, wanted = ARGV[8], nil
@@ -35,8 +36,10 @@ aging = #waits > 4 and tonumber(string.match(waits, '~=(%d+)'))
 local dues = #waits > 4 and string.find(waits, '~=d', 1, true)
 local most = math.min(limit + (prefetch or 0), MAX_ITEMS)
 local token = ARGV[2] .. '.' .. ARGV[3]
-local paused, laned, large, owes, watched, keeps, listened =
-  unpack(redis.call('HMGET', key('settings'), 'paused', 'lanes', 'large', 'effects', 'watched', 'keeps', 'listened'))
+local paused, laned, large, owes, watched, keeps, listened, ticks =
+  unpack(redis.call(
+    'HMGET', key('settings'), 'paused', 'lanes', 'large', 'effects', 'watched', 'keeps', 'listened', 'ticks'
+  ))
 ends.watched, ends.keeps, audience.till = watched or '', keeps, listened or ''
 paused, laned = pause_left(paused), (laned or '0') ~= '0'
 room = large and bytes().byte_room or nil
@@ -57,6 +60,7 @@ end
 
 local function reply(verdicts, due, ids, records, counters, waiting, handed, places)
   local late = dues and dues_of(ids, places) or nil
+  local tick = ticks and #ids < limit and schedules().next_tick() or nil
   for _, payload in ipairs(room and payloads().payloads_of(ids, records) or {}) do
     records[#records + 1] = payload
   end
@@ -66,8 +70,8 @@ local function reply(verdicts, due, ids, records, counters, waiting, handed, pla
     due = paused < math.huge and paused or -1
   end
   return {
-    verdicts, due, table.concat(ids, '\n'), records, counters, waiting or (handed or late) and false,
-    handed or late and false, late,
+    verdicts, due, table.concat(ids, '\n'), records, counters, waiting or (handed or late or tick) and false,
+    handed or (late or tick) and false, late or tick and false, tick,
   }
 end
 

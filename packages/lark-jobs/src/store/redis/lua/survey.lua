@@ -14,7 +14,8 @@
 -- Returns  { the time; the number of partitions, or -1; five values for each partition with something to do: its index;
 --            milliseconds, or -1, until a job may begin, until a lease ends, until there is an effect to hand
 --            out; 1 if there is something to prune; two values for each damaged partition: its index, and
---            the error }
+--            the error; if there are schedules, two values for each partition in which one will be due: its index, and
+--            milliseconds until then }
 -- Cost     O(n log m) for n partitions, m waiting
 -- needs: start, known, visit, line, order, lanes, pause
 
@@ -74,16 +75,22 @@ end
 
 local function look(waits, prunes, own)
   local due = waits and next_job() or -1
-  local ends, effect = -1, -1
-  -- An older worker may have written `endings` (shared/deliver.lua).
-  if redis.call('EXISTS', key('leases'), key('ended'), key('endings')) > 0 then
+  local ends, effect, tick = -1, -1, nil
+  -- An older worker may have written `endings` (shared/deliver.lua). EXISTS counts a key as often as it is named, so an
+  -- odd number means that a schedule will be due.
+  local leases, ended, endings = key('leases'), key('ended'), key('endings')
+  local found = redis.call('EXISTS', leases, ended, endings, leases, ended, endings, key('ticks'))
+  if found % 2 == 1 then
+    tick = rest_until('ticks')
+  end
+  if found > 1 then
     ends = rest_until('leases')
     for _, name in ipairs({ 'effects:hook', 'effects:member', 'endings' }) do
       local rest = rest_until(name)
       effect = (effect < 0 or rest >= 0 and rest < effect) and rest or effect
     end
   end
-  return due, ends, effect, prunes and is_old(own) and 1 or 0
+  return due, ends, effect, prunes and is_old(own) and 1 or 0, tick
 end
 
 -- This is first because it is a write: a server that accepts no writes refuses the call, and a full server allows the
@@ -94,11 +101,11 @@ local known = -1
 if ARGV[3] ~= '' then
   known = make_known(ARGV[2], ARGV[3], ARGV[4], 9, from - 1)
 end
-local found, damaged = {}, {}
+local found, damaged, ticks = {}, {}, {}
 for i = from, #ARGV do
   local waits, prunes, own, partition = string.match(ARGV[i], '^(w?)(p?)([%d,]*)|(.*)$')
   visit(partition)
-  local is_sound, due, ends, effect, old = pcall(function()
+  local is_sound, due, ends, effect, old, tick = pcall(function()
     return look(waits == 'w', prunes == 'p', own)
   end)
   if not is_sound then
@@ -109,5 +116,9 @@ for i = from, #ARGV do
       found[#found + 1] = number
     end
   end
+  if is_sound and tick then
+    ticks[#ticks + 1] = i - from
+    ticks[#ticks + 1] = tick
+  end
 end
-return { now, known, found, damaged }
+return { now, known, found, damaged, #ticks > 0 and ticks or nil }

@@ -52,14 +52,19 @@ interface JobRun {
 /** Jobs whose ids the application chose, and those that also replace a job that has ended. */
 const own = { new: 'i', reuse: 'o' } as const
 
+/** @param kept how many cancelled jobs are kept */
+export function packBound({ max, full }: contract.Bound, kept: string): string {
+  return `b${max}|${full === 'reject' ? '' : kept}`
+}
+
 /**
  * The arguments of `enqueue.lua`: the bound, if there is one; then runs of jobs with the same priority, delay and time
  * of making.
  *
  * @param kept how many cancelled jobs are kept
  */
-export function packJobs(jobs: readonly NewJob[], bound?: contract.Bound, kept?: string): string[] {
-  const args = bound === undefined ? [] : [`b${bound.max}|${bound.full === 'reject' ? '' : kept}`]
+export function packJobs(jobs: readonly NewJob[], bound?: contract.Bound, kept = ''): string[] {
+  const args = bound === undefined ? [] : [packBound(bound, kept)]
   let run: JobRun | undefined
   for (const job of jobs) {
     const { id, key, payload, priority = 0, delay = 0, options, hooked = false, lock, ownId, keep } = job
@@ -267,7 +272,8 @@ export function packSettlements(settlements: readonly contract.Settlement[]): {
   let group: { ids: string; indices: number[] } | undefined
   for (const [i, settlement] of settlements.entries()) {
     const { outcome } = settlement
-    if (outcome.kind !== 'completed' || outcome.result !== undefined || reports(outcome)) {
+    const isPlain = outcome.kind === 'completed' && outcome.result === undefined && !reports(outcome)
+    if (!isPlain) {
       const [kind, value] = packOutcome(outcome)
       others.push(settlement.id, settlement.token, kind, value, packReport(outcome))
       last.push(i)
@@ -291,14 +297,17 @@ export function packSettlements(settlements: readonly contract.Settlement[]): {
   return { args: [parts.map(({ ids }) => ids).join('\t'), ...others], places }
 }
 
-function reports({ log, progress }: Outcome): boolean {
-  return log !== undefined || progress !== undefined
+function reports({ log, progress, took }: Outcome): boolean {
+  return log !== undefined || progress !== undefined || took !== undefined
 }
 
 function packOutcome(outcome: Outcome): [kind: string, value: string] {
   switch (outcome.kind) {
-    case 'completed':
-      return outcome.result === undefined ? ['completed', ''] : ['result', outcome.result]
+    case 'completed': {
+      const { result, took } = outcome
+      if (took === undefined) return result === undefined ? ['completed', ''] : ['result', result]
+      return ['timed', `${packDuration(took)}${result === undefined ? '' : `|${result}`}`]
+    }
     case 'failed': {
       const error = JSON.stringify(outcome.error)
       if (outcome.retryIn === undefined) return ['failed', outcome.untold ? `!${error}` : error]

@@ -11,7 +11,7 @@ import type * as contract from '../../contract/store.ts'
 import type { ScriptName } from '../client/script.ts'
 import { RS, unescapeKey, unpackCounters, unpackErrors, unpackJob, unpackPayloads } from './packing.ts'
 
-type Texts = (string | null)[]
+export type Texts = (string | null)[]
 export type ShownJobs = [
   state: State,
   ids: string[],
@@ -49,7 +49,8 @@ export type Exchanged = [
   counters: string[] | null,
   limited?: string | null,
   effects?: (EffectKind | ShownJobs)[] | null,
-  dues?: string[],
+  dues?: string[] | null,
+  tick?: number,
 ]
 
 const LIMIT = 100

@@ -14,7 +14,7 @@ import { packAges, packDuration } from './pack-limits.ts'
 import type { PartitionRegistry } from './partition-registry.ts'
 
 /** The answer of `survey.lua`. */
-type Surveying = [at: number, known: number, found: number[], damaged: (number | string)[]]
+type Surveying = [at: number, known: number, found: number[], damaged: (number | string)[], ticks?: number[]]
 
 export class Surveys {
   readonly #scripts: Scripts
@@ -83,10 +83,10 @@ export class Surveys {
           `${waits ? 'w' : ''}${prunes ? 'p' : ''}${prunes ? this.#ownAges(partition) : ''}|${partition}`,
       ),
     ])
-    const [at, known, found, damaged] = reply as Surveying
+    const [at, known, found, damaged, ticks = []] = reply as Surveying
     return {
       at,
-      findings: readFindings(at, partitions, found),
+      findings: readFindings(at, partitions, found, ticks),
       failures: await this.#readFailures(partitions, damaged),
       ...(known >= 0 && { partitions: known }),
     }
@@ -111,16 +111,28 @@ export class Surveys {
   }
 }
 
-function readFindings(at: number, partitions: readonly Surveyed[], found: readonly number[]): Finding[] {
-  return Array.from({ length: found.length / 5 }, (_, i): Finding => {
-    const [place, due, ends, effect, old] = found.slice(5 * i) as [number, number, number, number, number]
-    return {
+/** @param ticks two for each partition with schedules: its index, and milliseconds until one is due */
+function readFindings(
+  at: number,
+  partitions: readonly Surveyed[],
+  found: readonly number[],
+  ticks: readonly number[],
+): Finding[] {
+  const findings = new Map<number, Finding>()
+  for (let i = 0; i < found.length; i += 5) {
+    const [place, due, ends, effect, old] = found.slice(i) as [number, number, number, number, number]
+    findings.set(place, {
       partition: partitions[place]!.partition,
       at,
       ...(due >= 0 && { nextDue: due }),
       ...(ends >= 0 && { nextLeaseEnd: ends }),
       ...(effect >= 0 && { nextEffect: effect }),
       ...(old > 0 && { isOld: true }),
-    }
-  })
+    })
+  }
+  for (let i = 0; i < ticks.length; i += 2) {
+    const [place, nextTick] = ticks.slice(i) as [number, number]
+    findings.set(place, { partition: partitions[place]!.partition, at, ...findings.get(place), nextTick })
+  }
+  return [...findings.values()]
 }

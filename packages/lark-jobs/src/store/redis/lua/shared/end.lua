@@ -1,9 +1,9 @@
 -- The end of jobs: the one way into an ended state. It writes the state and the effects (effect.lua) in one step.
--- needs: start, retain, effects, watching, keeping, event
+-- needs: start, retain, effects, watching, keeping, event, schedules
 -- gives: end_as, ends
 
 -- `watched`: when the last watch of the partition lapses (watch.lua), or ''; nothing if this call has not read it.
--- `keeps`: some jobs are kept for an age of their own (keep.lua).
+-- `keeps`: some jobs are kept for an age of their own (keep.lua). `took`: how long runs took, by id, or nothing.
 local ends = {}
 
 -- Ends jobs that have left their lines and claims. `kept`: how many jobs of this state are kept. `how`: `untold` if no
@@ -12,10 +12,15 @@ local function end_as(state, ids, kept, how)
   if #ids == 0 then
     return
   end
-  -- Only members of flows have a colon in their ids: one search for all jobs of a batch.
+  -- Only members of flows and jobs of ticks have a colon in their ids: one search for all jobs of a batch.
   local is_hooked = how == 'untold' and redis.call('EXISTS', key('hooked')) == 1
-  if is_hooked or string.find(table.concat(ids), ':', 1, true) then
+  local all = table.concat(ids)
+  local is_special = string.find(all, ':', 1, true)
+  if is_hooked or is_special then
     effects().write_effects(state, ids, how)
+  end
+  if is_special and string.find(all, '@', 1, true) then
+    schedules().note_runs(state, ids, ends.took or {})
   end
   if not ends.watched then
     ends.watched, ends.keeps, audience.till = unpack(redis.call('HMGET', key('settings'), 'watched', 'keeps', 'listened'))

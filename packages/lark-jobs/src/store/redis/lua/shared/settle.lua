@@ -46,8 +46,9 @@ end
 
 -- Settles jobs. ARGV[first]: the jobs that completed without result and log, as `token\nid\nid…`, joined by tabs. From
 -- ARGV[first + 1] on, five values for each other job: id, token, kind, value, progress and log lines (history.lua). The kinds are the outcomes in
--- consequence.lua, `completed`, and `result` (completed with a result). Returns '' if all jobs are settled, otherwise 1
--- (settled) or 0 (lost) for each, in this order; and how many are settled. `laned`: some jobs may be in lanes.
+-- consequence.lua, `completed`, `result` (completed with a result), and `timed` (completed; the milliseconds that the
+-- run took, and `|` and the result if there is one). Returns '' if all jobs are settled, otherwise 1 (settled) or 0
+-- (lost) for each, in this order; and how many are settled. `laned`: some jobs may be in lanes.
 local function settle(first, kept, laned)
   local ids, tokens = {}, {}
   local plain = 0
@@ -105,6 +106,15 @@ local function settle(first, kept, laned)
         completed[#completed + 1] = id
         results[#results + 1] = id
         results[#results + 1] = value
+      elseif kind == 'timed' then
+        local took, bar = string.match(value, '^(%d+)()')
+        completed[#completed + 1] = id
+        ends.took = ends.took or {}
+        ends.took[id] = took
+        if bar <= #value then
+          results[#results + 1] = id
+          results[#results + 1] = string.sub(value, bar + 1)
+        end
       else
         consequences().outcomes[kind](id, value, { holder = holders[i], notice = notices[n], kept = kept })
       end

@@ -1,0 +1,30 @@
+-- schedule-move: changes the home of a schedule, if it has the home that the caller says.
+--
+-- KEYS[1]  homes       HASH id of a schedule -> its home
+--          class-homes HASH the same for those that job classes declare
+-- ARGV[1]  clock, or '' for the server's
+-- ARGV[2]  id
+-- ARGV[3]  the home that it has, or '' for none
+-- ARGV[4]  the home that it gets, or '' for none
+-- ARGV[5]  1 if a job class declares it, 0 if none does, '' for what was said before
+-- Returns  its home now, or nothing
+-- Cost     O(1)
+-- needs: start
+
+local id, to = ARGV[2], ARGV[4]
+local kept = redis.call('HGET', key('homes'), id)
+if (kept or '') ~= ARGV[3] then
+  return kept
+end
+if to == '' then
+  redis.call('HDEL', key('homes'), id)
+else
+  redis.call('HSET', key('homes'), id, to)
+end
+local is_of_class = ARGV[5] == '1' or ARGV[5] == '' and redis.call('HEXISTS', key('class-homes'), id) == 1
+if to ~= '' and is_of_class then
+  redis.call('HSET', key('class-homes'), id, to)
+else
+  redis.call('HDEL', key('class-homes'), id)
+end
+return to ~= '' and to

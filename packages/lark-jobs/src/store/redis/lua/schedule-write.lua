@@ -1,0 +1,103 @@
+-- schedule-write: writes schedules, each if it has the number that its writer has read, and queues the jobs of those.
+--
+-- KEYS[1]  jobs        HASH id -> record
+-- ARGV[1]  clock, or '' for the server's
+-- ARGV[2]  by how much the numbers rise: random
+-- ARGV[3]  the name under which a durable write is remembered (`verbs/durability-wait.ts`), or ''
+-- ARGV[4]  the bound of the partition, as in enqueue.lua, or ''
+-- ARGV[5…] for each write its id; the number that was read; when it is due, or '', or `x` to remove it; its state; `=`
+--          and its definition, or '' to leave it as it is; how many arguments its jobs have, and these, as in
+--          enqueue.lua
+-- Returns  { for each write the new number, 0 if it removed the schedule, or '' if it was not written; milliseconds
+--            until a schedule is due, or -1; the verdicts of the jobs of those that were written, as enqueue.lua
+--            returns them }
+-- Cost     O(n log m) for n of m schedules, and what their jobs cost
+-- needs: start, schedules, queue, intake, ring, effects
+
+local CALL_MEMORY = 60000
+local writes, ids, at = {}, {}, 5
+while ARGV[at] do
+  local from = at + 6
+  local to = from - 1 + tonumber(ARGV[at + 5])
+  ids[#ids + 1] = ARGV[at]
+  writes[#writes + 1] = {
+    id = ARGV[at], read = ARGV[at + 1], due = ARGV[at + 2], state = ARGV[at + 3], definition = ARGV[at + 4],
+    from = from, to = to,
+  }
+  at = to + 1
+end
+
+-- Which of them are written. A schedule may have several writes in one call. Its number rises with the time and by a
+-- random step, so that it is another one also after it was removed and made again, or after the server has lost its
+-- last writes.
+local numbers, batch, answers, written = {}, new_batch(), {}, {}
+for i, state in ipairs(#ids > 0 and redis.call('HMGET', key('schedule-states'), unpack(ids)) or {}) do
+  numbers[ids[i]] = schedules().number_of(state)
+end
+for i, each in ipairs(writes) do
+  answers[i] = ''
+  if numbers[each.id] == each.read then
+    local number = each.due == 'x' and '0' or string.format('%.0f', math.max(tonumber(each.read), now) + ARGV[2])
+    numbers[each.id], each.number, answers[i], written[#written + 1] = number, number, number, each
+    read_runs(batch, each.from, each.to)
+  end
+end
+
+local function apply(each)
+  local id = each.id
+  if each.due == 'x' then
+    for _, name in ipairs({ 'schedules', 'schedule-states', 'schedule-runs' }) do
+      redis.call('HDEL', key(name), id)
+    end
+  else
+    redis.call('HSET', key('schedule-states'), id, each.number .. '|' .. each.state)
+    if each.definition ~= '' then
+      redis.call('HSET', key('schedules'), id, string.sub(each.definition, 2))
+      redis.call('HSETNX', key('schedule-runs'), id, '')
+    end
+  end
+  if each.due == '' or each.due == 'x' then
+    redis.call('ZREM', key('ticks'), id)
+  else
+    redis.call('ZADD', key('ticks'), each.due, id)
+  end
+end
+
+-- The jobs of ticks that were not queued count as runs of their schedules.
+local function note_rejected(verdicts)
+  local rejected = {}
+  for i, id in ipairs(batch.ids) do
+    rejected[#rejected + 1] = not string.find(string.sub(verdicts, i, i), '[qex]') and id or nil
+  end
+  schedules().note_runs('rejected', rejected, {})
+end
+
+-- The jobs are first: if foreign data ends the script, a tick may have its job and be due again, but not the other way
+-- round.
+local verdicts, rings = '', 0
+if #batch.ids > 0 then
+  local max, kept = string.match(ARGV[4], '^b(%d+)|(%d*)$')
+  verdicts, rings = queue_all(batch, max, kept)
+end
+local next_before = schedules().next_tick()
+for _, each in ipairs(written) do
+  apply(each)
+end
+if verdicts ~= '' then
+  note_rejected(verdicts)
+end
+local next_one = schedules().next_tick()
+if next_one and not next_before then
+  redis.call('HSET', key('settings'), 'ticks', 1)
+elseif next_before and not next_one then
+  redis.call('HDEL', key('settings'), 'ticks')
+end
+if #written > 0 and ARGV[3] ~= '' then
+  redis.call('SET', key('call:' .. ARGV[3]), '', 'PX', CALL_MEMORY)
+end
+local is_sooner = next_one and next_one < (next_before or math.huge)
+local heard = ring(rings + (is_sooner and 1 or 0), is_sooner)
+if made.effects then
+  effects().ring_for_effects(heard)
+end
+return { answers, next_one or -1, verdicts }

@@ -1,0 +1,199 @@
+/**
+ * Schedules on Redis. A schedule and the jobs of its ticks lie in one slot, so one script writes both. Where schedules
+ * are kept is in the slot of what exists once for the whole store.
+ */
+import { randomInt } from 'node:crypto'
+import { newId } from '../../../model/id.ts'
+import type { ScheduleRun } from '../../../model/tick.ts'
+import {
+  type Bound,
+  type DueSchedules,
+  type Enqueued,
+  MAX_DUE,
+  MAX_ITEMS,
+  type ScheduleHome,
+  type Schedules,
+  type ScheduleWrite,
+  type ScheduleWritten,
+  type StoredSchedule,
+} from '../../contract/store.ts'
+import type { Scripts } from '../client/script.ts'
+import type { DurabilityWait } from './durability-wait.ts'
+import { packDuration } from './pack-limits.ts'
+import { packBound, packJobs } from './packing.ts'
+import type { PartitionRegistry } from './partition-registry.ts'
+import { readEnqueued, type Texts } from './reading.ts'
+
+/** The most by which a number rises. With a write each second it is exact for centuries. */
+const STEP = 2 ** 20
+
+export class RedisSchedules implements Schedules {
+  readonly #scripts: Scripts
+  readonly #registry: PartitionRegistry
+  readonly #durability: DurabilityWait | undefined
+  readonly #cancelledOf: (partition: string) => string
+
+  /** @param cancelledOf returns how many cancelled jobs a partition keeps */
+  constructor(
+    scripts: Scripts,
+    registry: PartitionRegistry,
+    durability: DurabilityWait | undefined,
+    cancelledOf: (partition: string) => string,
+  ) {
+    this.#scripts = scripts
+    this.#registry = registry
+    this.#durability = durability
+    this.#cancelledOf = cancelledOf
+  }
+
+  async due(partition: string, limit: number, lease: number): Promise<DueSchedules> {
+    const args = [String(Math.min(limit, MAX_DUE)), packDuration(lease)]
+    const reply = await this.#scripts.run('schedule-due', partition, args)
+    const [at, next, ids, ...texts] = reply as [string, number, string[], Texts, Texts, Texts]
+    const due = ids.map((id, i) => readSchedule(id, i, texts))
+    return { at: Number(at), due, ...nextTick(next) }
+  }
+
+  async write(
+    partition: string,
+    writes: readonly ScheduleWrite[],
+    bound?: Bound,
+  ): ReturnType<Schedules['write']> {
+    const { keys, transport } = this.#scripts
+    const deadline = transport.deadline()
+    const isLasting = writes.some(lasts)
+    if (isLasting) await this.#registry.enter(partition, deadline)
+    // A name of its own for each call: under another's, the wait could find the write of another call.
+    const memory = this.#durability !== undefined && isLasting ? `schedules.${newId()}` : ''
+    const bounded = bound === undefined ? '' : packBound(bound, this.#cancelledOf(partition))
+    const args = [String(randomInt(1, STEP)), memory, bounded, ...writes.flatMap(packWrite)]
+    const reply = await this.#scripts.run('schedule-write', partition, args, deadline, true)
+    const [numbers, next, verdicts] = reply as [string[], number, string]
+    if (memory !== '' && numbers.some((number) => number !== ''))
+      await this.#durability!.confirm(keys.of(partition, `call:${memory}`), deadline)
+    return { written: readWritten(writes, numbers, verdicts), ...nextTick(next) }
+  }
+
+  async get(partition: string, ids: readonly string[]): ReturnType<Schedules['get']> {
+    const reply = await this.#scripts.run('schedule-get', partition, ids)
+    const [at, ...texts] = reply as [string, Texts, Texts, Texts]
+    const found = ids.map((id, i) => (texts[1]![i] == null ? undefined : readSchedule(id, i, texts)))
+    return { at: Number(at), found }
+  }
+
+  async home(id: string): Promise<string | undefined> {
+    const { keys } = this.#scripts
+    return ((await this.#scripts.send(['HGET', keys.meta('homes'), id])) as string | null) ?? undefined
+  }
+
+  async move(
+    id: string,
+    from: string | undefined,
+    to: string | undefined,
+    ofClass?: boolean,
+  ): Promise<string | undefined> {
+    const { keys, transport } = this.#scripts
+    const args = [id, from ?? '', to ?? '', ofClass === undefined ? '' : String(Number(ofClass))]
+    const deadline = transport.deadline()
+    const kept = await this.#scripts.on(keys.meta('homes'), 'schedule-move', args, deadline, true)
+    return (kept as string | null) ?? undefined
+  }
+
+  async homes(ofClass = false): Promise<ScheduleHome[]> {
+    const ofClasses = await this.#homesIn('class-homes')
+    const all = ofClass ? ofClasses : await this.#homesIn('homes')
+    return [...all]
+      .sort(([one], [other]) => (one < other ? -1 : 1))
+      .map(([id, home]) => ({ id, home, ofClass: ofClasses.has(id) }))
+  }
+
+  /** Reads page by page, because there may be many. */
+  async #homesIn(name: 'homes' | 'class-homes'): Promise<Map<string, string>> {
+    const key = this.#scripts.keys.meta(name)
+    const found = new Map<string, string>()
+    let cursor = '0'
+    do {
+      const page = await this.#scripts.send(['HSCAN', key, cursor, 'COUNT', String(MAX_ITEMS)])
+      const [next, pairs] = page as [string, string[]]
+      for (let i = 0; i < pairs.length; i += 2) found.set(pairs[i]!, pairs[i + 1]!)
+      cursor = next
+    } while (cursor !== '0')
+    return found
+  }
+}
+
+/** Whether the writer may rely on a write: a server that loses the state of a schedule has it handed out again. */
+function lasts(write: ScheduleWrite): boolean {
+  return 'remove' in write || write.definition !== undefined || (write.jobs?.length ?? 0) > 0
+}
+
+/** The arguments of `schedule-write.lua` for one write. */
+function packWrite(write: ScheduleWrite): string[] {
+  const jobs = packJobs(write.jobs ?? [])
+  const { due, state, definition } =
+    'remove' in write ? { due: 'x', state: '', definition: '' } : packed(write)
+  return [write.id, String(write.rev), due, state, definition, String(jobs.length), ...jobs]
+}
+
+function packed({ next, state, definition }: Exclude<ScheduleWrite, { remove: true }>) {
+  return {
+    due: next === undefined ? '' : String(Math.ceil(next)),
+    state,
+    definition: definition === undefined ? '' : `=${definition}`,
+  }
+}
+
+/** @param numbers '' for what was not written @param verdicts of the jobs of what was, as `enqueue.lua` returns them */
+function readWritten(
+  writes: readonly ScheduleWrite[],
+  numbers: readonly string[],
+  verdicts: string,
+): ScheduleWritten[] {
+  const jobs = writes.flatMap((write, i) => (numbers[i] === '' ? [] : (write.jobs ?? [])))
+  const all = readEnqueued(verdicts, jobs).map((verdict) => (isThere(verdict) ? 'queued' : verdict))
+  return writes.map((write, i) => {
+    const isWritten = numbers[i] !== ''
+    return {
+      isWritten,
+      rev: Number(numbers[i]),
+      jobs: isWritten ? all.splice(0, write.jobs?.length ?? 0) : [],
+    }
+  })
+}
+
+/** Whether the store had a job with the id already. */
+function isThere(verdict: Enqueued): boolean {
+  return (
+    verdict === 'exists' ||
+    (typeof verdict === 'object' && 'reason' in verdict && verdict.reason === 'exists')
+  )
+}
+
+/** @param texts definitions, states and runs */
+function readSchedule(id: string, i: number, [definitions, states, runs]: readonly Texts[]): StoredSchedule {
+  const text = states![i] ?? ''
+  // A damaged state has the number 0, as in the scripts (`lua/shared/schedules/stored.lua`).
+  const number = /^(\d+)\|/.exec(text)
+  return {
+    id,
+    rev: Number(number?.[1] ?? 0),
+    definition: definitions![i] ?? '',
+    state: text.slice(number?.[0].length ?? 0),
+    runs: readRuns(runs![i] ?? ''),
+  }
+}
+
+/** Leaves out damaged lines. */
+function readRuns(text: string): ScheduleRun[] {
+  return text.split('\n').flatMap((line): ScheduleRun | [] => {
+    const parts = /^(\S+) (completed|failed|cancelled|rejected) (\d+)(?: (\d+))?$/.exec(line)
+    const tick = Date.parse(parts?.[1] ?? '')
+    if (parts === null || Number.isNaN(tick)) return []
+    const [, , state, at, took] = parts
+    return { tick, state: state as ScheduleRun['state'], at: Number(at), ...(took && { took: Number(took) }) }
+  })
+}
+
+function nextTick(next: number): { nextTick?: number } {
+  return next < 0 ? {} : { nextTick: next }
+}
