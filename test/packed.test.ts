@@ -213,6 +213,20 @@ describe('a program', () => {
     )
   })
 
+  test('that sets a schedule loads what it needs, and no worker; a program that dispatches, no parser of cron', async () => {
+    const cron = `${job.replace('Jobs,', 'Jobs, cron,')}const when = cron('0 8 * * 1-5')\n`
+    const sets = `${cron}await jobs.schedules.set('ping', PingJob.with(), when)\nawait jobs.close()`
+    const loaded = await loadedBy('set.mjs', sets)
+    expect(loaded).toContain('lark-jobs/dist/schedules.js')
+    expect(loaded.filter((file) => /work|lease/.test(file))).toEqual([])
+    const dispatches = `${cron}await jobs.dispatch(PingJob.with())\nawait jobs.close()`
+    expect(await loadedBy('cron.mjs', dispatches)).toEqual(toDispatch)
+    const parsing = filesBelow('packages/lark-jobs/dist', '.js').filter((file) =>
+      read(`packages/lark-jobs/dist/${file}`).includes('from "croner"'),
+    )
+    expect(parsing).toEqual(['schedules.js'])
+  })
+
   test('has one queue, whether imported or required', async () => {
     const text = `const required = require('@s18i/lark-jobs')
       const config = require('@s18i/lark/config')

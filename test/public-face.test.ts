@@ -26,6 +26,8 @@ const draft = job.with({ to: 'a' })
 draft./*6*/dispatch
 Jobs.handle(SendJob, 'id')./*7*/id
 operate()./*4*/status
+Jobs.schedules./*8*/list
+operate().schedules./*9*/list
 export const told = ({ /*5*/ }: JobsError) => [job.failed, job.cancelled, job.retryIf]
 export const all = [${entries.map((_, i) => `entry${i}`)}]
 `
@@ -63,20 +65,22 @@ test.each([
   [
     'Jobs',
     2,
-    'cancel close configure dispatch dispatchByKey dispatchCommand dispatchMany dispatchNow edit events failed find flush handle list pause prioritize purge remove reschedule resume retry runNow status tag untag work',
+    'cancel close configure dispatch dispatchByKey dispatchCommand dispatchMany dispatchNow edit events failed find flush handle list pause prioritize purge remove reschedule resume retry runNow schedules status tag untag work',
   ],
   ['a job', 3, ofJob],
   ['this in handle', 1, ofJob],
   [
     'operate()',
     4,
-    'cancel circuits edit erase events failed find groups keys limiters list name pause ping place prioritize purge remove reschedule resume retention retry runNow runs status tag untag workers',
+    'cancel circuits edit erase events failed find groups keys limiters list name pause ping place prioritize purge remove reschedule resume retention retry runNow runs schedules status tag untag workers',
   ],
   [
     'a draft',
     6,
     'delayed dispatch expiresIn onQueue prioritized retryUntil tagged withBackoff withId withOptions withTimeout withTries',
   ],
+  ['Jobs.schedules', 8, 'get list pause remove resume runNow set'],
+  ['operate().schedules', 9, 'get list pause remove resume runNow'],
   [
     'a handle',
     7,

@@ -51,6 +51,8 @@ await build({
     // Stored errors, for a worker and for who looks at jobs.
     'job-error': ['src/run/job-error.ts'],
     lease: ['src/worker/lease/lease-watch.ts'],
+    // With the parser of cron expressions, for a worker and for who looks at schedules.
+    schedules: ['src/schedule/book.ts', 'src/schedule/declared.ts'],
     work: ['src/api/work.ts'],
     operations: [
       'src/operate.ts',

@@ -17,6 +17,7 @@ export type { Draft, HandlesOf } from './api/draft.ts'
 export { Job } from './api/job.ts'
 export type { HandleCancelOptions, HandleRemoveOptions, JobHandle } from './api/job-handle.ts'
 export { createJobs } from './api/jobs.ts'
+export type { JobSchedules } from './api/schedules.ts'
 export type { JobsConfig } from './config/config.ts'
 export type { CodeConfig } from './config/configured.ts'
 export type { KeepConfig, Kept } from './config/keep.ts'
@@ -53,7 +54,7 @@ export type {
   Unreadable,
   WorkerRecord,
 } from './model/record.ts'
-export type { ScheduleTick } from './model/tick.ts'
+export type { ScheduleRun, ScheduleTick } from './model/tick.ts'
 export type { Missed, Overlap, Timing } from './model/timing.ts'
 export type {
   CancelFilter,
@@ -77,6 +78,14 @@ export type {
 } from './operate/reschedule.ts'
 export type { KeptResult, ResultOptions } from './operate/results.ts'
 export type { Retriable, RetryFilter, RetryOptions } from './operate/retry.ts'
+export type {
+  PauseScheduleOptions,
+  ResumedSchedule,
+  ResumeScheduleOptions,
+  ScheduleRunNow,
+} from './operate/schedule-changes.ts'
+export type { GetScheduleOptions, ScheduleFilter, ScheduleInfo } from './operate/schedule-info.ts'
+export type { ScheduleOperations } from './operate/schedules.ts'
 export type { EndedCounts, QueueStatus, ShownGroup, Status } from './operate/status.ts'
 export type { FailedOptions, FindOptions, JobDetail, JobStatus, StoredJob } from './operate/stored-jobs.ts'
 export type { TagFilter, Tagged, Untagged } from './operate/tag.ts'
@@ -137,6 +146,7 @@ export { type RateLimitedOptions, rateLimited } from './run/middleware/rate-limi
 export { skipWhen } from './run/middleware/skip-when.ts'
 export { type TimingOptions, timing } from './run/middleware/timing.ts'
 export { type OverlappingOptions, withoutOverlapping } from './run/middleware/without-overlapping.ts'
+export type { Skipped } from './schedule/state.ts'
 export type { PausedGroup } from './store/contract/change.ts'
 export type { Counts } from './store/contract/page.ts'
 export type {

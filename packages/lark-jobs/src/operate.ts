@@ -19,7 +19,8 @@ export type {
   State,
   WorkerRecord,
 } from './model/record.ts'
-export type { ScheduleTick } from './model/tick.ts'
+export type { ScheduleRun, ScheduleTick } from './model/tick.ts'
+export type { Missed, Overlap } from './model/timing.ts'
 export {
   type CancelFilter,
   type Cancellable,
@@ -53,9 +54,18 @@ export type {
 } from './operate/reschedule.ts'
 export { type Retriable, type RetryFilter, type RetryOptions, retriable } from './operate/retry.ts'
 export type { ActiveJob, RunFilter, RunPage } from './operate/runs.ts'
+export type {
+  PauseScheduleOptions,
+  ResumedSchedule,
+  ResumeScheduleOptions,
+  ScheduleRunNow,
+} from './operate/schedule-changes.ts'
+export type { GetScheduleOptions, ScheduleFilter, ScheduleInfo } from './operate/schedule-info.ts'
+export type { ScheduleOperations } from './operate/schedules.ts'
 export type { EndedCounts, QueueStatus, ShownGroup, Status } from './operate/status.ts'
 export type { FailedOptions, FindOptions, JobDetail, StoredJob } from './operate/stored-jobs.ts'
 export type { TagFilter, Tagged, Untagged } from './operate/tag.ts'
+export type { Skipped } from './schedule/state.ts'
 export type { Counts } from './store/contract/page.ts'
 export { type QueueRetention, RETENTION as retention, type Retention } from './store/contract/retention.ts'
 

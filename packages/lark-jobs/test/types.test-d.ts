@@ -29,6 +29,8 @@ import {
   type Recurrence,
   type Rejection,
   rateLimited,
+  type ScheduleInfo,
+  type ScheduleRun,
   type State,
   skipWhen,
   tags,
@@ -919,3 +921,27 @@ defineJob<{ days: number }>({ key: 'a', schedule: every('1h') })
 // @ts-expect-error a wrong payload
 defineJob<{ days: number }>({ key: 'a', schedule: { when: every('1h'), payload: { days: '1' } } })
 export const scheduled = [CronJob, TwiceJob, PlainlyTwiceJob, TextJob, UnnamedJob, schedules, voids, made]
+
+// schedules at run time
+async function setSchedules(jobs: Jobs) {
+  const { next, runs, paused } = await jobs.schedules.set(
+    'a',
+    SendEmailJob.with({ to: 'a' }),
+    cron('0 8 * * *'),
+  )
+  const told: [number | undefined, ScheduleRun[], string | undefined] = [next, runs, paused?.because]
+  // @ts-expect-error a job, not a draft
+  await jobs.schedules.set('a', new SendEmailJob(), cron('0 8 * * *'))
+  // @ts-expect-error an expression without cron()
+  await jobs.schedules.set('a', NothingJob.with(), '0 8 * * *')
+  const info: ScheduleInfo | undefined = await jobs.schedules.get('a', { following: 10 })
+  const { queued, skipped }: { queued: number; skipped: number } = await jobs.schedules.resume('a', {
+    missed: 'once',
+  })
+  // @ts-expect-error an unknown state
+  await jobs.schedules.list({ state: 'away' })
+  // @ts-expect-error tools set no schedules
+  await operate(jobs).schedules.set('a', NothingJob.with(), cron('0 8 * * *'))
+  return [told, info, queued, skipped]
+}
+export const settingAll = setSchedules

@@ -35,6 +35,7 @@ import { type DispatchOptions, KnownJobs, saysOf } from './dispatch-by-key.ts'
 import { Draft, dispatchDrafts, type HandlesOf, isDraft, readDraft } from './draft.ts'
 import { type Evaluations, evaluationsOf } from './evaluations.ts'
 import { JobHandle } from './job-handle.ts'
+import { JobSchedules } from './schedules.ts'
 import type { OpenStore, Origin, SupervisedOptions } from './work.ts'
 
 /** Set by the program `lark`, in whose process a command runs. */
@@ -205,6 +206,11 @@ export class Jobs extends Operations implements AsyncDisposable {
     const call = 'Jobs.dispatchCommand()'
     const payload = commandPayload(call, command, args)
     return this.#dispatchOne(new Draft(this, { Class: CommandJob, payload, ...saysOf(call, options) }))
+  }
+
+  /** Schedules: set at run time, look, pause, resume, remove, run now. */
+  override get schedules(): JobSchedules {
+    return new JobSchedules(this)
   }
 
   /** Queues one job for each payload; see `Job.dispatchMany`. */

@@ -17,6 +17,7 @@ import { type EventOptions, QueueEvents } from './queue-events.ts'
 import type { PurgeOptions, Removed, RemoveFilter, RemoveOptions } from './remove.ts'
 import type { PendingFilter, Rescheduled, RescheduleOptions } from './reschedule.ts'
 import type { RetryFilter, RetryOptions } from './retry.ts'
+import { ScheduleOperations } from './schedules.ts'
 import type { Status } from './status.ts'
 import type { FailedOptions, FindOptions, JobDetail, OpenQueues, StoredJob } from './stored-jobs.ts'
 import type { TagFilter, Tagged, Untagged } from './tag.ts'
@@ -71,6 +72,11 @@ export abstract class Operations {
   abstract readonly [closing]: AbortSignal
   /** @internal */
   abstract [watcher](): ReturnType<Operated[typeof watcher]>
+
+  /** Schedules: look, pause, resume, remove, run now. */
+  get schedules(): ScheduleOperations {
+    return new ScheduleOperations(() => this[open]())
+  }
 
   /**
    * The job with this id, with its log; undefined if there is none, or if it was removed. `Jobs.find<ImportJob>(id)`

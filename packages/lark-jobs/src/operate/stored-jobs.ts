@@ -195,7 +195,7 @@ export function stored<J extends JobLike>({
 }
 
 /** A payload as people see it. Of a text that cannot be parsed, nobody knows where the parts to hide are. */
-function shownPayload(text: string, redact: readonly string[] = []): unknown {
+export function shownPayload(text: string, redact: readonly string[] = []): unknown {
   const value = parsed(text)
   return value === text && redact.length > 0 ? HIDDEN : redacted(value, redact)
 }

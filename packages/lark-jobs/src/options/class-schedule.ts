@@ -35,7 +35,7 @@ export type ClassSchedule<P = any> =
   | readonly (ClassScheduleEntry<P> & { name: string })[]
 
 /** A schedule of a class as it is read. */
-export interface DeclaredSchedule {
+export interface WrittenSchedule {
   /** In a list: distinguishes the schedules of the class. */
   name: string | undefined
   when: Recurrence
@@ -61,7 +61,7 @@ export const scheduleEntry = new Schema("an object such as { name: 'morning', wh
 const RIGHT = `${recurrence.right}; { when, payload }; or a list of { name, when, payload }`
 
 /** The field `schedule` of a class. */
-export const classSchedule = new Option<ClassSchedule, readonly DeclaredSchedule[]>(
+export const classSchedule = new Option<ClassSchedule, readonly WrittenSchedule[]>(
   RIGHT,
   (value, path, voice) => {
     if (isRecurrence(value)) return [{ name: undefined, when: value, payload: undefined, hasPayload: false }]
@@ -76,7 +76,7 @@ export const classSchedule = new Option<ClassSchedule, readonly DeclaredSchedule
   },
 )
 
-function entry(value: unknown, path: string, voice: Voice, isNamed: boolean): DeclaredSchedule {
+function entry(value: unknown, path: string, voice: Voice, isNamed: boolean): WrittenSchedule {
   const { name, when, payload } = scheduleEntry.readAll(value, voice, path)
   const right = isNamed ? scheduleEntry.entries.name.right : 'absent: only in a list, each has a name'
   if ((name !== undefined) !== isNamed) refuse(voice, `${path}.name`, name, right)
@@ -84,7 +84,7 @@ function entry(value: unknown, path: string, voice: Voice, isNamed: boolean): De
 }
 
 /** A schedule of a class with its id. */
-export interface ScheduleOfClass extends DeclaredSchedule {
+export interface ScheduleOfClass extends WrittenSchedule {
   id: string
 }
 
@@ -95,7 +95,7 @@ export interface ScheduleOfClass extends DeclaredSchedule {
  * @throws the error of `voice`
  */
 export function schedulesOf(
-  declared: readonly DeclaredSchedule[],
+  declared: readonly WrittenSchedule[],
   key: string,
   needsPayload: boolean,
   voice: Voice,

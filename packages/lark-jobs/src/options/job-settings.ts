@@ -10,7 +10,7 @@ import {
   normalBackoff,
 } from '../model/backoff.ts'
 import { durationForm } from '../model/duration.ts'
-import { type ClassSchedule, classSchedule, type DeclaredSchedule } from './class-schedule.ts'
+import { type ClassSchedule, classSchedule, type WrittenSchedule } from './class-schedule.ts'
 import { type GroupBy, groupOptions } from './group.ts'
 import { classKeep, type KeepOptions } from './keep.ts'
 import { limiterOption } from './limiter.ts'
@@ -32,7 +32,7 @@ export const classSettings = new Schema('a job', {
   /** The crashes of its workers after which a job fails. Default 3. */
   maxCrashes: whole(1, 100),
   /** When jobs of the class are queued by themselves. */
-  schedule: classSchedule as Option<ClassSchedule, readonly DeclaredSchedule[]>,
+  schedule: classSchedule as Option<ClassSchedule, readonly WrittenSchedule[]>,
 })
 
 /** The fields that one job may change before it is dispatched. */

@@ -1,0 +1,58 @@
+/**
+ * `Jobs.schedules.set`: checks what it is given before it opens the store.
+ */
+import { checkPlace } from '../config/queues.ts'
+import { partitionOf, scheduledJob } from '../dispatch/scheduled-job.ts'
+import { JobsError } from '../model/errors.ts'
+import { type Operated, open, settings } from '../operate/operations.ts'
+import { bookOf, infoOf, type ScheduleInfo } from '../operate/schedule-info.ts'
+import { classOf, type JobLike } from '../options/job-class.ts'
+import { isRecurrence, type Recurrence } from '../options/recurrence.ts'
+import { isScheduleId, scheduleIdForm } from '../options/schedule-id.ts'
+import { refuse, voiceOf } from '../options/schema.ts'
+import { instantsAfter } from '../schedule/instants.ts'
+import { type Draft, drafted, isDraft } from './draft.ts'
+
+/** What an instance of `Jobs` gives to its schedules. @internal */
+export type OperatedSchedules = Pick<Operated, typeof open | typeof settings>
+
+const voice = voiceOf('SCHEDULE_INVALID', 'Jobs.schedules.set()')
+
+/** @throws SCHEDULE_INVALID, SCHEDULE_TAKEN; the errors of a dispatch */
+export async function setSchedule<J extends JobLike>(
+  jobs: OperatedSchedules,
+  id: string,
+  draft: Draft<J>,
+  when: Recurrence,
+): Promise<ScheduleInfo> {
+  if (!isScheduleId(id)) refuse(voice, 'the id', id, scheduleIdForm)
+  if (!isDraft(draft))
+    refuse(voice, 'the second argument', draft, 'a draft, such as ReportJob.with({ tenant: 7 })')
+  if (!isRecurrence(when))
+    refuse(voice, 'the third argument', when, "cron(), every() or daily(), such as daily('08:00')")
+  const said = await jobs[settings]()
+  const { timezone } = said.schedules
+  const definition = scheduledJob(id, draft[drafted], when, { timezone })
+  const { timing, queue, job } = definition
+  // Whatever its limits say: a schedule that is over is no mistake.
+  if (
+    timing.kind === 'cron' &&
+    instantsAfter({ ...timing, from: undefined, until: undefined }, 0, 1).length === 0
+  )
+    refuse(voice, 'the expression', timing.expression, 'one that names some date: this one never ticks')
+  const name = classOf(draft[drafted].Class).name
+  checkPlace({ name, queue, records: [{ ...job, id }] }, said)
+  const partition = partitionOf(id, definition, said.partitions)
+  const kept = await bookOf(await jobs[open]()).set(
+    id,
+    definition,
+    partition,
+    ({ definition: { ofClass } }) => {
+      if (ofClass === undefined) return
+      throw new JobsError('SCHEDULE_TAKEN', `The job class '${ofClass}' declares the schedule ${id}`, {
+        hint: 'Choose another id, or remove the schedule from the class.',
+      })
+    },
+  )
+  return infoOf(kept)
+}

@@ -1,0 +1,101 @@
+/**
+ * The schedules of a store: look, pause, resume, remove, run now. What it does is in `schedule-info.ts` and
+ * `schedule-changes.ts`, which are loaded with the first call: most processes only dispatch.
+ */
+import type {
+  PauseScheduleOptions,
+  ResumedSchedule,
+  ResumeScheduleOptions,
+  ScheduleRunNow,
+} from './schedule-changes.ts'
+import type { GetScheduleOptions, OpenSchedules, ScheduleFilter, ScheduleInfo } from './schedule-info.ts'
+
+/** Looks at the schedules of a store and changes them; `Jobs.schedules` and `operate().schedules` are such objects. */
+export class ScheduleOperations {
+  readonly #open: () => Promise<OpenSchedules>
+
+  /** @internal */
+  constructor(open: () => Promise<OpenSchedules>) {
+    this.#open = open
+  }
+
+  /**
+   * The schedule with this id, with its last runs; undefined if there is none.
+   *
+   * @param options `following`: how many instants after the next one to tell, up to 1,000. Default 0
+   * @throws SCHEDULE_INVALID for a value that cannot be an id, or wrong options; STORE_DAMAGED
+   * @example const { next, lastRun } = (await Jobs.schedules.get('report'))!
+   */
+  async get(id: string, options: GetScheduleOptions = {}): Promise<ScheduleInfo | undefined> {
+    const { checkGet, getSchedule } = await import('./schedule-info.ts')
+    checkGet(id, options)
+    return getSchedule(await this.#open(), id, options)
+  }
+
+  /**
+   * All schedules that meet a filter, in the order of their ids.
+   *
+   * @throws FILTER_INVALID
+   * @example const paused = await Jobs.schedules.list({ state: 'paused' })
+   */
+  async list(filter: ScheduleFilter = {}): Promise<ScheduleInfo[]> {
+    const { checkSchedules, listSchedules } = await import('./schedule-info.ts')
+    checkSchedules(filter)
+    return listSchedules(await this.#open(), filter)
+  }
+
+  /**
+   * Removes a schedule with its history. Jobs that it has queued stay. A class that declares the schedule sets it again
+   * when a worker starts: pause such a schedule instead.
+   *
+   * @returns whether it was there
+   * @throws SCHEDULE_INVALID
+   */
+  async remove(id: string): Promise<boolean> {
+    const { checkId, removeSchedule } = await import('./schedule-changes.ts')
+    checkId('remove()', id)
+    return removeSchedule(await this.#open(), id)
+  }
+
+  /**
+   * Pauses a schedule: it does not tick until it is resumed. Jobs that it has queued run. A new definition leaves it
+   * paused.
+   *
+   * @param options `because`: why, for people
+   * @returns the schedule. If it was paused already, nothing changes
+   * @throws SCHEDULE_NOT_FOUND, SCHEDULE_INVALID
+   * @example await Jobs.schedules.pause('report', { because: 'the bank is closed' })
+   */
+  async pause(id: string, options: PauseScheduleOptions = {}): Promise<ScheduleInfo> {
+    const { checkPause, pauseSchedule } = await import('./schedule-changes.ts')
+    checkPause(id, options)
+    return pauseSchedule(await this.#open(), id, options)
+  }
+
+  /**
+   * Resumes a paused schedule. The ticks that came during the pause count as missed.
+   *
+   * @param options `missed`: what becomes of these ticks. Default: as the schedule says
+   * @returns what it did about them
+   * @throws SCHEDULE_NOT_FOUND, SCHEDULE_INVALID
+   * @example const { queued, skipped } = await Jobs.schedules.resume('report', { missed: 'once' })
+   */
+  async resume(id: string, options: ResumeScheduleOptions = {}): Promise<ResumedSchedule> {
+    const { checkResume, resumeSchedule } = await import('./schedule-changes.ts')
+    checkResume(id, options)
+    return resumeSchedule(await this.#open(), id, options)
+  }
+
+  /**
+   * Queues a job of a schedule now, whether it is paused or has ended. Its next tick stays as it is, and the run is in
+   * its history.
+   *
+   * @throws SCHEDULE_NOT_FOUND, SCHEDULE_INVALID
+   * @example const { id } = await Jobs.schedules.runNow('report')
+   */
+  async runNow(id: string): Promise<ScheduleRunNow> {
+    const { checkId, runScheduleNow } = await import('./schedule-changes.ts')
+    checkId('runNow()', id)
+    return runScheduleNow(await this.#open(), id)
+  }
+}

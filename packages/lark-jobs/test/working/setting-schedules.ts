@@ -1,0 +1,256 @@
+import { expect, test } from 'vitest'
+import { open } from '../../src/api/jobs.ts'
+import { declaredBy, partitionOf } from '../../src/dispatch/scheduled-job.ts'
+import { cron, daily, every, group, Job, type Jobs, type ScheduleInfo, unique } from '../../src/index.ts'
+import { bookOf } from '../../src/operate/schedule-info.ts'
+import { operate } from '../../src/operate.ts'
+import { classOf } from '../../src/options/job-class.ts'
+import { Bench, type Connect, Record } from './bench.ts'
+
+const HOUR = 3_600_000
+
+class ReportJob extends Job {
+  static override readonly redact = ['secret']
+  override readonly key = 'report'
+  override tries = 1
+  handle({ tenant }: { tenant: number; secret?: string }) {
+    if (tenant < 0) throw new Error('no such tenant')
+    return { tenant, for: this.scheduledFor?.toISOString() }
+  }
+}
+
+class NightlyJob extends Job {
+  override readonly key = 'nightly'
+  override queueName = 'emails'
+  override schedule = daily('03:00')
+  handle() {}
+}
+
+/** Declares the schedules of a class, as a worker does. */
+async function declare(jobs: Jobs, Class: new () => Job): Promise<void> {
+  const opened = await jobs[open]()
+  for (const { id, definition } of declaredBy(classOf(Class), 'UTC'))
+    await bookOf(opened).set(id, definition, partitionOf(id, definition, opened.settings.partitions))
+}
+
+/** What a schedule says, without what differs from run to run. */
+const said = ({ since: _, next: __, ...rest }: ScheduleInfo) => rest
+
+/** Schedules as programs and people set and change them. */
+export function settingSchedules(connect: Connect): void {
+  test('a schedule is set, seen and removed, by any process', async () => {
+    await using bench = await Bench.make(connect)
+    const when = cron('0 8 * * 1-5', { timezone: 'Europe/Paris', missed: 'once', jitter: '1m', limit: 9 })
+    const made = await bench.jobs.schedules.set('report-7', ReportJob.with({ tenant: 7, secret: 'x' }), when)
+    expect(said(made)).toEqual({
+      id: 'report-7',
+      key: 'report',
+      queue: 'default',
+      when: '0 8 * * 1-5',
+      timezone: 'Europe/Paris',
+      state: 'running',
+      ofClass: false,
+      ticks: 0,
+      runs: [],
+      skipped: [],
+      missed: 'once',
+      grace: 60_000,
+      overlap: 'allow',
+      jitter: 60_000,
+      limit: 9,
+      payload: { tenant: 7, secret: '[redacted]' },
+    })
+    const other = bench.client()
+    expect(await other.schedules.get('report-7')).toEqual(made)
+    expect(await operate(other).schedules.list()).toEqual([made])
+    const following = (await other.schedules.get('report-7', { following: 20 }))!.following!
+    expect(following).toHaveLength(8)
+    expect(
+      [made.next!, ...following].every((at) => /T0[67]:00:00.000Z/.test(new Date(at).toISOString())),
+    ).toBe(true)
+    expect(await other.schedules.remove('report-7')).toBe(true)
+    expect(await bench.jobs.schedules.get('report-7')).toBeUndefined()
+    expect(await bench.jobs.schedules.remove('report-7')).toBe(false)
+    expect(await bench.jobs.schedules.list()).toEqual([])
+  })
+
+  test('the same definition changes nothing, whoever says it; another one replaces it', async () => {
+    await using bench = await Bench.make(connect)
+    const clients = [bench.jobs, bench.client(), bench.client()]
+    const set = (jobs: Jobs, tenant: number) =>
+      jobs.schedules.set('report', ReportJob.with({ tenant }), every('1h'))
+    const all = await Promise.all([...clients, ...clients].map((jobs) => set(jobs, 1)))
+    expect(new Set(all.map((each) => JSON.stringify(each))).size).toBe(1)
+    const changed = await set(bench.jobs, 2)
+    expect(changed).toMatchObject({ payload: { tenant: 2 }, when: 'every 1h' })
+    expect(changed.since).toBeGreaterThanOrEqual(all[0]!.since)
+    await Promise.all(clients.map((jobs, i) => set(jobs, i)))
+    expect(await bench.jobs.schedules.list()).toHaveLength(1)
+  })
+
+  test('a list has the schedules that meet the filter, in the order of their ids', async () => {
+    await using bench = await Bench.make(connect)
+    const { schedules } = bench.jobs
+    await schedules.set('b', ReportJob.with({ tenant: 1 }), every('90s'))
+    await schedules.set('a', ReportJob.with({ tenant: 1 }).onQueue('low'), every('1500ms'))
+    await declare(bench.jobs, NightlyJob)
+    await schedules.pause('b')
+    const ids = async (filter: Parameters<typeof schedules.list>[0]) =>
+      (await schedules.list(filter)).map(({ id }) => id)
+    expect(await ids({})).toEqual(['a', 'b', 'nightly'])
+    expect(await ids({ queue: 'low' })).toEqual(['a'])
+    expect(await ids({ key: 'report' })).toEqual(['a', 'b'])
+    expect(await ids({ state: 'paused' })).toEqual(['b'])
+    expect(await ids({ ofClass: true })).toEqual(['nightly'])
+    expect(await ids({ ofClass: false, state: 'running' })).toEqual(['a'])
+    expect((await schedules.list()).map(({ when }) => when)).toEqual([
+      'every 1500ms',
+      'every 90s',
+      '0 3 * * *',
+    ])
+    await expect(schedules.list({ state: 'away' as never })).rejects.toMatchObject({ code: 'FILTER_INVALID' })
+    await expect(schedules.list({ queue: undefined as never })).rejects.toMatchObject({
+      code: 'FILTER_INVALID',
+    })
+  })
+
+  test('a pause holds over a new definition, and a resume says what it did', async () => {
+    await using bench = await Bench.make(connect)
+    const { schedules } = bench.jobs
+    await schedules.set('report', ReportJob.with({ tenant: 1 }), every('1h'))
+    const paused = await schedules.pause('report', { because: 'the bank is closed' })
+    expect(paused).toMatchObject({ state: 'paused', paused: { because: 'the bank is closed' } })
+    expect(paused.next).toBeUndefined()
+    expect(await schedules.pause('report', { because: 'again' })).toEqual(paused)
+    const replaced = await schedules.set('report', ReportJob.with({ tenant: 2 }), every('1h'))
+    expect(replaced).toMatchObject({ state: 'paused', payload: { tenant: 2 } })
+    const resumed = await schedules.resume('report')
+    expect(resumed).toEqual({ wasPaused: true, queued: 0, skipped: 0, next: expect.any(Number) })
+    expect(resumed.next! % HOUR).toBe(0)
+    expect(await schedules.resume('report')).toEqual({ ...resumed, wasPaused: false })
+    expect((await schedules.get('report'))!.state).toBe('running')
+  })
+
+  test('a job that is queued now runs as one of the schedule, and is in its history', async () => {
+    await using bench = await Bench.make(connect)
+    const heard: unknown[] = []
+    const jobs = bench.client({ hooks: { completed: ({ id, schedule }) => heard.push([id, schedule]) } })
+    const { schedules } = jobs
+    const before = await schedules.set('report', ReportJob.with({ tenant: 7 }), every('1d'))
+    await schedules.pause('report')
+    const first = await schedules.runNow('report')
+    expect(first).toMatchObject({ queue: 'default', queued: true })
+    const events = await jobs.events({ kinds: ['completed'] }).ready()
+    await (await bench.work([ReportJob], { stopWhenEmpty: true }, jobs)).done
+    const at = Date.parse(first.id.replace('report@', ''))
+    expect(heard).toEqual([[first.id, { id: 'report', at }]])
+    expect((await events.next()).value).toMatchObject({ id: first.id, schedule: { id: 'report', at } })
+    await events.return?.()
+    expect((await jobs.find<ReportJob>(first.id))!.result).toEqual({
+      tenant: 7,
+      for: new Date(at).toISOString(),
+    })
+    await schedules.set('report', ReportJob.with({ tenant: -7 }), every('1d'))
+    await schedules.runNow('report')
+    await (await bench.work([ReportJob], { stopWhenEmpty: true, report: new Record() }, jobs)).done
+    await schedules.resume('report')
+    const after = (await schedules.get('report'))!
+    expect(after).toMatchObject({
+      next: before.next,
+      ticks: 0,
+      runs: [{ tick: at, state: 'completed' }, { state: 'failed' }],
+      lastRun: { state: 'failed' },
+    })
+  })
+
+  test('a job that is not queued now says so', async () => {
+    await using bench = await Bench.make(connect)
+    class OnceJob extends ReportJob {
+      override unique = unique()
+    }
+    const { schedules } = bench.jobs
+    await schedules.set('once', OnceJob.with({ tenant: 1 }), every('1d'))
+    expect(await schedules.runNow('once')).toMatchObject({ queued: true })
+    expect(await schedules.runNow('once')).toMatchObject({ queued: false })
+    expect((await schedules.get('once'))!.lastRun).toMatchObject({ state: 'rejected' })
+  })
+
+  test('a job that is no tick has no instant', async () => {
+    await using bench = await Bench.make(connect)
+    const [handle] = await bench.jobs.dispatch([ReportJob.with({ tenant: 1 })])
+    await (await bench.work([ReportJob], { stopWhenEmpty: true })).done
+    expect((await handle.find())!.result).toEqual({ tenant: 1 })
+  })
+
+  test('the zone of the configuration counts where an expression names none', async () => {
+    await using bench = await Bench.make(connect)
+    const jobs = bench.client({ schedules: { timezone: 'Asia/Kathmandu' } })
+    const info = await jobs.schedules.set('report', ReportJob.with({ tenant: 1 }), daily('08:00'))
+    expect(info.timezone).toBe('Asia/Kathmandu')
+    expect(new Date(info.next!).toISOString()).toMatch(/T02:15:00.000Z$/)
+  })
+
+  test('a schedule whose jobs go to another queue goes there too', async () => {
+    await using bench = await Bench.make(connect)
+    const jobs = bench.client({ queues: { default: { partitions: 4 }, low: {} } })
+    class ShopJob extends ReportJob {
+      override group = group(({ tenant }: { tenant: number }) => tenant)
+    }
+    const { schedules } = jobs
+    for (const tenant of [1, 2, 3, 4]) await schedules.set('report', ShopJob.with({ tenant }), every('1h'))
+    const moved = await schedules.set('report', ShopJob.with({ tenant: 4 }).onQueue('low'), every('1h'))
+    expect(moved).toMatchObject({ queue: 'low', state: 'running' })
+    expect(await schedules.list()).toEqual([moved])
+  })
+
+  test('the id of a schedule of a class is taken', async () => {
+    await using bench = await Bench.make(connect)
+    await declare(bench.jobs, NightlyJob)
+    const set = bench.jobs.schedules.set('nightly', ReportJob.with({ tenant: 1 }), every('1h'))
+    await expect(set).rejects.toMatchObject({
+      code: 'SCHEDULE_TAKEN',
+      message: "The job class 'nightly' declares the schedule nightly",
+    })
+    expect(await bench.jobs.schedules.get('nightly')).toMatchObject({ ofClass: true, queue: 'emails' })
+  })
+
+  test('what is wrong is refused', async () => {
+    await using bench = await Bench.make(connect)
+    const { schedules } = bench.jobs
+    const draft = ReportJob.with({ tenant: 1 })
+    const wrong: [() => Promise<unknown>, string, string][] = [
+      [
+        () => schedules.set('a b', draft, every('1h')),
+        'SCHEDULE_INVALID',
+        "the id is 'a b'; it must be a text of 1 to 75",
+      ],
+      [() => schedules.set('a:b', draft, every('1h')), 'SCHEDULE_INVALID', "the id is 'a:b'"],
+      [() => schedules.set('a'.repeat(76), draft, every('1h')), 'SCHEDULE_INVALID', 'the id is'],
+      [
+        () => schedules.set('a', new ReportJob() as never, every('1h')),
+        'SCHEDULE_INVALID',
+        'it must be a draft',
+      ],
+      [
+        () => schedules.set('a', draft, '* * * * *' as never),
+        'SCHEDULE_INVALID',
+        "the third argument is '* * * * *'",
+      ],
+      [() => schedules.set('a', draft, cron('0 0 30 2 *')), 'SCHEDULE_INVALID', 'never ticks'],
+      [() => schedules.set('a', draft.withId('mine'), every('1h')), 'SCHEDULE_INVALID', 'has an id'],
+      [() => schedules.set('a', draft.onQueue('away'), every('1h')), 'UNKNOWN_QUEUE', 'away'],
+      [() => schedules.set('a', draft.withTries(0), every('1h')), 'JOB_INVALID', 'tries is 0'],
+      [() => schedules.get(undefined as never), 'SCHEDULE_INVALID', 'the id is undefined'],
+      [() => schedules.get('a', { following: -1 }), 'SCHEDULE_INVALID', 'following is -1'],
+      [() => schedules.pause('a', { because: 1 as never }), 'SCHEDULE_INVALID', 'because is 1'],
+      [() => schedules.pause('a'), 'SCHEDULE_NOT_FOUND', "There is no schedule 'a'"],
+      [() => schedules.resume('a', { missed: 'most' as never }), 'SCHEDULE_INVALID', "missed is 'most'"],
+      [() => schedules.resume('a'), 'SCHEDULE_NOT_FOUND', "There is no schedule 'a'"],
+      [() => schedules.runNow('a'), 'SCHEDULE_NOT_FOUND', "There is no schedule 'a'"],
+      [() => schedules.remove('' as never), 'SCHEDULE_INVALID', "the id is ''"],
+    ]
+    for (const [act, code, message] of wrong)
+      await expect(act(), message).rejects.toMatchObject({ code, message: expect.stringContaining(message) })
+    expect(await schedules.list()).toEqual([])
+  })
+}
