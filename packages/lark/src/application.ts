@@ -48,6 +48,18 @@ export interface CallOptions extends ConfigOptions {
   signal: AbortSignal
   /** The commands to choose from, instead of those on disk. */
   commands?: CommandClass[]
+  /** `this.scheduledFor` of the command. */
+  scheduledFor?: Date | undefined
+}
+
+/** A command that `lark` has found. */
+export interface FoundCommand {
+  key: string
+  description: string
+  /** The path of its file, relative to the project. Undefined: one of Lark's own. */
+  file?: string
+  /** What its field `schedule` says, as JSON. */
+  schedule?: unknown
 }
 
 /** How a command ended that a program has called. */
@@ -85,6 +97,29 @@ export async function callCommand(
   return help
     ? callFor('help', [key], { ...options, console, env })
     : callFor(key, words, { ...options, console, env })
+}
+
+/**
+ * Finds the commands of the project, as `lark list` does. Only files that are new or have changed are imported, in another
+ * process.
+ *
+ * @returns also the problems of files and commands that are wrong
+ * @throws the errors of the configuration
+ */
+export async function findCommands(
+  options: ConfigOptions = {},
+): Promise<{ commands: FoundCommand[]; problems: LarkError[] }> {
+  const { catalogFor } = await import('./call.ts')
+  const { entries, problems } = await catalogFor({ ...options, env: options.env ?? process.env })
+  const commands = entries.map(({ key, description, file, schedule }) => {
+    return {
+      key,
+      description,
+      ...(file !== undefined && { file }),
+      ...(schedule !== undefined && { schedule }),
+    }
+  })
+  return { commands, problems }
 }
 
 function meantBy(flag: string): string {

@@ -22,6 +22,8 @@ export interface Call extends ConfigOptions {
   commands?: CommandClass[]
   /** Aborted when the command should end. Default: by SIGINT and SIGTERM. */
   signal?: AbortSignal | undefined
+  /** `this.scheduledFor` of the command. */
+  scheduledFor?: Date | undefined
 }
 
 /** The arguments and flags of a command: the words of a command line, or values by the names of its fields. */
@@ -50,6 +52,11 @@ export async function call(name: string, words: string[], options: Call): Promis
   }
 }
 
+/** The catalogue of the commands on disk. Files that failed the last time are imported again. */
+export function catalogFor(options: Omit<Call, 'console'>): Promise<Catalog> {
+  return openCatalog('list', options)
+}
+
 /** Calls a command for a program. @throws what `call` does, and the reason of the signal */
 export async function callFor(key: string, given: CommandInput, options: Call) {
   const catalog = await openCatalog(key, options)
@@ -62,7 +69,7 @@ export async function callFor(key: string, given: CommandInput, options: Call) {
  * Reads the catalogue. Files that failed the last time are imported again only for `list`, for `help` and for an
  * unknown name.
  */
-async function openCatalog(name: string, { commands, ...options }: Call) {
+async function openCatalog(name: string, { commands, ...options }: Omit<Call, 'console'>) {
   const own = entriesOf([ListCommand, HelpCommand, MakeCommand])
   if (commands) {
     const project = { folder: options.cwd ?? process.cwd(), config: {} }
@@ -83,7 +90,7 @@ async function invoke(
   given: CommandInput,
   catalog: Catalog,
   interrupt: Interrupt,
-  { console, env }: Call,
+  { console, env, scheduledFor }: Call,
 ): Promise<unknown> {
   const Class = await entry.load()
   const command = new Class()
@@ -93,7 +100,7 @@ async function invoke(
     ? parseWords(entry.key, parameters, [...given], env)
     : parseValues(entry.key, parameters, given, env)
   Object.assign(command, Object.fromEntries(values), {
-    [CONTEXT]: { console, interrupt },
+    [CONTEXT]: { console, interrupt, scheduledFor },
     [CATALOG]: catalog,
   })
   interrupt.check()

@@ -18,6 +18,7 @@ export const CONTEXT = Symbol.for('s18i.lark.context')
 export interface Context {
   console: Console
   interrupt: Interrupt
+  scheduledFor?: Date | undefined
 }
 
 /**
@@ -80,6 +81,14 @@ export abstract class Command {
   /** A signal that the first SIGINT or SIGTERM aborts. The second one ends the process at once. */
   get signal(): AbortSignal {
     return this.#context.interrupt.signal
+  }
+
+  /**
+   * The instant for which a schedule has started the command, the same however late it runs and in each attempt. Undefined
+   * if somebody has called it.
+   */
+  get scheduledFor(): Date | undefined {
+    return this.#context.scheduledFor
   }
 
   /** Prints a message to stderr. `--quiet` omits it. */

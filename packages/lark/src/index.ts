@@ -1,5 +1,13 @@
 /** A console framework for Node: commands as classes, typed arguments, one configuration file. */
-export { type Called, type CallOptions, callCommand, type RunOptions, run } from './application.ts'
+export {
+  type Called,
+  type CallOptions,
+  callCommand,
+  type FoundCommand,
+  findCommands,
+  type RunOptions,
+  run,
+} from './application.ts'
 export { type ArgumentOptions, arg, type FlagOptions, flag, type NumberFlagOptions } from './arguments.ts'
 export type { CommandInput } from './call.ts'
 export { Command, type CommandClass, type CommandResult } from './command.ts'

@@ -19,6 +19,8 @@ export interface CommandMetadata {
   hidden: boolean
   arguments: Parameter[]
   flags: Parameter[]
+  /** What the field `schedule` says, as JSON: a package that runs commands at times reads it. Absent for most commands. */
+  schedule?: unknown
 }
 
 /** The fields of an instance that `readMetadata` reads. */
@@ -47,7 +49,24 @@ export function readMetadata(command: CommandFields): CommandMetadata {
     faultOfFlags(flags)
   if (fault)
     throw larkError('COMMAND_INVALID', `Command ${command.constructor.name || '(anonymous)'} ${fault}`)
-  return { key, description, aliases: [...aliases], hidden, arguments: positional, flags }
+  const schedule = asJson(command.schedule)
+  return {
+    ...{ key, description, aliases: [...aliases], hidden, arguments: positional, flags },
+    ...(schedule !== undefined && { schedule }),
+  }
+}
+
+/**
+ * Undefined for a declaration, because a command may have a flag of this name, and for what has no JSON. A function
+ * becomes a text, so that it is refused and not overlooked.
+ */
+function asJson(value: unknown): unknown {
+  if (value === undefined || isDeclaration(value)) return undefined
+  try {
+    return JSON.parse(JSON.stringify(value, (_, part) => (typeof part === 'function' ? 'a function' : part)))
+  } catch {
+    return undefined
+  }
 }
 
 type Fault = string | undefined

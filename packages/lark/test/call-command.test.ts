@@ -1,6 +1,7 @@
-/** Commands that a program calls: `callCommand`. */
+/** Commands that a program calls and finds: `callCommand` and `findCommands`. */
 import { describe, expect, test } from 'vitest'
-import { arg, Command, type CommandInput, callCommand, flag } from '../src/index.ts'
+import { arg, Command, type CommandInput, callCommand, findCommands, flag } from '../src/index.ts'
+import { App } from './app.ts'
 
 class Greet extends Command {
   override readonly key = 'users:greet'
@@ -121,4 +122,26 @@ describe('callCommand', () => {
     await expect(ended).rejects.toThrow('time is over')
     await expect(called('fail', ['wait'], stop.signal).ended).rejects.toThrow('time is over')
   })
+})
+
+test('findCommands tells the schedule that a command declares, from the cache too, and not a flag of this name', async () => {
+  const app = new App({
+    'package.json': '{"type":"module"}',
+    'commands/a.js': `
+      import { Command, flag } from '@s18i/lark'
+      console.log('imported')
+      export class A extends Command { key = 'a'; schedule = { at: '08:00', by: () => 1, none: undefined } }
+      export class B extends Command { key = 'b'; description = 'The other'; schedule = flag.string('When') }
+      export class C extends Command { key = 'c'; schedule = 5n }`,
+    'commands/b.js': 'export const none =',
+  })
+  for (const _ of ['imported', 'cached']) {
+    const { commands, problems } = await findCommands({ cwd: app.folder, entry: undefined, env: {} })
+    expect(commands.filter(({ file }) => file !== undefined)).toEqual([
+      { key: 'a', description: '', file: 'commands/a.js', schedule: { at: '08:00', by: 'a function' } },
+      { key: 'b', description: 'The other', file: 'commands/a.js' },
+      { key: 'c', description: '', file: 'commands/a.js' },
+    ])
+    expect(problems).toMatchObject([{ code: 'COMMAND_FAILED_TO_LOAD' }])
+  }
 })

@@ -8,6 +8,7 @@ import { type Duration, durationForm, milliseconds } from '../model/duration.ts'
 import { type Missed, missedPolicies, type Overlap, overlapPolicies, type Timing } from '../model/timing.ts'
 import {
   duration,
+  isObject,
   isText,
   Option,
   type OptionsOf,
@@ -171,6 +172,16 @@ function ofCron(call: string, expression: string, options: CronOptions): Recurre
     { kind: 'cron', expression: read.expression, ...zone, ...limits({ from, until }) },
     others,
   )
+}
+
+/** A recurrence that was written as JSON; undefined for other JSON. */
+export function recurrenceFrom(json: unknown): Recurrence | undefined {
+  const { timing, missed, overlap, ...others } = (isObject(json) ? json : {}) as Partial<Recurrence>
+  const isKnown = isObject(timing) && (timing.kind === 'cron' || timing.kind === 'every')
+  const numbers = [others.grace, others.jitter, others.pauseAfterFailures, others.limit]
+  if (!isKnown || !numbers.every((each) => typeof each === 'number')) return undefined
+  if (!missedPolicies.includes(missed!) || !overlapPolicies.includes(overlap!)) return undefined
+  return Object.freeze({ ...(json as Recurrence), [recurrenceBrand]: true })
 }
 
 function limits({ from, until }: Range): Pick<Timing, 'from' | 'until'> {

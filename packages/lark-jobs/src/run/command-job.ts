@@ -13,6 +13,7 @@ import { failing } from '../model/decision.ts'
 import { JobsError } from '../model/errors.ts'
 import type { Run } from '../model/run.ts'
 import { shown } from '../model/secret.ts'
+import { tickOf } from '../model/tick.ts'
 import { currentRun, jobBrand, type WrittenJob } from '../options/job-class.ts'
 import { isObject, isText } from '../options/schema.ts'
 
@@ -29,6 +30,9 @@ export interface CommandPayload {
   args?: CommandArguments
 }
 
+/** The key of the job. */
+export const COMMAND_JOB = 'lark:command'
+
 /** @param call for messages. @throws JOB_INVALID */
 export function commandPayload(call: string, command: unknown, args: unknown): CommandPayload {
   const refused = (what: string, right: string) =>
@@ -44,7 +48,7 @@ export function commandPayload(call: string, command: unknown, args: unknown): C
 }
 
 export class CommandJob implements WrittenJob {
-  readonly key = 'lark:command'
+  readonly key = COMMAND_JOB
   readonly aliases: readonly string[] = []
   queueName = 'default'
   priority = 0
@@ -62,9 +66,11 @@ export class CommandJob implements WrittenJob {
     const run = this[currentRun]!
     const { callCommand } = await import('@s18i/lark')
     const log = (level: 'info' | 'success' | 'warn' | 'error', line: string) => run.write(level, line)
-    const signal = run.signal as AbortSignal
+    const tick = tickOf(run.id)
+    const scheduledFor = tick && new Date(tick.at)
+    const options = { log, signal: run.signal as AbortSignal, scheduledFor }
     try {
-      const { exitCode, result } = await marked(() => callCommand(command, args, { log, signal }))
+      const { exitCode, result } = await marked(() => callCommand(command, args, options))
       if (exitCode === 0) return result
       throw new JobsError('COMMAND_FAILED', `${command} ended with exit code ${exitCode}`, {
         hint: 'What it printed is in the log of the job.',
