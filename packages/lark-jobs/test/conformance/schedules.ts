@@ -272,12 +272,13 @@ export function schedules(make: Make): void {
     const lock = { name: 'taken', until: 'done' } as const
     await harness.caller().enqueue(job({ lock }))
     const again = { payload: '"other"', lock }
-    const { written: answers } = await book.store.write(
-      'emails',
-      [{ id, rev, state: '1', jobs: [waiting, over].map((each) => ({ ...each, ...again })) }],
-      { max: 1, full: 'reject' },
-    )
-    expect(answers).toEqual([wrote('queued', 'queued')])
+    const own = { ...again, ownId: 'new' } as const
+    const list = [again, own].flatMap((fields) => [waiting, over].map((each) => ({ ...each, ...fields })))
+    const { written: answers } = await book.store.write('emails', [{ id, rev, state: '1', jobs: list }], {
+      max: 1,
+      full: 'reject',
+    })
+    expect(answers).toEqual([wrote('queued', 'queued', 'queued', 'queued')])
     expect(await harness.store.get('emails', waiting.id)).toMatchObject({ payload: waiting.payload })
     expect(await harness.store.counts('emails')).toMatchObject({ waiting: 2, completed: 1 })
     expect((await book.read())!.runs).toMatchObject([{ state: 'completed' }])

@@ -8,6 +8,7 @@
  */
 import {
   type Bound,
+  countsAsQueued,
   type DueSchedules,
   MAX_DUE,
   type ScheduleHome,
@@ -158,8 +159,8 @@ function write(partition: Partition, each: ScheduleWrite, bound: Bound | undefin
   const { jobs = [] } = each
   const answers = jobs.length === 0 ? [] : queue(partition, jobs, bound)
   for (const [i, answer] of answers.entries()) {
-    if (answer === 'exists') answers[i] = 'queued'
-    else if (answer !== 'queued') noteRun(partition, jobs[i]!.id, 'rejected')
+    if (countsAsQueued(answer)) answers[i] = 'queued'
+    else noteRun(partition, jobs[i]!.id, 'rejected')
   }
   return { isWritten: true, rev: number, jobs: answers }
 }

@@ -7,8 +7,8 @@ import { newId } from '../../../model/id.ts'
 import type { ScheduleRun } from '../../../model/tick.ts'
 import {
   type Bound,
+  countsAsQueued,
   type DueSchedules,
-  type Enqueued,
   MAX_DUE,
   MAX_ITEMS,
   type ScheduleHome,
@@ -61,8 +61,8 @@ export class RedisSchedules implements Schedules {
   ): ReturnType<Schedules['write']> {
     const { keys, transport } = this.#scripts
     const deadline = transport.deadline()
-    const isLasting = writes.some(lasts)
-    if (isLasting) await this.#registry.enter(partition, deadline)
+    if (writes.some(brings)) await this.#registry.enter(partition, deadline)
+    const isLasting = writes.some((write) => 'remove' in write || brings(write))
     // A name of its own for each call: under another's, the wait could find the write of another call.
     const memory = this.#durability !== undefined && isLasting ? `schedules.${newId()}` : ''
     const bounded = bound === undefined ? '' : packBound(bound, this.#cancelledOf(partition))
@@ -122,9 +122,10 @@ export class RedisSchedules implements Schedules {
   }
 }
 
-/** Whether the writer may rely on a write: a server that loses the state of a schedule has it handed out again. */
-function lasts(write: ScheduleWrite): boolean {
-  return 'remove' in write || write.definition !== undefined || (write.jobs?.length ?? 0) > 0
+/** Whether a write brings a definition or jobs. If a server loses only a state, it hands out the schedule again. */
+function brings(write: ScheduleWrite): boolean {
+  const hasDefinition = !('remove' in write) && write.definition !== undefined
+  return hasDefinition || (write.jobs?.length ?? 0) > 0
 }
 
 /** The arguments of `schedule-write.lua` for one write. */
@@ -150,7 +151,7 @@ function readWritten(
   verdicts: string,
 ): ScheduleWritten[] {
   const jobs = writes.flatMap((write, i) => (numbers[i] === '' ? [] : (write.jobs ?? [])))
-  const all = readEnqueued(verdicts, jobs).map((verdict) => (isThere(verdict) ? 'queued' : verdict))
+  const all = readEnqueued(verdicts, jobs).map((verdict) => (countsAsQueued(verdict) ? 'queued' : verdict))
   return writes.map((write, i) => {
     const isWritten = numbers[i] !== ''
     return {
@@ -159,14 +160,6 @@ function readWritten(
       jobs: isWritten ? all.splice(0, write.jobs?.length ?? 0) : [],
     }
   })
-}
-
-/** Whether the store had a job with the id already. */
-function isThere(verdict: Enqueued): boolean {
-  return (
-    verdict === 'exists' ||
-    (typeof verdict === 'object' && 'reason' in verdict && verdict.reason === 'exists')
-  )
 }
 
 /** @param texts definitions, states and runs */
