@@ -270,4 +270,6 @@ export interface WorkerRecord {
   /** The limiters and circuits that it has used, as the store names them: at most 100 each. Absent: none. */
   limiters?: string[]
   circuits?: string[]
+  /** The schedules that its classes declare, with the hash of each definition. Absent: none. */
+  schedules?: Record<string, string>
 }

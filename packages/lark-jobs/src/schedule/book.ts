@@ -18,8 +18,8 @@ import type { Missed } from '../model/timing.ts'
 import type {
   Bound,
   Enqueued,
-  Schedules,
   ScheduleWrite,
+  ScheduleWritten,
   Store,
   StoredSchedule,
 } from '../store/contract/store.ts'
@@ -27,9 +27,6 @@ import { MAX_BYTES, MAX_ITEMS } from '../store/contract/store.ts'
 import { type Definition, writeDefinition } from './definition.ts'
 import { begin, dueAt, type Plan, planResume, planTicks, type Schedule } from './plan.ts'
 import { LEAVING, type ScheduleState } from './state.ts'
-
-/** The part of a store that keeps schedules and their jobs. */
-export type ScheduleStore = Pick<Store, 'name' | 'get' | 'alter'> & { readonly schedules: Schedules }
 
 /** A schedule as it was read. */
 export interface KeptSchedule extends Schedule {
@@ -49,11 +46,11 @@ export interface Changed {
 }
 
 export class ScheduleBook {
-  readonly #store: ScheduleStore
+  readonly #store: Store
   readonly #boundOf: (partition: string) => Bound | undefined
 
   /** @param boundOf the bound of a partition */
-  constructor(store: ScheduleStore, boundOf: (partition: string) => Bound | undefined = () => undefined) {
+  constructor(store: Store, boundOf: (partition: string) => Bound | undefined = () => undefined) {
     this.#store = store
     this.#boundOf = boundOf
   }
@@ -102,18 +99,18 @@ export class ScheduleBook {
    * one call.
    *
    * @param changes of the new state
-   * @returns whether it has the definition now
+   * @returns its new number; 0 if it does not have the definition yet
    */
   async replace(
     found: KeptSchedule,
     definition: Definition,
     changes: Partial<ScheduleState> = {},
-  ): Promise<boolean> {
+  ): Promise<number> {
     const { state, ticks } = await this.plan(found)
     const isDue = state.ended === undefined && (dueAt({ ...found, state }) ?? found.at + 1) <= found.at
     if (isDue) {
       await this.write(found, { state, ticks })
-      return false
+      return 0
     }
     const begun = { ...begin(definition, found.at, state), ...changes }
     return this.write(found, { definition, state: begun, ticks })
@@ -122,7 +119,8 @@ export class ScheduleBook {
   /** Has a schedule go to another partition, where its jobs go. */
   async leaveFor(found: KeptSchedule, partition: string): Promise<void> {
     const state = { ...found.state, movesTo: partition }
-    if (await this.write(found, { state })) await this.complete({ ...found, state, rev: found.rev + 1 })
+    const rev = await this.write(found, { state })
+    if (rev > 0) await this.complete({ ...found, state, rev })
   }
 
   /**
@@ -140,8 +138,8 @@ export class ScheduleBook {
       if (before === undefined) return undefined
       const changed = await change(before)
       if (changed === undefined) return { before, changed, queued: [] }
-      const queued = await this.#write(before, changed)
-      if (queued !== undefined) return { before, changed, queued }
+      const { isWritten, jobs } = await this.#write(before, changed)
+      if (isWritten) return { before, changed, queued: jobs }
     }
   }
 
@@ -152,8 +150,9 @@ export class ScheduleBook {
       if (found === undefined) return false
       allows(found)
       const state: ScheduleState = { ...found.state, isRemoved: true }
-      if (!(await this.write(found, { state }))) continue
-      await this.complete({ ...found, state, rev: found.rev + 1 })
+      const rev = await this.write(found, { state })
+      if (rev === 0) continue
+      await this.complete({ ...found, state, rev })
       return true
     }
   }
@@ -209,9 +208,9 @@ export class ScheduleBook {
     return plan
   }
 
-  /** @returns whether it was written: otherwise somebody else has changed the schedule */
-  async write(found: KeptSchedule, changed: Changed): Promise<boolean> {
-    return (await this.#write(found, changed)) !== undefined
+  /** @returns its new number; 0 if it was not written, because somebody else has changed the schedule */
+  async write(found: KeptSchedule, changed: Changed): Promise<number> {
+    return (await this.#write(found, changed)).rev
   }
 
   /** Completes what somebody has begun: the move of a schedule to another partition, or its removal. */
@@ -279,14 +278,14 @@ export class ScheduleBook {
     await schedules.write(partition, [newOf(id, definition, state, removed?.rev)])
   }
 
-  async #write(found: KeptSchedule, changed: Changed): Promise<Enqueued[] | undefined> {
+  async #write(found: KeptSchedule, changed: Changed): Promise<ScheduleWritten> {
     const { partition } = found
     const { written } = await this.#store.schedules.write(
       partition,
       [writeOf(found, changed)],
       this.#boundOf(partition),
     )
-    return written[0]!.isWritten ? written[0]!.jobs : undefined
+    return written[0]!
   }
 }
 

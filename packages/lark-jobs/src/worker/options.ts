@@ -22,8 +22,9 @@ import {
 import type { Hooks } from '../run/hooks.ts'
 import type { Make } from '../run/made-job.ts'
 import { checkNeeds } from '../run/middleware/rate-limited.ts'
+import type { Definition } from '../schedule/definition.ts'
 import type { Place } from '../store/connect.ts'
-import type { Store } from '../store/contract/store.ts'
+import type { Bound, Store } from '../store/contract/store.ts'
 import type { Report } from './report.ts'
 
 /** Jobs at a time. */
@@ -100,6 +101,8 @@ export interface WorkerOptions
   hooks?: Hooks | undefined
   /** Makes the jobs. Default: `new`. */
   make?: Make | undefined
+  /** Its schedules, and how all schedules are fired. Absent: this worker declares and fires none. */
+  schedules?: WorkerSchedules | undefined
   /** Its name in the store, unique for ever. Default: one of its own making. */
   id?: string
   /**
@@ -108,6 +111,21 @@ export interface WorkerOptions
    * its slot.
    */
   onStuck?: () => void
+}
+
+export interface WorkerSchedules {
+  /** Those that its classes declare. */
+  declared: readonly DeclaredSchedule[]
+  /** The partition of the jobs of a schedule. */
+  placeOf: (id: string, definition: Definition) => string
+  /** By queue: how many jobs each partition may hold. */
+  bounds: ReadonlyMap<string, Bound>
+}
+
+/** A schedule that a class declares. */
+export interface DeclaredSchedule {
+  id: string
+  definition: Definition
 }
 
 /** Checks the options of `Jobs.work()`. @throws WORKER_INVALID */

@@ -11,6 +11,7 @@ import { defined } from '../model/defined.ts'
 import { JobsError } from '../model/errors.ts'
 import type { LogLine, Outcome } from '../model/record.ts'
 import { timedOut } from '../model/run.ts'
+import { tickOf } from '../model/tick.ts'
 import type { JobClass } from '../options/job-class.ts'
 import type { Middleware } from '../options/middleware.ts'
 import { Deadline } from '../run/deadline.ts'
@@ -236,13 +237,11 @@ export class Slots implements RunEnvironment {
     const log = running.takeLog()
     const progress = running.takeProgress()
     const report = log === undefined && progress === undefined ? undefined : defined({ log, progress })
-    claimer.settle(
-      lease.id,
-      lease.token,
-      report === undefined ? outcome : { ...outcome, ...report },
-      now,
-      held,
-    )
+    const said = report === undefined ? outcome : { ...outcome, ...report }
+    // The history of a schedule says how long its jobs took.
+    const isTimed = outcome.kind === 'completed' && tickOf(lease.id) !== undefined
+    const told = isTimed ? { ...said, took: Math.round(now - running.startedAt) } : said
+    claimer.settle(lease.id, lease.token, told, now, held)
     this.tally.ended(outcome, now)
     const tries = lease.options?.tries ?? jobClass?.tries
     const took = now - running.startedAt

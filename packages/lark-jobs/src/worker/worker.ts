@@ -18,6 +18,7 @@ import { newNonce } from '../model/id.ts'
 import { queueOf } from '../model/partition.ts'
 import type { WorkerRecord } from '../model/record.ts'
 import { PRESET, paces } from '../options/preset.ts'
+import { ScheduleBook } from '../schedule/book.ts'
 import { watchDeath } from './death.ts'
 import { Claimer } from './fetch/claimer.ts'
 import { DrainCheck } from './fetch/drain-check.ts'
@@ -32,10 +33,12 @@ import { LeaseThread } from './lease/lease-thread.ts'
 import { Ledger } from './lease/ledger.ts'
 import { Unread } from './lease/unread.ts'
 import { tellCrashed } from './maintenance/crashed-jobs.ts'
+import { Declarations } from './maintenance/declarations.ts'
 import { Deliverer } from './maintenance/deliverer.ts'
 import { Maintenance } from './maintenance/maintenance.ts'
 import { StoreClock } from './maintenance/store-clock.ts'
 import { Suspects } from './maintenance/suspects.ts'
+import { Ticks } from './maintenance/ticks.ts'
 import { checkClasses, checkConcurrency, LEASE, STOP_DEADLINE, type WorkerOptions } from './options.ts'
 import { OutageReporter } from './outage-reporter.ts'
 import { ClaimPermits, limitersOf } from './permits/claim-permits.ts'
@@ -66,6 +69,8 @@ export class Worker implements AsyncDisposable {
   readonly #thread: LeaseThread
   readonly #maintenance: Maintenance
   readonly #deliverer: Deliverer
+  readonly #ticks: Ticks | undefined
+  readonly #declarations: Declarations | undefined
   readonly #drainCheck: DrainCheck
   /** Aborted when the worker lets go of the store: then waits end, and calls are not sent again. */
   readonly #end = new AbortController()
@@ -144,6 +149,15 @@ export class Worker implements AsyncDisposable {
       holds: () => this.#thread.wake(),
       turned: () => this.#lookWhetherDone(),
     })
+    const { schedules } = options
+    const ticksIn = schedules && ((partition: string, ms: number) => this.#ticks!.foresee(partition, ms))
+    if (schedules !== undefined) {
+      const book = new ScheduleBook(store, (partition) => schedules.bounds.get(queueOf(partition)))
+      const common = { store, book, registry, report, met }
+      this.#ticks = new Ticks({ ...common, bounds: schedules.bounds })
+      const hasOthers = () => this.#ticks!.hasHeard
+      this.#declarations = new Declarations({ ...common, ...schedules, hasOthers })
+    }
     this.#deliverer = new Deliverer({ store, registry, report, clock, make: options.make, lease, met })
     this.#served = new ServedPartitions(
       options.queues,
@@ -163,6 +177,7 @@ export class Worker implements AsyncDisposable {
           },
           permits: this.#claimPermits,
           deliverer: this.#deliverer,
+          ticksIn,
         })
         this.#thread.serve(partition, unread)
         this.#intake.changed(claimer)
@@ -185,6 +200,7 @@ export class Worker implements AsyncDisposable {
       rests: (partition) => this.#intake.isOpen && this.#served.of(partition)?.rests === true,
       foreseen: (partition, ms) => this.#served.of(partition)?.foresee(ms),
       owes: (partition) => this.#deliverer.look(partition),
+      ticksIn,
       recovered: (partition, recovery) =>
         void tellCrashed(store, registry, this.#slots.hooks, partition, recovery).catch(met),
       report,
@@ -233,6 +249,7 @@ export class Worker implements AsyncDisposable {
       isSupervised: this.#options.onStuck !== undefined,
     })
     await this.#maintenance.start()
+    await this.#declarations?.start()
     this.#rings = hearRings(this.#options.store, this.id, this.#end.signal, {
       rang: (partition) => this.#rang(partition),
       noticed: (partition) => this.#noticed(partition),
@@ -285,6 +302,7 @@ export class Worker implements AsyncDisposable {
       keys: registry.keys,
       state: this.#state === 'running' ? 'running' : 'quiet',
       ...this.#permits.used,
+      ...this.#declarations?.record,
     }
   }
 
@@ -351,6 +369,8 @@ export class Worker implements AsyncDisposable {
       this.#permits.stop(),
       this.#maintenance.stop(),
       this.#deliverer.stop(),
+      this.#ticks?.stop(),
+      this.#declarations?.stop(),
       this.#rings,
       this.#announced,
       this.#thread.stop(),

@@ -60,6 +60,7 @@ import { scheduledByTwo, schedules } from './schedules.ts'
 import { sequences } from './sequences.ts'
 import { survey } from './survey.ts'
 import { suspectJobs } from './suspects.ts'
+import { ticking } from './ticking.ts'
 import { unique } from './unique.ts'
 import { waitingAndRings } from './waiting-and-rings.ts'
 import { watching } from './watching.ts'
@@ -124,6 +125,7 @@ export function describeStore(name: string, makePlace: MakePlace, traits: Traits
     describe('limits of groups', () => groupLimits(make))
     describe('lanes', () => lanes(make))
     describe('partitions', () => partitions(make))
+    describe('ticking', () => ticking(make))
     describe('schedules', () => schedules(make))
     describe('close', () => close(make))
     describe('sequences', () => sequences(make))

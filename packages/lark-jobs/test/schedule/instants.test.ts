@@ -1,5 +1,5 @@
 /**
- * The ticks of a year, tick by tick, against a second source of truth: the local time of every minute, from Intl.
+ * The ticks of a year, tick by tick, against a second source of truth (`second-source.ts`).
  */
 import { Cron } from 'croner'
 import { expect, test } from 'vitest'
@@ -8,102 +8,7 @@ import type { Timing } from '../../src/model/timing.ts'
 import { clockChanges, unusualDays } from '../../src/schedule/clock-changes.ts'
 import { instantsAfter, instantsBetween } from '../../src/schedule/instants.ts'
 import { Random } from '../conformance/random.ts'
-
-const MINUTE = 60_000
-const YEAR = 2026
-const start = Date.UTC(YEAR, 0, 1)
-const end = Date.UTC(YEAR + 1, 0, 1)
-
-const zones = [
-  'Europe/Paris',
-  'America/New_York',
-  'America/Santiago',
-  'Africa/Cairo',
-  'Asia/Beirut',
-  'Australia/Lord_Howe',
-  'Asia/Kathmandu',
-]
-
-/** Minutes, hours, days of the month, months, days of the week, as numbers; `isFixed`: it names its times. */
-interface Plan {
-  expression: string
-  isFixed: boolean
-  matches(minute: number, hour: number, day: number, month: number, weekday: number): boolean
-}
-
-const plans: Plan[] = [
-  { expression: '0 0 * * *', isFixed: true, matches: (m, h) => m === 0 && h === 0 },
-  { expression: '30 2 * * *', isFixed: true, matches: (m, h) => m === 30 && h === 2 },
-  { expression: '45 1 * * *', isFixed: true, matches: (m, h) => m === 45 && h === 1 },
-  {
-    expression: '15,45 2,14 * * *',
-    isFixed: true,
-    matches: (m, h) => (m === 15 || m === 45) && h % 12 === 2,
-  },
-  {
-    expression: '0 8 * * MON-FRI',
-    isFixed: true,
-    matches: (m, h, _d, _n, w) => m === 0 && h === 8 && w > 0 && w < 6,
-  },
-  { expression: '*/30 * * * *', isFixed: false, matches: (m) => m % 30 === 0 },
-  { expression: '*/15 1-3 * * *', isFixed: false, matches: (m, h) => m % 15 === 0 && h >= 1 && h <= 3 },
-  { expression: '5 */2 * * *', isFixed: false, matches: (m, h) => m === 5 && h % 2 === 0 },
-  {
-    expression: '0 3 1 JAN,JUL *',
-    isFixed: true,
-    matches: (m, h, d, n) => m === 0 && h === 3 && d === 1 && n % 6 === 1,
-  },
-  {
-    expression: '0 12 13 * 5',
-    isFixed: true,
-    matches: (m, h, d, _n, w) => m === 0 && h === 12 && (d === 13 || w === 5),
-  },
-]
-
-/** For each minute of the year and the day before: the local time as if it were UTC. */
-function localTimes(timezone: string): Map<number, number> {
-  const format = new Intl.DateTimeFormat('en-CA', {
-    timeZone: timezone,
-    hourCycle: 'h23',
-    year: 'numeric',
-    month: '2-digit',
-    day: '2-digit',
-    hour: '2-digit',
-    minute: '2-digit',
-  })
-  const all = new Map<number, number>()
-  // No zone changes its clock within a quarter of an hour.
-  for (let at = start - 1_440 * MINUTE; at < end; at += 15 * MINUTE) {
-    const [date, time] = format.format(at).split(', ')
-    const local = Date.parse(`${date}T${time}Z`)
-    for (let n = 0; n < 15; n++) all.set(at + n * MINUTE, local + n * MINUTE)
-  }
-  return all
-}
-
-function expected({ isFixed, matches }: Plan, times: ReadonlyMap<number, number>): number[] {
-  const isNamed = (local: number) => {
-    const date = new Date(local)
-    return matches(
-      date.getUTCMinutes(),
-      date.getUTCHours(),
-      date.getUTCDate(),
-      date.getUTCMonth() + 1,
-      date.getUTCDay(),
-    )
-  }
-  const found = new Set<number>()
-  let latest = Number.NEGATIVE_INFINITY
-  for (const [at, local] of times) {
-    const isRepeated = local <= latest
-    if (isNamed(local) && !(isFixed && isRepeated)) found.add(at)
-    // Named times that were skipped, all at the end of the gap.
-    if (isFixed && latest > Number.NEGATIVE_INFINITY)
-      for (let gone = latest + MINUTE; gone < local; gone += MINUTE) if (isNamed(gone)) found.add(at)
-    latest = Math.max(latest, local)
-  }
-  return [...found].filter((at) => at >= start)
-}
+import { end, expected, localTimes, MINUTE, plans, start, YEAR, zones } from './second-source.ts'
 
 test.each(zones)('%s: every tick of a year', (timezone) => {
   const times = localTimes(timezone)

@@ -328,8 +328,8 @@ export interface Store extends AsyncDisposable {
   readonly limiters: Limiters
   /** Which members of flows have ended: an interface of its own. */
   readonly flows: Flows
-  /** Schedules: an interface of its own. */
-  readonly schedules?: Schedules
+  /** Schedules, and the jobs of their ticks: an interface of its own. */
+  readonly schedules: Schedules
 
   /**
    * Opens the store. Must be called before any other verb; calling it again is cheap.

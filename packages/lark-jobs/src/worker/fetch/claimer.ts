@@ -81,6 +81,8 @@ export interface ClaimerOptions {
   terms?: Terms
   /** Delivers the effects that come with answers. */
   deliverer?: Pick<Deliverer, 'wanted' | 'take' | 'putBack'> | undefined
+  /** Called when an answer says in how many milliseconds the next schedule of a partition is due. */
+  ticksIn?: ((partition: string, ms: number) => void) | undefined
   trouble?: (error: unknown) => void
   /** Called when the claimer becomes ready, and when a first outcome waits. */
   changed?: (claimer: Claimer) => void
@@ -96,6 +98,7 @@ export class Claimer {
   readonly #terms: Terms
   readonly permits: ClaimPermits | undefined
   readonly #deliverer: ClaimerOptions['deliverer']
+  readonly #ticksIn: ClaimerOptions['ticksIn']
   readonly unread: Unread
   readonly #store: Store
   readonly #caller: string
@@ -140,6 +143,7 @@ export class Claimer {
     this.#terms = terms
     this.permits = options.permits
     this.#deliverer = options.deliverer
+    this.#ticksIn = options.ticksIn
     this.prefetch.gone = (lease) => this.permits?.ended(lease)
     this.#store = store
     this.#caller = caller
@@ -283,6 +287,7 @@ export class Claimer {
           if (reply === undefined) return undefined
           isAnswered = true
           this.#rest(want, reply, isAlone, rested)
+          if (reply.nextTick !== undefined) this.#ticksIn?.(this.partition, reply.nextTick)
           if (reply.effects !== undefined) this.#deliverer?.take(this.partition, reply.effects, since)
           if (reply.limited || this.permits?.isNeeded(this, want))
             this.permits?.answered(this, reply.jobs, reply.limited)

@@ -78,6 +78,8 @@ export interface MaintenanceOptions {
   foreseen: (partition: string, ms: number) => void
   /** Effects are due in a partition. */
   owes: (partition: string) => void
+  /** Called when a survey says in how many milliseconds the next schedule of a partition is due. */
+  ticksIn?: ((partition: string, ms: number) => void) | undefined
   /** Called with what was taken back from dead workers. */
   recovered: (partition: string, recovery: Recovery) => void
   report: Report
@@ -250,7 +252,7 @@ export class Maintenance {
 
   /** @param isLate the answer came late: no job is taken back, because living workers may not have renewed */
   async #act(due: readonly Chore[], { findings, failures }: Survey, isLate: boolean): Promise<unknown> {
-    const { owes, foreseen } = this.#options
+    const { owes, foreseen, ticksIn } = this.#options
     const found = new Map(findings.map((finding) => [finding.partition, finding]))
     const dead: (() => Promise<void>)[] = []
     for (const [partition, chores] of due) {
@@ -262,6 +264,7 @@ export class Maintenance {
       const finding = found.get(partition)
       if (finding?.nextDue !== undefined) foreseen(partition, finding.nextDue)
       if (finding?.nextEffect === 0) owes(partition)
+      if (finding?.nextTick !== undefined) ticksIn?.(partition, finding.nextTick)
       const now = performance.now()
       if (finding?.isOld) this.#old.add(partition)
       else if (now >= chores.pruneAt) chores.pruneAt = now + spread(PRUNE)

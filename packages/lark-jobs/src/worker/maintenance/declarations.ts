@@ -1,0 +1,142 @@
+/**
+ * Declares the schedules of this worker's classes, when it starts and every minute. Workers of different deploys may
+ * declare different definitions of one schedule: `schedule/declared.ts` says which of them holds. What living workers
+ * know the class of, and none of them declares, is dropped after a while.
+ */
+import { defined } from '../../model/defined.ts'
+import type { WorkerRecord } from '../../model/record.ts'
+import type { Registry } from '../../options/registry.ts'
+import type { KeptSchedule, ScheduleBook } from '../../schedule/book.ts'
+import { FORGET, type Holding, holding } from '../../schedule/declared.ts'
+import { hashOf } from '../../schedule/definition.ts'
+import type { ScheduleState } from '../../schedule/state.ts'
+import type { Store } from '../../store/contract/store.ts'
+import type { DeclaredSchedule, WorkerSchedules } from '../options.ts'
+import type { Report } from '../report.ts'
+
+/** Milliseconds between two looks. */
+const LOOK = 60_000
+
+export interface DeclarationsOptions extends Pick<WorkerSchedules, 'declared' | 'placeOf'> {
+  store: Store
+  book: ScheduleBook
+  registry: Registry
+  /** Whether the store may have schedules of other workers. */
+  hasOthers: () => boolean
+  report: Report
+  met: (error: unknown) => void
+}
+
+/** The hashes of the definitions that living workers declare, by schedule. */
+type Declared = ReadonlyMap<string, ReadonlySet<string>>
+
+export class Declarations {
+  readonly #options: DeclarationsOptions
+  readonly #warned = new Set<string>()
+  #timer: NodeJS.Timeout | undefined
+  #looking: Promise<void> | undefined
+  #isStopped = false
+
+  constructor(options: DeclarationsOptions) {
+    this.#options = options
+  }
+
+  /** What the record of the worker says of its schedules. */
+  get record(): Pick<WorkerRecord, 'schedules'> {
+    const { declared } = this.#options
+    if (declared.length === 0) return {}
+    return { schedules: Object.fromEntries(declared.map(({ id, definition }) => [id, hashOf(definition)])) }
+  }
+
+  /** Resolves when the schedules are declared, if the store answers. */
+  async start(): Promise<void> {
+    if (this.#isStopped) return
+    const { declared, hasOthers, met } = this.#options
+    if (declared.length > 0 || hasOthers()) {
+      this.#looking = this.#look().catch(met)
+      await this.#looking
+    }
+    if (this.#isStopped) return
+    this.#timer = setTimeout(() => void this.start(), LOOK * (0.75 + Math.random() / 2)).unref()
+  }
+
+  async stop(): Promise<void> {
+    this.#isStopped = true
+    clearTimeout(this.#timer)
+    await this.#looking
+  }
+
+  async #look(): Promise<void> {
+    const { store, declared } = this.#options
+    const hashes = new Map<string, Set<string>>()
+    const add = (id: string, hash: string) => hashes.set(id, (hashes.get(id) ?? new Set()).add(hash))
+    for (const { schedules = {} } of await store.workers())
+      for (const [id, hash] of Object.entries(schedules)) add(id, hash)
+    for (const { id, definition } of declared) add(id, hashOf(definition))
+    for (const each of declared) await this.#declare(each, hashes)
+    const own = new Set(declared.map(({ id }) => id))
+    for (const { id } of await store.schedules.homes(true))
+      if (!own.has(id) && !hashes.has(id)) await this.#dropUndeclared(id)
+  }
+
+  async #declare({ id, definition }: DeclaredSchedule, hashes: Declared): Promise<void> {
+    const { book, placeOf, report } = this.#options
+    while (!this.#isStopped) {
+      const found = await book.get(id)
+      if (found === undefined) {
+        await book.set(id, definition, placeOf(id, definition))
+        continue
+      }
+      if (found.definition.ofClass === undefined) {
+        if (!this.#warned.has(id))
+          report.warn(
+            `${definition.ofClass} declares the schedule '${id}', but Jobs.schedules.set() has made one with this id`,
+          )
+        this.#warned.add(id)
+        return
+      }
+      const held = holding(found, definition, hashes.get(id)!, found.at)
+      const isHeld = held.definition === undefined || hashOf(held.definition) === hashOf(definition)
+      const partition = placeOf(id, definition)
+      if (await this.#hold(found, held)) continue
+      if (!isHeld || partition === found.partition || hashOf(found.definition) !== hashOf(definition)) return
+      await book.leaveFor(found, partition)
+    }
+  }
+
+  /** @returns whether something was to be changed */
+  async #hold(found: KeptSchedule, { definition, changes }: Holding): Promise<boolean> {
+    const { book } = this.#options
+    const isDropped = found.state.ended?.why === 'dropped'
+    if (definition !== undefined || isDropped)
+      await book.replace(found, definition ?? found.definition, changes && defined(changes))
+    else if (changes !== undefined) await book.write(found, { state: changed(found.state, changes) })
+    else return false
+    return true
+  }
+
+  async #dropUndeclared(id: string): Promise<void> {
+    const { book, registry, report } = this.#options
+    const found = await book.get(id)
+    const { ofClass } = found?.definition ?? {}
+    if (found === undefined || ofClass === undefined || !registry.keys.includes(ofClass)) return
+    if (found.state.ended !== undefined) return
+    const { changes } = holding(found, undefined, new Set(), found.at)
+    const since = changes?.undeclaredSince ?? found.state.undeclaredSince ?? found.at
+    if (found.at - since < FORGET) {
+      if (changes !== undefined) await book.write(found, { state: changed(found.state, changes) })
+      return
+    }
+    const { next: _, ...rest } = found.state
+    const ended: ScheduleState = { ...rest, ahead: [], ended: { at: found.at, why: 'dropped' } }
+    if ((await book.write(found, { state: ended })) > 0)
+      report.warn(
+        `Dropped the schedule '${id}': ${ofClass} has not declared it for ${FORGET / 60_000} minutes`,
+      )
+  }
+}
+
+function changed(state: ScheduleState, changes: NonNullable<Holding['changes']>): ScheduleState {
+  const { undeclaredSince: _, ...rest } = state
+  return { ...rest, ...defined(changes) }
+}

@@ -1,0 +1,255 @@
+/**
+ * Fires the schedules of all partitions. Every worker does this, for the schedules of all workers: the store says when
+ * the next schedule is due, and the worker sets a timer.
+ *
+ * For schedules that are due, the worker decides what becomes of their ticks (`schedule/plan.ts`), and writes it with the
+ * jobs of the ticks in one step. If another worker has been faster, the write changes nothing.
+ */
+import { JobsError } from '../../model/errors.ts'
+import { queueOf } from '../../model/partition.ts'
+import type { Registry } from '../../options/registry.ts'
+import { type KeptSchedule, type ScheduleBook, writeOf } from '../../schedule/book.ts'
+import { type Plan, planAhead } from '../../schedule/plan.ts'
+import {
+  type Bound,
+  MAX_BYTES,
+  MAX_DUE,
+  MAX_ITEMS,
+  type ScheduleWrite,
+  type Store,
+} from '../../store/contract/store.ts'
+import { isResendable } from '../fetch/claimer.ts'
+import type { Report } from '../report.ts'
+
+/** Milliseconds for which other workers are not handed what this worker handles: much more than two calls take. */
+const LEASE = 2_000
+/** Milliseconds until a schedule is looked at again of which no living worker knows the class. */
+const UNKNOWN = 10_000
+/** Milliseconds for which the answer counts which keys living workers know. */
+const KNOWN = 10_000
+/** Milliseconds before another try if the store did not answer. */
+const RETRY = 1_000
+/** Milliseconds: the longest time of a timer. */
+const LONGEST = 3_600_000
+
+export interface TicksOptions {
+  store: Store
+  book: ScheduleBook
+  registry: Registry
+  /** By queue. */
+  bounds: ReadonlyMap<string, Bound>
+  report: Report
+  met: (error: unknown) => void
+}
+
+export class Ticks {
+  readonly #options: TicksOptions
+  /** When the next schedule of a partition is due, by `performance.now()`. */
+  readonly #dueAt = new Map<string, number>()
+  readonly #firing = new Map<string, Promise<void>>()
+  readonly #warned = new Set<string>()
+  #keys: { at: number; known: Promise<ReadonlySet<string>> } | undefined
+  #timer: NodeJS.Timeout | undefined
+  #isStopped = false
+  /** Whether any partition has ever had a schedule that will be due, as far as this worker has heard. */
+  hasHeard = false
+
+  constructor(options: TicksOptions) {
+    this.#options = options
+  }
+
+  /** The store says in how many milliseconds the next schedule of a partition is due. */
+  foresee(partition: string, ms: number): void {
+    this.hasHeard = true
+    const at = performance.now() + ms
+    if (at < (this.#dueAt.get(partition) ?? Number.POSITIVE_INFINITY)) this.#wait(partition, at)
+  }
+
+  /** Fires no more. Resolves when what was begun is written. */
+  async stop(): Promise<void> {
+    this.#isStopped = true
+    clearTimeout(this.#timer)
+    await Promise.all(this.#firing.values())
+  }
+
+  #wait(partition: string, at: number): void {
+    this.#dueAt.set(partition, at)
+    this.#setTimer()
+  }
+
+  #setTimer(): void {
+    clearTimeout(this.#timer)
+    if (this.#isStopped) return
+    let next = Number.POSITIVE_INFINITY
+    for (const [partition, at] of this.#dueAt) if (!this.#firing.has(partition)) next = Math.min(next, at)
+    if (next === Number.POSITIVE_INFINITY) return
+    const ms = Math.min(LONGEST, Math.max(0, next - performance.now()))
+    this.#timer = setTimeout(() => this.#fireAll(), ms)
+  }
+
+  #fireAll(): void {
+    // A timer may go off a little early.
+    const now = performance.now() + 1
+    for (const [partition, at] of this.#dueAt) {
+      if (at > now || this.#firing.has(partition)) continue
+      const firing = this.fire(partition).finally(() => {
+        this.#firing.delete(partition)
+        this.#setTimer()
+      })
+      this.#firing.set(partition, firing)
+    }
+    this.#setTimer()
+  }
+
+  /** Fires what is due in a partition. */
+  async fire(partition: string): Promise<void> {
+    const { store, met } = this.#options
+    this.#dueAt.delete(partition)
+    try {
+      for (let isMore = true; isMore && !this.#isStopped; ) {
+        const { at, due, nextTick } = await store.schedules.due(partition, MAX_DUE, LEASE)
+        const found = due.flatMap((stored) => this.#read(partition, stored, at) ?? [])
+        const next = (await this.#handle(partition, found)) ?? nextTick
+        isMore = next === 0 && due.length > 0
+        if (!isMore && next !== undefined) this.#wait(partition, performance.now() + next)
+      }
+    } catch (error) {
+      met(error)
+      this.#wait(partition, performance.now() + RETRY)
+    }
+  }
+
+  #read(...[partition, stored, at]: Parameters<ScheduleBook['parse']>): KeptSchedule | undefined {
+    try {
+      return this.#options.book.parse(partition, stored, at)
+    } catch (error) {
+      if (!this.#warned.has(stored.id)) this.#options.report.warn((error as Error).message)
+      this.#warned.add(stored.id)
+      return undefined
+    }
+  }
+
+  /** @returns milliseconds until the next schedule is due; undefined if nothing was written */
+  async #handle(partition: string, found: readonly KeptSchedule[]): Promise<number | undefined> {
+    const decided = await Promise.all(found.map((schedule) => this.#decide(schedule)))
+    const writes = decided.filter((each) => each !== undefined)
+    let next: number | undefined
+    const ahead: ScheduleWrite[] = []
+    for (const some of chunksOf(writes)) {
+      const written = await this.#write(partition, some)
+      next = written.nextTick
+      for (const [i, { schedule, plan }] of some.entries()) {
+        const rev = written.revs[i]!
+        if (rev === 0) continue
+        if (plan !== undefined) this.#tell(schedule, plan)
+        const state = plan && planAhead({ ...schedule, state: plan.state })
+        if (state !== undefined) ahead.push(writeOf({ ...schedule, rev }, { state }))
+      }
+    }
+    // This comes last, because jobs must not wait for it. To find an instant may take some 100 µs.
+    if (ahead.length > 0) next = (await this.#options.store.schedules.write(partition, ahead)).nextTick
+    return next
+  }
+
+  /** What is to be written of a schedule that is due; undefined if nothing is. */
+  async #decide(schedule: KeptSchedule): Promise<Decided | undefined> {
+    const { book } = this.#options
+    const { id, state, definition, at } = schedule
+    if (state.ended !== undefined) {
+      await book.remove(id)
+      return undefined
+    }
+    if (state.movesTo !== undefined || state.isRemoved) {
+      await book.complete(schedule)
+      return undefined
+    }
+    if (!(await this.#isKnown(definition.job.key)))
+      return { schedule, write: { ...writeOf(schedule, { state }), next: at + UNKNOWN } }
+    const plan = await book.plan(schedule)
+    return { schedule, plan, write: writeOf(schedule, plan) }
+  }
+
+  /** Whether a living worker knows the class of a job. */
+  async #isKnown(key: string): Promise<boolean> {
+    const { registry, store } = this.#options
+    if (registry.keys.includes(key)) return true
+    const now = performance.now()
+    if (this.#keys === undefined || now - this.#keys.at > KNOWN) {
+      const known = store.workers().then((workers) => new Set(workers.flatMap(({ keys }) => keys)))
+      known.catch(() => {
+        this.#keys = undefined
+      })
+      this.#keys = { at: now, known }
+    }
+    return (await this.#keys.known).has(key)
+  }
+
+  /** If one of several schedules cannot be written, the others are. @returns the new number of each; 0: not written */
+  async #write(
+    partition: string,
+    some: readonly Decided[],
+  ): Promise<{ revs: number[]; nextTick: number | undefined }> {
+    const { store, bounds } = this.#options
+    const writes = some.map(({ write }) => write)
+    try {
+      const answer = await store.schedules.write(partition, writes, bounds.get(queueOf(partition)))
+      return { revs: answer.written.map(({ rev }) => rev), nextTick: answer.nextTick }
+    } catch (error) {
+      if (isResendable(error)) throw error
+      if (some.length === 1) return { revs: [this.#leave(some[0]!.schedule, error)], nextTick: undefined }
+      const revs: number[] = []
+      let nextTick: number | undefined
+      for (const each of some) {
+        const one = await this.#write(partition, [each])
+        revs.push(one.revs[0]!)
+        nextTick = one.nextTick ?? nextTick
+      }
+      return { revs, nextTick }
+    }
+  }
+
+  /** The schedule is due again when its lease has ended. @returns 0: it was not written */
+  #leave({ id }: KeptSchedule, error: unknown): 0 {
+    const { report } = this.#options
+    const why = JobsError.is(error) ? error.message : String(error)
+    if (!this.#warned.has(id)) report.warn(`The schedule '${id}' could not tick: ${why}`)
+    this.#warned.add(id)
+    return 0
+  }
+
+  #tell({ id, state: before }: KeptSchedule, { state, skipped }: Plan): void {
+    const { report } = this.#options
+    if (state.paused !== undefined && before.paused === undefined)
+      report.warn(`Paused the schedule '${id}': ${state.paused.because}. Go on: lark schedule:resume ${id}`)
+    const missed = skipped > 0 && state.skipped.at(-1)
+    if (missed && missed.why === 'missed') {
+      const ticks = missed.count === 1 ? '1 tick' : `${missed.count} ticks`
+      report.warn(`The schedule '${id}' missed ${ticks}, the last at ${new Date(missed.to).toISOString()}`)
+    }
+  }
+}
+
+interface Decided {
+  schedule: KeptSchedule
+  plan?: Plan
+  write: ScheduleWrite
+}
+
+/** Cuts writes into lists that each fit in one call. */
+function* chunksOf(decided: readonly Decided[]): Generator<Decided[]> {
+  let chunk: Decided[] = []
+  let [items, bytes] = [0, 0]
+  for (const each of decided) {
+    const { jobs = [] } = each.write
+    const payloads = jobs.reduce((sum, { payload }) => sum + Buffer.byteLength(payload), 0)
+    if (chunk.length > 0 && (items + jobs.length + 1 > MAX_ITEMS || bytes + payloads > MAX_BYTES)) {
+      yield chunk
+      chunk = []
+      ;[items, bytes] = [0, 0]
+    }
+    chunk.push(each)
+    items += jobs.length + 1
+    bytes += payloads
+  }
+  if (chunk.length > 0) yield chunk
+}

@@ -1,0 +1,400 @@
+/**
+ * Schedules that tick: several workers fire the schedules of one store, whose clock the test moves.
+ */
+import { expect, test } from 'vitest'
+import { type Tick, tickOf } from '../../src/model/tick.ts'
+import type { Registry } from '../../src/options/registry.ts'
+import { ScheduleBook } from '../../src/schedule/book.ts'
+import { clockChanges } from '../../src/schedule/clock-changes.ts'
+import type { Definition } from '../../src/schedule/definition.ts'
+import type { Store } from '../../src/store/contract/store.ts'
+import { Ticks } from '../../src/worker/maintenance/ticks.ts'
+import { end, expected, localTimes, MINUTE, plans, start, YEAR, zones } from '../schedule/second-source.ts'
+import type { Harness, Make } from './harness.ts'
+import { completed } from './jobs.ts'
+import { Random } from './random.ts'
+
+const partition = 'emails'
+const SECOND = 1_000
+const DAY = 1_440 * MINUTE
+
+function definition(changes: Partial<Definition> = {}): Definition {
+  return {
+    timing: { kind: 'every', ms: 10 * MINUTE },
+    ...{ missed: 'skip', grace: MINUTE, overlap: 'allow', jitter: 0, pauseAfterFailures: 0, limit: 0 },
+    queue: partition,
+    job: { key: 'report', payload: '{}' },
+    ...changes,
+  }
+}
+
+/** A worker that knows the class of the jobs, or only the keys that are given. */
+function firing(store: Store, keys = ['report']): { ticks: Ticks; book: ScheduleBook; warnings: string[] } {
+  const warnings: string[] = []
+  const book = new ScheduleBook(store)
+  const registry = { keys } as unknown as Registry
+  const report = { warn: (text: string) => void warnings.push(text) } as never
+  const met = (error: unknown) => void warnings.push(String(error))
+  return { ticks: new Ticks({ store, book, registry, bounds: new Map(), report, met }), book, warnings }
+}
+
+/** Runs the jobs of ticks that wait. @returns their ticks */
+async function run(harness: Harness, outcome = completed): Promise<Tick[]> {
+  const ticks: Tick[] = []
+  for (;;) {
+    const held = await harness.caller('ada', partition).claim(100)
+    if (held.length === 0) return ticks
+    ticks.push(...held.map(({ id }) => tickOf(id)!))
+    const settlements = held.map(({ id, token }) => ({ id, token, outcome }))
+    await harness.caller('ada', partition).exchange(settlements, { limit: 0, lease: 1_000 })
+  }
+}
+
+/** Moves the clock to when the next schedule is due. @returns whether there is one */
+async function toNext(harness: Harness, until = Number.POSITIVE_INFINITY): Promise<boolean> {
+  const { nextTick } = await harness.store.schedules.due(partition, 0, 0)
+  if (nextTick === undefined || harness.clock.now + nextTick > until) return false
+  harness.clock.advance(nextTick)
+  return true
+}
+
+export function ticking(make: Make): void {
+  // A whole year takes long, because each of 120,000 ticks is some ten calls. `LARK_YEAR=1` has it run.
+  const year = { day: 'a year', from: start, to: end, changing: zones }
+  const windows = process.env.LARK_YEAR === '1' ? [year] : changesOf(zones)
+  test.each(windows)(
+    '$day, run by run against a second source of truth',
+    { timeout: 600_000 },
+    async (window) => {
+      await using harness = await make()
+      const { from, to, changing } = window
+      harness.clock.now = from
+      const workers = [
+        firing(harness.store),
+        firing(await harness.another()),
+        firing(await harness.another()),
+      ]
+      const wanted = new Map<string, number[]>()
+      for (const timezone of changing) {
+        const times = localTimes(timezone, from, to + MINUTE)
+        for (const [n, plan] of plans.entries()) {
+          const id = `${timezone.replace('/', '.')}-${n}`
+          const timing = { kind: 'cron', expression: plan.expression, timezone } as const
+          await workers[0]!.book.set(id, definition({ timing }), partition)
+          const instants = expected(plan, times).filter((at) => at > from && at <= to)
+          wanted.set(id, instants)
+        }
+      }
+      const ran = new Map<string, number[]>([...wanted.keys()].map((id) => [id, []]))
+      while (await toNext(harness, to)) {
+        await Promise.all(workers.map(({ ticks }) => ticks.fire(partition)))
+        for (const { schedule, at } of await run(harness)) ran.get(schedule)!.push(at)
+      }
+      const iso = (all: number[]) => all.map((at) => new Date(at).toISOString())
+      for (const [id, instants] of wanted)
+        expect({ [id]: iso(ran.get(id)!) }).toEqual({ [id]: iso(instants) })
+      expect(workers.flatMap(({ warnings }) => warnings)).toEqual([])
+      for (const { ticks } of workers) await ticks.stop()
+    },
+  )
+
+  test('two hundred workers that fire at the same instant make one job of each tick', async () => {
+    await using harness = await make()
+    const stores = [harness.store, await harness.another(), await harness.another(), await harness.another()]
+    const workers = Array.from({ length: 200 }, (_, n) => firing(stores[n % stores.length]!))
+    const ids = Array.from({ length: 30 }, (_, n) => `report-${n}`)
+    for (const id of ids) await workers[0]!.book.set(id, definition(), partition)
+    for (let round = 0; round < 3; round++) {
+      await toNext(harness)
+      await Promise.all(workers.map(({ ticks }) => ticks.fire(partition)))
+      const ran = await run(harness)
+      expect(ran.map(({ schedule }) => schedule).sort()).toEqual([...ids].sort())
+      expect(new Set(ran.map(({ at }) => at))).toEqual(new Set([harness.clock.now]))
+    }
+    for (const { ticks } of workers) await ticks.stop()
+  })
+
+  test.each(['skip', 'once', 'all'] as const)('nobody fires over three ticks, missed: %s', async (missed) => {
+    await using harness = await make()
+    const { ticks, book, warnings } = firing(harness.store)
+    await book.set('report', definition({ missed }), partition)
+    await toNext(harness)
+    harness.clock.advance(25 * MINUTE)
+    await ticks.fire(partition)
+    const ran = (await run(harness)).map(({ at }) => (harness.clock.now - at) / MINUTE)
+    expect(ran).toEqual({ skip: [], once: [5], all: [25, 15, 5] }[missed])
+    const { state, runs } = (await book.get('report'))!
+    expect(state.skipped.map(({ count }) => count)).toEqual({ skip: [3], once: [2], all: [] }[missed])
+    expect(runs.map((each) => each.state)).toEqual(ran.map(() => 'completed'))
+    expect(warnings).toHaveLength(missed === 'all' ? 0 : 1)
+    await ticks.stop()
+  })
+
+  test('a worker dies at any point of a tick: another makes one job of it', async () => {
+    // Each death is at another call to the store: before it, or when it was carried out and the answer is lost.
+    for (let call = 0; call < 6; call++) {
+      for (const isDone of [false, true]) {
+        await using harness = await make()
+        const { ticks, book } = firing(harness.store)
+        await book.set('report', definition({ overlap: 'skip' }), partition)
+        await toNext(harness)
+        const dead = firing(dyingAt(call, isDone, harness.store))
+        void dead.ticks.fire(partition)
+        await dead.ticks.stop().catch(() => {})
+        await settled()
+        harness.clock.advance(2 * SECOND)
+        await ticks.fire(partition)
+        expect(await run(harness)).toHaveLength(1)
+        await toNext(harness)
+        await ticks.fire(partition)
+        expect(await run(harness)).toHaveLength(1)
+        await ticks.stop()
+      }
+    }
+  })
+
+  test('a definition is replaced while its ticks are due: those of the old one are made, and then those of the new', async () => {
+    await using harness = await make()
+    const { ticks, book } = firing(harness.store)
+    await book.set('report', definition({ missed: 'all' }), partition)
+    await toNext(harness)
+    harness.clock.advance(10 * MINUTE)
+    const hourly = definition({
+      timing: { kind: 'every', ms: 60 * MINUTE },
+      job: { key: 'report', payload: '2' },
+    })
+    await book.set('report', hourly, partition)
+    const held = await harness.caller('ada', partition).claim(9)
+    expect(held.map(({ payload }) => payload)).toEqual(['{}', '{}'])
+    await toNext(harness)
+    expect(harness.clock.now % (60 * MINUTE)).toBe(0)
+    await ticks.fire(partition)
+    expect((await harness.caller('ada', partition).claim(9)).map(({ payload }) => payload)).toEqual(['2'])
+    await ticks.stop()
+  })
+
+  test('many processes set the same schedule: it is made once, and nothing changes, its next run included', async () => {
+    await using harness = await make()
+    const books = [harness.store, await harness.another()].map((store) => new ScheduleBook(store))
+    const set = () =>
+      Promise.all(Array.from({ length: 20 }, (_, n) => books[n % 2]!.set('report', definition(), partition)))
+    const first = await set()
+    expect(new Set(first.map(({ rev }) => rev)).size).toBe(1)
+    harness.clock.advance(9 * MINUTE)
+    const again = await set()
+    expect(again[0]).toMatchObject({ rev: first[0]!.rev, state: first[0]!.state })
+  })
+
+  test('processes that set different definitions at the same time: one of them holds, and none is lost', async () => {
+    await using harness = await make()
+    const books = [harness.store, await harness.another()].map((store) => new ScheduleBook(store))
+    const random = new Random(3)
+    const all = Array.from({ length: 20 }, (_, n) =>
+      definition({ job: { key: 'report', payload: String(n) } }),
+    )
+    const places = [partition, 'reports', 'emails/1']
+    await Promise.all(
+      all.map((each, n) => books[n % 2]!.set('report', each, places[random.below(places.length)]!)),
+    )
+    const found = await books[0]!.get('report')
+    const everywhere = await Promise.all(places.map((each) => harness.store.schedules.get(each, ['report'])))
+    expect(everywhere.flatMap(({ found }) => found.filter((each) => each !== undefined))).toHaveLength(1)
+    expect(all.map(({ job }) => job.payload)).toContain(found!.definition.job.payload)
+  })
+
+  test('a schedule whose jobs go elsewhere moves, with all that it was, whoever dies on the way', async () => {
+    for (let call = 0; call < 9; call++) {
+      for (const isDone of [false, true]) {
+        await using harness = await make()
+        const { ticks, book } = firing(harness.store)
+        const limited = definition({ limit: 9 })
+        await book.set('report', limited, partition)
+        await toNext(harness)
+        await ticks.fire(partition)
+        await run(harness)
+        const dying = new ScheduleBook(dyingAt(call, isDone, harness.store))
+        void dying.set('report', limited, 'reports').catch(() => {})
+        await settled()
+        // Any worker completes it.
+        harness.clock.advance(2 * SECOND)
+        await ticks.fire(partition)
+        const moved = await book.set('report', limited, 'reports')
+        expect(moved).toMatchObject({ partition: 'reports', state: { ticks: 1 } })
+        const left = await harness.store.schedules.get(partition, ['report'])
+        expect(left.found).toEqual([undefined])
+        harness.clock.advance(10 * MINUTE)
+        await ticks.fire(partition)
+        await ticks.fire('reports')
+        expect(await harness.caller('ada', partition).claim(9)).toEqual([])
+        expect(await harness.caller('ada', 'reports').claim(9)).toHaveLength(1)
+        await ticks.stop()
+      }
+    }
+  })
+
+  test('a schedule is removed while others set it: it is there or it is not, and it has one home', async () => {
+    await using harness = await make()
+    const books = [harness.store, await harness.another()].map((store) => new ScheduleBook(store))
+    for (let round = 0; round < 10; round++) {
+      await books[0]!.set('report', definition(), partition)
+      await Promise.all([
+        books[0]!.remove('report'),
+        books[1]!.set('report', definition(), round % 2 === 0 ? partition : 'reports'),
+        books[1]!.remove('report'),
+        books[0]!.set('report', definition(), partition),
+      ])
+      const found = await books[0]!.get('report')
+      const homes = await harness.store.schedules.homes()
+      const all = await Promise.all(
+        [partition, 'reports'].map((each) => harness.store.schedules.get(each, ['report'])),
+      )
+      const there = all.flatMap(({ found }) => found.filter((each) => each !== undefined))
+      expect([homes.length, there.length]).toEqual(found === undefined ? [0, 0] : [1, 1])
+    }
+  })
+
+  test('overlap: nothing begins beside the job before', async () => {
+    await using harness = await make()
+    const { ticks, book } = firing(harness.store)
+    await book.set('report', definition({ overlap: 'skip' }), partition)
+    const caller = harness.caller('ada', partition)
+    await toNext(harness)
+    await ticks.fire(partition)
+    const held = await caller.claimOne(60 * MINUTE)
+    await toNext(harness)
+    await ticks.fire(partition)
+    expect(await caller.claim()).toEqual([])
+    await caller.settle(held, completed)
+    await toNext(harness)
+    await ticks.fire(partition)
+    expect(await caller.claim()).toHaveLength(1)
+    expect((await book.get('report'))!.state.skipped).toMatchObject([{ count: 1, why: 'overlap' }])
+    await ticks.stop()
+  })
+
+  test('overlap: the job before is cancelled', async () => {
+    await using harness = await make()
+    const { ticks, book } = firing(harness.store)
+    await book.set('report', definition({ overlap: 'cancel' }), partition)
+    const caller = harness.caller('ada', partition)
+    await toNext(harness)
+    await ticks.fire(partition)
+    const held = await caller.claimOne(60 * MINUTE)
+    await toNext(harness)
+    await ticks.fire(partition)
+    const [note] = (await harness.store.extend(partition, 'ada', [held], 60 * MINUTE)).notices
+    expect(note).toMatchObject({ kind: 'cancel', id: held.id, because: 'the next run of report is due' })
+    expect(await caller.claim()).toHaveLength(1)
+    await ticks.stop()
+  })
+
+  test('failures in a row pause the schedule; it goes on when it is resumed', async () => {
+    await using harness = await make()
+    const { ticks, book, warnings } = firing(harness.store)
+    await book.set('report', definition({ pauseAfterFailures: 2 }), partition)
+    const error = { name: 'Error', message: 'no', run: 1 }
+    for (let n = 0; n < 2; n++) {
+      await toNext(harness)
+      await ticks.fire(partition)
+      await run(harness, { kind: 'failed', error })
+    }
+    await toNext(harness)
+    await ticks.fire(partition)
+    expect(await run(harness)).toEqual([])
+    expect((await book.get('report'))!.state.paused).toMatchObject({ because: '2 runs failed in a row' })
+    expect(warnings).toEqual([expect.stringContaining("Paused the schedule 'report'")])
+    harness.clock.advance(10 * MINUTE)
+    expect(await book.resume('report', 'once')).toMatchObject({ ticks: [expect.any(Number)], skipped: 1 })
+    expect(await run(harness)).toHaveLength(1)
+    await toNext(harness)
+    await ticks.fire(partition)
+    expect(await run(harness)).toHaveLength(1)
+    await ticks.stop()
+  })
+
+  test('while no living worker knows the class, nothing is queued; then what was missed is', async () => {
+    await using harness = await make()
+    const other = firing(harness.store, ['other'])
+    await other.book.set('report', definition({ missed: 'once' }), partition)
+    await toNext(harness)
+    await other.ticks.fire(partition)
+    harness.clock.advance(30 * MINUTE)
+    await other.ticks.fire(partition)
+    expect(await run(harness)).toEqual([])
+    const { ticks } = firing(harness.store)
+    harness.clock.advance(10 * SECOND)
+    await ticks.fire(partition)
+    expect(await run(harness)).toHaveLength(2)
+    for (const each of [ticks, other.ticks]) await each.stop()
+  })
+
+  test('a schedule that has ended is removed a month later', async () => {
+    await using harness = await make()
+    const { ticks, book } = firing(harness.store)
+    await book.set('report', definition({ limit: 1 }), partition)
+    await toNext(harness)
+    await ticks.fire(partition)
+    expect((await book.get('report'))!.state.ended).toMatchObject({ why: 'limit' })
+    await toNext(harness)
+    await ticks.fire(partition)
+    expect(await book.get('report')).toBeUndefined()
+    expect(await harness.store.schedules.homes()).toEqual([])
+    await ticks.stop()
+  })
+
+  test('a schedule that cannot be read, and one whose job is refused, stop no other', async () => {
+    await using harness = await make()
+    const { ticks, book, warnings } = firing(harness.store)
+    const next = harness.clock.now
+    await harness.store.schedules.write(partition, [
+      { id: 'damaged', rev: 0, definition: 'not JSON', state: '{', next },
+    ])
+    await book.set('full', definition({ job: { key: 'report', payload: '{}', priority: 3 } }), partition)
+    await book.set('report', definition(), partition)
+    harness.clock.advance(10 * MINUTE)
+    await ticks.fire(partition)
+    expect((await run(harness)).map(({ schedule }) => schedule).sort()).toEqual(['full', 'report'])
+    expect(warnings).toEqual([expect.stringContaining("has a schedule 'damaged' that Lark did not write")])
+    await ticks.stop()
+  })
+}
+
+/** The days on which the clocks of zones change, and which of the zones. */
+function changesOf(timezones: readonly string[]) {
+  const days = new Map<number, string[]>()
+  for (const zone of timezones)
+    for (const { at } of clockChanges(zone, YEAR)) {
+      const day = Math.floor(at / DAY) * DAY
+      days.set(day, [...(days.get(day) ?? []), zone])
+    }
+  return [...days].map(([day, changing]) => ({
+    ...{ day: new Date(day).toISOString().slice(0, 10), changing },
+    ...{ from: day - DAY / 4, to: day + DAY },
+  }))
+}
+
+/** A handle of a process that dies: from its nth call of a schedule verb on, it gets no answer. @param isDone the call still reaches the store */
+function dyingAt(call: number, isDone: boolean, store: Store): Store {
+  let count = 0
+  const dead = new Promise<never>(() => {})
+  const mortal = <T extends object>(target: T): T =>
+    new Proxy(target, {
+      get(of, name) {
+        const value = Reflect.get(of, name) as unknown
+        if (name === 'schedules') return mortal(value as object)
+        if (typeof value !== 'function') return value
+        return async (...args: unknown[]) => {
+          const n = count++
+          if (n > call || (n === call && !isDone)) return dead
+          const answer = await (value as (...args: unknown[]) => Promise<unknown>).apply(of, args)
+          return n === call ? dead : answer
+        }
+      },
+    })
+  return mortal(store)
+}
+
+/** Resolves when calls that are under way have been answered. */
+async function settled(): Promise<void> {
+  for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setTimeout(resolve, 1))
+}
