@@ -4,6 +4,7 @@
  */
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { Server, until } from './server.ts'
 
 export interface SentinelOptions {
@@ -26,6 +27,9 @@ export interface SentinelOptions {
 }
 
 export const MASTER = 'lark-primary'
+
+/** Milliseconds after which a Sentinel has given up a failover: more than its `failover-timeout`. */
+const GIVEN_UP = 5_000
 
 export class SentinelFleet implements AsyncDisposable {
   readonly #options: SentinelOptions
@@ -84,14 +88,18 @@ export class SentinelFleet implements AsyncDisposable {
   /** A failover by hand. Resolves when the Sentinels name another primary. */
   async failover(): Promise<void> {
     const before = await this.primary()
-    // The Sentinel refuses the failover while it does not know that the replica is healthy, which may take a second.
-    await until(() =>
-      this.sentinels[0]!.send('SENTINEL', 'FAILOVER', MASTER).then(
-        () => true,
-        () => false,
-      ),
-    )
-    await this.left(before)
+    const left = this.left(before).then(() => true)
+    // A Sentinel refuses the failover while it does not know that the replica is healthy, which may take a second. It may
+    // also begin one and give it up (`failover-timeout`), on a machine that is slow.
+    for (let isOver = false; !isOver; ) {
+      await until(() =>
+        this.sentinels[0]!.send('SENTINEL', 'FAILOVER', MASTER).then(
+          () => true,
+          () => false,
+        ),
+      )
+      isOver = await Promise.race([left, sleep(GIVEN_UP, false)])
+    }
   }
 
   /** Resolves when each Sentinel knows the replicas and the other Sentinels, so that they can act. */
