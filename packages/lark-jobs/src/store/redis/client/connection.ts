@@ -79,6 +79,8 @@ export class Connection {
   address: Address | undefined
   /** The server that an attempt to connect is under way to. */
   #dialled: Address | undefined
+  /** A failover was announced during this attempt. */
+  #hasMoved = false
   #second: Connection | undefined
   #state: 'new' | 'running' | 'closed' = 'new'
   readonly #closing = new AbortController()
@@ -92,7 +94,7 @@ export class Connection {
       if (this.link && this.address && !stays(this.address)) {
         this.link.destroy(new Error(`${this.name} has moved`))
       }
-      if (this.#dialled && !stays(this.#dialled)) this.#resolver.doubt?.raise()
+      if (this.#dialled && !stays(this.#dialled)) this.#hasMoved = true
     })
   }
 
@@ -281,10 +283,10 @@ export class Connection {
         const address = await this.#resolver.find(this.#closing.signal)
         const found = performance.now()
         this.#dialled = address
+        this.#hasMoved = false
         const link = await dial(address, DIAL_TIMEOUT, this.#closing.signal)
         await admit(this.#resolver, link, DIAL_TIMEOUT)
-        // A server that stood still while it was dialled may have been replaced since it was found.
-        if (performance.now() - found > LATE) this.#resolver.doubt?.raise()
+        if (this.#hasMoved || performance.now() - found > LATE) await this.#confirm(link, address)
         failures = 0
         await this.#serve(link, address)
       } catch (error) {
@@ -298,6 +300,21 @@ export class Connection {
       }
       if (this.#state === 'running') await this.#pause(failures)
     }
+  }
+
+  /**
+   * A server that stood still while it was dialled may have been replaced since it was found. Then its link carries no
+   * call at all: a worker would run the jobs that others have from the server in its place. If nobody can say it, the
+   * server is used, and its answers are in doubt.
+   */
+  async #confirm(link: Link, address: Address): Promise<void> {
+    const { doubt } = this.#resolver
+    doubt?.raise()
+    const standing = await doubt?.resolve(address, performance.now() + DIAL_TIMEOUT)
+    if (standing !== 'replaced') return
+    const error = new Error(`another server has taken the place of ${hostOf(address)}`)
+    link.destroy(error)
+    throw error
   }
 
   /** Lets all calls use a link until it is lost. */

@@ -2,8 +2,9 @@
  * Notices a failover that a server itself does not know of. A server that was silent for a while may have been replaced
  * meanwhile. If the machine of a primary was frozen or moved, the primary does not know of its replacement when it
  * wakes, and answers "queued" to calls that no other server ever sees. So a late answer puts the server in doubt, until
- * the Sentinels or the other nodes of the cluster have said which server is the primary. So does a late greeting, and a
- * failover that is announced while a process connects.
+ * the Sentinels or the other nodes of the cluster have said which server is the primary.
+ *
+ * The same is asked before a link is used whose greeting was late, or during whose greeting a failover was announced.
  *
  * A quick answer costs nothing, because no server is replaced within the time that counts as late. One case is not
  * noticed: a process that sent nothing while the server stood still sends a call just before the server wakes.
@@ -60,7 +61,7 @@ export class Doubt {
     return this.#late > this.#known
   }
 
-  /** An answer or greeting was late, or did not come, or a failover was announced before the greeting. */
+  /** An answer or a greeting was late, or did not come. */
   raise(): void {
     this.#late++
   }
