@@ -945,3 +945,18 @@ async function setSchedules(jobs: Jobs) {
   return [told, info, queued, skipped]
 }
 export const settingAll = setSchedules
+
+// commands as jobs
+async function commands(jobs: Jobs) {
+  const handle: JobHandle = await jobs.dispatchCommand('users:process', { limit: 100, dryRun: true })
+  await jobs.dispatchCommand('users:process', ['--limit=100'] as const, { delay: '5m', tries: 1, id: 'a' })
+  await jobs.dispatchCommand('users:process', undefined, { queueName: 'low' })
+  // @ts-expect-error words are a list
+  await jobs.dispatchCommand('users:process', '--limit=100')
+  // @ts-expect-error a word that is a number
+  await jobs.dispatchCommand('users:process', [100])
+  // @ts-expect-error an unknown option
+  await jobs.dispatchCommand('users:process', {}, { queue: 'low' })
+  return handle
+}
+export const commanded = commands

@@ -14,6 +14,7 @@ import { jobSettings } from '../options/job-settings.ts'
 import type { IdOptions } from '../options/own-id.ts'
 import type { Registry } from '../options/registry.ts'
 import { checkNames, voiceOf } from '../options/schema.ts'
+import { COMMAND_JOB, CommandJob } from '../run/command-job.ts'
 
 /** What one job says differently from its class, and its id. An option that is `undefined` is left out. */
 export interface DispatchOptions
@@ -48,6 +49,7 @@ export class KnownJobs {
   /** @param named the classes that code has named. @throws UNKNOWN_JOB, JOB_KEY_TAKEN, JOB_INVALID */
   async find(key: string, named: readonly JobConstructor[] = []): Promise<JobConstructor> {
     const isIt = (Class: JobConstructor) => classOf(Class).key === key || classOf(Class).aliases.includes(key)
+    if (key === COMMAND_JOB) return CommandJob
     const definedJob = () => [...definitions.values()].find(isIt)
     const known = named.find(isIt) ?? definedJob()
     if (known !== undefined) return known

@@ -36,7 +36,7 @@ export const COMMAND_JOB = 'lark:command'
 /** @param call for messages. @throws JOB_INVALID */
 export function commandPayload(call: string, command: unknown, args: unknown): CommandPayload {
   const refused = (what: string, right: string) =>
-    new JobsError('JOB_INVALID', `${call}: ${what}; it must be ${right}`)
+    new JobsError('JOB_INVALID', `${call}: ${what}; it must be ${right}`, { exit: 2 })
   if (!isText(command)) throw refused(`the command is ${shown(command)}`, "a key, such as 'users:process'")
   if (args === undefined) return { command }
   const isWords = Array.isArray(args) && args.every((word) => typeof word === 'string')
@@ -62,7 +62,7 @@ export class CommandJob implements WrittenJob {
     return true
   }
 
-  async handle({ command, args = {} }: CommandPayload): Promise<object | undefined> {
+  async handle(payload: CommandPayload): Promise<object | undefined> {
     const run = this[currentRun]!
     const { callCommand } = await import('@s18i/lark')
     const log = (level: 'info' | 'success' | 'warn' | 'error', line: string) => run.write(level, line)
@@ -70,6 +70,7 @@ export class CommandJob implements WrittenJob {
     const scheduledFor = tick && new Date(tick.at)
     const options = { log, signal: run.signal as AbortSignal, scheduledFor }
     try {
+      const { command, args = {} } = commandPayload(this.key, payload?.command, payload?.args)
       const { exitCode, result } = await marked(() => callCommand(command, args, options))
       if (exitCode === 0) return result
       throw new JobsError('COMMAND_FAILED', `${command} ended with exit code ${exitCode}`, {
@@ -80,6 +81,16 @@ export class CommandJob implements WrittenJob {
       if (LarkError.is(error) && error.exit === 2) run.decide(failing(withHint(error)))
       throw error
     }
+  }
+}
+
+/** What people see as the name of the job: the key of the command. @param payload JSON */
+export function commandIn(payload: string): string {
+  try {
+    const { command } = JSON.parse(payload)
+    return isText(command) ? command : COMMAND_JOB
+  } catch {
+    return COMMAND_JOB
   }
 }
 

@@ -8,6 +8,7 @@ import { Run, timedOut, type Writer } from '../model/run.ts'
 import type { JobClass } from '../options/job-class.ts'
 import type { Middleware } from '../options/middleware.ts'
 import { MAX_LOG_LINES, type Notice } from '../store/contract/store.ts'
+import { CommandJob, commandIn } from './command-job.ts'
 import type { Make } from './made-job.ts'
 import type { Permits } from './middleware/permits.ts'
 
@@ -134,8 +135,9 @@ export class Execution implements Writer {
     this.run = new Run(this.lease.id, this.lease.failures + 1, this)
   }
 
-  /** The name that people see: the name of the class, or else the key. */
+  /** The name that people see: the name of the class, or else the key; of a command, its key. */
   get name(): string {
+    if (this.jobClass?.Class === CommandJob) return commandIn(this.lease.payload)
     return this.jobClass?.name ?? this.lease.key
   }
 

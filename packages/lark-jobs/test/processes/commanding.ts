@@ -30,9 +30,9 @@ export function commanding(url: () => string | undefined): void {
     expect(await app.start(['server.js']).result).toMatchObject({ code: 0, stderr: '' })
     const { code, stdout, stderr } = await app.run('jobs:work', '--stop-when-empty')
     expect(code).toBe(0)
-    expect(stderr).toMatch(/^✓ CommandJob \w{13} {2}Queued 3 jobs$/m)
+    expect(stderr).toMatch(/^✓ greet:all \w{13} {2}Queued 3 jobs$/m)
     expect(stderr).toMatch(/^i GreetJob \w{13} {2}Hello, \$\(rm -rf \*\)$/m)
-    expect(stdout).toMatch(/^✗ CommandJob .*Unknown command "greet:al" \(Did you mean greet:all\?\)$/m)
+    expect(stdout).toMatch(/^✗ greet:al .*Unknown command "greet:al" \(Did you mean greet:all\?\)$/m)
     expect(stdout).toMatch(/\n3 completed, 1 retried, 2 failed in /)
     const failed = JSON.parse((await app.run('jobs:failed', '--json')).stdout).jobs
     expect(failed).toContainEqual(expect.objectContaining({ key: 'lark:command', failures: 1 }))
@@ -79,7 +79,10 @@ export function commanding(url: () => string | undefined): void {
     expect((await app.run('jobs:dispatch', 'greeet')).stderr).toMatch(
       /^✗ There is no job with the key 'greeet'\n {2}Did you mean greet\?/,
     )
+    const inner = '{"command":"greet:all","args":{"names":"Joan"}}'
+    expect(await app.run('jobs:dispatch', 'lark:command', inner)).toMatchObject({ code: 0 })
     const { stderr } = await app.run('jobs:work', '--stop-when-empty')
+    expect(stderr).toContain('Hello, Joan')
     expect(stderr).toContain('Hello, Ada')
     expect(stderr).toContain('Hello, Grace')
   })

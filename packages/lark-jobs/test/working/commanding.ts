@@ -115,6 +115,17 @@ export function commanding(connect: Connect): void {
     expect(found.errors).toMatchObject([{ code, message }])
   })
 
+  test('by its key, a payload without a command is queued, and fails at once', async () => {
+    await using bench = await Bench.make(connect)
+    const handle = await bench.jobs.dispatchByKey('lark:command', { comand: 'users:greet' })
+    await (await bench.work([], { stopWhenEmpty: true })).done
+    expect(await handle.find()).toMatchObject({
+      state: 'failed',
+      failures: 1,
+      errors: [{ code: 'JOB_INVALID' }],
+    })
+  })
+
   test('a cancel and the timeout abort the signal of the command, and process signals stay with the worker', async () => {
     await using bench = await Bench.make(connect)
     await bench.work([])
