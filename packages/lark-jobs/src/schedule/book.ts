@@ -221,10 +221,10 @@ export class ScheduleBook {
     if (state.movesTo !== undefined && isHere) {
       const { movesTo, ...kept } = state
       // If it is there already, somebody else has done this.
-      await schedules.write(movesTo, [newOf(id, definition, kept)])
+      await schedules.write(movesTo, [newOf(id, definition, kept)], undefined, true)
       await schedules.move(id, home, homeIn(movesTo), definition.ofClass !== undefined)
     } else if (isHere) await schedules.move(id, home, undefined)
-    await schedules.write(partition, [{ id, rev, remove: true }])
+    await schedules.write(partition, [{ id, rev, remove: true }], undefined, true)
   }
 
   /** Reads what `due` has handed out. @throws STORE_DAMAGED if it is unreadable */
@@ -275,7 +275,7 @@ export class ScheduleBook {
     const { at } = removed ?? (await schedules.get(partition, []))
     const state = begin(definition, at)
     if (definition.ofClass !== undefined) state.firstSeen = at
-    await schedules.write(partition, [newOf(id, definition, state, removed?.rev)])
+    await schedules.write(partition, [newOf(id, definition, state, removed?.rev)], undefined, true)
   }
 
   async #write(found: KeptSchedule, changed: Changed): Promise<ScheduleWritten> {
@@ -284,6 +284,7 @@ export class ScheduleBook {
       partition,
       [writeOf(found, changed)],
       this.#boundOf(partition),
+      true,
     )
     return written[0]!
   }

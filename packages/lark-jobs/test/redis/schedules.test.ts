@@ -129,23 +129,25 @@ test('a full server refuses a tick as a whole, and lets schedules be removed', a
   expect(written).toEqual([{ isWritten: true, rev: 0, jobs: [] }])
 })
 
-test('a definition, and a tick, wait for the disk if dispatches do; how far a schedule has come does not', async () => {
+test('a change on which somebody relies waits for the disk if dispatches do; a tick does not', async () => {
   await using server = await Server.start('redis-server', ['--appendonly', 'yes', '--appendfsync', 'always'])
   await using store = await openStore(server.url, { durability: 'strict' })
   const waits = async () =>
     Number(/cmdstat_waitaof:calls=(\d+)/.exec(String(await server.send('INFO', 'commandstats')))?.[1] ?? 0)
-  const write = async (change: ScheduleWrite) => (await store.schedules.write('emails', [change])).written[0]!
-  let { rev } = await write(made('nightly'))
-  expect(await waits()).toBe(1)
-  rev = (await write({ id: 'nightly', rev, state: '1', next: AT })).rev
+  const write = async (change: ScheduleWrite, isRelied?: boolean) =>
+    (await store.schedules.write('emails', [change], undefined, isRelied)).written[0]!
+  let { rev } = await write(made('nightly'), true)
   expect(await waits()).toBe(1)
   const tick = job({ id: tickId({ schedule: 'nightly', at: AT }) })
-  rev = (await write({ id: 'nightly', rev, state: '2', next: AT, jobs: [tick] })).rev
+  rev = (await write({ id: 'nightly', rev, state: '1', next: AT, jobs: [tick] })).rev
+  expect(await waits()).toBe(1)
+  rev = (await write({ id: 'nightly', rev, state: '2', next: AT }, true)).rev
   expect(await waits()).toBe(2)
-  await write({ ...made('nightly'), rev: rev + 1 })
+  // Nothing was written.
+  await write({ ...made('nightly'), rev: rev + 1 }, true)
   expect(await waits()).toBe(2)
   await server.send('CONFIG', 'SET', 'appendonly', 'no')
-  await expect(write({ ...made('nightly'), rev })).rejects.toMatchObject({
+  await expect(write({ ...made('nightly'), rev }, true)).rejects.toMatchObject({
     code: 'STORE_UNCERTAIN',
     message: expect.stringContaining('not surely on disk'),
   })

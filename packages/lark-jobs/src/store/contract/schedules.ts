@@ -118,12 +118,15 @@ export interface Schedules {
    * Writes schedules, each by itself: all of its changes or none. All in one call, at most `MAX_ITEMS` with their jobs.
    *
    * @param bound of the queue, for the jobs
+   * @param isRelied somebody relies on what was written: the answer waits for what a dispatch waits for
+   * (`StoreOptions.durability`). A tick need not wait: a server that loses it hands out its schedule again
    * @returns one answer for each, in their order
    */
   write(
     partition: string,
     writes: readonly ScheduleWrite[],
     bound?: Bound,
+    isRelied?: boolean,
   ): Promise<{ written: ScheduleWritten[] } & NextTick>
 
   /** Reads schedules, at most `MAX_ITEMS`, with the time by the store's clock. One for each id, in their order. */

@@ -58,13 +58,13 @@ export class RedisSchedules implements Schedules {
     partition: string,
     writes: readonly ScheduleWrite[],
     bound?: Bound,
+    isRelied = false,
   ): ReturnType<Schedules['write']> {
     const { keys, transport } = this.#scripts
     const deadline = transport.deadline()
     if (writes.some(brings)) await this.#registry.enter(partition, deadline)
-    const isLasting = writes.some((write) => 'remove' in write || brings(write))
     // A name of its own for each call: under another's, the wait could find the write of another call.
-    const memory = this.#durability !== undefined && isLasting ? `schedules.${newId()}` : ''
+    const memory = this.#durability !== undefined && isRelied ? `schedules.${newId()}` : ''
     const bounded = bound === undefined ? '' : packBound(bound, this.#cancelledOf(partition))
     const args = [String(randomInt(1, STEP)), memory, bounded, ...writes.flatMap(packWrite)]
     const reply = await this.#scripts.run('schedule-write', partition, args, deadline, true)
@@ -122,7 +122,7 @@ export class RedisSchedules implements Schedules {
   }
 }
 
-/** Whether a write brings a definition or jobs. If a server loses only a state, it hands out the schedule again. */
+/** Whether a write brings a definition or jobs: otherwise the partition has the schedule already, or will not have it. */
 function brings(write: ScheduleWrite): boolean {
   const hasDefinition = !('remove' in write) && write.definition !== undefined
   return hasDefinition || (write.jobs?.length ?? 0) > 0
