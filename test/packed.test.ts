@@ -207,6 +207,7 @@ describe('a program', () => {
         jobError,
         'lark-jobs/dist/credentials.js',
         'lark-jobs/dist/lease.js',
+        'lark-jobs/dist/schedules.js',
         'lark-jobs/dist/work.js',
         runtime,
       ].sort(),

@@ -52,7 +52,7 @@ await build({
     'job-error': ['src/run/job-error.ts'],
     lease: ['src/worker/lease/lease-watch.ts'],
     // With the parser of cron expressions, for a worker and for who looks at schedules.
-    schedules: ['src/schedule/book.ts', 'src/schedule/declared.ts'],
+    schedules: ['src/schedule/book.ts', 'src/schedule/declared.ts', 'src/dispatch/scheduled-job.ts'],
     work: ['src/api/work.ts'],
     operations: [
       'src/operate.ts',

@@ -47,8 +47,9 @@ export async function setSchedule<J extends JobLike>(
     id,
     definition,
     partition,
-    ({ definition: { ofClass } }) => {
-      if (ofClass === undefined) return
+    ({ definition: { ofClass }, state }) => {
+      // One that was dropped is free again.
+      if (ofClass === undefined || state.ended?.why === 'dropped') return
       throw new JobsError('SCHEDULE_TAKEN', `The job class '${ofClass}' declares the schedule ${id}`, {
         hint: 'Choose another id, or remove the schedule from the class.',
       })

@@ -17,6 +17,7 @@ import { CONCURRENCY, type WorkerOptions, type WorkOptions } from '../worker/opt
 import { PlainReport } from '../worker/report.ts'
 import { Worker } from '../worker/worker.ts'
 import { type Evaluations, loadedAgain } from './evaluations.ts'
+import { schedulesOfWorker } from './worker-schedules.ts'
 
 export { registryOf } from '../options/registry.ts'
 export { checkWork, type WorkOptions } from '../worker/options.ts'
@@ -57,11 +58,17 @@ export async function workerOn(
   const missing = absence(settings.source, isProduction || odd.length > 0)
   const unsure = isProduction ? [keyless(registry.classes) ?? []].flat() : []
   const needy = make === undefined ? needing(registry) : []
+  const {
+    schedules,
+    notices,
+    remarks: wrong,
+  } = await schedulesOfWorker(registry, settings, jobs === undefined)
   // Nothing above is about Lark's own class.
   registry.add(CommandJob)
-  const worker = new Worker({ ...rest, ...supervised, ...where })
+  const worker = new Worker({ ...rest, ...supervised, ...where, schedules })
   report.info(`Serving ${store.name}: ${words}, ${concurrency} at a time${missing}`)
-  for (const remark of [...warnings, ...remarks, ...odd, ...unsure, ...needy]) report.warn(remark)
+  for (const remark of [...warnings, ...remarks, ...odd, ...unsure, ...needy, ...wrong]) report.warn(remark)
+  for (const notice of notices) report.info(notice)
   return worker
 }
 

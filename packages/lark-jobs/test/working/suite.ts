@@ -51,6 +51,7 @@ import { rescheduling } from './rescheduling.ts'
 import { retryUntil } from './retry-until.ts'
 import { retrying } from './retrying.ts'
 import { running } from './running.ts'
+import { scheduling } from './scheduling.ts'
 import { settingSchedules } from './setting-schedules.ts'
 import { starting } from './starting.ts'
 import { stopping } from './stopping.ts'
@@ -112,6 +113,7 @@ export function describeWorking(connect: Connect, isRedis = false): void {
   describe('rate limiting', () => rateLimiting(connect))
   describe('breaking', () => breaking(connect))
   describe('hooks', () => hooks(connect))
+  describe('scheduling', () => scheduling(connect))
   describe('setting schedules', () => settingSchedules(connect))
   describe('contexts', () => contexts(connect))
   describe('drain check', () => drainCheck(connect))

@@ -1,0 +1,58 @@
+/**
+ * The schedules that a worker declares: those of its classes, and if it takes these from the folders of the application,
+ * those of the commands there too.
+ */
+import type { Settings } from '../config/config.ts'
+import { checkPlace } from '../config/queues.ts'
+import { declaredBy, partitionOf } from '../dispatch/scheduled-job.ts'
+import { listed } from '../model/listed.ts'
+import type { Registry } from '../options/registry.ts'
+import type { WorkerSchedules } from '../worker/options.ts'
+import { scheduledCommands } from './scheduled-commands.ts'
+
+interface SchedulesOfWorker {
+  /** Undefined if schedules are off. */
+  schedules?: WorkerSchedules
+  /** What is wrong, in a line each. */
+  remarks: string[]
+  /** For people: what does not run because schedules are off. */
+  notices: string[]
+}
+
+/**
+ * @param isOfFolders whether the classes are those in the folders of the application
+ * @throws SCHEDULE_INVALID, the errors of a dispatch, of what a class declares
+ */
+export async function schedulesOfWorker(
+  { classes }: Registry,
+  settings: Settings,
+  isOfFolders: boolean,
+): Promise<SchedulesOfWorker> {
+  const { partitions, bounds } = settings
+  const { enabled, timezone } = settings.schedules
+  // The worker warns about a class whose queue is not configured.
+  const placed = classes.filter(({ queueName }) => partitions.has(queueName))
+  if (!enabled) return { remarks: [], notices: turnedOff(placed.flatMap(({ schedules }) => schedules)) }
+  const ofClasses = placed.flatMap((jobClass) => {
+    const declared = declaredBy(jobClass, timezone)
+    for (const { id, definition } of declared) {
+      const records = [{ ...definition.job, id }]
+      checkPlace({ name: jobClass.name, queue: definition.queue, records }, settings)
+    }
+    return declared
+  })
+  const ids = new Set(ofClasses.map(({ id }) => id))
+  const commands = isOfFolders ? await scheduledCommands(settings, ids) : { declared: [], remarks: [] }
+  const placeOf: WorkerSchedules['placeOf'] = (id, definition) => partitionOf(id, definition, partitions)
+  const declared = [...ofClasses, ...commands.declared]
+  return { schedules: { declared, placeOf, bounds }, remarks: commands.remarks, notices: [] }
+}
+
+function turnedOff(schedules: readonly { id: string }[]): string[] {
+  if (schedules.length === 0) return []
+  const what = schedules.length === 1 ? 'This schedule does' : 'These schedules do'
+  const ids = listed(schedules.map(({ id }) => id))
+  return [
+    `${what} not run here: ${ids}. jobs.schedules.enabled turns schedules on; in development they are off`,
+  ]
+}

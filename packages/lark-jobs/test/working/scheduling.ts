@@ -1,0 +1,113 @@
+import { expect, test } from 'vitest'
+import { every, Job, unique } from '../../src/index.ts'
+import { operate } from '../../src/operate.ts'
+import { Bench, type Connect, Record } from './bench.ts'
+
+const SECOND = 1_000
+
+/** A class with a schedule of every second, and the instants that its jobs were told. */
+function secondly(key: string) {
+  const instants: number[] = []
+  class SecondlyJob extends Job {
+    override readonly key = key
+    override schedule = every('1s')
+    handle() {
+      instants.push(this.scheduledFor!.getTime())
+    }
+  }
+  return { SecondlyJob, instants }
+}
+
+const ids = async (bench: Bench) => (await bench.jobs.schedules.list()).map(({ id }) => id)
+
+/** Schedules that workers declare and fire. */
+export function scheduling(connect: Connect): void {
+  test('each tick of a schedule of a class becomes one job, with several workers', async () => {
+    await using bench = await Bench.make(connect)
+    const { SecondlyJob, instants } = secondly('secondly')
+    const report = new Record()
+    for (const client of [bench.jobs, bench.client(), bench.client()])
+      await bench.work([SecondlyJob], { report }, client)
+    await report.ends(3)
+    const [first] = instants.sort()
+    expect(first! % SECOND).toBe(0)
+    expect(instants).toEqual(instants.map((_, i) => first! + i * SECOND))
+    const info = (await bench.jobs.schedules.get('secondly'))!
+    expect(info).toMatchObject({
+      ofClass: true,
+      state: 'running',
+      when: 'every 1s',
+      key: 'secondly',
+      skipped: [],
+    })
+    expect(info.ticks).toBeGreaterThanOrEqual(3)
+    // The outcome of the last may be on its way.
+    expect(info.runs.slice(0, 2).map(({ tick, state }) => [tick, state])).toEqual(
+      instants.slice(0, 2).map((tick) => [tick, 'completed']),
+    )
+  })
+
+  test('a worker that runs fires a schedule that another process sets, with its payload', async () => {
+    await using bench = await Bench.make(connect)
+    const told: unknown[] = []
+    class TenantJob extends Job {
+      override readonly key = 'tenant'
+      override queueName = 'emails'
+      handle({ tenant }: { tenant: number }) {
+        told.push([tenant, this.id])
+      }
+    }
+    const report = new Record()
+    await bench.work([TenantJob], { report })
+    const { schedules } = bench.client()
+    const info = await schedules.set('tenant-7', TenantJob.with({ tenant: 7 }), every('1s', { limit: 2 }))
+    await report.ends(2)
+    const at = (ms: number) => new Date(ms).toISOString().replace('.000Z', 'Z')
+    expect(told).toEqual([
+      [7, `tenant-7@${at(info.next!)}`],
+      [7, `tenant-7@${at(info.next! + SECOND)}`],
+    ])
+    expect(await schedules.list({ state: 'ended' })).toMatchObject([{ ticks: 2, ended: { why: 'limit' } }])
+  })
+
+  test('jobs of a unique class that are rejected are in the history', async () => {
+    await using bench = await Bench.make(connect)
+    class UniqueJob extends Job {
+      override readonly key = 'unique'
+      override unique = unique()
+      handle() {}
+    }
+    const { jobs } = bench
+    await jobs.dispatch(UniqueJob.with().delayed('1h'))
+    await jobs.schedules.set('unique', UniqueJob.with(), every('1s', { limit: 1 }))
+    const report = new Record()
+    await bench.work([UniqueJob, secondly('other').SecondlyJob], { report })
+    // The other schedule does not tick before this one.
+    await report.ends(2)
+    expect(await jobs.schedules.get('unique')).toMatchObject({
+      state: 'ended',
+      lastRun: { state: 'rejected' },
+    })
+  })
+
+  test('while schedules are off, a worker declares none, fires none, and says so', async () => {
+    await using bench = await Bench.make(connect)
+    const { SecondlyJob, instants } = secondly('off')
+    class EndedJob extends Job {
+      override readonly key = 'ended'
+      handle() {}
+    }
+    const off = bench.client({ schedules: { enabled: false } })
+    const report = new Record()
+    await bench.work([SecondlyJob, EndedJob], { report }, off)
+    expect(report.warnings.join()).toContain(
+      'This schedule does not run here: off. jobs.schedules.enabled turns schedules on',
+    )
+    expect(await ids(bench)).toEqual([])
+    const { next } = await off.schedules.set('set', EndedJob.with(), every('1s'))
+    await off.dispatch(EndedJob.with().delayed(Math.max(0, next! + 1_500 - Date.now())))
+    await report.ends(1)
+    expect(await operate(bench.jobs).schedules.get('set')).toMatchObject({ ticks: 0, next })
+    expect(instants).toEqual([])
+  })
+}
