@@ -5,7 +5,7 @@
 import { afterEach, expect, test, vi } from 'vitest'
 import { memberId, nameOf } from '../../src/model/effect.ts'
 import { type Outcome, states } from '../../src/model/record.ts'
-import { RESEND_MEMORY } from '../../src/store/contract/store.ts'
+import { MAX_DUE, RESEND_MEMORY } from '../../src/store/contract/store.ts'
 import { Database } from '../../src/store/sqlite/database.ts'
 import { SqliteStore } from '../../src/store/sqlite/store.ts'
 import { Caller, LEASE } from '../conformance/caller.ts'
@@ -20,6 +20,7 @@ import {
   settlement,
   unstarted,
 } from '../conformance/jobs.ts'
+import { tick } from '../conformance/schedules.ts'
 import { Folder, options } from './folder.ts'
 import { open as openRaw } from './raw.ts'
 
@@ -80,6 +81,7 @@ async function live(store: SqliteStore, clock: { now: number }): Promise<void> {
   await store.prune('emails')
   await liveKept(store, ada, clock)
   await liveInFlow(store, ada, clock)
+  await liveScheduled(store, ada, clock)
   const { position } = await store.listen('emails', 'web', 1_000)
   await ada.enqueue(...jobs(2))
   await ada.settle(await ada.claimOne(), completed)
@@ -111,6 +113,23 @@ async function liveKept(store: SqliteStore, ada: Caller, clock: { now: number })
   await store.prune('emails')
   for (const kind of ['retry', 'purge'] as const) await store.alter('emails', ids(list), { kind })
   await store.clear('emails', 'hidden')
+}
+
+/** Everything that can happen to a schedule and the job of a tick. */
+async function liveScheduled(store: SqliteStore, ada: Caller, clock: { now: number }): Promise<void> {
+  const { schedules } = store
+  const at = clock.now
+  const [one, other] = ['one', 'other'].map((id) => ({ id, rev: 0, definition: '{}', state: '{}', next: at }))
+  await schedules.write('emails', [one!, other!])
+  const { due } = await schedules.due('emails', 9, 10)
+  const ticks = due.map(({ id, rev }) => ({ id, rev, state: '{}', next: at + 50, jobs: [tick(at, id)] }))
+  await schedules.write('emails', ticks)
+  await ada.settle(await ada.claimOne(), { ...completed, took: 5 })
+  await store.clear('emails', 'waiting')
+  const { found } = await schedules.get('emails', ['one', 'other', 'unknown'])
+  await schedules.write('emails', [{ id: 'one', rev: found[0]!.rev, remove: true }])
+  await schedules.write('emails', [{ id: 'unknown', rev: 0, remove: true }])
+  await store.survey('ada', [{ partition: 'emails' }])
 }
 
 /** Everything that can happen to a member of a flow whose class has a hook. */
@@ -148,7 +167,7 @@ test('finds jobs and leases by index and never sorts them', async () => {
   const statements = collect()
   await live(store, clock)
   const aboutJobs = [...statements].filter((sql) =>
-    /\b(jobs|leases|effects|members|flows|watches|events|listeners)\b/.test(sql),
+    /\b(jobs|leases|effects|members|flows|watches|events|listeners|schedules)\b/.test(sql),
   )
   expect(aboutJobs.length).toBeGreaterThan(30)
 
@@ -157,8 +176,82 @@ test('finds jobs and leases by index and never sorts them', async () => {
     const steps = planner.prepare(`EXPLAIN QUERY PLAN ${sql}`).all([]) as { detail: string }[]
     const bad = steps
       .map((step) => step.detail)
-      .filter((step) => /SCAN (jobs|leases|effects|members|flows|events|listeners)|TEMP B-TREE/.test(step))
+      .filter((step) =>
+        /SCAN (jobs|leases|effects|members|flows|events|listeners|schedules)|TEMP B-TREE/.test(step),
+      )
     expect(bad, sql).toEqual([])
   }
   planner.close()
+})
+
+/** Counts the statements of calls, by name. */
+class Figures {
+  readonly counts: Record<string, number> = {}
+
+  async count<T>(name: string, call: () => Promise<T>): Promise<T> {
+    const spies = (['run', 'get', 'all'] as const).map((each) => vi.spyOn(Database.prototype, each))
+    const answer = await call()
+    this.counts[name] = spies.reduce((sum, spy) => sum + spy.mock.calls.length, 0)
+    for (const spy of spies) spy.mockRestore()
+    return answer
+  }
+}
+
+test('plain jobs pay nothing for what they do not use: the number of statements', async () => {
+  await using folder = await Folder.make()
+  await using store = await folder.store()
+  const ada = new Caller(store, 'ada', 'emails')
+  const figures = new Figures()
+  await ada.enqueue(job())
+  await figures.count('queue 1', () => ada.enqueue(job()))
+  await figures.count('queue 50', () => ada.enqueue(...jobs(50)))
+  let held = await ada.claim(1)
+  const turn = (limit: number) => async () => {
+    const settled = held.map((each) => settlement(each, completed))
+    held = (await ada.exchange(settled, { limit, lease: LEASE })).jobs
+  }
+  await figures.count('complete 1, claim 1', turn(1))
+  await figures.count('complete 1, claim 50', turn(50))
+  await figures.count('complete 50', turn(1))
+  await figures.count('claim nothing', turn(1))
+  await figures.count('survey', () => store.survey('ada', [{ partition: 'emails', waits: true }]))
+  expect(figures.counts).toEqual({
+    'queue 1': 7,
+    'queue 50': 56,
+    'complete 1, claim 1': 13,
+    'complete 1, claim 50': 13,
+    'complete 50': 8,
+    'claim nothing': 6,
+    survey: 2,
+  })
+})
+
+test('a tick takes two statements, its run two more, and what many share takes a few', async () => {
+  await using folder = await Folder.make()
+  await using store = await folder.store()
+  const ada = new Caller(store, 'ada', 'emails')
+  const figures = new Figures()
+  const names = Array.from({ length: MAX_DUE }, (_, n) => `s${n}`)
+  const at = Date.UTC(2026, 0, 1)
+  const made = names.map((id) => ({ id, rev: 0, definition: '{}', state: '{}', next: at }))
+  await store.schedules.write('emails', made)
+  const { due } = await figures.count('hand out 100', () => store.schedules.due('emails', MAX_DUE, LEASE))
+  await figures.count('hand out nothing', () => store.schedules.due('emails', MAX_DUE, LEASE))
+  const ticks = due.map(({ id, rev }) => ({
+    id,
+    rev,
+    state: '{}',
+    next: Date.now() + LEASE,
+    jobs: [tick(at, id)],
+  }))
+  await figures.count('write 100', () => store.schedules.write('emails', ticks))
+  const held = await ada.claim(MAX_DUE)
+  const settled = held.map((each) => settlement(each, completed))
+  await figures.count('complete 100', () => ada.exchange(settled, { limit: 0, lease: LEASE }))
+  expect(figures.counts).toEqual({
+    'hand out 100': 10,
+    'hand out nothing': 2,
+    'write 100': 206,
+    'complete 100': 207,
+  })
 })

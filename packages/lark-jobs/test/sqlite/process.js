@@ -178,6 +178,31 @@ const roles = {
     }
   },
 
+  /**
+   * Handles the schedules that are due, which are due again at once, and runs some of their jobs, for ever. Reports the
+   * ticks that are certain.
+   */
+  async tick() {
+    await store.open()
+    for (let held = []; ; ) {
+      const { at, due } = await store.schedules.due('emails', 3, 5)
+      const writes = due.map(({ id, rev, state }) => {
+        const next = Number(state) + 1
+        const instant = new Date(next * 1_000).toISOString().replace('.000Z', 'Z')
+        const jobs = [{ ...job(next), id: `${id}@${instant}` }]
+        return { id, rev, state: String(next), next: at, jobs }
+      })
+      const { written } = await store.schedules.write('emails', writes)
+      process.send(writes.filter((_, n) => written[n].isWritten).map(({ jobs }) => jobs[0].id))
+      const settlements = held.map(({ id, token }) => ({
+        id,
+        token,
+        outcome: { kind: 'completed', took: 1 },
+      }))
+      held = (await store.exchange('emails', call(), settlements, { limit: 2, lease: 60_000 })).jobs
+    }
+  },
+
   /** Completes jobs until the test stops it, and reports each job when it is certainly settled. */
   async work() {
     await store.open()

@@ -1,9 +1,10 @@
 /**
- * The last runs of a schedule: JSON in its row, written in the step that ends the job of a tick.
+ * The last runs of a schedule: a text in its row, one run a line, written in the step that ends the job of a tick.
+ *
+ *   tick state at [took]        1767225600000 completed 1767225601200 1150
  */
 import { type ScheduleRun, tickOf } from '../../model/tick.ts'
 import { MAX_RUNS } from '../contract/store.ts'
-import { parsed } from '../contract/unreadable.ts'
 import type { Partition } from './partition.ts'
 
 const find = 'SELECT runs FROM schedules WHERE partition = ? AND id = ?'
@@ -23,13 +24,23 @@ export function noteRun(
   const tick = tickOf(job)
   const found = tick && database.get<{ runs: string | null }>(find, id, tick.schedule)
   if (found === undefined) return
-  const run: ScheduleRun = { tick: tick!.at, state, at: now }
-  if (state === 'completed' && took !== undefined) run.took = took
-  database.run(keep, JSON.stringify([...readRuns(found.runs), run].slice(-MAX_RUNS)), id, tick!.schedule)
+  const line = `${tick!.at} ${state} ${now}`
+  const run = state === 'completed' && took !== undefined ? `${line} ${took}` : line
+  database.run(keep, [...linesOf(found.runs), run].slice(-MAX_RUNS).join('\n'), id, tick!.schedule)
 }
 
-/** A damaged list counts as an empty one. */
+/** Damaged lines are left out. */
 export function readRuns(text: string | null): ScheduleRun[] {
-  const runs = parsed(text)
-  return Array.isArray(runs) ? runs : []
+  const runs: ScheduleRun[] = []
+  for (const line of linesOf(text)) {
+    const [tick, state, at, took] = line.split(' ')
+    const run: ScheduleRun = { tick: Number(tick), state: state as ScheduleRun['state'], at: Number(at) }
+    if (took !== undefined) run.took = Number(took)
+    if (!Number.isNaN(run.tick + run.at + (run.took ?? 0))) runs.push(run)
+  }
+  return runs
+}
+
+function linesOf(text: unknown): string[] {
+  return typeof text === 'string' && text !== '' ? text.split('\n') : []
 }

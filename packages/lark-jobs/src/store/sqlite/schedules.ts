@@ -5,6 +5,10 @@
  *
  * `rev` is at least the time of its write. So the number is a new one also for a schedule that was removed and made
  * again, and in a file that was put back to an earlier state.
+ *
+ * Measured on 2026-11-26 (2 cores, 24 GiB, shared and very busy, Node 20.20, `libsql`, 10,000 schedules with 20 runs
+ * each, 100 a call; µs of CPU for a tick in a file): 19 to hand it out, and 22 to write it, of which 6 for its job. To
+ * claim and complete its job 27; a plain job 12.
  */
 import {
   type Bound,
@@ -35,7 +39,10 @@ const lend = 'UPDATE schedules SET dueAt = ? WHERE seq IN (SELECT value FROM jso
 const show = `SELECT ${columns} FROM schedules WHERE seq IN (SELECT value FROM json_each(?))`
 const find = `
   SELECT ${columns} FROM schedules WHERE partition = ? AND id IN (SELECT value FROM json_each(?))`
-const first = 'SELECT min(dueAt) AS dueAt FROM schedules WHERE partition = ? AND dueAt IS NOT NULL'
+/** A damaged instant is none: texts are greater than all numbers. */
+const first = `
+  SELECT min(dueAt) AS dueAt FROM schedules
+  WHERE partition = ? AND dueAt <= ${Number.MAX_SAFE_INTEGER} AND dueAt IS NOT NULL`
 const isThere = 'SELECT 1 FROM schedules WHERE partition = ? AND id = ?'
 const make = `
   INSERT OR IGNORE INTO schedules (partition, id, rev, definition, state, dueAt) VALUES (?, ?, ?, ifnull(?, ''), ?, ?)
