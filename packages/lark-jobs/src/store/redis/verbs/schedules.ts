@@ -24,8 +24,8 @@ import { packBound, packJobs } from './packing.ts'
 import type { PartitionRegistry } from './partition-registry.ts'
 import { readEnqueued, type Texts } from './reading.ts'
 
-/** The most by which a number rises. With a write each second it is exact for centuries. */
-const STEP = 2 ** 20
+/** A number rises by less than this, and by at least a tenth of it. With a write each second it is exact for centuries. */
+const STEP = 1_000_000
 
 export class RedisSchedules implements Schedules {
   readonly #scripts: Scripts
@@ -66,7 +66,7 @@ export class RedisSchedules implements Schedules {
     // A name of its own for each call: under another's, the wait could find the write of another call.
     const memory = this.#durability !== undefined && isRelied ? `schedules.${newId()}` : ''
     const bounded = bound === undefined ? '' : packBound(bound, this.#cancelledOf(partition))
-    const args = [String(randomInt(1, STEP)), memory, bounded, ...writes.flatMap(packWrite)]
+    const args = [String(randomInt(STEP / 10, STEP)), memory, bounded, ...writes.flatMap(packWrite)]
     const reply = await this.#scripts.run('schedule-write', partition, args, deadline, true)
     const [numbers, next, verdicts] = reply as [string[], number, string]
     if (memory !== '' && numbers.some((number) => number !== ''))
