@@ -101,16 +101,26 @@ function withHint(error: LarkError): LarkError {
   return new LarkError(code, `${message} (${hint.replaceAll('\n', '; ')})`, { cause: error.cause, exit: 2 })
 }
 
+/** The run of a command. What it has started may go on after its end, and is then no part of it. */
+interface CommandRun {
+  isOver: boolean
+}
+
 const slot = Symbol.for('s18i.lark.jobs.command')
 /** Shared by all copies of this package in the process. It slows down promises, so it is created with the first command. */
-const shared = globalThis as { [slot]?: AsyncLocalStorage<true> }
+const shared = globalThis as { [slot]?: AsyncLocalStorage<CommandRun> }
 
-function marked<T>(act: () => T): T {
+async function marked<T>(act: () => Promise<T>): Promise<T> {
   shared[slot] ??= new AsyncLocalStorage()
-  return shared[slot].run(true, act)
+  const run = { isOver: false }
+  try {
+    return await shared[slot].run(run, act)
+  } finally {
+    run.isOver = true
+  }
 }
 
 /** Whether the caller is a command that runs as a job. */
 export function isInCommand(): boolean {
-  return shared[slot]?.getStore() === true
+  return shared[slot]?.getStore()?.isOver === false
 }

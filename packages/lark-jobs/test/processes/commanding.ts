@@ -86,4 +86,55 @@ export function commanding(url: () => string | undefined): void {
     expect(stderr).toContain('Hello, Ada')
     expect(stderr).toContain('Hello, Grace')
   })
+
+  test('workers run a command on its schedule, and each tick once', async () => {
+    await using app = await greetingApp(url(), {
+      'src/commands/Tick.ts': `
+        import { appendFileSync, readFileSync } from 'node:fs'
+        import { Command, flag } from '@s18i/lark'
+        import { every } from '@s18i/lark-jobs'
+        export class Tick extends Command {
+          readonly key = 'clock:tick'
+          schedule = [{ name: 'fast', when: every('1s', { limit: 3 }), args: { by: 2 }, queueName: 'emails' }]
+          by = flag.number('By', { default: 1 })
+          handle() {
+            appendFileSync('ticks', this.by + ' ' + this.scheduledFor!.getTime() + '\\n')
+            if (readFileSync('ticks', 'utf8').match(/\\n/g)!.length === 3) this.info('the third')
+          }
+        }`,
+      'src/commands/Wrong.ts': `
+        import { Command } from '@s18i/lark'
+        export class Wrong extends Command { readonly key = 'wrong'; schedule = 'daily'; handle() {} }`,
+      'look.js': `
+        import { Jobs } from '@s18i/lark-jobs'
+        const { schedules } = Jobs
+        console.log(JSON.stringify([await schedules.list(), await schedules.get('clock:tick/fast')]))
+        await Jobs.close()`,
+    })
+    const workers = [app.lark('jobs:work'), app.lark('jobs:work')]
+    await Promise.race(workers.map((worker) => worker.says('the third')))
+    for (const { child } of workers) child.kill('SIGTERM')
+    const [first, second] = await Promise.all(workers.map(({ result }) => result))
+    expect([first!.code, second!.code]).toEqual([0, 0])
+    for (const { stderr } of [first!, second!])
+      expect(stderr).toContain(
+        "! The command wrong (src/commands/Wrong.ts) does not run by itself: wrong: schedule is 'daily'",
+      )
+    const ticks = (await app.read('ticks'))
+      .trim()
+      .split('\n')
+      .map((line) => line.split(' ').map(Number))
+    const [begin] = ticks.map(([, at]) => at!)
+    expect(ticks).toEqual([2, 2, 2].map((by, i) => [by, begin! + i * 1_000]))
+    const [list, found] = JSON.parse((await app.start(['look.js']).result).stdout)
+    expect(list).toHaveLength(1)
+    expect(found).toMatchObject({
+      id: 'clock:tick/fast',
+      key: 'lark:command',
+      ofClass: true,
+      ticks: 3,
+      state: 'ended',
+    })
+    expect(found.runs).toHaveLength(3)
+  })
 }
