@@ -1,0 +1,206 @@
+/**
+ * Schedules in several processes: workers are killed, their clocks are hours apart, the store goes away, and two deploys
+ * take turns. Each tick is one job, with the definition that holds.
+ *
+ * `LARK_TICKS=60` sets for how many seconds.
+ */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { expect } from 'vitest'
+import { createJobs, type Jobs } from '../../src/index.ts'
+import { type Tick, tickOf } from '../../src/model/tick.ts'
+import { App, type Running } from './app.ts'
+import type { Place } from './awaiting.ts'
+
+const SECONDS = Number(process.env.LARK_TICKS ?? 8)
+const SCHEDULES = 5
+/** Milliseconds between two kills of a worker. */
+const PAUSE = 700
+const files = {
+  'lark.config.js': `export default {
+    jobs: { prefix: process.env.PREFIX || undefined, keep: { completed: { count: 100_000 } }, schedules: { enabled: true } }
+  }`,
+  'jobs/TickJob.js': `
+    import { every, Job } from '@s18i/lark-jobs'
+    export class TickJob extends Job {
+      key = 'tick'
+      schedule = Array.from({ length: ${SCHEDULES} }, (_, n) => (
+        { name: String(n), when: every('1s'), payload: { version: process.env.VERSION ?? 'one' } }
+      ))
+      handle({ version }) {}
+    }`,
+  'jobs/LoadJob.js': `
+    import { Job } from '@s18i/lark-jobs'
+    export class LoadJob extends Job {
+      key = 'load'
+      keep = { completed: false }
+      handle({ n }) {}
+    }`,
+  // A worker whose own clock is off by some milliseconds.
+  'clock.js': `
+    const off = Number(process.env.CLOCK ?? 0)
+    const { now } = Date
+    globalThis.Date = class extends Date {
+      constructor(...args) { super(...(args.length === 0 ? [now() + off] : args)) }
+      static now() { return now() + off }
+    }`,
+  'work.js': `
+    import { Jobs } from '@s18i/lark-jobs'
+    process.once('SIGTERM', () => Jobs.close())
+    await Jobs.work({ concurrency: 20, lease: 1_000 })`,
+}
+
+interface Ran extends Tick {
+  version: string
+}
+
+/** The jobs of all ticks, in the order of their instants. */
+async function ticksOf(jobs: Jobs): Promise<Ran[]> {
+  const all: Ran[] = []
+  let cursor: string | undefined
+  do {
+    const page = await jobs.list({ key: 'tick' }, { limit: 1_000, ...(cursor !== undefined && { cursor }) })
+    cursor = page.cursor
+    for (const { id, payload, state } of page.jobs) {
+      expect(`${id} ${state}`).toBe(`${id} completed`)
+      all.push({ ...tickOf(id)!, version: (payload as { version: string }).version })
+    }
+  } while (cursor !== undefined)
+  return all.sort((one, other) => one.at - other.at)
+}
+
+function bySchedule(ran: readonly Ran[]): Map<string, Ran[]> {
+  const schedules = new Map<string, Ran[]>()
+  for (const each of ran) schedules.set(each.schedule, [...(schedules.get(each.schedule) ?? []), each])
+  return schedules
+}
+
+/** Each schedule has ticked in each second from the first to the last. No two jobs have one id, so none is doubled. */
+function expectNoGap(ran: readonly Ran[]): void {
+  const schedules = bySchedule(ran)
+  expect(schedules.size).toBe(SCHEDULES)
+  for (const [schedule, ticks] of schedules) {
+    const instants = ticks.map(({ at }) => at)
+    const all = Array.from({ length: ticks.length }, (_, n) => instants[0]! + 1_000 * n)
+    expect({ [schedule]: instants }).toEqual({ [schedule]: all })
+    expect(ticks.length).toBeGreaterThanOrEqual(Math.min(3, SECONDS - 2))
+  }
+}
+
+async function place({ connection, prefix }: Place): Promise<{ app: App; jobs: Jobs }> {
+  const env = { LARK_JOBS_URL: connection, ...(prefix !== undefined && { PREFIX: prefix }) }
+  const app = await App.make(files, env)
+  const jobs = createJobs({ connection, ...(prefix !== undefined && { prefix }) })
+  return { app, jobs }
+}
+
+function worker(app: App, env: Record<string, string> = {}): Running {
+  return app.start(['--import', './clock.js', 'work.js'], '.', env)
+}
+
+/** Resolves when all jobs of ticks have ended. */
+async function ended(jobs: Jobs): Promise<void> {
+  for (;;) {
+    const { jobs: left } = await jobs.list(
+      { key: 'tick', state: ['waiting', 'active', 'delayed'] },
+      { limit: 1 },
+    )
+    if (left.length === 0) return
+    await sleep(50)
+  }
+}
+
+/**
+ * Workers are killed all the time.
+ *
+ * @param clocks milliseconds by which the clock of each worker is off
+ * @param harm what happens to the store meanwhile
+ */
+export async function tickUnderAbuse(
+  where: Place,
+  clocks: readonly number[],
+  harm: () => Promise<void> = async () => {},
+): Promise<void> {
+  const { app, jobs } = await place(where)
+  await using _ = app
+  await using __ = jobs
+  const start = (n: number) => worker(app, { CLOCK: String(clocks[n]) })
+  const workers = clocks.map((_, n) => start(n))
+  const over = Date.now() + SECONDS * 1_000
+  const harming = harm()
+  for (let n = 0; Date.now() < over; n = (n + 1) % workers.length) {
+    // Each dies after it has begun. One that started just when the store went away has ended by itself.
+    await workers[n]!.says('Serving').catch(() => {})
+    await sleep(PAUSE)
+    workers[n]!.child.kill('SIGKILL')
+    await workers[n]!.result
+    workers[n] = start(n)
+  }
+  await harming
+  await Promise.all(workers.map((each) => each.says('Serving').catch(() => {})))
+  await pauseAll(jobs)
+  await ended(jobs)
+  expectNoGap(await ticksOf(jobs))
+  for (const { child } of workers) child.kill('SIGKILL')
+}
+
+async function pauseAll(jobs: Jobs): Promise<void> {
+  for (const { id } of await jobs.schedules.list()) await jobs.schedules.pause(id)
+}
+
+/** Two deploys take turns while other jobs run. */
+export async function deployInTurns(where: Place): Promise<void> {
+  const { app, jobs } = await place(where)
+  await using _ = app
+  await using __ = jobs
+  const living: Running[] = []
+  const start = async (version: string) => {
+    const running = worker(app, { VERSION: version })
+    await running.says('Serving')
+    living.push(running)
+    return running
+  }
+  const stop = async (running: Running) => {
+    running.child.kill('SIGTERM')
+    await running.result
+  }
+  let isOver = false
+  const loading = (async () => {
+    for (let n = 0; !isOver; n += 1) {
+      await jobs.dispatchByKey('load', { n }).catch(() => {})
+      await sleep(5)
+    }
+  })()
+  /** @returns the version of the ticks of the next two seconds */
+  const now = async () => {
+    const from = Date.now() + 1_000
+    await sleep(3_000)
+    const ran = (await ticksOf(jobs)).filter(({ at }) => at >= from)
+    return [...new Set(ran.map(({ version }) => version))]
+  }
+  const [one, two] = [await start('one'), await start('one')]
+  expect(await now()).toEqual(['one'])
+  const three = await start('two')
+  expect(await now()).toEqual(['two'])
+  await stop(one)
+  // An old process that starts again changes nothing.
+  const four = await start('one')
+  expect(await now()).toEqual(['two'])
+  await stop(two)
+  await stop(three)
+  await stop(four)
+  const five = await start('one')
+  expect(await now()).toEqual(['one'])
+  await start('two')
+  expect(await now()).toEqual(['two'])
+  isOver = true
+  await loading
+  await pauseAll(jobs)
+  await ended(jobs)
+  const ran = await ticksOf(jobs)
+  for (const ticks of bySchedule(ran).values()) {
+    // The turns of the deploys, and nothing in between.
+    const turns = ticks.map(({ version }) => version).filter((each, n, all) => each !== all[n - 1])
+    expect(turns).toEqual(['one', 'two', 'one', 'two'])
+  }
+  for (const { child } of [five, ...living]) child.kill('SIGKILL')
+}
