@@ -146,8 +146,12 @@ export class ScheduleBook {
   /** @returns whether it was there */
   async remove(id: string, allows: (found: KeptSchedule) => void = () => {}): Promise<boolean> {
     for (;;) {
-      const found = await this.get(id)
+      const found = await this.get(id).catch((error) => {
+        if (JobsError.is(error, 'STORE_DAMAGED')) return 'damaged' as const
+        throw error
+      })
       if (found === undefined) return false
+      if (found === 'damaged') return this.#discard(id)
       allows(found)
       const state: ScheduleState = { ...found.state, isRemoved: true }
       const rev = await this.write(found, { state })
@@ -179,7 +183,7 @@ export class ScheduleBook {
       for (let i = 0; i < ids.length; i += MAX_ITEMS) {
         const { at, found } = await this.#store.schedules.get(partition, ids.slice(i, i + MAX_ITEMS))
         for (const stored of found) {
-          const schedule = stored && this.parse(partition, stored, at)
+          const schedule = stored && this.#readable(partition, stored, at)
           if (schedule !== undefined && !schedule.state.isRemoved) all.push(schedule)
         }
       }
@@ -245,6 +249,27 @@ export class ScheduleBook {
         hint: `Remove it: lark schedule:remove ${id}`,
       },
     )
+  }
+
+  #readable(...read: Parameters<ScheduleBook['parse']>): KeptSchedule | undefined {
+    try {
+      return this.parse(...read)
+    } catch (error) {
+      if (JobsError.is(error, 'STORE_DAMAGED')) return undefined
+      throw error
+    }
+  }
+
+  /** Removes a schedule that is unreadable. @returns whether it was there */
+  async #discard(id: string): Promise<boolean> {
+    const { schedules } = this.#store
+    const home = await schedules.home(id)
+    if (home === undefined) return false
+    const partition = partitionOf(home)
+    const [stored] = (await schedules.get(partition, [id])).found
+    if (stored !== undefined) await schedules.write(partition, [{ id, rev: stored.rev, remove: true }])
+    await schedules.move(id, home, undefined)
+    return stored !== undefined
   }
 
   async #read(partition: string, id: string): Promise<KeptSchedule | undefined> {

@@ -2,6 +2,7 @@ import { expect, test } from 'vitest'
 import { every, Job, unique } from '../../src/index.ts'
 import { operate } from '../../src/operate.ts'
 import { Bench, type Connect, Record } from './bench.ts'
+import { damageSchedule } from './setting-schedules.ts'
 
 const SECOND = 1_000
 
@@ -88,6 +89,20 @@ export function scheduling(connect: Connect): void {
       state: 'ended',
       lastRun: { state: 'rejected' },
     })
+  })
+
+  test('a schedule of a class whose record is damaged stops no others, and the worker says so', async () => {
+    await using bench = await Bench.make(connect)
+    const damaged = secondly('a-damaged')
+    const fine = secondly('b-fine')
+    const first = await bench.work([damaged.SecondlyJob])
+    await first.stop()
+    await damageSchedule(bench.jobs, 'a-damaged')
+    const report = new Record()
+    await bench.work([damaged.SecondlyJob, fine.SecondlyJob], { report }, bench.client())
+    await report.ends(1)
+    expect(fine.instants).toHaveLength(1)
+    expect(report.warnings.join()).toContain("a schedule 'a-damaged'")
   })
 
   test('while schedules are off, a worker declares none, fires none, and says so', async () => {

@@ -33,6 +33,14 @@ async function declare(jobs: Jobs, Class: new () => Job): Promise<void> {
     await bookOf(opened).set(id, definition, partitionOf(id, definition, opened.settings.partitions))
 }
 
+/** Writes something else in the place of a schedule. */
+export async function damageSchedule(jobs: Jobs, id: string): Promise<void> {
+  const opened = await jobs[open]()
+  const { partition, rev } = (await bookOf(opened).get(id))!
+  const write = { id, rev, definition: 'damaged', state: 'damaged', next: Date.now() }
+  await opened.store.schedules!.write(partition, [write])
+}
+
 /** What a schedule says, without what differs from run to run. */
 const said = ({ since: _, next: __, ...rest }: ScheduleInfo) => rest
 
@@ -201,6 +209,23 @@ export function settingSchedules(connect: Connect): void {
     const moved = await schedules.set('report', ShopJob.with({ tenant: 4 }).onQueue('low'), every('1h'))
     expect(moved).toMatchObject({ queue: 'low', state: 'running' })
     expect(await schedules.list()).toEqual([moved])
+  })
+
+  test('a schedule whose record is damaged is reported by its id, stops no others, and can be removed', async () => {
+    await using bench = await Bench.make(connect)
+    const { schedules } = bench.jobs
+    for (const id of ['a', 'b', 'c']) await schedules.set(id, ReportJob.with({ tenant: 1 }), every('1h'))
+    await damageSchedule(bench.jobs, 'b')
+    expect((await schedules.list()).map(({ id }) => id)).toEqual(['a', 'c'])
+    const damaged = { code: 'STORE_DAMAGED', message: expect.stringContaining("a schedule 'b'") }
+    await expect(schedules.get('b')).rejects.toMatchObject(damaged)
+    await expect(schedules.set('b', ReportJob.with({ tenant: 1 }), every('1h'))).rejects.toMatchObject(
+      damaged,
+    )
+    expect(await schedules.remove('b')).toBe(true)
+    expect(await schedules.remove('b')).toBe(false)
+    await schedules.set('b', ReportJob.with({ tenant: 1 }), every('1h'))
+    expect(await schedules.list()).toHaveLength(3)
   })
 
   test('the id of a schedule of a class is taken', async () => {

@@ -4,6 +4,7 @@
  * know the class of, and none of them declares, is dropped after a while.
  */
 import { defined } from '../../model/defined.ts'
+import { JobsError } from '../../model/errors.ts'
 import type { WorkerRecord } from '../../model/record.ts'
 import type { Registry } from '../../options/registry.ts'
 import type { KeptSchedule, ScheduleBook } from '../../schedule/book.ts'
@@ -73,14 +74,30 @@ export class Declarations {
     for (const { schedules = {} } of await store.workers())
       for (const [id, hash] of Object.entries(schedules)) add(id, hash)
     for (const { id, definition } of declared) add(id, hashOf(definition))
-    for (const each of declared) await this.#declare(each, hashes)
+    for (const each of declared) await this.#unlessDamaged(each.id, () => this.#declare(each, hashes))
     const own = new Set(declared.map(({ id }) => id))
     for (const { id } of await store.schedules.homes(true))
-      if (!own.has(id) && !hashes.has(id)) await this.#dropUndeclared(id)
+      if (!own.has(id) && !hashes.has(id)) await this.#unlessDamaged(id, () => this.#dropUndeclared(id))
+  }
+
+  /** An unreadable schedule does not stop the others. */
+  async #unlessDamaged(id: string, act: () => Promise<void>): Promise<void> {
+    try {
+      await act()
+    } catch (error) {
+      if (!JobsError.is(error, 'STORE_DAMAGED')) throw error
+      this.#warn(id, error.message)
+    }
+  }
+
+  /** Warns once of each schedule. */
+  #warn(id: string, text: string): void {
+    if (!this.#warned.has(id)) this.#options.report.warn(text)
+    this.#warned.add(id)
   }
 
   async #declare({ id, definition }: DeclaredSchedule, hashes: Declared): Promise<void> {
-    const { book, placeOf, report } = this.#options
+    const { book, placeOf } = this.#options
     while (!this.#isStopped) {
       const found = await book.get(id)
       if (found === undefined) {
@@ -88,11 +105,8 @@ export class Declarations {
         continue
       }
       if (found.definition.ofClass === undefined) {
-        if (!this.#warned.has(id))
-          report.warn(
-            `${definition.ofClass} declares the schedule '${id}', but Jobs.schedules.set() has made one with this id`,
-          )
-        this.#warned.add(id)
+        const text = `${definition.ofClass} declares the schedule '${id}', but Jobs.schedules.set() has made one with this id`
+        this.#warn(id, text)
         return
       }
       const held = holding(found, definition, hashes.get(id)!, found.at)
