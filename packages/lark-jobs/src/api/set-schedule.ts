@@ -4,7 +4,8 @@
 import { checkPlace } from '../config/queues.ts'
 import { partitionOf, scheduledJob } from '../dispatch/scheduled-job.ts'
 import { JobsError } from '../model/errors.ts'
-import { type Operated, open, settings } from '../operate/operations.ts'
+import type { Timing } from '../model/timing.ts'
+import { type Operated, open } from '../operate/operations.ts'
 import { bookOf, infoOf, type ScheduleInfo } from '../operate/schedule-info.ts'
 import { classOf, type JobLike } from '../options/job-class.ts'
 import { isRecurrence, type Recurrence } from '../options/recurrence.ts'
@@ -14,7 +15,7 @@ import { instantsAfter } from '../schedule/instants.ts'
 import { type Draft, drafted, isDraft } from './draft.ts'
 
 /** What an instance of `Jobs` gives to its schedules. @internal */
-export type OperatedSchedules = Pick<Operated, typeof open | typeof settings>
+export type OperatedSchedules = Pick<Operated, typeof open>
 
 const voice = voiceOf('SCHEDULE_INVALID', 'Jobs.schedules.set()')
 
@@ -30,30 +31,30 @@ export async function setSchedule<J extends JobLike>(
     refuse(voice, 'the second argument', draft, 'a draft, such as ReportJob.with({ tenant: 7 })')
   if (!isRecurrence(when))
     refuse(voice, 'the third argument', when, "cron(), every() or daily(), such as daily('08:00')")
-  const said = await jobs[settings]()
-  const { timezone } = said.schedules
-  const definition = scheduledJob(id, draft[drafted], when, { timezone })
+  const define = (timezone: string) => scheduledJob(id, draft[drafted], when, { timezone })
+  // What is wrong is found before the store is opened.
+  const inUtc = define('UTC')
+  const opened = await jobs[open]()
+  const { schedules, partitions } = opened.settings
+  const definition = schedules.timezone === 'UTC' ? inUtc : define(schedules.timezone)
   const { timing, queue, job } = definition
-  // Whatever its limits say: a schedule that is over is no mistake.
-  if (
-    timing.kind === 'cron' &&
-    instantsAfter({ ...timing, from: undefined, until: undefined }, 0, 1).length === 0
-  )
+  if (timing.kind === 'cron' && neverTicks(timing))
     refuse(voice, 'the expression', timing.expression, 'one that names some date: this one never ticks')
   const name = classOf(draft[drafted].Class).name
-  checkPlace({ name, queue, records: [{ ...job, id }] }, said)
-  const partition = partitionOf(id, definition, said.partitions)
-  const kept = await bookOf(await jobs[open]()).set(
-    id,
-    definition,
-    partition,
-    ({ definition: { ofClass }, state }) => {
-      // One that was dropped is free again.
-      if (ofClass === undefined || state.ended?.why === 'dropped') return
-      throw new JobsError('SCHEDULE_TAKEN', `The job class '${ofClass}' declares the schedule ${id}`, {
-        hint: 'Choose another id, or remove the schedule from the class.',
-      })
-    },
-  )
+  checkPlace({ name, queue, records: [{ ...job, id }] }, opened.settings)
+  const partition = partitionOf(id, definition, partitions)
+  const kept = await bookOf(opened).set(id, definition, partition, ({ definition: { ofClass }, state }) => {
+    // One that was dropped is free again.
+    if (ofClass === undefined || state.ended?.why === 'dropped') return
+    throw new JobsError('SCHEDULE_TAKEN', `The job class '${ofClass}' declares the schedule ${id}`, {
+      hint: 'Choose another id, or remove the schedule from the class.',
+    })
+  })
   return infoOf(kept)
+}
+
+/** Whatever its limits say: a schedule that is over is no mistake. It finds as many instants as a new schedule needs. */
+function neverTicks(timing: Timing): boolean {
+  const unlimited = { ...timing, from: undefined, until: undefined }
+  return instantsAfter(unlimited, Date.now() - 60_000, 12).length === 0
 }

@@ -113,12 +113,14 @@ export async function resumeSchedule(
 
 /** @throws SCHEDULE_NOT_FOUND */
 export async function runScheduleNow(open: OpenSchedules, id: string): Promise<ScheduleRunNow> {
-  const done = await bookOf(open).change(id, ({ state, at }) => ({
-    state: { ...state, last: at },
-    ticks: [at],
-  }))
+  const done = await bookOf(open).change(id, ({ state, at }) => {
+    // Another than that of a tick, or of somebody who does the same at the same time.
+    const instant = Math.max(at, (state.last ?? 0) + 1)
+    return { state: { ...state, last: instant }, ticks: [instant] }
+  })
   if (done === undefined) throw notFound(id)
-  const { before, queued } = done
+  const { before, changed, queued } = done
   const isQueued = !(typeof queued[0] === 'object' && queued[0].kind !== 'replaced')
-  return { id: tickId({ schedule: id, at: before.at }), queue: before.definition.queue, queued: isQueued }
+  const [instant] = changed!.ticks!
+  return { id: tickId({ schedule: id, at: instant! }), queue: before.definition.queue, queued: isQueued }
 }

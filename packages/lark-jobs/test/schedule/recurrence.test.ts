@@ -44,6 +44,13 @@ test('options are read in milliseconds', () => {
   })
 })
 
+test.each(['UTC', 'Asia/Kathmandu', 'Asia/Katmandu', 'US/Pacific', 'Etc/GMT+5', 'europe/paris'])(
+  'the time zone %s is accepted',
+  (timezone) => {
+    expect(daily('08:00', { timezone }).timing).toMatchObject({ timezone })
+  },
+)
+
 test('a recurrence is frozen, and recognised in every copy of the package', () => {
   const when = every('1m')
   expect(Object.isFrozen(when) && Object.isFrozen(when.timing)).toBe(true)

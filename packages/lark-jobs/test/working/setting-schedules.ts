@@ -171,6 +171,18 @@ export function settingSchedules(connect: Connect): void {
     })
   })
 
+  test('each of many who run a schedule now gets a job of its own', async () => {
+    await using bench = await Bench.make(connect)
+    const clients = [bench.jobs, bench.client()]
+    await bench.jobs.schedules.set('report', ReportJob.with({ tenant: 1 }), every('1d'))
+    const runs = await Promise.all(
+      [...clients, ...clients, ...clients].map(({ schedules }) => schedules.runNow('report')),
+    )
+    expect(new Set(runs.map(({ id }) => id)).size).toBe(6)
+    const { jobs } = await bench.jobs.list({ state: 'waiting' })
+    expect(jobs.map(({ id }) => id).sort()).toEqual(runs.map(({ id }) => id).sort())
+  })
+
   test('a job that is not queued now says so', async () => {
     await using bench = await Bench.make(connect)
     class OnceJob extends ReportJob {
