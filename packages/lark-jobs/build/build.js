@@ -8,7 +8,7 @@ const lua = embedLua()
 const folder = fileURLToPath(new URL('..', import.meta.url)).replace(/\/$/, '')
 // Each file in this folder is imported to find its commands, so only files with commands are entries.
 const names = readdirSync(`${folder}/src/commands`)
-  .filter((file) => /^(jobs|make)-.*\.ts$/.test(file))
+  .filter((file) => /^(jobs|make|schedule)-.*\.ts$/.test(file))
   .map((file) => `commands/${file.replace(/\.ts$/, '')}`)
 
 const LUA = 'export const lua = '

@@ -33,16 +33,16 @@ export class JobsResumeCommand extends Command {
  * The command that resumes a paused queue or one of its groups, quoted so that people can copy it into a shell.
  */
 export function resumeCommand(queue: string, group?: string, groupHash?: string): string {
-  const named = group === undefined ? '' : ` --group=${word(group)}`
-  const hashed = groupHash === undefined ? '' : ` --group-hash=${word(groupHash)}`
-  return `lark jobs:resume ${word(queue)}${named}${hashed}`
+  const named = group === undefined ? '' : ` --group=${shellWord(group)}`
+  const hashed = groupHash === undefined ? '' : ` --group-hash=${shellWord(groupHash)}`
+  return `lark jobs:resume ${shellWord(queue)}${named}${hashed}`
 }
 
 /**
  * A word, in quotes if a shell would interpret it otherwise. Characters that a terminal would interpret are written
  * as escapes that bash and zsh read: `$'a\x1bb'`.
  */
-function word(text: string): string {
+export function shellWord(text: string): string {
   if (/^[\w.,:@%+=/-]+$/.test(text)) return text
   if (visible(text) === text && !text.includes('\n')) return `'${text.replaceAll("'", `'\\''`)}'`
   const letters = [...text].map((letter) => {

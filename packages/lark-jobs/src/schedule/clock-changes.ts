@@ -26,6 +26,8 @@ export interface UnusualDay {
 }
 
 const HOUR = 3_600_000
+/** Milliseconds between two looks at a clock. No zone sets its clock twice within them. */
+const LOOK = 12 * HOUR
 /** Local times of one change that are listed. An expression with seconds names 3,600 in an hour. */
 const MOST = 120
 
@@ -34,10 +36,10 @@ export function clockChanges(timezone: string, year: number): ClockChange[] {
   const [start, end] = [Date.UTC(year, 0, 1) - 14 * HOUR, Date.UTC(year + 1, 0, 1) + 12 * HOUR]
   const offset = offsetIn(timezone)
   const found: ClockChange[] = []
-  for (let hour = start; hour < end; hour += HOUR) {
-    const [before, after] = [offset(hour), offset(hour + HOUR)]
+  for (let look = start; look < end; look += LOOK) {
+    const [before, after] = [offset(look), offset(look + LOOK)]
     if (before === after) continue
-    let [low, high] = [hour, hour + HOUR]
+    let [low, high] = [look, look + LOOK]
     while (high - low > 1_000) {
       const middle = low + Math.floor((high - low) / 2_000) * 1_000
       if (offset(middle) === before) low = middle

@@ -1,0 +1,108 @@
+import { Command, flag } from '@s18i/lark'
+import { nearest, usageError, visible } from '@s18i/lark/config'
+import { Jobs } from '../api/default-jobs.ts'
+import { defined } from '../model/defined.ts'
+import { readable } from '../model/duration.ts'
+import { listed } from '../model/listed.ts'
+import { type Operate, operate, type ScheduleInfo, type WorkerRecord } from '../operate.ts'
+import { shellWord } from './jobs-resume.ts'
+import { isLate, isUnknown, missedTicks, nextWords, runWords, ticksOf, whenWords } from './scheduled.ts'
+
+/** `lark schedule:list`: all schedules at a glance. */
+export class ScheduleListCommand extends Command {
+  readonly key = 'schedule:list'
+  override description = 'Show the schedules: when they tick, what comes next, and how the last run ended'
+  job = flag.string('Only schedules whose jobs have this key')
+  queue = flag.string('Only schedules of this queue')
+  state = flag.enum('Only schedules in this state', ['running', 'paused', 'ended'] as const)
+
+  async handle() {
+    const { job: key, queue, state } = this
+    await using jobs = Jobs
+    const operating = operate(jobs)
+    const schedules = await operating.schedules.list(defined({ key, queue, state }))
+    if (schedules.length === 0) await this.#checkKey(operating)
+    const workers = await operating.workers()
+    if (this.json)
+      return { schedules: schedules.map((each) => ({ ...each, unknownKey: isUnknown(each, workers) })) }
+    if (schedules.length === 0) {
+      const isAll = key === undefined && queue === undefined && state === undefined
+      this.success(isAll ? 'No schedules' : 'No such schedules: see lark schedule:list')
+      return
+    }
+    this.table(
+      ['SCHEDULE', 'WHEN', 'NEXT', 'LAST RUN'],
+      schedules.map((each) => [
+        visible(each.id),
+        visible(whenWords(each)),
+        nextWords(each),
+        each.lastRun === undefined
+          ? ''
+          : `${runWords(each.lastRun)}, ${readable(Math.max(0, Date.now() - each.lastRun.at))} ago`,
+      ]),
+    )
+    this.#remarks(schedules, workers)
+  }
+
+  /** @throws USAGE if nothing ever had the key, because it may be misspelled */
+  async #checkKey(operating: Operate): Promise<void> {
+    const { job } = this
+    if (job === undefined) return
+    const known = [
+      ...new Set([...(await operating.schedules.list()).map(({ key }) => key), ...(await operating.keys())]),
+    ]
+    if (known.includes(job)) return
+    const near = nearest(job, known)
+    throw usageError(
+      `No schedule has the key '${job}', and no worker ever had it`,
+      near === undefined ? 'See lark schedule:list' : `Did you mean ${near}?`,
+    )
+  }
+
+  #remarks(schedules: readonly ScheduleInfo[], workers: readonly WorkerRecord[]): void {
+    for (const each of schedules) {
+      const { id, paused, ended, undeclaredSince } = each
+      if (ended !== undefined) {
+        const why = {
+          limit: `it has had its ${ticksOf(each.ticks)}`,
+          over: 'it has no more ticks',
+          dropped: 'no class declares it any more',
+        }
+        this.info(visible(`${id} has ended ${ago(ended.at)}: ${why[ended.why]}`))
+        continue
+      }
+      if (paused !== undefined) {
+        const because = paused.because === undefined ? '' : ` (${paused.because})`
+        const how = `lark schedule:resume ${shellWord(id)}`
+        this.info(
+          visible(
+            `${id} is paused, since ${readable(Math.max(0, Date.now() - paused.at))}${because}, until ${how}`,
+          ),
+        )
+      }
+      const missed = missedTicks(each)
+      if (missed > 0)
+        this.warn(visible(`${id} missed ${ticksOf(missed)}: see lark schedule:show ${shellWord(id)}`))
+      if (undeclaredSince !== undefined)
+        this.warn(
+          visible(
+            `No living worker declares ${id}, since ${readable(Math.max(0, Date.now() - undeclaredSince))}: it is dropped after 10 min`,
+          ),
+        )
+    }
+    const unended = schedules.filter(({ ended }) => ended === undefined)
+    const unknown = new Set(unended.filter((each) => isUnknown(each, workers)).map(({ key }) => `'${key}'`))
+    if (unknown.size > 0)
+      this.warn(visible(`No live worker knows ${listed(unknown)}: ticks wait, and then count as missed`))
+    if (workers.length === 0 && unended.length > 0)
+      this.warn('No worker is running, so nothing ticks: start one with lark jobs:work')
+    else if (unended.some((each) => isLate(each) && !isUnknown(each, workers)))
+      this.warn(
+        'Workers are running, but ticks are late: are schedules enabled? See jobs.schedules in lark.config',
+      )
+  }
+}
+
+function ago(at: number): string {
+  return `${readable(Math.max(0, Date.now() - at))} ago`
+}

@@ -1,0 +1,33 @@
+import { arg, Command, flag } from '@s18i/lark'
+import { visible } from '@s18i/lark/config'
+import { Jobs } from '../api/default-jobs.ts'
+import { defined } from '../model/defined.ts'
+import { readable } from '../model/duration.ts'
+import { operate } from '../operate.ts'
+import { shellWord } from './jobs-resume.ts'
+import { scheduleNamed } from './scheduled.ts'
+
+/** `lark schedule:pause`: a schedule does not tick. */
+export class SchedulePauseCommand extends Command {
+  readonly key = 'schedule:pause'
+  override description = 'Pause a schedule: jobs that it has queued run, and it does not tick'
+  name = arg.string('The id of the schedule')
+  because = flag.string('Why, for people who look at it')
+
+  async handle() {
+    const { name, because } = this
+    await using jobs = Jobs
+    const operating = operate(jobs)
+    const before = await scheduleNamed(operating, name)
+    const { state, paused } = await operating.schedules.pause(name, defined({ because }))
+    const wasPaused = before.paused !== undefined
+    if (this.json) return { schedule: name, state, wasPaused, ...paused }
+    const how = `lark schedule:resume ${shellWord(name)}`
+    if (state === 'ended') this.info(visible(`${name} has ended: it does not tick anyway`))
+    else if (wasPaused) {
+      const since = readable(Math.max(0, Date.now() - before.paused!.at))
+      const why = before.paused!.because === undefined ? '' : ` (${before.paused!.because})`
+      this.info(visible(`${name} was paused already, since ${since}${why}: it does not tick until ${how}`))
+    } else this.success(visible(`${name} is paused: it does not tick until ${how}`))
+  }
+}

@@ -1,0 +1,39 @@
+import { arg, Command, flag } from '@s18i/lark'
+import { visible } from '@s18i/lark/config'
+import { Jobs } from '../api/default-jobs.ts'
+import { defined } from '../model/defined.ts'
+import { readable } from '../model/duration.ts'
+import { missedPolicies } from '../model/timing.ts'
+import { operate } from '../operate.ts'
+import { scheduleNamed, ticksOf } from './scheduled.ts'
+
+/** `lark schedule:resume`: a paused schedule ticks again. */
+export class ScheduleResumeCommand extends Command {
+  readonly key = 'schedule:resume'
+  override description = 'Resume a paused schedule, and say what becomes of the ticks that it missed'
+  name = arg.string('The id of the schedule')
+  missed = flag.enum('What becomes of the ticks of the pause, if not what the schedule says', missedPolicies)
+
+  async handle() {
+    const { name, missed } = this
+    await using jobs = Jobs
+    const operating = operate(jobs)
+    await scheduleNamed(operating, name)
+    const resumed = await operating.schedules.resume(name, defined({ missed }))
+    if (this.json) return { schedule: name, ...resumed }
+    const { wasPaused, queued, skipped, next } = resumed
+    if (!wasPaused) {
+      this.info(visible(`${name} was not paused: see lark schedule:list`))
+      return
+    }
+    const soon =
+      next === undefined ? 'it has no more ticks' : `next in ${readable(Math.max(0, next - Date.now()))}`
+    this.success(visible(`${name} goes on: ${soon}`))
+    if (queued + skipped === 0) this.info('No tick came during the pause')
+    if (queued > 0) this.info(`${ticksOf(queued)} of the pause became ${queued === 1 ? 'a job' : 'jobs'}`)
+    if (skipped > 0)
+      this.info(
+        `${ticksOf(skipped)} of the pause ${skipped === 1 ? 'was' : 'were'} skipped, and nothing runs for ${skipped === 1 ? 'it' : 'them'}`,
+      )
+  }
+}

@@ -1,0 +1,78 @@
+/**
+ * Schedules as commands show them: when they tick, what comes next, and how their runs ended.
+ */
+import { nearest } from '@s18i/lark/config'
+import { readable } from '../model/duration.ts'
+import { JobsError } from '../model/errors.ts'
+import { shown } from '../model/secret.ts'
+import type { ScheduleRun } from '../model/tick.ts'
+import type { Operate, ScheduleInfo } from '../operate.ts'
+import { inWords } from '../schedule/words.ts'
+
+/** Milliseconds by which a tick may be late before a person is told. */
+const LATE = 10_000
+
+/**
+ * The schedule with this id.
+ *
+ * @param following how many instants after the next one to tell
+ * @throws SCHEDULE_NOT_FOUND with the id that may be meant
+ */
+export async function scheduleNamed(
+  { schedules }: Operate,
+  id: string,
+  following = 0,
+): Promise<ScheduleInfo> {
+  const found = await schedules.get(id, { following })
+  if (found !== undefined) return found
+  const near = nearest(
+    id,
+    (await schedules.list()).map((each) => each.id),
+  )
+  throw new JobsError('SCHEDULE_NOT_FOUND', `There is no schedule ${shown(id)}`, {
+    hint: near === undefined ? 'See lark schedule:list' : `Did you mean ${near}?`,
+  })
+}
+
+/** `weekdays at 08:00, Paris` */
+export function whenWords({ when, timezone }: Pick<ScheduleInfo, 'when' | 'timezone'>): string {
+  return inWords(when, timezone)
+}
+
+/** `in 3 h`; or why it does not tick. */
+export function nextWords(info: ScheduleInfo, now = Date.now()): string {
+  const { state, ended, next } = info
+  if (state !== 'running') return ended?.why === 'dropped' ? 'dropped' : state
+  if (next === undefined) return ''
+  if (isLate(info, now)) return `late by ${readable(now - next)}`
+  return next > now ? `in ${readable(next - now)}` : 'now'
+}
+
+/** Whether a tick is due for so long that no worker can be there who looks. */
+export function isLate({ next, jitter = 0 }: ScheduleInfo, now = Date.now()): boolean {
+  return next !== undefined && now > next + jitter + LATE
+}
+
+/** `completed in 2.1 s`, `failed` */
+export function runWords({ state, took }: ScheduleRun): string {
+  return took === undefined ? state : `${state} in ${readable(took)}`
+}
+
+/** How many ticks were missed, as far as is recorded. */
+export function missedTicks({ skipped }: ScheduleInfo): number {
+  return skipped.reduce((sum, { count, why }) => sum + (why === 'missed' ? count : 0), 0)
+}
+
+/** Whether workers live, and none of them knows the class of its jobs. */
+export function isUnknown({ key }: ScheduleInfo, workers: readonly { keys: readonly string[] }[]): boolean {
+  return workers.length > 0 && !workers.some(({ keys }) => keys.includes(key))
+}
+
+/** An instant: `2026-11-27 07:00:00 UTC`. */
+export function instant(at: number): string {
+  return `${new Date(at).toISOString().slice(0, 19).replace('T', ' ')} UTC`
+}
+
+export function ticksOf(count: number): string {
+  return `${count.toLocaleString('en')} ${count === 1 ? 'tick' : 'ticks'}`
+}
