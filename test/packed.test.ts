@@ -46,9 +46,10 @@ describe.each(names)('%s', (name) => {
   const folder = `packages/${name}`
 
   // A bound on accidents, such as a dependency that is bundled: the code grows with the features (473 kB on 2026-11-26,
-  // before results and own ids; 512 kB with them, 611 kB with events and changes by hand).
-  test('has at most 700 kB', () => {
-    expect(statSync(tarballs.get(name)!).size).toBeLessThan(700_000)
+  // before results and own ids; 512 kB with them, 611 kB with events and changes by hand,
+  // 703 kB with schedules and their commands).
+  test('has at most 800 kB', () => {
+    expect(statSync(tarballs.get(name)!).size).toBeLessThan(800_000)
   })
 
   test('satisfies publint', async () => {

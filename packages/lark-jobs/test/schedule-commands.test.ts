@@ -332,7 +332,7 @@ describe('an expression', () => {
 
 Friday, 30 April 2027: the clock skips 00:00 to 01:00.
   The run of 00:00 is at 01:00 (22:00 UTC).
-Friday, 29 October 2027: the clock shows 23:00 to 00:00 twice.
+Thursday, 28 October 2027: the clock shows 23:00 to 00:00 twice.
   Every run is at its usual time.
 `,
     ])
@@ -361,11 +361,13 @@ Friday, 29 October 2027: the clock shows 23:00 to 00:00 twice.
       "*/20 1-4 * * * every 20 minutes from 01:00 to 04:40, Paris
 
       Sunday, 28 March 2027: the clock skips 02:00 to 03:00.
-        The runs of 02:00, 02:20, 02:40 become one, at 03:00 (01:00 UTC).
+        Left out: 02:00, 02:20, 02:40, because an expression with a step only counts times that exist.
       Sunday, 31 October 2027: the clock shows 02:00 to 03:00 twice.
         Runs at 02:00, 02:20, 02:40 both times: 6 runs.
       "
     `)
+    const [, moved] = await explain('0,30 2,3 * * *', '--timezone=Europe/Paris')
+    expect(moved).toContain('The runs of 02:00, 02:30 become one, at 03:00 (01:00 UTC).')
     expect((await explain('@daily', '--timezone=Asia/Kathmandu'))[1]).toContain(
       'The clocks of Asia/Kathmandu are not changed in 2027: every run is at its usual time.',
     )

@@ -70,9 +70,10 @@ export class ScheduleExplainCommand extends Command {
   }
 }
 
-/** Sunday, 28 March 2027 */
-function date({ at, before }: ClockChange): string {
-  return new Intl.DateTimeFormat('en-GB', { timeZone: 'UTC', dateStyle: 'full' }).format(at + before)
+/** The day of the local times that are skipped or come twice: Sunday, 28 March 2027. */
+function date({ at, before, after }: ClockChange): string {
+  const format = new Intl.DateTimeFormat('en-GB', { timeZone: 'UTC', dateStyle: 'full' })
+  return format.format(at + Math.min(before, after))
 }
 
 function happens({ at, before, after }: ClockChange): string {
@@ -85,7 +86,8 @@ function happens({ at, before, after }: ClockChange): string {
 function runs({ change: { at, before, after }, named, ticks }: UnusualDay): string {
   const times = listed(named.map(clock), MOST)
   if (after > before) {
-    if (ticks.length === 0) return `No run for ${times}.`
+    if (ticks.length === 0)
+      return `Left out: ${times}, because an expression with a step only counts times that exist.`
     return `The ${named.length === 1 ? 'run' : 'runs'} of ${times} ${named.length === 1 ? 'is' : 'become one,'} at ${clock(at + after)} (${utc(ticks[0]!)}).`
   }
   const second = ticks.filter((tick) => tick >= at).length

@@ -67,6 +67,17 @@ export function hourOf(expression: string): string {
   return expression.split(' ').at(-4)!
 }
 
+/**
+ * Whether it counts off intervals: with a `*` or a step in its seconds, minutes or hours. Then times that a clock change
+ * skips are left out, and times that come twice tick twice.
+ */
+export function isInterval(expression: string): boolean {
+  return expression
+    .split(' ')
+    .slice(0, -3)
+    .some((field) => /[*/]/.test(field))
+}
+
 /** @returns what is wrong with a field, as the end of a sentence */
 function wrongOf(part: string, { from, to, names, special }: Field): string | undefined {
   const entries = part.split(',')

@@ -1,7 +1,7 @@
 /**
  * What the clock changes of a year do to a cron expression: `lark schedule:explain`.
  */
-import { hourOf } from '../model/cron.ts'
+import { hourOf, isInterval } from '../model/cron.ts'
 import { instantsBetween } from './instants.ts'
 
 /** The clock of a zone is set. */
@@ -65,7 +65,9 @@ function unusual(expression: string, timezone: string, change: ClockChange): Unu
   const local = at + Math.min(before, after)
   const named = instantsBetween(expression, 'UTC', local, local + length).slice(0, MOST)
   const ticks = isSkipped
-    ? instantsBetween(expression, timezone, at, at + 1_000)
+    ? isInterval(expression)
+      ? []
+      : instantsBetween(expression, timezone, at, at + 1_000)
     : instantsBetween(expression, timezone, at - length, at + length).slice(0, 2 * MOST)
   // Intervals that count through all hours are not affected.
   const isUsual = hourOf(expression) === '*'
