@@ -62,6 +62,7 @@ async function demonstrate() {
     await lark('bulk:process')
     await lark('jobs:work --queue=high-priority,emails,default,low-priority --stop-when-empty')
     await lark('jobs:status')
+    await lark('schedule:list')
     await lark('jobs:failed')
   } finally {
     await mail.stop()
