@@ -69,6 +69,10 @@ export function scheduling(connect: Connect): void {
       [7, `tenant-7@${at(info.next! + SECOND)}`],
     ])
     expect(await schedules.list({ state: 'ended' })).toMatchObject([{ ticks: 2, ended: { why: 'limit' } }])
+    const again = (limit: number) =>
+      schedules.set('tenant-7', TenantJob.with({ tenant: 7 }), every('1s', { limit }))
+    expect(await again(2)).toMatchObject({ state: 'ended', ticks: 2 })
+    expect(await again(3)).toMatchObject({ state: 'running', ticks: 0 })
   })
 
   test('jobs of a unique class that are rejected are in the history', async () => {
