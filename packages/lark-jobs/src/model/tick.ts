@@ -44,6 +44,9 @@ export function scheduleTick(id: string): ScheduleTick | undefined {
   return tick && { id: tick.schedule, at: tick.at }
 }
 
+/** The last runs of a schedule that are kept. */
+export const MAX_RUNS = 20
+
 /** How the job of a tick ended. */
 export interface ScheduleRun {
   /** The instant of its tick: milliseconds since 1970. */

@@ -5,6 +5,7 @@
 import { types } from 'node:util'
 import { readCron } from '../model/cron.ts'
 import { type Duration, durationForm, milliseconds } from '../model/duration.ts'
+import { MAX_RUNS } from '../model/tick.ts'
 import { type Missed, missedPolicies, type Overlap, overlapPolicies, type Timing } from '../model/timing.ts'
 import {
   duration,
@@ -74,7 +75,7 @@ const policies = {
    */
   jitter: duration(0),
   /** After so many failed jobs in a row the schedule is paused. Default: never. */
-  pauseAfterFailures: whole(1),
+  pauseAfterFailures: whole(1, MAX_RUNS),
   /** No tick before this: a Date, or a text with a zone. Default: no limit. */
   from: instant,
   /** No tick after this: a Date, or a text with a zone. Default: no limit. */

@@ -40,7 +40,7 @@ export class Book {
   }
 
   get store(): Schedules {
-    return this.harness.store.schedules!
+    return this.harness.store.schedules
   }
 
   get now(): number {
@@ -100,7 +100,6 @@ export function wrote(...jobs: Enqueued[]): ScheduleWritten {
 }
 
 export function schedules(make: Make): void {
-  /** Only on stores that keep schedules. */
   function scheduled(
     name: string,
     work: (book: Book, harness: Harness) => Promise<void>,
@@ -108,7 +107,7 @@ export function schedules(make: Make): void {
   ): void {
     test(name, async () => {
       await using harness = await make(options)
-      if (harness.store.schedules !== undefined) await work(new Book(harness), harness)
+      await work(new Book(harness), harness)
     })
   }
 
@@ -644,9 +643,8 @@ export function schedules(make: Make): void {
 export function scheduledByTwo(make: Make): void {
   test('200 ticks that two handles compete for become one job each', async () => {
     await using harness = await make()
-    if (harness.store.schedules === undefined) return
     const book = new Book(harness)
-    const stores = [harness.store, await harness.another()].map((store) => store.schedules!)
+    const stores = [harness.store, await harness.another()].map((store) => store.schedules)
     const names = Array.from({ length: 20 }, (_, n) => `s${n}`)
     await book.write(...names.map((id) => ({ id, rev: 0, definition: 'd', state: '0', next: START })))
     let wins = 0

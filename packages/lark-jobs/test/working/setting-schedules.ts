@@ -38,7 +38,7 @@ export async function damageSchedule(jobs: Jobs, id: string): Promise<void> {
   const opened = await jobs[open]()
   const { partition, rev } = (await bookOf(opened).get(id))!
   const write = { id, rev, definition: 'damaged', state: 'damaged', next: Date.now() }
-  await opened.store.schedules!.write(partition, [write])
+  await opened.store.schedules.write(partition, [write])
 }
 
 /** What a schedule says, without what differs from run to run. */

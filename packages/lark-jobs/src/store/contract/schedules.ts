@@ -29,8 +29,7 @@ import type { NewJob } from '../../model/record.ts'
 import type { ScheduleRun } from '../../model/tick.ts'
 import type { Bound, Enqueued } from './enqueued.ts'
 
-/** The last runs of a schedule that are kept. */
-export const MAX_RUNS = 20
+export { MAX_RUNS } from '../../model/tick.ts'
 /**
  * The most schedules that one `due` hands out. On Redis, a call that reads or writes so many holds up others for 0.5 to 1.5
  * ms: `due` and `write` take some 20 µs of the server for each tick (2 cores, busy, 2026-11-26).

@@ -12,6 +12,7 @@ import { type KeptSchedule, type ScheduleBook, writeOf } from '../../schedule/bo
 import { type Plan, planAhead } from '../../schedule/plan.ts'
 import {
   type Bound,
+  type DueSchedules,
   MAX_BYTES,
   MAX_DUE,
   MAX_ITEMS,
@@ -105,12 +106,17 @@ export class Ticks {
   async fire(partition: string): Promise<void> {
     const { store, met } = this.#options
     this.#dueAt.delete(partition)
+    const ask = () => store.schedules.due(partition, MAX_DUE, LEASE)
+    let asked: Promise<DueSchedules> | undefined = ask()
     try {
-      for (let isMore = true; isMore && !this.#isStopped; ) {
-        const { at, due, nextTick } = await store.schedules.due(partition, MAX_DUE, LEASE)
+      while (asked !== undefined) {
+        const { at, due, nextTick }: DueSchedules = await asked
+        // The store looks for more while this worker computes.
+        const isMore: boolean = nextTick === 0 && due.length > 0 && !this.#isStopped
+        asked = isMore ? ask() : undefined
+        asked?.catch(() => {})
         const found = due.flatMap((stored) => this.#read(partition, stored, at) ?? [])
         const next = (await this.#handle(partition, found)) ?? nextTick
-        isMore = next === 0 && due.length > 0
         if (!isMore && next !== undefined) this.#wait(partition, performance.now() + next)
       }
     } catch (error) {
