@@ -1,4 +1,4 @@
-/** The sales statistics: one entry an order, and the curve that `TrackSalesJob` draws of them. */
+/** The sales statistics: one entry an order. */
 import { Journal } from './journal'
 
 export interface Sale {
@@ -9,13 +9,3 @@ export interface Sale {
 }
 
 export const sales = new Journal<Sale>('sales')
-
-/** What was sold by an instant. */
-export interface SalesPoint {
-  /** The instant, in ISO format. */
-  id: string
-  orders: number
-  addresses: number
-}
-
-export const salesCurve = new Journal<SalesPoint>('sales-curve')

@@ -63,8 +63,8 @@ test(
     const dispatched = USERS + 4 * reachable + ITEMS + 1
     const all = events.filter(({ event }) => event === 'job')
     const [runs, scheduled] = [
-      all.filter(({ key }) => key !== 'TrackSalesJob'),
-      all.filter(({ key }) => key === 'TrackSalesJob'),
+      all.filter(({ key }) => key !== 'NoteProgressJob'),
+      all.filter(({ key }) => key === 'NoteProgressJob'),
     ]
     const completed = runs.filter(({ outcome }) => outcome === 'completed')
     const failed = runs.filter(({ outcome, retryIn }) => outcome === 'failed' && retryIn === undefined)
@@ -93,18 +93,18 @@ test(
     expect(idsOf(found)).toEqual(idsOf(ciscos))
     expect((await readFile(join(app, 'var', 'sales.jsonl'), 'utf8')).split('\n')).toHaveLength(reachable + 1)
     // Each tick ran once, on the instants of its schedule.
-    const curve = parseLines(await readFile(join(app, 'var', 'sales-curve.jsonl'), 'utf8'))
-    const instants = idsOf(curve)
+    const noted = parseLines(await readFile(join(app, 'var', 'progress.jsonl'), 'utf8'))
+    const instants = idsOf(noted)
     expect(scheduled.map(({ id }) => id).sort()).toEqual(
-      instants.map((at) => `TrackSalesJob@${at.replace('.000Z', 'Z')}`),
+      instants.map((at) => `NoteProgressJob@${at.replace('.000Z', 'Z')}`),
     )
     expect(instants.every((at) => Date.parse(at) % 2_000 === 0)).toBe(true)
     const { schedules } = JSON.parse(await lark('schedule:list', '--json'))
-    expect(schedules).toMatchObject([{ id: 'TrackSalesJob', when: 'every 2s', state: 'running' }])
+    expect(schedules).toMatchObject([{ id: 'NoteProgressJob', when: 'every 2s', state: 'running' }])
     // The worker may have been too quick for a tick.
-    const now = (await lark('schedule:run', 'TrackSalesJob')).trim().split('@')[1]!
+    const now = (await lark('schedule:run', 'NoteProgressJob')).trim().split('@')[1]!
     await lark('jobs:work', QUEUES, '--stop-when-empty')
-    const { runs: last } = JSON.parse(await lark('schedule:show', 'TrackSalesJob', '--json'))
+    const { runs: last } = JSON.parse(await lark('schedule:show', 'NoteProgressJob', '--json'))
     expect(last).toContainEqual(expect.objectContaining({ tick: Date.parse(now), state: 'completed' }))
     const report = await readFile(join(app, 'var', 'report.csv'), 'utf8')
     expect(report).toMatch(/^country,orders,addresses\nus,\d+,\d+\n/)

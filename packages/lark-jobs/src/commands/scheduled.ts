@@ -45,7 +45,7 @@ export function nextWords(info: ScheduleInfo, now = Date.now()): string {
   if (state !== 'running') return ended?.why === 'dropped' ? 'dropped' : state
   if (next === undefined) return ''
   if (isLate(info, now)) return `late by ${readable(now - next)}`
-  return next > now ? `in ${readable(next - now)}` : 'now'
+  return next > now ? `in ${readable(next - now)}` : 'due'
 }
 
 /** Whether a tick is due for so long that no worker can be there who looks. */

@@ -1,0 +1,22 @@
+import { every, Job } from '@s18i/lark-jobs'
+import { operate } from '@s18i/lark-jobs/operate'
+import { progress } from '../progress'
+import { searchIndex } from '../search-index'
+
+/** Notes every two seconds how far the desk has come. */
+export class NoteProgressJob extends Job {
+  schedule = every('2s', { overlap: 'skip' })
+  // Before the orders, so that it runs on time also when the desk is busy.
+  queueName = 'high-priority'
+  priority = 100
+
+  async handle() {
+    const { queues } = await operate().status()
+    const left = queues.reduce((sum, { counts }) => sum + counts.waiting + counts.delayed + counts.active, 0)
+    const blocks = (await searchIndex.read()).length
+    // The instant of the tick is the same in each attempt, so a second one changes nothing.
+    const id = this.scheduledFor!.toISOString()
+    await progress.write({ id, left, blocks })
+    return { left, blocks }
+  }
+}
