@@ -19,6 +19,7 @@ import { bookOf } from '../src/operate/schedule-info.ts'
 import { classOf } from '../src/options/job-class.ts'
 import type { ScheduleState } from '../src/schedule/state.ts'
 import { Bench, Record, redisPrefix, sqliteFile } from './working/bench.ts'
+import { damageSchedule } from './working/setting-schedules.ts'
 
 const commands: (new () => Command)[] = [
   ScheduleExplainCommand,
@@ -71,8 +72,11 @@ describe.each([
     await rm(folder, { recursive: true })
   })
 
-  async function lark(...words: string[]) {
-    const console = new MemoryConsole()
+  const lark = (...words: string[]) => asked([], ...words)
+
+  /** @param answers to its questions; without one, nobody can answer */
+  async function asked(answers: string[], ...words: string[]) {
+    const console = new MemoryConsole(answers.length === 0 ? {} : { answers })
     const code = await run(words, { commands, console })
     const said = console.stdout + console.stderr
     expect(said).not.toContain('\u001b[2J')
@@ -294,9 +298,44 @@ Payload
       said: '✓ Removed schedule report-7 (weekdays at 08:00, Paris)\n',
     })
     const { said } = await lark('schedule:remove', 'nightly', '-y')
-    expect(said).toContain('! nightly declares it: it comes back, running and without its history')
+    expect(said).toContain('! Its class declares it: it comes back, running and without its history')
     expect(said).toContain('lark schedule:pause nightly')
     expect(await jobs.schedules.list()).toEqual([])
+  })
+
+  test('remove goes by the answer', async () => {
+    await declare(NightlyJob)
+    const no = await asked(['n'], 'schedule:remove', 'nightly')
+    expect(no.code).toBe(1)
+    expect(no.said).toMatch(/Its class declares it.*Nothing was removed/s)
+    expect(await jobs.schedules.list()).toHaveLength(1)
+    expect(await asked(['y'], 'schedule:remove', 'nightly')).toMatchObject({ code: 0 })
+    expect(await jobs.schedules.list()).toEqual([])
+  })
+
+  test('a schedule whose record is damaged can be removed', async () => {
+    await setReport('report-7')
+    await damageSchedule(jobs, 'report-7')
+    const shown = await lark('schedule:show', 'report-7')
+    expect([shown.code, shown.said]).toEqual([1, expect.stringContaining('lark schedule:remove report-7')])
+    expect((await lark('schedule:remove', 'report-7', '--dry-run')).said).toBe(
+      '✓ Would remove schedule report-7 (its record is damaged)\n',
+    )
+    expect(await lark('schedule:remove', 'report-7', '--yes')).toMatchObject({
+      code: 0,
+      said: '✓ Removed schedule report-7 (its record is damaged)\n',
+    })
+    expect((await lark('schedule:show', 'report-7')).said).toContain('There is no schedule')
+  })
+
+  test('the schedule of a command', async () => {
+    const opened = await jobs[open]()
+    const { definition } = declaredBy(classOf(NightlyJob), 'UTC')[0]!
+    const job = { ...definition.job, key: 'lark:command', payload: '{"command":"shops:sync"}' }
+    await bookOf(opened).set('shops:sync', { ...definition, job, ofClass: 'lark:command' }, 'default')
+    const { said } = await lark('schedule:show', 'shops:sync')
+    expect(said).toMatch(/^Job +command shops:sync, in queue default\nSet by +its command$/m)
+    expect((await lark('schedule:remove', 'shops:sync', '-y')).said).toContain('Its command declares it')
   })
 
   test('the unusual runs of a year', async () => {

@@ -1,9 +1,10 @@
 import { arg, Command, flag } from '@s18i/lark'
 import { usageError, visible } from '@s18i/lark/config'
 import { Jobs } from '../api/default-jobs.ts'
+import { JobsError } from '../model/errors.ts'
 import { operate, type ScheduleInfo } from '../operate.ts'
 import { shellWord } from './jobs-resume.ts'
-import { scheduleNamed, whenWords } from './scheduled.ts'
+import { commandOf, scheduleNamed, whenWords } from './scheduled.ts'
 
 /** `lark schedule:remove`: a schedule and its history are gone. */
 export class ScheduleRemoveCommand extends Command {
@@ -22,9 +23,12 @@ export class ScheduleRemoveCommand extends Command {
       )
     await using jobs = Jobs
     const operating = operate(jobs)
-    const info = await scheduleNamed(operating, name)
-    const { ofClass } = info
-    const what = visible(words(info))
+    const info = await scheduleNamed(operating, name).catch((error: unknown) => {
+      if (JobsError.is(error, 'STORE_DAMAGED')) return undefined
+      throw error
+    })
+    const ofClass = info?.ofClass
+    const what = visible(info === undefined ? `schedule ${name} (its record is damaged)` : words(info))
     if (this.dryRun) {
       if (this.json) return { schedule: name, removed: false, ofClass, dryRun: true }
       this.success(`Would remove ${what}`)
@@ -46,12 +50,13 @@ export class ScheduleRemoveCommand extends Command {
     return true
   }
 
-  #comesBack({ id, key, ofClass, ended }: ScheduleInfo): void {
-    if (!ofClass || ended?.why === 'dropped') return
-    const how = `lark schedule:pause ${shellWord(id)}`
+  #comesBack(info: ScheduleInfo | undefined): void {
+    if (!info?.ofClass || info.ended?.why === 'dropped') return
+    const owner = commandOf(info) === undefined ? 'class' : 'command'
+    const how = `lark schedule:pause ${shellWord(info.id)}`
     this.warn(
       visible(
-        `${key} declares it: it comes back, running and without its history, as soon as a worker declares it again. To stop it: ${how}`,
+        `Its ${owner} declares it: it comes back, running and without its history, as soon as a worker declares it again. To stop it: ${how}`,
       ),
     )
   }

@@ -5,7 +5,16 @@ import { readable } from '../model/duration.ts'
 import { operate, type ScheduleInfo } from '../operate.ts'
 import { shellWord } from './jobs-resume.ts'
 import { jsonExcerpt } from './jobs-show.ts'
-import { instant, isUnknown, nextWords, runWords, scheduleNamed, ticksOf, whenWords } from './scheduled.ts'
+import {
+  commandOf,
+  instant,
+  isUnknown,
+  nextWords,
+  runWords,
+  scheduleNamed,
+  ticksOf,
+  whenWords,
+} from './scheduled.ts'
 
 /** How many of the next ticks are shown. */
 const NEXT = 10
@@ -89,6 +98,7 @@ function facts(info: ScheduleInfo): [string, string][] {
   const { paused, ended, when, timezone, key, queue, ofClass, since, ticks, missed, grace } = info
   const { overlap, jitter, pauseAfterFailures, limit, from, until, undeclaredSince } = info
   const why = { limit: 'its limit is reached', over: 'it has no more ticks', dropped: 'no class declares it' }
+  const command = commandOf(info)
   const reason = paused?.because === undefined ? '' : `: ${paused.because}`
   const all: Record<string, string | false | undefined> = {
     State:
@@ -98,8 +108,8 @@ function facts(info: ScheduleInfo): [string, string][] {
           ? `paused ${time(paused.at)}${reason}`
           : `running, next ${nextWords(info)}`,
     Written: timezone === undefined ? when : `${when}, in ${timezone}`,
-    Job: `${key}, in queue ${queue}`,
-    'Set by': ofClass ? 'its class' : 'Jobs.schedules.set()',
+    Job: `${command === undefined ? key : `command ${command}`}, in queue ${queue}`,
+    'Set by': ofClass ? `its ${command === undefined ? 'class' : 'command'}` : 'Jobs.schedules.set()',
     Undeclared: undeclaredSince !== undefined && `${time(undeclaredSince)}: no living worker declares it`,
     Since: `${time(since)}, ${ticksOf(ticks)}`,
     Limit: limit !== undefined && `${ticksOf(limit)}, ${Math.max(0, limit - ticks)} left`,

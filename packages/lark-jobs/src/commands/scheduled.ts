@@ -7,6 +7,7 @@ import { JobsError } from '../model/errors.ts'
 import { shown } from '../model/secret.ts'
 import type { ScheduleRun } from '../model/tick.ts'
 import type { Operate, ScheduleInfo } from '../operate.ts'
+import { COMMAND_JOB, type CommandPayload } from '../run/command-job.ts'
 import { inWords } from '../schedule/words.ts'
 
 /** Milliseconds by which a tick may be late before a person is told. */
@@ -66,6 +67,11 @@ export function missedTicks({ skipped }: ScheduleInfo): number {
 /** Whether workers live, and none of them knows the class of its jobs. */
 export function isUnknown({ key }: ScheduleInfo, workers: readonly { keys: readonly string[] }[]): boolean {
   return workers.length > 0 && !workers.some(({ keys }) => keys.includes(key))
+}
+
+/** The command that its jobs run; undefined for those of other classes. */
+export function commandOf({ key, payload }: Pick<ScheduleInfo, 'key' | 'payload'>): string | undefined {
+  return key === COMMAND_JOB ? (payload as CommandPayload).command : undefined
 }
 
 /** An instant: `2026-11-27 07:00:00 UTC`. */
