@@ -151,7 +151,7 @@ describe.each([
     expect(said).toMatch(/^report-7 +weekdays at 08:00, Paris +in .+ +completed in \S+ ms, \S+ m?s ago *$/m)
     expect(said).toMatch(/^report-8 +every 15 minutes +in .+$/m)
     expect(said).toMatch(/^report-9 +every hour from 08:30 to 18:30, UTC +paused *$/m)
-    expect(said).toContain('! report-8 missed 4 ticks: see lark schedule:show report-8\n')
+    expect(said).toContain('! report-8 missed 4 ticks, the last 1 h ago: see lark schedule:show report-8\n')
     expect(said).toMatch(
       /^i report-9 is paused, since \S+ m?s \(the bank\\x1b\[2J is closed\), until lark schedule:resume report-9$/m,
     )

@@ -81,8 +81,10 @@ export class ScheduleListCommand extends Command {
         )
       }
       const missed = missedTicks(each)
-      if (missed > 0)
-        this.warn(visible(`${id} missed ${ticksOf(missed)}: see lark schedule:show ${shellWord(id)}`))
+      if (missed !== undefined) {
+        const what = `${ticksOf(missed.count)}, the last ${ago(missed.last)}`
+        this.warn(visible(`${id} missed ${what}: see lark schedule:show ${shellWord(id)}`))
+      }
       if (undeclaredSince !== undefined)
         this.warn(
           visible(

@@ -59,9 +59,11 @@ export function runWords({ state, took }: ScheduleRun): string {
   return took === undefined ? state : `${state} in ${readable(took)}`
 }
 
-/** How many ticks were missed, as far as is recorded. */
-export function missedTicks({ skipped }: ScheduleInfo): number {
-  return skipped.reduce((sum, { count, why }) => sum + (why === 'missed' ? count : 0), 0)
+/** How many ticks were missed, as far as is recorded, and the instant of the last; undefined if none was. */
+export function missedTicks({ skipped }: ScheduleInfo): { count: number; last: number } | undefined {
+  const missed = skipped.filter(({ why }) => why === 'missed')
+  const last = missed.at(-1)?.to
+  return last === undefined ? undefined : { count: missed.reduce((sum, { count }) => sum + count, 0), last }
 }
 
 /** Whether workers live, and none of them knows the class of its jobs. */
