@@ -68,16 +68,18 @@ export class Declarations {
   }
 
   async #look(): Promise<void> {
-    const { store, declared } = this.#options
+    const { store, book, declared } = this.#options
     const hashes = new Map<string, Set<string>>()
     const add = (id: string, hash: string) => hashes.set(id, (hashes.get(id) ?? new Set()).add(hash))
     for (const { schedules = {} } of await store.workers())
       for (const [id, hash] of Object.entries(schedules)) add(id, hash)
     for (const { id, definition } of declared) add(id, hashOf(definition))
-    for (const each of declared) await this.#unlessDamaged(each.id, () => this.#declare(each, hashes))
-    const own = new Set(declared.map(({ id }) => id))
-    for (const { id } of await store.schedules.homes(true))
-      if (!own.has(id) && !hashes.has(id)) await this.#unlessDamaged(id, () => this.#dropUndeclared(id))
+    // One call reads all of a partition: mostly nothing is to be done.
+    const all = new Map((await book.list(true)).map((found) => [found.id, found]))
+    for (const each of declared)
+      await this.#unlessDamaged(each.id, () => this.#declare(each, hashes, all.get(each.id)))
+    for (const { id } of declared) all.delete(id)
+    for (const found of all.values()) if (!hashes.has(found.id)) await this.#dropUndeclared(found)
   }
 
   /** An unreadable schedule does not stop the others. */
@@ -96,10 +98,17 @@ export class Declarations {
     this.#warned.add(id)
   }
 
-  async #declare({ id, definition }: DeclaredSchedule, hashes: Declared): Promise<void> {
+  /** @param read the schedule, if it was read just now */
+  async #declare(
+    { id, definition }: DeclaredSchedule,
+    hashes: Declared,
+    read: KeptSchedule | undefined,
+  ): Promise<void> {
     const { book, placeOf } = this.#options
+    let first = read?.state.movesTo === undefined ? read : undefined
     while (!this.#isStopped) {
-      const found = await book.get(id)
+      const found = first ?? (await book.get(id))
+      first = undefined
       if (found === undefined) {
         await book.set(id, definition, placeOf(id, definition))
         continue
@@ -129,11 +138,11 @@ export class Declarations {
     return true
   }
 
-  async #dropUndeclared(id: string): Promise<void> {
+  async #dropUndeclared(found: KeptSchedule): Promise<void> {
     const { book, registry, report } = this.#options
-    const found = await book.get(id)
-    const { ofClass } = found?.definition ?? {}
-    if (found === undefined || ofClass === undefined || !registry.keys.includes(ofClass)) return
+    const { id } = found
+    const { ofClass } = found.definition
+    if (ofClass === undefined || !registry.keys.includes(ofClass)) return
     if (found.state.ended !== undefined) return
     const { changes } = holding(found, undefined, new Set(), found.at)
     const since = changes?.undeclaredSince ?? found.state.undeclaredSince ?? found.at
