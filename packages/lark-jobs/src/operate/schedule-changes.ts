@@ -1,6 +1,8 @@
 /**
  * What people do to schedules: pause, resume, remove, run now.
  */
+import { keptBecause } from '../model/because.ts'
+import { defined } from '../model/defined.ts'
 import { tickId } from '../model/tick.ts'
 import { missedPolicies } from '../model/timing.ts'
 import { isText, type OptionsOf, oneOf, option, voiceOf } from '../options/schema.ts'
@@ -18,7 +20,7 @@ import {
 export { checkId }
 
 const pauseConditions = conditions({
-  /** Why, in a few words, for people. */
+  /** Why, in a few words, for people: 200 characters are kept. */
   because: option<string>('a text', isText).with({ refusesUndefined: 'never' }),
 })
 
@@ -86,7 +88,10 @@ export async function pauseSchedule(
     // Ticks that are due already do not belong to the pause.
     const { state, ticks } = await book.plan(found)
     if (state.paused !== undefined || state.ended !== undefined) return { state, ticks }
-    return { state: { ...state, paused: { at: found.at, ...(because !== undefined && { because }) } }, ticks }
+    return {
+      state: { ...state, paused: { at: found.at, ...defined({ because: keptBecause(because) }) } },
+      ticks,
+    }
   })
   if (done === undefined) throw notFound(id)
   return infoOf({ ...done.before, state: done.changed?.state ?? done.before.state })

@@ -137,6 +137,8 @@ export function settingSchedules(connect: Connect): void {
     expect(resumed.next! % HOUR).toBe(0)
     expect(await schedules.resume('report')).toEqual({ ...resumed, wasPaused: false })
     expect((await schedules.get('report'))!.state).toBe('running')
+    const long = await schedules.pause('report', { because: 'x'.repeat(300) })
+    expect(long.paused?.because).toHaveLength(200)
   })
 
   test('a job that is queued now runs as one of the schedule, and is in its history', async () => {
