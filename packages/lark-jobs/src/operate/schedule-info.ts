@@ -110,7 +110,7 @@ export function checkId(call: string, id: unknown): void {
 
 export function bookOf({ store, settings }: OpenSchedules): ScheduleBook {
   const boundOf = (partition: string): Bound | undefined => settings.bounds.get(queueOf(partition))
-  return new ScheduleBook(store as ConstructorParameters<typeof ScheduleBook>[0], boundOf)
+  return new ScheduleBook(store, boundOf)
 }
 
 export async function getSchedule(
