@@ -10,6 +10,7 @@
  * repeated, by anybody. A home has a nonce, so that the removal of a schedule cannot take the home of its successor.
  */
 
+import { defined } from '../model/defined.ts'
 import { JobsError } from '../model/errors.ts'
 import { newNonce } from '../model/id.ts'
 import type { NewJob } from '../model/record.ts'
@@ -25,7 +26,7 @@ import type {
 } from '../store/contract/store.ts'
 import { MAX_BYTES, MAX_ITEMS } from '../store/contract/store.ts'
 import { type Definition, writeDefinition } from './definition.ts'
-import { begin, dueAt, type Plan, planResume, planTicks, type Schedule } from './plan.ts'
+import { begin, dueAt, offsetOf, type Plan, planResume, planTicks, type Schedule } from './plan.ts'
 import { LEAVING, type ScheduleState } from './state.ts'
 
 /** A schedule as it was read. */
@@ -106,13 +107,15 @@ export class ScheduleBook {
     definition: Definition,
     changes: Partial<ScheduleState> = {},
   ): Promise<number> {
-    const { state, ticks } = await this.plan(found)
+    const { paused } = found.state
+    const { state, ticks } = paused === undefined ? await this.plan(found) : recorded(found)
     const isDue = state.ended === undefined && (dueAt({ ...found, state }) ?? found.at + 1) <= found.at
     if (isDue) {
       await this.write(found, { state, ticks })
       return 0
     }
-    const begun = { ...begin(definition, found.at, state), ...changes }
+    const after = handledUpTo(state, found.at, offsetOf(found.id, definition.jitter))
+    const begun = { ...begin(definition, found.at, state, after), ...changes }
     return this.write(found, { definition, state: begun, ticks })
   }
 
@@ -153,12 +156,16 @@ export class ScheduleBook {
       if (found === undefined) return false
       if (found === 'damaged') return this.#discard(id)
       allows(found)
-      const state: ScheduleState = { ...found.state, isRemoved: true }
-      const rev = await this.write(found, { state })
-      if (rev === 0) continue
-      await this.complete({ ...found, state, rev })
-      return true
+      if (await this.forget(found)) return true
     }
+  }
+
+  /** Removes a schedule, unless somebody has changed it since it was read. @returns whether it did */
+  async forget(found: KeptSchedule): Promise<boolean> {
+    const state: ScheduleState = { ...found.state, isRemoved: true }
+    const rev = await this.write(found, { state })
+    if (rev > 0) await this.complete({ ...found, state, rev })
+    return rev > 0
   }
 
   /** Ends a pause. @returns what becomes of the ticks that came meanwhile; undefined if there is no such schedule */
@@ -217,18 +224,39 @@ export class ScheduleBook {
     return (await this.#write(found, changed)).rev
   }
 
-  /** Completes what somebody has begun: the move of a schedule to another partition, or its removal. */
+  /**
+   * Completes what somebody has begun: the move of a schedule to another partition, or its removal. Others may have
+   * completed it meanwhile, and may have set or moved the schedule since.
+   */
   async complete({ id, partition, state, rev, definition }: KeptSchedule): Promise<void> {
     const { schedules } = this.#store
     const home = await schedules.home(id)
     const isHere = home !== undefined && partitionOf(home) === partition
+    if ((await schedules.get(partition, [id])).found[0]?.rev !== rev) return
     if (state.movesTo !== undefined && isHere) {
       const { movesTo, ...kept } = state
-      // If it is there already, somebody else has done this.
-      await schedules.write(movesTo, [newOf(id, definition, kept)], undefined, true)
-      await schedules.move(id, home, homeIn(movesTo), definition.ofClass !== undefined)
-    } else if (isHere) await schedules.move(id, home, undefined)
-    await schedules.write(partition, [{ id, rev, remove: true }], undefined, true)
+      const arrived = await this.#arrive(movesTo, { id, definition, state: kept })
+      const is = await schedules.move(id, home, homeIn(movesTo), definition.ofClass !== undefined)
+      // It lives elsewhere: somebody else has moved it there, and on.
+      if (arrived > 0 && (is === undefined || partitionOf(is) !== movesTo))
+        await schedules.write(movesTo, [{ id, rev: arrived, remove: true }])
+    }
+    const { written } = await schedules.write(partition, [{ id, rev, remove: true }], undefined, true)
+    // The home comes last, and is the one of before: whoever sets the schedule from now on gives it another.
+    if (state.movesTo === undefined && isHere && written[0]!.isWritten)
+      await schedules.move(id, home, undefined)
+  }
+
+  /** @returns its number there; 0 if it is there already, because somebody else has done this */
+  async #arrive(partition: string, schedule: Omit<Schedule, 'runs'>): Promise<number> {
+    const { id, definition, state } = schedule
+    const { at, found } = await this.#store.schedules.get(partition, [id])
+    const there = found[0] && this.#readable(partition, found[0], at)
+    // What is left of one that was removed or has moved on is no schedule any more.
+    const isLeft = there?.state.isRemoved || there?.state.movesTo !== undefined
+    const write = newOf(id, definition, state, isLeft ? there?.rev : 0)
+    const { written } = await this.#store.schedules.write(partition, [write], undefined, true)
+    return written[0]!.rev
   }
 
   /** Reads what `due` has handed out. @throws STORE_DAMAGED if it is unreadable */
@@ -325,6 +353,21 @@ export function writeOf(found: KeptSchedule, { definition, state, ticks = [] }: 
     ...(definition !== undefined && { definition: writeDefinition(definition) }),
     ...(ticks.length > 0 && { jobs: ticks.map((instant) => jobOf(found, instant)) }),
   }
+}
+
+/** The ticks of a pause are those of the definition that was in force: another one cannot decide about them. */
+function recorded(found: KeptSchedule): Plan {
+  const { paused, resumedAt } = found.state
+  const plan = planResume(found, found.at, 'skip')
+  return { ...plan, state: { ...plan.state, ...defined({ paused, resumedAt }) } }
+}
+
+/**
+ * Up to when the instants of a schedule are handled, for a definition that takes effect now. An instant that has passed
+ * may not be due yet because of the jitter.
+ */
+function handledUpTo({ next, last = 0 }: ScheduleState, at: number, offset: number): number {
+  return next !== undefined && next <= at ? Math.max(next - 1, at - offset) : Math.max(at, last)
 }
 
 /** The job of a tick. A tick that is due already is one of the definition that was read. */

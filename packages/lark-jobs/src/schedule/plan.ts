@@ -38,12 +38,17 @@ export interface PlanOptions {
   most?: number
 }
 
-/** The state of a schedule whose definition takes effect at an instant. @param before of the definition that it replaces */
-export function begin(definition: Definition, at: number, before?: ScheduleState): ScheduleState {
+/**
+ * The state of a schedule whose definition takes effect at an instant.
+ *
+ * @param before of the definition that it replaces
+ * @param after the schedule ticks after this
+ */
+export function begin(definition: Definition, at: number, before?: ScheduleState, after = at): ScheduleState {
   const { skipped = [], last, paused, resumedAt, firstSeen, others } = before ?? {}
   const kept = defined({ last, paused, resumedAt, firstSeen, others })
   const state: ScheduleState = { ...kept, ahead: [], ticks: 0, since: at, skipped }
-  return withNext(definition, state, instantsAfter(definition.timing, at, AHEAD.many + 1), at)
+  return withNext(definition, state, instantsAfter(definition.timing, after, AHEAD.many + 1), at)
 }
 
 /** When a schedule is due, for the store; undefined if it is paused. */

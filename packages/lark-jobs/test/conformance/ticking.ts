@@ -3,10 +3,12 @@
  */
 import { expect, test } from 'vitest'
 import { type Tick, tickOf } from '../../src/model/tick.ts'
+import { runScheduleNow } from '../../src/operate/schedule-changes.ts'
 import type { Registry } from '../../src/options/registry.ts'
 import { ScheduleBook } from '../../src/schedule/book.ts'
 import { clockChanges } from '../../src/schedule/clock-changes.ts'
 import type { Definition } from '../../src/schedule/definition.ts'
+import { offsetOf } from '../../src/schedule/plan.ts'
 import type { Store } from '../../src/store/contract/store.ts'
 import { Ticks } from '../../src/worker/maintenance/ticks.ts'
 import { end, expected, localTimes, MINUTE, plans, start, YEAR, zones } from '../schedule/second-source.ts'
@@ -253,6 +255,110 @@ export function ticking(make: Make): void {
     }
   })
 
+  test('a process is slow at any point of a change, and others change the schedule meanwhile: it ticks in one place', async () => {
+    const [here, there, yonder] = [partition, 'reports', 'others']
+    type Act = (book: ScheduleBook) => Promise<unknown>
+    const setIn =
+      (place: string): Act =>
+      (book) =>
+        book.set('report', definition(), place)
+    const remove: Act = (book) => book.remove('report')
+    const pause: Act = (book) =>
+      book.change('report', ({ state, at }) => ({ state: { ...state, paused: { at } } }))
+    const leave: Act = async (book) => {
+      const found = await book.get('report')
+      if (found?.partition === here) await book.leaveFor(found, there)
+    }
+    const slow = { remove, leave, here: setIn(here), there: setIn(there), pause }
+    const meanwhile = {
+      'remove and set': [remove, setIn(here)],
+      'move away and back': [setIn(there), setIn(here)],
+      'move on': [setIn(there), setIn(yonder)],
+      'remove, set elsewhere': [remove, setIn(there)],
+      'move and remove': [setIn(there), remove],
+      remove: [remove],
+    }
+    const wrong: string[] = []
+    for (const [name, act] of Object.entries(slow)) {
+      for (const [others, acts] of Object.entries(meanwhile)) {
+        for (let call = 0; call < 12; call++) {
+          await using harness = await make()
+          const { ticks, book } = firing(harness.store)
+          await book.set('report', definition(), here)
+          const gate = gateAt(call, harness.store)
+          const acting = act(new ScheduleBook(gate.store))
+          const isReached = await Promise.race([gate.reached.then(() => true), acting.then(() => false)])
+          if (!isReached) break
+          for (const each of acts) await each(book)
+          gate.open()
+          await acting
+          harness.clock.advance(2 * SECOND)
+          const all = []
+          for (const each of [here, there, yonder]) {
+            await ticks.fire(each)
+            all.push(
+              ...(await harness.store.schedules.get(each, ['report'])).found.map((found) => found && each),
+            )
+          }
+          await ticks.stop()
+          const kept = await book.get('report')
+          const homes = await harness.store.schedules.homes()
+          const places = all.filter((each) => each !== undefined)
+          if (places.join() !== (kept?.partition ?? '') || (kept !== undefined && homes.length !== 1))
+            wrong.push(
+              `${name}, stopped at call ${call}; others ${others}: in ${places.join(' and ')}, home in ${kept?.partition}`,
+            )
+        }
+      }
+    }
+    expect(wrong).toEqual([])
+  })
+
+  test('a definition is replaced while a tick waits for its jitter, and a paused one: no tick is lost', async () => {
+    await using harness = await make()
+    const { ticks, book } = firing(harness.store)
+    const other = { key: 'report', payload: '2' }
+    const jittered = { jitter: 5 * MINUTE }
+    const offset = offsetOf('report', jittered.jitter)
+    expect(offset).toBeGreaterThan(SECOND)
+    await book.set('report', definition(jittered), partition)
+    const half = Math.floor(offset / 2)
+    harness.clock.advance(10 * MINUTE + half)
+    const instant = harness.clock.now - half
+    await ticks.fire(partition)
+    await book.set('report', definition({ ...jittered, job: other }), partition)
+    await toNext(harness)
+    await ticks.fire(partition)
+    expect(await run(harness)).toEqual([{ schedule: 'report', at: instant }])
+    await book.set('report', definition(jittered), partition)
+    await toNext(harness)
+    await ticks.fire(partition)
+    expect(await run(harness)).toEqual([{ schedule: 'report', at: instant + 10 * MINUTE }])
+
+    const paused = { at: harness.clock.now }
+    await book.change('report', ({ state }) => ({ state: { ...state, paused } }))
+    harness.clock.advance(20 * MINUTE)
+    const { state } = await book.set('report', definition({ ...jittered, job: other }), partition)
+    expect(state).toMatchObject({ paused, skipped: [{ count: 2, why: 'paused' }] })
+    await ticks.stop()
+  })
+
+  test('a run by hand at the instant of a tick is a job of its own', async () => {
+    await using harness = await make()
+    const { ticks, book } = firing(harness.store)
+    await book.set('report', definition(), partition)
+    await toNext(harness)
+    const asked = await runScheduleNow(
+      { store: harness.store, settings: { bounds: new Map() } } as never,
+      'report',
+    )
+    await ticks.fire(partition)
+    const ran = await run(harness)
+    expect(ran.map(({ at }) => at).sort()).toEqual([harness.clock.now, harness.clock.now + 1])
+    expect(asked.queued).toBe(true)
+    await ticks.stop()
+  })
+
   test('overlap: nothing begins beside the job before', async () => {
     await using harness = await make()
     const { ticks, book } = firing(harness.store)
@@ -342,6 +448,47 @@ export function ticking(make: Make): void {
     await ticks.stop()
   })
 
+  test('a schedule that has ended is set again by somebody while a slow worker removes it: it stays', async () => {
+    await using harness = await make()
+    const { ticks, book } = firing(harness.store)
+    await book.set('report', definition({ limit: 1 }), partition)
+    await toNext(harness)
+    await ticks.fire(partition)
+    await toNext(harness)
+    const gate = gateAt(1, harness.store)
+    const slow = firing(gate.store)
+    const firingSlowly = slow.ticks.fire(partition)
+    await gate.reached
+    await book.set('report', definition({ limit: 2 }), partition)
+    gate.open()
+    await firingSlowly
+    expect((await book.get('report'))?.definition.limit).toBe(2)
+    for (const each of [ticks, slow.ticks]) await each.stop()
+  })
+
+  test('a schedule in a time zone that a worker does not know stops no other', async () => {
+    await using harness = await make()
+    const { ticks, book, warnings } = firing(harness.store)
+    const timing = { kind: 'cron', expression: '0 * * * *', timezone: 'Elsewhere/Newtown' } as const
+    const next = harness.clock.now
+    const state = { next, ahead: [], ticks: 0, since: next, skipped: [] }
+    await harness.store.schedules.write(partition, [
+      {
+        id: 'unknown',
+        rev: 0,
+        definition: JSON.stringify(definition({ timing })),
+        state: JSON.stringify(state),
+        next,
+      },
+    ])
+    await book.set('report', definition(), partition)
+    harness.clock.advance(10 * MINUTE)
+    await ticks.fire(partition)
+    expect((await run(harness)).map(({ schedule }) => schedule)).toEqual(['report'])
+    expect(warnings).toEqual([expect.stringContaining("'unknown' could not tick: ")])
+    await ticks.stop()
+  })
+
   test('a schedule that cannot be read, and one whose job is refused, stop no other', async () => {
     await using harness = await make()
     const { ticks, book, warnings } = firing(harness.store)
@@ -392,6 +539,34 @@ function dyingAt(call: number, isDone: boolean, store: Store): Store {
       },
     })
   return mortal(store)
+}
+
+/** A handle of a process that stops before its nth call of a schedule verb, until the gate is opened. */
+function gateAt(call: number, store: Store): { store: Store; reached: Promise<void>; open: () => void } {
+  let [reach, open] = [() => {}, () => {}]
+  const reached = new Promise<void>((resolve) => (reach = resolve))
+  const opened = new Promise<void>((resolve) => (open = resolve))
+  let count = 0
+  const gated = new Proxy(store.schedules, {
+    get(of, name) {
+      const value = Reflect.get(of, name) as (...args: unknown[]) => Promise<unknown>
+      return async (...args: unknown[]) => {
+        if (count++ === call) {
+          reach()
+          await opened
+        }
+        return value.apply(of, args)
+      }
+    },
+  })
+  const slow = new Proxy(store, {
+    get: (of, name) => {
+      if (name === 'schedules') return gated
+      const value = Reflect.get(of, name) as unknown
+      return typeof value === 'function' ? value.bind(of) : value
+    },
+  })
+  return { store: slow, reached, open }
 }
 
 /** Resolves when calls that are under way have been answered. */

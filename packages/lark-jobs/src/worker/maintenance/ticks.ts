@@ -10,6 +10,7 @@ import { queueOf } from '../../model/partition.ts'
 import type { Registry } from '../../options/registry.ts'
 import { type KeptSchedule, type ScheduleBook, writeOf } from '../../schedule/book.ts'
 import { type Plan, planAhead } from '../../schedule/plan.ts'
+import type { ScheduleState } from '../../schedule/state.ts'
 import {
   type Bound,
   type DueSchedules,
@@ -137,7 +138,9 @@ export class Ticks {
 
   /** @returns milliseconds until the next schedule is due; undefined if nothing was written */
   async #handle(partition: string, found: readonly KeptSchedule[]): Promise<number | undefined> {
-    const decided = await Promise.all(found.map((schedule) => this.#decide(schedule)))
+    const decided = await Promise.all(
+      found.map((schedule) => this.#decide(schedule).catch((error) => this.#unlessAway(schedule, error))),
+    )
     const writes = decided.filter((each) => each !== undefined)
     let next: number | undefined
     const ahead: ScheduleWrite[] = []
@@ -148,7 +151,7 @@ export class Ticks {
         const rev = written.revs[i]!
         if (rev === 0) continue
         if (plan !== undefined) this.#tell(schedule, plan)
-        const state = plan && planAhead({ ...schedule, state: plan.state })
+        const state = plan && this.#ahead({ ...schedule, state: plan.state })
         if (state !== undefined) ahead.push(writeOf({ ...schedule, rev }, { state }))
       }
     }
@@ -160,9 +163,9 @@ export class Ticks {
   /** What is to be written of a schedule that is due; undefined if nothing is. */
   async #decide(schedule: KeptSchedule): Promise<Decided | undefined> {
     const { book } = this.#options
-    const { id, state, definition, at } = schedule
+    const { state, definition, at } = schedule
     if (state.ended !== undefined) {
-      await book.remove(id)
+      await book.forget(schedule)
       return undefined
     }
     if (state.movesTo !== undefined || state.isRemoved) {
@@ -211,6 +214,23 @@ export class Ticks {
         nextTick = one.nextTick ?? nextTick
       }
       return { revs, nextTick }
+    }
+  }
+
+  /**
+   * One schedule that is damaged, or whose time zone this worker does not know, stops no others. @throws the error if the
+   * store did not answer
+   */
+  #unlessAway(schedule: KeptSchedule, error: unknown): undefined {
+    if (isResendable(error)) throw error
+    this.#leave(schedule, error)
+  }
+
+  #ahead(schedule: KeptSchedule): ScheduleState | undefined {
+    try {
+      return planAhead(schedule)
+    } catch (error) {
+      return this.#unlessAway(schedule, error)
     }
   }
 
