@@ -1,31 +1,46 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, test } from 'vitest'
 import { Server } from '../redis/server.ts'
-import { deployInTurns, tickUnderAbuse } from './scheduling.ts'
+import { deployInTurns, missTicks, tickUnderAbuse } from './scheduling.ts'
 
 /** Milliseconds of work before something happens to the server. */
 const PAUSE = 1_500
 /** Milliseconds for which it is down. */
 const DOWN = 1_200
 const HOUR = 3_600_000
+/** Milliseconds for which it is down, over some ticks. */
+const MISSED = 4_500
 
 const durable = ['--appendonly', 'yes', '--appendfsync', 'always']
 
-describe.each(['redis-server', 'valkey-server'])('schedules in %s', { timeout: 300_000 }, (binary) => {
-  test('while workers are killed, and the server too, which comes back with its data', async () => {
-    await using server = await Server.start(binary, durable)
-    await tickUnderAbuse({ connection: server.url }, [0, HOUR, -HOUR], async () => {
-      for (const signal of ['SIGKILL', 'SIGTERM'] as const) {
-        await sleep(PAUSE)
-        await server.kill(signal)
-        await sleep(DOWN)
-        await server.start()
-      }
+describe.each(['redis-server', 'valkey-server'])(
+  'schedules in %s',
+  { timeout: 300_000, concurrent: true },
+  (binary) => {
+    test('while workers are killed, and the server too, which comes back with its data', async () => {
+      await using server = await Server.start(binary, durable)
+      await tickUnderAbuse({ connection: server.url }, [0, HOUR, -HOUR], async () => {
+        for (const signal of ['SIGKILL', 'SIGTERM'] as const) {
+          await sleep(PAUSE)
+          await server.kill(signal)
+          await sleep(DOWN)
+          await server.start()
+        }
+      })
     })
-  })
 
-  test('while two deploys take turns', async () => {
-    await using server = await Server.start(binary, [])
-    await deployInTurns({ connection: server.url })
-  })
-})
+    test('while the server is away over some ticks', async () => {
+      await using server = await Server.start(binary, durable)
+      await missTicks({ connection: server.url }, async () => {
+        await server.kill('SIGKILL')
+        await sleep(MISSED)
+        await server.start()
+      })
+    })
+
+    test('while two deploys take turns', async () => {
+      await using server = await Server.start(binary, [])
+      await deployInTurns({ connection: server.url })
+    })
+  },
+)

@@ -28,6 +28,15 @@ const files = {
       ))
       handle({ version }) {}
     }`,
+  'jobs/AwayJob.js': `
+    import { every, Job } from '@s18i/lark-jobs'
+    export class AwayJob extends Job {
+      key = 'away'
+      schedule = ['skip', 'once', 'all'].map((missed) => (
+        { name: missed, when: every('1s', { missed, grace: '500ms' }) }
+      ))
+      handle() {}
+    }`,
   'jobs/LoadJob.js': `
     import { Job } from '@s18i/lark-jobs'
     export class LoadJob extends Job {
@@ -54,15 +63,15 @@ interface Ran extends Tick {
 }
 
 /** The jobs of all ticks, in the order of their instants. */
-async function ticksOf(jobs: Jobs): Promise<Ran[]> {
+async function ticksOf(jobs: Jobs, key = 'tick'): Promise<Ran[]> {
   const all: Ran[] = []
   let cursor: string | undefined
   do {
-    const page = await jobs.list({ key: 'tick' }, { limit: 1_000, ...(cursor !== undefined && { cursor }) })
+    const page = await jobs.list({ key }, { limit: 1_000, ...(cursor !== undefined && { cursor }) })
     cursor = page.cursor
     for (const { id, payload, state } of page.jobs) {
       expect(`${id} ${state}`).toBe(`${id} completed`)
-      all.push({ ...tickOf(id)!, version: (payload as { version: string }).version })
+      all.push({ ...tickOf(id)!, version: (payload as { version?: string })?.version ?? '' })
     }
   } while (cursor !== undefined)
   return all.sort((one, other) => one.at - other.at)
@@ -98,12 +107,9 @@ function worker(app: App, env: Record<string, string> = {}): Running {
 }
 
 /** Resolves when all jobs of ticks have ended. */
-async function ended(jobs: Jobs): Promise<void> {
+async function ended(jobs: Jobs, key = 'tick'): Promise<void> {
   for (;;) {
-    const { jobs: left } = await jobs.list(
-      { key: 'tick', state: ['waiting', 'active', 'delayed'] },
-      { limit: 1 },
-    )
+    const { jobs: left } = await jobs.list({ key, state: ['waiting', 'active', 'delayed'] }, { limit: 1 })
     if (left.length === 0) return
     await sleep(50)
   }
@@ -203,4 +209,31 @@ export async function deployInTurns(where: Place): Promise<void> {
     expect(turns).toEqual(['one', 'two', 'one', 'two'])
   }
   for (const { child } of [five, ...living]) child.kill('SIGKILL')
+}
+
+/** The store is away over some ticks. @param away resolves when it is back */
+export async function missTicks(where: Place, away: () => Promise<void>): Promise<void> {
+  const { app, jobs } = await place(where)
+  await using _ = app
+  await using __ = jobs
+  const running = worker(app)
+  await running.says('Serving')
+  await sleep(2_500)
+  await away()
+  await sleep(3_500)
+  await pauseAll(jobs)
+  await ended(jobs, 'away')
+  const ran = bySchedule(await ticksOf(jobs, 'away'))
+  for (const missed of ['skip', 'once', 'all']) {
+    const id = `away/${missed}`
+    const instants = ran.get(id)!.map(({ at }) => at)
+    const { skipped } = (await jobs.schedules.get(id))!
+    const gaps = instants.slice(1).map((at, n) => (at - instants[n]!) / 1_000 - 1)
+    const gone = gaps.reduce((sum, gap) => sum + gap, 0)
+    // Whatever became no job is recorded.
+    expect({ [id]: gone }).toEqual({ [id]: skipped.reduce((sum, { count }) => sum + count, 0) })
+    if (missed === 'all') expect(gone).toBe(0)
+    else expect(gone).toBeGreaterThanOrEqual(2)
+  }
+  running.child.kill('SIGKILL')
 }

@@ -108,20 +108,23 @@ export class Ticks {
     const { store, met } = this.#options
     this.#dueAt.delete(partition)
     const ask = () => store.schedules.due(partition, MAX_DUE, LEASE)
+    const handled: Promise<number | undefined>[] = []
     let asked: Promise<DueSchedules> | undefined = ask()
     try {
+      // The store looks for more, and writes, while this worker computes.
       while (asked !== undefined) {
         const { at, due, nextTick }: DueSchedules = await asked
-        // The store looks for more while this worker computes.
         const isMore: boolean = nextTick === 0 && due.length > 0 && !this.#isStopped
         asked = isMore ? ask() : undefined
-        asked?.catch(() => {})
         const found = due.flatMap((stored) => this.#read(partition, stored, at) ?? [])
-        const next = (await this.#handle(partition, found)) ?? nextTick
-        if (!isMore && next !== undefined) this.#wait(partition, performance.now() + next)
+        handled.push(this.#handle(partition, found))
+        if (isMore) continue
+        const next = (await Promise.all(handled)).at(-1) ?? nextTick
+        if (next !== undefined) this.#wait(partition, performance.now() + next)
       }
     } catch (error) {
       met(error)
+      await Promise.allSettled([...handled, asked])
       this.#wait(partition, performance.now() + RETRY)
     }
   }
