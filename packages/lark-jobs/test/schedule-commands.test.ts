@@ -400,13 +400,19 @@ Thursday, 28 October 2027: the clock shows 23:00 to 00:00 twice.
       "*/20 1-4 * * * every 20 minutes from 01:00 to 04:40, Paris
 
       Sunday, 28 March 2027: the clock skips 02:00 to 03:00.
-        Left out: 02:00, 02:20, 02:40, because an expression with a step only counts times that exist.
+        Left out: 02:00, 02:20, 02:40, because an expression with a * or a step in its times counts only times that exist.
       Sunday, 31 October 2027: the clock shows 02:00 to 03:00 twice.
         Runs at 02:00, 02:20, 02:40 both times: 6 runs.
       "
     `)
     const [, moved] = await explain('0,30 2,3 * * *', '--timezone=Europe/Paris')
     expect(moved).toContain('The runs of 02:00, 02:30 become one, at 03:00 (01:00 UTC).')
+    const [, nuuk] = await explain('30 23 * * *', '--timezone=America/Nuuk')
+    expect(nuuk).toContain('skips 23:00 to 00:00.\n  The run of 23:30 is at 00:00 (01:00 UTC).')
+    // An hour and a half lies between two runs.
+    const [, hourly] = await explain('0 * * * *', '--timezone=Australia/Lord_Howe')
+    expect(hourly).toContain('01:30 to 02:00 twice.\n  Every run is at its usual time.')
+    expect(hourly).toContain('02:00 to 02:30.\n  Left out: 02:00, because')
     expect((await explain('@daily', '--timezone=Asia/Kathmandu'))[1]).toContain(
       'The clocks of Asia/Kathmandu are not changed in 2027: every run is at its usual time.',
     )
@@ -414,6 +420,8 @@ Thursday, 28 October 2027: the clock shows 23:00 to 00:00 twice.
 
   test('that is wrong, and wrong words beside it', async () => {
     expect(await explain('30 25 * * *')).toEqual([2, expect.stringContaining("its hour, '25',")])
+    expect(await explain('0 0 30 2 *')).toEqual([2, expect.stringContaining('this one never ticks')])
+    expect(await explain('\x1b[31m * * * *')).toEqual([2, expect.not.stringContaining('\x1b')])
     expect(await explain('30 2 * * *', '--timezone=Europe/Pris')).toEqual([
       2,
       expect.stringContaining('Did you mean Europe/Paris?'),

@@ -4,14 +4,13 @@
 import { checkPlace } from '../config/queues.ts'
 import { partitionOf, scheduledJob } from '../dispatch/scheduled-job.ts'
 import { JobsError } from '../model/errors.ts'
-import type { Timing } from '../model/timing.ts'
 import { type Operated, open } from '../operate/operations.ts'
 import { bookOf, infoOf, type ScheduleInfo } from '../operate/schedule-info.ts'
 import { classOf, type JobLike } from '../options/job-class.ts'
 import { isRecurrence, type Recurrence } from '../options/recurrence.ts'
 import { isScheduleId, scheduleIdForm } from '../options/schedule-id.ts'
 import { refuse, voiceOf } from '../options/schema.ts'
-import { instantsAfter } from '../schedule/instants.ts'
+import { neverTicks } from '../schedule/instants.ts'
 import { type Draft, drafted, isDraft } from './draft.ts'
 
 /** What an instance of `Jobs` gives to its schedules. @internal */
@@ -51,10 +50,4 @@ export async function setSchedule<J extends JobLike>(
     })
   })
   return infoOf(kept)
-}
-
-/** Whatever its limits say: a schedule that is over is no mistake. It finds as many instants as a new schedule needs. */
-function neverTicks(timing: Timing): boolean {
-  const unlimited = { ...timing, from: undefined, until: undefined }
-  return instantsAfter(unlimited, Date.now() - 60_000, 12).length === 0
 }

@@ -4,13 +4,16 @@ import { Jobs } from '../api/default-jobs.ts'
 import { loadSettings } from '../config/config.ts'
 import { hourOf, readCron } from '../model/cron.ts'
 import { listed } from '../model/listed.ts'
+import { shown } from '../model/secret.ts'
 import { operate, type ScheduleInfo } from '../operate.ts'
 import type { Voice } from '../options/schema.ts'
 import { timezone as zone } from '../options/timezone.ts'
 import { type ClockChange, clockChanges, type UnusualDay, unusualDays } from '../schedule/clock-changes.ts'
+import { neverTicks } from '../schedule/instants.ts'
 import { inWords } from '../schedule/words.ts'
 import { scheduleNamed } from './scheduled.ts'
 
+const HOUR = 3_600_000
 const YEARS = { from: 1970, to: 2099 }
 /** The most local times that are listed one by one. */
 const MOST = 4
@@ -50,7 +53,10 @@ export class ScheduleExplainCommand extends Command {
       return timezone === undefined ? { when } : { when, timezone: given ?? timezone }
     }
     const read = readCron(this.name)
-    if ('wrong' in read) throw usageError(`The expression is '${this.name}'; it must be ${read.wrong}`)
+    const refuse = (right: string) => usageError(`The expression is ${shown(this.name)}; it must be ${right}`)
+    if ('wrong' in read) throw refuse(read.wrong)
+    if (neverTicks({ kind: 'cron', expression: read.expression }))
+      throw refuse('one that names some date: this one never ticks')
     return { when: read.expression, timezone: given ?? (await loadSettings()).schedules.timezone }
   }
 
@@ -59,10 +65,10 @@ export class ScheduleExplainCommand extends Command {
       this.line(`The clocks of ${timezone} are not changed in ${year}: every run is at its usual time.`)
       return
     }
-    // What counts through all hours does so through these.
-    const usual =
-      hourOf(when) === '*' ? 'Runs go on at the same intervals.' : 'Every run is at its usual time.'
     for (const change of changes) {
+      // What counts through all hours does so through these.
+      const goesOn = hourOf(when) === '*' && (change.after - change.before) % HOUR === 0
+      const usual = goesOn ? 'Runs go on at the same intervals.' : 'Every run is at its usual time.'
       const day = unusual.find(({ change: { at } }) => at === change.at)
       this.line(`${date(change)}: ${happens(change)}.`)
       this.line(`  ${day === undefined ? usual : runs(day)}`)
@@ -87,7 +93,7 @@ function runs({ change: { at, before, after }, named, ticks }: UnusualDay): stri
   const times = listed(named.map(clock), MOST)
   if (after > before) {
     if (ticks.length === 0)
-      return `Left out: ${times}, because an expression with a step only counts times that exist.`
+      return `Left out: ${times}, because an expression with a * or a step in its times counts only times that exist.`
     return `The ${named.length === 1 ? 'run' : 'runs'} of ${times} ${named.length === 1 ? 'is' : 'become one,'} at ${clock(at + after)} (${utc(ticks[0]!)}).`
   }
   const second = ticks.filter((tick) => tick >= at).length

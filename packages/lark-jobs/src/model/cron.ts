@@ -8,6 +8,7 @@
  * the week takes `5#2` (the second Friday) and `5L` (the last). If both days are restricted, either of them is enough,
  * as in Unix.
  */
+import { shown } from './secret.ts'
 
 const months = ['JAN', 'FEB', 'MAR', 'APR', 'MAY', 'JUN', 'JUL', 'AUG', 'SEP', 'OCT', 'NOV', 'DEC']
 const days = ['SUN', 'MON', 'TUE', 'WED', 'THU', 'FRI', 'SAT']
@@ -57,7 +58,7 @@ export function readCron(text: string): { expression: string } | { wrong: string
   const named = fields.slice(fields.length - parts.length)
   for (const [i, part] of parts.entries()) {
     const wrong = wrongOf(part, named[i]!)
-    if (wrong !== undefined) return { wrong: `right: its ${named[i]!.name}, '${part}', ${wrong}` }
+    if (wrong !== undefined) return { wrong: `right: its ${named[i]!.name}, ${shown(part)}, ${wrong}` }
   }
   return { expression: parts.join(' ') }
 }

@@ -3,6 +3,7 @@
  */
 import { hourOf, isInterval } from '../model/cron.ts'
 import { instantsBetween } from './instants.ts'
+import { changeAt, offsetIn } from './local-time.ts'
 
 /** The clock of a zone is set. */
 export interface ClockChange {
@@ -39,13 +40,8 @@ export function clockChanges(timezone: string, year: number): ClockChange[] {
   for (let look = start; look < end; look += LOOK) {
     const [before, after] = [offset(look), offset(look + LOOK)]
     if (before === after) continue
-    let [low, high] = [look, look + LOOK]
-    while (high - low > 1_000) {
-      const middle = low + Math.floor((high - low) / 2_000) * 1_000
-      if (offset(middle) === before) low = middle
-      else high = middle
-    }
-    if (new Date(high + after).getUTCFullYear() === year) found.push({ at: high, before, after })
+    const at = changeAt(look, look + LOOK, offset)
+    if (new Date(at + after).getUTCFullYear() === year) found.push({ at, before, after })
   }
   return found
 }
@@ -69,27 +65,9 @@ function unusual(expression: string, timezone: string, change: ClockChange): Unu
       ? []
       : instantsBetween(expression, timezone, at, at + 1_000)
     : instantsBetween(expression, timezone, at - length, at + length).slice(0, 2 * MOST)
-  // Intervals that count through all hours are not affected.
-  const isUsual = hourOf(expression) === '*'
+  // Expressions of all hours go on, if the times that they name come again after the time that is skipped or repeated.
+  // After half an hour (Australia/Lord_Howe), those of `0 * * * *` do not.
+  const following = instantsBetween(expression, 'UTC', local + length, local + 2 * length).slice(0, MOST)
+  const isUsual = hourOf(expression) === '*' && named.join() === following.map((next) => next - length).join()
   return { change, named: isUsual ? [] : named, ticks }
-}
-
-/** The milliseconds from UTC at an instant. */
-function offsetIn(timezone: string): (at: number) => number {
-  const format = new Intl.DateTimeFormat('en-US', {
-    timeZone: timezone,
-    hourCycle: 'h23',
-    year: 'numeric',
-    month: 'numeric',
-    day: 'numeric',
-    hour: 'numeric',
-    minute: 'numeric',
-    second: 'numeric',
-  })
-  return (at) => {
-    const parts = Object.fromEntries(format.formatToParts(at).map(({ type, value }) => [type, Number(value)]))
-    const { year, month, day, hour, minute, second } = parts as Record<string, number>
-    const local = Date.UTC(year!, month! - 1, day, hour, minute, second)
-    return local - Math.floor(at / 1_000) * 1_000
-  }
 }

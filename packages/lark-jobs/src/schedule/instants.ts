@@ -1,18 +1,28 @@
 /**
- * The instants at which a timing ticks. Those of cron expressions are found by croner. With `no-wildcard` it has these
- * rules for clock changes: named times in an hour that is skipped tick once, at its end; named times in an hour that
- * comes twice tick once, the first time; expressions that count off intervals tick in both.
+ * The instants at which a timing ticks. croner finds the times of cron expressions. Those that count off intervals tick
+ * at each instant whose local time they name: not in the time that a clock change skips, and twice in the time that comes
+ * twice. Those that name their times tick once for each local time: the first time if it comes twice, and at the end if
+ * it is skipped. croner has this rule too, and loses the times that are skipped before midnight (America/Nuuk).
  */
 import { Cron } from 'croner'
+import { isInterval } from '../model/cron.ts'
 import type { Timing } from '../model/timing.ts'
+import { instantOf, type Offset, offsetIn } from './local-time.ts'
+
+/** Finds the instants of a cron expression, after or before another, the nearest first. */
+interface Finder {
+  after(instant: number, count: number): number[]
+  before(instant: number, count: number): number[]
+}
 
 /**
  * Expressions that were parsed, the latest last, with instants that were found: all after `from`, in their order. (2 cores,
  * shared, Node 20.20, croner 11, 2026-11-26: to parse an expression takes some 200 µs, and to find an instant in a zone
  * 80. Ten thousand schedules often have one expression in common.)
  */
-const expressions = new Map<string, { cron: Cron; from: number; found: number[] }>()
+const expressions = new Map<string, { finder: Finder; from: number; found: number[] }>()
 const MOST = 1_000
+const DAY = 86_400_000
 
 /**
  * The first instants after a time, in milliseconds since 1970, without the jitter. Fewer than `count` if the timing
@@ -29,6 +39,12 @@ export function instantsAfter(timing: Timing, after: number, count: number): num
   return found.filter((at) => at <= until)
 }
 
+/** Whether there is no such date. Whatever its limits say: a timing that is over is no mistake. */
+export function neverTicks(timing: Timing): boolean {
+  // As many instants as a new schedule needs, which finds them among those that were found.
+  return instantsAfter({ ...timing, from: undefined, until: undefined }, Date.now() - 60_000, 12).length === 0
+}
+
 /**
  * The instants after a time, up to and with another: if there are more than `most`, the last of them, and one more of
  * those before.
@@ -41,18 +57,19 @@ export function instantsUpTo(timing: Timing, after: number, upTo: number, most: 
     const last = Math.floor(end / timing.ms)
     return Array.from({ length: most + 1 }, (_, i) => (last - most + i) * timing.ms)
   }
-  const before = parsed(timing.expression, timing.timezone).cron.previousRuns(most + 1, new Date(end + 1))
-  return before.map((date) => date.getTime()).reverse()
+  return parsed(timing.expression, timing.timezone)
+    .finder.before(end + 1, most + 1)
+    .reverse()
 }
 
 /** The instants of a cron expression from `start` up to and without `end`. */
 export function instantsBetween(expression: string, timezone: string, start: number, end: number): number[] {
-  const { cron } = parsed(expression, timezone)
+  const { finder } = parsed(expression, timezone)
   const found: number[] = []
-  let next = cron.nextRun(new Date(start - 1))
-  while (next !== null && next.getTime() < end) {
-    found.push(next.getTime())
-    next = cron.nextRun(next)
+  let [next] = finder.after(start - 1, 1)
+  while (next !== undefined && next < end) {
+    found.push(next)
+    ;[next] = finder.after(next, 1)
   }
   return found
 }
@@ -62,7 +79,7 @@ function nextOf(expression: string, timezone: string | undefined, after: number,
   const at = known.found.findIndex((instant) => instant > after)
   if (after < known.from || at < 0 || known.found.length - at < count) {
     // Twice as many, for the calls that follow.
-    known.found = known.cron.nextRuns(2 * count, new Date(after)).map((date) => date.getTime())
+    known.found = known.finder.after(after, 2 * count)
     known.from = after
     return known.found.slice(0, count)
   }
@@ -72,7 +89,7 @@ function nextOf(expression: string, timezone: string | undefined, after: number,
 function parsed(expression: string, timezone = 'UTC') {
   const name = `${timezone} ${expression}`
   const known = expressions.get(name) ?? {
-    cron: new Cron(expression, { timezone, mode: '5-or-6-parts', fixedTimeRule: 'no-wildcard' }),
+    finder: finderOf(expression, timezone),
     from: Number.POSITIVE_INFINITY,
     found: [],
   }
@@ -80,4 +97,41 @@ function parsed(expression: string, timezone = 'UTC') {
   expressions.set(name, known)
   if (expressions.size > MOST) expressions.delete(expressions.keys().next().value!)
   return known
+}
+
+function finderOf(expression: string, timezone: string): Finder {
+  const isNamed = timezone !== 'UTC' && !isInterval(expression)
+  const cron = new Cron(expression, { timezone: isNamed ? 'UTC' : timezone, mode: '5-or-6-parts' })
+  if (isNamed) return namedTimes(cron, offsetIn(timezone))
+  return {
+    after: (instant, count) => cron.nextRuns(count, new Date(instant)).map((date) => date.getTime()),
+    before: (instant, count) => cron.previousRuns(count, new Date(instant)).map((date) => date.getTime()),
+  }
+}
+
+/** @param cron finds local times */
+function namedTimes(cron: Cron, offset: Offset): Finder {
+  return {
+    after(instant, count) {
+      const found: number[] = []
+      let local = cron.nextRun(new Date(instant + offset(instant)))
+      for (; local !== null && found.length < count; local = cron.nextRun(local)) {
+        const at = instantOf(local.getTime(), offset)
+        // Several local times may be skipped by one change, and times that come twice are behind an instant between.
+        if (at > (found.at(-1) ?? instant)) found.push(at)
+      }
+      return found
+    },
+    before(instant, count) {
+      const found: number[] = []
+      const previous = (local: number) => cron.previousRuns(1, new Date(local))[0]?.getTime()
+      // The clock may have been set back since: then later local times are before the instant too.
+      let local = previous(instant + Math.max(offset(instant), offset(instant - DAY)))
+      for (; local !== undefined && found.length < count; local = previous(local)) {
+        const at = instantOf(local, offset)
+        if (at < (found.at(-1) ?? instant)) found.push(at)
+      }
+      return found
+    },
+  }
 }

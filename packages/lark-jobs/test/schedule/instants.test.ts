@@ -6,9 +6,11 @@ import { expect, test } from 'vitest'
 import { readCron } from '../../src/model/cron.ts'
 import type { Timing } from '../../src/model/timing.ts'
 import { clockChanges, unusualDays } from '../../src/schedule/clock-changes.ts'
-import { instantsAfter, instantsBetween } from '../../src/schedule/instants.ts'
+import { instantsAfter, instantsBetween, instantsUpTo } from '../../src/schedule/instants.ts'
 import { Random } from '../conformance/random.ts'
 import { end, expected, localTimes, MINUTE, plans, start, YEAR, zones } from './second-source.ts'
+
+const HOUR = 60 * MINUTE
 
 test.each(zones)('%s: every tick of a year', (timezone) => {
   const times = localTimes(timezone)
@@ -17,6 +19,27 @@ test.each(zones)('%s: every tick of a year', (timezone) => {
     expect({ [plan.expression]: iso(found) }).toEqual({ [plan.expression]: iso(expected(plan, times)) })
   }
 })
+
+test.each(zones)(
+  '%s: the instants that are found backwards are those that are found forwards',
+  (timezone) => {
+    for (const expression of ['30 23 * * *', '0,30 0-3 * * *', '45 1 * * 6,0']) {
+      const timing: Timing = { kind: 'cron', expression, timezone }
+      const all = instantsBetween(expression, timezone, start, end)
+      for (const upTo of clockChanges(timezone, YEAR).flatMap(({ at }) => [
+        at - 1,
+        at,
+        at + 1,
+        at + 5 * HOUR,
+      ])) {
+        const found = instantsUpTo(timing, start, upTo, 9)
+        expect(iso(found), `${expression} ${iso([upTo])}`).toEqual(
+          iso(all.filter((at) => at <= upTo).slice(-10)),
+        )
+      }
+    }
+  },
+)
 
 test('the days on which clock changes matter', () => {
   const paris = unusualDays('30 2 * * *', 'Europe/Paris', YEAR)
@@ -31,6 +54,13 @@ test('the days on which clock changes matter', () => {
   // Half an hour.
   expect(unusualDays('45 1 * * *', 'Australia/Lord_Howe', YEAR)).toHaveLength(1)
   expect(clockChanges('Asia/Kathmandu', YEAR)).toEqual([])
+  // Every hour, but the clock is set by half of one.
+  const [twice, gone] = unusualDays('45 * * * *', 'Australia/Lord_Howe', YEAR)
+  expect([twice!.ticks.length, gone]).toEqual([2, undefined])
+  expect(iso(unusualDays('0 * * * *', 'Australia/Lord_Howe', YEAR)[0]!.named)).toEqual([
+    '2026-10-04T02:00:00.000Z',
+  ])
+  expect(unusualDays('*/30 * * * *', 'Australia/Lord_Howe', YEAR)).toEqual([])
   // The clock goes forward at midnight, so the day begins at 01:00.
   const [cairo] = unusualDays('0 0 * * *', 'Africa/Cairo', YEAR)
   expect(iso(cairo!.ticks)).toEqual(['2026-04-23T22:00:00.000Z'])
@@ -107,6 +137,7 @@ test.each([
   ['0 0 * * FRI-MON', 'has a range that ends before it begins'],
   ['5/15 * * * *', 'write 5-59/15'],
   ['@reboot', '@hourly'],
+  ['\x1b[31m * * * *', "'\\x1B[31M'"],
   ['1,'.repeat(150), 'characters'],
 ])('%s is refused with what would be right', (expression, part) => {
   expect(readCron(expression)).toEqual({ wrong: expect.stringContaining(part) })

@@ -15,6 +15,10 @@ export const zones = [
   'Asia/Beirut',
   'Australia/Lord_Howe',
   'Asia/Kathmandu',
+  // The clock skips the hour before midnight.
+  'America/Nuuk',
+  // The clock skips two hours.
+  'Antarctica/Troll',
 ]
 
 /** Minutes, hours, days of the month, months, days of the week, as numbers; `isFixed`: it names its times. */
@@ -28,6 +32,7 @@ export const plans: Plan[] = [
   { expression: '0 0 * * *', isFixed: true, matches: (m, h) => m === 0 && h === 0 },
   { expression: '30 2 * * *', isFixed: true, matches: (m, h) => m === 30 && h === 2 },
   { expression: '45 1 * * *', isFixed: true, matches: (m, h) => m === 45 && h === 1 },
+  { expression: '30 23 * * *', isFixed: true, matches: (m, h) => m === 30 && h === 23 },
   {
     expression: '15,45 2,14 * * *',
     isFixed: true,

@@ -1,0 +1,53 @@
+/**
+ * Local times of a zone, and the instants at which they are. A local time is milliseconds since 1970 as if it were UTC.
+ */
+
+/** The milliseconds from UTC at an instant. */
+export type Offset = (at: number) => number
+
+const DAY = 86_400_000
+const offsets = new Map<string, Offset>()
+
+export function offsetIn(timezone: string): Offset {
+  const offset = offsets.get(timezone) ?? offsetBy(timezone)
+  offsets.set(timezone, offset)
+  return offset
+}
+
+function offsetBy(timezone: string): Offset {
+  const format = new Intl.DateTimeFormat('en-US', {
+    timeZone: timezone,
+    hourCycle: 'h23',
+    year: 'numeric',
+    month: 'numeric',
+    day: 'numeric',
+    hour: 'numeric',
+    minute: 'numeric',
+    second: 'numeric',
+  })
+  return (at) => {
+    // `formatToParts` takes three times as long.
+    const [month, day, year, hour, minute, second] = format.format(at).match(/\d+/g)!.map(Number)
+    return Date.UTC(year!, month! - 1, day, hour, minute, second) - Math.floor(at / 1_000) * 1_000
+  }
+}
+
+/** The instant of a local time: the first, if it comes twice; if it is skipped, the instant of the change. */
+export function instantOf(local: number, offset: Offset): number {
+  const [before, after] = [offset(local - DAY), offset(local + DAY)]
+  if (offset(local - before) === before) return local - before
+  if (offset(local - after) === after) return local - after
+  return changeAt(local - after, local - before, offset)
+}
+
+/** When the clock is set, between an instant and a later one with another offset: exact to the second. */
+export function changeAt(low: number, high: number, offset: Offset): number {
+  const before = offset(low)
+  let [last, first] = [low, high]
+  while (first - last > 1_000) {
+    const middle = last + Math.floor((first - last) / 2_000) * 1_000
+    if (offset(middle) === before) last = middle
+    else first = middle
+  }
+  return first
+}
