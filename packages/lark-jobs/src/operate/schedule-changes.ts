@@ -121,9 +121,9 @@ export async function runScheduleNow(open: OpenSchedules, id: string): Promise<S
   const done = await bookOf(open).change(id, ({ state, at }) => {
     // Another than that of a tick, or of somebody who does the same at the same time.
     const taken = new Set([state.next, ...state.ahead])
-    let instant = Math.max(at, (state.last ?? 0) + 1)
+    let instant = Math.max(at, (state.last ?? 0) + 1, (state.byHand ?? 0) + 1)
     while (taken.has(instant)) instant += 1
-    return { state: { ...state, last: instant }, ticks: [instant] }
+    return { state: { ...state, byHand: instant }, ticks: [instant] }
   })
   if (done === undefined) throw notFound(id)
   const { before, changed, queued } = done

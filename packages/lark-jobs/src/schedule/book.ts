@@ -171,9 +171,13 @@ export class ScheduleBook {
   /** Ends a pause. @returns what becomes of the ticks that came meanwhile; undefined if there is no such schedule */
   async resume(id: string, missed: Missed): Promise<Pick<Plan, 'ticks' | 'skipped'> | undefined> {
     let plan: Plan | undefined
-    const done = await this.change(id, (found) => {
-      plan = planResume(found, found.at, missed, mostOf(found.definition.job, MAX_ITEMS))
-      return found.state.paused === undefined ? undefined : plan
+    const done = await this.change(id, async (found) => {
+      if (found.state.paused === undefined) return undefined
+      const most = mostOf(found.definition.job, MAX_ITEMS)
+      plan = await this.#besideOthers(found, (isRunning) =>
+        planResume(found, found.at, missed, { most, isRunning }),
+      )
+      return plan
     })
     return done && { ticks: [], skipped: 0, ...(done.changed && plan) }
   }
@@ -199,24 +203,30 @@ export class ScheduleBook {
   }
 
   /**
-   * What becomes of the ticks of a schedule that are due. Cancels the job of the last tick, if this is what the
-   * definition says: also if the write comes to nothing, because then another worker has handled the ticks.
+   * What becomes of the ticks of a schedule that are due. Cancels the jobs before, if this is what the definition says:
+   * also if the write comes to nothing, because then another worker has handled the ticks.
    */
-  async plan(found: KeptSchedule): Promise<Plan> {
-    const { definition, state, partition, id, at } = found
-    const most = mostOf(definition.job, 100)
-    const isAsked =
-      state.last !== undefined && (definition.overlap === 'skip' || definition.overlap === 'cancel')
-    if (!isAsked) return planTicks(found, at, { most })
-    const last = tickId({ schedule: id, at: state.last! })
-    const job = await this.#store.get(partition, last, true)
-    const isRunning = job !== undefined && job.finishedAt === undefined
-    const plan = planTicks(found, at, { most, isRunning })
-    if (isRunning && definition.overlap === 'cancel' && plan.ticks.length > 0) {
-      const because = `the next run of ${id} is due`
-      await this.#store.alter(partition, [last], { kind: 'cancel', reason: 'replaced', because })
+  plan(found: KeptSchedule): Promise<Plan> {
+    const most = mostOf(found.definition.job, 100)
+    return this.#besideOthers(found, (isRunning) => planTicks(found, found.at, { most, isRunning }))
+  }
+
+  /** @param plan is told whether a job of the last tick, or of the last run by hand, has not ended */
+  async #besideOthers(found: KeptSchedule, plan: (isRunning: boolean) => Plan): Promise<Plan> {
+    const { definition, state, partition, id } = found
+    const isAsked = definition.overlap === 'skip' || definition.overlap === 'cancel'
+    const before = isAsked ? [state.last, state.byHand].filter((instant) => instant !== undefined) : []
+    const running: string[] = []
+    for (const job of before.map((at) => tickId({ schedule: id, at }))) {
+      const kept = await this.#store.get(partition, job, true)
+      if (kept !== undefined && kept.finishedAt === undefined) running.push(job)
     }
-    return plan
+    const planned = plan(running.length > 0)
+    if (running.length > 0 && definition.overlap === 'cancel' && planned.ticks.length > 0) {
+      const because = `the next run of ${id} is due`
+      await this.#store.alter(partition, running, { kind: 'cancel', reason: 'replaced', because })
+    }
+    return planned
   }
 
   /** @returns its new number; 0 if it was not written, because somebody else has changed the schedule */

@@ -32,7 +32,7 @@ export interface Plan {
 }
 
 export interface PlanOptions {
-  /** Whether the job of the last tick has not ended: matters for the overlap `skip`. */
+  /** Whether the job of the last tick, or of the last run by hand, has not ended: matters for the overlap `skip`. */
   isRunning?: boolean
   /** The most jobs. The schedule is due at once for those that are left. Default 100. */
   most?: number
@@ -45,8 +45,8 @@ export interface PlanOptions {
  * @param after the schedule ticks after this
  */
 export function begin(definition: Definition, at: number, before?: ScheduleState, after = at): ScheduleState {
-  const { skipped = [], last, paused, resumedAt, firstSeen, others } = before ?? {}
-  const kept = defined({ last, paused, resumedAt, firstSeen, others })
+  const { skipped = [], last, byHand, paused, resumedAt, firstSeen, others } = before ?? {}
+  const kept = defined({ last, byHand, paused, resumedAt, firstSeen, others })
   const state: ScheduleState = { ...kept, ahead: [], ticks: 0, since: at, skipped }
   return withNext(definition, state, instantsAfter(definition.timing, after, AHEAD.many + 1), at)
 }
@@ -90,13 +90,13 @@ export function planTicks(schedule: Schedule, at: number, options: PlanOptions =
  *
  * @param missed what becomes of them
  */
-export function planResume(schedule: Schedule, at: number, missed: Missed, most?: number): Plan {
+export function planResume(schedule: Schedule, at: number, missed: Missed, options: PlanOptions = {}): Plan {
   const { paused: _, ...rest } = schedule.state
   const state = { ...rest, resumedAt: at }
   if (schedule.state.paused === undefined || state.ended !== undefined)
     return { state, ticks: [], skipped: 0 }
   return handle({ ...schedule, state }, at, {
-    ...(most !== undefined && { most }),
+    ...options,
     missed,
     grace: -1,
     why: 'paused',

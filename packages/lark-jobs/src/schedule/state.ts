@@ -21,6 +21,8 @@ export interface ScheduleState {
   ticks: number
   /** The instant of the last tick that became a job. */
   last?: number
+  /** The instant of the last run by hand. */
+  byHand?: number
   /** When the definition took effect. */
   since: number
   paused?: { at: number; because?: string }

@@ -378,6 +378,34 @@ export function ticking(make: Make): void {
     await ticks.stop()
   })
 
+  test('overlap: a run by hand does not hide the job before', async () => {
+    await using harness = await make()
+    const { ticks, book } = firing(harness.store)
+    const caller = harness.caller('ada', partition)
+    const runNow = () =>
+      runScheduleNow({ store: harness.store, settings: { bounds: new Map() } } as never, 'report')
+    await book.set('report', definition({ overlap: 'skip' }), partition)
+    await toNext(harness)
+    await ticks.fire(partition)
+    const held = await caller.claimOne(600 * MINUTE)
+    await runNow()
+    await caller.settle(await caller.claimOne(), completed)
+    await toNext(harness)
+    await ticks.fire(partition)
+    expect(await caller.claim()).toEqual([])
+    await book.change('report', ({ state, at }) => ({ state: { ...state, paused: { at } } }))
+    await toNext(harness)
+    harness.clock.advance(10 * MINUTE)
+    expect(await book.resume('report', 'all')).toMatchObject({ ticks: [], skipped: 1 })
+    await caller.settle(held, completed)
+    await runNow()
+    await toNext(harness)
+    await ticks.fire(partition)
+    // The run by hand, which waits.
+    expect(await caller.claim(9)).toHaveLength(1)
+    await ticks.stop()
+  })
+
   test('overlap: the job before is cancelled', async () => {
     await using harness = await make()
     const { ticks, book } = firing(harness.store)

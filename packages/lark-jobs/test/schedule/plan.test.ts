@@ -225,7 +225,7 @@ describe('the end of a pause', () => {
   })
 
   test('what does not fit in one call is skipped, the first first', () => {
-    const plan = planResume(paused, at(45), 'all', 3)
+    const plan = planResume(paused, at(45), 'all', { most: 3 })
     expect(minutes(...plan.ticks)).toEqual([20, 30, 40])
     expect(plan.state.skipped).toEqual([{ from: at(10), to: at(10), count: 1, why: 'paused' }])
   })
