@@ -7,7 +7,7 @@
 import { relative } from 'node:path'
 import { LarkError, loadConfig, sourceFiles, sourceFolders } from '@s18i/lark/config'
 import type { Settings } from '../config/config.ts'
-import { scheduledJob } from '../dispatch/scheduled-job.ts'
+import { checkTicks, scheduledJob } from '../dispatch/scheduled-job.ts'
 import { JobsError } from '../model/errors.ts'
 import { type ScheduleOfCommand, schedulesOfCommand } from '../options/command-schedule.ts'
 import { voiceOf } from '../options/schema.ts'
@@ -87,6 +87,7 @@ function definitionOf(
     timezone,
     ofClass: COMMAND_JOB,
   })
+  checkTicks(definition, voiceOf('SCHEDULE_INVALID', `Schedule ${id}`))
   if (partitions.has(definition.queue)) return definition
   throw new JobsError('UNKNOWN_QUEUE', `its queue ${definition.queue} is not one of the configured queues`)
 }

@@ -2,7 +2,7 @@
  * `Jobs.schedules.set`: checks what it is given before it opens the store.
  */
 import { checkPlace } from '../config/queues.ts'
-import { partitionOf, scheduledJob } from '../dispatch/scheduled-job.ts'
+import { checkTicks, partitionOf, scheduledJob } from '../dispatch/scheduled-job.ts'
 import { JobsError } from '../model/errors.ts'
 import { type Operated, open } from '../operate/operations.ts'
 import { bookOf, infoOf, type ScheduleInfo } from '../operate/schedule-info.ts'
@@ -10,7 +10,6 @@ import { classOf, type JobLike } from '../options/job-class.ts'
 import { isRecurrence, type Recurrence } from '../options/recurrence.ts'
 import { isScheduleId, scheduleIdForm } from '../options/schedule-id.ts'
 import { refuse, voiceOf } from '../options/schema.ts'
-import { neverTicks } from '../schedule/instants.ts'
 import { type Draft, drafted, isDraft } from './draft.ts'
 
 /** What an instance of `Jobs` gives to its schedules. @internal */
@@ -36,9 +35,8 @@ export async function setSchedule<J extends JobLike>(
   const opened = await jobs[open]()
   const { schedules, partitions } = opened.settings
   const definition = schedules.timezone === 'UTC' ? inUtc : define(schedules.timezone)
-  const { timing, queue, job } = definition
-  if (timing.kind === 'cron' && neverTicks(timing))
-    refuse(voice, 'the expression', timing.expression, 'one that names some date: this one never ticks')
+  const { queue, job } = definition
+  checkTicks(definition, voice)
   const name = classOf(draft[drafted].Class).name
   checkPlace({ name, queue, records: [{ ...job, id }] }, opened.settings)
   const partition = partitionOf(id, definition, partitions)

@@ -4,9 +4,10 @@
  */
 import type { Settings } from '../config/config.ts'
 import { checkPlace } from '../config/queues.ts'
-import { declaredBy, partitionOf } from '../dispatch/scheduled-job.ts'
+import { checkTicks, declaredBy, partitionOf } from '../dispatch/scheduled-job.ts'
 import { listed } from '../model/listed.ts'
 import type { Registry } from '../options/registry.ts'
+import { voiceOf } from '../options/schema.ts'
 import type { WorkerSchedules } from '../worker/options.ts'
 import { scheduledCommands } from './scheduled-commands.ts'
 
@@ -38,6 +39,7 @@ export async function schedulesOfWorker(
     for (const { id, definition } of declared) {
       const records = [{ ...definition.job, id }]
       checkPlace({ name: jobClass.name, queue: definition.queue, records }, settings)
+      checkTicks(definition, voiceOf('SCHEDULE_INVALID', `Schedule ${id}`))
     }
     return declared
   })

@@ -8,8 +8,10 @@ import { partitionFor, partitionsOf, placeNameOf } from '../model/partition.ts'
 import { storedName } from '../model/stored-name.ts'
 import { classOf, type JobClass, settingsOf } from '../options/job-class.ts'
 import type { Recurrence } from '../options/recurrence.ts'
+import { refuse, type Voice } from '../options/schema.ts'
 import { oneByOne } from '../options/unique.ts'
 import type { Definition } from '../schedule/definition.ts'
+import { neverTicks } from '../schedule/instants.ts'
 import { type Drafted, draftedJob } from './new-job.ts'
 
 /**
@@ -60,6 +62,12 @@ export function scheduledJob(
     job,
     ...(ofClass !== undefined && { ofClass }),
   }
+}
+
+/** @throws the error of `voice` for an expression without a date, such as `0 0 30 2 *` */
+export function checkTicks({ timing }: Definition, voice: Voice): void {
+  if (timing.kind === 'cron' && neverTicks(timing))
+    refuse(voice, 'the expression', timing.expression, 'one that names some date: this one never ticks')
 }
 
 /** The schedules that a class declares. @throws the errors of `scheduledJob` */

@@ -298,7 +298,11 @@ function instance(Class: JobConstructor): JobLike {
   try {
     return new Class()
   } catch (cause) {
-    const message = `${Class.name || 'A job class'}: its constructor threw: ${textOf(cause)}`
+    const name = Class.name || 'A job class'
+    // Of a field, such as `schedule = cron('61 * * * *')`: it says what is wrong itself.
+    if (JobsError.is(cause) && cause.code === 'SCHEDULE_INVALID')
+      throw cause.again({ message: `${name}: ${cause.message}` })
+    const message = `${name}: its constructor threw: ${textOf(cause)}`
     const hint =
       'Lark makes a job without arguments to read its settings: let the constructor only keep what it is given, and use it in handle().'
     throw new JobsError('JOB_INVALID', message, { cause, hint })

@@ -160,6 +160,19 @@ describe('what a class declares', () => {
     )
   })
 
+  test('what cron() refuses is said of the class, with its own code', () => {
+    class OddJob extends Job {
+      override schedule = daily('25:00')
+      handle() {}
+    }
+    expect(() => classOf(OddJob)).toThrow(
+      expect.objectContaining({
+        code: 'SCHEDULE_INVALID',
+        message: "OddJob: daily(): the time is '25:00'; it must be a time such as '08:00' or '17:30:15'",
+      }),
+    )
+  })
+
   test('a payload that is written as undefined is none', () => {
     class MaybeJob extends Job {
       override readonly key = 'maybe'

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { every, Job, unique } from '../../src/index.ts'
+import { cron, every, Job, unique } from '../../src/index.ts'
 import { operate } from '../../src/operate.ts'
 import { Bench, type Connect, Record } from './bench.ts'
 import { damageSchedule } from './setting-schedules.ts'
@@ -107,6 +107,18 @@ export function scheduling(connect: Connect): void {
     await report.ends(1)
     expect(fine.instants).toHaveLength(1)
     expect(report.warnings.join()).toContain("a schedule 'a-damaged'")
+  })
+
+  test('a worker refuses the schedule of a class that never ticks', async () => {
+    await using bench = await Bench.make(connect)
+    class NeverJob extends Job {
+      override readonly key = 'never'
+      schedule = cron('0 0 30 2 *')
+      handle() {}
+    }
+    await expect(bench.work([NeverJob])).rejects.toThrow(
+      "Schedule never: the expression is '0 0 30 2 *'; it must be one that names some date: this one never ticks",
+    )
   })
 
   test('while schedules are off, a worker declares none, fires none, and says so', async () => {
