@@ -33,7 +33,6 @@ export async function schedulesOfWorker(
   const { enabled, timezone } = settings.schedules
   // The worker warns about a class whose queue is not configured.
   const placed = classes.filter(({ queueName }) => partitions.has(queueName))
-  if (!enabled) return { remarks: [], notices: turnedOff(placed.flatMap(({ schedules }) => schedules)) }
   const ofClasses = placed.flatMap((jobClass) => {
     const declared = declaredBy(jobClass, timezone)
     for (const { id, definition } of declared) {
@@ -45,9 +44,12 @@ export async function schedulesOfWorker(
   })
   const ids = new Set(ofClasses.map(({ id }) => id))
   const commands = isOfFolders ? await scheduledCommands(settings, ids) : { declared: [], remarks: [] }
-  const placeOf: WorkerSchedules['placeOf'] = (id, definition) => partitionOf(id, definition, partitions)
+  const { remarks } = commands
   const declared = [...ofClasses, ...commands.declared]
-  return { schedules: { declared, placeOf, bounds }, remarks: commands.remarks, notices: [] }
+  // What is wrong is said where schedules are off too: it is found in development, and not after a deploy.
+  if (!enabled) return { remarks, notices: turnedOff(declared) }
+  const placeOf: WorkerSchedules['placeOf'] = (id, definition) => partitionOf(id, definition, partitions)
+  return { schedules: { declared, placeOf, bounds }, remarks, notices: [] }
 }
 
 function turnedOff(schedules: readonly { id: string }[]): string[] {

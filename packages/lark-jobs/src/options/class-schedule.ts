@@ -77,10 +77,16 @@ export const classSchedule = new Option<ClassSchedule, readonly WrittenSchedule[
 )
 
 function entry(value: unknown, path: string, voice: Voice, isNamed: boolean): WrittenSchedule {
+  if (isRecurrence(value)) refuseNameless(path, voice)
   const { name, when, payload } = scheduleEntry.readAll(value, voice, path)
   const right = isNamed ? scheduleEntry.entries.name.right : 'absent: only in a list, each has a name'
   if ((name !== undefined) !== isNamed) refuse(voice, `${path}.name`, name, right)
   return { name, when, payload, hasPayload: 'payload' in (value as object) }
+}
+
+/** Refuses a list such as `[daily('08:00')]`. @throws the error of `voice` */
+export function refuseNameless(path: string, voice: Voice): never {
+  throw voice.error(`${voice.name(path)} has no name; it must be ${scheduleEntry.right}`, undefined, path)
 }
 
 /** A schedule of a class with its id. */

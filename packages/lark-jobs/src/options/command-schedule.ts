@@ -4,7 +4,7 @@
  * JSON, because a worker does not import the commands to find them. So a setting that is a function cannot be used.
  */
 import { MAX_SCHEDULE_ID } from '../model/tick.ts'
-import { scheduleEntry } from './class-schedule.ts'
+import { refuseNameless, scheduleEntry } from './class-schedule.ts'
 import { jobSettings, type WrittenSettings } from './job-settings.ts'
 import { type Recurrence, recurrenceFrom } from './recurrence.ts'
 import { isScheduleId } from './schedule-id.ts'
@@ -40,6 +40,7 @@ export function schedulesOfCommand(key: string, json: unknown, voice: Voice): Sc
 
 function entry(key: string, json: unknown, path: string, isNamed: boolean, voice: Voice): ScheduleOfCommand {
   if (!isObject(json)) refuse(voice, path, json, form)
+  if (recurrenceFrom(json) !== undefined) refuseNameless(path, voice)
   checkNames(voice, Object.keys(json), names, path)
   const { name, when: written, args, ...fields } = json
   const right = isNamed ? scheduleEntry.entries.name.right : 'absent: only in a list, each has a name'

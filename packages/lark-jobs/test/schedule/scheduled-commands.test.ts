@@ -1,6 +1,7 @@
 /** The schedules that commands declare: what a worker makes of them. */
 import { afterEach, expect, test, vi } from 'vitest'
 import { scheduledCommands } from '../../src/api/scheduled-commands.ts'
+import { schedulesOfWorker } from '../../src/api/worker-schedules.ts'
 import { App } from '../processes/app.ts'
 
 const settings = {
@@ -68,12 +69,27 @@ test('a recurrence alone; with arguments and settings; and a list with names', a
   })
 })
 
+test('while schedules are off, a worker says which commands do not run by themselves', async () => {
+  await using app = await App.make({
+    'lark.config.js': 'export default {}',
+    'commands/a.js': command('users:greet', "daily('08:00')"),
+    'commands/b.js': command('users:wrong', "'08:00'"),
+  })
+  vi.stubEnv('LARK_CONFIG', `${app.folder}/lark.config.js`)
+  const off = { ...settings, schedules: { timezone: 'UTC', enabled: false } }
+  expect(await schedulesOfWorker({ classes: [] } as never, off as never, true)).toEqual({
+    remarks: [expect.stringContaining('The command users:wrong (commands/b.js) does not run by itself')],
+    notices: [expect.stringContaining('This schedule does not run here: users:greet.')],
+  })
+})
+
 test('what is wrong is a remark of one line, and the others are declared', async () => {
   const wrong: [schedule: string, message: string][] = [
     ["{ at: '08:00' }", 'schedule.at is not an option'],
     ["'08:00'", "schedule is '08:00'; it must be cron(), every() or daily()"],
     ["{ when: '08:00' }", "schedule.when is '08:00'"],
     ["[{ when: daily('08:00') }]", 'schedule.0.name is undefined'],
+    ["[daily('08:00')]", 'schedule.0 has no name; it must be an object such as'],
     ["[1, 2].map(() => ({ name: 'a', when: daily('08:00') }))", "schedule.1.name is 'a'; it must be another"],
     ["{ name: 'a', when: daily('08:00') }", "schedule.name is 'a'; it must be absent"],
     ["{ when: daily('08:00'), timeout: 'long' }", "timeout is 'long'"],

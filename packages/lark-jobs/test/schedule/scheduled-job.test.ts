@@ -133,7 +133,7 @@ describe('what a class declares', () => {
     [{ when, name: 'a' }, 'odd', "schedule.name is 'a'; it must be absent"],
     [[{ when }], 'odd', 'schedule.0.name is undefined; it must be a text without white space and colons'],
     [[{ name: 'a b', when }], 'odd', "schedule.0.name is 'a b'"],
-    [[when], 'odd', 'schedule.0.'],
+    [[when], 'odd', "schedule.0 has no name; it must be an object such as { name: 'morning'"],
     [{ when, payloads: 1 }, 'odd', 'schedule.payloads is not an option'],
     [
       [

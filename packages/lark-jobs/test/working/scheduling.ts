@@ -135,6 +135,12 @@ export function scheduling(connect: Connect): void {
       'This schedule does not run here: off. jobs.schedules.enabled turns schedules on',
     )
     expect(await ids(bench)).toEqual([])
+    class WrongJob extends Job {
+      override readonly key = 'wrong'
+      schedule = { when: every('1s'), payload: new Map() }
+      handle(_payload: unknown) {}
+    }
+    await expect(bench.work([WrongJob], { report }, off)).rejects.toThrow('payload is a Map')
     const { next } = await off.schedules.set('set', EndedJob.with(), every('1s'))
     await off.dispatch(EndedJob.with().delayed(Math.max(0, next! + 1_500 - Date.now())))
     await report.ends(1)
