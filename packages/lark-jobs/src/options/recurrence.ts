@@ -44,11 +44,18 @@ export interface Recurrence {
 
 const zoned = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,3})?)?(Z|[+-]\d\d:\d\d)$/
 
+/** Whether the day of a date exists: JavaScript reads 31 February as 3 March. */
+function isDay(date: string): boolean {
+  const day = date.slice(0, 10)
+  const read = new Date(day)
+  return !Number.isNaN(read.getTime()) && read.toISOString().startsWith(day)
+}
+
 /** An instant, read as milliseconds since 1970. A text without a zone is refused: it would mean another time elsewhere. */
 const instant = new Option<Date | string, number>(
   "a Date, or a text with a zone such as '2027-01-01T00:00:00Z'",
   (value) => {
-    const isInstant = types.isDate(value) || (typeof value === 'string' && zoned.test(value))
+    const isInstant = types.isDate(value) || (typeof value === 'string' && zoned.test(value) && isDay(value))
     const at = isInstant ? new Date(value).getTime() : Number.NaN
     return Number.isNaN(at) ? undefined : at
   },

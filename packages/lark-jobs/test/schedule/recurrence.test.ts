@@ -82,6 +82,10 @@ describe('what is wrong is refused where it is written', () => {
       () => every('1m', { from: '2027-01-01' }),
       "every(): from is '2027-01-01'; it must be a Date, or a text with a zone",
     ],
+    [
+      () => every('1m', { from: '2027-02-31T00:00:00Z' }),
+      "every(): from is '2027-02-31T00:00:00Z'; it must be",
+    ],
     [() => every('1m', { from: new Date(Number.NaN) }), 'every(): from is Invalid Date; it must be'],
     [
       () => every('1m', { from: '2027-01-02T00:00:00Z', until: '2027-01-01T00:00:00Z' }),
