@@ -153,7 +153,7 @@ describe.each([
     expect(said).toMatch(/^report-9 +every hour from 08:30 to 18:30, UTC +paused *$/m)
     expect(said).toContain('! report-8 missed 4 ticks, the last 1 h ago: see lark schedule:show report-8\n')
     expect(said).toMatch(
-      /^i report-9 is paused, since \S+ m?s \(the bank\\x1b\[2J is closed\), until lark schedule:resume report-9$/m,
+      /^i report-9 has been paused for \S+ m?s \(the bank\\x1b\[2J is closed\): it does not tick until lark schedule:resume report-9$/m,
     )
     expect(said).toContain("! No live worker knows 'nightly': ticks wait, and then count as missed\n")
     const ids = async (...words: string[]) =>
@@ -180,7 +180,7 @@ describe.each([
     expect(said).toMatch(/^report-9 .+ late by 1 h *$/m)
     expect(said).toContain('i report-7 has ended 1 h ago: it has had its 1 tick\n')
     expect(said).toContain('i report-8 has ended 1 h ago: no class declares it any more\n')
-    expect(said).toMatch(/^! No living worker declares nightly, since 2 min: it is dropped after 10 min$/m)
+    expect(said).toMatch(/^! No living worker has declared nightly for 2 min: it is dropped after 10 min$/m)
   })
 
   test('one schedule: what it is, the next ten, the last runs, and what was missed', async () => {
@@ -263,7 +263,7 @@ Payload
       said: '✓ report-7 is paused: it does not tick until lark schedule:resume report-7\n',
     })
     expect((await lark('schedule:pause', 'report-7')).said).toMatch(
-      /^i report-7 was paused already, since \S+ m?s \(the bank\\x1b\[2J is closed\): it does not tick/,
+      /^i report-7 has been paused for \S+ m?s already \(the bank\\x1b\[2J is closed\): it does not tick/,
     )
     const again = (await lark('schedule:pause', 'report-7', '--json')).json()
     expect(again).toMatchObject({ schedule: 'report-7', state: 'paused', wasPaused: true, because: evil })

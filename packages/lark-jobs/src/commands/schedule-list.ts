@@ -76,7 +76,7 @@ export class ScheduleListCommand extends Command {
         const how = `lark schedule:resume ${shellWord(id)}`
         this.info(
           visible(
-            `${id} is paused, since ${readable(Math.max(0, Date.now() - paused.at))}${because}, until ${how}`,
+            `${id} has been paused for ${readable(Math.max(0, Date.now() - paused.at))}${because}: it does not tick until ${how}`,
           ),
         )
       }
@@ -88,7 +88,7 @@ export class ScheduleListCommand extends Command {
       if (undeclaredSince !== undefined)
         this.warn(
           visible(
-            `No living worker declares ${id}, since ${readable(Math.max(0, Date.now() - undeclaredSince))}: it is dropped after 10 min`,
+            `No living worker has declared ${id} for ${readable(Math.max(0, Date.now() - undeclaredSince))}: it is dropped after 10 min`,
           ),
         )
     }

@@ -25,9 +25,9 @@ export class SchedulePauseCommand extends Command {
     const how = `lark schedule:resume ${shellWord(name)}`
     if (state === 'ended') this.info(visible(`${name} has ended: it does not tick anyway`))
     else if (wasPaused) {
-      const since = readable(Math.max(0, Date.now() - before.paused!.at))
+      const time = readable(Math.max(0, Date.now() - before.paused!.at))
       const why = before.paused!.because === undefined ? '' : ` (${before.paused!.because})`
-      this.info(visible(`${name} was paused already, since ${since}${why}: it does not tick until ${how}`))
+      this.info(visible(`${name} has been paused for ${time} already${why}: it does not tick until ${how}`))
     } else this.success(visible(`${name} is paused: it does not tick until ${how}`))
   }
 }
