@@ -35,7 +35,8 @@ function offsetBy(timezone: string): Offset {
 /** The instant of a local time: the first, if it comes twice; if it is skipped, the instant of the change. */
 export function instantOf(local: number, offset: Offset): number {
   const [before, after] = [offset(local - DAY), offset(local + DAY)]
-  if (offset(local - before) === before) return local - before
+  // No zone sets its clock and sets it back within two days.
+  if (before === after || offset(local - before) === before) return local - before
   if (offset(local - after) === after) return local - after
   return changeAt(local - after, local - before, offset)
 }
