@@ -98,7 +98,7 @@ test('what is wrong is a remark of one line, and the others are declared', async
     ["cron('0 0 30 2 *')", "the expression is '0 0 30 2 *'; it must be one that names some date"],
     ["{ when: daily('08:00'), args: 7 }", 'gets is 7; it must be an object'],
     [`[{ name: '${'x'.repeat(70)}', when: daily('08:00') }]`, 'it must have at most 75 characters'],
-    ["{ when: daily('08:00') }", 'a job class declares a schedule with the id wrong:12 too'],
+    ["{ when: daily('08:00') }", 'a job class declares a schedule with the id wrong:13 too'],
   ]
   const files = Object.fromEntries(
     wrong.map(([schedule], i) => [`commands/${i}.js`, command(`wrong:${i}`, schedule)]),
@@ -109,7 +109,7 @@ test('what is wrong is a remark of one line, and the others are declared', async
       'commands/right.js': command('right', "every('1h')"),
       'commands/broken.js': command('broken', "daily('soon')"),
     },
-    new Set(['wrong:12']),
+    new Set(['wrong:13']),
   )
   expect(declared.map(({ id }) => id)).toEqual(['right'])
   const broken = remarks.shift()

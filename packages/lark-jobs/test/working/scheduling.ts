@@ -113,7 +113,7 @@ export function scheduling(connect: Connect): void {
     await using bench = await Bench.make(connect)
     class NeverJob extends Job {
       override readonly key = 'never'
-      schedule = cron('0 0 30 2 *')
+      override schedule = cron('0 0 30 2 *')
       handle() {}
     }
     await expect(bench.work([NeverJob])).rejects.toThrow(
@@ -137,7 +137,7 @@ export function scheduling(connect: Connect): void {
     expect(await ids(bench)).toEqual([])
     class WrongJob extends Job {
       override readonly key = 'wrong'
-      schedule = { when: every('1s'), payload: new Map() }
+      override schedule = { when: every('1s'), payload: new Map() }
       handle(_payload: unknown) {}
     }
     await expect(bench.work([WrongJob], { report }, off)).rejects.toThrow('payload is a Map')
