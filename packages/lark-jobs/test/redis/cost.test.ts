@@ -413,7 +413,7 @@ test('a hundred ticks in two calls', async () => {
   expect(calls).toEqual({
     ...rest,
     zadd: 101, // when each is due again
-    hmget: 5, // which ids exist already
+    hmget: 11, // in three steps, because definitions may be large; and which ids exist already
     hset: 101, // the state of each, and all records
     rpush: 100, // each is in the line by itself
   })

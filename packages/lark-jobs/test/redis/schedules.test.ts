@@ -86,6 +86,22 @@ test('damaged and evicted schedules do not stop the others, and a new definition
   await removeKeys(url, prefix)
 })
 
+test('many schedules with large definitions are handed out in their order, a few in each call', async () => {
+  const prefix = newPrefix()
+  await using store = await openStore(url, { prefix, clock: () => AT })
+  const names = Array.from({ length: 40 }, (_, n) => `s${String(n).padStart(2, '0')}`)
+  for (const [n, id] of names.entries())
+    await store.schedules.write('emails', [
+      { ...made(id), definition: 'x'.repeat(n % 7 === 5 ? 500_000 : 9) },
+    ])
+  const calls: string[][] = []
+  while (calls.flat().length < names.length)
+    calls.push(ids((await store.schedules.due('emails', 99, LEASE)).due))
+  expect(calls.flat()).toEqual(names)
+  expect(calls.map(({ length }) => length)).toEqual([19, 14, 7])
+  await removeKeys(url, prefix)
+})
+
 test.each(['schedules', 'schedule-states', 'schedule-runs', 'ticks'])(
   'a foreign value under %s is named, and the tick is due again when it is gone',
   async (name) => {
