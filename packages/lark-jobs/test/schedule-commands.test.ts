@@ -102,6 +102,9 @@ describe.each([
   test('a store without schedules', async () => {
     expect(await lark('schedule:list')).toMatchObject({ code: 0, said: '✓ No schedules\n' })
     expect((await lark('schedule:list', '--json')).json()).toEqual({ schedules: [] })
+    vi.stubEnv('NODE_ENV', 'development')
+    expect((await lark('schedule:list')).said).toContain('i Schedules are off here, so workers declare none')
+    vi.stubEnv('NODE_ENV', 'test')
     expect((await lark('schedule:list', '--state=paused')).said).toBe(
       '✓ No such schedules: see lark schedule:list\n',
     )

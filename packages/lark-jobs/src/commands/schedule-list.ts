@@ -1,6 +1,7 @@
 import { Command, flag } from '@s18i/lark'
 import { nearest, usageError, visible } from '@s18i/lark/config'
 import { Jobs } from '../api/default-jobs.ts'
+import { loadSettings } from '../config/config.ts'
 import { defined } from '../model/defined.ts'
 import { readable } from '../model/duration.ts'
 import { listed } from '../model/listed.ts'
@@ -28,6 +29,8 @@ export class ScheduleListCommand extends Command {
     if (schedules.length === 0) {
       const isAll = key === undefined && queue === undefined && state === undefined
       this.success(isAll ? 'No schedules' : 'No such schedules: see lark schedule:list')
+      if (isAll && !(await loadSettings()).schedules.enabled)
+        this.info('Schedules are off here, so workers declare none: see jobs.schedules in lark.config')
       return
     }
     this.table(
