@@ -27,7 +27,7 @@ export class JobSchedules extends ScheduleOperations {
    * @param id that you choose: 1 to 75 characters, without white space, colons and control characters
    * @param draft the job of each tick: `ReportJob.with({ tenant: 7 })`, without an id
    * @param when `cron()`, `every()` or `daily()`
-   * @throws SCHEDULE_INVALID; SCHEDULE_TAKEN if a job class declares a schedule with this id; the errors of a dispatch
+   * @throws SCHEDULE_INVALID; SCHEDULE_TAKEN if a job class or a command declares a schedule with this id; the errors of a dispatch
    * @example await Jobs.schedules.set('report-7', ReportJob.with({ tenant: 7 }), cron('0 8 * * *', { timezone }))
    */
   async set<J extends JobLike>(id: string, draft: Draft<J>, when: Recurrence): Promise<ScheduleInfo> {

@@ -10,6 +10,7 @@ import { classOf, type JobLike } from '../options/job-class.ts'
 import { isRecurrence, type Recurrence } from '../options/recurrence.ts'
 import { isScheduleId, scheduleIdForm } from '../options/schedule-id.ts'
 import { refuse, voiceOf } from '../options/schema.ts'
+import { COMMAND_JOB } from '../run/command-job.ts'
 import { type Draft, drafted, isDraft } from './draft.ts'
 
 /** What an instance of `Jobs` gives to its schedules. @internal */
@@ -43,8 +44,10 @@ export async function setSchedule<J extends JobLike>(
   const kept = await bookOf(opened).set(id, definition, partition, ({ definition: { ofClass }, state }) => {
     // One that was dropped is free again.
     if (ofClass === undefined || state.ended?.why === 'dropped') return
-    throw new JobsError('SCHEDULE_TAKEN', `The job class '${ofClass}' declares the schedule ${id}`, {
-      hint: 'Choose another id, or remove the schedule from the class.',
+    const [owner, place] =
+      ofClass === COMMAND_JOB ? ['A command', 'command'] : [`The job class '${ofClass}'`, 'class']
+    throw new JobsError('SCHEDULE_TAKEN', `${owner} declares the schedule ${id}`, {
+      hint: `Choose another id, or remove the schedule from the ${place}.`,
     })
   })
   return infoOf(kept)

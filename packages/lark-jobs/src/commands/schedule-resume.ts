@@ -31,9 +31,10 @@ export class ScheduleResumeCommand extends Command {
     this.success(visible(`${name} goes on: ${soon}`))
     if (queued + skipped === 0) this.info('No tick came during the pause')
     if (queued > 0) this.info(`${ticksOf(queued)} of the pause became ${queued === 1 ? 'a job' : 'jobs'}`)
-    if (skipped > 0)
-      this.info(
-        `${ticksOf(skipped)} of the pause ${skipped === 1 ? 'was' : 'were'} skipped, and nothing runs for ${skipped === 1 ? 'it' : 'them'}`,
-      )
+    if (skipped === 0) return
+    const [were, them] = skipped === 1 ? ['was', 'it'] : ['were', 'them']
+    // With `once`, the job that was queued runs for them too.
+    const what = queued === 0 ? `skipped, and nothing runs for ${them}` : 'skipped'
+    this.info(`${ticksOf(skipped)} of the pause ${were} ${what}`)
   }
 }

@@ -50,7 +50,7 @@ export const jobsErrors = {
   CURSOR_INVALID: 'The cursor of a list or of an event is damaged, or belongs elsewhere.',
   SCHEDULE_INVALID: 'What is said of a schedule is not valid.',
   SCHEDULE_NOT_FOUND: 'No schedule has this id.',
-  SCHEDULE_TAKEN: 'A job class declares a schedule with this id.',
+  SCHEDULE_TAKEN: 'A job class or a command declares a schedule with this id.',
   OPERATE_INVALID: 'What operate() was given is not an instance of Jobs.',
   PAUSE_INVALID: 'The options of a pause are not valid.',
   HANDLE_RETURNED_FALSE: 'handle() returned false: a failed attempt.',
