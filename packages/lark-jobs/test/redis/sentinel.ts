@@ -102,13 +102,21 @@ export class SentinelFleet implements AsyncDisposable {
     }
   }
 
-  /** Resolves when each Sentinel knows the replicas and the other Sentinels, so that they can act. */
+  /** Resolves when the replicas have the data, and each Sentinel knows them and the other Sentinels, so that they can act. */
   async calm(): Promise<void> {
     const others = { replicas: this.servers.length - 1, sentinels: this.sentinels.length - 1 }
     await until(async () => {
       const primary = await this.primary()
       const info = String(await primary.send('INFO', 'replication'))
-      if (!info.includes(`connected_slaves:${others.replicas}`)) return false
+      // A replica is connected before it has the data. The Sentinels would replace the primary by it all the same, and
+      // what was written since the last failover would be lost.
+      const online = info.match(/^slave\d+:.*state=online/gm) ?? []
+      if (online.length !== others.replicas) return false
+      const replicas = this.servers.filter((server) => server !== primary)
+      const theirs = await Promise.all(
+        replicas.map((server) => server.send('INFO', 'replication').catch(() => '')),
+      )
+      if (!theirs.every((text) => String(text).includes('master_link_status:up'))) return false
       const facts = await Promise.all(this.sentinels.map((sentinel) => factsOf(sentinel)))
       return facts.every((fact) => {
         return (
