@@ -62,7 +62,7 @@ export class ScheduleBook {
       const home = await this.#store.schedules.home(id)
       if (home === undefined) return undefined
       const found = await this.#read(partitionOf(home), id)
-      if (found?.state.movesTo === undefined) return found?.state.isRemoved ? undefined : found
+      if (found?.state.movesTo === undefined) return found
       await this.complete(found)
     }
   }
@@ -83,8 +83,8 @@ export class ScheduleBook {
     for (;;) {
       const home = await this.#homeIn(id, partition, definition)
       const entry = await this.#read(partitionOf(home), id)
-      if (entry === undefined || entry.state.isRemoved) {
-        await this.#create(id, definition, partition, home, entry)
+      if (entry === undefined) {
+        await this.#create(id, definition, partition, home)
         continue
       }
       allows(entry)
@@ -161,11 +161,15 @@ export class ScheduleBook {
   }
 
   /** Removes a schedule, unless somebody has changed it since it was read. @returns whether it did */
-  async forget(found: KeptSchedule): Promise<boolean> {
-    const state: ScheduleState = { ...found.state, isRemoved: true }
-    const rev = await this.write(found, { state })
-    if (rev > 0) await this.complete({ ...found, state, rev })
-    return rev > 0
+  async forget({ id, partition, rev }: KeptSchedule): Promise<boolean> {
+    const { schedules } = this.#store
+    const home = await schedules.home(id)
+    const { written } = await schedules.write(partition, [{ id, rev, remove: true }], undefined, true)
+    const { isWritten } = written[0]!
+    // The home comes last, and is the one of before: whoever sets the schedule from now on gives it another.
+    if (isWritten && home !== undefined && partitionOf(home) === partition)
+      await schedules.move(id, home, undefined)
+    return isWritten
   }
 
   /** Ends a pause. @returns what becomes of the ticks that came meanwhile; undefined if there is no such schedule */
@@ -195,7 +199,7 @@ export class ScheduleBook {
         const { at, found } = await this.#store.schedules.get(partition, ids.slice(i, i + MAX_ITEMS))
         for (const stored of found) {
           const schedule = stored && this.#readable(partition, stored, at)
-          if (schedule !== undefined && !schedule.state.isRemoved) all.push(schedule)
+          if (schedule !== undefined) all.push(schedule)
         }
       }
     }
@@ -235,26 +239,24 @@ export class ScheduleBook {
   }
 
   /**
-   * Completes what somebody has begun: the move of a schedule to another partition, or its removal. Others may have
-   * completed it meanwhile, and may have set or moved the schedule since.
+   * Completes a move to another partition that somebody has begun. Others may have completed it meanwhile, and may have
+   * set, removed or moved the schedule since.
    */
   async complete({ id, partition, state, rev, definition }: KeptSchedule): Promise<void> {
     const { schedules } = this.#store
+    const { movesTo, ...kept } = state
+    if (movesTo === undefined) return
     const home = await schedules.home(id)
     const isHere = home !== undefined && partitionOf(home) === partition
     if ((await schedules.get(partition, [id])).found[0]?.rev !== rev) return
-    if (state.movesTo !== undefined && isHere) {
-      const { movesTo, ...kept } = state
+    if (isHere) {
       const arrived = await this.#arrive(movesTo, { id, definition, state: kept })
       const is = await schedules.move(id, home, homeIn(movesTo), definition.ofClass !== undefined)
       // It lives elsewhere: somebody else has moved it there, and on.
       if (arrived > 0 && (is === undefined || partitionOf(is) !== movesTo))
         await schedules.write(movesTo, [{ id, rev: arrived, remove: true }])
     }
-    const { written } = await schedules.write(partition, [{ id, rev, remove: true }], undefined, true)
-    // The home comes last, and is the one of before: whoever sets the schedule from now on gives it another.
-    if (state.movesTo === undefined && isHere && written[0]!.isWritten)
-      await schedules.move(id, home, undefined)
+    await schedules.write(partition, [{ id, rev, remove: true }], undefined, true)
   }
 
   /** @returns its number there; 0 if it is there already, because somebody else has done this */
@@ -262,8 +264,8 @@ export class ScheduleBook {
     const { id, definition, state } = schedule
     const { at, found } = await this.#store.schedules.get(partition, [id])
     const there = found[0] && this.#readable(partition, found[0], at)
-    // What is left of one that was removed or has moved on is no schedule any more.
-    const isLeft = there?.state.isRemoved || there?.state.movesTo !== undefined
+    // What is left of one that has moved on is no schedule any more.
+    const isLeft = there?.state.movesTo !== undefined
     const write = newOf(id, definition, state, isLeft ? there?.rev : 0)
     const { written } = await this.#store.schedules.write(partition, [write], undefined, true)
     return written[0]!.rev
@@ -322,23 +324,16 @@ export class ScheduleBook {
     return home ?? (await schedules.move(id, undefined, homeIn(partition), ofClass !== undefined))!
   }
 
-  /** @param removed what is left of a former one */
-  async #create(
-    id: string,
-    definition: Definition,
-    partition: string,
-    home: string,
-    removed: KeptSchedule | undefined,
-  ): Promise<void> {
+  async #create(id: string, definition: Definition, partition: string, home: string): Promise<void> {
     const { schedules } = this.#store
     // Whoever removes the former one knows another home, and so cannot take this one.
     const mine = homeIn(partition)
     const is = await schedules.move(id, home, mine, definition.ofClass !== undefined)
     if (is !== mine || partitionOf(home) !== partition) return
-    const { at } = removed ?? (await schedules.get(partition, []))
+    const { at } = await schedules.get(partition, [])
     const state = begin(definition, at)
     if (definition.ofClass !== undefined) state.firstSeen = at
-    await schedules.write(partition, [newOf(id, definition, state, removed?.rev)], undefined, true)
+    await schedules.write(partition, [newOf(id, definition, state)], undefined, true)
   }
 
   async #write(found: KeptSchedule, changed: Changed): Promise<ScheduleWritten> {
@@ -357,9 +352,8 @@ export class ScheduleBook {
 export function writeOf(found: KeptSchedule, { definition, state, ticks = [] }: Changed): ScheduleWrite {
   const { id, rev, at } = found
   const { state: text, next } = shown({ id, definition: definition ?? found.definition, state })
-  const isLeaving = state.movesTo !== undefined || state.isRemoved === true
   return {
-    ...{ id, rev, state: text, next: isLeaving ? at + LEAVING : next },
+    ...{ id, rev, state: text, next: state.movesTo === undefined ? next : at + LEAVING },
     ...(definition !== undefined && { definition: writeDefinition(definition) }),
     ...(ticks.length > 0 && { jobs: ticks.map((instant) => jobOf(found, instant)) }),
   }

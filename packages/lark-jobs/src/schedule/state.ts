@@ -4,7 +4,7 @@
  *   running   `next` is the instant of its next tick
  *   paused    `paused` says since when
  *   ended     `ended` says why. It is removed `KEEP_ENDED` later
- *   leaving   `movesTo` or `isRemoved`: whoever began it may have died, so any worker completes it after `LEAVING`
+ *   leaving   `movesTo` says where to: whoever began it may have died, so any worker completes it after `LEAVING`
  *
  * Every time is in milliseconds since 1970 by the store's clock.
  */
@@ -38,8 +38,6 @@ export interface ScheduleState {
   undeclaredSince?: number
   /** The partition that it goes to, because its jobs have another now. It does not tick until it is there. */
   movesTo?: string
-  /** It is being removed. */
-  isRemoved?: true
 }
 
 export interface Skipped {
@@ -67,7 +65,7 @@ export interface OtherDefinition {
 export const MAX_SKIPPED = 20
 /** The most missed ticks that become jobs, and that are counted exactly. */
 export const MAX_MISSED = 1_000
-/** Milliseconds for which a move or a removal is left to whoever began it. */
+/** Milliseconds for which a move is left to whoever began it. */
 export const LEAVING = 2_000
 /** Milliseconds for which an ended schedule is still there. Whoever sets it later begins a new one. */
 export const KEEP_ENDED = 30 * 86_400_000

@@ -4,6 +4,7 @@
  */
 import { expect, inject, test } from 'vitest'
 import { tickId } from '../../src/model/tick.ts'
+import { ScheduleBook } from '../../src/schedule/book.ts'
 import { MAX_DUE, type ScheduleWrite } from '../../src/store/contract/store.ts'
 import { erase } from '../../src/store/redis/verbs/erase.ts'
 import { LEASE } from '../conformance/caller.ts'
@@ -130,6 +131,17 @@ test('a full server refuses a tick as a whole, and lets schedules be removed', a
   await using server = await Server.start()
   await using store = await openStore(server.url, { clock: () => AT })
   const [first] = (await store.schedules.write('emails', [made('nightly')])).written
+  const book = new ScheduleBook(store)
+  const timing = { kind: 'every', ms: 60_000 } as const
+  const always = {
+    missed: 'skip',
+    overlap: 'allow',
+    grace: 0,
+    jitter: 0,
+    pauseAfterFailures: 0,
+    limit: 0,
+  } as const
+  await book.set('hourly', { timing, ...always, queue: 'emails', job: { key: 'a', payload: '' } }, 'emails')
   await server.send('CONFIG', 'SET', 'maxmemory', '1')
   const full = { code: 'STORE_REFUSED', message: expect.stringContaining('OOM') }
   const tick = job({ id: tickId({ schedule: 'nightly', at: AT }) })
@@ -143,6 +155,8 @@ test('a full server refuses a tick as a whole, and lets schedules be removed', a
     { id: 'nightly', rev: first!.rev, remove: true },
   ])
   expect(written).toEqual([{ isWritten: true, rev: 0, jobs: [] }])
+  expect(await book.remove('hourly')).toBe(true)
+  expect(await store.schedules.homes()).toEqual([])
 })
 
 test('a change on which somebody relies waits for the disk if dispatches do; a tick does not', async () => {

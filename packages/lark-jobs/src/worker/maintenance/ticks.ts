@@ -171,7 +171,7 @@ export class Ticks {
       await book.forget(schedule)
       return undefined
     }
-    if (state.movesTo !== undefined || state.isRemoved) {
+    if (state.movesTo !== undefined) {
       await book.complete(schedule)
       return undefined
     }
