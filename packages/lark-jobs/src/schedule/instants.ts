@@ -6,6 +6,7 @@
  */
 import { Cron } from 'croner'
 import { isInterval } from '../model/cron.ts'
+import { JobsError } from '../model/errors.ts'
 import type { Timing } from '../model/timing.ts'
 import { instantOf, type Offset, offsetIn } from './local-time.ts'
 
@@ -99,7 +100,15 @@ function parsed(expression: string, timezone = 'UTC') {
   return known
 }
 
+/** @throws SCHEDULE_INVALID if this process does not know the time zone, which that of whoever set the schedule did */
 function finderOf(expression: string, timezone: string): Finder {
+  try {
+    if (timezone !== 'UTC') new Intl.DateTimeFormat('en-US', { timeZone: timezone })
+  } catch {
+    throw new JobsError('SCHEDULE_INVALID', `This process does not know the time zone '${timezone}'`, {
+      hint: 'Its data of time zones is older than that of the process that set the schedule: update Node.js.',
+    })
+  }
   const isNamed = timezone !== 'UTC' && !isInterval(expression)
   const cron = new Cron(expression, { timezone: isNamed ? 'UTC' : timezone, mode: '5-or-6-parts' })
   if (isNamed) return namedTimes(cron, offsetIn(timezone))

@@ -4,6 +4,7 @@
 import { expect, test } from 'vitest'
 import { type Tick, tickOf } from '../../src/model/tick.ts'
 import { runScheduleNow } from '../../src/operate/schedule-changes.ts'
+import { infoOf } from '../../src/operate/schedule-info.ts'
 import type { Registry } from '../../src/options/registry.ts'
 import { ScheduleBook } from '../../src/schedule/book.ts'
 import { clockChanges } from '../../src/schedule/clock-changes.ts'
@@ -509,11 +510,18 @@ export function ticking(make: Make): void {
         next,
       },
     ])
+    await harness.store.schedules.move('unknown', undefined, `${partition} a`)
     await book.set('report', definition(), partition)
     harness.clock.advance(10 * MINUTE)
     await ticks.fire(partition)
     expect((await run(harness)).map(({ schedule }) => schedule)).toEqual(['report'])
-    expect(warnings).toEqual([expect.stringContaining("'unknown' could not tick: ")])
+    expect(warnings).toEqual([
+      expect.stringContaining(
+        "'unknown' could not tick: This process does not know the time zone 'Elsewhere/Newtown'",
+      ),
+    ])
+    const unknown = (await book.get('unknown'))!
+    expect(() => infoOf(unknown, 5)).toThrow(expect.objectContaining({ code: 'SCHEDULE_INVALID' }))
     await ticks.stop()
   })
 
