@@ -83,15 +83,21 @@ export class ScheduleBook {
     for (;;) {
       const home = await this.#homeIn(id, partition, definition)
       const entry = await this.#read(partitionOf(home), id)
-      if (entry === undefined) {
-        await this.#create(id, definition, partition, home)
+      if (entry !== undefined) allows(entry)
+      if (entry?.state.movesTo !== undefined) {
+        await this.complete(entry)
         continue
       }
-      allows(entry)
-      if (entry.state.movesTo !== undefined) await this.complete(entry)
-      else if (entry.partition !== partition) await this.leaveFor(entry, partition)
-      else if (writeDefinition(entry.definition) === text) return entry
-      else await this.replace(entry, definition)
+      const isAlike = entry !== undefined && writeDefinition(entry.definition) === text
+      if (isAlike && entry.partition === partition) return entry
+      // It is set by one write. Whoever looked again whether it is would fight with another that sets it, for ever.
+      const is =
+        entry === undefined
+          ? await this.#create(id, definition, partition, home)
+          : isAlike
+            ? await this.leaveFor(entry, partition)
+            : await this.replace(entry, definition, {}, partition)
+      if (is !== undefined) return is
     }
   }
 
@@ -100,30 +106,34 @@ export class ScheduleBook {
    * one call.
    *
    * @param changes of the new state
-   * @returns its new number; 0 if it does not have the definition yet
+   * @param partition where its jobs go. Default: where they went
+   * @returns the schedule; undefined if it does not have the definition yet
    */
   async replace(
     found: KeptSchedule,
     definition: Definition,
     changes: Partial<ScheduleState> = {},
-  ): Promise<number> {
+    partition = found.partition,
+  ): Promise<KeptSchedule | undefined> {
     const { paused } = found.state
     const { state, ticks } = paused === undefined ? await this.plan(found) : recorded(found)
     const isDue = state.ended === undefined && (dueAt({ ...found, state }) ?? found.at + 1) <= found.at
     if (isDue) {
       await this.write(found, { state, ticks })
-      return 0
+      return undefined
     }
     const after = handledUpTo(state, found.at, offsetOf(found.id, definition.jitter))
     const begun = { ...begin(definition, found.at, state, after), ...changes }
-    return this.write(found, { definition, state: begun, ticks })
+    return this.#place(found, { definition, state: begun, ticks }, partition)
   }
 
-  /** Has a schedule go to another partition, where its jobs go. */
-  async leaveFor(found: KeptSchedule, partition: string): Promise<void> {
-    const state = { ...found.state, movesTo: partition }
-    const rev = await this.write(found, { state })
-    if (rev > 0) await this.complete({ ...found, state, rev })
+  /**
+   * Has a schedule go to another partition, where its jobs go.
+   *
+   * @returns the schedule; undefined if somebody else has changed it
+   */
+  leaveFor(found: KeptSchedule, partition: string): Promise<KeptSchedule | undefined> {
+    return this.#place(found, { state: found.state }, partition)
   }
 
   /**
@@ -271,6 +281,23 @@ export class ScheduleBook {
     return written[0]!.rev
   }
 
+  /**
+   * Looks whether a schedule that was found in a partition has its home there. A failover that loses the last changes may
+   * lose a home, or bring back an old one: then it gets one. A process that dies while others set the same schedule
+   * elsewhere may leave a second one: then this one is removed.
+   */
+  async adopt({ id, partition, rev, definition }: KeptSchedule): Promise<void> {
+    const { schedules } = this.#store
+    const home = await schedules.home(id)
+    if (home !== undefined && partitionOf(home) === partition) return
+    const other = home === undefined ? undefined : await this.#read(partitionOf(home), id)
+    if (other === undefined)
+      await schedules.move(id, home, homeIn(partition), definition.ofClass !== undefined)
+    // While it moves, it is in two partitions.
+    else if (other.state.movesTo === undefined)
+      await schedules.write(partition, [{ id, rev, remove: true }], undefined, true)
+  }
+
   /** Reads what `due` has handed out. @throws STORE_DAMAGED if it is unreadable */
   parse(partition: string, stored: StoredSchedule, at: number): KeptSchedule {
     const { id, rev, runs } = stored
@@ -324,16 +351,41 @@ export class ScheduleBook {
     return home ?? (await schedules.move(id, undefined, homeIn(partition), ofClass !== undefined))!
   }
 
-  async #create(id: string, definition: Definition, partition: string, home: string): Promise<void> {
+  /** Writes a change, and has the schedule go where its jobs go. @returns the schedule; undefined if it was not written */
+  async #place(found: KeptSchedule, changed: Changed, partition: string): Promise<KeptSchedule | undefined> {
+    const { definition = found.definition } = changed
+    const isMoving = partition !== found.partition
+    const state = isMoving ? { ...changed.state, movesTo: partition } : changed.state
+    const rev = await this.write(found, { ...changed, state })
+    if (rev === 0) return undefined
+    if (isMoving) await this.complete({ ...found, definition, state, rev })
+    return { ...found, definition, state: changed.state, rev, partition }
+  }
+
+  /** @returns the schedule; undefined if somebody else has made one */
+  async #create(
+    id: string,
+    definition: Definition,
+    partition: string,
+    home: string,
+  ): Promise<KeptSchedule | undefined> {
     const { schedules } = this.#store
     // Whoever removes the former one knows another home, and so cannot take this one.
     const mine = homeIn(partition)
     const is = await schedules.move(id, home, mine, definition.ofClass !== undefined)
-    if (is !== mine || partitionOf(home) !== partition) return
+    if (is !== mine) return undefined
     const { at } = await schedules.get(partition, [])
     const state = begin(definition, at)
     if (definition.ofClass !== undefined) state.firstSeen = at
-    await schedules.write(partition, [newOf(id, definition, state)], undefined, true)
+    const { written } = await schedules.write(partition, [newOf(id, definition, state)], undefined, true)
+    const { rev, isWritten } = written[0]!
+    if (!isWritten) return undefined
+    const present = await schedules.home(id)
+    if (present === undefined) return undefined
+    if (partitionOf(present) === partition) return { id, partition, rev, at, definition, state, runs: [] }
+    // Somebody else has made it elsewhere in the meantime.
+    await schedules.write(partition, [{ id, rev, remove: true }], undefined, true)
+    return undefined
   }
 
   async #write(found: KeptSchedule, changed: Changed): Promise<ScheduleWritten> {

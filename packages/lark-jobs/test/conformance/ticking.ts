@@ -360,6 +360,44 @@ export function ticking(make: Make): void {
     await ticks.stop()
   })
 
+  test('a schedule whose home was lost, or is an old one, is found again when it ticks', async () => {
+    await using harness = await make()
+    const { schedules } = harness.store
+    for (const old of [undefined, 'reports 1']) {
+      const { ticks, book } = firing(harness.store)
+      await book.set('report', definition(), partition)
+      await schedules.move('report', await schedules.home('report'), old)
+      expect(await book.get('report')).toBeUndefined()
+      await toNext(harness)
+      await ticks.fire(partition)
+      expect(await book.get('report')).toMatchObject({ partition })
+      expect(await book.remove('report')).toBe(true)
+      await ticks.stop()
+    }
+  })
+
+  test('a process dies while it makes a schedule that others make elsewhere: one is left after its next tick', async () => {
+    for (let call = 0; call < 6; call++) {
+      await using harness = await make()
+      const { ticks, book } = firing(harness.store)
+      const gate = gateAt(call, harness.store)
+      const dying = new ScheduleBook(dyingAt(call + 1, false, gate.store))
+      const made = dying.set('report', definition(), partition)
+      await Promise.race([gate.reached, made])
+      await book.set('report', definition(), 'reports')
+      gate.open()
+      await settled()
+      harness.clock.advance(10 * MINUTE)
+      for (const each of [partition, 'reports']) await ticks.fire(each)
+      const there = await Promise.all(
+        [partition, 'reports'].map((each) => harness.store.schedules.get(each, ['report'])),
+      )
+      expect(there.flatMap(({ found }) => found.filter((each) => each !== undefined))).toHaveLength(1)
+      expect(await book.get('report')).toMatchObject({ state: { ticks: 1 } })
+      await ticks.stop()
+    }
+  })
+
   test('overlap: nothing begins beside the job before', async () => {
     await using harness = await make()
     const { ticks, book } = firing(harness.store)

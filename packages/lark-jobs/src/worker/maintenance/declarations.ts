@@ -12,6 +12,7 @@ import { FORGET, type Holding, holding } from '../../schedule/declared.ts'
 import { hashOf } from '../../schedule/definition.ts'
 import type { ScheduleState } from '../../schedule/state.ts'
 import type { Store } from '../../store/contract/store.ts'
+import { isResendable } from '../fetch/claimer.ts'
 import type { DeclaredSchedule, WorkerSchedules } from '../options.ts'
 import type { Report } from '../report.ts'
 
@@ -77,17 +78,17 @@ export class Declarations {
     // One call reads all of a partition: mostly nothing is to be done.
     const all = new Map((await book.list(true)).map((found) => [found.id, found]))
     for (const each of declared)
-      await this.#unlessDamaged(each.id, () => this.#declare(each, hashes, all.get(each.id)))
+      await this.#unlessAway(each.id, () => this.#declare(each, hashes, all.get(each.id)))
     for (const { id } of declared) all.delete(id)
     for (const found of all.values()) if (!hashes.has(found.id)) await this.#dropUndeclared(found)
   }
 
-  /** An unreadable schedule does not stop the others. */
-  async #unlessDamaged(id: string, act: () => Promise<void>): Promise<void> {
+  /** One schedule that is damaged, or that the store refuses, does not stop the others. */
+  async #unlessAway(id: string, act: () => Promise<void>): Promise<void> {
     try {
       await act()
     } catch (error) {
-      if (!JobsError.is(error, 'STORE_DAMAGED')) throw error
+      if (!JobsError.is(error) || isResendable(error)) throw error
       this.#warn(id, error.message)
     }
   }

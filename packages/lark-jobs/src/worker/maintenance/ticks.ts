@@ -29,6 +29,8 @@ const LEASE = 2_000
 const UNKNOWN = 10_000
 /** Milliseconds for which the answer counts which keys living workers know. */
 const KNOWN = 10_000
+/** Milliseconds after which homes are looked at again. */
+const HOMES = 3_600_000
 /** Milliseconds before another try if the store did not answer. */
 const RETRY = 1_000
 /** Milliseconds: the longest time of a timer. */
@@ -50,6 +52,8 @@ export class Ticks {
   readonly #dueAt = new Map<string, number>()
   readonly #firing = new Map<string, Promise<void>>()
   readonly #warned = new Set<string>()
+  /** The schedules that have a home, as far as this worker has looked. */
+  #homes = { until: 0, known: new Set<string>() }
   #keys: { at: number; known: Promise<ReadonlySet<string>> } | undefined
   #timer: NodeJS.Timeout | undefined
   #isStopped = false
@@ -147,20 +151,33 @@ export class Ticks {
     const writes = decided.filter((each) => each !== undefined)
     let next: number | undefined
     const ahead: ScheduleWrite[] = []
+    const fired: KeptSchedule[] = []
     for (const some of chunksOf(writes)) {
       const written = await this.#write(partition, some)
       next = written.nextTick
       for (const [i, { schedule, plan }] of some.entries()) {
         const rev = written.revs[i]!
         if (rev === 0) continue
+        fired.push({ ...schedule, rev })
         if (plan !== undefined) this.#tell(schedule, plan)
         const state = plan && this.#ahead({ ...schedule, state: plan.state })
         if (state !== undefined) ahead.push(writeOf({ ...schedule, rev }, { state }))
       }
     }
-    // This comes last, because jobs must not wait for it. To find an instant may take some 100 µs.
+    // The rest comes last, because jobs must not wait for it. To find an instant may take some 100 µs.
     if (ahead.length > 0) next = (await this.#options.store.schedules.write(partition, ahead)).nextTick
+    await this.#adopt(fired)
     return next
+  }
+
+  /** Looks once an hour whether each schedule has its home. */
+  async #adopt(fired: readonly KeptSchedule[]): Promise<void> {
+    const now = performance.now()
+    if (now >= this.#homes.until) this.#homes = { until: now + HOMES, known: new Set() }
+    const { known } = this.#homes
+    const unknown = fired.filter(({ id }) => !known.has(id))
+    await Promise.all(unknown.map((schedule) => this.#options.book.adopt(schedule)))
+    for (const { id } of unknown) known.add(id)
   }
 
   /** What is to be written of a schedule that is due; undefined if nothing is. */
