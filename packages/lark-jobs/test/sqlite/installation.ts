@@ -35,6 +35,7 @@ export class Installation implements AsyncDisposable {
     for (const part of ['package.json', 'dist'])
       await cp(join(packages, 'lark-jobs', part), join(own, part), { recursive: true })
     await symlink(join(packages, 'lark'), join(into, '@s18i/lark'))
+    await symlink(join(modules, 'croner'), join(into, 'croner'))
     if (libsql === 'binary') await symlink(join(modules, 'libsql'), join(into, 'libsql'))
     if (libsql === 'package') {
       await cp(join(modules, 'libsql'), join(into, 'libsql'), { recursive: true })

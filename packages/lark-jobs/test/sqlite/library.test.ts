@@ -27,7 +27,7 @@ test('an installation for Redis needs no binary', async () => {
     dependencies: { '@s18i/lark': expect.any(String) },
     optionalDependencies: { libsql: expect.any(String) },
   })
-  expect(Object.keys(JSON.parse(text).dependencies)).toEqual(['@s18i/lark'])
+  expect(Object.keys(JSON.parse(text).dependencies)).toEqual(['@s18i/lark', 'croner'])
 })
 
 test.each([

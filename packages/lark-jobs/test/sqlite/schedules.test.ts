@@ -78,7 +78,7 @@ test('a damaged schedule does not stop the others, and a write replaces it', asy
       .run([Buffer.from('\u0000{') as unknown as string, name])
   file.close()
   const { due, nextTick } = await store.schedules.due('emails', 9, LEASE)
-  expect(ids(due)).toEqual(['definition', 'good', 'rev', 'runs', 'state'])
+  expect(ids(due).sort()).toEqual(['definition', 'good', 'rev', 'runs', 'state'])
   expect(nextTick).toBe(LEASE)
   expect(due.find(({ id }) => id === 'runs')).toMatchObject({ state: '0', runs: [] })
   for (const id of ['definition', 'state'] as const)
