@@ -2,6 +2,7 @@
  * Schedules that tick: several workers fire the schedules of one store, whose clock the test moves.
  */
 import { expect, test } from 'vitest'
+import { Deferred } from '../../src/model/deferred.ts'
 import { type Tick, tickOf } from '../../src/model/tick.ts'
 import { runScheduleNow } from '../../src/operate/schedule-changes.ts'
 import { infoOf } from '../../src/operate/schedule-info.ts'
@@ -141,10 +142,10 @@ export function ticking(make: Make): void {
         const { ticks, book } = firing(harness.store)
         await book.set('report', definition({ overlap: 'skip' }), partition)
         await toNext(harness)
-        const dead = firing(dyingAt(call, isDone, harness.store))
-        void dead.ticks.fire(partition)
-        await dead.ticks.stop().catch(() => {})
-        await settled()
+        const { store, died } = dyingAt(call, isDone, harness.store)
+        const dead = firing(store)
+        await Promise.race([dead.ticks.fire(partition), died])
+        await dead.ticks.stop()
         harness.clock.advance(2 * SECOND)
         await ticks.fire(partition)
         expect(await run(harness)).toHaveLength(1)
@@ -215,9 +216,8 @@ export function ticking(make: Make): void {
         await toNext(harness)
         await ticks.fire(partition)
         await run(harness)
-        const dying = new ScheduleBook(dyingAt(call, isDone, harness.store))
-        void dying.set('report', limited, 'reports').catch(() => {})
-        await settled()
+        const { store, died } = dyingAt(call, isDone, harness.store)
+        await Promise.race([new ScheduleBook(store).set('report', limited, 'reports'), died])
         // Any worker completes it.
         harness.clock.advance(2 * SECOND)
         await ticks.fire(partition)
@@ -381,12 +381,12 @@ export function ticking(make: Make): void {
       await using harness = await make()
       const { ticks, book } = firing(harness.store)
       const gate = gateAt(call, harness.store)
-      const dying = new ScheduleBook(dyingAt(call + 1, false, gate.store))
-      const made = dying.set('report', definition(), partition)
+      const { store, died } = dyingAt(call + 1, false, gate.store)
+      const made = new ScheduleBook(store).set('report', definition(), partition)
       await Promise.race([gate.reached, made])
       await book.set('report', definition(), 'reports')
       gate.open()
-      await settled()
+      await Promise.race([made, died])
       harness.clock.advance(10 * MINUTE)
       for (const each of [partition, 'reports']) await ticks.fire(each)
       const there = await Promise.all(
@@ -594,10 +594,18 @@ function changesOf(timezones: readonly string[]) {
   }))
 }
 
-/** A handle of a process that dies: from its nth call of a schedule verb on, it gets no answer. @param isDone the call still reaches the store */
-function dyingAt(call: number, isDone: boolean, store: Store): Store {
+/**
+ * A handle of a process that dies: from its nth call on, it gets no answer. `died` resolves when that is so.
+ *
+ * @param isDone the nth call still reaches the store
+ */
+function dyingAt(call: number, isDone: boolean, store: Store): { store: Store; died: Promise<void> } {
   let count = 0
-  const dead = new Promise<never>(() => {})
+  const { promise: died, resolve: die } = new Deferred<void>()
+  const dead = () => {
+    die()
+    return new Promise<never>(() => {})
+  }
   const mortal = <T extends object>(target: T): T =>
     new Proxy(target, {
       get(of, name) {
@@ -606,13 +614,13 @@ function dyingAt(call: number, isDone: boolean, store: Store): Store {
         if (typeof value !== 'function') return value
         return async (...args: unknown[]) => {
           const n = count++
-          if (n > call || (n === call && !isDone)) return dead
+          if (n > call || (n === call && !isDone)) return dead()
           const answer = await (value as (...args: unknown[]) => Promise<unknown>).apply(of, args)
-          return n === call ? dead : answer
+          return n === call ? dead() : answer
         }
       },
     })
-  return mortal(store)
+  return { store: mortal(store), died }
 }
 
 /** A handle of a process that stops before its nth call of a schedule verb, until the gate is opened. */
@@ -641,9 +649,4 @@ function gateAt(call: number, store: Store): { store: Store; reached: Promise<vo
     },
   })
   return { store: slow, reached, open }
-}
-
-/** Resolves when calls that are under way have been answered. */
-async function settled(): Promise<void> {
-  for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setTimeout(resolve, 1))
 }
