@@ -47,8 +47,8 @@ export function neverTicks(timing: Timing): boolean {
 }
 
 /**
- * The instants after a time, up to and with another: if there are more than `most`, the last of them, and one more of
- * those before.
+ * The instants after a time, up to and with another. Of more than `most`, these are the last `most` and the one before
+ * them, which shows that there were more.
  */
 export function instantsUpTo(timing: Timing, after: number, upTo: number, most: number): number[] {
   const first = instantsAfter(timing, after, most + 1).filter((at) => at <= upTo)

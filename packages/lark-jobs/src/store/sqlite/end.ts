@@ -132,9 +132,9 @@ function left(partition: Partition, rows: readonly LeftRow[]): string[] {
 }
 
 /**
- * Ends jobs that a person removes before they have ended. Nobody hears of it but the flow of a member, the
- * schedule of a tick, and who watches the job, so other jobs are left as they are: the caller removes them. (To end these too would read and write
- * each row once more.)
+ * Ends jobs that a person removes before they have ended. Nobody hears of it but the flow of a member, the schedule of
+ * a tick, and who watches the job, so other jobs are left as they are: the caller removes them. (To end these too would
+ * read and write each row once more.)
  */
 export function endRemoved(partition: Partition, rows: readonly Pick<JobRow, 'id' | 'state'>[]): void {
   const pending = rows.filter(({ state }) => state === PENDING)

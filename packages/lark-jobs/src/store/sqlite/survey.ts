@@ -35,7 +35,8 @@ const pause = 'CAST(paused AS INTEGER)'
  */
 const withWork = `
   SELECT * FROM (
-    SELECT asked.key AS name, nextEffect, nextTick, (SELECT min(leaseEnd) FROM leases WHERE partition = partitions.id) AS leaseEnd,
+    SELECT asked.key AS name, nextEffect, nextTick,
+      (SELECT min(leaseEnd) FROM leases WHERE partition = partitions.id) AS leaseEnd,
       asked.value AND lanes > 0 AND NOT (${pause} = 1 OR ${pause} > ?3) AS hasLanes,
       CASE WHEN since < ?4 THEN partitions.id END AS toRefresh,
       CASE

@@ -108,8 +108,8 @@ export function ring(
 
 /**
  * Rings callers for jobs that were queued or put back in this transaction, and are still there. If there is an earlier
- * due time, of a job or of a schedule, one caller is rung to learn it. If the partition was resumed, or paused for a time, all callers are rung to
- * learn when jobs may begin.
+ * due time, of a job or of a schedule, one caller is rung to learn it. If the partition was resumed, or paused for a
+ * time, all callers are rung to learn when jobs may begin.
  */
 export function ringForNews(partition: Partition, except?: string): string[] {
   const rung = ringForJobs(partition, except)
