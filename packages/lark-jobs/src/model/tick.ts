@@ -30,6 +30,14 @@ export function tickOf(id: string): Tick | undefined {
   return Number.isNaN(at) ? undefined : { schedule: parts![1]!, at }
 }
 
+/**
+ * From when `expiresIn` and `retryUntil` of a job count: when it was queued; or the instant of its tick, because workers
+ * queue it a little ahead.
+ */
+export function limitsFrom({ id, queuedAt }: { id: string; queuedAt: number }): number {
+  return Math.max(queuedAt, tickOf(id)?.at ?? 0)
+}
+
 /** The tick of a job, as hooks and events tell it. */
 export interface ScheduleTick {
   /** Of the schedule. */

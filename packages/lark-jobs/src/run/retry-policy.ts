@@ -8,6 +8,7 @@ import { durationForm, milliseconds } from '../model/duration.ts'
 import { isNonRetryable } from '../model/non-retryable.ts'
 import type { LeasedJob } from '../model/record.ts'
 import { textOf } from '../model/thrown.ts'
+import { limitsFrom } from '../model/tick.ts'
 import { currentRun, type JobClass } from '../options/job-class.ts'
 import { readAnyway } from '../options/payload-rules.ts'
 import type { Execution } from './execution.ts'
@@ -57,7 +58,7 @@ export function retryIn(
   if (jobClass.hasRetryIf && !asksForMore(thrown, execution, jobClass, warn)) return undefined
   const inLimit = (pause: number) => {
     const at = environment.clock.now() + (expected ?? 0) + pause
-    return limit !== undefined && at > lease.queuedAt + limit ? undefined : pause
+    return limit !== undefined && at > limitsFrom(lease) + limit ? undefined : pause
   }
   const backoff = lease.options?.backoff ?? jobClass.backoff
   if (typeof backoff !== 'function') return inLimit(pauseAfter(failures, backoff))

@@ -12,6 +12,7 @@ import { JobsError } from '../model/errors.ts'
 import { resultText, whyDropped } from '../model/payload.ts'
 import type { Outcome } from '../model/record.ts'
 import { returnedFalse } from '../model/run.ts'
+import { limitsFrom } from '../model/tick.ts'
 import { currentRun, type JobClass, type JobLike } from '../options/job-class.ts'
 import { newerVersion, readPayload } from '../options/payload-rules.ts'
 import { CommandJob } from './command-job.ts'
@@ -87,7 +88,7 @@ function run<E extends Execution>(execution: E, jobClass: JobClass, ended: WhenE
 /** Whether it is too late to begin (`expiresIn`). Only the first run can be too late. */
 function isExpired({ lease, environment }: Execution, jobClass: JobClass): boolean {
   const limit = lease.options?.expiresIn ?? jobClass.expiresIn
-  return !!limit && lease.runs === 1 && environment.clock.now() > lease.queuedAt + limit
+  return !!limit && lease.runs === 1 && environment.clock.now() > limitsFrom(lease) + limit
 }
 
 /** The error of a job that can never run. The store keeps the damaged content. */
@@ -172,7 +173,7 @@ function decided(decision: Decision, execution: Execution, jobClass: JobClass): 
     return stopped(execution, jobClass)
   const { lease, environment } = execution
   const limit = limitOf(lease, jobClass)
-  if (limit === undefined || environment.clock.now() + decision.in <= lease.queuedAt + limit)
+  if (limit === undefined || environment.clock.now() + decision.in <= limitsFrom(lease) + limit)
     return {
       kind: 'released',
       in: decision.in,

@@ -26,7 +26,7 @@ import type {
 } from '../store/contract/store.ts'
 import { MAX_BYTES, MAX_ITEMS } from '../store/contract/store.ts'
 import { type Definition, writeDefinition } from './definition.ts'
-import { begin, dueAt, offsetOf, type Plan, planResume, planTicks, type Schedule } from './plan.ts'
+import { begin, dueAt, offsetOf, type Plan, planResume, planTicks, type Schedule, tickAt } from './plan.ts'
 import { LEAVING, type ScheduleState } from './state.ts'
 
 /** A schedule as it was read. */
@@ -117,8 +117,7 @@ export class ScheduleBook {
   ): Promise<KeptSchedule | undefined> {
     const { paused } = found.state
     const { state, ticks } = paused === undefined ? await this.plan(found) : recorded(found)
-    const isDue = state.ended === undefined && (dueAt({ ...found, state }) ?? found.at + 1) <= found.at
-    if (isDue) {
+    if ((tickAt({ ...found, state }) ?? Number.POSITIVE_INFINITY) <= found.at) {
       await this.write(found, { state, ticks })
       return undefined
     }
@@ -219,10 +218,12 @@ export class ScheduleBook {
   /**
    * What becomes of the ticks of a schedule that are due. Cancels the jobs before, if this is what the definition says:
    * also if the write comes to nothing, because then another worker has handled the ticks.
+   *
+   * @param lead milliseconds: those that are due so soon too
    */
-  plan(found: KeptSchedule): Promise<Plan> {
+  plan(found: KeptSchedule, lead = 0): Promise<Plan> {
     const most = mostOf(found.definition.job, 100)
-    return this.#besideOthers(found, (isRunning) => planTicks(found, found.at, { most, isRunning }))
+    return this.#besideOthers(found, (isRunning) => planTicks(found, found.at, { most, isRunning, lead }))
   }
 
   /** @param plan is told whether a job of the last tick, or of the last run by hand, has not ended */
@@ -400,14 +401,23 @@ export class ScheduleBook {
   }
 }
 
-/** The write of a change, under the number of the schedule that was read. */
-export function writeOf(found: KeptSchedule, { definition, state, ticks = [] }: Changed): ScheduleWrite {
+/**
+ * The write of a change, under the number of the schedule that was read.
+ *
+ * @param isAhead the instants of ticks may be to come: their jobs are delayed until then
+ */
+export function writeOf(
+  found: KeptSchedule,
+  { definition, state, ticks = [] }: Changed,
+  isAhead = false,
+): ScheduleWrite {
   const { id, rev, at } = found
   const { state: text, next } = shown({ id, definition: definition ?? found.definition, state })
   return {
     ...{ id, rev, state: text, next: state.movesTo === undefined ? next : at + LEAVING },
     ...(definition !== undefined && { definition: writeDefinition(definition) }),
-    ...(ticks.length > 0 && { jobs: ticks.map((instant) => jobOf(found, instant)) }),
+    ...(ticks.length > 0 && { jobs: ticks.map((instant) => jobOf(found, instant, isAhead)) }),
+    ...(ticks.length > 0 && isAhead && { delaysFrom: at }),
   }
 }
 
@@ -427,8 +437,9 @@ function handledUpTo({ next, last = 0 }: ScheduleState, at: number, offset: numb
 }
 
 /** The job of a tick. A tick that is due already is one of the definition that was read. */
-function jobOf({ id, definition }: Schedule, at: number): NewJob {
-  return { ...definition.job, id: tickId({ schedule: id, at }), ownId: 'new' }
+function jobOf({ id, definition, at }: KeptSchedule, instant: number, isAhead: boolean): NewJob {
+  const job: NewJob = { ...definition.job, id: tickId({ schedule: id, at: instant }), ownId: 'new' }
+  return isAhead && instant > at ? { ...job, delay: (job.delay ?? 0) + instant - at } : job
 }
 
 /** The write of a whole schedule. @param rev of what is left of a former one */

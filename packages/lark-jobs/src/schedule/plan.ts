@@ -14,6 +14,9 @@ import { KEEP_ENDED, MAX_MISSED, MAX_SKIPPED, type ScheduleState, type Skipped }
 /** How many instants after the next one are computed ahead, and how few may be left before more are computed. */
 const AHEAD = { many: 10, few: 2 }
 
+/** Milliseconds by which workers handle ticks before their instants. */
+export const LEAD = 250
+
 /** A schedule as the store has it, read. */
 export interface Schedule {
   id: string
@@ -36,6 +39,8 @@ export interface PlanOptions {
   isRunning?: boolean
   /** The most jobs. The schedule is due at once for those that are left. Default 100. */
   most?: number
+  /** Milliseconds: ticks that are due so soon are handled too. Default 0. */
+  lead?: number
 }
 
 /**
@@ -51,15 +56,32 @@ export function begin(definition: Definition, at: number, before?: ScheduleState
   return withNext(definition, state, instantsAfter(definition.timing, after, AHEAD.many + 1), at)
 }
 
-/** When a schedule is due, for the store; undefined if it is paused. */
-export function dueAt({ id, definition, state }: Omit<Schedule, 'runs'>): number | undefined {
+/**
+ * Milliseconds by which the ticks of a schedule are handled before their instants, so that at the instant the job only
+ * has to be claimed. 0 if what becomes of a tick depends on the jobs that are there at the instant: on those before it,
+ * or on the holder of a lock. 0 with jitter too, which spreads the ticks out.
+ */
+export function leadOf({ overlap, jitter, job }: Definition): number {
+  const isAhead = (overlap === 'allow' || overlap === 'queue') && jitter === 0 && job.lock === undefined
+  return isAhead ? LEAD : 0
+}
+
+/** When the next tick of a schedule is due; undefined if it is paused or has ended. */
+export function tickAt({ id, definition, state }: Omit<Schedule, 'runs'>): number | undefined {
+  if (state.ended !== undefined || state.paused !== undefined || state.next === undefined) return undefined
+  return state.next + offsetOf(id, definition.jitter)
+}
+
+/** When somebody has to look at a schedule, for the store; undefined if nobody has to. */
+export function dueAt(schedule: Omit<Schedule, 'runs'>): number | undefined {
+  const { definition, state } = schedule
   if (state.ended !== undefined) {
     // A class goes on declaring its schedule, and it would begin anew.
     const isKept = definition.ofClass !== undefined && state.ended.why !== 'dropped'
     return isKept ? undefined : state.ended.at + KEEP_ENDED
   }
-  if (state.paused !== undefined || state.next === undefined) return undefined
-  return state.next + offsetOf(id, definition.jitter)
+  const at = tickAt(schedule)
+  return at === undefined ? undefined : at - leadOf(definition)
 }
 
 /** Milliseconds by which the ticks of a schedule are later than its instants: always the same for its id. */
@@ -123,9 +145,9 @@ interface Handling extends PlanOptions {
 }
 
 function handle({ id, definition, state }: Schedule, at: number, handling: Handling): Plan {
-  const { missed, grace, why, isRunning = false, most = 100 } = handling
+  const { missed, grace, why, isRunning = false, most = 100, lead = 0 } = handling
   const now = at - offsetOf(id, definition.jitter)
-  const { due, before, left } = dueBy(definition, state, now)
+  const { due, before, left } = dueBy(definition, state, now + lead)
   const late = due.filter((instant) => now - instant > grace)
   const made = missed === 'all' ? late : missed === 'once' ? late.slice(-1) : []
   const skipped: Skipped[] = []

@@ -149,12 +149,13 @@ export class Worker implements AsyncDisposable {
       holds: () => this.#thread.wake(),
       turned: () => this.#lookWhetherDone(),
     })
+    const foreseen = (partition: string, ms: number) => this.#served.of(partition)?.foresee(ms)
     const { schedules } = options
     const ticksIn = schedules && ((partition: string, ms: number) => this.#ticks!.foresee(partition, ms))
     if (schedules !== undefined) {
       const book = new ScheduleBook(store, (partition) => schedules.bounds.get(queueOf(partition)))
       const common = { store, book, registry, report, met }
-      this.#ticks = new Ticks({ ...common, bounds: schedules.bounds })
+      this.#ticks = new Ticks({ ...common, bounds: schedules.bounds, foreseen })
       const hasOthers = () => this.#ticks!.hasHeard
       this.#declarations = new Declarations({ ...common, ...schedules, hasOthers })
     }
@@ -198,7 +199,7 @@ export class Worker implements AsyncDisposable {
       record: () => this.#record(),
       clock,
       rests: (partition) => this.#intake.isOpen && this.#served.of(partition)?.rests === true,
-      foreseen: (partition, ms) => this.#served.of(partition)?.foresee(ms),
+      foreseen,
       owes: (partition) => this.#deliverer.look(partition),
       ticksIn,
       recovered: (partition, recovery) =>

@@ -263,6 +263,56 @@ export function schedules(make: Make): void {
     ])
   })
 
+  scheduled(
+    'delays count from the time that the write names, however late it comes',
+    async (book, harness) => {
+      const { store, clock } = harness
+      const { id, rev } = await book.make()
+      const group = { name: 'acme', limits: { concurrency: 1 }, strict: true }
+      const kinds: Partial<NewJob>[] = [
+        {},
+        { priority: 3 },
+        { group },
+        { lock: { name: 'one', until: 'done' } },
+      ]
+      const list = kinds.flatMap((fields, n) => [
+        tick(START + 10 * n, id, { ...fields, delay: 250 }),
+        tick(START + 10 * n + 1, id, {
+          ...fields,
+          delay: 30,
+          ...(fields.lock && { lock: { ...fields.lock, name: 'two' } }),
+        }),
+      ])
+      clock.now += 40
+      const now = tick(START - 1)
+      expect(await book.write({ id, rev, state: '{}', jobs: [...list, now], delaysFrom: START })).toEqual([
+        wrote(...[...list, now].map(() => 'queued' as const)),
+      ])
+      for (const [n, each] of list.entries())
+        expect(await store.get('emails', each.id)).toMatchObject(
+          n % 2 === 0 ? { state: 'delayed', dueAt: START + 250 } : { state: 'waiting', queuedAt: START + 40 },
+        )
+      expect(await store.counts('emails')).toMatchObject({ delayed: 4, waiting: 5 })
+      const caller = harness.caller()
+      const early = await caller.claim(9)
+      expect(early).toHaveLength(5)
+      for (const held of early) await caller.settle(held, completed)
+      clock.now = START + 249
+      expect(await caller.claim(9)).toEqual([])
+      clock.now += 1
+      expect(await caller.claim(9)).toHaveLength(4)
+    },
+  )
+
+  scheduled('a waiting caller is rung for a job that will be due', async (book, harness) => {
+    const { id, rev } = await book.make()
+    const caller = harness.caller('ada')
+    expect(await caller.claim()).toEqual([])
+    await book.write({ id, rev, state: '{}', jobs: [tick(START, id, { delay: 250 })], delaysFrom: START })
+    expect(await harness.store.wait('ada', PATIENCE)).toHaveLength(1)
+    expect(await caller.exchange([], { limit: 1, lease: LEASE })).toMatchObject({ jobs: [], nextDue: 250 })
+  })
+
   scheduled('a job that is there already counts as queued, whatever became of it', async (book, harness) => {
     const { id, rev } = await book.make()
     const [waiting, over] = [tick(START), tick(START + 1)]

@@ -10,7 +10,7 @@ import type { Registry } from '../../src/options/registry.ts'
 import { ScheduleBook } from '../../src/schedule/book.ts'
 import { clockChanges } from '../../src/schedule/clock-changes.ts'
 import type { Definition } from '../../src/schedule/definition.ts'
-import { offsetOf } from '../../src/schedule/plan.ts'
+import { LEAD, offsetOf } from '../../src/schedule/plan.ts'
 import type { Store } from '../../src/store/contract/store.ts'
 import { Ticks } from '../../src/worker/maintenance/ticks.ts'
 import { end, expected, localTimes, MINUTE, plans, start, YEAR, zones } from '../schedule/second-source.ts'
@@ -42,12 +42,17 @@ function firing(store: Store, keys = ['report']): { ticks: Ticks; book: Schedule
   return { ticks: new Ticks({ store, book, registry, bounds: new Map(), report, met }), book, warnings }
 }
 
-/** Runs the jobs of ticks that wait. @returns their ticks */
+/** Runs the jobs of ticks, those that were written ahead at their instants. @returns their ticks */
 async function run(harness: Harness, outcome = completed): Promise<Tick[]> {
   const ticks: Tick[] = []
   for (;;) {
-    const held = await harness.caller('ada', partition).claim(100)
-    if (held.length === 0) return ticks
+    const { jobs: held, nextDue } = await harness
+      .caller('ada', partition)
+      .exchange([], { limit: 100, lease: 1_000 })
+    if (held.length === 0) {
+      if (nextDue === undefined || nextDue > LEAD) return ticks
+      harness.clock.advance(nextDue)
+    }
     ticks.push(...held.map(({ id }) => tickOf(id)!))
     const settlements = held.map(({ id, token }) => ({ id, token, outcome }))
     await harness.caller('ada', partition).exchange(settlements, { limit: 0, lease: 1_000 })
@@ -118,12 +123,109 @@ export function ticking(make: Make): void {
     for (const { ticks } of workers) await ticks.stop()
   })
 
+  test('a tick is handled ahead: its job is due at the instant, and not before, however late it is written', async () => {
+    await using harness = await make()
+    for (const [n, transit] of [0, 1, 100, LEAD - 1, LEAD, 2 * LEAD].entries()) {
+      const id = `report-${n}`
+      const gate = gateAt(1, harness.store)
+      const { ticks, book } = firing(gate.store)
+      await new ScheduleBook(harness.store).set(id, definition({ limit: 1 }), partition)
+      await toNext(harness)
+      const instant = harness.clock.now + LEAD
+      expect(instant % (10 * MINUTE)).toBe(0)
+      const firingSlowly = ticks.fire(partition)
+      await gate.reached
+      harness.clock.advance(transit)
+      gate.open()
+      await firingSlowly
+      const caller = harness.caller('ada', partition)
+      const left = instant - harness.clock.now
+      if (left > 0) {
+        const { jobs, nextDue } = await caller.exchange([], { limit: 1, lease: SECOND })
+        expect([jobs, nextDue]).toEqual([[], left])
+        harness.clock.advance(left - 1)
+        expect(await caller.claim()).toEqual([])
+        harness.clock.advance(1)
+      }
+      expect(await run(harness)).toEqual([{ schedule: id, at: instant }])
+      await book.remove(id)
+      await ticks.stop()
+    }
+  })
+
+  test('what depends on other jobs is decided at the instant, and so is what jitter spreads', async () => {
+    await using harness = await make()
+    const { ticks, book } = firing(harness.store)
+    const locked = { key: 'report', payload: '{}', lock: { name: 'one', until: 'done' as const } }
+    const late = {
+      skip: { overlap: 'skip' },
+      cancel: { overlap: 'cancel' },
+      lock: { job: locked },
+      jitter: { jitter: 1 },
+    }
+    for (const [id, changes] of Object.entries(late))
+      await book.set(id, definition(changes as Partial<Definition>), partition)
+    const instant = harness.clock.now + 10 * MINUTE
+    await toNext(harness)
+    expect(harness.clock.now).toBe(instant)
+    harness.clock.advance(1)
+    await ticks.fire(partition)
+    const ran = await run(harness)
+    expect(ran.map(({ schedule }) => schedule).sort()).toEqual(['cancel', 'jitter', 'lock', 'skip'])
+    await ticks.stop()
+  })
+
+  test('a pause, a removal or another definition comes too late for a job that is written; no tick comes twice', async () => {
+    const hourly = { timing: { kind: 'every', ms: 60 * MINUTE } as const }
+    const others = {
+      pause: (book: ScheduleBook) =>
+        book.change('report', ({ state, at }) => ({ state: { ...state, paused: { at } } })),
+      remove: (book: ScheduleBook) => book.remove('report'),
+      replace: (book: ScheduleBook) => book.set('report', definition(hourly), partition),
+      'remove and set': async (book: ScheduleBook) => {
+        await book.remove('report')
+        await book.set('report', definition(), partition)
+      },
+    }
+    for (const act of Object.values(others)) {
+      await using harness = await make()
+      const { ticks, book } = firing(harness.store)
+      await book.set('report', definition(), partition)
+      await toNext(harness)
+      const instant = harness.clock.now + LEAD
+      await ticks.fire(partition)
+      harness.clock.advance(LEAD / 2)
+      await act(book)
+      await ticks.fire(partition)
+      expect(await run(harness)).toEqual([{ schedule: 'report', at: instant }])
+      await ticks.fire(partition)
+      expect(await run(harness)).toEqual([])
+      await ticks.stop()
+    }
+  })
+
+  test('a run by hand between the writing of a job and its instant is a job of its own, and runs at once', async () => {
+    await using harness = await make()
+    const { ticks, book } = firing(harness.store)
+    await book.set('report', definition({ overlap: 'queue' }), partition)
+    await toNext(harness)
+    const instant = harness.clock.now + LEAD
+    await ticks.fire(partition)
+    const open = { store: harness.store, settings: { bounds: new Map() } } as never
+    const asked = await runScheduleNow(open, 'report')
+    const byHand = await harness.caller('ada', partition).claim(9)
+    expect(byHand.map(({ id }) => id)).toEqual([asked.id])
+    harness.clock.advance(LEAD)
+    expect((await run(harness)).map(({ at }) => at)).toEqual([instant])
+    await ticks.stop()
+  })
+
   test.each(['skip', 'once', 'all'] as const)('nobody fires over three ticks, missed: %s', async (missed) => {
     await using harness = await make()
     const { ticks, book, warnings } = firing(harness.store)
     await book.set('report', definition({ missed }), partition)
     await toNext(harness)
-    harness.clock.advance(25 * MINUTE)
+    harness.clock.advance(25 * MINUTE + LEAD)
     await ticks.fire(partition)
     const ran = (await run(harness)).map(({ at }) => (harness.clock.now - at) / MINUTE)
     expect(ran).toEqual({ skip: [], once: [5], all: [25, 15, 5] }[missed])
@@ -134,35 +236,38 @@ export function ticking(make: Make): void {
     await ticks.stop()
   })
 
-  test('a worker dies at any point of a tick: another makes one job of it', async () => {
-    // Each death is at another call to the store: before it, or when it was carried out and the answer is lost.
-    for (let call = 0; call < 6; call++) {
-      for (const isDone of [false, true]) {
-        await using harness = await make()
-        const { ticks, book } = firing(harness.store)
-        await book.set('report', definition({ overlap: 'skip' }), partition)
-        await toNext(harness)
-        const { store, died } = dyingAt(call, isDone, harness.store)
-        const dead = firing(store)
-        await Promise.race([dead.ticks.fire(partition), died])
-        await dead.ticks.stop()
-        harness.clock.advance(2 * SECOND)
-        await ticks.fire(partition)
-        expect(await run(harness)).toHaveLength(1)
-        await toNext(harness)
-        await ticks.fire(partition)
-        expect(await run(harness)).toHaveLength(1)
-        await ticks.stop()
+  test.each(['allow', 'skip'] as const)(
+    'a worker dies at any point of a tick (overlap: %s): another makes one job of it',
+    async (overlap) => {
+      // Each death is at another call to the store: before it, or when it was carried out and the answer is lost.
+      for (let call = 0; call < 6; call++) {
+        for (const isDone of [false, true]) {
+          await using harness = await make()
+          const { ticks, book } = firing(harness.store)
+          await book.set('report', definition({ overlap }), partition)
+          await toNext(harness)
+          const { store, died } = dyingAt(call, isDone, harness.store)
+          const dead = firing(store)
+          await Promise.race([dead.ticks.fire(partition), died])
+          await dead.ticks.stop()
+          harness.clock.advance(2 * SECOND)
+          await ticks.fire(partition)
+          expect(await run(harness)).toHaveLength(1)
+          await toNext(harness)
+          await ticks.fire(partition)
+          expect(await run(harness)).toHaveLength(1)
+          await ticks.stop()
+        }
       }
-    }
-  })
+    },
+  )
 
   test('a definition is replaced while its ticks are due: those of the old one are made, and then those of the new', async () => {
     await using harness = await make()
     const { ticks, book } = firing(harness.store)
     await book.set('report', definition({ missed: 'all' }), partition)
     await toNext(harness)
-    harness.clock.advance(10 * MINUTE)
+    harness.clock.advance(10 * MINUTE + LEAD)
     const hourly = definition({
       timing: { kind: 'every', ms: 60 * MINUTE },
       job: { key: 'report', payload: '2' },
@@ -171,6 +276,7 @@ export function ticking(make: Make): void {
     const held = await harness.caller('ada', partition).claim(9)
     expect(held.map(({ payload }) => payload)).toEqual(['{}', '{}'])
     await toNext(harness)
+    harness.clock.advance(LEAD)
     expect(harness.clock.now % (60 * MINUTE)).toBe(0)
     await ticks.fire(partition)
     expect((await harness.caller('ada', partition).claim(9)).map(({ payload }) => payload)).toEqual(['2'])
@@ -349,6 +455,7 @@ export function ticking(make: Make): void {
     const { ticks, book } = firing(harness.store)
     await book.set('report', definition(), partition)
     await toNext(harness)
+    harness.clock.advance(LEAD)
     const asked = await runScheduleNow(
       { store: harness.store, settings: { bounds: new Map() } } as never,
       'report',
@@ -476,7 +583,7 @@ export function ticking(make: Make): void {
     expect(await run(harness)).toEqual([])
     expect((await book.get('report'))!.state.paused).toMatchObject({ because: '2 runs failed in a row' })
     expect(warnings).toEqual([expect.stringContaining("Paused the schedule 'report'")])
-    harness.clock.advance(10 * MINUTE)
+    harness.clock.advance(10 * MINUTE + LEAD)
     expect(await book.resume('report', 'once')).toMatchObject({ ticks: [expect.any(Number)], skipped: 1 })
     expect(await run(harness)).toHaveLength(1)
     await toNext(harness)

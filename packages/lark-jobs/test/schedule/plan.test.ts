@@ -8,6 +8,8 @@ import {
   begin,
   dueAt,
   failuresInARow,
+  LEAD,
+  leadOf,
   offsetOf,
   planAhead,
   planResume,
@@ -45,8 +47,30 @@ test('a tick becomes one job, and the schedule is due at the next', () => {
   const plan = planTicks(schedule(), at(10))
   expect(minutes(...plan.ticks)).toEqual([10])
   expect(plan.state).toMatchObject({ next: at(20), last: at(10), ticks: 1, skipped: [] })
-  expect(dueAt({ ...schedule(), state: plan.state })).toBe(at(20))
+  expect(dueAt({ ...schedule(), state: plan.state })).toBe(at(20) - LEAD)
   expect(planTicks({ ...schedule(), state: plan.state }, at(19)).ticks).toEqual([])
+})
+
+test('a tick is handled ahead, if nothing but the definition decides about it', () => {
+  expect(leadOf(definition())).toBe(LEAD)
+  expect(leadOf(definition({ overlap: 'queue', missed: 'all', limit: 3, pauseAfterFailures: 2 }))).toBe(LEAD)
+  const lock = { name: 'one', until: 'done' } as const
+  const late: Partial<Definition>[] = [{ overlap: 'skip' }, { overlap: 'cancel' }, { jitter: 1 }]
+  for (const changes of [...late, { job: { key: 'report', payload: '{}', lock } }]) {
+    expect(leadOf(definition(changes))).toBe(0)
+    expect(dueAt(schedule({ jitter: 0, ...changes }))).toBe(at(10) + offsetOf('report', changes.jitter ?? 0))
+  }
+  const early = at(10) - LEAD
+  expect(dueAt(schedule())).toBe(early)
+  expect(planTicks(schedule(), early).ticks).toEqual([])
+  expect(planTicks(schedule(), early - 1, { lead: LEAD }).ticks).toEqual([])
+  const plan = planTicks(schedule(), early, { lead: LEAD })
+  expect(plan).toMatchObject({ ticks: [at(10)], skipped: 0, state: { last: at(10), next: at(20) } })
+  // What is late is so by the clock, and not by the lead.
+  expect(planTicks(schedule({ grace: 100 }), at(10) + 100, { lead: LEAD }).ticks).toEqual([at(10)])
+  expect(planTicks(schedule({ grace: 100 }), at(10) + 101, { lead: LEAD }).skipped).toBe(1)
+  const last = schedule({ limit: 1 })
+  expect(planTicks(last, early, { lead: LEAD }).state.ended).toEqual({ at: early, why: 'limit' })
 })
 
 test('the instants that were computed ahead count, whatever the expression would say now', () => {
@@ -108,7 +132,7 @@ describe('ticks that were missed', () => {
     const first = planTicks(schedule({ missed: 'all' }), at(1_500))
     expect(first.ticks).toHaveLength(100)
     const half = { ...schedule({ missed: 'all' }), state: first.state }
-    expect(dueAt(half)).toBe(at(1_010))
+    expect(dueAt(half)).toBe(at(1_010) - LEAD)
     const second = planTicks(half, at(1_500))
     expect(minutes(...second.ticks)).toEqual(Array.from({ length: 50 }, (_, i) => 1_010 + 10 * i))
     expect(second.state).toMatchObject({ ticks: 150, next: at(1_510) })

@@ -58,6 +58,8 @@ export type ScheduleWrite = {
   rev: number
   /** Jobs to queue with the change, at most `MAX_ITEMS`. */
   jobs?: readonly NewJob[]
+  /** From when the delays of the jobs count: milliseconds since 1970. Default: from the write. */
+  delaysFrom?: number
 } & (
   | {
       /** Default: as it is. */

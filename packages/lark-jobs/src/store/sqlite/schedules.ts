@@ -10,6 +10,7 @@
  * each, 100 a call; µs of CPU for a tick in a file): 17 to hand it out, and 19 to write it, of which 6 for its job. To
  * claim and complete its job 27; a plain job 12.
  */
+import type { NewJob } from '../../model/record.ts'
 import {
   type Bound,
   countsAsQueued,
@@ -163,13 +164,20 @@ function toSchedule({ id, rev, definition, state, runs }: ScheduleRow): StoredSc
 function write(partition: Partition, each: ScheduleWrite, bound: Bound | undefined): ScheduleWritten {
   const number = store(partition, each)
   if (number === undefined) return { isWritten: false, rev: 0, jobs: [] }
-  const { jobs = [] } = each
-  const answers = jobs.length === 0 ? [] : queue(partition, jobs, bound)
+  const { jobs = [], delaysFrom } = each
+  const answers =
+    jobs.length === 0 ? [] : queue(partition, delayedFrom(jobs, delaysFrom, partition.now), bound)
   for (const [i, answer] of answers.entries()) {
     if (countsAsQueued(answer)) answers[i] = 'queued'
     else noteRun(partition, jobs[i]!.id, 'rejected')
   }
   return { isWritten: true, rev: number, jobs: answers }
+}
+
+/** The jobs with the delays that are left, if these count from an earlier time. */
+function delayedFrom(jobs: readonly NewJob[], from = 0, now: number): readonly NewJob[] {
+  if (from === 0) return jobs
+  return jobs.map((job) => ({ ...job, delay: Math.max(0, (job.delay ?? 0) + from - now) }))
 }
 
 /** @returns its new number, 0 if it was removed; undefined if it has another number than the writer has read */

@@ -9,7 +9,7 @@ import { JobsError } from '../../model/errors.ts'
 import { queueOf } from '../../model/partition.ts'
 import type { Registry } from '../../options/registry.ts'
 import { type KeptSchedule, type ScheduleBook, writeOf } from '../../schedule/book.ts'
-import { type Plan, planAhead } from '../../schedule/plan.ts'
+import { LEAD, leadOf, type Plan, planAhead } from '../../schedule/plan.ts'
 import type { ScheduleState } from '../../schedule/state.ts'
 import {
   type Bound,
@@ -44,6 +44,8 @@ export interface TicksOptions {
   bounds: ReadonlyMap<string, Bound>
   report: Report
   met: (error: unknown) => void
+  /** Called when a job of a partition will be due in so many milliseconds. */
+  foreseen?: (partition: string, ms: number) => void
 }
 
 export class Ticks {
@@ -109,7 +111,7 @@ export class Ticks {
 
   /** Fires what is due in a partition. */
   async fire(partition: string): Promise<void> {
-    const { store, met } = this.#options
+    const { store, met, foreseen } = this.#options
     this.#dueAt.delete(partition)
     const ask = () => store.schedules.due(partition, MAX_DUE, LEASE)
     const handled: Promise<number | undefined>[] = []
@@ -121,6 +123,10 @@ export class Ticks {
         const isMore: boolean = nextTick === 0 && due.length > 0 && !this.#isStopped
         asked = isMore ? ask() : undefined
         const found = due.flatMap((stored) => this.#read(partition, stored, at) ?? [])
+        // The store rings one worker for jobs that are due soon, but all that have room are to claim them. If nothing
+        // was due, another worker has been faster.
+        if (due.length === 0 || found.some(({ definition }) => leadOf(definition) > 0))
+          foreseen?.(partition, LEAD)
         handled.push(this.#handle(partition, found))
         if (isMore) continue
         const next = (await Promise.all(handled)).at(-1) ?? nextTick
@@ -194,8 +200,9 @@ export class Ticks {
     }
     if (!(await this.#isKnown(definition.job.key)))
       return { schedule, write: { ...writeOf(schedule, { state }), next: at + UNKNOWN } }
-    const plan = await book.plan(schedule)
-    return { schedule, plan, write: writeOf(schedule, plan) }
+    const lead = leadOf(definition)
+    const plan = await book.plan(schedule, lead)
+    return { schedule, plan, write: writeOf(schedule, plan, lead > 0) }
   }
 
   /** Whether a living worker knows the class of a job. */

@@ -133,7 +133,8 @@ function packWrite(write: ScheduleWrite): string[] {
   const jobs = packJobs(write.jobs ?? [])
   const { due, state, definition } =
     'remove' in write ? { due: 'x', state: '', definition: '' } : packed(write)
-  return [write.id, String(write.rev), due, state, definition, String(jobs.length), ...jobs]
+  const from = write.delaysFrom === undefined ? '' : String(write.delaysFrom)
+  return [write.id, String(write.rev), due, state, definition, from, String(jobs.length), ...jobs]
 }
 
 function packed({ next, state, definition }: Exclude<ScheduleWrite, { remove: true }>) {
