@@ -404,20 +404,20 @@ export class ScheduleBook {
 /**
  * The write of a change, under the number of the schedule that was read.
  *
- * @param isAhead the instants of ticks may be to come: their jobs are delayed until then
+ * @param ahead the instants of ticks may be to come: their jobs are delayed until then. `isExpected`: see `ScheduleWrite`
  */
 export function writeOf(
   found: KeptSchedule,
   { definition, state, ticks = [] }: Changed,
-  isAhead = false,
+  ahead?: { isExpected: boolean },
 ): ScheduleWrite {
   const { id, rev, at } = found
   const { state: text, next } = shown({ id, definition: definition ?? found.definition, state })
   return {
     ...{ id, rev, state: text, next: state.movesTo === undefined ? next : at + LEAVING },
     ...(definition !== undefined && { definition: writeDefinition(definition) }),
-    ...(ticks.length > 0 && { jobs: ticks.map((instant) => jobOf(found, instant, isAhead)) }),
-    ...(ticks.length > 0 && isAhead && { delaysFrom: at }),
+    ...(ticks.length > 0 && { jobs: ticks.map((instant) => jobOf(found, instant, ahead !== undefined)) }),
+    ...(ticks.length > 0 && ahead && { delays: { from: at, ...ahead } }),
   }
 }
 

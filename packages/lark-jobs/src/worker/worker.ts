@@ -149,7 +149,8 @@ export class Worker implements AsyncDisposable {
       holds: () => this.#thread.wake(),
       turned: () => this.#lookWhetherDone(),
     })
-    const foreseen = (partition: string, ms: number) => this.#served.of(partition)?.foresee(ms)
+    const foreseen = (partition: string, ms: number) =>
+      this.#served.of(partition)?.foresee(ms) === true && this.#intake.room > 0
     const { schedules } = options
     const ticksIn = schedules && ((partition: string, ms: number) => this.#ticks!.foresee(partition, ms))
     if (schedules !== undefined) {

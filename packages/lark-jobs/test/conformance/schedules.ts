@@ -285,9 +285,9 @@ export function schedules(make: Make): void {
       ])
       clock.now += 40
       const now = tick(START - 1)
-      expect(await book.write({ id, rev, state: '{}', jobs: [...list, now], delaysFrom: START })).toEqual([
-        wrote(...[...list, now].map(() => 'queued' as const)),
-      ])
+      expect(
+        await book.write({ id, rev, state: '{}', jobs: [...list, now], delays: { from: START } }),
+      ).toEqual([wrote(...[...list, now].map(() => 'queued' as const))])
       for (const [n, each] of list.entries())
         expect(await store.get('emails', each.id)).toMatchObject(
           n % 2 === 0 ? { state: 'delayed', dueAt: START + 250 } : { state: 'waiting', queuedAt: START + 40 },
@@ -304,14 +304,35 @@ export function schedules(make: Make): void {
     },
   )
 
-  scheduled('a waiting caller is rung for a job that will be due', async (book, harness) => {
-    const { id, rev } = await book.make()
-    const caller = harness.caller('ada')
-    expect(await caller.claim()).toEqual([])
-    await book.write({ id, rev, state: '{}', jobs: [tick(START, id, { delay: 250 })], delaysFrom: START })
-    expect(await harness.store.wait('ada', PATIENCE)).toHaveLength(1)
-    expect(await caller.exchange([], { limit: 1, lease: LEASE })).toMatchObject({ jobs: [], nextDue: 250 })
-  })
+  scheduled(
+    'a waiting caller is rung for a job that will be due, unless the writer expects it',
+    async (book, harness) => {
+      const { store } = harness
+      const caller = harness.caller('ada')
+      const write = async (
+        id: string,
+        delay: number,
+        delays?: ScheduleWrite['delays'],
+        more: NewJob[] = [],
+      ) => {
+        const { rev } = await book.make(id)
+        const jobs = [tick(START + delay, id, { delay }), ...more]
+        await book.write({ id, rev, state: '{}', jobs, ...(delays && { delays }) })
+      }
+      const asks = async () =>
+        expect(await caller.exchange([], { limit: 1, lease: LEASE })).toMatchObject({ jobs: [] })
+      await asks()
+      await write('one', 250, { from: START })
+      expect(await store.wait('ada', PATIENCE)).toHaveLength(1)
+      await asks()
+      await write('two', 200, { from: START, isExpected: true })
+      expect(await store.wait('ada', MOMENT)).toEqual([])
+      expect(await caller.exchange([], { limit: 1, lease: LEASE })).toMatchObject({ jobs: [], nextDue: 200 })
+      // For what is due at once, a caller is rung all the same.
+      await write('three', 150, { from: START, isExpected: true }, [job()])
+      expect(await store.wait('ada', PATIENCE)).toHaveLength(1)
+    },
+  )
 
   scheduled('a job that is there already counts as queued, whatever became of it', async (book, harness) => {
     const { id, rev } = await book.make()

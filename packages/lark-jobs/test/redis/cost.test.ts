@@ -377,12 +377,13 @@ async function schedule(count: number): Promise<void> {
   await store.schedules.due('emails', 0, 1)
 }
 
-/** Does what a worker does with the ticks that are due. @returns the schedules */
-async function tick(): Promise<StoredSchedule[]> {
+/** Does what a worker does with the ticks that are due. @param ahead milliseconds until then @returns the schedules */
+async function tick(ahead = 0): Promise<StoredSchedule[]> {
   const { due } = await store.schedules.due('emails', MAX_DUE, 5_000)
   const writes = due.map(({ id, rev, state }): ScheduleWrite => {
-    const [made] = plain(1, { id: tickId({ schedule: id, at: clock.now }), ownId: 'new' })
-    return { id, rev, state, next: clock.now + 60_000, jobs: [made!] }
+    const at = clock.now + ahead
+    const [made] = plain(1, { id: tickId({ schedule: id, at }), ownId: 'new', delay: ahead })
+    return { id, rev, state, next: at + 60_000, jobs: [made!], delays: { from: clock.now } }
   })
   await store.schedules.write('emails', writes)
   return due
@@ -402,23 +403,36 @@ const TICK = {
 
 test('a tick', async () => {
   await schedule(1)
-  const { calls } = await costOf(tick)
+  const { calls } = await costOf(() => tick())
   expect(calls).toEqual(TICK)
 })
 
 test('a hundred ticks in two calls', async () => {
   await schedule(100)
-  const { calls, bytes } = await costOf(tick)
+  const { calls, bytes } = await costOf(() => tick())
   const { hsetnx: _, ...rest } = TICK
   expect(calls).toEqual({
     ...rest,
     zadd: 101, // when each is due again
     hmget: 11, // in three steps, because definitions may be large; and which ids exist already
     hset: 101, // the state of each, and all records
-    rpush: 100, // each is in the line by itself
   })
   // Some 150 bytes of a tick are the definition and the state, which are read, and the state that is written.
   expect(bytes).toEqual({ in: 25_108, out: 14_999 })
+})
+
+test('a hundred ticks ahead of their instant', async () => {
+  await schedule(100)
+  const { calls, bytes } = await costOf(() => tick(250))
+  const { hsetnx: _, rpush: _line, ...rest } = TICK
+  expect(calls).toEqual({
+    ...rest,
+    zadd: 102, // when each is due again, and when all jobs are due
+    zrange: 5, // whether one of them is now the next due
+    hmget: 11,
+    hset: 101,
+  })
+  expect(bytes).toEqual({ in: 27_008, out: 14_999 })
 })
 
 test('a job of a tick that ends: its run is noted', async () => {

@@ -58,8 +58,11 @@ export type ScheduleWrite = {
   rev: number
   /** Jobs to queue with the change, at most `MAX_ITEMS`. */
   jobs?: readonly NewJob[]
-  /** From when the delays of the jobs count: milliseconds since 1970. Default: from the write. */
-  delaysFrom?: number
+  /**
+   * Of jobs with a delay: from when it counts (milliseconds since 1970; default: the write), and whether the writer claims
+   * the jobs when they are due, so that nobody is rung for them.
+   */
+  delays?: { from: number; isExpected?: boolean }
 } & (
   | {
       /** Default: as it is. */

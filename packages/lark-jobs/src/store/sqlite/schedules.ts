@@ -164,9 +164,10 @@ function toSchedule({ id, rev, definition, state, runs }: ScheduleRow): StoredSc
 function write(partition: Partition, each: ScheduleWrite, bound: Bound | undefined): ScheduleWritten {
   const number = store(partition, each)
   if (number === undefined) return { isWritten: false, rev: 0, jobs: [] }
-  const { jobs = [], delaysFrom } = each
-  const answers =
-    jobs.length === 0 ? [] : queue(partition, delayedFrom(jobs, delaysFrom, partition.now), bound)
+  const { jobs = [], delays } = each
+  const { sooner } = partition
+  const answers = jobs.length === 0 ? [] : queue(partition, delayedFrom(jobs, delays, partition.now), bound)
+  if (delays?.isExpected) partition.sooner = sooner
   for (const [i, answer] of answers.entries()) {
     if (countsAsQueued(answer)) answers[i] = 'queued'
     else noteRun(partition, jobs[i]!.id, 'rejected')
@@ -175,9 +176,13 @@ function write(partition: Partition, each: ScheduleWrite, bound: Bound | undefin
 }
 
 /** The jobs with the delays that are left, if these count from an earlier time. */
-function delayedFrom(jobs: readonly NewJob[], from = 0, now: number): readonly NewJob[] {
-  if (from === 0) return jobs
-  return jobs.map((job) => ({ ...job, delay: Math.max(0, (job.delay ?? 0) + from - now) }))
+function delayedFrom(
+  jobs: readonly NewJob[],
+  delays: ScheduleWrite['delays'],
+  now: number,
+): readonly NewJob[] {
+  if (delays === undefined) return jobs
+  return jobs.map((job) => ({ ...job, delay: Math.max(0, (job.delay ?? 0) + delays.from - now) }))
 }
 
 /** @returns its new number, 0 if it was removed; undefined if it has another number than the writer has read */

@@ -121,6 +121,8 @@ export class Claimer {
   #rung = false
   /** Until when it rests, by `performance.now()`; 0 when ready. */
   #restUntil = 0
+  /** When a job may begin as somebody foresaw during the call that is under way, by `performance.now()`. */
+  #foreseen = Number.POSITIVE_INFINITY
   #timer: NodeJS.Timeout | undefined
   /** When the timer goes off, by `performance.now()`. */
   #timerAt = 0
@@ -232,12 +234,18 @@ export class Claimer {
     if (recalled.length > 0) this.ring()
   }
 
-  /** A survey says in how many milliseconds a job may begin, or another call is needed for another reason. */
-  foresee(ms: number): void {
-    if (!this.rests) return
+  /**
+   * In so many milliseconds a job may begin, or another call is needed for another reason.
+   *
+   * @returns whether the claimer rests, and becomes ready then. If a call is under way, this holds after its answer
+   */
+  foresee(ms: number): boolean {
+    if (this.calling) this.#foreseen = Math.min(this.#foreseen, performance.now() + ms)
+    if (!this.rests) return false
     const left = Math.min(this.#restUntil - performance.now(), ms)
     if (left > 0) this.#restFor(left)
     else this.ring()
+    return true
   }
 
   /** The claimer never becomes ready again. */
@@ -287,6 +295,7 @@ export class Claimer {
           if (reply === undefined) return undefined
           isAnswered = true
           this.#rest(want, reply, isAlone, rested)
+          this.#restUntilForeseen()
           if (reply.nextTick !== undefined) this.#ticksIn?.(this.partition, reply.nextTick)
           if (reply.effects !== undefined) this.#deliverer?.take(this.partition, reply.effects, since)
           if (reply.limited || this.permits?.isNeeded(this, want))
@@ -343,6 +352,13 @@ export class Claimer {
     this.#vain = isVain ? this.#vain + 1 : 0
     if (isVain) this.#restFor(Math.min(VAIN.to, VAIN.from * 2 ** (this.#vain - 1)))
     else this.#restFor(isAlone ? Number.POSITIVE_INFINITY : nextDue)
+  }
+
+  /** What was foreseen during the call may have come after the store's answer. */
+  #restUntilForeseen(): void {
+    if (this.#foreseen === Number.POSITIVE_INFINITY) return
+    if (this.#restUntil > this.#foreseen) this.#restFor(this.#foreseen - performance.now())
+    this.#foreseen = Number.POSITIVE_INFINITY
   }
 
   /** Waits before the next call, unless a ring comes first. */

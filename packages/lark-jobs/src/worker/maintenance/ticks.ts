@@ -9,7 +9,7 @@ import { JobsError } from '../../model/errors.ts'
 import { queueOf } from '../../model/partition.ts'
 import type { Registry } from '../../options/registry.ts'
 import { type KeptSchedule, type ScheduleBook, writeOf } from '../../schedule/book.ts'
-import { LEAD, leadOf, type Plan, planAhead } from '../../schedule/plan.ts'
+import { LEAD, leadOf, type Plan, planAhead, tickAt } from '../../schedule/plan.ts'
 import type { ScheduleState } from '../../schedule/state.ts'
 import {
   type Bound,
@@ -44,8 +44,8 @@ export interface TicksOptions {
   bounds: ReadonlyMap<string, Bound>
   report: Report
   met: (error: unknown) => void
-  /** Called when a job of a partition will be due in so many milliseconds. */
-  foreseen?: (partition: string, ms: number) => void
+  /** Called when a job of a partition will be due in so many milliseconds. @returns whether this worker claims it then */
+  foreseen?: (partition: string, ms: number) => boolean
 }
 
 export class Ticks {
@@ -111,7 +111,7 @@ export class Ticks {
 
   /** Fires what is due in a partition. */
   async fire(partition: string): Promise<void> {
-    const { store, met, foreseen } = this.#options
+    const { store, met, foreseen = () => false } = this.#options
     this.#dueAt.delete(partition)
     const ask = () => store.schedules.due(partition, MAX_DUE, LEASE)
     const handled: Promise<number | undefined>[] = []
@@ -123,10 +123,8 @@ export class Ticks {
         const isMore: boolean = nextTick === 0 && due.length > 0 && !this.#isStopped
         asked = isMore ? ask() : undefined
         const found = due.flatMap((stored) => this.#read(partition, stored, at) ?? [])
-        // The store rings one worker for jobs that are due soon, but all that have room are to claim them. If nothing
-        // was due, another worker has been faster.
-        if (due.length === 0 || found.some(({ definition }) => leadOf(definition) > 0))
-          foreseen?.(partition, LEAD)
+        // Another worker has been faster. Its jobs may be more than it has room for.
+        if (due.length === 0) foreseen(partition, LEAD)
         handled.push(this.#handle(partition, found))
         if (isMore) continue
         const next = (await Promise.all(handled)).at(-1) ?? nextTick
@@ -151,8 +149,15 @@ export class Ticks {
 
   /** @returns milliseconds until the next schedule is due; undefined if nothing was written */
   async #handle(partition: string, found: readonly KeptSchedule[]): Promise<number | undefined> {
+    const { foreseen = () => false } = this.#options
+    const dueAt = performance.now() + untilFirst(found)
+    // Before the write, so that the store need not ring for the jobs; and again after it, because this worker may have
+    // asked for jobs in between.
+    const isExpected = dueAt < Number.POSITIVE_INFINITY && foreseen(partition, dueAt - performance.now())
     const decided = await Promise.all(
-      found.map((schedule) => this.#decide(schedule).catch((error) => this.#unlessAway(schedule, error))),
+      found.map((schedule) =>
+        this.#decide(schedule, isExpected).catch((error) => this.#unlessAway(schedule, error)),
+      ),
     )
     const writes = decided.filter((each) => each !== undefined)
     let next: number | undefined
@@ -170,6 +175,7 @@ export class Ticks {
         if (state !== undefined) ahead.push(writeOf({ ...schedule, rev }, { state }))
       }
     }
+    if (isExpected) foreseen(partition, dueAt - performance.now())
     // The rest comes last, because jobs must not wait for it. To find an instant may take some 100 µs.
     if (ahead.length > 0) next = (await this.#options.store.schedules.write(partition, ahead)).nextTick
     await this.#adopt(fired)
@@ -187,7 +193,7 @@ export class Ticks {
   }
 
   /** What is to be written of a schedule that is due; undefined if nothing is. */
-  async #decide(schedule: KeptSchedule): Promise<Decided | undefined> {
+  async #decide(schedule: KeptSchedule, isExpected: boolean): Promise<Decided | undefined> {
     const { book } = this.#options
     const { state, definition, at } = schedule
     if (state.ended !== undefined) {
@@ -202,7 +208,7 @@ export class Ticks {
       return { schedule, write: { ...writeOf(schedule, { state }), next: at + UNKNOWN } }
     const lead = leadOf(definition)
     const plan = await book.plan(schedule, lead)
-    return { schedule, plan, write: writeOf(schedule, plan, lead > 0) }
+    return { schedule, plan, write: writeOf(schedule, plan, lead > 0 ? { isExpected } : undefined) }
   }
 
   /** Whether a living worker knows the class of a job. */
@@ -286,6 +292,16 @@ interface Decided {
   schedule: KeptSchedule
   plan?: Plan
   write: ScheduleWrite
+}
+
+/** Milliseconds until the first of the jobs that are written ahead is due; infinite if none is written ahead. */
+function untilFirst(found: readonly KeptSchedule[]): number {
+  let first = Number.POSITIVE_INFINITY
+  for (const schedule of found) {
+    const left = (tickAt(schedule) ?? Number.POSITIVE_INFINITY) - schedule.at
+    if (left > 0 && leadOf(schedule.definition) > 0) first = Math.min(first, left)
+  }
+  return first
 }
 
 /** Cuts writes into lists that each fit in one call. */

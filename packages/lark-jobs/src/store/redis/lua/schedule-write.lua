@@ -6,8 +6,9 @@
 -- ARGV[3]  the name under which a durable write is remembered (`verbs/durability-wait.ts`), or ''
 -- ARGV[4]  the bound of the partition, as in enqueue.lua, or ''
 -- ARGV[5…] for each write its id; the number that was read; when it is due, or '', or `x` to remove it; its state; `=`
---          and its definition, or '' to leave it as it is; from when the delays of its jobs count, or '' for now; how
---          many arguments its jobs have, and these, as in enqueue.lua
+--          and its definition, or '' to leave it as it is; how many arguments its jobs have, and these, as in
+--          enqueue.lua; but a delay may also be `@` and the time at which they are due, or `=` and this time if nobody
+--          is to be rung for them
 -- Returns  { for each write the new number, 0 if it removed the schedule, or '' if it was not written; milliseconds
 --            until a schedule is due, or -1; the verdicts of the jobs of those that were written, as enqueue.lua
 --            returns them }
@@ -17,12 +18,12 @@
 local CALL_MEMORY = 60000
 local writes, ids, at = {}, {}, 5
 while ARGV[at] do
-  local from = at + 7
-  local to = from - 1 + tonumber(ARGV[at + 6])
+  local from = at + 6
+  local to = from - 1 + tonumber(ARGV[at + 5])
   ids[#ids + 1] = ARGV[at]
   writes[#writes + 1] = {
     id = ARGV[at], read = ARGV[at + 1], due = ARGV[at + 2], state = ARGV[at + 3], definition = ARGV[at + 4],
-    delays_from = ARGV[at + 5], from = from, to = to,
+    from = from, to = to,
   }
   at = to + 1
 end
@@ -39,13 +40,34 @@ for i, each in ipairs(writes) do
   if numbers[each.id] == each.read then
     local number = each.due == 'x' and '0' or string.format('%.0f', math.max(tonumber(each.read), now) + ARGV[2])
     numbers[each.id], each.number, answers[i], written[#written + 1] = number, number, number, each
-    local before = #batch.runs
     read_runs(batch, each.from, each.to)
-    for n = each.delays_from ~= '' and before + 1 or math.huge, #batch.runs do
-      local left = (tonumber(batch.runs[n].delay) or 0) + tonumber(each.delays_from) - now
-      batch.runs[n].delay = left > 0 and left or ''
+  end
+end
+
+-- Makes delays of due times. The jobs of many schedules are mostly similar: as one run, a hundred of them take one
+-- command and not a hundred.
+local function join_runs(runs)
+  local joined, last = {}, nil
+  for _, run in ipairs(runs) do
+    local mark, due = string.match(run.delay, '^([@=])(%d+)$')
+    if mark then
+      run.is_expected = mark == '='
+      run.delay = tonumber(due) > now and tonumber(due) - now or ''
+    end
+    local is_alike = last ~= nil
+    for _, name in ipairs({ 'priority', 'delay', 'own', 'hooked', 'direct', 'keep', 'limits', 'lock', 'is_expected' }) do
+      is_alike = is_alike and last[name] == run[name]
+    end
+    if is_alike then
+      last.last = run.last
+      for _, id in ipairs(run.list) do
+        last.list[#last.list + 1] = id
+      end
+    else
+      joined[#joined + 1], last = run, run
     end
   end
+  return joined
 end
 
 local function apply(each)
@@ -81,6 +103,7 @@ end
 -- round.
 local verdicts, rings = '', 0
 if #batch.ids > 0 then
+  batch.runs = join_runs(batch.runs)
   local max, kept = string.match(ARGV[4], '^b(%d+)|(%d*)$')
   verdicts, rings = queue_all(batch, max, kept)
 end

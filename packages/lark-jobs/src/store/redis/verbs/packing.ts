@@ -62,8 +62,14 @@ export function packBound({ max, full }: contract.Bound, kept: string): string {
  * of making.
  *
  * @param kept how many cancelled jobs are kept
+ * @param packDelay of those that are delayed
  */
-export function packJobs(jobs: readonly NewJob[], bound?: contract.Bound, kept = ''): string[] {
+export function packJobs(
+  jobs: readonly NewJob[],
+  bound?: contract.Bound,
+  kept = '',
+  packDelay: (ms: number) => string = packDuration,
+): string[] {
   const args = bound === undefined ? [] : [packBound(bound, kept)]
   let run: JobRun | undefined
   for (const job of jobs) {
@@ -98,7 +104,7 @@ export function packJobs(jobs: readonly NewJob[], bound?: contract.Bound, kept =
       }
       args.push(
         `${keep === undefined ? '' : packKeep(keep)}${hooked ? 'h' : ''}${ownId === undefined ? '' : own[ownId]}${isDirect ? 'd' : ''}${priority || ''}${lane}${lock === undefined ? '' : packLock(lock)}`,
-        delay > 0 ? packDuration(delay) : '',
+        delay > 0 ? packDelay(delay) : '',
         '',
       )
     }

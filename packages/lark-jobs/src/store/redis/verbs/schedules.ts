@@ -130,11 +130,13 @@ function brings(write: ScheduleWrite): boolean {
 
 /** The arguments of `schedule-write.lua` for one write. */
 function packWrite(write: ScheduleWrite): string[] {
-  const jobs = packJobs(write.jobs ?? [])
+  const { delays } = write
+  const packDelay =
+    delays && ((ms: number) => `${delays.isExpected ? '=' : '@'}${Math.ceil(delays.from + ms)}`)
+  const jobs = packJobs(write.jobs ?? [], undefined, '', packDelay)
   const { due, state, definition } =
     'remove' in write ? { due: 'x', state: '', definition: '' } : packed(write)
-  const from = write.delaysFrom === undefined ? '' : String(write.delaysFrom)
-  return [write.id, String(write.rev), due, state, definition, from, String(jobs.length), ...jobs]
+  return [write.id, String(write.rev), due, state, definition, String(jobs.length), ...jobs]
 }
 
 function packed({ next, state, definition }: Exclude<ScheduleWrite, { remove: true }>) {
