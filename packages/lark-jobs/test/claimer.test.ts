@@ -77,6 +77,23 @@ test('a due time from a survey wakes the claimer, at that time or at once', asyn
   claimer.stop()
 })
 
+test('a due time that is foreseen during a call holds after its answer, and not for longer', async () => {
+  const { harness, claimer } = await make()
+  await using _ = harness
+  const foresee = async (ms: number) => {
+    const calling = claimer.exchange(1, 0, signal)
+    expect(claimer.foresee(ms)).toBe(false)
+    await calling
+    return claimer.rests
+  }
+  expect(await foresee(60_000)).toBe(true)
+  expect(await foresee(0)).toBe(false)
+  await claimer.exchange(1, 0, signal)
+  expect(claimer.rests).toBe(true)
+  expect(claimer.foresee(60_000)).toBe(true)
+  claimer.stop()
+})
+
 /** A deliverer that has delivered an effect. */
 function delivered() {
   const effects = { lease: LEASE, done: [{ kind: 'hook', id: 'x', at: 1 }] as const }

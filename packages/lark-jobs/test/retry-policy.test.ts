@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { backoff, Job, NonRetryableError } from '../src/index.ts'
 import type { JobOptions } from '../src/model/record.ts'
+import { tickId } from '../src/model/tick.ts'
 import { classOf, type JobConstructor } from '../src/options/job-class.ts'
 import type { Execution } from '../src/run/execution.ts'
 import { retryIn } from '../src/run/retry-policy.ts'
@@ -9,7 +10,11 @@ const written: string[] = []
 const NOW = 10_000_000
 
 /** The expected retry of a job that has not failed yet, as the lease thread gets it. @param fields of the class */
-function expected(fields: object, lease: { failures?: number; options?: JobOptions } = {}, inMs = 1_000) {
+function expected(
+  fields: object,
+  lease: { id?: string; failures?: number; options?: JobOptions } = {},
+  inMs = 1_000,
+) {
   class ExpectedJob extends Job {
     constructor() {
       super()
@@ -19,7 +24,7 @@ function expected(fields: object, lease: { failures?: number; options?: JobOptio
   }
   const jobClass = classOf(ExpectedJob as unknown as JobConstructor)
   const running = {
-    lease: { failures: 0, queuedAt: NOW, ...lease },
+    lease: { id: '0000000000000', failures: 0, queuedAt: NOW, ...lease },
     run: { write: (_: string, text: string) => written.push(text) },
     environment: { clock: { now: () => NOW } },
   } as unknown as Execution
@@ -35,6 +40,10 @@ test('an expected failure is judged like a real one, and writes nothing to the l
   expect(expected(timed, {}, 1_000)).toBe(5_000)
   expect(expected(timed, {}, 1_001)).toBeUndefined()
   expect(expected(timed, { options: { retryUntil: 0 } })).toBeUndefined()
+  // The job of a tick is queued a little ahead of it.
+  const ahead = { id: tickId({ schedule: 'nightly', at: NOW + 250 }) }
+  expect(expected(timed, ahead, 1_250)).toBe(5_000)
+  expect(expected(timed, ahead, 1_251)).toBeUndefined()
   expect(expected({ backoff: backoff((attempt, error) => error.message.length * attempt) })).toBe(7)
   expect(expected({ backoff: () => 'soon' })).toBeGreaterThanOrEqual(500)
   // The lease thread cannot wait for an answer.

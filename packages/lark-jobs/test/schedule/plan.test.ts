@@ -55,8 +55,9 @@ test('a tick is handled ahead, if nothing but the definition decides about it', 
   expect(leadOf(definition())).toBe(LEAD)
   expect(leadOf(definition({ overlap: 'queue', missed: 'all', limit: 3, pauseAfterFailures: 2 }))).toBe(LEAD)
   const lock = { name: 'one', until: 'done' } as const
-  const late: Partial<Definition>[] = [{ overlap: 'skip' }, { overlap: 'cancel' }, { jitter: 1 }]
-  for (const changes of [...late, { job: { key: 'report', payload: '{}', lock } }]) {
+  const job = { key: 'report', payload: '{}', lock }
+  const late: Partial<Definition>[] = [{ overlap: 'skip' }, { overlap: 'cancel' }, { jitter: 1 }, { job }]
+  for (const changes of late) {
     expect(leadOf(definition(changes))).toBe(0)
     expect(dueAt(schedule({ jitter: 0, ...changes }))).toBe(at(10) + offsetOf('report', changes.jitter ?? 0))
   }

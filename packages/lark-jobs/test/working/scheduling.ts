@@ -6,17 +6,19 @@ import { damageSchedule } from './setting-schedules.ts'
 
 const SECOND = 1_000
 
-/** A class with a schedule of every second, and the instants that its jobs were told. */
+/** A class with a schedule of every second, the instants that its jobs were told, and how late each began. */
 function secondly(key: string) {
   const instants: number[] = []
+  const late: number[] = []
   class SecondlyJob extends Job {
     override readonly key = key
     override schedule = every('1s')
     handle() {
       instants.push(this.scheduledFor!.getTime())
+      late.push(Date.now() - instants.at(-1)!)
     }
   }
-  return { SecondlyJob, instants }
+  return { SecondlyJob, instants, late }
 }
 
 const ids = async (bench: Bench) => (await bench.jobs.schedules.list()).map(({ id }) => id)
@@ -25,11 +27,13 @@ const ids = async (bench: Bench) => (await bench.jobs.schedules.list()).map(({ i
 export function scheduling(connect: Connect): void {
   test('each tick of a schedule of a class becomes one job, with several workers', async () => {
     await using bench = await Bench.make(connect)
-    const { SecondlyJob, instants } = secondly('secondly')
+    const { SecondlyJob, instants, late } = secondly('secondly')
     const report = new Record()
     for (const client of [bench.jobs, bench.client(), bench.client()])
       await bench.work([SecondlyJob], { report }, client)
     await report.ends(3)
+    // Their jobs are queued ahead, and begin at their instants.
+    expect(Math.min(...late)).toBeGreaterThanOrEqual(0)
     const [first] = instants.sort()
     expect(first! % SECOND).toBe(0)
     expect(instants).toEqual(instants.map((_, i) => first! + i * SECOND))
