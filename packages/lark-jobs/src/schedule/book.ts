@@ -404,7 +404,7 @@ export class ScheduleBook {
 /**
  * The write of a change, under the number of the schedule that was read.
  *
- * @param ahead the instants of ticks may be to come: their jobs are delayed until then. `isExpected`: see `ScheduleWrite`
+ * @param ahead the instants of ticks may be to come: their jobs are delayed until then (`ScheduleWrite.delays`)
  */
 export function writeOf(
   found: KeptSchedule,

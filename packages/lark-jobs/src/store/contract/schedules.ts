@@ -9,7 +9,8 @@
  *
  * **Tick.** A write may queue jobs in the same atomic step: the state says that the schedule has ticked if and only if
  * the job is there. A job whose id is there already counts as queued. A write that is sent again finds another number,
- * and changes nothing.
+ * and changes nothing. The writer may handle a tick before its instant: then it delays the job, from the time at which it
+ * has read the schedule.
  *
  * **Due.** `due` hands out the schedules that are due under a short lease: until then no other call is handed them, and
  * then they are due again, unless they were written meanwhile. The lease only saves work; the number decides.

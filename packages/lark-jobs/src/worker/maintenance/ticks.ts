@@ -1,6 +1,7 @@
 /**
  * Fires the schedules of all partitions. Every worker does this, for the schedules of all workers: the store says when
- * the next schedule is due, and the worker sets a timer.
+ * the next schedule is due, and the worker sets a timer. Most schedules are due a little before the instants of their
+ * ticks (`leadOf`), and their jobs are delayed until then.
  *
  * For schedules that are due, the worker decides what becomes of their ticks (`schedule/plan.ts`), and writes it with the
  * jobs of the ticks in one step. If another worker has been faster, the write changes nothing.
@@ -44,7 +45,7 @@ export interface TicksOptions {
   bounds: ReadonlyMap<string, Bound>
   report: Report
   met: (error: unknown) => void
-  /** Called when a job of a partition will be due in so many milliseconds. @returns whether this worker claims it then */
+  /** Called when a job of a partition will be due in some milliseconds. @returns whether this worker claims it then */
   foreseen?: (partition: string, ms: number) => boolean
 }
 

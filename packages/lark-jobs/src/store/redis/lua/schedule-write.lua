@@ -16,6 +16,7 @@
 -- needs: start, schedules, queue, intake, ring, effects
 
 local CALL_MEMORY = 60000
+local COMMON = { 'priority', 'delay', 'own', 'hooked', 'direct', 'keep', 'limits', 'lock', 'is_expected' }
 local writes, ids, at = {}, {}, 5
 while ARGV[at] do
   local from = at + 6
@@ -55,7 +56,7 @@ local function join_runs(runs)
       run.delay = tonumber(due) > now and tonumber(due) - now or ''
     end
     local is_alike = last ~= nil
-    for _, name in ipairs({ 'priority', 'delay', 'own', 'hooked', 'direct', 'keep', 'limits', 'lock', 'is_expected' }) do
+    for _, name in ipairs(COMMON) do
       is_alike = is_alike and last[name] == run[name]
     end
     if is_alike then
