@@ -32,14 +32,26 @@ function definition(changes: Partial<Definition> = {}): Definition {
   }
 }
 
+/** What a test sees of a worker. */
+interface Firing {
+  ticks: Ticks
+  book: ScheduleBook
+  warnings: string[]
+  /** In how many milliseconds jobs are due, as it was told. */
+  foreseen: number[]
+}
+
 /** A worker that knows the class of the jobs, or only the keys that are given. */
-function firing(store: Store, keys = ['report']): { ticks: Ticks; book: ScheduleBook; warnings: string[] } {
+function firing(store: Store, keys = ['report']): Firing {
   const warnings: string[] = []
+  const foreseen: number[] = []
   const book = new ScheduleBook(store)
   const registry = { keys } as unknown as Registry
   const report = { warn: (text: string) => void warnings.push(text) } as never
   const met = (error: unknown) => void warnings.push(String(error))
-  return { ticks: new Ticks({ store, book, registry, bounds: new Map(), report, met }), book, warnings }
+  const common = { store, book, registry, bounds: new Map(), report, met }
+  const ticks = new Ticks({ ...common, foreseen: (_, ms) => foreseen.push(ms) > 0 })
+  return { ticks, book, warnings, foreseen }
 }
 
 /** Runs the jobs of ticks, those that were written ahead at their instants. @returns their ticks */
@@ -151,6 +163,27 @@ export function ticking(make: Make): void {
       await book.remove(id)
       await ticks.stop()
     }
+  })
+
+  test('every worker hears when the job is due that one of them has written', async () => {
+    await using harness = await make()
+    const workers = [firing(harness.store), firing(await harness.another())]
+    await workers[0]!.book.set('report', definition(), partition)
+    await workers[0]!.book.set('sync', definition({ overlap: 'skip', limit: 1 }), partition)
+    await toNext(harness)
+    for (const { ticks } of workers) await ticks.fire(partition)
+    for (const { foreseen } of workers) {
+      expect(foreseen.length).toBeGreaterThan(0)
+      for (const ms of foreseen) expect(ms).toBeLessThanOrEqual(LEAD)
+    }
+    // At the instant, the job of the other schedule is there at once.
+    const [first] = workers
+    first!.foreseen.length = 0
+    harness.clock.advance(LEAD)
+    await first!.ticks.fire(partition)
+    expect(first!.foreseen).toEqual([])
+    expect(await run(harness)).toHaveLength(2)
+    for (const { ticks } of workers) await ticks.stop()
   })
 
   test('what depends on other jobs is decided at the instant, and so is what jitter spreads', async () => {
