@@ -43,8 +43,8 @@ const floors: Record<string, string[][]> = {
     ['store/sqlite/*', 'store/redis/*'],
     // from a name to a store
     ['store/connect.ts'],
-    // when schedules tick, and how they are kept
-    ['schedule/*'],
+    // when schedules tick, how flows advance, and how both are kept
+    ['schedule/*', 'flow/*'],
     // A run does not know who runs it: `dispatchNow` does as well as a worker.
     ['run/*', 'dispatch/*'],
     ['worker/*'],

@@ -3,6 +3,8 @@
  * `@s18i/lark-jobs`: jobs as classes, dispatched into a store, run by workers.
  */
 export { defineConfig, LarkError } from '@s18i/lark/config'
+export { batch } from './api/batch.ts'
+export { chain } from './api/chain.ts'
 export { Jobs } from './api/default-jobs.ts'
 export {
   type DefinedJob,
@@ -18,6 +20,7 @@ export { Job } from './api/job.ts'
 export type { HandleCancelOptions, HandleRemoveOptions, JobHandle } from './api/job-handle.ts'
 export { createJobs } from './api/jobs.ts'
 export type { JobSchedules } from './api/schedules.ts'
+export { workflow } from './api/workflow.ts'
 export type { JobsConfig } from './config/config.ts'
 export type { CodeConfig } from './config/configured.ts'
 export type { KeepConfig, Kept } from './config/keep.ts'

@@ -30,6 +30,23 @@ export {
 } from './operate/cancel.ts'
 export type { Editable, Edited, EditFilter } from './operate/edit.ts'
 export type { ChangeOptions, JobConditions, JobFilter } from './operate/filter.ts'
+export type { CancelFlowOptions, RetryFlowOptions } from './operate/flow-changes.ts'
+export type {
+  FindFlowOptions,
+  FlowFilter,
+  FlowNamed,
+  FlowOfJob,
+  GetFlowOptions,
+} from './operate/flow-finding.ts'
+export {
+  type FlowCounts,
+  type FlowInfo,
+  type FlowInfoState,
+  flowKinds,
+  flowStates,
+} from './operate/flow-info.ts'
+export type { FlowFailure, FlowNodeInfo, FlowNodeState, FlowRef } from './operate/flow-parts.ts'
+export type { FlowOperations } from './operate/flows.ts'
 export type { GroupFilter, GroupPage, GroupState, GroupStatus, PageOptions } from './operate/groups.ts'
 export type { CircuitStatus, LimiterStatus } from './operate/limiters.ts'
 export type { JobPage, ListFilter, ListOptions } from './operate/list.ts'

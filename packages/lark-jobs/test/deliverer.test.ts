@@ -1,12 +1,13 @@
 /** The deliverer of effects, without a worker: what it acknowledges, what it leaves to others, and when it gives up. */
 import { expect, test, vi } from 'vitest'
+import { FlowBook } from '../src/flow/flow-book.ts'
 import { Job, type JobConstructor } from '../src/index.ts'
 import { type Effect, memberId } from '../src/model/effect.ts'
 import { Registry } from '../src/options/registry.ts'
 import { MAX_HOOKS, MAX_ITEMS, MEMBER_LEASE } from '../src/store/contract/store.ts'
 import { SqliteStore } from '../src/store/sqlite/store.ts'
 import { Deliverer } from '../src/worker/maintenance/deliverer.ts'
-import { take } from './conformance/effects.ts'
+import { openFlow, take } from './conformance/effects.ts'
 import { Harness } from './conformance/harness.ts'
 import { completed, job } from './conformance/jobs.ts'
 import { signal } from './working/bench.ts'
@@ -45,8 +46,9 @@ async function make(clock: (harness: Harness) => number = ({ clock }) => clock.n
   for (const each of [KnownJob, SlowJob]) registry.add(each as unknown as JobConstructor)
   const report = { wrote() {}, ended() {}, warn: vi.fn(), info() {} }
   const met = vi.fn()
+  const dueIn = vi.fn()
   const deliverer = new Deliverer({
-    ...{ store, registry, report, met, lease: LEASE },
+    ...{ store, registry, report, met, dueIn, lease: LEASE, flows: new FlowBook({ store }) },
     clock: { now: () => clock(harness), isAsked: true, heard() {} } as never,
   })
   /** Cancels a waiting job whose class has a hook. */
@@ -105,7 +107,7 @@ test('a hook of an unknown class holds up no other, and is left to others when i
   now.mockReturnValue(begin + LEASE)
   harness.clock.now += LEASE
   // Members are still asked for.
-  await store.flows.open('home', 'flow', 1)
+  await openFlow(store, 1)
   await harness.caller().run(job({ id: memberId({ flow: 'flow', home: 'home', index: 0 }) }), completed)
   deliverer.look('emails')
   await vi.waitFor(async () => expect(await store.flows.missing('home', 'flow', -1, 1)).toEqual([]))
@@ -145,7 +147,7 @@ test('a hook whose payload is newer than its class for a week is dropped, and th
 
 test('an acknowledgement whose call failed goes with the next call', async () => {
   const { harness, store, met, deliverer } = await make()
-  await store.flows.open('home', 'flow', 1)
+  await openFlow(store, 1)
   const id = memberId({ flow: 'flow', home: 'home', index: 0 })
   await harness.caller().run(job({ id }), completed)
   const effects = await take(store)
@@ -159,7 +161,7 @@ test('an acknowledgement whose call failed goes with the next call', async () =>
 
 test('members of a home that does not answer are not acknowledged, and are asked for again', async () => {
   const { harness, store, met, deliverer } = await make()
-  await store.flows.open('home', 'flow', 1)
+  await openFlow(store, 1)
   const id = memberId({ flow: 'flow', home: 'home', index: 0 })
   await harness.caller().run(job({ id }), completed)
   vi.spyOn(store.flows, 'apply').mockRejectedValueOnce(new Error('away'))
@@ -176,13 +178,13 @@ test('members of a home that does not answer are not acknowledged, and are asked
 function members(from: number, count: number): Effect[] {
   return Array.from({ length: count }, (_, i) => {
     const id = memberId({ flow: 'flow', home: 'home', index: from + i })
-    return { kind: 'member', job: { id, finishedAt: 1 } } as Effect
+    return { kind: 'member', job: { id, state: 'completed', errors: [], finishedAt: 1 } } as unknown as Effect
   })
 }
 
 test('an acknowledgement names a limited number of effects, and the others go with the next', async () => {
   const { harness, store, recover, deliverer } = await make()
-  await store.flows.open('home', 'flow', 2 * MAX_ITEMS)
+  await openFlow(store, 2 * MAX_ITEMS)
   deliverer.take('emails', members(0, MAX_ITEMS))
   deliverer.take('emails', members(MAX_ITEMS, MAX_ITEMS))
   await vi.waitFor(() => {
@@ -196,12 +198,12 @@ test('an acknowledgement names a limited number of effects, and the others go wi
 
 test('members that are handed out again are not counted again while their home or the store has not answered', async () => {
   const { harness, store, recover, deliverer, sent } = await make()
-  await store.flows.open('home', 'flow', 2)
+  await openFlow(store, 2)
   const [answer, acknowledged] = [signal(), signal()]
   const apply = vi.spyOn(store.flows, 'apply')
   apply.mockImplementationOnce(async () => {
     await answer.promise
-    return { verdicts: ['counted', 'counted'], flows: {} }
+    return { verdicts: ['counted', 'counted'] }
   })
   for (let round = 0; round < 3; round++) deliverer.take('emails', members(0, 2))
   answer.resolve()

@@ -34,6 +34,8 @@ import type { Worker } from '../worker/worker.ts'
 import { type DispatchOptions, KnownJobs, saysOf } from './dispatch-by-key.ts'
 import { Draft, dispatchDrafts, type HandlesOf, isDraft, readDraft } from './draft.ts'
 import { type Evaluations, evaluationsOf } from './evaluations.ts'
+import { dispatchFlow, type FlowDraft, isFlowDraft } from './flow-draft.ts'
+import type { FlowHandle } from './flow-handle.ts'
 import { JobHandle } from './job-handle.ts'
 import { JobSchedules } from './schedules.ts'
 import type { OpenStore, Origin, SupervisedOptions } from './work.ts'
@@ -149,8 +151,14 @@ export class Jobs extends Operations implements AsyncDisposable {
    * @example await createJobs({ connection: 'redis://other' }).dispatch(new SendEmailJob(), { to })
    */
   dispatch<J extends JobLike>(job: J, ...payload: PayloadOf<J>): Promise<boolean>
-  dispatch(what: JobLike | Draft | readonly Draft[], ...payload: readonly unknown[]): Promise<unknown> {
+  /** Dispatches a flow in the store of this instance. `flow.dispatch()` does the same with the default instance. */
+  dispatch<Result>(flow: FlowDraft<Result>): Promise<FlowHandle<Result>>
+  dispatch(
+    what: JobLike | Draft | readonly Draft[] | FlowDraft,
+    ...payload: readonly unknown[]
+  ): Promise<unknown> {
     if (isDraft(what)) return this.#dispatchOne(what)
+    if (isFlowDraft(what)) return this[dispatchFlow](what)
     return Array.isArray(what) ? this[dispatchDrafts](what) : this[enqueue](what as JobLike, [payload[0]])
   }
 
@@ -251,6 +259,14 @@ export class Jobs extends Operations implements AsyncDisposable {
       const { queue, records } = made[i]!
       const born = rejection === undefined ? records[0]!.options?.born : undefined
       return new JobHandle(this, { id, queue, partition, ...(born !== undefined && { born }) }, rejection)
+    })
+  }
+
+  /** Dispatches a flow. @internal */
+  [dispatchFlow](flow: FlowDraft): Promise<FlowHandle> {
+    return this.#underway.during(async () => {
+      const { dispatchOf } = await import('./flow-dispatch.ts')
+      return dispatchOf(this, flow)
     })
   }
 

@@ -49,8 +49,8 @@ export async function workerOn(
   const { queues, strict, words } = serviceOf(settings, named)
   const { registry, remarks } = await registryOf(jobs, settings.folder, settings.paths)
   const { preset = settings.preset, make = settings.make } = options
-  const { partitions, limits, limiters, weights, agings, middleware, hooks } = settings
-  const served = { queues, partitions, limits, limiters, weights, agings, strict }
+  const { partitions, bounds, limits, limiters, weights, agings, middleware, hooks } = settings
+  const served = { queues, partitions, bounds, limits, limiters, weights, agings, strict }
   const where = { place, store, registry, report, preset, ...served, middleware, hooks, make }
   const { concurrency = CONCURRENCY } = options
   const isProduction = process.env.NODE_ENV === 'production'

@@ -29,7 +29,7 @@ export async function schedulesOfWorker(
   settings: Settings,
   isOfFolders: boolean,
 ): Promise<SchedulesOfWorker> {
-  const { partitions, bounds } = settings
+  const { partitions } = settings
   const { enabled, timezone } = settings.schedules
   // The worker warns about a class whose queue is not configured.
   const placed = classes.filter(({ queueName }) => partitions.has(queueName))
@@ -49,7 +49,7 @@ export async function schedulesOfWorker(
   // What is wrong is said where schedules are off too: it is found in development, and not after a deploy.
   if (!enabled) return { remarks, notices: turnedOff(declared) }
   const placeOf: WorkerSchedules['placeOf'] = (id, definition) => partitionOf(id, definition, partitions)
-  return { schedules: { declared, placeOf, bounds }, remarks, notices: [] }
+  return { schedules: { declared, placeOf }, remarks, notices: [] }
 }
 
 function turnedOff(schedules: readonly { id: string }[]): string[] {

@@ -25,6 +25,7 @@ import { type OwnId, ownIdOf } from '../options/own-id.ts'
 import { writePayload } from '../options/payload-rules.ts'
 import { isTags, MAX_TAG, MAX_TAGS, tagsFor, tagsForm } from '../options/tags.ts'
 import { lockOf, oneByOne } from '../options/unique.ts'
+import type { OpenPayload } from './open-payload.ts'
 
 /** Records of one class that go to one queue. */
 export interface NewJobs {
@@ -59,10 +60,20 @@ export function newJobs(job: JobLike, payloads: readonly unknown[]): NewJobs {
   return recordsOf(jobClass, settings, payloads)
 }
 
-/** The record of a draft. @throws the errors of `newJobs` */
-export function draftedJob({ Class, fields, payload, ownId, tags }: Drafted): NewJobs {
+/**
+ * The record of a draft.
+ *
+ * @param open if the payload has open results: what is written of it, while the functions of the class get its probe
+ * @throws the errors of `newJobs`; RESULT_NOT_KNOWN if a function of the class reads an open result
+ */
+export function draftedJob(
+  { Class, fields, payload, ownId, tags }: Drafted,
+  open?: Pick<OpenPayload, 'payload' | 'probe'>,
+): NewJobs {
   const jobClass = classOf(Class)
-  const made = recordsOf(jobClass, settingsOf({ ...jobClass.written, ...fields }, jobClass), [payload], tags)
+  const settings = settingsOf({ ...jobClass.written, ...fields }, jobClass)
+  const text = open && writePayload(open.payload, jobClass, true)
+  const made = recordsOf(jobClass, settings, [open === undefined ? payload : open.probe], tags, text)
   if (ownId !== undefined) giveId(made.records[0]!, ownIdOf(ownId, jobClass.name))
   return made
 }
@@ -78,6 +89,7 @@ function recordsOf(
   settings: JobSettings,
   payloads: readonly unknown[],
   more?: readonly string[],
+  text?: string,
 ): NewJobs {
   const { queueName, priority, delay, unique, group, limiter, tags = more } = settings
   const here = context()
@@ -91,7 +103,11 @@ function recordsOf(
     )
   const hooked = jobClass.hasFailed || jobClass.hasCancelled
   const records = payloads.map((payload) => {
-    const record: NewJob = { id: newId(), key: jobClass.key, payload: writePayload(payload, jobClass) }
+    const record: NewJob = {
+      id: newId(),
+      key: jobClass.key,
+      payload: text ?? writePayload(payload, jobClass),
+    }
     if (priority !== 0) record.priority = priority
     if (delay !== 0) record.delay = delay
     if (different !== undefined) record.options = different
@@ -161,6 +177,8 @@ function asked<T>(name: string, field: string, of: () => T): T {
   try {
     return of()
   } catch (cause) {
+    if (JobsError.is(cause, 'RESULT_NOT_KNOWN'))
+      throw cause.again({ message: `${name}: ${field} ${cause.message}` })
     throw new JobsError('JOB_INVALID', `${name}: ${field} threw: ${textOf(cause)}`, { cause })
   }
 }

@@ -6,8 +6,8 @@
  *   member   the job is a member of a flow, and the home partition of the flow counts it as ended
  *
  * The id of a member says which flow, where, and which member: `<flow>.<home>:<index>`. So no store keeps a table of
- * members. The id of a flow has letters and digits only. A flow that runs again has a new id. Ids of other jobs have no
- * colon.
+ * members. The id of a flow has letters, digits, `-` and `_` only. Ids of other jobs have no colon, or are those of ticks
+ * (`tick.ts`).
  */
 import type { JobRecord } from './record.ts'
 
@@ -43,7 +43,7 @@ export function nameOf({ kind, job }: Effect): EffectName {
 
 /** All indices have the same width, so that ids sort by index. */
 const WIDTH = 8
-const form = /^([0-9A-Za-z]+)\.(.+):([0-9]{8})$/
+const form = /^([0-9A-Za-z_-]+)\.(.+):([0-9]{8})$/
 
 /** The id of a member. */
 export function memberId({ flow, home, index }: Member): string {

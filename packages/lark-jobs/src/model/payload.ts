@@ -6,6 +6,7 @@
  * goes, and stops at a quarter above the limit. So a payload from outside costs no more than the largest allowed one.
  */
 import { JobsError } from './errors.ts'
+import { openResultOf, wordsOf } from './open-result.ts'
 import { textOf as textOfError } from './thrown.ts'
 
 /** Bytes, as UTF-8. */
@@ -167,8 +168,11 @@ class Check {
         return undefined
       case 'undefined':
         return this.#isFree ? undefined : 'is undefined'
-      default:
+      default: {
+        const open = openResultOf(value)
+        if (open !== undefined) return `is ${wordsOf(open)}, which only nodes of its flow can use`
         return this.#isFree ? undefined : `is a ${typeof value}`
+      }
     }
   }
 

@@ -21,9 +21,13 @@ import type { Limits } from './limits.ts'
 
 export const states = ['waiting', 'delayed', 'blocked', 'active', 'completed', 'failed', 'cancelled'] as const
 export type State = (typeof states)[number]
+export type EndedState = Extract<State, 'completed' | 'failed' | 'cancelled'>
 
-/** Why a job ended `cancelled`. `removed`: a person removed it before it had ended. */
-export type CancelReason = 'user' | 'expired' | 'replaced' | 'dropped' | 'removed'
+/**
+ * Why a job ended `cancelled`. `removed`: a person removed it before it had ended. `skipped`: the flow that it belongs to
+ * ends early. `lost`: its flow has waited too long for a worker that knows its key.
+ */
+export type CancelReason = 'user' | 'expired' | 'replaced' | 'dropped' | 'removed' | 'skipped' | 'lost'
 
 /** The settings in which one job differs from its class. Absent fields cost no bytes. */
 export interface JobOptions {

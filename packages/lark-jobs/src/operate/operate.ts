@@ -8,6 +8,7 @@ import { erase } from '../store/connect.ts'
 import type { RedisServers } from '../store/contract/servers.ts'
 import type { Durability, QueueRetention } from '../store/contract/store.ts'
 import { all, checkFilter, conditions, type Flags } from './filter.ts'
+import { FlowOperations } from './flows.ts'
 import type { GroupFilter, GroupPage, PageOptions } from './groups.ts'
 import type { CircuitStatus, LimiterStatus } from './limiters.ts'
 import { closing, names, type Operated, Operations, open, settings, watcher } from './operations.ts'
@@ -32,6 +33,11 @@ export class Operate extends Operations {
     super()
     this.#jobs = jobs
     Object.defineProperty(this, names, { value: given })
+  }
+
+  /** Flows, which are chains, batches and workflows: look, cancel, retry. */
+  get flows(): FlowOperations {
+    return new FlowOperations(() => this[open](), this[names])
   }
 
   /** The live workers. */

@@ -204,7 +204,7 @@ export function shownPayload(text: string, redact: readonly string[] = []): unkn
 const DEEP = 10_000
 
 /** Parses JSON. A text that is damaged, or nested too deeply to be written as JSON again, is returned as it is. */
-function parsed(json: string): unknown {
+export function parsed(json: string): unknown {
   try {
     const value: unknown = JSON.parse(json)
     if (json.length > DEEP) JSON.stringify(value)

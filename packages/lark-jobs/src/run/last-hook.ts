@@ -16,6 +16,9 @@ export type LastWord =
   | { kind: 'failed'; error: unknown }
   | { kind: 'cancelled'; reason: CancelReason; because?: string }
 
+/** Why a job was cancelled of which its class hears. The others are of the queue, or of a flow. */
+const forHook: readonly CancelReason[] = ['user', 'expired']
+
 /** Whether the class has this hook. */
 export function hears({ hasFailed, hasCancelled }: JobClass, kind: LastWord['kind']): boolean {
   return kind === 'failed' ? hasFailed : hasCancelled
@@ -37,7 +40,8 @@ export async function tell(
   payload: string,
   make: Make | undefined,
 ): Promise<boolean> {
-  if (!hears(jobClass, word.kind)) return true
+  if (!hears(jobClass, word.kind) || (word.kind === 'cancelled' && !forHook.includes(word.reason)))
+    return true
   try {
     await Promise.race([call(jobClass, run, word, payload, make), timeOut(run.signal)])
     return true

@@ -101,6 +101,8 @@ export interface WorkerOptions
   hooks?: Hooks | undefined
   /** Makes the jobs. Default: `new`. */
   make?: Make | undefined
+  /** By queue: how many jobs each partition may hold. Default: any number. */
+  bounds?: ReadonlyMap<string, Bound>
   /** Its schedules, and how all schedules are fired. Absent: this worker declares and fires none. */
   schedules?: WorkerSchedules | undefined
   /** Its name in the store, unique for ever. Default: one of its own making. */
@@ -118,8 +120,6 @@ export interface WorkerSchedules {
   declared: readonly DeclaredSchedule[]
   /** The partition of the jobs of a schedule. */
   placeOf: (id: string, definition: Definition) => string
-  /** By queue: how many jobs each partition may hold. */
-  bounds: ReadonlyMap<string, Bound>
 }
 
 /** A schedule that a class declares. */

@@ -12,6 +12,7 @@
  */
 import { setMaxListeners } from 'node:events'
 import { hostname } from 'node:os'
+import { FlowBook } from '../flow/flow-book.ts'
 import { within } from '../model/bounded-wait.ts'
 import { Deferred } from '../model/deferred.ts'
 import { newNonce } from '../model/id.ts'
@@ -19,6 +20,7 @@ import { queueOf } from '../model/partition.ts'
 import type { WorkerRecord } from '../model/record.ts'
 import { PRESET, paces } from '../options/preset.ts'
 import { ScheduleBook } from '../schedule/book.ts'
+import type { Bound } from '../store/contract/store.ts'
 import { watchDeath } from './death.ts'
 import { Claimer } from './fetch/claimer.ts'
 import { DrainCheck } from './fetch/drain-check.ts'
@@ -69,7 +71,7 @@ export class Worker implements AsyncDisposable {
   readonly #thread: LeaseThread
   readonly #maintenance: Maintenance
   readonly #deliverer: Deliverer
-  readonly #ticks: Ticks | undefined
+  readonly #ticks: Ticks
   readonly #declarations: Declarations | undefined
   readonly #drainCheck: DrainCheck
   /** Aborted when the worker lets go of the store: then waits end, and calls are not sent again. */
@@ -151,16 +153,29 @@ export class Worker implements AsyncDisposable {
     })
     const foreseen = (partition: string, ms: number) =>
       this.#served.of(partition)?.foresee(ms) === true && this.#intake.room > 0
-    const { schedules } = options
-    const ticksIn = schedules && ((partition: string, ms: number) => this.#ticks!.foresee(partition, ms))
+    const { schedules, bounds = new Map<string, Bound>() } = options
+    const ticksIn = (partition: string, ms: number) => this.#ticks.foresee(partition, ms)
+    const boundOf = (partition: string) => bounds.get(queueOf(partition))
+    const book = new ScheduleBook(store, boundOf)
+    const common = { store, book, registry, report, met }
+    const flows = new FlowBook({ store, boundOf, keys: () => this.#ticks.keys() })
+    this.#ticks = new Ticks({ ...common, flows, bounds, foreseen, isOff: schedules === undefined })
     if (schedules !== undefined) {
-      const book = new ScheduleBook(store, (partition) => schedules.bounds.get(queueOf(partition)))
-      const common = { store, book, registry, report, met }
-      this.#ticks = new Ticks({ ...common, bounds: schedules.bounds, foreseen })
-      const hasOthers = () => this.#ticks!.hasHeard
+      const hasOthers = () => this.#ticks.hasHeard
       this.#declarations = new Declarations({ ...common, ...schedules, hasOthers })
     }
-    this.#deliverer = new Deliverer({ store, registry, report, clock, make: options.make, lease, met })
+    const { make } = options
+    this.#deliverer = new Deliverer({
+      store,
+      registry,
+      report,
+      clock,
+      make,
+      lease,
+      met,
+      flows,
+      dueIn: ticksIn,
+    })
     this.#served = new ServedPartitions(
       options.queues,
       options.partitions ?? new Map(),
@@ -371,7 +386,7 @@ export class Worker implements AsyncDisposable {
       this.#permits.stop(),
       this.#maintenance.stop(),
       this.#deliverer.stop(),
-      this.#ticks?.stop(),
+      this.#ticks.stop(),
       this.#declarations?.stop(),
       this.#rings,
       this.#announced,

@@ -4,7 +4,8 @@
  * (`rollbacks.ts`: and if servers lose what they had acknowledged.)
  */
 import { expect, test } from 'vitest'
-import { type Effect, memberId, memberOf, nameOf } from '../../src/model/effect.ts'
+import { endOf } from '../../src/flow/member-end.ts'
+import { type Effect, memberId, nameOf } from '../../src/model/effect.ts'
 import type { JobRecord, NewJob, Outcome } from '../../src/model/record.ts'
 import {
   MAX_BYTES,
@@ -12,6 +13,7 @@ import {
   MAX_HOOKS,
   MAX_ITEMS,
   MEMBER_LEASE,
+  type MemberEnd,
   RESEND_MEMORY,
   type Store,
   type StoreOptions,
@@ -388,7 +390,7 @@ export function effects(make: Make): void {
       async (_, options) => {
         await using harness = await make(options)
         const { store, clock } = harness
-        await store.flows.open('home', 'flow', DEATHS.length)
+        await openFlow(store, DEATHS.length)
         for (const [index, death] of DEATHS.entries()) {
           const caller = harness.caller()
           const id = memberId({ flow: 'flow', home: 'home', index })
@@ -405,7 +407,7 @@ export function effects(make: Make): void {
             }
             const isLast = deaths <= 0
             if (isLast || death !== 'before') {
-              const { verdicts } = await store.flows.apply('home', [memberOf(id)!])
+              const { verdicts } = await store.flows.apply('home', endsOf(found))
               heard.push(...verdicts)
             }
             // The reply is lost, so the call is made again.
@@ -416,8 +418,6 @@ export function effects(make: Make): void {
           }
           expect(heard.filter((verdict) => verdict === 'counted')).toHaveLength(1)
           expect(await take(store)).toEqual([])
-          const { flows } = await store.flows.apply('home', [])
-          expect(flows).toEqual({})
           expect(await store.flows.missing('home', 'flow', -1, 9)).toHaveLength(DEATHS.length - index - 1)
           clock.now += RESEND_MEMORY
           await store.prune('emails')
@@ -526,41 +526,6 @@ export function effects(make: Make): void {
     },
   )
 
-  test('flows: a member counts once, whatever comes how often; a flow that is closed is unknown', async () => {
-    await using harness = await make()
-    const { flows } = harness.store
-    const size = 2_500
-    expect(await flows.apply('home', [{ flow: 'a', index: 0 }])).toEqual({ verdicts: ['unknown'], flows: {} })
-    expect(await flows.open('home', 'a', size)).toBe(true)
-    expect(await flows.open('home', 'a', 3)).toBe(false)
-    expect(await flows.open('home', 'b', 1)).toBe(true)
-    const marks = (...indices: number[]) => indices.map((index) => ({ flow: 'a', index }))
-    expect(await flows.apply('home', [...marks(0, 0, 2_499, size), { flow: 'b', index: 0 }])).toEqual({
-      verdicts: ['counted', 'repeated', 'counted', 'unknown', 'counted'],
-      flows: { a: { counted: 2, size }, b: { counted: 1, size: 1 } },
-    })
-    expect(await flows.apply('elsewhere', marks(0))).toEqual({ verdicts: ['unknown'], flows: {} })
-    expect(await flows.missing('home', 'b', -1, 5)).toEqual([])
-    expect(await flows.missing('home', 'a', -1, 3)).toEqual([1, 2, 3])
-    for (let from = 0; from < size; from += 1_000) {
-      const all = Array.from({ length: Math.min(1_000, size - from) }, (_, i) => from + i)
-      const { flows: after } = await flows.apply('home', marks(...all.filter((index) => index !== 1_777)))
-      expect(after.a?.size).toBe(size)
-    }
-    expect(await flows.missing('home', 'a', -1, 9)).toEqual([1_777])
-    expect(await flows.missing('home', 'a', 1_777, 9)).toEqual([])
-    expect(await flows.apply('home', marks(1_777))).toEqual({
-      verdicts: ['counted'],
-      flows: { a: { counted: size, size } },
-    })
-    await flows.close('home', 'a')
-    await flows.close('home', 'a')
-    expect(await flows.apply('home', marks(1))).toEqual({ verdicts: ['unknown'], flows: {} })
-    expect(await flows.missing('home', 'a', -1, 9)).toEqual([])
-    expect(await flows.open('home', 'a', 2)).toBe(true)
-    expect(await flows.missing('home', 'a', -1, 9)).toEqual([0, 1])
-  })
-
   test('a verb that writes an effect and hands out none rings a worker that waits', async () => {
     await using harness = await make()
     const { store } = harness
@@ -614,6 +579,18 @@ export const DEATHS = ['none', 'before', 'between', 'after'] as const
 /** Ids of members of one flow. */
 export function members(count: number, flow = 'flow'): string[] {
   return Array.from({ length: count }, (_, index) => memberId({ flow, home: 'home', index }))
+}
+
+/** Makes a flow whose members are those of `members`. */
+export async function openFlow(store: Store, size: number, id = 'flow', home = 'home'): Promise<void> {
+  const crowd = { reserved: size, size }
+  const { isWritten } = await store.flows.write(home, { id, rev: 0, definition: '{}', state: '{}', crowd })
+  expect(isWritten).toBe(true)
+}
+
+/** What a flow is told of members that ended. */
+export function endsOf(effects: readonly Effect[]): MemberEnd[] {
+  return effects.flatMap(({ kind, job }) => (kind === 'member' ? endOf(job) : []))
 }
 
 /** Completes the jobs that another end needed. */

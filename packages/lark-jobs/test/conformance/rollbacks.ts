@@ -3,10 +3,12 @@
  * flow ends, and counts each member once.
  */
 import { expect, test } from 'vitest'
-import { type EffectName, memberId, memberOf, nameOf } from '../../src/model/effect.ts'
-import { MAX_ITEMS, MEMBER_LEASE, RESEND_MEMORY } from '../../src/store/contract/store.ts'
+import { endOf } from '../../src/flow/member-end.ts'
+import { type EffectName, memberId, nameOf } from '../../src/model/effect.ts'
+import { MAX_ITEMS, MEMBER_LEASE, type MemberEnd, RESEND_MEMORY } from '../../src/store/contract/store.ts'
 import { LEASE } from './caller.ts'
-import { cancel, DEATHS, forgetful, members } from './effects.ts'
+import { cancel, DEATHS, endsOf, forgetful, members, openFlow } from './effects.ts'
+import { end, Home } from './flows.ts'
 import type { Harness, Make } from './harness.ts'
 import { completed, job } from './jobs.ts'
 import { Random } from './random.ts'
@@ -17,8 +19,6 @@ class Sides {
   readonly work: Harness
   readonly home: Harness
   readonly size: number
-  /** How often each member has counted, as far as the home knows. */
-  counted = 0
 
   constructor(work: Harness, home: Harness, size: number) {
     this.work = work
@@ -32,14 +32,14 @@ class Sides {
       effects: { lease: LEASE, done },
     })
     if (dies === 'before') return []
-    await this.apply(found.map(({ job }) => job.id))
+    await this.home.store.flows.apply('home', endsOf(found))
     return dies === 'between' ? [] : found.map(nameOf)
   }
 
-  async apply(named: readonly string[]): Promise<void> {
-    const marks = named.map((id) => memberOf(id)!)
-    const { flows } = await this.home.store.flows.apply('home', marks)
-    this.counted = flows.flow?.counted ?? this.counted
+  /** How many members have counted, as far as the home knows. */
+  async counted(): Promise<number> {
+    const { completed, failed } = await new Home(this.home).crowd()
+    return completed + failed
   }
 
   /** What an open flow does that has heard nothing for a while. @returns how many members are lost */
@@ -48,9 +48,13 @@ class Sides {
     const missing = await this.home.store.flows.missing('home', 'flow', -1, MAX_ITEMS)
     const asked = missing.map((index) => memberId({ flow: 'flow', home: 'home', index }))
     const fates = await this.work.store.flows.fates('emails', asked)
-    const over = asked.filter((_, i) => fates[i]!.kind !== 'present')
-    for (const { kind } of fates) if (kind === 'unknown') lost += 1
-    await this.apply(over)
+    const ends = fates.flatMap((fate, i): MemberEnd[] => {
+      if (fate.kind === 'ended') return [endOf(fate.job)]
+      if (fate.kind !== 'unknown') return []
+      lost += 1
+      return [end(missing[i]!, { state: 'cancelled', reason: 'lost' })]
+    })
+    await this.home.store.flows.apply('home', ends)
     return lost
   }
 
@@ -64,7 +68,7 @@ export function rollbacks(make: Make): void {
   async function sides(size: number): Promise<Sides & AsyncDisposable> {
     const [work, home] = [await make(forgetful), await make()]
     const both = new Sides(work, home, size)
-    await home.store.flows.open('home', 'flow', size)
+    await openFlow(home.store, size)
     await work.caller('web').enqueue(...members(size).map((id) => job({ id, hooked: true })))
     return Object.assign(both, {
       [Symbol.asyncDispose]: async () => {
@@ -84,7 +88,7 @@ export function rollbacks(make: Make): void {
     const back = await both.home.save()
     await runAll(both)
     await both.deliver('none', await both.deliver())
-    expect(both.counted).toBe(5)
+    expect(await both.counted()).toBe(5)
     await back()
     expect(await both.isOver).toBe(false)
     both.work.clock.now += RESEND_MEMORY - 1
@@ -113,10 +117,10 @@ export function rollbacks(make: Make): void {
     await back()
     expect(await both.work.store.counts('emails')).toMatchObject({ waiting: 5 })
     expect(await both.reconcile()).toBe(0)
-    expect(both.counted).toBe(5)
+    expect(await both.counted()).toBe(5)
     await runAll(both)
     await both.deliver('none', await both.deliver())
-    expect(both.counted).toBe(5)
+    expect(await both.counted()).toBe(5)
     expect(await both.work.store.recover('emails')).not.toHaveProperty('nextEffect')
   })
 
@@ -131,12 +135,13 @@ export function rollbacks(make: Make): void {
     const again = await both.deliver()
     expect(again).toHaveLength(5)
     await both.deliver('none', again)
-    expect(both.counted).toBe(5)
+    expect(await both.counted()).toBe(5)
   })
 
   test('the home has lost the flow: its members are unknown there, and nothing is delivered for ever', async () => {
     await using both = await sides(2)
-    await both.home.store.flows.close('home', 'flow')
+    const { rev } = await new Home(both.home).read()
+    await both.home.store.flows.write('home', { id: 'flow', rev, remove: true })
     await runAll(both)
     await both.deliver('none', await both.deliver())
     expect(await both.work.store.recover('emails')).not.toHaveProperty('nextEffect')
@@ -193,7 +198,7 @@ export function rollbacks(make: Make): void {
       work.clock.now += LEASE
       await work.store.recover('emails')
     }
-    expect(both.counted).toBe(size)
+    expect(await both.counted()).toBe(size)
   })
 
   test('the server has lost a tick: its schedule is due again, and its job is queued again', async () => {

@@ -414,13 +414,18 @@ export function schedules(make: Make): void {
       for (const [id, next] of Object.entries({ c: 30, a: 20, b: 10, later: 1_000 }))
         await book.make(id, next)
       await book.make('never')
-      expect(await book.store.due('emails', 9, 500)).toEqual({ at: START, due: [], nextTick: 10 })
+      expect(await book.store.due('emails', 9, 500)).toEqual({ at: START, due: [], flows: [], nextTick: 10 })
       harness.clock.now += 30
       const { at, due, nextTick } = await book.store.due('emails', 2, 500)
       expect([at, ids(due), nextTick]).toEqual([book.now, ['b', 'a'], 0])
       expect(due[1]).toEqual(await book.read('a'))
       expect(await book.due(2, 500)).toEqual(['c'])
-      expect(await book.store.due('emails', 2, 500)).toEqual({ at: book.now, due: [], nextTick: 500 })
+      expect(await book.store.due('emails', 2, 500)).toEqual({
+        at: book.now,
+        due: [],
+        flows: [],
+        nextTick: 500,
+      })
       harness.clock.now += 499
       expect(await book.due()).toEqual([])
       harness.clock.now += 1

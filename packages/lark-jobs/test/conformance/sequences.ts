@@ -27,6 +27,7 @@ import {
   chanceTags,
 } from './chance.ts'
 import { compare } from './compare.ts'
+import { end, Home } from './flows.ts'
 import type { Harness, Make } from './harness.ts'
 import { Model } from './model.ts'
 import { endedStates } from './model-job.ts'
@@ -46,6 +47,7 @@ const LONG = 25 * 60_000
 
 const FLOWS = ['one', 'other']
 const SIZE = 9
+const all = Array.from({ length: SIZE }, (_, index) => index)
 
 /** A call that was carried out and whose answer was lost. Its caller makes no other call until it has the answer. */
 interface Lost {
@@ -75,7 +77,7 @@ class Sequence {
   #lost: Lost[] = []
   /** Every effect that was ever handed out here, so that chance also acknowledges those of earlier ends. */
   readonly #effects: EffectName[] = []
-  readonly #open = new Map<string, Set<number>>()
+  readonly #open = new Map<string, Map<number, string>>()
   /** How far the listener has heard. */
   #position: string | undefined
   readonly #story: string[] = []
@@ -324,36 +326,63 @@ class Sequence {
 
   /** The flows whose members some jobs of this partition are; they are kept here too. */
   async #flows(): Promise<void> {
-    const { flows } = this.#harness.store
-    const flow = this.#random.pick(FLOWS)!
-    const ended = this.#open.get(flow)
-    const what = this.#random.pick(['open', 'apply', 'apply', 'missing', 'fates', 'close'] as const)
-    this.#tell(what, flow)
+    const home = new Home(this.#harness, this.#partition)
+    const id = this.#random.pick(FLOWS)!
+    const ended = this.#open.get(id)
+    const what = this.#random.pick([
+      'open',
+      'apply',
+      'apply',
+      'reopen',
+      'missing',
+      'fates',
+      'remove',
+    ] as const)
+    this.#tell(what, id)
     if (what === 'open') {
-      expect(await flows.open(this.#partition, flow, SIZE)).toBe(ended === undefined)
-      if (ended === undefined) this.#open.set(flow, new Set())
+      const made = { id, rev: 0, definition: '{}', state: '{}', crowd: { reserved: SIZE } }
+      expect((await home.write(made)).isWritten).toBe(ended === undefined)
+      if (ended === undefined) this.#open.set(id, new Map())
     } else if (what === 'apply') {
-      const members = Array.from({ length: 3 }, () => ({ flow, index: this.#random.below(SIZE + 1) }))
-      const verdicts = members.map(({ index }) => {
+      const ends = Array.from({ length: 3 }, () =>
+        end(this.#random.below(SIZE + 1), { flow: id, state: this.#random.pick(['completed', 'failed'])! }),
+      )
+      const verdicts = ends.map(({ index, state }) => {
         if (ended === undefined || index >= SIZE) return 'unknown'
-        if (ended.has(index)) return 'repeated'
-        ended.add(index)
+        const before = ended.get(index)
+        if (before === state || before === 'completed') return 'repeated'
+        ended.set(index, state)
         return 'counted'
       })
-      const progress = ended === undefined ? {} : { [flow]: { counted: ended.size, size: SIZE } }
-      expect(await flows.apply(this.#partition, members)).toEqual({ verdicts, flows: progress })
+      expect(await home.apply(...ends)).toEqual(verdicts)
+      // One that completes after it had failed makes the flow due, which the model does not know.
+      for (const { id, rev, state } of await home.due()) await home.write({ id, rev, state })
+    } else if (what === 'reopen') {
+      const failed = this.#random.some(all).filter((index) => ended?.get(index) === 'failed')
+      expect(await home.store.reopen(this.#partition, id, failed)).toBe(failed.length)
+      for (const index of failed) ended!.delete(index)
     } else if (what === 'missing') {
       const after = this.#random.below(3) - 1
-      const all = Array.from({ length: SIZE }, (_, index) => index)
-      const missing = ended === undefined ? [] : all.filter((index) => index > after && !ended.has(index))
-      expect(await flows.missing(this.#partition, flow, after, 4)).toEqual(missing.slice(0, 4))
+      const of = (state: string | undefined) =>
+        ended === undefined ? [] : all.filter((index) => index > after && ended.get(index) === state)
+      expect(await home.store.missing(this.#partition, id, after, 4)).toEqual(of(undefined).slice(0, 4))
+      expect(await home.store.failed(this.#partition, id, after, 4)).toEqual(of('failed').slice(0, 4))
+      const found = await home.find(id)
+      expect(found?.crowd).toEqual(
+        ended && {
+          reserved: SIZE,
+          completed: [...ended.values()].filter((state) => state === 'completed').length,
+          failed: [...ended.values()].filter((state) => state === 'failed').length,
+        },
+      )
     } else if (what === 'fates') {
       const ids = this.#random.some([...this.#model.jobs.keys(), ...this.#model.hidden.keys(), 'nobody'])
-      const fates = await flows.fates(this.#partition, ids)
+      const fates = await home.store.fates(this.#partition, ids)
       expect(fates.map(({ kind }) => kind)).toEqual(ids.map((id) => this.#model.fate(id)))
     } else {
-      await flows.close(this.#partition, flow)
-      this.#open.delete(flow)
+      const { rev = 0 } = (await home.find(id)) ?? {}
+      expect((await home.write({ id, rev, remove: true })).isWritten).toBe(true)
+      this.#open.delete(id)
     }
   }
 

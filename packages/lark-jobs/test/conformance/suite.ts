@@ -18,7 +18,7 @@
  *   9  a claim scans past nothing                 order.ts, recovered.ts, groups.ts, group-limits.ts
  *
  * Effects, at least once, and once while nothing acknowledged is lost: effects.ts. Ticks, of which each becomes one job:
- * schedules.ts.
+ * schedules.ts. Flows, which hear of each end once: flows.ts.
  */
 import { describe } from 'vitest'
 import { ahead } from './ahead.ts'
@@ -31,6 +31,7 @@ import { close } from './close.ts'
 import { delay } from './delay.ts'
 import { effects } from './effects.ts'
 import { enqueue } from './enqueue.ts'
+import { flows, flowsByTwo } from './flows.ts'
 import { groupLimits } from './group-limits.ts'
 import { groups } from './groups.ts'
 import { handles } from './handles.ts'
@@ -127,10 +128,12 @@ export function describeStore(name: string, makePlace: MakePlace, traits: Traits
     describe('partitions', () => partitions(make))
     describe('ticking', () => ticking(make))
     describe('schedules', () => schedules(make))
+    describe('flows', () => flows(make))
     describe('close', () => close(make))
     describe('sequences', () => sequences(make))
     if (traits.shared) describe('two handles', () => handles(make))
     if (traits.shared) describe('schedules of two handles', () => scheduledByTwo(make))
+    if (traits.shared) describe('flows of two handles', () => flowsByTwo(make))
     if (traits.rollsBack) describe('rollbacks', () => rollbacks(make))
   })
 }

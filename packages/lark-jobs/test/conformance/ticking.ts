@@ -2,6 +2,7 @@
  * Schedules that tick: several workers fire the schedules of one store, whose clock the test moves.
  */
 import { expect, test } from 'vitest'
+import { FlowBook } from '../../src/flow/flow-book.ts'
 import { Deferred } from '../../src/model/deferred.ts'
 import { type Tick, tickOf } from '../../src/model/tick.ts'
 import { runScheduleNow } from '../../src/operate/schedule-changes.ts'
@@ -49,7 +50,8 @@ function firing(store: Store, keys = ['report']): Firing {
   const registry = { keys } as unknown as Registry
   const report = { warn: (text: string) => void warnings.push(text) } as never
   const met = (error: unknown) => void warnings.push(String(error))
-  const common = { store, book, registry, bounds: new Map(), report, met }
+  const flows = new FlowBook({ store })
+  const common = { store, book, flows, registry, bounds: new Map(), report, met }
   const ticks = new Ticks({ ...common, foreseen: (_, ms) => foreseen.push(ms) > 0 })
   return { ticks, book, warnings, foreseen }
 }
@@ -73,7 +75,7 @@ async function run(harness: Harness, outcome = completed): Promise<Tick[]> {
 
 /** Moves the clock to when the next schedule is due. @returns whether there is one */
 async function toNext(harness: Harness, until = Number.POSITIVE_INFINITY): Promise<boolean> {
-  const { nextTick } = await harness.store.schedules.due(partition, 0, 0)
+  const { nextTick } = await harness.store.schedules.write(partition, [])
   if (nextTick === undefined || harness.clock.now + nextTick > until) return false
   harness.clock.advance(nextTick)
   return true

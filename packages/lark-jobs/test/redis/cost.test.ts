@@ -394,7 +394,7 @@ const TICK = {
   evalsha: 2,
   zrange: 4, // which schedules are due; when the next one is: once for the answer, and before and after the write
   zadd: 2, // until when it is handed out, and when it is due again
-  hmget: 4, // the definitions, the states and the runs; and whether the numbers are still the same
+  hmget: 6, // the definitions, the states and the runs; whether the numbers are still the same; and whether there are flows
   hset: 1, // the state
   hsetnx: 1, // the record of the job, unless its id exists already
   exists: 1, // whether a caller waits, and whether an entry of the line is void
@@ -414,11 +414,11 @@ test('a hundred ticks in two calls', async () => {
   expect(calls).toEqual({
     ...rest,
     zadd: 101, // when each is due again
-    hmget: 11, // in three steps, because definitions may be large; and which ids exist already
+    hmget: 13, // in three steps, because definitions may be large; and which ids exist already
     hset: 101, // the state of each, and all records
   })
   // Some 150 bytes of a tick are the definition and the state, which are read, and the state that is written.
-  expect(bytes).toEqual({ in: 25_108, out: 14_999 })
+  expect(bytes).toEqual({ in: 25_120, out: 15_003 })
 })
 
 test('a hundred ticks ahead of their instant', async () => {

@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
 import { createClient } from '@redis/client'
 import { describe, expect, test } from 'vitest'
+import { NODES } from '../../src/store/contract/flows.ts'
 import * as contract from '../../src/store/contract/store.ts'
 import { type ScriptName, textOf } from '../../src/store/redis/client/script.ts'
 import { lua } from '../../src/store/redis/scripts.generated.ts'
@@ -175,9 +176,21 @@ test('every script is called with what its header documents', async () => {
   await worker.exchange([], { limit: 0, lease: LEASE })
   await worker.settle(await worker.claimOne(), completed)
   await store.recover('emails')
-  await store.flows.open('emails', 'flow', 9)
-  await store.flows.apply('emails', [{ flow: 'flow', index: 1 }])
+  const flow = { id: 'flow', rev: 0, definition: 'd', state: 's', next: 1, crowd: { reserved: 9 } }
+  await store.flows.write('emails', { ...flow, jobs: jobs(2) })
+  await store.flows.write('emails', { ...flow, id: 'other' })
+  const end = { flow: 'flow', state: 'completed', at: 1 } as const
+  await store.flows.apply('emails', [
+    { ...end, index: 1 },
+    { ...end, index: NODES, result: '1' },
+    { ...end, flow: 'other', index: 1, state: 'failed', error: 'x' },
+  ])
+  await store.flows.get('emails', 'flow')
+  await store.flows.ends('emails', 'flow', [NODES, NODES + 1])
   await store.flows.missing('emails', 'flow', -1, 9)
+  await store.flows.failed('emails', 'other', -1, 9)
+  await store.flows.reopen('emails', 'other', [1, 2])
+  await store.flows.list('emails', 9)
   await store.flows.fates('emails', ['a', 'b'])
   await store.watch('emails', 'web', ['a', 'b'], 1_000)
   await store.listen('emails', 'web', 1_000)

@@ -4,11 +4,14 @@
  */
 import { afterEach, expect, test, vi } from 'vitest'
 import { memberId, nameOf } from '../../src/model/effect.ts'
+import { NODES } from '../../src/model/flow.ts'
 import { type Outcome, states } from '../../src/model/record.ts'
 import { MAX_DUE, RESEND_MEMORY } from '../../src/store/contract/store.ts'
 import { Database } from '../../src/store/sqlite/database.ts'
 import { SqliteStore } from '../../src/store/sqlite/store.ts'
 import { Caller, LEASE } from '../conformance/caller.ts'
+import { endsOf, openFlow } from '../conformance/effects.ts'
+import { end, node } from '../conformance/flows.ts'
 import {
   completed,
   failed,
@@ -135,7 +138,7 @@ async function liveScheduled(store: SqliteStore, ada: Caller, clock: { now: numb
 /** Everything that can happen to a member of a flow whose class has a hook. */
 async function liveInFlow(store: SqliteStore, ada: Caller, clock: { now: number }): Promise<void> {
   const members = [0, 1, 2, 3, 4].map((index) => ({ flow: 'flow', home: 'home', index }))
-  await store.flows.open('home', 'flow', 5)
+  await openFlow(store, 5)
   await ada.enqueue(...members.map((member) => job({ id: memberId(member), hooked: true })))
   const [first, ...rest] = await ada.claim(3)
   await ada.exchange(
@@ -147,14 +150,31 @@ async function liveInFlow(store: SqliteStore, ada: Caller, clock: { now: number 
   await store.alter('emails', [memberId(members[3]!)], { kind: 'retry' })
   await store.clear('emails', 'waiting')
   const { effects = [] } = await store.recover('emails', { effects: { lease: LEASE } })
-  await store.flows.apply('home', members)
+  await store.flows.apply('home', endsOf(effects))
   await store.flows.missing('home', 'flow', -1, 1)
   await store.flows.fates('emails', members.map(memberId))
   await store.recover('emails', { effects: { lease: LEASE, done: effects.map(nameOf) } })
   await store.survey('ada', [{ partition: 'emails', prunes: true }])
   clock.now += RESEND_MEMORY
   await store.prune('emails')
-  await store.flows.close('home', 'flow')
+  await liveFlow(store, clock)
+}
+
+/** Everything that can happen to a flow. */
+async function liveFlow({ flows, schedules }: SqliteStore, clock: { now: number }): Promise<void> {
+  const failed = { state: 'failed' } as const
+  await flows.apply('home', [end(0, failed), end(1, failed), end(0), node(0), node(1, failed), node(1)])
+  for (const indices of [[0, 1, 2], [NODES]]) await flows.ends('home', 'flow', indices)
+  await flows.failed('home', 'flow', -1, 9)
+  await flows.reopen('home', 'flow', [1])
+  const [due] = (await schedules.due('home', 9, LEASE)).flows
+  await schedules.due('home', 0, LEASE)
+  const next = clock.now + LEASE
+  await flows.write('home', { id: 'flow', rev: due!.rev, definition: '1', state: '1', heard: 1, next })
+  await flows.list('home', 9)
+  await flows.list('home', 9, 'flow')
+  const { found } = await flows.get('home', 'flow')
+  await flows.write('home', { id: 'flow', rev: found!.rev, remove: true })
 }
 
 test('finds jobs and leases by index and never sorts them', async () => {
@@ -167,7 +187,7 @@ test('finds jobs and leases by index and never sorts them', async () => {
   const statements = collect()
   await live(store, clock)
   const aboutJobs = [...statements].filter((sql) =>
-    /\b(jobs|leases|effects|members|flows|watches|events|listeners|schedules)\b/.test(sql),
+    /\b(jobs|leases|effects|members|flows|definitions|ends|watches|events|listeners|schedules)\b/.test(sql),
   )
   expect(aboutJobs.length).toBeGreaterThan(30)
 
@@ -177,7 +197,9 @@ test('finds jobs and leases by index and never sorts them', async () => {
     const bad = steps
       .map((step) => step.detail)
       .filter((step) =>
-        /SCAN (jobs|leases|effects|members|flows|events|listeners|schedules)|TEMP B-TREE/.test(step),
+        /SCAN (jobs|leases|effects|members|flows|definitions|ends|events|listeners|schedules)|TEMP B-TREE/.test(
+          step,
+        ),
       )
     expect(bad, sql).toEqual([])
   }
@@ -249,7 +271,7 @@ test('a tick takes two statements, its run two more, and what many share takes a
   const settled = held.map((each) => settlement(each, completed))
   await figures.count('complete 100', () => ada.exchange(settled, { limit: 0, lease: LEASE }))
   expect(figures.counts).toEqual({
-    'hand out 100': 10,
+    'hand out 100': 11,
     'hand out nothing': 2,
     'write 100': 206,
     'complete 100': 207,

@@ -6,7 +6,8 @@ import { memberId } from '../../src/model/effect.ts'
 import { Database } from '../../src/store/sqlite/database.ts'
 import { SqliteStore } from '../../src/store/sqlite/store.ts'
 import { Caller } from '../conformance/caller.ts'
-import { take } from '../conformance/effects.ts'
+import { openFlow, take } from '../conformance/effects.ts'
+import { end } from '../conformance/flows.ts'
 import { completed, failed, ids, job } from '../conformance/jobs.ts'
 import { Folder, options } from './folder.ts'
 import { open as openRaw } from './raw.ts'
@@ -102,8 +103,8 @@ test('the members that a large flow misses are found behind a million others', a
   await using folder = await Folder.make()
   await using store = await folder.store()
   const size = 1_024 * 1_001 + 5
-  await store.flows.open('home', 'flow', size)
-  await store.flows.apply('home', [{ flow: 'flow', index: 1_024 * 1_001 + 2 }])
+  await openFlow(store, size)
+  await store.flows.apply('home', [end(1_024 * 1_001 + 2)])
   const file = openRaw(folder.file)
   file.exec(`
     WITH RECURSIVE pages (page) AS (SELECT 0 UNION ALL SELECT page + 1 FROM pages WHERE page < 1000)

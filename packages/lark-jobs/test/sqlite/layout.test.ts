@@ -10,7 +10,7 @@ import { SqliteStore } from '../../src/store/sqlite/store.ts'
 import { Caller, LEASE } from '../conformance/caller.ts'
 import { goesOn } from '../conformance/earlier.ts'
 import { take } from '../conformance/effects.ts'
-import { job, jobs } from '../conformance/jobs.ts'
+import { ids, job, jobs } from '../conformance/jobs.ts'
 import { Record } from '../working/bench.ts'
 import { Folder, options } from './folder.ts'
 import { open as openRaw } from './raw.ts'
@@ -91,7 +91,7 @@ test('a file of an earlier layout has the present layout after it was opened', a
   }
 })
 
-test.each([6, 7, 8, 9, 10])(
+test.each([6, 7, 8, 9, 10, 11])(
   'jobs of layout %i go on, and what their ends have yet to do elsewhere',
   async (layout) => {
     await using folder = await Folder.make()
@@ -108,6 +108,17 @@ test.each([6, 7, 8, 9, 10])(
     await goesOn(store, other)
   },
 )
+
+test('schedules of layout 11 are due as before, beside flows', async () => {
+  await using folder = await Folder.make()
+  await folder.earlier(11)
+  await using store = await folder.store()
+  const { schedules, flows } = store
+  expect(await schedules.home('nightly')).toBe('{"queue":"reports","partition":"reports"}')
+  await flows.write('reports', { id: 'flow', rev: 0, definition: '{}', state: '{}', next: 0 })
+  const found = await schedules.due('reports', 9, LEASE)
+  expect([ids(found.due), ids(found.flows)]).toEqual([['nightly'], ['flow']])
+})
 
 test('while a file is brought forward, the effects of each partition are found by an index', async () => {
   await using folder = await Folder.make()

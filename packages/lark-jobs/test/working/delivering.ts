@@ -3,6 +3,7 @@ import { open } from '../../src/api/jobs.ts'
 import { Job } from '../../src/index.ts'
 import { memberId } from '../../src/model/effect.ts'
 import { newId } from '../../src/model/id.ts'
+import { openFlow } from '../conformance/effects.ts'
 import { Bench, type Connect, signal } from './bench.ts'
 
 const LONG = { timeout: 20_000, interval: 20 }
@@ -22,7 +23,7 @@ export function delivering(connect: Connect): void {
   async function flowOf(bench: Bench, size: number): Promise<string> {
     const { store } = await bench.jobs[open]()
     const flow = newId()
-    await store.flows.open('low', flow, size)
+    await openFlow(store, size, flow, 'low')
     for (const [number, partition] of ['default', 'emails', 'emails/1'].entries()) {
       const jobs = Array.from({ length: size }, (_, n) => ({
         id: memberId({ flow, home: 'low', index: n }),
@@ -73,7 +74,7 @@ export function delivering(connect: Connect): void {
     await using bench = await Bench.make(connect)
     const { store } = await bench.jobs[open]()
     const flow = newId()
-    await store.flows.open('low', flow, 2)
+    await openFlow(store, 2, flow, 'low')
     const [first, second] = [0, 1].map((index) => memberId({ flow, home: 'low', index })) as [string, string]
     const later = (id: string) => ({ id, key: 'member', payload: '{"n":1}', delay: 3_600_000 })
     await store.enqueue('default', { caller: 'web', number: 1 }, [later(first), later(second)])

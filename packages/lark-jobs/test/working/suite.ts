@@ -36,6 +36,7 @@ import { making } from './making.ts'
 import { middleware } from './middleware.ts'
 import { naming } from './naming.ts'
 import { operating } from './operating.ts'
+import { operatingFlows } from './operating-flows.ts'
 import { order } from './order.ts'
 import { overlapping } from './overlapping.ts'
 import { partitions } from './partitions.ts'
@@ -81,6 +82,7 @@ export function describeWorking(connect: Connect, isRedis = false): void {
   describe('listing', () => listing(connect))
   describe('listening', () => listening(connect))
   describe('operating', () => operating(connect))
+  describe('operating flows', () => operatingFlows(connect))
   describe('throwing', () => throwing(connect))
   describe('order', () => order(connect))
   describe('delaying', () => delaying(connect))

@@ -1,59 +1,186 @@
 /**
- * The contract between the job queue and a store of flows: which members of a flow have ended. It is an interface of
- * its own, beside the job verbs (`store.ts`). `test/conformance/effects.ts` tests what this comment says.
+ * The contract between the job queue and a store of flows: chains, batches, workflows. It is an interface of its own,
+ * beside the job verbs (`store.ts`). `test/conformance/flows.ts` tests what this comment says.
  *
- * **Flow.** A flow has a size, and is kept in its home partition: one bit for each member, and how many are set. A
- * member counts once, whatever comes how often and in which order. So a delivery may be repeated, and no number has to
- * survive a failover.
+ * **Flow.** A flow is kept in its home partition. A store reads neither its definition nor its state (`model/flow.ts`): it
+ * keeps both texts, a number that rises with each write, and when the flow is due next. Whoever writes says which number it
+ * has read. So of several workers that advance one flow, one writes, and the others learn that the flow has changed. A
+ * write may queue jobs of the home partition in the same atomic step. All of this is as for schedules (`schedules.ts`).
+ *
+ * **Due.** `schedules.due` hands out the flows that are due too, under the same short lease: until it is over no other
+ * call is handed them, unless they were written meanwhile. `exchange` and `survey` say when the next flow or schedule of a
+ * partition is due (`nextTick`). A write or an `apply` after which a flow is due sooner than any other entry rings a waiting
+ * worker.
+ *
+ * **Nodes.** The end of a node (an index from `NODES` on) is news: it is kept with the flow, in the order of arrival, until a
+ * write says that it was heard; and the flow is due, once its lease is over. Each index counts once, whatever comes how
+ * often and in which order; but the end of a node that had ended otherwise than completed, and has completed since (it was
+ * retried), replaces the one before and is news again. So a delivery may be repeated, and no number has to survive a
+ * failover. Results of nodes are kept with the flow.
+ *
+ * **Members.** Of the members of a batch (indices below `NODES`) the flow keeps one bit for each that has ended, one for each
+ * that ended otherwise than completed, and how many there are of both. A member counts once; but one that has counted as
+ * not completed, and has completed since (it was retried), counts as completed. Of the first `MAX_FAILURES` that did not
+ * complete, the flow keeps how they ended. An index from `reserved` on is unknown. The flow is due when `size` members have
+ * ended, when `alarm` members have ended otherwise than completed, and when a member completes that had not. A write makes
+ * the flow due too if it sets a size or an alarm that is reached already. All of this is kept until `due` hands the flow out:
+ * a write before makes it due at once; and then the flow gets a new number, so that nobody writes who has read it before.
  *
  * **Reconciliation.** A server that fails over may lose its last changes. If the home of a flow lost them, members that
  * had counted are missing again. If the partition of a member lost them, the member may run again, which changes
  * nothing once it has counted. So a flow that is open, and has heard nothing for a while, asks `fates` what became of
- * the members that are `missing`, and applies those that have ended. What is `unknown` was lost with its payload.
+ * those that it waits for, and applies those that have ended. What is `unknown` was lost.
  *
  * Failures are the same as for every verb: see `store.ts`.
  */
 import type { Member } from '../../model/effect.ts'
+import type { EndReason } from '../../model/flow.ts'
+import type { EndedState, NewJob } from '../../model/record.ts'
+import type { Bound, Enqueued } from './enqueued.ts'
 import type { Fate } from './watch.ts'
 
-/** How many members of a flow have ended, of how many. */
-export interface Progress {
-  counted: number
-  size: number
+export { NODES } from '../../model/flow.ts'
+
+/** Of so many members that did not complete, a flow keeps how they ended. */
+export const MAX_FAILURES = 1_000
+/** The most news that a flow is handed out with: the others come after the next write. */
+export const MAX_NEWS = 1_000
+/** The most characters of an error that are kept. */
+export const MAX_ERROR = 500
+
+/** How a node or a member ended. */
+export interface MemberEnd extends Pick<Member, 'flow' | 'index'> {
+  state: EndedState
+  /** Why, if it did not complete. */
+  reason?: EndReason
+  /** The message of the last error: at most `MAX_ERROR` characters are kept. */
+  error?: string
+  /** JSON text. Kept for nodes. */
+  result?: string
+  /** When it ended, by the clock of its partition. */
+  at: number
+}
+
+/** The end of a node, or of one of the members that did not complete. */
+export type KeptEnd = Omit<MemberEnd, 'flow'>
+
+/** What is counted of the members of a batch. */
+export interface Crowd {
+  /** How many indices are in use. */
+  reserved: number
+  /** How many members there are; absent while the batch fills. */
+  size?: number
+  completed: number
+  /** How many ended otherwise. */
+  failed: number
+}
+
+export interface StoredFlow {
+  id: string
+  /** As of a schedule (`StoredSchedule.rev`). */
+  rev: number
+  /** Text of the writer. */
+  definition: string
+  /** Text of the writer. */
+  state: string
+  /** The oldest news that nobody has heard, at most `MAX_NEWS`, without results. */
+  news: KeptEnd[]
+  crowd: Crowd
+}
+
+/** A change of a flow. */
+export type FlowWrite = {
+  id: string
+  /** The number of the flow that the writer has read; 0 if there was none. If it is another by now, nothing changes. */
+  rev: number
+  /** Jobs to queue with the change, at most `MAX_ITEMS`. */
+  jobs?: readonly NewJob[]
+} & (
+  | {
+      /** Default: as it is. */
+      definition?: string
+      state: string
+      /** When the flow is due: milliseconds since 1970. Absent: only if there is news. */
+      next?: number | undefined
+      /** How many news the writer has read. They are not handed out again. If there are others, the flow is due at once. */
+      heard?: number
+      /** Default for each: as it is. At first `reserved` is 0, and there is neither a size nor an alarm. */
+      crowd?: { reserved?: number; size?: number; alarm?: number | undefined }
+    }
+  /** Removes the flow, with all that is kept of it. */
+  | { remove: true }
+)
+
+export interface FlowWritten {
+  /** False: the flow has changed since it was read, and nothing was written. */
+  isWritten: boolean
+  /** The number that the flow has since; 0 if nothing was written, or if it was removed. */
+  rev: number
+  /** What became of each job, in their order. A job with the id of another counts as queued. */
+  jobs: Enqueued[]
+  /** Milliseconds until a flow or a schedule of the partition is due; absent if none will be. */
+  nextTick?: number
 }
 
 export interface Applied {
   /**
-   * One for each member, in their order. `counted`: it counts now. `repeated`: it had counted before. `unknown`: there
-   * is no such flow, or it has no such member.
+   * One for each end, in their order. `counted`: it counts now. `repeated`: it had counted before. `unknown`: there is no
+   * such flow, or it has no such member.
    */
   verdicts: ('counted' | 'repeated' | 'unknown')[]
-  /** By the id of each flow that is there. */
-  flows: Record<string, Progress>
+  /** Milliseconds until a flow or a schedule of the partition is due; absent if none will be. */
+  nextTick?: number
 }
 
 export interface Flows {
-  /** Opens a flow. If it is open already, it stays as it is. @returns whether it is new */
-  open(home: string, flow: string, size: number): Promise<boolean>
+  /**
+   * Writes a flow: all of its changes or none.
+   *
+   * @param bound of the queue, for the jobs
+   * @param isRelied as for schedules
+   */
+  write(home: string, write: FlowWrite, bound?: Bound, isRelied?: boolean): Promise<FlowWritten>
 
-  /** Counts members as ended, at most `MAX_ITEMS` of one home. Safe to repeat. */
-  apply(home: string, members: readonly Pick<Member, 'flow' | 'index'>[]): Promise<Applied>
+  /** Reads a flow, and the time by the store's clock. */
+  get(home: string, flow: string): Promise<{ at: number; found?: StoredFlow }>
+
+  /** Counts ends, at most `MAX_ITEMS` of one home and about `MAX_BYTES`. Safe to repeat. */
+  apply(home: string, ends: readonly MemberEnd[]): Promise<Applied>
+
+  /**
+   * How nodes ended, with their results, and members among the first that did not complete. At most `MAX_ITEMS`, and about
+   * `MAX_BYTES`: what has no room is left out; ask again for these.
+   *
+   * @returns those that have ended, in the order asked
+   */
+  ends(home: string, flow: string, indices: readonly number[]): Promise<KeptEnd[]>
 
   /**
    * The members of a flow that have not ended, by page.
    *
    * @param after the index before the first; -1 for the first page
    * @param count at most `MAX_ITEMS`
-   * @returns indices in ascending order; none when there are no more, or for a flow that is not there
+   * @returns indices below `reserved`, in ascending order; none when there are no more, or for a flow that is not there
    */
   missing(home: string, flow: string, after: number, count: number): Promise<number[]>
 
+  /** The members that ended otherwise than completed, by page like `missing`. */
+  failed(home: string, flow: string, after: number, count: number): Promise<number[]>
+
+  /** Members that ended otherwise than completed are missing again, at most `MAX_ITEMS`. Others stay. @returns how many */
+  reopen(home: string, flow: string, indices: readonly number[]): Promise<number>
+
   /**
-   * What became of members, at most `MAX_ITEMS`, in the partition that has their jobs. One for each id. A member that
+   * What became of nodes and members, at most `MAX_ITEMS`, in the partition that has their jobs. One for each id. One that
    * was acknowledged within `RESEND_MEMORY` is remembered.
    */
   fates(partition: string, ids: readonly string[]): Promise<Fate[]>
 
-  /** Forgets a flow. */
-  close(home: string, flow: string): Promise<void>
+  /**
+   * The flows of a partition by page, the newest first. Without news.
+   *
+   * @param before the last of the page before. If it is gone, there is nothing
+   * @param count at most `MAX_ITEMS`, and about `MAX_BYTES`
+   */
+  list(home: string, count: number, before?: string): Promise<Omit<StoredFlow, 'news'>[]>
 }

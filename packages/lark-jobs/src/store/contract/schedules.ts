@@ -29,6 +29,7 @@
 import type { NewJob } from '../../model/record.ts'
 import type { ScheduleRun } from '../../model/tick.ts'
 import type { Bound, Enqueued } from './enqueued.ts'
+import type { StoredFlow } from './flows.ts'
 
 export { MAX_RUNS } from '../../model/tick.ts'
 /**
@@ -90,7 +91,7 @@ export function countsAsQueued(answer: Enqueued): boolean {
   return typeof answer === 'string' || (answer.kind === 'rejected' && answer.reason === 'exists')
 }
 
-/** Milliseconds until a schedule of the partition is due, those that were handed out included; undefined if none will be. */
+/** Milliseconds until a schedule or a flow of the partition is due, those handed out included; undefined if none will be. */
 interface NextTick {
   nextTick?: number
 }
@@ -100,6 +101,8 @@ export interface DueSchedules extends NextTick {
   at: number
   /** Those that are due for longest first. */
   due: StoredSchedule[]
+  /** The flows that are due, those that are due for longest first (`flows.ts`). */
+  flows: StoredFlow[]
 }
 
 /** Where a schedule is kept. */
@@ -113,7 +116,8 @@ export interface ScheduleHome {
 
 export interface Schedules {
   /**
-   * Hands out schedules that are due, at most `limit` (up to `MAX_DUE`) and about `MAX_BYTES`.
+   * Hands out flows that are due, at most `MAX_DUE`, and schedules that are due, at most `limit` (up to `MAX_DUE`): together
+   * about `MAX_BYTES`, or one that is larger. With the limit 0, `nextTick` says when the next flow is due.
    *
    * @param lease milliseconds
    */

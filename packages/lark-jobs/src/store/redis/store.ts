@@ -111,10 +111,11 @@ export class RedisStore implements contract.Store {
     this.#surveys = new Surveys(this.#scripts, this.#registry, options, () => this.now())
     this.#standings = new Standings(this.#scripts, (...args) => this.heads(...args))
     this.limiters = new RedisLimiters(this.#scripts)
-    this.flows = new RedisFlows(this.#scripts, this.#registry)
     this.#durability = durability === 'normal' ? undefined : new DurabilityWait(this.#transport, durability)
     const cancelledOf = (partition: string) => this.#countsOf(partition)[2]
-    this.schedules = new RedisSchedules(this.#scripts, this.#registry, this.#durability, cancelledOf)
+    const writing = [this.#scripts, this.#registry, this.#durability, cancelledOf] as const
+    this.flows = new RedisFlows(...writing)
+    this.schedules = new RedisSchedules(...writing)
     this.name = this.#transport.name
   }
 

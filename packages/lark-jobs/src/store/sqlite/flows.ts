@@ -1,139 +1,355 @@
 /**
- * Flows in SQLite: which members have ended. Each verb is one transaction.
+ * Flows in SQLite (`contract/flows.ts`): one row of `flows` for each. `dueAt` is when it is due, or until when it is handed
+ * out (then `lent` has the same time); NULL if it is not due at all.
  *
- * `flows` has a row for each flow that is open. `members` has the bits of `PAGE` members in each row, as hexadecimal
- * text, because a change writes the whole row. A page that is not there has no bit.
+ *   `reached`     1 if its members have reached a mark since it was handed out: as many have ended, or failed, as the flow
+ *                 waits for, or one that had failed has completed. Then a write makes it due again. When it is handed
+ *                 out it gets a new number, so that nobody writes to it who has read it before
+ *   definitions   the definitions, which may be large. They are not in the rows of `flows`, because a change of a row
+ *                 writes the whole row
+ *   members       which members have ended (`members.ts`)
+ *   ends          how nodes ended (`ends.ts`)
+ *
+ * `rev` is at least the time of its write: see `schedules.ts`.
  */
-import type { Member } from '../../model/effect.ts'
-import { type Applied, type Fate, type Flows, MAX_ITEMS, type Progress } from '../contract/store.ts'
+import { NODES } from '../../model/flow.ts'
+import {
+  type Applied,
+  type Bound,
+  countsAsQueued,
+  type Fate,
+  type Flows,
+  type FlowWrite,
+  type FlowWritten,
+  type KeptEnd,
+  MAX_DUE,
+  MAX_FAILURES,
+  MAX_ITEMS,
+  type MemberEnd,
+  type StoredFlow,
+} from '../contract/store.ts'
+import type { Access } from './access.ts'
 import type { Database } from './database.ts'
-import { Partition } from './partition.ts'
+import { endsOf, forgetEnd, forgetEnds, hearNews, keepFailure, keepNews, newsBytes, newsOf } from './ends.ts'
+import { bytesOf, queue } from './enqueue.ts'
+import { Members } from './members.ts'
+import type { Partition } from './partition.ts'
 import { fates } from './read.ts'
+import { Room } from './room.ts'
+import { list } from './row.ts'
+import { nextOf, noteNext } from './tick.ts'
 
-interface Flow extends Progress {
+/** What is counted, and when the flow is due: without its texts. */
+interface FlowRow {
   number: number
+  dueAt: number | null
+  lent: number | null
+  reached: 0 | 1
+  reserved: number
+  size: number | null
+  alarm: number | null
+  completed: number
+  failed: number
 }
 
-/** Members of one row. */
-const PAGE = 1_024
+type WholeFlow = FlowRow & Pick<StoredFlow, 'id' | 'rev' | 'definition' | 'state'>
 
-const create = `
-  INSERT INTO flows (partition, id, size)
-  SELECT ?1, ?2, ?3 WHERE NOT EXISTS (SELECT 1 FROM flows WHERE partition = ?1 AND id = ?2)`
-const find = 'SELECT number, size, counted FROM flows WHERE partition = ? AND id = ?'
-const count = 'UPDATE flows SET counted = ? WHERE number = ?'
+interface FlowHead {
+  number: number
+  bytes: number
+}
+
+const columns = 'number, dueAt, lent, reached, reserved, size, alarm, completed, failed'
+const shown = `
+  SELECT ${columns}, id, rev, definition, state FROM flows CROSS JOIN definitions ON definitions.flow = number`
+const textBytes = 'octet_length(definition) + octet_length(state)'
+const find = `SELECT ${columns} FROM flows WHERE partition = ? AND id = ?`
+const findRev = `${find} AND rev = ?`
+const read = `${shown} WHERE partition = ? AND id = ?`
+const show = `${shown} WHERE number IN (SELECT value FROM json_each(?))`
+const findDue = `
+  SELECT number, ${textBytes} + ${newsBytes} AS bytes
+  FROM flows CROSS JOIN definitions ON definitions.flow = number
+  WHERE partition = ? AND dueAt <= ? AND dueAt IS NOT NULL ORDER BY dueAt LIMIT ${MAX_DUE}`
+const lend = `
+  UPDATE flows
+  SET dueAt = ?1, lent = ?1, rev = CASE reached WHEN 1 THEN max(rev + 1, ?2) ELSE rev END, reached = 0
+  WHERE number IN (SELECT value FROM json_each(?3))`
+const make = `
+  INSERT INTO flows (partition, id, rev, dueAt, reached, reserved, size, alarm, state)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING number, rev`
+const define = 'INSERT OR REPLACE INTO definitions (flow, definition) VALUES (?, ?)'
+const change = `
+  UPDATE flows
+  SET rev = max(rev + 1, ?), dueAt = ?, lent = NULL, reached = ?, reserved = ?, size = ?, alarm = ?, state = ?
+  WHERE number = ? RETURNING rev`
+const count = 'UPDATE flows SET completed = ?, failed = ?, reached = ?, dueAt = ? WHERE number = ?'
 const remove = 'DELETE FROM flows WHERE number = ?'
-const findPage = 'SELECT bits FROM members WHERE flow = ? AND page = ?'
-const keepPage = 'INSERT OR REPLACE INTO members (flow, page, bits) VALUES (?, ?, ?)'
-const removePages = 'DELETE FROM members WHERE flow = ?'
+const removeDefinition = 'DELETE FROM definitions WHERE flow = ?'
+const page = `
+  SELECT number, ${textBytes} AS bytes FROM flows CROSS JOIN definitions ON definitions.flow = number
+  WHERE partition = ? AND number < ? ORDER BY number DESC LIMIT ?`
 
 export class SqliteFlows implements Flows {
-  readonly #database: () => Database
+  readonly #on: Access
 
-  constructor(database: () => Database) {
-    this.#database = database
+  constructor(on: Access) {
+    this.#on = on
   }
 
-  open(home: string, flow: string, size: number): Promise<boolean> {
-    return this.#change(home, (database, { id }) => database.run(create, id, flow, size) > 0)
+  write(...[home, each, bound]: Parameters<Flows['write']>): Promise<FlowWritten> {
+    return this.#on.change(home, (partition) => {
+      const written = write(partition, each, bound)
+      if (written.isWritten) noteNext(partition)
+      return { ...written, ...nextOf(partition) }
+    })
   }
 
-  apply(home: string, members: readonly Pick<Member, 'flow' | 'index'>[]): Promise<Applied> {
-    return this.#change(home, (database, partition) => {
-      const flows = new Map<string, OpenFlow | undefined>()
-      const verdicts = members.map(({ flow, index }) => {
-        if (!flows.has(flow)) flows.set(flow, OpenFlow.find(database, partition.id, flow))
-        return flows.get(flow)?.mark(index) ?? 'unknown'
+  async get(home: string, flow: string): Promise<Awaited<ReturnType<Flows['get']>>> {
+    const nothing: Awaited<ReturnType<Flows['get']>> = { at: this.#on.database().now() }
+    return this.#on.look(home, nothing, ({ database, id, now }) => {
+      const row = database.get<WholeFlow>(read, id, flow)
+      return row === undefined ? { at: now } : { at: now, found: toFlow(database, row) }
+    })
+  }
+
+  apply(home: string, ends: readonly MemberEnd[]): Promise<Applied> {
+    return this.#on.change(home, (partition) => {
+      const { database } = partition
+      const bytes = ends.reduce((sum, { result }) => sum + Buffer.byteLength(result ?? '') * 1.25, 0)
+      if (bytes > 0) database.leaveRoom(() => bytes + ends.length * 512)
+      const flows = new Map<string, FlowTally | undefined>()
+      const verdicts = ends.map((end) => {
+        const { flow } = end
+        if (!flows.has(flow)) flows.set(flow, FlowTally.find(partition, flow))
+        return flows.get(flow)?.end(end) ?? 'unknown'
       })
-      const applied: Applied = { verdicts, flows: {} }
-      for (const [id, flow] of flows) if (flow !== undefined) applied.flows[id] = flow.save()
-      return applied
+      let isDue = false
+      for (const flow of flows.values()) if (flow?.save()) isDue = true
+      if (isDue) noteNext(partition)
+      return { verdicts, ...nextOf(partition) }
     })
   }
 
-  async missing(home: string, flow: string, after: number, most: number): Promise<number[]> {
-    const database = this.#database()
-    return database.read(() => {
-      const partition = Partition.find(database, home)
-      const found = partition && OpenFlow.find(database, partition.id, flow)
-      return found?.missing(after + 1, Math.min(most, MAX_ITEMS)) ?? []
+  ends(home: string, flow: string, indices: readonly number[]): Promise<KeptEnd[]> {
+    return this.#look(home, flow, [], ({ database }, { number }) => endsOf(database, number, indices))
+  }
+
+  missing(home: string, flow: string, after: number, most: number): Promise<number[]> {
+    return this.#look(home, flow, [], ({ database }, { number, reserved }) =>
+      new Members(database, number).missing(after + 1, reserved, Math.min(most, MAX_ITEMS)),
+    )
+  }
+
+  failed(home: string, flow: string, after: number, most: number): Promise<number[]> {
+    return this.#look(home, flow, [], ({ database }, { number }) =>
+      new Members(database, number).failed(after + 1, Math.min(most, MAX_ITEMS)),
+    )
+  }
+
+  reopen(home: string, flow: string, indices: readonly number[]): Promise<number> {
+    return this.#on.change(home, (partition) => FlowTally.find(partition, flow)?.reopen(indices) ?? 0)
+  }
+
+  fates(name: string, ids: readonly string[]): Promise<Fate[]> {
+    const nothing = ids.map((): Fate => ({ kind: 'unknown' }))
+    return this.#on.look(name, nothing, (partition) => fates(partition, ids))
+  }
+
+  list(home: string, most: number, before?: string): Promise<Omit<StoredFlow, 'news'>[]> {
+    return this.#on.look<Omit<StoredFlow, 'news'>[]>(home, [], ({ database, id }) => {
+      const last = before === undefined ? undefined : database.get<FlowRow>(find, id, before)
+      const below = before === undefined ? Number.MAX_SAFE_INTEGER : (last?.number ?? 0)
+      const heads = database.all<FlowHead>(page, id, below, Math.min(most, MAX_ITEMS))
+      return rowsOf(database, new Room().take(heads)).map(toListed)
     })
   }
 
-  async fates(name: string, ids: readonly string[]): Promise<Fate[]> {
-    const database = this.#database()
-    return database.read(() => {
-      const partition = Partition.find(database, name)
-      return partition === undefined ? ids.map(() => ({ kind: 'unknown' })) : fates(partition, ids)
+  #look<T>(
+    home: string,
+    flow: string,
+    nothing: T,
+    work: (partition: Partition, row: FlowRow) => T,
+  ): Promise<T> {
+    return this.#on.look(home, nothing, (partition) => {
+      const row = partition.database.get<FlowRow>(find, partition.id, flow)
+      return row === undefined ? nothing : work(partition, row)
     })
-  }
-
-  close(home: string, flow: string): Promise<void> {
-    return this.#change(home, (database, { id }) => OpenFlow.find(database, id, flow)?.remove())
-  }
-
-  #change<T>(home: string, work: (database: Database, partition: Partition) => T): Promise<T> {
-    const database = this.#database()
-    return database.accept(() => work(database, Partition.enter(database, home)))
   }
 }
 
-/** A flow as one transaction sees it. */
-class OpenFlow {
-  readonly #database: Database
-  readonly #flow: Flow
-  readonly #pages = new Map<number, Buffer>()
+/** The flows that are due, those that are due for longest first. */
+export function dueFlows({ database, id, now }: Partition): FlowHead[] {
+  return database.all<FlowHead>(findDue, id, now)
+}
 
-  private constructor(database: Database, flow: Flow) {
-    this.#database = database
-    this.#flow = flow
+/** Hands out flows until a time. */
+export function lendFlows(
+  { database, now }: Partition,
+  heads: readonly FlowHead[],
+  until: number,
+): StoredFlow[] {
+  if (heads.length === 0) return []
+  database.run(lend, until, now, list(heads.map(({ number }) => number)))
+  return rowsOf(database, heads).map((row) => toFlow(database, row))
+}
+
+function rowsOf(database: Database, heads: readonly FlowHead[]): WholeFlow[] {
+  const numbers = heads.map(({ number }) => number)
+  const rows = new Map(database.all<WholeFlow>(show, list(numbers)).map((row) => [row.number, row]))
+  return numbers.map((number) => rows.get(number)!)
+}
+
+function toFlow(database: Database, row: WholeFlow): StoredFlow {
+  return { ...toListed(row), news: newsOf(database, row.number) }
+}
+
+/** The texts of a damaged row may be anything. Who reads them says that they are damaged. */
+function toListed({
+  id,
+  rev,
+  definition,
+  state,
+  reserved,
+  size,
+  completed,
+  failed,
+}: WholeFlow): Omit<StoredFlow, 'news'> {
+  const crowd = { reserved, completed, failed, ...(size !== null && { size }) }
+  return { id, rev, definition: String(definition), state: String(state), crowd }
+}
+
+function write(partition: Partition, each: FlowWrite, bound: Bound | undefined): FlowWritten {
+  const { database, id } = partition
+  const { jobs = [] } = each
+  const row = each.rev === 0 ? undefined : database.get<FlowRow>(findRev, id, each.id, each.rev)
+  const isRight = each.rev === 0 ? database.get(find, id, each.id) === undefined : row !== undefined
+  if (!isRight) return { isWritten: false, rev: 0, jobs: [] }
+  if (jobs.length > 0 || row === undefined) database.leaveRoom(() => sizeOf(each))
+  const rev = 'remove' in each ? removeFlow(database, row) : store(partition, each, row)
+  const answers = jobs.length === 0 ? [] : queue(partition, jobs, bound)
+  return { isWritten: true, rev, jobs: answers.map((each) => (countsAsQueued(each) ? 'queued' : each)) }
+}
+
+function removeFlow(database: Database, row: FlowRow | undefined): 0 {
+  if (row === undefined) return 0
+  const { number } = row
+  Members.remove(database, number)
+  forgetEnds(database, number)
+  database.run(removeDefinition, number)
+  database.run(remove, number)
+  return 0
+}
+
+/** @returns its new number */
+function store(
+  { database, id: own, now }: Partition,
+  { id, definition, state, next, heard = 0, crowd = {} }: Exclude<FlowWrite, { remove: true }>,
+  row: FlowRow | undefined,
+): number {
+  const reserved = crowd.reserved ?? row?.reserved ?? 0
+  const size = crowd.size ?? row?.size ?? null
+  const alarm = crowd.alarm ?? row?.alarm ?? null
+  const { completed = 0, failed = 0 } = row ?? {}
+  const reaches = (count: number, before: number | null | undefined, after: number | null) =>
+    isReached(after, count) && !isReached(before ?? null, count)
+  const reached =
+    row?.reached === 1 || reaches(completed + failed, row?.size, size) || reaches(failed, row?.alarm, alarm)
+  const hasNews = row !== undefined && hearNews(database, row.number, heard)
+  const instant = next === undefined ? null : Math.ceil(next)
+  const dueAt = reached || hasNews ? Math.min(instant ?? now, now) : instant
+  const values = [dueAt, Number(reached), reserved, size, alarm, state] as const
+  const written =
+    row === undefined
+      ? database.get<{ number: number; rev: number }>(make, own, id, now, ...values)!
+      : { ...row, ...database.get<{ rev: number }>(change, now, ...values, row.number)! }
+  if (definition !== undefined || row === undefined) database.run(define, written.number, definition ?? '')
+  return written.rev
+}
+
+/** Whether as many have ended as a mark says. */
+function isReached(mark: number | null, count: number): boolean {
+  return mark !== null && count >= mark
+}
+
+/** The most bytes that a change may take on the disk. */
+function sizeOf(each: FlowWrite): number {
+  const texts = 'remove' in each ? '' : `${each.definition ?? ''}${each.state}`
+  return Buffer.byteLength(texts) * 1.25 + 512 + bytesOf(each.jobs ?? [])
+}
+
+/** What has ended of a flow, as one transaction counts it. */
+class FlowTally {
+  readonly #partition: Partition
+  readonly #row: FlowRow
+  readonly #members: Members
+  readonly #before: Pick<FlowRow, 'completed' | 'failed'>
+  #hasNews = false
+
+  private constructor(partition: Partition, row: FlowRow) {
+    this.#partition = partition
+    this.#row = row
+    this.#members = new Members(partition.database, row.number)
+    this.#before = { completed: row.completed, failed: row.failed }
   }
 
-  static find(database: Database, partition: number, id: string): OpenFlow | undefined {
-    const flow = database.get<Flow>(find, partition, id)
-    return flow && new OpenFlow(database, flow)
+  static find(partition: Partition, id: string): FlowTally | undefined {
+    const row = partition.database.get<FlowRow>(find, partition.id, id)
+    return row && new FlowTally(partition, row)
   }
 
-  mark(index: number): Applied['verdicts'][number] {
-    if (index >= this.#flow.size) return 'unknown'
-    const bits = this.#page(Math.floor(index / PAGE))
-    const place = index % PAGE
-    if (isSet(bits, place)) return 'repeated'
-    bits[place >> 3]! |= 1 << (place & 7)
-    this.#flow.counted += 1
+  end(end: MemberEnd): Applied['verdicts'][number] {
+    const { database } = this.#partition
+    const row = this.#row
+    const { index, state } = end
+    if (index >= NODES) {
+      if (!keepNews(database, row.number, end)) return 'repeated'
+      this.#hasNews = true
+      return 'counted'
+    }
+    if (index >= row.reserved) return 'unknown'
+    const before = this.#members.of(index)
+    const as = state === 'completed' ? 'completed' : 'failed'
+    if (before === as || before === 'completed') return 'repeated'
+    this.#members.set(index, as)
+    row[as] += 1
+    if (before === 'failed') {
+      row.failed -= 1
+      row.reached = 1
+      forgetEnd(database, row.number, index)
+    } else if (as === 'failed' && row.failed <= MAX_FAILURES) keepFailure(database, row.number, end)
     return 'counted'
   }
 
-  missing(from: number, most: number): number[] {
-    const { size } = this.#flow
-    const found: number[] = []
-    for (let index = from; index < size && found.length < most; index += 1)
-      if (!isSet(this.#page(Math.floor(index / PAGE)), index % PAGE)) found.push(index)
-    return found
+  /** @returns how many are missing again */
+  reopen(indices: readonly number[]): number {
+    const row = this.#row
+    for (const index of indices) {
+      if (this.#members.of(index) !== 'failed') continue
+      this.#members.set(index, undefined)
+      row.failed -= 1
+      forgetEnd(this.#partition.database, row.number, index)
+    }
+    const count = this.#before.failed - row.failed
+    if (count > 0) this.save()
+    return count
   }
 
-  save(): Progress {
-    const { number, counted, size } = this.#flow
-    for (const [page, bits] of this.#pages) this.#database.run(keepPage, number, page, bits.toString('hex'))
-    if (this.#pages.size > 0) this.#database.run(count, counted, number)
-    return { counted, size }
+  /** @returns whether the flow is due sooner than before */
+  save(): boolean {
+    const { database, now } = this.#partition
+    const { number, completed, failed, size, alarm, lent, dueAt } = this.#row
+    const before = this.#before
+    const reaches = (mark: number | null, from: number, to: number) =>
+      isReached(mark, to) && !isReached(mark, from)
+    if (reaches(size, before.completed + before.failed, completed + failed)) this.#row.reached = 1
+    if (reaches(alarm, before.failed, failed)) this.#row.reached = 1
+    const { reached } = this.#row
+    const isCalled = this.#hasNews || reached === 1
+    const isDue = isCalled && (lent === null || lent <= now) && (dueAt === null || dueAt > now)
+    this.#members.save()
+    const hasCounted = completed !== before.completed || failed !== before.failed
+    if (hasCounted || isDue) database.run(count, completed, failed, reached, isDue ? now : dueAt, number)
+    return isDue
   }
-
-  remove(): void {
-    this.#database.run(removePages, this.#flow.number)
-    this.#database.run(remove, this.#flow.number)
-  }
-
-  #page(page: number): Buffer {
-    const known = this.#pages.get(page)
-    if (known !== undefined) return known
-    const bits = this.#database.get<{ bits: string }>(findPage, this.#flow.number, page)?.bits
-    const read = bits === undefined ? Buffer.alloc(PAGE / 8) : Buffer.from(bits, 'hex')
-    this.#pages.set(page, read)
-    return read
-  }
-}
-
-function isSet(bits: Buffer, place: number): boolean {
-  return (bits[place >> 3]! & (1 << (place & 7))) !== 0
 }

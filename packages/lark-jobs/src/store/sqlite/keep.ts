@@ -5,7 +5,7 @@
  * raised by `KEPT`, so that it is in no range of the index `ended` that `trim` and `prune` look at, and counted apart. A
  * row of `expiries` says until when the job is kept, or its log.
  */
-import type { Keep } from '../../model/record.ts'
+import type { EndedState, Keep } from '../../model/record.ts'
 import { MAX_ITEMS } from '../contract/store.ts'
 import { parsed } from '../contract/unreadable.ts'
 import type { Partition } from './partition.ts'
@@ -23,8 +23,6 @@ const putBack = 'UPDATE jobs SET state = ? WHERE seq = ?'
 export const olderKept = (now: string) => `
   EXISTS (SELECT 1 FROM expiries WHERE partition = partitions.id AND kind = 'job' AND until <= ${now})
   OR EXISTS (SELECT 1 FROM expiries WHERE partition = partitions.id AND kind = 'log' AND until <= ${now})`
-
-type EndedState = keyof typeof endedStates
 
 /** What a job carries. Damaged text counts as nothing. */
 export function keepOf({ keep }: Pick<JobRow, 'keep'>): Keep {

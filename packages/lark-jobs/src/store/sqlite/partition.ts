@@ -143,7 +143,7 @@ export class Partition {
   readonly told: { kind: EventKind; ids: string[] }[] = []
   /** How many priorities other than 0 are in use, and were asked for since; undefined until a job needs one more. */
   #lines: number | undefined
-  /** Whether a schedule is now due sooner than any was before this transaction. */
+  /** Whether a schedule or a flow is now due sooner than any was before this transaction. */
   ticksSooner = false
   /** Whether this transaction wrote an effect while none was due, and has not handed it out. */
   owes = false
@@ -207,7 +207,7 @@ export class Partition {
     return Partition.enter(database, name)
   }
 
-  /** Every partition that ever held a job or a schedule. */
+  /** Every partition that ever held a job, a schedule or a flow. */
   static names(database: Database): string[] {
     return database.all<{ name: string }>(held).map((row) => row.name)
   }
@@ -265,7 +265,7 @@ export class Partition {
     return this.#nextDue === undefined ? undefined : this.#nextDue - this.now
   }
 
-  /** Milliseconds until a schedule is due (`schedules.ts`); undefined if none will be. */
+  /** Milliseconds until a schedule or a flow is due (`tick.ts`); undefined if none will be. */
   get nextTick(): number | undefined {
     return this.#nextTick === undefined ? undefined : Math.max(0, this.#nextTick - this.now)
   }
@@ -299,7 +299,7 @@ export class Partition {
     this.owes = true
   }
 
-  /** Notes when the next schedule is due, if any will be. Calls that write no schedules do not write this. */
+  /** Notes when the next schedule or flow is due, if any will be. Only calls that change it write this. */
   tickAt(at: number | undefined): void {
     this.#held = true
     if (at === this.#nextTick) return

@@ -1,7 +1,6 @@
 /**
  * Schedules in SQLite (`contract/schedules.ts`): one row of `schedules` for each. `dueAt` is when it is due, or until
- * when it is handed out; NULL if it is not due at all. `nextTick` of a partition is the earliest `dueAt`, and only the
- * verbs of schedules write it, so that others need not look for schedules.
+ * when it is handed out; NULL if it is not due at all.
  *
  * `rev` is at least the time of its write. So the number is a new one also for a schedule that was removed and made
  * again, and in a file that was put back to an earlier state.
@@ -20,14 +19,18 @@ import {
   type Schedules,
   type ScheduleWrite,
   type ScheduleWritten,
+  type StoredFlow,
   type StoredSchedule,
 } from '../contract/store.ts'
+import type { Access } from './access.ts'
 import type { Database } from './database.ts'
 import { bytesOf, queue } from './enqueue.ts'
+import { dueFlows, lendFlows } from './flows.ts'
 import type { Partition } from './partition.ts'
 import { Room } from './room.ts'
 import { list } from './row.ts'
 import { noteRun, readRuns } from './runs.ts'
+import { nextOf, nextOfFlows, noteNext } from './tick.ts'
 
 type Numbered = Pick<StoredSchedule, 'rev'>
 type ScheduleRow = Omit<StoredSchedule, 'runs'> & { seq: number; runs: string | null }
@@ -40,10 +43,6 @@ const lend = 'UPDATE schedules SET dueAt = ? WHERE seq IN (SELECT value FROM jso
 const show = `SELECT ${columns} FROM schedules WHERE seq IN (SELECT value FROM json_each(?))`
 const find = `
   SELECT ${columns} FROM schedules WHERE partition = ? AND id IN (SELECT value FROM json_each(?))`
-/** A damaged instant is none: texts are greater than all numbers. */
-const first = `
-  SELECT min(dueAt) AS dueAt FROM schedules
-  WHERE partition = ? AND dueAt <= ${Number.MAX_SAFE_INTEGER} AND dueAt IS NOT NULL`
 const isThere = 'SELECT 1 FROM schedules WHERE partition = ? AND id = ?'
 const make = `
   INSERT OR IGNORE INTO schedules (partition, id, rev, definition, state, dueAt) VALUES (?, ?, ?, ifnull(?, ''), ?, ?)
@@ -59,15 +58,6 @@ const giveHome = 'INSERT OR IGNORE INTO homes (id, home, ofClass) VALUES (?, ?, 
 const changeHome = 'UPDATE homes SET home = ?, ofClass = ifnull(?, ofClass) WHERE id = ? AND home = ?'
 const takeHome = 'DELETE FROM homes WHERE id = ? AND home = ?'
 
-/** How the store runs a verb. */
-interface Access {
-  database(): Database
-  /** A verb that reads; returns `nothing` if the partition does not exist. */
-  look<T>(name: string, nothing: T, work: (partition: Partition) => T): Promise<T>
-  /** A verb that writes. */
-  change<T>(name: string, work: (partition: Partition) => T): Promise<T>
-}
-
 export class SqliteSchedules implements Schedules {
   readonly #on: Access
 
@@ -76,9 +66,9 @@ export class SqliteSchedules implements Schedules {
   }
 
   async due(name: string, limit: number, lease: number): Promise<DueSchedules> {
-    const nothing: DueSchedules = { at: this.#on.database().now(), due: [] }
+    const nothing: DueSchedules = { at: this.#on.database().now(), due: [], flows: [] }
     // Of all workers that ask at the same time, one is handed the schedules, and the others write nothing.
-    const seen = await this.#on.look(name, nothing, (partition) => dueOf(partition, []))
+    const seen = await this.#on.look(name, nothing, (partition) => dueOf(partition, limit))
     if (seen.nextTick !== 0) return seen
     return this.#on.change(name, (partition) => handOut(partition, Math.min(limit, MAX_DUE), lease))
   }
@@ -132,28 +122,31 @@ export class SqliteSchedules implements Schedules {
 function handOut(partition: Partition, limit: number, lease: number): DueSchedules {
   const { database, id, now } = partition
   const heads = database.all<{ seq: number; bytes: number }>(findDue, id, now, limit)
-  const seqs = new Room().take(heads).map(({ seq }) => seq)
-  if (seqs.length === 0) return dueOf(partition, [])
-  database.run(lend, now + Math.ceil(lease), list(seqs))
+  const flowHeads = dueFlows(partition)
+  const room = new Room()
+  // Large schedules leave half of the answer to flows that are due.
+  const seqs = room.take(heads, flowHeads.length > 0 ? 2 : 1).map(({ seq }) => seq)
+  const until = now + Math.ceil(lease)
+  const flows = lendFlows(partition, room.take(flowHeads), until)
+  if (seqs.length > 0) database.run(lend, until, list(seqs))
   noteNext(partition)
   const rows = new Map(database.all<ScheduleRow>(show, list(seqs)).map((row) => [row.seq, row]))
   return dueOf(
     partition,
+    limit,
     seqs.map((seq) => toSchedule(rows.get(seq)!)),
+    flows,
   )
 }
 
-function dueOf(partition: Partition, due: StoredSchedule[]): DueSchedules {
-  return { at: partition.now, due, ...nextOf(partition) }
-}
-
-function nextOf({ nextTick }: Partition): Pick<DueSchedules, 'nextTick'> {
-  return nextTick === undefined ? {} : { nextTick }
-}
-
-function noteNext(partition: Partition): void {
-  const { dueAt } = partition.database.get<{ dueAt: number | null }>(first, partition.id)!
-  partition.tickAt(dueAt ?? undefined)
+function dueOf(
+  partition: Partition,
+  limit: number,
+  due: StoredSchedule[] = [],
+  flows: StoredFlow[] = [],
+): DueSchedules {
+  const next = limit === 0 ? nextOfFlows(partition) : nextOf(partition)
+  return { at: partition.now, due, flows, ...next }
 }
 
 /** The texts of a damaged row may be anything. Who reads them says that they are damaged. */

@@ -22,7 +22,8 @@
  *   partitions                 counters, kept by the same transactions, so that counting never scans (`partition.ts`)
  *   minutes                    the counts of past minutes (`minutes.ts`)
  *   payloads                   the large payloads (`payload.ts`)
- *   effects, flows, members    what must happen elsewhere, and what has (`effect.ts`, `flows.ts`)
+ *   effects                    what must happen elsewhere (`effect.ts`)
+ *   flows, definitions, members, ends    the flows that are at home here (`flows.ts`)
  *   expiries                   until when ended jobs and their logs are kept for an age of their own (`keep.ts`)
  *   watches                    who wants to hear of the ends of which jobs (`watch.ts`)
  *   events, listeners          what happens to jobs, while somebody listens (`events.ts`)
@@ -55,7 +56,7 @@ export const NOT_STARTED = 1
 export const BESIDE = 2
 
 /** The version of the layout. Raise it with every change below that an older Lark could not read. */
-const LAYOUT = 11
+const LAYOUT = 12
 /** "Lark" in ASCII. It distinguishes our file from the files of other programs. */
 const APPLICATION = 0x4c61726b
 
@@ -67,7 +68,7 @@ const payloads = `
   CREATE TRIGGER payloadGone AFTER DELETE ON jobs WHEN OLD.apart IS NOT NULL
     BEGIN DELETE FROM payloads WHERE id = OLD.apart; END;`
 
-/** What must happen elsewhere because jobs ended; and the flows that are at home here, with their members. */
+/** What must happen elsewhere because jobs ended. */
 const effects = `
   CREATE TABLE effects (
     seq INTEGER NOT NULL,
@@ -78,21 +79,49 @@ const effects = `
     PRIMARY KEY (seq, kind)
   ) WITHOUT ROWID;
   CREATE INDEX effectTimes ON effects (partition, kind, at) WHERE at IS NOT NULL;
-  CREATE INDEX effectEnds ON effects (partition, over) WHERE over IS NOT NULL;
+  CREATE INDEX effectEnds ON effects (partition, over) WHERE over IS NOT NULL;`
+
+/** The flows that are at home here. The columns that change often come before the state, which may be long. */
+const flows = `
   CREATE TABLE flows (
     number INTEGER PRIMARY KEY,
     partition INTEGER NOT NULL,
     id TEXT NOT NULL,
-    size INTEGER NOT NULL,
-    counted INTEGER NOT NULL DEFAULT 0,
+    rev INTEGER NOT NULL,
+    dueAt INTEGER,
+    lent INTEGER,
+    reached INTEGER NOT NULL DEFAULT 0,
+    reserved INTEGER NOT NULL DEFAULT 0,
+    size INTEGER,
+    alarm INTEGER,
+    completed INTEGER NOT NULL DEFAULT 0,
+    failed INTEGER NOT NULL DEFAULT 0,
+    state TEXT NOT NULL,
     UNIQUE (partition, id)
   );
+  CREATE INDEX flowTimes ON flows (partition, dueAt) WHERE dueAt IS NOT NULL;
+  CREATE INDEX flowOrder ON flows (partition, number);
+  CREATE TABLE definitions (flow INTEGER PRIMARY KEY, definition TEXT NOT NULL);
   CREATE TABLE members (
     flow INTEGER NOT NULL,
     page INTEGER NOT NULL,
     bits TEXT NOT NULL,
+    failed TEXT,
     PRIMARY KEY (flow, page)
-  ) WITHOUT ROWID;`
+  ) WITHOUT ROWID;
+  CREATE TABLE ends (
+    seq INTEGER PRIMARY KEY,
+    flow INTEGER NOT NULL,
+    place INTEGER NOT NULL,
+    isNews INTEGER,
+    at INTEGER NOT NULL,
+    state TEXT NOT NULL,
+    reason TEXT,
+    error TEXT,
+    result TEXT
+  );
+  CREATE INDEX endPlaces ON ends (flow, place);
+  CREATE INDEX news ON ends (flow, seq) WHERE isNews = 1;`
 
 /** Until when ended jobs and their logs are kept for an age of their own. The rows go with the row of the job. */
 const expiries = `
@@ -181,6 +210,11 @@ const migrations: Readonly<Record<number, string>> = {
   10: `
     ALTER TABLE partitions ADD COLUMN nextTick INTEGER;
     ${schedules}`,
+  // No earlier version made flows.
+  11: `
+    DROP TABLE IF EXISTS flows;
+    DROP TABLE IF EXISTS members;
+    ${flows}`,
 }
 
 const tables = `
@@ -249,6 +283,7 @@ const tables = `
   );
   ${payloads}
   ${effects}
+  ${flows}
   ${watches}
   ${expiries}
   ${events}

@@ -11,6 +11,7 @@ import type { JobRecord, LogLine, NewJob, State, WorkerRecord } from '../../mode
 import { settingOf } from '../contract/change.ts'
 import type * as contract from '../contract/store.ts'
 import { MAX_ITEMS, retentionOf } from '../contract/store.ts'
+import type { Access } from './access.ts'
 import { alter } from './alter.ts'
 import { Bell } from './bell.ts'
 import { forgetCalls } from './calls.ts'
@@ -63,12 +64,8 @@ export class SqliteStore implements contract.Store {
   readonly isRemote = false
   readonly name: string
   readonly limiters = new SqliteLimiters(() => this.#opened().database)
-  readonly flows = new SqliteFlows(() => this.#opened().database)
-  readonly schedules = new SqliteSchedules({
-    database: () => this.#opened().database,
-    look: (name, nothing, work) => this.#look(name, nothing, work),
-    change: (name, work) => this.#withRoom(() => this.#accept(name, work)),
-  })
+  readonly flows: SqliteFlows
+  readonly schedules: SqliteSchedules
   readonly #file: string
   readonly #options: contract.StoreOptions
   readonly #clock: Clock
@@ -86,6 +83,13 @@ export class SqliteStore implements contract.Store {
     this.#options = options
     this.#clock = new Clock(options.clock, options.clock)
     if (options.durability === 'replicated') throw notReplicated(this.name)
+    const access: Access = {
+      database: () => this.#opened().database,
+      look: (name, nothing, work) => this.#look(name, nothing, work),
+      change: (name, work) => this.#withRoom(() => this.#accept(name, work)),
+    }
+    this.flows = new SqliteFlows(access)
+    this.schedules = new SqliteSchedules(access)
   }
 
   open(): Promise<string[]> {

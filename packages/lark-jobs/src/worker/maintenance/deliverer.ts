@@ -9,6 +9,8 @@
  * again while it is being delivered is not delivered twice.
  */
 
+import type { FlowBook } from '../../flow/flow-book.ts'
+import { endOf } from '../../flow/member-end.ts'
 import { within } from '../../model/bounded-wait.ts'
 import { inContext } from '../../model/context.ts'
 import { defined } from '../../model/defined.ts'
@@ -52,6 +54,10 @@ export interface DelivererOptions {
   make?: Make | undefined
   /** Milliseconds for which this worker has a hook. */
   lease: number
+  /** Where the ends of members are noted. */
+  flows: Pick<FlowBook, 'apply'>
+  /** Called with the milliseconds until a flow, or a schedule, of a partition is due. */
+  dueIn: (partition: string, ms: number) => void
   met: (error: unknown) => void
 }
 
@@ -154,8 +160,8 @@ export class Deliverer {
       else members.push(effect)
     }
     for (const [home, members] of homes) {
-      const marks = members.map(({ job }) => memberOf(job.id)!)
-      const counting = this.#options.store.flows.apply(home, marks).catch((error) => {
+      const ends = members.map(({ job }) => endOf(job))
+      const counting = this.#options.flows.apply(home, ends).catch((error) => {
         delivery.retry ??= setTimeout(() => {
           delivery.retry = undefined
           this.look(partition)
@@ -166,7 +172,10 @@ export class Deliverer {
       this.#deliver(
         partition,
         members,
-        counting.then(() => true),
+        counting.then((next) => {
+          if (next !== undefined) this.#options.dueIn(home, next)
+          return true
+        }),
       )
     }
   }

@@ -1,11 +1,12 @@
 /**
- * Fires the schedules of all partitions. Every worker does this, for the schedules of all workers: the store says when
- * the next schedule is due, and the worker sets a timer. Most schedules are due a little before the instants of their
- * ticks (`leadOf`), and their jobs are delayed until then.
+ * Fires the schedules of all partitions, and advances the flows. Every worker does this, for all workers: the store says
+ * when the next schedule or flow is due, and the worker sets a timer. Most schedules are due a little before the instants of
+ * their ticks (`leadOf`), and their jobs are delayed until then.
  *
  * For schedules that are due, the worker decides what becomes of their ticks (`schedule/plan.ts`), and writes it with the
  * jobs of the ticks in one step. If another worker has been faster, the write changes nothing.
  */
+import type { FlowBook } from '../../flow/flow-book.ts'
 import { JobsError } from '../../model/errors.ts'
 import { queueOf } from '../../model/partition.ts'
 import type { Registry } from '../../options/registry.ts'
@@ -20,6 +21,7 @@ import {
   MAX_ITEMS,
   type ScheduleWrite,
   type Store,
+  type StoredFlow,
 } from '../../store/contract/store.ts'
 import { isResendable } from '../fetch/claimer.ts'
 import type { Report } from '../report.ts'
@@ -40,6 +42,9 @@ const LONGEST = 3_600_000
 export interface TicksOptions {
   store: Store
   book: ScheduleBook
+  flows: FlowBook
+  /** Schedules are off here. Flows are never. */
+  isOff?: boolean
   registry: Registry
   /** By queue. */
   bounds: ReadonlyMap<string, Bound>
@@ -54,20 +59,21 @@ export class Ticks {
   /** When the next schedule of a partition is due, by `performance.now()`. */
   readonly #dueAt = new Map<string, number>()
   readonly #firing = new Map<string, Promise<void>>()
+  readonly #advancing = new Set<Promise<void>>()
   readonly #warned = new Set<string>()
   /** The schedules that have a home, as far as this worker has looked. */
   #homes = { until: 0, known: new Set<string>() }
   #keys: { at: number; known: Promise<ReadonlySet<string>> } | undefined
   #timer: NodeJS.Timeout | undefined
   #isStopped = false
-  /** Whether any partition has ever had a schedule that will be due, as far as this worker has heard. */
+  /** Whether any partition has ever had a schedule or a flow that will be due, as far as this worker has heard. */
   hasHeard = false
 
   constructor(options: TicksOptions) {
     this.#options = options
   }
 
-  /** The store says in how many milliseconds the next schedule of a partition is due. */
+  /** The store says in how many milliseconds the next schedule or flow of a partition is due. */
   foresee(partition: string, ms: number): void {
     this.hasHeard = true
     const at = performance.now() + ms
@@ -79,6 +85,7 @@ export class Ticks {
     this.#isStopped = true
     clearTimeout(this.#timer)
     await Promise.all(this.#firing.values())
+    await Promise.all(this.#advancing)
   }
 
   #wait(partition: string, at: number): void {
@@ -92,8 +99,10 @@ export class Ticks {
     let next = Number.POSITIVE_INFINITY
     for (const [partition, at] of this.#dueAt) if (!this.#firing.has(partition)) next = Math.min(next, at)
     if (next === Number.POSITIVE_INFINITY) return
-    const ms = Math.min(LONGEST, Math.max(0, next - performance.now()))
-    this.#timer = setTimeout(() => this.#fireAll(), ms)
+    const ms = Math.min(LONGEST, next - performance.now())
+    // A timer takes a millisecond at least.
+    if (ms <= 0) this.#fireAll()
+    else this.#timer = setTimeout(() => this.#fireAll(), ms)
   }
 
   #fireAll(): void {
@@ -112,20 +121,21 @@ export class Ticks {
 
   /** Fires what is due in a partition. */
   async fire(partition: string): Promise<void> {
-    const { store, met, foreseen = () => false } = this.#options
+    const { store, met, foreseen = () => false, isOff = false } = this.#options
     this.#dueAt.delete(partition)
-    const ask = () => store.schedules.due(partition, MAX_DUE, LEASE)
+    const ask = () => store.schedules.due(partition, isOff ? 0 : MAX_DUE, LEASE)
     const handled: Promise<number | undefined>[] = []
     let asked: Promise<DueSchedules> | undefined = ask()
     try {
       // The store looks for more, and writes, while this worker computes.
       while (asked !== undefined) {
-        const { at, due, nextTick }: DueSchedules = await asked
-        const isMore: boolean = nextTick === 0 && due.length > 0 && !this.#isStopped
+        const { at, due, flows, nextTick }: DueSchedules = await asked
+        const isMore: boolean = nextTick === 0 && due.length + flows.length > 0 && !this.#isStopped
         asked = isMore ? ask() : undefined
+        for (const flow of flows) this.#advance(partition, flow, at)
         const found = due.flatMap((stored) => this.#read(partition, stored, at) ?? [])
         // Another worker has been faster. Its jobs may be more than it has room for.
-        if (due.length === 0) foreseen(partition, LEAD)
+        if (due.length + flows.length === 0) foreseen(partition, LEAD)
         handled.push(this.#handle(partition, found))
         if (isMore) continue
         const next = (await Promise.all(handled)).at(-1) ?? nextTick
@@ -138,12 +148,32 @@ export class Ticks {
     }
   }
 
+  /** Nothing waits for it: other flows and schedules must not. It is due again if it fails. */
+  #advance(partition: string, stored: StoredFlow, at: number): void {
+    const { flows, met } = this.#options
+    const advance = async () => {
+      const next = await flows.advance(partition, stored, at)
+      if (next !== undefined) this.foresee(partition, next)
+    }
+    const advancing = advance()
+      .catch((error) => {
+        if (isResendable(error)) return met(error)
+        this.#warn(stored.id, `The flow '${stored.id}' could not go on: ${whyOf(error)}`)
+      })
+      .finally(() => this.#advancing.delete(advancing))
+    this.#advancing.add(advancing)
+  }
+
+  #warn(id: string, text: string): void {
+    if (!this.#warned.has(id)) this.#options.report.warn(text)
+    this.#warned.add(id)
+  }
+
   #read(...[partition, stored, at]: Parameters<ScheduleBook['parse']>): KeptSchedule | undefined {
     try {
       return this.#options.book.parse(partition, stored, at)
     } catch (error) {
-      if (!this.#warned.has(stored.id)) this.#options.report.warn((error as Error).message)
-      this.#warned.add(stored.id)
+      this.#warn(stored.id, (error as Error).message)
       return undefined
     }
   }
@@ -214,17 +244,22 @@ export class Ticks {
 
   /** Whether a living worker knows the class of a job. */
   async #isKnown(key: string): Promise<boolean> {
+    return this.#options.registry.keys.includes(key) || (await this.keys()).has(key)
+  }
+
+  /** The keys that living workers know, by an answer that is at most `KNOWN` old. */
+  keys(): Promise<ReadonlySet<string>> {
     const { registry, store } = this.#options
-    if (registry.keys.includes(key)) return true
     const now = performance.now()
-    if (this.#keys === undefined || now - this.#keys.at > KNOWN) {
-      const known = store.workers().then((workers) => new Set(workers.flatMap(({ keys }) => keys)))
-      known.catch(() => {
-        this.#keys = undefined
-      })
-      this.#keys = { at: now, known }
-    }
-    return (await this.#keys.known).has(key)
+    if (this.#keys !== undefined && now - this.#keys.at <= KNOWN) return this.#keys.known
+    const known = store
+      .workers()
+      .then((workers) => new Set([...registry.keys, ...workers.flatMap(({ keys }) => keys)]))
+    known.catch(() => {
+      this.#keys = undefined
+    })
+    this.#keys = { at: now, known }
+    return known
   }
 
   /** If one of several schedules cannot be written, the others are. @returns the new number of each; 0: not written */
@@ -270,10 +305,7 @@ export class Ticks {
 
   /** The schedule is due again when its lease has ended. @returns 0: it was not written */
   #leave({ id }: KeptSchedule, error: unknown): 0 {
-    const { report } = this.#options
-    const why = JobsError.is(error) ? error.message : String(error)
-    if (!this.#warned.has(id)) report.warn(`The schedule '${id}' could not tick: ${why}`)
-    this.#warned.add(id)
+    this.#warn(id, `The schedule '${id}' could not tick: ${whyOf(error)}`)
     return 0
   }
 
@@ -287,6 +319,10 @@ export class Ticks {
       report.warn(`The schedule '${id}' missed ${ticks}, the last at ${new Date(missed.to).toISOString()}`)
     }
   }
+}
+
+function whyOf(error: unknown): string {
+  return JobsError.is(error) ? error.message : String(error)
 }
 
 interface Decided {

@@ -23,7 +23,9 @@
  *   watches      HASH    who wants to hear of the ends of which jobs (`lua/shared/watch.lua`)
  *   events, listeners  LIST, SET  what happens to jobs, while somebody listens (`lua/shared/listen.lua`)
  *   endings      ZSET    what layout 5 had in their place; an older worker may still write it
- *   flow:<id>, members:<id>  HASH, STRING  which members of a flow have ended (`lua/apply.lua`)
+ *   flow:<id>, flow-ends:<id>, flow-results:<id>, news:<id>  HASH, HASH, HASH, LIST  flows
+ *                        (`lua/shared/flows/flow.lua`)
+ *   members:<id>, members-failed:<id>, flow-ids, flows  STRING, STRING, ZSET, ZSET  the same
  *   lockers, locks, throttles, throttlers  HASH, HASH, ZSET, HASH  unique jobs (`lua/shared/admission/lock.lua`)
  *   notices      HASH    id -> reason: running jobs that should be cancelled
  *   counters     HASH    id -> runs, failures, crashes, releases; absent while all are 0
@@ -31,15 +33,15 @@
  *   progress     HASH    id -> JSON: what a job reported last
  *   results, reasons     HASH  id -> JSON text; the reason of a cancel, or `runs|reason` of the last release
  *   completed, failed, cancelled   ZSET  id -> when it ended
- *   settings     HASH    paused; lanes, turn, own; large; effects; watched; keeps; listened, trimmed; ticks
+ *   settings     HASH    paused; lanes, turn, own; large; effects; watched; keeps; listened, trimmed; ticks, flows
  *   rate, starts HASH, LIST  when jobs began, if there is a rate (`lua/shared/rate.lua`); for a group with `@<name>`
  *   schedules, schedule-states, schedule-runs, ticks  HASH, HASH, HASH, ZSET  schedules
  *                        (`lua/shared/schedules/stored.lua`)
  *   minutes:<minute>     HASH    how many jobs ended in it (`lua/shared/minute.lua`)
  *   idle         SET     callers that got less than they wanted and can be rung
  *   offers       HASH    how many jobs each of these callers takes with a ring (`lua/shared/hand.lua`)
- *   call:<caller>        STRING  the caller's last call, and the answer; `call:schedules.<id>`: schedules were written,
- *                        and a process waits for the replicas or the disk
+ *   call:<caller>        STRING  the caller's last call, and the answer; `call:schedules.<id>`, `call:flows.<id>`:
+ *                        schedules or a flow were written, and a process waits for the replicas or the disk
  *
  * Keys of a limiter, `<prefix>:limit:{stripe}:…`:
  *
@@ -73,13 +75,13 @@ const kinds: Readonly<Record<Kind, string>> = {
   hash:
     'jobs payloads group claims holders direct hooked lockers locks throttlers notices counters errors logs results ' +
     'reasons settings rate minutes offers circuit workers ended flow watches keeps progress schedules schedule-states ' +
-    'schedule-runs homes class-homes',
-  list: 'line starts events',
+    'schedule-runs homes class-homes flow-ends flow-results',
+  list: 'line starts events news',
   set: 'void idle listeners partitions keys',
   zset:
     'due priorities laned lane late turns asleep limiters paused leases effects remembered endings throttles completed failed cancelled ' +
-    'ends waiting waits failures worker-ends kept kept-logs ticks',
-  string: 'call layout migration members',
+    'ends waiting waits failures worker-ends kept kept-logs ticks flows flow-ids',
+  string: 'call layout migration members members-failed',
 }
 
 const byName = new Map(
@@ -94,14 +96,7 @@ export function kindOf(name: string): Kind | undefined {
   return byName.get(/^[a-z-]+/.exec(name)?.[0] ?? '')
 }
 
-type PartitionKey =
-  | 'jobs'
-  | 'holders'
-  | 'settings'
-  | 'idle'
-  | 'offers'
-  | 'logs'
-  | `${'call' | 'flow' | 'members'}:${string}`
+type PartitionKey = 'jobs' | 'holders' | 'settings' | 'idle' | 'offers' | 'logs' | `call:${string}`
 
 export class Keys {
   readonly #prefix: string

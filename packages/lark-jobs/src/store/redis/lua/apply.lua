@@ -1,35 +1,19 @@
--- apply: counts members of flows as ended.
+-- apply: counts members of flows as ended, and keeps the ends of nodes as news.
 --
 -- KEYS[1]  jobs        HASH id -> record
---          flow:<id>, members:<id>  HASH, STRING  size, counted; a bit for each member, set if it has ended
 -- ARGV[1]  clock, or '' for the server's
--- ARGV[2…] two for each flow: its id; indices of members, joined by ','
--- Returns  for each flow: nothing if it is not there, or { how many have ended; its size; for each index 1 if it counts
---            now, 0 if it had counted before, -1 if the flow has no such member }
--- Cost     O(n) for n members
--- needs: start
+-- ARGV[2…] for each flow its id; the indices of members that completed, joined by ','; how many nodes and other members
+--          ended; three for each of these: its index, how it ended, and `=` and its result, or ''
+-- Returns  { milliseconds until a schedule or a flow is due, or -1; for each flow a letter for each end, in this order:
+--            c(ounts now), r(epeated) or u(nknown) }
+-- Cost     O(n) for n ends, O(log m) among m flows
+-- needs: ticks, flows, written
 
-local all = {}
-for i = 2, #ARGV, 2 do
-  local flow, bits = key('flow:' .. ARGV[i]), key('members:' .. ARGV[i])
-  local size, counted = unpack(redis.call('HMGET', flow, 'size', 'counted'))
-  local verdicts, sets, places, added = {}, {}, {}, 0
-  for index in string.gmatch(ARGV[i + 1], '%d+') do
-    verdicts[#verdicts + 1] = -1
-    if size and tonumber(index) < tonumber(size) then
-      places[#places + 1] = #verdicts
-      for _, word in ipairs({ 'SET', 'u1', index, '1' }) do
-        sets[#sets + 1] = word
-      end
-    end
-  end
-  for n, before in ipairs(#sets > 0 and redis.call('BITFIELD', bits, unpack(sets)) or {}) do
-    verdicts[places[n]], added = 1 - before, added + 1 - before
-  end
-  counted = tonumber(counted or 0)
-  if added > 0 then
-    counted = redis.call('HINCRBY', flow, 'counted', added)
-  end
-  all[#all + 1] = size and { counted, tonumber(size), verdicts } or false
+local all, flags, is_any_due, at = {}, ticks().flags_of_ticks(), false, 2
+local before = ticks().next_tick(flags)
+while ARGV[at] do
+  local others = tonumber(ARGV[at + 2])
+  local verdicts, is_due = flows().count_ends(ARGV[at], ARGV[at + 1], at + 3, others)
+  all[#all + 1], is_any_due, at = verdicts, is_any_due or is_due, at + 3 + 3 * others
 end
-return all
+return { is_any_due and written(flags, 'flows', before, 0) or before or -1, all }

@@ -20,11 +20,11 @@
 -- Returns  { verdicts: '' if all are settled, else 1 or 0 for each; milliseconds until the next due job, or -1; claimed
 --            ids, one a line; their records, followed by the payloads that are kept apart; their counters, or nothing;
 --            limiters (shared/lanes/limited.lua), or nothing; effects that are handed out, or nothing; when each job was
---            due, or '' if that is when it was queued, or nothing; milliseconds until a schedule is due, or nothing if
---            the claim has all the jobs that it wanted, or if none will be due }
+--            due, or '' if that is when it was queued, or nothing; milliseconds until a schedule or a flow is due, or
+--            nothing if the claim has all the jobs that it wanted, or if none will be due }
 -- Cost     O((n + limit) log m) for n settlements and m ended jobs; independent of the length of the lines
 -- needs: start, call, line, place, lanes, counters, lease, starts, bytes, payloads, settle, order, ring
--- needs: effects, delivery, end, event, pause, schedules
+-- needs: effects, delivery, end, event, pause, ticks
 
 local limit, prefetch = math.min(tonumber(ARGV[5]), MAX_ITEMS), tonumber(ARGV[6])
 local waits, wanted = ARGV[8], nil
@@ -36,9 +36,9 @@ aging = #waits > 4 and tonumber(string.match(waits, '~=(%d+)'))
 local dues = #waits > 4 and string.find(waits, '~=d', 1, true)
 local most = math.min(limit + (prefetch or 0), MAX_ITEMS)
 local token = ARGV[2] .. '.' .. ARGV[3]
-local paused, laned, large, owes, watched, keeps, listened, ticks =
+local paused, laned, large, owes, watched, keeps, listened, has_ticks, has_flows =
   unpack(redis.call(
-    'HMGET', key('settings'), 'paused', 'lanes', 'large', 'effects', 'watched', 'keeps', 'listened', 'ticks'
+    'HMGET', key('settings'), 'paused', 'lanes', 'large', 'effects', 'watched', 'keeps', 'listened', 'ticks', 'flows'
   ))
 ends.watched, ends.keeps, audience.till = watched or '', keeps, listened or ''
 paused, laned = pause_left(paused), (laned or '0') ~= '0'
@@ -60,7 +60,8 @@ end
 
 local function reply(verdicts, due, ids, records, counters, waiting, handed, places)
   local late = dues and dues_of(ids, places) or nil
-  local tick = ticks and #ids < limit and schedules().next_tick() or nil
+  local is_asked = (has_ticks or has_flows) and #ids < limit
+  local tick = is_asked and ticks().next_tick({ ticks = has_ticks, flows = has_flows }) or nil
   for _, payload in ipairs(room and payloads().payloads_of(ids, records) or {}) do
     records[#records + 1] = payload
   end

@@ -10,10 +10,10 @@
 --          enqueue.lua; but a delay may also be `@` and the time at which they are due, or `=` and this time if nobody
 --          is to be rung for them
 -- Returns  { for each write the new number, 0 if it removed the schedule, or '' if it was not written; milliseconds
---            until a schedule is due, or -1; the verdicts of the jobs of those that were written, as enqueue.lua
+--            until a schedule or a flow is due, or -1; the verdicts of the jobs of those that were written, as enqueue.lua
 --            returns them }
 -- Cost     O(n log m) for n of m schedules, and what their jobs cost
--- needs: start, schedules, queue, intake, ring, effects
+-- needs: start, ticks, schedules, queue, intake, written
 
 local CALL_MEMORY = 60000
 local COMMON = { 'priority', 'delay', 'own', 'hooked', 'direct', 'keep', 'limits', 'lock', 'is_expected' }
@@ -32,7 +32,7 @@ end
 -- Which of them are written. A schedule may have several writes in one call. Its number rises with the time and by a
 -- random step, so that it is another one also after it was removed and made again, or after the server has lost its
 -- last writes.
-local numbers, batch, answers, written = {}, new_batch(), {}, {}
+local numbers, batch, answers, changed = {}, new_batch(), {}, {}
 for i, state in ipairs(#ids > 0 and redis.call('HMGET', key('schedule-states'), unpack(ids)) or {}) do
   numbers[ids[i]] = schedules().number_of(state)
 end
@@ -40,7 +40,7 @@ for i, each in ipairs(writes) do
   answers[i] = ''
   if numbers[each.id] == each.read then
     local number = each.due == 'x' and '0' or string.format('%.0f', math.max(tonumber(each.read), now) + ARGV[2])
-    numbers[each.id], each.number, answers[i], written[#written + 1] = number, number, number, each
+    numbers[each.id], each.number, answers[i], changed[#changed + 1] = number, number, number, each
     read_runs(batch, each.from, each.to)
   end
 end
@@ -108,25 +108,15 @@ if #batch.ids > 0 then
   local max, kept = string.match(ARGV[4], '^b(%d+)|(%d*)$')
   verdicts, rings = queue_all(batch, max, kept)
 end
-local next_before = schedules().next_tick()
-for _, each in ipairs(written) do
+local flags = ticks().flags_of_ticks()
+local before = ticks().next_tick(flags)
+for _, each in ipairs(changed) do
   apply(each)
 end
 if verdicts ~= '' then
   note_rejected(verdicts)
 end
-local next_one = schedules().next_tick()
-if next_one and not next_before then
-  redis.call('HSET', key('settings'), 'ticks', 1)
-elseif next_before and not next_one then
-  redis.call('HDEL', key('settings'), 'ticks')
-end
-if #written > 0 and ARGV[3] ~= '' then
+if #changed > 0 and ARGV[3] ~= '' then
   redis.call('SET', key('call:' .. ARGV[3]), '', 'PX', CALL_MEMORY)
 end
-local is_sooner = next_one and next_one < (next_before or math.huge)
-local heard = ring(rings + (is_sooner and 1 or 0), is_sooner)
-if made.effects then
-  effects().ring_for_effects(heard)
-end
-return { answers, next_one or -1, verdicts }
+return { answers, written(flags, 'ticks', before, rings), verdicts }

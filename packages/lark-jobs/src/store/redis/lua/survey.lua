@@ -14,8 +14,8 @@
 -- Returns  { the time; the number of partitions, or -1; five values for each partition with something to do: its index;
 --            milliseconds, or -1, until a job may begin, until a lease ends, until there is an effect to hand
 --            out; 1 if there is something to prune; two values for each damaged partition: its index, and
---            the error; if there are schedules, two values for each partition in which one will be due: its index, and
---            milliseconds until then }
+--            the error; if there are schedules or flows, two values for each partition in which one will be due: its
+--            index, and milliseconds until then }
 -- Cost     O(n log m) for n partitions, m waiting
 -- needs: start, known, visit, line, order, lanes, pause
 
@@ -76,14 +76,18 @@ end
 local function look(waits, prunes, own)
   local due = waits and next_job() or -1
   local ends, effect, tick = -1, -1, nil
-  -- An older worker may have written `endings` (shared/deliver.lua). EXISTS counts a key as often as it is named, so an
-  -- odd number means that a schedule will be due.
-  local leases, ended, endings = key('leases'), key('ended'), key('endings')
-  local found = redis.call('EXISTS', leases, ended, endings, leases, ended, endings, key('ticks'))
-  if found % 2 == 1 then
-    tick = rest_until('ticks')
+  -- An older worker may have written `endings` (shared/deliver.lua). EXISTS counts a key as often as it is named, so
+  -- the number says whether a schedule will be due, whether a flow will be, and whether there is one of the others.
+  local leases, ended, endings, flow = key('leases'), key('ended'), key('endings'), key('flows')
+  local found = redis.call(
+    'EXISTS', key('ticks'), flow, flow, leases, leases, leases, leases, ended, ended, ended, ended, endings, endings,
+    endings, endings
+  )
+  for n, name in ipairs({ 'ticks', 'flows' }) do
+    local rest = math.floor(found / n) % 2 == 1 and rest_until(name) or -1
+    tick = rest >= 0 and math.min(rest, tick or rest) or tick
   end
-  if found > 1 then
+  if found > 3 then
     ends = rest_until('leases')
     for _, name in ipairs({ 'effects:hook', 'effects:member', 'endings' }) do
       local rest = rest_until(name)

@@ -1,56 +1,133 @@
 /**
- * Flows on Redis: which members have ended. The keys of a flow lie in the slot of its home partition. `BITFIELD` sets
- * the bits of all members of a call with one command.
+ * Flows on Redis. The keys of a flow lie in the slot of its home partition, so one script writes it with its jobs.
+ * `BITFIELD` sets the bits of all members of a call with one command.
  */
-import type { Member } from '../../../model/effect.ts'
-import { type Applied, type Fate, type Flows, MAX_ITEMS } from '../../contract/store.ts'
+import { defined } from '../../../model/defined.ts'
+import { newId } from '../../../model/id.ts'
+import {
+  type Applied,
+  type Bound,
+  type Crowd,
+  type Fate,
+  type Flows,
+  type FlowWrite,
+  type FlowWritten,
+  type KeptEnd,
+  MAX_ERROR,
+  MAX_ITEMS,
+  type MemberEnd,
+  NODES,
+  type StoredFlow,
+} from '../../contract/store.ts'
 import type { Scripts } from '../client/script.ts'
+import type { DurabilityWait } from './durability-wait.ts'
+import { packBound, packJobs } from './packing.ts'
 import type { PartitionRegistry } from './partition-registry.ts'
-import { type FatesReply, readFates } from './reading.ts'
+import { type FatesReply, readFates, type Texts } from './reading.ts'
+import { nextTick, packDue, packStep, packText, readQueued } from './writing.ts'
 
-/** The verdicts of `apply.lua`, from -1 on. */
-const verdicts = ['unknown', 'repeated', 'counted'] as const
+/** The verdicts of `apply.lua`. */
+const verdicts = { c: 'counted', r: 'repeated', u: 'unknown' } as const
+const letters = { completed: 'c', failed: 'f', cancelled: 'x' } as const
+const states = { c: 'completed', f: 'failed', x: 'cancelled' } as const
 
-/** The answer of `apply.lua` for one flow. */
-type Counted = [counted: number, size: number, verdicts: number[]] | null
+type Text = string | null
+/** A flow as in `lua/shared/flows/flow.lua`. */
+export type ShownFlow = [
+  id: string,
+  rev: string,
+  definition: Text,
+  state: Text,
+  reserved: Text,
+  size: Text,
+  completed: Text,
+  failed: Text,
+  news: string[],
+  ends: Texts,
+]
 
 export class RedisFlows implements Flows {
   readonly #scripts: Scripts
   readonly #registry: PartitionRegistry
+  readonly #durability: DurabilityWait | undefined
+  readonly #cancelledOf: (partition: string) => string
 
-  constructor(scripts: Scripts, registry: PartitionRegistry) {
+  /** @param cancelledOf returns how many cancelled jobs a partition keeps */
+  constructor(
+    scripts: Scripts,
+    registry: PartitionRegistry,
+    durability: DurabilityWait | undefined,
+    cancelledOf: (partition: string) => string,
+  ) {
     this.#scripts = scripts
     this.#registry = registry
+    this.#durability = durability
+    this.#cancelledOf = cancelledOf
   }
 
-  async open(home: string, flow: string, size: number): Promise<boolean> {
-    await this.#registry.enter(home, this.#scripts.transport.deadline())
-    const key = this.#scripts.keys.of(home, `flow:${flow}`)
-    return (await this.#scripts.send(['HSETNX', key, 'size', String(size)])) === 1
-  }
-
-  async apply(home: string, members: readonly Pick<Member, 'flow' | 'index'>[]): Promise<Applied> {
-    const places = new Map<string, number[]>()
-    for (const [i, { flow }] of members.entries()) {
-      const its = places.get(flow)
-      if (its === undefined) places.set(flow, [i])
-      else its.push(i)
+  async write(home: string, write: FlowWrite, bound?: Bound, isRelied = false): Promise<FlowWritten> {
+    const { keys, transport } = this.#scripts
+    const deadline = transport.deadline()
+    const { jobs = [] } = write
+    const isNew = !('remove' in write) && write.definition !== undefined
+    if (isNew || jobs.length > 0) await this.#registry.enter(home, deadline)
+    // A name of its own for each call: under another's, the wait could find the write of another call.
+    const memory = this.#durability !== undefined && isRelied ? `flows.${newId()}` : ''
+    const bounded = bound === undefined ? '' : packBound(bound, this.#cancelledOf(home))
+    const args = [packStep(), memory, bounded, ...packWrite(write), ...packJobs(jobs)]
+    const reply = await this.#scripts.run('flow-write', home, args, deadline, true)
+    const [number, next, queued] = reply as [string, number, string]
+    const isWritten = number !== ''
+    if (memory !== '' && isWritten) await this.#durability!.confirm(keys.of(home, `call:${memory}`), deadline)
+    return {
+      isWritten,
+      rev: Number(number),
+      jobs: isWritten ? readQueued(queued, jobs) : [],
+      ...nextTick(next),
     }
-    const args = [...places].flatMap(([flow, its]) => [flow, its.map((i) => members[i]!.index).join(',')])
-    const counted = (await this.#scripts.run('apply', home, args)) as Counted[]
-    const applied: Applied = { verdicts: new Array(members.length).fill('unknown'), flows: {} }
-    for (const [n, [flow, its]] of [...places].entries()) {
-      const [count, size, found] = counted[n] ?? []
-      if (count === undefined || size === undefined) continue
-      applied.flows[flow] = { counted: count, size }
-      for (const [k, i] of its.entries()) applied.verdicts[i] = verdicts[found![k]! + 1]!
-    }
-    return applied
   }
 
-  async missing(home: string, flow: string, after: number, count: number): Promise<number[]> {
-    const args = [flow, String(after + 1), String(Math.min(count, MAX_ITEMS))]
-    return (await this.#scripts.run('missing', home, args)) as number[]
+  async get(home: string, flow: string): ReturnType<Flows['get']> {
+    const [at, found] = (await this.#scripts.run('flow-get', home, [flow])) as [string, ShownFlow | null]
+    return { at: Number(at), ...(found && { found: readFlow(found) }) }
+  }
+
+  async apply(home: string, ends: readonly MemberEnd[]): Promise<Applied> {
+    const groups = new Map<string, FlowEnds>()
+    for (const [i, end] of ends.entries()) {
+      const group = groups.get(end.flow) ?? new FlowEnds()
+      groups.set(end.flow, group)
+      group.add(i, end)
+    }
+    const args = [...groups].flatMap(([flow, group]) => [flow, ...group.args])
+    const [next, found] = (await this.#scripts.run('apply', home, args)) as [number, string[]]
+    const all = new Array<Applied['verdicts'][number]>(ends.length)
+    for (const [n, group] of [...groups.values()].entries()) {
+      for (const [k, i] of group.places.entries()) all[i] = verdicts[found[n]![k] as keyof typeof verdicts]
+    }
+    return { verdicts: all, ...nextTick(next) }
+  }
+
+  async ends(home: string, flow: string, indices: readonly number[]): Promise<KeptEnd[]> {
+    const asked = indices.slice(0, MAX_ITEMS).map(String)
+    const reply = await this.#scripts.run('flow-ends', home, [flow, ...asked])
+    const [found, ended, results] = reply as [string[], string[], Texts]
+    return found.map((index, i) => {
+      const result = results[i]
+      return { ...readEnd(index, ended[i]), ...(result != null && { result }) }
+    })
+  }
+
+  missing(home: string, flow: string, after: number, count: number): Promise<number[]> {
+    return this.#members('missing', home, flow, after, count)
+  }
+
+  failed(home: string, flow: string, after: number, count: number): Promise<number[]> {
+    return this.#members('failed', home, flow, after, count)
+  }
+
+  async reopen(home: string, flow: string, indices: readonly number[]): Promise<number> {
+    return (await this.#scripts.run('reopen', home, [flow, ...indices.map(String)])) as number
   }
 
   async fates(partition: string, ids: readonly string[]): Promise<Fate[]> {
@@ -58,8 +135,93 @@ export class RedisFlows implements Flows {
     return readFates(partition, ids, reply as FatesReply)
   }
 
-  async close(home: string, flow: string): Promise<void> {
-    const { keys } = this.#scripts
-    await this.#scripts.send(['DEL', keys.of(home, `flow:${flow}`), keys.of(home, `members:${flow}`)])
+  async list(home: string, count: number, before = ''): Promise<Omit<StoredFlow, 'news'>[]> {
+    const args = [String(Math.min(count, MAX_ITEMS)), before]
+    const page = (await this.#scripts.run('flow-list', home, args)) as ShownFlow[]
+    return page.map((shown) => {
+      const { news: _, ...flow } = readFlow(shown)
+      return flow
+    })
+  }
+
+  async #members(
+    which: 'missing' | 'failed',
+    home: string,
+    flow: string,
+    after: number,
+    count: number,
+  ): Promise<number[]> {
+    const args = [flow, which, String(after + 1), String(Math.min(count, MAX_ITEMS))]
+    return (await this.#scripts.run('members', home, args)) as number[]
+  }
+}
+
+/** The ends of one flow in a call: members that completed, which travel together, and others. */
+class FlowEnds {
+  readonly #completed: number[] = []
+  readonly #others: string[] = []
+  readonly #places = { completed: [] as number[], others: [] as number[] }
+
+  /** @param place of the end in the call */
+  add(place: number, end: MemberEnd): void {
+    const { index, state, result } = end
+    const isNode = index >= NODES
+    if (!isNode && state === 'completed') {
+      this.#completed.push(index)
+      this.#places.completed.push(place)
+    } else {
+      this.#others.push(String(index), packEnd(end), packText(isNode ? result : undefined))
+      this.#places.others.push(place)
+    }
+  }
+
+  /** In the order of the arguments. */
+  get places(): number[] {
+    return [...this.#places.completed, ...this.#places.others]
+  }
+
+  get args(): string[] {
+    return [this.#completed.join(','), String(this.#places.others.length), ...this.#others]
+  }
+}
+
+/** The arguments of `flow-write.lua` for what is written. */
+function packWrite(write: FlowWrite): string[] {
+  const head = [write.id, String(write.rev)]
+  if ('remove' in write) return [...head, 'x', '', '', '0', '', '', '']
+  const { next, state, definition, heard = 0, crowd: { reserved, size, alarm } = {} } = write
+  const counts = [reserved, size, alarm].map((count) => (count === undefined ? '' : String(count)))
+  return [...head, packDue(next), state, packText(definition), String(heard), ...counts]
+}
+
+/** A letter of the state, when it ended, and JSON of what else there is to say. The scripts read the letter. */
+function packEnd({ state, at, reason, error }: MemberEnd): string {
+  const more = { ...defined({ reason }), ...(error !== undefined && { error: error.slice(0, MAX_ERROR) }) }
+  return `${letters[state]}${at}${Object.keys(more).length === 0 ? '' : JSON.stringify(more)}`
+}
+
+/** A damaged end counts as lost. */
+function readEnd(index: string, text: Text | undefined): KeptEnd {
+  const [, letter, at, more] = /^([cfx])(\d+)(\{.*\})?$/s.exec(text ?? '') ?? []
+  if (letter === undefined) return { index: Number(index), state: 'cancelled', reason: 'lost', at: 0 }
+  const state = states[letter as keyof typeof states]
+  return { index: Number(index), state, at: Number(at), ...(more && JSON.parse(more)) }
+}
+
+export function readFlow(shown: ShownFlow): StoredFlow {
+  const [id, rev, definition, state, reserved, size, completed, failed, news, ends] = shown
+  const crowd: Crowd = {
+    reserved: Number(reserved ?? 0),
+    ...(size !== null && { size: Number(size) }),
+    completed: Number(completed ?? 0),
+    failed: Number(failed ?? 0),
+  }
+  return {
+    id,
+    rev: Number(rev) || 0,
+    definition: definition ?? '',
+    state: state ?? '',
+    news: news.map((index, i) => readEnd(index, ends[i])),
+    crowd,
   }
 }

@@ -2,12 +2,10 @@
  * Schedules on Redis. A schedule and the jobs of its ticks lie in one slot, so one script writes both. Where schedules
  * are kept is in the slot of what exists once for the whole store.
  */
-import { randomInt } from 'node:crypto'
 import { newId } from '../../../model/id.ts'
 import type { ScheduleRun } from '../../../model/tick.ts'
 import {
   type Bound,
-  countsAsQueued,
   type DueSchedules,
   MAX_DUE,
   MAX_ITEMS,
@@ -19,13 +17,15 @@ import {
 } from '../../contract/store.ts'
 import type { Scripts } from '../client/script.ts'
 import type { DurabilityWait } from './durability-wait.ts'
+import { readFlow, type ShownFlow } from './flows.ts'
 import { packDuration } from './pack-limits.ts'
 import { packBound, packJobs } from './packing.ts'
 import type { PartitionRegistry } from './partition-registry.ts'
-import { readEnqueued, type Texts } from './reading.ts'
+import type { Texts } from './reading.ts'
+import { nextTick, packDue, packStep, packText, readQueued } from './writing.ts'
 
-/** A number rises by less than this, and by at least a tenth of it. With a write each second it is exact for centuries. */
-const STEP = 1_000_000
+/** The answer of `due.lua`. */
+type Due = [at: string, next: number, ids: string[], ...texts: [Texts, Texts, Texts], flows: ShownFlow[]]
 
 export class RedisSchedules implements Schedules {
   readonly #scripts: Scripts
@@ -47,11 +47,11 @@ export class RedisSchedules implements Schedules {
   }
 
   async due(partition: string, limit: number, lease: number): Promise<DueSchedules> {
-    const args = [String(Math.min(limit, MAX_DUE)), packDuration(lease)]
-    const reply = await this.#scripts.run('schedule-due', partition, args)
-    const [at, next, ids, ...texts] = reply as [string, number, string[], Texts, Texts, Texts]
-    const due = ids.map((id, i) => readSchedule(id, i, texts))
-    return { at: Number(at), due, ...nextTick(next) }
+    const args = [String(Math.min(limit, MAX_DUE)), packDuration(lease), packStep()]
+    const reply = await this.#scripts.run('due', partition, args)
+    const [at, next, ids, definitions, states, runs, flows] = reply as Due
+    const due = ids.map((id, i) => readSchedule(id, i, [definitions, states, runs]))
+    return { at: Number(at), due, flows: flows.map(readFlow), ...nextTick(next) }
   }
 
   async write(
@@ -66,7 +66,7 @@ export class RedisSchedules implements Schedules {
     // A name of its own for each call: under another's, the wait could find the write of another call.
     const memory = this.#durability !== undefined && isRelied ? `schedules.${newId()}` : ''
     const bounded = bound === undefined ? '' : packBound(bound, this.#cancelledOf(partition))
-    const args = [String(randomInt(STEP / 10, STEP)), memory, bounded, ...writes.flatMap(packWrite)]
+    const args = [packStep(), memory, bounded, ...writes.flatMap(packWrite)]
     const reply = await this.#scripts.run('schedule-write', partition, args, deadline, true)
     const [numbers, next, verdicts] = reply as [string[], number, string]
     if (memory !== '' && numbers.some((number) => number !== ''))
@@ -141,9 +141,9 @@ function packWrite(write: ScheduleWrite): string[] {
 
 function packed({ next, state, definition }: Exclude<ScheduleWrite, { remove: true }>) {
   return {
-    due: next === undefined ? '' : String(Math.ceil(next)),
+    due: packDue(next),
     state,
-    definition: definition === undefined ? '' : `=${definition}`,
+    definition: packText(definition),
   }
 }
 
@@ -154,7 +154,7 @@ function readWritten(
   verdicts: string,
 ): ScheduleWritten[] {
   const jobs = writes.flatMap((write, i) => (numbers[i] === '' ? [] : (write.jobs ?? [])))
-  const all = readEnqueued(verdicts, jobs).map((verdict) => (countsAsQueued(verdict) ? 'queued' : verdict))
+  const all = readQueued(verdicts, jobs)
   return writes.map((write, i) => {
     const isWritten = numbers[i] !== ''
     return {
@@ -188,8 +188,4 @@ function readRuns(text: string): ScheduleRun[] {
     const [, , state, at, took] = parts
     return { tick, state: state as ScheduleRun['state'], at: Number(at), ...(took && { took: Number(took) }) }
   })
-}
-
-function nextTick(next: number): { nextTick?: number } {
-  return next < 0 ? {} : { nextTick: next }
 }

@@ -32,7 +32,7 @@ local function write_effects(state, ids, how)
   local hooked = how == 'untold' and redis.call('HMGET', key('hooked'), unpack(ids)) or {}
   local hooks, members, ended, reasons, end_of = {}, {}, {}, {}, state .. '|' .. at
   for i, id in ipairs(ids) do
-    local is_member = string.find(id, '^%w+%..+:%d%d%d%d%d%d%d%d$')
+    local is_member = string.find(id, '^[%w_-]+%..+:%d%d%d%d%d%d%d%d$')
     if is_member then
       members[#members + 1], members[#members + 2] = at, id
       reasons[#reasons + 1], reasons[#reasons + 2] = id, 'removed'

@@ -2,17 +2,10 @@
 --   schedules        HASH  id -> definition
 --   schedule-states  HASH  id -> its number|state
 --   schedule-runs    HASH  id -> its last runs, one a line (runs.lua); '' if there are none
---   ticks            ZSET  id -> when it is due; or until when it is handed out
--- `ticks` in `settings` is 1 while `ticks` is there.
+--   ticks            ZSET  when they are due (shared/tick.lua)
 -- module: schedules
 -- needs: start
--- gives: next_tick, number_of, stored
-
--- Milliseconds until a schedule is due; nothing if none will be.
-local function next_tick()
-  local at = tonumber(redis.call('ZRANGE', key('ticks'), 0, 0, 'WITHSCORES')[2])
-  return at and math.max(at - now, 0)
-end
+-- gives: number_of, stored
 
 -- The number of a schedule, as text. That of a damaged state is 0, so that a new definition can replace it.
 local function number_of(state)

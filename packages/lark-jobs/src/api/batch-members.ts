@@ -1,0 +1,97 @@
+/**
+ * The members of a batch as it was given them: a list, or anything that can be iterated, at once or bit by bit. The first are
+ * read ahead: they are checked before anything is queued, and the first of all decides which queue keeps the batch.
+ */
+import type { FlowJobs } from '../dispatch/flow-definition.ts'
+import type { Drafted } from '../dispatch/new-job.ts'
+import { JobsError } from '../model/errors.ts'
+import type { FlowJob } from '../model/flow.ts'
+import { shown } from '../model/secret.ts'
+import { readMember } from './flow-part.ts'
+
+/** How many are read ahead. Of those that come bit by bit, only the first: the others may take long. */
+const AHEAD = 5_000
+
+type Given = Iterator<unknown> | AsyncIterator<unknown>
+
+export class BatchMembers {
+  readonly #first: Drafted[] = []
+  readonly #given: Given
+  readonly #isAsync: boolean
+  #isOver = false
+
+  private constructor(given: Given, isAsync: boolean) {
+    this.#given = given
+    this.#isAsync = isAsync
+  }
+
+  /** @throws FLOW_INVALID for anything but drafts; what the members throw */
+  static async of(members: unknown): Promise<BatchMembers> {
+    const { [Symbol.iterator]: iterate, [Symbol.asyncIterator]: iterateAsync } = Object(members)
+    if (typeof iterate !== 'function' && typeof iterateAsync !== 'function')
+      throw new JobsError(
+        'FLOW_INVALID',
+        `batch() was given ${shown(members)}; it must be a list of drafts`,
+        {
+          hint: 'Anything that can be iterated will do, also with for await.',
+        },
+      )
+    const isAsync = typeof iterate !== 'function'
+    const own = new BatchMembers((isAsync ? iterateAsync : iterate).call(members), isAsync)
+    const most = isAsync ? 1 : AHEAD
+    while (own.#first.length < most) {
+      const next = await own.#next()
+      if (next === undefined) break
+      own.#first.push(next)
+    }
+    return own
+  }
+
+  get first(): Drafted | undefined {
+    return this.#first[0]
+  }
+
+  /** All of them. @throws FLOW_INVALID for anything but drafts; what the members throw */
+  async all(): Promise<Drafted[]> {
+    const all = [...this.#first]
+    for (let next = await this.#next(); next !== undefined; next = await this.#next()) all.push(next)
+    return all
+  }
+
+  /** The jobs of all members. Those that were read ahead are made at once. @throws the errors of a dispatch */
+  jobs(made: FlowJobs): Iterable<FlowJob> | AsyncIterable<FlowJob> {
+    const first = this.#first.map((each) => made.member(each))
+    const given = this.#given
+    const isOver = this.#isOver
+    const rest = { [Symbol.iterator]: () => given, [Symbol.asyncIterator]: () => given }
+    function* all(): Iterable<FlowJob> {
+      yield* first
+      if (!isOver) for (const each of rest as Iterable<unknown>) yield made.member(readMember(each))
+    }
+    async function* allAsync(): AsyncIterable<FlowJob> {
+      yield* first
+      if (!isOver)
+        for await (const each of rest as AsyncIterable<unknown>) yield made.member(readMember(each))
+    }
+    return this.#isAsync ? allAsync() : all()
+  }
+
+  /** Nobody wants the others. */
+  async close(): Promise<void> {
+    if (!this.#isOver) await this.#given.return?.()
+    this.#isOver = true
+  }
+
+  async #next(): Promise<Drafted | undefined> {
+    if (this.#isOver) return undefined
+    const { done, value } = await this.#given.next()
+    this.#isOver = done === true
+    if (done) return undefined
+    try {
+      return readMember(value)
+    } catch (error) {
+      await this.close()
+      throw error
+    }
+  }
+}

@@ -1,0 +1,43 @@
+/**
+ * Dispatches a flow: reads its draft, chooses its home, and has it started.
+ */
+import { checkPlace } from '../config/queues.ts'
+import { BatchFill, FILLING } from '../dispatch/batch-fill.ts'
+import { FlowJobs, flowPlace, queueOfFlow } from '../dispatch/flow-definition.ts'
+import type { NewJobs } from '../dispatch/new-job.ts'
+import { FlowBook } from '../flow/flow-book.ts'
+import { JobSender } from '../flow/job-sender.ts'
+import { newId } from '../model/id.ts'
+import { queueOf } from '../model/partition.ts'
+import { type Operated, open } from '../operate/operations.ts'
+import { BatchMembers } from './batch-members.ts'
+import { type FlowDraft, flowDrafted } from './flow-draft.ts'
+import { FlowHandle } from './flow-handle.ts'
+import { readFlow } from './flow-spec.ts'
+
+/** @throws as `FlowDraft.dispatch` */
+export async function dispatchOf(jobs: Operated, flow: FlowDraft): Promise<FlowHandle> {
+  const { content } = flow[flowDrafted]
+  const spec = await readFlow(flow)
+  const members = content.kind === 'batch' ? await BatchMembers.of(content.members) : undefined
+  try {
+    const { store, settings } = await jobs[open]()
+    const { partitions, bounds } = settings
+    const placing = { ...settings, check: (job: NewJobs) => checkPlace(job, settings) }
+    const made = new FlowJobs(placing)
+    const queue = queueOfFlow(spec, placing, members?.first)
+    const place = flowPlace(spec.id ?? newId(), queue, partitions)
+    const filled = members?.jobs(made)
+    const definition = made.define(spec, place.home, queue)
+    const boundOf = (partition: string) => bounds.get(queueOf(partition))
+    const book = new FlowBook({ store, boundOf })
+    const isNew = await book.start(place, definition, filled && FILLING)
+    if (isNew && filled !== undefined) {
+      const sender = new JobSender(store, boundOf)
+      await new BatchFill(place, { book, sender, now: (home) => store.now(home) }).fill(filled)
+    }
+    return new FlowHandle(jobs, place, isNew)
+  } finally {
+    await members?.close()
+  }
+}

@@ -1,0 +1,71 @@
+/**
+ * Reads the draft of a flow: calls the functions that make its steps and nodes, and checks what it says.
+ */
+import { type FlowSpec, MAX_NESTING, type NodeSpec } from '../dispatch/flow-definition.ts'
+import { NodeNames } from '../dispatch/node-names.ts'
+import { makeOpenResult } from '../dispatch/open-result.ts'
+import { JobsError } from '../model/errors.ts'
+import { flowOptions } from '../options/flow.ts'
+import { voiceOf } from '../options/schema.ts'
+import { BatchMembers } from './batch-members.ts'
+import { drafted, isDraft } from './draft.ts'
+import { type FlowDraft, type FlowPart, type FlowSays, flowDrafted } from './flow-draft.ts'
+import { nameOfFlow, nameOfPart } from './flow-part.ts'
+import { WorkflowBuilder } from './workflow-builder.ts'
+
+/** A node whose draft is not read yet. */
+type UnreadNode = Omit<NodeSpec, 'work'> & { part: FlowPart }
+
+/**
+ * What the draft of a flow says, and that of the flows in it.
+ *
+ * @throws FLOW_INVALID, FLOW_TOO_LARGE; what a function throws that makes steps or nodes
+ */
+export async function readFlow(flow: FlowDraft, nesting = 1): Promise<FlowSpec> {
+  const { content, callbacks, ...says } = flow[flowDrafted]
+  const { kind } = content
+  if (nesting > MAX_NESTING)
+    throw new JobsError('FLOW_TOO_LARGE', `A ${kind} is nested more than ${MAX_NESTING} flows deep`)
+  const voice = voiceOf('FLOW_INVALID', nameOfFlow(flow[flowDrafted]))
+  const allowed = content.kind === 'batch' ? content.allowed : undefined
+  const options = flowOptions.readAll({ ...says, allowed }, voice)
+  const names = new NodeNames()
+  const { scope, nodes } = await nodesOf(content, names)
+  for (const [on, part] of callbacks)
+    nodes.push({
+      name: names.of(nameOfPart(part, `on${on[0]!.toUpperCase()}${on.slice(1)}()`)),
+      after: [],
+      on,
+      part,
+    })
+  const spec: FlowSpec = { ...options, kind, scope, nodes: [] }
+  for (const { part, ...node } of nodes)
+    spec.nodes.push({ ...node, work: isDraft(part) ? part[drafted] : await readFlow(part, nesting + 1) })
+  if (content.kind === 'batch' && nesting > 1)
+    spec.members = await (await BatchMembers.of(content.members)).all()
+  return spec
+}
+
+async function nodesOf(
+  content: FlowSays['content'],
+  names: NodeNames,
+): Promise<{ scope: object; nodes: UnreadNode[] }> {
+  if (content.kind === 'batch') return { scope: content, nodes: [] }
+  if (content.kind === 'chain') return { scope: content, nodes: steps(content, names) }
+  const builder = new WorkflowBuilder(names)
+  await content.build(builder as never)
+  builder.close()
+  return { scope: builder, nodes: builder.nodes }
+}
+
+function steps(content: FlowSays['content'] & { kind: 'chain' }, names: NodeNames): UnreadNode[] {
+  const nodes: UnreadNode[] = []
+  const results: unknown[] = []
+  for (const [node, step] of content.steps.entries()) {
+    const part = typeof step === 'function' ? (step as (results: unknown[]) => FlowPart)([...results]) : step
+    const name = names.of(nameOfPart(part, 'chain()'))
+    nodes.push({ name, after: node === 0 ? [] : [node - 1], part })
+    results.push(makeOpenResult({ scope: content, node, name, path: [] }))
+  }
+  return nodes
+}

@@ -1,0 +1,223 @@
+/**
+ * From the drafts of a flow to its definition (`model/flow.ts`): each node becomes a job that can be queued without its
+ * class, and references say what is filled in when it starts.
+ */
+import { defined } from '../model/defined.ts'
+import { LONGEST } from '../model/duration.ts'
+import { JobsError } from '../model/errors.ts'
+import {
+  type FlowDefinition,
+  type FlowJob,
+  type FlowKind,
+  type FlowPlace,
+  type IfFailed,
+  MAX_NODES,
+  type NodeDefinition,
+} from '../model/flow.ts'
+import { wordsOf } from '../model/open-result.ts'
+import { partitionFor, partitionsOf, placeNameOf, queueOf } from '../model/partition.ts'
+import type { EndedState } from '../model/record.ts'
+import type { FlowOptions } from '../options/flow.ts'
+import { classOf } from '../options/job-class.ts'
+import { RETENTION, type Retentions, retentionOf } from '../store/contract/retention.ts'
+import { type Drafted, draftedJob, type NewJobs } from './new-job.ts'
+import { type OpenPayload, openPayload } from './open-payload.ts'
+
+/** How deep flows may be nested: a flow without flows counts one. */
+export const MAX_NESTING = 10
+/** The queue of a flow without a job: the first of these that is configured, or the first of all. */
+const DEFAULT_QUEUE = 'default'
+/** Milliseconds for which a flow is kept at least unless it says otherwise: whoever awaits it must see its end. */
+const LEAST_KEPT = 600_000
+/** Members that go to one partition before it is the turn of the next: so the flow remembers few runs of members. */
+const TOGETHER = 1_000
+
+/** A flow, read and complete, but for the members of the outermost one. */
+export interface FlowSpec extends Pick<FlowOptions, 'name' | 'id' | 'within' | 'tags' | 'keep' | 'allowed'> {
+  kind: FlowKind
+  /** By which open results of its nodes know that they are of this flow. */
+  scope: object
+  /** Callbacks come last. */
+  nodes: NodeSpec[]
+  /** Of a batch in another flow. */
+  members?: Drafted[]
+}
+
+export interface NodeSpec extends Pick<NodeDefinition, 'name' | 'after' | 'on'> {
+  ifFailed?: IfFailed | undefined
+  work: Drafted | FlowSpec
+}
+
+/** What the configuration says of where jobs go. */
+export interface FlowPlacing extends Retentions {
+  /** The number of partitions of each configured queue. */
+  partitions: ReadonlyMap<string, number>
+  /** @throws UNKNOWN_QUEUE, UNKNOWN_LIMITER */
+  check(made: NewJobs): void
+}
+
+/** The queue of the first job of a flow. @param first the first member of a batch that is not filled yet */
+export function queueOfFlow(
+  spec: FlowSpec,
+  { partitions }: Pick<FlowPlacing, 'partitions'>,
+  first?: Drafted,
+): string {
+  const job = first ?? firstJob(spec)
+  if (job !== undefined) return (job.fields.queueName as string | undefined) ?? classOf(job.Class).queueName
+  return partitions.has(DEFAULT_QUEUE) ? DEFAULT_QUEUE : [...partitions.keys()][0]!
+}
+
+/** The first job: a node, a member, or if there is none, a callback. */
+function firstJob({ nodes, members = [] }: FlowSpec): Drafted | undefined {
+  const isCallback = nodes[0]?.on !== undefined
+  if (isCallback && members.length > 0) return members[0]
+  for (const { work } of nodes) {
+    const job = isSpec(work) ? firstJob(work) : work
+    if (job !== undefined) return job
+  }
+  return members[0]
+}
+
+function isSpec(work: NodeSpec['work']): work is FlowSpec {
+  return 'kind' in work
+}
+
+/** Makes the jobs of one flow, and chooses the partition of each. */
+export class FlowJobs {
+  readonly #placing: FlowPlacing
+  readonly #turns = new Map<string, number>()
+  /** The partitions of queues. */
+  readonly #names = new Map<string, string[]>()
+
+  constructor(placing: FlowPlacing) {
+    this.#placing = placing
+  }
+
+  /**
+   * The definition of a flow.
+   *
+   * @param home its partition
+   * @param queue the queue of its first job
+   * @throws FLOW_INVALID, FLOW_TOO_LARGE, RESULT_NOT_KNOWN; the errors of a dispatch
+   */
+  define(spec: FlowSpec, home: string, queue: string): FlowDefinition {
+    const { kind, name, tags, within, allowed, nodes } = spec
+    if (nodes.length > MAX_NODES)
+      throw new JobsError(
+        'FLOW_TOO_LARGE',
+        `${name ?? `A ${kind}`} has ${nodes.length} nodes; the limit is ${MAX_NODES}, callbacks included`,
+        { hint: 'Jobs that wait for nothing can be a batch, which may have a million members.' },
+      )
+    return {
+      kind,
+      ...defined({ name, within, tags: tags && [...tags] }),
+      ...(kind === 'batch' && allowed !== 'any' && { allowed: allowed ?? 0 }),
+      keep: this.#keepOf(spec, queue),
+      nodes: nodes.map((node) => this.node(node, spec.scope, home)),
+    }
+  }
+
+  /** @param scope of the flow @param home of the flow @throws the errors of `define` */
+  node({ name, on, ifFailed, work, after }: NodeSpec, scope: object, home: string): NodeDefinition {
+    const shared = {
+      name,
+      ...defined({ on }),
+      ...(ifFailed !== undefined && ifFailed !== 'skip' && { ifFailed }),
+    }
+    if (isSpec(work)) return { ...shared, after, flow: this.#nested(work) }
+    const open = openPayload(work.payload)
+    for (const ref of open?.refs ?? [])
+      if (ref.scope !== scope)
+        throw new JobsError(
+          'FLOW_INVALID',
+          `${name} uses the ${wordsOf(ref)}, which is a node of another flow`,
+          {
+            hint: 'A node can use the results of nodes of its own flow. A job that runs can read more: this.flow.',
+          },
+        )
+    const refs = open?.refs.map(({ at, node, path }) => ({ at, node, path }))
+    const before = [...new Set([...after, ...(refs ?? []).map((ref) => ref.node)])]
+    return {
+      ...shared,
+      after: before,
+      ...defined({ refs }),
+      job: this.#job(work, (queue) => this.#near(queue, home), open),
+    }
+  }
+
+  /** The job of a member of a batch. @throws the errors of `define` */
+  member(drafted: Drafted): FlowJob {
+    return this.#job(drafted, (queue) => this.#inTurn(queue, 1 / TOGETHER))
+  }
+
+  /** @param place the partition of a job that may be in any */
+  #job(drafted: Drafted, place: (queue: string) => string, open?: OpenPayload): FlowJob {
+    const made = draftedJob(drafted, open)
+    const { id: _, ...job } = made.records[0]!
+    const { name, queue } = made
+    if (drafted.ownId !== undefined)
+      throw new JobsError('FLOW_INVALID', `${name}: a draft in a flow has the id ${drafted.ownId.id}`, {
+        hint: 'The jobs of a flow get their ids from it: leave out withId(), or give the flow an id.',
+      })
+    if (job.lock?.replace)
+      throw new JobsError(
+        'FLOW_INVALID',
+        `${name}: unique has replace, debounce or keepLast, and the job is part of a flow`,
+        {
+          hint: 'A flow waits for each of its jobs, and such a job may never run, because a later one replaces it.',
+        },
+      )
+    this.#placing.check(made)
+    const placeName = placeNameOf({ ...job, id: '' })
+    if (placeName === undefined) return { partition: place(queue), job }
+    return {
+      partition: this.#partitions(queue)[partitionFor(placeName, this.#partitions(queue).length)]!,
+      job,
+    }
+  }
+
+  #nested(spec: FlowSpec): NonNullable<NodeDefinition['flow']> {
+    const queue = queueOfFlow(spec, this.#placing)
+    const home = this.#inTurn(queue)
+    const definition = this.define(spec, home, queue)
+    const members = spec.members?.map((each) => this.member(each))
+    return { home, definition, ...defined({ members }) }
+  }
+
+  #keepOf({ keep }: FlowSpec, queue: string): Record<EndedState, number> {
+    const retention = retentionOf(this.#placing, queue)
+    const of = (state: EndedState) => {
+      const { age } = retention[state]
+      // Without an age, the queue keeps a number of jobs.
+      return keep?.[state] ?? Math.max(LEAST_KEPT, age === LONGEST ? RETENTION[state].age : age)
+    }
+    return { completed: of('completed'), failed: of('failed'), cancelled: of('cancelled') }
+  }
+
+  /** The home, for a job of its queue: so it starts in the same atomic step in which the flow says that it does. */
+  #near(queue: string, home: string): string {
+    return queueOf(home) === queue ? home : this.#inTurn(queue)
+  }
+
+  /** @param step of the turn: 1 for another partition each time */
+  #inTurn(queue: string, step = 1): string {
+    const partitions = this.#partitions(queue)
+    const turn = this.#turns.get(queue) ?? Math.floor(Math.random() * partitions.length)
+    this.#turns.set(queue, turn + step)
+    return partitions[Math.floor(turn) % partitions.length]!
+  }
+
+  #partitions(queue: string): string[] {
+    const known = this.#names.get(queue)
+    if (known !== undefined) return known
+    const names = partitionsOf(queue, this.#placing.partitions.get(queue) ?? 1)
+    this.#names.set(queue, names)
+    return names
+  }
+}
+
+/** Where a flow is: a partition of the queue of its first job. */
+export function flowPlace(flow: string, queue: string, partitions: ReadonlyMap<string, number>): FlowPlace {
+  const names = partitionsOf(queue, partitions.get(queue) ?? 1)
+  return { flow, home: names[partitionFor(flow, names.length)]! }
+}

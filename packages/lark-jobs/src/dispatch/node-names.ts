@@ -1,0 +1,31 @@
+/**
+ * The names of the nodes of one flow. No two nodes have the same.
+ */
+import { JobsError } from '../model/errors.ts'
+
+export class NodeNames {
+  readonly #taken = new Set<string>()
+  readonly #counts = new Map<string, number>()
+
+  /**
+   * The name of the next node.
+   *
+   * @param what what it is called if it has no name: with a number, if others are called so
+   * @param given by hand
+   * @throws FLOW_INVALID if another node has the given name
+   */
+  of(what: string, given?: string): string {
+    if (given !== undefined && this.#taken.has(given))
+      throw new JobsError('FLOW_INVALID', `Two nodes have the name '${given}'`, {
+        hint: 'Give each node a name of its own. Nodes without one are called by their class, with a number.',
+      })
+    let name = given ?? what
+    while (this.#taken.has(name)) {
+      const count = (this.#counts.get(what) ?? 1) + 1
+      this.#counts.set(what, count)
+      name = `${what} ${count}`
+    }
+    this.#taken.add(name)
+    return name
+  }
+}

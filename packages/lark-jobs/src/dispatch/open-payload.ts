@@ -1,0 +1,70 @@
+/**
+ * The payload of a node, which may contain open results: its text, in which they are `null`, and the references by which
+ * they are filled in when the node starts.
+ */
+import type { Path, Reference } from '../model/flow.ts'
+import { type OpenResult, openResultOf, wordsOf } from '../model/open-result.ts'
+import { MAX_DEPTH } from '../model/payload.ts'
+import { notKnown } from './open-result.ts'
+
+export interface OpenPayload {
+  /** The payload, with `null` for each open result. */
+  payload: unknown
+  /** What functions of the class are given, such as that of `group`: it throws RESULT_NOT_KNOWN if they read an open result. */
+  probe: unknown
+  refs: (Pick<Reference, 'at'> & OpenResult)[]
+}
+
+/** @returns undefined for a payload without open results */
+export function openPayload(payload: unknown): OpenPayload | undefined {
+  const refs: OpenPayload['refs'] = []
+  find(payload, [], refs)
+  if (refs.length === 0) return undefined
+  return { payload: replaced(payload, () => null), probe: replaced(payload, probeOf), refs }
+}
+
+function find(value: unknown, at: Path, refs: OpenPayload['refs']): void {
+  const open = openResultOf(value)
+  if (open !== undefined) refs.push({ at, ...open })
+  // A payload that is too deep, or a cycle, is refused when it is written.
+  else if (at.length < MAX_DEPTH)
+    for (const [key, inner] of partsOf(value))
+      if (typeof inner === 'object' || typeof inner === 'function') find(inner, [...at, key], refs)
+}
+
+/** A copy of a value in which something else stands for each open result: a value, or a getter. */
+function replaced(value: unknown, by: (open: OpenResult) => unknown, depth = 0): unknown {
+  const open = openResultOf(value)
+  if (open !== undefined) return by(open)
+  const parts = partsOf(value)
+  if (parts.length === 0 || depth === MAX_DEPTH) return value
+  const copy: Record<string | number, unknown> | unknown[] = Array.isArray(value) ? [] : {}
+  for (const [key, inner] of parts) {
+    const isOpen = by === probeOf && openResultOf(inner) !== undefined
+    const part = isOpen
+      ? { get: () => throwRead(openResultOf(inner)!) }
+      : { value: replaced(inner, by, depth + 1), writable: true }
+    Object.defineProperty(copy, key, { ...part, enumerable: true, configurable: true })
+  }
+  return copy
+}
+
+/** For a payload that is nothing but an open result. */
+function probeOf(open: OpenResult): unknown {
+  return new Proxy(
+    {},
+    { get: () => throwRead(open), has: () => throwRead(open), ownKeys: () => throwRead(open) },
+  )
+}
+
+function throwRead(open: OpenResult): never {
+  throw notKnown(`reads ${wordsOf(open)}, which is not known when the flow is dispatched`)
+}
+
+/** The parts of a list or of a plain object. Others are refused when the payload is written. */
+function partsOf(value: unknown): [string | number, unknown][] {
+  if (Array.isArray(value)) return value.map((inner, i) => [i, inner])
+  if (typeof value !== 'object' || value === null) return []
+  const prototype = Object.getPrototypeOf(value)
+  return prototype === null || Object.getPrototypeOf(prototype) === null ? Object.entries(value) : []
+}

@@ -1,0 +1,300 @@
+/**
+ * The flows of a store: starts, reads, advances and changes one at a time.
+ *
+ * A change reads the flow, computes, and writes under the number that it has read (`store/contract/flows.ts`). If somebody
+ * else has written meanwhile, it begins anew. So any number of processes may do the same at the same time, and no change is
+ * lost. What a step says is done after its write. Each of it may be repeated, and is, if nobody has done it by the next look.
+ */
+import { defined } from '../model/defined.ts'
+import { JobsError } from '../model/errors.ts'
+import {
+  type EndReason,
+  type Fill,
+  type FlowDefinition,
+  type FlowPlace,
+  MAX_DEFINITION,
+} from '../model/flow.ts'
+import { newId } from '../model/id.ts'
+import type {
+  Bound,
+  Crowd,
+  FlowWrite,
+  KeptEnd,
+  MemberEnd,
+  Store,
+  StoredFlow,
+} from '../store/contract/store.ts'
+import { advance, begin, endNow, type Step, startAgain } from './advance.ts'
+import { FlowMembers } from './flow-members.ts'
+import { FlowNodes, type MadeNodes, startedNodes } from './flow-nodes.ts'
+import { type DueIn, type FlowChange, type FlowControl, FlowRecords, type KeptFlow } from './flow-records.ts'
+import { JobSender } from './job-sender.ts'
+import { rejected } from './member-end.ts'
+
+export interface FlowBookOptions {
+  store: Store
+  /** The bound of a partition. */
+  boundOf?: (partition: string) => Bound | undefined
+  /** The keys that living workers know. Default: keys are not looked at. */
+  keys?: () => Promise<ReadonlySet<string>>
+}
+
+export class FlowBook implements FlowControl {
+  readonly #store: Store
+  readonly #boundOf: (partition: string) => Bound | undefined
+  readonly #records: FlowRecords
+  readonly #members: FlowMembers
+  readonly #nodes: FlowNodes
+
+  constructor({ store, boundOf = () => undefined, keys }: FlowBookOptions) {
+    this.#store = store
+    this.#boundOf = boundOf
+    this.#records = new FlowRecords(store)
+    const parts = { store, records: this.#records, sender: new JobSender(store, boundOf), control: this }
+    this.#members = new FlowMembers(parts)
+    this.#nodes = new FlowNodes(parts, this.#members, keys)
+  }
+
+  /**
+   * Starts a flow. @param filling milliseconds in which whoever fills the batch must say more; absent: it has no more members
+   *
+   * @returns whether it is new. If there is one with this id, nothing changes
+   * @throws FLOW_TOO_LARGE
+   */
+  async start(place: FlowPlace, definition: FlowDefinition, filling?: number): Promise<boolean> {
+    const text = JSON.stringify(definition)
+    if (Buffer.byteLength(text) > MAX_DEFINITION)
+      throw new JobsError(
+        'FLOW_TOO_LARGE',
+        `${shown(place, definition)}: its definition has ${text.length} bytes, the limit is ${MAX_DEFINITION}`,
+        {
+          hint: 'Store what is large elsewhere, and give the jobs its id; or make a batch, whose members count apart.',
+        },
+      )
+    const at = await this.#store.now(place.home)
+    const state = begin(definition, at, filling === undefined ? undefined : at + filling)
+    const crowd = { reserved: 0, completed: 0, failed: 0, ...(filling === undefined && { size: 0 }) }
+    const written = await this.#write(
+      { home: place.home, id: place.flow, rev: 0, definition, state, news: [], crowd, at },
+      { definition: text, crowd: alarmed(definition, crowd) },
+    )
+    return written.isWritten
+  }
+
+  /** @throws STORE_DAMAGED */
+  get(place: FlowPlace): Promise<KeptFlow | undefined> {
+    return this.#records.get(place)
+  }
+
+  /** Notes how nodes and members have ended. @returns when the next of their home is due */
+  apply(home: string, ends: readonly MemberEnd[]): Promise<DueIn> {
+    return this.#records.apply(home, ends)
+  }
+
+  /** How nodes ended, with their results. Those that have not are left out. */
+  ends(found: KeptFlow, nodes: readonly number[]): ReturnType<FlowRecords['ends']> {
+    return this.#records.ends(found, nodes)
+  }
+
+  /** Does what is next of a flow that was handed out. @returns when the next of its home is due @throws STORE_DAMAGED */
+  async advance(home: string, stored: StoredFlow, at: number): Promise<DueIn> {
+    const { nextTick } = await this.#write(this.#records.parse(home, stored, at))
+    return nextTick
+  }
+
+  /**
+   * Changes a flow, and does what follows from it.
+   *
+   * @param change undefined: nothing is to be changed
+   * @returns whether it was changed; undefined if there is no such flow
+   */
+  async change(
+    place: FlowPlace,
+    change: (found: KeptFlow) => FlowChange | undefined,
+  ): Promise<boolean | undefined> {
+    for (;;) {
+      const found = await this.get(place)
+      if (found === undefined) return undefined
+      const changed = change(found)
+      if (changed === undefined) return false
+      const { definition = found.definition, state, crowd } = changed
+      const next = { ...found, definition, state, crowd: { ...found.crowd, ...crowd } }
+      const { isWritten } = await this.#write(next, {
+        ...(changed.definition !== undefined && { definition: JSON.stringify(changed.definition) }),
+        ...(crowd !== undefined && { crowd: alarmed(definition, crowd) }),
+        ...defined({ ends: changed.ends }),
+      })
+      if (isWritten) return true
+    }
+  }
+
+  /** Cancels a flow. @returns whether it goes on; undefined if there is none */
+  cancel(place: FlowPlace, reason: EndReason = 'user', because?: string): Promise<boolean | undefined> {
+    return this.change(place, (found) => {
+      const state = endNow(found, reason, because)
+      return state && { state }
+    })
+  }
+
+  /** Starts again what did not complete. @returns whether there was something; undefined if there is no such flow */
+  retry(place: FlowPlace): Promise<boolean | undefined> {
+    return this.change(place, (found) => {
+      const state = startAgain(found)
+      return state && { state }
+    })
+  }
+
+  /**
+   * Numbers for members that are about to be queued, one run after another.
+   *
+   * @param filling milliseconds in which the dispatcher must say more. Absent: they are added to a batch that is sealed
+   * @returns the first number
+   * @throws FLOW_ENDED
+   */
+  async reserve(
+    place: FlowPlace,
+    runs: readonly { partition: string; count: number }[],
+    filling?: number,
+  ): Promise<number> {
+    let first = 0
+    const isChanged = await this.change(place, ({ state, crowd, at }) => {
+      const isOpen = filling === undefined ? state.phase === 'open' : state.phase === 'filling'
+      if (!isOpen || state.ending !== undefined) return undefined
+      first = crowd.reserved
+      const fills: Fill[] = [...(state.fills ?? [])]
+      let reserved = first
+      for (const { partition, count } of runs) {
+        if (fills.at(-1)?.[1] !== partition) fills.push([reserved, partition])
+        reserved += count
+      }
+      return {
+        state: { ...state, fills, filledAt: at, ...(filling !== undefined && { fillsUntil: at + filling }) },
+        crowd: { reserved, ...(filling === undefined && { size: reserved }) },
+      }
+    })
+    if (isChanged !== true) throw ended(place)
+    return first
+  }
+
+  /** The batch has all of its members. @throws FLOW_ENDED if it was given up */
+  async seal(place: FlowPlace): Promise<void> {
+    const isChanged = await this.change(place, ({ state, crowd, at }) => {
+      if (state.phase !== 'filling') return undefined
+      const { fillsUntil: _, ...rest } = state
+      return {
+        state: { ...rest, phase: 'open', filledAt: at },
+        crowd: { reserved: crowd.reserved, size: crowd.reserved },
+      }
+    })
+    if (isChanged !== true) throw ended(place)
+  }
+
+  /** Adds nodes to a flow that is open. @throws FLOW_ENDED */
+  async add(place: FlowPlace, added: (found: KeptFlow) => FlowDefinition['nodes']): Promise<void> {
+    const isChanged = await this.change(place, (found) => {
+      const { definition, state } = found
+      if (state.phase === 'ended' || state.ending !== undefined) return undefined
+      const nodes = added(found)
+      return {
+        definition: { ...definition, nodes: [...definition.nodes, ...nodes] },
+        state: { ...state, nodes: state.nodes + 'b'.repeat(nodes.length) },
+      }
+    })
+    if (isChanged !== true) throw ended(place)
+  }
+
+  /** Takes the next step of a flow, and writes it with a change. */
+  async #write(
+    found: KeptFlow,
+    change: { definition?: string; crowd?: CrowdChange; ends?: readonly KeptEnd[] } = {},
+  ): Promise<{ isWritten: boolean; nextTick?: DueIn }> {
+    const { home, id, rev, news, at, definition } = found
+    const step = advance(found, change.ends === undefined ? news : [...news, ...change.ends])
+    const { state, starts, size } = step
+    if (step.forgets) return this.#forget(found)
+    for (const node of starts)
+      if (definition.nodes[node]!.flow !== undefined)
+        state.flows = { ...state.flows, [node]: state.flows?.[node] ?? newId(at) }
+    const made = await this.#nodes.make({ ...found, state }, starts)
+    const jobs = made.jobs.get(home) ?? []
+    const crowd = size === undefined ? change.crowd : { ...change.crowd, size }
+    const write: FlowWrite = {
+      id,
+      rev,
+      state: JSON.stringify(state),
+      ...defined({ definition: change.definition, next: step.next, crowd }),
+      ...(news.length > 0 && { heard: news.length }),
+      ...(jobs.length > 0 && { jobs }),
+    }
+    const written = await this.#store.flows.write(home, write, this.#boundOf(home), rev === 0)
+    if (!written.isWritten) return written
+    made.jobs.delete(home)
+    const ends = rejected(jobs, written.jobs, at)
+    const next = await this.#follow({ ...found, rev: written.rev, state, news: [] }, step, made, ends)
+    return { isWritten: true, nextTick: next ?? written.nextTick }
+  }
+
+  /** Does what a step says, since it is written. @param ends of jobs that were not queued */
+  async #follow(
+    found: KeptFlow,
+    step: Step,
+    made: MadeNodes,
+    ends: ReturnType<typeof rejected>,
+  ): Promise<DueIn> {
+    const { home, id, definition, state, at } = found
+    ends.push(...made.ends, ...(await this.#nodes.send(made.jobs, at)))
+    await Promise.all(made.flows.map((node) => this.#nodes.startFlow(found, node)))
+    if (step.tells) await this.#nodes.tell(found)
+    if (step.asks) {
+      await this.#nodes.askToEnd(found)
+      if (definition.kind === 'batch') await this.#members.askToEnd(found)
+      await this.change(
+        { home, flow: id },
+        ({ state }) => state.ending && { state: { ...state, ending: { ...state.ending, isAsked: true } } },
+      )
+    }
+    if (step.retries) await this.#members.retry(found)
+    if (step.checks) {
+      ends.push(...(await this.#nodes.check(found)))
+      if (definition.kind === 'batch' && state.phase === 'open') await this.#members.check(found)
+      await this.#hearAgain(found)
+    }
+    return ends.length > 0 ? this.#records.apply(home, ends) : undefined
+  }
+
+  /**
+   * Ends that the home has kept, and that are no news any more: a server that has lost its last writes may have lost what
+   * somebody made of them.
+   */
+  async #hearAgain(found: KeptFlow): Promise<void> {
+    const ends = await this.#records.ends(found, startedNodes(found.state))
+    if (ends.length > 0)
+      await this.change({ home: found.home, flow: found.id }, ({ state }) => ({ state, ends }))
+  }
+
+  /** Removes a flow, with all that is kept of its nodes. */
+  async #forget(found: KeptFlow): Promise<{ isWritten: boolean; nextTick?: DueIn }> {
+    const { home, id, rev } = found
+    for (const place of await this.#nodes.remove(found)) {
+      const child = await this.get(place)
+      if (child !== undefined) await this.#forget(child)
+    }
+    return this.#store.flows.write(home, { id, rev, remove: true })
+  }
+}
+
+type CrowdChange = NonNullable<Extract<FlowWrite, { state: string }>['crowd']>
+
+function alarmed({ allowed }: FlowDefinition, { reserved, size }: Partial<Crowd>): CrowdChange {
+  return { ...defined({ reserved, size }), ...(allowed !== undefined && { alarm: allowed + 1 }) }
+}
+
+function ended({ flow }: FlowPlace): JobsError {
+  return new JobsError('FLOW_ENDED', `The flow ${flow} has ended, or ends already: nothing can be added`, {
+    hint: 'Add to a flow while one of its jobs runs.',
+  })
+}
+
+function shown({ flow }: FlowPlace, { kind, name }: FlowDefinition): string {
+  return name === undefined ? `The ${kind} ${flow}` : `The ${kind} '${name}'`
+}

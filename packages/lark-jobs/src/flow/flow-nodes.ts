@@ -1,0 +1,254 @@
+/**
+ * The nodes of a flow: makes their jobs, starts the flows that are nodes, asks what has started to end, looks what became of
+ * those that it has not heard of, and removes their jobs when the flow is forgotten.
+ */
+import { defined } from '../model/defined.ts'
+import { memberId } from '../model/effect.ts'
+import type { FlowPlace, FlowState } from '../model/flow.ts'
+import type { NewJob } from '../model/record.ts'
+import { MAX_ITEMS, type MemberEnd } from '../store/contract/store.ts'
+import { jobIndex, startAgain } from './advance.ts'
+import { type FlowMembers, type FlowParts, grouped, inRuns } from './flow-members.ts'
+import type { KeptFlow } from './flow-records.ts'
+import { cancelFor, endOf, rejected } from './member-end.ts'
+import { payloadOf } from './reference.ts'
+import { flowResult } from './result.ts'
+
+/** Jobs that one call removes: a server does nothing else meanwhile. */
+const TOGETHER = 200
+/** Milliseconds for which no living worker may know a key: then its node is cancelled. */
+const UNKNOWN_AFTER = 86_400_000
+/** Milliseconds: the jobs of nodes are kept until their flow is forgotten, but no longer than this. */
+const PINNED = 365 * 86_400_000
+const pinned = { completed: PINNED, failed: PINNED, cancelled: PINNED }
+/** Milliseconds in which a batch that is a node has all of its members: the definition of its parent has their jobs. */
+const FILLING = 5_000
+
+/** What nodes start as. */
+export interface MadeNodes {
+  /** By partition. */
+  jobs: Map<string, NewJob[]>
+  /** The nodes that are flows. */
+  flows: number[]
+  /** Of nodes that cannot start. */
+  ends: MemberEnd[]
+}
+
+export class FlowNodes {
+  readonly #parts: FlowParts
+  readonly #members: FlowMembers
+  /** The keys that living workers know. */
+  readonly #keys: (() => Promise<ReadonlySet<string>>) | undefined
+
+  constructor(
+    parts: FlowParts,
+    members: FlowMembers,
+    keys: (() => Promise<ReadonlySet<string>>) | undefined,
+  ) {
+    this.#parts = parts
+    this.#members = members
+    this.#keys = keys
+  }
+
+  async make(found: KeptFlow, starts: readonly number[]): Promise<MadeNodes> {
+    const made: MadeNodes = { jobs: new Map(), flows: [], ends: [] }
+    const { id, definition, state, at } = found
+    const results = await this.#resultsFor(found, starts)
+    const jobs: [string, NewJob][] = []
+    for (const node of starts) {
+      const { job: says, flow, refs = [] } = definition.nodes[node]!
+      if (flow !== undefined) {
+        made.flows.push(node)
+        continue
+      }
+      const { partition, job } = says!
+      const payload = refs.length === 0 ? job.payload : payloadOf(job.payload, refs, results)
+      if (typeof payload === 'string')
+        jobs.push([partition, { ...job, payload, id: jobId(found, node), keep: pinned }])
+      else
+        made.ends.push({
+          flow: id,
+          index: jobIndex(state, node),
+          state: 'failed',
+          error: payload.message,
+          at,
+        })
+    }
+    made.jobs = grouped(jobs)
+    return made
+  }
+
+  /** Queues jobs. @returns the ends of those that were not queued */
+  async send(jobs: Iterable<[string, NewJob[]]>, at: number): Promise<MemberEnd[]> {
+    const send = async ([partition, list]: [string, NewJob[]]) =>
+      rejected(list, await this.#parts.sender.send(partition, list), at)
+    return (await Promise.all(Array.from(jobs, send))).flat()
+  }
+
+  /** Starts the flow that a node is; or starts it again, if it has been started before. */
+  async startFlow(found: KeptFlow, node: number): Promise<void> {
+    const { control } = this.#parts
+    const { home, id, definition, state } = found
+    const { home: itsHome, definition: says, members = [] } = definition.nodes[node]!.flow!
+    const place = { flow: state.flows![node]!, home: itsHome }
+    const parent = { flow: id, home, index: jobIndex(state, node) }
+    const again = await control.change(place, (child) => {
+      if (child.definition.parent!.index === parent.index) return undefined
+      const state = startAgain(child) ?? child.state
+      return { definition: { ...child.definition, parent }, state: { ...state, isTold: false } }
+    })
+    if (again !== undefined) return
+    const own = { ...says, parent, keep: pinned }
+    if (says.kind !== 'batch') {
+      await control.start(place, own)
+      return
+    }
+    const { members: ordered, fills } = inRuns(members)
+    const size = ordered.length
+    await control.start(place, own, FILLING)
+    await control.change(place, ({ state, at }) =>
+      state.phase === 'filling'
+        ? {
+            state: { ...state, phase: 'open', fillsUntil: undefined, fills, filledAt: at },
+            crowd: { reserved: size, size },
+          }
+        : undefined,
+    )
+    const all = ordered.map((_, index) => index)
+    await this.#members.send(place, ordered, all)
+  }
+
+  /** Asks all nodes that have started to end. */
+  async askToEnd(found: KeptFlow): Promise<void> {
+    const { store, control } = this.#parts
+    const { definition, state } = found
+    const { reason, because } = state.ending!
+    for (const node of startedNodes(state)) {
+      const { job, flow } = definition.nodes[node]!
+      if (flow === undefined)
+        await store.alter(job!.partition, [jobId(found, node)], cancelFor(state.ending!))
+      else await control.cancel({ flow: state.flows![node]!, home: flow.home }, reason, because)
+    }
+  }
+
+  /** Looks what became of started nodes. @returns the ends of those that have ended */
+  async check(found: KeptFlow): Promise<MemberEnd[]> {
+    const { store } = this.#parts
+    const { definition, state } = found
+    const ends: MemberEnd[] = []
+    const missing: number[] = []
+    const present: number[] = []
+    const jobs: [string, number][] = []
+    for (const node of startedNodes(state)) {
+      const { job, flow } = definition.nodes[node]!
+      if (job !== undefined) jobs.push([job.partition, node])
+      else await this.#checkFlow(found, node, { flow: state.flows![node]!, home: flow!.home })
+    }
+    for (const [partition, nodes] of grouped(jobs)) {
+      for (let i = 0; i < nodes.length; i += MAX_ITEMS) {
+        const some = nodes.slice(i, i + MAX_ITEMS)
+        const ids = some.map((node) => jobId(found, node))
+        for (const [j, fate] of (await store.flows.fates(partition, ids)).entries()) {
+          if (fate.kind === 'ended') ends.push(endOf(fate.job))
+          else if (fate.kind === 'unknown') missing.push(some[j]!)
+          else if (fate.kind === 'present') present.push(some[j]!)
+        }
+      }
+    }
+    await this.#checkPresent(found, present)
+    // They are started again: their payloads are kept here.
+    const made = await this.make(found, missing)
+    return [...ends, ...made.ends, ...(await this.send(made.jobs, found.at))]
+  }
+
+  /** Tells the parent how the flow has ended. */
+  async tell(found: KeptFlow): Promise<void> {
+    const { records, control } = this.#parts
+    const { home, id, definition, state, at } = found
+    const { flow, index, home: its } = definition.parent!
+    const { reason, because: error, state: how } = state.end!
+    const result =
+      how === 'completed' ? await flowResult(found, (nodes) => records.ends(found, nodes)) : undefined
+    await records.apply(its, [{ flow, index, state: how, at, ...defined({ reason, error, result }) }])
+    await control.change({ home, flow: id }, ({ state }) =>
+      state.phase === 'ended' ? { state: { ...state, isTold: true } } : undefined,
+    )
+  }
+
+  /** Removes the jobs of all nodes. @returns the flows that are nodes */
+  async remove(found: KeptFlow): Promise<FlowPlace[]> {
+    const { store } = this.#parts
+    const { definition, state } = found
+    const jobs: [string, string][] = []
+    const flows: FlowPlace[] = []
+    for (const [node, { job, flow }] of definition.nodes.entries()) {
+      const child = state.flows?.[node]
+      if (flow !== undefined && child !== undefined) flows.push({ flow: child, home: flow.home })
+      if (job === undefined) continue
+      for (let generation = state.generations?.[node] ?? 0; generation >= 0; generation--) {
+        const generations = { [node]: generation }
+        jobs.push([job.partition, jobId({ ...found, state: { ...state, generations } }, node)])
+      }
+    }
+    for (const [partition, ids] of grouped(jobs))
+      for (let i = 0; i < ids.length; i += TOGETHER)
+        await store.alter(partition, ids.slice(i, i + TOGETHER), { kind: 'remove' })
+    return flows
+  }
+
+  /** The results that nodes refer to, by node. */
+  async #resultsFor(
+    found: KeptFlow,
+    starts: readonly number[],
+  ): Promise<ReadonlyMap<number, string | undefined>> {
+    const refs = starts.flatMap((node) => found.definition.nodes[node]!.refs ?? [])
+    if (refs.length === 0) return new Map()
+    const ends = await this.#parts.records.ends(found, [...new Set(refs.map(({ node }) => node))])
+    return new Map(ends.map(({ node, result }) => [node, result]))
+  }
+
+  /** Cancels nodes that came after all were asked to end, and those whose key nobody has known for too long. */
+  async #checkPresent(found: KeptFlow, present: readonly number[]): Promise<void> {
+    const { store, control } = this.#parts
+    const { home, id, definition, state, at } = found
+    const { ending, unknown: before = {} } = state
+    const cancel = (node: number, why: Parameters<typeof cancelFor>[0]) =>
+      store.alter(definition.nodes[node]!.job!.partition, [jobId(found, node)], cancelFor(why))
+    if (ending?.isAsked) for (const node of present) await cancel(node, ending)
+    if (this.#keys === undefined || present.length === 0) return
+    const known = await this.#keys()
+    const keyOf = (node: number) => definition.nodes[node]!.job!.job.key
+    const unknown = [...new Set(present.map(keyOf))].filter((key) => !known.has(key))
+    for (const node of present) {
+      const key = keyOf(node)
+      const isLong = at - (before[key] ?? at) >= UNKNOWN_AFTER
+      if (unknown.includes(key) && isLong)
+        await cancel(node, { reason: 'lost', because: `no living worker has known the key ${key} for a day` })
+    }
+    if (unknown.length === Object.keys(before).length && unknown.every((key) => key in before)) return
+    const since = Object.fromEntries(unknown.map((key) => [key, before[key] ?? at]))
+    await control.change({ home, flow: id }, ({ state }) => ({
+      state: { ...state, unknown: unknown.length === 0 ? undefined : since },
+    }))
+  }
+
+  async #checkFlow(found: KeptFlow, node: number, place: FlowPlace): Promise<void> {
+    const { records, control } = this.#parts
+    const { ending } = found.state
+    const child = await records.get(place)
+    const isAsStarted = child?.definition.parent?.index === jobIndex(found.state, node)
+    if (child === undefined || !isAsStarted) await this.startFlow(found, node)
+    else if (child.state.phase === 'ended') await this.tell(child)
+    else if (ending?.isAsked) await control.cancel(place, ending.reason, ending.because)
+  }
+}
+
+/** The id of the job of a node that has started. */
+function jobId({ id, home, state }: Pick<KeptFlow, 'id' | 'home' | 'state'>, node: number): string {
+  return memberId({ flow: id, home, index: jobIndex(state, node) })
+}
+
+/** By number. */
+export function startedNodes({ nodes }: FlowState): number[] {
+  return [...nodes].flatMap((letter, node) => (letter === 's' ? [node] : []))
+}

@@ -1,0 +1,143 @@
+/**
+ * Flows as their homes keep them: reads them, and notes how their nodes and members have ended.
+ */
+import { JobsError } from '../model/errors.ts'
+import type { EndReason, FlowDefinition, FlowPlace, FlowState } from '../model/flow.ts'
+import { NODES, nodeOf } from '../model/flow.ts'
+import {
+  type Crowd,
+  type KeptEnd,
+  MAX_ITEMS,
+  type MemberEnd,
+  type Store,
+  type StoredFlow,
+} from '../store/contract/store.ts'
+import { type FlowView, jobIndex } from './advance.ts'
+
+/** Definitions that are kept parsed. */
+const DEFINITIONS = 100
+/** Ends of nodes that are remembered, and the characters of a result that is too large for it. */
+const ENDS = 1_000
+const LARGE = 4_096
+
+/** A flow as it was read. */
+export interface KeptFlow extends FlowView {
+  home: string
+  id: string
+  rev: number
+  news: KeptEnd[]
+}
+
+/** What somebody changes of a flow. */
+export interface FlowChange {
+  state: FlowState
+  definition?: FlowDefinition
+  crowd?: Pick<Crowd, 'reserved' | 'size'> | undefined
+  /** Ends of nodes that are news for it. */
+  ends?: readonly KeptEnd[]
+}
+
+/** How a node ended. */
+export type NodeEnd = KeptEnd & { node: number }
+
+/** Milliseconds until a flow or schedule of a home is due; undefined if none will be. */
+export type DueIn = number | undefined
+
+/** What `flow-book.ts` does for the parts of a flow. */
+export interface FlowControl {
+  start(place: FlowPlace, definition: FlowDefinition, filling?: number): Promise<boolean>
+  change(place: FlowPlace, change: (found: KeptFlow) => FlowChange | undefined): Promise<boolean | undefined>
+  cancel(place: FlowPlace, reason?: EndReason, because?: string): Promise<boolean | undefined>
+}
+
+export class FlowRecords {
+  readonly #store: Store
+  /** Definitions that were read lately, by flow. */
+  readonly #definitions = new Map<string, { text: string; definition: FlowDefinition }>()
+
+  /** Ends of nodes that this process has brought lately. */
+  readonly #ends = new Map<string, KeptEnd>()
+
+  constructor(store: Store) {
+    this.#store = store
+  }
+
+  /** @throws STORE_DAMAGED */
+  async get({ home, flow }: FlowPlace): Promise<KeptFlow | undefined> {
+    const { at, found } = await this.#store.flows.get(home, flow)
+    return found && this.parse(home, found, at)
+  }
+
+  /** @throws STORE_DAMAGED */
+  parse(home: string, { id, rev, definition, state, news, crowd }: StoredFlow, at: number): KeptFlow {
+    try {
+      return {
+        home,
+        id,
+        rev,
+        definition: this.#definition(id, definition),
+        state: JSON.parse(state),
+        news,
+        crowd,
+        at,
+      }
+    } catch (cause) {
+      throw new JobsError('STORE_DAMAGED', `The flow ${id} in ${home} is not readable`, { cause })
+    }
+  }
+
+  /** Notes how nodes and members have ended. @returns when the next of the home is due */
+  async apply(home: string, ends: readonly MemberEnd[]): Promise<DueIn> {
+    for (const end of ends) if (end.index >= NODES) this.#remember(home, end)
+    let next: DueIn
+    for (let i = 0; i < ends.length; i += MAX_ITEMS)
+      next = (await this.#store.flows.apply(home, ends.slice(i, i + MAX_ITEMS))).nextTick
+    return next
+  }
+
+  /** How nodes ended, with their results. Those that have not are left out. */
+  async ends(found: KeptFlow, nodes: readonly number[]): Promise<NodeEnd[]> {
+    const { home, id, state } = found
+    const all: NodeEnd[] = []
+    let left: number[] = []
+    for (const node of nodes) {
+      const index = jobIndex(state, node)
+      const known = this.#ends.get(nameOf(home, id, index))
+      if (known === undefined) left.push(index)
+      else all.push({ ...known, node })
+    }
+    while (left.length > 0) {
+      const some = await this.#store.flows.ends(home, id, left.slice(0, MAX_ITEMS))
+      if (some.length === 0) left = left.slice(MAX_ITEMS)
+      else {
+        all.push(...some.map((end) => ({ ...end, node: nodeOf(end.index)!.node })))
+        const last = left.indexOf(some.at(-1)!.index)
+        left = left.slice(last + 1)
+      }
+    }
+    return all
+  }
+
+  /** Mostly the worker that brings the end of a node starts the next one, which may refer to its result. */
+  #remember(home: string, { flow, ...end }: MemberEnd): void {
+    // Of a node that failed, another end may come.
+    if (end.state !== 'completed' || (end.result?.length ?? 0) > LARGE) return
+    if (this.#ends.size >= ENDS) this.#ends.delete(this.#ends.keys().next().value!)
+    this.#ends.set(nameOf(home, flow, end.index), end)
+  }
+
+  #definition(id: string, text: string): FlowDefinition {
+    const known = this.#definitions.get(id)
+    if (known?.text === text) return known.definition
+    const definition = JSON.parse(text) as FlowDefinition
+    this.#definitions.delete(id)
+    if (this.#definitions.size >= DEFINITIONS)
+      this.#definitions.delete(this.#definitions.keys().next().value!)
+    this.#definitions.set(id, { text, definition })
+    return definition
+  }
+}
+
+function nameOf(home: string, flow: string, index: number): string {
+  return `${flow}.${home}:${index}`
+}

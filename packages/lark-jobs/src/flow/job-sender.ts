@@ -1,0 +1,60 @@
+/**
+ * Queues the jobs of flows in other partitions than the home. Their ids say which job it is, so it may be sent again: a job
+ * that is there already counts as queued.
+ */
+import { newNonce } from '../model/id.ts'
+import type { NewJob } from '../model/record.ts'
+import { type Bound, type Enqueued, MAX_BYTES, MAX_ITEMS, type Store } from '../store/contract/store.ts'
+
+/** A caller has one call under way in a partition. */
+interface Line {
+  number: number
+  last: Promise<unknown>
+}
+
+export class JobSender {
+  readonly #store: Store
+  readonly #boundOf: (partition: string) => Bound | undefined
+  readonly #caller = `flow-${newNonce()}`
+  readonly #lines = new Map<string, Line>()
+
+  constructor(store: Store, boundOf: (partition: string) => Bound | undefined) {
+    this.#store = store
+    this.#boundOf = boundOf
+  }
+
+  /** @returns one answer for each job, in their order */
+  async send(partition: string, jobs: readonly NewJob[]): Promise<Enqueued[]> {
+    const answers: Enqueued[] = []
+    for (const some of chunksOf(jobs)) answers.push(...(await this.#call(partition, some)))
+    return answers
+  }
+
+  #call(partition: string, jobs: readonly NewJob[]): Promise<Enqueued[]> {
+    const line = this.#lines.get(partition) ?? { number: 0, last: Promise.resolve() }
+    this.#lines.set(partition, line)
+    const call = line.last.then(() => {
+      const bound = this.#boundOf(partition)
+      return this.#store.enqueue(partition, { caller: this.#caller, number: ++line.number, bound }, jobs)
+    })
+    line.last = call.catch(() => {})
+    return call
+  }
+}
+
+/** Cuts jobs into lists that each fit in one call. */
+function* chunksOf(jobs: readonly NewJob[]): Generator<NewJob[]> {
+  let chunk: NewJob[] = []
+  let bytes = 0
+  for (const job of jobs) {
+    const size = Buffer.byteLength(job.payload)
+    if (chunk.length === MAX_ITEMS || (chunk.length > 0 && bytes + size > MAX_BYTES)) {
+      yield chunk
+      chunk = []
+      bytes = 0
+    }
+    chunk.push(job)
+    bytes += size
+  }
+  if (chunk.length > 0) yield chunk
+}

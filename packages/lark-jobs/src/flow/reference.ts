@@ -1,0 +1,58 @@
+/**
+ * References: parts of the payload of a node that are taken from the results of others when the node starts.
+ */
+import { JobsError } from '../model/errors.ts'
+import type { Path, Reference } from '../model/flow.ts'
+import { MAX_PAYLOAD } from '../model/payload.ts'
+
+/**
+ * The payload of a node, as JSON text.
+ *
+ * @param payload as it was dispatched
+ * @param results JSON texts, by node; absent for a node without a result
+ * @returns an error if it is too large
+ */
+export function payloadOf(
+  payload: string,
+  refs: readonly Reference[],
+  results: ReadonlyMap<number, string | undefined>,
+): string | JobsError {
+  const values = new Map<number, unknown>()
+  const resultOf = (node: number) => {
+    const text = results.get(node)
+    if (!values.has(node)) values.set(node, text === undefined ? undefined : JSON.parse(text))
+    return values.get(node)
+  }
+  const whole = { payload: payload === '' ? undefined : JSON.parse(payload) }
+  for (const { at, node, path } of refs) put(whole, ['payload', ...at], valueAt(resultOf(node), path))
+  // Spaces at the end say which version of the class wrote it (`options/payload-rules.ts`).
+  const version = payload.slice(payload.trimEnd().length)
+  const text = (JSON.stringify(whole.payload) ?? '') + version
+  const bytes = Buffer.byteLength(text)
+  if (bytes <= MAX_PAYLOAD) return text
+  return new JobsError(
+    'PAYLOAD_TOO_LARGE',
+    `With the results that it refers to, the payload has ${bytes} bytes, the limit is ${MAX_PAYLOAD}`,
+  )
+}
+
+/** @returns undefined if there is no such place */
+export function valueAt(value: unknown, path: Path): unknown {
+  let at = value
+  for (const step of path) {
+    if (typeof at !== 'object' || at === null || !Object.hasOwn(at, step)) return undefined
+    at = (at as Record<string | number, unknown>)[step]
+  }
+  return at
+}
+
+/** The place exists: it held something in place of the value. A value that is not there is left out; from a list, it is null. */
+function put(value: object, path: Path, part: unknown): void {
+  const last = path.at(-1)!
+  const around = path
+    .slice(0, -1)
+    .reduce<unknown>((at, step) => (at as Record<string | number, unknown>)[step], value)
+  const holder = around as Record<string | number, unknown>
+  if (part === undefined && !Array.isArray(holder)) delete holder[last]
+  else holder[last] = part ?? null
+}

@@ -1,0 +1,31 @@
+/**
+ * The result of a flow: of a chain that of its last step, of a workflow those of its nodes by name, of a batch what is
+ * counted. JSON text.
+ */
+import { MAX_PAYLOAD } from '../model/payload.ts'
+import type { KeptEnd } from '../store/contract/store.ts'
+import type { FlowView } from './advance.ts'
+
+/**
+ * @param endsOf how nodes ended
+ * @returns undefined if it has none, or if it is too large to be handed on
+ */
+export async function flowResult(
+  { definition, crowd }: Pick<FlowView, 'definition' | 'crowd'>,
+  endsOf: (nodes: number[]) => Promise<(KeptEnd & { node: number })[]>,
+): Promise<string | undefined> {
+  if (definition.kind === 'batch') {
+    const { completed, failed } = crowd
+    return JSON.stringify({ total: crowd.size ?? crowd.reserved, completed, failed })
+  }
+  const steps = definition.nodes.flatMap(({ on, name }, node) => (on === undefined ? [{ node, name }] : []))
+  if (definition.kind === 'chain') return (await endsOf(steps.slice(-1).map(({ node }) => node)))[0]?.result
+  const ends = await endsOf(steps.map(({ node }) => node))
+  const results = new Map(ends.map(({ node, result }) => [node, result]))
+  const members = steps.flatMap(({ node, name }) => {
+    const result = results.get(node)
+    return result === undefined ? [] : [`${JSON.stringify(name)}:${result}`]
+  })
+  const text = `{${members.join(',')}}`
+  return Buffer.byteLength(text) > MAX_PAYLOAD ? undefined : text
+}

@@ -1,0 +1,193 @@
+/**
+ * What is stored of a flow: a chain, a batch or a workflow. Both texts are JSON, and no store reads them. The
+ * definition says what the flow consists of, and changes only when somebody adds to it. The state says how far it is,
+ * and is written by `flow/advance.ts` alone.
+ *
+ * A flow has nodes, and a batch has members besides. A node starts when what it waits for has ended. Each is a job, or a flow of
+ * its own. The callbacks of a flow are nodes too: they start when the others have ended. The members of a batch
+ * are jobs that wait for nothing, and there may be a million of them, so the store only counts them.
+ *
+ * The id of a job in a flow says which flow, and which node or member (`effect.ts`): members are numbered from 0, and
+ * nodes from `NODES`. A node that starts again has the number of its next generation, so that it is another job.
+ */
+import type { EndedState, NewJob } from './record.ts'
+
+export type FlowKind = 'chain' | 'batch' | 'workflow'
+
+/** The most nodes of a flow, callbacks included. */
+export const MAX_NODES = 10_000
+/** The number of the first node: the numbers below are those of members. */
+export const NODES = 90_000_000
+/** How often a node may start: each start again is a new generation. */
+export const MAX_GENERATIONS = 999
+/** The most characters of the id of a flow. */
+export const MAX_FLOW_ID = 40
+/** The most bytes of a definition. */
+export const MAX_DEFINITION = 4_194_304
+
+/** The number of a node in the id of its job. */
+export function indexOf(node: number, generation: number): number {
+  return NODES + generation * MAX_NODES + node
+}
+
+/** The node and the generation that a number names; undefined for the number of a member. */
+export function nodeOf(index: number): { node: number; generation: number } | undefined {
+  if (index < NODES) return undefined
+  return { node: (index - NODES) % MAX_NODES, generation: Math.floor((index - NODES) / MAX_NODES) }
+}
+
+/** Where a flow is: its id, and the partition that keeps it. */
+export interface FlowPlace {
+  flow: string
+  home: string
+}
+
+/** The node of another flow that this flow is. `index`: with its generation, as in the id of a job. */
+export interface FlowParent extends FlowPlace {
+  index: number
+}
+
+/** A place in a payload, or in a result: the names of properties and the indices of lists on the way there. */
+export type Path = readonly (string | number)[]
+
+/** A part of the payload of a node that is known when the node starts: it is taken from the result of another node. */
+export interface Reference {
+  /** Where in the payload; empty: the payload itself. */
+  at: Path
+  /** Whose result. */
+  node: number
+  /** Where in the result; empty: the result itself. A place that is not there is left out of the payload. */
+  path: Path
+}
+
+/** What becomes of a node if one that it waits for has ended otherwise than completed: it ends too (default), runs, or fails. */
+export type IfFailed = 'skip' | 'run' | 'fail'
+
+/** A job that is not queued yet. Group, lock, limiter and partition are decided when the flow is dispatched. */
+export interface FlowJob {
+  partition: string
+  job: Omit<NewJob, 'id'>
+}
+
+export interface NodeDefinition {
+  /** For people. No two nodes of a flow have the same name. */
+  name: string
+  /** The nodes that it waits for, by number, all smaller than its own. */
+  after: number[]
+  /** Default `skip`. */
+  ifFailed?: Exclude<IfFailed, 'skip'>
+  /** A callback: it starts when the flow has ended in this way. `failed`: also when its deadline has passed. */
+  on?: 'completed' | 'failed' | 'ended'
+  refs?: Reference[]
+  /** Either a job … */
+  job?: FlowJob
+  /** … or a flow. `home`: the partition that will keep it. `members`: the jobs of a batch. */
+  flow?: { home: string; definition: FlowDefinition; members?: FlowJob[] }
+}
+
+export interface FlowDefinition {
+  kind: FlowKind
+  name?: string
+  tags?: string[]
+  /** Of a batch: how many members may fail; absent: any number. */
+  allowed?: number
+  /** Milliseconds after its dispatch in which it must end. */
+  within?: number
+  /** Milliseconds for which it is kept when it has ended, by how it has. */
+  keep: Record<EndedState, number>
+  parent?: FlowParent
+  /** Callbacks are among them, wherever. */
+  nodes: NodeDefinition[]
+}
+
+/**
+ * Why a node or a flow ended otherwise than completed: the reasons of jobs, and
+ *
+ *   skipped   a node that it waits for has ended otherwise than completed
+ *   rejected  the job was not queued: a lock was taken, or its queue was full
+ *   lost      the store has lost it, or no living worker has known its key for too long
+ *   deadline  the flow has not ended in time
+ *   abandoned the process that filled the batch has died
+ */
+export type EndReason = string
+
+/**
+ * How far a node is.
+ *
+ *   b  blocked: it has not started
+ *   s  started
+ *   c  completed
+ *   f  failed
+ *   x  cancelled
+ *   -  a callback that does not start
+ */
+export type NodeState = 'b' | 's' | 'c' | 'f' | 'x' | '-'
+
+/** A run of members: those from this number on are in this partition. */
+export type Fill = [from: number, partition: string]
+
+export interface FlowState {
+  /**
+   *   filling  its dispatcher adds members
+   *   open     nodes and members run
+   *   ended    it has ended, and `end` says how. Its callbacks may still run
+   */
+  phase: 'filling' | 'open' | 'ended'
+  /** When it was dispatched, by the store's clock. */
+  at: number
+  /** By then it must have ended. */
+  deadline?: number | undefined
+  /** Until when the dispatcher must have said that it still fills. */
+  fillsUntil?: number | undefined
+  /** Of a batch, in ascending order. */
+  fills?: Fill[]
+  /** When members were last added. A member that the store does not know may still be on its way. */
+  filledAt?: number | undefined
+  /** One letter for each node. */
+  nodes: string
+  /** The generation of each node that was started again. */
+  generations?: Record<number, number>
+  /** Since when each started node is started. */
+  since?: Record<number, number>
+  /** Why nodes ended otherwise than completed. */
+  reasons?: Record<number, EndReason>
+  /** Of each node that ended because of another: which. */
+  causes?: Record<number, number>
+  /** The ids of nodes that are flows and were started. */
+  flows?: Record<number, string>
+  ending?: FlowEnding | undefined
+  /** Failed members are started again: up to this one that is done. */
+  retriesAfter?: number | undefined
+  end?: FlowEnd | undefined
+  /** The parent has heard of the end. */
+  isTold?: boolean | undefined
+  /** Milliseconds between the last two looks at what became of those that it waits for. */
+  pause: number
+  /** When it looks again. */
+  checkAt: number
+  /** How many members had ended at the last look. */
+  seen?: number | undefined
+  /** Since when no living worker has known a key of started nodes, as far as somebody looked. */
+  unknown?: Record<string, number> | undefined
+}
+
+/** The flow ends early: nothing starts any more, and what runs is asked to end. */
+export interface FlowEnding {
+  state: 'failed' | 'cancelled'
+  reason: EndReason
+  /** For people. */
+  because?: string
+  /** Up to this member all are asked; absent: nobody is. */
+  askedUpTo?: number
+  /** All are asked. */
+  isAsked?: boolean
+}
+
+export interface FlowEnd {
+  state: EndedState
+  at: number
+  reason?: EndReason
+  because?: string
+  /** The node that failed first, by number. */
+  node?: number
+}

@@ -1,0 +1,30 @@
+/**
+ * The result of a node in a flow that is being built: it stands for what `handle` will return. `dispatch/open-result.ts`
+ * makes it, and its type is that of the result. So the payload of another node can have it wherever it takes that type.
+ * Outside of the payloads of its flow it is refused.
+ */
+import type { Path } from './flow.ts'
+
+/** Where every copy of this package finds what an open result stands for. */
+export const openResult = Symbol.for('s18i.lark.jobs.open-result')
+
+export interface OpenResult {
+  /** The flow that is being built. */
+  scope: object
+  /** By number. */
+  node: number
+  /** The name of the node, for people. */
+  name: string
+  path: Path
+}
+
+/** What a value stands for; undefined for every other value. */
+export function openResultOf(value: unknown): OpenResult | undefined {
+  return typeof value === 'function' ? (value as { [openResult]?: OpenResult })[openResult] : undefined
+}
+
+/** `result.receipts[0].url of Charge` */
+export function wordsOf({ name, path }: OpenResult): string {
+  const parts = path.map((part) => (typeof part === 'number' ? `[${part}]` : `.${part}`))
+  return `result${parts.join('')} of ${name}`
+}

@@ -1,0 +1,71 @@
+/**
+ * What people do to flows: cancel, and retry.
+ */
+import { FlowBook } from '../flow/flow-book.ts'
+import { keptBecause } from '../model/because.ts'
+import type { FlowPlace } from '../model/flow.ts'
+import { queueOf } from '../model/partition.ts'
+import type { OptionsOf } from '../options/schema.ts'
+import type { Bound } from '../store/contract/store.ts'
+import { because, checkFilter, conditions } from './filter.ts'
+import { checkNamed, type FlowNamed, flowNotFound, locateFlow, placeEntries } from './flow-finding.ts'
+import type { OpenFlows } from './flow-info.ts'
+
+const cancelConditions = conditions({
+  ...placeEntries,
+  /** Why, for people: the first 200 characters are kept with the flow and its jobs. */
+  because,
+})
+
+export interface CancelFlowOptions extends OptionsOf<typeof cancelConditions.entries> {}
+
+const retryConditions = conditions(placeEntries)
+
+export interface RetryFlowOptions extends OptionsOf<typeof retryConditions.entries> {}
+
+/** @throws FLOW_INVALID, FILTER_INVALID */
+export function checkCancelFlow(which: unknown, options: unknown): void {
+  checkNamed('cancel()', which)
+  checkFilter('flows.cancel()', options, cancelConditions, { whole: 'the second argument' })
+}
+
+/** @throws FLOW_INVALID, FILTER_INVALID */
+export function checkRetryFlow(which: unknown, options: unknown): void {
+  checkNamed('retry()', which)
+  checkFilter('flows.retry()', options, retryConditions, { whole: 'the second argument' })
+}
+
+/** @throws FLOW_NOT_FOUND, FLOW_ID_AMBIGUOUS, UNKNOWN_QUEUE */
+export async function cancelFlow(
+  open: OpenFlows,
+  which: FlowNamed,
+  { queue, because }: CancelFlowOptions,
+): Promise<boolean> {
+  const place = await placed(open, which, queue)
+  const isChanged = await bookOf(open).cancel(place, 'user', keptBecause(because))
+  if (isChanged === undefined) throw flowNotFound(which)
+  return isChanged
+}
+
+/** @throws FLOW_NOT_FOUND, FLOW_ID_AMBIGUOUS, UNKNOWN_QUEUE */
+export async function retryFlow(
+  open: OpenFlows,
+  which: FlowNamed,
+  { queue }: RetryFlowOptions,
+): Promise<boolean> {
+  const isChanged = await bookOf(open).retry(await placed(open, which, queue))
+  if (isChanged === undefined) throw flowNotFound(which)
+  return isChanged
+}
+
+async function placed(open: OpenFlows, which: FlowNamed, queue?: string): Promise<FlowPlace> {
+  if (typeof which === 'object') return { flow: which.id, home: which.home }
+  const found = await locateFlow(open, which, queue)
+  if (found === undefined) throw flowNotFound(which)
+  return { flow: found.id, home: found.home }
+}
+
+function bookOf({ store, settings }: OpenFlows): FlowBook {
+  const boundOf = (partition: string): Bound | undefined => settings.bounds.get(queueOf(partition))
+  return new FlowBook({ store, boundOf })
+}

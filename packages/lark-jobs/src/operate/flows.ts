@@ -1,0 +1,106 @@
+/**
+ * The flows of a store: look, cancel, retry. What it does is in `flow-finding.ts` and `flow-changes.ts`, which are loaded
+ * with the first call: most processes only dispatch.
+ */
+import type { Flags } from './filter.ts'
+import type { CancelFlowOptions, RetryFlowOptions } from './flow-changes.ts'
+import type { FindFlowOptions, FlowFilter, FlowNamed, FlowOfJob, GetFlowOptions } from './flow-finding.ts'
+import type { FlowInfo, OpenFlows } from './flow-info.ts'
+import type { FlowRef } from './flow-parts.ts'
+
+/**
+ * Looks at the flows of a store and changes them; `operate().flows` is such an object. A call takes the id of a flow, or an
+ * object with its `id` and its `home`, such as a `FlowInfo`: then nothing has to be searched.
+ */
+export class FlowOperations {
+  readonly #open: () => Promise<OpenFlows>
+  readonly #names: Flags | undefined
+
+  /** @internal */
+  constructor(open: () => Promise<OpenFlows>, names?: Flags) {
+    this.#open = open
+    this.#names = names
+  }
+
+  /**
+   * Where the flow with this id is kept; undefined if there is none.
+   *
+   * @param options `queue`: looks only there
+   * @throws FLOW_INVALID for a value that cannot be an id; FLOW_ID_AMBIGUOUS, FILTER_INVALID, UNKNOWN_QUEUE
+   */
+  async find(id: string, options: FindFlowOptions = {}): Promise<FlowRef | undefined> {
+    const { checkFindFlow, locateFlow } = await import('./flow-finding.ts')
+    checkFindFlow(id, options)
+    const found = await locateFlow(await this.#open(), id, options.queue)
+    return found && { id: found.id, home: found.home }
+  }
+
+  /**
+   * A flow with its nodes; undefined if there is none, or if it was kept for long enough after its end.
+   *
+   * @param options `nodes: false` leaves the nodes out. `failures`: of a batch, how many of the members to tell that did not
+   * complete. `queue`: looks only there
+   * @throws FLOW_INVALID, FLOW_ID_AMBIGUOUS, FILTER_INVALID, UNKNOWN_QUEUE, STORE_DAMAGED
+   * @example const { state, counts, nodes } = (await operate().flows.get('order-77'))!
+   */
+  async get(which: FlowNamed, options: GetFlowOptions = {}): Promise<FlowInfo | undefined> {
+    const { checkGetFlow, getFlow } = await import('./flow-finding.ts')
+    checkGetFlow(which, options)
+    return getFlow(await this.#open(), which, options)
+  }
+
+  /**
+   * The flows that meet all conditions of a filter, the last dispatched first, without their nodes. Flows that are nodes of
+   * others are left out unless `nested` is true. It reads flows until it has found enough: a filter that few flows meet
+   * reads all that are kept.
+   *
+   * @throws FILTER_INVALID, UNKNOWN_QUEUE, STORE_DAMAGED
+   * @example const failed = await operate().flows.list({ state: 'failed', since: '1h' })
+   */
+  async list(filter: FlowFilter = {}): Promise<FlowInfo[]> {
+    const { checkFlows, listFlows } = await import('./flow-finding.ts')
+    checkFlows(filter, this.#names)
+    return listFlows(await this.#open(), filter)
+  }
+
+  /**
+   * The flow of a job, and which node or member of it the job is; undefined if the job is in none, or if the flow is not
+   * kept any more.
+   *
+   * @throws JOB_ID_INVALID, STORE_DAMAGED
+   */
+  async ofJob(id: string): Promise<FlowOfJob | undefined> {
+    const { readId } = await import('../model/id.ts')
+    const { flowOfJob } = await import('./flow-finding.ts')
+    return flowOfJob(await this.#open(), readId(id))
+  }
+
+  /**
+   * Cancels a flow: nodes that have not started never do, jobs that do not run end at once, and the `signal` of those that
+   * run is aborted. It has ended when all of them have. If this process dies meanwhile, a worker goes on with it.
+   *
+   * @param options `because`: why, for people
+   * @returns false if it has ended, or ends already
+   * @throws FLOW_NOT_FOUND, FLOW_INVALID, FLOW_ID_AMBIGUOUS, FILTER_INVALID, UNKNOWN_QUEUE
+   * @example await operate().flows.cancel('order-77', { because: 'the order was returned' })
+   */
+  async cancel(which: FlowNamed, options: CancelFlowOptions = {}): Promise<boolean> {
+    const { cancelFlow, checkCancelFlow } = await import('./flow-changes.ts')
+    checkCancelFlow(which, options)
+    return cancelFlow(await this.#open(), which, options)
+  }
+
+  /**
+   * Starts again what did not complete: nodes that failed or were cancelled, those that were skipped because of them, and
+   * members that failed. Results of the others are kept. Callbacks are due again when the flow has ended again.
+   *
+   * @returns false if there is nothing to start again: all has completed, waits or runs
+   * @throws FLOW_NOT_FOUND, FLOW_INVALID, FLOW_ID_AMBIGUOUS, FILTER_INVALID, UNKNOWN_QUEUE
+   * @example await operate().flows.retry('order-77')
+   */
+  async retry(which: FlowNamed, options: RetryFlowOptions = {}): Promise<boolean> {
+    const { checkRetryFlow, retryFlow } = await import('./flow-changes.ts')
+    checkRetryFlow(which, options)
+    return retryFlow(await this.#open(), which, options)
+  }
+}

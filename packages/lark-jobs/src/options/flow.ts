@@ -1,0 +1,57 @@
+/**
+ * What may be said of a flow, and of a node of a workflow.
+ */
+import { type Duration, milliseconds } from '../model/duration.ts'
+import { type IfFailed, MAX_FLOW_ID } from '../model/flow.ts'
+import { duration, isText, Option, oneOf, option, type Read, Schema, whole } from './schema.ts'
+import { isTags, tagsForm } from './tags.ts'
+
+/** The most characters of the name of a flow or of a node. */
+const MAX_NAME = 100
+const nameForm = `a text of 1 to ${MAX_NAME} characters, without control characters`
+
+function isName(value: unknown): boolean {
+  return isText(value) && value.length <= MAX_NAME && !/\p{C}/u.test(value)
+}
+
+/** Milliseconds; 0 for `false`. */
+const age = new Option<Duration | false, number>("false, or an age such as '7d', above 0", (value) =>
+  value === false ? 0 : milliseconds(value) || undefined,
+)
+
+const keepEntries = {
+  /** A flow that completed. */
+  completed: age,
+  /** A flow that failed. */
+  failed: age,
+  /** A flow that was cancelled. */
+  cancelled: age,
+}
+
+export const flowOptions = new Schema('a flow', {
+  name: option<string>(nameForm, isName),
+  id: option<string>(
+    `a text of 1 to ${MAX_FLOW_ID} letters, digits, - and _`,
+    (value) => typeof value === 'string' && isFlowId(value),
+  ),
+  within: duration(),
+  tags: option<readonly string[]>(tagsForm, isTags),
+  keep: new Schema("an object such as { completed: '7d' }", keepEntries),
+  /** Of a batch: how many members may fail. */
+  allowed: option<number | 'any'>(
+    whole(0).right,
+    (value) => value === 'any' || (Number.isInteger(value) && (value as number) >= 0),
+  ),
+})
+
+export type FlowOptions = Read<typeof flowOptions.entries>
+
+/** What a node of a workflow may say, besides what it comes after. */
+export const nodeEntries = {
+  name: option<string>(nameForm, isName),
+  ifFailed: oneOf<IfFailed>(['skip', 'run', 'fail']),
+}
+
+export function isFlowId(value: string): boolean {
+  return value.length <= MAX_FLOW_ID && /^[\w-]+$/.test(value)
+}

@@ -1,0 +1,26 @@
+-- flow-ends: how nodes of a flow ended, and members among the first that did not complete.
+--
+-- KEYS[1]  jobs        HASH id -> record
+-- ARGV[1]  clock, or '' for the server's
+-- ARGV[2]  the flow
+-- ARGV[3…] indices
+-- Returns  { those of the indices that have ended, as far as the answer has room; their ends; their results }
+-- Cost     O(n) for n indices
+-- needs: start
+
+local MAX_BYTES = 1048576
+local indices = { unpack(ARGV, 3) }
+local results, left, found = key('flow-results:' .. ARGV[2]), MAX_BYTES, { {}, {}, {} }
+local has_results = redis.call('EXISTS', results) == 1
+for i, ended in ipairs(#indices > 0 and redis.call('HMGET', key('flow-ends:' .. ARGV[2]), unpack(indices)) or {}) do
+  local size = ended and has_results and redis.call('HSTRLEN', results, indices[i]) or 0
+  local n = #found[1]
+  if ended and left < #ended + size and n > 0 then
+    break
+  elseif ended then
+    left = left - #ended - size
+    found[1][n + 1], found[2][n + 1] = indices[i], ended
+    found[3][n + 1] = size > 0 and redis.call('HGET', results, indices[i])
+  end
+end
+return found

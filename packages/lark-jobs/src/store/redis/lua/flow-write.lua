@@ -1,0 +1,87 @@
+-- flow-write: writes a flow, if it has the number that the writer has read, and queues jobs.
+--
+-- KEYS[1]  jobs        HASH id -> record
+-- ARGV[1]  clock, or '' for the server's
+-- ARGV[2]  by how much the number rises: random
+-- ARGV[3]  the name under which a durable write is remembered (`verbs/durability-wait.ts`), or ''
+-- ARGV[4]  the bound of the partition, as in enqueue.lua, or ''
+-- ARGV[5]  id
+-- ARGV[6]  the number that was read
+-- ARGV[7]  when it is due, or '', or `x` to remove it
+-- ARGV[8]  its state
+-- ARGV[9]  `=` and its definition, or '' to leave it as it is
+-- ARGV[10] how many news the writer has read
+-- ARGV[11] reserved, or '' to leave it as it is
+-- ARGV[12] size, or '' to leave it as it is
+-- ARGV[13] alarm, or '' to leave it as it is
+-- ARGV[14…] its jobs, as in enqueue.lua
+-- Returns  { the new number, 0 if it removed the flow, or '' if it was not written; milliseconds until a schedule or a
+--            flow is due, or -1; the verdicts of the jobs, as enqueue.lua returns them }
+-- Cost     O(log m) among m flows, and what the jobs cost
+-- needs: start, ticks, flows, queue, intake, written
+
+local CALL_MEMORY = 60000
+local id, due = ARGV[5], ARGV[7]
+local flow, news, flags = key('flow:' .. id), key('news:' .. id), ticks().flags_of_ticks()
+local before = ticks().next_tick(flags)
+local rev, called, size, alarm, completed, failed =
+  unpack(redis.call('HMGET', flow, 'rev', 'called', 'size', 'alarm', 'completed', 'failed'))
+-- The number of a damaged flow is 0, so that it can be replaced.
+if (string.match(rev or '', '^%d+$') or '0') ~= ARGV[6] then
+  return { '', before or -1, '' }
+end
+
+-- Whether so many members have ended as this write says for the first time.
+local function is_reached(given, kept, count)
+  return given ~= '' and given ~= kept and count >= tonumber(given)
+end
+
+local function write(number)
+  local fields = { 'rev', number, 'state', ARGV[8], 'lent', '' }
+  for name, given in pairs({ reserved = ARGV[11], size = ARGV[12], alarm = ARGV[13] }) do
+    if given ~= '' then
+      fields[#fields + 1], fields[#fields + 2] = name, given
+    end
+  end
+  if ARGV[9] ~= '' or not rev then
+    fields[#fields + 1], fields[#fields + 2] = 'definition', string.sub(ARGV[9], 2)
+  end
+  redis.call('HSET', flow, unpack(fields))
+  if ARGV[6] == '0' then
+    redis.call('ZADD', key('flow-ids'), string.format('%.0f', now), id)
+  end
+  if ARGV[10] ~= '0' then
+    redis.call('LTRIM', news, ARGV[10], -1)
+  end
+  failed = tonumber(failed or 0)
+  local ended = tonumber(completed or 0) + failed
+  local is_due = called == '1' or is_reached(ARGV[12], size, ended) or is_reached(ARGV[13], alarm, failed)
+    or redis.call('EXISTS', news) == 1
+  if is_due and (due == '' or tonumber(due) > now) then
+    due = string.format('%.0f', now)
+  end
+  if due == '' then
+    redis.call('ZREM', key('flows'), id)
+  else
+    redis.call('ZADD', key('flows'), due, id)
+  end
+end
+
+-- The jobs are first: if foreign data ends the script, the flow is due again, and its jobs are there already.
+local verdicts, rings = '', 0
+if #ARGV > 13 then
+  local batch, max, kept = new_batch(), string.match(ARGV[4], '^b(%d+)|(%d*)$')
+  read_runs(batch, 14, #ARGV)
+  verdicts, rings = queue_all(batch, max, kept)
+end
+-- It rises as that of a schedule (schedule-write.lua).
+local number = due == 'x' and '0' or string.format('%.0f', math.max(tonumber(ARGV[6]), now) + ARGV[2])
+if due == 'x' then
+  flows().remove_flow(id)
+else
+  write(number)
+end
+if ARGV[3] ~= '' then
+  redis.call('SET', key('call:' .. ARGV[3]), '', 'PX', CALL_MEMORY)
+end
+return { number, written(flags, 'flows', before, rings), verdicts }

@@ -1,0 +1,33 @@
+-- reopen: members of a flow that ended otherwise than completed are missing again.
+--
+-- KEYS[1]  jobs        HASH id -> record
+-- ARGV[1]  clock, or '' for the server's
+-- ARGV[2]  the flow
+-- ARGV[3…] indices
+-- Returns  how many
+-- Cost     O(n) for n indices
+-- needs: start
+
+local flow, all, failed = key('flow:' .. ARGV[2]), key('members:' .. ARGV[2]), key('members-failed:' .. ARGV[2])
+local clears, again = {}, {}
+for i = 3, #ARGV do
+  for _, word in ipairs({ 'SET', 'u1', ARGV[i], '0' }) do
+    clears[#clears + 1] = word
+  end
+end
+local has_failed = #clears > 0 and redis.call('EXISTS', failed) == 1
+for i, was_set in ipairs(has_failed and redis.call('BITFIELD', failed, unpack(clears)) or {}) do
+  again[#again + 1] = was_set == 1 and ARGV[i + 2] or nil
+end
+clears = {}
+for _, index in ipairs(again) do
+  for _, word in ipairs({ 'SET', 'u1', index, '0' }) do
+    clears[#clears + 1] = word
+  end
+end
+if #again > 0 then
+  redis.call('BITFIELD', all, unpack(clears))
+  redis.call('HINCRBY', flow, 'failed', -#again)
+  redis.call('HDEL', key('flow-ends:' .. ARGV[2]), unpack(again))
+end
+return #again

@@ -1,0 +1,111 @@
+/**
+ * Which members of a flow have ended, and which of them otherwise than completed: two bits for each.
+ *
+ * `members` has the bits of `PAGE` members in each row, as hexadecimal text, because a change writes the whole row. A
+ * page that is not there has no bit, and `failed` is NULL if no member of the page has failed.
+ */
+import { Buffer } from 'node:buffer'
+import type { Database } from './database.ts'
+
+interface Bits {
+  ended: Buffer
+  failed: Buffer
+  isChanged: boolean
+}
+
+/** Members of one row. */
+const PAGE = 1_024
+
+const find = 'SELECT bits, failed FROM members WHERE flow = ? AND page = ?'
+const keep = 'INSERT OR REPLACE INTO members (flow, page, bits, failed) VALUES (?, ?, ?, ?)'
+const withFailed =
+  'SELECT page FROM members WHERE flow = ? AND page >= ? AND failed IS NOT NULL ORDER BY page'
+const remove = 'DELETE FROM members WHERE flow = ?'
+
+/** The members of a flow as one transaction sees them. */
+export class Members {
+  readonly #database: Database
+  readonly #flow: number
+  readonly #pages = new Map<number, Bits>()
+
+  /** @param flow its number */
+  constructor(database: Database, flow: number) {
+    this.#database = database
+    this.#flow = flow
+  }
+
+  /** How a member has counted; undefined if it is missing. */
+  of(index: number): 'completed' | 'failed' | undefined {
+    const { ended, failed } = this.#pageOf(index)
+    const place = index % PAGE
+    if (!isSet(ended, place)) return undefined
+    return isSet(failed, place) ? 'failed' : 'completed'
+  }
+
+  /** @param as undefined: it is missing again */
+  set(index: number, as: 'completed' | 'failed' | undefined): void {
+    const page = this.#pageOf(index)
+    page.isChanged = true
+    put(page.ended, index % PAGE, as !== undefined)
+    put(page.failed, index % PAGE, as === 'failed')
+  }
+
+  /** The first `most` that are missing, from an index on. */
+  missing(from: number, reserved: number, most: number): number[] {
+    const found: number[] = []
+    for (let index = from; index < reserved && found.length < most; index += 1)
+      if (!isSet(this.#pageOf(index).ended, index % PAGE)) found.push(index)
+    return found
+  }
+
+  /** The first `most` that failed, from an index on. */
+  failed(from: number, most: number): number[] {
+    const found: number[] = []
+    const pages = this.#database.all<{ page: number }>(withFailed, this.#flow, Math.floor(from / PAGE))
+    for (const { page } of pages) {
+      const end = (page + 1) * PAGE
+      for (let index = Math.max(from, page * PAGE); index < end && found.length < most; index += 1)
+        if (isSet(this.#page(page).failed, index % PAGE)) found.push(index)
+    }
+    return found
+  }
+
+  save(): void {
+    for (const [page, { ended, failed, isChanged }] of this.#pages) {
+      if (!isChanged) continue
+      const bits = failed.some((byte) => byte !== 0) ? failed.toString('hex') : null
+      this.#database.run(keep, this.#flow, page, ended.toString('hex'), bits)
+    }
+  }
+
+  static remove(database: Database, flow: number): void {
+    database.run(remove, flow)
+  }
+
+  #pageOf(index: number): Bits {
+    return this.#page(Math.floor(index / PAGE))
+  }
+
+  #page(page: number): Bits {
+    const known = this.#pages.get(page)
+    if (known !== undefined) return known
+    const row = this.#database.get<{ bits: string; failed: string | null }>(find, this.#flow, page)
+    const read = { ended: bitsOf(row?.bits), failed: bitsOf(row?.failed), isChanged: false }
+    this.#pages.set(page, read)
+    return read
+  }
+}
+
+function bitsOf(text: string | null | undefined): Buffer {
+  return text == null ? Buffer.alloc(PAGE / 8) : Buffer.from(text, 'hex')
+}
+
+function isSet(bits: Buffer, place: number): boolean {
+  return (bits[place >> 3]! & (1 << (place & 7))) !== 0
+}
+
+function put(bits: Buffer, place: number, isOn: boolean): void {
+  const bit = 1 << (place & 7)
+  if (isOn) bits[place >> 3]! |= bit
+  else bits[place >> 3]! &= ~bit
+}

@@ -1,0 +1,342 @@
+/**
+ * How flows advance: each rule by itself, and thousands of random flows against an oracle that knows nothing of the steps.
+ */
+import { describe, expect, it } from 'vitest'
+import {
+  advance,
+  begin,
+  endNow,
+  type FlowView,
+  jobIndex,
+  MAX_STARTS,
+  type Step,
+  startAgain,
+} from '../../src/flow/advance.ts'
+import type { FlowDefinition, NodeDefinition } from '../../src/model/flow.ts'
+import type { EndedState } from '../../src/model/record.ts'
+import type { Crowd, KeptEnd } from '../../src/store/contract/store.ts'
+import { Random } from '../conformance/random.ts'
+
+const HOUR = 3_600_000
+const keep = { completed: HOUR, failed: 2 * HOUR, cancelled: HOUR }
+const job = { partition: 'emails', job: { key: 'send', payload: '{}' } }
+
+type Says = Partial<NodeDefinition> & { after?: number[] }
+
+function workflow(nodes: Says[], more: Partial<FlowDefinition> = {}): FlowDefinition {
+  return {
+    kind: 'workflow',
+    keep,
+    nodes: nodes.map((says, i) => ({ name: `n${i}`, after: [], job, ...says })),
+    ...more,
+  }
+}
+
+/** A flow that a test drives: its own store. */
+class Driven {
+  view: FlowView
+  last!: Step
+  started: string[] = []
+
+  constructor(definition: FlowDefinition, crowd?: Partial<Crowd>, filling?: number) {
+    const counts = { reserved: 0, completed: 0, failed: 0, ...crowd }
+    this.view = { definition, state: begin(definition, 1_000, filling), crowd: counts, at: 1_000 }
+    this.go()
+  }
+
+  get state() {
+    return this.view.state
+  }
+
+  /** Takes steps until nothing is due now. */
+  go(news: KeptEnd[] = []): this {
+    this.last = advance(this.view, news)
+    this.view = { ...this.view, state: this.last.state }
+    if (this.last.size !== undefined) this.view.crowd = { ...this.view.crowd, size: this.last.size }
+    this.started.push(
+      ...this.last.starts.map((node) => `${node}.${this.last.state.generations?.[node] ?? 0}`),
+    )
+    if (this.last.next !== undefined && this.last.next <= this.view.at) this.go()
+    return this
+  }
+
+  /** A node that has started ends. */
+  ends(node: number, state: EndedState = 'completed', reason?: string): this {
+    const index = jobIndex(this.state, node)
+    return this.go([{ index, state, at: this.view.at, ...(reason !== undefined && { reason }) }])
+  }
+
+  wait(ms: number): this {
+    this.view = { ...this.view, at: this.view.at + ms }
+    return this.go()
+  }
+}
+
+const chainOf = (n: number, more: Says[] = []) =>
+  workflow([...Array.from({ length: n }, (_, i) => ({ after: i === 0 ? [] : [i - 1] })), ...more])
+
+describe('nodes', () => {
+  it('start when all that they wait for have completed', () => {
+    const flow = new Driven(workflow([{}, {}, { after: [0, 1] }]))
+    expect(flow.started).toEqual(['0.0', '1.0'])
+    expect(flow.ends(1).started).toEqual(['0.0', '1.0'])
+    expect(flow.ends(0).started).toEqual(['0.0', '1.0', '2.0'])
+    expect(flow.ends(2).state).toMatchObject({ phase: 'ended', nodes: 'ccc', end: { state: 'completed' } })
+  })
+
+  it('are skipped when one before them fails, and name the first that failed', () => {
+    const flow = new Driven(chainOf(3)).ends(0, 'failed')
+    expect(flow.state).toMatchObject({
+      nodes: 'fxx',
+      reasons: { 1: 'skipped', 2: 'skipped' },
+      causes: { 1: 0, 2: 0 },
+      end: { state: 'failed', node: 0 },
+    })
+  })
+
+  it('run or fail in spite of it, if their rule says so', () => {
+    const flow = new Driven(workflow([{}, { after: [0], ifFailed: 'run' }, { after: [0], ifFailed: 'fail' }]))
+    flow.ends(0, 'failed')
+    expect(flow.state).toMatchObject({ nodes: 'fsf', causes: { 2: 0 } })
+    expect(flow.ends(1).state.end).toMatchObject({ state: 'failed', node: 0 })
+  })
+
+  it('take care of a failure, if all that wait for it run anyway', () => {
+    const flow = new Driven(workflow([{}, { after: [0], ifFailed: 'run' }])).ends(0, 'failed').ends(1)
+    expect(flow.state.end).toEqual({ state: 'completed', at: 1_000 })
+  })
+
+  it.each(['rejected', 'expired', 'dropped', 'removed', 'lost'])(
+    'fail the flow when one ends as %s',
+    (reason) => {
+      const flow = new Driven(chainOf(2)).ends(0, 'cancelled', reason)
+      expect(flow.state.end).toMatchObject({ state: 'failed', reason, node: 0 })
+    },
+  )
+
+  it('cancel the flow when somebody cancels one', () => {
+    expect(new Driven(chainOf(2)).ends(0, 'cancelled', 'user').state.end).toMatchObject({
+      state: 'cancelled',
+      reason: 'user',
+    })
+  })
+
+  it('count once, and only in their generation', () => {
+    const flow = new Driven(chainOf(2))
+    const index = jobIndex(flow.state, 0)
+    flow.ends(0).go([{ index, state: 'failed', at: 1 }])
+    expect(flow.state.nodes).toBe('cs')
+    flow.ends(1, 'failed')
+    flow.view = { ...flow.view, state: startAgain(flow.view)! }
+    flow.go([{ index: index + 1, state: 'completed', at: 1 }])
+    expect(flow.state.nodes).toBe('cs')
+  })
+
+  it('may end before their start is known: the home has lost its last writes', () => {
+    const flow = new Driven(chainOf(2))
+    flow.view = { ...flow.view, state: begin(flow.view.definition, 1_000) }
+    expect(flow.ends(0).state.nodes).toBe('cs')
+  })
+
+  it('start in bounded steps', () => {
+    const many = workflow(Array.from({ length: MAX_STARTS + 1 }, () => ({})))
+    const first = advance(
+      { definition: many, state: begin(many, 1), crowd: new Driven(many).view.crowd, at: 1 },
+      [],
+    )
+    expect(first.starts).toHaveLength(MAX_STARTS)
+    expect(first.next).toBe(1)
+    expect(new Driven(many).started).toHaveLength(MAX_STARTS + 1)
+  })
+})
+
+describe('callbacks', () => {
+  const on = (which: NodeDefinition['on']) => ({ on: which! })
+  const all = [on('completed'), on('failed'), on('ended')]
+
+  it('start when the flow has ended so', () => {
+    expect(new Driven(chainOf(1, all)).ends(0).started).toEqual(['0.0', '1.0', '3.0'])
+    expect(new Driven(chainOf(1, all)).ends(0, 'failed').started).toEqual(['0.0', '2.0', '3.0'])
+    expect(new Driven(chainOf(1, all)).ends(0, 'cancelled', 'user').started).toEqual(['0.0', '3.0'])
+  })
+
+  it('start at once for a flow without nodes', () => {
+    expect(new Driven(workflow(all)).started).toEqual(['0.0', '2.0'])
+  })
+
+  it('do not change how the flow ended, and are due again after a retry', () => {
+    const flow = new Driven(chainOf(2, all))
+      .ends(1 - 1)
+      .ends(1, 'failed')
+      .ends(3, 'failed')
+      .ends(4)
+    expect(flow.state.end).toMatchObject({ state: 'failed' })
+    flow.view = { ...flow.view, state: startAgain(flow.view)! }
+    flow.go().ends(1)
+    expect(flow.state.end).toMatchObject({ state: 'completed' })
+    expect(flow.started).toEqual(['0.0', '1.0', '3.0', '4.0', '1.1', '2.0', '4.1'])
+  })
+})
+
+describe('a retry', () => {
+  it('starts again what failed, and what was skipped because of it, and keeps the rest', () => {
+    const flow = new Driven(workflow([{}, {}, { after: [1] }, { after: [0] }]))
+      .ends(0)
+      .ends(3)
+      .ends(1, 'failed')
+    flow.view = { ...flow.view, state: startAgain(flow.view)! }
+    expect(flow.go().state).toMatchObject({ phase: 'open', nodes: 'csbc', generations: { 1: 1 } })
+    expect(flow.ends(1).ends(2).state.end).toMatchObject({ state: 'completed' })
+  })
+
+  it('of one node by hand goes on with those after it', () => {
+    const flow = new Driven(chainOf(3)).ends(0, 'failed')
+    expect(flow.ends(0, 'completed').state).toMatchObject({ phase: 'open', nodes: 'csb' })
+  })
+
+  it('is nothing for a flow in which nothing failed', () => {
+    expect(startAgain(new Driven(chainOf(1)).view)).toBeUndefined()
+    expect(startAgain(new Driven(chainOf(1)).ends(0).view)).toBeUndefined()
+  })
+})
+
+describe('a flow that ends early', () => {
+  it('starts nothing more, asks what runs to end, and waits for it', () => {
+    const flow = new Driven(workflow([{}, { after: [0] }]))
+    flow.view = { ...flow.view, state: endNow(flow.view, 'user', 'sold out')! }
+    expect(flow.go().last).toMatchObject({ asks: true, state: { nodes: 'sx', phase: 'open' } })
+    expect(flow.ends(0, 'cancelled', 'user').state.end).toMatchObject({
+      state: 'cancelled',
+      because: 'sold out',
+    })
+    expect(endNow(flow.view, 'user')).toBeUndefined()
+  })
+
+  it('fails at its deadline', () => {
+    const flow = new Driven({ ...chainOf(2), within: 5_000 })
+    expect(flow.wait(5_000).last.asks).toBe(true)
+    expect(flow.ends(0, 'cancelled', 'expired').state.end).toMatchObject({
+      state: 'failed',
+      reason: 'deadline',
+    })
+  })
+})
+
+describe('a batch', () => {
+  const batch = (more: Partial<FlowDefinition> = {}) =>
+    workflow([{ on: 'ended' }], { kind: 'batch', ...more })
+
+  it('ends when all of its members have, and not before it is sealed', () => {
+    const flow = new Driven(batch(), { reserved: 3, completed: 3 }, 10_000)
+    expect(flow.state.phase).toBe('filling')
+    flow.view = {
+      ...flow.view,
+      state: { ...flow.state, phase: 'open' },
+      crowd: { ...flow.view.crowd, size: 3 },
+    }
+    expect(flow.go().state).toMatchObject({ phase: 'ended', end: { state: 'completed' } })
+  })
+
+  it('ends early with one failure more than allowed', () => {
+    const flow = new Driven(batch({ allowed: 1 }), { reserved: 5, size: 5, failed: 1 })
+    expect(flow.last.asks).toBe(false)
+    flow.view.crowd = { ...flow.view.crowd, failed: 2 }
+    expect(flow.go().last.asks).toBe(true)
+    flow.view.crowd = { ...flow.view.crowd, failed: 5 }
+    expect(flow.go().state.end).toMatchObject({ state: 'failed' })
+  })
+
+  it('is given up when its dispatcher says nothing more', () => {
+    const flow = new Driven(batch(), { reserved: 3, completed: 1 }, 10_000)
+    expect(flow.wait(9_000).view.crowd.size).toBe(3)
+    expect(flow.last.asks).toBe(true)
+    flow.view.crowd = { ...flow.view.crowd, failed: 2 }
+    expect(flow.go().state.end).toMatchObject({ state: 'failed', reason: 'abandoned' })
+  })
+
+  it('is looked at only while it is quiet', () => {
+    const flow = new Driven(batch(), { reserved: 9, size: 9 })
+    flow.wait(1_000)
+    for (let i = 1; i < 5; i++) {
+      flow.view.crowd = { ...flow.view.crowd, completed: i }
+      expect(flow.wait(5_000).last.checks).toBe(false)
+    }
+    expect(flow.wait(5_000).last.checks).toBe(true)
+  })
+})
+
+describe('an ended flow', () => {
+  it('is forgotten when it was kept for long enough, but not before its callbacks have ended', () => {
+    const flow = new Driven(chainOf(1, [{ on: 'ended' }])).ends(0)
+    expect(flow.wait(HOUR).last.forgets).toBe(false)
+    expect(flow.ends(1).last.forgets).toBe(true)
+  })
+
+  it('tells its parent before', () => {
+    const flow = new Driven({ ...chainOf(1), parent: { flow: 'p', home: 'h', index: 1 } }).ends(0)
+    expect(flow.last).toMatchObject({ tells: true, forgets: false })
+    flow.view = { ...flow.view, state: { ...flow.state, isTold: true } }
+    expect(flow.go().last).toMatchObject({ tells: false, next: 1_000 + HOUR })
+  })
+})
+
+it('waits twice as long before each look without news, and at most five minutes', () => {
+  const flow = new Driven(chainOf(2))
+  const waits: number[] = []
+  for (let i = 0; i < 12; i++) {
+    const ms = flow.last.next! - flow.view.at
+    flow.wait(flow.state.checkAt - flow.view.at)
+    waits.push(flow.state.pause)
+    expect(ms).toBeGreaterThan(0)
+    expect(flow.last.checks).toBe(true)
+  }
+  expect(waits).toEqual([2, 4, 8, 16, 32, 64, 128, 256, 300, 300, 300, 300].map((s) => s * 1_000))
+})
+
+describe('random flows', () => {
+  /** How each node of a flow ends, without steps: by what happens to those that start. */
+  function fates(nodes: readonly NodeDefinition[], happens: readonly EndedState[]): string {
+    const letters: string[] = []
+    for (const [i, { after, ifFailed }] of nodes.entries()) {
+      const isBad = after.some((each) => letters[each] !== 'c')
+      if (isBad && ifFailed === 'fail') letters.push('f')
+      else if (isBad && ifFailed === undefined) letters.push('x')
+      else letters.push({ completed: 'c', failed: 'f', cancelled: 'x' }[happens[i]!])
+    }
+    return letters.join('')
+  }
+
+  it.each(Array.from({ length: 20 }, (_, i) => i + 1))('end as their rules say: seed %i', (seed) => {
+    const chance = new Random(seed)
+    for (let round = 0; round < 50; round++) {
+      const size = 1 + chance.below(12)
+      const nodes = Array.from({ length: size }, (_, i): Says => {
+        const after = Array.from({ length: i }, (_, each) => each).filter(() => chance.below(3) === 0)
+        const ifFailed = ([undefined, 'run', 'fail'] as const)[chance.below(3)]
+        return { after, ...(ifFailed !== undefined && { ifFailed }) }
+      })
+      const definition = workflow(nodes)
+      const happens = nodes.map(
+        () => (['completed', 'completed', 'failed', 'cancelled'] as const)[chance.below(4)]!,
+      )
+      const flow = new Driven(definition)
+      while (flow.state.phase !== 'ended') {
+        const running = [...flow.state.nodes].flatMap((letter, node) => (letter === 's' ? [node] : []))
+        expect(running.length).toBeGreaterThan(0)
+        const node = running[chance.below(running.length)]!
+        flow.ends(node, happens[node]!)
+      }
+      expect(flow.state.nodes).toBe(fates(definition.nodes, happens))
+      // No node starts twice.
+      expect(new Set(flow.started).size).toBe(flow.started.length)
+      // Whatever is retried until it completes, the flow completes.
+      for (let again = 0; startAgain(flow.view) !== undefined; again++) {
+        expect(again).toBeLessThan(5)
+        flow.view = { ...flow.view, state: startAgain(flow.view)! }
+        flow.go()
+        while (flow.state.phase !== 'ended') flow.ends(flow.state.nodes.indexOf('s'))
+      }
+      expect(flow.state.end!.state).toBe('completed')
+    }
+  })
+})
