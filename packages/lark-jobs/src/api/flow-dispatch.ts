@@ -34,7 +34,7 @@ export async function dispatchOf(jobs: Operated, flow: FlowDraft): Promise<FlowH
     const isNew = await book.start(place, definition, filled && FILLING)
     if (isNew && filled !== undefined) {
       const sender = new JobSender(store, boundOf)
-      await new BatchFill(place, { book, sender, now: (home) => store.now(home) }).fill(filled)
+      await new BatchFill(place, { book, sender, store }).fill(filled)
     }
     return new FlowHandle(jobs, place, isNew)
   } finally {

@@ -39,11 +39,15 @@ export async function readFlow(flow: FlowDraft, nesting = 1): Promise<FlowSpec> 
       part,
     })
   const spec: FlowSpec = { ...options, kind, scope, nodes: [] }
-  for (const { part, ...node } of nodes)
-    spec.nodes.push({ ...node, work: isDraft(part) ? part[drafted] : await readFlow(part, nesting + 1) })
+  for (const { part, ...node } of nodes) spec.nodes.push({ ...node, work: await readPart(part, nesting + 1) })
   if (content.kind === 'batch' && nesting > 1)
     spec.members = await (await BatchMembers.of(content.members)).all()
   return spec
+}
+
+/** What a part of a flow says. @throws the errors of `readFlow` */
+export async function readPart(part: FlowPart, nesting: number): Promise<NodeSpec['work']> {
+  return isDraft(part) ? part[drafted] : readFlow(part, nesting)
 }
 
 async function nodesOf(

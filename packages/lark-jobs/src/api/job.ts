@@ -7,10 +7,12 @@ import type { Signal } from '../model/abort-signal.ts'
 import { type BackoffOption, defaultBackoff } from '../model/backoff.ts'
 import { type Decision, failing, releasing } from '../model/decision.ts'
 import type { Duration } from '../model/duration.ts'
+import { memberOf } from '../model/effect.ts'
 import { encode } from '../model/payload.ts'
 import type { LogLevel } from '../model/record.ts'
 import type { Run } from '../model/run.ts'
 import { tickOf } from '../model/tick.ts'
+import type { Operated } from '../operate/operations.ts'
 import type { ClassSchedule } from '../options/class-schedule.ts'
 import type { GroupBy } from '../options/group.ts'
 import {
@@ -34,6 +36,7 @@ import type { Rejection, Unique } from '../options/unique.ts'
 import { print } from '../run/job-log.ts'
 import { Jobs } from './default-jobs.ts'
 import { Draft } from './draft.ts'
+import { JobFlow } from './job-flow.ts'
 import { dispatchNow, enqueue } from './jobs.ts'
 
 /**
@@ -251,6 +254,17 @@ export abstract class Job {
    */
   get signal(): Signal {
     return this[currentRun]?.signal ?? neverAborted
+  }
+
+  /**
+   * In `handle`, of a job of a chain, a batch or a workflow, and of their callbacks: that flow. Otherwise undefined.
+   *
+   * @example const { counts } = (await this.flow!.status())!
+   */
+  get flow(): JobFlow | undefined {
+    const run = this[currentRun]
+    const member = run?.owner === undefined ? undefined : memberOf(run.id)
+    return member && new JobFlow(run!.owner as Operated, member)
   }
 
   /**

@@ -15,6 +15,8 @@ import { Outboxes } from '../dispatch/outboxes.ts'
 import { Underway } from '../dispatch/underway.ts'
 import { JobsError } from '../model/errors.ts'
 import { readId } from '../model/id.ts'
+import type { FlowFilter } from '../operate/flow-finding.ts'
+import type { FlowInfo } from '../operate/flow-info.ts'
 import { closing, Operations, open, settings, symbolPrefix, watcher } from '../operate/operations.ts'
 import type { WatchedStore, Watcher } from '../operate/watcher.ts'
 import {
@@ -35,7 +37,7 @@ import { type DispatchOptions, KnownJobs, saysOf } from './dispatch-by-key.ts'
 import { Draft, dispatchDrafts, type HandlesOf, isDraft, readDraft } from './draft.ts'
 import { type Evaluations, evaluationsOf } from './evaluations.ts'
 import { dispatchFlow, type FlowDraft, isFlowDraft } from './flow-draft.ts'
-import type { FlowHandle } from './flow-handle.ts'
+import { FlowHandle } from './flow-handle.ts'
 import { JobHandle } from './job-handle.ts'
 import { JobSchedules } from './schedules.ts'
 import type { OpenStore, Origin, SupervisedOptions } from './work.ts'
@@ -221,6 +223,28 @@ export class Jobs extends Operations implements AsyncDisposable {
     return new JobSchedules(this)
   }
 
+  /**
+   * A handle of a flow that was dispatched earlier, perhaps by another process. Nothing checks that there is such a flow.
+   *
+   * @throws FLOW_INVALID for a value that cannot be the id of a flow, with the first call of the handle
+   * @example const progress = await Jobs.flow(request.params.id).progress()
+   */
+  flow<Result = unknown>(id: string): FlowHandle<Result> {
+    return new FlowHandle<Result>(this, { flow: id })
+  }
+
+  /**
+   * The flows that meet all conditions of a filter, the last dispatched first, without their nodes. Default: 100 flows, of
+   * every queue, without those that are nodes of others.
+   *
+   * @throws FILTER_INVALID, UNKNOWN_QUEUE
+   * @example const failed = await Jobs.flows({ state: 'failed', since: '1h' })
+   */
+  async flows(filter: FlowFilter = {}): Promise<FlowInfo[]> {
+    const { FlowOperations } = await import('../operate/flows.ts')
+    return new FlowOperations(() => this[open]()).list(filter)
+  }
+
   /** Queues one job for each payload; see `Job.dispatchMany`. */
   dispatchMany<J extends JobLike>(job: J, payloads: readonly PayloadOf<J>[0][]): Promise<boolean> {
     return this[enqueue](job, payloads)
@@ -379,7 +403,7 @@ export class Jobs extends Operations implements AsyncDisposable {
     const newest = { ...opened, settings: { ...opened.settings, ...this.#configured?.around() } }
     const { jobs } = { jobs: this.#configured?.jobs, ...given }
     const options = { ...given, ...(jobs !== undefined && { jobs }) }
-    const worker = await workerOn(newest, options, supervised)
+    const worker = await workerOn(newest, options, supervised, this)
     const origin = { evaluations, options }
     if (evaluations !== undefined) {
       await Promise.allSettled(before)

@@ -38,12 +38,14 @@ export interface OpenStore {
 /**
  * Makes a worker, and reports what it serves and what is odd about that. The worker is not started.
  *
+ * @param owner the instance of `Jobs` that it belongs to
  * @throws UNKNOWN_QUEUE, JOB_KEY_TAKEN, JOB_INVALID, WORKER_INVALID
  */
 export async function workerOn(
   { settings, place, store, warnings }: OpenStore,
   options: WorkOptions,
   supervised: SupervisedOptions,
+  owner: object,
 ): Promise<Worker> {
   const { queues: named, jobs, report = new PlainReport(), ...rest } = options
   const { queues, strict, words } = serviceOf(settings, named)
@@ -51,7 +53,7 @@ export async function workerOn(
   const { preset = settings.preset, make = settings.make } = options
   const { partitions, bounds, limits, limiters, weights, agings, middleware, hooks } = settings
   const served = { queues, partitions, bounds, limits, limiters, weights, agings, strict }
-  const where = { place, store, registry, report, preset, ...served, middleware, hooks, make }
+  const where = { place, store, registry, report, preset, ...served, middleware, hooks, make, owner }
   const { concurrency = CONCURRENCY } = options
   const isProduction = process.env.NODE_ENV === 'production'
   const odd = misplaced(registry, settings)

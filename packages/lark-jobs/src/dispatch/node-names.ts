@@ -4,8 +4,13 @@
 import { JobsError } from '../model/errors.ts'
 
 export class NodeNames {
-  readonly #taken = new Set<string>()
+  readonly #taken: Set<string>
   readonly #counts = new Map<string, number>()
+
+  /** @param nodes those that are there */
+  constructor(nodes: readonly { name: string }[] = []) {
+    this.#taken = new Set(nodes.map(({ name }) => name))
+  }
 
   /**
    * The name of the next node.

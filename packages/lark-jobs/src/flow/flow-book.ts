@@ -147,19 +147,22 @@ export class FlowBook implements FlowControl {
   /**
    * Numbers for members that are about to be queued, one run after another.
    *
-   * @param filling milliseconds in which the dispatcher must say more. Absent: they are added to a batch that is sealed
+   * @param filling of the dispatcher of the batch: for how many milliseconds it need not say more, and the number of this
+   *   lot, from 1: a call that is repeated gives the same numbers. Absent: somebody else adds members
    * @returns the first number
    * @throws FLOW_ENDED
    */
   async reserve(
     place: FlowPlace,
     runs: readonly { partition: string; count: number }[],
-    filling?: number,
+    filling?: { ms: number; lot: number },
   ): Promise<number> {
-    let first = 0
-    const isChanged = await this.change(place, ({ state, crowd, at }) => {
-      const isOpen = filling === undefined ? state.phase === 'open' : state.phase === 'filling'
+    let first: number | undefined
+    await this.change(place, ({ state, crowd, at }) => {
+      const isOpen = state.phase === 'filling' || (state.phase === 'open' && filling === undefined)
       if (!isOpen || state.ending !== undefined) return undefined
+      first = state.lot?.[0] === filling?.lot ? state.lot?.[1] : undefined
+      if (first !== undefined) return undefined
       first = crowd.reserved
       const fills: Fill[] = [...(state.fills ?? [])]
       let reserved = first
@@ -167,13 +170,22 @@ export class FlowBook implements FlowControl {
         if (fills.at(-1)?.[1] !== partition) fills.push([reserved, partition])
         reserved += count
       }
+      const isSealed = state.phase === 'open'
+      const lot = filling && { fillsUntil: at + filling.ms, lot: [filling.lot, first] as [number, number] }
       return {
-        state: { ...state, fills, filledAt: at, ...(filling !== undefined && { fillsUntil: at + filling }) },
-        crowd: { reserved, ...(filling === undefined && { size: reserved }) },
+        state: { ...state, fills, filledAt: at, ...lot },
+        crowd: { reserved, ...(isSealed && { size: reserved }) },
       }
     })
-    if (isChanged !== true) throw ended(place)
+    if (first === undefined) throw ended(place)
     return first
+  }
+
+  /** Its dispatcher says that it still fills. @param filling milliseconds for which it need not say more */
+  async stillFills(place: FlowPlace, filling: number): Promise<void> {
+    await this.change(place, ({ state, at }) =>
+      state.phase === 'filling' ? { state: { ...state, fillsUntil: at + filling } } : undefined,
+    )
   }
 
   /** The batch has all of its members. @throws FLOW_ENDED if it was given up */

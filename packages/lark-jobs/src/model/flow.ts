@@ -141,6 +141,8 @@ export interface FlowState {
   fillsUntil?: number | undefined
   /** Of a batch, in ascending order. */
   fills?: Fill[]
+  /** The number of the lot that the dispatcher reserved last, and its first member. */
+  lot?: [number: number, first: number] | undefined
   /** When members were last added. A member that the store does not know may still be on its way. */
   filledAt?: number | undefined
   /** One letter for each node. */

@@ -15,6 +15,8 @@ export interface Writer {
   write(level: LogLevel, text: string): void
   /** @param progress JSON text */
   report(progress: string): void
+  /** The instance of `Jobs` whose worker runs the job; undefined without a worker. */
+  readonly owner?: object | undefined
 }
 
 export class Run {
@@ -44,6 +46,11 @@ export class Run {
   /** The reason of the abort; undefined while the run may go on. */
   get reason(): unknown {
     return this.#reason
+  }
+
+  /** The instance of `Jobs` whose worker runs the job; undefined without a worker. */
+  get owner(): object | undefined {
+    return this.#writer.owner
   }
 
   /** Aborts the signal. Only the first call counts. */

@@ -44,7 +44,7 @@ export type KeptResult<J> =
 const LONGEST = 2_147_483_647
 
 /** @returns milliseconds @throws JOB_INVALID */
-function readTimeout(id: string, { timeout }: ResultOptions): number | undefined {
+export function readTimeout(id: string, { timeout }: Pick<ResultOptions, 'timeout'>): number | undefined {
   const ms = milliseconds(timeout)
   if (timeout === undefined || ms) return ms && Math.min(ms, LONGEST)
   const message = `${id}: result() was given the timeout ${shown(timeout)}; it must be ${durationForm}, above 0`
@@ -69,7 +69,7 @@ export async function resultAt<J extends JobLike>(
   setMaxListeners(0, closed)
   const timeout = readTimeout(place.id, options)
   const reported = onProgress && ((progress: string) => onProgress(decode(progress)))
-  const job = await within(timeout, place.id, [closed, signal], (over) =>
+  const job = await within(timeout, `Job ${place.id}`, place.id, [closed, signal], (over) =>
     endedAt(jobs, place, over, reported),
   )
   if (job !== undefined) return resultOf(job) as KeptResult<J>
@@ -146,15 +146,16 @@ async function firstOf<T>(
  *
  * @throws the reason of the signal as soon as it is aborted
  */
-async function within<T>(
+export async function within<T>(
   ms: number | undefined,
+  what: string,
   id: string,
   signals: readonly (Signal | undefined)[],
   wait: (over: AbortSignal) => Promise<T>,
 ): Promise<T> {
   const over = new AbortController()
   const timeOver = () =>
-    over.abort(new JobsError('RESULT_TIMEOUT', `Job ${id} has not ended within ${readable(ms!)}`, { id }))
+    over.abort(new JobsError('RESULT_TIMEOUT', `${what} has not ended within ${readable(ms!)}`, { id }))
   const timer = ms === undefined ? undefined : setTimeout(timeOver, ms)
   const leaves = signals.map((signal) => {
     const abort = () => over.abort(signal!.reason)

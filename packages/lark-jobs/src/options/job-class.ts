@@ -144,14 +144,11 @@ export function classOf(Class: JobConstructor): JobClass {
   const job = instance(Class)
   const voice = voiceOf('JOB_INVALID', Class.name || `${job.key ?? 'A job class'}`)
   if (job.key === undefined) checkName(Class)
-  for (const name of ['step', 'sleep', 'waitFor', 'flow'])
-    if (name in job)
-      refuse(
-        voice,
-        name,
-        (job as unknown as Record<string, unknown>)[name],
-        'absent: Lark will have a member of this name',
-      )
+  const fields = job as unknown as Record<string, unknown>
+  for (const name of ['step', 'sleep', 'waitFor'])
+    if (name in job) refuse(voice, name, fields[name], 'absent: Lark will have a member of this name')
+  // Of a job that does not run, Lark's own is undefined.
+  if (fields.flow !== undefined) refuse(voice, 'flow', fields.flow, 'absent: Lark has a member of this name')
   const {
     aliases,
     keep,

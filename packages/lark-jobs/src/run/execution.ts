@@ -22,6 +22,8 @@ export interface RunEnvironment {
   readonly make: Make | undefined
   /** The permits for middleware that limits jobs. */
   readonly permits: Permits
+  /** The instance of `Jobs` that the worker belongs to. */
+  readonly owner?: object | undefined
   /** Called when a job writes a line to its log. */
   wrote(execution: Execution, line: LogLine): void
   /** Called when a job reports progress. */
@@ -96,6 +98,10 @@ export class Execution implements Writer {
   report(progress: string): void {
     this.#progress = progress
     this.environment.reported(this)
+  }
+
+  get owner(): object | undefined {
+    return this.environment.owner
   }
 
   get hasProgress(): boolean {

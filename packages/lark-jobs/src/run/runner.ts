@@ -6,6 +6,7 @@
  * A run ends in exactly one outcome. Nothing that a handler does makes this file throw.
  */
 import { inContext } from '../model/context.ts'
+import { inRunOf } from '../model/current-member.ts'
 import type { Decision } from '../model/decision.ts'
 import { readable } from '../model/duration.ts'
 import { JobsError } from '../model/errors.ts'
@@ -65,7 +66,7 @@ export function runJob<E extends Execution>(execution: E, ended: WhenEnded<E>): 
     queueMicrotask(() => ended(execution, { kind: 'released', in: unknownPause(lease.releases), because }))
     return
   }
-  inContext(lease.options?.context, run, execution, jobClass, ended)
+  inRunOf(lease.id, inContext, lease.options?.context, run<E>, execution, jobClass, ended)
 }
 
 function run<E extends Execution>(execution: E, jobClass: JobClass, ended: WhenEnded<E>): void {

@@ -101,6 +101,8 @@ export interface WorkerOptions
   hooks?: Hooks | undefined
   /** Makes the jobs. Default: `new`. */
   make?: Make | undefined
+  /** The instance of `Jobs` that the worker belongs to, for jobs that ask for their flow. */
+  owner?: object
   /** By queue: how many jobs each partition may hold. Default: any number. */
   bounds?: ReadonlyMap<string, Bound>
   /** Its schedules, and how all schedules are fired. Absent: this worker declares and fires none. */

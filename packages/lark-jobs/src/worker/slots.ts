@@ -51,7 +51,7 @@ export class SlotExecution extends Execution {
 
 type SlotsOptions = Pick<
   WorkerOptions,
-  'registry' | 'report' | 'concurrency' | 'middleware' | 'hooks' | 'make' | 'onStuck'
+  'registry' | 'report' | 'concurrency' | 'middleware' | 'hooks' | 'make' | 'owner' | 'onStuck'
 >
 
 export class Slots implements RunEnvironment {
@@ -62,6 +62,7 @@ export class Slots implements RunEnvironment {
   readonly clock: StoreClock
   readonly middleware: readonly Middleware[]
   readonly make: Make | undefined
+  readonly owner: object | undefined
   readonly permits: Permits
   /** How many handlers still run although their jobs were given back, because they ignored their signal. */
   abandoned = 0
@@ -93,6 +94,7 @@ export class Slots implements RunEnvironment {
     this.concurrency = options.concurrency ?? CONCURRENCY
     this.middleware = options.middleware ?? []
     this.make = options.make
+    this.owner = options.owner
     this.hooks = options.hooks && new HookCalls(options.hooks, (text) => options.report.warn(text))
     this.#ledger = ledger
     this.clock = clock

@@ -21,6 +21,7 @@ import { drainCheck } from './drain-check.ts'
 import { ending } from './ending.ts'
 import { fairOrder } from './fair-order.ts'
 import { filtering } from './filtering.ts'
+import { flows } from './flows.ts'
 import { givingUp } from './giving-up.ts'
 import { grouping } from './grouping.ts'
 import { handling } from './handling.ts'
@@ -117,6 +118,7 @@ export function describeWorking(connect: Connect, isRedis = false): void {
   describe('hooks', () => hooks(connect))
   describe('scheduling', () => scheduling(connect))
   describe('setting schedules', () => settingSchedules(connect))
+  describe('flows', () => flows(connect))
   describe('contexts', () => contexts(connect))
   describe('drain check', () => drainCheck(connect))
   describe('ending', () => ending(connect))

@@ -1,0 +1,82 @@
+/**
+ * Queues members of a batch, lot by lot. Numbers are reserved for a lot before its jobs are queued, because workers may end
+ * these at once. Within a lot, members are sorted by partition: so the flow can say in few words which members are where.
+ */
+import { setTimeout as pause } from 'node:timers/promises'
+import type { FlowBook } from '../flow/flow-book.ts'
+import { grouped } from '../flow/flow-members.ts'
+import type { JobSender } from '../flow/job-sender.ts'
+import { rejected } from '../flow/member-end.ts'
+import { memberId } from '../model/effect.ts'
+import { JobsError } from '../model/errors.ts'
+import type { FlowJob, FlowPlace } from '../model/flow.ts'
+import type { NewJob } from '../model/record.ts'
+import { MAX_ITEMS, type Store } from '../store/contract/store.ts'
+
+/** The most members of a lot. */
+export const LOT = 5_000
+/** Milliseconds for which it goes on while the store is away, and between two attempts. */
+const PATIENCE = 4_750
+const AGAIN = 50
+
+export interface MemberLotsOptions {
+  book: FlowBook
+  sender: JobSender
+  store: Pick<Store, 'now' | 'flows'>
+}
+
+export class MemberLots {
+  readonly #place: FlowPlace
+  readonly #options: MemberLotsOptions
+
+  constructor(place: FlowPlace, options: MemberLotsOptions) {
+    this.#place = place
+    this.#options = options
+  }
+
+  /**
+   * Queues a lot.
+   *
+   * @param filling of the dispatcher of the batch: see `FlowBook.reserve`
+   * @throws FLOW_ENDED; STORE_UNREACHABLE and STORE_UNCERTAIN if the store stays away
+   */
+  async queue(lot: readonly FlowJob[], filling?: { ms: number; lot: number }): Promise<void> {
+    const parts = [...grouped(lot.map((each): [string, FlowJob] => [each.partition, each]))]
+    const runs = parts.map(([partition, { length: count }]) => ({ partition, count }))
+    const { book } = this.#options
+    // Without its own number, a lot that got no answer would be reserved twice.
+    const reserve = () => book.reserve(this.#place, runs, filling)
+    let index = await (filling === undefined ? reserve() : patiently(reserve))
+    const sent = parts.map(([partition, members]) => {
+      const jobs = members.map(
+        ({ job }): NewJob => ({ ...job, id: memberId({ ...this.#place, index: index++ }) }),
+      )
+      return this.#send(partition, jobs)
+    })
+    await Promise.all(sent)
+  }
+
+  async #send(partition: string, jobs: readonly NewJob[]): Promise<void> {
+    const { sender, store } = this.#options
+    const answers = await patiently(() => sender.send(partition, jobs))
+    if (answers.every((answer) => answer === 'queued')) return
+    const { home } = this.#place
+    const ends = rejected(jobs, answers, await patiently(() => store.now(home)))
+    for (let i = 0; i < ends.length; i += MAX_ITEMS)
+      await patiently(() => store.flows.apply(home, ends.slice(i, i + MAX_ITEMS)))
+  }
+}
+
+/** Calls a function that may be called again, until the store has answered, or for a few seconds. */
+export async function patiently<T>(act: () => Promise<T>): Promise<T> {
+  const until = performance.now() + PATIENCE
+  for (;;) {
+    try {
+      return await act()
+    } catch (error) {
+      const isAway = JobsError.is(error, 'STORE_UNREACHABLE') || JobsError.is(error, 'STORE_UNCERTAIN')
+      if (!isAway || performance.now() + AGAIN > until) throw error
+      await pause(AGAIN)
+    }
+  }
+}

@@ -1,0 +1,29 @@
+/**
+ * The node or member of a flow whose handler runs, for whoever awaits a flow: a member that awaits its own flow would wait
+ * for ever.
+ *
+ * An `AsyncLocalStorage` slows down every promise of a process a little. So it is created with the first member that runs
+ * here, and never in a process that runs none.
+ */
+import { AsyncLocalStorage } from 'node:async_hooks'
+import { type Member, memberOf } from './effect.ts'
+
+const slot = Symbol.for('s18i.lark.member')
+/** Shared by all copies of this package in the process. */
+const everywhere = globalThis as { [slot]?: AsyncLocalStorage<Member> }
+
+/** Calls a function as the run of a job. @param id of the job, which may be of no flow */
+export function inRunOf<A extends unknown[]>(id: string, act: (...args: A) => void, ...args: A): void {
+  // Most ids have no colon.
+  const member = id.includes(':') ? memberOf(id) : undefined
+  if (member === undefined) act(...args)
+  else {
+    everywhere[slot] ??= new AsyncLocalStorage()
+    everywhere[slot].run(member, act, ...args)
+  }
+}
+
+/** The node or member that calls; undefined outside of flows. */
+export function currentMember(): Member | undefined {
+  return everywhere[slot]?.getStore()
+}

@@ -1,0 +1,159 @@
+/**
+ * The result of a flow, for whoever awaits it: of a chain that of its last step, of a workflow those of its nodes by name,
+ * of a batch how many members completed; or an error that says how it ended instead.
+ */
+import { setMaxListeners } from 'node:events'
+import { setTimeout as pause } from 'node:timers/promises'
+import { visible } from '@s18i/lark/config'
+import { FlowRecords, type KeptFlow } from '../flow/flow-records.ts'
+import { currentMember } from '../model/current-member.ts'
+import { readable } from '../model/duration.ts'
+import type { Member } from '../model/effect.ts'
+import { JobsError } from '../model/errors.ts'
+import { type FlowPlace, nodeOf } from '../model/flow.ts'
+import { listed } from '../model/listed.ts'
+import { decode, whyDropped } from '../model/payload.ts'
+import { shown } from '../model/secret.ts'
+import type { Store } from '../store/contract/store.ts'
+import { flowNotFound } from './flow-finding.ts'
+import { infoOf } from './flow-info.ts'
+import { failuresOf } from './flow-parts.ts'
+import { type Operated, open } from './operations.ts'
+import { type ResultOptions, readTimeout, within } from './results.ts'
+import { passes } from './watcher.ts'
+
+/** Milliseconds between two looks: at first, and at most. */
+const LOOK = { first: 20, last: 500 }
+
+/** How long to wait for the result of a flow. */
+export type FlowResultOptions = Pick<ResultOptions, 'timeout' | 'signal'>
+
+/**
+ * Waits for the end of a flow.
+ *
+ * @param closed aborted when the instance is closed
+ * @param find the place of the flow, if it is there
+ * @throws as `FlowHandle.result`
+ */
+export async function flowResultAt(
+  jobs: Operated,
+  closed: AbortSignal,
+  id: string,
+  find: () => Promise<FlowPlace | undefined>,
+  options: FlowResultOptions,
+): Promise<unknown> {
+  setMaxListeners(0, closed)
+  const timeout = readTimeout(id, options)
+  return within(timeout, `Flow ${id}`, id, [closed, options.signal], async (over) => {
+    for (let wait = LOOK.first; ; wait = Math.min(2 * wait, LOOK.last)) {
+      over.throwIfAborted()
+      try {
+        const { store } = await jobs[open]()
+        const place = await find()
+        const records = new FlowRecords(store)
+        const found = place && (await records.get(place))
+        if (found === undefined) throw flowNotFound(id)
+        if (found.state.phase === 'ended') return await outcomeOf(store, records, found)
+        await checkWait(records, found)
+      } catch (error) {
+        if (!passes(error)) throw error
+      }
+      await pause(wait, undefined, { signal: over })
+    }
+  })
+}
+
+/** @throws FLOW_WAITS_FOR_ITSELF in a job of the flow, or of a flow in it */
+async function checkWait(records: FlowRecords, { id, home }: KeptFlow): Promise<void> {
+  let place: FlowPlace | undefined = currentMember()
+  while (place !== undefined) {
+    if (place.flow === id && place.home === home)
+      throw new JobsError('FLOW_WAITS_FOR_ITSELF', `A job of flow ${id} waits for the result of this flow`, {
+        id,
+        hint: 'The flow ends when its jobs have ended, so it would wait for ever. Read it in a callback: onCompleted().',
+      })
+    place = (await records.get(place))?.definition.parent
+  }
+}
+
+/** @throws FLOW_FAILED, FLOW_CANCELLED, RESULT_DROPPED */
+async function outcomeOf(store: Store, records: FlowRecords, found: KeptFlow): Promise<unknown> {
+  const { definition, state, crowd } = found
+  const { kind, nodes } = definition
+  if (state.end!.state !== 'completed') throw await failureOf(store, records, found)
+  if (kind === 'batch')
+    return { completed: crowd.completed, failed: crowd.failed, total: crowd.size ?? crowd.reserved }
+  const steps = nodes.flatMap(({ on }, node) => (on === undefined ? [node] : []))
+  const wanted = kind === 'chain' ? steps.slice(-1) : steps
+  const ends = await records.ends(found, wanted)
+  if (kind === 'workflow')
+    return Object.fromEntries(ends.flatMap(({ node, result }) => keptIn(result, nodes[node]!.name)))
+  const result = ends[0]?.result
+  const why = result === undefined ? undefined : whyDropped(result)
+  if (why !== undefined)
+    throw new JobsError('RESULT_DROPPED', `${nameOf(found)} completed, but its result was not kept: ${why}`, {
+      id: found.id,
+    })
+  return result === undefined ? undefined : decode(result)
+}
+
+function keptIn(result: string | undefined, name: string): [string, unknown][] {
+  return result === undefined || whyDropped(result) !== undefined ? [] : [[name, decode(result)]]
+}
+
+async function failureOf(store: Store, records: FlowRecords, found: KeptFlow): Promise<JobsError> {
+  const { id, definition, state, crowd } = found
+  const { state: how, reason, because, node } = state.end!
+  const end = node === undefined ? undefined : (await records.ends(found, [node]))[0]
+  const [member] = node === undefined && crowd.failed > 0 ? await failuresOf(store, found, 1) : []
+  const error = end?.error ?? member?.error
+  const cause = error === undefined ? undefined : new Error(error)
+  const words = because === undefined ? '' : `: ${visible(because)}`
+  if (how === 'cancelled')
+    return new JobsError('FLOW_CANCELLED', `${nameOf(found)} was cancelled${words}`, { id, cause, because })
+  return new JobsError('FLOW_FAILED', `${nameOf(found)} failed: ${why()}`, {
+    id,
+    cause,
+    because,
+    hint: `What happened: lark jobs:flow ${id}. handle.retry() starts again what did not complete.`,
+  })
+
+  function why(): string {
+    if (reason === 'deadline') return `it had not ended within ${readable(definition.within ?? 0)}`
+    if (reason === 'abandoned') return `it was not filled${words}`
+    if (node !== undefined) {
+      const { failedNode } = infoOf(found)
+      return `${failedNode} ${end?.state ?? 'failed'}${visible(error === undefined ? ` (${reason})` : `: ${error}`)}`
+    }
+    return `${crowd.failed} of ${crowd.size ?? crowd.reserved} members did not complete${error === undefined ? '' : `; the first: ${visible(error)}`}`
+  }
+}
+
+/** `Workflow order 0Vr5kPq3Zx1aB` */
+function nameOf({ id, definition: { kind, name } }: KeptFlow): string {
+  const what = `${kind[0]!.toUpperCase()}${kind.slice(1)}`
+  return name === undefined ? `${what} ${id}` : `${what} ${visible(name)} ${id}`
+}
+
+/** The name of the node that a job is; undefined for a member of a batch. */
+export async function nodeNamed(store: Store, { index, ...place }: Member): Promise<string | undefined> {
+  const node = nodeOf(index)?.node
+  return node === undefined
+    ? undefined
+    : (await new FlowRecords(store).get(place))?.definition.nodes[node]?.name
+}
+
+/** The result of a node; undefined if it has not completed. @throws FLOW_INVALID, FLOW_NOT_FOUND */
+export async function nodeResult(store: Store, place: FlowPlace, name: string): Promise<unknown> {
+  const records = new FlowRecords(store)
+  const found = await records.get(place)
+  if (found === undefined) throw flowNotFound(place.flow)
+  const { nodes } = found.definition
+  const node = nodes.findIndex((each) => each.name === name)
+  if (node < 0)
+    throw new JobsError('FLOW_INVALID', `${nameOf(found)} has no node ${shown(name)}`, {
+      hint: `Its nodes are ${listed(nodes.map((each) => each.name))}.`,
+    })
+  const [end] = await records.ends(found, [node])
+  return keptIn(end?.result, name)[0]?.[1]
+}

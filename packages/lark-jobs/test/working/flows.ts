@@ -1,0 +1,416 @@
+import { expect, test } from 'vitest'
+import { batch, chain, Job, type Jobs, unique, workflow } from '../../src/index.ts'
+import { Bench, type Connect, Record as Report } from './bench.ts'
+
+/** What jobs of the tests did, in their order. */
+let did: string[] = []
+
+class AddJob extends Job {
+  override readonly key = 'add'
+  override tries = 1
+  handle({ a, b }: { a: number; b: number }): { sum: number; of: number[] } {
+    did.push(`${a}+${b}`)
+    return { sum: a + b, of: [a, b] }
+  }
+}
+class ShowJob extends Job {
+  override readonly key = 'show'
+  handle({ text }: { text: string; of?: (number | null)[] | undefined }): string {
+    did.push(text)
+    return `${text}!`
+  }
+}
+class FailJob extends Job {
+  override readonly key = 'fail'
+  override tries = 1
+  handle(): { never: string } {
+    did.push('fail')
+    throw new Error('out of paper')
+  }
+}
+class LowJob extends Job {
+  override readonly key = 'low'
+  override queueName = 'low'
+  handle({ n }: { n: number }): number {
+    return 2 * n
+  }
+}
+/** A callback that says how its flow went. */
+class EndJob extends Job {
+  override readonly key = 'end'
+  async handle() {
+    const { state, counts } = (await this.flow!.status())!
+    const problems = await this.flow!.failures()
+    const errors = problems.map(({ error }) => error ?? 'none').join(',')
+    did.push(`${await this.flow!.node()}: ${state} ${counts.completed}/${counts.total} ${errors}`.trim())
+  }
+}
+class GrowJob extends Job {
+  override readonly key = 'grow'
+  async handle({ left }: { left: number }): Promise<number> {
+    did.push(`grow ${left}`)
+    if (left > 0) await this.flow!.add(new GrowJob().with({ left: left - 1 }))
+    return left
+  }
+}
+class SelfJob extends Job {
+  override readonly key = 'self'
+  override tries = 1
+  static jobs: typeof Jobs
+  async handle() {
+    await SelfJob.jobs.flow(this.flow!.id).result({ timeout: '20s' })
+  }
+}
+class OneJob extends Job {
+  override readonly key = 'one'
+  override unique = unique()
+  handle() {}
+}
+
+const classes = [AddJob, ShowJob, FailJob, LowJob, EndJob, GrowJob, SelfJob, OneJob]
+
+async function working(connect: Connect): Promise<Bench> {
+  did = []
+  const bench = await Bench.make(connect)
+  SelfJob.jobs = bench.jobs
+  await bench.work(classes)
+  return bench
+}
+
+const soon = { timeout: '20s' } as const
+const patient = { timeout: 20_000 }
+
+/** Chains, batches and workflows, as users see them. */
+export function flows(connect: Connect): void {
+  test('a chain runs its steps one after the other, and its result is that of the last', async () => {
+    await using bench = await working(connect)
+    const flow = chain([new AddJob().with({ a: 1, b: 2 })])
+      .next(([first]) => new AddJob().with({ a: first.sum, b: 10 }))
+      .next(([first, second]) => new AddJob().with({ a: second.of[0]!, b: first.of[1]! }))
+    const handle = await bench.jobs.dispatch(flow.name('sums').onCompleted(new EndJob().with()))
+    expect(handle.isNew).toBe(true)
+    expect(await handle.result(soon)).toEqual({ sum: 5, of: [3, 2] })
+    await expect.poll(() => did, patient).toEqual(['1+2', '3+10', '3+2', 'EndJob: completed 3/3'])
+    expect(await handle.status()).toMatchObject({ kind: 'chain', name: 'sums', state: 'completed' })
+    expect(await handle.progress()).toEqual({ done: 3, failed: 0, total: 3 })
+  })
+
+  test('a step that fails ends the chain: the others are skipped, and the handle says why', async () => {
+    await using bench = await working(connect)
+    const flow = chain([
+      new AddJob().with({ a: 1, b: 2 }),
+      new FailJob().with(),
+      new ShowJob().with({ text: 'no' }),
+    ])
+    const ends = flow.onFailed(new EndJob().with()).onCompleted(new ShowJob().with({ text: 'no' }))
+    const handle = await bench.jobs.dispatch(ends)
+    await expect(handle.result(soon)).rejects.toMatchObject({
+      code: 'FLOW_FAILED',
+      message: `Chain ${handle.id} failed: FailJob failed: out of paper`,
+      cause: { message: 'out of paper' },
+    })
+    await expect.poll(() => did.at(-1), patient).toBe('EndJob: failed 1/3 out of paper,none')
+    expect(did).not.toContain('no')
+    expect(await handle.progress()).toEqual({ done: 3, failed: 2, total: 3 })
+    const { nodes } = (await handle.status())!
+    expect(nodes!.map(({ name, state, cause }) => [name, state, cause])).toEqual([
+      ['AddJob', 'completed', undefined],
+      ['FailJob', 'failed', undefined],
+      ['ShowJob', 'skipped', 'FailJob'],
+      ['EndJob', expect.stringMatching(/started|completed/), undefined],
+      ['ShowJob 2', 'not needed', undefined],
+    ])
+  })
+
+  test('a workflow: several parents, results of any, other queues, policies', async () => {
+    await using bench = await working(connect)
+    const flow = workflow('order', (w) => {
+      const one = w.add(new AddJob().with({ a: 1, b: 1 }))
+      const low = w.add(new LowJob().with({ n: 21 }))
+      const both = w.add(new AddJob().with({ a: one.result.sum, b: low.result }), { name: 'both' })
+      const fail = w.add(new FailJob().with(), { after: both })
+      w.add(new ShowJob().with({ text: 'no' }), { after: fail })
+      w.add(new ShowJob().with({ text: 'anyway', of: [both.result.sum, fail.result.never as never] }), {
+        after: [both, fail],
+        ifFailed: 'run',
+        name: 'last',
+      })
+    })
+    const handle = await bench.jobs.dispatch(flow)
+    await expect(handle.result(soon)).rejects.toMatchObject({ code: 'FLOW_FAILED' })
+    const { nodes } = (await handle.status())!
+    expect(Object.fromEntries(nodes!.map(({ name, state, result }) => [name, result ?? state]))).toEqual({
+      AddJob: { sum: 2, of: [1, 1] },
+      LowJob: 42,
+      both: { sum: 44, of: [2, 42] },
+      FailJob: 'failed',
+      ShowJob: 'skipped',
+      last: 'anyway!',
+    })
+    const last = nodes!.find(({ name }) => name === 'last')!
+    expect((await bench.jobs.find(last.jobId!))?.payload).toEqual({ text: 'anyway', of: [44, null] })
+  })
+
+  test('a workflow of flows results in the results of its nodes', async () => {
+    await using bench = await working(connect)
+    const flow = workflow('all', (w) => {
+      const inner = w.add(
+        chain([new LowJob().with({ n: 1 })])
+          .next(([n]) => new LowJob().with({ n }))
+          .name('inner'),
+      )
+      const many = w.add(batch([1, 2, 3].map((n) => new LowJob().with({ n }))), { after: inner })
+      w.add(new AddJob().with({ a: inner.result, b: many.result.completed }))
+    })
+    const handle = await bench.jobs.dispatch(flow)
+    expect(await handle.result(soon)).toEqual({
+      inner: 4,
+      batch: { completed: 3, failed: 0, total: 3 },
+      AddJob: { sum: 7, of: [4, 3] },
+    })
+  })
+
+  test('a batch: counts, failures that are allowed, and callbacks', async () => {
+    await using bench = await working(connect)
+    const members = [
+      new FailJob().with(),
+      ...[1, 2, 3].map((n) => new LowJob().with({ n })),
+      new FailJob().with(),
+    ]
+    const flow = batch(members)
+      .name('import')
+      .onCompleted(new EndJob().with())
+      .onFailed(new ShowJob().with({ text: 'no' }))
+    const handle = await bench.jobs.dispatch(flow.allowFailures(2))
+    expect(await handle.result(soon)).toEqual({ completed: 3, failed: 2, total: 5 })
+    await expect.poll(() => did.at(-1), patient).toBe('EndJob: completed 3/5 out of paper,out of paper')
+    const few = await bench.jobs.dispatch(flow.allowFailures(1))
+    await expect(few.result(soon)).rejects.toMatchObject({
+      code: 'FLOW_FAILED',
+      cause: { message: 'out of paper' },
+    })
+    await expect.poll(() => did.at(-1), patient).toBe('no')
+  })
+
+  test('an empty batch, chain and workflow complete, and call back', async () => {
+    await using bench = await working(connect)
+    for (const [flow, result] of [
+      [batch([]), { completed: 0, failed: 0, total: 0 }],
+      [chain([]), undefined],
+      [workflow('none', () => {}), {}],
+    ] as const) {
+      const handle = await bench.jobs.dispatch(flow.onEnded(new EndJob().with()))
+      expect(await handle.result(soon)).toEqual(result)
+    }
+    await expect.poll(() => did, patient).toEqual(Array(3).fill('EndJob: completed 0/0'))
+  })
+
+  test('a batch of more than a lot is filled from an async iterable, over several partitions', async () => {
+    await using bench = await Bench.make(connect)
+    const jobs = bench.client({ queues: { default: { partitions: 2 }, low: { partitions: 3 } } })
+    async function* members() {
+      for (let n = 0; n < 5_200; n++) yield new LowJob().with({ n })
+    }
+    const handle = await jobs.dispatch(batch(members()))
+    expect((await handle.status())!).toMatchObject({
+      state: 'open',
+      counts: { total: 5_200, running: 5_200 },
+    })
+    const { queues } = await jobs.status()
+    const low = queues.find(({ queue }) => queue === 'low')!
+    const waiting = low.partitions.map(({ counts }) => counts.waiting)
+    expect(waiting.reduce((sum, each) => sum! + each!)).toBe(5_200)
+    expect(Math.min(...waiting)).toBeGreaterThan(900)
+    await bench.work([LowJob], { concurrency: 100 }, jobs)
+    expect(await handle.result(soon)).toEqual({ completed: 5_200, failed: 0, total: 5_200 })
+  })
+
+  test('members begin while the batch still fills', async () => {
+    await using bench = await working(connect)
+    let finish = () => {}
+    const finished = new Promise<void>((resolve) => {
+      finish = resolve
+    })
+    async function* members() {
+      yield new ShowJob().with({ text: 'first' })
+      await finished
+      yield new ShowJob().with({ text: 'second' })
+    }
+    const dispatched = bench.jobs.dispatch(batch(members()).withId('slow'))
+    await expect.poll(() => did, patient).toEqual(['first'])
+    const handle = bench.jobs.flow('slow')
+    expect((await handle.status())?.state).toBe('filling')
+    finish()
+    expect((await dispatched).id).toBe('slow')
+    expect(await handle.result(soon)).toEqual({ completed: 2, failed: 0, total: 2 })
+  })
+
+  test('a batch whose members throw while they are iterated ends failed, and the error reaches the caller', async () => {
+    await using bench = await working(connect)
+    function* members() {
+      for (let n = 0; n < 5_001; n++) yield new LowJob().with({ n })
+      throw new Error('the file ends here')
+    }
+    const flow = batch(members()).withId('broken').onFailed(new EndJob().with())
+    await expect(bench.jobs.dispatch(flow)).rejects.toThrow('the file ends here')
+    const handle = bench.jobs.flow('broken')
+    await expect(handle.result(soon)).rejects.toMatchObject({
+      code: 'FLOW_FAILED',
+      message: 'Batch broken failed: it was not filled: the file ends here',
+    })
+  })
+
+  test('what is wrong with the first 5,000 members is found before anything is queued', async () => {
+    await using bench = await Bench.make(connect)
+    const members = [new LowJob().with({ n: 1 }), new LowJob().with({ n: (() => 1) as never })]
+    await expect(bench.jobs.dispatch(batch(members))).rejects.toMatchObject({ code: 'PAYLOAD_NOT_JSON' })
+    expect(await bench.jobs.flows()).toEqual([])
+    await expect(
+      bench.jobs.dispatch(chain([new LowJob().with({ n: 1 }).onQueue('nowhere')])),
+    ).rejects.toMatchObject({
+      code: 'UNKNOWN_QUEUE',
+    })
+  })
+
+  test('a flow with an id of its own is started once', async () => {
+    await using bench = await working(connect)
+    const flow = chain([new AddJob().with({ a: 1, b: 1 })]).withId('order-77')
+    const handles = await Promise.all([1, 2, 3].map(() => bench.jobs.dispatch(flow)))
+    expect(handles.map(({ isNew }) => isNew).sort()).toEqual([false, false, true])
+    expect(handles.map(({ id }) => id)).toEqual(Array(3).fill('order-77'))
+    for (const handle of handles) expect(await handle.result(soon)).toEqual({ sum: 2, of: [1, 1] })
+    expect(did).toEqual(['1+1'])
+    expect((await bench.jobs.flows({ kind: 'chain' })).map(({ id }) => id)).toEqual(['order-77'])
+  })
+
+  test('a running step appends to its own chain, and a member to its batch', async () => {
+    await using bench = await working(connect)
+    const grown = await bench.jobs.dispatch(
+      chain([new GrowJob().with({ left: 2 })]).onEnded(new EndJob().with()),
+    )
+    expect(await grown.result(soon)).toBe(0)
+    await expect.poll(() => did.at(-1), patient).toBe('EndJob: completed 3/3')
+    const many = await bench.jobs.dispatch(batch([1, 3].map((left) => new GrowJob().with({ left }))))
+    expect(await many.result(soon)).toEqual({ completed: 6, failed: 0, total: 6 })
+  })
+
+  test('a node is added to a workflow that runs', async () => {
+    await using bench = await working(connect)
+    const handle = await bench.jobs.dispatch(
+      workflow('w', (w) => w.add(new LowJob().with({ n: 1 }).delayed('1h'))),
+    )
+    await handle.add(new AddJob().with({ a: 1, b: 2 }), { name: 'sum' })
+    await handle.add(new ShowJob().with({ text: 'after' }), { after: ['sum', 'LowJob'] })
+    await expect(handle.add(new LowJob().with({ n: 1 }), { after: 'nothing' })).rejects.toMatchObject({
+      code: 'FLOW_INVALID',
+      message: "add(): there is no node 'nothing' to come after",
+    })
+    await expect(handle.add(new LowJob().with({ n: 1 }), { name: 'sum' })).rejects.toThrow("the name 'sum'")
+    const { jobId } = (await handle.status())!.nodes![0]!
+    await bench.jobs.runNow(jobId!)
+    expect(await handle.result(soon)).toEqual({ LowJob: 2, sum: { sum: 3, of: [1, 2] }, ShowJob: 'after!' })
+    await expect(handle.add(new LowJob().with({ n: 1 }))).rejects.toMatchObject({ code: 'FLOW_ENDED' })
+    await expect(bench.jobs.flow('nothing').add(new LowJob().with({ n: 1 }))).rejects.toMatchObject({
+      code: 'FLOW_NOT_FOUND',
+    })
+  })
+
+  test('cancel: what waits is cancelled, callbacks run, and the result says so', async () => {
+    await using bench = await working(connect)
+    const flow = chain([new LowJob().with({ n: 1 }).delayed('1h'), new LowJob().with({ n: 2 })])
+    const handle = await bench.jobs.dispatch(flow.onEnded(new EndJob().with()))
+    expect(await handle.cancel('the order was returned')).toBe(true)
+    await expect(handle.result(soon)).rejects.toMatchObject({
+      code: 'FLOW_CANCELLED',
+      because: 'the order was returned',
+      message: `Chain ${handle.id} was cancelled: the order was returned`,
+    })
+    expect(await handle.cancel()).toBe(false)
+    await expect.poll(() => did.at(-1), patient).toMatch(/^EndJob: cancelled 0\/2/)
+  })
+
+  test('retry starts again what failed and what was skipped, and the result comes then', async () => {
+    await using bench = await working(connect)
+    let isBroken = true
+    class BrokenJob extends Job {
+      override readonly key = 'broken'
+      override tries = 1
+      handle(): number {
+        if (isBroken) throw new Error('not yet')
+        return 7
+      }
+    }
+    await bench.work([BrokenJob, ...classes])
+    const flow = chain([new LowJob().with({ n: 1 }), new BrokenJob().with()]).next(([one, other]) =>
+      new AddJob().with({ a: one, b: other }),
+    )
+    const handle = await bench.jobs.dispatch(flow)
+    await expect(handle.result(soon)).rejects.toMatchObject({ code: 'FLOW_FAILED' })
+    isBroken = false
+    expect(await handle.retry()).toBe(true)
+    expect(await handle.result(soon)).toEqual({ sum: 9, of: [2, 7] })
+    expect(await handle.retry()).toBe(false)
+  })
+
+  test('a flow that has not ended in time fails', async () => {
+    await using bench = await working(connect)
+    const flow = chain([new LowJob().with({ n: 1 }).delayed('1h')]).within('200ms')
+    const handle = await bench.jobs.dispatch(flow)
+    await expect(handle.result(soon)).rejects.toMatchObject({
+      code: 'FLOW_FAILED',
+      message: `Chain ${handle.id} failed: it had not ended within 200 ms`,
+    })
+  })
+
+  test('a member that waits for its own flow is refused', async () => {
+    await using bench = await working(connect)
+    const inner = await bench.jobs.dispatch(chain([new SelfJob().with()]))
+    await expect(inner.result(soon)).rejects.toMatchObject({
+      code: 'FLOW_FAILED',
+      cause: { message: `A job of flow ${inner.id} waits for the result of this flow` },
+    })
+  })
+
+  test('a member that is rejected by its lock ends, and its flow hears of it', async () => {
+    await using bench = await Bench.make(connect)
+    expect((await bench.jobs.dispatch(new OneJob().with().delayed('1h'))).queued).toBe(true)
+    const handle = await bench.jobs.dispatch(
+      batch([new OneJob().with(), new LowJob().with({ n: 1 })]).allowFailures(),
+    )
+    await bench.work(classes)
+    expect(await handle.result(soon)).toEqual({ completed: 1, failed: 1, total: 2 })
+    expect((await handle.status({ failures: 5 }))!.failures).toMatchObject([{ reason: 'rejected' }])
+  })
+
+  test('a result that does not come in time, and a flow that is not there', async () => {
+    await using bench = await Bench.make(connect)
+    const handle = await bench.jobs.dispatch(chain([new LowJob().with({ n: 1 })]))
+    await expect(handle.result({ timeout: 50 })).rejects.toMatchObject({
+      code: 'RESULT_TIMEOUT',
+      message: `Flow ${handle.id} has not ended within 50 ms`,
+    })
+    const stop = new AbortController()
+    const awaited = handle.result({ signal: stop.signal })
+    stop.abort(new Error('enough'))
+    await expect(awaited).rejects.toThrow('enough')
+    await expect(bench.jobs.flow('gone').result()).rejects.toMatchObject({ code: 'FLOW_NOT_FOUND' })
+    expect(await bench.jobs.flow('gone').status()).toBeUndefined()
+    await expect(bench.jobs.flow('gone').cancel()).rejects.toMatchObject({ code: 'FLOW_NOT_FOUND' })
+  })
+
+  test('outside of a flow there is no this.flow', async () => {
+    await using bench = await Bench.make(connect)
+    const report = new Report()
+    class AloneJob extends Job {
+      override readonly key = 'alone'
+      handle() {
+        this.info(String(this.flow))
+      }
+    }
+    await bench.jobs.dispatch(new AloneJob().with())
+    await bench.work([AloneJob], { report })
+    await report.ends(1)
+    expect(report.lines).toEqual(['info: undefined'])
+    expect(new AloneJob().flow).toBeUndefined()
+  })
+}
