@@ -25,9 +25,11 @@ export type ResultOfPart<W> =
  * The result of a part that has not run, for the payload of a later one. It has the type that the result will have, and is
  * no value yet: it throws when it is made a text or a number, iterated, called, or awaited.
  */
-export type OpenResultOf<Result> = [Exclude<Result, boolean | undefined>] extends [never]
-  ? undefined
-  : Json<Exclude<Result, boolean | undefined>>
+export type OpenResultOf<Result> = unknown extends Result
+  ? unknown
+  : [Exclude<Result, boolean | undefined>] extends [never]
+    ? undefined
+    : Json<Exclude<Result, boolean | undefined>>
 
 /** How long a flow is kept when it has ended, with its nodes and their results; `false`: not at all. */
 export interface FlowKeepOptions {

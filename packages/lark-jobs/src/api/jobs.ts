@@ -36,7 +36,7 @@ import type { Worker } from '../worker/worker.ts'
 import { type DispatchOptions, KnownJobs, saysOf } from './dispatch-by-key.ts'
 import { Draft, dispatchDrafts, type HandlesOf, isDraft, readDraft } from './draft.ts'
 import { type Evaluations, evaluationsOf } from './evaluations.ts'
-import { dispatchFlow, type FlowDraft, isFlowDraft } from './flow-draft.ts'
+import { dispatchFlow, type FlowDraft, isFlowDraft, type ResultOfPart } from './flow-draft.ts'
 import { FlowHandle } from './flow-handle.ts'
 import { JobHandle } from './job-handle.ts'
 import { JobSchedules } from './schedules.ts'
@@ -154,7 +154,7 @@ export class Jobs extends Operations implements AsyncDisposable {
    */
   dispatch<J extends JobLike>(job: J, ...payload: PayloadOf<J>): Promise<boolean>
   /** Dispatches a flow in the store of this instance. `flow.dispatch()` does the same with the default instance. */
-  dispatch<Result>(flow: FlowDraft<Result>): Promise<FlowHandle<Result>>
+  dispatch<F extends FlowDraft>(flow: F): Promise<FlowHandle<ResultOfPart<F>>>
   dispatch(
     what: JobLike | Draft | readonly Draft[] | FlowDraft,
     ...payload: readonly unknown[]

@@ -11,15 +11,15 @@ import { option, Schema, voiceOf } from '../options/schema.ts'
 import type { FlowPart, OpenResultOf, ResultOfPart } from './flow-draft.ts'
 import { nameOfPart } from './flow-part.ts'
 
-/** A node of a workflow that is being built. */
-export interface WorkflowNode<Result = unknown> {
+/** A node of a workflow that is being built. `Open`: the type of its result, as a payload may have it. */
+export interface WorkflowNode<Open = unknown> {
   /** Unique in the workflow. */
   readonly name: string
   /**
    * What `handle` will return, to be passed on in the payload of a later node: `charge.result.receiptUrl`. It has the type
    * that it will have, and is no value yet. A node that it is passed to waits for this one.
    */
-  readonly result: OpenResultOf<Result>
+  readonly result: Open
 }
 
 export interface NodeOptions {
@@ -69,7 +69,7 @@ export class WorkflowBuilder {
    * @throws FLOW_INVALID
    * @example const pack = w.add(new PackJob().with({ orderId }), { after: [charge, reserve], ifFailed: 'fail' })
    */
-  add<W extends FlowPart>(part: W, options: NodeOptions = {}): WorkflowNode<ResultOfPart<W>> {
+  add<W extends FlowPart>(part: W, options: NodeOptions = {}): WorkflowNode<OpenResultOf<ResultOfPart<W>>> {
     const what = nameOfPart(part, 'w.add()')
     if (this.#isClosed)
       throw new JobsError(
@@ -97,7 +97,7 @@ export class WorkflowBuilder {
     })
     const node = new BuiltNode(this, this.nodes.length, this.#names.of(what, name))
     this.nodes.push({ name: node.name, after: [...new Set(parents)], ifFailed, part })
-    return node as WorkflowNode as WorkflowNode<ResultOfPart<W>>
+    return node as WorkflowNode as WorkflowNode<OpenResultOf<ResultOfPart<W>>>
   }
 
   /** From now on no node is added. @internal */
