@@ -63,7 +63,6 @@ describe('the error for a wrong setting names the class, the field, the value, a
     ['step', () => 1, 'step is a function; it must be absent: Lark will have a member of this name'],
     ['sleep', undefined, 'sleep is undefined; it must be absent'],
     ['waitFor', 1, 'waitFor is 1; it must be absent'],
-    ['flow', 'a', "flow is 'a'; it must be absent"],
     ['retryIf', false, 'retryIf is false; it must be a method'],
     ['failed', 'mail', "failed is 'mail'; it must be a method"],
     ['middleware', [], 'middleware is []; it must be a method that returns a list of functions'],
@@ -105,6 +104,15 @@ describe('the error for a wrong setting names the class, the field, the value, a
     expect(refusal).toContain(`JOB_INVALID: OddJob: ${message}`)
     expect(refusal.split('\n')).toHaveLength(1)
   })
+})
+
+test('a field of the name of one of Lark is refused', () => {
+  class FlowJob extends Job {
+    // @ts-expect-error it is Lark's
+    override flow = 'a'
+    handle() {}
+  }
+  expect(messageOf(() => classOf(FlowJob))).toContain("JOB_INVALID: FlowJob: flow is 'a'; it must be absent")
 })
 
 test('correct settings are kept in the units of the store', () => {
