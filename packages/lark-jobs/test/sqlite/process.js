@@ -178,6 +178,26 @@ const roles = {
     }
   },
 
+  /** Counts ends of nodes and members, and writes of which nodes it has heard, with a job for each. Reports the counted ends. */
+  async flow() {
+    await store.open()
+    process.send([])
+    for (let n = Number(name); ; n += 1) {
+      const nodes = [90_000_000 + 2 * n, 90_000_000 + 2 * n + 1]
+      const ends = [...nodes, n].map((index) => ({ flow: 'flow', index, state: 'completed', at: 1 }))
+      await store.flows.apply('home', ends)
+      process.send([...nodes, n])
+      const { flows } = await store.schedules.due('home', 9, 20)
+      for (const { id, rev, state, news } of flows) {
+        const heard = news.map(({ index }) => index)
+        const text = [state, ...heard].join(' ')
+        const jobs = heard.map((index) => ({ id: `job-${index}`, key: 'send-email', payload: '{}' }))
+        await store.flows.write('home', { id, rev, state: text, heard: heard.length, jobs })
+      }
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+  },
+
   /**
    * Handles the schedules that are due, which are due again at once, and runs some of their jobs, for ever. Reports the
    * ticks that are certain.

@@ -11,6 +11,11 @@
  *   ends          how nodes ended (`ends.ts`)
  *
  * `rev` is at least the time of its write: see `schedules.ts`.
+ *
+ * Measured on 2026-11-26 (2 cores, 24 GiB, shared and busy, Node 20.20, `libsql`, in a file): to count a member takes 1.5 µs
+ * of CPU with 50 a call, and 0.2 with 1,000. To keep the ends of 20 nodes, hand out their flow and write its state takes 1.1
+ * ms, and 4.9 if its definition has 2 MB. To find no missing member among a million takes 20 ms, and to remove such a flow
+ * with 10,000 nodes 10. What a member costs from its dispatch on: see `effect.ts`.
  */
 import { NODES } from '../../model/flow.ts'
 import {
@@ -142,8 +147,8 @@ export class SqliteFlows implements Flows {
   }
 
   failed(home: string, flow: string, after: number, most: number): Promise<number[]> {
-    return this.#look(home, flow, [], ({ database }, { number }) =>
-      new Members(database, number).failed(after + 1, Math.min(most, MAX_ITEMS)),
+    return this.#look(home, flow, [], ({ database }, { number, reserved }) =>
+      new Members(database, number).failed(after + 1, reserved, Math.min(most, MAX_ITEMS)),
     )
   }
 

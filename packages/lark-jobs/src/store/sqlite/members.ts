@@ -53,19 +53,21 @@ export class Members {
   /** The first `most` that are missing, from an index on. */
   missing(from: number, reserved: number, most: number): number[] {
     const found: number[] = []
-    for (let index = from; index < reserved && found.length < most; index += 1)
-      if (!isSet(this.#pageOf(index).ended, index % PAGE)) found.push(index)
+    for (let page = Math.floor(from / PAGE); page * PAGE < reserved && found.length < most; page += 1) {
+      const { ended } = this.#page(page)
+      if (!ended.every(isFull)) collect(found, page, [from, reserved], most, (place) => !isSet(ended, place))
+    }
     return found
   }
 
   /** The first `most` that failed, from an index on. */
-  failed(from: number, most: number): number[] {
+  failed(from: number, reserved: number, most: number): number[] {
     const found: number[] = []
     const pages = this.#database.all<{ page: number }>(withFailed, this.#flow, Math.floor(from / PAGE))
     for (const { page } of pages) {
-      const end = (page + 1) * PAGE
-      for (let index = Math.max(from, page * PAGE); index < end && found.length < most; index += 1)
-        if (isSet(this.#page(page).failed, index % PAGE)) found.push(index)
+      const { failed } = this.#page(page)
+      collect(found, page, [from, reserved], most, (place) => isSet(failed, place))
+      if (found.length >= most) break
     }
     return found
   }
@@ -102,6 +104,24 @@ function bitsOf(text: string | null | undefined): Buffer {
 
 function isSet(bits: Buffer, place: number): boolean {
   return (bits[place >> 3]! & (1 << (place & 7))) !== 0
+}
+
+function isFull(byte: number): boolean {
+  return byte === 0xff
+}
+
+/** Adds the indices of a page that are wanted, in a range, until there are `most`. */
+function collect(
+  found: number[],
+  page: number,
+  [from, below]: [from: number, below: number],
+  most: number,
+  isWanted: (place: number) => boolean,
+): void {
+  const first = page * PAGE
+  const end = Math.min(first + PAGE, below)
+  for (let index = Math.max(from, first); index < end && found.length < most; index += 1)
+    if (isWanted(index - first)) found.push(index)
 }
 
 function put(bits: Buffer, place: number, isOn: boolean): void {
