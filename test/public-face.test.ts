@@ -59,20 +59,20 @@ function suggested(mark: number): string {
 }
 
 const ofJob =
-  'aliases attempt backoff cancelled delay dispatch dispatchMany dispatchNow error expiresIn fail failed group handle id ids info keep keepResult key limiter maxCrashes middleware pauseGroup pauseQueue priority progress queueName rejection release retryIf retryUntil schedule scheduledFor signal success tags timeout tries unique warn with'
+  'aliases attempt backoff cancelled delay dispatch dispatchMany dispatchNow error expiresIn fail failed flow group handle id ids info keep keepResult key limiter maxCrashes middleware pauseGroup pauseQueue priority progress queueName rejection release retryIf retryUntil schedule scheduledFor signal success tags timeout tries unique warn with'
 
 test.each([
   [
     'Jobs',
     2,
-    'cancel close configure dispatch dispatchByKey dispatchCommand dispatchMany dispatchNow edit events failed find flush handle list pause prioritize purge remove reschedule resume retry runNow schedules status tag untag work',
+    'cancel close configure dispatch dispatchByKey dispatchCommand dispatchMany dispatchNow edit events failed find flow flows flush handle list pause prioritize purge remove reschedule resume retry runNow schedules status tag untag work',
   ],
   ['a job', 3, ofJob],
   ['this in handle', 1, ofJob],
   [
     'operate()',
     4,
-    'cancel circuits edit erase events failed find groups keys limiters list name pause ping place prioritize purge remove reschedule resume retention retry runNow runs schedules status tag untag workers',
+    'cancel circuits edit erase events failed find flows groups keys limiters list name pause ping place prioritize purge remove reschedule resume retention retry runNow runs schedules status tag untag workers',
   ],
   [
     'a draft',

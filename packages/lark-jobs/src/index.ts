@@ -3,8 +3,8 @@
  * `@s18i/lark-jobs`: jobs as classes, dispatched into a store, run by workers.
  */
 export { defineConfig, LarkError } from '@s18i/lark/config'
-export { batch } from './api/batch.ts'
-export { chain } from './api/chain.ts'
+export { type Batch, type BatchCounts, batch } from './api/batch.ts'
+export { type Chain, chain, type LastOf, type OpenResultsOf, type ResultsOfSteps } from './api/chain.ts'
 export { Jobs } from './api/default-jobs.ts'
 export {
   type DefinedJob,
@@ -16,11 +16,23 @@ export {
 } from './api/defined-job.ts'
 export type { DispatchOptions } from './api/dispatch-by-key.ts'
 export type { Draft, HandlesOf } from './api/draft.ts'
+export type { AddOptions } from './api/flow-add.ts'
+export type { DispatchableFlow } from './api/flow-dispatchable.ts'
+export type {
+  FlowDraft,
+  FlowKeepOptions,
+  FlowPart,
+  OpenResultOf,
+  ResultOfPart,
+} from './api/flow-draft.ts'
+export type { FlowHandle, FlowProgress } from './api/flow-handle.ts'
 export { Job } from './api/job.ts'
+export type { FlowProblem, JobFlow } from './api/job-flow.ts'
 export type { HandleCancelOptions, HandleRemoveOptions, JobHandle } from './api/job-handle.ts'
 export { createJobs } from './api/jobs.ts'
 export type { JobSchedules } from './api/schedules.ts'
-export { workflow } from './api/workflow.ts'
+export { type Workflow, workflow } from './api/workflow.ts'
+export type { NodeOptions, WorkflowBuilder, WorkflowNode } from './api/workflow-builder.ts'
 export type { JobsConfig } from './config/config.ts'
 export type { CodeConfig } from './config/configured.ts'
 export type { KeepConfig, Kept } from './config/keep.ts'
@@ -40,11 +52,13 @@ export { context, withContext } from './model/context.ts'
 export type { Duration } from './model/duration.ts'
 export { JobsError, type JobsErrorCode, type JobsErrorOptions, jobsErrors } from './model/errors.ts'
 export type { EventKind } from './model/event.ts'
+export type { EndReason, FlowKind, FlowOutcome, IfFailed } from './model/flow.ts'
 export { NonRetryableError } from './model/non-retryable.ts'
 export type { RateKind } from './model/rate.ts'
 export type {
   CancelReason,
   Counters,
+  EndedState,
   JobError,
   JobOptions,
   JobRecord,
@@ -67,6 +81,7 @@ export type {
 } from './operate/cancel.ts'
 export type { Editable, Edited, EditFilter } from './operate/edit.ts'
 export type { ChangeOptions, JobConditions, JobFilter } from './operate/filter.ts'
+export type { FlowResultOptions } from './operate/flow-results.ts'
 export type { JobPage, ListFilter, ListOptions } from './operate/list.ts'
 export type { Operations } from './operate/operations.ts'
 export type { EveryQueue, MetPause, PauseOptions, PauseTarget } from './operate/pause.ts'

@@ -15,14 +15,14 @@ import { queueOf } from '../model/partition.ts'
 import { flowNotFound } from '../operate/flow-finding.ts'
 import { type Operated, open } from '../operate/operations.ts'
 import { nodeEntries } from '../options/flow.ts'
-import { isText, type OptionsOf, option, type Read, Schema, voiceOf } from '../options/schema.ts'
+import { isText, option, type Read, Schema, voiceOf } from '../options/schema.ts'
 import type { FlowPart } from './flow-draft.ts'
 import { nameOfPart, readMember } from './flow-part.ts'
 import { readPart } from './flow-spec.ts'
+import type { NodeOptions } from './workflow-builder.ts'
 
 const addOptions = new Schema('an object', {
   ...nodeEntries,
-  /** The names of the nodes that a new node of a workflow waits for. Default: none. */
   after: option<string | readonly string[]>(
     'the name of a node, or a list of these',
     (value) => isText(value) || (Array.isArray(value) && value.every(isText)),
@@ -30,10 +30,13 @@ const addOptions = new Schema('an object', {
 })
 
 /** What a new node of a workflow may say. */
-export interface AddOptions extends OptionsOf<typeof addOptions.entries> {}
+export interface AddOptions extends Omit<NodeOptions, 'after'> {
+  /** The names of the nodes that it waits for. Default: none. */
+  after?: string | readonly string[] | undefined
+}
 type AddRead = Read<typeof addOptions.entries>
 
-/** @throws as `FlowHandle.add` */
+/** @throws as `FlowHandle.add` @internal */
 export async function addTo(
   jobs: Operated,
   id: string,

@@ -4,6 +4,7 @@
  */
 import { branded } from '@s18i/lark/config'
 import type { Duration } from '../model/duration.ts'
+import type { FlowOutcome } from '../model/flow.ts'
 import { symbolPrefix } from '../operate/operations.ts'
 import type { KeptResult } from '../operate/results.ts'
 import type { Json } from '../options/lenient.ts'
@@ -33,16 +34,16 @@ export type OpenResultOf<Result> = unknown extends Result
 
 /** How long a flow is kept when it has ended, with its nodes and their results; `false`: not at all. */
 export interface FlowKeepOptions {
-  completed?: Duration | false
-  failed?: Duration | false
-  cancelled?: Duration | false
+  /** A flow that completed. */
+  completed?: Duration | false | undefined
+  /** A flow that failed. */
+  failed?: Duration | false | undefined
+  /** A flow that was cancelled. */
+  cancelled?: Duration | false | undefined
 }
 
 /** For the compiler only: what a flow results in. */
 declare const resultOfFlow: unique symbol
-
-/** When a callback starts. */
-export type FlowOutcome = 'completed' | 'failed' | 'ended'
 
 /** The next step of a chain, which may need the results of the steps before. */
 export type StepFunction = (results: never) => FlowPart

@@ -69,6 +69,9 @@ export interface FlowJob {
   job: Omit<NewJob, 'id'>
 }
 
+/** When a callback starts: when its flow has completed, has failed, or has ended in whatever way. */
+export type FlowOutcome = 'completed' | 'failed' | 'ended'
+
 export interface NodeDefinition {
   /** For people. No two nodes of a flow have the same name. */
   name: string
@@ -77,7 +80,7 @@ export interface NodeDefinition {
   /** Default `skip`. */
   ifFailed?: Exclude<IfFailed, 'skip'>
   /** A callback: it starts when the flow has ended in this way. `failed`: also when its deadline has passed. */
-  on?: 'completed' | 'failed' | 'ended'
+  on?: FlowOutcome
   refs?: Reference[]
   /** Either a job … */
   job?: FlowJob

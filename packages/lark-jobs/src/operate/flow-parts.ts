@@ -5,7 +5,7 @@ import { jobIndex } from '../flow/advance.ts'
 import { FlowRecords, type KeptFlow, type NodeEnd } from '../flow/flow-records.ts'
 import { defined } from '../model/defined.ts'
 import { memberId } from '../model/effect.ts'
-import type { EndReason, IfFailed, NodeDefinition } from '../model/flow.ts'
+import type { EndReason, FlowOutcome, IfFailed } from '../model/flow.ts'
 import { queueOf } from '../model/partition.ts'
 import { whyDropped } from '../model/payload.ts'
 import type { EndedState } from '../model/record.ts'
@@ -64,7 +64,7 @@ export interface FlowNodeInfo {
   /** What becomes of it if a node before it does not complete. */
   ifFailed: IfFailed
   /** Of a callback: which end of the flow starts it. */
-  on?: NonNullable<NodeDefinition['on']>
+  on?: FlowOutcome
   /** How often it was started again. */
   retries?: number
 }

@@ -34,6 +34,7 @@ export type FlowResultOptions = Pick<ResultOptions, 'timeout' | 'signal'>
  * @param closed aborted when the instance is closed
  * @param find the place of the flow, if it is there
  * @throws as `FlowHandle.result`
+ * @internal
  */
 export async function flowResultAt(
   jobs: Operated,

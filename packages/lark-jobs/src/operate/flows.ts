@@ -2,6 +2,7 @@
  * The flows of a store: look, cancel, retry. What it does is in `flow-finding.ts` and `flow-changes.ts`, which are loaded
  * with the first call: most processes only dispatch.
  */
+import { readId } from '../model/id.ts'
 import type { Flags } from './filter.ts'
 import type { CancelFlowOptions, RetryFlowOptions } from './flow-changes.ts'
 import type { FindFlowOptions, FlowFilter, FlowNamed, FlowOfJob, GetFlowOptions } from './flow-finding.ts'
@@ -70,7 +71,6 @@ export class FlowOperations {
    * @throws JOB_ID_INVALID, STORE_DAMAGED
    */
   async ofJob(id: string): Promise<FlowOfJob | undefined> {
-    const { readId } = await import('../model/id.ts')
     const { flowOfJob } = await import('./flow-finding.ts')
     return flowOfJob(await this.#open(), readId(id))
   }
