@@ -2,14 +2,14 @@
  * How nodes and members of flows end, as the home of their flow is told.
  */
 import { defined } from '../model/defined.ts'
-import { type EndedJob, memberOf } from '../model/effect.ts'
+import { type EndedMember, memberOf } from '../model/effect.ts'
 import type { FlowEnding } from '../model/flow.ts'
 import { whyDropped } from '../model/payload.ts'
 import type { NewJob } from '../model/record.ts'
 import { type Change, countsAsQueued, type Enqueued, type MemberEnd } from '../store/contract/store.ts'
 
 /** How the job of a node or member ended, for its flow. */
-export function endOf({ id, state, reason, errors, result, finishedAt }: EndedJob): MemberEnd {
+export function endOf({ id, state, reason, errors, result, finishedAt }: EndedMember): MemberEnd {
   const { flow, index } = memberOf(id)!
   const error = state === 'failed' ? errors.at(-1)?.message : undefined
   // The job itself says why its result was not kept.

@@ -12,12 +12,18 @@
 import type { JobRecord } from './record.ts'
 
 /** A job as it ended. */
-export type Effect = { kind: 'hook'; job: JobRecord } | { kind: 'member'; job: EndedJob }
+export type Effect = { kind: 'hook'; job: JobRecord } | { kind: 'member'; job: EndedMember }
 
 export type EffectKind = Effect['kind']
 
 /** Without its payload, which may be large: the home of a flow does not need it, nor does who waits for the end. */
 export type EndedJob = Omit<JobRecord, 'payload'>
+
+/** What a flow hears of a job. Of one that completed: no errors, and the result only of a node. */
+export type EndedMember = Pick<
+  JobRecord,
+  'id' | 'state' | 'reason' | 'because' | 'errors' | 'result' | 'finishedAt'
+>
 
 /** Names an effect, to acknowledge it. */
 export interface EffectName {

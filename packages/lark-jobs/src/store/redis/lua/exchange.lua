@@ -41,6 +41,7 @@ local paused, laned, large, owes, watched, keeps, listened, has_ticks, has_flows
     'HMGET', key('settings'), 'paused', 'lanes', 'large', 'effects', 'watched', 'keeps', 'listened', 'ticks', 'flows'
   ))
 ends.watched, ends.keeps, audience.till = watched or '', keeps, listened or ''
+ends.takes = wanted and string.match(wanted, '^e(%d*)') ~= '0'
 paused, laned = pause_left(paused), (laned or '0') ~= '0'
 room = large and bytes().byte_room or nil
 

@@ -9,6 +9,7 @@
  * begin with `!` are the mark of another format (`store/contract/unreadable.ts`): the scripts need nothing that comes
  * after the mark.
  */
+import type { EffectName } from '../../../model/effect.ts'
 import { MADE, madeAt } from '../../../model/id.ts'
 import type {
   Counters,
@@ -358,8 +359,20 @@ export function packRecovery(options: contract.RecoverOptions): string[] {
 export function packEffects(wanted: contract.EffectsWanted | undefined, lease?: number): string {
   if (wanted === undefined) return ''
   const own = wanted.lease === undefined ? 'e' : `e${packDuration(wanted.lease)}`
-  const names = (wanted.done ?? []).map(({ kind, id, at }) => `${kind[0]}${at} ${id}`)
-  return [wanted.lease !== undefined && wanted.lease === lease ? 'w' : own, ...names].join('\n')
+  const head = wanted.lease !== undefined && wanted.lease === lease ? 'w' : own
+  return wanted.done === undefined ? head : `${head}\n${packNames(wanted.done)}`
+}
+
+/** Names of effects, in the form that `shared/effect.lua` reads: by kind and time. */
+function packNames(names: readonly EffectName[]): string {
+  const ids = new Map<string, string[]>()
+  for (const { kind, id, at } of names) {
+    const head = `${kind[0]}${at}`
+    const list = ids.get(head)
+    if (list === undefined) ids.set(head, [head, id])
+    else list.push(id)
+  }
+  return [...ids.values()].map((list) => list.join('\n')).join('\t')
 }
 
 /** What `configure.lua` sets. */

@@ -40,6 +40,11 @@ export type ShownLanes = [
 /** The answer of `look.lua`: flat lists of three. */
 export type ShownLimiter = [holders: string[], waits: string[], circuit: string[]]
 
+/** Members that completed in the call, whose answer this is. */
+type FreshMembers = [at: string, ids: string[], results: Texts]
+/** A kind, and jobs; `fresh`, and members; and so on. */
+export type HandedEffects = readonly (EffectKind | 'fresh' | ShownJobs | FreshMembers)[]
+
 /** The answer of `exchange.lua`. */
 export type Exchanged = [
   verdicts: string,
@@ -48,7 +53,7 @@ export type Exchanged = [
   records: string[],
   counters: string[] | null,
   limited?: string | null,
-  effects?: (EffectKind | ShownJobs)[] | null,
+  effects?: HandedEffects | null,
   dues?: string[] | null,
   tick?: number,
 ]
@@ -196,14 +201,27 @@ export function readSetting([paused, ...pairs]: readonly string[]): contract.Set
 }
 
 /** @param handed effects that a script hands out: a kind, the jobs with effects of this kind, another kind, … */
-export function readEffects(partition: string, handed: readonly (EffectKind | ShownJobs)[]): Effect[] {
+export function readEffects(partition: string, handed: HandedEffects): Effect[] {
   const effects: Effect[] = []
   for (let i = 0; i < handed.length; i += 2) {
-    const kind = handed[i] as EffectKind
+    const kind = handed[i] as EffectKind | 'fresh'
+    if (kind === 'fresh') {
+      effects.push(...readFresh(handed[i + 1] as FreshMembers))
+      continue
+    }
     const jobs = readJobs(partition, handed[i + 1] as ShownJobs)
     for (const job of jobs) effects.push(kind === 'hook' ? { kind, job } : { kind, job: endedJob(job) })
   }
   return effects
+}
+
+function readFresh([at, ids, results]: FreshMembers): Effect[] {
+  const finishedAt = Number(at)
+  return ids.map((id, i) => {
+    const result = results[i]
+    const job = { id, state: 'completed' as const, errors: [], finishedAt }
+    return { kind: 'member', job: result == null ? job : { ...job, result } }
+  })
 }
 
 export function readFates(
@@ -316,7 +334,7 @@ export function readRecovery(partition: string, reply: unknown): contract.Recove
     ends: number,
     effect: number,
     crashed: string[],
-    handed?: (EffectKind | ShownJobs)[],
+    handed?: HandedEffects,
   ]
   return {
     recovered,

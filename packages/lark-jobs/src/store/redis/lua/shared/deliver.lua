@@ -86,8 +86,32 @@ local function hand_out(answer, kind, most, lease, floor)
   end
 end
 
+-- Hands out members that completed in this call, and appends `fresh` and { when they ended; their ids; their results } to
+-- `answer`. A flow keeps results of nodes only, whose index begins with 9.
+local function hand_out_fresh(answer)
+  local ids, found, results = effects().fresh, {}, key('results')
+  if redis.call('EXISTS', results) == 1 then
+    local sent, again = {}, {}
+    for _, id in ipairs(ids) do
+      local bytes = string.byte(id, -8) == 57 and redis.call('HSTRLEN', results, id) or 0
+      if left < bytes and taken > 0 then
+        again[#again + 1], again[#again + 2] = string.format('%.0f', now), id
+      else
+        local n = #sent + 1
+        left, taken, sent[n], found[n] = left - bytes, taken + 1, id, bytes > 0 and redis.call('HGET', results, id)
+      end
+    end
+    if #again > 0 then
+      redis.call('ZADD', key('effects:member'), unpack(again))
+    end
+    ids = sent
+  end
+  answer[#answer + 1] = 'fresh'
+  answer[#answer + 1] = { string.format('%.0f', now), ids, found }
+end
+
 -- Does what a call says of effects. `wanted`: `e` and the milliseconds for which the caller has hooks, if it takes
--- some, or 0 if it takes no effects; then a line for each effect that was delivered. Returns the effects that are
+-- some, or 0 if it takes no effects; then, from the next line on, the effects that were delivered. Returns the effects that are
 -- handed out, or nothing.
 local function serve(wanted)
   local lease, names = string.match(wanted, '^e(%d*)\n?(.*)$')
@@ -102,6 +126,9 @@ local function serve(wanted)
   local member_at = lease and tonumber(redis.call('ZRANGE', key('effects:member'), 0, 0, 'WITHSCORES')[2])
   local is_due = member_at and member_at <= now
   hand_out(answer, 'hook', lease and MAX_HOOKS or 0, lease or 0, is_due and MAX_BYTES / 2 or 0)
-  hand_out(answer, 'member', MAX_ITEMS, MEMBER_LEASE, 0)
+  if #effects().fresh > 0 then
+    hand_out_fresh(answer)
+  end
+  hand_out(answer, 'member', MAX_ITEMS - #effects().fresh, MEMBER_LEASE, 0)
   return #answer > 0 and answer or nil
 end

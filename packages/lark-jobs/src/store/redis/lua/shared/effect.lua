@@ -11,13 +11,16 @@
 -- `effects` in `settings` is 1 while `ended` is there.
 -- module: effects
 -- needs: start, erase, ring, notice, payloads
--- gives: owed, next_effect, write_effects, withdraw, purge, hide, acknowledge, forget_remembered, remember_ends
+-- gives: owed, fresh, next_effect, write_effects, withdraw, purge, hide, acknowledge, forget_remembered, remember_ends
 -- gives: release, ring_for_effects
 
 local RESEND_MEMORY = 30000
+local MEMBER_LEASE = 500
 
 -- `is`: this call wrote effects while none was due, and has not handed them out.
 local owed = { is = false }
+-- Members that completed in this call, and that its answer hands out: their lease has begun.
+local fresh = {}
 
 -- When the next effect is handed out; nothing if there is none.
 local function next_effect()
@@ -26,15 +29,21 @@ local function next_effect()
   return (hook or member) and math.min(hook or math.huge, member or math.huge)
 end
 
--- Writes the effects of jobs that end now. `how`: as in end.lua.
-local function write_effects(state, ids, how)
+-- Writes the effects of jobs that end now. `how`: as in end.lua. `takes`: the answer hands out members. So those that
+-- completed need not be read again.
+local function write_effects(state, ids, how, takes)
   local at = string.format('%.0f', now)
   local hooked = how == 'untold' and redis.call('HMGET', key('hooked'), unpack(ids)) or {}
   local hooks, members, ended, reasons, end_of = {}, {}, {}, {}, state .. '|' .. at
+  local is_fresh = takes and state == 'completed' and #fresh + #ids <= MAX_ITEMS
+  local due = is_fresh and string.format('%.0f', now + MEMBER_LEASE) or at
   for i, id in ipairs(ids) do
-    local is_member = string.find(id, '^[%w_-]+%..+:%d%d%d%d%d%d%d%d$')
+    local is_member = string.find(id, '^:%d%d%d%d%d%d%d%d$', -9)
     if is_member then
-      members[#members + 1], members[#members + 2] = at, id
+      members[#members + 1], members[#members + 2] = due, id
+      fresh[#fresh + 1] = is_fresh and id or nil
+    end
+    if is_member and how == 'removed' then
       reasons[#reasons + 1], reasons[#reasons + 2] = id, 'removed'
     end
     if hooked[i] then
@@ -47,7 +56,7 @@ local function write_effects(state, ids, how)
   if #ended == 0 then
     return
   end
-  owed.is = owed.is or (next_effect() or math.huge) > now
+  owed.is = owed.is or not is_fresh and (next_effect() or math.huge) > now
   redis.call('HSET', key('ended'), unpack(ended))
   redis.call('HSETNX', key('settings'), 'effects', 1)
   if #hooks > 0 then
@@ -56,7 +65,7 @@ local function write_effects(state, ids, how)
   if #members > 0 then
     redis.call('ZADD', key('effects:member'), unpack(members))
   end
-  if #reasons > 0 and how == 'removed' then
+  if #reasons > 0 then
     redis.call('HSET', key('reasons'), unpack(reasons))
   end
 end
@@ -90,7 +99,8 @@ end
 
 -- Marks the records of hidden jobs, and removes the payloads that no hook needs: a flow does not need them.
 local function mark(ids)
-  local hooks = redis.call('ZMSCORE', key('effects:hook'), unpack(ids))
+  local has_hooks = redis.call('EXISTS', key('effects:hook')) == 1
+  local hooks = has_hooks and redis.call('ZMSCORE', key('effects:hook'), unpack(ids)) or {}
   local records, without = {}, {}
   for i, record in ipairs(redis.call('HMGET', key('jobs'), unpack(ids))) do
     local is_bare, n = not hooks[i], #records
@@ -98,7 +108,7 @@ local function mark(ids)
     without[#without + 1] = is_bare and ids[i] or nil
   end
   redis.call('HSET', key('jobs'), unpack(records))
-  if #without > 0 then
+  if #without > 0 and redis.call('EXISTS', key('payloads')) == 1 then
     drop_payloads(without)
   end
 end
@@ -118,7 +128,9 @@ local function hide(ids, ends)
   if #hidden > 0 then
     mark(hidden)
     redis.call('HSET', key('ended'), unpack(ended))
-    redis.call('HDEL', key('logs'), unpack(hidden))
+    if redis.call('EXISTS', key('logs')) == 1 then
+      redis.call('HDEL', key('logs'), unpack(hidden))
+    end
   end
   return others
 end
@@ -180,45 +192,49 @@ local function remember_ends(state, ids, how)
   forget_remembered(MAX_ITEMS)
 end
 
--- Acknowledges effects of jobs. `kinds`, `ats`: the first letter of the kind of each, and when its job ended. If the
--- time is another, the name is that of an earlier end.
-local function acknowledge_some(ids, kinds, ats)
-  local done = { h = {}, m = {} }
+-- Acknowledges effects of one kind of jobs that ended at the same time, at most `MAX_ITEMS`. If a job ended at another
+-- time, the name is that of an earlier end.
+local function acknowledge_some(kind, at, ids)
+  local done, mark = {}, '|' .. at
   for i, ended in ipairs(redis.call('HMGET', key('ended'), unpack(ids))) do
-    if ended and string.match(ended, '|(%d+)') == ats[i] then
-      table.insert(done[kinds[i]], ids[i])
+    if ended and string.find(ended, mark, 1, true) then
+      done[#done + 1] = ids[i]
     end
   end
-  if #done.h > 0 then
-    redis.call('ZREM', key('effects:hook'), unpack(done.h))
-    release(done.h)
-  end
-  local remembered, over = {}, string.format('%.0f', now + RESEND_MEMORY)
-  for i, score in ipairs(#done.m > 0 and redis.call('ZMSCORE', key('effects:member'), unpack(done.m)) or {}) do
-    if score then
-      remembered[#remembered + 1], remembered[#remembered + 2] = over, done.m[i]
+  if #done > 0 and kind == 'h' then
+    redis.call('ZREM', key('effects:hook'), unpack(done))
+    release(done)
+  elseif #done > 0 then
+    local remembered, over = {}, string.format('%.0f', now + RESEND_MEMORY)
+    for i, score in ipairs(redis.call('ZMSCORE', key('effects:member'), unpack(done))) do
+      if score then
+        remembered[#remembered + 1], remembered[#remembered + 2] = over, done[i]
+      end
     end
-  end
-  if #remembered > 0 then
-    redis.call('ZREM', key('effects:member'), unpack(done.m))
-    redis.call('ZADD', key('remembered'), unpack(remembered))
+    if #remembered > 0 then
+      redis.call('ZREM', key('effects:member'), unpack(done))
+      redis.call('ZADD', key('remembered'), unpack(remembered))
+    end
   end
 end
 
--- Acknowledges effects. `names`: one a line, the first letter of its kind, when the job ended, a space, and its id.
--- A command takes some thousand arguments at most, so a long list is taken in slices.
+-- Acknowledges effects. `names`: the first letter of a kind, when jobs ended, and their ids, one a line; then a tab, and
+-- others. A command takes some thousand arguments at most, so a long list is taken in slices.
 local function acknowledge(names)
-  local ids, kinds, ats = {}, {}, {}
-  for kind, at, id in string.gmatch(names, '([hm])(%d+) ([^\n]+)') do
-    if #ids == MAX_ITEMS then
-      acknowledge_some(ids, kinds, ats)
-      ids, kinds, ats = {}, {}, {}
+  for kind, at, list in string.gmatch(names, '([hm])(%d+)([^\t]+)') do
+    local ids = {}
+    for id in string.gmatch(list, '[^\n]+') do
+      ids[#ids + 1] = id
+      if #ids == MAX_ITEMS then
+        acknowledge_some(kind, at, ids)
+        ids = {}
+      end
     end
-    local n = #ids + 1
-    ids[n], kinds[n], ats[n] = id, kind, at
+    if #ids > 0 then
+      acknowledge_some(kind, at, ids)
+    end
   end
-  if #ids > 0 then
-    acknowledge_some(ids, kinds, ats)
+  if names ~= '' then
     -- As many come as go, so these do not pile up where `prune` cannot keep pace.
     forget_remembered(MAX_ITEMS)
   end

@@ -3,7 +3,7 @@
 -- gives: end_as, ends
 
 -- `watched`: when the last watch of the partition lapses (watch.lua), or ''; nothing if this call has not read it.
--- `keeps`: some jobs are kept for an age of their own (keep.lua). `took`: how long runs took, by id, or nothing.
+-- `keeps`: some jobs are kept for an age of their own (keep.lua). `takes`: the answer hands out members. `took`: how long runs took, by id, or nothing.
 local ends = {}
 
 -- Ends jobs that have left their lines and claims. `kept`: how many jobs of this state are kept. `how`: `untold` if no
@@ -17,7 +17,7 @@ local function end_as(state, ids, kept, how)
   local all = table.concat(ids)
   local is_special = string.find(all, ':', 1, true)
   if is_hooked or is_special then
-    effects().write_effects(state, ids, how)
+    effects().write_effects(state, ids, how, ends.takes)
   end
   if is_special and string.find(all, '@', 1, true) then
     schedules().note_runs(state, ids, ends.took or {})
