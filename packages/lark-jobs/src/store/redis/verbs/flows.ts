@@ -93,16 +93,21 @@ export class RedisFlows implements Flows {
   }
 
   async apply(home: string, ends: readonly MemberEnd[]): Promise<Applied> {
-    const groups = new Map<string, FlowEnds>()
+    const groups: FlowEnds[] = []
+    const last = new Map<string, FlowEnds>()
     for (const [i, end] of ends.entries()) {
-      const group = groups.get(end.flow) ?? new FlowEnds()
-      groups.set(end.flow, group)
+      let group = last.get(end.flow)
+      if (group === undefined || group.isBehind(end)) {
+        group = new FlowEnds(end.flow)
+        groups.push(group)
+        last.set(end.flow, group)
+      }
       group.add(i, end)
     }
-    const args = [...groups].flatMap(([flow, group]) => [flow, ...group.args])
+    const args = groups.flatMap((group) => group.args)
     const [next, found] = (await this.#scripts.run('apply', home, args)) as [number, string[]]
     const all = new Array<Applied['verdicts'][number]>(ends.length)
-    for (const [n, group] of [...groups.values()].entries()) {
+    for (const [n, group] of groups.entries()) {
       for (const [k, i] of group.places.entries()) all[i] = verdicts[found[n]![k] as keyof typeof verdicts]
     }
     return { verdicts: all, ...nextTick(next) }
@@ -156,11 +161,23 @@ export class RedisFlows implements Flows {
   }
 }
 
-/** The ends of one flow in a call: members that completed, which travel together, and others. */
+/** Ends of one flow in a call: members that completed, which travel together and are first, and others. */
 class FlowEnds {
+  readonly #flow: string
   readonly #completed: number[] = []
   readonly #others: string[] = []
+  /** Members that ended otherwise than completed. */
+  readonly #failed = new Set<number>()
   readonly #places = { completed: [] as number[], others: [] as number[] }
+
+  constructor(flow: string) {
+    this.#flow = flow
+  }
+
+  /** Whether an end comes after another of the same member, which would be behind it here. */
+  isBehind({ index, state }: MemberEnd): boolean {
+    return state === 'completed' && this.#failed.has(index)
+  }
 
   /** @param place of the end in the call */
   add(place: number, end: MemberEnd): void {
@@ -170,6 +187,7 @@ class FlowEnds {
       this.#completed.push(index)
       this.#places.completed.push(place)
     } else {
+      if (!isNode) this.#failed.add(index)
       this.#others.push(String(index), packEnd(end), packText(isNode ? result : undefined))
       this.#places.others.push(place)
     }
@@ -181,7 +199,7 @@ class FlowEnds {
   }
 
   get args(): string[] {
-    return [this.#completed.join(','), String(this.#places.others.length), ...this.#others]
+    return [this.#flow, this.#completed.join(','), String(this.#places.others.length), ...this.#others]
   }
 }
 
