@@ -53,8 +53,8 @@ local function write(number)
   if ARGV[10] ~= '0' then
     redis.call('LTRIM', news, ARGV[10], -1)
   end
-  failed = tonumber(failed or 0)
-  local ended = tonumber(completed or 0) + failed
+  failed = tonumber(failed) or 0
+  local ended = (tonumber(completed) or 0) + failed
   local is_due = called == '1' or is_reached(ARGV[12], size, ended) or is_reached(ARGV[13], alarm, failed)
     or redis.call('EXISTS', news) == 1
   if is_due and (due == '' or tonumber(due) > now) then

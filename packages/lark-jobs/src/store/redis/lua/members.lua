@@ -13,7 +13,7 @@
 local is_missing, from, most, found = ARGV[3] == 'missing', tonumber(ARGV[4]), tonumber(ARGV[5]), {}
 local bits = key((is_missing and 'members:' or 'members-failed:') .. ARGV[2])
 local wanted = is_missing and 0 or 1
-local reserved = tonumber(redis.call('HGET', key('flow:' .. ARGV[2]), 'reserved') or 0)
+local reserved = tonumber(redis.call('HGET', key('flow:' .. ARGV[2]), 'reserved')) or 0
 -- Bits behind the end of the text are not set.
 local length = redis.call('STRLEN', bits)
 local function add_from(byte, value)

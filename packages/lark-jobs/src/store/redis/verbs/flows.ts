@@ -229,10 +229,10 @@ function readEnd(index: string, text: Text | undefined): KeptEnd {
 export function readFlow(shown: ShownFlow): StoredFlow {
   const [id, rev, definition, state, reserved, size, completed, failed, news, ends] = shown
   const crowd: Crowd = {
-    reserved: Number(reserved ?? 0),
+    reserved: Number(reserved) || 0,
     ...(size !== null && { size: Number(size) }),
-    completed: Number(completed ?? 0),
-    failed: Number(failed ?? 0),
+    completed: Number(completed) || 0,
+    failed: Number(failed) || 0,
   }
   return {
     id,

@@ -16,30 +16,61 @@ local function put_bits(bits, indices, value)
   return #indices > 0 and redis.call('BITFIELD', bits, unpack(words)) or {}
 end
 
+-- Keeps the end of a node, which is in ARGV[i] and the two behind it. Returns whether it is news. The end itself is
+-- written last: if foreign data ends the script, the node is news when it is delivered again.
+local function keep_node(id, i)
+  local index, ended, result, ends = ARGV[i], ARGV[i + 1], ARGV[i + 2], key('flow-ends:' .. id)
+  local before = redis.call('HGET', ends, index)
+  -- A node that has completed since counts again: its job was retried by hand.
+  if before and (string.sub(ended, 1, 1) ~= 'c' or string.sub(before, 1, 1) == 'c') then
+    return false
+  end
+  if result ~= '' then
+    redis.call('HSET', key('flow-results:' .. id), index, string.sub(result, 2))
+  end
+  redis.call('RPUSH', key('news:' .. id), index)
+  redis.call('HSET', ends, index, ended)
+  return true
+end
+
 -- Counts ends of the flow `id`. `completed`: indices of members, joined by ','. ARGV[first…]: `others` other ends, three
 -- values each. Returns a letter for each, as apply.lua does, and whether the flow has become due.
 local function count_ends(id, completed, first, others)
   local flow, ends = key('flow:' .. id), key('flow-ends:' .. id)
   local rev, lent, reserved, size, alarm, had_completed, had_failed =
     unpack(redis.call('HMGET', flow, 'rev', 'lent', 'reserved', 'size', 'alarm', 'completed', 'failed'))
-  local verdicts, places, indices, n = {}, {}, {}, 0
-  reserved, had_completed, had_failed = tonumber(reserved or 0), tonumber(had_completed or 0), tonumber(had_failed or 0)
-  local sum, failed, is_called, has_news, over = had_completed, had_failed, false, false, {}
-
+  reserved, had_completed, had_failed = tonumber(reserved) or 0, tonumber(had_completed) or 0, tonumber(had_failed) or 0
+  local verdicts, has_news, is_called = {}, false, false
+  local done, not_done = { places = {}, indices = {} }, { places = {}, indices = {}, ends = {} }
   for index in string.gmatch(completed, '%d+') do
-    n = n + 1
+    local n, m = #verdicts + 1, #done.indices + 1
     verdicts[n] = 'u'
     if rev and tonumber(index) < reserved then
-      places[#places + 1], indices[#indices + 1] = n, index
+      done.places[m], done.indices[m] = n, index
     end
   end
-  local again = { places = {}, indices = {} }
-  for i, was_set in ipairs(put_bits(key('members:' .. id), indices, '1')) do
-    verdicts[places[i]] = was_set == 1 and 'r' or 'c'
-    sum = sum + 1 - was_set
+  for i = first, first + 3 * (others - 1), 3 do
+    local n, m, index = #verdicts + 1, #not_done.indices + 1, tonumber(ARGV[i])
+    verdicts[n] = 'u'
+    if rev and index >= NODES then
+      local is_news = keep_node(id, i)
+      verdicts[n], has_news = is_news and 'c' or 'r', has_news or is_news
+    elseif rev and index < reserved then
+      not_done.places[m], not_done.indices[m], not_done.ends[m] = n, ARGV[i], ARGV[i + 1]
+    end
+  end
+
+  if #not_done.indices > 0 or had_failed > 0 then
+    -- Foreign data under these keys ends the script before a bit is set that would not count.
+    redis.call('STRLEN', key('members-failed:' .. id))
+    redis.call('HLEN', ends)
+  end
+  local sum, failed, again, over, fresh = had_completed, had_failed, { places = {}, indices = {} }, {}, {}
+  for i, was_set in ipairs(put_bits(key('members:' .. id), done.indices, '1')) do
+    local n = done.places[i]
+    verdicts[n], sum = was_set == 1 and 'r' or 'c', sum + 1 - was_set
     if was_set == 1 and failed > 0 then
-      table.insert(again.places, places[i])
-      table.insert(again.indices, indices[i])
+      again.places[#again.places + 1], again.indices[#again.indices + 1] = n, done.indices[i]
     end
   end
   -- Members that had ended otherwise than completed have completed since.
@@ -52,36 +83,12 @@ local function count_ends(id, completed, first, others)
   if #over > 0 then
     redis.call('HDEL', ends, unpack(over))
   end
-
-  local kept = {}
-  places, indices = {}, {}
-  for i = first, first + 3 * (others - 1), 3 do
-    local index, ended, result = ARGV[i], ARGV[i + 1], ARGV[i + 2]
-    n = n + 1
-    verdicts[n] = 'u'
-    if rev and tonumber(index) >= NODES then
-      local before = redis.call('HGET', ends, index)
-      -- A node that has completed since counts again: its job was retried by hand.
-      local is_news = not before or string.sub(ended, 1, 1) == 'c' and string.sub(before, 1, 1) ~= 'c'
-      verdicts[n], has_news = is_news and 'c' or 'r', has_news or is_news
-      if is_news then
-        redis.call('HSET', ends, index, ended)
-        redis.call('RPUSH', key('news:' .. id), index)
-      end
-      if is_news and result ~= '' then
-        redis.call('HSET', key('flow-results:' .. id), index, string.sub(result, 2))
-      end
-    elseif rev and tonumber(index) < reserved then
-      places[#places + 1], indices[#indices + 1], kept[#kept + 1] = n, index, ended
-    end
-  end
-  local fresh = {}
-  for i, was_set in ipairs(put_bits(key('members:' .. id), indices, '1')) do
-    verdicts[places[i]] = was_set == 1 and 'r' or 'c'
+  for i, was_set in ipairs(put_bits(key('members:' .. id), not_done.indices, '1')) do
+    verdicts[not_done.places[i]] = was_set == 1 and 'r' or 'c'
     if was_set == 0 then
-      fresh[#fresh + 1], failed = indices[i], failed + 1
+      fresh[#fresh + 1], failed = not_done.indices[i], failed + 1
       if failed <= MAX_FAILURES then
-        redis.call('HSET', ends, indices[i], kept[i])
+        redis.call('HSET', ends, not_done.indices[i], not_done.ends[i])
       end
     end
   end
