@@ -6,12 +6,14 @@
  * The tests use their own clock. With the server's clock, each script has one more TIME.
  */
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import { type Effect, type EffectName, memberId, memberOf, nameOf } from '../../src/model/effect.ts'
 import { newId } from '../../src/model/id.ts'
 import type { LeasedJob, NewJob, Outcome } from '../../src/model/record.ts'
 import { tickId } from '../../src/model/tick.ts'
 import {
   type Claim,
   MAX_DUE,
+  type MemberEnd,
   type ScheduleWrite,
   type StoredSchedule,
 } from '../../src/store/contract/store.ts'
@@ -461,4 +463,73 @@ test('a partition with schedules: a caller that gets fewer jobs than it wants pa
   const after = await costs()
   for (const [i, { calls }] of before.entries())
     expect(after[i]!.calls).toEqual({ ...calls, zrange: (calls.zrange ?? 0) + 1 })
+})
+
+test('a partition with flows, and none with schedules: the same', async () => {
+  const claim = () => next([], 5)
+  const survey = () => store.survey(ada.id, [{ partition: 'emails', waits: true }])
+  const costs = async () => {
+    await claim()
+    await survey()
+    return [await costOf(claim), await costOf(survey)]
+  }
+  const before = await costs()
+  await store.flows.write('emails', { id: 'flow', rev: 0, definition: '{}', state: '{}', next: clock.now })
+  const after = await costs()
+  for (const [i, { calls }] of before.entries())
+    expect(after[i]!.calls).toEqual({ ...calls, zrange: (calls.zrange ?? 0) + 1 })
+})
+
+test('fifty members of a batch that complete: they come with the answer, and count in one call', async () => {
+  const crowd = { reserved: 50, size: 50 }
+  await store.flows.write('home', { id: 'flow', rev: 0, definition: '{}', state: '{}', crowd })
+  await store.flows.apply('home', [])
+  const settle = async (list: readonly NewJob[]) => {
+    await web.enqueue(...list)
+    const settlements = (await next([], 50)).map((one) => settlement(one, completed))
+    let effects: Effect[] = []
+    const { calls } = await costOf(async () => {
+      const answer = await ada.exchange(settlements, { limit: 0, lease: LEASE, effects: { lease: LEASE } })
+      effects = answer.effects ?? []
+    })
+    return { calls, effects }
+  }
+  const before = await settle(plain(50))
+  const all = Array.from({ length: 50 }, (_, index) => memberId({ flow: 'flow', home: 'home', index }))
+  const { calls, effects } = await settle(all.map((id) => job({ id })))
+  expect(effects).toHaveLength(50)
+  const more = Object.entries(calls).map(([name, count]) => [name, count - (before.calls[name] ?? 0)])
+  expect(Object.fromEntries(more.filter(([, count]) => count !== 0))).toEqual({
+    hset: 1, // how and when they ended
+    hsetnx: 1, // notes that there are effects
+    zadd: 1, // until when they are handed out
+    exists: 1, // whether there are results
+    zrange: 3, // other effects that are due
+  })
+  const ends = effects.map(
+    ({ job }): MemberEnd => ({ ...memberOf(job.id)!, state: 'completed', at: clock.now }),
+  )
+  const applied = await costOf(() => store.flows.apply('home', ends))
+  expect(applied.calls).toEqual({
+    evalsha: 1,
+    hmget: 2, // which of schedules and flows there are, and the numbers of the flow
+    bitfield: 1, // sets all bits
+    hset: 2, // how many have completed, and notes that flows will be due
+    zadd: 1, // the flow is due
+    zrange: 1, // when it is
+    exists: 1, // whether a caller waits
+  })
+  const acknowledge = (done: EffectName[]) =>
+    costOf(() => store.recover('emails', { until: 0, effects: { done } }))
+  await acknowledge([])
+  const none = await acknowledge([])
+  const names = await acknowledge(effects.map(nameOf))
+  expect(names.calls).toEqual({
+    ...none.calls,
+    hmget: 1, // when they ended
+    zmscore: 1, // which of them are not acknowledged
+    zrem: none.calls.zrem! + 1, // nobody has them any more
+    zadd: 1, // they are remembered
+    zrange: none.calls.zrange! + 1, // those that were remembered long enough
+  })
 })

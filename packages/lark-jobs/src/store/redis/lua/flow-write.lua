@@ -48,7 +48,9 @@ local function write(number)
   end
   redis.call('HSET', flow, unpack(fields))
   if ARGV[6] == '0' then
-    redis.call('ZADD', key('flow-ids'), string.format('%.0f', now), id)
+    -- Of flows that are made in the same millisecond, each is behind the one before.
+    local last = tonumber(redis.call('ZRANGE', key('flow-ids'), -1, -1, 'WITHSCORES')[2]) or 0
+    redis.call('ZADD', key('flow-ids'), string.format('%.3f', math.max(now, last + 0.001)), id)
   end
   if ARGV[10] ~= '0' then
     redis.call('LTRIM', news, ARGV[10], -1)

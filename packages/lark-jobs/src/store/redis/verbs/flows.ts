@@ -33,7 +33,7 @@ const states = { c: 'completed', f: 'failed', x: 'cancelled' } as const
 
 type Text = string | null
 /** A flow as in `lua/shared/flows/flow.lua`. */
-export type ShownFlow = [
+export type FlowTexts = [
   id: string,
   rev: string,
   definition: Text,
@@ -88,7 +88,7 @@ export class RedisFlows implements Flows {
   }
 
   async get(home: string, flow: string): ReturnType<Flows['get']> {
-    const [at, found] = (await this.#scripts.run('flow-get', home, [flow])) as [string, ShownFlow | null]
+    const [at, found] = (await this.#scripts.run('flow-get', home, [flow])) as [string, FlowTexts | null]
     return { at: Number(at), ...(found && { found: readFlow(found) }) }
   }
 
@@ -142,7 +142,7 @@ export class RedisFlows implements Flows {
 
   async list(home: string, count: number, before = ''): Promise<Omit<StoredFlow, 'news'>[]> {
     const args = [String(Math.min(count, MAX_ITEMS)), before]
-    const page = (await this.#scripts.run('flow-list', home, args)) as ShownFlow[]
+    const page = (await this.#scripts.run('flow-list', home, args)) as FlowTexts[]
     return page.map((shown) => {
       const { news: _, ...flow } = readFlow(shown)
       return flow
@@ -226,7 +226,7 @@ function readEnd(index: string, text: Text | undefined): KeptEnd {
   return { index: Number(index), state, at: Number(at), ...(more && JSON.parse(more)) }
 }
 
-export function readFlow(shown: ShownFlow): StoredFlow {
+export function readFlow(shown: FlowTexts): StoredFlow {
   const [id, rev, definition, state, reserved, size, completed, failed, news, ends] = shown
   const crowd: Crowd = {
     reserved: Number(reserved) || 0,

@@ -17,7 +17,7 @@ import {
 } from '../../contract/store.ts'
 import type { Scripts } from '../client/script.ts'
 import type { DurabilityWait } from './durability-wait.ts'
-import { readFlow, type ShownFlow } from './flows.ts'
+import { type FlowTexts, readFlow } from './flows.ts'
 import { packDuration } from './pack-limits.ts'
 import { packBound, packJobs } from './packing.ts'
 import type { PartitionRegistry } from './partition-registry.ts'
@@ -25,7 +25,7 @@ import type { Texts } from './reading.ts'
 import { nextTick, packDue, packStep, packText, readQueued } from './writing.ts'
 
 /** The answer of `due.lua`. */
-type Due = [at: string, next: number, ids: string[], ...texts: [Texts, Texts, Texts], flows: ShownFlow[]]
+type Due = [at: string, next: number, ids: string[], ...texts: [Texts, Texts, Texts], flows: FlowTexts[]]
 
 export class RedisSchedules implements Schedules {
   readonly #scripts: Scripts

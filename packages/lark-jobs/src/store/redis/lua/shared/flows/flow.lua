@@ -6,7 +6,7 @@
 --                               and the first members that did not complete
 --   flow-results:<id>   HASH    index -> result of a node
 --   members:<id>, members-failed:<id>  STRING  a bit for each member: whether it has ended, and otherwise than completed
---   flow-ids            ZSET    id -> when it was made
+--   flow-ids            ZSET    id -> when it was made, in the order in which they were
 --   flows               ZSET    when they are due (shared/tick.lua)
 -- module: flows
 -- needs: start
