@@ -8,7 +8,7 @@ import { type EffectName, memberId, nameOf } from '../../src/model/effect.ts'
 import { MAX_ITEMS, MEMBER_LEASE, type MemberEnd, RESEND_MEMORY } from '../../src/store/contract/store.ts'
 import { LEASE } from './caller.ts'
 import { cancel, DEATHS, endsOf, forgetful, members, openFlow } from './effects.ts'
-import { end, Home } from './flows.ts'
+import { end, Home, node } from './flows.ts'
 import type { Harness, Make } from './harness.ts'
 import { completed, job } from './jobs.ts'
 import { Random } from './random.ts'
@@ -222,6 +222,43 @@ export function rollbacks(make: Make): void {
     const caller = harness.caller()
     await caller.settle(await caller.claimOne(), completed)
     expect((await book.read())!.runs).toMatchObject([{ tick: at, state: 'completed' }])
+  })
+
+  test('the home has lost a step of a flow: it is due again, and its job is queued again', async () => {
+    await using harness = await make()
+    const home = new Home(harness)
+    await home.make('flow', { next: home.now })
+    await home.apply(node(0))
+    const back = await harness.save()
+    const step = async () => {
+      const [due] = await home.due()
+      expect(due).toMatchObject({ state: '{}', news: [{ index: node(0).index }] })
+      const change = { id: 'flow', rev: due!.rev, state: '1', heard: 1, next: home.now + LEASE }
+      expect(await home.write({ ...change, jobs: [job()] })).toEqual(wrote('queued'))
+    }
+    await step()
+    const lost = await home.read()
+    await back()
+    expect(await harness.store.counts('home')).toMatchObject({ waiting: 0 })
+    harness.clock.now += LEASE
+    await step()
+    // Who has read what was lost has another number.
+    const stale = { id: 'flow', rev: lost.rev, state: 'stale' }
+    expect(await home.write(stale)).toEqual({ isWritten: false, rev: 0, jobs: [] })
+    expect(await harness.store.counts('home')).toMatchObject({ waiting: 1 })
+  })
+
+  test('the home has lost the end of a node: it is missing again, and counts again', async () => {
+    await using harness = await make()
+    const home = new Home(harness)
+    await home.make()
+    const back = await harness.save()
+    expect(await home.apply(node(0, { result: '7' }))).toEqual(['counted'])
+    await back()
+    expect(await home.store.ends('home', 'flow', [node(0).index])).toEqual([])
+    expect(await home.due()).toEqual([])
+    expect(await home.apply(node(0, { result: '7' }))).toEqual(['counted'])
+    expect(await home.due()).toMatchObject([{ news: [{ index: node(0).index }] }])
   })
 
   test('a listener is told that the server has lost changes, also if as many have come since', async () => {
