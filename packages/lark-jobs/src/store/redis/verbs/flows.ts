@@ -164,7 +164,8 @@ export class RedisFlows implements Flows {
 /** Ends of one flow in a call: members that completed, which travel together and are first, and others. */
 class FlowEnds {
   readonly #flow: string
-  readonly #completed: number[] = []
+  /** Members of a claim mostly follow each other. */
+  readonly #completed: { first: number; last: number }[] = []
   readonly #others: string[] = []
   /** Members that ended otherwise than completed. */
   readonly #failed = new Set<number>()
@@ -184,7 +185,9 @@ class FlowEnds {
     const { index, state, result } = end
     const isNode = index >= NODES
     if (!isNode && state === 'completed') {
-      this.#completed.push(index)
+      const run = this.#completed.at(-1)
+      if (run !== undefined && run.last === index - 1) run.last = index
+      else this.#completed.push({ first: index, last: index })
       this.#places.completed.push(place)
     } else {
       if (!isNode) this.#failed.add(index)
@@ -199,7 +202,8 @@ class FlowEnds {
   }
 
   get args(): string[] {
-    return [this.#flow, this.#completed.join(','), String(this.#places.others.length), ...this.#others]
+    const runs = this.#completed.map(({ first, last }) => (first === last ? first : `${first}-${last}`))
+    return [this.#flow, runs.join(','), String(this.#places.others.length), ...this.#others]
   }
 }
 

@@ -142,7 +142,8 @@ local function release(ids)
   end
   local is_kept, over, hidden, left = {}, {}, {}, {}
   for _, name in ipairs({ 'effects:hook', 'effects:member', 'remembered' }) do
-    for i, score in ipairs(redis.call('ZMSCORE', key(name), unpack(ids))) do
+    local is_there = #ids == 1 or redis.call('EXISTS', key(name)) == 1
+    for i, score in ipairs(is_there and redis.call('ZMSCORE', key(name), unpack(ids)) or {}) do
       is_kept[i] = is_kept[i] or score
     end
   end

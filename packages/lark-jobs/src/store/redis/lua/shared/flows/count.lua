@@ -6,6 +6,9 @@
 local MAX_FAILURES = 1000
 local NODES = 90000000
 
+-- So many bits fit into a number without loss.
+local longest = 48
+
 -- Sets or clears the bits of members. Returns which of them were set before.
 local function put_bits(bits, indices, value)
   local words = {}
@@ -14,6 +17,44 @@ local function put_bits(bits, indices, value)
     words[n - 3], words[n - 2], words[n - 1], words[n] = 'SET', 'u1', index, value
   end
   return #indices > 0 and redis.call('BITFIELD', bits, unpack(words)) or {}
+end
+
+-- Sets the bits of members, of which most follow each other, as those of a claim do. `runs`: first and last index, joined
+-- by `-`, or one index; joined by ','. Members from `reserved` on are left out. Returns a letter for each, as apply.lua
+-- does, in pieces; how many were not set before; and the others. (Measured on 2026-11-26, 2 cores, shared and busy, an
+-- apply of 50 members: 100 µs with a bit each, 60 with runs.)
+local function put_runs(bits, runs, reserved)
+  local words, lengths, firsts, letters, unknown, count, repeated = {}, {}, {}, {}, {}, 0, {}
+  for first, last in string.gmatch(runs, '(%d+)%-?(%d*)') do
+    first, last = tonumber(first), tonumber(last) or tonumber(first)
+    local over = math.max(0, math.min(last, reserved - 1) + 1)
+    for from = first, over - 1, longest do
+      local length, n = math.min(longest, over - from), #words
+      words[n + 1], words[n + 2], words[n + 3] = 'SET', 'u' .. length, from
+      words[n + 4] = string.format('%.0f', 2 ^ length - 1)
+      lengths[#lengths + 1], firsts[#firsts + 1] = length, from
+    end
+    if over <= last then
+      unknown[#lengths] = (unknown[#lengths] or '') .. string.rep('u', last - math.max(over, first) + 1)
+    end
+  end
+  letters[1] = unknown[0]
+  for i, before in ipairs(#words > 0 and redis.call('BITFIELD', bits, unpack(words)) or {}) do
+    local length = lengths[i]
+    if before == 0 then
+      letters[#letters + 1], count = string.rep('c', length), count + length
+    else
+      for bit = 1, length do
+        local was_set = math.floor(before / 2 ^ (length - bit)) % 2 == 1
+        letters[#letters + 1], count = was_set and 'r' or 'c', was_set and count or count + 1
+        if was_set then
+          repeated[#repeated + 1] = { index = string.format('%.0f', firsts[i] + bit - 1), letter = #letters }
+        end
+      end
+    end
+    letters[#letters + 1] = unknown[i]
+  end
+  return letters, count, repeated
 end
 
 -- Keeps the end of a node, which is in ARGV[i] and the two behind it. Returns whether it is news. The end itself is
@@ -33,22 +74,15 @@ local function keep_node(id, i)
   return true
 end
 
--- Counts ends of the flow `id`. `completed`: indices of members, joined by ','. ARGV[first…]: `others` other ends, three
--- values each. Returns a letter for each, as apply.lua does, and whether the flow has become due.
+-- Counts ends of the flow `id`. `completed`: members, as in put_runs. ARGV[first…]: `others` other ends, three values
+-- each. Returns a letter for each, as apply.lua does, and whether the flow has become due.
 local function count_ends(id, completed, first, others)
-  local flow, ends = key('flow:' .. id), key('flow-ends:' .. id)
+  local flow, ends, failures = key('flow:' .. id), key('flow-ends:' .. id), key('members-failed:' .. id)
   local rev, lent, reserved, size, alarm, had_completed, had_failed =
     unpack(redis.call('HMGET', flow, 'rev', 'lent', 'reserved', 'size', 'alarm', 'completed', 'failed'))
   reserved, had_completed, had_failed = tonumber(reserved) or 0, tonumber(had_completed) or 0, tonumber(had_failed) or 0
   local verdicts, has_news, is_called = {}, false, false
-  local done, not_done = { places = {}, indices = {} }, { places = {}, indices = {}, ends = {} }
-  for index in string.gmatch(completed, '%d+') do
-    local n, m = #verdicts + 1, #done.indices + 1
-    verdicts[n] = 'u'
-    if rev and tonumber(index) < reserved then
-      done.places[m], done.indices[m] = n, index
-    end
-  end
+  local not_done = { places = {}, indices = {}, ends = {} }
   for i = first, first + 3 * (others - 1), 3 do
     local n, m, index = #verdicts + 1, #not_done.indices + 1, tonumber(ARGV[i])
     verdicts[n] = 'u'
@@ -62,22 +96,19 @@ local function count_ends(id, completed, first, others)
 
   if #not_done.indices > 0 or had_failed > 0 then
     -- Foreign data under these keys ends the script before a bit is set that would not count.
-    redis.call('STRLEN', key('members-failed:' .. id))
+    redis.call('STRLEN', failures)
     redis.call('HLEN', ends)
   end
-  local sum, failed, again, over, fresh = had_completed, had_failed, { places = {}, indices = {} }, {}, {}
-  for i, was_set in ipairs(put_bits(key('members:' .. id), done.indices, '1')) do
-    local n = done.places[i]
-    verdicts[n], sum = was_set == 1 and 'r' or 'c', sum + 1 - was_set
-    if was_set == 1 and failed > 0 then
-      again.places[#again.places + 1], again.indices[#again.indices + 1] = n, done.indices[i]
-    end
+  local letters, count, repeated = put_runs(key('members:' .. id), completed, rev and reserved or 0)
+  local sum, failed, again, over, fresh = had_completed + count, had_failed, {}, {}, {}
+  for i, each in ipairs(failed > 0 and repeated or {}) do
+    again[i] = each.index
   end
   -- Members that had ended otherwise than completed have completed since.
-  for i, was_set in ipairs(put_bits(key('members-failed:' .. id), again.indices, '0')) do
+  for i, was_set in ipairs(put_bits(failures, again, '0')) do
     if was_set == 1 then
-      verdicts[again.places[i]], sum, failed, is_called = 'c', sum + 1, failed - 1, true
-      over[#over + 1] = again.indices[i]
+      letters[repeated[i].letter], sum, failed, is_called = 'c', sum + 1, failed - 1, true
+      over[#over + 1] = again[i]
     end
   end
   if #over > 0 then
@@ -92,7 +123,7 @@ local function count_ends(id, completed, first, others)
       end
     end
   end
-  put_bits(key('members-failed:' .. id), fresh, '1')
+  put_bits(failures, fresh, '1')
 
   size, alarm = tonumber(size), tonumber(alarm)
   is_called = is_called or size and had_completed + had_failed < size and sum + failed >= size
@@ -107,5 +138,5 @@ local function count_ends(id, completed, first, others)
     -- One that is due for longer stays so.
     redis.call('ZADD', key('flows'), 'LT', string.format('%.0f', now), id)
   end
-  return table.concat(verdicts), is_due
+  return table.concat(letters) .. table.concat(verdicts), is_due
 end
