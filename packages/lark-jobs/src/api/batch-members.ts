@@ -60,12 +60,14 @@ export class BatchMembers {
 
   /** The jobs of all members. Those that were read ahead are made at once. @throws the errors of a dispatch */
   jobs(made: FlowJobs): Iterable<FlowJob> | AsyncIterable<FlowJob> {
-    const first = this.#first.map((each) => made.member(each))
+    // Whoever takes them takes them out: they would be kept while all the others go by.
+    const first = this.#first.map((each) => made.member(each)).reverse()
+    this.#first.splice(1)
     const given = this.#given
     const isOver = this.#isOver
     const rest = { [Symbol.iterator]: () => given, [Symbol.asyncIterator]: () => given }
     function* all(): Iterable<FlowJob> {
-      yield* first
+      for (let next = first.pop(); next !== undefined; next = first.pop()) yield next
       if (!isOver) for (const each of rest as Iterable<unknown>) yield made.member(readMember(each))
     }
     async function* allAsync(): AsyncIterable<FlowJob> {

@@ -70,7 +70,7 @@ export class BatchFill {
   /** Takes a member. @returns whether the lot is full */
   #isFull(member: FlowJob): boolean {
     this.#lot.push(member)
-    this.#bytes += bytesOf({ ...member.job, id: '' })
+    this.#bytes += bytesOf(member.job)
     return this.#lot.length >= LOT || this.#bytes >= LOT_BYTES
   }
 

@@ -141,11 +141,11 @@ export class FlowJobs {
       ...shared,
       after: before,
       ...defined({ refs }),
-      job: this.#job(work, (queue) => this.#near(queue, home), open),
+      job: withoutId(this.#job(work, (queue) => this.#near(queue, home), open)),
     }
   }
 
-  /** The job of a member of a batch. @throws the errors of `define` */
+  /** The job of a member of a batch. It has an id, which is not that of the member. @throws the errors of `define` */
   member(drafted: Drafted): FlowJob {
     return this.#job(drafted, (queue) => this.#inTurn(queue, 1 / TOGETHER))
   }
@@ -153,8 +153,8 @@ export class FlowJobs {
   /** @param place the partition of a job that may be in any */
   #job(drafted: Drafted, place: (queue: string) => string, open?: OpenPayload): FlowJob {
     const made = draftedJob(drafted, open)
-    const { id: _, ...job } = made.records[0]!
     const { name, queue } = made
+    const job = made.records[0]!
     if (drafted.ownId !== undefined)
       throw new JobsError('FLOW_INVALID', `${name}: a draft in a flow has the id ${drafted.ownId.id}`, {
         hint: 'The jobs of a flow get their ids from it: leave out withId(), or give the flow an id.',
@@ -168,7 +168,7 @@ export class FlowJobs {
         },
       )
     this.#placing.check(made)
-    const placeName = placeNameOf({ ...job, id: '' })
+    const placeName = placeNameOf(job)
     if (placeName === undefined) return { partition: place(queue), job }
     return {
       partition: this.#partitions(queue)[partitionFor(placeName, this.#partitions(queue).length)]!,
@@ -180,7 +180,7 @@ export class FlowJobs {
     const queue = queueOfFlow(spec, this.#placing)
     const home = this.#inTurn(queue)
     const definition = this.define(spec, home, queue)
-    const members = spec.members?.map((each) => this.member(each))
+    const members = spec.members?.map((each) => withoutId(this.member(each)))
     return { home, definition, ...defined({ members }) }
   }
 
@@ -220,4 +220,9 @@ export class FlowJobs {
 export function flowPlace(flow: string, queue: string, partitions: ReadonlyMap<string, number>): FlowPlace {
   const names = partitionsOf(queue, partitions.get(queue) ?? 1)
   return { flow, home: names[partitionFor(flow, names.length)]! }
+}
+
+function withoutId({ partition, job }: FlowJob): FlowJob {
+  const { id: _, ...others } = job as FlowJob['job'] & { id?: string }
+  return { partition, job: others }
 }

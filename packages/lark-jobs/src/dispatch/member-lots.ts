@@ -44,13 +44,14 @@ export class MemberLots {
     const parts = [...grouped(lot.map((each): [string, FlowJob] => [each.partition, each]))]
     const runs = parts.map(([partition, { length: count }]) => ({ partition, count }))
     const { book } = this.#options
+    const { flow, home } = this.#place
     // Without its own number, a lot that got no answer would be reserved twice.
     const reserve = () => book.reserve(this.#place, runs, filling)
     let index = await (filling === undefined ? reserve() : patiently(reserve))
     const sent = parts.map(([partition, members]) => {
-      const jobs = members.map(
-        ({ job }): NewJob => ({ ...job, id: memberId({ ...this.#place, index: index++ }) }),
-      )
+      // They are used once. Copies would be most of the memory that a million members take.
+      const jobs = members.map(({ job }) => job as NewJob)
+      for (const job of jobs) job.id = memberId({ flow, home, index: index++ })
       return this.#send(partition, jobs)
     })
     await Promise.all(sent)

@@ -186,7 +186,7 @@ function asked<T>(name: string, field: string, of: () => T): T {
 /**
  * About how many bytes a record takes in a call. It counts one byte a character; a call may be a little over its limit.
  */
-export function bytesOf({ payload, options }: NewJob): number {
+export function bytesOf({ payload, options }: Pick<NewJob, 'payload' | 'options'>): number {
   if (options === undefined) return payload.length
   const { context, tags, redact = [] } = options
   const paths = redact.reduce((sum, path) => sum + path.length, 0)

@@ -31,6 +31,9 @@ import { type DueIn, type FlowChange, type FlowControl, FlowRecords, type KeptFl
 import { JobSender } from './job-sender.ts'
 import { rejected } from './member-end.ts'
 
+/** Milliseconds until the first look at what became of the members of a batch that was filled. */
+const LOOK_AFTER_FILL = 5_000
+
 export interface FlowBookOptions {
   store: Store
   /** The bound of a partition. */
@@ -188,17 +191,25 @@ export class FlowBook implements FlowControl {
     )
   }
 
-  /** The batch has all of its members. @throws FLOW_ENDED if it was given up */
+  /** The batch has all of its members. It may be repeated. @throws FLOW_ENDED if it was given up */
   async seal(place: FlowPlace): Promise<void> {
+    let isGivenUp = false
     const isChanged = await this.change(place, ({ state, crowd, at }) => {
-      if (state.phase !== 'filling') return undefined
       const { fillsUntil: _, ...rest } = state
+      isGivenUp = (state.ending ?? state.end)?.reason === 'abandoned'
+      if (state.phase !== 'filling') return undefined
       return {
-        state: { ...rest, phase: 'open', filledAt: at },
+        // Nothing is to be looked for among members that have just come.
+        state: {
+          ...rest,
+          phase: 'open',
+          filledAt: at,
+          checkAt: Math.max(state.checkAt, at + LOOK_AFTER_FILL),
+        },
         crowd: { reserved: crowd.reserved, size: crowd.reserved },
       }
     })
-    if (isChanged !== true) throw ended(place)
+    if (isGivenUp || isChanged === undefined) throw ended(place)
   }
 
   /** Adds nodes to a flow that is open. @throws FLOW_ENDED */

@@ -245,6 +245,49 @@ export function flows(connect: Connect): void {
     expect(await handle.result(soon)).toEqual({ completed: 2, failed: 0, total: 2 })
   })
 
+  test.each(['cancelled', 'failed'])(
+    'a batch that is %s while it fills takes no more members',
+    async (how) => {
+      await using bench = await working(connect)
+      let ending = () => {}
+      const ends = new Promise<void>((resolve) => {
+        ending = resolve
+      })
+      async function* members() {
+        yield how === 'failed' ? new FailJob().with() : new ShowJob().with({ text: 'first' })
+        await ends
+        for (let n = 0; n < 20_000; n++) yield new LowJob().with({ n })
+      }
+      const dispatched = bench.jobs.dispatch(batch(members()).withId(how).onEnded(new EndJob().with()))
+      await expect.poll(() => did, patient).toHaveLength(1)
+      if (how === 'cancelled') expect(await bench.jobs.flow(how).cancel('enough')).toBe(true)
+      else await expect.poll(async () => (await bench.jobs.flow(how).status())?.state, patient).toBe('ending')
+      ending()
+      const handle = await dispatched
+      const code = how === 'cancelled' ? 'FLOW_CANCELLED' : 'FLOW_FAILED'
+      await expect(handle.result(soon)).rejects.toMatchObject({ code })
+      expect((await handle.progress())!.total).toBe(1)
+      await expect.poll(() => did.at(-1), patient).toContain(`EndJob: ${how}`)
+    },
+  )
+
+  test('a member adds members while its batch still fills', async () => {
+    await using bench = await working(connect)
+    let finish = () => {}
+    const finished = new Promise<void>((resolve) => {
+      finish = resolve
+    })
+    async function* members() {
+      yield new GrowJob().with({ left: 2 })
+      await finished
+      yield new GrowJob().with({ left: 0 })
+    }
+    const dispatched = bench.jobs.dispatch(batch(members()))
+    await expect.poll(() => did, patient).toEqual(['grow 2', 'grow 1', 'grow 0'])
+    finish()
+    expect(await (await dispatched).result(soon)).toEqual({ completed: 4, failed: 0, total: 4 })
+  })
+
   test('a batch whose members throw while they are iterated ends failed, and the error reaches the caller', async () => {
     await using bench = await working(connect)
     function* members() {
