@@ -4,12 +4,13 @@ import { Jobs } from '../api/default-jobs.ts'
 import { defined } from '../model/defined.ts'
 import { readable } from '../model/duration.ts'
 import { type CancelFilter, type Cancelled, cancellable, type Operate, operate } from '../operate.ts'
+import { called, endedOf, flowNamed, orFlow, stateWords } from './flow-words.ts'
 import { checkKey, filterOf, flagNames, words } from './job-filter.ts'
 
 /** `lark jobs:cancel`: jobs that do not run end at once, running jobs are asked to end. */
 export class JobsCancelCommand extends Command {
   readonly key = 'jobs:cancel'
-  override description = 'Cancel jobs by id, or all jobs that meet some conditions'
+  override description = 'Cancel jobs by id, or all jobs that meet some conditions, or a flow'
   ids = arg.strings('Ids of jobs that have not ended')
   job = flag.string('Only jobs of this key')
   queue = flag.string('Only jobs in this queue')
@@ -19,8 +20,9 @@ export class JobsCancelCommand extends Command {
   since = flag.string('Only jobs that were queued since then, such as 1h')
   where = flag.strings('Only jobs whose payload has this value: tenant=7', { splits: false })
   all = flag.boolean('Every job that has not ended')
+  flow = flag.string('The flow with this id: what has not started never does, and its jobs are cancelled')
   because = flag.string('Why, for people: it is kept with the jobs and told to them')
-  yes = flag.boolean('Cancel the jobs of a filter without asking', { short: 'y' })
+  yes = flag.boolean('Cancel the jobs of a filter, or a flow, without asking', { short: 'y' })
   dryRun = flag.boolean('Say how many jobs would be cancelled, and cancel none')
 
   async handle() {
@@ -29,6 +31,11 @@ export class JobsCancelCommand extends Command {
     const ofIds = defined({ queue: hasIds ? queue : undefined })
     const filter = filterOf({ ...this, queue: hasIds ? undefined : queue }) as CancelFilter
     const isFiltered = Object.keys(filter).length > 0
+    if (this.flow !== undefined) {
+      const others = hasIds || Object.keys(filter).some((name) => name !== 'queue')
+      if (others) throw usageError('--flow came with ids or a filter', 'Leave out one of them.')
+      return this.#cancelFlow(this.flow)
+    }
     if (isFiltered === hasIds) {
       throw usageError(
         isFiltered
@@ -59,10 +66,11 @@ export class JobsCancelCommand extends Command {
         return false
       }
     }
-    const { cancelled, asked } = await operating.cancel(which, {
-      ...ofIds,
-      ...defined({ because: this.because }),
-    })
+    const { cancelled, asked } = await operating
+      .cancel(which, { ...ofIds, ...defined({ because: this.because }) })
+      .catch(async (error: unknown) => {
+        throw await orFlow(operating, error, 'jobs:cancel --flow')
+      })
     const isNone = await this.#isNone({ cancelled, asked }, operating)
     if (this.json) return { cancelled, asked }
     if (isNone) return true
@@ -77,6 +85,44 @@ export class JobsCancelCommand extends Command {
         `${queue === undefined ? 'Each queue' : visible(queue)} keeps its newest ${count.toLocaleString('en')} cancelled jobs, for ${readable(age)}: see lark jobs:status`,
       )
     return true
+  }
+
+  async #cancelFlow(id: string): Promise<boolean> {
+    const { queue, because, dryRun, yes } = this
+    if (!yes && !dryRun && !this.console.canAsk)
+      throw usageError(
+        'Cancelling a flow needs a confirmation, and there is no terminal to ask on',
+        '--yes cancels it without asking; --dry-run says what would be cancelled',
+      )
+    await using jobs = Jobs
+    const operating = operate(jobs, { names: flagNames })
+    const info = await flowNamed(operating, id, { nodes: false, ...defined({ queue }) })
+    const { counts, state } = info
+    const flow = visible(called(info))
+    const isOpen = state === 'open' || state === 'filling'
+    const left = (counts.total - endedOf(counts)).toLocaleString('en')
+    const what = `${flow}: ${left} of ${counts.total.toLocaleString('en')} have not ended`
+    if (dryRun || !isOpen) {
+      if (this.json) this.console.json({ flow: info.id, state, cancelled: false, ...(dryRun && { dryRun }) })
+      else if (isOpen) this.success(`Would cancel ${what}`)
+      else this.info(`Nothing to cancel: ${flow} ${stateWords(state)}`)
+      return isOpen || state === 'ending' || state === 'cancelled'
+    }
+    if (!yes && !(await this.confirm(`Cancel ${what}?`))) {
+      this.info('Nothing was cancelled')
+      return false
+    }
+    const cancelled = await operating.flows.cancel(info, defined({ because }))
+    const after = (await operating.flows.get(info, { nodes: false })) ?? info
+    const { running } = after.counts
+    if (this.json) this.console.json({ flow: info.id, state: after.state, cancelled })
+    else if (!cancelled) this.info(`Nothing to cancel: ${flow} ${stateWords(after.state)}`)
+    else this.success(`Cancelled ${flow}`)
+    if (!this.json && cancelled && running > 0)
+      this.info(
+        `${running.toLocaleString('en')} may still run, and are told to end, which takes some seconds`,
+      )
+    return cancelled
   }
 
   /**

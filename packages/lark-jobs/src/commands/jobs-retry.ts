@@ -1,14 +1,16 @@
 import { arg, Command, flag } from '@s18i/lark'
-import { usageError } from '@s18i/lark/config'
+import { usageError, visible } from '@s18i/lark/config'
 import { Jobs } from '../api/default-jobs.ts'
 import { defined } from '../model/defined.ts'
 import { operate, type RetryFilter, retriable } from '../operate.ts'
+import { called, flowNamed, orFlow, stateWords } from './flow-words.ts'
 import { checkKey, filterOf, flagNames } from './job-filter.ts'
 
 /** `lark jobs:retry`: queues ended jobs again. */
 export class JobsRetryCommand extends Command {
   readonly key = 'jobs:retry'
-  override description = 'Queue failed jobs again, by id or all that meet some conditions'
+  override description =
+    'Queue failed jobs again, by id or all that meet some conditions; or go on with a failed flow'
   ids = arg.strings('Ids of jobs that have ended')
   job = flag.string('Only jobs of this key')
   queue = flag.string('Only jobs of this queue')
@@ -18,6 +20,7 @@ export class JobsRetryCommand extends Command {
   since = flag.string('Only jobs that ended since then, such as 1h')
   where = flag.strings('Only jobs whose payload has this value: tenant=7', { splits: false })
   all = flag.boolean('Every failed job')
+  flow = flag.string('The flow with this id: starts again what did not complete')
   dryRun = flag.boolean('Say how many jobs would be queued again, and queue none')
 
   async handle() {
@@ -26,6 +29,10 @@ export class JobsRetryCommand extends Command {
     const { all, queue: _, ...conditions } = filterOf(this)
     // A queue alone does not choose jobs.
     const isFiltered = all === true || Object.keys(conditions).length > 0
+    if (this.flow !== undefined) {
+      if (hasIds || isFiltered) throw usageError('--flow came with ids or a filter', 'Leave out one of them.')
+      return this.#retryFlow(this.flow)
+    }
     if (isFiltered === hasIds) {
       throw usageError(
         isFiltered
@@ -41,12 +48,32 @@ export class JobsRetryCommand extends Command {
     const which = isAllOfQueue
       ? { state: 'failed', queue }
       : defined({ ...conditions, ...(all ? { all } : of) })
-    const count = hasIds
-      ? await operating.retry(ids, { ...of, dryRun })
-      : await operating.retry(which as RetryFilter, { dryRun })
+    const retried = hasIds
+      ? operating.retry(ids, { ...of, dryRun })
+      : operating.retry(which as RetryFilter, { dryRun })
+    const count = await retried.catch(async (error: unknown) => {
+      throw await orFlow(operating, error, 'jobs:retry --flow')
+    })
     if (count === 0) await checkKey(this.job, operating)
     if (this.json) return { retried: count, ...(dryRun && { dryRun }) }
     const counted = `${count.toLocaleString('en')} ${count === 1 ? 'job' : 'jobs'}`
     this.success(dryRun ? `Would put ${counted} back to work` : `Put ${counted} back to work`)
+  }
+
+  async #retryFlow(id: string): Promise<boolean> {
+    const { queue, dryRun } = this
+    await using jobs = Jobs
+    const operating = operate(jobs, { names: flagNames })
+    const info = await flowNamed(operating, id, { nodes: false, ...defined({ queue }) })
+    const { failed, cancelled, skipped, total } = info.counts
+    const count = failed + cancelled + skipped
+    const flow = visible(called(info))
+    const isRetried = dryRun ? count > 0 : await operating.flows.retry(info)
+    const retried = isRetried ? count : 0
+    const what = `${count.toLocaleString('en')} of ${total.toLocaleString('en')} in ${flow}`
+    if (this.json) this.console.json({ flow: info.id, retried, ...(dryRun && { dryRun }) })
+    else if (!isRetried) this.info(`Nothing to start again: ${flow} ${stateWords(info.state)}`)
+    else this.success(dryRun ? `Would start ${what} again` : `Started ${what} again`)
+    return isRetried
   }
 }

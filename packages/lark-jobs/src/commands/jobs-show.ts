@@ -5,9 +5,10 @@ import { defined } from '../model/defined.ts'
 import { readable } from '../model/duration.ts'
 import { JobsError } from '../model/errors.ts'
 import type { JobError, LogLine } from '../model/record.ts'
-import { type JobDetail, operate } from '../operate.ts'
+import { type FlowOfJob, type JobDetail, operate } from '../operate.ts'
 import { isOwn, readNeed } from '../options/limiter.ts'
 import { partsOf } from '../run/job-error.ts'
+import { called, orFlow } from './flow-words.ts'
 
 /** The most characters of a damaged field that are shown. */
 const MOST = 2_000
@@ -31,21 +32,24 @@ export class JobsShowCommand extends Command {
   async handle() {
     await using jobs = Jobs
     const { id, queue } = this
-    const job = await operate(jobs).find(id, defined({ queue }))
+    const operating = operate(jobs)
+    const job = await operating.find(id, defined({ queue }))
     if (job === undefined) {
-      throw new JobsError('JOB_NOT_FOUND', `There is no job ${this.id}`, {
+      const error = new JobsError('JOB_NOT_FOUND', `There is no job ${this.id}`, {
         id: this.id,
         hint: 'Jobs that have ended are kept for a while only: see lark jobs:failed',
       })
+      throw await orFlow(operating, error, 'jobs:flow')
     }
-    if (this.json) return job
-    this.#print(job)
+    const flow = await operating.flows.ofJob(id)
+    if (this.json) return { ...job, ...defined({ flow }) }
+    this.#print(job, flow)
   }
 
-  #print(job: JobDetail): void {
+  #print(job: JobDetail, flow: FlowOfJob | undefined): void {
     this.line(`${this.console.paint('bold', visible(job.key))} ${visible(job.id)}`)
     this.line()
-    for (const [name, value] of facts(job)) this.line(`${name.padEnd(9)} ${visible(value)}`)
+    for (const [name, value] of facts(job, flow)) this.line(`${name.padEnd(9)} ${visible(value)}`)
     this.#json('Payload', job.payload)
     if (job.options?.context !== undefined) this.#json('Context', job.options.context)
     if (job.progress !== undefined) this.#json('Progress', job.progress)
@@ -74,7 +78,7 @@ export class JobsShowCommand extends Command {
 }
 
 /** What is known of a job, by name. Facts without a value are left out. */
-function facts(job: JobDetail): [string, string][] {
+function facts(job: JobDetail, flow: FlowOfJob | undefined): [string, string][] {
   const { state, reason, queue, partition, priority, runs, failures, crashes, releases } = job
   const { group, limiter, holder, because, unreadable } = job
   const ended = { failed: failures, crashed: crashes, released: releases }
@@ -85,6 +89,7 @@ function facts(job: JobDetail): [string, string][] {
     Partition: partition !== queue && partition,
     Group: group,
     Tags: job.options?.tags?.join(', '),
+    Flow: flow && flowWords(flow),
     Limiter: limiter && limiterWords(limiter),
     Queued: time(job.queuedAt),
     Due: (state === 'delayed' || state === 'waiting') && time(job.dueAt),
@@ -99,6 +104,13 @@ function facts(job: JobDetail): [string, string][] {
     Runs: parts.length === 0 ? `${runs}` : `${runs} (${parts.join(', ')})`,
   }
   return Object.entries(all).filter((fact): fact is [string, string] => Boolean(fact[1]))
+}
+
+/** `workflow order (0Vr5kPq3Zx1aB), node charge` */
+function flowWords(flow: FlowOfJob): string {
+  const { node, member, retries } = flow
+  const part = member === undefined ? `node ${node}` : `member ${member}`
+  return `${called(flow)}, ${part}${retries === undefined ? '' : `, retry ${retries}`}`
 }
 
 /** The beginning of a damaged field. `--json` prints all of it. */

@@ -80,9 +80,9 @@ export interface FlowInfo extends FlowRef {
 const MOST_RUNS = 20
 
 /** What is kept of a flow, but for news. */
-export type ShownFlow = Pick<KeptFlow, 'home' | 'id' | 'definition' | 'state' | 'crowd'>
+export type FlowContents = Pick<KeptFlow, 'home' | 'id' | 'definition' | 'state' | 'crowd'>
 
-export function infoOf({ id, home, definition, state, crowd }: ShownFlow): FlowInfo {
+export function infoOf({ id, home, definition, state, crowd }: FlowContents): FlowInfo {
   const { kind, name, tags, allowed, parent, nodes } = definition
   const { at, deadline, end, ending } = state
   const { reason, because } = end ?? ending ?? {}
@@ -114,7 +114,7 @@ function countsOf({
   definition,
   state,
   crowd,
-}: Pick<ShownFlow, 'definition' | 'state' | 'crowd'>): FlowCounts {
+}: Pick<FlowContents, 'definition' | 'state' | 'crowd'>): FlowCounts {
   const members = crowd.size ?? crowd.reserved
   const { completed, failed } = crowd
   const running = Math.max(0, members - completed - failed)

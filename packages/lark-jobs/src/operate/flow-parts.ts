@@ -5,7 +5,7 @@ import { jobIndex } from '../flow/advance.ts'
 import { FlowRecords, type KeptFlow, type NodeEnd } from '../flow/flow-records.ts'
 import { defined } from '../model/defined.ts'
 import { memberId } from '../model/effect.ts'
-import type { EndReason, FlowOutcome, IfFailed } from '../model/flow.ts'
+import type { EndReason, FlowKind, FlowOutcome, IfFailed } from '../model/flow.ts'
 import { queueOf } from '../model/partition.ts'
 import { whyDropped } from '../model/payload.ts'
 import type { EndedState } from '../model/record.ts'
@@ -44,6 +44,8 @@ export interface FlowNodeInfo {
   queue: string
   /** Of its job, if that has been queued. */
   jobId?: string
+  /** Of a node that is a flow. */
+  kind?: FlowKind
   /** The flow that the node is, if it has started. */
   flow?: FlowRef
   /** The nodes that it starts after. */
@@ -111,7 +113,7 @@ function nodeOf(found: KeptFlow, node: number, end: NodeEnd | undefined): FlowNo
   return {
     name,
     state: letter === 'x' && reason === 'skipped' ? 'skipped' : letters[letter],
-    ...defined({ key: job?.job.key }),
+    ...defined({ key: job?.job.key, kind: flow?.definition.kind }),
     queue: queueOf(job?.partition ?? flow!.home),
     ...(job !== undefined &&
       isQueued && { jobId: memberId({ flow: id, home, index: jobIndex(state, node) }) }),

@@ -35,11 +35,14 @@ async function dispatch(jobs: Jobs, draft: FlowDraft): Promise<string> {
   return ((await jobs[dispatchFlow](draft)) as FlowHandle).id
 }
 
+/** Waits until a check passes. */
+const eventually = (check: () => Promise<void>) => vi.waitFor(check, { timeout: 10_000 })
+
 /** Flows as people see and change them. */
 export function operatingFlows(connect: Connect): void {
   const stateOf = async (jobs: Jobs, id: string) => (await operate(jobs).flows.get(id))?.state
   const ended = (jobs: Jobs, id: string, state: string) =>
-    vi.waitFor(async () => expect(await stateOf(jobs, id)).toBe(state), { timeout: 10_000 })
+    eventually(async () => expect(await stateOf(jobs, id)).toBe(state))
 
   test('a flow that waits: its nodes, and what each of them waits for', async () => {
     await using bench = await Bench.make(connect)
@@ -73,7 +76,7 @@ export function operatingFlows(connect: Connect): void {
           ...{ after: ['charge'], waitsFor: ['charge'], ifFailed: 'run' },
         },
         {
-          ...{ name: 'send', state: 'blocked', queue: 'default' },
+          ...{ name: 'send', state: 'blocked', kind: 'chain', queue: 'default' },
           ...{ after: ['charge', 'pack'], waitsFor: ['charge', 'pack'], ifFailed: 'skip' },
         },
         {
@@ -143,7 +146,7 @@ export function operatingFlows(connect: Connect): void {
     const { flows } = operate(bench.jobs)
     const id = await dispatch(bench.jobs, chain([new SlowJob().with(), step(2)]).withId('order-77'))
     await bench.work([StepJob, SlowJob])
-    await vi.waitFor(async () => expect((await bench.jobs.list({ state: 'active' })).jobs).toHaveLength(1))
+    await eventually(async () => expect((await bench.jobs.list({ state: 'active' })).jobs).toHaveLength(1))
     expect(await flows.cancel('order-77', { because: 'sold out' })).toBe(true)
     await ended(bench.jobs, id, 'cancelled')
     expect(await flows.get(id)).toMatchObject({ reason: 'user', because: 'sold out' })

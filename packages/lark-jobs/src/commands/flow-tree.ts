@@ -1,0 +1,88 @@
+/**
+ * The layout of a graph as lines of text: what forks is indented, and what joins again is not.
+ *
+ *   charge
+ *   ├─ invoice
+ *   ├─ label
+ *   │  print
+ *   send             (after invoice and print)
+ *
+ * A node is below its dominator, which is the last node that each way to it goes through (Cooper, Harvey, Kennedy 2001).
+ * A node that alone follows its dominator has the same indentation, so a chain is a plain list.
+ */
+
+/** A node in its place. */
+export interface TreeLine {
+  node: number
+  /** What is before it on its line. */
+  head: string
+  /** What is before the lines that belong to it. */
+  rest: string
+  /** If it joins several: which. */
+  joins: number[]
+}
+
+/** The most levels that are indented. Deeper levels keep the last indentation. */
+const DEEPEST = 12
+
+/** Stands before the first nodes. */
+const ROOT = -1
+
+/** @param afters of each node those before it, by number, all smaller than its own */
+export function treeOf(afters: readonly (readonly number[])[]): TreeLine[] {
+  const { below, joins } = dominated(afters)
+  const lines: TreeLine[] = []
+  /** What is still to be laid out, the next one last. */
+  const left: { node: number; head: string; rest: string; depth: number }[] = []
+  const layOut = (nodes: readonly number[], indent: string, depth: number) => {
+    const isFork = nodes.length > 1 && depth < DEEPEST
+    const forks = isFork ? nodes.filter((node) => joins[node]!.length === 0) : []
+    const others = nodes.filter((node) => !forks.includes(node))
+    const places = forks.map((node, i) => {
+      const isLast = i === forks.length - 1 && others.length === 0
+      const [head, rest] = isLast ? ['└─ ', '   '] : ['├─ ', '│  ']
+      return { node, head: indent + head, rest: indent + rest, depth: depth + 1 }
+    })
+    places.push(...others.map((node) => ({ node, head: indent, rest: indent, depth })))
+    left.push(...places.reverse())
+  }
+  layOut(below.get(ROOT) ?? [], '', 0)
+  for (let next = left.pop(); next !== undefined; next = left.pop()) {
+    const { node, head, rest, depth } = next
+    lines.push({ node, head, rest, joins: joins[node]! })
+    layOut(below.get(node) ?? [], rest, depth)
+  }
+  return lines
+}
+
+/** Of each node those whose dominator it is, in ascending order; and which of those before it a node joins. */
+function dominated(afters: readonly (readonly number[])[]): {
+  below: Map<number, number[]>
+  joins: number[][]
+} {
+  const dominators: number[] = []
+  const depths: number[] = []
+  const above = (node: number) => (node === ROOT ? ROOT : dominators[node]!)
+  const depthOf = (node: number) => (node === ROOT ? 0 : depths[node]!)
+  const common = (one: number, other: number): number => {
+    while (one !== other) {
+      if (depthOf(one) >= depthOf(other)) one = above(one)
+      else other = above(other)
+    }
+    return one
+  }
+  const below = new Map<number, number[]>()
+  const joins: number[][] = []
+  for (const [node, after] of afters.entries()) {
+    // Whoever waits for a node waits for its dominators anyway.
+    const last = after.filter((one) => !after.some((other) => other !== one && common(one, other) === one))
+    const dominator = last.length === 0 ? ROOT : last.reduce(common)
+    dominators.push(dominator)
+    depths.push(depthOf(dominator) + 1)
+    joins.push(last.length > 1 ? last : [])
+    const others = below.get(dominator)
+    if (others === undefined) below.set(dominator, [node])
+    else others.push(node)
+  }
+  return { below, joins }
+}

@@ -1,0 +1,119 @@
+import { arg, Command, flag } from '@s18i/lark'
+import { usageError, visible } from '@s18i/lark/config'
+import { Jobs } from '../api/default-jobs.ts'
+import { defined } from '../model/defined.ts'
+import { readable } from '../model/duration.ts'
+import { type FlowInfo, type Operate, operate } from '../operate.ts'
+import { chartOf } from './flow-chart.ts'
+import { FlowRows } from './flow-rows.ts'
+import { ago, flowNamed, progressWords, waitWords, whyWords } from './flow-words.ts'
+
+/** `lark jobs:flow`: one chain, batch or workflow, as a tree. */
+export class JobsFlowCommand extends Command {
+  readonly key = 'jobs:flow'
+  override description = 'Show a flow: each node, what it waits for and how long; and why the flow has failed'
+  id = arg.string('The id of the flow')
+  queue = flag.string('The queue of the flow, if several queues have a flow with this id')
+  failures = flag.boolean('List the members of a batch that did not complete')
+  limit = flag.number('How many of them', { default: 20, short: 'l', wholeFrom: 1 })
+  mermaid = flag.boolean('Print a diagram for Mermaid')
+
+  async handle() {
+    const { id, queue, failures, limit, mermaid } = this
+    if (mermaid && this.json)
+      throw usageError('--mermaid and --json are two formats', 'Leave out one of them.')
+    await using jobs = Jobs
+    const operating = operate(jobs)
+    const info = await flowNamed(
+      operating,
+      id.trim(),
+      defined({ queue, failures: failures ? limit : undefined }),
+    )
+    if (this.json) return info
+    if (mermaid) this.line(await chartOf(operating, info))
+    else await this.#print(operating, info)
+  }
+
+  async #print(operating: Operate, info: FlowInfo): Promise<void> {
+    const { nodes = [], failures = [] } = info
+    this.line(`${this.console.paint('bold', visible(info.name ?? info.kind))} ${visible(info.id)}`)
+    this.line()
+    for (const [name, value] of facts(info)) this.line(`${name.padEnd(10)} ${visible(value)}`)
+    if (nodes.length > 0) {
+      this.line()
+      const rows = new FlowRows(operating, (style, text) => this.console.paint(style, text))
+      await rows.add(info)
+      this.table(['NODE', 'STATE', 'JOB OR FLOW', 'REMARK'], rows.rows)
+      if (rows.left > 0)
+        this.line(
+          `… ${rows.left.toLocaleString('en')} more: lark jobs:flow ${visible(info.id)} --json prints all`,
+        )
+    }
+    if (failures.length > 0) {
+      this.line()
+      this.table(
+        ['MEMBER', 'JOB', 'STATE', 'ERROR'],
+        failures.map(({ member, jobId, state, reason, error }) => [
+          member,
+          visible(jobId),
+          state === undefined || reason === undefined ? (state ?? '') : `${state} (${reason})`,
+          visible(error ?? ''),
+        ]),
+      )
+    }
+    await this.#remarks(operating, info)
+  }
+
+  /** Why it is not well, and what mends it. */
+  async #remarks(operating: Operate, info: FlowInfo): Promise<void> {
+    const { id, kind, state, nodes = [], failures, counts, failedNode } = info
+    const why = whyWords(info)
+    const isBad = state === 'failed' || state === 'cancelled'
+    const failed = nodes.find(({ name }) => name === failedNode)
+    const error = failed?.error === undefined ? '' : `: ${failed.error}`
+    if (isBad && why !== undefined) this.warn(visible(`It ${was(state)}: ${why}${error}`))
+    if (failed?.jobId !== undefined) this.info(visible(`Look closer: lark jobs:show ${failed.jobId}`))
+    if (failed?.flow !== undefined) this.info(visible(`Look closer: lark jobs:flow ${failed.flow.id}`))
+    if (kind === 'batch' && counts.failed > (failures?.length ?? 0)) {
+      const all = `lark jobs:flow ${id} --failures`
+      this.info(
+        failures === undefined ? `Look closer: ${all}` : `All of them: ${all} --limit=${counts.failed}`,
+      )
+    }
+    if (isBad || (state === 'completed' && counts.failed > 0))
+      this.info(`Start again what did not complete: lark jobs:retry --flow ${id}`)
+    if (isBad || state === 'completed') return
+    if ((await operating.workers()).length === 0)
+      this.warn('No worker is running, so it does not go on: start one with lark jobs:work')
+  }
+}
+
+function was(state: string): string {
+  return state === 'failed' ? 'failed' : 'was cancelled'
+}
+
+/** What is known of a flow, by name. Facts without a value are left out. */
+function facts(info: FlowInfo): [string, string][] {
+  const { state, kind, queue, home, tags, at, endedAt, deadline, parent, allowed, counts } = info
+  const wait = waitWords(info)
+  const until = (endedAt ?? Date.now()) - at
+  const all: Record<string, string | false | undefined> = {
+    State: `${state}${wait === '' || endedAt !== undefined ? '' : `: ${wait}`}`,
+    Done: progressWords(counts),
+    Kind: kind,
+    Queue: home === queue ? queue : `${queue}, home ${home}`,
+    Tags: tags?.join(', '),
+    'Part of': parent?.id,
+    Dispatched: time(at),
+    Ended: endedAt !== undefined && `${time(endedAt)}, after ${readable(Math.max(0, until))}`,
+    Deadline: deadline !== undefined && endedAt === undefined && time(deadline),
+    'May fail': kind === 'batch' && (allowed === undefined ? 'any number' : `${allowed}`),
+  }
+  return Object.entries(all).filter((fact): fact is [string, string] => Boolean(fact[1]))
+}
+
+function time(at: number): string {
+  const away = at - Date.now()
+  const text = new Date(at).toISOString().slice(0, 19).replace('T', ' ')
+  return `${text} UTC (${away > 0 ? `in ${readable(away)}` : ago(at)})`
+}
