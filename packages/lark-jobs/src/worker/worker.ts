@@ -201,7 +201,12 @@ export class Worker implements AsyncDisposable {
         return claimer
       },
     )
-    this.#drainCheck = new DrainCheck(store, this.#served, registry)
+    this.#drainCheck = new DrainCheck(
+      store,
+      this.#served,
+      registry,
+      () => this.#deliverer.isCounting || this.#ticks.isBusy,
+    )
     const { running } = this.#slots
     this.#leases = new LeaseKeeper({
       ...{ store, caller: id, lease, running, permits: this.#permits, trouble: met },

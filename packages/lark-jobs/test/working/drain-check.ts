@@ -1,7 +1,8 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { expect, test, vi } from 'vitest'
+import { dispatchFlow } from '../../src/api/flow-draft.ts'
 import { open } from '../../src/api/jobs.ts'
-import { Job, JobsError } from '../../src/index.ts'
+import { batch, chain, Job, JobsError } from '../../src/index.ts'
 import type { Store } from '../../src/store/contract/store.ts'
 import type { Worker } from '../../src/worker/worker.ts'
 import { Bench, type Connect } from './bench.ts'
@@ -27,6 +28,27 @@ export function drainCheck(connect: Connect): void {
     // These jobs are due before the known one, and after the first look of the worker.
     await store.alter('default', ids, { kind: 'reschedule', in: 900 })
     expect(await (await bench.work([KnownJob], { stopWhenEmpty: true })).done).toMatchObject({ completed: 1 })
+  })
+
+  test('the worker waits for what follows in flows: the next step, and the callback', async () => {
+    await using bench = await Bench.make(connect)
+    class StepJob extends Job {
+      handle() {}
+    }
+    class LowJob extends Job {
+      override queueName = 'low'
+      handle() {}
+    }
+    const [step, low] = [new StepJob().with(), new LowJob().with()]
+    const flows = [
+      ...Array.from({ length: 4 }, () => chain([step, low, step])),
+      ...Array.from({ length: 4 }, () => batch([step, low]).onCompleted(low)),
+    ]
+    for (const flow of flows) {
+      await bench.jobs[dispatchFlow](flow)
+      const worker = await bench.work([StepJob, LowJob], { stopWhenEmpty: true })
+      expect(await worker.done).toMatchObject({ completed: 3 })
+    }
   })
 
   /** A worker that hears no rings. It finds jobs in its other queue only when it looks by itself. */

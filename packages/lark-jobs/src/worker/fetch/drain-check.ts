@@ -1,6 +1,7 @@
 /**
  * Checks whether a worker's queues are empty (`stopWhenEmpty`): no job waits, none is active on any worker, and none is
- * due within a minute.
+ * due within a minute. A flow of which a
+ * job has just ended may queue others: while this worker advances flows, its queues are not empty.
  *
  * Delayed jobs whose key no class of this process has do not count, because the worker could wait for ever.
  */
@@ -22,12 +23,15 @@ export class DrainCheck {
   readonly #store: Store
   readonly #served: ServedPartitions
   readonly #registry: Registry
+  readonly #advances: () => boolean
   #looking = false
 
-  constructor(store: Store, served: ServedPartitions, registry: Registry) {
+  /** @param advances whether this worker advances flows, or is about to */
+  constructor(store: Store, served: ServedPartitions, registry: Registry, advances: () => boolean) {
     this.#store = store
     this.#served = served
     this.#registry = registry
+    this.#advances = advances
   }
 
   /**
@@ -54,6 +58,7 @@ export class DrainCheck {
    * queue that was read already. Last, it looks for partitions that came meanwhile.
    */
   async #isEmpty(): Promise<boolean> {
+    if (this.#advances()) return false
     const { partitions } = this.#served
     const before = await this.#delayed(partitions)
     if (before === undefined) return false
@@ -62,7 +67,7 @@ export class DrainCheck {
     }
     const after = await this.#delayed(partitions)
     if (after === undefined || !after.every((count, i) => count === before[i])) return false
-    return !this.#served.meet(await this.#store.partitions())
+    return !this.#served.meet(await this.#store.partitions()) && !this.#advances()
   }
 
   /** How many jobs are delayed in each partition; undefined if some wait or are active. */

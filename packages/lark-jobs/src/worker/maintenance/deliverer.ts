@@ -115,6 +115,8 @@ export class Deliverer {
   readonly #deliveries = new Map<string, Delivery>()
   /** How many hooks run. */
   #hooks = 0
+  /** How many calls that note the ends of members are under way. */
+  #counting = 0
   /** Partitions that were not asked for hooks, because so many ran. */
   readonly #full = new Set<string>()
   #stopped = false
@@ -122,6 +124,11 @@ export class Deliverer {
 
   constructor(options: DelivererOptions) {
     this.#options = options
+  }
+
+  /** Whether flows are about to hear of ends. */
+  get isCounting(): boolean {
+    return this.#counting > 0
   }
 
   /** What the next call to a partition says of effects. If the call fails, this must be put back. */
@@ -161,6 +168,7 @@ export class Deliverer {
     }
     for (const [home, members] of homes) {
       const ends = members.map(({ job }) => endOf(job))
+      this.#counting += 1
       const counting = this.#options.flows.apply(home, ends).catch((error) => {
         delivery.retry ??= setTimeout(() => {
           delivery.retry = undefined
@@ -169,12 +177,15 @@ export class Deliverer {
         throw error
       })
       // If the flow is not there any more, nobody waits for its members.
+      const counted = counting.then((next) => {
+        if (next !== undefined) this.#options.dueIn(home, next)
+        return true
+      })
       this.#deliver(
         partition,
         members,
-        counting.then((next) => {
-          if (next !== undefined) this.#options.dueIn(home, next)
-          return true
+        counted.finally(() => {
+          this.#counting -= 1
         }),
       )
     }

@@ -80,6 +80,11 @@ export class Ticks {
     if (at < (this.#dueAt.get(partition) ?? Number.POSITIVE_INFINITY)) this.#wait(partition, at)
   }
 
+  /** Whether it fires schedules, or advances flows, just now. */
+  get isBusy(): boolean {
+    return this.#firing.size > 0 || this.#advancing.size > 0
+  }
+
   /** Fires no more. Resolves when what was begun is written. */
   async stop(): Promise<void> {
     this.#isStopped = true
