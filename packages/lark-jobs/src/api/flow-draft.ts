@@ -61,6 +61,7 @@ export interface FlowSays {
   name?: string
   id?: string
   within?: Duration
+  unknownAfter?: Duration
   tags?: readonly string[]
   keep?: FlowKeepOptions
 }
@@ -113,6 +114,16 @@ export abstract class FlowDraft<Result = unknown> {
    */
   within(time: Duration): this {
     return this.with({ within: time })
+  }
+
+  /**
+   * The same flow, whose jobs wait for so long while no living worker knows their keys. Then they are cancelled, with the reason
+   * `lost`, so that the flow ends.
+   *
+   * @param time milliseconds, or `'30m'`, `'2h'`. Default: a day
+   */
+  unknownAfter(time: Duration): this {
+    return this.with({ unknownAfter: time })
   }
 
   /** The same flow with more tags, by which people find it: at most 10, each of at most 64 characters. */

@@ -33,7 +33,8 @@ const LEAST_KEPT = 600_000
 const TOGETHER = 1_000
 
 /** A flow, read and complete, but for the members of the outermost one. */
-export interface FlowSpec extends Pick<FlowOptions, 'name' | 'id' | 'within' | 'tags' | 'keep' | 'allowed'> {
+export interface FlowSpec
+  extends Pick<FlowOptions, 'name' | 'id' | 'within' | 'unknownAfter' | 'tags' | 'keep' | 'allowed'> {
   kind: FlowKind
   /** By which open results of its nodes know that they are of this flow. */
   scope: object
@@ -101,7 +102,7 @@ export class FlowJobs {
    * @throws FLOW_INVALID, FLOW_TOO_LARGE, RESULT_NOT_KNOWN; the errors of a dispatch
    */
   define(spec: FlowSpec, home: string, queue: string): FlowDefinition {
-    const { kind, name, tags, within, allowed, nodes } = spec
+    const { kind, name, tags, within, unknownAfter, allowed, nodes } = spec
     if (nodes.length > MAX_NODES)
       throw new JobsError(
         'FLOW_TOO_LARGE',
@@ -110,7 +111,7 @@ export class FlowJobs {
       )
     return {
       kind,
-      ...defined({ name, within, tags: tags && [...tags] }),
+      ...defined({ name, within, unknownAfter, tags: tags && [...tags] }),
       ...(kind === 'batch' && allowed !== 'any' && { allowed: allowed ?? 0 }),
       keep: this.#keepOf(spec, queue),
       nodes: nodes.map((node) => this.node(node, spec.scope, home)),

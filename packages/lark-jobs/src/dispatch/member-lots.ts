@@ -42,7 +42,10 @@ export class MemberLots {
    */
   async queue(lot: readonly FlowJob[], filling?: { ms: number; lot: number }): Promise<void> {
     const parts = [...grouped(lot.map((each): [string, FlowJob] => [each.partition, each]))]
-    const runs = parts.map(([partition, { length: count }]) => ({ partition, count }))
+    const runs = parts.map(([partition, members]) => {
+      const keys = [...new Set(members.map(({ job }) => job.key))]
+      return { partition, count: members.length, keys }
+    })
     const { book } = this.#options
     const { flow, home } = this.#place
     // Without its own number, a lot that got no answer would be reserved twice.

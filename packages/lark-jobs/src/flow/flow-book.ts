@@ -12,6 +12,7 @@ import {
   type Fill,
   type FlowDefinition,
   type FlowPlace,
+  type FlowState,
   MAX_DEFINITION,
 } from '../model/flow.ts'
 import { newId } from '../model/id.ts'
@@ -30,6 +31,7 @@ import { FlowNodes, type MadeNodes, startedNodes } from './flow-nodes.ts'
 import { type DueIn, type FlowChange, type FlowControl, FlowRecords, type KeptFlow } from './flow-records.ts'
 import { JobSender } from './job-sender.ts'
 import { rejected } from './member-end.ts'
+import { MAX_KEYS, unknownKeys } from './unknown-keys.ts'
 
 /** Milliseconds until the first look at what became of the members of a batch that was filled. */
 const LOOK_AFTER_FILL = 5_000
@@ -48,6 +50,7 @@ export class FlowBook implements FlowControl {
   readonly #records: FlowRecords
   readonly #members: FlowMembers
   readonly #nodes: FlowNodes
+  readonly #keys: FlowBookOptions['keys']
 
   constructor({ store, boundOf = () => undefined, keys }: FlowBookOptions) {
     this.#store = store
@@ -55,7 +58,8 @@ export class FlowBook implements FlowControl {
     this.#records = new FlowRecords(store)
     const parts = { store, records: this.#records, sender: new JobSender(store, boundOf), control: this }
     this.#members = new FlowMembers(parts)
-    this.#nodes = new FlowNodes(parts, this.#members, keys)
+    this.#nodes = new FlowNodes(parts, this.#members)
+    this.#keys = keys
   }
 
   /**
@@ -157,7 +161,7 @@ export class FlowBook implements FlowControl {
    */
   async reserve(
     place: FlowPlace,
-    runs: readonly { partition: string; count: number }[],
+    runs: readonly { partition: string; count: number; keys: readonly string[] }[],
     filling?: { ms: number; lot: number },
   ): Promise<number> {
     let first: number | undefined
@@ -176,7 +180,7 @@ export class FlowBook implements FlowControl {
       const isSealed = state.phase === 'open'
       const lot = filling && { fillsUntil: at + filling.ms, lot: [filling.lot, first] as [number, number] }
       return {
-        state: { ...state, fills, filledAt: at, ...lot },
+        state: { ...state, fills, keys: keysWith(state, runs), filledAt: at, ...lot },
         crowd: { reserved, ...(isSealed && { size: reserved }) },
       }
     })
@@ -281,6 +285,7 @@ export class FlowBook implements FlowControl {
       ends.push(...(await this.#nodes.check(found)))
       if (definition.kind === 'batch' && state.phase === 'open') await this.#members.check(found)
       await this.#hearAgain(found)
+      await this.#checkKeys(found)
     }
     return ends.length > 0 ? this.#records.apply(home, ends) : undefined
   }
@@ -295,6 +300,19 @@ export class FlowBook implements FlowControl {
       await this.change({ home: found.home, flow: found.id }, ({ state }) => ({ state, ends }))
   }
 
+  /** Cancels jobs whose keys no living worker has known for too long. */
+  async #checkKeys(found: KeptFlow): Promise<void> {
+    const { home, id, definition, state, at } = found
+    if (this.#keys === undefined) return
+    const keys = [...this.#nodes.keysOf(found), ...(state.keys ?? [])]
+    const { overdue, since, isChanged } = unknownKeys(definition, state, keys, await this.#keys(), at)
+    if (isChanged)
+      await this.change({ home, flow: id }, ({ state }) => ({ state: { ...state, unknown: since } }))
+    if (overdue.size === 0) return
+    await this.#nodes.cancelUnknown(found, overdue)
+    if (state.keys?.some((key) => overdue.has(key))) await this.#members.cancelUnknown(found, overdue)
+  }
+
   /** Removes a flow, with all that is kept of its nodes. */
   async #forget(found: KeptFlow): Promise<{ isWritten: boolean; nextTick?: DueIn }> {
     const { home, id, rev } = found
@@ -307,6 +325,16 @@ export class FlowBook implements FlowControl {
 }
 
 type CrowdChange = NonNullable<Extract<FlowWrite, { state: string }>['crowd']>
+
+/** Undefined: there are too many to note. */
+function keysWith(
+  { keys = [], fills }: FlowState,
+  runs: readonly { keys: readonly string[] }[],
+): string[] | undefined {
+  if (keys.length === 0 && fills !== undefined && fills.length > 0) return undefined
+  const all = [...new Set([...keys, ...runs.flatMap((run) => run.keys)])]
+  return all.length > MAX_KEYS ? undefined : all
+}
 
 function alarmed({ allowed }: FlowDefinition, { reserved, size }: Partial<Crowd>): CrowdChange {
   return { ...defined({ reserved, size }), ...(allowed !== undefined && { alarm: allowed + 1 }) }

@@ -16,6 +16,7 @@ import { MAX_ITEMS, type MemberEnd, type Store } from '../store/contract/store.t
 import type { FlowControl, FlowRecords, KeptFlow } from './flow-records.ts'
 import type { JobSender } from './job-sender.ts'
 import { cancelFor, endOf, rejected } from './member-end.ts'
+import { lostFor } from './unknown-keys.ts'
 
 /** Members that one call cancels or retries: a server does nothing else meanwhile (11 µs each, Redis, 2026-11-25). */
 const TOGETHER = 200
@@ -107,6 +108,21 @@ export class FlowMembers {
         for (const index of lost) ends.push({ flow: id, index, state: 'cancelled', reason: 'lost', at })
       if (ends.length > 0) await records.apply(home, ends)
     }
+  }
+
+  /** Cancels members with these keys. */
+  async cancelUnknown(found: KeptFlow, keys: ReadonlySet<string>): Promise<void> {
+    const { store } = this.#parts
+    const { home, id, state } = found
+    const isAll = state.keys!.every((key) => keys.has(key))
+    const page = (after: number) => store.flows.missing(home, id, after, TOGETHER)
+    const cancel = async (partition: string, indices: number[]) => {
+      const ids = idsOf(found, indices)
+      const jobs = isAll ? [] : await Promise.all(ids.map((each) => store.get(partition, each, true)))
+      const some = isAll ? ids : ids.filter((_, i) => keys.has(jobs[i]?.key ?? ''))
+      if (some.length > 0) await store.alter(partition, some, cancelFor(lostFor(keys)))
+    }
+    await walk(page, state, -1, cancel, async () => {})
   }
 
   async #fatesOf(

@@ -13,11 +13,10 @@ import type { KeptFlow } from './flow-records.ts'
 import { cancelFor, endOf, rejected } from './member-end.ts'
 import { payloadOf } from './reference.ts'
 import { flowResult } from './result.ts'
+import { lostFor, MAX_KEYS } from './unknown-keys.ts'
 
 /** Jobs that one call removes: a server does nothing else meanwhile. */
 const TOGETHER = 200
-/** Milliseconds for which no living worker may know a key: then its node is cancelled. */
-const UNKNOWN_AFTER = 86_400_000
 /** Milliseconds: the jobs of nodes are kept until their flow is forgotten, but no longer than this. */
 const PINNED = 365 * 86_400_000
 const pinned = { completed: PINNED, failed: PINNED, cancelled: PINNED }
@@ -37,17 +36,10 @@ export interface MadeNodes {
 export class FlowNodes {
   readonly #parts: FlowParts
   readonly #members: FlowMembers
-  /** The keys that living workers know. */
-  readonly #keys: (() => Promise<ReadonlySet<string>>) | undefined
 
-  constructor(
-    parts: FlowParts,
-    members: FlowMembers,
-    keys: (() => Promise<ReadonlySet<string>>) | undefined,
-  ) {
+  constructor(parts: FlowParts, members: FlowMembers) {
     this.#parts = parts
     this.#members = members
-    this.#keys = keys
   }
 
   async make(found: KeptFlow, starts: readonly number[]): Promise<MadeNodes> {
@@ -105,11 +97,12 @@ export class FlowNodes {
     }
     const { members: ordered, fills } = inRuns(members)
     const size = ordered.length
+    const keys = [...new Set(members.map(({ job }) => job.key))].slice(0, MAX_KEYS)
     await control.start(place, own, FILLING)
     await control.change(place, ({ state, at }) =>
       state.phase === 'filling'
         ? {
-            state: { ...state, phase: 'open', fillsUntil: undefined, fills, filledAt: at },
+            state: { ...state, phase: 'open', fillsUntil: undefined, fills, keys, filledAt: at },
             crowd: { reserved: size, size },
           }
         : undefined,
@@ -155,7 +148,14 @@ export class FlowNodes {
         }
       }
     }
-    await this.#checkPresent(found, present)
+    // They came after all were asked to end.
+    if (state.ending?.isAsked)
+      for (const node of present)
+        await store.alter(
+          definition.nodes[node]!.job!.partition,
+          [jobId(found, node)],
+          cancelFor(state.ending),
+        )
     // They are started again: their payloads are kept here.
     const made = await this.make(found, missing)
     return [...ends, ...made.ends, ...(await this.send(made.jobs, found.at))]
@@ -207,29 +207,19 @@ export class FlowNodes {
     return new Map(ends.map(({ node, result }) => [node, result]))
   }
 
-  /** Cancels nodes that came after all were asked to end, and those whose key nobody has known for too long. */
-  async #checkPresent(found: KeptFlow, present: readonly number[]): Promise<void> {
-    const { store, control } = this.#parts
-    const { home, id, definition, state, at } = found
-    const { ending, unknown: before = {} } = state
-    const cancel = (node: number, why: Parameters<typeof cancelFor>[0]) =>
-      store.alter(definition.nodes[node]!.job!.partition, [jobId(found, node)], cancelFor(why))
-    if (ending?.isAsked) for (const node of present) await cancel(node, ending)
-    if (this.#keys === undefined || present.length === 0) return
-    const known = await this.#keys()
-    const keyOf = (node: number) => definition.nodes[node]!.job!.job.key
-    const unknown = [...new Set(present.map(keyOf))].filter((key) => !known.has(key))
-    for (const node of present) {
-      const key = keyOf(node)
-      const isLong = at - (before[key] ?? at) >= UNKNOWN_AFTER
-      if (unknown.includes(key) && isLong)
-        await cancel(node, { reason: 'lost', because: `no living worker has known the key ${key} for a day` })
+  /** The keys of started nodes. */
+  keysOf({ definition, state }: KeptFlow): string[] {
+    return startedNodes(state).flatMap((node) => definition.nodes[node]!.job?.job.key ?? [])
+  }
+
+  /** Cancels started nodes with these keys. */
+  async cancelUnknown(found: KeptFlow, keys: ReadonlySet<string>): Promise<void> {
+    const { store } = this.#parts
+    for (const node of startedNodes(found.state)) {
+      const { job } = found.definition.nodes[node]!
+      if (job !== undefined && keys.has(job.job.key))
+        await store.alter(job.partition, [jobId(found, node)], cancelFor(lostFor(new Set([job.job.key]))))
     }
-    if (unknown.length === Object.keys(before).length && unknown.every((key) => key in before)) return
-    const since = Object.fromEntries(unknown.map((key) => [key, before[key] ?? at]))
-    await control.change({ home, flow: id }, ({ state }) => ({
-      state: { ...state, unknown: unknown.length === 0 ? undefined : since },
-    }))
   }
 
   async #checkFlow(found: KeptFlow, node: number, place: FlowPlace): Promise<void> {

@@ -96,6 +96,8 @@ export interface FlowDefinition {
   allowed?: number
   /** Milliseconds after its dispatch in which it must end. */
   within?: number
+  /** Milliseconds for which its jobs wait for a living worker that knows their key. Default: a day. */
+  unknownAfter?: number
   /** Milliseconds for which it is kept when it has ended, by how it has. */
   keep: Record<EndedState, number>
   parent?: FlowParent
@@ -146,6 +148,8 @@ export interface FlowState {
   fills?: Fill[]
   /** The number of the lot that the dispatcher reserved last, and its first member. */
   lot?: [number: number, first: number] | undefined
+  /** The keys of members, if there are not too many. */
+  keys?: string[] | undefined
   /** When members were last added. A member that the store does not know may still be on its way. */
   filledAt?: number | undefined
   /** One letter for each node. */
@@ -172,7 +176,7 @@ export interface FlowState {
   checkAt: number
   /** How many members had ended at the last look. */
   seen?: number | undefined
-  /** Since when no living worker has known a key of started nodes, as far as somebody looked. */
+  /** Since when no living worker has known a key of its jobs, as far as somebody looked. */
   unknown?: Record<string, number> | undefined
 }
 

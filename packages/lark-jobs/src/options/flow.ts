@@ -35,6 +35,7 @@ export const flowOptions = new Schema('a flow', {
     (value) => typeof value === 'string' && isFlowId(value),
   ),
   within: duration(),
+  unknownAfter: duration(),
   tags: option<readonly string[]>(tagsForm, isTags),
   keep: new Schema("an object such as { completed: '7d' }", keepEntries),
   /** Of a batch: how many members may fail. */

@@ -405,6 +405,31 @@ export function flows(connect: Connect): void {
     })
   })
 
+  test('jobs whose key no worker knows are cancelled after the time that the flow says', async () => {
+    await using bench = await working(connect)
+    class StrangeJob extends Job {
+      override readonly key = 'strange'
+      handle() {}
+    }
+    const strange = new StrangeJob().with()
+    const one = chain([strange, new AddJob().with({ a: 1, b: 1 })]).unknownAfter('1s')
+    const many = batch([new AddJob().with({ a: 1, b: 1 }), strange, strange])
+      .allowFailures()
+      .unknownAfter('1s')
+    const [first, second] = await Promise.all([bench.jobs.dispatch(one), bench.jobs.dispatch(many)])
+    await expect(first.result(soon)).rejects.toMatchObject({ code: 'FLOW_FAILED' })
+    expect(await first.status()).toMatchObject({
+      state: 'failed',
+      reason: 'lost',
+      counts: { cancelled: 1, skipped: 1 },
+    })
+    expect(await second.result({ timeout: '30s' })).toEqual({ completed: 1, failed: 2, total: 3 })
+    expect((await second.status({ failures: 2 }))?.failures).toMatchObject([
+      { reason: 'lost' },
+      { reason: 'lost' },
+    ])
+  }, 40_000)
+
   test('a member that waits for its own flow is refused', async () => {
     await using bench = await working(connect)
     const inner = await bench.jobs.dispatch(chain([new SelfJob().with()]))

@@ -1,0 +1,44 @@
+/**
+ * Keys that no living worker knows. Their jobs wait, because a worker that knows them may come, such as the next version of the
+ * application. A flow waits for it for so long, and then cancels them, so that it ends.
+ */
+import type { FlowDefinition, FlowState } from '../model/flow.ts'
+
+/** Milliseconds, unless the flow says another time. */
+const UNKNOWN_AFTER = 86_400_000
+
+/** The most keys of members that a flow notes. Of others, nobody looks whether they are known. */
+export const MAX_KEYS = 50
+
+export interface UnknownKeys {
+  /** Those that have been unknown for too long. */
+  overdue: ReadonlySet<string>
+  /** Since when each is unknown, as far as somebody has looked: for the state of the flow. */
+  since: FlowState['unknown']
+  isChanged: boolean
+}
+
+/** @param known the keys that living workers know @param at by the store's clock */
+export function unknownKeys(
+  { unknownAfter = UNKNOWN_AFTER }: FlowDefinition,
+  { unknown: before = {} }: FlowState,
+  keys: Iterable<string>,
+  known: ReadonlySet<string>,
+  at: number,
+): UnknownKeys {
+  const unknown = [...new Set(keys)].filter((key) => !known.has(key))
+  const since = Object.fromEntries(unknown.map((key) => [key, before[key] ?? at]))
+  return {
+    overdue: new Set(unknown.filter((key) => at - since[key]! >= unknownAfter)),
+    since: unknown.length === 0 ? undefined : since,
+    isChanged: unknown.length !== Object.keys(before).length || !unknown.every((key) => key in before),
+  }
+}
+
+/** Why such a job is cancelled. */
+export function lostFor(keys: ReadonlySet<string>): { reason: 'lost'; because: string } {
+  return {
+    reason: 'lost',
+    because: `no living worker has known the key ${[...keys].join(', ')} for too long`,
+  }
+}
