@@ -373,4 +373,17 @@ Done  ━━━━━━━━━━ 30/30, 3 failed
     expect(said).toMatch(/^● n0 .+ queue low; put back: the worker has no class with this key$/m)
     expect(said).toContain(`… 100 more: lark jobs:flow ${id} --json prints all\n`)
   })
+  test('many flows in a flow: those that have room are shown with their nodes', async () => {
+    const id = await dispatch(
+      workflow('large', (w) => {
+        for (let i = 0; i < 70; i++) w.add(chain([wait(), step(1), step(2)]), { name: `n${i}` })
+      }),
+    )
+    const { said } = await lark('jobs:flow', id)
+    const count = (form: RegExp) => said.match(form)?.length
+    expect(count(/● n\d+ +─{10} 0\/3 /g)).toBe(70)
+    // Each has four rows, and 200 have room.
+    expect(count(/● WaitJob /g)).toBe(50)
+    expect(said).toContain(`… 60 more: lark jobs:flow ${id} --json prints all\n`)
+  })
 })

@@ -11,7 +11,7 @@ import { ago, MOST_NAMES, progressWords, waitWords } from './flow-words.ts'
 type Paint = (style: 'red' | 'green' | 'blue' | 'dim', text: string) => string
 export type NodeRow = [name: string, state: string, id: string, remark: string]
 
-/** The most rows. A flow with more nodes is a list of those that people look for. */
+/** About the most rows. A flow with more nodes is a list of those that people look for. */
 const MOST_ROWS = 200
 /** The most started nodes whose jobs are read. */
 const MOST_JOBS = 20
@@ -33,7 +33,7 @@ export class FlowRows {
 
   /** Adds the nodes of a flow, and of the flows in it. @param indent before each line */
   async add({ nodes = [] }: FlowInfo, indent = ''): Promise<void> {
-    const room = MOST_ROWS - this.rows.length
+    const room = Math.max(0, MOST_ROWS - this.rows.length)
     const shown = nodes.length <= room ? nodes : lookedFor(nodes, room)
     this.left += nodes.length - shown.length
     const isWhole = shown === nodes
