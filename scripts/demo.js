@@ -1,7 +1,7 @@
 /**
- * `npm run demo`: dispatches and runs ten thousand jobs of the example application on the embedded store. It installs
- * and builds what is missing, starts an SMTP server on the loopback, runs the commands that a user would type, and then
- * shows the results. `npm run demo -- --store redis://…` uses this store instead.
+ * `npm run demo`: dispatches and runs twenty thousand jobs of the example application on the embedded store, a chain and a
+ * batch among them. It installs and builds what is missing, starts an SMTP server on the loopback, runs the commands that a
+ * user would type, and then shows the results. `npm run demo -- --store redis://…` uses this store instead.
  *
  * This is plain Node without dependencies, because it runs before `npm ci`.
  */
@@ -60,8 +60,12 @@ async function demonstrate() {
   try {
     await lark('users:process')
     await lark('bulk:process')
+    await lark('index:build')
+    await lark('jobs:flows')
     await lark('jobs:work --queue=high-priority,emails,default,low-priority --stop-when-empty')
     await lark('jobs:status')
+    await lark('jobs:flows')
+    await showFlows()
     await lark('schedule:list')
     await lark('jobs:failed')
   } finally {
@@ -69,6 +73,12 @@ async function demonstrate() {
   }
   showMail(mail)
   await showFailure()
+}
+
+/** Shows the batch and the chain, node by node. */
+async function showFlows() {
+  const { flows } = JSON.parse(await capture('lark jobs:flows --json'))
+  for (const { id } of flows) await lark(`jobs:flow ${id}`)
 }
 
 function showMail({ received, greylisted }) {

@@ -34,6 +34,9 @@ export const blocks: Block[] = Object.keys(listing)
   .sort()
   .map((id) => parse(id, listing[id]!))
 
+/** The blocks of 4,096 addresses, in the order of their ids: the smallest that the registry sells. */
+export const smallBlocks = blocks.filter(({ size }) => size === 4_096)
+
 /** All registrants, in the order of their first block. A user's id is its place in this list, from 1. */
 export const users: User[] = groupByRegistrant(blocks)
 

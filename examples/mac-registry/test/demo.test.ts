@@ -10,10 +10,11 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { MailServer } from '../mail-server.js'
-import { blocks, users } from '../src/registry'
+import { blocks, smallBlocks, users } from '../src/registry'
 
 const USERS = 200
 const ITEMS = 500
+const SMALL = 300
 /** Milliseconds; it takes about 5,000. */
 const LIMIT = 60_000
 const QUEUES = '--queue=high-priority,emails,default,low-priority'
@@ -56,11 +57,13 @@ test(
   async () => {
     await lark('users:process', '--limit', `${USERS}`)
     await lark('bulk:process', '--limit', `${ITEMS}`)
+    await lark('index:build', '--limit', `${SMALL}`)
     const events = parseLines(await lark('jobs:work', QUEUES, '--stop-when-empty', '--json'))
 
     // A registrant without a country gets nothing; any other two e-mails, an order and its place in the statistics.
     const reachable = users.slice(0, USERS).filter((user) => user.country).length
-    const dispatched = USERS + 4 * reachable + ITEMS + 1
+    // The chain of the report has two steps, and the batch of small blocks a callback.
+    const dispatched = USERS + 4 * reachable + ITEMS + 2 + SMALL + 1
     const all = events.filter(({ event }) => event === 'job')
     const [runs, scheduled] = [
       all.filter(({ key }) => key !== 'NoteProgressJob'),
@@ -92,6 +95,17 @@ test(
     const ciscos = blocks.slice(0, ITEMS).filter((block) => block.registrant === 'Cisco Systems, Inc')
     expect(idsOf(found)).toEqual(idsOf(ciscos))
     expect((await readFile(join(app, 'var', 'sales.jsonl'), 'utf8')).split('\n')).toHaveLength(reachable + 1)
+    const { flows } = JSON.parse(await lark('jobs:flows', '--json'))
+    expect(flows).toMatchObject([
+      { kind: 'batch', name: 'small blocks', state: 'completed', counts: { total: SMALL, completed: SMALL } },
+      { kind: 'chain', name: 'report', state: 'completed', counts: { total: 2, completed: 2 } },
+    ])
+    // The callback ran once, after the last member.
+    expect(completed.filter(({ key }) => key === 'DescribeIndexJob')).toHaveLength(1)
+    const index = JSON.parse(await readFile(join(app, 'var', 'index.json'), 'utf8'))
+    expect(index).toMatchObject({ added: SMALL })
+    expect(index.blocks).toBeGreaterThanOrEqual(SMALL)
+    expect(await lark('items:find', smallBlocks[0]!.id)).toContain(smallBlocks[0]!.registrant)
     // Each tick ran once, on the instants of its schedule.
     const noted = parseLines(await readFile(join(app, 'var', 'progress.jsonl'), 'utf8'))
     const instants = idsOf(noted)
@@ -108,6 +122,10 @@ test(
     expect(last).toContainEqual(expect.objectContaining({ tick: Date.parse(now), state: 'completed' }))
     const report = await readFile(join(app, 'var', 'report.csv'), 'utf8')
     expect(report).toMatch(/^country,orders,addresses\nus,\d+,\d+\n/)
+    // The second step of its chain sent what the first one wrote.
+    const reports = [...mail.received.values()].filter((text) => text.includes('To: director@registry.test'))
+    expect(reports).toHaveLength(1)
+    expect(reports[0]!.replaceAll('\r\n', '\n')).toContain(report.trim())
   },
   LIMIT,
 )

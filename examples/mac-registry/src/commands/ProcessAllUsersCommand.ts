@@ -1,7 +1,12 @@
 import { Command, flag } from '@s18i/lark'
+import { chain } from '@s18i/lark-jobs'
 import { GenerateReportJob } from '../jobs/GenerateReportJob'
 import { ProcessUserJob } from '../jobs/ProcessUserJob'
+import { SendEmailJob } from '../jobs/SendEmailJob'
 import { users } from '../registry'
+
+/** Who reads the reports. */
+const DIRECTOR = 'director@registry.test'
 
 export class ProcessAllUsersCommand extends Command {
   readonly key = 'users:process'
@@ -15,11 +20,15 @@ export class ProcessAllUsersCommand extends Command {
     for (const user of chosen) {
       await new ProcessUserJob().dispatch({ userId: user.id })
     }
-    const report = new GenerateReportJob()
-    report.delay = '3s'
-    await report.dispatch()
+    // The e-mail is sent when the report is written. `text` is known then, and filled in.
+    await chain([new GenerateReportJob().with().delayed('3s')])
+      .next(([{ text }]) =>
+        new SendEmailJob().with({ to: DIRECTOR, subject: 'Orders by country', body: text }),
+      )
+      .name('report')
+      .dispatch()
 
-    this.success(`Queued ${chosen.length} jobs, and a report that is due in 3 s`)
+    this.success(`Queued ${chosen.length} jobs, and a chain: a report that is due in 3 s, and its e-mail`)
     return true
   }
 }

@@ -17,8 +17,9 @@ export class GenerateReportJob extends Job {
     }
     const sorted = [...rows].sort(([, a], [, b]) => b.orders - a.orders)
     const lines = sorted.map(([country, { orders, addresses }]) => `${country},${orders},${addresses}\n`)
+    const text = `country,orders,addresses\n${lines.join('')}`
     await mkdir(FOLDER, { recursive: true })
-    await writeFile(new URL('report.csv', FOLDER), `country,orders,addresses\n${lines.join('')}`)
-    return { countries: rows.size }
+    await writeFile(new URL('report.csv', FOLDER), text)
+    return { countries: rows.size, text }
   }
 }
