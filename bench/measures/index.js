@@ -21,6 +21,7 @@ import { measures as embedded } from './embedded.js'
 import { measures as enqueue } from './enqueue.js'
 import { measures as features } from './features.js'
 import { measures as flatness, fleets } from './flatness.js'
+import { embedded as embeddedFlows, measures as flows } from './flows.js'
 import { measures as latency } from './latency.js'
 import { measures as memory } from './memory.js'
 import { measures as presets } from './presets.js'
@@ -65,12 +66,14 @@ export const sections = [
     against: [{ title: '÷ plain', peer: 'lark', measure: 'feature-plain' }],
     measures: features,
   },
+  { title: 'Redis, flows', against: [{ title: '÷ BullMQ', peer: 'bullmq' }], measures: flows },
   { title: 'Redis, by preset', against: [{ title: '÷ balanced', peer: 'lark' }], measures: presets },
   {
     title: 'Embedded store',
     against: [{ title: '÷ plainjob', peer: 'plainjob' }],
     measures: [
       ...embedded,
+      ...embeddedFlows,
       program('embedded-program', 'lark-embedded', 'embedded-process-50', 4, 60_000),
       blocked('embedded-blocked', 'lark-embedded'),
       supervised('embedded-crash', 'lark-embedded'),

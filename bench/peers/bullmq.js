@@ -2,7 +2,7 @@
  * BullMQ on ioredis. It keeps the newest 1,000 completed jobs, as Lark does by default. `enableAutoPipelining` of
  * ioredis is off, because with it BullMQ enqueues only 41,000 jobs a second instead of 62,000.
  */
-import { Queue, Worker } from 'bullmq'
+import { FlowProducer, Queue, Worker } from 'bullmq'
 
 export const title = 'BullMQ'
 export const store = 'redis'
@@ -18,10 +18,30 @@ export async function openKeeping(removeOnComplete, url) {
   const connection = { host: hostname, port: Number(port), db: Number(pathname.slice(1)) }
   const queue = new Queue('bench', { connection })
   await queue.waitUntilReady()
+  let producer
+  const addFlow = (flow) => {
+    producer ??= new FlowProducer({ connection })
+    return producer.add(flow)
+  }
+  const node = (data, children) => ({ name: 'SendEmail', queueName: 'bench', data, children })
   return {
     add: (payload) => queue.add('SendEmail', payload),
     addMany: (payloads) => queue.addBulk(payloads.map((data) => ({ name: 'SendEmail', data }))),
     addLater: (payload, delay) => queue.add('SendEmail', payload, { delay }),
+    flows: {
+      batch: (payloads, callback) =>
+        addFlow(
+          node(
+            callback,
+            [...payloads].map((data) => node(data)),
+          ),
+        ),
+      /** The first step is the innermost child. */
+      chain: (payloads) =>
+        addFlow(
+          [...payloads].reduce((before, data) => node(data, before === undefined ? [] : [before]), undefined),
+        ),
+    },
     async work(concurrency, handler) {
       const worker = new Worker('bench', async (job) => handler(job.data), {
         connection,
@@ -31,6 +51,9 @@ export async function openKeeping(removeOnComplete, url) {
       await worker.waitUntilReady()
       return { stop: () => worker.close() }
     },
-    close: () => queue.close(),
+    async close() {
+      await producer?.close()
+      await queue.close()
+    },
   }
 }

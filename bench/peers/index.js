@@ -8,6 +8,8 @@
  *     add(payload)              resolves when the job is queued
  *     addMany(payloads)         absent if the peer has no such call
  *     addLater(payload, delay)  milliseconds; absent if delays are not measured
+ *     flows                     { batch(payloads, callback), chain(payloads), workflow(payloads, width, parents) }: each
+ *                               resolves when the flow is dispatched; absent if the peer has none
  *     work(concurrency, handler)
  *     close()                   closes the dispatching side
  */

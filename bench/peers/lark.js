@@ -2,7 +2,7 @@
  * Lark with its defaults: leases, safe resends, retries, and the newest 1,000 completed jobs kept for an hour. Each
  * dispatch makes a job object, as users do. The report prints nothing.
  */
-import { createJobs, Job } from '../../packages/lark-jobs/dist/index.js'
+import { batch, chain, createJobs, Job, workflow } from '../../packages/lark-jobs/dist/index.js'
 
 export const title = 'Lark'
 export const store = 'redis'
@@ -37,6 +37,10 @@ export async function open({ connection }, options = {}) {
     }
   }
   const Kind = kind(SendEmailJob)
+  const draft = (payload) => new Kind().with(payload)
+  function* drafts(payloads) {
+    for (const payload of payloads) yield draft(payload)
+  }
 
   return {
     add: (payload) => jobs.dispatch(new Kind(), payload),
@@ -45,6 +49,24 @@ export async function open({ connection }, options = {}) {
       const job = new Kind()
       job.delay = delay
       return jobs.dispatch(job, payload)
+    },
+    flows: {
+      batch: (payloads, callback) =>
+        jobs.dispatch(batch(drafts(payloads)).allowFailures().onCompleted(draft(callback))),
+      chain: (payloads) => jobs.dispatch(chain([...drafts(payloads)])),
+      /** Layers of `width` nodes. Each node waits for `parents` nodes of the layer before. */
+      workflow: (payloads, width, parents) =>
+        jobs.dispatch(
+          workflow('bench', (w) => {
+            const nodes = []
+            for (const each of drafts(payloads)) {
+              const layer = nodes.length - (nodes.length % width) - width
+              const place = (n) => layer + ((nodes.length + n * (width / parents)) % width)
+              const after = layer < 0 ? [] : Array.from({ length: parents }, (_, n) => nodes[place(n)])
+              nodes.push(w.add(each, { after }))
+            }
+          }),
+        ),
     },
     async work(concurrency, handler) {
       handle = handler

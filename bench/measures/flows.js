@@ -1,0 +1,188 @@
+/**
+ * Flows: a batch, a chain, a workflow. Each is measured from the call of dispatch until its last job has run, with a
+ * worker of concurrency 50 in the same process. A first flow warms up.
+ */
+import { setTimeout as pause } from 'node:timers/promises'
+import { payload } from '../payloads.js'
+import { median, percentile } from '../statistics.js'
+
+const MEMBERS = 10_000
+const STEPS = 50
+/** How many chains run, one after the other. */
+const CHAINS = 10
+const NODES = 1_000
+/** The nodes of a workflow are in layers of so many. */
+const WIDTH = 100
+/** So many nodes of the layer before are waited for by each node. */
+const PARENTS = 10
+const MILLION = 1_000_000
+const MIB = 2 ** 20
+const peers = ['lark', 'bullmq']
+
+export const measures = [
+  batch('flow-batch', peers, 'batch of 10,000, dispatch → callback done', { times: 5 }),
+  chain('flow-chain', peers, 'chain of 50, a step p50', { most: 1.5 }),
+  workflow('flow-workflow', ['lark'], 'workflow of 1,000 nodes, each with 10 parents', { most: 0.3 }),
+  million('flow-million', ['lark'], { most: 60 }),
+]
+
+export const embedded = [
+  batch('embedded-flow-batch', ['lark-embedded'], 'batch of 10,000, dispatch → callback done'),
+  chain('embedded-flow-chain', ['lark-embedded'], 'chain of 50, a step p50'),
+  workflow('embedded-flow-workflow', ['lark-embedded'], 'workflow of 1,000 nodes, each with 10 parents'),
+]
+
+function batch(name, peers, label, target) {
+  return {
+    name,
+    peers,
+    rows: [
+      { metric: 'rate', label, unit: 'jobs/s', target },
+      { metric: 'dispatch', label: '  of it until it is dispatched', unit: 'ms' },
+      { metric: 'redis', label: '  Redis CPU a member', unit: 'µs' },
+      { metric: 'node', label: '  Node CPU a member', unit: 'µs' },
+    ],
+    async run({ open, probe }) {
+      const queue = await open({ tuned: 'latency' })
+      const jobs = starts(queue)
+      await jobs.ready
+      const run = async () => {
+        const ended = jobs.next(MEMBERS + 1)
+        const began = performance.now()
+        await queue.flows.batch(members(MEMBERS), payload(0))
+        const dispatched = performance.now()
+        await ended
+        return { dispatch: dispatched - began, all: performance.now() - began }
+      }
+      await run()
+      const redis = await probe?.cpu()
+      const node = process.cpuUsage()
+      const { dispatch, all } = await run()
+      const { user, system } = process.cpuUsage(node)
+      return {
+        rate: MEMBERS / (all / 1_000),
+        dispatch,
+        ...(probe && { redis: ((await probe.cpu()) - redis) / MEMBERS }),
+        node: (user + system) / MEMBERS,
+      }
+    },
+  }
+}
+
+function chain(name, peers, label, target) {
+  return {
+    name,
+    peers,
+    rows: [
+      { metric: 'p50', label, unit: 'ms', target },
+      { metric: 'p99', label: '  p99', unit: 'ms' },
+    ],
+    async run({ open }) {
+      const queue = await open({ tuned: 'latency' })
+      const jobs = starts(queue)
+      await jobs.ready
+      const took = []
+      for (let n = 0; n <= CHAINS; n++) {
+        const at = []
+        const ended = jobs.next(STEPS, () => at.push(performance.now()))
+        await queue.flows.chain(members(STEPS))
+        await ended
+        if (n > 0) took.push(...at.slice(1).map((time, step) => time - at[step]))
+        await pause(20)
+      }
+      return { p50: percentile(took, 50), p99: percentile(took, 99) }
+    },
+  }
+}
+
+function workflow(name, peers, label, target) {
+  return {
+    name,
+    peers,
+    rows: [
+      { metric: 'seconds', label, unit: 's', target },
+      { metric: 'dispatch', label: '  of it until it is dispatched', unit: 's' },
+    ],
+    async run({ open }) {
+      const queue = await open({ tuned: 'latency' })
+      const jobs = starts(queue)
+      await jobs.ready
+      const runs = []
+      for (let n = 0; n < 4; n++) {
+        const ended = jobs.next(NODES)
+        const began = performance.now()
+        await queue.flows.workflow(members(NODES), WIDTH, PARENTS)
+        const dispatched = performance.now()
+        await ended
+        runs.push({ dispatch: (dispatched - began) / 1_000, seconds: (performance.now() - began) / 1_000 })
+      }
+      const warm = runs.slice(1)
+      return {
+        seconds: median(warm.map((run) => run.seconds)),
+        dispatch: median(warm.map((run) => run.dispatch)),
+      }
+    },
+  }
+}
+
+/** Filled by this process, while a worker in another process runs the members. */
+function million(name, peers, target) {
+  return {
+    name,
+    peers,
+    slow: true,
+    rounds: 1,
+    rows: [
+      { metric: 'memory', label: 'batch of a million, memory of its dispatcher', unit: 'MiB', target },
+      { metric: 'fill', label: '  to dispatch it', unit: 's' },
+      { metric: 'all', label: '  until all have ended', unit: 's' },
+      { metric: 'bytes', label: '  Redis memory a member at the end', unit: 'bytes' },
+    ],
+    async run({ open, partner, probe }) {
+      await partner({ work: 50 })
+      const queue = await open()
+      // Idle: connected, and one job was dispatched.
+      await queue.add(payload(0))
+      await pause(500)
+      const [idle, stored] = [process.memoryUsage().rss, await probe.memory()]
+      let most = idle
+      const look = setInterval(() => {
+        most = Math.max(most, process.memoryUsage().rss)
+      }, 20)
+      const began = performance.now()
+      const handle = await queue.flows.batch(members(MILLION), payload(0))
+      const filled = performance.now()
+      clearInterval(look)
+      await handle.result({ timeout: '4m' })
+      const ended = performance.now()
+      await pause(500)
+      return {
+        memory: (most - idle) / MIB,
+        fill: (filled - began) / 1_000,
+        all: (ended - began) / 1_000,
+        bytes: ((await probe.memory()) - stored) / MILLION,
+      }
+    },
+  }
+}
+
+/** Payloads, one after the other, as a program makes them that reads a file. */
+function* members(count) {
+  for (let n = 0; n < count; n++) yield payload(n)
+}
+
+/** A worker of this process. `next` resolves when so many more jobs have started. */
+function starts(queue) {
+  let [left, started, finish] = [0, () => {}, () => {}]
+  const ready = queue.work(50, () => {
+    started()
+    if (--left === 0) finish()
+  })
+  return {
+    ready,
+    next: (jobs, at = () => {}) =>
+      new Promise((resolve) => {
+        ;[left, started, finish] = [jobs, at, resolve]
+      }),
+  }
+}
