@@ -1,6 +1,7 @@
 /** From the draft of a flow to its definition. */
 import { inspect } from 'node:util'
 import { expect, test } from 'vitest'
+import { drafted } from '../src/api/draft.ts'
 import type { FlowDraft } from '../src/api/flow-draft.ts'
 import { flowDrafted } from '../src/api/flow-draft.ts'
 import { readFlow } from '../src/api/flow-spec.ts'
@@ -282,18 +283,51 @@ test('an open result is refused outside of its flow', async () => {
   expect(await building((w) => w.add(draft))).toBe(
     'FLOW_INVALID ResizeJob uses the result.path of FetchJob, which is a node of another flow',
   )
-  expect(await building((w) => w.add(chain([ResizeJob.with({ file: w.add(fetch).result.path })])))).toContain(
-    'FLOW_INVALID ResizeJob uses the result.path of FetchJob, which is a node of another flow',
-  )
   expect(await refusal(batch([draft]))).toBe('none')
   class FreeJob extends Job {
     static override readonly schema = lenient<{ file: string }>()
     handle(_payload: { file: string }) {}
   }
-  for (const each of [draft, FreeJob.with({ file: kept!.result.path })])
-    expect(await building((w) => w.add(batch([each])))).toMatch(
-      /PAYLOAD_NOT_JSON (ResizeJob|FreeJob): payload.file is result.path of FetchJob, which only nodes of its flow can use/,
+  const made = new FlowJobs({ partitions, retention: RETENTION, check: () => {} })
+  for (const each of [draft, FreeJob.with({ file: kept!.result.path })]) {
+    expect(await building((w) => w.add(batch([each])))).toContain('FLOW_INVALID')
+    expect(() => made.member(each[drafted])).toThrow(
+      'payload.file is result.path of FetchJob, which only nodes of its flow can use',
     )
+  }
+})
+
+test('a flow in a flow may use the results of nodes around it', async () => {
+  const flow = workflow('order', (w) => {
+    const first = w.add(fetch)
+    const { result } = first
+    const image = ResizeJob.with({ file: result.path })
+    w.add(batch([ResizeJob.with({ file: 'a' }), image]))
+    w.add(
+      chain([fetch, image]).next(([fetched]) =>
+        chain([TextJob.with(fetched.path), TextJob.with(result.path)]),
+      ),
+    )
+  })
+  const { nodes } = await definitionOf(flow)
+  const from = { node: 0, path: ['path'] }
+  expect(nodes.map(({ after, refs }) => [after, refs])).toEqual([
+    [[], undefined],
+    [[0], [{ ...from, at: ['members', 1, 'file'] }]],
+    [
+      [0],
+      [
+        { ...from, at: [1, 'file'] },
+        { ...from, at: [2, 1] },
+      ],
+    ],
+  ])
+  const inner = nodes[2]!.flow!.definition.nodes
+  expect(inner.map(({ after, refs }) => [after, refs])).toEqual([
+    [[], undefined],
+    [[0], undefined],
+    [[1, 0], [{ ...from, at: [0] }]],
+  ])
 })
 
 test('what is not valid is refused, by name', async () => {

@@ -74,7 +74,6 @@ async function addNodes(
   const read = await Promise.all(
     parts.map(async (part) => ({ what: nameOfPart(part, 'add()'), work: await readPart(part, 2) })),
   )
-  const scope = {}
   await book.add(place, ({ definition }) => {
     const { nodes, kind } = definition
     const names = new NodeNames(nodes)
@@ -87,7 +86,7 @@ async function addNodes(
         ifFailed,
         work,
       }
-      return made.node(own, scope, place.home)
+      return made.node(own, place.home)
     })
     checkSize(place.flow, { ...definition, nodes: [...nodes, ...added] })
     return added

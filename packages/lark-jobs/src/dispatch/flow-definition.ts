@@ -102,48 +102,66 @@ export class FlowJobs {
    * @throws FLOW_INVALID, FLOW_TOO_LARGE, RESULT_NOT_KNOWN; the errors of a dispatch
    */
   define(spec: FlowSpec, home: string, queue: string): FlowDefinition {
-    const { kind, name, tags, within, unknownAfter, allowed, nodes } = spec
-    if (nodes.length > MAX_NODES)
+    const { definition, outer } = this.#define(spec, home, queue)
+    refuseOuter(outer)
+    return definition
+  }
+
+  /** A node for a flow that was dispatched. @param home of the flow @throws the errors of `define` */
+  node(spec: NodeSpec, home: string): NodeDefinition {
+    const { node, outer } = this.#node(spec, {}, home)
+    refuseOuter(outer)
+    return node
+  }
+
+  /** @returns also what its nodes use of the flows around it */
+  #define(
+    spec: FlowSpec,
+    home: string,
+    queue: string,
+  ): { definition: FlowDefinition; outer: OuterReference[] } {
+    const { kind, name, tags, within, unknownAfter, allowed } = spec
+    if (spec.nodes.length > MAX_NODES)
       throw new JobsError(
         'FLOW_TOO_LARGE',
-        `${name ?? `A ${kind}`} has ${nodes.length} nodes; the limit is ${MAX_NODES}, callbacks included`,
+        `${name ?? `A ${kind}`} has ${spec.nodes.length} nodes; the limit is ${MAX_NODES}, callbacks included`,
         { hint: 'Jobs that wait for nothing can be a batch, which may have a million members.' },
       )
-    return {
+    const made = spec.nodes.map((node) => this.#node(node, spec.scope, home))
+    const definition = {
       kind,
       ...defined({ name, within, unknownAfter, tags: tags && [...tags] }),
       ...(kind === 'batch' && allowed !== 'any' && { allowed: allowed ?? 0 }),
       keep: this.#keepOf(spec, queue),
-      nodes: nodes.map((node) => this.node(node, spec.scope, home)),
+      nodes: made.map(({ node }) => node),
+    }
+    return {
+      definition,
+      outer: made.flatMap(({ outer }, i) => outer.map((ref) => ({ ...ref, at: [i, ...ref.at] }))),
     }
   }
 
-  /** @param scope of the flow @param home of the flow @throws the errors of `define` */
-  node({ name, on, ifFailed, work, after }: NodeSpec, scope: object, home: string): NodeDefinition {
-    const shared = {
+  /** @param scope of its flow @returns also what it uses of the flows around its own */
+  #node(
+    { name, on, ifFailed, work, after }: NodeSpec,
+    scope: object,
+    home: string,
+  ): { node: NodeDefinition; outer: OuterReference[] } {
+    const open = isSpec(work) ? undefined : openPayload(work.payload)
+    const nested = isSpec(work) ? this.#nested(work) : undefined
+    const all = nested?.outer ?? (open?.refs ?? []).map((ref) => ({ ...ref, user: name }))
+    const own = all.filter((ref) => ref.scope === scope)
+    const node = {
       name,
-      ...defined({ on }),
+      after: [...new Set([...after, ...own.map((ref) => ref.node)])],
       ...(ifFailed !== undefined && ifFailed !== 'skip' && { ifFailed }),
+      ...defined({ on }),
+      ...(own.length > 0 && { refs: own.map(({ at, node, path }) => ({ at, node, path })) }),
     }
-    if (isSpec(work)) return { ...shared, after, flow: this.#nested(work) }
-    const open = openPayload(work.payload)
-    for (const ref of open?.refs ?? [])
-      if (ref.scope !== scope)
-        throw new JobsError(
-          'FLOW_INVALID',
-          `${name} uses the ${wordsOf(ref)}, which is a node of another flow`,
-          {
-            hint: 'A node can use the results of nodes of its own flow. A job that runs can read more: this.flow.',
-          },
-        )
-    const refs = open?.refs.map(({ at, node, path }) => ({ at, node, path }))
-    const before = [...new Set([...after, ...(refs ?? []).map((ref) => ref.node)])]
-    return {
-      ...shared,
-      after: before,
-      ...defined({ refs }),
-      job: withoutId(this.#job(work, (queue) => this.#near(queue, home), open)),
-    }
+    const outer = all.filter((ref) => ref.scope !== scope)
+    if (isSpec(work)) return { node: { ...node, flow: nested!.flow }, outer }
+    const job = withoutId(this.#job(work, (queue) => this.#near(queue, home), open))
+    return { node: { ...node, job }, outer }
   }
 
   /** The job of a member of a batch. It has an id, which is not that of the member. @throws the errors of `define` */
@@ -177,12 +195,17 @@ export class FlowJobs {
     }
   }
 
-  #nested(spec: FlowSpec): NonNullable<NodeDefinition['flow']> {
+  #nested(spec: FlowSpec): { flow: NonNullable<NodeDefinition['flow']>; outer: OuterReference[] } {
     const queue = queueOfFlow(spec, this.#placing)
     const home = this.#inTurn(queue)
-    const definition = this.define(spec, home, queue)
-    const members = spec.members?.map((each) => withoutId(this.member(each)))
-    return { home, definition, ...defined({ members }) }
+    const { definition, outer } = this.#define(spec, home, queue)
+    const members = spec.members?.map((each, i) => {
+      const open = openPayload(each.payload)
+      const user = classOf(each.Class).name
+      for (const ref of open?.refs ?? []) outer.push({ ...ref, at: ['members', i, ...ref.at], user })
+      return withoutId(this.#job(each, (queue) => this.#inTurn(queue, 1 / TOGETHER), open))
+    })
+    return { flow: { home, definition, ...defined({ members }) }, outer }
   }
 
   #keepOf({ keep }: FlowSpec, queue: string): Record<EndedState, number> {
@@ -215,6 +238,18 @@ export class FlowJobs {
     this.#names.set(queue, names)
     return names
   }
+}
+
+/** What a node uses of a flow around its own. `at`: the way to it in its flow (`Reference.at`). `user`: its name. */
+type OuterReference = OpenPayload['refs'][number] & { user: string }
+
+/** @throws FLOW_INVALID */
+function refuseOuter([first]: readonly OuterReference[]): void {
+  if (first === undefined) return
+  const message = `${first.user} uses the ${wordsOf(first)}, which is a node of another flow`
+  throw new JobsError('FLOW_INVALID', message, {
+    hint: 'It can use results of its own flow and of those around it. A job that runs can read more: this.flow.',
+  })
 }
 
 /** Where a flow is: a partition of the queue of its first job. */

@@ -16,6 +16,7 @@ import { MAX_ITEMS, type MemberEnd, type Store } from '../store/contract/store.t
 import type { FlowControl, FlowRecords, KeptFlow } from './flow-records.ts'
 import type { JobSender } from './job-sender.ts'
 import { cancelFor, endOf, rejected } from './member-end.ts'
+import { nestedFlow } from './nested-flow.ts'
 import { lostFor } from './unknown-keys.ts'
 
 /** Members that one call cancels or retries: a server does nothing else meanwhile (11 µs each, Redis, 2026-11-25). */
@@ -149,8 +150,10 @@ export class FlowMembers {
 
   /** The jobs of a batch that is a node, in the order of their numbers; undefined for any other batch. */
   async #membersOf(parent: FlowParent | undefined): Promise<readonly FlowJob[] | undefined> {
-    const found = parent && (await this.#parts.records.get(parent))
-    const members = found?.definition.nodes[nodeOf(parent!.index)!.node]?.flow?.members
+    const { records } = this.#parts
+    const found = parent && (await records.get(parent))
+    if (found === undefined) return undefined
+    const { members } = await nestedFlow(records, found, nodeOf(parent!.index)!.node)
     return members && inRuns(members).members
   }
 }

@@ -4,6 +4,7 @@
  */
 import { defined } from '../model/defined.ts'
 import { memberId } from '../model/effect.ts'
+import { JobsError } from '../model/errors.ts'
 import type { FlowPlace, FlowState } from '../model/flow.ts'
 import type { NewJob } from '../model/record.ts'
 import { MAX_ITEMS, type MemberEnd } from '../store/contract/store.ts'
@@ -11,6 +12,7 @@ import { jobIndex, startAgain } from './advance.ts'
 import { type FlowMembers, type FlowParts, grouped, inRuns } from './flow-members.ts'
 import type { KeptFlow } from './flow-records.ts'
 import { cancelFor, endOf, rejected } from './member-end.ts'
+import { nestedFlow } from './nested-flow.ts'
 import { payloadOf } from './reference.ts'
 import { flowResult } from './result.ts'
 import { lostFor, MAX_KEYS } from './unknown-keys.ts'
@@ -79,10 +81,9 @@ export class FlowNodes {
 
   /** Starts the flow that a node is; or starts it again, if it has been started before. */
   async startFlow(found: KeptFlow, node: number): Promise<void> {
-    const { control } = this.#parts
+    const { control, records } = this.#parts
     const { home, id, definition, state } = found
-    const { home: itsHome, definition: says, members = [] } = definition.nodes[node]!.flow!
-    const place = { flow: state.flows![node]!, home: itsHome }
+    const place = { flow: state.flows![node]!, home: definition.nodes[node]!.flow!.home }
     const parent = { flow: id, home, index: jobIndex(state, node) }
     const again = await control.change(place, (child) => {
       if (child.definition.parent!.index === parent.index) return undefined
@@ -90,6 +91,16 @@ export class FlowNodes {
       return { definition: { ...child.definition, parent }, state: { ...state, isTold: false } }
     })
     if (again !== undefined) return
+    const nested = await nestedFlow(records, found, node).catch((error) => {
+      if (JobsError.is(error, 'PAYLOAD_TOO_LARGE')) return error
+      throw error
+    })
+    if (nested instanceof JobsError) {
+      const failed = { state: 'failed', error: nested.message, at: found.at } as const
+      await records.apply(home, [{ flow: id, index: parent.index, ...failed }])
+      return
+    }
+    const { definition: says, members = [] } = nested
     const own = { ...says, parent, keep: pinned }
     if (says.kind !== 'batch') {
       await control.start(place, own)

@@ -52,7 +52,10 @@ export type Path = readonly (string | number)[]
 
 /** A part of the payload of a node that is known when the node starts: it is taken from the result of another node. */
 export interface Reference {
-  /** Where in the payload; empty: the payload itself. */
+  /**
+   * Where in the payload; empty: the payload itself. If the node is a flow, whose payload it is comes first: the number of a
+   * node of that flow, or `members` and the number of a member.
+   */
   at: Path
   /** Whose result. */
   node: number

@@ -170,6 +170,28 @@ export function flows(connect: Connect): void {
     })
   })
 
+  test('flows in a workflow use the results of nodes around them', async () => {
+    await using bench = await working(connect)
+    const flow = workflow('all', (w) => {
+      const sum = w.add(new AddJob().with({ a: 1, b: 2 })).result.sum
+      const inner = w.add(
+        chain([new LowJob().with({ n: sum })])
+          .next(([n]) => batch([1, 2].map(() => new AddJob().with({ a: n, b: sum }))))
+          .next(([, { completed }]) => chain([new AddJob().with({ a: completed, b: sum })])),
+      )
+      w.add(
+        batch([new AddJob().with({ a: sum, b: inner.result.sum }), new AddJob().with({ a: sum, b: 100 })]),
+      )
+    })
+    const handle = await bench.jobs.dispatch(flow)
+    expect(await handle.result(soon)).toEqual({
+      AddJob: { sum: 3, of: [1, 2] },
+      chain: { sum: 5, of: [2, 3] },
+      batch: { completed: 2, failed: 0, total: 2 },
+    })
+    expect(did.slice(1).sort()).toEqual(['2+3', '3+100', '3+5', '6+3', '6+3'])
+  })
+
   test('a batch: counts, failures that are allowed, and callbacks', async () => {
     await using bench = await working(connect)
     const members = [
