@@ -12,10 +12,10 @@ import {
   nodeOf,
 } from '../model/flow.ts'
 import type { NewJob } from '../model/record.ts'
-import { MAX_ITEMS, type MemberEnd, type Store } from '../store/contract/store.ts'
+import { endOf, MAX_ITEMS, type MemberEnd, type Store } from '../store/contract/store.ts'
 import type { FlowControl, FlowRecords, KeptFlow } from './flow-records.ts'
 import type { JobSender } from './job-sender.ts'
-import { cancelFor, endOf, rejected } from './member-end.ts'
+import { cancelFor, rejected } from './member-end.ts'
 import { nestedFlow } from './nested-flow.ts'
 import { lostFor } from './unknown-keys.ts'
 

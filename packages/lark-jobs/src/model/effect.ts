@@ -3,7 +3,8 @@
  * and keeps it until somebody acknowledges it. A job has at most one effect of each kind:
  *
  *   hook     the class of the job hears of an end without a running handler
- *   member   the job is a member of a flow, and the home partition of the flow counts it as ended
+ *   member   the job is a member of a flow, and the home partition of the flow counts it as ended. A job that ends in that
+ *            partition has none: its flow counts it in the step that ends it
  *
  * The id of a member says which flow, where, and which member: `<flow>.<home>:<index>`. So no store keeps a table of
  * members. The id of a flow has letters, digits, `-` and `_` only. Ids of other jobs have no colon, or are those of ticks

@@ -4,10 +4,10 @@
  * (`rollbacks.ts`: and if servers lose what they had acknowledged.)
  */
 import { expect, test } from 'vitest'
-import { endOf } from '../../src/flow/member-end.ts'
 import { type Effect, memberId, nameOf } from '../../src/model/effect.ts'
 import type { JobRecord, NewJob, Outcome } from '../../src/model/record.ts'
 import {
+  endOf,
   MAX_BYTES,
   MAX_CRASHES,
   MAX_HOOKS,
@@ -594,6 +594,6 @@ export function endsOf(effects: readonly Effect[]): MemberEnd[] {
 }
 
 /** Completes the jobs that another end needed. */
-async function endRest(_: Harness, caller: Caller): Promise<void> {
+export async function endRest(_: Harness, caller: Caller): Promise<void> {
   for (const held of await caller.claim(9)) await caller.settle(held, completed)
 }

@@ -1,7 +1,7 @@
 /**
  * A job in the model, and the effect of each event on it.
  */
-import { type EffectKind, memberOf } from '../../src/model/effect.ts'
+import { type EffectKind, type Member, memberOf } from '../../src/model/effect.ts'
 import type { EventKind } from '../../src/model/event.ts'
 import type {
   CancelReason,
@@ -65,6 +65,7 @@ export class ModelJob implements Counters {
   #watchedUntil = 0
   readonly #watchedEnd: () => void
   readonly #tell: (kind: EventKind) => void
+  readonly #count: (member: Member, state: Ended) => boolean
   finishedAt = 0
   /** Until when the ended job is kept for an age of its own. Undefined: as its queue says. */
   keptUntil: number | undefined
@@ -86,8 +87,15 @@ export class ModelJob implements Counters {
   /**
    * @param watchedEnd called when it ends while it is watched
    * @param tell called with what happens to it
+   * @param count called with its end if it is a member. @returns whether it ended at home
    */
-  constructor(given: NewJob, now: () => number, watchedEnd: () => void, tell: (kind: EventKind) => void) {
+  constructor(
+    given: NewJob,
+    now: () => number,
+    watchedEnd: () => void,
+    tell: (kind: EventKind) => void,
+    count: (member: Member, state: Ended) => boolean,
+  ) {
     const { id, payload, priority = 0, delay = 0, group, limiter, lock, hooked = false, keep = {} } = given
     this.id = id
     this.payload = payload
@@ -104,6 +112,7 @@ export class ModelJob implements Counters {
     this.#now = now
     this.#watchedEnd = watchedEnd
     this.#tell = tell
+    this.#count = count
     tell('queued')
   }
 
@@ -298,7 +307,9 @@ export class ModelJob implements Counters {
     this.#tell(reason === 'removed' ? reason : state)
     this.finishedAt = this.#now()
     if (isUntold && this.#isHooked) this.effects.set('hook', { at: this.finishedAt })
-    if (memberOf(this.id) !== undefined) this.effects.set('member', { at: this.finishedAt })
+    const member = memberOf(this.id)
+    const isElsewhere = member !== undefined && !this.#count(member, state)
+    if (isElsewhere) this.effects.set('member', { at: this.finishedAt })
     else if (this.isWatched) this.effects.set('watch', { over: this.finishedAt + RESEND_MEMORY })
     if (this.isWatched) this.#watchedEnd()
     this.#watchedUntil = 0

@@ -4,7 +4,7 @@
  * end), the model checks what the store chose and does the same.
  */
 import { expect } from 'vitest'
-import type { EffectName } from '../../src/model/effect.ts'
+import type { EffectName, Member } from '../../src/model/effect.ts'
 import type { EventKind } from '../../src/model/event.ts'
 import { type LeasedJob, type Lock, type NewJob, type State, states } from '../../src/model/record.ts'
 import { readCancelled } from '../../src/store/contract/reason.ts'
@@ -39,6 +39,8 @@ export class Model {
   readonly jobs = new Map<string, ModelJob>()
   /** Removed, but kept for what must happen elsewhere. */
   readonly hidden = new Map<string, ModelJob>()
+  /** How members of flows ended whose home this partition is, in their order. */
+  readonly ends: (Member & { state: Ended })[] = []
   readonly lanes: ModelLanes
   readonly events: ModelEvents
   #pause: { until: number; because?: string } = { until: 0 }
@@ -51,9 +53,11 @@ export class Model {
   readonly #minutes: ModelMinutes
   readonly #retention: Retention
   readonly #now: () => number
+  readonly #partition: string
 
   /** @param retention what is kept of each ended state */
-  constructor(retention: Retention, now: () => number) {
+  constructor(retention: Retention, now: () => number, partition: string) {
+    this.#partition = partition
     this.#retention = retention
     this.#now = now
     this.lanes = new ModelLanes(this.jobs, now)
@@ -109,13 +113,25 @@ export class Model {
       if (met) return met
       if (before) this.#makeWay(id)
       const tell = (kind: EventKind) => this.events.tell(kind, id)
-      const job = new ModelJob(given, this.#now, () => this.forgetEffects(), tell)
+      const job = new ModelJob(
+        given,
+        this.#now,
+        () => this.forgetEffects(),
+        tell,
+        (member, state) => this.#count(member, state),
+      )
       this.jobs.set(given.id, job)
       this.lanes.open(job)
       return 'queued'
     })
     this.lanes.reposition()
     return answers
+  }
+
+  #count(member: Member, state: Ended): boolean {
+    if (member.home !== this.#partition) return false
+    this.ends.push({ ...member, state })
+    return true
   }
 
   /** Forgets an ended job whose id a new job takes. */

@@ -3,9 +3,14 @@
  * flow ends, and counts each member once.
  */
 import { expect, test } from 'vitest'
-import { endOf } from '../../src/flow/member-end.ts'
 import { type EffectName, memberId, nameOf } from '../../src/model/effect.ts'
-import { MAX_ITEMS, MEMBER_LEASE, type MemberEnd, RESEND_MEMORY } from '../../src/store/contract/store.ts'
+import {
+  endOf,
+  MAX_ITEMS,
+  MEMBER_LEASE,
+  type MemberEnd,
+  RESEND_MEMORY,
+} from '../../src/store/contract/store.ts'
 import { LEASE } from './caller.ts'
 import { cancel, DEATHS, endsOf, forgetful, members, openFlow } from './effects.ts'
 import { end, Home, node } from './flows.ts'
@@ -259,6 +264,26 @@ export function rollbacks(make: Make): void {
     expect(await home.due()).toEqual([])
     expect(await home.apply(node(0, { result: '7' }))).toEqual(['counted'])
     expect(await home.due()).toMatchObject([{ news: [{ index: node(0).index }] }])
+  })
+
+  test('members that ended at home go back together with their flow: they run again, and count once', async () => {
+    await using harness = await make(forgetful)
+    const home = new Home(harness, 'emails')
+    await openFlow(harness.store, 3, 'flow', 'emails')
+    const caller = harness.caller()
+    const run = async () => {
+      for (const held of await caller.claim(3)) await caller.settle(held, completed)
+      expect(await home.crowd()).toMatchObject({ completed: 3, failed: 0 })
+    }
+    const given = [0, 1, 2].map((index) => memberId({ flow: 'flow', home: 'emails', index }))
+    await caller.enqueue(...given.map((id) => job({ id })))
+    const back = await harness.save()
+    await run()
+    await back()
+    expect(await home.crowd()).toMatchObject({ completed: 0, failed: 0 })
+    expect(await harness.store.counts('emails')).toMatchObject({ waiting: 3 })
+    await run()
+    expect(await home.due()).toHaveLength(1)
   })
 
   test('a listener is told that the server has lost changes, also if as many have come since', async () => {

@@ -87,7 +87,7 @@ class Sequence {
     this.#seed = seed
     this.#random = new Random(seed)
     this.#partition = `seed/${seed}`
-    this.#model = new Model(kept, () => harness.clock.now)
+    this.#model = new Model(kept, () => harness.clock.now, this.#partition)
     this.#callers = ['ada', 'bob', 'cyd'].map((id) => harness.caller(id, this.#partition))
     this.#story.push(`LARK_SEED=${seed}`)
   }
@@ -159,7 +159,7 @@ class Sequence {
     this.#handed.push(...exchange.jobs)
     this.#compareEffects(effects, exchange.effects)
     await this.#mayLose(caller, async () => {
-      const again = await caller.store.exchange(this.#partition, call, settlements, want)
+      const { nextTick, ...again } = await caller.store.exchange(this.#partition, call, settlements, want)
       const { verdicts, jobs } = exchange
       const nextDue = this.#model.nextDue()
       expect(again).toEqual<Exchange>({
@@ -324,8 +324,18 @@ class Sequence {
     this.#effects.push(...expected)
   }
 
+  /** Counts what has ended at home since the last call. */
+  #countEnds(): void {
+    for (const { flow, index, state } of this.#model.ends.splice(0)) {
+      const ended = this.#open.get(flow)
+      if (ended === undefined || ended.get(index) === 'completed') continue
+      ended.set(index, state === 'completed' ? state : 'failed')
+    }
+  }
+
   /** The flows whose members some jobs of this partition are; they are kept here too. */
   async #flows(): Promise<void> {
+    this.#countEnds()
     const home = new Home(this.#harness, this.#partition)
     const id = this.#random.pick(FLOWS)!
     const ended = this.#open.get(id)
@@ -419,7 +429,8 @@ class Sequence {
   #chanceMember(): string | undefined {
     if (!this.#random.chance(4)) return undefined
     const flow = this.#random.pick(FLOWS)!
-    return memberId({ flow, home: this.#partition, index: this.#random.below(SIZE) })
+    const home = this.#random.chance(2) ? this.#partition : 'elsewhere'
+    return memberId({ flow, home, index: this.#random.below(SIZE) })
   }
 
   /** Every second sequence has groups. The others test prefetched jobs. */

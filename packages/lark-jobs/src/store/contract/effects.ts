@@ -4,7 +4,8 @@
  * **Written** with the end of the job, in the same atomic step. A job ends only once: if it is removed or pruned later,
  * this writes nothing. If it is retried by hand, its effects that are not acknowledged are withdrawn, and it will end
  * again. Removing a job that has not ended ends it as `cancelled` with the reason `removed`. Then no class hears of it,
- * but a flow does.
+ * but a flow does. A member that ends in the home of its flow has no effect `member`: the flow counts it in the same
+ * step (`flows.ts`).
  *
  * **Kept** until somebody acknowledges it, whatever the retention says. If retention or a person removes the job before,
  * nobody sees the job any more, and it counts no longer, but its id stays taken, and its record is kept for the effect.

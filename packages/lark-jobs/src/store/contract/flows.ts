@@ -26,15 +26,23 @@
  * the flow due too if it sets a size or an alarm that is reached already. All of this is kept until `due` hands the flow out:
  * a write before makes it due at once; and then the flow gets a new number, so that nobody writes who has read it before.
  *
+ * **Ends at home.** If a node or a member ends in the home of its flow, the same atomic step counts its end as `apply`
+ * does, and writes no effect (`effects.ts`). If the flow is not there, or has no such member, nobody waits for the end, and
+ * nothing is kept of it. If an `exchange` makes a flow due, it says so (`nextTick`); another verb, or an `exchange` that
+ * wants no jobs, rings a waiting worker. Jobs that end elsewhere have an effect, which a worker brings to the home with
+ * `apply`.
+ *
  * **Reconciliation.** A server that fails over may lose its last changes. If the home of a flow lost them, members that
  * had counted are missing again. If the partition of a member lost them, the member may run again, which changes
- * nothing once it has counted. So a flow that is open, and has heard nothing for a while, asks `fates` what became of
+ * nothing once it has counted. (Those that ended at home go back together with their flow.) So a flow that is open, and has heard nothing for a while, asks `fates` what became of
  * those that it waits for, and applies those that have ended. What is `unknown` was lost.
  *
  * Failures are the same as for every verb: see `store.ts`.
  */
-import type { Member } from '../../model/effect.ts'
+import { defined } from '../../model/defined.ts'
+import { type EndedMember, type Member, memberOf } from '../../model/effect.ts'
 import type { EndReason } from '../../model/flow.ts'
+import { whyDropped } from '../../model/payload.ts'
 import type { EndedState, NewJob } from '../../model/record.ts'
 import type { Bound, Enqueued } from './enqueued.ts'
 import type { Fate } from './watch.ts'
@@ -59,6 +67,16 @@ export interface MemberEnd extends Pick<Member, 'flow' | 'index'> {
   result?: string
   /** When it ended, by the clock of its partition. */
   at: number
+}
+
+/** How the job of a node or member ended, for its flow. */
+export function endOf({ id, state, reason, errors, result, finishedAt }: EndedMember): MemberEnd {
+  const { flow, index } = memberOf(id)!
+  const error = state === 'failed' ? errors.at(-1)?.message : undefined
+  // The job itself says why its result was not kept.
+  const kept = result !== undefined && whyDropped(result) === undefined ? result : undefined
+  const more = defined({ reason, error, result: kept })
+  return { flow, index, state: state as MemberEnd['state'], at: finishedAt!, ...more }
 }
 
 /** The end of a node, or of one of the members that did not complete. */

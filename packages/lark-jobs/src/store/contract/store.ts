@@ -204,8 +204,8 @@ export interface Exchange {
   /** Effects that the caller should deliver now. */
   effects?: Effect[]
   /**
-   * Milliseconds until a schedule of the partition is due (`schedules.ts`). Only if the claim got fewer jobs than
-   * `want.limit`; undefined if none will be due.
+   * Milliseconds until a schedule or a flow of the partition is due (`schedules.ts`). Only if the claim got fewer jobs
+   * than `want.limit`, or if the settlements made a flow due; undefined if none will be due.
    */
   nextTick?: number
 }

@@ -10,7 +10,6 @@
  */
 
 import type { FlowBook } from '../../flow/flow-book.ts'
-import { endOf } from '../../flow/member-end.ts'
 import { within } from '../../model/bounded-wait.ts'
 import { inContext } from '../../model/context.ts'
 import { defined } from '../../model/defined.ts'
@@ -24,6 +23,7 @@ import { type LastWord, tell } from '../../run/last-hook.ts'
 import type { Make } from '../../run/made-job.ts'
 import {
   type EffectsWanted,
+  endOf,
   MAX_HOOKS,
   MAX_ITEMS,
   MEMBER_LEASE,
