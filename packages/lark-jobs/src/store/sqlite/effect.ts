@@ -6,8 +6,10 @@
  *   handed out  `at` is the end of the caller's lease
  *   remembered  `at` is NULL: it was acknowledged. It is removed at `over`
  *
- * The end of a watched job (`watch.ts`) is remembered from the beginning, by a row of the kind `watch`. A member needs
- * none, because its own row is kept for longer.
+ * A member whose home is its own partition has none: it is counted in the same step (`tally.ts`).
+ *
+ * The end of a watched job (`watch.ts`) is remembered from the beginning, by a row of the kind `watch`. A member of another
+ * home needs none, because its own row is kept for longer.
  *
  * `effects` of a job is the number of its rows here, or NULL. A job with effects that is removed becomes hidden: its
  * state is raised by `HIDDEN`, so that no index and no counter has it among the jobs of its state. With its last effect
@@ -87,7 +89,8 @@ export function writeEffects(
 ): number | null {
   const kinds: EffectKind[] = []
   if (isUntold && hooked !== null) kinds.push('hook')
-  if (memberOf(id) !== undefined) kinds.push('member')
+  const home = memberOf(id)?.home
+  if (home !== undefined && home !== partition.name) kinds.push('member')
   for (const kind of kinds) partition.database.run(insert, seq, kind, partition.id, partition.now)
   if (kinds.length === 0) return null
   partition.owe()
@@ -141,8 +144,8 @@ export function forgetEffects(partition: Partition, most: number): number {
 
 /** Keeps the ends of watched jobs until their watchers have read them, whatever removes the jobs meanwhile. */
 export function rememberEnds(partition: Partition, ids: readonly string[]): void {
-  const { database, id, now } = partition
-  const others = list(ids.filter((each) => memberOf(each) === undefined))
+  const { database, id, name, now } = partition
+  const others = list(ids.filter((each) => (memberOf(each)?.home ?? name) === name))
   database.run(rememberWatched, now + RESEND_MEMORY, id, others)
   database.run(countUp, id, others)
   // As many come as go: see `acknowledge`.

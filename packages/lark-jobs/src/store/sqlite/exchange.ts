@@ -10,6 +10,7 @@ import { limited, nextJob } from './order.ts'
 import type { Partition } from './partition.ts'
 import { allowedStarts } from './rate.ts'
 import { settle } from './settle.ts'
+import { countEndsAtHome } from './tally.ts'
 import { joinWaiters, leaveWaiters } from './waiters.ts'
 
 export function exchange(
@@ -26,6 +27,7 @@ export function exchange(
   }
 
   const verdicts = settle(partition, settlements)
+  countEndsAtHome(partition)
   repositionLanes(partition)
   const within = want.limits && want.limit > 0 ? allowedStarts(partition, want.limits) : undefined
   const limit = Math.min(want.limit, within?.free ?? want.limit)
@@ -52,9 +54,15 @@ export function exchange(
   return Object.keys(counts).length > 0 ? { ...exchanged, limited: counts } : exchanged
 }
 
-/** Adds when a schedule is due, for a caller that has time for it. */
-function withTick({ nextTick }: Partition, { limit }: Want, exchanged: Exchange): Exchange {
-  if (nextTick !== undefined && exchanged.jobs.length < limit) exchanged.nextTick = nextTick
+/**
+ * Adds when a schedule or a flow is due, for a caller that has time for it; and for one that made a flow due. Then no
+ * other is rung, if it takes jobs: otherwise it may be about to stop.
+ */
+function withTick(partition: Partition, { limit }: Want, exchanged: Exchange): Exchange {
+  const { nextTick } = partition
+  if (nextTick === undefined) return exchanged
+  if (partition.ticksSooner || exchanged.jobs.length < limit) exchanged.nextTick = nextTick
+  if (limit > 0) partition.ticksSooner = false
   return exchanged
 }
 

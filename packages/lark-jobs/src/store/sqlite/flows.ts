@@ -17,7 +17,6 @@
  * ms, and 4.9 if its definition has 2 MB. To find no missing member among a million takes 20 ms, and to remove such a flow
  * with 10,000 nodes 10. What a member costs from its dispatch on: see `effect.ts`.
  */
-import { NODES } from '../../model/flow.ts'
 import {
   type Applied,
   type Bound,
@@ -28,34 +27,21 @@ import {
   type FlowWritten,
   type KeptEnd,
   MAX_DUE,
-  MAX_FAILURES,
   MAX_ITEMS,
   type MemberEnd,
   type StoredFlow,
 } from '../contract/store.ts'
 import type { Access } from './access.ts'
 import type { Database } from './database.ts'
-import { endsOf, forgetEnd, forgetEnds, hearNews, keepFailure, keepNews, newsBytes, newsOf } from './ends.ts'
+import { endsOf, forgetEnds, hearNews, newsBytes, newsOf } from './ends.ts'
 import { bytesOf, queue } from './enqueue.ts'
 import { Members } from './members.ts'
 import type { Partition } from './partition.ts'
 import { fates } from './read.ts'
 import { Room } from './room.ts'
 import { list } from './row.ts'
+import { columns, countEnds, countEndsAtHome, type FlowRow, FlowTally, find, isReached } from './tally.ts'
 import { nextOf, noteNext } from './tick.ts'
-
-/** What is counted, and when the flow is due: without its texts. */
-interface FlowRow {
-  number: number
-  dueAt: number | null
-  lent: number | null
-  reached: 0 | 1
-  reserved: number
-  size: number | null
-  alarm: number | null
-  completed: number
-  failed: number
-}
 
 type WholeFlow = FlowRow & Pick<StoredFlow, 'id' | 'rev' | 'definition' | 'state'>
 
@@ -64,11 +50,9 @@ interface FlowHead {
   bytes: number
 }
 
-const columns = 'number, dueAt, lent, reached, reserved, size, alarm, completed, failed'
 const shown = `
   SELECT ${columns}, id, rev, definition, state FROM flows CROSS JOIN definitions ON definitions.flow = number`
 const textBytes = 'octet_length(definition) + octet_length(state)'
-const find = `SELECT ${columns} FROM flows WHERE partition = ? AND id = ?`
 const findRev = `${find} AND rev = ?`
 const read = `${shown} WHERE partition = ? AND id = ?`
 const show = `${shown} WHERE number IN (SELECT value FROM json_each(?))`
@@ -88,7 +72,6 @@ const change = `
   UPDATE flows
   SET rev = max(rev + 1, ?), dueAt = ?, lent = NULL, reached = ?, reserved = ?, size = ?, alarm = ?, state = ?
   WHERE number = ? RETURNING rev`
-const count = 'UPDATE flows SET completed = ?, failed = ?, reached = ?, dueAt = ? WHERE number = ?'
 const remove = 'DELETE FROM flows WHERE number = ?'
 const removeDefinition = 'DELETE FROM definitions WHERE flow = ?'
 const page = `
@@ -105,6 +88,7 @@ export class SqliteFlows implements Flows {
   write(...[home, each, bound]: Parameters<Flows['write']>): Promise<FlowWritten> {
     return this.#on.change(home, (partition) => {
       const written = write(partition, each, bound)
+      countEndsAtHome(partition)
       if (written.isWritten) noteNext(partition)
       return { ...written, ...nextOf(partition) }
     })
@@ -123,15 +107,7 @@ export class SqliteFlows implements Flows {
       const { database } = partition
       const bytes = ends.reduce((sum, { result }) => sum + Buffer.byteLength(result ?? '') * 1.25, 0)
       if (bytes > 0) database.leaveRoom(() => bytes + ends.length * 512)
-      const flows = new Map<string, FlowTally | undefined>()
-      const verdicts = ends.map((end) => {
-        const { flow } = end
-        if (!flows.has(flow)) flows.set(flow, FlowTally.find(partition, flow))
-        return flows.get(flow)?.end(end) ?? 'unknown'
-      })
-      let isDue = false
-      for (const flow of flows.values()) if (flow?.save()) isDue = true
-      if (isDue) noteNext(partition)
+      const verdicts = countEnds(partition, ends)
       return { verdicts, ...nextOf(partition) }
     })
   }
@@ -272,89 +248,8 @@ function store(
   return written.rev
 }
 
-/** Whether as many have ended as a mark says. */
-function isReached(mark: number | null, count: number): boolean {
-  return mark !== null && count >= mark
-}
-
 /** The most bytes that a change may take on the disk. */
 function sizeOf(each: FlowWrite): number {
   const texts = 'remove' in each ? '' : `${each.definition ?? ''}${each.state}`
   return Buffer.byteLength(texts) * 1.25 + 512 + bytesOf(each.jobs ?? [])
-}
-
-/** What has ended of a flow, as one transaction counts it. */
-class FlowTally {
-  readonly #partition: Partition
-  readonly #row: FlowRow
-  readonly #members: Members
-  readonly #before: Pick<FlowRow, 'completed' | 'failed'>
-  #hasNews = false
-
-  private constructor(partition: Partition, row: FlowRow) {
-    this.#partition = partition
-    this.#row = row
-    this.#members = new Members(partition.database, row.number)
-    this.#before = { completed: row.completed, failed: row.failed }
-  }
-
-  static find(partition: Partition, id: string): FlowTally | undefined {
-    const row = partition.database.get<FlowRow>(find, partition.id, id)
-    return row && new FlowTally(partition, row)
-  }
-
-  end(end: MemberEnd): Applied['verdicts'][number] {
-    const { database } = this.#partition
-    const row = this.#row
-    const { index, state } = end
-    if (index >= NODES) {
-      if (!keepNews(database, row.number, end)) return 'repeated'
-      this.#hasNews = true
-      return 'counted'
-    }
-    if (index >= row.reserved) return 'unknown'
-    const before = this.#members.of(index)
-    const as = state === 'completed' ? 'completed' : 'failed'
-    if (before === as || before === 'completed') return 'repeated'
-    this.#members.set(index, as)
-    row[as] += 1
-    if (before === 'failed') {
-      row.failed -= 1
-      row.reached = 1
-      forgetEnd(database, row.number, index)
-    } else if (as === 'failed' && row.failed <= MAX_FAILURES) keepFailure(database, row.number, end)
-    return 'counted'
-  }
-
-  /** @returns how many are missing again */
-  reopen(indices: readonly number[]): number {
-    const row = this.#row
-    for (const index of indices) {
-      if (this.#members.of(index) !== 'failed') continue
-      this.#members.set(index, undefined)
-      row.failed -= 1
-      forgetEnd(this.#partition.database, row.number, index)
-    }
-    const count = this.#before.failed - row.failed
-    if (count > 0) this.save()
-    return count
-  }
-
-  /** @returns whether the flow is due sooner than before */
-  save(): boolean {
-    const { database, now } = this.#partition
-    const { number, completed, failed, size, alarm, lent, dueAt } = this.#row
-    const before = this.#before
-    const reaches = (mark: number | null, from: number, to: number) =>
-      isReached(mark, to) && !isReached(mark, from)
-    if (reaches(size, before.completed + before.failed, completed + failed)) this.#row.reached = 1
-    if (reaches(alarm, before.failed, failed)) this.#row.reached = 1
-    const { reached } = this.#row
-    const isCalled = this.#hasNews || reached === 1
-    const isDue = isCalled && (lent === null || lent <= now) && (dueAt === null || dueAt > now)
-    this.#members.save()
-    const hasCounted = completed !== before.completed || failed !== before.failed
-    if (hasCounted || isDue) database.run(count, completed, failed, reached, isDue ? now : dueAt, number)
-    return isDue
-  }
 }

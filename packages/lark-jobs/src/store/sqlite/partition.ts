@@ -8,7 +8,7 @@
  */
 import type { EventKind } from '../../model/event.ts'
 import { type Pause, packPause, readPause } from '../contract/pause.ts'
-import { MAX_LINES, type Minute, type SettingChange } from '../contract/store.ts'
+import { MAX_LINES, type MemberEnd, type Minute, type SettingChange } from '../contract/store.ts'
 import type { Database } from './database.ts'
 import type { JobRow } from './row.ts'
 import { ACTIVE, CANCELLED, COMPLETED, FAILED, KEPT, PENDING } from './schema.ts'
@@ -109,6 +109,8 @@ export class Partition {
   cancelled: number
   /** Ended jobs of which this transaction keeps nothing (`keep.ts`). */
   readonly unkept: JobRow[] = []
+  /** The ends of nodes and members whose home this is, until they are counted (`tally.ts`). */
+  readonly ends: MemberEnd[] = []
   /** How many of the ended jobs, beside these, are kept for an age of their own (`keep.ts`). */
   readonly kept: { completed: number; failed: number; cancelled: number }
   /** How many jobs were queued or put back in this transaction and may run at once. */

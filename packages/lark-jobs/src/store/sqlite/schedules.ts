@@ -30,6 +30,7 @@ import type { Partition } from './partition.ts'
 import { Room } from './room.ts'
 import { list } from './row.ts'
 import { noteRun, readRuns } from './runs.ts'
+import { countEndsAtHome } from './tally.ts'
 import { nextOf, nextOfFlows, noteNext } from './tick.ts'
 
 type Numbered = Pick<StoredSchedule, 'rev'>
@@ -79,6 +80,7 @@ export class SqliteSchedules implements Schedules {
     return this.#on.change(name, (partition) => {
       if (writes.some(isMore)) partition.database.leaveRoom(() => sizeOf(writes))
       const written = writes.map((each) => write(partition, each, bound))
+      countEndsAtHome(partition)
       if (written.some(({ isWritten }) => isWritten)) noteNext(partition)
       return { written, ...nextOf(partition) }
     })

@@ -38,6 +38,7 @@ import { clear, forgetCompleted, prune, type Removal, trim } from './retain.ts'
 import { SqliteSchedules } from './schedules.ts'
 import { prepare } from './schema.ts'
 import { findings } from './survey.ts'
+import { countEndsAtHome } from './tally.ts'
 import {
   forgetRings,
   forgetWaiters,
@@ -416,6 +417,7 @@ export class SqliteStore implements contract.Store {
       const partition = Partition.enter(database, name)
       this.#clock.meet(partition.now)
       const result = work(partition)
+      countEndsAtHome(partition)
       repositionLanes(partition)
       trim(partition, retentionOf(this.#options, name))
       keepLastMinute(partition)
