@@ -17,9 +17,9 @@
  * earliest `at`, so that calls need not look for effects.
  *
  * Measured on 2026-11-26 (2 cores, 24 GiB, shared and busy, Node 20.20, `libsql`, 50 jobs a call; µs of CPU for a job that
- * is queued, claimed and completed, lowest of 8 runs in turns): a plain job 18 in memory and 25 in a file; a member of a
- * batch, which is counted at its home and acknowledged, 44 and 47; a node, of which its flow hears besides, 51 and 66. (A
- * plain job took 20.5 before there were effects, and 20.9 since.)
+ * is queued, claimed and completed, lowest of 6 runs in turns): a plain job 23 in memory and 27 in a file; a member of a
+ * batch that ends at home 27 and 27, and a node 32 and 31; a member of another home, with `apply` and the
+ * acknowledgement, 48 and 48. (A plain job took 20.5 before there were effects, and 20.9 since.)
  */
 import { type Effect, type EffectKind, type EffectName, memberOf } from '../../model/effect.ts'
 import { type EffectsWanted, MAX_HOOKS, MAX_ITEMS, MEMBER_LEASE, RESEND_MEMORY } from '../contract/store.ts'
