@@ -74,6 +74,7 @@ export const jobsErrors = {
   RESULT_DROPPED: 'The job has completed, but the value that it returned could not be kept.',
   FLOW_INVALID: 'What is said of a flow is not valid.',
   FLOW_TOO_LARGE: 'A flow has too many nodes or bytes, or flows in it are nested too deep.',
+  FILL_ABANDONED: 'The batch did not get all of its members: the process that filled it died, or failed.',
   FLOW_ENDED: 'Something was added to a flow that has ended, or that ends already.',
   FLOW_FAILED: 'The flow whose result is awaited has failed.',
   FLOW_CANCELLED: 'The flow whose result is awaited was cancelled.',

@@ -108,7 +108,9 @@ async function failureOf(store: Store, records: FlowRecords, found: KeptFlow): P
   const end = node === undefined ? undefined : (await records.ends(found, [node]))[0]
   const [member] = node === undefined && crowd.failed > 0 ? await failuresOf(store, found, 1) : []
   const error = end?.error ?? member?.error
-  const cause = error === undefined ? undefined : new Error(error)
+  const abandoned = () =>
+    new JobsError('FILL_ABANDONED', because ?? 'the process that filled the batch has died', { id })
+  const cause = reason === 'abandoned' ? abandoned() : error === undefined ? undefined : new Error(error)
   const words = because === undefined ? '' : `: ${visible(because)}`
   if (how === 'cancelled')
     return new JobsError('FLOW_CANCELLED', `${nameOf(found)} was cancelled${words}`, { id, cause, because })

@@ -72,6 +72,18 @@ const files = {
     }
     console.log('all dispatched')
     await Jobs.close()`,
+  'fill.js': `
+    import { setTimeout as sleep } from 'node:timers/promises'
+    import { batch } from '@s18i/lark-jobs'
+    import { ItemJob, TellJob } from './jobs/flows.js'
+    async function* members() {
+      for (let n = 0; ; n++) {
+        yield new ItemJob().with({ isBad: false })
+        await sleep(2)
+        if (n === 500) console.log('fills')
+      }
+    }
+    await batch(members()).withId('left-0').onFailed(new TellJob().with()).dispatch()`,
   // The lease is half a second instead of 15 seconds, so that the test is short.
   'work.js': `
     import { Jobs } from '@s18i/lark-jobs'
@@ -88,6 +100,7 @@ const files = {
 interface Look {
   id: string
   state: string
+  reason?: string
   counts: Record<string, number>
   nodes: { name: string; state: string; on?: string; jobId?: string; result?: { n: number; by: string } }[]
 }
@@ -125,8 +138,12 @@ export function flowing(url: () => string | undefined): void {
       return worker
     }
     const workers = await Promise.all([work(), work(), work()])
-    // A dispatcher is killed, and another says the same again. (One that is killed while it fills a batch leaves the batch to
-    // its end after 30 seconds: that is another test.)
+    // A process that fills a batch is killed: the batch ends 30 seconds later.
+    const filler = app.start(['fill.js'])
+    await filler.says('fills')
+    filler.child.kill('SIGKILL')
+    await filler.result
+    // A dispatcher is killed, and another says the same again.
     for (let i = 0; i < 3; i++) {
       const dispatcher = app.start(['dispatch.js', 'no batches'])
       await pause(300 + random.below(400))
@@ -165,8 +182,8 @@ export function flowing(url: () => string | undefined): void {
     const kinds = ['chain', 'diamond', 'batch'].flatMap((kind) =>
       Array.from({ length: EACH }, (_, i) => `${kind}-${i}`),
     )
-    expect(flows.map(({ id }) => id).sort()).toEqual(kinds.sort())
-    for (const { id, state, counts, nodes } of flows) {
+    expect(flows.map(({ id }) => id).sort()).toEqual([...kinds, 'left-0'].sort())
+    for (const { id, state, reason, counts, nodes } of flows) {
       const results = new Map(nodes.map((node) => [node.jobId, node.result]))
       if (id.startsWith('chain')) {
         expect({ id, state }).toEqual({ id, state: 'completed' })
@@ -187,6 +204,10 @@ export function flowing(url: () => string | undefined): void {
           'skipped',
           'completed',
         ])
+      } else if (id === 'left-0') {
+        expect({ state, reason }).toEqual({ state: 'failed', reason: 'abandoned' })
+        expect(counts.completed! + counts.failed!).toBe(counts.total)
+        expect(counts.total).toBeGreaterThan(0)
       } else {
         expect({ state, ...counts }).toMatchObject({
           state: 'completed',

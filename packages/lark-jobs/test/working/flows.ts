@@ -322,6 +322,7 @@ export function flows(connect: Connect): void {
     await expect(handle.result(soon)).rejects.toMatchObject({
       code: 'FLOW_FAILED',
       message: 'Batch broken failed: it was not filled: the file ends here',
+      cause: { code: 'FILL_ABANDONED', message: 'the file ends here' },
     })
   })
 
