@@ -4,9 +4,11 @@
 import { checkPlace } from '../config/queues.ts'
 import { BatchFill, FILLING } from '../dispatch/batch-fill.ts'
 import { FlowJobs, flowPlace, queueOfFlow } from '../dispatch/flow-definition.ts'
+import { patiently } from '../dispatch/member-lots.ts'
 import type { NewJobs } from '../dispatch/new-job.ts'
 import { FlowBook } from '../flow/flow-book.ts'
 import { JobSender } from '../flow/job-sender.ts'
+import { JobsError } from '../model/errors.ts'
 import { newId } from '../model/id.ts'
 import { queueOf } from '../model/partition.ts'
 import { type Operated, open } from '../operate/operations.ts'
@@ -31,7 +33,7 @@ export async function dispatchOf(jobs: Operated, flow: FlowDraft): Promise<FlowH
     const definition = made.define(spec, place.home, queue)
     const boundOf = (partition: string) => bounds.get(queueOf(partition))
     const book = new FlowBook({ store, boundOf })
-    const isNew = await book.start(place, definition, filled && FILLING)
+    const isNew = await started(spec.id, () => book.start(place, definition, filled && FILLING))
     if (isNew && filled !== undefined) {
       const sender = new JobSender(store, boundOf)
       await new BatchFill(place, { book, sender, store }).fill(filled)
@@ -39,5 +41,24 @@ export async function dispatchOf(jobs: Operated, flow: FlowDraft): Promise<FlowH
     return new FlowHandle(jobs, place, isNew)
   } finally {
     await members?.close()
+  }
+}
+
+/**
+ * Starts a flow.
+ *
+ * @param id that was chosen for it. Any other id is of this dispatch alone: it can be started again if there was no answer
+ * @returns whether it is new
+ * @throws STORE_UNREACHABLE; DISPATCH_UNCERTAIN if it has an id of its own, and perhaps was started
+ */
+async function started(id: string | undefined, start: () => Promise<boolean>): Promise<boolean> {
+  if (id === undefined) return patiently(start).then(() => true)
+  try {
+    return await patiently(start, (error) => JobsError.is(error, 'STORE_UNREACHABLE'))
+  } catch (error) {
+    if (!JobsError.is(error, 'STORE_UNCERTAIN')) throw error
+    const message = `The dispatch of flow ${id} was sent and got no answer; it may have been started: ${error.message}`
+    const hint = 'Dispatch it again: with its id it is started once.'
+    throw new JobsError('DISPATCH_UNCERTAIN', message, { id, cause: error, hint })
   }
 }

@@ -287,11 +287,16 @@ export class Jobs extends Operations implements AsyncDisposable {
   }
 
   /** Dispatches a flow. @internal */
-  [dispatchFlow](flow: FlowDraft): Promise<FlowHandle> {
-    return this.#underway.during(async () => {
+  async [dispatchFlow](flow: FlowDraft): Promise<FlowHandle> {
+    const end = this.#underway.begin()
+    try {
       const { dispatchOf } = await import('./flow-dispatch.ts')
-      return dispatchOf(this, flow)
-    })
+      return await dispatchOf(this, flow)
+    } catch (error) {
+      throw toldTo(callerOf(this[dispatchFlow]), error)
+    } finally {
+      end()
+    }
   }
 
   /** Resolves when every dispatch so far has succeeded or failed. Call it before `process.exit()`. */

@@ -71,15 +71,26 @@ export class MemberLots {
   }
 }
 
-/** Calls a function that may be called again, until the store has answered, or for a few seconds. */
-export async function patiently<T>(act: () => Promise<T>): Promise<T> {
+/** Whether the store was away: what was asked of it may have been done. */
+function isAway(error: unknown): boolean {
+  return JobsError.is(error, 'STORE_UNREACHABLE') || JobsError.is(error, 'STORE_UNCERTAIN')
+}
+
+/**
+ * Calls a function until the store has answered, or for a few seconds.
+ *
+ * @param mayRepeat after which failures it is called again
+ */
+export async function patiently<T>(
+  act: () => Promise<T>,
+  mayRepeat: (error: unknown) => boolean = isAway,
+): Promise<T> {
   const until = performance.now() + PATIENCE
   for (;;) {
     try {
       return await act()
     } catch (error) {
-      const isAway = JobsError.is(error, 'STORE_UNREACHABLE') || JobsError.is(error, 'STORE_UNCERTAIN')
-      if (!isAway || performance.now() + AGAIN > until) throw error
+      if (!mayRepeat(error) || performance.now() + AGAIN > until) throw error
       await pause(AGAIN)
     }
   }

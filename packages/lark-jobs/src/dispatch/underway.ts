@@ -30,16 +30,6 @@ export class Underway {
     }
   }
 
-  /** Counts one dispatch for as long as a function takes. @returns what it returns */
-  async during<T>(act: () => Promise<T>): Promise<T> {
-    const end = this.begin()
-    try {
-      return await act()
-    } finally {
-      end()
-    }
-  }
-
   /** Resolves when all dispatches that have begun so far have ended. It does not wait for later ones. */
   through(): Promise<void> {
     const generation = this.#generation

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
-import { batch, chain, Job, type Jobs, unique, workflow } from '../../src/index.ts'
+import { open } from '../../src/api/jobs.ts'
+import { batch, chain, Job, type Jobs, JobsError, unique, workflow } from '../../src/index.ts'
 import { Bench, type Connect, Record as Report } from './bench.ts'
 
 /** What jobs of the tests did, in their order. */
@@ -324,6 +325,37 @@ export function flows(connect: Connect): void {
       message: 'Batch broken failed: it was not filled: the file ends here',
       cause: { code: 'FILL_ABANDONED', message: 'the file ends here' },
     })
+  })
+
+  test('without an answer of the store, a flow is started once, and each member is queued once', async () => {
+    await using bench = await working(connect)
+    const client = bench.client()
+    const { store } = await client[open]()
+    const lost = new JobsError('STORE_UNCERTAIN', 'no answer')
+    const isLost = { write: 2, enqueue: 1 }
+    const { flows } = store
+    const [write, enqueue] = [flows.write.bind(flows), store.enqueue.bind(store)]
+    flows.write = async (...call) => {
+      const written = await write(...call)
+      if (isLost.write-- > 0) throw lost
+      return written
+    }
+    store.enqueue = async (...call) => {
+      const queued = await enqueue(...call)
+      if (isLost.enqueue-- > 0) throw lost
+      return queued
+    }
+    const members = [1, 2, 3].map((n) => new AddJob().with({ a: n, b: 0 }))
+    const handle = await client.dispatch(batch(members))
+    expect(handle.isNew).toBe(true)
+    expect(await handle.result(soon)).toEqual({ completed: 3, failed: 0, total: 3 })
+    expect(did.sort()).toEqual(['1+0', '2+0', '3+0'])
+    isLost.write = 1
+    const named = chain([new LowJob().with({ n: 1 })]).withId('mine')
+    await expect(client.dispatch(named)).rejects.toMatchObject({ code: 'DISPATCH_UNCERTAIN', id: 'mine' })
+    const again = await client.dispatch(named)
+    expect(again.isNew).toBe(false)
+    expect(await again.result(soon)).toBe(2)
   })
 
   test('what is wrong with the first 5,000 members is found before anything is queued', async () => {
