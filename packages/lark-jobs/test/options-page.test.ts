@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { inspect } from 'node:util'
 import { expect, test } from 'vitest'
+import { nodeOptions } from '../src/api/workflow-builder.ts'
 import { hookOptions, jobsOptions } from '../src/config/config.ts'
 import { keepOptions, keptOptions } from '../src/config/keep.ts'
 import { limiterConfig } from '../src/config/limiters.ts'
@@ -12,6 +13,7 @@ import { Job } from '../src/index.ts'
 import { durationForm, milliseconds } from '../src/model/duration.ts'
 import { eventOptions } from '../src/operate/event-stream.ts'
 import { scheduleEntry } from '../src/options/class-schedule.ts'
+import { flowKeep } from '../src/options/flow.ts'
 import { groupOptions } from '../src/options/group.ts'
 import { classSettings, jobSettings } from '../src/options/job-settings.ts'
 import { classKeep } from '../src/options/keep.ts'
@@ -64,6 +66,8 @@ const tables: Record<string, [Place, Entries]> = {
   'rateLimited()': [['middleware', 'The options of `rateLimited()`:'], rateLimitedOptions.entries],
   'circuitBreaker()': [['middleware', 'The options of `circuitBreaker()`:'], circuitBreakerOptions.entries],
   'Jobs.events()': [['events', '## Options'], eventOptions.entries],
+  'a node of a workflow': [['flows', 'The options of `w.add()`:'], nodeOptions.entries],
+  'keep() of a flow': [['flows', 'The options of `.keep()`:'], flowKeep.entries],
   'a worker': [['queue-workers', 'The options of `Jobs.work()`:'], workOptions.entries],
 }
 
@@ -116,6 +120,6 @@ test('each schema has a table', () => {
   const schemas = files
     .filter((file) => file.endsWith('.ts') && !file.endsWith('schema.ts') && !file.endsWith('filter.ts'))
     .flatMap((file) => [...read(`packages/lark-jobs/src/${file}`).matchAll(/new Schema\(/g)].map(() => file))
-  // The two of a job have one table. That of the hooks is not in the list.
-  expect(schemas).toHaveLength(Object.keys(tables).length + 2)
+  // The two of a job have one table, and the two of a node. Those of the hooks and of a flow, which are methods, have none.
+  expect(schemas).toHaveLength(Object.keys(tables).length + 4)
 })

@@ -42,7 +42,7 @@ export interface AddedNode {
   part: FlowPart
 }
 
-const nodeOptions = new Schema('an object', {
+export const nodeOptions = new Schema('an object', {
   ...nodeEntries,
   after: option<WorkflowNode | readonly WorkflowNode[]>(
     'a node that w.add() returned, or a list of these',

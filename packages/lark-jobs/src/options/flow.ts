@@ -19,14 +19,14 @@ const age = new Option<Duration | false, number>("false, or an age such as '7d',
   value === false ? 0 : milliseconds(value) || undefined,
 )
 
-const keepEntries = {
+export const flowKeep = new Schema("an object such as { completed: '7d' }", {
   /** A flow that completed. */
   completed: age,
   /** A flow that failed. */
   failed: age,
   /** A flow that was cancelled. */
   cancelled: age,
-}
+})
 
 export const flowOptions = new Schema('a flow', {
   name: option<string>(nameForm, isName),
@@ -37,7 +37,7 @@ export const flowOptions = new Schema('a flow', {
   within: duration(),
   unknownAfter: duration(),
   tags: option<readonly string[]>(tagsForm, isTags),
-  keep: new Schema("an object such as { completed: '7d' }", keepEntries),
+  keep: flowKeep,
   /** Of a batch: how many members may fail. */
   allowed: option<number | 'any'>(
     whole(0).right,
