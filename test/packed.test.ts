@@ -48,8 +48,8 @@ describe.each(names)('%s', (name) => {
   // A bound on accidents, such as a dependency that is bundled: the code grows with the features (473 kB on 2026-11-26,
   // before results and own ids; 512 kB with them, 611 kB with events and changes by hand,
   // 703 kB with schedules and their commands).
-  test('has at most 800 kB', () => {
-    expect(statSync(tarballs.get(name)!).size).toBeLessThan(800_000)
+  test('has at most 900 kB', () => {
+    expect(statSync(tarballs.get(name)!).size).toBeLessThan(900_000)
   })
 
   test('satisfies publint', async () => {

@@ -5,7 +5,7 @@
  *
  *   waiting    due: a worker may claim it now (a delayed job is waiting as soon as it is due)
  *   delayed    due later: dispatched with a delay, released, or between two attempts
- *   blocked    waits for another job or a signal (reserved for chains and steps; no job is blocked yet)
+ *   blocked    a node of a flow that has not started (`flow.ts`): it is kept with its flow, and no store counts it
  *   active     a worker holds a lease on it
  *   completed, failed, cancelled    ended; kept for a while, then pruned
  *

@@ -1,7 +1,7 @@
 /**
  * Checks whether a worker's queues are empty (`stopWhenEmpty`): no job waits, none is active on any worker, and none is
- * due within a minute. A flow of which a
- * job has just ended may queue others: while this worker advances flows, its queues are not empty.
+ * due within a minute. A flow of which a job has just ended may queue others: while this worker advances flows, its queues
+ * are not empty.
  *
  * Delayed jobs whose key no class of this process has do not count, because the worker could wait for ever.
  */
