@@ -27,6 +27,7 @@ import { measures as memory } from './memory.js'
 import { measures as presets } from './presets.js'
 import { measures as processing } from './process.js'
 import { program } from './program.js'
+import { measures as schedules } from './schedules.js'
 
 /**
  * `against`: the figures by which Lark's are divided, of a peer or of another measure. If there are two, the harder
@@ -66,7 +67,11 @@ export const sections = [
     against: [{ title: '÷ plain', peer: 'lark', measure: 'feature-plain' }],
     measures: features,
   },
-  { title: 'Redis, flows', against: [{ title: '÷ BullMQ', peer: 'bullmq' }], measures: flows },
+  {
+    title: 'Redis, flows and schedules',
+    against: [{ title: '÷ BullMQ', peer: 'bullmq' }],
+    measures: [...flows, ...schedules],
+  },
   { title: 'Redis, by preset', against: [{ title: '÷ balanced', peer: 'lark' }], measures: presets },
   {
     title: 'Embedded store',

@@ -10,6 +10,7 @@
  *     addLater(payload, delay)  milliseconds; absent if delays are not measured
  *     flows                     { batch(payloads, callback), chain(payloads), workflow(payloads, width, parents) }: each
  *                               resolves when the flow is dispatched; absent if the peer has none
+ *     schedule(n, pattern)      makes the schedule of this number with this cron expression; absent if the peer has none
  *     work(concurrency, handler)
  *     close()                   closes the dispatching side
  */

@@ -2,7 +2,8 @@
  * Lark with its defaults: leases, safe resends, retries, and the newest 1,000 completed jobs kept for an hour. Each
  * dispatch makes a job object, as users do. The report prints nothing.
  */
-import { batch, chain, createJobs, Job, workflow } from '../../packages/lark-jobs/dist/index.js'
+import { batch, chain, createJobs, cron, Job, workflow } from '../../packages/lark-jobs/dist/index.js'
+import { payload } from '../payloads.js'
 
 export const title = 'Lark'
 export const store = 'redis'
@@ -68,6 +69,7 @@ export async function open({ connection }, options = {}) {
           }),
         ),
     },
+    schedule: (n, pattern) => jobs.schedules.set(`s-${n}`, draft(payload(n)), cron(pattern)),
     async work(concurrency, handler) {
       handle = handler
       const worker = await jobs.work({ jobs: [Kind], concurrency, report: silent })

@@ -1,0 +1,53 @@
+/** How late the jobs of many schedules begin that are due at the same instant. A worker of concurrency 50 waits for it. */
+import { setTimeout as pause } from 'node:timers/promises'
+import { percentile } from '../statistics.js'
+
+const SCHEDULES = 10_000
+/** How many are made at the same time. */
+const TOGETHER = 100
+/** Seconds between two ticks: more than it takes to make the schedules, and to run their jobs. */
+const PERIOD = 60
+const SECOND = 1_000
+
+export const measures = [
+  {
+    name: 'schedules',
+    peers: ['lark', 'bullmq'],
+    slow: true,
+    rounds: 1,
+    rows: [
+      { metric: 'p50', label: '10,000 schedules due at once, lateness p50', unit: 'ms', target: { part: 1 } },
+      { metric: 'last', label: '  until the last has begun', unit: 'ms', target: { part: 1 } },
+      { metric: 'redis', label: '  Redis CPU a tick and its job', unit: 'µs' },
+      { metric: 'make', label: '  to make them', unit: 's' },
+    ],
+    async run({ open, probe }) {
+      const queue = await open({ tuned: 'latency' })
+      const began = performance.now()
+      for (let n = 0; n < SCHEDULES; n += TOGETHER)
+        await Promise.all(Array.from({ length: TOGETHER }, (_, i) => queue.schedule(n + i, '0 * * * * *')))
+      const made = performance.now()
+      let instant = Number.POSITIVE_INFINITY
+      const late = []
+      let finish
+      const finished = new Promise((resolve) => {
+        finish = resolve
+      })
+      await queue.work(50, () => {
+        const ms = Date.now() - instant
+        if (ms >= 0 && late.push(ms) === SCHEDULES) finish()
+      })
+      // Ticks that were due while the schedules were made have 10 seconds to be over.
+      instant = Math.ceil((Date.now() + 10 * SECOND) / (PERIOD * SECOND)) * PERIOD * SECOND
+      await pause(instant - Date.now() - SECOND)
+      const redis = await probe.cpu()
+      await finished
+      return {
+        p50: percentile(late, 50),
+        last: late.at(-1),
+        redis: ((await probe.cpu()) - redis) / SCHEDULES,
+        make: (made - began) / SECOND,
+      }
+    },
+  },
+]
