@@ -141,6 +141,15 @@ export function suspectJobs(make: Make): void {
     }
   })
 
+  test('nor is it if it has a lock, and was delayed', async () => {
+    await using harness = await make()
+    const caller = harness.caller()
+    const lock = { name: 'ada', until: 'done' } as const
+    await caller.enqueue(job({ options: { maxCrashes: 1 }, lock, delay: 1_000 }))
+    harness.clock.advance(1_000)
+    expect(await caller.claimAhead(0, 3)).toEqual([])
+  })
+
   test('a limit above ten counts also for a job that runs beside others', async () => {
     await using harness = await make()
     const caller = harness.caller()

@@ -74,12 +74,15 @@ local function admit(ids, records, runs, large, room)
         if run.hooked ~= '' then
           redis.call('HSET', key('hooked'), id, 1)
         end
+        if run.direct ~= '' then
+          redis.call('HSET', key('direct'), id, 1)
+        end
         if run.keep then
           keeping().carry({ id }, run.keep)
         end
       end
     end
-    run.hooked, run.keep = '', nil
+    run.hooked, run.direct, run.keep = '', '', nil
   end
   return rest, is_all and '' or table.concat(verdicts) .. table.concat(refused), rings
 end
