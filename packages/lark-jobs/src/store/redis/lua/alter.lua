@@ -10,7 +10,7 @@
 -- ARGV[5…] ids
 -- Returns  a letter for each id: d(one), a(sked), m(issing), r(efused)
 -- Cost     O(n log m) for n ids among m jobs delayed, held or ended
--- needs: start, line, place, lanes, counters, end, locate, payloads, admission, notice, ring, effects, retain
+-- needs: start, line, place, lanes, counters, end, locate, payloads, admission, notice, ring, effects, retain, rouse
 -- needs: keeping, watching, event, lease, schedules
 
 local MAX_TAGS = 10
@@ -210,8 +210,5 @@ if made.lanes then
   -- The jobs behind a removed job of a lane may begin now.
   rings = math.max(rings, #verdicts)
 end
-local heard = ring(rings)
-if made.effects then
-  effects().ring_for_effects(heard)
-end
+rouse(ring(rings))
 return table.concat(verdicts)

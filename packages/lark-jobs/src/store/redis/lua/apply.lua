@@ -7,13 +7,14 @@
 -- Returns  { milliseconds until a schedule or a flow is due, or -1; for each flow a letter for each end, in this order:
 --            c(ounts now), r(epeated) or u(nknown) }
 -- Cost     O(n) for n ends, O(log m) among m flows
--- needs: ticks, flows, written
+-- needs: ticks, counting, written
 
 local all, flags, is_any_due, at = {}, ticks().flags_of_ticks(), false, 2
 local before = ticks().next_tick(flags)
 while ARGV[at] do
   local others = tonumber(ARGV[at + 2])
-  local verdicts, is_due = flows().count_ends(ARGV[at], ARGV[at + 1], at + 3, others)
-  all[#all + 1], is_any_due, at = verdicts, is_any_due or is_due, at + 3 + 3 * others
+  local over = at + 2 + 3 * others
+  local verdicts, is_due = counting().count_ends(ARGV[at], counting().runs_of(ARGV[at + 1]), ARGV, at + 3, over)
+  all[#all + 1], is_any_due, at = verdicts, is_any_due or is_due, over + 1
 end
 return { is_any_due and written(flags, 'flows', before, 0) or before or -1, all }

@@ -6,7 +6,7 @@
 -- Returns  how many were removed, negative if there may be more (shared/removed.lua)
 -- Cost     O(n + log m) for n removed of m, and a little for each void entry of a list that is passed; of hidden jobs
 --          O(m) for m jobs with effects
--- needs: start, line, place, lanes, end, removed, retain, effects, event
+-- needs: start, line, place, lanes, end, removed, retain, effects, event, rouse
 
 local state, most = ARGV[2], most_removed()
 local left = most
@@ -99,7 +99,5 @@ end
 if made.lanes then
   lanes().reposition_all()
 end
-if made.effects then
-  effects().ring_for_effects(0)
-end
+rouse(0)
 return removed(most - left, most)

@@ -16,7 +16,7 @@
 --          (shared/admission/lock.lua), x (exists, and the application chose the id); then for each u, t and r a line
 --          with the id of the other job, and for each x a line with its state
 -- Cost     O(n); O(log m) for each delayed job among m delayed
--- needs: start, call, queue, intake, ring, effects
+-- needs: call, queue, intake, ring, rouse
 
 local answer = recall()
 if answer then
@@ -28,8 +28,5 @@ local max, kept = string.match(ARGV[at], '^b(%d+)|(%d*)$')
 read_runs(batch, max and at + 1 or at, #ARGV)
 local verdicts, rings = queue_all(batch, max, kept)
 remember(verdicts)
-local heard = ring(rings)
-if made.effects then
-  effects().ring_for_effects(heard)
-end
+rouse(ring(rings))
 return verdicts

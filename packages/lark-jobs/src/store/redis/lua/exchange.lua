@@ -21,7 +21,7 @@
 --            ids, one a line; their records, followed by the payloads that are kept apart; their counters, or nothing;
 --            limiters (shared/lanes/limited.lua), or nothing; effects that are handed out, or nothing; when each job was
 --            due, or '' if that is when it was queued, or nothing; milliseconds until a schedule or a flow is due, or
---            nothing if the claim has all the jobs that it wanted, or if none will be due }
+--            nothing if the claim has all the jobs that it wanted and no flow became due, or if none will be due }
 -- Cost     O((n + limit) log m) for n settlements and m ended jobs; independent of the length of the lines
 -- needs: start, call, line, place, lanes, counters, lease, starts, bytes, payloads, settle, order, ring
 -- needs: effects, delivery, end, event, pause, ticks
@@ -61,8 +61,8 @@ end
 
 local function reply(verdicts, due, ids, records, counters, waiting, handed, places)
   local late = dues and dues_of(ids, places) or nil
-  local is_asked = (has_ticks or has_flows) and #ids < limit
-  local tick = is_asked and ticks().next_tick({ ticks = has_ticks, flows = has_flows }) or nil
+  local is_asked = ends.calls or (has_ticks or has_flows) and #ids < limit
+  local tick = is_asked and ticks().next_tick({ ticks = has_ticks, flows = has_flows or ends.calls }) or nil
   for _, payload in ipairs(room and payloads().payloads_of(ids, records) or {}) do
     records[#records + 1] = payload
   end
@@ -181,6 +181,11 @@ if has_less and string.find(waits, '^%a') then
   redis.call('HSET', key('offers'), ARGV[2], table.concat({ ARGV[3], takes, ARGV[7] }, '|'))
 end
 local handed = wanted and (owes or made.effects) and delivery().serve(wanted) or nil
+if limit == 0 and ends.calls then
+  -- The caller is perhaps about to stop.
+  redis.call('SREM', key('idle'), ARGV[2])
+  heard = heard + ring(1, true)
+end
 if made.effects then
   effects().ring_for_effects(heard)
 end

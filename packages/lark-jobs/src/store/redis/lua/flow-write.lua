@@ -24,8 +24,7 @@ local CALL_MEMORY = 60000
 local id, due = ARGV[5], ARGV[7]
 local flow, news, flags = key('flow:' .. id), key('news:' .. id), ticks().flags_of_ticks()
 local before = ticks().next_tick(flags)
-local rev, called, size, alarm, completed, failed =
-  unpack(redis.call('HMGET', flow, 'rev', 'called', 'size', 'alarm', 'completed', 'failed'))
+local rev = redis.call('HGET', flow, 'rev')
 -- The number of a damaged flow is 0, so that it can be replaced.
 if (string.match(rev or '', '^%d+$') or '0') ~= ARGV[6] then
   return { '', before or -1, '' }
@@ -37,6 +36,8 @@ local function is_reached(given, kept, count)
 end
 
 local function write(number)
+  local called, size, alarm, completed, failed =
+    unpack(redis.call('HMGET', flow, 'called', 'size', 'alarm', 'completed', 'failed'))
   local fields = { 'rev', number, 'state', ARGV[8], 'lent', '' }
   for name, given in pairs({ reserved = ARGV[11], size = ARGV[12], alarm = ARGV[13] }) do
     if given ~= '' then
@@ -73,6 +74,10 @@ end
 local verdicts, rings = '', 0
 if #ARGV > 13 then
   local batch, max, kept = new_batch(), string.match(ARGV[4], '^b(%d+)|(%d*)$')
+  if max and not rev then
+    -- A job that is dropped to make room may be of this flow, which then counts it.
+    redis.call('HSET', flow, 'rev', 0)
+  end
   read_runs(batch, 14, #ARGV)
   verdicts, rings = queue_all(batch, max, kept)
 end

@@ -11,7 +11,7 @@
 -- needs: start
 
 local is_missing, from, most, found = ARGV[3] == 'missing', tonumber(ARGV[4]), tonumber(ARGV[5]), {}
-local bits = key((is_missing and 'members:' or 'members-failed:') .. ARGV[2])
+local bits = key((is_missing and 'crowd:' or 'crowd-failed:') .. ARGV[2])
 local wanted = is_missing and 0 or 1
 local reserved = tonumber(redis.call('HGET', key('flow:' .. ARGV[2]), 'reserved')) or 0
 -- Bits behind the end of the text are not set.

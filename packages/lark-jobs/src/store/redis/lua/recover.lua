@@ -14,7 +14,7 @@
 -- Returns  { ids put back; ids failed; milliseconds until the next lease ends, or -1; milliseconds until there is an
 --            effect to hand out, or -1; ids that counted a crash; effects that are handed out, or nothing }
 -- Cost     O(n log m) for n jobs taken back among m claims, and n effects; O(m) for the claims of one caller
--- needs: start, lanes, consequences, end, lease, minute, ring, effects, delivery
+-- needs: start, lanes, consequences, end, lease, minute, ring, effects, delivery, rouse
 
 local MAX_CLAIMS = 100000
 local is_unread, is_over = ARGV[8] ~= '', ARGV[7] ~= '' and now > tonumber(ARGV[7])
@@ -127,9 +127,9 @@ local handed, effect
 if redis.call('EXISTS', key('ended'), key('endings')) > 0 then
   delivery().adopt()
   handed = ARGV[9] ~= '' and delivery().serve(ARGV[9]) or nil
-  effects().ring_for_effects(heard)
   effect = effects().next_effect()
 end
+rouse(heard)
 local ends = not is_over and redis.call('ZRANGE', key('leases'), 0, 0, 'WITHSCORES')[2]
 return {
   taken.pending, taken.failed, ends and math.max(ends - now, 0) or -1, effect and math.max(effect - now, 0) or -1, crashed,

@@ -8,7 +8,7 @@
 -- Cost     O(n) for n indices
 -- needs: start
 
-local flow, all, failed = key('flow:' .. ARGV[2]), key('members:' .. ARGV[2]), key('members-failed:' .. ARGV[2])
+local flow, all, failed = key('flow:' .. ARGV[2]), key('crowd:' .. ARGV[2]), key('crowd-failed:' .. ARGV[2])
 local clears, again = {}, {}
 for i = 3, #ARGV do
   for _, word in ipairs({ 'SET', 'u1', ARGV[i], '0' }) do

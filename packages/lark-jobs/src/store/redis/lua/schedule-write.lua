@@ -13,7 +13,7 @@
 --            until a schedule or a flow is due, or -1; the verdicts of the jobs of those that were written, as enqueue.lua
 --            returns them }
 -- Cost     O(n log m) for n of m schedules, and what their jobs cost
--- needs: start, ticks, schedules, queue, intake, written
+-- needs: start, ticks, schedules, queue, intake, end, written
 
 local CALL_MEMORY = 60000
 local COMMON = { 'priority', 'delay', 'own', 'hooked', 'direct', 'keep', 'limits', 'lock', 'is_expected' }
@@ -102,14 +102,15 @@ end
 
 -- The jobs are first: if foreign data ends the script, a tick may have its job and be due again, but not the other way
 -- round.
-local verdicts, rings = '', 0
+local flags = ticks().flags_of_ticks()
+local before, verdicts, rings = ticks().next_tick(flags), '', 0
 if #batch.ids > 0 then
   batch.runs = join_runs(batch.runs)
   local max, kept = string.match(ARGV[4], '^b(%d+)|(%d*)$')
   verdicts, rings = queue_all(batch, max, kept)
 end
-local flags = ticks().flags_of_ticks()
-local before = ticks().next_tick(flags)
+-- Jobs that were dropped may have made a flow due.
+flags.flows = flags.flows or ends.calls
 for _, each in ipairs(changed) do
   apply(each)
 end

@@ -216,7 +216,7 @@ function packWrite(write: FlowWrite): string[] {
   return [...head, packDue(next), state, packText(definition), String(heard), ...counts]
 }
 
-/** A letter of the state, when it ended, and JSON of what else there is to say. The scripts read the letter. */
+/** As `lua/shared/flows/home.lua` too: a letter of the state, when it ended, and JSON of what else there is to say. */
 function packEnd({ state, at, reason, error }: MemberEnd): string {
   const more = { ...defined({ reason }), ...(error !== undefined && { error: error.slice(0, MAX_ERROR) }) }
   return `${letters[state]}${at}${Object.keys(more).length === 0 ? '' : JSON.stringify(more)}`
@@ -227,7 +227,13 @@ function readEnd(index: string, text: Text | undefined): KeptEnd {
   const [, letter, at, more] = /^([cfx])(\d+)(\{.*\})?$/s.exec(text ?? '') ?? []
   if (letter === undefined) return { index: Number(index), state: 'cancelled', reason: 'lost', at: 0 }
   const state = states[letter as keyof typeof states]
-  return { index: Number(index), state, at: Number(at), ...(more && JSON.parse(more)) }
+  const { reason, error } = (more === undefined ? {} : JSON.parse(more)) as Pick<KeptEnd, 'reason' | 'error'>
+  return {
+    index: Number(index),
+    state,
+    at: Number(at),
+    ...defined({ reason, error: error?.slice(0, MAX_ERROR) }),
+  }
 }
 
 export function readFlow(shown: FlowTexts): StoredFlow {

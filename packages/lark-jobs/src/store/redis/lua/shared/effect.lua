@@ -1,7 +1,7 @@
 -- Effects: what must happen elsewhere because a job ended. Each is kept from the end of its job until it is
 -- acknowledged.
 --   effects:hook    ZSET  id -> from when on it is handed out: its class hears of the end
---   effects:member  ZSET  the same for members of flows: the flow counts them
+--   effects:member  ZSET  the same for members of flows with another home: the flow counts them
 --   remembered      ZSET  id -> until when: members whose effect was acknowledged, should their flow ask again; and
 --                         watched jobs (watch.lua), whose watchers read their ends
 --   ended           HASH  id -> state|when it ended: the jobs that are in one of these sets. If a job was removed
@@ -30,15 +30,15 @@ local function next_effect()
 end
 
 -- Writes the effects of jobs that end now. `how`: as in end.lua. `takes`: the answer hands out members. So those that
--- completed need not be read again.
-local function write_effects(state, ids, how, takes)
+-- completed need not be read again. `away`: which of them are members of flows with another home.
+local function write_effects(state, ids, how, takes, away)
   local at = string.format('%.0f', now)
   local hooked = how == 'untold' and redis.call('HMGET', key('hooked'), unpack(ids)) or {}
   local hooks, members, ended, reasons, end_of = {}, {}, {}, {}, state .. '|' .. at
   local is_fresh = takes and state == 'completed' and #fresh + #ids <= MAX_ITEMS
   local due = is_fresh and string.format('%.0f', now + MEMBER_LEASE) or at
   for i, id in ipairs(ids) do
-    local is_member = string.find(id, '^:%d%d%d%d%d%d%d%d$', -9)
+    local is_member = away[id]
     if is_member then
       members[#members + 1], members[#members + 2] = due, id
       fresh[#fresh + 1] = is_fresh and id or nil

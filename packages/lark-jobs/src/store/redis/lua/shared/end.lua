@@ -1,9 +1,10 @@
 -- The end of jobs: the one way into an ended state. It writes the state and the effects (effect.lua) in one step.
--- needs: start, retain, effects, watching, keeping, event, schedules
+-- needs: start, retain, effects, counting, watching, keeping, event, schedules
 -- gives: end_as, ends
 
 -- `watched`: when the last watch of the partition lapses (watch.lua), or ''; nothing if this call has not read it.
--- `keeps`: some jobs are kept for an age of their own (keep.lua). `takes`: the answer hands out members. `took`: how long runs took, by id, or nothing.
+-- `keeps`: some jobs are kept for an age of their own (keep.lua). `takes`: the answer hands out members. `took`: how long runs took, by id, or
+-- nothing. `calls`: a flow has become due.
 local ends = {}
 
 -- Ends jobs that have left their lines and claims. `kept`: how many jobs of this state are kept. `how`: `untold` if no
@@ -16,8 +17,13 @@ local function end_as(state, ids, kept, how)
   local is_hooked = how == 'untold' and redis.call('EXISTS', key('hooked')) == 1
   local all = table.concat(ids)
   local is_special = string.find(all, ':', 1, true)
-  if is_hooked or is_special then
-    effects().write_effects(state, ids, how, ends.takes)
+  local away, calls
+  if is_special then
+    away, calls = counting().count_at_home(state, ids, how)
+    ends.calls = ends.calls or calls
+  end
+  if is_hooked or away then
+    effects().write_effects(state, ids, how, ends.takes, away or {})
   end
   if is_special and string.find(all, '@', 1, true) then
     schedules().note_runs(state, ids, ends.took or {})

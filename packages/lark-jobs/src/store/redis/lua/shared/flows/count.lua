@@ -1,7 +1,7 @@
 -- Counts members of flows as ended, and keeps the ends of nodes.
--- module: flows
+-- module: counting
 -- needs: start
--- gives: count_ends
+-- gives: count_ends, runs_of
 
 local MAX_FAILURES = 1000
 local NODES = 90000000
@@ -19,14 +19,23 @@ local function put_bits(bits, indices, value)
   return #indices > 0 and redis.call('BITFIELD', bits, unpack(words)) or {}
 end
 
--- Sets the bits of members, of which most follow each other, as those of a claim do. `runs`: first and last index, joined
--- by `-`, or one index; joined by ','. Members from `reserved` on are left out. Returns a letter for each, as apply.lua
--- does, in pieces; how many were not set before; and the others. (Measured on 2026-11-26, 2 cores, shared and busy, an
--- apply of 50 members: 100 µs with a bit each, 60 with runs.)
+-- Reads runs of members from a text: first and last index, joined by `-`, or one index; joined by ','.
+local function runs_of(text)
+  local runs = {}
+  for first, last in string.gmatch(text, '(%d+)%-?(%d*)') do
+    runs[#runs + 1], runs[#runs + 2] = tonumber(first), tonumber(last) or tonumber(first)
+  end
+  return runs
+end
+
+-- Sets the bits of members, of which most follow each other, as those of a claim do. `runs`: first and last index of each
+-- run. Members from `reserved` on are left out. Returns a letter for each, as apply.lua does, in pieces; how many were
+-- not set before; and the others. (Measured on 2026-11-26, 2 cores, shared and busy, an apply of 50 members: 100 µs with a
+-- bit each, 60 with runs.)
 local function put_runs(bits, runs, reserved)
   local words, lengths, firsts, letters, unknown, count, repeated = {}, {}, {}, {}, {}, 0, {}
-  for first, last in string.gmatch(runs, '(%d+)%-?(%d*)') do
-    first, last = tonumber(first), tonumber(last) or tonumber(first)
+  for i = 1, #runs, 2 do
+    local first, last = runs[i], runs[i + 1]
     local over = math.max(0, math.min(last, reserved - 1) + 1)
     for from = first, over - 1, longest do
       local length, n = math.min(longest, over - from), #words
@@ -57,10 +66,10 @@ local function put_runs(bits, runs, reserved)
   return letters, count, repeated
 end
 
--- Keeps the end of a node, which is in ARGV[i] and the two behind it. Returns whether it is news. The end itself is
--- written last: if foreign data ends the script, the node is news when it is delivered again.
-local function keep_node(id, i)
-  local index, ended, result, ends = ARGV[i], ARGV[i + 1], ARGV[i + 2], key('flow-ends:' .. id)
+-- Keeps the end of a node. `result`: `=` and its result, or ''. Returns whether it is news. The end itself is written
+-- last: if foreign data ends the script, the node is news when it is delivered again.
+local function keep_node(id, index, ended, result)
+  local ends = key('flow-ends:' .. id)
   local before = redis.call('HGET', ends, index)
   -- A node that has completed since counts again: its job was retried by hand.
   if before and (string.sub(ended, 1, 1) ~= 'c' or string.sub(before, 1, 1) == 'c') then
@@ -74,23 +83,24 @@ local function keep_node(id, i)
   return true
 end
 
--- Counts ends of the flow `id`. `completed`: members, as in put_runs. ARGV[first…]: `others` other ends, three values
--- each. Returns a letter for each, as apply.lua does, and whether the flow has become due.
-local function count_ends(id, completed, first, others)
-  local flow, ends, failures = key('flow:' .. id), key('flow-ends:' .. id), key('members-failed:' .. id)
+-- Counts ends of the flow `id`. `completed`: runs of members, as in put_runs. `list`, from `first` to `over`: other ends,
+-- three values each: the index, how it ended (flow.lua), and `=` and its result, or ''. Returns a letter for each, as
+-- apply.lua does, and whether the flow has become due.
+local function count_ends(id, completed, list, first, over)
+  local flow, ends, failures = key('flow:' .. id), key('flow-ends:' .. id), key('crowd-failed:' .. id)
   local rev, lent, reserved, size, alarm, had_completed, had_failed =
     unpack(redis.call('HMGET', flow, 'rev', 'lent', 'reserved', 'size', 'alarm', 'completed', 'failed'))
   reserved, had_completed, had_failed = tonumber(reserved) or 0, tonumber(had_completed) or 0, tonumber(had_failed) or 0
   local verdicts, has_news, is_called = {}, false, false
   local not_done = { places = {}, indices = {}, ends = {} }
-  for i = first, first + 3 * (others - 1), 3 do
-    local n, m, index = #verdicts + 1, #not_done.indices + 1, tonumber(ARGV[i])
+  for i = first, over, 3 do
+    local n, m, index = #verdicts + 1, #not_done.indices + 1, tonumber(list[i])
     verdicts[n] = 'u'
     if rev and index >= NODES then
-      local is_news = keep_node(id, i)
+      local is_news = keep_node(id, list[i], list[i + 1], list[i + 2])
       verdicts[n], has_news = is_news and 'c' or 'r', has_news or is_news
     elseif rev and index < reserved then
-      not_done.places[m], not_done.indices[m], not_done.ends[m] = n, ARGV[i], ARGV[i + 1]
+      not_done.places[m], not_done.indices[m], not_done.ends[m] = n, list[i], list[i + 1]
     end
   end
 
@@ -99,8 +109,8 @@ local function count_ends(id, completed, first, others)
     redis.call('STRLEN', failures)
     redis.call('HLEN', ends)
   end
-  local letters, count, repeated = put_runs(key('members:' .. id), completed, rev and reserved or 0)
-  local sum, failed, again, over, fresh = had_completed + count, had_failed, {}, {}, {}
+  local letters, count, repeated = put_runs(key('crowd:' .. id), completed, rev and reserved or 0)
+  local sum, failed, again, gone, fresh = had_completed + count, had_failed, {}, {}, {}
   for i, each in ipairs(failed > 0 and repeated or {}) do
     again[i] = each.index
   end
@@ -108,13 +118,13 @@ local function count_ends(id, completed, first, others)
   for i, was_set in ipairs(put_bits(failures, again, '0')) do
     if was_set == 1 then
       letters[repeated[i].letter], sum, failed, is_called = 'c', sum + 1, failed - 1, true
-      over[#over + 1] = again[i]
+      gone[#gone + 1] = again[i]
     end
   end
-  if #over > 0 then
-    redis.call('HDEL', ends, unpack(over))
+  if #gone > 0 then
+    redis.call('HDEL', ends, unpack(gone))
   end
-  for i, was_set in ipairs(put_bits(key('members:' .. id), not_done.indices, '1')) do
+  for i, was_set in ipairs(put_bits(key('crowd:' .. id), not_done.indices, '1')) do
     verdicts[not_done.places[i]] = was_set == 1 and 'r' or 'c'
     if was_set == 0 then
       fresh[#fresh + 1], failed = not_done.indices[i], failed + 1

@@ -2,10 +2,10 @@
 --   flow:<id>           HASH    rev, definition, state; lent: until when it is handed out; called: 1 if it is due
 --                               because of its members; reserved, size, alarm, completed, failed: as in the contract
 --   news:<id>           LIST    the indices of nodes that have ended, and of which no writer has heard
---   flow-ends:<id>      HASH    index -> how it ended (`verbs/flows.ts`; the first letter is that of the state): nodes,
+--   flow-ends:<id>      HASH    index -> how it ended (`verbs/flows.ts`, home.lua; the first letter is that of the state): nodes,
 --                               and the first members that did not complete
 --   flow-results:<id>   HASH    index -> result of a node
---   members:<id>, members-failed:<id>  STRING  a bit for each member: whether it has ended, and otherwise than completed
+--   crowd:<id>, crowd-failed:<id>  STRING  a bit for each member: whether it has ended, and otherwise than completed
 --   flow-ids            ZSET    id -> when it was made, in the order in which they were
 --   flows               ZSET    when they are due (shared/tick.lua)
 -- module: flows
@@ -39,7 +39,7 @@ local function remove_flow(id)
   redis.call('ZREM', key('flow-ids'), id)
   redis.call(
     'DEL', key('flow:' .. id), key('news:' .. id), key('flow-ends:' .. id), key('flow-results:' .. id),
-    key('members:' .. id), key('members-failed:' .. id)
+    key('crowd:' .. id), key('crowd-failed:' .. id)
   )
 end
 
