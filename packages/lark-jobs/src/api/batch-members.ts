@@ -6,11 +6,13 @@ import type { FlowJobs } from '../dispatch/flow-definition.ts'
 import type { Drafted } from '../dispatch/new-job.ts'
 import { JobsError } from '../model/errors.ts'
 import type { FlowJob } from '../model/flow.ts'
-import { shown } from '../model/secret.ts'
-import { readMember } from './flow-part.ts'
+import { partWords, readMember } from './flow-part.ts'
 
 /** How many are read ahead. Of those that come bit by bit, only the first: the others may take long. */
 const AHEAD = 5_000
+
+/** What can be iterated once, such as generators, and was begun. The second time, it would be an empty batch. */
+const begun = new WeakSet<object>()
 
 type Given = Iterator<unknown> | AsyncIterator<unknown>
 
@@ -31,13 +33,21 @@ export class BatchMembers {
     if (typeof iterate !== 'function' && typeof iterateAsync !== 'function')
       throw new JobsError(
         'FLOW_INVALID',
-        `batch() was given ${shown(members)}; it must be a list of drafts`,
+        `batch() was given ${partWords(members)}; it must be a list of drafts`,
         {
           hint: 'Anything that can be iterated will do, also with for await.',
         },
       )
     const isAsync = typeof iterate !== 'function'
-    const own = new BatchMembers((isAsync ? iterateAsync : iterate).call(members), isAsync)
+    const given = (isAsync ? iterateAsync : iterate).call(members)
+    if (given === members) {
+      if (begun.has(given))
+        throw new JobsError('FLOW_INVALID', 'batch() was given members that were iterated before', {
+          hint: 'A generator can be iterated once: call it again, and make another batch of what it returns.',
+        })
+      begun.add(given)
+    }
+    const own = new BatchMembers(given, isAsync)
     const most = isAsync ? 1 : AHEAD
     while (own.#first.length < most) {
       const next = await own.#next()

@@ -1,6 +1,7 @@
 /**
  * Chains: jobs, or flows, one after the other.
  */
+import { JobsError } from '../model/errors.ts'
 import { Jobs } from './default-jobs.ts'
 import { DispatchableFlow } from './flow-dispatchable.ts'
 import {
@@ -10,6 +11,7 @@ import {
   type ResultOfPart,
   type StepFunction,
 } from './flow-draft.ts'
+import { partWords } from './flow-part.ts'
 
 /** The results of all steps of a chain, in their order. */
 export type ResultsOfSteps<S extends readonly FlowPart[]> = { -readonly [I in keyof S]: ResultOfPart<S[I]> }
@@ -58,6 +60,7 @@ export class Chain<Results extends readonly unknown[] = readonly unknown[]> exte
  *
  * @param steps drafts of jobs, or flows
  * @returns a draft of the chain. Its result is that of the last step
+ * @throws FLOW_INVALID if they are not a list; what is wrong with the steps, `dispatch` says
  * @example
  * const handle = await chain([new FetchJob().with({ url }), new ResizeJob().with({ width: 400 })])
  *   .name('thumbnail')
@@ -65,5 +68,10 @@ export class Chain<Results extends readonly unknown[] = readonly unknown[]> exte
  *   .dispatch()
  */
 export function chain<const S extends readonly FlowPart[]>(steps: S): Chain<ResultsOfSteps<S>> {
+  if (!Array.isArray(steps))
+    throw new JobsError(
+      'FLOW_INVALID',
+      `chain() was given ${partWords(steps)}; it must be a list of drafts and flows`,
+    )
   return new Chain(Jobs, { content: { kind: 'chain', steps: [...steps] }, callbacks: [] })
 }

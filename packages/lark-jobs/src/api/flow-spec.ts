@@ -6,11 +6,12 @@ import { NodeNames } from '../dispatch/node-names.ts'
 import { makeOpenResult } from '../dispatch/open-result.ts'
 import { JobsError } from '../model/errors.ts'
 import { flowOptions } from '../options/flow.ts'
+import { isJobClass } from '../options/job-class.ts'
 import { voiceOf } from '../options/schema.ts'
 import { BatchMembers } from './batch-members.ts'
 import { drafted, isDraft } from './draft.ts'
 import { type FlowDraft, type FlowPart, type FlowSays, flowDrafted } from './flow-draft.ts'
-import { nameOfFlow, nameOfPart } from './flow-part.ts'
+import { nameOfFlow, nameOfPart, partWords } from './flow-part.ts'
 import { WorkflowBuilder } from './workflow-builder.ts'
 
 /** A node whose draft is not read yet. */
@@ -27,8 +28,16 @@ export async function readFlow(flow: FlowDraft, nesting = 1): Promise<FlowSpec> 
   if (nesting > MAX_NESTING)
     throw new JobsError('FLOW_TOO_LARGE', `A ${kind} is nested more than ${MAX_NESTING} flows deep`)
   const voice = voiceOf('FLOW_INVALID', nameOfFlow(flow[flowDrafted]))
-  const allowed = content.kind === 'batch' ? content.allowed : undefined
-  const options = flowOptions.readAll({ ...says, allowed }, voice)
+  const allowFailures = content.kind === 'batch' ? content.allowed : undefined
+  const options = flowOptions.readAll({ ...says, allowFailures }, voice)
+  if (nesting > 1 && options.id !== undefined)
+    throw new JobsError(
+      'FLOW_INVALID',
+      `${nameOfFlow(flow[flowDrafted])}: a flow in another has the id ${options.id}`,
+      {
+        hint: 'Flows in a flow get their ids from it: leave out withId(), or give the outermost flow an id.',
+      },
+    )
   const names = new NodeNames()
   const { scope, nodes } = await nodesOf(content, names)
   for (const [on, part] of callbacks)
@@ -56,6 +65,11 @@ async function nodesOf(
 ): Promise<{ scope: object; nodes: UnreadNode[] }> {
   if (content.kind === 'batch') return { scope: content, nodes: [] }
   if (content.kind === 'chain') return { scope: content, nodes: steps(content, names) }
+  if (typeof content.build !== 'function')
+    throw new JobsError(
+      'FLOW_INVALID',
+      `workflow() was given ${partWords(content.build)} as its second argument; it must be a function that adds nodes`,
+    )
   const builder = new WorkflowBuilder(names)
   await content.build(builder as never)
   builder.close()
@@ -66,7 +80,8 @@ function steps(content: FlowSays['content'] & { kind: 'chain' }, names: NodeName
   const nodes: UnreadNode[] = []
   const results: unknown[] = []
   for (const [node, step] of content.steps.entries()) {
-    const part = typeof step === 'function' ? (step as (results: unknown[]) => FlowPart)([...results]) : step
+    const isStep = typeof step === 'function' && !isJobClass(step)
+    const part = isStep ? (step as (results: unknown[]) => FlowPart)([...results]) : (step as FlowPart)
     const name = names.of(nameOfPart(part, 'chain()'))
     nodes.push({ name, after: node === 0 ? [] : [node - 1], part })
     results.push(makeOpenResult({ scope: content, node, name, path: [] }))

@@ -34,7 +34,7 @@ const TOGETHER = 1_000
 
 /** A flow, read and complete, but for the members of the outermost one. */
 export interface FlowSpec
-  extends Pick<FlowOptions, 'name' | 'id' | 'within' | 'unknownAfter' | 'tags' | 'keep' | 'allowed'> {
+  extends Pick<FlowOptions, 'name' | 'id' | 'within' | 'unknownAfter' | 'tags' | 'keep' | 'allowFailures'> {
   kind: FlowKind
   /** By which open results of its nodes know that they are of this flow. */
   scope: object
@@ -120,7 +120,7 @@ export class FlowJobs {
     home: string,
     queue: string,
   ): { definition: FlowDefinition; outer: OuterReference[] } {
-    const { kind, name, tags, within, unknownAfter, allowed } = spec
+    const { kind, name, tags, within, unknownAfter, allowFailures = 0 } = spec
     if (spec.nodes.length > MAX_NODES)
       throw new JobsError(
         'FLOW_TOO_LARGE',
@@ -131,7 +131,7 @@ export class FlowJobs {
     const definition = {
       kind,
       ...defined({ name, within, unknownAfter, tags: tags && [...tags] }),
-      ...(kind === 'batch' && allowed !== 'any' && { allowed: allowed ?? 0 }),
+      ...(kind === 'batch' && allowFailures !== 'any' && { allowed: allowFailures }),
       keep: this.#keepOf(spec, queue),
       nodes: made.map(({ node }) => node),
     }

@@ -14,6 +14,7 @@ import { type FlowPlace, nodeOf } from '../model/flow.ts'
 import { listed } from '../model/listed.ts'
 import { decode, whyDropped } from '../model/payload.ts'
 import { shown } from '../model/secret.ts'
+import { MAX_ITEMS } from '../store/contract/capacity.ts'
 import type { Store } from '../store/contract/store.ts'
 import { flowNotFound } from './flow-finding.ts'
 import { infoOf } from './flow-info.ts'
@@ -103,33 +104,84 @@ function keptIn(result: string | undefined, name: string): [string, unknown][] {
 }
 
 async function failureOf(store: Store, records: FlowRecords, found: KeptFlow): Promise<JobsError> {
-  const { id, definition, state, crowd } = found
-  const { state: how, reason, because, node } = state.end!
-  const end = node === undefined ? undefined : (await records.ends(found, [node]))[0]
-  const [member] = node === undefined && crowd.failed > 0 ? await failuresOf(store, found, 1) : []
-  const error = end?.error ?? member?.error
-  const abandoned = () =>
-    new JobsError('FILL_ABANDONED', because ?? 'the process that filled the batch has died', { id })
-  const cause = reason === 'abandoned' ? abandoned() : error === undefined ? undefined : new Error(error)
-  const words = because === undefined ? '' : `: ${visible(because)}`
-  if (how === 'cancelled')
+  const { id } = found
+  const { state: how, because } = found.state.end!
+  const { why, cause } = await problemOf(store, records, found)
+  if (how === 'cancelled') {
+    const words = because === undefined ? '' : `: ${visible(because)}`
     return new JobsError('FLOW_CANCELLED', `${nameOf(found)} was cancelled${words}`, { id, cause, because })
-  return new JobsError('FLOW_FAILED', `${nameOf(found)} failed: ${why()}`, {
+  }
+  return new JobsError('FLOW_FAILED', `${nameOf(found)} failed: ${why}`, {
     id,
     cause,
     because,
     hint: `What happened: lark jobs:flow ${id}. handle.retry() starts again what did not complete.`,
   })
+}
 
-  function why(): string {
-    if (reason === 'deadline') return `it had not ended within ${readable(definition.within ?? 0)}`
-    if (reason === 'abandoned') return `it was not filled${words}`
-    if (node !== undefined) {
-      const { failedNode } = infoOf(found)
-      return `${failedNode} ${end?.state ?? 'failed'}${visible(error === undefined ? ` (${reason})` : `: ${error}`)}`
-    }
-    return `${crowd.failed} of ${crowd.size ?? crowd.reserved} members did not complete${error === undefined ? '' : `; the first: ${visible(error)}`}`
+/** Why a flow did not complete, and the error of the first job that did not: perhaps of a flow in it. */
+async function problemOf(
+  store: Store,
+  records: FlowRecords,
+  found: KeptFlow,
+): Promise<{ why: string; cause?: Error | undefined }> {
+  const { id, definition, state, crowd } = found
+  const { reason, because, node, at } = state.end!
+  if (reason === 'abandoned') {
+    const cause = new JobsError('FILL_ABANDONED', because ?? 'the process that filled the batch has died', {
+      id,
+    })
+    return { why: `it was not filled${because === undefined ? '' : `: ${visible(because)}`}`, cause }
   }
+  if (node === undefined) {
+    const error = crowd.failed > 0 ? await errorOfMember(store, found) : undefined
+    const first = error === undefined ? '' : `; the first: ${visible(error)}`
+    const why = `${crowd.failed} of ${crowd.size ?? crowd.reserved} members did not complete${first}`
+    return isLate() ? { why: late(), cause: caused(error) } : { why, cause: caused(error) }
+  }
+  const nested = await nestedOf(records, found, node)
+  const inner = nested?.state.end && (await problemOf(store, records, nested))
+  const end = (await records.ends(found, [node]))[0]
+  const error = end && errorOf(end)
+  const cause = inner?.cause ?? caused(error)
+  if (isLate()) return { why: late(), cause }
+  const { failedNode } = infoOf(found)
+  if (inner !== undefined) return { why: `${failedNode}: ${inner.why}`, cause }
+  const words = error === undefined ? ` (${reason})` : `: ${error}`
+  return { why: `${failedNode} ${end?.state ?? 'failed'}${visible(words)}`, cause }
+
+  /** A flow in it that was late says so itself. */
+  function isLate(): boolean {
+    return reason === 'deadline' && state.deadline !== undefined && at >= state.deadline
+  }
+
+  function late(): string {
+    return `it had not ended within ${readable(definition.within!)}`
+  }
+}
+
+async function nestedOf(records: FlowRecords, found: KeptFlow, node: number): Promise<KeptFlow | undefined> {
+  const flow = found.state.flows?.[node]
+  const home = found.definition.nodes[node]!.flow?.home
+  return flow === undefined || home === undefined ? undefined : records.get({ flow, home })
+}
+
+/** That of the first member that has one: those that were cancelled because of it may have smaller numbers. */
+async function errorOfMember(store: Store, found: KeptFlow): Promise<string | undefined> {
+  for (const failure of await failuresOf(store, found, MAX_ITEMS)) {
+    const error = errorOf(failure)
+    if (error !== undefined) return error
+  }
+  return undefined
+}
+
+/** Of a job that was rejected, the error is a word of the store: `unique`, `throttled`, `full`. */
+function errorOf({ reason, error }: { reason?: string; error?: string }): string | undefined {
+  return reason === 'rejected' ? `it was not queued: ${error}` : error
+}
+
+function caused(error: string | undefined): Error | undefined {
+  return error === undefined ? undefined : new Error(error)
 }
 
 /** `Workflow order 0Vr5kPq3Zx1aB` */

@@ -450,6 +450,91 @@ export function flows(connect: Connect): void {
     expect(await handle.retry()).toBe(false)
   })
 
+  test('a flow fails because of a flow in it: the error is that of the job there', async () => {
+    await using bench = await working(connect)
+    const inner = workflow('inner', (w) => {
+      const many = w.add(batch([new LowJob().with({ n: 1 }), new FailJob().with()]), { name: 'many' })
+      w.add(new ShowJob().with({ text: 'no' }), { after: many })
+    })
+    const handle = await bench.jobs.dispatch(chain([inner]).name('outer'))
+    await expect(handle.result(soon)).rejects.toMatchObject({
+      code: 'FLOW_FAILED',
+      message: expect.stringMatching(
+        /^Chain outer \S+ failed: inner: many: [12] of 2 members did not complete; the first: out of paper$/,
+      ),
+      cause: { message: 'out of paper' },
+    })
+    const late = chain([new LowJob().with({ n: 1 }).delayed('1h')])
+      .name('late')
+      .within('200ms')
+    const other = await bench.jobs.dispatch(chain([late]))
+    await expect(other.result(soon)).rejects.toMatchObject({
+      message: `Chain ${other.id} failed: late: it had not ended within 200 ms`,
+    })
+  })
+
+  test('a member that is rejected says why its batch failed, although others before it were cancelled', async () => {
+    await using bench = await Bench.make(connect)
+    expect((await bench.jobs.dispatch(new OneJob().with().delayed('1h'))).queued).toBe(true)
+    const waits = new LowJob().with({ n: 1 }).delayed('1h')
+    const handle = await bench.jobs.dispatch(batch([waits, waits, new OneJob().with()]))
+    const step = await bench.jobs.dispatch(chain([new OneJob().with()]))
+    await bench.work(classes)
+    await expect(handle.result(soon)).rejects.toMatchObject({
+      message: `Batch ${handle.id} failed: 3 of 3 members did not complete; the first: it was not queued: unique`,
+      cause: { message: 'it was not queued: unique' },
+    })
+    await expect(step.result(soon)).rejects.toMatchObject({
+      message: `Chain ${step.id} failed: OneJob cancelled: it was not queued: unique`,
+    })
+  })
+
+  test('members that can be iterated once are refused the second time, and not taken for an empty batch', async () => {
+    await using bench = await Bench.make(connect)
+    function* members() {
+      yield new LowJob().with({ n: 1 })
+    }
+    const flow = batch(members())
+    await bench.jobs.dispatch(flow)
+    const again = { code: 'FLOW_INVALID', message: 'batch() was given members that were iterated before' }
+    await expect(bench.jobs.dispatch(flow)).rejects.toMatchObject(again)
+    await expect(bench.jobs.dispatch(chain([flow]))).rejects.toMatchObject(again)
+    const list = batch([new LowJob().with({ n: 1 })])
+    await bench.jobs.dispatch(list)
+    expect((await bench.jobs.dispatch(list)).isNew).toBe(true)
+  })
+
+  test('what is no flow is refused with words that help', async () => {
+    await using bench = await Bench.make(connect)
+    const { jobs } = bench
+    const draft = new LowJob().with({ n: 1 })
+    const refused = (flow: () => unknown) =>
+      expect(Promise.resolve().then(() => jobs.dispatch(flow() as never)))
+    const invalid = (message: string) => ({ code: 'FLOW_INVALID', message })
+    const loose = { chain, workflow, batch } as Record<string, (...args: unknown[]) => unknown>
+    await refused(() => loose.chain!(draft, draft)).rejects.toMatchObject(
+      invalid('chain() was given a draft of LowJob; it must be a list of drafts and flows'),
+    )
+    await refused(() => loose.chain!([LowJob])).rejects.toMatchObject(
+      invalid('chain() was given the class LowJob; it must be a draft, or a flow'),
+    )
+    await refused(() => loose.chain!([new LowJob()])).rejects.toMatchObject(
+      invalid('chain() was given a LowJob without a payload; it must be a draft, or a flow'),
+    )
+    await refused(() => loose.batch!(draft)).rejects.toMatchObject(
+      invalid('batch() was given a draft of LowJob; it must be a list of drafts'),
+    )
+    await refused(() => loose.workflow!('order')).rejects.toMatchObject(
+      invalid('workflow() was given undefined as its second argument; it must be a function that adds nodes'),
+    )
+    await refused(() => batch([]).allowFailures(-1)).rejects.toMatchObject(
+      invalid('batch: allowFailures is -1; it must be a whole number from 0'),
+    )
+    await refused(() => chain([chain([draft]).withId('inner')])).rejects.toMatchObject(
+      invalid('chain: a flow in another has the id inner'),
+    )
+  })
+
   test('a flow that has not ended in time fails', async () => {
     await using bench = await working(connect)
     const flow = chain([new LowJob().with({ n: 1 }).delayed('1h')]).within('200ms')
