@@ -79,8 +79,19 @@ export class FlowNodes {
     return (await Promise.all(Array.from(jobs, send))).flat()
   }
 
-  /** Starts the flow that a node is; or starts it again, if it has been started before. */
+  /** Starts the flow that a node is; or starts it again, if it has been started before. One that is too large fails. */
   async startFlow(found: KeptFlow, node: number): Promise<void> {
+    const { home, id, state, at } = found
+    try {
+      await this.#startFlow(found, node)
+    } catch (error) {
+      if (!JobsError.is(error, 'PAYLOAD_TOO_LARGE') && !JobsError.is(error, 'FLOW_TOO_LARGE')) throw error
+      const failed = { state: 'failed', error: error.message, at } as const
+      await this.#parts.records.apply(home, [{ flow: id, index: jobIndex(state, node), ...failed }])
+    }
+  }
+
+  async #startFlow(found: KeptFlow, node: number): Promise<void> {
     const { control, records } = this.#parts
     const { home, id, definition, state } = found
     const place = { flow: state.flows![node]!, home: definition.nodes[node]!.flow!.home }
@@ -91,16 +102,7 @@ export class FlowNodes {
       return { definition: { ...child.definition, parent }, state: { ...state, isTold: false } }
     })
     if (again !== undefined) return
-    const nested = await nestedFlow(records, found, node).catch((error) => {
-      if (JobsError.is(error, 'PAYLOAD_TOO_LARGE')) return error
-      throw error
-    })
-    if (nested instanceof JobsError) {
-      const failed = { state: 'failed', error: nested.message, at: found.at } as const
-      await records.apply(home, [{ flow: id, index: parent.index, ...failed }])
-      return
-    }
-    const { definition: says, members = [] } = nested
+    const { definition: says, members = [] } = await nestedFlow(records, found, node)
     const own = { ...says, parent, keep: pinned }
     if (says.kind !== 'batch') {
       await control.start(place, own)
