@@ -29,7 +29,7 @@ const failed = { state: 'failed', error: 'mailbox full' } as const
 const ends = [end(0), end(1, failed), end(NODES, { result: '7' })]
 
 const names = [
-  ...['flow-ends', 'flow-results', 'flow', 'members-failed', 'members', 'news'].map((name) => `${name}:flow`),
+  ...['flow-ends', 'flow-results', 'flow', 'crowd-failed', 'crowd', 'news'].map((name) => `${name}:flow`),
   ...['flow-ids', 'flows'],
 ].sort()
 
