@@ -25,6 +25,9 @@ const pinned = { completed: PINNED, failed: PINNED, cancelled: PINNED }
 /** Milliseconds in which a batch that is a node has all of its members: the definition of its parent has their jobs. */
 const FILLING = 5_000
 
+/** Why a flow that is a node cannot start, with the results that it uses. */
+const cannotStart = ['PAYLOAD_TOO_LARGE', 'FLOW_TOO_LARGE', 'RESULT_DROPPED'] as const
+
 /** What nodes start as. */
 export interface MadeNodes {
   /** By partition. */
@@ -79,14 +82,14 @@ export class FlowNodes {
     return (await Promise.all(Array.from(jobs, send))).flat()
   }
 
-  /** Starts the flow that a node is; or starts it again, if it has been started before. One that is too large fails. */
+  /** Starts the flow that a node is; or starts it again, if it has been started before. One that cannot start fails. */
   async startFlow(found: KeptFlow, node: number): Promise<void> {
     const { home, id, state, at } = found
     try {
       await this.#startFlow(found, node)
     } catch (error) {
-      if (!JobsError.is(error, 'PAYLOAD_TOO_LARGE') && !JobsError.is(error, 'FLOW_TOO_LARGE')) throw error
-      const failed = { state: 'failed', error: error.message, at } as const
+      if (!cannotStart.some((code) => JobsError.is(error, code))) throw error
+      const failed = { state: 'failed', error: (error as JobsError).message, at } as const
       await this.#parts.records.apply(home, [{ flow: id, index: jobIndex(state, node), ...failed }])
     }
   }

@@ -13,7 +13,7 @@ type Results = ReadonlyMap<number, string | undefined>
  * The flow that a node is, with the results that it uses.
  *
  * @param found the flow around it
- * @throws PAYLOAD_TOO_LARGE
+ * @throws PAYLOAD_TOO_LARGE, RESULT_DROPPED
  */
 export async function nestedFlow(records: FlowRecords, found: KeptFlow, node: number): Promise<NestedFlow> {
   const { flow, refs = [] } = found.definition.nodes[node]!

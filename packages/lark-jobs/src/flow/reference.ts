@@ -3,20 +3,25 @@
  */
 import { JobsError } from '../model/errors.ts'
 import type { Path, Reference } from '../model/flow.ts'
-import { MAX_PAYLOAD } from '../model/payload.ts'
+import { MAX_PAYLOAD, whyDropped } from '../model/payload.ts'
 
 /**
  * The payload of a node, as JSON text.
  *
  * @param payload as it was dispatched
  * @param results JSON texts, by node; absent for a node without a result
- * @returns an error if it is too large
+ * @returns PAYLOAD_TOO_LARGE; RESULT_DROPPED if a result that it uses was not kept
  */
 export function payloadOf(
   payload: string,
   refs: readonly Reference[],
   results: ReadonlyMap<number, string | undefined>,
 ): string | JobsError {
+  for (const { node } of refs) {
+    const why = whyDropped(results.get(node) ?? '')
+    if (why !== undefined)
+      return new JobsError('RESULT_DROPPED', `A result that the payload refers to was not kept: ${why}`)
+  }
   const values = new Map<number, unknown>()
   const resultOf = (node: number) => {
     const text = results.get(node)

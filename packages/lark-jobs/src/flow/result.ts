@@ -2,13 +2,13 @@
  * The result of a flow: of a chain that of its last step, of a workflow those of its nodes by name, of a batch what is
  * counted. JSON text.
  */
-import { MAX_PAYLOAD } from '../model/payload.ts'
+import { droppedResult, MAX_PAYLOAD, whyDropped } from '../model/payload.ts'
 import type { KeptEnd } from '../store/contract/store.ts'
 import type { FlowView } from './advance.ts'
 
 /**
  * @param endsOf how nodes ended
- * @returns undefined if it has none, or if it is too large to be handed on
+ * @returns undefined if it has none; why it was not kept, if it is that of a step which says so, or too large
  */
 export async function flowResult(
   { definition, crowd }: Pick<FlowView, 'definition' | 'crowd'>,
@@ -24,8 +24,12 @@ export async function flowResult(
   const results = new Map(ends.map(({ node, result }) => [node, result]))
   const members = steps.flatMap(({ node, name }) => {
     const result = results.get(node)
-    return result === undefined ? [] : [`${JSON.stringify(name)}:${result}`]
+    return result === undefined || whyDropped(result) !== undefined
+      ? []
+      : [`${JSON.stringify(name)}:${result}`]
   })
   const text = `{${members.join(',')}}`
-  return Buffer.byteLength(text) > MAX_PAYLOAD ? undefined : text
+  const bytes = Buffer.byteLength(text)
+  if (bytes <= MAX_PAYLOAD) return text
+  return droppedResult(`the results of its nodes have ${bytes} bytes, the limit is ${MAX_PAYLOAD}`)
 }

@@ -62,13 +62,20 @@ class SelfJob extends Job {
     await SelfJob.jobs.flow(this.flow!.id).result({ timeout: '20s' })
   }
 }
+/** Its result is not kept. */
+class DateJob extends Job {
+  override readonly key = 'date'
+  handle() {
+    return { at: new Date(0), n: 1 }
+  }
+}
 class OneJob extends Job {
   override readonly key = 'one'
   override unique = unique()
   handle() {}
 }
 
-const classes = [AddJob, ShowJob, FailJob, LowJob, EndJob, GrowJob, SelfJob, OneJob]
+const classes = [AddJob, ShowJob, FailJob, LowJob, EndJob, GrowJob, SelfJob, OneJob, DateJob]
 
 async function working(connect: Connect): Promise<Bench> {
   did = []
@@ -471,6 +478,33 @@ export function flows(connect: Connect): void {
     await expect(other.result(soon)).rejects.toMatchObject({
       message: `Chain ${other.id} failed: late: it had not ended within 200 ms`,
     })
+  })
+
+  test('a result that was not kept fails those that use it, and the chain says so', async () => {
+    await using bench = await working(connect)
+    const one = await bench.jobs.dispatch(chain([new DateJob().with()]))
+    await expect(one.result(soon)).rejects.toMatchObject({
+      code: 'RESULT_DROPPED',
+      message: `Chain ${one.id} completed, but its result was not kept: DateJob: result.at is a Date`,
+    })
+    const flow = workflow('dates', (w) => {
+      const date = w.add(new DateJob().with())
+      const inner = w.add(chain([new DateJob().with()]), { name: 'inner' })
+      w.add(new LowJob().with({ n: date.result.n }), { name: 'job' })
+      w.add(chain([new LowJob().with({ n: inner.result.n })]), { name: 'flow' })
+      w.add(new LowJob().with({ n: 2 }), { name: 'other', after: [date, inner] })
+    })
+    const handle = await bench.jobs.dispatch(flow)
+    const why = 'A result that the payload refers to was not kept: DateJob: result.at is a Date'
+    await expect(handle.result(soon)).rejects.toMatchObject({ cause: { message: why } })
+    const { nodes } = (await handle.status())!
+    expect(nodes!.map(({ name, state, error }) => [name, state, error])).toEqual([
+      ['DateJob', 'completed', undefined],
+      ['inner', 'completed', undefined],
+      ['job', 'failed', why],
+      ['flow', 'failed', why],
+      ['other', 'completed', undefined],
+    ])
   })
 
   test('a member that is rejected says why its batch failed, although others before it were cancelled', async () => {

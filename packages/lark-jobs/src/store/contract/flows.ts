@@ -42,7 +42,6 @@
 import { defined } from '../../model/defined.ts'
 import { type EndedMember, type Member, memberOf } from '../../model/effect.ts'
 import type { EndReason } from '../../model/flow.ts'
-import { whyDropped } from '../../model/payload.ts'
 import type { EndedState, NewJob } from '../../model/record.ts'
 import type { Bound, Enqueued } from './enqueued.ts'
 import type { Fate } from './watch.ts'
@@ -63,7 +62,7 @@ export interface MemberEnd extends Pick<Member, 'flow' | 'index'> {
   reason?: EndReason
   /** The message of the last error: at most `MAX_ERROR` characters are kept. */
   error?: string
-  /** JSON text. Kept for nodes. */
+  /** JSON text; or why there is none, as the job says it (`whyDropped`). Kept for nodes. */
   result?: string
   /** When it ended, by the clock of its partition. */
   at: number
@@ -73,9 +72,7 @@ export interface MemberEnd extends Pick<Member, 'flow' | 'index'> {
 export function endOf({ id, state, reason, errors, result, finishedAt }: EndedMember): MemberEnd {
   const { flow, index } = memberOf(id)!
   const error = state === 'failed' ? errors.at(-1)?.message : undefined
-  // The job itself says why its result was not kept.
-  const kept = result !== undefined && whyDropped(result) === undefined ? result : undefined
-  const more = defined({ reason, error, result: kept })
+  const more = defined({ reason, error, result })
   return { flow, index, state: state as MemberEnd['state'], at: finishedAt!, ...more }
 }
 

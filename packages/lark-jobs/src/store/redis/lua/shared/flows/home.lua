@@ -41,10 +41,10 @@ local function ended_as(state, id, how)
   return string.format('%s%.0f%s', letter, now, more)
 end
 
--- The result of a node, as count.lua takes it. A result that begins with `!` says why it was not kept.
+-- The result of a node, as count.lua takes it; or why it was not kept.
 local function result_of(state, id)
   local result = state == 'completed' and redis.call('HGET', key('results'), id)
-  return result and string.byte(result) ~= 33 and '=' .. result or ''
+  return result and '=' .. result or ''
 end
 
 -- The ends of jobs whose ids begin with `head`, if its flow is at home; else whether they are members of another flow.
