@@ -33,7 +33,7 @@ export async function dispatchOf(jobs: Operated, flow: FlowDraft): Promise<FlowH
     const definition = made.define(spec, place.home, queue)
     const boundOf = (partition: string) => bounds.get(queueOf(partition))
     const book = new FlowBook({ store, boundOf })
-    const isNew = await started(spec.id, () => book.start(place, definition, filled && FILLING))
+    const isNew = await started(spec.id, () => book.start(place, definition, filled && { fillsFor: FILLING }))
     if (isNew && filled !== undefined) {
       const sender = new JobSender(store, boundOf)
       await new BatchFill(place, { book, sender, store }).fill(filled)

@@ -8,6 +8,7 @@
  */
 import {
   type EndReason,
+  type Fill,
   type FlowDefinition,
   type FlowState,
   indexOf,
@@ -58,13 +59,21 @@ export interface Step {
   next: number | undefined
 }
 
-/** The state of a flow that is dispatched now. @param fillsUntil of a batch: until when its dispatcher must say more */
-export function begin({ nodes, within }: FlowDefinition, at: number, fillsUntil?: number): FlowState {
+/**
+ * The members of a batch when it starts: either its dispatcher adds them, and must say so again within so many milliseconds, or
+ * all are known.
+ */
+export type FirstMembers = { fillsFor: number } | { size: number; fills: Fill[]; keys: string[] }
+
+/** The state of a flow that is dispatched now. */
+export function begin({ nodes, within }: FlowDefinition, at: number, members?: FirstMembers): FlowState {
+  const isFilling = members !== undefined && 'fillsFor' in members
   return {
-    phase: fillsUntil === undefined ? 'open' : 'filling',
+    phase: isFilling ? 'filling' : 'open',
     at,
     ...(within !== undefined && { deadline: at + within }),
-    ...(fillsUntil !== undefined && { fillsUntil, fills: [] }),
+    ...(isFilling && { fillsUntil: at + members.fillsFor, fills: [] }),
+    ...(members !== undefined && !isFilling && { fills: members.fills, keys: members.keys, filledAt: at }),
     nodes: 'b'.repeat(nodes.length),
     pause: FIRST_LOOK.nodes,
     checkAt: at + FIRST_LOOK.nodes,
@@ -127,8 +136,14 @@ class Advancing {
       // What is reserved may still be on its way.
       state.filledAt = this.#at
       this.#size = this.#crowd.reserved
-      state.ending = { state: 'failed', reason: 'abandoned', because: 'the process that filled it has died' }
+      // Unless it was cancelled before.
+      state.ending ??= {
+        state: 'failed',
+        reason: 'abandoned',
+        because: 'the process that filled it has died',
+      }
     }
+    if (this.#isMended) reopen(state, this.#definition, this.#nodes, this.#at)
     if (state.ending !== undefined || state.phase === 'ended') return
     if (state.deadline !== undefined && state.deadline <= this.#at)
       state.ending = { state: 'failed', reason: 'deadline' }
@@ -271,6 +286,14 @@ class Advancing {
     const { kind } = this.#definition
     const { size, completed, failed } = this.#crowd
     return kind !== 'batch' || (size !== undefined && completed + failed >= size)
+  }
+
+  /** Too many members had failed, and enough of them have completed since, because somebody retried them by hand. */
+  get #isMended(): boolean {
+    const { end } = this.#state
+    const { allowed } = this.#definition
+    const isCrowds = end?.reason === 'failed' && end.node === undefined
+    return isCrowds && allowed !== undefined && this.#crowd.failed <= allowed && this.#isCrowdDone
   }
 
   get #isDone(): boolean {

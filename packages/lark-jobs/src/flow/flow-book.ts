@@ -25,7 +25,7 @@ import type {
   Store,
   StoredFlow,
 } from '../store/contract/store.ts'
-import { advance, begin, endNow, type Step, startAgain } from './advance.ts'
+import { advance, begin, endNow, type FirstMembers, type Step, startAgain } from './advance.ts'
 import { FlowMembers } from './flow-members.ts'
 import { FlowNodes, type MadeNodes, startedNodes } from './flow-nodes.ts'
 import { type DueIn, type FlowChange, type FlowControl, FlowRecords, type KeptFlow } from './flow-records.ts'
@@ -63,12 +63,12 @@ export class FlowBook implements FlowControl {
   }
 
   /**
-   * Starts a flow. @param filling milliseconds in which whoever fills the batch must say more; absent: it has no more members
+   * Starts a flow. @param members absent: it has none
    *
    * @returns whether it is new. If there is one with this id, nothing changes
    * @throws FLOW_TOO_LARGE
    */
-  async start(place: FlowPlace, definition: FlowDefinition, filling?: number): Promise<boolean> {
+  async start(place: FlowPlace, definition: FlowDefinition, members?: FirstMembers): Promise<boolean> {
     const text = JSON.stringify(definition)
     if (Buffer.byteLength(text) > MAX_DEFINITION)
       throw new JobsError(
@@ -79,8 +79,9 @@ export class FlowBook implements FlowControl {
         },
       )
     const at = await this.#store.now(place.home)
-    const state = begin(definition, at, filling === undefined ? undefined : at + filling)
-    const crowd = { reserved: 0, completed: 0, failed: 0, ...(filling === undefined && { size: 0 }) }
+    const state = begin(definition, at, members)
+    const size = members !== undefined && 'size' in members ? members.size : 0
+    const crowd = { reserved: size, completed: 0, failed: 0, ...(state.phase === 'open' && { size }) }
     const written = await this.#write(
       { home: place.home, id: place.flow, rev: 0, definition, state, news: [], crowd, at },
       { definition: text, crowd: alarmed(definition, crowd) },

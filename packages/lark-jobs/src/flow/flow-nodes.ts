@@ -22,8 +22,6 @@ const TOGETHER = 200
 /** Milliseconds: the jobs of nodes are kept until their flow is forgotten, but no longer than this. */
 const PINNED = 365 * 86_400_000
 const pinned = { completed: PINNED, failed: PINNED, cancelled: PINNED }
-/** Milliseconds in which a batch that is a node has all of its members: the definition of its parent has their jobs. */
-const FILLING = 5_000
 
 /** Why a flow that is a node cannot start, with the results that it uses. */
 const cannotStart = ['PAYLOAD_TOO_LARGE', 'FLOW_TOO_LARGE', 'RESULT_DROPPED'] as const
@@ -112,19 +110,11 @@ export class FlowNodes {
       return
     }
     const { members: ordered, fills } = inRuns(members)
-    const size = ordered.length
     const keys = [...new Set(members.map(({ job }) => job.key))].slice(0, MAX_KEYS)
-    await control.start(place, own, FILLING)
-    await control.change(place, ({ state, at }) =>
-      state.phase === 'filling'
-        ? {
-            state: { ...state, phase: 'open', fillsUntil: undefined, fills, keys, filledAt: at },
-            crowd: { reserved: size, size },
-          }
-        : undefined,
-    )
+    // It has all of its members at once. If this process dies, a look of the batch finds those that were not queued.
+    const isNew = await control.start(place, own, { size: ordered.length, fills, keys })
     const all = ordered.map((_, index) => index)
-    await this.#members.send(place, ordered, all)
+    if (isNew) await this.#members.send(place, ordered, all)
   }
 
   /** Asks all nodes that have started to end. */

@@ -12,7 +12,7 @@ import {
   type Store,
   type StoredFlow,
 } from '../store/contract/store.ts'
-import { type FlowView, jobIndex } from './advance.ts'
+import { type FirstMembers, type FlowView, jobIndex } from './advance.ts'
 
 /** Definitions that are kept parsed. */
 const DEFINITIONS = 100
@@ -45,7 +45,7 @@ export type DueIn = number | undefined
 
 /** What `flow-book.ts` does for the parts of a flow. */
 export interface FlowControl {
-  start(place: FlowPlace, definition: FlowDefinition, filling?: number): Promise<boolean>
+  start(place: FlowPlace, definition: FlowDefinition, members?: FirstMembers): Promise<boolean>
   change(place: FlowPlace, change: (found: KeptFlow) => FlowChange | undefined): Promise<boolean | undefined>
   cancel(place: FlowPlace, reason?: EndReason, because?: string): Promise<boolean | undefined>
 }

@@ -21,6 +21,7 @@
  * schedules.ts. Flows, which hear of each end once: flows.ts.
  */
 import { describe } from 'vitest'
+import { advancing } from './advancing.ts'
 import { ahead } from './ahead.ts'
 import { alter } from './alter.ts'
 import { bounded } from './bounded.ts'
@@ -129,6 +130,7 @@ export function describeStore(name: string, makePlace: MakePlace, traits: Traits
     describe('ticking', () => ticking(make))
     describe('schedules', () => schedules(make))
     describe('flows', () => flows(make))
+    describe('advancing', () => advancing(make, name.length))
     describe('close', () => close(make))
     describe('sequences', () => sequences(make))
     if (traits.shared) describe('two handles', () => handles(make))

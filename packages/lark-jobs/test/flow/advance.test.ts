@@ -40,7 +40,8 @@ class Driven {
 
   constructor(definition: FlowDefinition, crowd?: Partial<Crowd>, filling?: number) {
     const counts = { reserved: 0, completed: 0, failed: 0, ...crowd }
-    this.view = { definition, state: begin(definition, 1_000, filling), crowd: counts, at: 1_000 }
+    const members = filling === undefined ? undefined : { fillsFor: filling - 1_000 }
+    this.view = { definition, state: begin(definition, 1_000, members), crowd: counts, at: 1_000 }
     this.go()
   }
 
@@ -252,6 +253,24 @@ describe('a batch', () => {
     expect(flow.last.asks).toBe(true)
     flow.view.crowd = { ...flow.view.crowd, failed: 2 }
     expect(flow.go().state.end).toMatchObject({ state: 'failed', reason: 'abandoned' })
+  })
+
+  it('ends cancelled if it was cancelled before its dispatcher died', () => {
+    const flow = new Driven(batch(), { reserved: 3 }, 10_000)
+    flow.view = { ...flow.view, state: endNow(flow.view, 'user', 'not needed')! }
+    flow.wait(9_000)
+    flow.view.crowd = { ...flow.view.crowd, failed: 3 }
+    expect(flow.go().state.end).toMatchObject({ state: 'cancelled', reason: 'user', because: 'not needed' })
+  })
+
+  it('ends again when so many members that had failed have completed that no more than allowed are left', () => {
+    const flow = new Driven(batch({ allowed: 1 }), { reserved: 3, size: 3, failed: 3 })
+    flow.ends(0)
+    expect(flow.state.end).toMatchObject({ state: 'failed', reason: 'failed' })
+    flow.view.crowd = { ...flow.view.crowd, completed: 1, failed: 2 }
+    expect(flow.go().state.end).toMatchObject({ state: 'failed' })
+    flow.view.crowd = { ...flow.view.crowd, completed: 2, failed: 1 }
+    expect(flow.go().state).toMatchObject({ end: { state: 'completed' }, nodes: 's', generations: { 0: 1 } })
   })
 
   it('is looked at only while it is quiet', () => {

@@ -1,0 +1,211 @@
+/**
+ * A world for flows: a store whose partitions may be on several servers, each of which can be set back by itself; what ran
+ * there; and the store as processes see it that die, or whose calls are lost.
+ */
+import { Deferred } from '../../src/model/deferred.ts'
+import { JobsError } from '../../src/model/errors.ts'
+import type { Exchange, Recovery, Settlement, Store } from '../../src/store/contract/store.ts'
+import type { Harness } from './harness.ts'
+
+/** The partitions of a world. */
+export const HOME = 'home'
+export const AWAY = 'away'
+export const PLACES = [HOME, AWAY]
+
+/** A job that was settled by the worker that held it. */
+export interface CountedRun {
+  id: string
+  /** Of the node or member. */
+  name: string
+  payload: string
+  /** Undefined: it failed. */
+  result: string | undefined
+}
+
+/** What happens to a call. @param call makes it */
+type Intercept = (call: () => Promise<unknown>, verb: string, args: readonly unknown[]) => Promise<unknown>
+
+export class World implements AsyncDisposable {
+  /** By partition. */
+  readonly #harnesses: ReadonlyMap<string, Harness>
+  /** The store of all processes. */
+  readonly store: Store
+  /** The nodes and members that fail. */
+  readonly fails = new Set<string>()
+  /** The nodes and members that do not end. */
+  readonly hangs = new Set<string>()
+  /** The nodes and members that a worker has had. */
+  readonly begun = new Set<string>()
+  /** In the order in which they were settled. */
+  readonly counted: CountedRun[] = []
+  readonly #payloads = new Map<string, string>()
+  /** By token and id, because a call that is sent again has the same answer. */
+  readonly #settled = new Set<string>()
+
+  constructor(harnesses: ReadonlyMap<string, Harness>) {
+    this.#harnesses = harnesses
+    this.store = this.#through(async (call, verb, args) => {
+      const answer = await call()
+      if (verb === 'exchange') this.#count(args[2] as Settlement[], answer as Exchange)
+      return answer
+    }, this.#routed())
+  }
+
+  get now(): number {
+    return this.#all[0]!.clock.now
+  }
+
+  advance(ms: number): void {
+    for (const { clock } of this.#all) clock.advance(ms)
+  }
+
+  /** Another story begins. */
+  forget(): void {
+    for (const each of [this.fails, this.hangs, this.begun]) each.clear()
+    this.counted.length = 0
+  }
+
+  /**
+   * The store as a process sees it that dies: it has no answer to its nth call that changes something, and makes no other.
+   * (For the store this is the same as a death before its next call.)
+   */
+  mortal(deathAt: number): { store: Store; died: Promise<void>; writes: () => number } {
+    const { promise, resolve: die } = new Deferred<void>()
+    const underway = new Set<Promise<unknown>>()
+    const dead = new Promise<never>(() => {})
+    let isDead = false
+    let writes = 0
+    const store = this.#through(async (call, verb, args) => {
+      if (isDead) return dead
+      const calling = call()
+      const over: Promise<unknown> = calling.catch(() => {}).then(() => underway.delete(over))
+      underway.add(over)
+      const answer = await calling
+      if (changes(verb, args, answer)) writes += 1
+      if (writes >= deathAt) {
+        isDead = true
+        die()
+      }
+      return isDead ? dead : answer
+    })
+    const died = promise.then(async () => {
+      while (underway.size > 0) await Promise.all(underway)
+    })
+    return { store, died, writes: () => writes }
+  }
+
+  /** The store as a process sees it some of whose calls or answers are lost. */
+  lossy(loses: () => 'call' | 'answer' | undefined): Store {
+    return this.#through(async (call) => {
+      const lost = loses()
+      if (lost === 'call') throw new JobsError('STORE_UNREACHABLE', 'the call is lost')
+      const answer = await call()
+      if (lost === 'answer') throw new JobsError('STORE_UNCERTAIN', 'the answer is lost')
+      return answer
+    })
+  }
+
+  /** Milliseconds until something is to be done; undefined if nothing is. Takes back what dead processes held. */
+  async next(): Promise<number | undefined> {
+    const all = await Promise.all(
+      PLACES.map(async (partition) => {
+        const { nextTick } = await this.store.flows.apply(partition, [])
+        const { recovered, nextLeaseEnd, nextEffect } = await this.store.recover(partition)
+        return [nextTick, nextLeaseEnd, nextEffect, recovered.length > 0 ? 0 : undefined]
+      }),
+    )
+    const found = all.flat().filter((each) => each !== undefined)
+    return found.length === 0 ? undefined : Math.min(...found)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const harness of this.#all) await harness[Symbol.asyncDispose]()
+  }
+
+  get #all(): Harness[] {
+    return [...new Set(this.#harnesses.values())]
+  }
+
+  /** Calls go to the server that has the partition. */
+  #routed(): Store {
+    const routed = (flat: 'flows' | 'schedules' | undefined): object =>
+      new Proxy(
+        {},
+        {
+          get: (_, name) => {
+            if (flat === undefined && (name === 'flows' || name === 'schedules')) return routed(name)
+            return (...args: unknown[]) => {
+              const { store } = this.#harnesses.get(args[0] as string)!
+              const verbs = (flat === undefined ? store : store[flat]) as unknown as Record<
+                PropertyKey,
+                (...args: unknown[]) => Promise<unknown>
+              >
+              return verbs[name]!(...args)
+            }
+          },
+        },
+      )
+    return routed(undefined) as Store
+  }
+
+  #through(intercept: Intercept, store: Store = this.store): Store {
+    const through = (target: object): object =>
+      new Proxy(target, {
+        get(of, verb) {
+          const value = Reflect.get(of, verb) as unknown
+          if (verb === 'flows' || verb === 'schedules') return through(value as object)
+          return (...args: unknown[]) =>
+            intercept(
+              () => (value as (...args: unknown[]) => Promise<unknown>)(...args),
+              verb as string,
+              args,
+            )
+        },
+      })
+    return through(store) as Store
+  }
+
+  #count(settlements: readonly Settlement[], { verdicts, jobs }: Exchange): void {
+    for (const [i, { id, token, outcome }] of settlements.entries()) {
+      const name = `${token} ${id}`
+      if (verdicts[i] !== 'settled' || this.#settled.has(name)) continue
+      this.#settled.add(name)
+      const payload = this.#payloads.get(id)!
+      const result = outcome.kind === 'completed' ? outcome.result : undefined
+      this.counted.push({ id, name: nameIn(payload), payload, result })
+    }
+    for (const { id, payload } of jobs) {
+      this.#payloads.set(id, payload)
+      this.begun.add(nameIn(payload))
+    }
+  }
+}
+
+export function nameIn(payload: string): string {
+  return (JSON.parse(payload) as { name: string }).name
+}
+
+/** Whether a call has changed something. */
+function changes(verb: string, args: readonly unknown[], answer: unknown): boolean {
+  switch (verb) {
+    case 'enqueue':
+    case 'alter':
+    case 'reopen':
+      return true
+    case 'write':
+      return (answer as { isWritten: boolean }).isWritten
+    case 'apply':
+      return (args[1] as unknown[]).length > 0
+    case 'due':
+      return (answer as { flows: unknown[] }).flows.length > 0
+    case 'exchange': {
+      const { jobs, effects = [] } = answer as Exchange
+      const { effects: wanted } = args[3] as { effects?: { done?: unknown[] } }
+      return [jobs, effects, args[2] as unknown[], wanted?.done ?? []].some((each) => each.length > 0)
+    }
+    case 'recover':
+      return (answer as Recovery).recovered.length > 0
+    default:
+      return false
+  }
+}
