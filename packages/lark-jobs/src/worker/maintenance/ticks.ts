@@ -144,7 +144,8 @@ export class Ticks {
         handled.push(this.#handle(partition, found))
         if (isMore) continue
         const next = (await Promise.all(handled)).at(-1) ?? nextTick
-        if (next !== undefined) this.#wait(partition, performance.now() + next)
+        // Meanwhile something may have become due sooner.
+        if (next !== undefined) this.foresee(partition, next)
       }
     } catch (error) {
       met(error)
