@@ -134,10 +134,10 @@ async function problemOf(
     return { why: `it was not filled${because === undefined ? '' : `: ${visible(because)}`}`, cause }
   }
   if (node === undefined) {
-    const error = crowd.failed > 0 ? await errorOfMember(store, found) : undefined
-    const first = error === undefined ? '' : `; the first: ${visible(error)}`
+    const { words, error } = crowd.failed > 0 ? await problemOfMember(store, found) : {}
+    const first = words === undefined ? '' : `; the first: ${visible(words)}`
     const why = `${crowd.failed} of ${crowd.size ?? crowd.reserved} members did not complete${first}`
-    return isLate() ? { why: late(), cause: caused(error) } : { why, cause: caused(error) }
+    return { why: isLate() ? late() : why, cause: caused(error) }
   }
   const nested = await nestedOf(records, found, node)
   const inner = nested?.state.end && (await problemOf(store, records, nested))
@@ -166,13 +166,15 @@ async function nestedOf(records: FlowRecords, found: KeptFlow, node: number): Pr
   return flow === undefined || home === undefined ? undefined : records.get({ flow, home })
 }
 
-/** That of the first member that has one: those that were cancelled because of it may have smaller numbers. */
-async function errorOfMember(store: Store, found: KeptFlow): Promise<string | undefined> {
-  for (const failure of await failuresOf(store, found, MAX_ITEMS)) {
+/** Of the first member that says more than that it was skipped: those that were may have smaller numbers. */
+async function problemOfMember(store: Store, found: KeptFlow): Promise<{ words?: string; error?: string }> {
+  const failures = await failuresOf(store, found, MAX_ITEMS)
+  for (const failure of failures) {
     const error = errorOf(failure)
-    if (error !== undefined) return error
+    if (error !== undefined) return { words: error, error }
   }
-  return undefined
+  const first = failures.find(({ reason }) => reason !== undefined && reason !== 'skipped')
+  return first === undefined ? {} : { words: `${first.state} (${first.reason})` }
 }
 
 /** Of a job that was rejected, the error is a word of the store: `unique`, `throttled`, `full`. */

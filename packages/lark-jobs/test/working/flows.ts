@@ -507,7 +507,7 @@ export function flows(connect: Connect): void {
     ])
   })
 
-  test('a member that is rejected says why its batch failed, although others before it were cancelled', async () => {
+  test('a member that is rejected or removed says why its batch failed, although others before it were skipped', async () => {
     await using bench = await Bench.make(connect)
     expect((await bench.jobs.dispatch(new OneJob().with().delayed('1h'))).queued).toBe(true)
     const waits = new LowJob().with({ n: 1 }).delayed('1h')
@@ -520,6 +520,11 @@ export function flows(connect: Connect): void {
     })
     await expect(step.result(soon)).rejects.toMatchObject({
       message: `Chain ${step.id} failed: OneJob cancelled: it was not queued: unique`,
+    })
+    const removed = await bench.jobs.dispatch(batch([waits, waits]))
+    await bench.jobs.remove(`${removed.id}.low:00000001`)
+    await expect(removed.result(soon)).rejects.toMatchObject({
+      message: `Batch ${removed.id} failed: 2 of 2 members did not complete; the first: cancelled (removed)`,
     })
   })
 
