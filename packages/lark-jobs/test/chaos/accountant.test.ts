@@ -20,19 +20,27 @@ function change({ kept: records }: Evidence, n: string, more: Partial<Kept>): vo
 }
 
 const record = ({ kept: records }: Evidence, n: string) => records.find((each) => each.n === n)!
+const flow = ({ keptFlows }: Evidence, id: string) => keptFlows.find((each) => each.id === id)!
+const flowAsk = ({ flowAsks }: Evidence, id: string) => flowAsks.find(({ plan }) => plan.flow === id)!
+const runOf = ({ runs }: Evidence, n: string) => runs.find((each) => each.n === n)!
 const remove = <T extends { n: string }>(list: T[], n: string) => {
   const at = list.findIndex((each) => each.n === n)
   list.splice(at, 1)
 }
 
 test('in correct evidence it finds nothing, and counts the cost of each fault', () => {
-  const { findings, asked, kept, arrived, lost, limits, rows } = account(sound())
+  const { findings, asked, kept, flows, arrived, lost, limits, rows } = account(sound())
   expect(findings).toEqual([])
   expect(asked).toEqual({ accepted: 13, met: 1, refused: 1, uncertain: 1, unanswered: 0 })
   expect({ kept, arrived, lost }).toEqual({
     kept: { completed: 13, failed: 1, left: 0 },
     arrived: 1,
     lost: 0,
+  })
+  expect(flows).toEqual({
+    asked: { accepted: 3, refused: 1, uncertain: 0, unanswered: 1 },
+    kept: { completed: 2, failed: 2, cancelled: 0, left: 0 },
+    ...{ lost: 0, jobs: 10, callbacks: 8, doubled: 0, deviations: 0 },
   })
   expect(limits).toEqual([{ queue: 'narrow', most: 3, highest: 3, looks: 900 }])
   expect(rows).toMatchObject([
@@ -65,9 +73,14 @@ const cases: Record<Rule, [string, (evidence: Evidence) => void][]> = {
       'a job that nobody asked for',
       ({ kept: records }) => records.push(kept('x', 50, { states: ['waiting'] })),
     ],
+    ['a flow that nobody asked for', (evidence) => evidence.flowAsks.shift()],
   ],
   'refused-but-queued': [
     ['a refused job that is kept', ({ kept: records }) => records.push(kept('r', 30_000))],
+    [
+      'a refused flow that ended',
+      (evidence) => Object.assign(flowAsk(evidence, 'x').answer!, { what: 'refused' }),
+    ],
     ['a refused job that ran', ({ runs }) => runs.push(run('r', 'w2.1#9', 24_000, ended(24_001)))],
     [
       'a job that met another of its kind, and ran',
@@ -75,6 +88,10 @@ const cases: Record<Rule, [string, (evidence: Evidence) => void][]> = {
     ],
   ],
   'queued-twice': [
+    [
+      'a callback with two ids',
+      (evidence) => evidence.kept.push({ ...record(evidence, 'x/on-ended'), id: 'other' }),
+    ],
     ['one dispatch, two ids', (evidence) => evidence.kept.push({ ...record(evidence, 'a'), id: 'other' })],
   ],
   'two-states': [
@@ -154,6 +171,7 @@ const cases: Record<Rule, [string, (evidence: Evidence) => void][]> = {
     ['a worker that hears no SIGTERM', ({ lives }) => Object.assign(lives[1]!, { to: 60_000, end: 'stuck' })],
   ],
   hung: [
+    ['a flow without an answer', (evidence) => delete flowAsk(evidence, 'x').answer],
     ['a dispatch without an answer', (evidence) => delete evidence.asks.find(({ n }) => n === 'r')!.answer],
   ],
   'second-of-kind': [
@@ -187,7 +205,103 @@ const cases: Record<Rule, [string, (evidence: Evidence) => void][]> = {
       ({ runs }) => Object.assign(runs.find(({ n }) => n === 'v')!, { at: 31_050 }),
     ],
   ],
+  'flow-lost': [
+    ['an accepted flow that is not there', ({ keptFlows }) => keptFlows.splice(0, 1)],
+    [
+      'an unanswered one whose jobs ran',
+      ({ keptFlows }) =>
+        keptFlows.splice(
+          keptFlows.findIndex(({ id }) => id === 'w'),
+          1,
+        ),
+    ],
+  ],
+  'flow-open': [
+    [
+      'it waits for a job that has ended',
+      (evidence) => Object.assign(flow(evidence, 'x'), { state: 'open' }),
+    ],
+    ['its callback is never heard of', (evidence) => flow(evidence, 'x').runs.push('CallbackJob')],
+    [
+      'a flow in a flow does not end',
+      (evidence) => Object.assign(flow(evidence, 'inner'), { state: 'open' }),
+    ],
+    [
+      'a batch fills, and its dispatcher died long ago',
+      (evidence) => Object.assign(flow(evidence, 'w'), { state: 'filling' }),
+    ],
+  ],
+  'flow-wrong-end': [
+    [
+      'failed, though all of its jobs completed',
+      (evidence) => Object.assign(flow(evidence, 'x'), { state: 'failed' }),
+    ],
+    [
+      'completed, though a job failed',
+      (evidence) => Object.assign(flow(evidence, 'z'), { state: 'completed', reason: undefined }),
+    ],
+    [
+      'the failure of a side was not taken care of',
+      (evidence) => delete flowAsk(evidence, 'y').plan.nodes![3]!.ifFailed,
+    ],
+    ['a member that is not in the store', (evidence) => remove(evidence.kept, 'z/2')],
+    [
+      'given up, though its dispatcher lives',
+      (evidence) => Object.assign(flowAsk(evidence, 'w'), { answer: { at: 40_100, what: 'accepted' } }),
+    ],
+  ],
+  'flow-wrong-count': [
+    ['a member counted twice', (evidence) => flow(evidence, 'z').counts.completed++],
+    [
+      'a failure that was none',
+      (evidence) => Object.assign(flow(evidence, 'y').counts, { completed: 4, failed: 0 }),
+    ],
+    [
+      'more members than were asked for',
+      (evidence) => Object.assign(flow(evidence, 'w').counts, { total: 10, failed: 9 }),
+    ],
+  ],
+  'flow-too-early': [
+    ['a step before the one before it', (evidence) => Object.assign(runOf(evidence, 'x/1'), { at: 40_005 })],
+    [
+      'a node before the batch that it waits for',
+      (evidence) => Object.assign(runOf(evidence, 'y/end'), { at: 40_015 }),
+    ],
+    ['a callback before the end', (evidence) => Object.assign(runOf(evidence, 'z/on-ended'), { at: 40_030 })],
+  ],
+  'no-callback': [
+    [
+      'a callback that was never queued',
+      ({ kept: records, runs }) => {
+        remove(records, 'x/on-ended')
+        remove(runs, 'x/on-ended')
+      },
+    ],
+  ],
+  'wrong-callback': [
+    ['one for another end', ({ kept: records }) => records.push(kept('x/on-failed', 40_055))],
+    [
+      'one that read another state',
+      (evidence) => Object.assign(runOf(evidence, 'x/on-ended').read!, { state: 'open' }),
+    ],
+    ['one that read other counts', (evidence) => runOf(evidence, 'z/on-failed').read!.counts.failed--],
+  ],
+  'wrong-result': [
+    [
+      'the result of a run that did not count',
+      (evidence) => Object.assign(runOf(evidence, 'x/1'), { got: { 'x/0': 'w0.1#9' } }),
+    ],
+    ['no result', (evidence) => delete runOf(evidence, 'x/1').got],
+    [
+      'a result of a job that failed',
+      (evidence) => Object.assign(runOf(evidence, 'y/end'), { got: { 'y/bad': 'w1.1#y/bad' } }),
+    ],
+  ],
   'odd-error': [
+    [
+      'a flow that was not new',
+      (evidence) => Object.assign(flowAsk(evidence, 'x'), { answer: { at: 40_005, what: 'odd' } }),
+    ],
     [
       'a TypeError of dispatch',
       ({ asks }) =>
@@ -260,4 +374,31 @@ test('a handler that begins when its worker wakes, with a lease that was taken b
     records.push(kept('l', 12_911, { runs: 2, crashes: 1, result: 'w2.1#7' }))
   })
   expect(account(evidence).findings).toEqual([])
+})
+
+test('a failover may lose a flow that was accepted just before it, and sets others back: that is counted apart', () => {
+  const evidence = doctored((evidence) => {
+    evidence.keptFlows.shift()
+    for (const n of ['x/0', 'x/1', 'x/on-ended', 'x/on-completed']) remove(evidence.kept, n)
+    flow(evidence, 'y').counts.completed++
+    evidence.runs.push({ ...runOf(evidence, 'z/on-ended'), serial: 'w2.1#99', at: 40_060 })
+    evidence.faults.push(fault('failover', 39_990, 40_500, [{ what: 'rewound', from: 39_990, to: 40_500 }]))
+  })
+  const { findings, flows } = account(evidence)
+  expect(findings).toEqual([])
+  expect(flows).toMatchObject({ lost: 1, deviations: 3, doubled: 1 })
+  flow(evidence, 'y').state = 'open'
+  expect(account(evidence).findings).toMatchObject([{ rule: 'flow-open', who: 'y' }])
+})
+
+test('a batch that a dead dispatcher has left may be filling until it is given up', () => {
+  const evidence = doctored((evidence) => {
+    Object.assign(flow(evidence, 'w'), { state: 'filling' })
+    for (const n of ['w/on-ended', 'w/on-failed']) {
+      remove(evidence.kept, n)
+      remove(evidence.runs, n)
+    }
+    evidence.readAt = 60_000
+  })
+  expect(account(evidence)).toMatchObject({ findings: [], flows: { kept: { left: 1 } } })
 })

@@ -4,7 +4,8 @@
  */
 import { type Blame, Causes, type Loss, overlap, type Story } from './causes.ts'
 import { judgeGroups, judgePermits } from './claims.ts'
-import type { Ask, Evidence, Fault } from './evidence.ts'
+import type { Ask, Evidence, Fault, FlowAsk } from './evidence.ts'
+import { type FlowSums, jobsOf, judgeFlows } from './flows.ts'
 import { type Finding, judgeJob, judgeLimits, judgeLocks, judgeRoles } from './rules.ts'
 
 /** The cost of the faults with one name. */
@@ -26,7 +27,8 @@ export interface Row {
 }
 
 export interface Account {
-  /** Dispatched jobs, by the answer. `unanswered`: their dispatchers were killed. */
+  flows: FlowSums
+  /** Dispatched jobs, by the answer. Jobs of flows are accounted for with their flows. `unanswered`: their dispatchers were killed. */
   asked: Record<'accepted' | 'met' | 'refused' | 'uncertain' | 'unanswered', number>
   /** Jobs in the store, by state. `accepted + arrived = completed + failed + left + lost`. */
   kept: Record<'completed' | 'failed' | 'left', number>
@@ -50,7 +52,12 @@ export function account(evidence: Evidence): Account {
   const findings: Finding[] = []
   const found = (rule: Finding['rule'], who: string, text: string) => findings.push({ rule, who, text })
   const causes = new Causes(evidence)
-  const stories = storiesOf(evidence)
+  const byNumber = storiesOf(evidence)
+  const stories = [...byNumber.values()]
+  const failed = new Set(evidence.keptFlows.filter(({ state }) => state === 'failed').map(({ id }) => id))
+  const isFailedBatch = ({ plan }: FlowAsk) => plan.kind === 'batch' && failed.has(plan.flow)
+  // What waits is cancelled then.
+  const endedEarly = new Set(evidence.flowAsks.filter(isFailedBatch).map(({ plan }) => plan.flow))
   const rows = new Map<string, Row>()
   const spans = stories.map((story) => ({
     from: story.ask?.at ?? Number.POSITIVE_INFINITY,
@@ -63,7 +70,7 @@ export function account(evidence: Evidence): Account {
   for (const story of stories) {
     const losses = causes.losses(story)
     all.push(...losses)
-    judgeJob(story, losses, causes, evidence, found)
+    judgeJob(story, losses, causes, evidence, endedEarly.has(story.ask?.flow ?? ''), found)
     if (story.ask?.answer?.what === 'accepted' && story.kept.length === 0) lost.push(story)
   }
   judgeLocks(stories, causes, found)
@@ -71,6 +78,7 @@ export function account(evidence: Evidence): Account {
   judgeGroups(stories, causes, found)
   judgePermits(evidence, found)
   judgeRoles(evidence, found)
+  const flows = judgeFlows(evidence, byNumber, causes, found)
 
   for (const { cause } of all) {
     if (cause === undefined) continue
@@ -84,7 +92,8 @@ export function account(evidence: Evidence): Account {
     if (what === 'refused' || what === 'uncertain') rowOf(rows, nearest(evidence.faults, ask))[what]++
   }
   return {
-    ...sums(stories),
+    ...sums(stories.filter(({ ask }) => ask?.flow === undefined)),
+    flows,
     lost: lost.length,
     told: evidence.runs.filter(({ told }) => told?.code === 'LEASE_LOST').length,
     runs: evidence.runs.length,
@@ -97,7 +106,8 @@ export function account(evidence: Evidence): Account {
   }
 }
 
-function storiesOf({ asks, runs, kept }: Evidence): Story[] {
+/** By the numbers of the jobs. */
+function storiesOf({ asks, flowAsks, runs, kept }: Evidence): Map<string, Story> {
   const stories = new Map<string, Story>()
   const of = (n: string) => {
     let story = stories.get(n)
@@ -108,10 +118,11 @@ function storiesOf({ asks, runs, kept }: Evidence): Story[] {
     return story
   }
   for (const ask of asks) of(ask.n).ask = ask
+  for (const ask of flowAsks.flatMap(jobsOf)) of(ask.n).ask = ask
   for (const run of runs) of(run.n).runs.push(run)
   for (const record of kept) of(record.n).kept.push(record)
   for (const { runs } of stories.values()) runs.sort((one, other) => one.at - other.at)
-  return [...stories.values()]
+  return stories
 }
 
 function rowOf(rows: Map<string, Row>, fault: string): Row {

@@ -12,8 +12,9 @@ import { type Account, account } from './accountant.ts'
 import { Crew, type Role } from './crew.ts'
 import type { Durability, Evidence, Fault } from './evidence.ts'
 import { sceneOf } from './fault.ts'
+import { GIVEN_UP, isLeft, leftBatches } from './flows.ts'
 import { Journals } from './journals.ts'
-import { readLedger, unended } from './ledger.ts'
+import { isOver, readFlows, readLedger, unended } from './ledger.ts'
 import { Probes, probeQueue } from './probes.ts'
 import { type Planned, type Step, schedule } from './schedule.ts'
 import { type Stage, type StageName, setStage } from './stage.ts'
@@ -164,13 +165,27 @@ class Run {
     const store = await this.#probes.store()
     await Promise.all(this.#dispatchers.map((role) => this.#crew.stop(role)))
     const all = [...queues, ...this.#workers.map(({ name }) => probeQueue(name))]
-    const drained = within(ALIVE + LONGEST * this.#lease, 'all jobs have ended', async () => {
-      return (await unended(store, all)) === 0
-    })
+    const { flowAsks } = await journals.read()
+    const left = leftBatches({ flowAsks: [...flowAsks.values()], lives: this.#crew.lives })
+    const isShort = this.#options.minutes === undefined
+    const drained = within(
+      ALIVE + LONGEST * this.#lease + GIVEN_UP,
+      'all jobs and flows have ended',
+      async () => {
+        if ((await unended(store, all)) > 0) return false
+        const flows = await readFlows(store, queues)
+        const open = flows.filter((flow) => !isOver(flow))
+        // A short run does not wait until what a dead dispatcher has left is given up.
+        return open.every((flow) => isShort && isLeft(flow, left))
+      },
+    )
     await drained.catch((error: Error) => this.#say(error.message))
     await Promise.all(this.#workers.map((role) => this.#crew.stop(role)))
     const { asks, runs, standstills } = await journals.read()
     return {
+      flowAsks: [...flowAsks.values()],
+      keptFlows: await readFlows(store, queues),
+      readAt: Date.now(),
       lease: this.#lease,
       durability: this.#options.durability ?? 'normal',
       asks: [...asks.values()],

@@ -3,6 +3,7 @@
  * knows the faults. The accountant uses nothing else. Every time is in milliseconds of the machine's clock.
  */
 import type { Counters, State } from '../../src/model/record.ts'
+import type { FlowCounts, FlowInfoState } from '../../src/operate/flow-info.ts'
 
 /** One dispatch, as its dispatcher saw it. */
 export interface Ask {
@@ -13,6 +14,8 @@ export interface Ask {
   kind: string
   /** The lock of a unique job. No other job has this lock while the job has not ended. */
   lock?: string
+  /** The id of the flow that it is a job of. Its jobs are not dispatched one by one, and so they have no answers. */
+  flow?: string
   /** The strict group. Each of its jobs begins when the previous one has ended. */
   group?: string
   /**
@@ -27,6 +30,56 @@ export interface Ask {
   }
 }
 
+/** One job of a flow, or a batch in a workflow, as it was asked for. */
+export interface NodePlan extends Partial<MembersPlan> {
+  n: string
+  kind: string
+  /** The numbers of those that it waits for. */
+  after: string[]
+  /** The numbers of those whose results it gets. */
+  got: string[]
+  ifFailed?: 'run'
+}
+
+/** The members of a batch: the number of each is the stem and its index. The first `bad` always fail. */
+export interface MembersPlan {
+  stem: string
+  count: number
+  bad: number
+}
+
+/** What a flow consists of: nodes, or members. */
+export interface FlowPlan extends Partial<MembersPlan> {
+  /** The id of the flow. */
+  flow: string
+  kind: 'chain' | 'diamond' | 'batch'
+  nodes?: NodePlan[]
+  /** How many members may fail. */
+  allowed?: number
+  callbacks: { n: string; on: 'completed' | 'failed' | 'ended' }[]
+}
+
+/** The dispatch of a flow, as its dispatcher saw it. */
+export interface FlowAsk {
+  at: number
+  by: string
+  plan: FlowPlan
+  /** As of a job. `refused` says nothing of a batch that was being filled. */
+  answer?: { at: number; what: 'accepted' | 'refused' | 'uncertain' | 'odd'; message?: string }
+}
+
+/** A flow in the store at the end of the run. Flows that are nodes of others are among them. */
+export interface KeptFlow {
+  id: string
+  isNested: boolean
+  state: FlowInfoState
+  reason?: string
+  endedAt?: number
+  counts: FlowCounts
+  /** Which of its nodes have started and not ended, callbacks included. */
+  runs: string[]
+}
+
 /** One run of a handler, as its worker saw it. */
 export interface Run {
   n: string
@@ -35,6 +88,10 @@ export interface Run {
   by: string
   kind: string
   end?: { at: number; what: 'ended' | 'failed' }
+  /** The results of other jobs of its flow that it was given, by their numbers. */
+  got?: Record<string, unknown>
+  /** What a callback has read of its flow. */
+  read?: Pick<KeptFlow, 'state' | 'counts'>
   /** When the signal was aborted, and with which code. */
   told?: { at: number; code: string | undefined }
 }
@@ -109,9 +166,13 @@ export interface Evidence {
   lease: number
   durability: Durability
   asks: Ask[]
+  flowAsks: FlowAsk[]
   runs: Run[]
   lives: Life[]
   kept: Kept[]
+  keptFlows: KeptFlow[]
+  /** When the store was read. */
+  readAt: number
   faults: Fault[]
   limits: LimitedQueue[]
   /** How many jobs of one kind may run at the same time. */
@@ -137,6 +198,11 @@ export interface Line {
   code?: string
   message?: string
   from?: number
+  got?: Record<string, unknown>
+  flow?: string
+  plan?: FlowPlan
+  state?: FlowInfoState
+  counts?: FlowCounts
 }
 
 /**
@@ -145,6 +211,7 @@ export interface Line {
  */
 export class Reading {
   readonly asks = new Map<string, Ask>()
+  readonly flowAsks = new Map<string, FlowAsk>()
   readonly runs = new Map<string, Run>()
   readonly standstills: Hit[] = []
   /** The last time at which each role has shown that it works. */
@@ -170,7 +237,23 @@ export class Reading {
         this.#answer(line, what)
         break
       case 'started':
-        this.runs.set(serial, { n, serial, at, by, kind })
+        this.runs.set(serial, { n, serial, at, by, kind, ...(line.got !== undefined && { got: line.got }) })
+        break
+      case 'read':
+        if (run !== undefined) run.read = { state: line.state!, counts: line.counts! }
+        break
+      case 'flow asked':
+        this.flowAsks.set(line.plan!.flow, { at, by, plan: line.plan! })
+        break
+      case 'flow accepted':
+      case 'flow refused':
+      case 'flow uncertain':
+      case 'flow odd':
+        this.flowAsks.get(line.flow!)!.answer = {
+          at,
+          what: what.slice('flow '.length) as NonNullable<FlowAsk['answer']>['what'],
+          ...(line.message !== undefined && { message: line.message }),
+        }
         break
       case 'ended':
       case 'failed':

@@ -1,9 +1,12 @@
 /**
- * The store at the end: every job in it, whatever its state.
+ * The store at the end: every job and every flow in it, whatever its state.
  */
+
+import { FlowRecords } from '../../src/flow/flow-records.ts'
 import { type JobRecord, states } from '../../src/model/record.ts'
+import { infoOf } from '../../src/operate/flow-info.ts'
 import type { Store } from '../../src/store/contract/store.ts'
-import type { Kept } from './evidence.ts'
+import type { Kept, KeptFlow } from './evidence.ts'
 
 const PAGE = 500
 
@@ -44,4 +47,33 @@ export async function unended(store: Store, queues: readonly string[]): Promise<
     (sum, { waiting, delayed, blocked, active }) => sum + waiting + delayed + blocked + active,
     0,
   )
+}
+
+/** All flows, those included that are nodes of others. @param queues with one partition each */
+export async function readFlows({ flows }: Store, queues: readonly string[]): Promise<KeptFlow[]> {
+  const records = new FlowRecords({ flows } as Store)
+  const kept: KeptFlow[] = []
+  for (const home of queues) {
+    let before: string | undefined
+    do {
+      const page = await flows.list(home, PAGE, before)
+      before = page.at(-1)?.id
+      for (const each of page) {
+        const { id, parent, state, reason, endedAt, counts, runs } = infoOf(
+          records.parse(home, { ...each, news: [] }, 0),
+        )
+        kept.push({
+          ...{ id, isNested: parent !== undefined, state, counts, runs },
+          ...(reason !== undefined && { reason }),
+          ...(endedAt !== undefined && { endedAt }),
+        })
+      }
+    } while (before !== undefined)
+  }
+  return kept
+}
+
+/** Whether a flow has ended, and its callbacks too. */
+export function isOver({ state, runs }: KeptFlow): boolean {
+  return (state === 'completed' || state === 'failed' || state === 'cancelled') && runs.length === 0
 }

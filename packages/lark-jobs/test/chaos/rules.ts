@@ -27,6 +27,15 @@ export const rules = {
   'over-limit': 'more jobs of a queue active than its limit, by the count of the store',
   'out-of-turn': 'of a strict group, and begun before the one before it had ended',
   'over-permits': 'more jobs running than their limiter gives out permits',
+  'flow-lost': 'a flow was accepted or begun, and is not in the store',
+  'flow-open': 'a flow has not ended, though all of its jobs have',
+  'flow-wrong-end': 'a flow, or a job of it, ended otherwise than the ends of its jobs demand',
+  'flow-wrong-count': 'a flow has counted other ends than its jobs had',
+  'flow-too-early': 'a job of a flow, or a callback, began before what it waits for had ended',
+  'no-callback': 'a callback of an ended flow was not queued',
+  'wrong-callback':
+    'a callback was queued for an end that its flow did not have, or read other things of it than its end',
+  'wrong-result': 'a job of a flow got a result that is not that of the run that counted',
   'odd-error': 'a dispatch ended in a way that it does not promise',
 } as const
 
@@ -44,16 +53,20 @@ export type Found = (rule: Rule, who: string, text: string) => void
 /** Milliseconds for an answer that is under way, or a look that is due. */
 const SLACK = 1_000
 
+/** @param mayBeCancelled its flow has ended early */
 export function judgeJob(
   story: Story,
   losses: Loss[],
   causes: Causes,
   { lease, durability }: Pick<Evidence, 'lease' | 'durability'>,
+  mayBeCancelled: boolean,
   found: Found,
 ): void {
   const { n, ask, runs, kept } = story
   if (ask === undefined) return void found('phantom', n, `id ${kept.map(({ id }) => id)}`)
-  if (kept.length > 1) found('queued-twice', n, `ids ${kept.map(({ id }) => id).join(', ')}`)
+  // A flow in a flow has another id if the home of the outer one has lost that it was started.
+  const mayBeTwice = ask.flow !== undefined && causes.mayBeRewound(ask.at, endOf(story))
+  if (kept.length > 1 && !mayBeTwice) found('queued-twice', n, `ids ${kept.map(({ id }) => id).join(', ')}`)
   if (ask.answer?.what === 'odd') found('odd-error', n, `${ask.answer.message}`)
   // A primary that was replaced may have queued a job, which ran. The dispatch is sent again, and meets on the new
   // primary another job that came before it.
@@ -74,7 +87,7 @@ export function judgeJob(
   for (const loss of losses) judgeTold(loss, lease, found)
   for (const record of kept) {
     if (record.states.length > 1) found('two-states', n, `${record.id}: ${record.states.join(', ')}`)
-    judgeEnd(story, record, found)
+    judgeEnd(story, record, mayBeCancelled, found)
     judgeSettle(story, record, causes, found)
     const possible = record.crashes === 0 ? 0 : causes.possibleCrashes(story)
     if (record.crashes > possible)
@@ -94,7 +107,12 @@ function judgeMissing({ n, ask, runs }: Story, causes: Causes | undefined, found
   else found('vanished', n, `${ended.serial} ended at ${ended.end!.at}`)
 }
 
-function judgeEnd({ n, ask, runs }: Story, record: Story['kept'][number], found: Found): void {
+function judgeEnd(
+  { n, ask, runs }: Story,
+  record: Story['kept'][number],
+  mayBeCancelled: boolean,
+  found: Found,
+): void {
   const { id, states, failures, crashes, errors } = record
   const failed = runs.filter(({ end }) => end?.what === 'failed').length
   const hasEnded = runs.some(({ end }) => end?.what === 'ended')
@@ -106,8 +124,9 @@ function judgeEnd({ n, ask, runs }: Story, record: Story['kept'][number], found:
       const byCrashes = errors.at(-1) === 'WORKER_DIED' && crashes >= 3
       if (!byCrashes && ask!.kind !== 'hopeless')
         found('wrong-end', n, `${id}: a ${ask!.kind} job failed (${errors.join(', ')}), ${crashes} crashes`)
-    } else if (state === 'cancelled') found('wrong-end', n, `${id} is cancelled, and nobody asked for it`)
-    else found('undrained', n, `${id} is ${state}`)
+    } else if (state === 'cancelled') {
+      if (!mayBeCancelled) found('wrong-end', n, `${id} is cancelled, and nobody asked for it`)
+    } else found('undrained', n, `${id} is ${state}`)
   }
 }
 
@@ -182,7 +201,7 @@ export function judgeLimits({ limits }: Evidence, found: Found): void {
       if (count > most) found('over-limit', queue, `${count} active at ${at}, and its limit is ${most}`)
 }
 
-export function judgeRoles({ dead, lives, asks }: Evidence, found: Found): void {
+export function judgeRoles({ dead, lives, asks, flowAsks }: Evidence, found: Found): void {
   for (const { by, fault } of dead) found('not-alive', by, `after ${fault}`)
   for (const { name, end, words = '' } of lives) {
     if (end === 'by itself') found('exited', name, words)
@@ -191,4 +210,6 @@ export function judgeRoles({ dead, lives, asks }: Evidence, found: Found): void 
   const killed = new Set(lives.filter(({ end }) => end === 'killed').map(({ name }) => name))
   for (const { n, at, by, answer } of asks)
     if (answer === undefined && !killed.has(by)) found('hung', n, `asked at ${at} by ${by}`)
+  for (const { plan, at, by, answer } of flowAsks)
+    if (answer === undefined && !killed.has(by)) found('hung', plan.flow, `asked at ${at} by ${by}`)
 }

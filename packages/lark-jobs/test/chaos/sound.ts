@@ -2,6 +2,7 @@
  * The evidence of a run without broken promises, and functions that make such evidence.
  */
 import type { Ask, Evidence, Fault, Hit, Kept, Run } from './evidence.ts'
+import { soundFlows } from './sound-flows.ts'
 
 const lease = 2_000
 
@@ -42,9 +43,11 @@ export function fault(name: string, from: number, to: number, hits: Hit[]): Faul
  *   u  uncertain, and arrived; r refused
  *   s  of a strict group; its worker w0 was killed, w1 ran it, and t came after it
  *   p  of a limiter with two permits, as q and v are, which began when it had ended
+ *   flows: see `soundFlows`
  *   k  unique; l and m of its kind: l met it while it ran, m was queued after it had ended
  */
 export function sound(): Evidence {
+  const flows = soundFlows()
   return {
     lease,
     durability: 'normal',
@@ -90,6 +93,7 @@ export function sound(): Evidence {
       run('p', 'w1.1#13', 31_010, ended(31_100), 'metered'),
       run('q', 'w2.1#13', 31_010, ended(31_200), 'metered'),
       run('v', 'w2.1#14', 31_105, ended(31_150), 'metered'),
+      ...flows.runs,
     ],
     kept: [
       kept('a', 21, { result: 'w0.1#1' }),
@@ -106,11 +110,14 @@ export function sound(): Evidence {
       kept('p', 31_101, { result: 'w1.1#13' }),
       kept('q', 31_201, { result: 'w2.1#13' }),
       kept('v', 31_151, { result: 'w2.1#14' }),
+      ...flows.kept,
     ],
+    ...{ flowAsks: flows.flowAsks, keptFlows: flows.keptFlows, readAt: 200_000 },
     lives: [
       { name: 'w0.1', from: 0, to: 1_050, end: 'killed' },
       { name: 'w1.1', from: 0 },
       { name: 'w2.1', from: 0 },
+      { name: 'd1.1', from: 0, to: 40_010, end: 'killed' },
       { name: 'd0.1', from: 0 },
     ],
     faults: [

@@ -30,13 +30,15 @@ export function tableOf(rows: readonly Row[]): string[] {
 }
 
 export function summaryOf(account: Account): string[] {
-  const { asked, kept, arrived, lost, runs, crashes, told, limits, findings } = account
+  const { asked, kept, flows, arrived, lost, runs, crashes, told, limits, findings } = account
   const { accepted, met, refused, uncertain, unanswered } = asked
   const { completed, failed, left } = kept
   const isEven = accepted + arrived === completed + failed + left + lost
   return [
     `dispatched   ${accepted} accepted, ${met} met another of their kind, ${refused} refused, ${uncertain} uncertain, ${unanswered} unanswered (their dispatcher was killed)`,
     `accounted    ${accepted} accepted + ${arrived} uncertain or unanswered that arrived ${isEven ? '=' : '≠'} ${completed} completed + ${failed} failed + ${left} left + ${lost} lost`,
+    `flows        ${flows.asked.accepted} accepted, ${flows.asked.refused} refused, ${flows.asked.uncertain} uncertain, ${flows.asked.unanswered} unanswered: ${flows.kept.completed} completed, ${flows.kept.failed} failed, ${flows.kept.cancelled} cancelled, ${flows.kept.left} left by a dead dispatcher, ${flows.lost} lost`,
+    `             ${flows.jobs} jobs and ${flows.callbacks} callbacks; after failovers that lost writes, ${flows.doubled} callbacks ended twice, and ${flows.deviations} things of flows were not as their jobs say`,
     `run          ${runs} times; ${crashes} crashes counted; ${told} handlers told that their lease was lost`,
     ...limits.map(
       ({ queue, most, highest, looks }) =>

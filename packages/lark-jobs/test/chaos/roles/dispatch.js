@@ -5,6 +5,7 @@
 import './leash.js'
 import './retention.js'
 import { Jobs } from '@s18i/lark-jobs'
+import { makeFlow } from './flows.js'
 import * as kinds from './jobs.js'
 import { name, write } from './journal.js'
 
@@ -14,6 +15,8 @@ const lease = Number(process.env.CHAOS_LEASE)
 const queues = process.env.CHAOS_QUEUES.split(',')
 /** Milliseconds between two batches, of 2.6 jobs on average. */
 const pause = 2_600 / Number(process.env.CHAOS_RATE)
+/** Milliseconds between two flows. */
+const FLOWS = 400
 
 const between = (from, to) => from + Math.floor(Math.random() * (to - from + 1))
 const pick = (list) => list[between(0, list.length - 1)]
@@ -37,6 +40,7 @@ const mix = [
 const total = mix.reduce((sum, [share]) => sum + share, 0)
 
 let count = 0
+let flows = 0
 let isEnding = false
 const underway = new Set()
 
@@ -62,9 +66,25 @@ async function track(job, payloads, dispatch) {
     write(isQueued ? 'accepted' : 'odd', { ns, ids: [...job.ids], message: `dispatch said ${isQueued}` })
   } catch (error) {
     const { code, message } = error
-    const isSure = code === 'STORE_UNREACHABLE' || code === 'STORE_REFUSED'
-    const what = isSure ? 'refused' : code === 'DISPATCH_UNCERTAIN' ? 'uncertain' : 'odd'
-    write(what, { ns, code, message, ids: error.ids })
+    write(failureOf(error), { ns, code, message, ids: error.ids })
+  }
+}
+
+function failureOf({ code }) {
+  if (code === 'STORE_UNREACHABLE' || code === 'STORE_REFUSED') return 'refused'
+  return code === 'DISPATCH_UNCERTAIN' ? 'uncertain' : 'odd'
+}
+
+async function trackFlow() {
+  const flow = `${name.replace('.', '_')}-${++flows}`
+  const { draft, plan } = makeFlow(flow, queues, process.env.CHAOS_FORM)
+  write('flow asked', { plan })
+  try {
+    const { isNew } = await draft.dispatch()
+    write(isNew ? 'flow accepted' : 'flow odd', { flow, message: `isNew is ${isNew}` })
+  } catch (error) {
+    const { code, message } = error
+    write(`flow ${failureOf(error)}`, { flow, code, message })
   }
 }
 
@@ -92,18 +112,24 @@ const ways = [
   },
 ]
 
+function note(promise) {
+  underway.add(promise)
+  promise.finally(() => underway.delete(promise))
+}
+
 const timer = setInterval(() => {
   if (isEnding || underway.size > MOST) return
-  for (const promise of pick(ways)()) {
-    underway.add(promise)
-    promise.finally(() => underway.delete(promise))
-  }
+  for (const promise of pick(ways)()) note(promise)
 }, pause)
+const flowTimer = setInterval(() => {
+  if (!isEnding && underway.size <= MOST) note(trackFlow())
+}, FLOWS)
 write('ready')
 
 process.once('SIGTERM', async () => {
   isEnding = true
   clearInterval(timer)
+  clearInterval(flowTimer)
   await Promise.all(underway)
   await Jobs.close()
   write('stopped')

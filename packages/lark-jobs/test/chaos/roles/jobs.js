@@ -12,9 +12,9 @@ class ChaosJob extends Job {
   backoff = 100
 
   async handle(payload) {
-    const { n } = payload
+    const { n, got } = payload
     const serial = `${name}#${++runs}`
-    write('started', { n, id: this.id, serial, kind: this.key, attempt: this.attempt })
+    write('started', { n, id: this.id, serial, kind: this.key, attempt: this.attempt, got })
     try {
       await this.act(payload, serial)
     } catch (error) {
@@ -119,6 +119,17 @@ export class MeteredJob extends ChaosJob {
   }
 }
 
+/** A callback of a flow: it notes what it reads of the flow. */
+export class CallbackJob extends ChaosJob {
+  key = 'callback'
+  /** It cannot read while the store is away. */
+  tries = 100
+  async act({ n }, serial) {
+    const { state, counts } = (await this.flow.status({ nodes: false })) ?? { state: 'gone' }
+    write('read', { n, serial, state, counts })
+  }
+}
+
 export const jobs = [
   InstantJob,
   ProbeJob,
@@ -131,4 +142,5 @@ export const jobs = [
   UniqueJob,
   StrictJob,
   MeteredJob,
+  CallbackJob,
 ]

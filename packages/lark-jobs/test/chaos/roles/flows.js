@@ -1,0 +1,137 @@
+/**
+ * Flows of every kind, and the plan of each, which is enough to say how it must end. The number of a job of a flow is the
+ * id of the flow and a name: `d0_1-7/top`. A job that gets the results of others has them in `got`, by their numbers.
+ */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { batch, chain, workflow } from '@s18i/lark-jobs'
+import * as kinds from './jobs.js'
+
+/** Members of a large batch. */
+const MANY = 10_000
+/** One of so many flows of the long form is a large batch. */
+const RARE = 150
+
+const between = (from, to) => from + Math.floor(Math.random() * (to - from + 1))
+const pick = (list) => list[between(0, list.length - 1)]
+const chance = (of) => between(1, of) === 1
+
+const good = [kinds.InstantJob, kinds.InstantJob, kinds.WaitingJob, kinds.ShakyJob]
+
+/**
+ * @param id of the flow
+ * @param queues of its jobs
+ * @param form of the run
+ * @returns its draft, and its plan (`FlowPlan`)
+ */
+export function makeFlow(id, queues, form) {
+  const flow = new Flow(id, queues)
+  if (form === 'long' && chance(RARE)) return flow.batch(MANY, 0)
+  return pick([
+    () => flow.chain(),
+    () => flow.diamond(),
+    () => flow.batch(between(0, 15), 0),
+    () => flow.batch(between(40, 120), pick([0, 0, 10])),
+  ])()
+}
+
+class Flow {
+  constructor(id, queues) {
+    this.id = id
+    this.queues = queues
+  }
+
+  /** Each step gets the result of the one before. */
+  chain() {
+    const nodes = []
+    let draft = chain([])
+    const length = between(2, 6)
+    const bad = chance(6) ? between(1, length - 1) : undefined
+    for (let step = 0; step < length; step++) {
+      const [node, make] = this.job(`step${step}`, step === bad ? kinds.HopelessJob : pick(good))
+      const before = nodes.at(-1)?.n
+      nodes.push({ ...node, after: before ? [before] : [], got: before ? [before] : [] })
+      draft = draft.next((results) => make(before && { [before]: results.at(-1) }))
+    }
+    return this.called(draft, { kind: 'chain', nodes })
+  }
+
+  /** The sides are in several queues, and one of them is a batch. The bottom gets the results of those that have one. */
+  diamond() {
+    const [top, makeTop] = this.job('top', pick(good))
+    const bad = chance(4) ? 'side1' : undefined
+    const sides = ['side0', 'side1', 'side2'].map((name) => {
+      const [side, make] = this.job(name, name === bad ? kinds.HopelessJob : pick(good))
+      return { name, make, plan: { ...side, after: [top.n], got: [top.n] } }
+    })
+    const { plan, drafts } = this.members('side3', between(1, 4), 0)
+    const inner = { ...plan, n: `${this.id}/side3`, kind: 'batch', after: [top.n], got: [] }
+    const [bottom, makeBottom] = this.job('bottom', pick(good))
+    const got = sides.map((side) => side.plan.n)
+    const rule = chance(2) ? { ifFailed: 'run' } : {}
+    const draft = workflow('diamond', (w) => {
+      const first = w.add(makeTop(), { name: 'top' })
+      const added = sides.map(({ name, make }) => w.add(make({ [top.n]: first.result }), { name }))
+      const after = [...added, w.add(batch(drafts()), { name: 'side3', after: first })]
+      const results = Object.fromEntries(got.map((n, i) => [n, added[i].result]))
+      w.add(makeBottom(results), { name: 'bottom', after, ...rule })
+    })
+    const nodes = [
+      { ...top, after: [], got: [] },
+      ...sides.map((side) => side.plan),
+      inner,
+      { ...bottom, after: [...got, inner.n], got, ...rule },
+    ]
+    return this.called(draft, { kind: 'diamond', nodes })
+  }
+
+  /** @param pause milliseconds between two members: it may be killed while it fills the batch */
+  batch(count, pause) {
+    const { plan, drafts } = this.members('m', count, chance(3) ? between(1, 4) : 0)
+    async function* slowly() {
+      for (const draft of drafts()) {
+        yield draft
+        await sleep(pause)
+      }
+    }
+    const draft = batch(pause > 0 ? slowly() : drafts())
+    const allowed = chance(3) ? 0 : count
+    return this.called(draft.allowFailures(allowed), { kind: 'batch', ...plan, allowed })
+  }
+
+  called(draft, plan) {
+    const callbacks = ['ended', 'completed', 'failed'].map((on) => ({ n: `${this.id}/on-${on}`, on }))
+    const [ended, completed, failed] = callbacks.map(({ n }) => {
+      const job = new kinds.CallbackJob()
+      job.queueName = pick(this.queues)
+      return job.with({ n })
+    })
+    return {
+      draft: draft.withId(this.id).onEnded(ended).onCompleted(completed).onFailed(failed),
+      plan: { flow: this.id, ...plan, callbacks },
+    }
+  }
+
+  job(name, Kind) {
+    const n = `${this.id}/${name}`
+    const make = (got) => {
+      const job = new Kind()
+      job.queueName = pick(this.queues)
+      return job.with({ n, ms: between(0, 60), ...(got && { got }) })
+    }
+    return [{ n, kind: new Kind().key }, make]
+  }
+
+  /** Members: the first `bad` fail. */
+  members(name, count, bad) {
+    const stem = `${this.id}/${name}-`
+    const flow = this
+    function* drafts() {
+      for (let i = 0; i < count; i++) {
+        const Kind = i < bad ? kinds.HopelessJob : count === MANY ? kinds.InstantJob : pick(good)
+        const [, make] = flow.job(`${name}-${i}`, Kind)
+        yield make()
+      }
+    }
+    return { plan: { stem, count, bad: Math.min(bad, count) }, drafts }
+  }
+}
