@@ -8,7 +8,7 @@
 import { type Causes, overlap, type Story } from './causes.ts'
 import type { Ask, Evidence, FlowAsk, KeptFlow, NodePlan, Run } from './evidence.ts'
 import { isOver } from './ledger.ts'
-import type { Found, Rule } from './rules.ts'
+import type { Finding, Found, Rule } from './rules.ts'
 
 /** Rounding of the clocks of store and worker, in milliseconds. */
 const ROUNDING = 5
@@ -31,8 +31,8 @@ export interface FlowSums {
   callbacks: number
   /** Callbacks that ended more than once, because a failover had lost their end. */
   doubled: number
-  /** What a failover has made of flows: deviations that would be findings otherwise. */
-  deviations: number
+  /** What a failover has made of flows: these would be findings otherwise. */
+  deviations: Finding[]
 }
 
 /** The jobs of a flow, as dispatches: they have no answers of their own. */
@@ -85,7 +85,7 @@ export function judgeFlows(
   const sums: FlowSums = {
     asked: { accepted: 0, refused: 0, uncertain: 0, unanswered: 0 },
     kept: { completed: 0, failed: 0, cancelled: 0, left: 0 },
-    ...{ lost: 0, jobs: 0, callbacks: 0, doubled: 0, deviations: 0 },
+    ...{ lost: 0, jobs: 0, callbacks: 0, doubled: 0, deviations: [] },
   }
   const left = leftBatches(evidence)
   for (const ask of flowAsks) {
@@ -102,7 +102,7 @@ export function judgeFlows(
     sums.jobs += judged.jobs
     sums.callbacks += judged.callbacks
     sums.doubled += judged.doubled
-    sums.deviations += judged.deviations
+    sums.deviations.push(...judged.deviations)
   }
   return sums
 }
@@ -113,7 +113,7 @@ class Judged {
   jobs = 0
   callbacks = 0
   doubled = 0
-  deviations = 0
+  readonly deviations: Finding[] = []
   readonly #ask: FlowAsk
   readonly #kept: KeptFlow | undefined
   readonly #evidence: Evidence
@@ -203,28 +203,25 @@ class Judged {
 
   #batch(): void {
     const { plan, answer } = this.#ask
-    const { reason, counts } = this.#kept!
+    const { reason, counts, state } = this.#kept!
     const members = membersOf(plan)
-    const isAccepted = answer?.what === 'accepted'
     const queued = members.filter((n) => this.#story(n).kept.length > 0)
-    this.jobs += queued.length
     const completed = queued.filter((n) => this.#stateOf(n) === 'completed').length
-    // Of a batch that nobody fills any more, some members were never queued. They count as failed.
-    const total = isAccepted ? plan.count! : counts.total
+    this.jobs += queued.length
+    const isAccepted = answer?.what === 'accepted'
+    const isAbandoned = reason === 'abandoned'
+    // When too many have failed, no more members are queued.
+    const isEarly = isAbandoned || queued.length - completed > plan.allowed!
+    const isWhole = isAccepted && !isEarly
+    if (isWhole) for (const n of members) this.#stateOf(n)
+    // Numbers may have been given to members that were never queued, because their dispatcher died. They count as failed.
+    const total = isWhole ? plan.count! : isAccepted ? queued.length : counts.total
     if (counts.total > plan.count! || counts.total < queued.length)
-      this.#off(
-        'flow-wrong-count',
-        `${counts.total} members, ${queued.length} in the store, ${plan.count} asked for`,
-      )
+      this.#off('flow-wrong-count', `${counts.total} members, ${queued.length} of ${plan.count} in the store`)
     this.#mustCount({ total, completed, failed: total - completed })
-    if (reason === 'abandoned') {
-      if (isAccepted && !this.#wasSilent) this.#off('flow-wrong-end', 'it was given up, and was full')
-      if (this.#kept!.state !== 'failed')
-        this.#off('flow-wrong-end', `${this.#kept!.state}, and was given up`)
-    } else {
-      if (isAccepted) for (const n of members) this.#stateOf(n)
-      this.#mustEnd(total - completed > plan.allowed! ? 'failed' : 'completed')
-    }
+    if (!isAbandoned) this.#mustEnd(total - completed > plan.allowed! ? 'failed' : 'completed')
+    else if (state !== 'failed') this.#off('flow-wrong-end', `${state}, and was given up`)
+    else if (isAccepted && !this.#wasSilent) this.#off('flow-wrong-end', 'it was given up, and was full')
   }
 
   /** Whether its dispatcher stood still for so long that the batch may have been given up. */
@@ -313,8 +310,9 @@ class Judged {
   }
 
   #off(rule: Rule, text: string): void {
-    if (this.#isRewound) this.deviations++
-    else this.#found(rule, this.#ask.plan.flow, text)
+    const who = this.#ask.plan.flow
+    if (this.#isRewound) this.deviations.push({ rule, who, text })
+    else this.#found(rule, who, text)
   }
 
   #story(n: string): Story {
