@@ -4,7 +4,7 @@
 import { checkPlace } from '../config/queues.ts'
 import { BatchFill, FILLING } from '../dispatch/batch-fill.ts'
 import { FlowJobs, flowPlace, queueOfFlow } from '../dispatch/flow-definition.ts'
-import { patiently } from '../dispatch/member-lots.ts'
+import { isAway, patiently } from '../dispatch/member-lots.ts'
 import type { NewJobs } from '../dispatch/new-job.ts'
 import { FlowBook } from '../flow/flow-book.ts'
 import { JobSender } from '../flow/job-sender.ts'
@@ -52,7 +52,7 @@ export async function dispatchOf(jobs: Operated, flow: FlowDraft): Promise<FlowH
  * @throws STORE_UNREACHABLE; DISPATCH_UNCERTAIN if it has an id of its own, and perhaps was started
  */
 async function started(id: string | undefined, start: () => Promise<boolean>): Promise<boolean> {
-  if (id === undefined) return patiently(start).then(() => true)
+  if (id === undefined) return patiently(start, isAway).then(() => true)
   try {
     return await patiently(start, (error) => JobsError.is(error, 'STORE_UNREACHABLE'))
   } catch (error) {

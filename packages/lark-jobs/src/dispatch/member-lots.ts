@@ -76,8 +76,13 @@ export class MemberLots {
 }
 
 /** Whether the store was away: what was asked of it may have been done. */
-function isAway(error: unknown): boolean {
+export function isAway(error: unknown): boolean {
   return JobsError.is(error, 'STORE_UNREACHABLE') || JobsError.is(error, 'STORE_UNCERTAIN')
+}
+
+/** Whether the store was away, or refused to write, as a server does for a moment during a failover. */
+function mayComeBack(error: unknown): boolean {
+  return isAway(error) || JobsError.is(error, 'STORE_REFUSED')
 }
 
 /**
@@ -87,7 +92,7 @@ function isAway(error: unknown): boolean {
  */
 export async function patiently<T>(
   act: () => Promise<T>,
-  mayRepeat: (error: unknown) => boolean = isAway,
+  mayRepeat: (error: unknown) => boolean = mayComeBack,
 ): Promise<T> {
   const until = performance.now() + PATIENCE
   for (;;) {

@@ -365,6 +365,25 @@ export function flows(connect: Connect): void {
     expect(await again.result(soon)).toBe(2)
   })
 
+  test('a store that refuses to write for a moment does not end a batch that is being filled', async () => {
+    await using bench = await working(connect)
+    const client = bench.client()
+    const { store } = await client[open]()
+    const refused = new JobsError('STORE_REFUSED', 'read-only')
+    const left = { write: 1, enqueue: 2 }
+    const { flows } = store
+    const [write, enqueue] = [flows.write.bind(flows), store.enqueue.bind(store)]
+    flows.write = (...call) => (left.write-- > 0 ? Promise.reject(refused) : write(...call))
+    store.enqueue = (...call) => (left.enqueue-- > 0 ? Promise.reject(refused) : enqueue(...call))
+    const flow = batch([1, 2, 3].map((n) => new AddJob().with({ a: n, b: 0 })))
+    // Nothing was started, so the caller decides.
+    await expect(client.dispatch(flow)).rejects.toMatchObject({ code: 'STORE_REFUSED' })
+    const handle = await client.dispatch(flow)
+    expect(left.enqueue).toBeLessThan(0)
+    expect(await handle.result(soon)).toEqual({ completed: 3, failed: 0, total: 3 })
+    expect(did.sort()).toEqual(['1+0', '2+0', '3+0'])
+  })
+
   test('what is wrong with the first 5,000 members is found before anything is queued', async () => {
     await using bench = await Bench.make(connect)
     const members = [new LowJob().with({ n: 1 }), new LowJob().with({ n: (() => 1) as never })]
