@@ -4,7 +4,7 @@
 import { checkPlace } from '../config/queues.ts'
 import { BatchFill, FILLING } from '../dispatch/batch-fill.ts'
 import { FlowJobs, flowPlace, queueOfFlow } from '../dispatch/flow-definition.ts'
-import { isAway, patiently } from '../dispatch/member-lots.ts'
+import { isAway, mayComeBack, patiently } from '../dispatch/member-lots.ts'
 import type { NewJobs } from '../dispatch/new-job.ts'
 import { FlowBook } from '../flow/flow-book.ts'
 import { JobSender } from '../flow/job-sender.ts'
@@ -36,12 +36,22 @@ export async function dispatchOf(jobs: Operated, flow: FlowDraft): Promise<FlowH
     const isNew = await started(spec.id, () => book.start(place, definition, filled && { fillsFor: FILLING }))
     if (isNew && filled !== undefined) {
       const sender = new JobSender(store, boundOf)
-      await new BatchFill(place, { book, sender, store }).fill(filled)
+      await new BatchFill(place, { book, sender, store }).fill(filled).catch((error) => {
+        throw begun(place.flow, error)
+      })
     }
     return new FlowHandle(jobs, place, isNew)
   } finally {
     await members?.close()
   }
+}
+
+/** Why a batch was not filled. That it was started is certain, so no error may say that nothing was queued. */
+function begun(id: string, error: unknown): unknown {
+  if (!mayComeBack(error)) return error
+  const message = `Batch ${id} was started, and perhaps not filled: ${(error as Error).message}`
+  const hint = `Jobs.flow('${id}').status() says what became of it. If it was not filled, it ends failed.`
+  return new JobsError('DISPATCH_UNCERTAIN', message, { id, cause: error, hint })
 }
 
 /**

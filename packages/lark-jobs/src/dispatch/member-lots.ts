@@ -81,7 +81,7 @@ export function isAway(error: unknown): boolean {
 }
 
 /** Whether the store was away, or refused to write, as a server does for a moment during a failover. */
-function mayComeBack(error: unknown): boolean {
+export function mayComeBack(error: unknown): boolean {
   return isAway(error) || JobsError.is(error, 'STORE_REFUSED')
 }
 

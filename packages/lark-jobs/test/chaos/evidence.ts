@@ -64,7 +64,7 @@ export interface FlowAsk {
   at: number
   by: string
   plan: FlowPlan
-  /** As of a job. `refused` says nothing of a batch that was being filled. */
+  /** As of a job. A batch that was begun, and not filled, is uncertain. */
   answer?: { at: number; what: 'accepted' | 'refused' | 'uncertain' | 'odd'; message?: string }
 }
 

@@ -162,8 +162,7 @@ class Judged {
   end(): void {
     const { plan, answer } = this.#ask
     if (answer?.what === 'odd') this.#found('odd-error', plan.flow, `${answer.message}`)
-    const isAbandoned = this.#kept!.reason === 'abandoned'
-    if (answer?.what === 'refused' && !isAbandoned)
+    if (answer?.what === 'refused')
       this.#off('refused-but-queued', `${answer.message}; the flow ${this.#kept!.state}`)
     if (plan.kind === 'batch') this.#batch()
     else this.#graph(plan.nodes!)

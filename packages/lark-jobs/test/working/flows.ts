@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { open } from '../../src/api/jobs.ts'
 import { batch, chain, Job, type Jobs, JobsError, unique, workflow } from '../../src/index.ts'
 import { Bench, type Connect, Record as Report } from './bench.ts'
@@ -382,6 +382,27 @@ export function flows(connect: Connect): void {
     expect(left.enqueue).toBeLessThan(0)
     expect(await handle.result(soon)).toEqual({ completed: 3, failed: 0, total: 3 })
     expect(did.sort()).toEqual(['1+0', '2+0', '3+0'])
+  })
+
+  test('a batch that was begun, and that the store then refuses to fill, is uncertain, and ends failed', async () => {
+    await using bench = await working(connect)
+    const client = bench.client()
+    const { store } = await client[open]()
+    const now = performance.now.bind(performance)
+    let later = 0
+    using _ = vi.spyOn(performance, 'now').mockImplementation(() => now() + later)
+    store.enqueue = () => {
+      later = 10_000
+      return Promise.reject(new JobsError('STORE_REFUSED', 'out of memory'))
+    }
+    const flow = batch([1, 2].map((n) => new AddJob().with({ a: n, b: 0 }))).withId('half')
+    await expect(client.dispatch(flow)).rejects.toMatchObject({
+      code: 'DISPATCH_UNCERTAIN',
+      id: 'half',
+      message: 'Batch half was started, and perhaps not filled: out of memory',
+      cause: { code: 'STORE_REFUSED' },
+    })
+    expect(await bench.jobs.flow('half').status()).toMatchObject({ state: 'ending', reason: 'abandoned' })
   })
 
   test('what is wrong with the first 5,000 members is found before anything is queued', async () => {

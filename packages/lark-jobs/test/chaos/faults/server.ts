@@ -16,6 +16,8 @@ export const serverArgs = [
   'yes',
 ]
 
+/** Milliseconds for which Redis holds back writes while a sync of its append-only file is under way. */
+const HELD_BACK = 2_000
 /** Milliseconds after which a script makes the server answer BUSY. */
 const BUSY_AFTER = 50
 /** Milliseconds that the server takes to load its data again. */
@@ -25,33 +27,33 @@ export function serverFaults(server: Server): FaultKind[] {
   const fault = (
     name: string,
     lasts: FaultKind['lasts'],
-    begin: () => Promise<() => Promise<unknown>>,
+    begin: (scene: Scene) => Promise<() => Promise<unknown>>,
   ): FaultKind => ({
     name,
     group: 'server',
     lasts,
     async begin(scene: Scene) {
       const end = scene.hit('outage')
-      const heal = await begin()
+      const heal = await begin(scene)
       return async () => {
         await heal()
         end()
       }
     },
   })
+  const kill = async ({ hit }: Scene) => {
+    const end = (await isSyncing(server)) ? hit('rewound', undefined, HELD_BACK) : () => {}
+    await server.kill('SIGKILL')
+    end()
+    return () => server.start()
+  }
   return [
-    fault('kill -9 server', [0.1, 0.5], async () => {
-      await server.kill('SIGKILL')
-      return () => server.start()
-    }),
+    fault('kill -9 server', [0.1, 0.5], kill),
     fault('SHUTDOWN server', [0.1, 0.5], async () => {
       await server.kill('SIGTERM')
       return () => server.start()
     }),
-    fault('server away', [1.2, 1.6], async () => {
-      await server.kill('SIGKILL')
-      return () => server.start()
-    }),
+    fault('server away', [1.2, 1.6], kill),
     fault('server frozen', [1.2, 1.6], async () => {
       server.signal('SIGSTOP')
       return async () => server.signal('SIGCONT')
@@ -88,6 +90,12 @@ export function serverFaults(server: Server): FaultKind[] {
       return () => server.send('SCRIPT', 'FLUSH')
     }),
   ]
+}
+
+/** Whether a sync of the append-only file is under way. Meanwhile Redis answers writes that the kernel does not have. */
+async function isSyncing(server: Server): Promise<boolean> {
+  const info = String(await server.send('INFO', 'persistence'))
+  return /aof_pending_bio_fsync:[1-9]/.test(info)
 }
 
 /** Sends one command on a plain connection, and waits however long it takes. Our own client would give up. */
