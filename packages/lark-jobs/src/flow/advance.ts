@@ -361,7 +361,8 @@ function nextGeneration(state: FlowState, node: number): void {
 
 /**
  * The state of a flow that starts again what did not complete: nodes that failed or were cancelled, those that were skipped
- * because of them, and members that failed. Results are kept. Undefined if all have completed, or wait or run.
+ * because of them, and members that failed. Results are kept. Undefined if the flow has completed, or if all have completed,
+ * or wait or run.
  */
 export function startAgain({ definition, state: before, crowd, at }: FlowView): FlowState | undefined {
   const state = copyOf(before)
@@ -376,7 +377,8 @@ export function startAgain({ definition, state: before, crowd, at }: FlowView): 
     letters[node] = 'b'
     for (const notes of [state.reasons, state.causes]) delete notes?.[node]
   }
-  if (!isAny) return undefined
+  // All may have completed although the flow was cancelled, or came too late: then it only ends again.
+  if (!isAny && (state.end?.state ?? 'completed') === 'completed') return undefined
   reopen(state, definition, letters, at)
   state.ending = undefined
   state.nodes = letters.join('')

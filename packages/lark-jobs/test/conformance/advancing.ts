@@ -4,15 +4,21 @@
  */
 import { expect, test } from 'vitest'
 import { memberOf } from '../../src/model/effect.ts'
-import type { FlowPlace } from '../../src/model/flow.ts'
+import type { FlowPlace, FlowState } from '../../src/model/flow.ts'
+import { Crew } from './flow-crew.ts'
 import { type Story, stories } from './flow-stories.ts'
 import { FlowWorker, HOUR } from './flow-worker.ts'
 import { AWAY, HOME, PLACES, World } from './flow-world.ts'
 import type { Harness, Make } from './harness.ts'
+import { Random } from './random.ts'
+import { expectedEnd, namesOf, type RandomFlow, randomFlow } from './random-flows.ts'
 
 const DAY = 86_400_000
-/** After how many calls of a story a process dies, each time it is played. `LARK_DEATHS=1`: after each call. */
-const DEATHS = process.env.LARK_DEATHS === '1' ? Number.POSITIVE_INFINITY : 4
+/** `LARK_DEATHS=1`: a process dies after each call of each story, and there are many random flows. */
+const isLong = process.env.LARK_DEATHS === '1'
+/** After how many calls of a story a process dies. */
+const DEATHS = isLong ? Number.POSITIVE_INFINITY : 3
+const seeds = Array.from({ length: isLong ? 100 : 4 }, (_, n) => n)
 
 /** @param turn stores with other turns have other deaths */
 export function advancing(make: Make, turn: number): void {
@@ -23,6 +29,88 @@ export function advancing(make: Make, turn: number): void {
     for (let call = 1 + (turn % step); call <= calls; call += step)
       await play(world, story, `death-${call}`, call)
   })
+}
+
+/** Random flows, workers that die and lose answers. The two partitions are on two servers. */
+export function advancingAtRandom(make: Make): void {
+  test.each(seeds)('seed %i', { timeout: 120_000 }, async (seed) => {
+    const random = new Random(seed)
+    await using world = await twoServers(() => make(random.chance(2) ? {} : forgetful))
+    const what = randomFlow(random)
+    const place = { flow: `seed-${seed}`, home: random.pick(PLACES)! }
+    for (const name of random.some(namesOf(what), 4)) world.fails.add(name)
+    const crew = new Crew(world, random)
+    await dispatch(world, place, what)
+    const { book } = new FlowWorker(world)
+    let isCancelled = false
+    const meddle = async () => {
+      if (random.chance(30)) await book.retry(place)
+      if (seed % 4 === 3 && random.chance(10)) isCancelled = (await book.cancel(place)) || isCancelled
+    }
+    await crew.work(30, meddle)
+    const { isCompleted, letters } = expectedEnd(what, world.fails)
+    const first = await stateOf(world, place)
+    if (isCancelled)
+      expect(first).toMatchObject({ phase: 'ended', nodes: expect.stringMatching(/^[cfx-]*$/) })
+    else expect(first).toMatchObject({ end: { state: isCompleted ? 'completed' : 'failed' }, nodes: letters })
+    expectOnce(world)
+    if (first.end!.state !== 'completed') {
+      world.fails.clear()
+      await book.retry(place)
+      await crew.work(30)
+      const again = await stateOf(world, place)
+      expect(again).toMatchObject({ end: { state: 'completed' } })
+      expect(again.nodes).toBe(expectedEnd(what, world.fails).letters)
+      expectOnce(world)
+    }
+    await forgotten(world, new FlowWorker(world))
+  })
+}
+
+/** The same, and each of the servers loses its last changes, once or more often. Some jobs may run again then. */
+export function advancingThroughRollbacks(make: Make): void {
+  test.each(seeds)('seed %i', { timeout: 120_000 }, async (seed) => {
+    const random = new Random(seed)
+    await using world = await twoServers(() => make(random.chance(2) ? {} : forgetful))
+    const what = randomFlow(random)
+    const place = { flow: `seed-${seed}`, home: random.pick(PLACES)! }
+    for (const name of random.some(namesOf(what), 4)) world.fails.add(name)
+    const crew = new Crew(world, random)
+    await dispatch(world, place, what)
+    const saved: (() => Promise<void>)[] = []
+    const rollBack = async () => {
+      const what = random.below(6)
+      if (what < 2) saved.push(await world.save(random.pick(PLACES)!))
+      if (what === 2) await saved.pop()?.()
+    }
+    await crew.work(30, rollBack)
+    const first = await stateOf(world, place)
+    expect(first).toMatchObject({ phase: 'ended', end: { state: expect.any(String) } })
+    expect(first.nodes).toMatch(/^[cfx-]*$/)
+    const next = await world.next()
+    expect(next).toBeGreaterThan(HOUR)
+    world.advance(next!)
+    await new FlowWorker(world).work()
+    expect((await world.store.flows.get(place.home, place.flow)).found).toBeUndefined()
+  })
+}
+
+async function twoServers(make: Make): Promise<World> {
+  return new World(
+    new Map([
+      [HOME, await make()],
+      [AWAY, await make()],
+    ]),
+  )
+}
+
+/** Members that have completed are forgotten at once. */
+const forgetful = {
+  retention: {
+    completed: { count: 0, age: 0 },
+    failed: { count: 100, age: DAY },
+    cancelled: { count: 100, age: DAY },
+  },
 }
 
 async function oneServer(make: Make): Promise<World> {
@@ -70,16 +158,21 @@ async function look(world: World, { ends, runs }: Story, { flow, home }: FlowPla
   const names: Record<string, number> = {}
   for (const { name } of world.counted) names[name] = (names[name] ?? 0) + 1
   if (runs !== undefined) expect(names).toEqual(runs)
-  // Only what is retried by hand may have two runs of one job: the one before has failed.
-  const completions = world.counted.filter(({ result }) => result !== undefined).map(({ id }) => id)
-  expect(completions).toEqual([...new Set(completions)])
-  // The result that was handed on is that of the run that counted.
-  const results = world.counted.map(({ result }) => result)
-  for (const { payload } of world.counted) {
-    const { from } = JSON.parse(payload)
-    if (from !== undefined) expect(results).toContain(JSON.stringify(from))
-  }
+  expectOnce(world)
   await expectKeptResults(world, home)
+}
+
+/** No job has completed twice, and the results that were handed on are those of the runs that counted. */
+function expectOnce({ counted }: World): void {
+  const completed = counted.filter(({ result }) => result !== undefined)
+  const ids = completed.map(({ id }) => id)
+  expect(ids).toEqual([...new Set(ids)])
+  const results = new Set(completed.map(({ result }) => result))
+  for (const { payload } of counted) {
+    const { from } = JSON.parse(payload)
+    // A flow has another result than its nodes.
+    if (from?.run !== undefined) expect(results).toContain(JSON.stringify(from))
+  }
 }
 
 /** Of each node the home has kept the result of the run that counted. */
@@ -90,6 +183,21 @@ async function expectKeptResults(world: World, home: string): Promise<void> {
     const [end] = await world.store.flows.ends(home, member.flow, [member.index])
     expect(end).toMatchObject({ state: 'completed', result })
   }
+}
+
+async function dispatch(world: World, place: FlowPlace, { definition, members }: RandomFlow): Promise<void> {
+  const { book, lots } = new FlowWorker(world)
+  if (definition.kind !== 'batch') {
+    await book.start(place, definition)
+    return
+  }
+  await book.start(place, definition, { fillsFor: HOUR })
+  await lots(place).queue(members, { ms: HOUR, lot: 1 })
+  await book.seal(place)
+}
+
+async function stateOf(world: World, { flow, home }: FlowPlace): Promise<FlowState> {
+  return JSON.parse((await world.store.flows.get(home, flow)).found!.state)
 }
 
 /** Later the flow is forgotten, and its jobs with it. */

@@ -41,14 +41,14 @@ export interface Story {
 }
 
 /** A job that says who it is. */
-function job(name: string, partition = HOME, more: object = {}): FlowJob {
+export function job(name: string, partition = HOME, more: object = {}): FlowJob {
   return {
     partition,
     job: { key: 'step', payload: JSON.stringify({ name, ...more }), options: { maxCrashes: 1_000 } },
   }
 }
 
-function node(
+export function node(
   name: string,
   after: number[] = [],
   more: Partial<NodeDefinition> & { at?: string } = {},
@@ -58,12 +58,12 @@ function node(
 }
 
 /** Its payload has the result of another node as `from`. */
-function using(name: string, of: number, at?: string): NodeDefinition {
+export function using(name: string, of: number, at?: string): NodeDefinition {
   const refs: Reference[] = [{ at: ['from'] as Path, node: of, path: [] }]
   return { ...node(name, [of]), job: job(name, at, { from: null }), refs }
 }
 
-function callbacks(): NodeDefinition[] {
+export function callbacks(): NodeDefinition[] {
   return [
     node('onCompleted', [], { on: 'completed' }),
     node('onFailed', [], { on: 'failed', at: AWAY }),
@@ -71,7 +71,7 @@ function callbacks(): NodeDefinition[] {
   ]
 }
 
-function flow(
+export function flow(
   kind: FlowDefinition['kind'],
   nodes: NodeDefinition[],
   more: Partial<FlowDefinition> = {},
@@ -93,8 +93,8 @@ function fill(definition: FlowDefinition, count: number): Step[] {
 
 const seal: Step = (worker, place) => worker.book.seal(place)
 
-/** m0, m1, …: some in another partition. */
-function members(count: number): FlowJob[] {
+/** m0, m1, …: some in the other partition. */
+export function members(count: number): FlowJob[] {
   return Array.from({ length: count }, (_, n) => job(`m${n}`, n % 3 === 1 ? AWAY : HOME))
 }
 

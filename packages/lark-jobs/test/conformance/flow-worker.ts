@@ -57,7 +57,7 @@ export class FlowWorker {
 
   /** Works until nothing is to be done for an hour, or until something is so. */
   async work(isEnough: () => boolean = () => false): Promise<void> {
-    return work(this.#world, [this], isEnough)
+    return workUntilQuiet(this.#world, [this], isEnough)
   }
 
   /** One call to each partition, and what follows from it. @returns whether there was anything to do */
@@ -116,15 +116,13 @@ export class FlowWorker {
 }
 
 /** Several workers work until nothing is to be done for an hour, or until something is so. */
-export async function work(
+export async function workUntilQuiet(
   world: World,
   workers: readonly FlowWorker[],
   isEnough: () => boolean = () => false,
-  meanwhile: () => Promise<unknown> = async () => {},
 ): Promise<void> {
   for (let waits = 0; !isEnough(); ) {
     const busy = await Promise.all(workers.map((worker) => worker.round()))
-    await meanwhile()
     if (busy.includes(true)) continue
     const next = await world.next()
     if (next === undefined || next >= HOUR) return

@@ -59,6 +59,11 @@ export class World implements AsyncDisposable {
     for (const { clock } of this.#all) clock.advance(ms)
   }
 
+  /** Copies what the server of a partition has. @returns a function that sets it back to the copy */
+  save(partition: string): Promise<() => Promise<void>> {
+    return this.#harnesses.get(partition)!.save()
+  }
+
   /** Another story begins. */
   forget(): void {
     for (const each of [this.fails, this.hangs, this.begun]) each.clear()
@@ -69,7 +74,7 @@ export class World implements AsyncDisposable {
    * The store as a process sees it that dies: it has no answer to its nth call that changes something, and makes no other.
    * (For the store this is the same as a death before its next call.)
    */
-  mortal(deathAt: number): { store: Store; died: Promise<void>; writes: () => number } {
+  mortal(deathAt: number, of = this.store): { store: Store; died: Promise<void>; writes: () => number } {
     const { promise, resolve: die } = new Deferred<void>()
     const underway = new Set<Promise<unknown>>()
     const dead = new Promise<never>(() => {})
@@ -87,7 +92,7 @@ export class World implements AsyncDisposable {
         die()
       }
       return isDead ? dead : answer
-    })
+    }, of)
     const died = promise.then(async () => {
       while (underway.size > 0) await Promise.all(underway)
     })

@@ -18,10 +18,10 @@
  *   9  a claim scans past nothing                 order.ts, recovered.ts, groups.ts, group-limits.ts
  *
  * Effects, at least once, and once while nothing acknowledged is lost: effects.ts. Ticks, of which each becomes one job:
- * schedules.ts. Flows, which hear of each end once: flows.ts.
+ * schedules.ts. Flows, which hear of each end once: flows.ts; and which end, whoever dies: advancing.ts.
  */
 import { describe } from 'vitest'
-import { advancing } from './advancing.ts'
+import { advancing, advancingAtRandom, advancingThroughRollbacks } from './advancing.ts'
 import { ahead } from './ahead.ts'
 import { alter } from './alter.ts'
 import { bounded } from './bounded.ts'
@@ -131,11 +131,15 @@ export function describeStore(name: string, makePlace: MakePlace, traits: Traits
     describe('schedules', () => schedules(make))
     describe('flows', () => flows(make))
     describe('advancing', () => advancing(make, name.length))
+    describe('advancing at random', () => advancingAtRandom(make))
     describe('close', () => close(make))
     describe('sequences', () => sequences(make))
     if (traits.shared) describe('two handles', () => handles(make))
     if (traits.shared) describe('schedules of two handles', () => scheduledByTwo(make))
     if (traits.shared) describe('flows of two handles', () => flowsByTwo(make))
-    if (traits.rollsBack) describe('rollbacks', () => rollbacks(make))
+    if (traits.rollsBack) {
+      describe('rollbacks', () => rollbacks(make))
+      describe('advancing through rollbacks', () => advancingThroughRollbacks(make))
+    }
   })
 }

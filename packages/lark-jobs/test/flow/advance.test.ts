@@ -285,6 +285,15 @@ describe('a batch', () => {
 })
 
 describe('an ended flow', () => {
+  it('that was cancelled, but whose nodes all completed, ends completed when it is retried', () => {
+    const flow = new Driven(chainOf(1, [{ on: 'completed' }]))
+    flow.view = { ...flow.view, state: endNow(flow.view, 'user')! }
+    expect(flow.ends(0).state.end).toMatchObject({ state: 'cancelled' })
+    flow.view = { ...flow.view, state: startAgain(flow.view)! }
+    expect(flow.go().state).toMatchObject({ end: { state: 'completed' }, nodes: 'cs' })
+    expect(startAgain(flow.view)).toBeUndefined()
+  })
+
   it('is forgotten when it was kept for long enough, but not before its callbacks have ended', () => {
     const flow = new Driven(chainOf(1, [{ on: 'ended' }])).ends(0)
     expect(flow.wait(HOUR).last.forgets).toBe(false)
