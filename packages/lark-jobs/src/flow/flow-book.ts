@@ -317,11 +317,16 @@ export class FlowBook implements FlowControl {
   /** Removes a flow, with all that is kept of its nodes. */
   async #forget(found: KeptFlow): Promise<{ isWritten: boolean; nextTick?: DueIn }> {
     const { home, id, rev } = found
-    for (const place of await this.#nodes.remove(found)) {
-      const child = await this.get(place)
-      if (child !== undefined) await this.#forget(child)
-    }
+    for (const place of await this.#nodes.remove(found)) await this.#forgetNode(place)
     return this.#store.flows.write(home, { id, rev, remove: true })
+  }
+
+  /** Nobody would remove it later: so it is tried again if somebody has written it meanwhile. */
+  async #forgetNode(place: FlowPlace): Promise<void> {
+    for (;;) {
+      const found = await this.get(place)
+      if (found === undefined || (await this.#forget(found)).isWritten) return
+    }
   }
 }
 

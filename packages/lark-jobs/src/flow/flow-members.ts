@@ -104,11 +104,21 @@ export class FlowMembers {
       if (indices.length === 0) return
       after = indices.at(-1)!
       const { ends, lost } = await this.#fatesOf(found, indices)
-      if (nested !== undefined) await this.send({ flow: id, home }, nested, lost)
+      if (nested !== undefined)
+        await this.send({ flow: id, home }, nested, await this.#stillMissing(found, lost))
       else if (!isOnItsWay)
         for (const index of lost) ends.push({ flow: id, index, state: 'cancelled', reason: 'lost', at })
       if (ends.length > 0) await records.apply(home, ends)
     }
+  }
+
+  /** Those of some members that have not ended since: one that has, and is not kept, is as unknown as one that was lost. */
+  async #stillMissing({ home, id }: KeptFlow, indices: readonly number[]): Promise<number[]> {
+    if (indices.length === 0) return []
+    const missing = new Set(
+      await this.#parts.store.flows.missing(home, id, Math.min(...indices) - 1, MAX_ITEMS),
+    )
+    return indices.filter((index) => missing.has(index))
   }
 
   /** Cancels members with these keys. */

@@ -6,8 +6,8 @@ import { expect, test } from 'vitest'
 import { memberOf } from '../../src/model/effect.ts'
 import type { FlowPlace, FlowState } from '../../src/model/flow.ts'
 import { Crew } from './flow-crew.ts'
-import { type Story, stories } from './flow-stories.ts'
-import { FlowWorker, HOUR } from './flow-worker.ts'
+import { flow, members, node, type Story, stories } from './flow-stories.ts'
+import { FlowWorker, HOUR, workUntilQuiet } from './flow-worker.ts'
 import { AWAY, HOME, PLACES, World } from './flow-world.ts'
 import type { Harness, Make } from './harness.ts'
 import { Random } from './random.ts'
@@ -18,7 +18,7 @@ const DAY = 86_400_000
 const isLong = process.env.LARK_DEATHS === '1'
 /** After how many calls of a story a process dies. */
 const DEATHS = isLong ? Number.POSITIVE_INFINITY : 3
-const seeds = Array.from({ length: isLong ? 100 : 4 }, (_, n) => n)
+const seeds = Array.from({ length: isLong ? 100 : 3 }, (_, n) => n)
 
 /** @param turn stores with other turns have other deaths */
 export function advancing(make: Make, turn: number): void {
@@ -28,6 +28,53 @@ export function advancing(make: Make, turn: number): void {
     const step = Math.max(1, Math.floor(calls / DEATHS))
     for (let call = 1 + (turn % step); call <= calls; call += step)
       await play(world, story, `death-${call}`, call)
+  })
+
+  test('a member of a batch in a flow ends, and is forgotten, while somebody looks for it: it does not run again', async () => {
+    const harness = await make(forgetful)
+    await using world = new World(new Map(PLACES.map((place) => [place, harness])))
+    world.hangs.add('m0')
+    const [first, other] = [new FlowWorker(world), new FlowWorker(world)]
+    const batch = { home: HOME, definition: flow('batch', []), members: members(1) }
+    await first.book.start(
+      { flow: 'flow', home: HOME },
+      flow('workflow', [node('batch', [], { flow: batch })]),
+    )
+    await first.work(() => world.begun.has('m0'))
+    const looking = new FlowWorker(
+      world,
+      world.disturbed(async (verb) => {
+        if (verb !== 'fates') return
+        world.hangs.clear()
+        await first.round()
+      }),
+    )
+    while (world.hangs.size > 0) {
+      world.advance(1_000)
+      await looking.round()
+    }
+    await workUntilQuiet(world, [looking, other])
+    expect(world.counted.map(({ name }) => name)).toEqual(['m0'])
+  })
+
+  test('a flow in a flow is written while somebody forgets both: it does not stay', async () => {
+    await using world = await oneServer(make)
+    const chain = { home: AWAY, definition: flow('chain', [node('a')]) }
+    const place = { flow: 'flow', home: HOME }
+    const worker = new FlowWorker(world)
+    await worker.book.start(place, flow('workflow', [node('chain', [], { flow: chain })]))
+    await worker.work()
+    const [child] = Object.values((await stateOf(world, place)).flows!)
+    world.advance((await world.next())!)
+    let isTouched = false
+    const touch = async (verb: string, args: readonly unknown[]) => {
+      if (verb !== 'write' || args[0] !== AWAY || isTouched) return
+      isTouched = true
+      await worker.book.change({ flow: child!, home: AWAY }, ({ state }) => ({ state }))
+    }
+    await new FlowWorker(world, world.disturbed(touch)).work()
+    expect(isTouched).toBe(true)
+    for (const home of PLACES) expect(await world.store.flows.list(home, 10)).toEqual([])
   })
 }
 
@@ -79,7 +126,7 @@ export function advancingThroughRollbacks(make: Make): void {
     await dispatch(world, place, what)
     const saved: (() => Promise<void>)[] = []
     const rollBack = async () => {
-      const what = random.below(6)
+      const what = random.below(16)
       if (what < 2) saved.push(await world.save(random.pick(PLACES)!))
       if (what === 2) await saved.pop()?.()
     }

@@ -110,6 +110,14 @@ export class World implements AsyncDisposable {
     })
   }
 
+  /** The store as a process sees it while others do something before some of its calls. */
+  disturbed(before: (verb: string, args: readonly unknown[]) => Promise<unknown>): Store {
+    return this.#through(async (call, verb, args) => {
+      await before(verb, args)
+      return call()
+    })
+  }
+
   /** Milliseconds until something is to be done; undefined if nothing is. Takes back what dead processes held. */
   async next(): Promise<number | undefined> {
     const all = await Promise.all(
