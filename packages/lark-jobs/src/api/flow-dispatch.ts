@@ -9,7 +9,7 @@ import type { NewJobs } from '../dispatch/new-job.ts'
 import { FlowBook } from '../flow/flow-book.ts'
 import { JobSender } from '../flow/job-sender.ts'
 import { JobsError } from '../model/errors.ts'
-import { newId } from '../model/id.ts'
+import { newId, newNonce } from '../model/id.ts'
 import { queueOf } from '../model/partition.ts'
 import { type Operated, open } from '../operate/operations.ts'
 import { BatchMembers } from './batch-members.ts'
@@ -33,7 +33,9 @@ export async function dispatchOf(jobs: Operated, flow: FlowDraft): Promise<FlowH
     const definition = made.define(spec, place.home, queue)
     const boundOf = (partition: string) => bounds.get(queueOf(partition))
     const book = new FlowBook({ store, boundOf })
-    const isNew = await started(spec.id, () => book.start(place, definition, filled && { fillsFor: FILLING }))
+    const by = newNonce()
+    const start = () => book.start(place, definition, filled && { fillsFor: FILLING }, by)
+    const isNew = await started(place.flow, start)
     if (isNew && filled !== undefined) {
       const sender = new JobSender(store, boundOf)
       await new BatchFill(place, { book, sender, store }).fill(filled).catch((error) => {
@@ -55,20 +57,18 @@ function begun(id: string, error: unknown): unknown {
 }
 
 /**
- * Starts a flow.
+ * Starts a flow, again and again until there is an answer, or for a few seconds.
  *
- * @param id that was chosen for it. Any other id is of this dispatch alone: it can be started again if there was no answer
  * @returns whether it is new
- * @throws STORE_UNREACHABLE; DISPATCH_UNCERTAIN if it has an id of its own, and perhaps was started
+ * @throws STORE_UNREACHABLE; DISPATCH_UNCERTAIN if it perhaps was started
  */
-async function started(id: string | undefined, start: () => Promise<boolean>): Promise<boolean> {
-  if (id === undefined) return patiently(start, isAway).then(() => true)
+async function started(id: string, start: () => Promise<boolean>): Promise<boolean> {
   try {
-    return await patiently(start, (error) => JobsError.is(error, 'STORE_UNREACHABLE'))
+    return await patiently(start, isAway)
   } catch (error) {
     if (!JobsError.is(error, 'STORE_UNCERTAIN')) throw error
     const message = `The dispatch of flow ${id} was sent and got no answer; it may have been started: ${error.message}`
-    const hint = 'Dispatch it again: with its id it is started once.'
+    const hint = `Jobs.flow('${id}').status() says whether it was. A batch that was not filled ends failed.`
     throw new JobsError('DISPATCH_UNCERTAIN', message, { id, cause: error, hint })
   }
 }

@@ -63,12 +63,19 @@ export class FlowBook implements FlowControl {
   }
 
   /**
-   * Starts a flow. @param members absent: it has none
+   * Starts a flow.
    *
-   * @returns whether it is new. If there is one with this id, nothing changes
+   * @param members absent: it has none
+   * @param by tells this dispatch from others with the same id. With it, a call that got no answer may be repeated
+   * @returns whether this call, or another of the same dispatch, has started it. If there is another, nothing changes
    * @throws FLOW_TOO_LARGE
    */
-  async start(place: FlowPlace, definition: FlowDefinition, members?: FirstMembers): Promise<boolean> {
+  async start(
+    place: FlowPlace,
+    definition: FlowDefinition,
+    members?: FirstMembers,
+    by?: string,
+  ): Promise<boolean> {
     const text = JSON.stringify(definition)
     if (Buffer.byteLength(text) > MAX_DEFINITION)
       throw new JobsError(
@@ -79,14 +86,14 @@ export class FlowBook implements FlowControl {
         },
       )
     const at = await this.#store.now(place.home)
-    const state = begin(definition, at, members)
+    const state = { ...begin(definition, at, members), ...defined({ by }) }
     const size = members !== undefined && 'size' in members ? members.size : 0
     const crowd = { reserved: size, completed: 0, failed: 0, ...(state.phase === 'open' && { size }) }
     const written = await this.#write(
       { home: place.home, id: place.flow, rev: 0, definition, state, news: [], crowd, at },
       { definition: text, crowd: alarmed(definition, crowd) },
     )
-    return written.isWritten
+    return written.isWritten || (by !== undefined && (await this.get(place))?.state.by === by)
   }
 
   /** @throws STORE_DAMAGED */

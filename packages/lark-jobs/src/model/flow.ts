@@ -143,6 +143,8 @@ export interface FlowState {
   phase: 'filling' | 'open' | 'ended'
   /** When it was dispatched, by the store's clock. */
   at: number
+  /** Says which dispatch started it. */
+  by?: string
   /** By then it must have ended. */
   deadline?: number | undefined
   /** Until when the dispatcher must have said that it still fills. */

@@ -15,7 +15,7 @@ const MEMBERS = 120
 /** Of the members of a batch, these fail. */
 const BAD = 7
 /** Milliseconds for which processes are killed. */
-const KILLING = 6_000
+const KILLING = 4_000
 
 const files = {
   // Two partitions: some ends are counted at home, and others travel.
@@ -170,7 +170,7 @@ export function flowing(url: () => string | undefined): void {
             !['open', 'ending', 'filling'].includes(state) && nodes.every((node) => node.state !== 'started')
           return flows.filter((flow) => !isOver(flow)).map(({ id, state, nodes }) => ({ id, state, nodes }))
         },
-        { timeout: 60_000, interval: 500 },
+        { timeout: 60_000, interval: 2_000 },
       )
       .toEqual([])
     for (const { child } of workers) child.kill('SIGTERM')
