@@ -64,6 +64,11 @@ export class World implements AsyncDisposable {
     return this.#harnesses.get(partition)!.save()
   }
 
+  /** Where a text is in the store. */
+  async mentions(text: string): Promise<string[]> {
+    return (await Promise.all(this.#all.map((harness) => harness.mentions(text)))).flat()
+  }
+
   /** Another story begins. */
   forget(): void {
     for (const each of [this.fails, this.hangs, this.begun]) each.clear()

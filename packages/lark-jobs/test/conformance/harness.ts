@@ -12,6 +12,8 @@ export interface Place {
   handle(options: StoreOptions): Store
   /** Copies what is there. @returns a function that sets the place back to the copy, while every handle is closed */
   save?(): Promise<() => Promise<void>>
+  /** Where a text is: keys, or tables. */
+  mentions?(text: string): Promise<string[]>
   /** Removes the place. Called when every handle is closed. */
   remove(): Promise<void>
 }
@@ -88,6 +90,11 @@ export class Harness implements AsyncDisposable {
       this.store = await this.another()
       for (const caller of this.#callers.values()) caller.store = this.store
     }
+  }
+
+  /** Where a text is in the store: keys, or tables. Nowhere, for a store that cannot say. */
+  async mentions(text: string): Promise<string[]> {
+    return (await this.#place.mentions?.(text)) ?? []
   }
 
   /** Lets the leases end, and takes their jobs back. @returns the ids */

@@ -28,6 +28,22 @@ describeStore(
           await copyFile(copy, file)
         }
       },
+      mentions: async (text) => {
+        const database = open(file)
+        const tables = database.prepare("SELECT name FROM sqlite_schema WHERE type = 'table'").all([]) as {
+          name: string
+        }[]
+        const found = tables
+          .map(({ name }) => name)
+          .filter((name) =>
+            database
+              .prepare(`SELECT * FROM "${name}"`)
+              .all([])
+              .some((row) => JSON.stringify(row).includes(text)),
+          )
+        database.close()
+        return found
+      },
       remove: () => rm(folder, { recursive: true }),
     }
   },

@@ -15,6 +15,7 @@ export function redisPlace(url: string, admin = url): MakePlace {
     return {
       handle: (options) => new RedisStore(url, { ...options, prefix }),
       save: () => saveKeys(admin, prefix),
+      mentions: (text) => keysThatMention(admin, prefix, text),
       remove: () => removeKeys(admin, prefix),
     }
   }
@@ -36,6 +37,35 @@ async function saveKeys(url: string, prefix: string): Promise<() => Promise<void
     await onServers(url, async (server) => {
       for (const [key, dump] of all.next().value!) await server.restore(key, 0, dump)
     })
+  }
+}
+
+/** The keys with a prefix in whose names or values a text is. */
+async function keysThatMention(url: string, prefix: string, text: string): Promise<string[]> {
+  const found = await onServers(url, async (server) => {
+    const own: string[] = []
+    for await (const keys of server.scanIterator({ MATCH: `${prefix}:*`, COUNT: 1_000 }))
+      for (const key of keys)
+        if (key.includes(text) || JSON.stringify(await contentOf(server, key)).includes(text)) own.push(key)
+    return own
+  })
+  return found.flat()
+}
+
+async function contentOf(server: Client, key: string): Promise<unknown> {
+  switch (await server.type(key)) {
+    case 'hash':
+      return server.hGetAll(key)
+    case 'list':
+      return server.lRange(key, 0, -1)
+    case 'set':
+      return server.sMembers(key)
+    case 'zset':
+      return server.zRange(key, 0, -1)
+    case 'stream':
+      return server.xRange(key, '-', '+')
+    default:
+      return server.get(key)
   }
 }
 
