@@ -132,7 +132,7 @@ export function advancingThroughRollbacks(make: Make): void {
     await dispatch(world, place, what)
     const saved: (() => Promise<void>)[] = []
     const rollBack = async () => {
-      const what = random.below(16)
+      const what = random.below(isLong ? 5 : 16)
       if (what < 2) saved.push(await world.save(random.pick(PLACES)!))
       if (what === 2) await saved.pop()?.()
     }
