@@ -367,7 +367,7 @@ test('what is not valid is refused, by name', async () => {
     ['chain: within is', chain([fetch]).within('soon')],
     ['chain: tags is', chain([fetch]).tagged('')],
     ['chain: keep.completed is', chain([fetch]).keep({ completed: 'long' })],
-    ['batch: allowed is', batch([fetch]).allowFailures(-1)],
+    ['batch: allowFailures is', batch([fetch]).allowFailures(-1)],
   ]
   for (const [message, flow] of cases) expect(await refusal(flow)).toContain(`FLOW_INVALID ${message}`)
 })

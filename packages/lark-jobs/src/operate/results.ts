@@ -145,6 +145,7 @@ async function firstOf<T>(
  * time is over.
  *
  * @throws the reason of the signal as soon as it is aborted
+ * @internal
  */
 export async function within<T>(
   ms: number | undefined,
