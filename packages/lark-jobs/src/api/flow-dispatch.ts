@@ -4,14 +4,15 @@
 import { checkPlace } from '../config/queues.ts'
 import { BatchFill, FILLING } from '../dispatch/batch-fill.ts'
 import { FlowJobs, flowPlace, queueOfFlow } from '../dispatch/flow-definition.ts'
-import { isAway, mayComeBack, patiently } from '../dispatch/member-lots.ts'
 import type { NewJobs } from '../dispatch/new-job.ts'
+import { isAway, patiently } from '../dispatch/patience.ts'
 import { FlowBook } from '../flow/flow-book.ts'
 import { JobSender } from '../flow/job-sender.ts'
 import { JobsError } from '../model/errors.ts'
 import { newId, newNonce } from '../model/id.ts'
 import { queueOf } from '../model/partition.ts'
 import { type Operated, open } from '../operate/operations.ts'
+import { isResendable } from '../store/contract/store.ts'
 import { BatchMembers } from './batch-members.ts'
 import { type FlowDraft, flowDrafted } from './flow-draft.ts'
 import { FlowHandle } from './flow-handle.ts'
@@ -50,7 +51,7 @@ export async function dispatchOf(jobs: Operated, flow: FlowDraft): Promise<FlowH
 
 /** Why a batch was not filled. That it was started is certain, so no error may say that nothing was queued. */
 function begun(id: string, error: unknown): unknown {
-  if (!mayComeBack(error)) return error
+  if (!isResendable(error)) return error
   const message = `Batch ${id} was started, and perhaps not filled: ${(error as Error).message}`
   const hint = `Jobs.flow('${id}').status() says what became of it. If it was not filled, it ends failed.`
   return new JobsError('DISPATCH_UNCERTAIN', message, { id, cause: error, hint })

@@ -7,8 +7,9 @@
 import { JobsError } from '../model/errors.ts'
 import type { FlowJob, FlowPlace } from '../model/flow.ts'
 import { textOf } from '../model/thrown.ts'
-import { LOT, MemberLots, type MemberLotsOptions, patiently } from './member-lots.ts'
+import { LOT, MemberLots, type MemberLotsOptions } from './member-lots.ts'
 import { bytesOf } from './new-job.ts'
+import { patiently } from './patience.ts'
 
 /** Milliseconds in which whoever fills a batch must say more. */
 export const FILLING = 30_000

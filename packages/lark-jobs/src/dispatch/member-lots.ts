@@ -2,16 +2,15 @@
  * Queues members of a batch, lot by lot. Numbers are reserved for a lot before its jobs are queued, because workers may end
  * these at once. Within a lot, members are sorted by partition: so the flow can say in few words which members are where.
  */
-import { setTimeout as pause } from 'node:timers/promises'
 import type { FlowBook } from '../flow/flow-book.ts'
 import { grouped } from '../flow/flow-members.ts'
 import type { JobSender } from '../flow/job-sender.ts'
 import { rejected } from '../flow/member-end.ts'
 import { memberId } from '../model/effect.ts'
-import { JobsError } from '../model/errors.ts'
 import type { FlowJob, FlowPlace } from '../model/flow.ts'
 import type { NewJob } from '../model/record.ts'
 import { MAX_ITEMS, type Store } from '../store/contract/store.ts'
+import { patiently } from './patience.ts'
 
 /**
  * The most members of a lot. Those of larger lots live so long that the collector moves them to the old generation: a process
@@ -19,9 +18,6 @@ import { MAX_ITEMS, type Store } from '../store/contract/store.ts'
  * as long. (Node 20.20, 2026-11-26.)
  */
 export const LOT = MAX_ITEMS
-/** Milliseconds for which it goes on while the store is away, and between two attempts. */
-const PATIENCE = 4_750
-const AGAIN = 50
 
 export interface MemberLotsOptions {
   book: FlowBook
@@ -72,35 +68,5 @@ export class MemberLots {
     const ends = rejected(jobs, answers, await patiently(() => store.now(home)))
     for (let i = 0; i < ends.length; i += MAX_ITEMS)
       await patiently(() => store.flows.apply(home, ends.slice(i, i + MAX_ITEMS)))
-  }
-}
-
-/** Whether the store was away: what was asked of it may have been done. */
-export function isAway(error: unknown): boolean {
-  return JobsError.is(error, 'STORE_UNREACHABLE') || JobsError.is(error, 'STORE_UNCERTAIN')
-}
-
-/** Whether the store was away, or refused to write, as a server does for a moment during a failover. */
-export function mayComeBack(error: unknown): boolean {
-  return isAway(error) || JobsError.is(error, 'STORE_REFUSED')
-}
-
-/**
- * Calls a function until the store has answered, or for a few seconds.
- *
- * @param mayRepeat after which failures it is called again
- */
-export async function patiently<T>(
-  act: () => Promise<T>,
-  mayRepeat: (error: unknown) => boolean = mayComeBack,
-): Promise<T> {
-  const until = performance.now() + PATIENCE
-  for (;;) {
-    try {
-      return await act()
-    } catch (error) {
-      if (!mayRepeat(error) || performance.now() + AGAIN > until) throw error
-      await pause(AGAIN)
-    }
   }
 }

@@ -106,11 +106,6 @@ export class FlowBook implements FlowControl {
     return this.#records.apply(home, ends)
   }
 
-  /** How nodes ended, with their results. Those that have not are left out. */
-  ends(found: KeptFlow, nodes: readonly number[]): ReturnType<FlowRecords['ends']> {
-    return this.#records.ends(found, nodes)
-  }
-
   /** Does what is next of a flow that was handed out. @returns when the next of its home is due @throws STORE_DAMAGED */
   async advance(home: string, stored: StoredFlow, at: number): Promise<DueIn> {
     const { nextTick } = await this.#write(this.#records.parse(home, stored, at))

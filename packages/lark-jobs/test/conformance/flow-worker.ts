@@ -8,6 +8,7 @@ import { FlowBook } from '../../src/flow/flow-book.ts'
 import { JobSender } from '../../src/flow/job-sender.ts'
 import { type EffectName, memberOf, nameOf } from '../../src/model/effect.ts'
 import type { LeasedJob, Outcome } from '../../src/model/record.ts'
+import { isResendable } from '../../src/store/contract/resend.ts'
 import {
   type Call,
   endOf,
@@ -16,7 +17,6 @@ import {
   type Store,
   type Want,
 } from '../../src/store/contract/store.ts'
-import { isResendable } from '../../src/worker/fetch/claimer.ts'
 import { nameIn, PLACES, type World } from './flow-world.ts'
 import { jobError } from './jobs.ts'
 

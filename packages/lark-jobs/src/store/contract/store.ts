@@ -19,8 +19,9 @@
  *
  * **Order.** A paused queue hands out nothing. Otherwise the order is: the group's turn → priority, higher first →
  * place → first in, first out. Within a group, jobs of one millisecond go in the order of their ids, which is the order
- * in which they were made, unless the application chose an id. The place of a job is the time it was queued, or its due time if it was delayed. No process
- * has to move a job that is due: it is `waiting` from that instant, for `claim`, `counts` and `list` alike.
+ * in which they were made, unless the application chose an id. The place of a job is the time it was queued, or its due
+ * time if it was delayed. No process has to move a job that is due: it is `waiting` from that instant, for `claim`,
+ * `counts` and `list` alike.
  *
  * **Calls.** `enqueue` and `exchange` carry their caller and a number. The caller raises the number by one with each
  * new call on that partition, and has one call under way at a time. If a reply is lost, the caller sends the call again
@@ -97,6 +98,7 @@ export * from './events.ts'
 export * from './flows.ts'
 export * from './limiters.ts'
 export * from './page.ts'
+export * from './resend.ts'
 export * from './retention.ts'
 export * from './schedules.ts'
 export * from './watch.ts'

@@ -17,6 +17,7 @@ import { queueOf } from '../../model/partition.ts'
 import type { LeasedJob, Outcome } from '../../model/record.ts'
 import {
   type Exchange,
+  isResendable,
   MAX_BYTES,
   MAX_ITEMS,
   type Settlement,
@@ -36,13 +37,6 @@ export const RESEND = { from: 100, to: 2_000 }
 
 /** Milliseconds until the next call if there was no job although the store said so: doubled each time. */
 const VAIN = { from: 1, to: 1_000 }
-
-const resendable: ReadonlySet<string> = new Set(['STORE_UNREACHABLE', 'STORE_UNCERTAIN', 'STORE_REFUSED'])
-
-/** Whether the same call may succeed after an error. */
-export function isResendable(error: unknown): boolean {
-  return JobsError.is(error) && resendable.has(error.code)
-}
 
 /** An outcome to send. `held`: the job's place in the ledger, unless it never began. */
 interface Outgoing extends Settlement {

@@ -16,6 +16,7 @@ import type { ScheduleState } from '../../schedule/state.ts'
 import {
   type Bound,
   type DueSchedules,
+  isResendable,
   MAX_BYTES,
   MAX_DUE,
   MAX_ITEMS,
@@ -23,7 +24,6 @@ import {
   type Store,
   type StoredFlow,
 } from '../../store/contract/store.ts'
-import { isResendable } from '../fetch/claimer.ts'
 import type { Report } from '../report.ts'
 
 /** Milliseconds for which other workers are not handed what this worker handles: much more than two calls take. */

@@ -14,8 +14,14 @@ import type { Limits } from '../../model/limits.ts'
 import type { WorkerRecord } from '../../model/record.ts'
 import type { Circuit, CircuitEvent, CircuitRule } from '../../options/circuit.ts'
 import { type Permits, type Taken, unknownLimiter } from '../../run/middleware/permits.ts'
-import { MAX_ITEMS, type PermitCall, type Permitted, type Store } from '../../store/contract/store.ts'
-import { isResendable, RESEND } from '../fetch/claimer.ts'
+import {
+  isResendable,
+  MAX_ITEMS,
+  type PermitCall,
+  type Permitted,
+  type Store,
+} from '../../store/contract/store.ts'
+import { RESEND } from '../fetch/claimer.ts'
 
 /** Milliseconds after which it is checked again whether an outage is over. */
 const CALM = 100
