@@ -34,8 +34,9 @@
  *
  * **Reconciliation.** A server that fails over may lose its last changes. If the home of a flow lost them, members that
  * had counted are missing again. If the partition of a member lost them, the member may run again, which changes
- * nothing once it has counted. (Those that ended at home go back together with their flow.) So a flow that is open, and has heard nothing for a while, asks `fates` what became of
- * those that it waits for, and applies those that have ended. What is `unknown` was lost.
+ * nothing once it has counted. (Those that ended at home go back together with their flow.) So a flow that is open, and
+ * has heard nothing for a while, asks `fates` what became of those that it waits for, and applies those that have ended.
+ * What is `unknown` was lost.
  *
  * Failures are the same as for every verb: see `store.ts`.
  */
