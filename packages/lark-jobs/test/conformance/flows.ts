@@ -17,7 +17,9 @@ import {
   MAX_FAILURES,
   MAX_ITEMS,
   MAX_NEWS,
+  MAX_RESULTS,
   type MemberEnd,
+  RESULT_NOT_KEPT,
   type StoredFlow,
 } from '../../src/store/contract/store.ts'
 import { LEASE } from './caller.ts'
@@ -635,6 +637,38 @@ export function flows(make: Make): void {
     expect(await home.store.ends('home', 'other', asked)).toEqual([])
     expect(await home.store.ends('elsewhere', 'flow', asked)).toEqual([])
   })
+
+  flowing(
+    'the results of a flow are kept while they have room together, and of others it is kept that they were not',
+    async (home, harness) => {
+      const { store } = home
+      await home.make()
+      await home.make('other')
+      // Of jobs that end at home, and of others.
+      const id = (number: number) => memberId({ flow: 'flow', home: 'home', index: NODES + number })
+      const caller = harness.caller('ada', 'home')
+      await caller.run(job({ id: id(0) }), { kind: 'completed', result: '"at home"' })
+      const sixteenth = `"${'é'.repeat(MAX_RESULTS / 32 - 1)}"`
+      for (const n of range(1, 16)) await home.apply(node(n, { result: sixteenth }))
+      await home.apply(node(1, { result: sixteenth }))
+      const left = MAX_RESULTS / 16 - Buffer.byteLength('"at home"')
+      await home.apply(
+        node(16, { result: `"${'x'.repeat(left - 1)}"` }),
+        node(17, { result: `"${'x'.repeat(left - 2)}"` }),
+      )
+      await caller.run(job({ id: id(18) }), { kind: 'completed', result: '""' })
+      await home.apply(node(19), node(20, { flow: 'other', result: '""' }))
+      const resultOf = async (n: number, flow = 'flow') =>
+        (await store.ends('home', flow, [NODES + n]))[0]?.result
+      expect(await resultOf(0)).toBe('"at home"')
+      expect(await resultOf(15)).toBe(sixteenth)
+      expect(await resultOf(16)).toBe(RESULT_NOT_KEPT)
+      expect(await resultOf(17)).toHaveLength(left)
+      expect(await resultOf(18)).toBe(RESULT_NOT_KEPT)
+      expect(await resultOf(19)).toBeUndefined()
+      expect(await resultOf(20, 'other')).toBe('""')
+    },
+  )
 
   flowing(
     'a node that had failed and completes is news again, and else its first end holds',

@@ -5,6 +5,7 @@
 import { afterEach, expect, test, vi } from 'vitest'
 import { open } from '../../src/api/jobs.ts'
 import { createJobs, Job } from '../../src/index.ts'
+import { NODES } from '../../src/model/flow.ts'
 import { Database } from '../../src/store/sqlite/database.ts'
 import { SqliteStore } from '../../src/store/sqlite/store.ts'
 import { Caller, LEASE } from '../conformance/caller.ts'
@@ -91,7 +92,7 @@ test('a file of an earlier layout has the present layout after it was opened', a
   }
 })
 
-test.each([6, 7, 8, 9, 10, 11])(
+test.each([6, 7, 8, 9, 10, 11, 12])(
   'jobs of layout %i go on, and what their ends have yet to do elsewhere',
   async (layout) => {
     await using folder = await Folder.make()
@@ -118,6 +119,17 @@ test('schedules of layout 11 are due as before, beside flows', async () => {
   await flows.write('reports', { id: 'flow', rev: 0, definition: '{}', state: '{}', next: 0 })
   const found = await schedules.due('reports', 9, LEASE)
   expect([ids(found.due), ids(found.flows)]).toEqual([['nightly'], ['flow']])
+})
+
+test('a flow of layout 12 has its results, and room for others', async () => {
+  await using folder = await Folder.make()
+  await folder.earlier(12)
+  await using store = await folder.store()
+  const { flows } = store
+  const next = { flow: 'chain', index: NODES + 2, state: 'completed', result: '{"n":3}', at: 1 } as const
+  expect(await flows.apply('reports', [next])).toMatchObject({ verdicts: ['counted'] })
+  const ends = await flows.ends('reports', 'chain', [NODES, NODES + 1, NODES + 2])
+  expect(ends.map(({ result }) => result)).toEqual(['{"n":1}', '{"n":2}', '{"n":3}'])
 })
 
 test('while a file is brought forward, the effects of each partition are found by an index', async () => {

@@ -16,7 +16,8 @@
  * write says that it was heard; and the flow is due, once its lease is over. Each index counts once, whatever comes how
  * often and in which order; but the end of a node that had ended otherwise than completed, and has completed since (it was
  * retried), replaces the one before and is news again. So a delivery may be repeated, and no number has to survive a
- * failover. Results of nodes are kept with the flow.
+ * failover. Results of nodes are kept with the flow, up to `MAX_RESULTS` together: of one that has no room it is kept that
+ * it was not kept (`RESULT_NOT_KEPT`). What has room later is kept again.
  *
  * **Members.** Of the members of a batch (indices below `NODES`) the flow keeps one bit for each that has ended, one for each
  * that ended otherwise than completed, and how many there are of both. A member counts once; but one that has counted as
@@ -43,6 +44,7 @@
 import { defined } from '../../model/defined.ts'
 import { type EndedMember, type Member, memberOf } from '../../model/effect.ts'
 import type { EndReason } from '../../model/flow.ts'
+import { droppedResult } from '../../model/payload.ts'
 import type { EndedState, NewJob } from '../../model/record.ts'
 import type { Bound, Enqueued } from './enqueued.ts'
 import type { Fate } from './watch.ts'
@@ -53,6 +55,13 @@ export { NODES } from '../../model/flow.ts'
 export const MAX_FAILURES = 1_000
 /** The most news that a flow is handed out with: the others come after the next write. */
 export const MAX_NEWS = 1_000
+/**
+ * The most bytes of results that a flow keeps: 6,710 for each of 10,000 nodes, or 128 of the largest results. It bounds what one
+ * flow takes of the memory of a server.
+ */
+export const MAX_RESULTS = 67_108_864
+/** What is kept in place of a result that has no room. */
+export const RESULT_NOT_KEPT = droppedResult(`the results of its flow have more than ${MAX_RESULTS} bytes`)
 /** The most characters of an error that are kept. */
 export const MAX_ERROR = 500
 

@@ -53,11 +53,16 @@ const measure = `
 const show = `
   SELECT place, state, reason, error, result, at FROM ends WHERE seq IN (SELECT value FROM json_each(?))`
 
-/** Keeps the end of a node, which is news. @returns whether it counts */
-export function keepNews(database: Database, flow: number, end: MemberEnd): boolean {
+/** Keeps the end of a node, which is news. @param keptOf what is kept of its result @returns whether it counts */
+export function keepNews(
+  database: Database,
+  flow: number,
+  end: MemberEnd,
+  keptOf: (result: string) => string,
+): boolean {
   const before = database.get<Pick<EndRow, 'state'>>(find, flow, end.index)?.state
   if (before !== undefined && (before === 'completed' || end.state !== 'completed')) return false
-  keep(database, flow, end, end.result ?? null, 1)
+  keep(database, flow, end, end.result === undefined ? null : keptOf(end.result), 1)
   return true
 }
 

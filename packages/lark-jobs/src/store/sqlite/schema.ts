@@ -56,7 +56,7 @@ export const NOT_STARTED = 1
 export const BESIDE = 2
 
 /** The version of the layout. Raise it with every change below that an older Lark could not read. */
-const LAYOUT = 12
+const LAYOUT = 13
 /** "Lark" in ASCII. It distinguishes our file from the files of other programs. */
 const APPLICATION = 0x4c61726b
 
@@ -122,6 +122,9 @@ const flows = `
   );
   CREATE INDEX endPlaces ON ends (flow, place);
   CREATE INDEX news ON ends (flow, seq) WHERE isNews = 1;`
+
+/** How many bytes the results of a flow have. */
+const flowResults = 'ALTER TABLE flows ADD COLUMN results INTEGER NOT NULL DEFAULT 0;'
 
 /** Until when ended jobs and their logs are kept for an age of their own. The rows go with the row of the job. */
 const expiries = `
@@ -215,6 +218,8 @@ const migrations: Readonly<Record<number, string>> = {
     DROP TABLE IF EXISTS flows;
     DROP TABLE IF EXISTS members;
     ${flows}`,
+  // The results that are there already do not count: to sum them up would read the file.
+  12: flowResults,
 }
 
 const tables = `
@@ -284,6 +289,7 @@ const tables = `
   ${payloads}
   ${effects}
   ${flows}
+  ${flowResults}
   ${watches}
   ${expiries}
   ${events}

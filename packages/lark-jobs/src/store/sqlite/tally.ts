@@ -3,7 +3,13 @@
  * jobs that end in the home of their flow (`end.ts`).
  */
 import { NODES } from '../../model/flow.ts'
-import { type Applied, MAX_FAILURES, type MemberEnd } from '../contract/store.ts'
+import {
+  type Applied,
+  MAX_FAILURES,
+  MAX_RESULTS,
+  type MemberEnd,
+  RESULT_NOT_KEPT,
+} from '../contract/store.ts'
 import { forgetEnd, keepFailure, keepNews } from './ends.ts'
 import { Members } from './members.ts'
 import type { Partition } from './partition.ts'
@@ -24,7 +30,10 @@ export interface FlowRow {
 
 export const columns = 'number, dueAt, lent, reached, reserved, size, alarm, completed, failed'
 export const find = `SELECT ${columns} FROM flows WHERE partition = ? AND id = ?`
-const count = 'UPDATE flows SET completed = ?, failed = ?, reached = ?, dueAt = ? WHERE number = ?'
+const count = `
+  UPDATE flows SET completed = ?, failed = ?, reached = ?, dueAt = ?, results = results + ? WHERE number = ?`
+/** The column is behind the state, so it is read only for results. */
+const findResults = 'SELECT results FROM flows WHERE number = ?'
 
 /** Counts the ends of jobs of this partition that have ended in this transaction. */
 export function countEndsAtHome(partition: Partition): void {
@@ -57,6 +66,8 @@ export class FlowTally {
   readonly #members: Members
   readonly #before: Pick<FlowRow, 'completed' | 'failed'>
   #hasNews = false
+  /** Bytes of results, by the row and by this transaction. */
+  #results: { kept: number; added: number } | undefined
 
   private constructor(partition: Partition, row: FlowRow) {
     this.#partition = partition
@@ -75,7 +86,7 @@ export class FlowTally {
     const row = this.#row
     const { index, state } = end
     if (index >= NODES) {
-      if (!keepNews(database, row.number, end)) return 'repeated'
+      if (!keepNews(database, row.number, end, (result) => this.#keptOf(result))) return 'repeated'
       this.#hasNews = true
       return 'counted'
     }
@@ -91,6 +102,20 @@ export class FlowTally {
       forgetEnd(database, row.number, index)
     } else if (as === 'failed' && row.failed <= MAX_FAILURES) keepFailure(database, row.number, end)
     return 'counted'
+  }
+
+  /** What is kept of a result. */
+  #keptOf(result: string): string {
+    const { number } = this.#row
+    this.#results ??= {
+      kept: this.#partition.database.get<{ results: number }>(findResults, number)!.results,
+      added: 0,
+    }
+    const results = this.#results
+    const bytes = Buffer.byteLength(result)
+    if (results.kept + results.added + bytes > MAX_RESULTS) return RESULT_NOT_KEPT
+    results.added += bytes
+    return result
   }
 
   /** @returns how many are missing again */
@@ -121,7 +146,9 @@ export class FlowTally {
     const isDue = isCalled && (lent === null || lent <= now) && (dueAt === null || dueAt > now)
     this.#members.save()
     const hasCounted = completed !== before.completed || failed !== before.failed
-    if (hasCounted || isDue) database.run(count, completed, failed, reached, isDue ? now : dueAt, number)
+    const added = this.#results?.added ?? 0
+    if (hasCounted || isDue || added > 0)
+      database.run(count, completed, failed, reached, isDue ? now : dueAt, added, number)
     return isDue
   }
 }

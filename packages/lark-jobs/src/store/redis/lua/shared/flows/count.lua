@@ -4,6 +4,8 @@
 -- gives: count_ends, runs_of
 
 local MAX_FAILURES = 1000
+local MAX_RESULTS = 67108864
+local NOT_KEPT = '!the results of its flow have more than 67108864 bytes'
 local NODES = 90000000
 
 -- So many bits fit into a number without loss.
@@ -66,6 +68,16 @@ local function put_runs(bits, runs, reserved)
   return letters, count, repeated
 end
 
+-- Keeps the result of a node, unless those of its flow have too many bytes then.
+local function keep_result(id, index, result)
+  local flow, size = key('flow:' .. id), #result
+  if redis.call('HINCRBY', flow, 'results', size) > MAX_RESULTS then
+    redis.call('HINCRBY', flow, 'results', -size)
+    result = NOT_KEPT
+  end
+  redis.call('HSET', key('flow-results:' .. id), index, result)
+end
+
 -- Keeps the end of a node. `result`: `=` and its result, or ''. Returns whether it is news. The end itself is written
 -- last: if foreign data ends the script, the node is news when it is delivered again.
 local function keep_node(id, index, ended, result)
@@ -76,7 +88,7 @@ local function keep_node(id, index, ended, result)
     return false
   end
   if result ~= '' then
-    redis.call('HSET', key('flow-results:' .. id), index, string.sub(result, 2))
+    keep_result(id, index, string.sub(result, 2))
   end
   redis.call('RPUSH', key('news:' .. id), index)
   redis.call('HSET', ends, index, ended)

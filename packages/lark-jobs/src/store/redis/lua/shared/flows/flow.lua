@@ -1,6 +1,7 @@
 -- Flows. The scripts read neither their definitions nor their states.
 --   flow:<id>           HASH    rev, definition, state; lent: until when it is handed out; called: 1 if it is due
---                               because of its members; reserved, size, alarm, completed, failed: as in the contract
+--                               because of its members; reserved, size, alarm, completed, failed: as in the contract; results: how
+--                               many bytes its results have
 --   news:<id>           LIST    the indices of nodes that have ended, and of which no writer has heard
 --   flow-ends:<id>      HASH    index -> how it ended (`verbs/flows.ts`, home.lua; the first letter is that of the state): nodes,
 --                               and the first members that did not complete
