@@ -220,7 +220,16 @@ function wrongIn(line: string, list: Listed[]): string[] {
   if (key === 'KEY' || key.startsWith('-')) return []
   const command = list.find((each) => each.key === key)
   if (command === undefined) return list.some((each) => each.key.startsWith(`${key}:`)) ? [] : [`lark ${key}`]
-  const flags = ['--help', '--json', '--quiet', '--no-color', '-h', '-q', ...command.flags.flatMap(namesOf)]
+  const flags = [
+    '--help',
+    '--json',
+    '--quiet',
+    '--no-interaction',
+    '--no-color',
+    '-h',
+    '-q',
+    ...command.flags.flatMap(namesOf),
+  ]
   return words.filter((word) => /^-./.test(word) && !flags.includes(word.split('=', 1)[0]!))
 }
 

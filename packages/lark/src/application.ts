@@ -32,11 +32,13 @@ export async function run(argv: string[], options: RunOptions = {}): Promise<num
   const console = options.console ?? new Console()
   if (modes.json) console.isJson = true
   if (modes.quiet) console.isQuiet = true
+  if (modes.noInteraction) console.isInteractive = false
   if (modes.noColor) console.color = false
   try {
     return await answer(words, help, { ...options, console, env: options.env ?? process.env })
   } catch (error) {
-    console.failure(error)
+    // Somebody who leaves a question knows why the command ends.
+    if (!LarkError.is(error) || error.code !== 'PROMPT_CANCELLED') console.failure(error)
     return LarkError.is(error) ? error.exit : 1
   }
 }

@@ -12,7 +12,7 @@ import type { Console } from './console.ts'
 import { discover } from './discovery.ts'
 import { Interrupt } from './interrupt.ts'
 import { readMetadata } from './metadata.ts'
-import { parseValues, parseWords } from './parse.ts'
+import { answerFor, missingError, parseValues, parseWords, promptFor } from './parse.ts'
 
 /** What a command is called with, in addition to its words. */
 export interface Call extends ConfigOptions {
@@ -96,9 +96,13 @@ async function invoke(
   const command = new Class()
   const metadata = readMetadata(command)
   const parameters = [...metadata.arguments, ...metadata.flags]
-  const values = isWords(given)
+  const { values, missing } = isWords(given)
     ? parseWords(entry.key, parameters, [...given], env)
     : parseValues(entry.key, parameters, given, env)
+  for (const parameter of missing) {
+    if (!console.canAsk) throw missingError(entry.key, parameter)
+    values.set(parameter.field, answerFor(parameter, await console.prompt(promptFor(parameter))))
+  }
   Object.assign(command, Object.fromEntries(values), {
     [CONTEXT]: { console, interrupt, scheduledFor },
     [CATALOG]: catalog,

@@ -9,6 +9,7 @@
 import { Console } from './console.ts'
 import { Interrupt } from './interrupt.ts'
 import { Progress, type ProgressOptions } from './progress.ts'
+import type { Choice, Prompt, Validate } from './prompt.ts'
 
 const BRAND = Symbol.for('s18i.lark.command')
 /** The key under which an instance has its context. */
@@ -122,16 +123,77 @@ export abstract class Command {
   }
 
   /**
-   * Asks a question, and resolves to whether the answer is yes.
+   * Asks for a text, and resolves to it. An answer is needed unless there is a `default`, or `validate` takes ''.
+   *
+   * ```ts
+   * const name = await this.ask('What is it called?', { default: 'app' })
+   * ```
+   *
+   * Where nobody can answer (`this.console.canAsk` is false), every question is answered with its `default`.
+   *
+   * @throws USAGE, exit code 2, if nobody can answer and there is no default; PROMPT_CANCELLED at Ctrl-C, which ends the
+   *   command with exit code 130
+   */
+  async ask(
+    question: string,
+    options: { default?: string; placeholder?: string; validate?: Validate } = {},
+  ): Promise<string> {
+    return (await this.#prompt({ kind: 'ask', question, ...options })) as string
+  }
+
+  /**
+   * Asks for a text that the terminal does not show. @throws what `ask` does
+   *
+   * ```ts
+   * const password = await this.secret('Password', { validate: (it) => (it.length < 8 ? 'Too short' : undefined) })
+   * ```
+   */
+  async secret(question: string, options: { validate?: Validate } = {}): Promise<string> {
+    return (await this.#prompt({ kind: 'secret', question, ...options })) as string
+  }
+
+  /**
+   * Asks whether to go on. Enter alone means no, unless `default` is true. @throws what `ask` does
    *
    * ```ts
    * if (!this.yes && !(await this.confirm('Delete 12 users?'))) return false
    * ```
-   *
-   * @throws USAGE, exit code 2, if nobody can answer (`this.console.canAsk` is false)
    */
-  confirm(question: string): Promise<boolean> {
-    return this.console.confirm(question)
+  async confirm(question: string, options: { default?: boolean } = {}): Promise<boolean> {
+    return (await this.#prompt({ kind: 'confirm', question, ...options })) as boolean
+  }
+
+  /**
+   * Asks for one of several values, or with `many` for any number of them. @throws what `ask` does
+   *
+   * ```ts
+   * const size = await this.choose('How big?', ['small', { value: 'big', hint: 'twice the price' }])
+   * const sizes = await this.choose('Which?', ['small', 'big'], { many: true })
+   * ```
+   */
+  choose<const T extends string>(
+    question: string,
+    choices: readonly (T | Choice<T>)[],
+    options?: { default?: NoInfer<T>; many?: false },
+  ): Promise<T>
+  choose<const T extends string>(
+    question: string,
+    choices: readonly (T | Choice<T>)[],
+    options: { default?: readonly NoInfer<T>[]; many: true },
+  ): Promise<T[]>
+  async choose(
+    question: string,
+    choices: readonly (string | Choice)[],
+    options: { default?: string | readonly string[]; many?: boolean } = {},
+  ): Promise<unknown> {
+    if (choices.length === 0) throw new TypeError(`this.choose(${JSON.stringify(question)}) has no choices`)
+    const all = choices.map((choice) => (typeof choice === 'string' ? { value: choice } : choice))
+    const kind = options.many ? 'choose-many' : 'choose'
+    return this.#prompt({ kind, question, choices: all, default: options.default } as Prompt)
+  }
+
+  #prompt(prompt: Prompt): Promise<unknown> {
+    return this.console.prompt(prompt, this.#context.interrupt.current)
   }
 
   /**

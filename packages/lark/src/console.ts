@@ -14,6 +14,7 @@
  */
 import { inspect, styleText } from 'node:util'
 import { LarkError, reasonOf, usageError } from './errors.ts'
+import { type Answer, ask, type Prompt } from './prompt.ts'
 import { fitRows } from './table.ts'
 import { visible, visibleInColor, visibleJson, visibleLines } from './visible.ts'
 
@@ -21,6 +22,7 @@ export interface Writer {
   write(text: string): unknown
   readonly isTTY?: boolean
   readonly columns?: number
+  readonly rows?: number
 }
 
 /** Where answers come from. */
@@ -42,6 +44,8 @@ export interface ConsoleOptions {
   color?: boolean | undefined
   quiet?: boolean
   json?: boolean
+  /** Whether questions may be asked. Default true. */
+  interactive?: boolean
 }
 
 export type Style = 'bold' | 'dim' | 'red' | 'green' | 'yellow' | 'blue'
@@ -49,12 +53,15 @@ export type Style = 'bold' | 'dim' | 'red' | 'green' | 'yellow' | 'blue'
 export class Console {
   isJson: boolean
   isQuiet: boolean
+  /** Whether questions may be asked: `--no-interaction` says no. */
+  isInteractive: boolean
   /** Whether to print colours; undefined decides for each stream. */
   color: boolean | undefined
   readonly #stdin: Reader | undefined
   readonly #stdout: Writer
   readonly #stderr: Writer
   #status = ''
+  #isAsking = false
 
   constructor(options: ConsoleOptions = {}) {
     this.#stdin = options.stdin
@@ -63,6 +70,7 @@ export class Console {
     this.color = options.color
     this.isQuiet = options.quiet ?? false
     this.isJson = options.json ?? false
+    this.isInteractive = options.interactive ?? true
   }
 
   info(text: string): void {
@@ -126,7 +134,7 @@ export class Console {
 
   /** Whether a status line can be shown. */
   get hasStatus(): boolean {
-    return this.#stderr.isTTY === true && !this.isJson && !this.isQuiet
+    return this.#stderr.isTTY === true && !this.isJson && !this.isQuiet && !this.#isAsking
   }
 
   /** The width of a status line, in terminal columns. (Some terminals report 0 if they do not know their width.) */
@@ -158,35 +166,36 @@ export class Console {
     if (!expected) this.#talk(this.#mark('✗', 'red'), ofError(inspect(error)))
   }
 
-  /** Whether somebody can answer a question: only at a terminal and without `--json`. */
+  /** Whether somebody can answer a question: only at a terminal, without `--json` and without `--no-interaction`. */
   get canAsk(): boolean {
-    return this.#reader.isTTY === true && this.#stderr.isTTY === true && !this.isJson
+    return this.isInteractive && !this.isJson && this.#reader.isTTY === true && this.#stderr.isTTY === true
   }
 
   /**
-   * Asks a question, and resolves to whether the answer is yes. Any other answer, or the end of the input, means no.
+   * Asks a question, and resolves to its answer. Where nobody can answer, the answer is the default of the question.
    *
-   * @throws USAGE, exit code 2, if nobody can answer
+   * @param signal takes the question back
+   * @throws USAGE, exit code 2, if nobody can answer and there is no default; PROMPT_CANCELLED; the reason of the signal
    */
-  async confirm(question: string): Promise<boolean> {
-    if (!this.canAsk) throw usageError(`There is no terminal to ask on: ${question}`)
+  async prompt(prompt: Prompt, signal?: AbortSignal): Promise<Answer> {
+    if (!this.canAsk) {
+      if (prompt.default !== undefined) return prompt.default
+      const why = this.isInteractive ? 'There is no terminal to ask on' : '--no-interaction forbids to ask'
+      throw usageError(`${why}: ${prompt.question}`)
+    }
     this.status('')
-    const answer = await this.ask(`${this.#mark('?', 'yellow')} ${visible(question)} [y/N] `)
-    return /^\s*y(es)?\s*$/i.test(answer ?? '')
+    this.#isAsking = true
+    try {
+      return await this.answer(prompt, signal)
+    } finally {
+      this.#isAsking = false
+    }
   }
 
-  /** Writes a question, and reads a line. @returns undefined at the end of the input */
-  protected async ask(question: string): Promise<string | undefined> {
-    const { createInterface } = await import('node:readline')
-    this.#stderr.write(question)
-    // Read plain lines: the terminal itself lets people correct their input, and Ctrl-C stays a signal.
-    const lines = createInterface({ input: this.#reader, terminal: false })
-    try {
-      const { value } = await lines[Symbol.asyncIterator]().next()
-      return value as string | undefined
-    } finally {
-      lines.close()
-    }
+  /** Gets the answer from somebody who can give one. */
+  protected answer(prompt: Prompt, signal?: AbortSignal): Promise<Answer> {
+    const hasColor = this.color ?? showsColor(this.#stderr)
+    return ask(prompt, { input: this.#reader, output: this.#stderr, hasColor, signal })
   }
 
   /** The source of answers. It is looked up only when needed, because reading `process.stdin` opens it. */

@@ -60,6 +60,8 @@ export const larkErrors = {
   COMMAND_INVALID:
     'A command is declared wrongly: without a key, under a key already taken, or with bad arguments.',
   COMMAND_FAILED_TO_LOAD: "A command's file threw an error while it was imported.",
+  PROMPT_CANCELLED: 'Somebody left a question with Ctrl-C or Escape.',
+  ANSWER_INVALID: 'A test has no answer, or a wrong one, for a question that its command asks.',
   FILE_EXISTS: 'A make: command would have overwritten a file.',
   FILE_NOT_WRITTEN: 'A make: command could not write its file.',
 } as const

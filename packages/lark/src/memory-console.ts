@@ -1,4 +1,7 @@
 import { Console, type ConsoleOptions, type Writer } from './console.ts'
+import { larkError } from './errors.ts'
+import { type Answer, answerOf, type Prompt } from './prompt.ts'
+import { visible } from './visible.ts'
 
 /**
  * A console for tests that keeps its output:
@@ -12,14 +15,14 @@ import { Console, type ConsoleOptions, type Writer } from './console.ts'
  */
 export class MemoryConsole extends Console {
   readonly #written: { stdout: string; stderr: string }
-  readonly #answers: string[] | undefined
+  readonly #answers: Answer[] | undefined
 
   constructor(
     options: Omit<ConsoleOptions, 'stdin' | 'stdout' | 'stderr'> & {
       isTTY?: boolean
       columns?: number
-      /** The answers to questions, in order. Default: nobody can answer. */
-      answers?: string[]
+      /** The answers to questions, in order; '' is Enter. Default: nobody can answer. */
+      answers?: readonly Answer[]
     } = {},
   ) {
     const written = { stdout: '', stderr: '' }
@@ -37,12 +40,20 @@ export class MemoryConsole extends Console {
   }
 
   override get canAsk(): boolean {
-    return this.#answers !== undefined && !this.isJson
+    return this.#answers !== undefined && !this.isJson && this.isInteractive
   }
 
-  protected override async ask(question: string): Promise<string | undefined> {
-    this.#written.stderr += `${question}\n`
-    return this.#answers?.shift()
+  /** @throws ANSWER_INVALID if no answer is left, or if it does not answer this question */
+  protected override async answer(prompt: Prompt): Promise<Answer> {
+    const { kind, question } = prompt
+    this.#written.stderr += `? ${visible(question)} ${kind === 'confirm' ? '[y/N] ' : ''}\n`
+    const given = this.#answers?.shift()
+    if (given === undefined) {
+      throw larkError('ANSWER_INVALID', `No answer is left for the question "${visible(question)}"`, {
+        hint: 'Add it to answers',
+      })
+    }
+    return answerOf(prompt, given)
   }
 
   /** Everything written to stdout so far. */

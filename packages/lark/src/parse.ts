@@ -3,12 +3,13 @@
  * tokens. This file decides what the tokens mean, and which error they cause.
  */
 import { parseArgs } from 'node:util'
-import { usageError } from './errors.ts'
+import { reasonOf, usageError } from './errors.ts'
 import type { Parameter } from './metadata.ts'
 import { nearest } from './nearest.ts'
+import type { Answer, Prompt } from './prompt.ts'
 
 /** The flags of every command, for suggestions. `program.ts` has removed them before. */
-const GLOBAL = ['help', 'json', 'quiet', 'no-color']
+const GLOBAL = ['help', 'json', 'quiet', 'no-color', 'no-interaction']
 
 type Value = string | number | boolean | string[] | undefined
 type Env = Record<string, string | undefined>
@@ -17,20 +18,24 @@ type Env = Record<string, string | undefined>
 interface Given {
   text: string
   as: string
+  /** Whether it is one item of a list, even if it contains commas. */
+  isItem?: boolean
+}
+
+/** What a command was called with. */
+export interface Input {
+  /** The value of each parameter, by field, without those that are missing. */
+  values: Map<string, Value>
+  /** The parameters that are required and have no value. */
+  missing: Parameter[]
 }
 
 /**
- * The value of each parameter, by field. The word from the command line comes first, then the environment, then the
- * default.
+ * The value of each parameter. The word from the command line comes first, then the environment, then the default.
  *
  * @throws USAGE
  */
-export function parseWords(
-  key: string,
-  parameters: Parameter[],
-  words: string[],
-  env: Env,
-): Map<string, Value> {
+export function parseWords(key: string, parameters: Parameter[], words: string[], env: Env): Input {
   const positional = parameters.filter((each) => each.kind === 'argument')
   const flags = parameters.filter((each) => each.kind === 'flag')
   const help = `See lark help ${key}`
@@ -65,11 +70,11 @@ export function parseWords(
     give(parameter, token.value, token.rawName)
   }
 
-  return new Map(parameters.map((each) => [each.field, resolveValue(each, given.get(each), env, help)]))
+  return inputOf(parameters, help, (each) => given.get(each) ?? fromEnvironment(each, env))
 }
 
 /**
- * The value of each parameter, by field, of a command that is called with an object: `{ limit: 100, dryRun: true }`. A
+ * The value of each parameter of a command that is called with an object: `{ limit: 100, dryRun: true }`. A
  * value that is absent comes from the environment, or is the default. Values are converted as words are, so `'100'` is a
  * number too.
  *
@@ -80,7 +85,7 @@ export function parseValues(
   parameters: Parameter[],
   values: Readonly<Record<string, unknown>>,
   env: Env,
-): Map<string, Value> {
+): Input {
   const fields = parameters.map(({ field }) => field)
   const stranger = Object.keys(values).find((name) => !fields.includes(name))
   const help = `See lark help ${key}`
@@ -89,18 +94,60 @@ export function parseValues(
     const hint = near ? `Did you mean ${near}?` : fields.length > 0 ? `It takes ${fields.join(', ')}` : help
     throw usageError(`${key} takes no "${stranger}"`, hint)
   }
-  return new Map(
-    parameters.map((parameter) => {
-      const { field } = parameter
-      const value = values[field]
-      const items = parameter.many && Array.isArray(value) ? value : [value]
-      const given = items
-        .filter((item) => item !== undefined && item !== null)
-        .map((item) => ({ text: textOf(item, parameter, help), as: field }))
-      if (given.length === 0) return [field, resolveValue(parameter, undefined, env, help)]
+  return inputOf(parameters, help, (parameter) => {
+    const { field } = parameter
+    const value = values[field]
+    const items = parameter.many && Array.isArray(value) ? value : [value]
+    const given = items
+      .filter((item) => item !== undefined && item !== null)
       // The items of a list keep their commas.
-      return [field, resolveValue({ ...parameter, splits: false }, given, env, help)]
-    }),
+      .map((item) => ({ text: textOf(item, parameter, help), as: field, isItem: true }))
+    return given.length > 0 ? given : fromEnvironment(parameter, env)
+  })
+}
+
+function inputOf(
+  parameters: Parameter[],
+  help: string,
+  givenFor: (parameter: Parameter) => Given[] | undefined,
+): Input {
+  const input: Input = { values: new Map(), missing: [] }
+  for (const parameter of parameters) {
+    const given = givenFor(parameter)
+    if (given) input.values.set(parameter.field, resolveValue(parameter, given, help))
+    else if (parameter.required) input.missing.push(parameter)
+    else input.values.set(parameter.field, parameter.many ? [] : parameter.default)
+  }
+  return input
+}
+
+/** The question for the value of a parameter that is missing. */
+export function promptFor(parameter: Parameter): Prompt {
+  const { name, description, type, values = [], many } = parameter
+  const question = `${description || name}${description && ` (${name})`}${many ? ', several with spaces' : ''}`
+  if (type === 'enum') return { kind: 'choose', question, choices: values.map((value) => ({ value })) }
+  return {
+    kind: 'ask',
+    question,
+    validate: (answer) => {
+      if (answer.trim() === '') return 'An answer is needed'
+      try {
+        answerFor(parameter, answer)
+        return undefined
+      } catch (error) {
+        return reasonOf(error)
+      }
+    },
+  }
+}
+
+/** The value of a parameter, from the answer to its question. @throws USAGE */
+export function answerFor(parameter: Parameter, answer: Answer): Value {
+  const texts = parameter.many ? String(answer).split(/\s+/).filter(Boolean) : [String(answer)]
+  return resolveValue(
+    parameter,
+    texts.map((text) => ({ text, as: parameter.name })),
+    '',
   )
 }
 
@@ -147,17 +194,12 @@ function namesOf(flags: Parameter[]): string[] {
   )
 }
 
-function resolveValue(parameter: Parameter, given: Given[] | undefined, env: Env, help: string): Value {
-  const words = given ?? fromEnvironment(parameter, env)
-  if (!words) {
-    if (parameter.required) throw missing(parameter, help)
-    return parameter.many ? [] : parameter.default
-  }
+function resolveValue(parameter: Parameter, words: Given[], help: string): Value {
   if (parameter.many) {
     const texts = words.map(({ text }) => text)
     if (parameter.kind === 'argument') return texts
-    const items =
-      parameter.splits === false ? texts : texts.flatMap((text) => text.split(',').filter(Boolean))
+    const isSplit = parameter.splits !== false && !words.some(({ isItem }) => isItem)
+    const items = isSplit ? texts.flatMap((text) => text.split(',').filter(Boolean)) : texts
     // `--queue=$QUEUES` with an empty variable is an error: an empty list is not the same as no flag.
     if (items.every((item) => item === ''))
       throw usageError(`${words[0]!.as} needs a value (${placeholder(parameter)})`, help)
@@ -172,10 +214,11 @@ function fromEnvironment({ env: variable }: Parameter, env: Env): Given[] | unde
   return text === undefined || text === '' ? undefined : [{ text, as: variable! }]
 }
 
-function missing({ kind, name, description, env }: Parameter, help: string) {
+/** The error for a parameter that is missing where nobody can be asked. */
+export function missingError(key: string, { kind, name, description, env }: Parameter) {
   const what = kind === 'flag' ? 'flag' : 'argument'
   const about = description && ` (${description})`
-  return usageError(`Missing ${what} ${name}${about}`, env ? `Or set ${env}` : help)
+  return usageError(`Missing ${what} ${name}${about}`, env ? `Or set ${env}` : `See lark help ${key}`)
 }
 
 function convert({ type, values, wholeFrom }: Parameter, { text, as }: Given, help: string): Value {

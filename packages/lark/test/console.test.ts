@@ -1,4 +1,3 @@
-import { PassThrough } from 'node:stream'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { arg, Command, Console, flag, MemoryConsole, run } from '../src/index.ts'
 import { describeAll, displayWidth, fitRows, wrap } from '../src/table.ts'
@@ -267,37 +266,5 @@ describe('text in a limited width', () => {
         if (words[0] !== '--help') expect(lines.map((line) => line.trim()).join(' ')).toContain(about)
       }
     }
-  })
-})
-
-describe('questions', () => {
-  function asked(input: string | undefined, terminals: { stdin?: boolean; stderr?: boolean } = {}) {
-    const { stdin = true, stderr = true } = terminals
-    const reader = Object.assign(new PassThrough(), { isTTY: stdin })
-    let written = ''
-    const write = (text: string) => {
-      written += text
-    }
-    const console = new Console({ stdin: reader, stderr: { write, isTTY: stderr }, color: false })
-    const answer = console.confirm('Delete\u001b[2J 12?')
-    reader.end(input)
-    return answer.then((yes) => ({ yes, written }))
-  }
-
-  test.each([
-    ['y\n', true],
-    [' YES \r\n', true],
-    ['n\n', false],
-    ['\n', false],
-    ['yellow\n', false],
-    ['', false],
-    [undefined, false],
-  ])('%j is %s', async (input, yes) => {
-    expect(await asked(input)).toEqual({ yes, written: '? Delete\\x1b[2J 12? [y/N] ' })
-  })
-
-  test('there is no question if nobody can see or answer it', async () => {
-    for (const terminals of [{ stdin: false }, { stderr: false }])
-      await expect(asked('y\n', terminals)).rejects.toMatchObject({ code: 'USAGE', exit: 2 })
   })
 })

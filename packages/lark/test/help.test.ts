@@ -48,11 +48,12 @@ const usersOnly = `users
 
 const usage = `Usage  lark KEY [arguments] [flags]
 
-  -h, --help      How a command, or the program, is used
-      --json      Print JSON, and nothing else, to stdout
-  -q, --quiet     Leave out the talk; keep data, warnings and errors
-      --no-color  No colours (also NO_COLOR=1)
-  -V, --version   The versions of Lark and its packages
+  -h, --help            How a command, or the program, is used
+      --json            Print JSON, and nothing else, to stdout
+  -q, --quiet           Leave out the talk; keep data, warnings and errors
+      --no-interaction  Ask nothing: use defaults, and refuse what has none
+      --no-color        No colours (also NO_COLOR=1)
+  -V, --version         The versions of Lark and its packages
 
 lark list shows the commands, lark help KEY shows how one is used.
 `
@@ -75,10 +76,11 @@ Flags
       --force           Skip the question
 
 Flags of every command
-  -h, --help      How a command, or the program, is used
-      --json      Print JSON, and nothing else, to stdout
-  -q, --quiet     Leave out the talk; keep data, warnings and errors
-      --no-color  No colours (also NO_COLOR=1)
+  -h, --help            How a command, or the program, is used
+      --json            Print JSON, and nothing else, to stdout
+  -q, --quiet           Leave out the talk; keep data, warnings and errors
+      --no-interaction  Ask nothing: use defaults, and refuse what has none
+      --no-color        No colours (also NO_COLOR=1)
 `
 
 const purgeHelp = `Usage  lark users:purge USER [flags]
@@ -87,10 +89,11 @@ Arguments
   USER  Whom
 
 Flags of every command
-  -h, --help      How a command, or the program, is used
-      --json      Print JSON, and nothing else, to stdout
-  -q, --quiet     Leave out the talk; keep data, warnings and errors
-      --no-color  No colours (also NO_COLOR=1)
+  -h, --help            How a command, or the program, is used
+      --json            Print JSON, and nothing else, to stdout
+  -q, --quiet           Leave out the talk; keep data, warnings and errors
+      --no-interaction  Ask nothing: use defaults, and refuse what has none
+      --no-color        No colours (also NO_COLOR=1)
 `
 
 test.each<[string[], string]>([

@@ -119,3 +119,21 @@ same<typeof config.testing, { level: number } | undefined>(true)
 defineConfig({ testing: { level: 'high' } })
 // @ts-expect-error an unknown key
 defineConfig({ comands: 'cli' })
+
+/** Questions. */
+export class Questions extends Command {
+  readonly key = 'questions'
+
+  async handle() {
+    const name = await this.ask('', { default: 'x' })
+    same<typeof name, string>(true)
+    const size = await this.choose('', ['big', { value: 'small', label: 'Small' }])
+    same<typeof size, 'big' | 'small'>(true)
+    const sizes = await this.choose('', ['big', 'small'], { many: true, default: ['big'] })
+    same<typeof sizes, ('big' | 'small')[]>(true)
+    // @ts-expect-error: it is not one of the choices
+    await this.choose('', ['big', 'small'], { default: 'huge' })
+    // @ts-expect-error: what nobody sees has no default
+    await this.secret('', { default: 'x' })
+  }
+}

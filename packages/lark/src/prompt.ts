@@ -1,0 +1,173 @@
+/**
+ * A question to the person at the terminal, and how it is asked there, by @clack/prompts. This library is loaded with the
+ * first question, because most commands ask none.
+ *
+ * A person leaves a question with Ctrl-C, Ctrl-D or Escape. Then it throws PROMPT_CANCELLED, for which the program prints
+ * nothing and exits with 130, as after a SIGINT.
+ */
+import { Writable } from 'node:stream'
+import { larkError } from './errors.ts'
+import { visible, withoutColor } from './visible.ts'
+
+/** One of the answers to choose from. */
+export interface Choice<T extends string = string> {
+  value: T
+  /** What the list shows. Default: the value. */
+  label?: string
+  /** More about the choice, shown beside it when the cursor is there. */
+  hint?: string
+}
+
+/** Says what is wrong with an answer, in one line; undefined if it is right. */
+export type Validate = (answer: string) => string | undefined
+
+/** A question. `default` is the answer of someone who only presses Enter, and where nobody can be asked. */
+export type Prompt =
+  | {
+      kind: 'ask'
+      question: string
+      default?: string | undefined
+      placeholder?: string | undefined
+      validate?: Validate | undefined
+    }
+  | { kind: 'secret'; question: string; default?: undefined; validate?: Validate | undefined }
+  | { kind: 'confirm'; question: string; default?: boolean | undefined }
+  | { kind: 'choose'; question: string; choices: readonly Choice[]; default?: string | undefined }
+  | {
+      kind: 'choose-many'
+      question: string
+      choices: readonly Choice[]
+      default?: readonly string[] | undefined
+    }
+
+/** An answer, by the kind of its question: a text, yes or no, or the values that were chosen. */
+export type Answer = string | boolean | readonly string[]
+
+/** Where a question is shown, and where its answer comes from. */
+export interface Terminal {
+  input: NodeJS.ReadableStream
+  output: { write(text: string): unknown; readonly columns?: number; readonly rows?: number }
+  hasColor: boolean
+  /** Takes the question back. */
+  signal?: AbortSignal | undefined
+}
+
+/** Shows a question, and waits for its answer. @throws PROMPT_CANCELLED, the reason of the signal */
+export async function ask(prompt: Prompt, { input, output, hasColor, signal }: Terminal): Promise<Answer> {
+  const clack = await import('@clack/prompts')
+  signal?.throwIfAborted()
+  const screen = Object.assign(
+    new Writable({
+      decodeStrings: false,
+      write(text: string, _, done) {
+        output.write(hasColor ? text : withoutColor(text))
+        done()
+      },
+    }),
+    { columns: output.columns || 80, rows: output.rows || 24, isTTY: true },
+  )
+  // At the end of the input and at Ctrl-D, clack would wait for ever.
+  const ended = new AbortController()
+  const end = () => ended.abort()
+  const press = (_: unknown, key?: { ctrl?: boolean; name?: string }) => {
+    if (key?.ctrl && key.name === 'd') end()
+  }
+  input.on('end', end).on('keypress', press)
+  const common = {
+    ...{ message: visible(prompt.question), input: input as NodeJS.ReadStream, output: screen },
+    signal: signal ? AbortSignal.any([signal, ended.signal]) : ended.signal,
+  }
+  try {
+    const answer = await shown(prompt, common, clack)
+    signal?.throwIfAborted()
+    if (clack.isCancel(answer)) throw cancelled(prompt.question)
+    return answer as Answer
+  } finally {
+    input.off('end', end).off('keypress', press)
+  }
+}
+
+type Clack = typeof import('@clack/prompts')
+type Common = Pick<Parameters<Clack['text']>[0], 'message' | 'input' | 'output' | 'signal'>
+
+function shown(prompt: Prompt, common: Common, clack: Clack): Promise<unknown> {
+  switch (prompt.kind) {
+    case 'ask':
+      return clack.text({
+        ...common,
+        validate: (answer = '') => faultOf(prompt, answer || (prompt.default ?? '')),
+        ...(prompt.default !== undefined && { defaultValue: prompt.default }),
+        placeholder: visible(prompt.placeholder ?? prompt.default ?? ''),
+      })
+    case 'secret':
+      return clack.password({ ...common, validate: (answer = '') => faultOf(prompt, answer) })
+    case 'confirm':
+      return clack.confirm({ ...common, initialValue: prompt.default ?? false })
+    case 'choose':
+      return clack.select({
+        ...common,
+        options: prompt.choices.map(option),
+        ...(prompt.default !== undefined && { initialValue: prompt.default }),
+      })
+    case 'choose-many':
+      return clack.multiselect({
+        ...common,
+        options: prompt.choices.map(option),
+        initialValues: [...(prompt.default ?? [])],
+        required: false,
+      })
+  }
+}
+
+function option({ value, label = value, hint }: Choice) {
+  return { value, label: visible(label), ...(hint !== undefined && { hint: visible(hint) }) }
+}
+
+/** What is wrong with an answer. An empty one is right only if the question has a default or a `validate` that takes it. */
+function faultOf(prompt: Extract<Prompt, { validate?: unknown }>, answer: string): string | undefined {
+  const fault = prompt.validate ? prompt.validate(answer) : answer === '' ? 'An answer is needed' : undefined
+  return fault === undefined ? undefined : visible(fault)
+}
+
+function cancelled(question: string) {
+  return larkError('PROMPT_CANCELLED', `The question "${visible(question)}" was left`, { exit: 130 })
+}
+
+/**
+ * Reads a text as the answer to a question, for tests. '' is Enter: the default. For a question with choices it is a
+ * value or a label, for one with several answers also a list with commas.
+ *
+ * @throws ANSWER_INVALID
+ */
+export function answerOf(prompt: Prompt, given: Answer): Answer {
+  const refused = (right: string) =>
+    larkError('ANSWER_INVALID', `${JSON.stringify(given)} does not answer "${prompt.question}": ${right}`)
+  switch (prompt.kind) {
+    case 'confirm': {
+      if (given === '') return prompt.default ?? false
+      if (/^(y|yes|true)$/i.test(String(given))) return true
+      if (/^(n|no|false)$/i.test(String(given))) return false
+      throw refused("the answer is 'yes' or 'no'")
+    }
+    case 'choose':
+    case 'choose-many': {
+      if (given === '' && prompt.default !== undefined) return prompt.default
+      const isMany = prompt.kind === 'choose-many'
+      const words = typeof given === 'object' ? given : isMany ? String(given).split(',') : [String(given)]
+      const values = words.map((word) => word.trim()).filter((word) => word !== '' || !isMany)
+      const chosen = values.map((word) => {
+        const found = prompt.choices.find(({ value, label }) => value === word || label === word)
+        if (!found) throw refused(`the choices are ${prompt.choices.map(({ value }) => value).join(', ')}`)
+        return found.value
+      })
+      return isMany ? chosen : chosen[0]!
+    }
+    case 'ask':
+    case 'secret': {
+      const text = given === '' ? (prompt.default ?? '') : String(given)
+      const fault = faultOf(prompt, text)
+      if (fault !== undefined) throw refused(fault)
+      return text
+    }
+  }
+}
