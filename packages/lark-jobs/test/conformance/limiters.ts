@@ -315,4 +315,26 @@ export function limiters(make: Make): void {
     clock.advance(LEASE)
     expect(await store.limiters.look('stripe')).toEqual({ holders: [], waits: [] })
   })
+
+  test('a look says how many permits are free for a lot, and when a rate has enough of them', async () => {
+    await using harness = await make()
+    const { clock, store } = harness
+    const rate: Rate = { limit: 4, per: 1_000, kind: 'sliding', burst: 4 }
+    const limits = { concurrency: 3, rate }
+    const free = async (each: number, limits: Limits) => {
+      const { free, nextAt } = await store.limiters.look('stripe', { limits, each })
+      return nextAt === undefined ? free : [free, nextAt]
+    }
+    expect(await free(1, limits)).toBe(3)
+    const ada = new Holder(store, 'ada', limits)
+    expect(await ada.take(2)).toBe(2)
+    expect(await free(1, limits)).toBe(1)
+    // The other permits are in use: they come back when a job ends.
+    expect(await free(2, limits)).toBe(1)
+    expect(await free(1, { rate })).toBe(2)
+    const nextAt = clock.now + 1_000
+    for (let times = 0; times < 2; times++) expect(await free(3, { rate })).toEqual([2, nextAt])
+    clock.advance(1_000)
+    expect(await free(3, { rate })).toBe(4)
+  })
 }

@@ -60,6 +60,7 @@ import { retention } from './retention.ts'
 import { rollbacks } from './rollbacks.ts'
 import { scheduledByTwo, schedules } from './schedules.ts'
 import { sequences } from './sequences.ts'
+import { stands } from './stand.ts'
 import { survey } from './survey.ts'
 import { suspectJobs } from './suspects.ts'
 import { ticking } from './ticking.ts'
@@ -126,6 +127,7 @@ export function describeStore(name: string, makePlace: MakePlace, traits: Traits
     describe('groups', () => groups(make))
     describe('limits of groups', () => groupLimits(make))
     describe('lanes', () => lanes(make))
+    describe('stand', () => stands(make))
     describe('partitions', () => partitions(make))
     describe('ticking', () => ticking(make))
     describe('schedules', () => schedules(make))

@@ -219,6 +219,7 @@ test('every script is called with what its header documents', async () => {
     await store.list('emails', { state })
   await store.counts('emails')
   await store.lanes('emails', { state: 'turn' })
+  await store.stand('emails', first!.id)
   await store.standings(['emails', 'other'], 1)
   await store.alter('emails', [first!.id, second!.id], { kind: 'retry' })
   await store.pause('emails', 'ada', 1_000)

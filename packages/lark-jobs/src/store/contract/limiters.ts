@@ -53,12 +53,21 @@ export interface Permitted {
   wait?: number
 }
 
+/** A lot that a job would need, and the limits of its limiter. */
+export interface Lot {
+  limits: Limits
+  each: number
+}
+
 /** What a limiter has granted, and the circuit with its name. At most `MAX_ITEMS` holders and sizes of lots. */
 export interface LimiterRecord {
   /** Who holds permits, and until when unless the holder renews its lease: milliseconds since 1970. In no order. */
   holders: { holder: string; permits: number; until: number }[]
   /** For lots of which sizes holders wait, since when, and until when this counts. In no order. */
   waits: { permits: number; since: number; until: number }[]
+  /** For a lot that was asked about: how many permits are free, and if a rate has none, when it has enough for the lot. */
+  free?: number
+  nextAt?: number
   /** Only while it is open. */
   circuit?: { openedAt: number; trialAt: number }
 }
@@ -83,6 +92,10 @@ export interface Limiters {
    */
   circuit(name: string, rule: CircuitRule, event: CircuitEvent): Promise<Circuit>
 
-  /** For people: what the limiter with this name has granted, and its circuit. Changes nothing. */
-  look(name: string): Promise<LimiterRecord>
+  /**
+   * For people: what the limiter with this name has granted, and its circuit. Changes nothing.
+   *
+   * @param lot asks what is free for a lot
+   */
+  look(name: string, lot?: Lot): Promise<LimiterRecord>
 }

@@ -69,7 +69,6 @@ import type { Effect } from '../../model/effect.ts'
 import type { Limits } from '../../model/limits.ts'
 import type {
   CancelReason,
-  JobRecord,
   LeasedJob,
   LogLine,
   NewJob,
@@ -84,7 +83,7 @@ import type { Bound, Enqueued } from './enqueued.ts'
 import type { Heard } from './events.ts'
 import type { Flows } from './flows.ts'
 import type { Limiters } from './limiters.ts'
-import type { Counts, Filter, JobHead, LaneFilter, LanePage, Minute, Page, Standing } from './page.ts'
+import type { Reading } from './reading.ts'
 import type { Retentions } from './retention.ts'
 import type { Schedules } from './schedules.ts'
 import type { Fate } from './watch.ts'
@@ -98,9 +97,11 @@ export * from './events.ts'
 export * from './flows.ts'
 export * from './limiters.ts'
 export * from './page.ts'
+export * from './reading.ts'
 export * from './resend.ts'
 export * from './retention.ts'
 export * from './schedules.ts'
+export * from './stand.ts'
 export * from './watch.ts'
 
 /**
@@ -321,7 +322,7 @@ export interface Survey {
   unannounced?: unknown
 }
 
-export interface Store extends AsyncDisposable {
+export interface Store extends Reading, AsyncDisposable {
   /** For people: `redis://host:6379/0` or `sqlite:/path/jobs.db`, without a password. */
   readonly name: string
   /** Whether another process does the work of a call, while this process goes on. */
@@ -435,36 +436,6 @@ export interface Store extends AsyncDisposable {
   workers(): Promise<WorkerRecord[]>
   /** Every key that any worker ever announced. */
   keys(): Promise<string[]>
-
-  // reading, by page
-
-  /**
-   * Milliseconds since 1970, by the store's clock: the clock of the partition, or without one, any clock that answers.
-   */
-  now(partition?: string): Promise<number>
-
-  /** Every partition that ever held a job or a schedule. */
-  partitions(): Promise<string[]>
-  /** @param isLean leaves the payload empty, which may be large */
-  get(partition: string, id: string, isLean?: boolean): Promise<JobRecord | undefined>
-  list(partition: string, filter: Filter): Promise<Page>
-  /** Like `list`, but only ids and keys. It reads no payloads, so only `limit` bounds the page. */
-  heads(partition: string, filter: Filter): Promise<Page<JobHead>>
-  /** The lanes in one state, by page: of jobs with a group, or that need permits. */
-  lanes(partition: string, filter: LaneFilter): Promise<LanePage>
-  counts(partition: string): Promise<Counts>
-  /**
-   * The counts of those of the last `MINUTES` minutes (the current one included) in which a job ended; the oldest
-   * first.
-   */
-  minutes(partition: string): Promise<Minute[]>
-  /**
-   * Counts and pauses of at most `MAX_STANDINGS` partitions, in their order.
-   *
-   * @param next returns also the minutes, and the keys of so many waiting jobs and so many delayed ones, at most 100
-   */
-  standings(partitions: readonly string[], next?: number): Promise<Standing[]>
-  log(partition: string, id: string): Promise<LogLine[]>
 
   // operating
 

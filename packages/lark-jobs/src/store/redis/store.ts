@@ -62,6 +62,7 @@ import {
   type ShownLanes,
 } from './verbs/reading.ts'
 import { RedisSchedules } from './verbs/schedules.ts'
+import { packStand, readStand, type ShownStand } from './verbs/stand.ts'
 import { Standings } from './verbs/standings.ts'
 import { Surveys } from './verbs/survey.ts'
 
@@ -310,6 +311,15 @@ export class RedisStore implements contract.Store {
     return unpackLog(
       (await this.#scripts.send(['HGET', this.#keys.of(partition, 'logs'), id])) as string | null,
     )
+  }
+
+  async stand(
+    partition: string,
+    id: string,
+    options: contract.StandOptions = {},
+  ): Promise<contract.Stand | undefined> {
+    const found = await this.#scripts.run('stand', partition, packStand(id, options))
+    return found ? readStand(partition, found as ShownStand) : undefined
   }
 
   async alter(

@@ -13,6 +13,7 @@
 import type { Group } from '../../model/record.ts'
 import { MAX_PAUSED, type MetGroup, type PausedGroup } from '../contract/change.ts'
 import { laneName, pausedGroup, readLane } from '../contract/lane.ts'
+import type { LaneStand } from '../contract/stand.ts'
 import { parsed } from '../contract/unreadable.ts'
 import type { Partition } from './partition.ts'
 import { allowedStarts } from './rate.ts'
@@ -29,10 +30,13 @@ export interface LaneRow {
   first: string | null
 }
 
+type First = NonNullable<LaneStand['first']>
+
 /** The settings of a group. */
 export type Rules = Pick<Group, 'limits' | 'strict'>
 
-const NEVER = Number.MAX_SAFE_INTEGER
+/** Stands for no end. */
+export const NEVER = Number.MAX_SAFE_INTEGER
 
 const columns = 'name, limits, busy, turn, wakeAt, first'
 const find = `SELECT ${columns} FROM lanes WHERE partition = ? AND name = ?`
@@ -157,7 +161,9 @@ export function repositionLane(partition: Partition, lane: LaneRow): void {
   const { database, id } = partition
   const { name, busy } = lane
   const earliest = partition.earliest(name)
-  const at = opensAt(partition, lane, earliest)
+  const first = firstOf(partition, lane)
+  if (lane.first !== null && first === undefined) database.run(setFirst, null, id, name)
+  const { at } = openingOf(partition, lane, earliest, first)
   if (earliest === undefined && busy === 0) {
     partition.lanes -= database.run(remove, id, name)
     return
@@ -168,22 +174,40 @@ export function repositionLane(partition: Partition, lane: LaneRow): void {
   database.run(place, turn, at > 0 && at < NEVER ? at : null, id, name)
 }
 
-/** When a job of a lane may begin: 0 for now, a time, or NEVER if that depends on another call. */
-function opensAt(partition: Partition, lane: LaneRow, earliest: number | undefined): number {
-  const { database, id, now } = partition
-  const { name, busy, first } = lane
-  let at = earliest === undefined ? NEVER : earliest > now ? earliest : 0
-  if (first !== null) {
-    const job = database.get<Pick<JobRow, 'state' | 'dueAt'>>(findJob, id, first)
-    if (job?.state !== PENDING) database.run(setFirst, null, id, name)
-    else if (job.dueAt > now) at = job.dueAt
-  }
-  const group = name.split('^', 1)[0]!
-  const until = pausedUntil(partition, group)
-  if (until > now) at = Math.max(at, until)
-  const { limits } = rulesOf(lane.limits)
-  if (at > 0 || limits === undefined) return at
-  const { free, wait } = allowedStarts(partition, limits, name, busy)
-  if (free > 0) return 0
-  return wait === undefined ? NEVER : now + wait
+/** The job that goes before all others of a lane, if it still waits. */
+export function firstOf({ database, id }: Partition, { first }: LaneRow): First | undefined {
+  const job = first === null ? undefined : database.get<Pick<JobRow, 'state' | 'dueAt'>>(findJob, id, first)
+  return job?.state === PENDING ? { id: first!, dueAt: job.dueAt } : undefined
+}
+
+interface Opening {
+  /** When a job of the lane may begin: 0 for now, a time, or `NEVER` if that depends on another call. */
+  at: number
+  waitsFor?: LaneStand['waitsFor']
+}
+
+/** @param earliest when the first of its jobs is due; undefined if it has no pending job */
+export function openingOf(
+  partition: Partition,
+  { name, busy, limits }: LaneRow,
+  earliest: number | undefined,
+  first: First | undefined,
+): Opening {
+  const { now } = partition
+  let opening: Opening = { at: 0 }
+  if (earliest === undefined) opening = { at: NEVER, waitsFor: 'end' }
+  else if (earliest > now) opening = { at: earliest, waitsFor: 'due' }
+  if (first !== undefined && first.dueAt > now) opening = { at: first.dueAt, waitsFor: 'retry' }
+  const until = groupPausedUntil(partition, name)
+  if (until > now && until >= opening.at) return { at: until, waitsFor: 'pause' }
+  const rules = rulesOf(limits)
+  if (opening.at > 0 || rules.limits === undefined) return opening
+  const { free, wait } = allowedStarts(partition, rules.limits, name, busy)
+  if (free > 0) return opening
+  return wait === undefined ? { at: NEVER, waitsFor: 'end' } : { at: now + wait, waitsFor: 'rate' }
+}
+
+/** Until when the group of a lane is paused. */
+export function groupPausedUntil(partition: Partition, lane: string): number {
+  return pausedUntil(partition, lane.split('^', 1)[0]!)
 }

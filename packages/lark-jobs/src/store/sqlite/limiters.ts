@@ -11,6 +11,7 @@ import { mostOf } from '../../options/limiter.ts'
 import {
   type LimiterRecord,
   type Limiters,
+  type Lot,
   MAX_ITEMS,
   type PermitCall,
   type Permitted,
@@ -85,7 +86,7 @@ export class SqliteLimiters implements Limiters {
     return database.write(() => circuit(database, name, rule, event))
   }
 
-  async look(name: string): Promise<LimiterRecord> {
+  async look(name: string, lot?: Lot): Promise<LimiterRecord> {
     const database = this.#database()
     return database.read(() => {
       const now = database.now()
@@ -93,10 +94,22 @@ export class SqliteLimiters implements Limiters {
       return {
         holders: database.all<LimiterRecord['holders'][number]>(holdersOf, name, now),
         waits: database.all<LimiterRecord['waits'][number]>(waitsFor, name, now),
+        ...(lot !== undefined && freeFor(database, name, lot, now)),
         ...(open !== undefined && { circuit: { openedAt: open.opening, trialAt: open.trial } }),
       }
     })
   }
+}
+
+function freeFor(
+  database: Database,
+  limiter: string,
+  { limits, each }: Lot,
+  now: number,
+): Pick<LimiterRecord, 'free' | 'nextAt'> {
+  const { held } = database.get<{ held: number }>(others, limiter, '', now)!
+  const { free, wait } = allowedStarts({ database, id: 0, now, active: held }, limits, limiter, held, each)
+  return { free: Math.min(free, MAX_ITEMS), ...(free < each && wait !== undefined && { nextAt: now + wait }) }
 }
 
 function permit(database: Database, limiter: string, call: PermitCall): Permitted {

@@ -53,6 +53,12 @@ export function lockValues(lock: Lock | undefined): Value[] {
   return lock === undefined ? [null, null, null] : [lock.name, Number(lock.until === 'start'), 0]
 }
 
+/** The job that holds a lock. */
+export function holderOfLock({ database, id }: Partition, name: string): JobRow | undefined {
+  const row = database.get<JobRow>(find, id, name)
+  return row !== undefined && isHeld(row) ? row : undefined
+}
+
 /** Frees a lock whose job no longer holds it. @returns the job, if it still holds the lock */
 function takeOver({ database, id }: Partition, name: string): JobRow | undefined {
   const row = database.get<JobRow>(find, id, name)

@@ -30,8 +30,8 @@ const keep = `
   INSERT INTO rates (partition, key, at, count, over) VALUES (?, ?, ?, ?, ?)
   ON CONFLICT DO UPDATE SET at = excluded.at, count = excluded.count, over = excluded.over`
 const forget = 'DELETE FROM starts WHERE partition = ? AND key = ? AND at <= ?'
-const begun = 'SELECT count(*) AS count FROM starts WHERE partition = ? AND key = ?'
-const nth = 'SELECT at FROM starts WHERE partition = ? AND key = ? ORDER BY at LIMIT 1 OFFSET ?'
+const begun = 'SELECT count(*) AS count FROM starts WHERE partition = ? AND key = ? AND at > ?'
+const nth = 'SELECT at FROM starts WHERE partition = ? AND key = ? AND at > ? ORDER BY at LIMIT 1 OFFSET ?'
 const begin = `
   WITH RECURSIVE times (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM times WHERE n < ?5)
   INSERT INTO starts (partition, key, at, over) SELECT ?1, ?2, ?3, ?4 FROM times`
@@ -46,6 +46,8 @@ export const overRates = (now: string) => `
   EXISTS (SELECT 1 FROM rates WHERE over <= ${now}) OR EXISTS (SELECT 1 FROM starts WHERE over <= ${now})`
 
 /**
+ * Changes nothing before `note` is called.
+ *
  * @param key the lane or limiter, if only that is limited and not the whole partition
  * @param active the number that counts against the concurrency
  * @param each the size of a lot
@@ -95,15 +97,18 @@ const kinds: Record<Rate['kind'], (place: RateKey, rate: Rate, each: number) => 
     }
   },
   sliding({ database, id, key, now }, { limit, per }, each) {
-    database.run(forget, id, key, now - per)
-    const free = limit - database.get<{ count: number }>(begun, id, key)!.count
+    const over = now - per
+    const free = limit - database.get<{ count: number }>(begun, id, key, over)!.count
     // How many starts must expire before one more lot of `each` fits.
-    const over = each - (((free % each) + each) % each)
-    const first = database.get<{ at: number }>(nth, id, key, over - 1)
+    const fewer = each - (((free % each) + each) % each)
+    const first = database.get<{ at: number }>(nth, id, key, over, fewer - 1)
     return {
       free,
       wait: first === undefined ? per : first.at + per - now,
-      note: (more) => database.run(begin, id, key, now, now + per, more),
+      note: (more) => {
+        database.run(forget, id, key, over)
+        database.run(begin, id, key, now, now + per, more)
+      },
     }
   },
 }

@@ -37,6 +37,7 @@ import { recover } from './recover.ts'
 import { clear, forgetCompleted, prune, type Removal, trim } from './retain.ts'
 import { SqliteSchedules } from './schedules.ts'
 import { prepare } from './schema.ts'
+import { stand } from './stand.ts'
 import { findings } from './survey.ts'
 import { countEndsAtHome } from './tally.ts'
 import {
@@ -291,6 +292,10 @@ export class SqliteStore implements contract.Store {
 
   log(name: string, id: string): Promise<LogLine[]> {
     return this.#look(name, [], (partition) => log(partition, id))
+  }
+
+  stand(name: string, id: string, options: contract.StandOptions = {}): Promise<contract.Stand | undefined> {
+    return this.#look(name, undefined, (partition) => stand(partition, id, options))
   }
 
   alter(name: string, ids: readonly string[], change: contract.Change): Promise<contract.AlterVerdict[]> {

@@ -3,10 +3,13 @@
 -- KEYS[1]  holders     HASH holder -> number of its last call|held|granted|wait
 -- ARGV[1]  clock, or '' for the server's
 -- ARGV[2]  how many holders, and how many sizes of lots, at most
+-- ARGV[3]  to ask what is free for a lot: the limits (shared/rate.lua); or ''
+-- ARGV[4]  the size of the lot
 -- Returns  { holder, permits, until when, …; size of a lot, since when, until when, …; when the circuit opened and when
---            its next trial is due, or nothing }
+--            its next trial is due, or nothing; how many permits are free, and if a rate has
+--            too few, when it has enough, or nothing }
 -- Cost     O(h + s) for h holders and s sizes
--- needs: start
+-- needs: start, starts
 
 local after = string.format('(%.0f', now)
 
@@ -14,13 +17,14 @@ local function live(name)
   return redis.call('ZRANGEBYSCORE', key(name), after, '+inf', 'WITHSCORES', 'LIMIT', 0, ARGV[2])
 end
 
-local holders, waits = {}, {}
+local holders, waits, all = {}, {}, 0
 local found = live('ends')
 for i = 1, #found, 2 do
   local held = string.match(redis.call('HGET', key('holders'), found[i]) or '', '^%d+|(%d+)|')
   if held and held ~= '0' then
     holders[#holders + 1] = found[i]
     holders[#holders + 1], holders[#holders + 2] = held, found[i + 1]
+    all = all + held
   end
 end
 found = live('waits')
@@ -32,4 +36,10 @@ for i = 1, #found, 2 do
   end
 end
 local opening, trial = unpack(redis.call('HMGET', key('circuit'), 'opening', 'trial'))
-return { holders, waits, opening and trial and { opening, trial } or {} }
+local free = {}
+if ARGV[3] ~= '' then
+  local each = tonumber(ARGV[4])
+  local count, wait = starts().allowed_starts(ARGV[3], MAX_ITEMS, '', all, each)
+  free = { tostring(count), count < each and wait >= 0 and string.format('%.0f', now + wait) or nil }
+end
+return { holders, waits, opening and trial and { opening, trial } or {}, free }

@@ -4,7 +4,7 @@
 import type { Circuit, CircuitEvent, CircuitRule } from '../../../options/circuit.ts'
 import { mostOf } from '../../../options/limiter.ts'
 import { MAX_ITEMS } from '../../contract/capacity.ts'
-import type { LimiterRecord, Limiters, PermitCall, Permitted } from '../../contract/limiters.ts'
+import type { LimiterRecord, Limiters, Lot, PermitCall, Permitted } from '../../contract/limiters.ts'
 import type { Scripts } from '../client/script.ts'
 import { packDuration, packLimits } from './pack-limits.ts'
 import { readLimiter, type ShownLimiter } from './reading.ts'
@@ -53,8 +53,9 @@ export class RedisLimiters implements Limiters {
     return kind === 'open' ? { kind, wait: value } : { kind }
   }
 
-  async look(name: string): Promise<LimiterRecord> {
+  async look(name: string, lot?: Lot): Promise<LimiterRecord> {
     const key = this.#scripts.keys.limiter(name, 'holders')
-    return readLimiter((await this.#scripts.on(key, 'look', [String(MAX_ITEMS)])) as ShownLimiter)
+    const args = [String(MAX_ITEMS), lot === undefined ? '' : packLimits(lot.limits), String(lot?.each ?? 1)]
+    return readLimiter((await this.#scripts.on(key, 'look', args)) as ShownLimiter)
   }
 }

@@ -37,8 +37,8 @@ export type ShownLanes = [
   lanes: [name: string, until: string, pending: number, active: number][],
   mark: string[],
 ]
-/** The answer of `look.lua`: flat lists of three. */
-export type ShownLimiter = [holders: string[], waits: string[], circuit: string[]]
+/** The answer of `look.lua`: flat lists of three; when the circuit opened; what is free. */
+export type ShownLimiter = [holders: string[], waits: string[], circuit: string[], free: string[]]
 
 /** Members that completed in the call, whose answer this is. */
 type FreshMembers = [at: string, ids: string[], results: Texts]
@@ -169,8 +169,9 @@ export function readLanes(filter: contract.LaneFilter, [lanes, mark]: ShownLanes
   }
 }
 
-export function readLimiter([holders, waits, circuit]: ShownLimiter): contract.LimiterRecord {
+export function readLimiter([holders, waits, circuit, lot]: ShownLimiter): contract.LimiterRecord {
   const [openedAt, trialAt] = circuit.map(Number)
+  const [free, nextAt] = lot.map(Number)
   return {
     holders: threes(holders).map(([holder, permits, until]) => ({
       holder,
@@ -182,6 +183,8 @@ export function readLimiter([holders, waits, circuit]: ShownLimiter): contract.L
       since: Number(since),
       until: Number(until),
     })),
+    ...(free !== undefined && { free }),
+    ...(nextAt !== undefined && { nextAt }),
     ...(openedAt !== undefined && trialAt !== undefined && { circuit: { openedAt, trialAt } }),
   }
 }

@@ -9,7 +9,7 @@
 local kinds = {}
 
 -- Each of these returns how many starts are allowed now, the milliseconds until `each` more are, and a function that
--- records starts.
+-- records starts. Before it is called, nothing changes.
 function kinds.window(most, per, _, _, suffix)
   local at = now - now % per
   local known = redis.call('HMGET', key('rate' .. suffix), 'at', 'count')
@@ -37,15 +37,15 @@ function kinds.sliding(most, per, _, wanted, suffix, each)
   while #oldest > 0 and tonumber(oldest[#oldest]) <= now - per do
     oldest[#oldest], over = nil, over + 1
   end
-  if over > 0 then
-    redis.call('RPOP', starts, over)
-  end
-  local free = most - redis.call('LLEN', starts)
+  local free = most - redis.call('LLEN', starts) + over
   -- How many starts must expire before one more lot of `each` fits.
   local first = oldest[#oldest + 1 - each + free % each]
   return free, first and tonumber(first) + per - now or per, function(begun)
     if begun > 0 then
       local times = {}
+      if over > 0 then
+        redis.call('RPOP', starts, over)
+      end
       for i = 1, begun do
         times[i] = now
       end

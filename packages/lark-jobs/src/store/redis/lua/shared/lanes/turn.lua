@@ -6,7 +6,7 @@
 -- In `settings`: turn, the last turn that was given; own, the turn of the jobs without a group.
 -- module: lanes
 -- needs: start, line, starts, lane, aged
--- gives: fall_due, reposition, reposition_all, next_turn, take_turn
+-- gives: fall_due, opens_at, reposition, reposition_all, next_turn, take_turn
 
 -- Stands for no end. Redis accepts this number as a score.
 local NEVER = 2 ^ 53
@@ -26,31 +26,32 @@ local function fall_due(lane)
   end
 end
 
--- When a job of a lane may begin: 0 for now, a time, or NEVER if that depends on another call. And whether the lane is
--- empty.
+-- When a job of a lane may begin: 0 for now, a time, or NEVER if that depends on another call. Whether the lane is empty.
+-- What it waits for (`contract/stand.ts`), or nothing. And whether its first job is no longer there.
 local function opens_at(lane)
   local limits, busy, first = unpack(redis.call('HMGET', key('group:' .. lane), 'limits', 'busy', 'first'))
   busy = tonumber(busy or 0)
   local due, late = redis.call('ZCARD', key('lane:' .. lane)), key('late:' .. lane)
-  local at, next_late = 0, due == 0 and redis.call('ZRANGE', late, 0, 0, 'WITHSCORES')[2]
+  local at, cause, next_late = 0, nil, due == 0 and redis.call('ZRANGE', late, 0, 0, 'WITHSCORES')[2]
   if due == 0 then
-    at = next_late and tonumber(next_late) or NEVER
+    at, cause = next_late and tonumber(next_late) or NEVER, next_late and 'due' or 'end'
   end
   local place = first and redis.call('ZSCORE', late, first)
+  local is_gone = first and not place and not redis.call('ZSCORE', key('lane:' .. lane), first)
   if place then
-    at = tonumber(place)
-  elseif first and not redis.call('ZSCORE', key('lane:' .. lane), first) then
-    redis.call('HDEL', key('group:' .. lane), 'first')
+    at, cause = tonumber(place), 'retry'
   end
-  local group = string.match(lane, '^[^^]*')
-  local till = paused_until(group)
-  at = till > now and math.max(at, till) or at
+  local till = paused_until(string.match(lane, '^[^^]*'))
+  if till > now and till >= at then
+    at, cause = till, 'pause'
+  end
   local _, limited = read_limits(limits)
   if at == 0 and limited ~= '' then
     local free, wait = starts().allowed_starts(limited, 1, '@' .. lane, busy)
     at = free > 0 and 0 or wait >= 0 and now + wait or NEVER
+    cause = at == NEVER and 'end' or at > 0 and 'rate' or nil
   end
-  return at, due == 0 and not next_late and busy == 0
+  return at, due == 0 and not next_late and busy == 0, cause, is_gone
 end
 
 local function turns_of(lane)
@@ -61,7 +62,10 @@ end
 local function reposition(lane)
   local turns = key(turns_of(lane))
   fall_due(lane)
-  local at, is_over = opens_at(lane)
+  local at, is_over, _, is_gone = opens_at(lane)
+  if is_gone then
+    redis.call('HDEL', key('group:' .. lane), 'first')
+  end
   if is_over and redis.call('DEL', key('group:' .. lane)) == 1 then
     redis.call('HINCRBY', key('settings'), 'lanes', -1)
     local limiter = string.match(lane, '%^(.*)$')

@@ -1,0 +1,41 @@
+/**
+ * The verbs that only look: for people, and for processes that need to know what is there.
+ */
+import type { JobRecord, LogLine } from '../../model/record.ts'
+import type { Counts, Filter, JobHead, LaneFilter, LanePage, Minute, Page, Standing } from './page.ts'
+import type { Stand, StandOptions } from './stand.ts'
+
+export interface Reading {
+  /**
+   * Milliseconds since 1970, by the store's clock: the clock of the partition, or without one, any clock that answers.
+   */
+  now(partition?: string): Promise<number>
+
+  /** Every partition that ever held a job or a schedule. */
+  partitions(): Promise<string[]>
+  /** @param isLean leaves the payload empty, which may be large */
+  get(partition: string, id: string, isLean?: boolean): Promise<JobRecord | undefined>
+  list(partition: string, filter: Filter): Promise<Page>
+  /** Like `list`, but only ids and keys. It reads no payloads, so only `limit` bounds the page. */
+  heads(partition: string, filter: Filter): Promise<Page<JobHead>>
+  /** The lanes in one state, by page: of jobs with a group, or that need permits. */
+  lanes(partition: string, filter: LaneFilter): Promise<LanePage>
+  counts(partition: string): Promise<Counts>
+  /**
+   * The counts of those of the last `MINUTES` minutes (the current one included) in which a job ended; the oldest
+   * first.
+   */
+  minutes(partition: string): Promise<Minute[]>
+  /**
+   * Counts and pauses of at most `MAX_STANDINGS` partitions, in their order.
+   *
+   * @param next returns also the minutes, and the keys of so many waiting jobs and so many delayed ones, at most 100
+   */
+  standings(partitions: readonly string[], next?: number): Promise<Standing[]>
+  log(partition: string, id: string): Promise<LogLine[]>
+  /**
+   * Where a job stands: what a claim would find that looked for it now (`stand.ts`). Undefined if there is no such job.
+   * The cost is bounded, whatever is stored; it also grows with the number of active jobs.
+   */
+  stand(partition: string, id: string, options?: StandOptions): Promise<Stand | undefined>
+}

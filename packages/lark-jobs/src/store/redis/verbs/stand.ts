@@ -1,0 +1,98 @@
+/**
+ * Where a job stands: the arguments of `stand.lua`, and its answer.
+ */
+import { readPause } from '../../contract/pause.ts'
+import {
+  type LaneStand,
+  type LineStand,
+  MAX_RUNNING,
+  type Stand,
+  type StandOptions,
+} from '../../contract/store.ts'
+import { packDuration, packLimits, unpackLimits } from './pack-limits.ts'
+import { readJobs, type ShownJobs } from './reading.ts'
+
+export type ShownStand = [
+  job: ShownJobs,
+  at: string,
+  pause: string,
+  line: null | [ahead: number, higher: number, turns: number],
+  lane: null | ShownLane,
+  limits: null | [active: number, free: number, wait: number],
+  lease: null | [until: string, isBegun: number],
+  lockedBy: string | null,
+]
+type ShownLane = [
+  waitsFor: LaneStand['waitsFor'] | '',
+  until: string,
+  pausedUntil: string,
+  limits: string,
+  first: string,
+  firstDue: string,
+  active: number,
+  running: string[],
+]
+
+export function packStand(id: string, { limits, aging }: StandOptions): string[] {
+  return [
+    id,
+    limits === undefined ? '' : packLimits(limits),
+    aging === undefined ? '' : packDuration(aging),
+    String(MAX_RUNNING),
+  ]
+}
+
+export function readStand(
+  partition: string,
+  [shown, time, paused, line, lane, limits, lease, lockedBy]: ShownStand,
+): Stand | undefined {
+  const [job] = readJobs(partition, shown)
+  // A server with an eviction policy may have removed the record.
+  if (job === undefined) return undefined
+  const at = Number(time)
+  const { until: pausedUntil, because } = readPause(paused, at)
+  return {
+    job: { ...job, payload: '' },
+    at,
+    ...(pausedUntil > 0 && {
+      pause: { ...untilOf(pausedUntil), ...(because !== undefined && { because }) },
+    }),
+    ...(line && { line: readLine(line) }),
+    ...(lane && { lane: readLane(lane, at) }),
+    ...(limits && { limits: readLimits(limits, at) }),
+    ...(lease && { lease: { until: Number(lease[0]), isBegun: lease[1] === 1 } }),
+    ...(lockedBy !== null && { lockedBy }),
+  }
+}
+
+/** A very large number is for ever. */
+function untilOf(until: number): { until?: number } {
+  return until < Number.MAX_SAFE_INTEGER ? { until } : {}
+}
+
+function readLine([ahead, higher, turns]: [ahead: number, higher: number, turns: number]): LineStand {
+  return { ahead, higher, ...(turns >= 0 && { turns }) }
+}
+
+function readLane(
+  [waitsFor, until, pausedUntil, text, first, firstDue, active, running]: ShownLane,
+  at: number,
+): LaneStand {
+  const limits = unpackLimits(text.replace(/^o/, '').replaceAll(':', '|'))
+  return {
+    ...(Number(pausedUntil) > at && { pause: untilOf(Number(pausedUntil)) }),
+    ...(waitsFor !== '' && { waitsFor: waitsFor!, ...untilOf(Number(until)) }),
+    ...(limits !== undefined && { limits }),
+    ...(text.startsWith('o') && { strict: true }),
+    ...(first !== '' && { first: { id: first, dueAt: Number(firstDue) } }),
+    active,
+    running,
+  }
+}
+
+function readLimits(
+  [active, free, wait]: [active: number, free: number, wait: number],
+  at: number,
+): NonNullable<Stand['limits']> {
+  return { active, free, ...(free === 0 && wait >= 0 && { nextAt: at + wait }) }
+}
