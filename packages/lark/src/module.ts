@@ -173,8 +173,10 @@ class Loader {
 }
 
 async function createImporter(file: string, tsconfig: string | undefined): Promise<Importer> {
-  // A plain `import('jiti')` would make bundlers include jiti without its compiler.
-  const { createJiti } = (await importHere('jiti')) as unknown as typeof import('jiti')
+  // A plain `import('jiti')` would make bundlers include jiti without its compiler. A `require` is faster than an import
+  // (18 ms instead of 60 ms), because Node parses a CommonJS module of 190 KB for the names of its exports.
+  const { createRequire } = process.getBuiltinModule('node:module')
+  const { createJiti } = createRequire(import.meta.url)('jiti') as typeof import('jiti')
   const cache = cacheFolder(dirname(file))
   // By default, jiti caches in the system's temporary folder, where another user could put code that we would run.
   const fsCache = cache === undefined ? false : join(cache, 'jiti')
