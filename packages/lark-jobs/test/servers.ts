@@ -37,8 +37,9 @@ export default async function setup(project: TestProject): Promise<() => Promise
   project.provide('valkeyUrl', valkeyUrl)
   return async () => {
     await Promise.all(servers.map((server) => server[Symbol.asyncDispose]()))
-    // Node makes this folder from version 22 on, for programs that ask for it, such as TypeScript.
-    const left = readdirSync(folder).filter((name) => name !== 'node-compile-cache')
+    // Node makes the first from version 22 on, for programs that ask for it, such as TypeScript.
+    const caches = ['node-compile-cache', 'lark-app-caches']
+    const left = readdirSync(folder).filter((name) => !caches.includes(name))
     const processes = processesIn(folder)
     rmSync(folder, { recursive: true, force: true })
     if (left.length + processes.length === 0) return
