@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest'
 import { newPrefix, removeKeys } from '../redis/place.ts'
 import { App } from './app.ts'
-import { until } from './traced-app.ts'
+import { storeOf, until } from './traced-app.ts'
 
 const files = {
   'lark.config.js': `export default { jobs: { prefix: process.env.PREFIX || 'lark' } }`,
@@ -161,9 +161,8 @@ export function endings(url: () => string | undefined): void {
     await using app = await make()
     const id = await put(app, 'PatientJob')
     const worker = app.lark('jobs:work', '--concurrency=1')
-    await until(
-      async () => JSON.parse((await app.run('jobs:show', id, '--json')).stdout).state === 'completed',
-    )
+    await using store = await storeOf(app)
+    await until(async () => (await store.get('default', id))?.state === 'completed')
     worker.child.kill('SIGTERM')
     const { code, stdout } = await worker.result
     expect(code).toBe(0)
@@ -191,9 +190,8 @@ export function endings(url: () => string | undefined): void {
     )
     expect(await status(app)).toMatchObject({ WAITING: '1', ACTIVE: '0' })
     expect((await app.run('jobs:resume', 'default')).stderr).toContain('✓ ')
-    await until(
-      async () => JSON.parse((await app.run('jobs:show', id, '--json')).stdout).state === 'cancelled',
-    )
+    await using store = await storeOf(app)
+    await until(async () => (await store.get('default', id))?.state === 'cancelled')
     worker.child.kill('SIGTERM')
     expect(await worker.result).toMatchObject({ code: 0 })
     const { queues } = JSON.parse((await app.run('jobs:status', '--json')).stdout)

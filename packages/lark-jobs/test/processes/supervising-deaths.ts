@@ -1,8 +1,7 @@
 /** `jobs:work --processes`: one of its processes is killed, exits, hangs or blocks. */
 import { expect, test } from 'vitest'
-import { connect } from '../../src/store/connect.ts'
 import { readTrace, times } from './trace.ts'
-import { countsOf, tracedApp, until } from './traced-app.ts'
+import { countsOf, storeOf, tracedApp, until } from './traced-app.ts'
 
 /** @param url of a store; undefined: the embedded store */
 export function supervisingDeaths(url: () => string | undefined): void {
@@ -208,8 +207,7 @@ export function supervisingDeaths(url: () => string | undefined): void {
     expect(empty).toMatchObject({ code: 0 })
     expect((await app.read('trace.txt')).match(/^told .*$/gm)).toHaveLength(1)
     expect(JSON.parse((await app.run('jobs:show', id, '--json')).stdout)).toMatchObject({ state: 'failed' })
-    await using store = await connect(url() ?? `sqlite:${app.folder}/.lark/jobs.db`, app.env.PREFIX ?? '')
-    await store.open()
+    await using store = await storeOf(app)
     expect(await store.recover('other')).not.toHaveProperty('nextEffect')
     supervisor.child.kill('SIGTERM')
     expect(await supervisor.result).toMatchObject({ code: 0 })

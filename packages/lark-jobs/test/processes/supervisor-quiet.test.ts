@@ -2,16 +2,14 @@
 import { fork } from 'node:child_process'
 import { join } from 'node:path'
 import { describe, expect, inject, test } from 'vitest'
-import { connect } from '../../src/store/connect.ts'
 import { PROCESS_SLOT } from '../../src/supervisor/protocol.ts'
 import { Supervisor } from '../../src/supervisor/supervisor.ts'
 import { readTrace } from './trace.ts'
-import { countsOf, isAlive, type Traced, tracedApp, until } from './traced-app.ts'
+import { countsOf, isAlive, storeOf, type Traced, tracedApp, until } from './traced-app.ts'
 
 /** Two processes that run one job at a time each. `said` collects what the supervisor prints. */
-async function supervise({ app }: Traced, url: string | undefined) {
-  const store = await connect(url ?? `sqlite:${app.folder}/.lark/jobs.db`, app.env.PREFIX ?? '')
-  await store.open()
+async function supervise({ app }: Traced) {
+  const store = await storeOf(app)
   const said: string[] = []
   const supervisor = new Supervisor({
     processes: 2,
@@ -37,6 +35,7 @@ async function supervise({ app }: Traced, url: string | undefined) {
   await until(async () => (await starts()).length === 2)
   return {
     supervisor,
+    store,
     said,
     pids: (await starts()).map(({ pid }) => pid),
     async [Symbol.asyncDispose]() {
@@ -54,12 +53,12 @@ describe.each([
     await using traced = await tracedApp(url())
     const { app, fill } = traced
     await fill(5, 2_000)
-    await using running = await supervise(traced, url())
+    await using running = await supervise(traced)
     const { supervisor, pids } = running
     supervisor.quiet()
     supervisor.quiet()
     await until(async () => (await readTrace(app)).ends.length === 2)
-    await until(async () => (await countsOf(app, 'default')).active === 0)
+    await until(async () => (await running.store.counts('default')).active === 0)
     expect(await countsOf(app, 'default')).toMatchObject({ waiting: 3, completed: 2 })
     expect(pids.filter(isAlive)).toHaveLength(2)
     await supervisor.stop()
@@ -87,7 +86,8 @@ describe.each([
       const signalled = whom === 'all' ? [worker.child.pid!, ...pids] : [worker.child.pid!]
       for (const pid of [...signalled, ...signalled]) process.kill(pid, 'SIGTSTP')
       await worker.says('Quiet: takes no more, and finishes what runs')
-      await until(async () => (await countsOf(app, 'default')).active === 0)
+      await using store = await storeOf(app)
+      await until(async () => (await store.counts('default')).active === 0)
       expect(await countsOf(app, 'default')).toMatchObject({ waiting: 3, completed: 2 })
       expect(pids.filter(isAlive)).toEqual(pids)
       worker.child.kill('SIGTERM')
@@ -109,7 +109,8 @@ describe.each([
     process.kill(quiet!, 'SIGTSTP')
     await until(async () => (await readTrace(app)).ends.length === 2)
     await fill(5, 0)
-    await until(async () => (await countsOf(app, 'default')).completed === 7)
+    await using store = await storeOf(app)
+    await until(async () => (await store.counts('default')).completed === 7)
     const { starts } = await readTrace(app)
     expect(starts.slice(2).map(({ pid }) => pid)).toEqual(Array.from({ length: 5 }, () => other))
     expect(isAlive(quiet!)).toBe(true)
@@ -124,7 +125,7 @@ describe.each([
     await using traced = await tracedApp(url())
     const { app, fill } = traced
     await fill(2, 60_000)
-    await using running = await supervise(traced, url())
+    await using running = await supervise(traced)
     const { supervisor, said, pids } = running
     supervisor.quiet()
     for (const pid of pids) process.kill(pid, 'SIGKILL')

@@ -5,6 +5,8 @@
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { expect } from 'vitest'
+import { connect } from '../../src/store/connect.ts'
+import type { Store } from '../../src/store/contract/store.ts'
 import { newPrefix, removeKeys } from '../redis/place.ts'
 import { App, type Running } from './app.ts'
 import { traceFiles } from './trace.ts'
@@ -97,7 +99,14 @@ export function isAlive(pid: number): boolean {
   }
 }
 
+/** The store of an application, opened by this process: a process for each look would be slow. */
+export async function storeOf({ folder, env }: App): Promise<Store> {
+  const store = await connect(env.LARK_JOBS_URL ?? `sqlite:${folder}/.lark/jobs.db`, env.PREFIX!)
+  await store.open()
+  return store
+}
+
 export const countsOf = async (app: App, queue: 'default' | 'other') => {
-  const { queues } = JSON.parse((await app.run('jobs:status', '--json')).stdout)
-  return queues.find((each: { queue: string }) => each.queue === queue).counts
+  await using store = await storeOf(app)
+  return await store.counts(queue)
 }
