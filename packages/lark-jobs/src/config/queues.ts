@@ -56,6 +56,11 @@ export const queueOptions = new Schema(
      * How many jobs of the queue begin within a time, over all workers: `{ limit: 100, per: '1m' }`. Default: no limit.
      */
     rate,
+    /**
+     * How long the oldest job should wait at most, from when it is due until it begins. Nothing in the queue changes;
+     * figures, health checks and monitors compare with it. Default: no target.
+     */
+    target: duration(1),
     /** The most jobs in the queue that have not begun. Default: no bound. */
     max: whole(1),
     /**
@@ -104,6 +109,8 @@ export interface ConfiguredQueues extends Retentions {
   weights: ReadonlyMap<string, number>
   /** Whole milliseconds, of the queues whose priorities age. */
   agings: ReadonlyMap<string, number>
+  /** Milliseconds that the oldest job should wait at most, of the queues that have such a target. */
+  targets: ReadonlyMap<string, number>
   /** The limits of each partition, for the queues that have limits. */
   limits: ReadonlyMap<string, Limits>
   /** The bounds of each partition, for the queues that have one: equal shares of the bound of the queue. */
@@ -124,6 +131,7 @@ export function queuesOf(queues: ReadonlyMap<string, Queue>, keep: Queue['keep']
     partitions: each(({ partitions }) => partitions),
     weights: each(({ weight }) => weight),
     agings: each(({ aging }) => (aging === undefined ? undefined : Math.round(aging))),
+    targets: each(({ target }) => target),
     limits: each((queue) => limitsOf(queue, queue.partitions)),
     bounds: each(({ max, full, partitions }) =>
       max === undefined ? undefined : { max: Math.floor(max / partitions), full },

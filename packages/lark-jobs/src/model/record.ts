@@ -191,7 +191,7 @@ export interface LeasedJob extends Counters {
   group?: string
   /** The permits that it needs. */
   limiter?: string
-  /** When it was due, if that is not when it was queued. Only if the claim asks for it. */
+  /** When it was due, if that is not when it was queued. */
   dueAt?: number
   /** Proof of the lease: only a call with this token settles the job. */
   token: string
@@ -255,7 +255,7 @@ export type Outcome = (
   took?: number
 }
 
-/** A worker, as `announce` stores it. */
+/** A worker, as people see it. */
 export interface WorkerRecord {
   /** Also the caller of its claims. */
   id: string
@@ -276,4 +276,20 @@ export interface WorkerRecord {
   circuits?: string[]
   /** The schedules that its classes declare, with the hash of each definition. Absent: none. */
   schedules?: Record<string, string>
+}
+
+/** What a worker makes known. */
+export interface AnnouncedWorker extends WorkerRecord {
+  /** How its runs went. Absent: none has begun, or its version of Lark does not say. */
+  runs?: WorkerRuns
+}
+
+/** How the runs of a worker went. Each text is a `RunCounts` (`run-counts.ts`). */
+export interface WorkerRuns {
+  /** Since it started: by queue and key, with a space between them. */
+  all: Record<string, string>
+  /** Of the last minutes: by queue. */
+  lately: Record<string, string>
+  /** How many runs became due, by queue and minute: `minute:count`, with spaces between them. */
+  arrived: Record<string, string>
 }

@@ -7,6 +7,7 @@ import type { WorkerRecord } from '../model/record.ts'
 import { erase } from '../store/connect.ts'
 import type { RedisServers } from '../store/contract/servers.ts'
 import type { Durability, QueueRetention } from '../store/contract/store.ts'
+import type { FigureFilter, StoreFigures } from './figures.ts'
 import { all, checkFilter, conditions, type Flags } from './filter.ts'
 import { FlowOperations } from './flows.ts'
 import type { GroupFilter, GroupPage, PageOptions } from './groups.ts'
@@ -94,6 +95,26 @@ export class Operate extends Operations {
   /** The keys of all job classes that any worker of this store ever had, in alphabetical order. */
   async keys(): Promise<string[]> {
     return (await (await this[open]()).store.keys()).sort()
+  }
+
+  /**
+   * How the queues do: how long their jobs waited and ran in the last five minutes (p50, p95, p99), how many came and
+   * ended in the last minute, and for how long the oldest has waited. Every time is in milliseconds.
+   *
+   * Workers gather the times and make them known every five seconds, and when they end. So a worker that has died is
+   * missing with what it did in its last seconds.
+   *
+   * @param filter `queue`: only this one
+   * @throws FILTER_INVALID, UNKNOWN_QUEUE
+   * @example
+   * const { queues } = await operate().figures({ queue: 'emails' })
+   * console.log(queues[0].wait.p95, queues[0].oldest)
+   */
+  async figures(filter: FigureFilter = {}): Promise<StoreFigures> {
+    const { checkFigures, figures } = await import('./figures.ts')
+    checkFigures(filter, this[names])
+    const { store, settings } = await this[open]()
+    return figures({ store, queues: settings.partitions }, settings.targets, filter)
   }
 
   /** How many milliseconds the store takes to answer the smallest question. Opens it first, and does not count that. */

@@ -11,6 +11,7 @@ import { defined } from '../model/defined.ts'
 import { JobsError } from '../model/errors.ts'
 import type { LogLine, Outcome } from '../model/record.ts'
 import { timedOut } from '../model/run.ts'
+import type { RunCounts } from '../model/run-counts.ts'
 import { tickOf } from '../model/tick.ts'
 import type { JobClass } from '../options/job-class.ts'
 import type { Middleware } from '../options/middleware.ts'
@@ -28,6 +29,7 @@ import { startGate } from './maintenance/start-gate.ts'
 import type { StoreClock } from './maintenance/store-clock.ts'
 import { CONCURRENCY, type WorkerOptions } from './options.ts'
 import type { Ending, RunningJob, Summary } from './report.ts'
+import { RunTally } from './run-tally.ts'
 
 /** Milliseconds that handlers get to react to their signal before their jobs are given back. */
 const LAST_WORDS = 1_000
@@ -36,6 +38,8 @@ const LAST_WORDS = 1_000
 export class SlotExecution extends Execution {
   readonly held: HeldJob
   declare readonly claimer: Claimer
+  /** Where the run is counted; undefined when no class here has the key of the job. */
+  counts: RunCounts | undefined
 
   constructor(
     held: HeldJob,
@@ -59,6 +63,7 @@ export class Slots implements RunEnvironment {
   /** How many slots there are. It may be set at any time: slots that are too many go when their jobs end. */
   concurrency: number
   readonly tally = new Tally()
+  readonly runs = new RunTally()
   readonly clock: StoreClock
   readonly middleware: readonly Middleware[]
   readonly make: Make | undefined
@@ -125,6 +130,9 @@ export class Slots implements RunEnvironment {
       return false
     }
     this.tally.started(running.startedAt)
+    const dueAt = held.lease.dueAt ?? held.lease.queuedAt
+    if (jobClass !== undefined)
+      running.counts = this.runs.began(claimer.queue, jobClass.key, dueAt, this.clock.at(now))
     this.running.add(running)
     startGate.entered()
     this.#deadline.watch(running)
@@ -247,6 +255,8 @@ export class Slots implements RunEnvironment {
     this.tally.ended(outcome, now)
     const tries = lease.options?.tries ?? jobClass?.tries
     const took = now - running.startedAt
+    running.counts?.observe('process', took)
+    running.counts?.ended(kindOf(outcome))
     const ending: Ending = { lease, name, queue: claimer.queue, outcome, took }
     if (tries !== undefined) ending.tries = tries
     // Most jobs complete, and need no more than this.

@@ -15,9 +15,10 @@ import { hostname } from 'node:os'
 import { FlowBook } from '../flow/flow-book.ts'
 import { within } from '../model/bounded-wait.ts'
 import { Deferred } from '../model/deferred.ts'
+import { defined } from '../model/defined.ts'
 import { newNonce } from '../model/id.ts'
 import { queueOf } from '../model/partition.ts'
-import type { WorkerRecord } from '../model/record.ts'
+import type { AnnouncedWorker } from '../model/record.ts'
 import { PRESET, paces } from '../options/preset.ts'
 import { ScheduleBook } from '../schedule/book.ts'
 import type { Bound } from '../store/contract/store.ts'
@@ -190,7 +191,6 @@ export class Worker implements AsyncDisposable {
           terms: {
             limits: options.limits?.get(queue),
             aging: options.agings?.get(queue),
-            dues: options.hooks && true,
           },
           permits: this.#claimPermits,
           deliverer: this.#deliverer,
@@ -223,8 +223,10 @@ export class Worker implements AsyncDisposable {
       foreseen,
       owes: (partition) => this.#deliverer.look(partition),
       ticksIn,
-      recovered: (partition, recovery) =>
-        void tellCrashed(store, registry, this.#slots.hooks, partition, recovery).catch(met),
+      recovered: (partition, recovery) => {
+        this.#slots.runs.crashed(queueOf(partition), recovery.crashed?.length ?? 0)
+        void tellCrashed(store, registry, this.#slots.hooks, partition, recovery).catch(met)
+      },
       report,
       renew: () => {
         this.#thread.beat()
@@ -314,7 +316,7 @@ export class Worker implements AsyncDisposable {
   }
 
   /** What it makes known of itself. */
-  #record(): WorkerRecord {
+  #record(): AnnouncedWorker {
     const { queues, strict = false, registry } = this.#options
     return {
       ...{ id: this.id, host: hostname(), pid: process.pid, queues: [...queues], strict },
@@ -325,6 +327,7 @@ export class Worker implements AsyncDisposable {
       state: this.#state === 'running' ? 'running' : 'quiet',
       ...this.#permits.used,
       ...this.#declarations?.record,
+      ...defined({ runs: this.#slots.runs.record(performance.now()) }),
     }
   }
 
@@ -398,8 +401,14 @@ export class Worker implements AsyncDisposable {
       this.#thread.stop(),
     ])
     await within(LAST_CALL, parts)
-    await within(LAST_CALL, this.#options.store.retire(this.id))
+    await within(LAST_CALL, this.#retire())
     this.#done.resolve(this.summary)
+  }
+
+  /** The last runs are made known too. */
+  async #retire(): Promise<void> {
+    if (this.summary.took > 0) await this.#maintenance.announce().catch(() => {})
+    await this.#options.store.retire(this.id)
   }
 
   async #giveBack(stopping: Promise<void>): Promise<void> {

@@ -19,7 +19,7 @@ export function minutes(make: Make): void {
     await using harness = await make()
     const { store, clock } = harness
     const names = Array.from({ length: MAX_STANDINGS }, (_, i) => `q${i}`)
-    const nothing = { counts: await store.counts('q0'), isPaused: false, minutes: [], keys: [] }
+    const nothing = { counts: await store.counts('q0'), isPaused: false, arrived: 0, minutes: [], keys: [] }
     expect(await store.standings(names, 0)).toEqual(names.map(() => nothing))
     expect(await store.standings([])).toEqual([])
     const caller = harness.caller('ada', 'q7')
@@ -34,6 +34,8 @@ export function minutes(make: Make): void {
     expect(standings[7]).toEqual({
       counts: await store.counts('q7'),
       isPaused: false,
+      oldest: clock.now,
+      arrived: 2,
       minutes: await store.minutes('q7'),
       keys: [],
     })
@@ -42,7 +44,12 @@ export function minutes(make: Make): void {
     })
     expect(standings[7]!.minutes).toHaveLength(2)
     // Minutes come only with the keys.
-    expect((await store.standings(['q7']))[0]).toEqual({ ...standings[7], minutes: [] })
+    expect((await store.standings(['q7']))[0]).toEqual({
+      ...standings[7],
+      oldest: undefined,
+      arrived: 0,
+      minutes: [],
+    })
     expect(standings.map(({ isPaused }, i) => (isPaused ? i : -1)).filter((i) => i >= 0)).toEqual([8, 9])
     clock.advance(700)
     expect((await store.standings(['q9', 'q8'])).map(({ isPaused }) => isPaused)).toEqual([false, true])

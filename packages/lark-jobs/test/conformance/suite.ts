@@ -67,6 +67,7 @@ import { ticking } from './ticking.ts'
 import { unique } from './unique.ts'
 import { waitingAndRings } from './waiting-and-rings.ts'
 import { watching } from './watching.ts'
+import { workerRuns } from './worker-runs.ts'
 import { workers } from './workers.ts'
 
 export interface Traits {
@@ -112,6 +113,7 @@ export function describeStore(name: string, makePlace: MakePlace, traits: Traits
     describe('listening', () => listening(make))
     describe('survey', () => survey(make))
     describe('workers', () => workers(make))
+    describe('worker runs', () => workerRuns(make))
     describe('reading', () => reading(make))
     describe('minutes', () => minutes(make))
     describe('alter', () => alter(make))

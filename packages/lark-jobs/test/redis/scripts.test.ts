@@ -68,8 +68,6 @@ const excuses: Readonly<Record<string, [command: string, form: RegExp]>> = {
   'clear.lua': ['HSCAN', /'HSCAN', key\('ended'\), cursor, 'COUNT', MAX_ITEMS\)/],
   // A page far back in a list finds its place again, although jobs have left the list meanwhile.
   'list-waiting.lua': ['LPOS', /'LPOS', list, last, 'MAXLEN', count\)/],
-  // A person looks at the live workers.
-  'workers.lua': ['HVALS', /'HVALS', key\('workers'\)\)/],
   // A person looks for groups that wait for the end of their jobs: by the active jobs, no more than workers have slots.
   'list-lanes.lua': ['HVALS', /'HVALS', key\('holders'\)\)/],
 }
@@ -212,6 +210,10 @@ test('every script is called with what its header documents', async () => {
   }
   await store.survey('worker', [], announced)
   await store.workers()
+  const runs = { all: {}, lately: {}, arrived: {} }
+  await store.announce({ ...announced.worker, id: 'old', runs }, 1_000)
+  await server.send('ZADD', 'lark:{meta}:worker-ends', '1', 'old')
+  await store.workerRuns()
   await store.retire('worker')
   await store.get('emails', first!.id)
   await store.minutes('emails')

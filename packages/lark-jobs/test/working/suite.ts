@@ -34,6 +34,7 @@ import { limiting } from './limiting.ts'
 import { listening } from './listening.ts'
 import { listing } from './listing.ts'
 import { making } from './making.ts'
+import { measuring } from './measuring.ts'
 import { middleware } from './middleware.ts'
 import { naming } from './naming.ts'
 import { operating } from './operating.ts'
@@ -82,6 +83,7 @@ export function describeWorking(connect: Connect, isRedis = false): void {
   describe('rescheduling', () => rescheduling(connect))
   describe('listing', () => listing(connect))
   describe('listening', () => listening(connect))
+  describe('measuring', () => measuring(connect))
   describe('operating', () => operating(connect))
   describe('operating flows', () => operatingFlows(connect))
   describe('throwing', () => throwing(connect))

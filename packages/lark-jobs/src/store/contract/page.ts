@@ -78,11 +78,15 @@ export interface Filter {
 
 export type Counts = Record<State, number>
 
-/** The counts, minutes and pauses of a partition, and what comes next there. */
+/** The counts, minutes and pauses of a partition, since when its jobs wait, and what comes next there. */
 export interface Standing {
   counts: Counts
   /** The partition, or one of its groups, is paused. */
   isPaused: boolean
+  /** When the first of the waiting jobs was due: milliseconds since 1970. Absent: none waits. */
+  oldest?: number
+  /** How many of the waiting jobs became due within the last 60 seconds. */
+  arrived: number
   /** The same as `Store.minutes` returns. */
   minutes: Minute[]
   /**

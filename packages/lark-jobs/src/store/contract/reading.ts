@@ -29,7 +29,8 @@ export interface Reading {
   /**
    * Counts and pauses of at most `MAX_STANDINGS` partitions, in their order.
    *
-   * @param next returns also the minutes, and the keys of so many waiting jobs and so many delayed ones, at most 100
+   * @param next returns also the minutes, since when jobs wait, and the keys of so many waiting jobs and so many delayed
+   *   ones, at most 100
    */
   standings(partitions: readonly string[], next?: number): Promise<Standing[]>
   log(partition: string, id: string): Promise<LogLine[]>

@@ -68,6 +68,7 @@ import type { Signal } from '../../model/abort-signal.ts'
 import type { Effect } from '../../model/effect.ts'
 import type { Limits } from '../../model/limits.ts'
 import type {
+  AnnouncedWorker,
   CancelReason,
   LeasedJob,
   LogLine,
@@ -85,6 +86,7 @@ import type { Flows } from './flows.ts'
 import type { Limiters } from './limiters.ts'
 import type { Reading } from './reading.ts'
 import type { Retentions } from './retention.ts'
+import type { FleetRuns } from './runs.ts'
 import type { Schedules } from './schedules.ts'
 import type { Fate } from './watch.ts'
 
@@ -100,6 +102,7 @@ export * from './page.ts'
 export * from './reading.ts'
 export * from './resend.ts'
 export * from './retention.ts'
+export * from './runs.ts'
 export * from './schedules.ts'
 export * from './stand.ts'
 export * from './watch.ts'
@@ -151,8 +154,6 @@ export interface Want {
   prefetch?: number
   /** Milliseconds. */
   lease: number
-  /** The jobs say when they were due (`LeasedJob.dueAt`). */
-  dues?: boolean | undefined
   /**
    * Limits of the partition, according to the claimer. The claim then gets no more jobs than they allow, and no
    * prefetched jobs. `nextDue` says when a rate allows the next job, and a caller that waits for a job to end is rung
@@ -284,7 +285,7 @@ export interface Surveyed {
 
 /** A worker to announce, as `announce` does. */
 export interface Announced {
-  worker: WorkerRecord
+  worker: AnnouncedWorker
   /** Milliseconds. */
   ttl: number
 }
@@ -427,13 +428,15 @@ export interface Store extends Reading, AsyncDisposable {
   wake(partition: string, caller: string): Promise<void>
 
   /** Lists a worker as alive for `ttl` milliseconds. Its keys stay known for ever. */
-  announce(worker: WorkerRecord, ttl: number): Promise<void>
+  announce(worker: AnnouncedWorker, ttl: number): Promise<void>
   /**
    * Removes a worker from the lists of live and of waiting workers, and takes back jobs handed to it. Its last call.
    */
   retire(caller: string): Promise<void>
   /** The live workers. */
   workers(): Promise<WorkerRecord[]>
+  /** How the runs of all workers went, also of those that have ended: see `runs.ts`. */
+  workerRuns(): Promise<FleetRuns>
   /** Every key that any worker ever announced. */
   keys(): Promise<string[]>
 

@@ -5,7 +5,7 @@
  * There are at most two connections to a server: one carries all verbs, many at once. The other receives rings, and is
  * opened when the first caller claims. docs/performance.md has the cost of a job.
  */
-import type { JobRecord, LogLine, NewJob, State, WorkerRecord } from '../../model/record.ts'
+import type { AnnouncedWorker, JobRecord, LogLine, NewJob, State, WorkerRecord } from '../../model/record.ts'
 import { laneName } from '../contract/lane.ts'
 import type { RedisServers } from '../contract/servers.ts'
 import type * as contract from '../contract/store.ts'
@@ -239,7 +239,7 @@ export class RedisStore implements contract.Store {
     await this.#scripts.run('wake', partition, [caller])
   }
 
-  async announce(worker: WorkerRecord, ttl: number): Promise<void> {
+  async announce(worker: AnnouncedWorker, ttl: number): Promise<void> {
     await this.#registry.announce(worker, ttl)
   }
 
@@ -257,6 +257,10 @@ export class RedisStore implements contract.Store {
 
   workers(): Promise<WorkerRecord[]> {
     return this.#registry.workers()
+  }
+
+  workerRuns(): Promise<contract.FleetRuns> {
+    return this.#registry.runs()
   }
 
   keys(): Promise<string[]> {

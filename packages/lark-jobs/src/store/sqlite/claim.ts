@@ -36,7 +36,7 @@ export function claim(partition: Partition, want: Want, token: string): LeasedJo
   if (suspects.length > 0) partition.database.run(hold, list(suspects.map((row) => row.seq)))
   return readPayloads(partition.database, found).map((row) => {
     row.runs += 1
-    return withDue(toLeased(row, token), row, want)
+    return withDue(toLeased(row, token), row)
   })
 }
 
@@ -46,12 +46,8 @@ function startedOf({ lanes }: Partition, found: readonly Found[], limit: number)
   return begun.filter((row) => !isSuspectRow(row)).map(({ id }) => id)
 }
 
-function withDue(
-  job: LeasedJob,
-  { dueAt, queuedAt }: Pick<JobRow, 'dueAt' | 'queuedAt'>,
-  { dues }: Pick<Want, 'dues'>,
-): LeasedJob {
-  if (dues && dueAt !== queuedAt) job.dueAt = dueAt
+function withDue(job: LeasedJob, { dueAt, queuedAt }: Pick<JobRow, 'dueAt' | 'queuedAt'>): LeasedJob {
+  if (dueAt !== queuedAt) job.dueAt = dueAt
   return job
 }
 
@@ -86,9 +82,9 @@ function setActive(database: Database, seqs: readonly number[], token: string, a
 }
 
 /** The jobs that a call claimed and still holds: the answer if the call is sent again. */
-export function claimedBefore(partition: Partition, token: string, want: Pick<Want, 'dues'>): LeasedJob[] {
+export function claimedBefore(partition: Partition, token: string): LeasedJob[] {
   const lease = findLease(partition, token)
   if (lease === undefined) return []
   const rows = heldJobs(partition, lease).map((row) => ({ ...row, payload: null }))
-  return readPayloads(partition.database, rows).map((row) => withDue(toLeased(row, token), row, want))
+  return readPayloads(partition.database, rows).map((row) => withDue(toLeased(row, token), row))
 }

@@ -22,7 +22,7 @@ export function exchange(
   const token = `${call.caller}.${call.number}`
   const known = recall<Verdict>(partition, call, settlements.length, 'settled')
   if (known) {
-    const jobs = claimedBefore(partition, token, want)
+    const jobs = claimedBefore(partition, token)
     return withTick(partition, want, { verdicts: known, jobs, ...due(partition, 0) })
   }
 

@@ -10,6 +10,7 @@ import {
   type JobHead,
   MAX_PRIORITY,
   type Page,
+  type Standing,
 } from '../contract/store.ts'
 import { damagedLine, readList } from '../contract/unreadable.ts'
 import { bothOf } from './keep.ts'
@@ -62,6 +63,10 @@ const ended = (after: '<' | '>', order: 'ASC' | 'DESC') => `
   SELECT ${headColumns} FROM jobs
   WHERE partition = ? AND state = ? AND state >= ${COMPLETED} AND (finishedAt, seq) ${after} (?, ?)
   ORDER BY finishedAt ${order}, seq ${order} LIMIT ?`
+const arrivedAfter = (lane: string) =>
+  `SELECT count(*) AS count FROM jobs WHERE partition = ? AND state = ${PENDING} AND dueAt > ? AND dueAt <= ? AND ${lane}`
+const arrivedIn = arrivedAfter("lane = '' AND priority = ?")
+const arrivedLaned = arrivedAfter("lane <> ''")
 const latestFirst = ended('<', 'DESC')
 const earliestFirst = ended('>', 'ASC')
 
@@ -154,6 +159,22 @@ export function nextKeys(partition: Partition, limit: number): string[] {
   const later = partition.delayed > 0 ? delayed(partition, undefined, limit).rows : []
   for (const { key } of later) keys.add(key)
   return [...keys]
+}
+
+/** When the first waiting job was due, and how many of the waiting jobs became due after `since`. */
+export function waitingSince(partition: Partition, since: number): Pick<Standing, 'oldest' | 'arrived'> {
+  const { database, id, now } = partition
+  let [oldest, arrived] = [Number.POSITIVE_INFINITY, 0]
+  for (const priority of partition.waiting > 0 ? lines(partition) : []) {
+    const [first] = pendingRows<Pick<JobRow, 'dueAt'>>(partition, priority, [-1, -1], now, 1, 'dueAt')
+    oldest = Math.min(oldest, first?.dueAt ?? oldest)
+    const values = priority === GROUPS ? [id, since, now] : [id, since, now, priority]
+    arrived += database.get<{ count: number }>(
+      priority === GROUPS ? arrivedLaned : arrivedIn,
+      ...values,
+    )!.count
+  }
+  return { arrived, ...(oldest < Number.POSITIVE_INFINITY && { oldest }) }
 }
 
 /** @param room bytes of the answer; default: no limit */

@@ -7,10 +7,10 @@
 import { resolve } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 import { isMainThread } from 'node:worker_threads'
-import type { JobRecord, LogLine, NewJob, State, WorkerRecord } from '../../model/record.ts'
+import type { AnnouncedWorker, JobRecord, LogLine, NewJob, State, WorkerRecord } from '../../model/record.ts'
 import { settingOf } from '../contract/change.ts'
 import type * as contract from '../contract/store.ts'
-import { MAX_ITEMS, retentionOf } from '../contract/store.ts'
+import { dueToFold, MAX_ITEMS, retentionOf } from '../contract/store.ts'
 import type { Access } from './access.ts'
 import { alter } from './alter.ts'
 import { Bell } from './bell.ts'
@@ -30,9 +30,9 @@ import { listLanes } from './lane-list.ts'
 import { SqliteLimiters } from './limiters.ts'
 import { forgetThrottles } from './lock.ts'
 import { keepLastMinute, minutes, minutesOf } from './minutes.ts'
-import { Partition } from './partition.ts'
+import { MINUTE, Partition } from './partition.ts'
 import { forgetOver } from './rate.ts'
-import { counts, get, listHeads, listJobs, log, nextKeys, noCounts } from './read.ts'
+import { counts, get, listHeads, listJobs, log, nextKeys, noCounts, waitingSince } from './read.ts'
 import { recover } from './recover.ts'
 import { clear, forgetCompleted, prune, type Removal, trim } from './retain.ts'
 import { SqliteSchedules } from './schedules.ts'
@@ -51,7 +51,7 @@ import {
   takeRings,
 } from './waiters.ts'
 import { look, watch } from './watch.ts'
-import { allKeys, announce, forgetWorker, livingWorkers } from './workers.ts'
+import { allKeys, announce, endWorker, foldRuns, livingWorkers, workerRuns } from './workers.ts'
 
 const MEMORY = ':memory:'
 /** If more jobs than this have become due since the counters were saved, a reader of the counters saves them. */
@@ -204,7 +204,7 @@ export class SqliteStore implements contract.Store {
     bell.ring(rung)
   }
 
-  async announce(worker: WorkerRecord, ttl: number): Promise<void> {
+  async announce(worker: AnnouncedWorker, ttl: number): Promise<void> {
     const { database } = this.#opened()
     await database.write(() => announce(database, worker, ttl))
   }
@@ -212,7 +212,7 @@ export class SqliteStore implements contract.Store {
   async retire(caller: string): Promise<void> {
     const { database, bell } = this.#opened()
     const rung = await database.write(() => {
-      forgetWorker(database, caller)
+      endWorker(database, caller)
       return leaveAllWaiters(database, caller)
     })
     bell.ring(rung)
@@ -221,6 +221,13 @@ export class SqliteStore implements contract.Store {
   async workers(): Promise<WorkerRecord[]> {
     const { database } = this.#opened()
     return database.read(() => livingWorkers(database))
+  }
+
+  async workerRuns(): Promise<contract.FleetRuns> {
+    const { database } = this.#opened()
+    const found = await database.read(() => workerRuns(database))
+    if (dueToFold(found).length > 0) await database.write(() => foldRuns(database))
+    return found
   }
 
   async keys(): Promise<string[]> {
@@ -272,11 +279,13 @@ export class SqliteStore implements contract.Store {
       const ended = minutesOf(next === undefined ? [] : [...partitions.values()])
       return names.map((name): contract.Standing => {
         const partition = partitions.get(name)
-        if (partition === undefined) return { counts: noCounts, isPaused: false, minutes: [], keys: [] }
+        if (partition === undefined)
+          return { counts: noCounts, isPaused: false, arrived: 0, minutes: [], keys: [] }
         if (partition.fellDue > MANY) unseen.push(partition.name)
         return {
           counts: counts(partition),
           isPaused: partition.paused || hasPauses(partition),
+          ...(next === undefined ? { arrived: 0 } : waitingSince(partition, partition.now - MINUTE)),
           minutes: ended.get(partition.id) ?? [],
           keys: next ? nextKeys(partition, next) : [],
         }

@@ -1,31 +1,78 @@
 /**
- * The live workers, and the keys that any worker ever knew.
+ * The live workers, how the runs of all workers went, and the keys that any worker ever knew.
+ *
+ * A worker that has ended keeps its row while it says how its runs went (`contract/runs.ts`). The row without an id has
+ * the sum of the runs of all workers that have no row any more.
  */
-import type { WorkerRecord } from '../../model/record.ts'
+import type { AnnouncedWorker, WorkerRecord } from '../../model/record.ts'
+import {
+  dueToFold,
+  type FleetRuns,
+  folded,
+  type KnownRuns,
+  MOST_ENDED,
+  pastIn,
+  runsIn,
+} from '../contract/runs.ts'
 import { parsed } from '../contract/unreadable.ts'
 import type { Database } from './database.ts'
+import { list } from './row.ts'
 
+const SUM = ''
 const keep = 'INSERT OR REPLACE INTO workers (id, record, until) VALUES (?, ?, ?)'
 const keepKey = 'INSERT OR IGNORE INTO keys (key) VALUES (?)'
-const forgetDead = 'DELETE FROM workers WHERE until <= ?'
-const forget = 'DELETE FROM workers WHERE id = ?'
+const hasRuns = `instr(record, '"runs":') > 0`
+const end = 'UPDATE workers SET until = min(until, ?) WHERE id = ?'
+const forgetEnded = `
+  DELETE FROM workers WHERE id <> '${SUM}' AND until <= ?1 AND (NOT ${hasRuns} OR id NOT IN (
+    SELECT id FROM workers WHERE id <> '${SUM}' AND until <= ?1 AND ${hasRuns} ORDER BY until DESC LIMIT ${MOST_ENDED}
+  ))`
+const forget = 'DELETE FROM workers WHERE id IN (SELECT value FROM json_each(?))'
 const living = 'SELECT record FROM workers WHERE until > ?'
+const sum = `SELECT record FROM workers WHERE id = '${SUM}'`
+const withRuns = `
+  SELECT id, record, until FROM workers WHERE id <> '${SUM}' AND ${hasRuns} ORDER BY until DESC LIMIT 1000`
 const everyKey = 'SELECT key FROM keys'
 
-export function announce(database: Database, worker: WorkerRecord, ttl: number): void {
+export function announce(database: Database, worker: AnnouncedWorker, ttl: number): void {
   const now = database.now()
-  database.run(forgetDead, now)
+  database.run(forgetEnded, now)
   database.run(keep, worker.id, JSON.stringify(worker), now + ttl)
   for (const key of worker.keys) database.run(keepKey, key)
 }
 
-export function forgetWorker(database: Database, id: string): void {
-  database.run(forget, id)
+export function endWorker(database: Database, id: string): void {
+  const now = database.now()
+  database.run(end, now, id)
+  database.run(forgetEnded, now)
 }
 
 export function livingWorkers(database: Database): WorkerRecord[] {
   const records = database.all<{ record: string }>(living, database.now()).map((row) => parsed(row.record))
-  return records.filter((record) => record !== undefined) as WorkerRecord[]
+  return records.flatMap((record) => {
+    if (record === undefined) return []
+    const { runs: _, ...worker } = record as AnnouncedWorker
+    return worker
+  })
+}
+
+export function workerRuns(database: Database): FleetRuns {
+  const at = database.now()
+  const rows = database.all<{ id: string; record: string; until: number }>(withRuns)
+  const workers = rows.flatMap(({ id, record, until }): KnownRuns[] => {
+    const runs = runsIn(record)
+    return runs === undefined ? [] : [{ id, ...runs, ...(until <= at && { endedAt: until }) }]
+  })
+  return { at, workers, past: pastIn(database.get<{ record: string }>(sum)?.record) }
+}
+
+/** Adds the runs of workers that ended long ago to the sum, within a transaction that may write. */
+export function foldRuns(database: Database): void {
+  const found = workerRuns(database)
+  const due = dueToFold(found)
+  if (due.length === 0) return
+  database.run(keep, SUM, JSON.stringify(folded(found.past, due)), 0)
+  database.run(forget, list(due.map(({ id }) => id)))
 }
 
 export function allKeys(database: Database): string[] {

@@ -54,8 +54,8 @@ export interface Answer extends Exchange {
   sentAt: number
 }
 
-/** What every claim says of the partition's order and limits, and of what it wants to know. */
-export type Terms = Pick<Want, 'limits' | 'aging' | 'dues'>
+/** What every claim says of the partition's order and limits. */
+export type Terms = Pick<Want, 'limits' | 'aging'>
 
 export interface ClaimerOptions {
   store: Store

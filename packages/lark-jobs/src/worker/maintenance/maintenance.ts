@@ -11,7 +11,7 @@
 import { spread } from '../../model/duration.ts'
 import { listed } from '../../model/listed.ts'
 import { queueOf } from '../../model/partition.ts'
-import type { WorkerRecord } from '../../model/record.ts'
+import type { AnnouncedWorker } from '../../model/record.ts'
 import {
   type Announced,
   type Finding,
@@ -69,7 +69,7 @@ export interface MaintenanceOptions {
   met: (partitions: readonly string[]) => void
   /** Milliseconds. */
   lease: number
-  record: () => WorkerRecord
+  record: () => AnnouncedWorker
   /** Learns the store's time. */
   clock: StoreClock
   /** Whether the worker rests in a partition. */

@@ -24,6 +24,11 @@ export class StoreClock {
 
   /** Milliseconds since 1970, by the store. */
   now(): number {
-    return performance.now() + this.#offset
+    return this.at(performance.now())
+  }
+
+  /** The same, for a time by `performance.now()`. */
+  at(time: number): number {
+    return time + this.#offset
   }
 }

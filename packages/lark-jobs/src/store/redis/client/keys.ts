@@ -56,7 +56,9 @@
  *   layout       STRING  the version of all this
  *   migration    STRING  while a process brings an earlier layout forward (`verbs/layout.ts`); it expires
  *   partitions   SET
- *   workers, worker-ends   HASH, ZSET  worker -> record, until when it counts as alive
+ *   workers, worker-ends   HASH, ZSET  worker -> record, until when it counts as alive. Those that have ended are kept for
+ *                        a while if they say how their runs went (`contract/runs.ts`)
+ *   past-runs    STRING  JSON: the sum of the runs of all other workers
  *   keys         SET     job keys that were ever announced
  *   homes, class-homes  HASH, HASH  schedule -> its home (`contract/schedules.ts`): of all; of those that job classes
  *                        declare
@@ -81,7 +83,7 @@ const kinds: Readonly<Record<Kind, string>> = {
   zset:
     'due priorities laned lane late turns asleep limiters paused leases effects remembered endings throttles completed failed cancelled ' +
     'ends waiting waits failures worker-ends kept kept-logs ticks flows flow-ids',
-  string: 'call layout migration crowd crowd-failed',
+  string: 'call layout migration crowd crowd-failed past-runs',
 }
 
 const byName = new Map(

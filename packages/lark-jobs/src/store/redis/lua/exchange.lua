@@ -9,8 +9,8 @@
 -- ARGV[6]  how many jobs to prefetch; or limits (shared/rate.lua): then none
 -- ARGV[7]  lease, milliseconds
 -- ARGV[8]  how the caller waits: '' if it cannot be rung, `ring`, or `hand` if it takes jobs with a ring; then
---          `;limiter=count,…` if it has permits for that many jobs, `~=` and milliseconds if priorities age, and `~=d`
---          if it wants to know when jobs were due; then, from the next line on, what it says of effects (shared/deliver.lua); `w` means `e` and ARGV[7]
+--          `;limiter=count,…` if it has permits for that many jobs, and `~=` and milliseconds if priorities age; then,
+--          from the next line on, what it says of effects (shared/deliver.lua); `w` means `e` and ARGV[7]
 -- ARGV[9]  the number of a claim whose ring the caller has perhaps missed, or ''; this answer includes its jobs
 -- ARGV[10] how many completed jobs to keep
 -- ARGV[11] how many failed jobs to keep
@@ -33,7 +33,6 @@ if cut then
   waits, wanted = string.sub(waits, 1, cut - 1), string.gsub(string.sub(waits, cut + 1), '^w', 'e' .. ARGV[7])
 end
 aging = #waits > 4 and tonumber(string.match(waits, '~=(%d+)'))
-local dues = #waits > 4 and string.find(waits, '~=d', 1, true)
 local most = math.min(limit + (prefetch or 0), MAX_ITEMS)
 local token = ARGV[2] .. '.' .. ARGV[3]
 local paused, laned, large, owes, watched, keeps, listened, has_ticks, has_flows =
@@ -49,18 +48,19 @@ local function records_of(ids)
   return #ids > 0 and redis.call('HMGET', key('jobs'), unpack(ids)) or {}
 end
 
--- The due times of jobs whose places begin with them; nothing if there are none.
-local function dues_of(ids, places)
+-- When each job was due, or '' if that is when it was queued; nothing if that is so for all.
+local function dues_of(ids, records, places)
   local found, is_any = {}, false
   for i, id in ipairs(ids) do
-    found[i] = string.match(places[id] or '', '^%d+') or ''
+    local place = string.match(places[id] or '', '^%d+')
+    found[i] = place and tonumber(place) ~= queued(id, records[i]) and place or ''
     is_any = is_any or found[i] ~= ''
   end
   return is_any and found or nil
 end
 
 local function reply(verdicts, due, ids, records, counters, waiting, handed, places)
-  local late = dues and dues_of(ids, places) or nil
+  local late = next(places) and dues_of(ids, records, places) or nil
   local is_asked = ends.calls or (has_ticks or has_flows) and #ids < limit
   local tick = is_asked and ticks().next_tick({ ticks = has_ticks, flows = has_flows or ends.calls }) or nil
   for _, payload in ipairs(room and payloads().payloads_of(ids, records) or {}) do
@@ -85,7 +85,7 @@ local answer = recall()
 if answer then
   local ids, holders = held_by(token)
   local places = {}
-  for i, id in ipairs(dues and ids or {}) do
+  for i, id in ipairs(ids) do
     local _, _, place = read_holder(holders[i])
     places[id] = place and string.format('%.0f', place)
   end

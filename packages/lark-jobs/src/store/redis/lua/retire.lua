@@ -1,11 +1,11 @@
--- retire: removes a worker.
+-- retire: a worker has ended. Its record is kept if it says how its runs went.
 --
 -- KEYS[1]  workers     HASH worker -> record
 -- ARGV[1]  clock, or '' for the server's
 -- ARGV[2]  worker
 -- Returns  nothing
 -- Cost     O(log w) for w workers
--- needs: start
+-- needs: start, ended-workers
 
-redis.call('HDEL', key('workers'), ARGV[2])
-redis.call('ZREM', key('worker-ends'), ARGV[2])
+redis.call('ZADD', key('worker-ends'), 'XX', 'LT', string.format('%.0f', now), ARGV[2])
+forget_ended()

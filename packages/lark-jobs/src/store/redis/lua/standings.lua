@@ -1,22 +1,27 @@
--- standings: counts and pauses of partitions, and their minutes.
+-- standings: counts and pauses of partitions, their minutes, and since when their jobs wait.
 --
 -- KEYS[1]  partitions  SET of names; on a cluster jobs, HASH id -> record, of the one partition
 -- ARGV[1]  clock, or '' for the server's
--- ARGV[2]  '1' to return the minutes, which take four fifths of the time
+-- ARGV[2]  '1' to return the minutes, which take four fifths of the time, and since when jobs wait
 -- ARGV[3…] the names of the partitions
--- Returns  for each partition, in their order: { as counts.lua; 1 if it or a group is paused; as minutes.lua, if
---            wanted }, or the error that a damaged one answers
--- Cost     O(n p log m) for n partitions, p priorities in use, m delayed
--- needs: start, visit, tally, recent, pause
+-- Returns  for each partition, in their order: { as counts.lua; 1 if it or a group is paused; if wanted: when the first
+--            waiting job was due, or -1; how many of the waiting jobs became due within the last minute; as minutes.lua },
+--            or the error that a damaged one answers
+-- Cost     O(n p log m) for n partitions, p priorities in use, m jobs
+-- needs: start, visit, tally, recent, pause, waiting-since
 
-local all, after = {}, string.format('(%.0f', now)
+local all, after, MINUTE = {}, string.format('(%.0f', now), 60000
 
 local function standing()
   local found = tally()
   local is_paused = pause_left(redis.call('HGET', key('settings'), 'paused'))
     or redis.call('ZCOUNT', key('paused'), after, '+inf') > 0
   found[#found + 1] = is_paused and 1 or 0
-  return ARGV[2] == '1' and append_minutes(found) or found
+  if ARGV[2] ~= '1' then
+    return found
+  end
+  found[8], found[9] = waiting_since(now - MINUTE)
+  return append_minutes(found)
 end
 
 for i = 3, #ARGV do

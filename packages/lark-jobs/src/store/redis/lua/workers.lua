@@ -3,12 +3,18 @@
 -- KEYS[1]  workers     HASH worker -> record
 -- ARGV[1]  clock, or '' for the server's
 -- Returns  records, JSON
--- Cost     O(w) for w workers
--- needs: start
+-- Cost     O(w log w) for w workers
+-- needs: start, ended-workers
 
-local ended = redis.call('ZRANGE', key('worker-ends'), '-inf', now, 'BYSCORE', 'LIMIT', 0, MAX_ITEMS)
-if #ended > 0 then
-  redis.call('HDEL', key('workers'), unpack(ended))
-  redis.call('ZREM', key('worker-ends'), unpack(ended))
+if redis.call('HLEN', key('workers')) == 0 then
+  return {}
 end
-return redis.call('HVALS', key('workers'))
+forget_ended()
+local alive, records = redis.call('ZRANGE', key('worker-ends'), string.format('(%.0f', now), '+inf', 'BYSCORE'), {}
+for from = 1, #alive, MAX_ITEMS do
+  local some = { unpack(alive, from, math.min(from + MAX_ITEMS - 1, #alive)) }
+  for _, record in ipairs(redis.call('HMGET', key('workers'), unpack(some))) do
+    records[#records + 1] = record or nil
+  end
+end
+return records

@@ -26,13 +26,11 @@ export function unpackLine(line: string): ReturnType<typeof readLaneName> {
 }
 
 /**
- * One argument of `exchange.lua`: how the caller waits, the permits that it brings, how priorities age, and whether the
- * jobs say when they were due.
+ * One argument of `exchange.lua`: how the caller waits, the permits that it brings, and how priorities age.
  */
-export function packWaiting(waits: string, { permits = {}, aging, dues }: Want): string {
+export function packWaiting(waits: string, { permits = {}, aging }: Want): string {
   const counts = Object.entries(permits).map(([limiter, count]) => `${nameOf(limiter)}=${count}`)
   if (aging !== undefined) counts.push(`~=${aging}`)
-  if (dues) counts.push('~=d')
   return counts.length === 0 ? waits : `${waits};${counts.join(',')}`
 }
 

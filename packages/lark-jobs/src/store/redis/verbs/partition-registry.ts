@@ -1,8 +1,9 @@
 /**
  * What exists once for the whole store: its partitions, its workers, and the job keys that workers know.
  */
-import type { WorkerRecord } from '../../../model/record.ts'
+import type { AnnouncedWorker, WorkerRecord } from '../../../model/record.ts'
 import { MAX_ITEMS } from '../../contract/capacity.ts'
+import { dueToFold, type FleetRuns, folded, type KnownRuns, pastIn, runsIn } from '../../contract/runs.ts'
 import { currentEpoch } from '../client/connection.ts'
 import { damaged } from '../client/damage.ts'
 import { nothingQueued } from '../client/failure.ts'
@@ -66,7 +67,7 @@ export class PartitionRegistry {
   }
 
   /** @returns how many partitions there are */
-  async announce(worker: WorkerRecord, ttl: number): Promise<number> {
+  async announce(worker: AnnouncedWorker, ttl: number): Promise<number> {
     const args = [worker.id, packDuration(ttl), JSON.stringify(worker), ...worker.keys]
     return (await this.#scripts.on(this.#scripts.keys.meta('workers'), 'announce', args)) as number
   }
@@ -76,10 +77,30 @@ export class PartitionRegistry {
     return (records as string[]).map((record) => this.#read(record))
   }
 
+  async runs(): Promise<FleetRuns> {
+    const key = this.#scripts.keys.meta('workers')
+    const [time, sum, ...rest] = (await this.#scripts.on(key, 'worker-runs', [])) as string[]
+    const at = Number(time)
+    const workers: KnownRuns[] = []
+    for (let i = 0; i < rest.length; i += 3) {
+      const [id, until] = [rest[i]!, Number(rest[i + 1])]
+      const runs = runsIn(rest[i + 2]!)
+      if (runs !== undefined) workers.push({ id, ...runs, ...(until <= at && { endedAt: until }) })
+    }
+    const found: FleetRuns = { at, workers, past: pastIn(sum) }
+    const due = dueToFold(found)
+    // If another process does it at the same time, one of the two changes nothing.
+    if (due.length > 0) {
+      const past = JSON.stringify(folded(found.past, due))
+      await this.#scripts.on(key, 'fold-runs', [sum!, past, ...due.map(({ id }) => id)])
+    }
+    return found
+  }
+
   /** @throws STORE_DAMAGED if the text is not the record of a worker */
   #read(record: string): WorkerRecord {
     try {
-      const worker = JSON.parse(record) as WorkerRecord
+      const { runs: _, ...worker } = JSON.parse(record) as AnnouncedWorker
       if (Array.isArray(worker.queues) && Array.isArray(worker.keys)) return worker
     } catch {
       // The text is not JSON.

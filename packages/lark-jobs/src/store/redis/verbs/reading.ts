@@ -394,13 +394,15 @@ export function readClock(reply: unknown): number {
   return Number(seconds) * 1_000 + Math.floor(Number(micros) / 1_000)
 }
 
-/** The answer of `standings.lua` for one partition: counts, whether it is paused, and minutes. */
+/** The answer of `standings.lua` for one partition. */
 export function readStanding(found: readonly number[]): contract.Standing {
   return {
     counts: readCounts(found),
     isPaused: found[6] === 1,
-    minutes: readMinutes(found.slice(7)),
+    arrived: found[8] ?? 0,
+    minutes: readMinutes(found.slice(9)),
     keys: [],
+    ...(found[7]! >= 0 && { oldest: found[7]! }),
   }
 }
 

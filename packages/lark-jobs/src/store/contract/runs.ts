@@ -1,0 +1,71 @@
+/**
+ * How the runs of all workers went, as their records say (`record.ts#WorkerRuns`). The records of workers that have
+ * ended are kept for a while, so that their numbers do not vanish with them; then they are added to one sum. So the sum
+ * of all never falls, unless a server loses its last writes.
+ */
+import type { WorkerRuns } from '../../model/record.ts'
+import { RunCounts } from '../../model/run-counts.ts'
+import { parsed } from './unreadable.ts'
+
+/**
+ * How many records of ended workers are kept, and for how many milliseconds; the others become part of the sum. A worker
+ * that was only away for so long comes back, and its record with it.
+ */
+export const ENDED_WORKERS = { count: 100, age: 86_400_000 }
+/** Beyond this number the oldest are removed, also if nobody asks for the sum and so nobody has added them. */
+export const MOST_ENDED = 200
+/** The most names in the sum. The rest counts under one name. */
+const MAX_NAMES = 1_000
+/** The name for all queues, or keys, that are too many: in a worker, and in the sum. */
+export const OTHERS = '(others)'
+
+/** The runs of a worker. @param endedAt milliseconds since 1970; absent: it lives */
+export interface KnownRuns extends WorkerRuns {
+  id: string
+  endedAt?: number
+}
+
+export interface FleetRuns {
+  /** Milliseconds since 1970. */
+  at: number
+  workers: KnownRuns[]
+  /** The sum of all other workers that ever were, by queue and key as in `WorkerRuns.all`. */
+  past: Record<string, string>
+}
+
+/** The runs in a worker's record, which is data of a store; undefined if there are none that can be read. */
+export function runsIn(record: string): WorkerRuns | undefined {
+  const runs = (parsed(record) as { runs?: Partial<WorkerRuns> } | undefined)?.runs
+  if (typeof runs !== 'object' || runs === null) return undefined
+  return { all: textsIn(runs.all), lately: textsIn(runs.lately), arrived: textsIn(runs.arrived) }
+}
+
+/** The sum in a text of a store. */
+export function pastIn(text: string | null | undefined): Record<string, string> {
+  return textsIn(text ? parsed(text) : undefined)
+}
+
+/** The ended workers whose runs should become part of the sum. */
+export function dueToFold({ at, workers }: FleetRuns): KnownRuns[] {
+  const ended = workers.filter(({ endedAt = at + 1 }) => endedAt <= at)
+  ended.sort((one, other) => other.endedAt! - one.endedAt!)
+  return ended.filter(({ endedAt }, i) => i >= ENDED_WORKERS.count || endedAt! <= at - ENDED_WORKERS.age)
+}
+
+/** The sum, with the runs of more workers. */
+export function folded(past: Record<string, string>, workers: readonly WorkerRuns[]): Record<string, string> {
+  const sums = new Map(Object.entries(past).map(([name, text]) => [name, RunCounts.read(text)]))
+  for (const { all } of workers) {
+    for (const [pair, text] of Object.entries(all)) {
+      const name = sums.has(pair) || sums.size < MAX_NAMES ? pair : `${OTHERS} ${OTHERS}`
+      sums.set(name, (sums.get(name) ?? new RunCounts()).add(RunCounts.read(text)))
+    }
+  }
+  return Object.fromEntries([...sums].map(([name, counts]) => [name, counts.pack()]))
+}
+
+function textsIn(value: unknown): Record<string, string> {
+  if (typeof value !== 'object' || value === null) return {}
+  const texts = Object.entries(value).filter(([, text]) => typeof text === 'string')
+  return Object.fromEntries(texts.slice(0, MAX_NAMES + 1))
+}

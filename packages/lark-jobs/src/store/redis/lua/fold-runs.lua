@@ -1,0 +1,23 @@
+-- fold-runs: replaces the sum of the runs of ended workers, and removes the workers that are part of it now; nothing if
+-- the sum or one of these workers is not as the caller has read it.
+--
+-- KEYS[1]  workers     HASH worker -> record
+-- ARGV[1]  clock, or '' for the server's
+-- ARGV[2]  the sum as it was read, or ''
+-- ARGV[3]  the sum with these workers
+-- ARGV[4…] the workers
+-- Returns  nothing
+-- Cost     O(n log w) for n of w workers
+-- needs: start
+
+if (redis.call('GET', key('past-runs')) or '') ~= ARGV[2] then
+  return
+end
+for i = 4, #ARGV do
+  if tonumber(redis.call('ZSCORE', key('worker-ends'), ARGV[i]) or math.huge) > now then
+    return
+  end
+end
+redis.call('SET', key('past-runs'), ARGV[3])
+redis.call('HDEL', key('workers'), unpack(ARGV, 4))
+redis.call('ZREM', key('worker-ends'), unpack(ARGV, 4))

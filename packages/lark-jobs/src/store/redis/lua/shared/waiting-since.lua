@@ -1,0 +1,62 @@
+-- How long jobs have waited. Entries of a list are in the order in which they were queued, but for the clocks of the
+-- processes that made their ids.
+-- needs: start, line
+-- gives: waiting_since
+
+-- When the first job of a list was queued that still counts; infinite if there is none among the first 9,001 entries.
+local function first_place(priority)
+  local list, void = line('line', priority), line('void', priority)
+  local from, size = 0, 1
+  for _ = 1, 10 do
+    local heads = redis.call('LRANGE', list, from, from + size - 1)
+    for i, is_void in ipairs(#heads > 0 and redis.call('SMISMEMBER', void, unpack(heads)) or {}) do
+      if is_void == 0 then
+        return (queued(heads[i], redis.call('HGET', key('jobs'), heads[i])))
+      end
+    end
+    from, size = from + #heads, MAX_ITEMS
+    if #heads == 0 then
+      break
+    end
+  end
+  return math.huge
+end
+
+-- How many entries at the end of a list were queued after `since`: it looks at ever earlier ones, and then between two.
+local function came_after(priority, since)
+  local list = line('line', priority)
+  local function came(back)
+    local id = redis.call('LRANGE', list, -back, -back)[1]
+    return id and queued(id, redis.call('HGET', key('jobs'), id)) > since
+  end
+  local low, high, length = 0, 1, redis.call('LLEN', list)
+  while high <= length and came(high) do
+    low, high = high, high * 2
+  end
+  high = math.min(high, length + 1)
+  while high - low > 1 do
+    local middle = math.floor((low + high) / 2)
+    if came(middle) then
+      low = middle
+    else
+      high = middle
+    end
+  end
+  return low
+end
+
+-- When the first waiting job was due, or -1; and how many of the waiting jobs became due after `since`.
+local function waiting_since(since)
+  local first, count, after = math.huge, 0, string.format('(%.0f', since)
+  local function add(due)
+    first = math.min(first, tonumber(redis.call('ZRANGE', due, 0, 0, 'WITHSCORES')[2]) or math.huge)
+    count = count + redis.call('ZCOUNT', due, after, now)
+  end
+  for _, priority in ipairs(lines()) do
+    add(line('due', priority))
+    first = math.min(first, first_place(priority))
+    count = count + came_after(priority, since)
+  end
+  add(key('laned'))
+  return first <= now and first or -1, count
+end

@@ -1,0 +1,124 @@
+/**
+ * Gathers in the worker how its runs go: for each queue and key how long jobs waited and how long they ran, and how they
+ * ended. It costs no call: the worker makes the numbers known with its presence.
+ *
+ * (Measured: see docs/performance.md, telemetry.)
+ */
+import type { WorkerRuns } from '../model/record.ts'
+import { RunCounts } from '../model/run-counts.ts'
+import { OTHERS } from '../store/contract/runs.ts'
+
+/** The most pairs of a queue and a key that a worker counts for themselves. The rest counts under one name. */
+export const MAX_PAIRS = 100
+const MINUTE = 60_000
+/** How many minutes count as "lately". */
+export const LATELY = 5
+
+/** The counts of one queue and key. */
+interface Pair {
+  counts: RunCounts
+  arrivals: Arrivals
+}
+
+export class RunTally {
+  readonly #queues = new Map<string, Map<string, Pair>>()
+  readonly #arrivals = new Map<string, Arrivals>()
+  #pairs = 0
+  /** The counts by queue at some times of the last minutes, the oldest first. */
+  readonly #before: { at: number; queues: Map<string, RunCounts> }[] = []
+
+  /** A run begins. @param dueAt and `now` by the store's clock */
+  began(queue: string, key: string, dueAt: number, now: number): RunCounts {
+    const { counts, arrivals } = this.#queues.get(queue)?.get(key) ?? this.#meet(queue, key)
+    counts.observe('wait', now - dueAt)
+    arrivals.add(dueAt)
+    return counts
+  }
+
+  /** Jobs of a queue were taken back from dead workers: of any key. */
+  crashed(queue: string, count: number): void {
+    if (count === 0) return
+    const { counts } = this.#queues.get(queue)?.get('') ?? this.#meet(queue, '')
+    counts.ended('crashed', count)
+  }
+
+  #meet(queue: string, key: string): Pair {
+    const isFull = this.#pairs >= MAX_PAIRS
+    const [place, name] = isFull ? [OTHERS, OTHERS] : [queue, key]
+    const keys = this.#queues.get(place) ?? new Map<string, Pair>()
+    this.#queues.set(place, keys)
+    const known = keys.get(name)
+    if (known !== undefined) return known
+    const arrivals = this.#arrivals.get(place) ?? new Arrivals()
+    this.#arrivals.set(place, arrivals)
+    const pair = { counts: new RunCounts(), arrivals }
+    keys.set(name, pair)
+    this.#pairs++
+    return pair
+  }
+
+  /** What the worker makes known; undefined before its first run. @param now by `performance.now()` */
+  record(now: number): WorkerRuns | undefined {
+    if (this.#pairs === 0) return undefined
+    const all = [...this.#queues].flatMap(([queue, keys]) =>
+      [...keys].map(([key, { counts }]) => [`${queue} ${key}`, counts.pack()] as const),
+    )
+    return {
+      all: Object.fromEntries(all),
+      lately: packed(this.#lately(now)),
+      arrived: packed(this.#arrivals),
+    }
+  }
+
+  /** The counts by queue of the last minutes. */
+  #lately(now: number): Map<string, RunCounts> {
+    const queues = new Map(
+      [...this.#queues].map(([queue, keys]) => {
+        const sum = new RunCounts()
+        for (const { counts } of keys.values()) sum.add(counts)
+        return [queue, sum] as const
+      }),
+    )
+    while (this.#before.length > 1 && this.#before[1]!.at <= now - LATELY * MINUTE) this.#before.shift()
+    const oldest = this.#before[0]
+    if (oldest === undefined || now - this.#before.at(-1)!.at >= MINUTE)
+      this.#before.push({ at: now, queues })
+    // Until the first look is so old, everything counts as lately.
+    if (oldest === undefined || oldest.at > now - LATELY * MINUTE) return queues
+    return new Map(
+      [...queues].map(([queue, counts]) => [
+        queue,
+        counts.since(oldest.queues.get(queue) ?? new RunCounts()),
+      ]),
+    )
+  }
+}
+
+/** How many runs became due in each of the last minutes, by the store's clock. */
+class Arrivals {
+  /** By minute: its last digits. A place is used again when its minute is over. */
+  readonly #minutes = new Float64Array(LATELY)
+  readonly #counts = new Float64Array(LATELY)
+
+  add(at: number): void {
+    const minute = Math.floor(at / MINUTE)
+    const place = minute % LATELY
+    if (this.#minutes[place] !== minute) {
+      // A job that has waited for longer than that came too long ago.
+      if (this.#minutes[place]! > minute) return
+      this.#minutes[place] = minute
+      this.#counts[place] = 0
+    }
+    this.#counts[place]!++
+  }
+
+  pack(): string {
+    return [...this.#minutes]
+      .flatMap((minute, i) => (minute > 0 ? `${minute}:${this.#counts[i]}` : []))
+      .join(' ')
+  }
+}
+
+function packed(all: ReadonlyMap<string, { pack(): string }>): Record<string, string> {
+  return Object.fromEntries([...all].map(([name, each]) => [name, each.pack()]))
+}

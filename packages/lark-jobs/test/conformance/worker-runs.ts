@@ -1,0 +1,139 @@
+/**
+ * How the runs of all workers went: no number vanishes with its worker.
+ */
+import { expect, test } from 'vitest'
+import type { AnnouncedWorker, WorkerRuns } from '../../src/model/record.ts'
+import { RunCounts } from '../../src/model/run-counts.ts'
+import { ENDED_WORKERS, type FleetRuns, folded, MOST_ENDED } from '../../src/store/contract/store.ts'
+import type { Make } from './harness.ts'
+import { job, jobs } from './jobs.ts'
+
+const TTL = 15_000
+
+function completed(count: number): string {
+  const counts = new RunCounts()
+  counts.ended('completed', count)
+  counts.observe('wait', count)
+  return counts.pack()
+}
+
+function worker(id: string, runs?: WorkerRuns): AnnouncedWorker {
+  const record = { id, host: 'h', pid: 1, queues: ['emails'], strict: false, concurrency: 1, running: 0 }
+  return { ...record, keys: [], startedAt: 1, state: 'running', ...(runs && { runs }) }
+}
+
+/** @param counts how many jobs of some queues and keys completed */
+function ran(counts: Record<string, number>): WorkerRuns {
+  const all = Object.fromEntries(Object.entries(counts).map(([pair, count]) => [pair, completed(count)]))
+  return { all, lately: {}, arrived: {} }
+}
+
+function sum({ past, workers }: FleetRuns): Record<string, number> {
+  const all = Object.entries(folded(past, workers))
+  return Object.fromEntries(all.map(([pair, text]) => [pair, RunCounts.read(text).ends('completed')]))
+}
+
+export function workerRuns(make: Make): void {
+  test('are those of living workers and of workers that have ended', async () => {
+    await using harness = await make()
+    const { store, clock } = harness
+    expect(await store.workerRuns()).toEqual({ at: clock.now, workers: [], past: {} })
+    const runs = {
+      ...ran({ 'emails ü "1"': 3 }),
+      lately: { emails: completed(1) },
+      arrived: { emails: '5:1' },
+    }
+    await store.announce(worker('ada', runs), TTL)
+    await store.announce(worker('bob'), TTL)
+    expect(await store.workers()).toEqual([worker('ada'), worker('bob')])
+    expect((await store.workerRuns()).workers).toEqual([{ id: 'ada', ...runs }])
+    clock.advance(10)
+    await store.retire('ada')
+    await store.retire('bob')
+    expect(await store.workers()).toEqual([])
+    expect((await store.workerRuns()).workers).toEqual([{ id: 'ada', ...runs, endedAt: clock.now }])
+  })
+
+  test('a worker that was away for too long comes back, and nothing counts twice', async () => {
+    await using harness = await make()
+    const { store, clock } = harness
+    await store.announce(worker('ada', ran({ 'a x': 3 })), TTL)
+    clock.advance(TTL)
+    expect(await store.workers()).toEqual([])
+    expect(sum(await store.workerRuns())).toEqual({ 'a x': 3 })
+    await store.announce(worker('ada', ran({ 'a x': 5 })), TTL)
+    expect(await store.workers()).toHaveLength(1)
+    expect(sum(await store.workerRuns())).toEqual({ 'a x': 5 })
+  })
+
+  test('of more ended workers, or of those that ended long ago, only the sum is kept', async () => {
+    await using harness = await make()
+    const { store, clock } = harness
+    await store.announce(worker('living', ran({ 'a x': 1 })), 10 * ENDED_WORKERS.age)
+    const count = ENDED_WORKERS.count + 3
+    for (let i = 0; i < count; i++) {
+      await store.announce(worker(`w${i}`, ran({ 'a x': 2, [`b ${i}`]: 1 })), TTL)
+      await store.retire(`w${i}`)
+      clock.advance(1)
+    }
+    const all = sum(await store.workerRuns())
+    expect(all).toMatchObject({ 'a x': 2 * count + 1, 'b 0': 1, [`b ${count - 1}`]: 1 })
+    const after = await store.workerRuns()
+    expect(after.workers).toHaveLength(ENDED_WORKERS.count + 1)
+    expect(Object.keys(after.past).sort()).toEqual(['a x', 'b 0', 'b 1', 'b 2'])
+    expect(sum(after)).toEqual(all)
+    clock.advance(ENDED_WORKERS.age)
+    expect(sum(await store.workerRuns())).toEqual(all)
+    expect((await store.workerRuns()).workers.map(({ id }) => id)).toEqual(['living'])
+    expect(sum(await store.workerRuns())).toEqual(all)
+  })
+
+  test('are bounded while nobody asks for them', async () => {
+    await using harness = await make()
+    const { store, clock } = harness
+    for (let i = 0; i < MOST_ENDED + 20; i++) {
+      await store.announce(worker(`w${i}`, ran({ 'a x': 1 })), TTL)
+      await store.retire(`w${i}`)
+      clock.advance(1)
+    }
+    expect((await store.workerRuns()).workers).toHaveLength(MOST_ENDED)
+  })
+
+  test('the sum has a bounded number of names', async () => {
+    const many = Object.fromEntries(Array.from({ length: 1_005 }, (_, i) => [`q k${i}`, completed(1)]))
+    const past = folded({}, [{ all: many, lately: {}, arrived: {} }])
+    expect(Object.keys(past)).toHaveLength(1_001)
+    expect(RunCounts.read(past['(others) (others)']).ends('completed')).toBe(5)
+  })
+
+  test('standings: since when jobs wait, and how many came within the last minute', async () => {
+    await using harness = await make()
+    const { store, clock } = harness
+    const look = async () => {
+      const [found] = await store.standings(['emails'], 0)
+      return [found!.oldest, found!.arrived]
+    }
+    expect(await look()).toEqual([undefined, 0])
+    const web = harness.caller('web')
+    const start = clock.now
+    await web.enqueue(job({ delay: 100_000 }), job({ delay: 30_000, priority: 3 }))
+    expect(await look()).toEqual([undefined, 0])
+    clock.advance(30_000)
+    expect(await look()).toEqual([start + 30_000, 1])
+    clock.advance(1_000)
+    const list = jobs(5)
+    await web.enqueue(...list, job({ group: { name: 'acme' } }))
+    expect(await look()).toEqual([start + 30_000, 7])
+    clock.advance(59_000)
+    await web.enqueue(job())
+    expect(await look()).toEqual([start + 30_000, 7])
+    // The first in the list was cancelled: its entry may stay there, and does not count.
+    const [late] = await harness.caller().claim(1)
+    expect(late).toMatchObject({ priority: 3 })
+    await store.alter('emails', [list[0]!.id], { kind: 'cancel', reason: 'user' })
+    expect((await look())[0]).toBe(start + 31_000)
+    clock.advance(1_000)
+    expect(await look()).toEqual([start + 31_000, 1])
+    expect(await store.standings(['emails'])).toMatchObject([{ arrived: 0 }])
+  })
+}

@@ -1,0 +1,75 @@
+/**
+ * `operate().figures()`: what workers gather of their runs, and what the store knows of waiting jobs.
+ */
+import { expect, test, vi } from 'vitest'
+import { open } from '../../src/api/jobs.ts'
+import { Job } from '../../src/index.ts'
+import { RunCounts } from '../../src/model/run-counts.ts'
+import { operate } from '../../src/operate.ts'
+import { Bench, type Connect, Record } from './bench.ts'
+
+class CountedJob extends Job {
+  override readonly key = 'counted'
+  override queueName = 'emails'
+  override tries = 1
+  handle({ fails }: { fails: boolean }) {
+    if (fails) throw new Error('no')
+  }
+}
+
+export function measuring(connect: Connect): void {
+  test('figures are of every queue, and outlive the worker', async () => {
+    await using bench = await Bench.make(connect)
+    const client = bench.client({ queues: { default: {}, emails: { target: '30s' } } })
+    const figures = () => operate(client).figures()
+    const nothing = { wait: { count: 0 }, process: { count: 0 }, in: 0, out: 0 }
+    expect((await figures()).queues).toEqual([
+      { queue: 'default', ...nothing },
+      { queue: 'emails', ...nothing, target: 30_000 },
+    ])
+    for (const fails of [true, false, false]) await client.dispatch(new CountedJob(), { fails })
+    const [, waiting] = (await figures()).queues
+    expect(waiting).toMatchObject({ in: 3, out: 0, oldest: expect.any(Number) })
+    expect(waiting!.oldest).toBeLessThan(60_000)
+    const report = new Record()
+    const ended = report.ends(3)
+    const worker = await bench.work([CountedJob], { report }, client)
+    await ended
+    await worker.stop()
+    const emails = (await operate(client).figures({ queue: 'emails' })).queues[0]!
+    const times = { count: 3, p50: expect.any(Number), p95: expect.any(Number), p99: expect.any(Number) }
+    expect(emails).toEqual({
+      queue: 'emails',
+      wait: times,
+      process: times,
+      in: expect.any(Number),
+      out: expect.any(Number),
+      target: 30_000,
+    })
+    // The minute may have turned since.
+    expect([2, 3]).toContain(emails.in)
+    expect([2, 3]).toContain(emails.out)
+    const { store } = await client[open]()
+    const { workers } = await store.workerRuns()
+    const counts = RunCounts.read(workers[0]!.all['emails counted'])
+    expect([counts.ends('completed'), counts.ends('failed')]).toEqual([2, 1])
+    expect(await store.workers()).toEqual([])
+    await expect(operate(client).figures({ queue: 'email' })).rejects.toMatchObject({ code: 'UNKNOWN_QUEUE' })
+    await expect(operate(client).figures({ job: 'a' } as never)).rejects.toMatchObject({
+      code: 'FILTER_INVALID',
+    })
+  })
+
+  test('a living worker makes its runs known', async () => {
+    await using bench = await Bench.make(connect)
+    const { store } = await bench.jobs[open]()
+    await bench.work([CountedJob])
+    await bench.jobs.dispatch(new CountedJob(), { fails: false })
+    await vi.waitFor(
+      async () =>
+        expect((await operate(bench.jobs).figures({ queue: 'emails' })).queues[0]!.process.count).toBe(1),
+      { timeout: 10_000, interval: 100 },
+    )
+    expect((await store.workerRuns()).workers[0]!.endedAt).toBeUndefined()
+  })
+}
