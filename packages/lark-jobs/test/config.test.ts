@@ -218,7 +218,7 @@ describe('the options of a queue', () => {
 
   test.each<[string, string]>([
     ['partition', 'Did you mean partitions?'],
-    ['constructor', 'Options: partitions, weight, aging, concurrency, rate, max, full, keep'],
+    ['constructor', 'Options: partitions, weight, aging, concurrency, rate, target, max, full, keep'],
   ])('%s is not one', (option, hint) => {
     const queues = { emails: { [option]: 3 } } as NonNullable<JobsConfig['queues']>
     expect(() => settings({ queues })).toThrow(
