@@ -38,9 +38,10 @@ test('in correct evidence it finds nothing, and counts the cost of each fault', 
     lost: 0,
   })
   expect(flows).toEqual({
-    asked: { accepted: 3, refused: 1, uncertain: 0, unanswered: 1 },
-    kept: { completed: 2, failed: 2, cancelled: 0, left: 0 },
-    ...{ lost: 0, jobs: 10, callbacks: 8, doubled: 0, deviations: [] },
+    asked: { accepted: 6, refused: 1, uncertain: 0, unanswered: 1 },
+    kept: { completed: 4, failed: 2, cancelled: 1, left: 0 },
+    touched: { cancel: 1, retry: 1, add: 2 },
+    ...{ lost: 0, jobs: 17, callbacks: 15, doubled: 0, deviations: [] },
   })
   expect(limits).toEqual([{ queue: 'narrow', most: 3, highest: 3, looks: 900 }])
   expect(rows).toMatchObject([
@@ -80,6 +81,14 @@ const cases: Record<Rule, [string, (evidence: Evidence) => void][]> = {
     [
       'a refused flow that ended',
       (evidence) => Object.assign(flowAsk(evidence, 'x').answer!, { what: 'refused' }),
+    ],
+    [
+      'a member that was not added',
+      (evidence) => evidence.kept.push({ ...record(evidence, 'p/0'), id: 'late', n: 'p/late-0' }),
+    ],
+    [
+      'a step that was not added',
+      (evidence) => Object.assign(evidence.touches[1]!.answer!, { what: 'refused' }),
     ],
     ['a refused job that ran', ({ runs }) => runs.push(run('r', 'w2.1#9', 24_000, ended(24_001)))],
     [
@@ -171,6 +180,7 @@ const cases: Record<Rule, [string, (evidence: Evidence) => void][]> = {
     ['a worker that hears no SIGTERM', ({ lives }) => Object.assign(lives[1]!, { to: 60_000, end: 'stuck' })],
   ],
   hung: [
+    ['a cancellation without an answer', (evidence) => delete evidence.touches.at(-1)!.answer],
     ['a flow without an answer', (evidence) => delete flowAsk(evidence, 'x').answer],
     ['a dispatch without an answer', (evidence) => delete evidence.asks.find(({ n }) => n === 'r')!.answer],
   ],
@@ -245,6 +255,11 @@ const cases: Record<Rule, [string, (evidence: Evidence) => void][]> = {
       (evidence) => delete flowAsk(evidence, 'y').plan.nodes![3]!.ifFailed,
     ],
     ['a job that is not in the store', (evidence) => remove(evidence.kept, 'x/0')],
+    ['cancelled by nobody', (evidence) => evidence.touches.pop()],
+    [
+      'completed, though it was cancelled',
+      ({ touches }) => touches.push({ ...touches.at(-1)!, flow: 'x', at: 40_012 }),
+    ],
     [
       'given up, though its dispatcher lives',
       (evidence) => Object.assign(flowAsk(evidence, 'w'), { answer: { at: 40_100, what: 'accepted' } }),
@@ -261,6 +276,31 @@ const cases: Record<Rule, [string, (evidence: Evidence) => void][]> = {
       (evidence) => Object.assign(flow(evidence, 'w').counts, { total: 10, failed: 9 }),
     ],
   ],
+  'flow-wrong-nodes': [
+    ['a node that nobody added', (evidence) => evidence.touches.splice(1, 1)],
+    [
+      'a step after another than the last',
+      (evidence) => Object.assign(flow(evidence, 'q').nodes[2]!, { after: ['q/0'] }),
+    ],
+    ['a node that is gone', (evidence) => flow(evidence, 'x').nodes.splice(1, 1)],
+    ['started again by nobody', (evidence) => evidence.touches.splice(0, 1)],
+  ],
+  'not-added': [
+    [
+      'a step',
+      (evidence) => {
+        flow(evidence, 'q').nodes.splice(2, 1)
+        remove(evidence.kept, 'q/more')
+      },
+    ],
+    [
+      'a member',
+      (evidence) => {
+        remove(evidence.kept, 'p/more-0')
+        remove(evidence.runs, 'p/more-0')
+      },
+    ],
+  ],
   'flow-too-early': [
     ['a step before the one before it', (evidence) => Object.assign(runOf(evidence, 'x/1'), { at: 40_005 })],
     [
@@ -270,6 +310,7 @@ const cases: Record<Rule, [string, (evidence: Evidence) => void][]> = {
     ['a callback before the end', (evidence) => Object.assign(runOf(evidence, 'z/on-ended'), { at: 40_030 })],
   ],
   'no-callback': [
+    ['one of the end before it was started again', (evidence) => remove(evidence.kept, 'q/on-ended')],
     [
       'a callback that was never queued',
       ({ kept: records, runs }) => {
@@ -283,6 +324,10 @@ const cases: Record<Rule, [string, (evidence: Evidence) => void][]> = {
     [
       'one that read another state',
       (evidence) => Object.assign(runOf(evidence, 'x/on-ended').read!, { state: 'open' }),
+    ],
+    [
+      'one more than it has ended',
+      (evidence) => Object.assign(flow(evidence, 'q').nodes[3]!, { generation: 2 }),
     ],
     ['one that read other counts', (evidence) => runOf(evidence, 'z/on-failed').read!.counts.failed--],
   ],
@@ -298,6 +343,10 @@ const cases: Record<Rule, [string, (evidence: Evidence) => void][]> = {
     ],
   ],
   'odd-error': [
+    [
+      'a TypeError of an addition',
+      (evidence) => Object.assign(evidence.touches[1]!.answer!, { what: 'odd', message: 'TypeError' }),
+    ],
     [
       'a flow that was not new',
       (evidence) => Object.assign(flowAsk(evidence, 'x'), { answer: { at: 40_005, what: 'odd' } }),

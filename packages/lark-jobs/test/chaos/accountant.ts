@@ -4,8 +4,8 @@
  */
 import { type Blame, Causes, type Loss, overlap, type Story } from './causes.ts'
 import { judgeGroups, judgePermits } from './claims.ts'
-import type { Ask, Evidence, Fault, FlowAsk } from './evidence.ts'
-import { type FlowSums, jobsOf, judgeFlows } from './flows.ts'
+import { type Ask, type Evidence, type Fault, type FlowAsk, firstOf } from './evidence.ts'
+import { addedJobs, type FlowSums, jobsOf, judgeFlows, mayHaveActed } from './flows.ts'
 import { type Finding, judgeJob, judgeLimits, judgeLocks, judgeRoles } from './rules.ts'
 
 /** The cost of the faults with one name. */
@@ -57,7 +57,10 @@ export function account(evidence: Evidence): Account {
   const failed = new Set(evidence.keptFlows.filter(({ state }) => state === 'failed').map(({ id }) => id))
   const isFailedBatch = ({ plan }: FlowAsk) => plan.kind === 'batch' && failed.has(plan.flow)
   // What waits is cancelled then.
-  const endedEarly = new Set(evidence.flowAsks.filter(isFailedBatch).map(({ plan }) => plan.flow))
+  const endedEarly = new Set([
+    ...evidence.flowAsks.filter(isFailedBatch).map(({ plan }) => plan.flow),
+    ...evidence.touches.filter((each) => each.act !== 'add' && mayHaveActed(each)).map(({ flow }) => flow),
+  ])
   const rows = new Map<string, Row>()
   const spans = stories.map((story) => ({
     from: story.ask?.at ?? Number.POSITIVE_INFINITY,
@@ -107,7 +110,7 @@ export function account(evidence: Evidence): Account {
 }
 
 /** By the numbers of the jobs. */
-function storiesOf({ asks, flowAsks, runs, kept }: Evidence): Map<string, Story> {
+function storiesOf({ asks, flowAsks, touches, runs, kept }: Evidence): Map<string, Story> {
   const stories = new Map<string, Story>()
   const of = (n: string) => {
     let story = stories.get(n)
@@ -118,10 +121,16 @@ function storiesOf({ asks, flowAsks, runs, kept }: Evidence): Map<string, Story>
     return story
   }
   for (const ask of asks) of(ask.n).ask = ask
-  for (const ask of flowAsks.flatMap(jobsOf)) of(ask.n).ask = ask
+  for (const ask of [...flowAsks.flatMap(jobsOf), ...touches.flatMap(addedJobs)]) of(ask.n).ask = ask
   for (const run of runs) of(run.n).runs.push(run)
   for (const record of kept) of(record.n).kept.push(record)
-  for (const { runs } of stories.values()) runs.sort((one, other) => one.at - other.at)
+  const startedAgain = new Set(touches.filter(({ act }) => act === 'retry').map(({ flow }) => flow))
+  for (const story of stories.values()) {
+    const first = stories.get(firstOf(story.n))?.ask
+    story.ask ??= first && { ...first, n: story.n }
+    if (startedAgain.has(story.ask?.flow ?? '')) story.isStartedAgain = true
+    story.runs.sort((one, other) => one.at - other.at)
+  }
   return stories
 }
 

@@ -17,6 +17,8 @@ export interface Story {
   /** The runs, in the order of their starts. */
   runs: Run[]
   kept: Kept[]
+  /** Somebody has started its flow again, which sets its counters back. */
+  isStartedAgain?: boolean
 }
 
 /** A run that did not count, and the next run. */
@@ -76,7 +78,8 @@ export class Causes {
     const failed = steps.filter(({ mayBeRetry }) => mayBeRetry)
     const undisturbed = failed.filter(({ cause }) => cause === undefined)
     const disturbed = failed.filter(({ cause }) => cause !== undefined)
-    const retries = Math.max(...story.kept.map(retriesOf), story.kept.length === 0 ? failed.length : 0)
+    const isUnknown = story.kept.length === 0 || story.isStartedAgain
+    const retries = Math.max(...story.kept.map(retriesOf), isUnknown ? failed.length : 0)
     const retried = [...undisturbed, ...disturbed].slice(0, retries)
     return steps.filter((step) => !retried.includes(step))
   }

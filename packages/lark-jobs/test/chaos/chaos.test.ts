@@ -20,6 +20,8 @@ test.each(['sqlite', 'redis', 'sentinel', 'cluster'] as const)(
       expect(account.findings).toEqual([])
       // A run in which nothing happened would prove nothing.
       expect(account.kept.completed).toBeGreaterThan(500)
+      for (const act of ['cancel', 'retry', 'add'] as const)
+        expect(account.flows.touched[act]).toBeGreaterThan(0)
       expect(account.limits.map(({ most, highest }) => most - highest)).toEqual([0])
       const bit = account.rows.filter(
         ({ again, refused, uncertain }) => Object.keys(again).length + refused + uncertain > 0,

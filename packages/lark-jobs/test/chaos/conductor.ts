@@ -181,9 +181,10 @@ class Run {
     )
     await drained.catch((error: Error) => this.#say(error.message))
     await Promise.all(this.#workers.map((role) => this.#crew.stop(role)))
-    const { asks, runs, standstills } = await journals.read()
+    const { asks, touches, runs, standstills } = await journals.read()
     return {
       flowAsks: [...flowAsks.values()],
+      touches: [...touches.values()],
       keptFlows: await readFlows(store, queues),
       readAt: Date.now(),
       lease: this.#lease,

@@ -2,6 +2,8 @@
  * Everything that is known after a run: from the journals of the roles, from the store, and from the conductor, which
  * knows the faults. The accountant uses nothing else. Every time is in milliseconds of the machine's clock.
  */
+import { memberOf } from '../../src/model/effect.ts'
+import { type FlowOutcome, type NodeState, nodeOf } from '../../src/model/flow.ts'
 import type { Counters, State } from '../../src/model/record.ts'
 import type { FlowCounts, FlowInfoState } from '../../src/operate/flow-info.ts'
 
@@ -56,7 +58,9 @@ export interface FlowPlan extends Partial<MembersPlan> {
   nodes?: NodePlan[]
   /** How many members may fail. */
   allowed?: number
-  callbacks: { n: string; on: 'completed' | 'failed' | 'ended' }[]
+  callbacks: { n: string; on: FlowOutcome }[]
+  /** Those of its jobs that fail do so only until somebody starts them again. */
+  mends?: boolean
 }
 
 /** The dispatch of a flow, as its dispatcher saw it. */
@@ -66,6 +70,20 @@ export interface FlowAsk {
   plan: FlowPlan
   /** As of a job. A batch that was begun, and not filled, is uncertain. */
   answer?: { at: number; what: 'accepted' | 'refused' | 'uncertain' | 'odd'; message?: string }
+}
+
+/**
+ * What was done to a flow that had been dispatched: by hand, or in a job of it. Of `add`: the members, or the nodes, which
+ * come `after` others, or after the last step of a chain.
+ */
+export interface Touch extends Partial<MembersPlan> {
+  flow: string
+  at: number
+  by: string
+  act: 'cancel' | 'retry' | 'add'
+  nodes?: NodePlan[]
+  /** `nothing`: it changed nothing, because the flow had ended, for example. `odd`: as of a job. */
+  answer?: { at: number; what: 'done' | 'nothing' | 'refused' | 'uncertain' | 'odd'; message?: string }
 }
 
 /** A flow in the store at the end of the run. Flows that are nodes of others are among them. */
@@ -78,6 +96,38 @@ export interface KeptFlow {
   counts: FlowCounts
   /** Which of its nodes have started and not ended, callbacks included. */
   runs: string[]
+  nodes: KeptNode[]
+}
+
+/** A node of a flow in the store. A flow that is a node has the number that its plan has. */
+export interface KeptNode {
+  n: string
+  after: string[]
+  on?: FlowOutcome
+  state: NodeState
+  /** How often it was started again. */
+  generation: number
+}
+
+/**
+ * The number of a job. If its node was started again, it is another job, with another number: `d0_1-7/top~1`.
+ *
+ * @param n in its payload
+ */
+export function numberOf(n: string, id: string): string {
+  const member = memberOf(id)
+  const generation = (member && nodeOf(member.index)?.generation) ?? 0
+  return again(n, generation)
+}
+
+/** The number of a job of a later generation. */
+export function again(n: string, generation: number): string {
+  return generation === 0 ? n : `${n}~${generation}`
+}
+
+/** The number of the first generation. */
+export function firstOf(n: string): string {
+  return n.replace(/~\d+$/, '')
 }
 
 /** One run of a handler, as its worker saw it. */
@@ -167,6 +217,7 @@ export interface Evidence {
   durability: Durability
   asks: Ask[]
   flowAsks: FlowAsk[]
+  touches: Touch[]
   runs: Run[]
   lives: Life[]
   kept: Kept[]
@@ -199,8 +250,15 @@ export interface Line {
   message?: string
   from?: number
   got?: Record<string, unknown>
+  id?: string
   flow?: string
   plan?: FlowPlan
+  /** Names a touch, and what it adds. */
+  touch?: string
+  act?: Touch['act']
+  nodes?: NodePlan[]
+  stem?: string
+  count?: number
   state?: FlowInfoState
   counts?: FlowCounts
 }
@@ -212,6 +270,7 @@ export interface Line {
 export class Reading {
   readonly asks = new Map<string, Ask>()
   readonly flowAsks = new Map<string, FlowAsk>()
+  readonly touches = new Map<string, Touch>()
   readonly runs = new Map<string, Run>()
   readonly standstills: Hit[] = []
   /** The last time at which each role has shown that it works. */
@@ -237,7 +296,10 @@ export class Reading {
         this.#answer(line, what)
         break
       case 'started':
-        this.runs.set(serial, { n, serial, at, by, kind, ...(line.got !== undefined && { got: line.got }) })
+        this.runs.set(serial, {
+          ...{ n: numberOf(n, line.id!), serial, at, by, kind },
+          ...(line.got !== undefined && { got: line.got }),
+        })
         break
       case 'read':
         if (run !== undefined) run.read = { state: line.state!, counts: line.counts! }
@@ -252,6 +314,26 @@ export class Reading {
         this.flowAsks.get(line.flow!)!.answer = {
           at,
           what: what.slice('flow '.length) as NonNullable<FlowAsk['answer']>['what'],
+          ...(line.message !== undefined && { message: line.message }),
+        }
+        break
+      case 'touched': {
+        const { flow, act, nodes, stem, count } = line
+        this.touches.set(line.touch!, {
+          ...{ flow: flow!, at, by, act: act! },
+          ...(nodes !== undefined && { nodes }),
+          ...(stem !== undefined && count !== undefined && { stem, count, bad: 0 }),
+        })
+        break
+      }
+      case 'touch done':
+      case 'touch nothing':
+      case 'touch refused':
+      case 'touch uncertain':
+      case 'touch odd':
+        this.touches.get(line.touch!)!.answer = {
+          at,
+          what: what.slice('touch '.length) as NonNullable<Touch['answer']>['what'],
           ...(line.message !== undefined && { message: line.message }),
         }
         break

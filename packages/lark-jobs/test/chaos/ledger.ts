@@ -3,10 +3,11 @@
  */
 
 import { FlowRecords } from '../../src/flow/flow-records.ts'
+import type { NodeState } from '../../src/model/flow.ts'
 import { type JobRecord, states } from '../../src/model/record.ts'
-import { infoOf } from '../../src/operate/flow-info.ts'
+import { type FlowContents, infoOf } from '../../src/operate/flow-info.ts'
 import type { Store } from '../../src/store/contract/store.ts'
-import type { Kept, KeptFlow } from './evidence.ts'
+import { type Kept, type KeptFlow, type KeptNode, numberOf } from './evidence.ts'
 
 const PAGE = 500
 
@@ -31,7 +32,7 @@ function take(kept: Map<string, Kept>, job: JobRecord): void {
   if (known !== undefined) return void known.states.push(state)
   kept.set(id, {
     id,
-    n: (JSON.parse(job.payload) as { n: string }).n,
+    n: numberOf(numberIn(job.payload), id),
     states: [state],
     ...{ runs, failures, crashes, releases },
     ...(finishedAt !== undefined && { finishedAt }),
@@ -59,11 +60,10 @@ export async function readFlows({ flows }: Store, queues: readonly string[]): Pr
       const page = await flows.list(home, PAGE, before)
       before = page.at(-1)?.id
       for (const each of page) {
-        const { id, parent, state, reason, endedAt, counts, runs } = infoOf(
-          records.parse(home, { ...each, news: [] }, 0),
-        )
+        const contents = records.parse(home, { ...each, news: [] }, 0)
+        const { id, parent, state, reason, endedAt, counts, runs } = infoOf(contents)
         kept.push({
-          ...{ id, isNested: parent !== undefined, state, counts, runs },
+          ...{ id, isNested: parent !== undefined, state, counts, runs, nodes: nodesOf(contents) },
           ...(reason !== undefined && { reason }),
           ...(endedAt !== undefined && { endedAt }),
         })
@@ -71,6 +71,22 @@ export async function readFlows({ flows }: Store, queues: readonly string[]): Pr
     } while (before !== undefined)
   }
   return kept
+}
+
+function nodesOf({ id, definition: { nodes }, state }: FlowContents): KeptNode[] {
+  const numbers = nodes.map(({ job, name }) =>
+    job === undefined ? `${id}/${name}` : numberIn(job.job.payload),
+  )
+  return nodes.map(({ after, on }, node) => ({
+    ...{ n: numbers[node]!, after: after.map((each) => numbers[each]!) },
+    ...{ state: state.nodes[node] as NodeState, generation: state.generations?.[node] ?? 0 },
+    ...(on !== undefined && { on }),
+  }))
+}
+
+/** The number of a job, in its payload. */
+function numberIn(payload: string): string {
+  return (JSON.parse(payload) as { n: string }).n
 }
 
 /** Whether a flow has ended, and its callbacks too. */

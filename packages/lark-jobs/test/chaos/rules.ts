@@ -31,6 +31,9 @@ export const rules = {
   'flow-open': 'a flow has not ended, though all of its jobs have',
   'flow-wrong-end': 'a flow, or a job of it, ended otherwise than the ends of its jobs demand',
   'flow-wrong-count': 'a flow has counted other ends than its jobs had',
+  'flow-wrong-nodes':
+    'a flow has other nodes than it was given, or they wait for others, or start again by themselves',
+  'not-added': 'something was added to a flow, and is not in it',
   'flow-too-early': 'a job of a flow, or a callback, began before what it waits for had ended',
   'no-callback': 'a callback of an ended flow was not queued',
   'wrong-callback':
@@ -122,7 +125,7 @@ function judgeEnd(
       if (!hasEnded) found('wrong-end', n, `${id} is completed, and no run of it came to its end`)
     } else if (state === 'failed') {
       const byCrashes = errors.at(-1) === 'WORKER_DIED' && crashes >= 3
-      if (!byCrashes && ask!.kind !== 'hopeless')
+      if (!byCrashes && ask!.kind !== 'hopeless' && ask!.kind !== 'mending')
         found('wrong-end', n, `${id}: a ${ask!.kind} job failed (${errors.join(', ')}), ${crashes} crashes`)
     } else if (state === 'cancelled') {
       if (!mayBeCancelled) found('wrong-end', n, `${id} is cancelled, and nobody asked for it`)
@@ -201,7 +204,7 @@ export function judgeLimits({ limits }: Evidence, found: Found): void {
       if (count > most) found('over-limit', queue, `${count} active at ${at}, and its limit is ${most}`)
 }
 
-export function judgeRoles({ dead, lives, asks, flowAsks }: Evidence, found: Found): void {
+export function judgeRoles({ dead, lives, asks, flowAsks, touches }: Evidence, found: Found): void {
   for (const { by, fault } of dead) found('not-alive', by, `after ${fault}`)
   for (const { name, end, words = '' } of lives) {
     if (end === 'by itself') found('exited', name, words)
@@ -212,4 +215,8 @@ export function judgeRoles({ dead, lives, asks, flowAsks }: Evidence, found: Fou
     if (answer === undefined && !killed.has(by)) found('hung', n, `asked at ${at} by ${by}`)
   for (const { plan, at, by, answer } of flowAsks)
     if (answer === undefined && !killed.has(by)) found('hung', plan.flow, `asked at ${at} by ${by}`)
+  for (const { flow, act, at, by, answer } of touches) {
+    if (answer === undefined && !killed.has(by)) found('hung', flow, `${act} at ${at} by ${by}`)
+    if (answer?.what === 'odd') found('odd-error', flow, `${act} at ${at} by ${by}: ${answer.message}`)
+  }
 }

@@ -1,7 +1,7 @@
 /**
  * The evidence of flows without broken promises.
  */
-import type { Evidence, FlowAsk, Kept, KeptFlow, Run } from './evidence.ts'
+import type { Evidence, FlowAsk, Kept, KeptFlow, KeptNode, Run, Touch } from './evidence.ts'
 
 const at = 40_000
 
@@ -11,10 +11,38 @@ const at = 40_000
  *   z  a batch in which none may fail: its first member fails, and the third is cancelled
  *   w  a batch whose dispatcher was killed while it filled it: it was given up
  *   v  a chain that was refused
+ *   q  a chain whose step failed; it was started again, completed, and got a step more
+ *   p  a batch to which a member was added, and another was not, because it had ended
+ *   o  a chain that was cancelled when its first step had completed
  */
-export function soundFlows(): Pick<Evidence, 'flowAsks' | 'keptFlows' | 'runs' | 'kept'> {
+export function soundFlows(): Pick<Evidence, 'flowAsks' | 'touches' | 'keptFlows' | 'runs' | 'kept'> {
+  const chain = (id: string) => [
+    { n: `${id}/0`, kind: 'mending', after: [], got: [] },
+    { n: `${id}/1`, kind: 'instant', after: [`${id}/0`], got: [`${id}/0`] },
+  ]
   return {
+    touches: [
+      touched({ flow: 'q', act: 'retry' }),
+      touched({ flow: 'q', act: 'add', nodes: [{ n: 'q/more', kind: 'instant', after: [], got: [] }] }),
+      touched({ flow: 'p', act: 'add', stem: 'p/more-', count: 1, bad: 0 }),
+      {
+        ...touched({ flow: 'p', act: 'add', stem: 'p/late-', count: 1, bad: 0 }),
+        answer: { at: at + 45, what: 'nothing' },
+      },
+      touched({ flow: 'o', act: 'cancel' }),
+    ],
     flowAsks: [
+      asked({ flow: 'q', kind: 'chain', nodes: chain('q'), callbacks: callbacks('q'), mends: true }),
+      asked({
+        flow: 'p',
+        kind: 'batch',
+        stem: 'p/',
+        count: 1,
+        bad: 0,
+        allowed: 0,
+        callbacks: callbacks('p'),
+      }),
+      asked({ flow: 'o', kind: 'chain', nodes: chain('o'), callbacks: callbacks('o') }),
       asked({
         ...{ flow: 'x', kind: 'chain', callbacks: callbacks('x') },
         nodes: [
@@ -58,13 +86,59 @@ export function soundFlows(): Pick<Evidence, 'flowAsks' | 'keptFlows' | 'runs' |
       },
     ],
     keptFlows: [
-      flow('x', 'completed', { total: 2, completed: 2 }),
-      flow('y', 'completed', { total: 4, completed: 3, failed: 1 }),
-      { ...flow('inner', 'completed', { total: 1, completed: 1 }), isNested: true },
-      { ...flow('z', 'failed', { total: 3, completed: 1, failed: 2 }), reason: 'failed' },
-      { ...flow('w', 'failed', { total: 2, completed: 1, failed: 1 }), reason: 'abandoned' },
+      flow('x', 'completed', { total: 2, completed: 2 }, [
+        node('x/0', [], 'c'),
+        ...steps('x/0', 'x/1'),
+        ...called('x', 'completed'),
+      ]),
+      flow('y', 'completed', { total: 4, completed: 3, failed: 1 }, [
+        node('y/top', [], 'c'),
+        node('y/bad', ['y/top'], 'f'),
+        node('y/in', ['y/top'], 'c'),
+        node('y/end', ['y/bad', 'y/in'], 'c'),
+        ...called('y', 'completed'),
+      ]),
+      { ...flow('inner', 'completed', { total: 1, completed: 1 }, []), isNested: true },
+      {
+        ...flow('z', 'failed', { total: 3, completed: 1, failed: 2 }, called('z', 'failed')),
+        reason: 'failed',
+      },
+      {
+        ...flow('w', 'failed', { total: 2, completed: 1, failed: 1 }, called('w', 'failed')),
+        reason: 'abandoned',
+      },
+      flow('q', 'completed', { total: 3, completed: 3 }, [
+        node('q/0', [], 'c', { generation: 1 }),
+        ...steps('q/0', 'q/1', 'q/more'),
+        node('q/on-ended', [], 'c', { on: 'ended', generation: 1 }),
+        node('q/on-completed', [], 'c', { on: 'completed' }),
+        node('q/on-failed', [], '-', { on: 'failed', generation: 1 }),
+      ]),
+      flow('p', 'completed', { total: 2, completed: 2 }, called('p', 'completed')),
+      {
+        ...flow('o', 'cancelled', { total: 2, completed: 1, cancelled: 1 }, [
+          node('o/0', [], 'c'),
+          node('o/1', ['o/0'], 'x'),
+          ...called('o', 'cancelled'),
+        ]),
+        reason: 'user',
+      },
     ],
     runs: [
+      failed('q/0', 5),
+      read('q/on-failed', 'failed', { total: 2, failed: 1, skipped: 1 }),
+      read('q/on-ended', 'failed', { total: 2, failed: 1, skipped: 1 }),
+      run('q/0~1', 10),
+      run('q/1', 20, { got: { 'q/0': 'w1.1#q/0~1' } }),
+      run('q/more', 30),
+      read('q/on-ended~1', 'completed', { total: 3, completed: 3 }),
+      read('q/on-completed', 'completed', { total: 3, completed: 3 }),
+      run('p/0', 10),
+      run('p/more-0', 10),
+      read('p/on-ended', 'completed', { total: 2, completed: 2 }),
+      read('p/on-completed', 'completed', { total: 2, completed: 2 }),
+      run('o/0', 10),
+      read('o/on-ended', 'cancelled', { total: 2, completed: 1, cancelled: 1 }),
       run('x/0', 10),
       run('x/1', 20, { got: { 'x/0': 'w1.1#x/0' } }),
       read('x/on-ended', 'completed', { total: 2, completed: 2 }),
@@ -84,13 +158,17 @@ export function soundFlows(): Pick<Evidence, 'flowAsks' | 'keptFlows' | 'runs' |
       read('w/on-failed', 'failed', { total: 2, completed: 1, failed: 1 }),
     ],
     kept: [
-      ...['x/0', 'y/top', 'z/1', 'w/0'].map((n) => kept(n, 15)),
-      ...['x/1', 'y/in-0'].map((n) => kept(n, 25)),
-      kept('y/end', 35),
+      ...['x/0', 'y/top', 'z/1', 'w/0', 'q/0~1', 'p/0', 'p/more-0', 'o/0'].map((n) => kept(n, 15)),
+      ...['x/1', 'y/in-0', 'q/1'].map((n) => kept(n, 25)),
+      ...['y/end', 'q/more'].map((n) => kept(n, 35)),
+      ...['q/on-failed', 'q/on-ended', 'q/on-ended~1', 'q/on-completed', 'o/on-ended'].map((n) =>
+        kept(n, 55),
+      ),
+      { ...kept('q/0', 8), states: ['failed'], failures: 1 },
       { ...kept('y/bad', 25), states: ['failed'], failures: 1 },
       { ...kept('z/0', 15), states: ['failed'], failures: 1 },
       { ...kept('z/2', 20), states: ['cancelled'], runs: 0 },
-      ...['x', 'y'].flatMap((id) => [kept(`${id}/on-ended`, 55), kept(`${id}/on-completed`, 55)]),
+      ...['x', 'y', 'p'].flatMap((id) => [kept(`${id}/on-ended`, 55), kept(`${id}/on-completed`, 55)]),
       ...['z', 'w'].flatMap((id) => [kept(`${id}/on-ended`, 55), kept(`${id}/on-failed`, 55)]),
     ],
   }
@@ -108,8 +186,31 @@ function countsOf(counts: Partial<KeptFlow['counts']>): KeptFlow['counts'] {
   return { total: 0, completed: 0, failed: 0, cancelled: 0, skipped: 0, running: 0, blocked: 0, ...counts }
 }
 
-function flow(id: string, state: KeptFlow['state'], counts: Partial<KeptFlow['counts']>): KeptFlow {
-  return { id, isNested: false, state, endedAt: at + 40, counts: countsOf(counts), runs: [] }
+function touched(touch: Pick<Touch, 'flow' | 'act'> & Partial<Touch>): Touch {
+  return { at: at + 8, by: 'd0.1', answer: { at: at + 9, what: 'done' }, ...touch }
+}
+
+function flow(
+  id: string,
+  state: KeptFlow['state'],
+  counts: Partial<KeptFlow['counts']>,
+  nodes: KeptNode[],
+): KeptFlow {
+  return { id, isNested: false, state, endedAt: at + 40, counts: countsOf(counts), runs: [], nodes }
+}
+
+function node(n: string, after: string[], state: KeptNode['state'], more: Partial<KeptNode> = {}): KeptNode {
+  return { n, after, state, generation: 0, ...more }
+}
+
+/** Steps that have completed, each after the one before. */
+function steps(first: string, ...others: string[]): KeptNode[] {
+  return others.map((n, i) => node(n, [i === 0 ? first : others[i - 1]!], 'c'))
+}
+
+/** The callbacks of a flow that has ended once. */
+function called(id: string, state: KeptFlow['state']): KeptNode[] {
+  return callbacks(id).map(({ n, on }) => node(n, [], on === 'ended' || on === state ? 'c' : '-', { on }))
 }
 
 function run(n: string, after: number, more: Partial<Run> = {}): Run {

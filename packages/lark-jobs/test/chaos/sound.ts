@@ -112,7 +112,7 @@ export function sound(): Evidence {
       kept('v', 31_151, { result: 'w2.1#14' }),
       ...flows.kept,
     ],
-    ...{ flowAsks: flows.flowAsks, keptFlows: flows.keptFlows, readAt: 200_000 },
+    ...{ flowAsks: flows.flowAsks, touches: flows.touches, keptFlows: flows.keptFlows, readAt: 200_000 },
     lives: [
       { name: 'w0.1', from: 0, to: 1_050, end: 'killed' },
       { name: 'w1.1', from: 0 },

@@ -38,6 +38,7 @@ export function summaryOf(account: Account): string[] {
     `dispatched   ${accepted} accepted, ${met} met another of their kind, ${refused} refused, ${uncertain} uncertain, ${unanswered} unanswered (their dispatcher was killed)`,
     `accounted    ${accepted} accepted + ${arrived} uncertain or unanswered that arrived ${isEven ? '=' : '≠'} ${completed} completed + ${failed} failed + ${left} left + ${lost} lost`,
     `flows        ${flows.asked.accepted} accepted, ${flows.asked.refused} refused, ${flows.asked.uncertain} uncertain, ${flows.asked.unanswered} unanswered: ${flows.kept.completed} completed, ${flows.kept.failed} failed, ${flows.kept.cancelled} cancelled, ${flows.kept.left} left by a dead dispatcher, ${flows.lost} lost`,
+    `             touched while they ran, or after: ${flows.touched.cancel} cancelled, ${flows.touched.retry} started again, ${flows.touched.add} times something was added`,
     `             ${flows.jobs} jobs and ${flows.callbacks} callbacks; after failovers that lost writes, ${flows.doubled} callbacks ended twice, and in ${new Set(flows.deviations.map(({ who }) => who)).size} flows something is not as their jobs say`,
     ...flows.deviations
       .slice(0, SHOWN)

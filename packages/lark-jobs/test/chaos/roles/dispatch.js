@@ -6,8 +6,10 @@ import './leash.js'
 import './retention.js'
 import { Jobs } from '@s18i/lark-jobs'
 import { makeFlow } from './flows.js'
+import { handsOn } from './hands.js'
 import * as kinds from './jobs.js'
 import { name, write } from './journal.js'
+import { between, pick } from './random.js'
 
 /** The largest number of dispatches under way. */
 const MOST = 60
@@ -17,9 +19,6 @@ const queues = process.env.CHAOS_QUEUES.split(',')
 const pause = 2_600 / Number(process.env.CHAOS_RATE)
 /** Milliseconds between two flows. */
 const FLOWS = 400
-
-const between = (from, to) => from + Math.floor(Math.random() * (to - from + 1))
-const pick = (list) => list[between(0, list.length - 1)]
 
 /** The share of jobs that outlast a lease. They occupy a slot for this time, so longer leases have fewer of them. */
 const few = Math.min(1, 2_500 / lease)
@@ -43,6 +42,8 @@ let count = 0
 let flows = 0
 let isEnding = false
 const underway = new Set()
+/** What is done to flows by hand. */
+const hands = new Set()
 
 function make() {
   let chance = Math.random() * total
@@ -79,6 +80,7 @@ async function trackFlow() {
   const flow = `${name.replace('.', '_')}-${++flows}`
   const { draft, plan } = makeFlow(flow, queues, process.env.CHAOS_FORM)
   write('flow asked', { plan })
+  for (const hand of handsOn(plan)) note(hand, hands)
   try {
     const { isNew } = await draft.dispatch()
     write(isNew ? 'flow accepted' : 'flow odd', { flow, message: `isNew is ${isNew}` })
@@ -112,9 +114,9 @@ const ways = [
   },
 ]
 
-function note(promise) {
-  underway.add(promise)
-  promise.finally(() => underway.delete(promise))
+function note(promise, list = underway) {
+  list.add(promise)
+  promise.finally(() => list.delete(promise))
 }
 
 const timer = setInterval(() => {
@@ -130,7 +132,7 @@ process.once('SIGTERM', async () => {
   isEnding = true
   clearInterval(timer)
   clearInterval(flowTimer)
-  await Promise.all(underway)
+  await Promise.all([...underway, ...hands])
   await Jobs.close()
   write('stopped')
 })

@@ -4,18 +4,24 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { batch, chain, workflow } from '@s18i/lark-jobs'
+import { AddingJob } from './adding.js'
 import * as kinds from './jobs.js'
+import { between, chance, pick } from './random.js'
 
 /** Members of a large batch. */
 const MANY = 10_000
 /** One of so many flows of the long form is a large batch. */
 const RARE = 150
+/** The steps of a long chain, and one of so many chains of the long form is one. */
+const LONG = 50
+const SOME = 8
+/** The longest times of jobs, in milliseconds. Those that listen to their signals run when somebody cancels the flow. */
+const SHORT = 60
+const HEEDFUL = 600
 
-const between = (from, to) => from + Math.floor(Math.random() * (to - from + 1))
-const pick = (list) => list[between(0, list.length - 1)]
-const chance = (of) => between(1, of) === 1
-
-const good = [kinds.InstantJob, kinds.InstantJob, kinds.WaitingJob, kinds.ShakyJob]
+const good = [kinds.InstantJob, kinds.InstantJob, kinds.WaitingJob, kinds.ShakyJob, kinds.HeedfulJob]
+/** Those that do not complete; the first only until somebody starts them again. */
+const bads = [kinds.MendingJob, kinds.HopelessJob]
 
 /**
  * @param id of the flow
@@ -27,7 +33,7 @@ export function makeFlow(id, queues, form) {
   const flow = new Flow(id, queues)
   if (form === 'long' && chance(RARE)) return flow.batch(MANY, 0)
   return pick([
-    () => flow.chain(),
+    () => flow.chain(form === 'long' && chance(SOME) ? LONG : between(2, 6)),
     () => flow.diamond(),
     () => flow.batch(between(0, 15), 0),
     () => flow.batch(between(40, 120), pick([0, 0, 10])),
@@ -41,13 +47,14 @@ class Flow {
   }
 
   /** Each step gets the result of the one before. */
-  chain() {
+  chain(length) {
     const nodes = []
     let draft = chain([])
-    const length = between(2, 6)
     const bad = chance(6) ? between(1, length - 1) : undefined
+    const adds = chance(4) ? between(0, length - 1) : undefined
     for (let step = 0; step < length; step++) {
-      const [node, make] = this.job(`step${step}`, step === bad ? kinds.HopelessJob : pick(good))
+      const Kind = step === bad ? this.bad() : step === adds ? AddingJob : pick(good)
+      const [node, make] = this.job(`step${step}`, Kind, 'chain')
       const before = nodes.at(-1)?.n
       nodes.push({ ...node, after: before ? [before] : [], got: before ? [before] : [] })
       draft = draft.next((results) => make(before && { [before]: results.at(-1) }))
@@ -57,10 +64,10 @@ class Flow {
 
   /** The sides are in several queues, and one of them is a batch. The bottom gets the results of those that have one. */
   diamond() {
-    const [top, makeTop] = this.job('top', pick(good))
+    const [top, makeTop] = this.job('top', chance(4) ? AddingJob : pick(good), 'diamond')
     const bad = chance(4) ? 'side1' : undefined
     const sides = ['side0', 'side1', 'side2'].map((name) => {
-      const [side, make] = this.job(name, name === bad ? kinds.HopelessJob : pick(good))
+      const [side, make] = this.job(name, name === bad ? this.bad() : pick(good))
       return { name, make, plan: { ...side, after: [top.n], got: [top.n] } }
     })
     const { plan, drafts } = this.members('side3', between(1, 4), 0)
@@ -86,7 +93,7 @@ class Flow {
 
   /** @param pause milliseconds between two members: it may be killed while it fills the batch */
   batch(count, pause) {
-    const { plan, drafts } = this.members('m', count, chance(3) ? between(1, 4) : 0)
+    const { plan, drafts } = this.members('m', count, chance(3) ? between(1, 4) : 0, chance(4))
     async function* slowly() {
       for (const draft of drafts()) {
         yield draft
@@ -107,28 +114,38 @@ class Flow {
     })
     return {
       draft: draft.withId(this.id).onEnded(ended).onCompleted(completed).onFailed(failed),
-      plan: { flow: this.id, ...plan, callbacks },
+      plan: { flow: this.id, ...plan, callbacks, ...(this.mends && { mends: true }) },
     }
   }
 
-  job(name, Kind) {
+  bad() {
+    const Kind = pick(bads)
+    this.mends ||= Kind === kinds.MendingJob
+    return Kind
+  }
+
+  /** @param kind of the flow, for a job that adds to it */
+  job(name, Kind, kind) {
     const n = `${this.id}/${name}`
     const make = (got) => {
       const job = new Kind()
       job.queueName = pick(this.queues)
-      return job.with({ n, ms: between(0, 60), ...(got && { got }) })
+      const ms = between(0, Kind === kinds.HeedfulJob ? HEEDFUL : SHORT)
+      return job.with({ n, ms, ...(got && { got }), ...(Kind === AddingJob && { kind }) })
     }
     return [{ n, kind: new Kind().key }, make]
   }
 
-  /** Members: the first `bad` fail. */
-  members(name, count, bad) {
+  /** Members: the first `bad` fail, and the last may add others. */
+  members(name, count, bad, adds = false) {
     const stem = `${this.id}/${name}-`
     const flow = this
+    const Bad = bad > 0 ? this.bad() : undefined
     function* drafts() {
       for (let i = 0; i < count; i++) {
-        const Kind = i < bad ? kinds.HopelessJob : count === MANY ? kinds.InstantJob : pick(good)
-        const [, make] = flow.job(`${name}-${i}`, Kind)
+        const isLast = adds && i === count - 1
+        const Kind = i < bad ? Bad : isLast ? AddingJob : count === MANY ? kinds.InstantJob : pick(good)
+        const [, make] = flow.job(`${name}-${i}`, Kind, 'batch')
         yield make()
       }
     }

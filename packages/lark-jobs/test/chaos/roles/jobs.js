@@ -2,13 +2,14 @@
  * The jobs of the suite, of every kind. A payload has the number of the job and, for most jobs, how many milliseconds
  * it takes. Each run has a serial number, which is also the result, so that the store shows which run it accepted.
  */
+import { existsSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { group, Job, limiter, unique } from '@s18i/lark-jobs'
 import { name, write } from './journal.js'
 
 let runs = 0
 
-class ChaosJob extends Job {
+export class ChaosJob extends Job {
   backoff = 100
 
   async handle(payload) {
@@ -75,6 +76,20 @@ export class HopelessJob extends ChaosJob {
   }
 }
 
+/** The file that lets the `MendingJob`s of a flow succeed. */
+export function mendedBy(flow) {
+  return `${flow}.mended`
+}
+
+/** A job of a flow that fails until somebody mends the flow. */
+export class MendingJob extends ChaosJob {
+  key = 'mending'
+  tries = 2
+  act() {
+    if (!existsSync(mendedBy(this.flow.id))) throw new Error('not before the flow is mended')
+  }
+}
+
 /** A job that ends when its signal is aborted. */
 export class HeedfulJob extends ChaosJob {
   key = 'heedful'
@@ -137,6 +152,7 @@ export const jobs = [
   BlockingJob,
   ShakyJob,
   HopelessJob,
+  MendingJob,
   HeedfulJob,
   DeafJob,
   UniqueJob,

@@ -5,13 +5,18 @@
 import './leash.js'
 import './retention.js'
 import { Jobs } from '@s18i/lark-jobs'
+import { AddingJob } from './adding.js'
 import { jobs } from './jobs.js'
 import { write } from './journal.js'
 
 const LOOK = 50
 const STANDSTILL = 250
 
-const worker = await Jobs.work({ jobs, concurrency: 10, lease: Number(process.env.CHAOS_LEASE) })
+const worker = await Jobs.work({
+  jobs: [...jobs, AddingJob],
+  concurrency: 10,
+  lease: Number(process.env.CHAOS_LEASE),
+})
 write('ready')
 
 let last = Date.now()
