@@ -16,6 +16,7 @@ import { flowNotFound } from '../operate/flow-finding.ts'
 import { type Operated, open } from '../operate/operations.ts'
 import { nodeEntries } from '../options/flow.ts'
 import { isText, option, type Read, Schema, voiceOf } from '../options/schema.ts'
+import { isResendable } from '../store/contract/store.ts'
 import type { FlowPart } from './flow-draft.ts'
 import { nameOfPart, readMember } from './flow-part.ts'
 import { readPart } from './flow-spec.ts'
@@ -58,10 +59,22 @@ export async function addTo(
     throw new JobsError('FLOW_INVALID', `add() was given options, and flow ${id} is a ${kind}`, {
       hint: 'Only the nodes of a workflow have options.',
     })
-  if (kind !== 'batch') return addNodes(book, place, made, parts, read)
   const lots = new MemberLots(place, { book, sender: new JobSender(store, boundOf), store })
-  const members = parts.map((each) => made.member(readMember(each)))
-  for (let i = 0; i < members.length; i += LOT) await lots.queue(members.slice(i, i + LOT))
+  try {
+    if (kind !== 'batch') return await addNodes(book, place, made, parts, read)
+    const members = parts.map((each) => made.member(readMember(each)))
+    for (let i = 0; i < members.length; i += LOT) await lots.queue(members.slice(i, i + LOT))
+  } catch (error) {
+    if (!(isResendable(error) && lots.hasReserved) && !JobsError.is(error, 'STORE_UNCERTAIN')) throw error
+    throw uncertain(id, error as Error)
+  }
+}
+
+/** Why something was perhaps not added, or not all of it. */
+function uncertain(id: string, cause: Error): JobsError {
+  const message = `What was added to flow ${id} may be in it, or only a part of it: ${cause.message}`
+  const hint = `lark jobs:flow ${id} shows what is in it. Members that were not queued end failed, with the reason 'lost'.`
+  return new JobsError('DISPATCH_UNCERTAIN', message, { id, cause, hint })
 }
 
 async function addNodes(

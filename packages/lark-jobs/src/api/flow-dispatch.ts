@@ -64,11 +64,18 @@ function begun(id: string, error: unknown): unknown {
  * @throws STORE_UNREACHABLE; DISPATCH_UNCERTAIN if it perhaps was started
  */
 async function started(id: string, start: () => Promise<boolean>): Promise<boolean> {
+  let wasSent = false
+  const attempt = () =>
+    start().catch((error) => {
+      wasSent ||= JobsError.is(error, 'STORE_UNCERTAIN')
+      throw error
+    })
   try {
-    return await patiently(start, isAway)
+    return await patiently(attempt, isAway)
   } catch (error) {
-    if (!JobsError.is(error, 'STORE_UNCERTAIN')) throw error
-    const message = `The dispatch of flow ${id} was sent and got no answer; it may have been started: ${error.message}`
+    if (!wasSent || !isResendable(error)) throw error
+    const why = (error as Error).message
+    const message = `The dispatch of flow ${id} was sent and got no answer; it may have been started: ${why}`
     const hint = `Jobs.flow('${id}').status() says whether it was. A batch that was not filled ends failed.`
     throw new JobsError('DISPATCH_UNCERTAIN', message, { id, cause: error, hint })
   }

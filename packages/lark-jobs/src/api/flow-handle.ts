@@ -107,7 +107,8 @@ export class FlowHandle<Result = unknown> {
    * job of the flow, it is always in time. A job that is run again adds again.
    *
    * @param options of a node of a workflow: `name`, `after` (names of nodes), `ifFailed`
-   * @throws FLOW_ENDED, FLOW_NOT_FOUND, FLOW_INVALID, FLOW_TOO_LARGE; the errors of `Job.dispatch`
+   * @throws FLOW_ENDED, FLOW_NOT_FOUND, FLOW_INVALID, FLOW_TOO_LARGE; the errors of `Job.dispatch`. After DISPATCH_UNCERTAIN,
+   *   what was to be added is perhaps in the flow, or only a part of it
    * @example await handle.add(new CheckJob().with({ file }), { after: 'Unpack' })
    */
   async add(part: FlowPart | readonly FlowPart[], options: AddOptions = {}): Promise<void> {

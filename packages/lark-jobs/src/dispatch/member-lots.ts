@@ -28,6 +28,8 @@ export interface MemberLotsOptions {
 export class MemberLots {
   readonly #place: FlowPlace
   readonly #options: MemberLotsOptions
+  /** Whether the flow counts on members that may not be queued yet. */
+  hasReserved = false
 
   constructor(place: FlowPlace, options: MemberLotsOptions) {
     this.#place = place
@@ -51,6 +53,7 @@ export class MemberLots {
     // Without its own number, a lot that got no answer would be reserved twice.
     const reserve = () => book.reserve(this.#place, runs, filling)
     let index = await (filling === undefined ? reserve() : patiently(reserve))
+    this.hasReserved = true
     const sent = parts.map(([partition, members]) => {
       // They are used once. Copies would be most of the memory that a million members take.
       const jobs = members.map(({ job }) => job as NewJob)

@@ -16,14 +16,15 @@ import {
   MAX_DEFINITION,
 } from '../model/flow.ts'
 import { newId } from '../model/id.ts'
-import type {
-  Bound,
-  Crowd,
-  FlowWrite,
-  KeptEnd,
-  MemberEnd,
-  Store,
-  StoredFlow,
+import {
+  type Bound,
+  type Crowd,
+  type FlowWrite,
+  isResendable,
+  type KeptEnd,
+  type MemberEnd,
+  type Store,
+  type StoredFlow,
 } from '../store/contract/store.ts'
 import { advance, begin, endNow, type FirstMembers, type Step, startAgain } from './advance.ts'
 import { FlowMembers } from './flow-members.ts'
@@ -91,8 +92,9 @@ export class FlowBook implements FlowControl {
     const crowd = { reserved: size, completed: 0, failed: 0, ...(state.phase === 'open' && { size }) }
     const written = await this.#write(
       { home: place.home, id: place.flow, rev: 0, definition, state, news: [], crowd, at },
-      { definition: text, crowd: alarmed(definition, crowd) },
+      { definition: text, crowd: alarmed(definition, crowd), isRelied: true },
     )
+    await begun(written)
     return written.isWritten || (by !== undefined && (await this.get(place))?.state.by === by)
   }
 
@@ -108,8 +110,8 @@ export class FlowBook implements FlowControl {
 
   /** Does what is next of a flow that was handed out. @returns when the next of its home is due @throws STORE_DAMAGED */
   async advance(home: string, stored: StoredFlow, at: number): Promise<DueIn> {
-    const { nextTick } = await this.#write(this.#records.parse(home, stored, at))
-    return nextTick
+    const { nextTick, follow } = await this.#write(this.#records.parse(home, stored, at))
+    return (await follow?.()) ?? nextTick
   }
 
   /**
@@ -127,14 +129,15 @@ export class FlowBook implements FlowControl {
       if (found === undefined) return undefined
       const changed = change(found)
       if (changed === undefined) return false
-      const { definition = found.definition, state, crowd } = changed
+      const { definition = found.definition, state, crowd, isRelied } = changed
       const next = { ...found, definition, state, crowd: { ...found.crowd, ...crowd } }
-      const { isWritten } = await this.#write(next, {
+      const written = await this.#write(next, {
         ...(changed.definition !== undefined && { definition: JSON.stringify(changed.definition) }),
         ...(crowd !== undefined && { crowd: alarmed(definition, crowd) }),
-        ...defined({ ends: changed.ends }),
+        ...defined({ ends: changed.ends, isRelied }),
       })
-      if (isWritten) return true
+      await begun(written)
+      if (written.isWritten) return true
     }
   }
 
@@ -185,6 +188,8 @@ export class FlowBook implements FlowControl {
       return {
         state: { ...state, fills, keys: keysWith(state, runs), filledAt: at, ...lot },
         crowd: { reserved, ...(isSealed && { size: reserved }) },
+        // A server that loses it would give the same numbers to others.
+        isRelied: true,
       }
     })
     if (first === undefined) throw ended(place)
@@ -214,6 +219,7 @@ export class FlowBook implements FlowControl {
           checkAt: Math.max(state.checkAt, at + LOOK_AFTER_FILL),
         },
         crowd: { reserved: crowd.reserved, size: crowd.reserved },
+        isRelied: true,
       }
     })
     if (isGivenUp || isChanged === undefined) throw ended(place)
@@ -228,16 +234,17 @@ export class FlowBook implements FlowControl {
       return {
         definition: { ...definition, nodes: [...definition.nodes, ...nodes] },
         state: { ...state, nodes: state.nodes + 'b'.repeat(nodes.length) },
+        isRelied: true,
       }
     })
     if (isChanged !== true) throw ended(place)
   }
 
-  /** Takes the next step of a flow, and writes it with a change. */
+  /** Takes the next step of a flow, and writes it with a change. What the step says is to be done then. */
   async #write(
     found: KeptFlow,
-    change: { definition?: string; crowd?: CrowdChange; ends?: readonly KeptEnd[] } = {},
-  ): Promise<{ isWritten: boolean; nextTick?: DueIn }> {
+    change: { definition?: string; crowd?: CrowdChange; ends?: readonly KeptEnd[]; isRelied?: boolean } = {},
+  ): Promise<Written> {
     const { home, id, rev, news, at, definition } = found
     const step = advance(found, change.ends === undefined ? news : [...news, ...change.ends])
     const { state, starts, size } = step
@@ -256,12 +263,12 @@ export class FlowBook implements FlowControl {
       ...(news.length > 0 && { heard: news.length }),
       ...(jobs.length > 0 && { jobs }),
     }
-    const written = await this.#store.flows.write(home, write, this.#boundOf(home), rev === 0)
+    const written = await this.#store.flows.write(home, write, this.#boundOf(home), change.isRelied)
     if (!written.isWritten) return written
     made.jobs.delete(home)
     const ends = rejected(jobs, written.jobs, at)
-    const next = await this.#follow({ ...found, rev: written.rev, state, news: [] }, step, made, ends)
-    return { isWritten: true, nextTick: next ?? written.nextTick }
+    const follow = () => this.#follow({ ...found, rev: written.rev, state, news: [] }, step, made, ends)
+    return { isWritten: true, nextTick: written.nextTick, follow }
   }
 
   /** Does what a step says, since it is written. @param ends of jobs that were not queued */
@@ -317,7 +324,7 @@ export class FlowBook implements FlowControl {
   }
 
   /** Removes a flow, with all that is kept of its nodes. */
-  async #forget(found: KeptFlow): Promise<{ isWritten: boolean; nextTick?: DueIn }> {
+  async #forget(found: KeptFlow): Promise<Written> {
     const { home, id, rev } = found
     for (const place of await this.#nodes.remove(found)) await this.#forgetNode(place)
     return this.#store.flows.write(home, { id, rev, remove: true })
@@ -330,6 +337,23 @@ export class FlowBook implements FlowControl {
       if (found === undefined || (await this.#forget(found)).isWritten) return
     }
   }
+}
+
+/** `follow`: does what the step says. */
+interface Written {
+  isWritten: boolean
+  nextTick?: DueIn
+  follow?: () => Promise<DueIn>
+}
+
+/**
+ * Begins what a change by hand has led to. That it is written is certain, so no error may say that it is not: if the store
+ * is away meanwhile, a worker does the rest, because the flow is due.
+ */
+async function begun({ follow }: Written): Promise<void> {
+  await follow?.().catch((error) => {
+    if (!isResendable(error)) throw error
+  })
 }
 
 type CrowdChange = NonNullable<Extract<FlowWrite, { state: string }>['crowd']>

@@ -35,6 +35,8 @@ export interface FlowChange {
   crowd?: Pick<Crowd, 'reserved' | 'size'> | undefined
   /** Ends of nodes that are news for it. */
   ends?: readonly KeptEnd[]
+  /** As of a schedule that somebody relies on. */
+  isRelied?: boolean
 }
 
 /** How a node ended. */

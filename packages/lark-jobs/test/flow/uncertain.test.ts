@@ -1,0 +1,115 @@
+/**
+ * What a call says when the store goes away in the middle of it: only what is certain.
+ */
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { open } from '../../src/api/jobs.ts'
+import { batch, chain, createJobs, Job, type Jobs, workflow } from '../../src/index.ts'
+import { JobsError } from '../../src/model/errors.ts'
+import type { Store } from '../../src/store/contract/store.ts'
+
+class StepJob extends Job {
+  override readonly key = 'step'
+  handle() {}
+}
+class OtherJob extends Job {
+  override readonly key = 'other'
+  override queueName = 'other'
+  handle() {}
+}
+
+const step = new StepJob().with()
+const other = new OtherJob().with()
+const away = (code: 'STORE_UNREACHABLE' | 'STORE_UNCERTAIN' | 'STORE_REFUSED') => new JobsError(code, 'away')
+
+let jobs: Jobs
+let store: Store
+beforeEach(async () => {
+  jobs = createJobs({ connection: 'sqlite::memory:', queues: ['default', 'other'] })
+  store = (await jobs[open]()).store
+})
+afterEach(() => {
+  vi.restoreAllMocks()
+  return jobs.close()
+})
+
+/** The next write of a flow is done, and its answer is lost. */
+function loseAnswer(): void {
+  const write = store.flows.write.bind(store.flows)
+  vi.spyOn(store.flows, 'write').mockImplementationOnce(async (...args) => {
+    await write(...args)
+    throw away('STORE_UNCERTAIN')
+  })
+}
+
+/** From now on every attempt is the last. */
+function losePatience(): void {
+  let now = 0
+  vi.spyOn(performance, 'now').mockImplementation(() => {
+    now += 10_000
+    return now
+  })
+}
+
+test('a flow that was perhaps started stays uncertain, whatever further attempts meet', async () => {
+  loseAnswer()
+  const now = store.now.bind(store)
+  vi.spyOn(store, 'now').mockImplementationOnce(now).mockRejectedValueOnce(away('STORE_REFUSED'))
+  const flow = chain([step]).withId('one')
+  await expect(jobs.dispatch(flow)).rejects.toMatchObject({ code: 'DISPATCH_UNCERTAIN', id: 'one' })
+  expect(await jobs.flow('one').status()).toMatchObject({ state: 'open' })
+})
+
+test.each(['STORE_UNREACHABLE', 'STORE_REFUSED'] as const)(
+  'a flow that is started is accepted, though %s keeps its jobs elsewhere for later',
+  async (code) => {
+    vi.spyOn(store, 'enqueue').mockRejectedValue(away(code))
+    const flow = workflow('both', (w) => [w.add(step), w.add(other)])
+    expect(await jobs.dispatch(flow.withId('both'))).toMatchObject({ id: 'both', isNew: true })
+    expect(await jobs.flow('both').cancel()).toBe(true)
+  },
+)
+
+test('a flow is cancelled, though nobody could be asked to end', async () => {
+  const handle = await jobs.dispatch(chain([step]))
+  vi.spyOn(store, 'alter').mockRejectedValue(away('STORE_UNREACHABLE'))
+  expect(await handle.cancel()).toBe(true)
+  expect(await handle.status()).toMatchObject({ state: 'ending' })
+})
+
+test('a step that was perhaps added is uncertain; it is certain that one was not whose flow could not be read', async () => {
+  const handle = await jobs.dispatch(chain([step]))
+  loseAnswer()
+  await expect(handle.add(step)).rejects.toMatchObject({ code: 'DISPATCH_UNCERTAIN', id: handle.id })
+  vi.spyOn(store.flows, 'get').mockRejectedValueOnce(away('STORE_UNREACHABLE'))
+  await expect(handle.add(step)).rejects.toMatchObject({ code: 'STORE_UNREACHABLE' })
+  expect(await handle.progress()).toMatchObject({ total: 2 })
+})
+
+test('a step is added, though its job cannot be queued elsewhere yet', async () => {
+  const handle = await jobs.dispatch(workflow('more', (w) => [w.add(step)]))
+  vi.spyOn(store, 'enqueue').mockRejectedValue(away('STORE_UNREACHABLE'))
+  await handle.add(other)
+  expect(await handle.progress()).toMatchObject({ total: 2 })
+})
+
+test('members that were counted, and not queued, are uncertain', async () => {
+  const handle = await jobs.dispatch(batch([step]))
+  vi.spyOn(store, 'enqueue').mockRejectedValue(away('STORE_UNREACHABLE'))
+  losePatience()
+  await expect(handle.add(other)).rejects.toMatchObject({ code: 'DISPATCH_UNCERTAIN', id: handle.id })
+  expect(await handle.progress()).toMatchObject({ total: 2 })
+})
+
+test('what somebody relies on waits for what a dispatch waits for: the start, numbers of members, their end, and nodes', async () => {
+  const write = vi.spyOn(store.flows, 'write')
+  const relied = () => write.mock.calls.splice(0).map(([, , , isRelied = false]) => isRelied)
+  const members = await jobs.dispatch(batch([step]))
+  expect(relied()).toEqual([true, true, true])
+  await members.add(step)
+  expect(relied()).toEqual([true])
+  const steps = await jobs.dispatch(chain([step]))
+  await steps.add(step)
+  expect(relied()).toEqual([true, true])
+  await steps.cancel()
+  expect(relied()).toContain(false)
+})
