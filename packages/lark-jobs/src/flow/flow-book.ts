@@ -172,6 +172,8 @@ export class FlowBook implements FlowControl {
   ): Promise<number> {
     let first: number | undefined
     await this.change(place, ({ state, crowd, at }) => {
+      // Somebody else may have written since the attempt before.
+      first = undefined
       const isOpen = state.phase === 'filling' || (state.phase === 'open' && filling === undefined)
       if (!isOpen || state.ending !== undefined) return undefined
       first = state.lot?.[0] === filling?.lot ? state.lot?.[1] : undefined

@@ -19,7 +19,6 @@ import { Probes, probeQueue } from './probes.ts'
 import { type Planned, type Step, schedule } from './schedule.ts'
 import { type Stage, type StageName, setStage } from './stage.ts'
 import { Watch } from './watch.ts'
-import { within } from './within.ts'
 
 export interface ChaosOptions {
   store: StageName
@@ -30,6 +29,8 @@ export interface ChaosOptions {
   faults?: readonly string[]
   /** Milliseconds. Faults that should cost leases last longer than a lease, so a short lease makes a short run. */
   lease?: number
+  /** Jobs per second of each dispatcher. Default: `RATE`. */
+  rate?: number
   /** Default: `normal`. */
   durability?: Durability
   /** Called with a line for each event. */
@@ -43,11 +44,13 @@ export interface ChaosOptions {
 /** Milliseconds. Shorter than the default of 15 s, and longer than a worker may take to reconnect (2 s). */
 export const LEASE = 2_500
 /** Jobs per second of each dispatcher. */
-const RATE = 50
+export const RATE = 50
 /** Milliseconds between two steps. */
 const CALM = 300
 /** Milliseconds within which all roles must work again, if no handler blocks them. */
 const ALIVE = 20_000
+/** Milliseconds between two looks at what is left at the end. */
+const DRAINING = 100
 /** The longest time that a handler blocks or a job takes, in leases. */
 const LONGEST = 3
 
@@ -62,7 +65,7 @@ const idle = 'w3'
 const asking = ['d0', 'd1']
 
 export async function chaos(options: ChaosOptions): Promise<Account> {
-  const { store, lease = LEASE, durability = 'normal' } = options
+  const { store, lease = LEASE, rate = RATE, durability = 'normal' } = options
   const folder = await mkdtemp(join(tmpdir(), 'lark-chaos-'))
   const journals = new Journals(folder)
   if (options.keep) options.say(`The journals are in ${folder}`)
@@ -70,8 +73,7 @@ export async function chaos(options: ChaosOptions): Promise<Account> {
     const prefix = 'chaos'
     await using stage = await setStage(store, prefix, queues, [...busy, idle, ...asking])
     await using crew = new Crew({
-      ...{ journals, prefix, lease, limits, permits, durability },
-      rate: RATE,
+      ...{ journals, prefix, lease, limits, permits, rate, durability },
       form: formOf(options),
     })
     const worker = (name: string, own: string[]): Role => ({
@@ -168,18 +170,22 @@ class Run {
     const { flowAsks } = await journals.read()
     const left = leftBatches({ flowAsks: [...flowAsks.values()], lives: this.#crew.lives })
     const isShort = this.#options.minutes === undefined
-    const drained = within(
-      ALIVE + LONGEST * this.#lease + GIVEN_UP,
-      'all jobs and flows have ended',
-      async () => {
-        if ((await unended(store, all)) > 0) return false
-        const flows = await readFlows(store, queues)
-        const open = flows.filter((flow) => !isOver(flow))
-        // A short run does not wait until what a dead dispatcher has left is given up.
-        return open.every((flow) => isShort && isLeft(flow, left))
-      },
-    )
-    await drained.catch((error: Error) => this.#say(error.message))
+    const patience = ALIVE + LONGEST * this.#lease + GIVEN_UP
+    let least = Number.POSITIVE_INFINITY
+    let since = performance.now()
+    const drained = async () => {
+      const waiting = await unended(store, all)
+      // On a slow machine there may be much to do. What counts is that it becomes less.
+      if (waiting < least) since = performance.now()
+      least = Math.min(least, waiting)
+      if (waiting > 0) return performance.now() - since > patience
+      const flows = await readFlows(store, queues)
+      const open = flows.filter((flow) => !isOver(flow))
+      // A short run does not wait until what a dead dispatcher has left is given up.
+      const isDone = open.every((flow) => isShort && isLeft(flow, left))
+      return isDone || performance.now() - since > patience
+    }
+    while (!(await drained())) await pause(DRAINING)
     await Promise.all(this.#workers.map((role) => this.#crew.stop(role)))
     const { asks, touches, runs, standstills } = await journals.read()
     return {

@@ -4,7 +4,7 @@
  */
 import { cpus, totalmem } from 'node:os'
 import { parseArgs } from 'node:util'
-import { chaos } from './conductor.ts'
+import { chaos, RATE } from './conductor.ts'
 import type { Durability } from './evidence.ts'
 import { type StageName, stages } from './stage.ts'
 import { summaryOf, tableOf } from './table.ts'
@@ -18,6 +18,7 @@ const help = `npm run chaos -- [options]
   --store NAME    ${stages.join(', ')}; default redis
   --faults A,B    only those whose names begin so
   --lease MS      of the workers; default 2500
+  --rate N        jobs per second of each of the two dispatchers; default ${RATE}, and 2.5 flows
   --durability D  normal, strict or replicated: what a dispatch waits for; default normal
   --keep          keep the journals, and say where
   --json          the account as JSON
@@ -30,6 +31,7 @@ const { values } = parseArgs({
     store: { type: 'string', default: 'redis' },
     faults: { type: 'string' },
     lease: { type: 'string' },
+    rate: { type: 'string' },
     durability: { type: 'string' },
     keep: { type: 'boolean' },
     json: { type: 'boolean' },
@@ -48,6 +50,7 @@ async function main(): Promise<void> {
     throw new Error(`--durability is ${durability}; there are ${durabilities.join(', ')}`)
   const minutes = numberOf('minutes', 0)
   const lease = numberOf('lease', 1_000)
+  const rate = numberOf('rate', 1)
   const seed = numberOf('seed', 0) ?? Math.floor(Math.random() * 2 ** 31)
   const say = (line: string) => process.stderr.write(`${line}\n`)
   const about = `chaos on ${store}, seed ${seed}${durability === 'normal' ? '' : `, durability ${durability}`}${minutes === undefined ? '' : `, ${minutes} minutes`}`
@@ -66,6 +69,7 @@ async function main(): Promise<void> {
     durability: durability as Durability,
     ...(minutes !== undefined && { minutes }),
     ...(lease !== undefined && { lease }),
+    ...(rate !== undefined && { rate }),
     ...(faults !== undefined && { faults: faults.split(',') }),
   })
   const lines = values.json
@@ -75,7 +79,7 @@ async function main(): Promise<void> {
   process.exitCode = account.findings.length === 0 ? 0 : 1
 }
 
-function numberOf(name: 'minutes' | 'lease' | 'seed', least: number): number | undefined {
+function numberOf(name: 'minutes' | 'lease' | 'rate' | 'seed', least: number): number | undefined {
   const text = values[name]
   if (text === undefined) return undefined
   const number = Number(text)

@@ -1,5 +1,5 @@
 /**
- * What a call says when the store goes away in the middle of it: only what is certain.
+ * What calls say and do when the store goes away in the middle of them, or somebody else changes the flow: only what is certain.
  */
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { open } from '../../src/api/jobs.ts'
@@ -98,6 +98,19 @@ test('members that were counted, and not queued, are uncertain', async () => {
   losePatience()
   await expect(handle.add(other)).rejects.toMatchObject({ code: 'DISPATCH_UNCERTAIN', id: handle.id })
   expect(await handle.progress()).toMatchObject({ total: 2 })
+})
+
+test('a batch that somebody cancels while members get their numbers queues none of them', async () => {
+  const write = store.flows.write.bind(store.flows)
+  vi.spyOn(store.flows, 'write')
+    .mockImplementationOnce(write)
+    .mockImplementationOnce(async (...args) => {
+      await jobs.flow('early').cancel()
+      return write(...args)
+    })
+  await jobs.dispatch(batch([step, other]).withId('early'))
+  expect(await jobs.flow('early').progress()).toMatchObject({ total: 0 })
+  for (const queue of ['default', 'other']) expect(await store.counts(queue)).toMatchObject({ waiting: 0 })
 })
 
 test('what somebody relies on waits for what a dispatch waits for: the start, numbers of members, their end, and nodes', async () => {

@@ -17,8 +17,8 @@ const lease = Number(process.env.CHAOS_LEASE)
 const queues = process.env.CHAOS_QUEUES.split(',')
 /** Milliseconds between two batches, of 2.6 jobs on average. */
 const pause = 2_600 / Number(process.env.CHAOS_RATE)
-/** Milliseconds between two flows. */
-const FLOWS = 400
+/** Milliseconds between two flows: one for 20 jobs. */
+const flowPause = 20_000 / Number(process.env.CHAOS_RATE)
 
 /** The share of jobs that outlast a lease. They occupy a slot for this time, so longer leases have fewer of them. */
 const few = Math.min(1, 2_500 / lease)
@@ -125,7 +125,7 @@ const timer = setInterval(() => {
 }, pause)
 const flowTimer = setInterval(() => {
   if (!isEnding && underway.size <= MOST) note(trackFlow())
-}, FLOWS)
+}, flowPause)
 write('ready')
 
 process.once('SIGTERM', async () => {
