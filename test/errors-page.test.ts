@@ -73,7 +73,10 @@ ${command('Go', 'go', `await new SendEmailJob().dispatch(${payload})`)}`,
 const queues = `export default { jobs: { queues: ['default', 'emails'] } }`
 
 const cases: Record<string, Case> = {
-  UNKNOWN_COMMAND: { files: { 'src/commands/A.ts': command('A', 'users:process') }, words: ['user:process'] },
+  UNKNOWN_COMMAND: {
+    files: { 'src/commands/A.ts': command('A', 'users:process') },
+    words: ['users:porcess'],
+  },
   USAGE: {
     files: { 'src/commands/A.ts': command('A', 'users:process') },
     words: ['users:process', '--limt=5'],

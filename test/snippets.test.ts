@@ -224,10 +224,12 @@ function wrongIn(line: string, list: Listed[]): string[] {
     '--help',
     '--json',
     '--quiet',
+    '--verbose',
     '--no-interaction',
     '--no-color',
     '-h',
     '-q',
+    '-v',
     ...command.flags.flatMap(namesOf),
   ]
   return words.filter((word) => /^-./.test(word) && !flags.includes(word.split('=', 1)[0]!))

@@ -3,8 +3,8 @@
  * itself. Only to call a command does it import `call.ts`, so that `lark --help` stays quick. It prints every error,
  * once.
  */
-import type { Call, CommandInput } from './call.ts'
-import type { CommandClass } from './command.ts'
+import type { Call } from './call.ts'
+import type { Called, CommandClass, CommandInput } from './command.ts'
 import type { ConfigOptions } from './config.ts'
 import { Console } from './console.ts'
 import { LarkError, usageError } from './errors.ts'
@@ -32,6 +32,7 @@ export async function run(argv: string[], options: RunOptions = {}): Promise<num
   const console = options.console ?? new Console()
   if (modes.json) console.isJson = true
   if (modes.quiet) console.isQuiet = true
+  if (modes.verbose) console.isVerbose = true
   if (modes.noInteraction) console.isInteractive = false
   if (modes.noColor) console.color = false
   try {
@@ -64,13 +65,6 @@ export interface FoundCommand {
   schedule?: unknown
 }
 
-/** How a command ended that a program has called. */
-export interface Called {
-  exitCode: number
-  /** The object that `handle()` returned, if it returned one. */
-  result?: object
-}
-
 /**
  * Calls a command inside of another program, such as a server: it takes over no signals, prints nothing by itself and
  * never ends the process.
@@ -93,9 +87,10 @@ export async function callCommand(
   const { callFor } = await import('./call.ts')
   const env = options.env ?? process.env
   if (!Array.isArray(given)) return callFor(key, given, { ...options, console, env })
-  const { words, help, json, quiet } = readCommandLine([...given])
+  const { words, help, json, quiet, verbose } = readCommandLine([...given])
   console.isJson = json
   console.isQuiet = quiet
+  console.isVerbose = verbose
   return help
     ? callFor('help', [key], { ...options, console, env })
     : callFor(key, words, { ...options, console, env })

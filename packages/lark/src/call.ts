@@ -3,7 +3,7 @@
  * fields, run `handle()`, and turn its result into an exit code. The words of a command line call it, or a program.
  */
 import { CATALOG, Catalog, type Entry, entriesOf } from './catalog.ts'
-import { CONTEXT, type CommandClass } from './command.ts'
+import { type Called, CONTEXT, type CommandClass, type CommandInput } from './command.ts'
 import { HelpCommand } from './commands/help.ts'
 import { ListCommand } from './commands/list.ts'
 import { MakeCommand } from './commands/make-command.ts'
@@ -26,23 +26,20 @@ export interface Call extends ConfigOptions {
   scheduledFor?: Date | undefined
 }
 
-/** The arguments and flags of a command: the words of a command line, or values by the names of its fields. */
-export type CommandInput = readonly string[] | Readonly<Record<string, unknown>>
-
 /**
- * Calls the command with this key or alias. If the name is a namespace without further words, lists its commands.
+ * Calls the command with this key or alias, or the one that the name abbreviates. If the name is a namespace without
+ * further words, or abbreviates one, lists its commands.
  *
  * @throws UNKNOWN_COMMAND, USAGE, COMMAND_INVALID, COMMAND_FAILED_TO_LOAD, the errors of `loadConfig`, and those of the
  * command itself
  */
 export async function call(name: string, words: string[], options: Call): Promise<number> {
   const catalog = await openCatalog(name, options)
-  const entry = catalog.find(name)
-  const isNamespace = !entry && words.length === 0 && catalog.inNamespace(name).length > 0
-  if (isNamespace) return call('list', [name], options)
+  const namespace = words.length === 0 && !catalog.find(name) ? catalog.namespace(name) : undefined
+  if (namespace !== undefined) return call('list', [namespace], options)
   const interrupt = new Interrupt()
   try {
-    const result = await invoke(entry ?? catalog.get(name, words[0]), words, catalog, interrupt, options)
+    const result = await invoke(catalog.meant(name, words[0]), words, catalog, interrupt, options)
     if (typeof result === 'object' && result !== null && options.console.isJson) options.console.json(result)
     return exitCodeOf(result)
   } catch (error) {
@@ -58,11 +55,9 @@ export function catalogFor(options: Omit<Call, 'console'>): Promise<Catalog> {
 }
 
 /** Calls a command for a program. @throws what `call` does, and the reason of the signal */
-export async function callFor(key: string, given: CommandInput, options: Call) {
+export async function callFor(key: string, given: CommandInput, options: Call): Promise<Called> {
   const catalog = await openCatalog(key, options)
-  const result = await invoke(catalog.get(key), given, catalog, new Interrupt(options.signal), options)
-  const isData = typeof result === 'object' && result !== null
-  return { exitCode: exitCodeOf(result), ...(isData && { result }) }
+  return calledOf(await invoke(catalog.get(key), given, catalog, new Interrupt(options.signal), options))
 }
 
 /**
@@ -84,8 +79,23 @@ async function openCatalog(name: string, { commands, ...options }: Omit<Call, 'c
   return catalog.find(name) || catalog.problems.length === 0 ? catalog : read(true)
 }
 
-/** @returns what `handle()` returned */
+/** Runs a command that no other command calls. @returns what `handle()` returned */
 async function invoke(
+  entry: Entry,
+  given: CommandInput,
+  catalog: Catalog,
+  interrupt: Interrupt,
+  options: Call,
+): Promise<unknown> {
+  try {
+    return await handle(entry, given, catalog, interrupt, options)
+  } finally {
+    interrupt.stop()
+    options.console.status('')
+  }
+}
+
+async function handle(
   entry: Entry,
   given: CommandInput,
   catalog: Catalog,
@@ -103,21 +113,23 @@ async function invoke(
     if (!console.canAsk) throw missingError(entry.key, parameter)
     values.set(parameter.field, answerFor(parameter, await console.prompt(promptFor(parameter))))
   }
+  const call = async (key: string, given: CommandInput) =>
+    calledOf(await handle(catalog.get(key), given, catalog, interrupt, { console, env }))
   Object.assign(command, Object.fromEntries(values), {
-    [CONTEXT]: { console, interrupt, scheduledFor },
+    [CONTEXT]: { console, interrupt, scheduledFor, call },
     [CATALOG]: catalog,
   })
   interrupt.check()
-  try {
-    return await command.handle()
-  } finally {
-    interrupt.stop()
-    console.status('')
-  }
+  return command.handle()
 }
 
 function isWords(given: CommandInput): given is readonly string[] {
   return Array.isArray(given)
+}
+
+function calledOf(result: unknown): Called {
+  const isData = typeof result === 'object' && result !== null
+  return { exitCode: exitCodeOf(result), ...(isData && { result }) }
 }
 
 function exitCodeOf(result: unknown): number {

@@ -7,6 +7,8 @@ import type { LoadedConfig } from './config.ts'
 import { type LarkError, larkError } from './errors.ts'
 import { type CommandMetadata, readMetadata } from './metadata.ts'
 import { nearest } from './nearest.ts'
+import { describeAll } from './table.ts'
+import { visible } from './visible.ts'
 
 /** A command in the catalogue, and how to load its class. */
 export interface Entry extends CommandMetadata {
@@ -80,6 +82,40 @@ export class Catalog {
     throw larkError('UNKNOWN_COMMAND', `Unknown command "${name}"`, { hint: hints.join('\n'), exit: 2 })
   }
 
+  /**
+   * Like `get`, but each word of the name may be abbreviated: `j:st` means `jobs:status`, if no other key begins so.
+   *
+   * @throws UNKNOWN_COMMAND, also for an abbreviation of several keys, with these keys
+   */
+  meant(name: string, next?: string): Entry {
+    return this.find(name) ?? this.#abbreviated(name) ?? this.get(name, next)
+  }
+
+  #abbreviated(name: string): Entry | undefined {
+    const found = this.entries.filter(
+      ({ key, aliases, hidden }) => !hidden && [key, ...aliases].some((each) => abbreviates(name, each)),
+    )
+    if (found.length < 2) return found[0]
+    // `j:work` means `jobs:work`, although `jobs:workers` begins so too.
+    const last = lastWord(name)
+    const same = found.filter(({ key, aliases }) => [key, ...aliases].some((each) => lastWord(each) === last))
+    if (same.length === 1) return same[0]
+    const described = found.map(({ key, description }) => [key, visible(description)] as const)
+    throw larkError('UNKNOWN_COMMAND', `"${visible(name)}" may be one of ${found.length} commands`, {
+      hint: describeAll(described, 100).join('\n'),
+      exit: 2,
+    })
+  }
+
+  /** The namespace of this name, or the only one that it abbreviates. */
+  namespace(name: string): string | undefined {
+    if (this.inNamespace(name).length > 0) return name
+    if (name === '' || this.entries.some(({ key }) => abbreviates(name, key))) return undefined
+    const shown = this.entries.filter(({ hidden }) => !hidden)
+    const found = new Set(shown.map(({ key }) => namespaceOf(key)).filter((each) => each.startsWith(name)))
+    return found.size === 1 ? [...found][0] : undefined
+  }
+
   /** Whether there are only Lark's own commands. */
   get #isBare(): boolean {
     return this.entries.every(({ file }) => file === undefined)
@@ -116,9 +152,20 @@ export class Catalog {
   }
 }
 
+/** Whether each word of a name begins the word of a key in the same place. */
+function abbreviates(name: string, key: string): boolean {
+  const words = name.split(':')
+  const whole = key.split(':')
+  return words.length === whole.length && words.every((word, i) => word !== '' && whole[i]!.startsWith(word))
+}
+
+function lastWord(key: string): string {
+  return key.slice(key.lastIndexOf(':') + 1)
+}
+
 /** The key whose last word is nearest to this one. */
 function byLastWord(word: string, entries: readonly Entry[]): string | undefined {
-  const keys = new Map(entries.map(({ key }) => [key.slice(key.lastIndexOf(':') + 1), key]))
+  const keys = new Map(entries.map(({ key }) => [lastWord(key), key]))
   return keys.get(nearest(word, keys.keys()) ?? '')
 }
 

@@ -7,9 +7,11 @@
  * an instance gets its context under a symbol of the global registry.
  */
 import { Console } from './console.ts'
+import { LarkError } from './errors.ts'
 import { Interrupt } from './interrupt.ts'
 import { Progress, type ProgressOptions } from './progress.ts'
 import type { Choice, Prompt, Validate } from './prompt.ts'
+import { Spinner } from './spinner.ts'
 
 const BRAND = Symbol.for('s18i.lark.command')
 /** The key under which an instance has its context. */
@@ -20,6 +22,18 @@ export interface Context {
   console: Console
   interrupt: Interrupt
   scheduledFor?: Date | undefined
+  /** Calls another command of the catalogue, with the same console and signal. */
+  call(key: string, given: CommandInput): Promise<Called>
+}
+
+/** The arguments and flags of a command: the words of a command line, or values by the names of its fields. */
+export type CommandInput = readonly string[] | Readonly<Record<string, unknown>>
+
+/** How a command ended that a program or another command has called. */
+export interface Called {
+  exitCode: number
+  /** The object that `handle()` returned, if it returned one. */
+  result?: object
 }
 
 /**
@@ -100,6 +114,11 @@ export abstract class Command {
   /** Prints to stderr that something is done. `--quiet` omits it. */
   success(text: string): void {
     this.console.success(text)
+  }
+
+  /** Prints a message to stderr that only `--verbose` shows. */
+  verbose(text: string): void {
+    this.console.verbose(text)
   }
 
   /** Prints a warning to stderr. */
@@ -197,8 +216,39 @@ export abstract class Command {
   }
 
   /**
-   * Runs `each` for one item after the other, and shows the progress: as a bar on a terminal, as a few lines elsewhere,
-   * and not at all under `--json` and `--quiet`. Given a number of items, returns a Progress that the caller advances.
+   * Calls another command, which prints to the same console and has the same signal. Its object is returned, and not
+   * printed under `--json`. The flags `--json`, `--quiet` and `--verbose` of this command are those of the other too.
+   *
+   * ```ts
+   * const { exitCode } = await this.call('users:process', { limit: 5 })
+   * ```
+   *
+   * @param given its arguments and flags, by the names of the fields or as the words of a command line
+   * @throws UNKNOWN_COMMAND, USAGE, and what the command throws
+   */
+  call(key: string, given: CommandInput = {}): Promise<Called> {
+    return this.#context.call(key, given)
+  }
+
+  /**
+   * Shows on a terminal that something goes on: while `work` runs, or until `stop()`. Shows nothing elsewhere, and under
+   * `--json` and `--quiet`.
+   *
+   * ```ts
+   * const files = await this.spinner('Uploading', () => upload())
+   * ```
+   */
+  spinner(text: string): Spinner
+  spinner<T>(text: string, work: (spinner: Spinner) => T | Promise<T>): Promise<T>
+  spinner<T>(text: string, work?: (spinner: Spinner) => T | Promise<T>): Spinner | Promise<T> {
+    const spinner = new Spinner(this.console, text)
+    return work ? during(spinner, work) : spinner
+  }
+
+  /**
+   * Runs `each` for one item after the other, and shows the progress on a terminal: a bar, the count, the rate and the
+   * time that is left. Elsewhere a long command prints one line a minute. Shows nothing under `--json` and `--quiet`.
+   * Given a number of items, returns a Progress that the caller advances.
    *
    * ```ts
    * await this.progress(users, async (user) => this.greet(user), { label: 'users' })
@@ -230,11 +280,25 @@ export abstract class Command {
    * streams.
    */
   get #context(): Context {
-    this[CONTEXT] ??= { console: new Console(), interrupt: new Interrupt() }
+    this[CONTEXT] ??= { console: new Console(), interrupt: new Interrupt(), call: callNothing }
     return this[CONTEXT]
   }
 }
 Object.defineProperty(Command, BRAND, { value: true })
+
+async function callNothing(key: string): Promise<never> {
+  throw new LarkError('UNKNOWN_COMMAND', `this.call('${key}') finds no commands`, {
+    hint: 'Lark did not make this object: run the command with run() or lark',
+  })
+}
+
+async function during<T>(spinner: Spinner, work: (spinner: Spinner) => T | Promise<T>): Promise<T> {
+  try {
+    return await work(spinner)
+  } finally {
+    spinner.stop()
+  }
+}
 
 async function forEach<T>(
   items: Iterable<T> | AsyncIterable<T>,

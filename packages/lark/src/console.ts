@@ -5,6 +5,8 @@
  * - `isJson`: stdout contains only JSON. A table becomes an array of objects, and a line becomes a message.
  * - `isQuiet`: `info`, `success`, and lines that are messages, are omitted.
  *
+ * With `isVerbose`, there are more messages, and every error has its stack.
+ *
  * The last line of a terminal may show a status, such as a progress bar. Every other write erases the status first, and
  * shows it again afterwards.
  *
@@ -15,7 +17,7 @@
 import { inspect, styleText } from 'node:util'
 import { LarkError, reasonOf, usageError } from './errors.ts'
 import { type Answer, ask, type Prompt } from './prompt.ts'
-import { fitRows } from './table.ts'
+import { cut, fitRows } from './table.ts'
 import { visible, visibleInColor, visibleJson, visibleLines } from './visible.ts'
 
 export interface Writer {
@@ -44,6 +46,7 @@ export interface ConsoleOptions {
   color?: boolean | undefined
   quiet?: boolean
   json?: boolean
+  verbose?: boolean
   /** Whether questions may be asked. Default true. */
   interactive?: boolean
 }
@@ -53,6 +56,7 @@ export type Style = 'bold' | 'dim' | 'red' | 'green' | 'yellow' | 'blue'
 export class Console {
   isJson: boolean
   isQuiet: boolean
+  isVerbose: boolean
   /** Whether questions may be asked: `--no-interaction` says no. */
   isInteractive: boolean
   /** Whether to print colours; undefined decides for each stream. */
@@ -61,6 +65,7 @@ export class Console {
   readonly #stdout: Writer
   readonly #stderr: Writer
   #status = ''
+  #frames: NodeJS.Timeout | undefined
   #isAsking = false
 
   constructor(options: ConsoleOptions = {}) {
@@ -70,6 +75,7 @@ export class Console {
     this.color = options.color
     this.isQuiet = options.quiet ?? false
     this.isJson = options.json ?? false
+    this.isVerbose = options.verbose ?? false
     this.isInteractive = options.interactive ?? true
   }
 
@@ -79,6 +85,11 @@ export class Console {
 
   success(text: string): void {
     if (!this.isQuiet) this.#talk(this.#mark('✓', 'green'), text)
+  }
+
+  /** Prints a message that only `--verbose` shows. */
+  verbose(text: string): void {
+    if (this.isVerbose && !this.isQuiet) this.#talk(this.#mark('·', 'dim'), text)
   }
 
   warn(text: string): void {
@@ -142,15 +153,30 @@ export class Console {
     return this.#stderr.columns || 80
   }
 
-  /** Shows `text` in the status line, instead of the earlier text. '' removes the status line. */
-  status(text: string): void {
-    if (!this.hasStatus || (text === '' && this.#status === '')) return
-    this.#status = visible(text)
+  /**
+   * Shows a text in the status line, instead of the earlier one. '' removes the status line.
+   *
+   * @param shown the text; or makes the texts of an animation, 12 a second, which must not throw
+   */
+  status(shown: string | (() => string)): void {
+    clearInterval(this.#frames)
+    if (!this.hasStatus || (shown === '' && this.#status === '')) return
+    if (typeof shown === 'string') {
+      this.#show(shown)
+      return
+    }
+    this.#show(shown())
+    this.#frames = setInterval(() => this.#show(shown()), FRAME).unref()
+  }
+
+  #show(text: string): void {
+    this.#status = cut(visible(text), this.columns - 1)
     this.#stderr.write(ERASE + this.#status)
   }
 
   /**
-   * Prints the error that ended a command: a LarkError as one line and a hint, any other error with its stack. Under
+   * Prints the error that ended a command: a LarkError as one line and a hint, any other error with its stack. With
+   * `--verbose`, every error has its stack, and those of its causes. Under
    * `--json` the error is `{"error":{"code","message","hint"}}` on stdout, and the stack is still on stderr.
    */
   failure(error: unknown): void {
@@ -164,6 +190,7 @@ export class Console {
       this.error(ofError(error.message), error.hint && ofError(error.hint))
     }
     if (!expected) this.#talk(this.#mark('✗', 'red'), ofError(inspect(error)))
+    else if (this.isVerbose) this.#talk(' ', ofError(inspect(error)))
   }
 
   /** Whether somebody can answer a question: only at a terminal, without `--json` and without `--no-interaction`. */
@@ -227,6 +254,8 @@ export class Console {
   }
 }
 
+/** The time between two texts of an animation, in milliseconds. */
+const FRAME = 80
 /** Moves the cursor to the first column and erases to the end of the line. */
 const ERASE = '\r\x1b[K'
 

@@ -1,6 +1,5 @@
 /** A console framework for Node: commands as classes, typed arguments, one configuration file. */
 export {
-  type Called,
   type CallOptions,
   callCommand,
   type FoundCommand,
@@ -9,8 +8,7 @@ export {
   run,
 } from './application.ts'
 export { type ArgumentOptions, arg, type FlagOptions, flag, type NumberFlagOptions } from './arguments.ts'
-export type { CommandInput } from './call.ts'
-export { Command, type CommandClass, type CommandResult } from './command.ts'
+export { type Called, Command, type CommandClass, type CommandInput, type CommandResult } from './command.ts'
 export { defineConfig, type LarkConfig } from './config.ts'
 export { Console, type ConsoleOptions, type Reader, type Style, type Writer } from './console.ts'
 export { LarkError, type LarkErrorCode, type LarkErrorOptions, larkErrors } from './errors.ts'
@@ -19,5 +17,6 @@ export { MemoryConsole } from './memory-console.ts'
 export { nearest } from './nearest.ts'
 export type { Progress, ProgressOptions } from './progress.ts'
 export type { Answer, Choice, Prompt, Validate } from './prompt.ts'
+export type { Spinner } from './spinner.ts'
 export { stubPlace, writeStub } from './stub.ts'
 export { visible } from './visible.ts'

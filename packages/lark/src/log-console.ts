@@ -26,6 +26,10 @@ export class LogConsole extends Console {
     if (!this.isQuiet) this.#write('info', text)
   }
 
+  override verbose(text: string): void {
+    if (this.isVerbose && !this.isQuiet) this.#write('info', text)
+  }
+
   override success(text: string): void {
     if (!this.isQuiet) this.#write('success', text)
   }

@@ -28,8 +28,8 @@ type CommandFields = Omit<CommandMetadata, 'arguments' | 'flags'>
 
 const OWN_FIELDS = ['key', 'description', 'aliases', 'hidden']
 /** The flags that every command has. A command may not declare their names or letters. */
-const RESERVED = ['--help', '--json', '--quiet', '--interaction', '--color']
-const RESERVED_LETTERS = ['h', 'q']
+const RESERVED = ['--help', '--json', '--quiet', '--verbose', '--interaction', '--color']
+const RESERVED_LETTERS = ['h', 'q', 'v']
 const KEY = /^[A-Za-z0-9][\w.-]*(:[\w.-]+)*$/
 
 /**

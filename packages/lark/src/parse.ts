@@ -9,7 +9,7 @@ import { nearest } from './nearest.ts'
 import type { Answer, Prompt } from './prompt.ts'
 
 /** The flags of every command, for suggestions. `program.ts` has removed them before. */
-const GLOBAL = ['help', 'json', 'quiet', 'no-color', 'no-interaction']
+const GLOBAL = ['help', 'json', 'quiet', 'verbose', 'no-color', 'no-interaction']
 
 type Value = string | number | boolean | string[] | undefined
 type Env = Record<string, string | undefined>

@@ -14,6 +14,7 @@ const GLOBAL_FLAGS = [
   { name: '--help', short: '-h', description: 'How a command, or the program, is used' },
   { name: '--json', description: 'Print JSON, and nothing else, to stdout' },
   { name: '--quiet', short: '-q', description: 'Leave out the talk; keep data, warnings and errors' },
+  { name: '--verbose', short: '-v', description: 'Say more, and show the stacks of errors' },
   { name: '--no-interaction', description: 'Ask nothing: use defaults, and refuse what has none' },
   { name: '--no-color', description: 'No colours (also NO_COLOR=1)' },
 ]
@@ -32,12 +33,23 @@ export function readCommandLine(argv: string[]) {
   const end = argv.includes('--') ? argv.indexOf('--') : argv.length
   const own = argv.slice(0, end)
   const has = (...names: string[]) => names.some((name) => own.includes(name))
-  const taken = ['--help', '-h', '--json', '--quiet', '-q', '--no-interaction', '--no-color']
+  const taken = [
+    '--help',
+    '-h',
+    '--json',
+    '--quiet',
+    '-q',
+    '--verbose',
+    '-v',
+    '--no-interaction',
+    '--no-color',
+  ]
   return {
     words: [...own.filter((word) => !taken.includes(word)), ...argv.slice(end)],
     help: has('--help', '-h'),
     json: has('--json'),
     quiet: has('--quiet', '-q'),
+    verbose: has('--verbose', '-v'),
     noInteraction: has('--no-interaction'),
     noColor: has('--no-color'),
   }

@@ -1,6 +1,7 @@
 /**
- * Shows how far a long command is. On a terminal it is a bar on the last line. In a log it is a line for each tenth,
- * or, if the total is not known, a line at 10, 100, 1,000… Under `--json` and `--quiet` nothing is shown.
+ * Shows how far a long command is. On a terminal it is a line with a bar, the count, the rate and the time that is left.
+ * Elsewhere it is quiet, but for one line a minute, so that the log of a long command shows that it goes on. Under
+ * `--json` and `--quiet` nothing is shown.
  */
 import type { Console } from './console.ts'
 
@@ -10,13 +11,18 @@ export interface ProgressOptions {
 }
 
 const BAR = 24
-/** The shortest time between two updates of the bar, in milliseconds: nobody reads faster. */
-const FRAME = 50
+/** The time between two lines in a log, in milliseconds. */
+const LINE = 60_000
+/** The rate is that of about the last 10 s: older items count less and less. */
+const MEMORY = 10_000
 
 export class Progress {
   #done = 0
-  #shownAt = Number.NEGATIVE_INFINITY
-  #nextLine: number
+  /** Items a second; undefined until the first can be told. */
+  #rate: number | undefined
+  /** How many were done when the rate was last computed, and when that was. */
+  #sample: { done: number; at: number }
+  #lineAt: number
   readonly #console: Console
   readonly #total: number | undefined
   readonly #label: string
@@ -25,19 +31,18 @@ export class Progress {
     this.#console = console
     this.#total = total
     this.#label = options.label ?? ''
-    this.#nextLine = this.#lineAfter(0)
-    if (total !== 0) this.#draw()
+    const now = performance.now()
+    this.#sample = { done: 0, at: now }
+    this.#lineAt = now + LINE
+    if (total !== 0) console.status(() => this.#bar() + this.#text())
   }
 
   /** Counts `by` more items as done. */
   advance(by = 1): void {
     this.#done += by
-    if (this.#console.hasStatus) {
-      if (performance.now() - this.#shownAt >= FRAME) this.#draw()
-    } else if (this.#done >= this.#nextLine) {
-      this.#nextLine = this.#lineAfter(this.#done)
-      if (!this.#console.isJson) this.#console.info(this.#text())
-    }
+    if (this.#console.hasStatus || performance.now() < this.#lineAt) return
+    this.#lineAt = performance.now() + LINE
+    if (!this.#console.isJson) this.#console.info(this.#text())
   }
 
   /** Removes the bar. */
@@ -45,23 +50,46 @@ export class Progress {
     this.#console.status('')
   }
 
-  #lineAfter(done: number): number {
-    if (this.#total === undefined) return 10 ** Math.floor(Math.log10(Math.max(done, 1)) + 1)
-    const tenth = Math.max(1, this.#total / 10)
-    return (Math.floor(done / tenth) + 1) * tenth
+  #bar(): string {
+    if (this.#total === undefined) return ''
+    const filled = Math.round(Math.min(1, this.#done / this.#total) * BAR)
+    return `${'━'.repeat(filled)}${'─'.repeat(BAR - filled)} `
   }
 
-  #draw(): void {
-    if (!this.#console.hasStatus) return
-    this.#shownAt = performance.now()
-    const share = this.#total ? Math.min(1, this.#done / this.#total) : undefined
-    const filled = share === undefined ? 0 : Math.round(share * BAR)
-    const bar = share === undefined ? '' : `${'━'.repeat(filled)}${'─'.repeat(BAR - filled)} `
-    this.#console.status(`${bar}${this.#text()}`.slice(0, this.#console.columns - 1))
-  }
-
+  /** `120/400 users  30%  25/s  11 s left` */
   #text(): string {
-    const count = this.#total === undefined ? `${this.#done}` : `${this.#done}/${this.#total}`
-    return this.#label === '' ? count : `${count} ${this.#label}`
+    const rate = this.#rateNow()
+    const total = this.#total
+    const count = total === undefined ? `${this.#done}` : `${this.#done}/${total}`
+    const left = total === undefined || !rate ? undefined : Math.max(0, total - this.#done) / rate
+    return [
+      this.#label === '' ? count : `${count} ${this.#label}`,
+      total ? `${Math.floor((100 * this.#done) / total)}%` : '',
+      rate ? `${rate < 10 ? rate.toFixed(1) : Math.round(rate)}/s` : '',
+      left === undefined ? '' : `${timeLeft(left)} left`,
+    ]
+      .filter(Boolean)
+      .join('  ')
   }
+
+  #rateNow(): number | undefined {
+    const { done, at } = this.#sample
+    const now = performance.now()
+    const passed = now - at
+    // In a shorter time, one item more or less would change the rate too much.
+    if (passed < 500 || this.#done === 0) return this.#rate
+    const latest = ((this.#done - done) * 1_000) / passed
+    const weight = this.#rate === undefined ? 1 : 1 - Math.exp(-passed / MEMORY)
+    this.#rate = (this.#rate ?? 0) * (1 - weight) + latest * weight
+    this.#sample = { done: this.#done, at: now }
+    return this.#rate
+  }
+}
+
+/** @param seconds */
+function timeLeft(seconds: number): string {
+  if (seconds < 60) return `${Math.ceil(seconds)} s`
+  const minutes = Math.ceil(seconds / 60)
+  if (minutes < 60) return `${minutes} min`
+  return `${Math.floor(minutes / 60)} h ${minutes % 60} min`
 }

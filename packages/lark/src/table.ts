@@ -2,7 +2,7 @@
  * Tables and wrapped text for a terminal, aligned by the width that the terminal shows: colour codes have no width, and
  * East Asian characters and emoji are two columns wide. In this file, a `place` is one column of the terminal.
  */
-import { visibleInColor, visibleJson, withoutColor } from './visible.ts'
+import { inItsStyle, visibleInColor, visibleJson, withoutColor } from './visible.ts'
 
 const WIDE =
   /\p{Emoji_Presentation}|\p{Script=Han}|\p{Script=Hiragana}|\p{Script=Katakana}|\p{Script=Hangul}|[\u3000-\u303f\uff01-\uff60\uffe0-\uffe6]/u
@@ -53,8 +53,23 @@ export function pad(text: string, width: number, side: 'left' | 'right' = 'left'
   return side === 'left' ? text + spaces : spaces + text
 }
 
-/** The narrowest column of text that is still readable, in places. */
+/** A text that has no more than `width` places, without what does not fit. */
+export function cut(text: string, width: number): string {
+  if (displayWidth(text) <= width) return text
+  let taken = 0
+  let short = ''
+  for (const character of charactersOf(text)) {
+    taken += placesOf(character)
+    if (taken > width) break
+    short += character
+  }
+  return short
+}
+
+/** The narrowest column of text that is still readable, in places: for a description or the last column of a table. */
 const NARROWEST = 30
+/** The narrowest other column of a table. */
+const NARROWEST_INNER = 16
 /** The indentation of a text that is below its name or row because it does not fit beside it. */
 const INDENT = '    '
 
@@ -113,19 +128,28 @@ function beside(name: string, text: string, column: number, width: number): stri
 
 /**
  * Formats rows as lines, with two spaces between columns. A column is aligned to the right if all its cells except the
- * head are numbers. Every cell becomes one line, and keeps its colours.
+ * head are numbers. Every cell without a break is one line, and keeps its colours.
  *
- * The lines have at most `width` places. If the last column is text, the text is broken between words, or is below its
- * row if there is too little room beside it. A table of numbers is split into several blocks, and each block repeats
- * the first column.
+ * The lines have at most `width` places. In a table that is wider, the texts are broken between words, and the columns
+ * share the room. If there is too little for that, the last column of text is below its row. A table of numbers is split
+ * into several blocks, and each block repeats the first column.
  *
  * @returns blocks, each with its head as the first line
  */
 export function fitRows(head: string[], rows: unknown[][], width: number): string[][] {
   const table = measure(head, rows)
   if (widthOf(table.widths) <= width) return [lay(table)]
-  if (table.numeric.at(-1) === false && table.widths.length > 1) return [layLastBroken(table, width)]
-  return blocksOf(table.widths, width).map((columns) => lay(pick(table, columns)))
+  const shared = shareRoom(table, width)
+  if (shared) return [layRows(table, shared).flat()]
+  if (table.numeric.at(-1) === false && table.widths.length > 1) {
+    const before = pick(table, [...table.widths.keys()].slice(0, -1))
+    const narrow = widthOf(before.widths) <= width ? before.widths : shareRoom(before, width)
+    if (narrow) return [layLastBelow(table, before, narrow, width)]
+  }
+  return blocksOf(table.widths, width).map((columns) => {
+    const block = pick(table, columns)
+    return layRows(block, shareRoom(block, width, 1) ?? block.widths).flat()
+  })
 }
 
 interface Table {
@@ -157,16 +181,72 @@ function lay({ texts, widths, numeric }: Table): string[] {
   )
 }
 
-function layLastBroken(table: Table, width: number): string[] {
-  const last = table.widths.length - 1
-  const before = pick(table, [...table.widths.keys()].slice(0, last))
-  const column = widthOf(before.widths) + 2
-  return lay(before).flatMap((line, row) => {
-    const text = table.texts[row]![last] ?? ''
-    // The head is short enough and is never broken.
-    if (text === '' || row === 0) return [`${pad(line, column)}${text}`.trimEnd()]
-    return beside(line, text, column, width)
+/**
+ * Widths with which a table has `width` places: columns of text give way, the widest first. A column keeps its longest
+ * word if that is not very long, because people copy ids. Undefined if there is too little room for a column.
+ *
+ * @param narrowest the least width of a column of text, whatever its words. Default: what is readable
+ */
+function shareRoom(
+  { texts, widths, numeric }: Table,
+  width: number,
+  narrowest?: number,
+): number[] | undefined {
+  const least = widths.map((natural, column) => {
+    if (numeric[column]) return natural
+    if (narrowest !== undefined) return Math.min(natural, narrowest)
+    const longest = texts.reduce((most, row) => Math.max(most, longestWord(row[column] ?? '')), 0)
+    const isLast = column === widths.length - 1
+    return Math.min(natural, Math.max(Math.min(longest, NARROWEST), isLast ? NARROWEST : NARROWEST_INNER))
   })
+  let over = widthOf(widths) - width
+  if (widthOf(least) > width) return undefined
+  const shared = [...widths]
+  while (over > 0) {
+    const room = shared.map((each, column) => (each > least[column]! ? each : 0))
+    const most = Math.max(...room)
+    const widest = room.indexOf(most)
+    // It gives way to the next wider column, or to its own least width.
+    const next = Math.max(least[widest]!, ...room.filter((each) => each < most))
+    const step = Math.min(over, Math.max(1, most - next))
+    shared[widest] = most - step
+    over -= step
+  }
+  return shared
+}
+
+/** The lines of each row, whose texts are broken into these widths. */
+function layRows({ texts, numeric }: Table, widths: readonly number[]): string[][] {
+  return texts.map((row) => {
+    const cells = widths.map((width, column) => wrapColored(row[column] ?? '', width))
+    const height = Math.max(1, ...cells.map((lines) => lines.length))
+    return Array.from({ length: height }, (_, line) =>
+      widths
+        .map((width, column) => pad(cells[column]![line] ?? '', width, numeric[column] ? 'right' : 'left'))
+        .join('  ')
+        .trimEnd(),
+    )
+  })
+}
+
+function longestWord(text: string): number {
+  return text.split(' ').reduce((most, word) => Math.max(most, displayWidth(word)), 0)
+}
+
+/** @param widths of the columns `before` the last one */
+function layLastBelow({ texts }: Table, before: Table, widths: readonly number[], width: number): string[] {
+  return layRows(before, widths).flatMap((lines, row) => {
+    const text = texts[row]!.at(-1) ?? ''
+    // The head stands beside the others: it is short, and is never broken.
+    if (row === 0) return [...lines.slice(0, -1), pad(lines.at(-1)!, widthOf(widths) + 2) + text]
+    return text === ''
+      ? lines
+      : [...lines, ...wrapColored(text, width - INDENT.length).map((line) => INDENT + line)]
+  })
+}
+
+function wrapColored(text: string, width: number): string[] {
+  return displayWidth(text) <= width ? [text] : inItsStyle(text, (plain) => wrap(plain, width))
 }
 
 /** Divides the columns into as few blocks as possible, of about the same width. */

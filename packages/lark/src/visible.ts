@@ -16,6 +16,7 @@ const COLOR = '\\x1b\\[[\\d;:]{0,64}m'
 
 const EVERY_COLOR = new RegExp(COLOR, 'g')
 const COLOR_OR_CONTROL = new RegExp(`${COLOR}|[${CONTROLS}]`, 'g')
+const ONE_STYLE = new RegExp(`^(${COLOR})([^\\x1b]*)(${COLOR})$`)
 /** The control characters that JSON.stringify does not escape. */
 const LEFT_BY_JSON = new RegExp(`[${CONTROLS.replace('\\x00-\\x1f', '')}]`, 'g')
 
@@ -48,6 +49,15 @@ export function visibleJson(value: unknown): string | undefined {
 
 export function withoutColor(text: string): string {
   return text.replace(EVERY_COLOR, '')
+}
+
+/**
+ * Breaks a coloured text into lines by a function for text without colours. A text in one style has it in each line; any
+ * other text loses its styles.
+ */
+export function inItsStyle(text: string, linesOf: (plain: string) => string[]): string[] {
+  const [, start = '', inner = withoutColor(text), end = ''] = ONE_STYLE.exec(text) ?? []
+  return linesOf(inner).map((line) => start + line + end)
 }
 
 function escaped(control: string): string {

@@ -1,6 +1,15 @@
 /** Commands that a program calls and finds: `callCommand` and `findCommands`. */
 import { describe, expect, test } from 'vitest'
-import { arg, Command, type CommandInput, callCommand, findCommands, flag } from '../src/index.ts'
+import {
+  arg,
+  Command,
+  type CommandInput,
+  callCommand,
+  findCommands,
+  flag,
+  MemoryConsole,
+  run,
+} from '../src/index.ts'
 import { App } from './app.ts'
 
 class Greet extends Command {
@@ -121,6 +130,76 @@ describe('callCommand', () => {
     stop.abort(new Error('time is over'))
     await expect(ended).rejects.toThrow('time is over')
     await expect(called('fail', ['wait'], stop.signal).ended).rejects.toThrow('time is over')
+  })
+})
+
+class Outer extends Command {
+  override readonly key = 'outer'
+  inner = arg.strings('The key of the inner command, and its words')
+
+  async handle() {
+    const [key = '', ...words] = this.inner
+    this.signal.addEventListener('abort', () => this.line('outer: aborted'))
+    const spinner = this.spinner('outer')
+    const called = await this.call(key, words)
+    spinner.stop()
+    const listening = process.listenerCount('SIGTERM')
+    return { called, listening, at: this.scheduledFor }
+  }
+}
+
+describe('this.call', () => {
+  async function outer(...words: string[]) {
+    const console = new MemoryConsole({ json: words.includes('--json') })
+    const before = process.listenerCount('SIGTERM')
+    const code = await run(['outer', ...words], { commands: [Outer, Greet, Fail], console })
+    expect(process.listenerCount('SIGTERM')).toBe(before)
+    return { code, stdout: console.stdout, stderr: console.stderr, before }
+  }
+
+  test('the other command prints to the same console, and its object is returned and not printed', async () => {
+    const { code, stdout, stderr, before } = await outer('--json', '--', 'users:greet', 'a', '--times=3')
+    expect(code).toBe(0)
+    const [table, result, end] = stdout.split('\n')
+    expect(JSON.parse(table!)).toEqual([{ A: 1, B: 2 }])
+    expect(JSON.parse(result!)).toEqual({
+      called: { exitCode: 0, result: expect.objectContaining({ email: 'a', times: 3 }) },
+      // The other command has ended, and SIGTERM still comes to this one.
+      listening: before + 1,
+    })
+    expect(end).toBe('')
+    expect(stderr).toContain('✓ done')
+  })
+
+  test.each([
+    [['fail', 'code'], { code: 0 }, ''],
+    [['fail', 'throw'], { code: 1 }, 'TypeError: no such user'],
+    [['fail', 'ask'], { code: 2 }, 'There is no terminal to ask on: Really?'],
+    [['fail'], { code: 2 }, 'Missing argument HOW'],
+    [['fai', 'code'], { code: 2 }, 'Did you mean fail?'],
+  ])('%j', async (words, expected, stderr) => {
+    const ended = await outer('--', ...words)
+    expect(ended).toMatchObject(expected)
+    expect(ended.stderr).toContain(stderr)
+  })
+
+  test('it returns the exit code, and both have the same signal', async () => {
+    const stop = new AbortController()
+    const lines: string[] = []
+    const log = (_: string, line: string) => void lines.push(line)
+    const options = { commands: [Outer, Fail], log, signal: stop.signal }
+    expect(await callCommand('outer', ['fail', 'code'], options)).toMatchObject({
+      result: { called: { exitCode: 7 } },
+    })
+    const ended = callCommand('outer', ['fail', 'wait'], options)
+    await new Promise(setImmediate)
+    stop.abort(new Error('time is over'))
+    await expect(ended).rejects.toThrow('time is over')
+    expect(lines).toContain('outer: aborted')
+  })
+
+  test('a command that nobody runs finds no other', async () => {
+    await expect(new Outer().call('x')).rejects.toMatchObject({ code: 'UNKNOWN_COMMAND' })
   })
 })
 

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test, vi } from 'vitest'
-import { arg, Command, Console, flag, MemoryConsole, run } from '../src/index.ts'
+import { arg, Command, Console, flag, LarkError, MemoryConsole, run } from '../src/index.ts'
 import { describeAll, displayWidth, fitRows, wrap } from '../src/table.ts'
 
 /** The lines of a table that has all the room it needs. */
@@ -8,7 +8,7 @@ const alignRows = (head: string[], rows: unknown[][]) => fitRows(head, rows, Num
 class Report extends Command {
   readonly key = 'report'
   name = arg.string('Who', { default: 'ann' })
-  verbose = flag.boolean('More')
+  long = flag.boolean('More')
   async handle() {
     this.info('begins\nin two lines')
     this.line(`for ${this.name}`)
@@ -55,6 +55,30 @@ test('--json prints only JSON lines to stdout; a line becomes a message', async 
 
 test('--json --quiet omits the line too', async () => {
   expect((await report('--json', '-q')).stderr).toBe('! careful\n✗ wrong\n')
+})
+
+test('--verbose says more, also with the stack of an expected error and its cause', async () => {
+  class Talk extends Command {
+    readonly key = 'talk'
+    fails = flag.boolean('')
+    handle() {
+      this.verbose('more')
+      const cause = new TypeError('it is broken')
+      if (this.fails) throw new LarkError('NO_SUCH_USER', 'No user', { cause })
+    }
+  }
+  const talk = async (...words: string[]) => {
+    const console = new MemoryConsole()
+    await run(['talk', ...words], { commands: [Talk], console })
+    return console.stderr
+  }
+  expect(await talk()).toBe('')
+  expect(await talk('-v')).toBe('· more\n')
+  expect(await talk('--verbose', '-q')).toBe('')
+  expect(await talk('--fails')).toBe('✗ No user\n')
+  expect(await talk('--fails', '--verbose')).toMatch(
+    /^· more\n✗ No user\n {2}LarkError: No user\n[\s\S]*console\.test\.ts[\s\S]*TypeError: it is broken\n/,
+  )
 })
 
 test('the flags may be before the key', async () => {
@@ -232,6 +256,62 @@ describe('text in a limited width', () => {
       ['QUEUE    THREE', 'default      3'],
     ])
     expect(fitRows(head, [['default', 1, 2, 3]], 3)).toHaveLength(3)
+  })
+
+  describe('a table of texts', () => {
+    const head = ['ID', 'KEY', 'ERROR', 'N', 'NOTE']
+    const many = [
+      [
+        '0VQ6n2Kx8aB1c',
+        'send-email',
+        'The server did not answer within 30 seconds, so the job was put back',
+        12,
+        'メールサーバーが応答しませんでした 再試行します',
+      ],
+      ['0VQ6n2Kx8aB1d', 'b', 'short', 3, ''],
+    ]
+
+    test('has all the room that it needs at 200', () => {
+      expect(fitRows(head, many, 200)).toEqual([alignRows(head, many)])
+    })
+
+    test('at 80, its columns share the room, and texts are broken between words', () => {
+      expect(fitRows(head, many, 80)).toEqual([
+        [
+          'ID             KEY         ERROR              N  NOTE',
+          '0VQ6n2Kx8aB1c  send-email  The server did    12  メールサーバーが応答しませんでした',
+          '                           not answer            再試行します',
+          '                           within 30',
+          '                           seconds, so the',
+          '                           job was put back',
+          '0VQ6n2Kx8aB1d  b           short              3',
+        ],
+      ])
+    })
+
+    test('at 40, the last column is below its row', () => {
+      const narrow = [['0VQ6n2Kx8aB1c', 'send-email', 'The server did not answer']]
+      expect(fitRows(['ID', 'KEY', 'ERROR'], narrow, 40)).toEqual([
+        ['ID             KEY         ERROR', '0VQ6n2Kx8aB1c  send-email', '    The server did not answer'],
+      ])
+    })
+
+    test.each([40, 80, 120, 200])('no line is wider than %i, and no word is lost', (width) => {
+      for (const rows of [many, many.map((row) => row.slice(0, 3)), many.map((row) => [...row, ...row])]) {
+        const names = [...head, ...head].slice(0, rows[0]!.length)
+        const lines = fitRows(names, rows, width).flat()
+        expect(lines.filter((line) => displayWidth(line) > width)).toEqual([])
+        for (const word of ['seconds,', 'server', 'put', '0VQ6n2Kx8aB1d'])
+          expect(lines.join('\n')).toContain(word)
+      }
+    })
+
+    test('a text in one style keeps it in each of its lines, and does not colour its neighbours', () => {
+      const red = '\u001b[31mone two three four five six seven\u001b[39m'
+      const [lines] = fitRows(['A', 'B', 'C'], [[red, 'x', 'y '.repeat(20).trim()]], 51)
+      expect(lines![1]).toContain('\u001b[31mone two three\u001b[39m')
+      expect(lines![2]).toContain('\u001b[31mfour five six\u001b[39m')
+    })
   })
 
   test('a console fits tables into its terminal; without a terminal it does not change them', () => {

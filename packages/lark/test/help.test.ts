@@ -51,6 +51,7 @@ const usage = `Usage  lark KEY [arguments] [flags]
   -h, --help            How a command, or the program, is used
       --json            Print JSON, and nothing else, to stdout
   -q, --quiet           Leave out the talk; keep data, warnings and errors
+  -v, --verbose         Say more, and show the stacks of errors
       --no-interaction  Ask nothing: use defaults, and refuse what has none
       --no-color        No colours (also NO_COLOR=1)
   -V, --version         The versions of Lark and its packages
@@ -79,6 +80,7 @@ Flags of every command
   -h, --help            How a command, or the program, is used
       --json            Print JSON, and nothing else, to stdout
   -q, --quiet           Leave out the talk; keep data, warnings and errors
+  -v, --verbose         Say more, and show the stacks of errors
       --no-interaction  Ask nothing: use defaults, and refuse what has none
       --no-color        No colours (also NO_COLOR=1)
 `
@@ -92,6 +94,7 @@ Flags of every command
   -h, --help            How a command, or the program, is used
       --json            Print JSON, and nothing else, to stdout
   -q, --quiet           Leave out the talk; keep data, warnings and errors
+  -v, --verbose         Say more, and show the stacks of errors
       --no-interaction  Ask nothing: use defaults, and refuse what has none
       --no-color        No colours (also NO_COLOR=1)
 `
@@ -115,7 +118,7 @@ test.each<[string[], string]>([
 
 test.each<[string[], string]>([
   [['list', 'user'], '✗ There are no commands under "user"\n  Did you mean users?\n'],
-  [['help', 'users:purg'], '✗ Unknown command "users:purg"\n  Did you mean users:purge?\n'],
+  [['help', 'users:prge'], '✗ Unknown command "users:prge"\n  Did you mean users:purge?\n'],
   [['purge'], '✗ Unknown command "purge"\n  Did you mean users:purge?\n'],
   [['purgge'], '✗ Unknown command "purgge"\n  Did you mean users:purge?\n'],
   [['users', 'purg'], '✗ Unknown command "users"\n  Did you mean users:purge?\n'],

@@ -1,5 +1,6 @@
-import { expect, test } from 'vitest'
+import { afterEach, describe, expect, test, vi } from 'vitest'
 import { Command, MemoryConsole, run } from '../src/index.ts'
+import { Progress } from '../src/progress.ts'
 
 class Greet extends Command {
   readonly key = 'greet'
@@ -50,17 +51,55 @@ async function talk(words: string[], options: { isTTY?: boolean; columns?: numbe
   return { code, stderr: console.stderr }
 }
 
-test('in a log there is a line for each tenth', async () => {
-  const { code, stderr } = await talk(['greet'])
-  expect(code).toBe(0)
-  expect(stderr.split('\n')).toEqual([
-    ...[4, 8, 12, 16, 20, 24, 28, 32, 36, 40].map((done) => `i ${done}/40 users`),
-    '',
-  ])
+afterEach(() => vi.useRealTimers())
+
+describe('in a log', () => {
+  test('a short command is quiet', async () => {
+    expect(await talk(['greet'])).toEqual({ code: 0, stderr: '' })
+    expect(await talk(['stream'])).toEqual({ code: 0, stderr: '' })
+  })
+
+  test('a long command prints a line a minute', () => {
+    vi.useFakeTimers({ toFake: ['performance'] })
+    const console = new MemoryConsole()
+    const known = new Progress(console, 400, { label: 'users' })
+    const unknown = new Progress(console, undefined)
+    for (let second = 0; second < 121; second++) {
+      vi.advanceTimersByTime(1_000)
+      known.advance(2)
+      unknown.advance()
+    }
+    expect(console.stderr).toBe(
+      [
+        'i 120/400 users  30%  2.0/s  3 min left',
+        'i 60  1.0/s',
+        'i 240/400 users  60%  2.0/s  2 min left',
+        'i 120  1.0/s',
+        '',
+      ].join('\n'),
+    )
+  })
 })
 
-test('with an unknown total there is a line for each power of ten', async () => {
-  expect((await talk(['stream'])).stderr).toBe('i 10\ni 100\n')
+test('the bar has the count, the rate of late and the time that is left', () => {
+  vi.useFakeTimers({ toFake: ['performance', 'setInterval', 'clearInterval'] })
+  const console = new MemoryConsole({ isTTY: true })
+  const progress = new Progress(console, 1_000)
+  const shown = () => console.stderr.split('\r\u001b[K').at(-1)
+  vi.advanceTimersByTime(10_000)
+  progress.advance(100)
+  expect(shown()).toBe(`${'─'.repeat(24)} 0/1000  0%`)
+  vi.advanceTimersByTime(80)
+  expect(shown()).toBe(`━━${'─'.repeat(22)} 100/1000  10%  9.9/s  91 s left`.replace('91 s', '2 min'))
+  // It slows down: the rate follows.
+  vi.advanceTimersByTime(60_000)
+  progress.advance(1)
+  vi.advanceTimersByTime(600)
+  expect(shown()).toMatch(/101\/1000 {2}10% {2}0\.\d\/s {2}\d+ (min|h \d+ min) left$/)
+  progress.finish()
+  const end = console.stderr
+  vi.advanceTimersByTime(1_000)
+  expect(console.stderr).toBe(end)
 })
 
 test.each(['--json', '--quiet'])('nothing is shown under %s', async (flag) => {
@@ -71,7 +110,7 @@ test.each(['--json', '--quiet'])('nothing is shown under %s', async (flag) => {
 test('on a terminal there is one line, which is removed before other messages and at the end', async () => {
   const { stderr } = await talk(['manual'], { isTTY: true })
   const erase = '\r\u001b[K'
-  const empty = `${erase}${'─'.repeat(24)} 0/10 files`
+  const empty = `${erase}${'─'.repeat(24)} 0/10 files  0%`
   expect(stderr.startsWith(empty)).toBe(true)
   expect(stderr).toContain(`${erase}i half way\n`)
   expect(stderr.endsWith(erase)).toBe(true)
@@ -82,6 +121,34 @@ test('a narrow terminal cuts the line', async () => {
   expect(stderr.startsWith(`\r\u001b[K${'─'.repeat(9)}\r`)).toBe(true)
   const unknown = await talk(['manual'], { isTTY: true, columns: 0 })
   expect(unknown.stderr).toContain('─ 0/10 files')
+})
+
+class Spin extends Command {
+  readonly key = 'spin'
+  async handle() {
+    const answer = await this.spinner('Uploading\u001b[2J', async (spinner) => {
+      spinner.text = 'nearly'
+      await new Promise((resolve) => setTimeout(resolve, 100))
+      this.info('one line')
+      return 42
+    })
+    this.info(String(answer))
+    this.spinner('forgotten')
+  }
+}
+
+test('a spinner is on the last line while it works, and only on a terminal', async () => {
+  const spin = async (words: string[], isTTY: boolean) => {
+    const console = new MemoryConsole({ isTTY })
+    expect(await run(['spin', ...words], { commands: [Spin], console })).toBe(0)
+    return console.stderr
+  }
+  const erase = '\r\u001b[K'
+  const shown = await spin([], true)
+  expect(shown.startsWith(`${erase}⠋ Uploading\\x1b[2J${erase}⠙ nearly`)).toBe(true)
+  expect(shown.endsWith(`${erase}i one line\n⠙ nearly${erase}i 42\n${erase}⠋ forgotten${erase}`)).toBe(true)
+  expect(await spin([], false)).toBe('i one line\ni 42\n')
+  expect(await spin(['--quiet'], true)).toBe('')
 })
 
 test('an error in one item ends the progress and removes the bar', async () => {

@@ -19,7 +19,7 @@ export class HelpCommand extends Command {
       printUsage(this.console)
       return
     }
-    const { load, ...metadata } = this[CATALOG].get(this.command)
+    const { load, ...metadata } = this[CATALOG].meant(this.command)
     if (this.json) this.console.json(metadata)
     else this.#print(metadata)
   }

@@ -1,0 +1,25 @@
+/**
+ * Shows that something goes on whose length is not known, with a text on the last line of a terminal. Where there is no
+ * terminal, and under `--json` and `--quiet`, nothing is shown.
+ */
+import type { Console } from './console.ts'
+
+const FRAMES = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏']
+
+export class Spinner {
+  /** What is shown beside the spinner. */
+  text: string
+  readonly #console: Console
+
+  constructor(console: Console, text: string) {
+    this.text = text
+    this.#console = console
+    let frame = 0
+    console.status(() => `${FRAMES[frame++ % FRAMES.length]} ${this.text}`)
+  }
+
+  /** Removes the line. */
+  stop(): void {
+    this.#console.status('')
+  }
+}
