@@ -13,6 +13,7 @@ await build({
   chunks: {
     configuration: ['src/config.ts'],
     program: ['src/bin.ts'],
-    command: ['src/index.ts'],
+    command: ['src/index.ts', 'src/metadata.ts'],
+    scanner: ['src/scanner.ts', 'src/holding.ts'],
   },
 })

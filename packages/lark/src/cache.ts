@@ -1,19 +1,23 @@
 /**
  * Remembers which commands each file contained when it was last imported, so that most starts import only the file of
  * the command that they run. The cache is `node_modules/.cache/lark/commands.json` beside the nearest package.json. An
- * entry is valid as long as its file keeps its path, time and size.
+ * entry is valid as long as its file keeps its path, time and size. It also remembers which folders of commands the
+ * configuration file has named, so that `lark list` need not import it.
  *
  * Lark also works without the cache. A cache that cannot be read, or that differs from what Lark wrote, counts as
  * empty. If the cache cannot be written, it stays as it is.
+ *
+ * It reads without promises and without `node:crypto`, because every start waits for it. (List of 200 commands, CPU:
+ * docs/performance.md.)
  */
-import { createHash } from 'node:crypto'
-import { mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import type { LarkConfig } from './config.ts'
 import type { CommandMetadata } from './metadata.ts'
 import { cacheFolder } from './owner.ts'
 
 /** Raise this number when the form of the entries changes. */
-const LAYOUT = 3
+const LAYOUT = 4
 
 /**
  * The commands that one file contains. `problem` is set if the file cannot be imported, or if a command in it is
@@ -32,12 +36,19 @@ interface Stamp {
   size: number
 }
 
-type CachedFiles = Record<string, HeldCommands & Stamp>
+/** What a configuration file says of the folders of commands. */
+type Folders = Pick<LarkConfig, 'commands'>
+
+interface Remembered {
+  files: Record<string, HeldCommands & Stamp>
+  configs: Record<string, Folders & Stamp>
+}
 
 export class CommandCache {
   readonly #path: string | undefined
   readonly #version: string
-  #files: CachedFiles = {}
+  #known: Remembered = { files: {}, configs: {} }
+  #isChanged = false
 
   private constructor(path: string | undefined, version: string) {
     this.#path = path
@@ -45,14 +56,14 @@ export class CommandCache {
   }
 
   /** Reads the cache of the package around `folder`. A cache of another version of Lark counts as empty. */
-  static async open(folder: string, larkVersion: string): Promise<CommandCache> {
+  static open(folder: string, larkVersion: string): CommandCache {
     const home = cacheFolder(folder)
-    const version = `${larkVersion}/${LAYOUT}`
     const path = home === undefined ? undefined : join(home, 'commands.json')
-    const cache = new CommandCache(path, version)
+    const cache = new CommandCache(path, `${larkVersion}/${LAYOUT}`)
     try {
-      const stored = JSON.parse(await readFile(path ?? '', 'utf8'))
-      if (stored.version === version && stored.sum === sumOf(stored.files)) cache.#files = stored.files
+      const text = readFileSync(path ?? '', 'utf8')
+      const body = text.slice(text.indexOf('\n') + 1)
+      if (text === cache.#head(body) + body) cache.#known = JSON.parse(body)
     } catch {
       // There is no cache yet, or it is damaged: begin with an empty one.
     }
@@ -60,11 +71,21 @@ export class CommandCache {
   }
 
   /** The commands of `file`, if the file has not changed since it was imported. */
-  async get(file: string): Promise<HeldCommands | undefined> {
-    const cached = this.#files[file]
-    if (!cached) return undefined
-    const { time, size } = await stampOf(file)
-    return cached.time === time && cached.size === size ? cached : undefined
+  get(file: string): HeldCommands | undefined {
+    return unchanged(file, this.#known.files[file])
+  }
+
+  /** The folders that a configuration file named when it was last imported, if the file has not changed since. */
+  foldersOf(config: string): Folders | undefined {
+    return unchanged(config, this.#known.configs[config])
+  }
+
+  /** Remembers which folders a configuration file names. `save` writes it. */
+  setFolders(config: string, { commands }: Folders): void {
+    const known = this.foldersOf(config)
+    if (known && JSON.stringify(known.commands) === JSON.stringify(commands)) return
+    this.#known.configs = { [config]: { ...stampOf(config), ...(commands !== undefined && { commands }) } }
+    this.#isChanged = true
   }
 
   /**
@@ -73,37 +94,52 @@ export class CommandCache {
    *
    * @param held by file; what came from `get` is known
    */
-  async save(held: ReadonlyMap<string, HeldCommands>): Promise<void> {
-    const known = this.#files
-    const isSame = [...held].every(([file, each]) => known[file] === each)
-    if (this.#path === undefined || (isSame && held.size === Object.keys(known).length)) return
+  save(held: ReadonlyMap<string, HeldCommands>): void {
+    const { files: known, configs } = this.#known
+    const isSame =
+      held.size === Object.keys(known).length && [...held].every(([file, each]) => known[file] === each)
+    if (this.#path === undefined || (isSame && !this.#isChanged)) return
     const unfinished = `${this.#path}.${process.pid}`
     try {
-      await mkdir(dirname(this.#path), { recursive: true })
-      // The flag `wx` refuses a link that another user may have made at this path.
-      const version = this.#version
-      const files: CachedFiles = {}
+      mkdirSync(dirname(this.#path), { recursive: true })
+      const files: Remembered['files'] = {}
       for (const [file, each] of held) {
         const old = known[file]
-        files[file] = old === each ? old : { ...(await stampOf(file)), ...each }
+        files[file] = old === each ? old : { ...stampOf(file), ...each }
       }
-      const text = JSON.stringify({ version, sum: sumOf(files), files })
-      await writeFile(unfinished, text, { flag: 'wx' })
-      await rename(unfinished, this.#path)
+      const body = JSON.stringify({ files, configs })
+      // The flag `wx` refuses a link that another user may have made at this path.
+      writeFileSync(unfinished, this.#head(body) + body, { flag: 'wx' })
+      renameSync(unfinished, this.#path)
     } catch {
-      await rm(unfinished, { force: true }).catch(() => {})
+      try {
+        rmSync(unfinished, { force: true })
+      } catch {
+        // The folder is a file, or read-only: there is nothing to remove.
+      }
     }
+  }
+
+  /** The first line: it shows whether the rest is unchanged since Lark wrote it, so the fields need no check. */
+  #head(body: string): string {
+    return `${this.#version} ${body.length} ${sumOf(body)}\n`
   }
 }
 
-/**
- * A checksum of the entries. It shows whether the file is unchanged since Lark wrote it, so the fields need no check.
- */
-function sumOf(files: unknown): string {
-  return createHash('sha256').update(JSON.stringify(files)).digest('hex')
+function unchanged<T extends Stamp>(file: string, cached: T | undefined): T | undefined {
+  if (!cached) return undefined
+  const { time, size } = stampOf(file)
+  return cached.time === time && cached.size === size ? cached : undefined
 }
 
-async function stampOf(file: string): Promise<Stamp> {
-  const { mtimeMs, size } = await stat(file)
+/** FNV-1a, 32 bits, over code units. */
+function sumOf(text: string): number {
+  let sum = 0x811c9dc5
+  for (let at = 0; at < text.length; at++) sum = Math.imul(sum ^ text.charCodeAt(at), 0x01000193)
+  return sum >>> 0
+}
+
+function stampOf(file: string): Stamp {
+  const { mtimeMs, size } = statSync(file)
   return { time: mtimeMs, size }
 }

@@ -2,17 +2,21 @@
  * Calls a command, in these steps: load the configuration, read the catalogue, load the class, set the values of its
  * fields, run `handle()`, and turn its result into an exit code. The words of a command line call it, or a program.
  */
-import { CATALOG, Catalog, type Entry, entriesOf } from './catalog.ts'
+
+import { dirname } from 'node:path'
+import { CommandCache } from './cache.ts'
+import { CATALOG, Catalog, type Entry, entriesOf, type Project } from './catalog.ts'
 import { type Called, CONTEXT, type CommandClass, type CommandInput } from './command.ts'
 import { HelpCommand } from './commands/help.ts'
 import { ListCommand } from './commands/list.ts'
 import { MakeCommand } from './commands/make-command.ts'
-import { type ConfigOptions, loadConfig } from './config.ts'
+import { type ConfigOptions, findConfig, loadConfig } from './config.ts'
 import type { Console } from './console.ts'
 import { discover } from './discovery.ts'
 import { Interrupt } from './interrupt.ts'
 import { readMetadata } from './metadata.ts'
 import { answerFor, missingError, parseValues, parseWords, promptFor } from './parse.ts'
+import { larkVersion } from './program.ts'
 
 /** What a command is called with, in addition to its words. */
 export interface Call extends ConfigOptions {
@@ -70,13 +74,34 @@ async function openCatalog(name: string, { commands, ...options }: Omit<Call, 'c
     const project = { folder: options.cwd ?? process.cwd(), config: {} }
     return new Catalog(project, [...own, ...entriesOf(commands)])
   }
-  const project = await loadConfig(options)
+  const isListing = name === 'list' || name === 'help'
+  const { project, cache } = await openProject(isListing, options)
   const read = async (retry: boolean) => {
-    const { entries, problems } = await discover(project, { cwd: options.cwd ?? process.cwd(), retry })
+    const { entries, problems } = await discover(project, { cwd: options.cwd ?? process.cwd(), retry, cache })
     return new Catalog(project, [...own, ...entries], problems)
   }
-  const catalog = await read(name === 'list' || name === 'help')
+  const catalog = await read(isListing)
   return catalog.find(name) || catalog.problems.length === 0 ? catalog : read(true)
+}
+
+/**
+ * The project, and the cache beside it. To list commands, the configuration file is not imported if it is unchanged since
+ * it was last imported: this would take longer than all the rest (docs/performance.md).
+ */
+async function openProject(
+  isListing: boolean,
+  options: ConfigOptions,
+): Promise<{ project: Project; cache: CommandCache }> {
+  const file = findConfig(options)
+  if (file !== undefined && isListing) {
+    const cache = CommandCache.open(dirname(file), larkVersion())
+    const config = cache.foldersOf(file)
+    if (config) return { project: { folder: dirname(file), config }, cache }
+  }
+  const project = await loadConfig(options)
+  const cache = CommandCache.open(project.folder, larkVersion())
+  if (project.file !== undefined) cache.setFolders(project.file, project.config)
+  return { project, cache }
 }
 
 /** Runs a command that no other command calls. @returns what `handle()` returned */

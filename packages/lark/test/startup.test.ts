@@ -32,6 +32,31 @@ test.each(['--help', '--version'])('lark %s loads only the program and its texts
   expect(await modulesOf(flag)).toEqual(['bin.js', 'configuration.js', 'program.js'])
 })
 
+test('lark list loads five files, and nothing slow, if the cache has all commands', async () => {
+  const listed = new App({
+    'package.json': '{"type":"module"}',
+    'lark.config.ts': 'export default {}',
+    'commands/a.ts': command('A', 'a'),
+    'trace.mjs': app.read('trace.mjs'),
+    'builtin.cjs': `const before = new Set(process.moduleLoadList)
+      process.on('exit', () => {
+        const loaded = ['crypto', 'child_process'].filter((name) => {
+          const module = 'NativeModule ' + name
+          return process.moduleLoadList.includes(module) && !before.has(module)
+        })
+        process.stderr.write(JSON.stringify(loaded))
+      })`,
+  })
+  await listed.lark('list')
+  const { stderr } = await listed.node(['--import', './trace.mjs', bin, 'list'])
+  const files = stderr
+    .trim()
+    .split('\n')
+    .map((url) => basename(url))
+  expect(files.sort()).toEqual(['bin.js', 'call.js', 'command.js', 'configuration.js', 'program.js'])
+  expect((await listed.node(['--require', './builtin.cjs', bin, 'list'])).stderr).toBe('[]')
+})
+
 test('the file that npm links as lark is the program', async () => {
   const { stdout } = await app.node([join(packageFolder, 'bin/lark.js'), '--version'])
   expect(stdout).toBe('@s18i/lark 0.0.0\n')
