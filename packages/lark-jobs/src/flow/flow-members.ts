@@ -12,7 +12,7 @@ import {
   nodeOf,
 } from '../model/flow.ts'
 import type { NewJob } from '../model/record.ts'
-import { endOf, MAX_ITEMS, type MemberEnd, type Store } from '../store/contract/store.ts'
+import { type Change, endOf, MAX_ITEMS, type MemberEnd, type Store } from '../store/contract/store.ts'
 import type { FlowControl, FlowRecords, KeptFlow } from './flow-records.ts'
 import type { JobSender } from './job-sender.ts'
 import { cancelFor, rejected } from './member-end.ts'
@@ -78,9 +78,11 @@ export class FlowMembers {
     const { store, control } = this.#parts
     const { home, id, state } = found
     const page = (after: number) => store.flows.failed(home, id, after, TOGETHER)
-    const again = async (partition: string, indices: number[]) => {
-      // Retried first: if this process dies in between, they are retried again, which changes nothing.
-      const verdicts = await store.alter(partition, idsOf(found, indices), { kind: 'retry' })
+    const again: Change = { kind: 'retry', unlessCompleted: true }
+    const work = async (partition: string, indices: number[]) => {
+      // Retried first: if this process dies in between, they are retried again. That changes nothing, not even of those that
+      // have completed meanwhile.
+      const verdicts = await store.alter(partition, idsOf(found, indices), again)
       // One whose job is not kept any more cannot run again.
       const kept = indices.filter((_, i) => verdicts[i] !== 'missing')
       await store.flows.reopen(home, id, kept)
@@ -89,7 +91,7 @@ export class FlowMembers {
       control.change({ home, flow: id }, ({ state }) =>
         state.retriesAfter === undefined ? undefined : { state: { ...state, retriesAfter } },
       )
-    await walk(page, state, state.retriesAfter!, again, note)
+    await walk(page, state, state.retriesAfter!, work, note)
     await note(undefined)
   }
 

@@ -63,6 +63,30 @@ export function advancing(make: Make, turn: number): void {
     expect(world.counted.map(({ name }) => name)).toEqual(['m0'])
   })
 
+  test('two workers start the members of a batch again: one that has completed meanwhile does not run once more', async () => {
+    await using world = await oneServer(make)
+    const place = { flow: 'flow', home: HOME }
+    const worker = new FlowWorker(world)
+    await worker.book.start(place, flow('batch', [], { allowed: 0 }), { fillsFor: HOUR })
+    await worker.lots(place).queue(members(1), { ms: HOUR, lot: 1 })
+    await worker.book.seal(place)
+    world.fails.add('m0')
+    await worker.work()
+    world.fails.clear()
+    let isOvertaken = false
+    const overtake = async (verb: string) => {
+      if (verb !== 'alter' || isOvertaken) return
+      isOvertaken = true
+      world.advance(5_000)
+      await worker.work()
+    }
+    const before = world.counted.length
+    await new FlowWorker(world, world.disturbed(overtake)).book.retry(place)
+    await worker.work()
+    expect(isOvertaken).toBe(true)
+    expect(world.counted.slice(before).map(({ name }) => name)).toEqual(['m0'])
+  })
+
   test('a flow in a flow is written while somebody forgets both: it does not stay', async () => {
     await using world = await oneServer(make)
     const chain = { home: AWAY, definition: flow('chain', [node('a')]) }

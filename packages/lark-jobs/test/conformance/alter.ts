@@ -109,6 +109,16 @@ const table: [Change, Row[]][] = [
     ],
   ],
   [
+    { kind: 'retry', unlessCompleted: true },
+    [
+      ['waiting', 'refused', { state: 'waiting' }],
+      ['active', 'refused', { state: 'active' }],
+      ['completed', 'refused', { state: 'completed' }],
+      ['failed', 'done', { state: 'waiting', failures: 0, crashes: 0 }],
+      ['cancelled', 'done', { state: 'waiting' }],
+    ],
+  ],
+  [
     { kind: 'remove', ifNotBegun: true },
     [
       ['waiting', 'done', undefined],

@@ -238,6 +238,7 @@ export class ModelJob implements Counters {
     switch (change.kind) {
       case 'retry':
         if (this.isPending || isActive) return 'refused'
+        if (this.#state === 'completed' && change.unlessCompleted) return 'refused'
         this.effects.clear()
         Object.assign(this, { failures: 0, crashes: 0, wasRecovered: false, reason: undefined })
         this.#putBack(this.#now())

@@ -244,7 +244,7 @@ class Sequence {
       .some([...this.#model.jobs.keys(), ...this.#model.hidden.keys(), 'nobody'])
       .slice(0, 3)
     const change = this.#random.pick<Change>([
-      { kind: 'retry' },
+      { kind: 'retry', unlessCompleted: this.#random.chance(2) },
       { kind: 'cancel', reason: 'user' },
       {
         kind: 'cancel',

@@ -6,8 +6,9 @@ import type { Pause } from './pause.ts'
 
 export type Change =
   /** completed, failed, cancelled → waiting, queued now, at the end of its line, with failures and crashes reset.
-   *  A unique job takes its lock again; it is refused while another job has the lock. */
-  | { kind: 'retry' }
+   *  A unique job takes its lock again; it is refused while another job has the lock. With `unlessCompleted`, a completed job
+   *  is refused: it may have completed since somebody saw that it had not. */
+  | { kind: 'retry'; unlessCompleted?: boolean }
   /** waiting, delayed → cancelled. active → `asked`: its worker gets a notice with its next `extend`. `because`, for
    *  people, is kept with the reason. With `ifNotBegun`, a job that is active or was run before is refused. */
   | { kind: 'cancel'; reason: CancelReason; because?: string; ifNotBegun?: boolean }

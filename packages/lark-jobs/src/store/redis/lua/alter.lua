@@ -4,7 +4,7 @@
 -- ARGV[1]  clock, or '' for the server's
 -- ARGV[2]  how many cancelled jobs to keep
 -- ARGV[3]  the change: retry, cancel, remove, purge, run-now, reschedule, prioritize, edit, add-tags, remove-tags; with `!` behind
---          it, only of a job that has not begun
+--          it, only of a job that has not begun; a retry only of one that has not completed
 -- ARGV[4]  its value: the reason (`contract/reason.ts`); the milliseconds; the priority ('' for 0); the paths to hide as
 --          JSON ('' leaves them as they are), RS and the payload; tags as JSON; else ''
 -- ARGV[5…] ids
@@ -15,7 +15,7 @@
 
 local MAX_TAGS = 10
 local kept, value = tonumber(ARGV[2]), ARGV[4]
-local change, is_of_new = string.match(ARGV[3], '^([%l-]+)(!?)$')
+local change, is_of_some = string.match(ARGV[3], '^([%l-]+)(!?)$')
 local ended = { completed = true, failed = true, cancelled = true }
 local rings, cancelled = 0, {}
 
@@ -187,9 +187,12 @@ end
 
 changes['add-tags'], changes['remove-tags'] = change_tags, change_tags
 
--- A run that completed is not counted.
-local function has_begun(id, state)
-  return state == 'active' or state == 'completed' or counted(id) > 0
+-- Whether a change with `!` leaves a job as it is. A run that completed is not counted.
+local function is_spared(id, state)
+  if state == 'completed' or change == 'retry' then
+    return state == 'completed'
+  end
+  return state == 'active' or counted(id) > 0
 end
 
 local verdicts = {}
@@ -197,7 +200,7 @@ for i = 5, #ARGV do
   local state, record, priority, place = locate(ARGV[i])
   if not state and change ~= 'purge' then
     verdicts[i - 4] = 'm'
-  elseif is_of_new ~= '' and has_begun(ARGV[i], state) then
+  elseif is_of_some ~= '' and is_spared(ARGV[i], state) then
     verdicts[i - 4] = 'r'
   else
     verdicts[i - 4] = changes[change](ARGV[i], state, record, priority, place)

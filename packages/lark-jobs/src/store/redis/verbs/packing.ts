@@ -381,10 +381,11 @@ export function packSettings({ paused, for: ms, because, keepsLonger }: contract
   return `${ms === undefined ? '1' : `+${keepsLonger ? '+' : ''}${packDuration(ms)}`}${packReason(because)}`
 }
 
-/** The kind of a change, with `!` if the job must not have begun; and its value. */
+/** The kind of a change, with `!` if the job must not have begun, or of a retry: not have completed; and its value. */
 export function packChange(change: contract.Change): [kind: string, value: string] {
   const isOfNew = 'ifNotBegun' in change && change.ifNotBegun
-  return [isOfNew ? `${change.kind}!` : change.kind, changeValue(change)]
+  const isOfBad = change.kind === 'retry' && change.unlessCompleted
+  return [isOfNew || isOfBad ? `${change.kind}!` : change.kind, changeValue(change)]
 }
 
 function changeValue(change: contract.Change): string {
