@@ -13,10 +13,12 @@ import { within } from './within.ts'
 
 export interface Role {
   name: string
-  what: 'work' | 'dispatch' | 'lock'
+  what: 'work' | 'dispatch' | 'lock' | 'fill' | 'tally'
   queues: readonly string[]
   /** The store of the role. */
   url: string
+  /** More of its environment. */
+  env?: Readonly<Record<string, string>>
 }
 
 interface Living {
@@ -155,6 +157,7 @@ export class Crew implements AsyncDisposable {
         CHAOS_RATE: String(rate),
         CHAOS_DURABILITY: durability,
         CHAOS_FORM: form,
+        ...role.env,
       },
     })
     closeSync(words)

@@ -4,8 +4,9 @@
  */
 import { cpus, totalmem } from 'node:os'
 import { parseArgs } from 'node:util'
-import { chaos, RATE } from './conductor.ts'
+import { chaos, LEASE, RATE } from './conductor.ts'
 import type { Durability } from './evidence.ts'
+import { largeBatch } from './large-batch.ts'
 import { type StageName, stages } from './stage.ts'
 import { summaryOf, tableOf } from './table.ts'
 
@@ -20,6 +21,8 @@ const help = `npm run chaos -- [options]
   --lease MS      of the workers; default 2500
   --rate N        jobs per second of each of the two dispatchers; default ${RATE}, and 2.5 flows
   --durability D  normal, strict or replicated: what a dispatch waits for; default normal
+  --batch N       instead: one batch of N members on Redis, whose workers are killed
+  --left          its dispatcher is killed, too, when half of it is queued
   --keep          keep the journals, and say where
   --json          the account as JSON
 `
@@ -33,6 +36,8 @@ const { values } = parseArgs({
     lease: { type: 'string' },
     rate: { type: 'string' },
     durability: { type: 'string' },
+    batch: { type: 'string' },
+    left: { type: 'boolean' },
     keep: { type: 'boolean' },
     json: { type: 'boolean' },
     help: { type: 'boolean' },
@@ -40,7 +45,27 @@ const { values } = parseArgs({
 })
 
 if (values.help) process.stdout.write(help)
+else if (values.batch !== undefined) await mainOfBatch()
 else await main()
+
+async function mainOfBatch(): Promise<void> {
+  const count = numberOf('batch', 1)!
+  const seed = seedOf()
+  const lease = numberOf('lease', 1_000) ?? LEASE
+  const { left: isLeft = false } = values
+  say(`a batch of ${count}${isLeft ? ' that its dispatcher leaves' : ''} on redis, seed ${seed}`)
+  const account = await largeBatch({ count, seed, isLeft, lease, say })
+  process.stdout.write(`${JSON.stringify({ seed, count, isLeft, ...account }, null, 2)}\n`)
+  process.exitCode = account.findings.length === 0 ? 0 : 1
+}
+
+function say(line: string): void {
+  process.stderr.write(`${line}\n`)
+}
+
+function seedOf(): number {
+  return numberOf('seed', 0) ?? Math.floor(Math.random() * 2 ** 31)
+}
 
 async function main(): Promise<void> {
   const { store, faults, durability = 'normal', keep = false } = values
@@ -51,8 +76,7 @@ async function main(): Promise<void> {
   const minutes = numberOf('minutes', 0)
   const lease = numberOf('lease', 1_000)
   const rate = numberOf('rate', 1)
-  const seed = numberOf('seed', 0) ?? Math.floor(Math.random() * 2 ** 31)
-  const say = (line: string) => process.stderr.write(`${line}\n`)
+  const seed = seedOf()
   const about = `chaos on ${store}, seed ${seed}${durability === 'normal' ? '' : `, durability ${durability}`}${minutes === undefined ? '' : `, ${minutes} minutes`}`
   say(`${about}; ${cpus().length} cores, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.version}`)
   const end = new AbortController()
@@ -79,7 +103,7 @@ async function main(): Promise<void> {
   process.exitCode = account.findings.length === 0 ? 0 : 1
 }
 
-function numberOf(name: 'minutes' | 'lease' | 'rate' | 'seed', least: number): number | undefined {
+function numberOf(name: 'minutes' | 'lease' | 'rate' | 'seed' | 'batch', least: number): number | undefined {
   const text = values[name]
   if (text === undefined) return undefined
   const number = Number(text)
