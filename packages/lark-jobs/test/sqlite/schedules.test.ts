@@ -3,6 +3,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, expect, test, vi } from 'vitest'
+import type { Outcome } from '../../src/model/record.ts'
 import { MAX_RUNS } from '../../src/store/contract/store.ts'
 import { Caller, LEASE } from '../conformance/caller.ts'
 import { completed, ids, jobs } from '../conformance/jobs.ts'
@@ -15,6 +16,8 @@ import { open as openRaw } from './raw.ts'
 afterEach(() => {
   vi.restoreAllMocks()
 })
+
+const START = Date.parse('2026-01-01T00:00:00Z')
 
 /** Schedules that are due now. */
 function made(...names: string[]) {
@@ -117,6 +120,24 @@ test('damaged lines among the runs are left out', async () => {
     { tick: 1, state: 'completed', at: 2, took: 3 },
     { tick: 4, state: 'failed', at: 5 },
   ])
+})
+
+test('the text of the runs is bounded, and has room for as many of the longest as are kept', async () => {
+  await using folder = await Folder.make()
+  await using store = await folder.store()
+  await store.schedules.write('emails', made('nightly'))
+  const ada = new Caller(store, 'ada', 'emails')
+  const instants = Array.from({ length: 3 * MAX_RUNS }, (_, n) => START + n)
+  await ada.enqueue(...instants.map((at) => tick(at, 'nightly')))
+  const longest: Outcome = { kind: 'completed', took: 31_536_000_000 }
+  for (const held of await ada.claim(instants.length)) await ada.settle(held, longest)
+  const { found } = await store.schedules.get('emails', ['nightly'])
+  expect(found[0]!.runs.map((run) => run.tick)).toEqual(instants.slice(-MAX_RUNS))
+  const file = openRaw(folder.file)
+  expect(file.prepare('SELECT octet_length(runs) <= 1000 AS isBounded FROM schedules').get([])).toEqual({
+    isBounded: 1,
+  })
+  file.close()
 })
 
 test('a tick that does not fit on the disk changes nothing; it is due again, and a schedule can be removed', async () => {
