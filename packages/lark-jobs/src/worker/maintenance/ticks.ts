@@ -128,20 +128,24 @@ export class Ticks {
   async fire(partition: string): Promise<void> {
     const { store, met, foreseen = () => false, isOff = false } = this.#options
     this.#dueAt.delete(partition)
-    const ask = () => store.schedules.due(partition, isOff ? 0 : MAX_DUE, LEASE)
+    const ask = async () => {
+      const askedAt = performance.now()
+      const answer = await store.schedules.due(partition, isOff ? 0 : MAX_DUE, LEASE)
+      return { ...answer, heardAt: (askedAt + performance.now()) / 2 }
+    }
     const handled: Promise<number | undefined>[] = []
-    let asked: Promise<DueSchedules> | undefined = ask()
+    let asked: Promise<DueAnswer> | undefined = ask()
     try {
       // The store looks for more, and writes, while this worker computes.
       while (asked !== undefined) {
-        const { at, due, flows, nextTick }: DueSchedules = await asked
+        const { at, due, flows, nextTick, heardAt }: DueAnswer = await asked
         const isMore: boolean = nextTick === 0 && due.length + flows.length > 0 && !this.#isStopped
         asked = isMore ? ask() : undefined
         for (const flow of flows) this.#advance(partition, flow, at)
         const found = due.flatMap((stored) => this.#read(partition, stored, at) ?? [])
         // Another worker has been faster. Its jobs may be more than it has room for.
         if (due.length + flows.length === 0) foreseen(partition, LEAD)
-        handled.push(this.#handle(partition, found))
+        handled.push(this.#handle(partition, found, heardAt))
         if (isMore) continue
         const next = (await Promise.all(handled)).at(-1) ?? nextTick
         // Meanwhile something may have become due sooner.
@@ -184,10 +188,17 @@ export class Ticks {
     }
   }
 
-  /** @returns milliseconds until the next schedule is due; undefined if nothing was written */
-  async #handle(partition: string, found: readonly KeptSchedule[]): Promise<number | undefined> {
+  /**
+   * @param heardAt when the store read them, by `performance.now()`
+   * @returns milliseconds until the next schedule is due; undefined if nothing was written
+   */
+  async #handle(
+    partition: string,
+    found: readonly KeptSchedule[],
+    heardAt: number,
+  ): Promise<number | undefined> {
     const { foreseen = () => false } = this.#options
-    const dueAt = performance.now() + untilFirst(found)
+    const dueAt = heardAt + untilFirst(found)
     // Before the write, so that the store need not ring for the jobs; and again after it, because this worker may have
     // asked for jobs in between.
     const isExpected = dueAt < Number.POSITIVE_INFINITY && foreseen(partition, dueAt - performance.now())
@@ -330,6 +341,9 @@ export class Ticks {
 function whyOf(error: unknown): string {
   return JobsError.is(error) ? error.message : String(error)
 }
+
+/** What is due, and when the store said so: half-way between question and answer, by `performance.now()`. */
+type DueAnswer = DueSchedules & { heardAt: number }
 
 interface Decided {
   schedule: KeptSchedule
