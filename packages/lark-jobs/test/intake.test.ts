@@ -76,7 +76,12 @@ interface Queue {
   takes?: number
 }
 
-/** A worker, until it has run enough jobs or for long enough. @returns what it did, and asked of the store */
+/**
+ * A worker, until it has run enough jobs or for long enough.
+ *
+ * @returns what it did, and asked of the store; `hasty`: for each call while claimed jobs could start, how many outcomes
+ * it had
+ */
 async function work(
   queues: readonly Queue[],
   concurrency: number,
@@ -85,12 +90,14 @@ async function work(
 ) {
   const clock = new Clock()
   const left = queues.map(({ jobs }) => jobs)
-  const seen = { calls: 0, claimed: 0, started: queues.map(() => 0) }
+  const seen = { calls: 0, claimed: 0, started: queues.map(() => 0), hasty: [] as number[] }
 
   function exchange(rank: number, settled: readonly Settlement[], want: Want, token: string): Exchange {
     left[rank]! += settled.filter(({ outcome }) => outcome.kind === 'unstarted').length
     const count = Math.min(want.limit + (want.prefetch ?? 0), left[rank]!)
     left[rank]! -= count
+    const held = seen.claimed - seen.started.reduce((sum, each) => sum + each)
+    if (held > 0 && slots.free > 0) seen.hasty.push(settled.length)
     seen.calls++
     seen.claimed += count
     const jobs = Array.from({ length: count }, (_, n) => ({ id: `${rank}-${n}`, token, crashes: 0, runs: 1 }))
@@ -149,7 +156,7 @@ async function work(
   const suspects = { count: 0, giveBack() {}, shut() {} } as unknown as Suspects
   const intake: Intake = new Intake({
     ...{ order, slots, suspects, pace: paces.balanced, maxJobs: Number.POSITIVE_INFINITY, lease: LEASE },
-    ...{ stoodStill: () => 0, signal },
+    ...{ stoodStill: () => 0, signal, isHere: way === undefined },
     ...{ answered() {}, holds() {}, turned() {} },
   })
   for (const rank of queues.keys()) {
@@ -189,6 +196,12 @@ test('the jobs of one queue come by the hundred', async () => {
   const { claimed, calls } = await drain(1, 40_000, 50, { job: 0.003, call: 0.3, way: 0.3 })
   expect(claimed).toBe(40_000)
   expect(calls).toBeLessThan(200)
+})
+
+test('before a call to a store in this process, claimed jobs start, unless enough outcomes wait', async () => {
+  const { claimed, hasty } = await drain(1, 2_000, 100, { job: 0.001, call: 0.3 })
+  expect(claimed).toBe(2_000)
+  expect(hasty.filter((settled) => settled < paces.balanced.company.count)).toEqual([])
 })
 
 // When the speed of all queues decided how long the turn of each is, the fast queue started 0.7 to 1.6 times as many

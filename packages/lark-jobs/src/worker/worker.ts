@@ -143,6 +143,7 @@ export class Worker implements AsyncDisposable {
       pace,
       maxJobs,
       lease,
+      isHere: !store.isRemote,
       stoodStill: () => this.#maintenance.standstill.length,
       signal,
       answered: () => {

@@ -177,7 +177,9 @@ export class Claimer {
     const { prefetch } = this
     const { count, age } = prefetch.pace.company
     const isFull = this.#settlements.length >= count
-    return isFull || prefetch.size === 0 || prefetch.isLow ? 0 : this.#since + age
+    // An embedded store brings the next jobs at once: it is early enough when none is left.
+    const isLow = prefetch.size === 0 || (prefetch.isLow && !this.isHere)
+    return isFull || isLow ? 0 : this.#since + age
   }
 
   settle(id: string, token: string, outcome: Outcome, now: number, held?: HeldJob): void {

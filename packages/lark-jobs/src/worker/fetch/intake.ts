@@ -33,6 +33,8 @@ export interface IntakeOptions {
   maxJobs: number
   /** Milliseconds of a lease. */
   lease: number
+  /** Whether the store is embedded. */
+  isHere: boolean
   /** Milliseconds for which this process stood still just now (`../maintenance/maintenance.ts`). */
   stoodStill: () => number
   /** Aborted when the worker lets go of the store. */
@@ -65,7 +67,10 @@ export class Intake {
   /** How many calls to an embedded store are under way. */
   #callsHere = 0
   readonly #turnSoon = new Coalesced(Coalesced.endOfTick, () => this.#turn())
-  readonly #startSoon = new Coalesced(setImmediate, () => this.#start())
+  readonly #startSoon = new Coalesced(setImmediate, () => {
+    this.#start()
+    this.schedule()
+  })
   /** Goes on after the event loop has turned. */
   readonly #goOn = new Coalesced(setImmediate, () => {
     this.#slice = this.#options.pace.slice
@@ -110,6 +115,11 @@ export class Intake {
   get room(): number {
     if (!this.#mayStart) return 0
     return Math.min(this.#left, this.#free - this.#reserved - this.#held)
+  }
+
+  /** Whether claimed jobs start in a moment, which a call to an embedded store would delay. */
+  get #isAboutToStart(): boolean {
+    return this.#options.isHere && this.#mayStart && this.#held > 0 && this.#free > 0
   }
 
   /** Slots in which jobs may start. Each suspect that is about to start keeps one. */
@@ -197,7 +207,7 @@ export class Intake {
     const { order, signal, turned } = this.#options
     if (!signal.aborted) {
       this.#row = order.row(this.#speed.reach)
-      for (let free = this.room; free > 0; ) {
+      for (let free = this.#isAboutToStart ? 0 : this.room; free > 0; ) {
         const claimer = order.next()
         if (claimer === undefined) break
         const limit = Math.min(free, order.share(claimer, order.rowOf(claimer, this.#row)))
@@ -258,8 +268,9 @@ export class Intake {
         this.#goOn.ask()
         return
       }
-      // Before any of the jobs starts: so the store works on the next call while this process runs them.
-      this.#turn()
+      // Before any of the jobs starts: so the store works on the next call while this process runs them. An embedded
+      // store works in this process, so the jobs start first.
+      if (!claimer.isHere) this.#turn()
       this.#fill()
     }
     this.schedule()
