@@ -13,7 +13,13 @@
 import type { JobRecord } from './record.ts'
 
 /** A job as it ended. */
-export type Effect = { kind: 'hook'; job: JobRecord } | { kind: 'member'; job: EndedMember }
+export type Effect = { kind: 'hook'; job: JobRecord } | ({ kind: 'member'; job: EndedMember } & Bundled)
+
+/** An effect that a store has written together with those of other members of a flow. */
+interface Bundled {
+  /** How the store names all of them. Only the store reads it. */
+  bundle?: string
+}
 
 export type EffectKind = Effect['kind']
 
@@ -27,7 +33,7 @@ export type EndedMember = Pick<
 >
 
 /** Names an effect, to acknowledge it. */
-export interface EffectName {
+export interface EffectName extends Bundled {
   kind: EffectKind
   /** Of the job. */
   id: string
@@ -44,8 +50,10 @@ export interface Member {
   index: number
 }
 
-export function nameOf({ kind, job }: Effect): EffectName {
-  return { kind, id: job.id, at: job.finishedAt! }
+export function nameOf(effect: Effect): EffectName {
+  const { kind, job } = effect
+  const name = { kind, id: job.id, at: job.finishedAt! }
+  return kind === 'member' && effect.bundle !== undefined ? { ...name, bundle: effect.bundle } : name
 }
 
 /** All indices have the same width, so that ids sort by index. */

@@ -14,6 +14,7 @@ import {
   MAX_ITEMS,
   MEMBER_LEASE,
   type MemberEnd,
+  NODES,
   RESEND_MEMORY,
   type Store,
   type StoreOptions,
@@ -362,11 +363,11 @@ export function effects(make: Make): void {
     for (const effect of found) expect(effect.job).not.toHaveProperty('payload')
   })
 
-  test('members with large results come in several answers', async () => {
+  test('nodes with large results come in several answers', async () => {
     await using harness = await make()
     const { store } = harness
     const caller = harness.caller()
-    const given = members(5)
+    const given = nodes(5)
     await caller.enqueue(...given.map((id) => job({ id })))
     const result = JSON.stringify('x'.repeat(MAX_BYTES * 0.4))
     for (const held of await caller.claim(5)) await caller.settle(held, { kind: 'completed', result })
@@ -436,28 +437,85 @@ export function effects(make: Make): void {
     const { store, clock } = harness
     const caller = harness.caller()
     const [waiting, active, ended, lost] = members(4) as [string, string, string, string]
-    await caller.enqueue(job({ id: ended }))
-    await caller.settle(await caller.claimOne(), { kind: 'completed', result: '7' })
+    const [node] = nodes(1) as [string]
+    for (const id of [ended, node])
+      await caller.run(job({ id }), { kind: 'completed', result: '7' })
     await caller.enqueue(job({ id: active }))
     await caller.claimOne()
     await caller.enqueue(job({ id: waiting }))
     const fates = (...asked: string[]) => store.flows.fates('emails', asked)
-    const gone = { kind: 'ended', job: { id: ended, state: 'completed', result: '7' } }
-    expect(await fates(lost, ended, active, waiting)).toMatchObject([
+    const gone = [
+      { kind: 'ended', job: { id: ended, state: 'completed', finishedAt: clock.now } },
+      { kind: 'ended', job: { id: node, state: 'completed', result: '7' } },
+    ]
+    expect(await fates(lost, ended, node, active, waiting)).toMatchObject([
       { kind: 'unknown' },
-      gone,
+      ...gone,
       { kind: 'present' },
       { kind: 'present' },
     ])
     await take(store, await take(store))
     clock.now += RESEND_MEMORY - 1
     await store.prune('emails')
-    expect(await fates(ended)).toMatchObject([gone])
+    expect(await fates(ended, node)).toMatchObject(gone)
     clock.now += 1
     await store.prune('emails')
-    expect(await fates(ended)).toEqual([{ kind: 'unknown' }])
+    expect(await fates(ended, node)).toEqual([{ kind: 'unknown' }, { kind: 'unknown' }])
     expect(await store.flows.fates('nowhere', [ended])).toEqual([{ kind: 'unknown' }])
     expect(await fates()).toEqual([])
+  })
+
+  test('members of a call are acknowledged one by one or together, and those that are left are handed out again', async () => {
+    await using harness = await make(forgetful)
+    const { store, clock } = harness
+    const caller = harness.caller()
+    await caller.enqueue(...members(5).map((id) => job({ id })))
+    const settled = (await caller.claim(5)).map((held, i) => settlement(held, i === 1 ? failed : completed))
+    const want = { limit: 0, lease: LEASE, effects: { lease: LEASE } }
+    const found = (await caller.exchange(settled, want)).effects ?? []
+    const more = found.length < 5 ? await take(store) : []
+    const all = [...found, ...more].sort((a, b) => (a.job.id < b.job.id ? -1 : 1))
+    expect(all.map(({ job }) => job.id)).toEqual(members(5))
+    await take(store, [all[0]!, all[3]!])
+    await take(store, [all[4]!])
+    // An acknowledgement may come again.
+    await take(store, [all[3]!])
+    expect(await take(store)).toEqual([])
+    clock.now += MEMBER_LEASE
+    const rest = await take(store)
+    expect(rest.map(({ job }) => job.id).sort()).toEqual([members(5)[1], members(5)[2]])
+    clock.now += RESEND_MEMORY - MEMBER_LEASE - 1
+    const kinds = async () => (await store.flows.fates('emails', members(5))).map(({ kind }) => kind)
+    expect(await kinds()).toEqual(members(5).map(() => 'ended'))
+    clock.now += 1
+    await take(store, all)
+    await store.prune('emails')
+    expect(await kinds()).toEqual(['unknown', 'ended', 'ended', 'unknown', 'unknown'])
+    clock.now += RESEND_MEMORY
+    await store.prune('emails')
+    expect(await kinds()).toEqual(members(5).map(() => 'unknown'))
+    expect(await store.recover('emails', { effects: { lease: LEASE } })).toEqual({ recovered: [], failed: [] })
+  })
+
+  test('a member that completed, and is retried by hand, is not handed out, and the others are', async () => {
+    await using harness = await make()
+    const { store, clock } = harness
+    const caller = harness.caller()
+    const [first, second, third] = members(3) as [string, string, string]
+    await caller.enqueue(...[first, second, third].map((id) => job({ id })))
+    const settled = (await caller.claim(3)).map((held) => settlement(held, completed))
+    await caller.exchange(settled, { limit: 0, lease: LEASE })
+    await store.alter('emails', [second], { kind: 'retry' })
+    const found = await take(store)
+    expect(found.map(({ job }) => job.id).sort()).toEqual([first, third])
+    await take(store, found)
+    await store.alter('emails', [second], cancel)
+    expect(await take(store, found)).toMatchObject([{ job: { id: second, state: 'cancelled' } }])
+    // A job that is erased takes its effect with it.
+    await caller.run(job({ id: members(4)[3]! }), completed)
+    await store.alter('emails', [members(4)[3]!], { kind: 'purge' })
+    clock.now += RESEND_MEMORY
+    expect(await take(store)).toMatchObject([{ job: { id: second } }])
   })
 
   test('survey finds acknowledged members whose time is over, and each acknowledgement removes some', async () => {
@@ -494,12 +552,11 @@ export function effects(make: Make): void {
     await using harness = await make()
     const { store } = harness
     const caller = harness.caller()
-    const [member] = members(1) as [string]
+    const [node] = nodes(1) as [string]
     const large = jobs(3, { hooked: true, delay: 1_000, payload: `"${'x'.repeat(MAX_BYTES / 3 - 1_000)}"` })
     for (const each of large) await caller.enqueue(each)
     await store.alter('emails', ids(large), cancel)
-    await caller.enqueue(job({ id: member }))
-    await caller.settle(await caller.claimOne(), { kind: 'completed', result: `"${'y'.repeat(9_000)}"` })
+    await caller.run(job({ id: node }), { kind: 'completed', result: `"${'y'.repeat(9_000)}"` })
     expect((await take(store)).map(({ kind }) => kind)).toEqual(['hook', 'member'])
     expect((await take(store)).map(({ kind }) => kind)).toEqual(['hook', 'hook'])
   })
@@ -579,6 +636,11 @@ export const DEATHS = ['none', 'before', 'between', 'after'] as const
 /** Ids of members of one flow. */
 export function members(count: number, flow = 'flow'): string[] {
   return Array.from({ length: count }, (_, index) => memberId({ flow, home: 'home', index }))
+}
+
+/** Ids of nodes of one flow. */
+export function nodes(count: number): string[] {
+  return Array.from({ length: count }, (_, n) => memberId({ flow: 'flow', home: 'home', index: NODES + n }))
 }
 
 /** Makes a flow whose members are those of `members`. */

@@ -315,6 +315,23 @@ export class Model {
     return job.isEnded ? 'ended' : 'present'
   }
 
+  /** The ids of all jobs that a store knows. */
+  get ids(): string[] {
+    return this.#allJobs.map(({ id }) => id).filter((id) => !this.isBare(id))
+  }
+
+  /**
+   * Whether a removed job is a member that completed. Its flow needs only its number, and so the contract leaves it to the
+   * store whether there is still a job.
+   */
+  isBare(id: string): boolean {
+    return this.hidden.get(id)?.state === 'completed'
+  }
+
+  get hasBare(): boolean {
+    return [...this.hidden.keys()].some((id) => this.isBare(id))
+  }
+
   get #allJobs(): ModelJob[] {
     return [...this.jobs.values(), ...this.hidden.values()]
   }

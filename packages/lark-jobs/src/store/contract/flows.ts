@@ -100,6 +100,9 @@ export interface Crowd {
   failed: number
 }
 
+/** What became of a node or member. */
+export type MemberFate = Exclude<Fate, { kind: 'ended' }> | { kind: 'ended'; job: EndedMember }
+
 export interface StoredFlow {
   id: string
   /** As of a schedule (`StoredSchedule.rev`). */
@@ -199,7 +202,7 @@ export interface Flows {
    * What became of nodes and members, at most `MAX_ITEMS`, in the partition that has their jobs. One for each id. One that
    * was acknowledged within `RESEND_MEMORY` is remembered.
    */
-  fates(partition: string, ids: readonly string[]): Promise<Fate[]>
+  fates(partition: string, ids: readonly string[]): Promise<MemberFate[]>
 
   /**
    * The flows of a partition by page, the newest first. Without news.

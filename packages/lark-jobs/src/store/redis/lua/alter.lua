@@ -55,6 +55,9 @@ changes['retry'] = function(id, state, record, priority, place)
   if redis.call('HDEL', key('ended'), id) == 1 then
     effects().withdraw(id)
   end
+  if state == 'completed' then
+    effects().unbundle(id)
+  end
   redis.call('HDEL', key('results'), id)
   redis.call('HDEL', key('progress'), id)
   redis.call('HDEL', key('reasons'), id)

@@ -4,12 +4,20 @@
 -- ARGV[1]  clock, or '' for the server's
 -- ARGV[2…] ids
 -- Returns  { for each id p(resent), e(nded), c(ut) or u(nknown); for each state, the ended jobs as in shared/show.lua,
---            without payloads } (shared/fates.lua)
--- Cost     O(n) for n ids
--- needs: fates
+--            without payloads (shared/fates.lua); of each that is unknown, when it completed (shared/bundle.lua), or '' }
+-- Cost     O(n) for n ids; if some are unknown, also O(m) for the m members of their flows that completed here lately
+-- needs: fates, effects
 
 if #ARGV < 2 then
   return { '' }
 end
 local fates, shown = fates_of({ unpack(ARGV, 2) })
-return { fates, unpack(shown) }
+local unknown, ends = {}, {}
+for at in string.gmatch(fates, 'u()') do
+  unknown[#unknown + 1] = ARGV[at]
+end
+local found = #unknown > 0 and effects().ends_in_bundles(unknown) or {}
+for i, id in ipairs(unknown) do
+  ends[i] = found[id] or ''
+end
+return { fates, shown[1], shown[2], shown[3], ends }

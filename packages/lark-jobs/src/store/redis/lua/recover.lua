@@ -124,7 +124,7 @@ if not is_over then
 end
 
 local handed, effect
-if redis.call('EXISTS', key('ended'), key('endings')) > 0 then
+if redis.call('EXISTS', key('ended'), key('effects:bundle'), key('endings')) > 0 then
   delivery().adopt()
   handed = ARGV[9] ~= '' and delivery().serve(ARGV[9]) or nil
   effect = effects().next_effect()

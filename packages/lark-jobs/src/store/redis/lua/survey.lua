@@ -79,9 +79,10 @@ local function look(waits, prunes, own)
   -- An older worker may have written `endings` (shared/deliver.lua). EXISTS counts a key as often as it is named, so
   -- the number says whether a schedule will be due, whether a flow will be, and whether there is one of the others.
   local leases, ended, endings, flow = key('leases'), key('ended'), key('endings'), key('flows')
+  local bundles = key('effects:bundle')
   local found = redis.call(
     'EXISTS', key('ticks'), flow, flow, leases, leases, leases, leases, ended, ended, ended, ended, endings, endings,
-    endings, endings
+    endings, endings, bundles, bundles, bundles, bundles
   )
   for n, name in ipairs({ 'ticks', 'flows' }) do
     local rest = math.floor(found / n) % 2 == 1 and rest_until(name) or -1
@@ -89,7 +90,7 @@ local function look(waits, prunes, own)
   end
   if found > 3 then
     ends = rest_until('leases')
-    for _, name in ipairs({ 'effects:hook', 'effects:member', 'endings' }) do
+    for _, name in ipairs({ 'effects:hook', 'effects:member', 'effects:bundle', 'endings' }) do
       local rest = rest_until(name)
       effect = (effect < 0 or rest >= 0 and rest < effect) and rest or effect
     end

@@ -8,7 +8,6 @@ import {
   type Applied,
   type Bound,
   type Crowd,
-  type Fate,
   type Flows,
   type FlowWrite,
   type FlowWritten,
@@ -16,6 +15,7 @@ import {
   MAX_ERROR,
   MAX_ITEMS,
   type MemberEnd,
+  type MemberFate,
   NODES,
   type StoredFlow,
 } from '../../contract/store.ts'
@@ -23,7 +23,7 @@ import type { Scripts } from '../client/script.ts'
 import type { DurabilityWait } from './durability-wait.ts'
 import { packBound, packJobs } from './packing.ts'
 import type { PartitionRegistry } from './partition-registry.ts'
-import { type FatesReply, readFates, type Texts } from './reading.ts'
+import { type FatesReply, readMemberFates, type Texts } from './reading.ts'
 import { nextTick, packDue, packStep, packText, readQueued } from './writing.ts'
 
 /** The verdicts of `apply.lua`. */
@@ -135,9 +135,9 @@ export class RedisFlows implements Flows {
     return (await this.#scripts.run('reopen', home, [flow, ...indices.map(String)])) as number
   }
 
-  async fates(partition: string, ids: readonly string[]): Promise<Fate[]> {
+  async fates(partition: string, ids: readonly string[]): Promise<MemberFate[]> {
     const reply = await this.#scripts.run('fates', partition, ids)
-    return readFates(partition, ids, reply as FatesReply)
+    return readMemberFates(partition, ids, reply as FatesReply)
   }
 
   async list(home: string, count: number, before = ''): Promise<Omit<StoredFlow, 'news'>[]> {

@@ -12,7 +12,7 @@ import { LAYOUT } from '../client/keys.ts'
 import type { Scripts } from '../client/script.ts'
 
 /** The layouts that are brought forward. */
-const EARLIER: readonly unknown[] = ['4', '5', '6']
+const EARLIER: readonly unknown[] = ['4', '5', '6', '7']
 /** Milliseconds for which a process may do it, from each step on. If it is killed, others wait for so long. */
 const LEASE = 2_000
 /** Milliseconds between two looks at whether it is done. */

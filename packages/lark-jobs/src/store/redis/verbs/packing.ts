@@ -27,6 +27,7 @@ import { cancelledFor } from '../../contract/reason.ts'
 import type * as contract from '../../contract/store.ts'
 import { MAX_LOG_BYTES, MAX_LOG_LINES, mayPrefetch, WORKER_DIED } from '../../contract/store.ts'
 import { damaged, damagedErrors, damagedLine, readLines, readOptions } from '../../contract/unreadable.ts'
+import { namedBundles } from './bundle.ts'
 import { packLine, unpackLine } from './lane.ts'
 import { packDuration } from './pack-limits.ts'
 
@@ -363,10 +364,13 @@ export function packEffects(wanted: contract.EffectsWanted | undefined, lease?: 
   return wanted.done === undefined ? head : `${head}\n${packNames(wanted.done)}`
 }
 
-/** Names of effects, in the form that `shared/effect.lua` reads: by kind and time. */
+/** Names of effects, in the form that `shared/effect.lua` reads: bundles, and others by kind and time. */
 function packNames(names: readonly EffectName[]): string {
   const ids = new Map<string, string[]>()
-  for (const { kind, id, at } of names) {
+  const bundles = namedBundles(names)
+  if (bundles.length > 0) ids.set('b', ['b', ...bundles])
+  for (const { kind, id, at, bundle } of names) {
+    if (bundle !== undefined) continue
     const head = `${kind[0]}${at}`
     const list = ids.get(head)
     if (list === undefined) ids.set(head, [head, id])

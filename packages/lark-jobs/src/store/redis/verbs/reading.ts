@@ -9,6 +9,7 @@ import { readPause } from '../../contract/pause.ts'
 import { readCancelled, readReason } from '../../contract/reason.ts'
 import type * as contract from '../../contract/store.ts'
 import type { ScriptName } from '../client/script.ts'
+import { readBundles } from './bundle.ts'
 import { RS, unescapeKey, unpackCounters, unpackErrors, unpackJob, unpackPayloads } from './packing.ts'
 
 export type Texts = (string | null)[]
@@ -40,10 +41,10 @@ export type ShownLanes = [
 /** The answer of `look.lua`: flat lists of three; when the circuit opened; what is free. */
 export type ShownLimiter = [holders: string[], waits: string[], circuit: string[], free: string[]]
 
-/** Members that completed in the call, whose answer this is. */
-type FreshMembers = [at: string, ids: string[], results: Texts]
-/** A kind, and jobs; `fresh`, and members; and so on. */
-export type HandedEffects = readonly (EffectKind | 'fresh' | ShownJobs | FreshMembers)[]
+/** Nodes that completed in the call, whose answer this is. */
+type FreshNodes = [at: string, ids: string[], results: Texts]
+/** A kind, and jobs; `fresh`, and nodes; `bundle`, and bundles; and so on. */
+export type HandedEffects = readonly (EffectKind | 'fresh' | 'bundle' | ShownJobs | FreshNodes | string[])[]
 
 /** The answer of `exchange.lua`. */
 export type Exchanged = [
@@ -207,18 +208,18 @@ export function readSetting([paused, ...pairs]: readonly string[]): contract.Set
 export function readEffects(partition: string, handed: HandedEffects): Effect[] {
   const effects: Effect[] = []
   for (let i = 0; i < handed.length; i += 2) {
-    const kind = handed[i] as EffectKind | 'fresh'
-    if (kind === 'fresh') {
-      effects.push(...readFresh(handed[i + 1] as FreshMembers))
-      continue
-    }
-    const jobs = readJobs(partition, handed[i + 1] as ShownJobs)
-    for (const job of jobs) effects.push(kind === 'hook' ? { kind, job } : { kind, job: endedJob(job) })
+    const kind = handed[i] as EffectKind | 'fresh' | 'bundle'
+    const given = handed[i + 1]
+    if (kind === 'fresh') effects.push(...readFresh(given as FreshNodes))
+    else if (kind === 'bundle') effects.push(...readBundles(given as string[]))
+    else
+      for (const job of readJobs(partition, given as ShownJobs))
+        effects.push(kind === 'hook' ? { kind, job } : { kind, job: endedJob(job) })
   }
   return effects
 }
 
-function readFresh([at, ids, results]: FreshMembers): Effect[] {
+function readFresh([at, ids, results]: FreshNodes): Effect[] {
   const finishedAt = Number(at)
   return ids.map((id, i) => {
     const result = results[i]
@@ -248,6 +249,21 @@ export function readFates(
       ...(reported != null && { progress: reported }),
       ...(born != null && { born }),
     }
+  })
+}
+
+/** The answer of `fates.lua`: also when members completed of whose jobs nothing is kept. */
+export function readMemberFates(
+  partition: string,
+  ids: readonly string[],
+  reply: FatesReply,
+): contract.MemberFate[] {
+  const times = reply[4] as string[] | undefined
+  let unknown = 0
+  return readFates(partition, ids, reply.slice(0, 4) as FatesReply).map((fate, i) => {
+    const at = fate.kind === 'unknown' ? times?.[unknown++] : undefined
+    if (!at) return fate
+    return { kind: 'ended', job: { id: ids[i]!, state: 'completed', errors: [], finishedAt: Number(at) } }
   })
 }
 

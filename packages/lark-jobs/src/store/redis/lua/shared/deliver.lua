@@ -33,12 +33,12 @@ end
 local left, taken = MAX_BYTES, 0
 
 -- Hands out the effects of one kind that are due longest, and appends { kind; jobs as in show.lua } to `answer`, once
--- for each state. `most`: how many at most. `floor`: how many bytes must be left.
+-- for each state. `most`: how many at most. `floor`: how many bytes must be left. Returns how many it has handed out.
 local function hand_out(answer, kind, most, lease, floor)
   local name = key('effects:' .. kind)
   local ids = most > 0 and redis.call('ZRANGE', name, '-inf', now, 'BYSCORE', 'LIMIT', 0, most) or {}
   if #ids == 0 then
-    return
+    return 0
   end
   local ends = redis.call('HMGET', key('ended'), unpack(ids))
   local records = redis.call('HMGET', key('jobs'), unpack(ids))
@@ -86,16 +86,17 @@ local function hand_out(answer, kind, most, lease, floor)
     answer[#answer + 1] = kind
     answer[#answer + 1] = show(state, group.ids, group.ends, group.records)
   end
+  return #leases / 2
 end
 
--- Hands out members that completed in this call, and appends `fresh` and { when they ended; their ids; their results } to
--- `answer`. A flow keeps results of nodes only, whose index begins with 9.
+-- Hands out nodes that completed in this call, and appends `fresh` and { when they ended; their ids; their results } to
+-- `answer`.
 local function hand_out_fresh(answer)
   local ids, found, results = effects().fresh, {}, key('results')
   if redis.call('EXISTS', results) == 1 then
     local sent, again = {}, {}
     for _, id in ipairs(ids) do
-      local bytes = string.byte(id, -8) == 57 and redis.call('HSTRLEN', results, id) or 0
+      local bytes = redis.call('HSTRLEN', results, id)
       if left < bytes and taken > 0 then
         again[#again + 1], again[#again + 2] = string.format('%.0f', now), id
       else
@@ -131,6 +132,8 @@ local function serve(wanted)
   if #effects().fresh > 0 then
     hand_out_fresh(answer)
   end
-  hand_out(answer, 'member', MAX_ITEMS - #effects().fresh, MEMBER_LEASE, 0)
+  local most = MAX_ITEMS - #effects().fresh - effects().fresh.count
+  most = most - hand_out(answer, 'member', most, MEMBER_LEASE, 0)
+  effects().hand_out_bundles(answer, most, effects().fresh.bundles)
   return #answer > 0 and answer or nil
 end

@@ -1,17 +1,18 @@
 -- Effects: what must happen elsewhere because a job ended. Each is kept from the end of its job until it is
 -- acknowledged.
 --   effects:hook    ZSET  id -> from when on it is handed out: its class hears of the end
---   effects:member  ZSET  the same for members of flows with another home: the flow counts them
---   remembered      ZSET  id -> until when: members whose effect was acknowledged, should their flow ask again; and
---                         watched jobs (watch.lua), whose watchers read their ends
+--   effects:member  ZSET  the same for nodes of flows with another home, and for members that did not complete: the flow
+--                         counts them. For members that completed, see bundle.lua
+--   remembered      ZSET  id or bundle -> until when: those whose effect was acknowledged, should their flow ask again;
+--                         and watched jobs (watch.lua), whose watchers read their ends
 --   ended           HASH  id -> state|when it ended: the jobs that are in one of these sets. If a job was removed
 --                         meanwhile, it is hidden: `|~` follows, and its record begins with `~`. Once no hook needs
 --                         its payload, it has none
 --   hooked          HASH  id -> 1: jobs whose class has a hook
--- `effects` in `settings` is 1 while `ended` is there.
+-- `effects` in `settings` is 1 while `ended`, `effects:bundle` or `remembered` is there.
 -- module: effects
--- needs: start, erase, ring, notice, payloads
--- gives: owed, fresh, next_effect, write_effects, withdraw, purge, hide, acknowledge, forget_remembered, remember_ends
+-- needs: start, erase, ring, notice, payloads, bundle
+-- gives: owed, fresh, next_effect, write_bundles, write_effects, withdraw, unbundle, purge, hide, acknowledge, forget_remembered, remember_ends
 -- gives: release, ring_for_effects
 
 local RESEND_MEMORY = 30000
@@ -19,14 +20,35 @@ local MEMBER_LEASE = 500
 
 -- `is`: this call wrote effects while none was due, and has not handed them out.
 local owed = { is = false }
--- Members that completed in this call, and that its answer hands out: their lease has begun.
-local fresh = {}
+-- What completed in this call, and what its answer hands out, because the lease has begun: the ids of nodes; bundles, and
+-- how many members these have.
+local fresh = { bundles = {}, count = 0 }
 
 -- When the next effect is handed out; nothing if there is none.
 local function next_effect()
   local hook = redis.call('ZRANGE', key('effects:hook'), 0, 0, 'WITHSCORES')[2]
   local member = redis.call('ZRANGE', key('effects:member'), 0, 0, 'WITHSCORES')[2]
-  return (hook or member) and math.min(hook or math.huge, member or math.huge)
+  local bundle = redis.call('ZRANGE', key('effects:bundle'), 0, 0, 'WITHSCORES')[2]
+  return (hook or member or bundle) and math.min(hook or math.huge, member or math.huge, bundle or math.huge)
+end
+
+-- Writes the effects of members that complete now. `groups`: as in flows/home.lua. `takes`: as below.
+local function write_bundles(groups, takes)
+  local at = string.format('%.0f', now)
+  for _, group in ipairs(groups) do
+    local count = 0
+    for i = 1, #group.runs, 2 do
+      count = count + group.runs[i + 1] - group.runs[i] + 1
+    end
+    local is_fresh = takes and #fresh + fresh.count + count <= MAX_ITEMS
+    owed.is = owed.is or not is_fresh and (next_effect() or math.huge) > now
+    local due = is_fresh and string.format('%.0f', now + MEMBER_LEASE) or at
+    local bundle = keep_bundle('effects:bundle', due, group.head, group.runs, at)
+    if is_fresh then
+      fresh.bundles[#fresh.bundles + 1], fresh.count = bundle, fresh.count + count
+    end
+  end
+  redis.call('HSETNX', key('settings'), 'effects', 1)
 end
 
 -- Writes the effects of jobs that end now. `how`: as in end.lua. `takes`: the answer hands out members. So those that
@@ -35,7 +57,7 @@ local function write_effects(state, ids, how, takes, away)
   local at = string.format('%.0f', now)
   local hooked = how == 'untold' and redis.call('HMGET', key('hooked'), unpack(ids)) or {}
   local hooks, members, ended, reasons, end_of = {}, {}, {}, {}, state .. '|' .. at
-  local is_fresh = takes and state == 'completed' and #fresh + #ids <= MAX_ITEMS
+  local is_fresh = takes and state == 'completed' and #fresh + fresh.count + #ids <= MAX_ITEMS
   local due = is_fresh and string.format('%.0f', now + MEMBER_LEASE) or at
   for i, id in ipairs(ids) do
     local is_member = away[id]
@@ -71,7 +93,7 @@ local function write_effects(state, ids, how, takes, away)
 end
 
 local function lower_flag()
-  if redis.call('EXISTS', key('ended')) == 0 then
+  if redis.call('EXISTS', key('ended'), key('effects:bundle'), key('remembered')) == 0 then
     redis.call('HDEL', key('settings'), 'effects')
   end
 end
@@ -84,8 +106,17 @@ local function withdraw(id)
   lower_flag()
 end
 
+-- The same for a job that had completed, if it is a member: others of its flow may have the effect too.
+local function unbundle(id)
+  if string.find(id, ':', 1, true) and redis.call('EXISTS', key('effects:bundle')) == 1 then
+    take_out(string.sub(id, 1, -9), { [tonumber(string.sub(id, -8)) or -1] = true })
+    lower_flag()
+  end
+end
+
 -- Removes all that is kept of a job that is in no line or claim, with its effects. It does not end.
 local function purge(id)
+  unbundle(id)
   for _, state in ipairs({ 'completed', 'failed', 'cancelled' }) do
     redis.call('ZREM', key(state), id)
     redis.call('ZREM', key('kept:' .. state), id)
@@ -167,7 +198,8 @@ local function forget_remembered(most)
   local over = redis.call('ZRANGE', key('remembered'), '-inf', now, 'BYSCORE', 'LIMIT', 0, most)
   if #over > 0 then
     redis.call('ZREM', key('remembered'), unpack(over))
-    release(over)
+    release(forget_bundles(over))
+    lower_flag()
   end
   return #over
 end
@@ -193,9 +225,13 @@ local function remember_ends(state, ids, how)
   forget_remembered(MAX_ITEMS)
 end
 
--- Acknowledges effects of one kind of jobs that ended at the same time, at most `MAX_ITEMS`. If a job ended at another
--- time, the name is that of an earlier end.
+-- Acknowledges effects of one kind of jobs that ended at the same time, or bundles, at most `MAX_ITEMS`. If a job ended at
+-- another time, the name is that of an earlier end.
 local function acknowledge_some(kind, at, ids)
+  local over = string.format('%.0f', now + RESEND_MEMORY)
+  if kind == 'b' then
+    return acknowledge_bundles(ids, over)
+  end
   local done, mark = {}, '|' .. at
   for i, ended in ipairs(redis.call('HMGET', key('ended'), unpack(ids))) do
     if ended and string.find(ended, mark, 1, true) then
@@ -206,7 +242,7 @@ local function acknowledge_some(kind, at, ids)
     redis.call('ZREM', key('effects:hook'), unpack(done))
     release(done)
   elseif #done > 0 then
-    local remembered, over = {}, string.format('%.0f', now + RESEND_MEMORY)
+    local remembered = {}
     for i, score in ipairs(redis.call('ZMSCORE', key('effects:member'), unpack(done))) do
       if score then
         remembered[#remembered + 1], remembered[#remembered + 2] = over, done[i]
@@ -219,10 +255,10 @@ local function acknowledge_some(kind, at, ids)
   end
 end
 
--- Acknowledges effects. `names`: the first letter of a kind, when jobs ended, and their ids, one a line; then a tab, and
--- others. A command takes some thousand arguments at most, so a long list is taken in slices.
+-- Acknowledges effects. `names`: the first letter of a kind, when jobs ended, and their ids, one a line; or `b`, and
+-- bundles or parts of them; then a tab, and others. A command takes some thousand arguments at most, so a long list is taken in slices.
 local function acknowledge(names)
-  for kind, at, list in string.gmatch(names, '([hm])(%d+)([^\t]+)') do
+  for kind, at, list in string.gmatch(names, '([hmb])(%d*)([^\t]+)') do
     local ids = {}
     for id in string.gmatch(list, '[^\n]+') do
       ids[#ids + 1] = id

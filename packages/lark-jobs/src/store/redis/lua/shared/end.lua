@@ -17,10 +17,13 @@ local function end_as(state, ids, kept, how)
   local is_hooked = how == 'untold' and redis.call('EXISTS', key('hooked')) == 1
   local all = table.concat(ids)
   local is_special = string.find(all, ':', 1, true)
-  local away, calls
+  local calls, bundled, away
   if is_special then
-    away, calls = counting().count_at_home(state, ids, how)
+    calls, bundled, away = counting().count_at_home(state, ids, how)
     ends.calls = ends.calls or calls
+  end
+  if bundled then
+    effects().write_bundles(bundled, ends.takes)
   end
   if is_hooked or away then
     effects().write_effects(state, ids, how, ends.takes, away or {})

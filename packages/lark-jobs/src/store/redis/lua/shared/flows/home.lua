@@ -47,38 +47,44 @@ local function result_of(state, id)
   return result and '=' .. result or ''
 end
 
--- The ends of jobs whose ids begin with `head`, if its flow is at home; else whether they are members of another flow.
+-- The ends of jobs whose ids begin with `head`. `flow`: if it is at home. `runs`: of members that completed, as in
+-- count.lua; nothing if these are no jobs of flows. `others`: ends at home.
 local function group_of(id, head)
   local flow, home = string.match(head, '^([%w_-]+)%.(.+):$')
   if not string.find(id, '%d%d%d%d%d%d%d%d', -8) or not flow then
-    return { is_away = string.find(id, '^:%d%d%d%d%d%d%d%d$', -9) }
+    return {}
   end
-  return home == string.match(tag, '{(.*)}:$') and { flow = flow, runs = {}, others = {} } or { is_away = true }
+  return { head = head, flow = home == string.match(tag, '{(.*)}:$') and flow, runs = {}, others = {} }
 end
 
--- Counts those of the jobs, which end now, that are of flows at home. `how`: as in end.lua. Returns the jobs that are of
--- other flows, as a set, or nothing if there are none; and whether a flow has become due.
+-- Counts those of the jobs, which end now, that are of flows at home. `how`: as in end.lua. Returns whether a flow has
+-- become due; the members of other flows that completed, by flow, or nothing if there are none; and the other jobs of
+-- other flows, as a set, or nothing.
 local function count_at_home(state, ids, how)
-  local groups, flows, away, is_any_due = {}, {}, nil, false
+  local groups, flows, away, bundled, is_any_due = {}, {}, nil, nil, false
   for _, id in ipairs(ids) do
     local head = string.sub(id, 1, -9)
     local group = groups[head]
     if not group then
       group = group_of(id, head)
-      groups[head], flows[#flows + 1] = group, group.flow and group
+      groups[head], flows[#flows + 1] = group, group.flow and group or nil
     end
-    if group.flow then
-      local index, runs, others = tonumber(string.sub(id, -8)), group.runs, group.others
-      local n = #others
-      if state ~= 'completed' or index >= NODES then
-        others[n + 1], others[n + 2] = string.format('%.0f', index), ended_as(state, id, how)
-        others[n + 3] = index >= NODES and result_of(state, id) or ''
-      elseif runs[#runs] == index - 1 then
+    local runs, others, index = group.runs, group.others, tonumber(string.sub(id, -8))
+    if runs and state == 'completed' and index < NODES then
+      if runs[#runs] == index - 1 then
         runs[#runs] = index
       else
+        if #runs == 0 and not group.flow then
+          bundled = bundled or {}
+          bundled[#bundled + 1] = group
+        end
         runs[#runs + 1], runs[#runs + 2] = index, index
       end
-    elseif group.is_away then
+    elseif group.flow then
+      local n = #others
+      others[n + 1], others[n + 2] = string.format('%.0f', index), ended_as(state, id, how)
+      others[n + 3] = index >= NODES and result_of(state, id) or ''
+    elseif runs then
       away = away or {}
       away[id] = true
     end
@@ -90,5 +96,5 @@ local function count_at_home(state, ids, how)
   if is_any_due then
     redis.call('HSETNX', key('settings'), 'flows', 1)
   end
-  return away, is_any_due
+  return is_any_due, bundled, away
 end

@@ -1,0 +1,155 @@
+-- Bundles: the members of one flow that complete in one call have one effect together, if their flow has another home.
+-- It needs only their numbers. So writing, handing out and acknowledging it costs the same for any number of members,
+-- and nothing else is kept of their jobs when these are removed.
+--   effects:bundle           ZSET  bundle -> from when on it is handed out
+--   bundles:<flow>.<home>:   SET   its bundles that are not acknowledged, or remembered
+-- A bundle is a text: `<flow>.<home>:`, the numbers of the members as count.lua reads them, `|`, and when they ended.
+-- When it is acknowledged, `remembered` (effect.lua) has it.
+-- module: effects
+-- needs: start, counting
+-- gives: keep_bundle, take_out, hand_out_bundles, acknowledge_bundles, forget_bundles, ends_in_bundles
+
+local MEMBER_LEASE = 500
+
+-- What is before the numbers of the members of a bundle, their runs, how many they are, and when they ended; nothing if
+-- the text is no bundle.
+local function read_bundle(bundle)
+  local head, text, at = string.match(bundle, '^(.*:)([%d,-]+)|(%d+)$')
+  local runs, count = text and counting().runs_of(text) or {}, 0
+  for i = 1, #runs, 2 do
+    count = count + math.max(runs[i + 1] - runs[i], 0) + 1
+  end
+  if count > 0 and count <= MAX_ITEMS then
+    return head, runs, count, at
+  end
+end
+
+-- Keeps members that have ended together, due or remembered. Returns their bundle.
+local function keep_bundle(name, score, head, runs, at)
+  local texts = {}
+  for i = 1, #runs, 2 do
+    texts[#texts + 1] = runs[i] == runs[i + 1] and runs[i] or runs[i] .. '-' .. runs[i + 1]
+  end
+  local bundle = head .. table.concat(texts, ',') .. '|' .. at
+  redis.call('SADD', key('bundles:' .. head), bundle)
+  redis.call('ZADD', key(name), score, bundle)
+  return bundle
+end
+
+-- Takes members out of the bundles that are not acknowledged. `wanted`: a set of numbers. `at`: when they ended; nothing
+-- for any time. Returns the runs of those that it has found. It looks at 1,000 bundles at most: a member of another one
+-- is delivered, and its flow counts it once.
+local function take_out(head, wanted, at)
+  local found, all = {}, redis.call('ZRANGE', key('effects:bundle'), 0, MAX_ITEMS - 1, 'WITHSCORES')
+  for i = 1, #all, 2 do
+    local is_there = string.sub(all[i], 1, #head) == head
+    local its_head, runs, _, ended = read_bundle(is_there and all[i] or '')
+    local rest, size = {}, #found
+    for n = 1, its_head == head and (not at or ended == at) and #runs or 0, 2 do
+      for index = runs[n], runs[n + 1] do
+        local list = wanted[index] and found or rest
+        list[#list + 1], list[#list + 2] = index, index
+      end
+    end
+    if #found > size then
+      redis.call('ZREM', key('effects:bundle'), all[i])
+      redis.call('SREM', key('bundles:' .. head), all[i])
+      if #rest > 0 then
+        keep_bundle('effects:bundle', all[i + 1], head, rest, ended)
+      end
+    end
+  end
+  return found
+end
+
+-- Hands out the bundles that are due longest, with `most` members at most, and appends `bundle` and them to `answer`.
+-- `handed`: bundles that this call hands out already.
+local function hand_out_bundles(answer, most, handed)
+  local leases, gone = {}, {}
+  for _, bundle in ipairs(most > 0 and redis.call('ZRANGE', key('effects:bundle'), '-inf', now, 'BYSCORE', 'LIMIT', 0, most) or {}) do
+    local head, _, count = read_bundle(bundle)
+    if not head then
+      gone[#gone + 1] = bundle
+    elseif count > most then
+      break
+    else
+      most, handed[#handed + 1] = most - count, bundle
+      leases[#leases + 1], leases[#leases + 2] = string.format('%.0f', now + MEMBER_LEASE), bundle
+    end
+  end
+  if #gone > 0 then
+    redis.call('ZREM', key('effects:bundle'), unpack(gone))
+  end
+  if #leases > 0 then
+    redis.call('ZADD', key('effects:bundle'), unpack(leases))
+  end
+  if #handed > 0 then
+    answer[#answer + 1], answer[#answer + 2] = 'bundle', handed
+  end
+end
+
+-- Acknowledges bundles, which are remembered until `over`. One that is not there is a part of others, or is acknowledged.
+local function acknowledge_bundles(bundles, over)
+  local done, remembered = {}, {}
+  for i, score in ipairs(redis.call('ZMSCORE', key('effects:bundle'), unpack(bundles))) do
+    local head, runs, _, at = read_bundle(not score and bundles[i] or '')
+    if score then
+      done[#done + 1] = bundles[i]
+      remembered[#remembered + 1], remembered[#remembered + 2] = over, bundles[i]
+    elseif head and redis.call('SISMEMBER', key('bundles:' .. head), bundles[i]) == 0 then
+      local wanted = {}
+      for n = 1, #runs, 2 do
+        for index = runs[n], runs[n + 1] do
+          wanted[index] = true
+        end
+      end
+      local found = take_out(head, wanted, at)
+      if #found > 0 then
+        keep_bundle('remembered', over, head, found, at)
+      end
+    end
+  end
+  if #done > 0 then
+    redis.call('ZREM', key('effects:bundle'), unpack(done))
+    redis.call('ZADD', key('remembered'), unpack(remembered))
+  end
+end
+
+-- Forgets those of some remembered ends that are bundles. Returns the others, which are jobs.
+local function forget_bundles(ends)
+  local jobs = {}
+  for _, each in ipairs(ends) do
+    local head = read_bundle(each)
+    if head then
+      redis.call('SREM', key('bundles:' .. head), each)
+    else
+      jobs[#jobs + 1] = each
+    end
+  end
+  return jobs
+end
+
+-- When members completed of whose jobs nothing is kept, by id.
+local function ends_in_bundles(ids)
+  local wanted, ends = {}, {}
+  for _, id in ipairs(ids) do
+    local head, index = string.match(id, '^(.*:)(%d%d%d%d%d%d%d%d)$')
+    if head then
+      wanted[head] = wanted[head] or {}
+      wanted[head][tonumber(index)] = id
+    end
+  end
+  for head, its in pairs(wanted) do
+    for _, bundle in ipairs(redis.call('SMEMBERS', key('bundles:' .. head))) do
+      local _, runs, _, at = read_bundle(bundle)
+      for i = 1, runs and #runs or 0, 2 do
+        for index = runs[i], runs[i + 1] do
+          if its[index] then
+            ends[its[index]] = at
+          end
+        end
+      end
+    end
+  end
+  return ends
+end

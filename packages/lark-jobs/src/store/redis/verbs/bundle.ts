@@ -1,0 +1,51 @@
+/**
+ * Bundles: members of one flow that completed in one call, and have one effect together (`lua/shared/bundle.lua`).
+ */
+import type { Effect, EffectName } from '../../../model/effect.ts'
+import { MAX_ITEMS } from '../../contract/store.ts'
+
+/** The digits of a number in the id of a member. */
+const WIDTH = 8
+
+interface Bundle {
+  /** What is before the numbers in the ids of its members. */
+  head: string
+  indices: number[]
+  /** When its members ended. */
+  at: number
+}
+
+/** @returns an effect for each member of some bundles */
+export function readBundles(bundles: readonly string[]): Effect[] {
+  return bundles.flatMap((bundle) => {
+    const { head, indices, at } = parse(bundle)
+    return indices.map((index): Effect => {
+      const id = `${head}${String(index).padStart(WIDTH, '0')}`
+      return { kind: 'member', job: { id, state: 'completed', errors: [], finishedAt: at }, bundle }
+    })
+  })
+}
+
+/** The bundles that some members name, and of those of which not all members are named, what is named. */
+export function namedBundles(names: readonly EffectName[]): string[] {
+  const indices = new Map<string, Set<number>>()
+  for (const { bundle, id } of names) {
+    if (bundle === undefined) continue
+    const its = indices.get(bundle) ?? new Set()
+    indices.set(bundle, its.add(Number(id.slice(-WIDTH))))
+  }
+  return [...indices].map(([bundle, named]) => {
+    const { head, indices, at } = parse(bundle)
+    return named.size === indices.length ? bundle : `${head}${[...named].join(',')}|${at}`
+  })
+}
+
+/** A damaged text has no members. */
+function parse(text: string): Bundle {
+  const [, head = '', runs = '', at] = /^(.*:)([\d,-]+)\|(\d+)$/s.exec(text) ?? []
+  const indices: number[] = []
+  for (const [, first, last] of runs.matchAll(/(\d+)-?(\d*)/g))
+    for (let index = Number(first); index <= Number(last || first) && indices.length < MAX_ITEMS; index++)
+      indices.push(index)
+  return { head, indices, at: Number(at) }
+}
