@@ -6,6 +6,9 @@
  *   member   the job is a member of a flow, and the home partition of the flow counts it as ended. A job that ends in that
  *            partition has none: its flow counts it in the step that ends it
  *
+ * A store may write the effects of members together that are of one flow and complete in one call, because the flow needs no
+ * more than their numbers. They are handed out one by one, but are acknowledged at less cost if all are at once.
+ *
  * The id of a member says which flow, where, and which member: `<flow>.<home>:<index>`. So no store keeps a table of
  * members. The id of a flow has letters, digits, `-` and `_` only. Ids of other jobs have no colon, or are those of ticks
  * (`tick.ts`).

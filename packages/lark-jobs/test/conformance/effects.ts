@@ -438,8 +438,7 @@ export function effects(make: Make): void {
     const caller = harness.caller()
     const [waiting, active, ended, lost] = members(4) as [string, string, string, string]
     const [node] = nodes(1) as [string]
-    for (const id of [ended, node])
-      await caller.run(job({ id }), { kind: 'completed', result: '7' })
+    for (const id of [ended, node]) await caller.run(job({ id }), { kind: 'completed', result: '7' })
     await caller.enqueue(job({ id: active }))
     await caller.claimOne()
     await caller.enqueue(job({ id: waiting }))
@@ -494,7 +493,10 @@ export function effects(make: Make): void {
     clock.now += RESEND_MEMORY
     await store.prune('emails')
     expect(await kinds()).toEqual(members(5).map(() => 'unknown'))
-    expect(await store.recover('emails', { effects: { lease: LEASE } })).toEqual({ recovered: [], failed: [] })
+    expect(await store.recover('emails', { effects: { lease: LEASE } })).toEqual({
+      recovered: [],
+      failed: [],
+    })
   })
 
   test('a member that completed, and is retried by hand, is not handed out, and the others are', async () => {

@@ -240,9 +240,7 @@ class Sequence {
   }
 
   async #alter(): Promise<void> {
-    const asked = this.#random
-      .some([...this.#model.ids, 'nobody'])
-      .slice(0, 3)
+    const asked = this.#random.some([...this.#model.ids, 'nobody']).slice(0, 3)
     const change = this.#random.pick<Change>([
       { kind: 'retry', unlessCompleted: this.#random.chance(2) },
       { kind: 'cancel', reason: 'user' },

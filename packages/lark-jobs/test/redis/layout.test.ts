@@ -56,7 +56,7 @@ async function hooksOf(
 const idOf = (name: string) => name.padStart(13, '0')
 const idsOf = (effects: readonly Effect[]) => effects.map(({ job }) => job.id).sort()
 
-test.each([4, 5, 6])(
+test.each([4, 5, 6, 7])(
   'jobs of layout %i go on, and what their ends have yet to do elsewhere',
   async (layout) => {
     await load(layout)
@@ -113,6 +113,30 @@ test('after an older worker has put an ended job back into its line, nothing say
   expect(await store.flows.fates('emails', [member])).toEqual([{ kind: 'present' }])
   expect(await hooksOf(store, 'emails')).toMatchObject([{ kind: 'hook', job: { id: other.id } }])
   expect(await new Caller(store, 'ada', 'emails').claim()).toMatchObject([{ id: member }])
+})
+
+test('members that completed in layout 7 are delivered, each with an effect of its own', async () => {
+  await load(7)
+  const [first, second] = [0, 1].map((index) => memberId({ flow: 'flow', home: 'home', index })) as [
+    string,
+    string,
+  ]
+  const at = '1795564800000'
+  const put = (key: string, ...words: string[]) =>
+    raw.send([words[0]!, `old:{emails}:${key}`, ...words.slice(1)])
+  await put('jobs', 'HSET', first, '0|send-email|1', second, '~0|send-email|')
+  await put('completed', 'ZADD', at, first)
+  await put('ended', 'HSET', first, `completed|${at}`, second, `completed|${at}|~`)
+  await put('effects:member', 'ZADD', at, first, at, second)
+  await using store = await openStore(server.url, { prefix: 'old' })
+  const found = (await hooksOf(store, 'emails')).filter(({ kind }) => kind === 'member')
+  expect(found).toMatchObject(
+    [first, second].map((id) => ({ job: { id, state: 'completed', finishedAt: Number(at) } })),
+  )
+  await hooksOf(store, 'emails', found)
+  expect(await raw.send(['EXISTS', 'old:{emails}:effects:member'])).toBe(0)
+  const ended = { kind: 'ended', job: { state: 'completed' } }
+  expect(await store.flows.fates('emails', [first, second])).toMatchObject([ended, ended])
 })
 
 test('one process brings a store forward; when it is killed, another goes on', async () => {
@@ -205,7 +229,7 @@ test('under load, while a worker of layout 5 goes on: nothing is lost or doubled
   await older.stop()
   await using late = await Older.start(server.url)
   await until(() => late.errors.length > 0)
-  await until(() => /has layout 7; this Lark knows 5/.test(late.errors.join('\n')))
+  await until(() => /has layout 8; this Lark knows 5/.test(late.errors.join('\n')))
 }, 60_000)
 
 test('what a claim does not hand out is not touched, and a payload goes with its job', async () => {

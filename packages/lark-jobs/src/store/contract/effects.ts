@@ -8,7 +8,9 @@
  * step (`flows.ts`).
  *
  * **Kept** until somebody acknowledges it, whatever the retention says. If retention or a person removes the job before,
- * nobody sees the job any more, and it counts no longer, but its id stays taken, and its record is kept for the effect.
+ * nobody sees the job any more, and it counts no longer, but its id stays taken, and its record is kept for the effect. But
+ * the flow of a member that completed needs its number only. So a store may forget such a job: its id is free then, and
+ * only `fates` knows that it has ended.
  *
  * **Handed out** with the answer of `exchange` and of `recover`, if the caller asks for effects. Of each kind, those that
  * are due longest come first: at most `MAX_HOOKS` hooks and `MAX_ITEMS` members, and no more than `MAX_BYTES` of both
@@ -17,7 +19,7 @@
  * order. A call that is sent again is answered without effects.
  *
  * **Acknowledged** with a later call to the same partition, by any caller. Acknowledging what is not there does nothing.
- * The record of an acknowledged member is kept for `RESEND_MEMORY`, because the home of its flow may lose what it has
+ * The end of an acknowledged member is remembered for `RESEND_MEMORY`, because the home of its flow may lose what it has
  * counted (`flows.ts`).
  *
  * **Rings.** A verb that writes an effect, and hands out none, rings a worker that waits in the partition; or if none
@@ -41,7 +43,7 @@ export interface EffectsWanted {
 
 /** Milliseconds for which a caller has a member: a delivery takes one call. */
 export const MEMBER_LEASE = 500
-/** Milliseconds for which the record of an acknowledged member is kept. */
+/** Milliseconds for which the end of an acknowledged member is remembered. */
 export const RESEND_MEMORY = 30_000
 /** The most hooks that one answer hands out. */
 export const MAX_HOOKS = 100

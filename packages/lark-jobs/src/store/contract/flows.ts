@@ -200,7 +200,7 @@ export interface Flows {
 
   /**
    * What became of nodes and members, at most `MAX_ITEMS`, in the partition that has their jobs. One for each id. One that
-   * was acknowledged within `RESEND_MEMORY` is remembered.
+   * was acknowledged within `RESEND_MEMORY` is remembered: of a member that completed, perhaps only that, and when.
    */
   fates(partition: string, ids: readonly string[]): Promise<MemberFate[]>
 
