@@ -500,11 +500,9 @@ test('fifty members of a batch that complete: they come with the answer, and cou
   expect(effects).toHaveLength(50)
   const more = Object.entries(calls).map(([name, count]) => [name, count - (before.calls[name] ?? 0)])
   expect(Object.fromEntries(more.filter(([, count]) => count !== 0))).toEqual({
-    hset: 1, // how and when they ended
     hsetnx: 1, // notes that there are effects
-    zadd: 1, // until when they are handed out
-    exists: 1, // whether there are results
-    zrange: 3, // other effects that are due
+    zadd: 2, // which they are, and until when they are handed out
+    zrange: 4, // other effects that are due
   })
   const ends = effects.map(
     ({ job }): MemberEnd => ({ ...memberOf(job.id)!, state: 'completed', at: clock.now }),
@@ -526,8 +524,7 @@ test('fifty members of a batch that complete: they come with the answer, and cou
   const names = await acknowledge(effects.map(nameOf))
   expect(names.calls).toEqual({
     ...none.calls,
-    hmget: 1, // when they ended
-    zmscore: 1, // which of them are not acknowledged
+    zmscore: 1, // whether they are not acknowledged
     zrem: none.calls.zrem! + 1, // nobody has them any more
     zadd: 1, // they are remembered
     zrange: none.calls.zrange! + 1, // those that were remembered long enough

@@ -18,7 +18,7 @@
  *                        this is `noPrefetch`; stored names do not change
  *   effects:<kind>, remembered, ended, hooked  ZSET, ZSET, HASH, HASH  what must happen elsewhere because jobs ended
  *                        (`lua/shared/effect.lua`)
- *   bundles:<flow>.<home>:  SET  members that completed together (`lua/shared/bundle.lua`)
+ *   bundles:<flow>.<home>:  ZSET  members that completed together (`lua/shared/bundle.lua`)
  *   keeps, kept, kept:<state>, kept-logs  HASH, ZSET, ZSET, ZSET  jobs that are kept for an age of their own
  *                        (`lua/shared/keep.lua`)
  *   watches      HASH    who wants to hear of the ends of which jobs (`lua/shared/watch.lua`)
@@ -80,10 +80,10 @@ const kinds: Readonly<Record<Kind, string>> = {
     'reasons settings rate minutes offers circuit workers ended flow watches keeps progress schedules schedule-states ' +
     'schedule-runs homes class-homes flow-ends flow-results',
   list: 'line starts events news',
-  set: 'void idle listeners bundles partitions keys',
+  set: 'void idle listeners partitions keys',
   zset:
     'due priorities laned lane late turns asleep limiters paused leases effects remembered endings throttles completed failed cancelled ' +
-    'ends waiting waits failures worker-ends kept kept-logs ticks flows flow-ids',
+    'ends waiting waits failures worker-ends kept kept-logs ticks flows flow-ids bundles',
   string: 'call layout migration crowd crowd-failed past-runs',
 }
 

@@ -5,7 +5,7 @@
 -- ARGV[2…] ids
 -- Returns  { for each id p(resent), e(nded), c(ut) or u(nknown); for each state, the ended jobs as in shared/show.lua,
 --            without payloads (shared/fates.lua); of each that is unknown, when it completed (shared/bundle.lua), or '' }
--- Cost     O(n) for n ids; if some are unknown, also O(m) for the m members of their flows that completed here lately
+-- Cost     O(n) for n ids; O(log m) for each that is unknown, if m members of its flow completed here lately
 -- needs: fates, effects
 
 if #ARGV < 2 then
@@ -13,8 +13,8 @@ if #ARGV < 2 then
 end
 local fates, shown = fates_of({ unpack(ARGV, 2) })
 local unknown, ends = {}, {}
-for at in string.gmatch(fates, 'u()') do
-  unknown[#unknown + 1] = ARGV[at]
+for i = 1, #fates do
+  unknown[#unknown + 1] = string.sub(fates, i, i) == 'u' and ARGV[i + 1] or nil
 end
 local found = #unknown > 0 and effects().ends_in_bundles(unknown) or {}
 for i, id in ipairs(unknown) do

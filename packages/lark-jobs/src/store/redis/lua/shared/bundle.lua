@@ -2,7 +2,7 @@
 -- It needs only their numbers. So writing, handing out and acknowledging it costs the same for any number of members,
 -- and nothing else is kept of their jobs when these are removed.
 --   effects:bundle           ZSET  bundle -> from when on it is handed out
---   bundles:<flow>.<home>:   SET   its bundles that are not acknowledged, or remembered
+--   bundles:<flow>.<home>:   ZSET  first-last|when they ended -> last: the runs of its bundles, until they are forgotten
 -- A bundle is a text: `<flow>.<home>:`, the numbers of the members as count.lua reads them, `|`, and when they ended.
 -- When it is acknowledged, `remembered` (effect.lua) has it.
 -- module: effects
@@ -26,14 +26,24 @@ end
 
 -- Keeps members that have ended together, due or remembered. Returns their bundle.
 local function keep_bundle(name, score, head, runs, at)
-  local texts = {}
+  local texts, places, mark = {}, {}, '|' .. at
   for i = 1, #runs, 2 do
-    texts[#texts + 1] = runs[i] == runs[i + 1] and runs[i] or runs[i] .. '-' .. runs[i + 1]
+    local run = runs[i] .. '-' .. runs[i + 1]
+    texts[#texts + 1] = runs[i] == runs[i + 1] and runs[i] or run
+    places[i], places[i + 1] = runs[i + 1], run .. mark
   end
-  local bundle = head .. table.concat(texts, ',') .. '|' .. at
-  redis.call('SADD', key('bundles:' .. head), bundle)
+  local bundle = head .. table.concat(texts, ',') .. mark
+  redis.call('ZADD', key('bundles:' .. head), unpack(places))
   redis.call('ZADD', key(name), score, bundle)
   return bundle
+end
+
+local function forget_runs(head, runs, at)
+  local texts = {}
+  for i = 1, #runs, 2 do
+    texts[#texts + 1] = runs[i] .. '-' .. runs[i + 1] .. '|' .. at
+  end
+  redis.call('ZREM', key('bundles:' .. head), unpack(texts))
 end
 
 -- Takes members out of the bundles that are not acknowledged. `wanted`: a set of numbers. `at`: when they ended; nothing
@@ -53,7 +63,7 @@ local function take_out(head, wanted, at)
     end
     if #found > size then
       redis.call('ZREM', key('effects:bundle'), all[i])
-      redis.call('SREM', key('bundles:' .. head), all[i])
+      forget_runs(head, runs, ended)
       if #rest > 0 then
         keep_bundle('effects:bundle', all[i + 1], head, rest, ended)
       end
@@ -96,7 +106,7 @@ local function acknowledge_bundles(bundles, over)
     if score then
       done[#done + 1] = bundles[i]
       remembered[#remembered + 1], remembered[#remembered + 2] = over, bundles[i]
-    elseif head and redis.call('SISMEMBER', key('bundles:' .. head), bundles[i]) == 0 then
+    elseif head and not redis.call('ZSCORE', key('remembered'), bundles[i]) then
       local wanted = {}
       for n = 1, #runs, 2 do
         for index = runs[n], runs[n + 1] do
@@ -119,9 +129,9 @@ end
 local function forget_bundles(ends)
   local jobs = {}
   for _, each in ipairs(ends) do
-    local head = read_bundle(each)
+    local head, runs, _, at = read_bundle(each)
     if head then
-      redis.call('SREM', key('bundles:' .. head), each)
+      forget_runs(head, runs, at)
     else
       jobs[#jobs + 1] = each
     end
@@ -129,25 +139,18 @@ local function forget_bundles(ends)
   return jobs
 end
 
--- When members completed of whose jobs nothing is kept, by id.
+-- When members completed of whose jobs nothing is kept, by id. Runs of one flow overlap only where a member has ended
+-- again, so the run of a member is among the first that end behind it.
 local function ends_in_bundles(ids)
-  local wanted, ends = {}, {}
+  local ends = {}
   for _, id in ipairs(ids) do
     local head, index = string.match(id, '^(.*:)(%d%d%d%d%d%d%d%d)$')
-    if head then
-      wanted[head] = wanted[head] or {}
-      wanted[head][tonumber(index)] = id
-    end
-  end
-  for head, its in pairs(wanted) do
-    for _, bundle in ipairs(redis.call('SMEMBERS', key('bundles:' .. head))) do
-      local _, runs, _, at = read_bundle(bundle)
-      for i = 1, runs and #runs or 0, 2 do
-        for index = runs[i], runs[i + 1] do
-          if its[index] then
-            ends[its[index]] = at
-          end
-        end
+    local found = head and redis.call('ZRANGE', key('bundles:' .. head), index, '+inf', 'BYSCORE', 'LIMIT', 0, 10) or {}
+    for _, run in ipairs(found) do
+      local first, at = string.match(run, '^(%d+)%-%d+|(%d+)$')
+      if first and tonumber(first) <= tonumber(index) then
+        ends[id] = at
+        break
       end
     end
   end
