@@ -18,7 +18,8 @@
  *                        this is `noPrefetch`; stored names do not change
  *   effects:<kind>, remembered, ended, hooked  ZSET, ZSET, HASH, HASH  what must happen elsewhere because jobs ended
  *                        (`lua/shared/effect.lua`)
- *   bundles:<flow>.<home>:  ZSET  members that completed together (`lua/shared/bundle.lua`)
+ *   effects:bundle, remembered:bundle, bundles:<flow>.<home>:  ZSET, ZSET, ZSET  members that completed together
+ *                        (`lua/shared/bundle.lua`)
  *   keeps, kept, kept:<state>, kept-logs  HASH, ZSET, ZSET, ZSET  jobs that are kept for an age of their own
  *                        (`lua/shared/keep.lua`)
  *   watches      HASH    who wants to hear of the ends of which jobs (`lua/shared/watch.lua`)

@@ -33,7 +33,7 @@ if #over > 0 then
 end
 redis.call('ZREMRANGEBYSCORE', key('paused'), '-inf', now)
 local found = 0
-if redis.call('EXISTS', key('remembered'), key('kept'), key('kept-logs')) > 0 then
+if redis.call('EXISTS', key('remembered'), key('remembered:bundle'), key('kept'), key('kept-logs')) > 0 then
   local counts = { completed = tonumber(ARGV[5]), failed = tonumber(ARGV[6]), cancelled = tonumber(ARGV[7]) }
   local gone, dropped = keeping().drop_old(left, counts)
   left, found = left - gone, math.max(dropped, effects().forget_remembered(MAX_ITEMS))

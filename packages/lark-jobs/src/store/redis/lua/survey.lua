@@ -65,7 +65,7 @@ local function is_old(own)
       return true
     end
   end
-  for _, name in ipairs({ 'throttles', 'paused', 'remembered', 'kept', 'kept-logs' }) do
+  for _, name in ipairs({ 'throttles', 'paused', 'remembered', 'remembered:bundle', 'kept', 'kept-logs' }) do
     if (first_of(name) or math.huge) <= now then
       return true
     end

@@ -2,14 +2,17 @@
 -- It needs only their numbers. So writing, handing out and acknowledging it costs the same for any number of members,
 -- and nothing else is kept of their jobs when these are removed.
 --   effects:bundle           ZSET  bundle -> from when on it is handed out
---   bundles:<flow>.<home>:   ZSET  first-last|when they ended -> last: the runs of its bundles, until they are forgotten
+--   remembered:bundle        ZSET  bundle -> until when: those that were acknowledged. They are not in `remembered`,
+--                                  because an older worker would forget them there, and leave their runs
+--   bundles:<flow>.<home>:   ZSET  first-last|when they ended -> last: the runs of bundles, until these are forgotten
 -- A bundle is a text: `<flow>.<home>:`, the numbers of the members as count.lua reads them, `|`, and when they ended.
--- When it is acknowledged, `remembered` (effect.lua) has it.
 -- module: effects
 -- needs: start, counting
 -- gives: keep_bundle, take_out, hand_out_bundles, acknowledge_bundles, forget_bundles, ends_in_bundles
 
 local MEMBER_LEASE = 500
+-- So many bundles are looked at to find members that are taken out.
+local looks = 100
 
 -- What is before the numbers of the members of a bundle, their runs, how many they are, and when they ended; nothing if
 -- the text is no bundle.
@@ -46,11 +49,11 @@ local function forget_runs(head, runs, at)
   redis.call('ZREM', key('bundles:' .. head), unpack(texts))
 end
 
--- Takes members out of the bundles that are not acknowledged. `wanted`: a set of numbers. `at`: when they ended; nothing
--- for any time. Returns the runs of those that it has found. It looks at 1,000 bundles at most: a member of another one
--- is delivered, and its flow counts it once.
+-- Takes members out of the bundles that are not acknowledged. `wanted`: a set of numbers. `at`: when they ended, or
+-- nothing for any time. Returns the runs of those that it has found. It looks at the last 100 bundles that were written
+-- or handed out: a member of another one is delivered, and its flow counts it once.
 local function take_out(head, wanted, at)
-  local found, all = {}, redis.call('ZRANGE', key('effects:bundle'), 0, MAX_ITEMS - 1, 'WITHSCORES')
+  local found, all = {}, redis.call('ZRANGE', key('effects:bundle'), 0, looks - 1, 'REV', 'WITHSCORES')
   for i = 1, #all, 2 do
     local is_there = string.sub(all[i], 1, #head) == head
     local its_head, runs, _, ended = read_bundle(is_there and all[i] or '')
@@ -72,11 +75,12 @@ local function take_out(head, wanted, at)
   return found
 end
 
--- Hands out the bundles that are due longest, with `most` members at most, and appends `bundle` and them to `answer`.
--- `handed`: bundles that this call hands out already.
+-- Hands out the bundles that are due longest, with `most` members at most, and appends `bundle` and a list to `answer`.
+-- `handed`: those that this call hands out already.
 local function hand_out_bundles(answer, most, handed)
-  local leases, gone = {}, {}
-  for _, bundle in ipairs(most > 0 and redis.call('ZRANGE', key('effects:bundle'), '-inf', now, 'BYSCORE', 'LIMIT', 0, most) or {}) do
+  local leases, gone, name = {}, {}, key('effects:bundle')
+  local due = most > 0 and redis.call('ZRANGE', name, '-inf', now, 'BYSCORE', 'LIMIT', 0, most) or {}
+  for _, bundle in ipairs(due) do
     local head, _, count = read_bundle(bundle)
     if not head then
       gone[#gone + 1] = bundle
@@ -88,17 +92,18 @@ local function hand_out_bundles(answer, most, handed)
     end
   end
   if #gone > 0 then
-    redis.call('ZREM', key('effects:bundle'), unpack(gone))
+    redis.call('ZREM', name, unpack(gone))
   end
   if #leases > 0 then
-    redis.call('ZADD', key('effects:bundle'), unpack(leases))
+    redis.call('ZADD', name, unpack(leases))
   end
   if #handed > 0 then
     answer[#answer + 1], answer[#answer + 2] = 'bundle', handed
   end
 end
 
--- Acknowledges bundles, which are remembered until `over`. One that is not there is a part of others, or is acknowledged.
+-- Acknowledges bundles, which are remembered until `over`. One that is not there is a part of others, or was
+-- acknowledged.
 local function acknowledge_bundles(bundles, over)
   local done, remembered = {}, {}
   for i, score in ipairs(redis.call('ZMSCORE', key('effects:bundle'), unpack(bundles))) do
@@ -106,7 +111,7 @@ local function acknowledge_bundles(bundles, over)
     if score then
       done[#done + 1] = bundles[i]
       remembered[#remembered + 1], remembered[#remembered + 2] = over, bundles[i]
-    elseif head and not redis.call('ZSCORE', key('remembered'), bundles[i]) then
+    elseif head and not redis.call('ZSCORE', key('remembered:bundle'), bundles[i]) then
       local wanted = {}
       for n = 1, #runs, 2 do
         for index = runs[n], runs[n + 1] do
@@ -115,28 +120,29 @@ local function acknowledge_bundles(bundles, over)
       end
       local found = take_out(head, wanted, at)
       if #found > 0 then
-        keep_bundle('remembered', over, head, found, at)
+        keep_bundle('remembered:bundle', over, head, found, at)
       end
     end
   end
   if #done > 0 then
     redis.call('ZREM', key('effects:bundle'), unpack(done))
-    redis.call('ZADD', key('remembered'), unpack(remembered))
+    redis.call('ZADD', key('remembered:bundle'), unpack(remembered))
   end
 end
 
--- Forgets those of some remembered ends that are bundles. Returns the others, which are jobs.
-local function forget_bundles(ends)
-  local jobs = {}
-  for _, each in ipairs(ends) do
-    local head, runs, _, at = read_bundle(each)
+-- Forgets bundles that were acknowledged long ago, at most `most`. Returns how many.
+local function forget_bundles(most)
+  local over = redis.call('ZRANGE', key('remembered:bundle'), '-inf', now, 'BYSCORE', 'LIMIT', 0, most)
+  for _, bundle in ipairs(over) do
+    local head, runs, _, at = read_bundle(bundle)
     if head then
       forget_runs(head, runs, at)
-    else
-      jobs[#jobs + 1] = each
     end
   end
-  return jobs
+  if #over > 0 then
+    redis.call('ZREM', key('remembered:bundle'), unpack(over))
+  end
+  return #over
 end
 
 -- When members completed of whose jobs nothing is kept, by id. Runs of one flow overlap only where a member has ended
@@ -145,7 +151,8 @@ local function ends_in_bundles(ids)
   local ends = {}
   for _, id in ipairs(ids) do
     local head, index = string.match(id, '^(.*:)(%d%d%d%d%d%d%d%d)$')
-    local found = head and redis.call('ZRANGE', key('bundles:' .. head), index, '+inf', 'BYSCORE', 'LIMIT', 0, 10) or {}
+    local name = key('bundles:' .. (head or ''))
+    local found = head and redis.call('ZRANGE', name, index, '+inf', 'BYSCORE', 'LIMIT', 0, 10) or {}
     for _, run in ipairs(found) do
       local first, at = string.match(run, '^(%d+)%-%d+|(%d+)$')
       if first and tonumber(first) <= tonumber(index) then

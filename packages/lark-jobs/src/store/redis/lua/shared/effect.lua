@@ -3,13 +3,13 @@
 --   effects:hook    ZSET  id -> from when on it is handed out: its class hears of the end
 --   effects:member  ZSET  the same for nodes of flows with another home, and for members that did not complete: the flow
 --                         counts them. For members that completed, see bundle.lua
---   remembered      ZSET  id or bundle -> until when: those whose effect was acknowledged, should their flow ask again;
---                         and watched jobs (watch.lua), whose watchers read their ends
+--   remembered      ZSET  id -> until when: those whose effect was acknowledged, should their flow ask again; and
+--                         watched jobs (watch.lua), whose watchers read their ends
 --   ended           HASH  id -> state|when it ended: the jobs that are in one of these sets. If a job was removed
 --                         meanwhile, it is hidden: `|~` follows, and its record begins with `~`. Once no hook needs
 --                         its payload, it has none
 --   hooked          HASH  id -> 1: jobs whose class has a hook
--- `effects` in `settings` is 1 while `ended`, `effects:bundle` or `remembered` is there.
+-- `effects` in `settings` is 1 while `ended` or a bundle is there.
 -- module: effects
 -- needs: start, erase, ring, notice, payloads, bundle
 -- gives: owed, fresh, next_effect, write_bundles, write_effects, withdraw, unbundle, purge, hide, acknowledge, forget_remembered, remember_ends
@@ -93,7 +93,7 @@ local function write_effects(state, ids, how, takes, away)
 end
 
 local function lower_flag()
-  if redis.call('EXISTS', key('ended'), key('effects:bundle'), key('remembered')) == 0 then
+  if redis.call('EXISTS', key('ended'), key('effects:bundle'), key('remembered:bundle')) == 0 then
     redis.call('HDEL', key('settings'), 'effects')
   end
 end
@@ -193,15 +193,18 @@ local function release(ids)
   end
 end
 
--- Forgets members that were acknowledged long ago, at most `most`. Returns how many.
+-- Forgets members that were acknowledged long ago, at most `most` of each kind. Returns how many.
 local function forget_remembered(most)
   local over = redis.call('ZRANGE', key('remembered'), '-inf', now, 'BYSCORE', 'LIMIT', 0, most)
   if #over > 0 then
     redis.call('ZREM', key('remembered'), unpack(over))
-    release(forget_bundles(over))
+    release(over)
+  end
+  local bundles = forget_bundles(most)
+  if bundles > 0 then
     lower_flag()
   end
-  return #over
+  return #over + bundles
 end
 
 -- Keeps the ends of watched jobs until their watchers have read them, whatever removes the jobs meanwhile.
