@@ -29,10 +29,15 @@ const AT_ONCE = 3
 export async function askShards(nodes: readonly Address[], signal: AbortSignal): Promise<Shard[]> {
   const failures: unknown[] = []
   for (let i = 0; i < nodes.length && !signal.aborted; i += AT_ONCE) {
+    // The others are let go then: links to nodes that hang would become more with each read.
+    const answered = new AbortController()
+    const over = AbortSignal.any([signal, answered.signal])
     try {
-      return await Promise.any(nodes.slice(i, i + AT_ONCE).map((node) => shardsOf(node, signal)))
+      return await Promise.any(nodes.slice(i, i + AT_ONCE).map((node) => shardsOf(node, over)))
     } catch (error) {
       failures.push(...(error as AggregateError).errors)
+    } finally {
+      answered.abort(new Error('another node has answered'))
     }
   }
   const telling = failures.find((error) => {
