@@ -51,6 +51,8 @@ const floors: Record<string, string[][]> = {
     ['supervisor/*'],
     ['config/*'],
     ['operate/*'],
+    // what machines ask: metrics, and whether a worker is well
+    ['telemetry/look.ts', 'telemetry/prometheus/*', 'telemetry/health/*'],
     ['api/*'],
     // what the package exports
     ['index.ts', 'operate.ts'],

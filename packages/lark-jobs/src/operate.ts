@@ -105,10 +105,42 @@ export interface OperateOptions {
  * await operate(createJobs({ connection: 'redis://other' })).retry('failed')
  */
 export function operate(jobs: Jobs = Jobs, { names }: OperateOptions = {}): Operate {
-  if (typeof (jobs as Partial<Jobs> | null)?.[open] !== 'function') {
-    const right = 'Jobs, or what createJobs({ connection }) returns, of this version of the package'
-    // A configuration may contain a password.
-    refuse(voiceOf('OPERATE_INVALID', 'operate()'), '', jobs, right, formOf)
-  }
+  checkJobs('operate()', jobs)
   return new Operate(jobs, names)
+}
+
+/**
+ * The metrics of the whole store as text for Prometheus (format 0.0.4): also what other processes do. Asks the store at
+ * most once a second. If the store does not answer, the text says only that: `lark_jobs_store_up 0`.
+ *
+ * @param jobs whose store. Default: the default instance, with the configuration of `lark.config`
+ * @throws OPERATE_INVALID for a value that is not an instance of `Jobs`
+ * @example app.get('/metrics', async (_, reply) => reply.type('text/plain; version=0.0.4').send(await metrics()))
+ */
+export async function metrics(jobs: Jobs = Jobs): Promise<string> {
+  checkJobs('metrics()', jobs)
+  const { scrape } = await import('./telemetry/prometheus/scrape.ts')
+  return scrape(jobs)
+}
+
+/**
+ * Answers requests with `metrics()`: a handler for servers that speak `fetch`, such as Hono or Next.js.
+ *
+ * @param jobs as in `metrics()`
+ * @throws OPERATE_INVALID for a value that is not an instance of `Jobs`
+ * @example export const GET = metricsHandler()
+ */
+export function metricsHandler(jobs: Jobs = Jobs): (request?: Request) => Promise<Response> {
+  checkJobs('metricsHandler()', jobs)
+  return async () => {
+    const { CONTENT_TYPE } = await import('./telemetry/prometheus/exposition.ts')
+    return new Response(await metrics(jobs), { headers: { 'content-type': CONTENT_TYPE } })
+  }
+}
+
+function checkJobs(call: string, jobs: Jobs): void {
+  if (typeof (jobs as Partial<Jobs> | null)?.[open] === 'function') return
+  const right = 'Jobs, or what createJobs({ connection }) returns, of this version of the package'
+  // A configuration may contain a password.
+  refuse(voiceOf('OPERATE_INVALID', call), '', jobs, right, formOf)
 }

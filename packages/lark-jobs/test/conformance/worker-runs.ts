@@ -100,9 +100,9 @@ export function workerRuns(make: Make): void {
   })
 
   test('the sum has a bounded number of names', async () => {
-    const many = Object.fromEntries(Array.from({ length: 1_005 }, (_, i) => [`q k${i}`, completed(1)]))
+    const many = Object.fromEntries(Array.from({ length: 255 }, (_, i) => [`q k${i}`, completed(1)]))
     const past = folded({}, [{ all: many, lately: {}, arrived: {} }])
-    expect(Object.keys(past)).toHaveLength(1_001)
+    expect(Object.keys(past)).toHaveLength(251)
     expect(RunCounts.read(past['(others) (others)']).ends('completed')).toBe(5)
   })
 

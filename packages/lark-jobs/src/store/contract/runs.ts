@@ -15,7 +15,7 @@ export const ENDED_WORKERS = { count: 100, age: 86_400_000 }
 /** Beyond this number the oldest are removed, also if nobody asks for the sum and so nobody has added them. */
 export const MOST_ENDED = 200
 /** The most names in the sum. The rest counts under one name. */
-const MAX_NAMES = 1_000
+const MAX_NAMES = 250
 /** The name for all queues, or keys, that are too many: in a worker, and in the sum. */
 export const OTHERS = '(others)'
 

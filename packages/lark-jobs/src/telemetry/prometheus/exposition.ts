@@ -1,0 +1,52 @@
+/**
+ * The text format of Prometheus, version 0.0.4.
+ */
+import { BOUNDS, type Histogram } from '../../model/run-counts.ts'
+
+export const CONTENT_TYPE = 'text/plain; version=0.0.4; charset=utf-8'
+
+export type Labels = Readonly<Record<string, string>>
+
+/** One metric with all its series. */
+export class Family {
+  readonly name: string
+  readonly #lines: string[]
+
+  constructor(name: string, type: 'gauge' | 'counter' | 'histogram', help: string) {
+    this.name = name
+    this.#lines = [`# HELP ${name} ${help}`, `# TYPE ${name} ${type}`]
+  }
+
+  add(labels: Labels, value: number): this {
+    this.#lines.push(`${this.name}${written(labels)} ${value}`)
+    return this
+  }
+
+  /** Prometheus wants seconds, and each bucket with all below it. */
+  addHistogram(labels: Labels, { buckets, sum, count }: Histogram): this {
+    let below = 0
+    for (const [i, inside] of buckets.entries()) {
+      below += inside
+      const le = BOUNDS[i] === undefined ? '+Inf' : String(BOUNDS[i] / 1_000)
+      this.#lines.push(`${this.name}_bucket${written({ ...labels, le })} ${below}`)
+    }
+    this.#lines.push(`${this.name}_sum${written(labels)} ${sum / 1_000}`)
+    this.#lines.push(`${this.name}_count${written(labels)} ${count}`)
+    return this
+  }
+
+  get text(): string {
+    return `${this.#lines.join('\n')}\n`
+  }
+}
+
+/** A label without a value counts as missing. */
+function written(labels: Labels): string {
+  const all = Object.entries(labels).filter(([, value]) => value !== '')
+  return all.length === 0 ? '' : `{${all.map(([name, value]) => `${name}="${escaped(value)}"`).join()}}`
+}
+
+/** Names of queues and keys may have any character. */
+function escaped(value: string): string {
+  return value.replace(/\\/g, '\\\\').replace(/"/g, '\\"').replace(/\n/g, '\\n')
+}

@@ -1,0 +1,99 @@
+/**
+ * The metrics of a whole store, as one look at it tells them. Labels are queues, keys of job classes, states and
+ * outcomes: never ids. Every metric and its meaning: docs/telemetry.md.
+ */
+import { type RunCounts, runEnds } from '../../model/run-counts.ts'
+import { type Measurement, oldestOf } from '../../operate/measurement.ts'
+import type { Standing } from '../../store/contract/store.ts'
+import { Family } from './exposition.ts'
+
+/** The states of jobs that a partition counts. */
+const counted = ['waiting', 'delayed', 'active', 'completed', 'failed', 'cancelled'] as const
+
+/** The counts of one queue and key, since this process looked first or longer. */
+export interface KeyCounts {
+  queue: string
+  key: string
+  counts: RunCounts
+}
+
+/** @param targets milliseconds that the oldest job of a queue should wait at most, as configured */
+export function metricsOf(
+  { at, latency, workers, queues }: Measurement,
+  counts: readonly KeyCounts[],
+  targets: ReadonlyMap<string, number>,
+): string {
+  const gauge = (name: string, help: string) => new Family(`lark_jobs_${name}`, 'gauge', help)
+  const total = (standings: readonly Standing[], state: (typeof counted)[number]) =>
+    standings.reduce((sum, standing) => sum + standing.counts[state], 0)
+
+  const up = storeUp(1)
+  const delay = gauge('store_latency_seconds', 'How long the store took to answer the smallest question.')
+  delay.add({}, latency / 1_000)
+  const oldest = gauge('oldest_waiting_seconds', 'Since when the first waiting job was due; 0 if none waits.')
+  const target = gauge('target_seconds', 'How long the oldest job of a queue should wait at most.')
+  const stored = gauge('stored', 'Jobs in the store, by state.')
+  const leases = gauge('leases', 'Jobs that workers hold.')
+  const paused = gauge('paused', '1 if a queue, or a group of it, is paused.')
+  const serving = gauge('queue_workers', 'Live workers that serve a queue.')
+  for (const { queue, standings } of queues) {
+    const first = oldestOf(standings)
+    oldest.add({ queue }, first === undefined ? 0 : Math.max(0, at - first) / 1_000)
+    if (targets.has(queue)) target.add({ queue }, targets.get(queue)! / 1_000)
+    for (const state of counted) stored.add({ queue, state }, total(standings, state))
+    leases.add({ queue }, total(standings, 'active'))
+    paused.add({ queue }, standings.some(({ isPaused }) => isPaused) ? 1 : 0)
+    serving.add({ queue }, workers.filter((worker) => worker.queues.includes(queue)).length)
+  }
+
+  const alive = gauge('workers', 'Live workers.')
+  for (const state of ['running', 'quiet'])
+    alive.add({ state }, workers.filter((worker) => worker.state === state).length)
+  const slots = gauge('slots', 'How many jobs the live workers can run at a time.')
+  slots.add(
+    {},
+    workers.reduce((sum, { concurrency }) => sum + concurrency, 0),
+  )
+  const busy = gauge('slots_busy', 'How many jobs they run.')
+  busy.add(
+    {},
+    workers.reduce((sum, { running }) => sum + running, 0),
+  )
+
+  const runs = new Family('lark_jobs_runs_total', 'counter', 'Runs that have ended, by how they ended.')
+  const wait = new Family('lark_jobs_wait_seconds', 'histogram', 'From when a job was due until it began.')
+  const process = new Family('lark_jobs_process_seconds', 'histogram', 'How long runs took.')
+  for (const { queue, key, counts: found } of counts) {
+    const labels = { queue, key }
+    for (const outcome of runEnds)
+      if (found.ends(outcome) > 0) runs.add({ ...labels, outcome }, found.ends(outcome))
+    if (found.histogram('wait').count > 0) wait.addHistogram(labels, found.histogram('wait'))
+    if (found.histogram('process').count > 0) process.addHistogram(labels, found.histogram('process'))
+  }
+  const all = [
+    up,
+    delay,
+    oldest,
+    target,
+    stored,
+    leases,
+    paused,
+    serving,
+    alive,
+    slots,
+    busy,
+    runs,
+    wait,
+    process,
+  ]
+  return all.map(({ text }) => text).join('')
+}
+
+/** What is left to say when the store does not answer. */
+export function metricsOfAbsence(): string {
+  return storeUp(0).text
+}
+
+function storeUp(value: 0 | 1): Family {
+  return new Family('lark_jobs_store_up', 'gauge', '1 if the store answers.').add({}, value)
+}

@@ -1,0 +1,38 @@
+/**
+ * The answer to a scrape: the metrics of the whole store. Counters never fall in the answers of one process, also if
+ * the store has lost its last writes: only what has come since the look before is added.
+ */
+import { RunCounts } from '../../model/run-counts.ts'
+import { countsByKey } from '../../operate/measurement.ts'
+import type { Operated } from '../../operate/operations.ts'
+import { type Look, lookAt } from '../look.ts'
+import { type KeyCounts, metricsOf, metricsOfAbsence } from './metrics.ts'
+
+const counters = new WeakMap<Operated, Counters>()
+
+/** The text of the metrics. If the store does not answer, it says only that. */
+export async function scrape(jobs: Operated): Promise<string> {
+  const look = await lookAt(jobs).catch(() => undefined)
+  if (look === undefined) return metricsOfAbsence()
+  const known = counters.get(jobs) ?? new Counters()
+  counters.set(jobs, known)
+  return metricsOf(look, known.heard(look), look.targets)
+}
+
+/** Counters that never fall. */
+export class Counters {
+  readonly #last = new Map<string, RunCounts>()
+  readonly #totals = new Map<string, KeyCounts>()
+
+  /** @returns the totals by queue and key */
+  heard({ runs }: Pick<Look, 'runs'>): KeyCounts[] {
+    for (const { queue, key, counts } of countsByKey(runs)) {
+      const pair = `${queue} ${key}`
+      const total = this.#totals.get(pair) ?? { queue, key, counts: new RunCounts() }
+      total.counts.add(counts.since(this.#last.get(pair) ?? new RunCounts()))
+      this.#last.set(pair, counts)
+      this.#totals.set(pair, total)
+    }
+    return [...this.#totals.values()]
+  }
+}
