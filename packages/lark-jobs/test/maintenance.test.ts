@@ -62,7 +62,7 @@ async function outlived(late?: 'survey' | 'partitions' | 'prune' | 'renew', leas
   })
   const report = { wrote() {}, ended() {}, warn() {}, info() {} }
   const met = vi.fn()
-  const trouble = { met, passed() {} }
+  const trouble = { met, answered() {}, passed() {} }
   const dice = vi.spyOn(Math, 'random').mockReturnValue(late === 'prune' ? 0 : 0.5)
   const maintenance = new Maintenance({
     clock: new StoreClock(),

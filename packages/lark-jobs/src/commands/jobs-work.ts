@@ -19,9 +19,14 @@ import type { ProcessSlot } from '../supervisor/protocol.ts'
 import { Supervised, SupervisedReport } from '../supervisor/supervised.ts'
 import { Supervisor } from '../supervisor/supervisor.ts'
 import { startProcess } from '../supervisor/worker-process.ts'
+import { answerAlone, answerOfStore } from '../telemetry/health/endpoints.ts'
+import { HealthServer } from '../telemetry/health/health-server.ts'
+import { type HttpPlace, listen, placeIn } from '../telemetry/health/http-server.ts'
+import { Systemd } from '../telemetry/health/systemd.ts'
 import { tellCrashed } from '../worker/maintenance/crashed-jobs.ts'
 import { CONCURRENCY } from '../worker/options.ts'
 import type { Report } from '../worker/report.ts'
+import { ailmentOf } from '../worker/vitals.ts'
 import type { Worker } from '../worker/worker.ts'
 import { ConsoleReport, JsonReport, sumUp } from './work-report.ts'
 import { WorkSignals } from './work-signals.ts'
@@ -45,6 +50,7 @@ export class JobsWorkCommand extends Command {
   preset = flag.enum('How the worker takes jobs (default: as configured, else balanced)', presets)
   stopWhenEmpty = flag.boolean('End when nothing waits, runs, or is due within a minute')
   maxJobs = flag.number('End after this number of jobs (each process)', { wholeFrom: 1 })
+  http = flag.string('Answer /live, /ready, /slo and /metrics on this port, or ADDRESS:PORT')
   /** What `boot` of the configuration returned. */
   #booted: unknown
 
@@ -59,9 +65,18 @@ export class JobsWorkCommand extends Command {
   async #work(): Promise<number> {
     const report = this.#report()
     const signals = this.#signals()
+    const place = this.#httpPlace()
+    const warn = (text: string) => report.warn(text)
+    const health = place && (await HealthServer.start(place, Jobs, warn))
+    if (health !== undefined) report.info(answers(health.url))
     const worker = await this.#start(report)
     signals.serve(worker)
+    health?.watch(worker)
+    const systemd = Systemd.find(warn)
+    systemd?.ready(() => ailmentOf(worker.vitals, 0))
     const summary = await worker.done
+    systemd?.stopping()
+    health?.close()
     report.end()
     sumUp(this.console, summary, report.queues)
     await this.#shutDown(report)
@@ -109,9 +124,12 @@ export class JobsWorkCommand extends Command {
     const many = processes === 1 ? '1 process' : `${processes} processes`
     report.info(`Serving ${store.name}: ${words}, ${many} × ${this.concurrency} at a time${missing}`)
     const hooks = settings.hooks && new HookCalls(settings.hooks, (text) => report.warn(text))
+    const place = this.#httpPlace()
+    const systemd = Systemd.find((text) => report.warn(text))
+    const says = place !== undefined || systemd !== undefined
     const supervisor = new Supervisor({
       processes,
-      start: (slot) => this.#fork(slot),
+      start: (slot) => this.#fork({ ...slot, says }),
       store,
       queues,
       limiters: [...settings.limiters.keys()],
@@ -123,17 +141,36 @@ export class JobsWorkCommand extends Command {
       remarks: warnings,
       report,
     })
+    const answer = async (path: string) => answerAlone(path, supervisor.patients) ?? answerOfStore(path, Jobs)
+    const health = place && (await listen(place, answer))
+    if (health !== undefined) report.info(answers(health.url))
     supervisor.start()
     signals.serve(supervisor)
+    systemd?.ready(() => {
+      const { status, text } = answerAlone('/live', supervisor.patients)!
+      return status === 200 ? undefined : text.trimEnd()
+    })
     try {
       const { figures, isInOrder } = await supervisor.done
       sumUp(this.console, figures.summary, Object.entries(figures.queues))
       return isInOrder ? 0 : 1
     } finally {
+      systemd?.stopping()
+      health?.close()
       await Jobs.close()
       signals.release()
       this.#exit()
     }
+  }
+
+  #httpPlace(): HttpPlace | undefined {
+    if (this.http === undefined) return undefined
+    const place = placeIn(this.http)
+    if (place === undefined)
+      throw usageError(
+        `--http is '${this.http}', which must be a port, or ADDRESS:PORT, such as 127.0.0.1:9090`,
+      )
+    return place
   }
 
   #report(slot?: ProcessSlot): ConsoleReport | JsonReport {
@@ -214,6 +251,10 @@ function drained(): Promise<void> {
 /** The program `lark` of the copy that this package depends on. Another copy may have started this process. */
 function program(): string {
   return join(dirname(createRequire(import.meta.url).resolve('@s18i/lark/package.json')), 'bin', 'lark.js')
+}
+
+function answers(url: string): string {
+  return `Answers ${url}/live, /ready, /slo and /metrics`
 }
 
 function unhandledText(reason: unknown): string {

@@ -55,6 +55,7 @@ export const jobsErrors = {
   FLOW_ID_AMBIGUOUS: 'Several queues have a flow with this id.',
   OPERATE_INVALID: 'What operate() was given is not an instance of Jobs.',
   PAUSE_INVALID: 'The options of a pause are not valid.',
+  HTTP_UNAVAILABLE: 'jobs:work --http cannot listen on that port.',
   HANDLE_RETURNED_FALSE: 'handle() returned false: a failed attempt.',
   RESULT_NOT_JSON: 'handle() returned something that has no JSON form.',
   PROGRESS_INVALID: 'this.progress() was given something that has no JSON form, or is too large.',

@@ -6,6 +6,7 @@
  * is under the key `lark`. The supervisor hands all others on to the process that started it.
  */
 import type { Summary } from '../worker/report.ts'
+import type { Vitals } from '../worker/vitals.ts'
 
 /** Milliseconds that a process gets beyond its deadline to let go of the store. After that it is killed. */
 export const GRACE = 4_000
@@ -20,6 +21,8 @@ export interface ProcessSlot {
   number: number
   /** How many there are. */
   of: number
+  /** It says each second how its worker is. */
+  says?: boolean
   /** The id of its worker. The supervisor chooses it, and so knows whose leases to hand back, however early it dies. */
   worker: string
 }
@@ -32,6 +35,8 @@ export type ProcessReport =
   | { kind: 'refused'; code: string; message: string; hint?: string }
   /** The process serves its queues. */
   | { kind: 'serving' }
+  /** How its worker is: each second, if the supervisor wants to know. */
+  | { kind: 'vitals'; vitals: Vitals }
   /** What it has done so far: at most once a second, and at its end. */
   | { kind: 'figures'; figures: Figures }
   /** It stops, without a command of the supervisor. */

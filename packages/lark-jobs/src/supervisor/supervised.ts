@@ -69,6 +69,10 @@ export class Supervised {
     this.#report = report
     if (this.#isQuiet) worker.quiet()
     void this.tell({ kind: 'serving' })
+    if (!this.slot.says) return
+    const say = () => void this.tell({ kind: 'vitals', vitals: worker.vitals })
+    say()
+    setInterval(say, SECOND).unref()
   }
 
   /** Stops by itself. The supervisor starts another process in its place. */

@@ -18,6 +18,7 @@ import { within } from '../model/bounded-wait.ts'
 import { Deferred } from '../model/deferred.ts'
 import { readable } from '../model/duration.ts'
 import { STOP_DEADLINE } from '../worker/options.ts'
+import type { Vitals } from '../worker/vitals.ts'
 import { HandBack, type HandBackOptions, type Returned } from './hand-back.ts'
 import { ended, type Figures, noFigures, type ProcessReport, type ProcessSlot, sum } from './protocol.ts'
 import { type Departure, WorkerProcess } from './worker-process.ts'
@@ -129,6 +130,15 @@ export class Supervisor implements AsyncDisposable {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.stop()
+  }
+
+  /** How its processes are, as they have said. */
+  get patients(): { name: string; vitals: Vitals | undefined; age: number }[] {
+    return this.#places.flatMap(({ number, process }) => {
+      if (process === undefined) return []
+      const { pid, vitals, heardAt } = process
+      return { name: `Worker process ${number} (pid ${pid})`, vitals, age: performance.now() - heardAt }
+    })
   }
 
   #fill(place: ProcessPlace): void {

@@ -9,6 +9,7 @@ import { type ChildProcess, fork } from 'node:child_process'
 import type { Readable, Writable } from 'node:stream'
 import { newNonce } from '../model/id.ts'
 import { STOP_DEADLINE } from '../worker/options.ts'
+import type { Vitals } from '../worker/vitals.ts'
 import {
   type Figures,
   GRACE,
@@ -38,6 +39,9 @@ export class WorkerProcess {
   /** Resolves when the process has ended and said all it had to say. */
   readonly departed: Promise<Departure>
   figures: Figures = noFigures()
+  /** How its worker is, as it said last, and when it said so, by `performance.now()`. */
+  vitals: Vitals | undefined
+  heardAt = performance.now()
   hasServed = false
   /** It was killed because it did not end in time. */
   isKilled = false
@@ -88,7 +92,10 @@ export class WorkerProcess {
   #hear(report: ProcessReport): void {
     if (report.kind === 'serving') this.hasServed = true
     else if (report.kind === 'figures') this.figures = report.figures
-    else if (report.kind === 'leaving') this.#killIn(STOP_DEADLINE + GRACE)
+    else if (report.kind === 'vitals') {
+      this.vitals = report.vitals
+      this.heardAt = performance.now()
+    } else if (report.kind === 'leaving') this.#killIn(STOP_DEADLINE + GRACE)
     else if (report.kind !== 'remark') {
       this.#last = report.kind === 'refused' ? report : { kind: report.finished ? 'finished' : 'left' }
       this.#killIn(GRACE)

@@ -17,12 +17,12 @@ export interface Look extends Measurement {
   targets: ReadonlyMap<string, number>
 }
 
-interface Kept {
+interface SharedLook {
   at: number
   look: Promise<Look>
 }
 
-const kept = new WeakMap<Operated, Kept>()
+const kept = new WeakMap<Operated, SharedLook>()
 
 /** @throws what the store throws; STORE_UNREACHABLE if it does not answer in time */
 export function lookAt(jobs: Operated): Promise<Look> {

@@ -9,6 +9,8 @@ export class OutageReporter {
   readonly #isAway: () => boolean
   #isOn = false
   #isOver = false
+  /** When a call was last answered, by `performance.now()`. */
+  answeredAt = performance.now()
 
   /**
    * @param store its name, for people
@@ -27,8 +29,14 @@ export class OutageReporter {
     this.#report.warn(`${(error as Error).message}. The worker goes on trying.`)
   }
 
-  /** A call was answered. */
+  /** A call was answered, perhaps by a part of the store while another is away. */
+  answered(): void {
+    this.answeredAt = performance.now()
+  }
+
+  /** A call was answered, and none failed. */
   passed(): void {
+    this.answered()
     if (!this.#isOn || this.#isAway()) return
     this.#isOn = false
     this.#report.info(`${this.#store} answers again`)

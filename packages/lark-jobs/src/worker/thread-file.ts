@@ -9,7 +9,7 @@ import { existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-type ThreadFile = 'lease-watch' | 'supervised-guard'
+type ThreadFile = 'lease-watch' | 'supervised-guard' | 'health-thread'
 
 /**
  * The URL of this file. The code does not say `new URL(name, import.meta.url)`, because webpack would look for that

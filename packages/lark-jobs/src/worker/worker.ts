@@ -49,6 +49,7 @@ import { PermitPools } from './permits/permit-pools.ts'
 import { pauseQueue } from './queue-pause.ts'
 import type { Summary } from './report.ts'
 import { Slots } from './slots.ts'
+import { ClaimWatch, type Vitals } from './vitals.ts'
 
 /** Milliseconds that the last calls to the store may take when the worker stops. */
 const LAST_CALL = 3_000
@@ -66,6 +67,7 @@ export class Worker implements AsyncDisposable {
   readonly #slots: Slots
   readonly #suspects: Suspects
   readonly #trouble: OutageReporter
+  readonly #claimWatch = new ClaimWatch()
   readonly #permits: PermitPools
   readonly #claimPermits: ClaimPermits
   readonly #leases: LeaseKeeper
@@ -147,14 +149,18 @@ export class Worker implements AsyncDisposable {
       stoodStill: () => this.#maintenance.standstill.length,
       signal,
       answered: () => {
+        this.#claimWatch.settled()
         this.#thread.beat()
         this.#trouble.passed()
       },
       holds: () => this.#thread.wake(),
       turned: () => this.#lookWhetherDone(),
     })
-    const foreseen = (partition: string, ms: number) =>
-      this.#served.of(partition)?.foresee(ms) === true && this.#intake.room > 0
+    const foreseen = (partition: string, ms: number) => {
+      const isOurs = this.#served.of(partition)?.foresee(ms) === true && this.#intake.room > 0
+      if (isOurs && ms === 0) this.#claimWatch.wanted()
+      return isOurs
+    }
     const { schedules, bounds = new Map<string, Bound>() } = options
     const ticksIn = (partition: string, ms: number) => this.#ticks.foresee(partition, ms)
     const boundOf = (partition: string) => bounds.get(queueOf(partition))
@@ -249,6 +255,24 @@ export class Worker implements AsyncDisposable {
 
   get summary(): Summary {
     return this.#slots.tally.summary
+  }
+
+  /** The signs of its life now. @internal */
+  get vitals(): Vitals {
+    const now = performance.now()
+    const { free, concurrency, running } = this.#slots
+    if (free <= 0 || this.#state !== 'running') this.#claimWatch.settled()
+    else if (this.#order.isCalling) this.#claimWatch.wanted()
+    return {
+      state: this.#state === 'new' ? 'starting' : this.#state,
+      starting: this.#state === 'new' ? Date.now() - this.#createdAt : 0,
+      slots: concurrency,
+      running: running.size,
+      answered: now - this.#trouble.answeredAt,
+      unclaimed: this.#claimWatch.unclaimed,
+      unrenewed: running.size === 0 ? 0 : Date.now() - this.#thread.pulse.renewedAt,
+      lease: this.#options.lease ?? LEASE,
+    }
   }
 
   /** Jobs at a time. A larger value applies at once. With a smaller one, running jobs go on and fewer jobs start. */

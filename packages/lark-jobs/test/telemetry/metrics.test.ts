@@ -6,7 +6,7 @@ import { open } from '../../src/api/jobs.ts'
 import { Job } from '../../src/index.ts'
 import { RunCounts } from '../../src/model/run-counts.ts'
 import { metrics, metricsHandler } from '../../src/operate.ts'
-import { Counters } from '../../src/telemetry/prometheus/scrape.ts'
+import { RisingCounts } from '../../src/telemetry/prometheus/scrape.ts'
 import { Bench, Record as Report, sqliteFile } from '../working/bench.ts'
 
 // Comes with @changesets/cli.
@@ -98,7 +98,7 @@ test('a value that is not an instance is refused without its text', async () => 
 })
 
 test('counters never fall, although a store lost its last writes or was emptied', () => {
-  const counters = new Counters()
+  const counters = new RisingCounts()
   const look = (completed: number | undefined) => {
     const counts = new RunCounts()
     if (completed !== undefined) counts.ended('completed', completed)

@@ -1,5 +1,5 @@
 /**
- * The answer to a scrape: the metrics of the whole store. Counters never fall in the answers of one process, also if
+ * The answer to a scrape: the metrics of the whole store. RisingCounts never fall in the answers of one process, also if
  * the store has lost its last writes: only what has come since the look before is added.
  */
 import { RunCounts } from '../../model/run-counts.ts'
@@ -8,19 +8,19 @@ import type { Operated } from '../../operate/operations.ts'
 import { type Look, lookAt } from '../look.ts'
 import { type KeyCounts, metricsOf, metricsOfAbsence } from './metrics.ts'
 
-const counters = new WeakMap<Operated, Counters>()
+const counters = new WeakMap<Operated, RisingCounts>()
 
 /** The text of the metrics. If the store does not answer, it says only that. */
 export async function scrape(jobs: Operated): Promise<string> {
   const look = await lookAt(jobs).catch(() => undefined)
   if (look === undefined) return metricsOfAbsence()
-  const known = counters.get(jobs) ?? new Counters()
+  const known = counters.get(jobs) ?? new RisingCounts()
   counters.set(jobs, known)
   return metricsOf(look, known.heard(look), look.targets)
 }
 
-/** Counters that never fall. */
-export class Counters {
+/** RisingCounts that never fall. */
+export class RisingCounts {
   readonly #last = new Map<string, RunCounts>()
   readonly #totals = new Map<string, KeyCounts>()
 

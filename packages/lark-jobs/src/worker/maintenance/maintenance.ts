@@ -85,7 +85,7 @@ export interface MaintenanceOptions {
   report: Report
   /** Renews the worker's own leases if that is overdue. */
   renew: () => Promise<void>
-  trouble: { met(error: unknown): void; passed(): void }
+  trouble: { met(error: unknown): void; answered(): void; passed(): void }
 }
 
 export class Maintenance {
@@ -240,6 +240,7 @@ export class Maintenance {
     if (survey.partitions !== undefined) await this.#meet(survey.partitions)
     // If one node of a cluster does not answer, the partitions on the others are still served. Or no node answers.
     if (survey.failures.size > 0) await this.#ask(store.now())
+    this.#options.trouble.answered()
     for (const [partition, chores] of due) {
       if (!survey.failures.has(partition)) continue
       // Until just now, more than this part may not have answered.

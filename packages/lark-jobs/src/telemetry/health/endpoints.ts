@@ -1,0 +1,99 @@
+/**
+ * What the health checks and Prometheus ask by HTTP, and the answers.
+ *
+ *   /live     whether the process should go on: it is not well if its event loop stands still, if the store does not
+ *             answer, if it claims nothing, or renews nothing, for 20 s (or `/live?within=30s`)
+ *   /ready    whether it takes jobs: the store has answered, and it is not quiet
+ *   /slo      whether the oldest job of each queue has waited for no longer than its target
+ *   /metrics  for Prometheus
+ */
+import { milliseconds, readable } from '../../model/duration.ts'
+import { textOf } from '../../model/thrown.ts'
+import { oldestOf } from '../../operate/measurement.ts'
+import type { Operated } from '../../operate/operations.ts'
+import { ailmentOf, LEAST_WELL, type Vitals, WELL } from '../../worker/vitals.ts'
+import { lookAt } from '../look.ts'
+import { CONTENT_TYPE } from '../prometheus/exposition.ts'
+import { scrape } from '../prometheus/scrape.ts'
+
+export interface HttpAnswer {
+  status: number
+  text: string
+  /** Default: plain text. */
+  type?: string
+}
+
+/** A worker, and what it said last. */
+export interface Patient {
+  /** For people: `The worker`, `Worker process 2 (pid 4711)`. */
+  name: string
+  /** Undefined: it has not said anything yet. */
+  vitals: Vitals | undefined
+  /** Milliseconds since it said that, or since it was started. */
+  age: number
+}
+
+/** @returns the answer for a path that does not need the store; undefined for the others */
+export function answerAlone(path: string, patients: readonly Patient[]): HttpAnswer | undefined {
+  const [, live, time] = /^(\/live)(?:\?within=([^&]*))?$/.exec(path) ?? []
+  if (live !== undefined) {
+    const within = time === undefined ? WELL : milliseconds(decoded(time))
+    if (within === undefined || within < LEAST_WELL)
+      return { status: 400, text: `within must be at least 10s\n` }
+    return verdict(patients.flatMap((patient) => ailment(patient, within) ?? []))
+  }
+  if (path === '/ready') {
+    const isAny = patients.some(isReady)
+    return isAny ? verdict([]) : verdict(patients.map(({ name, vitals }) => `${name} ${unready(vitals)}`))
+  }
+  if (path === '/slo' || path === '/metrics') return undefined
+  return { status: 404, text: 'There are /live, /ready, /slo and /metrics\n' }
+}
+
+/** The answer for a path that needs the store. */
+export async function answerOfStore(path: string, jobs: Operated): Promise<HttpAnswer> {
+  return path === '/metrics' ? { status: 200, text: await scrape(jobs), type: CONTENT_TYPE } : slo(jobs)
+}
+
+async function slo(jobs: Operated): Promise<HttpAnswer> {
+  try {
+    const { at, queues, targets } = await lookAt(jobs)
+    const late = queues.flatMap(({ queue, standings }) => {
+      const [target, oldest] = [targets.get(queue), oldestOf(standings)]
+      if (target === undefined || oldest === undefined || at - oldest <= target) return []
+      const age = readable(Math.round((at - oldest) / 1_000) * 1_000)
+      const paused = standings.some(({ isPaused }) => isPaused) ? ' (paused)' : ''
+      return `${queue}: the oldest job has waited for ${age}, its target is ${readable(target)}${paused}`
+    })
+    return verdict(late)
+  } catch (error) {
+    return verdict([textOf(error)])
+  }
+}
+
+function verdict(wrong: readonly string[]): HttpAnswer {
+  return wrong.length === 0 ? { status: 200, text: 'ok\n' } : { status: 503, text: `${wrong.join('\n')}\n` }
+}
+
+function ailment({ name, vitals, age }: Patient, within: number): string | undefined {
+  const said = vitals ?? { state: 'starting', starting: 0, slots: 0, running: 0, lease: 0, ...nothing }
+  // It may load files for longer than that, and says nothing meanwhile.
+  const found = vitals === undefined ? ailmentOf({ ...said, starting: age }, 0) : ailmentOf(said, age, within)
+  return found && `${name} ${found}`
+}
+
+function decoded(text: string): string {
+  return text.replace(/%20|\+/g, ' ')
+}
+
+const nothing = { answered: 0, unclaimed: 0, unrenewed: 0 }
+
+function isReady({ vitals, age }: Patient): boolean {
+  return vitals?.state === 'running' && age <= WELL && vitals.answered + age <= WELL
+}
+
+function unready(vitals: Vitals | undefined): string {
+  if (vitals === undefined || vitals.state === 'starting') return 'is starting'
+  if (vitals.state === 'quiet') return 'is quiet: it takes no more jobs'
+  return vitals.state === 'stopped' ? 'has stopped' : 'has had no answer of the store lately'
+}

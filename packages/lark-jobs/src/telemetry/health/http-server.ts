@@ -1,0 +1,70 @@
+/**
+ * A small HTTP server for machines that ask by GET: health checks and Prometheus.
+ */
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { JobsError } from '../../model/errors.ts'
+import type { HttpAnswer } from './endpoints.ts'
+
+/** Where to listen. */
+export interface HttpPlace {
+  /** Undefined: on all addresses. */
+  host: string | undefined
+  /** 0: one that is free. */
+  port: number
+}
+
+export interface Listening {
+  url: string
+  close(): void
+}
+
+/** Milliseconds that a request may take to arrive. */
+const ARRIVAL = 5_000
+
+/** @returns undefined for a text that is neither a port nor `ADDRESS:PORT` */
+export function placeIn(text: string): HttpPlace | undefined {
+  const found = /^(?:\[([\da-fA-F:.]+)\]:|([^:[\]\s]+):)?(\d{1,5})$/.exec(text)
+  const port = Number(found?.[3])
+  return found === null || port > 65_535 ? undefined : { host: found[1] ?? found[2], port }
+}
+
+/** @throws HTTP_UNAVAILABLE */
+export function listen(
+  { host, port }: HttpPlace,
+  answer: (url: string) => Promise<HttpAnswer>,
+): Promise<Listening> {
+  const server = createServer(async (request, response) => {
+    const { method = '', url = '' } = request
+    const isRead = method === 'GET' || method === 'HEAD'
+    const failed = (): HttpAnswer => ({ status: 500, text: 'The answer could not be made\n' })
+    const {
+      status,
+      text,
+      type = 'text/plain; charset=utf-8',
+    } = isRead ? await answer(url).catch(failed) : { status: 405, text: 'Only GET\n' }
+    response.writeHead(status, { 'content-type': type, 'content-length': Buffer.byteLength(text) })
+    response.end(method === 'HEAD' ? undefined : text)
+  })
+  server.headersTimeout = ARRIVAL
+  server.requestTimeout = ARRIVAL
+  return new Promise((resolve, reject) => {
+    const at = `${host === undefined ? 'port' : `${host}, port`} ${port}`
+    server.once('error', ({ message }) =>
+      reject(unavailable(`Health checks and metrics cannot be answered on ${at}: ${message}`)),
+    )
+    server.listen(port, host, () => {
+      const found = server.address() as AddressInfo
+      const name = host === undefined ? 'localhost' : host.includes(':') ? `[${host}]` : host
+      const close = () => {
+        server.close()
+        server.closeAllConnections()
+      }
+      resolve({ url: `http://${name}:${found.port}`, close })
+    })
+  })
+}
+
+export function unavailable(text: string): JobsError {
+  return new JobsError('HTTP_UNAVAILABLE', text, { hint: 'Give --http another port.' })
+}

@@ -1,0 +1,73 @@
+/**
+ * The signs of life of a worker, as plain numbers: for a thread or a supervisor that tells others whether the worker is
+ * well, also when the worker itself cannot. A worker that says nothing for a while is not well either.
+ */
+
+export interface Vitals {
+  state: 'starting' | 'running' | 'quiet' | 'stopped'
+  /** Milliseconds in this state before it first ran, while it is starting. */
+  starting: number
+  slots: number
+  running: number
+  /** Milliseconds since the store last answered. */
+  answered: number
+  /** Milliseconds for which a worker with free slots has had no answer to a claim that it makes, or should make. */
+  unclaimed: number
+  /** Milliseconds since the leases of the running jobs were renewed; 0 if none runs. */
+  unrenewed: number
+  /** Milliseconds. */
+  lease: number
+}
+
+/**
+ * Milliseconds without a sign after which a worker is not well. An idle worker has an answer of the store every five
+ * seconds, or a little later.
+ */
+export const WELL = 20_000
+export const LEAST_WELL = 10_000
+/** Milliseconds that a worker may take to start: it loads the application's files, and opens the store. */
+const START = 60_000
+
+/**
+ * What ails a worker, in words that go on after its name; undefined if it is well.
+ *
+ * @param age milliseconds since it said so
+ * @param within milliseconds without a sign
+ */
+export function ailmentOf(vitals: Vitals, age: number, within = WELL): string | undefined {
+  const { state, starting, answered, unclaimed, unrenewed, lease, running } = vitals
+  if (age > within)
+    return `has not turned its event loop for ${seconds(age)}: a handler blocks it, or it was stopped`
+  if (state === 'stopped') return undefined
+  if (state === 'starting')
+    return starting + age > START ? `has been starting for ${seconds(starting + age)}` : undefined
+  if (answered > within) return `has had no answer of the store for ${seconds(answered)}`
+  if (running > 0 && unrenewed > Math.max(within, lease))
+    return `has not renewed its leases for ${seconds(unrenewed)}`
+  if (state === 'running' && unclaimed > within)
+    return `has free slots, and no claim of it was answered for ${seconds(unclaimed)}`
+  return undefined
+}
+
+function seconds(ms: number): string {
+  return `${Math.round(ms / 1_000)} s`
+}
+
+/** Since when the claims of a worker are not answered. */
+export class ClaimWatch {
+  #since: number | undefined
+
+  /** A claim is under way, or jobs may begin. */
+  wanted(): void {
+    this.#since ??= performance.now()
+  }
+
+  /** A claim was answered, or none is wanted. */
+  settled(): void {
+    this.#since = undefined
+  }
+
+  get unclaimed(): number {
+    return this.#since === undefined ? 0 : performance.now() - this.#since
+  }
+}
