@@ -327,7 +327,8 @@ export class FlowBook implements FlowControl {
 
   /** Removes a flow, with all that is kept of its nodes. */
   async #forget(found: KeptFlow): Promise<Written> {
-    const { home, id, rev } = found
+    const { home, id, rev, crowd } = found
+    if (crowd.failed > 0) await this.#members.unpin(found)
     for (const place of await this.#nodes.remove(found)) await this.#forgetNode(place)
     return this.#store.flows.write(home, { id, rev, remove: true })
   }

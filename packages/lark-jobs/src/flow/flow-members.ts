@@ -95,6 +95,16 @@ export class FlowMembers {
     await note(undefined)
   }
 
+  /** The flow is forgotten: members that failed are kept as their class and queue say from now on. */
+  async unpin(found: KeptFlow): Promise<void> {
+    const { store } = this.#parts
+    const { home, id, state } = found
+    const page = (after: number) => store.flows.failed(home, id, after, TOGETHER)
+    const unpin = (partition: string, indices: number[]) =>
+      store.alter(partition, idsOf(found, indices), { kind: 'unpin' })
+    await walk(page, state, -1, unpin, async () => {})
+  }
+
   /** Looks what became of members that have not ended, as far as the flow knows. */
   async check(found: KeptFlow): Promise<void> {
     const { store, records } = this.#parts

@@ -7,7 +7,7 @@ import { memberId } from '../model/effect.ts'
 import { JobsError } from '../model/errors.ts'
 import type { FlowPlace, FlowState } from '../model/flow.ts'
 import type { NewJob } from '../model/record.ts'
-import { endOf, MAX_ITEMS, type MemberEnd } from '../store/contract/store.ts'
+import { endOf, MAX_ITEMS, type MemberEnd, PINNED } from '../store/contract/store.ts'
 import { jobIndex, startAgain } from './advance.ts'
 import { type FlowMembers, type FlowParts, grouped, inRuns } from './flow-members.ts'
 import type { KeptFlow } from './flow-records.ts'
@@ -19,8 +19,7 @@ import { lostFor, MAX_KEYS } from './unknown-keys.ts'
 
 /** Jobs that one call removes: a server does nothing else meanwhile. */
 const TOGETHER = 200
-/** Milliseconds: the jobs of nodes are kept until their flow is forgotten, but no longer than this. */
-const PINNED = 365 * 86_400_000
+/** The jobs of nodes are kept until their flow is forgotten, but no longer than this. */
 const pinned = { completed: PINNED, failed: PINNED, cancelled: PINNED }
 
 /** Why a flow that is a node cannot start, with the results that it uses. */

@@ -29,7 +29,8 @@ export function advancing(make: Make, turn: number): void {
       await using world = await oneServer(make)
       const calls = await play(world, story, 'whole', Number.POSITIVE_INFINITY)
       // Members of batches are kept as their classes say.
-      console.log(story.name, await world.mentions('whole'))
+      const left = (await world.mentions('whole')).filter((place) => /:(flow|news|crowd)|^flows$/.test(place))
+      expect(left).toEqual([])
       const step = Math.max(1, Math.floor(calls / DEATHS))
       for (let call = 1 + (turn % step); call <= calls; call += step)
         await play(world, story, `death-${call}`, call)

@@ -4,7 +4,14 @@
 import { expect, test } from 'vitest'
 import { memberId } from '../../src/model/effect.ts'
 import type { Keep, NewJob, Outcome } from '../../src/model/record.ts'
-import { MAX_CRASHES, MAX_ITEMS, RESEND_MEMORY } from '../../src/store/contract/store.ts'
+import {
+  MAX_CRASHES,
+  MAX_ITEMS,
+  MAX_PINNED,
+  NODES,
+  PINNED,
+  RESEND_MEMORY,
+} from '../../src/store/contract/store.ts'
 import { LEASE } from './caller.ts'
 import { take } from './effects.ts'
 import type { Harness, Make } from './harness.ts'
@@ -258,6 +265,87 @@ export function keeping(make: Make): void {
     expect(await store.counts('emails')).toMatchObject({ completed: 0 })
     clock.advance(DAY)
     expect(await store.prune('emails')).toBe(0)
+  })
+
+  const member = (index: number) => memberId({ flow: 'flow', home: 'home', index })
+
+  test.each<[Keep | undefined, left: boolean]>([
+    [undefined, true],
+    [{ failed: 0 }, false],
+    [{ failed: 3_000 }, true],
+    [{ least: 3_000 }, true],
+    [{ completed: 0 }, true],
+  ])(
+    'a member of a flow that fails, of a class with %j, is kept until it is unpinned',
+    async (keep, isLeft) => {
+      await using harness = await make(few)
+      const { store, clock } = harness
+      const given = job({ id: member(7), ...(keep && { keep }) })
+      await harness.caller().run(given, failed)
+      clock.advance(1)
+      for (let n = 0; n < 3; n++) await harness.caller().run(job(), failed)
+      const others = (await shown(harness, 'failed')).filter((id) => id !== given.id)
+      clock.advance(2_000)
+      expect(await store.alter('emails', [given.id, others[0]!, 'nobody'], { kind: 'unpin' })).toEqual([
+        'done',
+        'done',
+        'missing',
+      ])
+      await store.prune('emails')
+      // Of those that are kept as the queue says, the newest two are left.
+      const isOwn = keep?.failed !== undefined || keep?.least !== undefined
+      expect(await shown(harness, 'failed')).toEqual(isLeft && isOwn ? [...others, given.id] : others)
+
+      const again = job({ id: member(8), ...(keep && { keep }) })
+      await harness.caller().run(again, failed)
+      clock.advance(40 * DAY)
+      // Those of which a least age is over are removed by the second.
+      for (let n = 0; n < 2; n++) await store.prune('emails')
+      expect(await shown(harness, 'failed')).toEqual([again.id])
+      expect(await store.counts('emails')).toMatchObject({ failed: 1 })
+      // Other ends, and nodes, are kept as before.
+      await harness.caller().run(job({ id: member(9), keep: { cancelled: 0 } }), cancelled)
+      await harness.caller().run(job({ id: member(NODES), keep: { failed: 0 } }), failed)
+      expect(await store.counts('emails')).toMatchObject({ failed: 1, cancelled: 0 })
+      expect(await store.alter('emails', [again.id], { kind: 'retry' })).toEqual(['done'])
+      expect(await store.alter('emails', [again.id], { kind: 'unpin' })).toEqual(['refused'])
+      await harness.caller().settle(await harness.caller().claimOne(), completed)
+      expect(await store.counts('emails')).toMatchObject({
+        failed: 0,
+        completed: keep?.completed === 0 ? 0 : 1,
+      })
+      clock.advance(PINNED)
+      for (let n = 0; n < 2; n++) await store.prune('emails')
+      expect(await store.counts('emails')).toMatchObject({ failed: 0, completed: 0 })
+    },
+  )
+
+  test('members that failed are kept no longer than a year', async () => {
+    await using harness = await make(few)
+    await harness.caller().run(job({ id: member(7) }), failed)
+    harness.clock.advance(PINNED - 1)
+    expect(await harness.store.prune('emails')).toBe(0)
+    harness.clock.advance(1)
+    expect(await harness.store.prune('emails')).toBe(1)
+  })
+
+  test(`${MAX_PINNED} failed jobs are kept for an age of their own: the next member is kept as its class says`, async () => {
+    await using harness = await make(few)
+    const caller = harness.caller()
+    const fail = async (list: readonly NewJob[]) => {
+      await caller.enqueue(...list)
+      const held = await caller.claim(MAX_ITEMS)
+      await caller.exchange(
+        held.map((one) => settlement(one, failed)),
+        { limit: 0, lease: LEASE },
+      )
+    }
+    for (let n = 0; n < MAX_PINNED; n += MAX_ITEMS)
+      await fail(jobs(MAX_ITEMS - (n === 0 ? 1 : 0), { keep: { failed: DAY } }))
+    await fail([1, 2, 3, 4].map((index) => job({ id: member(index) })))
+    expect(await harness.store.counts('emails')).toMatchObject({ failed: MAX_PINNED + 2 })
+    expect(await harness.store.get('emails', member(1))).toBeDefined()
+    expect(await harness.store.get('emails', member(2))).toBeUndefined()
   })
 
   test.each<[string, Keep]>([

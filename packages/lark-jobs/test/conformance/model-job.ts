@@ -26,6 +26,8 @@ import {
   type Consequence,
   isSuspect,
   mayPrefetch,
+  NODES,
+  PINNED,
   RESEND_MEMORY,
   type Running,
 } from '../../src/store/contract/store.ts'
@@ -254,6 +256,10 @@ export class ModelJob implements Counters {
       case 'remove':
       case 'purge':
         return isActive ? 'refused' : 'done'
+      case 'unpin':
+        if (this.state !== 'failed') return 'refused'
+        if (this.keptUntil !== undefined) this.#keepFor(this.#ageIn('failed'))
+        return 'done'
       case 'run-now':
         if (this.state !== 'delayed') return 'refused'
         this.place = this.#now()
@@ -314,12 +320,16 @@ export class ModelJob implements Counters {
     else if (this.isWatched) this.effects.set('watch', { over: this.finishedAt + RESEND_MEMORY })
     if (this.isWatched) this.#watchedEnd()
     this.#watchedUntil = 0
-    const age = this.#ageIn(state)
-    this.keptUntil = age === undefined || reason === 'removed' ? undefined : this.finishedAt + age
+    const isPinned = state === 'failed' && member !== undefined && member.index < NODES
+    this.#keepFor(reason === 'removed' ? undefined : isPinned ? PINNED : this.#ageIn(state))
     if (reason === undefined) return
     this.reason = reason
     this.#wrote = because
     this.#because = undefined
+  }
+
+  #keepFor(age: number | undefined): void {
+    this.keptUntil = age === undefined ? undefined : this.finishedAt + age
   }
 
   #ageIn(state: Ended): number | undefined {

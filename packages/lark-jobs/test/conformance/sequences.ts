@@ -253,6 +253,7 @@ class Sequence {
       { kind: 'remove' },
       { kind: 'remove', ifNotBegun: true },
       { kind: 'purge' },
+      { kind: 'unpin' },
       { kind: 'run-now' },
       { kind: 'reschedule', in: this.#random.below(800) },
       { kind: 'edit', payload: chancePayload(this.#random) },

@@ -1,6 +1,6 @@
 import { expect, test, vi } from 'vitest'
 import { open } from '../../src/api/jobs.ts'
-import { batch, chain, Job, type Jobs, JobsError, unique, workflow } from '../../src/index.ts'
+import { batch, chain, Job, type Jobs, JobsError, keep, unique, workflow } from '../../src/index.ts'
 import { Bench, type Connect, Record as Report } from './bench.ts'
 
 /** What jobs of the tests did, in their order. */
@@ -496,6 +496,26 @@ export function flows(connect: Connect): void {
     expect(await handle.retry()).toBe(true)
     expect(await handle.result(soon)).toEqual({ sum: 9, of: [2, 7] })
     expect(await handle.retry()).toBe(false)
+  })
+
+  test('members that failed are started again, of a class too of which nothing is kept', async () => {
+    await using bench = await Bench.make(connect)
+    let isBroken = true
+    class BrokenJob extends Job {
+      override readonly key = 'broken'
+      override tries = 1
+      override keep = keep({ failed: false })
+      handle(_: { n: number }): void {
+        if (isBroken) throw new Error('not yet')
+      }
+    }
+    await bench.work([BrokenJob, ...classes])
+    const drafts = [1, 2, 3].map((n) => new BrokenJob().with({ n }))
+    const handle = await bench.jobs.dispatch(batch(drafts).allowFailures())
+    expect(await handle.result(soon)).toEqual({ completed: 0, failed: 3, total: 3 })
+    isBroken = false
+    expect(await handle.retry()).toBe(true)
+    expect(await handle.result(soon)).toEqual({ completed: 3, failed: 0, total: 3 })
   })
 
   test('a flow fails because of a flow in it: the error is that of the job there', async () => {

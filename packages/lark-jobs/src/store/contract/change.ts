@@ -17,6 +17,8 @@ export type Change =
   /** The same for good: also a record that is kept for effects (`effects.ts`). These are withdrawn, and a job that has
    *  not ended has none: nobody hears of its end. A flow that asks for such a member is answered `unknown`. */
   | { kind: 'purge' }
+  /** failed: a member of a flow is kept as its class and queue say from now on (`retention.ts`). */
+  | { kind: 'unpin' }
   /** delayed → waiting. */
   | { kind: 'run-now' }
   /** waiting, delayed → delayed by `in` milliseconds from now. */

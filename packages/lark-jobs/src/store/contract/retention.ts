@@ -27,6 +27,14 @@ export const RETENTION: QueueRetention = {
   cancelled: { count: 1_000, age: 86_400_000 },
 }
 
+/**
+ * A member of a flow that failed is kept for at least so many milliseconds, whatever its class and queue say, or until its
+ * flow is forgotten (`Change`, `unpin`): while the flow is kept, a retry of it starts the member again.
+ */
+export const PINNED = 365 * 86_400_000
+/** A member is kept so while a partition has fewer failed jobs than this that are kept for an age of their own. */
+export const MAX_PINNED = 10_000
+
 export function retentionOf({ retention, retentions }: Retentions, partition: string): QueueRetention {
   return retentions?.[queueOf(partition)] ?? retention
 }

@@ -57,7 +57,7 @@
  *
  * **Retention.** The options say how many ended jobs of each state a partition keeps, and for how long
  * (`retention.ts`). The call that exceeds the number removes the excess, and `prune` removes old jobs; each removes a
- * bounded number a call.
+ * bounded number a call. A member of a flow that failed is kept until its flow is forgotten (`PINNED`, `MAX_PINNED`).
  *
  * **Failure.** A verb that certainly changed nothing rejects with `STORE_UNREACHABLE`. A verb that was sent and got no
  * answer rejects with `STORE_UNCERTAIN`: send it again with the same number. If the server refuses the verb (read-only,

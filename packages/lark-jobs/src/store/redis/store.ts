@@ -332,8 +332,8 @@ export class RedisStore implements contract.Store {
     change: contract.Change,
   ): Promise<contract.AlterVerdict[]> {
     if (ids.length === 0) return []
-    const [, , cancelled] = this.#countsOf(partition)
-    const args = [cancelled, ...packChange(change), ...ids]
+    const [, failed, cancelled] = this.#countsOf(partition)
+    const args = [change.kind === 'unpin' ? failed : cancelled, ...packChange(change), ...ids]
     return readVerdicts((await this.#scripts.run('alter', partition, args)) as string)
   }
 

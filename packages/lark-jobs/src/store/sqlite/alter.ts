@@ -8,7 +8,7 @@ import { isMarked, readOptions } from '../contract/unreadable.ts'
 import { withdrawEffects } from './effect.ts'
 import { end } from './end.ts'
 import { tell } from './events.ts'
-import { forgetExpiries } from './keep.ts'
+import { forgetExpiries, unpin } from './keep.ts'
 import { laneMoves } from './lane.ts'
 import { takeAgain } from './lock.ts'
 import { move, toEnd } from './move.ts'
@@ -92,6 +92,10 @@ function apply(
       if (row.state === ACTIVE) return 'refused'
       if (row.state < HIDDEN) tell(partition, 'removed', [row.id])
       purge(partition, row)
+      return 'done'
+    case 'unpin':
+      if (stateOf(row, now) !== 'failed') return 'refused'
+      unpin(partition, row)
       return 'done'
     case 'run-now':
       if (stateOf(row, now) !== 'delayed') return 'refused'

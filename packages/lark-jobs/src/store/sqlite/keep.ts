@@ -1,16 +1,18 @@
 /**
- * Jobs whose class says how long they are kept when they have ended (`model/record.ts#Keep`).
+ * Jobs whose class says how long they are kept when they have ended (`model/record.ts#Keep`), and members of flows that failed
+ * (`contract/retention.ts#PINNED`).
  *
  * `keep` of the row says so, from the dispatch on. When such a job ends in a state for which it has an age, its state is
  * raised by `KEPT`, so that it is in no range of the index `ended` that `trim` and `prune` look at, and counted apart. A
  * row of `expiries` says until when the job is kept, or its log.
  */
+import { memberOf } from '../../model/effect.ts'
 import type { EndedState, Keep } from '../../model/record.ts'
-import { MAX_ITEMS } from '../contract/store.ts'
+import { MAX_ITEMS, MAX_PINNED, NODES, PINNED } from '../contract/store.ts'
 import { parsed } from '../contract/unreadable.ts'
 import type { Partition } from './partition.ts'
 import { endedStates, type JobRow, list, stateOf } from './row.ts'
-import { KEPT } from './schema.ts'
+import { FAILED, KEPT } from './schema.ts'
 
 const expire = 'INSERT OR REPLACE INTO expiries (seq, kind, partition, until) VALUES (?, ?, ?, ?)'
 const forget = 'DELETE FROM expiries WHERE seq IN (SELECT value FROM json_each(?))'
@@ -19,6 +21,8 @@ const over = `
 const dropLogs = 'UPDATE jobs SET log = NULL WHERE seq IN (SELECT value FROM json_each(?))'
 const dropped = "DELETE FROM expiries WHERE kind = 'log' AND seq IN (SELECT value FROM json_each(?))"
 const putBack = 'UPDATE jobs SET state = ? WHERE seq = ?'
+/** The trigger that removes rows of `expiries` is for jobs that carry something. */
+const carryNothing = "UPDATE jobs SET keep = '{}' WHERE seq = ?"
 /** SQL: whether jobs or logs of a row of `partitions` are kept no longer at an instant. */
 export const olderKept = (now: string) => `
   EXISTS (SELECT 1 FROM expiries WHERE partition = partitions.id AND kind = 'job' AND until <= ${now})
@@ -39,14 +43,42 @@ function ageIn(keep: Keep, state: EndedState): number | undefined {
 /** The number of the state in which a job ends; undefined if nothing is kept of it. Notes until when it is kept. */
 export function endIn(partition: Partition, row: JobRow, state: EndedState): number | undefined {
   const { database, id, now } = partition
-  if (row.keep === null) return endedStates[state]
+  const isPinned = state === 'failed' && isMember(row.id) && partition.kept.failed < MAX_PINNED
+  if (row.keep === null) {
+    if (!isPinned) return endedStates[state]
+    row.keep = '{}'
+    database.run(carryNothing, row.seq)
+  }
   const keep = keepOf(row)
-  const age = ageIn(keep, state)
+  const own = ageIn(keep, state)
+  const age = isPinned ? Math.max(PINNED, own ?? 0) : own
   if (keep.log !== undefined) database.run(expire, row.seq, 'log', id, now + Math.ceil(keep.log))
   if (age === undefined) return endedStates[state]
   if (age === 0) return undefined
   database.run(expire, row.seq, 'job', id, now + Math.ceil(age))
   return endedStates[state] + KEPT
+}
+
+function isMember(id: string): boolean {
+  return (memberOf(id)?.index ?? NODES) < NODES
+}
+
+/** A member that failed is kept for its own age from now on, or as its queue says. */
+export function unpin(partition: Partition, row: JobRow): void {
+  if (row.state !== FAILED + KEPT) return
+  const age = ageIn(keepOf(row), 'failed')
+  if (age === undefined) {
+    forgetExpiries(partition, [row])
+    putBeside(partition, row)
+  } else partition.database.run(expire, row.seq, 'job', partition.id, row.finishedAt! + Math.ceil(age))
+}
+
+/** Puts a job to the others of its state, which are kept as the queue says. */
+function putBeside(partition: Partition, row: Pick<JobRow, 'seq' | 'state' | 'dueAt'>): void {
+  partition.leave(row)
+  row.state -= KEPT
+  partition.database.run(putBack, row.state, row.seq)
+  partition.arrive(row)
 }
 
 /** Forgets until when jobs are kept: they go back to their line, or are hidden. */
@@ -73,10 +105,7 @@ export function releaseKept<R extends Pick<JobRow, 'seq' | 'state' | 'dueAt' | '
   return rows.filter((row) => {
     const keep = keepOf(row)
     if (keep.least === undefined || keep[stateOf(row, partition.now) as EndedState] !== undefined) return true
-    partition.leave(row)
-    row.state -= KEPT
-    partition.database.run(putBack, row.state, row.seq)
-    partition.arrive(row)
+    putBeside(partition, row)
     return false
   })
 }

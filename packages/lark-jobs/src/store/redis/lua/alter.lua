@@ -2,9 +2,9 @@
 --
 -- KEYS[1]  jobs        HASH id -> record
 -- ARGV[1]  clock, or '' for the server's
--- ARGV[2]  how many cancelled jobs to keep
--- ARGV[3]  the change: retry, cancel, remove, purge, run-now, reschedule, prioritize, edit, add-tags, remove-tags; with `!` behind
---          it, only of a job that has not begun; a retry only of one that has not completed
+-- ARGV[2]  how many cancelled jobs to keep; for `unpin`, how many failed jobs
+-- ARGV[3]  the change: retry, cancel, remove, purge, unpin, run-now, reschedule, prioritize, edit, add-tags, remove-tags; with `!`
+--          behind it, only of a job that has not begun; a retry only of one that has not completed
 -- ARGV[4]  its value: the reason (`contract/reason.ts`); the milliseconds; the priority ('' for 0); the paths to hide as
 --          JSON ('' leaves them as they are), RS and the payload; tags as JSON; else ''
 -- ARGV[5…] ids
@@ -121,6 +121,16 @@ changes['purge'] = function(id, state, _, priority, place)
   end
   effects().purge(id)
   tell('removed', state and { id } or {})
+  return 'd'
+end
+
+-- Of a job that is kept for its own age only, this changes nothing.
+changes['unpin'] = function(id, state, _, _, place)
+  if state ~= 'failed' then
+    return 'r'
+  elseif place then
+    keeping().unpin(id, kept)
+  end
   return 'd'
 end
 

@@ -40,7 +40,7 @@ local function end_as(state, ids, kept, how)
     watching().ring_watchers(ends.watched, state, ids, how)
   end
   tell(how == 'removed' and how or state, ids)
-  if ends.keeps and how ~= 'removed' then
+  if ends.keeps and how ~= 'removed' or is_special and state == 'failed' then
     ids = keeping().keep_some(state, ids)
   end
   if kept == 0 or #ids == 0 then

@@ -1,4 +1,4 @@
--- Jobs whose class says how long they are kept when they have ended.
+-- Jobs whose class says how long they are kept when they have ended, and members of flows that failed.
 --   keeps         HASH  id -> ages of completed, failed and cancelled; of the log; the least age in each state:
 --                       milliseconds, 0 for nothing, '' for what the queue says. From the dispatch on
 --   kept:<state>  ZSET  id -> when it ended: ended jobs that are kept by an age of their own, and are not in `<state>`,
@@ -8,8 +8,11 @@
 -- `keeps` in `settings` is 1 while `keeps` is there.
 -- module: keeping
 -- needs: start, retain
--- gives: carry, keep_some, let_go, drop_old
+-- gives: carry, keep_some, let_go, unpin, drop_old
 
+local PINNED = 31536000000
+local MAX_PINNED = 10000
+local NODES = 90000000
 local places = { completed = 1, failed = 2, cancelled = 3 }
 
 -- The age in a state, that of the log, and the least age, of an entry of `keeps`.
@@ -32,12 +35,22 @@ local function carry(ids, keep)
   redis.call('HSETNX', key('settings'), 'keeps', 1)
 end
 
--- Ends those of the jobs that have an age of their own in this state. Returns the others.
+-- Whether a job is a member of a flow, by its id.
+local function is_member(id)
+  local index = string.match(id, '^[%w_-]+%..+:(%d%d%d%d%d%d%d%d)$')
+  return index and tonumber(index) < NODES
+end
+
+-- Ends those of the jobs that have an age of their own in this state, and members that failed. Returns the others.
 local function keep_some(state, ids)
   local entries, others, none, scored, ends, logs = redis.call('HMGET', key('keeps'), unpack(ids)), {}, {}, {}, {}, {}
   local at = string.format('%.0f', now)
+  local room = state == 'failed' and MAX_PINNED - redis.call('ZCARD', key('kept:failed')) or 0
   for i, id in ipairs(ids) do
     local own, log, least = ages_of(entries[i], state)
+    if room > 0 and is_member(id) then
+      least, room = PINNED, room - 1
+    end
     local age = math.max(own or 0, least or 0)
     if not own and not least then
       others[#others + 1] = id
@@ -62,6 +75,19 @@ end
 local function let_go(state, ids)
   redis.call('ZREM', key('kept:' .. state), unpack(ids))
   redis.call('ZREM', key('kept'), unpack(ids))
+end
+
+-- A member that failed is kept for its own age from now on, or as its queue says. `kept`: how many failed jobs are kept.
+local function unpin(id, kept)
+  local own, _, least = ages_of(redis.call('HGET', key('keeps'), id), 'failed')
+  local at = redis.call('ZSCORE', key('kept:failed'), id)
+  if own or least then
+    redis.call('ZADD', key('kept'), string.format('%.0f', at + math.max(own or 0, least or 0)), id)
+  else
+    let_go('failed', { id })
+    add('failed', { at, id })
+    trim('failed', kept, 1)
+  end
 end
 
 -- Removes at most `most` jobs that are kept no longer, and as many logs. A job of which only the least age is over goes
