@@ -34,7 +34,6 @@ export type { ChangeOptions, JobConditions, JobFilter } from './operate/filter.t
 export type { CancelFlowOptions, RetryFlowOptions } from './operate/flow-changes.ts'
 export type {
   FindFlowOptions,
-  FlowFilter,
   FlowNamed,
   FlowOfJob,
   GetFlowOptions,
@@ -46,6 +45,7 @@ export {
   flowKinds,
   flowStates,
 } from './operate/flow-info.ts'
+export type { DamagedFlow, FlowFilter, FlowListOptions, FlowPage } from './operate/flow-list.ts'
 export type { FlowFailure, FlowNodeInfo, FlowNodeState, FlowRef } from './operate/flow-parts.ts'
 export type { FlowOperations } from './operate/flows.ts'
 export type { GroupFilter, GroupPage, GroupState, GroupStatus, PageOptions } from './operate/groups.ts'

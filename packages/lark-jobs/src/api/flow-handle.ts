@@ -2,8 +2,9 @@
  * A handle of a flow: one flow in the store, seen from the process that dispatched it or from any other. It asks the store
  * anew with every call.
  */
+import { defined } from '../model/defined.ts'
 import type { FlowPlace } from '../model/flow.ts'
-import type { GetFlowOptions } from '../operate/flow-finding.ts'
+import type { FindFlowOptions, GetFlowOptions } from '../operate/flow-finding.ts'
 import type { FlowInfo } from '../operate/flow-info.ts'
 import type { FlowResultOptions } from '../operate/flow-results.ts'
 import { closing, type Operated, open } from '../operate/operations.ts'
@@ -33,11 +34,17 @@ export class FlowHandle<Result = unknown> {
   /** `false`: the flow has an id that you chose, and had been started before. */
   readonly isNew: boolean
   readonly #jobs: Operated
+  readonly #find: FindFlowOptions
   #home: string | undefined
 
   /** @internal */
-  constructor(jobs: Operated, { flow, home }: { flow: string; home?: string }, isNew = false) {
+  constructor(
+    jobs: Operated,
+    { flow, home, find = {} }: { flow: string; home?: string; find?: FindFlowOptions },
+    isNew = false,
+  ) {
     this.#jobs = jobs
+    this.#find = find
     this.#home = home
     this.id = flow
     this.isNew = isNew
@@ -50,7 +57,7 @@ export class FlowHandle<Result = unknown> {
    * to name
    */
   async status(options: Omit<GetFlowOptions, 'queue'> = {}): Promise<FlowInfo | undefined> {
-    return (await this.#flows()).get(this.#which, options)
+    return (await this.#flows()).get(this.#which, { ...this.#where, ...options })
   }
 
   /** How many of its nodes and members have ended. Undefined if it is not kept any more. */
@@ -88,7 +95,7 @@ export class FlowHandle<Result = unknown> {
    * @throws FLOW_NOT_FOUND
    */
   async cancel(because?: string): Promise<boolean> {
-    return (await this.#flows()).cancel(this.#which, because === undefined ? {} : { because })
+    return (await this.#flows()).cancel(this.#which, { ...this.#where, ...defined({ because }) })
   }
 
   /**
@@ -99,7 +106,7 @@ export class FlowHandle<Result = unknown> {
    * @throws FLOW_NOT_FOUND
    */
   async retry(): Promise<boolean> {
-    return (await this.#flows()).retry(this.#which)
+    return (await this.#flows()).retry(this.#which, this.#where)
   }
 
   /**
@@ -120,8 +127,13 @@ export class FlowHandle<Result = unknown> {
     return this.#home === undefined ? this.id : { id: this.id, home: this.#home }
   }
 
+  /** A home says the queue. */
+  get #where(): FindFlowOptions {
+    return this.#home === undefined ? this.#find : {}
+  }
+
   async #place(): Promise<FlowPlace | undefined> {
-    if (this.#home === undefined) this.#home = (await (await this.#flows()).find(this.id))?.home
+    if (this.#home === undefined) this.#home = (await (await this.#flows()).find(this.id, this.#find))?.home
     return this.#home === undefined ? undefined : { flow: this.id, home: this.#home }
   }
 

@@ -15,8 +15,8 @@ import { Outboxes } from '../dispatch/outboxes.ts'
 import { Underway } from '../dispatch/underway.ts'
 import { JobsError } from '../model/errors.ts'
 import { readId } from '../model/id.ts'
-import type { FlowFilter } from '../operate/flow-finding.ts'
-import type { FlowInfo } from '../operate/flow-info.ts'
+import type { FindFlowOptions } from '../operate/flow-finding.ts'
+import type { FlowFilter, FlowListOptions, FlowPage } from '../operate/flow-list.ts'
 import { closing, Operations, open, settings, symbolPrefix, watcher } from '../operate/operations.ts'
 import type { WatchedStore, Watcher } from '../operate/watcher.ts'
 import {
@@ -226,23 +226,27 @@ export class Jobs extends Operations implements AsyncDisposable {
   /**
    * A handle of a flow that was dispatched earlier, perhaps by another process. Nothing checks that there is such a flow.
    *
-   * @throws FLOW_INVALID for a value that cannot be the id of a flow, with the first call of the handle
+   * @param options `queue`: of its first job. Needed only if you have chosen the same id for flows of several queues
+   * @throws FLOW_INVALID for a value that cannot be the id of a flow, UNKNOWN_QUEUE, FLOW_ID_AMBIGUOUS, with the first call
+   *   of the handle
    * @example const progress = await Jobs.flow(request.params.id).progress()
    */
-  flow<Result = unknown>(id: string): FlowHandle<Result> {
-    return new FlowHandle<Result>(this, { flow: id })
+  flow<Result = unknown>(id: string, options: FindFlowOptions = {}): FlowHandle<Result> {
+    return new FlowHandle<Result>(this, { flow: id, find: options })
   }
 
   /**
-   * The flows that meet all conditions of a filter, the last dispatched first, without their nodes. Default: 100 flows, of
-   * every queue, without those that are nodes of others.
+   * A page of the flows that meet all conditions of a filter, the last dispatched first, without their nodes. Default: of
+   * every queue, without those that are nodes of others. A page may have fewer flows than `limit`, or none, and yet a
+   * `cursor`: there is more. Flows that cannot be read are in `damaged`.
    *
-   * @throws FILTER_INVALID, UNKNOWN_QUEUE
-   * @example const failed = await Jobs.flows({ state: 'failed', since: '1h' })
+   * @param options `cursor`: of the page before, of the same filter. `limit`: 1…1,000, default 100
+   * @throws FILTER_INVALID, CURSOR_INVALID, UNKNOWN_QUEUE
+   * @example const { flows, cursor } = await Jobs.flows({ state: 'failed', since: '1h' })
    */
-  async flows(filter: FlowFilter = {}): Promise<FlowInfo[]> {
+  async flows(filter: FlowFilter = {}, options: FlowListOptions = {}): Promise<FlowPage> {
     const { FlowOperations } = await import('../operate/flows.ts')
-    return new FlowOperations(() => this[open]()).list(filter)
+    return new FlowOperations(() => this[open]()).list(filter, options)
   }
 
   /** Queues one job for each payload; see `Job.dispatchMany`. */

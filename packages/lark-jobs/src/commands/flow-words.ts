@@ -35,7 +35,7 @@ export async function flowNamed(
 
 /** What somebody may mean who gave an id that no flow has: its name, or an id that is nearly right. */
 async function meant(flows: Operate['flows'], id: string): Promise<string> {
-  const all = await flows.list({ limit: LOOKS })
+  const { flows: all } = await flows.list({}, { limit: LOOKS })
   const named = all.find(({ name }) => name === id)
   if (named !== undefined) return `The last flow with this name is ${named.id}`
   const near = nearest(

@@ -17,16 +17,22 @@ export class JobsFlowsCommand extends Command {
   queue = flag.string('Only flows of this queue')
   since = flag.string('Only flows that were dispatched since then, such as 1h')
   nested = flag.boolean('Also flows that are nodes of others')
+  cursor = flag.string('Go on behind an earlier page: its cursor')
   limit = flag.number('How many', { default: 20, short: 'l', wholeFrom: 1 })
 
   async handle() {
-    const { state, kind, name, tag, queue, since, nested, limit } = this
+    const { state, kind, name, tag, queue, since, nested, limit, cursor } = this
     const conditions = defined({ state, kind, name, tag, queue, since })
     await using jobs = Jobs
-    const names = { ...flagNames, kind: '--kind', name: '--name', limit: '--limit' }
-    const flows = await operate(jobs, { names }).flows.list({ ...conditions, nested, limit })
-    if (this.json) return { flows }
-    if (flows.length === 0) {
+    const names = { ...flagNames, kind: '--kind', name: '--name', limit: '--limit', cursor: '--cursor' }
+    const page = await operate(jobs, { names }).flows.list(
+      { ...conditions, nested },
+      { limit, ...defined({ cursor }) },
+    )
+    const { flows, damaged } = page
+    if (this.json) return page
+    for (const { home, message } of damaged) this.warn(`${visible(home)}: ${visible(message)}`)
+    if (flows.length === 0 && damaged.length === 0 && page.cursor === undefined) {
       this.success(Object.keys(conditions).length === 0 ? 'No flows' : 'No such flows: see lark jobs:flows')
       return
     }
@@ -42,10 +48,7 @@ export class JobsFlowsCommand extends Command {
         visible(waitWords(flow)),
       ]),
     )
-    if (flows.length === limit)
-      this.info(
-        `There may be more: --limit=${Math.min(1_000, limit * 5)}, or --state, --kind, --name, --tag, --queue, --since`,
-      )
+    if (page.cursor !== undefined) this.info(`There may be more: --cursor=${page.cursor}`)
     this.info('Look closer: lark jobs:flow ID')
   }
 }

@@ -1,9 +1,8 @@
 /**
- * Finds flows: one by its id, that of a job, and those that meet a filter.
+ * Finds a flow: by its id, or by one of its jobs.
  */
 import { FlowRecords, type KeptFlow } from '../flow/flow-records.ts'
 import { defined } from '../model/defined.ts'
-import { type Duration, durationForm, milliseconds } from '../model/duration.ts'
 import { memberOf } from '../model/effect.ts'
 import { JobsError } from '../model/errors.ts'
 import { nodeOf } from '../model/flow.ts'
@@ -11,20 +10,9 @@ import { listed } from '../model/listed.ts'
 import { partitionFor, partitionsOf, queueOf } from '../model/partition.ts'
 import { shown } from '../model/secret.ts'
 import { isFlowId } from '../options/flow.ts'
-import {
-  flag,
-  isObject,
-  isText,
-  Option,
-  type OptionsOf,
-  oneOf,
-  option,
-  refuse,
-  voiceOf,
-  whole,
-} from '../options/schema.ts'
-import { checkFilter, conditions, type Flags, queueName } from './filter.ts'
-import { type FlowInfo, flowKinds, flowStates, infoOf, type OpenFlows } from './flow-info.ts'
+import { flag, isObject, isText, type OptionsOf, refuse, voiceOf, whole } from '../options/schema.ts'
+import { checkFilter, conditions, queueName } from './filter.ts'
+import { type FlowInfo, infoOf, type OpenFlows } from './flow-info.ts'
 import { type FlowRef, failuresOf, nodesOf } from './flow-parts.ts'
 import { AT_ONCE, partitionsToLookIn } from './stored-jobs.ts'
 
@@ -50,30 +38,6 @@ const getConditions = conditions({
 
 export interface GetFlowOptions extends OptionsOf<typeof getConditions.entries> {}
 
-const filterConditions = conditions({
-  /** Only chains, batches or workflows: `chain`, `batch` or `workflow`. */
-  kind: oneOf(flowKinds),
-  /** Only flows in this state. */
-  state: oneOf(flowStates),
-  /** Only flows with this name. */
-  name: option<string>('the name of a flow', isText),
-  /** Only flows with this tag. */
-  tag: option<string>('a tag', isText),
-  /** Only flows whose home is a partition of this queue. */
-  queue: queueName,
-  /** Only flows that were dispatched since then: an instant, or how long ago. */
-  since: new Option<Date | Duration, Date | number>(`a Date, or ${durationForm}`, (value) =>
-    value instanceof Date && !Number.isNaN(value.getTime()) ? value : milliseconds(value),
-  ),
-  /** Whether to list flows that are nodes of other flows, too. Default false. */
-  nested: flag(),
-  /** How many at most. Default 100. */
-  limit: whole(1, 1_000),
-})
-
-/** Which flows. A flow must meet all conditions. Default: the last 100 that are no nodes of others. */
-export interface FlowFilter extends OptionsOf<typeof filterConditions.entries> {}
-
 /** The flow of a job, and which part of it the job is. */
 export interface FlowOfJob extends Pick<FlowInfo, 'id' | 'home' | 'kind' | 'name' | 'state'> {
   /** The name of the node that the job is. */
@@ -83,9 +47,6 @@ export interface FlowOfJob extends Pick<FlowInfo, 'id' | 'home' | 'kind' | 'name
   /** The number of the member of a batch that the job is, from 0. */
   member?: number
 }
-
-/** Flows of a partition that are read together: their texts may be large. */
-const PAGE = 100
 
 /** @throws FLOW_INVALID, FILTER_INVALID */
 export function checkFindFlow(id: unknown, options: unknown): void {
@@ -97,11 +58,6 @@ export function checkFindFlow(id: unknown, options: unknown): void {
 export function checkGetFlow(which: unknown, options: unknown): void {
   checkNamed('get()', which)
   checkFilter('flows.get()', options, getConditions, { whole: 'the second argument' })
-}
-
-/** @throws FILTER_INVALID */
-export function checkFlows(filter: unknown, flags?: Flags): void {
-  checkFilter('flows.list()', filter, filterConditions, { flags })
 }
 
 /** Refuses what cannot name a flow. @throws FLOW_INVALID @param call of the flows */
@@ -196,55 +152,4 @@ export async function flowOfJob({ store }: OpenFlows, jobId: string): Promise<Fl
       ? { member: member!.index }
       : defined({ node: found.definition.nodes[part.node]?.name })),
   }
-}
-
-/** Flows that meet a filter, the last dispatched first. @throws UNKNOWN_QUEUE, STORE_DAMAGED */
-export async function listFlows(
-  open: OpenFlows,
-  { queue, since, limit = 100, ...filter }: FlowFilter,
-): Promise<FlowInfo[]> {
-  const { store, settings } = open
-  const from = since instanceof Date ? since.getTime() : since && (await store.now()) - milliseconds(since)!
-  const homes = await partitionsToLookIn({ store, queues: settings.partitions }, queue)
-  let all: FlowInfo[] = []
-  for (let i = 0; i < homes.length; i += AT_ONCE) {
-    const some = homes.slice(i, i + AT_ONCE).map((home) => newest(open, home, filter, from || 0, limit))
-    all = [...all, ...(await Promise.all(some)).flat()]
-      .sort((one, other) => other.at - one.at)
-      .slice(0, limit)
-  }
-  return all
-}
-
-/** The newest flows of a partition that meet a filter. @param from milliseconds since 1970 */
-async function newest(
-  { store }: OpenFlows,
-  home: string,
-  filter: Omit<FlowFilter, 'queue' | 'since' | 'limit'>,
-  from: number,
-  limit: number,
-): Promise<FlowInfo[]> {
-  const records = new FlowRecords(store)
-  const infos: FlowInfo[] = []
-  let before: string | undefined
-  do {
-    const page = await store.flows.list(home, PAGE, before)
-    before = page.at(-1)?.id
-    for (const each of page) {
-      const info = infoOf(records.parse(home, { ...each, news: [] }, 0))
-      if (info.at < from || infos.length === limit) return infos
-      if (meets(info, filter)) infos.push(info)
-    }
-  } while (before !== undefined)
-  return infos
-}
-
-function meets(info: FlowInfo, { kind, state, name, tag, nested = false }: FlowFilter): boolean {
-  return (
-    (kind === undefined || info.kind === kind) &&
-    (state === undefined || info.state === state) &&
-    (name === undefined || info.name === name) &&
-    (tag === undefined || info.tags?.includes(tag) === true) &&
-    (nested || info.parent === undefined)
-  )
 }

@@ -1,12 +1,13 @@
 /**
- * The flows of a store: look, cancel, retry. What it does is in `flow-finding.ts` and `flow-changes.ts`, which are loaded
- * with the first call: most processes only dispatch.
+ * The flows of a store: look, cancel, retry. What it does is in `flow-finding.ts`, `flow-list.ts` and `flow-changes.ts`, which
+ * are loaded with the first call: most processes only dispatch.
  */
 import { readId } from '../model/id.ts'
 import type { Flags } from './filter.ts'
 import type { CancelFlowOptions, RetryFlowOptions } from './flow-changes.ts'
-import type { FindFlowOptions, FlowFilter, FlowNamed, FlowOfJob, GetFlowOptions } from './flow-finding.ts'
+import type { FindFlowOptions, FlowNamed, FlowOfJob, GetFlowOptions } from './flow-finding.ts'
 import type { FlowInfo, OpenFlows } from './flow-info.ts'
+import type { FlowFilter, FlowListOptions, FlowPage } from './flow-list.ts'
 import type { FlowRef } from './flow-parts.ts'
 
 /**
@@ -51,17 +52,20 @@ export class FlowOperations {
   }
 
   /**
-   * The flows that meet all conditions of a filter, the last dispatched first, without their nodes. Flows that are nodes of
-   * others are left out unless `nested` is true. It reads flows until it has found enough: a filter that few flows meet
-   * reads all that are kept.
+   * A page of the flows that meet all conditions of a filter, the last dispatched first, without their nodes. Flows that are
+   * nodes of others are left out unless `nested` is true. One call looks at no more than 1,000 flows of each partition. So
+   * a page may have fewer flows than `limit`, or none, and yet a `cursor`: there is more. A flow that cannot be read is in
+   * `damaged`, whatever the filter says.
    *
-   * @throws FILTER_INVALID, UNKNOWN_QUEUE, STORE_DAMAGED
-   * @example const failed = await operate().flows.list({ state: 'failed', since: '1h' })
+   * @param options `cursor`: of the page before, of the same filter. `limit`: the most flows of the page, 1…1,000, default
+   * 100
+   * @throws FILTER_INVALID, CURSOR_INVALID, UNKNOWN_QUEUE
+   * @example const { flows, cursor } = await operate().flows.list({ state: 'failed', since: '1h' })
    */
-  async list(filter: FlowFilter = {}): Promise<FlowInfo[]> {
-    const { checkFlows, listFlows } = await import('./flow-finding.ts')
-    checkFlows(filter, this.#names)
-    return listFlows(await this.#open(), filter)
+  async list(filter: FlowFilter = {}, options: FlowListOptions = {}): Promise<FlowPage> {
+    const { checkFlows, listFlows } = await import('./flow-list.ts')
+    checkFlows(filter, options, this.#names)
+    return listFlows(await this.#open(), filter, options, this.#names)
   }
 
   /**

@@ -91,7 +91,7 @@ const files = {
     console.log('works')`,
   'look.js': `
     import { Jobs } from '@s18i/lark-jobs'
-    const flows = await Jobs.flows({ limit: 1_000 })
+    const { flows } = await Jobs.flows({}, { limit: 1_000 })
     const whole = await Promise.all(flows.map(({ id, parent }) => parent ? undefined : Jobs.flow(id).status()))
     console.log(JSON.stringify(whole.filter(Boolean)))
     await Jobs.close()`,

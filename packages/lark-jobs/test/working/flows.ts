@@ -425,7 +425,7 @@ export function flows(connect: Connect): void {
     expect(handles.map(({ id }) => id)).toEqual(Array(3).fill('order-77'))
     for (const handle of handles) expect(await handle.result(soon)).toEqual({ sum: 2, of: [1, 1] })
     expect(did).toEqual(['1+1'])
-    expect((await bench.jobs.flows({ kind: 'chain' })).map(({ id }) => id)).toEqual(['order-77'])
+    expect((await bench.jobs.flows({ kind: 'chain' })).flows.map(({ id }) => id)).toEqual(['order-77'])
   })
 
   test('a running step appends to its own chain, and a member to its batch', async () => {

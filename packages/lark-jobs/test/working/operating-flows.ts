@@ -1,6 +1,7 @@
 import { expect, test, vi } from 'vitest'
 import { dispatchFlow, type FlowDraft } from '../../src/api/flow-draft.ts'
 import type { FlowHandle } from '../../src/api/flow-handle.ts'
+import { open } from '../../src/api/jobs.ts'
 import { batch, chain, Job, type Jobs, workflow } from '../../src/index.ts'
 import { memberId } from '../../src/model/effect.ts'
 import { indexOf } from '../../src/model/flow.ts'
@@ -156,7 +157,7 @@ export function operatingFlows(connect: Connect): void {
   test('the flows of a store, by what they are', async () => {
     await using bench = await Bench.make(connect)
     const { flows } = operate(bench.jobs)
-    expect(await flows.list()).toEqual([])
+    expect(await flows.list()).toEqual({ flows: [], damaged: [] })
     const first = await dispatch(
       bench.jobs,
       chain([step(1)])
@@ -169,7 +170,7 @@ export function operatingFlows(connect: Connect): void {
       workflow('three', (w) => void w.add(chain([step(1)]))),
     )
     const ids = async (...filter: Parameters<typeof flows.list>) =>
-      (await flows.list(...filter)).map(({ id }) => id).sort()
+      (await flows.list(...filter)).flows.map(({ id }) => id).sort()
     const all = [first, second, third].sort()
     expect(await ids()).toEqual(all)
     expect(await ids({ kind: 'chain' })).toEqual([first])
@@ -181,12 +182,77 @@ export function operatingFlows(connect: Connect): void {
     expect(await ids({ since: '1h' })).toEqual(all)
     expect(await ids({ since: new Date(Date.now() + 60_000) })).toEqual([])
     expect(await ids({ nested: true })).toHaveLength(4)
-    expect(await ids({ limit: 2 })).toHaveLength(2)
-    const [nested] = (await flows.list({ nested: true })).filter(({ parent }) => parent !== undefined)
+    expect(await ids({}, { limit: 2 })).toHaveLength(2)
+    const [nested] = (await flows.list({ nested: true })).flows.filter(({ parent }) => parent !== undefined)
     expect(nested).toMatchObject({ kind: 'chain', parent: { id: third } })
     expect((await flows.get(third))!.nodes![0]!.flow).toEqual({ id: nested!.id, home: nested!.home })
     await expect(flows.list({ queue: 'lwo' })).rejects.toMatchObject({ code: 'UNKNOWN_QUEUE' })
     await expect(flows.list({ kind: 'graph' as 'chain' })).rejects.toMatchObject({ code: 'FILTER_INVALID' })
+  })
+
+  test('flows by page, the last dispatched first, while others come and go', async () => {
+    await using bench = await Bench.make(connect)
+    const { flows } = operate(bench.jobs)
+    const { store } = await bench.jobs[open]()
+    const made: string[] = []
+    for (let n = 0; n < 9; n++) {
+      // Homes of two queues. Each is later than the one before.
+      made.push(await dispatch(bench.jobs, chain([n % 3 === 0 ? new SlowJob().with() : step(n)])))
+      await new Promise((resolve) => setTimeout(resolve, 2))
+    }
+    const ids = async (cursor?: string) => {
+      const page = await flows.list({ state: 'open' }, { limit: 4, ...(cursor !== undefined && { cursor }) })
+      return [page.flows.map(({ id }) => id), page.cursor] as const
+    }
+    const newest = made.toReversed()
+    const [first, cursor] = await ids()
+    expect(first).toEqual(newest.slice(0, 4))
+    await dispatch(bench.jobs, chain([step(9)]))
+    // The flow at which the page has ended is forgotten.
+    const { home } = (await flows.find(newest[3]!))!
+    const { found } = await store.flows.get(home, newest[3]!)
+    await store.flows.write(home, { id: newest[3]!, rev: found!.rev, remove: true })
+    const [second, other] = await ids(cursor)
+    expect(second).toEqual(newest.slice(4, 8))
+    expect(await ids(other)).toEqual([newest.slice(8), undefined])
+    const wrong = { code: 'CURSOR_INVALID', message: expect.stringContaining('flows.list(): cursor is') }
+    await expect(flows.list({ state: 'failed' }, { cursor: cursor! })).rejects.toMatchObject(wrong)
+    await expect(flows.list({ state: 'open' }, { cursor: `${cursor}x` })).rejects.toMatchObject(wrong)
+  })
+
+  test('a page ends where it has looked at many flows of a partition, and the next one goes on', async () => {
+    await using bench = await Bench.make(connect)
+    const { store } = await bench.jobs[open]()
+    const definition = JSON.stringify({ kind: 'batch', nodes: [], keep: {} })
+    const write = (id: string, name: string) => {
+      const state = JSON.stringify({ phase: 'open', at: 1, nodes: '' })
+      const named = definition.replace('{', `{"name":"${name}",`)
+      return store.flows.write('default', { id, rev: 0, definition: named, state })
+    }
+    await write('rare', 'rare')
+    await Promise.all(Array.from({ length: 1_000 }, (_, n) => write(`f${n}`, 'often')))
+    const first = await bench.jobs.flows({ name: 'rare' })
+    expect(first).toEqual({ flows: [], damaged: [], cursor: expect.any(String) })
+    const second = await bench.jobs.flows({ name: 'rare' }, { cursor: first.cursor! })
+    expect(second).toMatchObject({ flows: [{ id: 'rare' }], damaged: [] })
+    expect(second.cursor).toBeUndefined()
+  })
+
+  test('flows that are not readable are told, and the others are listed', async () => {
+    await using bench = await Bench.make(connect)
+    const id = await dispatch(bench.jobs, chain([step(1)]))
+    const { store } = await bench.jobs[open]()
+    for (const [id, state] of Object.entries({ torn: '{"phase":', other: '[]' }))
+      await store.flows.write('default', { id, rev: 0, definition: '{}', state })
+    const { flows, damaged, cursor } = await bench.jobs.flows({ state: 'open' })
+    expect(flows).toMatchObject([{ id }])
+    expect(cursor).toBeUndefined()
+    expect(damaged).toEqual(
+      ['other', 'torn'].map((id) => ({
+        ...{ id, home: 'default', code: 'STORE_DAMAGED' },
+        message: `The flow ${id} in default is not readable`,
+      })),
+    )
   })
 
   test('an id that several queues have, one that none has, and what is no id', async () => {
@@ -199,7 +265,11 @@ export function operatingFlows(connect: Connect): void {
       message: 'There is a flow order-7 in each of the queues default, low',
     })
     expect(await flows.get('order-7', { queue: 'low' })).toMatchObject({ queue: 'low' })
-    expect(await flows.cancel('order-7', { queue: 'low' })).toBe(true)
+    const handle = bench.jobs.flow('order-7', { queue: 'low' })
+    expect(await handle.status()).toMatchObject({ queue: 'low' })
+    await expect(bench.jobs.flow('order-7').progress()).rejects.toMatchObject({ code: 'FLOW_ID_AMBIGUOUS' })
+    expect(await handle.cancel()).toBe(true)
+    expect(await flows.cancel('order-7', { queue: 'low' })).toBe(false)
     expect(await flows.get('order-8')).toBeUndefined()
     await expect(flows.cancel('order-8')).rejects.toMatchObject({ code: 'FLOW_NOT_FOUND' })
     await expect(flows.retry('order-8')).rejects.toMatchObject({ code: 'FLOW_NOT_FOUND' })
@@ -215,6 +285,6 @@ export function operatingFlows(connect: Connect): void {
       await dispatch(many, chain([step(1)]).withId(id))
     for (const id of ['order-1', 'order-2', 'order-3', 'order-4'])
       expect(await operate(few).flows.find(id)).toEqual(await operate(many).flows.find(id))
-    expect(await operate(few).flows.list()).toHaveLength(4)
+    expect((await operate(few).flows.list()).flows).toHaveLength(4)
   })
 }
