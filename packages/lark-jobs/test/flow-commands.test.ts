@@ -13,6 +13,7 @@ import { JobsFlowsCommand } from '../src/commands/jobs-flows.ts'
 import { JobsRetryCommand } from '../src/commands/jobs-retry.ts'
 import { JobsShowCommand } from '../src/commands/jobs-show.ts'
 import { batch, chain, Job, type Jobs, workflow } from '../src/index.ts'
+import { FlowOperations } from '../src/operate/flows.ts'
 import { type Operate, operate } from '../src/operate.ts'
 import { Bench, redisPrefix, sqliteFile } from './working/bench.ts'
 
@@ -113,7 +114,7 @@ describe.each([
 
   test('a store without flows, and ids that no flow has', async () => {
     expect(await lark('jobs:flows')).toMatchObject({ code: 0, said: '✓ No flows\n' })
-    expect((await lark('jobs:flows', '--json')).json()).toEqual({ flows: [] })
+    expect((await lark('jobs:flows', '--json')).json()).toEqual({ flows: [], damaged: [] })
     expect((await lark('jobs:flows', '--state=failed')).said).toBe('✓ No such flows: see lark jobs:flows\n')
     expect(await lark('jobs:flows', '--state=asleep')).toMatchObject({ code: 2 })
     expect((await lark('jobs:flows', '--queue=lwo')).said).toContain('Did you mean low?')
@@ -307,7 +308,12 @@ Done  ━━━━━━━━━━ 30/30, 3 failed
     expect(await ids('--tag=vip')).toEqual([waits])
     expect(await ids('--kind=batch')).toEqual([fills])
     expect(await ids('--queue=low', '--name=order')).toEqual([waits])
-    expect((await lark('jobs:flows', '--limit=3')).said).toContain('i There may be more: --limit=15, or')
+    expect((await lark('jobs:flows', '--limit=3')).said).not.toContain('--cursor')
+    const [, cursor] = /i There may be more: (--cursor=\S+)\n/.exec(
+      (await lark('jobs:flows', '--limit=2')).said,
+    )!
+    expect(await ids(cursor!)).toEqual([failed])
+    expect((await lark('jobs:flows', '--state=open', cursor!)).said).toContain('--cursor is')
   })
 
   test('a node names its flow', async () => {
@@ -318,6 +324,39 @@ Done  ━━━━━━━━━━ 30/30, 3 failed
     )
     const json = (await lark('jobs:show', jobId!, '--json')).json()
     expect(json.flow).toMatchObject({ id, kind: 'workflow', name: 'order', node: 'charge', state: 'open' })
+  })
+
+  test('a cancel that takes long shows how many have ended', async () => {
+    const id = await dispatch(batch(Array.from({ length: 20 }, (_, n) => step(n))))
+    const console = new MemoryConsole({ isTTY: true })
+    const cancel = FlowOperations.prototype.cancel
+    vi.spyOn(FlowOperations.prototype, 'cancel').mockImplementationOnce(async function (
+      this: FlowOperations,
+      ...all
+    ) {
+      const isDone = await cancel.apply(this, all)
+      await eventually(async () => expect(console.stderr + console.stdout).toContain('20/20 have ended'))
+      return isDone
+    })
+    expect(await run(['jobs:cancel', '--flow', id, '--yes'], { commands, console })).toBe(0)
+    expect(console.stdout + console.stderr).toMatch(/20\/20 have ended.*Cancelled batch/s)
+  })
+
+  test('--json has the flows in a flow, with their nodes', async () => {
+    const id = await dispatch(
+      workflow('outer', (w) => void w.add(chain([chain([step(1)]), step(2)]), { name: 'inner' })),
+    )
+    const { nodes } = (await lark('jobs:flow', id, '--json')).json()
+    expect(nodes[0].flow).toMatchObject({
+      kind: 'chain',
+      home: 'default',
+      parent: { id },
+      counts: { total: 2 },
+    })
+    expect(nodes[0].flow.nodes[0].flow).toMatchObject({
+      kind: 'chain',
+      nodes: [{ name: 'StepJob', key: 'step' }],
+    })
   })
 
   test('cancel asks, tells what runs, and has nothing to do the second time', async () => {

@@ -26,6 +26,10 @@ test('why a flow ends, or has ended', () => {
   expect(whyWords(flow({ state: 'open' }))).toBeUndefined()
   expect(whyWords(flow({ state: 'completed' }))).toBeUndefined()
   expect(whyWords(flow({ state: 'ending', reason: 'deadline' }))).toBe('its deadline has passed')
+  const inner = { state: 'failed', reason: 'deadline', failedNode: 'pack', endedAt: 7 } as const
+  expect(whyWords(flow(inner))).toBe('the deadline of pack has passed')
+  expect(whyWords(flow({ ...inner, deadline: 9 }))).toBe('the deadline of pack has passed')
+  expect(whyWords(flow({ ...inner, deadline: 7 }))).toBe('its deadline has passed')
   expect(whyWords(flow({ state: 'failed', reason: 'abandoned', because: 'it is dead' }))).toBe(
     'the process that filled it has died (it is dead)',
   )

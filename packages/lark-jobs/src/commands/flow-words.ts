@@ -100,8 +100,17 @@ export function whyWords(info: FlowInfo): string | undefined {
   const node = failedNode === undefined ? undefined : `${failedNode} did not complete`
   const isOver = reason === 'failed' && node === undefined && allowed !== undefined
   const failed = `${membersOf(counts.failed)} did not complete, and ${allowed} may`
-  const why = isOver ? failed : ((reason === undefined ? undefined : reasons[reason]) ?? node ?? reason)
+  const why = isOver
+    ? failed
+    : isInner(info)
+      ? `the deadline of ${failedNode} has passed`
+      : ((reason === undefined ? undefined : reasons[reason]) ?? node ?? reason)
   return because === undefined ? why : `${why ?? state} (${because})`
+}
+
+/** Whether the deadline that has passed is that of a flow in it. */
+function isInner({ reason, failedNode, deadline, endedAt }: FlowInfo): boolean {
+  return reason === 'deadline' && failedNode !== undefined && (deadline === undefined || endedAt! < deadline)
 }
 
 export function membersOf(count: number): string {

@@ -1,11 +1,22 @@
-import { arg, Command, flag } from '@s18i/lark'
+import { setTimeout as pause } from 'node:timers/promises'
+import { arg, Command, flag, type Progress } from '@s18i/lark'
 import { usageError, visible } from '@s18i/lark/config'
 import { Jobs } from '../api/default-jobs.ts'
 import { defined } from '../model/defined.ts'
 import { readable } from '../model/duration.ts'
-import { type CancelFilter, type Cancelled, cancellable, type Operate, operate } from '../operate.ts'
+import {
+  type CancelFilter,
+  type Cancelled,
+  cancellable,
+  type FlowInfo,
+  type Operate,
+  operate,
+} from '../operate.ts'
 import { called, endedOf, flowNamed, orFlow, stateWords } from './flow-words.ts'
 import { checkKey, filterOf, flagNames, words } from './job-filter.ts'
+
+/** Milliseconds between two looks at how many have ended. */
+const LOOK = 1_000
 
 /** `lark jobs:cancel`: jobs that do not run end at once, running jobs are asked to end. */
 export class JobsCancelCommand extends Command {
@@ -112,7 +123,10 @@ export class JobsCancelCommand extends Command {
       this.info('Nothing was cancelled')
       return false
     }
-    const cancelled = await operating.flows.cancel(info, defined({ because }))
+    const over = new AbortController()
+    const looking = this.#showProgress(operating, info, over.signal)
+    const cancelled = await operating.flows.cancel(info, defined({ because })).finally(() => over.abort())
+    await looking
     const after = (await operating.flows.get(info, { nodes: false })) ?? info
     const { running } = after.counts
     if (this.json) this.console.json({ flow: info.id, state: after.state, cancelled })
@@ -123,6 +137,25 @@ export class JobsCancelCommand extends Command {
         `${running.toLocaleString('en')} may still run, and are told to end, which takes some seconds`,
       )
     return cancelled
+  }
+
+  /** Shows how many have ended while a flow is cancelled: each member of a batch is asked, and there may be a million. */
+  async #showProgress(operating: Operate, info: FlowInfo, over: AbortSignal): Promise<void> {
+    let progress: Progress | undefined
+    let shown = 0
+    try {
+      for (;;) {
+        await pause(LOOK, undefined, { signal: over })
+        const counts = (await operating.flows.get(info, { nodes: false }))?.counts ?? info.counts
+        progress ??= this.progress(counts.total, { label: 'have ended' })
+        progress.advance(endedOf(counts) - shown)
+        shown = endedOf(counts)
+      }
+    } catch {
+      // It is over; or if the store cannot be read, the cancel itself says so.
+    } finally {
+      progress?.finish()
+    }
   }
 
   /**

@@ -29,7 +29,7 @@ export class JobsFlowCommand extends Command {
       id.trim(),
       defined({ queue, failures: failures ? limit : undefined }),
     )
-    if (this.json) return info
+    if (this.json) return await withFlows(operating, info)
     if (mermaid) this.line(await chartOf(operating, info))
     else await this.#print(operating, info)
   }
@@ -86,6 +86,17 @@ export class JobsFlowCommand extends Command {
     if ((await operating.workers()).length === 0)
       this.warn('No worker is running, so it does not go on: start one with lark jobs:work')
   }
+}
+
+/** A flow whose nodes that are flows have all of these: with their nodes, and so on. */
+async function withFlows(operating: Operate, info: FlowInfo): Promise<FlowInfo> {
+  const { nodes = [] } = info
+  const all: FlowInfo['nodes'] = []
+  for (const node of nodes) {
+    const flow = node.flow && (await operating.flows.get(node.flow))
+    all.push(flow === undefined ? node : { ...node, flow: await withFlows(operating, flow) })
+  }
+  return { ...info, nodes: all }
 }
 
 function was(state: string): string {

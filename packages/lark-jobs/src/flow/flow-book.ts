@@ -14,6 +14,7 @@ import {
   type FlowPlace,
   type FlowState,
   MAX_DEFINITION,
+  MAX_MEMBERS,
 } from '../model/flow.ts'
 import { newId } from '../model/id.ts'
 import {
@@ -163,7 +164,7 @@ export class FlowBook implements FlowControl {
    * @param filling of the dispatcher of the batch: for how many milliseconds it need not say more, and the number of this
    *   lot, from 1: a call that is repeated gives the same numbers. Absent: somebody else adds members
    * @returns the first number
-   * @throws FLOW_ENDED
+   * @throws FLOW_ENDED, FLOW_TOO_LARGE
    */
   async reserve(
     place: FlowPlace,
@@ -171,7 +172,7 @@ export class FlowBook implements FlowControl {
     filling?: { ms: number; lot: number },
   ): Promise<number> {
     let first: number | undefined
-    await this.change(place, ({ state, crowd, at }) => {
+    await this.change(place, ({ definition, state, crowd, at }) => {
       // Somebody else may have written since the attempt before.
       first = undefined
       const isOpen = state.phase === 'filling' || (state.phase === 'open' && filling === undefined)
@@ -185,6 +186,7 @@ export class FlowBook implements FlowControl {
         if (fills.at(-1)?.[1] !== partition) fills.push([reserved, partition])
         reserved += count
       }
+      if (reserved > MAX_MEMBERS) throw tooMany(place, definition, reserved)
       const isSealed = state.phase === 'open'
       const lot = filling && { fillsUntil: at + filling.ms, lot: [filling.lot, first] as [number, number] }
       return {
@@ -379,6 +381,14 @@ function ended({ flow }: FlowPlace): JobsError {
   return new JobsError('FLOW_ENDED', `The flow ${flow} has ended, or ends already: nothing can be added`, {
     hint: 'Add to a flow while one of its jobs runs.',
   })
+}
+
+function tooMany(place: FlowPlace, definition: FlowDefinition, count: number): JobsError {
+  return new JobsError(
+    'FLOW_TOO_LARGE',
+    `${shown(place, definition)} would have ${count} members, the limit is ${MAX_MEMBERS}`,
+    { id: place.flow, hint: 'Dispatch several batches, perhaps as nodes of a workflow.' },
+  )
 }
 
 function shown({ flow }: FlowPlace, { kind, name }: FlowDefinition): string {

@@ -16,6 +16,8 @@ export type FlowKind = 'chain' | 'batch' | 'workflow'
 
 /** The most nodes of a flow, callbacks included. */
 export const MAX_NODES = 10_000
+/** The most members of a batch. */
+export const MAX_MEMBERS = 1_000_000
 /** The number of the first node: the numbers below are those of members. */
 export const NODES = 90_000_000
 /** How often a node may start: each start again is a new generation. */

@@ -409,7 +409,7 @@ export function flows(connect: Connect): void {
     await using bench = await Bench.make(connect)
     const members = [new LowJob().with({ n: 1 }), new LowJob().with({ n: (() => 1) as never })]
     await expect(bench.jobs.dispatch(batch(members))).rejects.toMatchObject({ code: 'PAYLOAD_NOT_JSON' })
-    expect(await bench.jobs.flows()).toEqual([])
+    expect((await bench.jobs.flows()).flows).toEqual([])
     await expect(
       bench.jobs.dispatch(chain([new LowJob().with({ n: 1 }).onQueue('nowhere')])),
     ).rejects.toMatchObject({
@@ -516,6 +516,22 @@ export function flows(connect: Connect): void {
     isBroken = false
     expect(await handle.retry()).toBe(true)
     expect(await handle.result(soon)).toEqual({ completed: 3, failed: 0, total: 3 })
+  })
+
+  test('a batch has a million members at most', async () => {
+    await using bench = await Bench.make(connect)
+    const handle = await bench.jobs.dispatch(batch([new LowJob().with({ n: 1 })]))
+    const { store } = await bench.jobs[open]()
+    const { home } = (await handle.status())!
+    const { id, rev, state } = (await store.flows.get(home, handle.id)).found!
+    await store.flows.write(home, { id, rev, state, crowd: { reserved: 999_998, size: 999_998 } })
+    const more = (count: number) => Array.from({ length: count }, (_, n) => new LowJob().with({ n }))
+    await expect(handle.add(more(3))).rejects.toMatchObject({
+      code: 'FLOW_TOO_LARGE',
+      message: `The batch ${id} would have 1000001 members, the limit is 1000000`,
+    })
+    await handle.add(more(2))
+    expect((await handle.status())!.counts.total).toBe(1_000_000)
   })
 
   test('a flow fails because of a flow in it: the error is that of the job there', async () => {
