@@ -72,12 +72,12 @@ export interface FlowPage {
 }
 
 /** Up to where a list has come in a partition: a flow, and when it was dispatched. */
-type Mark = [id: string, at: number]
+type FlowMark = [id: string, at: number]
 /** Since when flows are listed, up to when, and a mark for each partition in which one was passed. */
-type Continued = [from: number, until: number | null, marks: Record<string, Mark>]
+type FlowCursor = [from: number, until: number | null, marks: Record<string, FlowMark>]
 
 /** A flow as a call has found it. `at`: no flow behind it in its partition has a later one. */
-interface Passed extends FlowRef {
+interface PassedFlow extends FlowRef {
   at: number
   /** It meets the filter. */
   info?: FlowInfo
@@ -85,8 +85,8 @@ interface Passed extends FlowRef {
 }
 
 /** What a call has found in a partition, the newest first. `isCut`: there may be more. `damage`: of the partition. */
-interface Found {
-  passed: Passed[]
+interface FoundFlows {
+  passed: PassedFlow[]
   isCut: boolean
   damage?: DamagedFlow
 }
@@ -106,15 +106,15 @@ export async function listFlows(
 ): Promise<FlowPage> {
   const { store, settings } = open
   const { queue, since } = filter
-  const cursors = new Cursors<Continued>('flows.list()', [
+  const cursors = new Cursors<FlowCursor>('flows.list()', [
     'flows',
     Object.entries(filter).sort(),
     store.isRemote,
   ])
-  const [from, until, marks]: Continued =
+  const [from, until, marks]: FlowCursor =
     cursor === undefined ? [await instant(store, since), null, {}] : cursors.read(cursor, flags)
   const homes = await partitionsToLookIn({ store, queues: settings.partitions }, queue)
-  const found: Found[] = []
+  const found: FoundFlows[] = []
   for (let i = 0; i < homes.length; i += AT_ONCE) {
     const some = homes.slice(i, i + AT_ONCE).map((home) => {
       const within = { from, until: until ?? NEWEST, mark: marks[home] }
@@ -144,7 +144,7 @@ async function instant(store: Store, since: FlowFilter['since']): Promise<number
 }
 
 /** What a page passes of the flows that were found: up to `limit` that it shows, and none that others may come before. */
-function merged(found: readonly Found[], limit: number): Passed[] {
+function merged(found: readonly FoundFlows[], limit: number): PassedFlow[] {
   const cut = Math.max(0, ...found.map(({ passed, isCut }) => (isCut ? (passed.at(-1)?.at ?? 0) : 0)))
   const all = found
     .flatMap(({ passed }) => passed)
@@ -162,11 +162,11 @@ async function newest(
   store: Store,
   home: string,
   filter: FlowFilter,
-  { from, until, mark }: { from: number; until: number; mark: Mark | undefined },
+  { from, until, mark }: { from: number; until: number; mark: FlowMark | undefined },
   limit: number,
-): Promise<Found> {
+): Promise<FoundFlows> {
   const records = new FlowRecords(store)
-  const passed: Passed[] = []
+  const passed: PassedFlow[] = []
   try {
     return { passed, isCut: await read() }
   } catch (error) {
