@@ -4,7 +4,7 @@
  */
 import { expect, test } from 'vitest'
 import { memberOf } from '../../src/model/effect.ts'
-import { type FlowPlace, type FlowState, NODES } from '../../src/model/flow.ts'
+import { type FlowPlace, type FlowState, indexOf, NODES } from '../../src/model/flow.ts'
 import { Crew } from './flow-crew.ts'
 import { flow, members, node, type Story, stories } from './flow-stories.ts'
 import { FlowWorker, HOUR, workUntilQuiet } from './flow-worker.ts'
@@ -86,6 +86,24 @@ export function advancing(make: Make, turn: number): void {
     await worker.work()
     expect(isOvertaken).toBe(true)
     expect(world.counted.slice(before).map(({ name }) => name)).toEqual(['m0'])
+  })
+
+  test('an end that the home has kept from before it was set back is heard when its node starts again', async () => {
+    await using world = await oneServer(make)
+    world.fails.add('a')
+    const place = { flow: 'flow', home: HOME }
+    const worker = new FlowWorker(world)
+    await worker.book.start(place, flow('chain', [node('a'), node('b', [0])]))
+    await worker.work()
+    // Of a retry that the home has lost. It is no news of the flow as it is, and will not be news again.
+    const lost = { flow: 'flow', index: indexOf(0, 1), state: 'completed', at: world.now } as const
+    await worker.book.apply(HOME, [lost])
+    await worker.work()
+    expect(await stateOf(world, place)).toMatchObject({ nodes: 'fx' })
+    world.fails.clear()
+    await worker.book.retry(place)
+    await worker.work()
+    expect(await stateOf(world, place)).toMatchObject({ end: { state: 'completed' }, nodes: 'cc' })
   })
 
   test('a flow in a flow is written while somebody forgets both: it does not stay', async () => {
