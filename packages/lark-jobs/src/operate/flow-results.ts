@@ -10,7 +10,7 @@ import { currentMember } from '../model/current-member.ts'
 import { readable } from '../model/duration.ts'
 import type { Member } from '../model/effect.ts'
 import { JobsError } from '../model/errors.ts'
-import { type FlowPlace, nodeOf } from '../model/flow.ts'
+import { type FlowPlace, type FlowState, nodeOf } from '../model/flow.ts'
 import { listed } from '../model/listed.ts'
 import { decode, whyDropped } from '../model/payload.ts'
 import { shown } from '../model/secret.ts'
@@ -21,6 +21,7 @@ import { infoOf } from './flow-info.ts'
 import { failuresOf } from './flow-parts.ts'
 import { type Operated, open } from './operations.ts'
 import { type ResultOptions, readTimeout, within } from './results.ts'
+import { parsed } from './stored-jobs.ts'
 import { passes } from './watcher.ts'
 
 /** Milliseconds between two looks: at first, and at most. */
@@ -47,16 +48,18 @@ export async function flowResultAt(
   setMaxListeners(0, closed)
   const timeout = readTimeout(id, options)
   return within(timeout, `Flow ${id}`, id, [closed, options.signal], async (over) => {
+    let isChecked = false
     for (let wait = LOOK.first; ; wait = Math.min(2 * wait, LOOK.last)) {
       over.throwIfAborted()
       try {
         const { store } = await jobs[open]()
         const place = await find()
         const records = new FlowRecords(store)
-        const found = place && (await records.get(place))
-        if (found === undefined) throw flowNotFound(id)
-        if (found.state.phase === 'ended') return await outcomeOf(store, records, found)
-        await checkWait(records, found)
+        if (place === undefined) throw flowNotFound(id)
+        const found = await endedAt(store, records, place)
+        if (found !== undefined) return await outcomeOf(store, records, found)
+        if (!isChecked) await checkWait(records, place)
+        isChecked = true
       } catch (error) {
         if (!passes(error)) throw error
       }
@@ -65,8 +68,23 @@ export async function flowResultAt(
   })
 }
 
+/** The flow, if it has ended: before that, a look reads its state alone. @throws FLOW_NOT_FOUND, STORE_DAMAGED */
+async function endedAt(store: Store, records: FlowRecords, place: FlowPlace): Promise<KeptFlow | undefined> {
+  const state = await store.flows.state(place.home, place.flow)
+  if (state === undefined) throw flowNotFound(place.flow)
+  if (isOpen(state)) return undefined
+  const found = await records.get(place)
+  return found?.state.phase === 'ended' ? found : undefined
+}
+
+/** A damaged state is not: who reads the whole flow says so. */
+function isOpen(state: string): boolean {
+  const { phase } = (parsed(state) ?? {}) as Partial<FlowState>
+  return phase === 'filling' || phase === 'open'
+}
+
 /** @throws FLOW_WAITS_FOR_ITSELF in a job of the flow, or of a flow in it */
-async function checkWait(records: FlowRecords, { id, home }: KeptFlow): Promise<void> {
+async function checkWait(records: FlowRecords, { flow: id, home }: FlowPlace): Promise<void> {
   let place: FlowPlace | undefined = currentMember()
   while (place !== undefined) {
     if (place.flow === id && place.home === home)

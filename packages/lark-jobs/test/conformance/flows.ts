@@ -170,6 +170,12 @@ export function flows(make: Make): void {
     })
     expect(made.rev).toBeGreaterThan(0)
     expect(await store.get('home', 'flow')).toEqual({ at: START, found: made })
+    expect(await store.state('home', 'flow')).toBe(made.state)
+    for (const [home, id] of [
+      ['home', 'other'],
+      ['elsewhere', 'flow'],
+    ] as const)
+      expect(await store.state(home, id)).toBeUndefined()
     expect(await store.get('elsewhere', 'flow')).toEqual({ at: START })
   })
 

@@ -518,6 +518,19 @@ export function flows(connect: Connect): void {
     expect(await handle.result(soon)).toEqual({ completed: 3, failed: 0, total: 3 })
   })
 
+  test('who awaits a flow reads its definition only when it has ended', async () => {
+    await using bench = await Bench.make(connect)
+    const handle = await bench.jobs.dispatch(chain([new LowJob().with({ n: 1 })]))
+    const { store } = await bench.jobs[open]()
+    const [get, state] = [vi.spyOn(store.flows, 'get'), vi.spyOn(store.flows, 'state')]
+    const result = handle.result(soon)
+    await vi.waitFor(() => expect(state.mock.calls.length).toBeGreaterThan(3))
+    expect(get).not.toHaveBeenCalled()
+    get.mockRestore()
+    await bench.work(classes)
+    await result
+  })
+
   test('a batch has a million members at most', async () => {
     await using bench = await Bench.make(connect)
     const handle = await bench.jobs.dispatch(batch([new LowJob().with({ n: 1 })]))

@@ -172,6 +172,9 @@ export interface Flows {
   /** Reads a flow, and the time by the store's clock. */
   get(home: string, flow: string): Promise<{ at: number; found?: StoredFlow }>
 
+  /** The state of a flow alone, for who waits for its end: a definition may have megabytes. */
+  state(home: string, flow: string): Promise<string | undefined>
+
   /** Counts ends, at most `MAX_ITEMS` of one home and about `MAX_BYTES`. Safe to repeat. */
   apply(home: string, ends: readonly MemberEnd[]): Promise<Applied>
 

@@ -55,6 +55,7 @@ const shown = `
 const textBytes = 'octet_length(definition) + octet_length(state)'
 const findRev = `${find} AND rev = ?`
 const read = `${shown} WHERE partition = ? AND id = ?`
+const readState = 'SELECT state FROM flows WHERE partition = ? AND id = ?'
 const show = `${shown} WHERE number IN (SELECT value FROM json_each(?))`
 const findDue = `
   SELECT number, ${textBytes} + ${newsBytes} AS bytes
@@ -99,6 +100,13 @@ export class SqliteFlows implements Flows {
     return this.#on.look(home, nothing, ({ database, id, now }) => {
       const row = database.get<WholeFlow>(read, id, flow)
       return row === undefined ? { at: now } : { at: now, found: toFlow(database, row) }
+    })
+  }
+
+  state(home: string, flow: string): Promise<string | undefined> {
+    return this.#on.look<string | undefined>(home, undefined, ({ database, id }) => {
+      const row = database.get<Pick<WholeFlow, 'state'>>(readState, id, flow)
+      return row && String(row.state)
     })
   }
 

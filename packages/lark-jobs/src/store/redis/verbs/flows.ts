@@ -88,8 +88,12 @@ export class RedisFlows implements Flows {
   }
 
   async get(home: string, flow: string): ReturnType<Flows['get']> {
-    const [at, found] = (await this.#scripts.run('flow-get', home, [flow])) as [string, FlowTexts | null]
+    const [at, found] = (await this.#scripts.run('flow-get', home, [flow, ''])) as [string, FlowTexts | null]
     return { at: Number(at), ...(found && { found: readFlow(found) }) }
+  }
+
+  async state(home: string, flow: string): Promise<string | undefined> {
+    return ((await this.#scripts.run('flow-get', home, [flow, '1'])) as string | null) ?? undefined
   }
 
   async apply(home: string, ends: readonly MemberEnd[]): Promise<Applied> {
