@@ -4,6 +4,7 @@
  */
 import './leash.js'
 import './retention.js'
+import { setMaxListeners } from 'node:events'
 import { Jobs } from '@s18i/lark-jobs'
 import { makeFlow } from './flows.js'
 import { handsOn } from './hands.js'
@@ -44,6 +45,8 @@ let isEnding = false
 const underway = new Set()
 /** What is done to flows by hand. */
 const hands = new Set()
+const handsOff = new AbortController()
+setMaxListeners(0, handsOff.signal)
 
 function make() {
   let chance = Math.random() * total
@@ -80,7 +83,7 @@ async function trackFlow() {
   const flow = `${name.replace('.', '_')}-${++flows}`
   const { draft, plan } = makeFlow(flow, queues, process.env.CHAOS_FORM)
   write('flow asked', { plan })
-  for (const hand of handsOn(plan)) note(hand, hands)
+  for (const hand of handsOn(plan, handsOff.signal)) note(hand, hands)
   try {
     const { isNew } = await draft.dispatch()
     write(isNew ? 'flow accepted' : 'flow odd', { flow, message: `isNew is ${isNew}` })
@@ -132,6 +135,7 @@ process.once('SIGTERM', async () => {
   isEnding = true
   clearInterval(timer)
   clearInterval(flowTimer)
+  handsOff.abort()
   await Promise.all([...underway, ...hands])
   await Jobs.close()
   write('stopped')

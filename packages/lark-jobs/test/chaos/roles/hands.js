@@ -14,11 +14,15 @@ import { touch } from './touch.js'
 const SOON = 1_500
 const LATER = 4_000
 
-/** @param plan of the flow @returns what is done: it never rejects */
-export function handsOn({ flow, kind, mends = false }) {
+/**
+ * @param plan of the flow
+ * @param signal when nothing more is to be begun
+ * @returns what is done: it never rejects
+ */
+export function handsOn({ flow, kind, mends = false }, signal) {
   const acts = []
   // Mostly early: small flows have soon ended.
-  const at = (ms, act) => acts.push(sleep(ms * Math.random() ** 2).then(act))
+  const at = (ms, act) => acts.push(sleep(ms * Math.random() ** 2, undefined, { signal }).then(act, () => {}))
   const handle = Jobs.flow(flow)
   const retry = () => {
     writeFileSync(mendedBy(flow), '')
@@ -27,6 +31,6 @@ export function handsOn({ flow, kind, mends = false }) {
   if (chance(10)) at(SOON, () => touch('cancel', flow, {}, () => handle.cancel('chaos')))
   if (chance(8)) at(SOON, () => addTo(handle, kind, `${flow}/by-hand-`))
   if (mends || chance(6)) at(LATER, retry)
-  if (chance(30)) at(LATER, retry)
+  if (mends || chance(30)) at(2 * LATER, retry)
   return acts
 }

@@ -1,10 +1,11 @@
 /**
  * Notes how much memory the role takes: the largest resident set, and that at the start.
  */
-import { writeFileSync } from 'node:fs'
+import { renameSync, writeFileSync } from 'node:fs'
 
 /** Milliseconds between two looks. */
 const LOOK = 250
+const file = `${process.env.CHAOS_JOURNAL}.memory`
 
 export function noteMemory() {
   const { rss: first } = process.memoryUsage()
@@ -13,7 +14,9 @@ export function noteMemory() {
     const { rss } = process.memoryUsage()
     if (rss <= most) return
     most = rss
-    writeFileSync(`${process.env.CHAOS_JOURNAL}.memory`, JSON.stringify({ first, most }))
+    // The role may be killed while it writes.
+    writeFileSync(`${file}.new`, JSON.stringify({ first, most }))
+    renameSync(`${file}.new`, file)
   }
   look()
   setInterval(look, LOOK).unref()
