@@ -56,6 +56,7 @@ export type { Operations } from './operate/operations.ts'
 export type { EveryQueue, MetPause, PauseOptions, PauseTarget } from './operate/pause.ts'
 export type { Prioritized } from './operate/prioritize.ts'
 export type { EventGap, EventOptions, QueueEvent, QueueEvents } from './operate/queue-events.ts'
+export { type Reason, type ReasonKind, reasonKinds } from './operate/reason.ts'
 export {
   type PurgeOptions,
   type Removable,
@@ -83,6 +84,7 @@ export type { ScheduleOperations } from './operate/schedules.ts'
 export type { EndedCounts, QueueStatus, ShownGroup, Status } from './operate/status.ts'
 export type { FailedOptions, FindOptions, JobDetail, StoredJob } from './operate/stored-jobs.ts'
 export type { TagFilter, Tagged, Untagged } from './operate/tag.ts'
+export type { JobWhy, WhyOptions } from './operate/why.ts'
 export type { Skipped } from './schedule/state.ts'
 export type { Counts } from './store/contract/page.ts'
 export { type QueueRetention, RETENTION as retention, type Retention } from './store/contract/retention.ts'

@@ -43,7 +43,7 @@ test('it shows the group, the limiter, and why the job was put back', async () =
   const job = new ShopJob()
   await job.dispatch({ shop: '#77' })
   expect(await show(job.id)).toMatch(
-    /^State +waiting\nQueue +default\nGroup +#77\nLimiter +of its class\nQueued /m,
+    /^State +waiting\nWhy +No living worker serves its queue default\nQueue +default\nGroup +#77\nLimiter +of its class\nQueued /m,
   )
   await (await Jobs.work({ jobs: [ShopJob], report: new Record(), stopWhenEmpty: true })).done
   const shown = await show(job.id)

@@ -1,9 +1,9 @@
 import { arg, Command, flag } from '@s18i/lark'
 import { visible } from '@s18i/lark/config'
 import { Jobs } from '../api/default-jobs.ts'
+import { resumeCommand } from '../model/command-line.ts'
 import { defined } from '../model/defined.ts'
 import { operate } from '../operate.ts'
-import { resumeCommand } from './jobs-resume.ts'
 
 /** `lark jobs:pause`: no job of a queue, or of one group of it, starts. */
 export class JobsPauseCommand extends Command {

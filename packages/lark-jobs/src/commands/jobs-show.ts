@@ -1,11 +1,12 @@
 import { arg, Command, flag } from '@s18i/lark'
 import { visible, visibleLines } from '@s18i/lark/config'
 import { Jobs } from '../api/default-jobs.ts'
+import { whyCommand } from '../model/command-line.ts'
 import { defined } from '../model/defined.ts'
 import { readable } from '../model/duration.ts'
 import { JobsError } from '../model/errors.ts'
 import type { JobError, LogLine } from '../model/record.ts'
-import { type FlowOfJob, type JobDetail, operate } from '../operate.ts'
+import { type FlowOfJob, type JobDetail, operate, type Reason } from '../operate.ts'
 import { isOwn, readNeed } from '../options/limiter.ts'
 import { partsOf } from '../run/job-error.ts'
 import { called, orFlow } from './flow-words.ts'
@@ -42,14 +43,17 @@ export class JobsShowCommand extends Command {
       throw await orFlow(operating, error, 'jobs:flow')
     }
     const flow = await operating.flows.ofJob(id)
-    if (this.json) return { ...job, ...defined({ flow }) }
-    this.#print(job, flow)
+    // The record of an ended job says all of it.
+    const why = job.finishedAt === undefined ? await operating.why(id, { queue: job.queue }) : undefined
+    const reasons = why?.reasons
+    if (this.json) return { ...job, ...defined({ flow, reasons }) }
+    this.#print(job, flow, reasons)
   }
 
-  #print(job: JobDetail, flow: FlowOfJob | undefined): void {
+  #print(job: JobDetail, flow?: FlowOfJob, reasons?: readonly Reason[]): void {
     this.line(`${this.console.paint('bold', visible(job.key))} ${visible(job.id)}`)
     this.line()
-    for (const [name, value] of facts(job, flow)) this.line(`${name.padEnd(9)} ${visible(value)}`)
+    for (const [name, value] of facts(job, flow, reasons)) this.line(`${name.padEnd(9)} ${visible(value)}`)
     this.#json('Payload', job.payload)
     if (job.options?.context !== undefined) this.#json('Context', job.options.context)
     if (job.progress !== undefined) this.#json('Progress', job.progress)
@@ -78,13 +82,18 @@ export class JobsShowCommand extends Command {
 }
 
 /** What is known of a job, by name. Facts without a value are left out. */
-function facts(job: JobDetail, flow: FlowOfJob | undefined): [string, string][] {
+function facts(
+  job: JobDetail,
+  flow: FlowOfJob | undefined,
+  reasons: readonly Reason[] | undefined,
+): [string, string][] {
   const { state, reason, queue, partition, priority, runs, failures, crashes, releases } = job
   const { group, limiter, holder, because, unreadable } = job
   const ended = { failed: failures, crashed: crashes, released: releases }
   const parts = Object.entries(ended).flatMap(([what, count]) => (count > 0 ? [`${count} ${what}`] : []))
   const all: Record<string, string | false | undefined> = {
     State: reason === undefined ? state : `${state} (${reason})`,
+    Why: reasons && whyWords(job.id, reasons),
     Queue: priority === 0 ? queue : `${queue}, priority ${priority}`,
     Partition: partition !== queue && partition,
     Group: group,
@@ -104,6 +113,12 @@ function facts(job: JobDetail, flow: FlowOfJob | undefined): [string, string][] 
     Runs: parts.length === 0 ? `${runs}` : `${runs} (${parts.join(', ')})`,
   }
   return Object.entries(all).filter((fact): fact is [string, string] => Boolean(fact[1]))
+}
+
+/** The first reason, and where the others are. */
+function whyWords(id: string, [first, ...more]: readonly Reason[]): string | undefined {
+  if (first === undefined || first.kind === 'running') return undefined
+  return more.length === 0 ? first.text : `${first.text} (and ${more.length} more: ${whyCommand(id)})`
 }
 
 /** `workflow order (0Vr5kPq3Zx1aB), node charge` */

@@ -1,6 +1,7 @@
 import { Command } from '@s18i/lark'
 import { visible } from '@s18i/lark/config'
 import { Jobs } from '../api/default-jobs.ts'
+import { resumeCommand } from '../model/command-line.ts'
 import { readable } from '../model/duration.ts'
 import { listed } from '../model/listed.ts'
 import {
@@ -11,7 +12,6 @@ import {
   type QueueStatus,
   type Status,
 } from '../operate.ts'
-import { resumeCommand } from './jobs-resume.ts'
 
 /** The most paused groups that are named for each queue. */
 const MOST_GROUPS = 10

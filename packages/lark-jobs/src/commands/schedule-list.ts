@@ -2,11 +2,11 @@ import { Command, flag } from '@s18i/lark'
 import { nearest, usageError, visible } from '@s18i/lark/config'
 import { Jobs } from '../api/default-jobs.ts'
 import { loadSettings } from '../config/config.ts'
+import { shellWord } from '../model/command-line.ts'
 import { defined } from '../model/defined.ts'
 import { readable } from '../model/duration.ts'
 import { listed } from '../model/listed.ts'
 import { type Operate, operate, type ScheduleInfo, type WorkerRecord } from '../operate.ts'
-import { shellWord } from './jobs-resume.ts'
 import { isLate, isUnknown, missedTicks, nextWords, runWords, ticksOf, whenWords } from './scheduled.ts'
 
 /** `lark schedule:list`: all schedules at a glance. */

@@ -1,10 +1,10 @@
 import { arg, Command, flag } from '@s18i/lark'
 import { visible } from '@s18i/lark/config'
 import { Jobs } from '../api/default-jobs.ts'
+import { shellWord } from '../model/command-line.ts'
 import { defined } from '../model/defined.ts'
 import { readable } from '../model/duration.ts'
 import { operate } from '../operate.ts'
-import { shellWord } from './jobs-resume.ts'
 import { scheduleNamed } from './scheduled.ts'
 
 /** `lark schedule:pause`: a schedule does not tick. */

@@ -1,9 +1,9 @@
 import { arg, Command, flag } from '@s18i/lark'
 import { usageError, visible } from '@s18i/lark/config'
 import { Jobs } from '../api/default-jobs.ts'
+import { shellWord } from '../model/command-line.ts'
 import { JobsError } from '../model/errors.ts'
 import { operate, type ScheduleInfo } from '../operate.ts'
-import { shellWord } from './jobs-resume.ts'
 import { commandOf, scheduleNamed, whenWords } from './scheduled.ts'
 
 /** `lark schedule:remove`: a schedule and its history are gone. */

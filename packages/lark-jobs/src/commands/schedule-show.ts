@@ -1,9 +1,9 @@
 import { arg, Command } from '@s18i/lark'
 import { visible } from '@s18i/lark/config'
 import { Jobs } from '../api/default-jobs.ts'
+import { shellWord } from '../model/command-line.ts'
 import { readable } from '../model/duration.ts'
 import { operate, type ScheduleInfo } from '../operate.ts'
-import { shellWord } from './jobs-resume.ts'
 import { jsonExcerpt } from './jobs-show.ts'
 import {
   commandOf,

@@ -3,6 +3,7 @@
  * those that an application rarely needs.
  */
 import type { Settings } from '../config/config.ts'
+import { readId } from '../model/id.ts'
 import type { WorkerRecord } from '../model/record.ts'
 import { erase } from '../store/connect.ts'
 import type { RedisServers } from '../store/contract/servers.ts'
@@ -15,6 +16,7 @@ import type { CircuitStatus, LimiterStatus } from './limiters.ts'
 import { closing, names, type Operated, Operations, open, settings, watcher } from './operations.ts'
 import type { RunFilter, RunPage } from './runs.ts'
 import type { OpenQueues } from './stored-jobs.ts'
+import type { JobWhy, WhyOptions } from './why.ts'
 
 /** Where jobs are kept, as it is configured. */
 export interface StorePlace {
@@ -39,6 +41,21 @@ export class Operate extends Operations {
   /** Flows, which are chains, batches and workflows: look, cancel, retry. */
   get flows(): FlowOperations {
     return new FlowOperations(() => this[open](), this[names])
+  }
+
+  /**
+   * Why a job does not run: every reason, the most important first, with what ends it; or what has become of it. Undefined if
+   * there is no such job, or if it was removed. A node of a flow that has not started has reasons, too.
+   *
+   * @param options `queue`: looks only there. Several queues may have a job with an id that you chose
+   * @throws JOB_ID_INVALID, JOB_ID_AMBIGUOUS, FILTER_INVALID, UNKNOWN_QUEUE, STORE_DAMAGED
+   * @example for (const { text } of (await operate().why(id))?.reasons ?? []) console.log(text)
+   */
+  async why(id: string, options: WhyOptions = {}): Promise<JobWhy | undefined> {
+    readId(id)
+    const { checkWhy, why } = await import('./why.ts')
+    checkWhy(options)
+    return why(await this[open](), id, options)
   }
 
   /** The live workers. */

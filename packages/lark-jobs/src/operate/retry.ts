@@ -66,8 +66,10 @@ export async function retry(open: OpenQueues, which: Chosen, options: RetryOptio
         if (!isIds(which)) return alter(partition, jobs.toReversed())
         for (const job of jobs) {
           const [verdict] = await alter(partition, [job])
-          if (verdict !== 'done')
-            throw notRetriable((await store.get(partition, job.id)) ?? { id: job.id, state: 'failed' })
+          if (verdict !== 'done') {
+            const stand = await store.stand(partition, job.id)
+            throw notRetriable(stand?.job ?? { id: job.id, state: 'failed' }, stand?.lockedBy)
+          }
         }
         return jobs.map(() => 'done')
       },
@@ -77,9 +79,15 @@ export async function retry(open: OpenQueues, which: Chosen, options: RetryOptio
   return done
 }
 
-function notRetriable({ id, state, unreadable }: Pick<JobRecord, 'id' | 'state' | 'unreadable'>): JobsError {
+/** @param lockedBy the job that has its lock */
+function notRetriable(
+  { id, state, unreadable }: Pick<JobRecord, 'id' | 'state' | 'unreadable'>,
+  lockedBy?: string,
+): JobsError {
   const why =
-    unreadable?.kind === 'damaged' ? 'has a damaged record' : 'is unique, and another job of its kind exists'
+    unreadable?.kind === 'damaged'
+      ? 'has a damaged record'
+      : `is unique, and another job of its kind exists${lockedBy === undefined ? '' : `: ${lockedBy}`}`
   const text = isEnded(state) ? `${id} ${why}` : `${id} is ${state}; only a job that has ended can be retried`
   return new JobsError('JOB_NOT_RETRIABLE', text, { id })
 }

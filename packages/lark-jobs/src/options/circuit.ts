@@ -20,6 +20,16 @@ export interface CircuitRule {
   pause: number
 }
 
+/**
+ * Why a circuit has put a job back, for people.
+ *
+ * @param name of a circuit that classes share; undefined for that of a class
+ * @param key of the class
+ */
+export function isOpenWords(name: string | undefined, key: string): string {
+  return `the circuit ${name ?? `of ${key}`} is open`
+}
+
 /** The highest `failures`, because the store keeps each failure. */
 export const MAX_FAILURES = 1_000
 

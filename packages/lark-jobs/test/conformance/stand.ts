@@ -69,7 +69,7 @@ export function stands(make: Make): void {
     expect(line).toEqual({ ahead: 2, higher: 1 })
     expect(at).toBe(harness.clock.now)
     expect(record).toEqual({ ...(await harness.store.get('emails', second.id)), payload: '' })
-    expect(rest).toEqual({})
+    expect(rest).toEqual({ holders: {} })
     expect((await stand(harness, low)).line).toEqual({ ahead: 3, higher: 3 })
   })
 
@@ -251,6 +251,18 @@ export function stands(make: Make): void {
     clock.advance(5_000)
     await caller.extend([next!])
     expect((await stand(harness, next!)).lease).toEqual({ until: clock.now + LEASE, isBegun: true })
+  })
+
+  test('how many jobs each worker holds', async () => {
+    await using harness = await make()
+    await harness.caller().enqueue(...jobs(5))
+    const [first] = await harness.caller('ada').claim(2)
+    await harness.caller('ada').claim(1)
+    await harness.caller('bob').claim(1)
+    const [waiting] = (await harness.store.heads('emails', { state: 'waiting' })).jobs
+    expect((await stand(harness, waiting!)).holders).toEqual({ ada: 3, bob: 1 })
+    await harness.caller('ada').settle(first!, completed)
+    expect((await stand(harness, waiting!)).holders).toEqual({ ada: 2, bob: 1 })
   })
 
   test('an ended job: which job has its lock now', async () => {

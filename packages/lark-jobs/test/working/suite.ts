@@ -19,6 +19,7 @@ import { dispatching } from './dispatching.ts'
 import { drafting } from './drafting.ts'
 import { drainCheck } from './drain-check.ts'
 import { ending } from './ending.ts'
+import { explaining } from './explaining.ts'
 import { fairOrder } from './fair-order.ts'
 import { filtering } from './filtering.ts'
 import { flows } from './flows.ts'
@@ -85,6 +86,7 @@ export function describeWorking(connect: Connect, isRedis = false): void {
   describe('listening', () => listening(connect))
   describe('measuring', () => measuring(connect))
   describe('operating', () => operating(connect))
+  describe('explaining', () => explaining(connect))
   describe('operating flows', () => operatingFlows(connect))
   describe('throwing', () => throwing(connect))
   describe('order', () => order(connect))

@@ -8,7 +8,7 @@ import { newId } from '../../model/id.ts'
 import { returnedFalse } from '../../model/run.ts'
 import { storedName } from '../../model/stored-name.ts'
 import { textOf } from '../../model/thrown.ts'
-import { type CircuitEvent, MAX_FAILURES } from '../../options/circuit.ts'
+import { type CircuitEvent, isOpenWords, MAX_FAILURES } from '../../options/circuit.ts'
 import { type Middleware, type MiddlewareJob, sharedName } from '../../options/middleware.ts'
 import { duration, func, type OptionsOf, Schema, voiceOf, whole } from '../../options/schema.ts'
 import { reachOf } from './permits.ts'
@@ -49,7 +49,7 @@ export function circuitBreaker(options: CircuitBreakerOptions = {}): Middleware<
     // The random part spreads the jobs, so that not all of them come back for one trial.
     if (circuit.kind === 'open') {
       const wait = circuit.wait + (Math.random() * rule.pause) / 10
-      return job.release(wait, `the circuit ${name ?? `of ${job.key}`} is open`)
+      return job.release(wait, isOpenWords(name, job.key))
     }
     const opening = circuit.kind === 'trial' ? circuit.opening : undefined
     const report = reportOf(job, opening, when, (event) => permits.circuit(place, rule, event))

@@ -27,6 +27,8 @@ export interface Stand {
   pause?: { until?: number; because?: string }
   /** Of a waiting job. */
   line?: LineStand
+  /** Of a waiting job: how many active jobs of the partition each worker holds. Of at most `MAX_ITEMS` claims. */
+  holders?: Record<string, number>
   /** Of a waiting or delayed job that has a group, or needs permits. */
   lane?: LaneStand
   /** If the caller gave limits: the active jobs, how many more may begin, and if a rate allows none, when it allows one. */

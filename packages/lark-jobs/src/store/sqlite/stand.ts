@@ -13,12 +13,12 @@ import {
   type StandOptions,
 } from '../contract/store.ts'
 import { findLane, firstOf, groupPausedUntil, type LaneRow, NEVER, openingOf, rulesOf } from './lane.ts'
-import { findLease, heldRows, leasesBehind } from './lease.ts'
+import { findLease, heldRows, type Lease, leasesBehind } from './lease.ts'
 import { holderOfLock } from './lock.ts'
 import type { Partition } from './partition.ts'
 import { allowedStarts } from './rate.ts'
 import { get } from './read.ts'
-import type { JobRow } from './row.ts'
+import { holderOf, type JobRow } from './row.ts'
 import { NOT_STARTED, PENDING } from './schema.ts'
 
 type StandRow = Pick<JobRow, 'seq' | 'priority' | 'dueAt' | 'lane' | 'lock' | 'token' | 'ahead'>
@@ -33,6 +33,7 @@ const turnsBefore = `
   SELECT count(*) AS count FROM (
     SELECT 1 FROM lanes WHERE partition = ? AND limiter = ? AND turn IS NOT NULL AND turn < ? LIMIT ${MAX_AHEAD}
   )`
+const holders = `SELECT token, held FROM leases WHERE partition = ? LIMIT ${MAX_ITEMS}`
 
 export function stand(partition: Partition, id: string, { limits, aging }: StandOptions): Stand | undefined {
   const { database, now, active, pause } = partition
@@ -62,10 +63,18 @@ export function stand(partition: Partition, id: string, { limits, aging }: Stand
   const lane = row.lane === '' ? undefined : findLane(partition, row.lane)
   if (lane !== undefined) found.lane = laneStand(partition, lane)
   if (job.state === 'waiting') {
+    found.holders = heldByWorkers(partition)
     found.line = found.lane?.first?.id === id ? { ahead: 0, higher: 0 } : lineStand(partition, row, aging)
     if (partition.lanes > 0) found.line.turns = turns(partition, row.lane, lane?.turn ?? NEVER)
   }
   return found
+}
+
+function heldByWorkers({ database, id }: Partition): Record<string, number> {
+  const counts: Record<string, number> = {}
+  for (const { token, held } of database.all<Pick<Lease, 'token' | 'held'>>(holders, id))
+    counts[holderOf(token)] = (counts[holderOf(token)] ?? 0) + held
+  return counts
 }
 
 function untilOf(until: number): { until?: number } {

@@ -279,9 +279,13 @@ function readTime(state: State, queuedAt: number, place: string | null | undefin
 
 /** Parses the caller from `caller.number|…`. */
 function readHolder(holder: string): Partial<JobRecord> {
-  const token = holder.slice(0, holder.lastIndexOf('|'))
+  return { holder: holderOf(holder.slice(0, holder.lastIndexOf('|'))) }
+}
+
+/** The caller in a token. */
+export function holderOf(token: string): string {
   // The number of a claim that came with a ring is that of the call before it plus a half.
-  return { holder: token.replace(/\.\d+(\.5)?$/, '') }
+  return token.replace(/\.\d+(\.5)?$/, '')
 }
 
 export interface PageQuery {

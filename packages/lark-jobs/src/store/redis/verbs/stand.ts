@@ -10,7 +10,7 @@ import {
   type StandOptions,
 } from '../../contract/store.ts'
 import { packDuration, packLimits, unpackLimits } from './pack-limits.ts'
-import { readJobs, type ShownJobs } from './reading.ts'
+import { holderOf, readJobs, type ShownJobs } from './reading.ts'
 
 export type ShownStand = [
   job: ShownJobs,
@@ -21,6 +21,7 @@ export type ShownStand = [
   limits: null | [active: number, free: number, wait: number],
   lease: null | [until: string, isBegun: number],
   lockedBy: string | null,
+  holders: null | [tokens: string[], counts: (string | null)[]],
 ]
 type ShownLane = [
   waitsFor: LaneStand['waitsFor'] | '',
@@ -44,7 +45,7 @@ export function packStand(id: string, { limits, aging }: StandOptions): string[]
 
 export function readStand(
   partition: string,
-  [shown, time, paused, line, lane, limits, lease, lockedBy]: ShownStand,
+  [shown, time, paused, line, lane, limits, lease, lockedBy, holders]: ShownStand,
 ): Stand | undefined {
   const [job] = readJobs(partition, shown)
   // A server with an eviction policy may have removed the record.
@@ -58,6 +59,7 @@ export function readStand(
       pause: { ...untilOf(pausedUntil), ...(because !== undefined && { because }) },
     }),
     ...(line && { line: readLine(line) }),
+    ...(holders && { holders: readHolders(holders) }),
     ...(lane && { lane: readLane(lane, at) }),
     ...(limits && { limits: readLimits(limits, at) }),
     ...(lease && { lease: { until: Number(lease[0]), isBegun: lease[1] === 1 } }),
@@ -68,6 +70,18 @@ export function readStand(
 /** A very large number is for ever. */
 function untilOf(until: number): { until?: number } {
   return until < Number.MAX_SAFE_INTEGER ? { until } : {}
+}
+
+function readHolders([tokens, counts]: [tokens: string[], counts: (string | null)[]]): Record<
+  string,
+  number
+> {
+  const held: Record<string, number> = {}
+  for (const [i, token] of tokens.entries()) {
+    const worker = holderOf(token)
+    held[worker] = (held[worker] ?? 0) + Number(counts[i] ?? 0)
+  }
+  return held
 }
 
 function readLine([ahead, higher, turns]: [ahead: number, higher: number, turns: number]): LineStand {

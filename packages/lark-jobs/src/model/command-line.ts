@@ -1,0 +1,35 @@
+/**
+ * Commands that messages tell people to type, quoted so that they can be copied into a shell.
+ */
+import { visible } from '@s18i/lark/config'
+
+/** The command that resumes a paused queue or one of its groups. */
+export function resumeCommand(queue: string, group?: string, groupHash?: string): string {
+  const named = group === undefined ? '' : ` --group=${shellWord(group)}`
+  const hashed = groupHash === undefined ? '' : ` --group-hash=${shellWord(groupHash)}`
+  return `lark jobs:resume ${shellWord(queue)}${named}${hashed}`
+}
+
+/** The command that says why a job does not run. */
+export function whyCommand(id: string): string {
+  return `lark jobs:why ${shellWord(id)}`
+}
+
+/**
+ * A word, in quotes if a shell would interpret it otherwise. Characters that a terminal would interpret are written
+ * as escapes that bash and zsh read: `$'a\x1bb'`.
+ */
+export function shellWord(text: string): string {
+  if (/^[\w.,:@%+=/-]+$/.test(text)) return text
+  if (visible(text) === text && !text.includes('\n')) return `'${text.replaceAll("'", `'\\''`)}'`
+  const letters = [...text].map((letter) => {
+    if (letter === "'" || letter === '\\') return `\\${letter}`
+    return visible(letter) === letter && letter !== '\n' ? letter : bytes(letter)
+  })
+  return `$'${letters.join('')}'`
+}
+
+/** Its bytes as escapes. Bash knows escapes of Unicode only from version 4.2 on. */
+function bytes(letter: string): string {
+  return [...Buffer.from(letter)].map((byte) => `\\x${byte.toString(16).padStart(2, '0')}`).join('')
+}

@@ -1,0 +1,100 @@
+/**
+ * The reasons of a job that a worker holds, that has ended, or that has not been queued yet.
+ */
+import type { KeptFlow } from '../flow/flow-records.ts'
+import { shellWord, whyCommand } from '../model/command-line.ts'
+import { readable } from '../model/duration.ts'
+import { listed } from '../model/listed.ts'
+import type { KeptError, WorkerRecord } from '../model/record.ts'
+import type { Stand } from '../store/contract/store.ts'
+import type { FlowNodeInfo } from './flow-parts.ts'
+import type { Reason } from './reason.ts'
+
+/** The most reasons of one kind: a node may wait for thousands of others. */
+const MOST = 10
+
+/** An active job. */
+export function heldReasons({ job, at, lease }: Stand, workers: readonly WorkerRecord[]): Reason[] {
+  const { holder = '', claimedAt = at } = job
+  const worker = workers.find(({ id }) => id === holder)
+  const place = worker === undefined ? holder : `${holder} (${worker.host}, pid ${worker.pid})`
+  const since = readable(Math.max(0, at - claimedAt))
+  const until = lease?.until ?? at
+  const by = { workers: [holder] }
+  if (worker === undefined || until <= at) {
+    const end = until > at ? `ends in ${readable(until - at)}` : `ended ${readable(at - until)} ago`
+    const text = `Worker ${place} holds it, and is silent: its lease ${end}, and then a living worker puts the job back`
+    return [{ kind: 'silent-worker', text, until, ...by }]
+  }
+  if (lease?.isBegun === false) {
+    const text = `Worker ${place} took it ${since} ago, and has not begun: it runs ${worker.running} of ${worker.concurrency} jobs`
+    return [{ kind: 'prefetched', text, ...by, remedy: 'lark jobs:workers' }]
+  }
+  return [{ kind: 'running', text: `Worker ${place} has run it for ${since}`, ...by }]
+}
+
+export function endedReasons({ job, at, lockedBy }: Stand): Reason[] {
+  const { id, state, reason, because, finishedAt = at, errors } = job
+  const ago = `${readable(Math.max(0, at - finishedAt))} ago`
+  const why = [reason, because].filter((each) => each !== undefined).join(': ')
+  const error = state === 'failed' ? errors.at(-1) : undefined
+  const texts = {
+    completed: `It completed ${ago}`,
+    failed: `It failed ${ago}${error === undefined ? '' : `: ${errorLine(error)}`}`,
+    cancelled: `It was cancelled ${ago}${why === '' ? '' : ` (${why})`}`,
+  }
+  const mends = state === 'failed' && lockedBy === undefined
+  const remedy = mends ? { remedy: `lark jobs:retry ${shellWord(id)}` } : {}
+  const ended: Reason = { kind: 'ended', text: texts[state as keyof typeof texts], ...remedy }
+  if (lockedBy === undefined) return [ended]
+  const text = `It cannot be queued again while job ${lockedBy} has its unique lock`
+  return [ended, { kind: 'lock', text, jobs: [lockedBy], remedy: whyCommand(lockedBy) }]
+}
+
+/** A node that has no job: it has not started, or was not needed. None if it has started. */
+export function blockedReasons({ id, home, definition, state }: KeptFlow, node: FlowNodeInfo): Reason[] {
+  const { kind, name, nodes } = definition
+  const flow = { id, home }
+  const called = `${kind} ${name ?? id}`
+  const remedy = `lark jobs:flow ${shellWord(id)}`
+  const reason = (text: string, fields: Partial<Reason> = {}): Reason => ({
+    kind: 'blocked',
+    text,
+    flow,
+    remedy,
+    ...fields,
+  })
+  if (node.state === 'skipped') {
+    const cause = node.cause === undefined ? '' : `: ${node.cause} did not complete`
+    return [reason(`It was skipped in ${called}${cause}`, { kind: 'ended' })]
+  }
+  if (node.state === 'cancelled' || node.state === 'failed') {
+    const because = node.error ?? node.reason
+    const text = `It never started in ${called}${because === undefined ? '' : `: ${because}`}`
+    return [reason(text, { kind: 'ended' })]
+  }
+  if (node.state === 'not needed')
+    return [reason(`It is a callback of ${called} that was not needed`, { kind: 'ended' })]
+  if (node.state !== 'blocked') return []
+  if (node.on !== undefined && state.phase !== 'ended') {
+    const ways = { completed: 'has completed', failed: 'has failed', ended: 'has ended' }
+    return [reason(`It is a callback: it starts when ${called} ${ways[node.on]}`)]
+  }
+  if (node.waitsFor.length === 0) return [reason(`Nothing blocks it in ${called}: a worker starts it next`)]
+  const places = new Map(nodes.map((each, i) => [each.name, i]))
+  const waits = node.waitsFor.slice(0, MOST)
+  const all = waits.map((each) => {
+    const isStarted = state.nodes[places.get(each)!] === 's'
+    return reason(
+      `It waits for node ${each} of ${called}, which has ${isStarted ? 'not ended' : 'not started'}`,
+    )
+  })
+  const more = node.waitsFor.slice(MOST)
+  return more.length === 0 ? all : [...all, reason(`It waits for ${listed(more)} of ${called}, too`)]
+}
+
+/** `Error: mailbox full`, on one line. */
+export function errorLine({ name, message }: KeptError): string {
+  const [first] = message.split('\n', 1)
+  return first ? `${name}: ${first}` : name
+}

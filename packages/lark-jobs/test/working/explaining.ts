@@ -1,0 +1,441 @@
+import { afterEach, expect, test, vi } from 'vitest'
+import { dispatchFlow, type FlowDraft } from '../../src/api/flow-draft.ts'
+import type { FlowHandle } from '../../src/api/flow-handle.ts'
+import { open } from '../../src/api/jobs.ts'
+import {
+  batch,
+  circuitBreaker,
+  group,
+  Job,
+  type Jobs,
+  type JobsConfig,
+  limiter,
+  unique,
+  workflow,
+} from '../../src/index.ts'
+import { memberId } from '../../src/model/effect.ts'
+import { indexOf } from '../../src/model/flow.ts'
+import { newId } from '../../src/model/id.ts'
+import type { WorkerRecord } from '../../src/model/record.ts'
+import { operate, type Reason, reasonKinds } from '../../src/operate.ts'
+import { Bench, type Connect, signal } from './bench.ts'
+
+const HOUR = 3_600_000
+const LEASE = 15_000
+
+let begun = signal()
+let go = signal()
+afterEach(() => go.resolve())
+
+/** Runs until a test says go. */
+abstract class HeldJob extends Job {
+  override tries = 1
+  async handle(_payload: { shop?: string } = {}): Promise<unknown> {
+    begun.resolve()
+    return go.promise
+  }
+}
+class PlainJob extends HeldJob {
+  override readonly key = 'plain'
+}
+class ShopJob extends HeldJob {
+  override readonly key = 'shop'
+  override group = group((payload: { shop?: string }) => payload.shop ?? 'acme', { concurrency: 1 })
+}
+class RatedJob extends HeldJob {
+  override readonly key = 'rated'
+  override group = group(() => 'slow', { rate: { limit: 1, per: '1h' } })
+}
+class StrictJob extends HeldJob {
+  override readonly key = 'strict'
+  override group = group(() => 'ledger', { strict: true })
+}
+class KeepLastJob extends HeldJob {
+  override readonly key = 'keep-last'
+  override unique = unique({ keepLast: true })
+}
+class OnceJob extends HeldJob {
+  override readonly key = 'once'
+  override unique = unique()
+}
+class OwnLimitJob extends HeldJob {
+  override readonly key = 'own-limit'
+  override limiter = limiter({ concurrency: 1 })
+}
+class StripeJob extends HeldJob {
+  override readonly key = 'stripe'
+  override limiter = 'stripe'
+}
+class MailJob extends HeldJob {
+  override readonly key = 'mail'
+  override limiter = limiter('mail', { weight: 2 })
+}
+class FailJob extends Job {
+  override readonly key: string = 'fail'
+  override tries = 2
+  override backoff = '1h'
+  override group = group(() => 'books', { strict: true })
+  handle() {
+    throw new Error('mailbox full\nline two')
+  }
+}
+class OpenJob extends Job {
+  override readonly key: string = 'open'
+  override tries = 1
+  override middleware() {
+    return [circuitBreaker({ failures: 1, pause: '1h' })]
+  }
+  handle() {
+    throw new Error('503')
+  }
+}
+class NamedJob extends OpenJob {
+  override readonly key = 'named'
+  override middleware() {
+    return [circuitBreaker({ failures: 1, pause: '1h', name: 'stripe' })]
+  }
+}
+
+const everyClass = [
+  ...[PlainJob, ShopJob, RatedJob, StrictJob, KeepLastJob, OnceJob, OwnLimitJob, StripeJob, MailJob],
+  ...[FailJob, OpenJob, NamedJob],
+]
+
+/** A job that waits, and the reasons of it. */
+export function explaining(connect: Connect): void {
+  const seen = new Set<string>()
+
+  async function make(config: JobsConfig = {}) {
+    ;[begun, go] = [signal(), signal()]
+    const bench = await Bench.make(connect)
+    const jobs = bench.client(config)
+    const reasons = async (id: string | null | undefined): Promise<Reason[]> => {
+      const found = (await operate(jobs).why(id!))?.reasons ?? []
+      for (const { kind } of found) seen.add(kind)
+      return found
+    }
+    return {
+      jobs,
+      reasons,
+      client: (config: JobsConfig) => bench.client(config),
+      /** The reasons, as kinds and texts. Ids and times are left out. */
+      told: async (id: string | null | undefined) =>
+        (await reasons(id)).map(
+          ({ kind, text }) => `${kind}: ${text.replace(/\d[\d.]* (ms|s|min|h)( \d+ \w+)?/g, '…')}`,
+        ),
+      work: (concurrency = 10) => bench.work(everyClass, { concurrency }, jobs),
+      [Symbol.asyncDispose]: async () => {
+        go.resolve()
+        await bench[Symbol.asyncDispose]()
+      },
+    }
+  }
+  const queued = async (jobs: Jobs, ...all: Job[]) =>
+    (await jobs.dispatch(all.map((each) => (each as PlainJob).with({})))).map(({ id }) => id)
+  /** Something that a worker does by and by. */
+  const eventually = (check: () => Promise<void>) => vi.waitFor(check, { timeout: 10_000, interval: 20 })
+
+  test('pauses, no worker, and what goes before', async () => {
+    await using bench = await make({ queues: ['default'] })
+    const { jobs, told, reasons } = bench
+    const [first, second] = await queued(jobs, new PlainJob(), new ShopJob())
+    expect(await told(first)).toEqual(['no-worker: No living worker serves its queue default'])
+    await jobs.pause({ queue: 'default', because: 'a deploy', for: '5m' })
+    await jobs.pause({ queue: 'default', group: 'acme' })
+    const all = await reasons(second)
+    expect(all).toEqual([
+      {
+        kind: 'paused-queue',
+        text: expect.stringMatching(/^Its queue default is paused \(a deploy\): for [\d. a-z]+$/),
+        until: expect.any(Number),
+        remedy: 'lark jobs:resume default',
+      },
+      {
+        kind: 'paused-group',
+        text: 'Its group acme is paused: until somebody resumes it',
+        remedy: 'lark jobs:resume default --group=acme',
+      },
+      { kind: 'no-worker', text: 'No living worker serves its queue default', remedy: 'lark jobs:work' },
+    ])
+    await jobs.resume({ queue: 'default' })
+    const [vip] = await jobs.dispatch([new PlainJob().with({}).withOptions({ priority: 5 })])
+    expect(await told(first)).toContain('behind: 1 job of queue default goes before it, 1 by priority')
+    expect((await told(vip!.id)).join()).not.toContain('behind')
+  })
+
+  test('a delayed job: a pause that ends before it is due is no reason', async () => {
+    await using bench = await make()
+    const { jobs, told, reasons } = bench
+    const [later] = await jobs.dispatch([new PlainJob().with({}).delayed('1h')])
+    await jobs.pause({ queue: 'default', for: '5m' })
+    const none = 'no-worker: No living worker serves its queue default'
+    expect(await told(later!.id)).toEqual([none, 'delayed: It is delayed: due in …'])
+    expect((await reasons(later!.id))[1]?.until).toBeGreaterThan(Date.now() + HOUR / 2)
+    await jobs.pause({ queue: 'default' })
+    expect(await told(later!.id)).toEqual([
+      'paused-queue: Its queue default is paused: until somebody resumes it',
+      none,
+      'delayed: It is delayed: due in …',
+    ])
+  })
+
+  test('workers that take no more jobs, and a key that none of them knows', async () => {
+    await using bench = await make()
+    const { jobs, told } = bench
+    class NewJob extends HeldJob {
+      override readonly key = 'new'
+    }
+    const worker = await bench.work()
+    const [id] = await queued(jobs, new NewJob())
+    // Workers take it and put it back.
+    await eventually(async () =>
+      expect((await told(id))[0]).toBe(
+        'unknown-key: No living worker of its queue default knows the key new',
+      ),
+    )
+    worker.quiet()
+    await eventually(async () =>
+      expect((await told(id))[0]).toBe(
+        `no-worker: The workers of its queue default are quiet, and take no more jobs: ${worker.id}`,
+      ),
+    )
+  })
+
+  test('groups: as many jobs run, or have begun, as may; strict ones; and jobs of one lock', async () => {
+    await using bench = await make()
+    const { jobs, reasons } = bench
+    await bench.work()
+    const of = async (each: new () => Job) => {
+      const [first] = await queued(jobs, new each())
+      await eventually(async () => expect((await reasons(first))[0]?.kind).toBe('running'))
+      const [second] = await queued(jobs, new each())
+      return [first!, (await reasons(second))[0]!] as const
+    }
+    const [first, full] = await of(ShopJob)
+    expect(full).toEqual({
+      kind: 'group-limit',
+      text: `Its group acme runs as many jobs as it may (1): ${first}`,
+      jobs: [first],
+    })
+    const [, rated] = await of(RatedJob)
+    expect(rated.text).toMatch(/^The rate of its group slow allows the next job in (1 h|59 min \d+ s)$/)
+    expect(rated.until).toBeGreaterThan(Date.now())
+    const [ahead, strict] = await of(StrictJob)
+    expect(strict).toEqual({
+      kind: 'strict',
+      text: `Its group ledger is strict, and job ${ahead} goes first: it runs`,
+      jobs: [ahead],
+      remedy: `lark jobs:why ${ahead}`,
+    })
+    const [last, locked] = await of(KeepLastJob)
+    expect(locked).toMatchObject({ kind: 'lock', text: `It is unique, and job ${last} goes first: it runs` })
+  })
+
+  test('a strict group behind a job that is retried, and how that failed', async () => {
+    await using bench = await make()
+    const { jobs, told, reasons } = bench
+    const [first, second] = await queued(jobs, new FailJob(), new FailJob())
+    await bench.work()
+    await eventually(async () =>
+      expect(await told(first)).toEqual(['delayed: It is retried in …: run 1 failed (Error: mailbox full)']),
+    )
+    const [strict] = await reasons(second)
+    expect(strict?.text).toMatch(/^Its group books is strict, and job \S+ goes first: it is due again in /)
+    expect(strict).toMatchObject({ kind: 'strict', jobs: [first], until: expect.any(Number) })
+  })
+
+  test('limiters: of the class, of the configuration, and a need that is never met', async () => {
+    const rate = { limit: 3, per: '1h' }
+    await using bench = await make({ limiters: { stripe: { concurrency: 1 }, mail: { rate } } })
+    const { jobs, reasons } = bench
+    const worker = await bench.work()
+    const ids = await queued(jobs, ...[StripeJob, OwnLimitJob, MailJob].map((each) => new each()))
+    for (const id of ids) await eventually(async () => expect((await reasons(id))[0]?.kind).toBe('running'))
+    const others = await queued(jobs, ...[StripeJob, OwnLimitJob, MailJob].map((each) => new each()))
+    const first = async (id: string | undefined) => (await reasons(id))[0]
+    const held = { workers: [worker.id], remedy: 'lark jobs:limits' }
+    expect(await first(others[0])).toEqual({
+      kind: 'limiter',
+      text: `Limiter stripe has no free permit: ${worker.id} has 1`,
+      ...held,
+    })
+    // A worker must have asked in vain.
+    await eventually(async () =>
+      expect(await first(others[1])).toEqual({
+        kind: 'class-limit',
+        text: `The limiter of its class has no free permit: ${worker.id} has 1`,
+        ...held,
+      }),
+    )
+    const mail = (await first(others[2]))!
+    expect(mail.text).toMatch(/^The rate of limiter mail grants 2 permits in (1 h|59 min)/)
+    expect(mail).toMatchObject({ kind: 'limiter', until: expect.any(Number) })
+    // The configuration of this process grants less.
+    const narrow = operate(bench.client({ limiters: { mail: { rate: { ...rate, limit: 1 } } } }))
+    expect((await narrow.why(others[2]!))?.reasons[0]?.text).toBe(
+      'Limiter mail never grants more than 1 permits at once, and it needs 2',
+    )
+  })
+
+  test('limits of the queue', async () => {
+    const rate = { limit: 1, per: '1h' }
+    await using bench = await make({ queues: { default: { concurrency: 1 }, low: { rate } } })
+    const { jobs, told, reasons } = bench
+    await bench.work()
+    const drafts = ['default', 'low'].map((queue) => new PlainJob().with({}).onQueue(queue))
+    for (const { id } of await jobs.dispatch(drafts))
+      await eventually(async () => expect((await reasons(id))[0]?.kind).toBe('running'))
+    const [full, rated] = await jobs.dispatch(
+      drafts.map((_, i) => new PlainJob().with({}).onQueue(['default', 'low'][i]!)),
+    )
+    expect(await told(full!.id)).toEqual(['queue-limit: Its queue default runs as many jobs as it may (1)'])
+    expect(await told(rated!.id)).toEqual(['queue-limit: The rate of its queue low allows the next job in …'])
+  })
+
+  test('busy workers, the turns of other groups, and nothing at all', async () => {
+    await using bench = await make()
+    const { jobs, told, reasons } = bench
+    const worker = await bench.work(1)
+    const [first] = await queued(jobs, new PlainJob())
+    await begun.promise
+    const shops = await jobs.dispatch(['a', 'b'].map((shop) => new ShopJob().with({ shop })))
+    const busy = 'busy-workers: All slots (1) of its worker are in use'
+    expect(await told(shops[0]!.id)).toEqual([busy])
+    expect(await told(shops[1]!.id)).toEqual([busy, 'turn: 1 group has its turn before its group b'])
+    expect((await reasons(shops[0]!.id))[0]?.workers).toEqual([worker.id])
+    expect((await reasons(first))[0]).toMatchObject({
+      kind: 'running',
+      text: expect.stringMatching(/^Worker \S+ \(\S+, pid \d+\) has run it for /),
+      workers: [worker.id],
+    })
+    // A worker that has not taken it yet.
+    const { store } = await jobs[open]()
+    const idle: WorkerRecord = { ...(await operate(jobs).workers())[0]!, id: 'idle', running: 0 }
+    await store.announce(idle, LEASE)
+    expect(await told(shops[0]!.id)).toEqual([
+      'next: Nothing keeps it from beginning: the next free worker takes it',
+    ])
+  })
+
+  test('open circuits: of the class, and one with a name', async () => {
+    await using bench = await make()
+    const { jobs, told } = bench
+    const worker = await bench.work()
+    const before = await queued(jobs, new OpenJob(), new NamedJob())
+    for (const id of before)
+      await eventually(async () => expect(await told(id)).toEqual(['ended: It failed … ago: Error: 503']))
+    const [own, named] = await queued(jobs, new OpenJob(), new NamedJob())
+    const back = (of: string) => `delayed: It was put back, and is due in …: the circuit ${of} is open`
+    const opened = (of: string) =>
+      `circuit: The circuit ${of} is open for …: until then its jobs are put back`
+    await eventually(async () => expect(await told(own)).toEqual([back('of open'), opened('of its class')]))
+    await jobs.pause({ queue: 'default' })
+    const [next] = await queued(jobs, new OpenJob())
+    expect((await told(next)).slice(1)).toEqual([opened('of its class')])
+    await jobs.resume({ queue: 'default' })
+    // A worker says which circuits it has met when it announces itself, at the latest when it takes no more jobs.
+    worker.quiet()
+    await eventually(async () => expect(await told(named)).toContain(opened('stripe')))
+  })
+
+  test('jobs that have ended, and a lock that keeps one from coming back', async () => {
+    await using bench = await make()
+    const { jobs, told, reasons } = bench
+    const [cancelled] = await queued(jobs, new OnceJob())
+    await jobs.cancel(cancelled!, { because: 'sold out' })
+    expect(await told(cancelled)).toEqual(['ended: It was cancelled … ago (user: sold out)'])
+    const [holder] = await queued(jobs, new OnceJob())
+    expect(await reasons(cancelled)).toMatchObject([
+      { kind: 'ended' },
+      {
+        kind: 'lock',
+        text: `It cannot be queued again while job ${holder} has its unique lock`,
+        jobs: [holder],
+      },
+    ])
+    await expect(jobs.retry(cancelled!)).rejects.toMatchObject({
+      code: 'JOB_NOT_RETRIABLE',
+      message: expect.stringContaining(`another job of its kind exists: ${holder}`),
+    })
+    go.resolve()
+    await bench.work()
+    await eventually(async () => expect(await told(holder)).toEqual(['ended: It completed … ago']))
+    expect(await operate(jobs).why(newId())).toBeUndefined()
+  })
+
+  test('a job of a silent worker, one that is prefetched, and one that cannot be read', async () => {
+    await using bench = await make()
+    const { jobs, told, reasons } = bench
+    const { store } = await jobs[open]()
+    const [first, second] = await queued(jobs, new PlainJob(), new PlainJob())
+    const call = { caller: 'ghost', number: 1 }
+    await store.exchange('default', call, [], { limit: 1, prefetch: 1, lease: LEASE })
+    const [silent] = await reasons(first)
+    expect(silent?.text).toMatch(
+      /^Worker ghost holds it, and is silent: its lease ends in [\d.]+ s, and then a living worker puts the job back$/,
+    )
+    expect(silent).toMatchObject({ kind: 'silent-worker', workers: ['ghost'], until: expect.any(Number) })
+    const alive: WorkerRecord = {
+      ...{ id: 'ghost', host: 'web-1', pid: 7, queues: ['default'], strict: false, keys: ['plain'] },
+      ...{ concurrency: 1, running: 1, startedAt: 0, state: 'running' },
+    }
+    await store.announce(alive, LEASE)
+    expect(await told(second)).toEqual([
+      'prefetched: Worker ghost (web-1, pid 7) took it … ago, and has not begun: it runs 1 of 1 jobs',
+    ])
+    expect((await reasons(first))[0]?.kind).toBe('running')
+    const damaged = { id: newId(), key: 'plain', payload: '{}', options: [] as never }
+    await store.enqueue('default', { caller: 'web', number: 1 }, [damaged])
+    expect((await told(damaged.id))[0]).toBe('unreadable: Its record is damaged: options')
+  })
+
+  test('a node of a flow that waits for another, and one that never started', async () => {
+    await using bench = await make()
+    const { jobs, told, reasons } = bench
+    const dispatch = async (draft: FlowDraft) => ((await jobs[dispatchFlow](draft)) as FlowHandle).id
+    const flow = await dispatch(
+      workflow('order', (w) => {
+        const charge = w.add(new FailJob().with().withOptions({ tries: 1 }), { name: 'charge' })
+        w.add(new PlainJob().with({}), { name: 'pack', after: charge })
+      }).onFailed(new PlainJob().with({})),
+    )
+    const { home } = (await operate(jobs).flows.get(flow))!
+    const node = (index: number) => memberId({ flow, home, index: indexOf(index, 0) })
+    expect(await told(node(0))).toEqual(['no-worker: No living worker serves its queue default'])
+    expect(await reasons(node(1))).toEqual([
+      {
+        kind: 'blocked',
+        text: 'It waits for node charge of workflow order, which has not ended',
+        flow: { id: flow, home },
+        remedy: `lark jobs:flow ${flow}`,
+      },
+    ])
+    expect(await told(node(2))).toEqual([
+      'blocked: It is a callback: it starts when workflow order has failed',
+    ])
+    expect(await told(node(3))).toEqual([])
+    expect(await operate(jobs).why(node(1))).toMatchObject({
+      state: 'blocked',
+      key: 'plain',
+      queue: 'default',
+    })
+    await bench.work()
+    await eventually(async () =>
+      expect(await told(node(1))).toEqual([
+        'ended: It was skipped in workflow order: charge did not complete',
+      ]),
+    )
+    const members = await dispatch(batch([new PlainJob().with({})]).onFailed(new PlainJob().with({})))
+    const { home: other } = (await operate(jobs).flows.get(members))!
+    const callback = memberId({ flow: members, home: other, index: indexOf(0, 0) })
+    expect((await told(callback))[0]).toMatch(
+      /^blocked: It is a callback: it starts when batch \S+ has failed$/,
+    )
+    go.resolve()
+    await eventually(async () => expect((await told(callback))[0]).toMatch(/^ended: .+ was not needed$/))
+  })
+
+  test('each kind of reason was seen here', () => {
+    expect([...seen].sort()).toEqual([...reasonKinds].sort())
+  })
+}
