@@ -121,7 +121,7 @@ export function explaining(connect: Connect): void {
       /** The reasons, as kinds and texts. Ids and times are left out. */
       told: async (id: string | null | undefined) =>
         (await reasons(id)).map(
-          ({ kind, text }) => `${kind}: ${text.replace(/\d[\d.]* (ms|s|min|h)( \d+ \w+)?/g, '…')}`,
+          ({ kind, text }) => `${kind}: ${text.replace(/\d[\d.]* (ms|s|min|h)\b( \d+ \w+)?/g, '…')}`,
         ),
       work: (concurrency = 10) => bench.work(everyClass, { concurrency }, jobs),
       [Symbol.asyncDispose]: async () => {

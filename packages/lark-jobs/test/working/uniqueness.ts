@@ -152,7 +152,7 @@ export function uniqueness(connect: Connect): void {
     await bench.jobs.dispatch(second)
     await expect(bench.jobs.retry([first.id!])).rejects.toMatchObject({
       code: 'JOB_NOT_RETRIABLE',
-      message: `${first.id} is unique, and another job of its kind exists`,
+      message: `${first.id} is unique, and another job of its kind exists: ${second.id}`,
     })
     expect(await bench.jobs.retry('failed')).toBe(0)
     await (await bench.work([FailJob], { stopWhenEmpty: true })).done
