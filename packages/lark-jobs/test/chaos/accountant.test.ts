@@ -445,6 +445,22 @@ test('a failover may lose a flow that was accepted just before it, and sets othe
   expect(account(evidence).findings).toMatchObject([{ rule: 'flow-open', who: 'y' }])
 })
 
+test('a batch in a flow that was cancelled may be cancelled, though its members completed; in no other flow', () => {
+  const evidence = doctored((evidence) => {
+    const counts = { ...flow(evidence, 'y').counts, completed: 2, cancelled: 1 }
+    Object.assign(flow(evidence, 'y'), { state: 'cancelled', reason: 'user', counts })
+    flow(evidence, 'y').nodes[2]!.state = 'x'
+    flow(evidence, 'y').nodes.find(({ on }) => on === 'completed')!.state = '-'
+    remove(evidence.kept, 'y/on-completed')
+    remove(evidence.runs, 'y/on-completed')
+    runOf(evidence, 'y/on-ended').read = { state: 'cancelled', counts }
+    evidence.touches.push({ ...evidence.touches.at(-1)!, flow: 'y' })
+  })
+  expect(account(evidence).findings).toEqual([])
+  evidence.touches.pop()
+  expect(account(evidence).findings.map(({ rule }) => rule)).toContain('flow-wrong-count')
+})
+
 test('a batch that a dead dispatcher has left may be filling until it is given up', () => {
   const evidence = doctored((evidence) => {
     Object.assign(flow(evidence, 'w'), { state: 'filling' })

@@ -269,7 +269,10 @@ class Judged {
         continue
       }
       const states = own.map((each) => this.#stateOf(each))
-      const isGood = states.every((state) => state === 'completed')
+      // A batch in a flow that was cancelled is cancelled, too, though its members may have completed all the same.
+      const isCutShort =
+        node.count !== undefined && this.#cancels.length > 0 && this.#nodes.get(n)?.state === 'x'
+      const isGood = !isCutShort && states.every((state) => state === 'completed')
       const isCancelled = node.count === undefined && states[0] !== 'failed'
       outcomes.set(n, isGood ? 'completed' : isCancelled ? 'cancelled' : 'failed')
       // A node that runs anyway may have run before those before it were started again.
