@@ -85,7 +85,7 @@ test('a pause that is not valid is a mistake of who wrote the command', async ()
 
 test('groups, permits, circuits, and what each worker runs', async () => {
   const report = new Record()
-  const shops = [evil, evil, 'held'].map((shop) => new ShopJob().with({ shop }))
+  const shops = [evil, evil, 'globex', 'held'].map((shop) => new ShopJob().with({ shop }))
   await jobs.pause({ queue: 'default', group: 'held', for: '1h' })
   await jobs.dispatch([...shops, new BreakJob().with()])
   const worker = await jobs.work({ jobs: [ShopJob, BreakJob], report })
@@ -100,10 +100,10 @@ test('groups, permits, circuits, and what each worker runs', async () => {
   worker.quiet()
   await vi.waitFor(async () => expect((await lark('jobs:limits')).said).toContain('is open'))
   const limits = await lark('jobs:limits')
-  expect(limits.said).toMatch(/^class:shop +1 +\S+: 1 *$/m)
+  expect(limits.said).toMatch(/^class:shop +2 +\S+: 2 *$/m)
   expect(limits.said).toMatch(/^! Circuit acme\S+ is open for \d+/m)
   expect((await lark('jobs:limits', '--json')).json()).toMatchObject({
-    limiters: [{ held: 1 }],
+    limiters: [{ held: 2 }],
     circuits: [{}],
   })
   const workers = await lark('jobs:workers')

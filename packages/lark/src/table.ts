@@ -237,8 +237,11 @@ function longestWord(text: string): number {
 function layLastBelow({ texts }: Table, before: Table, widths: readonly number[], width: number): string[] {
   return layRows(before, widths).flatMap((lines, row) => {
     const text = texts[row]!.at(-1) ?? ''
-    // The head stands beside the others: it is short, and is never broken.
-    if (row === 0) return [...lines.slice(0, -1), pad(lines.at(-1)!, widthOf(widths) + 2) + text]
+    // The head stands beside the others if there is room: it is short, and is never broken.
+    if (row === 0) {
+      const head = pad(lines.at(-1)!, widthOf(widths) + 2) + text
+      return displayWidth(head) <= width ? [...lines.slice(0, -1), head] : [...lines, INDENT + text]
+    }
     return text === ''
       ? lines
       : [...lines, ...wrapColored(text, width - INDENT.length).map((line) => INDENT + line)]

@@ -22,7 +22,7 @@ export const flagNames = {
 /** The values of the flags of a command. */
 export interface FilterFlags {
   job: string | undefined
-  queue: string | undefined
+  queue: string | readonly string[] | undefined
   state: JobConditions['state']
   group: string | undefined
   tag: string | undefined

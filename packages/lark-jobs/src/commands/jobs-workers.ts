@@ -2,15 +2,15 @@ import { Command, flag } from '@s18i/lark'
 import { visible } from '@s18i/lark/config'
 import { Jobs } from '../api/default-jobs.ts'
 import { defined } from '../model/defined.ts'
-import { readable } from '../model/duration.ts'
-import { type ActiveJob, operate } from '../operate.ts'
+import { operate } from '../operate.ts'
+import { since } from './job-words.ts'
 
 /** `lark jobs:workers`: the live workers, and what each of them runs now. */
 export class JobsWorkersCommand extends Command {
   readonly key = 'jobs:workers'
   override description = 'Show the live workers, and what each of them runs'
   limit = flag.number('How many running jobs at most', { default: 100, short: 'l', wholeFrom: 1 })
-  cursor = flag.string('Of the page before, which --json prints')
+  cursor = flag.string('Of the page before')
 
   async handle() {
     await using jobs = Jobs
@@ -21,32 +21,30 @@ export class JobsWorkersCommand extends Command {
     if (workers.length === 0) this.warn('No worker is running: start one with lark jobs:work')
     else
       this.table(
-        ['WORKER', 'HOST', 'PID', 'QUEUES', 'RUNNING', 'STATE', 'UP'],
-        workers.map(({ id, host, pid, queues, running, concurrency, state, startedAt }) => [
+        ['WORKER', 'HOST', 'PID', 'RUNNING', 'STATE', 'UP', 'SEEN', 'QUEUES'],
+        workers.map(({ id, host, pid, queues, running, concurrency, state, startedAt, seenAt }) => [
           visible(id),
           visible(host),
           pid,
-          visible(queues.join(', ')),
           `${running} of ${concurrency}`,
-          state,
-          readable(Math.max(0, Date.now() - startedAt)),
+          state === 'quiet' ? this.console.paint('yellow', state) : state,
+          since(startedAt),
+          seenAt === undefined ? '' : `${since(seenAt)} ago`,
+          visible(queues.join(', ')),
         ]),
       )
     if (runs.length === 0) return
+    this.line()
     this.table(
       ['ID', 'JOB', 'QUEUE', 'SINCE', 'WORKER'],
       runs.map((run) => [
         visible(run.id),
         visible(run.key),
         visible(run.queue),
-        since(run),
+        since(run.since),
         visible(run.worker),
       ]),
     )
-    if (cursor !== undefined) this.info('More jobs run: see --limit')
+    if (cursor !== undefined) this.info(`More jobs run: the same command with --cursor=${cursor}`)
   }
-}
-
-function since({ since }: ActiveJob): string {
-  return readable(Math.max(0, Date.now() - since))
 }

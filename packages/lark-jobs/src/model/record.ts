@@ -269,7 +269,10 @@ export interface WorkerRecord {
   running: number
   /** The keys and aliases of its job classes. */
   keys: string[]
+  /** By the worker's clock. */
   startedAt: number
+  /** When it made this known, by its clock: every five seconds. Absent: its version of Lark does not say. */
+  seenAt?: number
   state: 'running' | 'quiet'
   /** The limiters and circuits that it has used, as the store names them: at most 100 each. Absent: none. */
   limiters?: string[]

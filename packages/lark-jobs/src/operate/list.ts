@@ -66,13 +66,16 @@ export async function list<J extends JobLike>(
   open: OpenQueues,
   filter: ListFilter,
   { cursor, limit = 100, order = 'newest' }: ListOptions,
+  flags?: Flags,
 ): Promise<JobPage<J>> {
   const { store } = open
   const chosen = [...new Set([filter.state ?? states].flat())]
   const what = [Object.entries(filter).sort(), order, store.isRemote]
   const cursors = new Cursors<Continued>('Jobs.list()', what)
   const [from, since] =
-    cursor === undefined ? [undefined, await instant(store, filter.since)] : readPlace(cursors.read(cursor))
+    cursor === undefined
+      ? [undefined, await instant(store, filter.since)]
+      : readPlace(cursors.read(cursor, flags))
   const page = new ListedPage<J>(store, filter, since, limit, order === 'oldest')
 
   const partitions = [...new Set(await partitionsToLookIn(open, filter.queue))]

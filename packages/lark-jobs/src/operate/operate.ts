@@ -75,7 +75,7 @@ export class Operate extends Operations {
   async runs(filter: RunFilter = {}, options: PageOptions = {}): Promise<RunPage> {
     const { checkRuns, runs } = await import('./runs.ts')
     checkRuns(filter, options, this[names])
-    return runs(await this.#queues(), filter, options)
+    return runs(await this.#queues(), filter, options, this[names])
   }
 
   /**

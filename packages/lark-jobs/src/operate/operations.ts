@@ -128,7 +128,7 @@ export abstract class Operations {
   ): Promise<JobPage<J>> {
     const { checkList, list } = await import('./list.ts')
     checkList(filter, options, this[names])
-    return list<J>(await this.#opened(), filter, options)
+    return list<J>(await this.#opened(), filter, options, this[names])
   }
 
   /**

@@ -50,11 +50,12 @@ export async function runs(
   open: OpenQueues,
   { queue, worker }: RunFilter,
   { cursor, limit = 100 }: PageOptions,
+  flags?: Flags,
 ): Promise<RunPage> {
   const { store } = open
   const what = [queue, worker, store.isRemote]
   const cursors = new Cursors<[partition: string, after: string | null]>('operate().runs()', what)
-  const from = cursor === undefined ? undefined : cursors.read(cursor)
+  const from = cursor === undefined ? undefined : cursors.read(cursor, flags)
   const partitions = (await partitionsToLookIn(open, queue))
     .sort()
     .filter((partition) => from === undefined || partition >= from[0])

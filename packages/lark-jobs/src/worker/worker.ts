@@ -346,6 +346,7 @@ export class Worker implements AsyncDisposable {
     return {
       ...{ id: this.id, host: hostname(), pid: process.pid, queues: [...queues], strict },
       startedAt: this.#createdAt,
+      seenAt: Date.now(),
       concurrency: this.#slots.concurrency,
       running: this.#slots.running.size,
       keys: registry.keys,
