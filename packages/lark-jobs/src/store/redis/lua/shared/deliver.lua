@@ -1,7 +1,7 @@
--- Hands out effects. (Measured on 2026-11-27, 2 cores, 24 GiB, Node 20, shared and very busy, 50 jobs a claim, the best of
--- 7 runs in turns, time of the server. To settle a job and claim the next took 5.0 µs for a plain job, and 6.3 µs for a
--- member of a batch at home (flows/home.lua). A member with another home took 8.9 µs, with its effect, its flow and the
--- acknowledgement; and 16.2 µs when each member had an effect of its own.)
+-- Hands out effects. (Measured on 2026-11-27, 2 cores, 24 GiB, Node 20, load 24, 50 jobs a claim, the best of 7 runs, time of
+-- the server. To settle a job and claim the next took 5.3 µs for a plain job, and 7.0 µs for a member of a batch at home
+-- (flows/home.lua). A member with another home took 8.8 µs, with its effect, its flow and the acknowledgement; and some
+-- 17 µs when each member had an effect of its own.)
 -- module: delivery
 -- needs: start, payloads, show, effects, ended
 -- gives: adopt, serve
