@@ -34,7 +34,7 @@ const floors: Record<string, string[][]> = {
     ['commands/*'],
     ['call.ts'],
     ['application.ts'],
-    ['index.ts', 'bin.ts'],
+    ['index.ts', 'bin.ts', 'testing.ts'],
   ],
   'packages/lark-jobs/src': [
     ['model/*'],

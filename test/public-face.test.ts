@@ -12,7 +12,13 @@ import { generationOf } from '../packages/lark-jobs/src/operate/operations.ts'
 import type { App } from '../packages/lark-jobs/test/processes/app.ts'
 import { makeApp } from './program.ts'
 
-const entries = ['@s18i/lark', '@s18i/lark/config', '@s18i/lark-jobs', '@s18i/lark-jobs/operate']
+const entries = [
+  '@s18i/lark',
+  '@s18i/lark/config',
+  '@s18i/lark-jobs',
+  '@s18i/lark-jobs/operate',
+  '@s18i/lark/testing',
+]
 
 /** What a user types. A number in a comment marks a place where the editor is asked. */
 const text = `import { Job, Jobs, type JobsError } from '@s18i/lark-jobs'

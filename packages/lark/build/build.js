@@ -4,9 +4,15 @@ import { build } from './bundle.js'
 
 await build({
   folder: fileURLToPath(new URL('..', import.meta.url)).replace(/\/$/, ''),
-  entries: { index: 'src/index.ts', config: 'src/config.ts', bin: 'src/bin.ts', scan: 'src/scan.ts' },
-  exported: ['index', 'config'],
-  required: ['index', 'config'],
+  entries: {
+    index: 'src/index.ts',
+    config: 'src/config.ts',
+    testing: 'src/testing.ts',
+    bin: 'src/bin.ts',
+    scan: 'src/scan.ts',
+  },
+  exported: ['index', 'config', 'testing'],
+  required: ['index', 'config', 'testing'],
   alone: ['bin', 'scan'],
   replaced: { 'src/sandbox.ts': readFileSync(new URL('sandbox.cjs.js', import.meta.url), 'utf8') },
   written: { 'import.cjs': 'module.exports = (specifier) => import(specifier)\n' },

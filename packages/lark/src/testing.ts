@@ -1,0 +1,155 @@
+/**
+ * Runs commands in tests, in the process of the test: `@s18i/lark/testing`. A run has a console, a signal and an
+ * environment of its own, and changes nothing of the process, so several can run at the same time.
+ */
+import type { CommandClass, CommandInput } from './command.ts'
+import type { ConfigOptions } from './config.ts'
+import { LarkError, larkError, usageError } from './errors.ts'
+import { MemoryConsole } from './memory-console.ts'
+import { readCommandLine } from './program.ts'
+import type { Answer, Prompt } from './prompt.ts'
+import { visibleJson } from './visible.ts'
+
+export interface TestOptions extends ConfigOptions {
+  /** Its arguments and flags, by the names of the fields or as words. Words come after those of the line. */
+  args?: CommandInput
+  /** The answers to its questions, in their order: a text, a boolean, or a list for several choices. '' is Enter. */
+  answers?: readonly Answer[]
+  /** Further commands, for `this.call()`. With them, or with a class, no command on disk is looked for. */
+  commands?: readonly CommandClass[]
+  /** Variables that the flags of the command read, beside those of the process. */
+  env?: Record<string, string | undefined>
+  /** `this.signal` of the command. Default: one that is never aborted. SIGINT and SIGTERM stay with the process. */
+  signal?: AbortSignal
+  /** `this.scheduledFor` of the command. */
+  scheduledFor?: Date
+}
+
+/** How a command has ended in a test. */
+export interface TestRun {
+  exitCode: number
+  /** What it printed to stdout: data, without colours. */
+  output: string
+  /** What it printed to stderr: messages, questions, and the error that ended it. */
+  errorOutput: string
+  /** The rows of the last table that it printed, by their heads; empty if there was none. */
+  table: Record<string, unknown>[]
+  /** With `--json`, the last value that it printed. Otherwise the object that `handle()` returned. */
+  json: unknown
+  /** The questions that it asked. */
+  questions: string[]
+  /** What it threw. */
+  error?: unknown
+}
+
+/**
+ * Runs a command, and resolves when it has ended, whatever its exit code.
+ *
+ * ```ts
+ * const run = await testCommand('users:delete --limit 5', { answers: ['yes'] })
+ * expect(run.exitCode).toBe(0)
+ * expect(run.errorOutput).toContain('Deleted 5 users')
+ * ```
+ *
+ * @param command a class; or the key of a command of the project around the current folder, with words as in a shell.
+ *   Quotes keep spaces together
+ * @throws ANSWER_INVALID if a question has no answer, or one that it does not take, or if an answer is left; UNKNOWN_COMMAND;
+ *   USAGE if the line has an open quote
+ */
+export async function testCommand(
+  command: string | CommandClass,
+  { args = [], answers = [], commands, env, signal, ...options }: TestOptions = {},
+): Promise<TestRun> {
+  const line = typeof command === 'string' ? wordsOf(command) : [new command().key]
+  const { words, help, ...modes } = readCommandLine([...line, ...(isWords(args) ? args : [])])
+  const [key = '', ...given] = words
+  const console = new TestConsole(answers)
+  console.isJson = modes.json
+  console.isQuiet = modes.quiet
+  console.isVerbose = modes.verbose
+  console.isInteractive = !modes.noInteraction
+  const own = [...(typeof command === 'string' ? [] : [command]), ...(commands ?? [])]
+  const call = {
+    ...options,
+    console,
+    env: { ...process.env, ...env },
+    signal: signal ?? new AbortController().signal,
+    ...(own.length > 0 && { commands: own }),
+  }
+  const { callFor } = await import('./call.ts')
+  const run: TestRun = { exitCode: 0, output: '', errorOutput: '', table: [], json: undefined, questions: [] }
+  if (!isWords(args) && given.length > 0)
+    throw usageError(`testCommand('${command}'): give args as words, or no words in the line`)
+  try {
+    const called = await (help
+      ? callFor('help', [key], call)
+      : callFor(key, isWords(args) ? given : args, call))
+    run.exitCode = called.exitCode
+    run.json = called.result
+    if (called.result && console.isJson) console.json(called.result)
+  } catch (error) {
+    if (LarkError.is(error) && error.code === 'UNKNOWN_COMMAND') throw error
+    console.failure(error)
+    run.exitCode = LarkError.is(error) ? error.exit : 1
+    run.error = error
+  }
+  console.check()
+  const { stdout, stderr, printed, rows, questions } = console
+  return { ...run, output: stdout, errorOutput: stderr, table: rows, questions, json: printed ?? run.json }
+}
+
+class TestConsole extends MemoryConsole {
+  /** The last value that was printed as JSON. */
+  printed: unknown
+  /** The rows of the last table. */
+  rows: Record<string, unknown>[] = []
+  readonly questions: string[] = []
+  #left: number
+  #fault: unknown
+
+  constructor(answers: readonly Answer[]) {
+    super({ answers })
+    this.#left = answers.length
+  }
+
+  override table(head: string[], rows: unknown[][]): void {
+    this.rows = rows.map((row) => Object.fromEntries(head.map((name, column) => [name, row[column] ?? null])))
+    super.table(head, rows)
+  }
+
+  override json(value: unknown): void {
+    this.printed = JSON.parse(visibleJson(value) ?? 'null')
+    super.json(value)
+  }
+
+  protected override async answer(prompt: Prompt): Promise<Answer> {
+    this.questions.push(prompt.question)
+    this.#left--
+    try {
+      return await super.answer(prompt)
+    } catch (error) {
+      this.#fault ??= error
+      throw error
+    }
+  }
+
+  /** @throws ANSWER_INVALID if questions and answers did not match, even if the command has caught the error */
+  check(): void {
+    if (this.#fault !== undefined) throw this.#fault
+    if (this.#left <= 0) return
+    throw larkError('ANSWER_INVALID', `${this.#left} of the answers are left: the command asked less`, {
+      hint: `It asked: ${this.questions.map((each) => JSON.stringify(each)).join(', ') || 'nothing'}`,
+    })
+  }
+}
+
+function isWords(args: CommandInput): args is readonly string[] {
+  return Array.isArray(args)
+}
+
+/** The words of a line, as a shell reads them. @throws USAGE if a quote is open */
+function wordsOf(line: string): string[] {
+  const WORD = /(?:[^\s"']+|"[^"]*"|'[^']*')+/g
+  if (line.replace(WORD, '').trim() !== '') throw usageError(`A quote is open in ${JSON.stringify(line)}`)
+  return (line.match(WORD) ?? []).map((word) => word.replace(/"([^"]*)"|'([^']*)'/g, '$1$2'))
+}
