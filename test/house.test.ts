@@ -30,7 +30,16 @@ const floors: Record<string, string[][]> = {
     ['command.ts', 'metadata.ts', 'parse.ts'],
     ['program.ts'],
     // All commands.
-    ['cache.ts', 'catalog.ts', 'holding.ts', 'scanner.ts', 'scan.ts', 'discovery.ts', 'stub.ts'],
+    [
+      'cache.ts',
+      'catalog.ts',
+      'holding.ts',
+      'scanner.ts',
+      'scan.ts',
+      'discovery.ts',
+      'stub.ts',
+      'completion.ts',
+    ],
     ['commands/*'],
     ['call.ts'],
     ['application.ts'],

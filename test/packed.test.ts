@@ -73,7 +73,7 @@ describe.each(names)('%s', (name) => {
     for (const file of maps) {
       const map = new SourceMap(JSON.parse(read(file)))
       for (const [line, text] of read(file.slice(0, -'.map'.length)).split('\n').entries()) {
-        const declared = /^(?:async )?(?:function|class) (\w+)/.exec(text)
+        const declared = /^(?:async )?(?:function|class) (\w+)(?=[( ])/.exec(text)
         if (declared === null) continue
         const identifier = declared[1]!
         const entry = map.findEntry(line, declared[0].length - identifier.length)

@@ -10,7 +10,7 @@ import { Console } from './console.ts'
 import { LarkError, usageError } from './errors.ts'
 import { type Log, LogConsole } from './log-console.ts'
 import { nearest } from './nearest.ts'
-import { globalFlags, printUsage, printVersions, readCommandLine } from './program.ts'
+import { printUsage, printVersions, programFlags, readCommandLine } from './program.ts'
 
 export interface RunOptions extends ConfigOptions {
   /** Where output goes. Default: the process's own streams. */
@@ -120,7 +120,12 @@ export async function findCommands(
 }
 
 function meantBy(flag: string): string {
-  const near = flag.startsWith('--') && nearest(flag.slice(2), globalFlags)
+  const near =
+    flag.startsWith('--') &&
+    nearest(
+      flag.slice(2),
+      programFlags.map(({ name }) => name.slice(2)),
+    )
   return near ? `Did you mean --${near}?` : 'See lark --help'
 }
 

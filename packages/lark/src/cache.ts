@@ -17,7 +17,7 @@ import type { CommandMetadata } from './metadata.ts'
 import { cacheFolder } from './owner.ts'
 
 /** Raise this number when the form of the entries changes. */
-const LAYOUT = 4
+const LAYOUT = 5
 
 /**
  * The commands that one file contains. `problem` is set if the file cannot be imported, or if a command in it is

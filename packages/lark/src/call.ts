@@ -7,6 +7,8 @@ import { dirname } from 'node:path'
 import { CommandCache } from './cache.ts'
 import { CATALOG, Catalog, type Entry, entriesOf, type Project } from './catalog.ts'
 import { type Called, CONTEXT, type CommandClass, type CommandInput } from './command.ts'
+import { CompleteCommand } from './commands/complete.ts'
+import { CompletionCommand } from './commands/completion.ts'
 import { HelpCommand } from './commands/help.ts'
 import { ListCommand } from './commands/list.ts'
 import { MakeCommand } from './commands/make-command.ts'
@@ -66,21 +68,21 @@ export async function callFor(key: string, given: CommandInput, options: Call): 
 
 /**
  * Reads the catalogue. Files that failed the last time are imported again only for `list`, for `help` and for an
- * unknown name.
+ * unknown name. For completion, nobody waits for them.
  */
 async function openCatalog(name: string, { commands, ...options }: Omit<Call, 'console'>) {
-  const own = entriesOf([ListCommand, HelpCommand, MakeCommand])
+  const own = entriesOf([ListCommand, HelpCommand, MakeCommand, CompletionCommand, CompleteCommand])
   if (commands) {
     const project = { folder: options.cwd ?? process.cwd(), config: {} }
     return new Catalog(project, [...own, ...entriesOf(commands)])
   }
-  const isListing = name === 'list' || name === 'help'
+  const isListing = ['list', 'help', 'complete'].includes(name)
   const { project, cache } = await openProject(isListing, options)
   const read = async (retry: boolean) => {
     const { entries, problems } = await discover(project, { cwd: options.cwd ?? process.cwd(), retry, cache })
     return new Catalog(project, [...own, ...entries], problems)
   }
-  const catalog = await read(isListing)
+  const catalog = await read(isListing && name !== 'complete')
   return catalog.find(name) || catalog.problems.length === 0 ? catalog : read(true)
 }
 

@@ -91,6 +91,15 @@ export class Catalog {
     return this.find(name) ?? this.#abbreviated(name) ?? this.get(name, next)
   }
 
+  /** The command that a name means, for completion: undefined also if it may mean several. */
+  guess(name: string): Entry | undefined {
+    try {
+      return this.meant(name)
+    } catch {
+      return undefined
+    }
+  }
+
   #abbreviated(name: string): Entry | undefined {
     const found = this.entries.filter(
       ({ key, aliases, hidden }) => !hidden && [key, ...aliases].some((each) => abbreviates(name, each)),

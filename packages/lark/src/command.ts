@@ -78,6 +78,19 @@ export abstract class Command {
    */
   abstract handle(): CommandResult | Promise<CommandResult>
 
+  /**
+   * Values that a shell may complete an argument or a flag with. It is called when somebody presses Tab, so it must be
+   * quick, print nothing and change nothing. The fields have no values then. Values that do not begin with `typed` are
+   * left out.
+   *
+   * ```ts
+   * override complete(field: string) {
+   *   return field === 'region' ? ['eu', 'us'] : []
+   * }
+   * ```
+   */
+  complete?(field: string, typed: string): readonly string[] | Promise<readonly string[]>
+
   /** Where the output goes. */
   get console(): Console {
     return this.#context.console

@@ -21,10 +21,12 @@ export interface CommandMetadata {
   flags: Parameter[]
   /** What the field `schedule` says, as JSON: a package that runs commands at times reads it. Absent for most commands. */
   schedule?: unknown
+  /** Whether it has a `complete()`. Absent for most commands. */
+  completes?: true
 }
 
 /** The fields of an instance that `readMetadata` reads. */
-type CommandFields = Omit<CommandMetadata, 'arguments' | 'flags'>
+type CommandFields = Omit<CommandMetadata, 'arguments' | 'flags' | 'completes'> & { complete?: unknown }
 
 const OWN_FIELDS = ['key', 'description', 'aliases', 'hidden']
 /** The flags that every command has. A command may not declare their names or letters. */
@@ -53,6 +55,7 @@ export function readMetadata(command: CommandFields): CommandMetadata {
   return {
     ...{ key, description, aliases: [...aliases], hidden, arguments: positional, flags },
     ...(schedule !== undefined && { schedule }),
+    ...(typeof command.complete === 'function' && { completes: true as const }),
   }
 }
 

@@ -22,8 +22,11 @@ const PROGRAM_FLAGS = [
   { name: '--version', short: '-V', description: 'The versions of Lark and its packages' },
 ]
 
-/** The names of all these flags, without the hyphens. */
-export const globalFlags = [...GLOBAL_FLAGS, ...PROGRAM_FLAGS].map(({ name }) => name.slice(2))
+/** The flags that may be given to every command, with `--version` of the program. */
+export const programFlags: readonly { name: string; description: string }[] = [
+  ...GLOBAL_FLAGS,
+  ...PROGRAM_FLAGS,
+]
 
 /**
  * Removes the flags that every command has from the words before `--`. Left are the key of the command and the words

@@ -85,8 +85,8 @@ test('an unknown key exits with 2 and suggests a command', async () => {
     readonly key = 'users:process'
     handle() {}
   }
-  expect(await run(['user:proces'], { commands: [Task], console })).toBe(2)
-  expect(console.stderr).toBe('✗ Unknown command "user:proces"\n  Did you mean users:process?\n')
+  expect(await run(['users:porces'], { commands: [Task], console })).toBe(2)
+  expect(console.stderr).toBe('✗ Unknown command "users:porces"\n  Did you mean users:process?\n')
 })
 
 test('a usage error is JSON too under --json', async () => {

@@ -29,6 +29,7 @@ export class Purge extends Command {
 
 const list = `Usage  lark KEY [arguments] [flags]
 
+  completion     Print a script with which a shell completes lark
   deploy         Ship it
   help           Show how a command is used
   list           List the commands, or those of one namespace
@@ -160,6 +161,7 @@ test('list --json prints the metadata', async () => {
   const commands: { key: string; file?: string }[] = JSON.parse(stdout)
   expect(stderr).toBe('')
   expect(commands.map(({ key, file }) => [key, file])).toEqual([
+    ['completion', undefined],
     ['deploy', 'commands/deploy.js'],
     ['help', undefined],
     ['list', undefined],

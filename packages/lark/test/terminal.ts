@@ -5,7 +5,20 @@
 import { spawn } from 'node:child_process'
 import { type App, bin, finished } from './app.ts'
 
-export const keys = { enter: '\r', down: '\u001b[B', space: ' ', interrupt: '\u0003', end: '\u0004' }
+export const keys = {
+  enter: '\r',
+  tab: '\t',
+  down: '\u001b[B',
+  space: ' ',
+  interrupt: '\u0003',
+  end: '\u0004',
+}
+
+export interface TerminalOptions {
+  columns?: number
+  env?: object
+  program?: string[]
+}
 
 export class Terminal {
   #screen = ''
@@ -14,13 +27,14 @@ export class Terminal {
   readonly #child: ReturnType<typeof spawn>
   readonly #result: ReturnType<typeof finished>
 
+  /** Starts `lark` with these words, or another `program`. */
   constructor(
     app: App,
     words: string[],
-    { columns = 80, env = {} }: { columns?: number; env?: object } = {},
+    { columns = 80, env = {}, program = [process.execPath, bin] }: TerminalOptions = {},
   ) {
     const { NO_COLOR, FORCE_COLOR, ...inherited } = process.env
-    const quoted = [process.execPath, bin, ...words].map((word) => `'${word}'`).join(' ')
+    const quoted = [...program, ...words].map((word) => `'${word}'`).join(' ')
     this.#child = spawn('script', ['-qec', `stty cols ${columns} rows 24; exec ${quoted}`, '/dev/null'], {
       cwd: app.folder,
       env: { ...inherited, TERM: 'xterm', SHELL: '/bin/sh', ...env },
@@ -39,17 +53,20 @@ export class Terminal {
     return this.#screen.replace(/\u001b\[[\d;?]*[A-Za-z]/g, '').replaceAll('\r', '')
   }
 
-  /** Waits until the program has printed this since the last wait, then types. */
+  /** Waits until the program has printed this since the last wait, then types. A program that does not is ended. */
   async answer(text: string, typed: string): Promise<void> {
+    const patience = setTimeout(() => this.#child.kill(), 30_000)
     for (let at = -1; at === -1; ) {
       at = this.screen.indexOf(text, this.#seen)
       if (at >= 0) this.#seen = at + text.length
-      else if (this.#child.exitCode !== null) throw new Error(`Ended before "${text}": ${this.screen}`)
+      else if ((this.#child.exitCode ?? this.#child.signalCode) !== null)
+        throw new Error(`Ended before "${text}": ${this.screen}`)
       else
         await new Promise<void>((resolve) => {
           this.#wake = resolve
         })
     }
+    clearTimeout(patience)
     this.#child.stdin!.write(typed)
   }
 

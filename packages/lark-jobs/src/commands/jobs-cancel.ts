@@ -12,6 +12,7 @@ import {
   type Operate,
   operate,
 } from '../operate.ts'
+import { completed } from './completed.ts'
 import { called, endedOf, flowNamed, orFlow, stateWords } from './flow-words.ts'
 import { checkKey, filterOf, flagNames, words } from './job-filter.ts'
 
@@ -35,6 +36,10 @@ export class JobsCancelCommand extends Command {
   because = flag.string('Why, for people: it is kept with the jobs and told to them')
   yes = flag.boolean('Cancel the jobs of a filter, or a flow, without asking', { short: 'y' })
   dryRun = flag.boolean('Say how many jobs would be cancelled, and cancel none')
+
+  override complete(field: string) {
+    return completed(field)
+  }
 
   async handle() {
     const { ids, queue } = this

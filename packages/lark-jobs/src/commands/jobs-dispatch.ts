@@ -7,6 +7,7 @@ import { defined } from '../model/defined.ts'
 import { JobsError, type JobsErrorCode } from '../model/errors.ts'
 import { jobSettings } from '../options/job-settings.ts'
 import type { Voice } from '../options/schema.ts'
+import { completed } from './completed.ts'
 
 /** A mistake in what was typed, as opposed to a store that does not answer. */
 const mistakes: readonly JobsErrorCode[] = [
@@ -28,6 +29,10 @@ export class JobsDispatchCommand extends Command {
   id = flag.string('An id of your own: while its queue knows a job with this id, no other is queued')
   priority = flag.number('-1000 to 1000, higher first')
   tag = flag.strings('A tag instead of those of its class; may be repeated')
+
+  override complete(field: string) {
+    return completed(field)
+  }
 
   async handle() {
     const options = this.#options()

@@ -6,6 +6,7 @@ import { readable } from '../model/duration.ts'
 import type { KeptError } from '../model/record.ts'
 import { operate } from '../operate.ts'
 import { codedLine } from '../run/job-error.ts'
+import { completed } from './completed.ts'
 
 /** `lark jobs:failed`: the jobs that failed for good, and why. */
 export class JobsFailedCommand extends Command {
@@ -13,6 +14,10 @@ export class JobsFailedCommand extends Command {
   override description = 'List the jobs that failed for good, the last first'
   queue = flag.string('Only this queue')
   limit = flag.number('How many', { default: 20, short: 'l', wholeFrom: 1 })
+
+  override complete(field: string) {
+    return completed(field)
+  }
 
   async handle() {
     const { limit, queue } = this

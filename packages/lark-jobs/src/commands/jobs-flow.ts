@@ -4,6 +4,7 @@ import { Jobs } from '../api/default-jobs.ts'
 import { defined } from '../model/defined.ts'
 import { readable } from '../model/duration.ts'
 import { type FlowInfo, type Operate, operate } from '../operate.ts'
+import { completed } from './completed.ts'
 import { chartOf } from './flow-chart.ts'
 import { FlowRows } from './flow-rows.ts'
 import { ago, flowNamed, progressWords, waitWords, whyWords } from './flow-words.ts'
@@ -17,6 +18,10 @@ export class JobsFlowCommand extends Command {
   failures = flag.boolean('List the members of a batch that did not complete')
   limit = flag.number('How many of them', { default: 20, short: 'l', wholeFrom: 1 })
   mermaid = flag.boolean('Print a diagram for Mermaid')
+
+  override complete(field: string) {
+    return completed(field)
+  }
 
   async handle() {
     const { id, queue, failures, limit, mermaid } = this

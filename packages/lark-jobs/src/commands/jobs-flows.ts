@@ -3,6 +3,7 @@ import { visible } from '@s18i/lark/config'
 import { Jobs } from '../api/default-jobs.ts'
 import { defined } from '../model/defined.ts'
 import { flowKinds, flowStates, operate } from '../operate.ts'
+import { completed } from './completed.ts'
 import { ago, progressWords, waitWords } from './flow-words.ts'
 import { flagNames } from './job-filter.ts'
 
@@ -19,6 +20,10 @@ export class JobsFlowsCommand extends Command {
   nested = flag.boolean('Also flows that are nodes of others')
   cursor = flag.string('Go on behind an earlier page: its cursor')
   limit = flag.number('How many', { default: 20, short: 'l', wholeFrom: 1 })
+
+  override complete(field: string) {
+    return completed(field)
+  }
 
   async handle() {
     const { state, kind, name, tag, queue, since, nested, limit, cursor } = this

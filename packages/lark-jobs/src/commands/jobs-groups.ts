@@ -4,6 +4,7 @@ import { Jobs } from '../api/default-jobs.ts'
 import { defined } from '../model/defined.ts'
 import { readable } from '../model/duration.ts'
 import { type GroupState, type GroupStatus, operate } from '../operate.ts'
+import { completed } from './completed.ts'
 
 /** `lark jobs:groups`: which groups of a queue may go on, and what the others wait for. */
 export class JobsGroupsCommand extends Command {
@@ -13,6 +14,10 @@ export class JobsGroupsCommand extends Command {
   state = flag.string('Only groups in this state: paused, turn, asleep, full or running')
   limit = flag.number('How many', { default: 20, short: 'l', wholeFrom: 1 })
   cursor = flag.string('Of the page before, which --json prints')
+
+  override complete(field: string) {
+    return completed(field)
+  }
 
   async handle() {
     const { queue, cursor, limit } = this

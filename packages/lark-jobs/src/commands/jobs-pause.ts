@@ -4,6 +4,7 @@ import { Jobs } from '../api/default-jobs.ts'
 import { resumeCommand } from '../model/command-line.ts'
 import { defined } from '../model/defined.ts'
 import { operate } from '../operate.ts'
+import { completed } from './completed.ts'
 
 /** `lark jobs:pause`: no job of a queue, or of one group of it, starts. */
 export class JobsPauseCommand extends Command {
@@ -13,6 +14,10 @@ export class JobsPauseCommand extends Command {
   group = flag.string('Only this group of the queue')
   for = flag.string("Resume by itself after this time, such as '30s' or '5m'")
   because = flag.string('Why, for lark jobs:status; not with --group')
+
+  override complete(field: string) {
+    return completed(field)
+  }
 
   async handle() {
     const { queue, group, because } = this

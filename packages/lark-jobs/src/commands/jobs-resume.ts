@@ -3,6 +3,7 @@ import { visible } from '@s18i/lark/config'
 import { Jobs } from '../api/default-jobs.ts'
 import { defined } from '../model/defined.ts'
 import { operate } from '../operate.ts'
+import { completed } from './completed.ts'
 
 /** `lark jobs:resume`: jobs of a paused queue, or of one group of it, start again. */
 export class JobsResumeCommand extends Command {
@@ -11,6 +12,10 @@ export class JobsResumeCommand extends Command {
   queue = arg.string('The queue')
   group = flag.string('Only this group of the queue')
   groupHash = flag.string('Only the group with this hash, which jobs:status shows for a long name')
+
+  override complete(field: string) {
+    return completed(field)
+  }
 
   async handle() {
     const { queue, group, groupHash } = this

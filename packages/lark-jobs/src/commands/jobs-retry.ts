@@ -3,6 +3,7 @@ import { usageError, visible } from '@s18i/lark/config'
 import { Jobs } from '../api/default-jobs.ts'
 import { defined } from '../model/defined.ts'
 import { operate, type RetryFilter, retriable } from '../operate.ts'
+import { completed } from './completed.ts'
 import { called, flowNamed, orFlow, stateWords } from './flow-words.ts'
 import { checkKey, filterOf, flagNames } from './job-filter.ts'
 
@@ -22,6 +23,10 @@ export class JobsRetryCommand extends Command {
   all = flag.boolean('Every failed job')
   flow = flag.string('The flow with this id: starts again what did not complete')
   dryRun = flag.boolean('Say how many jobs would be queued again, and queue none')
+
+  override complete(field: string) {
+    return completed(field)
+  }
 
   async handle() {
     const { ids, queue, dryRun } = this

@@ -9,6 +9,7 @@ import type { JobError, LogLine } from '../model/record.ts'
 import { type FlowOfJob, type JobDetail, operate, type Reason } from '../operate.ts'
 import { isOwn, readNeed } from '../options/limiter.ts'
 import { partsOf } from '../run/job-error.ts'
+import { completed } from './completed.ts'
 import { called, orFlow } from './flow-words.ts'
 
 /** The most characters of a damaged field that are shown. */
@@ -29,6 +30,10 @@ export class JobsShowCommand extends Command {
   override description = 'Show a job: its payload, its attempts and their errors, its log'
   id = arg.string('The id of the job')
   queue = flag.string('The queue of the job, if several queues have a job with this id')
+
+  override complete(field: string) {
+    return completed(field)
+  }
 
   async handle() {
     await using jobs = Jobs

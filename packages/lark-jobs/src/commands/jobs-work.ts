@@ -28,6 +28,7 @@ import { CONCURRENCY } from '../worker/options.ts'
 import type { Report } from '../worker/report.ts'
 import { ailmentOf } from '../worker/vitals.ts'
 import type { Worker } from '../worker/worker.ts'
+import { completed } from './completed.ts'
 import { ConsoleReport, JsonReport, sumUp } from './work-report.ts'
 import { WorkSignals } from './work-signals.ts'
 
@@ -53,6 +54,10 @@ export class JobsWorkCommand extends Command {
   http = flag.string('Answer /live, /ready, /slo and /metrics on this port, or ADDRESS:PORT')
   /** What `boot` of the configuration returned. */
   #booted: unknown
+
+  override complete(field: string) {
+    return completed(field)
+  }
 
   handle(): Promise<number> {
     if (isInCommand()) throw usageError(`${this.key} takes its process for itself, and cannot run as a job`)

@@ -7,6 +7,7 @@ import { defined } from '../model/defined.ts'
 import { readable } from '../model/duration.ts'
 import { listed } from '../model/listed.ts'
 import { type Operate, operate, type ScheduleInfo, type WorkerRecord } from '../operate.ts'
+import { completed } from './completed.ts'
 import { isLate, isUnknown, missedTicks, nextWords, runWords, ticksOf, whenWords } from './scheduled.ts'
 
 /** `lark schedule:list`: all schedules at a glance. */
@@ -16,6 +17,10 @@ export class ScheduleListCommand extends Command {
   job = flag.string('Only schedules whose jobs have this key')
   queue = flag.string('Only schedules of this queue')
   state = flag.enum('Only schedules in this state', ['running', 'paused', 'ended'] as const)
+
+  override complete(field: string) {
+    return completed(field)
+  }
 
   async handle() {
     const { job: key, queue, state } = this

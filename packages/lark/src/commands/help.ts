@@ -14,6 +14,10 @@ export class HelpCommand extends Command {
   command = arg.string('The key of the command', { optional: true })
   declare readonly [CATALOG]: Catalog
 
+  override complete() {
+    return this[CATALOG].entries.filter(({ hidden }) => !hidden).map(({ key }) => key)
+  }
+
   handle() {
     if (this.command === undefined) {
       printUsage(this.console)

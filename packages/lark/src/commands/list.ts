@@ -14,6 +14,11 @@ export class ListCommand extends Command {
   namespace = arg.string('Only the commands under this word', { optional: true })
   declare readonly [CATALOG]: Catalog
 
+  override complete() {
+    const shown = this[CATALOG].entries.filter(({ hidden }) => !hidden)
+    return [...new Set(shown.map(({ key }) => namespaceOf(key)))].filter(Boolean)
+  }
+
   handle() {
     const catalog = this[CATALOG]
     const entries = this.#chosen(catalog)

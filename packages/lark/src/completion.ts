@@ -1,0 +1,106 @@
+/**
+ * What a shell may complete a command line with: keys of commands, flags, and values of arguments and flags. All but the
+ * values of `Command.complete()` come from the metadata, so that no command is imported.
+ */
+import type { Catalog, Entry } from './catalog.ts'
+import type { Parameter } from './metadata.ts'
+import { programFlags } from './program.ts'
+
+/** A word that the shell may put in the place of the last one. */
+export interface Candidate {
+  word: string
+  /** What some shells show beside it. */
+  about: string
+}
+
+/** The value that is being typed, of an argument or a flag. */
+interface Typed {
+  parameter: Parameter
+  text: string
+  /** What comes before the value in its word: `--queue=`. */
+  before: string
+}
+
+/**
+ * @param words the words after `lark`; the last one is being typed, and may be empty
+ * @param valuesOf asks the command itself for the values of a field
+ */
+export async function complete(
+  words: readonly string[],
+  catalog: Catalog,
+  valuesOf: (entry: Entry, field: string, typed: string) => Promise<readonly string[]>,
+): Promise<Candidate[]> {
+  const last = words.at(-1) ?? ''
+  const before = words.slice(0, -1)
+  const at = before.findIndex((word) => !word.startsWith('-'))
+  if (at === -1) return matching(last, last.startsWith('-') ? globalFlags() : keysOf(catalog))
+  const entry = catalog.guess(before[at]!)
+  if (entry === undefined) return []
+  const typed = typedValue(entry, before.slice(at + 1), last)
+  if (typed === undefined)
+    return last.startsWith('-') ? matching(last, [...flagsOf(entry, before), ...globalFlags()]) : []
+  const { parameter, text } = typed
+  const values = parameter.values ?? (entry.completes ? await valuesOf(entry, parameter.field, text) : [])
+  return values
+    .filter((value) => value.startsWith(text))
+    .map((value) => ({ word: typed.before + value, about: '' }))
+}
+
+/** The value that the last word belongs to; undefined if the last word is to be the name of a flag, or too much. */
+function typedValue(entry: Entry, before: readonly string[], last: string): Typed | undefined {
+  const isFlagOver = before.includes('--')
+  const previous = before.at(-1)
+  const wanting = previous !== undefined && !isFlagOver ? valueFlag(entry, previous) : undefined
+  if (wanting) return listItem({ parameter: wanting, text: last, before: '' })
+  const [, name = '', text = ''] = /^(--[^=]+)=(.*)$/s.exec(last) ?? []
+  const assigned = isFlagOver
+    ? undefined
+    : entry.flags.find((flag) => flag.name === name && flag.type !== 'boolean')
+  if (assigned) return listItem({ parameter: assigned, text, before: `${name}=` })
+  if (last.startsWith('-') && !isFlagOver) return undefined
+  const place = before.filter((word, i) => {
+    const isFlag = word.startsWith('-') && !before.slice(0, i).includes('--')
+    return !isFlag && !(i > 0 && valueFlag(entry, before[i - 1]!))
+  }).length
+  const parameter =
+    entry.arguments[place] ?? (entry.arguments.at(-1)?.many ? entry.arguments.at(-1) : undefined)
+  return parameter && { parameter, text: last, before: '' }
+}
+
+/** In `--queue=a,b`, the last item of the list is being typed. */
+function listItem(typed: Typed): Typed {
+  const { parameter, text, before } = typed
+  const comma = text.lastIndexOf(',') + 1
+  if (!parameter.many || parameter.splits === false || comma === 0) return typed
+  return { parameter, text: text.slice(comma), before: before + text.slice(0, comma) }
+}
+
+/** The flag that this word names, if its value is the next word. */
+function valueFlag(entry: Entry, word: string): Parameter | undefined {
+  return entry.flags.find(
+    ({ name, short, type }) => type !== 'boolean' && (word === name || (short && word === `-${short}`)),
+  )
+}
+
+function keysOf(catalog: Catalog): Candidate[] {
+  return catalog.entries
+    .filter(({ hidden }) => !hidden)
+    .map(({ key, description }) => ({ word: key, about: description }))
+}
+
+function flagsOf({ flags }: Entry, before: readonly string[]): Candidate[] {
+  return flags
+    .filter(({ name, many }) => many || !before.some((word) => word === name || word.startsWith(`${name}=`)))
+    .map(({ name, type, default: fallback, description }) => ({
+      word: type === 'boolean' && fallback === true ? name.replace('--', '--no-') : name,
+      about: description,
+    }))
+}
+
+function globalFlags(): Candidate[] {
+  return programFlags.map(({ name, description }) => ({ word: name, about: description }))
+}
+
+function matching(text: string, candidates: readonly Candidate[]): Candidate[] {
+  return candidates.filter(({ word }) => word.startsWith(text))
+}
