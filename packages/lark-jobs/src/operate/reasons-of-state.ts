@@ -51,9 +51,17 @@ export function endedReasons({ job, at, lockedBy }: Stand): Reason[] {
   return [ended, { kind: 'lock', text, jobs: [lockedBy], remedy: whyCommand(lockedBy) }]
 }
 
-/** A node that has no job: it has not started, or was not needed. None if it has started. */
-export function blockedReasons({ id, home, definition, state }: KeptFlow, node: FlowNodeInfo): Reason[] {
-  const { kind, name, nodes } = definition
+/**
+ * A node without a job: it has not started, or its job is not kept any more. None if it has started and not ended.
+ *
+ * @param nodes all of the flow
+ */
+export function nodeReasons(
+  { id, home, definition, state }: KeptFlow,
+  node: FlowNodeInfo,
+  nodes: readonly FlowNodeInfo[],
+): Reason[] {
+  const { kind, name } = definition
   const flow = { id, home }
   const called = `${kind} ${name ?? id}`
   const remedy = `lark jobs:flow ${shellWord(id)}`
@@ -68,9 +76,12 @@ export function blockedReasons({ id, home, definition, state }: KeptFlow, node: 
     const cause = node.cause === undefined ? '' : `: ${node.cause} did not complete`
     return [reason(`It was skipped in ${called}${cause}`, { kind: 'ended' })]
   }
+  if (node.state === 'completed') return [reason(`It completed in ${called}`, { kind: 'ended' })]
   if (node.state === 'cancelled' || node.state === 'failed') {
-    const because = node.error ?? node.reason
-    const text = `It never started in ${called}${because === undefined ? '' : `: ${because}`}`
+    const because = firstLine(node.error ?? node.reason ?? '')
+    const ended = node.state === 'failed' ? 'failed' : 'was cancelled'
+    const what = node.jobId === undefined ? 'never started' : ended
+    const text = `It ${what} in ${called}${because === '' ? '' : `: ${because}`}`
     return [reason(text, { kind: 'ended' })]
   }
   if (node.state === 'not needed')
@@ -81,13 +92,14 @@ export function blockedReasons({ id, home, definition, state }: KeptFlow, node: 
     return [reason(`It is a callback: it starts when ${called} ${ways[node.on]}`)]
   }
   if (node.waitsFor.length === 0) return [reason(`Nothing blocks it in ${called}: a worker starts it next`)]
-  const places = new Map(nodes.map((each, i) => [each.name, i]))
-  const waits = node.waitsFor.slice(0, MOST)
-  const all = waits.map((each) => {
-    const isStarted = state.nodes[places.get(each)!] === 's'
-    return reason(
-      `It waits for node ${each} of ${called}, which has ${isStarted ? 'not ended' : 'not started'}`,
-    )
+  const known = new Map(nodes.map((each) => [each.name, each]))
+  const all = node.waitsFor.slice(0, MOST).map((each) => {
+    const { state: is, jobId, flow: nested } = known.get(each)!
+    const text = `It waits for node ${each} of ${called}, which has not ${is === 'started' ? 'ended' : 'started'}`
+    if (jobId !== undefined) return reason(text, { jobs: [jobId], remedy: whyCommand(jobId) })
+    return nested === undefined
+      ? reason(text)
+      : reason(text, { flow: nested, remedy: `lark jobs:flow ${shellWord(nested.id)}` })
   })
   const more = node.waitsFor.slice(MOST)
   return more.length === 0 ? all : [...all, reason(`It waits for ${listed(more)} of ${called}, too`)]
@@ -95,6 +107,10 @@ export function blockedReasons({ id, home, definition, state }: KeptFlow, node: 
 
 /** `Error: mailbox full`, on one line. */
 export function errorLine({ name, message }: KeptError): string {
-  const [first] = message.split('\n', 1)
-  return first ? `${name}: ${first}` : name
+  const first = firstLine(message)
+  return first === '' ? name : `${name}: ${first}`
+}
+
+function firstLine(text: string): string {
+  return text.split('\n', 1)[0]!
 }

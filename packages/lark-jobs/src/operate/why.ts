@@ -13,7 +13,7 @@ import { checkFilter, conditions, queueName } from './filter.ts'
 import type { OpenFlows } from './flow-info.ts'
 import { nodesOf } from './flow-parts.ts'
 import type { Reason } from './reason.ts'
-import { blockedReasons, endedReasons, heldReasons } from './reasons-of-state.ts'
+import { endedReasons, heldReasons, nodeReasons } from './reasons-of-state.ts'
 import { delayedReasons, type Facts, waitingReasons } from './reasons-to-wait.ts'
 import { locate, partitionsToLookIn } from './stored-jobs.ts'
 
@@ -68,17 +68,19 @@ function reasonsOf(facts: Facts): Reason[] | Promise<Reason[]> {
   return stand.job.state === 'active' ? heldReasons(stand, workers) : endedReasons(stand)
 }
 
-/** A node of a flow that has no job, because it has not started, or never will. */
+/** A node of a flow that has no job: it has not started, never will, or its job is not kept any more. */
 async function whyNode(open: OpenFlows, id: string): Promise<JobWhy | undefined> {
   const member = memberOf(id)
   const part = member && nodeOf(member.index)
   const found = part && (await new FlowRecords(open.store).get(member))
   if (found === undefined) return undefined
-  const node = (await nodesOf(open.store, found))[part!.node]
+  const nodes = await nodesOf(open.store, found)
+  const node = nodes[part!.node]
   const isThis = (found.state.generations?.[part!.node] ?? 0) === part!.generation
   if (node === undefined || !isThis) return undefined
-  const reasons = blockedReasons(found, node)
+  const reasons = nodeReasons(found, node, nodes)
   if (reasons.length === 0) return undefined
-  const state = node.state === 'blocked' ? 'blocked' : 'cancelled'
+  const isState = node.state === 'blocked' || node.state === 'completed' || node.state === 'failed'
+  const state = isState ? (node.state as State) : 'cancelled'
   return { id, state, ...defined({ key: node.key }), queue: node.queue, at: found.at, reasons }
 }

@@ -407,7 +407,8 @@ export function explaining(connect: Connect): void {
         kind: 'blocked',
         text: 'It waits for node charge of workflow order, which has not ended',
         flow: { id: flow, home },
-        remedy: `lark jobs:flow ${flow}`,
+        jobs: [node(0)],
+        remedy: `lark jobs:why ${node(0)}`,
       },
     ])
     expect(await told(node(2))).toEqual([
@@ -425,6 +426,9 @@ export function explaining(connect: Connect): void {
         'ended: It was skipped in workflow order: charge did not complete',
       ]),
     )
+    // Its flow still knows what became of a job that is not kept.
+    await jobs.purge(node(0))
+    expect(await told(node(0))).toEqual(['ended: It failed in workflow order: mailbox full'])
     const members = await dispatch(batch([new PlainJob().with({})]).onFailed(new PlainJob().with({})))
     const { home: other } = (await operate(jobs).flows.get(members))!
     const callback = memberId({ flow: members, home: other, index: indexOf(0, 0) })

@@ -2,7 +2,7 @@
  * Durations and limits, in the form that the scripts read.
  */
 import type { Limits } from '../../../model/limits.ts'
-import type { Rate } from '../../../model/rate.ts'
+import { type RateKind, rateKinds } from '../../../model/rate.ts'
 import type { QueueRetention } from '../../contract/store.ts'
 
 /** Milliseconds for the scripts: whole, not negative, and rounded up so that no job is early. */
@@ -30,7 +30,8 @@ export function packLimits({ concurrency, rate }: Limits): string {
 /** Parses the same. Damaged limits are none. */
 export function unpackLimits(text: string): Limits | undefined {
   const [, concurrency = '', kind, limit, per, burst] = /^(\d*)\|(\w*)\|(\d*)\|(\d*)\|(\d*)$/.exec(text) ?? []
-  const rate = { limit: Number(limit), per: Number(per), kind: kind as Rate['kind'], burst: Number(burst) }
-  if (concurrency === '' && !kind) return undefined
+  const rate = { limit: Number(limit), per: Number(per), kind: kind as RateKind, burst: Number(burst) }
+  const isDamaged = kind && !rateKinds.some((each) => each === kind)
+  if (isDamaged || (concurrency === '' && !kind)) return undefined
   return { ...(concurrency !== '' && { concurrency: Number(concurrency) }), ...(kind && { rate }) }
 }
