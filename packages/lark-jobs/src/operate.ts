@@ -51,6 +51,13 @@ export type { FlowOperations } from './operate/flows.ts'
 export type { GroupFilter, GroupPage, GroupState, GroupStatus, PageOptions } from './operate/groups.ts'
 export type { CircuitStatus, LimiterStatus } from './operate/limiters.ts'
 export type { JobPage, ListFilter, ListOptions } from './operate/list.ts'
+export type {
+  LimitOfQueues,
+  MonitorOptions,
+  MonitorReport,
+  MostFailed,
+  QueueCheck,
+} from './operate/monitor.ts'
 export type { Operate, StorePlace } from './operate/operate.ts'
 export type { Operations } from './operate/operations.ts'
 export type { EveryQueue, MetPause, PauseOptions, PauseTarget } from './operate/pause.ts'

@@ -13,6 +13,7 @@ import { all, checkFilter, conditions, type Flags } from './filter.ts'
 import { FlowOperations } from './flows.ts'
 import type { GroupFilter, GroupPage, PageOptions } from './groups.ts'
 import type { CircuitStatus, LimiterStatus } from './limiters.ts'
+import type { MonitorOptions, MonitorReport } from './monitor.ts'
 import { closing, names, type Operated, Operations, open, settings, watcher } from './operations.ts'
 import type { RunFilter, RunPage } from './runs.ts'
 import type { OpenQueues } from './stored-jobs.ts'
@@ -132,6 +133,24 @@ export class Operate extends Operations {
     checkFigures(filter, this[names])
     const { store, settings } = await this[open]()
     return figures({ store, queues: settings.partitions }, settings.targets, filter)
+  }
+
+  /**
+   * Compares the queues with limits. A queue that is not configured is compared while it has jobs that have not ended, or
+   * if it is named.
+   *
+   * @param options `maxAge`, `maxFailed`, `maxWaiting`, `minWorkers`: each for all queues, or by queue. Without `maxAge`,
+   * the `target` of a queue counts
+   * @throws FILTER_INVALID, also if no queue has a limit; UNKNOWN_QUEUE
+   * @example
+   * const { ok, checks } = await operate().monitor({ maxAge: { emails: '30s', '*': '5m' }, maxFailed: '1%' })
+   * if (!ok) alert(checks.filter((check) => !check.ok))
+   */
+  async monitor(options: MonitorOptions = {}): Promise<MonitorReport> {
+    const { checkMonitor, monitor } = await import('./monitor.ts')
+    checkMonitor(options, this[names])
+    const { store, settings } = await this[open]()
+    return monitor({ store, queues: settings.partitions }, settings.targets, options, this[names])
   }
 
   /** How many milliseconds the store takes to answer the smallest question. Opens it first, and does not count that. */
