@@ -85,7 +85,7 @@ export interface Standing {
   isPaused: boolean
   /** When the first of the waiting jobs was due: milliseconds since 1970. Absent: none waits. */
   oldest?: number
-  /** How many of the waiting jobs became due within the last 60 seconds. */
+  /** How many of the waiting jobs became due within the last 60 seconds; of many, about. */
   arrived: number
   /** The same as `Store.minutes` returns. */
   minutes: Minute[]
