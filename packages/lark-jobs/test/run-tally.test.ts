@@ -32,6 +32,14 @@ test('as text, counts are as they were; what no version wrote counts as nothing'
   expect(RunCounts.read('1:3 800:1').pack()).toBe('1:3')
 })
 
+test('sums of long waits of many jobs survive as text', () => {
+  const counts = new RunCounts()
+  const day = 86_400_000
+  for (let i = 0; i < 20_000; i++) counts.observe('wait', day)
+  expect(RunCounts.read(counts.pack()).histogram('wait').sum).toBe(20_000 * day)
+  expect(RunCounts.read(`0:${'9'.repeat(30)}`).pack()).toBe('')
+})
+
 test('counts add up, and can be taken from later ones', () => {
   const [one, other] = [RunCounts.read('0:3 5:1'), RunCounts.read('0:4 6:2')]
   expect(new RunCounts().add(one).add(other).pack()).toBe('0:7 5:1 6:2')

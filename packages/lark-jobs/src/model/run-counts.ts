@@ -83,10 +83,13 @@ export class RunCounts {
     return parts.join(' ')
   }
 
-  /** Reads a text of a store. What is not such a count is left out: a newer version may count more. */
+  /**
+   * Reads a text of a store. What is not such a count is left out: a newer version may count more. The sums are in
+   * microseconds: a backlog of 10,000 jobs over a weekend has 16 digits. `pack` writes at most 21.
+   */
   static read(text: unknown): RunCounts {
     const counts = new Float64Array(LENGTH)
-    for (const [, place, count] of String(text).matchAll(/(?<!\S)(\d{1,4}):(\d{1,15})(?!\S)/g))
+    for (const [, place, count] of String(text).matchAll(/(?<!\S)(\d{1,4}):(\d{1,21})(?!\S)/g))
       if (Number(place) < LENGTH) counts[Number(place)] = Number(count)
     return new RunCounts(counts)
   }
