@@ -65,7 +65,7 @@ export class MemberLots {
 
   async #send(partition: string, jobs: readonly NewJob[]): Promise<void> {
     const { sender, store } = this.#options
-    const answers = await patiently(() => sender.send(partition, jobs))
+    const answers = await sender.send(partition, jobs, patiently)
     if (answers.every((answer) => answer === 'queued')) return
     const { home } = this.#place
     const ends = rejected(jobs, answers, await patiently(() => store.now(home)))

@@ -12,6 +12,11 @@ interface Line {
   last: Promise<unknown>
 }
 
+/** Makes a call, and perhaps makes it again if it fails. */
+export type Attempts = <T>(attempt: () => Promise<T>) => Promise<T>
+
+const once: Attempts = (attempt) => attempt()
+
 export class JobSender {
   readonly #store: Store
   readonly #boundOf: (partition: string) => Bound | undefined
@@ -23,19 +28,23 @@ export class JobSender {
     this.#boundOf = boundOf
   }
 
-  /** @returns one answer for each job, in their order */
-  async send(partition: string, jobs: readonly NewJob[]): Promise<Enqueued[]> {
+  /**
+   * @param attempts of each call. All have the same number: under another, jobs that have run and are forgotten since the first
+   *   would be queued once more
+   * @returns one answer for each job, in their order
+   */
+  async send(partition: string, jobs: readonly NewJob[], attempts = once): Promise<Enqueued[]> {
     const answers: Enqueued[] = []
-    for (const some of chunksOf(jobs)) answers.push(...(await this.#call(partition, some)))
+    for (const some of chunksOf(jobs)) answers.push(...(await this.#call(partition, some, attempts)))
     return answers
   }
 
-  #call(partition: string, jobs: readonly NewJob[]): Promise<Enqueued[]> {
+  #call(partition: string, jobs: readonly NewJob[], attempts: Attempts): Promise<Enqueued[]> {
     const line = this.#lines.get(partition) ?? { number: 0, last: Promise.resolve() }
     this.#lines.set(partition, line)
     const call = line.last.then(() => {
-      const bound = this.#boundOf(partition)
-      return this.#store.enqueue(partition, { caller: this.#caller, number: ++line.number, bound }, jobs)
+      const numbered = { caller: this.#caller, number: ++line.number, bound: this.#boundOf(partition) }
+      return attempts(() => this.#store.enqueue(partition, numbered, jobs))
     })
     line.last = call.catch(() => {})
     return call

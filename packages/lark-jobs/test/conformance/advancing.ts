@@ -64,6 +64,28 @@ export function advancing(make: Make, turn: number): void {
     expect(world.counted.map(({ name }) => name)).toEqual(['m0'])
   })
 
+  test('members whose dispatch got no answer run, and are forgotten, before it is sent again: they do not run once more', async () => {
+    const harness = await make(forgetful)
+    await using world = new World(new Map(PLACES.map((place) => [place, harness])))
+    const place = { flow: 'flow', home: HOME }
+    const worker = new FlowWorker(world)
+    await worker.book.start(place, flow('batch', []), { fillsFor: HOUR })
+    // Those of one place are queued in one call.
+    const lost = new Set<unknown>()
+    const store = world.unheard(async (verb, [partition]) => {
+      if (verb !== 'enqueue' || lost.has(partition)) return false
+      lost.add(partition)
+      await worker.work()
+      return true
+    })
+    await new FlowWorker(world, store).lots(place).queue(members(2), { ms: HOUR, lot: 1 })
+    expect([...lost]).toEqual([HOME, AWAY])
+    await worker.book.seal(place)
+    await worker.work()
+    expect(world.counted.map(({ name }) => name).sort()).toEqual(['m0', 'm1'])
+    expect(await stateOf(world, place)).toMatchObject({ end: { state: 'completed' } })
+  })
+
   test('two workers start the members of a batch again: one that has completed meanwhile does not run once more', async () => {
     await using world = await oneServer(make)
     const place = { flow: 'flow', home: HOME }

@@ -123,6 +123,15 @@ export class World implements AsyncDisposable {
     })
   }
 
+  /** The store as a process sees it that gets no answer to some calls. @param isLost may do something before it says so */
+  unheard(isLost: (verb: string, args: readonly unknown[]) => Promise<boolean>): Store {
+    return this.#through(async (call, verb, args) => {
+      const answer = await call()
+      if (await isLost(verb, args)) throw new JobsError('STORE_UNCERTAIN', 'the answer is lost')
+      return answer
+    })
+  }
+
   /** Milliseconds until something is to be done; undefined if nothing is. Takes back what dead processes held. */
   async next(): Promise<number | undefined> {
     const all = await Promise.all(
