@@ -29,6 +29,7 @@ export {
   cancellable,
 } from './operate/cancel.ts'
 export type { Editable, Edited, EditFilter } from './operate/edit.ts'
+export type { FailureFilter, FailureKind, FailureOptions, Failures } from './operate/failures.ts'
 export type { FigureFilter, Quantiles, QueueMeasures, StoreFigures } from './operate/figures.ts'
 export type { ChangeOptions, JobConditions, JobFilter } from './operate/filter.ts'
 export type { CancelFlowOptions, RetryFlowOptions } from './operate/flow-changes.ts'

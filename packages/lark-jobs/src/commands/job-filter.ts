@@ -13,6 +13,7 @@ export const flagNames = {
   state: '--state',
   group: '--group',
   tag: '--tag',
+  kind: '--kind',
   since: '--since',
   where: '--where',
   all: '--all',
@@ -26,6 +27,8 @@ export interface FilterFlags {
   state: JobConditions['state']
   group: string | undefined
   tag: string | undefined
+  /** Not all commands have it. */
+  kind?: string | undefined
   since: string | undefined
   where: readonly string[]
   all: boolean
@@ -35,7 +38,17 @@ export interface FilterFlags {
 export type CommandFilter = JobConditions & { all?: true }
 
 /** @throws USAGE for `--where` without a value, and for two values of one part */
-export function filterOf({ queue, job, state, group, tag, since, where, all }: FilterFlags): CommandFilter {
+export function filterOf({
+  queue,
+  job,
+  state,
+  group,
+  tag,
+  kind,
+  since,
+  where,
+  all,
+}: FilterFlags): CommandFilter {
   const pairs = where.map(pathAndValue)
   const twice = pairs.find(([path], i) => pairs.findIndex((other) => other[0] === path) < i)
   if (twice !== undefined)
@@ -46,6 +59,7 @@ export function filterOf({ queue, job, state, group, tag, since, where, all }: F
     state,
     group,
     tag,
+    kind,
     since,
     where: pairs.length > 0 ? Object.fromEntries(pairs) : undefined,
     all: all ? (true as const) : undefined,

@@ -29,6 +29,7 @@ export class JobsCancelCommand extends Command {
   state = flag.enum('Only jobs in this state', cancellable)
   group = flag.string('Only jobs of this group')
   tag = flag.string('Only jobs with this tag')
+  kind = flag.string('Only jobs whose last failure is of this kind: see jobs:failed --group')
   since = flag.string('Only jobs that were queued since then, such as 1h')
   where = flag.strings('Only jobs whose payload has this value: tenant=7', { splits: false })
   all = flag.boolean('Every job that has not ended')
@@ -56,7 +57,7 @@ export class JobsCancelCommand extends Command {
       throw usageError(
         isFiltered
           ? 'Give ids or a filter, not both'
-          : 'Which jobs? Give their ids, or --job, --queue, --state, --group, --tag, --since, --where or --all',
+          : 'Which jobs? Give their ids, or --job, --queue, --state, --group, --tag, --kind, --since, --where or --all',
         'See lark jobs:status',
       )
     }

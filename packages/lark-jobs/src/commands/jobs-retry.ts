@@ -18,6 +18,7 @@ export class JobsRetryCommand extends Command {
   state = flag.enum('Jobs in this state instead of failed ones', retriable)
   group = flag.string('Only jobs of this group')
   tag = flag.string('Only jobs with this tag')
+  kind = flag.string('Only jobs whose last failure is of this kind: see jobs:failed --group')
   since = flag.string('Only jobs that ended since then, such as 1h')
   where = flag.strings('Only jobs whose payload has this value: tenant=7', { splits: false })
   all = flag.boolean('Every failed job')
@@ -42,7 +43,7 @@ export class JobsRetryCommand extends Command {
       throw usageError(
         isFiltered
           ? 'Give ids or a filter, not both'
-          : 'Which jobs? Give their ids, or --all, --job, --state, --group, --tag, --since or --where',
+          : 'Which jobs? Give their ids, or --all, --job, --state, --group, --tag, --kind, --since or --where',
         'See lark jobs:failed',
       )
     }

@@ -2,9 +2,12 @@
  * Changes jobs by hand: those with some ids, or all that meet a filter when they are read. Jobs that are dispatched
  * meanwhile may remain.
  */
+import { JobsError } from '../model/errors.ts'
+import { listed } from '../model/listed.ts'
 import type { State } from '../model/record.ts'
 import { type AlterVerdict, type Change, type JobHead, MAX_ITEMS } from '../store/contract/store.ts'
 import { type ChangeOptions, type Chosen, isIds, type JobConditions } from './filter.ts'
+import { fingerprintOf, shortNames } from './fingerprint.ts'
 import { list } from './list.ts'
 import {
   alterAll,
@@ -91,7 +94,7 @@ function statesOf({ state }: JobConditions, all: readonly State[]): readonly Sta
 }
 
 /**
- * The jobs that meet a filter, partition by partition. All of a partition are read before the first is changed: a job
+ * The jobs that meet a filter, partition by partition; of a kind of failure, all at once. All of a partition are read before the first is changed: a job
  * that is changed takes another place in the list that is being read, and could be met again.
  */
 async function* read(
@@ -118,15 +121,18 @@ async function* read(
     return
   }
   let jobs: Located[] = []
+  const hashes = new Set<string>()
   let cursor: string | undefined
   do {
     const page = await list(
       open,
       { ...filter, state: states },
-      { limit: MAX_ITEMS, ...(cursor && { cursor }) },
+      { limit: MAX_ITEMS, isLean: filter.where === undefined, ...(cursor && { cursor }) },
     )
-    for (const { id, key, partition, state, runs } of page.jobs) {
-      if (jobs[0] !== undefined && jobs[0].partition !== partition) {
+    for (const job of page.jobs) {
+      const { id, key, partition, state, runs } = job
+      if (filter.kind !== undefined) hashes.add(fingerprintOf(job)!.hash)
+      else if (jobs[0] !== undefined && jobs[0].partition !== partition) {
         yield jobs
         jobs = []
       }
@@ -134,5 +140,16 @@ async function* read(
     }
     cursor = page.cursor
   } while (cursor !== undefined)
+  checkOneKind(filter.kind, hashes)
   yield jobs
+}
+
+/** Before any job is changed. @throws FILTER_INVALID if a name stands for several kinds */
+function checkOneKind(kind: string | undefined, hashes: ReadonlySet<string>): void {
+  if (hashes.size <= 1) return
+  const names = listed(shortNames([...hashes]).values())
+  throw new JobsError('FILTER_INVALID', `Several kinds of failures begin with '${kind}': ${names}`, {
+    exit: 2,
+    hint: 'Give more letters: lark jobs:failed --group shows as many as are needed.',
+  })
 }

@@ -19,6 +19,7 @@ import {
   option,
   Schema,
 } from '../options/schema.ts'
+import { isKind } from './fingerprint.ts'
 
 /** The flag of a command that stands for each condition: `{ key: '--job' }`. */
 export type Flags = Readonly<Record<string, string>>
@@ -63,6 +64,10 @@ export function jobConditions<S extends State>(states: readonly S[]) {
     group,
     /** One of the tags of the job. */
     tag: option<string>('a tag', isText),
+    /**
+     * Jobs whose last error is of this kind: the name that `operate().failures()` gives it, or more letters of its hash.
+     */
+    kind: option<string>("the name of a kind of failure, such as '3f2a'", isKind),
     /** Ended jobs that ended since then, and other jobs that were queued since then: an instant, or how long ago. */
     since: new Option<Date | Duration, Date | number>(`a Date, or ${durationForm}`, (value) =>
       value instanceof Date && !Number.isNaN(value.getTime()) ? value : milliseconds(value),

@@ -13,6 +13,7 @@ import { isText, type OptionsOf, oneOf, option, whole } from '../options/schema.
 import { MAX_BYTES, MAX_ITEMS, MAX_STANDINGS, type Store } from '../store/contract/store.ts'
 import { Cursors } from './cursor.ts'
 import { checkFilter, conditions, type Flags, type JobConditions, jobConditions } from './filter.ts'
+import { fingerprintOf } from './fingerprint.ts'
 import { type OpenQueues, partitionsToLookIn, type StoredJob, stored } from './stored-jobs.ts'
 
 /** The most pages of the store that a call reads. */
@@ -47,6 +48,11 @@ export interface JobPage<J extends JobLike = JobLike> {
   position?: { queue: string; partition: string; state: State }
 }
 
+interface LeanOption {
+  /** Leaves out payloads, which the filter must not need. */
+  isLean?: boolean
+}
+
 /** Where a list continues. */
 interface ListPlace {
   partition: string
@@ -61,11 +67,14 @@ export function checkList(filter: unknown, options: unknown, flags?: Flags): voi
   checkFilter('Jobs.list()', options, optionsSchema, { flags, whole: 'the second argument' })
 }
 
-/** @throws CURSOR_INVALID, UNKNOWN_QUEUE @param filter must be checked already, and `options` too */
+/**
+ * @throws CURSOR_INVALID, UNKNOWN_QUEUE
+ * @param filter must be checked already, and `options` too
+ */
 export async function list<J extends JobLike>(
   open: OpenQueues,
   filter: ListFilter,
-  { cursor, limit = 100, order = 'newest' }: ListOptions,
+  { cursor, limit = 100, order = 'newest', isLean = false }: ListOptions & LeanOption,
   flags?: Flags,
 ): Promise<JobPage<J>> {
   const { store } = open
@@ -76,7 +85,7 @@ export async function list<J extends JobLike>(
     cursor === undefined
       ? [undefined, await instant(store, filter.since)]
       : readPlace(cursors.read(cursor, flags))
-  const page = new ListedPage<J>(store, filter, since, limit, order === 'oldest')
+  const page = new ListedPage<J>(store, filter, since, limit, order === 'oldest', isLean)
 
   const partitions = [...new Set(await partitionsToLookIn(open, filter.queue))]
     .sort()
@@ -119,6 +128,7 @@ class ListedPage<J extends JobLike> {
   readonly #since: number | undefined
   readonly #limit: number
   readonly #isOldestFirst: boolean
+  readonly #isLean: boolean
   readonly #group: string | undefined
   readonly #where: [path: string[], value: unknown][]
   /** Whether some of the jobs in a state may not be wanted. */
@@ -132,12 +142,14 @@ class ListedPage<J extends JobLike> {
     since: number | undefined,
     limit: number,
     isOldestFirst: boolean,
+    isLean: boolean,
   ) {
     this.#store = store
     this.#filter = filter
     this.#since = since
     this.#limit = limit
     this.#isOldestFirst = isOldestFirst
+    this.#isLean = isLean
     this.#group = filter.group === undefined ? undefined : groupName(filter.group)
     this.#where = Object.entries(filter.where ?? {}).map(([path, value]) => [path.split('.'), value])
     this.#isSelective = Object.keys(filter).some((name) => name !== 'queue' && name !== 'state')
@@ -202,6 +214,7 @@ class ListedPage<J extends JobLike> {
       isOldestFirst,
       isById: true,
       isMarked: true,
+      isLean: this.#isLean,
       ...(cursor !== undefined && { cursor }),
     }
   }
@@ -213,6 +226,8 @@ class ListedPage<J extends JobLike> {
     if (this.#group !== undefined && record.group !== this.#group) return
     const { tag } = this.#filter
     if (tag !== undefined && !record.options?.tags?.includes(tag)) return
+    const { kind } = this.#filter
+    if (kind !== undefined && !fingerprintOf(record)?.hash.startsWith(kind)) return
     if (this.#isOld(record)) return
     const job = stored<J>(record)
     if (this.#where.every(([path, value]) => hasAt(job.payload, path, value))) this.jobs.push(job)

@@ -8,6 +8,7 @@ import type { WorkerRecord } from '../model/record.ts'
 import { erase } from '../store/connect.ts'
 import type { RedisServers } from '../store/contract/servers.ts'
 import type { Durability, QueueRetention } from '../store/contract/store.ts'
+import type { FailureFilter, FailureOptions, Failures } from './failures.ts'
 import type { FigureFilter, StoreFigures } from './figures.ts'
 import { all, checkFilter, conditions, type Flags } from './filter.ts'
 import { FlowOperations } from './flows.ts'
@@ -151,6 +152,27 @@ export class Operate extends Operations {
     checkMonitor(options, this[names])
     const { store, settings } = await this[open]()
     return monitor({ store, queues: settings.partitions }, settings.targets, options, this[names])
+  }
+
+  /**
+   * Why jobs failed for good: the kinds of their failures, those with the most jobs first. A kind is what has the same job
+   * class, the same error name and code, the same message but for numbers, ids and quoted parts, and comes from the same
+   * place. Its name, such as `3f2a`, is a condition of filters: `retry({ kind: '3f2a' })`.
+   *
+   * It reads all failed jobs that meet the filter, and no payloads unless the filter has `where`. Beyond 1,000 kinds, the
+   * jobs of the others are only counted.
+   *
+   * @param options `limit`: the most kinds, 1…1,000, default 100. `signal`: the call rejects with its reason. `onProgress`:
+   * called with each page, with how many jobs were read, and of how many
+   * @throws FILTER_INVALID, UNKNOWN_QUEUE
+   * @example
+   * const { kinds, failed } = await operate().failures({ since: '1h' })
+   * for (const { kind, count, message } of kinds) console.log(kind, `${count} of ${failed}`, message)
+   */
+  async failures(filter: FailureFilter = {}, options: FailureOptions = {}): Promise<Failures> {
+    const by = await import('./failures.ts')
+    by.checkFailures(filter, options, this[names])
+    return by.failures(await this.#queues(), filter, options)
   }
 
   /** How many milliseconds the store takes to answer the smallest question. Opens it first, and does not count that. */

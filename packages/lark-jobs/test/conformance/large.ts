@@ -88,6 +88,24 @@ export function largeJobs(make: Make): void {
     },
   )
 
+  test('a lean page has no payloads, and room for many jobs whose payloads are large', async () => {
+    await using harness = await make()
+    const { store } = harness
+    const caller = harness.caller()
+    const list = [...Array.from({ length: 4 }, () => large()), job({ options: { tags: ['vip'] } })]
+    await enqueue(caller, list)
+    const lean = { limit: 5, isLean: true }
+    const waiting = await store.list('emails', { state: 'waiting', ...lean })
+    expect(ids(waiting.jobs)).toEqual(ids(list))
+    expect(waiting.jobs.map(({ payload }) => payload)).toEqual(['', '', '', '', ''])
+    expect(waiting.jobs[4]).toMatchObject({ key: 'send-email', options: { tags: ['vip'] } })
+    for (const _ of list) await caller.settle(await caller.claimOne(), failed)
+    const { jobs: ended } = await store.list('emails', { state: 'failed', isMarked: true, ...lean })
+    expect(ids(ended).sort()).toEqual(ids(list))
+    expect(ended[0]).toMatchObject({ payload: '', errors: [{ message: 'mailbox full' }] })
+    expect((await store.get('emails', list[0]!.id))!.payload).toBe(list[0]!.payload)
+  })
+
   test('a payload becomes small or large by an edit, and by a unique job that replaces it', async () => {
     await using harness = await make()
     const { store } = harness

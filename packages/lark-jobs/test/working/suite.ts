@@ -20,6 +20,7 @@ import { drafting } from './drafting.ts'
 import { drainCheck } from './drain-check.ts'
 import { ending } from './ending.ts'
 import { explaining } from './explaining.ts'
+import { failing } from './failing.ts'
 import { fairOrder } from './fair-order.ts'
 import { filtering } from './filtering.ts'
 import { flows } from './flows.ts'
@@ -84,6 +85,7 @@ export function describeWorking(connect: Connect, isRedis = false): void {
   describe('rescheduling', () => rescheduling(connect))
   describe('listing', () => listing(connect))
   describe('listening', () => listening(connect))
+  describe('failing', () => failing(connect))
   describe('measuring', () => measuring(connect))
   describe('operating', () => operating(connect))
   describe('explaining', () => explaining(connect))

@@ -72,6 +72,8 @@ export interface Filter {
   isOldestFirst?: boolean
   /** Active jobs in the order of their ids: then each comes once. The call reads the ids of all active jobs. */
   isById?: boolean
+  /** Payloads are left empty, and do not count among the bytes of the page. */
+  isLean?: boolean
   /** The page also has `marks`. */
   isMarked?: boolean
 }

@@ -285,7 +285,11 @@ export class RedisStore implements contract.Store {
   }
 
   list(partition: string, filter: contract.Filter): Promise<contract.Page> {
-    return this.#page(partition, filter, 'jobs', (shown: ShownJobs) => readJobs(partition, shown))
+    return this.#page(partition, filter, 'jobs', (shown: ShownJobs) => {
+      const jobs = readJobs(partition, shown)
+      // Small payloads are in the records.
+      return filter.isLean ? jobs.map((job) => ({ ...job, payload: '' })) : jobs
+    })
   }
 
   heads(partition: string, filter: contract.Filter): Promise<contract.Page<contract.JobHead>> {

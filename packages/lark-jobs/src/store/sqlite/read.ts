@@ -27,17 +27,21 @@ const MAX_LIMIT = 1_000
 /** The place of a job, and the bytes that showing it takes. */
 type Head = Pick<JobRow, 'seq' | 'id' | 'key' | 'priority' | 'dueAt' | 'finishedAt' | 'lane'> & {
   bytes: number
+  /** The same without its payload. */
+  leanBytes: number
   /** Only for an active job. */
   lease?: Lease
 }
 
-const headColumns = `seq, id, key, priority, dueAt, finishedAt, lane, ${shownBytes}`
+const headColumns = `seq, id, key, priority, dueAt, finishedAt, lane, ${keptBytes} AS leanBytes, ${shownBytes}`
 const shown = `SELECT ${columns}, result, progress, ${payload} FROM jobs`
 const find = `${shown} WHERE partition = ? AND id = ? AND state < ${HIDDEN}`
 const findLean = `
   SELECT ${columns}, result, progress, '' AS payload FROM jobs
   WHERE partition = ? AND id = ? AND state < ${HIDDEN}`
 const findAll = `${shown} WHERE seq IN (SELECT value FROM json_each(?))`
+const findAllLean = `
+  SELECT ${columns}, result, progress, '' AS payload FROM jobs WHERE seq IN (SELECT value FROM json_each(?))`
 const headsAt = `SELECT ${headColumns} FROM jobs WHERE seq IN (SELECT value FROM json_each(?))`
 type StateRow = Pick<ShownRow, 'seq' | 'id' | 'state' | 'progress'> & { born: string | null; bytes: number }
 /** Hidden jobs too. */
@@ -48,8 +52,6 @@ const findStates = `
     CASE WHEN state < ${COMPLETED} THEN ifnull(octet_length(progress), 0) ELSE ${keptBytes} END AS bytes
   FROM jobs
   WHERE partition = ? AND id IN (SELECT value FROM json_each(?))`
-const findEnded = `
-  SELECT ${columns}, result, progress, '' AS payload FROM jobs WHERE seq IN (SELECT value FROM json_each(?))`
 const findLog = `SELECT log FROM jobs WHERE partition = ? AND id = ? AND state < ${HIDDEN}`
 const pending = (columns: string) => `
   SELECT ${columns} FROM jobs
@@ -104,7 +106,7 @@ export function fates(partition: Partition, ids: readonly string[]): Fate[] {
   const heads = database.all<StateRow>(findStates, partition.id, list(ids))
   const room = new Room()
   const ended = room.take(heads.filter(({ state }) => state >= COMPLETED))
-  const rows = database.all<ShownRow>(findEnded, list(ended.map(({ seq }) => seq)))
+  const rows = database.all<ShownRow>(findAllLean, list(ended.map(({ seq }) => seq)))
   const found = new Map<string, Fate>()
   for (const { id, state, born } of heads)
     found.set(id, state < COMPLETED ? { kind: 'present', ...(born !== null && { born }) } : { kind: 'cut' })
@@ -134,7 +136,10 @@ export function counts(partition: Partition): Counts {
 export function listJobs(partition: Partition, filter: Filter): Page {
   const { database, name, now } = partition
   const { jobs: heads, ...rest } = pageOf(partition, filter, new Room())
-  const rows = database.all<ShownRow>(findAll, list(heads.map(({ seq }) => seq)))
+  const rows = database.all<ShownRow>(
+    filter.isLean ? findAllLean : findAll,
+    list(heads.map(({ seq }) => seq)),
+  )
   const found = new Map(rows.map((row) => [row.seq, row]))
   const jobs = heads.map(({ seq, lease }) => toRecord(found.get(seq)!, name, now, lease?.claimedAt))
   return { jobs, ...rest }
@@ -183,6 +188,7 @@ function pageOf(partition: Partition, filter: Filter, room?: Room): Page<Head> {
   const cursor = filter.cursor === undefined ? undefined : JSON.parse(filter.cursor)
   const { rows, place } = headsOf(partition, filter, cursor, limit + 1)
   const some = rows.slice(0, limit)
+  if (filter.isLean) for (const row of some) row.bytes = row.leanBytes
   const jobs = room === undefined ? some : room.take(some)
   const mark = (head: Head) => JSON.stringify(place(head))
   return {

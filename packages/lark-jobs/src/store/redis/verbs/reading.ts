@@ -305,8 +305,8 @@ export function limitOf({ limit = LIMIT }: contract.Filter): number {
  * @param what `heads`: only ids and keys
  */
 export function pageQuery(filter: contract.Filter, what: 'jobs' | 'heads'): PageQuery {
-  const { state, cursor, isOldestFirst, isMarked } = filter
-  const size = `${what === 'heads' ? 'h' : ''}${isMarked ? 'm' : ''}${limitOf(filter)}`
+  const { state, cursor, isOldestFirst, isMarked, isLean } = filter
+  const size = `${what === 'heads' ? 'h' : isLean ? 'l' : ''}${isMarked ? 'm' : ''}${limitOf(filter)}`
   const from = cursor === undefined ? undefined : (JSON.parse(cursor) as string[])
   if (state === 'waiting')
     return { script: 'list-waiting', args: [size, ...(from ?? ['first', '', '', '0', ''])] }

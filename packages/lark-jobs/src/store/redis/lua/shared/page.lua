@@ -7,8 +7,8 @@ local MAX_BYTES = 1048576
 -- How many records are read together. Records of an earlier layout contain their payloads.
 local step = 20
 
--- How many of the jobs fit into one answer.
-local function fitting(state, ids)
+-- How many of the jobs fit into one answer. `lean`: '' if payloads count.
+local function fitting(state, ids, lean)
   local left, rest = MAX_BYTES, {}
   for _, name in ipairs(state == 'completed' and { 'errors', 'results' } or { 'errors' }) do
     rest[#rest + 1] = redis.call('EXISTS', key(name)) == 1 and key(name) or nil
@@ -16,7 +16,7 @@ local function fitting(state, ids)
   for from = 1, #ids, step do
     local some = { unpack(ids, from, math.min(from + step - 1, #ids)) }
     for i, record in ipairs(redis.call('HMGET', key('jobs'), unpack(some))) do
-      left = left - payloads().bytes_of(record)
+      left = left - (record and lean ~= '' and payloads().payload_at(record) or payloads().bytes_of(record))
       for _, name in ipairs(rest) do
         left = left - redis.call('HSTRLEN', name, some[i])
       end
@@ -73,14 +73,14 @@ local function passed(name, score, id, through)
   return low
 end
 
--- `wanted`: how many jobs, with an `h` in front if only ids and keys are needed, and an `m` if the cursor after each job
--- is. `read`: a function of a number that returns as many ids, their places, and a function that makes the cursor after
+-- `wanted`: how many jobs, with an `h` in front if only ids and keys are needed, an `l` if large payloads are not, and an
+-- `m` if the cursor after each job is. `read`: a function of a number that returns as many ids, their places, and a function that makes the cursor after
 -- the nth. Returns { the jobs as in show.lua, or their state, ids and keys, and of active jobs `token|claimed at`; the
 -- cursor; the cursors after the others }.
 local function page(state, wanted, read)
-  local heads, marked, limit = string.match(wanted, '^(h?)(m?)(%d+)$')
+  local heads, lean, marked, limit = string.match(wanted, '^(h?)(l?)(m?)(%d+)$')
   local ids, places, mark = read(tonumber(limit))
-  local count = heads ~= '' and #ids or fitting(state, ids)
+  local count = heads ~= '' and #ids or fitting(state, ids, lean)
   local marks = {}
   for n = 1, marked ~= '' and count - 1 or 0 do
     marks[n] = mark(n)
@@ -88,5 +88,6 @@ local function page(state, wanted, read)
   if heads ~= '' then
     return { { state, ids, keys_of(ids), state == 'active' and places or nil }, mark(count), marks }
   end
-  return { show(state, { unpack(ids, 1, count) }, { unpack(places, 1, count) }), mark(count), marks }
+  local shown = show(state, { unpack(ids, 1, count) }, { unpack(places, 1, count) }, nil, lean ~= '')
+  return { shown, mark(count), marks }
 end

@@ -1,0 +1,104 @@
+/**
+ * The fingerprint of a failure: what jobs have in common that failed for one reason. It is the key of the class, the name
+ * and the code of the last error, its message without what differs from job to job, and where it was thrown.
+ */
+import { createHash } from 'node:crypto'
+import type { JobRecord } from '../model/record.ts'
+
+/** The letters of a hash. A kind is called by the first of them, as many as tell it from the others. */
+const HASH = 12
+/** The least letters of a name. */
+const SHORTEST = 4
+/** Characters of a message that count. */
+const MAX_MESSAGE = 500
+/** Stands for a part that differs from job to job. */
+const PART = '…'
+
+export interface Fingerprint {
+  /** 12 hexadecimal digits, the same in every process and after a restart. */
+  hash: string
+  /** The message of the error, with `…` for each part that does not count. */
+  message: string
+  /** Where the error was thrown, by its stack: `charge src/jobs/ChargeJob.ts`. Absent if its stack has no such line. */
+  frame?: string
+}
+
+/** Whether a value can name a kind. */
+export function isKind(value: unknown): boolean {
+  return typeof value === 'string' && /^[0-9a-f]{4,12}$/.test(value)
+}
+
+/** The fingerprint of the last failure of a job; undefined if the job has had none. */
+export function fingerprintOf({
+  id,
+  key,
+  errors,
+}: Pick<JobRecord, 'id' | 'key' | 'errors'>): Fingerprint | undefined {
+  const error = errors.at(-1)
+  if (error === undefined) return undefined
+  const message = stableMessage(error.message, id)
+  const frame = topFrame(error.stack)
+  const code = error.code ?? error.cause?.code ?? ''
+  const all = JSON.stringify([key, error.name, code, message, frame ?? ''])
+  const hash = createHash('sha256').update(all).digest('hex').slice(0, HASH)
+  return { hash, message, ...(frame !== undefined && { frame }) }
+}
+
+/** A message without what differs from job to job: quoted texts, queries of URLs, ids, and numbers. */
+export function stableMessage(text: string, id: string): string {
+  return (
+    text
+      .slice(0, MAX_MESSAGE)
+      .replaceAll(id, PART)
+      // A quote within a word is an apostrophe.
+      .replace(/(?<![\p{L}\p{N}])(["'`])[^"'`\n]{0,200}\1(?![\p{L}\p{N}])/gu, `$1${PART}$1`)
+      .replace(/[“«][^”»\n]{0,200}[”»]/g, PART)
+      .replace(/(\w{2,10}:\/\/[^\s/?#]{1,200}[^\s?#]{0,400})[?#][^\s)\]]*/g, '$1')
+      .replace(/\b[\w-]*\d[\w-]*\b/g, (word) => (/\d.*\d.*\d|^[\d-]+$/.test(word) ? PART : numberless(word)))
+      .replace(/\b[0-9a-f]{8,}\b/gi, PART)
+      .replace(/\s+/g, ' ')
+      .replace(/…(?:[.,:/-]?…)+/g, PART)
+      .trim()
+  )
+}
+
+/** A word with one or two digits, such as `v2` or `item7`, keeps its letters. */
+function numberless(word: string): string {
+  return word.replace(/\d+/g, PART)
+}
+
+/**
+ * The first line of a stack in the application, without its place in the file, which changes with each edit. Of a file only
+ * the last two names count, because releases have folders of their own.
+ */
+function topFrame(stack: string | undefined): string | undefined {
+  const frames = stack?.split('\n').filter((line) => /^\s+at /.test(line)) ?? []
+  const own = frames.find((line) => !/node_modules|\bnode:/.test(line)) ?? frames[0]
+  if (own === undefined) return undefined
+  const [, name = '', place = ''] = /^\s+at (?:(.*?) \()?(.*?)\)?$/.exec(own) ?? []
+  const file = place
+    .replace(/[?#].*$/, '')
+    .replace(/(?::\d+){1,2}$/, '')
+    .split(/[\\/]/)
+    .slice(-2)
+    .join('/')
+  return `${name.replace(/^async /, '')} ${file}`.trim()
+}
+
+/** For each hash, as many of its letters as tell it from the others. */
+export function shortNames(hashes: readonly string[]): Map<string, string> {
+  const sorted = hashes.toSorted()
+  return new Map(
+    sorted.map((hash, i) => {
+      const near = [sorted[i - 1], sorted[i + 1]].map((other) => sharedLength(hash, other))
+      return [hash, hash.slice(0, Math.max(SHORTEST, ...near.map((length) => length + 1)))]
+    }),
+  )
+}
+
+/** How many letters two texts have in common at their beginnings. */
+function sharedLength(one: string, other = ''): number {
+  let length = 0
+  while (length < other.length && one[length] === other[length]) length++
+  return length
+}
