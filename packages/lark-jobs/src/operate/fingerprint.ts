@@ -19,7 +19,7 @@ export interface Fingerprint {
   hash: string
   /** The message of the error, with `…` for each part that does not count. */
   message: string
-  /** Where the error was thrown, by its stack: `charge src/jobs/ChargeJob.ts`. Absent if its stack has no such line. */
+  /** Where the error was thrown, by its stack: the function, and the file with its folder. Absent if its stack has no such line. */
   frame?: string
 }
 
