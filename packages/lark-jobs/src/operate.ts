@@ -28,7 +28,7 @@ export {
   type CancelOptions,
   cancellable,
 } from './operate/cancel.ts'
-export type { Editable, Edited, EditFilter } from './operate/edit.ts'
+export { type Editable, type Edited, type EditFilter, editable } from './operate/edit.ts'
 export type { FailureFilter, FailureKind, FailureOptions, Failures } from './operate/failures.ts'
 export type { FigureFilter, Quantiles, QueueMeasures, StoreFigures } from './operate/figures.ts'
 export type { ChangeOptions, JobConditions, JobFilter } from './operate/filter.ts'
@@ -50,6 +50,7 @@ export type { DamagedFlow, FlowFilter, FlowListOptions, FlowPage } from './opera
 export type { FlowFailure, FlowNodeInfo, FlowNodeState, FlowRef } from './operate/flow-parts.ts'
 export type { FlowOperations } from './operate/flows.ts'
 export type { GroupFilter, GroupPage, GroupState, GroupStatus, PageOptions } from './operate/groups.ts'
+export type { Imported } from './operate/import.ts'
 export type { CircuitStatus, LimiterStatus } from './operate/limiters.ts'
 export type { JobPage, ListFilter, ListOptions } from './operate/list.ts'
 export type {
@@ -65,6 +66,7 @@ export type { EveryQueue, MetPause, PauseOptions, PauseTarget } from './operate/
 export type { Prioritized } from './operate/prioritize.ts'
 export type { EventGap, EventOptions, QueueEvent, QueueEvents } from './operate/queue-events.ts'
 export { type Reason, type ReasonKind, reasonKinds } from './operate/reason.ts'
+export type { RecordOptions } from './operate/records.ts'
 export {
   type PurgeOptions,
   type Removable,
@@ -73,11 +75,12 @@ export {
   type RemoveOptions,
   removable,
 } from './operate/remove.ts'
-export type {
-  Pending,
-  PendingFilter,
-  Rescheduled,
-  RescheduleOptions,
+export {
+  type Pending,
+  type PendingFilter,
+  pending,
+  type Rescheduled,
+  type RescheduleOptions,
 } from './operate/reschedule.ts'
 export { type Retriable, type RetryFilter, type RetryOptions, retriable } from './operate/retry.ts'
 export type { ActiveJob, RunFilter, RunPage } from './operate/runs.ts'

@@ -14,6 +14,7 @@ import {
 } from '../operate.ts'
 import { completed } from './completed.ts'
 import { called, endedOf, flowNamed, orFlow, stateWords } from './flow-words.ts'
+import { idsOf, jobsOf, paced } from './job-change.ts'
 import { checkKey, filterOf, flagNames, words } from './job-filter.ts'
 
 /** Milliseconds between two looks at how many have ended. */
@@ -23,7 +24,7 @@ const LOOK = 1_000
 export class JobsCancelCommand extends Command {
   readonly key = 'jobs:cancel'
   override description = 'Cancel jobs by id, or all jobs that meet some conditions, or a flow'
-  ids = arg.strings('Ids of jobs that have not ended')
+  ids = arg.strings('Ids of jobs that have not ended, or - for the standard input')
   job = flag.string('Only jobs of this key')
   queue = flag.string('Only jobs in this queue')
   state = flag.enum('Only jobs in this state', cancellable)
@@ -64,7 +65,7 @@ export class JobsCancelCommand extends Command {
     const mayAsk = isFiltered && !this.yes && !this.dryRun
     await using jobs = Jobs
     const operating = operate(jobs, { names: flagNames })
-    const which = isFiltered ? filter : ids
+    const which = isFiltered ? filter : await idsOf(ids)
     const of = isFiltered ? visible(` ${words(filter)}`) : ''
     if (this.dryRun || mayAsk) {
       const would = await operating.cancel(which, { ...ofIds, dryRun: true })
@@ -83,12 +84,19 @@ export class JobsCancelCommand extends Command {
         return false
       }
     }
-    const { cancelled, asked } = await operating
-      .cancel(which, { ...ofIds, ...defined({ because: this.because }) })
-      .catch(async (error: unknown) => {
-        throw await orFlow(operating, error, 'jobs:cancel --flow')
-      })
+    const because = defined({ because: this.because })
+    const { cancelled, asked } = await paced(this, 'Cancelling', (pace) =>
+      operating.cancel(which, { ...ofIds, ...because, ...pace }),
+    ).catch(async (error: unknown) => {
+      throw await orFlow(operating, error, 'jobs:cancel --flow')
+    })
     const isNone = await this.#isNone({ cancelled, asked }, operating)
+    const { aborted } = this.signal
+    if (aborted) {
+      if (this.json) this.console.json({ cancelled, asked, interrupted: true })
+      else this.warn(`Interrupted: cancelled ${jobsOf(cancelled)}, told ${asked} to end, and no more`)
+      return 130
+    }
     if (this.json) return { cancelled, asked }
     if (isNone) return true
     if (cancelled > 0) this.success(`Cancelled ${jobsOf(cancelled)}`)
@@ -183,8 +191,4 @@ function told({ cancelled, asked }: Cancelled, of: string): string {
   if (asked === 0) return all
   const run = asked === 1 ? 'runs' : 'run'
   return cancelled === 0 ? `${all} that ${run}` : `${all}, ${asked.toLocaleString('en')} of which ${run}`
-}
-
-function jobsOf(count: number): string {
-  return `${count.toLocaleString('en')} ${count === 1 ? 'job' : 'jobs'}`
 }

@@ -5,6 +5,7 @@ import { defined } from '../model/defined.ts'
 import { operate, type RetryFilter, retriable } from '../operate.ts'
 import { completed } from './completed.ts'
 import { called, flowNamed, orFlow, stateWords } from './flow-words.ts'
+import { idsOf, jobsOf, paced } from './job-change.ts'
 import { checkKey, filterOf, flagNames } from './job-filter.ts'
 
 /** `lark jobs:retry`: queues ended jobs again. */
@@ -12,7 +13,7 @@ export class JobsRetryCommand extends Command {
   readonly key = 'jobs:retry'
   override description =
     'Queue failed jobs again, by id or all that meet some conditions; or go on with a failed flow'
-  ids = arg.strings('Ids of jobs that have ended')
+  ids = arg.strings('Ids of jobs that have ended, or - for the standard input')
   job = flag.string('Only jobs of this key')
   queue = flag.string('Only jobs of this queue')
   state = flag.enum('Jobs in this state instead of failed ones', retriable)
@@ -54,16 +55,26 @@ export class JobsRetryCommand extends Command {
     const which = isAllOfQueue
       ? { state: 'failed', queue }
       : defined({ ...conditions, ...(all ? { all } : of) })
-    const retried = hasIds
-      ? operating.retry(ids, { ...of, dryRun })
-      : operating.retry(which as RetryFilter, { dryRun })
+    const named = hasIds ? await idsOf(ids) : []
+    const retried = paced(this, 'Putting back to work', (pace) =>
+      hasIds
+        ? operating.retry(named, { ...of, dryRun, ...pace })
+        : operating.retry(which as RetryFilter, { dryRun, ...pace }),
+    )
     const count = await retried.catch(async (error: unknown) => {
       throw await orFlow(operating, error, 'jobs:retry --flow')
     })
-    if (count === 0) await checkKey(this.job, operating)
+    const { aborted } = this.signal
+    if (count === 0 && !aborted) await checkKey(this.job, operating)
+    if (aborted) {
+      if (this.json) this.console.json({ retried: count, interrupted: true })
+      else this.warn(`Interrupted: put ${jobsOf(count)} back to work, and no more`)
+      return 130
+    }
     if (this.json) return { retried: count, ...(dryRun && { dryRun }) }
-    const counted = `${count.toLocaleString('en')} ${count === 1 ? 'job' : 'jobs'}`
+    const counted = jobsOf(count)
     this.success(dryRun ? `Would put ${counted} back to work` : `Put ${counted} back to work`)
+    return true
   }
 
   async #retryFlow(id: string): Promise<boolean> {

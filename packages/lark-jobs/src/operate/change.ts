@@ -9,6 +9,7 @@ import { type AlterVerdict, type Change, type JobHead, MAX_ITEMS } from '../stor
 import { type ChangeOptions, type Chosen, isIds, type JobConditions } from './filter.ts'
 import { fingerprintOf, shortNames } from './fingerprint.ts'
 import { list } from './list.ts'
+import { Passage } from './passage.ts'
 import {
   alterAll,
   heads,
@@ -28,8 +29,8 @@ export interface Changing {
   readsRuns?: boolean
   /** Refuses a job that was named by its id. */
   check(job: Located): void
-  /** Changes jobs of a partition, at most once each. */
-  act(partition: string, jobs: readonly JobHead[]): Promise<AlterVerdict[]>
+  /** Changes jobs of a partition, at most once each, until the passage is over. */
+  act(partition: string, jobs: readonly JobHead[], passage: Passage): Promise<AlterVerdict[]>
 }
 
 /** How many jobs met each verdict. */
@@ -37,12 +38,13 @@ export type VerdictCounts = Record<AlterVerdict, number>
 
 /** The same change for all jobs. */
 export function altering({ store }: OpenQueues, change: Change): Changing['act'] {
-  return (partition, jobs) =>
+  return (partition, jobs, passage) =>
     alterAll(
       store,
       partition,
       jobs.map(({ id }) => id),
       change,
+      passage,
     )
 }
 
@@ -51,8 +53,10 @@ export async function changeJobs(
   open: OpenQueues,
   which: Chosen,
   { states, verdict, readsRuns = false, check, act }: Changing,
-  { dryRun = false, queue }: ChangeOptions,
+  options: ChangeOptions,
 ): Promise<VerdictCounts> {
+  const { dryRun = false, queue } = options
+  const passage = new Passage(options)
   const tally: VerdictCounts = { done: 0, asked: 0, missing: 0, refused: 0 }
   const isWhole = dryRun && readsRuns
   if (dryRun && !isWhole && !isIds(which) && isCounted(which)) {
@@ -64,12 +68,15 @@ export async function changeJobs(
   }
   const found = isIds(which)
     ? [await locateAll(open, which, queue, check)]
-    : read(open, which, states, isWhole)
+    : read(open, which, states, isWhole, passage)
   for await (const jobs of found) {
     if (dryRun) for (const job of jobs) tally[verdict(job)]++
-    else
+    else {
+      passage.found(jobs.length)
       for (const [partition, some] of byPartition(jobs))
-        for (const answer of await act(partition, some)) tally[answer]++
+        for (const answer of await act(partition, some, passage)) tally[answer]++
+    }
+    if (passage.isOver) break
   }
   return tally
 }
@@ -102,6 +109,7 @@ async function* read(
   filter: JobConditions,
   all: readonly State[],
   isWhole: boolean,
+  passage: Passage,
 ): AsyncGenerator<Located[]> {
   const { queue, key } = filter
   const states = statesOf(filter, all)
@@ -139,6 +147,7 @@ async function* read(
       jobs.push({ id, key, partition, state, runs })
     }
     cursor = page.cursor
+    if (passage.isOver) return
   } while (cursor !== undefined)
   checkOneKind(filter.kind, hashes)
   yield jobs

@@ -19,6 +19,7 @@ import {
   type JobFilter,
   readChosen,
 } from './filter.ts'
+import type { Passage } from './passage.ts'
 import { type Removable, removable } from './remove.ts'
 import { alterAll, type Located, type OpenQueues } from './stored-jobs.ts'
 
@@ -66,7 +67,7 @@ export async function edit(
         const message = `${id} is active; only a job that does not run can be edited`
         throw new JobsError('JOB_NOT_EDITABLE', message, { id })
       },
-      act: (partition, jobs) => editAll(open, partition, jobs, payload),
+      act: (partition, jobs, passage) => editAll(open, partition, jobs, payload, passage),
     },
     options,
   )
@@ -79,6 +80,7 @@ export async function editAll(
   partition: string,
   jobs: readonly Pick<Located, 'id' | 'key'>[],
   payload: unknown,
+  passage?: Passage,
 ): Promise<AlterVerdict[]> {
   const changes = new Map<string, { change: Change; ids: string[] }>()
   for (const { id, key } of jobs) {
@@ -89,7 +91,7 @@ export async function editAll(
   }
   const verdicts: AlterVerdict[] = []
   for (const { change, ids } of changes.values())
-    verdicts.push(...(await alterAll(open.store, partition, ids, change)))
+    verdicts.push(...(await alterAll(open.store, partition, ids, change, passage)))
   return verdicts
 }
 

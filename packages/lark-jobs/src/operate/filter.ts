@@ -24,6 +24,10 @@ import { isKind } from './fingerprint.ts'
 /** The flag of a command that stands for each condition: `{ key: '--job' }`. */
 export type Flags = Readonly<Record<string, string>>
 
+export function isFunction(value: unknown): boolean {
+  return typeof value === 'function'
+}
+
 /** `{ all: true }`: selects everything. */
 export const all = option<true>('true', (value) => value === true)
 
@@ -107,6 +111,10 @@ export const changeEntries = {
   dryRun: flag(),
   /** With ids: the queue of these jobs. Default: every queue. */
   queue: queueName,
+  /** Ends the call between two lots of jobs when it is aborted. The answer says what was changed by then. */
+  signal: option<AbortSignal>('an AbortSignal', (value) => value instanceof AbortSignal),
+  /** Called with each lot: how many jobs the call has been through, and how many it has found so far. */
+  onProgress: option<(done: number, found: number) => void>('a function', isFunction),
 }
 
 /** The second argument of calls that change many jobs. */

@@ -4,7 +4,7 @@
  */
 import type { Settings } from '../config/config.ts'
 import { readId } from '../model/id.ts'
-import type { WorkerRecord } from '../model/record.ts'
+import type { JobRecord, WorkerRecord } from '../model/record.ts'
 import { erase } from '../store/connect.ts'
 import type { RedisServers } from '../store/contract/servers.ts'
 import type { Durability, QueueRetention } from '../store/contract/store.ts'
@@ -13,9 +13,12 @@ import type { FigureFilter, StoreFigures } from './figures.ts'
 import { all, checkFilter, conditions, type Flags } from './filter.ts'
 import { FlowOperations } from './flows.ts'
 import type { GroupFilter, GroupPage, PageOptions } from './groups.ts'
+import type { Imported } from './import.ts'
 import type { CircuitStatus, LimiterStatus } from './limiters.ts'
+import type { ListFilter } from './list.ts'
 import type { MonitorOptions, MonitorReport } from './monitor.ts'
 import { closing, names, type Operated, Operations, open, settings, watcher } from './operations.ts'
+import type { RecordOptions } from './records.ts'
 import type { RunFilter, RunPage } from './runs.ts'
 import type { OpenQueues } from './stored-jobs.ts'
 import type { JobWhy, WhyOptions } from './why.ts'
@@ -173,6 +176,33 @@ export class Operate extends Operations {
     const by = await import('./failures.ts')
     by.checkFailures(filter, options, this[names])
     return by.failures(await this.#queues(), filter, options)
+  }
+
+  /**
+   * The whole records of the jobs that meet a filter, some at a time: to write them to a file. Payloads, results and
+   * progress are JSON texts in them, as they are stored, and nothing is hidden. Without conditions, of all jobs.
+   *
+   * @param options `signal`: ends the reading when it is aborted
+   * @throws FILTER_INVALID, UNKNOWN_QUEUE, when the first is asked for
+   * @example for await (const jobs of operate().records({ state: 'failed' })) await write(jobs.map((job) => JSON.stringify(job)))
+   */
+  async *records(filter: ListFilter = {}, options: RecordOptions = {}): AsyncGenerator<JobRecord[]> {
+    const by = await import('./records.ts')
+    by.checkRecords(filter, options, this[names])
+    yield* by.records(await this.#queues(), filter, options)
+  }
+
+  /**
+   * Puts jobs back from their records, as `records()` and `remove({ before })` give them: ended jobs as they ended, with
+   * their errors, and others into their queue, with all their tries. A job whose id its queue has already is left as it is,
+   * so a call may be repeated. Locks, logs and what a class says of keeping its jobs do not come back.
+   *
+   * @throws IMPORT_INVALID for a value that is not such a record, before any job of this call is put back; UNKNOWN_QUEUE
+   * @example await operate().import(lines.map((line) => JSON.parse(line)))
+   */
+  async import(records: readonly unknown[]): Promise<Imported> {
+    const { importJobs } = await import('./import.ts')
+    return importJobs(await this.#queues(), records)
   }
 
   /** How many milliseconds the store takes to answer the smallest question. Opens it first, and does not count that. */

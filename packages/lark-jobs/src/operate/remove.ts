@@ -4,10 +4,10 @@
  */
 import { JobsError } from '../model/errors.ts'
 import { queueOf } from '../model/partition.ts'
-import type { State } from '../model/record.ts'
-import { type OptionsOf, voiceOf } from '../options/schema.ts'
-import { type Change, MAX_ITEMS } from '../store/contract/store.ts'
-import { altering, changeJobs, type VerdictCounts } from './change.ts'
+import type { JobRecord, State } from '../model/record.ts'
+import { type OptionsOf, option, voiceOf } from '../options/schema.ts'
+import { type AlterVerdict, type Change, MAX_ITEMS, versionOf } from '../store/contract/store.ts'
+import { altering, type Changing, changeJobs, type VerdictCounts } from './change.ts'
 import {
   type ChangeOptions,
   type Chosen,
@@ -15,6 +15,7 @@ import {
   conditions,
   type Flags,
   ifNotBegun,
+  isFunction,
   isIds,
   type JobFilter,
   readChosen,
@@ -28,6 +29,7 @@ import {
   type OpenQueues,
   partitionsToLookIn,
 } from './stored-jobs.ts'
+import { RECORDS, wholeRecords } from './whole-records.ts'
 
 /** The states in which a job can be removed. */
 export const removable = ['waiting', 'delayed', 'blocked', 'completed', 'failed', 'cancelled'] as const
@@ -39,11 +41,16 @@ export type RemoveFilter = JobFilter<Removable>
 const ownEntries = {
   /** Leaves jobs as they are that were run, or run. */
   ifNotBegun,
+  /**
+   * Called with the whole records of each lot of jobs before it is removed, and awaited: to keep them. Nothing is hidden in
+   * their payloads. A job that is run, edited or queued again between the two is left as it is.
+   */
+  before: option<(jobs: readonly JobRecord[]) => unknown>('a function', isFunction),
 }
 
 /**
  * `dryRun`: only counts the jobs that would be removed now. `queue`: of ids. `ifNotBegun`: leaves jobs as they are that
- * were run, or run.
+ * were run, or run. `before`: is called with the records of jobs before they are removed.
  */
 export interface RemoveOptions extends ChangeOptions, OptionsOf<typeof ownEntries> {}
 
@@ -55,7 +62,7 @@ export interface Removed {
   removed: number
   /** Jobs that the filter matches and that run: they are left as they are. */
   running: number
-  /** Only with `ifNotBegun`: jobs that were left as they are, because they had begun. */
+  /** Only with `ifNotBegun` or `before`: jobs that were left as they are, because they had begun or have changed. */
   left?: number
 }
 
@@ -79,7 +86,7 @@ export async function remove(
   options: RemoveOptions,
 ): Promise<Removed> {
   const isPurge = kind === 'purge'
-  const { ifNotBegun = false } = options
+  const { ifNotBegun = false, before } = options
   const tally =
     isPurge && isIds(which)
       ? await purgeIds(open, which, options)
@@ -91,15 +98,45 @@ export async function remove(
             verdict: ({ state, runs }) => (state === 'active' || (ifNotBegun && runs) ? 'refused' : 'done'),
             readsRuns: ifNotBegun,
             check: ifNotBegun ? () => {} : check,
-            act: altering(open, isPurge ? { kind } : { kind, ifNotBegun }),
+            act:
+              before === undefined || isPurge
+                ? altering(open, isPurge ? { kind } : { kind, ifNotBegun })
+                : removing(open, before, ifNotBegun),
           },
           options,
         )
   if (isPurge && !isIds(which) && !options.dryRun && Object.keys(which).every((name) => name === 'queue'))
     for (const partition of await partitionsToLookIn(open, which.queue))
-      while ((await open.store.clear(partition, 'hidden')) >= MAX_ITEMS);
+      while (!options.signal?.aborted && (await open.store.clear(partition, 'hidden')) >= MAX_ITEMS);
   const { done: removed, refused } = tally
-  return ifNotBegun ? { removed, running: 0, left: refused } : { removed, running: refused }
+  return ifNotBegun || before !== undefined
+    ? { removed, running: 0, left: refused }
+    : { removed, running: refused }
+}
+
+/** Removes jobs after `before` has got their records. */
+function removing(
+  { store }: OpenQueues,
+  before: NonNullable<RemoveOptions['before']>,
+  ifNotBegun: boolean,
+): Changing['act'] {
+  return async (partition, jobs, passage) => {
+    const verdicts: AlterVerdict[] = []
+    for (let i = 0; i < jobs.length && !passage.isOver; i += RECORDS) {
+      const lot = jobs.slice(i, i + RECORDS)
+      const found = await wholeRecords(store, partition, lot)
+      const records = found.filter(({ state, unreadable }) => state !== 'active' && unreadable === undefined)
+      if (records.length > 0) {
+        await before(records)
+        const as = records.map(versionOf)
+        const ids = records.map(({ id }) => id)
+        verdicts.push(...(await store.alter(partition, ids, { kind: 'remove', ifNotBegun, as })))
+      }
+      for (let left = found.length - records.length; left > 0; left--) verdicts.push('refused')
+      passage.passed(lot.length)
+    }
+    return verdicts
+  }
 }
 
 const handleOptions = conditions({ ifNotBegun })

@@ -62,16 +62,19 @@ export async function retry(open: OpenQueues, which: Chosen, options: RetryOptio
       check: (job) => {
         if (!isEnded(job.state)) throw notRetriable(job)
       },
-      act: async (partition, jobs) => {
-        if (!isIds(which)) return alter(partition, jobs.toReversed())
+      act: async (partition, jobs, passage) => {
+        if (!isIds(which)) return alter(partition, jobs.toReversed(), passage)
+        let done = 0
         for (const job of jobs) {
-          const [verdict] = await alter(partition, [job])
+          if (passage.isOver) break
+          const [verdict] = await alter(partition, [job], passage)
           if (verdict !== 'done') {
             const stand = await store.stand(partition, job.id)
             throw notRetriable(stand?.job ?? { id: job.id, state: 'failed' }, stand?.lockedBy)
           }
+          done++
         }
-        return jobs.map(() => 'done')
+        return new Array(done).fill('done')
       },
     },
     options,

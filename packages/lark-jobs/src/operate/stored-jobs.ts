@@ -22,6 +22,7 @@ import {
   type Store,
 } from '../store/contract/store.ts'
 import { checkFilter, conditions, type Flags, queueName } from './filter.ts'
+import { Passage } from './passage.ts'
 import { HIDDEN, redacted } from './redacted.ts'
 
 /**
@@ -337,15 +338,19 @@ export async function partitionsToLookIn(
   })
 }
 
-/** Changes any number of jobs. */
+/** Changes any number of jobs. @returns the verdict for each; for the first of them, if the passage is over */
 export async function alterAll(
   store: Store,
   partition: string,
   ids: readonly string[],
   change: Change,
+  passage = new Passage(),
 ): Promise<AlterVerdict[]> {
   const verdicts: AlterVerdict[] = []
-  for (let i = 0; i < ids.length; i += TOGETHER)
-    verdicts.push(...(await store.alter(partition, ids.slice(i, i + TOGETHER), change)))
+  for (let i = 0; i < ids.length && !passage.isOver; i += TOGETHER) {
+    const lot = ids.slice(i, i + TOGETHER)
+    verdicts.push(...(await store.alter(partition, lot, change)))
+    passage.passed(lot.length)
+  }
   return verdicts
 }

@@ -56,6 +56,7 @@ import { reading } from './reading.ts'
 import { recover } from './recover.ts'
 import { recovered } from './recovered.ts'
 import { resend } from './resend.ts'
+import { restoring } from './restore.ts'
 import { retention } from './retention.ts'
 import { rollbacks } from './rollbacks.ts'
 import { scheduledByTwo, schedules } from './schedules.ts'
@@ -119,6 +120,7 @@ export function describeStore(name: string, makePlace: MakePlace, traits: Traits
     describe('alter', () => alter(make))
     describe('pause', () => pause(make))
     describe('clear', () => clear(make))
+    describe('restore', () => restoring(make))
     describe('limits', () => limits(make))
     describe('large jobs', () => largeJobs(make))
     describe('limiting', () => limiting(make))

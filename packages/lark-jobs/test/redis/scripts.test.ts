@@ -226,6 +226,7 @@ test('every script is called with what its header documents', async () => {
   await store.alter('emails', [first!.id, second!.id], { kind: 'retry' })
   await store.pause('emails', 'ada', 1_000)
   await store.configure('emails', { paused: true })
+  await store.restore('emails', [{ ...(await store.get('emails', first!.id))!, id: 'gone', state: 'failed' }])
   await store.clear('emails', 'failed')
   const call = { holder: 'worker', number: 1, limits: { concurrency: 2 }, held: 0, wanted: 1, lease: LEASE }
   await store.limiters.permit('stripe', call)

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { open } from '../../src/api/jobs.ts'
 import { Job } from '../../src/index.ts'
+import { operate } from '../../src/operate.ts'
 import { Bench, type Connect, Record, signal } from './bench.ts'
 
 class NoteJob extends Job {
@@ -20,6 +21,8 @@ class ToldJob extends NoteJob {
   override readonly key = 'told'
   override cancelled() {}
 }
+
+const byId = (one: { id: string }, other: { id: string }) => (one.id < other.id ? -1 : 1)
 
 /** Removing jobs from another process. */
 export function removing(connect: Connect): void {
@@ -92,6 +95,63 @@ export function removing(connect: Connect): void {
     expect(await jobs.remove({ key: 'note' })).toEqual({ removed: 2_100, running: 0 })
     await expect(jobs.remove({ queue: 'emials' })).rejects.toMatchObject({ code: 'UNKNOWN_QUEUE' })
     expect(await jobs.remove({ all: true })).toEqual({ removed: 0, running: 0 })
+  })
+
+  test('jobs that were removed come back from their records, whatever their state; twice changes nothing', async () => {
+    await using bench = await Bench.make(connect)
+    const { jobs } = bench
+    await jobs.dispatchMany(
+      new NoteJob(),
+      Array.from({ length: 120 }, (_, n) => ({ n: n - 60 })),
+    )
+    await (await bench.work([NoteJob], { stopWhenEmpty: true })).done
+    const waits = await jobs.dispatch(NoteJob.with({ n: 7 }).delayed('1h').tagged('vip'))
+    const operating = operate(bench.client())
+    const kept: unknown[] = []
+    const before = async (lot: readonly { id: string; payload: string }[]) => {
+      for (const { id } of lot) expect(await jobs.find(id)).toBeDefined()
+      kept.push(...JSON.parse(JSON.stringify(lot)))
+    }
+    const was = await jobs.list({ state: 'failed' }, { limit: 1_000 })
+    expect(await operating.remove({ key: 'note' }, { before })).toEqual({ removed: 121, running: 0, left: 0 })
+    expect(await jobs.list()).toMatchObject({ jobs: [] })
+    expect(await operating.import(kept)).toEqual({ imported: 121, existing: 0 })
+    expect(await operating.import(kept)).toEqual({ imported: 0, existing: 121 })
+    const is = await jobs.list({ state: 'failed' }, { limit: 1_000 })
+    expect(is.jobs.toSorted(byId)).toEqual(was.jobs.toSorted(byId))
+    expect(await jobs.find(waits.id)).toMatchObject({
+      state: 'delayed',
+      options: { tags: ['vip'] },
+      payload: { n: 7 },
+    })
+    const found: string[] = []
+    for await (const lot of operating.records({ key: 'note' })) found.push(...lot.map(({ id }) => id))
+    expect(found.sort()).toEqual(kept.map((each) => (each as { id: string }).id).sort())
+    const wrong = operating.import([kept[0], { ...(kept[1] as object), key: 5 }])
+    await expect(wrong).rejects.toMatchObject({
+      code: 'IMPORT_INVALID',
+      message: expect.stringContaining('its key is 5'),
+    })
+    const elsewhere = operating.import([{ ...(kept[0] as object), partition: 'nowhere' }])
+    await expect(elsewhere).rejects.toMatchObject({ code: 'UNKNOWN_QUEUE' })
+  })
+
+  test('an aborted call ends between two lots, and says what it did', async () => {
+    await using bench = await Bench.make(connect)
+    const { jobs } = bench
+    await jobs.dispatchMany(
+      new NoteJob(),
+      Array.from({ length: 600 }, (_, n) => ({ n })),
+    )
+    const stopping = new AbortController()
+    const onProgress = (done: number, found: number) => {
+      expect(found).toBe(600)
+      if (done === 250) stopping.abort()
+    }
+    const { signal } = stopping
+    expect(await jobs.cancel({ key: 'note' }, { signal, onProgress })).toEqual({ cancelled: 250, asked: 0 })
+    expect(await jobs.remove({ state: 'waiting' }, { signal })).toEqual({ removed: 0, running: 0 })
+    expect((await jobs.status()).queues[0]!.counts).toMatchObject({ waiting: 350, cancelled: 250 })
   })
 
   test('an unknown id is refused before any job is removed; a purge may be repeated', async () => {

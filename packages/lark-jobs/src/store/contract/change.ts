@@ -1,7 +1,7 @@
 /**
  * The changes that people make to jobs by hand, their results, and the settings of a partition.
  */
-import type { CancelReason } from '../../model/record.ts'
+import type { CancelReason, JobRecord } from '../../model/record.ts'
 import type { Pause } from './pause.ts'
 
 export type Change =
@@ -12,8 +12,9 @@ export type Change =
   /** waiting, delayed → cancelled. active → `asked`: its worker gets a notice with its next `extend`. `because`, for
    *  people, is kept with the reason. With `ifNotBegun`, a job that is active or was run before is refused. */
   | { kind: 'cancel'; reason: CancelReason; because?: string; ifNotBegun?: boolean }
-  /** Any state but active → gone, with its log. `ifNotBegun`: as for `cancel`. */
-  | { kind: 'remove'; ifNotBegun?: boolean }
+  /** Any state but active → gone, with its log. `ifNotBegun`: as for `cancel`. `as`: the version of each job
+   *  (`versionOf`); a job that has another now is refused. */
+  | { kind: 'remove'; ifNotBegun?: boolean; as?: readonly string[] }
   /** The same for good: also a record that is kept for effects (`effects.ts`). These are withdrawn, and a job that has
    *  not ended has none: nobody hears of its end. A flow that asks for such a member is answered `unknown`. */
   | { kind: 'purge' }
@@ -34,11 +35,19 @@ export type Change =
   /** Any state: the job has none of these tags. */
   | { kind: 'remove-tags'; tags: readonly string[] }
 
+/** What tells the record of a job from what it is after it was run, queued again, or edited: `failed 3 1767225600000`. */
+export function versionOf({ state, runs, options }: Pick<JobRecord, 'state' | 'runs' | 'options'>): string {
+  return `${state} ${runs} ${options?.editedAt ?? ''}`
+}
+
 /** The most tags of a job. */
 export const MAX_TAGS = 10
 
 /** `refused`: the state of the job does not allow the change; or its record is damaged, or of another format. */
 export type AlterVerdict = 'done' | 'asked' | 'missing' | 'refused'
+
+/** What became of a job that a call puts back. `exists`: the store has a job with this id, or still keeps a removed one. */
+export type Restored = 'restored' | 'exists'
 
 /** The settings of a partition. The partition keeps them. */
 export interface PartitionSettings {

@@ -70,6 +70,7 @@ import type { Limits } from '../../model/limits.ts'
 import type {
   AnnouncedWorker,
   CancelReason,
+  JobRecord,
   LeasedJob,
   LogLine,
   NewJob,
@@ -78,7 +79,7 @@ import type {
   WorkerRecord,
 } from '../../model/record.ts'
 
-import type { AlterVerdict, Change, MetGroup, Setting, SettingChange } from './change.ts'
+import type { AlterVerdict, Change, MetGroup, Restored, Setting, SettingChange } from './change.ts'
 import type { EffectsWanted } from './effects.ts'
 import type { Bound, Enqueued } from './enqueued.ts'
 import type { Heard } from './events.ts'
@@ -444,6 +445,12 @@ export interface Store extends Reading, AsyncDisposable {
 
   /** Changes jobs by hand. One verdict for each id. The worker that holds an `asked` job is rung (see `wait`). */
   alter(partition: string, ids: readonly string[], change: Change): Promise<AlterVerdict[]>
+  /**
+   * Puts ended jobs back that were removed, as their records say: with their ids, counters, errors, results and the times
+   * of their ends, and without locks, logs and ages of their own. Nothing else happens: they end no second time. Their
+   * partition keeps them like its other ended jobs. Safe to repeat.
+   */
+  restore(partition: string, jobs: readonly JobRecord[]): Promise<Restored[]>
   /**
    * Stores the given settings. A pause may end by itself: until then `nextDue` says when. Resuming rings waiting
    * workers, and so does a pause that ends by itself, so that they learn when; not if it only becomes longer.

@@ -30,6 +30,7 @@ import {
   packJobs,
   packNotes,
   packRecovery,
+  packRestored,
   packSettings,
   packSettlements,
   unpackLog,
@@ -339,6 +340,14 @@ export class RedisStore implements contract.Store {
     const [, failed, cancelled] = this.#countsOf(partition)
     const args = [change.kind === 'unpin' ? failed : cancelled, ...packChange(change), ...ids]
     return readVerdicts((await this.#scripts.run('alter', partition, args)) as string)
+  }
+
+  async restore(partition: string, jobs: readonly JobRecord[]): Promise<contract.Restored[]> {
+    if (jobs.length === 0) return []
+    const deadline = this.#transport.deadline()
+    if (!this.#registry.hasEntered(partition)) await this.#registry.enter(partition, deadline)
+    const letters = await this.#scripts.run('restore', partition, jobs.flatMap(packRestored))
+    return [...(letters as string)].map((letter) => (letter === 'd' ? 'restored' : 'exists'))
   }
 
   async configure(partition: string, settings: contract.SettingChange): Promise<contract.Setting> {

@@ -3,7 +3,7 @@
  */
 import { changedTags } from '../contract/options.ts'
 import { cancelledFor } from '../contract/reason.ts'
-import { type AlterVerdict, type Change, mayPrefetch } from '../contract/store.ts'
+import { type AlterVerdict, type Change, mayPrefetch, versionOf } from '../contract/store.ts'
 import { isMarked, readOptions } from '../contract/unreadable.ts'
 import { withdrawEffects } from './effect.ts'
 import { end } from './end.ts'
@@ -31,13 +31,21 @@ export function alter(partition: Partition, ids: readonly string[], change: Chan
     may ??= priority === 0 || partition.mayOpen(priority)
     return may
   }
-  const verdicts = ids.map((id) => {
+  const verdicts = ids.map((id, i) => {
     const row = partition.database.get<JobRow>(change.kind === 'purge' ? findAny : find, partition.id, id)
-    return row === undefined ? 'missing' : apply(partition, row, change, mayOpen)
+    if (row === undefined) return 'missing'
+    return isChanged(partition, row, change, i) ? 'refused' : apply(partition, row, change, mayOpen)
   })
   // The jobs behind a changed job of a lane may begin now.
   if (partition.touched.size > 0) partition.freed = ids.length
   return verdicts
+}
+
+/** Whether a job is not as its caller has read it. @param i its place in the call */
+function isChanged({ now }: Partition, row: JobRow, change: Change, i: number): boolean {
+  if (change.kind !== 'remove' || change.as === undefined) return false
+  const options = optionsOf(row) ?? {}
+  return versionOf({ state: stateOf(row, now), runs: row.runs, options }) !== change.as[i]
 }
 
 /** @param mayOpen whether a job may go to the line of a priority: the same for all jobs of a call */

@@ -280,6 +280,7 @@ export class Partition {
 
   /** Counts a job into its new state. */
   arrive(job: Pick<JobRow, 'state' | 'dueAt'>): void {
+    this.#held = true
     if (job.state === PENDING) this.#queue(job.dueAt)
     else this.#count(job.state, 1)
   }
@@ -368,7 +369,6 @@ export class Partition {
   }
 
   #queue(dueAt: number): void {
-    this.#held = true
     if (dueAt <= this.now) {
       this.#waiting += 1
       this.came += 1

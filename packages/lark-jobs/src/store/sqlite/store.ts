@@ -34,6 +34,7 @@ import { MINUTE, Partition } from './partition.ts'
 import { forgetOver } from './rate.ts'
 import { counts, get, listHeads, listJobs, log, nextKeys, noCounts, waitingSince } from './read.ts'
 import { recover } from './recover.ts'
+import { restore } from './restore.ts'
 import { clear, forgetCompleted, prune, type Removal, trim } from './retain.ts'
 import { SqliteSchedules } from './schedules.ts'
 import { prepare } from './schema.ts'
@@ -309,6 +310,10 @@ export class SqliteStore implements contract.Store {
 
   alter(name: string, ids: readonly string[], change: contract.Change): Promise<contract.AlterVerdict[]> {
     return this.#accept(name, (partition) => alter(partition, ids, change))
+  }
+
+  restore(name: string, jobs: readonly JobRecord[]): Promise<contract.Restored[]> {
+    return this.#accept(name, (partition) => restore(partition, jobs))
   }
 
   configure(name: string, settings: contract.SettingChange): Promise<contract.Setting> {

@@ -6,7 +6,8 @@
 -- ARGV[3]  the change: retry, cancel, remove, purge, unpin, run-now, reschedule, prioritize, edit, add-tags, remove-tags; with `!`
 --          behind it, only of a job that has not begun; a retry only of one that has not completed
 -- ARGV[4]  its value: the reason (`contract/reason.ts`); the milliseconds; the priority ('' for 0); the paths to hide as
---          JSON ('' leaves them as they are), RS and the payload; tags as JSON; else ''
+--          JSON ('' leaves them as they are), RS and the payload; tags as JSON; of `remove`, the versions of the jobs
+--          with commas between them (`contract/change.ts`), or ''; else ''
 -- ARGV[5…] ids
 -- Returns  a letter for each id: d(one), a(sked), m(issing), r(efused)
 -- Cost     O(n log m) for n ids among m jobs delayed, held or ended
@@ -208,12 +209,26 @@ local function is_spared(id, state)
   return state == 'active' or counted(id) > 0
 end
 
+-- The versions of the jobs that the caller has read.
+local versions = {}
+for version in string.gmatch(change == 'remove' and value or '', '[^,]+') do
+  versions[#versions + 1] = version
+end
+
+local function version_of(id, state, record)
+  local runs = counted(id) + (state == 'completed' and 1 or 0)
+  local _, values = payloads().options_of(record)
+  return state .. ' ' .. runs .. ' ' .. (values.editedAt or '')
+end
+
 local verdicts = {}
 for i = 5, #ARGV do
   local state, record, priority, place = locate(ARGV[i])
   if not state and change ~= 'purge' then
     verdicts[i - 4] = 'm'
   elseif is_of_some ~= '' and is_spared(ARGV[i], state) then
+    verdicts[i - 4] = 'r'
+  elseif versions[i - 4] and state ~= 'active' and versions[i - 4] ~= version_of(ARGV[i], state, record) then
     verdicts[i - 4] = 'r'
   else
     verdicts[i - 4] = changes[change](ARGV[i], state, record, priority, place)

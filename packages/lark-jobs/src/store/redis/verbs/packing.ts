@@ -15,6 +15,7 @@ import type {
   Counters,
   JobError,
   JobOptions,
+  JobRecord,
   Keep,
   LeasedJob,
   Lock,
@@ -385,6 +386,29 @@ export function packSettings({ paused, for: ms, because, keepsLonger }: contract
   return `${ms === undefined ? '1' : `+${keepsLonger ? '+' : ''}${packDuration(ms)}`}${packReason(because)}`
 }
 
+/** An ended job as `restore.lua` puts it back. */
+export function packRestored(job: JobRecord): string[] {
+  const { id, key, payload, priority, queuedAt, state, options, group, limiter, reason, because } = job
+  const lane = packLine({
+    id,
+    key,
+    payload,
+    ...(group && { group: { name: group } }),
+    ...(limiter && { limiter }),
+  })
+  const record = `${queuedAt - madeAt(id)}${packRest(priority, lane, options)}|${escapeKey(key)}|${packPayload(payload)}`
+  const counters = [state === 'completed' ? job.runs - 1 : job.runs, job.failures, job.crashes, job.releases]
+  const rest = [
+    job.finishedAt ?? queuedAt,
+    counters.some((count) => count > 0) ? counters.join(',') : '',
+    job.errors.map((error) => JSON.stringify(error)).join('\n'),
+    job.result ?? '',
+    job.progress ?? '',
+    reason === undefined ? '' : cancelledFor(reason, because),
+  ]
+  return [id, record, state, rest.join(RS)]
+}
+
 /** The kind of a change, with `!` if the job must not have begun, or of a retry: not have completed; and its value. */
 export function packChange(change: contract.Change): [kind: string, value: string] {
   const isOfNew = 'ifNotBegun' in change && change.ifNotBegun
@@ -402,6 +426,8 @@ function changeValue(change: contract.Change): string {
       return String(change.priority || '')
     case 'edit':
       return `${change.redact === undefined ? '' : packJson(change.redact)}${RS}${packPayload(change.payload)}`
+    case 'remove':
+      return change.as?.join(',') ?? ''
     case 'add-tags':
     case 'remove-tags':
       return packJson(change.tags)

@@ -1,0 +1,34 @@
+/**
+ * How a call goes through many jobs: it says how far it is, and ends between two lots of jobs when it is aborted. What it
+ * has changed by then stays changed, and is in its answer.
+ */
+export interface PassageOptions {
+  signal?: AbortSignal
+  onProgress?: (done: number, found: number) => void
+}
+
+export class Passage {
+  readonly #options: PassageOptions
+  #done = 0
+  #found = 0
+
+  constructor(options: PassageOptions = {}) {
+    this.#options = options
+  }
+
+  /** Whether the call should end here. */
+  get isOver(): boolean {
+    return this.#options.signal?.aborted ?? false
+  }
+
+  /** Counts jobs that the call will go through. */
+  found(count: number): void {
+    this.#found += count
+  }
+
+  /** Counts jobs that the call has been through. */
+  passed(count: number): void {
+    this.#done += count
+    this.#options.onProgress?.(this.#done, Math.max(this.#done, this.#found))
+  }
+}

@@ -1,0 +1,152 @@
+/** `jobs:failed --group`, and the commands that change, remove, export and import many jobs: what they ask, say and leave. */
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { MemoryConsole, run } from '@s18i/lark'
+import { afterAll, afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { JobsEditCommand } from '../src/commands/jobs-edit.ts'
+import { JobsExportCommand } from '../src/commands/jobs-export.ts'
+import { JobsFailedCommand } from '../src/commands/jobs-failed.ts'
+import { JobsImportCommand } from '../src/commands/jobs-import.ts'
+import { JobsPurgeCommand } from '../src/commands/jobs-purge.ts'
+import { JobsRemoveCommand } from '../src/commands/jobs-remove.ts'
+import { JobsRetryCommand } from '../src/commands/jobs-retry.ts'
+import { JobsRunNowCommand } from '../src/commands/jobs-run-now.ts'
+import { createJobs, Job, type Jobs } from '../src/index.ts'
+import { Record } from './working/bench.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'lark-mending-'))
+let files = 0
+const commands = [
+  ...[JobsEditCommand, JobsExportCommand, JobsFailedCommand, JobsImportCommand],
+  ...[JobsPurgeCommand, JobsRemoveCommand, JobsRetryCommand, JobsRunNowCommand],
+]
+
+/** Another instance than that of the commands, which close theirs. */
+let jobs: Jobs
+
+class ChargeJob extends Job {
+  override readonly key = 'charge'
+  override tries = 1
+  handle({ n }: { n: number }) {
+    if (n < 4) throw new Error(`Card ${n} was declined`, { cause: new Error('no\u001b[2J') })
+    JSON.parse('nothing')
+  }
+}
+
+beforeEach(async () => {
+  const connection = `sqlite:${join(folder, `${++files}.db`)}`
+  vi.stubEnv('LARK_JOBS_URL', connection)
+  jobs = createJobs({ connection })
+  await jobs.dispatchMany(new ChargeJob(), [{ n: 0 }, { n: 1 }, { n: 2 }, { n: 3 }, { n: 4 }])
+  await (await jobs.work({ jobs: [ChargeJob], report: new Record(), stopWhenEmpty: true })).done
+})
+afterEach(async () => {
+  await jobs.close()
+  vi.unstubAllEnvs()
+})
+afterAll(() => rmSync(folder, { recursive: true }))
+
+async function lark(words: string[], answers?: string[]) {
+  const console = new MemoryConsole(answers && { answers })
+  const code = await run(words, { commands, console })
+  const said = console.stdout + console.stderr
+  expect(said).not.toContain('\u001b[2J')
+  return { code, said, json: () => JSON.parse(console.stdout) }
+}
+
+const path = (name: string) => join(folder, `${files}-${name}.jsonl`)
+const count = async (state: 'failed' | 'waiting') => (await jobs.status()).queues[0]!.counts[state]
+
+test('two commands tell the kinds of failures, and retry one of them', async () => {
+  const { said } = await lark(['jobs:failed', '--group'])
+  expect(said).toMatch(/^KIND +JOBS +SHARE +JOB +FIRST +LAST +LAST ERROR/m)
+  const [, kind] =
+    /^(\w+) +4 +80% +charge .*Card \d was declined \(cause: no\S+\) at ChargeJob\.handle/m.exec(said)!
+  const { kinds } = (await lark(['jobs:failed', '--group', '--json'])).json()
+  expect(kinds).toMatchObject([
+    { kind, count: 4 },
+    { count: 1, name: 'SyntaxError' },
+  ])
+  expect((await lark(['jobs:failed', `--kind=${kind}`, '--limit=3', '--json'])).json().jobs).toHaveLength(3)
+  expect(await lark(['jobs:retry', `--kind=${kind}`])).toMatchObject({
+    code: 0,
+    said: '✓ Put 4 jobs back to work\n',
+  })
+  expect(await lark(['jobs:retry', '--kind=xyz'])).toMatchObject({ code: 2 })
+  expect([await count('waiting'), await count('failed')]).toEqual([4, 1])
+})
+
+test('what is removed is in a file before, and comes back from it', async () => {
+  const file = path('removed')
+  const refused = await lark(['jobs:remove', '--job=charge', `--file=${file}`])
+  expect(refused).toMatchObject({ code: 2 })
+  expect(refused.said).toContain('This would remove 5 jobs, and there is no terminal to ask on')
+  expect(await lark(['jobs:remove', '--job=charge', '--dry-run'])).toMatchObject({
+    code: 0,
+    said: '✓ Would remove 5 jobs of key charge\n',
+  })
+  expect(await lark(['jobs:remove', '--job=charge', `--file=${file}`], ['no'])).toMatchObject({ code: 1 })
+  expect(await count('failed')).toBe(5)
+  const { said } = await lark(['jobs:remove', '--job=charge', `--file=${file}`], ['yes'])
+  expect(said).toContain('✓ Removed 5 jobs\n')
+  expect(said).toContain(`To undo it: lark jobs:import ${file}`)
+  expect([await count('failed'), statSync(file).mode & 0o777]).toEqual([0, 0o600])
+  expect(readFileSync(file, 'utf8').trim().split('\n')).toHaveLength(5)
+  expect(await lark(['jobs:import', file])).toMatchObject({ code: 0, said: '✓ Imported 5 jobs\n' })
+  expect((await lark(['jobs:import', file, '--json'])).json()).toEqual({ imported: 0, existing: 5 })
+  expect(await count('failed')).toBe(5)
+  expect((await lark(['jobs:remove', '--all', '--yes', `--file=${file}`])).said).toContain('exists already')
+  expect(await count('failed')).toBe(5)
+})
+
+test('one job is removed without a question; a file with a mistake names the line', async () => {
+  const [{ id } = { id: '' }] = await jobs.failed({ limit: 1 })
+  const file = path('one')
+  expect((await lark(['jobs:remove', id, `--file=${file}`, '--json'])).json()).toEqual({
+    removed: 1,
+    running: 0,
+    left: 0,
+    file,
+  })
+  writeFileSync(file, `${readFileSync(file, 'utf8')}{"id":`)
+  expect(await lark(['jobs:import', file])).toMatchObject({
+    code: 2,
+    said: expect.stringContaining('✗ Line 2 of'),
+  })
+  writeFileSync(file, '{"id":"x"}\n')
+  const wrong = await lark(['jobs:import', file])
+  expect(wrong).toMatchObject({
+    code: 2,
+    said: expect.stringContaining('Lines 1 to 1: The record of x cannot be imported'),
+  })
+  expect(await lark(['jobs:import', path('none')])).toMatchObject({ code: 2 })
+})
+
+test('purge writes no file, and says so; export writes what a filter finds', async () => {
+  const file = path('exported')
+  expect(await lark(['jobs:export'])).toMatchObject({ code: 2 })
+  expect((await lark(['jobs:export', '--state=failed', `--file=${file}`])).said).toBe(
+    `✓ Exported 5 jobs to ${file}\n`,
+  )
+  const { said } = await lark(['jobs:purge', '--state=failed', '--yes'])
+  expect(said).toContain('✓ Purged 5 jobs\n')
+  expect(said).toContain('this cannot be undone')
+  expect((await lark(['jobs:export', '--all', '--json'])).json()).toEqual({ exported: 0 })
+  expect((await lark(['jobs:import', file])).said).toBe('✓ Imported 5 jobs\n')
+})
+
+test('edit and run-now', async () => {
+  const [job] = await jobs.failed()
+  expect(await lark(['jobs:edit', job!.id, '--payload={"n":']).then(({ code }) => code)).toBe(2)
+  expect(await lark(['jobs:edit', job!.id, '--payload={"n":9}'])).toMatchObject({
+    code: 0,
+    said: '✓ Edited 1 job\n',
+  })
+  expect((await jobs.find(job!.id))!.payload).toEqual({ n: 9 })
+  const later = await jobs.dispatch(ChargeJob.with({ n: 1 }).delayed('1h'))
+  expect(await lark(['jobs:run-now', '--job=charge'])).toMatchObject({ code: 0, said: '✓ Made due 1 job\n' })
+  expect(await later.status()).toMatchObject({ state: 'waiting' })
+  expect(await lark(['jobs:run-now', later.id, '--all'])).toMatchObject({ code: 2 })
+  expect(await lark(['jobs:run-now'])).toMatchObject({ code: 2 })
+})
