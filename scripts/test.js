@@ -9,7 +9,7 @@ import { isSound, node24 } from '../packages/lark-jobs/test/node24/node24.js'
 import { installPackages, root, run } from './steps.js'
 
 installPackages()
-installServers({ 'redis-server': 'REDIS_URL', 'valkey-server': 'VALKEY_URL' })
+installPrograms({ 'redis-server': 'REDIS_URL', 'valkey-server': 'VALKEY_URL' }, ['zsh', 'fish'])
 // Install it early, because the tests cannot pass without it.
 const newer = isSound ? undefined : node24()
 run('Building', 'npm', ['run', 'build'])
@@ -66,19 +66,34 @@ function testOn(node, what, ...words) {
   total.skipped += figures.numPendingTests + figures.numTodoTests
 }
 
-/** @param {Record<string, string>} servers the program of each server, and the variable that names a running server */
-function installServers(servers) {
-  const missing = Object.entries(servers)
-    .filter(([program, variable]) => !process.env[variable] && spawnSync('which', [program]).status !== 0)
-    .map(([program]) => program)
+/**
+ * Installs what is missing, where that may be. Without the servers nothing can be tested; without a shell, its
+ * completions are not.
+ *
+ * @param {Record<string, string>} servers the program of each server, and the variable that names a running server
+ * @param {string[]} shells
+ */
+function installPrograms(servers, shells) {
+  const isMissing = (/** @type {string} */ program) => spawnSync('which', [program]).status !== 0
+  const needed = Object.keys(servers).filter((each) => !process.env[servers[each]] && isMissing(each))
+  const missing = [...needed, ...shells.filter(isMissing)]
   if (missing.length === 0) return
-  const mayInstall = process.getuid?.() === 0 && spawnSync('which', ['apt-get']).status === 0
-  if (!mayInstall)
+  const mayInstall = process.getuid?.() === 0 && !isMissing('apt-get')
+  if (mayInstall) {
+    run('Updating the package lists', 'apt-get', ['update'])
+    run(`Installing ${missing.join(', ')}`, 'apt-get', [
+      'install',
+      '-y',
+      '--no-install-recommends',
+      ...missing,
+    ])
+  } else if (needed.length > 0) {
     fail(
-      `Install ${missing.join(' and ')} (Debian: sudo apt-get install ${missing.join(' ')}), or name running ones in REDIS_URL and VALKEY_URL.`,
+      `Install ${needed.join(' and ')} (Debian: sudo apt-get install ${needed.join(' ')}), or name running ones in REDIS_URL and VALKEY_URL.`,
     )
-  run('Updating the package lists', 'apt-get', ['update'])
-  run(`Installing ${missing.join(', ')}`, 'apt-get', ['install', '-y', '--no-install-recommends', ...missing])
+  } else {
+    console.log(`The completions for ${missing.join(' and ')} are not tried: these shells are not installed.`)
+  }
 }
 
 /** @param {string} line */
