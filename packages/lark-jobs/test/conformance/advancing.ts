@@ -29,7 +29,9 @@ export function advancing(make: Make, turn: number): void {
       await using world = await oneServer(make)
       const calls = await play(world, story, 'whole', Number.POSITIVE_INFINITY)
       // Members of batches are kept as their classes say.
-      const left = (await world.mentions('whole')).filter((place) => /:(flow|news|crowd)|^flows$/.test(place))
+      for (const place of PLACES) await world.store.prune(place)
+      const kept = /:(flow|news|crowd|effects|remembered|bundles)|^flows$/
+      const left = (await world.mentions('whole')).filter((place) => kept.test(place))
       expect(left).toEqual([])
       const step = Math.max(1, Math.floor(calls / DEATHS))
       for (let call = 1 + (turn % step); call <= calls; call += step)
