@@ -25,7 +25,15 @@ const floors: Record<string, string[][]> = {
     ],
     // The project around the program.
     ['workspace.ts', 'packages.ts', 'sources.ts', 'module.ts', 'config.ts'],
-    ['prompt.ts', 'console.ts', 'log-console.ts', 'memory-console.ts', 'progress.ts', 'spinner.ts'],
+    [
+      'prompt.ts',
+      'console.ts',
+      'log-console.ts',
+      'memory-console.ts',
+      'progress.ts',
+      'spinner.ts',
+      'live.ts',
+    ],
     // One command.
     ['command.ts', 'metadata.ts', 'parse.ts'],
     ['program.ts'],

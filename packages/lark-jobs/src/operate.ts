@@ -93,9 +93,11 @@ export type {
 export type { GetScheduleOptions, ScheduleFilter, ScheduleInfo } from './operate/schedule-info.ts'
 export type { ScheduleOperations } from './operate/schedules.ts'
 export type { EndedCounts, QueueStatus, ShownGroup, Status } from './operate/status.ts'
-export type { FailedOptions, FindOptions, JobDetail, StoredJob } from './operate/stored-jobs.ts'
+export type { FailedOptions, FindOptions, JobDetail, JobStatus, StoredJob } from './operate/stored-jobs.ts'
 export type { TagFilter, Tagged, Untagged } from './operate/tag.ts'
+export type { JobNews, TailOptions } from './operate/tail.ts'
 export type { JobWhy, WhyOptions } from './operate/why.ts'
+
 export type { Skipped } from './schedule/state.ts'
 export type { Counts } from './store/contract/page.ts'
 export { type QueueRetention, RETENTION as retention, type Retention } from './store/contract/retention.ts'

@@ -9,6 +9,7 @@
 import { Console } from './console.ts'
 import { LarkError } from './errors.ts'
 import { Interrupt } from './interrupt.ts'
+import { type LiveOptions, live } from './live.ts'
 import { Progress, type ProgressOptions } from './progress.ts'
 import type { Choice, Prompt, Validate } from './prompt.ts'
 import { Spinner } from './spinner.ts'
@@ -256,6 +257,20 @@ export abstract class Command {
   spinner<T>(text: string, work?: (spinner: Spinner) => T | Promise<T>): Spinner | Promise<T> {
     const spinner = new Spinner(this.console, text)
     return work ? during(spinner, work) : spinner
+  }
+
+  /**
+   * Draws a screen again and again, in place, until the command is interrupted: what `draw` prints. Then the terminal is
+   * as it was before, also after an error.
+   *
+   * ```ts
+   * await this.live(async () => this.table(['QUEUE', 'JOBS'], await count()), { every: 2_000 })
+   * ```
+   *
+   * @throws USAGE, exit code 2, if stdout is not a terminal, and under `--json`; what `draw` throws
+   */
+  live(draw: () => unknown, options?: LiveOptions): Promise<void> {
+    return live(this.console, draw, this.signal, options)
   }
 
   /**

@@ -67,6 +67,8 @@ export class Console {
   #status = ''
   #frames: NodeJS.Timeout | undefined
   #isAsking = false
+  /** What is printed, while it is collected. */
+  #collected: string | undefined
 
   constructor(options: ConsoleOptions = {}) {
     this.#stdin = options.stdin
@@ -143,9 +145,37 @@ export class Console {
     return this.#stdout.isTTY ? this.#stdout.columns || 80 : Number.POSITIVE_INFINITY
   }
 
+  /** Whether a screen can be drawn again and again, in place. */
+  get canRedraw(): boolean {
+    return this.#stdout.isTTY === true && !this.isJson
+  }
+
+  /** The lines of the terminal; unlimited if it does not say. */
+  get height(): number {
+    return this.#stdout.rows || Number.POSITIVE_INFINITY
+  }
+
+  /** Collects what a function prints, to both streams, instead of printing it. */
+  async collect(print: () => unknown): Promise<string> {
+    this.status('')
+    this.#collected = ''
+    try {
+      await print()
+      return this.#collected
+    } finally {
+      this.#collected = undefined
+    }
+  }
+
+  /** Writes to stdout as it is: for movements of the cursor. */
+  control(text: string): void {
+    this.#stdout.write(text)
+  }
+
   /** Whether a status line can be shown. */
   get hasStatus(): boolean {
-    return this.#stderr.isTTY === true && !this.isJson && !this.isQuiet && !this.#isAsking
+    const isFree = !this.#isAsking && this.#collected === undefined
+    return this.#stderr.isTTY === true && !this.isJson && !this.isQuiet && isFree
   }
 
   /** The width of a status line, in terminal columns. (Some terminals report 0 if they do not know their width.) */
@@ -240,6 +270,10 @@ export class Console {
   }
 
   #write(stream: Writer, text: string): void {
+    if (this.#collected !== undefined) {
+      this.#collected += text
+      return
+    }
     if (this.#status === '') {
       stream.write(text)
       return

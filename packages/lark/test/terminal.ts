@@ -47,6 +47,11 @@ export class Terminal {
     this.#result = finished(this.#child as never)
   }
 
+  /** Everything that the program has printed, as the terminal gets it. */
+  get raw(): string {
+    return this.#screen
+  }
+
   /** Everything that the program has printed, without styles and movements of the cursor. */
   get screen(): string {
     // biome-ignore lint/suspicious/noControlCharactersInRegex: that is what a terminal obeys

@@ -33,7 +33,8 @@ export class JobsLimitsCommand extends Command {
   }
 }
 
-function grants({ limits: { concurrency, rate } = {} }: LimiterStatus): string {
+/** What a limiter grants: `5 at a time, 100 in 1 min`. */
+export function grants({ limits: { concurrency, rate } = {} }: LimiterStatus): string {
   const all = [
     ...(concurrency === undefined ? [] : [`${concurrency} at a time`]),
     ...(rate === undefined ? [] : [`${rate.limit} in ${readable(rate.per)}`]),

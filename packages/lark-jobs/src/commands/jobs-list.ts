@@ -3,6 +3,7 @@ import { visible } from '@s18i/lark/config'
 import { Jobs } from '../api/default-jobs.ts'
 import { defined } from '../model/defined.ts'
 import { type JobPage, type Operate, operate, type StoredJob, type WorkerRecord } from '../operate.ts'
+import { completed } from './completed.ts'
 import { checkKey, filterOf, flagNames } from './job-filter.ts'
 import { remarkWords, reportedWords, since, whenWords } from './job-words.ts'
 
@@ -23,6 +24,10 @@ export class JobsListCommand extends Command {
   oldest = flag.boolean('Ended jobs by the earliest end, and not by the latest')
   limit = flag.number('How many', { default: 20, short: 'l', wholeFrom: 1 })
   cursor = flag.string('Of the page before')
+
+  override complete(field: string) {
+    return completed(field)
+  }
 
   async handle() {
     const { state, queue, job } = this

@@ -21,6 +21,7 @@ import { closing, names, type Operated, Operations, open, settings, watcher } fr
 import type { RecordOptions } from './records.ts'
 import type { RunFilter, RunPage } from './runs.ts'
 import type { OpenQueues } from './stored-jobs.ts'
+import type { JobNews, TailOptions } from './tail.ts'
 import type { JobWhy, WhyOptions } from './why.ts'
 
 /** Where jobs are kept, as it is configured. */
@@ -203,6 +204,24 @@ export class Operate extends Operations {
   async import(records: readonly unknown[]): Promise<Imported> {
     const { importJobs } = await import('./import.ts')
     return importJobs(await this.#queues(), records)
+  }
+
+  /**
+   * Follows a job until it has ended: its states, what it reports by `this.progress()`, and the lines of its log. A job
+   * that runs is heard within a quarter of a second, once its worker knows that somebody watches: with the next renewal
+   * of the lease, a third of it. The end of the job, or of the signal, ends it.
+   *
+   * @param options `queue`, if several have a job with this id; `signal`
+   * @throws JOB_NOT_FOUND, JOB_ID_AMBIGUOUS, UNKNOWN_QUEUE, FILTER_INVALID
+   * @example
+   * for await (const news of operate().tail(id)) if (news.kind === 'log') console.log(news.line.text)
+   */
+  async *tail(id: string, options: TailOptions = {}): AsyncGenerator<JobNews, undefined> {
+    const { checkTail, tail } = await import('./tail.ts')
+    checkTail(id, options)
+    const closed = this[closing]
+    yield* tail(await this[watcher](), closed, id, options)
+    return undefined
   }
 
   /** How many milliseconds the store takes to answer the smallest question. Opens it first, and does not count that. */

@@ -93,6 +93,8 @@ export class Execution implements Writer {
 
   write(level: LogLevel, text: string): void {
     this.environment.wrote(this, this.#keep(level, text))
+    // Lines alone are handed over only to somebody who is known to watch: to ask for that would cost each job a call.
+    if (this.watchedUntil !== Number.POSITIVE_INFINITY) this.environment.reported(this)
   }
 
   report(progress: string): void {
@@ -104,8 +106,10 @@ export class Execution implements Writer {
     return this.environment.owner
   }
 
-  get hasProgress(): boolean {
-    return this.#progress !== undefined
+  /** There is something to hand over to somebody who watches. */
+  get hasNews(): boolean {
+    const isWatched = this.watchedUntil !== Number.POSITIVE_INFINITY
+    return this.#progress !== undefined || (isWatched && this.#log !== undefined)
   }
 
   /** Takes the progress that is not yet handed over. */

@@ -61,6 +61,7 @@ import { settingSchedules } from './setting-schedules.ts'
 import { starting } from './starting.ts'
 import { stopping } from './stopping.ts'
 import { suspects } from './suspects.ts'
+import { tailing } from './tailing.ts'
 import { telling } from './telling.ts'
 import { throwing } from './throwing.ts'
 import { unforeseen } from './unforeseen.ts'
@@ -89,6 +90,7 @@ export function describeWorking(connect: Connect, isRedis = false): void {
   describe('measuring', () => measuring(connect))
   describe('operating', () => operating(connect))
   describe('explaining', () => explaining(connect))
+  describe('tailing', () => tailing(connect))
   describe('operating flows', () => operatingFlows(connect))
   describe('throwing', () => throwing(connect))
   describe('order', () => order(connect))

@@ -75,7 +75,7 @@ export class LeaseKeeper {
     })
   }
 
-  /** A job has reported progress. */
+  /** A job has reported progress, or written to its log. */
   reported({ watchedUntil }: Execution): void {
     const now = performance.now()
     if (watchedUntil <= now || this.#soon !== undefined) return
@@ -99,7 +99,7 @@ export class LeaseKeeper {
     this.#soon = undefined
     await this.#inTurn(async () => {
       const now = performance.now()
-      const isAwaited = (running: Execution) => running.hasProgress && running.watchedUntil > now
+      const isAwaited = (running: Execution) => running.hasNews && running.watchedUntil > now
       for (const [partition, group] of this.#groups())
         await this.#renewGroup(partition, group.filter(isAwaited))
     })

@@ -1,0 +1,19 @@
+/** The flags of the commands that draw their screen again and again. */
+import { usageError } from '@s18i/lark/config'
+import { durationForm, milliseconds } from '../model/duration.ts'
+
+/** Milliseconds. */
+const DEFAULT = 1_000
+const LEAST = 100
+
+/** @returns milliseconds between two drawings @throws USAGE for a wrong duration, and for `--every` without `--watch` */
+export function everyOf({ watch, every }: { watch: boolean; every: string | undefined }): number {
+  if (every === undefined) return DEFAULT
+  const ms = milliseconds(every)
+  if (!watch) throw usageError('--every came without --watch', 'Add --watch, or leave it out.')
+  if (ms !== undefined && ms >= LEAST) return ms
+  throw usageError(
+    `--every is '${every}'; it must be a duration of ${LEAST} ms or more`,
+    `Such as ${durationForm}`,
+  )
+}

@@ -1,0 +1,69 @@
+/**
+ * `operate().tail()`: one job as it goes on, in whichever process it runs.
+ */
+import { expect, test } from 'vitest'
+import { Job } from '../../src/index.ts'
+import { type JobNews, operate } from '../../src/operate.ts'
+import { Bench, type Connect, signal } from './bench.ts'
+
+let go = signal()
+
+class ImportJob extends Job {
+  override tries = 2
+  override backoff = 0
+  async handle() {
+    this.info('reading')
+    this.progress(1, 2)
+    await go.promise
+    this.warn('no header')
+    throw new Error('the file is empty')
+  }
+}
+
+async function all(news: AsyncIterable<JobNews>): Promise<JobNews[]> {
+  const told: JobNews[] = []
+  for await (const each of news) told.push(each)
+  return told
+}
+
+export function tailing(connect: Connect): void {
+  test('a job is followed over its runs, with its log, what it reports, and its end', async () => {
+    go = signal()
+    await using bench = await Bench.make(connect)
+    const [{ id }] = await bench.jobs.dispatch([new ImportJob().with()] as const)
+    const news = operate(bench.client()).tail(id)
+    expect(await news.next()).toMatchObject({ value: { kind: 'state', job: { id, state: 'waiting' } } })
+    const worker = await bench.work([ImportJob])
+    const told: JobNews[] = []
+    while (!told.some(({ kind }) => kind === 'progress')) told.push((await news.next()).value!)
+    expect(told).toContainEqual({ kind: 'progress', progress: { done: 1, total: 2 } })
+    expect(told[0]).toMatchObject({ kind: 'state', job: { state: 'active', holder: worker.id } })
+    go.resolve()
+    told.push(...(await all(news)))
+    const lines = told.flatMap((each) =>
+      each.kind === 'log' ? [`${each.line.level} ${each.line.text}`] : [],
+    )
+    expect(lines).toEqual(['info reading', 'warn no header', 'info reading', 'warn no header'])
+    expect(told.at(-1)).toMatchObject({ kind: 'state', job: { state: 'failed', runs: 2, failures: 2 } })
+    expect(told.at(-1)).not.toHaveProperty('job.payload.0')
+    expect((await all(operate(bench.client()).tail(id))).map(({ kind }) => kind)).toEqual([
+      ...['log', 'log', 'log', 'log', 'progress', 'state'],
+    ])
+  })
+
+  test('it ends with the signal, and when the job is removed; a job that is not there is refused', async () => {
+    await using bench = await Bench.make(connect)
+    const [{ id }] = await bench.jobs.dispatch([new ImportJob().with()] as const)
+    const over = new AbortController()
+    const ends = operate(bench.client()).tail(id, { signal: over.signal })
+    await ends.next()
+    over.abort()
+    expect(await ends.next()).toEqual({ value: undefined, done: true })
+    const news = operate(bench.client()).tail(id)
+    await news.next()
+    await bench.jobs.remove(id)
+    expect(await all(news)).toEqual([{ kind: 'gone' }])
+    await expect(operate(bench.jobs).tail(id).next()).rejects.toMatchObject({ code: 'JOB_NOT_FOUND' })
+    await expect(operate(bench.jobs).tail('').next()).rejects.toMatchObject({ code: 'JOB_ID_INVALID' })
+  })
+}

@@ -1,0 +1,78 @@
+/** A screen that is drawn again and again: at a real terminal, and where there is none. */
+import { describe, expect, test } from 'vitest'
+import { App, command } from './app.ts'
+import { keys, Terminal } from './terminal.ts'
+
+const app = new App({
+  'package.json': '{"type":"module"}',
+  'commands/watch.js': command(
+    'Watch',
+    'watch',
+    `let drawn = 0
+     process.on('exit', () => process.stdout.write('[out]'))
+     await this.live(() => {
+       if (this.fails && drawn === 1) throw new Error('the store is away')
+       if (this.leaves && drawn === 1) process.exit(7)
+       this.table(['PID', 'DRAWN', 'NAME'], [[process.pid, ++drawn, 'a\\u001b[2Jb']])
+       this.info('a remark')
+       for (let line = 0; line < this.lines; line++) this.line('line ' + line)
+     }, { every: 100 })
+     this.line('after')`,
+    "fails = flag.boolean(''); leaves = flag.boolean(''); lines = flag.number('', { default: 0 })",
+  ),
+})
+
+const ENTER = '\u001b[?1049h\u001b[?25l'
+const LEAVE = '\u001b[?25h\u001b[?1049l'
+
+/** Expects that the terminal is as it was before, once. */
+function expectRestored(raw: string) {
+  expect(raw.split(ENTER)).toHaveLength(2)
+  expect(raw.split(LEAVE)).toHaveLength(2)
+  expect(raw.indexOf(ENTER)).toBeLessThan(raw.indexOf('PID'))
+  expect(raw.slice(raw.indexOf(LEAVE))).not.toContain('DRAWN')
+}
+
+describe('at a terminal', { concurrent: true }, () => {
+  test.each(['SIGINT', 'SIGTERM'] as const)(
+    'it is drawn in place until %s, and left as it was',
+    async (name) => {
+      const terminal = new Terminal(app, ['watch'], { env: { NO_COLOR: '1' } })
+      await terminal.answer('  1  a\\x1b[2Jb', '')
+      await terminal.answer('  2  a\\x1b[2Jb', name === 'SIGINT' ? keys.interrupt : '')
+      if (name === 'SIGTERM') process.kill(Number(/(\d+) +1 {2}a/.exec(terminal.screen)![1]), name)
+      const { code } = await terminal.ended()
+      expectRestored(terminal.raw)
+      expect(terminal.raw).toMatch(/PID +DRAWN +NAME/)
+      expect(terminal.raw).toContain('NAME\u001b[K\r\n')
+      expect(terminal.raw.split('\u001b[H')).toHaveLength(terminal.raw.split('\u001b[J').length)
+      expect(terminal.raw).toContain('i a remark\u001b[K\u001b[J')
+      expect(terminal.raw.slice(terminal.raw.indexOf(LEAVE))).toBe(`${LEAVE}after\r\n[out]`)
+      expect(code).toBe(0)
+    },
+  )
+
+  test('an error is printed after it is left, and the end of the process leaves it too', async () => {
+    const failing = new Terminal(app, ['watch', '--fails'])
+    const leaving = new Terminal(app, ['watch', '--leaves'])
+    expect((await failing.ended()).code).toBe(1)
+    expectRestored(failing.raw)
+    expect(failing.raw.slice(failing.raw.indexOf(LEAVE))).toContain('the store is away')
+    expect((await leaving.ended()).code).toBe(7)
+    expectRestored(leaving.raw)
+  })
+
+  test('lines below the terminal are left out, so that it does not scroll', async () => {
+    const terminal = new Terminal(app, ['watch', '--lines=40'])
+    await terminal.answer('… 20 more lines: enlarge the terminal', keys.interrupt)
+    await terminal.ended()
+    expect(terminal.screen).toContain('line 19')
+    expect(terminal.screen).not.toContain('line 20')
+  })
+})
+
+test('what is not a terminal is refused', async () => {
+  const { code, stderr, stdout } = await app.lark('watch')
+  expect([code, stdout]).toEqual([2, '[out]'])
+  expect(stderr).toContain('What is not a terminal cannot be redrawn in place')
+})
