@@ -32,6 +32,7 @@ export { type Editable, type Edited, type EditFilter, editable } from './operate
 export type { FailureFilter, FailureKind, FailureOptions, Failures } from './operate/failures.ts'
 export type { FigureFilter, Quantiles, QueueMeasures, StoreFigures } from './operate/figures.ts'
 export type { ChangeOptions, JobConditions, JobFilter } from './operate/filter.ts'
+export { type DoctorFinding, type FindingCode, type FindingLevel, findingCodes } from './operate/finding.ts'
 export type { CancelFlowOptions, RetryFlowOptions } from './operate/flow-changes.ts'
 export type {
   FindFlowOptions,

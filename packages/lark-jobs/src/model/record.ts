@@ -274,6 +274,8 @@ export interface WorkerRecord {
   /** When it made this known, by its clock: every five seconds. Absent: its version of Lark does not say. */
   seenAt?: number
   state: 'running' | 'quiet'
+  /** Of Lark. Absent: an earlier one, which does not say. */
+  version?: string
   /** The limiters and circuits that it has used, as the store names them: at most 100 each. Absent: none. */
   limiters?: string[]
   circuits?: string[]

@@ -11,6 +11,7 @@ import type { Durability, QueueRetention } from '../store/contract/store.ts'
 import type { FailureFilter, FailureOptions, Failures } from './failures.ts'
 import type { FigureFilter, StoreFigures } from './figures.ts'
 import { all, checkFilter, conditions, type Flags } from './filter.ts'
+import type { DoctorFinding } from './finding.ts'
 import { FlowOperations } from './flows.ts'
 import type { GroupFilter, GroupPage, PageOptions } from './groups.ts'
 import type { Imported } from './import.ts'
@@ -204,6 +205,21 @@ export class Operate extends Operations {
   async import(records: readonly unknown[]): Promise<Imported> {
     const { importJobs } = await import('./import.ts')
     return importJobs(await this.#queues(), records)
+  }
+
+  /**
+   * Looks at the servers or the file of the store, at its queues and its workers: what is wrong, and what to do. Each check
+   * of each subject is a finding, also if all is well. Nothing is changed.
+   *
+   * If the store cannot be opened, that is the only finding.
+   *
+   * @throws CONFIG_INVALID, STORE_NOT_CONFIGURED and the other errors of a configuration
+   * @example
+   * const errors = (await operate().doctor()).filter(({ level }) => level === 'error')
+   */
+  async doctor(): Promise<DoctorFinding[]> {
+    const { doctor } = await import('./doctor.ts')
+    return doctor(this)
   }
 
   /**

@@ -5,6 +5,7 @@
 import type { Settings } from '../config/config.ts'
 import type { Duration } from '../model/duration.ts'
 import { readId } from '../model/id.ts'
+import { version } from '../model/version.ts'
 import type { JobLike, PayloadOf } from '../options/job-class.ts'
 import type { Store } from '../store/contract/store.ts'
 import type { CancelFilter, Cancelled, CancelOptions } from './cancel.ts'
@@ -23,9 +24,6 @@ import type { FailedOptions, FindOptions, JobDetail, OpenQueues, StoredJob } fro
 import type { TagFilter, Tagged, Untagged } from './tag.ts'
 import type { WatchedStore } from './watcher.ts'
 
-/** The version of this package, which the build writes in. */
-declare const LARK_VERSION: string
-
 /** The part of a version that two copies must have in common: the major version, below 1.0 with the minor version. */
 export function generationOf(version: string): string {
   return /^(0\.)?\d+/.exec(version)![0]
@@ -35,7 +33,7 @@ export function generationOf(version: string): string {
  * The beginning of the symbols by which copies of this package share instances. Copies whose versions do not go
  * together have other symbols. The sources run as 0.0.
  */
-export const symbolPrefix = `s18i.lark.jobs@${generationOf(typeof LARK_VERSION === 'string' ? LARK_VERSION : '0.0.0')}`
+export const symbolPrefix = `s18i.lark.jobs@${generationOf(version)}`
 
 // Members that users do not see. `operate()` may be of one copy, and the instance of `Jobs` of another.
 export const open = Symbol.for(`${symbolPrefix}.open`)

@@ -19,6 +19,7 @@ import { defined } from '../model/defined.ts'
 import { newNonce } from '../model/id.ts'
 import { queueOf } from '../model/partition.ts'
 import type { AnnouncedWorker } from '../model/record.ts'
+import { version } from '../model/version.ts'
 import { PRESET, paces } from '../options/preset.ts'
 import { ScheduleBook } from '../schedule/book.ts'
 import type { Bound } from '../store/contract/store.ts'
@@ -350,6 +351,7 @@ export class Worker implements AsyncDisposable {
       concurrency: this.#slots.concurrency,
       running: this.#slots.running.size,
       keys: registry.keys,
+      version,
       state: this.#state === 'running' ? 'running' : 'quiet',
       ...this.#permits.used,
       ...this.#declarations?.record,

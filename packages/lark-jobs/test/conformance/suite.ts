@@ -37,6 +37,7 @@ import { groupLimits } from './group-limits.ts'
 import { groups } from './groups.ts'
 import { handles } from './handles.ts'
 import { Harness, type Make, type MakePlace } from './harness.ts'
+import { inspecting } from './inspecting.ts'
 import { keeping } from './keeping.ts'
 import { lanes } from './lanes.ts'
 import { largeJobs } from './large.ts'
@@ -116,6 +117,7 @@ export function describeStore(name: string, makePlace: MakePlace, traits: Traits
     describe('workers', () => workers(make))
     describe('worker runs', () => workerRuns(make))
     describe('reading', () => reading(make))
+    describe('inspecting', () => inspecting(make))
     describe('minutes', () => minutes(make))
     describe('alter', () => alter(make))
     describe('pause', () => pause(make))

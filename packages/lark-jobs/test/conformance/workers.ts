@@ -33,12 +33,12 @@ export function workers(make: Make): void {
   test('returns the announced workers, with their last record', async () => {
     await using harness = await make()
     await harness.store.announce(worker(), TTL)
-    await harness.store.announce(worker({ id: 'bob', queues: [], keys: [] }), TTL)
+    await harness.store.announce(worker({ id: 'bob', queues: [], keys: [], version: '1.2.3' }), TTL)
     await harness.store.announce(worker({ running: 0, state: 'quiet' }), TTL)
     const list = await harness.store.workers()
     expect(list.sort((a, b) => (a.id < b.id ? -1 : 1))).toEqual([
       worker({ running: 0, state: 'quiet' }),
-      worker({ id: 'bob', queues: [], keys: [] }),
+      worker({ id: 'bob', queues: [], keys: [], version: '1.2.3' }),
     ])
   })
 

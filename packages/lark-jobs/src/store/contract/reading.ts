@@ -2,6 +2,7 @@
  * The verbs that only look: for people, and for processes that need to know what is there.
  */
 import type { JobRecord, LogLine } from '../../model/record.ts'
+import type { Inspection } from './inspection.ts'
 import type { Counts, Filter, JobHead, LaneFilter, LanePage, Minute, Page, Standing } from './page.ts'
 import type { Stand, StandOptions } from './stand.ts'
 
@@ -34,6 +35,8 @@ export interface Reading {
    */
   standings(partitions: readonly string[], next?: number): Promise<Standing[]>
   log(partition: string, id: string): Promise<LogLine[]>
+  /** What the servers, or the file, of the store are like: see `inspection.ts`. A server that gives no answer is said so. */
+  inspect(): Promise<Inspection>
   /**
    * Where a job stands: what a claim would find that looked for it now (`stand.ts`). Undefined if there is no such job.
    * The cost is bounded, whatever is stored; it also grows with the number of active jobs.

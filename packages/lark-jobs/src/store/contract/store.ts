@@ -80,6 +80,7 @@ import type {
 } from '../../model/record.ts'
 
 import type { AlterVerdict, Change, MetGroup, Restored, Setting, SettingChange } from './change.ts'
+import type { Durability } from './durability.ts'
 import type { EffectsWanted } from './effects.ts'
 import type { Bound, Enqueued } from './enqueued.ts'
 import type { Heard } from './events.ts'
@@ -94,10 +95,12 @@ import type { Fate } from './watch.ts'
 export * from './capacity.ts'
 export * from './change.ts'
 export * from './consequence.ts'
+export * from './durability.ts'
 export * from './effects.ts'
 export * from './enqueued.ts'
 export * from './events.ts'
 export * from './flows.ts'
+export * from './inspection.ts'
 export * from './limiters.ts'
 export * from './page.ts'
 export * from './reading.ts'
@@ -107,13 +110,6 @@ export * from './runs.ts'
 export * from './schedules.ts'
 export * from './stand.ts'
 export * from './watch.ts'
-
-/**
- * What a power cut may lose. `normal`: the last second (Redis, AOF everysec) or the commits since the last sync
- * (SQLite). `strict`: nothing. `replicated` (Redis only): nothing that a replica has, and a dispatch is answered only
- * when a replica has it.
- */
-export type Durability = 'normal' | 'strict' | 'replicated'
 
 export interface StoreOptions extends Retentions {
   /** Default `normal`. */

@@ -13,12 +13,13 @@ import { EVENTS_PAGE, MAX_ITEMS, MAX_PAUSED, numberAt, readHeard, retentionOf } 
 import { nothingQueued } from './client/failure.ts'
 import { greet } from './client/greeting.ts'
 import { Keys } from './client/keys.ts'
-import { clientOf, type Location, parseLocation } from './client/location.ts'
+import { clientOf, hasOwnUser, type Location, parseLocation } from './client/location.ts'
 import { openTransport } from './client/open-transport.ts'
 import { Scripts } from './client/script.ts'
 import type { Transport } from './client/transport.ts'
 import { DurabilityWait } from './verbs/durability-wait.ts'
 import { RedisFlows } from './verbs/flows.ts'
+import { inspectServer } from './verbs/inspect.ts'
 import { packWaiting, readLimited } from './verbs/lane.ts'
 import { settleLayout } from './verbs/layout.ts'
 import { RedisLimiters } from './verbs/limiters.ts'
@@ -266,6 +267,15 @@ export class RedisStore implements contract.Store {
 
   keys(): Promise<string[]> {
     return this.#registry.keys()
+  }
+
+  async inspect(): Promise<contract.Inspection> {
+    const { kind, managed = false } = this.#location
+    const durability = this.#options.durability ?? 'normal'
+    const servers = await this.#transport.servers(this.#transport.deadline())
+    const how = { keys: this.#keys, way: kind, durability, isNarrow: hasOwnUser(this.#location) }
+    const facts = await Promise.all(servers.map((each) => inspectServer(each, how)))
+    return { kind: 'redis', way: kind, durability, isManaged: managed, servers: facts }
   }
 
   async now(partition?: string): Promise<number> {

@@ -15,7 +15,7 @@ import { statfsSync, statSync } from 'node:fs'
  * Bytes that dispatches leave free, but no more than a quarter of a small disk. The largest call of a worker settles 1
  * MiB of jobs and claims as many; each job is written to the log once, with a little more for results.
  */
-const RESERVE = 4 << 20
+export const RESERVE = 4 << 20
 /** While more bytes than this are free, no process can fill the disk between two looks. */
 const PLENTY = 64 << 20
 /** Milliseconds between two looks. (Measured on 2026-11-25: a look takes 3 µs.) */

@@ -78,7 +78,8 @@ export function preferred(version: string | undefined): LibraryName[] {
   return isSound(version ?? '0') ? ['node:sqlite', 'libsql'] : ['libsql', 'node:sqlite']
 }
 
-function isSound(version: string): boolean {
+/** Whether this version of SQLite loses no commits. */
+export function isSound(version: string): boolean {
   const parts = version.split('.').map(Number)
   const differs = SOUND.findIndex((part, index) => part !== (parts[index] ?? 0))
   return differs === -1 || (parts[differs] ?? 0) > SOUND[differs]!

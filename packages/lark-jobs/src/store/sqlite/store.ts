@@ -24,6 +24,7 @@ import { exchange } from './exchange.ts'
 import { extend } from './extend.ts'
 import { closed, isForWantOfRoom, notReplicated, toJobsError } from './failure.ts'
 import { SqliteFlows } from './flows.ts'
+import { inspectFile } from './inspect.ts'
 import { dropOldLogs } from './keep.ts'
 import { forgetPauses, hasPauses, pausedGroups, pauseGroup, repositionLanes } from './lane.ts'
 import { listLanes } from './lane-list.ts'
@@ -234,6 +235,11 @@ export class SqliteStore implements contract.Store {
   async keys(): Promise<string[]> {
     const { database } = this.#opened()
     return database.read(() => allKeys(database))
+  }
+
+  async inspect(): Promise<contract.Inspection> {
+    const file = this.#file === MEMORY ? undefined : this.#file
+    return inspectFile(this.#opened().database, file, this.#options.durability ?? 'normal')
   }
 
   async now(): Promise<number> {

@@ -179,5 +179,15 @@ function sentinelOf(given: SentinelServers, address: Address): ServerLocation {
 
 /** The name of the connections to this location. */
 export function clientOf(location: Location): ClientName | undefined {
-  return (location.kind === 'cluster' ? location.nodes[0]! : location.address).client
+  return addressOf(location).client
+}
+
+/** Whether another user logs in than the one that every server has. */
+export function hasOwnUser(location: Location): boolean {
+  const { username = 'default', credentials } = addressOf(location)
+  return username !== 'default' || credentials !== undefined
+}
+
+function addressOf(location: Location): Address {
+  return location.kind === 'cluster' ? location.nodes[0]! : location.address
 }

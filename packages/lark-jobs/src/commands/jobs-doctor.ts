@@ -1,0 +1,41 @@
+import { Command, flag } from '@s18i/lark'
+import { visible } from '@s18i/lark/config'
+import { Jobs } from '../api/default-jobs.ts'
+import { type DoctorFinding, operate } from '../operate.ts'
+
+const marks = { error: '✗', warning: '!', ok: '✓' } as const
+const colors = { error: 'red', warning: 'yellow', ok: 'green' } as const
+
+/** `lark jobs:doctor`: what is wrong with the store, the queues and the workers, and what to do. */
+export class JobsDoctorCommand extends Command {
+  readonly key = 'jobs:doctor'
+  override description = 'Check the store, the queues and the workers, and say what to do'
+  strict = flag.boolean('Exit with 1 also if there are only warnings')
+
+  async handle(): Promise<number> {
+    await using jobs = Jobs
+    const findings = await operate(jobs).doctor()
+    const count = (level: DoctorFinding['level']) =>
+      findings.filter((finding) => finding.level === level).length
+    const [errors, warnings, fine] = [count('error'), count('warning'), count('ok')]
+    if (this.json) this.console.json({ findings, errors, warnings, ok: fine })
+    else {
+      for (const finding of findings)
+        if (finding.level !== 'ok' || this.console.isVerbose) this.#show(finding)
+      const wrong = [many(errors, 'error'), many(warnings, 'warning')].filter((text) => text !== '')
+      this.line(`${[...wrong, `${fine} of ${findings.length} checks are fine`].join(', ')}`)
+    }
+    return errors > 0 || (this.strict && warnings > 0) ? 1 : 0
+  }
+
+  #show({ level, subject, text, remedy, code }: DoctorFinding): void {
+    const mark = this.console.paint(colors[level], marks[level])
+    const name = this.console.isVerbose ? ` (${code})` : ''
+    this.line(`${mark} ${visible(`${subject}: ${text}`)}${name}`)
+    if (remedy !== undefined) this.line(`    ${visible(remedy)}`)
+  }
+}
+
+function many(count: number, noun: string): string {
+  return count === 0 ? '' : `${count} ${noun}${count === 1 ? '' : 's'}`
+}

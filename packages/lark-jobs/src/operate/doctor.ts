@@ -1,0 +1,113 @@
+/**
+ * The doctor: looks at the servers or the file of a store, at its queues and its workers, and says what is wrong and
+ * what to do. It changes nothing.
+ */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { JobsError } from '../model/errors.ts'
+import { newNonce } from '../model/id.ts'
+import { queueOf } from '../model/partition.ts'
+import { textOf } from '../model/thrown.ts'
+import type { Inspection } from '../store/contract/inspection.ts'
+import { MAX_ITEMS, type Store } from '../store/contract/store.ts'
+import { fileFindings } from './file-findings.ts'
+import { type DoctorFinding, Examination } from './finding.ts'
+import { type Operated, open, settings } from './operations.ts'
+import { type PartitionSample, queueFindings } from './queue-findings.ts'
+import { serverFindings } from './server-findings.ts'
+import { status } from './status.ts'
+
+/** How many jobs of each partition and state are looked at. */
+const LOOK = 100
+/** How many partitions are looked at together. */
+const TOGETHER = 20
+/** Milliseconds after which leases that have ended must have been taken back. Workers do so within a second. */
+const BACK = 2_000
+
+/** @throws CONFIG_INVALID, CONFIG_FAILED, STORE_NOT_CONFIGURED */
+export async function doctor(jobs: Operated): Promise<DoctorFinding[]> {
+  await jobs[settings]()
+  let opened: Awaited<ReturnType<Operated[typeof open]>>
+  try {
+    opened = await jobs[open]()
+  } catch (error) {
+    if (!JobsError.is(error)) throw error
+    const found = new Examination('the store')
+    found.fail('store-opens', error.message, error.hint ?? `See ${error.code} in the manual.`)
+    return found.findings
+  }
+  const { store, settings: configured } = opened
+  const inspection = await store.inspect()
+  const found = new Examination(store.name)
+  found.ok('store-opens', 'can be opened')
+  try {
+    const facts = await status({ store, queues: configured.partitions })
+    const samples = await lookAtAll(
+      store,
+      facts.queues.flatMap(({ partitions }) => partitions),
+    )
+    const now = await store.now()
+    return [
+      ...found.findings,
+      ...judged(inspection),
+      ...queueFindings({ status: facts, samples, limiters: [...configured.limiters.keys()], now }),
+    ]
+  } catch (error) {
+    if (!JobsError.is(error)) throw error
+    found.fail(
+      'damaged-data',
+      `the queues cannot be looked at: ${error.message}`,
+      error.hint ?? 'See the other findings.',
+    )
+    return [...found.findings, ...judged(inspection)]
+  }
+}
+
+function judged(inspection: Inspection): DoctorFinding[] {
+  return inspection.kind === 'redis' ? serverFindings(inspection) : fileFindings(inspection)
+}
+
+type Counted = Awaited<ReturnType<typeof status>>['queues'][number]['partitions'][number]
+
+async function lookAtAll(store: Store, partitions: readonly Counted[]): Promise<PartitionSample[]> {
+  const samples: PartitionSample[] = []
+  for (let i = 0; i < partitions.length; i += TOGETHER)
+    samples.push(...(await Promise.all(partitions.slice(i, i + TOGETHER).map((each) => look(store, each)))))
+  const ended = await endedLeases(
+    store,
+    partitions.flatMap(({ partition, counts }) => (counts.active > 0 ? [partition] : [])),
+  )
+  if (ended.length === 0) return samples
+  // A worker may take them back just now.
+  await sleep(BACK)
+  const lost = new Set(await endedLeases(store, ended))
+  return samples.map((sample) => (lost.has(sample.partition) ? { ...sample, lostFor: BACK } : sample))
+}
+
+async function look(store: Store, { partition, counts }: Counted): Promise<PartitionSample> {
+  const sample: PartitionSample = { queue: queueOf(partition), partition, active: [], unreadable: [] }
+  try {
+    if (counts.active > 0)
+      sample.active = (await store.heads(partition, { state: 'active', limit: LOOK })).jobs
+    for (const state of ['waiting', 'delayed', 'failed'] as const) {
+      if (counts[state] === 0) continue
+      const { jobs } = await store.list(partition, { state, limit: LOOK })
+      for (const { id, unreadable } of jobs)
+        if (unreadable !== undefined)
+          sample.unreadable.push({ id, mark: unreadable.kind === 'marked' ? unreadable.mark : undefined })
+    }
+  } catch (error) {
+    sample.failure = textOf(error)
+  }
+  return sample
+}
+
+/** The partitions where leases have ended. */
+async function endedLeases(store: Store, partitions: readonly string[]): Promise<string[]> {
+  const ended: string[] = []
+  for (let i = 0; i < partitions.length; i += MAX_ITEMS) {
+    const some = partitions.slice(i, i + MAX_ITEMS).map((partition) => ({ partition }))
+    const { findings } = await store.survey(`doctor.${newNonce()}`, some)
+    ended.push(...findings.flatMap(({ partition, nextLeaseEnd }) => (nextLeaseEnd === 0 ? [partition] : [])))
+  }
+  return ended
+}

@@ -1,0 +1,73 @@
+/**
+ * A finding of the doctor: one check of one subject, and what came of it.
+ */
+
+/** What is checked, in the order in which findings come. */
+export const findingCodes = {
+  'store-opens': 'The store can be opened.',
+  'server-answers': 'Each server answers.',
+  'server-version': 'Redis is 6.2 or newer, or Valkey 7.2; all servers have one version.',
+  'cluster-connection': 'A node of a cluster is reached as a cluster.',
+  eviction: 'A full server refuses writes, and drops no jobs.',
+  'append-only': 'The server keeps an append-only file, as the durability needs it.',
+  'disk-writes': 'The server can write to its disk.',
+  memory: 'The server has memory left.',
+  replicas: 'Replicas are there, and follow.',
+  'server-clock': 'The clocks of the servers and of this process agree.',
+  rights: 'The user may run all commands that Lark uses.',
+  'sqlite-version': 'The SQLite library loses no commits.',
+  journal: 'The file has a write-ahead log, and is synced as the durability needs it.',
+  'network-file': 'The file is on a local disk.',
+  'disk-space': 'The disk of the file has room.',
+  'log-size': 'The write-ahead log is emptied.',
+  'damaged-data': 'The data of each queue can be read.',
+  'unreadable-jobs': 'The next jobs of each state have a format that this version reads.',
+  'lost-leases': 'Workers take back the jobs of dead workers.',
+  'silent-workers': 'The workers that hold jobs are alive.',
+  'long-runs': 'No job runs for more than a day.',
+  'queue-served': 'A worker serves each queue.',
+  'queue-configured': 'The queues that have jobs are configured.',
+  'queue-paused': 'No queue is paused.',
+  'known-jobs': 'The next jobs have classes that live workers know.',
+  'worker-queues': 'Workers serve only queues that are configured here.',
+  'limiter-used': 'Workers use each configured limiter.',
+  'lark-versions': 'All workers, and this process, have one version of Lark.',
+} as const
+
+export type FindingCode = keyof typeof findingCodes
+export type FindingLevel = 'error' | 'warning' | 'ok'
+
+export interface DoctorFinding {
+  /** What was checked; does not change between versions. */
+  code: FindingCode
+  /** `error`: jobs do not run, or can be lost. `warning`: this may become so. */
+  level: FindingLevel
+  /** The server, file, queue, worker or limiter. */
+  subject: string
+  /** For people. */
+  text: string
+  /** What to do. Missing: nothing, or it is `ok`. */
+  remedy?: string
+}
+
+/** Makes the findings of one subject. */
+export class Examination {
+  readonly findings: DoctorFinding[] = []
+  readonly #subject: string
+
+  constructor(subject: string) {
+    this.#subject = subject
+  }
+
+  ok(code: FindingCode, text: string): void {
+    this.findings.push({ code, level: 'ok', subject: this.#subject, text })
+  }
+
+  warn(code: FindingCode, text: string, remedy: string): void {
+    this.findings.push({ code, level: 'warning', subject: this.#subject, text, remedy })
+  }
+
+  fail(code: FindingCode, text: string, remedy: string): void {
+    this.findings.push({ code, level: 'error', subject: this.#subject, text, remedy })
+  }
+}

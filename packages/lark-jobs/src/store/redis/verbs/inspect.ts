@@ -1,0 +1,167 @@
+/**
+ * Inspects the servers of a store: what they say of themselves, and which commands they refuse to the user.
+ */
+import type { ReplicaFacts, ServerFacts, ServersInspection } from '../../contract/inspection.ts'
+import type { Durability } from '../../contract/store.ts'
+import type { Connection } from '../client/connection.ts'
+import { Refusal } from '../client/failure.ts'
+import { absentKey } from '../client/hash-slot.ts'
+import { type Keys, LAYOUT } from '../client/keys.ts'
+
+/** Milliseconds that each server has to answer. */
+const PATIENCE = 3_000
+
+type Command = readonly [name: string, ...string[]]
+
+/**
+ * Commands for other types than text, on the layout of the store, which is a text: each fails, and changes nothing. A
+ * server checks the rights of the user before it looks at the key, and a node of a cluster that does not have the key does
+ * so too, before it names the right node.
+ */
+export function onLayout(keys: Keys): readonly Command[] {
+  const key = keys.meta('layout')
+  const all = (names: string, ...args: string[]) =>
+    names.split(' ').map((name): Command => [name, key, ...args])
+  return [
+    ...all('HKEYS HLEN HVALS LLEN LPOP RPOP SCARD SMEMBERS SPOP ZCARD ZPOPMIN'),
+    ...all(
+      'HGET HDEL HEXISTS HMGET HSTRLEN HSCAN LPUSH RPUSH RPUSHX LPOS SADD SISMEMBER SMISMEMBER SREM',
+      '0',
+    ),
+    ...all('ZMSCORE ZRANK ZREM ZREVRANK ZSCORE', '0'),
+    ...all('HINCRBY HSET HSETNX LRANGE LSET LTRIM', '0', '0'),
+    ...all('ZADD ZCOUNT ZINCRBY ZRANGE ZRANGEBYSCORE ZREMRANGEBYRANK ZREMRANGEBYSCORE ZREVRANGE', '0', '0'),
+  ]
+}
+
+/** Commands that change nothing, whatever is there. */
+export function harmless(keys: Keys): readonly Command[] {
+  const there = keys.meta('layout')
+  const absent = absentKey(there)
+  return [
+    ...['EXISTS', 'STRLEN', 'TYPE', 'PTTL'].map((name): Command => [name, there]),
+    ['GETRANGE', there, '0', '0'],
+    ['BITFIELD', there, 'GET', 'u8', '0'],
+    ['BITPOS', there, '1'],
+    ['DEL', absent],
+    ['EXPIRE', absent, '1'],
+    ['PEXPIRE', absent, '1'],
+    ['EVAL', 'return 1', '1', there],
+    ['EVALSHA', '0'.repeat(40), '1', there],
+    ['PUBLISH', keys.bell('doctor'), ''],
+    ['TIME'],
+    ['PING'],
+    ['INFO', 'server'],
+  ]
+}
+
+/** The commands that only some servers need. */
+function more(way: string, durability: Durability): readonly (readonly string[])[] {
+  return [
+    ...(way === 'cluster' ? [['CLUSTER', 'SLOTS'], ['CLUSTER', 'NODES'], ['ASKING'], ['PING']] : [['ROLE']]),
+    ...(durability === 'replicated' ? [['WAIT', '0', '0']] : []),
+    ...(durability === 'strict' ? [['WAITAOF', '0', '0', '0']] : []),
+  ]
+}
+
+export interface Inspecting {
+  keys: Keys
+  way: ServersInspection['way']
+  durability: Durability
+  /** A user of its own logs in, who may mostly not read settings: each refusal would be noted in the server's log. */
+  isNarrow: boolean
+}
+
+export async function inspectServer(
+  server: Connection,
+  { keys, way, durability, isNarrow }: Inspecting,
+): Promise<ServerFacts> {
+  const { name } = server
+  const ask = (commands: readonly (readonly string[])[]) =>
+    server.sendTogether(commands, performance.now() + PATIENCE)
+  try {
+    // A store that was emptied gets its layout again, as from the next process that opens it.
+    const layout: readonly Command[] = [
+      ['SET', keys.meta('layout'), LAYOUT, 'NX'],
+      ['GET', keys.meta('layout')],
+    ]
+    const [written, found] = await ask(layout)
+    const isText = found === LAYOUT || (found instanceof Refusal && found.word === 'MOVED')
+    const asked = Date.now()
+    const [time] = await ask([['TIME']])
+    const answered = Date.now()
+    const tries = [...(isText ? onLayout(keys) : []), ...harmless(keys), ...more(way, durability)]
+    const answers = [written, found, ...(await ask(tries))]
+    const tried = [...layout, ...tries]
+    const known = await ask([['INFO'], ...(isNarrow ? [] : [['CONFIG', 'GET', 'appendfsync']])])
+    const [info, sync] = known.map((answer) => (answer instanceof Refusal ? undefined : answer))
+    const refused = tried.filter((_, i) => isForbidden(answers[i])).map(wordsOf)
+    return {
+      name,
+      ...factsIn(String(info ?? '')),
+      ...(Array.isArray(sync) && typeof sync[1] === 'string' && { appendSync: sync[1] }),
+      ...(Array.isArray(time) && { clock: clockOf(time as string[], asked, answered) }),
+      refused: [...new Set(refused)].sort(),
+    }
+  } catch (error) {
+    return { name, failure: error instanceof Error ? error.message : String(error), refused: [] }
+  }
+}
+
+function isForbidden(answer: unknown): boolean {
+  return answer instanceof Refusal && answer.word === 'NOPERM'
+}
+
+function wordsOf([command, sub]: readonly string[]): string {
+  return (command === 'CLUSTER' ? `${command}|${sub}` : command!).toLowerCase()
+}
+
+function clockOf(
+  [seconds, micros]: string[],
+  asked: number,
+  answered: number,
+): NonNullable<ServerFacts['clock']> {
+  const at = Number(seconds) * 1_000 + Number(micros) / 1_000
+  return { ahead: Math.round(at - (asked + answered) / 2), within: Math.ceil((answered - asked) / 2) + 1 }
+}
+
+/** Reads the text of INFO. Empty, if the user may not ask. */
+export function factsIn(text: string): Omit<ServerFacts, 'name' | 'refused'> {
+  const info = new Map([...text.matchAll(/^(\w+):(.*?)\r?$/gm)].map(([, name, value]) => [name!, value!]))
+  if (info.size === 0) return {}
+  const number = (name: string) => (info.has(name) ? Number(info.get(name)) : undefined)
+  const isOk = (name: string) => (info.has(name) ? info.get(name) === 'ok' : undefined)
+  const valkey = info.get('valkey_version')
+  const offset = number('master_repl_offset') ?? 0
+  const facts = {
+    software: valkey === undefined ? ('Redis' as const) : ('Valkey' as const),
+    version: valkey ?? info.get('redis_version'),
+    isNode: info.get('cluster_enabled') === '1',
+    evictionPolicy: info.get('maxmemory_policy'),
+    maxMemory: number('maxmemory'),
+    usedMemory: number('used_memory'),
+    systemMemory: number('total_system_memory'),
+    appendOnly: info.has('aof_enabled') ? info.get('aof_enabled') === '1' : undefined,
+    isAppending: isOk('aof_last_write_status'),
+    isSaving: isOk('rdb_last_bgsave_status'),
+    // A server says this only if it has such a minimum.
+    needsReplicas: info.has('connected_slaves') ? info.has('min_slaves_good_slaves') : undefined,
+    replicas: info.has('connected_slaves') ? replicasIn(info, offset) : undefined,
+  }
+  return Object.fromEntries(Object.entries(facts).filter(([, value]) => value !== undefined))
+}
+
+function replicasIn(info: ReadonlyMap<string, string>, offset: number): ReplicaFacts[] {
+  return [...info].flatMap(([name, value]) => {
+    if (!/^slave\d+$/.test(name)) return []
+    const {
+      ip,
+      port,
+      state,
+      lag,
+      offset: own,
+    } = Object.fromEntries(value.split(',').map((part) => part.split('=')))
+    const behind = Math.max(0, offset - Number(own ?? offset))
+    return { name: `${ip}:${port}`, isOnline: state === 'online', silence: Number(lag ?? 0) * 1_000, behind }
+  })
+}
