@@ -218,6 +218,7 @@ export class Worker implements AsyncDisposable {
     const { running } = this.#slots
     this.#leases = new LeaseKeeper({
       ...{ store, caller: id, lease, running, permits: this.#permits, trouble: met },
+      settling: () => this.#served.claimers,
       pulse: this.#thread.pulse,
     })
     this.#maintenance = new Maintenance({

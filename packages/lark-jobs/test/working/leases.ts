@@ -69,6 +69,43 @@ export function leases(connect: Connect): void {
     },
   )
 
+  test('a job that has ended stays with its worker while the store does not take its outcome', async () => {
+    await using bench = await Bench.make(connect)
+    const { store } = await bench.jobs[open]()
+    const settles = signal()
+    const go = signal()
+    const exchange = store.exchange.bind(store)
+    vi.spyOn(store, 'exchange').mockImplementation(async (partition, call, settlements, want) => {
+      if (settlements.length > 0) {
+        settles.resolve()
+        await go.promise
+      }
+      return exchange(partition, call, settlements, want)
+    })
+    class EndingJob extends Job {
+      handle() {}
+    }
+    const job = new EndingJob()
+    await bench.jobs.dispatch(job)
+    const worker = await bench.work([EndingJob], { lease: 600 })
+    await settles.promise
+    const other = bench.client()
+    const idle = await bench.work([EndingJob], { lease: 600 }, other)
+    const looks = vi.spyOn((await other[open]()).store, 'survey')
+    const leaseEnds = (await store.now()) + 1_000
+    await vi.waitFor(async () => expect(await store.now()).toBeGreaterThan(leaseEnds), 5_000)
+    const before = looks.mock.calls.length
+    await vi.waitFor(() => expect(looks.mock.calls.length).toBeGreaterThan(before + 2), 5_000)
+    go.resolve()
+    await worker.stop()
+    await idle.stop()
+    expect([worker.summary, idle.summary]).toMatchObject([
+      { completed: 1, lost: 0 },
+      { completed: 0, lost: 0 },
+    ])
+    expect(await bench.jobs.find(job.id!)).toMatchObject({ state: 'completed', runs: 1, crashes: 0 })
+  })
+
   test('a job that the same worker claimed again: only its first run gets LEASE_LOST', async () => {
     await using bench = await Bench.make(connect)
     const { store } = await bench.jobs[open]()

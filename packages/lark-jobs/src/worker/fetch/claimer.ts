@@ -108,7 +108,9 @@ export class Claimer {
   isAway = false
   /** When jobs were given back the last time, by `performance.now()`. */
   gaveBackAt = 0
-  #underway = 0
+  /** Outcomes in the call that is under way, and when it began (`performance.now()`). */
+  #underway: readonly Outgoing[] = []
+  #calledAt = 0
   /** How many claims in a row brought no job although the store said that there was one. */
   #vain = 0
   /** The store rang during the call that is under way, so the answer may be older than the ring. */
@@ -169,7 +171,16 @@ export class Claimer {
 
   /** Whether the store has not answered for some outcomes. */
   get isSettling(): boolean {
-    return this.#settlements.length + this.#underway > 0
+    return this.#settlements.length + this.#underway.length > 0
+  }
+
+  /**
+   * Jobs that have ended here, and whose outcomes wait for a call that has had no answer for so many milliseconds. Not
+   * jobs that never began: to renew them would mark them as started.
+   */
+  unsettled(ms: number): readonly Settlement[] {
+    if (!this.calling || performance.now() - this.#calledAt < ms) return []
+    return [...this.#underway, ...this.#settlements].filter(({ outcome }) => outcome.kind !== 'unstarted')
   }
 
   /** Until when (`performance.now()`) the outcomes should wait for more outcomes; 0 if they should go now. */
@@ -262,12 +273,13 @@ export class Claimer {
     hand?: Want['hand'],
   ): Promise<Answer | undefined> {
     this.calling = true
+    this.#calledAt = performance.now()
     this.#rung = false
     const want = Math.min(room, MAX_ITEMS)
     const permits = this.permits?.isNeeded(this, want) ? await this.permits.prepare(this, want) : undefined
     const settled = this.#take()
     const effects = this.#deliverer?.wanted(this.partition)
-    this.#underway = settled.length
+    this.#underway = settled
     const call = { caller: this.#caller, number: ++this.#number }
     const since = performance.now()
     if (want + more > 0) {
@@ -321,7 +333,7 @@ export class Claimer {
       if (effects !== undefined && (isAlone || !isAnswered)) this.#deliverer?.putBack(this.partition, effects)
       this.calling = false
       this.isAway = false
-      this.#underway = 0
+      this.#underway = []
     }
   }
 

@@ -1,7 +1,8 @@
 /**
- * Renews the leases of running jobs and of the permits that they hold, every third of a lease. The same calls hand over
- * log lines, and their answers say which leases are lost (the run is aborted with LEASE_LOST) and which jobs are to be
- * cancelled. When the store says that a partition has a notice, its jobs are renewed at once.
+ * Renews the leases of running jobs, of ended jobs whose outcomes wait for long, and of the permits that running jobs
+ * hold, every third of a lease. The same calls hand over log lines, and their answers say which leases are lost (the run
+ * is aborted with LEASE_LOST) and which jobs are to be cancelled. When the store says that a partition has a notice, its
+ * jobs are renewed at once.
  *
  * Progress of a job that somebody watches is handed over by calls of its own, at most four a second for each partition;
  * other progress waits for the next renewal.
@@ -23,6 +24,8 @@ export interface LeaseKeeperOptions {
   caller: string
   lease: number
   running: ReadonlySet<Execution>
+  /** Where the outcomes of jobs that have ended wait for the store. */
+  settling: () => Iterable<Settling>
   permits: Pick<PermitPools, 'renew'>
   trouble: (error: unknown) => void
   /**
@@ -30,6 +33,12 @@ export interface LeaseKeeperOptions {
    * machine sleeps.
    */
   pulse: Pulse
+}
+
+interface Settling {
+  readonly partition: string
+  /** @param ms for how long the call with the outcomes, or before them, has had no answer */
+  unsettled(ms: number): readonly Pick<LeaseNote, 'id' | 'token'>[]
 }
 
 /** Milliseconds between two calls that hand over progress. */
@@ -122,6 +131,7 @@ export class LeaseKeeper {
     const renewed = await Promise.all([
       this.#options.permits.renew(),
       ...[...this.#groups()].map(([partition, group]) => this.#renewGroup(partition, group)),
+      ...[...this.#options.settling()].map((settling) => this.#renewUnsettled(settling)),
     ])
     if (!renewed.includes(false)) this.#options.pulse.renewedAt = began
   }
@@ -132,6 +142,25 @@ export class LeaseKeeper {
       if (!(await this.#renew(partition, group.slice(i, i + MAX_ITEMS)))) return false
     }
     return true
+  }
+
+  /**
+   * An embedded store that many processes write to may let one call wait for longer than a lease, and others not. The
+   * verdict of the call says what is lost.
+   *
+   * @returns whether the store answered
+   */
+  async #renewUnsettled(settling: Settling): Promise<boolean> {
+    const { store, caller, lease, trouble } = this.#options
+    const notes = settling.unsettled(lease / 8).map(({ id, token }) => ({ id, token }))
+    try {
+      for (let i = 0; i < notes.length; i += MAX_ITEMS)
+        await store.extend(settling.partition, caller, notes.slice(i, i + MAX_ITEMS), lease)
+      return true
+    } catch (error) {
+      trouble(error)
+      return false
+    }
   }
 
   /** The jobs to be renewed, by partition. Two partitions may each have a job with the same id of the application. */
