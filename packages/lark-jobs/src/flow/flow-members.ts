@@ -25,6 +25,11 @@ const TOGETHER = 200
 const NOTE = 1_000
 /** Milliseconds after members were added in which one that the store does not know may still be on its way. */
 const ON_ITS_WAY = 15_000
+/**
+ * Milliseconds that a member of a batch in a flow is kept at least: a worker that stood still may send it once more, after
+ * another has sent it and it has run, and its job stops that. Such a batch has at most some thousand members.
+ */
+const LEAST_KEPT = 300_000
 
 /** What works on a store for the flows in it. */
 export interface FlowParts {
@@ -47,7 +52,8 @@ export class FlowMembers {
     const jobs = grouped(
       indices.map((index): [string, NewJob] => {
         const { partition, job } = members[index]!
-        return [partition, { ...job, id: memberId({ ...place, index }) }]
+        const keep = { ...job.keep, least: Math.max(job.keep?.least ?? 0, LEAST_KEPT) }
+        return [partition, { ...job, id: memberId({ ...place, index }), keep }]
       }),
     )
     const ends: MemberEnd[] = []

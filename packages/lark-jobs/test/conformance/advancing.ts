@@ -88,6 +88,27 @@ export function advancing(make: Make, turn: number): void {
     expect(await stateOf(world, place)).toMatchObject({ end: { state: 'completed' } })
   })
 
+  test('members of a batch in a flow are queued late, after others have queued them, and they ran: they do not run again', async () => {
+    const harness = await make(forgetful)
+    await using world = new World(new Map(PLACES.map((place) => [place, harness])))
+    const batch = { home: AWAY, definition: flow('batch', []), members: members(2) }
+    const other = new FlowWorker(world)
+    let isSlow = false
+    const slow = world.disturbed(async (verb) => {
+      if (verb !== 'enqueue' || isSlow) return
+      isSlow = true
+      for (let n = 0; n < 12; n++) {
+        world.advance(1_000)
+        await other.work(() => world.counted.length > 1)
+      }
+    })
+    const first = new FlowWorker(world, slow)
+    const whole = flow('workflow', [node('batch', [], { flow: batch })])
+    await first.book.start({ flow: 'flow', home: HOME }, whole)
+    await workUntilQuiet(world, [first, other])
+    expect(world.counted.map(({ name }) => name).sort()).toEqual(['m0', 'm1'])
+  })
+
   test('two workers start the members of a batch again: one that has completed meanwhile does not run once more', async () => {
     await using world = await oneServer(make)
     const place = { flow: 'flow', home: HOME }
