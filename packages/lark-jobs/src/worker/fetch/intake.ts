@@ -173,7 +173,7 @@ export class Intake {
   }
 
   get #left(): number {
-    return this.#options.maxJobs - this.#claimed - this.#reserved
+    return this.#options.maxJobs - this.#claimed - this.#reserved - this.#asked
   }
 
   /**
@@ -211,8 +211,9 @@ export class Intake {
         const claimer = order.next()
         if (claimer === undefined) break
         const limit = Math.min(free, order.share(claimer, order.rowOf(claimer, this.#row)))
-        free -= limit
         void this.#exchange(claimer, limit)
+        // What the call prefetches counts towards `maxJobs`, too.
+        free = Math.min(free - limit, this.#left)
       }
       for (let spare = this.#spare; spare > 0; spare--) {
         const claimer = order.nextHungry(this.#holding)
