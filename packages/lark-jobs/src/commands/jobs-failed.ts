@@ -31,7 +31,7 @@ export class JobsFailedCommand extends Command {
     const filter = filterOf({ ...this, group: undefined, state: undefined, all: false })
     await using jobs = Jobs
     const operating = operate(jobs, { names: flagNames })
-    if (this.group) return this.#kinds(operating, filter)
+    if (this.group) return await this.#kinds(operating, filter)
     const isPlain = Object.keys(filter).every((name) => name === 'queue')
     const failed = isPlain
       ? await operating.failed(defined({ limit, queue }))

@@ -35,9 +35,9 @@ export class JobsQueuesCommand extends Command {
     const every = everyOf(this)
     await using jobs = Jobs
     const operating = operate(jobs, { names: { queue: '--queue' } })
-    if (this.watch) return this.live(() => this.#show(operating), { every })
-    if (this.json) return this.#look(operating)
-    return this.#show(operating)
+    if (this.watch) return await this.live(() => this.#show(operating), { every })
+    if (this.json) return await this.#look(operating)
+    return await this.#show(operating)
   }
 
   async #look(operating: Operate) {

@@ -20,9 +20,9 @@ export class JobsStatusCommand extends Command {
     const every = everyOf(this)
     await using jobs = Jobs
     const operating = operate(jobs)
-    if (this.watch) return this.live(() => this.#show(operating), { every })
-    if (this.json) return operating.status()
-    return this.#show(operating)
+    if (this.watch) return await this.live(() => this.#show(operating), { every })
+    if (this.json) return await operating.status()
+    return await this.#show(operating)
   }
 
   async #show(operating: Operate): Promise<void> {

@@ -57,7 +57,7 @@ export class JobsTailCommand extends Command {
       throw usageError('A job was given beside --job, or several queues', 'Leave out one of them.')
     await using jobs = Jobs
     const operating = operate(jobs)
-    if (id !== undefined) return this.#follow(operating, id)
+    if (id !== undefined) return await this.#follow(operating, id)
     for await (const event of operating.events({
       signal: this.signal,
       ...(queue.length > 0 && { queues: queue }),
