@@ -47,6 +47,7 @@ export class JobsBenchCommand extends Command {
     const progress = this.progress(measures.length, { label: 'figures' })
     for (const measure of measures) {
       figures.push(await measure(stage))
+      this.verbose(`${figures.length}/${measures.length} figures`)
       progress.advance()
     }
     progress.finish()
