@@ -2,7 +2,9 @@
  * Checks the filter of a call that acts on many jobs or on a queue. It refuses a condition that is misspelled or has no
  * value, because a call that ignored the condition would act on everything.
  */
+
 import { isDeepStrictEqual } from 'node:util'
+import type { Signal } from '../model/abort-signal.ts'
 import { type Duration, durationForm, milliseconds } from '../model/duration.ts'
 import { JobsError, type JobsErrorCode } from '../model/errors.ts'
 import { readIds } from '../model/id.ts'
@@ -106,13 +108,18 @@ export type JobFilter<S extends State = State> =
     }[keyof JobConditions]
   | ({ all: true } & { [Name in keyof JobConditions]?: never })
 
+/** A name of its own: the compiler would write `AbortSignal` into the declarations, which not every project declares. */
+interface SignalOption extends Option<Signal, Signal, 'optional'> {}
+
+const signal: SignalOption = option<Signal>('an AbortSignal', (value) => value instanceof AbortSignal)
+
 export const changeEntries = {
   /** Only counts the jobs that would be changed now. Nothing is changed. */
   dryRun: flag(),
   /** With ids: the queue of these jobs. Default: every queue. */
   queue: queueName,
   /** Ends the call between two lots of jobs when it is aborted. The answer says what was changed by then. */
-  signal: option<AbortSignal>('an AbortSignal', (value) => value instanceof AbortSignal),
+  signal,
   /** Called with each lot: how many jobs the call has been through, and how many it has found so far. */
   onProgress: option<(done: number, found: number) => void>('a function', isFunction),
 }

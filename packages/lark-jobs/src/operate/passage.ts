@@ -1,9 +1,12 @@
+/** How far a call has come that goes through many jobs, and when it ends. */
+import type { Signal } from '../model/abort-signal.ts'
+
 /**
  * How a call goes through many jobs: it says how far it is, and ends between two lots of jobs when it is aborted. What it
  * has changed by then stays changed, and is in its answer.
  */
 export interface PassageOptions {
-  signal?: AbortSignal
+  signal?: Signal
   onProgress?: (done: number, found: number) => void
 }
 

@@ -1,6 +1,7 @@
 /**
  * The whole records of all jobs that meet a filter, a few at a time, for a file from which they can be put back.
  */
+import type { Signal } from '../model/abort-signal.ts'
 import type { JobRecord } from '../model/record.ts'
 import { type OptionsOf, option } from '../options/schema.ts'
 import { MAX_ITEMS } from '../store/contract/store.ts'
@@ -11,7 +12,7 @@ import { RECORDS, wholeRecords } from './whole-records.ts'
 
 const optionsSchema = conditions({
   /** Ends the reading when it is aborted: the next lot is not read. */
-  signal: option<AbortSignal>('an AbortSignal', (value) => value instanceof AbortSignal),
+  signal: option<Signal>('an AbortSignal', (value) => value instanceof AbortSignal),
 })
 
 export interface RecordOptions extends OptionsOf<typeof optionsSchema.entries> {}
