@@ -9,9 +9,10 @@ async function appWithoutStore(): Promise<App> {
   return app
 }
 
-const toRetry = 'Which jobs? Give their ids, or --all, --job, --state, --group, --tag, --since or --where'
+const toRetry =
+  'Which jobs? Give their ids, or --all, --job, --state, --group, --tag, --kind, --since or --where'
 const toCancel =
-  'Which jobs? Give their ids, or --job, --queue, --state, --group, --tag, --since, --where or --all'
+  'Which jobs? Give their ids, or --job, --queue, --state, --group, --tag, --kind, --since, --where or --all'
 const toWhere = "--where is 'tenant'; it must be a path of the payload, =, and a JSON value"
 
 test('a word that a command does not know causes one line, and exit code 2', async () => {
