@@ -32,7 +32,7 @@ export class JobsEditCommand extends Command {
     const payload = parsed(this.payload)
     await using jobs = Jobs
     const operating = operate(jobs, { names: flagNames })
-    return changeChosen<Edited>(this, operating, {
+    return await changeChosen<Edited>(this, operating, {
       verbs: ['Edit', 'Edited', 'Editing'],
       destroys: true,
       call: (which, options) => operating.edit(which as EditFilter, payload as never, options),

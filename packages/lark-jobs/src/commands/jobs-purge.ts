@@ -29,7 +29,7 @@ export class JobsPurgeCommand extends Command {
   async handle() {
     await using jobs = Jobs
     const operating = operate(jobs, { names: flagNames })
-    return changeChosen<Removed>(this, operating, {
+    return await changeChosen<Removed>(this, operating, {
       verbs: ['Purge', 'Purged', 'Purging'],
       destroys: true,
       call: (which, options) => operating.purge(which as RemoveFilter, options),

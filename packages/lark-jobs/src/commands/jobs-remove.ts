@@ -33,7 +33,7 @@ export class JobsRemoveCommand extends Command {
     await using jobs = Jobs
     await using file = new JobFile(this.file ?? JobFile.named('removed'))
     const operating = operate(jobs, { names: flagNames })
-    return changeChosen<Removed & { file?: string }>(this, operating, {
+    return await changeChosen<Removed & { file?: string }>(this, operating, {
       verbs: ['Remove', 'Removed', 'Removing'],
       destroys: true,
       call: async (which, options) => {

@@ -28,7 +28,7 @@ export class JobsRunNowCommand extends Command {
   async handle() {
     await using jobs = Jobs
     const operating = operate(jobs, { names: flagNames })
-    return changeChosen<Rescheduled>(this, operating, {
+    return await changeChosen<Rescheduled>(this, operating, {
       verbs: ['Make due', 'Made due', 'Making due'],
       call: (which, options) => operating.runNow(which as PendingFilter, options),
       count: ({ rescheduled }) => rescheduled,
