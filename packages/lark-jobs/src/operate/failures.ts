@@ -3,11 +3,10 @@
  * of them as a sample. It reads all jobs that a filter finds, a page after the other and without their payloads, and keeps
  * only the kinds.
  */
-import type { Signal } from '../model/abort-signal.ts'
 import type { JobError } from '../model/record.ts'
 import { type OptionsOf, option, whole } from '../options/schema.ts'
 import { MAX_ITEMS } from '../store/contract/store.ts'
-import { checkFilter, conditions, type Flags, jobConditions } from './filter.ts'
+import { checkFilter, conditions, type Flags, jobConditions, signal } from './filter.ts'
 import { fingerprintOf, shortNames } from './fingerprint.ts'
 import { list } from './list.ts'
 import { type OpenQueues, partitionsToLookIn } from './stored-jobs.ts'
@@ -21,7 +20,7 @@ const optionsSchema = conditions({
   /** The most kinds to tell, 1…1,000, those with the most jobs first. Default 100. */
   limit: whole(1, MOST_KINDS),
   /** Ends the call when it is aborted: it rejects with the reason. */
-  signal: option<Signal>('an AbortSignal', (value) => value instanceof AbortSignal),
+  signal,
   /** Called with each page: how many failed jobs were read, and how many there are. */
   onProgress: option<(read: number, all: number) => void>(
     'a function',

@@ -109,9 +109,9 @@ export type JobFilter<S extends State = State> =
   | ({ all: true } & { [Name in keyof JobConditions]?: never })
 
 /** A name of its own: the compiler would write `AbortSignal` into the declarations, which not every project declares. */
-interface SignalOption extends Option<Signal, Signal, 'optional'> {}
+export interface SignalOption extends Option<Signal, Signal, 'optional'> {}
 
-const signal: SignalOption = option<Signal>('an AbortSignal', (value) => value instanceof AbortSignal)
+export const signal: SignalOption = option<Signal>('an AbortSignal', (value) => value instanceof AbortSignal)
 
 export const changeEntries = {
   /** Only counts the jobs that would be changed now. Nothing is changed. */

@@ -1,18 +1,17 @@
 /**
  * The whole records of all jobs that meet a filter, a few at a time, for a file from which they can be put back.
  */
-import type { Signal } from '../model/abort-signal.ts'
 import type { JobRecord } from '../model/record.ts'
-import { type OptionsOf, option } from '../options/schema.ts'
+import type { OptionsOf } from '../options/schema.ts'
 import { MAX_ITEMS } from '../store/contract/store.ts'
-import { checkFilter, conditions, type Flags } from './filter.ts'
+import { checkFilter, conditions, type Flags, signal } from './filter.ts'
 import { checkList, type ListFilter, list } from './list.ts'
 import type { OpenQueues } from './stored-jobs.ts'
 import { RECORDS, wholeRecords } from './whole-records.ts'
 
 const optionsSchema = conditions({
   /** Ends the reading when it is aborted: the next lot is not read. */
-  signal: option<Signal>('an AbortSignal', (value) => value instanceof AbortSignal),
+  signal,
 })
 
 export interface RecordOptions extends OptionsOf<typeof optionsSchema.entries> {}
