@@ -100,7 +100,7 @@ test('groups, permits, circuits, and what each worker runs', async () => {
   worker.quiet()
   await vi.waitFor(async () => expect((await lark('jobs:limits')).said).toContain('is open'))
   const limits = await lark('jobs:limits')
-  expect(limits.said).toMatch(/^class:shop +2 +\S+: 2 *$/m)
+  expect(limits.said).toMatch(/^class:shop +5 at a time +2 +\S+: 2 *$/m)
   expect(limits.said).toMatch(/^! Circuit acme\S+ is open for \d+/m)
   expect((await lark('jobs:limits', '--json')).json()).toMatchObject({
     limiters: [{ held: 2 }],

@@ -3,20 +3,28 @@ import { visible } from '@s18i/lark/config'
 import { Jobs } from '../api/default-jobs.ts'
 import { defined } from '../model/defined.ts'
 import { JobsError } from '../model/errors.ts'
-import { type JobWhy, operate } from '../operate.ts'
+import { type JobWhy, type Operate, operate, type QueueStatus } from '../operate.ts'
+import { completed } from './completed.ts'
 import { orFlow } from './flow-words.ts'
 
-/** `lark jobs:why`: every reason a job does not run, with what ends it. */
+/** `lark jobs:why`: every reason a job does not run, or the jobs of a queue do not, with what ends it. */
 export class JobsWhyCommand extends Command {
   readonly key = 'jobs:why'
   override description = 'Say why a job does not run: every reason, what ends it, and the command that helps'
-  id = arg.string('The id of the job')
-  queue = flag.string('The queue of the job, if several queues have a job with this id')
+  id = arg.string('The id of the job. Without one: of each queue in which jobs wait, the oldest', {
+    optional: true,
+  })
+  queue = flag.string('Only this queue')
+
+  override complete(field: string) {
+    return completed(field)
+  }
 
   async handle() {
     await using jobs = Jobs
     const { id, queue } = this
-    const operating = operate(jobs)
+    const operating = operate(jobs, { names: { queue: '--queue' } })
+    if (id === undefined) return await this.#queues(operating)
     const why = await operating.why(id, defined({ queue }))
     if (why === undefined) {
       const error = new JobsError('JOB_NOT_FOUND', `There is no job ${id}`, {
@@ -26,7 +34,46 @@ export class JobsWhyCommand extends Command {
       throw await orFlow(operating, error, 'jobs:flow')
     }
     if (this.json) return { ...why }
-    const { key, reasons } = why
+    this.#show(why)
+  }
+
+  /** Each queue in which jobs wait, and why its oldest job does. */
+  async #queues(operating: Operate) {
+    const { queue } = this
+    // Only this refuses a queue that does not exist.
+    if (queue !== undefined) await operating.list({ queue }, { limit: 1 })
+    const all = (await operating.status()).queues.filter(
+      (each) => queue === undefined || each.queue === queue,
+    )
+    const found: { queue: string; counts: QueueStatus['counts']; oldest: JobWhy }[] = []
+    for (const { queue, counts } of all) {
+      const oldest = await this.#oldest(operating, queue, counts)
+      if (oldest !== undefined) found.push({ queue, counts, oldest })
+    }
+    if (this.json) return { queues: found }
+    if (found.length === 0)
+      this.info(queue === undefined ? 'No job waits' : `No job of ${visible(queue)} waits`)
+    for (const [i, { queue, counts, oldest }] of found.entries()) {
+      if (i > 0) this.line()
+      const { waiting, delayed, active } = counts
+      this.line(
+        `Queue ${visible(queue)}: ${waiting} waiting, ${delayed} delayed, ${active} active. The oldest of them:`,
+      )
+      this.line()
+      this.#show(oldest)
+    }
+  }
+
+  /** Why the oldest of the waiting jobs waits, or if none waits, of the delayed ones. */
+  async #oldest(operating: Operate, queue: string, { waiting, delayed }: QueueStatus['counts']) {
+    if (waiting + delayed === 0) return undefined
+    const state = waiting > 0 ? 'waiting' : 'delayed'
+    const [job] = (await operating.list({ queue, state }, { order: 'oldest', limit: 1 })).jobs
+    return job && (await operating.why(job.id, { queue }))
+  }
+
+  #show(why: JobWhy): void {
+    const { id, key, reasons } = why
     const name = key === undefined ? '' : `${this.console.paint('bold', visible(key))} `
     this.line(`${name}${visible(id)} ${headline(why)}`)
     this.line()

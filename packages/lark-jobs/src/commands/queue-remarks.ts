@@ -3,7 +3,7 @@
  * worker that nobody has started.
  */
 import { visible } from '@s18i/lark/config'
-import { resumeCommand } from '../model/command-line.ts'
+import { resumeCommand, shellWord } from '../model/command-line.ts'
 import { readable } from '../model/duration.ts'
 import { listed } from '../model/listed.ts'
 import type { Counts, Status } from '../operate.ts'
@@ -46,6 +46,17 @@ export function* remarksOn({ queues, workers }: Status): Generator<Remark> {
     const names = listed(left.map(({ queue }) => visible(queue)))
     yield warn(
       `${names} ${have} not in jobs.queues: only a worker that is configured with ${left.length === 1 ? 'it serves it' : 'them serves them'}`,
+    )
+  }
+  const still = queues.filter(
+    ({ counts, lastMinute, paused, workers }) =>
+      counts.waiting > 0 && !paused && workers > 0 && lastMinute.completed + lastMinute.failed === 0,
+  )
+  if (still.length > 0) {
+    const names = listed(still.map(({ queue }) => queue))
+    const only = still.length > 1 ? '' : ` --queue=${shellWord(names)}`
+    yield info(
+      visible(`No job of ${names} has ended within a minute, although jobs wait: lark jobs:why${only}`),
     )
   }
   const due = queues.filter(({ counts }) => counts.waiting + counts.delayed > 0)

@@ -279,6 +279,10 @@ export interface WorkerRecord {
   /** The limiters and circuits that it has used, as the store names them: at most 100 each. Absent: none. */
   limiters?: string[]
   circuits?: string[]
+  /** What those of the limiters grant that belong to a class, by their names. Absent: none does. */
+  ownLimits?: Record<string, Limits>
+  /** The keys of the jobs that have met a circuit with a name, by its name: at most 100 each. Absent: none. */
+  circuitKeys?: Record<string, string[]>
   /** The schedules that its classes declare, with the hash of each definition. Absent: none. */
   schedules?: Record<string, string>
 }

@@ -3,6 +3,7 @@
  * open.
  */
 import type { Limits } from '../model/limits.ts'
+import type { WorkerRecord } from '../model/record.ts'
 import type { LimiterRecord, Store } from '../store/contract/store.ts'
 
 /** How many limiters are looked at together. */
@@ -12,7 +13,7 @@ const TOGETHER = 50
 export interface LimiterStatus {
   /** As in the configuration; `class:KEY` if it belongs to a class alone. */
   limiter: string
-  /** What it grants, if the configuration says it: permits at a time, and within `per` milliseconds. */
+  /** What it grants, if the configuration or a live worker says it: permits at a time, and within `per` milliseconds. */
   limits?: Limits
   /** How many permits are in use. */
   held: number
@@ -39,10 +40,11 @@ export async function limiters(
   store: Store,
   configured: ReadonlyMap<string, Limits>,
 ): Promise<LimiterStatus[]> {
-  const used = (await store.workers()).flatMap((worker) => worker.limiters ?? [])
+  const workers = await store.workers()
+  const used = workers.flatMap((worker) => worker.limiters ?? [])
   const found = await lookAt(store, new Set([...configured.keys(), ...used]))
   return found.map(([limiter, { holders, waits }]): LimiterStatus => {
-    const limits = configured.get(limiter)
+    const limits = limitsOf(limiter, configured, workers)
     return {
       limiter,
       ...(limits && { limits }),
@@ -53,6 +55,22 @@ export async function limiters(
   })
 }
 
+/** What a limiter grants: only the workers that have used it know this of a limiter that belongs to a class. */
+export function limitsOf(
+  limiter: string,
+  configured: ReadonlyMap<string, Limits>,
+  workers: readonly WorkerRecord[],
+): Limits | undefined {
+  return (
+    configured.get(limiter) ?? workers.find(({ ownLimits }) => ownLimits?.[limiter])?.ownLimits?.[limiter]
+  )
+}
+
+/** The name of a circuit, as people know it. @param name as the store does */
+export function circuitName(name: string): string {
+  return name.replace(/^circuit:~?/, '')
+}
+
 export async function circuits(store: Store): Promise<CircuitStatus[]> {
   const [workers, now] = await Promise.all([store.workers(), store.now()])
   const found = await lookAt(store, new Set(workers.flatMap((worker) => worker.circuits ?? [])))
@@ -60,7 +78,7 @@ export async function circuits(store: Store): Promise<CircuitStatus[]> {
     if (circuit === undefined) return []
     const { openedAt, trialAt: until } = circuit
     const state = until > now ? 'open' : 'half-open'
-    return [{ circuit: name.replace(/^circuit:~?/, ''), state, openedAt, until }]
+    return [{ circuit: circuitName(name), state, openedAt, until }]
   })
 }
 

@@ -18,6 +18,7 @@ import type { FlowRef } from './flow-parts.ts'
  *   strict         its group runs one job after the other, and another goes first
  *   group-limit, class-limit, limiter, queue-limit    as many jobs run, or have begun lately, as may
  *   circuit        a circuit breaker is open
+ *   queue-order    its workers serve other queues first, in which jobs wait
  *   busy-workers   all slots of its workers are in use
  *   behind         other jobs go before it
  *   turn           other groups have their turn before
@@ -42,6 +43,7 @@ export const reasonKinds = [
   'limiter',
   'queue-limit',
   'circuit',
+  'queue-order',
   'busy-workers',
   'behind',
   'turn',
@@ -56,7 +58,7 @@ export interface Reason {
   text: string
   /** When it ends by itself, if that is known: milliseconds since 1970. */
   until?: number
-  /** Ids of the jobs that it waits for: not all, if there are many. */
+  /** Ids of the jobs that it waits for, or that hold what it waits for: not all, if there are many. */
   jobs?: string[]
   /** Ids of the workers that hold it, or what it waits for. */
   workers?: string[]

@@ -13,8 +13,16 @@ import type { Reason } from './reason.ts'
 /** The most reasons of one kind: a node may wait for thousands of others. */
 const MOST = 10
 
-/** An active job. */
-export function heldReasons({ job, at, lease }: Stand, workers: readonly WorkerRecord[]): Reason[] {
+/**
+ * Who holds an active job.
+ *
+ * @param called the job, as the text calls it
+ */
+export function heldReason(
+  { job, at, lease }: Stand,
+  workers: readonly WorkerRecord[],
+  called = 'it',
+): Reason {
   const { holder = '', claimedAt = at } = job
   const worker = workers.find(({ id }) => id === holder)
   const place = worker === undefined ? holder : `${holder} (${worker.host}, pid ${worker.pid})`
@@ -23,14 +31,14 @@ export function heldReasons({ job, at, lease }: Stand, workers: readonly WorkerR
   const by = { workers: [holder] }
   if (worker === undefined || until <= at) {
     const end = until > at ? `ends in ${readable(until - at)}` : `ended ${readable(at - until)} ago`
-    const text = `Worker ${place} holds it, and is silent: its lease ${end}, and then a living worker puts the job back`
-    return [{ kind: 'silent-worker', text, until, ...by }]
+    const text = `Worker ${place} holds ${called}, and is silent: its lease ${end}, and then a living worker puts the job back`
+    return { kind: 'silent-worker', text, until, ...by }
   }
   if (lease?.isBegun === false) {
-    const text = `Worker ${place} took it ${since} ago, and has not begun: it runs ${worker.running} of ${worker.concurrency} jobs`
-    return [{ kind: 'prefetched', text, ...by, remedy: 'lark jobs:workers' }]
+    const text = `Worker ${place} took ${called} ${since} ago, and has not begun: it runs ${worker.running} of ${worker.concurrency} jobs`
+    return { kind: 'prefetched', text, ...by, remedy: 'lark jobs:workers' }
   }
-  return [{ kind: 'running', text: `Worker ${place} has run it for ${since}`, ...by }]
+  return { kind: 'running', text: `Worker ${place} has run ${called} for ${since}`, ...by }
 }
 
 export function endedReasons({ job, at, lockedBy }: Stand): Reason[] {

@@ -2,17 +2,22 @@
  * The reasons of a job that is queued: what people have stopped, what it waits for, and what goes before it.
  */
 import { resumeCommand, shellWord, whyCommand } from '../model/command-line.ts'
+import { defined } from '../model/defined.ts'
 import { readable } from '../model/duration.ts'
 import { listed } from '../model/listed.ts'
+import { partitionsOf } from '../model/partition.ts'
 import type { WorkerRecord } from '../model/record.ts'
 import { isHash, shownName, storedName } from '../model/stored-name.ts'
 import { isOpenWords } from '../options/circuit.ts'
 import { isOwn, mostOf, readNeed } from '../options/limiter.ts'
-import { type LaneStand, MAX_AHEAD, type Stand } from '../store/contract/store.ts'
+import { type LaneStand, MAX_AHEAD, MAX_STANDINGS, type Stand } from '../store/contract/store.ts'
 import type { OpenFlows } from './flow-info.ts'
-import { circuits } from './limiters.ts'
+import { circuitName, circuits, limitsOf } from './limiters.ts'
 import type { Reason } from './reason.ts'
-import { errorLine } from './reasons-of-state.ts'
+import { errorLine, heldReason } from './reasons-of-state.ts'
+
+/** The most circuits with a name that are looked at. */
+const MOST_CIRCUITS = 20
 
 /** What the reasons of a job are made of. */
 export interface Facts {
@@ -30,11 +35,12 @@ export async function waitingReasons(facts: Facts): Promise<Reason[]> {
     ...pauses(facts, stand.at),
     ...unreadable(facts),
     ...workerless(facts),
-    ...strictOrder(facts),
-    ...groupLimit(facts),
+    ...(await strictOrder(facts)),
+    ...(await groupLimit(facts)),
     ...(await permits(facts)),
     ...queueLimit(facts),
-    ...(await ownCircuit(facts)),
+    ...(await openCircuits(facts)),
+    ...(await queueOrder(facts)),
     ...busyWorkers(facts),
     ...before(facts),
   ]
@@ -131,8 +137,8 @@ function takers({ queue, workers, stand }: Facts): WorkerRecord[] {
 }
 
 /** The job that goes first in a strict group. Groups of Lark's own have no name for people. */
-function strictOrder({ stand }: Facts): Reason[] {
-  const { job, at, lane } = stand
+async function strictOrder(facts: Facts): Promise<Reason[]> {
+  const { job, at, lane } = facts.stand
   if (!lane?.strict || job.group === undefined) return []
   const { first, running } = lane
   const [kind, rule] = isOfLock(job.group)
@@ -150,14 +156,17 @@ function strictOrder({ stand }: Facts): Reason[] {
     jobs: [id],
     remedy: whyCommand(id),
   })
-  if (running[0] !== undefined) return [reason(running[0], 'it runs')]
+  if (running[0] !== undefined) {
+    const held = await holding(facts, running[0])
+    return [reason(running[0], held === undefined ? 'it runs' : lowerFirst(held.text), held?.until)]
+  }
   if (first === undefined || first.id === job.id) return []
   if (first.dueAt <= at) return [reason(first.id, 'it was put back, and waits')]
   return [reason(first.id, `it is due again in ${readable(first.dueAt - at)}`, first.dueAt)]
 }
 
-function groupLimit({ stand }: Facts): Reason[] {
-  const { job, at, lane } = stand
+async function groupLimit(facts: Facts): Promise<Reason[]> {
+  const { job, at, lane } = facts.stand
   if (lane === undefined || lane.strict || job.group === undefined) return []
   const group = groupWords(job.group)
   if (lane.waitsFor === 'rate') {
@@ -165,16 +174,30 @@ function groupLimit({ stand }: Facts): Reason[] {
     return [{ kind: 'group-limit', text, ...untilOf(lane) }]
   }
   if (!isFull(lane)) return []
-  const text = `Its ${group} runs as many jobs as it may (${lane.active}): ${jobWords(lane.running, lane.active)}`
-  return [{ kind: 'group-limit', text, jobs: lane.running }]
+  const [first] = lane.running
+  const held = first === undefined ? undefined : await holding(facts, first, lane.active > 1 ? first : 'it')
+  const who = held === undefined ? '' : `: ${lowerFirst(held.text)}`
+  const text = `Its ${group} runs as many jobs as it may (${lane.active}), ${jobWords(lane.running, lane.active)}${who}`
+  const end = defined({ until: held?.until, remedy: first && whyCommand(first) })
+  return [{ kind: 'group-limit', text, ...end, jobs: lane.running }]
+}
+
+/** Who holds a job of the same partition; undefined if it has ended meanwhile. */
+async function holding(
+  { open, stand, workers }: Facts,
+  id: string,
+  called?: string,
+): Promise<Reason | undefined> {
+  const other = await open.store.stand(stand.job.partition, id)
+  return other?.job.state === 'active' ? heldReason(other, workers, called) : undefined
 }
 
 /** Permits of a limiter of the configuration, or of the class. */
-async function permits({ open, stand }: Facts): Promise<Reason[]> {
-  const { job, at } = stand
+async function permits({ open, stand, workers: alive }: Facts): Promise<Reason[]> {
+  const { job, at, lane } = stand
   if (job.limiter === undefined) return []
   const { name, weight } = readNeed(job.limiter)
-  const limits = open.settings.limiters.get(name)
+  const limits = limitsOf(name, open.settings.limiters, alive)
   const [kind, whose] = isOwn(name)
     ? (['class-limit', 'The limiter of its class'] as const)
     : (['limiter', `Limiter ${name}`] as const)
@@ -186,33 +209,63 @@ async function permits({ open, stand }: Facts): Promise<Reason[]> {
   }
   const lot = limits && { limits, each: weight }
   const { free, nextAt, holders, waits } = await open.store.limiters.look(name, lot)
-  // Of a class, only its workers know the limits. One that asked in vain says so.
+  // A worker that has asked in vain says so. It makes the limits of its classes known later.
   const isShort = free === undefined ? waits.some(({ permits }) => permits === weight) : free < weight
   if (!isShort) return []
-  const held = holders.map(({ holder, permits }) => `${holder} has ${permits}`)
+  const isSilent = (holder: string) => !alive.some(({ id }) => id === holder)
+  const held = holders.map(
+    ({ holder, permits, until }) =>
+      `worker ${holder} has ${permits}${isSilent(holder) ? `, is silent, and loses ${permits === 1 ? 'it' : 'them'} in ${readable(Math.max(0, until - at))}` : ''}`,
+  )
   const who = held.length === 0 ? '' : `: ${listed(held)}`
-  const workers = { workers: holders.map(({ holder }) => holder) }
+  const by = {
+    workers: holders.map(({ holder }) => holder),
+    ...(lane?.running.length && { jobs: lane.running }),
+  }
   if (nextAt !== undefined) {
     const text = `The rate of ${lowerFirst(whose)} grants ${needs} in ${readable(Math.max(0, nextAt - at))}`
-    return [{ kind, text, until: nextAt, ...workers, remedy: 'lark jobs:limits' }]
+    return [{ kind, text, until: nextAt, ...by, remedy: 'lark jobs:limits' }]
   }
-  const text = `${whose} has ${weight === 1 ? 'no free permit' : `fewer free permits than it needs (${weight})`}${who}`
-  return [{ kind, text, ...workers, remedy: 'lark jobs:limits' }]
+  const text = `${whose} has ${weight === 1 ? 'no free permit' : `fewer free permits than it needs (${weight})`} until a job ends${who}`
+  const [first] = by.jobs ?? []
+  const silent = holders.filter(({ holder }) => isSilent(holder)).map(({ until }) => until)
+  const end = silent.length > 0 && { until: Math.min(...silent) }
+  return [{ kind, text, ...end, ...by, remedy: first === undefined ? 'lark jobs:limits' : whyCommand(first) }]
 }
 
 function queueLimit({ stand, queue }: Facts): Reason[] {
-  const { job, at, limits } = stand
+  const { job, at, limits, holders = {} } = stand
   if (limits === undefined || limits.free > 0) return []
   const place = job.partition === queue ? `queue ${queue}` : `partition ${job.partition}`
   if (limits.nextAt !== undefined) {
     const text = `The rate of its ${place} allows the next job in ${readable(Math.max(0, limits.nextAt - at))}`
     return [{ kind: 'queue-limit', text, until: limits.nextAt }]
   }
-  const text = `Its ${place} runs as many jobs as it may (${limits.active})`
-  return [{ kind: 'queue-limit', text, remedy: 'lark jobs:workers' }]
+  const held = Object.entries(holders).map(([worker, count]) => `worker ${worker} has ${count}`)
+  const who = held.length === 0 ? '' : `: ${listed(held)}`
+  const text = `Its ${place} runs as many jobs as it may (${limits.active})${who}`
+  const remedy = `lark jobs:list --queue=${shellWord(queue)} --state=active`
+  return [{ kind: 'queue-limit', text, workers: Object.keys(holders), remedy }]
 }
 
-/** The circuit of its class. A class may use one with a name, which only its runs know. */
+/** Of its class, and those with a name that jobs of its key have met on a living worker. */
+async function openCircuits(facts: Facts): Promise<Reason[]> {
+  const { open, stand, workers } = facts
+  const { key } = stand.job
+  const met = workers.flatMap(({ circuitKeys = {} }) =>
+    Object.keys(circuitKeys).filter((name) => circuitKeys[name]!.includes(key)),
+  )
+  const names = [...new Set(met)].slice(0, MOST_CIRCUITS)
+  const looked = await Promise.all(names.map((name) => open.store.limiters.look(name)))
+  const shared = looked.flatMap(({ circuit }, i) =>
+    circuit === undefined || circuit.trialAt <= stand.at
+      ? []
+      : [openCircuit(circuitName(names[i]!), circuit.trialAt, stand.at)],
+  )
+  return [...(await ownCircuit(facts)), ...shared]
+}
+
+/** The circuit of its class. */
 async function ownCircuit({ open, stand }: Facts): Promise<Reason[]> {
   const { job, at } = stand
   const { circuit } = await open.store.limiters.look(`class:${storedName(job.key)}`)
@@ -234,6 +287,40 @@ async function circuitOf(facts: Facts): Promise<Reason[]> {
 function openCircuit(name: string, until: number, at: number): Reason {
   const text = `The circuit ${name} is open for ${readable(until - at)}: until then its jobs are put back`
   return { kind: 'circuit', text, until, remedy: 'lark jobs:limits' }
+}
+
+/** Workers that serve queues in strict order take its job only when no job may begin in the queues before. */
+async function queueOrder(facts: Facts): Promise<Reason[]> {
+  const { open, queue } = facts
+  const able = takers(facts)
+  if (able.length === 0 || !able.every(({ strict, queues }) => strict && queues[0] !== queue)) return []
+  const before = (worker: WorkerRecord) => worker.queues.slice(0, worker.queues.indexOf(queue))
+  const names = [...new Set(able.flatMap(before))]
+  const loads = await Promise.all(names.map((name) => load(open, name)))
+  const loaded = new Map(names.flatMap((name, i) => (loads[i]! > 0 ? [[name, loads[i]!]] : [])))
+  if (!able.every((worker) => before(worker).some((name) => loaded.has(name)))) return []
+  const where = [...loaded].map(
+    ([name, count]) => `${count.toLocaleString('en')} ${count === 1 ? 'job waits' : 'jobs wait'} in ${name}`,
+  )
+  const [worker] = able
+  const who = able.length === 1 ? `Worker ${worker!.id} serves` : `Its ${able.length} workers serve`
+  const text = `${who} other queues before ${queue}: ${listed(where)}`
+  return [{ kind: 'queue-order', text, workers: able.map(({ id }) => id), remedy: 'lark jobs:queues' }]
+}
+
+/** How many jobs of a queue wait that may begin, as far as its pauses and its limits say. */
+async function load({ store, settings }: OpenFlows, queue: string): Promise<number> {
+  const partitions = partitionsOf(queue, settings.partitions.get(queue) ?? 1).slice(0, MAX_STANDINGS)
+  const { concurrency = Number.POSITIVE_INFINITY } = settings.limits.get(queue) ?? {}
+  const found = await store.standings(partitions)
+  const counts = await Promise.all(
+    found.map(async ({ counts: { waiting, active }, isPaused }, i) => {
+      if (waiting === 0 || active >= concurrency) return 0
+      const isStopped = isPaused && (await store.configure(partitions[i]!, {})).paused
+      return isStopped ? 0 : waiting
+    }),
+  )
+  return counts.reduce((sum, count) => sum + count, 0)
 }
 
 /** A worker says every few seconds how many jobs it runs. The leases of the partition are newer. */

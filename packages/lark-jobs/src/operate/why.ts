@@ -13,7 +13,7 @@ import { checkFilter, conditions, queueName } from './filter.ts'
 import type { OpenFlows } from './flow-info.ts'
 import { nodesOf } from './flow-parts.ts'
 import type { Reason } from './reason.ts'
-import { endedReasons, heldReasons, nodeReasons } from './reasons-of-state.ts'
+import { endedReasons, heldReason, nodeReasons } from './reasons-of-state.ts'
 import { delayedReasons, type Facts, waitingReasons } from './reasons-to-wait.ts'
 import { locate, partitionsToLookIn } from './stored-jobs.ts'
 
@@ -65,7 +65,7 @@ function reasonsOf(facts: Facts): Reason[] | Promise<Reason[]> {
   const { stand, workers } = facts
   if (stand.job.state === 'waiting') return waitingReasons(facts)
   if (stand.job.state === 'delayed') return delayedReasons(facts)
-  return stand.job.state === 'active' ? heldReasons(stand, workers) : endedReasons(stand)
+  return stand.job.state === 'active' ? [heldReason(stand, workers)] : endedReasons(stand)
 }
 
 /** A node of a flow that has no job: it has not started, never will, or its job is not kept any more. */

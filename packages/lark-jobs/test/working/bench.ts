@@ -39,11 +39,11 @@ type AnyJob = new () => Job
 
 export class Bench implements AsyncDisposable {
   readonly jobs: Jobs
-  readonly #place: Awaited<ReturnType<Connect>>
+  readonly place: Awaited<ReturnType<Connect>>
   readonly #clients: Jobs[] = []
 
   private constructor(place: Awaited<ReturnType<Connect>>) {
-    this.#place = place
+    this.place = place
     this.jobs = this.client()
   }
 
@@ -53,7 +53,7 @@ export class Bench implements AsyncDisposable {
 
   /** Another client on the same store, as another process would have. */
   client(config: JobsConfig = {}): Jobs {
-    const { connection, prefix } = this.#place
+    const { connection, prefix } = this.place
     const client = createJobs({
       connection,
       queues: ['default', 'emails', 'low'],
@@ -71,7 +71,7 @@ export class Bench implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all(this.#clients.map((client) => client.close()))
-    await this.#place.remove()
+    await this.place.remove()
   }
 }
 

@@ -1,3 +1,7 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { hostname } from 'node:os'
+import { fileURLToPath } from 'node:url'
 import { afterEach, expect, test, vi } from 'vitest'
 import { dispatchFlow, type FlowDraft } from '../../src/api/flow-draft.ts'
 import type { FlowHandle } from '../../src/api/flow-handle.ts'
@@ -11,6 +15,7 @@ import {
   type JobsConfig,
   limiter,
   unique,
+  type WorkOptions,
   workflow,
 } from '../../src/index.ts'
 import { memberId } from '../../src/model/effect.ts'
@@ -20,6 +25,7 @@ import type { WorkerRecord } from '../../src/model/record.ts'
 import { operate, type Reason, reasonKinds } from '../../src/operate.ts'
 import { Bench, type Connect, signal } from './bench.ts'
 
+const program = fileURLToPath(new URL('dying.js', import.meta.url))
 const HOUR = 3_600_000
 const LEASE = 15_000
 
@@ -62,6 +68,10 @@ class OwnLimitJob extends HeldJob {
   override readonly key = 'own-limit'
   override limiter = limiter({ concurrency: 1 })
 }
+class OwnRateJob extends HeldJob {
+  override readonly key = 'own-rate'
+  override limiter = limiter({ rate: { limit: 1, per: '1h' } })
+}
 class StripeJob extends HeldJob {
   override readonly key = 'stripe'
   override limiter = 'stripe'
@@ -69,6 +79,9 @@ class StripeJob extends HeldJob {
 class MailJob extends HeldJob {
   override readonly key = 'mail'
   override limiter = limiter('mail', { weight: 2 })
+}
+class DyingJob extends HeldJob {
+  override readonly key = 'dying'
 }
 class FailJob extends Job {
   override readonly key: string = 'fail'
@@ -98,8 +111,13 @@ class NamedJob extends OpenJob {
 
 const everyClass = [
   ...[PlainJob, ShopJob, RatedJob, StrictJob, KeepLastJob, OnceJob, OwnLimitJob, StripeJob, MailJob],
-  ...[FailJob, OpenJob, NamedJob],
+  ...[OwnRateJob, FailJob, OpenJob, NamedJob],
 ]
+
+/** Without durations. */
+function timeless(text: string): string {
+  return text.replace(/\d[\d.]* (ms|s|min|h)\b( \d+ \w+)?/g, '…')
+}
 
 /** A job that waits, and the reasons of it. */
 export function explaining(connect: Connect): void {
@@ -120,10 +138,15 @@ export function explaining(connect: Connect): void {
       client: (config: JobsConfig) => bench.client(config),
       /** The reasons, as kinds and texts. Ids and times are left out. */
       told: async (id: string | null | undefined) =>
-        (await reasons(id)).map(
-          ({ kind, text }) => `${kind}: ${text.replace(/\d[\d.]* (ms|s|min|h)\b( \d+ \w+)?/g, '…')}`,
-        ),
-      work: (concurrency = 10) => bench.work(everyClass, { concurrency }, jobs),
+        (await reasons(id)).map(({ kind, text }) => `${kind}: ${timeless(text)}`),
+      work: (concurrency = 10, options: WorkOptions = {}) =>
+        bench.work(everyClass, { concurrency, ...options }, jobs),
+      /** A worker that dies in a job of the key `dying`. */
+      async dies() {
+        const { connection, prefix = '' } = bench.place
+        const dying = spawn(process.execPath, [program, connection, prefix], { stdio: 'ignore' })
+        expect(await once(dying, 'exit')).toEqual([null, 'SIGKILL'])
+      },
       [Symbol.asyncDispose]: async () => {
         go.resolve()
         await bench[Symbol.asyncDispose]()
@@ -204,7 +227,7 @@ export function explaining(connect: Connect): void {
   test('groups: as many jobs run, or have begun, as may; strict ones; and jobs of one lock', async () => {
     await using bench = await make()
     const { jobs, reasons } = bench
-    await bench.work()
+    const worker = await bench.work()
     const of = async (each: new () => Job) => {
       const [first] = await queued(jobs, new each())
       await eventually(async () => expect((await reasons(first))[0]?.kind).toBe('running'))
@@ -212,23 +235,26 @@ export function explaining(connect: Connect): void {
       return [first!, (await reasons(second))[0]!] as const
     }
     const [first, full] = await of(ShopJob)
-    expect(full).toEqual({
+    const held = `worker ${worker.id} (${hostname()}, pid ${process.pid}) has run it for …`
+    expect({ ...full, text: timeless(full.text) }).toEqual({
       kind: 'group-limit',
-      text: `Its group acme runs as many jobs as it may (1): ${first}`,
+      text: `Its group acme runs as many jobs as it may (1), ${first}: ${held}`,
       jobs: [first],
+      remedy: `lark jobs:why ${first}`,
     })
     const [, rated] = await of(RatedJob)
     expect(rated.text).toMatch(/^The rate of its group slow allows the next job in (1 h|59 min \d+ s)$/)
     expect(rated.until).toBeGreaterThan(Date.now())
     const [ahead, strict] = await of(StrictJob)
-    expect(strict).toEqual({
+    expect({ ...strict, text: timeless(strict.text) }).toEqual({
       kind: 'strict',
-      text: `Its group ledger is strict, and job ${ahead} goes first: it runs`,
+      text: `Its group ledger is strict, and job ${ahead} goes first: ${held}`,
       jobs: [ahead],
       remedy: `lark jobs:why ${ahead}`,
     })
     const [last, locked] = await of(KeepLastJob)
-    expect(locked).toMatchObject({ kind: 'lock', text: `It is unique, and job ${last} goes first: it runs` })
+    expect(locked.kind).toBe('lock')
+    expect(timeless(locked.text)).toBe(`It is unique, and job ${last} goes first: ${held}`)
   })
 
   test('a strict group behind a job that is retried, and how that failed', async () => {
@@ -250,30 +276,44 @@ export function explaining(connect: Connect): void {
     const { jobs, reasons } = bench
     const worker = await bench.work()
     const ids = await queued(jobs, ...[StripeJob, OwnLimitJob, MailJob].map((each) => new each()))
+    await queued(jobs, new OwnRateJob())
     for (const id of ids) await eventually(async () => expect((await reasons(id))[0]?.kind).toBe('running'))
     const others = await queued(jobs, ...[StripeJob, OwnLimitJob, MailJob].map((each) => new each()))
     const first = async (id: string | undefined) => (await reasons(id))[0]
-    const held = { workers: [worker.id], remedy: 'lark jobs:limits' }
+    const by = (id: string) => ({ workers: [worker.id], jobs: [id], remedy: `lark jobs:why ${id}` })
     expect(await first(others[0])).toEqual({
       kind: 'limiter',
-      text: `Limiter stripe has no free permit: ${worker.id} has 1`,
-      ...held,
+      text: `Limiter stripe has no free permit until a job ends: worker ${worker.id} has 1`,
+      ...by(ids[0]!),
     })
-    // A worker must have asked in vain.
+    // A worker must have asked in vain, or have made known what its class grants.
     await eventually(async () =>
       expect(await first(others[1])).toEqual({
         kind: 'class-limit',
-        text: `The limiter of its class has no free permit: ${worker.id} has 1`,
-        ...held,
+        text: `The limiter of its class has no free permit until a job ends: worker ${worker.id} has 1`,
+        ...by(ids[1]!),
       }),
     )
     const mail = (await first(others[2]))!
     expect(mail.text).toMatch(/^The rate of limiter mail grants 2 permits in (1 h|59 min)/)
-    expect(mail).toMatchObject({ kind: 'limiter', until: expect.any(Number) })
+    expect(mail).toMatchObject({ kind: 'limiter', until: expect.any(Number), remedy: 'lark jobs:limits' })
     // The configuration of this process grants less.
     const narrow = operate(bench.client({ limiters: { mail: { rate: { ...rate, limit: 1 } } } }))
     expect((await narrow.why(others[2]!))?.reasons[0]?.text).toBe(
       'Limiter mail never grants more than 1 permits at once, and it needs 2',
+    )
+    // A worker makes known what its classes grant, at the latest when it takes no more jobs.
+    worker.quiet()
+    const [rated] = await queued(jobs, new OwnRateJob())
+    await eventually(async () => expect((await reasons(rated))[1]?.until).toBeGreaterThan(Date.now()))
+    const [, own] = await reasons(rated)
+    expect(own).toMatchObject({ kind: 'class-limit', remedy: 'lark jobs:limits' })
+    expect(timeless(own!.text)).toBe('The rate of the limiter of its class grants a permit in …')
+    expect(await operate(jobs).limiters()).toContainEqual(
+      expect.objectContaining({
+        limiter: 'class:own-rate',
+        limits: expect.objectContaining({ rate: expect.anything() }),
+      }),
     )
   })
 
@@ -281,14 +321,17 @@ export function explaining(connect: Connect): void {
     const rate = { limit: 1, per: '1h' }
     await using bench = await make({ queues: { default: { concurrency: 1 }, low: { rate } } })
     const { jobs, told, reasons } = bench
-    await bench.work()
+    const worker = await bench.work()
     const drafts = ['default', 'low'].map((queue) => new PlainJob().with({}).onQueue(queue))
     for (const { id } of await jobs.dispatch(drafts))
       await eventually(async () => expect((await reasons(id))[0]?.kind).toBe('running'))
     const [full, rated] = await jobs.dispatch(
       drafts.map((_, i) => new PlainJob().with({}).onQueue(['default', 'low'][i]!)),
     )
-    expect(await told(full!.id)).toEqual(['queue-limit: Its queue default runs as many jobs as it may (1)'])
+    expect(await told(full!.id)).toEqual([
+      `queue-limit: Its queue default runs as many jobs as it may (1): worker ${worker.id} has 1`,
+    ])
+    expect((await reasons(full!.id))[0]?.remedy).toBe('lark jobs:list --queue=default --state=active')
     expect(await told(rated!.id)).toEqual(['queue-limit: The rate of its queue low allows the next job in …'])
   })
 
@@ -336,6 +379,30 @@ export function explaining(connect: Connect): void {
     // A worker says which circuits it has met when it announces itself, at the latest when it takes no more jobs.
     worker.quiet()
     await eventually(async () => expect(await told(named)).toContain(opened('stripe')))
+    // One that no worker has touched.
+    const [untouched] = await queued(jobs, new NamedJob())
+    expect(await told(untouched)).toContain(opened('stripe'))
+  })
+
+  test('a worker that serves other queues first', async () => {
+    await using bench = await make()
+    const { jobs, told, reasons } = bench
+    const worker = await bench.work(1, { queues: ['emails', 'low'] })
+    const emails = Array.from({ length: 3 }, () => new PlainJob().with({}).onQueue('emails'))
+    await jobs.dispatch(emails)
+    await begun.promise
+    const [low] = await jobs.dispatch([new PlainJob().with({}).onQueue('low')])
+    const busy = 'busy-workers: All slots (1) of its worker are in use'
+    await eventually(async () =>
+      expect(await told(low!.id)).toEqual([
+        `queue-order: Worker ${worker.id} serves other queues before low: 2 jobs wait in emails`,
+        busy,
+      ]),
+    )
+    expect((await reasons(low!.id))[0]).toMatchObject({ workers: [worker.id], remedy: 'lark jobs:queues' })
+    // What may not begin there holds nothing back.
+    await jobs.pause({ queue: 'emails' })
+    expect(await told(low!.id)).toEqual([busy])
   })
 
   test('jobs that have ended, and a lock that keeps one from coming back', async () => {
@@ -367,6 +434,10 @@ export function explaining(connect: Connect): void {
     await using bench = await make()
     const { jobs, told, reasons } = bench
     const { store } = await jobs[open]()
+    const [lost] = await queued(jobs, new DyingJob())
+    await bench.dies()
+    await eventually(async () => expect((await reasons(lost))[0]?.kind).toBe('silent-worker'))
+    expect((await told(lost))[0]).toMatch(/ is silent: its lease ended … ago, and then a living worker puts /)
     const [first, second] = await queued(jobs, new PlainJob(), new PlainJob())
     const call = { caller: 'ghost', number: 1 }
     await store.exchange('default', call, [], { limit: 1, prefetch: 1, lease: LEASE })

@@ -45,7 +45,8 @@ export function circuitBreaker(options: CircuitBreakerOptions = {}): Middleware<
     const { permits } = reachOf(job)
     if (permits === undefined) return next()
     const place = name === undefined ? `class:${storedName(job.key)}` : `circuit:${storedName(name)}`
-    const circuit = await permits.circuit(place, rule, { kind: 'begins' }, job.signal)
+    const key = name === undefined ? undefined : job.key
+    const circuit = await permits.circuit(place, rule, { kind: 'begins' }, job.signal, key)
     // The random part spreads the jobs, so that not all of them come back for one trial.
     if (circuit.kind === 'open') {
       const wait = circuit.wait + (Math.random() * rule.pause) / 10

@@ -28,8 +28,19 @@ export interface Permits {
    */
   take(limiter: string, weight: number, signal: Signal, limits?: Limits): Promise<Taken>
 
-  /** See `Limiters.circuit`. @throws the signal's reason, if the signal is aborted first; what the store throws */
-  circuit(name: string, rule: CircuitRule, event: CircuitEvent, signal?: Signal): Promise<Circuit>
+  /**
+   * See `Limiters.circuit`.
+   *
+   * @param key of the job, for a circuit that classes share: people are told which jobs wait for the circuit
+   * @throws the signal's reason, if the signal is aborted first; what the store throws
+   */
+  circuit(
+    name: string,
+    rule: CircuitRule,
+    event: CircuitEvent,
+    signal?: Signal,
+    key?: string,
+  ): Promise<Circuit>
 }
 
 export interface Reach {

@@ -159,7 +159,7 @@ export interface Want {
   limits?: Limits | undefined
   /**
    * Whole milliseconds: priorities age. Each step of a job's priority counts as if the job had come that much sooner,
-   * or later below 0. Among jobs of the same place the higher priority goes first. The priorities in groups do not age.
+   * or later below 0. Among jobs of the same place the higher priority goes first. In a group, its own jobs age too.
    */
   aging?: number | undefined
   /** For each limiter (`record.ts#NewJob.limiter`), how many jobs the claimer has permits for. */

@@ -13,6 +13,7 @@ import { Deferred } from '../../model/deferred.ts'
 import type { Limits } from '../../model/limits.ts'
 import type { WorkerRecord } from '../../model/record.ts'
 import type { Circuit, CircuitEvent, CircuitRule } from '../../options/circuit.ts'
+import { isOwn } from '../../options/limiter.ts'
 import { type Permits, type Taken, unknownLimiter } from '../../run/middleware/permits.ts'
 import {
   isResendable,
@@ -28,7 +29,7 @@ const CALM = 100
 /** Milliseconds. An answer within this time is no sign of an outage, however short the leases are. */
 const LATE = 500
 
-/** How many limiters, and how many circuits, are made known. */
+/** How many limiters, how many circuits, and how many keys of one circuit, are made known. */
 const KNOWN = 100
 
 /** A request of one job, which waits for an answer. */
@@ -74,7 +75,7 @@ export class PermitPools implements Permits {
   readonly #limiters: ReadonlyMap<string, Limits>
   readonly #pools = new Map<string, PermitPool>()
   /** The last that jobs have used. */
-  readonly #used = { limiters: new Set<string>(), circuits: new Set<string>() }
+  readonly #used = { limiters: new Map<string, Limits>(), circuits: new Map<string, Set<string>>() }
   /** The number of the last call, of all limiters. */
   #number = 0
   #isStopped = false
@@ -89,7 +90,7 @@ export class PermitPools implements Permits {
   take(name: string, weight: number, signal: AbortSignal, given?: Limits): Promise<Taken> {
     const limits = given ?? this.#limiters.get(name)
     if (limits === undefined) return Promise.reject(unknownLimiter(name, this.#limiters.keys()))
-    note(this.#used.limiters, name)
+    note(this.#used.limiters, name, () => limits)
     const pool = this.#pools.get(name) ?? this.#begin(name, limits)
     const request: PermitRequest = { weight, isGone: false, answer: new Deferred() }
     pool.requests.push(request)
@@ -99,19 +100,32 @@ export class PermitPools implements Permits {
     })
   }
 
-  circuit(name: string, rule: CircuitRule, event: CircuitEvent, signal?: AbortSignal): Promise<Circuit> {
-    note(this.#used.circuits, name)
+  circuit(
+    name: string,
+    rule: CircuitRule,
+    event: CircuitEvent,
+    signal?: AbortSignal,
+    key?: string,
+  ): Promise<Circuit> {
+    const keys = note(this.#used.circuits, name, () => new Set<string>())
+    if (key !== undefined && keys.size < KNOWN) keys.add(key)
     const ask = () => this.#options.store.limiters.circuit(name, rule, event)
     // How a run ended is told once. A job is not delayed for it while the store does not answer.
     return signal === undefined ? ask() : orAborted(signal, this.#answered(ask, signal))
   }
 
-  /** The names of limiters and circuits that jobs have used, as a worker makes them known. */
-  get used(): Pick<WorkerRecord, 'limiters' | 'circuits'> {
+  /** The limiters and circuits that jobs have used, as a worker makes them known. */
+  get used(): Pick<WorkerRecord, 'limiters' | 'circuits' | 'ownLimits' | 'circuitKeys'> {
     const { limiters, circuits } = this.#used
+    const own = [...limiters].filter(([name]) => isOwn(name))
+    const shared = [...circuits].filter(([, keys]) => keys.size > 0)
     return {
-      ...(limiters.size > 0 && { limiters: [...limiters] }),
-      ...(circuits.size > 0 && { circuits: [...circuits] }),
+      ...(limiters.size > 0 && { limiters: [...limiters.keys()] }),
+      ...(circuits.size > 0 && { circuits: [...circuits.keys()] }),
+      ...(own.length > 0 && { ownLimits: Object.fromEntries(own) }),
+      ...(shared.length > 0 && {
+        circuitKeys: Object.fromEntries(shared.map(([name, keys]) => [name, [...keys]])),
+      }),
     }
   }
 
@@ -266,9 +280,12 @@ export class PermitPools implements Permits {
   }
 }
 
-/** Adds a name, and drops the oldest of too many. */
-function note(names: Set<string>, name: string): void {
-  if (names.has(name)) return
-  if (names.size === KNOWN) names.delete(names.values().next().value!)
-  names.add(name)
+/** What is known of a name. A new name is added, and the oldest of too many is dropped. */
+function note<T>(known: Map<string, T>, name: string, first: () => T): T {
+  const found = known.get(name)
+  if (found !== undefined) return found
+  if (known.size === KNOWN) known.delete(known.keys().next().value!)
+  const value = first()
+  known.set(name, value)
+  return value
 }
