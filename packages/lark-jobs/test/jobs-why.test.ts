@@ -63,14 +63,17 @@ function steady(screen: string, [first, second]: readonly [string, string]): str
     .trim()
 }
 
-test('the screen of the manual, at 80 columns', async () => {
+test.each([
+  ['of one job', (id: string) => [id], /### lark jobs:why\n.*?```text\n(.*?)```/s],
+  ['of the queues', () => [], /```text\n\$ lark jobs:why\n(.*?)```/s],
+])('the screen of the manual %s, at 80 columns', async (_, words, screenOf) => {
   const ids = await stuck()
-  const { code, out } = await lark(['jobs:why', ids[1]], 80)
+  const { code, out } = await lark(['jobs:why', ...words(ids[1])], 80)
   expect(code).toBe(0)
   expect(out.split('\n').filter((line) => line.length > 80)).toEqual([])
   const manual = readFileSync(new URL('../../../docs/commands.md', import.meta.url), 'utf8')
-  const [, screen = ''] = /### lark jobs:why\n.*?```text\n(.*?)```/s.exec(manual) ?? []
-  const [, second = ''] = /^sync-shop (\S+)/.exec(screen) ?? []
+  const [, screen = ''] = screenOf.exec(manual) ?? []
+  const [, second = ''] = /^sync-shop (\S+)/m.exec(screen) ?? []
   const [, first = ''] = /job (\S+) goes first/.exec(screen) ?? []
   expect(steady(out, ids)).toBe(steady(screen, [first, second]))
 })
@@ -89,6 +92,21 @@ test('one reason, none, and a job that has ended', async () => {
   expect((await lark(['jobs:why', id])).out).toMatch(
     /^sync-shop \S+ is cancelled\n\n.*\nended +It was cancelled /,
   )
+})
+
+test('without an id: queue by queue; of the queues without such a job, nothing', async () => {
+  expect(await lark(['jobs:why'])).toEqual({ code: 0, out: '', said: 'i No job waits\n' })
+  const [, second] = await stuck()
+  const { queues } = JSON.parse((await lark(['jobs:why', '--json'])).out)
+  expect(queues).toEqual([
+    {
+      queue: 'default',
+      counts: expect.objectContaining({ waiting: 1 }),
+      oldest: expect.objectContaining({ id: second }),
+    },
+  ])
+  const unknown = await lark(['jobs:why', '--queue=emials'])
+  expect(unknown).toMatchObject({ code: 1, said: expect.stringContaining("'emials'") })
 })
 
 test('--json prints the reasons as they are', async () => {
