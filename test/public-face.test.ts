@@ -18,6 +18,7 @@ const entries = [
   '@s18i/lark-jobs',
   '@s18i/lark-jobs/operate',
   '@s18i/lark/testing',
+  '@s18i/lark-jobs/otel',
 ]
 
 /** What a user types. A number in a comment marks a place where the editor is asked. */

@@ -18,6 +18,7 @@ await build({
   entries: {
     index: 'src/index.ts',
     operate: 'src/operate.ts',
+    otel: 'src/otel.ts',
     'lease-watch': 'src/worker/lease/lease-watch.ts',
     'supervised-guard': 'src/supervisor/guard.ts',
     'health-thread': 'src/telemetry/health/health-thread.ts',
@@ -25,8 +26,8 @@ await build({
     'sqlite-store': 'src/store/sqlite/store.ts',
     ...Object.fromEntries(names.map((name) => [name, `src/${name}.ts`])),
   },
-  exported: ['index', 'operate'],
-  required: ['index', 'operate', 'redis-store', 'sqlite-store'],
+  exported: ['index', 'operate', 'otel'],
+  required: ['index', 'operate', 'otel', 'redis-store', 'sqlite-store'],
   alone: ['lease-watch', 'supervised-guard', 'health-thread', ...names],
   // The package contains the Lua once. The CommonJS build reads it from the ES module.
   written: { 'lua.js': `${LUA}${JSON.stringify(lua)}\n` },

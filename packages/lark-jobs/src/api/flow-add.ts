@@ -53,8 +53,8 @@ export async function addTo(
   const book = new FlowBook({ store, boundOf })
   const found = place && (await book.get(place))
   if (place === undefined || found === undefined) throw flowNotFound(id)
-  const made = new FlowJobs({ ...settings, check: (job: NewJobs) => checkPlace(job, settings) })
-  const { kind } = found.definition
+  const { kind, trace } = found.definition
+  const made = new FlowJobs({ ...settings, check: (job: NewJobs) => checkPlace(job, settings) }, trace)
   if (kind !== 'workflow' && Object.values(read).some((value) => value !== undefined))
     throw new JobsError('FLOW_INVALID', `add() was given options, and flow ${id} is a ${kind}`, {
       hint: 'Only the nodes of a workflow have options.',

@@ -27,22 +27,31 @@ export async function dispatchOf(jobs: Operated, flow: FlowDraft): Promise<FlowH
     const { store, settings } = await jobs[open]()
     const { partitions, bounds } = settings
     const placing = { ...settings, check: (job: NewJobs) => checkPlace(job, settings) }
-    const made = new FlowJobs(placing)
     const queue = queueOfFlow(spec, placing, members?.first)
     const place = flowPlace(spec.id ?? newId(), queue, partitions)
-    const filled = members?.jobs(made)
-    const definition = made.define(spec, place.home, queue)
-    const boundOf = (partition: string) => bounds.get(queueOf(partition))
-    const book = new FlowBook({ store, boundOf })
-    const by = newNonce()
-    const start = () => book.start(place, definition, filled && { fillsFor: FILLING }, by)
-    const isNew = await started(place.flow, start)
-    if (isNew && filled !== undefined) {
-      const sender = new JobSender(store, boundOf)
-      await new BatchFill(place, { book, sender, store }).fill(filled).catch((error) => {
-        throw begun(place.flow, error)
-      })
+    const sending = settings.telemetry?.sending({ queue, flow: place.flow })
+    const made = new FlowJobs(placing, sending?.trace)
+    const dispatch = async () => {
+      const filled = members?.jobs(made)
+      const definition = made.define(spec, place.home, queue)
+      const boundOf = (partition: string) => bounds.get(queueOf(partition))
+      const book = new FlowBook({ store, boundOf })
+      const by = newNonce()
+      const start = () => book.start(place, definition, filled && { fillsFor: FILLING }, by)
+      const isNew = await started(place.flow, start)
+      if (isNew && filled !== undefined) {
+        const sender = new JobSender(store, boundOf)
+        await new BatchFill(place, { book, sender, store }).fill(filled).catch((error) => {
+          throw begun(place.flow, error)
+        })
+      }
+      return isNew
     }
+    const isNew = await dispatch().catch((error) => {
+      sending?.failed(error, made.count)
+      throw error
+    })
+    sending?.sent({ count: made.count, rejected: isNew ? 0 : 1 })
     return new FlowHandle(jobs, place, isNew)
   } finally {
     await members?.close()

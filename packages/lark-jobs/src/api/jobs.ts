@@ -427,7 +427,7 @@ export class Jobs extends Operations implements AsyncDisposable {
   async #open(): Promise<Opened> {
     Underway.watchExit()
     const found = await this[settings]()
-    const { connection, prefix, durability, partitions, bounds, retention, retentions } = found
+    const { connection, prefix, durability, partitions, bounds, retention, retentions, telemetry } = found
     const kept = { retention, ...(retentions && { retentions }) }
     const place = { connection, prefix, options: { ...kept, durability } }
     const store = await connect(connection, prefix, { ...place.options, role: this.#role })
@@ -435,7 +435,8 @@ export class Jobs extends Operations implements AsyncDisposable {
       const warnings = await store.open()
       // It may have changed meanwhile.
       store.become?.(this.#role)
-      const dispatcher = new Dispatcher(store, new Outboxes(store, partitions, bounds), this.#underway)
+      const outboxes = new Outboxes(store, partitions, bounds)
+      const dispatcher = new Dispatcher(store, outboxes, this.#underway, telemetry)
       this.#opened = { settings: found, place, store, dispatcher, warnings }
       return this.#opened
     } catch (error) {

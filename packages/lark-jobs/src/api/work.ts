@@ -7,6 +7,7 @@ import type { Settings } from '../config/config.ts'
 import { absence } from '../config/config-source.ts'
 import { misplaced, serviceOf } from '../config/queues.ts'
 import { listed } from '../model/listed.ts'
+import type { Operated } from '../operate/operations.ts'
 import { keyless } from '../options/class-name.ts'
 import { classOf } from '../options/job-class.ts'
 import { type Registry, registryOf } from '../options/registry.ts'
@@ -45,15 +46,27 @@ export async function workerOn(
   { settings, place, store, warnings }: OpenStore,
   options: WorkOptions,
   supervised: SupervisedOptions,
-  owner: object,
+  owner: Operated,
 ): Promise<Worker> {
   const { queues: named, jobs, report = new PlainReport(), ...rest } = options
   const { queues, strict, words } = serviceOf(settings, named)
   const { registry, remarks } = await registryOf(jobs, settings.folder, settings.paths)
   const { preset = settings.preset, make = settings.make } = options
-  const { partitions, bounds, limits, limiters, weights, agings, middleware, hooks } = settings
+  const { partitions, bounds, limits, limiters, weights, agings, middleware, hooks, telemetry } = settings
   const served = { queues, partitions, bounds, limits, limiters, weights, agings, strict }
-  const where = { place, store, registry, report, preset, ...served, middleware, hooks, make, owner }
+  const where = {
+    place,
+    store,
+    registry,
+    report,
+    preset,
+    ...served,
+    middleware,
+    hooks,
+    make,
+    telemetry,
+    owner,
+  }
   const { concurrency = CONCURRENCY } = options
   const isProduction = process.env.NODE_ENV === 'production'
   const odd = misplaced(registry, settings)
@@ -68,6 +81,10 @@ export async function workerOn(
   // Nothing above is about Lark's own class.
   registry.add(CommandJob)
   const worker = new Worker({ ...rest, ...supervised, ...where, schedules })
+  if (telemetry !== undefined) {
+    const { levelsOf } = await import('../telemetry/levels.ts')
+    void worker.done.then(telemetry.observing(() => levelsOf(owner)))
+  }
   report.info(`Serving ${store.name}: ${words}, ${concurrency} at a time${missing}`)
   for (const remark of [...warnings, ...remarks, ...odd, ...unsure, ...needy, ...wrong]) report.warn(remark)
   for (const notice of notices) report.info(notice)

@@ -7,6 +7,7 @@ import { plain } from '../model/connection-text.ts'
 import { JobsError } from '../model/errors.ts'
 import type { Limits } from '../model/limits.ts'
 import { formOf, shownSetting } from '../model/secret.ts'
+import type { Telemetry } from '../model/telemetry.ts'
 import type { Middleware } from '../options/middleware.ts'
 import { PRESET, type Preset, presets } from '../options/preset.ts'
 import {
@@ -86,6 +87,11 @@ export const jobsOptions = new Schema('an object', {
     hookOptions.readAll(value, voice, path)
     return value as Hooks
   }),
+  /** Is told of every dispatch and every run: `otel()` of `@s18i/lark-jobs/otel`. Default: nothing is. */
+  telemetry: option<Telemetry>(
+    'otel() of @s18i/lark-jobs/otel',
+    (value) => isObject(value) && 'kind' in value && value.kind === 'opentelemetry',
+  ),
   /**
    * Makes the job for each run, such as `(Class) => container.resolve(Class)`, so that the constructor of a class can
    * have parameters. It may be async. It returns a new object of the class, alone or as `{ job, dispose }`; `dispose` is
@@ -150,9 +156,9 @@ export async function loadAround(options: LoadOptions = {}): Promise<Around> {
   return aroundOf(readSection(loaded.config.jobs ?? {}, sourceOf(loaded)))
 }
 
-export function aroundOf({ middleware, hooks, make }: Section): Around {
+export function aroundOf({ middleware, hooks, make, telemetry }: Section): Around {
   const isHeard = hooks !== undefined && Object.keys(hooks).length > 0
-  return { middleware, hooks: isHeard ? hooks : undefined, make }
+  return { middleware, hooks: isHeard ? hooks : undefined, make, telemetry }
 }
 
 /** Checks the section of a file and fills in the defaults. */

@@ -6,6 +6,8 @@
 import { JobsError } from '../model/errors.ts'
 import { placeNameOf } from '../model/partition.ts'
 import type { NewJob } from '../model/record.ts'
+import type { Sending, Sent, Telemetry } from '../model/telemetry.ts'
+import { giveTrace } from '../model/trace.ts'
 import { dispatchedIds, dispatchRejection, type JobLike } from '../options/job-class.ts'
 import type { Rejection } from '../options/unique.ts'
 import { type Enqueued, MAX_BYTES, MAX_ITEMS, MAX_LINES, type Store } from '../store/contract/store.ts'
@@ -19,12 +21,14 @@ export class Dispatcher {
   readonly #store: Store
   readonly #outboxes: Outboxes
   readonly #underway: Underway
+  readonly #telemetry: Telemetry | undefined
   readonly #met = new Set<string>()
 
-  constructor(store: Store, outboxes: Outboxes, underway: Underway) {
+  constructor(store: Store, outboxes: Outboxes, underway: Underway, telemetry?: Telemetry) {
     this.#store = store
     this.#outboxes = outboxes
     this.#underway = underway
+    this.#telemetry = telemetry
   }
 
   /**
@@ -35,15 +39,20 @@ export class Dispatcher {
   one(job: JobLike, queue: string, record: NewJob): Promise<boolean> {
     this.#meet(record.key)
     const end = this.#underway.begin()
+    const sending = this.#sending(queue, [record])
     return new Promise((resolve) => {
       const queued = (results: Enqueued[], place: number) => {
         const refused = refusal([record], results, outbox.partition, place)
         if (refused !== undefined) return failed(refused)
         const isQueued = note(job, [record], results, place)
+        sending?.sent(sentOf([record], (record) => answered(record, results[place]!)))
         end()
         resolve(isQueued)
       }
-      const failed = (error: unknown) => resolve(rejection(error, end))
+      const failed = (error: unknown) => {
+        sending?.failed(error)
+        resolve(rejection(error, end))
+      }
       const placeName = placeNameOf(record)
       const outbox = placeName === undefined ? this.#outboxes.now(queue) : this.#outboxes.of(queue, placeName)
       outbox.add([record], bytesOf(record), queued, failed)
@@ -57,14 +66,19 @@ export class Dispatcher {
    * @throws the errors of `one`, with the ids of the jobs that were queued in spite of the error
    */
   async many(job: JobLike, { queue, records }: NewJobs): Promise<boolean> {
+    const sending = this.#sending(queue, records)
     const rows = this.#rows(queue, records)
-    await this.#deliver(rows, records.length)
+    await this.#deliver(rows, records.length).catch((error) => {
+      sending?.failed(error)
+      throw error
+    })
     if (records.length > 0) this.#meet(records[0]!.key)
     const others = new Map<NewJob, Enqueued>()
     forEachAnswer(rows, (record, answer) => {
       if (answer !== 'queued') others.set(record, answer)
     })
     const answers = records.map((record) => others.get(record) ?? 'queued')
+    sending?.sent(sentOf(records, (record, i) => answered(record, answers[i]!)))
     return note(job, records, answers)
   }
 
@@ -82,15 +96,34 @@ export class Dispatcher {
       if (others === undefined) queues.set(queue, [...records])
       else others.push(...records)
     }
+    const sendings = [...queues].map(([queue, records]) => ({
+      records,
+      sending: this.#sending(queue, records),
+    }))
     const rows = [...queues].flatMap(([queue, records]) => this.#rows(queue, records))
     const all = jobs.flatMap(({ records }) => records)
-    await this.#deliver(rows, all.length)
+    await this.#deliver(rows, all.length).catch((error) => {
+      for (const { sending } of sendings) sending?.failed(error)
+      throw error
+    })
     for (const key of new Set(all.map((record) => record.key))) this.#meet(key)
     const found = new Map<NewJob, Dispatched>()
     forEachAnswer(rows, (record, answer, partition) => {
       found.set(record, { id: idOf(record, answer), partition, rejection: rejectionOf(answer) })
     })
+    for (const { records, sending } of sendings)
+      sending?.sent(sentOf(records, (record) => found.get(record)!))
     return all.map((record) => found.get(record)!)
+  }
+
+  /** Tells the telemetry, if there is one, of a dispatch, and gives its jobs their trace. */
+  #sending(queue: string, records: readonly NewJob[]): Sending | undefined {
+    if (this.#telemetry === undefined || records.length === 0) return undefined
+    const [{ key }] = records as [NewJob]
+    const isOneKey = records.every((record) => record.key === key)
+    const sending = this.#telemetry.sending({ queue, count: records.length, ...(isOneKey && { key }) })
+    giveTrace(records, sending.trace)
+    return sending
   }
 
   /** Sends chunks. @param count of all jobs, for the message of an error */
@@ -249,6 +282,20 @@ function rejectionOf(answer: Enqueued): Rejection | undefined {
  */
 function idOf(record: NewJob, answer: Enqueued): string {
   return typeof answer === 'object' && 'by' in answer ? answer.by : record.id
+}
+
+/** What a telemetry is told of the answers. */
+function sentOf(
+  records: readonly NewJob[],
+  answerOf: (record: NewJob, i: number) => Pick<Dispatched, 'id' | 'rejection'>,
+): Sent {
+  const answers = records.map(answerOf)
+  const rejected = answers.filter(({ rejection }) => rejection !== undefined).length
+  return { count: records.length, rejected, ...(answers.length === 1 && { id: answers[0]!.id }) }
+}
+
+function answered(record: NewJob, answer: Enqueued): Pick<Dispatched, 'id' | 'rejection'> {
+  return { id: idOf(record, answer), rejection: rejectionOf(answer) }
 }
 
 /** Cuts jobs into chunks that each fit in one call. */

@@ -17,6 +17,7 @@ import {
 import { wordsOf } from '../model/open-result.ts'
 import { partitionFor, partitionsOf, placeNameOf, queueOf } from '../model/partition.ts'
 import type { EndedState } from '../model/record.ts'
+import { type Trace, traced } from '../model/trace.ts'
 import type { FlowOptions } from '../options/flow.ts'
 import { classOf } from '../options/job-class.ts'
 import { RETENTION, type Retentions, retentionOf } from '../store/contract/retention.ts'
@@ -89,9 +90,14 @@ export class FlowJobs {
   readonly #turns = new Map<string, number>()
   /** The partitions of queues. */
   readonly #names = new Map<string, string[]>()
+  readonly #trace: Trace | undefined
+  /** How many members were made. */
+  count = 0
 
-  constructor(placing: FlowPlacing) {
+  /** @param trace of the dispatch of the flow */
+  constructor(placing: FlowPlacing, trace?: Trace) {
     this.#placing = placing
+    this.#trace = trace
   }
 
   /**
@@ -104,7 +110,7 @@ export class FlowJobs {
   define(spec: FlowSpec, home: string, queue: string): FlowDefinition {
     const { definition, outer } = this.#define(spec, home, queue)
     refuseOuter(outer)
-    return definition
+    return { ...definition, ...defined({ trace: this.#trace }) }
   }
 
   /** A node for a flow that was dispatched. @param home of the flow @throws the errors of `define` */
@@ -166,7 +172,9 @@ export class FlowJobs {
 
   /** The job of a member of a batch. It has an id, which is not that of the member. @throws the errors of `define` */
   member(drafted: Drafted): FlowJob {
-    return this.#job(drafted, (queue) => this.#inTurn(queue, 1 / TOGETHER))
+    this.count++
+    const { partition, job } = this.#job(drafted, (queue) => this.#inTurn(queue, 1 / TOGETHER))
+    return { partition, job: traced(job, this.#trace) }
   }
 
   /** @param place the partition of a job that may be in any */

@@ -11,6 +11,7 @@ import { MAX_CONTEXT } from '../model/payload.ts'
 import type { Group, JobOptions, NewJob } from '../model/record.ts'
 import { shown } from '../model/secret.ts'
 import { textOf } from '../model/thrown.ts'
+import { lengthOf } from '../model/trace.ts'
 import { groupFor } from '../options/group.ts'
 import {
   classOf,
@@ -188,9 +189,10 @@ function asked<T>(name: string, field: string, of: () => T): T {
  */
 export function bytesOf({ payload, options }: Pick<NewJob, 'payload' | 'options'>): number {
   if (options === undefined) return payload.length
-  const { context, tags, redact = [] } = options
+  const { context, tags, redact = [], trace } = options
   const paths = redact.reduce((sum, path) => sum + path.length, 0)
-  return payload.length + (context ? MAX_CONTEXT : 0) + (tags ? MAX_TAGS * MAX_TAG : 0) + paths
+  const own = (context ? MAX_CONTEXT : 0) + (tags ? MAX_TAGS * MAX_TAG : 0) + paths
+  return payload.length + own + (trace ? lengthOf(Object.entries(trace)) : 0)
 }
 
 function differences(

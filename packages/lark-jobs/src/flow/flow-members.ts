@@ -12,6 +12,7 @@ import {
   nodeOf,
 } from '../model/flow.ts'
 import type { NewJob } from '../model/record.ts'
+import { type Trace, traced } from '../model/trace.ts'
 import { type Change, endOf, MAX_ITEMS, type MemberEnd, type Store } from '../store/contract/store.ts'
 import type { FlowControl, FlowRecords, KeptFlow } from './flow-records.ts'
 import type { JobSender } from './job-sender.ts'
@@ -47,13 +48,18 @@ export class FlowMembers {
   }
 
   /** Queues members of a batch that is a node: the definition of its parent has their jobs. */
-  async send(place: FlowPlace, members: readonly FlowJob[], indices: readonly number[]): Promise<void> {
+  async send(
+    place: FlowPlace,
+    members: readonly FlowJob[],
+    indices: readonly number[],
+    trace: Trace | undefined,
+  ): Promise<void> {
     const { store, records, sender } = this.#parts
     const jobs = grouped(
       indices.map((index): [string, NewJob] => {
         const { partition, job } = members[index]!
         const keep = { ...job.keep, least: Math.max(job.keep?.least ?? 0, LEAST_KEPT) }
-        return [partition, { ...job, id: memberId({ ...place, index }), keep }]
+        return [partition, traced({ ...job, id: memberId({ ...place, index }), keep }, trace)]
       }),
     )
     const ends: MemberEnd[] = []
@@ -123,7 +129,7 @@ export class FlowMembers {
       after = indices.at(-1)!
       const { ends, lost } = await this.#fatesOf(found, indices)
       if (nested !== undefined)
-        await this.send({ flow: id, home }, nested, await this.#stillMissing(found, lost))
+        await this.send({ flow: id, home }, nested, await this.#stillMissing(found, lost), definition.trace)
       else if (!isOnItsWay)
         for (const index of lost) ends.push({ flow: id, index, state: 'cancelled', reason: 'lost', at })
       if (ends.length > 0) await records.apply(home, ends)

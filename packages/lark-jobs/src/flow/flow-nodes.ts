@@ -7,6 +7,7 @@ import { memberId } from '../model/effect.ts'
 import { JobsError } from '../model/errors.ts'
 import type { FlowPlace, FlowState } from '../model/flow.ts'
 import type { NewJob } from '../model/record.ts'
+import { traced } from '../model/trace.ts'
 import { endOf, MAX_ITEMS, type MemberEnd, PINNED } from '../store/contract/store.ts'
 import { jobIndex, startAgain } from './advance.ts'
 import { type FlowMembers, type FlowParts, grouped, inRuns } from './flow-members.ts'
@@ -58,7 +59,10 @@ export class FlowNodes {
       const { partition, job } = says!
       const payload = refs.length === 0 ? job.payload : payloadOf(job.payload, refs, results)
       if (typeof payload === 'string')
-        jobs.push([partition, { ...job, payload, id: jobId(found, node), keep: pinned }])
+        jobs.push([
+          partition,
+          traced({ ...job, payload, id: jobId(found, node), keep: pinned }, definition.trace),
+        ])
       else
         made.ends.push({
           flow: id,
@@ -103,7 +107,8 @@ export class FlowNodes {
     })
     if (again !== undefined) return
     const { definition: says, members = [] } = await nestedFlow(records, found, node)
-    const own = { ...says, parent, keep: pinned }
+    const { trace } = definition
+    const own = { ...says, parent, keep: pinned, ...defined({ trace }) }
     if (says.kind !== 'batch') {
       await control.start(place, own)
       return
@@ -113,7 +118,7 @@ export class FlowNodes {
     // It has all of its members at once. If this process dies, a look of the batch finds those that were not queued.
     const isNew = await control.start(place, own, { size: ordered.length, fills, keys })
     const all = ordered.map((_, index) => index)
-    if (isNew) await this.#members.send(place, ordered, all)
+    if (isNew) await this.#members.send(place, ordered, all, trace)
   }
 
   /** Asks all nodes that have started to end. */

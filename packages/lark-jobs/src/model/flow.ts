@@ -11,6 +11,7 @@
  * nodes from `NODES`. A node that starts again has the number of its next generation, so that it is another job.
  */
 import type { EndedState, NewJob } from './record.ts'
+import type { Trace } from './trace.ts'
 
 export type FlowKind = 'chain' | 'batch' | 'workflow'
 
@@ -106,6 +107,8 @@ export interface FlowDefinition {
   /** Milliseconds for which it is kept when it has ended, by how it has. */
   keep: Record<EndedState, number>
   parent?: FlowParent
+  /** Of its dispatch. Its jobs get it when they start. */
+  trace?: Trace
   /** Callbacks are among them, wherever. */
   nodes: NodeDefinition[]
 }

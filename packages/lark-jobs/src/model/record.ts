@@ -18,6 +18,7 @@
 
 import type { Backoff } from './backoff.ts'
 import type { Limits } from './limits.ts'
+import type { Trace } from './trace.ts'
 
 export const states = ['waiting', 'delayed', 'blocked', 'active', 'completed', 'failed', 'cancelled'] as const
 export type State = (typeof states)[number]
@@ -49,6 +50,8 @@ export interface JobOptions {
   context?: Readonly<Record<string, unknown>>
   /** The paths of the payload that people must not see. */
   redact?: readonly string[]
+  /** The trace of its dispatch (`trace.ts`). */
+  trace?: Trace
   /**
    * Of a job that may take the place of an ended one with its id: tells the two apart. 13 characters (`id.ts`). A retry by
    * hand keeps it.

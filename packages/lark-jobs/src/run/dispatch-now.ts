@@ -18,7 +18,7 @@ const once = { tries: 1, retryUntil: 0 }
 
 export class DispatchNow {
   readonly #load: () => Promise<Around>
-  #around: (Omit<Around, 'hooks'> & { calls: HookCalls | undefined }) | undefined
+  #around: (Pick<Around, 'middleware' | 'make'> & { calls: HookCalls | undefined }) | undefined
 
   /** @param load loads the middleware and hooks; called again until it has succeeded once */
   constructor(load: () => Promise<Around>) {

@@ -5,6 +5,7 @@
 import { JobsError } from '../model/errors.ts'
 import type { CancelReason, LeasedJob, LogLevel, LogLine } from '../model/record.ts'
 import { Run, timedOut, type Writer } from '../model/run.ts'
+import type { Processing } from '../model/telemetry.ts'
 import type { JobClass } from '../options/job-class.ts'
 import type { Middleware } from '../options/middleware.ts'
 import { MAX_LOG_LINES, type Notice } from '../store/contract/store.ts'
@@ -71,6 +72,8 @@ export class Execution implements Writer {
   watchedUntil = Number.POSITIVE_INFINITY
   #log: LogLine[] | undefined
   #progress: string | undefined
+  /** Undefined: there is no telemetry. */
+  processing: Processing | undefined
   /** Some progress of this run was handed over. */
   hasReported = false
 

@@ -128,8 +128,9 @@ export function conclude<E extends Execution>(
   }
   execution.isConcluded = true
   // Called in the job's context explicitly: if the handler is stuck, this does not come from the handler.
-  const telling = inContext(execution.lease.options?.context, told, execution, jobClass, word, outcome)
-  void telling.then((then) => ended(execution, then))
+  const telling = () => inContext(execution.lease.options?.context, told, execution, jobClass, word, outcome)
+  const all = execution.processing?.within(telling) ?? telling()
+  void all.then((then) => ended(execution, then))
 }
 
 function lastWord(outcome: Outcome, execution: Execution): LastWord | undefined {

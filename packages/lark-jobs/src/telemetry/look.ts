@@ -12,6 +12,9 @@ const SHARED = 1_000
 /** Milliseconds that a look may take. A prober gives up after ten seconds. */
 const PATIENCE = 5_000
 
+/** The states of jobs that a partition counts. */
+export const counted = ['waiting', 'delayed', 'active', 'completed', 'failed', 'cancelled'] as const
+
 export interface Look extends Measurement {
   /** Milliseconds that the oldest job of a queue should wait at most, as configured. */
   targets: ReadonlyMap<string, number>

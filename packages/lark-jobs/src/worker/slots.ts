@@ -55,7 +55,7 @@ export class SlotExecution extends Execution {
 
 type SlotsOptions = Pick<
   WorkerOptions,
-  'registry' | 'report' | 'concurrency' | 'middleware' | 'hooks' | 'make' | 'owner' | 'onStuck'
+  'registry' | 'report' | 'concurrency' | 'middleware' | 'hooks' | 'make' | 'telemetry' | 'owner' | 'onStuck'
 >
 
 export class Slots implements RunEnvironment {
@@ -137,9 +137,20 @@ export class Slots implements RunEnvironment {
     startGate.entered()
     this.#deadline.watch(running)
     this.#longRuns.watch()
+    if (this.#options.telemetry === undefined || jobClass === undefined) this.#run(running)
+    else {
+      const traced = {
+        ...{ lease: held.lease, queue: claimer.queue, partition: claimer.partition, key: jobClass.key },
+        waited: Math.max(0, this.clock.at(now) - dueAt),
+      }
+      running.processing = this.#options.telemetry.processing(traced, () => this.#run(running))
+    }
+    return true
+  }
+
+  #run(running: SlotExecution): void {
     this.hooks?.started(running)
     runJob(running, this.#ended)
-    return true
   }
 
   wrote({ lease, name }: SlotExecution, line: LogLine): void {
@@ -242,6 +253,7 @@ export class Slots implements RunEnvironment {
     const { held, lease, claimer, jobClass, name } = running
     if (running.abandoned) {
       this.#ledger.settled(held)
+      running.processing?.ended('lost', now - running.startedAt, running.run.reason)
       return
     }
     const log = running.takeLog()
@@ -268,6 +280,7 @@ export class Slots implements RunEnvironment {
       ending.isTimed = limitOf(lease, jobClass) !== undefined
     this.#options.report.ended(ending)
     this.hooks?.ended(running, outcome, took)
+    running.processing?.ended(kindOf(outcome), took, running.thrown)
   }
 }
 

@@ -64,6 +64,7 @@ import { suspects } from './suspects.ts'
 import { tailing } from './tailing.ts'
 import { telling } from './telling.ts'
 import { throwing } from './throwing.ts'
+import { tracing } from './tracing.ts'
 import { unforeseen } from './unforeseen.ts'
 import { uniqueness } from './uniqueness.ts'
 import { weighing } from './weighing.ts'
@@ -128,6 +129,7 @@ export function describeWorking(connect: Connect, isRedis = false): void {
   describe('setting schedules', () => settingSchedules(connect))
   describe('flows', () => flows(connect))
   describe('contexts', () => contexts(connect))
+  describe('tracing', () => tracing(connect))
   describe('drain check', () => drainCheck(connect))
   describe('ending', () => ending(connect))
   describe('delivering', () => delivering(connect))

@@ -5,10 +5,8 @@
 import { type RunCounts, runEnds } from '../../model/run-counts.ts'
 import { type Measurement, oldestOf } from '../../operate/measurement.ts'
 import type { Standing } from '../../store/contract/store.ts'
+import { counted } from '../look.ts'
 import { Family } from './exposition.ts'
-
-/** The states of jobs that a partition counts. */
-const counted = ['waiting', 'delayed', 'active', 'completed', 'failed', 'cancelled'] as const
 
 /** The counts of one queue and key, since this process looked first or longer. */
 export interface KeyCounts {

@@ -1,0 +1,92 @@
+/**
+ * What a telemetry is told: by the dispatcher of each dispatch, by a worker of each run. It is given as `jobs.telemetry`
+ * of the configuration. Without one, a dispatch and a run cost one comparison more.
+ */
+import type { LeasedJob } from './record.ts'
+import type { RunEnd } from './run-counts.ts'
+import type { Trace } from './trace.ts'
+
+/** Made by `otel()`. What it has besides is between it and Lark. */
+export interface Telemetry {
+  readonly kind: 'opentelemetry'
+  /** A dispatch begins. @internal */
+  sending(dispatch: Dispatch): Sending
+  /** The run of a job begins: calls `act` in the context of the run. @internal */
+  processing(run: TracedRun, act: () => void): Processing
+  /**
+   * Observes what a store holds, until the returned function is called. `look` is called when somebody collects.
+   *
+   * @internal
+   */
+  observing(look: () => Promise<Levels>): () => void
+}
+
+/** Jobs that go to one queue, or a flow. */
+export interface Dispatch {
+  queue: string
+  /** The key of the jobs, if they have one key. */
+  key?: string | undefined
+  /** How many jobs. Undefined for a flow, which tells when it is sent how many members it has. */
+  count?: number
+  /** Of a flow. */
+  flow?: string
+}
+
+/** A dispatch that is under way. */
+export interface Sending {
+  /** Travels with the jobs. Undefined: there is none. */
+  readonly trace: Trace | undefined
+  /** The store has answered. */
+  sent(answer: Sent): void
+  failed(error: unknown, count?: number): void
+}
+
+export interface Sent {
+  /** How many jobs, those that were rejected included. */
+  count: number
+  /** Of the job, if it is one. */
+  id?: string | undefined
+  /** How many were not queued, for example because of a lock. 1 for a flow that was there already. */
+  rejected?: number
+}
+
+export interface TracedRun {
+  lease: LeasedJob
+  queue: string
+  partition: string
+  /** Of its class. */
+  key: string
+  /** Milliseconds from when it was due until it began. */
+  waited: number
+}
+
+/** A run that is under way. */
+export interface Processing {
+  /** Calls a function in the context of the run. */
+  within<T>(act: () => T): T
+  /**
+   * The run has ended.
+   *
+   * @param how `lost`: the lease was lost, so what the run did does not count
+   * @param took milliseconds
+   * @param error why it failed
+   */
+  ended(how: RunEnd | 'lost', took: number, error?: unknown): void
+}
+
+/** What a store holds. */
+export interface Levels {
+  queues: {
+    queue: string
+    /** Milliseconds since the first waiting job was due; 0 if none waits. */
+    oldest: number
+    /** How many jobs are in a state. */
+    states: Readonly<Record<string, number>>
+  }[]
+  limiters: {
+    limiter: string
+    /** Permits in use, and how many there are at a time, if that is limited. */
+    held: number
+    limit?: number | undefined
+  }[]
+}

@@ -1,0 +1,19 @@
+/**
+ * `@s18i/lark-jobs/otel`: spans and metrics for OpenTelemetry. Needs `@opentelemetry/api`, and does nothing unless the
+ * application sets up an SDK.
+ */
+import type { Telemetry } from './model/telemetry.ts'
+import { OpenTelemetry } from './telemetry/otel/open-telemetry.ts'
+
+export type { Telemetry } from './model/telemetry.ts'
+
+/**
+ * Tells OpenTelemetry of every dispatch and every run: spans that link to each other, and metrics. By the semantic
+ * conventions for messaging; see docs/telemetry.md.
+ *
+ * @returns a value for `jobs.telemetry` of the configuration
+ * @example export default defineConfig({ jobs: { telemetry: otel() } })
+ */
+export function otel(): Telemetry {
+  return new OpenTelemetry()
+}

@@ -1,0 +1,31 @@
+/**
+ * What a store holds, for a telemetry that observes it.
+ */
+import type { Levels } from '../model/telemetry.ts'
+import { oldestOf } from '../operate/measurement.ts'
+import { type Operated, open } from '../operate/operations.ts'
+import { counted, lookAt } from './look.ts'
+
+/** The most limiters that are looked at: those that the configuration names first. */
+const MAX_LIMITERS = 100
+
+/** Asks the store at most once a second for the queues, and for each limiter of the configuration. @throws as `lookAt` */
+export async function levelsOf(jobs: Operated): Promise<Levels> {
+  const { at, queues } = await lookAt(jobs)
+  const { store, settings } = await jobs[open]()
+  const configured = [...settings.limiters].slice(0, MAX_LIMITERS)
+  const limiters = configured.map(async ([limiter, { concurrency }]) => {
+    const { holders } = await store.limiters.look(limiter)
+    return { limiter, held: holders.reduce((sum, { permits }) => sum + permits, 0), limit: concurrency }
+  })
+  return {
+    queues: queues.map(({ queue, standings }) => ({
+      queue,
+      oldest: Math.max(0, at - (oldestOf(standings) ?? at)),
+      states: Object.fromEntries(
+        counted.map((state) => [state, standings.reduce((sum, { counts }) => sum + counts[state], 0)]),
+      ),
+    })),
+    limiters: await Promise.all(limiters),
+  }
+}

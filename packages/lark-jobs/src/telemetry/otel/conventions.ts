@@ -1,0 +1,41 @@
+/**
+ * The names of the semantic conventions for messaging 1.44, and those of Lark's own, which begin with `lark.`. They are
+ * written here, because the package that has them is none of the API, and has only constants.
+ */
+
+/** The instrumentation scope. */
+export const SCOPE = '@s18i/lark-jobs'
+export const SYSTEM = 'lark'
+
+export const attribute = {
+  system: 'messaging.system',
+  operation: 'messaging.operation.name',
+  type: 'messaging.operation.type',
+  queue: 'messaging.destination.name',
+  partition: 'messaging.destination.partition.id',
+  id: 'messaging.message.id',
+  /** Of a flow. */
+  conversation: 'messaging.message.conversation_id',
+  count: 'messaging.batch.message_count',
+  error: 'error.type',
+  /** Of the job class. */
+  key: 'lark.job.key',
+  attempt: 'lark.job.attempt',
+  outcome: 'lark.job.outcome',
+  state: 'lark.job.state',
+  rejected: 'lark.jobs.rejected',
+  schedule: 'lark.schedule.id',
+  limiter: 'lark.limiter.name',
+} as const
+
+export const metric = {
+  operation: 'messaging.client.operation.duration',
+  sent: 'messaging.client.sent.messages',
+  consumed: 'messaging.client.consumed.messages',
+  process: 'messaging.process.duration',
+  wait: 'lark.jobs.wait.duration',
+  oldest: 'lark.jobs.oldest_waiting.age',
+  stored: 'lark.jobs.stored',
+  held: 'lark.limiter.permits.held',
+  limit: 'lark.limiter.permits.limit',
+} as const

@@ -1,0 +1,198 @@
+/**
+ * A telemetry that speaks OpenTelemetry: spans of dispatches and runs, and metrics, by the semantic conventions for
+ * messaging 1.44. It uses nothing but the global API, so whatever SDK the application has set up gets them, and without
+ * one nothing happens.
+ *
+ * A run begins a trace of its own and links to its dispatch: a job may run days later, or many times, and a trace that
+ * goes on for days can be neither sampled nor shown as one.
+ */
+import {
+  type Context,
+  context,
+  diag,
+  type Link,
+  propagation,
+  ROOT_CONTEXT,
+  type Span,
+  SpanKind,
+  SpanStatusCode,
+  type Tracer,
+  trace,
+} from '@opentelemetry/api'
+import { memberOf } from '../../model/effect.ts'
+import type { RunEnd } from '../../model/run-counts.ts'
+import type {
+  Dispatch,
+  Levels,
+  Processing,
+  Sending,
+  Sent,
+  Telemetry,
+  TracedRun,
+} from '../../model/telemetry.ts'
+import { fieldOf, isError, textOf } from '../../model/thrown.ts'
+import { tickOf } from '../../model/tick.ts'
+import { lengthOf, MAX_TRACE, readTrace, type Trace } from '../../model/trace.ts'
+import { version } from '../../model/version.ts'
+import { attribute, SCOPE, SYSTEM } from './conventions.ts'
+import { Meters } from './meters.ts'
+
+export class OpenTelemetry implements Telemetry {
+  readonly kind = 'opentelemetry'
+  readonly #tracer = trace.getTracer(SCOPE, version)
+  readonly #meters = new Meters()
+
+  sending(dispatch: Dispatch): Sending {
+    return new SendSpan(this.#tracer, this.#meters, dispatch)
+  }
+
+  processing(run: TracedRun, act: () => void): Processing {
+    const span = new ProcessSpan(this.#tracer, this.#meters, run)
+    span.within(act)
+    return span
+  }
+
+  observing(look: () => Promise<Levels>): () => void {
+    return this.#meters.observe(look)
+  }
+}
+
+/** The span of a dispatch. It is a child of the span that is active where the application dispatches. */
+class SendSpan implements Sending {
+  readonly trace: Trace | undefined
+  readonly #span: Span
+  readonly #meters: Meters
+  readonly #dispatch: Dispatch
+  readonly #startedAt = performance.now()
+
+  constructor(tracer: Tracer, meters: Meters, dispatch: Dispatch) {
+    const { queue, key, count, flow } = dispatch
+    this.#meters = meters
+    this.#dispatch = dispatch
+    this.#span = tracer.startSpan(`send ${queue}`, {
+      kind: SpanKind.PRODUCER,
+      attributes: {
+        ...of('send', queue),
+        ...(key !== undefined && { [attribute.key]: key }),
+        ...(count !== undefined && count > 1 && { [attribute.count]: count }),
+        ...(flow !== undefined && { [attribute.conversation]: flow }),
+      },
+    })
+    this.trace = carried(trace.setSpan(context.active(), this.#span))
+  }
+
+  sent({ count, id, rejected = 0 }: Sent): void {
+    if (id !== undefined) this.#span.setAttribute(attribute.id, id)
+    if (this.#dispatch.flow !== undefined && count > 0) this.#span.setAttribute(attribute.count, count)
+    if (rejected > 0) this.#span.setAttribute(attribute.rejected, rejected)
+    this.#end(count)
+  }
+
+  failed(error: unknown, count = this.#dispatch.count ?? 0): void {
+    fail(this.#span, error)
+    this.#end(count, typeOf(error))
+  }
+
+  #end(count: number, errorType?: string): void {
+    this.#span.end()
+    this.#meters.sent(this.#dispatch.queue, count, performance.now() - this.#startedAt, errorType)
+  }
+}
+
+/** The span of a run. */
+class ProcessSpan implements Processing {
+  readonly #span: Span
+  readonly #context: Context
+  readonly #meters: Meters
+  readonly #run: TracedRun
+
+  constructor(tracer: Tracer, meters: Meters, run: TracedRun) {
+    const { lease, queue, partition, key, waited } = run
+    this.#meters = meters
+    this.#run = run
+    // A worker begins jobs in whatever context it was woken in, perhaps that of another run.
+    const dispatched = contextOf(lease.options?.trace)
+    const link = trace.getSpanContext(dispatched)
+    const links: Link[] = link === undefined ? [] : [{ context: link }]
+    const around = trace.deleteSpan(dispatched)
+    const flow = memberOf(lease.id)?.flow
+    const schedule = tickOf(lease.id)?.schedule
+    this.#span = tracer.startSpan(
+      `process ${queue}`,
+      {
+        kind: SpanKind.CONSUMER,
+        root: true,
+        links,
+        attributes: {
+          ...of('process', queue),
+          [attribute.id]: lease.id,
+          [attribute.key]: key,
+          [attribute.attempt]: lease.failures + 1,
+          ...(partition !== queue && { [attribute.partition]: partition }),
+          ...(flow !== undefined && { [attribute.conversation]: flow }),
+          ...(schedule !== undefined && { [attribute.schedule]: schedule }),
+        },
+      },
+      around,
+    )
+    this.#context = trace.setSpan(around, this.#span)
+    meters.began(queue, key, waited)
+  }
+
+  within<T>(act: () => T): T {
+    return context.with(this.#context, act)
+  }
+
+  ended(how: RunEnd | 'lost', took: number, error?: unknown): void {
+    const isFailed = how === 'failed' || how === 'retried' || how === 'lost'
+    this.#span.setAttribute(attribute.outcome, how)
+    if (isFailed) fail(this.#span, error)
+    this.#span.end()
+    const { queue, key } = this.#run
+    this.#meters.processed(queue, key, took, isFailed ? typeOf(error) : undefined)
+  }
+}
+
+function of(operation: 'send' | 'process', queue: string) {
+  return {
+    [attribute.system]: SYSTEM,
+    [attribute.operation]: operation,
+    [attribute.type]: operation,
+    [attribute.queue]: queue,
+  }
+}
+
+function fail(span: Span, error: unknown): void {
+  span.setAttribute(attribute.error, typeOf(error))
+  span.setStatus({ code: SpanStatusCode.ERROR, message: textOf(error) })
+  if (isError(error)) span.recordException(error)
+}
+
+/** The most characters of the type of an error: it is a label. */
+const LONGEST = 100
+
+/** What distinguishes errors, with few values: a code, otherwise the name of the class. */
+function typeOf(error: unknown): string {
+  const named = [fieldOf(error, 'code'), fieldOf(error, 'name')]
+  const found = isError(error) ? named.find((each) => typeof each === 'string' && each !== '') : undefined
+  return ((found as string | undefined) ?? '_OTHER').slice(0, LONGEST)
+}
+
+/** What the propagator of the process writes of a context; undefined if that is nothing, or too much. */
+function carried(from: Context): Trace | undefined {
+  const carrier: Record<string, string> = {}
+  propagation.inject(from, carrier)
+  const size = lengthOf(Object.entries(carrier))
+  if (size === 0) return undefined
+  if (size <= MAX_TRACE) return carrier
+  diag.warn(
+    `lark-jobs: the context to propagate has ${size} bytes, the limit is ${MAX_TRACE}: its baggage is left out`,
+  )
+  return carried(propagation.deleteBaggage(from))
+}
+
+/** The context in which a job was dispatched, as far as it was stored. */
+function contextOf(stored: unknown): Context {
+  const carrier = readTrace(stored)
+  return carrier === undefined ? ROOT_CONTEXT : propagation.extract(ROOT_CONTEXT, carrier)
+}

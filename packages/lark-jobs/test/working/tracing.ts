@@ -1,0 +1,282 @@
+/**
+ * `telemetry: otel()`, with the real SDK: spans of dispatches and runs, what travels between them, and metrics.
+ */
+import { context, propagation, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api'
+import { expect, test, vi } from 'vitest'
+import { open } from '../../src/api/jobs.ts'
+import { batch, chain, type DispatchableFlow, Job, unique } from '../../src/index.ts'
+import { otel } from '../../src/otel.ts'
+import { idsOf, Sdk } from '../telemetry/sdk.ts'
+import { Bench, type Connect, Record as Report } from './bench.ts'
+
+/** The spans that jobs of the tests make, and the baggage that they find. */
+const inside = () => trace.getTracer('app').startSpan('inside').end()
+let carried: (string | undefined)[] = []
+
+class StepJob extends Job {
+  override readonly key = 'step'
+  override tries = 2
+  override backoff = 0
+  handle({ how }: { how: string }) {
+    carried.push(propagation.getActiveBaggage()?.getEntry('tenant')?.value)
+    inside()
+    if (how === 'retry' && this.attempt === 1) throw new TypeError('no paper')
+    if (how === 'release') this.release('2h')
+    if (how === 'fail') this.fail(Object.assign(new Error('no ink'), { code: 'NO_INK' }))
+  }
+  override failed() {
+    inside()
+  }
+}
+class OuterJob extends Job {
+  override readonly key = 'outer'
+  override queueName = 'emails'
+  static jobs: Bench['jobs']
+  async handle() {
+    await OuterJob.jobs.dispatch(new StepJob(), { how: 'fine' })
+  }
+}
+class OnceJob extends Job {
+  override readonly key = 'once'
+  override unique = unique()
+  handle() {}
+}
+
+export function tracing(connect: Connect): void {
+  async function traced() {
+    carried = []
+    const sdk = new Sdk()
+    const bench = await Bench.make(connect)
+    const config = { telemetry: otel(), queues: ['default', 'emails'], limiters: { api: { concurrency: 3 } } }
+    const client = bench.client(config)
+    const run = async (...jobs: (new () => Job)[]) =>
+      await (await bench.work(jobs, { stopWhenEmpty: true }, client)).done
+    return {
+      ...{ sdk, bench, client, run, config },
+      async [Symbol.asyncDispose]() {
+        await bench[Symbol.asyncDispose]()
+        await sdk[Symbol.asyncDispose]()
+      },
+    }
+  }
+
+  test('a run links to its dispatch, in a trace of its own, and is active in the handler', async () => {
+    await using app = await traced()
+    const { sdk, client } = app
+    OuterJob.jobs = client
+    await trace.getTracer('app').startActiveSpan('request', async (span) => {
+      await client.dispatch(new OuterJob())
+      span.end()
+    })
+    await app.run(OuterJob, StepJob)
+    const [request] = sdk.spans('request')
+    const [outerSend] = sdk.spans('send emails')
+    const [outerRun] = sdk.spans('process emails')
+    const [send] = sdk.spans('send default')
+    const [process] = sdk.spans('process default')
+    expect(sdk.spans()).toHaveLength(6)
+    expect(outerSend!.kind).toBe(SpanKind.PRODUCER)
+    expect(outerRun!.kind).toBe(SpanKind.CONSUMER)
+    expect(outerSend!.attributes).toEqual({
+      'messaging.system': 'lark',
+      'messaging.operation.name': 'send',
+      'messaging.operation.type': 'send',
+      'messaging.destination.name': 'emails',
+      'messaging.message.id': expect.any(String),
+      'lark.job.key': 'outer',
+    })
+    expect(outerRun!.attributes).toEqual({
+      'messaging.system': 'lark',
+      'messaging.operation.name': 'process',
+      'messaging.operation.type': 'process',
+      'messaging.destination.name': 'emails',
+      'messaging.message.id': outerSend!.attributes['messaging.message.id'],
+      'lark.job.key': 'outer',
+      'lark.job.attempt': 1,
+      'lark.job.outcome': 'completed',
+    })
+    expect(outerRun!.status.code).toBe(SpanStatusCode.UNSET)
+    expect(idsOf(outerSend!)).toMatchObject({ parent: idsOf(request!).id, trace: idsOf(request!).trace })
+    // Of its own trace: no parent, another id, and a link.
+    expect(idsOf(outerRun!)).toEqual({
+      trace: expect.not.stringContaining(idsOf(request!).trace),
+      id: expect.any(String),
+      links: [idsOf(outerSend!).id],
+    })
+    expect(idsOf(send!)).toMatchObject({ parent: idsOf(outerRun!).id, trace: idsOf(outerRun!).trace })
+    expect(idsOf(process!).links).toEqual([idsOf(send!).id])
+    expect(idsOf(sdk.spans('inside')[0]!).parent).toBe(idsOf(process!).id)
+  })
+
+  test('each attempt has a span, and the context outlives delays, retries and the dispatcher', async () => {
+    await using app = await traced()
+    const { sdk, bench } = app
+    const baggage = propagation.createBaggage({ tenant: { value: 'acme' } })
+    const other = bench.client(app.config)
+    await context.with(propagation.setBaggage(context.active(), baggage), async () => {
+      const ways = ['retry', 'fail', 'release']
+      for (const how of ways) await other.dispatch(new StepJob().with({ how }).delayed(20))
+    })
+    await other.close()
+    const report = new Report()
+    const ended = report.ends(4)
+    await bench.work([StepJob], { report, concurrency: 1 }, app.client)
+    await ended
+    const sends = sdk.spans('send default').map((span) => idsOf(span).id)
+    const runs = sdk.spans('process default')
+    const seen = runs.map((span) => ({
+      from: sends.indexOf(idsOf(span).links[0]!),
+      attempt: span.attributes['lark.job.attempt'],
+      outcome: span.attributes['lark.job.outcome'],
+      error: span.attributes['error.type'],
+      status: span.status,
+      events: span.events.map(({ name }) => name),
+    }))
+    const unset = { code: SpanStatusCode.UNSET }
+    const bad = (message: string) => ({ code: SpanStatusCode.ERROR, message })
+    expect(seen.sort((one, two) => one.from - two.from || Number(one.attempt) - Number(two.attempt))).toEqual(
+      [
+        {
+          ...{ from: 0, attempt: 1, outcome: 'retried', error: 'TypeError' },
+          ...{ status: bad('no paper'), events: ['exception'] },
+        },
+        { from: 0, attempt: 2, outcome: 'completed', error: undefined, status: unset, events: [] },
+        {
+          ...{ from: 1, attempt: 1, outcome: 'failed', error: 'NO_INK' },
+          ...{ status: bad('no ink'), events: ['exception'] },
+        },
+        { from: 2, attempt: 1, outcome: 'released', error: undefined, status: unset, events: [] },
+      ],
+    )
+    expect(new Set(runs.map((span) => idsOf(span).trace)).size).toBe(4)
+    expect(carried).toEqual(['acme', 'acme', 'acme', 'acme'])
+    // Also what `failed` does is part of the run.
+    const parents = sdk.spans('inside').map((span) => idsOf(span).parent)
+    expect(parents).toHaveLength(5)
+    expect(new Set(parents)).toEqual(new Set(runs.map((span) => idsOf(span).id)))
+  })
+
+  test('many jobs, jobs of several queues and rejected ones', async () => {
+    await using app = await traced()
+    const { sdk, client } = app
+    await client.dispatchMany(new StepJob(), [{ how: 'fine' }, { how: 'fine' }, { how: 'fine' }])
+    await client.dispatch([new StepJob().with({ how: 'fine' }), new OuterJob().with()])
+    expect(await client.dispatchMany(new OnceJob(), [undefined, undefined] as never)).toBe(false)
+    await app.run(StepJob, OnceJob)
+    const sends = sdk.spans().filter(({ name }) => name.startsWith('send'))
+    expect(
+      sends.map(({ name, attributes: all }) => [
+        name,
+        all['lark.job.key'],
+        all['messaging.batch.message_count'],
+        all['messaging.message.id'] !== undefined,
+        all['lark.jobs.rejected'],
+      ]),
+    ).toEqual([
+      ['send default', 'step', 3, false, undefined],
+      ['send default', 'step', undefined, true, undefined],
+      ['send emails', 'outer', undefined, true, undefined],
+      ['send default', 'once', 2, false, 1],
+    ])
+    const links = sdk.spans('process default').flatMap((span) => idsOf(span).links)
+    const id = (i: number) => idsOf(sends[i]!).id
+    expect(links.sort()).toEqual([id(0), id(0), id(0), id(1), id(3)].sort())
+  })
+
+  const step = (how = 'fine') => new StepJob().with({ how })
+  test.each<[string, () => DispatchableFlow, runs: number, queue: string, members: number | undefined]>([
+    ['a chain', () => chain([step('retry'), step()]), 3, 'default', undefined],
+    ['a batch', () => batch([step(), step()]).onCompleted(step()), 3, 'default', 2],
+    ['nested flows', () => chain([batch([step(), step()]), chain([step()])]), 3, 'default', undefined],
+  ])('the jobs of %s link to its dispatch', async (_, make, count, queue, members) => {
+    await using app = await traced()
+    const { sdk, client } = app
+    const handle = (await client.dispatch(make() as never)) as unknown as { id: string }
+    await app.run(StepJob)
+    const [send] = sdk.spans(`send ${queue}`)
+    expect(sdk.spans(`send ${queue}`)).toHaveLength(1)
+    expect(send!.attributes).toMatchObject({ 'messaging.message.conversation_id': handle.id })
+    expect(send!.attributes['messaging.batch.message_count']).toBe(members)
+    const runs = sdk.spans('process default')
+    expect(runs.map((span) => idsOf(span).links)).toEqual(Array(count).fill([idsOf(send!).id]))
+    for (const { attributes } of runs) expect(attributes['messaging.message.conversation_id']).toBeDefined()
+  })
+
+  test('the metrics of dispatches, runs, and what the store holds', async () => {
+    await using app = await traced()
+    const { sdk, client, bench } = app
+    await client.dispatchMany(new StepJob(), [{ how: 'fine' }, { how: 'fail' }])
+    await client.dispatch(new OuterJob().with().delayed('2h'))
+    const report = new Report()
+    const ended = report.ends(2)
+    const worker = await bench.work([StepJob], { report }, client)
+    await ended
+    await bench.jobs.dispatch(new OuterJob())
+    const common = { 'messaging.system': 'lark', 'messaging.destination.name': 'default' }
+    const send = { ...common, 'messaging.operation.name': 'send', 'messaging.operation.type': 'send' }
+    const process = {
+      ...common,
+      'messaging.operation.name': 'process',
+      'messaging.operation.type': 'process',
+    }
+    const key = { 'lark.job.key': 'step' }
+    const emails = { 'messaging.destination.name': 'emails' }
+    const looks = vi.spyOn((await client[open]()).store, 'workerRuns')
+    const found = await sdk.collected()
+    const points = (name: string) => found[name]!.map(({ attributes, value }) => [attributes, value])
+    expect(points('messaging.client.sent.messages')).toEqual([
+      [send, 2],
+      [{ ...send, ...emails }, 1],
+    ])
+    expect(points('messaging.client.consumed.messages')).toEqual([[process, 2]])
+    const histogram = (count: number) => expect.objectContaining({ count, sum: expect.any(Number) })
+    expect(points('messaging.client.operation.duration')).toEqual([
+      [send, histogram(1)],
+      [{ ...send, ...emails }, histogram(1)],
+    ])
+    expect(points('messaging.process.duration')).toEqual(
+      expect.arrayContaining([
+        [{ ...process, ...key }, histogram(1)],
+        [{ ...process, ...key, 'error.type': 'NO_INK' }, histogram(1)],
+      ]),
+    )
+    expect(points('lark.jobs.wait.duration')).toEqual([[{ ...common, ...key }, histogram(2)]])
+    const stored = (queue: string, state: string) =>
+      found['lark.jobs.stored']!.find(
+        ({ attributes: all }) =>
+          all['messaging.destination.name'] === queue && all['lark.job.state'] === state,
+      )?.value
+    const states = ['waiting', 'delayed', 'active', 'completed', 'failed', 'cancelled']
+    expect(states.map((state) => stored('default', state))).toEqual([0, 0, 0, 1, 1, 0])
+    // Nobody here knows the key: it may just have been put back.
+    expect(Number(stored('emails', 'waiting')) + Number(stored('emails', 'delayed'))).toBe(2)
+    const oldest = points('lark.jobs.oldest_waiting.age')
+    expect(oldest).toContainEqual([common, 0])
+    expect(oldest).toHaveLength(2)
+    expect(points('lark.limiter.permits.limit')).toEqual([[{ 'lark.limiter.name': 'api' }, 3]])
+    expect(points('lark.limiter.permits.held')).toEqual([[{ 'lark.limiter.name': 'api' }, 0]])
+    await worker.stop()
+    // A collection looks at the store once, and only while a worker runs.
+    expect(looks).toHaveBeenCalledTimes(1)
+    await sdk.collected()
+    expect(looks).toHaveBeenCalledTimes(1)
+  })
+
+  test('a job carries nothing more without telemetry, and with it without an SDK', async () => {
+    const optionsOf = async (client: Bench['jobs']) => {
+      await client.dispatch(new StepJob(), { how: 'fine' })
+      await client.dispatch(chain([step(), step()]))
+      const { store } = await client[open]()
+      const { jobs } = await store.list('default', { state: 'waiting' })
+      return jobs.map(({ options }) => options)
+    }
+    await using bench = await Bench.make(connect)
+    expect(await optionsOf(bench.client())).toEqual([undefined, undefined])
+    expect(await optionsOf(bench.client({ telemetry: otel() }))).toEqual([
+      undefined,
+      undefined,
+      undefined,
+      undefined,
+    ])
+  })
+}
