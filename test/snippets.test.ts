@@ -88,7 +88,8 @@ describe.each(pages)('%s', (page) => {
     })
     const bench = 'lark-jobs-bench'
     await symlink(join(root, 'packages', bench), join(app.folder, 'node_modules/@s18i', bench))
-    await symlink(join(root, 'node_modules/zod'), join(app.folder, 'node_modules/zod'))
+    for (const name of ['zod', '@opentelemetry'])
+      await symlink(join(root, 'node_modules', name), join(app.folder, 'node_modules', name))
   })
   afterAll(() => app?.[Symbol.asyncDispose]())
 

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { Job } from '../src/index.ts'
+import { Job, JobsError } from '../src/index.ts'
 import type { Outcome } from '../src/model/record.ts'
+import type { Telemetry } from '../src/model/telemetry.ts'
 import type { JobConstructor } from '../src/options/job-class.ts'
 import { Registry } from '../src/options/registry.ts'
 import type { Permits } from '../src/run/middleware/permits.ts'
@@ -18,7 +19,10 @@ afterEach(() => {
 })
 
 /** Starts a job of this class in a worker under a supervisor, and notes what it settles. */
-function begin(make: unknown): { held: HeldJob; settled: Outcome[]; onStuck: () => void; slots: Slots } {
+function begin(
+  make: unknown,
+  telemetry?: Telemetry,
+): { held: HeldJob; settled: Outcome[]; onStuck: () => void; slots: Slots } {
   const registry = new Registry()
   registry.add(make as JobConstructor)
   const report = { wrote() {}, ended() {}, warn() {}, info() {} }
@@ -32,7 +36,13 @@ function begin(make: unknown): { held: HeldJob; settled: Outcome[]; onStuck: () 
   } as unknown as Claimer
   // No middleware asks for permits.
   const permits = {} as Permits
-  const slots = new Slots({ registry, report, onStuck }, ledger, new StoreClock(), permits, () => {})
+  const slots = new Slots(
+    { registry, report, onStuck, telemetry },
+    ledger,
+    new StoreClock(),
+    permits,
+    () => {},
+  )
   const lease = {
     id: 'Vbu1Wui6I4h7z',
     key: registry.keys[0]!,
@@ -118,4 +128,71 @@ test('the lease thread knows how a job ends that blocks past its timeout', () =>
   expect(asked).toEqual([[1, 'JOB_TIMED_OUT']])
   expect(retryIn(TimedJob)).toBe(-1)
   expect(retryIn(EnoughJob)).toBe(-1)
+})
+
+/** A telemetry that notes what it is told, and which run is on when. */
+function noting(): { telemetry: Telemetry; noted: unknown[]; within: () => boolean } {
+  const noted: unknown[] = []
+  let isWithin = false
+  const within = <T>(act: () => T): T => {
+    isWithin = true
+    try {
+      return act()
+    } finally {
+      isWithin = false
+    }
+  }
+  const telemetry = {
+    processing: (_: unknown, act: () => void) => {
+      within(act)
+      return {
+        within,
+        ended: (how: string, took: number, error?: { code?: string }) => noted.push([how, took, error?.code]),
+      }
+    },
+  } as unknown as Telemetry
+  return { telemetry, noted, within: () => isWithin }
+}
+
+test('a telemetry hears of a run whose lease was lost when the handler ends', async () => {
+  const { telemetry, noted } = noting()
+  const returns = signal()
+  class LostJob extends Job {
+    async handle() {
+      await returns.promise
+    }
+  }
+  const { slots, settled } = begin(LostJob, telemetry)
+  const [running] = slots.running
+  running!.abandoned = true
+  running!.run.abort(new JobsError('LEASE_LOST', 'lost'))
+  vi.advanceTimersByTime(50)
+  expect(noted).toEqual([])
+  returns.resolve()
+  await vi.advanceTimersByTimeAsync(0)
+  expect(settled).toEqual([])
+  expect(noted).toEqual([['lost', 50, 'LEASE_LOST']])
+  slots.stop()
+})
+
+test('failed() of a stuck handler belongs to its run, which ends when it has ended', async () => {
+  const { telemetry, noted, within } = noting()
+  const seen: boolean[] = []
+  class StuckJob extends Job {
+    override tries = 1
+    override timeout = 1_000
+    override handle(): Promise<void> {
+      seen.push(within())
+      return new Promise(() => {})
+    }
+    override failed() {
+      seen.push(within())
+    }
+  }
+  const { slots } = begin(StuckJob, telemetry)
+  vi.advanceTimersByTime(1_000)
+  await vi.advanceTimersByTimeAsync(5_000)
+  expect(seen).toEqual([true, true])
+  expect(noted).toEqual([['failed', 6_000, 'JOB_TIMED_OUT']])
+  slots.stop()
 })

@@ -18,7 +18,6 @@
 
 import type { Backoff } from './backoff.ts'
 import type { Limits } from './limits.ts'
-import type { Trace } from './trace.ts'
 
 export const states = ['waiting', 'delayed', 'blocked', 'active', 'completed', 'failed', 'cancelled'] as const
 export type State = (typeof states)[number]
@@ -51,7 +50,7 @@ export interface JobOptions {
   /** The paths of the payload that people must not see. */
   redact?: readonly string[]
   /** The trace of its dispatch (`trace.ts`). */
-  trace?: Trace
+  trace?: Readonly<Record<string, string>>
   /**
    * Of a job that may take the place of an ended one with its id: tells the two apart. 13 characters (`id.ts`). A retry by
    * hand keeps it.
