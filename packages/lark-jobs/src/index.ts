@@ -71,6 +71,7 @@ export type {
   Unreadable,
   WorkerRecord,
 } from './model/record.ts'
+export type { Telemetry } from './model/telemetry.ts'
 export type { ScheduleRun, ScheduleTick } from './model/tick.ts'
 export type { Missed, Overlap, Timing } from './model/timing.ts'
 export type {

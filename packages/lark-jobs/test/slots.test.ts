@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { Job, JobsError } from '../src/index.ts'
 import type { Outcome } from '../src/model/record.ts'
-import type { Telemetry } from '../src/model/telemetry.ts'
+import type { TelemetryCalls } from '../src/model/telemetry.ts'
 import type { JobConstructor } from '../src/options/job-class.ts'
 import { Registry } from '../src/options/registry.ts'
 import type { Permits } from '../src/run/middleware/permits.ts'
@@ -21,7 +21,7 @@ afterEach(() => {
 /** Starts a job of this class in a worker under a supervisor, and notes what it settles. */
 function begin(
   make: unknown,
-  telemetry?: Telemetry,
+  telemetry?: TelemetryCalls,
 ): { held: HeldJob; settled: Outcome[]; onStuck: () => void; slots: Slots } {
   const registry = new Registry()
   registry.add(make as JobConstructor)
@@ -131,7 +131,7 @@ test('the lease thread knows how a job ends that blocks past its timeout', () =>
 })
 
 /** A telemetry that notes what it is told, and which run is on when. */
-function noting(): { telemetry: Telemetry; noted: unknown[]; within: () => boolean } {
+function noting(): { telemetry: TelemetryCalls; noted: unknown[]; within: () => boolean } {
   const noted: unknown[] = []
   let isWithin = false
   const within = <T>(act: () => T): T => {
@@ -150,7 +150,7 @@ function noting(): { telemetry: Telemetry; noted: unknown[]; within: () => boole
         ended: (how: string, took: number, error?: { code?: string }) => noted.push([how, took, error?.code]),
       }
     },
-  } as unknown as Telemetry
+  } as unknown as TelemetryCalls
   return { telemetry, noted, within: () => isWithin }
 }
 

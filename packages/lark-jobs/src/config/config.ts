@@ -7,7 +7,7 @@ import { plain } from '../model/connection-text.ts'
 import { JobsError } from '../model/errors.ts'
 import type { Limits } from '../model/limits.ts'
 import { formOf, shownSetting } from '../model/secret.ts'
-import type { Telemetry } from '../model/telemetry.ts'
+import type { Telemetry, TelemetryCalls } from '../model/telemetry.ts'
 import type { Middleware } from '../options/middleware.ts'
 import { PRESET, type Preset, presets } from '../options/preset.ts'
 import {
@@ -88,9 +88,10 @@ export const jobsOptions = new Schema('an object', {
     return value as Hooks
   }),
   /** Is told of every dispatch and every run: `otel()` of `@s18i/lark-jobs/otel`. Default: nothing is. */
-  telemetry: option<Telemetry>(
-    'otel() of @s18i/lark-jobs/otel',
-    (value) => isObject(value) && 'kind' in value && value.kind === 'opentelemetry',
+  telemetry: new Option<Telemetry, TelemetryCalls>('otel() of @s18i/lark-jobs/otel', (value) =>
+    isObject(value) && 'kind' in value && value.kind === 'opentelemetry'
+      ? (value as unknown as TelemetryCalls)
+      : undefined,
   ),
   /**
    * Makes the job for each run, such as `(Class) => container.resolve(Class)`, so that the constructor of a class can

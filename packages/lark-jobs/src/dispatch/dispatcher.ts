@@ -6,7 +6,7 @@
 import { JobsError } from '../model/errors.ts'
 import { placeNameOf } from '../model/partition.ts'
 import type { NewJob } from '../model/record.ts'
-import type { Sending, Sent, Telemetry } from '../model/telemetry.ts'
+import type { Sending, Sent, TelemetryCalls } from '../model/telemetry.ts'
 import { giveTrace } from '../model/trace.ts'
 import { dispatchedIds, dispatchRejection, type JobLike } from '../options/job-class.ts'
 import type { Rejection } from '../options/unique.ts'
@@ -21,10 +21,10 @@ export class Dispatcher {
   readonly #store: Store
   readonly #outboxes: Outboxes
   readonly #underway: Underway
-  readonly #telemetry: Telemetry | undefined
+  readonly #telemetry: TelemetryCalls | undefined
   readonly #met = new Set<string>()
 
-  constructor(store: Store, outboxes: Outboxes, underway: Underway, telemetry?: Telemetry) {
+  constructor(store: Store, outboxes: Outboxes, underway: Underway, telemetry?: TelemetryCalls) {
     this.#store = store
     this.#outboxes = outboxes
     this.#underway = underway

@@ -6,18 +6,18 @@ import type { LeasedJob } from './record.ts'
 import type { RunEnd } from './run-counts.ts'
 import type { Trace } from './trace.ts'
 
-/** Made by `otel()`. What it has besides is between it and Lark. */
+/** Made by `otel()`. */
 export interface Telemetry {
   readonly kind: 'opentelemetry'
-  /** A dispatch begins. @internal */
+}
+
+/** What Lark calls of a telemetry. Users do not see it. */
+export interface TelemetryCalls extends Telemetry {
+  /** A dispatch begins. */
   sending(dispatch: Dispatch): Sending
-  /** The run of a job begins: calls `act` in the context of the run. @internal */
+  /** The run of a job begins: calls `act` in the context of the run. */
   processing(run: TracedRun, act: () => void): Processing
-  /**
-   * Observes what a store holds, until the returned function is called. `look` is called when somebody collects.
-   *
-   * @internal
-   */
+  /** Observes what a store holds, until the returned function is called. `look` is called when somebody collects. */
   observing(look: () => Promise<Levels>): () => void
 }
 

@@ -5,7 +5,7 @@
 import { inContext } from '../model/context.ts'
 import { decode, whyDropped } from '../model/payload.ts'
 import type { CancelReason, JobRecord, LeasedJob, Outcome } from '../model/record.ts'
-import type { Telemetry } from '../model/telemetry.ts'
+import type { TelemetryCalls } from '../model/telemetry.ts'
 import { textOf } from '../model/thrown.ts'
 import { type ScheduleTick, scheduleTick } from '../model/tick.ts'
 import type { JobClass } from '../options/job-class.ts'
@@ -109,7 +109,7 @@ export interface Around {
   /** Makes the jobs. Undefined: `new` does. */
   make: Make | undefined
   /** Is told of what a worker runs. Undefined: nothing is. */
-  telemetry: Telemetry | undefined
+  telemetry: TelemetryCalls | undefined
 }
 
 /** Calls hooks, and warns once about each hook that throws. A worker without hooks makes none. */

@@ -3,7 +3,7 @@
  * starts.
  */
 import type { Limits } from '../model/limits.ts'
-import type { Telemetry } from '../model/telemetry.ts'
+import type { TelemetryCalls } from '../model/telemetry.ts'
 import { jobClasses } from '../options/job-class.ts'
 import type { Middleware } from '../options/middleware.ts'
 import { presets } from '../options/preset.ts'
@@ -103,7 +103,7 @@ export interface WorkerOptions
   /** Makes the jobs. Default: `new`. */
   make?: Make | undefined
   /** Is told of every run. Default: nothing is. */
-  telemetry?: Telemetry | undefined
+  telemetry?: TelemetryCalls | undefined
   /** The instance of `Jobs` that the worker belongs to, for jobs that ask for their flow. */
   owner?: object
   /** By queue: how many jobs each partition may hold. Default: any number. */

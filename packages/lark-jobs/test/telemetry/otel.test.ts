@@ -14,6 +14,7 @@ import { createJobs, Job, JobsError } from '../../src/index.ts'
 import type { LeasedJob } from '../../src/model/record.ts'
 import { otel } from '../../src/otel.ts'
 import { attribute, metric } from '../../src/telemetry/otel/conventions.ts'
+import { OpenTelemetry } from '../../src/telemetry/otel/open-telemetry.ts'
 import { idsOf, Sdk } from './sdk.ts'
 
 const lease = (options: object = {}): LeasedJob => ({
@@ -35,7 +36,7 @@ test('the names are those of the conventions', () => {
 test('a run without a trace, such as that of a tick, begins one of its own, whatever is active', async () => {
   await using sdk = new Sdk()
   trace.getTracer('app').startActiveSpan('the run before', (span) => {
-    otel()
+    new OpenTelemetry()
       .processing(run(undefined, 'nightly@2026-11-26T03:00:00Z'), () => {})
       .ended('completed', 1)
     span.end()
@@ -60,9 +61,7 @@ test.each([
 ])('a stored trace that is %s gives no link', async (_, stored) => {
   await using sdk = new Sdk()
   const act = vi.fn()
-  otel()
-    .processing(run({ trace: stored }), act)
-    .ended('completed', 1)
+  new OpenTelemetry().processing(run({ trace: stored }), act).ended('completed', 1)
   expect(act).toHaveBeenCalledOnce()
   expect(sdk.spans('process emails')[0]!.links).toEqual([])
 })
@@ -78,7 +77,7 @@ test('baggage that is too large does not travel, and the SDK says so', async () 
   const traceOf = (baggage: typeof small) =>
     context.with(
       propagation.setBaggage(context.active(), baggage),
-      () => otel().sending({ queue: 'emails', count: 1 }).trace,
+      () => new OpenTelemetry().sending({ queue: 'emails', count: 1 }).trace,
     )
   const traceparent = expect.stringMatching(/^00-\w{32}-\w{16}-01$/)
   expect(traceOf(small)).toEqual({ traceparent, baggage: 'tenant=acme' })
@@ -90,7 +89,7 @@ test('baggage that is too large does not travel, and the SDK says so', async () 
 test('a dispatch that fails', async () => {
   await using sdk = new Sdk()
   const error = new JobsError('STORE_UNREACHABLE', 'Redis does not answer')
-  otel().sending({ queue: 'emails', count: 3 }).failed(error)
+  new OpenTelemetry().sending({ queue: 'emails', count: 3 }).failed(error)
   const [span] = sdk.spans('send emails')
   expect(span).toMatchObject({
     attributes: { 'error.type': 'STORE_UNREACHABLE', 'messaging.batch.message_count': 3 },
@@ -108,14 +107,12 @@ test.each([
   [undefined, '_OTHER'],
 ])('the type of an error: %s', async (error, type) => {
   await using sdk = new Sdk()
-  otel()
-    .processing(run(), () => {})
-    .ended('failed', 1, error)
+  new OpenTelemetry().processing(run(), () => {}).ended('failed', 1, error)
   expect(sdk.spans('process emails')[0]!.attributes['error.type']).toBe(type)
 })
 
 test('an SDK that is set up late gets the metrics from then on, and all counts', async () => {
-  const telemetry = otel()
+  const telemetry = new OpenTelemetry()
   telemetry.processing(run(), () => {}).ended('completed', 1)
   await using sdk = new Sdk()
   telemetry.processing(run(), () => {}).ended('completed', 1)
@@ -130,7 +127,7 @@ test('a store that does not answer leaves out its metrics, and the SDK says so',
   const warn = vi.fn()
   const quiet = () => {}
   diag.setLogger({ warn, error: quiet, info: quiet, debug: quiet, verbose: quiet }, DiagLogLevel.WARN)
-  const telemetry = otel()
+  const telemetry = new OpenTelemetry()
   const stop = telemetry.observing(() => Promise.reject(new JobsError('STORE_UNREACHABLE', 'no answer')))
   telemetry.sending({ queue: 'emails', count: 1 }).sent({ count: 1 })
   const found = await sdk.collected()

@@ -27,7 +27,7 @@ import type {
   Processing,
   Sending,
   Sent,
-  Telemetry,
+  TelemetryCalls,
   TracedRun,
 } from '../../model/telemetry.ts'
 import { fieldOf, isError, textOf } from '../../model/thrown.ts'
@@ -37,7 +37,7 @@ import { version } from '../../model/version.ts'
 import { attribute, SCOPE, SYSTEM } from './conventions.ts'
 import { Meters } from './meters.ts'
 
-export class OpenTelemetry implements Telemetry {
+export class OpenTelemetry implements TelemetryCalls {
   readonly kind = 'opentelemetry'
   readonly #tracer = trace.getTracer(SCOPE, version)
   readonly #meters = new Meters()
