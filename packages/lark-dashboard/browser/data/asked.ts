@@ -1,0 +1,73 @@
+/**
+ * What a page asks the server for: asked again when the question changes, and each so many milliseconds while the page is
+ * seen. While a newer answer is awaited, and if it does not come, the last one stays.
+ */
+import { useSignal, useSignalEffect } from '@preact/signals'
+import { useEffect, useRef } from 'preact/hooks'
+import type { ActionName } from '../../src/server/actions.ts'
+import { type CallError, type Input, look, type Output } from './call.ts'
+import { isSeen } from './clock.ts'
+
+export interface Asked<T> {
+  /** The last answer. */
+  data: T | undefined
+  /** Why the last question had no answer. */
+  problem: CallError | undefined
+  /** When the answer came, by the clock of this browser. */
+  at: number | undefined
+  /** Asks at once. */
+  again(): void
+}
+
+/** @param every milliseconds; undefined: only once */
+export function useAsked<Name extends ActionName>(
+  name: Name,
+  input: Input<Name>,
+  every?: number,
+): Asked<Output<Name>> {
+  const data = useSignal<Output<Name> | undefined>(undefined)
+  const problem = useSignal<CallError | undefined>(undefined)
+  const at = useSignal<number | undefined>(undefined)
+  const question = JSON.stringify([name, input])
+  const asking = useRef<{ question: string; again: () => void }>({ question: '', again: () => {} })
+  const round = useSignal(0)
+
+  useEffect(() => {
+    const abort = new AbortController()
+    let timer: ReturnType<typeof setTimeout> | undefined
+    const ask = async () => {
+      clearTimeout(timer)
+      if (isSeen.peek()) {
+        try {
+          const answer = await look(name, input, abort.signal)
+          data.value = answer
+          problem.value = undefined
+          at.value = Date.now()
+        } catch (error) {
+          if (abort.signal.aborted) return
+          problem.value = error as CallError
+        }
+      }
+      if (every !== undefined && !abort.signal.aborted) timer = setTimeout(ask, every)
+    }
+    if (asking.current.question !== question) {
+      // The answer to another question is not shown as the answer to this one.
+      if (asking.current.question !== '') data.value = undefined
+      problem.value = undefined
+      asking.current.question = question
+    }
+    asking.current.again = () => void ask()
+    void ask()
+    return () => {
+      abort.abort()
+      clearTimeout(timer)
+    }
+  }, [question, every, round.value])
+
+  // Whoever comes back sees what is true now.
+  useSignalEffect(() => {
+    if (isSeen.value && every !== undefined) asking.current.again()
+  })
+
+  return { data: data.value, problem: problem.value, at: at.value, again: () => asking.current.again() }
+}

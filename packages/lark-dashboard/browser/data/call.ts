@@ -1,0 +1,59 @@
+/**
+ * Asks the server: the browser's side of `src/server/actions.ts`, with its types.
+ */
+import type { ActionName, Actions } from '../../src/server/actions.ts'
+
+/** The server refuses, or cannot be reached. */
+export class CallError extends Error {
+  readonly code: string
+  readonly hint: string | undefined
+
+  constructor(code: string, message: string, hint?: string) {
+    super(message)
+    this.code = code
+    this.hint = hint
+  }
+}
+
+export type Input<Name extends ActionName> = Actions[Name]['input'] extends undefined
+  ? Record<string, never>
+  : Actions[Name]['input']
+export type Output<Name extends ActionName> = Actions[Name]['output']
+
+/** Asks for something to show. @throws CallError */
+export function look<Name extends ActionName>(
+  name: Name,
+  input: Input<Name>,
+  signal?: AbortSignal,
+): Promise<Output<Name>> {
+  const query =
+    Object.keys(input as object).length === 0 ? '' : `?input=${encodeURIComponent(JSON.stringify(input))}`
+  return ask(`api/${name}${query}`, signal === undefined ? {} : { signal })
+}
+
+/** Changes something. @throws CallError */
+export function change<Name extends ActionName>(name: Name, input: Input<Name>): Promise<Output<Name>> {
+  return ask(`api/${name}`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(input),
+  })
+}
+
+async function ask<T>(path: string, options: RequestInit): Promise<T> {
+  let answer: Response
+  try {
+    answer = await fetch(path, { credentials: 'same-origin', ...options })
+  } catch (error) {
+    if ((error as Error).name === 'AbortError') throw error
+    throw new CallError('SERVER_UNREACHABLE', 'The server of the dashboard does not answer')
+  }
+  const value = await answer.json().catch(() => undefined)
+  if (answer.ok) return value as T
+  const {
+    code = `HTTP_${answer.status}`,
+    message = `The server answered ${answer.status}`,
+    hint,
+  } = value ?? {}
+  throw new CallError(code, message, hint)
+}

@@ -1,0 +1,75 @@
+/**
+ * Changes that the viewer makes, what they are told of them, and how they take them back.
+ */
+import { signal } from '@preact/signals'
+import type { ActionName } from '../../src/server/actions.ts'
+import { type CallError, change, type Input, type Output } from './call.ts'
+
+/** Milliseconds for which a change can be undone. */
+const UNDOABLE = 8_000
+/** Milliseconds for which other notices stay. */
+const SHOWN = 5_000
+
+export interface Notice {
+  id: number
+  text: string
+  isBad: boolean
+  undo?: () => void
+}
+
+export const notices = signal<readonly Notice[]>([])
+/** Moves with each change, so that pages ask anew. */
+export const changed = signal(0)
+let last = 0
+
+/**
+ * Makes a change, and says what it did.
+ *
+ * @param words of the answer
+ * @returns undefined if it was refused; the viewer has been told why
+ */
+export async function make<Name extends ActionName>(
+  name: Name,
+  input: Input<Name>,
+  words: (answer: Output<Name>) => string,
+): Promise<Output<Name> | undefined> {
+  try {
+    const answer = await change(name, input)
+    const { undo } = (answer ?? {}) as { undo?: string }
+    notify({
+      text: words(answer),
+      isBad: false,
+      ...(undo !== undefined && { undo: () => void takeBack(undo) }),
+    })
+    changed.value++
+    return answer
+  } catch (error) {
+    const { message, hint } = error as CallError
+    notify({ text: hint === undefined ? message : `${message}. ${hint}`, isBad: true })
+    return undefined
+  }
+}
+
+export function notify(notice: Omit<Notice, 'id'>): void {
+  const id = ++last
+  notices.value = [...notices.value.slice(-3), { ...notice, id }]
+  setTimeout(() => dismiss(id), notice.undo === undefined ? SHOWN : UNDOABLE)
+}
+
+export function dismiss(id: number): void {
+  notices.value = notices.value.filter((notice) => notice.id !== id)
+}
+
+/** Takes the last change back that still can be. */
+export function undoLast(): void {
+  const notice = notices.value.findLast(({ undo }) => undo !== undefined)
+  if (notice === undefined) return
+  dismiss(notice.id)
+  notice.undo?.()
+}
+
+async function takeBack(undo: string): Promise<void> {
+  await make('undo', { undo }, ({ undone, left }) =>
+    left === 0 ? 'Undone' : `${undone} undone; ${left} had begun or changed since, and stay`,
+  )
+}

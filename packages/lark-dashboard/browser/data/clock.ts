@@ -1,0 +1,20 @@
+/**
+ * The time, for ages that grow on the page without a question to the server.
+ */
+import { signal } from '@preact/signals'
+
+/** Milliseconds since 1970, by the clock of this browser; moves each second while the page is seen. */
+export const now = signal(Date.now())
+
+/** Whether somebody can see the page. */
+export const isSeen = signal(!document.hidden)
+
+export function startClock(): void {
+  setInterval(() => {
+    if (!document.hidden) now.value = Date.now()
+  }, 1_000)
+  document.addEventListener('visibilitychange', () => {
+    isSeen.value = !document.hidden
+    if (isSeen.value) now.value = Date.now()
+  })
+}

@@ -1,0 +1,75 @@
+/**
+ * How a queue is: standing still, late, failing, paused, busy and idle look different at a glance.
+ */
+import type { LiveQueue } from '../../src/server/live.ts'
+
+/**
+ *   damaged   it has data that Lark did not write
+ *   still     jobs wait, and none has begun or ended for a while
+ *   late      its oldest job has waited for longer than its target
+ *   failing   a tenth of its runs of the last minute or more failed for good
+ *   paused    somebody has paused it, or a group
+ *   busy      jobs run
+ *   idle      nothing waits and nothing runs
+ */
+export type HealthKind = 'damaged' | 'still' | 'late' | 'failing' | 'paused' | 'busy' | 'idle'
+
+export interface Health {
+  kind: HealthKind
+  /** In a few words. */
+  text: string
+  /** The worse, the higher. */
+  rank: number
+}
+
+const ranks: Readonly<Record<HealthKind, number>> = {
+  damaged: 6,
+  still: 5,
+  late: 4,
+  failing: 3,
+  paused: 2,
+  busy: 1,
+  idle: 0,
+}
+
+/** The share of failed runs from which a queue counts as failing. */
+const FAILING = 0.1
+/** Milliseconds after which a queue whose jobs wait while nothing begins counts as standing still. */
+const STILL = 10_000
+
+export function healthOf(queue: LiveQueue): Health {
+  const { counts, lastMinute, oldest = 0, target, workers, paused, damaged, out } = queue
+  const { waiting, active } = counts
+  const health = (kind: HealthKind, text: string): Health => ({ kind, text, rank: ranks[kind] })
+  if (damaged.length > 0) return health('damaged', damaged[0]!.message)
+  if (paused && waiting + active > 0 && target !== undefined && oldest > target)
+    return health('late', `paused${reasonOf(queue)}, and over its target`)
+  if (paused) return health('paused', `paused${reasonOf(queue)}`)
+  if (waiting > 0 && active === 0 && out === 0 && oldest > STILL)
+    return health('still', `${waiting.toLocaleString('en')} waiting, none started${whyStill(queue)}`)
+  if (target !== undefined && oldest > target)
+    return health('late', 'the oldest waits for longer than the target')
+  const runs = lastMinute.completed + lastMinute.failed + lastMinute.retried
+  if (lastMinute.failed > 0 && lastMinute.failed >= runs * FAILING)
+    return health(
+      'failing',
+      `${lastMinute.failed.toLocaleString('en')} of ${runs.toLocaleString('en')} runs failed in the last minute`,
+    )
+  if (queue.pausedGroups.length > 0)
+    return health(
+      'paused',
+      `${queue.pausedGroups.length === 1 ? 'a group is' : `${queue.pausedGroups.length} groups are`} paused`,
+    )
+  if (active > 0 || waiting > 0 || out > 0) return health('busy', workers === 0 ? 'no worker' : '')
+  return health('idle', '')
+}
+
+function whyStill({ workers, unknownKeys }: LiveQueue): string {
+  if (workers === 0) return ', no worker serves it'
+  if (unknownKeys.length > 0) return `, no worker knows ${unknownKeys[0]}`
+  return ''
+}
+
+function reasonOf({ pausedBecause }: LiveQueue): string {
+  return pausedBecause === undefined ? '' : `: ${pausedBecause}`
+}

@@ -1,0 +1,63 @@
+/**
+ * What the server says each second while the page is seen: the snapshot of the store, or since when the store is away.
+ */
+import { computed, effect, signal } from '@preact/signals'
+import type { Away, Snapshot } from '../../src/server/live.ts'
+import { isSeen, now } from './clock.ts'
+
+/** Milliseconds after which what is shown counts as old. */
+const OLD = 3_000
+/** The most points of a trend. */
+const POINTS = 60
+
+/** The last snapshot, also while the store is away. */
+export const snapshot = signal<Snapshot | undefined>(undefined)
+/** The store does not answer. */
+export const away = signal<Away | undefined>(undefined)
+/** The server does not answer: since when, by the clock of this browser. */
+export const cutOff = signal<number | undefined>(undefined)
+/** When the last snapshot came, by the clock of this browser. */
+const heardAt = signal<number | undefined>(undefined)
+
+/** How old what is shown is, in milliseconds; undefined while it is fresh. */
+export const age = computed(() => {
+  if (heardAt.value === undefined) return undefined
+  const old = now.value - heardAt.value
+  return old > OLD ? old : undefined
+})
+
+/** Runs that ended in each of the last seconds, by queue, as this page has seen them: undefined where it did not look. */
+export const trends = signal<ReadonlyMap<string, readonly (number | undefined)[]>>(new Map())
+
+export function listenLive(): void {
+  let source: EventSource | undefined
+  effect(() => {
+    if (!isSeen.value) {
+      source?.close()
+      source = undefined
+    } else source ??= open()
+  })
+}
+
+function open(): EventSource {
+  const source = new EventSource('api/live')
+  source.addEventListener('snapshot', ({ data }) => {
+    const taken = JSON.parse(data) as Snapshot
+    snapshot.value = taken
+    away.value = undefined
+    cutOff.value = undefined
+    heardAt.value = Date.now()
+    now.value = Date.now()
+    trends.value = new Map(
+      taken.queues.map(({ queue, out }) => [queue, [...(trends.value.get(queue) ?? []), out].slice(-POINTS)]),
+    )
+  })
+  source.addEventListener('away', ({ data }) => {
+    away.value = JSON.parse(data) as Away
+    cutOff.value = undefined
+  })
+  source.addEventListener('error', () => {
+    cutOff.value ??= Date.now()
+  })
+  return source
+}

@@ -1,0 +1,81 @@
+/**
+ * Which page is open. All of what is shown is in the address, so that a link shows another person the same.
+ */
+import { computed, signal } from '@preact/signals'
+
+const base = new URL(document.baseURI)
+
+export interface Route {
+  /** `jobs`; `overview` for the first page. */
+  page: string
+  /** What comes behind it: `['01J…']`. */
+  rest: string[]
+  query: URLSearchParams
+}
+
+const address = signal(new URL(location.href))
+
+export const route = computed<Route>(() => {
+  const [page = '', ...rest] = address.value.pathname
+    .slice(base.pathname.length)
+    .split('/')
+    .filter((part) => part !== '')
+    .map(decoded)
+  return { page: page || 'overview', rest, query: address.value.searchParams }
+})
+
+/**
+ * The address of a page: `href('jobs', [id])`, `href('jobs', [], { state: 'failed' })`. What is undefined or empty is left
+ * out.
+ */
+export function href(
+  page: string,
+  rest: readonly string[] = [],
+  query: Readonly<Record<string, string | undefined>> = {},
+): string {
+  const path = [page === 'overview' ? '' : page, ...rest.map(encodeURIComponent)].join('/')
+  const params = new URLSearchParams()
+  for (const [name, value] of Object.entries(query))
+    if (value !== undefined && value !== '') params.set(name, value)
+  const text = params.toString()
+  return `${base.pathname}${path}${text === '' ? '' : `?${text}`}`
+}
+
+/** @param how `replace`: the way back does not lead here */
+export function go(to: string, how: 'push' | 'replace' = 'push'): void {
+  if (how === 'push') history.pushState(null, '', to)
+  else history.replaceState(null, '', to)
+  const before = address.value.pathname
+  address.value = new URL(location.href)
+  if (address.value.pathname !== before) window.scrollTo(0, 0)
+}
+
+/** Changes parts of the query of this page: `setQuery({ state: 'failed' })`. */
+export function setQuery(changes: Readonly<Record<string, string | undefined>>): void {
+  const { page, rest, query } = route.value
+  go(href(page, rest, { ...Object.fromEntries(query), ...changes }), 'replace')
+}
+
+/** Follows links within the dashboard without loading the document anew. */
+export function followLinks(): void {
+  window.addEventListener('popstate', () => {
+    address.value = new URL(location.href)
+  })
+  document.addEventListener('click', (event) => {
+    const link = (event.target as Element).closest?.('a')
+    if (link === null || link === undefined || event.defaultPrevented || event.button !== 0) return
+    if (event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return
+    if (link.target !== '' || link.origin !== base.origin || link.hasAttribute('download')) return
+    if (!link.pathname.startsWith(base.pathname)) return
+    event.preventDefault()
+    go(link.href)
+  })
+}
+
+function decoded(part: string): string {
+  try {
+    return decodeURIComponent(part)
+  } catch {
+    return part
+  }
+}

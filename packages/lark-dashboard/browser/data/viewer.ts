@@ -1,0 +1,25 @@
+/**
+ * Who looks, and what they may do.
+ */
+import { signal } from '@preact/signals'
+import type { KnownViewer, Role } from '../../src/server/viewer.ts'
+import { type CallError, look } from './call.ts'
+
+export const viewer = signal<KnownViewer | undefined>(undefined)
+/** Why nobody knows who looks. */
+export const stranger = signal<CallError | undefined>(undefined)
+
+const roles: readonly Role[] = ['read', 'operate', 'admin']
+
+export function may(role: Role): boolean {
+  return viewer.value !== undefined && roles.indexOf(viewer.value.role) >= roles.indexOf(role)
+}
+
+export async function meetViewer(): Promise<void> {
+  try {
+    viewer.value = await look('me', {})
+    stranger.value = undefined
+  } catch (error) {
+    stranger.value = error as CallError
+  }
+}

@@ -1,0 +1,32 @@
+/**
+ * The list of the keys.
+ */
+import { Dialog } from '../parts/dialog.tsx'
+import { isListOpen, pageKeys } from './keys.ts'
+import { places } from './places.ts'
+
+export function KeyList() {
+  const general: [string, string][] = [
+    ['/', 'Search and commands'],
+    ['j k', 'Next row, row before'],
+    ['Enter', 'Open the row'],
+    ['u', 'Undo the last change'],
+    ['?', 'This list'],
+    ...places.map(({ key, title }): [string, string] => [`g ${key}`, title]),
+    ...pageKeys.value.map(({ key, title }): [string, string] => [key, title]),
+  ]
+  return (
+    <Dialog title="Keys" onClose={() => (isListOpen.value = false)}>
+      <dl class="facts">
+        {general.map(([key, title]) => (
+          <>
+            <dt>
+              <kbd>{key}</kbd>
+            </dt>
+            <dd>{title}</dd>
+          </>
+        ))}
+      </dl>
+    </Dialog>
+  )
+}

@@ -1,0 +1,77 @@
+/**
+ * The keys: `/` finds, `g` and a letter opens a page, `j` and `k` move through rows, `u` undoes, `?` lists them. A page adds
+ * its own for as long as it is open.
+ */
+import { signal } from '@preact/signals'
+import { useEffect } from 'preact/hooks'
+import { undoLast } from '../data/changes.ts'
+import { go, href } from '../data/route.ts'
+import { places } from './places.ts'
+
+export const isPaletteOpen = signal(false)
+export const isListOpen = signal(false)
+
+/** What a page does for a key. */
+export interface PageKey {
+  key: string
+  /** For the list of keys. */
+  title: string
+  press(): void
+}
+
+export const pageKeys = signal<readonly PageKey[]>([])
+
+/** Adds keys for as long as a component is shown. */
+export function useKeys(keys: readonly PageKey[]): void {
+  useEffect(() => {
+    pageKeys.value = [...pageKeys.peek(), ...keys]
+    return () => {
+      pageKeys.value = pageKeys.peek().filter((each) => !keys.includes(each))
+    }
+  })
+}
+
+let hasGo = false
+
+export function listenKeys(): void {
+  document.addEventListener('keydown', (event) => {
+    if (event.metaKey || event.ctrlKey || event.altKey || event.defaultPrevented) return
+    const target = event.target as HTMLElement
+    if (target.closest('input, textarea, select, [contenteditable], dialog') !== null) return
+    if (press(event.key)) event.preventDefault()
+  })
+}
+
+function press(key: string): boolean {
+  if (hasGo) {
+    hasGo = false
+    const place = places.find((each) => each.key === key)
+    if (place !== undefined) go(href(place.page))
+    return place !== undefined
+  }
+  if (key === 'g') {
+    hasGo = true
+    setTimeout(() => (hasGo = false), 1_500)
+    return true
+  }
+  const own = pageKeys.value.findLast((each) => each.key === key)
+  if (own !== undefined) {
+    own.press()
+    return true
+  }
+  if (key === '/') isPaletteOpen.value = true
+  else if (key === '?') isListOpen.value = true
+  else if (key === 'u') undoLast()
+  else if (key === 'j' || key === 'k') moveRow(key === 'j' ? 1 : -1)
+  else return false
+  return true
+}
+
+/** Moves the focus through what each row leads to. */
+function moveRow(step: number): void {
+  const rows = [...document.querySelectorAll<HTMLElement>('main [data-row]')]
+  const at = rows.indexOf(document.activeElement as HTMLElement)
+  const next = rows[at < 0 ? (step > 0 ? 0 : rows.length - 1) : at + step]
+  next?.focus()
+  next?.scrollIntoView({ block: 'nearest' })
+}

@@ -1,0 +1,36 @@
+/**
+ * Light, dark, or as the system says. Kept in this browser.
+ */
+import { signal } from '@preact/signals'
+
+const KEY = 'lark-dashboard-theme'
+const themes = ['system', 'light', 'dark'] as const
+type Theme = (typeof themes)[number]
+
+export const chosenTheme = signal<Theme>(kept())
+show(chosenTheme.value)
+
+export function switchTheme(): void {
+  const next = themes[(themes.indexOf(chosenTheme.value) + 1) % themes.length]!
+  chosenTheme.value = next
+  show(next)
+  try {
+    localStorage.setItem(KEY, next)
+  } catch {
+    // The browser keeps nothing: it holds until the page is loaded anew.
+  }
+}
+
+function show(theme: Theme): void {
+  if (theme === 'system') delete document.documentElement.dataset.theme
+  else document.documentElement.dataset.theme = theme
+}
+
+function kept(): Theme {
+  try {
+    const found = localStorage.getItem(KEY)
+    return themes.find((theme) => theme === found) ?? 'system'
+  } catch {
+    return 'system'
+  }
+}

@@ -1,0 +1,15 @@
+/**
+ * The dashboard in the browser.
+ */
+import { render } from 'preact'
+import { startClock } from './data/clock.ts'
+import { listenLive } from './data/live.ts'
+import { followLinks } from './data/route.ts'
+import { meetViewer } from './data/viewer.ts'
+import { Frame } from './frame/frame.tsx'
+
+followLinks()
+startClock()
+listenLive()
+void meetViewer()
+render(<Frame />, document.body)

@@ -1,0 +1,113 @@
+/**
+ * A row a queue: what it holds, how old its oldest job is against its target, how fast it goes, and why it stands still.
+ */
+import type { LiveQueue } from '../../../src/server/live.ts'
+import { healthOf } from '../../data/health.ts'
+import { trends } from '../../data/live.ts'
+import { href } from '../../data/route.ts'
+import { count, duration, rate, share } from '../../parts/numbers.ts'
+import { Trend } from '../../parts/trend.tsx'
+
+export function QueueTable({ queues }: { queues: readonly LiveQueue[] }) {
+  return (
+    <div class="scroll">
+      <table class="rows queue-table">
+        <thead>
+          <tr>
+            <th>Queue</th>
+            <th>State</th>
+            <th class="number">Waiting</th>
+            <th class="number">Active</th>
+            <th>Oldest</th>
+            <th class="number">In/s</th>
+            <th class="number">Out/s</th>
+            <th>
+              <span class="hidden-text">Trend</span>
+            </th>
+            <th class="number">Wait p95</th>
+            <th class="number">Failed</th>
+            <th class="number">Workers</th>
+          </tr>
+        </thead>
+        <tbody>
+          {queues.map((queue) => (
+            <QueueRow key={queue.queue} queue={queue} />
+          ))}
+        </tbody>
+      </table>
+    </div>
+  )
+}
+
+function QueueRow({ queue }: { queue: LiveQueue }) {
+  const { queue: name, counts, lastHour, wait, workers } = queue
+  const health = healthOf(queue)
+  const runs = lastHour.completed + lastHour.failed + lastHour.retried
+  return (
+    <tr class={`queue-row queue-${health.kind}`}>
+      <td>
+        <a data-row href={href('queues', [name])}>
+          {name}
+        </a>
+      </td>
+      <td>
+        <span class="queue-health" title={health.text}>
+          {health.kind === 'idle' ? '–' : health.text === '' ? health.kind : `${health.kind}: ${health.text}`}
+        </span>
+      </td>
+      <td class="number">
+        <Jobs queue={name} state="waiting" value={counts.waiting} />
+      </td>
+      <td class="number">
+        <Jobs queue={name} state="active" value={counts.active} />
+      </td>
+      <td>
+        <Oldest queue={queue} />
+      </td>
+      <td class="number">{rate(queue.in)}</td>
+      <td class="number">{rate(queue.out)}</td>
+      <td>
+        <Trend values={trends.value.get(name) ?? []} title={`Runs that ended in the last minute, ${name}`} />
+      </td>
+      <td class="number">{wait.p95 === undefined ? '–' : duration(wait.p95)}</td>
+      <td class="number">
+        <a
+          class={lastHour.failed > 0 ? 'bad' : 'quiet'}
+          href={href('jobs', [], { queue: name, state: 'failed' })}
+          title={`${count(lastHour.failed)} of ${count(runs)} runs of the last hour`}
+        >
+          {lastHour.failed === 0 ? '0' : share(lastHour.failed, runs)}
+        </a>
+      </td>
+      <td class={workers === 0 && counts.waiting > 0 ? 'number warn' : 'number'}>{workers}</td>
+    </tr>
+  )
+}
+
+/** A number of jobs that leads to them. */
+function Jobs({ queue, state, value }: { queue: string; state: string; value: number }) {
+  if (value === 0) return <span class="quiet">0</span>
+  return <a href={href('jobs', [], { queue, state })}>{count(value)}</a>
+}
+
+/** How old the oldest job is, as a bar against the target of the queue. */
+function Oldest({ queue: { oldest, target } }: { queue: LiveQueue }) {
+  if (oldest === undefined) return <span class="quiet">–</span>
+  if (target === undefined) return <span>{duration(oldest)}</span>
+  const isLate = oldest > target
+  return (
+    <span
+      class="oldest"
+      title={`The oldest has waited for ${duration(oldest)}; the target is ${duration(target)}`}
+    >
+      <progress
+        class={isLate ? 'oldest-bar oldest-late' : 'oldest-bar'}
+        max={target}
+        value={Math.min(oldest, target)}
+      >
+        {duration(oldest)} of {duration(target)}
+      </progress>
+      <span class={isLate ? 'bad' : undefined}>{duration(oldest)}</span>
+    </span>
+  )
+}

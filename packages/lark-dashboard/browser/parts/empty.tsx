@@ -1,0 +1,42 @@
+/**
+ * What stands where nothing is shown: why it is empty, that it loads, or what went wrong. An error never looks like emptiness.
+ */
+import type { ComponentChildren } from 'preact'
+import type { Asked } from '../data/asked.ts'
+import { away, cutOff } from '../data/live.ts'
+
+/** @example <Empty>No failed jobs in the last 30 days</Empty> */
+export function Empty({ children }: { children: ComponentChildren }) {
+  return <p class="empty">{children}</p>
+}
+
+/** Shows the answer to a question, or what keeps it from being there. Old answers stay, in grey. */
+export function Answer<T>({
+  asked,
+  children,
+}: {
+  asked: Asked<T>
+  children: (data: T) => ComponentChildren
+}) {
+  const { data, problem } = asked
+  return (
+    <>
+      {problem !== undefined && (
+        <p class="problem" role="alert">
+          {problem.message}
+          {problem.hint !== undefined && <span class="quiet"> {problem.hint}</span>}{' '}
+          <button type="button" class="plain" onClick={asked.again}>
+            Try again
+          </button>
+        </p>
+      )}
+      {data !== undefined && <div class={problem === undefined ? undefined : 'stale'}>{children(data)}</div>}
+      {data === undefined && problem === undefined && <p class="empty">Loading …</p>}
+    </>
+  )
+}
+
+/** Says on each page that what it shows is not of now. */
+export function isStale(): boolean {
+  return away.value !== undefined || cutOff.value !== undefined
+}

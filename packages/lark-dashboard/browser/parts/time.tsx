@@ -1,0 +1,40 @@
+/**
+ * Times: relative in the text, exact in the title, in the viewer's zone with UTC beside it.
+ */
+import { now } from '../data/clock.ts'
+import { duration } from './numbers.ts'
+
+const local = new Intl.DateTimeFormat('en-GB', { dateStyle: 'medium', timeStyle: 'medium' })
+
+export function exact(at: number): string {
+  return `${local.format(at)} · ${new Date(at)
+    .toISOString()
+    .replace('T', ' ')
+    .replace(/\.\d+Z$/, ' UTC')}`
+}
+
+/** How long ago something was, or how soon it will be: `4 min 5 s ago`, `in 12 s`. */
+export function Moment({ at }: { at: number }) {
+  const ago = now.value - at
+  const text =
+    Math.abs(ago) < 1_000 ? 'now' : ago > 0 ? `${duration(ago - (ago % 1_000))} ago` : `in ${duration(-ago)}`
+  return (
+    <time dateTime={new Date(at).toISOString()} title={exact(at)}>
+      {text}
+    </time>
+  )
+}
+
+/** How long something has lasted since then. */
+export function Since({ at }: { at: number }) {
+  const ago = Math.max(0, now.value - at)
+  return (
+    <time dateTime={new Date(at).toISOString()} title={`since ${exact(at)}`}>
+      {duration(ago < 1_000 ? ago : ago - (ago % 1_000))}
+    </time>
+  )
+}
+
+export function Duration({ ms }: { ms: number | undefined }) {
+  return ms === undefined ? <span class="quiet">–</span> : <span title={`${ms} ms`}>{duration(ms)}</span>
+}

@@ -1,0 +1,70 @@
+/**
+ * Builds what the browser loads, into one module of the server: so neither a bundler nor an image of a server has to find
+ * files, and the user builds nothing. Each page of the dashboard is a file of its own that the browser loads when it is
+ * opened.
+ */
+import { createHash } from 'node:crypto'
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { rolldown } from 'rolldown'
+
+/** The styles whose rules others build on come first. */
+const FIRST = ['style/tokens.css', 'style/base.css']
+
+/** @param {string} folder of the package */
+export async function bundlePage(folder) {
+  const browser = join(folder, 'browser')
+  const bundler = await rolldown({
+    cwd: folder,
+    input: { app: join(browser, 'main.tsx') },
+    platform: 'browser',
+    tsconfig: join(browser, 'tsconfig.json'),
+    transform: { target: 'es2022', define: { 'process.env.NODE_ENV': '"production"' } },
+  })
+  const { output } = await bundler.generate({
+    format: 'es',
+    minify: true,
+    // Its name changes with its text, so that a browser may keep it for ever.
+    entryFileNames: '[name]-[hash].js',
+    chunkFileNames: '[name]-[hash].js',
+  })
+  await bundler.close()
+  /** @type {Record<string, string>} */
+  const files = {}
+  let script = ''
+  for (const file of output) {
+    if (file.type !== 'chunk') throw new Error(`${file.fileName} is not a script`)
+    files[file.fileName] = file.code
+    if (file.isEntry) script = file.fileName
+  }
+  const css = stylesOf(browser, join(folder, '../../node_modules/uplot/dist/uPlot.min.css'))
+  const style = `app-${createHash('sha256').update(css).digest('base64url').slice(0, 8)}.css`
+  files[style] = css
+  files['icon.svg'] = readFileSync(join(browser, 'icon.svg'), 'utf8').trim()
+  const text = `// Made by build/page.js.
+export const script = ${JSON.stringify(script)}
+export const style = ${JSON.stringify(style)}
+/** By name, the text of each file that the browser loads. */
+export const files: Readonly<Record<string, string>> = ${JSON.stringify(files)}
+`
+  const generated = join(folder, 'src/server/page.generated.ts')
+  if (!existsSync(generated) || readFileSync(generated, 'utf8') !== text) writeFileSync(generated, text)
+}
+
+/** @param {string} browser @param {string} chart the styles of the library for charts */
+function stylesOf(browser, chart) {
+  const names = readdirSync(browser, { recursive: true, encoding: 'utf8' })
+    .map((name) => name.replaceAll('\\', '/'))
+    .filter((name) => name.endsWith('.css') && !FIRST.includes(name))
+  const files = [
+    ...FIRST.map((name) => join(browser, name)),
+    chart,
+    ...names.sort().map((name) => join(browser, name)),
+  ]
+  const css = files.map((file) => readFileSync(file, 'utf8')).join('\n')
+  return css
+    .replace(/\/\*[\s\S]*?\*\//g, '')
+    .replace(/\s+/g, ' ')
+    .replace(/ ?([{};,]) ?/g, '$1')
+    .trim()
+}

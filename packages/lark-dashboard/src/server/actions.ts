@@ -1,0 +1,171 @@
+/**
+ * All that a viewer can see and do: the one table of the server. What is not in it cannot be done, and each entry says who
+ * may. An action that looks is a GET of `api/NAME`, one that changes something a POST.
+ */
+import type {
+  CancelFilter,
+  FailureFilter,
+  FlowFilter,
+  FlowNamed,
+  ListFilter,
+  PauseOptions,
+  PauseTarget,
+  PendingFilter,
+  RemoveFilter,
+  RetryFilter,
+  RunFilter,
+  ScheduleFilter,
+} from '@s18i/lark-jobs/operate'
+import { change, countOf, look, refused, textOf } from './act.ts'
+import { allowed, type ChosenJobs, chosen } from './chosen.ts'
+import { cancelJobs, editJob, removeJobs, retryJobs, runJobsNow } from './job-changes.ts'
+import { pauseQueue, pauseSchedule, resumeQueue, resumeSchedule } from './pauses.ts'
+import { shownJob, shownValue } from './shown-value.ts'
+
+/** The most rows of a page. */
+const MOST_ROWS = 200
+/** The most failed members of a batch that are shown. */
+const MOST_FAILURES = 200
+
+interface Paged {
+  cursor?: string
+  limit?: number
+}
+
+interface Named {
+  id: string
+  queue?: string
+}
+
+const page = (input: Paged) => ({
+  limit: countOf(input, 'limit', MOST_ROWS),
+  ...(input.cursor !== undefined && { cursor: textOf(input, 'cursor') }),
+})
+
+/** The queue of something with an id, if it was given. */
+const within = (input: Named) => (input.queue === undefined ? {} : { queue: textOf(input, 'queue') })
+
+export const actions = {
+  me: look(async ({ viewer }) => viewer),
+  snapshot: look(async ({ live }) => live.now()),
+  keys: look(({ operate }) => operate.keys()),
+
+  'jobs.list': look(
+    async ({ operate, viewer }, input: Paged & { filter?: ListFilter; order?: 'newest' | 'oldest' }) => {
+      const { filter = {}, order } = input
+      const options = { ...page(input), ...(order !== undefined && { order }) }
+      const { jobs, ...rest } = await operate.list(allowed(viewer, filter), options)
+      return { ...rest, jobs: jobs.map((job) => shownJob(job, viewer)) }
+    },
+  ),
+  'jobs.find': look(async ({ operate, viewer }, input: Named) => {
+    const job = await operate.find(textOf(input, 'id'), within(input))
+    return job === undefined ? null : shownJob(job, viewer)
+  }),
+  'jobs.why': look(async ({ operate }, input: Named) => {
+    return (await operate.why(textOf(input, 'id'), within(input))) ?? null
+  }),
+  'jobs.flow': look(async ({ operate }, input: Named) => {
+    return (await operate.flows.ofJob(textOf(input, 'id'))) ?? null
+  }),
+  'jobs.retry': change('operate', (act, input: ChosenJobs<RetryFilter> & { dryRun?: boolean }) => {
+    return retryJobs(act, chosen(act.viewer, input), input)
+  }),
+  'jobs.cancel': change(
+    'operate',
+    (act, input: ChosenJobs<CancelFilter> & { dryRun?: boolean; because?: string }) => {
+      return cancelJobs(act, chosen(act.viewer, input), input)
+    },
+  ),
+  'jobs.run-now': change('operate', (act, input: ChosenJobs<PendingFilter> & { dryRun?: boolean }) => {
+    return runJobsNow(act, chosen(act.viewer, input), input)
+  }),
+  'jobs.remove': change('admin', (act, input: ChosenJobs<RemoveFilter> & { dryRun?: boolean }) => {
+    return removeJobs(act, chosen(act.viewer, input), input)
+  }),
+  'jobs.purge': change('admin', (act, input: ChosenJobs<RemoveFilter> & { dryRun?: boolean }) => {
+    const { dryRun = false, queue } = input
+    const options = { dryRun, ...(queue !== undefined && { queue }) }
+    return act.operate.purge(chosen(act.viewer, input), options)
+  }),
+  'jobs.edit': change('admin', (act, input: Named & { payload: string }) => editJob(act, input)),
+
+  runs: look(({ operate }, input: Paged & { filter?: RunFilter }) => {
+    return operate.runs(input.filter ?? {}, page(input))
+  }),
+  groups: look(({ operate }, input: Paged & { queue: string }) => {
+    return operate.groups({ queue: textOf(input, 'queue') }, page(input))
+  }),
+  failures: look(({ operate }, input: { filter?: FailureFilter }) => {
+    return operate.failures(input.filter ?? {}, { limit: MOST_ROWS })
+  }),
+  'queues.pause': change('operate', (act, input: PauseOptions) => pauseQueue(act, input)),
+  'queues.resume': change('operate', (act, input: PauseTarget) => resumeQueue(act, input)),
+
+  'flows.list': look(({ operate }, input: Paged & { filter?: FlowFilter }) => {
+    return operate.flows.list(input.filter ?? {}, page(input))
+  }),
+  'flows.get': look(async ({ operate, viewer }, input: { flow: FlowNamed }) => {
+    const flow = await operate.flows.get(input.flow, { failures: MOST_FAILURES })
+    if (flow === undefined) return null
+    const { nodes = [], ...rest } = flow
+    return {
+      ...rest,
+      nodes: nodes.map(({ result, ...node }) => ({
+        ...node,
+        ...(viewer.payloads && result !== undefined && { result: shownValue(result) }),
+      })),
+    }
+  }),
+  'flows.cancel': change('operate', ({ operate }, input: { flow: FlowNamed; because?: string }) => {
+    return operate.flows.cancel(input.flow, input.because === undefined ? {} : { because: input.because })
+  }),
+  'flows.retry': change('operate', ({ operate }, input: { flow: FlowNamed }) =>
+    operate.flows.retry(input.flow),
+  ),
+
+  'schedules.list': look(async ({ operate }, input: { filter?: ScheduleFilter }) => {
+    const all = await operate.schedules.list(input.filter ?? {})
+    return all.map(({ payload: _, ...schedule }) => schedule)
+  }),
+  'schedules.get': look(async ({ operate, viewer }, input: Named) => {
+    const found = await operate.schedules.get(textOf(input, 'id'), { following: 10 })
+    if (found === undefined) return null
+    const { payload, ...schedule } = found
+    return { ...schedule, ...(viewer.payloads && payload !== undefined && { payload: shownValue(payload) }) }
+  }),
+  'schedules.pause': change('operate', (act, input: Named & { because?: string }) =>
+    pauseSchedule(act, input),
+  ),
+  'schedules.resume': change('operate', (act, input: Named) => resumeSchedule(act, input)),
+  'schedules.run-now': change('operate', ({ operate }, input: Named) => {
+    return operate.schedules.runNow(textOf(input, 'id'))
+  }),
+  'schedules.remove': change('admin', ({ operate }, input: Named) =>
+    operate.schedules.remove(textOf(input, 'id')),
+  ),
+
+  limiters: look(({ operate }) => operate.limiters()),
+  circuits: look(({ operate }) => operate.circuits()),
+  doctor: look(({ operate }) => operate.doctor()),
+
+  undo: change('operate', async ({ undos, viewer }, input: { undo: string }) => {
+    return undos.undo(viewer.user, textOf(input, 'undo'))
+  }),
+}
+
+export type ActionName = keyof typeof actions
+
+/** What each action takes and returns, for the browser. */
+export type Actions = {
+  [Name in ActionName]: {
+    input: Parameters<(typeof actions)[Name]['run']>[1]
+    output: Awaited<ReturnType<(typeof actions)[Name]['run']>>
+  }
+}
+
+/** @throws INPUT_INVALID */
+export function inputOf(value: unknown): object {
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value
+  throw refused('the input', value, 'an object')
+}

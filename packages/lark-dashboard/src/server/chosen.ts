@@ -1,0 +1,40 @@
+/**
+ * Which jobs a viewer has chosen: their ids, or a filter.
+ */
+import { LarkError } from '@s18i/lark/config'
+import { refused } from './act.ts'
+import type { KnownViewer } from './viewer.ts'
+
+/** The most ids of one request. */
+const MOST_IDS = 1_000
+
+/** What a browser sends to name jobs. */
+export interface ChosenJobs<Filter> {
+  ids?: string[]
+  /** Of ids, if several queues have a job with one of them. */
+  queue?: string
+  filter?: Filter
+}
+
+/** @throws INPUT_INVALID unless there is either; VALUES_REFUSED */
+export function chosen<Filter extends object>(
+  viewer: KnownViewer,
+  { ids, filter }: ChosenJobs<Filter>,
+): string[] | Filter {
+  if ((ids === undefined) === (filter === undefined)) throw refused('ids', ids, 'there, or else a filter')
+  if (filter !== undefined) return allowed(viewer, filter)
+  const isRight = Array.isArray(ids) && ids.length > 0 && ids.length <= MOST_IDS
+  if (!isRight || !ids.every((id) => typeof id === 'string'))
+    throw refused('ids', ids, `a list of 1 to ${MOST_IDS} ids`)
+  return ids
+}
+
+/** A condition on payloads tells what is in them, one question after the other. @throws VALUES_REFUSED */
+export function allowed<Filter extends object>({ payloads, user }: KnownViewer, filter: Filter): Filter {
+  if (!payloads && 'where' in filter)
+    throw new LarkError(
+      'VALUES_REFUSED',
+      `${user} may not search in payloads, since these are not shown to them`,
+    )
+  return filter
+}

@@ -1,0 +1,202 @@
+/**
+ * The dashboard as a function from a request to an answer, for every server that speaks the web's `fetch`.
+ */
+import { LarkError } from '@s18i/lark/config'
+import type { Jobs } from '@s18i/lark-jobs'
+import { operate } from '@s18i/lark-jobs/operate'
+import { type ActionName, actions, inputOf } from './actions.ts'
+import { refusalOf } from './gate.ts'
+import { Live } from './live.ts'
+import { type Environment, Page } from './page.ts'
+import { secured } from './secured.ts'
+import { Streams } from './streams.ts'
+import { Undos } from './undo.ts'
+import { type Authorize, knownViewer, mayDo } from './viewer.ts'
+
+/** The most characters of a body: an edited payload. */
+const LONGEST_BODY = 2 * 1024 * 1024
+/** The most characters of the input of an action that looks. */
+const LONGEST_INPUT = 8 * 1024
+
+export interface DashboardOptions {
+  /** Whose store. Default: the default instance, with the configuration of `lark.config`. */
+  jobs?: Jobs
+  /** Says who sends a request, and what they may do. Without it, nobody may look, and `dashboard()` throws. */
+  authorize: Authorize
+  /** The path below which the dashboard is, such as `/admin/jobs`. Default: where the server puts it, else `/`. */
+  base?: string
+  /** Which of several installations this is, such as `{ name: 'production', colour: 'red' }`: shown on each page. */
+  environment?: Environment
+  /** The names by which it may be called, with their ports: `['admin.example.com']`. Default: any. */
+  hosts?: readonly string[]
+}
+
+/** Names the path at which a server has put the dashboard, for `toNode()`. @internal */
+export const mountedAt: unique symbol = Symbol('@s18i/lark-dashboard: mounted at')
+
+/** Answers a request. It is a function, so that a server takes it as it is. */
+export interface Dashboard extends AsyncDisposable {
+  (request: Request): Promise<Response>
+  /** Ends the streams of open browsers. The jobs are not closed. */
+  close(): Promise<void>
+  /** @internal */
+  [mountedAt](request: Request, base: string): Promise<Response>
+}
+
+/**
+ * Makes the dashboard of a store: `fetch(Request)` for Hono, Next.js, Bun and Deno; `toNode()` makes a handler for Express,
+ * Fastify, Koa and Nest of it.
+ *
+ * @throws DASHBOARD_OPEN without `authorize`; DASHBOARD_INVALID for another option with a wrong value; OPERATE_INVALID
+ * @example
+ * const authorize = (request: Request) => (isStaff(request) ? { role: 'operate', user: 'ada@example.com' } : undefined)
+ * app.mount('/admin/jobs', dashboard({ authorize, base: '/admin/jobs' }))
+ */
+export function dashboard(options: DashboardOptions): Dashboard {
+  const served = new Served(checked(options))
+  const answer = (request: Request) => served.answer(request, undefined)
+  return Object.assign(answer, {
+    close: async () => served.close(),
+    [mountedAt]: (request: Request, base: string) => served.answer(request, base),
+    [Symbol.asyncDispose]: async () => served.close(),
+  })
+}
+
+class Served {
+  readonly #options: DashboardOptions
+  readonly #page: Page
+  readonly #live: Live
+  readonly #streams: Streams
+  readonly #undos = new Undos()
+
+  constructor(options: DashboardOptions) {
+    this.#options = options
+    this.#page = new Page(options.environment)
+    this.#live = new Live(operate(options.jobs))
+    this.#streams = new Streams(this.#live)
+  }
+
+  async answer(request: Request, mounted: string | undefined): Promise<Response> {
+    try {
+      return await this.#answer(request, this.#options.base ?? mounted ?? '')
+    } catch (error) {
+      return failed(error)
+    }
+  }
+
+  close(): void {
+    this.#streams.close()
+    this.#live.close()
+    this.#undos.clear()
+  }
+
+  async #answer(request: Request, given: string): Promise<Response> {
+    const base = given.replace(/\/+$/, '')
+    const url = new URL(request.url)
+    const refusal = refusalOf(request, url, { hosts: this.#options.hosts })
+    if (refusal !== undefined) return refuse(refusal.status, refusal.code, refusal.message)
+    // Some servers leave out the path below which they have put the dashboard.
+    const isBelow = url.pathname === base || url.pathname.startsWith(`${base}/`)
+    const path = (isBelow ? url.pathname.slice(base.length) : url.pathname).replace(/^\/+/, '')
+    const file = await this.#page.file(path, request)
+    if (file !== undefined) return file
+    const known = await this.#options.authorize(request)
+    if (!known)
+      return refuse(401, 'NOT_AUTHORIZED', 'authorize() of the dashboard does not let this request in')
+    const viewer = knownViewer(known)
+    if (!path.startsWith('api/')) return await this.#page.document(request, base)
+    const name = path.slice('api/'.length)
+    if (name === 'live') return this.#streams.open(request)
+    if (!Object.hasOwn(actions, name))
+      return refuse(404, 'ACTION_UNKNOWN', 'The dashboard has no such action')
+    const action = actions[name as ActionName]
+    if (action.changes !== (request.method === 'POST'))
+      return refuse(405, 'METHOD_REFUSED', `This action is a ${action.changes ? 'POST' : 'GET'}`)
+    if (!mayDo(viewer.role, action.role))
+      return refuse(
+        403,
+        'ROLE_REFUSED',
+        `${viewer.user} has the role ${viewer.role}; this needs ${action.role}`,
+      )
+    const input = inputOf(JSON.parse(action.changes ? await bodyOf(request) : queryOf(url)))
+    const from = { operate: operate(this.#options.jobs), viewer, live: this.#live, undos: this.#undos }
+    const run = action.run as (act: typeof from, input: object) => Promise<unknown>
+    return answered(200, (await run(from, input)) ?? null)
+  }
+}
+
+/** @throws BODY_TOO_LARGE */
+async function bodyOf(request: Request): Promise<string> {
+  const tooLarge = () => new LarkError('BODY_TOO_LARGE', `The body has more than ${LONGEST_BODY} bytes`)
+  if (Number(request.headers.get('content-length') ?? 0) > LONGEST_BODY) throw tooLarge()
+  let text = ''
+  const decoder = new TextDecoder()
+  for await (const chunk of (request.body ?? []) as AsyncIterable<Uint8Array>) {
+    text += decoder.decode(chunk, { stream: true })
+    if (text.length > LONGEST_BODY) throw tooLarge()
+  }
+  return text + decoder.decode() || '{}'
+}
+
+/** @throws BODY_TOO_LARGE */
+function queryOf({ searchParams }: URL): string {
+  const input = searchParams.get('input') ?? '{}'
+  if (input.length > LONGEST_INPUT)
+    throw new LarkError('BODY_TOO_LARGE', `The input has more than ${LONGEST_INPUT} characters`)
+  return input
+}
+
+const statuses: Readonly<Record<string, number>> = {
+  BODY_TOO_LARGE: 413,
+  VALUES_REFUSED: 403,
+  JOB_NOT_FOUND: 404,
+  FLOW_NOT_FOUND: 404,
+  SCHEDULE_NOT_FOUND: 404,
+  UNKNOWN_QUEUE: 404,
+  UNDO_GONE: 410,
+  STORE_UNREACHABLE: 503,
+  STORE_UNCERTAIN: 503,
+  VIEWER_INVALID: 500,
+}
+
+/** What we did not foresee is said without its text, which may have anything in it, and is told to the server's log. */
+function failed(error: unknown): Response {
+  if (error instanceof SyntaxError) return refuse(400, 'INPUT_INVALID', 'The input is not JSON')
+  if (LarkError.is(error)) return refuse(statuses[error.code] ?? 400, error.code, error.message, error.hint)
+  console.error('@s18i/lark-dashboard:', error)
+  return refuse(500, 'FAILED', 'The dashboard has a fault; the log of its server says which')
+}
+
+function refuse(status: number, code: string, message: string, hint?: string): Response {
+  return answered(status, { code, message, ...(hint !== undefined && { hint }) })
+}
+
+function answered(status: number, value: unknown): Response {
+  const headers = { 'content-type': 'application/json', 'cache-control': 'no-store', ...secured }
+  return new Response(JSON.stringify(value), { status, headers })
+}
+
+/** @throws DASHBOARD_OPEN, DASHBOARD_INVALID */
+function checked(options: DashboardOptions): DashboardOptions {
+  const { authorize, base = '', hosts } = options ?? {}
+  if (typeof authorize !== 'function')
+    throw new LarkError(
+      'DASHBOARD_OPEN',
+      'dashboard() needs authorize(request): without it, everybody could cancel jobs',
+      {
+        hint: 'On your own machine, `lark jobs:dashboard` opens one for you alone.',
+      },
+    )
+  if (typeof base !== 'string' || !/^(\/[\w.~-]+)*\/?$/.test(base))
+    throw invalid('base', base, "a path such as '/admin/jobs'")
+  if (hosts !== undefined && !(Array.isArray(hosts) && hosts.every((host) => typeof host === 'string')))
+    throw invalid('hosts', hosts, "a list of names such as 'admin.example.com'")
+  return options
+}
+
+function invalid(option: string, value: unknown, right: string): LarkError {
+  return new LarkError(
+    'DASHBOARD_INVALID',
+    `dashboard(): ${option} is ${JSON.stringify(value)}; it must be ${right}`,
+  )
+}

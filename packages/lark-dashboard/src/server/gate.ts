@@ -1,0 +1,49 @@
+/**
+ * Which requests are answered at all, before it is asked who sends them. A page of another site can make the browser of a
+ * person who is logged in send requests; a name server can make another name point to this server.
+ */
+
+/** A request that is refused: what the answer says. */
+export interface Refusal {
+  status: number
+  code: string
+  message: string
+}
+
+export interface GateOptions {
+  /** The names by which the dashboard may be called. Undefined: any. */
+  hosts: readonly string[] | undefined
+}
+
+/** @returns undefined if the request may go on */
+export function refusalOf(request: Request, url: URL, { hosts }: GateOptions): Refusal | undefined {
+  const { method, headers } = request
+  if (method !== 'GET' && method !== 'HEAD' && method !== 'POST')
+    return { status: 405, code: 'METHOD_REFUSED', message: `${method} is refused: there are GET and POST` }
+  const host = headers.get('host') ?? url.host
+  if (hosts !== undefined && !hosts.includes(host))
+    return { status: 421, code: 'HOST_REFUSED', message: 'The dashboard does not answer by this name' }
+  const site = headers.get('sec-fetch-site')
+  const origin = headers.get('origin')
+  const foreign = { status: 403, code: 'ORIGIN_REFUSED', message: 'The request comes from another site' }
+  if (origin !== null && hostOf(origin) !== host) return foreign
+  if (method === 'POST') {
+    if (site !== null ? site !== 'same-origin' : origin === null) return foreign
+    const type = headers.get('content-type') ?? ''
+    if (!/^application\/json\s*(;|$)/i.test(type))
+      return { status: 415, code: 'TYPE_REFUSED', message: 'The body must be application/json' }
+    return undefined
+  }
+  // Another site may have a link to the dashboard, but no script or image of it.
+  const isLink = headers.get('sec-fetch-mode') === 'navigate' && headers.get('sec-fetch-dest') === 'document'
+  if (site === null || site === 'same-origin' || site === 'none' || isLink) return undefined
+  return foreign
+}
+
+function hostOf(origin: string): string | undefined {
+  try {
+    return new URL(origin).host
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,149 @@
+/**
+ * What all open dashboards of a process see change: one snapshot of the store a second, which they share. While nobody
+ * looks, the store is not asked.
+ */
+import type { Operate, QueueMeasures, QueueStatus, WorkerRecord } from '@s18i/lark-jobs/operate'
+
+/** Milliseconds between two snapshots. */
+const PERIOD = 1_000
+/** Milliseconds after which a store that does not answer counts as away. */
+const PATIENCE = 5_000
+/** The most workers of a snapshot; the page of workers shows how many there are. */
+const MOST_WORKERS = 500
+
+/** A queue as the overview shows it. */
+export interface LiveQueue
+  extends Omit<QueueStatus, 'partitions' | 'unknownKeys'>,
+    Omit<QueueMeasures, 'queue'> {
+  /** How many partitions it has. */
+  partitions: number
+  unknownKeys: string[]
+}
+
+export interface Snapshot {
+  /** When it was taken: milliseconds since 1970, by the clock of the server. */
+  at: number
+  /** The name of the store, without a password. */
+  store: string
+  /** How long the store took to answer, in milliseconds. */
+  took: number
+  queues: LiveQueue[]
+  workers: WorkerRecord[]
+  workerCount: number
+}
+
+/** The store does not answer. */
+export interface Away {
+  /** Since when: milliseconds since 1970, by the clock of the server. */
+  since: number
+  code: string
+  message: string
+}
+
+export type Pulse = { kind: 'snapshot'; snapshot: Snapshot } | { kind: 'away'; away: Away }
+
+export type Listener = (pulse: Pulse) => void
+
+export class Live {
+  readonly #operate: Operate
+  readonly #listeners = new Set<Listener>()
+  #last: Pulse | undefined
+  #since: number | undefined
+  #timer: NodeJS.Timeout | undefined
+  #taking: Promise<Pulse> | undefined
+
+  constructor(operate: Operate) {
+    this.#operate = operate
+  }
+
+  get listeners(): number {
+    return this.#listeners.size
+  }
+
+  /** Calls back each second, at first with the last snapshot if that is young. @returns what ends it */
+  listen(listener: Listener): () => void {
+    this.#listeners.add(listener)
+    if (this.#last?.kind === 'snapshot' && Date.now() - this.#last.snapshot.at < 2 * PERIOD)
+      listener(this.#last)
+    if (this.#listeners.size === 1) void this.#beat()
+    return () => {
+      this.#listeners.delete(listener)
+      if (this.#listeners.size === 0) clearTimeout(this.#timer)
+    }
+  }
+
+  /** A snapshot that is at most a second old, or what keeps it from being there. */
+  async now(): Promise<Pulse> {
+    const last = this.#last
+    if (last?.kind === 'snapshot' && Date.now() - last.snapshot.at < PERIOD) return last
+    this.#taking ??= this.#take().finally(() => {
+      this.#taking = undefined
+    })
+    return await this.#taking
+  }
+
+  close(): void {
+    clearTimeout(this.#timer)
+    this.#listeners.clear()
+  }
+
+  async #beat(): Promise<void> {
+    clearTimeout(this.#timer)
+    const begun = performance.now()
+    const pulse = await this.now()
+    for (const listener of [...this.#listeners]) listener(pulse)
+    if (this.#listeners.size === 0) return
+    this.#timer = setTimeout(() => void this.#beat(), Math.max(100, PERIOD - (performance.now() - begun)))
+    this.#timer.unref()
+  }
+
+  async #take(): Promise<Pulse> {
+    try {
+      const snapshot = await inTime(this.#look())
+      this.#since = undefined
+      this.#last = { kind: 'snapshot', snapshot }
+    } catch (error) {
+      this.#since ??= Date.now()
+      const { code = 'STORE_UNREACHABLE', message } = error as { code?: string; message: string }
+      this.#last = { kind: 'away', away: { since: this.#since, code, message } }
+    }
+    return this.#last
+  }
+
+  async #look(): Promise<Snapshot> {
+    const begun = performance.now()
+    const [{ store, queues, workers }, figures] = await Promise.all([
+      this.#operate.status(),
+      this.#operate.figures(),
+    ])
+    const measures = new Map(figures.queues.map((each) => [each.queue, each]))
+    return {
+      at: Date.now(),
+      store,
+      took: performance.now() - begun,
+      queues: queues.map((queue) => ({
+        ...(measures.get(queue.queue) ?? { wait: { count: 0 }, process: { count: 0 }, in: 0, out: 0 }),
+        ...queue,
+        partitions: queue.partitions.length,
+        unknownKeys: queue.unknownKeys.slice(0, 20),
+      })),
+      workers: workers.slice(0, MOST_WORKERS),
+      workerCount: workers.length,
+    }
+  }
+}
+
+async function inTime<T>(look: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(
+      () => reject(new Error(`The store has not answered for ${PATIENCE / 1_000} s`)),
+      PATIENCE,
+    )
+  })
+  try {
+    return await Promise.race([look, late])
+  } finally {
+    clearTimeout(timer)
+  }
+}

@@ -1,0 +1,105 @@
+/**
+ * What a browser loads: one document for every page of the dashboard, and the files that it names.
+ */
+import { LarkError } from '@s18i/lark/config'
+import { secured } from './secured.ts'
+
+/** The colours that an installation can have. */
+export const colours = ['red', 'orange', 'green', 'blue', 'violet', 'grey'] as const
+
+export interface Environment {
+  name: string
+  /** Default: `grey`. */
+  colour?: (typeof colours)[number]
+}
+
+/** Answers smaller than this are not packed. */
+const WORTH_PACKING = 1_024
+
+const types: Readonly<Record<string, string>> = {
+  '.css': 'text/css',
+  '.js': 'text/javascript',
+  '.svg': 'image/svg+xml',
+}
+
+export class Page {
+  readonly #environment: Environment | undefined
+  /** Files packed by gzip, by name. */
+  readonly #packed = new Map<string, Promise<ArrayBuffer>>()
+
+  /** @throws DASHBOARD_INVALID */
+  constructor(environment: Environment | undefined) {
+    this.#environment = environment
+    const { name, colour = 'grey' } = environment ?? { name: 'none' }
+    if (typeof name !== 'string' || !colours.includes(colour))
+      throw new LarkError(
+        'DASHBOARD_INVALID',
+        `dashboard(): environment is ${JSON.stringify(environment)}; it must have a name, and a colour of ${colours.join(', ')}`,
+      )
+  }
+
+  /** @returns undefined if there is no such file */
+  async file(path: string, request: Request): Promise<Response | undefined> {
+    const { files } = await import('./page.generated.ts')
+    const text = Object.hasOwn(files, path) ? files[path] : undefined
+    if (text === undefined) return undefined
+    const type = types[path.slice(path.lastIndexOf('.'))]!
+    // The names of the others change with their texts.
+    const cache = path === 'icon.svg' ? 'public, max-age=86400' : 'public, max-age=31536000, immutable'
+    return await this.#answer(request, text, `${type}; charset=utf-8`, cache, path)
+  }
+
+  /** @param base the path below which the dashboard is, without a slash at its end */
+  async document(request: Request, base: string): Promise<Response> {
+    const { script, style } = await import('./page.generated.ts')
+    const { name, colour = 'grey' } = this.#environment ?? {}
+    const environment =
+      name === undefined ? '' : ` data-environment="${escaped(name)}" data-colour="${colour}"`
+    const html = `<!doctype html>
+<html lang="en"${environment}>
+<head>
+<meta charset="utf-8">
+<base href="${escaped(base)}/">
+<title>Lark</title>
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<meta name="robots" content="noindex">
+<link rel="icon" href="icon.svg" type="image/svg+xml">
+<link rel="stylesheet" href="${style}">
+<script type="module" src="${script}"></script>
+</head>
+<body><noscript>The dashboard needs JavaScript.</noscript></body>
+</html>
+`
+    return await this.#answer(request, html, 'text/html; charset=utf-8', 'no-store')
+  }
+
+  async #answer(
+    request: Request,
+    text: string,
+    type: string,
+    cache: string,
+    name?: string,
+  ): Promise<Response> {
+    const headers = { 'content-type': type, 'cache-control': cache, ...secured }
+    const isHead = request.method === 'HEAD'
+    const takesGzip = /\bgzip\b/.test(request.headers.get('accept-encoding') ?? '')
+    if (!takesGzip || text.length < WORTH_PACKING || name === undefined)
+      return new Response(isHead ? null : text, { headers })
+    const kept = this.#packed.get(name) ?? packed(text)
+    this.#packed.set(name, kept)
+    const body = await kept
+    return new Response(isHead ? null : body, {
+      headers: { ...headers, 'content-encoding': 'gzip', vary: 'accept-encoding' },
+    })
+  }
+}
+
+async function packed(text: string): Promise<ArrayBuffer> {
+  const stream = new Blob([text]).stream().pipeThrough(new CompressionStream('gzip'))
+  return await new Response(stream).arrayBuffer()
+}
+
+function escaped(text: string): string {
+  return text.replace(/[&<>"']/g, (sign) => `&#${sign.charCodeAt(0)};`)
+}

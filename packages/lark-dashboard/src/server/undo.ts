@@ -1,0 +1,60 @@
+/**
+ * What can be taken back for some seconds after it was done. It is kept in this process only: after a restart, or on
+ * another process of the server, it cannot be undone any more, and the viewer hears so.
+ */
+import { randomUUID } from 'node:crypto'
+import { LarkError } from '@s18i/lark/config'
+
+/** Milliseconds. A viewer is shown eight seconds; the rest is for the way to the server. */
+const KEPT = 12_000
+/** The most undos that are kept at a time; the oldest gives way. */
+const MOST = 200
+
+/** What an undo did. */
+export interface Undone {
+  /** Jobs, queues or schedules that are as before. */
+  undone: number
+  /** Those that are not, because they have begun or have changed since. */
+  left: number
+}
+
+interface KeptUndo {
+  user: string
+  undo: () => Promise<Undone>
+  timer: NodeJS.Timeout
+}
+
+export class Undos {
+  readonly #kept = new Map<string, KeptUndo>()
+
+  /** @param user who may undo it @returns its id */
+  keep(user: string, undo: () => Promise<Undone>): string {
+    const id = randomUUID()
+    const timer = setTimeout(() => this.#kept.delete(id), KEPT).unref()
+    this.#kept.set(id, { user, undo, timer })
+    const [oldest] = this.#kept.keys()
+    if (this.#kept.size > MOST) this.#drop(oldest!)
+    return id
+  }
+
+  /** @throws UNDO_GONE */
+  async undo(user: string, id: string): Promise<Undone> {
+    const found = this.#kept.get(id)
+    if (found === undefined || found.user !== user)
+      throw new LarkError(
+        'UNDO_GONE',
+        'This can no longer be undone: it was done too long ago, or is undone already',
+      )
+    this.#drop(id)
+    return await found.undo()
+  }
+
+  clear(): void {
+    for (const id of this.#kept.keys()) this.#drop(id)
+  }
+
+  #drop(id: string): void {
+    clearTimeout(this.#kept.get(id)?.timer)
+    this.#kept.delete(id)
+  }
+}

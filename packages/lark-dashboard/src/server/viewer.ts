@@ -1,0 +1,50 @@
+/**
+ * Who looks at the dashboard, and what they may do.
+ *
+ *   read      look at everything but payloads, results and progress
+ *   operate   also retry, cancel, run now, pause, resume, dispatch
+ *   admin     also what cannot be taken back: edit, remove, purge; and payloads
+ */
+import { LarkError } from '@s18i/lark/config'
+
+/** Each may do what those before it may. */
+export const roles = ['read', 'operate', 'admin'] as const
+export type Role = (typeof roles)[number]
+
+export interface Viewer {
+  role: Role
+  /** For the audit, such as an e-mail address. */
+  user: string
+  /**
+   * Whether payloads, results and progress are shown, which may have data of your customers in them. Default: to admins
+   * only. Errors and logs are shown to everybody.
+   */
+  payloads?: boolean
+}
+
+/** Says who sends a request; undefined: nobody who may look. */
+export type Authorize = (request: Request) => Viewer | undefined | null | Promise<Viewer | undefined | null>
+
+/** The most characters of a user that are kept. */
+const LONGEST_USER = 200
+
+/** A viewer of whom everything is known. */
+export interface KnownViewer extends Required<Viewer> {}
+
+/** @throws VIEWER_INVALID if `authorize` returned something else */
+export function knownViewer(given: Viewer): KnownViewer {
+  const { role, user, payloads = role === 'admin' } = given
+  if (!roles.includes(role)) throw invalid('role', role, roles.map((each) => `'${each}'`).join(', '))
+  if (typeof user !== 'string' || user === '') throw invalid('user', user, 'a text that is not empty')
+  if (typeof payloads !== 'boolean') throw invalid('payloads', payloads, 'true or false')
+  return { role, user: user.slice(0, LONGEST_USER), payloads }
+}
+
+export function mayDo(role: Role, needed: Role): boolean {
+  return roles.indexOf(role) >= roles.indexOf(needed)
+}
+
+function invalid(field: string, value: unknown, right: string): LarkError {
+  const given = typeof value === 'string' ? `'${value.slice(0, 40)}'` : String(value)
+  return new LarkError('VIEWER_INVALID', `authorize() returned the ${field} ${given}; it must be ${right}`)
+}
