@@ -43,8 +43,8 @@ export function healthOf(queue: LiveQueue): Health {
   const health = (kind: HealthKind, text: string): Health => ({ kind, text, rank: ranks[kind] })
   if (damaged.length > 0) return health('damaged', damaged[0]!.message)
   if (paused && waiting + active > 0 && target !== undefined && oldest > target)
-    return health('late', `paused${reasonOf(queue)}, and over its target`)
-  if (paused) return health('paused', `paused${reasonOf(queue)}`)
+    return health('late', 'paused, and over its target')
+  if (paused) return health('paused', reasonOf(queue))
   if (waiting > 0 && active === 0 && out === 0 && oldest > STILL)
     return health('still', `${waiting.toLocaleString('en')} waiting, none started${whyStill(queue)}`)
   if (target !== undefined && oldest > target)
@@ -71,5 +71,5 @@ function whyStill({ workers, unknownKeys }: LiveQueue): string {
 }
 
 function reasonOf({ pausedBecause }: LiveQueue): string {
-  return pausedBecause === undefined ? '' : `: ${pausedBecause}`
+  return pausedBecause ?? ''
 }

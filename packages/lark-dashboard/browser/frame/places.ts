@@ -10,6 +10,7 @@ export const places = [
     key: 'o',
     show: lazy(() => import('../pages/overview/overview.tsx')),
   },
+  { page: 'jobs', title: 'Jobs', key: 'j', show: lazy(() => import('../pages/jobs/jobs.tsx')) },
 ] as const
 
 export type PageName = (typeof places)[number]['page']

@@ -2,7 +2,7 @@
  * A row a queue: what it holds, how old its oldest job is against its target, how fast it goes, and why it stands still.
  */
 import type { LiveQueue } from '../../../src/server/live.ts'
-import { healthOf } from '../../data/health.ts'
+import { type Health, healthOf } from '../../data/health.ts'
 import { trends } from '../../data/live.ts'
 import { href } from '../../data/route.ts'
 import { count, duration, rate, share } from '../../parts/numbers.ts'
@@ -52,7 +52,7 @@ function QueueRow({ queue }: { queue: LiveQueue }) {
       </td>
       <td>
         <span class="queue-health" title={health.text}>
-          {health.kind === 'idle' ? '–' : health.text === '' ? health.kind : `${health.kind}: ${health.text}`}
+          {wordsOf(health)}
         </span>
       </td>
       <td class="number">
@@ -82,6 +82,12 @@ function QueueRow({ queue }: { queue: LiveQueue }) {
       <td class={workers === 0 && counts.waiting > 0 ? 'number warn' : 'number'}>{workers}</td>
     </tr>
   )
+}
+
+/** `stands still: 42 waiting, none started`. */
+function wordsOf({ kind, text }: Health): string {
+  const word = kind === 'still' ? 'stands still' : kind === 'idle' ? '–' : kind
+  return text === '' ? word : `${word}: ${text}`
 }
 
 /** A number of jobs that leads to them. */

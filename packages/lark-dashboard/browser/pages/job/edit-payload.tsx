@@ -1,0 +1,62 @@
+/**
+ * Edits the payload of a job that does not run: the server checks it as at a dispatch.
+ */
+import { useState } from 'preact/hooks'
+import { make } from '../../data/changes.ts'
+import { Dialog } from '../../parts/dialog.tsx'
+import { changeWith } from '../jobs/job-verbs.ts'
+import type { ShownJob } from './job.tsx'
+
+export function EditPayload({
+  job: { id, queue, payload, state },
+  onClose,
+}: {
+  job: ShownJob
+  onClose(): void
+}) {
+  const [text, setText] = useState(() => JSON.stringify(JSON.parse(payload?.json ?? 'null'), null, 2))
+  const problem = problemOf(text)
+  const canRetry = ['failed', 'cancelled', 'completed'].includes(state)
+  const save = async (retries: boolean) => {
+    const edited = await make('jobs.edit', { id, queue, payload: text }, () => 'The payload is changed')
+    if (edited === undefined) return
+    if (retries) await changeWith('retry', { ids: [id], queue })
+    onClose()
+  }
+  return (
+    <Dialog title="Edit the payload" onClose={onClose} isWide>
+      <textarea
+        rows={16}
+        aria-label="Payload as JSON"
+        spellcheck={false}
+        value={text}
+        onInput={(event) => setText(event.currentTarget.value)}
+      />
+      <p class={problem === undefined ? 'quiet small' : 'bad small'} role="status">
+        {problem ?? 'The class of the job checks it, if the server of the dashboard knows the class.'}
+      </p>
+      <div class="dialog-buttons">
+        <button type="button" onClick={onClose}>
+          Keep as it is
+        </button>
+        <button type="button" class="main" disabled={problem !== undefined} onClick={() => void save(false)}>
+          Save
+        </button>
+        {canRetry && (
+          <button type="button" disabled={problem !== undefined} onClick={() => void save(true)}>
+            Save and retry
+          </button>
+        )}
+      </div>
+    </Dialog>
+  )
+}
+
+function problemOf(text: string): string | undefined {
+  try {
+    JSON.parse(text)
+    return undefined
+  } catch (error) {
+    return `This is not JSON: ${(error as Error).message}`
+  }
+}

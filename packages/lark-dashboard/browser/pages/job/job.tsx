@@ -1,0 +1,248 @@
+/**
+ * One job: its state and why it waits, its way so far, and what it has and had.
+ */
+import { useState } from 'preact/hooks'
+import { useAsked } from '../../data/asked.ts'
+import type { Output } from '../../data/call.ts'
+import { href, route } from '../../data/route.ts'
+import { may } from '../../data/viewer.ts'
+import { useKeys } from '../../frame/keys.ts'
+import { Question } from '../../parts/dialog.tsx'
+import { Answer, Empty } from '../../parts/empty.tsx'
+import { JobErrorView } from '../../parts/job-error.tsx'
+import { Json } from '../../parts/json.tsx'
+import { State } from '../../parts/state.tsx'
+import { openTab, type Tab, Tabs } from '../../parts/tabs.tsx'
+import { Duration } from '../../parts/time.tsx'
+import { changeWith, type JobVerb, jobVerbs, verbNames } from '../jobs/job-verbs.ts'
+import { EditPayload } from './edit-payload.tsx'
+import { JobLog } from './job-log.tsx'
+import { JobTimeline } from './job-timeline.tsx'
+import { Reasons } from './reasons.tsx'
+
+export type ShownJob = NonNullable<Output<'jobs.find'>>
+
+/** Milliseconds between two looks at a job that has not ended. */
+const EVERY = 1_000
+
+export function JobPage({ id }: { id: string }) {
+  const queue = route.value.query.get('queue') ?? undefined
+  const named = { id, ...(queue !== undefined && { queue }) }
+  const [isOver, setOver] = useState(false)
+  const asked = useAsked('jobs.find', named, isOver ? undefined : EVERY)
+  const job = asked.data
+  const hasEnded = job === null || job?.finishedAt !== undefined
+  if (hasEnded !== isOver && job !== undefined) setOver(hasEnded)
+  return (
+    <Answer asked={asked}>
+      {(found) =>
+        found === null ? (
+          <>
+            <h1>
+              Job <code>{id}</code>
+            </h1>
+            <Empty>
+              There is no job with this id. Jobs that have ended are kept for a while only.{' '}
+              <a href={href('flows', [id])}>Look for a flow with this id</a>
+            </Empty>
+          </>
+        ) : (
+          <JobView job={found} again={asked.again} />
+        )
+      }
+    </Answer>
+  )
+}
+
+function JobView({ job, again }: { job: ShownJob; again(): void }) {
+  const { id, key, queue, state, reason, errors, log, isVeiled } = job
+  const tabs: Tab[] = [
+    ...(isVeiled === undefined ? [{ name: 'payload', title: 'Payload' }] : []),
+    { name: 'log', title: 'Log', count: log.length },
+    { name: 'errors', title: 'Errors', count: errors.length },
+    ...(isVeiled === undefined ? [{ name: 'result', title: 'Result' }] : []),
+    { name: 'raw', title: 'Raw' },
+  ]
+  const open = openTab(tabs)
+  return (
+    <article class="job">
+      <div class="page-head">
+        <h1>{key}</h1>
+        <State state={state} word={reason === undefined ? state : `${state} (${reason})`} />
+        <span class="spread" />
+        <JobButtons job={job} again={again} />
+      </div>
+      <p class="job-line quiet">
+        <code>{id}</code> in <a href={href('queues', [queue])}>{queue}</a>
+        {job.partition !== queue && ` (${job.partition})`}
+        {job.group !== undefined && (
+          <>
+            , group <a href={href('jobs', [], { queue, group: String(job.group) })}>{job.group}</a>
+          </>
+        )}
+        {job.priority !== 0 && `, priority ${job.priority}`}
+        {(job.options?.tags ?? []).map((tag) => (
+          <a key={tag} class="tag" href={href('jobs', [], { tag })}>
+            {tag}
+          </a>
+        ))}
+      </p>
+      {job.finishedAt === undefined && <Reasons id={id} queue={queue} />}
+      {job.because !== undefined && (
+        <p class="quiet">
+          {state === 'cancelled' ? 'Because' : 'Put back'}: {job.because}
+        </p>
+      )}
+      {job.unreadable !== undefined && (
+        <p class="problem">This version of Lark cannot read the record of this job.</p>
+      )}
+      <FlowLine id={id} />
+      <JobTimeline job={job} />
+      <Tabs tabs={tabs} title="Parts of the job" />
+      {open === 'payload' && <Payload job={job} again={again} />}
+      {open === 'log' && <JobLog lines={log} isLive={state === 'active'} />}
+      {open === 'errors' && <Errors job={job} />}
+      {open === 'result' && <Result job={job} />}
+      {open === 'raw' && <pre>{JSON.stringify(job, null, 2)}</pre>}
+    </article>
+  )
+}
+
+function JobButtons({ job: { id, queue, state }, again }: { job: ShownJob; again(): void }) {
+  const [isAsked, ask] = useState(false)
+  const allowed = verbNames.filter((verb) => {
+    return may(jobVerbs[verb].role) && jobVerbs[verb].states.includes(state)
+  })
+  const act = (verb: JobVerb) => {
+    // What runs loses its work.
+    if (verb === 'cancel' && state === 'active' && !isAsked) return ask(true)
+    ask(false)
+    void changeWith(verb, { ids: [id], queue }).then(again)
+  }
+  useKeys(
+    (['retry', 'run-now'] as const).map((verb) => ({
+      key: jobVerbs[verb].key!,
+      title: jobVerbs[verb].title,
+      press: () => {
+        if (allowed.includes(verb)) act(verb)
+      },
+    })),
+  )
+  return (
+    <div class="job-buttons">
+      {allowed.map((verb) => (
+        <button
+          key={verb}
+          type="button"
+          class={verb === 'cancel' || verb === 'remove' ? 'danger' : undefined}
+          onClick={() => act(verb)}
+        >
+          {jobVerbs[verb].title}
+          {jobVerbs[verb].key !== undefined && <kbd>{jobVerbs[verb].key}</kbd>}
+        </button>
+      ))}
+      {isAsked && (
+        <Question
+          title="Cancel this job while it runs?"
+          verb="Cancel the job"
+          isDangerous
+          onAnswer={(yes) => (yes ? act('cancel') : ask(false))}
+        >
+          <p>It is asked to end, and does not run again.</p>
+        </Question>
+      )}
+    </div>
+  )
+}
+
+function FlowLine({ id }: { id: string }) {
+  const { data } = useAsked('jobs.flow', { id })
+  if (!data) return null
+  const { id: flow, kind, name, node, member } = data
+  return (
+    <p class="quiet">
+      {member === undefined ? `Node ${node}` : `Member ${member}`} of the {kind}{' '}
+      <a href={href('flows', [flow])}>{name ?? flow}</a>
+    </p>
+  )
+}
+
+function Payload({ job, again }: { job: ShownJob; again(): void }) {
+  const [isEdited, edit] = useState(false)
+  const canEdit = may('admin') && job.state !== 'active' && job.payload?.hidden !== undefined
+  return (
+    <>
+      {job.payload === undefined ? (
+        <Empty>It was dispatched without a payload.</Empty>
+      ) : (
+        <Json value={job.payload} />
+      )}
+      {job.options?.redact !== undefined && (
+        <p class="quiet small">Hidden by its class: {job.options.redact.join(', ')}</p>
+      )}
+      {canEdit && job.payload?.hidden === 0 && job.options?.redact === undefined && (
+        <p>
+          <button type="button" onClick={() => edit(true)}>
+            Edit the payload
+          </button>
+        </p>
+      )}
+      {isEdited && (
+        <EditPayload
+          job={job}
+          onClose={() => {
+            edit(false)
+            again()
+          }}
+        />
+      )}
+    </>
+  )
+}
+
+function Result({ job }: { job: ShownJob }) {
+  if (job.progress === undefined && job.result === undefined)
+    return <Empty>{job.finishedAt === undefined ? 'It has no result yet.' : 'It returned nothing.'}</Empty>
+  return (
+    <>
+      {job.progress !== undefined && (
+        <>
+          <h2>Progress</h2>
+          <Json value={job.progress} />
+        </>
+      )}
+      {job.result !== undefined && (
+        <>
+          {job.progress !== undefined && <h2>Result</h2>}
+          <Json value={job.result} />
+        </>
+      )}
+    </>
+  )
+}
+
+function Errors({ job: { errors, failures } }: { job: ShownJob }) {
+  if (errors.length === 0) return <Empty>No attempt has failed.</Empty>
+  return (
+    <ol class="job-errors">
+      {failures > errors.length && (
+        <li class="quiet">
+          The newest {errors.length} of {failures} are kept.
+        </li>
+      )}
+      {[...errors].reverse().map((error) => (
+        <li key={error.run}>
+          <h3>
+            Run {error.run}
+            {error.took !== undefined && (
+              <>
+                , after <Duration ms={error.took} />
+              </>
+            )}
+          </h3>
+          <JobErrorView error={error} />
+        </li>
+      ))}
+    </ol>
+  )
+}

@@ -1,0 +1,148 @@
+/**
+ * What can be done with the chosen jobs, or with all that the filter finds.
+ */
+import type { ListFilter } from '@s18i/lark-jobs/operate'
+import { useState } from 'preact/hooks'
+import { change } from '../../data/call.ts'
+import { may } from '../../data/viewer.ts'
+import { useKeys } from '../../frame/keys.ts'
+import { Question } from '../../parts/dialog.tsx'
+import { plural } from '../../parts/numbers.ts'
+import type { ListedJob } from './job-list.ts'
+import { queryWords } from './job-query.ts'
+import { changeWith, isGentle, type JobVerb, jobVerbs, verbNames } from './job-verbs.ts'
+
+/** How many samples a question shows. */
+const SAMPLES = 3
+
+interface Asked {
+  verb: JobVerb
+  title: string
+  samples: readonly ListedJob[]
+  act(): void
+}
+
+export interface JobActionsProps {
+  chosen: readonly ListedJob[]
+  filter: ListFilter
+  /** Those in the list. */
+  jobs: readonly ListedJob[]
+  onDone(): void
+}
+
+export function JobActions({ chosen, filter, jobs, onDone }: JobActionsProps) {
+  const [asked, ask] = useState<Asked | undefined>(undefined)
+  const allowed = verbNames.filter((name) => may(jobVerbs[name].role))
+  const fits = (verb: JobVerb) => chosen.filter(({ state }) => jobVerbs[verb].states.includes(state))
+  const actOnChosen = (verb: JobVerb) => {
+    const some = fits(verb)
+    if (some.length === 0) return
+    const act = () => void changeIds(verb, some).then(onDone)
+    if (isGentle(verb) || some.length === 1) return act()
+    ask({
+      verb,
+      title: `${jobVerbs[verb].title} ${plural(some.length, 'job')}?`,
+      samples: some.slice(0, SAMPLES),
+      act,
+    })
+  }
+  const actOnAll = async (verb: JobVerb) => {
+    const some = jobs.filter(({ state }) => jobVerbs[verb].states.includes(state)).slice(0, SAMPLES)
+    const count = await countOf(verb, filter).catch(() => undefined)
+    if (count === undefined) return
+    const what = `${plural(count, 'job')}: all ${queryWords(filter).replace(/^all /, '')}`
+    ask({
+      verb,
+      title: `${jobVerbs[verb].title} ${what}?`,
+      samples: some,
+      act: () => void changeFilter(verb, filter).then(onDone),
+    })
+  }
+  useKeys([{ key: 'r', title: 'Retry the chosen jobs', press: () => actOnChosen('retry') }])
+  if (allowed.length === 0) return null
+  const isFiltered = Object.keys(filter).length > 0
+  return (
+    <div class="job-actions">
+      {chosen.length > 0 ? (
+        <>
+          <span>{plural(chosen.length, 'job')} chosen</span>
+          {allowed.map((verb) => (
+            <button
+              key={verb}
+              type="button"
+              class={verb === 'remove' || verb === 'cancel' ? 'danger' : undefined}
+              disabled={fits(verb).length === 0}
+              onClick={() => actOnChosen(verb)}
+            >
+              {jobVerbs[verb].title}
+              {fits(verb).length > 0 && fits(verb).length < chosen.length && ` ${fits(verb).length}`}
+            </button>
+          ))}
+        </>
+      ) : (
+        isFiltered &&
+        jobs.length > 0 && (
+          <>
+            <span class="quiet">All of them:</span>
+            {allowed
+              .filter((verb) => jobs.some(({ state }) => jobVerbs[verb].states.includes(state)))
+              .map((verb) => (
+                <button key={verb} type="button" class="plain" onClick={() => void actOnAll(verb)}>
+                  {jobVerbs[verb].title}
+                </button>
+              ))}
+          </>
+        )
+      )}
+      {asked !== undefined && (
+        <Question
+          title={asked.title}
+          verb={jobVerbs[asked.verb].title}
+          isDangerous={!isGentle(asked.verb)}
+          onAnswer={(yes) => {
+            ask(undefined)
+            if (yes) asked.act()
+          }}
+        >
+          {asked.samples.length > 0 && (
+            <ul class="samples">
+              {asked.samples.map(({ id, key, queue }) => (
+                <li key={id} class="cut">
+                  <code>{id}</code> {key} <span class="quiet">{queue}</span>
+                </li>
+              ))}
+            </ul>
+          )}
+        </Question>
+      )}
+    </div>
+  )
+}
+
+async function changeIds(verb: JobVerb, jobs: readonly { id: string; queue: string }[]): Promise<void> {
+  // Only jobs of one queue can be named with it; an id alone may be that of two jobs.
+  const queues = new Map<string, string[]>()
+  for (const { id, queue } of jobs) queues.set(queue, [...(queues.get(queue) ?? []), id])
+  for (const [queue, ids] of queues) await changeWith(verb, { ids, queue })
+}
+
+function changeFilter(verb: JobVerb, filter: ListFilter): Promise<unknown> {
+  return changeWith(verb, { filter: narrowed(verb, filter) })
+}
+
+/** The states of the filter in which the change is possible. */
+function narrowed(verb: JobVerb, filter: ListFilter): never {
+  const { states } = jobVerbs[verb]
+  const chosen =
+    filter.state === undefined ? states : [filter.state].flat().filter((state) => states.includes(state))
+  return { ...filter, state: chosen } as never
+}
+
+async function countOf(verb: JobVerb, filter: ListFilter): Promise<number> {
+  const input = { filter: narrowed(verb, filter), dryRun: true }
+  if (verb === 'retry') return (await change('jobs.retry', input)).retried
+  if (verb === 'run-now') return (await change('jobs.run-now', input)).rescheduled
+  if (verb === 'remove') return (await change('jobs.remove', input)).removed
+  const { cancelled, asked } = await change('jobs.cancel', input)
+  return cancelled + asked
+}

@@ -1,0 +1,92 @@
+/**
+ * The conditions of the list, each in the address.
+ */
+import { useState } from 'preact/hooks'
+import { snapshot } from '../../data/live.ts'
+import { go, href, route, setQuery } from '../../data/route.ts'
+import { viewer } from '../../data/viewer.ts'
+import { states } from './job-query.ts'
+
+export function JobFilter({ problem }: { problem: string | undefined }) {
+  const { query } = route.value
+  const queues = snapshot.value?.queues.map(({ queue }) => queue) ?? []
+  const queue = query.get('queue') ?? ''
+  const state = query.get('state') ?? ''
+  const known = queue === '' || queues.includes(queue) ? queues : [...queues, queue]
+  return (
+    <search class="job-filter">
+      <label>
+        <span>Queue</span>
+        <select value={queue} onChange={(event) => setQuery({ queue: event.currentTarget.value })}>
+          <option value="">all</option>
+          {known.map((each) => (
+            <option key={each} value={each}>
+              {each}
+            </option>
+          ))}
+        </select>
+      </label>
+      <label>
+        <span>State</span>
+        <select value={state} onChange={(event) => setQuery({ state: event.currentTarget.value })}>
+          <option value="">all</option>
+          {states.map((each) => (
+            <option key={each} value={each}>
+              {each}
+            </option>
+          ))}
+          {state.includes(',') && <option value={state}>{state}</option>}
+        </select>
+      </label>
+      <Text name="key" title="Class" />
+      <Text name="tag" title="Tag" />
+      <Text name="group" title="Group" />
+      <Text name="since" title="Since" placeholder="1h" size={6} />
+      {viewer.value?.payloads && <Text name="where" title="Payload" placeholder="tenant=7" size={16} />}
+      {query.get('kind') && <Text name="kind" title="Kind" size={6} />}
+      {query.size > 0 && (
+        <button type="button" class="plain" onClick={() => go(href('jobs'))}>
+          Clear
+        </button>
+      )}
+      {problem !== undefined && (
+        <p class="problem" role="alert">
+          {problem}
+        </p>
+      )}
+    </search>
+  )
+}
+
+interface TextProps {
+  name: string
+  title: string
+  placeholder?: string
+  size?: number
+}
+
+/** Takes effect with Enter, or when it is left. */
+function Text({ name, title, placeholder, size = 12 }: TextProps) {
+  const value = route.value.query.get(name) ?? ''
+  const [typed, setTyped] = useState<string | undefined>(undefined)
+  const take = () => {
+    if (typed !== undefined && typed.trim() !== value) setQuery({ [name]: typed.trim() })
+    setTyped(undefined)
+  }
+  return (
+    <label>
+      <span>{title}</span>
+      <input
+        type="text"
+        size={size}
+        placeholder={placeholder}
+        value={typed ?? value}
+        onInput={(event) => setTyped(event.currentTarget.value)}
+        onBlur={take}
+        onKeyDown={(event) => {
+          if (event.key === 'Enter') take()
+        }}
+      />
+    </label>
+  )
+}

@@ -1,0 +1,99 @@
+/**
+ * The jobs that a filter finds, page after page as somebody scrolls. A page of the server may be short, or empty, and yet
+ * not the last.
+ */
+import { useSignal } from '@preact/signals'
+import { useEffect, useRef } from 'preact/hooks'
+import type { Output } from '../../data/call.ts'
+import { type CallError, look } from '../../data/call.ts'
+import { changed } from '../../data/changes.ts'
+import type { JobQuery } from './job-query.ts'
+
+/** Rows of one page. */
+const PAGE = 200
+/** The most pages without a job that are asked for before somebody asks to go on. */
+const PATIENCE = 10
+/** Milliseconds between two looks at the first page, while the end of the list has not been scrolled to. */
+const EVERY = 5_000
+
+export type ListedJob = Output<'jobs.list'>['jobs'][number]
+
+export interface JobList {
+  jobs: readonly ListedJob[]
+  problem: CallError | undefined
+  isLoading: boolean
+  /** All have been found. */
+  isWhole: boolean
+  /** How many jobs the server has looked at. */
+  scanned: number
+  more(): void
+  again(): void
+}
+
+export function useJobList({ filter, order, problem: wrong }: JobQuery): JobList {
+  const jobs = useSignal<readonly ListedJob[]>([])
+  const problem = useSignal<CallError | undefined>(undefined)
+  const isLoading = useSignal(true)
+  const cursor = useSignal<string | undefined>(undefined)
+  const isWhole = useSignal(false)
+  const scanned = useSignal(0)
+  const running = useRef<AbortController | undefined>(undefined)
+  const question = JSON.stringify([filter, order])
+
+  const read = async (isFirst: boolean) => {
+    if (wrong !== undefined) return
+    running.current?.abort()
+    const abort = new AbortController()
+    running.current = abort
+    isLoading.value = true
+    try {
+      let found: readonly ListedJob[] = isFirst ? [] : jobs.value
+      let looked = isFirst ? 0 : scanned.value
+      let from = isFirst ? undefined : cursor.value
+      const before = found.length
+      for (let empty = 0; empty < PATIENCE; empty++) {
+        const input = { filter, order, limit: PAGE, ...(from !== undefined && { cursor: from }) }
+        const page = await look('jobs.list', input, abort.signal)
+        found = [...found, ...page.jobs]
+        looked += page.scanned
+        from = page.cursor
+        if (from === undefined || found.length > before) break
+      }
+      jobs.value = found
+      scanned.value = looked
+      cursor.value = from
+      isWhole.value = from === undefined
+      problem.value = undefined
+    } catch (error) {
+      if (abort.signal.aborted) return
+      problem.value = error as CallError
+    }
+    isLoading.value = false
+  }
+
+  useEffect(() => {
+    jobs.value = []
+    isWhole.value = false
+    void read(true)
+    const timer = setInterval(() => {
+      const isAtTop = jobs.peek().length <= PAGE && window.scrollY < 200
+      if (isAtTop && !document.hidden && !isLoading.peek()) void read(true)
+    }, EVERY)
+    return () => {
+      clearInterval(timer)
+      running.current?.abort()
+    }
+  }, [question, wrong, changed.value])
+
+  return {
+    jobs: jobs.value,
+    problem: problem.value,
+    isLoading: isLoading.value,
+    isWhole: isWhole.value,
+    scanned: scanned.value,
+    more: () => {
+      if (!isLoading.peek() && !isWhole.peek() && problem.peek() === undefined) void read(false)
+    },
+    again: () => void read(true),
+  }
+}

@@ -1,0 +1,74 @@
+/**
+ * Which jobs are listed: what the address says, as a filter of the server.
+ */
+import type { ListFilter, State } from '@s18i/lark-jobs/operate'
+import { route } from '../../data/route.ts'
+
+export const states: readonly State[] = ['waiting', 'delayed', 'active', 'completed', 'failed', 'cancelled']
+/** The conditions that are texts. */
+export const texts = ['queue', 'key', 'group', 'tag', 'kind', 'since'] as const
+
+export interface JobQuery {
+  filter: ListFilter
+  order: 'newest' | 'oldest'
+  /** What is wrong with the condition on payloads. */
+  problem?: string
+}
+
+export function jobQuery(): JobQuery {
+  const { query } = route.value
+  const filter: Record<string, unknown> = {}
+  for (const name of texts) {
+    const value = query.get(name)
+    if (value) filter[name] = value
+  }
+  const state = query.get('state')
+  if (state) filter.state = state.includes(',') ? state.split(',') : state
+  const order = query.get('order') === 'oldest' ? 'oldest' : 'newest'
+  const where = query.get('where')
+  if (!where) return { filter: filter as ListFilter, order }
+  try {
+    filter.where = whereOf(where)
+    return { filter: filter as ListFilter, order }
+  } catch (error) {
+    return { filter: filter as ListFilter, order, problem: (error as Error).message }
+  }
+}
+
+/** `tenant=7 card.type=visa`, or JSON. */
+function whereOf(text: string): Record<string, unknown> {
+  if (text.trimStart().startsWith('{')) return JSON.parse(text)
+  const parts = text.trim().split(/\s+/)
+  return Object.fromEntries(
+    parts.map((part) => {
+      const [, path, value] = /^([^=]+)=(.*)$/.exec(part) ?? []
+      if (path === undefined)
+        throw new Error(`'${part}' is not a condition; write PATH=VALUE, such as tenant=7`)
+      return [path, jsonOrText(value!)]
+    }),
+  )
+}
+
+function jsonOrText(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return text
+  }
+}
+
+/** The filter in words: `failed jobs of emails, class send-email`. */
+export function queryWords({ queue, state, key, group, tag, kind, since, where }: ListFilter): string {
+  const of = [
+    queue !== undefined && `of ${[queue].flat().join(', ')}`,
+    key !== undefined && `class ${key}`,
+    group !== undefined && `group ${group}`,
+    tag !== undefined && `tag ${tag}`,
+    kind !== undefined && `kind ${kind}`,
+    since !== undefined && `of the last ${since}`,
+    where !== undefined && `with ${JSON.stringify(where)}`,
+  ].filter((part) => part !== false)
+  return [`${state === undefined ? 'all' : [state].flat().join(' and ')} jobs`, ...of]
+    .join(', ')
+    .replace(', of', ' of')
+}

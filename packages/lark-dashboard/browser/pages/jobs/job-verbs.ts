@@ -1,0 +1,54 @@
+/**
+ * What can be done with jobs, from which states, and by whom.
+ */
+import type { State } from '@s18i/lark-jobs/operate'
+import type { Role } from '../../../src/server/viewer.ts'
+import { make } from '../../data/changes.ts'
+import { plural } from '../../parts/numbers.ts'
+
+export type JobVerb = 'retry' | 'run-now' | 'cancel' | 'remove'
+
+interface Verb {
+  title: string
+  role: Role
+  /** From which states. */
+  states: readonly State[]
+  /** The key that does it. */
+  key?: string
+}
+
+export const jobVerbs: Readonly<Record<JobVerb, Verb>> = {
+  retry: { title: 'Retry', role: 'operate', states: ['failed', 'cancelled', 'completed'], key: 'r' },
+  'run-now': { title: 'Run now', role: 'operate', states: ['delayed'], key: 'n' },
+  cancel: { title: 'Cancel', role: 'operate', states: ['waiting', 'delayed', 'active'] },
+  remove: {
+    title: 'Remove',
+    role: 'admin',
+    states: ['waiting', 'delayed', 'completed', 'failed', 'cancelled'],
+  },
+}
+
+export const verbNames = Object.keys(jobVerbs) as JobVerb[]
+
+/** It can be undone, and destroys nothing. */
+export function isGentle(verb: JobVerb): boolean {
+  return verb === 'retry' || verb === 'run-now'
+}
+
+/** Changes jobs, and says what it did. */
+export function changeWith(
+  verb: JobVerb,
+  input: { ids: string[]; queue: string } | { filter: never },
+): Promise<unknown> {
+  if (verb === 'retry')
+    return make('jobs.retry', input, ({ retried }) => `${plural(retried, 'job')} queued again`)
+  if (verb === 'run-now')
+    return make('jobs.run-now', input, ({ rescheduled }) => `${plural(rescheduled, 'job')} due now`)
+  if (verb === 'remove')
+    return make('jobs.remove', input, ({ removed, running }) => {
+      return `${plural(removed, 'job')} removed${running > 0 ? `; ${running} run, and stay` : ''}`
+    })
+  return make('jobs.cancel', input, ({ cancelled, asked }) => {
+    return `${plural(cancelled, 'job')} cancelled${asked > 0 ? `; ${asked} run, and are asked to end` : ''}`
+  })
+}

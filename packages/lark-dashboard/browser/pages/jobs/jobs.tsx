@@ -1,0 +1,180 @@
+/**
+ * Jobs by filter, or one job.
+ */
+import { useState } from 'preact/hooks'
+import { href, route, setQuery } from '../../data/route.ts'
+import { useKeys } from '../../frame/keys.ts'
+import { Empty } from '../../parts/empty.tsx'
+import { plural } from '../../parts/numbers.ts'
+import { State } from '../../parts/state.tsx'
+import { Moment } from '../../parts/time.tsx'
+import { Windowed } from '../../parts/windowed.tsx'
+import { JobPage } from '../job/job.tsx'
+import { JobActions } from './job-actions.tsx'
+import { JobFilter } from './job-filter.tsx'
+import { type ListedJob, useJobList } from './job-list.ts'
+import { jobQuery, queryWords } from './job-query.ts'
+
+const HEIGHT = 32
+const COLUMNS = 7
+
+export default function Jobs() {
+  const [id] = route.value.rest
+  return id === undefined ? <JobsPage /> : <JobPage key={id} id={id} />
+}
+
+function JobsPage() {
+  const query = jobQuery()
+  const list = useJobList(query)
+  const [picked, pick] = useState<ReadonlySet<string>>(new Set())
+  const chosen = list.jobs.filter((job) => picked.has(nameOf(job)))
+  const toggle = (job: ListedJob) => {
+    const next = new Set(picked)
+    if (!next.delete(nameOf(job))) next.add(nameOf(job))
+    pick(next)
+  }
+  useKeys([
+    {
+      key: 'x',
+      title: 'Choose the row',
+      press: () => {
+        const name = (document.activeElement as HTMLElement | null)?.dataset.row
+        const job = list.jobs.find((each) => nameOf(each) === name)
+        if (job !== undefined) toggle(job)
+      },
+    },
+  ])
+  const isAll = list.jobs.length > 0 && chosen.length === list.jobs.length
+  return (
+    <>
+      <div class="page-head">
+        <h1>Jobs</h1>
+        <span class="quiet" aria-live="polite">
+          {list.jobs.length.toLocaleString('en')}
+          {list.isWhole ? '' : '+'} {queryWords(query.filter).replace(/^all jobs/, 'jobs')}
+        </span>
+        <span class="spread" />
+        <button
+          type="button"
+          class="plain"
+          onClick={() => setQuery({ order: query.order === 'newest' ? 'oldest' : undefined })}
+        >
+          {query.order === 'newest' ? 'Latest end first' : 'Earliest end first'}
+        </button>
+      </div>
+      <JobFilter problem={query.problem} />
+      <JobActions
+        chosen={chosen}
+        filter={query.filter}
+        jobs={list.jobs}
+        onDone={() => {
+          pick(new Set())
+          list.again()
+        }}
+      />
+      {list.problem !== undefined && (
+        <p class="problem" role="alert">
+          {list.problem.message} {list.problem.hint}
+        </p>
+      )}
+      {list.jobs.length > 0 && (
+        <div class="scroll">
+          <table class="rows job-table">
+            <thead>
+              <tr>
+                <th>
+                  <input
+                    type="checkbox"
+                    aria-label="Choose all in the list"
+                    checked={isAll}
+                    onChange={() => pick(isAll ? new Set() : new Set(list.jobs.map(nameOf)))}
+                  />
+                </th>
+                <th>State</th>
+                <th>Job</th>
+                <th>Class</th>
+                <th>Queue</th>
+                <th>Since</th>
+                <th>What happened last</th>
+              </tr>
+            </thead>
+            <Windowed
+              rows={list.jobs}
+              height={HEIGHT}
+              columns={COLUMNS}
+              onEnd={list.more}
+              draw={(job) => (
+                <JobRow
+                  key={nameOf(job)}
+                  job={job}
+                  isChosen={picked.has(nameOf(job))}
+                  onChoose={() => toggle(job)}
+                />
+              )}
+            />
+          </table>
+        </div>
+      )}
+      <p class="quiet small job-end">
+        {list.isLoading
+          ? 'Loading …'
+          : !list.isWhole && (
+              <button type="button" onClick={list.more}>
+                Go on ({plural(list.scanned, 'job')} looked at)
+              </button>
+            )}
+      </p>
+      {list.isWhole && list.jobs.length === 0 && (
+        <Empty>There are no {queryWords(query.filter).replace(/^all /, '')}.</Empty>
+      )}
+    </>
+  )
+}
+
+function nameOf({ id, queue }: { id: string; queue: string }): string {
+  return `${queue} ${id}`
+}
+
+interface JobRowProps {
+  job: ListedJob
+  isChosen: boolean
+  onChoose(): void
+}
+
+function JobRow({ job, isChosen, onChoose }: JobRowProps) {
+  const { id, key, queue, state, errors } = job
+  const error = state === 'completed' ? undefined : errors.at(-1)
+  const words = error === undefined ? (job.because ?? job.reason ?? '') : `${error.name}: ${error.message}`
+  return (
+    <tr aria-selected={isChosen}>
+      <td>
+        <input type="checkbox" aria-label={`Choose ${id}`} checked={isChosen} onChange={onChoose} />
+      </td>
+      <td>
+        <State state={state} />
+      </td>
+      <td>
+        <a class="mono" data-row={nameOf(job)} href={href('jobs', [id], { queue })}>
+          {id.length > 28 ? `${id.slice(0, 27)}…` : id}
+        </a>
+      </td>
+      <td>{key.length > 40 ? `${key.slice(0, 39)}…` : key}</td>
+      <td class="quiet">{queue}</td>
+      <td class="quiet">
+        <Moment at={timeOf(job)} />
+      </td>
+      <td class="wide">
+        <span class="cut job-last" title={words.slice(0, 2_000)}>
+          {words.slice(0, 300)}
+        </span>
+      </td>
+    </tr>
+  )
+}
+
+/** When it came into its state, or will leave it. */
+function timeOf({ state, finishedAt, claimedAt, dueAt, queuedAt }: ListedJob): number {
+  if (state === 'active') return claimedAt ?? queuedAt
+  if (state === 'delayed') return dueAt ?? queuedAt
+  return finishedAt ?? queuedAt
+}

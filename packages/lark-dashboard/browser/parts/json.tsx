@@ -1,0 +1,115 @@
+/**
+ * A JSON value as a tree of text: objects and lists open and close, strings are shown as they are written.
+ */
+import type { ComponentChild } from 'preact'
+import { useState } from 'preact/hooks'
+import type { ShownValue } from '../../src/server/shown-value.ts'
+import { notify } from '../data/changes.ts'
+import { bytes, count, plural } from './numbers.ts'
+
+/** The most entries of an object or a list that are drawn before somebody asks for more. */
+const MOST = 100
+/** Levels that are open at first. */
+const OPEN = 3
+
+export function Json({ value: { json, hidden } }: { value: ShownValue }) {
+  const [text, setText] = useState('')
+  const parsed = hidden === 0 ? parse(json) : undefined
+  const copy = () =>
+    navigator.clipboard.writeText(json).then(
+      () => notify({ text: 'Copied', isBad: false }),
+      () => notify({ text: 'The browser does not allow copying here', isBad: true }),
+    )
+  return (
+    <div class="json">
+      <div class="json-head">
+        <input
+          type="search"
+          placeholder="Search in it"
+          aria-label="Search in it"
+          value={text}
+          onInput={(event) => setText(event.currentTarget.value.toLowerCase())}
+        />
+        <span class="spread" />
+        <span class="quiet small">{bytes(json.length + hidden)}</span>
+        <button type="button" onClick={() => void copy()}>
+          Copy
+        </button>
+      </div>
+      {parsed === undefined ? <pre>{json}</pre> : <Node value={parsed.value} level={0} text={text} />}
+      {hidden > 0 && <p class="quiet small">{count(hidden)} more characters are not shown</p>}
+    </div>
+  )
+}
+
+function parse(json: string): { value: unknown } | undefined {
+  try {
+    return { value: JSON.parse(json) }
+  } catch {
+    return undefined
+  }
+}
+
+interface NodeProps {
+  name?: string
+  value: unknown
+  level: number
+  /** What is searched. */
+  text: string
+}
+
+function Node({ name, value, level, text }: NodeProps) {
+  const label = name === undefined ? null : <Mark class="json-name" shown={name} text={text} />
+  if (typeof value !== 'object' || value === null)
+    return (
+      <div class="json-leaf">
+        {label}
+        <Mark
+          class={`json-${value === null ? 'null' : typeof value}`}
+          shown={JSON.stringify(value)}
+          text={text}
+        />
+      </div>
+    )
+  return <Branch label={label} value={value} level={level} text={text} />
+}
+
+function Branch({
+  label,
+  value,
+  level,
+  text,
+}: Omit<NodeProps, 'name' | 'value'> & { label: ComponentChild; value: object }) {
+  const [most, setMost] = useState(MOST)
+  const [isOpen, setOpen] = useState(level < OPEN)
+  const isList = Array.isArray(value)
+  const entries = Object.entries(value)
+  const sign = isList ? `[${entries.length}]` : `{${entries.length}}`
+  return (
+    <details
+      class="json-branch"
+      open={isOpen || text !== ''}
+      onToggle={(event) => setOpen(event.currentTarget.open)}
+    >
+      <summary>
+        {label}
+        <span class="quiet">{sign}</span>
+      </summary>
+      {(isOpen || text !== '') &&
+        entries
+          .slice(0, most)
+          .map(([key, each]) => <Node key={key} name={key} value={each} level={level + 1} text={text} />)}
+      {isOpen && entries.length > most && (
+        <button type="button" class="plain" onClick={() => setMost(most + 10 * MOST)}>
+          {plural(entries.length - most, 'more entry', 'more entries')}
+        </button>
+      )}
+    </details>
+  )
+}
+
+/** A text, marked if it has what is searched. */
+function Mark({ shown, text, class: name }: { shown: string; text: string; class: string }) {
+  const isFound = text !== '' && shown.toLowerCase().includes(text)
+  return <span class={isFound ? `${name} json-found` : name}>{shown}</span>
+}

@@ -1,0 +1,67 @@
+/**
+ * The rows of a long table of which only those in sight are drawn, between two spacers.
+ */
+import { useSignal, useSignalEffect } from '@preact/signals'
+import type { ComponentChildren } from 'preact'
+import { useEffect, useRef } from 'preact/hooks'
+
+/** How many rows are drawn beyond those in sight. */
+const BEYOND = 20
+
+export interface WindowedProps<T> {
+  rows: readonly T[]
+  /** Of a row, in CSS pixels. */
+  height: number
+  columns: number
+  draw(row: T, at: number): ComponentChildren
+  /** Called when the end comes near. */
+  onEnd?: (() => void) | undefined
+}
+
+export function Windowed<T>({ rows, height, columns, draw, onEnd }: WindowedProps<T>) {
+  const body = useRef<HTMLTableSectionElement>(null)
+  const first = useSignal(0)
+  const seen = useSignal(60)
+
+  const look = () => {
+    const top = body.current?.getBoundingClientRect().top ?? 0
+    first.value = Math.max(0, Math.floor(-top / height) - BEYOND)
+    seen.value = Math.ceil(window.innerHeight / height) + 2 * BEYOND
+  }
+  useEffect(() => {
+    look()
+    window.addEventListener('scroll', look, { passive: true })
+    window.addEventListener('resize', look)
+    return () => {
+      window.removeEventListener('scroll', look)
+      window.removeEventListener('resize', look)
+    }
+  }, [])
+  const end = useRef(onEnd)
+  end.current = onEnd
+  const length = rows.length
+  useSignalEffect(() => {
+    if (first.value + seen.value >= length - BEYOND) end.current?.()
+  })
+  useEffect(() => {
+    if (first.value + seen.value >= length - BEYOND) end.current?.()
+  }, [length])
+
+  const from = Math.min(first.value, Math.max(0, length - 1))
+  const until = Math.min(length, from + seen.value)
+  return (
+    <tbody ref={body}>
+      {from > 0 && <Spacer height={from * height} columns={columns} />}
+      {rows.slice(from, until).map((row, i) => draw(row, from + i))}
+      {until < length && <Spacer height={(length - until) * height} columns={columns} />}
+    </tbody>
+  )
+}
+
+function Spacer({ height, columns }: { height: number; columns: number }) {
+  return (
+    <tr class="spacer">
+      <td colSpan={columns} style={{ height: `${height}px` }} />
+    </tr>
+  )
+}
