@@ -100,6 +100,7 @@ export type { JobNews, TailOptions } from './operate/tail.ts'
 export type { JobWhy, WhyOptions } from './operate/why.ts'
 
 export type { Skipped } from './schedule/state.ts'
+export { inWords as scheduleWords } from './schedule/words.ts'
 export type { Counts } from './store/contract/page.ts'
 export { type QueueRetention, RETENTION as retention, type Retention } from './store/contract/retention.ts'
 

@@ -10,7 +10,29 @@ export const places = [
     key: 'o',
     show: lazy(() => import('../pages/overview/overview.tsx')),
   },
+  { page: 'queues', title: 'Queues', key: 'q', show: lazy(() => import('../pages/queues/queues.tsx')) },
   { page: 'jobs', title: 'Jobs', key: 'j', show: lazy(() => import('../pages/jobs/jobs.tsx')) },
+  {
+    page: 'failures',
+    title: 'Failures',
+    key: 'f',
+    show: lazy(() => import('../pages/failures/failures.tsx')),
+  },
+  { page: 'flows', title: 'Flows', key: 'w', show: lazy(() => import('../pages/flows/flows.tsx')) },
+  {
+    page: 'schedules',
+    title: 'Schedules',
+    key: 's',
+    show: lazy(() => import('../pages/schedules/schedules.tsx')),
+  },
+  {
+    page: 'limiters',
+    title: 'Limiters',
+    key: 'l',
+    show: lazy(() => import('../pages/limiters/limiters.tsx')),
+  },
+  { page: 'workers', title: 'Workers', key: 'k', show: lazy(() => import('../pages/workers/workers.tsx')) },
+  { page: 'doctor', title: 'Doctor', key: 'd', show: lazy(() => import('../pages/doctor/doctor.tsx')) },
 ] as const
 
 export type PageName = (typeof places)[number]['page']

@@ -16,6 +16,7 @@ import type {
   RunFilter,
   ScheduleFilter,
 } from '@s18i/lark-jobs/operate'
+import { scheduleWords } from '@s18i/lark-jobs/operate'
 import { change, countOf, look, refused, textOf } from './act.ts'
 import { allowed, type ChosenJobs, chosen } from './chosen.ts'
 import { cancelJobs, editJob, removeJobs, retryJobs, runJobsNow } from './job-changes.ts'
@@ -44,6 +45,9 @@ const page = (input: Paged) => ({
 
 /** The queue of something with an id, if it was given. */
 const within = (input: Named) => (input.queue === undefined ? {} : { queue: textOf(input, 'queue') })
+
+/** When a schedule ticks, as a sentence. */
+const wordsOf = ({ when, timezone }: { when: string; timezone?: string }) => scheduleWords(when, timezone)
 
 export const actions = {
   me: look(async ({ viewer }) => viewer),
@@ -126,13 +130,14 @@ export const actions = {
 
   'schedules.list': look(async ({ operate }, input: { filter?: ScheduleFilter }) => {
     const all = await operate.schedules.list(input.filter ?? {})
-    return all.map(({ payload: _, ...schedule }) => schedule)
+    return all.map(({ payload: _, ...schedule }) => ({ ...schedule, words: wordsOf(schedule) }))
   }),
   'schedules.get': look(async ({ operate, viewer }, input: Named) => {
     const found = await operate.schedules.get(textOf(input, 'id'), { following: 10 })
     if (found === undefined) return null
     const { payload, ...schedule } = found
-    return { ...schedule, ...(viewer.payloads && payload !== undefined && { payload: shownValue(payload) }) }
+    const value = viewer.payloads && payload !== undefined ? { payload: shownValue(payload) } : {}
+    return { ...schedule, words: wordsOf(schedule), ...value }
   }),
   'schedules.pause': change('operate', (act, input: Named & { because?: string }) =>
     pauseSchedule(act, input),

@@ -1,21 +1,16 @@
 /**
  * How everything is: one line in words, then the queues, the sick ones first, and what the workers run.
  */
-import { healthOf } from '../../data/health.ts'
 import { snapshot } from '../../data/live.ts'
 import { href } from '../../data/route.ts'
 import { Empty, isStale } from '../../parts/empty.tsx'
-import { QueueTable } from './queue-table.tsx'
+import { byTrouble, QueueTable } from './queue-table.tsx'
 import { Summary } from './summary.tsx'
 import { WorkerStrip } from './worker-strip.tsx'
 
 export default function Overview() {
   const seen = snapshot.value
   if (seen === undefined) return <Empty>{isStale() ? 'The store has not answered yet' : 'Loading …'}</Empty>
-  const queues = [...seen.queues].sort((one, other) => {
-    const rank = healthOf(other).rank - healthOf(one).rank
-    return rank || (other.oldest ?? 0) - (one.oldest ?? 0) || one.queue.localeCompare(other.queue)
-  })
   return (
     <div class={isStale() ? 'stale' : undefined}>
       <h1>Overview</h1>
@@ -26,7 +21,7 @@ export default function Overview() {
             <a href={href('queues')}>Queues</a>
           </h2>
         </header>
-        <QueueTable queues={queues} />
+        <QueueTable queues={byTrouble(seen.queues)} />
       </section>
       <section aria-labelledby="workers">
         <header>

@@ -39,6 +39,14 @@ export function QueueTable({ queues }: { queues: readonly LiveQueue[] }) {
   )
 }
 
+/** The sick ones first. */
+export function byTrouble(queues: readonly LiveQueue[]): LiveQueue[] {
+  return [...queues].sort((one, other) => {
+    const rank = healthOf(other).rank - healthOf(one).rank
+    return rank || (other.oldest ?? 0) - (one.oldest ?? 0) || one.queue.localeCompare(other.queue)
+  })
+}
+
 function QueueRow({ queue }: { queue: LiveQueue }) {
   const { queue: name, counts, lastHour, wait, workers } = queue
   const health = healthOf(queue)

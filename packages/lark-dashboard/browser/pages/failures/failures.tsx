@@ -1,0 +1,123 @@
+/**
+ * Why jobs failed for good: a row a kind, and one kind with a sample.
+ */
+import { useAsked } from '../../data/asked.ts'
+import type { Output } from '../../data/call.ts'
+import { href, route, setQuery } from '../../data/route.ts'
+import { Answer, Empty } from '../../parts/empty.tsx'
+import { count, plural, share } from '../../parts/numbers.ts'
+import { Moment } from '../../parts/time.tsx'
+import { FailureKindPage } from './failure-kind.tsx'
+
+/** Milliseconds between two looks: the server reads all failed jobs for one. */
+const EVERY = 15_000
+
+const periods = [
+  ['', 'all that are kept'],
+  ['1h', 'the last hour'],
+  ['1d', 'the last day'],
+  ['7d', 'the last week'],
+] as const
+
+export type Kind = Output<'failures'>['kinds'][number]
+
+export default function Failures() {
+  const since = route.value.query.get('since') ?? ''
+  const queue = route.value.query.get('queue') ?? ''
+  const filter = { ...(since !== '' && { since: since as '1h' }), ...(queue !== '' && { queue }) }
+  const asked = useAsked('failures', { filter }, EVERY)
+  const [kind] = route.value.rest
+  return (
+    <Answer asked={asked}>
+      {(found) => {
+        const opened = kind === undefined ? undefined : found.kinds.find((each) => each.kind.startsWith(kind))
+        if (opened !== undefined) return <FailureKindPage kind={opened} filter={filter} again={asked.again} />
+        return (
+          <>
+            <div class="page-head">
+              <h1>Failures</h1>
+              <span class="quiet">
+                {plural(found.failed, 'failed job')} of {plural(found.kinds.length, 'kind')}
+                {found.others > 0 && `, and ${count(found.others)} of others`}
+              </span>
+              <span class="spread" />
+              <label class="quiet">
+                Of{' '}
+                <select value={since} onChange={(event) => setQuery({ since: event.currentTarget.value })}>
+                  {periods.map(([value, title]) => (
+                    <option key={value} value={value}>
+                      {title}
+                    </option>
+                  ))}
+                </select>
+              </label>
+            </div>
+            {kind !== undefined && <p class="problem">There are no failures of the kind {kind} any more.</p>}
+            {found.kinds.length === 0 ? (
+              <Empty>
+                No failed jobs{' '}
+                {since === '' ? 'are kept' : `in ${periods.find(([value]) => value === since)?.[1]}`}.
+              </Empty>
+            ) : (
+              <div class="scroll">
+                <table class="rows">
+                  <thead>
+                    <tr>
+                      <th>Kind</th>
+                      <th>Class</th>
+                      <th>Error</th>
+                      <th class="number">Jobs</th>
+                      <th class="number">Share</th>
+                      <th>First</th>
+                      <th>Last</th>
+                    </tr>
+                  </thead>
+                  <tbody>
+                    {found.kinds.map((each) => (
+                      <KindRow key={each.kind} kind={each} failed={found.failed} />
+                    ))}
+                  </tbody>
+                </table>
+              </div>
+            )}
+          </>
+        )
+      }}
+    </Answer>
+  )
+}
+
+function KindRow({
+  kind: { kind, key, name, message, count: jobs, first, last },
+  failed,
+}: {
+  kind: Kind
+  failed: number
+}) {
+  const query = Object.fromEntries(route.value.query)
+  return (
+    <tr>
+      <td>
+        <a data-row class="mono" href={href('failures', [kind], query)}>
+          {kind}
+        </a>
+      </td>
+      <td>{key}</td>
+      <td class="wide">
+        <span class="cut kind-message" title={message}>
+          <strong>{name}</strong> {message.slice(0, 300)}
+        </span>
+      </td>
+      <td class="number">
+        <a href={href('jobs', [], { ...query, kind, state: 'failed' })}>{count(jobs)}</a>
+      </td>
+      <td class="number">{share(jobs, failed)}</td>
+      <td class="quiet">
+        <Moment at={first} />
+      </td>
+      <td class="quiet">
+        <Moment at={last} />
+      </td>
+    </tr>
+  )
+}

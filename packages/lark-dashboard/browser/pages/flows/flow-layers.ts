@@ -1,0 +1,70 @@
+/**
+ * Where the nodes of a flow are drawn: layer by layer from left to right, each node behind all that it starts after; within
+ * a layer near the nodes that it follows.
+ */
+export interface LaidNode {
+  name: string
+  after: readonly string[]
+}
+
+export interface Layout<N extends LaidNode> {
+  layers: N[][]
+  /** The layer and the place in it of each node. */
+  places: ReadonlyMap<string, { layer: number; row: number }>
+}
+
+/** How often the rows of all layers are put in order. */
+const ROUNDS = 4
+
+export function layersOf<N extends LaidNode>(nodes: readonly N[]): Layout<N> {
+  const byName = new Map(nodes.map((node) => [node.name, node]))
+  const depths = new Map<string, number>()
+  // Nodes name only nodes before them, or the order is settled after as many rounds as there are layers.
+  let isSettled = false
+  for (let round = 0; round <= nodes.length && !isSettled; round++) {
+    isSettled = true
+    for (const { name, after } of nodes) {
+      const depth = Math.max(
+        0,
+        ...after.filter((each) => byName.has(each)).map((each) => (depths.get(each) ?? 0) + 1),
+      )
+      if (depth !== (depths.get(name) ?? -1)) {
+        depths.set(name, depth)
+        isSettled = false
+      }
+    }
+  }
+  const layers: N[][] = []
+  for (const node of nodes) {
+    const depth = depths.get(node.name)!
+    layers[depth] ??= []
+    layers[depth].push(node)
+  }
+  const rows = new Map<string, number>()
+  const count = (layer: readonly N[]) => {
+    for (const [row, { name }] of layer.entries()) rows.set(name, row - (layer.length - 1) / 2)
+  }
+  for (const layer of layers) count(layer)
+  const followers = new Map<string, string[]>()
+  for (const { name, after } of nodes)
+    for (const each of after) followers.set(each, [...(followers.get(each) ?? []), name])
+  const middle = (names: readonly string[], own: number) =>
+    names.length === 0 ? own : names.reduce((sum, name) => sum + (rows.get(name) ?? 0), 0) / names.length
+  for (let round = 0; round < ROUNDS; round++) {
+    const isForward = round % 2 === 0
+    for (const layer of isForward ? layers : [...layers].reverse()) {
+      const near = new Map(
+        layer.map(({ name, after }) => [
+          name,
+          middle(isForward ? after : (followers.get(name) ?? []), rows.get(name) ?? 0),
+        ]),
+      )
+      layer.sort((one, other) => near.get(one.name)! - near.get(other.name)!)
+      count(layer)
+    }
+  }
+  const places = new Map<string, { layer: number; row: number }>()
+  for (const [layer, some] of layers.entries())
+    for (const [row, { name }] of some.entries()) places.set(name, { layer, row })
+  return { layers, places }
+}

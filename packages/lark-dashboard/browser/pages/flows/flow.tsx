@@ -1,0 +1,257 @@
+/**
+ * One flow: how far it is, its nodes as a drawing and as a table, what failed, and what can be done.
+ */
+import { useState } from 'preact/hooks'
+import { useAsked } from '../../data/asked.ts'
+import type { Output } from '../../data/call.ts'
+import { make } from '../../data/changes.ts'
+import { href, route } from '../../data/route.ts'
+import { may } from '../../data/viewer.ts'
+import { Question } from '../../parts/dialog.tsx'
+import { Answer, Empty } from '../../parts/empty.tsx'
+import { count, plural } from '../../parts/numbers.ts'
+import { State } from '../../parts/state.tsx'
+import { openTab, type Tab, Tabs } from '../../parts/tabs.tsx'
+import { Moment } from '../../parts/time.tsx'
+import { FlowGraph, type ShownNode } from './flow-graph.tsx'
+import { FlowProgress } from './flow-progress.tsx'
+
+/** Milliseconds between two looks at a flow that has not ended. */
+const EVERY = 1_500
+/** The most nodes that are drawn; more are in the table. */
+const MOST_DRAWN = 300
+
+type ShownFlow = NonNullable<Output<'flows.get'>>
+
+export function FlowPage({ id }: { id: string }) {
+  const home = route.value.query.get('home')
+  const flow = home === null ? id : { id, home }
+  const [isOver, setOver] = useState(false)
+  const asked = useAsked('flows.get', { flow }, isOver ? undefined : EVERY)
+  const hasEnded =
+    asked.data === null || ['completed', 'failed', 'cancelled'].includes(asked.data?.state ?? '')
+  if (asked.data !== undefined && hasEnded !== isOver) setOver(hasEnded)
+  return (
+    <Answer asked={asked}>
+      {(found) =>
+        found === null ? (
+          <>
+            <h1>
+              Flow <code>{id}</code>
+            </h1>
+            <Empty>There is no flow with this id. Flows that have ended are kept for a while only.</Empty>
+          </>
+        ) : (
+          <FlowView flow={found} again={asked.again} />
+        )
+      }
+    </Answer>
+  )
+}
+
+function FlowView({ flow, again }: { flow: ShownFlow; again(): void }) {
+  const { id, home, kind, name, state, counts, nodes, failures = [], reason, because, parent } = flow
+  const tabs: Tab[] = [
+    ...(nodes.length <= MOST_DRAWN ? [{ name: 'graph', title: 'Drawing' }] : []),
+    { name: 'table', title: 'Nodes', count: nodes.length },
+    ...(kind === 'batch' ? [{ name: 'members', title: 'Failed members', count: counts.failed }] : []),
+  ]
+  const open = openTab(tabs)
+  return (
+    <article>
+      <div class="page-head">
+        <h1>{name ?? kind}</h1>
+        <State state={state} word={reason === undefined ? state : `${state} (${reason})`} />
+        <span class="spread" />
+        <FlowButtons flow={flow} again={again} />
+      </div>
+      <p class="quiet">
+        {kind} <code>{id}</code> at {home}, dispatched <Moment at={flow.at} />
+        {flow.endedAt !== undefined && (
+          <>
+            , ended <Moment at={flow.endedAt} />
+          </>
+        )}
+        {flow.deadline !== undefined && flow.endedAt === undefined && (
+          <>
+            , must have ended <Moment at={flow.deadline} />
+          </>
+        )}
+        {parent !== undefined && (
+          <>
+            , a node of <a href={href('flows', [parent.id], { home: parent.home })}>{parent.id}</a>
+          </>
+        )}
+      </p>
+      {because !== undefined && <p class="quiet">Because: {because}</p>}
+      {flow.failedNode !== undefined && <p class="bad">The node that failed first: {flow.failedNode}</p>}
+      <div class="flow-whole">
+        <FlowProgress counts={counts} />
+        <span>
+          {count(counts.completed)} of {plural(counts.total, kind === 'batch' ? 'member' : 'node')} completed
+          {counts.failed > 0 && <span class="bad">, {count(counts.failed)} failed</span>}
+          {counts.skipped > 0 && `, ${count(counts.skipped)} skipped`}
+          {counts.running > 0 && `, ${count(counts.running)} running`}
+        </span>
+      </div>
+      <Tabs tabs={tabs} title="Parts of the flow" />
+      {open === 'graph' &&
+        (nodes.length === 0 ? (
+          <Empty>It has members only, and no callbacks.</Empty>
+        ) : (
+          <FlowGraph nodes={nodes} />
+        ))}
+      {open === 'table' && <NodeTable nodes={nodes} />}
+      {open === 'members' && <Members failures={failures} failed={counts.failed} />}
+    </article>
+  )
+}
+
+function FlowButtons({ flow: { id, home, state, counts }, again }: { flow: ShownFlow; again(): void }) {
+  const [isAsked, ask] = useState(false)
+  const hasEnded = ['completed', 'failed', 'cancelled'].includes(state)
+  if (!may('operate')) return null
+  return (
+    <>
+      {counts.failed + counts.cancelled + counts.skipped > 0 && (
+        <button
+          type="button"
+          class="main"
+          onClick={() =>
+            void make('flows.retry', { flow: { id, home } }, (done) =>
+              done ? 'What did not complete starts again' : 'There is nothing to start again',
+            ).then(again)
+          }
+        >
+          Retry what failed
+        </button>
+      )}
+      {!hasEnded && state !== 'ending' && (
+        <button type="button" class="danger" onClick={() => ask(true)}>
+          Cancel
+        </button>
+      )}
+      {isAsked && (
+        <Question
+          title="Cancel this flow?"
+          verb="Cancel the flow"
+          isDangerous
+          onAnswer={(yes) => {
+            ask(false)
+            if (yes)
+              void make('flows.cancel', { flow: { id, home } }, (done) =>
+                done ? 'The flow is cancelled' : 'It had ended, or ends already',
+              ).then(again)
+          }}
+        >
+          <p>
+            {plural(counts.running, 'job')} run or wait, {plural(counts.blocked, 'node')} have not started.
+            None of them starts any more; what runs is asked to end.
+          </p>
+        </Question>
+      )}
+    </>
+  )
+}
+
+function NodeTable({ nodes }: { nodes: readonly ShownNode[] }) {
+  if (nodes.length === 0) return <Empty>It has no nodes.</Empty>
+  return (
+    <div class="scroll">
+      <table class="rows">
+        <thead>
+          <tr>
+            <th>State</th>
+            <th>Node</th>
+            <th>Class</th>
+            <th>Starts after</th>
+            <th>Since</th>
+            <th>What happened</th>
+          </tr>
+        </thead>
+        <tbody>
+          {nodes.map((node) => (
+            <tr key={node.name}>
+              <td>
+                <State state={node.state} />
+              </td>
+              <td>
+                {node.flow !== undefined ? (
+                  <a data-row href={href('flows', [node.flow.id], { home: node.flow.home })}>
+                    {node.name}
+                  </a>
+                ) : node.jobId !== undefined && node.state !== 'blocked' ? (
+                  <a data-row href={href('jobs', [node.jobId], { queue: node.queue })}>
+                    {node.name}
+                  </a>
+                ) : (
+                  node.name
+                )}
+              </td>
+              <td class="quiet">{node.key ?? node.kind}</td>
+              <td class="quiet">
+                {(node.waitsFor.length > 0 ? node.waitsFor : node.after).slice(0, 4).join(', ')}
+              </td>
+              <td class="quiet">
+                {node.endedAt !== undefined ? (
+                  <Moment at={node.endedAt} />
+                ) : (
+                  node.since !== undefined && <Moment at={node.since} />
+                )}
+              </td>
+              <td class="wide">
+                <span class="cut job-last">
+                  {node.error ??
+                    (node.cause === undefined ? (node.reason ?? '') : `because of ${node.cause}`)}
+                </span>
+              </td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  )
+}
+
+function Members({ failures, failed }: { failures: NonNullable<ShownFlow['failures']>; failed: number }) {
+  if (failures.length === 0) return <Empty>No member has failed.</Empty>
+  return (
+    <>
+      <div class="scroll">
+        <table class="rows">
+          <thead>
+            <tr>
+              <th class="number">Member</th>
+              <th>Job</th>
+              <th>State</th>
+              <th>Error</th>
+            </tr>
+          </thead>
+          <tbody>
+            {failures.map(({ member, jobId, state = 'failed', error, reason }) => (
+              <tr key={member}>
+                <td class="number">{count(member)}</td>
+                <td>
+                  <a data-row class="mono" href={href('jobs', [jobId])}>
+                    {jobId}
+                  </a>
+                </td>
+                <td>
+                  <State state={state} />
+                </td>
+                <td class="wide">
+                  <span class="cut job-last">{error ?? reason}</span>
+                </td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
+      {failed > failures.length && (
+        <p class="quiet small">
+          The first {count(failures.length)} of {count(failed)} are shown.
+        </p>
+      )}
+    </>
+  )
+}

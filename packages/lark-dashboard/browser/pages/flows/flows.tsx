@@ -1,0 +1,142 @@
+/**
+ * Flows by filter, or one flow.
+ */
+import type { FlowFilter } from '@s18i/lark-jobs/operate'
+import { useAsked } from '../../data/asked.ts'
+import type { Output } from '../../data/call.ts'
+import { href, route, setQuery } from '../../data/route.ts'
+import { Answer, Empty } from '../../parts/empty.tsx'
+import { count } from '../../parts/numbers.ts'
+import { State } from '../../parts/state.tsx'
+import { Moment } from '../../parts/time.tsx'
+import { FlowPage } from './flow.tsx'
+import { FlowProgress } from './flow-progress.tsx'
+
+/** Milliseconds between two looks. */
+const EVERY = 3_000
+const kinds = ['chain', 'batch', 'workflow'] as const
+const flowStates = ['filling', 'open', 'ending', 'completed', 'failed', 'cancelled'] as const
+
+export default function Flows() {
+  const [id] = route.value.rest
+  return id === undefined ? <FlowsPage /> : <FlowPage key={id} id={id} />
+}
+
+function FlowsPage() {
+  const { query } = route.value
+  const filter = Object.fromEntries(
+    ['kind', 'state', 'name', 'tag'].flatMap((name) => (query.get(name) ? [[name, query.get(name)]] : [])),
+  ) as FlowFilter
+  const cursor = query.get('after') ?? undefined
+  const asked = useAsked('flows.list', { filter, limit: 100, ...(cursor !== undefined && { cursor }) }, EVERY)
+  return (
+    <>
+      <div class="page-head">
+        <h1>Flows</h1>
+        <span class="spread" />
+        <Choice name="kind" title="Kind" values={kinds} />
+        <Choice name="state" title="State" values={flowStates} />
+      </div>
+      <Answer asked={asked}>
+        {({ flows, cursor: next, damaged }) => (
+          <>
+            {damaged.map(({ id, home, message }) => (
+              <p key={`${home} ${id}`} class="problem">
+                {id ?? home}: {message}
+              </p>
+            ))}
+            {flows.length === 0 && next === undefined ? (
+              <Empty>
+                {Object.keys(filter).length > 0
+                  ? 'No flow is like this.'
+                  : 'There are no flows: no chain, batch or workflow.'}
+              </Empty>
+            ) : (
+              <FlowTable flows={flows} />
+            )}
+            {(next !== undefined || cursor !== undefined) && (
+              <p class="job-end">
+                {cursor !== undefined && (
+                  <button type="button" onClick={() => setQuery({ after: undefined })}>
+                    To the first
+                  </button>
+                )}{' '}
+                {next !== undefined && (
+                  <button type="button" onClick={() => setQuery({ after: next })}>
+                    Go on
+                  </button>
+                )}
+              </p>
+            )}
+          </>
+        )}
+      </Answer>
+    </>
+  )
+}
+
+function Choice({ name, title, values }: { name: string; title: string; values: readonly string[] }) {
+  return (
+    <label class="quiet">
+      {title}{' '}
+      <select
+        value={route.value.query.get(name) ?? ''}
+        onChange={(event) => setQuery({ [name]: event.currentTarget.value, after: undefined })}
+      >
+        <option value="">all</option>
+        {values.map((each) => (
+          <option key={each}>{each}</option>
+        ))}
+      </select>
+    </label>
+  )
+}
+
+function FlowTable({ flows }: { flows: Output<'flows.list'>['flows'] }) {
+  return (
+    <div class="scroll">
+      <table class="rows">
+        <thead>
+          <tr>
+            <th>State</th>
+            <th>Flow</th>
+            <th>Kind</th>
+            <th>Progress</th>
+            <th class="number">Nodes</th>
+            <th class="number">Failed</th>
+            <th>Dispatched</th>
+            <th>Runs now</th>
+          </tr>
+        </thead>
+        <tbody>
+          {flows.map((flow) => (
+            <tr key={`${flow.home} ${flow.id}`}>
+              <td>
+                <State state={flow.state} />
+              </td>
+              <td>
+                <a data-row href={href('flows', [flow.id], { home: flow.home })}>
+                  {flow.name ?? <code>{flow.id}</code>}
+                </a>
+              </td>
+              <td class="quiet">{flow.kind}</td>
+              <td>
+                <FlowProgress counts={flow.counts} />
+              </td>
+              <td class="number">{count(flow.counts.total)}</td>
+              <td class={flow.counts.failed > 0 ? 'number bad' : 'number quiet'}>
+                {count(flow.counts.failed)}
+              </td>
+              <td class="quiet">
+                <Moment at={flow.at} />
+              </td>
+              <td class="wide">
+                <span class="cut job-last">{flow.runs.join(', ')}</span>
+              </td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  )
+}

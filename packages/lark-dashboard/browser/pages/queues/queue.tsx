@@ -1,0 +1,237 @@
+/**
+ * One queue: how it is and why it stands still, what it holds, its groups, and its pause.
+ */
+import type { LiveQueue } from '../../../src/server/live.ts'
+import { useAsked } from '../../data/asked.ts'
+import { make } from '../../data/changes.ts'
+import { healthOf } from '../../data/health.ts'
+import { trends } from '../../data/live.ts'
+import { href } from '../../data/route.ts'
+import { may } from '../../data/viewer.ts'
+import { useKeys } from '../../frame/keys.ts'
+import { Answer, Empty, isStale } from '../../parts/empty.tsx'
+import { count, duration, rate } from '../../parts/numbers.ts'
+import { Moment } from '../../parts/time.tsx'
+import { Trend } from '../../parts/trend.tsx'
+import { Reasons } from '../job/reasons.tsx'
+import { states } from '../jobs/job-query.ts'
+
+/** Milliseconds between two looks at what is not in the snapshot. */
+const EVERY = 5_000
+
+export function QueuePage({ queue }: { queue: LiveQueue }) {
+  const { queue: name, paused, pausedUntil, pausedBecause } = queue
+  const health = healthOf(queue)
+  const isSick = ['still', 'late', 'failing', 'damaged'].includes(health.kind)
+  return (
+    <div class={isStale() ? 'stale' : undefined}>
+      <div class="page-head">
+        <h1>{name}</h1>
+        <span class={isSick ? 'warn' : 'quiet'}>
+          {health.kind === 'still' ? 'stands still' : health.kind}
+          {health.text !== '' && `: ${health.text}`}
+        </span>
+        <span class="spread" />
+        <PauseButton queue={queue} />
+      </div>
+      {paused && (
+        <p class="quiet">
+          Paused{' '}
+          {pausedUntil === undefined ? (
+            'until somebody resumes it'
+          ) : (
+            <>
+              , and goes on <Moment at={pausedUntil} />
+            </>
+          )}
+          {pausedBecause !== undefined && `. Because: ${pausedBecause}`}
+        </p>
+      )}
+      {!queue.configured && <p class="warn">The configuration of this server does not have this queue.</p>}
+      {queue.damaged.map(({ partition, message }) => (
+        <p key={partition} class="problem">
+          {partition}: {message}
+        </p>
+      ))}
+      {queue.unknownKeys.length > 0 && (
+        <p class="warn">No living worker knows {queue.unknownKeys.join(', ')}.</p>
+      )}
+      <Figures queue={queue} />
+      {queue.counts.waiting > 0 && <FirstReasons name={name} />}
+      <section aria-labelledby="groups">
+        <header>
+          <h2 id="groups">Groups</h2>
+        </header>
+        <Groups name={name} />
+      </section>
+    </div>
+  )
+}
+
+function PauseButton({ queue: { queue, paused } }: { queue: LiveQueue }) {
+  const act = () =>
+    void (paused
+      ? make('queues.resume', { queue }, () => `${queue} goes on`)
+      : make('queues.pause', { queue }, () => `${queue} is paused: nothing starts; what runs goes on`))
+  useKeys([{ key: 'p', title: 'Pause or resume the queue', press: act }])
+  if (!may('operate')) return null
+  return (
+    <button type="button" onClick={act}>
+      {paused ? 'Resume' : 'Pause'} <kbd>p</kbd>
+    </button>
+  )
+}
+
+function Figures({ queue }: { queue: LiveQueue }) {
+  const { queue: name, counts, wait, process, oldest, target, workers, lastHour } = queue
+  return (
+    <dl class="figures">
+      {states.map((state) => (
+        <div key={state}>
+          <dt>{state}</dt>
+          <dd>
+            <a href={href('jobs', [], { queue: name, state })}>{count(counts[state])}</a>
+          </dd>
+        </div>
+      ))}
+      <div>
+        <dt>oldest</dt>
+        <dd class={oldest !== undefined && target !== undefined && oldest > target ? 'bad' : undefined}>
+          {oldest === undefined ? '–' : duration(oldest)}
+          {target !== undefined && <span class="unit"> of {duration(target)}</span>}
+        </dd>
+      </div>
+      <div>
+        <dt>wait p50 / p95 / p99</dt>
+        <dd>{quantiles(wait)}</dd>
+      </div>
+      <div>
+        <dt>run p50 / p95 / p99</dt>
+        <dd>{quantiles(process)}</dd>
+      </div>
+      <div>
+        <dt>in, out</dt>
+        <dd>
+          {rate(queue.in)}
+          <span class="unit">/s</span>, {rate(queue.out)}
+          <span class="unit">/s</span>
+        </dd>
+      </div>
+      <div>
+        <dt>last hour</dt>
+        <dd>
+          {count(lastHour.completed)} <span class="unit">completed</span> {count(lastHour.failed)}{' '}
+          <span class="unit">failed</span>
+        </dd>
+      </div>
+      <div>
+        <dt>workers</dt>
+        <dd>
+          <a href={href('workers')}>{workers}</a>
+        </dd>
+      </div>
+      <div>
+        <dt>trend</dt>
+        <dd>
+          <Trend
+            values={trends.value.get(name) ?? []}
+            title={`Runs that ended in the last minute, ${name}`}
+          />
+        </dd>
+      </div>
+    </dl>
+  )
+}
+
+function quantiles({ p50, p95, p99 }: LiveQueue['wait']) {
+  return [p50, p95, p99].map((each) => (each === undefined ? '–' : duration(each))).join(' / ')
+}
+
+/** Why the job that is next does not run: what holds it back holds back all behind it. */
+function FirstReasons({ name }: { name: string }) {
+  const asked = useAsked('jobs.list', { filter: { queue: name, state: 'waiting' }, limit: 1 }, EVERY)
+  const first = asked.data?.jobs[0]
+  if (first === undefined) return null
+  return (
+    <section aria-labelledby="next">
+      <header>
+        <h2 id="next">The next job</h2>
+        <a class="mono" href={href('jobs', [first.id], { queue: name })}>
+          {first.id}
+        </a>
+        <span class="quiet">{first.key}</span>
+      </header>
+      <Reasons id={first.id} queue={name} />
+    </section>
+  )
+}
+
+function Groups({ name }: { name: string }) {
+  const asked = useAsked('groups', { queue: name, limit: 100 }, EVERY)
+  return (
+    <Answer asked={asked}>
+      {({ groups, cursor }) => {
+        const named = groups.filter(({ group, groupHash }) => group !== undefined || groupHash !== undefined)
+        if (named.length === 0) return <Empty>No group has jobs, or is paused.</Empty>
+        return (
+          <div class="scroll">
+            <table class="rows">
+              <thead>
+                <tr>
+                  <th>Group</th>
+                  <th>State</th>
+                  <th class="number">Pending</th>
+                  <th class="number">Active</th>
+                  <th />
+                </tr>
+              </thead>
+              <tbody>
+                {named.map(({ group, groupHash, state, until, pending, active, partition }) => (
+                  <tr key={`${partition} ${group ?? groupHash}`}>
+                    <td>
+                      {group === undefined ? (
+                        <code>{groupHash}</code>
+                      ) : (
+                        <a data-row href={href('jobs', [], { queue: name, group })}>
+                          {group}
+                        </a>
+                      )}
+                    </td>
+                    <td>
+                      {state}
+                      {until !== undefined && (
+                        <span class="quiet">
+                          {' '}
+                          <Moment at={until} />
+                        </span>
+                      )}
+                    </td>
+                    <td class="number">{count(pending)}</td>
+                    <td class="number">{count(active)}</td>
+                    <td class="wide">
+                      {may('operate') && group !== undefined && (
+                        <button
+                          type="button"
+                          class="plain"
+                          onClick={() => void pauseGroup(name, group, state)}
+                        >
+                          {state === 'paused' ? 'Resume' : 'Pause'}
+                        </button>
+                      )}
+                    </td>
+                  </tr>
+                ))}
+              </tbody>
+            </table>
+            {cursor !== undefined && <p class="quiet small">The first {named.length} groups are shown.</p>}
+          </div>
+        )
+      }}
+    </Answer>
+  )
+}
+
+async function pauseGroup(queue: string, group: string, state: string): Promise<void> {
+  if (state === 'paused') await make('queues.resume', { queue, group }, () => `Group ${group} goes on`)
+  else await make('queues.pause', { queue, group }, () => `Group ${group} is paused`)
+}

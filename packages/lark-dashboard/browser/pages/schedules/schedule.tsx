@@ -1,0 +1,282 @@
+/**
+ * One schedule: its definition, its next and past runs, missed ticks, and what can be done.
+ */
+import { useState } from 'preact/hooks'
+import { useAsked } from '../../data/asked.ts'
+import type { Output } from '../../data/call.ts'
+import { make } from '../../data/changes.ts'
+import { go, href } from '../../data/route.ts'
+import { may } from '../../data/viewer.ts'
+import { useKeys } from '../../frame/keys.ts'
+import { Question } from '../../parts/dialog.tsx'
+import { Answer, Empty } from '../../parts/empty.tsx'
+import { Json } from '../../parts/json.tsx'
+import { count, duration, plural } from '../../parts/numbers.ts'
+import { State } from '../../parts/state.tsx'
+import { exact, Moment } from '../../parts/time.tsx'
+import { RunDots } from './schedules.tsx'
+
+/** Milliseconds between two looks. */
+const EVERY = 3_000
+
+type ShownSchedule = NonNullable<Output<'schedules.get'>>
+
+export function SchedulePage({ id }: { id: string }) {
+  const asked = useAsked('schedules.get', { id }, EVERY)
+  return (
+    <Answer asked={asked}>
+      {(found) =>
+        found === null ? (
+          <Empty>There is no schedule {id}.</Empty>
+        ) : (
+          <ScheduleView schedule={found} again={asked.again} />
+        )
+      }
+    </Answer>
+  )
+}
+
+function ScheduleView({ schedule, again }: { schedule: ShownSchedule; again(): void }) {
+  const {
+    id,
+    key,
+    queue,
+    words,
+    when,
+    timezone,
+    state,
+    paused,
+    ended,
+    next,
+    following = [],
+    ticks,
+    payload,
+  } = schedule
+  return (
+    <article>
+      <div class="page-head">
+        <h1>{id}</h1>
+        <State state={state} />
+        <span class="spread" />
+        <ScheduleButtons schedule={schedule} again={again} />
+      </div>
+      <p>
+        {words}{' '}
+        <span class="quiet">
+          (<code>{when}</code>
+          {timezone !== undefined && `, ${timezone}`})
+        </span>
+      </p>
+      {paused !== undefined && (
+        <p class="warn">
+          Paused <Moment at={paused.at} />
+          {paused.because !== undefined && `, because: ${paused.because}`}
+        </p>
+      )}
+      {ended !== undefined && (
+        <p class="quiet">
+          Ended <Moment at={ended.at} />: {endings[ended.why]}
+        </p>
+      )}
+      {schedule.undeclaredSince !== undefined && (
+        <p class="warn">
+          No living worker declares it, since <Moment at={schedule.undeclaredSince} />
+        </p>
+      )}
+      <dl class="figures">
+        <div>
+          <dt>next</dt>
+          <dd>{next === undefined ? '–' : <Moment at={next} />}</dd>
+        </div>
+        <div>
+          <dt>class</dt>
+          <dd>
+            <a href={href('jobs', [], { key, queue })}>{key}</a>
+          </dd>
+        </div>
+        <div>
+          <dt>queue</dt>
+          <dd>
+            <a href={href('queues', [queue])}>{queue}</a>
+          </dd>
+        </div>
+        <div>
+          <dt>ticks so far</dt>
+          <dd>{count(ticks)}</dd>
+        </div>
+        <div>
+          <dt>if missed, if it still runs</dt>
+          <dd>
+            {schedule.missed}, {schedule.overlap}
+          </dd>
+        </div>
+        <div>
+          <dt>grace</dt>
+          <dd>{duration(schedule.grace)}</dd>
+        </div>
+        <div>
+          <dt>last runs</dt>
+          <dd>
+            <RunDots schedule={schedule} />
+          </dd>
+        </div>
+      </dl>
+      <section aria-labelledby="ticks">
+        <header>
+          <h2 id="ticks">Next ticks</h2>
+        </header>
+        {next === undefined ? (
+          <Empty>It does not tick.</Empty>
+        ) : (
+          <ol class="ticks">
+            {[next, ...following].map((at) => (
+              <li key={at}>
+                {exact(at)}{' '}
+                <span class="quiet">
+                  <Moment at={at} />
+                </span>
+              </li>
+            ))}
+          </ol>
+        )}
+      </section>
+      <section aria-labelledby="runs">
+        <header>
+          <h2 id="runs">Runs</h2>
+        </header>
+        <Runs schedule={schedule} />
+      </section>
+      {payload !== undefined && (
+        <section aria-labelledby="payload">
+          <header>
+            <h2 id="payload">Payload of its jobs</h2>
+          </header>
+          <Json value={payload} />
+        </section>
+      )}
+    </article>
+  )
+}
+
+const endings = {
+  limit: 'it has ticked as often as it may',
+  over: 'it has no more ticks',
+  dropped: 'no class declares it any more',
+} as const
+
+function ScheduleButtons({
+  schedule: { id, state, ofClass },
+  again,
+}: {
+  schedule: ShownSchedule
+  again(): void
+}) {
+  const [isAsked, ask] = useState(false)
+  const runNow = () =>
+    void make('schedules.run-now', { id }, ({ queued }) =>
+      queued ? 'A job is queued' : 'The job was rejected: its lock is taken, or its queue is full',
+    ).then(again)
+  const toggle = () =>
+    void (
+      state === 'paused'
+        ? make('schedules.resume', { id }, () => `${id} ticks again`)
+        : make('schedules.pause', { id }, () => `${id} is paused`)
+    ).then(again)
+  useKeys([
+    { key: 'n', title: 'Run the schedule now', press: () => may('operate') && runNow() },
+    { key: 'p', title: 'Pause or resume the schedule', press: () => may('operate') && toggle() },
+  ])
+  if (!may('operate')) return null
+  return (
+    <div class="job-buttons">
+      <button type="button" onClick={runNow}>
+        Run now <kbd>n</kbd>
+      </button>
+      {state !== 'ended' && (
+        <button type="button" onClick={toggle}>
+          {state === 'paused' ? 'Resume' : 'Pause'} <kbd>p</kbd>
+        </button>
+      )}
+      {may('admin') && !ofClass && (
+        <button type="button" class="danger" onClick={() => ask(true)}>
+          Remove
+        </button>
+      )}
+      {isAsked && (
+        <Question
+          title={`Remove the schedule ${id}?`}
+          verb="Remove it"
+          isDangerous
+          onAnswer={(yes) => {
+            ask(false)
+            if (yes)
+              void make('schedules.remove', { id }, () => `${id} is removed`).then(() =>
+                go(href('schedules')),
+              )
+          }}
+        >
+          <p>Its history goes with it. Jobs that it has queued stay.</p>
+        </Question>
+      )}
+    </div>
+  )
+}
+
+/** The id of the job of a tick. */
+function jobOf(schedule: string, tick: number): string {
+  return `${schedule}@${new Date(tick).toISOString().replace('.000Z', 'Z')}`
+}
+
+function Runs({ schedule: { id, runs, skipped, queue } }: { schedule: ShownSchedule }) {
+  if (runs.length + skipped.length === 0) return <Empty>It has not run yet.</Empty>
+  const lines = [
+    ...runs.map((run) => ({ at: run.at, run })),
+    ...skipped.map((skip) => ({ at: skip.from, skip })),
+  ].sort((one, other) => other.at - one.at)
+  return (
+    <div class="scroll">
+      <table class="rows">
+        <thead>
+          <tr>
+            <th>Tick</th>
+            <th>What became of it</th>
+            <th class="number">Took</th>
+            <th>Job</th>
+          </tr>
+        </thead>
+        <tbody>
+          {lines.map((line) => (
+            <tr key={line.at}>
+              <td>
+                <Moment at={line.at} />
+              </td>
+              {'run' in line ? (
+                <>
+                  <td>
+                    <State state={line.run.state} />
+                  </td>
+                  <td class="number">{line.run.took === undefined ? '' : duration(line.run.took)}</td>
+                  <td class="wide">
+                    {line.run.state !== 'rejected' && (
+                      <a class="mono" href={href('jobs', [jobOf(id, line.run.tick)], { queue })}>
+                        {jobOf(id, line.run.tick)}
+                      </a>
+                    )}
+                  </td>
+                </>
+              ) : (
+                <>
+                  <td class={line.skip.why === 'missed' ? 'warn' : 'quiet'}>
+                    {plural(line.skip.count, 'tick')} {line.skip.why}
+                  </td>
+                  <td />
+                  <td class="wide" />
+                </>
+              )}
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  )
+}

@@ -1,0 +1,128 @@
+/**
+ * Schedules: when each ticks in words, its next tick and its last runs; or one of them.
+ */
+import { useAsked } from '../../data/asked.ts'
+import type { Output } from '../../data/call.ts'
+import { href, route } from '../../data/route.ts'
+import { Answer, Empty } from '../../parts/empty.tsx'
+import { plural } from '../../parts/numbers.ts'
+import { State } from '../../parts/state.tsx'
+import { exact, Moment } from '../../parts/time.tsx'
+import { SchedulePage } from './schedule.tsx'
+
+/** Milliseconds between two looks. */
+const EVERY = 5_000
+
+export type ListedSchedule = Output<'schedules.list'>[number]
+
+export default function Schedules() {
+  const [id] = route.value.rest
+  return id === undefined ? <SchedulesPage /> : <SchedulePage key={id} id={id} />
+}
+
+function SchedulesPage() {
+  const asked = useAsked('schedules.list', {}, EVERY)
+  return (
+    <Answer asked={asked}>
+      {(all) => {
+        const missed = all.filter(hasMissed)
+        return (
+          <>
+            <div class="page-head">
+              <h1>Schedules</h1>
+              <span class={missed.length > 0 ? 'warn' : 'quiet'}>
+                {missed.length > 0 ? `${plural(missed.length, 'schedule')} missed ticks lately` : all.length}
+              </span>
+            </div>
+            {all.length === 0 ? (
+              <Empty>There are no schedules: no class declares one, and none was set.</Empty>
+            ) : (
+              <div class="scroll">
+                <table class="rows">
+                  <thead>
+                    <tr>
+                      <th>State</th>
+                      <th>Schedule</th>
+                      <th>When</th>
+                      <th>Next</th>
+                      <th>Last runs</th>
+                      <th>Class</th>
+                    </tr>
+                  </thead>
+                  <tbody>
+                    {[...all].sort(byTrouble).map((schedule) => (
+                      <ScheduleRow key={schedule.id} schedule={schedule} />
+                    ))}
+                  </tbody>
+                </table>
+              </div>
+            )}
+          </>
+        )
+      }}
+    </Answer>
+  )
+}
+
+function ScheduleRow({ schedule }: { schedule: ListedSchedule }) {
+  const { id, key, words, when, timezone, state, next } = schedule
+  return (
+    <tr>
+      <td>
+        <State state={state} />
+      </td>
+      <td>
+        <a data-row href={href('schedules', [id])}>
+          {id}
+        </a>
+      </td>
+      <td class="wide">
+        <span class="cut kind-message" title={`${when}${timezone === undefined ? '' : `, ${timezone}`}`}>
+          {words}
+        </span>
+      </td>
+      <td>{next === undefined ? <span class="quiet">–</span> : <Moment at={next} />}</td>
+      <td>
+        <RunDots schedule={schedule} />
+      </td>
+      <td class="quiet">{key}</td>
+    </tr>
+  )
+}
+
+/** The last runs and the ticks without one, in the order of time: a shape and a colour each. */
+export function RunDots({
+  schedule: { runs, skipped },
+}: {
+  schedule: Pick<ListedSchedule, 'runs' | 'skipped'>
+}) {
+  const dots = [
+    ...runs.map(({ at, state }) => ({ at, kind: state as string, title: `${exact(at)}: ${state}` })),
+    ...skipped.map(({ from, count, why }) => ({
+      at: from,
+      kind: why === 'missed' ? 'missed' : 'skipped',
+      title: `${exact(from)}: ${plural(count, 'tick')} ${why}`,
+    })),
+  ]
+    .sort((one, other) => one.at - other.at)
+    .slice(-20)
+  if (dots.length === 0) return <span class="quiet">none yet</span>
+  return (
+    <span class="run-dots" role="img" aria-label={dots.map(({ kind }) => kind).join(', ')}>
+      {dots.map(({ at, kind, title }) => (
+        <i key={at} class={`run-dot run-${kind}`} title={title} />
+      ))}
+    </span>
+  )
+}
+
+export function hasMissed({ skipped }: Pick<ListedSchedule, 'skipped'>): boolean {
+  const day = 24 * 3_600_000
+  return skipped.some(({ why, to }) => why === 'missed' && to > Date.now() - day)
+}
+
+function byTrouble(one: ListedSchedule, other: ListedSchedule): number {
+  const rank = (each: ListedSchedule) =>
+    each.lastRun?.state === 'failed' ? 3 : hasMissed(each) ? 2 : each.state === 'paused' ? 1 : 0
+  return rank(other) - rank(one) || (one.next ?? Number.MAX_VALUE) - (other.next ?? Number.MAX_VALUE)
+}

@@ -1,0 +1,79 @@
+/**
+ * One worker, and the jobs that it has now.
+ */
+import type { WorkerRecord } from '@s18i/lark-jobs/operate'
+import { useAsked } from '../../data/asked.ts'
+import { href } from '../../data/route.ts'
+import { Answer, Empty } from '../../parts/empty.tsx'
+import { Since } from '../../parts/time.tsx'
+
+/** Milliseconds between two looks. */
+const EVERY = 2_000
+
+export function WorkerPage({ id, worker }: { id: string; worker: WorkerRecord | undefined }) {
+  const asked = useAsked('runs', { filter: { worker: id }, limit: 200 }, EVERY)
+  return (
+    <article>
+      <div class="page-head">
+        <h1>
+          <code>{id}</code>
+        </h1>
+        {worker === undefined ? (
+          <span class="warn">It is not alive. Its jobs are taken back when their leases end.</span>
+        ) : (
+          <span class="quiet">
+            {worker.state} on {worker.host}, process {worker.pid}, up for <Since at={worker.startedAt} />
+          </span>
+        )}
+      </div>
+      {worker !== undefined && (
+        <p class="quiet">
+          Serves {worker.queues.join(worker.strict ? ' › ' : ', ')}; knows{' '}
+          {worker.keys.slice(0, 40).join(', ')}
+          {worker.keys.length > 40 && ' …'}
+        </p>
+      )}
+      <section aria-labelledby="runs">
+        <header>
+          <h2 id="runs">What it has now</h2>
+        </header>
+        <Answer asked={asked}>
+          {({ runs, cursor }) =>
+            runs.length === 0 && cursor === undefined ? (
+              <Empty>It has no jobs.</Empty>
+            ) : (
+              <div class="scroll">
+                <table class="rows">
+                  <thead>
+                    <tr>
+                      <th>Job</th>
+                      <th>Class</th>
+                      <th>Queue</th>
+                      <th>For</th>
+                    </tr>
+                  </thead>
+                  <tbody>
+                    {runs.map(({ id, key, queue, since }) => (
+                      <tr key={`${queue} ${id}`}>
+                        <td>
+                          <a data-row class="mono" href={href('jobs', [id], { queue })}>
+                            {id}
+                          </a>
+                        </td>
+                        <td>{key}</td>
+                        <td class="quiet">{queue}</td>
+                        <td class="wide">
+                          <Since at={since} />
+                        </td>
+                      </tr>
+                    ))}
+                  </tbody>
+                </table>
+              </div>
+            )
+          }
+        </Answer>
+      </section>
+    </article>
+  )
+}

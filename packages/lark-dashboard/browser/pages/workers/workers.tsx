@@ -1,0 +1,104 @@
+/**
+ * The live workers, host by host, and what one of them runs.
+ */
+import type { WorkerRecord } from '@s18i/lark-jobs/operate'
+import { snapshot } from '../../data/live.ts'
+import { href, route } from '../../data/route.ts'
+import { Empty, isStale } from '../../parts/empty.tsx'
+import { count, plural } from '../../parts/numbers.ts'
+import { Moment, Since } from '../../parts/time.tsx'
+import { WorkerPage } from './worker.tsx'
+
+export default function Workers() {
+  const [id] = route.value.rest
+  const seen = snapshot.value
+  if (seen === undefined) return <Empty>{isStale() ? 'The store has not answered yet' : 'Loading …'}</Empty>
+  if (id !== undefined)
+    return <WorkerPage key={id} id={id} worker={seen.workers.find((each) => each.id === id)} />
+  const hosts = byHost(seen.workers)
+  const versions = new Set(seen.workers.map(({ version }) => version ?? 'unknown'))
+  const slots = seen.workers.reduce((sum, { concurrency }) => sum + concurrency, 0)
+  const running = seen.workers.reduce((sum, worker) => sum + worker.running, 0)
+  return (
+    <div class={isStale() ? 'stale' : undefined}>
+      <div class="page-head">
+        <h1>Workers</h1>
+        <span class="quiet">
+          {plural(seen.workerCount, 'worker')} on {plural(hosts.size, 'host')}, {count(running)} of{' '}
+          {plural(slots, 'slot')} in use
+        </span>
+      </div>
+      {versions.size > 1 && (
+        <p class="warn">The workers have several versions of Lark: {[...versions].sort().join(', ')}.</p>
+      )}
+      {seen.workers.length === 0 ? (
+        <Empty>No worker lives. Start one: npx lark jobs:work</Empty>
+      ) : (
+        [...hosts].map(([host, workers]) => (
+          <section key={host}>
+            <header>
+              <h2>{host}</h2>
+            </header>
+            <WorkerTable workers={workers} />
+          </section>
+        ))
+      )}
+      {seen.workerCount > seen.workers.length && (
+        <p class="quiet small">The first {count(seen.workers.length)} are shown.</p>
+      )}
+    </div>
+  )
+}
+
+function byHost(workers: readonly WorkerRecord[]): Map<string, WorkerRecord[]> {
+  const hosts = new Map<string, WorkerRecord[]>()
+  for (const worker of workers) hosts.set(worker.host, [...(hosts.get(worker.host) ?? []), worker])
+  return hosts
+}
+
+function WorkerTable({ workers }: { workers: readonly WorkerRecord[] }) {
+  return (
+    <div class="scroll">
+      <table class="rows">
+        <thead>
+          <tr>
+            <th>State</th>
+            <th>Process</th>
+            <th>Worker</th>
+            <th class="number">Slots</th>
+            <th>Queues</th>
+            <th>Version</th>
+            <th>Up for</th>
+            <th>Heard</th>
+          </tr>
+        </thead>
+        <tbody>
+          {workers.map((worker) => (
+            <tr key={worker.id}>
+              <td class={worker.state === 'running' ? 'quiet' : 'warn'}>{worker.state}</td>
+              <td>{worker.pid}</td>
+              <td>
+                <a data-row class="mono" href={href('workers', [worker.id])}>
+                  {worker.id}
+                </a>
+              </td>
+              <td class="number">
+                {worker.running} of {worker.concurrency}
+              </td>
+              <td class="wide">
+                <span class="cut job-last" title={worker.queues.join(', ')}>
+                  {worker.queues.join(worker.strict ? ' › ' : ', ')}
+                </span>
+              </td>
+              <td class="quiet">{worker.version ?? 'unknown'}</td>
+              <td class="quiet">
+                <Since at={worker.startedAt} />
+              </td>
+              <td class="quiet">{worker.seenAt !== undefined && <Moment at={worker.seenAt} />}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  )
+}
