@@ -39,6 +39,7 @@ export function FlowGraph({ nodes }: { nodes: readonly ShownNode[] }) {
   return (
     <div class="flow-scroll">
       <svg class="flow-graph" width={width} height={height} viewBox={`0 0 ${width} ${height}`}>
+        <title>The nodes of the flow</title>
         {nodes.flatMap((node) =>
           node.after
             .filter((name) => places.has(name))
