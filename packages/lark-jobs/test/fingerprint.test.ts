@@ -21,13 +21,15 @@ test.each([
   ['timeout of 3000ms\n  exceeded', 'timeout of … exceeded'],
   ['job 0Vr5kPq3Zx1aB is gone', 'job … is gone'],
   ['S3 is away', 'S… is away'],
+  ['no user7 in shard12, nor user12345', 'no user… in shard…, nor user…'],
+  ['refused ada.lovelace+x@mail.example.com: 550', 'refused …: …'],
 ])('%s', (message, stable) => {
   expect(stableMessage(message, '0Vr5kPq3Zx1aB')).toBe(stable)
 })
 
 test('a long message takes no time', () => {
   const started = performance.now()
-  for (const letter of ["'", '"a', 'a://', '1', '“', '… '])
+  for (const letter of ["'", 'a@a.', '.a-', '"a', 'a://', '1', '“', '… '])
     stableMessage(letter.repeat(200_000), '0Vr5kPq3Zx1aB')
   expect(performance.now() - started).toBeLessThan(500)
 })

@@ -44,7 +44,7 @@ export function fingerprintOf({
   return { hash, message, ...(frame !== undefined && { frame }) }
 }
 
-/** A message without what differs from job to job: quoted texts, queries of URLs, ids, and numbers. */
+/** A message without what differs from job to job: quoted texts, queries of URLs, addresses of e-mails, ids, and numbers. */
 export function stableMessage(text: string, id: string): string {
   return (
     text
@@ -54,7 +54,8 @@ export function stableMessage(text: string, id: string): string {
       .replace(/(?<![\p{L}\p{N}])(["'`])[^"'`\n]{0,200}\1(?![\p{L}\p{N}])/gu, `$1${PART}$1`)
       .replace(/[“«][^”»\n]{0,200}[”»]/g, PART)
       .replace(/(\w{2,10}:\/\/[^\s/?#]{1,200}[^\s?#]{0,400})[?#][^\s)\]]*/g, '$1')
-      .replace(/\b[\w-]*\d[\w-]*\b/g, (word) => (/\d.*\d.*\d|^[\d-]+$/.test(word) ? PART : numberless(word)))
+      .replace(/(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}/g, PART)
+      .replace(/\b[\w-]*\d[\w-]*\b/g, (word) => (isIdLike(word) ? PART : numberless(word)))
       .replace(/\b[0-9a-f]{8,}\b/gi, PART)
       .replace(/\s+/g, ' ')
       .replace(/…(?:[.,:/-]?…)+/g, PART)
@@ -62,7 +63,12 @@ export function stableMessage(text: string, id: string): string {
   )
 }
 
-/** A word with one or two digits, such as `v2` or `item7`, keeps its letters. */
+/** A number, or a word that has digits within it. A name with a number, such as `user7` and `user1234`, is none. */
+function isIdLike(word: string): boolean {
+  return !/^\p{L}+[-_]?\d+$/u.test(word) && /\d.*\d.*\d|^[\d-]+$/.test(word)
+}
+
+/** A name with a number, or a word with one or two digits, keeps its letters. */
 function numberless(word: string): string {
   return word.replace(/\d+/g, PART)
 }
