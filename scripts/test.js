@@ -18,6 +18,8 @@ const typed = [
   'packages/lark/test',
   'packages/lark-jobs/test',
   'packages/lark-jobs-bench/test',
+  'packages/lark-dashboard/browser',
+  'packages/lark-dashboard/test',
   'examples/adapters',
   'examples/mac-registry',
   'test',

@@ -1,12 +1,13 @@
 /** docs/errors.md has exactly one entry for every code, and shows the output of the program. */
 import { larkErrors } from '@s18i/lark'
+import { dashboardErrors } from '@s18i/lark-dashboard'
 import { jobsErrors } from '@s18i/lark-jobs'
 import { expect, it } from 'vitest'
 import { blocksOf } from './markdown.ts'
 import { makeApp } from './program.ts'
 import { filesBelow, read } from './source.ts'
 
-const codes: Record<string, string> = { ...larkErrors, ...jobsErrors }
+const codes: Record<string, string> = { ...larkErrors, ...jobsErrors, ...dashboardErrors }
 const page = read('docs/errors.md')
 const entries = page.split(/^### /m).slice(1)
 const entryOf = new Map(entries.map((entry) => [entry.slice(0, entry.indexOf('\n')), entry]))
@@ -35,7 +36,7 @@ it('has an entry for every code that other pages name', () => {
 })
 
 it('has only codes that the source uses', () => {
-  const source = ['packages/lark/src', 'packages/lark-jobs/src']
+  const source = ['packages/lark/src', 'packages/lark-jobs/src', 'packages/lark-dashboard/src']
     .flatMap((folder) => filesBelow(folder, '.ts').map((file) => `${folder}/${file}`))
     .filter((file) => !file.endsWith('/src/errors.ts'))
     .map(read)

@@ -77,6 +77,19 @@ const floors: Record<string, string[][]> = {
     ['index.ts', 'operate.ts', 'otel.ts'],
     ['commands/*'],
   ],
+  'packages/lark-dashboard/src': [
+    ['errors.ts', 'server/secured.ts', 'server/viewer.ts', 'server/gate.ts', 'server/page.generated.ts'],
+    // what the store has, shared by all viewers
+    ['server/live.ts', 'server/undo.ts', 'server/shown-value.ts'],
+    // what a viewer sees and does
+    ['server/act.ts', 'server/chosen.ts', 'server/job-changes.ts', 'server/pauses.ts'],
+    ['server/actions.ts'],
+    ['server/page.ts', 'server/streams.ts'],
+    ['server/dashboard.ts'],
+    ['server/to-node.ts'],
+    ['server/local.ts'],
+    ['index.ts', 'commands/*'],
+  ],
   'packages/lark-jobs-bench/src': [['figure.ts', 'advice.ts', 'place.ts'], ['measures.ts'], ['commands/*']],
 }
 
@@ -124,6 +137,33 @@ describe('between the packages', () => {
 
   it('@s18i/lark never imports @s18i/lark-jobs', () => {
     expect(lark.filter(({ from }) => from.startsWith('@s18i/'))).toEqual([])
+  })
+
+  it('the dashboard uses only what /operate exports, and of the rest of the queue only a type', () => {
+    const dashboard = everyImport('packages/lark-dashboard/src').filter(({ from }) =>
+      from.startsWith('@s18i/'),
+    )
+    const others = dashboard.filter(
+      ({ from }) => !['@s18i/lark-jobs/operate', '@s18i/lark/config'].includes(from),
+    )
+    expect(others.map(({ importer, from }) => `${importer} imports ${from}`)).toEqual([
+      'commands/jobs-dashboard.ts imports @s18i/lark',
+      'commands/jobs-dashboard.ts imports @s18i/lark-jobs',
+      'server/dashboard.ts imports @s18i/lark-jobs',
+    ])
+    expect(read('packages/lark-dashboard/src/server/dashboard.ts')).toMatch(
+      /^import type .* from '@s18i\/lark-jobs'$/m,
+    )
+  })
+
+  it('the browser imports of the server only types', () => {
+    const folder = 'packages/lark-dashboard/browser'
+    const imports = [...filesBelow(folder, '.ts'), ...filesBelow(folder, '.tsx')].flatMap((file) =>
+      [
+        ...read(`${folder}/${file}`).matchAll(/^import (?!type )[^'\n]*'([^']*(?:\/src\/|@s18i)[^']*)'/gm),
+      ].map(([line]) => line),
+    )
+    expect(imports).toEqual([])
   })
 
   it('only commands, and what runs and finds them when it must, load more of @s18i/lark than its configuration', () => {

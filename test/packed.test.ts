@@ -16,7 +16,7 @@ import { filesBelow, read, root } from './source.ts'
 
 const packs = mkdtempSync(join(tmpdir(), 'lark-packed-'))
 const libraries = ['lark', 'lark-jobs']
-const names = [...libraries, 'lark-jobs-bench']
+const names = [...libraries, 'lark-jobs-bench', 'lark-dashboard']
 const tarballs = new Map<string, string>()
 let app: App
 
@@ -90,12 +90,15 @@ describe.each(names)('%s', (name) => {
   })
 })
 
-test.each(libraries)('%s has correct types for every kind of module resolution', async (name) => {
-  const data = createPackageFromTarballData(readFileSync(tarballs.get(name)!))
-  // This entry is the program of a thread and exports nothing.
-  const checked = await checkPackage(data, { excludeEntrypoints: ['./lease-watch'] })
-  expect(checked.types && checked.problems).toEqual([])
-})
+test.each([...libraries, 'lark-dashboard'])(
+  '%s has correct types for every kind of module resolution',
+  async (name) => {
+    const data = createPackageFromTarballData(readFileSync(tarballs.get(name)!))
+    // This entry is the program of a thread and exports nothing.
+    const checked = await checkPackage(data, { excludeEntrypoints: ['./lease-watch'] })
+    expect(checked.types && checked.problems).toEqual([])
+  },
+)
 
 test('lark-jobs-bench adds its command if the application names the package', async () => {
   const dependencies = { '@s18i/lark': '*', '@s18i/lark-jobs': '*' }

@@ -41,7 +41,10 @@ export async function makeApp(
 
 /** Packs the packages into tarballs in `folder`. The build must have run. */
 export function packInto(folder: string): string[] {
-  const workspaces = ['lark', 'lark-jobs', 'lark-jobs-bench'].flatMap((name) => ['-w', `@s18i/${name}`])
+  const workspaces = ['lark', 'lark-jobs', 'lark-jobs-bench', 'lark-dashboard'].flatMap((name) => [
+    '-w',
+    `@s18i/${name}`,
+  ])
   const words = ['pack', '--json', '--ignore-scripts', '--pack-destination', folder, ...workspaces]
   const packed = JSON.parse(execFileSync('npm', words, { cwd: root, encoding: 'utf8' })) as Packed[]
   return packed.map(({ filename }) => join(folder, filename))

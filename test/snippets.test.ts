@@ -56,7 +56,7 @@ const shared: Record<string, string[]> = {
 }
 
 /** All that the pages speak of. An application names the last only to measure its store. */
-const packages = ['lark', 'lark-jobs', 'lark-jobs-bench']
+const packages = ['lark', 'lark-jobs', 'lark-jobs-bench', 'lark-dashboard']
 
 const foundingLinks = ['/lark-jobs/queue-workers', '/lark-jobs/creating-jobs']
 
@@ -86,8 +86,8 @@ describe.each(pages)('%s', (page) => {
       ...filesOf(page, snippets),
       'lark.config.ts': config,
     })
-    const bench = 'lark-jobs-bench'
-    await symlink(join(root, 'packages', bench), join(app.folder, 'node_modules/@s18i', bench))
+    for (const name of packages.slice(2))
+      await symlink(join(root, 'packages', name), join(app.folder, 'node_modules/@s18i', name))
     for (const name of ['zod', '@opentelemetry'])
       await symlink(join(root, 'node_modules', name), join(app.folder, 'node_modules', name))
   })

@@ -1,6 +1,7 @@
 /**
  * `@s18i/lark-dashboard`: the dashboard of Lark's jobs, for one's own server. `lark jobs:dashboard` starts one without.
  */
+export { type DashboardErrorCode, dashboardErrors } from './errors.ts'
 export { type Dashboard, type DashboardOptions, dashboard } from './server/dashboard.ts'
 export { type NodeHandler, toNode } from './server/to-node.ts'
 export { type Authorize, type Role, roles, type Viewer } from './server/viewer.ts'

@@ -164,7 +164,7 @@ function failed(error: unknown): Response {
   if (error instanceof SyntaxError) return refuse(400, 'INPUT_INVALID', 'The input is not JSON')
   if (LarkError.is(error)) return refuse(statuses[error.code] ?? 400, error.code, error.message, error.hint)
   console.error('@s18i/lark-dashboard:', error)
-  return refuse(500, 'FAILED', 'The dashboard has a fault; the log of its server says which')
+  return refuse(500, 'DASHBOARD_FAULT', 'The dashboard has a fault; the log of its server says which')
 }
 
 function refuse(status: number, code: string, message: string, hint?: string): Response {

@@ -1,0 +1,24 @@
+/**
+ * Every code of this package, with its meaning in one line. `docs/errors.md` has an entry for each. Errors of a viewer's
+ * request reach their browser; the others are those of whoever sets the dashboard up.
+ */
+export const dashboardErrors = {
+  DASHBOARD_OPEN: 'dashboard() was called without authorize(), so everybody could use it.',
+  DASHBOARD_INVALID: 'An option of dashboard() is not valid.',
+  DASHBOARD_UNAVAILABLE: 'jobs:dashboard cannot listen on its port.',
+  VIEWER_INVALID: 'authorize() of the dashboard returned something other than a viewer.',
+  NOT_AUTHORIZED: 'authorize() of the dashboard did not let the request in.',
+  ROLE_REFUSED: 'The role of the viewer does not allow the action.',
+  VALUES_REFUSED: 'The viewer may not see payloads, and so may not search in them.',
+  HOST_REFUSED: 'The dashboard was called by a name that is not one of its hosts.',
+  ORIGIN_REFUSED: 'The request comes from a page of another site.',
+  METHOD_REFUSED: 'An action that changes something needs a POST, and one that looks a GET.',
+  TYPE_REFUSED: 'The body of the request is not application/json.',
+  BODY_TOO_LARGE: 'The request has more bytes than the dashboard reads.',
+  INPUT_INVALID: 'The request has an input that its action does not take.',
+  ACTION_UNKNOWN: 'The dashboard has no action with this name.',
+  DASHBOARD_FAULT: 'The dashboard has a fault, which the log of its server describes.',
+  UNDO_GONE: 'The change can no longer be undone.',
+} as const
+
+export type DashboardErrorCode = keyof typeof dashboardErrors
