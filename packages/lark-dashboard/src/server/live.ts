@@ -7,7 +7,7 @@ import type { Operate, QueueMeasures, QueueStatus, WorkerRecord } from '@s18i/la
 /** Milliseconds between two snapshots. */
 const PERIOD = 1_000
 /** Milliseconds after which a store that does not answer counts as away. */
-const PATIENCE = 5_000
+const PATIENCE = 3_000
 /** The most workers of a snapshot; the page of workers shows how many there are. */
 const MOST_WORKERS = 500
 

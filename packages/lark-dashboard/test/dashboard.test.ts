@@ -1,0 +1,462 @@
+/**
+ * The server of the dashboard: who gets in, who may do what, route by route, and what is never told.
+ */
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { createJobs, Job, type Jobs } from '@s18i/lark-jobs'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { type Dashboard, dashboard, type Role, toNode } from '../src/index.ts'
+import { type ActionName, actions } from '../src/server/actions.ts'
+
+class SendJob extends Job {
+  override key = 'send'
+  override queueName = 'emails'
+  override tries = 1
+  async handle({ to }: { to: string; secret?: number }) {
+    if (to === 'nobody') throw new Error('550 no such user')
+    return { sent: to }
+  }
+}
+
+let jobs: Jobs
+let shown: Dashboard
+
+beforeEach(() => {
+  jobs = createJobs({ connection: 'sqlite::memory:', jobs: [SendJob], queues: ['emails', 'default'] })
+  shown = dashboard({
+    jobs,
+    base: '/admin/jobs',
+    authorize: (request) => {
+      const [role, payloads] = (request.headers.get('x-role') ?? '').split(' ')
+      if (!role) return undefined
+      return {
+        role: role as Role,
+        user: `${role}@example.com`,
+        ...(payloads && { payloads: payloads === 'yes' }),
+      }
+    },
+  })
+})
+
+afterEach(async () => {
+  await shown.close()
+  await jobs.close()
+})
+
+interface Asked {
+  role?: string
+  headers?: Record<string, string>
+}
+
+function look(
+  name: string,
+  input: object = {},
+  { role = 'read', headers = {} }: Asked = {},
+): Promise<Response> {
+  const query = encodeURIComponent(JSON.stringify(input))
+  return shown(
+    new Request(`http://host/admin/jobs/api/${name}?input=${query}`, {
+      headers: { 'x-role': role, ...headers },
+    }),
+  )
+}
+
+function change(
+  name: string,
+  input: object = {},
+  { role = 'operate', headers = {} }: Asked = {},
+): Promise<Response> {
+  return shown(
+    new Request(`http://host/admin/jobs/api/${name}`, {
+      method: 'POST',
+      headers: {
+        'x-role': role,
+        'content-type': 'application/json',
+        'sec-fetch-site': 'same-origin',
+        ...headers,
+      },
+      body: JSON.stringify(input),
+    }),
+  )
+}
+
+const codeOf = async (answer: Response) => ((await answer.json()) as { code: string }).code
+
+async function runAll(): Promise<void> {
+  const worker = await jobs.work({ stopWhenEmpty: true })
+  await worker.done
+}
+
+describe('who gets in', () => {
+  test('nobody without authorize', () => {
+    expect(() => dashboard({ jobs } as never)).toThrow(expect.objectContaining({ code: 'DASHBOARD_OPEN' }))
+    expect(() => dashboard({ jobs, authorize: () => undefined, base: 'admin' })).toThrow(
+      expect.objectContaining({ code: 'DASHBOARD_INVALID' }),
+    )
+  })
+
+  test('no stranger: not to the page, not to an action, not to the stream', async () => {
+    for (const path of ['', '/', '/jobs', '/api/me', '/api/live', '/api/jobs.list', '/api/nothing']) {
+      const answer = await shown(new Request(`http://host/admin/jobs${path}`))
+      expect(answer.status, path).toBe(401)
+      expect(await codeOf(answer)).toBe('NOT_AUTHORIZED')
+    }
+  })
+
+  test('a viewer with a role that does not exist gets nothing', async () => {
+    const answer = await look('me', {}, { role: 'owner' })
+    expect(answer.status).toBe(500)
+    expect(await codeOf(answer)).toBe('VIEWER_INVALID')
+  })
+
+  const all = Object.keys(actions) as ActionName[]
+  const roles = ['read', 'operate', 'admin'] as const
+
+  test.each(all)('%s is for its role and those above, and for no other method', async (name) => {
+    const { role: needed, changes } = actions[name]
+    for (const role of roles) {
+      const answer = await (changes ? change : look)(name, {}, { role })
+      const isAllowed = roles.indexOf(role) >= roles.indexOf(needed)
+      if (!isAllowed) expect(await codeOf(answer), role).toBe('ROLE_REFUSED')
+      else expect(answer.status, role).not.toBe(403)
+    }
+    const wrong = await (changes ? look : change)(name, {}, { role: 'admin' })
+    expect([wrong.status, await codeOf(wrong)]).toEqual([405, 'METHOD_REFUSED'])
+  })
+
+  test('no viewer with the role read changes anything', () => {
+    for (const [name, { role, changes }] of Object.entries(actions))
+      expect(changes === (role !== 'read'), name).toBe(true)
+  })
+
+  test('what is not in the table does not exist, whatever objects have', async () => {
+    for (const name of ['constructor', '__proto__', 'toString', 'jobs', 'jobs.drop'])
+      expect(await codeOf(await look(name)), name).toBe('ACTION_UNKNOWN')
+  })
+})
+
+describe('other sites', () => {
+  test.each([
+    { 'sec-fetch-site': 'cross-site' },
+    { 'sec-fetch-site': 'same-site' },
+    { origin: 'https://evil.example' },
+    { origin: 'null' },
+  ])('%j changes nothing and sees nothing', async (headers) => {
+    expect(await codeOf(await change('queues.pause', { queue: 'emails' }, { headers }))).toBe(
+      'ORIGIN_REFUSED',
+    )
+    expect(await codeOf(await look('me', {}, { headers }))).toBe('ORIGIN_REFUSED')
+    expect((await jobs.status()).queues.every(({ paused }) => !paused)).toBe(true)
+  })
+
+  test('a change that does not say where it comes from is refused, and one that is no JSON', async () => {
+    const send = (headers: Record<string, string>) =>
+      shown(
+        new Request('http://host/admin/jobs/api/queues.pause', {
+          method: 'POST',
+          headers: { 'x-role': 'admin', ...headers },
+          body: '{"queue":"emails"}',
+        }),
+      )
+    expect(await codeOf(await send({ 'content-type': 'application/json' }))).toBe('ORIGIN_REFUSED')
+    const own = { origin: 'http://host' }
+    expect(await codeOf(await send({ ...own, 'content-type': 'text/plain' }))).toBe('TYPE_REFUSED')
+    expect((await send({ ...own, 'content-type': 'application/json' })).status).toBe(200)
+  })
+
+  test('may have a link to a page', async () => {
+    const headers = {
+      'x-role': 'read',
+      'sec-fetch-site': 'cross-site',
+      'sec-fetch-mode': 'navigate',
+      'sec-fetch-dest': 'document',
+    }
+    expect((await shown(new Request('http://host/admin/jobs/jobs', { headers }))).status).toBe(200)
+    const framed = { ...headers, 'sec-fetch-dest': 'iframe' }
+    expect((await shown(new Request('http://host/admin/jobs/jobs', { headers: framed }))).status).toBe(403)
+  })
+
+  test('another name of the server is refused if the names are known', async () => {
+    await using named = dashboard({
+      jobs,
+      authorize: () => ({ role: 'read', user: 'x' }),
+      hosts: ['admin.example.com'],
+    })
+    const ask = (host: string) => named(new Request(`http://${host}/api/me`, { headers: { host } }))
+    expect((await ask('admin.example.com')).status).toBe(200)
+    expect(await codeOf(await ask('rebound.example'))).toBe('HOST_REFUSED')
+  })
+})
+
+describe('every answer', () => {
+  test('loads nothing of another origin, runs no script of a text, and is not framed', async () => {
+    const page = await shown(new Request('http://host/admin/jobs/', { headers: { 'x-role': 'read' } }))
+    const html = await page.text()
+    const [script] = /(?<=src=")[^"]+\.js/.exec(html)!
+    const file = await shown(new Request(`http://host/admin/jobs/${script}`))
+    for (const answer of [
+      page,
+      file,
+      await look('me'),
+      await look('nothing'),
+      await look('me', {}, { role: '' }),
+    ]) {
+      expect(answer.headers.get('content-security-policy')).toMatch(
+        /^default-src 'self';.*frame-ancestors 'none'/,
+      )
+      expect(answer.headers.get('content-security-policy')).not.toContain('unsafe')
+      expect(answer.headers.get('x-content-type-options')).toBe('nosniff')
+    }
+    expect(file.headers.get('cache-control')).toContain('immutable')
+    expect(html).toContain('<base href="/admin/jobs/">')
+    // Nothing in the document runs by itself or comes from elsewhere.
+    expect(html).not.toMatch(/<script(?![^>]*src=)|\son\w+=|style=|https?:/)
+  })
+
+  test('shows the name of the installation as text', async () => {
+    await using named = dashboard({
+      jobs,
+      authorize: () => ({ role: 'read', user: 'x' }),
+      environment: { name: '"><script>alert(1)</script>', colour: 'red' },
+    })
+    const html = await (await named(new Request('http://host/'))).text()
+    expect(html).not.toContain('<script>')
+  })
+
+  test('is packed for browsers that take that', async () => {
+    const html = await (
+      await shown(new Request('http://host/admin/jobs/', { headers: { 'x-role': 'read' } }))
+    ).text()
+    const [script] = /(?<=src=")[^"]+\.js/.exec(html)!
+    const headers = { 'accept-encoding': 'gzip, br' }
+    const answer = await shown(new Request(`http://host/admin/jobs/${script}`, { headers }))
+    expect(answer.headers.get('content-encoding')).toBe('gzip')
+    expect([...new Uint8Array(await answer.arrayBuffer()).slice(0, 2)]).toEqual([0x1f, 0x8b])
+  })
+})
+
+describe('payloads', () => {
+  test('are for those with the right to see them, and nobody else can search in them', async () => {
+    await jobs.dispatch([new SendJob().with({ to: 'ada', secret: 42 })])
+    await runAll()
+    const texts = async (asked: Asked) => {
+      const list = (await (await look('jobs.list', {}, asked)).json()) as { jobs: { id: string }[] }
+      const { id } = list.jobs[0]!
+      return JSON.stringify([list, await (await look('jobs.find', { id }, asked)).json()])
+    }
+    expect(await texts({ role: 'admin' })).toContain('ada')
+    expect(await texts({ role: 'read yes' })).toContain('ada')
+    for (const role of ['read', 'operate', 'admin no']) {
+      const text = await texts({ role })
+      expect(text).not.toContain('ada')
+      expect(text).toContain('isVeiled')
+      const search = { filter: { where: { secret: 42 } } }
+      expect(await codeOf(await look('jobs.list', search, { role })), role).toBe('VALUES_REFUSED')
+      if (role !== 'read')
+        expect(await codeOf(await change('jobs.cancel', search, { role }))).toBe('VALUES_REFUSED')
+    }
+  })
+
+  test('of megabytes are cut, and say by how much', async () => {
+    await jobs.dispatch([new SendJob().with({ to: 'x'.repeat(500_000) })])
+    const answer = await look('jobs.list', {}, { role: 'admin' })
+    const [job] = ((await answer.json()) as { jobs: { payload: { json: string; hidden: number } }[] }).jobs
+    expect(job!.payload.json).toHaveLength(65_536)
+    expect(job!.payload.json.length + job!.payload.hidden).toBe('{"to":""}'.length + 500_000)
+  })
+})
+
+describe('changes', () => {
+  const find = async (id: string) => await jobs.find(id)
+
+  async function failed(): Promise<string> {
+    const [handle] = await jobs.dispatch([new SendJob().with({ to: 'nobody' })])
+    await runAll()
+    return handle!.id
+  }
+
+  test('need ids or a filter: what is misspelled acts on nothing', async () => {
+    const id = await failed()
+    for (const input of [
+      {},
+      { filters: { state: 'failed' } },
+      { filter: {} },
+      { ids: [] },
+      { ids: 'x' },
+      { ids: [id], filter: { state: 'failed' } },
+    ])
+      expect((await change('jobs.retry', input)).status, JSON.stringify(input)).toBe(400)
+    expect(await codeOf(await change('jobs.retry', { filter: { stat: 'failed' } }))).toBe('FILTER_INVALID')
+    expect((await find(id))?.state).toBe('failed')
+  })
+
+  test('a retry is undone: the job is failed again, with its error', async () => {
+    const id = await failed()
+    const before = await find(id)
+    const answer = (await (await change('jobs.retry', { ids: [id] })).json()) as {
+      retried: number
+      undo: string
+    }
+    expect(answer.retried).toBe(1)
+    expect((await find(id))?.state).toBe('waiting')
+    const undone = await change('undo', { undo: answer.undo })
+    expect(await undone.json()).toEqual({ undone: 1, left: 0 })
+    expect(await find(id)).toMatchObject({
+      state: 'failed',
+      errors: before!.errors,
+      payload: { to: 'nobody' },
+    })
+    expect(await codeOf(await change('undo', { undo: answer.undo }))).toBe('UNDO_GONE')
+  })
+
+  test('a retry by filter is undone but for the jobs that have run', async () => {
+    const ids = [await failed(), await failed(), await failed()]
+    const { undo } = (await (await change('jobs.retry', { filter: { state: 'failed' } })).json()) as {
+      undo: string
+    }
+    await jobs.reschedule(ids.slice(1), '1h')
+    await runAll()
+    expect(await (await change('undo', { undo })).json()).toEqual({ undone: 2, left: 1 })
+    const states = await Promise.all(ids.map(find))
+    expect(states.map((job) => [job?.state, job?.failures])).toEqual([
+      ['failed', 1],
+      ['failed', 1],
+      ['failed', 1],
+    ])
+  })
+
+  test('only who made a change undoes it', async () => {
+    const id = await failed()
+    const { undo } = (await (await change('jobs.retry', { ids: [id] })).json()) as { undo: string }
+    expect(await codeOf(await change('undo', { undo }, { role: 'admin' }))).toBe('UNDO_GONE')
+    expect((await change('undo', { undo })).status).toBe(200)
+  })
+
+  test('removed jobs come back', async () => {
+    const id = await failed()
+    const { removed, undo } = (await (
+      await change('jobs.remove', { filter: { state: 'failed' } }, { role: 'admin' })
+    ).json()) as { removed: number; undo: string }
+    expect([removed, await find(id)]).toEqual([1, undefined])
+    await change('undo', { undo }, { role: 'admin' })
+    expect(await find(id)).toMatchObject({ state: 'failed', payload: { to: 'nobody' } })
+  })
+
+  test('a pause is undone by a resume, and a resume by the same pause', async () => {
+    const paused = async () => (await jobs.status()).queues.find(({ queue }) => queue === 'emails')!
+    const pause = { queue: 'emails', for: '5m', because: 'the bank is closed' }
+    const first = (await (await change('queues.pause', pause)).json()) as { undo: string }
+    const { pausedUntil } = await paused()
+    const second = (await (await change('queues.resume', { queue: 'emails' })).json()) as { undo: string }
+    expect((await paused()).paused).toBe(false)
+    await change('undo', { undo: second.undo })
+    expect(await paused()).toMatchObject({ paused: true, pausedBecause: 'the bank is closed' })
+    expect(Math.abs((await paused()).pausedUntil! - pausedUntil!)).toBeLessThan(2_000)
+    await change('undo', { undo: first.undo })
+    expect((await paused()).paused).toBe(false)
+  })
+
+  test('a payload is edited by JSON text, and what is not JSON changes nothing', async () => {
+    const id = await failed()
+    const edit = (payload: string) => change('jobs.edit', { id, payload }, { role: 'admin' })
+    expect(await codeOf(await edit('{"to":'))).toBe('INPUT_INVALID')
+    expect((await edit('{"to":"bob"}')).status).toBe(200)
+    expect((await find(id))?.payload).toEqual({ to: 'bob' })
+  })
+
+  test('a body that is too large is not read', async () => {
+    const answer = await change('jobs.edit', { id: 'x', payload: 'x'.repeat(3_000_000) }, { role: 'admin' })
+    expect([answer.status, await codeOf(answer)]).toEqual([413, 'BODY_TOO_LARGE'])
+    expect((await look('jobs.list', { filter: { key: 'x'.repeat(9_000) } })).status).toBe(413)
+  })
+})
+
+describe('the stream', () => {
+  async function* events(answer: Response): AsyncGenerator<{ event: string; data: never }> {
+    let text = ''
+    for await (const chunk of answer.body as unknown as AsyncIterable<Uint8Array>) {
+      text += new TextDecoder().decode(chunk)
+      for (let end = text.indexOf('\n\n'); end >= 0; end = text.indexOf('\n\n')) {
+        const [, event, data] = /^event: (\w+)\ndata: (.*)$/s.exec(text.slice(0, end)) ?? []
+        text = text.slice(end + 2)
+        if (event !== undefined) yield { event, data: JSON.parse(data!) as never }
+      }
+    }
+  }
+
+  test('tells all who listen of one snapshot a second, and the store is asked once for all of them', async () => {
+    await jobs.dispatch([new SendJob().with({ to: 'ada' })])
+    const abort = new AbortController()
+    const open = () =>
+      shown(
+        new Request('http://host/admin/jobs/api/live', {
+          headers: { 'x-role': 'read' },
+          signal: abort.signal,
+        }),
+      )
+    const streams = await Promise.all([open(), open(), open()])
+    const firsts = await Promise.all(
+      streams.map(
+        async (each) =>
+          (await events(each).next()).value as {
+            event: string
+            data: { at: number; queues: { queue: string; counts: { waiting: number } }[] }
+          },
+      ),
+    )
+    expect(new Set(firsts.map(({ data }) => data.at)).size).toBe(1)
+    expect(firsts[0]!.data.queues.find(({ queue }) => queue === 'emails')?.counts.waiting).toBe(1)
+    abort.abort()
+  })
+
+  test('says that the store is away, and why', async () => {
+    const away = createJobs({ connection: 'redis://127.0.0.1:1/0', queues: ['emails'] })
+    await using broken = dashboard({ jobs: away, authorize: () => ({ role: 'read', user: 'x' }) })
+    const abort = new AbortController()
+    const answer = await broken(new Request('http://host/api/live', { signal: abort.signal }))
+    for await (const { event, data } of events(answer)) {
+      expect(event).toBe('away')
+      expect(data).toMatchObject({
+        since: expect.any(Number),
+        message: expect.stringContaining('has not answered'),
+      })
+      break
+    }
+    abort.abort()
+    await away.close()
+  })
+})
+
+describe("Node's own server", () => {
+  test.each(['', '/admin/jobs'])(
+    'at %j: page, action and change, also with a body that was read before',
+    async (mounted) => {
+      await using own = dashboard({ jobs, authorize: () => ({ role: 'admin', user: 'x' }) })
+      const handle = toNode(own)
+      const server = createServer((request, response) => {
+        // As Express passes it.
+        const url = request.url ?? '/'
+        Object.assign(request, { originalUrl: url, url: url.slice(mounted.length) || '/', baseUrl: mounted })
+        if (request.headers['x-read'] === undefined) return void handle(request, response)
+        let text = ''
+        request.on('data', (chunk) => {
+          text += chunk
+        })
+        request.on('end', () => void handle(Object.assign(request, { body: JSON.parse(text) }), response))
+      }).listen(0)
+      const { port } = server.address() as AddressInfo
+      const at = (path: string) => `http://127.0.0.1:${port}${mounted}${path}`
+      expect(await (await fetch(at('/'))).text()).toContain(`<base href="${mounted}/">`)
+      expect(await (await fetch(at('/api/me'))).json()).toMatchObject({ user: 'x' })
+      for (const more of [{}, { 'x-read': 'yes' }]) {
+        const headers = { 'content-type': 'application/json', origin: `http://127.0.0.1:${port}`, ...more }
+        const body = JSON.stringify({ queue: 'emails' })
+        const answer = await fetch(at('/api/queues.pause'), { method: 'POST', headers, body })
+        expect(answer.status).toBe(200)
+      }
+      expect((await jobs.status()).queues.find(({ queue }) => queue === 'emails')?.paused).toBe(true)
+      server.close()
+      server.closeAllConnections()
+    },
+  )
+})
