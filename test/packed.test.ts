@@ -112,6 +112,14 @@ test('lark-jobs-bench adds its command if the application names the package', as
   expect(await keys({ '@s18i/lark-jobs-bench': '*' })).toContain('jobs:bench')
 })
 
+test('Node 20 itself reads each file: it does not parse `await using`, and jiti would take twice the time', () => {
+  for (const name of names) {
+    const files = filesBelow(`packages/${name}/dist`, '.js')
+    expect(files.length).toBeGreaterThan(1)
+    expect(files.filter((file) => /\bawait using\b/.test(read(`packages/${name}/dist/${file}`)))).toEqual([])
+  }
+})
+
 test('only one file contains the text of the Lua scripts', () => {
   const listed = execFileSync('tar', ['-tzf', tarballs.get('lark-jobs')!], { encoding: 'utf8' }).split('\n')
   const files = listed.filter((file) => /\.(js|cjs|ts|lua|map)$/.test(file))
@@ -181,13 +189,21 @@ describe('a program', () => {
     expect(await printed('native.mjs', text)).toBe('0 true')
   })
 
+  const loaded = (file: string): string[] => [
+    file,
+    ...[...read(`packages/lark-jobs/dist/${file}`).matchAll(/from "\.{1,2}\/([\w-]+\.js)"/g)].flatMap(
+      ([, name]) => loaded(name!),
+    ),
+  ]
+
+  test('commands that look at jobs, which complete names too, load no worker and no parser of cron expressions', () => {
+    for (const command of ['status', 'pause', 'list', 'why'])
+      expect(loaded(`commands/jobs-${command}.js`)).not.toEqual(
+        expect.arrayContaining([expect.stringMatching(/^(lease|work|schedules)/)]),
+      )
+  })
+
   test('no store loads code of a worker', () => {
-    const loaded = (file: string): string[] => [
-      file,
-      ...[...read(`packages/lark-jobs/dist/${file}`).matchAll(/from "\.\/([\w-]+\.js)"/g)].flatMap(
-        ([, name]) => loaded(name!),
-      ),
-    ]
     for (const store of ['redis-store.js', 'sqlite-store.js'])
       expect(loaded(store).filter((file) => /^(lease|work|command)/.test(file))).toEqual([])
   })

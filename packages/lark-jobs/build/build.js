@@ -64,6 +64,9 @@ await build({
     ],
     'redis-client': ['src/store/redis/verbs/erase.ts'],
     'sqlite-erase': ['src/store/sqlite/erase.ts'],
-    command: names.map((name) => `src/${name}.ts`),
+    // Without a worker and a parser of cron expressions: `lark jobs:status` and completions load none.
+    command: names.filter((name) => /jobs-(?!work$)/.test(name)).map((name) => `src/${name}.ts`),
+    'schedule-command': names.filter((name) => name.includes('schedule-')).map((name) => `src/${name}.ts`),
+    'work-command': ['src/commands/jobs-work.ts'],
   },
 })

@@ -2,6 +2,7 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { stripVTControlCharacters } from 'node:util'
 import { MemoryConsole, run } from '@s18i/lark'
 import { afterAll, afterEach, expect, test, vi } from 'vitest'
 import { JobsDoctorCommand } from '../src/commands/jobs-doctor.ts'
@@ -19,6 +20,7 @@ import type { ServerFacts, ServersInspection, StoreFileFacts } from '../src/stor
 import { SqliteStore } from '../src/store/sqlite/store.ts'
 import { Harness } from './conformance/harness.ts'
 import { job } from './conformance/jobs.ts'
+import { startSentinel } from './redis/sentinel.ts'
 import { open as openRaw } from './sqlite/raw.ts'
 
 /** What is not well, as `level code`. */
@@ -216,7 +218,7 @@ test('the command prints what is wrong with its remedy, and exits with 1 for err
   expect([idle.code, idle.stdout]).toEqual([
     0,
     expect.stringMatching(
-      /^(! .*\n {4}.*\n)*! default: no worker serves it; it has no jobs now\n {4}lark jobs:work --queue=default\n\d+ warnings?, \d+ of \d+ checks are fine\n$/,
+      /^ +FINDING\n(! {2}.*\n {3}→ .*\n)*! {2}default: no worker serves it; it has no jobs now\n {3}→ lark jobs:work --queue=default\n\d+ warnings?, \d+ of \d+ checks are fine\n$/,
     ),
   ])
   expect((await lark('--strict')).code).toBe(1)
@@ -232,11 +234,23 @@ test('the command prints what is wrong with its remedy, and exits with 1 for err
     ...{ code: 'queue-served', subject: 'default', text: 'no worker serves it, and 1 job waits' },
   })
   const all = await lark('--verbose')
-  expect(all.stdout).toContain('✓ default: can be read (damaged-data)\n')
+  expect(all.stdout).toContain('✓  default: can be read (damaged-data)\n')
   const raw = openRaw(path)
   raw.exec(`UPDATE jobs SET options = '!v9;x'`)
   raw.close()
-  expect((await lark()).stdout).toContain('✗ default: 1 job is in a format of a newer Lark (v9)')
+  expect((await lark()).stdout).toContain('✗  default: 1 job is in a format of a newer Lark (v9)')
+})
+
+test('of a primary that Sentinels watch: whether replicas follow', async () => {
+  await using fleet = await startSentinel({ sentinels: 1 })
+  vi.stubEnv('LARK_JOBS_URL', fleet.url)
+  expect((await lark('--verbose')).stdout).toMatch(/^✓ {2}\S+: 1 replica follows \(replicas\)$/m)
+  await fleet.servers[1]!.kill()
+  const found = await lark()
+  expect(found.stdout).toMatch(
+    /^! {2}redis\+sentinel:\S+: has no replica: nothing takes its place if it dies\n {3}→ Start a replica\.$/m,
+  )
+  expect(found.code).toBe(0)
 })
 
 test('a store that cannot be opened is a finding', async () => {
@@ -244,8 +258,22 @@ test('a store that cannot be opened is a finding', async () => {
   const { code, stdout } = await lark()
   expect(code).toBe(1)
   expect(stdout).toMatch(
-    /^✗ the store: .*127\.0\.0\.1:1.* cannot be reached: .*\n {4}Is Redis running there\?/,
+    /^ +FINDING\n✗ {2}the store: .*127\.0\.0\.1:1.* cannot be reached: .*\n {3}→ Is Redis running there\?/,
   )
+})
+
+test.each([40, 80, 200])('at %i columns, findings are broken between words', async (columns) => {
+  vi.stubEnv('LARK_JOBS_URL', `sqlite:${join(folder, `${columns}.db`)}`)
+  const console = new MemoryConsole({ isTTY: true, columns })
+  await run(['jobs:doctor', '--verbose'], { commands: [JobsDoctorCommand], console })
+  const lines = stripVTControlCharacters(console.stdout).split('\n')
+  const whole = lines.map((line) => line.trim()).join(' ')
+  expect(whole).toContain(
+    'no worker serves it; it has no jobs now (queue-served) → lark jobs:work --queue=default',
+  )
+  // A path of a file is one word.
+  expect(lines.filter((line) => line.trimEnd().length > columns && !line.includes(folder))).toEqual([])
+  expect(lines.length).toBeGreaterThan(columns < 200 ? 12 : 3)
 })
 
 test('the manual has a row for each code', () => {

@@ -20,19 +20,23 @@ export class JobsDoctorCommand extends Command {
     const [errors, warnings, fine] = [count('error'), count('warning'), count('ok')]
     if (this.json) this.console.json({ findings, errors, warnings, ok: fine })
     else {
-      for (const finding of findings)
-        if (finding.level !== 'ok' || this.console.isVerbose) this.#show(finding)
+      const shown = findings.filter(({ level }) => level !== 'ok' || this.console.isVerbose)
+      if (shown.length > 0)
+        this.table(
+          ['', 'FINDING'],
+          shown.flatMap((finding) => this.#rows(finding)),
+        )
       const wrong = [many(errors, 'error'), many(warnings, 'warning')].filter((text) => text !== '')
       this.line(`${[...wrong, `${fine} of ${findings.length} checks are fine`].join(', ')}`)
     }
     return errors > 0 || (this.strict && warnings > 0) ? 1 : 0
   }
 
-  #show({ level, subject, text, remedy, code }: DoctorFinding): void {
+  #rows({ level, subject, text, remedy, code }: DoctorFinding): [string, string][] {
     const mark = this.console.paint(colors[level], marks[level])
     const name = this.console.isVerbose ? ` (${code})` : ''
-    this.line(`${mark} ${visible(`${subject}: ${text}`)}${name}`)
-    if (remedy !== undefined) this.line(`    ${visible(remedy)}`)
+    const finding: [string, string] = [mark, `${visible(`${subject}: ${text}`)}${name}`]
+    return remedy === undefined ? [finding] : [finding, ['', visible(`→ ${remedy}`)]]
   }
 }
 
