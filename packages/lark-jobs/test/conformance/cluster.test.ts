@@ -19,5 +19,6 @@ for (const binary of ['redis-server', 'valkey-server']) {
   describeStore(`a cluster of ${binary}`, () => redisPlace(asLark(cluster.url), cluster.url)(), {
     shared: true,
     rollsBack: true,
+    isVariant: binary === 'valkey-server',
   })
 }

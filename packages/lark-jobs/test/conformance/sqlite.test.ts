@@ -56,5 +56,5 @@ describeStore(
     handle: (options) => new SqliteStore(':memory:', options),
     remove: async () => {},
   }),
-  { shared: false, rollsBack: false },
+  { shared: false, rollsBack: false, isVariant: true },
 )

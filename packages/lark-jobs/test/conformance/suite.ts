@@ -77,10 +77,18 @@ export interface Traits {
   shared: boolean
   /** Whether its places can be set back to an earlier state (`Place.save`). */
   rollsBack: boolean
+  /**
+   * Whether the whole suite has already run for its code and for its place, each with another: a cluster of Valkey
+   * servers has the scripts of one Valkey and the connections of a cluster of Redis servers; a database in memory has the
+   * statements of one in a file. Such a store is tested with what could differ nevertheless: opening and closing, calls
+   * to several partitions, rings and waiting, large replies, two handles, and the random sequences, which make every
+   * call. The other subjects would repeat what those two runs show.
+   */
+  isVariant?: boolean
 }
 
 /**
- * Registers the whole suite for one store.
+ * Registers the suite for one store.
  *
  * @example
  * describeStore('sqlite file', async () => {
@@ -95,13 +103,30 @@ export function describeStore(name: string, makePlace: MakePlace, traits: Traits
   const make: Make = (options) => Harness.make(makePlace, options)
   describe(name, () => {
     describe('enqueue', () => enqueue(make))
+    describe('claim and settle', () => claimAndSettle(make))
+    describe('effects', () => effects(make))
+    describe('waiting and rings', () => waitingAndRings(make))
+    describe('watching', () => watching(make))
+    describe('listening', () => listening(make))
+    describe('survey', () => survey(make))
+    describe('workers', () => workers(make))
+    describe('limits', () => limits(make))
+    describe('large jobs', () => largeJobs(make))
+    describe('partitions', () => partitions(make))
+    describe('ticking', () => ticking(make))
+    describe('schedules', () => schedules(make))
+    describe('flows', () => flows(make))
+    describe('close', () => close(make))
+    describe('sequences', () => sequences(make))
+    if (traits.shared) describe('two handles', () => handles(make))
+    if (traits.shared) describe('schedules of two handles', () => scheduledByTwo(make))
+    if (traits.shared) describe('flows of two handles', () => flowsByTwo(make))
+    if (traits.isVariant) return
     describe('order', () => order(make))
     describe('priorities', () => priorities(make))
-    describe('claim and settle', () => claimAndSettle(make))
     describe('leases', () => leases(make))
     describe('ahead', () => ahead(make))
     describe('recover', () => recover(make))
-    describe('effects', () => effects(make))
     describe('recovered', () => recovered(make))
     describe('suspects', () => suspectJobs(make))
     describe('own ids', () => ownIds(make))
@@ -110,11 +135,6 @@ export function describeStore(name: string, makePlace: MakePlace, traits: Traits
     describe('delay', () => delay(make))
     describe('retention', () => retention(make))
     describe('keeping', () => keeping(make))
-    describe('waiting and rings', () => waitingAndRings(make))
-    describe('watching', () => watching(make))
-    describe('listening', () => listening(make))
-    describe('survey', () => survey(make))
-    describe('workers', () => workers(make))
     describe('worker runs', () => workerRuns(make))
     describe('reading', () => reading(make))
     describe('inspecting', () => inspecting(make))
@@ -123,8 +143,6 @@ export function describeStore(name: string, makePlace: MakePlace, traits: Traits
     describe('pause', () => pause(make))
     describe('clear', () => clear(make))
     describe('restore', () => restoring(make))
-    describe('limits', () => limits(make))
-    describe('large jobs', () => largeJobs(make))
     describe('limiting', () => limiting(make))
     describe('limiters', () => limiters(make))
     describe('circuits', () => circuits(make))
@@ -134,17 +152,8 @@ export function describeStore(name: string, makePlace: MakePlace, traits: Traits
     describe('limits of groups', () => groupLimits(make))
     describe('lanes', () => lanes(make))
     describe('stand', () => stands(make))
-    describe('partitions', () => partitions(make))
-    describe('ticking', () => ticking(make))
-    describe('schedules', () => schedules(make))
-    describe('flows', () => flows(make))
     describe('advancing', () => advancing(make, name.length))
     describe('advancing at random', () => advancingAtRandom(make))
-    describe('close', () => close(make))
-    describe('sequences', () => sequences(make))
-    if (traits.shared) describe('two handles', () => handles(make))
-    if (traits.shared) describe('schedules of two handles', () => scheduledByTwo(make))
-    if (traits.shared) describe('flows of two handles', () => flowsByTwo(make))
     if (traits.rollsBack) {
       describe('rollbacks', () => rollbacks(make))
       describe('advancing through rollbacks', () => advancingThroughRollbacks(make))

@@ -68,71 +68,6 @@ export function mistakes(url: () => string | undefined): void {
     expect(stdout).toContain('1 completed')
   })
 
-  test('two classes under one key are refused at start', async () => {
-    await using app = await greetingApp(url(), {
-      'src/jobs/OtherGreetJob.ts': `
-        import { Job } from '@s18i/lark-jobs'
-        export class OtherGreetJob extends Job { readonly key = 'greet'; handle() {} }`,
-    })
-    const { code, stderr } = await app.run('jobs:work', '--stop-when-empty')
-    expect(code).toBe(1)
-    expect(stderr).toContain(
-      "✗ Two job classes under the key 'greet': GreetJob (src/jobs/GreetJob.ts) and OtherGreetJob (src/jobs/OtherGreetJob.ts)\n",
-    )
-  })
-
-  test('a class with a wrong setting is refused at start, by one line', async () => {
-    await using app = await greetingApp(url())
-    for (const [field, line] of [
-      ['tries = 0', 'tries is 0; it must be a whole number from 1'],
-      [
-        `backoff = 'soon'`,
-        `backoff is 'soon'; it must be milliseconds, or a text like '30s', '5m', '2h' or '1d', a list of up to 100 of these, exponential(), or a function`,
-      ],
-      [
-        `timeout = -1`,
-        `timeout is -1; it must be milliseconds, or a text like '30s', '5m', '2h' or '1d', above 0`,
-      ],
-      [`unique = 'userId'`, `unique is 'userId'; it must be unique(), or unique((payload) => payload.id)`],
-    ] as const) {
-      await app.write({
-        'src/jobs/WrongJob.js': `
-          import { Job } from '@s18i/lark-jobs'
-          export class WrongJob extends Job { ${field}; handle() {} }`,
-      })
-      const { code, stderr } = await app.run('jobs:work', '--stop-when-empty')
-      expect(code).toBe(1)
-      expect(stderr).toBe(`✗ WrongJob: ${line} (src/jobs/WrongJob.js)\n`)
-    }
-  })
-
-  test('a job that is declared but not exported is reported', async () => {
-    await using app = await greetingApp(url(), {
-      'src/jobs/HiddenJob.ts': `
-        import { Job } from '@s18i/lark-jobs'
-        class HiddenJob extends Job { handle() {} }`,
-    })
-    const { code, stderr } = await app.run('jobs:work', '--stop-when-empty')
-    expect(code).toBe(0)
-    expect(stderr).toContain(
-      '! src/jobs/HiddenJob.ts has a job and does not export it: write export before class\n',
-    )
-  })
-
-  test('a class whose queue is not configured is reported at the start, with its file', async () => {
-    await using app = await greetingApp(url(), {
-      'src/jobs/LostJob.ts': `
-        import { Job } from '@s18i/lark-jobs'
-        export class LostJob extends Job { queueName = 'nope'; handle() {} }`,
-    })
-    const line =
-      "LostJob has queueName = 'nope' (src/jobs/LostJob.ts), which is not a configured queue: its dispatches are refused. Configured are default, emails"
-    const alone = await app.run('jobs:work', '--stop-when-empty')
-    expect([alone.code, alone.stderr.split(line).length]).toEqual([0, 2])
-    const supervised = await app.run('jobs:work', '--stop-when-empty', '--processes=2')
-    expect([supervised.code, supervised.stderr.split(line).length]).toEqual([0, 2])
-  })
-
   test('a rejected promise that a job forgot is reported and does not end the worker; what its file left open delays nothing', async () => {
     await using app = await greetingApp(url(), {
       'src/jobs/ForgetJob.ts': `
@@ -161,5 +96,73 @@ export function mistakes(url: () => string | undefined): void {
     expect(stdout).toMatch(/\n2 completed, /)
     expect(stderr).toMatch(/^! A promise was rejected, and nobody handled it .*: Error: forgotten$/m)
     expect(stderr).toContain('ForgetJob.handle')
+  })
+}
+
+/** Mistakes in the classes of an application. A worker finds them without a store, so one store is enough. */
+export function wrongClasses(): void {
+  test('two classes under one key are refused at start', async () => {
+    await using app = await greetingApp(undefined, {
+      'src/jobs/OtherGreetJob.ts': `
+        import { Job } from '@s18i/lark-jobs'
+        export class OtherGreetJob extends Job { readonly key = 'greet'; handle() {} }`,
+    })
+    const { code, stderr } = await app.run('jobs:work', '--stop-when-empty')
+    expect(code).toBe(1)
+    expect(stderr).toContain(
+      "✗ Two job classes under the key 'greet': GreetJob (src/jobs/GreetJob.ts) and OtherGreetJob (src/jobs/OtherGreetJob.ts)\n",
+    )
+  })
+
+  test('a class with a wrong setting is refused at start, by one line', async () => {
+    await using app = await greetingApp(undefined)
+    for (const [field, line] of [
+      ['tries = 0', 'tries is 0; it must be a whole number from 1'],
+      [
+        `backoff = 'soon'`,
+        `backoff is 'soon'; it must be milliseconds, or a text like '30s', '5m', '2h' or '1d', a list of up to 100 of these, exponential(), or a function`,
+      ],
+      [
+        `timeout = -1`,
+        `timeout is -1; it must be milliseconds, or a text like '30s', '5m', '2h' or '1d', above 0`,
+      ],
+      [`unique = 'userId'`, `unique is 'userId'; it must be unique(), or unique((payload) => payload.id)`],
+    ] as const) {
+      await app.write({
+        'src/jobs/WrongJob.js': `
+          import { Job } from '@s18i/lark-jobs'
+          export class WrongJob extends Job { ${field}; handle() {} }`,
+      })
+      const { code, stderr } = await app.run('jobs:work', '--stop-when-empty')
+      expect(code).toBe(1)
+      expect(stderr).toBe(`✗ WrongJob: ${line} (src/jobs/WrongJob.js)\n`)
+    }
+  })
+
+  test('a job that is declared but not exported is reported', async () => {
+    await using app = await greetingApp(undefined, {
+      'src/jobs/HiddenJob.ts': `
+        import { Job } from '@s18i/lark-jobs'
+        class HiddenJob extends Job { handle() {} }`,
+    })
+    const { code, stderr } = await app.run('jobs:work', '--stop-when-empty')
+    expect(code).toBe(0)
+    expect(stderr).toContain(
+      '! src/jobs/HiddenJob.ts has a job and does not export it: write export before class\n',
+    )
+  })
+
+  test('a class whose queue is not configured is reported at the start, with its file', async () => {
+    await using app = await greetingApp(undefined, {
+      'src/jobs/LostJob.ts': `
+        import { Job } from '@s18i/lark-jobs'
+        export class LostJob extends Job { queueName = 'nope'; handle() {} }`,
+    })
+    const line =
+      "LostJob has queueName = 'nope' (src/jobs/LostJob.ts), which is not a configured queue: its dispatches are refused. Configured are default, emails"
+    const alone = await app.run('jobs:work', '--stop-when-empty')
+    expect([alone.code, alone.stderr.split(line).length]).toEqual([0, 2])
+    const supervised = await app.run('jobs:work', '--stop-when-empty', '--processes=2')
+    expect([supervised.code, supervised.stderr.split(line).length]).toEqual([0, 2])
   })
 }

@@ -7,7 +7,7 @@ import { deceiving } from './deceiving.ts'
 import { defining } from './defining.ts'
 import { endings } from './endings.ts'
 import { freezing } from './freezing.ts'
-import { mistakes } from './mistakes.ts'
+import { mistakes, wrongClasses } from './mistakes.ts'
 import { program } from './program.ts'
 import { unawaited } from './unawaited.ts'
 
@@ -19,6 +19,7 @@ describe('on the embedded store', { timeout: 60_000 }, () => {
   freezing(url)
   program(url)
   mistakes(url)
+  wrongClasses()
   booting(url)
   commanding(url)
   defining(url)
