@@ -9,7 +9,7 @@ const compiler = join(root, 'node_modules/typescript/bin/tsc')
 const runner = join(root, 'node_modules/jiti/lib/jiti-cli.mjs')
 
 /** The tsconfig.json of a new application: strict, for a bundler, with Node's types. */
-export const tsconfig = JSON.stringify({
+const tsconfig = JSON.stringify({
   compilerOptions: {
     target: 'es2022',
     lib: ['es2023', 'esnext.disposable'],

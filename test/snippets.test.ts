@@ -12,7 +12,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { loadSettings } from '../packages/lark-jobs/src/config/config.ts'
 import type { App } from '../packages/lark-jobs/test/processes/app.ts'
 import { anchorsOf, type Block, blocksOf } from './markdown.ts'
-import { compile, makeApp, runScript, tsconfig } from './program.ts'
+import { compile, makeApp, runScript } from './program.ts'
 import { filesBelow, read, root } from './source.ts'
 
 /** Names that a page mentions but does not show, with TypeScript expressions for them. */
@@ -72,18 +72,22 @@ const pages = [
 
 const code = ({ language }: Block) => ['ts', 'js'].includes(language)
 const isConfig = ({ text }: Block) => text.startsWith('// lark.config.')
+/** Each has a folder of its own, because its name is given. */
+const configOf = ({ line, text }: Block) => `config-${line}/${/^\/\/ (lark\.config\.\w+)/.exec(text)![1]!}`
 const fileOf = (block: Block) => block.title ?? `line-${block.line}.${block.language}`
 
 describe.each(pages)('%s', (page) => {
   const markdown = read(page)
   const blocks = blocksOf(markdown)
   const snippets = blocks.filter((block) => code(block) && !isConfig(block))
+  const configs = blocks.filter((block) => code(block) && isConfig(block))
   let app: App
   beforeAll(async () => {
     const dependencies = Object.fromEntries(packages.map((name) => [`@s18i/${name}`, '*']))
     app = await makeApp({
       'package.json': JSON.stringify({ name: 'app', type: 'module', dependencies }),
       ...filesOf(page, snippets),
+      ...Object.fromEntries(configs.map((block) => [configOf(block), block.text])),
       'lark.config.ts': config,
     })
     for (const name of packages.slice(2))
@@ -93,7 +97,7 @@ describe.each(pages)('%s', (page) => {
   })
   afterAll(() => app?.[Symbol.asyncDispose]())
 
-  if (snippets.length > 0) {
+  if (snippets.length + configs.length > 0) {
     it('compiles', async () => {
       expect(await compile(app)).toBe('')
     })
@@ -121,19 +125,11 @@ describe.each(pages)('%s', (page) => {
     })
   }
 
-  const configs = blocks.filter((block) => code(block) && isConfig(block))
   if (configs.length > 0) {
     it.each(configs.map((block) => [block.line, block] as const))(
       'has a valid configuration on line %i',
       async (_, block) => {
-        const name = /^\/\/ (lark\.config\.\w+)/.exec(block.text)![1]!
-        await app.write({
-          [`config-${block.line}/${name}`]: block.text,
-          [`config-${block.line}/package.json`]: '{"type":"module"}',
-          [`config-${block.line}/tsconfig.json`]: tsconfig,
-        })
-        expect(await compile(app, `config-${block.line}`)).toBe('')
-        const cwd = join(app.folder, `config-${block.line}`)
+        const cwd = join(app.folder, dirname(configOf(block)))
         expect((await loadSettings({ cwd, entry: '', env: {} })).queues).toContain('default')
       },
     )
@@ -147,7 +143,8 @@ describe.each(pages)('%s', (page) => {
   )
   if (commands.length + mentioned.length > 0) {
     it('names commands and flags that exist', async () => {
-      const list = JSON.parse((await app.run('list', '--json')).stdout) as Listed[]
+      const hasOwn = snippets.some(({ title }) => title?.includes('commands/'))
+      const list = hasOwn ? await listedIn(app) : await listedInMost(app)
       expect([...commands, ...mentioned].flatMap((command) => wrongIn(command, list))).toEqual([])
     })
   }
@@ -165,6 +162,18 @@ describe.each(pages)('%s', (page) => {
     })
   }
 })
+
+async function listedIn(app: App): Promise<Listed[]> {
+  return JSON.parse((await app.run('list', '--json')).stdout)
+}
+
+let listed: Promise<Listed[]> | undefined
+
+/** The commands of an application that has none of its own, like that of most pages. */
+function listedInMost(app: App): Promise<Listed[]> {
+  listed ??= listedIn(app)
+  return listed
+}
 
 /** A configuration with all queues that the pages name. */
 const config = `import { defineConfig } from '@s18i/lark-jobs'
