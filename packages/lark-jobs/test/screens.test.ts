@@ -6,7 +6,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { stripVTControlCharacters } from 'node:util'
-import { type Command, MemoryConsole, run } from '@s18i/lark'
+import { Command, flag, MemoryConsole, run } from '@s18i/lark'
 import { afterAll, expect, test, vi } from 'vitest'
 import { blocksOf } from '../../../test/markdown.ts'
 import { dispatchFlow } from '../src/api/flow-draft.ts'
@@ -53,11 +53,9 @@ const elsewhere = {
   'monitoring: * * * * *': 'a crontab',
   'commands: npx --no': 'ways to type a command',
   'commands: lark complete': 'what a script of a shell calls',
-  'commands: ✗ --limit must be': 'packages/lark/test/arguments.test.ts',
-  'commands: $ lark users:greet': 'packages/lark/test/prompts.test.ts',
+  'commands: $ lark users:greet': 'a question, which @clack/prompts draws',
   'commands: sync-shop': 'jobs-why.test.ts',
   'commands: $ lark jobs:why': 'jobs-why.test.ts',
-  'commands: FIGURE': 'packages/lark-jobs-bench/test/bench.test.ts',
 }
 
 /** The texts of all files. */
@@ -334,6 +332,24 @@ test('a mistake in the configuration', async () => {
   expect(await running.ended).not.toBe(0)
   const said = running.console.stderr.replace(file, '/app/lark.config.js')
   expect(steady(said)).toBe(screen('configuration', '✗ /app/lark.config.js: jobs.qeues'))
+})
+
+test('a wrong flag', async () => {
+  class ExportReport extends Command {
+    readonly key = 'reports:export'
+    limit = flag.number('At most so many rows')
+    handle() {}
+  }
+  const console = new MemoryConsole()
+  expect(await run(['reports:export', '--limit=ten'], { commands: [ExportReport], console })).toBe(2)
+  expect(steady(console.stderr)).toBe(screen('commands', '✗ --limit must be'))
+})
+
+test('the figures of jobs:bench', () => {
+  const [head = '', ...rows] = raw('commands', 'FIGURE').trimEnd().split('\n')
+  const bench = filesIn(new URL('../../lark-jobs-bench/src/', import.meta.url)).join('\n')
+  for (const word of [...head.split(/ {2,}/), ...rows.map((row) => row.split(/ {2,}/, 1)[0]!)])
+    expect(bench, word).toContain(word.replace(/\d[\d,]*.*$/, ''))
 })
 
 /** Messages of one line: the words between what differs are in the source. */
