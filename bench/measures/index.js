@@ -28,6 +28,7 @@ import { measures as presets } from './presets.js'
 import { measures as processing } from './process.js'
 import { program } from './program.js'
 import { measures as schedules } from './schedules.js'
+import { measures as telemetry } from './telemetry.js'
 
 /**
  * `against`: the figures by which Lark's are divided, of a peer or of another measure. If there are two, the harder
@@ -66,6 +67,11 @@ export const sections = [
     title: 'Redis, what a job uses',
     against: [{ title: '÷ plain', peer: 'lark', measure: 'feature-plain' }],
     measures: features,
+  },
+  {
+    title: 'Redis, telemetry',
+    against: [{ title: '÷ none', peer: 'lark', measure: 'telemetry-none' }],
+    measures: telemetry,
   },
   {
     title: 'Redis, flows and schedules',

@@ -16,17 +16,20 @@ const silent = { wrote() {}, ended() {}, warn() {}, info() {} }
  * @param {number} [options.partitions] of each
  * @param {string} [options.preset] the preset of the workers
  * @param {object} [options.queue] the configuration of each queue
+ * @param {object} [options.config] further configuration
  * @param {(Job: Function) => Function} [options.kind] makes a class with a feature from the plain job, with the same
  * name
  */
 export async function open({ connection }, options = {}) {
-  const { queues = 1, used = queues, partitions = 1, preset, queue = {}, kind = (Job) => Job } = options
+  const { queues = 1, used = queues, partitions = 1, preset, queue = {}, config = {} } = options
+  const { kind = (Job) => Job } = options
   const names = Array.from({ length: queues }, (_, n) => `bench-${n}`)
   const each = { ...queue, ...(partitions !== 1 && { partitions }) }
   const jobs = createJobs({
     connection,
     queues: Object.fromEntries(names.map((name) => [name, each])),
     ...(preset !== undefined && { preset }),
+    ...config,
   })
   let handle
   let turn = 0

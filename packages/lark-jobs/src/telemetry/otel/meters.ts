@@ -31,28 +31,34 @@ export class Meters {
   #instruments: Instruments | undefined
   readonly #sent = new RisingSums()
   readonly #consumed = new RisingSums()
+  readonly #sendLabels = new Known((queue) => ({ ...labelsOf('send', queue), [attribute.type]: 'send' }))
+  readonly #runLabels = new Known(
+    (queue) =>
+      new Known(
+        (key): RunLabels => ({
+          wait: { [attribute.queue]: queue, [attribute.key]: key },
+          process: { ...labelsOf('process', queue), [attribute.key]: key },
+        }),
+      ),
+  )
   readonly #looks = new Set<AskLevels>()
 
   /** A dispatch has ended. @param took milliseconds */
   sent(queue: string, count: number, took: number, errorType: string | undefined): void {
     this.#sent.add(count, 'send', queue, errorType)
-    this.#current.operation.record(took / 1_000, labels('send', queue, errorType))
+    this.#current.operation.record(took / 1_000, withError(this.#sendLabels.of(queue), errorType))
   }
 
   /** A run begins. @param waited milliseconds */
   began(queue: string, key: string, waited: number): void {
     this.#consumed.add(1, 'process', queue)
-    this.#current.wait.record(waited / 1_000, keyed(queue, key))
+    this.#current.wait.record(waited / 1_000, this.#runLabels.of(queue).of(key).wait)
   }
 
   /** A run has ended. @param took milliseconds */
   processed(queue: string, key: string, took: number, errorType: string | undefined): void {
-    const failed = errorType !== undefined && { [attribute.error]: errorType }
-    this.#current.process.record(took / 1_000, {
-      ...labels('process', queue),
-      [attribute.key]: key,
-      ...failed,
-    })
+    const { process } = this.#runLabels.of(queue).of(key)
+    this.#current.process.record(took / 1_000, withError(process, errorType))
   }
 
   /** Observes what a store holds, until the returned function is called. */
@@ -105,7 +111,7 @@ export class Meters {
     const limit = gauge(metric.limit, '{permit}', 'How many permits a limiter grants at a time.')
     const observe = (result: BatchObservableResult, { queues, limiters }: Levels) => {
       for (const { queue, oldest: ms, states } of queues) {
-        const labels = { [attribute.system]: SYSTEM, [attribute.queue]: queue }
+        const labels = { [attribute.queue]: queue }
         result.observe(oldest, ms / 1_000, labels)
         for (const [state, count] of Object.entries(states))
           result.observe(stored, count, { ...labels, [attribute.state]: state })
@@ -140,31 +146,52 @@ interface Instruments {
 
 /** Numbers that only rise, by their attributes. */
 class RisingSums {
-  readonly #counts = new Map<string, { attributes: Attributes; count: number }>()
+  readonly #sums = new Map<string, { attributes: Attributes; sum: number }>()
 
   add(count: number, operation: string, queue: string, errorType?: string): void {
     const name = errorType === undefined ? queue : `${queue} ${errorType}`
-    const known = this.#counts.get(name)
-    if (known !== undefined) known.count += count
-    else this.#counts.set(name, { attributes: labels(operation, queue, errorType), count })
+    const known = this.#sums.get(name)
+    if (known !== undefined) known.sum += count
+    else this.#sums.set(name, { attributes: withError(labelsOf(operation, queue), errorType), sum: count })
   }
 
   tell(result: ObservableResult): void {
-    for (const { attributes, count } of this.#counts.values()) result.observe(count, attributes)
+    for (const { attributes, sum } of this.#sums.values()) result.observe(sum, attributes)
   }
 }
 
-function labels(operation: string, queue: string, errorType?: string): Attributes {
-  const all: Attributes = {
+/** The attributes of the runs of a queue and key. */
+interface RunLabels {
+  wait: Attributes
+  process: Attributes
+}
+
+/** What is made once for a name. */
+class Known<T> {
+  readonly #made = new Map<string, T>()
+  readonly #make: (name: string) => T
+
+  constructor(make: (name: string) => T) {
+    this.#make = make
+  }
+
+  of(name: string): T {
+    const known = this.#made.get(name)
+    if (known !== undefined) return known
+    const made = this.#make(name)
+    this.#made.set(name, made)
+    return made
+  }
+}
+
+function labelsOf(operation: string, queue: string): Attributes {
+  return {
     [attribute.system]: SYSTEM,
     [attribute.operation]: operation,
-    [attribute.type]: operation,
     [attribute.queue]: queue,
   }
-  if (errorType !== undefined) all[attribute.error] = errorType
-  return all
 }
 
-function keyed(queue: string, key: string): Attributes {
-  return { [attribute.system]: SYSTEM, [attribute.queue]: queue, [attribute.key]: key }
+function withError(labels: Attributes, errorType: string | undefined): Attributes {
+  return errorType === undefined ? labels : { ...labels, [attribute.error]: errorType }
 }

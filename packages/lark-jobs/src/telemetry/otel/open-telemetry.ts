@@ -7,6 +7,7 @@
  * goes on for days can be neither sampled nor shown as one.
  */
 import {
+  type Attributes,
   type Context,
   context,
   diag,
@@ -66,18 +67,14 @@ class SendSpan implements Sending {
   readonly #startedAt = performance.now()
 
   constructor(tracer: Tracer, meters: Meters, dispatch: Dispatch) {
-    const { queue, key, count, flow } = dispatch
+    const { queue, key, count = 0, flow } = dispatch
     this.#meters = meters
     this.#dispatch = dispatch
-    this.#span = tracer.startSpan(`send ${queue}`, {
-      kind: SpanKind.PRODUCER,
-      attributes: {
-        ...of('send', queue),
-        ...(key !== undefined && { [attribute.key]: key }),
-        ...(count !== undefined && count > 1 && { [attribute.count]: count }),
-        ...(flow !== undefined && { [attribute.conversation]: flow }),
-      },
-    })
+    const attributes = of('send', queue)
+    if (key !== undefined) attributes[attribute.key] = key
+    if (count > 1) attributes[attribute.count] = count
+    if (flow !== undefined) attributes[attribute.conversation] = flow
+    this.#span = tracer.startSpan(`send ${queue}`, { kind: SpanKind.PRODUCER, attributes })
     this.trace = carried(trace.setSpan(context.active(), this.#span))
   }
 
@@ -110,32 +107,25 @@ class ProcessSpan implements Processing {
     const { lease, queue, partition, key, waited } = run
     this.#meters = meters
     this.#run = run
+    const attributes = of('process', queue)
+    attributes[attribute.id] = lease.id
+    attributes[attribute.key] = key
+    attributes[attribute.attempt] = lease.failures + 1
+    if (partition !== queue) attributes[attribute.partition] = partition
+    // Most ids have no colon.
+    if (lease.id.includes(':')) {
+      const flow = memberOf(lease.id)?.flow
+      const schedule = tickOf(lease.id)?.schedule
+      if (flow !== undefined) attributes[attribute.conversation] = flow
+      if (schedule !== undefined) attributes[attribute.schedule] = schedule
+    }
     // A worker begins jobs in whatever context it was woken in, perhaps that of another run.
     const dispatched = contextOf(lease.options?.trace)
     const link = trace.getSpanContext(dispatched)
     const links: Link[] = link === undefined ? [] : [{ context: link }]
-    const around = trace.deleteSpan(dispatched)
-    const flow = memberOf(lease.id)?.flow
-    const schedule = tickOf(lease.id)?.schedule
-    this.#span = tracer.startSpan(
-      `process ${queue}`,
-      {
-        kind: SpanKind.CONSUMER,
-        root: true,
-        links,
-        attributes: {
-          ...of('process', queue),
-          [attribute.id]: lease.id,
-          [attribute.key]: key,
-          [attribute.attempt]: lease.failures + 1,
-          ...(partition !== queue && { [attribute.partition]: partition }),
-          ...(flow !== undefined && { [attribute.conversation]: flow }),
-          ...(schedule !== undefined && { [attribute.schedule]: schedule }),
-        },
-      },
-      around,
-    )
-    this.#context = trace.setSpan(around, this.#span)
+    const options = { kind: SpanKind.CONSUMER, root: true, links, attributes }
+    this.#span = tracer.startSpan(`process ${queue}`, options, dispatched)
+    this.#context = trace.setSpan(dispatched, this.#span)
     meters.began(queue, key, waited)
   }
 
@@ -153,7 +143,7 @@ class ProcessSpan implements Processing {
   }
 }
 
-function of(operation: 'send' | 'process', queue: string) {
+function of(operation: 'send' | 'process', queue: string): Attributes {
   return {
     [attribute.system]: SYSTEM,
     [attribute.operation]: operation,
@@ -163,6 +153,7 @@ function of(operation: 'send' | 'process', queue: string) {
 }
 
 function fail(span: Span, error: unknown): void {
+  if (!span.isRecording()) return
   span.setAttribute(attribute.error, typeOf(error))
   span.setStatus({ code: SpanStatusCode.ERROR, message: textOf(error) })
   if (isError(error)) span.recordException(error)
