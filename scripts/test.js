@@ -1,6 +1,7 @@
 // `npm test`: everything, from a fresh clone. It installs what is missing, builds, checks style and types, runs a few
-// rows of the matrix (`npm run matrix`) and every test, and fails if a test was skipped. Redis and Valkey come from
-// Debian's packages if these may be installed. REDIS_URL and VALKEY_URL name servers to use instead.
+// rows of the matrix (`npm run matrix`) and every test, and fails if a test was skipped. Redis, Valkey and Chromium come
+// from Debian's packages if these may be installed. REDIS_URL and VALKEY_URL name servers to use instead, and CHROMIUM a
+// browser.
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -9,7 +10,10 @@ import { isSound, node24 } from '../packages/lark-jobs/test/node24/node24.js'
 import { installPackages, root, run } from './steps.js'
 
 installPackages()
-installPrograms({ 'redis-server': 'REDIS_URL', 'valkey-server': 'VALKEY_URL' }, ['zsh', 'fish'])
+installPrograms({ 'redis-server': 'REDIS_URL', 'valkey-server': 'VALKEY_URL', chromium: 'CHROMIUM' }, [
+  'zsh',
+  'fish',
+])
 // Install it early, because the tests cannot pass without it.
 const newer = isSound ? undefined : node24()
 run('Building', 'npm', ['run', 'build'])
@@ -30,6 +34,7 @@ run('Trying the packed packages', 'node', ['scripts/matrix.js', '--small'], { sh
 const folder = mkdtempSync(join(tmpdir(), 'lark-test-'))
 const report = join(folder, 'report.json')
 const chaos = 'packages/lark-jobs/test/chaos/chaos.test.ts'
+const browser = 'packages/lark-dashboard/test/browser'
 /** The tests that also run with the other SQLite library: the store contract, and the differences of the libraries. */
 const embedded = [
   'packages/lark-jobs/test/conformance/sqlite.test.ts',
@@ -39,9 +44,10 @@ const embedded = [
 ]
 const total = { passed: 0, failed: 0, skipped: 0 }
 try {
-  test('Testing', '--exclude', chaos)
+  test('Testing', '--exclude', chaos, '--exclude', `${browser}/**`)
   // Otherwise all tests have used this library already.
   if (newer !== undefined) testOn(newer, 'Testing with node:sqlite', ...embedded)
+  test('Looking at the dashboard', browser)
   // The chaos tests run alone, because on a busy machine workers lose leases without a fault.
   test('Breaking things', chaos)
 } finally {
@@ -91,7 +97,7 @@ function installPrograms(servers, shells) {
     ])
   } else if (needed.length > 0) {
     fail(
-      `Install ${needed.join(' and ')} (Debian: sudo apt-get install ${needed.join(' ')}), or name running ones in REDIS_URL and VALKEY_URL.`,
+      `Install ${needed.join(' and ')} (Debian: sudo apt-get install ${needed.join(' ')}), or name what you have in ${needed.map((each) => servers[each]).join(' and ')}.`,
     )
   } else {
     console.log(`The completions for ${missing.join(' and ')} are not tried: these shells are not installed.`)

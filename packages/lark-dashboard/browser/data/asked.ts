@@ -6,6 +6,7 @@ import { useSignal, useSignalEffect } from '@preact/signals'
 import { useEffect, useRef } from 'preact/hooks'
 import type { ActionName } from '../../src/server/actions.ts'
 import { type CallError, type Input, look, type Output } from './call.ts'
+import { changed } from './changes.ts'
 import { isSeen } from './clock.ts'
 
 export interface Asked<T> {
@@ -30,7 +31,6 @@ export function useAsked<Name extends ActionName>(
   const at = useSignal<number | undefined>(undefined)
   const question = JSON.stringify([name, input])
   const asking = useRef<{ question: string; again: () => void }>({ question: '', again: () => {} })
-  const round = useSignal(0)
 
   useEffect(() => {
     const abort = new AbortController()
@@ -62,7 +62,15 @@ export function useAsked<Name extends ActionName>(
       abort.abort()
       clearTimeout(timer)
     }
-  }, [question, every, round.value])
+  }, [question, every])
+
+  // After a change by this viewer, too.
+  const changes = useRef(changed.peek())
+  useSignalEffect(() => {
+    if (changed.value === changes.current) return
+    changes.current = changed.value
+    asking.current.again()
+  })
 
   // Whoever comes back sees what is true now.
   useSignalEffect(() => {

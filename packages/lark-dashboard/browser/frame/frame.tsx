@@ -54,9 +54,12 @@ function OpenPage() {
     )
   if (Shown === undefined)
     return (
-      <p class="problem" role="alert">
-        There is no page {page}. <a href={href('overview')}>Overview</a>
-      </p>
+      <>
+        <h1>Not found</h1>
+        <p>
+          There is no page {page}. <a href={href('overview')}>Overview</a>
+        </p>
+      </>
     )
   return <Shown />
 }

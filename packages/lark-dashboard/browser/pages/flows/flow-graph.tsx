@@ -87,11 +87,5 @@ function GraphNode({ node, x, y }: { node: ShownNode; x: number; y: number }) {
       </text>
     </g>
   )
-  return to === undefined ? (
-    drawing
-  ) : (
-    <a href={to} aria-label={words}>
-      {drawing}
-    </a>
-  )
+  return to === undefined ? drawing : <a href={to}>{drawing}</a>
 }

@@ -232,14 +232,14 @@ function Errors({ job: { errors, failures } }: { job: ShownJob }) {
       )}
       {[...errors].reverse().map((error) => (
         <li key={error.run}>
-          <h3>
+          <h2>
             Run {error.run}
             {error.took !== undefined && (
               <>
                 , after <Duration ms={error.took} />
               </>
             )}
-          </h3>
+          </h2>
           <JobErrorView error={error} />
         </li>
       ))}

@@ -1,0 +1,253 @@
+/**
+ * What the dashboard shows and does in a browser, on one store: on every store the same.
+ */
+
+import type { JobsConfig } from '@s18i/lark-jobs'
+import axe, { type AxeResults } from 'axe-core'
+import type { Browser, Page } from 'playwright-core'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { Shown, startBrowser } from './browser.ts'
+import { EMAILS, HOSTILE, makeScene, type Scene } from './scene.ts'
+
+export interface Place {
+  config: JobsConfig
+  remove(): Promise<void>
+}
+
+const themes = ['light', 'dark'] as const
+const everything = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']
+
+/** @param isExamined axe looks at each page: on one store, since all stores have the same pages */
+export function describeDashboard(find: () => Promise<Place>, isExamined = false): void {
+  let place: Place
+  let scene: Scene
+  let browser: Browser
+  let shown: Shown
+
+  beforeAll(async () => {
+    place = await find()
+    scene = await makeScene(place.config)
+    browser = await startBrowser()
+    shown = await Shown.start(browser, scene.jobs)
+  }, 120_000)
+
+  afterAll(async () => {
+    await browser?.close()
+    await shown?.[Symbol.asyncDispose]()
+    await scene?.[Symbol.asyncDispose]()
+    await place?.remove()
+  })
+
+  /** A page until the test ends. */
+  async function opened(
+    path: string,
+    role: 'read' | 'operate' | 'admin' = 'admin',
+  ): Promise<Page & AsyncDisposable> {
+    const page = await shown.open(path, role)
+    return Object.assign(page, { [Symbol.asyncDispose]: () => page.context().close() })
+  }
+
+  // What a person sees: the layout counts.
+  // biome-ignore lint/performance/useDomNodeTextContent: textContent joins the cells of a row
+  const text = (page: Page) => page.locator('main').innerText()
+
+  /** Each page, with a text that it must show. */
+  const pages = (): [path: string, shows: string | RegExp][] => {
+    const { ids } = scene
+    return [
+      ['/', /stands still: 1 waiting, none started, no worker serves it/],
+      ['/queues', 'unserved'],
+      ['/queues/reports', /paused.*the bank is closed/],
+      ['/queues/unserved', 'No living worker serves its queue unserved'],
+      ['/jobs', 'send-email'],
+      ['/jobs?state=failed&queue=emails', 'no such user'],
+      [`/jobs/${ids.paused}`, /paused.*the bank is closed/],
+      [`/jobs/${ids.failed}?tab=errors`, /Error[\s\S]*The server refused user0@example\.com/],
+      [`/jobs/${ids.slow}?tab=log`, 'Reading customers.csv'],
+      [`/jobs/${ids.retrying}`, /Due|delayed/],
+      [`/jobs/${ids.delayed}?tab=raw`, '"state": "delayed"'],
+      ['/jobs/nobody', 'There is no job with this id'],
+      ['/failures', `${EMAILS + 7} failed jobs of 4 kinds`],
+      ['/flows', 'newsletter'],
+      [`/flows/${ids.batch}?tab=members`, 'no such user'],
+      [`/flows/${ids.workflow}`, /order[\s\S]*2 of 4 nodes completed/],
+      [`/flows/${ids.workflow}?tab=table`, 'ship'],
+      ['/schedules', 'every day at 03:00'],
+      ['/schedules/nightly', 'Next ticks'],
+      ['/limiters', '2 at a time, 100 in 1 min'],
+      ['/workers', /1 worker on 1 host, 1 of 4 slots in use/],
+      ['/doctor', /unserved[\s\S]*no worker serves it/],
+      ['/nowhere', 'There is no page nowhere'],
+    ]
+  }
+
+  test('every page shows what the store has', async () => {
+    const findings: string[] = []
+    await using page = await opened('/')
+    for (const [path, shows] of pages()) {
+      await page.goto(`${shown.url}${path}`)
+      const pattern =
+        typeof shows === 'string' ? new RegExp(shows.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')) : shows
+      await expect.poll(() => text(page), { timeout: 15_000, message: path }).toMatch(pattern)
+      if (isExamined) findings.push(...(await examined(page)).map((finding) => `${path}: ${finding}`))
+    }
+    expect(findings.join('\n')).toBe('')
+    expect(shown.complaints).toEqual([])
+  }, 180_000)
+
+  describe('a hostile job', () => {
+    test('is text wherever it is shown, and runs nothing', async () => {
+      const { hostile } = scene.ids
+      const paths = [
+        '/jobs?key=hostile',
+        `/jobs/${hostile}`,
+        ...['log', 'errors', 'raw'].map((tab) => `/jobs/${hostile}?tab=${tab}`),
+      ]
+      for (const path of paths) {
+        await using page = await opened(path)
+        await expect.poll(() => text(page), { message: path }).toContain('<img src=x onerror=')
+        expect(await page.evaluate('window.hacked'), path).toBeUndefined()
+        expect(await page.locator('main img, main script').count(), path).toBe(0)
+      }
+      await using page = await opened('/failures')
+      await page.getByText(HOSTILE.slice(0, 12)).first().waitFor()
+      expect(await page.evaluate('window.hacked')).toBeUndefined()
+    })
+  })
+
+  describe('changes', () => {
+    test('a paused queue is found, explained and resumed with the mouse, and undone', async () => {
+      await using page = await opened('/')
+      await page.getByRole('link', { name: 'reports', exact: true }).click()
+      await page.getByText('the bank is closed').first().waitFor()
+      await page.getByRole('button', { name: /Resume/ }).click()
+      await page.getByText('reports goes on').waitFor()
+      await page.getByRole('button', { name: /Undo/ }).click()
+      await page.getByText('Undone').waitFor()
+      const { queues } = await scene.jobs.status()
+      expect(queues.find(({ queue }) => queue === 'reports')).toMatchObject({
+        paused: true,
+        pausedBecause: 'the bank is closed',
+      })
+    })
+
+    test('failures are understood by kind, and the right kind is retried with the mouse', async () => {
+      await using page = await opened('/failures')
+      await page
+        .getByRole('row', { name: /ECONNREFUSED/ })
+        .getByRole('link')
+        .first()
+        .click()
+      await page.getByRole('button', { name: /Retry all/ }).click()
+      await page.getByRole('dialog').getByRole('button', { name: 'Retry' }).click()
+      await page.getByText(/22 jobs queued again/).waitFor()
+      const waiting = await scene.jobs.list({ queue: 'emails', state: 'waiting' })
+      expect(waiting.jobs).toHaveLength(22)
+      await expect.poll(() => text(page)).toContain(`${EMAILS + 7 - 22} failed jobs of 3 kinds`)
+      await scene.runAll()
+    })
+
+    test('chosen jobs are retried by keys, and u takes it back', async () => {
+      await using page = await opened('/jobs?state=failed&queue=emails')
+      await page.getByText('no such user').first().waitFor()
+      await page.keyboard.press('j')
+      await page.keyboard.press('x')
+      await page.keyboard.press('j')
+      await page.keyboard.press('x')
+      await page.getByText('2 jobs chosen').waitFor()
+      await page.keyboard.press('r')
+      await page.getByText('2 jobs queued again').waitFor()
+      await page.keyboard.press('u')
+      await page.getByText('Undone').waitFor()
+      expect((await scene.jobs.list({ queue: 'emails', state: 'waiting' })).jobs).toEqual([])
+    })
+
+    test('a payload is edited, with what is wrong said before it is sent', async () => {
+      await using page = await opened(`/jobs/${scene.ids.failed}`)
+      await page.getByRole('button', { name: 'Edit the payload' }).click()
+      const area = page.getByRole('textbox', { name: 'Payload as JSON' })
+      await area.fill('{"to": ')
+      await page.getByText('This is not JSON').waitFor()
+      await area.fill('{"to": "ada@example.com", "n": 4}')
+      await page.getByRole('button', { name: 'Save', exact: true }).click()
+      await page.getByText('The payload is changed').waitFor()
+      expect((await scene.jobs.find(scene.ids.failed))?.payload).toEqual({ to: 'ada@example.com', n: 4 })
+    })
+
+    test('removing several jobs asks, with the count and samples', async () => {
+      await using page = await opened('/jobs?state=failed&queue=emails')
+      await page.getByText('no such user').first().waitFor()
+      const before = (await scene.jobs.list({ queue: 'emails', state: 'failed' })).jobs.length
+      await page.getByRole('button', { name: 'Remove', exact: true }).click()
+      const dialog = page.getByRole('dialog')
+      await dialog.getByText(`Remove ${before} jobs`).waitFor()
+      expect(await dialog.locator('li').count()).toBe(3)
+      await page.keyboard.press('Escape')
+      await dialog.waitFor({ state: 'hidden' })
+      expect((await scene.jobs.list({ queue: 'emails', state: 'failed' })).jobs).toHaveLength(before)
+    })
+
+    test('a schedule runs now, pauses and resumes', async () => {
+      await using page = await opened('/schedules/nightly')
+      await page.getByRole('button', { name: /Run now/ }).click()
+      await page.getByText('A job is queued').waitFor()
+      await page.getByRole('button', { name: /Pause/ }).click()
+      await page.getByText('nightly is paused').waitFor()
+      expect((await scene.jobs.schedules.get('nightly'))?.state).toBe('paused')
+      await page.getByRole('button', { name: /Undo/ }).click()
+      await page.getByText('Undone').waitFor()
+      expect((await scene.jobs.schedules.get('nightly'))?.state).toBe('running')
+    })
+
+    test('a viewer who may only read sees no button that changes anything, and no payload', async () => {
+      for (const path of [
+        `/jobs/${scene.ids.failed}`,
+        '/jobs?state=failed',
+        '/queues/reports',
+        '/schedules/nightly',
+        '/failures',
+      ]) {
+        await using page = await opened(path, 'read')
+        await page.locator('main h1').first().waitFor()
+        await page.getByText('read@example.com').waitFor()
+        const verbs = /^(Retry|Run now|Cancel|Remove|Pause|Resume|Edit)/
+        expect(await page.locator('main').getByRole('button', { name: verbs }).count(), path).toBe(0)
+        expect(await text(page), path).not.toContain('acme')
+      }
+    })
+  })
+
+  test('a link to another page is followed without loading the document, and the way back works', async () => {
+    await using page = await opened('/')
+    await page.evaluate('window.mark = 1')
+    await page.getByRole('link', { name: 'Jobs', exact: true }).click()
+    await page.getByRole('combobox', { name: 'State' }).selectOption('delayed')
+    await expect.poll(() => page.url()).toContain('/jobs?state=delayed')
+    await page.getByRole('link', { name: scene.ids.delayed }).click()
+    await page.getByText('Still delayed for').waitFor()
+    await page.goBack()
+    await expect.poll(() => page.url()).toContain('/jobs?state=delayed')
+    expect(await page.evaluate('window.mark')).toBe(1)
+    await page.keyboard.press('/')
+    await page.keyboard.type(scene.ids.paused)
+    await page.keyboard.press('Enter')
+    await expect.poll(() => page.url()).toContain(`/jobs/${scene.ids.paused}`)
+  })
+}
+
+/** What axe finds in both themes: WCAG 2.2 AA. Of the second theme only the colours are new. */
+async function examined(page: Page): Promise<string[]> {
+  await page.evaluate(axe.source)
+  const findings: string[] = []
+  for (const colorScheme of themes) {
+    await page.emulateMedia({ colorScheme })
+    const runOnly = colorScheme === 'light' ? everything : { type: 'rule', values: ['color-contrast'] }
+    const { violations } = await page.evaluate<AxeResults>(
+      `axe.run(document, ${JSON.stringify({ runOnly })})`,
+    )
+    for (const { id, nodes } of violations)
+      for (const { html, failureSummary } of nodes.slice(0, 3))
+        findings.push(`${colorScheme}, ${id}: ${html.slice(0, 160)} ${failureSummary}`)
+  }
+  return findings
+}
