@@ -70,6 +70,7 @@ async function outlived(late?: 'survey' | 'partitions' | 'prune' | 'renew', leas
     foreseen() {},
     recovered() {},
     owes() {},
+    ordered() {},
     store,
     partitions: ['emails'],
     met() {},

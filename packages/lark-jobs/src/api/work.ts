@@ -24,7 +24,7 @@ export { registryOf } from '../options/registry.ts'
 export { checkWork, type WorkOptions } from '../worker/options.ts'
 
 /** The options that `jobs:work` adds if the process has a supervisor. */
-export type SupervisedOptions = Pick<WorkerOptions, 'id' | 'onStuck'>
+export type SupervisedOptions = Pick<WorkerOptions, 'id' | 'onStuck' | 'onRestart'>
 
 /** The store that is open. */
 export interface OpenStore {

@@ -88,7 +88,7 @@ export class JobsFlowCommand extends Command {
     if (isBad || (state === 'completed' && counts.failed > 0))
       this.info(`Start again what did not complete: lark jobs:retry --flow ${id}`)
     if (isBad || state === 'completed') return
-    if ((await operating.workers()).length === 0)
+    if ((await operating.workers.list()).length === 0)
       this.warn('No worker is running, so it does not go on: start one with lark jobs:work')
   }
 }

@@ -42,7 +42,7 @@ export class JobsListCommand extends Command {
     const operating = operate(jobs, { names: { ...flagNames, limit: '--limit', cursor: '--cursor' } })
     const page = await this.#page(operating, filter)
     const isRunning = page.jobs.some(({ state }) => state === 'active')
-    const workers = isRunning ? await operating.workers() : []
+    const workers = isRunning ? await operating.workers.list() : []
     const holders = workers.filter(({ id }) => page.jobs.some(({ holder }) => holder === id))
     if (this.json) return { ...page, workers: holders }
     if (page.jobs.length === 0 && page.cursor === undefined) {

@@ -29,9 +29,12 @@ import type { Report } from '../worker/report.ts'
 import { ailmentOf } from '../worker/vitals.ts'
 import type { Worker } from '../worker/worker.ts'
 import { completed } from './completed.ts'
+import { WorkLimits } from './work-limits.ts'
 import { ConsoleReport, JsonReport, sumUp } from './work-report.ts'
 import { WorkSignals } from './work-signals.ts'
 
+/** The exit code of a worker that wants to be started again: EX_TEMPFAIL, "try again later". */
+const RESTART = 75
 /** Milliseconds for which the process waits for the function that `boot` returned. */
 const SHUT_DOWN = 10_000
 
@@ -51,9 +54,12 @@ export class JobsWorkCommand extends Command {
   preset = flag.enum('How the worker takes jobs (default: as configured, else balanced)', presets)
   stopWhenEmpty = flag.boolean('End when nothing waits, runs, or is due within a minute')
   maxJobs = flag.number('End after this number of jobs (each process)', { wholeFrom: 1 })
+  maxTime = flag.string('Restart after this time, such as 1h (each process)')
+  maxMemory = flag.string('Restart when the process has more memory, such as 512mb (each process)')
   http = flag.string('Answer /live, /ready, /slo and /metrics on this port, or ADDRESS:PORT')
   /** What `boot` of the configuration returned. */
   #booted: unknown
+  #limits!: WorkLimits
 
   override complete(field: string) {
     return completed(field)
@@ -61,6 +67,7 @@ export class JobsWorkCommand extends Command {
 
   handle(): Promise<number> {
     if (isInCommand()) throw usageError(`${this.key} takes its process for itself, and cannot run as a job`)
+    this.#limits = new WorkLimits(this)
     if (this.processes !== undefined) return this.#supervise(this.processes)
     const supervised = Supervised.find()
     return supervised === undefined ? this.#work() : this.#workFor(supervised)
@@ -74,8 +81,13 @@ export class JobsWorkCommand extends Command {
     const warn = (text: string) => report.warn(text)
     const health = place && (await HealthServer.start(place, Jobs, warn))
     if (health !== undefined) report.info(answers(health.url))
-    const worker = await this.#start(report)
+    const worker = await this.#start(report, { onRestart: (worker) => void worker.restart() })
     signals.serve(worker)
+    const restart = (why: string) => {
+      report.info(why)
+      void worker.restart()
+    }
+    this.#limits.watch({ time: restart, memory: restart })
     health?.watch(worker)
     const systemd = Systemd.find(warn)
     systemd?.ready(() => ailmentOf(worker.vitals, 0))
@@ -88,7 +100,7 @@ export class JobsWorkCommand extends Command {
     await Jobs.close()
     signals.release()
     this.#exit()
-    return 0
+    return worker.isRestarting ? RESTART : 0
   }
 
   /** One of several workers, in a process that a supervisor started. */
@@ -99,9 +111,21 @@ export class JobsWorkCommand extends Command {
       const worker = await this.#start(report, {
         id: supervised.slot.worker,
         onStuck: () => supervised.leave(),
+        onRestart: () => supervised.askToRestart(),
       })
       report.summary = () => worker.summary
       supervised.serve(worker, report)
+      this.#limits.watch({
+        time: (why) => {
+          report.info(why)
+          supervised.askToRestart()
+        },
+        // Not in turn, because the system may kill the process soon.
+        memory: (why) => {
+          report.info(why)
+          supervised.leave()
+        },
+      })
       await worker.done
       shown.end()
       report.tell()
@@ -215,6 +239,8 @@ export class JobsWorkCommand extends Command {
     if (this.preset !== undefined) words.push(`--preset=${this.preset}`)
     if (this.stopWhenEmpty) words.push('--stop-when-empty')
     if (this.maxJobs !== undefined) words.push(`--max-jobs=${this.maxJobs}`)
+    if (this.maxTime !== undefined) words.push(`--max-time=${this.maxTime}`)
+    if (this.maxMemory !== undefined) words.push(`--max-memory=${this.maxMemory}`)
     if (this.json) words.push('--json')
     if (this.quiet) words.push('--quiet')
     if (this.console.color === false) words.push('--no-color')

@@ -15,23 +15,26 @@ export class JobsWorkersCommand extends Command {
   async handle() {
     await using jobs = Jobs
     const operating = operate(jobs, { names: { limit: '--limit', cursor: '--cursor' } })
-    const workers = await operating.workers()
+    const workers = await operating.workers.list()
     const { runs, cursor } = await operating.runs({}, defined({ limit: this.limit, cursor: this.cursor }))
     if (this.json) return { workers, runs, ...(cursor !== undefined && { cursor }) }
     if (workers.length === 0) this.warn('No worker is running: start one with lark jobs:work')
     else
       this.table(
-        ['WORKER', 'HOST', 'PID', 'RUNNING', 'STATE', 'UP', 'SEEN', 'QUEUES'],
-        workers.map(({ id, host, pid, queues, running, concurrency, state, startedAt, seenAt }) => [
-          visible(id),
-          visible(host),
-          pid,
-          `${running} of ${concurrency}`,
-          state === 'quiet' ? this.console.paint('yellow', state) : state,
-          since(startedAt),
-          seenAt === undefined ? '' : `${since(seenAt)} ago`,
-          visible(queues.join(', ')),
-        ]),
+        ['WORKER', 'HOST', 'PID', 'RUNNING', 'STATE', 'UP', 'SEEN', 'VERSION', 'QUEUES'],
+        workers.map(
+          ({ id, host, pid, queues, running, concurrency, state, startedAt, seenAt, version = '' }) => [
+            visible(id),
+            visible(host),
+            pid,
+            `${running} of ${concurrency}`,
+            state === 'running' ? state : this.console.paint('yellow', state),
+            since(startedAt),
+            seenAt === undefined ? '' : `${since(seenAt)} ago`,
+            visible(version),
+            visible(queues.join(', ')),
+          ],
+        ),
       )
     if (runs.length === 0) return
     this.line()

@@ -28,7 +28,7 @@ export class ScheduleListCommand extends Command {
     const operating = operate(jobs)
     const schedules = await operating.schedules.list(defined({ key, queue, state }))
     if (schedules.length === 0) await this.#checkKey(operating)
-    const workers = await operating.workers()
+    const workers = await operating.workers.list()
     if (this.json)
       return { schedules: schedules.map((each) => ({ ...each, unknownKey: isUnknown(each, workers) })) }
     if (schedules.length === 0) {

@@ -30,7 +30,7 @@ export class ScheduleShowCommand extends Command {
     await using jobs = Jobs
     const operating = operate(jobs)
     const info = await scheduleNamed(operating, this.name, NEXT - 1)
-    const unknownKey = isUnknown(info, await operating.workers())
+    const unknownKey = isUnknown(info, await operating.workers.list())
     if (this.json) return { ...info, unknownKey }
     this.#print(info)
     if (unknownKey)

@@ -275,7 +275,12 @@ export interface WorkerRecord {
   startedAt: number
   /** When it made this known, by its clock: every five seconds. Absent: its version of Lark does not say. */
   seenAt?: number
-  state: 'running' | 'quiet'
+  state: WorkerState
+  /**
+   * Whether it restarts when it is told to: what started its process starts it again. Absent: it belongs to an
+   * application, which must be restarted as a whole, or its version of Lark does not say.
+   */
+  restarts?: true
   /** Of Lark. Absent: an earlier one, which does not say. */
   version?: string
   /** The limiters and circuits that it has used, as the store names them: at most 100 each. Absent: none. */
@@ -288,6 +293,10 @@ export interface WorkerRecord {
   /** The schedules that its classes declare, with the hash of each definition. Absent: none. */
   schedules?: Record<string, string>
 }
+
+/** `quiet`: takes no more jobs. `stopping` and `restarting`: takes no more, and ends when those that run have ended. */
+export const workerStates = ['running', 'quiet', 'stopping', 'restarting'] as const
+export type WorkerState = (typeof workerStates)[number]
 
 /** What a worker makes known. */
 export interface AnnouncedWorker extends WorkerRecord {

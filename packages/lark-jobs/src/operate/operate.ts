@@ -4,7 +4,7 @@
  */
 import type { Settings } from '../config/config.ts'
 import { readId } from '../model/id.ts'
-import type { JobRecord, WorkerRecord } from '../model/record.ts'
+import type { JobRecord } from '../model/record.ts'
 import { erase } from '../store/connect.ts'
 import type { RedisServers } from '../store/contract/servers.ts'
 import type { Durability, QueueRetention } from '../store/contract/store.ts'
@@ -24,6 +24,7 @@ import type { RunFilter, RunPage } from './runs.ts'
 import type { OpenQueues } from './stored-jobs.ts'
 import type { JobNews, TailOptions } from './tail.ts'
 import type { JobWhy, WhyOptions } from './why.ts'
+import { WorkerOperations } from './workers.ts'
 
 /** Where jobs are kept, as it is configured. */
 export interface StorePlace {
@@ -65,9 +66,9 @@ export class Operate extends Operations {
     return why(await this[open](), id, options)
   }
 
-  /** The live workers. */
-  async workers(): Promise<WorkerRecord[]> {
-    return (await this[open]()).store.workers()
+  /** The live workers: look, quiet, resume, restart. */
+  get workers(): WorkerOperations {
+    return new WorkerOperations(() => this[open](), this[names])
   }
 
   /**
@@ -77,7 +78,7 @@ export class Operate extends Operations {
    *
    * @param options `cursor`: of the page before. `limit`: 1…1,000, default 100
    * @throws FILTER_INVALID, CURSOR_INVALID, UNKNOWN_QUEUE
-   * @example const { runs } = await operate().runs({ worker: workers[0].id })
+   * @example const { runs } = await operate().runs({ worker: id })
    */
   async runs(filter: RunFilter = {}, options: PageOptions = {}): Promise<RunPage> {
     const { checkRuns, runs } = await import('./runs.ts')

@@ -39,13 +39,15 @@ export type ProcessReport =
   | { kind: 'vitals'; vitals: Vitals }
   /** What it has done so far: at most once a second, and at its end. */
   | { kind: 'figures'; figures: Figures }
+  /** It was told to restart, and goes on until the supervisor says that it is its turn. */
+  | { kind: 'restart' }
   /** It stops, without a command of the supervisor. */
   | { kind: 'leaving' }
   /** Its worker has stopped in order. `finished`: by itself, and it is not replaced. */
   | { kind: 'ended'; finished: boolean }
 
-/** What the supervisor tells a process: claim no more jobs; stop within so many milliseconds. */
-export type ProcessCommand = { kind: 'quiet' } | { kind: 'stop'; deadline: number }
+/** What the supervisor tells a process: claim no more jobs; stop within so many milliseconds, or for another to start. */
+export type ProcessCommand = { kind: 'quiet' } | { kind: 'stop' | 'restart'; deadline: number }
 
 /** The content of a message of Lark; undefined for a message of the application. */
 export function larkMessage<T extends ProcessReport | ProcessCommand>(message: unknown): T | undefined {

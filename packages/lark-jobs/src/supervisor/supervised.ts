@@ -52,6 +52,7 @@ export class Supervised {
       const command = larkMessage<ProcessCommand>(message)
       if (command?.kind === 'quiet') this.#quiet()
       if (command?.kind === 'stop') this.#stop(command.deadline)
+      if (command?.kind === 'restart') this.#stop(command.deadline, true)
     })
     process.on('disconnect', () => {
       this.#report?.warn('The supervisor is gone: finishes what runs, and ends')
@@ -81,6 +82,11 @@ export class Supervised {
     this.#stop(STOP_DEADLINE)
   }
 
+  /** Asks the supervisor to be restarted. The processes have their turns one after the other. */
+  askToRestart(): void {
+    void this.tell({ kind: 'restart' })
+  }
+
   /** Sends a message. Resolves when it is sent, or if there is no supervisor any more. */
   tell(report: ProcessReport): Promise<void> {
     return new Promise((resolve) => {
@@ -95,9 +101,10 @@ export class Supervised {
     this.#worker?.quiet()
   }
 
-  #stop(deadline: number): void {
+  #stop(deadline: number, restarts = false): void {
     this.isAsked = true
-    if (this.#worker !== undefined) void this.#worker.stop(deadline)
+    if (this.#worker !== undefined)
+      void (restarts ? this.#worker.restart(deadline) : this.#worker.stop(deadline))
     // No job is claimed yet, and a file of the application may take for ever to load.
     else void this.tell({ kind: 'ended', finished: false }).then(() => process.exit())
   }

@@ -8,6 +8,9 @@
  *   - at once, if the process lived for `HEALTHY`, if it is the first short life, or if the job that ended it was found
  *   - otherwise after a pause, which doubles with each short life in a row
  *
+ * Processes that ask to be restarted have their turns one after the other: the next is told to end when another serves in
+ * the place of the one before. If none serves there, the others go on as they are.
+ *
  * A process that finishes by itself (its queues are empty, or it has run so many jobs) is not replaced. When all have
  * finished, the supervisor has stopped. `worker-process.ts` is one process as the supervisor sees it, `supervised.ts`
  * the other side in that process, `protocol.ts` what they say to each other.
@@ -32,6 +35,7 @@ const PATIENCE = 1_000
 /** Milliseconds that the last calls to the store may take. */
 const LAST_CALL = 3_000
 const SECOND = 1_000
+const NOT_AGAIN = 'A process that was restarted does not serve'
 
 export interface SupervisorOptions extends HandBackOptions {
   processes: number
@@ -76,6 +80,9 @@ export class Supervisor implements AsyncDisposable {
   readonly #tidying = new Set<Promise<void>>()
   #state: 'new' | 'running' | 'quiet' | 'stopping' | 'stopped' = 'new'
   #hasServed = false
+  /** Processes that wait for their turn to restart. */
+  readonly #toRestart = new Set<WorkerProcess>()
+  #isRestarting = false
   #isInOrder = true
   #refusal: LarkError | undefined
   /** The figures of processes that are gone. */
@@ -146,10 +153,33 @@ export class Supervisor implements AsyncDisposable {
       if (report.kind === 'remark') this.#remark(report.text)
       if (report.kind === 'serving') this.#hasServed = true
       if (report.kind === 'figures') this.#second ??= setTimeout(() => this.#count(), SECOND)
+      if (report.kind === 'restart') {
+        this.#toRestart.add(process)
+        void this.#restartInTurn()
+      }
     }
     const process = new WorkerProcess(place.number, this.#places.length, this.#options.start, heard)
     place.process = process
     void process.departed.then((departure) => this.#departed(place, process, departure))
+  }
+
+  async #restartInTurn(): Promise<void> {
+    if (this.#isRestarting) return
+    this.#isRestarting = true
+    for (const process of this.#toRestart) {
+      this.#toRestart.delete(process)
+      const place = this.#places.find((each) => each.process === process)
+      if (place === undefined || this.#state !== 'running') continue
+      process.restart(STOP_DEADLINE)
+      await process.departed
+      const next = place.process
+      await next?.began
+      if (next === undefined || next.hasServed || this.#state !== 'running') continue
+      const others = this.#toRestart.size
+      this.#toRestart.clear()
+      if (others > 0) this.#options.report.warn(`${NOT_AGAIN}: ${others} others go on as they are`)
+    }
+    this.#isRestarting = false
   }
 
   #departed(place: ProcessPlace, process: WorkerProcess, departure: Departure): void {
@@ -173,8 +203,12 @@ export class Supervisor implements AsyncDisposable {
   }
 
   /** @returns milliseconds until another process takes the place; undefined if none will */
-  #replace(place: ProcessPlace, { startedAt }: WorkerProcess): number | undefined {
+  #replace(place: ProcessPlace, { startedAt, isRestarting }: WorkerProcess): number | undefined {
     if (this.#state !== 'running' || place.isFinished) return undefined
+    if (isRestarting) {
+      this.#fill(place)
+      return 0
+    }
     if (performance.now() - startedAt >= HEALTHY) place.shortLives = 0
     const { from, to } = PAUSE
     const pause = place.shortLives === 0 ? 0 : Math.min(to, from * 2 ** (place.shortLives - 1))

@@ -7,6 +7,7 @@
  */
 import { type ChildProcess, fork } from 'node:child_process'
 import type { Readable, Writable } from 'node:stream'
+import { Deferred } from '../model/deferred.ts'
 import { newNonce } from '../model/id.ts'
 import { STOP_DEADLINE } from '../worker/options.ts'
 import type { Vitals } from '../worker/vitals.ts'
@@ -43,6 +44,11 @@ export class WorkerProcess {
   vitals: Vitals | undefined
   heardAt = performance.now()
   hasServed = false
+  /** It was told to end so that another takes its place. */
+  isRestarting = false
+  readonly #began = new Deferred<void>()
+  /** Resolves when it serves, or has ended without. */
+  readonly began: Promise<void> = this.#began.promise
   /** It was killed because it did not end in time. */
   isKilled = false
   readonly #child: ChildProcess
@@ -84,19 +90,28 @@ export class WorkerProcess {
     this.#killIn(deadline + GRACE)
   }
 
+  /** As `stop`; another process takes its place. */
+  restart(deadline: number): void {
+    this.isRestarting = true
+    this.#tell({ kind: 'restart', deadline })
+    this.#killIn(deadline + GRACE)
+  }
+
   /** Sends a command, unless the process has just ended. */
   #tell(command: ProcessCommand): void {
     if (this.#child.connected) this.#child.send({ lark: command }, () => {})
   }
 
   #hear(report: ProcessReport): void {
-    if (report.kind === 'serving') this.hasServed = true
-    else if (report.kind === 'figures') this.figures = report.figures
+    if (report.kind === 'serving') {
+      this.hasServed = true
+      this.#began.resolve()
+    } else if (report.kind === 'figures') this.figures = report.figures
     else if (report.kind === 'vitals') {
       this.vitals = report.vitals
       this.heardAt = performance.now()
     } else if (report.kind === 'leaving') this.#killIn(STOP_DEADLINE + GRACE)
-    else if (report.kind !== 'remark') {
+    else if (report.kind === 'refused' || report.kind === 'ended') {
       this.#last = report.kind === 'refused' ? report : { kind: report.finished ? 'finished' : 'left' }
       this.#killIn(GRACE)
     }
@@ -130,6 +145,7 @@ export class WorkerProcess {
       })
     })
     clearTimeout(this.#kill)
+    this.#began.resolve()
     return this.#last ?? { kind: 'died', how: this.isKilled ? 'did not stop in time and was killed' : how }
   }
 }

@@ -118,6 +118,11 @@ export interface WorkerOptions
    * its slot.
    */
   onStuck?: () => void
+  /**
+   * Called when an order says that the worker shall restart. Whoever passes it calls `restart()` then, and ends the process
+   * so that another starts. Without it, such orders are not carried out: an application has the process.
+   */
+  onRestart?: (worker: { restart(): unknown }) => void
 }
 
 export interface WorkerSchedules {

@@ -1,9 +1,10 @@
 /**
  * The worker: claims jobs from its queues, runs them, and settles how they ended.
  *
- *   new → running → quiet (claims no more jobs, finishes those that run) → stopped
+ *   new → running ⇄ quiet (claims no more jobs, finishes those that run) → stopped
  *
- * `start`, `quiet` and `stop` may each be called again without harm. One process may have several workers.
+ * `start`, `quiet`, `resume` and `stop` may each be called again without harm. The same is done by orders, which come with
+ * the answers to its announcements (`store/contract/orders.ts`). One process may have several workers.
  *
  * This file is the life of a worker: it puts the parts together, starts them, and stops them in order.
  * `fetch/intake.ts` decides what to claim, `slots.ts` runs it, `lease/` keeps it, `maintenance/` does what every worker
@@ -22,7 +23,7 @@ import type { AnnouncedWorker } from '../model/record.ts'
 import { version } from '../model/version.ts'
 import { PRESET, paces } from '../options/preset.ts'
 import { ScheduleBook } from '../schedule/book.ts'
-import type { Bound } from '../store/contract/store.ts'
+import type { Bound, WorkerOrder } from '../store/contract/store.ts'
 import { watchDeath } from './death.ts'
 import { Claimer } from './fetch/claimer.ts'
 import { DrainCheck } from './fetch/drain-check.ts'
@@ -54,6 +55,7 @@ import { ClaimWatch, type Vitals } from './vitals.ts'
 
 /** Milliseconds that the last calls to the store may take when the worker stops. */
 const LAST_CALL = 3_000
+const NO_RESTART = 'Told to restart, but it belongs to an application: restart that'
 
 export class Worker implements AsyncDisposable {
   readonly #done = new Deferred<Summary>()
@@ -83,7 +85,11 @@ export class Worker implements AsyncDisposable {
   #state: 'new' | 'running' | 'quiet' | 'stopped' = 'new'
   #rings: Promise<void> | undefined
   #unwatch = () => {}
-  #announced: Promise<void> | undefined
+  #announced: Promise<unknown> | undefined
+  /** What it ends for, once it stops. */
+  #ends: 'stopping' | 'restarting' | undefined
+  /** The id of the last order that it has carried out. */
+  #obeyed: string | undefined
   #lastCall: NodeJS.Timeout | undefined
   #stopping: Promise<void> | undefined
   /** Set while `#finish` waits until the store has answered for all outcomes. */
@@ -232,6 +238,7 @@ export class Worker implements AsyncDisposable {
       foreseen,
       owes: (partition) => this.#deliverer.look(partition),
       ticksIn,
+      ordered: (order) => this.#obey(order),
       recovered: (partition, recovery) => {
         this.#slots.runs.crashed(queueOf(partition), recovery.crashed?.length ?? 0)
         void tellCrashed(store, registry, this.#slots.hooks, partition, recovery).catch(met)
@@ -313,9 +320,30 @@ export class Worker implements AsyncDisposable {
   quiet(): void {
     if (this.#state !== 'running') return
     this.#state = 'quiet'
-    this.#announced = this.#maintenance.announce().catch((error) => this.#trouble.met(error))
+    this.#announce()
     this.#claimPermits.shut()
     this.#intake.shut()
+  }
+
+  /** Claims jobs again, after `quiet`. Once it stops, it does not. */
+  resume(): void {
+    if (this.#state !== 'quiet' || this.#ends !== undefined) return
+    this.#state = 'running'
+    this.#announce()
+    this.#claimPermits.open()
+    this.#intake.open()
+    // Jobs may have come without a ring.
+    for (const claimer of this.#served.claimers) claimer.ring()
+  }
+
+  /** Whether it ends so that another worker starts in its place. @internal */
+  get isRestarting(): boolean {
+    return this.#ends === 'restarting'
+  }
+
+  /** As `stop`, and is listed as restarting meanwhile: what started its process starts it again. @internal */
+  restart(deadline?: number): Promise<void> {
+    return this.#stop('restarting', deadline)
   }
 
   /**
@@ -324,12 +352,19 @@ export class Worker implements AsyncDisposable {
    *
    * @param deadline milliseconds, default 25 s; 0 gives back at once. Of several calls, the earliest deadline counts
    */
-  async stop(deadline = STOP_DEADLINE): Promise<void> {
+  stop(deadline?: number): Promise<void> {
+    return this.#stop('stopping', deadline)
+  }
+
+  async #stop(ends: 'stopping' | 'restarting', deadline = STOP_DEADLINE): Promise<void> {
     if (this.#state === 'new') {
       this.#state = 'stopped'
       this.#done.resolve(this.summary)
     }
     if (this.#state === 'stopped') return this.#stopping
+    const wasQuiet = this.#state === 'quiet' && this.#ends === undefined
+    this.#ends ??= ends
+    if (wasQuiet) this.#announce()
     this.quiet()
     this.#stopping ??= this.#finish()
     const stopping = this.#stopping
@@ -353,10 +388,33 @@ export class Worker implements AsyncDisposable {
       running: this.#slots.running.size,
       keys: registry.keys,
       version,
-      state: this.#state === 'running' ? 'running' : 'quiet',
+      state: this.#ends ?? (this.#state === 'running' ? 'running' : 'quiet'),
+      ...(this.#options.onRestart && { restarts: true }),
       ...this.#permits.used,
       ...this.#declarations?.record,
       ...defined({ runs: this.#slots.runs.record(performance.now()) }),
+    }
+  }
+
+  /** Makes its state known now. Before it retires, it waits for this. */
+  #announce(): void {
+    const announcing = this.#maintenance.announce().catch((error) => this.#trouble.met(error))
+    this.#announced = Promise.all([this.#announced, announcing])
+  }
+
+  #obey({ id, kind }: WorkerOrder): void {
+    if (id === this.#obeyed || this.#ends !== undefined) return
+    this.#obeyed = id
+    const { report, onRestart } = this.#options
+    if (kind === 'restart') {
+      report.info(onRestart === undefined ? NO_RESTART : 'Told to restart')
+      onRestart?.(this)
+    } else if (kind === 'quiet' && this.#state === 'running') {
+      report.info('Told to take no more jobs: finishes what runs')
+      this.quiet()
+    } else if (kind === 'resume' && this.#state === 'quiet') {
+      report.info('Told to take jobs again')
+      this.resume()
     }
   }
 

@@ -49,6 +49,7 @@ import { limits } from './limits.ts'
 import { listening } from './listening.ts'
 import { minutes } from './minutes.ts'
 import { order } from './order.ts'
+import { orders } from './orders.ts'
 import { ownIds } from './own-ids.ts'
 import { partitions } from './partitions.ts'
 import { pause } from './pause.ts'
@@ -110,6 +111,7 @@ export function describeStore(name: string, makePlace: MakePlace, traits: Traits
     describe('listening', () => listening(make))
     describe('survey', () => survey(make))
     describe('workers', () => workers(make))
+    describe('orders', () => orders(make))
     describe('limits', () => limits(make))
     describe('large jobs', () => largeJobs(make))
     describe('partitions', () => partitions(make))

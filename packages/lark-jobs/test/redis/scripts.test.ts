@@ -209,6 +209,7 @@ test('every script is called with what its header documents', async () => {
     ttl: 1_000,
   }
   await store.survey('worker', [], announced)
+  await store.order(['worker', 'other'], { id: 'one', kind: 'quiet' })
   await store.workers()
   const runs = { all: {}, lately: {}, arrived: {} }
   await store.announce({ ...announced.worker, id: 'old', runs }, 1_000)

@@ -353,7 +353,7 @@ export function explaining(connect: Connect): void {
     })
     // A worker that has not taken it yet.
     const { store } = await jobs[open]()
-    const idle: WorkerRecord = { ...(await operate(jobs).workers())[0]!, id: 'idle', running: 0 }
+    const idle: WorkerRecord = { ...(await operate(jobs).workers.list())[0]!, id: 'idle', running: 0 }
     await store.announce(idle, LEASE)
     expect(await told(shops[0]!.id)).toEqual([
       'next: Nothing keeps it from beginning: the next free worker takes it',

@@ -23,7 +23,7 @@ export function operating(connect: Connect): void {
     expect((await operating.find(job.id!))?.state).toBe('waiting')
     const report = new Record()
     const worker = await bench.work([FailJob, OtherJob], { report })
-    expect(await operating.workers()).toMatchObject([
+    expect(await operating.workers.list()).toMatchObject([
       { id: worker.id, keys: ['fail', 'other', 'lark:command'] },
     ])
     await report.ends(1)

@@ -42,6 +42,7 @@ import { naming } from './naming.ts'
 import { operating } from './operating.ts'
 import { operatingFlows } from './operating-flows.ts'
 import { order } from './order.ts'
+import { ordering } from './ordering.ts'
 import { overlapping } from './overlapping.ts'
 import { partitions } from './partitions.ts'
 import { pausing } from './pausing.ts'
@@ -89,6 +90,7 @@ export function describeWorking(connect: Connect, isRedis = false): void {
   describe('listening', () => listening(connect))
   describe('failing', () => failing(connect))
   describe('measuring', () => measuring(connect))
+  describe('ordering', () => ordering(connect))
   describe('operating', () => operating(connect))
   describe('explaining', () => explaining(connect))
   describe('tailing', () => tailing(connect))

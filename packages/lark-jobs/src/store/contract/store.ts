@@ -86,6 +86,7 @@ import type { Bound, Enqueued } from './enqueued.ts'
 import type { Heard } from './events.ts'
 import type { Flows } from './flows.ts'
 import type { Limiters } from './limiters.ts'
+import type { WorkerOrder } from './orders.ts'
 import type { Reading } from './reading.ts'
 import type { Retentions } from './retention.ts'
 import type { FleetRuns } from './runs.ts'
@@ -102,6 +103,7 @@ export * from './events.ts'
 export * from './flows.ts'
 export * from './inspection.ts'
 export * from './limiters.ts'
+export * from './orders.ts'
 export * from './page.ts'
 export * from './reading.ts'
 export * from './resend.ts'
@@ -318,6 +320,8 @@ export interface Survey {
   failures: ReadonlyMap<string, unknown>
   /** The error, if the partitions could be surveyed but the worker could not be announced. */
   unannounced?: unknown
+  /** The last order to the worker that was announced: see `orders.ts`. */
+  order?: WorkerOrder
 }
 
 export interface Store extends Reading, AsyncDisposable {
@@ -424,8 +428,19 @@ export interface Store extends Reading, AsyncDisposable {
   /** Rings one other waiting worker. A worker calls it when it is rung and has no free slot. */
   wake(partition: string, caller: string): Promise<void>
 
-  /** Lists a worker as alive for `ttl` milliseconds. Its keys stay known for ever. */
-  announce(worker: AnnouncedWorker, ttl: number): Promise<void>
+  /**
+   * Lists a worker as alive for `ttl` milliseconds. Its keys stay known for ever.
+   *
+   * @returns the last order to it: see `orders.ts`
+   */
+  announce(worker: AnnouncedWorker, ttl: number): Promise<WorkerOrder | undefined>
+  /**
+   * Gives live workers an order, which takes the place of earlier ones.
+   *
+   * @param workers at most `MAX_ITEMS` ids
+   * @returns the ids of those that live, in no order
+   */
+  order(workers: readonly string[], order: WorkerOrder): Promise<string[]>
   /**
    * Removes a worker from the lists of live and of waiting workers, and takes back jobs handed to it. Its last call.
    */

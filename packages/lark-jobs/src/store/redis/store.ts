@@ -241,8 +241,12 @@ export class RedisStore implements contract.Store {
     await this.#scripts.run('wake', partition, [caller])
   }
 
-  async announce(worker: AnnouncedWorker, ttl: number): Promise<void> {
-    await this.#registry.announce(worker, ttl)
+  async announce(worker: AnnouncedWorker, ttl: number): Promise<contract.WorkerOrder | undefined> {
+    return (await this.#registry.announce(worker, ttl)).order
+  }
+
+  order(workers: readonly string[], order: contract.WorkerOrder): Promise<string[]> {
+    return this.#registry.order(workers, order)
   }
 
   async retire(caller: string): Promise<void> {

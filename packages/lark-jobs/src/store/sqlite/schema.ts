@@ -56,7 +56,7 @@ export const NOT_STARTED = 1
 export const BESIDE = 2
 
 /** The version of the layout. Raise it with every change below that an older Lark could not read. */
-const LAYOUT = 13
+const LAYOUT = 14
 /** "Lark" in ASCII. It distinguishes our file from the files of other programs. */
 const APPLICATION = 0x4c61726b
 
@@ -125,6 +125,9 @@ const flows = `
 
 /** How many bytes the results of a flow have. */
 const flowResults = 'ALTER TABLE flows ADD COLUMN results INTEGER NOT NULL DEFAULT 0;'
+
+/** The last order to each worker (`contract/orders.ts`). */
+const orders = 'ALTER TABLE workers ADD COLUMN ordered TEXT;'
 
 /** Until when ended jobs and their logs are kept for an age of their own. The rows go with the row of the job. */
 const expiries = `
@@ -220,6 +223,7 @@ const migrations: Readonly<Record<number, string>> = {
     ${flows}`,
   // The results that are there already do not count: to sum them up would read the file.
   12: flowResults,
+  13: orders,
 }
 
 const tables = `
@@ -405,6 +409,7 @@ const tables = `
   ) WITHOUT ROWID;
   CREATE INDEX idle ON waiters (partition, since) WHERE rungAt IS NULL;
   CREATE TABLE workers (id TEXT PRIMARY KEY, record TEXT NOT NULL, until INTEGER NOT NULL);
+  ${orders}
   CREATE TABLE keys (key TEXT PRIMARY KEY) WITHOUT ROWID;
 `
 

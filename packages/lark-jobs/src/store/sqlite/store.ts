@@ -7,6 +7,7 @@
 import { resolve } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 import { isMainThread } from 'node:worker_threads'
+import { defined } from '../../model/defined.ts'
 import type { AnnouncedWorker, JobRecord, LogLine, NewJob, State, WorkerRecord } from '../../model/record.ts'
 import { settingOf } from '../contract/change.ts'
 import type * as contract from '../contract/store.ts'
@@ -53,7 +54,7 @@ import {
   takeRings,
 } from './waiters.ts'
 import { look, watch } from './watch.ts'
-import { allKeys, announce, endWorker, foldRuns, livingWorkers, workerRuns } from './workers.ts'
+import { allKeys, announce, endWorker, foldRuns, livingWorkers, orderWorkers, workerRuns } from './workers.ts'
 
 const MEMORY = ':memory:'
 /** If more jobs than this have become due since the counters were saved, a reader of the counters saves them. */
@@ -152,9 +153,9 @@ export class SqliteStore implements contract.Store {
     const change = () => {
       refreshWaiters(database, caller, toRefresh)
       if (announced === undefined) return undefined
-      announce(database, announced.worker, announced.ttl)
+      const order = announce(database, announced.worker, announced.ttl)
       forgetRings(database)
-      return Partition.count(database)
+      return defined({ partitions: Partition.count(database), order })
     }
     const isChange = announced !== undefined || toRefresh.length > 0
     const known = isChange ? await database.write(change) : undefined
@@ -162,7 +163,7 @@ export class SqliteStore implements contract.Store {
       at: now,
       ...found,
       failures: new Map(),
-      ...(known !== undefined && { partitions: known }),
+      ...known,
     }
   }
 
@@ -206,9 +207,14 @@ export class SqliteStore implements contract.Store {
     bell.ring(rung)
   }
 
-  async announce(worker: AnnouncedWorker, ttl: number): Promise<void> {
+  async announce(worker: AnnouncedWorker, ttl: number): Promise<contract.WorkerOrder | undefined> {
     const { database } = this.#opened()
-    await database.write(() => announce(database, worker, ttl))
+    return database.write(() => announce(database, worker, ttl))
+  }
+
+  async order(workers: readonly string[], order: contract.WorkerOrder): Promise<string[]> {
+    const { database } = this.#opened()
+    return database.write(() => orderWorkers(database, workers, order))
   }
 
   async retire(caller: string): Promise<void> {

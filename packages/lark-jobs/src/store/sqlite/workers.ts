@@ -5,6 +5,7 @@
  * the sum of the runs of all workers that have no row any more.
  */
 import type { AnnouncedWorker, WorkerRecord } from '../../model/record.ts'
+import { orderIn, orderText, type WorkerOrder } from '../contract/orders.ts'
 import {
   dueToFold,
   type FleetRuns,
@@ -19,7 +20,11 @@ import type { Database } from './database.ts'
 import { list } from './row.ts'
 
 const SUM = ''
-const keep = 'INSERT OR REPLACE INTO workers (id, record, until) VALUES (?, ?, ?)'
+const keep = `
+  INSERT INTO workers (id, record, until) VALUES (?, ?, ?)
+  ON CONFLICT (id) DO UPDATE SET record = excluded.record, until = excluded.until RETURNING ordered`
+const give = `
+  UPDATE workers SET ordered = ?2 WHERE until > ?3 AND id IN (SELECT value FROM json_each(?1)) RETURNING id`
 const keepKey = 'INSERT OR IGNORE INTO keys (key) VALUES (?)'
 const hasRuns = `instr(record, '"runs":') > 0`
 const end = 'UPDATE workers SET until = min(until, ?) WHERE id = ?'
@@ -34,11 +39,19 @@ const withRuns = `
   SELECT id, record, until FROM workers WHERE id <> '${SUM}' AND ${hasRuns} ORDER BY until DESC LIMIT 1000`
 const everyKey = 'SELECT key FROM keys'
 
-export function announce(database: Database, worker: AnnouncedWorker, ttl: number): void {
+/** @returns the last order to the worker */
+export function announce(database: Database, worker: AnnouncedWorker, ttl: number): WorkerOrder | undefined {
   const now = database.now()
   database.run(forgetEnded, now)
-  database.run(keep, worker.id, JSON.stringify(worker), now + ttl)
+  const kept = database.get<{ ordered: string | null }>(keep, worker.id, JSON.stringify(worker), now + ttl)
   for (const key of worker.keys) database.run(keepKey, key)
+  return orderIn(kept?.ordered)
+}
+
+/** @returns the ids of those that live */
+export function orderWorkers(database: Database, workers: readonly string[], order: WorkerOrder): string[] {
+  const rows = database.all<{ id: string }>(give, list(workers), orderText(order), database.now())
+  return rows.map(({ id }) => id)
 }
 
 export function endWorker(database: Database, id: string): void {
@@ -71,7 +84,7 @@ export function foldRuns(database: Database): void {
   const found = workerRuns(database)
   const due = dueToFold(found)
   if (due.length === 0) return
-  database.run(keep, SUM, JSON.stringify(folded(found.past, due)), 0)
+  database.get(keep, SUM, JSON.stringify(folded(found.past, due)), 0)
   database.run(forget, list(due.map(({ id }) => id)))
 }
 

@@ -2,6 +2,7 @@
  * The metrics of a whole store, as one look at it tells them. Labels are queues, keys of job classes, states and
  * outcomes: never ids. Every metric and its meaning: docs/telemetry.md.
  */
+import { workerStates } from '../../model/record.ts'
 import { type RunCounts, runEnds } from '../../model/run-counts.ts'
 import { type Measurement, oldestOf } from '../../operate/measurement.ts'
 import type { Standing } from '../../store/contract/store.ts'
@@ -45,7 +46,7 @@ export function metricsOf(
   }
 
   const alive = gauge('workers', 'Live workers.')
-  for (const state of ['running', 'quiet'])
+  for (const state of workerStates)
     alive.add({ state }, workers.filter((worker) => worker.state === state).length)
   const slots = gauge('slots', 'How many jobs the live workers can run at a time.')
   slots.add(

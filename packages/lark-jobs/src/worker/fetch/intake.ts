@@ -130,10 +130,11 @@ export class Intake {
 
   open(): void {
     this.#isOpen = true
+    this.#options.suspects.open()
     this.schedule()
   }
 
-  /** Claims no more jobs. Idempotent. */
+  /** Claims no more jobs until `open`. Idempotent. */
   shut(): void {
     this.#isOpen = false
     this.#options.suspects.shut()

@@ -19,6 +19,7 @@ import {
   type Recovery,
   type Store,
   type Survey,
+  type WorkerOrder,
 } from '../../store/contract/store.ts'
 import type { Report } from '../report.ts'
 import type { StoreClock } from './store-clock.ts'
@@ -80,6 +81,8 @@ export interface MaintenanceOptions {
   owes: (partition: string) => void
   /** Called when a survey says in how many milliseconds the next schedule of a partition is due. */
   ticksIn?: ((partition: string, ms: number) => void) | undefined
+  /** Called with the last order to the worker, again and again. */
+  ordered: (order: WorkerOrder) => void
   /** Called with what was taken back from dead workers. */
   recovered: (partition: string, recovery: Recovery) => void
   report: Report
@@ -126,9 +129,11 @@ export class Maintenance {
   }
 
   /** Announces the worker's state now. */
-  announce(): Promise<void> {
+  async announce(): Promise<void> {
+    const { store, record, ordered } = this.#options
     this.#announceAt = performance.now() + ANNOUNCE.every
-    return this.#options.store.announce(this.#options.record(), ANNOUNCE.holds)
+    const order = await store.announce(record(), ANNOUNCE.holds)
+    if (order !== undefined) ordered(order)
   }
 
   async stop(): Promise<void> {
@@ -221,7 +226,7 @@ export class Maintenance {
    * @returns why something could not be done
    */
   async #look(due: readonly Chore[], isAnnounced: boolean, wereAway = false): Promise<unknown> {
-    const { store, record, clock, rests } = this.#options
+    const { store, record, clock, rests, ordered } = this.#options
     const asked = performance.now()
     const announced: Announced | undefined = isAnnounced
       ? { worker: record(), ttl: ANNOUNCE.holds }
@@ -237,6 +242,7 @@ export class Maintenance {
     if (this.#isAway || (isLate && !wereAway)) this.#forgive()
     this.#isAway = false
     if (isAnnounced && survey.unannounced === undefined) this.#announceAt = asked + ANNOUNCE.every
+    if (survey.order !== undefined) ordered(survey.order)
     if (survey.partitions !== undefined) await this.#meet(survey.partitions)
     // If one node of a cluster does not answer, the partitions on the others are still served. Or no node answers.
     if (survey.failures.size > 0) await this.#ask(store.now())

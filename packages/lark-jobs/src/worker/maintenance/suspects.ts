@@ -114,7 +114,11 @@ export class Suspects {
     if (claimer === undefined || this.#waiting?.claimer === claimer) this.#waiting?.giveUp()
   }
 
-  /** Gives back the waiting suspect, and starts none from now on. */
+  open(): void {
+    this.#isShut = false
+  }
+
+  /** Gives back the waiting suspect, and starts none until `open`. */
   shut(): void {
     this.#isShut = true
     this.giveBack()

@@ -146,7 +146,11 @@ export class ClaimPermits {
     }
   }
 
-  /** From now on no claimer is rung, and no call brings permits. */
+  open(): void {
+    this.#isShut = false
+  }
+
+  /** Until `open`, no claimer is rung, and no call brings permits. */
   shut(): void {
     for (const { timer, brought } of this.#needs.values()) {
       clearTimeout(timer)

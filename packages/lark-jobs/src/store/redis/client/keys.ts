@@ -61,6 +61,7 @@
  *   workers, worker-ends   HASH, ZSET  worker -> record, until when it counts as alive. Those that have ended are kept for
  *                        a while if they say how their runs went (`contract/runs.ts`)
  *   past-runs    STRING  JSON: the sum of the runs of all other workers
+ *   order:<worker>       STRING  the last order to it (`contract/orders.ts`); it expires
  *   keys         SET     job keys that were ever announced
  *   homes, class-homes  HASH, HASH  schedule -> its home (`contract/schedules.ts`): of all; of those that job classes
  *                        declare
@@ -85,7 +86,7 @@ const kinds: Readonly<Record<Kind, string>> = {
   zset:
     'due priorities laned lane late turns asleep limiters paused leases effects remembered endings throttles completed failed cancelled ' +
     'ends waiting waits failures worker-ends kept kept-logs ticks flows flow-ids bundles',
-  string: 'call layout migration crowd crowd-failed past-runs',
+  string: 'call layout migration crowd crowd-failed order past-runs',
 }
 
 const byName = new Map(

@@ -6,10 +6,11 @@
 -- ARGV[3]  milliseconds
 -- ARGV[4]  record, JSON
 -- ARGV[5…] keys
--- Returns  the number of partitions
+-- Returns  { the number of partitions; the last order to the worker, if there is one }
 -- Cost     O(n) for n keys
 -- needs: start, known
 
 -- This is first because a full server allows this write. After a write, the server allows the rest of a script.
 redis.call('ZREM', key('worker-ends'), ARGV[2])
-return make_known(ARGV[2], ARGV[3], ARGV[4], 5, #ARGV)
+local known, order = make_known(ARGV[2], ARGV[3], ARGV[4], 5, #ARGV)
+return { known, order or nil }

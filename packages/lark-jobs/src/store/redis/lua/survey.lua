@@ -14,8 +14,8 @@
 -- Returns  { the time; the number of partitions, or -1; five values for each partition with something to do: its index;
 --            milliseconds, or -1, until a job may begin, until a lease ends, until there is an effect to hand
 --            out; 1 if there is something to prune; two values for each damaged partition: its index, and
---            the error; if there are schedules or flows, two values for each partition in which one will be due: its
---            index, and milliseconds until then }
+--            the error; if there are schedules or flows, or an order, two values for each partition in which one will be
+--            due: its index, and milliseconds until then; the last order to the worker, if there is one }
 -- Cost     O(n log m) for n partitions, m waiting
 -- needs: start, known, visit, line, order, lanes, pause
 
@@ -102,9 +102,9 @@ end
 -- rest of a script after it.
 redis.call('ZREM', key('worker-ends'), '')
 local from = 9 + tonumber(ARGV[5])
-local known = -1
+local known, order = -1, false
 if ARGV[3] ~= '' then
-  known = make_known(ARGV[2], ARGV[3], ARGV[4], 9, from - 1)
+  known, order = make_known(ARGV[2], ARGV[3], ARGV[4], 9, from - 1)
 end
 local found, damaged, ticks = {}, {}, {}
 for i = from, #ARGV do
@@ -126,4 +126,4 @@ for i = from, #ARGV do
     ticks[#ticks + 1] = tick
   end
 end
-return { now, known, found, damaged, #ticks > 0 and ticks or nil }
+return { now, known, found, damaged, (order or #ticks > 0) and ticks or nil, order or nil }

@@ -1,8 +1,10 @@
 /**
  * What exists once for the whole store: its partitions, its workers, and the job keys that workers know.
  */
+import { defined } from '../../../model/defined.ts'
 import type { AnnouncedWorker, WorkerRecord } from '../../../model/record.ts'
 import { MAX_ITEMS } from '../../contract/capacity.ts'
+import { ORDER_HOLDS, orderIn, orderText, type WorkerOrder } from '../../contract/orders.ts'
 import { dueToFold, type FleetRuns, folded, type KnownRuns, pastIn, runsIn } from '../../contract/runs.ts'
 import { currentEpoch } from '../client/connection.ts'
 import { damaged } from '../client/damage.ts'
@@ -66,10 +68,17 @@ export class PartitionRegistry {
     return this.#members(this.#scripts.keys.meta('keys'))
   }
 
-  /** @returns how many partitions there are */
-  async announce(worker: AnnouncedWorker, ttl: number): Promise<number> {
+  /** @returns how many partitions there are, and the last order to the worker */
+  async announce(worker: AnnouncedWorker, ttl: number): Promise<{ partitions: number; order?: WorkerOrder }> {
     const args = [worker.id, packDuration(ttl), JSON.stringify(worker), ...worker.keys]
-    return (await this.#scripts.on(this.#scripts.keys.meta('workers'), 'announce', args)) as number
+    const reply = await this.#scripts.on(this.#scripts.keys.meta('workers'), 'announce', args)
+    const [partitions, order] = reply as [number, string?]
+    return defined({ partitions, order: orderIn(order) })
+  }
+
+  async order(workers: readonly string[], order: WorkerOrder): Promise<string[]> {
+    const args = [orderText(order), packDuration(ORDER_HOLDS), ...workers]
+    return (await this.#scripts.on(this.#scripts.keys.meta('workers'), 'order', args)) as string[]
   }
 
   async workers(): Promise<WorkerRecord[]> {

@@ -1,6 +1,7 @@
 /**
  * Surveys: one script call for all partitions, or on a cluster one for each partition.
  */
+import { orderIn } from '../../contract/orders.ts'
 import {
   type Announced,
   type Finding,
@@ -14,7 +15,14 @@ import { packAges, packDuration } from './pack-limits.ts'
 import type { PartitionRegistry } from './partition-registry.ts'
 
 /** The answer of `survey.lua`. */
-type Surveying = [at: number, known: number, found: number[], damaged: (number | string)[], ticks?: number[]]
+type Surveying = [
+  at: number,
+  known: number,
+  found: number[],
+  damaged: (number | string)[],
+  ticks?: number[],
+  order?: string,
+]
 
 export class Surveys {
   readonly #scripts: Scripts
@@ -60,7 +68,7 @@ export class Surveys {
       findings: surveys.flatMap(({ findings }) => findings),
       failures,
       ...(known.status === 'rejected' && { unannounced: known.reason }),
-      ...(known.status === 'fulfilled' && known.value !== undefined && { partitions: known.value }),
+      ...(known.status === 'fulfilled' && known.value),
     }
   }
 
@@ -83,12 +91,14 @@ export class Surveys {
           `${waits ? 'w' : ''}${prunes ? 'p' : ''}${prunes ? this.#ownAges(partition) : ''}|${partition}`,
       ),
     ])
-    const [at, known, found, damaged, ticks = []] = reply as Surveying
+    const [at, known, found, damaged, ticks = [], text] = reply as Surveying
+    const order = orderIn(text)
     return {
       at,
       findings: readFindings(at, partitions, found, ticks),
       failures: await this.#readFailures(partitions, damaged),
       ...(known >= 0 && { partitions: known }),
+      ...(order && { order }),
     }
   }
 

@@ -1,5 +1,5 @@
 -- Lists a worker as alive for some milliseconds, and stores the job keys that it knows for ever. Returns the number of
--- partitions. The keys are in ARGV.
+-- partitions, and the last order to the worker, or false. The keys are in ARGV.
 -- needs: start
 -- gives: make_known
 local function make_known(worker, milliseconds, record, first, last)
@@ -8,5 +8,5 @@ local function make_known(worker, milliseconds, record, first, last)
   if last >= first then
     redis.call('SADD', key('keys'), unpack(ARGV, first, last))
   end
-  return redis.call('SCARD', key('partitions'))
+  return redis.call('SCARD', key('partitions')), redis.call('GET', key('order:' .. worker))
 end

@@ -1,0 +1,99 @@
+/**
+ * Orders to live workers: who is told, and what becomes of it. A worker hears an order with its next announcement; each
+ * change of its state is one, so nothing waits here. `../processes/fleet.test.ts` waits.
+ */
+import { expect, test, vi } from 'vitest'
+import { open, supervisedWork } from '../../src/api/jobs.ts'
+import { Job, type JobConstructor } from '../../src/index.ts'
+import { operate } from '../../src/operate.ts'
+import { Bench, type Connect, Record, signal } from './bench.ts'
+
+class IdleJob extends Job {
+  handle() {}
+}
+
+export function ordering(connect: Connect): void {
+  test('workers take jobs again, or take no more, when they are told, once for each order', async () => {
+    await using bench = await Bench.make(connect)
+    const report = new Record()
+    const worker = await bench.work([IdleJob], { report })
+    const { workers } = operate(bench.client())
+    const { store } = await bench.jobs[open]()
+    const listed = (state: string) =>
+      vi.waitFor(async () => expect(await workers.list()).toMatchObject([{ state }]))
+    const resumed = await workers.resume({ worker: worker.id })
+    expect(resumed).toMatchObject({ workers: [{ id: worker.id, state: 'running' }], left: [] })
+    worker.quiet()
+    await vi.waitFor(() => expect(report.warnings).toContain('Told to take jobs again'))
+    await bench.jobs.dispatch(new IdleJob())
+    await report.ends(1)
+    worker.quiet()
+    await listed('quiet')
+    await bench.jobs.dispatch(new IdleJob())
+    expect((await workers.quiet({ queue: 'emails' })).workers).toMatchObject([{ state: 'quiet' }])
+    worker.resume()
+    await vi.waitFor(() => expect(report.warnings).toContain('Told to take no more jobs: finishes what runs'))
+    await listed('quiet')
+    worker.resume()
+    await report.ends(2)
+    expect((await store.counts('default')).waiting).toBe(0)
+    expect(report.warnings.filter((text) => text.startsWith('Told'))).toHaveLength(2)
+  })
+
+  test('one that may restart ends when it is told; a worker of an application goes on', async () => {
+    await using bench = await Bench.make(connect)
+    const ours = await bench.work([IdleJob])
+    const theirs = await bench
+      .client()
+      [supervisedWork](
+        { jobs: [IdleJob] as unknown as JobConstructor[], report: new Record() },
+        { onRestart: (worker) => void worker.restart() },
+      )
+    const { workers } = operate(bench.jobs)
+    const told = await workers.restart({ all: true })
+    expect(told.workers).toMatchObject([{ id: theirs.id, restarts: true }])
+    expect(told.left.map(({ id }) => id)).toEqual([ours.id])
+    theirs.quiet()
+    await theirs.done
+    expect([theirs.isRestarting, ours.isRestarting]).toEqual([true, false])
+    expect(await workers.list()).toMatchObject([{ id: ours.id, state: 'running' }])
+    const { host } = (await workers.list())[0]!
+    expect((await workers.quiet({ host, queue: 'nobody' })).workers).toEqual([])
+    expect((await workers.quiet({ host, worker: ours.id })).workers).toHaveLength(1)
+  })
+
+  test('a worker that stops is listed as stopping, also if it was quiet before', async () => {
+    await using bench = await Bench.make(connect)
+    const [began, go] = [signal(), signal()]
+    class LongJob extends Job {
+      async handle() {
+        began.resolve()
+        await go.promise
+      }
+    }
+    await bench.jobs.dispatch(new LongJob())
+    const worker = await bench.work([LongJob])
+    await began.promise
+    const { workers } = operate(bench.jobs)
+    const listed = (state: string) =>
+      vi.waitFor(async () => expect(await workers.list()).toMatchObject([{ state, running: 1 }]))
+    worker.quiet()
+    await listed('quiet')
+    const stopped = worker.stop()
+    await listed('stopping')
+    worker.resume()
+    go.resolve()
+    await stopped
+    expect(await workers.list()).toEqual([])
+  })
+
+  test('a filter of workers that has no condition, or a wrong one, is refused', async () => {
+    await using bench = await Bench.make(connect)
+    const { workers } = operate(bench.jobs, { names: { host: '--host' } })
+    const invalid = { code: 'FILTER_INVALID' }
+    await expect(workers.quiet({} as never)).rejects.toMatchObject(invalid)
+    await expect(workers.restart({ hots: 'a' } as never)).rejects.toMatchObject(invalid)
+    await expect(workers.resume({ host: '' })).rejects.toThrow("--host is ''")
+    await expect(workers.quiet({ all: true, host: 'a' } as never)).rejects.toMatchObject(invalid)
+  })
+}
