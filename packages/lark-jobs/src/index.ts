@@ -70,6 +70,7 @@ export type {
   State,
   Unreadable,
   WorkerRecord,
+  WorkerState,
 } from './model/record.ts'
 export type { Telemetry } from './model/telemetry.ts'
 export type { ScheduleRun, ScheduleTick } from './model/tick.ts'

@@ -18,6 +18,7 @@ export type {
   LogLine,
   State,
   WorkerRecord,
+  WorkerState,
 } from './model/record.ts'
 export type { ScheduleRun, ScheduleTick } from './model/tick.ts'
 export type { Missed, Overlap } from './model/timing.ts'
@@ -98,7 +99,12 @@ export type { FailedOptions, FindOptions, JobDetail, JobStatus, StoredJob } from
 export type { TagFilter, Tagged, Untagged } from './operate/tag.ts'
 export type { JobNews, TailOptions } from './operate/tail.ts'
 export type { JobWhy, WhyOptions } from './operate/why.ts'
-export { type Told, type WorkerFilter, WorkerOperations } from './operate/workers.ts'
+export {
+  type ToldWorkers,
+  type WorkerConditions,
+  type WorkerFilter,
+  WorkerOperations,
+} from './operate/workers.ts'
 
 export type { Skipped } from './schedule/state.ts'
 export { inWords as scheduleWords } from './schedule/words.ts'

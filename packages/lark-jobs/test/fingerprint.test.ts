@@ -1,7 +1,7 @@
 /** Fingerprints of failures: what counts, and what differs from job to job. */
 import { expect, test } from 'vitest'
 import type { JobError } from '../src/model/record.ts'
-import { fingerprintOf, isKind, shortNames, stableMessage } from '../src/operate/fingerprint.ts'
+import { fingerprintOf, isKind, shortNames, stableMessage } from '../src/run/fingerprint.ts'
 
 function failed(fields: Partial<JobError> = {}, key = 'charge') {
   const error = { run: 1, name: 'Error', message: 'no', ...fields }

@@ -63,6 +63,7 @@ describe('the error for a wrong setting names the class, the field, the value, a
     ['step', () => 1, 'step is a function; it must be absent: Lark will have a member of this name'],
     ['sleep', undefined, 'sleep is undefined; it must be absent'],
     ['waitFor', 1, 'waitFor is 1; it must be absent'],
+    ['queue', 'emails', "queue is 'emails'; it must be written as queueName = 'emails': Lark reads no field"],
     ['retryIf', false, 'retryIf is false; it must be a method'],
     ['failed', 'mail', "failed is 'mail'; it must be a method"],
     ['middleware', [], 'middleware is []; it must be a method that returns a list of functions'],
@@ -104,6 +105,17 @@ describe('the error for a wrong setting names the class, the field, the value, a
     expect(refusal).toContain(`JOB_INVALID: OddJob: ${message}`)
     expect(refusal.split('\n')).toHaveLength(1)
   })
+})
+
+test('a class may have a member `queue` that is not the name of a queue', () => {
+  class QueueJob extends Job {
+    queue() {
+      return []
+    }
+    handle() {}
+  }
+  expect(classOf(QueueJob).read.queueName).toBe('default')
+  expect(classOf(jobWith('queue', ['a'])).read.queueName).toBe('default')
 })
 
 test('a field of the name of one of Lark is refused', () => {

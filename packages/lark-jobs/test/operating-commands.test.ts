@@ -7,6 +7,8 @@ import { afterAll, afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { JobsGroupsCommand } from '../src/commands/jobs-groups.ts'
 import { JobsLimitsCommand } from '../src/commands/jobs-limits.ts'
 import { JobsPauseCommand } from '../src/commands/jobs-pause.ts'
+import { JobsQuietCommand } from '../src/commands/jobs-quiet.ts'
+import { JobsRestartCommand } from '../src/commands/jobs-restart.ts'
 import { JobsWorkersCommand } from '../src/commands/jobs-workers.ts'
 import { circuitBreaker, createJobs, group, Job, type Jobs, limiter } from '../src/index.ts'
 import { Record, signal } from './working/bench.ts'
@@ -14,7 +16,14 @@ import { Record, signal } from './working/bench.ts'
 const folder = mkdtempSync(join(tmpdir(), 'lark-operating-'))
 let files = 0
 const evil = 'acme\u001b[2J'
-const commands = [JobsGroupsCommand, JobsLimitsCommand, JobsPauseCommand, JobsWorkersCommand]
+const commands = [
+  JobsGroupsCommand,
+  JobsLimitsCommand,
+  JobsPauseCommand,
+  JobsQuietCommand,
+  JobsRestartCommand,
+  JobsWorkersCommand,
+]
 
 /** Another instance than that of the commands, which close theirs. */
 let jobs: Jobs
@@ -118,4 +127,40 @@ test('groups, permits, circuits, and what each worker runs', async () => {
   const rest = (await lark('jobs:workers', '--json', `--cursor=${first.cursor}`)).json()
   expect(rest.runs).not.toContainEqual(first.runs[0])
   expect(await lark('jobs:workers', '--cursor=abc')).toMatchObject({ code: 2 })
+})
+
+test('orders to workers: who was told, who has obeyed, and who goes on', async () => {
+  const none = '! No live worker: see lark jobs:workers\n'
+  expect(await lark('jobs:quiet')).toMatchObject({ code: 1, said: none })
+  const worker = await jobs.work({ jobs: [ShopJob], report: new Record() })
+  const name = `${worker.id} on`
+  expect(await lark('jobs:quiet', '--host=elsewhere')).toMatchObject({
+    code: 1,
+    said: '! No live worker meets these conditions: see lark jobs:workers\n',
+  })
+  const quiet = lark('jobs:quiet', '--wait', '--timeout=1m')
+  worker.quiet()
+  const { code, said } = await quiet
+  expect(code).toBe(0)
+  expect(said).toContain('✓ Told 1 worker to take no more jobs, and to finish those that run: each hears it')
+  expect(said).toMatch(new RegExp(`^i ${name} .* \\(pid \\d+\\) is quiet and runs no job$`, 'm'))
+  const late = await lark(
+    'jobs:quiet',
+    '--resume',
+    '--wait',
+    '--timeout=1ms',
+    '--json',
+    `--worker=${worker.id}`,
+  )
+  expect(late).toMatchObject({ code: 1 })
+  expect(JSON.parse(late.said.slice(late.said.indexOf('{'), late.said.lastIndexOf('}') + 1))).toMatchObject({
+    workers: [{ id: worker.id, state: 'quiet' }],
+    left: [{ id: worker.id }],
+  })
+  expect(late.said).toContain('has not obeyed within 1 ms: see lark jobs:workers')
+  const restart = await lark('jobs:restart')
+  expect(restart).toMatchObject({ code: 1 })
+  expect(restart.said).toContain('goes on: an application has its process, so restart that')
+  for (const words of [['--timeout=5s'], ['--wait', '--timeout=soon']])
+    expect(await lark('jobs:restart', ...words)).toMatchObject({ code: 2 })
 })

@@ -1,7 +1,12 @@
 import { MemoryConsole } from '@s18i/lark'
-import { expect, test } from 'vitest'
+import { beforeAll, expect, test, vi } from 'vitest'
 import { ConsoleReport, JsonReport, sumUp } from '../src/commands/work-report.ts'
 import type { Ending, Outcome, RunningJob } from '../src/index.ts'
+
+beforeAll(() => {
+  vi.useFakeTimers({ now: new Date(2026, 10, 27, 14, 3, 7), toFake: ['Date'] })
+  return () => void vi.useRealTimers()
+})
 
 /** A run of `SyncJob` with this outcome. */
 function endingOf(outcome: Outcome, more: Partial<Ending>): Ending {
@@ -28,7 +33,7 @@ function lineOf(outcome: Outcome, more: Partial<Ending> = {}): string {
 }
 
 test('a job that put itself back is distinguished from one that was given back', () => {
-  const facts = 'SyncJob  Vbu1Wui6I4h7z  default  2 ms'
+  const facts = '14:03:07 SyncJob  Vbu1Wui6I4h7z  default  2 ms'
   expect(lineOf({ kind: 'released', in: 300_000 }, { isAsked: true })).toBe(`↻ ${facts}  released for 5 min`)
   expect(lineOf({ kind: 'released', in: 0 }, { isAsked: true })).toBe(`↻ ${facts}  released`)
   expect(lineOf({ kind: 'released', in: 0, because: 'not yet' }, { isAsked: true })).toBe(
@@ -70,6 +75,36 @@ test('with retryUntil, the line does not count attempts', () => {
   )
 })
 
+test('the first failure of each kind has its stack and its causes below, the others have one line', () => {
+  const console = new MemoryConsole()
+  const report = new ConsoleReport(console)
+  const fail = (message: string, code?: string) => {
+    const cause = {
+      name: 'Error',
+      message: 'connect\u001b[2J',
+      code: 'ECONNREFUSED',
+      stack: 'E\n    at net (net.js:1:2)',
+    }
+    const stack = `Error: ${message}\n${'    at send (/app/src/mail.ts:3:5)\n'.repeat(20)}`
+    const error = { run: 1, name: 'Error', message, stack, cause, ...(code && { code }) }
+    report.ended(endingOf({ kind: 'failed', error }, {}))
+    return console.stdout.trim().split('\n')
+  }
+  const first = fail('no mail to 17')
+  expect(first[0]).toMatch(/^✗ 14:03:07 SyncJob .*: no mail to 17 \(cause: ECONNREFUSED: connect/)
+  expect(first.slice(1)).toEqual([
+    ...Array.from({ length: 8 }, () => '  │   at send (/app/src/mail.ts:3:5)'),
+    '  │ Caused by: ECONNREFUSED: connect\\x1b[2J',
+    '  │   at net (net.js:1:2)',
+  ])
+  expect(fail('no mail to 18')).toHaveLength(first.length + 1)
+  expect(fail('no mail to 18', 'EOTHER')).toHaveLength(2 * first.length + 1)
+  // A flood of kinds is not looked at.
+  for (let i = 0; i < 100; i++) fail('no mail', `E${i}`)
+  expect(console.stdout.match(/Caused by/g)!.length).toBeLessThan(25)
+  report.end()
+})
+
 /** `count` jobs of different classes that have run for a while. */
 function runningJobs(count: number): RunningJob[] {
   const { lease } = endingOf({ kind: 'completed' }, {})
@@ -89,10 +124,12 @@ test('long runs are reported, each in its own line if they are few', () => {
     return console.stderr
   }
   expect(told(2)).toBe(
-    ['Sync0Job', 'Sync1Job'].map((name) => `i ${name} Vbu1Wui6I4h7z  has run for 3 s so far\n`).join(''),
+    ['Sync0Job', 'Sync1Job']
+      .map((name) => `i 14:03:07 ${name} Vbu1Wui6I4h7z  has run for 3 s so far\n`)
+      .join(''),
   )
   expect(told(9)).toBe(
-    'i 9 jobs have run for 3 s so far: Sync0Job, Sync1Job, Sync2Job, Sync3Job, Sync4Job, 4 more\n',
+    'i 14:03:07 9 jobs have run for 3 s so far: Sync0Job, Sync1Job, Sync2Job, Sync3Job, Sync4Job, 4 more\n',
   )
   expect(told(2, { quiet: true })).toBe('')
 })

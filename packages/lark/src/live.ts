@@ -2,14 +2,26 @@
  * Draws a screen again and again, in place, until the command is interrupted. It uses the alternate screen of the
  * terminal, so that everything is as it was when it ends: by Ctrl-C, by SIGTERM, by an error, or by `process.exit()`.
  * What does not fit below is left out, because a terminal that scrolls cannot be drawn in place.
+ *
+ *   drawing    the screen is as `draw` printed it
+ *   old        `draw` takes long, or has met an error that passes: the last screen stays, and its first line says how old
+ *              it is
+ *   suspended  by Ctrl-Z: the terminal is as it was before, until the process is continued; then it is drawn at once
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Console } from './console.ts'
 import { usageError } from './errors.ts'
+import { visible } from './visible.ts'
 
 export interface LiveOptions {
   /** Milliseconds between two drawings. Default 1,000. */
   every?: number
+  /**
+   * Whether an error of `draw` is one that passes, such as a server that is away. Then the last screen stays, its first line
+   * says how old it is, and why, and `draw` is called again. An error of the first drawing ends it in any case. Default:
+   * every error ends it.
+   */
+  outlasts?: (error: unknown) => boolean
 }
 
 /** The alternate screen, and no cursor. */
@@ -18,6 +30,9 @@ const LEAVE = '\x1b[?25h\x1b[?1049l'
 const HOME = '\x1b[H'
 const END_OF_LINE = '\x1b[K'
 const END_OF_SCREEN = '\x1b[J'
+/** Milliseconds: a screen says that it is old if it is older than `every` by so much. */
+const OLD = 2_000
+const SECOND = 1_000
 
 /**
  * @param draw prints one screen. What it prints to both streams is collected, and shown at once
@@ -28,34 +43,118 @@ export async function live(
   console: Console,
   draw: () => unknown,
   signal: AbortSignal,
-  { every = 1_000 }: LiveOptions = {},
+  { every = 1_000, outlasts = () => false }: LiveOptions = {},
 ): Promise<void> {
   if (!console.canRedraw)
     throw usageError(
       `${console.isJson ? 'JSON' : 'What is not a terminal'} cannot be redrawn in place`,
       'Call the command without watching, as often as needed.',
     )
-  const leave = () => console.control(LEAVE)
-  process.once('exit', leave)
-  console.control(ENTER)
+  const screen = new Screen(console, every)
+  screen.enter()
   try {
     while (!signal.aborted) {
-      const text = await console.collect(draw)
-      if (!signal.aborted) console.control(screenOf(text, console.height))
-      await pause(every, undefined, { signal }).catch(() => {})
+      try {
+        const text = await console.collect(draw)
+        if (!signal.aborted) screen.show(text)
+      } catch (error) {
+        if (!screen.hasShown || !outlasts(error)) throw error
+        if (!signal.aborted) screen.showOld(messageOf(error))
+      }
+      await screen.pause(signal)
     }
   } finally {
-    process.off('exit', leave)
-    leave()
+    screen.leave()
   }
 }
 
-/** Writes over the screen before, without erasing it first: that would flicker. */
-function screenOf(text: string, rows: number): string {
-  const lines = text.replace(/\n$/, '').split('\n')
-  const shown =
-    lines.length <= rows
-      ? lines
-      : [...lines.slice(0, rows - 1), `… ${lines.length - rows + 1} more lines: enlarge the terminal`]
-  return `${HOME}${shown.map((line) => line + END_OF_LINE).join('\n')}${END_OF_SCREEN}`
+class Screen {
+  readonly #console: Console
+  readonly #every: number
+  /** What was drawn last, and when (`performance.now()`). */
+  #text: string | undefined
+  #at = 0
+  #why = 'no answer'
+  #old: NodeJS.Timeout | undefined
+  /** Ends the pause between two drawings. */
+  #wake = new AbortController()
+
+  constructor(console: Console, every: number) {
+    this.#console = console
+    this.#every = every
+  }
+
+  get hasShown(): boolean {
+    return this.#text !== undefined
+  }
+
+  enter(): void {
+    process.on('exit', this.#restore).on('SIGTSTP', this.#suspend).on('SIGCONT', this.#resume)
+    this.#console.control(ENTER)
+    this.#old = setInterval(() => {
+      if (performance.now() - this.#at > this.#every + OLD) this.showOld()
+    }, SECOND)
+  }
+
+  leave(): void {
+    clearInterval(this.#old)
+    process.off('exit', this.#restore).off('SIGTSTP', this.#suspend).off('SIGCONT', this.#resume)
+    this.#restore()
+  }
+
+  show(text: string): void {
+    this.#text = text
+    this.#at = performance.now()
+    this.#why = 'no answer'
+    this.#write(text)
+  }
+
+  /** Shows the last screen again, and how old it is. @param why default: as the last time */
+  showOld(why = this.#why): void {
+    this.#why = why
+    if (this.#text === undefined) return
+    const { width } = this.#console
+    const age = Math.round((performance.now() - this.#at) / SECOND)
+    const notice = visible(`! This is from ${age} s ago: ${why.split('\n', 1)[0]}`)
+    const line = notice.length > width ? `${notice.slice(0, width - 1)}…` : notice
+    this.#write(`${this.#console.paint('yellow', line)}\n${this.#text}`)
+  }
+
+  /** Waits until the next drawing. */
+  async pause(signal: AbortSignal): Promise<void> {
+    this.#wake = new AbortController()
+    await pause(this.#every, undefined, { signal: AbortSignal.any([signal, this.#wake.signal]) }).catch(
+      () => {},
+    )
+  }
+
+  /** Writes over the screen before, without erasing it first: that would flicker. */
+  #write(text: string): void {
+    const rows = this.#console.height
+    const lines = text.replace(/\n$/, '').split('\n')
+    const shown =
+      lines.length <= rows
+        ? lines
+        : [...lines.slice(0, rows - 1), `… ${lines.length - rows + 1} more lines: enlarge the terminal`]
+    const all = shown.map((line) => line + END_OF_LINE).join('\n')
+    this.#console.control(`${HOME}${all}${END_OF_SCREEN}`)
+  }
+
+  readonly #restore = (): void => this.#console.control(LEAVE)
+
+  readonly #suspend = (): void => {
+    this.#restore()
+    // SIGTSTP has this listener, so only SIGSTOP suspends the process.
+    process.kill(process.pid, 'SIGSTOP')
+  }
+
+  readonly #resume = (): void => {
+    this.#console.control(ENTER)
+    this.showOld()
+    this.#wake.abort()
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
 }

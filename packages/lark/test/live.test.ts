@@ -8,17 +8,18 @@ const app = new App({
   'commands/watch.js': command(
     'Watch',
     'watch',
-    `let drawn = 0
+    `let [drawn, failed] = [0, 0]
      process.on('exit', () => process.stdout.write('[out]'))
      await this.live(() => {
        if (this.fails && drawn === 1) throw new Error('the store is away')
        if (this.leaves && drawn === 1) process.exit(7)
+       if (this.outlasts && drawn === 1 && failed++ < 2) throw new Error('the store is away\\u001b[2J\\nsee there')
        this.table(['PID', 'DRAWN', 'NAME'], [[process.pid, ++drawn, 'a\\u001b[2Jb']])
        this.info('a remark')
        for (let line = 0; line < this.lines; line++) this.line('line ' + line)
-     }, { every: 100 })
+     }, { every: 100, ...(this.outlasts && { outlasts: (error) => error.message.includes('away') }) })
      this.line('after')`,
-    "fails = flag.boolean(''); leaves = flag.boolean(''); lines = flag.number('', { default: 0 })",
+    "fails = flag.boolean(''); leaves = flag.boolean(''); outlasts = flag.boolean(''); lines = flag.number('', { default: 0 })",
   ),
 })
 
@@ -60,6 +61,31 @@ describe('at a terminal', { concurrent: true }, () => {
     expect(failing.raw.slice(failing.raw.indexOf(LEAVE))).toContain('the store is away')
     expect((await leaving.ended()).code).toBe(7)
     expectRestored(leaving.raw)
+  })
+
+  test('an error that passes: the screen stays, says how old it is, and goes on', async () => {
+    const terminal = new Terminal(app, ['watch', '--outlasts'], { env: { NO_COLOR: '1' } })
+    await terminal.answer('  1  a\\x1b[2Jb', '')
+    await terminal.answer(' s ago: the store is away\\x1b[2J\n', '')
+    await terminal.answer('  1  a\\x1b[2Jb', '')
+    await terminal.answer('  2  a\\x1b[2Jb', keys.interrupt)
+    expect(await terminal.ended()).toMatchObject({ code: 0 })
+    expectRestored(terminal.raw)
+    expect(terminal.screen).not.toContain('see there')
+    const last = terminal.raw.slice(terminal.raw.lastIndexOf('\u001b[H'))
+    expect(last).not.toContain('This is from')
+  })
+
+  test('Ctrl-Z leaves the terminal as it was; when it goes on, the screen is drawn again', async () => {
+    const terminal = new Terminal(app, ['watch'], { env: { NO_COLOR: '1' } })
+    await terminal.answer('  1  a\\x1b[2Jb', '')
+    const pid = Number(/(\d+) +1 {2}a/.exec(terminal.screen)![1])
+    process.kill(pid, 'SIGTSTP')
+    await terminal.suspended(pid)
+    await terminal.goOn(pid, `${LEAVE}${ENTER}`)
+    await terminal.answer('  a\\x1b[2Jb', keys.interrupt)
+    expect(await terminal.ended()).toMatchObject({ code: 0 })
+    expect(terminal.raw.split(LEAVE)).toHaveLength(3)
   })
 
   test('lines below the terminal are left out, so that it does not scroll', async () => {

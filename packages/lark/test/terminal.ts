@@ -3,6 +3,8 @@
  * program has printed something, and types.
  */
 import { spawn } from 'node:child_process'
+import { readFile } from 'node:fs/promises'
+import { setTimeout as pause } from 'node:timers/promises'
 import { type App, bin, finished } from './app.ts'
 
 export const keys = {
@@ -73,6 +75,18 @@ export class Terminal {
     }
     clearTimeout(patience)
     this.#child.stdin!.write(typed)
+  }
+
+  /** Resolves when a process of the terminal is suspended. */
+  async suspended(pid: number): Promise<void> {
+    for (let state = ''; state !== 'T'; await pause(10))
+      state = /\) (\w)/.exec(await readFile(`/proc/${pid}/stat`, 'utf8'))![1]!
+  }
+
+  /** Goes on with a process of the terminal until it prints this. `script` suspends itself some time after its program. */
+  async goOn(pid: number, text: string): Promise<void> {
+    process.kill(pid, 'SIGCONT')
+    for (; !this.raw.includes(text); await pause(10)) this.#child.kill('SIGCONT')
   }
 
   async ended(): Promise<{ code: number | null; screen: string }> {

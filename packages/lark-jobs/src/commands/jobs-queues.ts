@@ -14,7 +14,7 @@ import {
 import { completed } from './completed.ts'
 import { grants } from './jobs-limits.ts'
 import { remarksOn } from './queue-remarks.ts'
-import { everyOf } from './watched.ts'
+import { everyOf, outlasts } from './watched.ts'
 
 /** A queue with its jobs and its figures. */
 type WholeQueue = QueueStatus & QueueMeasures
@@ -35,7 +35,7 @@ export class JobsQueuesCommand extends Command {
     const every = everyOf(this)
     await using jobs = Jobs
     const operating = operate(jobs, { names: { queue: '--queue' } })
-    if (this.watch) return await this.live(() => this.#show(operating), { every })
+    if (this.watch) return await this.live(() => this.#show(operating), { every, outlasts })
     if (this.json) return await this.#look(operating)
     return await this.#show(operating)
   }

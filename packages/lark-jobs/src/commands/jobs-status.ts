@@ -3,7 +3,7 @@ import { visible } from '@s18i/lark/config'
 import { Jobs } from '../api/default-jobs.ts'
 import { type EndedCounts, type Operate, operate, type QueueRetention, type QueueStatus } from '../operate.ts'
 import { remarksOn } from './queue-remarks.ts'
-import { everyOf } from './watched.ts'
+import { everyOf, outlasts } from './watched.ts'
 
 const keptStates = ['failed', 'completed', 'cancelled'] as const
 type KeptState = (typeof keptStates)[number]
@@ -20,7 +20,7 @@ export class JobsStatusCommand extends Command {
     const every = everyOf(this)
     await using jobs = Jobs
     const operating = operate(jobs)
-    if (this.watch) return await this.live(() => this.#show(operating), { every })
+    if (this.watch) return await this.live(() => this.#show(operating), { every, outlasts })
     if (this.json) return await operating.status()
     return await this.#show(operating)
   }

@@ -100,7 +100,7 @@ export class JobsWorkCommand extends Command {
     await Jobs.close()
     signals.release()
     this.#exit()
-    return worker.isRestarting ? RESTART : 0
+    return worker.state === 'restarting' ? RESTART : 0
   }
 
   /** One of several workers, in a process that a supervisor started. */

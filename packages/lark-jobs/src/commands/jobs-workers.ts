@@ -2,8 +2,9 @@ import { Command, flag } from '@s18i/lark'
 import { visible } from '@s18i/lark/config'
 import { Jobs } from '../api/default-jobs.ts'
 import { defined } from '../model/defined.ts'
-import { operate } from '../operate.ts'
+import { type Operate, operate } from '../operate.ts'
 import { since } from './job-words.ts'
+import { everyOf, outlasts } from './watched.ts'
 
 /** `lark jobs:workers`: the live workers, and what each of them runs now. */
 export class JobsWorkersCommand extends Command {
@@ -11,10 +12,18 @@ export class JobsWorkersCommand extends Command {
   override description = 'Show the live workers, and what each of them runs'
   limit = flag.number('How many running jobs at most', { default: 100, short: 'l', wholeFrom: 1 })
   cursor = flag.string('Of the page before')
+  watch = flag.boolean('Draw it again and again, until Ctrl-C', { short: 'w' })
+  every = flag.string('How often, with --watch: 1s, which is the default, 500ms, 1m')
 
   async handle() {
+    const every = everyOf(this)
     await using jobs = Jobs
     const operating = operate(jobs, { names: { limit: '--limit', cursor: '--cursor' } })
+    if (this.watch) return await this.live(() => this.#show(operating), { every, outlasts })
+    return await this.#show(operating)
+  }
+
+  async #show(operating: Operate) {
     const workers = await operating.workers.list()
     const { runs, cursor } = await operating.runs({}, defined({ limit: this.limit, cursor: this.cursor }))
     if (this.json) return { workers, runs, ...(cursor !== undefined && { cursor }) }

@@ -1,6 +1,14 @@
 /** The flags of the commands that draw their screen again and again. */
 import { usageError } from '@s18i/lark/config'
 import { durationForm, milliseconds } from '../model/duration.ts'
+import { JobsError, type JobsErrorCode } from '../model/errors.ts'
+
+/** Whether an error passes: then the screen stays, and says how old it is. */
+export function outlasts(error: unknown): boolean {
+  return ['STORE_UNREACHABLE', 'STORE_UNCERTAIN', 'STORE_REFUSED'].some((code) =>
+    JobsError.is(error, code as JobsErrorCode),
+  )
+}
 
 /** Milliseconds. */
 const DEFAULT = 1_000

@@ -1,7 +1,8 @@
 /**
  * What `jobs:work` shows while it runs.
  *
- * For people: one line for each job. If more than 50 jobs end within a second, nobody could read the lines, so one line
+ * For people: one line for each job, with the time of day. The first failure of each kind has the stack and the causes of
+ * its error below. If more than 50 jobs end within a second, nobody could read the lines, so one line
  * a second counts the jobs until there are fewer. Failures and warnings of jobs are always shown.
  * For machines: one line of JSON for each event.
  */
@@ -10,7 +11,8 @@ import { visible } from '@s18i/lark/config'
 import { released } from '../model/decision.ts'
 import { readable } from '../model/duration.ts'
 import type { KeptError, LeasedJob, LogLine } from '../model/record.ts'
-import { errorLine } from '../run/job-error.ts'
+import { fingerprintOf } from '../run/fingerprint.ts'
+import { codedLine, errorLine, partsOf } from '../run/job-error.ts'
 import { writtenText } from '../run/job-log.ts'
 import type { ProcessSlot, QueueFigures } from '../supervisor/protocol.ts'
 import type { ShownReport } from '../supervisor/supervised.ts'
@@ -18,6 +20,12 @@ import type { Ending, RunningJob, Summary } from '../worker/report.ts'
 
 /** The number of jobs a second above which jobs are only counted. */
 const CALM = 50
+/** The most failures that are looked at each second, whether their kind is new. */
+const LOOKED_AT = 20
+/** The most kinds of failures that are remembered. */
+const KINDS = 1_000
+/** The most lines of the stack of an error. */
+const FRAMES = 8
 /** The most long-running jobs that have a line each. If there are more, one line counts them. */
 const FEW = 5
 
@@ -30,6 +38,9 @@ export class ConsoleReport implements ShownReport {
   readonly #counts: boolean
   /** The number of the process, if there are several. */
   readonly #speaker: string
+  /** The kinds of failures that were explained. */
+  readonly #kinds = new Set<string>()
+  #looked = 0
   #ended = 0
   #total = 0
   #counted = 0
@@ -46,7 +57,7 @@ export class ConsoleReport implements ShownReport {
 
   wrote(lease: LeasedJob, name: string, { level, text }: LogLine): void {
     if (this.#fast && (level === 'info' || level === 'success')) return
-    this.#console[level](`${visible(name)} ${visible(lease.id)}  ${writtenText(text)}`)
+    this.#console[level](`${timeOfDay()} ${visible(name)} ${visible(lease.id)}  ${writtenText(text)}`)
   }
 
   running(jobs: readonly RunningJob[]): void {
@@ -55,11 +66,15 @@ export class ConsoleReport implements ShownReport {
       const names = [...new Set(jobs.map(({ name }) => visible(name)))]
       const which = names.length > FEW ? [...names.slice(0, FEW), `${names.length - FEW} more`] : names
       const took = readable(Math.min(...jobs.map(({ took }) => took)))
-      this.#console.info(`${jobs.length} jobs have run for ${took} so far: ${which.join(', ')}`)
+      this.#console.info(
+        `${timeOfDay()} ${jobs.length} jobs have run for ${took} so far: ${which.join(', ')}`,
+      )
       return
     }
     for (const { name, lease, took } of jobs)
-      this.#console.info(`${visible(name)} ${visible(lease.id)}  has run for ${readable(took)} so far`)
+      this.#console.info(
+        `${timeOfDay()} ${visible(name)} ${visible(lease.id)}  has run for ${readable(took)} so far`,
+      )
   }
 
   ended(ending: Ending): void {
@@ -114,6 +129,17 @@ export class ConsoleReport implements ShownReport {
     const then = retryIn === undefined ? 'failed for good' : `again in ${readable(retryIn)}`
     const [mark, style] = retryIn === undefined ? (['✗', 'red'] as const) : (['↻', 'yellow'] as const)
     this.#line(mark, style, ending, `${attempt}, ${then}: ${errorLine(error)}`)
+    if (this.#isNew(ending, error))
+      for (const line of explained(error)) this.#console.line(this.#console.paint('dim', `  │ ${line}`))
+  }
+
+  /** Whether this is the first failure of its kind. */
+  #isNew({ lease: { id, key } }: Ending, error: KeptError): boolean {
+    if (this.#looked++ >= LOOKED_AT || this.#kinds.size >= KINDS) return false
+    const { hash } = fingerprintOf({ id, key, errors: [{ run: 1, ...error }] })!
+    if (this.#kinds.has(hash)) return false
+    this.#kinds.add(hash)
+    return true
   }
 
   #line(
@@ -125,7 +151,9 @@ export class ConsoleReport implements ShownReport {
     const again = text === '' && lease.failures > 0 ? `attempt ${lease.failures + 1}` : visible(text)
     const who = `${visible(name).padEnd(20)} ${visible(lease.id)}`
     const facts = `${who}  ${visible(queue).padEnd(14)} ${readable(took).padStart(8)}`
-    this.#console.line(`${this.#console.paint(style, mark)} ${facts}${again === '' ? '' : `  ${again}`}`)
+    this.#console.line(
+      `${this.#console.paint(style, mark)} ${timeOfDay()} ${facts}${again === '' ? '' : `  ${again}`}`,
+    )
   }
 
   #count(): void {
@@ -141,8 +169,26 @@ export class ConsoleReport implements ShownReport {
     this.#counted = this.hidden
     this.#fast = this.#ended > this.#calm
     this.#ended = 0
+    this.#looked = 0
     this.#second = undefined
   }
+}
+
+/** By the clock on the wall: `14:03:07`. */
+function timeOfDay(): string {
+  return new Date().toTimeString().slice(0, 8)
+}
+
+/** The stacks of an error and of its causes. The line above has the message. */
+function explained(error: KeptError): string[] {
+  return [...partsOf(error, '')].flatMap(({ error: part, title, depth }) => {
+    const frames = part.stack?.split('\n').filter((line) => /^\s+at /.test(line)) ?? []
+    const head = depth === 0 ? [] : [`${title}: ${codedLine(part)}`]
+    const indent = '  '.repeat(Math.max(0, depth - 1))
+    return [...head, ...frames.slice(0, FRAMES).map((frame) => `  ${frame.trim()}`)].map(
+      (line) => indent + visible(line),
+    )
+  })
 }
 
 /** The reason why no class here can run a job. */

@@ -6,7 +6,7 @@ import type { Command } from '@s18i/lark'
 import { usageError, visible } from '@s18i/lark/config'
 import { defined } from '../model/defined.ts'
 import { durationForm, milliseconds, readable } from '../model/duration.ts'
-import type { Told, WorkerFilter, WorkerOperations, WorkerRecord } from '../operate.ts'
+import type { ToldWorkers, WorkerFilter, WorkerOperations, WorkerRecord } from '../operate.ts'
 
 /** Milliseconds between two looks at the workers. They announce themselves every five seconds. */
 const LOOK = 500
@@ -97,7 +97,7 @@ export function tellLeft(command: OrderingCommand, left: readonly WorkerRecord[]
 }
 
 /** Says that nobody was told. @returns the exit code */
-export function tellNobody(command: OrderingCommand, { left }: Told): number {
+export function tellNobody(command: OrderingCommand, { left }: ToldWorkers): number {
   if (left.length > 0) return 1
   const isAll = 'all' in chosenWorkers(command)
   command.warn(`No live worker${isAll ? '' : ' meets these conditions'}: see lark jobs:workers`)

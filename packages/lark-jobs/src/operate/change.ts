@@ -5,9 +5,9 @@
 import { JobsError } from '../model/errors.ts'
 import { listed } from '../model/listed.ts'
 import type { State } from '../model/record.ts'
+import { fingerprintOf, shortNames } from '../run/fingerprint.ts'
 import { type AlterVerdict, type Change, type JobHead, MAX_ITEMS } from '../store/contract/store.ts'
 import { type ChangeOptions, type Chosen, isIds, type JobConditions } from './filter.ts'
-import { fingerprintOf, shortNames } from './fingerprint.ts'
 import { list } from './list.ts'
 import { Passage } from './passage.ts'
 import {

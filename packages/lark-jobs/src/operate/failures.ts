@@ -5,9 +5,9 @@
  */
 import type { JobError } from '../model/record.ts'
 import { type OptionsOf, option, whole } from '../options/schema.ts'
+import { fingerprintOf, shortNames } from '../run/fingerprint.ts'
 import { MAX_ITEMS } from '../store/contract/store.ts'
 import { checkFilter, conditions, type Flags, jobConditions, signal } from './filter.ts'
-import { fingerprintOf, shortNames } from './fingerprint.ts'
 import { list } from './list.ts'
 import { type OpenQueues, partitionsToLookIn } from './stored-jobs.ts'
 

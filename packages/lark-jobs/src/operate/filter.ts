@@ -21,7 +21,7 @@ import {
   option,
   Schema,
 } from '../options/schema.ts'
-import { isKind } from './fingerprint.ts'
+import { isKind } from '../run/fingerprint.ts'
 
 /** The flag of a command that stands for each condition: `{ key: '--job' }`. */
 export type Flags = Readonly<Record<string, string>>

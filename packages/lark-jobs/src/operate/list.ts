@@ -10,10 +10,10 @@ import { type JobRecord, type State, states } from '../model/record.ts'
 import { groupName } from '../options/group.ts'
 import type { JobLike } from '../options/job-class.ts'
 import { isText, type OptionsOf, oneOf, option, whole } from '../options/schema.ts'
+import { fingerprintOf } from '../run/fingerprint.ts'
 import { MAX_BYTES, MAX_ITEMS, MAX_STANDINGS, type Store } from '../store/contract/store.ts'
 import { Cursors } from './cursor.ts'
 import { checkFilter, conditions, type Flags, type JobConditions, jobConditions } from './filter.ts'
-import { fingerprintOf } from './fingerprint.ts'
 import { type OpenQueues, partitionsToLookIn, type StoredJob, stored } from './stored-jobs.ts'
 
 /** The most pages of the store that a call reads. */

@@ -18,7 +18,8 @@ const entries = {
 }
 const filterSchema = conditions({ ...entries, all })
 
-interface WorkerConditions extends OptionsOf<typeof entries> {}
+/** A worker must meet all of them. */
+export interface WorkerConditions extends OptionsOf<typeof entries> {}
 
 /** At least one condition, all of which a worker must meet, or `{ all: true }`. */
 export type WorkerFilter =
@@ -28,7 +29,7 @@ export type WorkerFilter =
   | ({ all: true } & { [Name in keyof WorkerConditions]?: never })
 
 /** Which workers were told. */
-export interface Told {
+export interface ToldWorkers {
   /** As they were before. */
   workers: WorkerRecord[]
   /** Workers that cannot restart alone, because an application has their process. Only of `restart`. */
@@ -58,7 +59,7 @@ export class WorkerOperations {
    * @throws FILTER_INVALID
    * @example const { workers } = await operate().workers.quiet({ host: 'web-3' })
    */
-  quiet(filter: WorkerFilter): Promise<Told> {
+  quiet(filter: WorkerFilter): Promise<ToldWorkers> {
     return this.#order('quiet', filter)
   }
 
@@ -67,7 +68,7 @@ export class WorkerOperations {
    *
    * @throws FILTER_INVALID
    */
-  resume(filter: WorkerFilter): Promise<Told> {
+  resume(filter: WorkerFilter): Promise<ToldWorkers> {
     return this.#order('resume', filter)
   }
 
@@ -80,11 +81,11 @@ export class WorkerOperations {
    * @throws FILTER_INVALID
    * @example await operate().workers.restart({ all: true })
    */
-  restart(filter: WorkerFilter): Promise<Told> {
+  restart(filter: WorkerFilter): Promise<ToldWorkers> {
     return this.#order('restart', filter)
   }
 
-  async #order(kind: WorkerOrder['kind'], filter: WorkerFilter): Promise<Told> {
+  async #order(kind: WorkerOrder['kind'], filter: WorkerFilter): Promise<ToldWorkers> {
     const needed = Object.keys(entries)
     checkFilter(`operate().workers.${kind}()`, filter, filterSchema, { needed, flags: this.#names })
     const { store } = await this.#open()

@@ -11,6 +11,7 @@ import { isSameFunction } from '../model/backoff.ts'
 import { JobsError } from '../model/errors.ts'
 import type { CancelReason, Keep } from '../model/record.ts'
 import type { Run } from '../model/run.ts'
+import { shown } from '../model/secret.ts'
 import { textOf } from '../model/thrown.ts'
 import { originOf } from './class-name.ts'
 import { type ScheduleOfClass, schedulesOf } from './class-schedule.ts'
@@ -147,6 +148,14 @@ export function classOf(Class: JobConstructor): JobClass {
   const fields = job as unknown as Record<string, unknown>
   for (const name of ['step', 'sleep', 'waitFor'])
     if (name in job) refuse(voice, name, fields[name], 'absent: Lark will have a member of this name')
+  // The field of other libraries. Nothing would read it, and the jobs would go to another queue.
+  if (typeof fields.queue === 'string')
+    refuse(
+      voice,
+      'queue',
+      fields.queue,
+      `written as queueName = ${shown(fields.queue)}: Lark reads no field of this name`,
+    )
   // Of a job that does not run, Lark's own is undefined.
   if (fields.flow !== undefined) refuse(voice, 'flow', fields.flow, 'absent: Lark has a member of this name')
   const {

@@ -19,11 +19,11 @@ import { Deferred } from '../model/deferred.ts'
 import { defined } from '../model/defined.ts'
 import { newNonce } from '../model/id.ts'
 import { queueOf } from '../model/partition.ts'
-import type { AnnouncedWorker } from '../model/record.ts'
+import type { AnnouncedWorker, WorkerState } from '../model/record.ts'
 import { version } from '../model/version.ts'
 import { PRESET, paces } from '../options/preset.ts'
 import { ScheduleBook } from '../schedule/book.ts'
-import type { Bound, WorkerOrder } from '../store/contract/store.ts'
+import type { Bound } from '../store/contract/store.ts'
 import { watchDeath } from './death.ts'
 import { Claimer } from './fetch/claimer.ts'
 import { DrainCheck } from './fetch/drain-check.ts'
@@ -44,6 +44,7 @@ import { Maintenance } from './maintenance/maintenance.ts'
 import { StoreClock } from './maintenance/store-clock.ts'
 import { Suspects } from './maintenance/suspects.ts'
 import { Ticks } from './maintenance/ticks.ts'
+import { Obedience } from './obedience.ts'
 import { checkClasses, checkConcurrency, LEASE, STOP_DEADLINE, type WorkerOptions } from './options.ts'
 import { OutageReporter } from './outage-reporter.ts'
 import { ClaimPermits, limitersOf } from './permits/claim-permits.ts'
@@ -55,7 +56,6 @@ import { ClaimWatch, type Vitals } from './vitals.ts'
 
 /** Milliseconds that the last calls to the store may take when the worker stops. */
 const LAST_CALL = 3_000
-const NO_RESTART = 'Told to restart, but it belongs to an application: restart that'
 
 export class Worker implements AsyncDisposable {
   readonly #done = new Deferred<Summary>()
@@ -88,8 +88,6 @@ export class Worker implements AsyncDisposable {
   #announced: Promise<unknown> | undefined
   /** What it ends for, once it stops. */
   #ends: 'stopping' | 'restarting' | undefined
-  /** The id of the last order that it has carried out. */
-  #obeyed: string | undefined
   #lastCall: NodeJS.Timeout | undefined
   #stopping: Promise<void> | undefined
   /** Set while `#finish` waits until the store has answered for all outcomes. */
@@ -221,6 +219,7 @@ export class Worker implements AsyncDisposable {
       registry,
       () => this.#deliverer.isCounting || this.#ticks.isBusy,
     )
+    const obedience = new Obedience(this, options)
     const { running } = this.#slots
     this.#leases = new LeaseKeeper({
       ...{ store, caller: id, lease, running, permits: this.#permits, trouble: met },
@@ -238,7 +237,7 @@ export class Worker implements AsyncDisposable {
       foreseen,
       owes: (partition) => this.#deliverer.look(partition),
       ticksIn,
-      ordered: (order) => this.#obey(order),
+      ordered: (order) => obedience.hear(order),
       recovered: (partition, recovery) => {
         this.#slots.runs.crashed(queueOf(partition), recovery.crashed?.length ?? 0)
         void tellCrashed(store, registry, this.#slots.hooks, partition, recovery).catch(met)
@@ -327,7 +326,7 @@ export class Worker implements AsyncDisposable {
 
   /** Claims jobs again, after `quiet`. Once it stops, it does not. */
   resume(): void {
-    if (this.#state !== 'quiet' || this.#ends !== undefined) return
+    if (this.state !== 'quiet') return
     this.#state = 'running'
     this.#announce()
     this.#claimPermits.open()
@@ -336,9 +335,9 @@ export class Worker implements AsyncDisposable {
     for (const claimer of this.#served.claimers) claimer.ring()
   }
 
-  /** Whether it ends so that another worker starts in its place. @internal */
-  get isRestarting(): boolean {
-    return this.#ends === 'restarting'
+  /** As others see it. @internal */
+  get state(): WorkerState {
+    return this.#ends ?? (this.#state === 'running' ? 'running' : 'quiet')
   }
 
   /** As `stop`, and is listed as restarting meanwhile: what started its process starts it again. @internal */
@@ -362,7 +361,7 @@ export class Worker implements AsyncDisposable {
       this.#done.resolve(this.summary)
     }
     if (this.#state === 'stopped') return this.#stopping
-    const wasQuiet = this.#state === 'quiet' && this.#ends === undefined
+    const wasQuiet = this.state === 'quiet'
     this.#ends ??= ends
     if (wasQuiet) this.#announce()
     this.quiet()
@@ -388,7 +387,7 @@ export class Worker implements AsyncDisposable {
       running: this.#slots.running.size,
       keys: registry.keys,
       version,
-      state: this.#ends ?? (this.#state === 'running' ? 'running' : 'quiet'),
+      state: this.state,
       ...(this.#options.onRestart && { restarts: true }),
       ...this.#permits.used,
       ...this.#declarations?.record,
@@ -400,22 +399,6 @@ export class Worker implements AsyncDisposable {
   #announce(): void {
     const announcing = this.#maintenance.announce().catch((error) => this.#trouble.met(error))
     this.#announced = Promise.all([this.#announced, announcing])
-  }
-
-  #obey({ id, kind }: WorkerOrder): void {
-    if (id === this.#obeyed || this.#ends !== undefined) return
-    this.#obeyed = id
-    const { report, onRestart } = this.#options
-    if (kind === 'restart') {
-      report.info(onRestart === undefined ? NO_RESTART : 'Told to restart')
-      onRestart?.(this)
-    } else if (kind === 'quiet' && this.#state === 'running') {
-      report.info('Told to take no more jobs: finishes what runs')
-      this.quiet()
-    } else if (kind === 'resume' && this.#state === 'quiet') {
-      report.info('Told to take jobs again')
-      this.resume()
-    }
   }
 
   /** A ring is for one worker. A worker without a free slot passes it on to another. */

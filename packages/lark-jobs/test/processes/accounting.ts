@@ -123,7 +123,7 @@ export function accounting(url: () => string | undefined): void {
     )
     const { code, stdout } = await worker.result
     expect(code).toBe(0)
-    expect(stdout.match(/^✓ TraceJob /gm)).toHaveLength(40)
+    expect(stdout.match(/^✓ \d\d:\d\d:\d\d TraceJob /gm)).toHaveLength(40)
     expect(stdout).toMatch(/\n40 completed in .*\n$/)
   })
 

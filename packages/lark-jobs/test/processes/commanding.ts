@@ -31,7 +31,7 @@ export function commanding(url: () => string | undefined): void {
     const { code, stdout, stderr } = await app.run('jobs:work', '--stop-when-empty')
     expect(code).toBe(0)
     expect(stderr).toMatch(/^✓ greet:all \w{13} {2}Queued 3 jobs$/m)
-    expect(stderr).toMatch(/^i GreetJob \w{13} {2}Hello, \$\(rm -rf \*\)$/m)
+    expect(stderr).toMatch(/^i \d\d:\d\d:\d\d GreetJob \w{13} {2}Hello, \$\(rm -rf \*\)$/m)
     expect(stdout).toMatch(/^✗ greet:al .*Unknown command "greet:al" \(Did you mean greet:all\?\)$/m)
     expect(stdout).toMatch(/\n3 completed, 1 retried, 2 failed in /)
     const failed = JSON.parse((await app.run('jobs:failed', '--json')).stdout).jobs

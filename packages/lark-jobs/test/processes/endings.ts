@@ -99,7 +99,7 @@ export function endings(url: () => string | undefined): void {
     )
     expect(stdout).toMatch(
       new RegExp(
-        `^↻ DeafJob +${id} +default +[\\d.]+ s +attempt 1 of 2, again in 1 h: DeafJob took longer than its timeout of 0.1 s\n`,
+        `^↻ \\d\\d:\\d\\d:\\d\\d DeafJob +${id} +default +[\\d.]+ s +attempt 1 of 2, again in 1 h: DeafJob took longer than its timeout of 0.1 s\n`,
       ),
     )
     expect(stdout).toMatch(/\n0 completed, 1 retried in /)
@@ -116,7 +116,7 @@ export function endings(url: () => string | undefined): void {
     const { stdout } = await app.run('jobs:work', '--stop-when-empty')
     expect(stdout).toMatch(
       new RegExp(
-        `^✗ BlockJob +${id} +default +[\\d.]+ s +attempt 1 of 1, failed for good: BlockJob took longer than its timeout of 0.1 s\n`,
+        `^✗ \\d\\d:\\d\\d:\\d\\d BlockJob +${id} +default +[\\d.]+ s +attempt 1 of 1, failed for good: BlockJob took longer than its timeout of 0.1 s\n`,
       ),
     )
     expect(stdout).toMatch(/\n0 completed, 1 failed in /)
@@ -138,7 +138,9 @@ export function endings(url: () => string | undefined): void {
     })
     const { code, stdout } = await worker.result
     expect(code).toBe(0)
-    expect(stdout).toMatch(new RegExp(`^i LongJob +${id} +default +[\\d.]+ m?s +cancelled \\(user\\)\n`))
+    expect(stdout).toMatch(
+      new RegExp(`^i \\d\\d:\\d\\d:\\d\\d LongJob +${id} +default +[\\d.]+ m?s +cancelled \\(user\\)\n`),
+    )
     expect(stdout).toMatch(/\n0 completed, 1 cancelled in /)
     const shown = await show(app, id)
     expect(shown).toMatch(/^State {5}cancelled \(user\)$/m)
@@ -151,7 +153,9 @@ export function endings(url: () => string | undefined): void {
     const id = await put(app, 'LateJob')
     const { code, stdout } = await app.run('jobs:work', '--stop-when-empty')
     expect(code).toBe(0)
-    expect(stdout).toMatch(new RegExp(`^i LateJob +${id} +default +[\\d.]+ ms +cancelled \\(expired\\)\n`))
+    expect(stdout).toMatch(
+      new RegExp(`^i \\d\\d:\\d\\d:\\d\\d LateJob +${id} +default +[\\d.]+ ms +cancelled \\(expired\\)\n`),
+    )
     expect(stdout).toMatch(/\n0 completed, 1 cancelled in /)
     expect(await show(app, id)).toMatch(/^State {5}cancelled \(expired\)$/m)
     expect(await status(app)).toMatchObject({ WAITING: '0', FAILED: '0', COMPLETED: '0' })
@@ -166,7 +170,9 @@ export function endings(url: () => string | undefined): void {
     worker.child.kill('SIGTERM')
     const { code, stdout } = await worker.result
     expect(code).toBe(0)
-    expect(stdout).toMatch(new RegExp(`^↻ PatientJob +${id} +default +[\\d.]+ ms +released\n`))
+    expect(stdout).toMatch(
+      new RegExp(`^↻ \\d\\d:\\d\\d:\\d\\d PatientJob +${id} +default +[\\d.]+ ms +released\n`),
+    )
     expect(stdout).toMatch(/\n1 completed, 100 released in /)
     const shown = await show(app, id)
     expect(shown).toMatch(/^State {5}completed$/m)

@@ -28,7 +28,9 @@ test('a worker reports once that a job has run for long; quick jobs are reported
   const work = (...words: string[]) => app.run('jobs:work', '--concurrency=1', '--stop-when-empty', ...words)
   const [plain, json, quiet] = await Promise.all([work(), work('--json'), work('--quiet')])
   const told = plain.stderr.split('\n').filter((line) => line.includes('has run'))
-  expect(told).toEqual([expect.stringMatching(/^i LongJob \w{13} {2}has run for 3(\.\d)? s so far$/)])
+  expect(told).toEqual([
+    expect.stringMatching(/^i \d\d:\d\d:\d\d LongJob \w{13} {2}has run for 3(\.\d)? s so far$/),
+  ])
   expect(plain.stdout.match(/LongJob/g)).toHaveLength(1)
   const events = json.stdout.split('\n').filter((line) => line.includes('"event":"running"'))
   expect(events.map((line) => JSON.parse(line))).toEqual([

@@ -23,13 +23,13 @@ export function program(url: () => string | undefined): void {
     const worked = await app.run('jobs:work', '--stop-when-empty')
     expect(worked.code).toBe(0)
     expect(worked.stderr).toMatch(/^i Serving \S+: default, emails in fair turns, 10 at a time\n/)
-    expect(worked.stderr).toMatch(/\ni GreetJob \w{13} {2}Hello, Ann\n/)
-    expect(worked.stdout).toMatch(/^✓ GreetJob {13}\w{13} {2}default +[\d.]+ ms$/m)
+    expect(worked.stderr).toMatch(/\ni \d\d:\d\d:\d\d GreetJob \w{13} {2}Hello, Ann\n/)
+    expect(worked.stdout).toMatch(/^✓ \d\d:\d\d:\d\d GreetJob {13}\w{13} {2}default +[\d.]+ ms$/m)
     expect(worked.stdout).toMatch(
-      /^↻ BounceJob {12}\w{13} {2}emails .* attempt 1 of 2, again in 10 ms: 550 nobody@example.com: no such user$/m,
+      /^↻ \d\d:\d\d:\d\d BounceJob {12}\w{13} {2}emails .* attempt 1 of 2, again in 10 ms: 550 nobody@example.com: no such user$/m,
     )
     expect(worked.stdout).toMatch(
-      /^✗ BounceJob {12}\w{13} {2}emails .* attempt 2 of 2, failed for good: 550 nobody@example.com: no such user$/m,
+      /^✗ \d\d:\d\d:\d\d BounceJob {12}\w{13} {2}emails .* attempt 2 of 2, failed for good: 550 nobody@example.com: no such user$/m,
     )
     expect(worked.stdout).toMatch(/\n2 completed, 1 retried, 1 failed in .*\n$/)
 

@@ -129,7 +129,7 @@ export function supervisingDeaths(url: () => string | undefined): void {
     expect(code).toBe(0)
     expect(stderr).toMatch(/^! MoodJob \w{13} is stuck: .* its process is replaced$/m)
     expect(stderr).toMatch(/^i Worker process 1 \(pid \d+\) has stopped; another starts now$/m)
-    expect(stdout).toMatch(/^↻ MoodJob .* attempt 1 of 3, .*timeout of 0.1 s$/m)
+    expect(stdout).toMatch(/^↻ \d\d:\d\d:\d\d MoodJob .* attempt 1 of 3, .*timeout of 0.1 s$/m)
     expect(stdout).toMatch(/\n2 completed, 1 retried in /)
     const { starts } = await readTrace(app)
     expect(starts.map(({ n }) => n)).toEqual([0, 1_000, 1_000])

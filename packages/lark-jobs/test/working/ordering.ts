@@ -55,7 +55,7 @@ export function ordering(connect: Connect): void {
     expect(told.left.map(({ id }) => id)).toEqual([ours.id])
     theirs.quiet()
     await theirs.done
-    expect([theirs.isRestarting, ours.isRestarting]).toEqual([true, false])
+    expect([theirs.state, ours.state]).toEqual(['restarting', 'running'])
     expect(await workers.list()).toMatchObject([{ id: ours.id, state: 'running' }])
     const { host } = (await workers.list())[0]!
     expect((await workers.quiet({ host, queue: 'nobody' })).workers).toEqual([])
