@@ -24,7 +24,7 @@ export { branded } from './brand.ts'
 export { isError, LarkError, placeOf, usageError } from './errors.ts'
 export { declaresClass, exportedValues, importModule, type Module } from './module.ts'
 export { nearest } from './nearest.ts'
-export { packageRoot } from './project.ts'
+export { packageRoot, projectFolders } from './project.ts'
 export { sourceFiles, sourceFolders } from './sources.ts'
 export { visible, visibleLines } from './visible.ts'
 

@@ -2,7 +2,7 @@ import type { ChildProcess } from 'node:child_process'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { Command, flag, LarkError } from '@s18i/lark'
-import { usageError } from '@s18i/lark/config'
+import { projectFolders, usageError } from '@s18i/lark/config'
 import { Jobs } from '../api/default-jobs.ts'
 import { open, supervisedWork } from '../api/jobs.ts'
 import type { SupervisedOptions } from '../api/work.ts'
@@ -15,9 +15,11 @@ import { textOf, wholeTextOf } from '../model/thrown.ts'
 import { presets } from '../options/preset.ts'
 import { isInCommand } from '../run/command-job.ts'
 import { HookCalls } from '../run/hooks.ts'
+import { Development } from '../supervisor/development.ts'
 import type { ProcessSlot } from '../supervisor/protocol.ts'
 import { Supervised, SupervisedReport } from '../supervisor/supervised.ts'
 import { Supervisor } from '../supervisor/supervisor.ts'
+
 import { startProcess } from '../supervisor/worker-process.ts'
 import { answerAlone, answerOfStore } from '../telemetry/health/endpoints.ts'
 import { HealthServer } from '../telemetry/health/health-server.ts'
@@ -54,6 +56,7 @@ export class JobsWorkCommand extends Command {
   preset = flag.enum('How the worker takes jobs (default: as configured, else balanced)', presets)
   stopWhenEmpty = flag.boolean('End when nothing waits, runs, or is due within a minute')
   maxJobs = flag.number('End after this number of jobs (each process)', { wholeFrom: 1 })
+  watch = flag.boolean('Restart when the sources of the project change, for development', { short: 'w' })
   maxTime = flag.string('Restart after this time, such as 1h (each process)')
   maxMemory = flag.string('Restart when the process has more memory, such as 512mb (each process)')
   http = flag.string('Answer /live, /ready, /slo and /metrics on this port, or ADDRESS:PORT')
@@ -68,9 +71,24 @@ export class JobsWorkCommand extends Command {
   handle(): Promise<number> {
     if (isInCommand()) throw usageError(`${this.key} takes its process for itself, and cannot run as a job`)
     this.#limits = new WorkLimits(this)
+    if (this.watch) return this.#watch()
     if (this.processes !== undefined) return this.#supervise(this.processes)
     const supervised = Supervised.find()
     return supervised === undefined ? this.#work() : this.#workFor(supervised)
+  }
+
+  /** Another process of this command, with a supervisor, so that what a worker held goes back however it ends. */
+  async #watch(): Promise<number> {
+    const report = this.#report()
+    const words = this.#words()
+    if (this.http !== undefined) words.push(`--http=${this.http}`)
+    const root = projectFolders(process.cwd()).at(-1)!
+    const development = new Development({
+      ...{ root, file: program(), words: [...words, `--processes=${this.processes ?? 1}`] },
+      info: (text) => report.info(text),
+      warn: (text) => report.warn(text),
+    })
+    return await development.run()
   }
 
   /** A worker in this process. */
@@ -231,6 +249,11 @@ export class JobsWorkCommand extends Command {
   }
 
   #fork(slot: ProcessSlot): ChildProcess {
+    return startProcess(program(), this.#words(), slot)
+  }
+
+  /** This command for one process. */
+  #words(): string[] {
     const words = [
       this.key,
       `--concurrency=${this.concurrency}`,
@@ -244,7 +267,7 @@ export class JobsWorkCommand extends Command {
     if (this.json) words.push('--json')
     if (this.quiet) words.push('--quiet')
     if (this.console.color === false) words.push('--no-color')
-    return startProcess(program(), words, slot)
+    return words
   }
 
   #signals(): WorkSignals {

@@ -7,9 +7,12 @@
  *   serving    all signals are passed on to the worker or supervisor
  *   released   the signals do again what they do in any program
  *
+ * Under `jobs:work --watch`, the process that watches the sources says when to stop, and its end stops this one.
+ *
  * With this listener, SIGTSTP and Ctrl-Z do not suspend the process: a suspended worker would only lose its leases.
  * Windows has no such signal.
  */
+import { larkMessage, type ProcessCommand, WATCHED } from '../supervisor/protocol.ts'
 import { STOP_DEADLINE } from '../worker/options.ts'
 
 /** A worker, or a supervisor. */
@@ -23,11 +26,15 @@ export class WorkSignals {
   #serving: Serving | undefined
   #isQuiet = false
   #stops = 0
+  readonly #isWatched = process.env[WATCHED] !== undefined && process.connected
 
   /** @param say prints a line for people */
   constructor(say: (text: string) => void) {
     this.#say = say
     process.on('SIGTSTP', this.#quiet)
+    // Processes that the application starts are not watched.
+    delete process.env[WATCHED]
+    if (this.#isWatched) process.on('message', this.#told).on('disconnect', this.#left)
   }
 
   serve(serving: Serving): void {
@@ -38,6 +45,22 @@ export class WorkSignals {
 
   release(): void {
     process.off('SIGTSTP', this.#quiet).off('SIGINT', this.#stop).off('SIGTERM', this.#stop)
+    process.off('message', this.#told).off('disconnect', this.#left)
+    // The channel would keep the process.
+    if (this.#isWatched && process.connected) process.disconnect()
+  }
+
+  readonly #told = (message: unknown): void => {
+    const command = larkMessage<ProcessCommand>(message)
+    if (command?.kind === 'stop') this.#end(command.deadline)
+  }
+
+  readonly #left = (): void => this.#end(STOP_DEADLINE)
+
+  #end(deadline: number): void {
+    if (this.#serving !== undefined) void this.#serving.stop(deadline)
+    // No job is claimed yet, and the store may be away.
+    else process.exit()
   }
 
   readonly #quiet = (): void => {

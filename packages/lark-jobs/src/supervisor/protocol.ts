@@ -12,6 +12,8 @@ import type { Vitals } from '../worker/vitals.ts'
 export const GRACE = 4_000
 /** The environment variable that holds a `ProcessSlot`, as JSON. */
 export const PROCESS_SLOT = 'LARK_SUPERVISED'
+/** The environment variable that says that a process watches the sources, and stops this one when they change. */
+export const WATCHED = 'LARK_WATCHED'
 /** The file descriptor of a pipe whose other end only the supervisor has: the pipe ends when the supervisor does. */
 export const LIFELINE = 4
 

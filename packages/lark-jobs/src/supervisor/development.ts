@@ -1,0 +1,128 @@
+/**
+ * `jobs:work --watch`: starts `jobs:work` again whenever the sources of the project change, for development. The program is
+ * a process of its own, so that everything is loaded anew: the configuration too, and also after it could not be loaded.
+ *
+ *   running   until the program ends by itself, or a change comes
+ *   ending    it was told to stop, because of a change; it gives back what still runs after `DEADLINE`
+ *   waiting   the program has ended, by itself or because of a mistake: a change starts it again
+ *   stopping  after a signal; the end of the program is the end
+ *
+ * The program listens to messages while it has a channel to this process, and stops when the channel ends. So nothing is
+ * left behind if this process is killed.
+ */
+import { type ChildProcess, fork } from 'node:child_process'
+import { STOP_DEADLINE } from '../worker/options.ts'
+import { GRACE, type ProcessCommand, WATCHED } from './protocol.ts'
+import { SourceWatch } from './source-watch.ts'
+
+/** Milliseconds that running jobs may take after a change, before they are given back. */
+const DEADLINE = 5_000
+/** Beyond the deadline and its grace period, for the supervisor to end its processes first. */
+const MARGIN = 2_000
+/** The most changed files that are named. */
+const MOST = 3
+
+export interface DevelopmentOptions {
+  /** The root of the project. */
+  root: string
+  /** A program that runs a worker when it is called with `words`. */
+  file: string
+  words: readonly string[]
+  info(text: string): void
+  warn(text: string): void
+}
+
+export class Development {
+  readonly #options: DevelopmentOptions
+  readonly #sources: SourceWatch
+  #child: ChildProcess | undefined
+  #state: 'running' | 'ending' | 'waiting' | 'stopping' = 'waiting'
+  #kill: NodeJS.Timeout | undefined
+  #signals = 0
+  #done: (code: number) => void = () => {}
+
+  constructor(options: DevelopmentOptions) {
+    this.#options = options
+    this.#sources = new SourceWatch(options.root, (files) => this.#changed(files))
+  }
+
+  /** @returns the exit code, after a signal */
+  async run(): Promise<number> {
+    const { root, info, warn } = this.#options
+    info(`Watching ${root}: restarts when its sources change`)
+    if (this.#sources.isPartial) warn('It has more folders than can be watched: changes in some are not seen')
+    process.on('SIGINT', this.#stop).on('SIGTERM', this.#stop)
+    // Ctrl-Z is for the program, which takes no more jobs then.
+    process.on('SIGTSTP', ignore)
+    const done = new Promise<number>((resolve) => {
+      this.#done = resolve
+    })
+    this.#start()
+    try {
+      return await done
+    } finally {
+      this.#sources.close()
+      process.off('SIGINT', this.#stop).off('SIGTERM', this.#stop).off('SIGTSTP', ignore)
+    }
+  }
+
+  #start(): void {
+    const { file, words } = this.#options
+    this.#state = 'running'
+    const env = { ...process.env, [WATCHED]: '1' }
+    const child = fork(file, words, { env, stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
+    this.#child = child
+    child.on('error', (error) => {
+      if (child.pid !== undefined) return
+      this.#options.warn(`The worker could not be started: ${error.message}`)
+      this.#ended(1)
+    })
+    // Messages of a job go to the program that started this one.
+    child.on('message', (message) => process.send?.(message, undefined, undefined, ignore))
+    child.once('close', (code) => this.#ended(code ?? 1))
+  }
+
+  #ended(code: number): void {
+    clearTimeout(this.#kill)
+    this.#child = undefined
+    if (this.#state === 'stopping') this.#done(code)
+    else if (this.#state === 'ending') this.#start()
+    else {
+      this.#state = 'waiting'
+      const how = code === 0 ? 'The worker has ended' : `The worker has ended with exit code ${code}`
+      this.#options.warn(`${how}: waits for a change`)
+    }
+  }
+
+  #changed(files: readonly string[]): void {
+    const more = files.length - MOST
+    const which = [...files.slice(0, MOST), ...(more > 0 ? [`${more} more`] : [])].join(', ')
+    if (this.#state !== 'running' && this.#state !== 'waiting') return
+    this.#options.info(`Changed: ${which}: restarts`)
+    if (this.#state === 'waiting') this.#start()
+    else {
+      this.#state = 'ending'
+      this.#tell(DEADLINE)
+    }
+  }
+
+  /** Tells the program to stop. A deadline of 0 gives back at once. */
+  #tell(deadline: number): void {
+    const child = this.#child!
+    const command: ProcessCommand = { kind: 'stop', deadline }
+    if (child.connected) child.send({ lark: command }, () => {})
+    clearTimeout(this.#kill)
+    this.#kill = setTimeout(() => child.kill('SIGKILL'), deadline + GRACE + MARGIN)
+  }
+
+  /** The first signal stops in order, the second gives back at once, as without `--watch`. */
+  readonly #stop = (): void => {
+    this.#signals++
+    const isNow = this.#state === 'waiting'
+    this.#state = 'stopping'
+    if (isNow) this.#done(0)
+    else this.#tell(this.#signals === 1 ? STOP_DEADLINE : 0)
+  }
+}
+
+function ignore(): void {}

@@ -1,0 +1,106 @@
+/**
+ * Watches the sources of a project: the files that programs load, in all its folders but those of packages, of builds, and
+ * hidden ones. So the store's own file, logs and what jobs write are no changes.
+ *
+ * Each folder is watched by itself: on Linux, Node would also watch `node_modules`, if it was asked to watch the project
+ * with all that is in it.
+ */
+import { type FSWatcher, readdirSync, watch } from 'node:fs'
+import { join, relative } from 'node:path'
+
+/** Milliseconds without a further change, until a change is told: editors and compilers write several files. */
+const SETTLED = 200
+/** The most folders. Each costs the system a little, and some allow only 8,192. */
+const MOST = 2_000
+const PASSED_OVER = new Set(['node_modules', 'dist', 'build', 'out', 'coverage'])
+const SOURCE = /\.[cm]?[jt]sx?$|^(package|tsconfig.*)\.json$|^\.env(\..+)?$/
+
+export class SourceWatch {
+  readonly #root: string
+  readonly #changed: (files: string[]) => void
+  readonly #watchers = new Map<string, FSWatcher>()
+  readonly #files = new Set<string>()
+  #settling: NodeJS.Timeout | undefined
+  /** Whether there are more folders than are watched. */
+  isPartial = false
+
+  /**
+   * @param root of the project
+   * @param changed called with the changed files, relative to the root
+   */
+  constructor(root: string, changed: (files: string[]) => void) {
+    this.#root = root
+    this.#changed = changed
+    this.#watch(root)
+  }
+
+  close(): void {
+    clearTimeout(this.#settling)
+    for (const watcher of this.#watchers.values()) watcher.close()
+    this.#watchers.clear()
+  }
+
+  #watch(folder: string): void {
+    if (this.#watchers.has(folder)) return
+    if (this.#watchers.size >= MOST) {
+      this.isPartial = true
+      return
+    }
+    try {
+      const watcher = watch(folder, (_, name) => this.#met(folder, name))
+      // The folder is gone.
+      watcher.on('error', () => this.#leave(folder))
+      this.#watchers.set(folder, watcher)
+      for (const name of foldersIn(folder)) this.#watch(join(folder, name))
+    } catch {
+      // It is gone already, or may not be read.
+    }
+  }
+
+  #leave(folder: string): void {
+    this.#watchers.get(folder)?.close()
+    this.#watchers.delete(folder)
+  }
+
+  #met(folder: string, name: string | null): void {
+    if (name === null) return
+    if (SOURCE.test(name)) this.#note(join(folder, name))
+    else if (foldersIn(folder).includes(name)) {
+      const path = join(folder, name)
+      // The folder may be new, or may have taken the place of another.
+      this.#leave(path)
+      this.#watch(path)
+      if (filesIn(path).some((file) => SOURCE.test(file))) this.#note(path)
+    }
+  }
+
+  #note(path: string): void {
+    this.#files.add(relative(this.#root, path))
+    clearTimeout(this.#settling)
+    this.#settling = setTimeout(() => {
+      const files = [...this.#files]
+      this.#files.clear()
+      this.#changed(files)
+    }, SETTLED)
+  }
+}
+
+/** The folders in a folder that may contain sources; none if it is gone. */
+function foldersIn(folder: string): string[] {
+  return entriesOf(folder).flatMap((entry) => {
+    const isIn = entry.isDirectory() && !entry.name.startsWith('.') && !PASSED_OVER.has(entry.name)
+    return isIn ? entry.name : []
+  })
+}
+
+function filesIn(folder: string): string[] {
+  return entriesOf(folder).flatMap((entry) => (entry.isFile() ? entry.name : []))
+}
+
+function entriesOf(folder: string) {
+  try {
+    return readdirSync(folder, { withFileTypes: true })
+  } catch {
+    return []
+  }
+}
