@@ -30,7 +30,7 @@ export function commanding(url: () => string | undefined): void {
     expect(await app.start(['server.js']).result).toMatchObject({ code: 0, stderr: '' })
     const { code, stdout, stderr } = await app.run('jobs:work', '--stop-when-empty')
     expect(code).toBe(0)
-    expect(stderr).toMatch(/^✓ greet:all \w{13} {2}Queued 3 jobs$/m)
+    expect(stderr).toMatch(/^✓ \d\d:\d\d:\d\d greet:all \w{13} {2}Queued 3 jobs$/m)
     expect(stderr).toMatch(/^i \d\d:\d\d:\d\d GreetJob \w{13} {2}Hello, \$\(rm -rf \*\)$/m)
     expect(stdout).toMatch(/^✗ greet:al .*Unknown command "greet:al" \(Did you mean greet:all\?\)$/m)
     expect(stdout).toMatch(/\n3 completed, 1 retried, 2 failed in /)
