@@ -32,7 +32,9 @@ export function commanding(url: () => string | undefined): void {
     expect(code).toBe(0)
     expect(stderr).toMatch(/^✓ \d\d:\d\d:\d\d greet:all \w{13} {2}Queued 3 jobs$/m)
     expect(stderr).toMatch(/^i \d\d:\d\d:\d\d GreetJob \w{13} {2}Hello, \$\(rm -rf \*\)$/m)
-    expect(stdout).toMatch(/^✗ greet:al .*Unknown command "greet:al" \(Did you mean greet:all\?\)$/m)
+    expect(stdout).toMatch(
+      /^✗ \d\d:\d\d:\d\d greet:al .*Unknown command "greet:al" \(Did you mean greet:all\?\)$/m,
+    )
     expect(stdout).toMatch(/\n3 completed, 1 retried, 2 failed in /)
     const failed = JSON.parse((await app.run('jobs:failed', '--json')).stdout).jobs
     expect(failed).toContainEqual(expect.objectContaining({ key: 'lark:command', failures: 1 }))

@@ -23,7 +23,7 @@ export function WorkerStrip({ workers, count }: { workers: readonly WorkerRecord
           <Slots worker={worker} />
           <span class="quiet small">
             {worker.running} of {worker.concurrency}
-            {worker.state === 'quiet' && <span class="warn"> quiet</span>}
+            {worker.state !== 'running' && <span class="warn"> {worker.state}</span>}
           </span>
         </li>
       ))}
