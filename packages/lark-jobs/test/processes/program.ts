@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest'
 import { greetingApp } from './greeting.ts'
 
-/** The commands as users type them, in a TypeScript application. @param url undefined: the embedded store */
-export function program(url: () => string | undefined): void {
+/** From a dispatch to its outcome, by commands. @param url undefined: the embedded store */
+export function wholeWay(url: () => string | undefined): void {
   test('from a command through a worker to the commands that show the result', async () => {
     await using app = await greetingApp(url())
     expect(await app.run('greet:all', 'Ann', 'Bob')).toMatchObject({
@@ -62,6 +62,11 @@ export function program(url: () => string | undefined): void {
     const none = await app.run('jobs:cancel', '--state=waiting', '--yes', '--json')
     expect(JSON.parse(none.stdout)).toEqual({ cancelled: 0, asked: 0 })
   })
+}
+
+/** The commands as users type them, in a TypeScript application. @param url undefined: the embedded store */
+export function program(url: () => string | undefined): void {
+  wholeWay(url)
 
   test('with --json, stdout contains only JSON', async () => {
     await using app = await greetingApp(url())

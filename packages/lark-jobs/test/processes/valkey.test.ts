@@ -1,8 +1,12 @@
 import { describe, inject } from 'vitest'
 import { accounting } from './accounting.ts'
+import { wholeWay } from './program.ts'
 
-// What a user sees does not depend on which of both servers answers the same commands: the commands and their messages are
-// tested on Redis and on the embedded store.
+const url = () => inject('valkeyUrl')
+
+// The other texts and mistakes of commands do not depend on which of both servers gives the same answers: the embedded
+// store and Redis show them.
 describe('on Valkey', { timeout: 60_000 }, () => {
-  accounting(() => inject('valkeyUrl'))
+  accounting(url)
+  wholeWay(url)
 })
