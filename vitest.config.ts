@@ -31,8 +31,9 @@ export default defineConfig({
     globalSetup: ['packages/lark-jobs/test/servers.ts'],
     setupFiles: ['packages/lark-jobs/test/leaks.ts'],
     sequence: { sequencer: LongestFirst },
-    // The suites use 17 minutes of CPU and wait for longer than that, so three workers keep two cores busy.
-    maxWorkers: Math.max(3, availableParallelism() - 1),
+    // A worker waits for about 60 % of its time: for processes, servers and clocks. With five on two cores, tests would
+    // wait for a processor, and a lease thread would take jobs back from a worker that stands still for 8 ms.
+    maxWorkers: Math.max(4, availableParallelism() - 1),
     testTimeout: 60_000,
     hookTimeout: 60_000,
   },

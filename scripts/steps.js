@@ -1,7 +1,8 @@
 // The steps that `npm run demo` and `npm test` share. They are plain Node, because they run before anything is
 // installed.
-import { spawnSync } from 'node:child_process'
-import { existsSync, statSync } from 'node:fs'
+import { spawn, spawnSync } from 'node:child_process'
+import { existsSync, mkdtempSync, openSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -31,6 +32,33 @@ export function run(title, command, args, { show = false } = {}) {
   }
   console.error(`failed\n${stdout ?? ''}${stderr ?? ''}${error?.message ?? ''}`)
   process.exit(status || 1)
+}
+
+/**
+ * Starts a step that runs beside the next ones, and is ended with them. Its output goes to a file, because nobody reads
+ * a pipe while `run` waits.
+ *
+ * @param {string} title
+ * @param {string} command
+ * @param {string[]} args
+ * @returns {() => Promise<void>} waits for its end, and shows its output
+ */
+export function start(title, command, args) {
+  console.log(`${title}, beside the next steps: ${command} ${args.join(' ')}`)
+  const folder = mkdtempSync(join(tmpdir(), 'lark-step-'))
+  const output = join(folder, 'output')
+  const file = openSync(output, 'w')
+  const child = spawn(command, args, { cwd: root, stdio: ['ignore', file, file] })
+  const ended = new Promise((resolve, reject) => child.once('error', reject).once('close', resolve))
+  process.once('exit', () => {
+    child.kill()
+    rmSync(folder, { recursive: true, force: true })
+  })
+  return async () => {
+    const status = await ended
+    console.log(`${title}\n${readFileSync(output, 'utf8')}`)
+    if (status !== 0) process.exit(status || 1)
+  }
 }
 
 /** Installs the packages of the lock file, unless they are installed. */

@@ -7,7 +7,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { isSound, node24 } from '../packages/lark-jobs/test/node24/node24.js'
-import { installPackages, root, run } from './steps.js'
+import { installPackages, root, run, start } from './steps.js'
 
 installPackages()
 installPrograms({ 'redis-server': 'REDIS_URL', 'valkey-server': 'VALKEY_URL', chromium: 'CHROMIUM' }, [
@@ -17,6 +17,8 @@ installPrograms({ 'redis-server': 'REDIS_URL', 'valkey-server': 'VALKEY_URL', ch
 // Install it early, because the tests cannot pass without it.
 const newer = isSound ? undefined : node24()
 run('Building', 'npm', ['run', 'build'])
+// It waits for npm and for programs that start, and leaves a core to the others.
+const packed = start('Trying the packed packages', process.execPath, ['scripts/matrix.js', '--small'])
 run('Checking style', 'npx', ['biome', 'check', '--error-on-warnings', '.'], { show: true })
 const typed = [
   'packages/lark/test',
@@ -30,7 +32,6 @@ const typed = [
 ]
 // All at once, side by side. Without --force, a project counts as checked while only files that it imports have changed.
 run('Checking types', 'npx', ['tsc', '--build', '--force', '--noEmit', ...typed])
-run('Trying the packed packages', 'node', ['scripts/matrix.js', '--small'], { show: true })
 const folder = mkdtempSync(join(tmpdir(), 'lark-test-'))
 const report = join(folder, 'report.json')
 const chaos = 'packages/lark-jobs/test/chaos/chaos.test.ts'
@@ -44,9 +45,10 @@ const embedded = [
 ]
 const total = { passed: 0, failed: 0, skipped: 0 }
 try {
-  test('Testing', '--exclude', chaos, '--exclude', `${browser}/**`)
-  // Otherwise all tests have used this library already.
+  // Otherwise all tests use this library. It is mostly one file, which takes one core.
   if (newer !== undefined) testOn(newer, 'Testing with node:sqlite', ...embedded)
+  await packed()
+  test('Testing', '--exclude', chaos, '--exclude', `${browser}/**`)
   test('Looking at the dashboard', browser)
   // The chaos tests run alone, because on a busy machine workers lose leases without a fault.
   test('Breaking things', chaos)
