@@ -1,8 +1,10 @@
 /**
- * The ticks of a year by a second source of truth: the local time of every minute, from Intl.
+ * The ticks of a year by a second source of truth: the local time of every fifth minute, from Intl.
  */
 
 export const MINUTE = 60_000
+/** No plan names another minute, and no zone changes its clock by another. */
+const STEP = 5 * MINUTE
 export const YEAR = 2026
 export const start = Date.UTC(YEAR, 0, 1)
 export const end = Date.UTC(YEAR + 1, 0, 1)
@@ -43,7 +45,12 @@ export const plans: Plan[] = [
     isFixed: true,
     matches: (m, h, _d, _n, w) => m === 0 && h === 8 && w > 0 && w < 6,
   },
-  { expression: '*/30 * * * *', isFixed: false, matches: (m) => m % 30 === 0 },
+  // The hours in which clocks change. croner takes 80 µs for each tick of a day.
+  {
+    expression: '*/30 0-4,21-23 * * *',
+    isFixed: false,
+    matches: (m, h) => m % 30 === 0 && (h < 5 || h > 20),
+  },
   { expression: '*/15 1-3 * * *', isFixed: false, matches: (m, h) => m % 15 === 0 && h >= 1 && h <= 3 },
   { expression: '5 */2 * * *', isFixed: false, matches: (m, h) => m === 5 && h % 2 === 0 },
   {
@@ -58,7 +65,11 @@ export const plans: Plan[] = [
   },
 ]
 
-/** For each minute of a time, or of the year, and of the day before: the local time as if it were UTC. */
+/**
+ * For every fifth minute of a time, or of the year, and of the day before: the local time as if it were UTC.
+ *
+ * @param from a multiple of five minutes
+ */
 export function localTimes(timezone: string, from = start, to = end): Map<number, number> {
   const format = new Intl.DateTimeFormat('en-CA', {
     timeZone: timezone,
@@ -74,7 +85,7 @@ export function localTimes(timezone: string, from = start, to = end): Map<number
   for (let at = from - 1_440 * MINUTE; at < to; at += 15 * MINUTE) {
     const [date, time] = format.format(at).split(', ')
     const local = Date.parse(`${date}T${time}Z`)
-    for (let n = 0; n < 15; n++) all.set(at + n * MINUTE, local + n * MINUTE)
+    for (let more = 0; more < 15 * MINUTE; more += STEP) all.set(at + more, local + more)
   }
   return all
 }
@@ -97,7 +108,7 @@ export function expected({ isFixed, matches }: Plan, times: ReadonlyMap<number, 
     if (isNamed(local) && !(isFixed && isRepeated)) found.add(at)
     // Named times that were skipped, all at the end of the gap.
     if (isFixed && latest > Number.NEGATIVE_INFINITY)
-      for (let gone = latest + MINUTE; gone < local; gone += MINUTE) if (isNamed(gone)) found.add(at)
+      for (let gone = latest + STEP; gone < local; gone += STEP) if (isNamed(gone)) found.add(at)
     latest = Math.max(latest, local)
   }
   return [...found].filter((at) => at >= start)
