@@ -86,6 +86,64 @@ export function pause(make: Make): void {
     expect(await set({ paused: false })).toEqual({ paused: false, groups })
   })
 
+  test('a pause says which person made it, and when; that of a job says nobody', async () => {
+    await using harness = await make()
+    const { store, clock } = harness
+    const caller = harness.caller()
+    const waiting = job()
+    await caller.enqueue(waiting, job(), job({ group: { name: 'a' } }))
+    const by = 'ada at web-1'
+    const at = clock.now
+    const settings = async () => store.configure('emails', {})
+    const set = { paused: true, because: 'a|b', by }
+    expect(await store.configure('emails', set)).toEqual({ ...set, at, groups: [] })
+    clock.advance(10)
+    expect((await store.stand('emails', waiting.id))?.pause).toEqual({ because: 'a|b', by, at })
+    await store.configure('emails', { paused: true, for: 500, by })
+    const until = clock.now + 500
+    expect(await settings()).toEqual({ paused: true, until, by, at: clock.now, groups: [] })
+    // A separator in a reason cannot name another person.
+    await store.configure('emails', { paused: true, because: 'x\x1f7\x1fbob' })
+    expect(await settings()).toEqual({ paused: true, because: 'x 7 bob', groups: [] })
+    await store.configure('emails', { paused: false })
+    const [held] = await caller.claim()
+    const outcome = { kind: 'released', in: 700, pauses: 'queue', because: 'x\x1f7\x1fbob' } as const
+    await caller.settle(held!, outcome)
+    expect(await settings()).not.toHaveProperty('by')
+  })
+
+  test('the pause of a group says so too, until it ends or a job makes it longer', async () => {
+    await using harness = await make()
+    const { store, clock } = harness
+    const caller = harness.caller()
+    const list = jobs(3, { group: { name: 'a' } })
+    await caller.enqueue(...list)
+    const claimed = await caller.claim(2)
+    const by = 'ada'
+    const at = clock.now
+    await store.pause('emails', 'a', 1_000, by)
+    const groups = async () => (await store.configure('emails', {})).groups
+    const until = at + 1_000
+    expect(await groups()).toEqual([{ group: 'a', until, by, at }])
+    expect((await store.stand('emails', list[2]!.id))?.lane?.pause).toEqual({ until, by, at })
+    await caller.settle(claimed[0]!, { kind: 'released', in: 400, pauses: 'group' })
+    expect(await groups()).toEqual([{ group: 'a', until, by, at }])
+    await caller.settle(claimed[1]!, { kind: 'released', in: 2_000, pauses: 'group' })
+    expect(await groups()).toEqual([{ group: 'a', until: at + 2_000 }])
+    await store.pause('emails', 'a', 3_000, by)
+    await store.pause('emails', 'b', undefined, by)
+    clock.advance(3_000)
+    await store.prune('emails')
+    expect(await groups()).toEqual([{ group: 'b', by, at }])
+    await store.pause('emails', 'a', 1_000)
+    expect(await groups()).toEqual([
+      { group: 'a', until: clock.now + 1_000 },
+      { group: 'b', by, at },
+    ])
+    await store.pause('emails', 'b', 0, by)
+    expect(await groups()).toHaveLength(1)
+  })
+
   test('a job may pause its partition when it goes back: no other begins, and waiting callers learn until when', async () => {
     await using harness = await make()
     const { store } = harness

@@ -24,6 +24,7 @@ import { describe } from 'vitest'
 import { advancing, advancingAtRandom, advancingThroughRollbacks } from './advancing.ts'
 import { ahead } from './ahead.ts'
 import { alter } from './alter.ts'
+import { auditing } from './audit.ts'
 import { bounded } from './bounded.ts'
 import { circuits } from './circuits.ts'
 import { claimAndSettle } from './claim-and-settle.ts'
@@ -142,6 +143,7 @@ export function describeStore(name: string, makePlace: MakePlace, traits: Traits
     describe('inspecting', () => inspecting(make))
     describe('minutes', () => minutes(make))
     describe('alter', () => alter(make))
+    describe('audit', () => auditing(make))
     describe('pause', () => pause(make))
     describe('clear', () => clear(make))
     describe('restore', () => restoring(make))

@@ -229,6 +229,8 @@ test('every script is called with what its header documents', async () => {
   await store.configure('emails', { paused: true })
   await store.restore('emails', [{ ...(await store.get('emails', first!.id))!, id: 'gone', state: 'failed' }])
   await store.clear('emails', 'failed')
+  await store.audit.write('one', '{}', { count: 9, age: LEASE })
+  await store.audit.list(9)
   const call = { holder: 'worker', number: 1, limits: { concurrency: 2 }, held: 0, wanted: 1, lease: LEASE }
   await store.limiters.permit('stripe', call)
   await store.limiters.keep('stripe', 'worker', LEASE)

@@ -132,6 +132,18 @@ test('a flow of layout 12 has its results, and room for others', async () => {
   expect(ends.map(({ result }) => result)).toEqual(['{"n":1}', '{"n":2}', '{"n":3}'])
 })
 
+test('pauses of layout 13 go on, and a person may pause a group there', async () => {
+  await using folder = await Folder.make()
+  await folder.earlier(13)
+  await using store = await folder.store()
+  const acme = { group: 'acme' }
+  const paused = { paused: true, because: 'the mail server|\nis down' }
+  expect(await store.configure('reports', {})).toEqual({ ...paused, groups: [acme] })
+  await store.pause('reports', 'acme', undefined, 'ada')
+  expect((await store.configure('reports', {})).groups).toMatchObject([{ ...acme, by: 'ada' }])
+  expect((await store.audit.list(9)).entries).toEqual([])
+})
+
 test('while a file is brought forward, the effects of each partition are found by an index', async () => {
   await using folder = await Folder.make()
   await folder.earlier(7)

@@ -2,7 +2,7 @@
  * The changes that people make to jobs by hand, their results, and the settings of a partition.
  */
 import type { CancelReason, JobRecord } from '../../model/record.ts'
-import type { Pause } from './pause.ts'
+import type { Pause, Paused } from './pause.ts'
 
 export type Change =
   /** completed, failed, cancelled → waiting, queued now, at the end of its line, with failures and crashes reset.
@@ -50,7 +50,7 @@ export type AlterVerdict = 'done' | 'asked' | 'missing' | 'refused'
 export type Restored = 'restored' | 'exists'
 
 /** The settings of a partition. The partition keeps them. */
-export interface PartitionSettings {
+export interface PartitionSettings extends Paused {
   paused: boolean
   /** Milliseconds since 1970: when the pause ends. Absent: when somebody resumes. */
   until?: number
@@ -65,6 +65,8 @@ export interface SettingChange {
   for?: number
   /** Why it is paused, for people: at most 200 characters are kept. */
   because?: string | undefined
+  /** Who pauses it, if it is a person: at most 100 characters are kept, and when. */
+  by?: string | undefined
   /** If it is paused for longer already, it stays so. */
   keepsLonger?: boolean
 }
@@ -76,17 +78,17 @@ export interface Setting extends PartitionSettings {
 
 export const MAX_PAUSED = 100
 
-export function settingOf({ until, because }: Pause, groups: PausedGroup[]): Setting {
+export function settingOf({ until, ...rest }: Pause, groups: PausedGroup[]): Setting {
   if (until === 0) return { paused: false, groups }
   return {
     paused: true,
     ...(until < Number.POSITIVE_INFINITY && { until }),
-    ...(because !== undefined && { because }),
+    ...rest,
     groups,
   }
 }
 
-export interface PausedGroup {
+export interface PausedGroup extends Paused {
   group: string
   /** Milliseconds since 1970. Absent: until somebody resumes the group. */
   until?: number

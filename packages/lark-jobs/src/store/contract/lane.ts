@@ -4,6 +4,7 @@
  */
 import type { PausedGroup } from './change.ts'
 import type { LaneFilter, LaneRecord } from './page.ts'
+import { readPaused } from './pause.ts'
 
 /**
  * For a job with a group, a limiter, or both: the group (or nothing), and if there is a limiter, `^` and the limiter.
@@ -39,10 +40,11 @@ function decoded(text: string): string | undefined {
  *
  * @param lane its name
  * @param until as stores keep it; a very large number is for ever
+ * @param paused who paused it, and when, as stores keep it (`pause.ts`)
  */
-export function pausedGroup(lane: string, until: number): PausedGroup {
+export function pausedGroup(lane: string, until: number, paused: unknown): PausedGroup {
   const { group = '' } = readLane(lane)
-  return until >= Number.MAX_SAFE_INTEGER ? { group } : { group, until }
+  return { group, ...(until < Number.MAX_SAFE_INTEGER && { until }), ...readPaused(paused) }
 }
 
 /** A lane, as people see it. @param until as stores keep it; a very large number is for ever */

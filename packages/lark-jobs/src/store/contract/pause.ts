@@ -1,34 +1,70 @@
 /**
  * The pause of a partition. Both stores keep it as one text: `0` or nothing, if it is not paused; `1`, if it is paused
- * until somebody resumes it; or when the pause ends, in milliseconds since 1970. Then, if it is known, `|` and why.
+ * until somebody resumes it; or when the pause ends, in milliseconds since 1970. Then, if it is known, `|` and why. Then, if
+ * a person paused it: the separator, when that was, the separator, and who it was.
  */
 
 /** A pause that has ended counts as none. */
-export interface Pause {
+export interface Pause extends Paused {
   /** Milliseconds since 1970; infinite until somebody resumes. 0: not paused. */
   until: number
   because?: string
 }
 
+/** Who paused a partition or a group, if it was a person. */
+export interface Paused {
+  by?: string
+  /** When: milliseconds since 1970. */
+  at?: number
+}
+
 /** The most characters that are kept of the reason for a pause. */
 const MAX_REASON = 200
+/** The most characters that are kept of who paused. */
+const MAX_BY = 100
+const SEPARATOR = '\x1f'
 
 /**
  * @param text as a store keeps it; if it is damaged, the partition is not paused
  * @param now milliseconds since 1970: a pause that has ended by then is none
  */
 export function readPause(text: unknown, now = 0): Pause {
-  const [, at = '0', because = ''] = /^(\d+)(?:\|(.*))?$/s.exec(String(text ?? '0')) ?? []
-  const until = at === '1' ? Number.POSITIVE_INFINITY : Number(at)
-  return until > now ? { until, ...(because !== '' && { because }) } : { until: 0 }
+  const [, end = '0', rest = ''] = /^(\d+)(?:\|(.*))?$/s.exec(String(text ?? '0')) ?? []
+  const until = end === '1' ? Number.POSITIVE_INFINITY : Number(end)
+  if (until <= now) return { until: 0 }
+  const [because = '', ...who] = rest.split(SEPARATOR)
+  return { until, ...(because !== '' && { because }), ...readPaused(who.join(SEPARATOR)) }
 }
 
-/** The reason as it is kept, with its separator. */
-export function packReason(because: string | undefined): string {
-  return because === undefined || because === '' ? '' : `|${because.slice(0, MAX_REASON)}`
+interface Reasoned {
+  because?: string | undefined
+  by?: string | undefined
+  at?: number | ''
 }
 
-export function packPause({ until, because }: Pause): string {
-  if (until === 0) return '0'
-  return `${until === Number.POSITIVE_INFINITY ? '1' : until}${packReason(because)}`
+/** The reason and the person as they are kept, with their separators. @param at '' if the store adds it */
+export function packReason({ because = '', by, at = '' }: Reasoned): string {
+  const why = cut(because, MAX_REASON)
+  if (by === undefined) return why === '' ? '' : `|${why}`
+  return `|${why}${SEPARATOR}${packPaused(by, at)}`
+}
+
+export function packPause(pause: Pause): string {
+  if (pause.until === 0) return '0'
+  return `${pause.until === Number.POSITIVE_INFINITY ? '1' : pause.until}${packReason(pause)}`
+}
+
+/** Who paused, and when, in one text. @param at '' if the store adds it */
+export function packPaused(by: string, at: number | '' = ''): string {
+  return `${at}${SEPARATOR}${cut(by, MAX_BY)}`
+}
+
+/** Reads such a text. Of a damaged one, nothing is known. */
+export function readPaused(text: unknown): Paused {
+  const [at = '', by = ''] = String(text ?? '').split(SEPARATOR)
+  return /^\d+$/.test(at) && by !== '' ? { by, at: Number(at) } : {}
+}
+
+function cut(text: string, most: number): string {
+  return text.replaceAll(SEPARATOR, ' ').slice(0, most)
 }

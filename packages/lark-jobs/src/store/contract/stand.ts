@@ -4,6 +4,7 @@
  */
 import type { Limits } from '../../model/limits.ts'
 import type { JobRecord } from '../../model/record.ts'
+import type { Paused } from './pause.ts'
 
 /** How many jobs before another are counted. A store that counts so many says this number: there may be more. */
 export const MAX_AHEAD = 10_000
@@ -24,7 +25,7 @@ export interface Stand {
   /** Milliseconds since 1970, by the clock of the partition. */
   at: number
   /** The partition is paused: until a time, or until somebody resumes it. */
-  pause?: { until?: number; because?: string }
+  pause?: { until?: number; because?: string } & Paused
   /** Of a waiting job. */
   line?: LineStand
   /** Of a waiting job: how many active jobs of the partition each worker holds. Of at most `MAX_ITEMS` claims. */
@@ -54,7 +55,7 @@ export interface LineStand {
 /** The lane of a job (`lane.ts`). */
 export interface LaneStand {
   /** The group is paused. */
-  pause?: { until?: number }
+  pause?: { until?: number } & Paused
   /**
    * What the lane waits for: its first job is `due` later; the job that goes before all others is `retried` later; its
    * group is paused; its rate; the end of one of its active jobs. Absent: its jobs may begin when it is its turn.

@@ -79,6 +79,7 @@ import type {
   WorkerRecord,
 } from '../../model/record.ts'
 
+import type { Audit } from './audit.ts'
 import type { AlterVerdict, Change, MetGroup, Restored, Setting, SettingChange } from './change.ts'
 import type { Durability } from './durability.ts'
 import type { EffectsWanted } from './effects.ts'
@@ -93,6 +94,7 @@ import type { FleetRuns } from './runs.ts'
 import type { Schedules } from './schedules.ts'
 import type { Fate } from './watch.ts'
 
+export * from './audit.ts'
 export * from './capacity.ts'
 export * from './change.ts'
 export * from './consequence.ts'
@@ -335,6 +337,8 @@ export interface Store extends Reading, AsyncDisposable {
   readonly flows: Flows
   /** Schedules, and the jobs of their ticks: an interface of its own. */
   readonly schedules: Schedules
+  /** What people changed by hand: an interface of its own. */
+  readonly audit: Audit
 
   /**
    * Opens the store. Must be called before any other verb; calling it again is cheap.
@@ -470,9 +474,9 @@ export interface Store extends Reading, AsyncDisposable {
   configure(partition: string, settings: SettingChange): Promise<Setting>
   /**
    * Pauses a group: none of its jobs begins for `ms` milliseconds, or without `ms` until the group is resumed. 0
-   * resumes it. Running jobs go on.
+   * resumes it. Running jobs go on. `by`: who does it, if it is a person; kept with the time.
    */
-  pause(partition: string, group: string, ms?: number): Promise<MetGroup>
+  pause(partition: string, group: string, ms?: number, by?: string): Promise<MetGroup>
   /**
    * Removes at most `MAX_ITEMS` jobs of a state other than active. `hidden`: purges jobs that were removed, and are kept
    * for their effects (`effects.ts`).

@@ -7,6 +7,7 @@
  */
 import type { AnnouncedWorker, JobRecord, LogLine, NewJob, State, WorkerRecord } from '../../model/record.ts'
 import { laneName } from '../contract/lane.ts'
+import { packPaused } from '../contract/pause.ts'
 import type { RedisServers } from '../contract/servers.ts'
 import type * as contract from '../contract/store.ts'
 import { EVENTS_PAGE, MAX_ITEMS, MAX_PAUSED, numberAt, readHeard, retentionOf } from '../contract/store.ts'
@@ -17,6 +18,7 @@ import { clientOf, hasOwnUser, type Location, parseLocation } from './client/loc
 import { openTransport } from './client/open-transport.ts'
 import { Scripts } from './client/script.ts'
 import type { Transport } from './client/transport.ts'
+import { RedisAudit } from './verbs/audit.ts'
 import { DurabilityWait } from './verbs/durability-wait.ts'
 import { RedisFlows } from './verbs/flows.ts'
 import { inspectServer } from './verbs/inspect.ts'
@@ -86,6 +88,7 @@ export class RedisStore implements contract.Store {
   readonly limiters: RedisLimiters
   readonly flows: RedisFlows
   readonly schedules: RedisSchedules
+  readonly audit: RedisAudit
   readonly #options: RedisStoreOptions
   readonly #keys: Keys
   readonly #location: Location
@@ -114,6 +117,7 @@ export class RedisStore implements contract.Store {
     this.#surveys = new Surveys(this.#scripts, this.#registry, options, () => this.now())
     this.#standings = new Standings(this.#scripts, (...args) => this.heads(...args))
     this.limiters = new RedisLimiters(this.#scripts)
+    this.audit = new RedisAudit(this.#scripts)
     this.#durability = durability === 'normal' ? undefined : new DurabilityWait(this.#transport, durability)
     const cancelledOf = (partition: string) => this.#countsOf(partition)[2]
     const writing = [this.#scripts, this.#registry, this.#durability, cancelledOf] as const
@@ -369,8 +373,12 @@ export class RedisStore implements contract.Store {
     return readSetting((await this.#scripts.run('configure', partition, args)) as string[])
   }
 
-  async pause(partition: string, group: string, ms?: number): Promise<contract.MetGroup> {
-    const args = [laneName(group), ms === undefined ? '' : packDuration(ms)]
+  async pause(partition: string, group: string, ms?: number, by?: string): Promise<contract.MetGroup> {
+    const args = [
+      laneName(group),
+      ms === undefined ? '' : packDuration(ms),
+      by === undefined ? '' : packPaused(by),
+    ]
     const [wasPaused, hasJobs] = (await this.#scripts.run('pause', partition, args)) as number[]
     return { wasPaused: wasPaused === 1, hasJobs: hasJobs === 1 }
   }

@@ -13,6 +13,7 @@
 import type { Group } from '../../model/record.ts'
 import { MAX_PAUSED, type MetGroup, type PausedGroup } from '../contract/change.ts'
 import { laneName, pausedGroup, readLane } from '../contract/lane.ts'
+import { packPaused } from '../contract/pause.ts'
 import type { LaneStand } from '../contract/stand.ts'
 import { parsed } from '../contract/unreadable.ts'
 import type { Partition } from './partition.ts'
@@ -46,10 +47,10 @@ const setFirst = 'UPDATE lanes SET first = ? WHERE partition = ? AND name = ?'
 const addBusy = 'UPDATE lanes SET busy = busy + ? WHERE partition = ? AND name = ?'
 const place = 'UPDATE lanes SET turn = ?, wakeAt = ? WHERE partition = ? AND name = ?'
 const remove = 'DELETE FROM lanes WHERE partition = ? AND name = ?'
-const pause = 'INSERT OR REPLACE INTO pauses (partition, name, until) VALUES (?, ?, ?)'
-const findPause = 'SELECT until FROM pauses WHERE partition = ? AND name = ?'
+const pause = 'INSERT OR REPLACE INTO pauses (partition, name, until, paused) VALUES (?, ?, ?, ?)'
+const findPause = 'SELECT until, paused FROM pauses WHERE partition = ? AND name = ?'
 const findPauses =
-  'SELECT name, until FROM pauses WHERE partition = ? AND until > ? ORDER BY until, name LIMIT ?'
+  'SELECT name, until, paused FROM pauses WHERE partition = ? AND until > ? ORDER BY until, name LIMIT ?'
 const endPause = 'DELETE FROM pauses WHERE partition = ? AND name = ?'
 const anyPause = 'SELECT 1 FROM pauses WHERE partition = ? AND until > ? LIMIT 1'
 const endPauses = 'DELETE FROM pauses WHERE partition = ? AND until <= ?'
@@ -109,12 +110,17 @@ export function addBusyTo(partition: Partition, lane: string, count: number): vo
   partition.database.run(addBusy, count, partition.id, lane)
 }
 
-/** Pauses a group, in all its lanes. @param until the end of the pause; default: until the group is resumed */
-export function pauseGroup(partition: Partition, group: string, until = NEVER): MetGroup {
+/**
+ * Pauses a group, in all its lanes.
+ *
+ * @param until the end of the pause; default: until the group is resumed
+ * @param by the person who does it
+ */
+export function pauseGroup(partition: Partition, group: string, until = NEVER, by?: string): MetGroup {
   const { database, id, now, touched } = partition
   const name = laneName(group)
   const wasPaused = pausedUntil(partition, name) > now
-  if (until > now) database.run(pause, id, name, until)
+  if (until > now) database.run(pause, id, name, until, by === undefined ? null : packPaused(by, now))
   else database.run(endPause, id, name)
   const lanes = database.all<Pick<LaneRow, 'name'>>(lanesOf, id, name)
   for (const lane of lanes) touched.add(lane.name)
@@ -122,17 +128,27 @@ export function pauseGroup(partition: Partition, group: string, until = NEVER): 
 }
 
 export function pausedGroups({ database, id, now }: Partition): PausedGroup[] {
-  const rows = database.all<{ name: string; until: number }>(findPauses, id, now, MAX_PAUSED)
-  return rows.map(({ name, until }) => pausedGroup(name, until))
+  const rows = database.all<{ name: string } & GroupPause>(findPauses, id, now, MAX_PAUSED)
+  return rows.map(({ name, until, paused }) => pausedGroup(name, until, paused))
 }
 
 /** The same, unless the group is already paused for longer. */
 export function pauseGroupMore(partition: Partition, group: string, until: number): void {
-  pauseGroup(partition, group, Math.max(until, pausedUntil(partition, laneName(group))))
+  if (until > pausedUntil(partition, laneName(group))) pauseGroup(partition, group, until)
 }
 
-function pausedUntil({ database, id }: Partition, name: string): number {
-  return database.get<{ until: number }>(findPause, id, name)?.until ?? 0
+/** The pause of a group: its end, and who made it (`contract/pause.ts`). */
+interface GroupPause {
+  until: number
+  paused: string | null
+}
+
+function pausedUntil(partition: Partition, name: string): number {
+  return pauseOf(partition, name).until
+}
+
+function pauseOf({ database, id }: Partition, name: string): GroupPause {
+  return database.get<GroupPause>(findPause, id, name) ?? { until: 0, paused: null }
 }
 
 /** Whether a group is paused. */
@@ -198,7 +214,7 @@ export function openingOf(
   if (earliest === undefined) opening = { at: NEVER, waitsFor: 'end' }
   else if (earliest > now) opening = { at: earliest, waitsFor: 'due' }
   if (first !== undefined && first.dueAt > now) opening = { at: first.dueAt, waitsFor: 'retry' }
-  const until = groupPausedUntil(partition, name)
+  const { until } = groupPause(partition, name)
   if (until > now && until >= opening.at) return { at: until, waitsFor: 'pause' }
   const rules = rulesOf(limits)
   if (opening.at > 0 || rules.limits === undefined) return opening
@@ -207,7 +223,7 @@ export function openingOf(
   return wait === undefined ? { at: NEVER, waitsFor: 'end' } : { at: now + wait, waitsFor: 'rate' }
 }
 
-/** Until when the group of a lane is paused. */
-export function groupPausedUntil(partition: Partition, lane: string): number {
-  return pausedUntil(partition, lane.split('^', 1)[0]!)
+/** The pause of the group of a lane. */
+export function groupPause(partition: Partition, lane: string): GroupPause {
+  return pauseOf(partition, lane.split('^', 1)[0]!)
 }

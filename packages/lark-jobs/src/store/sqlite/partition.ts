@@ -233,7 +233,7 @@ export class Partition {
   }
 
   /** Stores the given settings. */
-  configure({ paused, for: ms, because, keepsLonger = false }: SettingChange): void {
+  configure({ paused, for: ms, because, by, keepsLonger = false }: SettingChange): void {
     if (paused === undefined) return
     if (!paused) {
       this.ringsAll = this.paused
@@ -244,7 +244,8 @@ export class Partition {
     // Callers that know an earlier end learn the new one then.
     this.ringsAll ||= ms !== undefined && !(keepsLonger && this.paused)
     if (keepsLonger && until <= this.pause.until) return
-    this.pause = readPause(packPause({ until, ...(because !== undefined && { because }) }), this.now)
+    const who = by === undefined ? {} : { by, at: this.now }
+    this.pause = readPause(packPause({ until, ...(because !== undefined && { because }), ...who }), this.now)
   }
 
   get waiting(): number {

@@ -32,6 +32,7 @@
  *   holders, waits, circuits, failures    the state of limiters and circuits (`limiters.ts`)
  *   calls                      the last answers (`calls.ts`)
  *   waiters                    the callers to ring (`waiters.ts`)
+ *   audit                      what people changed by hand (`audit.ts`)
  *   workers, keys              the live workers, and every key that a worker ever had (`workers.ts`)
  */
 import { JobsError } from '../../model/errors.ts'
@@ -166,6 +167,12 @@ const events = `
     PRIMARY KEY (partition, listener)
   ) WITHOUT ROWID;`
 
+/** What people changed by hand, and who paused a group. */
+const audit = `
+  CREATE TABLE audit (id TEXT PRIMARY KEY, at INTEGER NOT NULL, writtenAt INTEGER NOT NULL, text TEXT NOT NULL);
+  CREATE INDEX auditTimes ON audit (at, id);
+  ALTER TABLE pauses ADD COLUMN paused TEXT;`
+
 /** Schedules, and the home of each in the whole store. */
 const schedules = `
   CREATE TABLE schedules (
@@ -223,7 +230,7 @@ const migrations: Readonly<Record<number, string>> = {
     ${flows}`,
   // The results that are there already do not count: to sum them up would read the file.
   12: flowResults,
-  13: orders,
+  13: `${orders} ${audit}`,
 }
 
 const tables = `
@@ -411,6 +418,7 @@ const tables = `
   CREATE TABLE workers (id TEXT PRIMARY KEY, record TEXT NOT NULL, until INTEGER NOT NULL);
   ${orders}
   CREATE TABLE keys (key TEXT PRIMARY KEY) WITHOUT ROWID;
+  ${audit}
 `
 
 /**

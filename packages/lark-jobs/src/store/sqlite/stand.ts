@@ -3,6 +3,7 @@
  */
 
 import { readLane } from '../contract/lane.ts'
+import { readPaused } from '../contract/pause.ts'
 import {
   type LaneStand,
   type LineStand,
@@ -12,7 +13,7 @@ import {
   type Stand,
   type StandOptions,
 } from '../contract/store.ts'
-import { findLane, firstOf, groupPausedUntil, type LaneRow, NEVER, openingOf, rulesOf } from './lane.ts'
+import { findLane, firstOf, groupPause, type LaneRow, NEVER, openingOf, rulesOf } from './lane.ts'
 import { findLease, heldRows, type Lease, leasesBehind } from './lease.ts'
 import { holderOfLock } from './lock.ts'
 import type { Partition } from './partition.ts'
@@ -41,8 +42,10 @@ export function stand(partition: Partition, id: string, { limits, aging }: Stand
   if (job === undefined) return undefined
   const row = database.get<StandRow>(find, partition.id, id)!
   const found: Stand = { job, at: now }
-  if (pause.until > 0)
-    found.pause = { ...untilOf(pause.until), ...(pause.because !== undefined && { because: pause.because }) }
+  if (pause.until > 0) {
+    const { until, ...rest } = pause
+    found.pause = { ...untilOf(until), ...rest }
+  }
   if (limits !== undefined) {
     const { free, wait } = allowedStarts(partition, limits)
     found.limits = {
@@ -113,9 +116,9 @@ function laneStand(partition: Partition, lane: LaneRow): LaneStand {
   const first = firstOf(partition, lane)
   const { at, waitsFor } = openingOf(partition, lane, partition.earliest(name), first)
   const { limits, strict } = rulesOf(lane.limits)
-  const until = groupPausedUntil(partition, name)
+  const pause = groupPause(partition, name)
   return {
-    ...(until > partition.now && { pause: untilOf(until) }),
+    ...(pause.until > partition.now && { pause: { ...untilOf(pause.until), ...readPaused(pause.paused) } }),
     ...(waitsFor !== undefined && { waitsFor, ...untilOf(at) }),
     ...(limits !== undefined && { limits }),
     ...(strict && { strict }),

@@ -14,6 +14,7 @@ import type * as contract from '../contract/store.ts'
 import { dueToFold, MAX_ITEMS, retentionOf } from '../contract/store.ts'
 import type { Access } from './access.ts'
 import { alter } from './alter.ts'
+import { SqliteAudit } from './audit.ts'
 import { Bell } from './bell.ts'
 import { forgetCalls } from './calls.ts'
 import { Clock } from './clock.ts'
@@ -71,6 +72,7 @@ export class SqliteStore implements contract.Store {
   readonly limiters = new SqliteLimiters(() => this.#opened().database)
   readonly flows: SqliteFlows
   readonly schedules: SqliteSchedules
+  readonly audit = new SqliteAudit(() => this.#opened().database)
   readonly #file: string
   readonly #options: contract.StoreOptions
   readonly #clock: Clock
@@ -337,10 +339,10 @@ export class SqliteStore implements contract.Store {
     })
   }
 
-  pause(name: string, group: string, ms?: number): Promise<contract.MetGroup> {
+  pause(name: string, group: string, ms?: number, by?: string): Promise<contract.MetGroup> {
     return this.#accept(name, (partition) => {
       partition.ringsAll = true
-      return pauseGroup(partition, group, ms === undefined ? undefined : partition.now + Math.ceil(ms))
+      return pauseGroup(partition, group, ms === undefined ? undefined : partition.now + Math.ceil(ms), by)
     })
   }
 

@@ -11,7 +11,7 @@
  *   priorities   ZSET    priorities other than 0 that have a line
  *   laned, lane:<name>, late:<name>, group:<name>  ZSET, ZSET, ZSET, HASH  jobs of groups (`lua/shared/lanes/lane.lua`)
  *   turns, turns^<limiter>, asleep, limiters  ZSET  which lane is next (`lua/shared/lanes/turn.lua`)
- *   paused       ZSET    groups -> until when
+ *   paused, pausers  ZSET, HASH  groups -> until when; which person paused them
  *   claims, leases, holders  HASH, ZSET, HASH  active jobs (`lua/shared/lease.lua`)
  *   direct       HASH    id -> 1: jobs that must not be prefetched, because the store must see their start: they were
  *                        taken back from a worker, or release their lock when they start. In the code
@@ -65,6 +65,7 @@
  *   keys         SET     job keys that were ever announced
  *   homes, class-homes  HASH, HASH  schedule -> its home (`contract/schedules.ts`): of all; of those that job classes
  *                        declare
+ *   audit, audit-times  HASH, ZSET  what people changed by hand (`lua/audit-write.lua`)
  *
  * And the channel `<prefix>:bell:<caller>`, on which the name of a partition is a ring.
  */
@@ -80,12 +81,12 @@ const kinds: Readonly<Record<Kind, string>> = {
   hash:
     'jobs payloads group claims holders direct hooked lockers locks throttlers notices counters errors logs results ' +
     'reasons settings rate minutes offers circuit workers ended flow watches keeps progress schedules schedule-states ' +
-    'schedule-runs homes class-homes flow-ends flow-results',
+    'schedule-runs homes class-homes flow-ends flow-results pausers audit',
   list: 'line starts events news',
   set: 'void idle listeners partitions keys',
   zset:
     'due priorities laned lane late turns asleep limiters paused leases effects remembered endings throttles completed failed cancelled ' +
-    'ends waiting waits failures worker-ends kept kept-logs ticks flows flow-ids bundles',
+    'ends waiting waits failures worker-ends kept kept-logs ticks flows flow-ids bundles audit-times',
   string: 'call layout migration crowd crowd-failed order past-runs',
 }
 
@@ -125,7 +126,9 @@ export class Keys {
     return `${this.#prefix}:limit:{${name}}:${part}`
   }
 
-  meta(name: 'layout' | 'migration' | 'partitions' | 'workers' | 'keys' | 'homes' | 'class-homes'): string {
+  meta(
+    name: 'layout' | 'migration' | 'partitions' | 'workers' | 'keys' | 'homes' | 'class-homes' | 'audit',
+  ): string {
     return `${this.#prefix}:{meta}:${name}`
   }
 

@@ -31,6 +31,12 @@ if #over > 0 then
   redis.call('ZREM', key('throttles'), unpack(over))
   redis.call('HDEL', key('throttlers'), unpack(over))
 end
+if redis.call('EXISTS', key('pausers')) == 1 then
+  local paused = redis.call('ZRANGE', key('paused'), '-inf', now, 'BYSCORE', 'LIMIT', 0, MAX_ITEMS)
+  if #paused > 0 then
+    redis.call('HDEL', key('pausers'), unpack(paused))
+  end
+end
 redis.call('ZREMRANGEBYSCORE', key('paused'), '-inf', now)
 local found = 0
 if redis.call('EXISTS', key('remembered'), key('remembered:bundle'), key('kept'), key('kept-logs')) > 0 then

@@ -9,7 +9,7 @@
 -- ARGV[5]  how many active jobs of its lane to name
 -- Returns  nothing, or { the job as in shared/show.lua; the time; the pause (shared/pause.lua); jobs before it, those of
 --            them with a higher priority, lanes before its own or -1; of its lane: what it waits for, until when, until
---            when the group is paused, the limits, its first job and when that is due, how many of its jobs are active,
+--            when the group is paused, by whom and since when, the limits, its first job and when that is due, how many of its jobs are active,
 --            ids of these; of the partition: active jobs, how many may begin, milliseconds or -1; end of the lease,
 --            whether it has begun; the job that has its lock; tokens
 --            of claims, how many of their jobs are held }. For a part that does not matter: false
@@ -168,11 +168,13 @@ local function lane_of()
   local limits, busy, first = unpack(redis.call('HMGET', key('group:' .. lane), 'limits', 'busy', 'first'))
   local at, _, cause, is_gone = lanes().opens_at(lane)
   first = not is_gone and first or ''
+  local group = string.match(lane, '^[^^]*')
   local first_due = first ~= '' and redis.call('ZSCORE', key('laned'), first) or ''
   busy = tonumber(busy or 0)
   return first, {
     cause or '', cause and string.format('%.0f', at) or '',
-    string.format('%.0f', lanes().paused_until(string.match(lane, '^[^^]*'))), limits or '', first, first_due, busy,
+    string.format('%.0f', lanes().paused_until(group)), redis.call('HGET', key('pausers'), group) or '',
+    limits or '', first, first_due, busy,
     busy > 0 and running() or {},
   }
 end

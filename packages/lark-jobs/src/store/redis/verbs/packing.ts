@@ -381,9 +381,9 @@ function packNames(names: readonly EffectName[]): string {
 }
 
 /** What `configure.lua` sets. */
-export function packSettings({ paused, for: ms, because, keepsLonger }: contract.SettingChange): string {
+export function packSettings({ paused, for: ms, because, by, keepsLonger }: contract.SettingChange): string {
   if (!paused) return paused === undefined ? '' : '0'
-  return `${ms === undefined ? '1' : `+${keepsLonger ? '+' : ''}${packDuration(ms)}`}${packReason(because)}`
+  return `${ms === undefined ? '1' : `+${keepsLonger ? '+' : ''}${packDuration(ms)}`}${packReason({ because, by })}`
 }
 
 /** An ended job as `restore.lua` puts it back. */

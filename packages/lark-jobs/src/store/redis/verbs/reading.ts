@@ -198,9 +198,10 @@ function threes(flat: readonly string[]): [string, string, string][] {
 }
 
 /** The answer of `configure.lua`. */
-export function readSetting([paused, ...pairs]: readonly string[]): contract.Setting {
+export function readSetting([paused, ...found]: readonly string[]): contract.Setting {
   const groups: contract.PausedGroup[] = []
-  for (let i = 0; i < pairs.length; i += 2) groups.push(pausedGroup(pairs[i]!, Number(pairs[i + 1])))
+  for (let i = 0; i < found.length; i += 3)
+    groups.push(pausedGroup(found[i]!, Number(found[i + 1]), found[i + 2]))
   return settingOf(readPause(paused), groups)
 }
 

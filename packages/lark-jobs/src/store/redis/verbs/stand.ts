@@ -1,7 +1,7 @@
 /**
  * Where a job stands: the arguments of `stand.lua`, and its answer.
  */
-import { readPause } from '../../contract/pause.ts'
+import { readPause, readPaused } from '../../contract/pause.ts'
 import {
   type LaneStand,
   type LineStand,
@@ -27,6 +27,7 @@ type ShownLane = [
   waitsFor: LaneStand['waitsFor'] | '',
   until: string,
   pausedUntil: string,
+  paused: string,
   limits: string,
   first: string,
   firstDue: string,
@@ -51,12 +52,12 @@ export function readStand(
   // A server with an eviction policy may have removed the record.
   if (job === undefined) return undefined
   const at = Number(time)
-  const { until: pausedUntil, because } = readPause(paused, at)
+  const { until: pausedUntil, ...pause } = readPause(paused, at)
   return {
     job: { ...job, payload: '' },
     at,
     ...(pausedUntil > 0 && {
-      pause: { ...untilOf(pausedUntil), ...(because !== undefined && { because }) },
+      pause: { ...untilOf(pausedUntil), ...pause },
     }),
     ...(line && { line: readLine(line) }),
     ...(holders && { holders: readHolders(holders) }),
@@ -89,12 +90,12 @@ function readLine([ahead, higher, turns]: [ahead: number, higher: number, turns:
 }
 
 function readLane(
-  [waitsFor, until, pausedUntil, text, first, firstDue, active, running]: ShownLane,
+  [waitsFor, until, pausedUntil, paused, text, first, firstDue, active, running]: ShownLane,
   at: number,
 ): LaneStand {
   const limits = unpackLimits(text.replace(/^o/, '').replaceAll(':', '|'))
   return {
-    ...(Number(pausedUntil) > at && { pause: untilOf(Number(pausedUntil)) }),
+    ...(Number(pausedUntil) > at && { pause: { ...untilOf(Number(pausedUntil)), ...readPaused(paused) } }),
     ...(waitsFor !== '' && { waitsFor: waitsFor!, ...untilOf(Number(until)) }),
     ...(limits !== undefined && { limits }),
     ...(text.startsWith('o') && { strict: true }),

@@ -50,9 +50,9 @@ function outcomes.released(id, value, job)
   local _, _, _, lane = read_holder(job.holder)
   local group = string.match(lane or '', '^[^^]*')
   if what == 'q' then
-    pauses().pause_for(tonumber(after), because ~= '' and '|' .. because or '')
-  elseif what == 'g' and group ~= '' then
-    lanes().pause(group, math.max(now + tonumber(after), lanes().paused_until(group)))
+    pauses().pause_for(tonumber(after), because ~= '' and '|' .. string.gsub(because, '\31', ' ') or '')
+  elseif what == 'g' and group ~= '' and now + tonumber(after) > lanes().paused_until(group) then
+    lanes().pause(group, now + tonumber(after), '')
   end
 end
 

@@ -7,6 +7,7 @@
 --   group:<name>  HASH  limits: as in a record (`packing.ts`); busy: how many jobs are active;
 --                       first: id of the job that goes before all others, in a strict group
 --   paused        ZSET  group -> when its pause ends
+--   pausers       HASH  group -> when a person paused it, and who it was (`store/contract/pause.ts`)
 -- `lanes` in `settings` is the number of lanes with a `group` hash. A script that changes a lane must put the lane in
 -- its right place at the end (`reposition_all` in turn.lua).
 -- module: lanes
@@ -115,12 +116,18 @@ local function paused_until(group)
   return tonumber(redis.call('ZSCORE', key('paused'), group) or 0)
 end
 
--- Pauses a group until a time, in all its lanes. Returns whether the group has lanes.
-local function pause(group, till)
+-- Pauses a group until a time, in all its lanes. `by`: a separator and the person who does it, or ''. Returns whether the
+-- group has lanes.
+local function pause(group, till, by)
   if till > now then
     redis.call('ZADD', key('paused'), string.format('%.0f', till), group)
   else
     redis.call('ZREM', key('paused'), group)
+  end
+  if till > now and by ~= '' then
+    redis.call('HSET', key('pausers'), group, string.format('%.0f', now) .. by)
+  else
+    redis.call('HDEL', key('pausers'), group)
   end
   local lanes_of = { group }
   for _, limiter in ipairs(redis.call('ZRANGE', key('limiters'), 0, -1)) do

@@ -1,0 +1,34 @@
+/**
+ * The audit on Redis, in the slot of what exists once for the whole store.
+ */
+import type { Audit, AuditBounds, AuditPage, AuditRecord } from '../../contract/store.ts'
+import { MAX_ITEMS } from '../../contract/store.ts'
+import type { Scripts } from '../client/script.ts'
+
+export class RedisAudit implements Audit {
+  readonly #scripts: Scripts
+
+  constructor(scripts: Scripts) {
+    this.#scripts = scripts
+  }
+
+  async write(id: string, text: string, { count, age }: AuditBounds): Promise<void> {
+    const args = [id, text, String(count), String(age)]
+    await this.#scripts.on(this.#scripts.keys.meta('audit'), 'audit-write', args)
+  }
+
+  async list(limit: number, before?: Pick<AuditRecord, 'id' | 'at'>): Promise<AuditPage> {
+    const args = [String(Math.min(limit, MAX_ITEMS)), String(before?.at ?? ''), before?.id ?? '']
+    const reply = await this.#scripts.on(this.#scripts.keys.meta('audit'), 'audit-list', args)
+    const [now, ...values] = reply as string[]
+    const entries: AuditRecord[] = []
+    for (let i = 0; i < values.length; i += 3) {
+      const [id, at, value] = values.slice(i, i + 3) as [string, string, string]
+      const bar = value.indexOf('|')
+      // A damaged value has no time: its entry is from then.
+      const writtenAt = Number(value.slice(0, bar)) || Number(at)
+      entries.push({ id, at: Number(at), writtenAt, text: value.slice(bar + 1) })
+    }
+    return { now: Number(now), entries }
+  }
+}
