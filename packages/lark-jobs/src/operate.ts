@@ -3,10 +3,12 @@
  */
 import { Jobs } from './api/default-jobs.ts'
 import { formOf } from './model/secret.ts'
+import { type Actor, checkActor } from './operate/actor.ts'
 import { Operate } from './operate/operate.ts'
 import { open } from './operate/operations.ts'
 import { refuse, voiceOf } from './options/schema.ts'
 
+export { type Audited, audited } from './model/audited.ts'
 export { type EventKind, eventKinds } from './model/event.ts'
 export type { Limits } from './model/limits.ts'
 export type { Rate, RateKind } from './model/rate.ts'
@@ -22,6 +24,8 @@ export type {
 } from './model/record.ts'
 export type { ScheduleRun, ScheduleTick } from './model/tick.ts'
 export type { Missed, Overlap } from './model/timing.ts'
+export { type Actor, type ActorOrigin, actorOrigins } from './operate/actor.ts'
+export type { AuditEntry, AuditOptions, AuditPage } from './operate/audit.ts'
 export {
   type CancelFilter,
   type Cancellable,
@@ -52,7 +56,7 @@ export type { DamagedFlow, FlowFilter, FlowListOptions, FlowPage } from './opera
 export type { FlowFailure, FlowNodeInfo, FlowNodeState, FlowRef } from './operate/flow-parts.ts'
 export type { FlowOperations } from './operate/flows.ts'
 export type { GroupFilter, GroupPage, GroupState, GroupStatus, PageOptions } from './operate/groups.ts'
-export type { Imported } from './operate/import.ts'
+export type { Imported, ImportOptions } from './operate/import.ts'
 export type { CircuitStatus, LimiterStatus } from './operate/limiters.ts'
 export type { JobPage, ListFilter, ListOptions } from './operate/list.ts'
 export type {
@@ -68,6 +72,7 @@ export type { EveryQueue, MetPause, PauseOptions, PauseTarget } from './operate/
 export type { Prioritized } from './operate/prioritize.ts'
 export type { EventGap, EventOptions, QueueEvent, QueueEvents } from './operate/queue-events.ts'
 export { type Reason, type ReasonKind, reasonKinds } from './operate/reason.ts'
+export type { AuditOutcome } from './operate/recording.ts'
 export type { RecordOptions } from './operate/records.ts'
 export {
   type PurgeOptions,
@@ -109,6 +114,7 @@ export {
 export type { Skipped } from './schedule/state.ts'
 export { inWords as scheduleWords } from './schedule/words.ts'
 export type { Counts } from './store/contract/page.ts'
+export type { Paused } from './store/contract/pause.ts'
 export { type QueueRetention, RETENTION as retention, type Retention } from './store/contract/retention.ts'
 
 export interface OperateOptions {
@@ -117,20 +123,29 @@ export interface OperateOptions {
    * message names the call and the condition.
    */
   names?: Readonly<Record<string, string>>
+  /**
+   * Who changes something, for the audit and with a pause: a name, or `{ name, host, from }`. Default: the user of the
+   * operating system, on this machine.
+   */
+  actor?: Actor
 }
 
 /**
  * Looks at jobs and changes them.
  *
+ * What it changes is recorded in the store: who, when, from where, what, on what, and how many (`audit()`).
+ *
  * @param jobs whose store. Default: the default instance, with the configuration of `lark.config`
- * @throws OPERATE_INVALID for a value that is not an instance of `Jobs`, such as a configuration
+ * @param options `actor`: who changes something. Default: the user of the operating system
+ * @throws OPERATE_INVALID for a value that is not an instance of `Jobs`, such as a configuration, and for a wrong `actor`
  * @example
  * const { queues, workers } = await operate().status()
  * await operate(createJobs({ connection: 'redis://other' })).retry('failed')
  */
-export function operate(jobs: Jobs = Jobs, { names }: OperateOptions = {}): Operate {
+export function operate(jobs: Jobs = Jobs, { names, actor }: OperateOptions = {}): Operate {
   checkJobs('operate()', jobs)
-  return new Operate(jobs, names)
+  if (actor !== undefined) checkActor(actor, voiceOf('OPERATE_INVALID', 'operate()'))
+  return new Operate(jobs, names, actor)
 }
 
 /**

@@ -2,8 +2,11 @@
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { Readable } from 'node:stream'
 import { MemoryConsole, run } from '@s18i/lark'
 import { afterAll, afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { JobsAuditCommand } from '../src/commands/jobs-audit.ts'
+import { JobsCancelCommand } from '../src/commands/jobs-cancel.ts'
 import { JobsEditCommand } from '../src/commands/jobs-edit.ts'
 import { JobsExportCommand } from '../src/commands/jobs-export.ts'
 import { JobsFailedCommand } from '../src/commands/jobs-failed.ts'
@@ -13,6 +16,7 @@ import { JobsRemoveCommand } from '../src/commands/jobs-remove.ts'
 import { JobsRetryCommand } from '../src/commands/jobs-retry.ts'
 import { JobsRunNowCommand } from '../src/commands/jobs-run-now.ts'
 import { createJobs, Job, type Jobs } from '../src/index.ts'
+import { operate } from '../src/operate.ts'
 import { Record } from './working/bench.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'lark-mending-'))
@@ -20,6 +24,7 @@ let files = 0
 const commands = [
   ...[JobsEditCommand, JobsExportCommand, JobsFailedCommand, JobsImportCommand],
   ...[JobsPurgeCommand, JobsRemoveCommand, JobsRetryCommand, JobsRunNowCommand],
+  ...[JobsAuditCommand, JobsCancelCommand],
 ]
 
 /** Another instance than that of the commands, which close theirs. */
@@ -44,6 +49,7 @@ beforeEach(async () => {
 afterEach(async () => {
   await jobs.close()
   vi.unstubAllEnvs()
+  vi.restoreAllMocks()
 })
 afterAll(() => rmSync(folder, { recursive: true }))
 
@@ -149,4 +155,59 @@ test('edit and run-now', async () => {
   expect(await later.status()).toMatchObject({ state: 'waiting' })
   expect(await lark(['jobs:run-now', later.id, '--all'])).toMatchObject({ code: 2 })
   expect(await lark(['jobs:run-now'])).toMatchObject({ code: 2 })
+})
+
+/** What the standard input has. */
+function given(text: string): void {
+  vi.spyOn(process, 'stdin', 'get').mockReturnValue(Readable.from([text]) as never)
+}
+
+test('ids come from the standard input: words of lines, or lines of JSON', async () => {
+  const [a, b, c, d] = (await jobs.failed()).map(({ id }) => id)
+  given(`${a} failed 3 s ago\n\n  {"id":"${b}","key":"charge"}\n`)
+  expect(await lark(['jobs:retry', '-', c!])).toMatchObject({ code: 0, said: '✓ Put 3 jobs back to work\n' })
+  given(`{"key":"${d}\u001b[2J"}\n`)
+  expect(await lark(['jobs:retry', '-'])).toMatchObject({
+    code: 2,
+    said: expect.stringContaining('✗ A line of the standard input has no id: {"key":"'),
+  })
+  given('')
+  expect(await lark(['jobs:retry', '-'])).toMatchObject({ code: 0, said: '✓ Put 0 jobs back to work\n' })
+  expect([await count('waiting'), await count('failed')]).toEqual([3, 2])
+})
+
+test('jobs:cancel asks before it cancels several jobs by their ids, and not for one', async () => {
+  const handles = await jobs.dispatch([1, 2, 3].map((n) => ChargeJob.with({ n })))
+  const [a, b, c] = handles.map(({ id }) => id)
+  const refused = await lark(['jobs:cancel', a!, b!])
+  expect(refused).toMatchObject({ code: 2 })
+  expect(refused.said).toContain('Cancelling several jobs needs a confirmation, and there is no terminal')
+  expect(await lark(['jobs:cancel', a!, b!], ['no'])).toMatchObject({ code: 1 })
+  expect(await lark(['jobs:cancel', c!])).toMatchObject({ code: 0, said: '✓ Cancelled 1 job\n' })
+  expect(await lark(['jobs:cancel', a!, b!], ['yes'])).toMatchObject({
+    code: 0,
+    said: '? Cancel 2 jobs? [y/N] \n✓ Cancelled 2 jobs\n',
+  })
+  expect(await lark(['jobs:cancel', a!, b!, '--yes'])).toMatchObject({ code: 1 })
+})
+
+test('jobs:audit lists who changed what, the last change first', async () => {
+  expect((await lark(['jobs:audit'])).said).toBe('✓ No such changes\n')
+  await operate(jobs, { actor: { name: 'ada\u001b[2J', host: 'web-1', from: 'dashboard' } }).pause({
+    queue: 'default',
+  })
+  await lark(['jobs:retry', '--all'])
+  await lark(['jobs:retry', 'none'])
+  const { said } = await lark(['jobs:audit'])
+  expect(said).toMatch(/^WHEN +WHO +FROM +WHAT +ON +OUTCOME$/m)
+  expect(said).toMatch(/ ago +\S+@\S+ +command +retry +job: none +failed at 0: JOB_NOT_FOUND: /m)
+  expect(said).toMatch(/ ago +\S+@\S+ +command +retry +jobs of state failed +5 jobs$/m)
+  expect(said).toMatch(/ ago +ada\S+@web-1 +dashboard +pause +queue default +done$/m)
+  const { entries, cursor } = (await lark(['jobs:audit', '--limit=1', '--json'])).json()
+  expect(entries).toMatchObject([{ what: 'retry', outcome: 'failed' }])
+  const next = (await lark(['jobs:audit', '--what=retry', '--json'])).json()
+  expect(next.entries).toHaveLength(2)
+  expect((await lark(['jobs:audit', `--cursor=${cursor}`, '--json'])).json().entries).toHaveLength(2)
+  expect(await lark(['jobs:audit', `--cursor=${cursor}`, '--what=pause'])).toMatchObject({ code: 2 })
+  expect((await lark(['jobs:audit', '--limit=1'])).said).toContain(`the same command with --cursor=${cursor}`)
 })

@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { inspect } from 'node:util'
 import { expect, test } from 'vitest'
 import { nodeOptions } from '../src/api/workflow-builder.ts'
+import { auditBounds } from '../src/config/audit.ts'
 import { hookOptions, jobsOptions } from '../src/config/config.ts'
 import { keepOptions, keptOptions } from '../src/config/keep.ts'
 import { limiterConfig } from '../src/config/limiters.ts'
@@ -11,6 +12,7 @@ import { queueOptions } from '../src/config/queues.ts'
 import { schedulesOptions } from '../src/config/schedules.ts'
 import { Job } from '../src/index.ts'
 import { durationForm, milliseconds } from '../src/model/duration.ts'
+import { actorSchema } from '../src/operate/actor.ts'
 import { eventOptions } from '../src/operate/event-stream.ts'
 import { scheduleEntry } from '../src/options/class-schedule.ts'
 import { flowKeep } from '../src/options/flow.ts'
@@ -49,6 +51,8 @@ const tables: Record<string, [Place, Entries]> = {
   'a queue': [['configuration', 'The options of a queue:'], queueOptions.entries],
   'what is kept': [['configuration', 'The options of `keep`:'], keepOptions.entries],
   'how much is kept': [['configuration', 'The options of each:'], keptOptions.entries],
+  'what is kept of changes by hand': [['configuration', 'The options of `audit`:'], auditBounds.entries],
+  'who changes something': [['operating-jobs', 'The options of `actor`:'], actorSchema.entries],
   'keep() of a class': [['configuration', 'The options of `keep()` of a class:'], classKeep.entries],
   schedules: [['configuration', '### Schedules'], schedulesOptions.entries],
   'cron()': [['schedules', 'The options of `cron()` and `daily()`:'], cronOptions.entries],

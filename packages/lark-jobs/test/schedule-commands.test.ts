@@ -266,7 +266,7 @@ Payload
       said: '✓ report-7 is paused: it does not tick until lark schedule:resume report-7\n',
     })
     expect((await lark('schedule:pause', 'report-7')).said).toMatch(
-      /^i report-7 has been paused for \S+ m?s already \(the bank\\x1b\[2J is closed\): it does not tick/,
+      /^i report-7 has been paused for \S+ m?s already by \S+ at \S+ \(the bank\\x1b\[2J is closed\): it does not tick/,
     )
     const again = (await lark('schedule:pause', 'report-7', '--json')).json()
     expect(again).toMatchObject({ schedule: 'report-7', state: 'paused', wasPaused: true, because: evil })

@@ -119,7 +119,9 @@ class Served {
         `${viewer.user} has the role ${viewer.role}; this needs ${action.role}`,
       )
     const input = inputOf(JSON.parse(action.changes ? await bodyOf(request) : queryOf(url)))
-    const from = { operate: operate(this.#options.jobs), viewer, live: this.#live, undos: this.#undos }
+    const actor = { name: viewer.user, from: 'dashboard' } as const
+    const operating = operate(this.#options.jobs, { actor })
+    const from = { operate: operating, viewer, live: this.#live, undos: this.#undos }
     const run = action.run as (act: typeof from, input: object) => Promise<unknown>
     return answered(200, (await run(from, input)) ?? null)
   }

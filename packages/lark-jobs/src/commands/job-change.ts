@@ -6,15 +6,21 @@ import { createInterface } from 'node:readline'
 import type { Command, CommandResult } from '@s18i/lark'
 import { usageError, visible } from '@s18i/lark/config'
 import { defined } from '../model/defined.ts'
+import { filterWords } from '../model/filter-words.ts'
 import type { Operate } from '../operate.ts'
-import { type CommandFilter, checkKey, type FilterFlags, filterOf, words } from './job-filter.ts'
+import { type CommandFilter, checkKey, FilterCommand, type FilterFlags, filterOf } from './job-filter.ts'
 
 /** The exit code of a command that SIGINT has ended. */
 const INTERRUPTED = 130
 
-/** A command with the flags that choose jobs. */
-export type ChangeCommand = Command &
-  Omit<FilterFlags, 'queue'> & { queue: string | undefined; ids: string[]; dryRun: boolean; yes?: boolean }
+/** A command that changes jobs. Each says in its own words what its flags do. */
+export abstract class ChangeCommand extends FilterCommand {
+  abstract ids: string[]
+  abstract state: FilterFlags['state']
+  abstract all: boolean
+  abstract dryRun: boolean
+  declare yes?: boolean
+}
 
 /** What a call is told beside the jobs. */
 interface CallOptions {
@@ -48,7 +54,7 @@ export async function changeChosen<Answer extends object>(
   const which = await chosenBy(command)
   const isFilter = !Array.isArray(which)
   const ofIds = isFilter ? {} : defined({ queue })
-  const of = isFilter ? visible(` ${words(which as CommandFilter)}`) : ''
+  const of = isFilter ? visible(` ${filterWords(which as CommandFilter)}`) : ''
   const asks = change.destroys === true && command.yes !== true
   if (dryRun || asks) {
     const would = await change.call(which, { ...ofIds, dryRun: true })

@@ -1,10 +1,12 @@
 /**
  * The flags by which commands choose jobs, and the filter that they make.
  */
+import { Command, flag } from '@s18i/lark'
 import { nearest, usageError } from '@s18i/lark/config'
 import { defined } from '../model/defined.ts'
 import { listed } from '../model/listed.ts'
 import type { JobConditions, Operate } from '../operate.ts'
+import { completed } from './completed.ts'
 
 /** What messages call the conditions. */
 export const flagNames = {
@@ -20,6 +22,25 @@ export const flagNames = {
   because: '--because',
 } as const
 
+/** A command that lists or changes the jobs that meet some conditions. */
+export abstract class ConditionsCommand extends Command {
+  job = flag.string('Only jobs of this key')
+  tag = flag.string('Only jobs with this tag')
+  kind = flag.string('Only jobs whose last failure is of this kind: see jobs:failed --group')
+  since = flag.string('Only jobs that ended since then, or were queued since then, such as 1h')
+  where = flag.strings('Only jobs whose payload has this value: tenant=7', { splits: false })
+
+  override complete(field: string) {
+    return completed(field)
+  }
+}
+
+/** A command that also takes the jobs of one queue, or of one group. */
+export abstract class FilterCommand extends ConditionsCommand {
+  queue = flag.string('Only jobs of this queue')
+  group = flag.string('Only jobs of this group')
+}
+
 /** The values of the flags of a command. */
 export interface FilterFlags {
   job: string | undefined
@@ -27,8 +48,7 @@ export interface FilterFlags {
   state: JobConditions['state']
   group: string | undefined
   tag: string | undefined
-  /** Not all commands have it. */
-  kind?: string | undefined
+  kind: string | undefined
   since: string | undefined
   where: readonly string[]
   all: boolean
@@ -64,17 +84,6 @@ export function filterOf({
     where: pairs.length > 0 ? Object.fromEntries(pairs) : undefined,
     all: all ? (true as const) : undefined,
   }) as CommandFilter
-}
-
-/** The conditions in words, for questions: `of queue emails, tag vip since 1h where tenant is 7`. */
-export function words({ all, since, where = {}, ...others }: CommandFilter): string {
-  const of = Object.entries(others).map(([name, value]) => `${name} ${value}`)
-  const values = Object.entries(where).map(([path, value]) => `${path} is ${JSON.stringify(value)}`)
-  return [
-    ...(all ? ['of every queue'] : of.length > 0 ? [`of ${of.join(', ')}`] : []),
-    ...(since === undefined ? [] : [`since ${since}`]),
-    ...(values.length > 0 ? [`where ${values.join(' and ')}`] : []),
-  ].join(' ')
 }
 
 /** `tenant=7` is the number 7, `name=ada` and `id="7"` are texts. */

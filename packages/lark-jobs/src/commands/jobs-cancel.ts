@@ -1,47 +1,32 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import { arg, Command, flag, type Progress } from '@s18i/lark'
+import { arg, flag, type Progress } from '@s18i/lark'
 import { usageError, visible } from '@s18i/lark/config'
 import { Jobs } from '../api/default-jobs.ts'
 import { defined } from '../model/defined.ts'
 import { readable } from '../model/duration.ts'
-import {
-  type CancelFilter,
-  type Cancelled,
-  cancellable,
-  type FlowInfo,
-  type Operate,
-  operate,
-} from '../operate.ts'
-import { completed } from './completed.ts'
+import { filterWords } from '../model/filter-words.ts'
+import { type CancelFilter, type Cancelled, cancellable, type FlowInfo, type Operate } from '../operate.ts'
+import { byCommand } from './by-command.ts'
 import { called, endedOf, flowNamed, orFlow, stateWords } from './flow-words.ts'
-import { idsOf, jobsOf, paced } from './job-change.ts'
-import { checkKey, filterOf, flagNames, words } from './job-filter.ts'
+import { ChangeCommand, idsOf, jobsOf, paced } from './job-change.ts'
+import { checkKey, filterOf, flagNames } from './job-filter.ts'
 
 /** Milliseconds between two looks at how many have ended. */
 const LOOK = 1_000
 
 /** `lark jobs:cancel`: jobs that do not run end at once, running jobs are asked to end. */
-export class JobsCancelCommand extends Command {
+export class JobsCancelCommand extends ChangeCommand {
   readonly key = 'jobs:cancel'
   override description = 'Cancel jobs by id, or all jobs that meet some conditions, or a flow'
   ids = arg.strings('Ids of jobs that have not ended, or - for the standard input')
-  job = flag.string('Only jobs of this key')
-  queue = flag.string('Only jobs in this queue')
   state = flag.enum('Only jobs in this state', cancellable)
-  group = flag.string('Only jobs of this group')
-  tag = flag.string('Only jobs with this tag')
-  kind = flag.string('Only jobs whose last failure is of this kind: see jobs:failed --group')
-  since = flag.string('Only jobs that were queued since then, such as 1h')
-  where = flag.strings('Only jobs whose payload has this value: tenant=7', { splits: false })
   all = flag.boolean('Every job that has not ended')
   flow = flag.string('The flow with this id: what has not started never does, and its jobs are cancelled')
   because = flag.string('Why, for people: it is kept with the jobs and told to them')
-  yes = flag.boolean('Cancel the jobs of a filter, or a flow, without asking', { short: 'y' })
+  override yes = flag.boolean('Cancel several jobs, the jobs of a filter, or a flow, without asking', {
+    short: 'y',
+  })
   dryRun = flag.boolean('Say how many jobs would be cancelled, and cancel none')
-
-  override complete(field: string) {
-    return completed(field)
-  }
 
   async handle() {
     const { ids, queue } = this
@@ -62,16 +47,20 @@ export class JobsCancelCommand extends Command {
         'See lark jobs:status',
       )
     }
-    const mayAsk = isFiltered && !this.yes && !this.dryRun
     await using jobs = Jobs
-    const operating = operate(jobs, { names: flagNames })
+    const operating = byCommand(jobs, flagNames)
     const which = isFiltered ? filter : await idsOf(ids)
-    const of = isFiltered ? visible(` ${words(filter)}`) : ''
+    const mayAsk = !this.yes && !this.dryRun && (!Array.isArray(which) || which.length > 1)
+    const of = isFiltered ? visible(` ${filterWords(filter)}`) : ''
     if (this.dryRun || mayAsk) {
-      const would = await operating.cancel(which, { ...ofIds, dryRun: true })
+      const would = await operating
+        .cancel(which, { ...ofIds, dryRun: true })
+        .catch(async (error: unknown) => {
+          throw await orFlow(operating, error, 'jobs:cancel --flow')
+        })
       if (mayAsk && !this.console.canAsk) {
         throw usageError(
-          'Cancelling by a filter needs a confirmation, and there is no terminal to ask on',
+          `Cancelling ${isFiltered ? 'by a filter' : 'several jobs'} needs a confirmation, and there is no terminal to ask on`,
           '--yes cancels without asking; --dry-run says how many jobs there are',
         )
       }
@@ -120,7 +109,7 @@ export class JobsCancelCommand extends Command {
         '--yes cancels it without asking; --dry-run says what would be cancelled',
       )
     await using jobs = Jobs
-    const operating = operate(jobs, { names: flagNames })
+    const operating = byCommand(jobs, flagNames)
     const info = await flowNamed(operating, id, { nodes: false, ...defined({ queue }) })
     const { counts, state } = info
     const flow = visible(called(info))

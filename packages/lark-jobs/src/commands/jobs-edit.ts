@@ -1,37 +1,26 @@
-import { arg, Command, flag } from '@s18i/lark'
+import { arg, flag } from '@s18i/lark'
 import { usageError } from '@s18i/lark/config'
 import { Jobs } from '../api/default-jobs.ts'
-import { type Edited, type EditFilter, editable, operate } from '../operate.ts'
-import { completed } from './completed.ts'
-import { changeChosen, jobsOf } from './job-change.ts'
+import { type Edited, type EditFilter, editable } from '../operate.ts'
+import { byCommand } from './by-command.ts'
+import { ChangeCommand, changeChosen, jobsOf } from './job-change.ts'
 import { flagNames } from './job-filter.ts'
 
 /** `lark jobs:edit`: replaces the payload of jobs that do not run. */
-export class JobsEditCommand extends Command {
+export class JobsEditCommand extends ChangeCommand {
   readonly key = 'jobs:edit'
   override description = 'Replace the payload of jobs that do not run, by id or all that meet some conditions'
   ids = arg.strings('Ids of jobs that do not run, or - for the standard input')
-  job = flag.string('Only jobs of this key')
-  queue = flag.string('Only jobs of this queue')
   state = flag.enum('Only jobs in this state', editable)
-  group = flag.string('Only jobs of this group')
-  tag = flag.string('Only jobs with this tag')
-  kind = flag.string('Only jobs whose last failure is of this kind: see jobs:failed --group')
-  since = flag.string('Only jobs that ended since then, or were queued since then, such as 1h')
-  where = flag.strings('Only jobs whose payload has this value: tenant=7', { splits: false })
   all = flag.boolean('Every job that does not run')
   payload = flag.string('The new payload: JSON', { required: true })
-  yes = flag.boolean('Do not ask before more than one job is destroyed', { short: 'y' })
+  override yes = flag.boolean('Do not ask before more than one job is destroyed', { short: 'y' })
   dryRun = flag.boolean('Say how many jobs there are, and change none')
-
-  override complete(field: string) {
-    return completed(field)
-  }
 
   async handle() {
     const payload = parsed(this.payload)
     await using jobs = Jobs
-    const operating = operate(jobs, { names: flagNames })
+    const operating = byCommand(jobs, flagNames)
     return await changeChosen<Edited>(this, operating, {
       verbs: ['Edit', 'Edited', 'Editing'],
       destroys: true,

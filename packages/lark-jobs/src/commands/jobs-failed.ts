@@ -1,4 +1,4 @@
-import { Command, flag } from '@s18i/lark'
+import { flag } from '@s18i/lark'
 import { visible } from '@s18i/lark/config'
 import { Jobs } from '../api/default-jobs.ts'
 import { defined } from '../model/defined.ts'
@@ -6,25 +6,15 @@ import { readable } from '../model/duration.ts'
 import type { KeptError } from '../model/record.ts'
 import { type FailureKind, type Operate, operate, type StoredJob } from '../operate.ts'
 import { codedLine } from '../run/job-error.ts'
-import { completed } from './completed.ts'
-import { filterOf, flagNames } from './job-filter.ts'
+import { ConditionsCommand, filterOf, flagNames } from './job-filter.ts'
 
 /** `lark jobs:failed`: the jobs that failed for good, and why; or with `--group` the reasons, and how many jobs each has. */
-export class JobsFailedCommand extends Command {
+export class JobsFailedCommand extends ConditionsCommand {
   readonly key = 'jobs:failed'
   override description = 'List the jobs that failed for good, the last first, or the kinds of failures'
   group = flag.boolean('The kinds of failures, with how many jobs each has')
   queue = flag.string('Only this queue')
-  job = flag.string('Only jobs of this key')
-  kind = flag.string('Only failures of this kind, such as 3f2a')
-  tag = flag.string('Only jobs with this tag')
-  since = flag.string('Only jobs that failed since then, such as 1h')
-  where = flag.strings('Only jobs whose payload has this value: tenant=7', { splits: false })
   limit = flag.number('How many', { default: 20, short: 'l', wholeFrom: 1 })
-
-  override complete(field: string) {
-    return completed(field)
-  }
 
   async handle() {
     const { queue, limit } = this

@@ -1,9 +1,10 @@
 import { open } from 'node:fs/promises'
+import { basename } from 'node:path'
 import { arg, Command } from '@s18i/lark'
 import { usageError, visible } from '@s18i/lark/config'
 import { Jobs } from '../api/default-jobs.ts'
 import { JobsError } from '../model/errors.ts'
-import { operate } from '../operate.ts'
+import { byCommand } from './by-command.ts'
 import { jobsOf } from './job-change.ts'
 
 /** Lines that are imported together. */
@@ -18,22 +19,21 @@ export class JobsImportCommand extends Command {
 
   async handle() {
     await using jobs = Jobs
-    const operating = operate(jobs)
-    const sum = { imported: 0, existing: 0 }
+    const operating = byCommand(jobs)
     const spinner = this.spinner('Importing')
-    try {
-      for await (const { records, line } of this.#lots()) {
-        if (this.signal.aborted) break
-        const { imported, existing } = await operating.import(records).catch((error: unknown) => {
-          throw inLines(error, line, records.length)
-        })
-        sum.imported += imported
-        sum.existing += existing
-        spinner.text = `Importing: ${(sum.imported + sum.existing).toLocaleString('en')}`
-      }
-    } finally {
-      spinner.stop()
+    const { signal } = this
+    const onProgress = (done: number) => {
+      spinner.text = `Importing: ${done.toLocaleString('en')}`
     }
+    // The lines of the last lot, for an error.
+    const lines = { from: 1, count: 0 }
+    const options = { source: basename(this.file), signal, onProgress }
+    const sum = await operating
+      .import(this.#lots(lines), options)
+      .catch((error: unknown) => {
+        throw inLines(error, lines)
+      })
+      .finally(() => spinner.stop())
     const { aborted } = this.signal
     const { imported, existing } = sum
     const there =
@@ -45,8 +45,8 @@ export class JobsImportCommand extends Command {
     return aborted ? 130 : true
   }
 
-  /** The records of the file, with the number of the first line of each lot. @throws USAGE */
-  async *#lots(): AsyncGenerator<{ records: unknown[]; line: number }> {
+  /** The records of the file, some at a time. @param lines gets the lines of each lot @throws USAGE */
+  async *#lots(lines: { from: number; count: number }): AsyncGenerator<unknown[]> {
     const file = await open(this.file).catch((error: Error) => {
       throw usageError(
         `The file cannot be read: ${error.message}`,
@@ -60,10 +60,14 @@ export class JobsImportCommand extends Command {
         line++
         if (text.trim() !== '') records.push(this.#parsed(text, line))
         if (records.length < TOGETHER) continue
-        yield { records, line: line - records.length + 1 }
+        lines.from = line - records.length + 1
+        lines.count = records.length
+        yield records
         records = []
       }
-      if (records.length > 0) yield { records, line: line - records.length + 1 }
+      lines.from = line - records.length + 1
+      lines.count = records.length
+      if (records.length > 0) yield records
     } finally {
       await file.close()
     }
@@ -83,7 +87,7 @@ export class JobsImportCommand extends Command {
 }
 
 /** The error with the lines in which it was met. */
-function inLines(error: unknown, line: number, count: number): unknown {
+function inLines(error: unknown, { from, count }: { from: number; count: number }): unknown {
   if (!JobsError.is(error, 'IMPORT_INVALID')) return error
-  return error.again({ message: `Lines ${line} to ${line + count - 1}: ${error.message}` })
+  return error.again({ message: `Lines ${from} to ${from + count - 1}: ${error.message}` })
 }

@@ -1,33 +1,24 @@
-import { Command, flag } from '@s18i/lark'
+import { flag } from '@s18i/lark'
 import { visible } from '@s18i/lark/config'
 import { Jobs } from '../api/default-jobs.ts'
 import { defined } from '../model/defined.ts'
 import { type JobPage, type Operate, operate, type StoredJob, type WorkerRecord } from '../operate.ts'
-import { completed } from './completed.ts'
-import { checkKey, filterOf, flagNames } from './job-filter.ts'
+import { ConditionsCommand, checkKey, filterOf, flagNames } from './job-filter.ts'
 import { remarkWords, reportedWords, since, whenWords } from './job-words.ts'
 
 /** Milliseconds for which pages without such jobs are passed over. A cursor goes on behind them. */
 const PATIENCE = 5_000
 
 /** `lark jobs:list`: the jobs that meet some conditions, page by page. */
-export class JobsListCommand extends Command {
+export class JobsListCommand extends ConditionsCommand {
   readonly key = 'jobs:list'
   override description = 'List jobs; with --state=active, what runs now, where, and how far it is'
   state = flag.strings('Only jobs in these states, such as waiting,delayed')
   queue = flag.strings('Only jobs of these queues')
-  job = flag.string('Only jobs of this key')
   group = flag.string('Only jobs of this group')
-  tag = flag.string('Only jobs with this tag')
-  since = flag.string('Only jobs that ended, or were queued, since then, such as 1h')
-  where = flag.strings('Only jobs whose payload has this value: tenant=7', { splits: false })
   oldest = flag.boolean('Ended jobs by the earliest end, and not by the latest')
   limit = flag.number('How many', { default: 20, short: 'l', wholeFrom: 1 })
   cursor = flag.string('Of the page before')
-
-  override complete(field: string) {
-    return completed(field)
-  }
 
   async handle() {
     const { state, queue, job } = this

@@ -3,7 +3,7 @@ import { visible } from '@s18i/lark/config'
 import { Jobs } from '../api/default-jobs.ts'
 import { resumeCommand } from '../model/command-line.ts'
 import { defined } from '../model/defined.ts'
-import { operate } from '../operate.ts'
+import { byCommand } from './by-command.ts'
 import { completed } from './completed.ts'
 
 /** `lark jobs:pause`: no job of a queue, or of one group of it, starts. */
@@ -24,7 +24,7 @@ export class JobsPauseCommand extends Command {
     const target = defined({ queue, group, for: this.for, because })
     await using jobs = Jobs
     const names = { group: '--group', for: '--for', because: '--because' }
-    const { wasPaused, hasJobs } = await operate(jobs, { names }).pause(target)
+    const { wasPaused, hasJobs } = await byCommand(jobs, names).pause(target)
     if (this.json) return { queue, group, paused: true, wasPaused, hasJobs }
     const what = group === undefined ? `Queue ${queue}` : `Group ${group} of queue ${queue}`
     const until = this.for === undefined ? `until ${resumeCommand(queue, group)}` : `for ${this.for}`

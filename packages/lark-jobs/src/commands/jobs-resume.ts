@@ -2,7 +2,7 @@ import { arg, Command, flag } from '@s18i/lark'
 import { visible } from '@s18i/lark/config'
 import { Jobs } from '../api/default-jobs.ts'
 import { defined } from '../model/defined.ts'
-import { operate } from '../operate.ts'
+import { byCommand } from './by-command.ts'
 import { completed } from './completed.ts'
 
 /** `lark jobs:resume`: jobs of a paused queue, or of one group of it, start again. */
@@ -22,7 +22,7 @@ export class JobsResumeCommand extends Command {
     const target = defined({ queue, group, groupHash })
     await using jobs = Jobs
     const names = { group: '--group', groupHash: '--group-hash' }
-    const { wasPaused, hasJobs } = await operate(jobs, { names }).resume(target)
+    const { wasPaused, hasJobs } = await byCommand(jobs, names).resume(target)
     if (this.json) return { queue, group, groupHash, paused: false, wasPaused, hasJobs }
     const name = group ?? groupHash
     const what = name === undefined ? `Queue ${queue}` : `Group ${name} of queue ${queue}`

@@ -1,34 +1,23 @@
-import { arg, Command, flag } from '@s18i/lark'
+import { arg, flag } from '@s18i/lark'
 import { usageError, visible } from '@s18i/lark/config'
 import { Jobs } from '../api/default-jobs.ts'
 import { defined } from '../model/defined.ts'
-import { operate, type RetryFilter, retriable } from '../operate.ts'
-import { completed } from './completed.ts'
+import { type RetryFilter, retriable } from '../operate.ts'
+import { byCommand } from './by-command.ts'
 import { called, flowNamed, orFlow, stateWords } from './flow-words.ts'
-import { idsOf, jobsOf, paced } from './job-change.ts'
+import { ChangeCommand, idsOf, jobsOf, paced } from './job-change.ts'
 import { checkKey, filterOf, flagNames } from './job-filter.ts'
 
 /** `lark jobs:retry`: queues ended jobs again. */
-export class JobsRetryCommand extends Command {
+export class JobsRetryCommand extends ChangeCommand {
   readonly key = 'jobs:retry'
   override description =
     'Queue failed jobs again, by id or all that meet some conditions; or go on with a failed flow'
   ids = arg.strings('Ids of jobs that have ended, or - for the standard input')
-  job = flag.string('Only jobs of this key')
-  queue = flag.string('Only jobs of this queue')
   state = flag.enum('Jobs in this state instead of failed ones', retriable)
-  group = flag.string('Only jobs of this group')
-  tag = flag.string('Only jobs with this tag')
-  kind = flag.string('Only jobs whose last failure is of this kind: see jobs:failed --group')
-  since = flag.string('Only jobs that ended since then, such as 1h')
-  where = flag.strings('Only jobs whose payload has this value: tenant=7', { splits: false })
   all = flag.boolean('Every failed job')
   flow = flag.string('The flow with this id: starts again what did not complete')
   dryRun = flag.boolean('Say how many jobs would be queued again, and queue none')
-
-  override complete(field: string) {
-    return completed(field)
-  }
 
   async handle() {
     const { ids, queue, dryRun } = this
@@ -49,7 +38,7 @@ export class JobsRetryCommand extends Command {
       )
     }
     await using jobs = Jobs
-    const operating = operate(jobs, { names: flagNames })
+    const operating = byCommand(jobs, flagNames)
     const of = defined({ queue })
     const isAllOfQueue = all && queue !== undefined && Object.keys(conditions).length === 0
     const which = isAllOfQueue
@@ -80,7 +69,7 @@ export class JobsRetryCommand extends Command {
   async #retryFlow(id: string): Promise<boolean> {
     const { queue, dryRun } = this
     await using jobs = Jobs
-    const operating = operate(jobs, { names: flagNames })
+    const operating = byCommand(jobs, flagNames)
     const info = await flowNamed(operating, id, { nodes: false, ...defined({ queue }) })
     const { failed, cancelled, skipped, total } = info.counts
     const count = failed + cancelled + skipped

@@ -6,6 +6,7 @@ import { visible } from '@s18i/lark/config'
 import { resumeCommand, shellWord } from '../model/command-line.ts'
 import { readable } from '../model/duration.ts'
 import { listed } from '../model/listed.ts'
+import { pausedWords } from '../model/paused-words.ts'
 import type { Counts, Status } from '../operate.ts'
 
 /** The most paused groups that are named for each queue. */
@@ -17,9 +18,10 @@ export interface Remark {
 }
 
 export function* remarksOn({ queues, workers }: Status): Generator<Remark> {
-  for (const { queue, paused, pausedUntil, pausedBecause, pausedGroups } of queues) {
+  for (const { queue, paused, pausedUntil, pausedGroups, ...pause } of queues) {
     if (paused) {
-      const why = pausedBecause === undefined ? '' : ` (${pausedBecause})`
+      const { pausedBy: by, pausedAt: at, pausedBecause: because } = pause
+      const why = pausedWords({ by, at, because }, Date.now())
       const end = remaining(pausedUntil)
       yield info(
         visible(
@@ -32,7 +34,7 @@ export function* remarksOn({ queues, workers }: Status): Generator<Remark> {
       const [group, hash] = 'group' in paused ? [paused.group] : [undefined, paused.groupHash]
       const end = remaining(until)
       const name = group ?? `with a long name (${hash})`
-      const what = `Group ${name} of queue ${queue} is paused`
+      const what = `Group ${name} of queue ${queue} is paused${pausedWords(paused, Date.now())}`
       yield info(visible(`${what}: none of its jobs starts ${end}until ${resumeCommand(queue, group, hash)}`))
     }
     const more = pausedGroups.length - MOST_GROUPS

@@ -6,6 +6,7 @@ import { shellWord } from '../model/command-line.ts'
 import { defined } from '../model/defined.ts'
 import { readable } from '../model/duration.ts'
 import { listed } from '../model/listed.ts'
+import { pausedWords } from '../model/paused-words.ts'
 import { type Operate, operate, type ScheduleInfo, type WorkerRecord } from '../operate.ts'
 import { completed } from './completed.ts'
 import { isLate, isUnknown, missedTicks, nextWords, runWords, ticksOf, whenWords } from './scheduled.ts'
@@ -80,11 +81,12 @@ export class ScheduleListCommand extends Command {
         continue
       }
       if (paused !== undefined) {
-        const because = paused.because === undefined ? '' : ` (${paused.because})`
+        const { by, because } = paused
+        const why = pausedWords({ by, because }, Date.now())
         const how = `lark schedule:resume ${shellWord(id)}`
         this.info(
           visible(
-            `${id} has been paused for ${readable(Math.max(0, Date.now() - paused.at))}${because}: it does not tick until ${how}`,
+            `${id} has been paused for ${readable(Math.max(0, Date.now() - paused.at))}${why}: it does not tick until ${how}`,
           ),
         )
       }

@@ -4,7 +4,8 @@ import { Jobs } from '../api/default-jobs.ts'
 import { shellWord } from '../model/command-line.ts'
 import { defined } from '../model/defined.ts'
 import { readable } from '../model/duration.ts'
-import { operate } from '../operate.ts'
+import { pausedWords } from '../model/paused-words.ts'
+import { byCommand } from './by-command.ts'
 import { scheduleNamed } from './scheduled.ts'
 
 /** `lark schedule:pause`: a schedule does not tick. */
@@ -17,7 +18,7 @@ export class SchedulePauseCommand extends Command {
   async handle() {
     const { name, because } = this
     await using jobs = Jobs
-    const operating = operate(jobs)
+    const operating = byCommand(jobs)
     const before = await scheduleNamed(operating, name)
     const { state, paused } = await operating.schedules.pause(name, defined({ because }))
     const wasPaused = before.paused !== undefined
@@ -26,7 +27,8 @@ export class SchedulePauseCommand extends Command {
     if (state === 'ended') this.info(visible(`${name} has ended: it does not tick anyway`))
     else if (wasPaused) {
       const time = readable(Math.max(0, Date.now() - before.paused!.at))
-      const why = before.paused!.because === undefined ? '' : ` (${before.paused!.because})`
+      const { by, because } = before.paused!
+      const why = pausedWords({ by, because }, Date.now())
       this.info(visible(`${name} has been paused for ${time} already${why}: it does not tick until ${how}`))
     } else this.success(visible(`${name} is paused: it does not tick until ${how}`))
   }

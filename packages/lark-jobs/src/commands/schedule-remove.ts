@@ -3,7 +3,8 @@ import { usageError, visible } from '@s18i/lark/config'
 import { Jobs } from '../api/default-jobs.ts'
 import { shellWord } from '../model/command-line.ts'
 import { JobsError } from '../model/errors.ts'
-import { operate, type ScheduleInfo } from '../operate.ts'
+import type { ScheduleInfo } from '../operate.ts'
+import { byCommand } from './by-command.ts'
 import { commandOf, scheduleNamed, whenWords } from './scheduled.ts'
 
 /** `lark schedule:remove`: a schedule and its history are gone. */
@@ -22,7 +23,7 @@ export class ScheduleRemoveCommand extends Command {
         '--yes removes it without asking; --dry-run says what would be removed',
       )
     await using jobs = Jobs
-    const operating = operate(jobs)
+    const operating = byCommand(jobs)
     const info = await scheduleNamed(operating, name).catch((error: unknown) => {
       if (JobsError.is(error, 'STORE_DAMAGED')) return undefined
       throw error

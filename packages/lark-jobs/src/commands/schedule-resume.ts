@@ -4,7 +4,7 @@ import { Jobs } from '../api/default-jobs.ts'
 import { defined } from '../model/defined.ts'
 import { readable } from '../model/duration.ts'
 import { missedPolicies } from '../model/timing.ts'
-import { operate } from '../operate.ts'
+import { byCommand } from './by-command.ts'
 import { scheduleNamed, ticksOf } from './scheduled.ts'
 
 /** `lark schedule:resume`: a paused schedule ticks again. */
@@ -17,7 +17,7 @@ export class ScheduleResumeCommand extends Command {
   async handle() {
     const { name, missed } = this
     await using jobs = Jobs
-    const operating = operate(jobs)
+    const operating = byCommand(jobs)
     await scheduleNamed(operating, name)
     const resumed = await operating.schedules.resume(name, defined({ missed }))
     if (this.json) return { schedule: name, ...resumed }

@@ -1,7 +1,7 @@
 import { arg, Command } from '@s18i/lark'
 import { visible } from '@s18i/lark/config'
 import { Jobs } from '../api/default-jobs.ts'
-import { operate } from '../operate.ts'
+import { byCommand } from './by-command.ts'
 import { scheduleNamed } from './scheduled.ts'
 
 /** `lark schedule:run`: queues a job of a schedule now. */
@@ -12,7 +12,7 @@ export class ScheduleRunCommand extends Command {
 
   async handle() {
     await using jobs = Jobs
-    const operating = operate(jobs)
+    const operating = byCommand(jobs)
     await scheduleNamed(operating, this.name)
     const run = await operating.schedules.runNow(this.name)
     const { id, queue, queued } = run

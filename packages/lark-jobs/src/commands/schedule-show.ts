@@ -99,7 +99,8 @@ function facts(info: ScheduleInfo): [string, string][] {
   const { overlap, jitter, pauseAfterFailures, limit, from, until, undeclaredSince } = info
   const why = { limit: 'its limit is reached', over: 'it has no more ticks', dropped: 'no class declares it' }
   const command = commandOf(info)
-  const reason = paused?.because === undefined ? '' : `: ${paused.because}`
+  const { by, because } = paused ?? {}
+  const reason = `${by === undefined ? '' : ` by ${by}`}${because === undefined ? '' : `: ${because}`}`
   const all: Record<string, string | false | undefined> = {
     State:
       ended !== undefined

@@ -24,8 +24,10 @@ import {
 } from '../options/schema.ts'
 import type { Around, Hooks } from '../run/hooks.ts'
 import type { Make } from '../run/made-job.ts'
+import type { AuditBounds } from '../store/contract/audit.ts'
 import type { RedisServers } from '../store/contract/servers.ts'
 import type { Durability } from '../store/contract/store.ts'
+import { auditOption } from './audit.ts'
 import { type ConfigSource, placeFor, spokenOf } from './config-source.ts'
 import { type KeepConfig, keepOptions } from './keep.ts'
 import { limitersOption } from './limiters.ts'
@@ -56,6 +58,8 @@ export const jobsOptions = new Schema('an object', {
   queues: queuesOption.or(['default']),
   /** Which ended jobs are kept in every queue that says nothing else. */
   keep: keepOptions as Option<KeepConfig, Read<typeof keepOptions.entries>>,
+  /** How much is kept of what people changed by hand. Default: 10,000 changes, for 90 days. */
+  audit: auditOption.or({}),
   /** What jobs of any queue share, by name: the middleware `rateLimited('stripe')` takes permits of it. */
   limiters: limitersOption.or({}),
   /** Folders of jobs, relative to the configuration file. Default `jobs` and `src/jobs`, or their built copies. */
@@ -124,6 +128,8 @@ export interface Settings extends Around, ConfiguredQueues {
   connection: string | RedisServers
   /** By name. */
   limiters: ReadonlyMap<string, Limits>
+  /** How much is kept of what people changed by hand. False: nothing is recorded. */
+  audit: AuditBounds | false
   /** Absolute, or undefined for the default places. */
   paths: string[] | undefined
   prefix: string
@@ -184,12 +190,12 @@ export function readSection(section: unknown, source: ConfigSource): Section {
 
 /** @param folder what paths are relative to. @throws STORE_NOT_CONFIGURED */
 export function settingsFrom(section: Section, source: ConfigSource, folder: string, env: Env): Settings {
-  const { queues, limiters, prefix, durability, preset, boot } = section
+  const { queues, limiters, audit, prefix, durability, preset, boot } = section
   const paths = typeof section.paths === 'string' ? [section.paths] : section.paths
   return {
     connection: connectionOf(section.connection, env, folder, source),
     ...queuesOf(queues, section.keep),
-    ...{ limiters, prefix, durability, preset, boot },
+    ...{ limiters, audit, prefix, durability, preset, boot },
     schedules: schedulesOf(section.schedules, env),
     paths: paths?.map((path) => resolve(folder, path)),
     ...aroundOf(section),

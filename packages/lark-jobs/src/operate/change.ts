@@ -6,7 +6,7 @@ import { JobsError } from '../model/errors.ts'
 import { listed } from '../model/listed.ts'
 import type { State } from '../model/record.ts'
 import { fingerprintOf, shortNames } from '../run/fingerprint.ts'
-import { type AlterVerdict, type Change, type JobHead, MAX_ITEMS } from '../store/contract/store.ts'
+import { type AlterVerdict, type Change, MAX_ITEMS } from '../store/contract/store.ts'
 import { type ChangeOptions, type Chosen, isIds, type JobConditions } from './filter.ts'
 import { list } from './list.ts'
 import { Passage } from './passage.ts'
@@ -30,7 +30,7 @@ export interface Changing {
   /** Refuses a job that was named by its id. */
   check(job: Located): void
   /** Changes jobs of a partition, at most once each, until the passage is over. */
-  act(partition: string, jobs: readonly JobHead[], passage: Passage): Promise<AlterVerdict[]>
+  act(partition: string, jobs: readonly Located[], passage: Passage): Promise<AlterVerdict[]>
 }
 
 /** How many jobs met each verdict. */

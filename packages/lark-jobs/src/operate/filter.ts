@@ -57,6 +57,12 @@ const someOf = <T extends string>(right: string, isRight: (value: unknown) => bo
     Array.isArray(value) ? value.length > 0 && value.every(isRight) : isRight(value),
   )
 
+/** An instant, or how long ago. */
+export const sinceCondition = new Option<Date | Duration, Date | number>(
+  `a Date, or ${durationForm}`,
+  (value) => (value instanceof Date && !Number.isNaN(value.getTime()) ? value : milliseconds(value)),
+)
+
 /** The conditions that choose jobs in some of these states. A job must meet all of them. */
 export function jobConditions<S extends State>(states: readonly S[]) {
   return {
@@ -75,9 +81,7 @@ export function jobConditions<S extends State>(states: readonly S[]) {
      */
     kind: option<string>("the name of a kind of failure, such as '3f2a'", isKind),
     /** Ended jobs that ended since then, and other jobs that were queued since then: an instant, or how long ago. */
-    since: new Option<Date | Duration, Date | number>(`a Date, or ${durationForm}`, (value) =>
-      value instanceof Date && !Number.isNaN(value.getTime()) ? value : milliseconds(value),
-    ),
+    since: sinceCondition,
     /** What payloads must have: a JSON value for each path, such as `{ tenant: 7, 'card.type': 'visa' }`. */
     where: option<Readonly<Record<string, unknown>>>(
       `an object with one to ${MOST_PATHS} paths of the payload, such as 'card.type', and a JSON value for each`,

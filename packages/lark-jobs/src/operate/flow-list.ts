@@ -4,12 +4,12 @@
  * flow that a page has passed there. A call reads a few pages of each partition at most, however few flows meet the filter.
  */
 import { FlowRecords } from '../flow/flow-records.ts'
-import { type Duration, durationForm, milliseconds } from '../model/duration.ts'
+import { milliseconds } from '../model/duration.ts'
 import { JobsError } from '../model/errors.ts'
-import { flag, isText, Option, type OptionsOf, oneOf, option, whole } from '../options/schema.ts'
+import { flag, isText, type OptionsOf, oneOf, option, whole } from '../options/schema.ts'
 import type { Store, StoredFlow } from '../store/contract/store.ts'
 import { Cursors } from './cursor.ts'
-import { checkFilter, conditions, type Flags, queueName } from './filter.ts'
+import { checkFilter, conditions, type Flags, queueName, sinceCondition } from './filter.ts'
 import { type FlowInfo, flowKinds, flowStates, infoOf, type OpenFlows } from './flow-info.ts'
 import type { FlowRef } from './flow-parts.ts'
 import { AT_ONCE, partitionsToLookIn } from './stored-jobs.ts'
@@ -33,9 +33,7 @@ const filterConditions = conditions({
   /** Only flows whose home is a partition of this queue. */
   queue: queueName,
   /** Only flows that were dispatched since then: an instant, or how long ago. */
-  since: new Option<Date | Duration, Date | number>(`a Date, or ${durationForm}`, (value) =>
-    value instanceof Date && !Number.isNaN(value.getTime()) ? value : milliseconds(value),
-  ),
+  since: sinceCondition,
   /** Whether to list flows that are nodes of other flows, too. Default false. */
   nested: flag(),
 })

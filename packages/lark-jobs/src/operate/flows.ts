@@ -9,6 +9,7 @@ import type { FindFlowOptions, FlowNamed, FlowOfJob, GetFlowOptions } from './fl
 import type { FlowInfo, OpenFlows } from './flow-info.ts'
 import type { FlowFilter, FlowListOptions, FlowPage } from './flow-list.ts'
 import type { FlowRef } from './flow-parts.ts'
+import { type Perform, unrecorded } from './hand-change.ts'
 
 /**
  * Looks at the flows of a store and changes them; `operate().flows` is such an object. A call takes the id of a flow, or an
@@ -17,11 +18,13 @@ import type { FlowRef } from './flow-parts.ts'
 export class FlowOperations {
   readonly #open: () => Promise<OpenFlows>
   readonly #names: Flags | undefined
+  readonly #perform: Perform
 
   /** @internal */
-  constructor(open: () => Promise<OpenFlows>, names?: Flags) {
+  constructor(open: () => Promise<OpenFlows>, names?: Flags, perform: Perform = unrecorded) {
     this.#open = open
     this.#names = names
+    this.#perform = perform
   }
 
   /**
@@ -91,7 +94,8 @@ export class FlowOperations {
   async cancel(which: FlowNamed, options: CancelFlowOptions = {}): Promise<boolean> {
     const { cancelFlow, checkCancelFlow } = await import('./flow-changes.ts')
     checkCancelFlow(which, options)
-    return cancelFlow(await this.#open(), which, options)
+    const change = { what: 'cancel-flow', on: flowWords(which), count: Number } as const
+    return this.#perform(change, async () => cancelFlow(await this.#open(), which, options))
   }
 
   /**
@@ -105,6 +109,11 @@ export class FlowOperations {
   async retry(which: FlowNamed, options: RetryFlowOptions = {}): Promise<boolean> {
     const { checkRetryFlow, retryFlow } = await import('./flow-changes.ts')
     checkRetryFlow(which, options)
-    return retryFlow(await this.#open(), which, options)
+    const change = { what: 'retry-flow', on: flowWords(which), count: Number } as const
+    return this.#perform(change, async () => retryFlow(await this.#open(), which, options))
   }
+}
+
+function flowWords(which: FlowNamed): string {
+  return `flow ${typeof which === 'string' ? which : which.id}`
 }

@@ -7,7 +7,8 @@ import { isId, newNonce } from '../model/id.ts'
 import { partitionFor, partitionsOf, queueOf } from '../model/partition.ts'
 import { type JobRecord, type NewJob, type State, states } from '../model/record.ts'
 import { shown } from '../model/secret.ts'
-import { isObject } from '../options/schema.ts'
+import { isObject, isText, type OptionsOf, option } from '../options/schema.ts'
+import { checkFilter, conditions, isFunction, signal } from './filter.ts'
 import { type OpenQueues, partitionsToLookIn } from './stored-jobs.ts'
 import { RECORDS } from './whole-records.ts'
 
@@ -20,8 +21,52 @@ export interface Imported {
 
 const ended: readonly State[] = ['completed', 'failed', 'cancelled']
 
-/** @throws IMPORT_INVALID for a value that is not the record of a job, before any job of the call is put back; UNKNOWN_QUEUE */
-export async function importJobs(open: OpenQueues, values: readonly unknown[]): Promise<Imported> {
+const importConditions = conditions({
+  /** Where the records are from, in words: the audit keeps it. */
+  source: option<string>('a text', isText),
+  /** Ends the call between two lots of jobs when it is aborted. The answer says what was put back by then. */
+  signal,
+  /** Called with each lot: how many records the call has been through. */
+  onProgress: option<(done: number) => void>('a function', isFunction),
+})
+
+export interface ImportOptions extends OptionsOf<typeof importConditions.entries> {}
+
+/** @throws FILTER_INVALID */
+export function checkImport(options: unknown): void {
+  checkFilter('operate().import()', options, importConditions, { whole: 'the second argument' })
+}
+
+/**
+ * @param noted told how many records the call has been through
+ * @throws IMPORT_INVALID for a value that is not the record of a job, before any job of its list is put back; UNKNOWN_QUEUE
+ */
+export async function importJobs(
+  open: OpenQueues,
+  records: readonly unknown[] | AsyncIterable<readonly unknown[]>,
+  { signal, onProgress }: ImportOptions,
+  noted: (done: number) => void,
+): Promise<Imported> {
+  const sum = { imported: 0, existing: 0 }
+  const lists = Array.isArray(records)
+    ? [records as readonly unknown[]]
+    : (records as AsyncIterable<readonly unknown[]>)
+  for await (const values of lists) {
+    if (signal?.aborted) break
+    const { imported, existing } = await importAll(open, values, signal)
+    sum.imported += imported
+    sum.existing += existing
+    noted(sum.imported + sum.existing)
+    onProgress?.(sum.imported + sum.existing)
+  }
+  return sum
+}
+
+async function importAll(
+  open: OpenQueues,
+  values: readonly unknown[],
+  signal: ImportOptions['signal'],
+): Promise<Imported> {
   const places = new Map<string, JobRecord[]>()
   const known = new Map<string, string[]>()
   for (const value of values) {
@@ -35,7 +80,7 @@ export async function importJobs(open: OpenQueues, values: readonly unknown[]): 
   }
   const counts = { imported: 0, existing: 0 }
   for (const [partition, records] of places) {
-    for (let i = 0; i < records.length; i += RECORDS) {
+    for (let i = 0; i < records.length && !signal?.aborted; i += RECORDS) {
       const lot = records.slice(i, i + RECORDS)
       const restored = [
         ...(await open.store.restore(

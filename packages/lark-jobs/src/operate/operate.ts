@@ -8,17 +8,30 @@ import type { JobRecord } from '../model/record.ts'
 import { erase } from '../store/connect.ts'
 import type { RedisServers } from '../store/contract/servers.ts'
 import type { Durability, QueueRetention } from '../store/contract/store.ts'
+import { type Actor, knownActor, personOf } from './actor.ts'
+import type { AuditOptions, AuditPage } from './audit.ts'
 import type { FailureFilter, FailureOptions, Failures } from './failures.ts'
 import type { FigureFilter, StoreFigures } from './figures.ts'
 import { all, checkFilter, conditions, type Flags } from './filter.ts'
 import type { DoctorFinding } from './finding.ts'
 import { FlowOperations } from './flows.ts'
 import type { GroupFilter, GroupPage, PageOptions } from './groups.ts'
-import type { Imported } from './import.ts'
+import type { Perform } from './hand-change.ts'
+import type { Imported, ImportOptions } from './import.ts'
 import type { CircuitStatus, LimiterStatus } from './limiters.ts'
 import type { ListFilter } from './list.ts'
 import type { MonitorOptions, MonitorReport } from './monitor.ts'
-import { closing, names, type Operated, Operations, open, settings, watcher } from './operations.ts'
+import {
+  closing,
+  names,
+  type Operated,
+  Operations,
+  open,
+  perform,
+  person,
+  settings,
+  watcher,
+} from './operations.ts'
 import type { RecordOptions } from './records.ts'
 import type { RunFilter, RunPage } from './runs.ts'
 import type { OpenQueues } from './stored-jobs.ts'
@@ -38,17 +51,19 @@ export interface StorePlace {
 /** Looks at the jobs of one store and changes them; `operate()` makes it. */
 export class Operate extends Operations {
   readonly #jobs: Operated
+  readonly #actor: Actor | undefined
 
   /** @internal */
-  constructor(jobs: Operated, given: Flags | undefined) {
+  constructor(jobs: Operated, given: Flags | undefined, actor: Actor | undefined) {
     super()
     this.#jobs = jobs
+    this.#actor = actor
     Object.defineProperty(this, names, { value: given })
   }
 
   /** Flows, which are chains, batches and workflows: look, cancel, retry. */
   get flows(): FlowOperations {
-    return new FlowOperations(() => this[open](), this[names])
+    return new FlowOperations(() => this[open](), this[names], this[perform])
   }
 
   /**
@@ -200,12 +215,41 @@ export class Operate extends Operations {
    * their errors, and others into their queue, with all their tries. A job whose id its queue has already is left as it is,
    * so a call may be repeated. Locks, logs and what a class says of keeping its jobs do not come back.
    *
-   * @throws IMPORT_INVALID for a value that is not such a record, before any job of this call is put back; UNKNOWN_QUEUE
+   * @param records a list of them, or lists that come one after the other, such as those of a large file
+   * @param options `source`: where they are from, in words, for the audit. `signal`: ends the call between two lots.
+   * `onProgress`: called with each lot, with how many records the call has been through
+   * @throws IMPORT_INVALID for a value that is not such a record, before any job of its list is put back; UNKNOWN_QUEUE,
+   * FILTER_INVALID
    * @example await operate().import(lines.map((line) => JSON.parse(line)))
    */
-  async import(records: readonly unknown[]): Promise<Imported> {
-    const { importJobs } = await import('./import.ts')
-    return importJobs(await this.#queues(), records)
+  async import(
+    records: readonly unknown[] | AsyncIterable<readonly unknown[]>,
+    options: ImportOptions = {},
+  ): Promise<Imported> {
+    const by = await import('./import.ts')
+    by.checkImport(options)
+    const { source, signal } = options
+    const on = source === undefined ? 'jobs' : `jobs of ${source}`
+    const count = ({ imported }: Imported) => imported
+    return this[perform]({ what: 'import', on, signal, count }, async (noted) =>
+      by.importJobs(await this.#queues(), records, options, noted),
+    )
+  }
+
+  /**
+   * A page of what people changed by hand, with `operate()`: with commands, dashboards and scripts. The last change comes
+   * first. One call looks at no more than 1,000 changes, so a page may be short, or empty, and yet have a `cursor`.
+   *
+   * What an application changes with `Jobs` and with handles is no change by hand, and is not kept.
+   *
+   * @param options `since`, `who`, `what`: only these. `limit`: 1…1,000, default 100. `cursor`: of the page before
+   * @throws FILTER_INVALID, CURSOR_INVALID
+   * @example const { entries } = await operate().audit({ since: '1d', what: 'remove' })
+   */
+  async audit(options: AuditOptions = {}): Promise<AuditPage> {
+    const { audit, checkAudit } = await import('./audit.ts')
+    checkAudit(options, this[names])
+    return audit((await this[open]()).store, options, this[names])
   }
 
   /**
@@ -281,6 +325,21 @@ export class Operate extends Operations {
     checkFilter('operate().erase()', what, conditions({ all }), { needed: ['all'] })
     const { connection, prefix } = await this[settings]()
     await erase(connection, prefix)
+  }
+
+  /** Makes a change, and records it. @internal */
+  override get [perform](): Perform {
+    return async (change, act) => {
+      const { store, settings } = await this[open]()
+      if (settings.audit === false) return act(() => {})
+      const { withRecord } = await import('./recording.ts')
+      return withRecord(store, settings.audit, knownActor(this.#actor), change, act)
+    }
+  }
+
+  /** @internal */
+  override get [person](): string {
+    return personOf(knownActor(this.#actor))
   }
 
   async #queues(): Promise<OpenQueues> {

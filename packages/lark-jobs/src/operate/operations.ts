@@ -3,6 +3,7 @@
  * it is given before it opens the store, and imports what it needs: most processes only dispatch.
  */
 import type { Settings } from '../config/config.ts'
+import type { Audited } from '../model/audited.ts'
 import type { Duration } from '../model/duration.ts'
 import { readId } from '../model/id.ts'
 import { version } from '../model/version.ts'
@@ -10,7 +11,8 @@ import type { JobLike, PayloadOf } from '../options/job-class.ts'
 import type { Store } from '../store/contract/store.ts'
 import type { CancelFilter, Cancelled, CancelOptions } from './cancel.ts'
 import type { Edited, EditFilter } from './edit.ts'
-import type { ChangeOptions, Flags } from './filter.ts'
+import type { ChangeOptions, Chosen, Flags } from './filter.ts'
+import { type Perform, unrecorded } from './hand-change.ts'
 import type { JobPage, ListFilter, ListOptions } from './list.ts'
 import type { EveryQueue, MetPause, PauseOptions, PauseTarget } from './pause.ts'
 import type { Prioritized } from './prioritize.ts'
@@ -45,6 +47,10 @@ export const closing = Symbol.for(`${symbolPrefix}.closing`)
 export const watcher = Symbol.for(`${symbolPrefix}.watcher`)
 /** @internal */
 export const names = Symbol.for(`${symbolPrefix}.names`)
+/** @internal */
+export const perform = Symbol.for(`${symbolPrefix}.perform`)
+/** @internal */
+export const person = Symbol.for(`${symbolPrefix}.person`)
 
 /** What an instance of `Jobs` gives to its operations and to handles. @internal */
 export interface Operated {
@@ -62,6 +68,16 @@ export abstract class Operations {
   /** What messages call the conditions of a filter, if not by their names. @internal */
   declare readonly [names]?: Flags | undefined
 
+  /** Makes each change by hand. An application that changes its own jobs keeps no record of it. @internal */
+  get [perform](): Perform {
+    return unrecorded
+  }
+
+  /** Who changes something, if it is a person. @internal */
+  get [person](): string | undefined {
+    return undefined
+  }
+
   /** @internal */
   abstract [open](): ReturnType<Operated[typeof open]>
   /** @internal */
@@ -73,7 +89,7 @@ export abstract class Operations {
 
   /** Schedules: look, pause, resume, remove, run now. */
   get schedules(): ScheduleOperations {
-    return new ScheduleOperations(() => this[open]())
+    return new ScheduleOperations(() => this[open](), this[perform], this[person])
   }
 
   /**
@@ -145,7 +161,8 @@ export abstract class Operations {
   ): Promise<number> {
     const { readRetry, retry } = await import('./retry.ts')
     const [chosen, options] = readRetry(which, rest, this[names])
-    return retry(await this.#opened(), chosen, options)
+    const change = { what: 'retry', chosen, options, count: (retried: number) => retried } as const
+    return this.#change(change, (options, opened) => retry(opened, chosen, options))
   }
 
   /**
@@ -167,7 +184,9 @@ export abstract class Operations {
   ): Promise<Cancelled> {
     const { cancel, readCancel } = await import('./cancel.ts')
     const chosen = readCancel(which, options, this[names])
-    return cancel(await this.#opened(), chosen, options)
+    const count = ({ cancelled, asked }: Cancelled) => cancelled + asked
+    const change = { what: 'cancel', chosen, options, count } as const
+    return this.#change(change, (options, opened) => cancel(opened, chosen, options))
   }
 
   /**
@@ -183,7 +202,8 @@ export abstract class Operations {
   ): Promise<Rescheduled> {
     const { readRunNow, reschedule } = await import('./reschedule.ts')
     const chosen = readRunNow(which, options, this[names])
-    return reschedule(await this.#opened(), chosen, { kind: 'run-now' }, options)
+    const change = { what: 'run-now', chosen, options, count: rescheduledIn } as const
+    return this.#change(change, (options, opened) => reschedule(opened, chosen, { kind: 'run-now' }, options))
   }
 
   /**
@@ -199,8 +219,9 @@ export abstract class Operations {
     options: RescheduleOptions = {},
   ): Promise<Rescheduled> {
     const by = await import('./reschedule.ts')
-    const [chosen, change] = by.readReschedule(which, delay, options, this[names])
-    return by.reschedule(await this.#opened(), chosen, change, options)
+    const [chosen, to] = by.readReschedule(which, delay, options, this[names])
+    const change = { what: 'reschedule', chosen, options, count: rescheduledIn } as const
+    return this.#change(change, (options, opened) => by.reschedule(opened, chosen, to, options))
   }
 
   /**
@@ -217,8 +238,10 @@ export abstract class Operations {
     options: ChangeOptions = {},
   ): Promise<Prioritized> {
     const by = await import('./prioritize.ts')
-    const [chosen, change] = by.readPrioritize(which, priority, options, this[names])
-    return by.prioritize(await this.#opened(), chosen, change, options)
+    const [chosen, to] = by.readPrioritize(which, priority, options, this[names])
+    const count = ({ prioritized }: Prioritized) => prioritized
+    const change = { what: 'prioritize', chosen, options, count } as const
+    return this.#change(change, (options, opened) => by.prioritize(opened, chosen, to, options))
   }
 
   /**
@@ -240,7 +263,8 @@ export abstract class Operations {
   ): Promise<Edited> {
     const { edit, readEdit } = await import('./edit.ts')
     const chosen = readEdit(which, payload, options, this[names])
-    return edit(await this.#opened(), chosen, payload, options)
+    const change = { what: 'edit', chosen, options, count: ({ edited }: Edited) => edited } as const
+    return this.#change(change, (options, opened) => edit(opened, chosen, payload, options))
   }
 
   /**
@@ -257,8 +281,9 @@ export abstract class Operations {
     options: ChangeOptions = {},
   ): Promise<Tagged> {
     const by = await import('./tag.ts')
-    const [chosen, change] = by.readTag('add-tags', which, tags, options, this[names])
-    return by.tag(await this.#opened(), chosen, change, options)
+    const [chosen, to] = by.readTag('add-tags', which, tags, options, this[names])
+    const change = { what: 'tag', chosen, options, count: ({ tagged }: Tagged) => tagged } as const
+    return this.#change(change, (options, opened) => by.tag(opened, chosen, to, options))
   }
 
   /**
@@ -274,8 +299,9 @@ export abstract class Operations {
     options: ChangeOptions = {},
   ): Promise<Untagged> {
     const by = await import('./tag.ts')
-    const [chosen, change] = by.readTag('remove-tags', which, tags, options, this[names])
-    const { tagged } = await by.tag(await this.#opened(), chosen, change, options)
+    const [chosen, to] = by.readTag('remove-tags', which, tags, options, this[names])
+    const change = { what: 'untag', chosen, options, count: ({ tagged }: Tagged) => tagged } as const
+    const { tagged } = await this.#change(change, (options, opened) => by.tag(opened, chosen, to, options))
     return { untagged: tagged }
   }
 
@@ -318,9 +344,10 @@ export abstract class Operations {
    * @example await Jobs.pause({ all: true })   // every queue
    */
   async pause(options: PauseOptions | EveryQueue): Promise<MetPause> {
-    const { checkPause, pause } = await import('./pause.ts')
+    const { checkPause, pause, placeWords } = await import('./pause.ts')
     checkPause(options, this[names])
-    return pause(await this.#opened(), options)
+    const change = { what: 'pause', on: placeWords(options), count: () => 1 } as const
+    return this[perform](change, async () => pause(await this.#opened(), options, this[person]))
   }
 
   /**
@@ -330,9 +357,11 @@ export abstract class Operations {
    * @throws FILTER_INVALID, UNKNOWN_QUEUE
    */
   async resume(target: PauseTarget | EveryQueue): Promise<MetPause> {
-    const { checkResume, resume } = await import('./pause.ts')
+    const { checkResume, placeWords, resume } = await import('./pause.ts')
     checkResume(target, this[names])
-    return resume(await this.#opened(), target)
+    const count = ({ wasPaused }: MetPause) => (wasPaused ? 1 : 0)
+    const change = { what: 'resume', on: placeWords(target), count } as const
+    return this[perform](change, async () => resume(await this.#opened(), target))
   }
 
   /**
@@ -368,11 +397,40 @@ export abstract class Operations {
   async #remove(kind: 'remove' | 'purge', which: unknown, options: RemoveOptions): Promise<Removed> {
     const by = await import('./remove.ts')
     const chosen = by.readRemove(kind, which, options, this[names])
-    return by.remove(await this.#opened(), kind, chosen, options)
+    const change = { what: kind, chosen, options, count: ({ removed }: Removed) => removed }
+    return this.#change(change, (options, opened) => by.remove(opened, kind, chosen, options))
+  }
+
+  /** Makes a change of jobs, and says how far it is. A count of what would be changed is no change. */
+  async #change<T, O extends ChangeOptions>(
+    { chosen, options, ...change }: JobsChange<T, O>,
+    act: (options: O, opened: OpenQueues) => Promise<T>,
+  ): Promise<T> {
+    const opened = await this.#opened()
+    if (options.dryRun) return act(options, opened)
+    const { queue, signal } = options
+    return this[perform]({ ...change, on: chosen, queue, signal }, (noted) => {
+      const onProgress = (done: number, found: number) => {
+        noted(done)
+        options.onProgress?.(done, found)
+      }
+      return act({ ...options, onProgress }, opened)
+    })
   }
 
   async #opened(): Promise<OpenQueues> {
     const { store, settings } = await this[open]()
     return { store, queues: settings.partitions }
   }
+}
+
+interface JobsChange<T, O> {
+  what: Audited
+  chosen: Chosen
+  options: O
+  count(answer: T): number
+}
+
+function rescheduledIn({ rescheduled }: Rescheduled): number {
+  return rescheduled
 }

@@ -77,10 +77,21 @@ export interface MetPause {
   hasJobs?: boolean
 }
 
-/** @throws UNKNOWN_QUEUE @param options must be checked already */
-export async function pause(open: OpenQueues, options: PauseOptions | EveryQueue): Promise<MetPause> {
+/** @throws UNKNOWN_QUEUE @param options must be checked already @param by the person who does it */
+export async function pause(
+  open: OpenQueues,
+  options: PauseOptions | EveryQueue,
+  by?: string,
+): Promise<MetPause> {
   const { for: time, because } = options
-  return set(open, options, true, time === undefined ? undefined : milliseconds(time), because)
+  return set(open, options, true, time === undefined ? undefined : milliseconds(time), { because, by })
+}
+
+/** What is paused or resumed, in words. */
+export function placeWords({ queue, group, groupHash }: PauseTarget | EveryQueue): string {
+  const name = group ?? groupHash
+  if (queue === undefined) return 'every queue'
+  return name === undefined ? `queue ${queue}` : `group ${name} of queue ${queue}`
 }
 
 /** @throws UNKNOWN_QUEUE */
@@ -93,7 +104,7 @@ async function set(
   { queue, group, groupHash }: PauseTarget | EveryQueue,
   paused: boolean,
   ms: number | undefined,
-  because?: string,
+  { because, by }: { because?: string | undefined; by?: string | undefined } = {},
 ): Promise<MetPause> {
   const { store, queues } = open
   const partitions = await partitionsToLookIn(open, queue)
@@ -104,7 +115,7 @@ async function set(
       wasPaused = (await store.configure(partition, {})).paused || wasPaused
       await store.configure(
         partition,
-        paused ? { paused, because, ...(ms !== undefined && { for: ms }) } : { paused },
+        paused ? { paused, because, by, ...(ms !== undefined && { for: ms }) } : { paused },
       )
     }
     return { wasPaused }
@@ -115,7 +126,7 @@ async function set(
   const place = partitionsOf(queue, count)[partitionFor(name, count)]!
   let hasJobs = false
   for (const partition of new Set([place, ...partitions])) {
-    const met = await store.pause(partition, name, ms)
+    const met = await store.pause(partition, name, ms, by)
     wasPaused ||= met.wasPaused
     hasJobs ||= met.hasJobs
   }

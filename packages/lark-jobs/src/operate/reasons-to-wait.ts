@@ -6,6 +6,7 @@ import { defined } from '../model/defined.ts'
 import { readable } from '../model/duration.ts'
 import { listed } from '../model/listed.ts'
 import { partitionsOf } from '../model/partition.ts'
+import { pausedWords } from '../model/paused-words.ts'
 import type { WorkerRecord } from '../model/record.ts'
 import { isHash, shownName, storedName } from '../model/stored-name.ts'
 import { isOpenWords } from '../options/circuit.ts'
@@ -71,12 +72,11 @@ function pauses({ stand, queue }: Facts, after: number): Reason[] {
   const lasts = (paused: { until?: number } | undefined) =>
     (paused?.until ?? Number.POSITIVE_INFINITY) > after
   if (pause !== undefined && lasts(pause)) {
-    const why = pause.because === undefined ? '' : ` (${pause.because})`
-    const text = `Its queue ${queue} is paused${why}: ${ends(pause.until, at)}`
+    const text = `Its queue ${queue} is paused${pausedWords(pause, at)}: ${ends(pause.until, at)}`
     reasons.push({ kind: 'paused-queue', text, ...untilOf(pause), remedy: resumeCommand(queue) })
   }
   if (lane?.pause !== undefined && lasts(lane.pause) && job.group !== undefined) {
-    const text = `Its ${groupWords(job.group)} is paused: ${ends(lane.pause.until, at)}`
+    const text = `Its ${groupWords(job.group)} is paused${pausedWords(lane.pause, at)}: ${ends(lane.pause.until, at)}`
     const named = isHash(job.group) ? [undefined, job.group] : [shownName(job.group)]
     const remedy = resumeCommand(queue, ...named)
     reasons.push({ kind: 'paused-group', text, ...untilOf(lane.pause), remedy })

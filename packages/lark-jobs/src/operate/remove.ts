@@ -125,7 +125,12 @@ function removing(
     for (let i = 0; i < jobs.length && !passage.isOver; i += RECORDS) {
       const lot = jobs.slice(i, i + RECORDS)
       const found = await wholeRecords(store, partition, lot)
-      const records = found.filter(({ state, unreadable }) => state !== 'active' && unreadable === undefined)
+      const met = new Map(lot.map((job) => [job.id, job.state]))
+      // A job that has begun or ended since it was found does not meet the filter any more.
+      const records = found.filter(
+        ({ id, state, unreadable }) =>
+          state !== 'active' && unreadable === undefined && placeOf(state) === placeOf(met.get(id)!),
+      )
       if (records.length > 0) {
         await before(records)
         const as = records.map(versionOf)
@@ -137,6 +142,11 @@ function removing(
     }
     return verdicts
   }
+}
+
+/** A delayed job waits as soon as it is due. */
+function placeOf(state: State): State {
+  return state === 'delayed' ? 'waiting' : state
 }
 
 const handleOptions = conditions({ ifNotBegun })

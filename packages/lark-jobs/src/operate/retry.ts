@@ -38,7 +38,10 @@ export function readRetry(which: unknown, rest: readonly unknown[], flags?: Flag
   const isQueue = rest.length > 0 && (typeof rest[0] !== 'object' || rest[0] === null)
   if (isQueue) checkFilter('Jobs.retry()', { queue: rest[0] }, conditions({ queue: queueName }), { flags })
   const options = (isQueue ? { queue: given } : given) as RetryOptions
-  if (which !== 'failed') return [readChosen('Jobs.retry()', retriable, which, options, flags), options]
+  if (which !== 'failed') {
+    const chosen = readChosen('Jobs.retry()', retriable, which, options, flags)
+    return [isIds(chosen) || chosen.state !== undefined ? chosen : { ...chosen, state: 'failed' }, options]
+  }
   readChosen('Jobs.retry()', retriable, [], options, flags)
   const { queue, ...others } = options
   return [{ state: 'failed', ...(queue !== undefined && { queue }) }, others]
@@ -55,7 +58,7 @@ export async function retry(open: OpenQueues, which: Chosen, options: RetryOptio
   const alter = altering(open, { kind: 'retry' })
   const { done } = await changeJobs(
     open,
-    isIds(which) || which.state !== undefined ? which : { ...which, state: 'failed' },
+    which,
     {
       states: retriable,
       verdict: () => 'done',

@@ -76,11 +76,12 @@ export function removeSchedule(open: OpenSchedules, id: string): Promise<boolean
   return bookOf(open).remove(id)
 }
 
-/** @throws SCHEDULE_NOT_FOUND */
+/** @throws SCHEDULE_NOT_FOUND @param by the person who does it */
 export async function pauseSchedule(
   open: OpenSchedules,
   id: string,
   { because }: PauseScheduleOptions,
+  by?: string,
 ): Promise<ScheduleInfo> {
   const book = bookOf(open)
   const done = await book.change(id, async (found) => {
@@ -89,7 +90,7 @@ export async function pauseSchedule(
     const { state, ticks } = await book.plan(found)
     if (state.paused !== undefined || state.ended !== undefined) return { state, ticks }
     return {
-      state: { ...state, paused: { at: found.at, ...defined({ because: keptBecause(because) }) } },
+      state: { ...state, paused: { at: found.at, ...defined({ because: keptBecause(because), by }) } },
       ticks,
     }
   })

@@ -42,8 +42,8 @@ export interface ScheduleInfo {
   next?: number
   /** The instants after that, if they were asked for. */
   following?: number[]
-  /** Since when it is paused, and why. */
-  paused?: { at: number; because?: string }
+  /** Since when it is paused, why, and by which person. */
+  paused?: { at: number; because?: string; by?: string }
   /** When it ended. `limit`: it has ticked so often. `over`: it has no more ticks. `dropped`: no class declares it. */
   ended?: { at: number; why: 'limit' | 'over' | 'dropped' }
   /** Of the schedule of a class: since when no living worker declares it, as far as a worker has looked. */

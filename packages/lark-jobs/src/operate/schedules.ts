@@ -2,6 +2,7 @@
  * The schedules of a store: look, pause, resume, remove, run now. What it does is in `schedule-info.ts` and
  * `schedule-changes.ts`, which are loaded with the first call: most processes only dispatch.
  */
+import { type Perform, unrecorded } from './hand-change.ts'
 import type {
   PauseScheduleOptions,
   ResumedSchedule,
@@ -13,10 +14,14 @@ import type { GetScheduleOptions, OpenSchedules, ScheduleFilter, ScheduleInfo } 
 /** Looks at the schedules of a store and changes them; `Jobs.schedules` and `operate().schedules` are such objects. */
 export class ScheduleOperations {
   readonly #open: () => Promise<OpenSchedules>
+  readonly #perform: Perform
+  readonly #person: string | undefined
 
   /** @internal */
-  constructor(open: () => Promise<OpenSchedules>) {
+  constructor(open: () => Promise<OpenSchedules>, perform: Perform = unrecorded, person?: string) {
     this.#open = open
+    this.#perform = perform
+    this.#person = person
   }
 
   /**
@@ -54,7 +59,8 @@ export class ScheduleOperations {
   async remove(id: string): Promise<boolean> {
     const { checkId, removeSchedule } = await import('./schedule-changes.ts')
     checkId('remove()', id)
-    return removeSchedule(await this.#open(), id)
+    const change = { what: 'remove-schedule', on: `schedule ${id}`, count: Number } as const
+    return this.#perform(change, async () => removeSchedule(await this.#open(), id))
   }
 
   /**
@@ -69,7 +75,8 @@ export class ScheduleOperations {
   async pause(id: string, options: PauseScheduleOptions = {}): Promise<ScheduleInfo> {
     const { checkPause, pauseSchedule } = await import('./schedule-changes.ts')
     checkPause(id, options)
-    return pauseSchedule(await this.#open(), id, options)
+    const change = { what: 'pause-schedule', on: `schedule ${id}`, count: () => 1 } as const
+    return this.#perform(change, async () => pauseSchedule(await this.#open(), id, options, this.#person))
   }
 
   /**
@@ -83,7 +90,9 @@ export class ScheduleOperations {
   async resume(id: string, options: ResumeScheduleOptions = {}): Promise<ResumedSchedule> {
     const { checkResume, resumeSchedule } = await import('./schedule-changes.ts')
     checkResume(id, options)
-    return resumeSchedule(await this.#open(), id, options)
+    const count = ({ wasPaused }: ResumedSchedule) => Number(wasPaused)
+    const change = { what: 'resume-schedule', on: `schedule ${id}`, count } as const
+    return this.#perform(change, async () => resumeSchedule(await this.#open(), id, options))
   }
 
   /**
@@ -96,6 +105,8 @@ export class ScheduleOperations {
   async runNow(id: string): Promise<ScheduleRunNow> {
     const { checkId, runScheduleNow } = await import('./schedule-changes.ts')
     checkId('runNow()', id)
-    return runScheduleNow(await this.#open(), id)
+    const count = ({ queued }: ScheduleRunNow) => Number(queued)
+    const change = { what: 'run-schedule', on: `schedule ${id}`, count } as const
+    return this.#perform(change, async () => runScheduleNow(await this.#open(), id))
   }
 }

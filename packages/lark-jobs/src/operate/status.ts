@@ -45,6 +45,9 @@ export interface QueueStatus {
   pausedUntil?: number
   /** Why it is paused, if a job or a person said so. */
   pausedBecause?: string
+  /** The person who paused it, such as `ada at web-1`, and when, in milliseconds since 1970. Missing: a job did. */
+  pausedBy?: string
+  pausedAt?: number
   /** Its paused groups, in the order in which their pauses end; at most 100 of each partition. */
   pausedGroups: ShownGroup[]
   /** How many live workers serve the queue. */
@@ -121,13 +124,15 @@ async function look(store: Store, partition: string, standing: Standing): Promis
   return { ...standing, ...setting, partition }
 }
 
+type PausedQueue = Pick<QueueStatus, 'paused' | 'pausedUntil' | 'pausedBecause' | 'pausedBy' | 'pausedAt'>
+
 /** The pause of a queue: that of its partition which is paused for longest. */
-function pauseOf(parts: readonly Setting[]): Pick<QueueStatus, 'paused' | 'pausedUntil' | 'pausedBecause'> {
+function pauseOf(parts: readonly Setting[]): PausedQueue {
   const end = ({ paused, until = Number.POSITIVE_INFINITY }: Setting) => (paused ? until : 0)
   const [longest] = [...parts].sort((one, other) => end(other) - end(one))
   if (!longest?.paused) return { paused: false }
-  const { until: pausedUntil, because: pausedBecause } = longest
-  return { paused: true, ...defined({ pausedUntil, pausedBecause }) }
+  const { until: pausedUntil, because: pausedBecause, by: pausedBy, at: pausedAt } = longest
+  return { paused: true, ...defined({ pausedUntil, pausedBecause, pausedBy, pausedAt }) }
 }
 
 /** Lists each group once, although several partitions of its queue may have its pause. */

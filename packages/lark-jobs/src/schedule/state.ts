@@ -25,7 +25,7 @@ export interface ScheduleState {
   byHand?: number
   /** When the definition took effect. */
   since: number
-  paused?: { at: number; because?: string }
+  paused?: { at: number; because?: string; by?: string }
   /** Failures before this do not count for `pauseAfterFailures`. */
   resumedAt?: number
   ended?: { at: number; why: 'limit' | 'over' | 'dropped' }

@@ -31,7 +31,7 @@ export interface AuditBounds {
   age: number
 }
 
-export interface AuditPage {
+export interface AuditRecords {
   /** Milliseconds since 1970, by the store's clock. */
   now: number
   /** The last to be written first come first. Entries of one millisecond are in the reverse order of their ids. */
@@ -46,5 +46,5 @@ export interface Audit {
    *
    * @param before only entries behind this one, which need not be there any more. Default: from the newest on
    */
-  list(limit: number, before?: Pick<AuditRecord, 'id' | 'at'>): Promise<AuditPage>
+  list(limit: number, before?: Pick<AuditRecord, 'id' | 'at'>): Promise<AuditRecords>
 }

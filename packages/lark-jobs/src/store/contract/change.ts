@@ -2,7 +2,9 @@
  * The changes that people make to jobs by hand, their results, and the settings of a partition.
  */
 import type { CancelReason, JobRecord } from '../../model/record.ts'
-import type { Pause, Paused } from './pause.ts'
+import type { Pause, Paused, PausedGroup } from './pause.ts'
+
+export type { PausedGroup } from './pause.ts'
 
 export type Change =
   /** completed, failed, cancelled → waiting, queued now, at the end of its line, with failures and crashes reset.
@@ -86,12 +88,6 @@ export function settingOf({ until, ...rest }: Pause, groups: PausedGroup[]): Set
     ...rest,
     groups,
   }
-}
-
-export interface PausedGroup extends Paused {
-  group: string
-  /** Milliseconds since 1970. Absent: until somebody resumes the group. */
-  until?: number
 }
 
 /** The state of a group that a call paused or resumed. */

@@ -2,9 +2,7 @@
  * The name of a lane. A lane holds the jobs of one group that need the same permits, apart from all other jobs. Both
  * stores write the name in the same way.
  */
-import type { PausedGroup } from './change.ts'
 import type { LaneFilter, LaneRecord } from './page.ts'
-import { readPaused } from './pause.ts'
 
 /**
  * For a job with a group, a limiter, or both: the group (or nothing), and if there is a limiter, `^` and the limiter.
@@ -33,18 +31,6 @@ function decoded(text: string): string | undefined {
   } catch {
     return undefined
   }
-}
-
-/**
- * A paused group, as people see it.
- *
- * @param lane its name
- * @param until as stores keep it; a very large number is for ever
- * @param paused who paused it, and when, as stores keep it (`pause.ts`)
- */
-export function pausedGroup(lane: string, until: number, paused: unknown): PausedGroup {
-  const { group = '' } = readLane(lane)
-  return { group, ...(until < Number.MAX_SAFE_INTEGER && { until }), ...readPaused(paused) }
 }
 
 /** A lane, as people see it. @param until as stores keep it; a very large number is for ever */

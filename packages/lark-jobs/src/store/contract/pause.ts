@@ -4,6 +4,8 @@
  * a person paused it: the separator, when that was, the separator, and who it was.
  */
 
+import { readLane } from './lane.ts'
+
 /** A pause that has ended counts as none. */
 export interface Pause extends Paused {
   /** Milliseconds since 1970; infinite until somebody resumes. 0: not paused. */
@@ -16,6 +18,12 @@ export interface Paused {
   by?: string
   /** When: milliseconds since 1970. */
   at?: number
+}
+
+export interface PausedGroup extends Paused {
+  group: string
+  /** Milliseconds since 1970. Absent: until somebody resumes the group. */
+  until?: number
 }
 
 /** The most characters that are kept of the reason for a pause. */
@@ -63,6 +71,18 @@ export function packPaused(by: string, at: number | '' = ''): string {
 export function readPaused(text: unknown): Paused {
   const [at = '', by = ''] = String(text ?? '').split(SEPARATOR)
   return /^\d+$/.test(at) && by !== '' ? { by, at: Number(at) } : {}
+}
+
+/**
+ * A paused group, as people see it.
+ *
+ * @param lane its name
+ * @param until as stores keep it; a very large number is for ever
+ * @param paused who paused it, and when, as stores keep it (`packPaused`)
+ */
+export function pausedGroup(lane: string, until: number, paused: unknown): PausedGroup {
+  const { group = '' } = readLane(lane)
+  return { group, ...(until < Number.MAX_SAFE_INTEGER && { until }), ...readPaused(paused) }
 }
 
 function cut(text: string, most: number): string {

@@ -1,7 +1,7 @@
 /**
  * The audit in SQLite (`contract/audit.ts`): one row of `audit` for each entry.
  */
-import type { Audit, AuditBounds, AuditPage, AuditRecord } from '../contract/store.ts'
+import type { Audit, AuditBounds, AuditRecord, AuditRecords } from '../contract/store.ts'
 import { MAX_ITEMS } from '../contract/store.ts'
 import type { Database } from './database.ts'
 
@@ -32,7 +32,7 @@ export class SqliteAudit implements Audit {
     })
   }
 
-  async list(limit: number, before?: Pick<AuditRecord, 'id' | 'at'>): Promise<AuditPage> {
+  async list(limit: number, before?: Pick<AuditRecord, 'id' | 'at'>): Promise<AuditRecords> {
     const database = this.#database()
     const { at, id } = before ?? { at: Number.MAX_SAFE_INTEGER, id: '' }
     return database.read(() => ({

@@ -12,8 +12,8 @@
  */
 import type { Group } from '../../model/record.ts'
 import { MAX_PAUSED, type MetGroup, type PausedGroup } from '../contract/change.ts'
-import { laneName, pausedGroup, readLane } from '../contract/lane.ts'
-import { packPaused } from '../contract/pause.ts'
+import { laneName, readLane } from '../contract/lane.ts'
+import { packPaused, pausedGroup } from '../contract/pause.ts'
 import type { LaneStand } from '../contract/stand.ts'
 import { parsed } from '../contract/unreadable.ts'
 import type { Partition } from './partition.ts'

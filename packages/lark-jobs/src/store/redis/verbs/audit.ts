@@ -1,7 +1,7 @@
 /**
  * The audit on Redis, in the slot of what exists once for the whole store.
  */
-import type { Audit, AuditBounds, AuditPage, AuditRecord } from '../../contract/store.ts'
+import type { Audit, AuditBounds, AuditRecord, AuditRecords } from '../../contract/store.ts'
 import { MAX_ITEMS } from '../../contract/store.ts'
 import type { Scripts } from '../client/script.ts'
 
@@ -17,7 +17,7 @@ export class RedisAudit implements Audit {
     await this.#scripts.on(this.#scripts.keys.meta('audit'), 'audit-write', args)
   }
 
-  async list(limit: number, before?: Pick<AuditRecord, 'id' | 'at'>): Promise<AuditPage> {
+  async list(limit: number, before?: Pick<AuditRecord, 'id' | 'at'>): Promise<AuditRecords> {
     const args = [String(Math.min(limit, MAX_ITEMS)), String(before?.at ?? ''), before?.id ?? '']
     const reply = await this.#scripts.on(this.#scripts.keys.meta('audit'), 'audit-list', args)
     const [now, ...values] = reply as string[]

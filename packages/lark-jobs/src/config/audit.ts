@@ -1,0 +1,31 @@
+/**
+ * How much is kept of what people changed by hand, as the configuration says it.
+ */
+import { milliseconds } from '../model/duration.ts'
+import { duration, isObject, Option, type OptionsOf, Schema, whole } from '../options/schema.ts'
+import type { AuditBounds } from '../store/contract/audit.ts'
+
+/** What is kept unless the configuration says something else: about 5 MB. */
+export const AUDIT: AuditBounds = { count: 10_000, age: 90 * 86_400_000 }
+
+export const auditBounds = new Schema("an object such as { count: 5_000, age: '30d' }", {
+  /** How many changes: the newest. Default 10,000. */
+  count: whole(1),
+  /** For how long. Default 90 days. */
+  age: duration(),
+})
+
+/** An age (`'30d'`), `{ count, age }`, or `false`: nothing is recorded. */
+export type AuditConfig = false | string | OptionsOf<typeof auditBounds.entries>
+
+/** A number is refused, because it could be a count or milliseconds. */
+export const auditOption = new Option<AuditConfig, AuditBounds | false>(
+  "false, an age such as '30d', or { count, age }",
+  (value, path, voice) => {
+    if (value === false) return false
+    const isAge = typeof value === 'string' && milliseconds(value)
+    if (!isAge && !isObject(value)) return undefined
+    const { count, age } = isAge ? { age: isAge } : auditBounds.readAll(value, voice, path)
+    return { count: count ?? AUDIT.count, age: age ?? AUDIT.age }
+  },
+)

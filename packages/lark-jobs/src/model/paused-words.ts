@@ -1,0 +1,13 @@
+/**
+ * Who paused a queue, a group or a schedule, when and why, in words: ` by ada at web-1 5 m ago (the server is down)`.
+ */
+import { readable } from '../model/duration.ts'
+
+/** @param now milliseconds since 1970. @returns nothing, if nothing of it is known */
+export function pausedWords(
+  { by, at, because }: { by?: string | undefined; at?: number | undefined; because?: string | undefined },
+  now: number,
+): string {
+  const when = at === undefined ? '' : ` ${readable(Math.max(0, now - at))} ago`
+  return `${by === undefined ? '' : ` by ${by}${when}`}${because === undefined ? '' : ` (${because})`}`
+}

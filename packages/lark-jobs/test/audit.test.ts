@@ -1,0 +1,124 @@
+/** How changes by hand are recorded, whatever the store answers, and how the entries are read. */
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { createJobs } from '../src/index.ts'
+import { JobsError } from '../src/model/errors.ts'
+import { audit } from '../src/operate/audit.ts'
+import type { HandChange } from '../src/operate/hand-change.ts'
+import { PACE, withRecord } from '../src/operate/recording.ts'
+import { type AuditPage, operate } from '../src/operate.ts'
+import type { Audit, AuditRecord, Store } from '../src/store/contract/store.ts'
+
+const actor = { who: 'ada', host: 'web-1', from: 'code' } as const
+const bounds = { count: 10, age: 1_000 }
+const change: HandChange<number> = { what: 'retry', on: 'jobs of key charge', count: (n) => n }
+
+/** Keeps what is written; the calls with these numbers fail. */
+function storeOf(failures: Record<number, JobsError> = {}) {
+  const written: { id: string; count: number; outcome: string; on: string; error?: string }[] = []
+  let calls = 0
+  const write: Audit['write'] = async (id, text) => {
+    const failure = failures[++calls]
+    if (failure !== undefined) throw failure
+    written.push({ id, ...JSON.parse(text) })
+  }
+  const store = { audit: { write, list: async () => ({ now: 0, entries: [] }) } }
+  return { store, outcomes: () => written.map(({ outcome, count }) => `${outcome} ${count}`), written }
+}
+
+const refused = new JobsError('STORE_REFUSED', 'the disk is full')
+const away = new JobsError('STORE_UNREACHABLE', 'the server is away')
+
+beforeEach(() => {
+  vi.useFakeTimers()
+})
+afterEach(() => {
+  vi.useRealTimers()
+  vi.restoreAllMocks()
+})
+
+test('a change is written before, while it goes on, and at its end, in one entry', async () => {
+  const { store, outcomes, written } = storeOf()
+  const answer = await withRecord(store, bounds, actor, change, async (noted) => {
+    expect(outcomes()).toEqual(['running 0'])
+    noted(1_200)
+    await vi.advanceTimersByTimeAsync(2 * PACE)
+    return 1_500
+  })
+  expect(answer).toBe(1_500)
+  expect(outcomes()).toEqual(['running 0', 'running 1200', 'running 1200', 'done 1500'])
+  expect(new Set(written.map(({ id }) => id)).size).toBe(1)
+  await vi.advanceTimersByTimeAsync(2 * PACE)
+  expect(written).toHaveLength(4)
+})
+
+test('nothing is changed that cannot be written down first, unless the store refuses to write', async () => {
+  const warned = vi.spyOn(process, 'emitWarning').mockImplementation(() => {})
+  const act = vi.fn(async () => 3)
+  await expect(withRecord(storeOf({ 1: away }).store, bounds, actor, change, act)).rejects.toBe(away)
+  expect(act).not.toHaveBeenCalled()
+  // A purge may be what makes room.
+  expect(await withRecord(storeOf({ 1: refused }).store, bounds, actor, change, act)).toBe(3)
+  expect(warned.mock.calls[0]).toEqual([
+    'The audit of the store lacks this: retry jobs of key charge by ada at web-1: running, 0 changed. the disk is full',
+    { code: 'LARK_AUDIT_INCOMPLETE' },
+  ])
+})
+
+test('a change whose end cannot be written is made, and a warning has what is missing', async () => {
+  const warned = vi.spyOn(process, 'emitWarning').mockImplementation(() => {})
+  expect(await withRecord(storeOf({ 2: away }).store, bounds, actor, change, async () => 3)).toBe(3)
+  expect(warned.mock.calls[0]![0]).toContain('ada at web-1: done, 3 changed. the server is away')
+})
+
+test('the words are bounded, and a purge tells no value of a payload', async () => {
+  const { store, written } = storeOf()
+  const where = { email: 'ada@example.com' }
+  await withRecord(store, bounds, actor, { ...change, what: 'purge', on: { where } }, async () => 1)
+  await withRecord(store, bounds, actor, { ...change, on: { where } }, async () => 1)
+  const ids = Array.from({ length: 30 }, (_, n) => `${n}`.padEnd(100, 'x'))
+  await withRecord(store, bounds, actor, { ...change, on: ids, queue: 'emails' }, async () => 1)
+  const failing = withRecord(store, bounds, actor, change, async () => {
+    throw new Error('x'.repeat(1_000))
+  })
+  await expect(failing).rejects.toThrow('xxx')
+  expect(written.filter(({ outcome }) => outcome !== 'running').map(({ on }) => on)).toEqual([
+    'jobs where email is …',
+    'jobs where email is "ada@example.com"',
+    expect.stringMatching(/^30 jobs of queue emails: 0x+, .{300,}…$/),
+    change.on,
+  ])
+  expect(written.at(-1)!.error).toHaveLength(500)
+})
+
+function pageOf(now: number, entries: AuditRecord[]): Promise<AuditPage> {
+  return audit({ audit: { list: async () => ({ now, entries }) } } as unknown as Store, {})
+}
+
+test('a change of which nothing was heard for long is interrupted, and what Lark did not write is counted', async () => {
+  const text = JSON.stringify({ ...actor, what: 'retry', on: 'jobs', count: 1_200, outcome: 'running' })
+  const record = { id: 'a', at: 1_000, writtenAt: 6_000, text }
+  const lost = { endedAt: 6_000, outcome: 'interrupted', count: 1_200 }
+  expect((await pageOf(6_000 + 6 * PACE, [record])).entries[0]).not.toHaveProperty('endedAt')
+  expect((await pageOf(6_001 + 6 * PACE, [record])).entries).toMatchObject([lost])
+  const foreign = ['', '[]', '{"who":7}', text.replace('1200', '"many"')]
+  const page = await pageOf(0, [...foreign.map((text) => ({ ...record, text })), record])
+  expect(page).toMatchObject({ entries: [{ id: 'a' }], damaged: 4 })
+})
+
+test('who changes something is checked, and is the user of the system by default', async () => {
+  vi.useRealTimers()
+  await using jobs = createJobs({ connection: 'sqlite::memory:' })
+  for (const actor of ['', { from: 'nowhere' }, { nam: 'ada' }, 7])
+    expect(() => operate(jobs, { actor: actor as never })).toThrow(
+      expect.objectContaining({ code: 'OPERATE_INVALID' }),
+    )
+  await operate(jobs).pause({ all: true })
+  await operate(jobs, { actor: { from: 'command' } }).resume({ queue: 'default' })
+  const [resumed, paused] = (await operate(jobs).audit()).entries
+  expect([resumed!.from, paused!.from, paused!.on]).toEqual(['command', 'code', 'every queue'])
+  expect(paused!.who).toMatch(/./)
+  const operating = operate(jobs)
+  for (const wrong of [{ what: 'x' }, { limit: 0 }, { whom: 'ada' }, { since: '1 day' }])
+    await expect(operating.audit(wrong as never)).rejects.toMatchObject({ code: 'FILTER_INVALID' })
+  await expect(operating.audit({ cursor: 'x' })).rejects.toMatchObject({ code: 'CURSOR_INVALID' })
+})

@@ -1,0 +1,198 @@
+import { expect, test, vi } from 'vitest'
+import { chain, cron, Job } from '../../src/index.ts'
+import { type AuditEntry, type Operate, operate } from '../../src/operate.ts'
+import { Bench, type Connect, Record } from './bench.ts'
+
+const MANY = 300
+
+let ran: number[] = []
+let isBroken = false
+
+class ChargeJob extends Job {
+  override readonly key = 'charge'
+  override tries = 1
+  handle({ n }: { n: number }): void {
+    if (isBroken) throw new Error(`Card ${n} was declined`)
+    ran.push(n)
+  }
+}
+
+const numbers = Array.from({ length: MANY }, (_, n) => n)
+
+/** A store with jobs that have failed. */
+async function broken(bench: Bench): Promise<void> {
+  ran = []
+  isBroken = true
+  await bench.jobs.dispatchMany(
+    new ChargeJob(),
+    numbers.map((n) => ({ n })),
+  )
+  const worker = await bench.work([ChargeJob], { concurrency: 50, stopWhenEmpty: true })
+  await worker.done
+  isBroken = false
+}
+
+const sorted = (all: readonly number[]) => [...all].sort((one, other) => one - other)
+const words = ({ what, on, count, outcome }: AuditEntry) => `${what} ${on}: ${count} ${outcome}`
+const entries = async (operating: Operate) => (await operating.audit()).entries
+
+/** Mending many jobs by hand while workers run, and the audit of it. */
+export function mending(connect: Connect): void {
+  test('each change by hand is in the audit: who, from where, what, on what, how many', async () => {
+    await using bench = await Bench.make(connect)
+    const { jobs } = bench
+    const actor = { name: 'ada', host: 'web-1', from: 'dashboard' } as const
+    const operating = operate(bench.client(), { actor })
+    const [a, b] = await jobs.dispatch([ChargeJob.with({ n: 1 }), ChargeJob.with({ n: 2 }).delayed('1h')])
+    const flow = await jobs.dispatch(
+      chain([ChargeJob.with({ n: 3 }).delayed('1h'), ChargeJob.with({ n: 4 })]),
+    )
+    await jobs.schedules.set('nightly', ChargeJob.with({ n: 5 }), cron('0 3 * * *'))
+    const before = Date.now() - 60_000
+    await operating.pause({ queue: 'default', because: 'a deploy' })
+    await operating.pause({ queue: 'default', group: 'acme' })
+    await operating.resume({ queue: 'default' })
+    await operating.runNow([b!.id])
+    await operating.reschedule({ key: 'charge', where: { n: 2 } }, '1h')
+    await operating.prioritize(a!.id, 3)
+    await operating.edit(a!.id, { n: 9 })
+    await operating.tag(a!.id, 'looked at')
+    await operating.untag([a!.id], 'looked at', { queue: 'default' })
+    await operating.cancel([a!.id, b!.id])
+    await operating.retry({ state: 'cancelled', where: { n: 9 } })
+    const records = []
+    for await (const some of operating.records({ state: 'cancelled' })) records.push(...some)
+    await operating.remove({ state: 'cancelled' })
+    await operating.import(records, { source: 'a file' })
+    await operating.purge({ where: { n: 2 } })
+    await operating.flows.cancel(flow.id)
+    await operating.flows.retry(flow.id)
+    await operating.schedules.pause('nightly')
+    await operating.schedules.resume('nightly')
+    await operating.schedules.runNow('nightly')
+    await operating.schedules.remove('nightly')
+    // A count changes nothing; and an application that changes its own jobs is nobody's hand.
+    await operating.cancel({ all: true }, { dryRun: true })
+    await jobs.retry('failed')
+    const all = await entries(operating)
+    expect(all.map(words).reverse()).toEqual([
+      'pause queue default: 1 done',
+      'pause group acme of queue default: 1 done',
+      'resume queue default: 1 done',
+      `run-now job: ${b!.id}: 1 done`,
+      'reschedule jobs of key charge where n is 2: 1 done',
+      `prioritize job: ${a!.id}: 1 done`,
+      `edit job: ${a!.id}: 1 done`,
+      `tag job: ${a!.id}: 1 done`,
+      `untag job of queue default: ${a!.id}: 1 done`,
+      `cancel 2 jobs: ${a!.id}, ${b!.id}: 2 done`,
+      'retry jobs of state cancelled where n is 9: 1 done',
+      'remove jobs of state cancelled: 1 done',
+      'import jobs of a file: 1 done',
+      'purge jobs where n is …: 1 done',
+      `cancel-flow flow ${flow.id}: 1 done`,
+      `retry-flow flow ${flow.id}: 1 done`,
+      'pause-schedule schedule nightly: 1 done',
+      'resume-schedule schedule nightly: 1 done',
+      'run-schedule schedule nightly: 1 done',
+      'remove-schedule schedule nightly: 1 done',
+    ])
+    for (const { who, host, from, at, endedAt } of all) {
+      expect({ who, host, from }).toEqual({ who: 'ada', host: 'web-1', from: 'dashboard' })
+      expect(at).toBeGreaterThan(before)
+      expect(endedAt).toBeGreaterThanOrEqual(at)
+    }
+    expect((await operating.audit({ what: 'pause', who: 'ada@web-1', since: '1h' })).entries).toHaveLength(2)
+    for (const none of [
+      { who: 'bob' },
+      { what: 'quiet-workers' },
+      { since: new Date(Date.now() + 60_000) },
+    ] as const)
+      expect(await operating.audit(none)).toEqual({ entries: [] })
+    const pages: AuditEntry[] = []
+    let cursor: string | undefined
+    do {
+      const page = await operating.audit({ who: 'ada', limit: 7, ...(cursor && { cursor }) })
+      pages.push(...page.entries)
+      cursor = page.cursor
+    } while (cursor !== undefined)
+    expect(pages).toEqual(all)
+  })
+
+  test('a pause says who made it; a change that fails or is interrupted says how far it came', async () => {
+    await using bench = await Bench.make(connect)
+    await broken(bench)
+    const operating = operate(bench.client(), { actor: 'ada' })
+    await operating.pause({ queue: 'default', for: '1h', because: 'a deploy' })
+    const [{ pausedBy, pausedAt, pausedBecause } = {}] = (await operating.status()).queues
+    expect([pausedBy, pausedBecause]).toEqual([expect.stringMatching(/^ada at \S+$/), 'a deploy'])
+    expect(Math.abs(Date.now() - pausedAt!)).toBeLessThan(60_000)
+    const [failed] = await operating.failed({ limit: 1 })
+    await operating.retry(failed!.id)
+    const { reasons } = (await operating.why(failed!.id))!
+    expect(reasons[0]?.text).toMatch(/^Its queue default is paused by ada at \S+ .* ago \(a deploy\): for/)
+    const over = new AbortController()
+    const done = await operating.retry(
+      { key: 'charge' },
+      { signal: over.signal, onProgress: (done) => done >= 100 && over.abort() },
+    )
+    expect(done).toBeGreaterThanOrEqual(100)
+    await expect(operating.retry('0123456789abc')).rejects.toMatchObject({ code: 'JOB_NOT_FOUND' })
+    expect((await entries(operating)).slice(0, 2)).toMatchObject([
+      { outcome: 'failed', count: 0, error: expect.stringMatching(/^JOB_NOT_FOUND: /) },
+      { outcome: 'interrupted', count: done },
+    ])
+  })
+
+  test('as many changes are kept as the configuration says, or none', async () => {
+    await using bench = await Bench.make(connect)
+    const few = operate(bench.client({ audit: { count: 2 } }))
+    for (const queue of ['default', 'emails', 'low']) await few.pause({ queue })
+    expect((await entries(few)).map(({ on }) => on)).toEqual(['queue low', 'queue emails'])
+    await operate(bench.client({ audit: false })).resume({ queue: 'low' })
+    expect(await entries(few)).toHaveLength(2)
+  })
+
+  test('two people retry all failed jobs while workers run: each runs once more', async () => {
+    await using bench = await Bench.make(connect)
+    await broken(bench)
+    const report = new Record()
+    await bench.work([ChargeJob], { concurrency: 20, report })
+    const [one, other] = [operate(bench.client()), operate(bench.client())]
+    const counts = await Promise.all([one.retry({ key: 'charge' }), other.retry('failed')])
+    await report.ends(MANY)
+    // A job that one of them has queued again, and that has ended since, is no longer a failed one.
+    expect(counts[0]! + counts[1]!).toBe(MANY)
+    expect(sorted(ran)).toEqual(numbers)
+    const none = { waiting: 0, active: 0, failed: 0 }
+    await vi.waitFor(async () =>
+      expect((await one.status()).queues[0]!.counts).toMatchObject({ ...none, completed: MANY }),
+    )
+  })
+
+  test('jobs are removed while workers run, and put back: each runs once', async () => {
+    await using bench = await Bench.make(connect)
+    ran = []
+    await bench.jobs.dispatchMany(
+      new ChargeJob(),
+      numbers.map((n) => ({ n })),
+    )
+    const operating = operate(bench.client())
+    const file: unknown[] = []
+    const report = new Record()
+    await bench.work([ChargeJob], { concurrency: 5, report })
+    const { removed, left } = await operating.remove(
+      { state: 'waiting' },
+      { before: (jobs) => file.push(...jobs.map((job) => JSON.parse(JSON.stringify(job)))) },
+    )
+    expect(removed + left!).toBeLessThanOrEqual(MANY)
+    await report.ends(MANY - removed)
+    expect(ran).toHaveLength(MANY - removed)
+    // Of a job that began between the two, the file has a record. It is there, so nothing is put back.
+    const { imported, existing } = await operating.import(file)
+    expect([imported, imported + existing]).toEqual([removed, file.length])
+    await report.ends(MANY)
+    expect(sorted(ran)).toEqual(numbers)
+    expect(await operating.import(file)).toEqual({ imported: 0, existing: file.length })
+  })
+}
