@@ -3,7 +3,7 @@
  * too long.
  */
 import { describe, expect, it } from 'vitest'
-import { filesBelow, type Import, importsOf, read } from './source.ts'
+import { earlyReturns, filesBelow, type Import, importsOf, read } from './source.ts'
 
 /**
  * The floors of each package, the ground floor first. A file imports from its own floor and from lower floors.
@@ -183,6 +183,36 @@ describe('the commands', () => {
     const inner = imports.filter(({ file }) => /^(operate|store)\//.test(file ?? ''))
     expect(inner.map(({ importer, file }) => `${importer} imports ${file}`)).toEqual([])
     expect(imports.filter(({ file }) => file === 'operate.ts').length).toBeGreaterThan(5)
+  })
+})
+
+describe('a function with `await using`', () => {
+  it('awaits what it returns: otherwise its store is closed before the work is done', () => {
+    const early = Object.keys(floors).flatMap((folder) =>
+      filesBelow(folder, '.ts').flatMap((file) =>
+        earlyReturns(read(`${folder}/${file}`)).map((line) => `${folder}/${file}:${line}`),
+      ),
+    )
+    expect(early).toEqual([])
+  })
+
+  it('is found also in a branch, but not the functions in it, nor those without one', () => {
+    const text = `async function show() {
+  await using jobs = Jobs
+  if (this.json) return this.#all(jobs)
+  if (this.flow !== undefined) {
+    return show(jobs)
+  }
+  const names = list.map((each) => {
+    return nameOf(each)
+  })
+  if (names.length === 0) return
+  return await status<Job>(jobs)
+}
+async function other() {
+  return show()
+}`
+    expect(earlyReturns(text)).toEqual(['3: if (this.json) return this.#all(jobs)', '5: return show(jobs)'])
   })
 })
 

@@ -49,6 +49,33 @@ function withoutComments(text: string): string {
   return text.replace(/\/\*[\s\S]*?\*\//g, '').replace(/^\s*\/\/.*$/gm, '')
 }
 
+/**
+ * The lines that return what a call gives, without `await`, where an `await using` of the same function would close its
+ * resource before that is done. A call that returns no promise is met too: put its value into a name first.
+ */
+export function earlyReturns(text: string): string[] {
+  const found: string[] = []
+  const lines = text.split('\n')
+  const depthOf = (line: string) => line.length - line.trimStart().length
+  for (const [at, line] of lines.entries()) {
+    if (!/^\s*await using /.test(line)) continue
+    // The depth of a function in this one, whose returns are its own.
+    let inner: number | undefined
+    for (const [i, later] of lines.entries()) {
+      if (i <= at || later === '') continue
+      const depth = depthOf(later)
+      if (depth < depthOf(line)) break
+      if (inner !== undefined && depth <= inner) inner = undefined
+      else if (inner === undefined && /(=>|function\b.*\)|^\s*(?:async )?[#\w]+\(.*\)) \{$/.test(later))
+        if (!/^\s*(?:\} )?(?:if|else|for|while|switch|catch)\b/.test(later)) inner = depth
+      if (inner !== undefined) continue
+      const [, value = ''] = /^\s*(?:.*\) )?return (?!await\b)(.*)$/.exec(later) ?? []
+      if (/^(?:this\.)?#?[\w.#]+(?:<.*>)?\(/.test(value)) found.push(`${i + 1}: ${later.trim()}`)
+    }
+  }
+  return found
+}
+
 /** Whether a file declares `Name`, or `Name.member` of a class or an interface. */
 export function declares(text: string, symbol: string): boolean {
   const [name, member] = symbol.split('.')

@@ -11,6 +11,7 @@ import { afterAll, expect, test, vi } from 'vitest'
 import { blocksOf } from '../../../test/markdown.ts'
 import { dispatchFlow } from '../src/api/flow-draft.ts'
 import type { FlowHandle } from '../src/api/flow-handle.ts'
+import { JobsAuditCommand } from '../src/commands/jobs-audit.ts'
 import { JobsDoctorCommand } from '../src/commands/jobs-doctor.ts'
 import { JobsFailedCommand } from '../src/commands/jobs-failed.ts'
 import { JobsFlowCommand } from '../src/commands/jobs-flow.ts'
@@ -34,7 +35,7 @@ const commands: (new () => Command)[] = [
   ...[JobsDoctorCommand, JobsFailedCommand, JobsFlowCommand, JobsListCommand, JobsMonitorCommand],
   ...[JobsQueuesCommand, JobsRetryCommand, JobsStatusCommand, JobsTailCommand],
   ...[ScheduleExplainCommand, ScheduleListCommand, SchedulePauseCommand, ScheduleResumeCommand],
-  ScheduleRunCommand,
+  ...[ScheduleRunCommand, JobsAuditCommand],
 ]
 const docs = new URL('../../../docs/', import.meta.url)
 const source = ['../src', '../../lark/src']
@@ -231,6 +232,24 @@ test('jobs:failed --group, and jobs:retry of one kind', async () => {
   const retry = start(`lark jobs:retry --kind=${kind}`)
   await retry.ended
   expect(`${group.shown()}\n${retry.all()}`).toBe(expected)
+})
+
+test('jobs:audit', async () => {
+  await using jobs = place({ queues: ['default', 'emails'] })
+  await jobs.dispatch([1, 2, 3].map((order) => new ChargeJob().with({ order })))
+  await (await jobs.work({ jobs: [ChargeJob], report: new Reported(), stopWhenEmpty: true })).done
+  const ada = operate(jobs, { actor: { name: 'ada', host: 'web-1', from: 'command' } })
+  await ada.retry('failed')
+  await operate(jobs, { actor: { name: 'bob', host: 'ops', from: 'dashboard' } }).pause({ queue: 'emails' })
+  const over = new AbortController()
+  const removed: unknown[] = []
+  const before = (jobs: readonly unknown[]) => {
+    removed.push(...jobs)
+    over.abort()
+  }
+  await ada.remove({ queue: 'default' }, { signal: over.signal, before })
+  await ada.import(removed, { source: '2026-11-27T04-18-54.676Z.jsonl' })
+  await shows('operating-jobs', 'lark jobs:audit')
 })
 
 /** A job without a payload. It is held until the test says so, if its queue is `printers`. */
