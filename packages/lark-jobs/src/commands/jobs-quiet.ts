@@ -1,6 +1,7 @@
 import { Command, flag } from '@s18i/lark'
 import { Jobs } from '../api/default-jobs.ts'
-import { operate, type WorkerRecord } from '../operate.ts'
+import type { WorkerRecord } from '../operate.ts'
+import { byCommand } from './by-command.ts'
 import { completed } from './completed.ts'
 import {
   awaitObedience,
@@ -31,10 +32,13 @@ export class JobsQuietCommand extends Command {
   async handle(): Promise<number> {
     const ms = waitOf(this)
     await using jobs = Jobs
-    const { workers } = operate(jobs, { names: workerFlags })
+    const { workers } = byCommand(jobs, workerFlags)
     const filter = chosenWorkers(this)
     const told = this.resume ? await workers.resume(filter) : await workers.quiet(filter)
-    if (told.workers.length === 0) return tellNobody(this, told)
+    if (told.workers.length === 0) {
+      tellNobody(this, told)
+      return 1
+    }
     const what = this.resume ? 'take jobs again' : 'take no more jobs, and to finish those that run'
     this.success(`Told ${counted(told.workers.length)} to ${what}: each hears it within 5 seconds`)
     const obeys = this.resume ? isResumed : isQuiet

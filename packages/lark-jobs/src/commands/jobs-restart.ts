@@ -1,6 +1,7 @@
 import { Command, flag } from '@s18i/lark'
 import { Jobs } from '../api/default-jobs.ts'
-import { operate, type WorkerRecord } from '../operate.ts'
+import type { WorkerRecord } from '../operate.ts'
+import { byCommand } from './by-command.ts'
 import { completed } from './completed.ts'
 import {
   awaitObedience,
@@ -31,11 +32,14 @@ export class JobsRestartCommand extends Command {
   async handle(): Promise<number> {
     const ms = waitOf(this)
     await using jobs = Jobs
-    const { workers } = operate(jobs, { names: workerFlags })
+    const { workers } = byCommand(jobs, workerFlags)
     const told = await workers.restart(chosenWorkers(this))
     for (const worker of told.left)
       this.warn(`${nameOf(worker)} goes on: an application has its process, so restart that`)
-    if (told.workers.length === 0) return tellNobody(this, told)
+    if (told.workers.length === 0) {
+      tellNobody(this, told)
+      return 1
+    }
     this.success(`Told ${counted(told.workers.length)} to restart: each hears it within 5 seconds`)
     const left = ms === undefined ? [] : await awaitObedience(this, workers, told.workers, ms, hasEnded)
     if (this.json) this.console.json({ ...told, waiting: left })

@@ -96,10 +96,9 @@ export function tellLeft(command: OrderingCommand, left: readonly WorkerRecord[]
   for (const worker of left) command.warn(`${nameOf(worker)} has not obeyed ${when}: see lark jobs:workers`)
 }
 
-/** Says that nobody was told. @returns the exit code */
-export function tellNobody(command: OrderingCommand, { left }: ToldWorkers): number {
-  if (left.length > 0) return 1
+/** Says that nobody was told. */
+export function tellNobody(command: OrderingCommand, { left }: ToldWorkers): void {
+  if (left.length > 0) return
   const isAll = 'all' in chosenWorkers(command)
   command.warn(`No live worker${isAll ? '' : ' meets these conditions'}: see lark jobs:workers`)
-  return 1
 }

@@ -83,7 +83,7 @@ export class Operate extends Operations {
 
   /** The live workers: look, quiet, resume, restart. */
   get workers(): WorkerOperations {
-    return new WorkerOperations(() => this[open](), this[names])
+    return new WorkerOperations(() => this[open](), this[names], this[perform])
   }
 
   /**

@@ -7,6 +7,7 @@ import type { WorkerRecord } from '../model/record.ts'
 import { isText, type OptionsOf, option } from '../options/schema.ts'
 import { MAX_ITEMS, type Store, type WorkerOrder } from '../store/contract/store.ts'
 import { all, checkFilter, conditions, type Flags, queueName } from './filter.ts'
+import { type Perform, unrecorded } from './hand-change.ts'
 
 const entries = {
   /** Workers that serve this queue. */
@@ -40,11 +41,13 @@ export interface ToldWorkers {
 export class WorkerOperations {
   readonly #open: () => Promise<{ store: Store }>
   readonly #names: Flags | undefined
+  readonly #perform: Perform
 
   /** @internal */
-  constructor(open: () => Promise<{ store: Store }>, names?: Flags) {
+  constructor(open: () => Promise<{ store: Store }>, names?: Flags, perform: Perform = unrecorded) {
     this.#open = open
     this.#names = names
+    this.#perform = perform
   }
 
   /** The live workers. A worker that has died is in the list for up to 20 seconds. */
@@ -88,8 +91,15 @@ export class WorkerOperations {
   async #order(kind: WorkerOrder['kind'], filter: WorkerFilter): Promise<ToldWorkers> {
     const needed = Object.keys(entries)
     checkFilter(`operate().workers.${kind}()`, filter, filterSchema, { needed, flags: this.#names })
+    const { all: _, ...named } = filter as WorkerConditions & { all?: true }
+    const of = Object.entries(named).map(([name, value]) => `${name} ${value}`)
+    const on = of.length === 0 ? 'every worker' : `workers of ${of.join(', ')}`
+    const count = ({ workers }: ToldWorkers) => workers.length
+    return this.#perform({ what: `${kind}-workers`, on, count }, () => this.#tell(kind, named))
+  }
+
+  async #tell(kind: WorkerOrder['kind'], { queue, worker, host }: WorkerConditions): Promise<ToldWorkers> {
     const { store } = await this.#open()
-    const { queue, worker, host } = filter
     const chosen = (await store.workers()).filter(
       (each) =>
         (queue === undefined || each.queues.includes(queue)) &&

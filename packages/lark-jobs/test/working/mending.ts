@@ -71,6 +71,8 @@ export function mending(connect: Connect): void {
     await operating.schedules.resume('nightly')
     await operating.schedules.runNow('nightly')
     await operating.schedules.remove('nightly')
+    await operating.workers.quiet({ all: true })
+    await operating.workers.restart({ queue: 'default', host: 'web-2' })
     // A count changes nothing; and an application that changes its own jobs is nobody's hand.
     await operating.cancel({ all: true }, { dryRun: true })
     await jobs.retry('failed')
@@ -96,6 +98,8 @@ export function mending(connect: Connect): void {
       'resume-schedule schedule nightly: 1 done',
       'run-schedule schedule nightly: 1 done',
       'remove-schedule schedule nightly: 1 done',
+      'quiet-workers every worker: 0 done',
+      'restart-workers workers of queue default, host web-2: 0 done',
     ])
     for (const { who, host, from, at, endedAt } of all) {
       expect({ who, host, from }).toEqual({ who: 'ada', host: 'web-1', from: 'dashboard' })
@@ -105,7 +109,7 @@ export function mending(connect: Connect): void {
     expect((await operating.audit({ what: 'pause', who: 'ada@web-1', since: '1h' })).entries).toHaveLength(2)
     for (const none of [
       { who: 'bob' },
-      { what: 'quiet-workers' },
+      { what: 'resume-workers' },
       { since: new Date(Date.now() + 60_000) },
     ] as const)
       expect(await operating.audit(none)).toEqual({ entries: [] })
