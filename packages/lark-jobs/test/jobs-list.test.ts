@@ -81,7 +81,7 @@ test('what runs: since when, on which host and pid, and how far it is', async ()
       for (const line of (await lark(words, columns)).stdout.split('\n'))
         expect(line.length).toBeLessThanOrEqual(columns)
   expect((await lark(['jobs:workers'])).stdout).toMatch(
-    /^WORKER .+ SEEN +QUEUES\n\S+ .* of \d+ +running .* ago +default, emails/,
+    /^WORKER .+ SEEN +VERSION +QUEUES\n\S+ .* of \d+ +running .* ago +\S+ +default, emails/,
   )
 })
 

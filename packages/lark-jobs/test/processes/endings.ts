@@ -191,8 +191,8 @@ export function endings(url: () => string | undefined): void {
     const worker = app.lark('jobs:work', '--concurrency=1')
     await worker.says('Serving')
     const { stderr } = await app.run('jobs:status')
-    expect(stderr).toContain(
-      'i Queue default is paused: none of its jobs starts until lark jobs:resume default\n',
+    expect(stderr).toMatch(
+      /^i Queue default is paused by \S+ at \S+ .* ago: none of its jobs starts until lark jobs:resume default$/m,
     )
     expect(await status(app)).toMatchObject({ WAITING: '1', ACTIVE: '0' })
     expect((await app.run('jobs:resume', 'default')).stderr).toContain('✓ ')
@@ -219,7 +219,7 @@ export function endings(url: () => string | undefined): void {
     await app.run('jobs:pause', 'default', '--group=acme', '--for=1h')
     const { stderr, stdout } = await app.run('jobs:status')
     expect(stdout + stderr).toMatch(
-      /^i Group acme of queue default is paused: none of its jobs starts for [^,]+, or until lark jobs:resume default --group=acme$/m,
+      /^i Group acme of queue default is paused by \S+ at \S+ .* ago: none of its jobs starts for [^,]+, or until lark jobs:resume default --group=acme$/m,
     )
     await app.run('jobs:pause', 'default', `--group=${'long'.repeat(20)}`)
     const hash = /--group-hash='(#.{43})'/.exec((await app.run('jobs:status')).stderr)![1]
