@@ -80,9 +80,15 @@ const floors: Record<string, string[][]> = {
   'packages/lark-dashboard/src': [
     ['errors.ts', 'server/secured.ts', 'server/viewer.ts', 'server/gate.ts', 'server/page.generated.ts'],
     // what the store has, shared by all viewers
-    ['server/live.ts', 'server/undo.ts', 'server/shown-value.ts'],
+    ['server/live.ts', 'server/undo.ts', 'server/shown-value.ts', 'server/troubles.ts'],
     // what a viewer sees and does
-    ['server/act.ts', 'server/chosen.ts', 'server/job-changes.ts', 'server/pauses.ts'],
+    [
+      'server/act.ts',
+      'server/chosen.ts',
+      'server/job-changes.ts',
+      'server/pauses.ts',
+      'server/worker-orders.ts',
+    ],
     ['server/actions.ts'],
     ['server/page.ts', 'server/streams.ts'],
     ['server/dashboard.ts'],

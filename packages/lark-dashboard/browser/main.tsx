@@ -7,9 +7,11 @@ import { listenLive } from './data/live.ts'
 import { followLinks } from './data/route.ts'
 import { meetViewer } from './data/viewer.ts'
 import { Frame } from './frame/frame.tsx'
+import { watchTroubles } from './frame/troubles.ts'
 
 followLinks()
 startClock()
 listenLive()
+watchTroubles()
 void meetViewer()
 render(<Frame />, document.body)

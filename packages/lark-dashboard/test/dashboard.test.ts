@@ -4,9 +4,11 @@
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { createJobs, Job, type Jobs } from '@s18i/lark-jobs'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { operate } from '@s18i/lark-jobs/operate'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { type Dashboard, dashboard, type Role, toNode } from '../src/index.ts'
 import { type ActionName, actions } from '../src/server/actions.ts'
+import { Troubles } from '../src/server/troubles.ts'
 
 class SendJob extends Job {
   override key = 'send'
@@ -356,6 +358,24 @@ describe('changes', () => {
     expect((await paused()).paused).toBe(false)
   })
 
+  test('workers told to be quiet are told to go on by an undo, and none that somebody else has told', async () => {
+    await using worker = await jobs.work({ queues: ['emails'] })
+    const quiet = async () =>
+      (await (await change('workers.quiet', { worker: worker.id })).json()) as { undo?: string }
+    const { undo, ...told } = await quiet()
+    expect(told).toEqual({ workers: 1, left: 0 })
+    expect(await (await change('undo', { undo })).json()).toEqual({ undone: 1, left: 0 })
+    // A worker hears the last order when its state changes.
+    worker.quiet()
+    await vi.waitFor(async () =>
+      expect(await operate(jobs).workers.list()).toMatchObject([{ state: 'running' }]),
+    )
+    worker.quiet()
+    await vi.waitFor(async () => expect(await quiet()).toEqual({ workers: 1, left: 0 }))
+    const restarted = await change('workers.restart', { all: true }, { role: 'admin' })
+    expect(await restarted.json()).toEqual({ workers: 0, left: 1 })
+  })
+
   test('a payload is edited by JSON text, and what is not JSON changes nothing', async () => {
     const id = await failed()
     const edit = (payload: string) => change('jobs.edit', { id, payload }, { role: 'admin' })
@@ -425,6 +445,21 @@ describe('the stream', () => {
     abort.abort()
     await away.close()
   })
+})
+
+test('troubles that take long to find are asked for once, for all who look; a failure is not kept', async () => {
+  const doctor = vi.fn().mockRejectedValueOnce(new Error('away'))
+  doctor.mockResolvedValue([{ level: 'error' }, { level: 'warning' }])
+  const missed = { skipped: [{ why: 'missed', to: Date.now() - 1_000 }] }
+  const store = { doctor, schedules: { list: async () => [missed, { skipped: [] }] } } as never
+  const troubles = new Troubles()
+  await expect(troubles.now(store)).rejects.toThrow('away')
+  const both = await Promise.all([troubles.now(store), troubles.now(store)])
+  expect(both).toEqual([
+    { missed: 1, errors: 1 },
+    { missed: 1, errors: 1 },
+  ])
+  expect(doctor).toHaveBeenCalledTimes(2)
 })
 
 describe("Node's own server", () => {

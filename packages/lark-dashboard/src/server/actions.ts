@@ -15,6 +15,7 @@ import type {
   RetryFilter,
   RunFilter,
   ScheduleFilter,
+  WorkerFilter,
 } from '@s18i/lark-jobs/operate'
 import { scheduleWords } from '@s18i/lark-jobs/operate'
 import { change, countOf, look, refused, textOf } from './act.ts'
@@ -22,6 +23,7 @@ import { allowed, type ChosenJobs, chosen } from './chosen.ts'
 import { cancelJobs, editJob, removeJobs, retryJobs, runJobsNow } from './job-changes.ts'
 import { pauseQueue, pauseSchedule, resumeQueue, resumeSchedule } from './pauses.ts'
 import { shownJob, shownValue } from './shown-value.ts'
+import { orderWorkers, restartWorkers } from './worker-orders.ts'
 
 /** The most rows of a page. */
 const MOST_ROWS = 200
@@ -153,6 +155,12 @@ export const actions = {
   limiters: look(({ operate }) => operate.limiters()),
   circuits: look(({ operate }) => operate.circuits()),
   doctor: look(({ operate }) => operate.doctor()),
+  troubles: look(({ operate, troubles }) => troubles.now(operate)),
+
+  'workers.quiet': change('operate', (act, input: WorkerFilter) => orderWorkers(act, 'quiet', input)),
+  'workers.resume': change('operate', (act, input: WorkerFilter) => orderWorkers(act, 'resume', input)),
+  // It cannot be taken back, and if what starts them again fails, nothing runs any more.
+  'workers.restart': change('admin', (act, input: WorkerFilter) => restartWorkers(act, input)),
 
   undo: change('operate', async ({ undos, viewer }, input: { undo: string }) => {
     return undos.undo(viewer.user, textOf(input, 'undo'))

@@ -4,12 +4,14 @@
 import { LarkError } from '@s18i/lark/config'
 import type { Jobs } from '@s18i/lark-jobs'
 import { operate } from '@s18i/lark-jobs/operate'
+import type { Act } from './act.ts'
 import { type ActionName, actions, inputOf } from './actions.ts'
 import { refusalOf } from './gate.ts'
 import { Live } from './live.ts'
 import { type Environment, Page } from './page.ts'
 import { secured } from './secured.ts'
 import { Streams } from './streams.ts'
+import { Troubles } from './troubles.ts'
 import { Undos } from './undo.ts'
 import { type Authorize, knownViewer, mayDo } from './viewer.ts'
 
@@ -68,6 +70,7 @@ class Served {
   readonly #live: Live
   readonly #streams: Streams
   readonly #undos = new Undos()
+  readonly #troubles = new Troubles()
 
   constructor(options: DashboardOptions) {
     this.#options = options
@@ -120,9 +123,14 @@ class Served {
       )
     const input = inputOf(JSON.parse(action.changes ? await bodyOf(request) : queryOf(url)))
     const actor = { name: viewer.user, from: 'dashboard' } as const
-    const operating = operate(this.#options.jobs, { actor })
-    const from = { operate: operating, viewer, live: this.#live, undos: this.#undos }
-    const run = action.run as (act: typeof from, input: object) => Promise<unknown>
+    const from: Act = {
+      operate: operate(this.#options.jobs, { actor }),
+      viewer,
+      live: this.#live,
+      undos: this.#undos,
+      troubles: this.#troubles,
+    }
+    const run = action.run as (act: Act, input: object) => Promise<unknown>
     return answered(200, (await run(from, input)) ?? null)
   }
 }

@@ -199,6 +199,15 @@ export function describeDashboard(find: () => Promise<Place>, isExamined = false
       expect((await scene.jobs.schedules.get('nightly'))?.state).toBe('running')
     })
 
+    test('the worker is told to be quiet with the mouse, and it is undone', async () => {
+      await using page = await opened('/workers', 'operate')
+      await page.getByRole('button', { name: 'Quiet' }).click()
+      await page.getByText('1 worker told to take no more jobs').waitFor()
+      expect(await page.getByRole('button', { name: 'Restart' }).count()).toBe(0)
+      await page.getByRole('button', { name: /Undo/ }).click()
+      await page.getByText('Undone').waitFor()
+    })
+
     test('a viewer who may only read sees no button that changes anything, and no payload', async () => {
       for (const path of [
         `/jobs/${scene.ids.failed}`,
@@ -206,11 +215,12 @@ export function describeDashboard(find: () => Promise<Place>, isExamined = false
         '/queues/reports',
         '/schedules/nightly',
         '/failures',
+        '/workers',
       ]) {
         await using page = await opened(path, 'read')
         await page.locator('main h1').first().waitFor()
         await page.getByText('read@example.com').waitFor()
-        const verbs = /^(Retry|Run now|Cancel|Remove|Pause|Resume|Edit)/
+        const verbs = /^(Retry|Run now|Cancel|Remove|Pause|Resume|Edit|Quiet|Restart)/
         expect(await page.locator('main').getByRole('button', { name: verbs }).count(), path).toBe(0)
         expect(await text(page), path).not.toContain('acme')
       }

@@ -6,6 +6,7 @@ import { useAsked } from '../../data/asked.ts'
 import { href } from '../../data/route.ts'
 import { Answer, Empty } from '../../parts/empty.tsx'
 import { Since } from '../../parts/time.tsx'
+import { WorkerOrders } from './worker-orders.tsx'
 
 /** Milliseconds between two looks. */
 const EVERY = 2_000
@@ -24,6 +25,10 @@ export function WorkerPage({ id, worker }: { id: string; worker: WorkerRecord | 
           <span class="quiet">
             {worker.state} on {worker.host}, process {worker.pid}, up for <Since at={worker.startedAt} />
           </span>
+        )}
+        <span class="spread" />
+        {worker !== undefined && (
+          <WorkerOrders filter={{ worker: id }} workers={[worker]} what="this worker" />
         )}
       </div>
       {worker !== undefined && (

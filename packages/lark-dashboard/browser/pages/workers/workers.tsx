@@ -8,6 +8,7 @@ import { Empty, isStale } from '../../parts/empty.tsx'
 import { count, plural } from '../../parts/numbers.ts'
 import { Moment, Since } from '../../parts/time.tsx'
 import { WorkerPage } from './worker.tsx'
+import { WorkerOrders } from './worker-orders.tsx'
 
 export default function Workers() {
   const [id] = route.value.rest
@@ -18,6 +19,14 @@ export default function Workers() {
   const hosts = byHost(seen.workers)
   const versions = new Set(seen.workers.map(({ version }) => version ?? 'unknown'))
   const slots = seen.workers.reduce((sum, { concurrency }) => sum + concurrency, 0)
+  const newest = [...versions]
+    .filter((version) => version !== 'unknown')
+    .sort(byVersion)
+    .at(-1)
+  const otherwise = (['quiet', 'stopping', 'restarting'] as const).flatMap((state) => {
+    const some = seen.workers.filter((worker) => worker.state === state).length
+    return some === 0 ? [] : [`${count(some)} ${state}`]
+  })
   const running = seen.workers.reduce((sum, worker) => sum + worker.running, 0)
   return (
     <div class={isStale() ? 'stale' : undefined}>
@@ -25,11 +34,15 @@ export default function Workers() {
         <h1>Workers</h1>
         <span class="quiet">
           {plural(seen.workerCount, 'worker')} on {plural(hosts.size, 'host')}, {count(running)} of{' '}
-          {plural(slots, 'slot')} in use
+          {plural(slots, 'slot')} in use{otherwise.length > 0 && `, ${otherwise.join(', ')}`}
         </span>
+        <span class="spread" />
+        <WorkerOrders filter={{ all: true }} workers={seen.workers} what="all workers" />
       </div>
       {versions.size > 1 && (
-        <p class="warn">The workers have several versions of Lark: {[...versions].sort().join(', ')}.</p>
+        <p class="warn">
+          The workers have several versions of Lark: {[...versions].sort(byVersion).join(', ')}.
+        </p>
       )}
       {seen.workers.length === 0 ? (
         <Empty>No worker lives. Start one: npx lark jobs:work</Empty>
@@ -38,8 +51,11 @@ export default function Workers() {
           <section key={host}>
             <header>
               <h2>{host}</h2>
+              {hosts.size > 1 && (
+                <WorkerOrders filter={{ host }} workers={workers} what={`the workers of ${host}`} />
+              )}
             </header>
-            <WorkerTable workers={workers} />
+            <WorkerTable workers={workers} newest={newest} />
           </section>
         ))
       )}
@@ -56,7 +72,18 @@ function byHost(workers: readonly WorkerRecord[]): Map<string, WorkerRecord[]> {
   return hosts
 }
 
-function WorkerTable({ workers }: { workers: readonly WorkerRecord[] }) {
+/** Versions in their order: 0.9 before 0.10. */
+function byVersion(one: string, other: string): number {
+  return one.localeCompare(other, 'en', { numeric: true })
+}
+
+interface WorkerTableProps {
+  workers: readonly WorkerRecord[]
+  /** The newest version of them all: what is older is marked. */
+  newest: string | undefined
+}
+
+function WorkerTable({ workers, newest }: WorkerTableProps) {
   return (
     <div class="scroll">
       <table class="rows">
@@ -90,7 +117,9 @@ function WorkerTable({ workers }: { workers: readonly WorkerRecord[] }) {
                   {worker.queues.join(worker.strict ? ' › ' : ', ')}
                 </span>
               </td>
-              <td class="quiet">{worker.version ?? 'unknown'}</td>
+              <td class={(worker.version ?? 'unknown') === newest ? 'quiet' : 'warn'}>
+                {worker.version ?? 'unknown'}
+              </td>
               <td class="quiet">
                 <Since at={worker.startedAt} />
               </td>

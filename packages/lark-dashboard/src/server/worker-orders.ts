@@ -1,0 +1,35 @@
+/**
+ * Orders to workers. Quiet and resume undo each other, if all workers that were told were otherwise before: what somebody
+ * else has made quiet must not go on by an undo.
+ */
+import type { ToldWorkers, WorkerFilter } from '@s18i/lark-jobs/operate'
+import type { Act } from './act.ts'
+import type { Undoable } from './job-changes.ts'
+
+/** What a browser needs to know of the told workers. */
+export interface Told {
+  workers: number
+  /** Workers that cannot restart alone. */
+  left: number
+}
+
+const counted = ({ workers, left }: ToldWorkers): Told => ({ workers: workers.length, left: left.length })
+
+export async function orderWorkers(
+  { operate, undos, viewer }: Act,
+  order: 'quiet' | 'resume',
+  filter: WorkerFilter,
+): Promise<Undoable<Told>> {
+  const told = await operate.workers[order](filter)
+  const before = order === 'quiet' ? 'running' : 'quiet'
+  if (told.workers.length === 0 || told.workers.some(({ state }) => state !== before)) return counted(told)
+  const undo = undos.keep(viewer.user, async () => {
+    const back = await operate.workers[order === 'quiet' ? 'resume' : 'quiet'](filter)
+    return { undone: back.workers.length, left: Math.max(0, told.workers.length - back.workers.length) }
+  })
+  return { ...counted(told), undo }
+}
+
+export async function restartWorkers({ operate }: Act, filter: WorkerFilter): Promise<Told> {
+  return counted(await operate.workers.restart(filter))
+}
