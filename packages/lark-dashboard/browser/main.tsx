@@ -8,7 +8,9 @@ import { followLinks } from './data/route.ts'
 import { meetViewer } from './data/viewer.ts'
 import { Frame } from './frame/frame.tsx'
 import { watchTroubles } from './frame/troubles.ts'
+import { showControls } from './parts/visible.ts'
 
+showControls()
 followLinks()
 startClock()
 listenLive()

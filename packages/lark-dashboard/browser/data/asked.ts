@@ -8,6 +8,7 @@ import type { ActionName } from '../../src/server/actions.ts'
 import { type CallError, type Input, look, type Output } from './call.ts'
 import { changed } from './changes.ts'
 import { isSeen } from './clock.ts'
+import { stale } from './live.ts'
 
 export interface Asked<T> {
   /** The last answer. */
@@ -75,6 +76,11 @@ export function useAsked<Name extends ActionName>(
   // Whoever comes back sees what is true now.
   useSignalEffect(() => {
     if (isSeen.value && every !== undefined) asking.current.again()
+  })
+
+  // A question that had no answer has one now, perhaps.
+  useSignalEffect(() => {
+    if (!stale.value && problem.peek() !== undefined) asking.current.again()
   })
 
   return { data: data.value, problem: problem.value, at: at.value, again: () => asking.current.again() }

@@ -44,10 +44,14 @@ export async function make<Name extends ActionName>(
     changed.value++
     return answer
   } catch (error) {
-    const { message, hint } = error as CallError
-    notify({ text: hint === undefined ? message : `${message}. ${hint}`, isBad: true })
+    tellWhy(error as CallError)
     return undefined
   }
+}
+
+/** Tells the viewer why something did not happen. */
+export function tellWhy({ message, hint }: CallError): undefined {
+  notify({ text: hint === undefined ? message : `${message}. ${hint}`, isBad: true })
 }
 
 export function notify(notice: Omit<Notice, 'id'>): void {

@@ -4,9 +4,12 @@
 import { computed, effect, signal } from '@preact/signals'
 import type { Away, Snapshot } from '../../src/server/live.ts'
 import { isSeen, now } from './clock.ts'
+import { meetViewer } from './viewer.ts'
 
 /** Milliseconds after which what is shown counts as old. */
 const OLD = 3_000
+/** Milliseconds until a stream that has ended is asked for again. */
+const AGAIN = 2_000
 /** The most points of a trend. */
 const POINTS = 60
 
@@ -16,6 +19,8 @@ export const snapshot = signal<Snapshot | undefined>(undefined)
 export const away = signal<Away | undefined>(undefined)
 /** The server does not answer: since when, by the clock of this browser. */
 export const cutOff = signal<number | undefined>(undefined)
+/** What is shown is not of now: the store or the server does not answer. */
+export const stale = computed(() => away.value !== undefined || cutOff.value !== undefined)
 /** When the last snapshot came, by the clock of this browser. */
 const heardAt = signal<number | undefined>(undefined)
 
@@ -31,15 +36,28 @@ export const trends = signal<ReadonlyMap<string, readonly (number | undefined)[]
 
 export function listenLive(): void {
   let source: EventSource | undefined
+  let timer: ReturnType<typeof setTimeout> | undefined
+  const close = () => {
+    clearTimeout(timer)
+    source?.close()
+    source = undefined
+  }
+  const listen = () => {
+    close()
+    source = open(() => {
+      void meetViewer()
+      clearTimeout(timer)
+      timer = setTimeout(listen, AGAIN)
+    })
+  }
   effect(() => {
-    if (!isSeen.value) {
-      source?.close()
-      source = undefined
-    } else source ??= open()
+    if (isSeen.value) listen()
+    else close()
   })
 }
 
-function open(): EventSource {
+/** @param onEnd the browser has given up: after an answer that is no stream, such as one of a proxy whose server restarts */
+function open(onEnd: () => void): EventSource {
   const source = new EventSource('api/live')
   source.addEventListener('snapshot', ({ data }) => {
     const taken = JSON.parse(data) as Snapshot
@@ -58,6 +76,7 @@ function open(): EventSource {
   })
   source.addEventListener('error', () => {
     cutOff.value ??= Date.now()
+    if (source.readyState === EventSource.CLOSED) onEnd()
   })
   return source
 }

@@ -47,7 +47,10 @@ export function go(to: string, how: 'push' | 'replace' = 'push'): void {
   else history.replaceState(null, '', to)
   const before = address.value.pathname
   address.value = new URL(location.href)
-  if (address.value.pathname !== before) window.scrollTo(0, 0)
+  if (address.value.pathname === before) return
+  window.scrollTo(0, 0)
+  // Whoever does not see the page is told of the new one.
+  document.getElementById('content')?.focus({ preventScroll: true })
 }
 
 /** Changes parts of the query of this page: `setQuery({ state: 'failed' })`. */

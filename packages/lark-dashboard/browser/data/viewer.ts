@@ -15,11 +15,18 @@ export function may(role: Role): boolean {
   return viewer.value !== undefined && roles.indexOf(viewer.value.role) >= roles.indexOf(role)
 }
 
+/** Milliseconds until a server that did not answer is asked again. */
+const AGAIN = 2_000
+
+/** Asks who looks. Called again when the stream has ended, since the session may have. */
 export async function meetViewer(): Promise<void> {
   try {
     viewer.value = await look('me', {})
     stranger.value = undefined
   } catch (error) {
-    stranger.value = error as CallError
+    const { code } = error as CallError
+    const isRefused = code === 'NOT_AUTHORIZED'
+    if (isRefused || viewer.value === undefined) stranger.value = error as CallError
+    if (!isRefused && viewer.value === undefined) setTimeout(() => void meetViewer(), AGAIN)
   }
 }

@@ -3,12 +3,13 @@
  */
 import { effect } from '@preact/signals'
 import { useState } from 'preact/hooks'
-import { age, away, cutOff, snapshot } from '../data/live.ts'
+import { age, away, cutOff, snapshot, stale } from '../data/live.ts'
 import { href, route } from '../data/route.ts'
 import { stranger, viewer } from '../data/viewer.ts'
 import { Icon, type IconName } from '../parts/icon.tsx'
 import { duration } from '../parts/numbers.ts'
 import { Moment } from '../parts/time.tsx'
+import { visible } from '../parts/visible.ts'
 import { KeyList } from './key-list.tsx'
 import { isListOpen, isPaletteOpen, listenKeys } from './keys.ts'
 import { Notices } from './notices.tsx'
@@ -21,7 +22,7 @@ listenKeys()
 
 effect(() => {
   const title = places.find(({ page }) => page === route.value.page)?.title ?? 'Not found'
-  document.title = [...route.value.rest.slice(0, 1), title, 'Lark'].join(' · ')
+  document.title = visible([...route.value.rest.slice(0, 1), title, 'Lark'].join(' · '))
 })
 
 export function Frame() {
@@ -34,7 +35,9 @@ export function Frame() {
       <Places />
       <main id="content" tabIndex={-1}>
         <StateOfData />
-        <OpenPage />
+        <div class={stale.value ? 'stale' : undefined}>
+          <OpenPage />
+        </div>
       </main>
       <Notices />
       {isPaletteOpen.value && <Palette />}
@@ -78,7 +81,7 @@ function TopBar() {
       </span>
       <span class="spread" />
       <Age />
-      <button type="button" class="find" onClick={() => (isPaletteOpen.value = true)}>
+      <button type="button" class="find" aria-label="Search" onClick={() => (isPaletteOpen.value = true)}>
         <Icon name="search" /> <span class="find-word">Search</span> <kbd>/</kbd>
       </button>
       <button

@@ -3,7 +3,7 @@
  */
 import type { ComponentChildren } from 'preact'
 import type { Asked } from '../data/asked.ts'
-import { away, cutOff } from '../data/live.ts'
+import { stale } from '../data/live.ts'
 
 /** @example <Empty>No failed jobs in the last 30 days</Empty> */
 export function Empty({ children }: { children: ComponentChildren }) {
@@ -36,7 +36,7 @@ export function Answer<T>({
   )
 }
 
-/** Says on each page that what it shows is not of now. */
+/** What a page shows is not of now. The frame says so, and shows it in grey. */
 export function isStale(): boolean {
-  return away.value !== undefined || cutOff.value !== undefined
+  return stale.value
 }

@@ -11,6 +11,8 @@ import { bytes, count, plural } from './numbers.ts'
 const MOST = 100
 /** Levels that are open at first. */
 const OPEN = 3
+/** Levels that are indented: deeper ones would leave the page. */
+const INDENTED = 10
 
 export function Json({ value: { json, hidden } }: { value: ShownValue }) {
   const [text, setText] = useState('')
@@ -62,7 +64,7 @@ function Node({ name, value, level, text }: NodeProps) {
   const label = name === undefined ? null : <Mark class="json-name" shown={name} text={text} />
   if (typeof value !== 'object' || value === null)
     return (
-      <div class="json-leaf">
+      <div class={level > INDENTED ? 'json-leaf json-deep' : 'json-leaf'}>
         {label}
         <Mark
           class={`json-${value === null ? 'null' : typeof value}`}
@@ -87,7 +89,7 @@ function Branch({
   const sign = isList ? `[${entries.length}]` : `{${entries.length}}`
   return (
     <details
-      class="json-branch"
+      class={level > INDENTED ? 'json-branch json-deep' : 'json-branch'}
       open={isOpen || text !== ''}
       onToggle={(event) => setOpen(event.currentTarget.open)}
     >

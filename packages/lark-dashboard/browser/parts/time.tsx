@@ -13,13 +13,13 @@ export function exact(at: number): string {
     .replace(/\.\d+Z$/, ' UTC')}`
 }
 
-/** How long ago something was, or how soon it will be: `4 min 5 s ago`, `in 12 s`. */
+/** How long ago something was, or how soon it will be: `4 min 5 s ago`, `in 12 s`. Its ticks are not announced. */
 export function Moment({ at }: { at: number }) {
   const ago = now.value - at
   const text =
     Math.abs(ago) < 1_000 ? 'now' : ago > 0 ? `${duration(ago - (ago % 1_000))} ago` : `in ${duration(-ago)}`
   return (
-    <time dateTime={new Date(at).toISOString()} title={exact(at)}>
+    <time dateTime={new Date(at).toISOString()} title={exact(at)} aria-live="off">
       {text}
     </time>
   )

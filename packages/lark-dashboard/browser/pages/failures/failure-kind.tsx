@@ -5,6 +5,7 @@ import type { FailureFilter } from '@s18i/lark-jobs/operate'
 import { useState } from 'preact/hooks'
 import { useAsked } from '../../data/asked.ts'
 import { change } from '../../data/call.ts'
+import { tellWhy } from '../../data/changes.ts'
 import { go, href } from '../../data/route.ts'
 import { may, viewer } from '../../data/viewer.ts'
 import { Question } from '../../parts/dialog.tsx'
@@ -41,12 +42,12 @@ export function FailureKindPage({ kind: shown, filter, again }: FailureKindProps
         </h1>
         <span class="spread" />
         {may('operate') && (
-          <button type="button" class="main" onClick={() => void act('retry').catch(() => {})}>
+          <button type="button" class="main" onClick={() => void act('retry').catch(tellWhy)}>
             Retry all {count(jobs)}
           </button>
         )}
         {may('admin') && (
-          <button type="button" class="danger" onClick={() => void act('remove').catch(() => {})}>
+          <button type="button" class="danger" onClick={() => void act('remove').catch(tellWhy)}>
             Remove all {count(jobs)}
           </button>
         )}

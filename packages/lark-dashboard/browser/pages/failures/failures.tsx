@@ -108,14 +108,16 @@ function KindRow({
           <strong>{name}</strong> {message.slice(0, 300)}
         </span>
       </td>
-      <td class="number">
+      <td class="number" data-label="jobs">
         <a href={href('jobs', [], { ...query, kind, state: 'failed' })}>{count(jobs)}</a>
       </td>
-      <td class="number">{share(jobs, failed)}</td>
-      <td class="quiet">
+      <td class="number" data-label="share">
+        {share(jobs, failed)}
+      </td>
+      <td class="quiet" data-label="first">
         <Moment at={first} />
       </td>
-      <td class="quiet">
+      <td class="quiet" data-label="last">
         <Moment at={last} />
       </td>
     </tr>

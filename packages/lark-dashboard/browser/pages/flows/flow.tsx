@@ -189,7 +189,7 @@ function NodeTable({ nodes }: { nodes: readonly ShownNode[] }) {
                 )}
               </td>
               <td class="quiet">{node.key ?? node.kind}</td>
-              <td class="quiet">
+              <td class="quiet" data-label="after">
                 {(node.waitsFor.length > 0 ? node.waitsFor : node.after).slice(0, 4).join(', ')}
               </td>
               <td class="quiet">
@@ -230,7 +230,9 @@ function Members({ failures, failed }: { failures: NonNullable<ShownFlow['failur
           <tbody>
             {failures.map(({ member, jobId, state = 'failed', error, reason }) => (
               <tr key={member}>
-                <td class="number">{count(member)}</td>
+                <td class="number" data-label="member">
+                  {count(member)}
+                </td>
                 <td>
                   <a data-row class="mono" href={href('jobs', [jobId])}>
                     {jobId}

@@ -123,11 +123,13 @@ function FlowTable({ flows }: { flows: Output<'flows.list'>['flows'] }) {
               <td>
                 <FlowProgress counts={flow.counts} />
               </td>
-              <td class="number">{count(flow.counts.total)}</td>
-              <td class={flow.counts.failed > 0 ? 'number bad' : 'number quiet'}>
+              <td class="number" data-label="nodes">
+                {count(flow.counts.total)}
+              </td>
+              <td class={flow.counts.failed > 0 ? 'number bad' : 'number quiet'} data-label="failed">
                 {count(flow.counts.failed)}
               </td>
-              <td class="quiet">
+              <td class="quiet" data-label="dispatched">
                 <Moment at={flow.at} />
               </td>
               <td class="wide">

@@ -4,6 +4,7 @@
 import type { ListFilter } from '@s18i/lark-jobs/operate'
 import { useState } from 'preact/hooks'
 import { change } from '../../data/call.ts'
+import { tellWhy } from '../../data/changes.ts'
 import { may } from '../../data/viewer.ts'
 import { useKeys } from '../../frame/keys.ts'
 import { Question } from '../../parts/dialog.tsx'
@@ -48,7 +49,7 @@ export function JobActions({ chosen, filter, jobs, onDone }: JobActionsProps) {
   }
   const actOnAll = async (verb: JobVerb) => {
     const some = jobs.filter(({ state }) => jobVerbs[verb].states.includes(state)).slice(0, SAMPLES)
-    const count = await countOf(verb, filter).catch(() => undefined)
+    const count = await countOf(verb, filter).catch(tellWhy)
     if (count === undefined) return
     const what = `${plural(count, 'job')}: all ${queryWords(filter).replace(/^all /, '')}`
     ask({

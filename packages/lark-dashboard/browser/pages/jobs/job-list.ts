@@ -2,11 +2,12 @@
  * The jobs that a filter finds, page after page as somebody scrolls. A page of the server may be short, or empty, and yet
  * not the last.
  */
-import { useSignal } from '@preact/signals'
+import { useSignal, useSignalEffect } from '@preact/signals'
 import { useEffect, useRef } from 'preact/hooks'
 import type { Output } from '../../data/call.ts'
 import { type CallError, look } from '../../data/call.ts'
 import { changed } from '../../data/changes.ts'
+import { stale } from '../../data/live.ts'
 import type { JobQuery } from './job-query.ts'
 
 /** Rows of one page. */
@@ -27,6 +28,8 @@ export interface JobList {
   /** How many jobs the server has looked at. */
   scanned: number
   more(): void
+  /** Asks once more what had no answer. */
+  retry(): void
   again(): void
 }
 
@@ -85,6 +88,12 @@ export function useJobList({ filter, order, problem: wrong }: JobQuery): JobList
     }
   }, [question, wrong, changed.value])
 
+  const retry = () => void read(cursor.peek() === undefined)
+  // The store is back.
+  useSignalEffect(() => {
+    if (!stale.value && problem.peek() !== undefined) retry()
+  })
+
   return {
     jobs: jobs.value,
     problem: problem.value,
@@ -94,6 +103,7 @@ export function useJobList({ filter, order, problem: wrong }: JobQuery): JobList
     more: () => {
       if (!isLoading.peek() && !isWhole.peek() && problem.peek() === undefined) void read(false)
     },
+    retry,
     again: () => void read(true),
   }
 }

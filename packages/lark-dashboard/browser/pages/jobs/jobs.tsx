@@ -6,6 +6,7 @@ import { href, route, setQuery } from '../../data/route.ts'
 import { useKeys } from '../../frame/keys.ts'
 import { Empty } from '../../parts/empty.tsx'
 import { plural } from '../../parts/numbers.ts'
+import { isPhone } from '../../parts/phone.ts'
 import { State } from '../../parts/state.tsx'
 import { Moment } from '../../parts/time.tsx'
 import { Windowed } from '../../parts/windowed.tsx'
@@ -15,7 +16,9 @@ import { JobFilter } from './job-filter.tsx'
 import { type ListedJob, useJobList } from './job-list.ts'
 import { jobQuery, queryWords } from './job-query.ts'
 
+/** Of a row, in CSS pixels: as the styles say. */
 const HEIGHT = 32
+const CARD_HEIGHT = 76
 const COLUMNS = 7
 
 export default function Jobs() {
@@ -74,7 +77,10 @@ function JobsPage() {
       />
       {list.problem !== undefined && (
         <p class="problem" role="alert">
-          {list.problem.message} {list.problem.hint}
+          {list.problem.message} {list.problem.hint}{' '}
+          <button type="button" class="plain" onClick={list.retry}>
+            Try again
+          </button>
         </p>
       )}
       {list.jobs.length > 0 && (
@@ -100,7 +106,7 @@ function JobsPage() {
             </thead>
             <Windowed
               rows={list.jobs}
-              height={HEIGHT}
+              height={isPhone.value ? CARD_HEIGHT : HEIGHT}
               columns={COLUMNS}
               onEnd={list.more}
               draw={(job) => (
@@ -118,7 +124,8 @@ function JobsPage() {
       <p class="quiet small job-end">
         {list.isLoading
           ? 'Loading …'
-          : !list.isWhole && (
+          : !list.isWhole &&
+            list.problem === undefined && (
               <button type="button" onClick={list.more}>
                 Go on ({plural(list.scanned, 'job')} looked at)
               </button>

@@ -86,7 +86,9 @@ function LimiterRow({ limiter: { limiter, limits, held, holders, waits } }: { li
     <tr>
       <td>{limiter}</td>
       <td class="quiet">{limits === undefined ? 'not configured here' : limitWords(limits)}</td>
-      <td class={isFull ? 'number warn' : 'number'}>{count(held)}</td>
+      <td class={isFull ? 'number warn' : 'number'} data-label="in use">
+        {count(held)}
+      </td>
       <td>
         {holders.slice(0, 3).map(({ worker, permits }) => (
           <a key={worker} class="mono holder" href={href('workers', [worker])}>
@@ -95,7 +97,7 @@ function LimiterRow({ limiter: { limiter, limits, held, holders, waits } }: { li
         ))}
         {holders.length > 3 && <span class="quiet"> and {plural(holders.length - 3, 'other')}</span>}
       </td>
-      <td class="wide">
+      <td class="wide" data-label="waits">
         {longest === undefined ? (
           <span class="quiet">nobody</span>
         ) : (

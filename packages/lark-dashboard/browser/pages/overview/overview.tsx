@@ -12,7 +12,7 @@ export default function Overview() {
   const seen = snapshot.value
   if (seen === undefined) return <Empty>{isStale() ? 'The store has not answered yet' : 'Loading …'}</Empty>
   return (
-    <div class={isStale() ? 'stale' : undefined}>
+    <>
       <h1>Overview</h1>
       <Summary queues={seen.queues} workers={seen.workerCount} />
       <section aria-labelledby="queues">
@@ -31,6 +31,6 @@ export default function Overview() {
         </header>
         <WorkerStrip workers={seen.workers} count={seen.workerCount} />
       </section>
-    </div>
+    </>
   )
 }

@@ -58,27 +58,33 @@ function QueueRow({ queue }: { queue: LiveQueue }) {
           {name}
         </a>
       </td>
-      <td>
+      <td class="queue-state">
         <span class="queue-health" title={health.text}>
           {wordsOf(health)}
         </span>
       </td>
-      <td class="number">
+      <td class="number" data-label="waiting">
         <Jobs queue={name} state="waiting" value={counts.waiting} />
       </td>
-      <td class="number">
+      <td class="number" data-label="active">
         <Jobs queue={name} state="active" value={counts.active} />
       </td>
-      <td>
+      <td data-label="oldest">
         <Oldest queue={queue} />
       </td>
-      <td class="number">{rate(queue.in)}</td>
-      <td class="number">{rate(queue.out)}</td>
-      <td>
+      <td class="number" data-label="in/s">
+        {rate(queue.in)}
+      </td>
+      <td class="number" data-label="out/s">
+        {rate(queue.out)}
+      </td>
+      <td class="queue-trend">
         <Trend values={trends.value.get(name) ?? []} title={`Runs that ended in the last minute, ${name}`} />
       </td>
-      <td class="number">{wait.p95 === undefined ? '–' : duration(wait.p95)}</td>
-      <td class="number">
+      <td class="number" data-label="wait p95">
+        {wait.p95 === undefined ? '–' : duration(wait.p95)}
+      </td>
+      <td class="number" data-label="failed">
         <a
           class={lastHour.failed > 0 ? 'bad' : 'quiet'}
           href={href('jobs', [], { queue: name, state: 'failed' })}
@@ -87,7 +93,9 @@ function QueueRow({ queue }: { queue: LiveQueue }) {
           {lastHour.failed === 0 ? '0' : share(lastHour.failed, runs)}
         </a>
       </td>
-      <td class={workers === 0 && counts.waiting > 0 ? 'number warn' : 'number'}>{workers}</td>
+      <td class={workers === 0 && counts.waiting > 0 ? 'number warn' : 'number'} data-label="workers">
+        {workers}
+      </td>
     </tr>
   )
 }

@@ -9,7 +9,7 @@ import { trends } from '../../data/live.ts'
 import { href } from '../../data/route.ts'
 import { may } from '../../data/viewer.ts'
 import { useKeys } from '../../frame/keys.ts'
-import { Answer, Empty, isStale } from '../../parts/empty.tsx'
+import { Answer, Empty } from '../../parts/empty.tsx'
 import { count, duration, rate } from '../../parts/numbers.ts'
 import { Moment } from '../../parts/time.tsx'
 import { Trend } from '../../parts/trend.tsx'
@@ -22,9 +22,11 @@ const EVERY = 5_000
 export function QueuePage({ queue }: { queue: LiveQueue }) {
   const { queue: name, paused, pausedUntil, pausedBecause } = queue
   const health = healthOf(queue)
+  // Without one that waits, a delayed job says what has put it back, such as a circuit.
+  const next = queue.counts.waiting > 0 ? 'waiting' : queue.counts.delayed > 0 ? 'delayed' : undefined
   const isSick = ['still', 'late', 'failing', 'damaged'].includes(health.kind)
   return (
-    <div class={isStale() ? 'stale' : undefined}>
+    <>
       <div class="page-head">
         <h1>{name}</h1>
         <span class={isSick ? 'warn' : 'quiet'}>
@@ -57,14 +59,14 @@ export function QueuePage({ queue }: { queue: LiveQueue }) {
         <p class="warn">No living worker knows {queue.unknownKeys.join(', ')}.</p>
       )}
       <Figures queue={queue} />
-      {queue.counts.waiting > 0 && <FirstReasons name={name} />}
+      {next !== undefined && <FirstReasons key={next} name={name} state={next} />}
       <section aria-labelledby="groups">
         <header>
           <h2 id="groups">Groups</h2>
         </header>
         <Groups name={name} />
       </section>
-    </div>
+    </>
   )
 }
 
@@ -148,8 +150,8 @@ function quantiles({ p50, p95, p99 }: LiveQueue['wait']) {
 }
 
 /** Why the job that is next does not run: what holds it back holds back all behind it. */
-function FirstReasons({ name }: { name: string }) {
-  const asked = useAsked('jobs.list', { filter: { queue: name, state: 'waiting' }, limit: 1 }, EVERY)
+function FirstReasons({ name, state }: { name: string; state: 'waiting' | 'delayed' }) {
+  const asked = useAsked('jobs.list', { filter: { queue: name, state }, limit: 1 }, EVERY)
   const first = asked.data?.jobs[0]
   if (first === undefined) return null
   return (
@@ -206,8 +208,12 @@ function Groups({ name }: { name: string }) {
                         </span>
                       )}
                     </td>
-                    <td class="number">{count(pending)}</td>
-                    <td class="number">{count(active)}</td>
+                    <td class="number" data-label="pending">
+                      {count(pending)}
+                    </td>
+                    <td class="number" data-label="active">
+                      {count(active)}
+                    </td>
                     <td class="wide">
                       {may('operate') && group !== undefined && (
                         <button

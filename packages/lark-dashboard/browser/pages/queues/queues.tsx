@@ -20,7 +20,7 @@ export default function Queues() {
   }
   const sick = seen.queues.filter((queue) => healthOf(queue).rank > 1).length
   return (
-    <div class={isStale() ? 'stale' : undefined}>
+    <>
       <div class="page-head">
         <h1>Queues</h1>
         <span class="quiet">
@@ -28,6 +28,6 @@ export default function Queues() {
         </span>
       </div>
       <QueueTable queues={byTrouble(seen.queues)} />
-    </div>
+    </>
   )
 }

@@ -81,8 +81,8 @@ function ScheduleRow({ schedule }: { schedule: ListedSchedule }) {
           {words}
         </span>
       </td>
-      <td>{next === undefined ? <span class="quiet">–</span> : <Moment at={next} />}</td>
-      <td>
+      <td data-label="next">{next === undefined ? <span class="quiet">–</span> : <Moment at={next} />}</td>
+      <td data-label="last runs">
         <RunDots schedule={schedule} />
       </td>
       <td class="quiet">{key}</td>

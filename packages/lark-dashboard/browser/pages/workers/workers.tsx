@@ -103,13 +103,13 @@ function WorkerTable({ workers, newest }: WorkerTableProps) {
           {workers.map((worker) => (
             <tr key={worker.id}>
               <td class={worker.state === 'running' ? 'quiet' : 'warn'}>{worker.state}</td>
-              <td>{worker.pid}</td>
+              <td data-label="process">{worker.pid}</td>
               <td>
                 <a data-row class="mono" href={href('workers', [worker.id])}>
                   {worker.id}
                 </a>
               </td>
-              <td class="number">
+              <td class="number" data-label="slots">
                 {worker.running} of {worker.concurrency}
               </td>
               <td class="wide">
@@ -117,13 +117,15 @@ function WorkerTable({ workers, newest }: WorkerTableProps) {
                   {worker.queues.join(worker.strict ? ' › ' : ', ')}
                 </span>
               </td>
-              <td class={(worker.version ?? 'unknown') === newest ? 'quiet' : 'warn'}>
+              <td class={(worker.version ?? 'unknown') === newest ? 'quiet' : 'warn'} data-label="version">
                 {worker.version ?? 'unknown'}
               </td>
-              <td class="quiet">
+              <td class="quiet" data-label="up for">
                 <Since at={worker.startedAt} />
               </td>
-              <td class="quiet">{worker.seenAt !== undefined && <Moment at={worker.seenAt} />}</td>
+              <td class="quiet" data-label="heard">
+                {worker.seenAt !== undefined && <Moment at={worker.seenAt} />}
+              </td>
             </tr>
           ))}
         </tbody>

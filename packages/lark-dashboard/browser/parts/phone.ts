@@ -1,0 +1,10 @@
+/**
+ * Whether the page is as narrow as that of a phone, where the rows of tables are cards: as the styles say.
+ */
+import { signal } from '@preact/signals'
+
+const query = matchMedia('(max-width: 720px)')
+export const isPhone = signal(query.matches)
+query.addEventListener('change', ({ matches }) => {
+  isPhone.value = matches
+})

@@ -1,0 +1,42 @@
+/**
+ * Names, errors, payloads and logs come from outside. Characters that change the direction of text, or that nobody sees, are
+ * shown as escapes, as the commands show them: wherever a text stands, since each goes through here.
+ */
+import { options } from 'preact'
+
+/** What most texts consist of. */
+const PLAIN = /^[\n\t\x20-\x7e]*$/
+const COLOUR = '\\x1b\\[[\\d;:]{0,64}m'
+/** All that `visible()` of the console shows as escapes, but lines and tabs. Colours of a terminal are left out. */
+const HIDDEN = new RegExp(
+  `${COLOUR}|[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069]`,
+  'g',
+)
+/** Attributes that people read. */
+const read = ['title', 'aria-label'] as const
+
+export function visible(text: string): string {
+  return PLAIN.test(text) ? text : text.replaceAll('\r\n', '\n').replace(HIDDEN, escaped)
+}
+
+function escaped(found: string): string {
+  if (found.length > 1) return ''
+  const code = found.charCodeAt(0).toString(16)
+  return code.length > 2 ? `\\u${code.padStart(4, '0')}` : `\\x${code.padStart(2, '0')}`
+}
+
+/** From now on, no component shows a text as it came. */
+export function showControls(): void {
+  const before = options.vnode
+  options.vnode = (node) => {
+    const props = node.props as Record<string, unknown>
+    if (props.children !== undefined) props.children = shown(props.children)
+    if (typeof node.type === 'string')
+      for (const name of read) if (typeof props[name] === 'string') props[name] = visible(props[name])
+    before?.(node)
+  }
+}
+
+function shown(child: unknown): unknown {
+  return typeof child === 'string' ? visible(child) : Array.isArray(child) ? child.map(shown) : child
+}
