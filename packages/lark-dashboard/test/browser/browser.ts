@@ -35,8 +35,12 @@ export class Shown implements AsyncDisposable {
     this.#close = close
   }
 
-  /** The role of a viewer is in a header of their browser. */
-  static async start(browser: Browser, jobs: Jobs, base = '/admin/jobs'): Promise<Shown> {
+  /**
+   * The role of a viewer is in a header of their browser.
+   *
+   * @param at the port; 0: one that is free
+   */
+  static async start(browser: Browser, jobs: Jobs, base = '/admin/jobs', at = 0): Promise<Shown> {
     const made = dashboard({
       jobs,
       base,
@@ -48,7 +52,7 @@ export class Shown implements AsyncDisposable {
     })
     const handle = toNode(made)
     const server = createServer((request, response) => void handle(request, response))
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    await new Promise<void>((resolve) => server.listen(at, '127.0.0.1', resolve))
     const { port } = server.address() as AddressInfo
     return new Shown(browser, made, `http://127.0.0.1:${port}${base}`, async () => {
       await made.close()

@@ -3,19 +3,16 @@
  */
 
 import type { JobsConfig } from '@s18i/lark-jobs'
-import axe, { type AxeResults } from 'axe-core'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { Shown, startBrowser } from './browser.ts'
+import { examined } from './examined.ts'
 import { EMAILS, HOSTILE, makeScene, type Scene } from './scene.ts'
 
 export interface Place {
   config: JobsConfig
   remove(): Promise<void>
 }
-
-const themes = ['light', 'dark'] as const
-const everything = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']
 
 /** @param isExamined axe looks at each page: on one store, since all stores have the same pages */
 export function describeDashboard(find: () => Promise<Place>, isExamined = false): void {
@@ -243,21 +240,4 @@ export function describeDashboard(find: () => Promise<Place>, isExamined = false
     await page.keyboard.press('Enter')
     await expect.poll(() => page.url()).toContain(`/jobs/${scene.ids.paused}`)
   })
-}
-
-/** What axe finds in both themes: WCAG 2.2 AA. Of the second theme only the colours are new. */
-async function examined(page: Page): Promise<string[]> {
-  await page.evaluate(axe.source)
-  const findings: string[] = []
-  for (const colorScheme of themes) {
-    await page.emulateMedia({ colorScheme })
-    const runOnly = colorScheme === 'light' ? everything : { type: 'rule', values: ['color-contrast'] }
-    const { violations } = await page.evaluate<AxeResults>(
-      `axe.run(document, ${JSON.stringify({ runOnly })})`,
-    )
-    for (const { id, nodes } of violations)
-      for (const { html, failureSummary } of nodes.slice(0, 3))
-        findings.push(`${colorScheme}, ${id}: ${html.slice(0, 160)} ${failureSummary}`)
-  }
-  return findings
 }

@@ -1,0 +1,317 @@
+/**
+ * A bad day: queues that stand still for every reason that there is, thousands of failures, and texts of somebody who means
+ * harm.
+ */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { batch, circuitBreaker, createJobs, cron, group, Job, type Jobs, limiter } from '@s18i/lark-jobs'
+import { operate, type ReasonKind } from '@s18i/lark-jobs/operate'
+import type { Browser, Page } from 'playwright-core'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { Shown, startBrowser } from './browser.ts'
+import { HOSTILE } from './scene.ts'
+
+const silent = { wrote() {}, ended() {}, warn() {}, info() {} }
+
+/** A job of one queue that runs until its worker stops. */
+class Long extends Job {
+  async handle(_: { shop?: string }) {
+    await new Promise<void>((resolve) => this.signal.addEventListener('abort', () => resolve()))
+    throw this.signal.reason
+  }
+}
+class PausedJob extends Long {
+  override key = 'paused'
+  override queueName = 'paused'
+}
+class UnservedJob extends Long {
+  override key = 'unserved'
+  override queueName = 'unserved'
+}
+class RenamedJob extends Long {
+  override key = 'renamed'
+  override queueName = 'renamed'
+}
+class ShopJob extends Long {
+  override key = 'shop'
+  override queueName = 'paused-group'
+  override group = group((payload: { shop?: string }) => payload.shop ?? 'acme')
+}
+class GroupJob extends Long {
+  override key = 'group'
+  override queueName = 'group-limit'
+  override group = group(() => 'acme', { concurrency: 1 })
+}
+class StrictJob extends Long {
+  override key = 'strict'
+  override queueName = 'strict'
+  override group = group(() => 'acme', { strict: true })
+}
+class LimitedJob extends Long {
+  override key = 'limited'
+  override queueName = 'limiter'
+  override limiter = 'stripe'
+}
+class ClassLimitedJob extends Long {
+  override key = 'class-limited'
+  override queueName = 'class-limit'
+  override limiter = limiter({ concurrency: 1 })
+}
+class QueueLimitedJob extends Long {
+  override key = 'queue-limited'
+  override queueName = 'queue-limit'
+}
+class BusyJob extends Long {
+  override key = 'busy'
+  override queueName = 'busy'
+}
+class CircuitJob extends Job {
+  override key = 'circuit'
+  override queueName = 'circuit'
+  override tries = 1
+  override middleware() {
+    return [circuitBreaker({ failures: 1, pause: '10m', name: 'sms' })]
+  }
+  async handle(_: object) {
+    throw new Error('the service is down')
+  }
+}
+class MailJob extends Job {
+  override key = 'mail'
+  override queueName = 'mail'
+  override tries = 1
+  async handle({ n }: { n: number }) {
+    if (n % 3 === 0) throw new Error(`550 no such user ${n}`)
+    if (n % 3 === 1) throw new TypeError('Cannot read properties of undefined')
+    throw Object.assign(new Error('connect ECONNREFUSED 10.0.0.7:25'), { code: 'ECONNREFUSED' })
+  }
+}
+class BulkJob extends Job {
+  override key = 'bulk'
+  override queueName = 'bulk'
+  async handle(_: { n: number }) {}
+}
+class HostileJob extends Job {
+  override key = 'hostile'
+  override queueName = 'hostile'
+  override tries = 1
+  override tags = [HOSTILE.slice(0, 60)]
+  override group = group(() => HOSTILE)
+  async handle(_: object) {
+    this.info('y'.repeat(1_000_000))
+    this.warn(HOSTILE)
+    const error = new Error(`${HOSTILE} ${'wide'.repeat(5_000)}`, { cause: new Error(HOSTILE) })
+    error.name = HOSTILE.slice(0, 60)
+    throw error
+  }
+}
+
+const classes = [
+  ...[
+    PausedJob,
+    UnservedJob,
+    ShopJob,
+    GroupJob,
+    StrictJob,
+    LimitedJob,
+    ClassLimitedJob,
+    QueueLimitedJob,
+    BusyJob,
+  ],
+  ...[CircuitJob, MailJob, BulkJob, HostileJob],
+]
+
+/** Each queue that stands still: by which kind of reason, and in which words the page says so. */
+const standing: [queue: string, kind: ReasonKind, words: RegExp][] = [
+  ['paused', 'paused-queue', /paused.*the bank is closed/],
+  ['unserved', 'no-worker', /No living worker serves its queue unserved/],
+  ['renamed', 'unknown-key', /knows? .*renamed/],
+  ['paused-group', 'paused-group', /group acme.*paused/i],
+  ['group-limit', 'group-limit', /group acme runs as many jobs as it may \(1\)/],
+  ['strict', 'strict', /group acme is strict, and job .* goes first/],
+  ['limiter', 'limiter', /Limiter stripe has no free permit until a job ends/],
+  ['class-limit', 'class-limit', /limiter of its class has no free permit/],
+  ['queue-limit', 'queue-limit', /queue queue-limit runs as many jobs as it may \(1\)/],
+  ['busy', 'busy-workers', /slot/],
+  ['circuit', 'circuit', /circuit sms is open/i],
+]
+
+const FAILURES = 2_000
+const BULK = 2_000
+
+let folder: string
+let jobs: Jobs
+/** Of an application that has not been deployed anew: it does not know RenamedJob. */
+let older: Jobs
+let browser: Browser
+let shown: Shown
+let page: Page
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'lark-'))
+  const names = [...standing.map(([queue]) => queue), 'mail', 'bulk', 'hostile']
+  const config = {
+    connection: `sqlite:${join(folder, 'jobs.db')}`,
+    queues: { ...Object.fromEntries(names.map((name) => [name, {}])), 'queue-limit': { concurrency: 1 } },
+    limiters: { stripe: { concurrency: 1 } },
+  }
+  jobs = createJobs({ ...config, jobs: [...classes, RenamedJob] })
+  older = createJobs({ ...config, jobs: classes })
+  browser = await startBrowser()
+  shown = await Shown.start(browser, jobs)
+  page = await shown.open('/')
+})
+
+afterAll(async () => {
+  await browser?.close()
+  await shown?.[Symbol.asyncDispose]()
+  await older?.close()
+  await jobs?.close()
+  await rm(folder, { recursive: true })
+})
+
+// What a person sees: the layout counts.
+// biome-ignore lint/performance/useDomNodeTextContent: textContent joins the cells of a row
+const text = () => page.locator('main').innerText()
+
+/** Runs what can be run, until there is no more. */
+async function run(...queues: string[]): Promise<void> {
+  const worker = await jobs.work({ stopWhenEmpty: true, queues, concurrency: 20, report: silent })
+  await worker.done
+}
+
+test('a queue that stands still says why, whatever the reason', async () => {
+  const served = standing.map(([queue]) => queue).filter((queue) => !['unserved', 'busy'].includes(queue))
+  await jobs.pause({ queue: 'paused', because: 'the bank is closed' })
+  await jobs.pause({ queue: 'paused-group', group: 'acme' })
+  const two = [
+    ...[UnservedJob, RenamedJob, PausedJob, ShopJob, GroupJob, StrictJob, LimitedJob, ClassLimitedJob],
+    ...[QueueLimitedJob, BusyJob],
+  ].flatMap((Class) => [new Class().with({}), new Class().with({})])
+  // The first opens the circuit.
+  await jobs.dispatch([new CircuitJob().with({})])
+  await run('circuit')
+  await jobs.dispatch([...two, new CircuitJob().with({})])
+  const workers = [
+    await older.work({ queues: served, concurrency: 20, report: silent }),
+    await older.work({ queues: ['busy'], concurrency: 1, report: silent }),
+  ]
+  const kept = operate(jobs)
+  for (const [queue, kind, words] of standing) {
+    const kinds = async () => {
+      // A circuit, and a worker that does not know a key, put jobs back.
+      for (const state of ['waiting', 'delayed'] as const) {
+        const [first] = (await kept.list({ queue, state }, { limit: 1 })).jobs
+        if (first) return (await kept.why(first.id))?.reasons.map((reason) => reason.kind) ?? []
+      }
+      return []
+    }
+    await expect.poll(kinds, { message: queue, timeout: 10_000 }).toContain(kind)
+    await page.goto(`${shown.url}/queues/${queue}`)
+    await expect.poll(text, { message: queue, timeout: 10_000 }).toMatch(words)
+  }
+  await Promise.all(workers.map((worker) => worker.stop(0)))
+  expect(shown.complaints).toEqual([])
+}, 90_000)
+
+test('thousands of failures of three kinds are solved with the mouse alone', async () => {
+  await jobs.dispatch(Array.from({ length: FAILURES }, (_, n) => new MailJob().with({ n })))
+  await run('mail')
+  await page.goto(`${shown.url}/`)
+  await page
+    .getByRole('navigation')
+    .getByRole('link', { name: /^Failures/ })
+    .click()
+  await page.getByText(/2,00\d failed jobs of 4 kinds/).waitFor()
+  const solve = async (kind: RegExp, verb: 'Retry' | 'Remove', done: RegExp) => {
+    await page.getByRole('row', { name: kind }).getByRole('link').first().click()
+    await page.getByRole('button', { name: new RegExp(`^${verb} all`) }).click()
+    await page.getByRole('dialog').getByRole('button', { name: verb, exact: true }).click()
+    await page.getByText(done).waitFor()
+    await page.getByRole('row', { name: kind }).waitFor({ state: 'hidden' })
+  }
+  // The service is back, the fault is mended, and those addresses do not exist.
+  await solve(/ECONNREFUSED/, 'Retry', /666 jobs queued again/)
+  await solve(/Cannot read properties/, 'Retry', /667 jobs queued again/)
+  await solve(/no such user/, 'Remove', /667 jobs removed/)
+  expect((await jobs.list({ queue: 'mail', state: 'failed' })).jobs).toEqual([])
+  expect((await operate(jobs).status()).queues.find(({ queue }) => queue === 'mail')?.counts).toMatchObject({
+    waiting: 1_333,
+    failed: 0,
+  })
+})
+
+test('of thousands of rows only those near the window are drawn', async () => {
+  await jobs.dispatch(Array.from({ length: BULK }, (_, n) => new BulkJob().with({ n })))
+  await page.goto(`${shown.url}/jobs?queue=bulk`)
+  const rows = page.locator('.job-table tbody tr:not(.spacer)')
+  await rows.first().waitFor()
+  const all = page.getByText('2,000 jobs of bulk', { exact: true })
+  await expect
+    .poll(
+      async () => {
+        await page.evaluate('scrollTo(0, document.documentElement.scrollHeight)')
+        expect(await rows.count()).toBeLessThan(120)
+        return await all.count()
+      },
+      { timeout: 30_000 },
+    )
+    .toBe(1)
+  // The last row is at the end, and the first comes back.
+  const { jobs: listed } = await jobs.list({ queue: 'bulk' }, { limit: 1_000 })
+  await page.evaluate('scrollTo(0, 0)')
+  await page.getByRole('link', { name: listed[0]!.id }).waitFor()
+  expect(await rows.count()).toBeLessThan(120)
+})
+
+test('texts of somebody who means harm are text, on every page, and no page grows wide by them', async () => {
+  await jobs.schedules.set(
+    '<b>nightly</b><img/src=x/onerror="window.hacked=1">',
+    new BulkJob().with({ n: 1 }),
+    cron('0 3 * * *'),
+  )
+  let deep: unknown = { [HOSTILE]: HOSTILE, big: 1e308, long: '9'.repeat(5_000), wide: 'w'.repeat(50_000) }
+  for (let level = 0; level < 190; level++) deep = [deep]
+  const flow = await jobs.dispatch(
+    batch([new HostileJob().with({ deep })])
+      .name(HOSTILE.replaceAll(/\p{C}/gu, ''))
+      .allowFailures(1),
+  )
+  const [job] = await jobs.dispatch([new HostileJob().with({ deep })])
+  await run('hostile')
+  await jobs.pause({ queue: 'hostile', group: HOSTILE })
+  const ill: string[] = []
+  const paths = [
+    '/queues/hostile',
+    '/jobs?queue=hostile',
+    ...['payload', 'log', 'errors', 'raw'].map((tab) => `/jobs/${job.id}?tab=${tab}`),
+    '/failures?queue=hostile',
+    '/flows',
+    `/flows/${flow.id}?tab=members`,
+    '/schedules',
+    '/doctor',
+    `/jobs/${encodeURIComponent(HOSTILE)}`,
+    `/queues/${encodeURIComponent(HOSTILE)}`,
+  ]
+  for (const path of paths) {
+    await page.setViewportSize({ width: 1_280, height: 800 })
+    await page.goto(`${shown.url}${path}`)
+    await expect
+      .poll(text, { message: path })
+      .toMatch(/doctor|s.hostile/.test(path) ? /check|paused/ : /<img.src=x/)
+    if (path.endsWith('payload')) await page.getByRole('searchbox', { name: 'Search in it' }).fill('img')
+    for (const width of [1_280, 390]) {
+      await page.setViewportSize({ width, height: 800 })
+      const over = await page.evaluate<number>('document.documentElement.scrollWidth - innerWidth')
+      if (over > 0) ill.push(`${path} is ${over} too wide at ${width}`)
+    }
+    const shows = await text()
+    if (['\u202e', '\u001b'].some((control) => shows.includes(control)))
+      ill.push(`${path} has characters that change the text around them`)
+    if ((await page.locator('main img, main script').count()) > 0) ill.push(`${path} has elements of a text`)
+    if ((await page.evaluate('window.hacked')) !== undefined) ill.push(`${path} ran a text`)
+  }
+  expect(ill).toEqual([])
+  await page.setViewportSize({ width: 1_280, height: 800 })
+}, 90_000)
