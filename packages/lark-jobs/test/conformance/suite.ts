@@ -38,6 +38,7 @@ import { groupLimits } from './group-limits.ts'
 import { groups } from './groups.ts'
 import { handles } from './handles.ts'
 import { Harness, type Make, type MakePlace } from './harness.ts'
+import { history } from './history.ts'
 import { inspecting } from './inspecting.ts'
 import { keeping } from './keeping.ts'
 import { lanes } from './lanes.ts'
@@ -142,6 +143,7 @@ export function describeStore(name: string, makePlace: MakePlace, traits: Traits
     describe('reading', () => reading(make))
     describe('inspecting', () => inspecting(make))
     describe('minutes', () => minutes(make))
+    describe('history', () => history(make))
     describe('alter', () => alter(make))
     describe('audit', () => auditing(make))
     describe('pause', () => pause(make))

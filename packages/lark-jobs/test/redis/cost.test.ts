@@ -306,7 +306,7 @@ test('kept data: a record for each waiting job, and an entry for each ended job'
     [
       ...['jobs', 'line', 'completed', 'holders'],
       ...[`call:${web.id}`, `call:${ada.id}`],
-      `minutes:${Math.floor(clock.now / 60_000)}`,
+      ...[`minutes:${Math.floor(clock.now / 60_000)}`, 'unrolled'],
     ]
       .map((name) => `lark:{emails}:${name}`)
       .sort(),

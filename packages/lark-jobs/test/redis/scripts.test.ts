@@ -218,6 +218,7 @@ test('every script is called with what its header documents', async () => {
   await store.retire('worker')
   await store.get('emails', first!.id)
   await store.minutes('emails')
+  await store.history(['emails'])
   for (const state of ['waiting', 'delayed', 'active', 'failed'] as const)
     await store.list('emails', { state })
   await store.counts('emails')

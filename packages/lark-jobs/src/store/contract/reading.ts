@@ -2,6 +2,7 @@
  * The verbs that only look: for people, and for processes that need to know what is there.
  */
 import type { JobRecord, LogLine } from '../../model/record.ts'
+import type { History } from './history.ts'
 import type { Inspection } from './inspection.ts'
 import type { Counts, Filter, JobHead, LaneFilter, LanePage, Minute, Page, Standing } from './page.ts'
 import type { Stand, StandOptions } from './stand.ts'
@@ -27,6 +28,8 @@ export interface Reading {
    * first.
    */
   minutes(partition: string): Promise<Minute[]>
+  /** How many jobs ended in at most `MAX_STANDINGS` partitions, in their order: up to 90 days back (`history.ts`). */
+  history(partitions: readonly string[]): Promise<History[]>
   /**
    * Counts and pauses of at most `MAX_STANDINGS` partitions, in their order.
    *

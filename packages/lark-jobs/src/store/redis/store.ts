@@ -21,6 +21,7 @@ import type { Transport } from './client/transport.ts'
 import { RedisAudit } from './verbs/audit.ts'
 import { DurabilityWait } from './verbs/durability-wait.ts'
 import { RedisFlows } from './verbs/flows.ts'
+import { histories } from './verbs/histories.ts'
 import { inspectServer } from './verbs/inspect.ts'
 import { packWaiting, readLimited } from './verbs/lane.ts'
 import { settleLayout } from './verbs/layout.ts'
@@ -332,6 +333,10 @@ export class RedisStore implements contract.Store {
 
   async minutes(partition: string): Promise<contract.Minute[]> {
     return readMinutes((await this.#scripts.run('minutes', partition, [])) as number[])
+  }
+
+  history(partitions: readonly string[]): Promise<contract.History[]> {
+    return histories(this.#scripts, partitions)
   }
 
   async log(partition: string, id: string): Promise<LogLine[]> {

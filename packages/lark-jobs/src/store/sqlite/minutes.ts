@@ -4,6 +4,7 @@
  * and removes the oldest ones.
  */
 import { MINUTES, type Minute } from '../contract/store.ts'
+import { keepHours } from './history.ts'
 import { MINUTE, type Partition } from './partition.ts'
 import { list } from './row.ts'
 
@@ -18,10 +19,12 @@ const kept = `
   WHERE at >= ?`
 
 /** Writes the minute that was current before this transaction into the table, if it has ended. */
-export function keepLastMinute({ database, id, minute, lastMinute }: Partition): void {
+export function keepLastMinute(partition: Partition): void {
+  const { database, id, minute, lastMinute } = partition
   if (lastMinute === undefined) return
   const { at, completed, failed, retried } = lastMinute
   if (completed + failed + retried > 0) database.run(keep, id, at, completed, failed, retried)
+  keepHours(partition, lastMinute)
   database.run(forget, id, oldestSince(minute.at))
 }
 

@@ -20,7 +20,7 @@
  * Other tables:
  *
  *   partitions                 counters, kept by the same transactions, so that counting never scans (`partition.ts`)
- *   minutes                    the counts of past minutes (`minutes.ts`)
+ *   minutes, history           the counts of past minutes (`minutes.ts`), and of hours and days (`history.ts`)
  *   payloads                   the large payloads (`payload.ts`)
  *   effects                    what must happen elsewhere (`effect.ts`)
  *   flows, definitions, members, ends    the flows that are at home here (`flows.ts`)
@@ -57,7 +57,7 @@ export const NOT_STARTED = 1
 export const BESIDE = 2
 
 /** The version of the layout. Raise it with every change below that an older Lark could not read. */
-const LAYOUT = 14
+const LAYOUT = 15
 /** "Lark" in ASCII. It distinguishes our file from the files of other programs. */
 const APPLICATION = 0x4c61726b
 
@@ -189,6 +189,18 @@ const schedules = `
   CREATE INDEX ticks ON schedules (partition, dueAt, id) WHERE dueAt IS NOT NULL;
   CREATE TABLE homes (id TEXT PRIMARY KEY, home TEXT NOT NULL, ofClass INTEGER NOT NULL) WITHOUT ROWID;`
 
+/** How many jobs ended in each hour and each day. */
+const history = `
+  CREATE TABLE history (
+    partition INTEGER NOT NULL,
+    length INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    completed INTEGER NOT NULL,
+    failed INTEGER NOT NULL,
+    retried INTEGER NOT NULL,
+    PRIMARY KEY (partition, length, at)
+  ) WITHOUT ROWID;`
+
 /**
  * The statements that bring a file from each earlier layout to the next. Other processes wait meanwhile, so they must
  * be quick however large the file is.
@@ -231,6 +243,7 @@ const migrations: Readonly<Record<number, string>> = {
   // The results that are there already do not count: to sum them up would read the file.
   12: flowResults,
   13: `${orders} ${audit}`,
+  14: history,
 }
 
 const tables = `
@@ -304,6 +317,7 @@ const tables = `
   ${watches}
   ${expiries}
   ${events}
+  ${history}
   ${schedules}
   CREATE UNIQUE INDEX ids ON jobs (partition, id);
   CREATE INDEX line ON jobs (partition, lane, priority, dueAt) WHERE state = ${PENDING};

@@ -40,6 +40,8 @@
  *   schedules, schedule-states, schedule-runs, ticks  HASH, HASH, HASH, ZSET  schedules
  *                        (`lua/shared/schedules/stored.lua`)
  *   minutes:<minute>     HASH    how many jobs ended in it (`lua/shared/minute.lua`)
+ *   history, unrolled  HASH, ZSET  how many ended in each hour and day, and hours that are to be added
+ *                        (`lua/shared/roll-up.lua`)
  *   idle         SET     callers that got less than they wanted and can be rung
  *   offers       HASH    how many jobs each of these callers takes with a ring (`lua/shared/hand.lua`)
  *   call:<caller>        STRING  the caller's last call, and the answer; `call:schedules.<id>`, `call:flows.<id>`:
@@ -81,12 +83,12 @@ const kinds: Readonly<Record<Kind, string>> = {
   hash:
     'jobs payloads group claims holders direct hooked lockers locks throttlers notices counters errors logs results ' +
     'reasons settings rate minutes offers circuit workers ended flow watches keeps progress schedules schedule-states ' +
-    'schedule-runs homes class-homes flow-ends flow-results pausers audit',
+    'schedule-runs homes class-homes flow-ends flow-results pausers audit history',
   list: 'line starts events news',
   set: 'void idle listeners partitions keys',
   zset:
     'due priorities laned lane late turns asleep limiters paused leases effects remembered endings throttles completed failed cancelled ' +
-    'ends waiting waits failures worker-ends kept kept-logs ticks flows flow-ids bundles audit-times',
+    'ends waiting waits failures worker-ends kept kept-logs ticks flows flow-ids bundles unrolled audit-times',
   string: 'call layout migration crowd crowd-failed order past-runs',
 }
 

@@ -4,6 +4,7 @@
 -- ARGV[1]  clock, or '' for the server's
 -- Returns  four numbers for each minute in which a job ended: minute since 1970, completed, failed, retried
 -- Cost     O(1)
--- needs: recent
+-- needs: start, minute, recent
 
-return append_minutes({})
+local this = math.floor(now / 60000)
+return append_minutes({}, this - MINUTES + 1, this)

@@ -1,4 +1,5 @@
--- prune: removes ended jobs past their age, at most 1,000, and fewer if there are large jobs.
+-- prune: removes ended jobs past their age, at most 1,000, and fewer if there are large jobs. And rolls up the hours that
+-- are over.
 --
 -- KEYS[1]  jobs        HASH id -> record
 -- ARGV[1]  clock, or '' for the server's
@@ -10,8 +11,8 @@
 -- ARGV[7]  how many cancelled jobs
 -- Returns  how many were removed, negative if there may be more (shared/removed.lua); 1,000 if there may be more
 --          acknowledged effects to forget
--- Cost     O(n + log m) for n removed of m ended, and as many throttles that have ended
--- needs: start, removed, retain, effects, keeping
+-- Cost     O(n + log m) for n removed of m ended, and as many throttles that have ended; O(1) for an hour
+-- needs: start, removed, retain, effects, keeping, roll-up
 
 local most = most_removed()
 local left = most
@@ -38,6 +39,7 @@ if redis.call('EXISTS', key('pausers')) == 1 then
   end
 end
 redis.call('ZREMRANGEBYSCORE', key('paused'), '-inf', now)
+roll_up()
 local found = 0
 if redis.call('EXISTS', key('remembered'), key('remembered:bundle'), key('kept'), key('kept-logs')) > 0 then
   local counts = { completed = tonumber(ARGV[5]), failed = tonumber(ARGV[6]), cancelled = tonumber(ARGV[7]) }

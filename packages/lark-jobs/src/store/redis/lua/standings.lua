@@ -8,7 +8,7 @@
 --            waiting job was due, or -1; how many of the waiting jobs became due within the last minute; as minutes.lua },
 --            or the error that a damaged one answers
 -- Cost     O(n p log m) for n partitions, p priorities in use, m jobs
--- needs: start, visit, tally, recent, pause, waiting-since
+-- needs: start, visit, tally, minute, recent, pause, waiting-since
 
 local all, after, MINUTE = {}, string.format('(%.0f', now), 60000
 
@@ -21,7 +21,8 @@ local function standing()
     return found
   end
   found[8], found[9] = waiting_since(now - MINUTE)
-  return append_minutes(found)
+  local this = math.floor(now / 60000)
+  return append_minutes(found, this - MINUTES + 1, this)
 end
 
 for i = 3, #ARGV do

@@ -65,7 +65,16 @@ local function is_old(own)
       return true
     end
   end
-  for _, name in ipairs({ 'throttles', 'paused', 'remembered', 'remembered:bundle', 'kept', 'kept-logs' }) do
+  -- Named once and twice, as in `look`: most partitions have at most hours to roll up.
+  local names, keys = { 'throttles', 'paused', 'remembered', 'remembered:bundle', 'kept', 'kept-logs' }, {}
+  for i, name in ipairs(names) do
+    keys[2 * i - 1], keys[2 * i] = key(name), key(name)
+  end
+  local found = redis.call('EXISTS', key('unrolled'), unpack(keys))
+  if found % 2 == 1 and first_of('unrolled') <= now then
+    return true
+  end
+  for _, name in ipairs(found > 1 and names or {}) do
     if (first_of(name) or math.huge) <= now then
       return true
     end

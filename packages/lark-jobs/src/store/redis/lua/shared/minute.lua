@@ -1,11 +1,15 @@
--- Counts the jobs that end in each minute: `minutes:<minute since 1970>`, HASH of counts by kind. The key expires.
+-- Counts the jobs that end in each minute: `minutes:<minute since 1970>`, HASH of counts by kind. The key expires. Until
+-- then prune.lua rolls up its hour, which is noted in `unrolled`: ZSET hour since 1970 -> when it is over.
 -- needs: start
--- gives: MINUTES, count_minute
-local MINUTES = 60
+-- gives: MINUTES, MINUTES_KEPT, count_minute
+local MINUTES, MINUTES_KEPT = 60, 120
 
 local function count_minute(kind, count)
-  local minute = key('minutes:' .. math.floor(now / 60000))
+  local number = math.floor(now / 60000)
+  local minute = key('minutes:' .. number)
   if count > 0 and redis.call('HINCRBY', minute, kind, count) == count then
-    redis.call('EXPIRE', minute, (MINUTES + 1) * 60)
+    redis.call('EXPIRE', minute, (MINUTES_KEPT + 1) * 60)
+    local hour = math.floor(number / 60)
+    redis.call('ZADD', key('unrolled'), (hour + 1) * 3600000, hour)
   end
 end

@@ -1,14 +1,15 @@
--- Appends four numbers for each of the last minutes in which a job ended: the minute, completed, failed, retried.
--- needs: start, minute
+-- Appends four numbers for each minute in which a job ended, from one minute to another: the minute, completed, failed,
+-- retried.
+-- needs: start
 -- gives: append_minutes
-local function append_minutes(found)
-  local this, rest = math.floor(now / 60000), {}
-  for minute = this - MINUTES + 1, this do
+local function append_minutes(found, first, last)
+  local rest = {}
+  for minute = first, last do
     rest[#rest + 1] = key('minutes:' .. minute)
   end
   -- In most partitions no job has ended lately, or only within a few minutes.
   local left, minutes = redis.call('EXISTS', unpack(rest)), {}
-  for minute = this, this - MINUTES + 1, -1 do
+  for minute = last, first, -1 do
     local ended = left > 0 and redis.call('HMGET', key('minutes:' .. minute), 'completed', 'failed', 'retried') or {}
     if ended[1] or ended[2] or ended[3] then
       left = left - 1

@@ -1,0 +1,84 @@
+/**
+ * How many jobs ended in a partition, coarser the older: by minute, by hour, and by day, in UTC.
+ *
+ * A settle counts in a minute only. Once in an hour its minutes are rolled up: their sum is the hour, and the sum of the
+ * hours of a day is the day. A sum is written again if there is a greater one, so it does not matter who rolls up, how
+ * often, or whether somebody died meanwhile. What is not rolled up yet is added up here, when it is read.
+ */
+import { DAYS, HOURS, MINUTES } from './capacity.ts'
+import type { Minute } from './page.ts'
+
+const MINUTE = 60_000
+export const HOUR = 60 * MINUTE
+export const DAY = 24 * HOUR
+
+/** The numbers of jobs that ended within one minute, hour or day; `at` is its first millisecond. */
+export type Bucket = Minute
+
+/** Only buckets in which a job ended, the oldest first. The last of each list may have only begun. */
+export interface History {
+  /** Of the last `MINUTES` minutes. */
+  minutes: Bucket[]
+  /** Of the last `HOURS` hours. */
+  hours: Bucket[]
+  /** Of the last `DAYS` days. */
+  days: Bucket[]
+}
+
+/** What a store has: the hours and days that were rolled up, and all minutes that are still there. */
+export interface Rolled {
+  minutes: readonly Bucket[]
+  hours: readonly Bucket[]
+  days: readonly Bucket[]
+}
+
+/** @param now milliseconds since 1970, by the store */
+export function historyOf({ minutes, hours, days }: Rolled, now: number): History {
+  const allHours = greatest(hours, sumsOf(minutes, HOUR))
+  const allDays = greatest(days, sumsOf(allHours, DAY))
+  return {
+    minutes: within(sumsOf(minutes, MINUTE), now, MINUTE, MINUTES),
+    hours: within(allHours, now, HOUR, HOURS),
+    days: within(allDays, now, DAY, DAYS),
+  }
+}
+
+/** When the oldest bucket begins that is shown. */
+export function firstBucket(now: number, length: number, count: number): number {
+  return now - (now % length) - (count - 1) * length
+}
+
+/** Adds up what falls into the same bucket. @param length milliseconds of a bucket */
+export function sumsOf(buckets: Iterable<Bucket>, length: number): Bucket[] {
+  const sums = new Map<number, Bucket>()
+  for (const bucket of buckets) {
+    const at = bucket.at - (bucket.at % length)
+    const sum = sums.get(at) ?? { at, completed: 0, failed: 0, retried: 0 }
+    sum.completed += bucket.completed
+    sum.failed += bucket.failed
+    sum.retried += bucket.retried
+    sums.set(at, sum)
+  }
+  return [...sums.values()]
+}
+
+/** Of two sums of one bucket the greater: the other misses what came later, or minutes that are gone. */
+function greatest(some: readonly Bucket[], others: readonly Bucket[]): Bucket[] {
+  const found = new Map(some.map((bucket) => [bucket.at, bucket]))
+  for (const bucket of others) {
+    const other = found.get(bucket.at)
+    if (other === undefined || sizeOf(other) < sizeOf(bucket)) found.set(bucket.at, bucket)
+  }
+  return [...found.values()]
+}
+
+function within(buckets: readonly Bucket[], now: number, length: number, count: number): Bucket[] {
+  const from = firstBucket(now, length, count)
+  return buckets
+    .filter((bucket) => bucket.at >= from && bucket.at <= now && sizeOf(bucket) > 0)
+    .sort((one, other) => one.at - other.at)
+}
+
+export function sizeOf({ completed, failed, retried }: Bucket): number {
+  return completed + failed + retried
+}

@@ -1,0 +1,59 @@
+-- Rolls up the hours that are over. An hour is the sum of its minutes, a day the sum of its hours. A sum is written again
+-- only if it is greater, so it does not matter how often this is done (`store/contract/history.ts`).
+--
+-- `history`: HASH of the last 72 hours and 90 days, each `<number since 1970> <completed> <failed> <retried>`. The fields
+-- `h<hour modulo 72>` and `d<day modulo 90>` are used again, so nothing has to be removed.
+-- needs: start, recent
+-- gives: HOURS, DAYS, roll_up
+local HOURS, DAYS = 72, 90
+
+-- The sum under a field, if it is of this hour or day.
+local function read_sum(text, number)
+  local kept, completed, failed, retried = string.match(text or '', '^(%d+) (%d+) (%d+) (%d+)$')
+  if tonumber(kept) ~= number then
+    return { 0, 0, 0 }
+  end
+  return { tonumber(completed), tonumber(failed), tonumber(retried) }
+end
+
+local function keep_sum(field, number, sum)
+  local kept = read_sum(redis.call('HGET', key('history'), field), number)
+  if sum[1] + sum[2] + sum[3] > kept[1] + kept[2] + kept[3] then
+    redis.call('HSET', key('history'), field, string.format('%.0f %.0f %.0f %.0f', number, unpack(sum)))
+  end
+end
+
+local function roll_hour(hour)
+  local minutes, sum = append_minutes({}, hour * 60, hour * 60 + 59), { 0, 0, 0 }
+  for i, number in ipairs(minutes) do
+    local kind = (i - 1) % 4
+    if kind > 0 then
+      sum[kind] = sum[kind] + number
+    end
+  end
+  keep_sum('h' .. hour % HOURS, hour, sum)
+end
+
+local function roll_day(day)
+  local hours, sum = {}, { 0, 0, 0 }
+  for hour = day * 24, day * 24 + 23 do
+    hours[#hours + 1] = 'h' .. hour % HOURS
+  end
+  for i, text in ipairs(redis.call('HMGET', key('history'), unpack(hours))) do
+    for kind, number in ipairs(read_sum(text, day * 24 + i - 1)) do
+      sum[kind] = sum[kind] + number
+    end
+  end
+  keep_sum('d' .. day % DAYS, day, sum)
+end
+
+local function roll_up()
+  local over = redis.call('ZRANGE', key('unrolled'), '-inf', now, 'BYSCORE', 'LIMIT', 0, HOURS)
+  for _, hour in ipairs(over) do
+    roll_hour(tonumber(hour))
+    roll_day(math.floor(tonumber(hour) / 24))
+  end
+  if #over > 0 then
+    redis.call('ZREM', key('unrolled'), unpack(over))
+  end
+end
