@@ -7,7 +7,7 @@ import type { WorkerRuns } from '../model/record.ts'
 import { type Histogram, type Measured, quantile, RunCounts } from '../model/run-counts.ts'
 import type { FleetRuns, Minute, Standing } from '../store/contract/store.ts'
 import { checkFilter, conditions, type Flags, queueName } from './filter.ts'
-import { measure, oldestOf } from './measurement.ts'
+import { type Measurement, measure, oldestOf } from './measurement.ts'
 import { type OpenQueues, partitionsToLookIn } from './stored-jobs.ts'
 
 const MINUTE = 60_000
@@ -66,21 +66,25 @@ export async function figures(
   { queue: named }: FigureFilter,
 ): Promise<StoreFigures> {
   if (named !== undefined) await partitionsToLookIn(open, named)
-  const { at, queues, runs } = await measure(open, named)
-  return {
-    queues: queues.map(({ queue, standings }) => {
-      const lately = latelyOf(queue, runs)
-      const oldest = oldestOf(standings)
-      return {
-        queue,
-        wait: quantiles(lately, 'wait'),
-        process: quantiles(lately, 'process'),
-        in: Math.round(came(queue, runs) + sum(standings.map(({ arrived }) => arrived))),
-        out: Math.round(ended(standings, at)),
-        ...defined({ oldest: oldest && Math.max(0, at - oldest), target: targets.get(queue) }),
-      }
-    }),
-  }
+  return { queues: figuresOf(await measure(open, named), targets) }
+}
+
+export function figuresOf(
+  { at, queues, runs }: Measurement,
+  targets: ReadonlyMap<string, number>,
+): QueueMeasures[] {
+  return queues.map(({ queue, standings }) => {
+    const lately = latelyOf(queue, runs)
+    const oldest = oldestOf(standings)
+    return {
+      queue,
+      wait: quantiles(lately, 'wait'),
+      process: quantiles(lately, 'process'),
+      in: Math.round(came(queue, runs) + sum(standings.map(({ arrived }) => arrived))),
+      out: Math.round(ended(standings, at)),
+      ...defined({ oldest: oldest && Math.max(0, at - oldest), target: targets.get(queue) }),
+    }
+  })
 }
 
 /** The runs of the last minutes, also of workers that have ended since. */

@@ -4,8 +4,15 @@
  */
 import type { WorkerRecord } from '../model/record.ts'
 import { RunCounts } from '../model/run-counts.ts'
-import { type FleetRuns, folded, MAX_STANDINGS, type Standing } from '../store/contract/store.ts'
+import { type FleetRuns, folded, MAX_STANDINGS, type Standing, type Store } from '../store/contract/store.ts'
 import { everyPartition, type OpenQueues } from './stored-jobs.ts'
+
+/** A queue with its partitions, and what each of them holds, in the same order. */
+export interface QueueStandings {
+  queue: string
+  partitions: string[]
+  standings: Standing[]
+}
 
 export interface Measurement {
   /** Milliseconds since 1970, by the store. */
@@ -13,12 +20,15 @@ export interface Measurement {
   /** Milliseconds that the store took to answer the smallest question. */
   latency: number
   workers: WorkerRecord[]
-  queues: { queue: string; standings: Standing[] }[]
+  queues: QueueStandings[]
   runs: FleetRuns
 }
 
-/** @param named only this queue */
-export async function measure(open: OpenQueues, named?: string): Promise<Measurement> {
+/**
+ * @param named only this queue
+ * @param next how many jobs that come next have their keys read, of each partition and state
+ */
+export async function measure(open: OpenQueues, named?: string, next = 0): Promise<Measurement> {
   const { store } = open
   const asked = performance.now()
   const at = await store.now()
@@ -29,13 +39,22 @@ export async function measure(open: OpenQueues, named?: string): Promise<Measure
     everyPartition(open),
   ])
   const chosen = [...found].filter(([queue]) => named === undefined || queue === named)
+  return { at, latency, workers, queues: await standingsOf(store, chosen, next), runs }
+}
+
+/** @param next as in `measure` */
+export async function standingsOf(
+  store: Store,
+  queues: Iterable<[queue: string, partitions: string[]]>,
+  next: number,
+): Promise<QueueStandings[]> {
+  const chosen = [...queues]
   const partitions = chosen.flatMap(([, list]) => list)
   const all: Standing[] = []
   // There may be thousands of partitions, and a call that waits behind too many others would be given up.
   for (let i = 0; i < partitions.length; i += MAX_STANDINGS)
-    all.push(...(await store.standings(partitions.slice(i, i + MAX_STANDINGS), 0)))
-  const queues = chosen.map(([queue, list]) => ({ queue, standings: all.splice(0, list.length) }))
-  return { at, latency, workers, queues, runs }
+    all.push(...(await store.standings(partitions.slice(i, i + MAX_STANDINGS), next)))
+  return chosen.map(([queue, list]) => ({ queue, partitions: list, standings: all.splice(0, list.length) }))
 }
 
 /** When the first waiting job of a queue was due; undefined if none waits. */

@@ -17,6 +17,7 @@ import type { DoctorFinding } from './finding.ts'
 import { FlowOperations } from './flows.ts'
 import type { GroupFilter, GroupPage, PageOptions } from './groups.ts'
 import type { Perform } from './hand-change.ts'
+import type { HistoryFilter, StoreHistory } from './history.ts'
 import type { Imported, ImportOptions } from './import.ts'
 import type { CircuitStatus, LimiterStatus } from './limiters.ts'
 import type { ListFilter } from './list.ts'
@@ -32,6 +33,7 @@ import {
   settings,
   watcher,
 } from './operations.ts'
+import type { Overview, OverviewOptions } from './overview.ts'
 import type { RecordOptions } from './records.ts'
 import type { RunFilter, RunPage } from './runs.ts'
 import type { OpenQueues } from './stored-jobs.ts'
@@ -155,6 +157,36 @@ export class Operate extends Operations {
     checkFigures(filter, this[names])
     const { store, settings } = await this[open]()
     return figures({ store, queues: settings.partitions }, settings.targets, filter)
+  }
+
+  /**
+   * `status()` and `figures()` of every queue in one, which asks the store once: for a screen that is drawn anew each second.
+   *
+   * @param options `keys: false`: does not look for keys that no worker knows, which costs most of the call
+   * @throws FILTER_INVALID
+   * @example for (const { queue, counts, oldest } of (await operate().overview()).queues) show(queue, counts.waiting, oldest)
+   */
+  async overview(options: OverviewOptions = {}): Promise<Overview> {
+    const { checkOverview, overview } = await import('./overview.ts')
+    checkOverview(options)
+    const { store, settings } = await this[open]()
+    return await overview({ store, queues: settings.partitions }, settings.targets, options)
+  }
+
+  /**
+   * How many runs ended, and how, coarser the older: in each minute of the last hour, each hour of the last three days, and
+   * each day of the last 90, in UTC. Minutes, hours and days in which none ended are left out.
+   *
+   * @param filter `queue`: only this one. `since`: an instant, or how long ago, such as `'1d'`
+   * @throws FILTER_INVALID, UNKNOWN_QUEUE
+   * @example
+   * const { queues } = await operate().history({ queue: 'emails', since: '7d' })
+   * for (const { at, completed, failed } of queues[0].days) console.log(new Date(at), completed, failed)
+   */
+  async history(filter: HistoryFilter = {}): Promise<StoreHistory> {
+    const { checkHistory, history } = await import('./history.ts')
+    checkHistory(filter, this[names])
+    return await history(await this.#queues(), filter)
   }
 
   /**

@@ -10,13 +10,13 @@ import {
   type Minute,
   type PausedGroup,
   type Setting,
-  type Standing,
   type Store,
 } from '../store/contract/store.ts'
+import { type Measurement, type QueueStandings, standingsOf } from './measurement.ts'
 import { everyPartition, type OpenQueues } from './stored-jobs.ts'
 
 /** How many jobs of each partition and state are searched for unknown keys. */
-const LOOK = 100
+export const LOOK = 100
 const MINUTE = 60_000
 
 /** How many runs ended within some time. */
@@ -66,32 +66,41 @@ export interface Status {
 }
 
 export async function status(open: OpenQueues): Promise<Status> {
-  const { store, queues } = open
-  const [workers, now, found] = await Promise.all([store.workers(), store.now(), everyPartition(open)])
+  const { store } = open
+  const [workers, at, found] = await Promise.all([store.workers(), store.now(), everyPartition(open)])
+  const queues = await standingsOf(store, found, LOOK)
+  return { store: store.name, queues: await statusesOf(open, { at, workers, queues }), workers }
+}
+
+/** @param measured with the keys of the next jobs, `LOOK` of each partition and state; without, no key is unknown */
+export async function statusesOf(
+  { store, queues: configured }: OpenQueues,
+  { at, workers, queues }: Pick<Measurement, 'at' | 'workers' | 'queues'>,
+): Promise<QueueStatus[]> {
   const known = new Set(workers.flatMap((worker) => worker.keys))
   const served = tally(workers.flatMap((worker) => worker.queues))
-  const all = await lookAtAll(store, [...found.values()].flat())
-  const lines = [...found].map(([queue, partitions]): QueueStatus => {
-    const parts = partitions.map((partition) => all.get(partition)!)
-    const minutes = parts.flatMap((part) => part.minutes)
-    const keys = new Set(parts.flatMap((part) => part.keys))
+  const settings = await settingsOf(store, queues)
+  return queues.map(({ queue, partitions, standings }): QueueStatus => {
+    const minutes = standings.flatMap((standing) => standing.minutes)
+    const keys = new Set(standings.flatMap((standing) => standing.keys))
+    const pauses = partitions.map((partition) => settings.get(partition) ?? unpaused)
     return {
       queue,
-      configured: queues.has(queue),
-      counts: sum(parts.map((part) => part.counts)),
-      lastMinute: ended(minutes, (at) => withinLastMinute(at, now)),
+      configured: configured.has(queue),
+      counts: sum(standings.map(({ counts }) => counts)),
+      lastMinute: ended(minutes, (minute) => withinLastMinute(minute, at)),
       lastHour: ended(minutes, () => 1),
-      ...pauseOf(parts),
-      pausedGroups: pausedGroups(parts.flatMap((part) => part.groups)),
+      ...pauseOf(pauses),
+      pausedGroups: pausedGroups(pauses.flatMap(({ groups }) => groups)),
       workers: served.get(queue) ?? 0,
       unknownKeys: [...keys].filter((key) => !known.has(key)).sort(),
-      partitions: parts.map(({ partition, counts }) => ({ partition, counts })),
-      damaged: parts.flatMap(({ partition, damage }) =>
-        damage === undefined ? [] : [{ partition, code: damage.code, message: damage.message }],
-      ),
+      partitions: partitions.map((partition, i) => ({ partition, counts: standings[i]!.counts })),
+      damaged: partitions.flatMap((partition, i) => {
+        const { damage } = standings[i]!
+        return damage === undefined ? [] : [{ partition, code: damage.code, message: damage.message }]
+      }),
     }
   })
-  return { store: store.name, queues: lines, workers }
 }
 
 /** How often each value occurs. */
@@ -101,27 +110,18 @@ function tally(names: readonly string[]): Map<string, number> {
   return counts
 }
 
-type Part = Standing & Setting & { partition: string }
-
-/**
- * Reads as many partitions at once as one call can answer. There may be thousands of them, and a call that waits behind
- * too many others would be given up.
- */
-async function lookAtAll(store: Store, partitions: readonly string[]): Promise<Map<string, Part>> {
-  const parts = new Map<string, Part>()
-  for (let i = 0; i < partitions.length; i += MAX_STANDINGS) {
-    const some = partitions.slice(i, i + MAX_STANDINGS)
-    const standings = await store.standings(some, LOOK)
-    const found = await Promise.all(some.map((partition, n) => look(store, partition, standings[n]!)))
-    for (const part of found) parts.set(part.partition, part)
+/** Asks what is paused only where something is; not of too many partitions at once, as in `standingsOf`. */
+async function settingsOf(store: Store, queues: readonly QueueStandings[]): Promise<Map<string, Setting>> {
+  const paused = queues.flatMap(({ partitions, standings }) =>
+    partitions.filter((_, i) => standings[i]!.isPaused),
+  )
+  const settings = new Map<string, Setting>()
+  for (let i = 0; i < paused.length; i += MAX_STANDINGS) {
+    const some = paused.slice(i, i + MAX_STANDINGS)
+    const found = await Promise.all(some.map((partition) => store.configure(partition, {})))
+    for (const [n, setting] of found.entries()) settings.set(some[n]!, setting)
   }
-  return parts
-}
-
-/** Asks what is paused only if something is. */
-async function look(store: Store, partition: string, standing: Standing): Promise<Part> {
-  const setting = standing.isPaused ? await store.configure(partition, {}) : unpaused
-  return { ...standing, ...setting, partition }
+  return settings
 }
 
 type PausedQueue = Pick<QueueStatus, 'paused' | 'pausedUntil' | 'pausedBecause' | 'pausedBy' | 'pausedAt'>

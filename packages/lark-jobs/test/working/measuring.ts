@@ -46,9 +46,30 @@ export function measuring(connect: Connect): void {
       out: expect.any(Number),
       target: 30_000,
     })
+    const [row] = (await operate(client).status()).queues.filter(({ queue }) => queue === 'emails')
+    const overview = await operate(client).overview()
+    expect(overview.queues.find(({ queue }) => queue === 'emails')).toEqual({
+      ...row,
+      ...emails,
+      // They count by parts of a minute.
+      ...{ in: expect.any(Number), out: expect.any(Number), lastMinute: expect.any(Object) },
+    })
     // The minute may have turned since.
     expect([2, 3]).toContain(emails.in)
     expect([2, 3]).toContain(emails.out)
+    const [history] = (await operate(client).history({ queue: 'emails' })).queues
+    for (const unit of ['minutes', 'hours', 'days'] as const) {
+      const all = history![unit].reduce(
+        (sum, each) => [sum[0]! + each.completed, sum[1]! + each.failed],
+        [0, 0],
+      )
+      expect(all, unit).toEqual([2, 1])
+    }
+    const later = await operate(client).history({ since: new Date(Date.now() + 2 * 86_400_000) })
+    expect(later.queues.map(({ days }) => days)).toEqual([[], []])
+    await expect(operate(client).history({ since: 'x' as never })).rejects.toMatchObject({
+      code: 'FILTER_INVALID',
+    })
     const { store } = await client[open]()
     const { workers } = await store.workerRuns()
     const counts = RunCounts.read(workers[0]!.all['emails counted'])

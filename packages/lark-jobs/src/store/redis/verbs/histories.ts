@@ -25,7 +25,7 @@ async function ask(scripts: Scripts, key: string, partitions: readonly string[])
     number,
     ...(FoundHistory | string)[],
   ]
-  const read = async (found: FoundHistoryHistory | string, i: number): Promise<History> => {
+  const read = async (found: FoundHistory | string, i: number): Promise<History> => {
     if (typeof found !== 'string') return historyOf(rolledOf(found), now)
     const failure = await scripts.failureOf(partitions[i]!, found)
     if (!JobsError.is(failure, 'STORE_DAMAGED')) throw failure
@@ -41,7 +41,10 @@ function rolledOf([minutes, hours, days]: FoundHistory): Rolled {
 /** Lark has not written what is no sum: it counts as nothing. @param length milliseconds of a bucket */
 function bucketsOf(texts: readonly (string | null)[], length: number): Bucket[] {
   return texts.flatMap((text) => {
-    const numbers = /^(\d+) (\d+) (\d+) (\d+)$/.exec(text ?? '')?.slice(1).map(Number)
+    const numbers = /^(\d+) (\d+) (\d+) (\d+)$/
+      .exec(text ?? '')
+      ?.slice(1)
+      .map(Number)
     if (numbers === undefined) return []
     const [number, completed, failed, retried] = numbers as [number, number, number, number]
     return [{ at: number * length, completed, failed, retried }]
