@@ -10,8 +10,6 @@ import { meetViewer } from './viewer.ts'
 const OLD = 3_000
 /** Milliseconds until a stream that has ended is asked for again. */
 const AGAIN = 2_000
-/** The most points of a trend. */
-const POINTS = 60
 
 /** The last snapshot, also while the store is away. */
 export const snapshot = signal<Snapshot | undefined>(undefined)
@@ -30,9 +28,6 @@ export const age = computed(() => {
   const old = now.value - heardAt.value
   return old > OLD ? old : undefined
 })
-
-/** Runs that ended in each of the last seconds, by queue, as this page has seen them: undefined where it did not look. */
-export const trends = signal<ReadonlyMap<string, readonly (number | undefined)[]>>(new Map())
 
 export function listenLive(): void {
   let source: EventSource | undefined
@@ -66,9 +61,6 @@ function open(onEnd: () => void): EventSource {
     cutOff.value = undefined
     heardAt.value = Date.now()
     now.value = Date.now()
-    trends.value = new Map(
-      taken.queues.map(({ queue, out }) => [queue, [...(trends.value.get(queue) ?? []), out].slice(-POINTS)]),
-    )
   })
   source.addEventListener('away', ({ data }) => {
     away.value = JSON.parse(data) as Away

@@ -4,6 +4,7 @@
 import { LarkError } from '@s18i/lark/config'
 import type { Operate } from '@s18i/lark-jobs/operate'
 import type { Live } from './live.ts'
+import type { Past } from './past.ts'
 import type { Troubles } from './troubles.ts'
 import type { Undos } from './undo.ts'
 import type { KnownViewer, Role } from './viewer.ts'
@@ -13,6 +14,7 @@ export interface Act {
   operate: Operate
   viewer: KnownViewer
   live: Live
+  past: Past
   undos: Undos
   troubles: Troubles
 }

@@ -21,6 +21,7 @@ import { scheduleWords } from '@s18i/lark-jobs/operate'
 import { change, countOf, look, refused, textOf } from './act.ts'
 import { allowed, type ChosenJobs, chosen } from './chosen.ts'
 import { cancelJobs, editJob, removeJobs, retryJobs, runJobsNow } from './job-changes.ts'
+import { type Range, ranges } from './past.ts'
 import { pauseQueue, pauseSchedule, resumeQueue, resumeSchedule } from './pauses.ts'
 import { shownJob, shownValue } from './shown-value.ts'
 import { orderWorkers, restartWorkers } from './worker-orders.ts'
@@ -55,6 +56,11 @@ export const actions = {
   me: look(async ({ viewer }) => viewer),
   snapshot: look(async ({ live }) => live.now()),
   keys: look(({ operate }) => operate.keys()),
+  ended: look(({ past }, input: { range: Range; queue?: string }) => {
+    if (!Object.hasOwn(ranges, input.range)) throw refused('range', input.range, Object.keys(ranges).join(', '))
+    return past.ended(input.range, input.queue)
+  }),
+  trends: look(({ past }) => past.trends()),
 
   'jobs.list': look(
     async ({ operate, viewer }, input: Paged & { filter?: ListFilter; order?: 'newest' | 'oldest' }) => {

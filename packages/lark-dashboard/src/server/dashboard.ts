@@ -9,6 +9,7 @@ import { type ActionName, actions, inputOf } from './actions.ts'
 import { refusalOf } from './gate.ts'
 import { Live } from './live.ts'
 import { type Environment, Page } from './page.ts'
+import { Past } from './past.ts'
 import { secured } from './secured.ts'
 import { Streams } from './streams.ts'
 import { Troubles } from './troubles.ts'
@@ -68,6 +69,7 @@ class Served {
   readonly #options: DashboardOptions
   readonly #page: Page
   readonly #live: Live
+  readonly #past: Past
   readonly #streams: Streams
   readonly #undos = new Undos()
   readonly #troubles = new Troubles()
@@ -75,7 +77,9 @@ class Served {
   constructor(options: DashboardOptions) {
     this.#options = options
     this.#page = new Page(options.environment)
-    this.#live = new Live(operate(options.jobs))
+    const looking = operate(options.jobs)
+    this.#live = new Live(looking)
+    this.#past = new Past(looking)
     this.#streams = new Streams(this.#live)
   }
 
@@ -127,6 +131,7 @@ class Served {
       operate: operate(this.#options.jobs, { actor }),
       viewer,
       live: this.#live,
+      past: this.#past,
       undos: this.#undos,
       troubles: this.#troubles,
     }

@@ -2,22 +2,24 @@
  * What all open dashboards of a process see change: one snapshot of the store a second, which they share. While nobody
  * looks, the store is not asked.
  */
-import type { Operate, QueueMeasures, QueueStatus, WorkerRecord } from '@s18i/lark-jobs/operate'
+import type { Operate, QueueOverview, WorkerRecord } from '@s18i/lark-jobs/operate'
 
 /** Milliseconds between two snapshots. */
 const PERIOD = 1_000
 /** Milliseconds after which a store that does not answer counts as away. */
 const PATIENCE = 3_000
+/** Snapshots from one look for keys that no worker knows to the next, because these are most of what a snapshot costs. */
+const KEYS_EVERY = 10
+/** The most unknown keys of a queue. */
+const MOST_KEYS = 20
 /** The most workers of a snapshot; the page of workers shows how many there are. */
 const MOST_WORKERS = 500
 
 /** A queue as the overview shows it. */
 export interface LiveQueue
-  extends Omit<QueueStatus, 'partitions' | 'unknownKeys'>,
-    Omit<QueueMeasures, 'queue'> {
+  extends Omit<QueueOverview, 'partitions'> {
   /** How many partitions it has. */
   partitions: number
-  unknownKeys: string[]
 }
 
 export interface Snapshot {
@@ -51,6 +53,9 @@ export class Live {
   #since: number | undefined
   #timer: NodeJS.Timeout | undefined
   #taking: Promise<Pulse> | undefined
+  #looks = 0
+  /** By queue, as they were last looked for. */
+  #unknownKeys = new Map<string, string[]>()
 
   constructor(operate: Operate) {
     this.#operate = operate
@@ -112,20 +117,19 @@ export class Live {
 
   async #look(): Promise<Snapshot> {
     const begun = performance.now()
-    const [{ store, queues, workers }, figures] = await Promise.all([
-      this.#operate.status(),
-      this.#operate.figures(),
-    ])
-    const measures = new Map(figures.queues.map((each) => [each.queue, each]))
+    const keys = this.#looks % KEYS_EVERY === 0
+    const { store, queues, workers } = await this.#operate.overview({ keys })
+    this.#looks += 1
+    if (keys)
+      this.#unknownKeys = new Map(queues.map((each) => [each.queue, each.unknownKeys.slice(0, MOST_KEYS)]))
     return {
       at: Date.now(),
       store,
       took: performance.now() - begun,
-      queues: queues.map((queue) => ({
-        ...(measures.get(queue.queue) ?? { wait: { count: 0 }, process: { count: 0 }, in: 0, out: 0 }),
-        ...queue,
-        partitions: queue.partitions.length,
-        unknownKeys: queue.unknownKeys.slice(0, 20),
+      queues: queues.map((each) => ({
+        ...each,
+        partitions: each.partitions.length,
+        unknownKeys: this.#unknownKeys.get(each.queue) ?? [],
       })),
       workers: workers.slice(0, MOST_WORKERS),
       workerCount: workers.length,

@@ -4,6 +4,7 @@
 import { snapshot } from '../../data/live.ts'
 import { href } from '../../data/route.ts'
 import { Empty, isStale } from '../../parts/empty.tsx'
+import { EndedRuns } from '../../parts/ended-runs.tsx'
 import { byTrouble, QueueTable } from './queue-table.tsx'
 import { Summary } from './summary.tsx'
 import { WorkerStrip } from './worker-strip.tsx'
@@ -23,6 +24,7 @@ export default function Overview() {
         </header>
         <QueueTable queues={byTrouble(seen.queues)} />
       </section>
+      <EndedRuns />
       <section aria-labelledby="workers">
         <header>
           <h2 id="workers">

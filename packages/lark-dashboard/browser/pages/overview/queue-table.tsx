@@ -3,12 +3,16 @@
  */
 import type { LiveQueue } from '../../../src/server/live.ts'
 import { type Health, healthOf } from '../../data/health.ts'
-import { trends } from '../../data/live.ts'
+import { useAsked } from '../../data/asked.ts'
 import { href } from '../../data/route.ts'
 import { count, duration, rate, share } from '../../parts/numbers.ts'
 import { Trend } from '../../parts/trend.tsx'
 
+/** Milliseconds between two looks at the trends, which are of minutes. */
+const EVERY = 15_000
+
 export function QueueTable({ queues }: { queues: readonly LiveQueue[] }) {
+  const trends = useAsked('trends', {}, EVERY).data?.queues ?? {}
   return (
     <div class="scroll">
       <table class="rows queue-table">
@@ -31,7 +35,7 @@ export function QueueTable({ queues }: { queues: readonly LiveQueue[] }) {
         </thead>
         <tbody>
           {queues.map((queue) => (
-            <QueueRow key={queue.queue} queue={queue} />
+            <QueueRow key={queue.queue} queue={queue} trend={trends[queue.queue] ?? []} />
           ))}
         </tbody>
       </table>
@@ -47,7 +51,7 @@ export function byTrouble(queues: readonly LiveQueue[]): LiveQueue[] {
   })
 }
 
-function QueueRow({ queue }: { queue: LiveQueue }) {
+function QueueRow({ queue, trend }: { queue: LiveQueue; trend: readonly number[] }) {
   const { queue: name, counts, lastHour, wait, workers } = queue
   const health = healthOf(queue)
   const runs = lastHour.completed + lastHour.failed + lastHour.retried
@@ -79,7 +83,7 @@ function QueueRow({ queue }: { queue: LiveQueue }) {
         {rate(queue.out)}
       </td>
       <td class="queue-trend">
-        <Trend values={trends.value.get(name) ?? []} title={`Runs that ended in the last minute, ${name}`} />
+        <Trend values={trend} isOpen title={`Runs that ended in each minute of the last hour, ${name}`} />
       </td>
       <td class="number" data-label="wait p95">
         {wait.p95 === undefined ? '–' : duration(wait.p95)}

@@ -5,14 +5,13 @@ import type { LiveQueue } from '../../../src/server/live.ts'
 import { useAsked } from '../../data/asked.ts'
 import { make } from '../../data/changes.ts'
 import { healthOf } from '../../data/health.ts'
-import { trends } from '../../data/live.ts'
 import { href } from '../../data/route.ts'
 import { may } from '../../data/viewer.ts'
 import { useKeys } from '../../frame/keys.ts'
 import { Answer, Empty } from '../../parts/empty.tsx'
 import { count, duration, rate } from '../../parts/numbers.ts'
 import { Moment } from '../../parts/time.tsx'
-import { Trend } from '../../parts/trend.tsx'
+import { EndedRuns } from '../../parts/ended-runs.tsx'
 import { Reasons } from '../job/reasons.tsx'
 import { states } from '../jobs/job-query.ts'
 
@@ -60,6 +59,7 @@ export function QueuePage({ queue }: { queue: LiveQueue }) {
       )}
       <Figures queue={queue} />
       {next !== undefined && <FirstReasons key={next} name={name} state={next} />}
+      <EndedRuns queue={name} />
       <section aria-labelledby="groups">
         <header>
           <h2 id="groups">Groups</h2>
@@ -104,11 +104,11 @@ function Figures({ queue }: { queue: LiveQueue }) {
         </dd>
       </div>
       <div>
-        <dt>wait p50 / p95 / p99</dt>
+        <dt title="From when a job was due until it began, of the runs of the last five minutes">wait p50 / p95 / p99</dt>
         <dd>{quantiles(wait)}</dd>
       </div>
       <div>
-        <dt>run p50 / p95 / p99</dt>
+        <dt title="How long the runs took that ended in the last five minutes">run p50 / p95 / p99</dt>
         <dd>{quantiles(process)}</dd>
       </div>
       <div>
@@ -130,15 +130,6 @@ function Figures({ queue }: { queue: LiveQueue }) {
         <dt>workers</dt>
         <dd>
           <a href={href('workers')}>{workers}</a>
-        </dd>
-      </div>
-      <div>
-        <dt>trend</dt>
-        <dd>
-          <Trend
-            values={trends.value.get(name) ?? []}
-            title={`Runs that ended in the last minute, ${name}`}
-          />
         </dd>
       </div>
     </dl>
