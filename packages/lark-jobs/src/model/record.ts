@@ -162,6 +162,8 @@ export interface JobError extends KeptError {
   run: number
   /** Milliseconds the attempt took. */
   took?: number
+  /** When the attempt ended, by the store's clock: milliseconds since 1970. Absent: an earlier version of Lark kept it. */
+  at?: number
 }
 
 export type LogLevel = 'info' | 'success' | 'warn' | 'error'

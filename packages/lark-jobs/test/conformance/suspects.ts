@@ -219,11 +219,13 @@ export function suspectJobs(make: Make): void {
     await caller.enqueue(given)
     await caller.claim()
     await harness.takeBack()
+    const first = harness.clock.now
     await caller.claim()
+    harness.clock.advance(7)
     await store.recover('emails', { holder: 'ada', cause: 'ended with "exit" code\n3' })
     expect((await store.get('emails', given.id))?.errors).toEqual([
-      { run: 1, name: 'JobsError', code: 'WORKER_DIED', message: 'its worker died' },
-      { run: 2, name: 'JobsError', code: 'WORKER_DIED', message: 'its process ended with "exit" code\n3' },
+      { run: 1, name: 'JobsError', code: 'WORKER_DIED', message: 'its worker died', at: first },
+      { run: 2, name: 'JobsError', code: 'WORKER_DIED', message: 'its process ended with "exit" code\n3', at: first + 7 },
     ])
   })
 }

@@ -83,7 +83,7 @@ export function running(connect: Connect): void {
     expect(found?.payload?.at).toEqual(['"', '\n'])
     expect(found?.result?.twice).toBe(2)
     const error = { name: 'Error', message: 'no 1', code: 'EODD', run: 1, stack: expect.any(String) }
-    expect(found?.errors).toEqual([{ ...error, took: expect.any(Number) }])
+    expect(found?.errors).toEqual([{ ...error, took: expect.any(Number), at: expect.any(Number) }])
     const [failed] = await bench.jobs.failed<OftenJob>()
     expect(failed?.payload).toEqual({ n: -1, at: [] })
     expect(failed).not.toHaveProperty('result')

@@ -71,31 +71,45 @@ export function JobTimeline({ job }: { job: ShownJob }) {
   )
 }
 
-/** Of the runs before the last the store keeps how long they took; of the waits between them, nothing. */
+/** Of records of an earlier Lark, the store does not know when the runs before the last ended. */
 function spansOf(job: ShownJob, at: number): Span[] {
   const { queuedAt, dueAt, claimedAt, finishedAt, state, errors, runs } = job
   const spans: Span[] = []
   const add = (kind: Span['kind'], title: string, from: number, until: number) => {
     if (until > from) spans.push({ kind, title, from, until })
   }
+  const begin = (since: number) => (since === queuedAt ? 'Waited' : 'Backoff and wait')
+  // A retry by hand begins anew.
+  const ended = errors.filter(({ at = 0 }) => at >= queuedAt)
+  let since = queuedAt
+  for (const { run, took, at: end = since, code } of ended) {
+    const begun = took === undefined ? undefined : Math.max(since, end - took)
+    const how = code === 'WORKER_DIED' ? 'crashed' : 'failed'
+    if (begun !== undefined) add('wait', begin(since), since, begun)
+    add('failed-run', begun === undefined ? `Until run ${run} ${how}` : `Run ${run} ${how} after`, begun ?? since, end)
+    since = end
+  }
+  const isKnown = ended.length > 0
   const last = errors.at(-1)
+  if (isKnown && state === 'failed' && last?.run === runs) return spans
   const lastTook = last?.run === runs && state === 'failed' ? last.took : undefined
   if (state === 'active') {
-    add('wait', runs > 1 ? 'Before this run' : 'Waited', queuedAt, claimedAt ?? at)
+    add('wait', isKnown ? begin(since) : runs > 1 ? 'Before this run' : 'Waited', since, claimedAt ?? at)
     add('run', 'Runs for', claimedAt ?? at, at)
   } else if (finishedAt !== undefined) {
     const begun = claimedAt ?? (lastTook === undefined ? undefined : finishedAt - lastTook)
-    if (begun === undefined) add('wait', 'From dispatch to end', queuedAt, finishedAt)
+    if (begun === undefined) add('wait', isKnown ? 'From then to the end' : 'From dispatch to end', since, finishedAt)
     else {
-      add('wait', runs > 1 ? 'Before the last run' : 'Waited', queuedAt, begun)
+      add('wait', isKnown ? begin(since) : runs > 1 ? 'Before the last run' : 'Waited', since, begun)
       add(state === 'failed' ? 'failed-run' : 'run', 'Ran for', begun, finishedAt)
     }
   } else if (state === 'delayed') {
-    add('wait', 'Since it was queued', queuedAt, at)
+    add('wait', isKnown ? 'Since then' : 'Since it was queued', since, at)
     add('delay', 'Still delayed for', at, dueAt ?? at)
   } else {
-    add('delay', 'Delayed', queuedAt, Math.min(at, dueAt ?? queuedAt))
-    add('wait', 'Waits for', dueAt ?? queuedAt, at)
+    const due = Math.max(since, dueAt ?? since)
+    add('delay', isKnown ? 'Backoff' : 'Delayed', since, Math.min(at, due))
+    add('wait', 'Waits for', due, at)
   }
   return spans
 }

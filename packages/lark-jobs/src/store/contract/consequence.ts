@@ -19,7 +19,7 @@ export interface Running extends Counters {
   isBeside: boolean
 }
 
-/** What becomes of the job. Fields that are absent stay as they are; `error` is added to its errors. */
+/** What becomes of the job. Fields that are absent stay as they are; `error` is added to its errors, with the time. */
 export interface Consequence extends Counters {
   state: 'pending' | Extract<State, 'completed' | 'failed' | 'cancelled'>
   /** Milliseconds since 1970. Absent: a pending job keeps its place. */

@@ -20,7 +20,7 @@ export function follow(partition: Partition, row: JobRow, consequence: Consequen
   if (counts !== undefined) partition.minute[counts] += 1
   const change = {
     ...counters,
-    ...(error !== undefined && { errors: withError(row, error) }),
+    ...(error !== undefined && { errors: withError(row, { ...error, at: partition.now }) }),
     ...(result !== undefined && { result }),
     ...(noPrefetch && { direct: 1 as const }),
     ...(dueAt !== undefined && { dueAt }),

@@ -22,8 +22,9 @@ local function keep(name, id, lines, most, bytes)
   redis.call('HSET', key(name), id, string.sub(lines, from))
 end
 
+-- An object in JSON, to which the time is added.
 local function keep_error(id, json)
-  keep('errors', id, json, MAX_ERRORS, math.huge)
+  keep('errors', id, string.format('{"at":%.0f,', now) .. string.sub(json, 2), MAX_ERRORS, math.huge)
 end
 
 -- Keeps what a run reports: `\30JSON\30` if there is progress, and then log lines. `is_note`: of a note, which may be
