@@ -8,6 +8,7 @@ import { operate } from '@s18i/lark-jobs/operate'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { type Dashboard, dashboard, type Role, toNode } from '../src/index.ts'
 import { type ActionName, actions } from '../src/server/actions.ts'
+import type { EndedRuns, Trends } from '../src/server/past.ts'
 import { Troubles } from '../src/server/troubles.ts'
 
 class SendJob extends Job {
@@ -427,6 +428,23 @@ describe('the stream', () => {
     expect(new Set(firsts.map(({ data }) => data.at)).size).toBe(1)
     expect(firsts[0]!.data.queues.find(({ queue }) => queue === 'emails')?.counts.waiting).toBe(1)
     abort.abort()
+  })
+
+  test('tells how many runs ended: of all queues, of one, and as a trend', async () => {
+    await jobs.dispatch([new SendJob().with({ to: 'nobody' })])
+    await runAll()
+    const get = async (name: string, input: object = {}) => (await look(name, input)).json()
+    const { at, step, steps } = (await get('ended', { range: '1h' })) as EndedRuns
+    expect([step, steps.length]).toEqual([60_000, 60])
+    expect(steps.at(-1)![0]).toBeGreaterThan(at - step)
+    const failures = steps.reduce((sum, [, , count]) => sum + count, 0)
+    expect(failures).toBe(1)
+    const days = (await get('ended', { range: '90d', queue: 'emails' })) as EndedRuns
+    // Of the days before the first run nobody knows.
+    expect(days.steps.map(([, ...counts]) => counts)).toEqual([[0, 1, 0]])
+    const { queues } = (await get('trends')) as Trends
+    expect(queues.emails!.reduce((sum, each) => sum + each)).toBe(1)
+    expect(await codeOf(await look('ended', { range: 'toString' }))).toBe('INPUT_INVALID')
   })
 
   test('says that the store is away, and why', async () => {

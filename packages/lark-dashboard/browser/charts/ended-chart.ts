@@ -31,7 +31,12 @@ export class EndedChart {
       grid: { stroke: colour('--line'), width: 1 },
       ticks: { show: false },
     }
-    const bars = (fill: string): uPlot.Series => ({ fill, width: 0, paths: uPlot.paths.bars!({ size: [0.8, 40], align: 1 }), points: { show: false } })
+    const bars = (fill: string): uPlot.Series => ({
+      fill,
+      width: 0,
+      paths: uPlot.paths.bars!({ size: [0.8, 40], align: 1 }),
+      points: { show: false },
+    })
     this.#plot = new uPlot(
       {
         width: Math.max(200, place.clientWidth),
@@ -43,7 +48,16 @@ export class EndedChart {
           x: { time: true, range: (_, first, last) => [first, last + this.#step] },
           y: { range: (_, __, most) => [0, Math.max(1, most * 1.05)] },
         },
-        axes: [axis, { ...axis, size: 56, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 2e4, 5e4, 1e5, 2e5, 5e5, 1e6, 1e7, 1e8] }],
+        axes: [
+          axis,
+          {
+            ...axis,
+            size: 56,
+            incrs: [
+              1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 2e4, 5e4, 1e5, 2e5, 5e5, 1e6, 1e7, 1e8,
+            ],
+          },
+        ],
         // The lower bars are drawn last.
         series: [{}, bars(colour('--bad')), bars(colour('--accent'))],
         hooks: {
@@ -54,7 +68,9 @@ export class EndedChart {
       [[], [], []],
       place,
     )
-    this.#resizing = new ResizeObserver(() => this.#plot.setSize({ width: Math.max(200, place.clientWidth), height: HEIGHT }))
+    this.#resizing = new ResizeObserver(() =>
+      this.#plot.setSize({ width: Math.max(200, place.clientWidth), height: HEIGHT }),
+    )
     this.#resizing.observe(place)
   }
 

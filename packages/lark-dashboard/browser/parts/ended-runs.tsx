@@ -124,7 +124,7 @@ function marksOf(queue: string | undefined): Mark[] {
 
 function Chart({ ended, marks }: { ended: Ended; marks: readonly Mark[] }) {
   const place = useRef<HTMLDivElement>(null)
-  const chart = useRef<EndedChart>()
+  const chart = useRef<EndedChart | undefined>(undefined)
   const isFailed = useSignal(false)
   const pointed = useSignal<number | undefined>(undefined)
   const latest = useRef({ ended, marks })
@@ -152,7 +152,9 @@ function Chart({ ended, marks }: { ended: Ended; marks: readonly Mark[] }) {
   const step = pointed.value === undefined ? undefined : ended.steps[pointed.value]
   return (
     <>
-      {isFailed.value && <p class="problem">The chart could not be loaded. Its table has the same figures.</p>}
+      {isFailed.value && (
+        <p class="problem">The chart could not be loaded. Its table has the same figures.</p>
+      )}
       <div ref={place} class="ended-chart" role="img" aria-label={said(ended)} />
       <p class="quiet small ended-pointed">
         <i class="ended-key ended-completed" /> completed <i class="ended-key ended-failed" /> failed
@@ -171,7 +173,9 @@ function Chart({ ended, marks }: { ended: Ended; marks: readonly Mark[] }) {
 
 function markWords(marks: readonly Mark[], { range, steps }: Ended): string {
   const shown = marks.filter(({ at }) => at >= (steps[0]?.[0] ?? 0))
-  return shown.map(({ at, title }) => `${clock.format(at)}${range === '1h' ? '' : `, ${day.format(at)}`}: ${title}`).join('; ')
+  return shown
+    .map(({ at, title }) => `${clock.format(at)}${range === '1h' ? '' : `, ${day.format(at)}`}: ${title}`)
+    .join('; ')
 }
 
 /** The chart for those who do not see it. */

@@ -57,7 +57,8 @@ export const actions = {
   snapshot: look(async ({ live }) => live.now()),
   keys: look(({ operate }) => operate.keys()),
   ended: look(({ past }, input: { range: Range; queue?: string }) => {
-    if (!Object.hasOwn(ranges, input.range)) throw refused('range', input.range, Object.keys(ranges).join(', '))
+    if (!Object.hasOwn(ranges, input.range))
+      throw refused('range', input.range, Object.keys(ranges).join(', '))
     return past.ended(input.range, input.queue)
   }),
   trends: look(({ past }) => past.trends()),

@@ -16,8 +16,7 @@ const MOST_KEYS = 20
 const MOST_WORKERS = 500
 
 /** A queue as the overview shows it. */
-export interface LiveQueue
-  extends Omit<QueueOverview, 'partitions'> {
+export interface LiveQueue extends Omit<QueueOverview, 'partitions'> {
   /** How many partitions it has. */
   partitions: number
 }

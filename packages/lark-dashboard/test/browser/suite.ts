@@ -224,6 +224,19 @@ export function describeDashboard(find: () => Promise<Place>, isExamined = false
     })
   })
 
+  test('ended runs are a chart of a range that the address names, and a table of the same figures', async () => {
+    await using page = await opened('/queues/emails')
+    const chart = page.getByRole('img', { name: /^Ended runs a minute, 1 hour: 0 completed, \d+ failed$/ })
+    await chart.locator('canvas').waitFor()
+    await page.getByRole('button', { name: '90 days' }).click()
+    await expect.poll(() => page.url()).toContain('range=90d')
+    await page.getByRole('img', { name: /^Ended runs a day, 90 days/ }).waitFor()
+    await page.keyboard.press('t')
+    await page.getByRole('columnheader', { name: 'To be retried' }).waitFor()
+    expect(await page.locator('.ended-table tbody tr').count()).toBeGreaterThan(0)
+    expect(page.url()).toContain('ended=table')
+  })
+
   test('a link to another page is followed without loading the document, and the way back works', async () => {
     await using page = await opened('/')
     await page.evaluate('window.mark = 1')

@@ -159,7 +159,9 @@ export function claimAndSettle(make: Make): void {
     const error = jobError({ code: 'EAUTH', stack: 'Error: x\n  at y|z', took: 12, message: 'é "q" \\ \n' })
     const given = job()
     await harness.caller().run(given, { kind: 'failed', error })
-    expect((await harness.store.get('emails', given.id))?.errors).toEqual([{ ...error, at: harness.clock.now }])
+    expect((await harness.store.get('emails', given.id))?.errors).toEqual([
+      { ...error, at: harness.clock.now },
+    ])
   })
 
   test('keeps the log of every run, in order', async () => {

@@ -225,7 +225,13 @@ export function suspectJobs(make: Make): void {
     await store.recover('emails', { holder: 'ada', cause: 'ended with "exit" code\n3' })
     expect((await store.get('emails', given.id))?.errors).toEqual([
       { run: 1, name: 'JobsError', code: 'WORKER_DIED', message: 'its worker died', at: first },
-      { run: 2, name: 'JobsError', code: 'WORKER_DIED', message: 'its process ended with "exit" code\n3', at: first + 7 },
+      {
+        run: 2,
+        name: 'JobsError',
+        code: 'WORKER_DIED',
+        message: 'its process ended with "exit" code\n3',
+        at: first + 7,
+      },
     ])
   })
 }

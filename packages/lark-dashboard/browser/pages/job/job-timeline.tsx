@@ -86,7 +86,12 @@ function spansOf(job: ShownJob, at: number): Span[] {
     const begun = took === undefined ? undefined : Math.max(since, end - took)
     const how = code === 'WORKER_DIED' ? 'crashed' : 'failed'
     if (begun !== undefined) add('wait', begin(since), since, begun)
-    add('failed-run', begun === undefined ? `Until run ${run} ${how}` : `Run ${run} ${how} after`, begun ?? since, end)
+    add(
+      'failed-run',
+      begun === undefined ? `Until run ${run} ${how}` : `Run ${run} ${how} after`,
+      begun ?? since,
+      end,
+    )
     since = end
   }
   const isKnown = ended.length > 0
@@ -98,7 +103,8 @@ function spansOf(job: ShownJob, at: number): Span[] {
     add('run', 'Runs for', claimedAt ?? at, at)
   } else if (finishedAt !== undefined) {
     const begun = claimedAt ?? (lastTook === undefined ? undefined : finishedAt - lastTook)
-    if (begun === undefined) add('wait', isKnown ? 'From then to the end' : 'From dispatch to end', since, finishedAt)
+    if (begun === undefined)
+      add('wait', isKnown ? 'From then to the end' : 'From dispatch to end', since, finishedAt)
     else {
       add('wait', isKnown ? begin(since) : runs > 1 ? 'Before the last run' : 'Waited', since, begun)
       add(state === 'failed' ? 'failed-run' : 'run', 'Ran for', begun, finishedAt)

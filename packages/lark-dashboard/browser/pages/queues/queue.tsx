@@ -8,10 +8,10 @@ import { healthOf } from '../../data/health.ts'
 import { href } from '../../data/route.ts'
 import { may } from '../../data/viewer.ts'
 import { useKeys } from '../../frame/keys.ts'
+import { EndedRuns } from '../../parts/ended-runs.tsx'
 import { Answer, Empty } from '../../parts/empty.tsx'
 import { count, duration, rate } from '../../parts/numbers.ts'
 import { Moment } from '../../parts/time.tsx'
-import { EndedRuns } from '../../parts/ended-runs.tsx'
 import { Reasons } from '../job/reasons.tsx'
 import { states } from '../jobs/job-query.ts'
 
@@ -104,7 +104,9 @@ function Figures({ queue }: { queue: LiveQueue }) {
         </dd>
       </div>
       <div>
-        <dt title="From when a job was due until it began, of the runs of the last five minutes">wait p50 / p95 / p99</dt>
+        <dt title="From when a job was due until it began, of the runs of the last five minutes">
+          wait p50 / p95 / p99
+        </dt>
         <dd>{quantiles(wait)}</dd>
       </div>
       <div>
