@@ -249,6 +249,7 @@ export function describeDashboard(find: () => Promise<Place>, isExamined = false
     await expect.poll(() => page.url()).toContain('/jobs?state=delayed')
     expect(await page.evaluate('window.mark')).toBe(1)
     await page.keyboard.press('/')
+    await page.getByRole('combobox', { name: 'A page, a queue' }).waitFor()
     await page.keyboard.type(scene.ids.paused)
     await page.keyboard.press('Enter')
     await expect.poll(() => page.url()).toContain(`/jobs/${scene.ids.paused}`)

@@ -4,7 +4,8 @@
  */
 import { DAY, firstBucket, type History, HOUR, historyOf } from '../contract/history.ts'
 import { DAYS, HOURS, type Minute } from '../contract/store.ts'
-import type { Partition } from './partition.ts'
+import type { Database } from './database.ts'
+import { Partition } from './partition.ts'
 import { list } from './row.ts'
 
 /** @param length of the new rows @param from the table @param which of its rows */
@@ -32,8 +33,15 @@ export function keepHours({ database, id, minute }: Partition, last: Minute): vo
   database.run(forget, id, DAY, firstBucket(minute.at, DAY, DAYS))
 }
 
-/** The history of several partitions, by the partitions' ids, as of one transaction. */
-export function historiesOf(partitions: readonly Partition[]): Map<number, History> {
+/** The history of several partitions, in their order, as of one transaction. */
+export function histories(database: Database, names: readonly string[]): History[] {
+  const partitions = Partition.findAll(database, names)
+  const found = historiesOf([...partitions.values()])
+  return names.map((name) => found.get(partitions.get(name)?.id ?? 0) ?? { minutes: [], hours: [], days: [] })
+}
+
+/** By the ids of the partitions. */
+function historiesOf(partitions: readonly Partition[]): Map<number, History> {
   const first = partitions[0]
   if (first === undefined) return new Map()
   const ids = list(partitions.map(({ id }) => id))

@@ -26,7 +26,7 @@ import { exchange } from './exchange.ts'
 import { extend } from './extend.ts'
 import { closed, isForWantOfRoom, notReplicated, toJobsError } from './failure.ts'
 import { SqliteFlows } from './flows.ts'
-import { historiesOf } from './history.ts'
+import { histories } from './history.ts'
 import { inspectFile } from './inspect.ts'
 import { dropOldLogs } from './keep.ts'
 import { forgetPauses, hasPauses, pausedGroups, pauseGroup, repositionLanes } from './lane.ts'
@@ -317,13 +317,7 @@ export class SqliteStore implements contract.Store {
 
   async history(names: readonly string[]): Promise<contract.History[]> {
     const { database } = this.#opened()
-    return database.read(() => {
-      const partitions = Partition.findAll(database, names)
-      const found = historiesOf([...partitions.values()])
-      return names.map(
-        (name) => found.get(partitions.get(name)?.id ?? 0) ?? { minutes: [], hours: [], days: [] },
-      )
-    })
+    return database.read(() => histories(database, names))
   }
 
   log(name: string, id: string): Promise<LogLine[]> {
