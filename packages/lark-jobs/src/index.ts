@@ -14,7 +14,6 @@ export {
   type JobDefinition,
   type JobFunctions,
 } from './api/defined-job.ts'
-export type { DispatchOptions } from './api/dispatch-by-key.ts'
 export type { Draft, HandlesOf } from './api/draft.ts'
 export type { AddOptions } from './api/flow-add.ts'
 export type { DispatchableFlow } from './api/flow-dispatchable.ts'
@@ -110,6 +109,7 @@ export type { EndedCounts, QueueStatus, ShownGroup, Status } from './operate/sta
 export type { FailedOptions, FindOptions, JobDetail, JobStatus, StoredJob } from './operate/stored-jobs.ts'
 export type { TagFilter, Tagged, Untagged } from './operate/tag.ts'
 export type { ClassSchedule, ClassScheduleEntry, ScheduledPayload } from './options/class-schedule.ts'
+export type { DispatchOptions } from './options/dispatch-options.ts'
 export { type GroupBy, type GroupOptions, group } from './options/group.ts'
 export type {
   JobConstructor,

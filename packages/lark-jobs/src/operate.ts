@@ -33,6 +33,8 @@ export {
   type CancelOptions,
   cancellable,
 } from './operate/cancel.ts'
+export type { ClassInfo } from './operate/classes.ts'
+export type { HandDispatch } from './operate/dispatch.ts'
 export { type Editable, type Edited, type EditFilter, editable } from './operate/edit.ts'
 export type { FailureFilter, FailureKind, FailureOptions, Failures } from './operate/failures.ts'
 export type { FigureFilter, Quantiles, QueueMeasures, StoreFigures } from './operate/figures.ts'
@@ -113,6 +115,7 @@ export {
   WorkerOperations,
 } from './operate/workers.ts'
 
+export type { DispatchOptions } from './options/dispatch-options.ts'
 export type { Skipped } from './schedule/state.ts'
 export { inWords as scheduleWords } from './schedule/words.ts'
 export type { Counts } from './store/contract/page.ts'

@@ -8,28 +8,18 @@ import type { Drafted } from '../dispatch/new-job.ts'
 import { defined } from '../model/defined.ts'
 import { JobsError } from '../model/errors.ts'
 import { shown } from '../model/secret.ts'
+import type { ByHand, HandDispatch } from '../operate/dispatch.ts'
 import { definitions } from '../options/definitions.ts'
-import { classOf, type JobConstructor, type JobFields } from '../options/job-class.ts'
-import { jobSettings } from '../options/job-settings.ts'
-import type { IdOptions } from '../options/own-id.ts'
+import { type DispatchOptions, dispatchOptions } from '../options/dispatch-options.ts'
+import { classOf, type JobConstructor } from '../options/job-class.ts'
 import type { Registry } from '../options/registry.ts'
 import { checkNames, voiceOf } from '../options/schema.ts'
+import type { Rejection } from '../options/unique.ts'
 import { COMMAND_JOB, CommandJob } from '../run/command-job.ts'
-
-/** What one job says differently from its class, and its id. An option that is `undefined` is left out. */
-export interface DispatchOptions
-  extends Partial<{ [K in keyof typeof jobSettings.entries]: JobFields[K] | undefined }> {
-  /** An id that you choose: see `Draft.withId`. */
-  id?: string | undefined
-  /** See `Draft.withId`. */
-  reuse?: IdOptions['reuse'] | undefined
-}
-
-const names = [...Object.keys(jobSettings.entries), 'id', 'reuse']
 
 /** @throws JOB_INVALID for an option that does not exist, and for `reuse` without an id */
 export function saysOf(call: string, options: DispatchOptions): Pick<Drafted, 'fields' | 'ownId'> {
-  checkNames(voiceOf('JOB_INVALID', call), Object.keys(options), names)
+  checkNames(voiceOf('JOB_INVALID', call), Object.keys(options), dispatchOptions)
   const { id, reuse, ...fields } = defined(options)
   if (id !== undefined) return { fields, ownId: { id, options: defined({ reuse }) } }
   if (reuse === undefined) return { fields }
@@ -47,17 +37,17 @@ export class KnownJobs {
   }
 
   /** @param named the classes that code has named. @throws UNKNOWN_JOB, JOB_KEY_TAKEN, JOB_INVALID */
-  async find(key: string, named: readonly JobConstructor[] = []): Promise<JobConstructor> {
+  async find(
+    key: string,
+    named: readonly JobConstructor[] = [],
+    call = 'Jobs.dispatchByKey()',
+  ): Promise<JobConstructor> {
     const isIt = (Class: JobConstructor) => classOf(Class).key === key || classOf(Class).aliases.includes(key)
     if (key === COMMAND_JOB) return CommandJob
     const definedJob = () => [...definitions.values()].find(isIt)
     const known = named.find(isIt) ?? definedJob()
     if (known !== undefined) return known
-    this.#found ??= this.#search().catch((error) => {
-      this.#found = undefined
-      throw error
-    })
-    const registry = await this.#found
+    const registry = await this.#registry()
     // The registry has no defined jobs without a handler: only workers need one.
     const found = registry.find(key)?.Class ?? definedJob()
     if (found !== undefined) return found
@@ -66,13 +56,56 @@ export class KnownJobs {
       ...definitions.keys(),
       ...registry.keys,
     ])
-    throw new JobsError('UNKNOWN_JOB', `Jobs.dispatchByKey(): there is no job with the key '${key}'`, {
+    throw new JobsError('UNKNOWN_JOB', `${call}: there is no job with the key '${key}'`, {
       hint: `${near === undefined ? '' : `Did you mean ${near}? `}Import the file that defines it, or name its class in the option jobs.`,
     })
+  }
+
+  /**
+   * All classes of the application: those that code has named, or else those in its folders; and the defined jobs.
+   *
+   * @throws JOB_KEY_TAKEN, JOB_INVALID
+   */
+  async all(named: readonly JobConstructor[] | undefined): Promise<JobConstructor[]> {
+    const found = named ?? (await this.#registry()).classes.map(({ Class }) => Class)
+    return [...new Set([...found, ...definitions.values()])]
+  }
+
+  /** The classes in the folders of the application, which are read once. */
+  async #registry(): Promise<Registry> {
+    this.#found ??= this.#search().catch((error) => {
+      this.#found = undefined
+      throw error
+    })
+    return await this.#found
   }
 
   async #search(): Promise<Registry> {
     const [{ registryOf }, { folder, paths }] = await Promise.all([import('./work.ts'), this.#settings()])
     return (await registryOf(undefined, folder, paths)).registry
+  }
+}
+
+/** What people dispatch by hand: jobs of the application, of the classes that code has named or that are in its folders. */
+export function byHandOf(
+  known: KnownJobs,
+  named: readonly JobConstructor[] | undefined,
+  dispatch: (
+    said: Drafted,
+  ) => Promise<Omit<HandDispatch, 'rejection'> & { rejection: Rejection | undefined }>,
+): ByHand {
+  const call = 'operate().dispatch()'
+  return {
+    classes: () => known.all(named),
+    dispatch: async (key, payload, options) => {
+      // Who may dispatch jobs need not be allowed to run each command of the application.
+      if (key === COMMAND_JOB)
+        throw new JobsError('UNKNOWN_JOB', `${call}: ${key} is not a job of the application`, {
+          hint: 'Jobs.dispatchCommand() dispatches commands.',
+        })
+      const Class = await known.find(key, named, call)
+      const { id, queue, queued, rejection } = await dispatch({ Class, payload, ...saysOf(call, options) })
+      return { id, queue, queued, ...(rejection !== undefined && { rejection }) }
+    },
   }
 }

@@ -3,6 +3,7 @@
  * never changes: each of its methods returns another draft. So a draft may be kept, shared and dispatched several
  * times, also at once. The settings and the payload are checked when the draft is dispatched.
  */
+
 import { branded } from '@s18i/lark/config'
 import type { Drafted } from '../dispatch/new-job.ts'
 import type { BackoffOption } from '../model/backoff.ts'
@@ -10,10 +11,11 @@ import type { Duration } from '../model/duration.ts'
 import { JobsError } from '../model/errors.ts'
 import { shown } from '../model/secret.ts'
 import { symbolPrefix } from '../operate/operations.ts'
+import type { DispatchOptions } from '../options/dispatch-options.ts'
 import type { JobLike } from '../options/job-class.ts'
 import type { WrittenSettings } from '../options/job-settings.ts'
 import type { IdOptions } from '../options/own-id.ts'
-import { type DispatchOptions, saysOf } from './dispatch-by-key.ts'
+import { saysOf } from './dispatch-by-key.ts'
 import type { JobHandle } from './job-handle.ts'
 
 /** Where a draft keeps what it says, for other copies of this package. @internal */

@@ -15,10 +15,12 @@ import { Outboxes } from '../dispatch/outboxes.ts'
 import { Underway } from '../dispatch/underway.ts'
 import { JobsError } from '../model/errors.ts'
 import { readId } from '../model/id.ts'
+import type { ByHand } from '../operate/dispatch.ts'
 import type { FindFlowOptions } from '../operate/flow-finding.ts'
 import type { FlowFilter, FlowListOptions, FlowPage } from '../operate/flow-list.ts'
-import { closing, Operations, open, settings, symbolPrefix, watcher } from '../operate/operations.ts'
+import { byHand, closing, Operations, open, settings, symbolPrefix, watcher } from '../operate/operations.ts'
 import type { WatchedStore, Watcher } from '../operate/watcher.ts'
+import type { DispatchOptions } from '../options/dispatch-options.ts'
 import {
   classOf,
   type JobConstructor,
@@ -33,7 +35,7 @@ import { connect } from '../store/connect.ts'
 import type { Role } from '../store/contract/store.ts'
 import type { WorkOptions } from '../worker/options.ts'
 import type { Worker } from '../worker/worker.ts'
-import { type DispatchOptions, KnownJobs, saysOf } from './dispatch-by-key.ts'
+import { byHandOf, KnownJobs, saysOf } from './dispatch-by-key.ts'
 import { Draft, dispatchDrafts, type HandlesOf, isDraft, readDraft } from './draft.ts'
 import { type Evaluations, evaluationsOf } from './evaluations.ts'
 import { dispatchFlow, type FlowDraft, isFlowDraft, type ResultOfPart } from './flow-draft.ts'
@@ -344,6 +346,11 @@ export class Jobs extends Operations implements AsyncDisposable {
       this.#opening = undefined
     })
     return this.#opening
+  }
+
+  /** @internal */
+  get [byHand](): ByHand {
+    return byHandOf(this.#known, this.#configured?.jobs, (said) => this.#dispatchOne(new Draft(this, said)))
   }
 
   /** The configuration with its defaults. The store is not opened. @internal */

@@ -3,10 +3,10 @@
  * the class. The job says when it was edited.
  */
 import { JobsError } from '../model/errors.ts'
-import { encode } from '../model/payload.ts'
+import { decode, encode } from '../model/payload.ts'
 import { definitions } from '../options/definitions.ts'
 import { classOf, classWith } from '../options/job-class.ts'
-import { writePayload } from '../options/payload-rules.ts'
+import { versionOf as versionOfText, writePayload } from '../options/payload-rules.ts'
 import { option } from '../options/schema.ts'
 import type { AlterVerdict, Change } from '../store/contract/store.ts'
 import { changeJobs } from './change.ts'
@@ -19,9 +19,9 @@ import {
   type JobFilter,
   readChosen,
 } from './filter.ts'
-import type { Passage } from './passage.ts'
+import { Passage } from './passage.ts'
 import { type Removable, removable } from './remove.ts'
-import { alterAll, type Located, type OpenQueues } from './stored-jobs.ts'
+import { AT_ONCE, alterAll, type Located, type OpenQueues } from './stored-jobs.ts'
 
 /** The states in which the payload of a job can be changed. */
 export const editable = removable
@@ -82,6 +82,7 @@ export async function editAll(
   payload: unknown,
   passage?: Passage,
 ): Promise<AlterVerdict[]> {
+  if (typeof payload === 'function') return await editEach(open, partition, jobs, payload as Editing, passage)
   const changes = new Map<string, { change: Change; ids: string[] }>()
   for (const { id, key } of jobs) {
     const like = isMet(key) ? key : `${key} ${await versionOf(open, partition, id)}`
@@ -95,15 +96,47 @@ export async function editAll(
   return verdicts
 }
 
+/** Makes the new payload of a job from the stored one. */
+type Editing = (payload: unknown) => unknown
+
+/** Each job gets a payload of its own, some jobs at a time. */
+async function editEach(
+  { store }: OpenQueues,
+  partition: string,
+  jobs: readonly Pick<Located, 'id' | 'key'>[],
+  editing: Editing,
+  passage = new Passage(),
+): Promise<AlterVerdict[]> {
+  const edited = async ({ id, key }: Pick<Located, 'id' | 'key'>): Promise<AlterVerdict> => {
+    const text = (await store.get(partition, id))?.payload
+    if (text === undefined) return 'missing'
+    const change = changeOf(`${key} ${text.slice(text.trimEnd().length)}`, key, editing(decode(text)), text)
+    const [verdict] = await store.alter(partition, [id], change)
+    return verdict!
+  }
+  const verdicts: AlterVerdict[] = []
+  for (let i = 0; i < jobs.length && !passage.isOver; i += AT_ONCE) {
+    const some = jobs.slice(i, i + AT_ONCE)
+    verdicts.push(...(await Promise.all(some.map(edited))))
+    passage.passed(some.length)
+  }
+  return verdicts
+}
+
 function isMet(key: string): boolean {
   return definitions.has(key) || classWith(key) !== undefined
 }
 
-/** @param like ends in the spaces of the version (`payload-rules.ts`), if the class is not known */
-function changeOf(like: string, key: string, payload: unknown): Change {
+/**
+ * @param like ends in the spaces of the version (`payload-rules.ts`), if the class is not known
+ * @param before the stored payload, if the new one is made from it
+ */
+function changeOf(like: string, key: string, payload: unknown, before?: string): Change {
   const Defined = definitions.get(key)
   const jobClass = Defined === undefined ? classWith(key) : classOf(Defined)
-  if (jobClass === undefined)
+  // A class checks only payloads of its own version: others are converted and checked when they are read.
+  const isOlder = before !== undefined && versionOfText(before) !== (jobClass?.rules?.version ?? 1)
+  if (jobClass === undefined || isOlder)
     return { kind: 'edit', payload: encode(payload, key) + like.slice(key.length + 1) }
   const { redact = [] } = jobClass.rules ?? {}
   return { kind: 'edit', payload: writePayload(payload, jobClass), redact }

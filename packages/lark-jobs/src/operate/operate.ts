@@ -5,11 +5,14 @@
 import type { Settings } from '../config/config.ts'
 import { readId } from '../model/id.ts'
 import type { JobRecord } from '../model/record.ts'
+import type { DispatchOptions } from '../options/dispatch-options.ts'
 import { erase } from '../store/connect.ts'
 import type { RedisServers } from '../store/contract/servers.ts'
 import type { Durability, QueueRetention } from '../store/contract/store.ts'
 import { type Actor, knownActor, personOf } from './actor.ts'
 import type { AuditOptions, AuditPage } from './audit.ts'
+import type { ClassInfo } from './classes.ts'
+import type { ByHand, HandDispatch } from './dispatch.ts'
 import type { FailureFilter, FailureOptions, Failures } from './failures.ts'
 import type { FigureFilter, StoreFigures } from './figures.ts'
 import { all, checkFilter, conditions, type Flags } from './filter.ts'
@@ -23,6 +26,7 @@ import type { CircuitStatus, LimiterStatus } from './limiters.ts'
 import type { ListFilter } from './list.ts'
 import type { MonitorOptions, MonitorReport } from './monitor.ts'
 import {
+  byHand,
   closing,
   names,
   type Operated,
@@ -137,6 +141,34 @@ export class Operate extends Operations {
   /** The keys of all job classes that any worker of this store ever had, in alphabetical order. */
   async keys(): Promise<string[]> {
     return (await (await this[open]()).store.keys()).sort()
+  }
+
+  /**
+   * The job classes whose jobs can be dispatched by hand: those that the option `jobs` of the configuration in code names,
+   * or those in the folders of the application, which are loaded once; and defined jobs that are imported.
+   *
+   * @throws JOB_KEY_TAKEN, JOB_INVALID
+   * @example for (const { key, queue, schema } of await operate().classes()) console.log(key, queue, schema?.properties)
+   */
+  async classes(): Promise<ClassInfo[]> {
+    const { classInfos } = await import('./classes.ts')
+    return classInfos(await this[byHand].classes())
+  }
+
+  /**
+   * Queues a job by the key of its class, as `Jobs.dispatchByKey()` does, and records that in the audit. Commands cannot be
+   * dispatched so.
+   *
+   * @param options what this job says differently from its class: `queueName`, `delay`, `priority`, `tags` and others; `id`
+   * @returns also if it was rejected, with the reason
+   * @throws UNKNOWN_JOB, UNKNOWN_QUEUE, PAYLOAD_NOT_JSON, PAYLOAD_INVALID, PAYLOAD_TOO_LARGE, JOB_ID_INVALID, JOB_INVALID
+   * @example const { id, rejection } = await operate().dispatch('send-email', { to }, { delay: '5m' })
+   */
+  async dispatch(key: string, payload?: unknown, options: DispatchOptions = {}): Promise<HandDispatch> {
+    const count = ({ queued }: HandDispatch) => (queued ? 1 : 0)
+    return this[perform]({ what: 'dispatch', on: `class ${key}`, count }, async () =>
+      this[byHand].dispatch(key, payload, options),
+    )
   }
 
   /**
@@ -382,6 +414,11 @@ export class Operate extends Operations {
   /** @internal */
   override [open](): ReturnType<Operated[typeof open]> {
     return this.#jobs[open]()
+  }
+
+  /** @internal */
+  get [byHand](): ByHand {
+    return this.#jobs[byHand]
   }
 
   /** @internal */

@@ -10,6 +10,7 @@ import { version } from '../model/version.ts'
 import type { JobLike, PayloadOf } from '../options/job-class.ts'
 import type { Store } from '../store/contract/store.ts'
 import type { CancelFilter, Cancelled, CancelOptions } from './cancel.ts'
+import type { ByHand } from './dispatch.ts'
 import type { Edited, EditFilter } from './edit.ts'
 import type { ChangeOptions, Chosen, Flags } from './filter.ts'
 import { type Perform, unrecorded } from './hand-change.ts'
@@ -46,6 +47,8 @@ export const closing = Symbol.for(`${symbolPrefix}.closing`)
 /** @internal */
 export const watcher = Symbol.for(`${symbolPrefix}.watcher`)
 /** @internal */
+export const byHand = Symbol.for(`${symbolPrefix}.byHand`)
+/** @internal */
 export const names = Symbol.for(`${symbolPrefix}.names`)
 /** @internal */
 export const perform = Symbol.for(`${symbolPrefix}.perform`)
@@ -62,6 +65,7 @@ export interface Operated {
   [open](): Promise<{ store: Store; settings: Settings }>
   /** The configuration with its defaults. The store is not opened. */
   [settings](): Promise<Settings>
+  readonly [byHand]: ByHand
 }
 
 export abstract class Operations {
@@ -251,14 +255,17 @@ export abstract class Operations {
    *
    * `Jobs.edit<ImportJob>(…)` gives the payload the type of that class. Nothing checks that the jobs have it.
    *
+   * @param payload the new one; or a function that makes the new payload of each job from the one that is stored. If it
+   * throws, the call rejects, and the jobs before have been edited
    * @returns how many jobs were edited, and how many that match the filter run, and were left as they are
    * @throws JOB_ID_INVALID, JOB_NOT_FOUND, JOB_ID_AMBIGUOUS, JOB_NOT_EDITABLE, before any job is changed; PAYLOAD_INVALID,
    * PAYLOAD_NOT_JSON, PAYLOAD_TOO_LARGE, JOB_INVALID; FILTER_INVALID, UNKNOWN_QUEUE
    * @example await Jobs.edit<ImportJob>(id, { file: 'b.csv' }), await Jobs.retry(id)
+   * @example await Jobs.edit<ImportJob>({ kind: '3f2a' }, ({ file }) => ({ file: `imports/${file}` }))
    */
   async edit<J extends JobLike = JobLike>(
     which: string | readonly string[] | EditFilter,
-    payload: PayloadOf<J>[0],
+    payload: PayloadOf<J>[0] | ((payload: NonNullable<PayloadOf<J>[0]>) => PayloadOf<J>[0]),
     options: ChangeOptions = {},
   ): Promise<Edited> {
     const { edit, readEdit } = await import('./edit.ts')

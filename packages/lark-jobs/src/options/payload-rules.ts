@@ -114,7 +114,8 @@ export function newerVersion(text: string, rules: PayloadRules | undefined): num
   return version > (rules?.version ?? 1) ? version : undefined
 }
 
-function versionOf(text: string): number {
+/** Of a stored payload. */
+export function versionOf(text: string): number {
   return text.length - text.trimEnd().length + 1
 }
 

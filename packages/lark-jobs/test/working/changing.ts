@@ -110,10 +110,34 @@ export function changing(connect: Connect): void {
     await expect(jobs.edit({ key: 'elsewhere' }, { n: 2n })).rejects.toMatchObject({
       code: 'PAYLOAD_NOT_JSON',
     })
+    const more = ({ n }: { n: number }) => ({ n: n + 1 })
+    expect(await jobs.edit({ key: 'elsewhere' }, more as never)).toEqual({ edited: 2, running: 0 })
+    for (const [i, { id }] of made.entries())
+      expect((await store.store.get('default', id))?.payload).toBe(`{"n":3}${' '.repeat(i)}`)
     const sent = defineJob<{ n: number }>({ key: 'changed-later', tries: 2 })
     const handle = await jobs.dispatch(sent.with({ n: 1 }))
     expect(await handle.edit({ n: 2 })).toBe(true)
     expect((await handle.find())?.payload).toEqual({ n: 2 })
+  })
+
+  test('a function makes the new payload of each job of the stored one, and the class checks it', async () => {
+    await using bench = await Bench.make(connect)
+    const { jobs } = bench
+    const handles = await jobs.dispatch(['ada', 'bob'].map((to) => MailJob.with({ to })))
+    const payloads = async () =>
+      (await Promise.all(handles.map((each) => each.find()))).map((job) => job?.payload)
+    const twice = ({ to }: { to: string }) => ({ to: to + to })
+    expect(await jobs.edit<MailJob>({ key: 'mail' }, twice, { dryRun: true })).toEqual({
+      edited: 2,
+      running: 0,
+    })
+    expect(await payloads()).toEqual([{ to: 'ada' }, { to: 'bob' }])
+    expect(await jobs.edit<MailJob>({ key: 'mail' }, twice)).toEqual({ edited: 2, running: 0 })
+    expect(await payloads()).toEqual([{ to: 'adaada' }, { to: 'bobbob' }])
+    await expect(jobs.edit({ key: 'mail' }, () => ({ to: 7 }) as never)).rejects.toMatchObject({
+      code: 'PAYLOAD_INVALID',
+    })
+    expect(await payloads()).toEqual([{ to: 'adaada' }, { to: 'bobbob' }])
   })
 
   test('tags by hand, and lists that find them', async () => {
