@@ -73,6 +73,7 @@ async function demonstrate() {
   }
   showMail(mail)
   await showFailure()
+  showDashboard()
 }
 
 /** Shows the batch and the chain, node by node. */
@@ -96,6 +97,14 @@ async function showFailure() {
   console.log(`\n${paint('bold', 'To try it again')}, with "npm run mail" in another terminal:`)
   console.log('  cd examples/mac-registry')
   console.log(`  npx lark jobs:retry ${id} && npx lark jobs:work --stop-when-empty`)
+}
+
+/** Names the command that opens the dashboard on what the demo has left. */
+function showDashboard() {
+  const { LARK_JOBS_URL: url } = environment
+  console.log(`\n${paint('bold', 'To look at all of this in a browser:')}`)
+  console.log('  cd examples/mac-registry')
+  console.log(`  ${url === undefined ? '' : `LARK_JOBS_URL='${url}' `}npx lark jobs:dashboard`)
 }
 
 /** Runs a command of the example, and shows its whole output. */

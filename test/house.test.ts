@@ -80,7 +80,14 @@ const floors: Record<string, string[][]> = {
   'packages/lark-dashboard/src': [
     ['errors.ts', 'server/secured.ts', 'server/viewer.ts', 'server/gate.ts', 'server/page.generated.ts'],
     // what the store has, shared by all viewers
-    ['server/live.ts', 'server/past.ts', 'server/undo.ts', 'server/shown-value.ts', 'server/troubles.ts'],
+    [
+      'server/live.ts',
+      'server/past.ts',
+      'server/undo.ts',
+      'server/underway.ts',
+      'server/shown-value.ts',
+      'server/troubles.ts',
+    ],
     // what a viewer sees and does
     [
       'server/act.ts',
@@ -88,6 +95,8 @@ const floors: Record<string, string[][]> = {
       'server/job-changes.ts',
       'server/pauses.ts',
       'server/worker-orders.ts',
+      'server/dispatch-job.ts',
+      'server/patched-retry.ts',
     ],
     ['server/actions.ts'],
     ['server/page.ts', 'server/streams.ts'],

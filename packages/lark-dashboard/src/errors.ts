@@ -18,6 +18,8 @@ export const dashboardErrors = {
   INPUT_INVALID: 'The request has an input that its action does not take.',
   ACTION_UNKNOWN: 'The dashboard has no action with this name.',
   DASHBOARD_FAULT: 'The dashboard has a fault, which the log of its server describes.',
+  CHANGE_GONE: 'The process of the dashboard does not know the change that goes on.',
+  TOO_MANY_CHANGES: 'The process of the dashboard makes as many long changes as it may.',
   UNDO_GONE: 'The change can no longer be undone.',
 } as const
 

@@ -3,13 +3,14 @@
  */
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { createJobs, Job, type Jobs } from '@s18i/lark-jobs'
+import { batch, createJobs, cron, Job, type Jobs } from '@s18i/lark-jobs'
 import { operate } from '@s18i/lark-jobs/operate'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { type Dashboard, dashboard, type Role, toNode } from '../src/index.ts'
 import { type ActionName, actions } from '../src/server/actions.ts'
 import type { EndedRuns, Trends } from '../src/server/past.ts'
 import { Troubles } from '../src/server/troubles.ts'
+import { Underway } from '../src/server/underway.ts'
 
 class SendJob extends Job {
   override key = 'send'
@@ -254,7 +255,8 @@ describe('payloads', () => {
       expect(text).not.toContain('ada')
       expect(text).toContain('isVeiled')
       const search = { filter: { where: { secret: 42 } } }
-      expect(await codeOf(await look('jobs.list', search, { role })), role).toBe('VALUES_REFUSED')
+      for (const name of ['jobs.list', 'failures'])
+        expect(await codeOf(await look(name, search, { role })), role).toBe('VALUES_REFUSED')
       if (role !== 'read')
         expect(await codeOf(await change('jobs.cancel', search, { role }))).toBe('VALUES_REFUSED')
     }
@@ -385,10 +387,141 @@ describe('changes', () => {
     expect((await find(id))?.payload).toEqual({ to: 'bob' })
   })
 
+  test('the payloads of a kind of failures are mended and retried together, after a dry run that shows some', async () => {
+    const ids = [await failed(), await failed()]
+    const { kinds } = (await (await look('failures')).json()) as { kinds: { kind: string }[] }
+    const input = { filter: { kind: kinds[0]!.kind }, patch: '{"to":"bob","secret":null,"more":{"a":1}}' }
+    const patch = async (dryRun: boolean, role = 'admin') =>
+      await (await change('failures.patch', { ...input, dryRun }, { role })).json()
+    expect(await patch(true)).toMatchObject({
+      edited: 2,
+      retried: 0,
+      samples: [
+        { before: { json: '{"to":"nobody"}' }, after: { json: '{"to":"bob","more":{"a":1}}' } },
+        { before: { json: '{"to":"nobody"}' } },
+      ],
+    })
+    expect(await patch(true, 'admin no')).toMatchObject({ edited: 2, samples: [] })
+    expect((await find(ids[0]!))?.payload).toEqual({ to: 'nobody' })
+    expect(await patch(false)).toMatchObject({ edited: 2, retried: 2 })
+    for (const id of ids)
+      expect(await find(id)).toMatchObject({ state: 'waiting', payload: { to: 'bob', more: { a: 1 } } })
+    const wrong = await change('failures.patch', { ...input, patch: '[]' }, { role: 'admin' })
+    expect(await codeOf(wrong)).toBe('INPUT_INVALID')
+  })
+
   test('a body that is too large is not read', async () => {
     const answer = await change('jobs.edit', { id: 'x', payload: 'x'.repeat(3_000_000) }, { role: 'admin' })
     expect([answer.status, await codeOf(answer)]).toEqual([413, 'BODY_TOO_LARGE'])
     expect((await look('jobs.list', { filter: { key: 'x'.repeat(9_000) } })).status).toBe(413)
+  })
+})
+
+describe('the audit', () => {
+  /** What each change needs to change something; an action that is missing here fails the test. */
+  const inputs: Partial<Record<ActionName, object>> = {
+    'jobs.retry': { filter: { state: 'failed' } },
+    'jobs.cancel': { filter: { state: 'waiting' } },
+    'jobs.run-now': { filter: { state: 'delayed' } },
+    'jobs.remove': { filter: { state: 'completed' } },
+    'jobs.purge': { filter: { state: 'completed' } },
+    'jobs.edit': { id: 'kept', payload: '{"to":"bob"}' },
+    dispatch: { key: 'send', payload: '{"to":"ada"}', delay: '5m' },
+    'queues.pause': { queue: 'emails' },
+    'queues.resume': { queue: 'emails' },
+    'schedules.pause': { id: 'nightly' },
+    'schedules.resume': { id: 'nightly' },
+    'schedules.run-now': { id: 'nightly' },
+    'schedules.remove': { id: 'nightly' },
+    'workers.quiet': { all: true },
+    'workers.resume': { all: true },
+    'workers.restart': { all: true },
+  }
+  /** Not changes of the store by themselves, or, as `failures.patch`, two. */
+  const others: ActionName[] = ['undo', 'underway.end', 'failures.patch']
+
+  test('has one entry for each change that a viewer makes, with their name, and for an undo', async () => {
+    await jobs.dispatch([new SendJob().with({ to: 'ada' }).delayed('5m').withId('kept')])
+    await jobs.schedules.set('nightly', new SendJob().with({ to: 'ada' }), cron('0 3 * * *'))
+    const flow = await jobs.dispatch(batch([new SendJob().with({ to: 'nobody' })]))
+    const named = { flow: flow.id }
+    const all = { ...inputs, 'flows.cancel': named, 'flows.retry': named }
+    const changes = Object.entries(actions).filter(([, { changes }]) => changes)
+    expect(Object.keys(all).sort()).toEqual(
+      changes
+        .map(([name]) => name)
+        .filter((name) => !others.includes(name as ActionName))
+        .sort(),
+    )
+    let undo: string | undefined
+    let known = 0
+    for (const [name, input] of Object.entries(all)) {
+      const answer = await change(name, input, { role: 'admin' })
+      expect(answer.status, name).toBe(200)
+      const { entries } = await operate(jobs).audit()
+      expect(entries.length - known, name).toBe(1)
+      expect(entries[0], name).toMatchObject({
+        who: 'admin@example.com',
+        from: 'dashboard',
+        outcome: 'done',
+      })
+      known = entries.length
+      if (name === 'queues.pause') undo = ((await answer.json()) as { undo: string }).undo
+    }
+    await change('undo', { undo }, { role: 'admin' })
+    const { entries } = (await (await look('audit', { filter: { what: 'resume' }, limit: 1 })).json()) as {
+      entries: object[]
+    }
+    expect(entries).toMatchObject([{ who: 'admin@example.com', what: 'resume', on: 'queue emails' }])
+  })
+
+  test('shows what was searched in payloads only to those who may see payloads', async () => {
+    const search = { filter: { where: { secret: 4711 }, state: 'failed' } }
+    await change('jobs.retry', search, { role: 'admin' })
+    const shown = async (role: string) => await (await look('audit', {}, { role })).text()
+    expect(await shown('admin')).toContain('4711')
+    expect(await shown('operate')).not.toContain('4711')
+    expect(await shown('operate')).toContain('failed where …')
+  })
+})
+
+describe('a change that takes long', () => {
+  test('goes on after its answer, says how far it is, and can be ended by who began it', async () => {
+    const underway = new Underway()
+    let end = (_: number) => {}
+    const ended = new Promise<number>((resolve) => {
+      end = resolve
+    })
+    const answer = await underway.run(
+      'ada',
+      ({ signal, onProgress }) => {
+        onProgress(200, 1_000)
+        signal.addEventListener('abort', () => end(400))
+        return ended
+      },
+      0,
+    )
+    const { underway: id } = answer as { underway: string }
+    expect(underway.progress('ada', id)).toEqual({ done: 200, found: 1_000 })
+    expect(() => underway.progress('bob', id)).toThrow(expect.objectContaining({ code: 'CHANGE_GONE' }))
+    underway.end('ada', id)
+    await vi.waitFor(() => expect(underway.progress('ada', id).answer).toBe(400))
+  })
+
+  test('that fails says why, without the text of a fault', async () => {
+    const log = vi.spyOn(console, 'error').mockImplementation(() => {})
+    const underway = new Underway()
+    const fail = async () => {
+      await new Promise((resolve) => setTimeout(resolve, 5))
+      throw new Error('secret')
+    }
+    const { underway: id } = (await underway.run('ada', fail, 0)) as { underway: string }
+    await vi.waitFor(() =>
+      expect(underway.progress('ada', id).error).toMatchObject({ code: 'DASHBOARD_FAULT' }),
+    )
+    expect(log).toHaveBeenCalledOnce()
+    expect(await underway.run('ada', async () => 3)).toBe(3)
+    await expect(underway.run('ada', fail)).rejects.toThrow('secret')
   })
 })
 

@@ -31,8 +31,8 @@ export function look<Name extends ActionName>(
   return ask(`api/${name}${query}`, signal === undefined ? {} : { signal })
 }
 
-/** Changes something. @throws CallError */
-export function change<Name extends ActionName>(name: Name, input: Input<Name>): Promise<Output<Name>> {
+/** Sends something. @throws CallError */
+export function send<T>(name: ActionName, input: object): Promise<T> {
   return ask(`api/${name}`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },

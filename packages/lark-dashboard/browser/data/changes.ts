@@ -3,7 +3,8 @@
  */
 import { signal } from '@preact/signals'
 import type { ActionName } from '../../src/server/actions.ts'
-import { type CallError, change, type Input, type Output } from './call.ts'
+import type { CallError, Input, Output } from './call.ts'
+import { change } from './change.ts'
 
 /** Milliseconds for which a change can be undone. */
 const UNDOABLE = 8_000

@@ -31,7 +31,14 @@ export const places = [
     key: 'l',
     show: lazy(() => import('../pages/limiters/limiters.tsx')),
   },
+  {
+    page: 'dispatch',
+    title: 'Dispatch',
+    key: 'n',
+    show: lazy(() => import('../pages/dispatch/dispatch.tsx')),
+  },
   { page: 'workers', title: 'Workers', key: 'k', show: lazy(() => import('../pages/workers/workers.tsx')) },
+  { page: 'audit', title: 'Audit', key: 'a', show: lazy(() => import('../pages/audit/audit.tsx')) },
   { page: 'doctor', title: 'Doctor', key: 'd', show: lazy(() => import('../pages/doctor/doctor.tsx')) },
 ] as const
 

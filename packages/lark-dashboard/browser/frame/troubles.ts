@@ -36,7 +36,7 @@ effect(() => {
     (snapshot.value?.workers ?? []).flatMap(({ id, seenAt }) => {
       const last = before.get(id)
       if (seenAt === undefined) return []
-      return [[id, last?.seenAt === seenAt ? last : { seenAt, at }]]
+      return [[id, last?.seenAt === seenAt ? last : { seenAt, at }] as const]
     }),
   )
   silent.value = [...heard.values()].filter((worker) => at - worker.at > SILENT).length

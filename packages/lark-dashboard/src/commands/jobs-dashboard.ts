@@ -1,5 +1,6 @@
 import { createInterface } from 'node:readline'
 import { Command, flag } from '@s18i/lark'
+import { LarkError } from '@s18i/lark/config'
 import { Jobs } from '@s18i/lark-jobs'
 import { operate } from '@s18i/lark-jobs/operate'
 import { LocalDashboard } from '../server/local.ts'
@@ -7,6 +8,7 @@ import { roles } from '../server/viewer.ts'
 
 /** Where the dashboard listens unless said otherwise. */
 const PORT = 7575
+const loopback = ['127.0.0.1', 'localhost']
 
 /** `lark jobs:dashboard`: the dashboard in the browser of whoever runs it, on this machine only. */
 export class JobsDashboardCommand extends Command {
@@ -16,9 +18,13 @@ export class JobsDashboardCommand extends Command {
     default: PORT,
     wholeFrom: 0,
   })
+  host = flag.string('Only the loopback is allowed: others need authorize(), in your own server', {
+    default: loopback[0]!,
+  })
   role = flag.enum('What may be done in it', roles, { default: 'admin' })
 
   async handle() {
+    this.#checkHost()
     await using jobs = Jobs
     // A wrong configuration ends the command; a store that is away is shown in the dashboard.
     await operate(jobs).place()
@@ -35,6 +41,18 @@ export class JobsDashboardCommand extends Command {
       await local.close()
     }
     return 0
+  }
+
+  /**
+   * The link is for whoever sees it, so it must not lead in from other machines.
+   *
+   * @throws DASHBOARD_OPEN
+   */
+  #checkHost(): void {
+    if (loopback.includes(this.host)) return
+    const message = `jobs:dashboard listens on this machine only, and --host is '${this.host}'`
+    const hint = `Mount dashboard({ authorize }) in your server, or use a tunnel: ssh -L ${this.port}:127.0.0.1:${this.port} HOST`
+    throw new LarkError('DASHBOARD_OPEN', message, { exit: 2, hint })
   }
 
   /** Until somebody ends the command. */

@@ -6,6 +6,7 @@ import type { Operate } from '@s18i/lark-jobs/operate'
 import type { Live } from './live.ts'
 import type { Past } from './past.ts'
 import type { Troubles } from './troubles.ts'
+import type { Underway } from './underway.ts'
 import type { Undos } from './undo.ts'
 import type { KnownViewer, Role } from './viewer.ts'
 
@@ -16,6 +17,7 @@ export interface Act {
   live: Live
   past: Past
   undos: Undos
+  underway: Underway
   troubles: Troubles
 }
 

@@ -3,6 +3,7 @@
  * may. An action that looks is a GET of `api/NAME`, one that changes something a POST.
  */
 import type {
+  AuditOptions,
   CancelFilter,
   FailureFilter,
   FlowFilter,
@@ -18,12 +19,15 @@ import type {
   WorkerFilter,
 } from '@s18i/lark-jobs/operate'
 import { scheduleWords } from '@s18i/lark-jobs/operate'
-import { change, countOf, look, refused, textOf } from './act.ts'
+import { type Act, change, countOf, look, refused, textOf } from './act.ts'
 import { allowed, type ChosenJobs, chosen } from './chosen.ts'
-import { cancelJobs, editJob, removeJobs, retryJobs, runJobsNow } from './job-changes.ts'
+import { type DispatchInput, dispatchJob } from './dispatch-job.ts'
+import { cancelJobs, editJob, purgeJobs, removeJobs, retryJobs, runJobsNow } from './job-changes.ts'
 import { type Range, ranges } from './past.ts'
+import { type PatchInput, patchAndRetry } from './patched-retry.ts'
 import { pauseQueue, pauseSchedule, resumeQueue, resumeSchedule } from './pauses.ts'
-import { shownJob, shownValue } from './shown-value.ts'
+import { shownEntry, shownJob, shownValue } from './shown-value.ts'
+import type { GoesOn, Meanwhile } from './underway.ts'
 import { orderWorkers, restartWorkers } from './worker-orders.ts'
 
 /** The most rows of a page. */
@@ -49,6 +53,10 @@ const page = (input: Paged) => ({
 /** The queue of something with an id, if it was given. */
 const within = (input: Named) => (input.queue === undefined ? {} : { queue: textOf(input, 'queue') })
 
+/** Makes a change that may take longer than one answer. */
+const long = <T>({ underway, viewer }: Act, act: (meanwhile: Meanwhile) => Promise<T>) =>
+  underway.run(viewer.user, act)
+
 /** When a schedule ticks, as a sentence. */
 const wordsOf = ({ when, timezone }: { when: string; timezone?: string }) => scheduleWords(when, timezone)
 
@@ -62,6 +70,8 @@ export const actions = {
     return past.ended(input.range, input.queue)
   }),
   trends: look(({ past }) => past.trends()),
+  classes: look(({ operate }) => operate.classes()),
+  dispatch: change('operate', (act, input: DispatchInput) => dispatchJob(act, input)),
 
   'jobs.list': look(
     async ({ operate, viewer }, input: Paged & { filter?: ListFilter; order?: 'newest' | 'oldest' }) => {
@@ -82,24 +92,27 @@ export const actions = {
     return (await operate.flows.ofJob(textOf(input, 'id'))) ?? null
   }),
   'jobs.retry': change('operate', (act, input: ChosenJobs<RetryFilter> & { dryRun?: boolean }) => {
-    return retryJobs(act, chosen(act.viewer, input), input)
+    const which = chosen(act.viewer, input)
+    return long(act, (meanwhile) => retryJobs(act, which, { ...input, meanwhile }))
   }),
   'jobs.cancel': change(
     'operate',
     (act, input: ChosenJobs<CancelFilter> & { dryRun?: boolean; because?: string }) => {
-      return cancelJobs(act, chosen(act.viewer, input), input)
+      const which = chosen(act.viewer, input)
+      return long(act, (meanwhile) => cancelJobs(act, which, { ...input, meanwhile }))
     },
   ),
   'jobs.run-now': change('operate', (act, input: ChosenJobs<PendingFilter> & { dryRun?: boolean }) => {
-    return runJobsNow(act, chosen(act.viewer, input), input)
+    const which = chosen(act.viewer, input)
+    return long(act, (meanwhile) => runJobsNow(act, which, { ...input, meanwhile }))
   }),
   'jobs.remove': change('admin', (act, input: ChosenJobs<RemoveFilter> & { dryRun?: boolean }) => {
-    return removeJobs(act, chosen(act.viewer, input), input)
+    const which = chosen(act.viewer, input)
+    return long(act, (meanwhile) => removeJobs(act, which, { ...input, meanwhile }))
   }),
   'jobs.purge': change('admin', (act, input: ChosenJobs<RemoveFilter> & { dryRun?: boolean }) => {
-    const { dryRun = false, queue } = input
-    const options = { dryRun, ...(queue !== undefined && { queue }) }
-    return act.operate.purge(chosen(act.viewer, input), options)
+    const which = chosen(act.viewer, input)
+    return long(act, (meanwhile) => purgeJobs(act, which, { ...input, meanwhile }))
   }),
   'jobs.edit': change('admin', (act, input: Named & { payload: string }) => editJob(act, input)),
 
@@ -109,9 +122,12 @@ export const actions = {
   groups: look(({ operate }, input: Paged & { queue: string }) => {
     return operate.groups({ queue: textOf(input, 'queue') }, page(input))
   }),
-  failures: look(({ operate }, input: { filter?: FailureFilter }) => {
-    return operate.failures(input.filter ?? {}, { limit: MOST_ROWS })
+  failures: look(({ operate, viewer }, input: { filter?: FailureFilter }) => {
+    return operate.failures(allowed(viewer, input.filter ?? {}), { limit: MOST_ROWS })
   }),
+  'failures.patch': change('admin', (act, input: PatchInput) =>
+    long(act, (meanwhile) => patchAndRetry(act, input, meanwhile)),
+  ),
   'queues.pause': change('operate', (act, input: PauseOptions) => pauseQueue(act, input)),
   'queues.resume': change('operate', (act, input: PauseTarget) => resumeQueue(act, input)),
 
@@ -162,6 +178,12 @@ export const actions = {
   limiters: look(({ operate }) => operate.limiters()),
   circuits: look(({ operate }) => operate.circuits()),
   doctor: look(({ operate }) => operate.doctor()),
+  audit: look(
+    async ({ operate, viewer }, input: Paged & { filter?: Omit<AuditOptions, 'limit' | 'cursor'> }) => {
+      const { entries, ...rest } = await operate.audit({ ...input.filter, ...page(input) })
+      return { ...rest, entries: entries.map((entry) => shownEntry(entry, viewer)) }
+    },
+  ),
   troubles: look(({ operate, troubles }) => troubles.now(operate)),
 
   'workers.quiet': change('operate', (act, input: WorkerFilter) => orderWorkers(act, 'quiet', input)),
@@ -169,6 +191,12 @@ export const actions = {
   // It cannot be taken back, and if what starts them again fails, nothing runs any more.
   'workers.restart': change('admin', (act, input: WorkerFilter) => restartWorkers(act, input)),
 
+  underway: look(async ({ underway, viewer }, input: { underway: string }) => {
+    return underway.progress(viewer.user, textOf(input, 'underway'))
+  }),
+  'underway.end': change('operate', async ({ underway, viewer }, input: { underway: string }) => {
+    return underway.end(viewer.user, textOf(input, 'underway'))
+  }),
   undo: change('operate', async ({ undos, viewer }, input: { undo: string }) => {
     return undos.undo(viewer.user, textOf(input, 'undo'))
   }),
@@ -180,7 +208,8 @@ export type ActionName = keyof typeof actions
 export type Actions = {
   [Name in ActionName]: {
     input: Parameters<(typeof actions)[Name]['run']>[1]
-    output: Awaited<ReturnType<(typeof actions)[Name]['run']>>
+    /** In the end, if the change goes on when it is answered. */
+    output: Exclude<Awaited<ReturnType<(typeof actions)[Name]['run']>>, GoesOn>
   }
 }
 

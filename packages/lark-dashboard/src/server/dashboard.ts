@@ -13,6 +13,7 @@ import { Past } from './past.ts'
 import { secured } from './secured.ts'
 import { Streams } from './streams.ts'
 import { Troubles } from './troubles.ts'
+import { Underway } from './underway.ts'
 import { Undos } from './undo.ts'
 import { type Authorize, knownViewer, mayDo } from './viewer.ts'
 
@@ -72,6 +73,7 @@ class Served {
   readonly #past: Past
   readonly #streams: Streams
   readonly #undos = new Undos()
+  readonly #underway = new Underway()
   readonly #troubles = new Troubles()
 
   constructor(options: DashboardOptions) {
@@ -95,6 +97,7 @@ class Served {
     this.#streams.close()
     this.#live.close()
     this.#undos.clear()
+    this.#underway.close()
   }
 
   async #answer(request: Request, given: string): Promise<Response> {
@@ -133,6 +136,7 @@ class Served {
       live: this.#live,
       past: this.#past,
       undos: this.#undos,
+      underway: this.#underway,
       troubles: this.#troubles,
     }
     const run = action.run as (act: Act, input: object) => Promise<unknown>
@@ -169,6 +173,8 @@ const statuses: Readonly<Record<string, number>> = {
   SCHEDULE_NOT_FOUND: 404,
   UNKNOWN_QUEUE: 404,
   UNDO_GONE: 410,
+  CHANGE_GONE: 410,
+  TOO_MANY_CHANGES: 429,
   STORE_UNREACHABLE: 503,
   STORE_UNCERTAIN: 503,
   VIEWER_INVALID: 500,

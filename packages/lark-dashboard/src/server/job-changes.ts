@@ -1,6 +1,7 @@
 /**
  * Changes of jobs that can be taken back: what the store has before is remembered for as long as the viewer may undo it.
  */
+import { LarkError } from '@s18i/lark/config'
 import type {
   CancelFilter,
   Cancelled,
@@ -13,24 +14,30 @@ import type {
   RetryFilter,
 } from '@s18i/lark-jobs/operate'
 import { type Act, refused, textOf } from './act.ts'
+import type { Meanwhile } from './underway.ts'
 import type { Undone } from './undo.ts'
 
 /** The most jobs whose records are kept for an undo. */
 const MOST_UNDONE = 1_000
+/** How often an undo begins again because a job has begun meanwhile. */
+const ATTEMPTS = 10
 /** How many jobs are looked up at a time. */
 const AT_ONCE = 50
 
 interface ChangeInput {
   dryRun?: boolean
   queue?: string
+  /** Of a change that may take long. */
+  meanwhile?: Meanwhile
 }
 
 /** With the id of an undo, if it can be undone. */
 export type Undoable<T> = T & { undo?: string }
 
-const optionsOf = ({ dryRun = false, queue }: ChangeInput) => ({
+const optionsOf = ({ dryRun = false, queue, meanwhile }: ChangeInput) => ({
   dryRun,
   ...(queue !== undefined && { queue }),
+  ...meanwhile,
 })
 
 /** A retry is undone by putting the jobs back as they had ended, unless they run or have run meanwhile. */
@@ -93,10 +100,18 @@ export async function removeJobs(
   const answer = await operate.remove(which, { ...optionsOf(input), before })
   if (!isWhole || removed.length === 0) return answer
   const undo = async (): Promise<Undone> => {
-    const { imported } = await operate.import(removed)
+    const { imported } = await operate.import(removed, { source: 'an undo' })
     return { undone: imported, left: removed.length - imported }
   }
   return { ...answer, undo: undos.keep(viewer.user, undo) }
+}
+
+export async function purgeJobs(
+  { operate }: Act,
+  which: string[] | RemoveFilter,
+  input: ChangeInput,
+): Promise<Removed> {
+  return await operate.purge(which, optionsOf(input))
 }
 
 /** @param input `payload` is JSON text, so that the viewer's numbers arrive as they were written */
@@ -110,7 +125,8 @@ export async function editJob(
   } catch {
     throw refused('payload', input.payload, 'JSON')
   }
-  return await operate.edit([textOf(input, 'id')], payload, optionsOf(input))
+  const { queue } = input
+  return await operate.edit([textOf(input, 'id')], payload, queue === undefined ? {} : { queue })
 }
 
 /** The records of the jobs that a retry is about to change; undefined if they are too many to keep. */
@@ -151,16 +167,40 @@ async function found(operate: Operate, ids: readonly string[], queue: string | u
   return jobs.filter((job) => job !== undefined)
 }
 
-/** Replaces jobs that wait again by what they were before. */
+/** Removes those jobs of a queue that have not begun since they were retried. @returns what they were before */
+async function takeOut(
+  operate: Operate,
+  queue: string,
+  before: ReadonlyMap<string, JobRecord>,
+): Promise<JobRecord[]> {
+  for (let attempt = 1; ; attempt++) {
+    const ids = (await found(operate, [...before.keys()], queue)).flatMap(({ id, runs, state }) =>
+      runs === before.get(id)!.runs && (state === 'waiting' || state === 'delayed') ? [id] : [],
+    )
+    if (ids.length === 0) return []
+    try {
+      await operate.remove(ids, { queue, before: () => {} })
+      return ids.map((id) => before.get(id)!)
+    } catch (error) {
+      // One of them has begun since it was found: then none was removed.
+      const hasBegun = LarkError.is(error) && error.code === 'JOB_NOT_REMOVABLE'
+      if (!hasBegun || attempt === ATTEMPTS) throw error
+    }
+  }
+}
+
+/** Replaces jobs that wait again by what they were before. Those that have begun are met by the import, and stay. */
 async function putBack(operate: Operate, records: readonly JobRecord[]): Promise<Undone> {
-  const back: JobRecord[] = []
+  const before = new Map<string, Map<string, JobRecord>>()
   for (const record of records) {
     const queue = record.partition.replace(/#\d+$/, '')
-    const now = await operate.find(record.id, { queue })
-    if (now === undefined || now.runs !== record.runs || !['waiting', 'delayed'].includes(now.state)) continue
-    const { removed } = await operate.remove([record.id], { queue, before: () => {} })
-    if (removed === 1) back.push(record)
+    before.set(queue, (before.get(queue) ?? new Map()).set(record.id, record))
   }
-  const { imported } = await operate.import(back)
+  const back: JobRecord[] = []
+  for (const [queue, some] of before) {
+    back.push(...(await takeOut(operate, queue, some)))
+  }
+  if (back.length === 0) return { undone: 0, left: records.length }
+  const { imported } = await operate.import(back, { source: 'an undo' })
   return { undone: imported, left: records.length - imported }
 }

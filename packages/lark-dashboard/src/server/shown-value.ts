@@ -2,7 +2,7 @@
  * Payloads, results and progress on their way to a viewer: not at all without the right to see them, and a large one cut,
  * with how much is hidden.
  */
-import type { JobDetail, StoredJob } from '@s18i/lark-jobs/operate'
+import type { AuditEntry, JobDetail, StoredJob } from '@s18i/lark-jobs/operate'
 import type { KnownViewer } from './viewer.ts'
 
 /** The most characters of a value that a browser gets. */
@@ -40,4 +40,9 @@ export function shownJob<J extends StoredJob>(job: J, { payloads }: KnownViewer)
     ...(result !== undefined && { result: shownValue(result) }),
     ...(progress !== undefined && { progress: shownValue(progress) }),
   }
+}
+
+/** The values that a filter searched in payloads are at the end of the words of a change. */
+export function shownEntry(entry: AuditEntry, { payloads }: KnownViewer): AuditEntry {
+  return payloads ? entry : { ...entry, on: entry.on.replace(/ where .*$/s, ' where …') }
 }

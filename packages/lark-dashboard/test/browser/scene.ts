@@ -3,6 +3,7 @@
  * and a job whose every text is hostile. Made by real workers of an application.
  */
 import { batch, createJobs, cron, Job, type Jobs, type JobsConfig, workflow } from '@s18i/lark-jobs'
+import { z } from 'zod'
 
 export const HOSTILE =
   '<img src=x onerror="window.hacked=1"><script>window.hacked=1</script>\u001b[31m\u202e"\'&amp;'
@@ -67,6 +68,13 @@ class CleanupJob extends Job {
   async handle() {}
 }
 
+class MailReportJob extends Job {
+  override key = 'mail-report'
+  override queueName = 'default'
+  static override schema = z.object({ to: z.email(), pages: z.int().optional() })
+  async handle(_: { to: string; pages?: number }) {}
+}
+
 class UnservedJob extends Job {
   override key = 'unserved'
   override queueName = 'unserved'
@@ -76,7 +84,16 @@ class UnservedJob extends Job {
 /** How many e-mails fail: a third of each kind. */
 export const EMAILS = 60
 
-const classes = [UnservedJob, SendEmailJob, ReportJob, SlowJob, FlakyJob, HostileJob, CleanupJob]
+const classes = [
+  MailReportJob,
+  UnservedJob,
+  SendEmailJob,
+  ReportJob,
+  SlowJob,
+  FlakyJob,
+  HostileJob,
+  CleanupJob,
+]
 
 const silent = { wrote() {}, ended() {}, warn() {}, info() {} }
 

@@ -73,6 +73,8 @@ export function describeDashboard(find: () => Promise<Place>, isExamined = false
       ['/schedules/nightly', 'Next ticks'],
       ['/limiters', '2 at a time, 100 in 1 min'],
       ['/workers', /1 worker on 1 host, 1 of 4 slots in use/],
+      ['/audit', /pause[\s\S]*queue reports|Nobody has changed/],
+      ['/dispatch?key=send-email', 'Different from its class'],
       ['/doctor', /unserved[\s\S]*no worker serves it/],
       ['/nowhere', 'There is no page nowhere'],
     ]
@@ -169,6 +171,37 @@ export function describeDashboard(find: () => Promise<Place>, isExamined = false
       await page.getByRole('button', { name: 'Save', exact: true }).click()
       await page.getByText('The payload is changed').waitFor()
       expect((await scene.jobs.find(scene.ids.failed))?.payload).toEqual({ to: 'ada@example.com', n: 4 })
+    })
+
+    test('a job is dispatched with a form, and a second one with its id is rejected', async () => {
+      await using page = await opened('/dispatch', 'operate')
+      await page.getByRole('combobox', { name: 'Class' }).selectOption('mail-report')
+      await page.getByRole('textbox', { name: 'to email', exact: true }).fill('ada@example.com')
+      await page.getByRole('textbox', { name: 'pages (optional)' }).fill('12')
+      await page.getByRole('textbox', { name: 'Delay' }).fill('2h')
+      await page.getByRole('textbox', { name: 'Id', exact: true }).fill('report-7')
+      await page.getByRole('button', { name: 'Dispatch', exact: true }).click()
+      await page.locator('main').getByText('Queued mail-report in default').waitFor()
+      expect(await scene.jobs.find('report-7')).toMatchObject({
+        state: 'delayed',
+        payload: { to: 'ada@example.com', pages: 12 },
+      })
+      await page.getByRole('button', { name: 'Dispatch', exact: true }).click()
+      await page.locator('main').getByText('default has a job with this id, which is delayed').waitFor()
+      await page.getByRole('textbox', { name: 'pages (optional)' }).fill('many')
+      await page.getByRole('button', { name: 'Dispatch', exact: true }).click()
+      await page.getByText(/payload\.pages/).waitFor()
+      await page.goto(`${shown.url}/audit?what=dispatch`)
+      await expect.poll(() => text(page)).toMatch(/operate@example\.com[\s\S]*class mail-report/)
+    })
+
+    test('the layers of a flow are closed and opened', async () => {
+      await using page = await opened(`/flows/${scene.ids.workflow}`)
+      await page.getByRole('button', { name: 'Close 2 nodes' }).click()
+      await page.locator('svg.flow-graph').getByText('2 nodes', { exact: true }).waitFor()
+      expect(await page.locator('svg.flow-graph').getByText('pack').count()).toBe(0)
+      await page.getByRole('button', { name: 'Open 2 nodes' }).click()
+      await page.locator('svg.flow-graph text', { hasText: 'pack' }).waitFor()
     })
 
     test('removing several jobs asks, with the count and samples', async () => {

@@ -4,7 +4,7 @@
 import type { FailureFilter } from '@s18i/lark-jobs/operate'
 import { useState } from 'preact/hooks'
 import { useAsked } from '../../data/asked.ts'
-import { change } from '../../data/call.ts'
+import { change } from '../../data/change.ts'
 import { tellWhy } from '../../data/changes.ts'
 import { go, href } from '../../data/route.ts'
 import { may, viewer } from '../../data/viewer.ts'
@@ -15,6 +15,7 @@ import { count, plural } from '../../parts/numbers.ts'
 import { Moment } from '../../parts/time.tsx'
 import { changeWith } from '../jobs/job-verbs.ts'
 import type { Kind } from './failures.tsx'
+import { PatchKind } from './patch-kind.tsx'
 
 interface FailureKindProps {
   kind: Kind
@@ -25,6 +26,7 @@ interface FailureKindProps {
 export function FailureKindPage({ kind: shown, filter, again }: FailureKindProps) {
   const { kind, key, name, message, count: jobs, first, last, sample, frame } = shown
   const [asked, ask] = useState<{ verb: 'retry' | 'remove'; jobs: number } | undefined>(undefined)
+  const [isPatched, patch] = useState(false)
   const which = { ...filter, kind, state: 'failed' } as never
   const act = async (verb: 'retry' | 'remove') => {
     const input = { filter: which, dryRun: true }
@@ -44,6 +46,11 @@ export function FailureKindPage({ kind: shown, filter, again }: FailureKindProps
         {may('operate') && (
           <button type="button" class="main" onClick={() => void act('retry').catch(tellWhy)}>
             Retry all {count(jobs)}
+          </button>
+        )}
+        {may('admin') && viewer.value?.payloads && (
+          <button type="button" onClick={() => patch(true)}>
+            Change and retry
           </button>
         )}
         {may('admin') && (
@@ -72,6 +79,16 @@ export function FailureKindPage({ kind: shown, filter, again }: FailureKindProps
         </header>
         <JobErrorView error={sample.error} />
       </section>
+      {isPatched && (
+        <PatchKind
+          filter={{ ...filter, kind }}
+          onClose={() => patch(false)}
+          onDone={() => {
+            again()
+            go(href('failures'))
+          }}
+        />
+      )}
       {asked !== undefined && (
         <Question
           title={`${asked.verb === 'retry' ? 'Retry' : 'Remove'} ${plural(asked.jobs, 'job')} of the kind ${kind}?`}

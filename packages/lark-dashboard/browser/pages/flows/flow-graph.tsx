@@ -1,18 +1,28 @@
 /**
- * The nodes of a flow as a drawing: who starts after whom, what runs now, and what was skipped because of what.
+ * The nodes of a flow as a drawing: who starts after whom, what runs now, and what was skipped because of what. It is made
+ * smaller by closing layers: a closed layer is one box with a bar.
  */
+import { useEffect, useMemo, useRef, useState } from 'preact/hooks'
 import type { Output } from '../../data/call.ts'
 import { href } from '../../data/route.ts'
-import { layersOf } from './flow-layers.ts'
+import { Empty } from '../../parts/empty.tsx'
+import { count, plural } from '../../parts/numbers.ts'
+import { boxesOf, type FlowBox, type FlowEdge, layersOf, longLayers } from './flow-layers.ts'
 
 const WIDTH = 176
 const HEIGHT = 40
 const GAP_X = 56
 const GAP_Y = 12
+/** The height of the line with the buttons that close and open layers. */
+const TOP = 26
 /** The most characters of a name. */
 const LONGEST = 20
+/** The most boxes that are drawn. */
+const MOST_DRAWN = 400
 
 export type ShownNode = NonNullable<Output<'flows.get'>>['nodes'][number]
+
+type Box = FlowBox<ShownNode>
 
 /** The shape that stands for each state, for those who do not see colours. */
 const shapes: Readonly<Record<string, string>> = {
@@ -26,42 +36,120 @@ const shapes: Readonly<Record<string, string>> = {
 }
 
 export function FlowGraph({ nodes }: { nodes: readonly ShownNode[] }) {
-  const { layers, places } = layersOf(nodes)
-  const tallest = Math.max(1, ...layers.map((layer) => layer.length))
-  const width = layers.length * (WIDTH + GAP_X) - GAP_X + 4
-  const height = tallest * (HEIGHT + GAP_Y) - GAP_Y + 4
-  const at = (name: string) => {
-    const { layer, row } = places.get(name)!
-    const offset = (tallest - layers[layer]!.length) / 2
-    return { x: layer * (WIDTH + GAP_X) + 2, y: (row + offset) * (HEIGHT + GAP_Y) + 2 }
-  }
+  const shape = nodes.map(({ name, after }) => `${name}<${after}`).join()
+  // Of the same nodes in other states, all stay where they are.
+  const { layers } = useMemo(() => layersOf(nodes), [shape])
   const byName = new Map(nodes.map((node) => [node.name, node]))
+  const layout = { layers: layers.map((layer) => layer.map(({ name }) => byName.get(name)!)) }
+  const [closed, close] = useState(() => longLayers(layout))
+  const [follows, follow] = useState(false)
+  const scroll = useRef<HTMLDivElement>(null)
+  const drawn = boxesOf(layout, closed)
+  const running = drawn.boxes.find((box) => box.nodes.some(({ state }) => state === 'started'))
+  useEffect(() => {
+    if (!follows || running === undefined) return
+    const { x, y } = placeOf(running, drawn)
+    const { clientWidth = 0, clientHeight = 0 } = scroll.current ?? {}
+    scroll.current?.scrollTo({ left: x - (clientWidth - WIDTH) / 2, top: y - (clientHeight - HEIGHT) / 2 })
+  }, [follows, running?.id])
+  if (drawn.boxes.length > MOST_DRAWN)
+    return (
+      <Empty>
+        It has too many nodes to draw: {plural(drawn.boxes.length, 'box', 'boxes')}. See its table.
+      </Empty>
+    )
+  const width = layers.length * (WIDTH + GAP_X) - GAP_X + 4
+  const height = TOP + drawn.tallest * (HEIGHT + GAP_Y) - GAP_Y + 4
+  const toggle = (layer: number) => {
+    const next = new Set(closed)
+    if (!next.delete(layer)) next.add(layer)
+    close(next)
+  }
   return (
-    <div class="flow-scroll">
-      <svg class="flow-graph" width={width} height={height} viewBox={`0 0 ${width} ${height}`}>
-        <title>The nodes of the flow</title>
-        {nodes.flatMap((node) =>
-          node.after
-            .filter((name) => places.has(name))
-            .map((name) => {
-              const [from, to] = [at(name), at(node.name)]
-              const [x1, y1, x2, y2] = [from.x + WIDTH, from.y + HEIGHT / 2, to.x, to.y + HEIGHT / 2]
-              const isRunning = node.state === 'started'
-              const isSkipped = node.state === 'skipped' || byName.get(name)?.state === 'skipped'
-              return (
-                <path
-                  key={`${name} ${node.name}`}
-                  class={`edge${isRunning ? ' edge-running' : ''}${isSkipped ? ' edge-skipped' : ''}`}
-                  d={`M${x1} ${y1}C${x1 + GAP_X / 2} ${y1} ${x2 - GAP_X / 2} ${y2} ${x2} ${y2}`}
-                />
-              )
-            }),
-        )}
-        {nodes.map((node) => (
-          <GraphNode key={node.name} node={node} {...at(node.name)} />
-        ))}
-      </svg>
-    </div>
+    <>
+      <label class="flow-follow quiet">
+        <input type="checkbox" checked={follows} onChange={() => follow(!follows)} /> Follow what runs
+      </label>
+      <div class="flow-scroll" ref={scroll}>
+        <svg class="flow-graph" width={width} height={height} viewBox={`0 0 ${width} ${height}`}>
+          <title>The nodes of the flow</title>
+          {layers.map(
+            ({ length }, layer) =>
+              length > 1 && (
+                <foreignObject key={layer} x={layer * (WIDTH + GAP_X) + 2} y={0} width={WIDTH} height={TOP}>
+                  <button type="button" class="plain small flow-toggle" onClick={() => toggle(layer)}>
+                    {closed.has(layer) ? `Open ${count(length)} nodes` : `Close ${count(length)} nodes`}
+                  </button>
+                </foreignObject>
+              ),
+          )}
+          {drawn.edges.map((edge) => (
+            <GraphEdge key={`${edge.from.id} ${edge.to.id}`} edge={edge} drawn={drawn} />
+          ))}
+          {drawn.boxes.map((box) => {
+            const { x, y } = placeOf(box, drawn)
+            return box.isLayer ? (
+              <ClosedLayer key={box.id} box={box} x={x} y={y} />
+            ) : (
+              <GraphNode key={box.id} node={box.nodes[0]!} x={x} y={y} />
+            )
+          })}
+        </svg>
+      </div>
+    </>
+  )
+}
+
+interface Drawn {
+  /** Of each layer. */
+  rows: readonly number[]
+  tallest: number
+}
+
+function placeOf({ layer, row }: Box, { rows, tallest }: Drawn): { x: number; y: number } {
+  const offset = (tallest - rows[layer]!) / 2
+  return { x: layer * (WIDTH + GAP_X) + 2, y: TOP + (row + offset) * (HEIGHT + GAP_Y) + 2 }
+}
+
+function GraphEdge({ edge: { from, to, nodes }, drawn }: { edge: FlowEdge<ShownNode>; drawn: Drawn }) {
+  const [start, end] = [placeOf(from, drawn), placeOf(to, drawn)]
+  const [x1, y1, x2, y2] = [start.x + WIDTH, start.y + HEIGHT / 2, end.x, end.y + HEIGHT / 2]
+  const isRunning = nodes.some(({ state }) => state === 'started')
+  const isSkipped = [nodes, from.nodes].some((some) => some.every(({ state }) => state === 'skipped'))
+  return (
+    <path
+      class={`edge${isRunning ? ' edge-running' : ''}${isSkipped ? ' edge-skipped' : ''}`}
+      d={`M${x1} ${y1}C${x1 + GAP_X / 2} ${y1} ${x2 - GAP_X / 2} ${y2} ${x2} ${y2}`}
+    />
+  )
+}
+
+const states = ['completed', 'failed', 'cancelled', 'skipped', 'started', 'blocked'] as const
+
+/** A closed layer: how many of its nodes are in each state, as a bar. */
+function ClosedLayer({ box: { id, nodes }, x, y }: { box: Box; x: number; y: number }) {
+  const parts = states.flatMap((state) => {
+    const some = nodes.filter((node) => node.state === state).length
+    return some === 0 ? [] : [{ state, some }]
+  })
+  const words = parts.map(({ state, some }) => `${count(some)} ${state}`).join(', ')
+  let from = 12
+  return (
+    <g class="node node-layer" transform={`translate(${x} ${y})`}>
+      <title>{`${id}: ${words}`}</title>
+      <rect width={WIDTH} height={HEIGHT} rx="5" />
+      <text x="12" y="17" class="node-name">
+        {plural(nodes.length, 'node')}
+      </text>
+      {parts.map(({ state, some }) => {
+        const width = ((WIDTH - 24) * some) / nodes.length
+        const part = (
+          <rect key={state} class={`part part-${state}`} x={from} y="26" width={width} height="6" />
+        )
+        from += width
+        return part
+      })}
+    </g>
   )
 }
 

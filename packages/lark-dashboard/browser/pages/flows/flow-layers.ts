@@ -7,6 +7,65 @@ export interface LaidNode {
   after: readonly string[]
 }
 
+/** What is drawn in one place: a node, or a whole layer that is closed. */
+export interface FlowBox<N extends LaidNode> {
+  /** The name of the node, or that of the layer. */
+  id: string
+  layer: number
+  row: number
+  nodes: readonly N[]
+  isLayer: boolean
+}
+
+export interface FlowEdge<N extends LaidNode> {
+  from: FlowBox<N>
+  to: FlowBox<N>
+  /** The nodes that it leads to. */
+  nodes: readonly N[]
+}
+
+/** How many nodes a layer may have before it is closed at first. */
+const LONG = 12
+
+/** The layers that are closed at first: those with many nodes. */
+export function longLayers({ layers }: Pick<Layout<LaidNode>, 'layers'>): ReadonlySet<number> {
+  return new Set(layers.flatMap((layer, i) => (layer.length > LONG ? [i] : [])))
+}
+
+/** What is drawn of a flow, and how many rows its highest layer has. */
+export function boxesOf<N extends LaidNode>(
+  { layers }: Pick<Layout<N>, 'layers'>,
+  closed: ReadonlySet<number>,
+) {
+  const boxes = layers.flatMap((nodes, layer): FlowBox<N>[] =>
+    closed.has(layer)
+      ? [{ id: `layer ${layer + 1}`, layer, row: 0, nodes, isLayer: true }]
+      : nodes.map((node, row) => ({ id: node.name, layer, row, nodes: [node], isLayer: false })),
+  )
+  const boxOf = new Map(boxes.flatMap((box) => box.nodes.map(({ name }) => [name, box] as const)))
+  const edges = new Map<FlowBox<N>, Map<FlowBox<N>, N[]>>()
+  for (const to of boxes)
+    for (const node of to.nodes)
+      for (const name of node.after) {
+        const from = boxOf.get(name)
+        if (from === undefined) continue
+        const of = edges.get(from) ?? new Map<FlowBox<N>, N[]>()
+        edges.set(from, of)
+        const nodes = of.get(to)
+        if (nodes === undefined) of.set(to, [node])
+        else nodes.push(node)
+      }
+  const rows = layers.map((layer, i) => (closed.has(i) ? 1 : layer.length))
+  return {
+    boxes,
+    edges: [...edges].flatMap(([from, of]) =>
+      [...of].map(([to, nodes]): FlowEdge<N> => ({ from, to, nodes })),
+    ),
+    rows,
+    tallest: Math.max(1, ...rows),
+  }
+}
+
 export interface Layout<N extends LaidNode> {
   layers: N[][]
   /** The layer and the place in it of each node. */
@@ -47,7 +106,11 @@ export function layersOf<N extends LaidNode>(nodes: readonly N[]): Layout<N> {
   for (const layer of layers) count(layer)
   const followers = new Map<string, string[]>()
   for (const { name, after } of nodes)
-    for (const each of after) followers.set(each, [...(followers.get(each) ?? []), name])
+    for (const each of after) {
+      const some = followers.get(each)
+      if (some === undefined) followers.set(each, [name])
+      else some.push(name)
+    }
   const middle = (names: readonly string[], own: number) =>
     names.length === 0 ? own : names.reduce((sum, name) => sum + (rows.get(name) ?? 0), 0) / names.length
   for (let round = 0; round < ROUNDS; round++) {

@@ -10,16 +10,20 @@ import { may } from '../../data/viewer.ts'
 import { Question } from '../../parts/dialog.tsx'
 import { Answer, Empty } from '../../parts/empty.tsx'
 import { count, plural } from '../../parts/numbers.ts'
+import { isPhone } from '../../parts/phone.ts'
 import { State } from '../../parts/state.tsx'
 import { openTab, type Tab, Tabs } from '../../parts/tabs.tsx'
 import { Moment } from '../../parts/time.tsx'
+import { Windowed } from '../../parts/windowed.tsx'
 import { FlowGraph, type ShownNode } from './flow-graph.tsx'
 import { FlowProgress } from './flow-progress.tsx'
 
 /** Milliseconds between two looks at a flow that has not ended. */
 const EVERY = 1_500
-/** The most nodes that are drawn; more are in the table. */
-const MOST_DRAWN = 300
+/** Of a row of the table, in CSS pixels. */
+const HEIGHT = 32
+const CARD_HEIGHT = 76
+const COLUMNS = 6
 
 type ShownFlow = NonNullable<Output<'flows.get'>>
 
@@ -52,7 +56,7 @@ export function FlowPage({ id }: { id: string }) {
 function FlowView({ flow, again }: { flow: ShownFlow; again(): void }) {
   const { id, home, kind, name, state, counts, nodes, failures = [], reason, because, parent } = flow
   const tabs: Tab[] = [
-    ...(nodes.length <= MOST_DRAWN ? [{ name: 'graph', title: 'Drawing' }] : []),
+    { name: 'graph', title: 'Drawing' },
     { name: 'table', title: 'Nodes', count: nodes.length },
     ...(kind === 'batch' ? [{ name: 'members', title: 'Failed members', count: counts.failed }] : []),
   ]
@@ -169,47 +173,51 @@ function NodeTable({ nodes }: { nodes: readonly ShownNode[] }) {
             <th>What happened</th>
           </tr>
         </thead>
-        <tbody>
-          {nodes.map((node) => (
-            <tr key={node.name}>
-              <td>
-                <State state={node.state} />
-              </td>
-              <td>
-                {node.flow !== undefined ? (
-                  <a data-row href={href('flows', [node.flow.id], { home: node.flow.home })}>
-                    {node.name}
-                  </a>
-                ) : node.jobId !== undefined && node.state !== 'blocked' ? (
-                  <a data-row href={href('jobs', [node.jobId], { queue: node.queue })}>
-                    {node.name}
-                  </a>
-                ) : (
-                  node.name
-                )}
-              </td>
-              <td class="quiet">{node.key ?? node.kind}</td>
-              <td class="quiet" data-label="after">
-                {(node.waitsFor.length > 0 ? node.waitsFor : node.after).slice(0, 4).join(', ')}
-              </td>
-              <td class="quiet">
-                {node.endedAt !== undefined ? (
-                  <Moment at={node.endedAt} />
-                ) : (
-                  node.since !== undefined && <Moment at={node.since} />
-                )}
-              </td>
-              <td class="wide">
-                <span class="cut job-last">
-                  {node.error ??
-                    (node.cause === undefined ? (node.reason ?? '') : `because of ${node.cause}`)}
-                </span>
-              </td>
-            </tr>
-          ))}
-        </tbody>
+        <Windowed
+          rows={nodes}
+          height={isPhone.value ? CARD_HEIGHT : HEIGHT}
+          columns={COLUMNS}
+          draw={(node) => <NodeRow key={node.name} node={node} />}
+        />
       </table>
     </div>
+  )
+}
+
+function NodeRow({ node }: { node: ShownNode }) {
+  return (
+    <tr>
+      <td>
+        <State state={node.state} />
+      </td>
+      <td>
+        {node.flow !== undefined ? (
+          <a data-row href={href('flows', [node.flow.id], { home: node.flow.home })}>
+            {node.name}
+          </a>
+        ) : node.jobId !== undefined && node.state !== 'blocked' ? (
+          <a data-row href={href('jobs', [node.jobId], { queue: node.queue })}>
+            {node.name}
+          </a>
+        ) : (
+          node.name
+        )}
+      </td>
+      <td class="quiet">{node.key ?? node.kind}</td>
+      <td class="quiet">{(node.waitsFor.length > 0 ? node.waitsFor : node.after).slice(0, 4).join(', ')}</td>
+      <td class="quiet">
+        {node.endedAt !== undefined ? (
+          <Moment at={node.endedAt} />
+        ) : (
+          node.since !== undefined && <Moment at={node.since} />
+        )}
+      </td>
+      <td class="wide">
+        <span class="cut job-last">
+          {node.error ?? (node.cause === undefined ? (node.reason ?? '') : `because of ${node.cause}`)}
+        </span>
+      </td>
+    </tr>
   )
 }
 

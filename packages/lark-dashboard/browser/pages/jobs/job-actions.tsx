@@ -3,7 +3,7 @@
  */
 import type { ListFilter } from '@s18i/lark-jobs/operate'
 import { useState } from 'preact/hooks'
-import { change } from '../../data/call.ts'
+import { change } from '../../data/change.ts'
 import { tellWhy } from '../../data/changes.ts'
 import { may } from '../../data/viewer.ts'
 import { useKeys } from '../../frame/keys.ts'

@@ -1,0 +1,61 @@
+/**
+ * Makes a change, and waits for its end. If it takes long, the server answers with an id, and is asked how far it is.
+ */
+import { signal } from '@preact/signals'
+import type { ActionName } from '../../src/server/actions.ts'
+import { CallError, type Input, look, type Output, send } from './call.ts'
+import { isSeen } from './clock.ts'
+
+/** Milliseconds between two questions. */
+const EVERY = 500
+
+/** A change that goes on. */
+export interface GoingOn {
+  id: string
+  /** Jobs that were changed, of those that were found so far. */
+  done: number
+  found: number
+  /** The viewer has ended it. */
+  isEnding: boolean
+}
+
+export const goingOn = signal<readonly GoingOn[]>([])
+
+/** @throws CallError */
+export async function change<Name extends ActionName>(name: Name, input: Input<Name>): Promise<Output<Name>> {
+  const answer = await send<Output<Name> | { underway: string }>(name, input as object)
+  const id = (answer as { underway?: unknown } | null)?.underway
+  return typeof id === 'string' ? ((await end(id)) as Output<Name>) : (answer as Output<Name>)
+}
+
+/** Ends a change that goes on: what is changed already stays changed. */
+export function stop(id: string): void {
+  note(id, { isEnding: true })
+  send('underway.end', { underway: id }).catch(() => note(id, { isEnding: false }))
+}
+
+async function end(id: string): Promise<unknown> {
+  goingOn.value = [...goingOn.value, { id, done: 0, found: 0, isEnding: false }]
+  try {
+    for (;;) {
+      await new Promise((resolve) => setTimeout(resolve, EVERY))
+      if (!isSeen.peek()) continue
+      const progress = await look('underway', { underway: id }).catch((error: CallError) => {
+        // The change goes on while the server cannot be reached.
+        if (error.code === 'SERVER_UNREACHABLE') return undefined
+        throw error
+      })
+      if (progress === undefined) continue
+      const { done, found, answer, error } = progress
+      if (error !== undefined) throw new CallError(error.code, error.message)
+      if (answer !== undefined) return answer
+      note(id, { done, found })
+    }
+  } finally {
+    goingOn.value = goingOn.value.filter((each) => each.id !== id)
+  }
+}
+
+function note(id: string, news: Partial<GoingOn>): void {
+  goingOn.value = goingOn.value.map((each) => (each.id === id ? { ...each, ...news } : each))
+}

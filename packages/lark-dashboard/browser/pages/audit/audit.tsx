@@ -1,0 +1,183 @@
+/**
+ * What people changed by hand: who, when, from where, what, on what, and how it ended. The last change comes first.
+ */
+import type { AuditEntry } from '@s18i/lark-jobs/operate'
+import { useAsked } from '../../data/asked.ts'
+import { route, setQuery } from '../../data/route.ts'
+import { Answer, Empty } from '../../parts/empty.tsx'
+import { count, duration, plural } from '../../parts/numbers.ts'
+import { Moment } from '../../parts/time.tsx'
+
+/** Milliseconds between two looks at the first page. */
+const EVERY = 5_000
+const LIMIT = 100
+
+const names: Readonly<Record<AuditEntry['what'], string>> = {
+  retry: 'retry',
+  cancel: 'cancel',
+  'run-now': 'run now',
+  reschedule: 'reschedule',
+  prioritize: 'prioritize',
+  edit: 'edit',
+  tag: 'tag',
+  untag: 'untag',
+  remove: 'remove',
+  purge: 'purge',
+  import: 'put back',
+  dispatch: 'dispatch',
+  pause: 'pause',
+  resume: 'resume',
+  'cancel-flow': 'cancel a flow',
+  'retry-flow': 'retry a flow',
+  'pause-schedule': 'pause a schedule',
+  'resume-schedule': 'resume a schedule',
+  'remove-schedule': 'remove a schedule',
+  'run-schedule': 'run a schedule',
+  'quiet-workers': 'quiet workers',
+  'resume-workers': 'resume workers',
+  'restart-workers': 'restart workers',
+}
+
+const periods = [
+  ['', 'all that are kept'],
+  ['1h', 'the last hour'],
+  ['1d', 'the last day'],
+  ['7d', 'the last week'],
+] as const
+
+export default function Audit() {
+  const { query } = route.value
+  const filter = Object.fromEntries(
+    ['who', 'what', 'since'].flatMap((name) => (query.get(name) ? [[name, query.get(name)]] : [])),
+  )
+  const cursor = query.get('after') ?? undefined
+  const input = { filter, limit: LIMIT, ...(cursor !== undefined && { cursor }) }
+  const asked = useAsked('audit', input, cursor === undefined ? EVERY : undefined)
+  return (
+    <>
+      <div class="page-head">
+        <h1>Audit</h1>
+        <span class="spread" />
+        <label class="quiet">
+          Who{' '}
+          <input
+            type="search"
+            placeholder="ada, or ada@host"
+            value={query.get('who') ?? ''}
+            onChange={(event) => setQuery({ who: event.currentTarget.value.trim(), after: undefined })}
+          />
+        </label>
+        <Choice name="what" title="What" values={[['', 'all'], ...Object.entries(names)]} />
+        <Choice name="since" title="Of" values={periods} />
+      </div>
+      <Answer asked={asked}>
+        {({ entries, cursor: next, damaged = 0 }) => (
+          <>
+            {damaged > 0 && <p class="problem">{plural(damaged, 'entry', 'entries')} cannot be read.</p>}
+            {entries.length === 0 && next === undefined ? (
+              <Empty>
+                {Object.keys(filter).length > 0
+                  ? 'No change is like this.'
+                  : 'Nobody has changed anything by hand.'}
+              </Empty>
+            ) : (
+              <EntryTable entries={entries} />
+            )}
+            {(next !== undefined || cursor !== undefined) && (
+              <p class="job-end">
+                {cursor !== undefined && (
+                  <button type="button" onClick={() => setQuery({ after: undefined })}>
+                    To the last
+                  </button>
+                )}{' '}
+                {next !== undefined && (
+                  <button type="button" onClick={() => setQuery({ after: next })}>
+                    Older ones
+                  </button>
+                )}
+              </p>
+            )}
+          </>
+        )}
+      </Answer>
+    </>
+  )
+}
+
+interface ChoiceProps {
+  name: string
+  title: string
+  values: readonly (readonly [value: string, words: string])[]
+}
+
+function Choice({ name, title, values }: ChoiceProps) {
+  return (
+    <label class="quiet">
+      {title}{' '}
+      <select
+        value={route.value.query.get(name) ?? ''}
+        onChange={(event) => setQuery({ [name]: event.currentTarget.value, after: undefined })}
+      >
+        {values.map(([value, words]) => (
+          <option key={value} value={value}>
+            {words}
+          </option>
+        ))}
+      </select>
+    </label>
+  )
+}
+
+function EntryTable({ entries }: { entries: readonly AuditEntry[] }) {
+  return (
+    <div class="scroll">
+      <table class="rows">
+        <thead>
+          <tr>
+            <th>When</th>
+            <th>Who</th>
+            <th>From</th>
+            <th>What</th>
+            <th>On</th>
+            <th class="number">Count</th>
+            <th>Outcome</th>
+          </tr>
+        </thead>
+        <tbody>
+          {entries.map((entry) => (
+            <EntryRow key={entry.id} entry={entry} />
+          ))}
+        </tbody>
+      </table>
+    </div>
+  )
+}
+
+const tones = { done: 'quiet', running: 'busy', interrupted: 'warn', failed: 'bad' } as const
+
+function EntryRow({ entry }: { entry: AuditEntry }) {
+  const { at, endedAt, who, host, from, what, on, count: changed, outcome, error } = entry
+  const took = endedAt === undefined ? undefined : `took ${duration(endedAt - at)}`
+  return (
+    <tr>
+      <td>
+        <Moment at={at} />
+      </td>
+      <td>
+        {who}
+        <span class="quiet">@{host}</span>
+      </td>
+      <td class="quiet">{from}</td>
+      <td>{names[what] ?? what}</td>
+      <td class="wide">
+        <span class="cut kind-message" title={on}>
+          {on}
+        </span>
+      </td>
+      <td class="number">{count(changed)}</td>
+      <td class={tones[outcome]} title={error ?? took}>
+        {outcome}
+      </td>
+    </tr>
+  )
+}

@@ -1,0 +1,38 @@
+/**
+ * A job that a viewer dispatches by hand.
+ */
+import type { HandDispatch } from '@s18i/lark-jobs/operate'
+import { type Act, refused, textOf } from './act.ts'
+
+/** What of a job a viewer may choose: not how often it is tried, or for how long it may run. */
+export interface DispatchInput {
+  key: string
+  /** JSON text, so that numbers arrive as they were written. Absent: there is no payload. */
+  payload?: string
+  queue?: string
+  delay?: string
+  priority?: number
+  tags?: string[]
+  id?: string
+}
+
+export async function dispatchJob({ operate }: Act, input: DispatchInput): Promise<HandDispatch> {
+  const { queue, delay, priority, tags, id } = input
+  return await operate.dispatch(textOf(input, 'key'), payloadOf(input), {
+    queueName: queue,
+    delay: delay as `${number}s` | undefined,
+    priority,
+    tags,
+    id,
+  })
+}
+
+/** @throws INPUT_INVALID */
+function payloadOf(input: DispatchInput): unknown {
+  if (input.payload === undefined) return undefined
+  try {
+    return JSON.parse(textOf(input, 'payload'))
+  } catch {
+    throw refused('payload', input.payload, 'JSON')
+  }
+}

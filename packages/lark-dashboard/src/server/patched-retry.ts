@@ -1,0 +1,79 @@
+/**
+ * Mends the payloads of all jobs that failed in one way, and retries them: a change of some fields as a JSON Merge Patch (RFC
+ * 7386). Jobs that fail in this way after the payloads were changed are retried as they are.
+ */
+import type { FailureFilter, RetryFilter } from '@s18i/lark-jobs/operate'
+import { type Act, refused, textOf } from './act.ts'
+import { allowed } from './chosen.ts'
+import { type ShownValue, shownValue } from './shown-value.ts'
+import type { Meanwhile } from './underway.ts'
+
+/** How many jobs a dry run shows. */
+const SAMPLES = 3
+
+export interface PatchInput {
+  filter: FailureFilter & { kind: string }
+  /** JSON text of an object: its fields replace those of the payload, null takes them away. */
+  patch: string
+  dryRun?: boolean
+}
+
+export interface PatchedRetry {
+  edited: number
+  retried: number
+  /** Of a dry run, for viewers who may see payloads. */
+  samples: { id: string; queue: string; before: ShownValue; after: ShownValue }[]
+}
+
+export async function patchAndRetry(
+  { operate, viewer }: Act,
+  input: PatchInput,
+  meanwhile: Meanwhile,
+): Promise<PatchedRetry> {
+  const patch = patchOf(input)
+  const kind = textOf(input.filter ?? {}, 'kind')
+  const filter = { ...allowed(viewer, input.filter), kind, state: 'failed' } as const
+  const edit = (payload: unknown) => merged(payload, patch)
+  if (input.dryRun) {
+    const { edited } = await operate.edit(filter, edit, { dryRun: true, ...meanwhile })
+    const { jobs } = viewer.payloads ? await operate.list(filter, { limit: SAMPLES }) : { jobs: [] }
+    const samples = jobs.map(({ id, queue, payload }) => ({
+      id,
+      queue,
+      before: shownValue(payload),
+      after: shownValue(edit(payload)),
+    }))
+    return { edited, retried: 0, samples }
+  }
+  const { edited } = await operate.edit(filter, edit, { ...meanwhile })
+  if (meanwhile.signal.aborted) return { edited, retried: 0, samples: [] }
+  const retried = await operate.retry(filter as RetryFilter, { ...meanwhile })
+  return { edited, retried, samples: [] }
+}
+
+type Patch = Readonly<Record<string, unknown>>
+
+/** @throws INPUT_INVALID */
+function patchOf(input: PatchInput): Patch {
+  let patch: unknown
+  try {
+    patch = JSON.parse(textOf(input, 'patch'))
+  } catch {
+    throw refused('patch', input.patch, 'JSON')
+  }
+  if (!isObject(patch)) throw refused('patch', patch, 'an object')
+  return patch
+}
+
+function merged(value: unknown, patch: unknown): unknown {
+  if (!isObject(patch)) return patch
+  const all = new Map(Object.entries(isObject(value) ? value : {}))
+  for (const [name, part] of Object.entries(patch))
+    if (part === null) all.delete(name)
+    else all.set(name, merged(all.get(name), part))
+  return Object.fromEntries(all)
+}
+
+function isObject(value: unknown): value is Patch {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}

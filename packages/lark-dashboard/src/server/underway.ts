@@ -1,0 +1,134 @@
+/**
+ * Changes that take longer than a browser should wait for one answer: of 100,000 jobs, for example. Such a change goes on in
+ * the server, whatever becomes of the browser, and the browser asks how far it is.
+ *
+ *   begun      the request waits for a while
+ *   underway   it takes longer: the request was answered with an id
+ *   ended      the answer, or the error, is kept for some time
+ *
+ * It is known in this process only. If the process dies, the audit says how far the change came.
+ */
+import { randomUUID } from 'node:crypto'
+import { LarkError } from '@s18i/lark/config'
+
+/** Milliseconds for which a request waits. */
+const PATIENCE = 2_000
+/** Milliseconds for which the end is kept. */
+const KEPT = 5 * 60_000
+/** The most changes that one process makes at a time. */
+const MOST = 20
+
+/** What a change is told, and what it tells. */
+export interface Meanwhile {
+  /** Aborted when the viewer ends it: it stops between two lots. */
+  signal: AbortSignal
+  onProgress(done: number, found: number): void
+}
+
+/** The answer to a request whose change goes on. */
+export interface GoesOn {
+  /** The id of the change. */
+  underway: string
+}
+
+export interface Progress {
+  /** Jobs that were changed, of those that were found so far. */
+  done: number
+  found: number
+  /** It has ended, with this answer. */
+  answer?: unknown
+  /** It has ended, with this error. */
+  error?: { code: string; message: string }
+}
+
+interface Change {
+  user: string
+  abort: AbortController
+  progress: Progress
+}
+
+export class Underway {
+  readonly #changes = new Map<string, Change>()
+
+  /** @throws TOO_MANY_CHANGES; what the change throws while the request waits */
+  async run<T>(
+    user: string,
+    act: (meanwhile: Meanwhile) => Promise<T>,
+    patience = PATIENCE,
+  ): Promise<T | GoesOn> {
+    const running = [...this.#changes.values()].filter(({ progress }) => !hasEnded(progress))
+    if (running.length >= MOST)
+      throw new LarkError(
+        'TOO_MANY_CHANGES',
+        `${MOST} changes are under way on this server: wait for one to end`,
+      )
+    const id = randomUUID()
+    const change: Change = { user, abort: new AbortController(), progress: { done: 0, found: 0 } }
+    this.#changes.set(id, change)
+    const acting = act({
+      signal: change.abort.signal,
+      onProgress: (done, found) => Object.assign(change.progress, { done, found }),
+    })
+    let timer: NodeJS.Timeout | undefined
+    const late = new Promise<typeof isLate>((resolve) => {
+      timer = setTimeout(() => resolve(isLate), patience)
+    })
+    let forgets = true
+    try {
+      const first = await Promise.race([acting, late])
+      if (first !== isLate) return first
+      forgets = false
+      void this.#follow(id, change, acting)
+      return { underway: id }
+    } finally {
+      clearTimeout(timer)
+      if (forgets) this.#changes.delete(id)
+    }
+  }
+
+  /** @throws CHANGE_GONE */
+  progress(user: string, id: string): Progress {
+    return this.#find(user, id).progress
+  }
+
+  /** What is changed already stays changed. @throws CHANGE_GONE */
+  end(user: string, id: string): Progress {
+    const { abort, progress } = this.#find(user, id)
+    abort.abort()
+    return progress
+  }
+
+  /** Ends all changes between two lots. */
+  close(): void {
+    for (const { abort } of this.#changes.values()) abort.abort()
+  }
+
+  async #follow(id: string, { progress }: Change, acting: Promise<unknown>): Promise<void> {
+    try {
+      progress.answer = (await acting) ?? null
+    } catch (error) {
+      // Its message may have anything in it, unless it is ours.
+      progress.error = LarkError.is(error)
+        ? { code: error.code, message: error.message }
+        : { code: 'DASHBOARD_FAULT', message: 'The dashboard has a fault; the log of its server says which' }
+      if (!LarkError.is(error)) console.error('@s18i/lark-dashboard:', error)
+    }
+    setTimeout(() => this.#changes.delete(id), KEPT).unref()
+  }
+
+  #find(user: string, id: string): Change {
+    const change = this.#changes.get(id)
+    if (change === undefined || change.user !== user)
+      throw new LarkError(
+        'CHANGE_GONE',
+        'This server does not know the change: the audit says what has become of it',
+      )
+    return change
+  }
+}
+
+const isLate = Symbol('late')
+
+function hasEnded({ answer, error }: Progress): boolean {
+  return answer !== undefined || error !== undefined
+}
