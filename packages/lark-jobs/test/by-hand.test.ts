@@ -1,4 +1,7 @@
-/** Jobs that people dispatch by hand: which classes there are, what their payloads look like, and what is refused. */
+/**
+ * Jobs that people dispatch by hand: which classes there are, what their payloads look like, and what is refused; and changes
+ * of many jobs.
+ */
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { z } from 'zod'
 import { createJobs, Job, type Jobs, unique } from '../src/index.ts'
@@ -72,4 +75,13 @@ test('nobody runs commands so', async () => {
     code: 'UNKNOWN_JOB',
   })
   expect((await jobs.list()).jobs).toEqual([])
+})
+
+test('a change of many jobs lets others have their turn, so that it can be ended', async () => {
+  const many = Array.from({ length: 1_000 }, (_, n) => new ImportJob().with({ file: `${n}.csv` }))
+  await jobs.dispatch(many)
+  const abort = new AbortController()
+  const onProgress = () => void setImmediate(() => abort.abort())
+  const { cancelled } = await jobs.cancel({ key: 'import' }, { signal: abort.signal, onProgress })
+  expect(cancelled).toBe(250)
 })

@@ -121,9 +121,12 @@ async function* read(
     for (const partition of new Set(await partitionsToLookIn(open, queue))) {
       const jobs: Located[] = []
       for (const state of states)
-        for await (const page of heads(open.store, partition, state))
+        for await (const page of heads(open.store, partition, state)) {
           for (const job of page)
             if (key === undefined || job.key === key) jobs.push({ ...job, partition, state })
+          await passage.turn()
+          if (passage.isOver) return
+        }
       yield jobs
     }
     return
@@ -147,6 +150,7 @@ async function* read(
       jobs.push({ id, key, partition, state, runs })
     }
     cursor = page.cursor
+    await passage.turn()
     if (passage.isOver) return
   } while (cursor !== undefined)
   checkOneKind(filter.kind, hashes)

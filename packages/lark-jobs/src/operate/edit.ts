@@ -118,7 +118,7 @@ async function editEach(
   for (let i = 0; i < jobs.length && !passage.isOver; i += AT_ONCE) {
     const some = jobs.slice(i, i + AT_ONCE)
     verdicts.push(...(await Promise.all(some.map(edited))))
-    passage.passed(some.length)
+    await passage.passed(some.length)
   }
   return verdicts
 }

@@ -138,7 +138,7 @@ function removing(
         verdicts.push(...(await store.alter(partition, ids, { kind: 'remove', ifNotBegun, as })))
       }
       for (let left = found.length - records.length; left > 0; left--) verdicts.push('refused')
-      passage.passed(lot.length)
+      await passage.passed(lot.length)
     }
     return verdicts
   }

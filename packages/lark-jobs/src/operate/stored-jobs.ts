@@ -350,7 +350,7 @@ export async function alterAll(
   for (let i = 0; i < ids.length && !passage.isOver; i += TOGETHER) {
     const lot = ids.slice(i, i + TOGETHER)
     verdicts.push(...(await store.alter(partition, lot, change)))
-    passage.passed(lot.length)
+    await passage.passed(lot.length)
   }
   return verdicts
 }
