@@ -13,13 +13,20 @@ export interface Mark {
 
 const HEIGHT = 180
 
+const clock = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit' })
+const hour = new Intl.DateTimeFormat('en-GB', { weekday: 'short', hour: '2-digit', minute: '2-digit' })
+const day = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short', timeZone: 'UTC' })
+
 export class EndedChart {
   readonly #place: HTMLElement
   readonly #plot: uPlot
   readonly #resizing: ResizeObserver
   #shown = ''
   #marks: readonly Mark[] = []
+  /** Seconds. */
   #step = 0
+  /** Seconds since 1970. */
+  #shownTimes: [from: number, until: number] = [0, 1]
 
   /** @param pointed is told which step the pointer is on; undefined: on none */
   constructor(place: HTMLElement, pointed: (step: number | undefined) => void) {
@@ -45,11 +52,11 @@ export class EndedChart {
         cursor: { y: false, points: { show: false }, drag: { x: false, y: false } },
         // Times in seconds, as the library takes them.
         scales: {
-          x: { time: true, range: (_, first, last) => [first, last + this.#step] },
+          x: { time: true, range: () => this.#shownTimes },
           y: { range: (_, __, most) => [0, Math.max(1, most * 1.05)] },
         },
         axes: [
-          axis,
+          { ...axis, values: (_, times) => times.map((time) => this.#timeOf(time * 1_000)) },
           {
             ...axis,
             size: 56,
@@ -74,15 +81,22 @@ export class EndedChart {
     this.#resizing.observe(place)
   }
 
-  show({ step, steps }: EndedRuns, marks: readonly Mark[]): void {
-    const text = JSON.stringify([step, steps, marks])
+  show({ at, from, step, steps }: EndedRuns, marks: readonly Mark[]): void {
+    const text = JSON.stringify([from, step, steps, marks])
     if (text === this.#shown) return
     this.#shown = text
     this.#marks = marks
     this.#step = step / 1_000
+    const last = at - (at % step)
+    this.#shownTimes = [from / 1_000, (last + step) / 1_000]
     const times = steps.map(([at]) => at / 1_000)
     const ended = steps.map(([, completed, failed]) => completed + failed)
     this.#plot.setData([times, ended, steps.map(([, completed]) => completed)])
+  }
+
+  /** Days are those of UTC. */
+  #timeOf(at: number): string {
+    return (this.#step < 3_600 ? clock : this.#step < 86_400 ? hour : day).format(at)
   }
 
   close(): void {

@@ -24,6 +24,8 @@ export interface EndedRuns {
   step: number
   /** When the store was asked, by its clock: milliseconds since 1970. The step that this is in is not over. */
   at: number
+  /** When the range begins, whatever is known of it. */
+  from: number
   /** Every step of the range that the store has kept, the oldest first. Before the first, nobody knows. */
   steps: EndedStep[]
 }
@@ -60,6 +62,7 @@ export class Past {
       range,
       step,
       at,
+      from: all[0]!,
       steps: all.filter((each) => each >= first).map((each) => sums.get(each) ?? [each, 0, 0, 0]),
     }
   }
