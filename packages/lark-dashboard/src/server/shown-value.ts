@@ -33,7 +33,11 @@ export function shownValue(value: unknown): ShownValue {
 
 export function shownJob<J extends StoredJob>(job: J, { payloads }: KnownViewer): ShownJob<J> {
   const { payload, result, progress, ...rest } = job
-  if (!payloads) return { ...rest, isVeiled: true }
+  if (!payloads) {
+    // The context is what the application knew when it dispatched: a user, a tenant.
+    const { context: _, ...options } = rest.options ?? {}
+    return { ...rest, ...(rest.options !== undefined && { options }), isVeiled: true }
+  }
   return {
     ...rest,
     ...(payload !== undefined && { payload: shownValue(payload) }),
