@@ -68,6 +68,7 @@ test('a process that is killed while it brings the file forward leaves it as it 
   const random = new Random(Number(process.env.LARK_SEED ?? 1))
   const count = 5_000
   await writeSeven(made, count)
+  const present = await presentLayout()
   for (let kill = 0; kill < 6; kill++) {
     await using folder = await Folder.make()
     await copyFile(made.file, folder.file)
@@ -78,9 +79,8 @@ test('a process that is killed while it brings the file forward leaves it as it 
     await child.kill()
     const other = openRaw(folder.file)
     expect(other.prepare('PRAGMA integrity_check').get([])).toMatchObject({ integrity_check: 'ok' })
-    const { user_version } = other.prepare('PRAGMA user_version').get([]) as { user_version: number }
-    expect([7, 14]).toContain(user_version)
     other.close()
+    expect([7, present]).toContain(layoutOf(folder.file))
     await using store = await folder.store()
     expect(await store.counts('emails')).toMatchObject({ cancelled: count + 1, active: 2 })
     const effects = await take(store)
@@ -90,3 +90,17 @@ test('a process that is killed while it brings the file forward leaves it as it 
     })
   }
 })
+
+/** The layout of a new file. */
+async function presentLayout(): Promise<number> {
+  await using folder = await Folder.make()
+  await using _ = await folder.store()
+  return layoutOf(folder.file)
+}
+
+function layoutOf(file: string): number {
+  const database = openRaw(file)
+  const { user_version } = database.prepare('PRAGMA user_version').get([]) as { user_version: number }
+  database.close()
+  return user_version
+}
