@@ -3,7 +3,7 @@
  * its own for as long as it is open.
  */
 import { signal } from '@preact/signals'
-import { useEffect } from 'preact/hooks'
+import { useEffect, useRef } from 'preact/hooks'
 import { undoLast } from '../data/changes.ts'
 import { go, href } from '../data/route.ts'
 import { places } from './places.ts'
@@ -21,14 +21,25 @@ export interface PageKey {
 
 export const pageKeys = signal<readonly PageKey[]>([])
 
-/** Adds keys for as long as a component is shown. */
+/**
+ * Adds keys for as long as a component is shown. An effect runs after the page was painted, and the next key may come before
+ * that. So the keys stay, and each does what the last drawing of the component says.
+ */
 export function useKeys(keys: readonly PageKey[]): void {
+  const latest = useRef(keys)
+  latest.current = keys
+  const names = keys.map(({ key }) => key).join(' ')
   useEffect(() => {
-    pageKeys.value = [...pageKeys.peek(), ...keys]
+    const own = latest.current.map(({ key, title }) => ({
+      key,
+      title,
+      press: () => latest.current.find((each) => each.key === key)?.press(),
+    }))
+    pageKeys.value = [...pageKeys.peek(), ...own]
     return () => {
-      pageKeys.value = pageKeys.peek().filter((each) => !keys.includes(each))
+      pageKeys.value = pageKeys.peek().filter((each) => !own.includes(each))
     }
-  })
+  }, [names])
 }
 
 let hasGo = false

@@ -32,9 +32,11 @@ function JobsPage() {
   const [picked, pick] = useState<ReadonlySet<string>>(new Set())
   const chosen = list.jobs.filter((job) => picked.has(nameOf(job)))
   const toggle = (job: ListedJob) => {
-    const next = new Set(picked)
-    if (!next.delete(nameOf(job))) next.add(nameOf(job))
-    pick(next)
+    pick((before) => {
+      const next = new Set(before)
+      if (!next.delete(nameOf(job))) next.add(nameOf(job))
+      return next
+    })
   }
   useKeys([
     {
