@@ -3,7 +3,7 @@
  * its own for as long as it is open.
  */
 import { signal } from '@preact/signals'
-import { useEffect, useRef } from 'preact/hooks'
+import { useLayoutEffect, useRef } from 'preact/hooks'
 import { undoLast } from '../data/changes.ts'
 import { go, href } from '../data/route.ts'
 import { places } from './places.ts'
@@ -22,14 +22,14 @@ export interface PageKey {
 export const pageKeys = signal<readonly PageKey[]>([])
 
 /**
- * Adds keys for as long as a component is shown. An effect runs after the page was painted, and the next key may come before
- * that. So the keys stay, and each does what the last drawing of the component says.
+ * Adds keys for as long as a component is shown. The next key may come before the page is painted, when other effects run:
+ * so the keys are there at once, and each does what the last drawing of the component says.
  */
 export function useKeys(keys: readonly PageKey[]): void {
   const latest = useRef(keys)
   latest.current = keys
   const names = keys.map(({ key }) => key).join(' ')
-  useEffect(() => {
+  useLayoutEffect(() => {
     const own = latest.current.map(({ key, title }) => ({
       key,
       title,
