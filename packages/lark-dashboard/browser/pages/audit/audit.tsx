@@ -4,6 +4,7 @@
 import type { AuditEntry } from '@s18i/lark-jobs/operate'
 import { useAsked } from '../../data/asked.ts'
 import { route, setQuery } from '../../data/route.ts'
+import { Choice, Pages } from '../../parts/choice.tsx'
 import { Answer, Empty } from '../../parts/empty.tsx'
 import { count, duration, plural } from '../../parts/numbers.ts'
 import { Moment } from '../../parts/time.tsx'
@@ -83,48 +84,11 @@ export default function Audit() {
             ) : (
               <EntryTable entries={entries} />
             )}
-            {(next !== undefined || cursor !== undefined) && (
-              <p class="job-end">
-                {cursor !== undefined && (
-                  <button type="button" onClick={() => setQuery({ after: undefined })}>
-                    To the last
-                  </button>
-                )}{' '}
-                {next !== undefined && (
-                  <button type="button" onClick={() => setQuery({ after: next })}>
-                    Older ones
-                  </button>
-                )}
-              </p>
-            )}
+            <Pages cursor={cursor} next={next} first="To the last" onward="Older ones" />
           </>
         )}
       </Answer>
     </>
-  )
-}
-
-interface ChoiceProps {
-  name: string
-  title: string
-  values: readonly (readonly [value: string, words: string])[]
-}
-
-function Choice({ name, title, values }: ChoiceProps) {
-  return (
-    <label class="quiet">
-      {title}{' '}
-      <select
-        value={route.value.query.get(name) ?? ''}
-        onChange={(event) => setQuery({ [name]: event.currentTarget.value, after: undefined })}
-      >
-        {values.map(([value, words]) => (
-          <option key={value} value={value}>
-            {words}
-          </option>
-        ))}
-      </select>
-    </label>
   )
 }
 

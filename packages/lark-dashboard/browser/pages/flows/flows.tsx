@@ -4,7 +4,8 @@
 import type { FlowFilter } from '@s18i/lark-jobs/operate'
 import { useAsked } from '../../data/asked.ts'
 import type { Output } from '../../data/call.ts'
-import { href, route, setQuery } from '../../data/route.ts'
+import { href, route } from '../../data/route.ts'
+import { Choice, Pages } from '../../parts/choice.tsx'
 import { Answer, Empty } from '../../parts/empty.tsx'
 import { count } from '../../parts/numbers.ts'
 import { State } from '../../parts/state.tsx'
@@ -14,8 +15,12 @@ import { FlowProgress } from './flow-progress.tsx'
 
 /** Milliseconds between two looks. */
 const EVERY = 3_000
-const kinds = ['chain', 'batch', 'workflow'] as const
-const flowStates = ['filling', 'open', 'ending', 'completed', 'failed', 'cancelled'] as const
+const kinds = choicesOf('chain', 'batch', 'workflow')
+const flowStates = choicesOf('filling', 'open', 'ending', 'completed', 'failed', 'cancelled')
+
+function choicesOf(...values: string[]): [value: string, words: string][] {
+  return [['', 'all'], ...values.map((each): [string, string] => [each, each])]
+}
 
 export default function Flows() {
   const [id] = route.value.rest
@@ -54,41 +59,11 @@ function FlowsPage() {
             ) : (
               <FlowTable flows={flows} />
             )}
-            {(next !== undefined || cursor !== undefined) && (
-              <p class="job-end">
-                {cursor !== undefined && (
-                  <button type="button" onClick={() => setQuery({ after: undefined })}>
-                    To the first
-                  </button>
-                )}{' '}
-                {next !== undefined && (
-                  <button type="button" onClick={() => setQuery({ after: next })}>
-                    Go on
-                  </button>
-                )}
-              </p>
-            )}
+            <Pages cursor={cursor} next={next} first="To the first" onward="Go on" />
           </>
         )}
       </Answer>
     </>
-  )
-}
-
-function Choice({ name, title, values }: { name: string; title: string; values: readonly string[] }) {
-  return (
-    <label class="quiet">
-      {title}{' '}
-      <select
-        value={route.value.query.get(name) ?? ''}
-        onChange={(event) => setQuery({ [name]: event.currentTarget.value, after: undefined })}
-      >
-        <option value="">all</option>
-        {values.map((each) => (
-          <option key={each}>{each}</option>
-        ))}
-      </select>
-    </label>
   )
 }
 
