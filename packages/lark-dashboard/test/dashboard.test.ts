@@ -314,6 +314,17 @@ describe('changes', () => {
     expect(await codeOf(await change('undo', { undo: answer.undo }))).toBe('UNDO_GONE')
   })
 
+  test('a retry is undone although the store is away when the job has been removed', async () => {
+    const id = await failed()
+    const { undo } = (await (await change('jobs.retry', { ids: [id] })).json()) as { undo: string }
+    const imports = vi.spyOn(Object.getPrototypeOf(operate(jobs)), 'import')
+    imports.mockRejectedValueOnce(new Error('The store is away'))
+    expect(await (await change('undo', { undo })).json()).toEqual({ undone: 1, left: 0 })
+    expect(imports).toHaveBeenCalledTimes(2)
+    imports.mockRestore()
+    expect(await find(id)).toMatchObject({ state: 'failed', payload: { to: 'nobody' } })
+  })
+
   test('a retry by filter is undone but for the jobs that have run', async () => {
     const ids = [await failed(), await failed(), await failed()]
     const { undo } = (await (await change('jobs.retry', { filter: { state: 'failed' } })).json()) as {

@@ -21,6 +21,9 @@ import type { Undone } from './undo.ts'
 const MOST_UNDONE = 1_000
 /** How often an undo begins again because a job has begun meanwhile. */
 const ATTEMPTS = 10
+/** How often an undo puts removed jobs back, and milliseconds between two times: a minute in all. */
+const IMPORTS = 60
+const PAUSE = 1_000
 /** How many jobs are looked up at a time. */
 const AT_ONCE = 50
 
@@ -201,6 +204,17 @@ async function putBack(operate: Operate, records: readonly JobRecord[]): Promise
     back.push(...(await takeOut(operate, queue, some)))
   }
   if (back.length === 0) return { undone: 0, left: records.length }
-  const { imported } = await operate.import(back, { source: 'an undo' })
+  const imported = await restored(operate, back)
   return { undone: imported, left: records.length - imported }
+}
+
+/** Until the import is answered, nothing has these jobs: a store that is away is asked again. */
+async function restored(operate: Operate, records: readonly JobRecord[]): Promise<number> {
+  for (let attempt = 1; ; attempt++)
+    try {
+      return (await operate.import(records, { source: 'an undo' })).imported
+    } catch (error) {
+      if (attempt === IMPORTS) throw error
+      await new Promise((resolve) => setTimeout(resolve, PAUSE))
+    }
 }
