@@ -98,7 +98,7 @@ function steady(text: string): string {
     .replace(/redis:\/\/\S+:\d+\/0/g, 'redis://HOST/0')
     .replace(/\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC/g, 'DATE')
     .replace(/\b\d\d:\d\d:\d\d\b/g, 'CLOCK')
-    .replace(/\d[\d.]* (ms|s|min|h)\b( \d+ (ms|s|min)\b)?/g, 'T')
+    .replace(/\d[\d.]* (ms|s|min|h|d)\b( \d+ (ms|s|min|h)\b)?/g, 'T')
     .replace(/ at \w+Job\.handle \S+/g, ' at handle')
     .replace(/\d[\d,.]*/g, '#')
     .replace(/ +/g, ' ')
