@@ -58,6 +58,12 @@ const shared: Record<string, string[]> = {
 /** All that the pages speak of. An application names the last only to measure its store. */
 const packages = ['lark', 'lark-jobs', 'lark-jobs-bench', 'lark-dashboard']
 
+/** What pages use besides, from the `node_modules` of the workspace. */
+const libraries = ['zod', '@opentelemetry', 'nodemailer', 'smtp-server', 'sharp'].concat([
+  '@types/nodemailer',
+  '@types/smtp-server',
+])
+
 const foundingLinks = ['/lark-jobs/queue-workers', '/lark-jobs/creating-jobs']
 
 const pages = [
@@ -70,6 +76,7 @@ const pages = [
   ...filesBelow('docs', '.md').map((path) => `docs/${path}`),
 ]
 
+const isRecipe = (page: string) => page.startsWith('docs/recipes/')
 const code = ({ language }: Block) => ['ts', 'js'].includes(language)
 const isConfig = ({ text }: Block) => text.startsWith('// lark.config.')
 /** Each has a folder of its own, because its name is given. */
@@ -86,13 +93,13 @@ describe.each(pages)('%s', (page) => {
     const dependencies = Object.fromEntries(packages.map((name) => [`@s18i/${name}`, '*']))
     app = await makeApp({
       'package.json': JSON.stringify({ name: 'app', type: 'module', dependencies }),
+      'lark.config.ts': config,
       ...filesOf(page, snippets),
       ...Object.fromEntries(configs.map((block) => [configOf(block), block.text])),
-      'lark.config.ts': config,
     })
     for (const name of packages.slice(2))
       await symlink(join(root, 'packages', name), join(app.folder, 'node_modules/@s18i', name))
-    for (const name of ['zod', '@opentelemetry'])
+    for (const name of libraries)
       await symlink(join(root, 'node_modules', name), join(app.folder, 'node_modules', name))
   })
   afterAll(() => app?.[Symbol.asyncDispose]())
@@ -104,16 +111,25 @@ describe.each(pages)('%s', (page) => {
   }
 
   const running = snippets.filter(({ run }) => run)
+  // A recipe's program and its test run in one process, because each process takes a third of a second of CPU.
+  const processes = isRecipe(page) ? [running] : running.map((block) => [block])
   if (running.length > 0) {
-    it.each(running.map((block) => [block.line, block] as const))(
-      'runs the block on line %i',
-      async (_, block) => {
-        const { code, stdout, stderr } = await runScript(app, fileOf(block))
-        expect(code, stderr).toBe(0)
-        const printed = [...block.text.matchAll(/^\s*console\.log\(.*\) \/\/ (.*)$/gm)].map(
-          (match) => match[1]!,
-        )
-        if (printed.length > 0) expect(stdout.trimEnd().split('\n')).toEqual(printed)
+    it.each(processes.map((programs) => [programs.map(({ line }) => line).join(' and '), programs] as const))(
+      'runs the block on line %s',
+      async (_, programs) => {
+        const imports = programs.map((block) => `await import('./${fileOf(block)}')\n`)
+        if (programs.length > 1) await app.write({ 'programs.ts': imports.join('') })
+        const file = programs.length > 1 ? 'programs.ts' : fileOf(programs[0]!)
+        const { code, stdout, stderr } = await runScript(app, file)
+        expect(code, stdout + stderr).toBe(0)
+        const [{ text }] = programs as [Block]
+        const printed = [...text.matchAll(/^\s*console\.log\(.*\) \/\/ (.*)$/gm)].map((match) => match[1]!)
+        // Behind what the program of a recipe prints is the report of its test.
+        const lines = stdout
+          .trimEnd()
+          .split('\n')
+          .slice(0, isRecipe(page) ? printed.length : undefined)
+        if (printed.length > 0) expect(lines).toEqual(printed)
       },
     )
   }
@@ -175,7 +191,7 @@ function listedInMost(app: App): Promise<Listed[]> {
   return listed
 }
 
-/** A configuration with all queues that the pages name. */
+/** A configuration with all queues that the pages name, unless the page has a file `lark.config.ts`. */
 const config = `import { defineConfig } from '@s18i/lark-jobs'
 export default defineConfig({ jobs: { queues: ['default', 'high-priority', 'emails', 'low-priority'] } })`
 

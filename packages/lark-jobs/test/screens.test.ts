@@ -48,6 +48,7 @@ const compared = new Set<string>()
 /** Other blocks, and the files that compare them, or why nothing does. */
 const elsewhere = {
   'errors:': 'test/errors-page.test.ts',
+  'first-job:': 'test/first-job.test.ts',
   'reliability:': 'test/reliability-page.test.ts',
   'performance:': 'figures of a day, of npm run bench:report',
   'redis: # one server': 'redis/rights.ts',
@@ -68,7 +69,7 @@ function filesIn(path: URL): string[] {
 
 afterAll(() => rmSync(folder, { recursive: true }))
 
-const screens = readdirSync(docs)
+const screens = readdirSync(docs, { recursive: true, encoding: 'utf8' })
   .filter((page) => page.endsWith('.md'))
   .flatMap((page) =>
     blocksOf(readFileSync(new URL(page, docs), 'utf8'))

@@ -79,7 +79,7 @@ async function until(
 
 /** What the manual has Docker run. */
 async function healthCheck(): Promise<string> {
-  const page = await readFile(new URL('../../../../docs/health.md', import.meta.url), 'utf8')
+  const page = await readFile(new URL('../../../../docs/deploying.md', import.meta.url), 'utf8')
   return JSON.parse(/HEALTHCHECK[^[]*CMD (\[.*\])$/m.exec(page)![1]!)[2]
 }
 
