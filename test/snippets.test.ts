@@ -86,27 +86,16 @@ const fileOf = (block: Block) => block.title ?? `line-${block.line}.${block.lang
 describe.each(pages)('%s', (page) => {
   const markdown = read(page)
   const blocks = blocksOf(markdown)
-  const snippets = blocks.filter((block) => code(block) && !isConfig(block))
-  const configs = blocks.filter((block) => code(block) && isConfig(block))
+  const { snippets, configs } = codeOf(page)
   let app: App
   beforeAll(async () => {
-    const dependencies = Object.fromEntries(packages.map((name) => [`@s18i/${name}`, '*']))
-    app = await makeApp({
-      'package.json': JSON.stringify({ name: 'app', type: 'module', dependencies }),
-      'lark.config.ts': config,
-      ...filesOf(page, snippets),
-      ...Object.fromEntries(configs.map((block) => [configOf(block), block.text])),
-    })
-    for (const name of packages.slice(2))
-      await symlink(join(root, 'packages', name), join(app.folder, 'node_modules/@s18i', name))
-    for (const name of libraries)
-      await symlink(join(root, 'node_modules', name), join(app.folder, 'node_modules', name))
+    app = await appOf(sourcesOf(page))
   })
   afterAll(() => app?.[Symbol.asyncDispose]())
 
   if (snippets.length + configs.length > 0) {
     it('compiles', async () => {
-      expect(await compile(app)).toBe('')
+      expect(await errorsOf(page)).toEqual([])
     })
   }
 
@@ -178,6 +167,52 @@ describe.each(pages)('%s', (page) => {
     })
   }
 })
+
+function codeOf(page: string) {
+  const blocks = blocksOf(read(page)).filter(code)
+  return { snippets: blocks.filter((block) => !isConfig(block)), configs: blocks.filter(isConfig) }
+}
+
+/** The files of the application that a page is. */
+function sourcesOf(page: string): Record<string, string> {
+  const { snippets, configs } = codeOf(page)
+  return {
+    'lark.config.ts': config,
+    ...filesOf(page, snippets),
+    ...Object.fromEntries(configs.map((block) => [configOf(block), block.text])),
+  }
+}
+
+async function appOf(files: Record<string, string>): Promise<App> {
+  const dependencies = Object.fromEntries(packages.map((name) => [`@s18i/${name}`, '*']))
+  const manifest = JSON.stringify({ name: 'app', type: 'module', dependencies })
+  const app = await makeApp({ 'package.json': manifest, ...files })
+  for (const name of packages.slice(2))
+    await symlink(join(root, 'packages', name), join(app.folder, 'node_modules/@s18i', name))
+  for (const name of libraries)
+    await symlink(join(root, 'node_modules', name), join(app.folder, 'node_modules', name))
+  return app
+}
+
+const folderOf = (page: string) => `${page.slice(0, -'.md'.length)}/`
+let compiled: Promise<string[]> | undefined
+
+/** What the compiler says of a page, and of what is on none. It takes hardly longer for all pages than for one. */
+async function errorsOf(page: string): Promise<string[]> {
+  compiled ??= compileAll()
+  const others = pages.filter((other) => other !== page).map(folderOf)
+  return (await compiled).filter((error) => !others.some((folder) => error.startsWith(folder)))
+}
+
+async function compileAll(): Promise<string[]> {
+  const files = pages.flatMap((page) =>
+    Object.entries(sourcesOf(page)).map(([path, text]) => [folderOf(page) + path, text] as const),
+  )
+  await using app = await appOf(Object.fromEntries(files))
+  const said = await compile(app)
+  // A line that begins with a space belongs to the error before it.
+  return said.split(/^(?=\S)/m).filter((error) => error !== '')
+}
 
 async function listedIn(app: App): Promise<Listed[]> {
   return JSON.parse((await app.run('list', '--json')).stdout)
