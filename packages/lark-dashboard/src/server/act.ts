@@ -3,6 +3,7 @@
  */
 import { LarkError } from '@s18i/lark/config'
 import type { Operate } from '@s18i/lark-jobs/operate'
+import type { Failing } from './failing.ts'
 import type { Live } from './live.ts'
 import type { Past } from './past.ts'
 import type { Troubles } from './troubles.ts'
@@ -16,6 +17,7 @@ export interface Act {
   viewer: KnownViewer
   live: Live
   past: Past
+  failing: Failing
   undos: Undos
   underway: Underway
   troubles: Troubles

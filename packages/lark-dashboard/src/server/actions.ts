@@ -122,8 +122,8 @@ export const actions = {
   groups: look(({ operate }, input: Paged & { queue: string }) => {
     return operate.groups({ queue: textOf(input, 'queue') }, page(input))
   }),
-  failures: look(({ operate, viewer }, input: { filter?: FailureFilter }) => {
-    return operate.failures(allowed(viewer, input.filter ?? {}), { limit: MOST_ROWS })
+  failures: look(({ failing, viewer }, input: { filter?: FailureFilter }) => {
+    return failing.look(allowed(viewer, input.filter ?? {}))
   }),
   'failures.patch': change('admin', (act, input: PatchInput) =>
     long(act, (meanwhile) => patchAndRetry(act, input, meanwhile)),

@@ -6,6 +6,7 @@ import type { Jobs } from '@s18i/lark-jobs'
 import { operate } from '@s18i/lark-jobs/operate'
 import type { Act } from './act.ts'
 import { type ActionName, actions, inputOf } from './actions.ts'
+import { Failing } from './failing.ts'
 import { refusalOf } from './gate.ts'
 import { Live } from './live.ts'
 import { type Environment, Page } from './page.ts'
@@ -71,6 +72,7 @@ class Served {
   readonly #page: Page
   readonly #live: Live
   readonly #past: Past
+  readonly #failing: Failing
   readonly #streams: Streams
   readonly #undos = new Undos()
   readonly #underway = new Underway()
@@ -82,6 +84,7 @@ class Served {
     const looking = operate(options.jobs)
     this.#live = new Live(looking)
     this.#past = new Past(looking)
+    this.#failing = new Failing(looking)
     this.#streams = new Streams(this.#live)
   }
 
@@ -96,6 +99,7 @@ class Served {
   close(): void {
     this.#streams.close()
     this.#live.close()
+    this.#failing.close()
     this.#undos.clear()
     this.#underway.close()
   }
@@ -135,6 +139,7 @@ class Served {
       viewer,
       live: this.#live,
       past: this.#past,
+      failing: this.#failing,
       undos: this.#undos,
       underway: this.#underway,
       troubles: this.#troubles,

@@ -12,7 +12,7 @@ import { list } from './list.ts'
 import { type OpenQueues, partitionsToLookIn } from './stored-jobs.ts'
 
 /** The most kinds that are told apart. The failures of others are only counted. */
-const MOST_KINDS = 1_000
+export const MOST_KINDS = 1_000
 
 const { state: _, ...conditionsOfJobs } = jobConditions(['failed'])
 const filterSchema = conditions(conditionsOfJobs)

@@ -13,6 +13,7 @@ import { type Actor, knownActor, personOf } from './actor.ts'
 import type { AuditOptions, AuditPage } from './audit.ts'
 import type { ClassInfo } from './classes.ts'
 import type { ByHand, HandDispatch } from './dispatch.ts'
+import type { FailureBook } from './failure-book.ts'
 import type { FailureFilter, FailureOptions, Failures } from './failures.ts'
 import type { FigureFilter, StoreFigures } from './figures.ts'
 import { all, checkFilter, conditions, type Flags } from './filter.ts'
@@ -258,6 +259,19 @@ export class Operate extends Operations {
     const by = await import('./failures.ts')
     by.checkFailures(filter, options, this[names])
     return by.failures(await this.#queues(), filter, options)
+  }
+
+  /**
+   * Why jobs failed for good, for screens that ask again and again: it remembers what it has read, so a look after the first
+   * takes milliseconds, however many jobs have failed. Close it when it is not needed any more.
+   *
+   * @example
+   * await using book = await operate().failureBook()
+   * const { kinds, isReading } = await book.look({ queue: 'emails' })
+   */
+  async failureBook(): Promise<FailureBook> {
+    const { FailureBook } = await import('./failure-book.ts')
+    return new FailureBook(() => this.#queues())
   }
 
   /**

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { Job } from '../../src/index.ts'
-import { operate } from '../../src/operate.ts'
+import { type BookedFailures, type JobRecord, operate } from '../../src/operate.ts'
 import { Bench, type Connect } from './bench.ts'
 
 class DeclinedError extends Error {
@@ -61,6 +61,20 @@ export function failing(connect: Connect): void {
     expect(declined!.kind).toMatch(/^[0-9a-f]{4,12}$/)
     expect((await operating.failures({ key: 'refund' })).kinds).toEqual([{ ...refund, share: 1 }])
     expect((await operating.failures({}, { limit: 1 })).others).toBe(50)
+    await using book = await operating.failureBook()
+    const known = await book.look()
+    const without = ({ kinds }: BookedFailures) => kinds.map(({ hours: _, ...kind }) => kind)
+    expect(known).toMatchObject({ failed: 1_150, others: 0, read: 1_150, stored: 1_150, isReading: false })
+    expect(without(known)).toEqual(found.kinds)
+    for (const { hours, count } of known.kinds) {
+      expect(hours).toHaveLength(24)
+      // The hour may have turned just now.
+      expect(hours[22]! + hours[23]!).toBe(count)
+    }
+    expect(without(await book.look({ key: 'refund', since: '1h' }))).toEqual([{ ...refund, share: 1 }])
+    expect((await book.look({ queue: 'emails' })).failed).toBe(20)
+    expect((await book.look({ since: new Date(Date.now() + 3_600_000) })).kinds).toEqual([])
+    expect((await book.look({ kind: reset!.kind }, { limit: 1 })).kinds.map(({ count }) => count)).toEqual([30])
     // Another process calls them the same.
     const other = operate(bench.client())
     expect((await other.failures()).kinds.map(({ kind }) => kind)).toEqual(
@@ -71,6 +85,42 @@ export function failing(connect: Connect): void {
     expect(await other.retry({ kind: reset!.kind })).toBe(30)
     expect(await other.remove({ kind: declined!.kind })).toEqual({ removed: 1_100, running: 0 })
     expect((await other.failures()).kinds.map(({ key }) => key)).toEqual(['refund'])
+    expect((await book.look()).kinds.map(({ key, count }) => [key, count])).toEqual([['refund', 20]])
+  })
+
+  test('a book follows what becomes of failed jobs: they fail again, leave, and come back', async () => {
+    await using bench = await Bench.make(connect)
+    const { jobs } = bench
+    const operating = operate(jobs)
+    await using book = await operating.failureBook()
+    expect(await book.look()).toMatchObject({ kinds: [], failed: 0, stored: 0, isReading: false })
+    const run = async () => await (await bench.work([ChargeJob, RefundJob], { stopWhenEmpty: true })).done
+    const counts = async () => (await book.look()).kinds.map(({ count }) => count)
+    await jobs.dispatchMany(
+      new ChargeJob(),
+      ['declined', 'declined', 'declined', 'reset'].map((why, n) => ({ n, why })),
+    )
+    await run()
+    expect(await counts()).toEqual([3, 1])
+    const { kinds } = await book.look()
+    const [declined] = kinds
+    // The last of a kind leaves: another is shown in its place.
+    const { id } = declined!.sample
+    const removed: JobRecord[] = []
+    await operating.remove([id], { before: (some) => removed.push(...some) })
+    const [left] = (await book.look({ key: 'charge' })).kinds
+    expect(left).toMatchObject({ count: 2, sample: { error: { name: 'DeclinedError' } } })
+    expect(left!.sample.id).not.toBe(id)
+    await operating.import(removed)
+    expect(await counts()).toEqual([3, 1])
+    expect(await operating.retry({ kind: declined!.kind })).toBe(3)
+    expect(await counts()).toEqual([1])
+    await jobs.dispatchMany(new RefundJob(), [{ n: 1, why: 'declined' }])
+    await run()
+    expect(await counts()).toEqual([3, 1, 1])
+    expect((await book.look({ kind: declined!.kind })).kinds[0]!.first).toBeGreaterThan(declined!.last)
+    await expect(book.look({ tag: 'x' } as never)).rejects.toMatchObject({ code: 'FILTER_INVALID' })
+    await expect(book.look({ queue: 'nowhere' })).rejects.toMatchObject({ code: 'UNKNOWN_QUEUE' })
   })
 
   test('an aborted call rejects; a kind that cannot be one is refused', async () => {

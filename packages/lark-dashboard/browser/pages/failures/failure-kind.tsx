@@ -13,6 +13,7 @@ import { Answer, Empty } from '../../parts/empty.tsx'
 import { JobErrorView } from '../../parts/job-error.tsx'
 import { count, plural } from '../../parts/numbers.ts'
 import { Moment } from '../../parts/time.tsx'
+import { Trend } from '../../parts/trend.tsx'
 import { changeWith } from '../jobs/job-verbs.ts'
 import type { Kind } from './failures.tsx'
 import { PatchKind } from './patch-kind.tsx'
@@ -24,7 +25,7 @@ interface FailureKindProps {
 }
 
 export function FailureKindPage({ kind: shown, filter, again }: FailureKindProps) {
-  const { kind, key, name, message, count: jobs, first, last, sample, frame } = shown
+  const { kind, key, name, message, count: jobs, hours, first, last, sample, frame } = shown
   const [asked, ask] = useState<{ verb: 'retry' | 'remove'; jobs: number } | undefined>(undefined)
   const [isPatched, patch] = useState(false)
   const which = { ...filter, kind, state: 'failed' } as never
@@ -60,6 +61,7 @@ export function FailureKindPage({ kind: shown, filter, again }: FailureKindProps
         )}
       </div>
       <pre class="job-error-message">{message}</pre>
+      <Trend values={hours} points={hours.length} isOpen title="Failures in each of the last 24 hours" />
       <p class="quiet">
         <a href={href('jobs', [], { kind, state: 'failed' })}>{plural(jobs, 'job')}</a> of the class {key}:
         the first <Moment at={first} />, the last <Moment at={last} />

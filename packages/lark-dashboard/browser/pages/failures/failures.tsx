@@ -1,16 +1,20 @@
 /**
  * Why jobs failed for good: a row a kind, and one kind with a sample.
  */
+import { useSignal } from '@preact/signals'
+import { useEffect } from 'preact/hooks'
 import { useAsked } from '../../data/asked.ts'
 import type { Output } from '../../data/call.ts'
 import { href, route, setQuery } from '../../data/route.ts'
 import { Answer, Empty } from '../../parts/empty.tsx'
 import { count, plural, share } from '../../parts/numbers.ts'
 import { Moment } from '../../parts/time.tsx'
+import { Trend } from '../../parts/trend.tsx'
 import { FailureKindPage } from './failure-kind.tsx'
 
-/** Milliseconds between two looks: the server reads all failed jobs for one. */
-const EVERY = 15_000
+/** Milliseconds between two looks, and while the server reads the failed jobs for the first time. */
+const EVERY = 5_000
+const WHILE_READING = 1_000
 
 const periods = [
   ['', 'all that are kept'],
@@ -19,19 +23,30 @@ const periods = [
   ['7d', 'the last week'],
 ] as const
 
-export type Kind = Output<'failures'>['kinds'][number]
+type Found = Output<'failures'>
+export type Kind = Found['kinds'][number]
 
 export default function Failures() {
   const since = route.value.query.get('since') ?? ''
   const queue = route.value.query.get('queue') ?? ''
   const filter = { ...(since !== '' && { since: since as '1h' }), ...(queue !== '' && { queue }) }
-  const asked = useAsked('failures', { filter }, EVERY)
+  const isReading = useSignal(false)
+  const asked = useAsked('failures', { filter }, isReading.value ? WHILE_READING : EVERY)
+  useEffect(() => {
+    isReading.value = asked.data?.isReading ?? false
+  })
   const [kind] = route.value.rest
   return (
     <Answer asked={asked}>
       {(found) => {
         const opened = kind === undefined ? undefined : found.kinds.find((each) => each.kind.startsWith(kind))
-        if (opened !== undefined) return <FailureKindPage kind={opened} filter={filter} again={asked.again} />
+        if (opened !== undefined)
+          return (
+            <>
+              <Reading found={found} />
+              <FailureKindPage kind={opened} filter={filter} again={asked.again} />
+            </>
+          )
         return (
           <>
             <div class="page-head">
@@ -52,8 +67,9 @@ export default function Failures() {
                 </select>
               </label>
             </div>
-            {kind !== undefined && <p class="problem">There are no failures of the kind {kind} any more.</p>}
-            {found.kinds.length === 0 ? (
+            <Reading found={found} />
+            {kind !== undefined && !found.isReading && <p class="problem">There are no failures of the kind {kind} any more.</p>}
+            {found.kinds.length === 0 && found.isReading ? undefined : found.kinds.length === 0 ? (
               <Empty>
                 No failed jobs{' '}
                 {since === '' ? 'are kept' : `in ${periods.find(([value]) => value === since)?.[1]}`}.
@@ -68,6 +84,7 @@ export default function Failures() {
                       <th>Error</th>
                       <th class="number">Jobs</th>
                       <th class="number">Share</th>
+                      <th>24 hours</th>
                       <th>First</th>
                       <th>Last</th>
                     </tr>
@@ -87,8 +104,25 @@ export default function Failures() {
   )
 }
 
+/** How far the first reading is, or what of the failed jobs is known. */
+function Reading({ found: { read, stored, isReading } }: { found: Found }) {
+  if (isReading)
+    return (
+      <p class="quiet">
+        <progress max={stored} value={read} aria-label="Failed jobs that were read" /> {count(read)} of{' '}
+        {plural(stored, 'failed job')} were read
+      </p>
+    )
+  if (read >= stored) return null
+  return (
+    <p class="quiet">
+      These are the latest {count(read)} of {plural(stored, 'failed job')}.
+    </p>
+  )
+}
+
 function KindRow({
-  kind: { kind, key, name, message, count: jobs, first, last },
+  kind: { kind, key, name, message, count: jobs, hours, first, last },
   failed,
 }: {
   kind: Kind
@@ -113,6 +147,14 @@ function KindRow({
       </td>
       <td class="number" data-label="share">
         {share(jobs, failed)}
+      </td>
+      <td class="kind-trend">
+        <Trend
+          values={hours}
+          points={hours.length}
+          isOpen
+          title={`Failures in each of the last 24 hours, ${kind}`}
+        />
       </td>
       <td class="quiet" data-label="first">
         <Moment at={first} />

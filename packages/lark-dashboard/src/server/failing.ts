@@ -1,0 +1,35 @@
+/**
+ * Why jobs failed, for all open browsers of a process: it remembers the failed jobs as long as somebody looks, and reads only
+ * what has changed.
+ */
+import type { BookedFailures, FailureBook, FailureFilter, Operate } from '@s18i/lark-jobs/operate'
+
+/** The most kinds of an answer. */
+const MOST_KINDS = 200
+/** The conditions that are known of remembered jobs. */
+const known: readonly string[] = ['queue', 'key', 'kind', 'since']
+
+export class Failing {
+  readonly #operate: Operate
+  #book: Promise<FailureBook> | undefined
+
+  constructor(operate: Operate) {
+    this.#operate = operate
+  }
+
+  /** With other conditions, all failed jobs are read. */
+  async look(filter: FailureFilter): Promise<BookedFailures> {
+    if (Object.keys(filter).every((name) => known.includes(name))) {
+      this.#book ??= this.#operate.failureBook()
+      return await (await this.#book).look(filter, { limit: MOST_KINDS })
+    }
+    const found = await this.#operate.failures(filter, { limit: MOST_KINDS })
+    const { failed } = found
+    const kinds = found.kinds.map((kind) => ({ ...kind, hours: [] }))
+    return { ...found, kinds, at: Date.now(), read: failed, stored: failed, isReading: false }
+  }
+
+  close(): void {
+    void this.#book?.then((book) => book.close())
+  }
+}
