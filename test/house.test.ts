@@ -83,6 +83,7 @@ const floors: Record<string, string[][]> = {
     [
       'server/live.ts',
       'server/past.ts',
+      'server/failing.ts',
       'server/undo.ts',
       'server/underway.ts',
       'server/shown-value.ts',

@@ -4,7 +4,7 @@
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { batch, createJobs, cron, Job, type Jobs } from '@s18i/lark-jobs'
-import { operate } from '@s18i/lark-jobs/operate'
+import { type BookedFailures, operate } from '@s18i/lark-jobs/operate'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { type Dashboard, dashboard, type Role, toNode } from '../src/index.ts'
 import { type ActionName, actions } from '../src/server/actions.ts'
@@ -400,7 +400,14 @@ describe('changes', () => {
 
   test('the payloads of a kind of failures are mended and retried together, after a dry run that shows some', async () => {
     const ids = [await failed(), await failed()]
-    const { kinds } = (await (await look('failures')).json()) as { kinds: { kind: string }[] }
+    const told = (await (await look('failures')).json()) as BookedFailures
+    expect(told).toMatchObject({ failed: 2, read: 2, stored: 2, isReading: false })
+    const { kinds } = told
+    expect(kinds[0]!.hours.reduce((sum, each) => sum + each, 0)).toBe(2)
+    // What a book does not know is read anew.
+    const filter = { where: { to: 'nobody' } }
+    const searched = (await (await look('failures', { filter }, { role: 'admin' })).json()) as BookedFailures
+    expect(searched.kinds.map(({ kind, count }) => [kind, count])).toEqual([[kinds[0]!.kind, 2]])
     const input = { filter: { kind: kinds[0]!.kind }, patch: '{"to":"bob","secret":null,"more":{"a":1}}' }
     const patch = async (dryRun: boolean, role = 'admin') =>
       await (await change('failures.patch', { ...input, dryRun }, { role })).json()

@@ -36,7 +36,13 @@ export {
 export type { ClassInfo } from './operate/classes.ts'
 export type { HandDispatch } from './operate/dispatch.ts'
 export { type Editable, type Edited, type EditFilter, editable } from './operate/edit.ts'
-export type { BookedFailures, BookFilter, BookKind, BookOptions, FailureBook } from './operate/failure-book.ts'
+export type {
+  BookedFailures,
+  BookFilter,
+  BookKind,
+  BookOptions,
+  FailureBook,
+} from './operate/failure-book.ts'
 export type { FailureFilter, FailureKind, FailureOptions, Failures } from './operate/failures.ts'
 export type { FigureFilter, Quantiles, QueueMeasures, StoreFigures } from './operate/figures.ts'
 export type { ChangeOptions, JobConditions, JobFilter } from './operate/filter.ts'

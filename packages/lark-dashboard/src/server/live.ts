@@ -9,7 +9,7 @@ const PERIOD = 1_000
 /** Milliseconds after which a store that does not answer counts as away. */
 const PATIENCE = 3_000
 /** Snapshots from one look for keys that no worker knows to the next, because these are most of what a snapshot costs. */
-const KEYS_EVERY = 30
+const KEYS_EVERY = 5
 /** The most unknown keys of a queue. */
 const MOST_KEYS = 20
 /** The most workers of a snapshot; the page of workers shows how many there are. */

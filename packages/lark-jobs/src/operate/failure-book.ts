@@ -250,7 +250,7 @@ class KindCount {
     const known = this.#kinds.get(hash)
     const sample = { id, queue, error }
     if (known !== undefined) {
-      if (at >= known.last) known.sample = sample
+      if (at > known.last) known.sample = sample
       return known
     }
     const hours = new Array<number>(HOURS).fill(0)

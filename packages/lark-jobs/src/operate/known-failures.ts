@@ -8,6 +8,7 @@
  *
  * A job that fails a second time is met as a newer one, so it is known once.
  */
+import { setImmediate as turn } from 'node:timers/promises'
 import type { JobError, JobRecord } from '../model/record.ts'
 import { fingerprintOf } from '../run/fingerprint.ts'
 import { MAX_ITEMS, type Store } from '../store/contract/store.ts'
@@ -15,8 +16,13 @@ import { AT_ONCE } from './stored-jobs.ts'
 
 /** How many of the latest jobs are read at first, to see whether any of them is new. */
 const FEW = 20
-/** How many jobs are read together: on the embedded store, this process does nothing else meanwhile. */
+/**
+ * How many jobs are read together: on the embedded store, this process does nothing else meanwhile. (Measured on 2026-11-27,
+ * 100,000 failed jobs, Node 20.20, 2 cores, busy: nothing else for 29 ms at most, of 2.5 s.)
+ */
 const TOGETHER = 250
+/** So many ids are compared in some 30 ms. */
+const MANY = 10_000
 /** Characters of a message that are kept. */
 const MAX_MESSAGE = 20_000
 
@@ -115,7 +121,7 @@ export class KnownFailures {
 
   /**
    * Whether the ids should be compared with those of the store: some jobs have left or were put back, or it was long ago.
-   * After it took long, it waits for ten times as long.
+   * After many were compared, it waits for ten times as long as that took.
    *
    * @param before how many failed jobs the store had before the newer ones were read @param after and afterwards
    * @param age milliseconds after which it is done in any case
@@ -138,16 +144,17 @@ export class KnownFailures {
       const page = await this.#store.heads(this.#partition, { state: 'failed', limit: MAX_ITEMS, ...from })
       const unknown = page.jobs.filter(({ id }) => !this.#jobs.has(id))
       // Of a partition that is not read to its end, the rest is read later.
-      if (this.isOpen && unknown.length === page.jobs.length) break
+      if (this.isOpen && !this.#hasGap && unknown.length === page.jobs.length) break
       if (unknown.length > 0) await this.#readAgain(page.jobs.length, cursor)
       for (const { id } of page.jobs) seen.add(id)
       cursor = page.cursor
+      await turn()
     } while (cursor !== undefined && !isOver())
     if (isOver()) return
     for (const id of left) if (!seen.has(id)) this.#forget(id)
     this.#hasGap = false
     const now = performance.now()
-    this.#compared = { at: now, nextAt: now + 10 * (now - began) }
+    this.#compared = { at: now, nextAt: seen.size > MANY ? now + 10 * (now - began) : now }
   }
 
   /** Looks for the last failure of each kind whose last job has left, and forgets the kinds that have no job any more. */
@@ -155,7 +162,7 @@ export class KnownFailures {
     const headless = new Map<KnownKind, [id: string, at: number]>()
     if ([...this.#kinds.values()].every(({ last }) => last !== undefined)) return
     for (const [id, { at, kind }] of this.#jobs)
-      if (kind !== undefined && kind.last === undefined && at >= (headless.get(kind)?.[1] ?? 0))
+      if (kind !== undefined && kind.last === undefined && at > (headless.get(kind)?.[1] ?? -1))
         headless.set(kind, [id, at])
     for (const [hash, kind] of this.#kinds)
       if (kind.last === undefined && !headless.has(kind)) this.#kinds.delete(hash)
@@ -204,7 +211,7 @@ export class KnownFailures {
     const last = { id: job.id, at, error: bounded(error) }
     const known = this.#kinds.get(print.hash)
     if (known !== undefined) {
-      if (known.last !== undefined && at >= known.last.at) known.last = last
+      if (known.last !== undefined && at > known.last.at) known.last = last
       return known
     }
     if (!this.#mayMeet()) return undefined
@@ -222,5 +229,7 @@ export class KnownFailures {
 }
 
 function bounded(error: JobError): JobError {
-  return error.message.length <= MAX_MESSAGE ? error : { ...error, message: error.message.slice(0, MAX_MESSAGE) }
+  return error.message.length <= MAX_MESSAGE
+    ? error
+    : { ...error, message: error.message.slice(0, MAX_MESSAGE) }
 }

@@ -74,7 +74,9 @@ export function failing(connect: Connect): void {
     expect(without(await book.look({ key: 'refund', since: '1h' }))).toEqual([{ ...refund, share: 1 }])
     expect((await book.look({ queue: 'emails' })).failed).toBe(20)
     expect((await book.look({ since: new Date(Date.now() + 3_600_000) })).kinds).toEqual([])
-    expect((await book.look({ kind: reset!.kind }, { limit: 1 })).kinds.map(({ count }) => count)).toEqual([30])
+    expect((await book.look({ kind: reset!.kind }, { limit: 1 })).kinds.map(({ count }) => count)).toEqual([
+      30,
+    ])
     // Another process calls them the same.
     const other = operate(bench.client())
     expect((await other.failures()).kinds.map(({ kind }) => kind)).toEqual(

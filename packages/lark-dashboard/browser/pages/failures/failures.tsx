@@ -68,7 +68,9 @@ export default function Failures() {
               </label>
             </div>
             <Reading found={found} />
-            {kind !== undefined && !found.isReading && <p class="problem">There are no failures of the kind {kind} any more.</p>}
+            {kind !== undefined && !found.isReading && (
+              <p class="problem">There are no failures of the kind {kind} any more.</p>
+            )}
             {found.kinds.length === 0 && found.isReading ? undefined : found.kinds.length === 0 ? (
               <Empty>
                 No failed jobs{' '}
