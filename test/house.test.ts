@@ -57,6 +57,8 @@ const floors: Record<string, string[][]> = {
     ['model/*'],
     ['options/*'],
     ['store/contract/*'],
+    // what BullMQ has, and what it is in Lark
+    ['bullmq/compared.ts', 'bullmq/unsupported.ts', 'bullmq/priority.ts', 'bullmq/kept-jobs.ts'],
     ['store/sqlite/*', 'store/redis/*'],
     // from a name to a store
     ['store/connect.ts'],
@@ -73,8 +75,10 @@ const floors: Record<string, string[][]> = {
     // the only files that import the API of OpenTelemetry
     ['telemetry/otel/*'],
     ['api/*'],
+    // the classes of BullMQ
+    ['bullmq/*'],
     // what the package exports
-    ['index.ts', 'operate.ts', 'otel.ts'],
+    ['index.ts', 'operate.ts', 'otel.ts', 'bullmq.ts'],
     ['commands/*'],
   ],
   'packages/lark-dashboard/src': [

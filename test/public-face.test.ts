@@ -20,6 +20,7 @@ const entries = [
   '@s18i/lark/testing',
   '@s18i/lark-jobs/otel',
   '@s18i/lark-dashboard',
+  '@s18i/lark-jobs/bullmq',
 ]
 
 /** What a user types. A number in a comment marks a place where the editor is asked. */

@@ -18,6 +18,7 @@ await build({
   entries: {
     index: 'src/index.ts',
     operate: 'src/operate.ts',
+    bullmq: 'src/bullmq.ts',
     otel: 'src/otel.ts',
     'lease-watch': 'src/worker/lease/lease-watch.ts',
     'supervised-guard': 'src/supervisor/guard.ts',
@@ -26,8 +27,8 @@ await build({
     'sqlite-store': 'src/store/sqlite/store.ts',
     ...Object.fromEntries(names.map((name) => [name, `src/${name}.ts`])),
   },
-  exported: ['index', 'operate', 'otel'],
-  required: ['index', 'operate', 'otel', 'redis-store', 'sqlite-store'],
+  exported: ['index', 'operate', 'otel', 'bullmq'],
+  required: ['index', 'operate', 'otel', 'bullmq', 'redis-store', 'sqlite-store'],
   alone: ['lease-watch', 'supervised-guard', 'health-thread', ...names],
   // The package contains the Lua once. The CommonJS build reads it from the ES module.
   written: { 'lua.js': `${LUA}${JSON.stringify(lua)}\n` },

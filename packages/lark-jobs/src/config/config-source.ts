@@ -3,9 +3,12 @@
  */
 import { listed } from '../model/listed.ts'
 
+/** The calls that take a configuration. */
+export type CodeCall = 'Jobs.configure()' | 'createJobs()' | 'a Queue or a Worker of @s18i/lark-jobs/bullmq'
+
 export type ConfigSource =
   | { kind: 'file'; file: string }
-  | { kind: 'code'; call: 'Jobs.configure()' | 'createJobs()' }
+  | { kind: 'code'; call: CodeCall }
   /** No file was found in these folders. */
   | { kind: 'none'; looked: readonly string[] }
 

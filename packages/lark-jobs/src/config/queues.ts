@@ -97,7 +97,7 @@ export const queuesOption = new Option<QueuesConfig, Map<string, Queue>>(
 )
 
 /** Spaces and commas separate names on the command line, `/` names a partition, and `{}` is for Redis Cluster. */
-function isQueueName(value: unknown): boolean {
+export function isQueueName(value: unknown): boolean {
   return isText(value) && !/[\s,/{}\p{C}]/u.test(value)
 }
 

@@ -4,6 +4,7 @@
  * partitions work at the same time.
  */
 import { JobsError } from '../model/errors.ts'
+import { runsKey } from '../model/every-key.ts'
 import { placeNameOf } from '../model/partition.ts'
 import type { NewJob } from '../model/record.ts'
 import type { Sending, Sent, TelemetryCalls } from '../model/telemetry.ts'
@@ -16,6 +17,9 @@ import { bytesOf, type NewJobs } from './new-job.ts'
 import type { Outbox } from './outbox.ts'
 import type { Outboxes } from './outboxes.ts'
 import type { Underway } from './underway.ts'
+
+/** The most keys of which a process asks whether a worker knows them: jobs of BullMQ may have any number of names. */
+const MOST_MET = 1_000
 
 export class Dispatcher {
   readonly #store: Store
@@ -176,10 +180,10 @@ export class Dispatcher {
 
   /** Warns about a key that no worker knows, because its jobs may wait for ever. Once for each key and process. */
   #meet(key: string): void {
-    if (this.#met.has(key)) return
+    if (this.#met.has(key) || this.#met.size >= MOST_MET) return
     this.#met.add(key)
     const warned = this.#store.keys().then((keys) => {
-      if (keys.length === 0 || keys.includes(key)) return
+      if (keys.length === 0 || runsKey(keys, key)) return
       process.emitWarning(
         `No worker has ever known the job key '${key}': its jobs wait until one does. Start one: lark jobs:work`,
         { code: 'LARK_UNKNOWN_KEY' },

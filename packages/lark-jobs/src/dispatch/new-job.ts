@@ -8,7 +8,7 @@ import { type Context, context } from '../model/context.ts'
 import { JobsError } from '../model/errors.ts'
 import { newId } from '../model/id.ts'
 import { MAX_CONTEXT } from '../model/payload.ts'
-import type { Group, JobOptions, NewJob } from '../model/record.ts'
+import type { Group, JobOptions, Keep, NewJob } from '../model/record.ts'
 import { shown } from '../model/secret.ts'
 import { textOf } from '../model/thrown.ts'
 import { lengthOf } from '../model/trace.ts'
@@ -45,6 +45,12 @@ export interface Drafted {
   ownId?: OwnId
   /** Tags besides those of the class. */
   tags?: readonly string[]
+  /** The key of the job, if its class runs jobs of every key (`EVERY_KEY`). */
+  key?: string
+  /** How long the job is kept when it has ended, if not as its class says. */
+  keep?: Keep
+  /** What is added to the context in which it is dispatched. */
+  context?: Context
 }
 
 /**
@@ -68,15 +74,20 @@ export function newJobs(job: JobLike, payloads: readonly unknown[]): NewJobs {
  * @throws the errors of `newJobs`; RESULT_NOT_KNOWN if a function of the class reads an open result
  */
 export function draftedJob(
-  { Class, fields, payload, ownId, tags }: Drafted,
+  { Class, fields, payload, ownId, tags, key, keep, context: own }: Drafted,
   open?: Pick<OpenPayload, 'payload' | 'probe'>,
 ): NewJobs {
   const jobClass = classOf(Class)
   const settings = settingsOf({ ...jobClass.written, ...fields }, jobClass)
   const text = open && writePayload(open.payload, jobClass, true)
   const made = recordsOf(jobClass, settings, [open === undefined ? payload : open.probe], tags, text)
-  if (ownId !== undefined) giveId(made.records[0]!, ownIdOf(ownId, jobClass.name))
-  return made
+  const record = made.records[0]!
+  if (key !== undefined) record.key = key
+  if (keep !== undefined) record.keep = keep
+  if (own !== undefined)
+    record.options = { ...record.options, context: { ...record.options?.context, ...own } }
+  if (ownId !== undefined) giveId(record, ownIdOf(ownId, jobClass.name))
+  return key === undefined ? made : { ...made, name: key }
 }
 
 /** Gives a record the id that the application chose. */

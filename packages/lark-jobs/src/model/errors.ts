@@ -46,6 +46,7 @@ export const jobsErrors = {
   JOB_NOT_CANCELLABLE: 'The job has ended, and cannot be cancelled.',
   JOB_NOT_EDITABLE: 'The job runs, and its payload cannot be changed.',
   JOB_NOT_REMOVABLE: 'The job runs, and cannot be removed.',
+  BULLMQ_UNSUPPORTED: 'An option or a method of BullMQ was used that Lark does not have.',
   IMPORT_INVALID: 'What is to be imported is not the record of a job.',
   FILTER_INVALID: 'The filter is empty, or has a condition that is unknown or has no value.',
   CURSOR_INVALID: 'The cursor of a list or of an event is damaged, or belongs elsewhere.',

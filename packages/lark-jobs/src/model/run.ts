@@ -5,7 +5,7 @@
 import type { Signal } from './abort-signal.ts'
 import type { Decision } from './decision.ts'
 import { JobsError } from './errors.ts'
-import type { LogLevel } from './record.ts'
+import type { LeasedJob, LogLevel } from './record.ts'
 
 /** The longest time that a Node timer can wait, in milliseconds: 24.8 days. A longer timer would fire at once. */
 export const LONGEST_TIMER = 2_147_483_647
@@ -17,6 +17,8 @@ export interface Writer {
   report(progress: string): void
   /** The instance of `Jobs` whose worker runs the job; undefined without a worker. */
   readonly owner?: object | undefined
+  /** The job as a worker holds it; undefined without a worker. */
+  readonly lease?: LeasedJob | undefined
 }
 
 export class Run {
@@ -51,6 +53,11 @@ export class Run {
   /** The instance of `Jobs` whose worker runs the job; undefined without a worker. */
   get owner(): object | undefined {
     return this.#writer.owner
+  }
+
+  /** The job as its worker holds it; undefined without a worker. */
+  get lease(): LeasedJob | undefined {
+    return this.#writer.lease
   }
 
   /** Aborts the signal. Only the first call counts. */

@@ -4,6 +4,7 @@
 import { resumeCommand, shellWord, whyCommand } from '../model/command-line.ts'
 import { defined } from '../model/defined.ts'
 import { readable } from '../model/duration.ts'
+import { runsKey } from '../model/every-key.ts'
 import { listed } from '../model/listed.ts'
 import { partitionsOf } from '../model/partition.ts'
 import { pausedWords } from '../model/paused-words.ts'
@@ -132,7 +133,7 @@ function workerless(facts: Facts): Reason[] {
 function takers({ queue, workers, stand }: Facts): WorkerRecord[] {
   return workers.filter(
     ({ state, queues, keys }) =>
-      state === 'running' && queues.includes(queue) && keys.includes(stand.job.key),
+      state === 'running' && queues.includes(queue) && runsKey(keys, stand.job.key),
   )
 }
 

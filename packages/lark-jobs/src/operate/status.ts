@@ -2,6 +2,7 @@
  * The status of a store: every queue with its jobs, the jobs that ended there lately, and the live workers.
  */
 import { defined } from '../model/defined.ts'
+import { EVERY_KEY } from '../model/every-key.ts'
 import { states, type WorkerRecord } from '../model/record.ts'
 import { isHash, shownName } from '../model/stored-name.ts'
 import {
@@ -78,6 +79,8 @@ export async function statusesOf(
   { at, workers, queues }: Pick<Measurement, 'at' | 'workers' | 'queues'>,
 ): Promise<QueueStatus[]> {
   const known = new Set(workers.flatMap((worker) => worker.keys))
+  const takers = workers.filter((worker) => worker.keys.includes(EVERY_KEY))
+  const takesAll = new Set(takers.flatMap((worker) => worker.queues))
   const served = tally(workers.flatMap((worker) => worker.queues))
   const settings = await settingsOf(store, queues)
   return queues.map(({ queue, partitions, standings }): QueueStatus => {
@@ -93,7 +96,7 @@ export async function statusesOf(
       ...pauseOf(pauses),
       pausedGroups: pausedGroups(pauses.flatMap(({ groups }) => groups)),
       workers: served.get(queue) ?? 0,
-      unknownKeys: [...keys].filter((key) => !known.has(key)).sort(),
+      unknownKeys: [...keys].filter((key) => !known.has(key) && !takesAll.has(queue)).sort(),
       partitions: partitions.map((partition, i) => ({ partition, counts: standings[i]!.counts })),
       damaged: partitions.flatMap((partition, i) => {
         const { damage } = standings[i]!

@@ -12,6 +12,7 @@ import {
   sourceFolders,
 } from '@s18i/lark/config'
 import { JobsError } from '../model/errors.ts'
+import { EVERY_KEY } from '../model/every-key.ts'
 import { listed } from '../model/listed.ts'
 import { textOf } from '../model/thrown.ts'
 import { definitions, lacksHandler, latest } from './definitions.ts'
@@ -46,8 +47,15 @@ export class Registry {
     if (file !== undefined) this.#files.set(jobClass, file)
   }
 
+  /** The class with a key, or else the class that runs the jobs of every key, under that key. */
   find(key: string): JobClass | undefined {
-    return this.#classes.get(key)
+    return this.#classes.get(key) ?? this.#rest(key)
+  }
+
+  #rest(key: string): JobClass | undefined {
+    const rest = this.#classes.get(EVERY_KEY)
+    // Nothing is kept of a key: an application may use any number of them.
+    return rest && { ...rest, key, name: key }
   }
 
   /** Keys and aliases. */

@@ -34,6 +34,8 @@ export interface Report {
   /** Jobs that have run for some seconds and are still running; each is reported once. */
   running?(jobs: readonly RunningJob[]): void
   ended(ending: Ending): void
+  /** The store has answered for a run that has ended. `isLost`: it does not count, because the lease was lost. */
+  settled?(id: string, isLost: boolean): void
   /** A problem that does not end the worker: the store does not answer, a lease was lost. */
   warn(text: string): void
   /** The end of such a problem, and other good news. */

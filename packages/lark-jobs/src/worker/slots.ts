@@ -78,6 +78,8 @@ export class Slots implements RunEnvironment {
   readonly #paused: (own: Claimer, outcome: Outcome & { kind: 'released' }) => void
   /** Undefined: there are none. */
   readonly hooks: HookCalls | undefined
+  /** Called when the store has answered for a run; undefined if the report does not ask for it. */
+  readonly settled: ((id: string, isLost: boolean) => void) | undefined
   readonly #deadline = new Deadline(this.running, (running) => this.#stuck(running))
   readonly #longRuns = new LongRuns(this.running, (long) => this.#options.report.running?.(long.map(seen)))
 
@@ -101,6 +103,7 @@ export class Slots implements RunEnvironment {
     this.make = options.make
     this.owner = options.owner
     this.hooks = options.hooks && new HookCalls(options.hooks, (text) => options.report.warn(text))
+    this.settled = options.report.settled?.bind(options.report)
     this.#ledger = ledger
     this.clock = clock
     this.permits = permits

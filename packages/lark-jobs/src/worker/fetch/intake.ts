@@ -260,8 +260,10 @@ export class Intake {
     order.changed(claimer)
     if (reply !== undefined) {
       answered()
-      for (const [i, verdict] of reply.verdicts.entries())
+      for (const [i, verdict] of reply.verdicts.entries()) {
         if (verdict === 'lost') slots.lost(reply.settled[i]!.id, reply.settled[i]!.outcome)
+        slots.settled?.(reply.settled[i]!.id, verdict === 'lost')
+      }
       if (claimer.isHere && isCut(reply)) {
         // The rest takes many calls, and an embedded store answers without giving the event loop a turn. Prefetched
         // jobs would not begin meanwhile, and would be recalled. (Measured on 2026-11-25, 2 cores, shared: of 400 jobs

@@ -8,6 +8,7 @@
  */
 import type { FlowBook } from '../../flow/flow-book.ts'
 import { JobsError } from '../../model/errors.ts'
+import { EVERY_KEY, runsKey } from '../../model/every-key.ts'
 import { queueOf } from '../../model/partition.ts'
 import type { Registry } from '../../options/registry.ts'
 import { type KeptSchedule, type ScheduleBook, writeOf } from '../../schedule/book.ts'
@@ -261,7 +262,9 @@ export class Ticks {
 
   /** Whether a living worker knows the class of a job. */
   async #isKnown(key: string): Promise<boolean> {
-    return this.#options.registry.keys.includes(key) || (await this.keys()).has(key)
+    if (runsKey(this.#options.registry.keys, key)) return true
+    const known = await this.keys()
+    return known.has(key) || known.has(EVERY_KEY)
   }
 
   /** The keys that living workers know, by an answer that is at most `KNOWN` old. */

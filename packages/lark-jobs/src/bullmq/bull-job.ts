@@ -1,0 +1,328 @@
+/**
+ * A job, as BullMQ shows it: in the processor of a worker, or as a queue has found or added it.
+ */
+import { JobsError } from '../model/errors.ts'
+import type { JobError, LeasedJob, State } from '../model/record.ts'
+import { tickOf } from '../model/tick.ts'
+import type { JobDetail, StoredJob } from '../operate/stored-jobs.ts'
+import { EveryJob } from './every-job.ts'
+import { type JobsOptions, optionsIn } from './job-options.ts'
+import { larkPriority } from './priority.ts'
+import { schedulerName } from './schedule-name.ts'
+import type { SharedStore } from './shared-store.ts'
+import { checkOptions, refuseMethods, unsupported, wrongValue } from './unsupported.ts'
+
+// biome-ignore lint/suspicious/noExplicitAny: the default of BullMQ's own types
+export type Any = any
+
+export type JobProgress = string | boolean | number | object
+export type FinishedStatus = 'completed' | 'failed'
+export type JobState = FinishedStatus | 'active' | 'delayed' | 'prioritized' | 'waiting' | 'waiting-children'
+
+/** Where a job is. */
+export interface JobHome {
+  readonly store: SharedStore
+  readonly queue: string
+}
+
+/** What the processor of a worker may do to its job. */
+export interface JobControls {
+  progress(value: unknown): void
+  info(text: string): void
+  reported(progress: JobProgress): void
+}
+
+/** What is known of a job. */
+interface JobFacts {
+  id: string | undefined
+  name: string
+  data: unknown
+  opts: JobsOptions
+  timestamp: number
+}
+
+export class BullJob<DataType = Any, ReturnType = Any, NameType extends string = string> {
+  id: string | undefined
+  name: NameType
+  data: DataType
+  opts: JobsOptions
+  progress: JobProgress = 0
+  returnvalue: ReturnType = null as ReturnType
+  stacktrace: string[] | null = null
+  /** Milliseconds. */
+  delay: number
+  priority: number
+  /** When it was added: milliseconds since 1970, by the clock of the store. */
+  timestamp: number
+  /** How often a worker has begun it. */
+  attemptsStarted = 0
+  /** How many of its attempts have ended. */
+  attemptsMade = 0
+  /** How often its worker died. */
+  stalledCounter = 0
+  failedReason!: string
+  finishedOn?: number
+  processedOn?: number
+  deduplicationId?: string
+  /** The job scheduler that added it. */
+  repeatJobKey?: string
+  token?: string
+  readonly queueName: string
+  readonly #home: JobHome
+  #active: JobControls | undefined
+  #lines = 0
+  /** Until when the processor has put the job off: milliseconds since 1970. */
+  #movedTo: number | undefined
+
+  /** @internal */
+  constructor(home: JobHome, { id, name, data, opts, timestamp }: JobFacts, active?: JobControls) {
+    this.#home = home
+    this.#active = active
+    this.id = id
+    this.name = name as NameType
+    this.data = data as DataType
+    this.opts = { attempts: 0, ...opts }
+    this.delay = opts.delay ?? 0
+    this.priority = opts.priority ?? 0
+    this.timestamp = timestamp
+    this.queueName = home.queue
+    if (opts.deduplication !== undefined) this.deduplicationId = opts.deduplication.id
+    const tick = tickOf(id ?? '')
+    if (tick !== undefined) this.repeatJobKey = schedulerName(home.queue, tick.schedule)
+  }
+
+  /** A job that a worker runs. @internal */
+  static held(home: JobHome, lease: LeasedJob, data: unknown, active: JobControls): BullJob {
+    const { id, key: name, queuedAt: timestamp, runs, failures, crashes, token, options } = lease
+    const job = new BullJob(home, { id, name, data, opts: optionsIn(options?.context), timestamp }, active)
+    Object.assign(job, { attemptsStarted: runs, attemptsMade: failures, stalledCounter: crashes, token })
+    job.processedOn = Date.now()
+    return job
+  }
+
+  /** A job that the store has. @internal */
+  static found(home: JobHome, found: StoredJob | JobDetail): BullJob {
+    const { id, key: name, payload: data, queuedAt: timestamp, options, state, errors } = found
+    const job = new BullJob(home, { id, name, data, opts: optionsIn(options?.context), timestamp })
+    job.attemptsStarted = found.runs
+    job.attemptsMade = found.failures + (state === 'completed' ? 1 : 0)
+    job.stalledCounter = found.crashes
+    if (found.progress !== undefined) job.progress = found.progress as JobProgress
+    if (found.result !== undefined) job.returnvalue = found.result
+    if (errors.length > 0) job.stacktrace = errors.map(stackOf)
+    const reason =
+      state === 'cancelled' ? cancelledReason(found) : state === 'failed' ? errors.at(-1)?.message : undefined
+    if (reason !== undefined) job.failedReason = reason
+    if (found.finishedAt !== undefined) job.finishedOn = found.finishedAt
+    if (found.claimedAt !== undefined) job.processedOn = found.claimedAt
+    return job
+  }
+
+  static async fromId(
+    queue: { getJob(id: string): Promise<BullJob | undefined> },
+    id: string,
+  ): Promise<BullJob | undefined> {
+    return await queue.getJob(id)
+  }
+
+  /** Reports how far the job is: any JSON of at most 4 KiB. */
+  async updateProgress(progress: JobProgress): Promise<void> {
+    this.#running('updateProgress()').progress(progress)
+    this.progress = progress
+    this.#active!.reported(progress)
+  }
+
+  /** Writes a line that is kept with the job. @returns how many lines this run has written */
+  async log(row: string): Promise<number> {
+    this.#running('log()').info(String(row))
+    return ++this.#lines
+  }
+
+  async getState(): Promise<JobState | 'unknown'> {
+    const status = await this.#handle().status()
+    return status === undefined ? 'unknown' : stateOf(status.state, status.priority)
+  }
+
+  isCompleted(): Promise<boolean> {
+    return this.#isIn('completed')
+  }
+
+  isFailed(): Promise<boolean> {
+    return this.#isIn('failed')
+  }
+
+  isDelayed(): Promise<boolean> {
+    return this.#isIn('delayed')
+  }
+
+  isActive(): Promise<boolean> {
+    return this.#isIn('active')
+  }
+
+  isWaiting(): Promise<boolean> {
+    return this.#isIn('waiting')
+  }
+
+  /**
+   * Waits until the job has ended.
+   *
+   * @param _queueEvents is not needed
+   * @param ttl milliseconds. Default: as long as it takes
+   * @returns what the processor returned; `null` for nothing
+   * @throws an error with the reason of the failure
+   */
+  async waitUntilFinished(_queueEvents?: unknown, ttl?: number): Promise<ReturnType> {
+    try {
+      const result = await this.#handle().result(ttl ? { timeout: ttl } : {})
+      return (result ?? null) as ReturnType
+    } catch (error) {
+      if (JobsError.is(error, 'RESULT_TIMEOUT'))
+        throw new Error(
+          `Job wait ${this.name} timed out before finishing, no finish notification arrived after ${ttl}ms (id=${this.id})`,
+          { cause: error },
+        )
+      if (JobsError.is(error, 'JOB_FAILED') && error.cause instanceof Error)
+        throw new Error(error.cause.message, { cause: error.cause })
+      throw error
+    }
+  }
+
+  /** @throws JOB_NOT_REMOVABLE if it runs */
+  async remove(): Promise<void> {
+    const { jobs } = this.#home.store
+    await jobs.remove([this.#id()], { queue: this.#home.queue })
+  }
+
+  /** Adds the job again, with all its attempts. @param state in which it must be */
+  async retry(state: FinishedStatus = 'failed', options?: object): Promise<void> {
+    if (options !== undefined && Object.values(options).some((each) => each === false))
+      throw unsupported(
+        `Job ${this.id}`,
+        'a retry that keeps the attempts that were made',
+        '`Jobs.retry(id)`',
+        'operating-jobs.md',
+      )
+    const now = await this.getState()
+    if (now !== state) throw new Error(`Job ${this.id} is not in the ${state} state. reprocessJob`)
+    await this.#home.store.jobs.retry([this.#id()], { queue: this.#home.queue })
+    this.finishedOn = undefined as unknown as number
+    this.returnvalue = null as ReturnType
+  }
+
+  /** Makes a delayed job due now. */
+  async promote(): Promise<void> {
+    if (!(await this.#handle().runNow()))
+      throw new Error(`Job ${this.id} is not in the delayed state. promote`)
+    this.delay = 0
+  }
+
+  /** @param delay milliseconds from now */
+  async changeDelay(delay: number): Promise<void> {
+    if (!(await this.#handle().reschedule(delay)))
+      throw new Error(`Job ${this.id} is not in the delayed state. changeDelay`)
+    this.delay = delay
+  }
+
+  async changePriority(opts: { priority?: number; lifo?: boolean }): Promise<void> {
+    const { priority = 0 } = checkOptions(`Job ${this.id}: changePriority()`, 'options of a job', opts)
+    await this.#handle().prioritize(larkPriority(priority))
+    this.priority = priority
+  }
+
+  /** Replaces the data of a job that does not run. @throws BULLMQ_UNSUPPORTED in the processor of the job */
+  async updateData(data: DataType): Promise<void> {
+    if (this.#active !== undefined || !(await this.#handle().edit(data as never)))
+      throw unsupported(
+        `Job ${this.id}`,
+        'updateData() of a job that runs',
+        'progress, which is kept with the job, or a flow with a job for each step',
+        'flows.md',
+      )
+    this.data = data
+  }
+
+  /** In a processor, which then throws a `DelayedError`: the job runs again at this time. @param timestamp since 1970 */
+  async moveToDelayed(timestamp: number, _token?: string): Promise<void> {
+    if (typeof timestamp !== 'number' || Number.isNaN(timestamp))
+      throw wrongValue(`Job ${this.id}`, 'moveToDelayed()', timestamp, 'milliseconds since 1970')
+    const delay = Math.max(0, timestamp - Date.now())
+    if (this.#active !== undefined) this.#movedTo = timestamp
+    else if (!(await this.#handle().reschedule(delay)))
+      throw new Error(`Job ${this.id} cannot be delayed: it runs or has ended`)
+    this.delay = delay
+  }
+
+  /** In a processor, which then throws a `WaitingError`: the job runs again. */
+  async moveToWait(_token?: string): Promise<void> {
+    this.#running('moveToWait()')
+    this.#movedTo = 0
+  }
+
+  /** Nothing is to be done: leases are renewed. */
+  async extendLock(_token?: string, _duration?: number): Promise<number> {
+    return 1
+  }
+
+  toJSON(): object {
+    const { token: _, ...shown } = this
+    return shown
+  }
+
+  /** Milliseconds for which the processor has put the job off; undefined if it has not. @internal */
+  get movedFor(): number | undefined {
+    return this.#movedTo === undefined ? undefined : Math.max(0, this.#movedTo - Date.now())
+  }
+
+  /** The run has ended. @internal */
+  ended(what: { value: ReturnType } | { error: Error; isLast: boolean }): void {
+    this.#active = undefined
+    this.attemptsMade++
+    if ('value' in what) this.returnvalue = what.value
+    else {
+      this.failedReason = what.error.message
+      this.stacktrace = [...(this.stacktrace ?? []), what.error.stack ?? what.error.message]
+      if (!what.isLast) return
+    }
+    this.finishedOn = Date.now()
+  }
+
+  #running(method: string): JobControls {
+    if (this.#active !== undefined) return this.#active
+    throw unsupported(
+      `Job ${this.id}`,
+      `${method} outside of its processor`,
+      '`this.progress()`, `this.info()`',
+      'results.md#progress',
+    )
+  }
+
+  async #isIn(state: JobState): Promise<boolean> {
+    return (await this.getState()) === state
+  }
+
+  #id(): string {
+    if (this.id === undefined) throw new Error(`The job ${this.name} has no id`)
+    return this.id
+  }
+
+  #handle() {
+    const { store, queue } = this.#home
+    return store.jobs.handle(EveryJob, this.#id(), { queue })
+  }
+}
+refuseMethods(BullJob.prototype, 'methods of Job')
+
+/** The state of a job, in the words of BullMQ. */
+export function stateOf(state: State, priority: number): JobState {
+  if (state === 'waiting') return priority < 0 ? 'prioritized' : 'waiting'
+  if (state === 'cancelled') return 'failed'
+  return state === 'blocked' ? 'waiting-children' : state
+}
+
+function stackOf({ stack, name, message }: JobError): string {
+  return stack ?? `${name}: ${message}`
+}
+
+function cancelledReason({ reason, because }: Pick<StoredJob, 'reason' | 'because'>): string {
+  return `cancelled: ${because ?? reason ?? 'the reason is not known'}`
+}

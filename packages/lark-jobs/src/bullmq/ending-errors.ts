@@ -1,0 +1,59 @@
+/**
+ * The errors by which a processor of BullMQ says how its run ends. They are known by their names, as in BullMQ, so that the
+ * error of another copy counts too.
+ */
+
+/** The job fails, however many attempts are left. */
+export class UnrecoverableError extends Error {
+  override readonly name: string = 'UnrecoverableError'
+
+  constructor(message = 'bullmq:unrecoverable') {
+    super(message)
+  }
+}
+
+/** The job runs again at the time that `job.moveToDelayed()` was given. No attempt is used up. */
+export class DelayedError extends Error {
+  override readonly name: string = 'DelayedError'
+
+  constructor(message = 'bullmq:movedToDelayed') {
+    super(message)
+  }
+}
+
+/** The job runs again. No attempt is used up. */
+export class WaitingError extends Error {
+  override readonly name: string = 'WaitingError'
+
+  constructor(message = 'bullmq:movedToWait') {
+    super(message)
+  }
+}
+
+/** The job runs again when the time is over that `worker.rateLimit()` was given. No attempt is used up. */
+export class RateLimitError extends Error {
+  override readonly name: string = 'RateLimitError'
+
+  constructor(message = 'bullmq:rateLimitExceeded') {
+    super(message)
+  }
+}
+
+const kinds = {
+  UnrecoverableError: 'failed',
+  DelayedError: 'released',
+  WaitingError: 'released',
+  RateLimitError: 'limited',
+} as const
+
+/** How an error ends a run; undefined for any other error, which is a failed attempt. */
+export function endingOf(error: Error): 'failed' | 'released' | 'limited' | undefined {
+  const name =
+    error instanceof RateLimitError || error.message === 'bullmq:rateLimitExceeded'
+      ? 'RateLimitError'
+      : error.name
+  if (Object.hasOwn(kinds, name)) return kinds[name as keyof typeof kinds]
+  // A class of the application may extend one of these, and have a name of its own.
+  if (error instanceof UnrecoverableError) return 'failed'
+  return error instanceof DelayedError || error instanceof WaitingError ? 'released' : undefined
+}

@@ -1,0 +1,21 @@
+/**
+ * The id of the schedule that stands for a job scheduler of BullMQ. There an id counts within a queue, and may have white
+ * space and colons; in Lark it counts within the store.
+ */
+import { createHash } from 'node:crypto'
+import { MAX_SCHEDULE_ID } from '../model/tick.ts'
+
+export function scheduleName(queue: string, id: string): string {
+  const whole = `${queue}/${id}`.replaceAll(/[\s:%\p{C}]/gu, encodeURIComponent)
+  return whole.length <= MAX_SCHEDULE_ID ? whole : createHash('sha256').update(whole).digest('hex')
+}
+
+/** The id of the job scheduler, or that of the schedule if it is another one. */
+export function schedulerName(queue: string, schedule: string): string {
+  if (!schedule.startsWith(`${queue}/`)) return schedule
+  try {
+    return decodeURIComponent(schedule.slice(queue.length + 1))
+  } catch {
+    return schedule
+  }
+}

@@ -1,0 +1,83 @@
+/**
+ * One application, once with BullMQ on its Redis, and with the import changed on each store of Lark: both do the same.
+ */
+import { readFileSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
+import { type Cluster, startCluster } from '../redis/cluster.ts'
+import { newPrefix, removeKeys } from '../redis/place.ts'
+import { stories as onBullMQ, type Place } from './application.ts'
+import { stories as onLark } from './application-on-lark.ts'
+
+const read = (name: string) => readFileSync(new URL(name, import.meta.url), 'utf8')
+
+test('the application on Lark is the application on BullMQ with the import changed', () => {
+  const changed = read('application.ts').replace("from 'bullmq'", "from '../../src/bullmq.ts'")
+  expect(read('application-on-lark.ts')).toBe(changed)
+})
+
+/** What BullMQ did, by story. All begin at once: they wait most of the time. */
+let done: Record<string, Promise<unknown>>
+let cluster: Cluster
+const prefix = `bull-${newPrefix()}`
+
+beforeAll(async () => {
+  const { hostname: host, port } = new URL(inject('redisUrl'))
+  const place = { connection: { host, port: Number(port) }, prefix }
+  done = allOf(onBullMQ, place)
+  cluster = await startCluster({ replicas: 0, nodeTimeout: 15_000 })
+  await Promise.allSettled(Object.values(done))
+})
+afterAll(async () => {
+  await cluster[Symbol.asyncDispose]()
+  await removeKeys(inject('redisUrl'), prefix)
+})
+
+function allOf(stories: typeof onLark, place: Place): Record<string, Promise<unknown>> {
+  return Object.fromEntries(
+    Object.entries(stories).map(([name, story]) => {
+      const ending = within(story(place))
+      ending.catch(() => {})
+      return [name, ending]
+    }),
+  )
+}
+
+/** Milliseconds that a story may take. */
+const LONGEST = 20_000
+
+async function within(story: Promise<unknown>): Promise<unknown> {
+  const over = new AbortController()
+  const late = sleep(LONGEST, undefined, over).then(() => {
+    throw new Error(`the story has not ended within ${LONGEST} ms`)
+  })
+  late.catch(() => {})
+  return await Promise.race([story, late]).finally(() => over.abort())
+}
+
+const url = (text: string) => {
+  const { hostname: host, port } = new URL(text)
+  return { host, port: Number(port) }
+}
+
+describe.each<[string, () => unknown, () => string | undefined]>([
+  ['the embedded store', () => 'sqlite::memory:', () => undefined],
+  ['Redis', () => url(inject('redisUrl')), () => inject('redisUrl')],
+  ['Valkey', () => url(inject('valkeyUrl')), () => inject('valkeyUrl')],
+  ['a cluster', () => cluster.url, () => cluster.url],
+])('on %s', (_, connection, keys) => {
+  const own = newPrefix()
+  let lark: Record<string, Promise<unknown>>
+  beforeAll(async () => {
+    lark = allOf(onLark, { connection: connection(), prefix: `{${own}}` })
+    await Promise.allSettled(Object.values(lark))
+  })
+  afterAll(async () => {
+    const at = keys()
+    if (at !== undefined) await removeKeys(at, own)
+  })
+
+  test.each(Object.keys(onLark))('%s', async (name) => {
+    expect(await lark[name]).toEqual(await done[name])
+  })
+})

@@ -1,0 +1,222 @@
+/**
+ * The table of what BullMQ has: it names everything that BullMQ's own types declare, and the classes of
+ * `@s18i/lark-jobs/bullmq` keep to it.
+ */
+import { existsSync, readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
+import * as bullmq from 'bullmq'
+import { afterAll, describe, expect, test } from 'vitest'
+import { type ComparedTopic, compared, comparisonOf } from '../../src/bullmq/compared.ts'
+import { larkPriority, MOST } from '../../src/bullmq/priority.ts'
+import * as shim from '../../src/bullmq.ts'
+import { JobsError } from '../../src/index.ts'
+
+const types = join(dirname(createRequire(import.meta.url).resolve('bullmq')), '../esm')
+const declared = (file: string) =>
+  readFileSync(join(types, `${file}.d.ts`), 'utf8').replaceAll(/\/\*[\s\S]*?\*\//g, '')
+
+/** The names between the braces of an interface or a class, at its own level. */
+function members(file: string, kind: RegExp): string[] {
+  const text = declared(file)
+  const start = kind.exec(text)
+  if (start === null) throw new Error(`${file} has no ${kind}`)
+  const body = text.slice(start.index + start[0].length)
+  const lines = body.slice(0, body.search(/^}/m)).split('\n')
+  return lines.flatMap((line) => /^ {4}'?([\w:-]+)'?\??[(<:]/.exec(line)?.[1] ?? [])
+}
+
+const names = (topic: ComparedTopic) => Object.keys(compared[topic])
+
+test.each<[ComparedTopic, string, RegExp, string[]]>([
+  ['options of Queue', 'interfaces/queue-options', /interface QueueOptions<[^{]*{/, []],
+  ['options of Queue', 'interfaces/queue-options', /interface QueueBaseOptions<[^{]*{/, []],
+  ['options of QueueEvents', 'interfaces/queue-options', /interface QueueEventsOptions<[^{]*{/, []],
+  ['options of Worker', 'interfaces/worker-options', /interface WorkerOptions<[^{]*{/, []],
+  ['options of Worker', 'interfaces/sandboxed-options', /interface SandboxedOptions {/, []],
+  ['options of a job', 'interfaces/base-job-options', /interface DefaultJobOptions {/, []],
+  [
+    'options of a job',
+    'interfaces/base-job-options',
+    /interface BaseJobOptions [^{]*{/,
+    ['repeatJobKey', 'prevMillis'],
+  ],
+  ['options of a job', 'types/job-options', /type CompressableJobOptions = {/, []],
+  ['options of backoff', 'interfaces/backoff-options', /interface BackoffOptions {/, []],
+  ['options of deduplication', 'types/deduplication-options', /} & {/, []],
+  ['options of limiter', 'interfaces/rate-limiter-options', /interface RateLimiterOptions {/, []],
+  ['options of settings', 'interfaces/advanced-options', /interface AdvancedOptions [^{]*{/, []],
+  ['options of settings', 'interfaces/advanced-options', /interface AdvancedRepeatOptions {/, []],
+  ['options of a job scheduler', 'interfaces/repeat-options', /interface RepeatOptions {/, []],
+  ['methods of Queue', 'classes/queue-getters', /class QueueGetters<[^{]*{/, []],
+  ['events of Queue', 'classes/queue', /interface QueueListener<[^{]*{/, []],
+  ['events of Worker', 'classes/worker', /interface WorkerListener<[^{]*{/, []],
+  ['events of QueueEvents', 'classes/queue-events', /interface QueueEventsListener<[^{]*{/, []],
+])('%s: all that %s declares', (topic, file, kind, internal) => {
+  const all = members(file, kind)
+  expect(all.length).toBeGreaterThan(0)
+  expect(all.filter((name) => !names(topic).includes(name) && !internal.includes(name))).toEqual([])
+})
+
+/** Methods that are only for BullMQ itself, or are of EventEmitter. */
+const internal = new Set([
+  ...['constructor', 'emit', 'on', 'off', 'once', 'toKey', 'trace', 'addJob', 'toFlowEntry', 'asJSONSandbox'],
+])
+
+test.each([
+  ['methods of Queue', 'classes/queue', /class Queue<[\s\S]*?{\n/],
+  ['methods of Worker', 'classes/worker', /class Worker<[\s\S]*?{\n/],
+  ['methods of Job', 'classes/job', /class Job<[^{]*{/],
+  ['methods of QueueEvents', 'classes/queue-events', /class QueueEvents<[^{]*{/],
+] as const)('%s: all that are public', (topic, file, kind) => {
+  const text = declared(file)
+  const all = members(file, kind).filter(
+    (name) => new RegExp(`^ {4}${name}[(<]`, 'm').test(text) && !internal.has(name),
+  )
+  expect(all.filter((name) => !names(topic).includes(name))).toEqual([])
+})
+
+test('every page exists, with the heading', () => {
+  const docs = join(import.meta.dirname, '../../../../docs')
+  const pages = new Set(
+    Object.values(compared).flatMap((topic) => Object.values(topic).map((row) => String(row[2]))),
+  )
+  for (const page of pages) {
+    const [file, anchor] = page.split('#') as [string, string?]
+    expect(existsSync(join(docs, file)), page).toBe(true)
+    const headings = [...readFileSync(join(docs, file), 'utf8').matchAll(/^#+ (.*)$/gm)].map(([, text]) =>
+      text!
+        .toLowerCase()
+        .replaceAll(/[^\w\s-]/g, '')
+        .replaceAll(/\s/g, '-'),
+    )
+    if (anchor !== undefined) expect(headings, page).toContain(anchor)
+  }
+})
+
+const open: { close(): Promise<void> }[] = []
+afterAll(() => Promise.all(open.map((each) => each.close())))
+const connection = 'sqlite::memory:'
+
+/** What each topic's options are given to. */
+const takers: Partial<Record<ComparedTopic, (options: object) => unknown>> = {
+  'options of Queue': (options) => new shim.Queue('refused', { connection, ...options }),
+  'options of Worker': (options) => new shim.Worker('refused', null, { connection, ...options }),
+  'options of QueueEvents': (options) => new shim.QueueEvents('refused', { connection, ...options }),
+  'options of limiter': (limiter) =>
+    new shim.Worker('refused', null, { connection, limiter: limiter as never }),
+  'options of settings': (settings) => new shim.Worker('refused', null, { connection, settings }),
+  'options of a job': (options) => queue().add('x', {}, options),
+  'options of backoff': (backoff) => queue().add('x', {}, { backoff: { type: 'fixed', ...backoff } }),
+  'options of deduplication': (more) => queue().add('x', {}, { deduplication: { id: 'x', ...more } }),
+  'options of a job scheduler': (repeat) => queue().upsertJobScheduler('x', repeat),
+}
+
+function queue(): shim.Queue {
+  const made = new shim.Queue('refused', { connection })
+  open.push(made)
+  return made
+}
+
+describe.each(Object.keys(takers) as ComparedTopic[])('%s', (topic) => {
+  const missing = names(topic).filter((name) => comparisonOf(topic, name)![0] === 'missing')
+
+  test.each([...missing, 'notAnOption'])('%s is refused at once', async (name) => {
+    const act = async () => await takers[topic]!({ [name]: name === 'notAnOption' ? 1 : true })
+    const error = (await act().catch((error) => error)) as JobsError
+    expect(JobsError.is(error, 'BULLMQ_UNSUPPORTED'), `${name}: ${error}`).toBe(true)
+    expect(error.message).toContain(`the option ${name}`)
+    expect(error.hint).toMatch(/https:\/\/github\.com\/s18i\/lark\/blob\/main\/docs\/[\w-]+\.md/)
+  })
+})
+
+test.each([
+  ['methods of Queue', () => queue()],
+  ['methods of Worker', () => idle()],
+  ['methods of QueueEvents', () => listener()],
+  ['methods of Job', () => new shim.Job({ queue: 'refused' } as never, facts)],
+] as const)('%s that Lark does not have throw', (topic, make) => {
+  const object = make() as unknown as Record<string, (() => unknown) | undefined>
+  for (const name of names(topic)) {
+    expect(typeof object[name], name).toBe('function')
+    if (comparisonOf(topic, name)![0] === 'missing')
+      expect(() => object[name]!(), name).toThrow(expect.objectContaining({ code: 'BULLMQ_UNSUPPORTED' }))
+  }
+})
+
+const facts = { id: '7', name: 'x', data: {}, opts: {}, timestamp: 0 }
+
+function idle(): shim.Worker {
+  const made = new shim.Worker('refused', null, { connection })
+  open.push(made)
+  return made
+}
+
+function listener(): shim.QueueEvents {
+  const made = new shim.QueueEvents('refused', { connection })
+  open.push(made)
+  return made
+}
+
+test.each([
+  ['events of Queue', () => queue()],
+  ['events of Worker', () => idle()],
+] as const)('%s that never come are refused', (topic, make) => {
+  const object = make()
+  for (const name of [...names(topic), 'compelted']) {
+    const listen = () => (object as shim.Queue).on(name as never, (() => {}) as never)
+    const isThere = (comparisonOf(topic, name)?.[0] ?? 'missing') !== 'missing'
+    if (isThere) expect(listen, name).not.toThrow()
+    else expect(listen, name).toThrow(expect.objectContaining({ code: 'BULLMQ_UNSUPPORTED' }))
+  }
+})
+
+test('each class and error that is said to be there is exported, and FlowProducer says that it is not', () => {
+  for (const name of names('exports')) {
+    if (comparisonOf('exports', name)![0] !== 'missing') {
+      expect(shim, name).toHaveProperty(name)
+      expect(bullmq, name).toHaveProperty(name)
+    }
+  }
+  expect(() => new shim.FlowProducer()).toThrow(expect.objectContaining({ code: 'BULLMQ_UNSUPPORTED' }))
+})
+
+test('wrong values are refused, as in BullMQ', async () => {
+  const target = queue()
+  const wrong: shim.JobsOptions[] = [
+    { priority: 2 ** 21 },
+    { priority: 1.5 },
+    { delay: -1 },
+    { attempts: -1 },
+    { backoff: { type: 'fixed', jitter: 2 } },
+    { removeOnComplete: 'yes' as never },
+    { deduplication: { id: '' } },
+  ]
+  for (const opts of wrong) {
+    await expect(target.add('x', {}, opts), JSON.stringify(opts)).rejects.toMatchObject({
+      code: 'JOB_INVALID',
+    })
+  }
+  await expect(target.add('x', { text: 'long' }, { sizeLimit: 4 })).rejects.toMatchObject({
+    code: 'PAYLOAD_TOO_LARGE',
+  })
+  await expect(
+    target.addBulk([
+      { name: 'x', data: {} },
+      { name: '', data: {} },
+    ]),
+  ).rejects.toMatchObject({ code: 'JOB_INVALID' })
+  expect(await target.count()).toBe(0)
+  expect(() => new shim.Queue('a b', { connection })).toThrow(/the name of the queue is 'a b'/)
+  expect(() => new shim.Worker('a', './processor.js', { connection })).toThrow(/a file as its processor/)
+  expect(() => new shim.Queue('a', { connection: { host: 'x', keyPrefix: 'a' } })).toThrow(/keyPrefix/)
+})
+
+test('priorities keep their order, and are no more than a queue of Lark may have', () => {
+  const all = [...Array.from({ length: 5_000 }, (_, i) => i), 10_000, 100_000, 1_000_000, MOST]
+  const lark = all.map(larkPriority)
+  expect(lark.slice(0, 102)).toEqual([...Array.from({ length: 101 }, (_, i) => (i === 0 ? 0 : -i)), -101])
+  for (let i = 1; i < lark.length; i++) expect(lark[i]!).toBeLessThanOrEqual(lark[i - 1]!)
+  expect(larkPriority(MOST)).toBe(-255)
+  expect(larkPriority(10_000)).toBeGreaterThan(larkPriority(11_000))
+})
