@@ -191,8 +191,9 @@ export const stories: Record<string, (place: Place) => Promise<unknown>> = {
     const { queue } = stage
     const later = await queue.add('later', {}, { delay: 60_000 })
     await queue.add('now', {})
-    const soon = await queue.add('soon', {}, { delay: 400 })
-    const states = [await later.getState(), await soon.isDelayed(), (await queue.getDelayed()).length]
+    await queue.add('soon', {}, { delay: 200 })
+    const isListed = (await queue.getDelayed()).some(({ id }) => id === later.id)
+    const states = [await later.getState(), await later.isDelayed(), isListed]
     const order: unknown[] = []
     let isMoved = false
     const all = counting(3)
