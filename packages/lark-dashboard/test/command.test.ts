@@ -6,7 +6,7 @@ import { request } from 'node:http'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { App } from '../../lark-jobs/test/processes/app.ts'
+import { App, bin } from '../../lark-jobs/test/processes/app.ts'
 
 let app: App
 
@@ -14,7 +14,16 @@ beforeAll(async () => {
   const dependencies = { '@s18i/lark': '*', '@s18i/lark-jobs': '*', '@s18i/lark-dashboard': '*' }
   app = await App.make({
     'package.json': JSON.stringify({ name: 'app', type: 'module', dependencies }),
-    'lark.config.js': "export default { jobs: { connection: 'sqlite:jobs.db', queues: ['emails'] } }",
+    'lark.config.js': `
+      const dashboard = {
+        host: '0.0.0.0',
+        base: '/admin/jobs',
+        environment: { name: 'production', colour: 'red' },
+        authorize: (request) => request.headers.has('x-user') && { role: 'read', user: request.headers.get('x-user') },
+      }
+      if (process.env.SHARED === 'open') delete dashboard.authorize
+      const shared = process.env.SHARED ? { dashboard } : {}
+      export default { jobs: { connection: 'sqlite:jobs.db', queues: ['emails'], ...shared } }`,
   })
   const dashboard = fileURLToPath(new URL('..', import.meta.url))
   await symlink(dashboard, join(app.folder, 'node_modules/@s18i/lark-dashboard'))
@@ -70,8 +79,34 @@ test('the link lets in one browser, on this machine only, until Ctrl-C', async (
   await expect(ask(url)).rejects.toMatchObject({ code: 'ECONNREFUSED' })
 })
 
-test('it listens on no other host', async () => {
-  const { code, stderr } = await app.run('jobs:dashboard', '--host=0.0.0.0', '--port=0')
-  expect(code).toBe(2)
-  expect(stderr).toMatch(/listens on this machine only, and --host is '0\.0\.0\.0'[\s\S]*authorize/)
+test('without authorize() it listens on no other host, whoever says so', async () => {
+  const runs = [
+    app.run('jobs:dashboard', '--host=0.0.0.0', '--port=0'),
+    app.start([bin, 'jobs:dashboard', '--port=0'], '.', { SHARED: 'open' }).result,
+  ]
+  for (const { code, stderr } of await Promise.all(runs)) {
+    expect(code).toBe(2)
+    expect(stderr).toMatch(/listens on this machine only, and its host is '0\.0\.0\.0'[\s\S]*authorize/)
+  }
+})
+
+test('with authorize() in the configuration it serves other machines, and says whom it let in', async () => {
+  const running = app.start([bin, 'jobs:dashboard', '--port=0', '--json'], '.', { SHARED: 'yes' })
+  let printed = ''
+  running.child.stdout!.on('data', (text) => {
+    printed += text
+  })
+  await running.says('}')
+  const { url } = JSON.parse(printed) as { url: string }
+  expect(url).toMatch(/^http:\/\/0\.0\.0\.0:\d+\/admin\/jobs\/$/)
+  // The other addresses of this machine lead there too.
+  const other = url.replace('0.0.0.0', '127.0.0.2')
+  expect((await ask(other)).status).toBe(401)
+  const me = await ask(`${other}api/me`, { 'x-user': 'ada@example.com' })
+  expect(JSON.parse(me.text)).toEqual({ role: 'read', user: 'ada@example.com', payloads: false })
+  expect((await ask(other, { 'x-user': 'ada' })).text).toContain(
+    'data-environment="production" data-colour="red"',
+  )
+  running.child.kill('SIGINT')
+  expect(await running.result).toMatchObject({ code: 0, signal: null, stderr: '' })
 })

@@ -314,15 +314,29 @@ describe('changes', () => {
     expect(await codeOf(await change('undo', { undo: answer.undo }))).toBe('UNDO_GONE')
   })
 
-  test('a retry is undone although the store is away when the job has been removed', async () => {
-    const id = await failed()
-    const { undo } = (await (await change('jobs.retry', { ids: [id] })).json()) as { undo: string }
-    const imports = vi.spyOn(Object.getPrototypeOf(operate(jobs)), 'import')
-    imports.mockRejectedValueOnce(new Error('The store is away'))
-    expect(await (await change('undo', { undo })).json()).toEqual({ undone: 1, left: 0 })
-    expect(imports).toHaveBeenCalledTimes(2)
-    imports.mockRestore()
-    expect(await find(id)).toMatchObject({ state: 'failed', payload: { to: 'nobody' } })
+  test('jobs that were made due are delayed again by an undo, which the audit has once', async () => {
+    const handles = await jobs.dispatch(
+      [1, 2, 3].map((n) => new SendJob().with({ to: `${n}` }).delayed(`${n}h`)),
+    )
+    const ids = handles.map(({ id }) => id)
+    const due = async () => await Promise.all(ids.map(async (id) => (await find(id))?.dueAt))
+    const before = await due()
+    const ways = [{ ids }, { filter: { queue: 'emails' } }]
+    for (const which of ways) {
+      const answer = await (await change('jobs.run-now', which)).json()
+      expect(answer).toMatchObject({ rescheduled: 3 })
+      expect((await find(ids[0]!))?.state).toBe('waiting')
+      const { undo } = answer as { undo: string }
+      expect(await (await change('undo', { undo })).json()).toEqual({ undone: 3, left: 0 })
+      expect(await due()).toEqual(before)
+    }
+    const { entries } = await operate(jobs).audit()
+    expect(entries.map(({ what, count }) => [what, count])).toEqual([
+      ['undo', 3],
+      ['run-now', 3],
+      ['undo', 3],
+      ['run-now', 3],
+    ])
   })
 
   test('a retry by filter is undone but for the jobs that have run', async () => {

@@ -8,6 +8,7 @@ import { Operate } from './operate/operate.ts'
 import { open } from './operate/operations.ts'
 import { refuse, voiceOf } from './options/schema.ts'
 
+export type { ConfiguredDashboard, DashboardAuthorize, DashboardViewer } from './config/dashboard.ts'
 export { type Audited, audited } from './model/audited.ts'
 export { type EventKind, eventKinds } from './model/event.ts'
 export type { Limits } from './model/limits.ts'
@@ -114,6 +115,7 @@ export type { EndedCounts, QueueStatus, ShownGroup, Status } from './operate/sta
 export type { FailedOptions, FindOptions, JobDetail, JobStatus, StoredJob } from './operate/stored-jobs.ts'
 export type { TagFilter, Tagged, Untagged } from './operate/tag.ts'
 export type { JobNews, TailOptions } from './operate/tail.ts'
+export type { Undone } from './operate/undo.ts'
 export type { JobWhy, WhyOptions } from './operate/why.ts'
 export {
   type ToldWorkers,

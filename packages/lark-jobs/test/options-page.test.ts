@@ -6,6 +6,7 @@ import { expect, test } from 'vitest'
 import { nodeOptions } from '../src/api/workflow-builder.ts'
 import { auditBounds } from '../src/config/audit.ts'
 import { hookOptions, jobsOptions } from '../src/config/config.ts'
+import { dashboardOptions, environmentOptions } from '../src/config/dashboard.ts'
 import { keepOptions, keptOptions } from '../src/config/keep.ts'
 import { limiterConfig } from '../src/config/limiters.ts'
 import { queueOptions } from '../src/config/queues.ts'
@@ -55,6 +56,8 @@ const tables: Record<string, [Place, Entries]> = {
   'who changes something': [['operating-jobs', 'The options of `actor`:'], actorSchema.entries],
   'keep() of a class': [['configuration', 'The options of `keep()` of a class:'], classKeep.entries],
   schedules: [['configuration', '### Schedules'], schedulesOptions.entries],
+  'the dashboard': [['configuration', '### Dashboard'], dashboardOptions.entries],
+  'an installation': [['configuration', 'The options of `environment`:'], environmentOptions.entries],
   'cron()': [['schedules', 'The options of `cron()` and `daily()`:'], cronOptions.entries],
   'a schedule of a class': [['schedules', 'The fields of a schedule:'], scheduleEntry.entries],
   'a rate': [['configuration', 'The options of a `rate`:'], rateOptions.entries],

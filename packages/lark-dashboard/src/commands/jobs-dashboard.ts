@@ -2,33 +2,54 @@ import { createInterface } from 'node:readline'
 import { Command, flag } from '@s18i/lark'
 import { LarkError } from '@s18i/lark/config'
 import { Jobs } from '@s18i/lark-jobs'
-import { operate } from '@s18i/lark-jobs/operate'
+import { type ConfiguredDashboard, operate } from '@s18i/lark-jobs/operate'
 import { LocalDashboard } from '../server/local.ts'
+import { startShared } from '../server/shared.ts'
 import { roles } from '../server/viewer.ts'
 
-/** Where the dashboard listens unless said otherwise. */
-const PORT = 7575
-const loopback = ['127.0.0.1', 'localhost']
+const loopback = ['127.0.0.1', 'localhost', '::1']
 
-/** `lark jobs:dashboard`: the dashboard in the browser of whoever runs it, on this machine only. */
+/**
+ * `lark jobs:dashboard`: the dashboard in the browser of whoever runs it, on this machine only; or for all whom `authorize` of
+ * the configuration lets in.
+ */
 export class JobsDashboardCommand extends Command {
   readonly key = 'jobs:dashboard'
-  override description = 'Open the dashboard for this machine: prints a link that works once'
-  port = flag.number('Listen on this port of the loopback; 0: one that is free', {
-    default: PORT,
+  override description = 'Open the dashboard: for you, with a link that works once, or as jobs.dashboard says'
+  port = flag.number('Listen on this port; 0: one that is free. Default: as configured, or 7575', {
     wholeFrom: 0,
   })
-  host = flag.string('Only the loopback is allowed: others need authorize(), in your own server', {
-    default: loopback[0]!,
-  })
-  role = flag.enum('What may be done in it', roles, { default: 'admin' })
+  host = flag.string('Listen there. Other machines reach it only if jobs.dashboard has authorize()')
+  role = flag.enum(
+    'Open it for you alone, to do this. Default, unless authorize() is configured: admin',
+    roles,
+  )
 
   async handle() {
-    this.#checkHost()
     await using jobs = Jobs
     // A wrong configuration ends the command; a store that is away is shown in the dashboard.
-    await operate(jobs).place()
-    const local = await LocalDashboard.start({ jobs, port: this.port, role: this.role })
+    const said = await operate(jobs).dashboard()
+    const { authorize, base, hosts, environment } = said
+    const port = this.port ?? said.port
+    const more = environment === undefined ? {} : { environment }
+    if (authorize !== undefined && this.role === undefined) {
+      const host = this.host ?? said.host
+      const options = { jobs, authorize, base, ...(hosts !== undefined && { hosts }), ...more }
+      const shared = await startShared(options, { host, port })
+      try {
+        if (this.json) this.console.json({ url: shared.url })
+        else {
+          this.info('The dashboard is open for all whom authorize() lets in, until you end this with Ctrl-C:')
+          this.line(shared.url)
+        }
+        await this.#ended()
+      } finally {
+        await shared.close()
+      }
+      return 0
+    }
+    this.#checkHost(said, port)
+    const local = await LocalDashboard.start({ jobs, port, role: this.role ?? 'admin', ...more })
     try {
       if (this.json) this.console.json({ url: local.url, link: local.link })
       else {
@@ -44,26 +65,31 @@ export class JobsDashboardCommand extends Command {
   }
 
   /**
-   * The link is for whoever sees it, so it must not lead in from other machines.
+   * A link is for whoever sees it, so it must not lead in from other machines.
    *
    * @throws DASHBOARD_OPEN
    */
-  #checkHost(): void {
-    if (loopback.includes(this.host)) return
-    const message = `jobs:dashboard listens on this machine only, and --host is '${this.host}'`
-    const hint = `Mount dashboard({ authorize }) in your server, or use a tunnel: ssh -L ${this.port}:127.0.0.1:${this.port} HOST`
+  #checkHost({ authorize, host: configured }: ConfiguredDashboard, port: number): void {
+    const host = this.host ?? (authorize === undefined ? configured : loopback[0]!)
+    if (loopback.includes(host)) return
+    const message = `Without authorize(), jobs:dashboard listens on this machine only, and its host is '${host}'`
+    const hint = `Set jobs.dashboard.authorize in lark.config, or use a tunnel: ssh -L ${port}:127.0.0.1:${port} HOST`
     throw new LarkError('DASHBOARD_OPEN', message, { exit: 2, hint })
   }
 
-  /** Until somebody ends the command. */
+  /** Until somebody ends the command, whose terminal gives another link with each Enter. */
   async #serve(local: LocalDashboard): Promise<void> {
     const lines = process.stdin.isTTY && !this.json ? createInterface({ input: process.stdin }) : undefined
     lines?.on('line', () => this.line(local.link))
     lines?.on('SIGINT', () => process.kill(process.pid, 'SIGINT'))
+    await this.#ended()
+    lines?.close()
+  }
+
+  async #ended(): Promise<void> {
     await new Promise<void>((resolve) => {
       if (this.signal.aborted) resolve()
       this.signal.addEventListener('abort', () => resolve(), { once: true })
     })
-    lines?.close()
   }
 }

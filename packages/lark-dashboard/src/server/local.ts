@@ -3,14 +3,15 @@
  * page that another program of this machine opens, or another user, has no token and sees nothing.
  */
 import { randomBytes, timingSafeEqual } from 'node:crypto'
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { userInfo } from 'node:os'
-import { LarkError } from '@s18i/lark/config'
 import { type Dashboard, type DashboardOptions, dashboard } from './dashboard.ts'
+import { Listening } from './listening.ts'
 import { secured } from './secured.ts'
 import { toNode } from './to-node.ts'
 import type { Authorize, Role } from './viewer.ts'
+
+const LOOPBACK = '127.0.0.1'
 
 export interface LocalOptions extends Omit<DashboardOptions, 'authorize' | 'base' | 'hosts'> {
   /** 0: one that is free. */
@@ -19,11 +20,10 @@ export interface LocalOptions extends Omit<DashboardOptions, 'authorize' | 'base
 }
 
 export class LocalDashboard {
-  readonly #server: Server
   readonly #dashboard: Dashboard
   readonly #sessions = new Set<string>()
+  #listening: Listening | undefined
   #token = newSecret()
-  #port = 0
 
   private constructor({ port: _, role, ...options }: LocalOptions) {
     const authorize: Authorize = (request) => {
@@ -32,34 +32,23 @@ export class LocalDashboard {
       return { role, user: userName() }
     }
     this.#dashboard = dashboard({ ...options, authorize })
-    const answer = toNode(this.#dashboard)
-    this.#server = createServer((request, response) => {
-      if (this.#isForeign(request)) return say(response, 421, 'This dashboard answers on the loopback only\n')
-      const url = new URL(request.url ?? '/', 'http://localhost')
-      const token = url.searchParams.get('token')
-      if (token !== null && url.pathname === '/') return this.#enter(response, token)
-      void answer(request, response).catch(() => response.destroy())
-    })
   }
 
   /** @throws DASHBOARD_UNAVAILABLE */
   static async start(options: LocalOptions): Promise<LocalDashboard> {
     const local = new LocalDashboard(options)
-    await new Promise<void>((resolve, reject) => {
-      local.#server.once('error', ({ message }) =>
-        reject(
-          new LarkError(
-            'DASHBOARD_UNAVAILABLE',
-            `The dashboard cannot listen on port ${options.port}: ${message}`,
-            {
-              hint: 'Give --port another one, or 0 for one that is free.',
-            },
-          ),
-        ),
-      )
-      local.#server.listen(options.port, '127.0.0.1', resolve)
-    })
-    local.#port = (local.#server.address() as AddressInfo).port
+    const answer = toNode(local.#dashboard)
+    local.#listening = await Listening.start(
+      (request, response) => {
+        if (local.#isForeign(request))
+          return say(response, 421, 'This dashboard answers on the loopback only\n')
+        const url = new URL(request.url ?? '/', 'http://localhost')
+        const token = url.searchParams.get('token')
+        if (token !== null && url.pathname === '/') return local.#enter(response, token)
+        void answer(request, response).catch(() => response.destroy())
+      },
+      { host: LOOPBACK, port: options.port },
+    )
     return local
   }
 
@@ -69,15 +58,16 @@ export class LocalDashboard {
   }
 
   get url(): string {
-    return `http://127.0.0.1:${this.#port}/`
+    return `http://${LOOPBACK}:${this.#port}/`
   }
 
   async close(): Promise<void> {
     await this.#dashboard.close()
-    await new Promise<void>((resolve) => {
-      this.#server.close(() => resolve())
-      this.#server.closeAllConnections()
-    })
+    await this.#listening?.[Symbol.asyncDispose]()
+  }
+
+  get #port(): number {
+    return this.#listening?.port ?? 0
   }
 
   /** Cookies do not know ports: two dashboards of a machine must not take each other's. */

@@ -4,22 +4,16 @@
  */
 import { randomUUID } from 'node:crypto'
 import { LarkError } from '@s18i/lark/config'
+import type { Undone } from '@s18i/lark-jobs/operate'
 
 /** Milliseconds. A viewer is shown eight seconds; the rest is for the way to the server. */
 const KEPT = 12_000
 /** The most undos that are kept at a time; the oldest gives way. */
 const MOST = 200
 
-/** What an undo did. */
-export interface Undone {
-  /** Jobs, queues or schedules that are as before. */
-  undone: number
-  /** Those that are not, because they have begun or have changed since. */
-  left: number
-}
-
 interface KeptUndo {
   user: string
+  /** Counts jobs, queues or schedules. */
   undo: () => Promise<Undone>
   timer: NodeJS.Timeout
 }

@@ -29,6 +29,7 @@ import type { RedisServers } from '../store/contract/servers.ts'
 import type { Durability } from '../store/contract/store.ts'
 import { auditOption } from './audit.ts'
 import { type ConfigSource, placeFor, spokenOf } from './config-source.ts'
+import { type ConfiguredDashboard, type DashboardConfig, dashboardOptions } from './dashboard.ts'
 import { type KeepConfig, keepOptions } from './keep.ts'
 import { limitersOption } from './limiters.ts'
 import { type ConfiguredQueues, queuesOf, queuesOption } from './queues.ts'
@@ -84,6 +85,8 @@ export const jobsOptions = new Schema('an object', {
   preset: oneOf<Preset>(presets).or(PRESET),
   /** The time zone of schedules, and whether workers of this process queue their jobs. */
   schedules: (schedulesOptions as Option<SchedulesConfig, Read<typeof schedulesOptions.entries>>).or({}),
+  /** Where `lark jobs:dashboard` listens, and who may look. */
+  dashboard: (dashboardOptions as Option<DashboardConfig, ConfiguredDashboard>).or({}),
   /** Runs around the `handle` of every job, the outermost first. */
   middleware: list<Middleware>('a list of functions', (each) => typeof each === 'function').or([]),
   /** Are called when jobs begin and end: `started`, `completed`, `failed`, `released`. No job waits for them. */
@@ -136,6 +139,7 @@ export interface Settings extends Around, ConfiguredQueues {
   durability: Durability
   preset: Preset
   schedules: ConfiguredSchedules
+  dashboard: ConfiguredDashboard
   boot: (() => unknown) | undefined
   /** What paths are relative to. */
   folder: string
@@ -190,12 +194,12 @@ export function readSection(section: unknown, source: ConfigSource): Section {
 
 /** @param folder what paths are relative to. @throws STORE_NOT_CONFIGURED */
 export function settingsFrom(section: Section, source: ConfigSource, folder: string, env: Env): Settings {
-  const { queues, limiters, audit, prefix, durability, preset, boot } = section
+  const { queues, limiters, audit, prefix, durability, preset, dashboard, boot } = section
   const paths = typeof section.paths === 'string' ? [section.paths] : section.paths
   return {
     connection: connectionOf(section.connection, env, folder, source),
     ...queuesOf(queues, section.keep),
-    ...{ limiters, audit, prefix, durability, preset, boot },
+    ...{ limiters, audit, prefix, durability, preset, dashboard, boot },
     schedules: schedulesOf(section.schedules, env),
     paths: paths?.map((path) => resolve(folder, path)),
     ...aroundOf(section),

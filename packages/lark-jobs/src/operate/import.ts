@@ -134,7 +134,7 @@ const optionalTexts = ['result', 'progress', 'group', 'limiter', 'reason', 'beca
 const optionalNumbers = ['finishedAt', 'dueAt'] as const
 
 /** The record of a job in a value from outside. @throws IMPORT_INVALID */
-function readRecord(value: unknown): JobRecord {
+export function readRecord(value: unknown): JobRecord {
   if (!isObject(value)) throw refused('it is not an object', value)
   const record = value as Record<string, unknown>
   const is = (type: string, isNeeded: boolean) => (name: string) =>

@@ -3,6 +3,7 @@
  * those that an application rarely needs.
  */
 import type { Settings } from '../config/config.ts'
+import type { ConfiguredDashboard } from '../config/dashboard.ts'
 import { readId } from '../model/id.ts'
 import type { JobRecord } from '../model/record.ts'
 import type { DispatchOptions } from '../options/dispatch-options.ts'
@@ -43,6 +44,7 @@ import type { RecordOptions } from './records.ts'
 import type { RunFilter, RunPage } from './runs.ts'
 import type { OpenQueues } from './stored-jobs.ts'
 import type { JobNews, TailOptions } from './tail.ts'
+import type { Undone } from './undo.ts'
 import type { JobWhy, WhyOptions } from './why.ts'
 import { WorkerOperations } from './workers.ts'
 
@@ -315,6 +317,25 @@ export class Operate extends Operations {
   }
 
   /**
+   * Takes retries and `runNow()` back: jobs that have not begun since are again what their records say, as `records()` has
+   * given them before the change. Jobs that had ended end again as they did, and delayed ones are due when they were. Jobs
+   * that have begun or were edited since stay as they are. No job is away meanwhile, whatever happens to the process.
+   *
+   * @throws IMPORT_INVALID for a value that is not such a record, before any job is changed
+   * @example
+   * for await (const jobs of operate().records({ state: 'failed' })) before.push(...jobs)
+   * await operate().retry({ state: 'failed' })
+   * const { undone, left } = await operate().undo(before)
+   */
+  async undo(records: readonly unknown[]): Promise<Undone> {
+    const by = await import('./undo.ts')
+    const count = ({ undone }: Undone) => undone
+    return this[perform]({ what: 'undo', on: 'changes of jobs', count }, async (noted) =>
+      by.undo(await this.#queues(), records, noted),
+    )
+  }
+
+  /**
    * A page of what people changed by hand, with `operate()`: with commands, dashboards and scripts. The last change comes
    * first. One call looks at no more than 1,000 changes, so a page may be short, or empty, and yet have a `cursor`.
    *
@@ -380,6 +401,11 @@ export class Operate extends Operations {
   async place(): Promise<StorePlace> {
     const { connection, prefix, durability } = await this[settings]()
     return { connection, prefix, durability }
+  }
+
+  /** Where `lark jobs:dashboard` listens, and who may look, as it is configured. The store is not opened. */
+  async dashboard(): Promise<ConfiguredDashboard> {
+    return (await this[settings]()).dashboard
   }
 
   /**

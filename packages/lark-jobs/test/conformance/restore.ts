@@ -1,5 +1,6 @@
 /**
- * Ended jobs that were removed, and are put back from their records; and a removal that leaves a job which has changed.
+ * Ended jobs that were removed, and are put back from their records; a retry that is taken back; and a removal that leaves a
+ * job which has changed.
  */
 import { expect, test } from 'vitest'
 import type { JobRecord, Outcome } from '../../src/model/record.ts'
@@ -81,5 +82,71 @@ export function restoring(make: Make): void {
     const verdicts = await store.alter('emails', [one.id, other.id], { kind: 'remove', as })
     expect(verdicts).toEqual([change === undefined ? 'done' : 'refused', 'done'])
     expect((await store.get('emails', one.id)) === undefined).toBe(change === undefined)
+  })
+
+  test('a retry is taken back in place: the jobs are as they were, and can be retried again', async () => {
+    await using harness = await make()
+    const { store, clock } = harness
+    const caller = harness.caller()
+    const endings: Outcome[] = [
+      { kind: 'completed', result: '{"n":1}' },
+      { kind: 'failed', error: jobError({ code: 'EPIPE' }), log: [line('x')] },
+      { kind: 'cancelled', reason: 'user', error: jobError() },
+    ]
+    const list = [
+      job({ payload: '1 ', priority: 3, options: { tags: ['a|b'], tries: 2 } }),
+      job({ payload: `"${'x'.repeat(MAX_SMALL * 10)}"`, lock: { name: 'once', until: 'done' } }),
+      job({ group: { name: 'acme é' } }),
+    ]
+    await caller.enqueue(...list)
+    const held = await caller.claim(3)
+    for (const [i, { id }] of list.entries()) {
+      clock.advance(10)
+      await caller.settle(held.find((each) => each.id === id) ?? (await caller.claimOne()), endings[i]!)
+    }
+    const get = (id: string) => store.get('emails', id)
+    const records = (await Promise.all(ids(list).map(get))) as JobRecord[]
+    const counts = await store.counts('emails')
+    clock.advance(10)
+    await store.alter('emails', ids(list), { kind: 'retry' })
+    expect(await store.undo('emails', records)).toEqual(['done', 'done', 'done'])
+    expect(await store.undo('emails', records)).toEqual(['refused', 'refused', 'refused'])
+    expect(await Promise.all(ids(list).map(get))).toEqual(records)
+    expect(await store.counts('emails')).toEqual(counts)
+    expect(await caller.claim(3)).toEqual([])
+    // The lock is free.
+    expect(await caller.enqueue(job({ lock: { name: 'once', until: 'done' } }))).toEqual(['queued'])
+    await caller.claimOne()
+    expect(await store.alter('emails', [list[0]!.id, list[2]!.id], { kind: 'retry' })).toEqual([
+      'done',
+      'done',
+    ])
+    expect(new Set(ids([...(await caller.claim(2)), ...(await caller.claim(2))]))).toEqual(
+      new Set([list[0]!.id, list[2]!.id]),
+    )
+  })
+
+  test('a job that has begun, was edited or is gone is no part of an undo; one that was made due is delayed again', async () => {
+    await using harness = await make()
+    const { store, clock } = harness
+    const caller = harness.caller()
+    const [begun, edited, gone, later] = [job(), job(), job(), job({ delay: 5_000 })]
+    await caller.enqueue(begun, edited, gone, later)
+    for (const _ of [1, 2, 3]) await caller.settle(await caller.claimOne(), failed)
+    const all = ids([begun, edited, gone, later])
+    const records = (await Promise.all(all.map((id) => store.get('emails', id)))) as JobRecord[]
+    clock.advance(10)
+    await store.alter('emails', all.slice(0, 3), { kind: 'retry' })
+    await store.alter('emails', [later.id], { kind: 'run-now' })
+    await store.alter('emails', [edited.id], { kind: 'edit', payload: '2' })
+    await store.alter('emails', [gone.id], { kind: 'purge' })
+    const claimed = await caller.claimOne()
+    expect(claimed.id).toBe(begun.id)
+    expect(await store.undo('emails', records)).toEqual(['refused', 'refused', 'missing', 'done'])
+    expect((await store.get('emails', later.id))?.dueAt).toBe(records[3]!.dueAt)
+    expect(await store.counts('emails')).toMatchObject({ waiting: 1, delayed: 1, active: 1, failed: 0 })
+    // It has run since.
+    await caller.settle(claimed, retried(0))
+    expect(await store.undo('emails', [records[0]!])).toEqual(['refused'])
   })
 }

@@ -228,6 +228,7 @@ test('every script is called with what its header documents', async () => {
   await store.alter('emails', [first!.id, second!.id], { kind: 'retry' })
   await store.pause('emails', 'ada', 1_000)
   await store.configure('emails', { paused: true })
+  await store.undo('emails', [(await store.get('emails', first!.id))!])
   await store.restore('emails', [{ ...(await store.get('emails', first!.id))!, id: 'gone', state: 'failed' }])
   await store.clear('emails', 'failed')
   await store.audit.write('one', '{}', { count: 9, age: LEASE })

@@ -25,6 +25,7 @@ const names: Readonly<Record<AuditEntry['what'], string>> = {
   remove: 'remove',
   purge: 'purge',
   import: 'put back',
+  undo: 'undo',
   dispatch: 'dispatch',
   pause: 'pause',
   resume: 'resume',

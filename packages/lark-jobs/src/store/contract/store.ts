@@ -468,6 +468,13 @@ export interface Store extends Reading, AsyncDisposable {
    */
   restore(partition: string, jobs: readonly JobRecord[]): Promise<Restored[]>
   /**
+   * Takes a retry or a `run-now` back: waiting and delayed jobs become what their records say, which were read before. Jobs
+   * that had ended end again, with the times, failures, crashes, result, progress and reason of then; delayed ones are due when
+   * they were. Payloads, errors and logs stay as they are. Refused is a job that has begun since or was edited, and a record
+   * in another state. Safe to repeat.
+   */
+  undo(partition: string, jobs: readonly JobRecord[]): Promise<AlterVerdict[]>
+  /**
    * Stores the given settings. A pause may end by itself: until then `nextDue` says when. Resuming rings waiting
    * workers, and so does a pause that ends by itself, so that they learn when; not if it only becomes longer.
    * @returns all settings

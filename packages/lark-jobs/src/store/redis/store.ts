@@ -37,6 +37,7 @@ import {
   packRestored,
   packSettings,
   packSettlements,
+  packUndone,
   unpackLog,
 } from './verbs/packing.ts'
 import { failuresOf, PartitionRegistry } from './verbs/partition-registry.ts'
@@ -371,6 +372,12 @@ export class RedisStore implements contract.Store {
     if (!this.#registry.hasEntered(partition)) await this.#registry.enter(partition, deadline)
     const letters = await this.#scripts.run('restore', partition, jobs.flatMap(packRestored))
     return [...(letters as string)].map((letter) => (letter === 'd' ? 'restored' : 'exists'))
+  }
+
+  async undo(partition: string, jobs: readonly JobRecord[]): Promise<contract.AlterVerdict[]> {
+    if (jobs.length === 0) return []
+    const args = [this.#countsOf(partition).join(), ...jobs.flatMap(packUndone)]
+    return readVerdicts((await this.#scripts.run('undo', partition, args)) as string)
   }
 
   async configure(partition: string, settings: contract.SettingChange): Promise<contract.Setting> {

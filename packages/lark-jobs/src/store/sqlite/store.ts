@@ -45,6 +45,7 @@ import { prepare } from './schema.ts'
 import { stand } from './stand.ts'
 import { findings } from './survey.ts'
 import { countEndsAtHome } from './tally.ts'
+import { undo } from './undo.ts'
 import {
   forgetRings,
   forgetWaiters,
@@ -334,6 +335,10 @@ export class SqliteStore implements contract.Store {
 
   restore(name: string, jobs: readonly JobRecord[]): Promise<contract.Restored[]> {
     return this.#accept(name, (partition) => restore(partition, jobs))
+  }
+
+  undo(name: string, jobs: readonly JobRecord[]): Promise<contract.AlterVerdict[]> {
+    return this.#accept(name, (partition) => undo(partition, jobs))
   }
 
   configure(name: string, settings: contract.SettingChange): Promise<contract.Setting> {

@@ -397,16 +397,36 @@ export function packRestored(job: JobRecord): string[] {
     ...(limiter && { limiter }),
   })
   const record = `${queuedAt - madeAt(id)}${packRest(priority, lane, options)}|${escapeKey(key)}|${packPayload(payload)}`
-  const counters = [state === 'completed' ? job.runs - 1 : job.runs, job.failures, job.crashes, job.releases]
   const rest = [
     job.finishedAt ?? queuedAt,
-    counters.some((count) => count > 0) ? counters.join(',') : '',
+    packCounters(job),
     job.errors.map((error) => JSON.stringify(error)).join('\n'),
     job.result ?? '',
     job.progress ?? '',
     reason === undefined ? '' : cancelledFor(reason, because),
   ]
   return [id, record, state, rest.join(RS)]
+}
+
+/** A job as `undo.lua` makes it what it was. */
+export function packUndone(job: JobRecord): string[] {
+  const { id, state, runs, options, queuedAt, finishedAt, dueAt, result, progress, reason, because } = job
+  const rest = [
+    state,
+    queuedAt - madeAt(id),
+    finishedAt ?? dueAt ?? queuedAt,
+    packCounters(job),
+    result ?? '',
+    progress ?? '',
+    reason === undefined ? '' : cancelledFor(reason, because),
+  ]
+  return [id, `${runs} ${options?.editedAt ?? ''}`, rest.join(RS)]
+}
+
+/** '' if all are 0. A run that completed is not counted here. */
+function packCounters({ state, runs, failures, crashes, releases }: JobRecord): string {
+  const counters = [state === 'completed' ? runs - 1 : runs, failures, crashes, releases]
+  return counters.some((count) => count > 0) ? counters.join(',') : ''
 }
 
 /** The kind of a change, with `!` if the job must not have begun, or of a retry: not have completed; and its value. */

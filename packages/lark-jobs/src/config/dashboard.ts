@@ -1,0 +1,55 @@
+/**
+ * What the configuration says of the dashboard that `lark jobs:dashboard` serves.
+ */
+import { func, isText, list, type OptionsOf, oneOf, option, Schema, whole } from '../options/schema.ts'
+
+/** Who looks at the dashboard, and what they may do. */
+export interface DashboardViewer {
+  role: 'read' | 'operate' | 'admin'
+  /** For the audit, such as an e-mail address. */
+  user: string
+  /** Whether payloads, results and progress are shown. Default: to admins only. */
+  payloads?: boolean
+}
+
+/** Nothing is returned for a request that may not look. */
+export type DashboardAuthorize = (
+  request: Request,
+) => DashboardViewer | undefined | null | Promise<DashboardViewer | undefined | null>
+
+const colours = ['red', 'orange', 'green', 'blue', 'violet', 'grey'] as const
+
+export const environmentOptions = new Schema("an object such as { name: 'production', colour: 'red' }", {
+  name: option<string>('a text', isText).needed(),
+  colour: oneOf(colours).or('grey'),
+})
+
+export const dashboardOptions = new Schema("an object such as { authorize, host: '0.0.0.0' }", {
+  /** Says who sends a request, and what they may do. Without it, the dashboard is for whoever starts it, on this machine. */
+  authorize: func<DashboardAuthorize>(),
+  /** Where it listens. Other machines reach it only with `authorize`. Default: this machine. */
+  host: option<string>("a host such as '0.0.0.0'", isText).or('127.0.0.1'),
+  /** 0: one that is free. */
+  port: whole(0, 65_535).or(7_575),
+  /** The path below which it is, if it is not all of the server. */
+  base: option<string>(
+    "a path such as '/admin/jobs'",
+    (value) => typeof value === 'string' && /^(\/[\w.~-]+)*\/?$/.test(value),
+  ).or('/'),
+  /** The names by which it may be called, with their ports. Default: any. */
+  hosts: list<string>("a list of names such as 'admin.example.com'", isText),
+  /** Which of several installations this is: shown on each page. */
+  environment: environmentOptions,
+})
+
+export interface DashboardConfig extends OptionsOf<typeof dashboardOptions.entries> {}
+
+/** With the defaults. */
+export interface ConfiguredDashboard {
+  authorize: DashboardAuthorize | undefined
+  host: string
+  port: number
+  base: string
+  hosts: readonly string[] | undefined
+  environment: { name: string; colour: (typeof colours)[number] } | undefined
+}

@@ -1,0 +1,34 @@
+/**
+ * Takes changes back: retries, and jobs that were made due. The jobs are changed in place, so that none is lost if the
+ * process dies meanwhile.
+ */
+import type { JobRecord } from '../model/record.ts'
+import { readRecord } from './import.ts'
+import type { OpenQueues } from './stored-jobs.ts'
+import { RECORDS } from './whole-records.ts'
+
+export interface Undone {
+  /** Jobs that are again what their records say. */
+  undone: number
+  /** Jobs that are left as they are: they have begun or were edited since, or are gone. */
+  left: number
+}
+
+/** @throws IMPORT_INVALID for a value that is not the record of a job, before any job is changed */
+export async function undo(
+  { store }: OpenQueues,
+  values: readonly unknown[],
+  noted: (done: number) => void,
+): Promise<Undone> {
+  const places = new Map<string, JobRecord[]>()
+  for (const record of values.map(readRecord))
+    places.set(record.partition, [...(places.get(record.partition) ?? []), record])
+  const counts = { undone: 0, left: 0 }
+  for (const [partition, records] of places)
+    for (let i = 0; i < records.length; i += RECORDS) {
+      for (const verdict of await store.undo(partition, records.slice(i, i + RECORDS)))
+        counts[verdict === 'done' ? 'undone' : 'left']++
+      noted(counts.undone)
+    }
+  return counts
+}

@@ -1,0 +1,77 @@
+-- undo: takes a retry or a run-now back: jobs that have not begun since are again what they were.
+--
+-- KEYS[1]  jobs        HASH id -> record
+-- ARGV[1]  clock, or '' for the server's
+-- ARGV[2]  how many completed, failed and cancelled jobs to keep, with commas
+-- ARGV[3…] three values for each job: its id; its runs and when it was edited, with a space; and with RS between them: its
+--          state, when it was queued after its id was made, when it ended or is due, its counters, result, progress and
+--          reason; each '' if there is none
+-- Returns  a letter for each job: d(one), m(issing), r(efused)
+-- Cost     O(n log m) for n jobs among m jobs delayed or ended
+-- needs: start, place, lanes, counters, end, locate, payloads, ring, rouse
+
+local kept = {}
+kept.completed, kept.failed, kept.cancelled = string.match(ARGV[2], '^(%d+),(%d+),(%d+)$')
+local ended = { completed = {}, failed = {}, cancelled = {} }
+local ends_at = {}
+local rings = 0
+
+local function set(name, id, text)
+  if text ~= '' then
+    redis.call('HSET', key(name), id, text)
+  end
+end
+
+local function undo(id, version, was)
+  local state, record, priority, place = locate(id)
+  if not state then
+    return 'm'
+  elseif state ~= 'waiting' and state ~= 'delayed' then
+    return 'r'
+  end
+  local _, values = payloads().options_of(record)
+  local rest = string.match(record, '^-?%d+(.*)$')
+  if not rest or version ~= counted(id) .. ' ' .. (values.editedAt or '') then
+    return 'r'
+  end
+  local before, after, at, counters, result, progress, reason =
+    string.match(was, '^([^\30]*)\30([^\30]*)\30([^\30]*)\30([^\30]*)\30([^\30]*)\30([^\30]*)\30(.*)$')
+  if before == 'delayed' then
+    leave(id, priority, place)
+    if put(id, priority, tonumber(at)) or tonumber(at) <= now then
+      rings = rings + 1
+    end
+    return 'd'
+  elseif not ended[before] or ends_at[id] then
+    return 'r'
+  end
+  leave(id, priority, place)
+  redis.call('HSET', key('jobs'), id, after .. rest)
+  redis.call('HDEL', key('counters'), id)
+  set('counters', id, counters)
+  set('results', id, result)
+  set('progress', id, progress)
+  set('reasons', id, reason)
+  ended[before][#ended[before] + 1], ends_at[id] = id, at
+  return 'd'
+end
+
+local verdicts = {}
+for i = 3, #ARGV, 3 do
+  verdicts[#verdicts + 1] = undo(ARGV[i], ARGV[i + 1], ARGV[i + 2])
+end
+for _, state in ipairs({ 'completed', 'failed', 'cancelled' }) do
+  local ids = ended[state]
+  end_as(state, ids, tonumber(kept[state]))
+  for _, id in ipairs(ids) do
+    redis.call('ZADD', key(state), 'XX', ends_at[id], id)
+    redis.call('ZADD', key('kept:' .. state), 'XX', ends_at[id], id)
+  end
+end
+if made.lanes then
+  lanes().reposition_all()
+  -- The jobs behind these in their lanes may begin now.
+  rings = math.max(rings, #verdicts)
+end
+rouse(ring(rings))
+return table.concat(verdicts)
