@@ -31,10 +31,15 @@ export class EndedChart {
   /** @param pointed is told which step the pointer is on; undefined: on none */
   constructor(place: HTMLElement, pointed: (step: number | undefined) => void) {
     this.#place = place
-    const colour = (name: string) => getComputedStyle(document.documentElement).getPropertyValue(name).trim()
+    const { style } = place
+    // A canvas takes no colour that depends on the theme: the style of an element has the one that holds.
+    const colour = (name: string) => {
+      style.color = `var(${name})`
+      return getComputedStyle(place).color
+    }
     const axis = {
       stroke: colour('--ink-3'),
-      font: `11px ${colour('--text')}`,
+      font: `11px ${getComputedStyle(document.documentElement).getPropertyValue('--text').trim()}`,
       grid: { stroke: colour('--line'), width: 1 },
       ticks: { show: false },
     }
