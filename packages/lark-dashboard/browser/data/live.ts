@@ -19,7 +19,7 @@ export const away = signal<Away | undefined>(undefined)
 export const cutOff = signal<number | undefined>(undefined)
 /** What is shown is not of now: the store or the server does not answer. */
 export const stale = computed(() => away.value !== undefined || cutOff.value !== undefined)
-/** When the last snapshot came, by the clock of this browser. */
+/** Of when the last snapshot is, by the clock of this browser. */
 const heardAt = signal<number | undefined>(undefined)
 
 /** How old what is shown is, in milliseconds; undefined while it is fresh. */
@@ -59,7 +59,8 @@ function open(onEnd: () => void): EventSource {
     snapshot.value = taken
     away.value = undefined
     cutOff.value = undefined
-    heardAt.value = Date.now()
+    // A slow store answered with what was true when it was asked, or later.
+    heardAt.value = Date.now() - taken.took
     now.value = Date.now()
   })
   source.addEventListener('away', ({ data }) => {

@@ -4,6 +4,7 @@
 import type { ComponentChildren } from 'preact'
 import type { Asked } from '../data/asked.ts'
 import { stale } from '../data/live.ts'
+import { Moment } from './time.tsx'
 
 /** @example <Empty>No failed jobs in the last 30 days</Empty> */
 export function Empty({ children }: { children: ComponentChildren }) {
@@ -18,13 +19,19 @@ export function Answer<T>({
   asked: Asked<T>
   children: (data: T) => ComponentChildren
 }) {
-  const { data, problem } = asked
+  const { data, problem, at } = asked
   return (
     <>
       {problem !== undefined && (
         <p class="problem" role="alert">
           {problem.message}
-          {problem.hint !== undefined && <span class="quiet"> {problem.hint}</span>}{' '}
+          {problem.hint !== undefined && <span class="quiet"> {problem.hint}</span>}
+          {data !== undefined && at !== undefined && (
+            <>
+              {' '}
+              What you see is of <Moment at={at} />.
+            </>
+          )}{' '}
           <button type="button" class="plain" onClick={asked.again}>
             Try again
           </button>

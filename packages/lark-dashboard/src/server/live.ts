@@ -6,8 +6,9 @@ import type { Operate, QueueOverview, WorkerRecord } from '@s18i/lark-jobs/opera
 
 /** Milliseconds between two snapshots. */
 const PERIOD = 1_000
-/** Milliseconds after which a store that does not answer counts as away. */
+/** Milliseconds after which a store that does not answer counts as away, unless it took half as long for its last answer. */
 const PATIENCE = 3_000
+const MOST_PATIENCE = 15_000
 /** Snapshots from one look for keys that no worker knows to the next, because these are most of what a snapshot costs. */
 const KEYS_EVERY = 5
 /** The most unknown keys of a queue. */
@@ -22,7 +23,7 @@ export interface LiveQueue extends Omit<QueueOverview, 'partitions'> {
 }
 
 export interface Snapshot {
-  /** When it was taken: milliseconds since 1970, by the clock of the server. */
+  /** When the store was asked: milliseconds since 1970, by the clock of the server. */
   at: number
   /** The name of the store, without a password. */
   store: string
@@ -52,6 +53,10 @@ export class Live {
   #since: number | undefined
   #timer: NodeJS.Timeout | undefined
   #taking: Promise<Pulse> | undefined
+  /** A look that goes on, also after the store counts as away: a slow store is not asked twice at a time. */
+  #looking: Promise<Snapshot> | undefined
+  /** How long the last answer took, in milliseconds. */
+  #took = 0
   #looks = 0
   /** By queue, as they were last looked for. */
   #unknownKeys = new Map<string, string[]>()
@@ -103,7 +108,11 @@ export class Live {
 
   async #take(): Promise<Pulse> {
     try {
-      const snapshot = await inTime(this.#look())
+      this.#looking ??= this.#look().finally(() => {
+        this.#looking = undefined
+      })
+      const patience = Math.min(Math.max(PATIENCE, 2 * this.#took), MOST_PATIENCE)
+      const snapshot = await inTime(this.#looking, patience)
       this.#since = undefined
       this.#last = { kind: 'snapshot', snapshot }
     } catch (error) {
@@ -115,16 +124,18 @@ export class Live {
   }
 
   async #look(): Promise<Snapshot> {
+    const at = Date.now()
     const begun = performance.now()
     const keys = this.#looks % KEYS_EVERY === 0
     const { store, queues, workers } = await this.#operate.overview({ keys })
     this.#looks += 1
     if (keys)
       this.#unknownKeys = new Map(queues.map((each) => [each.queue, each.unknownKeys.slice(0, MOST_KEYS)]))
+    this.#took = performance.now() - begun
     return {
-      at: Date.now(),
+      at,
       store,
-      took: performance.now() - begun,
+      took: this.#took,
       queues: queues.map((each) => ({
         ...each,
         partitions: each.partitions.length,
@@ -136,13 +147,11 @@ export class Live {
   }
 }
 
-async function inTime<T>(look: Promise<T>): Promise<T> {
+async function inTime<T>(look: Promise<T>, patience: number): Promise<T> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(
-      () => reject(new Error(`The store has not answered for ${PATIENCE / 1_000} s`)),
-      PATIENCE,
-    )
+    const seconds = Math.round(patience / 1_000)
+    timer = setTimeout(() => reject(new Error(`The store has not answered for ${seconds} s`)), patience)
   })
   try {
     return await Promise.race([look, late])

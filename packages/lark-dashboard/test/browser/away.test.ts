@@ -1,11 +1,18 @@
 /**
- * What the dashboard says when the store hangs, is killed and comes back, when its own server restarts, and what it asks
- * while nobody looks.
+ * What the dashboard says when the store hangs, is killed and comes back, is slow, fails over or is locked, when its own
+ * server restarts, and what it asks while nobody looks.
  */
+import { mkdtemp, rm } from 'node:fs/promises'
 import { createServer } from 'node:http'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { createJobs, Job, type Jobs } from '@s18i/lark-jobs'
+import Driver from 'libsql'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { slotOf } from '../../../lark-jobs/src/store/redis/client/hash-slot.ts'
+import { startCluster } from '../../../lark-jobs/test/redis/cluster.ts'
+import { TcpProxy } from '../../../lark-jobs/test/redis/proxy.ts'
 import { type Server, startRedis } from '../../../lark-jobs/test/redis/server.ts'
 import { Shown, startBrowser } from './browser.ts'
 
@@ -79,6 +86,96 @@ test('a store that hangs or is killed is away, what was seen stays in grey, and 
   await page.context().close()
   await list.context().close()
 }, 90_000)
+
+/** A dashboard of a store with three jobs, until the test ends. */
+async function opened(connection: string) {
+  const own = createJobs({ connection, jobs: [SendJob], queues: ['emails'] })
+  await own.dispatch([new SendJob().with(), new SendJob().with(), new SendJob().with()])
+  const board = await Shown.start(browser, own)
+  const page = await board.open('/')
+  await waits(page, 3)
+  // From now on the page notes each number of jobs that it shows, and also if it shows none.
+  await page.evaluate(`{
+    window.shownCounts = []
+    const note = () => {
+      const count = document.querySelector('.queue-row td[data-label=waiting]')?.textContent ?? 'nothing'
+      if (shownCounts.at(-1) !== count) shownCounts.push(count)
+    }
+    new MutationObserver(note).observe(document.body, { subtree: true, childList: true, characterData: true })
+    note()
+  }`)
+  return {
+    jobs: own,
+    page,
+    counts: () => page.evaluate<string[]>('shownCounts'),
+    async [Symbol.asyncDispose]() {
+      await page.context().close()
+      await board[Symbol.asyncDispose]()
+      await own.close()
+    },
+  }
+}
+
+const waits = (page: Page, count: number) =>
+  expect
+    .poll(() => page.locator('.queue-row td[data-label=waiting]').textContent(), { timeout: 20_000 })
+    .toBe(`${count}`)
+
+test('a store that answers slowly is not away: its data has an age', async () => {
+  await using own = await startRedis()
+  await using proxy = await TcpProxy.start(own.port)
+  await using board = await opened(proxy.url)
+  const { page } = board
+  proxy.delay = 800
+  const age = page.getByText(/^\s*[\d.]+ s old$/)
+  await age.waitFor()
+  await board.jobs.dispatch([new SendJob().with()])
+  await waits(page, 4)
+  expect(await page.locator('.stale, .problem').count()).toBe(0)
+  proxy.delay = 0
+  await age.waitFor({ state: 'hidden' })
+  expect(await board.counts()).toEqual(['3', '4'])
+}, 60_000)
+
+test('while a primary of a cluster fails over, what was seen stays, and the page goes on by itself', async () => {
+  await using cluster = await startCluster({ nodeTimeout: 3_000 })
+  await using board = await opened(cluster.url)
+  const { page } = board
+  const primary = await cluster.owner(slotOf('{emails}'))
+  await primary.send('WAIT', '1', '5000')
+  await primary.kill()
+  await isAway(page)
+  await isBack(page)
+  await board.jobs.dispatch([new SendJob().with()])
+  await waits(page, 4)
+  expect(await board.counts()).toEqual(['3', '4'])
+}, 60_000)
+
+test('a file that another program locks is read on, and a change waits for it', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'lark-'))
+  const file = join(folder, 'jobs.db')
+  try {
+    await using board = await opened(`sqlite:${file}`)
+    const { page } = board
+    await page.goto(page.url().replace(/\/*$/, '/queues/emails'))
+    const button = page.getByRole('button', { name: /Pause/ })
+    const paused = page.locator('.notice').getByText('emails is paused')
+    await button.waitFor()
+    const locker = new Driver(file)
+    locker.exec('BEGIN IMMEDIATE')
+    await button.click()
+    // The page goes on to ask, and is answered, but nothing is paused yet.
+    await page.waitForResponse((answer) => answer.url().includes('api/jobs.why') && answer.ok())
+    expect(await page.locator('.stale, .problem').count()).toBe(0)
+    expect(await paused.count()).toBe(0)
+    locker.exec('ROLLBACK')
+    locker.close()
+    await paused.waitFor()
+    expect((await board.jobs.status()).queues[0]).toMatchObject({ queue: 'emails', paused: true })
+  } finally {
+    await rm(folder, { recursive: true })
+  }
+})
 
 test('the page goes on when the server of the dashboard has restarted, behind a proxy too', async () => {
   const page = await shown.open('/')

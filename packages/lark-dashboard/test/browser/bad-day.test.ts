@@ -5,10 +5,25 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { batch, circuitBreaker, createJobs, cron, group, Job, type Jobs, limiter } from '@s18i/lark-jobs'
-import { operate, type ReasonKind } from '@s18i/lark-jobs/operate'
+import {
+  batch,
+  circuitBreaker,
+  createJobs,
+  cron,
+  type Draft,
+  group,
+  Job,
+  type Jobs,
+  limiter,
+  unique,
+  workflow,
+} from '@s18i/lark-jobs'
+import { operate, type ReasonKind, reasonKinds, type WorkerRecord } from '@s18i/lark-jobs/operate'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { memberId } from '../../../lark-jobs/src/model/effect.ts'
+import { indexOf } from '../../../lark-jobs/src/model/flow.ts'
+import { type Operated, open } from '../../../lark-jobs/src/operate/operations.ts'
 import { Shown, startBrowser } from './browser.ts'
 import { HOSTILE } from './scene.ts'
 
@@ -66,6 +81,19 @@ class BusyJob extends Long {
   override key = 'busy'
   override queueName = 'busy'
 }
+class PlainJob extends Long {
+  override key = 'plain'
+}
+class KeepLastJob extends Long {
+  override key = 'keep-last'
+  override queueName = 'lock'
+  override unique = unique({ keepLast: true })
+}
+class TurnJob extends Long {
+  override key = 'turn'
+  override queueName = 'turn'
+  override group = group((payload: { shop?: string }) => payload.shop ?? 'acme')
+}
 class CircuitJob extends Job {
   override key = 'circuit'
   override queueName = 'circuit'
@@ -119,6 +147,7 @@ const classes = [
     QueueLimitedJob,
     BusyJob,
   ],
+  ...[PlainJob, KeepLastJob, TurnJob],
   ...[CircuitJob, MailJob, BulkJob, HostileJob],
 ]
 
@@ -137,6 +166,23 @@ const standing: [queue: string, kind: ReasonKind, words: RegExp][] = [
   ['circuit', 'circuit', /circuit sms is open/i],
 ]
 
+/** Each other reason why a job does not run, in the words of its page. */
+const waiting: [kind: ReasonKind, words: RegExp][] = [
+  ['lock', /It is unique, and job \S+ goes first/],
+  ['queue-order', /serves other queues before last: 2 jobs wait in first/],
+  ['turn', /1 group has its turn before its group b/],
+  ['behind', /1 job of queue behind goes before it/],
+  ['silent-worker', /Worker ghost holds it, and is silent: its lease ends in/],
+  ['prefetched', /Worker slow \(web-1, pid 7\) took it .* ago, and has not begun/],
+  ['unreadable', /Its record is damaged: options/],
+  ['blocked', /It waits for node charge of workflow order, which has not ended/],
+  ['next', /Nothing keeps it from beginning: the next free worker takes it/],
+]
+/** Reasons that other tests see. */
+const others: ReasonKind[] = ['ended', 'running', 'delayed']
+
+/** Milliseconds. */
+const LEASE = 30_000
 const FAILURES = 2_000
 const BULK = 2_000
 
@@ -150,7 +196,11 @@ let page: Page
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'lark-'))
-  const names = [...standing.map(([queue]) => queue), 'mail', 'bulk', 'hostile']
+  const names = [
+    ...standing.map(([queue]) => queue),
+    ...waiting.map(([kind]) => kind),
+    ...['first', 'last', 'mail', 'bulk', 'hostile'],
+  ]
   const config = {
     connection: `sqlite:${join(folder, 'jobs.db')}`,
     queues: { ...Object.fromEntries(names.map((name) => [name, {}])), 'queue-limit': { concurrency: 1 } },
@@ -213,6 +263,67 @@ test('a queue that stands still says why, whatever the reason', async () => {
   }
   await Promise.all(workers.map((worker) => worker.stop(0)))
   expect(shown.complaints).toEqual([])
+}, 90_000)
+
+test('a job that waits says why, whatever the reason', async () => {
+  const { store } = await (jobs as unknown as Operated)[open]()
+  const plain = (queue: string, count = 1) =>
+    Array.from({ length: count }, () => new PlainJob().with({}).onQueue(queue))
+  const worker = (id: string, queue: string, running: number): WorkerRecord => ({
+    ...{ id, host: 'web-1', pid: 7, queues: [queue], strict: false, keys: ['plain'], startedAt: 0 },
+    ...{ concurrency: 1, running, state: 'running' },
+  })
+  const take = async (caller: string, queue: string) => {
+    await store.announce(worker(caller, queue, 1), LEASE)
+    await store.exchange(queue, { caller, number: 1 }, [], { limit: 1, prefetch: 1, lease: LEASE })
+  }
+  const workers = [
+    await jobs.work({ queues: ['lock'], report: silent }),
+    await jobs.work({ queues: ['first', 'last'], concurrency: 1, report: silent }),
+    await jobs.work({ queues: ['turn'], concurrency: 1, report: silent }),
+  ]
+  const run = async (queue: string) =>
+    await expect.poll(async () => (await store.counts(queue)).active, { timeout: 10_000 }).toBe(1)
+  const ids: Partial<Record<ReasonKind, string>> = {}
+  const last = async (...drafts: Draft[]) => (await jobs.dispatch(drafts)).at(-1)!.id
+
+  await last(new KeepLastJob().with({}))
+  await last(...plain('first', 3))
+  await last(new TurnJob().with({ shop: 'own' }))
+  for (const queue of ['lock', 'first', 'turn']) await run(queue)
+  ids.lock = await last(new KeepLastJob().with({}))
+  ids['queue-order'] = await last(...plain('last'))
+  ids.turn = await last(new TurnJob().with({ shop: 'a' }), new TurnJob().with({ shop: 'b' }))
+  ids.behind = await last(...plain('behind', 2))
+  ids['silent-worker'] = await last(...plain('silent-worker'))
+  await take('ghost', 'silent-worker')
+  await store.retire('ghost')
+  ids.prefetched = await last(...plain('prefetched', 2))
+  await take('slow', 'prefetched')
+  ids.unreadable = 'aunreadable01'
+  const damaged = { id: ids.unreadable, key: 'plain', payload: '{}', options: [] as never }
+  await store.enqueue('unreadable', { caller: 'web', number: 1 }, [damaged])
+  const flow = await jobs.dispatch(
+    workflow('order', (w) => {
+      const charge = w.add(new PlainJob().with({}).onQueue('blocked'), { name: 'charge' })
+      w.add(new PlainJob().with({}).onQueue('blocked'), { name: 'pack', after: charge })
+    }),
+  )
+  const { home } = (await operate(jobs).flows.get(flow.id))!
+  ids.blocked = memberId({ flow: flow.id, home, index: indexOf(1, 0) })
+  ids.next = await last(...plain('next'))
+  await store.announce(worker('idle', 'next', 0), LEASE)
+
+  for (const [kind, words] of waiting) {
+    const kinds = async () => (await operate(jobs).why(ids[kind]!))?.reasons.map((reason) => reason.kind)
+    await expect.poll(kinds, { message: kind, timeout: 10_000 }).toContain(kind)
+    await page.goto(`${shown.url}/jobs/${ids[kind]}`)
+    await expect.poll(text, { message: kind, timeout: 10_000 }).toMatch(words)
+  }
+  await Promise.all(workers.map((each) => each.stop(0)))
+  expect(shown.complaints).toEqual([])
+  const seen = [...standing.map(([, kind]) => kind), ...waiting.map(([kind]) => kind), ...others]
+  expect(seen.sort()).toEqual([...reasonKinds].sort())
 }, 90_000)
 
 test('thousands of failures of three kinds are solved with the mouse alone', async () => {
@@ -298,7 +409,7 @@ test('texts of somebody who means harm are text, on every page, and no page grow
     await page.setViewportSize({ width: 1_280, height: 800 })
     await page.goto(`${shown.url}${path}`)
     await expect
-      .poll(text, { message: path })
+      .poll(text, { message: path, timeout: 10_000 })
       .toMatch(/doctor|s.hostile/.test(path) ? /check|paused/ : /<img.src=x/)
     if (path.endsWith('payload')) await page.getByRole('searchbox', { name: 'Search in it' }).fill('img')
     for (const width of [1_280, 390]) {

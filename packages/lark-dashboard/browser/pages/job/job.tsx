@@ -18,7 +18,7 @@ import { changeWith, type JobVerb, jobVerbs, verbNames } from '../jobs/job-verbs
 import { EditPayload } from './edit-payload.tsx'
 import { JobLog } from './job-log.tsx'
 import { JobTimeline } from './job-timeline.tsx'
-import { Reasons } from './reasons.tsx'
+import { ReasonList, Reasons } from './reasons.tsx'
 
 export type ShownJob = NonNullable<Output<'jobs.find'>>
 
@@ -35,22 +35,38 @@ export function JobPage({ id }: { id: string }) {
   if (hasEnded !== isOver && job !== undefined) setOver(hasEnded)
   return (
     <Answer asked={asked}>
-      {(found) =>
-        found === null ? (
-          <>
-            <h1>
-              Job <code>{id}</code>
-            </h1>
+      {(found) => (found === null ? <NoJob id={id} /> : <JobView job={found} again={asked.again} />)}
+    </Answer>
+  )
+}
+
+/** Perhaps it is a node of a flow that has not started, of which the flow knows. */
+function NoJob({ id }: { id: string }) {
+  const asked = useAsked('jobs.why', { id })
+  return (
+    <>
+      <h1>
+        Job <code>{id}</code>
+      </h1>
+      <Answer asked={asked}>
+        {(why) =>
+          why === null ? (
             <Empty>
               There is no job with this id. Jobs that have ended are kept for a while only.{' '}
               <a href={href('flows', [id])}>Look for a flow with this id</a>
             </Empty>
-          </>
-        ) : (
-          <JobView job={found} again={asked.again} />
-        )
-      }
-    </Answer>
+          ) : (
+            <>
+              <p>
+                <State state={why.state} /> {why.key}
+              </p>
+              <FlowLine id={id} />
+              <ReasonList reasons={why.reasons} />
+            </>
+          )
+        }
+      </Answer>
+    </>
   )
 }
 

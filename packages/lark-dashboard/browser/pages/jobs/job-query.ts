@@ -2,6 +2,7 @@
  * Which jobs are listed: what the address says, as a filter of the server.
  */
 import type { ListFilter, State } from '@s18i/lark-jobs/operate'
+import { snapshot } from '../../data/live.ts'
 import { route } from '../../data/route.ts'
 
 export const states: readonly State[] = ['waiting', 'delayed', 'active', 'completed', 'failed', 'cancelled']
@@ -55,6 +56,13 @@ function jsonOrText(text: string): unknown {
   } catch {
     return text
   }
+}
+
+/** Whether the jobs that are listed have one order of time: a list goes through one partition and state after the other. */
+export function isOneList({ queue, state }: ListFilter): boolean {
+  const [name, ...others] = [queue ?? []].flat()
+  const found = snapshot.value?.queues.find((each) => each.queue === name)
+  return others.length === 0 && found?.partitions === 1 && [state ?? []].flat().length === 1
 }
 
 /** The filter in words: `failed jobs of emails, class send-email`. */

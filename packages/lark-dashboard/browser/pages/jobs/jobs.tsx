@@ -14,7 +14,7 @@ import { JobPage } from '../job/job.tsx'
 import { JobActions } from './job-actions.tsx'
 import { JobFilter } from './job-filter.tsx'
 import { type ListedJob, useJobList } from './job-list.ts'
-import { jobQuery, queryWords } from './job-query.ts'
+import { isOneList, jobQuery, queryWords } from './job-query.ts'
 
 /** Of a row, in CSS pixels: as the styles say. */
 const HEIGHT = 32
@@ -55,8 +55,9 @@ function JobsPage() {
       <div class="page-head">
         <h1>Jobs</h1>
         <span class="quiet" aria-live="polite">
-          {list.jobs.length.toLocaleString('en')}
-          {list.isWhole ? '' : '+'} {queryWords(query.filter).replace(/^all jobs/, 'jobs')}
+          {(list.jobs.length > 0 || list.isWhole) &&
+            `${list.jobs.length.toLocaleString('en')}${list.isWhole ? '' : '+'} `}
+          {queryWords(query.filter).replace(/^all jobs/, 'jobs')}
         </span>
         <span class="spread" />
         <button
@@ -65,6 +66,7 @@ function JobsPage() {
           onClick={() => setQuery({ order: query.order === 'newest' ? 'oldest' : undefined })}
         >
           {query.order === 'newest' ? 'Latest end first' : 'Earliest end first'}
+          {!isOneList(query.filter) && ' in each queue and state'}
         </button>
       </div>
       <JobFilter problem={query.problem} />
