@@ -10,7 +10,7 @@ import { symlink } from 'node:fs/promises'
 import { dirname, join, posix, relative } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { loadSettings } from '../packages/lark-jobs/src/config/config.ts'
-import type { App } from '../packages/lark-jobs/test/processes/app.ts'
+import type { App, Result } from '../packages/lark-jobs/test/processes/app.ts'
 import { anchorsOf, type Block, blocksOf } from './markdown.ts'
 import { compile, makeApp, runScript } from './program.ts'
 import { filesBelow, read, root } from './source.ts'
@@ -76,7 +76,8 @@ const pages = [
   ...filesBelow('docs', '.md').map((path) => `docs/${path}`),
 ]
 
-const isRecipe = (page: string) => page.startsWith('docs/recipes/')
+/** Pages whose programs run one after the other in one process: each process takes a third of a second of CPU. */
+const isInOneProcess = (page: string) => page === 'docs/examples.md' || page.startsWith('docs/recipes/')
 const code = ({ language }: Block) => ['ts', 'js'].includes(language)
 const isConfig = ({ text }: Block) => text.startsWith('// lark.config.')
 /** Each has a folder of its own, because its name is given. */
@@ -100,25 +101,22 @@ describe.each(pages)('%s', (page) => {
   }
 
   const running = snippets.filter(({ run }) => run)
-  // A recipe's program and its test run in one process, because each process takes a third of a second of CPU.
-  const processes = isRecipe(page) ? [running] : running.map((block) => [block])
   if (running.length > 0) {
-    it.each(processes.map((programs) => [programs.map(({ line }) => line).join(' and '), programs] as const))(
-      'runs the block on line %s',
-      async (_, programs) => {
-        const imports = programs.map((block) => `await import('./${fileOf(block)}')\n`)
-        if (programs.length > 1) await app.write({ 'programs.ts': imports.join('') })
-        const file = programs.length > 1 ? 'programs.ts' : fileOf(programs[0]!)
-        const { code, stdout, stderr } = await runScript(app, file)
+    let together: Promise<Result[]> | undefined
+    const resultOf = async (block: Block, i: number): Promise<Result> => {
+      if (!isInOneProcess(page)) return await runScript(app, fileOf(block))
+      together ??= runTogether(app, running)
+      return (await together)[i]!
+    }
+    it.each(running.map((block, i) => [block.line, block, i] as const))(
+      'runs the block on line %i',
+      async (_, block, i) => {
+        const { code, stdout, stderr } = await resultOf(block, i)
         expect(code, stdout + stderr).toBe(0)
-        const [{ text }] = programs as [Block]
-        const printed = [...text.matchAll(/^\s*console\.log\(.*\) \/\/ (.*)$/gm)].map((match) => match[1]!)
-        // Behind what the program of a recipe prints is the report of its test.
-        const lines = stdout
-          .trimEnd()
-          .split('\n')
-          .slice(0, isRecipe(page) ? printed.length : undefined)
-        if (printed.length > 0) expect(lines).toEqual(printed)
+        const printed = [...block.text.matchAll(/^\s*console\.log\(.*\) \/\/ (.*)$/gm)].map(
+          (match) => match[1]!,
+        )
+        if (printed.length > 0) expect(stdout.trimEnd().split('\n')).toEqual(printed)
       },
     )
   }
@@ -213,6 +211,24 @@ async function compileAll(): Promise<string[]> {
   // A line that begins with a space belongs to the error before it.
   return said.split(/^(?=\S)/m).filter((error) => error !== '')
 }
+
+/** What each program has printed. The exit code, with the report of a test runner, is that of the last one. */
+async function runTogether(app: App, programs: Block[]): Promise<Result[]> {
+  const lines = programs.map((block) => {
+    const threw = `(error) => { console.log(error, '${threwMark}') }`
+    return `console.log('${nextMark}')\nawait import('./${fileOf(block)}').catch(${threw})\n`
+  })
+  await app.write({ 'programs.ts': lines.join('') })
+  const result = await runScript(app, 'programs.ts')
+  const [, ...printed] = result.stdout.split(`${nextMark}\n`)
+  return programs.map((_, i) => {
+    const stdout = printed[i] ?? threwMark
+    const code = i < printed.length - 1 ? 0 : result.code
+    return { ...result, stdout, code: stdout.includes(threwMark) ? 1 : code }
+  })
+}
+
+const [nextMark, threwMark] = ['<next program>', '<threw>']
 
 async function listedIn(app: App): Promise<Listed[]> {
   return JSON.parse((await app.run('list', '--json')).stdout)
