@@ -75,10 +75,10 @@ const floors: Record<string, string[][]> = {
     // the only files that import the API of OpenTelemetry
     ['telemetry/otel/*'],
     ['api/*'],
-    // the classes of BullMQ
-    ['bullmq/*'],
+    // the classes of BullMQ, and a fake of all this for tests of applications
+    ['bullmq/*', 'testing/*'],
     // what the package exports
-    ['index.ts', 'operate.ts', 'otel.ts', 'bullmq.ts'],
+    ['index.ts', 'operate.ts', 'otel.ts', 'bullmq.ts', 'testing.ts'],
     ['commands/*'],
   ],
   'packages/lark-dashboard/src': [

@@ -19,6 +19,7 @@ const entries = [
   '@s18i/lark-jobs/operate',
   '@s18i/lark/testing',
   '@s18i/lark-jobs/otel',
+  '@s18i/lark-jobs/testing',
   '@s18i/lark-dashboard',
   '@s18i/lark-jobs/bullmq',
 ]

@@ -45,6 +45,17 @@ const leftOut: Record<string, Record<string, string>> = {
     lookAtAllJobs: 'async (queue: string): Promise<void> => {}',
   },
   'docs/commands.md': { email: "'ada@example.com'" },
+  'docs/testing.md': {
+    fake: "undefined as unknown as import('@s18i/lark-jobs/testing').Fake",
+    expect:
+      '{ any: (of: object) => ({ asymmetricMatch: (other: unknown): boolean => other instanceof Object(of) }) }',
+    mailer: '{ send: async (mail: object): Promise<void> => void mail }',
+    FetchJob: 'class FetchJob extends Job { async handle() {} }',
+    ResizeJob: 'class ResizeJob extends Job { async handle(payload: { width: number }) {} }',
+    ImportRowJob: 'class ImportRowJob extends Job { async handle(payload: { row: number }) {} }',
+    ImportJob:
+      'class ImportJob extends Job { async handle(payload: { file: string }) { return { rows: 1 } } }',
+  },
   'docs/errors.md': {
     SendEmailJob: 'class SendEmailJob extends Job { async handle(payload: { to: string }) {} }',
   },

@@ -20,6 +20,7 @@ await build({
     operate: 'src/operate.ts',
     bullmq: 'src/bullmq.ts',
     otel: 'src/otel.ts',
+    testing: 'src/testing.ts',
     'lease-watch': 'src/worker/lease/lease-watch.ts',
     'supervised-guard': 'src/supervisor/guard.ts',
     'health-thread': 'src/telemetry/health/health-thread.ts',
@@ -27,8 +28,8 @@ await build({
     'sqlite-store': 'src/store/sqlite/store.ts',
     ...Object.fromEntries(names.map((name) => [name, `src/${name}.ts`])),
   },
-  exported: ['index', 'operate', 'otel', 'bullmq'],
-  required: ['index', 'operate', 'otel', 'bullmq', 'redis-store', 'sqlite-store'],
+  exported: ['index', 'operate', 'otel', 'bullmq', 'testing'],
+  required: ['index', 'operate', 'otel', 'bullmq', 'testing', 'redis-store', 'sqlite-store'],
   alone: ['lease-watch', 'supervised-guard', 'health-thread', ...names],
   // The package contains the Lua once. The CommonJS build reads it from the ES module.
   written: { 'lua.js': `${LUA}${JSON.stringify(lua)}\n` },

@@ -437,7 +437,8 @@ export class Jobs extends Operations implements AsyncDisposable {
     const { connection, prefix, durability, partitions, bounds, retention, retentions, telemetry } = found
     const kept = { retention, ...(retentions && { retentions }) }
     const place = { connection, prefix, options: { ...kept, durability } }
-    const store = await connect(connection, prefix, { ...place.options, role: this.#role })
+    const open = found.connect ?? connect
+    const store = await open(connection, prefix, { ...place.options, role: this.#role })
     try {
       const warnings = await store.open()
       // It may have changed meanwhile.

@@ -22,6 +22,8 @@ import { schedulesOfWorker } from './worker-schedules.ts'
 
 export { registryOf } from '../options/registry.ts'
 export { checkWork, type WorkOptions } from '../worker/options.ts'
+export { Worker } from '../worker/worker.ts'
+export { schedulesOfWorker } from './worker-schedules.ts'
 
 /** The options that `jobs:work` adds if the process has a supervisor. */
 export type SupervisedOptions = Pick<WorkerOptions, 'id' | 'onStuck' | 'onRestart'>
@@ -43,30 +45,16 @@ export interface OpenStore {
  * @throws UNKNOWN_QUEUE, JOB_KEY_TAKEN, JOB_INVALID, WORKER_INVALID
  */
 export async function workerOn(
-  { settings, place, store, warnings }: OpenStore,
+  open: OpenStore,
   options: WorkOptions,
   supervised: SupervisedOptions,
   owner: Operated,
 ): Promise<Worker> {
+  const { settings, store, warnings } = open
   const { queues: named, jobs, report = new PlainReport(), ...rest } = options
   const { queues, strict, words } = serviceOf(settings, named)
   const { registry, remarks } = await registryOf(jobs, settings.folder, settings.paths)
-  const { preset = settings.preset, make = settings.make } = options
-  const { partitions, bounds, limits, limiters, weights, agings, middleware, hooks, telemetry } = settings
-  const served = { queues, partitions, bounds, limits, limiters, weights, agings, strict }
-  const where = {
-    place,
-    store,
-    registry,
-    report,
-    preset,
-    ...served,
-    middleware,
-    hooks,
-    make,
-    telemetry,
-    owner,
-  }
+  const { make = settings.make } = options
   const { concurrency = CONCURRENCY } = options
   const isProduction = process.env.NODE_ENV === 'production'
   const odd = misplaced(registry, settings)
@@ -80,7 +68,13 @@ export async function workerOn(
   } = await schedulesOfWorker(registry, settings, jobs === undefined)
   // Nothing above is about Lark's own class.
   registry.add(CommandJob)
-  const worker = new Worker({ ...rest, ...supervised, ...where, schedules })
+  const own = workerSettings(open, owner)
+  const { preset = own.preset } = options
+  const worker = new Worker({
+    ...{ ...own, ...rest, ...supervised, registry, report, preset, make },
+    ...{ queues, strict, schedules },
+  })
+  const { telemetry } = settings
   if (telemetry !== undefined) {
     const { levelsOf } = await import('../telemetry/levels.ts')
     void worker.done.then(telemetry.observing(() => levelsOf(owner)))
@@ -89,6 +83,16 @@ export async function workerOn(
   for (const remark of [...warnings, ...remarks, ...odd, ...unsure, ...needy, ...wrong]) report.warn(remark)
   for (const notice of notices) report.info(notice)
   return worker
+}
+
+/** What a worker takes from the configuration, and from the store that is open. @param owner as for `workerOn` */
+export function workerSettings({ settings, place, store }: OpenStore, owner: Operated) {
+  const { queues, partitions, bounds, limits, limiters, weights, agings } = settings
+  const { middleware, hooks, make, preset, telemetry } = settings
+  return {
+    ...{ owner, place, store, middleware, hooks, make, preset, telemetry },
+    ...{ queues, partitions, bounds, limits, limiters, weights, agings },
+  }
 }
 
 /** What to tell people whose classes have constructors with parameters, if nothing passes arguments to them. */

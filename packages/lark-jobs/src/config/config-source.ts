@@ -4,7 +4,11 @@
 import { listed } from '../model/listed.ts'
 
 /** The calls that take a configuration. */
-export type CodeCall = 'Jobs.configure()' | 'createJobs()' | 'a Queue or a Worker of @s18i/lark-jobs/bullmq'
+export type CodeCall =
+  | 'Jobs.configure()'
+  | 'createJobs()'
+  | 'Jobs.fake()'
+  | 'a Queue or a Worker of @s18i/lark-jobs/bullmq'
 
 export type ConfigSource =
   | { kind: 'file'; file: string }

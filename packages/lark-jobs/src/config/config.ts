@@ -24,6 +24,7 @@ import {
 } from '../options/schema.ts'
 import type { Around, Hooks } from '../run/hooks.ts'
 import type { Make } from '../run/made-job.ts'
+import type { connect } from '../store/connect.ts'
 import type { AuditBounds } from '../store/contract/audit.ts'
 import type { RedisServers } from '../store/contract/servers.ts'
 import type { Durability } from '../store/contract/store.ts'
@@ -141,6 +142,8 @@ export interface Settings extends Around, ConfiguredQueues {
   schedules: ConfiguredSchedules
   dashboard: ConfiguredDashboard
   boot: (() => unknown) | undefined
+  /** Makes the store, not opened yet. Absent: the function of this name does. Only the test kit has one of its own. */
+  connect?: typeof connect
   /** What paths are relative to. */
   folder: string
   source: ConfigSource

@@ -88,6 +88,12 @@ export const jobsErrors = {
   RECORD_DAMAGED: 'The record of the job in the store is damaged.',
   WORKER_DIED: 'The worker died, or went silent, while it ran the job.',
   WORKER_STOPPED: 'The worker stopped before the job had ended.',
+  FAKE_ASSERTION: 'What a test says of its dispatches and runs is not so.',
+  FAKE_AMBIGUOUS: 'Several tests have a fake, and Lark cannot tell to which of them a call belongs.',
+  FAKE_ENDED: 'A fake was used after its end.',
+  FAKE_ENDLESS: 'The jobs of a test go on for ever.',
+  FAKE_IDLE: 'What a test waits for cannot happen, because nothing is left to run.',
+  FAKE_INVALID: 'A call of a fake has a wrong argument, or does not fit what is going on.',
 } as const
 
 export type JobsErrorCode = keyof typeof jobsErrors

@@ -47,7 +47,7 @@ export async function flowResultAt(
 ): Promise<unknown> {
   setMaxListeners(0, closed)
   const timeout = readTimeout(id, options)
-  return within(timeout, `Flow ${id}`, id, [closed, options.signal], async (over) => {
+  return within(jobs, timeout, `Flow ${id}`, id, [closed, options.signal], async (over) => {
     let isChecked = false
     for (let wait = LOOK.first; ; wait = Math.min(2 * wait, LOOK.last)) {
       over.throwIfAborted()

@@ -47,6 +47,8 @@ export const closing = Symbol.for(`${symbolPrefix}.closing`)
 /** @internal */
 export const watcher = Symbol.for(`${symbolPrefix}.watcher`)
 /** @internal */
+export const after = Symbol.for(`${symbolPrefix}.after`)
+/** @internal */
 export const byHand = Symbol.for(`${symbolPrefix}.byHand`)
 /** @internal */
 export const names = Symbol.for(`${symbolPrefix}.names`)
@@ -66,6 +68,8 @@ export interface Operated {
   /** The configuration with its defaults. The store is not opened. */
   [settings](): Promise<Settings>
   readonly [byHand]: ByHand
+  /** Calls a function after some milliseconds: absent, by a timer. @returns a function that ends this */
+  [after]?(ms: number, act: () => void): () => void
 }
 
 export abstract class Operations {

@@ -14,7 +14,7 @@ import { shown } from '../model/secret.ts'
 import type { JobLike, ResultOf } from '../options/job-class.ts'
 import { errorLine, restored } from '../run/job-error.ts'
 import { WATCH_AGAIN } from '../store/contract/store.ts'
-import { type Operated, watcher } from './operations.ts'
+import { after, type Operated, watcher } from './operations.ts'
 import { type JobPlace, partitionsAt } from './stored-jobs.ts'
 import { passes, type WatchedStore } from './watcher.ts'
 
@@ -69,7 +69,7 @@ export async function resultAt<J extends JobLike>(
   setMaxListeners(0, closed)
   const timeout = readTimeout(place.id, options)
   const reported = onProgress && ((progress: string) => onProgress(decode(progress)))
-  const job = await within(timeout, `Job ${place.id}`, place.id, [closed, signal], (over) =>
+  const job = await within(jobs, timeout, `Job ${place.id}`, place.id, [closed, signal], (over) =>
     endedAt(jobs, place, over, reported),
   )
   if (job !== undefined) return resultOf(job) as KeptResult<J>
@@ -148,6 +148,7 @@ async function firstOf<T>(
  * @internal
  */
 export async function within<T>(
+  jobs: Pick<Operated, typeof after>,
   ms: number | undefined,
   what: string,
   id: string,
@@ -157,19 +158,23 @@ export async function within<T>(
   const over = new AbortController()
   const timeOver = () =>
     over.abort(new JobsError('RESULT_TIMEOUT', `${what} has not ended within ${readable(ms!)}`, { id }))
-  const timer = ms === undefined ? undefined : setTimeout(timeOver, ms)
   const leaves = signals.map((signal) => {
     const abort = () => over.abort(signal!.reason)
     if (signal?.aborted) abort()
     signal?.addEventListener('abort', abort)
     return () => signal?.removeEventListener('abort', abort)
   })
+  if (ms !== undefined) leaves.push(jobs[after]?.(ms, timeOver) ?? afterTime(ms, timeOver))
   try {
     return await orAborted(over.signal, wait(over.signal))
   } finally {
-    clearTimeout(timer)
     for (const leave of leaves) leave()
   }
+}
+
+function afterTime(ms: number, act: () => void): () => void {
+  const timer = setTimeout(act, ms)
+  return () => clearTimeout(timer)
 }
 
 /** @throws JOB_FAILED, JOB_CANCELLED, JOB_REMOVED, RESULT_DROPPED */

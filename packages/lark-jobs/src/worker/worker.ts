@@ -22,6 +22,7 @@ import { queueOf } from '../model/partition.ts'
 import type { AnnouncedWorker, WorkerState } from '../model/record.ts'
 import { version } from '../model/version.ts'
 import { PRESET, paces } from '../options/preset.ts'
+import type { Execution } from '../run/execution.ts'
 import { ScheduleBook } from '../schedule/book.ts'
 import type { Bound } from '../store/contract/store.ts'
 import { watchDeath } from './death.ts'
@@ -107,13 +108,10 @@ export class Worker implements AsyncDisposable {
     this.#options = options
     const isAway = () => [...this.#served.claimers].some((claimer) => claimer.isAway)
     this.#trouble = new OutageReporter(store.name, options.report, isAway)
-    this.#thread = new LeaseThread(
-      place && { place, caller: id, lease, window: pace.window, kills: onStuck !== undefined },
-      warn,
-      () => {
-        for (const claimer of this.#served.claimers) claimer.askAnew()
-      },
-    )
+    const watched = place && { place, caller: id, lease, window: pace.window, kills: onStuck !== undefined }
+    this.#thread = new LeaseThread(watched, warn, () => {
+      for (const claimer of this.#served.claimers) claimer.askAnew()
+    })
     const ledger = new Ledger((page) => this.#thread.add(page))
     const clock = new StoreClock()
     const met = (error: unknown) => this.#trouble.met(error)
@@ -178,17 +176,8 @@ export class Worker implements AsyncDisposable {
       this.#declarations = new Declarations({ ...common, ...schedules, hasOthers })
     }
     const { make } = options
-    this.#deliverer = new Deliverer({
-      store,
-      registry,
-      report,
-      clock,
-      make,
-      lease,
-      met,
-      flows,
-      dueIn: ticksIn,
-    })
+    const delivering = { store, registry, report, clock, make, lease, met, flows }
+    this.#deliverer = new Deliverer({ ...delivering, dueIn: ticksIn })
     this.#served = new ServedPartitions(
       options.queues,
       options.partitions ?? new Map(),
@@ -213,12 +202,8 @@ export class Worker implements AsyncDisposable {
         return claimer
       },
     )
-    this.#drainCheck = new DrainCheck(
-      store,
-      this.#served,
-      registry,
-      () => this.#deliverer.isCounting || this.#ticks.isBusy,
-    )
+    const advances = () => this.#deliverer.isCounting || this.#ticks.isBusy
+    this.#drainCheck = new DrainCheck(store, this.#served, registry, advances)
     const obedience = new Obedience(this, options)
     const { running } = this.#slots
     this.#leases = new LeaseKeeper({
@@ -254,6 +239,17 @@ export class Worker implements AsyncDisposable {
   /** How many handlers still run although their jobs were given back, because they ignored their signal. */
   get abandoned(): number {
     return this.#slots.abandoned
+  }
+
+  /** The runs that go on. @internal */
+  get running(): ReadonlySet<Execution> {
+    return this.#slots.running
+  }
+
+  /** Whether there is nothing to do now, but for the runs that go on. @internal */
+  get isAtRest(): boolean {
+    const isClaiming = this.#intake.isBusy || this.#order.isBusy || this.#order.isSettling
+    return !isClaiming && !this.#deliverer.isBusy && !this.#ticks.isBusy
   }
 
   /** Whether it serves a queue, and all its slots are taken. @internal */

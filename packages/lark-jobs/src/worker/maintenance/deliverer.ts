@@ -131,6 +131,12 @@ export class Deliverer {
     return this.#counting > 0
   }
 
+  /** Whether something is being delivered, or a call is under way. */
+  get isBusy(): boolean {
+    for (const { work } of this.#deliveries.values()) if (work.size > 0) return true
+    return false
+  }
+
   /** What the next call to a partition says of effects. If the call fails, this must be put back. */
   wanted(partition: string): EffectsWanted {
     const delivery = this.#deliveries.get(partition)

@@ -1,0 +1,38 @@
+/// <reference lib="esnext.disposable" preserve="true" />
+/**
+ * `@s18i/lark-jobs/testing`: for tests of applications. Jobs that they dispatch go to a store in memory, and the test says
+ * when they run, what time it is, and what goes wrong.
+ */
+import { Jobs as DefaultJobs } from './api/default-jobs.ts'
+import type { Jobs as Instance } from './api/jobs.ts'
+import { Fake, type FakeOptions } from './testing/fake.ts'
+
+export type { Assertions, BatchConditions, ScheduleMatch } from './testing/assertions.ts'
+export type { Runs } from './testing/crew.ts'
+export type { DispatchedFlow, DispatchedJob, DispatchedNode } from './testing/dispatches.ts'
+export type { ClassOrKey, DispatchConditions, PayloadMatch, StepMatch } from './testing/expectation.ts'
+export type { DrainOptions, Fake, FakeOptions, OutageOptions } from './testing/fake.ts'
+export type { Matcher, PartOf } from './testing/matching.ts'
+export type { SpiedEvent, Spy } from './testing/spy.ts'
+
+/** The instance of `Jobs` that the application uses, for tests. */
+export interface TestJobs extends Instance {
+  /**
+   * From now on, and until the fake ends, all that this test does with `Jobs` goes to a store of its own, in memory: `dispatch`,
+   * flows, schedules, handles, in whatever code it calls. Other tests do not see it, also if they run at the same time.
+   *
+   * @example
+   * test('a new user gets an email', async () => {
+   *   using fake = Jobs.fake()
+   *   await signUp('a@b.c')
+   *   fake.assertDispatched(SendEmailJob, { to: 'a@b.c' })
+   *   await fake.drain()
+   * })
+   */
+  fake(options?: FakeOptions): Fake
+}
+
+export const Jobs = Object.defineProperty(DefaultJobs, 'fake', {
+  configurable: true,
+  value: (options: FakeOptions = {}) => new Fake(options),
+}) as TestJobs

@@ -1,0 +1,372 @@
+/**
+ * The workers of a fake, and its time. Whoever wants something to happen (a drain, the end of a job, an event) says so, and
+ * the crew works until it has happened, or until nothing is left that could make it happen:
+ *
+ *   hire     an ordinary worker on the store, when the jobs of dead workers have been taken back
+ *   watch    it works until nothing is to be done at this instant
+ *   dismiss  it stops; or takes no more, if one of its jobs goes on
+ *   pass     the clock skips to the next instant at which something is due, if somebody wants that
+ *
+ * A worker lives for one instant, because it counts the time until a job is due by the clock of the process, and not by
+ * that of the fake. While nobody wants anything, nothing runs.
+ */
+import { type OpenStore, schedulesOfWorker, Worker, workerSettings } from '../api/work.ts'
+import { Underway } from '../dispatch/underway.ts'
+import { JobsError } from '../model/errors.ts'
+import { listed } from '../model/listed.ts'
+import type { Operated } from '../operate/operations.ts'
+import type { JobConstructor } from '../options/job-class.ts'
+import { HookCalls } from '../run/hooks.ts'
+import type { Store } from '../store/contract/store.ts'
+import { tellCrashed } from '../worker/maintenance/crashed-jobs.ts'
+import { LEASE } from '../worker/options.ts'
+import { type Ending, PlainReport } from '../worker/report.ts'
+import { type Faked, within } from './current.ts'
+import { DueTimes } from './due-times.ts'
+import type { FakeClock } from './fake-clock.ts'
+import { StoreLink, through } from './link.ts'
+import type { MetClasses } from './met-classes.ts'
+import type { Outage } from './outage.ts'
+import { sleep } from './real-time.ts'
+
+/** How often the clock may skip while no job runs: a guard, for what is due again and again and never runs. */
+const IDLE_SKIPS = 1_000
+
+/** What somebody wants to happen. */
+export interface Wish {
+  /** Whether it has happened. Asked again and again. */
+  isOver: () => boolean
+  /** Whether it has happened, although `isOver` may say so a little later. Asked before the clock skips. */
+  isMet?: () => Promise<boolean>
+  /** The clock may skip up to this instant: milliseconds since 1970, or infinite. */
+  until: number
+  /** How many runs may end meanwhile. */
+  most: number
+  /** Jobs at a time. */
+  concurrency?: number
+  withSchedules?: boolean
+}
+
+/** What the crew has done, in runs. */
+export interface Runs {
+  completed: number
+  /** Attempts that failed and will be retried. */
+  retried: number
+  /** Failed for good. */
+  failed: number
+  /** Put back without failing. */
+  released: number
+  cancelled: number
+  /** Runs whose worker died, as far as the jobs were taken back. */
+  crashed: number
+}
+
+export interface CrewOptions {
+  fake: Faked
+  clock: FakeClock
+  outage: Outage
+  classes: MetClasses
+  /** Opens the store of the fake, with the configuration and what the worker belongs to. */
+  open: () => Promise<OpenStore & { owner: Operated }>
+  /** The store itself, when it is open. */
+  store: () => Store
+  /** The classes whose schedules are declared. */
+  scheduled: () => Promise<readonly JobConstructor[]>
+  /** Told of each call of a worker, and its answer. */
+  heard: (verb: string, args: readonly unknown[], answer: unknown) => void
+}
+
+interface Hand {
+  worker: Worker
+  link: StoreLink
+}
+
+type OpenWish = Wish & { since: number; end: (how: 'over' | 'idle') => void; fail: (error: unknown) => void }
+
+export class Crew {
+  readonly runs: Runs = { completed: 0, retried: 0, failed: 0, released: 0, cancelled: 0, crashed: 0 }
+  readonly #options: CrewOptions
+  readonly #wishes = new Set<OpenWish>()
+  readonly #dues: DueTimes
+  /** The one that takes jobs, and those of which jobs still run. */
+  readonly #hands = new Set<Hand>()
+  readonly #dead = new Set<Hand>()
+  /** Until then jobs of dead workers may be leased. */
+  #leasedUntil = 0
+  #isWorking = false
+  /** How many runs have ended, by the name of the class. */
+  readonly #ended = new Map<string, number>()
+  /** The keys of jobs that have no class here. */
+  readonly #unknown = new Set<string>()
+
+  constructor(options: CrewOptions) {
+    this.#options = options
+    this.#dues = new DueTimes(options.clock)
+  }
+
+  /** @returns how it ended: it has happened, or nothing is left to do. @throws FAKE_ENDLESS; what a worker throws at its start */
+  work(wish: Wish): Promise<'over' | 'idle'> {
+    return new Promise((resolve, reject) => {
+      const leave = (act: () => void) => {
+        this.#wishes.delete(open)
+        act()
+      }
+      const open: OpenWish = {
+        ...wish,
+        since: this.#total,
+        end: (how) => leave(() => resolve(how)),
+        fail: (error) => leave(() => reject(error)),
+      }
+      this.#wishes.add(open)
+      if (this.#isWorking) return
+      this.#isWorking = true
+      void within(this.#options.fake, () => this.#work())
+    })
+  }
+
+  /** The clock skips to an instant. The living keep their leases, and the time of running jobs goes on. */
+  async pass(at: number): Promise<void> {
+    const { clock } = this.#options
+    const ms = at - clock.now
+    if (ms <= 0) return
+    for (const { worker } of this.#hands) await this.#keep(worker, ms + LEASE)
+    clock.moveTo(at)
+    for (const { worker } of this.#hands)
+      for (const run of worker.running) {
+        run.deadline -= ms
+        if (!run.isLate && run.deadline <= performance.now()) run.late()
+      }
+    if (this.#hands.size === 0) return
+    const store = this.#options.store()
+    for (const partition of await store.partitions()) await store.wake(partition, '')
+  }
+
+  /** How many jobs run, of living workers. */
+  get running(): number {
+    return [...this.#hands].reduce((sum, { worker }) => sum + worker.running.size, 0)
+  }
+
+  /** All workers die, with the jobs that they run. */
+  crash(): void {
+    for (const hand of this.#hands) {
+      hand.link.cut()
+      this.#dead.add(hand)
+    }
+    this.#hands.clear()
+    this.#leasedUntil = this.#options.clock.now + LEASE
+  }
+
+  /** Lets go of everything. */
+  async end(): Promise<void> {
+    for (const wish of this.#wishes) wish.fail(new JobsError('FAKE_ENDED', 'The fake has ended meanwhile'))
+    const all = [...this.#hands, ...this.#dead]
+    this.#hands.clear()
+    this.#dead.clear()
+    for (const { link } of all) link.end()
+    // A handler that never ends keeps nobody waiting.
+    for (const { worker } of all) void worker.stop(0)
+  }
+
+  get #total(): number {
+    const { completed, retried, failed, released, cancelled } = this.runs
+    return completed + retried + failed + released + cancelled
+  }
+
+  async #work(): Promise<void> {
+    const { outage } = this.#options
+    try {
+      let skips = 0
+      let before = this.#total
+      while (this.#wishes.size > 0) {
+        if (outage.until !== undefined) await this.pass(outage.until)
+        const hand = await this.#hire()
+        await this.#watch(hand)
+        await this.#dismiss(hand)
+        if (this.#unknown.size > 0) throw this.#withoutClass()
+        if (this.#wishes.size === 0 || hand.link.isCut || (await this.#isMet())) continue
+        const next = await this.#next()
+        for (const wish of this.#wishes) if (next === undefined || next > wish.until) wish.end('idle')
+        if (this.#wishes.size === 0) continue
+        skips = this.#total === before ? skips + 1 : 0
+        before = this.#total
+        if (skips > IDLE_SKIPS)
+          throw this.#endless(`the clock has skipped ${skips} times, and no job has run`)
+        await this.pass(next!)
+      }
+    } catch (error) {
+      for (const wish of this.#wishes) wish.fail(error)
+    } finally {
+      this.#isWorking = false
+    }
+  }
+
+  async #hire(): Promise<Hand> {
+    const { open, store, classes, scheduled, fake } = this.#options
+    const opened = await open()
+    await this.#recover(opened)
+    const link = new StoreLink()
+    const own = { ...opened, store: through(store(), (verb, args, go) => this.#call(link, verb, args, go)) }
+    const isOn = [...this.#wishes].some(({ withSchedules }) => withSchedules)
+    if (isOn) for (const Class of await scheduled()) classes.meet(Class)
+    const { schedules } = isOn ? await schedulesOfWorker(classes, opened.settings, false) : {}
+    const worker = new Worker({
+      ...workerSettings(own, opened.owner),
+      place: undefined,
+      registry: classes,
+      report: new CrewReport((ending) => this.#ran(ending)),
+      concurrency: this.#concurrency,
+      schedules,
+    })
+    const hand = { worker, link }
+    this.#hands.add(hand)
+    await within(fake, () => worker.start(), link)
+    return hand
+  }
+
+  /** A call of a worker to the store. */
+  async #call(
+    link: StoreLink,
+    verb: string,
+    args: readonly unknown[],
+    go: () => Promise<unknown>,
+  ): Promise<unknown> {
+    const { outage, heard } = this.#options
+    if (link.isCut) return link.silence()
+    if (outage.until !== undefined) await outage.over()
+    const answer = await go()
+    if (link.isCut) return link.silence()
+    this.#dues.heard(verb, args, answer)
+    heard(verb, args, answer)
+    return answer
+  }
+
+  /** Resolves when nothing is to be done at this instant, or nothing more is wanted. */
+  async #watch(hand: Hand): Promise<void> {
+    const { outage } = this.#options
+    let still = 0
+    for (let turn = 0; still < 2; turn++) {
+      for (const wish of this.#wishes) {
+        if (wish.isOver()) wish.end('over')
+        else if (this.#total - wish.since > wish.most)
+          throw this.#endless(`${this.#total - wish.since} runs have ended`)
+      }
+      if (this.#wishes.size === 0 || hand.link.isCut) return
+      const { worker, link } = hand
+      const concurrency = this.#concurrency + link.blocked
+      if (worker.concurrency !== concurrency) worker.concurrency = concurrency
+      const isBlocked = [...this.#hands].every(({ worker, link }) => worker.running.size <= link.blocked)
+      // Those that are away from the store wait for it, and for nothing else.
+      if (outage.until !== undefined && outage.waiting > 0 && isBlocked) await this.pass(outage.until)
+      const isStill =
+        isBlocked && Underway.unanswered === 0 && [...this.#hands].every(({ worker }) => worker.isAtRest)
+      still = isStill ? still + 1 : 0
+      await sleep(turn)
+    }
+  }
+
+  get #concurrency(): number {
+    return Math.max(1, ...[...this.#wishes].map(({ concurrency = 1 }) => concurrency))
+  }
+
+  async #dismiss(hand: Hand): Promise<void> {
+    for (const each of this.#hands) {
+      if (each === hand) each.worker.quiet()
+      if (each.worker.running.size > 0) continue
+      await each.worker.stop()
+      this.#hands.delete(each)
+    }
+  }
+
+  /** Takes back the jobs of dead workers whose leases have ended. */
+  async #recover({ settings }: OpenStore): Promise<void> {
+    const { store, classes } = this.#options
+    const hooks = settings.hooks && new HookCalls(settings.hooks, () => {})
+    for (const partition of await store().partitions()) {
+      const recovery = await store().recover(partition)
+      this.runs.crashed += recovery.crashed?.length ?? 0
+      await tellCrashed(store(), classes, hooks, partition, recovery)
+    }
+  }
+
+  /** The jobs that a worker runs stay its own for some time. */
+  async #keep(worker: Worker, lease: number): Promise<void> {
+    const store = this.#options.store()
+    const held = new Map<string, { id: string; token: string }[]>()
+    for (const { lease, claimer } of worker.running)
+      held.set(claimer.partition, [
+        ...(held.get(claimer.partition) ?? []),
+        { id: lease.id, token: lease.token },
+      ])
+    for (const [partition, notes] of held) await store.extend(partition, worker.id, notes, lease)
+    for (const limiter of this.#dues.limiters) await store.limiters.keep(limiter, worker.id, lease)
+  }
+
+  /** Whether something that is wanted has happened, and is about to be noticed. */
+  async #isMet(): Promise<boolean> {
+    for (const wish of this.#wishes) {
+      if (wish.isMet === undefined || !(await wish.isMet())) continue
+      for (let turn = 0; !wish.isOver() && this.#wishes.has(wish); turn++) await sleep(turn)
+      wish.end('over')
+      return true
+    }
+    return false
+  }
+
+  /** The next instant at which something is due. */
+  #next(): Promise<number | undefined> {
+    const isOn = (wish: Wish) => wish.withSchedules === true && wish.until < Number.POSITIVE_INFINITY
+    return this.#dues.next(this.#options.store(), {
+      ticksUntil: Math.max(0, ...[...this.#wishes].filter(isOn).map(({ until }) => until)),
+      leasedUntil: this.#leasedUntil,
+    })
+  }
+
+  #ran({ lease, name, outcome }: Ending): void {
+    const { runs } = this
+    if (outcome.kind === 'unstarted') return
+    if (outcome.kind === 'failed') runs[outcome.retryIn === undefined ? 'failed' : 'retried'] += 1
+    else runs[outcome.kind] += 1
+    this.#ended.set(name, (this.#ended.get(name) ?? 0) + 1)
+    if (outcome.kind === 'released' && this.#options.classes.find(lease.key) === undefined)
+      this.#unknown.add(lease.key)
+  }
+
+  #endless(why: string): JobsError {
+    const most = [...this.#ended].sort((one, other) => other[1] - one[1]).slice(0, 3)
+    const names =
+      most.length > 0 ? `, most of ${listed(most.map(([name, runs]) => `${name} (${runs})`))}` : ''
+    return new JobsError('FAKE_ENDLESS', `The jobs of this test go on for ever: ${why}${names}`, {
+      hint: 'A job dispatches itself, or one that dispatches it. If the test has so many jobs, give a larger limit: drain({ most: 100_000 }).',
+    })
+  }
+
+  #withoutClass(): JobsError {
+    const keys = [...this.#unknown]
+    this.#unknown.clear()
+    return new JobsError(
+      'UNKNOWN_JOB',
+      `No class with the key ${listed(keys.map((key) => `'${key}'`))} is known to this test`,
+      {
+        hint: 'Import the class, and name it: Jobs.fake({ jobs: [SendEmailJob] }).',
+      },
+    )
+  }
+}
+
+/** Job logs stay with the jobs, and failures are for the test to find. */
+class CrewReport extends PlainReport {
+  readonly #ran: (ending: Ending) => void
+
+  constructor(ran: (ending: Ending) => void) {
+    super()
+    this.#ran = ran
+  }
+
+  override wrote(): void {}
+
+  override ended(ending: Ending): void {
+    this.#ran(ending)
+  }
+
+  override info(): void {}
+}

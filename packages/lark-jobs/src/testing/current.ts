@@ -1,0 +1,127 @@
+/**
+ * Which fake applies where: the one that the running test has made, also after `await`, in timers and in callbacks of
+ * that test; so tests that run at the same time do not see each other. Code that no test has started (a server that
+ * listens since before) gets the fake that is alive, if there is only one. Without a fake, the ordinary instance is used.
+ */
+import { AsyncLocalStorage } from 'node:async_hooks'
+import { JobsError } from '../model/errors.ts'
+import type { StoreLink } from './link.ts'
+
+/** A fake, as this file knows it. */
+export interface Faked {
+  readonly isOver: boolean
+  /** The fake that applied when this one was made. */
+  readonly outer: Faked | undefined
+}
+
+/** Where code runs: in a test with this fake, and perhaps in a job that a worker of the fake runs. */
+interface Whereabouts {
+  /** `none`: no fake applies. */
+  fake: Faked | 'none'
+  link?: StoreLink
+}
+
+const NONE: Whereabouts = { fake: 'none' }
+
+const storage = new AsyncLocalStorage<Whereabouts>()
+const alive = new Set<Faked>()
+
+/** From now on the fake applies to the caller, and to what it calls and starts. */
+export function begin(fake: Faked): void {
+  alive.add(fake)
+  storage.enterWith({ fake })
+}
+
+export function end(fake: Faked): void {
+  alive.delete(fake)
+}
+
+/** Calls a function for which a fake applies. @param link of the worker, if it is one */
+export function within<T>(fake: Faked, act: () => T, link?: StoreLink): T {
+  return storage.run({ fake, ...(link !== undefined && { link }) }, act)
+}
+
+/** Calls a function to which no fake applies. */
+export function ordinary<T>(act: () => T): T {
+  return storage.run(NONE, act)
+}
+
+/** The link of the worker that runs the caller; undefined outside of jobs. */
+export function currentLink(): StoreLink | undefined {
+  return storage.getStore()?.link
+}
+
+/** The fake of the running test; undefined if it has none, or if no test has started the caller. */
+export function ownFake(): Faked | 'none' | undefined {
+  const here = storage.getStore()?.fake
+  if (here === 'none') return here
+  let fake = here
+  while (fake?.isOver) fake = fake.outer
+  return fake
+}
+
+/** The fake that applies to the caller. @throws FAKE_AMBIGUOUS */
+export function currentFake(): Faked | undefined {
+  const own = ownFake()
+  if (own === 'none') return undefined
+  if (own !== undefined || alive.size === 0) return own
+  // Of fakes in each other, the innermost.
+  const inner = [...alive].filter((each) => ![...alive].some(({ outer }) => outer === each))
+  if (inner.length === 1) return inner[0]
+  throw new JobsError(
+    'FAKE_AMBIGUOUS',
+    `${inner.length} fakes are alive, and none belongs to the code that uses Jobs`,
+    {
+      hint: 'Code that a test has not started itself, such as a server that listened before, cannot know whose test it serves: call it in fake.run(() => …), or run these tests one after the other.',
+    },
+  )
+}
+
+const routed = new WeakSet<object>()
+
+/**
+ * Has an instance hand all calls to another one, while there is one. Members are replaced on the instance itself, so
+ * that a process without fakes pays nothing.
+ *
+ * @param to finds the other instance
+ * @param except members that stay
+ */
+export function route<T extends object>(
+  instance: T,
+  to: () => T | undefined,
+  except: readonly PropertyKey[],
+): void {
+  if (routed.has(instance)) return
+  routed.add(instance)
+  for (const [name, own] of membersOf(instance)) {
+    if (name === 'constructor' || except.includes(name)) continue
+    Object.defineProperty(instance, name, {
+      configurable: true,
+      get() {
+        const other = unlessRefused(to, own)
+        if (other instanceof JobsError) return () => Promise.reject(other)
+        if (other === undefined) return own.get === undefined ? own.value : own.get.call(instance)
+        const value: unknown = Reflect.get(other, name)
+        return typeof value === 'function' ? value.bind(other) : value
+      },
+    })
+  }
+}
+
+/** A call rejects instead of throwing. */
+function unlessRefused<T>(to: () => T | undefined, { get }: PropertyDescriptor): T | undefined | JobsError {
+  try {
+    return to()
+  } catch (error) {
+    if (get === undefined && JobsError.is(error)) return error
+    throw error
+  }
+}
+
+function membersOf(instance: object): Map<PropertyKey, PropertyDescriptor> {
+  const members = new Map<PropertyKey, PropertyDescriptor>()
+  for (let from = instance; from !== Object.prototype; from = Object.getPrototypeOf(from))
+    for (const name of Reflect.ownKeys(from))
+      if (!members.has(name)) members.set(name, Object.getOwnPropertyDescriptor(from, name)!)
+  return members
+}

@@ -1,0 +1,75 @@
+/**
+ * When something is due next in the store of a fake. Most of it is known from the answers to the workers: when the next job
+ * may begin, as far as delays, limits and pauses say.
+ */
+import type { Exchange, Permitted, Store, Want } from '../store/contract/store.ts'
+import type { FakeClock } from './fake-clock.ts'
+
+/** Milliseconds for which a look at flows keeps workers from them. */
+const LOOK = 1
+
+export class DueTimes {
+  readonly #clock: FakeClock
+  /** By partition: when a job may begin. Milliseconds since 1970. */
+  readonly #jobs = new Map<string, number>()
+  /** By limiter: when permits may be granted. */
+  readonly #permits = new Map<string, number>()
+  /** The limiters that workers have used. */
+  readonly limiters = new Set<string>()
+
+  constructor(clock: FakeClock) {
+    this.#clock = clock
+  }
+
+  /** A worker has made a call, and got this answer. */
+  heard(verb: string, args: readonly unknown[], answer: unknown): void {
+    const name = args[0] as string
+    if (verb === 'exchange') this.#answered(name, args[3] as Want, answer as Exchange)
+    if (verb !== 'limiters.permit') return
+    this.limiters.add(name)
+    note(this.#permits, name, this.#after((answer as Permitted).wait))
+  }
+
+  #answered(partition: string, { limit, prefetch = 0 }: Want, { nextDue }: Exchange): void {
+    const at = this.#after(nextDue)
+    // A call that claims nothing says only what it has changed.
+    if (limit + prefetch > 0) note(this.#jobs, partition, at)
+    else if (at !== undefined) note(this.#jobs, partition, Math.min(at, this.#jobs.get(partition) ?? at))
+  }
+
+  /**
+   * @param ticksUntil schedules count up to this instant; flows always do
+   * @param leasedUntil until this instant the leases of dead workers count
+   * @returns milliseconds since 1970, later than now; undefined if nothing will be due
+   */
+  async next(
+    store: Store,
+    { ticksUntil, leasedUntil }: { ticksUntil: number; leasedUntil: number },
+  ): Promise<number | undefined> {
+    const { now } = this.#clock
+    const partitions = await store.partitions()
+    const all = [this.#clock.next, ...this.#jobs.values(), ...this.#permits.values()]
+    const { findings } = await store.survey(
+      'fake',
+      partitions.map((partition) => ({ partition })),
+    )
+    for (const { nextLeaseEnd, nextEffect, nextTick } of findings) {
+      const tick = this.#after(nextTick)
+      if (tick !== undefined && tick <= ticksUntil) all.push(tick)
+      if (now < leasedUntil) all.push(this.#after(nextLeaseEnd), this.#after(nextEffect))
+    }
+    for (const partition of partitions)
+      all.push(this.#after((await store.schedules.due(partition, 0, LOOK)).nextTick))
+    const later = all.filter((at): at is number => at !== undefined && at > now)
+    return later.length === 0 ? undefined : Math.min(...later)
+  }
+
+  #after(ms: number | undefined): number | undefined {
+    return ms === undefined ? undefined : this.#clock.now + Math.ceil(ms)
+  }
+}
+
+function note(times: Map<string, number>, name: string, at: number | undefined): void {
+  if (at === undefined) times.delete(name)
+  else times.set(name, at)
+}

@@ -1,0 +1,95 @@
+/**
+ * What a test expects of a dispatch: a class, a payload that matches, and what else the dispatch says.
+ */
+import { type Duration, milliseconds } from '../model/duration.ts'
+import {
+  classOf,
+  isJobClass,
+  type JobConstructor,
+  type JobLike,
+  type PayloadOf,
+} from '../options/job-class.ts'
+import type { DispatchedJob } from './dispatches.ts'
+import { type Difference, differences, type PartOf } from './matching.ts'
+
+/** A job class, or the key of one. */
+export type ClassOrKey<J extends JobLike = JobLike> = (new (...args: never[]) => J) | string
+
+/** A payload: a part of it, or a function that says whether it is meant. */
+export type PayloadMatch<J extends JobLike> = PartOf<PayloadOf<J>[0]>
+
+/** What else a dispatch must say. */
+export interface DispatchConditions {
+  queue?: string | undefined
+  /** Until it is due: milliseconds, or `'5m'`. */
+  delay?: Duration | undefined
+  priority?: number | undefined
+  group?: string | undefined
+  /** It has these tags, and perhaps others. */
+  tags?: readonly string[] | undefined
+  /** The id that the application chose. */
+  id?: string | undefined
+  tries?: number | undefined
+  timeout?: Duration | undefined
+  /** The name of its node in a flow. */
+  node?: string | undefined
+}
+
+/** A step of an order, or of a chain: a class or key, alone or with a payload. */
+export type StepMatch = ClassOrKey | readonly [ClassOrKey, unknown]
+
+export class Expectation {
+  readonly key: string
+  /** Of the class; or the key in quotes. */
+  readonly name: string
+  readonly match: unknown
+  readonly conditions: DispatchConditions
+
+  constructor(of: ClassOrKey, match?: unknown, conditions: DispatchConditions = {}) {
+    const isClass = isJobClass(of)
+    this.key = isClass ? classOf(of as unknown as JobConstructor).key : String(of)
+    this.name = isClass ? of.name || this.key : `'${this.key}'`
+    this.match = match
+    this.conditions = conditions
+  }
+
+  static of(step: StepMatch): Expectation {
+    return typeof step === 'string' || typeof step === 'function'
+      ? new Expectation(step)
+      : new Expectation(...step)
+  }
+
+  /** Whether it is about a job, or a node, that was queued or waits for others. */
+  isMetBy({
+    key,
+    payload,
+    rejection,
+  }: Pick<DispatchedJob, 'payload' | 'rejection'> & { key?: string }): boolean {
+    return key === this.key && rejection === undefined && this.#inPayload(payload).length === 0
+  }
+
+  /** Whether a job meets the conditions too. */
+  isMetInFull(job: DispatchedJob): boolean {
+    return this.isMetBy(job) && this.#inOptions(job).length === 0
+  }
+
+  /** What differs of a job. */
+  misses(job: DispatchedJob): { payload: Difference[]; options: Difference[] } {
+    return { payload: this.#inPayload(job.payload), options: this.#inOptions(job) }
+  }
+
+  #inPayload(payload: unknown): Difference[] {
+    return this.match === undefined ? [] : differences(this.match, payload)
+  }
+
+  #inOptions(job: DispatchedJob): Difference[] {
+    const { delay, timeout, tags = [], ...others } = this.conditions
+    const times = { delay: milliseconds(delay), timeout: milliseconds(timeout) }
+    const said = Object.entries({ ...others, ...times }).filter(([, value]) => value !== undefined)
+    const missing = tags.filter((tag) => !job.tags.includes(tag))
+    return [
+      ...differences(Object.fromEntries(said), job),
+      ...missing.map((tag) => ({ path: ['tags'], expected: `a list with '${tag}'`, actual: job.tags })),
+    ]
+  }
+}

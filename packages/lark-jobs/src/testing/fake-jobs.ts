@@ -1,0 +1,179 @@
+/**
+ * The instance of `Jobs` behind a fake: an ordinary one, on an embedded store in memory. It adds to it that a dispatch meets
+ * the outages of the fake, that nothing comes from a job whose worker is dead, and that whoever awaits a result has the
+ * crew work for it.
+ */
+import { KnownJobs, saysOf } from '../api/dispatch-by-key.ts'
+import { Draft, dispatchDrafts, readDraft } from '../api/draft.ts'
+import { dispatchFlow, type FlowDraft, flowDrafted, isFlowDraft } from '../api/flow-draft.ts'
+import { FlowHandle } from '../api/flow-handle.ts'
+import type { JobHandle } from '../api/job-handle.ts'
+import { enqueue, Jobs, type Opened, open } from '../api/jobs.ts'
+import type { Settings } from '../config/config.ts'
+import { draftedJob, newJobs } from '../dispatch/new-job.ts'
+import type { FindFlowOptions } from '../operate/flow-finding.ts'
+import type { FlowResultOptions } from '../operate/flow-results.ts'
+import { after, watcher } from '../operate/operations.ts'
+import { type WatchedStore, Watcher } from '../operate/watcher.ts'
+import type { DispatchOptions } from '../options/dispatch-options.ts'
+import type { JobConstructor, JobLike } from '../options/job-class.ts'
+import { currentLink } from './current.ts'
+import type { FakeClock } from './fake-clock.ts'
+import type { MetClasses } from './met-classes.ts'
+import type { Outage } from './outage.ts'
+
+export interface FakeJobsOptions {
+  load: () => Promise<Settings>
+  clock: FakeClock
+  outage: Outage
+  classes: MetClasses
+  /** The classes of the application. */
+  all: () => Promise<readonly JobConstructor[]>
+  /** Moves the clock. */
+  pass: (at: number) => Promise<void>
+  /** Has the crew work until a promise has settled. @param isMet whether what it waits for has happened @param what it is */
+  until: <T>(promise: Promise<T>, isMet: () => Promise<boolean>, what: string) => Promise<T>
+}
+
+export class FakeJobs extends Jobs {
+  readonly #options: FakeJobsOptions
+  #watcher: FakeWatcher | undefined
+
+  constructor(options: FakeJobsOptions) {
+    super(options.load)
+    this.#options = options
+  }
+
+  override [enqueue](job: JobLike, payloads: readonly unknown[]): Promise<boolean> {
+    const Class = job.constructor as JobConstructor
+    return this.#dispatch(
+      () => this.#options.classes.meet(Class),
+      () => super[enqueue](job, payloads),
+      () => newJobs(job, payloads).records.map(({ id }) => id),
+    )
+  }
+
+  override [dispatchDrafts](drafts: readonly Draft[]): Promise<JobHandle[]> {
+    const said = () => drafts.map((draft) => readDraft(draft))
+    return this.#dispatch(
+      () => said().forEach(({ Class }) => void this.#options.classes.meet(Class)),
+      () => super[dispatchDrafts](drafts),
+      () => said().flatMap((each) => draftedJob(each).records.map(({ id }) => id)),
+    )
+  }
+
+  override [dispatchFlow](flow: FlowDraft): Promise<FlowHandle> {
+    return this.#dispatch(
+      () => this.#meetAll(flow),
+      async () => {
+        const { id, isNew } = await super[dispatchFlow](flow)
+        return new FakeFlowHandle(this, this.#options, id, {}, isNew)
+      },
+      () => [],
+    )
+  }
+
+  /** Finds the classes of this test as well. */
+  override async dispatchByKey(
+    key: string,
+    payload?: unknown,
+    options: DispatchOptions = {},
+  ): Promise<JobHandle> {
+    const { classes, all, load } = this.#options
+    const Class = classes.find(key)?.Class ?? (await new KnownJobs(load).find(key, await all()))
+    const draft = new Draft(this, { Class, payload, ...saysOf('Jobs.dispatchByKey()', options) })
+    return (await this[dispatchDrafts]([draft]))[0]!
+  }
+
+  override flow<Result = unknown>(id: string, options: FindFlowOptions = {}): FlowHandle<Result> {
+    return new FakeFlowHandle<Result>(this, this.#options, id, options)
+  }
+
+  /** Waits for the dispatches. The store stays open until the fake ends: what it has is for the test to see. */
+  override close(): Promise<void> {
+    return this.flush()
+  }
+
+  /** Closes the store. */
+  end(): Promise<void> {
+    return super.close()
+  }
+
+  override async [watcher](): Promise<WatchedStore> {
+    const { store, settings } = await this[open]()
+    this.#watcher ??= new FakeWatcher(store, this.#options)
+    return { store, queues: settings.partitions, watcher: this.#watcher }
+  }
+
+  /** By the clock of the fake. */
+  [after](ms: number, act: () => void): () => void {
+    const { clock } = this.#options
+    return clock.alarm(clock.now + ms, act)
+  }
+
+  /**
+   * @param meet makes the classes known
+   * @param ids of the jobs, for an error
+   */
+  #dispatch<T>(meet: () => void, act: () => Promise<T>, ids: () => string[]): Promise<T> {
+    const link = currentLink()
+    if (link?.isCut) return link.silence()
+    try {
+      meet()
+    } catch {
+      // The dispatch says what is wrong.
+    }
+    const { outage, pass } = this.#options
+    return outage.until === undefined ? act() : outage.dispatch(act, pass, ids)
+  }
+
+  #meetAll(flow: FlowDraft): void {
+    const { content, callbacks } = flow[flowDrafted]
+    const parts = callbacks.map(([, part]): unknown => part)
+    if (content.kind === 'chain') parts.push(...content.steps)
+    if (content.kind === 'batch' && Array.isArray(content.members)) parts.push(...content.members)
+    for (const part of parts) {
+      if (isFlowDraft(part)) this.#meetAll(part)
+      else if (typeof part === 'object') this.#options.classes.meet(readDraft(part).Class)
+    }
+  }
+}
+
+/** What awaits the ends of jobs has the crew work meanwhile. */
+class FakeWatcher extends Watcher {
+  readonly #opened: Opened['store']
+  readonly #options: Pick<FakeJobsOptions, 'until'>
+
+  constructor(store: Opened['store'], options: Pick<FakeJobsOptions, 'until'>) {
+    super(store, () => false)
+    this.#opened = store
+    this.#options = options
+  }
+
+  override ended(...args: Parameters<Watcher['ended']>): ReturnType<Watcher['ended']> {
+    const [partition, id] = args
+    const isMet = async () => (await this.#opened.get(partition, id, true))?.finishedAt !== undefined
+    return this.#options.until(super.ended(...args), isMet, `job ${id}`)
+  }
+}
+
+/** A handle whose `result()` has the crew work meanwhile. */
+class FakeFlowHandle<Result = unknown> extends FlowHandle<Result> {
+  readonly #options: Pick<FakeJobsOptions, 'until'>
+
+  constructor(
+    jobs: FakeJobs,
+    options: Pick<FakeJobsOptions, 'until'>,
+    flow: string,
+    find: FindFlowOptions,
+    isNew?: boolean,
+  ) {
+    super(jobs, { flow, find }, isNew)
+    this.#options = options
+  }
+
+  override result(options: FlowResultOptions = {}): Promise<Result> {
+    const isMet = async () => (await this.status({ nodes: false }))?.endedAt !== undefined
+    return this.#options.until(super.result(options), isMet, `flow ${this.id}`)
+  }
+}

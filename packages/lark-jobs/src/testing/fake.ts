@@ -1,0 +1,361 @@
+/**
+ * A fake: what a test holds. While it lives, all that the test does with `Jobs` goes to a store of its own, in memory; and the
+ * test decides when jobs run, and what time it is.
+ *
+ *   alive → over (`end`, or the end of the block with `using`)
+ */
+
+import { Jobs as DefaultJobs } from '../api/default-jobs.ts'
+import { type Jobs, open } from '../api/jobs.ts'
+import type { Settings } from '../config/config.ts'
+import { type CodeConfig, Configured } from '../config/configured.ts'
+import { Underway } from '../dispatch/underway.ts'
+import { type Duration, durationForm, milliseconds } from '../model/duration.ts'
+import { JobsError } from '../model/errors.ts'
+import { shown } from '../model/secret.ts'
+import { byHand, settings } from '../operate/operations.ts'
+import type { JobConstructor, JobLike } from '../options/job-class.ts'
+import { connect } from '../store/connect.ts'
+import type { Store } from '../store/contract/store.ts'
+import { Assertions, toldAt } from './assertions.ts'
+import type { Crew, Runs, Wish } from './crew.ts'
+import {
+  begin,
+  currentFake,
+  currentLink,
+  end,
+  type Faked,
+  ordinary,
+  ownFake,
+  route,
+  within,
+} from './current.ts'
+import { Dispatches } from './dispatches.ts'
+import type { ClassOrKey } from './expectation.ts'
+import { FakeClock } from './fake-clock.ts'
+import { FakeJobs } from './fake-jobs.ts'
+import { through } from './link.ts'
+import { MetClasses } from './met-classes.ts'
+import { Outage } from './outage.ts'
+import { Happenings, Spy } from './spy.ts'
+
+const MEMORY = 'sqlite::memory:'
+/** How many runs may end in one drain. */
+const MOST = 10_000
+
+/** How `Jobs.fake()` makes a fake. */
+export interface FakeOptions {
+  /** A configuration instead of that of the application. Its `connection` is not used. */
+  config?: CodeConfig | undefined
+  /** Classes of jobs that are dispatched by key, or declare schedules. Default: those of the configuration, or of its folders. */
+  jobs?: readonly JobConstructor[] | undefined
+  /** The time at which its clock begins. Default: now. */
+  now?: Date | number | undefined
+  /** Other instances that the application has made by `createJobs()`: their calls go to the fake, too. */
+  instances?: readonly Jobs[] | undefined
+}
+
+/** What `drain()` runs. */
+export interface DrainOptions {
+  /** Also what is due later: the clock skips to each job in turn, retries included. A duration: no further than that. */
+  withDelayed?: boolean | Duration | undefined
+  /** Also what schedules queue until then. With `withDelayed: true` their next ticks do not count, since there are always more. */
+  withSchedules?: boolean | undefined
+  /** Jobs at a time. Default 1: so jobs run in their order. */
+  concurrency?: number | undefined
+  /** How many runs may end. Default 10,000. */
+  most?: number | undefined
+}
+
+/** What happens in an outage. */
+export interface OutageOptions {
+  /**
+   * `calls` (default): nothing reaches the store. `answers`: dispatches are carried out, and their answers are lost, so that
+   * the application does not know whether the job is queued.
+   */
+  loses?: 'calls' | 'answers' | undefined
+}
+
+export class Fake extends Assertions implements Disposable, AsyncDisposable {
+  /** @internal */
+  readonly outer: Faked | undefined
+  /** @internal */
+  protected readonly dispatches: Dispatches
+  readonly #clock: FakeClock
+  readonly #outage: Outage
+  readonly #classes = new MetClasses()
+  readonly #happenings = new Happenings()
+  readonly #options: FakeOptions
+  readonly #jobs: FakeJobs
+  #store: Store | undefined
+  #crew: Promise<Crew> | undefined
+  #isOver = false
+
+  /** @internal */
+  constructor(options: FakeOptions) {
+    super()
+    const outer = ownFake()
+    this.outer = outer === 'none' ? undefined : outer
+    this.#options = options
+    this.#clock = new FakeClock(Number(options.now ?? Date.now()))
+    this.#outage = new Outage(this.#clock, MEMORY)
+    this.dispatches = new Dispatches((key) => this.#classes.find(key))
+    for (const Class of options.jobs ?? []) this.#classes.meet(Class)
+    this.#jobs = new FakeJobs({
+      load: () => this.#load(),
+      clock: this.#clock,
+      outage: this.#outage,
+      classes: this.#classes,
+      all: () => this.#all(),
+      pass: async (at) => (await this.#hired()).pass(at),
+      until: (promise, isMet, what) => this.#until(promise, isMet, what),
+    })
+    for (const instance of [DefaultJobs, ...(options.instances ?? [])])
+      route<Jobs>(instance, () => (currentFake() as Fake | undefined)?.jobs, ['configure', 'fake'])
+    begin(this)
+  }
+
+  /** The instance of `Jobs` behind the fake, for code that gets one as an argument. */
+  get jobs(): Jobs {
+    return this.#jobs
+  }
+
+  /** The time of the fake: milliseconds since 1970. It passes only by `advance()`, and while somebody waits for something. */
+  get now(): number {
+    return this.#clock.now
+  }
+
+  /** @internal */
+  get isOver(): boolean {
+    return this.#isOver
+  }
+
+  /** @internal */
+  protected get underway(): number {
+    return Underway.unanswered
+  }
+
+  /**
+   * Runs what is due, in this process, and all that this leads to. Jobs that are delayed, and retries that wait, stay unless
+   * `withDelayed` says otherwise.
+   *
+   * @returns how many runs ended how
+   * @throws FAKE_ENDLESS if jobs dispatch jobs for ever; UNKNOWN_JOB; what a worker throws at its start
+   * @example
+   * const { completed, failed } = await fake.drain({ withDelayed: true })
+   * @example await fake.drain({ withDelayed: '3d', withSchedules: true })   // as if a worker had lived for three days
+   */
+  async drain(options: DrainOptions = {}): Promise<Runs> {
+    const { withDelayed = false, withSchedules = false, concurrency = 1, most = MOST } = options
+    const isWhole = typeof withDelayed === 'boolean'
+    const ms = isWhole ? 0 : this.#ms(this.drain, withDelayed)
+    const crew = await this.#hired()
+    const before = { ...crew.runs }
+    const end = this.now + ms
+    const until = withDelayed === true ? Number.POSITIVE_INFINITY : end
+    await crew.work({ isOver: () => false, until, withSchedules, concurrency, most })
+    await crew.pass(end)
+    const counts = Object.entries(crew.runs).map(([how, count]) => [how, count - before[how as keyof Runs]])
+    return Object.fromEntries(counts)
+  }
+
+  /**
+   * Moves the clock of the fake: delays, retries, leases, limits, unique jobs, schedules, timeouts and the deadlines of flows
+   * follow it. Nothing runs by that: `drain()` runs what is due then.
+   *
+   * @param time milliseconds, or `'30s'`, `'3d'`
+   * @throws FAKE_INVALID
+   */
+  async advance(time: Duration): Promise<void> {
+    const ms = this.#ms(this.advance, time)
+    await (await this.#hired()).pass(this.now + ms)
+  }
+
+  /**
+   * Waits for what becomes of the jobs of a class. It has jobs run, and time pass, until it has happened; so it never misses
+   * what has happened already, and never waits for what cannot happen.
+   *
+   * @example const { result } = await fake.spy(ImportJob).completed({ file: 'a.csv' })
+   */
+  spy<J extends JobLike>(of: ClassOrKey<J>): Spy<J> {
+    return new Spy(of, this.#happenings, async (find, what) => {
+      const crew = await this.#hired()
+      const isOver = () => find() !== undefined
+      if (!isOver()) await crew.work({ isOver, until: Number.POSITIVE_INFINITY, most: MOST })
+      const found = find()
+      if (found === undefined) throw this.#idle(what)
+      return found
+    })
+  }
+
+  /**
+   * The workers die in the middle of the jobs that they run, as if their process had been killed: what these jobs do after
+   * that with `Jobs` does not happen, and nobody hears how they end. Their leases end 15 seconds later, and other workers
+   * run them again. A handler that awaits this call does not go on.
+   *
+   * @throws FAKE_INVALID if no job runs
+   * @example
+   * charge.mockImplementationOnce(() => fake.crash())   // after the money was taken, before anybody knew
+   * await fake.drain({ withDelayed: true })
+   */
+  async crash(): Promise<void> {
+    const link = currentLink()
+    const crew = await this.#hired()
+    if (crew.running === 0)
+      throw new JobsError('FAKE_INVALID', 'crash(): no job runs now', {
+        hint: 'Call it in what the job calls, or after `await fake.spy(ChargeJob).started()`.',
+      })
+    crew.crash()
+    if (link !== undefined) await link.silence()
+  }
+
+  /**
+   * The store is away for a time of the fake's clock. A dispatch waits for it for 5 seconds at most, which pass at once, and
+   * then fails with STORE_UNREACHABLE; other calls fail at once. Workers wait until it is back.
+   *
+   * @throws FAKE_INVALID
+   * @example fake.outage('10s')
+   * @example fake.outage('10s', { loses: 'answers' })   // DISPATCH_UNCERTAIN, and yet the job is queued
+   */
+  outage(time: Duration, { loses = 'calls' }: OutageOptions = {}): void {
+    this.#check()
+    this.#outage.begin(this.#ms(this.outage, time), loses)
+  }
+
+  /**
+   * Calls a function to which this fake applies: for code that the test has not started itself, such as a callback of a server
+   * that listens since before.
+   */
+  run<T>(act: () => T): T {
+    return within(this, act)
+  }
+
+  /**
+   * Ends the fake: `Jobs` is what it was before, and the store is gone. `using fake = Jobs.fake()` does it at the end of the
+   * block. Idempotent.
+   */
+  async end(): Promise<void> {
+    if (this.#isOver) return
+    this.#isOver = true
+    end(this)
+    await (await this.#crew)?.end()
+    await this.#jobs.end()
+  }
+
+  [Symbol.dispose](): void {
+    void this.end()
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.end()
+  }
+
+  /** The configuration of the application, or the one that was given, with a store in memory that has the clock of the fake. */
+  async #load(): Promise<Settings> {
+    this.#check()
+    const { config } = this.#options
+    const found = await (config === undefined
+      ? ordinary(() => DefaultJobs[settings]())
+      : new Configured({ ...config, connection: MEMORY }, 'Jobs.fake()').settings())
+    return {
+      ...found,
+      connection: MEMORY,
+      durability: 'normal',
+      schedules: { ...found.schedules, enabled: true },
+      hooks: this.#happenings.hooks(found.hooks),
+      connect: async (_, prefix, options) => {
+        const clock = () => this.#clock.now
+        const store = await connect(MEMORY, prefix, { ...options!, clock })
+        this.#store = store
+        return through(store, (verb, args, go) => this.#call(verb, args, go))
+      },
+    }
+  }
+
+  /** The classes of the application: those that were named, or else those in its folders. */
+  async #all(): Promise<readonly JobConstructor[]> {
+    const { jobs, config } = this.#options
+    return jobs ?? config?.jobs ?? (await ordinary(() => DefaultJobs[byHand].classes()))
+  }
+
+  /** A call of the application to the store. */
+  async #call(verb: string, args: readonly unknown[], go: () => Promise<unknown>): Promise<unknown> {
+    // Nobody is warned of a key that no worker has known: the workers of a fake know those that they meet.
+    if (verb === 'keys') return []
+    if (verb !== 'close') this.#outage.check()
+    const answer = await go()
+    this.dispatches.heard(verb, args, answer)
+    return answer
+  }
+
+  /** The crew is loaded when it is first needed: many tests only look at what was dispatched. */
+  #hired(): Promise<Crew> {
+    this.#check()
+    this.#crew ??= this.#hire()
+    return this.#crew
+  }
+
+  async #hire(): Promise<Crew> {
+    const { Crew } = await import('./crew.ts')
+    await this.#jobs[open]()
+    return new Crew({
+      fake: this,
+      clock: this.#clock,
+      outage: this.#outage,
+      classes: this.#classes,
+      open: async () => ({ ...(await this.#jobs[open]()), owner: this.#jobs }),
+      store: () => this.#store!,
+      scheduled: () => this.#all(),
+      heard: (verb, args, answer) => this.dispatches.heard(verb, args, answer),
+    })
+  }
+
+  async #until<T>(promise: Promise<T>, isMet: () => Promise<boolean>, what: string): Promise<T> {
+    const link = currentLink()
+    let isOver = false
+    const settled = promise.finally(() => {
+      isOver = true
+    })
+    if (link !== undefined) link.blocked += 1
+    try {
+      const crew = await this.#hired()
+      const wish: Wish = { isOver: () => isOver, isMet, until: Number.POSITIVE_INFINITY, most: MOST }
+      const idle = async (): Promise<T> => {
+        if ((await crew.work(wish)) === 'over') return settled
+        throw this.#idle(`The result of ${what} is awaited, and it has not ended`)
+      }
+      return await Promise.race([settled, idle()])
+    } finally {
+      if (link !== undefined) link.blocked -= 1
+    }
+  }
+
+  #idle(what: string): JobsError {
+    return new JobsError(
+      'FAKE_IDLE',
+      `${what}, and nothing is left to run at ${new Date(this.now).toISOString()}`,
+      {
+        hint: 'Look at Jobs.status(), and Jobs.list(): perhaps its queue is paused, or it was never dispatched. `fake.dispatched` has all dispatches.',
+      },
+    )
+  }
+
+  #ms(call: (...args: never[]) => unknown, value: Duration): number {
+    const ms = milliseconds(value)
+    if (ms !== undefined) return Math.ceil(ms)
+    throw toldAt(
+      call,
+      new JobsError(
+        'FAKE_INVALID',
+        `${call.name}(): the time is ${shown(value)}; it must be ${durationForm}`,
+      ),
+    )
+  }
+
+  #check(): void {
+    if (!this.#isOver) return
+    throw new JobsError('FAKE_ENDED', 'The fake was used after its end', {
+      hint: 'Await what the test has begun before the block with `using` ends, or before fake.end().',
+    })
+  }
+}

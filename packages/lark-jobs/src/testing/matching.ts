@@ -1,0 +1,67 @@
+/**
+ * How a test says which payload it means: by a part of it, or by a function. The parts that differ are found with their
+ * paths, for the message of an assertion.
+ */
+import type { Path } from '../model/flow.ts'
+import { shown } from '../model/secret.ts'
+
+/**
+ * A part of a value: objects may leave properties out, lists are compared as a whole, and a function in the place of a
+ * value decides about it. Matchers of test runners (`expect.any(Number)`) are understood.
+ */
+export type PartOf<T> =
+  | ((value: T) => unknown)
+  | (T extends readonly (infer E)[]
+      ? readonly PartOf<E>[]
+      : T extends object
+        ? { readonly [K in keyof T]?: PartOf<T[K]> }
+        : T)
+  | Matcher
+
+/** A matcher of a test runner. */
+export interface Matcher {
+  asymmetricMatch(other: unknown): boolean
+}
+
+/** A place at which a value differs from what is expected. */
+export interface Difference {
+  /** Empty: the whole value. */
+  path: Path
+  /** What is expected there, for people. */
+  expected: string
+  actual: unknown
+}
+
+/** The places at which a value differs. */
+export function differences(expected: unknown, actual: unknown, path: Path = []): Difference[] {
+  const differs = (words = shown(expected)) => [{ path, expected: words, actual }]
+  if (typeof expected === 'function')
+    return (expected as (value: unknown) => unknown)(actual)
+      ? []
+      : differs('a value that the function accepts')
+  if (isMatcher(expected)) return expected.asymmetricMatch(actual) ? [] : differs(String(expected))
+  if (Array.isArray(expected)) {
+    if (!Array.isArray(actual) || actual.length !== expected.length) return differs()
+    return expected.flatMap((each, i) => differences(each, actual[i], [...path, i]))
+  }
+  if (typeof expected !== 'object' || expected === null) return Object.is(expected, actual) ? [] : differs()
+  if (typeof actual !== 'object' || actual === null || Array.isArray(actual)) return differs()
+  return Object.entries(expected).flatMap(([name, each]) =>
+    differences(each, (actual as Record<string, unknown>)[name], [...path, name]),
+  )
+}
+
+/** What is at a place of a value; undefined if nothing is. */
+export function valueAt(value: unknown, path: Path): unknown {
+  return path.reduce((part, name) => (Object(part) as Record<string | number, unknown>)[name], value)
+}
+
+/** `user.tags[0]` */
+export function pathWords(path: Path): string {
+  const words = path.map((name) => (typeof name === 'number' ? `[${name}]` : `.${name}`)).join('')
+  return words.replace(/^\./, '')
+}
+
+function isMatcher(value: unknown): value is Matcher {
+  return typeof Object(value).asymmetricMatch === 'function'
+}

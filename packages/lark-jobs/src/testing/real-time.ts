@@ -1,0 +1,16 @@
+/**
+ * Waits by the clock of the process, whatever a test has done to its timers: those of the time when this file was loaded
+ * are used.
+ */
+const { setImmediate: immediate, setTimeout: timeout } = globalThis
+
+/** So many times the event loop only turns. */
+const TURNS = 50
+
+/** Waits a little, and longer if it has waited often. @param turn how often */
+export function sleep(turn: number): Promise<void> {
+  return new Promise((resolve) => {
+    if (turn < TURNS) immediate(resolve)
+    else timeout(resolve, turn < 10 * TURNS ? 1 : 5)
+  })
+}

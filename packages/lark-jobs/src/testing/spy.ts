@@ -1,0 +1,141 @@
+/**
+ * What has become of the runs of a fake: a list of events, and promises of events that have happened or will happen.
+ */
+
+import type { JobLike, PayloadOf, ResultOf } from '../options/job-class.ts'
+import type {
+  CancelledEvent,
+  CompletedEvent,
+  CrashedEvent,
+  FailedEvent,
+  Hooks,
+  JobEvent,
+  ReleasedEvent,
+} from '../run/hooks.ts'
+import { type ClassOrKey, Expectation, type PayloadMatch } from './expectation.ts'
+
+type EventOf = {
+  started: JobEvent
+  completed: CompletedEvent
+  failed: FailedEvent
+  released: ReleasedEvent
+  cancelled: CancelledEvent
+  crashed: CrashedEvent
+}
+
+/** An event of a job of a class. */
+export type SpiedEvent<J extends JobLike, E> = Omit<E, 'payload' | 'result'> & {
+  readonly payload: PayloadOf<J>[0]
+} & (E extends CompletedEvent ? { readonly result: ResultOf<J> } : unknown)
+
+/** What happened to a run. */
+interface Happening {
+  kind: keyof EventOf
+  event: EventOf[keyof EventOf]
+}
+
+export class Happenings {
+  readonly all: Happening[] = []
+
+  /** Hooks that note what happens, and call those of the application. */
+  hooks(own: Hooks | undefined): Hooks {
+    const noting =
+      <K extends keyof EventOf>(kind: K) =>
+      (event: EventOf[K]) => {
+        this.all.push({ kind, event })
+        return (own?.[kind] as ((event: EventOf[K]) => unknown) | undefined)?.call(own, event)
+      }
+    return {
+      started: noting('started'),
+      completed: noting('completed'),
+      failed: noting('failed'),
+      released: noting('released'),
+      cancelled: noting('cancelled'),
+      crashed: noting('crashed'),
+    }
+  }
+}
+
+/** Waits for what becomes of the runs of a class. Each promise resolves also if it has happened already. */
+export class Spy<J extends JobLike = JobLike> {
+  readonly #of: ClassOrKey<J>
+  readonly #happenings: Happenings
+  readonly #until: (find: () => unknown, what: string) => Promise<unknown>
+
+  /** @internal */
+  constructor(
+    of: ClassOrKey<J>,
+    happenings: Happenings,
+    until: (find: () => unknown, what: string) => Promise<unknown>,
+  ) {
+    this.#of = of
+    this.#happenings = happenings
+    this.#until = until
+  }
+
+  /** A run has begun. The job may go on when this resolves. @throws FAKE_IDLE if nothing is left to run */
+  started(match?: PayloadMatch<J>): Promise<SpiedEvent<J, JobEvent>> {
+    return this.#event('started', match)
+  }
+
+  /** A job has completed. @throws FAKE_IDLE */
+  completed(match?: PayloadMatch<J>): Promise<SpiedEvent<J, CompletedEvent>> {
+    return this.#event('completed', match)
+  }
+
+  /** A job has failed for good. @throws FAKE_IDLE */
+  failed(match?: PayloadMatch<J>): Promise<SpiedEvent<J, FailedEvent>> {
+    return this.#event('failed', match, ({ last }) => last)
+  }
+
+  /** An attempt has failed, and another follows. @throws FAKE_IDLE */
+  retried(match?: PayloadMatch<J>): Promise<SpiedEvent<J, FailedEvent>> {
+    return this.#event('failed', match, ({ last }) => !last)
+  }
+
+  /** A job was put back without having failed. @throws FAKE_IDLE */
+  released(match?: PayloadMatch<J>): Promise<SpiedEvent<J, ReleasedEvent>> {
+    return this.#event('released', match)
+  }
+
+  /** A job was cancelled while it ran, or was too late to begin. @throws FAKE_IDLE */
+  cancelled(match?: PayloadMatch<J>): Promise<SpiedEvent<J, CancelledEvent>> {
+    return this.#event('cancelled', match)
+  }
+
+  /** A job was taken back from a dead worker. @throws FAKE_IDLE */
+  crashed(match?: PayloadMatch<J>): Promise<SpiedEvent<J, CrashedEvent>> {
+    return this.#event('crashed', match)
+  }
+
+  /** How many runs have begun so far. */
+  get runs(): number {
+    const expected = new Expectation(this.#of)
+    return this.#happenings.all.filter(({ kind, event }) => kind === 'started' && event.key === expected.key)
+      .length
+  }
+
+  #event<K extends keyof EventOf>(
+    kind: K,
+    match: unknown,
+    isIt: (event: EventOf[K]) => boolean = () => true,
+  ): Promise<SpiedEvent<J, EventOf[K]>> {
+    const expected = new Expectation(this.#of, match)
+    let at = 0
+    let found: EventOf[K] | undefined
+    const find = () => {
+      const { all } = this.#happenings
+      for (; found === undefined && at < all.length; at++) {
+        const happening = all[at]!
+        const event = happening.event as EventOf[K]
+        if (happening.kind === kind && expected.isMetBy(event as never) && isIt(event)) found = event
+      }
+      return found
+    }
+    const verb = kind === 'started' ? 'has started' : kind === 'failed' ? 'has failed so' : `was ${kind}`
+    return this.#until(
+      find,
+      `No job of ${expected.name} ${kind === 'completed' ? 'has completed' : verb}`,
+    ) as Promise<SpiedEvent<J, EventOf[K]>>
+  }
+}

@@ -1,0 +1,247 @@
+/** What a test may say of what was dispatched, and what it is told if that is not so. */
+import { expect, test } from 'vitest'
+import {
+  batch,
+  chain,
+  cron,
+  group,
+  Job,
+  JobsError,
+  Jobs as Ordinary,
+  tags,
+  unique,
+  workflow,
+} from '../../src/index.ts'
+import { Jobs } from '../../src/testing.ts'
+import { at } from './place.ts'
+
+class SendEmailJob extends Job {
+  async handle(_: { to: string; subject?: string }) {}
+}
+class ReportJob extends Job {
+  override readonly key = 'report'
+  override group = group(({ month }: { month: number }) => `month-${month}`)
+  override tags = tags(() => ['reports'])
+  async handle({ month }: { month: number }) {
+    return { rows: month }
+  }
+}
+class PayJob extends Job {
+  static override redact = ['card.number'] as const
+  async handle(_: { order: string; card: { number: string; name: string } }) {}
+}
+class OnceJob extends Job {
+  override unique = unique()
+  async handle() {}
+}
+
+const config = { queues: ['default', 'emails'] }
+
+function errorOf(act: () => unknown): JobsError {
+  try {
+    act()
+  } catch (error) {
+    if (JobsError.is(error, 'FAKE_ASSERTION')) return error
+    throw error
+  }
+  throw new Error('it did not throw')
+}
+
+/** The lines of the message, without the first. */
+const linesOf = (act: () => unknown) => errorOf(act).message.split('\n').slice(1)
+
+test('jobs that are dispatched in any way go to the fake, with what they say', async () => {
+  await using fake = Jobs.fake({ config, jobs: [ReportJob] })
+  fake.assertNothingDispatched()
+  await new SendEmailJob().dispatch({ to: 'a@b.c', subject: 'Hi' })
+  await SendEmailJob.with({ to: 'd@e.f' }).onQueue('emails').delayed('5m').prioritized(3).dispatch()
+  await Ordinary.dispatchByKey('report', { month: 11 }, { id: 'r-11', tries: 7, timeout: '3s' })
+  await new SendEmailJob().dispatchMany([{ to: 'x' }, { to: 'y' }])
+  const { payload } = fake.assertDispatched(SendEmailJob, { to: 'a@b.c' })
+  expect(payload).toEqual({ to: 'a@b.c', subject: 'Hi' })
+  fake.assertDispatched(
+    SendEmailJob,
+    { to: 'd@e.f' },
+    { queue: 'emails', delay: '5m', priority: 3, times: 1 },
+  )
+  fake.assertDispatched('report', { month: 11 }, { id: 'r-11', group: 'month-11', tags: ['reports'] })
+  fake.assertDispatched(ReportJob, ({ month }) => month > 10, { tries: 7, timeout: '3s', delay: 0 })
+  fake.assertDispatched(SendEmailJob, { to: expect.stringContaining('@') }, { times: 2 })
+  fake.assertDispatched(SendEmailJob, { to: (to: string) => to.length === 1 }, { times: 2 })
+  fake.assertNotDispatched(SendEmailJob, { to: 'a@b.c' }, { queue: 'emails' })
+  fake.assertNotDispatched(PayJob)
+  expect(fake.all(SendEmailJob).map(({ payload }) => payload.to)).toEqual(['a@b.c', 'd@e.f', 'x', 'y'])
+  expect(fake.dispatched.map(({ key }) => key)).toHaveLength(5)
+  fake.forget()
+  fake.assertNothingDispatched()
+  expect((await Jobs.list({ state: 'waiting' })).jobs).toHaveLength(4)
+})
+
+test('payloads are JSON, as a worker gets them', async () => {
+  await using fake = Jobs.fake({ config })
+  await new SendEmailJob().dispatch({ to: 'a', subject: undefined as never })
+  expect(Object.keys(fake.dispatched[0]!.payload as object)).toEqual(['to'])
+  await expect(new SendEmailJob().dispatch({ to: (() => {}) as never })).rejects.toThrow(/payload\.to/)
+  await expect(
+    new SendEmailJob()
+      .dispatch({ to: 'a' })
+      .then(() => SendEmailJob.with({ to: 'b' }).onQueue('email').dispatch()),
+  ).rejects.toMatchObject({ code: 'UNKNOWN_QUEUE' })
+})
+
+test('a failure names the nearest miss and what differs, lists what was dispatched, and begins at this line', async () => {
+  await using fake = Jobs.fake({ config })
+  await new SendEmailJob().dispatch({ to: 'a@b.c', subject: 'Hi' })
+  await SendEmailJob.with({ to: 'd@e.f' }).delayed('5m').dispatch()
+  await new ReportJob().dispatch({ month: 11 })
+  const error = errorOf(() =>
+    fake.assertDispatched(SendEmailJob, { to: 'x@y.z', subject: 'Hi' }, { queue: 'emails' }),
+  )
+  expect(error.message.split('\n')).toEqual([
+    `assertDispatched(): no job of SendEmailJob with { to: 'x@y.z', subject: 'Hi' } and queue 'emails' was dispatched`,
+    `The nearest: SendEmailJob  default  { to: 'a@b.c', subject: 'Hi' }`,
+    `  to     is 'a@b.c'    expected: 'x@y.z'`,
+    `  queue  is 'default'  expected: 'emails'`,
+    '3 jobs were dispatched:',
+    `  SendEmailJob  default  { to: 'a@b.c', subject: 'Hi' }`,
+    `  SendEmailJob  default  { to: 'd@e.f' }                 in 5 min`,
+    '  ReportJob     default  { month: 11 }',
+  ])
+  const [frame] = error.stack!.split('\n').filter((line) => /^ {4}at /.test(line))
+  expect(frame).toContain('asserting.test.ts')
+  expect(linesOf(() => fake.assertNotDispatched('report'))).toEqual(['  ReportJob  default  { month: 11 }'])
+  expect(errorOf(() => fake.assertDispatched(SendEmailJob, {}, { times: 3 })).message).toContain(
+    'not 3, but 2 of SendEmailJob',
+  )
+  expect(linesOf(() => fake.assertDispatched('reprot'))[0]).toBe('Did you mean ReportJob?')
+})
+
+test('a failure shows nothing that people must not see, and cuts what is long', async () => {
+  await using fake = Jobs.fake({ config })
+  const card = { number: '4111111111111111', name: 'Ada' }
+  await new PayJob().dispatch({ order: 'x'.repeat(2_000), card })
+  const { message } = errorOf(() =>
+    fake.assertDispatched(PayJob, { order: 'o-1', card: { number: '4222222222222222' } }),
+  )
+  expect(message).not.toMatch(/4111|4222/)
+  expect(message).toContain('card.number  is [redacted]')
+  expect(Math.max(...message.split('\n').map((line) => line.length))).toBeLessThan(400)
+  fake.assertDispatched(PayJob, { card })
+})
+
+test('a job that was rejected on purpose was not dispatched, and a failure says why', async () => {
+  await using fake = Jobs.fake({ config })
+  const [first, second] = [new OnceJob(), new OnceJob()]
+  expect([await first.dispatch(), await second.dispatch()]).toEqual([true, false])
+  fake.assertDispatched(OnceJob, undefined, { times: 1 })
+  const lines = linesOf(() => fake.assertDispatched(OnceJob, undefined, { times: 2 }))
+  expect(lines.at(-1)).toBe(`  OnceJob  default    rejected: unique, because of ${first.id}`)
+})
+
+test('unique jobs of one test are not in the way of the next', async () => {
+  for (let i = 0; i < 2; i++) {
+    await using fake = Jobs.fake({ config })
+    expect(await new OnceJob().dispatch()).toBe(true)
+    fake.assertDispatched(OnceJob)
+  }
+})
+
+test('the order of dispatches', async () => {
+  await using fake = Jobs.fake({ config })
+  await new ReportJob().dispatch({ month: 1 })
+  await new OnceJob().dispatch()
+  await new SendEmailJob().dispatch({ to: 'a' })
+  fake.assertOrder([ReportJob, [SendEmailJob, { to: 'a' }]])
+  const { message } = errorOf(() => fake.assertOrder([OnceJob, ReportJob]))
+  expect(message).toMatch(/^assertOrder\(\): no job of ReportJob was dispatched after OnceJob\n/)
+})
+
+test('a dispatch that is not awaited may not have been queued yet, and a failure says so', async () => {
+  await using fake = Jobs.fake({ config })
+  const dispatched = new OnceJob().dispatch()
+  expect(linesOf(() => fake.assertDispatched(OnceJob)).at(-1)).toMatch(/^1 dispatch has no answer yet/)
+  await Jobs.flush()
+  fake.assertDispatched(OnceJob)
+  await dispatched
+})
+
+test('flows: chains, batches and workflows', async () => {
+  await using fake = Jobs.fake({ config })
+  await chain([new ReportJob().with({ month: 1 }), SendEmailJob.with({ to: 'a' })])
+    .onFailed(new OnceJob().with())
+    .dispatch()
+  await batch([1, 2, 3].map((month) => ReportJob.with({ month })))
+    .name('year')
+    .dispatch()
+  await workflow('order', (w) => {
+    const report = w.add(ReportJob.with({ month: 7 }))
+    w.add(SendEmailJob.with({ to: 'b' }), { after: report })
+  }).dispatch()
+  fake.assertChain([ReportJob, [SendEmailJob, { to: 'a' }]])
+  fake.assertBatch(ReportJob, { name: 'year', size: 3, match: ({ month }) => month < 4 })
+  const { nodes } = fake.assertWorkflow('order', { ReportJob: [], SendEmailJob: ['ReportJob'] })
+  expect(nodes.map(({ key }) => key)).toEqual(['report', 'SendEmailJob'])
+  fake.assertDispatched(SendEmailJob, { to: 'b' }, { node: 'SendEmailJob', times: 1 })
+  fake.assertDispatched(ReportJob, {}, { times: 5 })
+  expect(linesOf(() => fake.assertChain([SendEmailJob]))).toEqual([
+    '3 flows were dispatched:',
+    '  chain of ReportJob → SendEmailJob, OnceJob when failed',
+    `  batch 'year' of 3 ReportJob`,
+    `  workflow 'order' of ReportJob; SendEmailJob after ReportJob`,
+  ])
+  expect(errorOf(() => fake.assertBatch(ReportJob, { size: 2 })).message).toContain(
+    'no batch of 2 ReportJob was dispatched',
+  )
+})
+
+test('flows in flows', async () => {
+  await using fake = Jobs.fake({ config })
+  await chain([
+    batch([ReportJob.with({ month: 1 }), ReportJob.with({ month: 2 })]),
+    chain([SendEmailJob.with({ to: 'a' })]),
+  ]).dispatch()
+  fake.assertDispatched(ReportJob, {}, { times: 2 })
+  fake.assertDispatched(SendEmailJob)
+  expect(linesOf(() => fake.assertChain([ReportJob]))[1]).toBe(
+    '  chain of (batch of 2 ReportJob) → (chain of SendEmailJob)',
+  )
+  await fake.drain()
+  fake.assertDispatched(ReportJob, {}, { times: 2 })
+})
+
+test('schedules that are set', async () => {
+  await using fake = Jobs.fake({ config, now: new Date('2026-11-27T07:00:00Z') })
+  await Jobs.schedules.set('report-7', ReportJob.with({ month: 7 }), cron('0 8 * * *'))
+  const { next } = fake.assertScheduled('report-7', {
+    when: '0 8 * * *',
+    key: 'report',
+    payload: { month: 7 },
+  })
+  expect(at(next!)).toBe('2026-11-27T08:00')
+  expect(linesOf(() => fake.assertScheduled('report-7', { when: '0 9 * * *' }))).toEqual([
+    `  when  is '0 8 * * *'  expected: '0 9 * * *'`,
+  ])
+  expect(errorOf(() => fake.assertScheduled('report-8')).message).toContain("did you mean 'report-7'?")
+  await Jobs.schedules.remove('report-7')
+  expect(fake.schedules).toEqual([])
+})
+
+test('dispatchNow runs at once, and hooks and middleware of the configuration apply', async () => {
+  const seen: string[] = []
+  await using fake = Jobs.fake({
+    config: {
+      ...config,
+      middleware: [
+        (job, next) => {
+          seen.push(job.key)
+          return next()
+        },
+      ],
+      hooks: { completed: ({ key }) => seen.push(`${key} completed`) },
+    },
+  })
+  expect(await new ReportJob().dispatchNow({ month: 3 })).toEqual({ rows: 3 })
+  expect((await fake.spy(ReportJob).completed({ month: 3 })).result).toEqual({ rows: 3 })
+  expect(seen).toEqual(['report', 'report completed'])
+  fake.assertNothingDispatched()
+})
