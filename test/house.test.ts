@@ -58,7 +58,10 @@ const floors: Record<string, string[][]> = {
     ['options/*'],
     ['store/contract/*'],
     // what BullMQ has, and what it is in Lark
-    ['bullmq/compared.ts', 'bullmq/unsupported.ts', 'bullmq/priority.ts', 'bullmq/kept-jobs.ts'],
+    [
+      ...['bullmq/compared.ts', 'bullmq/unsupported.ts', 'bullmq/priority.ts', 'bullmq/kept-jobs.ts'],
+      ...['bullmq/record.ts', 'bullmq/schedule-name.ts'],
+    ],
     ['store/sqlite/*', 'store/redis/*'],
     // from a name to a store
     ['store/connect.ts'],

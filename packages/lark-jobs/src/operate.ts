@@ -27,6 +27,14 @@ export type { ScheduleRun, ScheduleTick } from './model/tick.ts'
 export type { Missed, Overlap } from './model/timing.ts'
 export { type Actor, type ActorOrigin, actorOrigins } from './operate/actor.ts'
 export type { AuditEntry, AuditOptions, AuditPage } from './operate/audit.ts'
+export type { BullmqOptions } from './operate/bullmq/bullmq-import.ts'
+export type {
+  BullmqImport,
+  BullmqMistake,
+  BullmqNote,
+  BullmqQueueReport,
+  BullmqReason,
+} from './operate/bullmq/report.ts'
 export {
   type CancelFilter,
   type Cancellable,

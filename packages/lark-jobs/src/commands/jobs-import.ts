@@ -1,25 +1,112 @@
 import { open } from 'node:fs/promises'
 import { basename } from 'node:path'
-import { arg, Command } from '@s18i/lark'
+import { arg, Command, type CommandResult, flag } from '@s18i/lark'
 import { usageError, visible } from '@s18i/lark/config'
 import { Jobs } from '../api/default-jobs.ts'
+import { defined } from '../model/defined.ts'
 import { JobsError } from '../model/errors.ts'
+import type { BullmqImport, BullmqOptions, Operate } from '../operate.ts'
+import { sayImport } from './bullmq-words.ts'
 import { byCommand } from './by-command.ts'
-import { jobsOf } from './job-change.ts'
+import { jobsOf, paced } from './job-change.ts'
+
+/** The exit code of a command that SIGINT has ended. */
+const INTERRUPTED = 130
 
 /** Lines that are imported together. */
 const TOGETHER = 250
 
-/** `lark jobs:import`: puts jobs back from a file that `jobs:remove` or `jobs:export` has written. */
+/**
+ * `lark jobs:import`: puts jobs back from a file that `jobs:remove` or `jobs:export` has written, or imports those of
+ * BullMQ.
+ */
 export class JobsImportCommand extends Command {
   readonly key = 'jobs:import'
   override description =
-    'Put jobs back from a file of jobs:remove or jobs:export; those that exist are left as they are'
-  file = arg.string('The file')
+    'Put jobs back from a file of jobs:remove or jobs:export, or import those of BullMQ; those that exist are left as they are'
+  file = arg.string('The file', { optional: true })
+  fromBullmq = flag.string('The Redis of BullMQ 5 or 6 whose jobs are imported: redis://host:6379')
+  prefix = flag.string("BullMQ: what its keys begin with. Default 'bull'")
+  queue = flag.strings('BullMQ: only this queue; may be repeated. Default: all')
+  as = flag.string("BullMQ: the key of a job in Lark. Default '{name}', the name of the job; also '{queue}'")
+  failed = flag.boolean('BullMQ: also the failed jobs, as failed jobs')
+  move = flag.boolean('BullMQ: remove there what is imported')
+  force = flag.boolean('BullMQ: import although its workers are connected')
+  dryRun = flag.boolean('BullMQ: say what would be imported, and what not, and change nothing')
+  yes = flag.boolean('BullMQ: do not ask before the import', { short: 'y' })
 
-  async handle() {
+  async handle(): Promise<CommandResult> {
+    if ((this.file === undefined) === (this.fromBullmq === undefined))
+      throw usageError(
+        this.file === undefined
+          ? 'Import what? Give a FILE, or --from-bullmq'
+          : 'Give a FILE or --from-bullmq, not both',
+        'lark jobs:import .lark/removed/FILE.jsonl, or lark jobs:import --from-bullmq redis://host:6379 --dry-run',
+      )
+    if (this.file !== undefined) this.#refuseFlags()
     await using jobs = Jobs
     const operating = byCommand(jobs)
+    return this.file === undefined
+      ? await this.#ofBullmq(operating, this.fromBullmq!)
+      : await this.#ofFile(operating, this.file)
+  }
+
+  /** @throws USAGE for a flag that a file does not have: `--dry-run` without effect would be the worst */
+  #refuseFlags(): void {
+    const { prefix, queue, as, failed, move, force, dryRun, yes } = this
+    const given = { prefix, queue: queue.length > 0, as, failed, move, force, 'dry-run': dryRun, yes }
+    const [name] = Object.entries(given).find(([, value]) => value !== undefined && value !== false) ?? []
+    if (name !== undefined) throw usageError(`--${name} goes with --from-bullmq, not with a file`)
+  }
+
+  async #ofBullmq(operating: Operate, from: string): Promise<CommandResult> {
+    const { move, failed, force } = this
+    const options: BullmqOptions = {
+      ...{ move, failed, force },
+      ...defined({
+        prefix: this.prefix,
+        key: this.as,
+        queues: this.queue.length > 0 ? this.queue : undefined,
+      }),
+    }
+    const run = (doing: string, more: BullmqOptions): Promise<BullmqImport> =>
+      paced(this, doing, (pace) => operating.importBullmq(from, { ...options, ...pace, ...more }))
+    if (this.dryRun || !this.yes) {
+      const would = await run('Reading BullMQ', { dryRun: true })
+      if (this.signal.aborted) return INTERRUPTED
+      if (this.dryRun && this.json) this.console.json(would)
+      else sayImport(this, would)
+      const what = `${jobsOf(would.imported)} and ${schedulesOf(would.schedules)}`
+      if (this.dryRun) {
+        if (!this.json) this.success(`Would import ${what} from ${visible(would.from)}`)
+        return would.failures === 0
+      }
+      if (!this.console.canAsk)
+        throw usageError(
+          `This would import ${what}, and there is no terminal to ask on`,
+          '--yes does it without asking; --dry-run only says what would be imported',
+        )
+      const question = `Import ${what}${move ? ', and remove them from BullMQ' : ''}?`
+      if (!(await this.confirm(question))) {
+        this.info('Nothing was imported')
+        return false
+      }
+    }
+    const done = await run('Importing', {})
+    const { aborted } = this.signal
+    if (this.json) this.console.json({ ...done, ...(aborted && { interrupted: true }) })
+    else {
+      sayImport(this, done)
+      const what = `imported ${jobsOf(done.imported)} and ${schedulesOf(done.schedules)}`
+      if (aborted) this.warn(`Interrupted: ${what}. Import again to go on`)
+      else this.success(`I${what.slice(1)}`)
+      if (!move && !aborted)
+        this.info('They are still in BullMQ: do not start its workers again. --move removes them from there')
+    }
+    return aborted ? INTERRUPTED : done.failures === 0
+  }
+
+  async #ofFile(operating: Operate, file: string): Promise<CommandResult> {
     const spinner = this.spinner('Importing')
     const { signal } = this
     const onProgress = (done: number) => {
@@ -27,9 +114,9 @@ export class JobsImportCommand extends Command {
     }
     // The lines of the last lot, for an error.
     const lines = { from: 1, count: 0 }
-    const options = { source: basename(this.file), signal, onProgress }
+    const options = { source: basename(file), signal, onProgress }
     const sum = await operating
-      .import(this.#lots(lines), options)
+      .import(this.#lots(file, lines), options)
       .catch((error: unknown) => {
         throw inLines(error, lines)
       })
@@ -42,12 +129,12 @@ export class JobsImportCommand extends Command {
     else if (aborted)
       this.warn(`Interrupted: imported ${jobsOf(imported)}${there}. Import the file again to go on`)
     else this.success(`Imported ${jobsOf(imported)}${there}`)
-    return aborted ? 130 : true
+    return aborted ? INTERRUPTED : true
   }
 
   /** The records of the file, some at a time. @param lines gets the lines of each lot @throws USAGE */
-  async *#lots(lines: { from: number; count: number }): AsyncGenerator<unknown[]> {
-    const file = await open(this.file).catch((error: Error) => {
+  async *#lots(path: string, lines: { from: number; count: number }): AsyncGenerator<unknown[]> {
+    const file = await open(path).catch((error: Error) => {
       throw usageError(
         `The file cannot be read: ${error.message}`,
         'lark jobs:remove says the name of the file that it writes.',
@@ -58,7 +145,7 @@ export class JobsImportCommand extends Command {
       let line = 0
       for await (const text of file.readLines()) {
         line++
-        if (text.trim() !== '') records.push(this.#parsed(text, line))
+        if (text.trim() !== '') records.push(parsed(path, text, line))
         if (records.length < TOGETHER) continue
         lines.from = line - records.length + 1
         lines.count = records.length
@@ -72,17 +159,17 @@ export class JobsImportCommand extends Command {
       await file.close()
     }
   }
+}
 
-  /** @throws USAGE: the last line of a file is cut if the disk was full, or the process was killed */
-  #parsed(text: string, line: number): unknown {
-    try {
-      return JSON.parse(text)
-    } catch {
-      throw usageError(
-        `Line ${line} of ${visible(this.file)} is not JSON: ${visible(text.slice(0, 60))}`,
-        'The jobs of the lines before may have been imported; mend the line, and import the file again.',
-      )
-    }
+/** @throws USAGE: the last line of a file is cut if the disk was full, or the process was killed */
+function parsed(path: string, text: string, line: number): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    throw usageError(
+      `Line ${line} of ${visible(path)} is not JSON: ${visible(text.slice(0, 60))}`,
+      'The jobs of the lines before may have been imported; mend the line, and import the file again.',
+    )
   }
 }
 
@@ -90,4 +177,8 @@ export class JobsImportCommand extends Command {
 function inLines(error: unknown, { from, count }: { from: number; count: number }): unknown {
   if (!JobsError.is(error, 'IMPORT_INVALID')) return error
   return error.again({ message: `Lines ${from} to ${from + count - 1}: ${error.message}` })
+}
+
+function schedulesOf(count: number): string {
+  return `${count.toLocaleString('en')} ${count === 1 ? 'schedule' : 'schedules'}`
 }

@@ -48,6 +48,8 @@ export const jobsErrors = {
   JOB_NOT_REMOVABLE: 'The job runs, and cannot be removed.',
   BULLMQ_UNSUPPORTED: 'An option or a method of BullMQ was used that Lark does not have.',
   IMPORT_INVALID: 'What is to be imported is not the record of a job.',
+  BULLMQ_NOT_FOUND: 'There is no queue of BullMQ with this name and prefix.',
+  BULLMQ_RUNNING: 'Workers of BullMQ are connected to a queue that is to be imported.',
   FILTER_INVALID: 'The filter is empty, or has a condition that is unknown or has no value.',
   CURSOR_INVALID: 'The cursor of a list or of an event is damaged, or belongs elsewhere.',
   SCHEDULE_INVALID: 'What is said of a schedule is not valid.',

@@ -6,6 +6,7 @@
 import { hintFor, plain, schemeOf } from '../model/connection-text.ts'
 import { JobsError } from '../model/errors.ts'
 import { formOf } from '../model/secret.ts'
+import type { BullmqSource } from './contract/bullmq.ts'
 import { RETENTION } from './contract/retention.ts'
 import type { RedisServers } from './contract/servers.ts'
 import type { Store, StoreOptions } from './contract/store.ts'
@@ -53,4 +54,15 @@ export async function erase(connection: string | RedisServers, prefix: string): 
   const file = typeof connection === 'string' ? /^sqlite:(.+)$/i.exec(plain(connection))?.[1] : undefined
   if (file === undefined) return (await import('./redis/verbs/erase.ts')).erase(connection, prefix)
   if (file !== ':memory:') return (await import('./sqlite/erase.ts')).erase(file)
+}
+
+/**
+ * The queues that BullMQ keeps in a Redis.
+ *
+ * @param prefix of BullMQ
+ * @throws STORE_INVALID
+ */
+export async function openBullmq(servers: string | RedisServers, prefix: string): Promise<BullmqSource> {
+  const { RedisBullmq } = await import('./redis/bullmq/bullmq-source.ts')
+  return new RedisBullmq(servers, prefix)
 }

@@ -1,0 +1,469 @@
+/**
+ * Imports the jobs and schedulers of BullMQ: page by page, each page is read, queued in Lark, and then marked in BullMQ as
+ * imported, or with `move` removed there.
+ *
+ * So whenever the process dies, each job is in BullMQ, in Lark, or in both, and an import that is repeated knows those in
+ * both: by the mark, or, if the process died between the two writes, by the id, which Lark keeps for an hour at least.
+ *
+ * BullMQ's own workers would run what stays in BullMQ. So an import refuses a queue that has workers, unless the queue is
+ * paused there.
+ */
+import { createHash } from 'node:crypto'
+import type { Settings } from '../../config/config.ts'
+import { knownQueue } from '../../config/queues.ts'
+import { partitionOf } from '../../dispatch/scheduled-job.ts'
+import type { Signal } from '../../model/abort-signal.ts'
+import { JobsError } from '../../model/errors.ts'
+import { newNonce } from '../../model/id.ts'
+import { listed } from '../../model/listed.ts'
+import { partitionFor, partitionsOf } from '../../model/partition.ts'
+import type { JobRecord, NewJob } from '../../model/record.ts'
+import { textOf } from '../../model/thrown.ts'
+import { flag, isText, type OptionsOf, option } from '../../options/schema.ts'
+import { openBullmq } from '../../store/connect.ts'
+import type {
+  BullmqEntry,
+  BullmqPlace,
+  BullmqQueue,
+  BullmqScheduler,
+  BullmqSource,
+} from '../../store/contract/bullmq.ts'
+import type { RedisServers } from '../../store/contract/servers.ts'
+import { MAX_BYTES, retentionOf, type Store } from '../../store/contract/store.ts'
+import { checkFilter, conditions, isFunction, signal } from '../filter.ts'
+import type { HandChange } from '../hand-change.ts'
+import { bookOf } from '../schedule-info.ts'
+import { failedJob, waitingJob } from './jobs.ts'
+import { type BullmqImport, type LackReason, QueueTally } from './report.ts'
+import { nextJobOf, scheduleIdOf, scheduleOf, tickIn } from './schedules.ts'
+
+/** Jobs that are read, queued and marked together. */
+const PAGE = 250
+/** The most schedulers of a queue that are read together. */
+const SCHEDULERS = 100
+
+const bullmqConditions = conditions({
+  /** What BullMQ's keys begin with. Default `bull`. */
+  prefix: option<string>("a text, such as 'bull'", isText),
+  /** Only these queues. Default: all that are there. */
+  queues: option<readonly string[]>(
+    'a list of names of queues',
+    (value) => Array.isArray(value) && value.every(isText),
+  ),
+  /** The key of a job, with `{name}` and `{queue}` for those of BullMQ. Default `{name}`. */
+  key: option<string>("a text such as '{name}' or '{queue}.{name}'", isText),
+  /** Also imports failed jobs, as jobs that have failed. */
+  failed: flag(),
+  /** Removes from BullMQ what Lark has. Default: it is marked there, and stays. */
+  move: flag(),
+  /** Imports also from queues with workers of BullMQ. */
+  force: flag(),
+  /** Only says what would be imported. Nothing is changed, in BullMQ neither. */
+  dryRun: flag(),
+  /** Ends the call between two pages when it is aborted. The answer says what was imported by then. */
+  signal,
+  /** Called with each page: how many jobs and schedulers the call has been through, and of how many. */
+  onProgress: option<(done: number, found: number) => void>('a function', isFunction),
+})
+
+export interface BullmqOptions extends OptionsOf<typeof bullmqConditions.entries> {}
+
+/** @throws FILTER_INVALID */
+export function checkBullmq(options: unknown): void {
+  checkFilter('operate().importBullmq()', options, bullmqConditions, { whole: 'the second argument' })
+}
+
+/** The import, as the audit keeps it. */
+export function importChange({ queues, signal }: BullmqOptions): HandChange<BullmqImport> {
+  const on = queues === undefined ? 'jobs of BullMQ' : `jobs of queue ${queues.join(', ')} of BullMQ`
+  return { what: 'import', on, signal, count: ({ imported }) => imported }
+}
+
+/** An open store, with its configuration. */
+interface OpenTarget {
+  store: Store
+  settings: Settings
+}
+
+/**
+ * @param noted told how many jobs were imported
+ * @throws BULLMQ_NOT_FOUND, BULLMQ_RUNNING, UNKNOWN_QUEUE, before anything is imported; the errors of a store
+ */
+export async function importBullmq(
+  target: OpenTarget,
+  connection: string | RedisServers,
+  options: BullmqOptions,
+  noted: (done: number) => void = () => {},
+): Promise<BullmqImport> {
+  const { prefix = 'bull', dryRun = false, force = false } = options
+  await using source = await openBullmq(connection, prefix)
+  const queues = await queuesIn(source, prefix, options.queues)
+  const unknown = queues.map(({ name }) => name).filter((name) => !target.settings.partitions.has(name))
+  if (!dryRun) for (const name of unknown) knownQueue(name, target.settings, 'A queue of BullMQ')
+  const workers = await source.workers(queues.map(({ name }) => name))
+  const running = queues.filter(({ name, paused }) => !paused && (workers?.get(name) ?? 0) > 0)
+  if (running.length > 0 && !force && !dryRun) throw stillRunning(running, workers!)
+  const tallies = queues.map((queue) => new QueueTally(queue, workers && (workers.get(queue.name) ?? 0)))
+  const run = new ImportRun(target, source, options, found(queues, options.failed), noted)
+  for (const [i, queue] of queues.entries()) await run.queue(queue, tallies[i]!)
+  const reports = tallies.map(({ report }) => report)
+  const sum = (of: 'imported' | 'existing' | 'schedules' | 'removed' | 'failures') =>
+    reports.reduce((all, report) => all + report[of], 0)
+  return {
+    from: source.name,
+    queues: reports,
+    ...{ imported: sum('imported'), existing: sum('existing'), schedules: sum('schedules') },
+    ...{ removed: sum('removed'), failures: sum('failures') },
+    unknownQueues: unknown,
+    ...(run.unmarked !== undefined && { unmarked: run.unmarked }),
+    ...(dryRun && { dryRun }),
+  }
+}
+
+/** @throws BULLMQ_NOT_FOUND */
+async function queuesIn(
+  source: BullmqSource,
+  prefix: string,
+  named: readonly string[] | undefined,
+): Promise<BullmqQueue[]> {
+  const names = named ?? (await source.queues())
+  const queues = await Promise.all([...new Set(names)].map((name) => source.look(name)))
+  const missing = names.filter((_, i) => named !== undefined && queues[i] === undefined)
+  if (missing.length === 0 && names.length > 0) return queues.filter((queue) => queue !== undefined)
+  const others = named === undefined ? [] : await source.queues()
+  const what = missing.length > 0 ? `no BullMQ queue ${listed(missing)}` : 'no queue of BullMQ'
+  throw new JobsError('BULLMQ_NOT_FOUND', `${source.name} has ${what} with the prefix ${prefix}`, {
+    exit: 2,
+    hint:
+      others.length > 0
+        ? `There are ${listed(others)}.`
+        : 'Is it the right database, and the prefix of your queues? redis://host:6379/1 is database 1.',
+  })
+}
+
+function stillRunning(queues: readonly BullmqQueue[], workers: ReadonlyMap<string, number>): JobsError {
+  const each = queues.map(({ name }) => `${name} (${workers.get(name)})`)
+  const message = `Workers of BullMQ are connected to queues that are not paused: ${listed(each)}`
+  return new JobsError('BULLMQ_RUNNING', message, {
+    hint: 'They would run jobs that Lark runs too. Stop them, or pause the queue in BullMQ: queue.pause(). --force imports all the same.',
+  })
+}
+
+function found(queues: readonly BullmqQueue[], hasFailed = false): number {
+  return queues.reduce((all, { counts }) => {
+    const { wait, paused, prioritized, delayed, repeat, failed } = counts
+    return all + wait + paused + prioritized + delayed + repeat + (hasFailed ? failed : 0)
+  }, 0)
+}
+
+class ImportRun {
+  readonly #target: OpenTarget
+  readonly #source: BullmqSource
+  readonly #options: BullmqOptions
+  readonly #template: string
+  /** Tells this store from others in the marks of BullMQ's jobs. */
+  readonly #mark: string
+  readonly #found: number
+  readonly #noted: (done: number) => void
+  #done = 0
+  #imported = 0
+  /** Why jobs could not be marked. */
+  unmarked: string | undefined
+
+  constructor(
+    target: OpenTarget,
+    source: BullmqSource,
+    options: BullmqOptions,
+    found: number,
+    noted: (done: number) => void,
+  ) {
+    this.#target = target
+    this.#source = source
+    this.#options = options
+    this.#template = options.key ?? '{name}'
+    this.#found = found
+    this.#noted = noted
+    const store = `${target.store.name} ${target.settings.prefix}`
+    this.#mark = createHash('sha256').update(store).digest('base64url').slice(0, 12)
+  }
+
+  get #isOver(): boolean {
+    const signal: Signal | undefined = this.#options.signal
+    return signal?.aborted === true
+  }
+
+  async queue(queue: BullmqQueue, tally: QueueTally): Promise<void> {
+    const { counts, name } = queue
+    const schedules = await this.#schedulers(queue, tally)
+    const places: BullmqPlace[] = ['wait', 'paused', 'prioritized', 'delayed']
+    for (const place of places) await this.#place(name, place, schedules, tally)
+    if (this.#options.failed) await this.#failedJobs(name, tally)
+    else tally.left('failed', [], counts.failed)
+    if (this.#options.move && !this.#options.dryRun && !this.#isOver)
+      for (const { scheduler, since } of schedules.values()) {
+        if (since === undefined) continue
+        await this.#source.removeScheduler(name, scheduler.id)
+        tally.report.removed++
+      }
+    const idsIn = (place: 'active' | 'waiting-children') => this.#source.ids(name, place, 5)
+    tally.left('active', await idsIn('active'), counts.active)
+    tally.left('flow-parent', await idsIn('waiting-children'), counts['waiting-children'])
+    tally.left('completed', [], counts.completed)
+  }
+
+  /** Imports the schedulers. @returns each with the time since when Lark makes its jobs; undefined: Lark does not */
+  async #schedulers(
+    { name: queue }: BullmqQueue,
+    tally: QueueTally,
+  ): Promise<Map<string, { scheduler: BullmqScheduler; since: number | undefined }>> {
+    const all = new Map<string, { scheduler: BullmqScheduler; since: number | undefined }>()
+    for (let offset = 0; !this.#isOver; offset += SCHEDULERS) {
+      const page = await this.#source.schedulers(queue, offset, SCHEDULERS)
+      for (const scheduler of page) {
+        let since: number | undefined
+        try {
+          since = await this.#schedule(queue, scheduler, tally)
+        } catch (error) {
+          if (JobsError.is(error) && error.code.startsWith('STORE_')) throw error
+          tally.mistake(scheduler.id, textOf(error))
+        }
+        all.set(scheduler.id, { scheduler, since })
+      }
+      this.#progress(page.length)
+      if (page.length < SCHEDULERS) break
+    }
+    return all
+  }
+
+  /** @returns since when the schedule is in Lark */
+  async #schedule(queue: string, scheduler: BullmqScheduler, tally: QueueTally): Promise<number> {
+    const { settings } = this.#target
+    const id = scheduleIdOf(queue, scheduler)
+    const book = bookOf(this.#target)
+    const existing = await book.get(id)
+    if (existing !== undefined) {
+      tally.report.existingSchedules++
+      return existing.state.since
+    }
+    const now = await this.#source.now()
+    const nextJob = await this.#source.entry(queue, nextJobOf(scheduler))
+    const { definition, lacks } = scheduleOf(scheduler, nextJob, scheduler.next <= now, {
+      ...{ queue, template: this.#template, timezone: settings.schedules.timezone },
+    })
+    tally.lacks(scheduler.id, lacks)
+    tally.key(definition.job.key)
+    tally.report.schedules++
+    if (this.#options.dryRun) return now
+    await book.set(id, definition, partitionOf(id, definition, settings.partitions))
+    return now
+  }
+
+  async #place(
+    queue: string,
+    place: BullmqPlace,
+    schedules: ReadonlyMap<string, { since: number | undefined }>,
+    tally: QueueTally,
+  ): Promise<void> {
+    for (let offset = 0; !this.#isOver; ) {
+      const page = await this.#source.entries(queue, place, offset, PAGE)
+      if (page.length === 0) break
+      const now = await this.#source.now()
+      const ready = new Map<string, BullmqEntry>()
+      const jobs: NewJob[] = []
+      const settled: string[] = []
+      for (const entry of page) {
+        // BullMQ 4 wakes its workers with such entries, which are no jobs.
+        if (/^0(:|$)/.test(entry.id)) continue
+        const left = leftFor(entry, schedules)
+        if (left !== undefined) {
+          tally.left(left, [entry.id])
+          if (left === 'next-run' && this.#options.move) settled.push(entry.id)
+        } else if (entry.mark === this.#mark) {
+          tally.report.existing++
+          settled.push(entry.id)
+        } else {
+          const read = this.#read(entry, tally, () => waitingJob(entry, queue, this.#template, now))
+          if (read === undefined) continue
+          tally.key(read.job.key)
+          jobs.push(read.job)
+          ready.set(read.job.id, entry)
+        }
+      }
+      const kept = await this.#enqueue(queue, jobs, ready, tally)
+      offset += page.length - (await this.#settle(queue, place, [...settled, ...kept], tally))
+      this.#progress(page.length)
+    }
+  }
+
+  /** Failed jobs, the last to fail first, as many and as old as the queue keeps in Lark. */
+  async #failedJobs(queue: string, tally: QueueTally): Promise<void> {
+    const { settings, store } = this.#target
+    const { count, age } = retentionOf(settings, queue).failed
+    for (let offset = 0, seen = 0; !this.#isOver; ) {
+      const page = await this.#source.entries(queue, 'failed', offset, PAGE)
+      if (page.length === 0) break
+      const now = await this.#source.now()
+      const records = new Map<string, { entry: BullmqEntry; record: JobRecord }>()
+      const settled: string[] = []
+      for (const entry of page) {
+        const isOld = seen++ >= count || now - (entry.finishedOn ?? now) >= age
+        if (isOld) tally.left('failed-before', [entry.id])
+        else if (entry.mark === this.#mark) {
+          tally.report.existing++
+          settled.push(entry.id)
+        } else {
+          const read = this.#read(entry, tally, () => failedJob(entry, queue, this.#template, now))
+          if (read === undefined) continue
+          tally.key(read.record.key)
+          const partition = this.#partition(queue, read.record.id)
+          records.set(entry.id, { entry, record: { ...read.record, partition } })
+        }
+      }
+      for (const [partition, list] of grouped([...records.values()], ({ record }) => record.partition)) {
+        const restored = this.#options.dryRun
+          ? list.map(() => 'restored')
+          : await store.restore(
+              partition,
+              list.map(({ record }) => record),
+            )
+        for (const [i, { entry }] of list.entries()) {
+          if (restored[i] === 'restored') tally.report.imported++
+          else tally.report.existing++
+          settled.push(entry.id)
+        }
+      }
+      offset += page.length - (await this.#settle(queue, 'failed', settled, tally))
+      this.#progress(page.length)
+    }
+  }
+
+  #read<T extends { lacks: readonly LackReason[] }>(
+    { id }: BullmqEntry,
+    tally: QueueTally,
+    read: () => T,
+  ): T | undefined {
+    try {
+      const made = read()
+      tally.lacks(id, made.lacks)
+      return made
+    } catch (error) {
+      tally.mistake(id, textOf(error))
+      return undefined
+    }
+  }
+
+  /** Queues jobs. @returns BullMQ's ids of those that Lark has now */
+  async #enqueue(
+    queue: string,
+    jobs: readonly NewJob[],
+    entries: ReadonlyMap<string, BullmqEntry>,
+    tally: QueueTally,
+  ): Promise<string[]> {
+    const kept: string[] = []
+    for (const [partition, all] of grouped(jobs, ({ id }) => this.#partition(queue, id)))
+      for (const lot of lotsOf(all)) {
+        const call = { caller: `import-${newNonce()}`, number: 1 }
+        const verdicts = this.#options.dryRun
+          ? lot.map(() => 'queued' as const)
+          : await this.#target.store.enqueue(partition, call, lot)
+        for (const [i, verdict] of verdicts.entries()) {
+          const { id, key } = lot[i]!
+          const entry = entries.get(id)!
+          if (verdict === 'queued') {
+            tally.report.imported++
+            this.#imported++
+            kept.push(entry.id)
+          } else if (typeof verdict === 'object' && verdict.kind === 'refused') {
+            tally.mistake(entry.id, 'its queue has as many other priorities in Lark as it can')
+          } else if ((await this.#keyOf(partition, id)) === key) {
+            tally.report.existing++
+            kept.push(entry.id)
+          } else tally.mistake(entry.id, `the queue has another job with the id ${id} in Lark`)
+        }
+      }
+    return kept
+  }
+
+  async #keyOf(partition: string, id: string): Promise<string | undefined> {
+    return (await this.#target.store.get(partition, id))?.key
+  }
+
+  /** Marks or removes what Lark has. @returns how many jobs were removed from the place */
+  async #settle(
+    queue: string,
+    place: BullmqPlace,
+    ids: readonly string[],
+    tally: QueueTally,
+  ): Promise<number> {
+    const { move, dryRun } = this.#options
+    if (dryRun || ids.length === 0) return 0
+    if (move) {
+      const removed = await this.#source.remove(queue, place, ids)
+      tally.taken(ids.filter((_, i) => !removed[i]))
+      const count = removed.filter(Boolean).length
+      tally.report.removed += count
+      return count
+    }
+    if (this.unmarked !== undefined) return 0
+    try {
+      await this.#source.mark(queue, ids, this.#mark)
+    } catch (error) {
+      if (JobsError.is(error, 'STORE_UNREACHABLE') || JobsError.is(error, 'STORE_UNCERTAIN')) throw error
+      // Who may only read there can import, too.
+      this.unmarked = textOf(error)
+    }
+    return 0
+  }
+
+  #partition(queue: string, id: string): string {
+    const count = this.#target.settings.partitions.get(queue) ?? 1
+    return partitionsOf(queue, count)[partitionFor(id, count)]!
+  }
+
+  #progress(count: number): void {
+    this.#done += count
+    this.#noted(this.#imported)
+    this.#options.onProgress?.(this.#done, Math.max(this.#done, this.#found))
+  }
+}
+
+/** Why a job stays in BullMQ; undefined if it does not. */
+function leftFor(
+  { id, parentKey, hasChildren, schedulerId }: BullmqEntry,
+  schedules: ReadonlyMap<string, { since: number | undefined }>,
+): 'flow-child' | 'flow-results' | 'unscheduled' | 'next-run' | undefined {
+  if (parentKey !== undefined) return 'flow-child'
+  if (hasChildren) return 'flow-results'
+  const schedule = schedulerId === undefined ? undefined : schedules.get(schedulerId)
+  const tick = tickIn(id)
+  if (schedule === undefined || tick === undefined) return undefined
+  if (schedule.since === undefined) return 'unscheduled'
+  // What was due when the schedule came to Lark is a job like others.
+  return tick > schedule.since ? 'next-run' : undefined
+}
+
+function grouped<T>(list: readonly T[], by: (each: T) => string): Map<string, T[]> {
+  const groups = new Map<string, T[]>()
+  for (const each of list) {
+    const group = groups.get(by(each))
+    if (group === undefined) groups.set(by(each), [each])
+    else group.push(each)
+  }
+  return groups
+}
+
+/** Jobs that go into one call. */
+function lotsOf(jobs: readonly NewJob[]): NewJob[][] {
+  const lots: NewJob[][] = []
+  let room = 0
+  for (const job of jobs) {
+    const bytes = job.payload.length + JSON.stringify(job.options).length
+    if (room < bytes) {
+      lots.push([])
+      room = MAX_BYTES
+    }
+    lots.at(-1)!.push(job)
+    room -= bytes
+  }
+  return lots
+}

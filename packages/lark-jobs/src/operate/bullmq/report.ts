@@ -1,0 +1,159 @@
+/**
+ * What an import from BullMQ says: how many jobs of each queue are in Lark, and of all others why not. No job is passed
+ * over silently.
+ */
+import { bullmqLacks } from '../../bullmq/record.ts'
+import { defined } from '../../model/defined.ts'
+import type { BullmqQueue } from '../../store/contract/bullmq.ts'
+
+/** Why a job stays in BullMQ: behind `3 left: `. */
+export const leftReasons = {
+  active: 'BullMQ runs them now. Import again when they have ended, or wait again',
+  completed: 'they have completed, and nothing is to be done',
+  failed: 'they have failed: --failed imports them',
+  'failed-before': 'they failed longer ago than the queue keeps failed jobs in Lark, or are more (jobs.keep)',
+  'flow-parent': 'they wait for the other jobs of their flows: let BullMQ finish its flows',
+  'flow-child': 'they belong to flows that go on: let BullMQ finish its flows',
+  'flow-results': 'they read the results of the jobs that they waited for: let BullMQ finish its flows',
+  'next-run': 'the next runs of job schedulers, which the schedules in Lark make by themselves',
+  unscheduled: 'they belong to job schedulers that were not imported',
+} as const
+
+/** What is not carried over: behind `not carried over from 3: `. */
+export const lackReasons = {
+  ...bullmqLacks,
+  aligned: 'the start of an interval: every() of Lark ticks by the clock, 15m at :00, :15, :30 and :45',
+  timezone: "the time zone of BullMQ's workers, because the pattern has no tz: that of jobs.schedules counts",
+} as const
+
+export type LackReason = keyof typeof lackReasons
+
+/** The name of a reason. */
+export type BullmqReason = keyof typeof leftReasons | keyof typeof lackReasons
+
+/** Why some jobs were left, or what of them was not carried over. */
+export interface BullmqNote {
+  why: BullmqReason
+  /** The same in words. */
+  text: string
+  count: number
+  /** The first ids. */
+  ids: string[]
+}
+
+/** A job or a scheduler that cannot be imported. */
+export interface BullmqMistake {
+  id: string
+  message: string
+}
+
+export interface BullmqQueueReport {
+  queue: string
+  paused: boolean
+  /** How many jobs BullMQ runs at a time, over all workers, if the queue has such a limit. */
+  concurrency?: number
+  /** BullMQ limits the rate of the queue for all workers. */
+  isRated?: true
+  /** How many workers of BullMQ are connected. Absent: the server does not tell. */
+  workers?: number
+  /** How many jobs BullMQ had of each state when the import began. */
+  found: Readonly<Record<string, number>>
+  /** The keys that the jobs have in Lark: the first 100. */
+  keys: string[]
+  /** How many jobs the import has queued, or with `dryRun` would queue. */
+  imported: number
+  /** How many jobs were imported before, or are in Lark anyway. */
+  existing: number
+  schedules: number
+  existingSchedules: number
+  /** How many jobs and schedulers were removed from BullMQ. */
+  removed: number
+  /** Ids of jobs that were imported, and that a worker of BullMQ has taken meanwhile: the first ones. */
+  taken: string[]
+  left: BullmqNote[]
+  lacks: BullmqNote[]
+  /** How many jobs and schedulers cannot be imported. */
+  failures: number
+  /** The first of them. */
+  mistakes: BullmqMistake[]
+}
+
+export interface BullmqImport {
+  /** The server, without a password. */
+  from: string
+  queues: BullmqQueueReport[]
+  imported: number
+  existing: number
+  schedules: number
+  removed: number
+  failures: number
+  /** Queues that Lark's configuration does not have. Only with `dryRun`. */
+  unknownQueues: string[]
+  /** Why the jobs in BullMQ could not be marked as imported. */
+  unmarked?: string
+  dryRun?: true
+}
+
+/** The most keys of a queue that are told. */
+const KEYS = 100
+/** The most ids of a note. */
+const IDS = 5
+/** The most mistakes of a queue that are told one by one. */
+const MISTAKES = 20
+
+/** The report of one queue while it grows. */
+export class QueueTally {
+  readonly report: BullmqQueueReport
+  readonly #left = new Map<BullmqReason, BullmqNote>()
+  readonly #lacks = new Map<BullmqReason, BullmqNote>()
+
+  constructor({ name, paused, concurrency, isRated, counts }: BullmqQueue, workers: number | undefined) {
+    this.report = {
+      ...{ queue: name, paused, ...defined({ concurrency, workers, isRated: isRated || undefined }) },
+      ...{ found: counts, keys: [], imported: 0, existing: 0 },
+      ...{ schedules: 0, existingSchedules: 0, removed: 0 },
+      ...{ taken: [], left: [], lacks: [], failures: 0, mistakes: [] },
+    }
+  }
+
+  left(why: keyof typeof leftReasons, ids: readonly string[], count = ids.length): void {
+    note(this.#left, this.report.left, why, leftReasons[why], ids, count)
+  }
+
+  lacks(id: string, all: readonly LackReason[]): void {
+    for (const why of all) note(this.#lacks, this.report.lacks, why, lackReasons[why], [id], 1)
+  }
+
+  key(key: string): void {
+    const { keys } = this.report
+    if (keys.length < KEYS && !keys.includes(key)) keys.push(key)
+  }
+
+  mistake(id: string, message: string): void {
+    this.report.failures++
+    if (this.report.mistakes.length < MISTAKES) this.report.mistakes.push({ id, message })
+  }
+
+  taken(ids: readonly string[]): void {
+    this.report.taken.push(...ids.slice(0, MISTAKES - this.report.taken.length))
+  }
+}
+
+function note(
+  notes: Map<BullmqReason, BullmqNote>,
+  list: BullmqNote[],
+  why: BullmqReason,
+  text: string,
+  ids: readonly string[],
+  count: number,
+): void {
+  if (count === 0) return
+  let found = notes.get(why)
+  if (found === undefined) {
+    found = { why, text, count: 0, ids: [] }
+    notes.set(why, found)
+    list.push(found)
+  }
+  found.count += count
+  found.ids.push(...ids.slice(0, IDS - found.ids.length))
+}

@@ -1,0 +1,97 @@
+/**
+ * The contract between the import and a BullMQ queue: what it reads of the Redis in which BullMQ keeps its jobs, and the
+ * little that it writes there. It knows the layout of BullMQ 5 and 6. Calls are bounded, like those of a store, and throw
+ * the same errors.
+ *
+ * Jobs are in places. A job that BullMQ takes next is first in its place; of failed jobs, the last to fail is first.
+ */
+
+/** Where BullMQ keeps the jobs that are imported. `paused` is where BullMQ 5 keeps the waiting jobs of a paused queue. */
+export const bullmqPlaces = ['wait', 'paused', 'prioritized', 'delayed', 'failed'] as const
+export type BullmqPlace = (typeof bullmqPlaces)[number]
+
+/** Where it keeps others, which are only counted. */
+export const otherBullmqPlaces = ['active', 'waiting-children', 'completed', 'repeat'] as const
+
+export interface BullmqQueue {
+  name: string
+  counts: Record<BullmqPlace | (typeof otherBullmqPlaces)[number], number>
+  paused: boolean
+  /** How many jobs of the queue BullMQ runs at a time, over all workers, if it has such a limit. */
+  concurrency?: number
+  /** It has a rate limit for all workers. */
+  isRated: boolean
+}
+
+export interface BullmqEntry {
+  id: string
+  /** Nothing of the job is left but its id. */
+  isGone: boolean
+  name: string
+  /** JSON text. Undefined: it is too large, and was not read. */
+  data: string | undefined
+  /** Bytes of `data`. */
+  bytes: number
+  /** JSON text. */
+  opts: string
+  /** Milliseconds since 1970, by the clock of whoever added the job. */
+  timestamp: number
+  attemptsMade: number
+  /** Milliseconds since 1970: of a delayed job, when it is due. */
+  dueAt?: number
+  /** The key of the job that waits for this one, if that is still there. */
+  parentKey?: string
+  /** It has waited for other jobs, and has their results. */
+  hasChildren: boolean
+  /** The scheduler that has made it. */
+  schedulerId?: string
+  /** What `mark` wrote. */
+  mark?: string
+  /** Of a failed job. */
+  failedReason?: string
+  /** Of a failed job: the stacks of its attempts, as a JSON list of texts. */
+  stacktrace?: string
+  finishedOn?: number
+}
+
+export interface BullmqScheduler {
+  id: string
+  /** The instant of its next tick: milliseconds since 1970. */
+  next: number
+  /** As BullMQ stores them: `name`, `pattern`, `every`, `tz`, `data`, `opts`, and others. */
+  fields: Readonly<Record<string, string>>
+}
+
+export interface BullmqSource extends AsyncDisposable {
+  /** For people: `redis://host:6379/0`, without a password. */
+  readonly name: string
+  /** The names of the queues, in alphabetical order. It scans the keys of the server, some at a time. */
+  queues(): Promise<string[]>
+  /** Undefined: there is no such queue. */
+  look(queue: string): Promise<BullmqQueue | undefined>
+  /** How many workers are connected to each queue; undefined if the server does not tell. */
+  workers(queues: readonly string[]): Promise<Map<string, number> | undefined>
+  /** Milliseconds since 1970, by the clock of the server. */
+  now(): Promise<number>
+  /** Ids of some jobs of a place, also of those that are not imported. */
+  ids(
+    queue: string,
+    place: BullmqPlace | (typeof otherBullmqPlaces)[number],
+    count: number,
+  ): Promise<string[]>
+  /** The jobs of a place behind the first `offset`: at most `count`, one for each id there. */
+  entries(queue: string, place: BullmqPlace, offset: number, count: number): Promise<BullmqEntry[]>
+  /** One job, whatever its place. */
+  entry(queue: string, id: string): Promise<BullmqEntry>
+  /** The schedulers behind the first `offset`, those that are due next first. */
+  schedulers(queue: string, offset: number, count: number): Promise<BullmqScheduler[]>
+  /** Writes a text to each of these jobs that is still there. BullMQ does not read it, and keeps it as long as the job. */
+  mark(queue: string, ids: readonly string[], text: string): Promise<void>
+  /**
+   * Removes jobs with their logs and deduplication ids, each in one step with its place.
+   * @returns whether each was still in the place
+   */
+  remove(queue: string, place: BullmqPlace, ids: readonly string[]): Promise<boolean[]>
+  /** Removes a scheduler. Jobs that it has made stay. */
+  removeScheduler(queue: string, id: string): Promise<void>
+}
