@@ -59,7 +59,7 @@ export function bullmqRecord(stored: unknown, made: number): BullmqRecord {
   const context = { bullmq: given === 0 ? others : opts }
   if (Buffer.byteLength(JSON.stringify(context)) > MAX_CONTEXT) lacks.push('options')
   else if (Object.keys(context.bullmq).length > 0) options.context = context
-  const priority = larkPriority(numberIn(opts.priority) ?? 0)
+  const priority = larkPriority(Math.ceil(numberIn(opts.priority) ?? 0))
   const keep = keepOf({ removeOnComplete, removeOnFail })
   return {
     ...(priority !== 0 && { priority }),

@@ -97,7 +97,8 @@ export class JobsImportCommand extends Command {
     if (this.json) this.console.json({ ...done, ...(aborted && { interrupted: true }) })
     else {
       sayImport(this, done)
-      const what = `imported ${jobsOf(done.imported)} and ${schedulesOf(done.schedules)}`
+      const removed = move ? `, and removed ${done.removed.toLocaleString('en')} from BullMQ` : ''
+      const what = `imported ${jobsOf(done.imported)} and ${schedulesOf(done.schedules)}${removed}`
       if (aborted) this.warn(`Interrupted: ${what}. Import again to go on`)
       else this.success(`I${what.slice(1)}`)
       if (!move && !aborted)
