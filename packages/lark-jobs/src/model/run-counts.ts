@@ -59,6 +59,10 @@ export class RunCounts {
     return this.#counts[ENDS + runEnds.indexOf(end)]!
   }
 
+  get isEmpty(): boolean {
+    return this.#counts.every((count) => count === 0)
+  }
+
   histogram(measured: Measured): Histogram {
     const at = places[measured]
     const buckets = [...this.#counts.subarray(at, at + SIZE - 1)]

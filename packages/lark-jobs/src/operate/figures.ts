@@ -95,7 +95,7 @@ function latelyOf(queue: string, { at, workers }: FleetRuns): RunCounts {
   return counts
 }
 
-function quantiles(counts: RunCounts, measured: Measured): Quantiles {
+export function quantiles(counts: RunCounts, measured: Measured): Quantiles {
   const histogram: Histogram = counts.histogram(measured)
   const at = (share: number) => quantile(histogram, share)
   return { count: histogram.count, ...defined({ p50: at(0.5), p95: at(0.95), p99: at(0.99) }) }

@@ -43,6 +43,7 @@ import {
 } from './operations.ts'
 import type { Overview, OverviewOptions } from './overview.ts'
 import type { RecordOptions } from './records.ts'
+import type { RunTimes, RunTimesFilter } from './run-times.ts'
 import type { RunFilter, RunPage } from './runs.ts'
 import type { OpenQueues } from './stored-jobs.ts'
 import type { JobNews, TailOptions } from './tail.ts'
@@ -224,6 +225,24 @@ export class Operate extends Operations {
     const { checkHistory, history } = await import('./history.ts')
     checkHistory(filter, this[names])
     return await history(await this.#queues(), filter)
+  }
+
+  /**
+   * How long jobs waited and runs took, coarser the older (p50, p95, p99, in milliseconds): in each minute of the last hour,
+   * each hour of the last three days, or each day of the last 90, in UTC. Those in which no run began or ended are left out.
+   *
+   * Workers make this known every five seconds, so a run may count in the minute after its own.
+   *
+   * @param filter `queue`: only this one; default: all together. `unit`: `'minutes'` (default), `'hours'` or `'days'`
+   * @throws FILTER_INVALID, UNKNOWN_QUEUE
+   * @example
+   * const { steps } = await operate().runTimes({ queue: 'emails', unit: 'hours' })
+   * for (const { at, wait } of steps) console.log(new Date(at), wait.p95)
+   */
+  async runTimes(filter: RunTimesFilter = {}): Promise<RunTimes> {
+    const { checkRunTimes, runTimes } = await import('./run-times.ts')
+    checkRunTimes(filter, this[names])
+    return await runTimes(await this.#queues(), filter)
   }
 
   /**

@@ -4,7 +4,22 @@
 import { expect, test } from 'vitest'
 import type { AnnouncedWorker, WorkerRuns } from '../../src/model/record.ts'
 import { RunCounts } from '../../src/model/run-counts.ts'
-import { ENDED_WORKERS, type FleetRuns, folded, MOST_ENDED } from '../../src/store/contract/store.ts'
+import {
+  DAY,
+  DAYS,
+  ENDED_WORKERS,
+  type FleetRuns,
+  folded,
+  HOUR,
+  HOURS,
+  MINUTE,
+  MINUTES,
+  MOST_ENDED,
+  outdated,
+  runsOf,
+  runsWithin,
+  versionsSeen,
+} from '../../src/store/contract/store.ts'
 import type { Make } from './harness.ts'
 import { job, jobs } from './jobs.ts'
 
@@ -104,6 +119,87 @@ export function workerRuns(make: Make): void {
     const past = folded({}, [{ all: many, lately: {}, arrived: {} }])
     expect(Object.keys(past)).toHaveLength(251)
     expect(RunCounts.read(past['(others) (others)']).ends('completed')).toBe(5)
+  })
+
+  test('what they were is kept once a minute, and tells what ran in each minute, hour and day', async () => {
+    await using harness = await make()
+    const { store, clock } = harness
+    clock.advance(DAY - (clock.now % DAY) + 3_000)
+    const start = clock.now - 3_000
+    const ended = async (length: number, count: number) => {
+      const kept = await store.runHistory(length, count)
+      const within = runsWithin(kept, await store.workerRuns(), length, count)
+      return within.map(({ at, queues }) => [
+        (at - start) / length,
+        Object.fromEntries([...queues].map(([queue, counts]) => [queue, counts.ends('completed')])),
+      ])
+    }
+    const announced = (counts: Record<string, number>, version = '1.0.0') => ({
+      worker: { ...worker('ada', ran(counts)), version },
+      ttl: 400 * DAY,
+    })
+    expect(await store.runHistory(MINUTE, MINUTES)).toEqual([])
+    await store.announce(worker('ada'), TTL)
+    expect(await store.runHistory(MINUTE, MINUTES)).toEqual([{ at: start, queues: {}, versions: [] }])
+    clock.advance(30_000)
+    await store.survey('ada', [], announced({ 'emails x': 3, 'emails y': 1, 'files x': 2 }))
+    expect(await store.runHistory(MINUTE, MINUTES)).toHaveLength(1)
+    expect(await ended(MINUTE, MINUTES)).toEqual([[0, { emails: 4, files: 2 }]])
+    clock.advance(MINUTE)
+    await store.survey('ada', [], announced({ 'emails x': 3, 'emails y': 1, 'files x': 2 }))
+    expect(await store.runHistory(MINUTE, MINUTES)).toMatchObject([
+      { at: start, queues: {} },
+      { at: start + MINUTE, queues: { files: completed(2) }, versions: ['1.0.0'] },
+    ])
+    clock.advance(HOUR)
+    await store.survey('ada', [], announced({ 'emails x': 10, 'emails y': 1, 'files x': 2 }, '1.1.0'))
+    expect(await ended(HOUR, HOURS)).toEqual([
+      [0, { emails: 4, files: 2 }],
+      [1, { emails: 7 }],
+    ])
+    expect(versionsSeen(await store.runHistory(HOUR, HOURS))).toEqual([
+      { version: '1.0.0', at: start + MINUTE },
+      { version: '1.1.0', at: start + HOUR + MINUTE },
+    ])
+    clock.advance(2 * DAY)
+    await store.survey('ada', [], announced({ 'emails x': 11, 'emails y': 1, 'files x': 2 }))
+    expect(await ended(DAY, DAYS)).toEqual([
+      [0, { emails: 11, files: 2 }],
+      [2, { emails: 1 }],
+    ])
+    expect(await ended(MINUTE, MINUTES)).toEqual([[2 * 1_440 + 60, { emails: 1 }]])
+    clock.advance((DAYS + 1) * DAY)
+    await store.survey('ada', [], announced({ 'emails x': 11, 'emails y': 1, 'files x': 2 }))
+    // One of all that is older than 90 days, to compare with.
+    expect((await store.runHistory(DAY, DAYS)).map(({ at }) => at >= clock.now - DAYS * DAY)).toEqual([
+      false,
+      true,
+    ])
+  })
+
+  test('of many instants, few are kept', () => {
+    const now = 200 * DAY + 30_000
+    const all = Array.from({ length: 100 * 1_440 }, (_, i) => 200 * DAY - i * MINUTE)
+    const gone = new Set(outdated(all, now))
+    const kept = all.filter((at) => !gone.has(at))
+    expect(kept.length).toBeLessThanOrEqual(MINUTES + HOURS + DAYS + 3)
+    for (const [length, count] of [
+      [MINUTE, MINUTES],
+      [HOUR, HOURS],
+      [DAY, DAYS],
+    ] as const) {
+      const ends = kept.filter((at) => at % length === 0 && at > now - count * length)
+      expect(ends.length).toBeGreaterThanOrEqual(count)
+    }
+    expect(outdated(kept, now)).toEqual([])
+  })
+
+  test('a text of a store that is no sum is left out', () => {
+    for (const text of [null, 'x', '[]', '{}', '{"queues":[],"versions":1}', '{"queues":7,"versions":[]}'])
+      expect(runsOf(5, text), String(text)).toBeUndefined()
+    const damaged = '{"queues":{"a":1,"b":"40:2"},"versions":["1",2]}'
+    expect(runsOf(5, damaged)).toEqual({ at: 5, queues: { b: '40:2' }, versions: ['1'] })
+    expect(runsOf(Number.NaN, damaged)).toBeUndefined()
   })
 
   test('standings: since when jobs wait, and how many came within the last minute', async () => {

@@ -22,6 +22,8 @@ export const OTHERS = '(others)'
 /** The runs of a worker. @param endedAt milliseconds since 1970; absent: it lives */
 export interface KnownRuns extends WorkerRuns {
   id: string
+  /** Of Lark. */
+  version?: string
   endedAt?: number
 }
 
@@ -34,10 +36,14 @@ export interface FleetRuns {
 }
 
 /** The runs in a worker's record, which is data of a store; undefined if there are none that can be read. */
-export function runsIn(record: string): WorkerRuns | undefined {
-  const runs = (parsed(record) as { runs?: Partial<WorkerRuns> } | undefined)?.runs
+export function runsIn(record: string): Omit<KnownRuns, 'id'> | undefined {
+  const { runs, version } = (parsed(record) ?? {}) as { runs?: Partial<WorkerRuns>; version?: unknown }
   if (typeof runs !== 'object' || runs === null) return undefined
-  return { all: textsIn(runs.all), lately: textsIn(runs.lately), arrived: textsIn(runs.arrived) }
+  const { all, lately, arrived } = runs
+  return {
+    ...{ all: textsIn(all), lately: textsIn(lately), arrived: textsIn(arrived) },
+    ...(typeof version === 'string' && { version }),
+  }
 }
 
 /** The sum in a text of a store. */

@@ -275,6 +275,10 @@ export class RedisStore implements contract.Store {
     return this.#registry.runs()
   }
 
+  async runHistory(length: number, count: number): Promise<contract.RunsAt[]> {
+    return await this.#registry.runHistory(await this.now(), length, count)
+  }
+
   keys(): Promise<string[]> {
     return this.#registry.keys()
   }

@@ -33,6 +33,7 @@
  *   calls                      the last answers (`calls.ts`)
  *   waiters                    the callers to ring (`waiters.ts`)
  *   audit                      what people changed by hand (`audit.ts`)
+ *   runHistory                 how the runs of all workers went, minutes to days ago (`run-history.ts`)
  *   workers, keys              the live workers, and every key that a worker ever had (`workers.ts`)
  */
 import { JobsError } from '../../model/errors.ts'
@@ -57,7 +58,7 @@ export const NOT_STARTED = 1
 export const BESIDE = 2
 
 /** The version of the layout. Raise it with every change below that an older Lark could not read. */
-const LAYOUT = 15
+const LAYOUT = 16
 /** "Lark" in ASCII. It distinguishes our file from the files of other programs. */
 const APPLICATION = 0x4c61726b
 
@@ -201,6 +202,9 @@ const history = `
     PRIMARY KEY (partition, length, at)
   ) WITHOUT ROWID;`
 
+/** What the counts of all runs were at some instants. */
+const runHistory = 'CREATE TABLE runHistory (at INTEGER PRIMARY KEY, text TEXT NOT NULL);'
+
 /**
  * The statements that bring a file from each earlier layout to the next. Other processes wait meanwhile, so they must
  * be quick however large the file is.
@@ -244,6 +248,7 @@ const migrations: Readonly<Record<number, string>> = {
   12: flowResults,
   13: `${orders} ${audit}`,
   14: history,
+  15: runHistory,
 }
 
 const tables = `
@@ -318,6 +323,7 @@ const tables = `
   ${expiries}
   ${events}
   ${history}
+  ${runHistory}
   ${schedules}
   CREATE UNIQUE INDEX ids ON jobs (partition, id);
   CREATE INDEX line ON jobs (partition, lane, priority, dueAt) WHERE state = ${PENDING};

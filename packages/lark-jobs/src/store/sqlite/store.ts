@@ -40,6 +40,7 @@ import { counts, get, listHeads, listJobs, log, nextKeys, noCounts, waitingSince
 import { recover } from './recover.ts'
 import { restore } from './restore.ts'
 import { clear, forgetCompleted, prune, type Removal, trim } from './retain.ts'
+import { keepRuns, runHistory } from './run-history.ts'
 import { SqliteSchedules } from './schedules.ts'
 import { prepare } from './schema.ts'
 import { stand } from './stand.ts'
@@ -158,6 +159,7 @@ export class SqliteStore implements contract.Store {
       refreshWaiters(database, caller, toRefresh)
       if (announced === undefined) return undefined
       const order = announce(database, announced.worker, announced.ttl)
+      keepRuns(database)
       forgetRings(database)
       return defined({ partitions: Partition.count(database), order })
     }
@@ -213,7 +215,11 @@ export class SqliteStore implements contract.Store {
 
   async announce(worker: AnnouncedWorker, ttl: number): Promise<contract.WorkerOrder | undefined> {
     const { database } = this.#opened()
-    return database.write(() => announce(database, worker, ttl))
+    return database.write(() => {
+      const order = announce(database, worker, ttl)
+      keepRuns(database)
+      return order
+    })
   }
 
   async order(workers: readonly string[], order: contract.WorkerOrder): Promise<string[]> {
@@ -240,6 +246,11 @@ export class SqliteStore implements contract.Store {
     const found = await database.read(() => workerRuns(database))
     if (dueToFold(found).length > 0) await database.write(() => foldRuns(database))
     return found
+  }
+
+  async runHistory(length: number, count: number): Promise<contract.RunsAt[]> {
+    const { database } = this.#opened()
+    return database.read(() => runHistory(database, length, count))
   }
 
   async keys(): Promise<string[]> {

@@ -79,13 +79,18 @@ export function workerRuns(database: Database): FleetRuns {
   return { at, workers, past: pastIn(database.get<{ record: string }>(sum)?.record) }
 }
 
-/** Adds the runs of workers that ended long ago to the sum, within a transaction that may write. */
-export function foldRuns(database: Database): void {
+/**
+ * Adds the runs of workers that ended long ago to the sum, within a transaction that may write.
+ *
+ * @returns the runs as they were before
+ */
+export function foldRuns(database: Database): FleetRuns {
   const found = workerRuns(database)
   const due = dueToFold(found)
-  if (due.length === 0) return
+  if (due.length === 0) return found
   database.get(keep, SUM, JSON.stringify(folded(found.past, due)), 0)
   database.run(forget, list(due.map(({ id }) => id)))
+  return found
 }
 
 export function allKeys(database: Database): string[] {

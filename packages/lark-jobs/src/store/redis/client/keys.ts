@@ -63,6 +63,8 @@
  *   workers, worker-ends   HASH, ZSET  worker -> record, until when it counts as alive. Those that have ended are kept for
  *                        a while if they say how their runs went (`contract/runs.ts`)
  *   past-runs    STRING  JSON: the sum of the runs of all other workers
+ *   run-history, runs-kept  HASH, STRING  instant -> the sum of all runs then (`contract/run-history.ts`); the last minute
+ *                        in which somebody was told to keep it
  *   order:<worker>       STRING  the last order to it (`contract/orders.ts`); it expires
  *   keys         SET     job keys that were ever announced
  *   homes, class-homes  HASH, HASH  schedule -> its home (`contract/schedules.ts`): of all; of those that job classes
@@ -83,13 +85,13 @@ const kinds: Readonly<Record<Kind, string>> = {
   hash:
     'jobs payloads group claims holders direct hooked lockers locks throttlers notices counters errors logs results ' +
     'reasons settings rate minutes offers circuit workers ended flow watches keeps progress schedules schedule-states ' +
-    'schedule-runs homes class-homes flow-ends flow-results pausers audit history',
+    'schedule-runs homes class-homes flow-ends flow-results pausers audit history run-history',
   list: 'line starts events news',
   set: 'void idle listeners partitions keys',
   zset:
     'due priorities laned lane late turns asleep limiters paused leases effects remembered endings throttles completed failed cancelled ' +
     'ends waiting waits failures worker-ends kept kept-logs ticks flows flow-ids bundles unrolled audit-times',
-  string: 'call layout migration crowd crowd-failed order past-runs',
+  string: 'call layout migration crowd crowd-failed order past-runs runs-kept',
 }
 
 const byName = new Map(
@@ -129,7 +131,9 @@ export class Keys {
   }
 
   meta(
-    name: 'layout' | 'migration' | 'partitions' | 'workers' | 'keys' | 'homes' | 'class-homes' | 'audit',
+    name:
+      | ('layout' | 'migration' | 'partitions' | 'workers' | 'keys' | 'homes' | 'class-homes' | 'audit')
+      | 'run-history',
   ): string {
     return `${this.#prefix}:{meta}:${name}`
   }

@@ -15,7 +15,8 @@
 --            milliseconds, or -1, until a job may begin, until a lease ends, until there is an effect to hand
 --            out; 1 if there is something to prune; two values for each damaged partition: its index, and
 --            the error; if there are schedules or flows, or an order, two values for each partition in which one will be
---            due: its index, and milliseconds until then; the last order to the worker, if there is one }
+--            due: its index, and milliseconds until then; the last order to the worker, if there is one; 1 if the caller
+--            must keep the counts of all runs }
 -- Cost     O(n log m) for n partitions, m waiting
 -- needs: start, known, visit, line, order, lanes, pause
 
@@ -111,9 +112,9 @@ end
 -- rest of a script after it.
 redis.call('ZREM', key('worker-ends'), '')
 local from = 9 + tonumber(ARGV[5])
-local known, order = -1, false
+local known, order, keeps = -1, false, nil
 if ARGV[3] ~= '' then
-  known, order = make_known(ARGV[2], ARGV[3], ARGV[4], 9, from - 1)
+  known, order, keeps = make_known(ARGV[2], ARGV[3], ARGV[4], 9, from - 1)
 end
 local found, damaged, ticks = {}, {}, {}
 for i = from, #ARGV do
@@ -135,4 +136,5 @@ for i = from, #ARGV do
     ticks[#ticks + 1] = tick
   end
 end
-return { now, known, found, damaged, (order or #ticks > 0) and ticks or nil, order or nil }
+local has_ticks = order or keeps or #ticks > 0
+return { now, known, found, damaged, has_ticks and ticks or nil, order or keeps and false, keeps }

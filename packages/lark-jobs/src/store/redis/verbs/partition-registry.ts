@@ -2,9 +2,11 @@
  * What exists once for the whole store: its partitions, its workers, and the job keys that workers know.
  */
 import { defined } from '../../../model/defined.ts'
+import { JobsError } from '../../../model/errors.ts'
 import type { AnnouncedWorker, WorkerRecord } from '../../../model/record.ts'
 import { MAX_ITEMS } from '../../contract/capacity.ts'
 import { ORDER_HOLDS, orderIn, orderText, type WorkerOrder } from '../../contract/orders.ts'
+import { needed, outdated, type RunsAt, runsAt, runsOf, runsText } from '../../contract/run-history.ts'
 import { dueToFold, type FleetRuns, folded, type KnownRuns, pastIn, runsIn } from '../../contract/runs.ts'
 import { currentEpoch } from '../client/connection.ts'
 import { damaged } from '../client/damage.ts'
@@ -72,7 +74,8 @@ export class PartitionRegistry {
   async announce(worker: AnnouncedWorker, ttl: number): Promise<{ partitions: number; order?: WorkerOrder }> {
     const args = [worker.id, packDuration(ttl), JSON.stringify(worker), ...worker.keys]
     const reply = await this.#scripts.on(this.#scripts.keys.meta('workers'), 'announce', args)
-    const [partitions, order] = reply as [number, string?]
+    const [partitions, order, keeps] = reply as [number, (string | null)?, 1?]
+    if (keeps) await this.keepRuns()
     return defined({ partitions, order: orderIn(order) })
   }
 
@@ -104,6 +107,34 @@ export class PartitionRegistry {
       await this.#scripts.on(key, 'fold-runs', [sum!, past, ...due.map(({ id }) => id)])
     }
     return found
+  }
+
+  /** Keeps the counts of all runs as they are now. If that fails, a minute has none, and the worker is known all the same. */
+  async keepRuns(): Promise<void> {
+    try {
+      const found = await this.runs()
+      const runs = runsAt(found)
+      const key = this.#scripts.keys.meta('run-history')
+      await this.#scripts.send(['HSET', key, String(runs.at), runsText(runs)])
+      const old = outdated(await this.#instants(), found.at)
+      if (old.length > 0) await this.#scripts.send(['HDEL', key, ...old.map(String)])
+    } catch (error) {
+      if (!JobsError.is(error)) throw error
+    }
+  }
+
+  /** @param now by the store's clock */
+  async runHistory(now: number, length: number, count: number): Promise<RunsAt[]> {
+    const which = [...needed(await this.#instants(), now, length, count)].sort((one, other) => one - other)
+    if (which.length === 0) return []
+    const key = this.#scripts.keys.meta('run-history')
+    const texts = (await this.#scripts.send(['HMGET', key, ...which.map(String)])) as (string | null)[]
+    return texts.flatMap((text, i) => runsOf(which[i]!, text) ?? [])
+  }
+
+  async #instants(): Promise<number[]> {
+    const fields = (await this.#scripts.send(['HKEYS', this.#scripts.keys.meta('run-history')])) as string[]
+    return fields.map(Number).filter(Number.isSafeInteger)
   }
 
   /** @throws STORE_DAMAGED if the text is not the record of a worker */

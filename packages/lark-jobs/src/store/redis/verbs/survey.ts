@@ -21,7 +21,8 @@ type Surveying = [
   found: number[],
   damaged: (number | string)[],
   ticks?: number[],
-  order?: string,
+  order?: string | null,
+  keeps?: 1,
 ]
 
 export class Surveys {
@@ -91,7 +92,8 @@ export class Surveys {
           `${waits ? 'w' : ''}${prunes ? 'p' : ''}${prunes ? this.#ownAges(partition) : ''}|${partition}`,
       ),
     ])
-    const [at, known, found, damaged, ticks = [], text] = reply as Surveying
+    const [at, known, found, damaged, ticks = [], text, keeps] = reply as Surveying
+    if (keeps) await this.#registry.keepRuns()
     const order = orderIn(text)
     return {
       at,

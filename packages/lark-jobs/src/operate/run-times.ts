@@ -1,0 +1,81 @@
+/**
+ * How long runs waited and took within the last hour, three days or 90 days, and when versions of Lark were seen first: for
+ * charts.
+ */
+import { RunCounts } from '../model/run-counts.ts'
+import { type OptionsOf, oneOf } from '../options/schema.ts'
+import {
+  DAY,
+  DAYS,
+  firstBucket,
+  HOUR,
+  HOURS,
+  MINUTE,
+  MINUTES,
+  runsWithin,
+  versionsSeen,
+} from '../store/contract/store.ts'
+import { type Quantiles, quantiles } from './figures.ts'
+import { checkFilter, conditions, type Flags, queueName } from './filter.ts'
+import { type OpenQueues, partitionsToLookIn } from './stored-jobs.ts'
+
+const units = {
+  minutes: [MINUTE, MINUTES],
+  hours: [HOUR, HOURS],
+  days: [DAY, DAYS],
+} as const
+
+/** What a step of a history is. */
+export type HistoryUnit = keyof typeof units
+
+const timesConditions = conditions({
+  /** Default: all queues together. */
+  queue: queueName,
+  /** The steps: `'minutes'` of the last hour, the default; `'hours'` of the last three days; `'days'` of the last 90. */
+  unit: oneOf<HistoryUnit>(['minutes', 'hours', 'days']),
+})
+
+export interface RunTimesFilter extends OptionsOf<typeof timesConditions.entries> {}
+
+/** The runs of a minute, an hour, or a day in UTC. */
+export interface RunTimesWithin {
+  /** The first millisecond of it, since 1970. */
+  at: number
+  /** How long their jobs had been due, in milliseconds: of the runs that began. */
+  wait: Quantiles
+  /** How long they took, in milliseconds: of the runs that ended. */
+  process: Quantiles
+}
+
+export interface RunTimes {
+  /** When the store was asked, by its clock: milliseconds since 1970. */
+  at: number
+  /** Only those in which a run began or ended, the oldest first. The last may have only begun. */
+  steps: RunTimesWithin[]
+  /** The versions of Lark that workers had first within that time, and when: at the latest at the end of that step. */
+  versions: { version: string; at: number }[]
+}
+
+/** @throws FILTER_INVALID */
+export function checkRunTimes(filter: unknown, flags?: Flags): void {
+  checkFilter('operate().runTimes()', filter, timesConditions, { flags })
+}
+
+/** @throws UNKNOWN_QUEUE @param filter must be checked already */
+export async function runTimes(
+  open: OpenQueues,
+  { queue, unit = 'minutes' }: RunTimesFilter,
+): Promise<RunTimes> {
+  const { store } = open
+  if (queue !== undefined) await partitionsToLookIn(open, queue)
+  const [length, count] = units[unit]
+  const [kept, now] = await Promise.all([store.runHistory(length, count), store.workerRuns()])
+  const steps = runsWithin(kept, now, length, count).flatMap(({ at, queues }) => {
+    const counts = new RunCounts()
+    for (const [name, each] of queues) if (queue === undefined || name === queue) counts.add(each)
+    const [wait, process] = [quantiles(counts, 'wait'), quantiles(counts, 'process')]
+    return wait.count + process.count === 0 ? [] : [{ at, wait, process }]
+  })
+  const from = firstBucket(now.at, length, count)
+  return { at: now.at, steps, versions: versionsSeen(kept).filter(({ at }) => at >= from) }
+}

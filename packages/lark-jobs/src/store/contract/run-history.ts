@@ -1,0 +1,142 @@
+/**
+ * How long runs waited and took, back to 90 days. A store keeps what the counts of all runs were at some instants
+ * (`runs.ts`): at the end of each of the last minutes, hours and days. These counts only grow, so the runs within an hour
+ * are the difference between two of them. Nothing is rolled up: what is not needed any more is left out.
+ *
+ * A worker that announces itself first in a minute has the counts kept as they are then. So no job pays for it, and a run
+ * counts in the minute in which its worker made it known, up to five seconds later.
+ */
+import { RunCounts } from '../../model/run-counts.ts'
+import { DAYS, HOURS, MINUTES } from './capacity.ts'
+import { DAY, firstBucket, HOUR, MINUTE } from './history.ts'
+import { type FleetRuns, folded, OTHERS } from './runs.ts'
+import { parsed } from './unreadable.ts'
+
+/** The most queues whose runs are told apart, and the most versions that are kept. */
+const MAX_QUEUES = 100
+const MAX_VERSIONS = 20
+
+/** The counts of all runs that ever were, at an instant. */
+export interface RunsAt {
+  /** Milliseconds since 1970: the end of a minute. */
+  at: number
+  /** By queue: a `RunCounts`. */
+  queues: Record<string, string>
+  /** Of the workers that lived. */
+  versions: string[]
+}
+
+/** The runs that became known within a bucket, by queue. */
+export interface RunsWithin {
+  /** The first millisecond of the bucket. */
+  at: number
+  queues: Map<string, RunCounts>
+}
+
+const buckets = [
+  [MINUTE, MINUTES],
+  [HOUR, HOURS],
+  [DAY, DAYS],
+] as const
+
+/** The counts of now, as they are kept. */
+export function runsAt(runs: FleetRuns): RunsAt {
+  const queues = new Map<string, RunCounts>()
+  for (const [pair, text] of Object.entries(folded(runs.past, runs.workers))) {
+    const queue = pair.slice(0, pair.indexOf(' '))
+    const name = queues.has(queue) || queues.size < MAX_QUEUES ? queue : OTHERS
+    queues.set(name, (queues.get(name) ?? new RunCounts()).add(RunCounts.read(text)))
+  }
+  const versions = runs.workers.flatMap(({ endedAt, version }) =>
+    endedAt === undefined ? (version ?? []) : [],
+  )
+  return {
+    at: runs.at - (runs.at % MINUTE),
+    queues: Object.fromEntries([...queues].map(([queue, counts]) => [queue, counts.pack()])),
+    versions: [...new Set(versions)].sort().slice(0, MAX_VERSIONS),
+  }
+}
+
+/** As text, without the instant. */
+export function runsText({ queues, versions }: RunsAt): string {
+  return JSON.stringify({ queues, versions })
+}
+
+/** Reads a text of a store; undefined if Lark has not written it. */
+export function runsOf(at: number, text: unknown): RunsAt | undefined {
+  const { queues, versions } = (parsed(text) ?? {}) as Partial<RunsAt>
+  if (typeof queues !== 'object' || queues === null || !Array.isArray(versions) || !Number.isSafeInteger(at))
+    return undefined
+  const texts = Object.entries(queues).filter(([, counts]) => typeof counts === 'string')
+  return {
+    at,
+    queues: Object.fromEntries(texts.slice(0, MAX_QUEUES + 1)),
+    versions: versions.filter((each) => typeof each === 'string').slice(0, MAX_VERSIONS),
+  }
+}
+
+/** Those of some instants that are not needed any more. */
+export function outdated(instants: readonly number[], now: number): number[] {
+  const all = new Set(buckets.flatMap(([length, count]) => [...needed(instants, now, length, count)]))
+  return instants.filter((at) => !all.has(at))
+}
+
+/**
+ * Those of some instants that tell what ran within each bucket: the last of each, and the last before the first.
+ *
+ * @param length milliseconds of a bucket @param count how many buckets, the current one included
+ */
+export function needed(instants: readonly number[], now: number, length: number, count: number): Set<number> {
+  const from = firstBucket(now, length, count)
+  const last = new Map<number, number>()
+  for (const at of instants) {
+    const end = Math.max(from, Math.ceil(at / length) * length)
+    last.set(end, Math.max(at, last.get(end) ?? 0))
+  }
+  return new Set(last.values())
+}
+
+/**
+ * The runs within each bucket, the oldest first; those in which none became known are left out. What the first instant has
+ * is from before.
+ *
+ * @param kept the oldest first @param length and `count` as in `needed`
+ */
+export function runsWithin(
+  kept: readonly RunsAt[],
+  now: FleetRuns,
+  length: number,
+  count: number,
+): RunsWithin[] {
+  const from = firstBucket(now.at, length, count)
+  const found = new Map<number, RunsWithin>()
+  let before: Map<string, RunCounts> | undefined
+  for (const { at, queues } of [...kept, { ...runsAt(now), at: now.at }]) {
+    const counts = new Map(Object.entries(queues).map(([queue, text]) => [queue, RunCounts.read(text)]))
+    const bucket = at - 1 - ((at - 1) % length)
+    for (const [queue, all] of before === undefined || bucket < from ? [] : counts) {
+      const since = all.since(before?.get(queue) ?? new RunCounts())
+      if (since.isEmpty) continue
+      const within: RunsWithin = found.get(bucket) ?? { at: bucket, queues: new Map() }
+      within.queues.set(queue, (within.queues.get(queue) ?? new RunCounts()).add(since))
+      found.set(bucket, within)
+    }
+    before = counts
+  }
+  return [...found.values()]
+}
+
+/**
+ * When versions were seen first, after the first instant: at the end of a minute, or longer ago, of an hour or a day.
+ *
+ * @param kept the oldest first
+ */
+export function versionsSeen(kept: readonly RunsAt[]): { version: string; at: number }[] {
+  const [first, ...later] = kept
+  const known = new Set(first?.versions)
+  return later.flatMap(({ at, versions }) => {
+    const fresh = versions.filter((version) => !known.has(version))
+    for (const version of fresh) known.add(version)
+    return fresh.map((version) => ({ version, at }))
+  })
+}
