@@ -82,7 +82,7 @@ test.each([
   [
     'operate()',
     4,
-    'audit cancel circuits classes dashboard dispatch doctor edit erase events failed failureBook failures figures find flows groups history import importBullmq keys limiters list monitor name overview pause ping place prioritize purge records remove reschedule resume retention retry runNow runs schedules status tag tail undo untag why workers',
+    'audit cancel circuits classes dashboard dispatch doctor edit erase events failed failureBook failures figures find flows groups history import importBullmq keys limiters list monitor name overview pause ping place prioritize purge records remove reschedule resume retention retry runNow runs runTimes schedules status tag tail undo untag why workers',
   ],
   [
     'a draft',

@@ -8,7 +8,8 @@ import { type BookedFailures, operate } from '@s18i/lark-jobs/operate'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { type Dashboard, dashboard, type Role, toNode } from '../src/index.ts'
 import { type ActionName, actions } from '../src/server/actions.ts'
-import type { EndedRuns, Trends } from '../src/server/past.ts'
+import type { Mark } from '../src/server/marks.ts'
+import type { EndedRuns, TimesOfRuns, Trends } from '../src/server/past.ts'
 import { Troubles } from '../src/server/troubles.ts'
 import { Underway } from '../src/server/underway.ts'
 
@@ -610,6 +611,27 @@ describe('the stream', () => {
     const { queues } = (await get('trends')) as Trends
     expect(queues.emails!.reduce((sum, each) => sum + each)).toBe(1)
     expect(await codeOf(await look('ended', { range: 'toString' }))).toBe('INPUT_INVALID')
+    const times = (await get('times', { range: '1h' })) as TimesOfRuns
+    expect(times).toMatchObject({ range: '1h', step: 60_000 })
+    expect(times.steps.map(({ wait, process }) => [wait.count, process.count])).toEqual([[1, 1]])
+    expect(times.steps[0]!.process.p99).toBeGreaterThan(0)
+    expect(await get('times', { range: '3d', queue: 'default' })).toMatchObject({ steps: [] })
+    expect(await codeOf(await look('times', { range: '1h', queue: 'nowhere' }))).toBe('UNKNOWN_QUEUE')
+  })
+
+  test('tells what happened: pauses and resumes of a queue and of all', async () => {
+    const operating = operate(jobs, { actor: 'ada' })
+    await operating.pause({ queue: 'emails', group: 'acme' })
+    await operating.pause({ queue: 'default' })
+    await operating.resume({ queue: 'default' })
+    await expect(operating.pause({ queue: 'nowhere' })).rejects.toThrow()
+    const titles = async (queue?: string) => {
+      const answer = await look('marks', queue === undefined ? { range: '1h' } : { range: '1h', queue })
+      return ((await answer.json()) as Mark[]).map(({ title }) => title)
+    }
+    expect(await titles('default')).toEqual(['queue default paused by ada', 'queue default resumed by ada'])
+    expect(await titles('emails')).toEqual(['group acme of queue emails paused by ada'])
+    expect(await titles()).toHaveLength(3)
   })
 
   test('says that the store is away, and why', async () => {

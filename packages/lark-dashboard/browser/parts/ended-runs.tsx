@@ -1,18 +1,16 @@
 /**
- * How many runs ended, of an hour, three days or 90 days: as a chart, or as a table of the same figures. What is shown is in
- * the address. The library that draws is loaded when the first chart is shown.
+ * How many runs ended, of an hour, three days or 90 days, and how long they took: as charts, or as tables of the same figures.
+ * What is shown is in the address. The library that draws is loaded when the first chart is shown.
  */
-import { useSignal } from '@preact/signals'
-import { useEffect, useRef } from 'preact/hooks'
+import type { Mark } from '../../src/server/marks.ts'
 import type { EndedRuns as Ended, Range } from '../../src/server/past.ts'
-import type { EndedChart, Mark } from '../charts/ended-chart.ts'
 import { useAsked } from '../data/asked.ts'
-import { snapshot } from '../data/live.ts'
 import { route, setQuery } from '../data/route.ts'
 import { useKeys } from '../frame/keys.ts'
-import { chosenTheme } from '../frame/theme.ts'
+import { Drawn } from './drawn.tsx'
 import { Answer, Empty } from './empty.tsx'
 import { count } from './numbers.ts'
+import { RunTimes } from './run-times.tsx'
 import { exact } from './time.tsx'
 
 /** Milliseconds between two looks. */
@@ -32,7 +30,9 @@ export function EndedRuns({ queue }: { queue?: string }) {
   const isTable = query.get('ended') === 'table'
   const turn = () => setQuery({ ended: isTable ? undefined : 'table' })
   useKeys([{ key: 't', title: 'Ended runs as a chart or as a table', press: turn }])
-  const asked = useAsked('ended', queue === undefined ? { range } : { range, queue }, EVERY)
+  const input = queue === undefined ? { range } : { range, queue }
+  const asked = useAsked('ended', input, EVERY)
+  const marks = useAsked('marks', input, EVERY).data ?? []
   return (
     <section aria-labelledby="ended" class="ended-runs">
       <header>
@@ -63,10 +63,17 @@ export function EndedRuns({ queue }: { queue?: string }) {
           ) : isTable ? (
             <EndedTable ended={ended} />
           ) : (
-            <Chart ended={ended} marks={marksOf(queue)} />
+            <Chart ended={ended} marks={marks} />
           )
         }
       </Answer>
+      <RunTimes
+        queue={queue}
+        range={range}
+        isTable={isTable}
+        marks={marks}
+        beginning={(at) => beginning(at, range)}
+      />
     </section>
   )
 }
@@ -108,72 +115,41 @@ function beginning(at: number, range: Range): string {
   return range === '90d' ? `${day.format(at)} (UTC)` : (range === '3d' ? hour : clock).format(at)
 }
 
-/** When workers of a version began, of those that live, and since when the queue is paused. */
-function marksOf(queue: string | undefined): Mark[] {
-  const { workers = [], queues = [] } = snapshot.value ?? {}
-  const serving = workers.filter((worker) => queue === undefined || worker.queues.includes(queue))
-  const began = new Map<string, number>()
-  for (const { version = '', startedAt } of serving)
-    began.set(version, Math.min(startedAt, began.get(version) ?? startedAt))
-  const paused = queues.filter((each) => each.queue === queue).flatMap(({ pausedAt }) => pausedAt ?? [])
-  return [
-    ...[...began].map(([version, at]) => ({ at, title: `workers${version && ` of Lark ${version}`} began` })),
-    ...paused.map((at) => ({ at, title: 'paused' })),
-  ]
+const make = async (place: HTMLElement, pointed: (step: number | undefined) => void) => {
+  const { EndedChart } = await import('../charts/ended-chart.ts')
+  return new EndedChart(place, pointed)
 }
 
 function Chart({ ended, marks }: { ended: Ended; marks: readonly Mark[] }) {
-  const place = useRef<HTMLDivElement>(null)
-  const chart = useRef<EndedChart | undefined>(undefined)
-  const isFailed = useSignal(false)
-  const pointed = useSignal<number | undefined>(undefined)
-  const latest = useRef({ ended, marks })
-  latest.current = { ended, marks }
-  chart.current?.show(ended, marks)
-  const theme = chosenTheme.value
-
-  useEffect(() => {
-    let isOver = false
-    import('../charts/ended-chart.ts').then(
-      ({ EndedChart }) => {
-        if (isOver || place.current === null) return
-        chart.current = new EndedChart(place.current, (i) => (pointed.value = i))
-        chart.current.show(latest.current.ended, latest.current.marks)
-      },
-      () => (isFailed.value = true),
-    )
-    return () => {
-      isOver = true
-      chart.current?.close()
-      chart.current = undefined
-    }
-  }, [theme])
-
-  const step = pointed.value === undefined ? undefined : ended.steps[pointed.value]
   return (
-    <>
-      {isFailed.value && (
-        <p class="problem">The chart could not be loaded. Its table has the same figures.</p>
-      )}
-      <div ref={place} class="ended-chart" role="img" aria-label={said(ended)} />
-      <p class="quiet small ended-pointed">
-        <i class="ended-key ended-completed" /> completed <i class="ended-key ended-failed" /> failed
-        {step !== undefined && (
-          <span>
-            {' '}
-            · {beginning(step[0], ended.range)}: {count(step[1])} completed, {count(step[2])} failed,{' '}
-            {count(step[3])} to be retried
-          </span>
-        )}
-        {step === undefined && marks.length > 0 && <span> · {markWords(marks, ended)}</span>}
-      </p>
-    </>
+    <Drawn data={ended} marks={marks} label={said(ended)} make={make}>
+      {(i) => {
+        const step = i === undefined ? undefined : ended.steps[i]
+        return (
+          <>
+            <i class="ended-key ended-completed" /> completed <i class="ended-key ended-failed" /> failed
+            {step !== undefined && (
+              <span>
+                {' '}
+                · {beginning(step[0], ended.range)}: {count(step[1])} completed, {count(step[2])} failed,{' '}
+                {count(step[3])} to be retried
+              </span>
+            )}
+            {step === undefined && marks.length > 0 && <span> · {markWords(marks, ended)}</span>}
+          </>
+        )
+      }}
+    </Drawn>
   )
 }
 
-function markWords(marks: readonly Mark[], { range, steps }: Ended): string {
-  const shown = marks.filter(({ at }) => at >= (steps[0]?.[0] ?? 0))
+/** The most marks that are told in words: the latest. */
+const MOST_WORDS = 3
+
+function markWords(marks: readonly Mark[], { range, from }: Ended): string {
+  const shown = marks.filter(({ at }) => at >= from)
   return shown
+    .slice(-MOST_WORDS)
     .map(({ at, title }) => `${clock.format(at)}${range === '1h' ? '' : `, ${day.format(at)}`}: ${title}`)
     .join('; ')
 }

@@ -34,6 +34,12 @@ export function duration(ms: number): string {
   return rest === 0 || whole >= 10 ? `${whole} ${unit}` : `${whole} ${unit} ${rest} ${small}`
 }
 
+/** A duration in one unit, for an axis: `0.1 ms`, `2 s`, `1.5 h`. */
+export function short(ms: number): string {
+  const [unit, size] = units.find(([, size]) => ms >= size) ?? ['ms', 1]
+  return `${Number((ms / size).toFixed(1))} ${unit}`
+}
+
 /** A share of a whole as a percentage: `0.4 %`. */
 export function share(part: number, whole: number): string {
   if (whole === 0) return '–'

@@ -45,6 +45,19 @@ interface Named {
   queue?: string
 }
 
+interface PastInput {
+  range: Range
+  /** Default: all queues together. */
+  queue?: string
+}
+
+/** @throws INPUT_INVALID */
+function pastOf(input: PastInput): [range: Range, queue: string | undefined] {
+  const { range, queue } = input
+  if (!Object.hasOwn(ranges, range)) throw refused('range', range, Object.keys(ranges).join(', '))
+  return [range, queue === undefined ? undefined : textOf(input, 'queue')]
+}
+
 const page = (input: Paged) => ({
   limit: countOf(input, 'limit', MOST_ROWS),
   ...(input.cursor !== undefined && { cursor: textOf(input, 'cursor') }),
@@ -64,11 +77,9 @@ export const actions = {
   me: look(async ({ viewer }) => viewer),
   snapshot: look(async ({ live }) => live.now()),
   keys: look(({ operate }) => operate.keys()),
-  ended: look(({ past }, input: { range: Range; queue?: string }) => {
-    if (!Object.hasOwn(ranges, input.range))
-      throw refused('range', input.range, Object.keys(ranges).join(', '))
-    return past.ended(input.range, input.queue)
-  }),
+  ended: look(({ past }, input: PastInput) => past.ended(...pastOf(input))),
+  times: look(({ past }, input: PastInput) => past.times(...pastOf(input))),
+  marks: look(({ past }, input: PastInput) => past.marks(...pastOf(input))),
   trends: look(({ past }) => past.trends()),
   classes: look(({ operate }) => operate.classes()),
   dispatch: change('operate', (act, input: DispatchInput) => dispatchJob(act, input)),

@@ -1,7 +1,17 @@
 /**
- * How many runs ended, up to 90 days back, for all open browsers of a process: the store is asked at most every ten seconds.
+ * How many runs ended, how long they waited and took, and what happened, up to 90 days back, for all open browsers of a
+ * process: the store is asked the same at most every ten seconds.
  */
-import type { Operate, QueueHistory, StoreHistory } from '@s18i/lark-jobs/operate'
+import type {
+  HistoryUnit,
+  Operate,
+  QueueHistory,
+  RunTimes,
+  RunTimesWithin,
+  StoreHistory,
+} from '@s18i/lark-jobs/operate'
+import { KeptAnswers } from './kept-answers.ts'
+import { changesSince, type Mark } from './marks.ts'
 
 /** Milliseconds for which an answer is shared. */
 const SHARED = 10_000
@@ -30,6 +40,11 @@ export interface EndedRuns {
   steps: EndedStep[]
 }
 
+export interface TimesOfRuns extends Omit<EndedRuns, 'steps'> {
+  /** Only those in which a run began or ended, the oldest first. */
+  steps: RunTimesWithin[]
+}
+
 export interface Trends {
   at: number
   /** By queue, how many runs ended in each of the last 60 minutes, the oldest first. Queues in which none ended are left out. */
@@ -38,7 +53,9 @@ export interface Trends {
 
 export class Past {
   readonly #operate: Operate
-  #last: { asked: number; history: Promise<StoreHistory> } | undefined
+  readonly #histories = new KeptAnswers<StoreHistory>(SHARED)
+  readonly #times = new KeptAnswers<RunTimes>(SHARED)
+  readonly #marks = new KeptAnswers<Mark[]>(SHARED)
 
   constructor(operate: Operate) {
     this.#operate = operate
@@ -73,18 +90,33 @@ export class Past {
     return { at, queues: Object.fromEntries(all.map((each) => [each.queue, trendOf(each, at)])) }
   }
 
-  async #history(): Promise<StoreHistory> {
-    const asked = performance.now()
-    if (this.#last === undefined || asked - this.#last.asked > SHARED) {
-      const history = this.#operate.history()
-      const last = { asked, history }
-      this.#last = last
-      // What failed is not shared for longer than it takes.
-      history.catch(() => {
-        if (this.#last === last) this.#last = undefined
-      })
-    }
-    return await this.#last.history
+  /** @param queue default: all queues together */
+  async times(range: Range, queue?: string): Promise<TimesOfRuns> {
+    const { unit, step, steps } = ranges[range]
+    const found = await this.#runTimes(unit, queue)
+    const last = found.at - (found.at % step)
+    return { range, step, at: found.at, from: last - (steps - 1) * step, steps: found.steps }
+  }
+
+  /** The earliest first. @param queue default: all queues */
+  async marks(range: Range, queue?: string): Promise<Mark[]> {
+    const { unit, step, steps } = ranges[range]
+    return await this.#marks.get(JSON.stringify([range, queue]), async () => {
+      const { at, versions } = await this.#runTimes(unit, queue)
+      const from = at - (at % step) - (steps - 1) * step
+      const changes = await changesSince(this.#operate, from, queue)
+      const began = versions.map(({ version, at }) => ({ at, title: `workers of Lark ${version} began` }))
+      return [...changes, ...began].sort((one, other) => one.at - other.at)
+    })
+  }
+
+  #history(): Promise<StoreHistory> {
+    return this.#histories.get('', () => this.#operate.history())
+  }
+
+  #runTimes(unit: HistoryUnit, queue: string | undefined): Promise<RunTimes> {
+    const filter = queue === undefined ? { unit } : { unit, queue }
+    return this.#times.get(JSON.stringify(filter), () => this.#operate.runTimes(filter))
   }
 }
 

@@ -261,11 +261,23 @@ export function describeDashboard(find: () => Promise<Place>, isExamined = false
     await using page = await opened('/queues/emails')
     const chart = page.getByRole('img', { name: /^Ended runs a minute, 1 hour: 0 completed, \d+ failed$/ })
     await chart.locator('canvas').waitFor()
+    const times = page.getByRole('img', { name: /^Run times; the last: \d/ })
+    await times.locator('canvas').waitFor()
+    await times.hover()
+    // The pointer is on the same time in all charts.
+    await expect
+      .poll(() => page.locator('.ended-pointed').allTextContents())
+      .toEqual([
+        expect.stringMatching(/· \d\d:\d\d: /),
+        expect.stringMatching(/· \d\d:\d\d: /),
+        expect.stringMatching(/· \d\d:\d\d: /),
+      ])
     await page.getByRole('button', { name: '90 days' }).click()
     await expect.poll(() => page.url()).toContain('range=90d')
     await page.getByRole('img', { name: /^Ended runs a day, 90 days/ }).waitFor()
     await page.keyboard.press('t')
     await page.getByRole('columnheader', { name: 'To be retried' }).waitFor()
+    await page.getByRole('columnheader', { name: 'Waited: 50 %' }).waitFor()
     expect(await page.locator('.ended-table tbody tr').count()).toBeGreaterThan(0)
     expect(page.url()).toContain('ended=table')
   })

@@ -5,6 +5,8 @@ import type { JobRecord, LogLine } from '../../model/record.ts'
 import type { History } from './history.ts'
 import type { Inspection } from './inspection.ts'
 import type { Counts, Filter, JobHead, LaneFilter, LanePage, Minute, Page, Standing } from './page.ts'
+import type { RunsAt } from './run-history.ts'
+import type { FleetRuns } from './runs.ts'
 import type { Stand, StandOptions } from './stand.ts'
 
 export interface Reading {
@@ -30,6 +32,13 @@ export interface Reading {
   minutes(partition: string): Promise<Minute[]>
   /** How many jobs ended in at most `MAX_STANDINGS` partitions, in their order: up to 90 days back (`history.ts`). */
   history(partitions: readonly string[]): Promise<History[]>
+  /** How the runs of all workers went, also of those that have ended: see `runs.ts`. */
+  workerRuns(): Promise<FleetRuns>
+  /**
+   * What the counts of all runs were at some instants, the oldest first: as many as tell what ran within each of `count`
+   * buckets of `length` milliseconds (`run-history.ts`).
+   */
+  runHistory(length: number, count: number): Promise<RunsAt[]>
   /**
    * Counts and pauses of at most `MAX_STANDINGS` partitions, in their order.
    *

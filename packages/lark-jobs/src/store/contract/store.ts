@@ -90,8 +90,6 @@ import type { Limiters } from './limiters.ts'
 import type { WorkerOrder } from './orders.ts'
 import type { Reading } from './reading.ts'
 import type { Retentions } from './retention.ts'
-import type { RunsAt } from './run-history.ts'
-import type { FleetRuns } from './runs.ts'
 import type { Schedules } from './schedules.ts'
 import type { Fate } from './watch.ts'
 
@@ -454,13 +452,6 @@ export interface Store extends Reading, AsyncDisposable {
   retire(caller: string): Promise<void>
   /** The live workers. */
   workers(): Promise<WorkerRecord[]>
-  /** How the runs of all workers went, also of those that have ended: see `runs.ts`. */
-  workerRuns(): Promise<FleetRuns>
-  /**
-   * What the counts of all runs were at some instants, the oldest first: as many as tell what ran within each of `count`
-   * buckets of `length` milliseconds (`run-history.ts`).
-   */
-  runHistory(length: number, count: number): Promise<RunsAt[]>
   /** Every key that any worker ever announced. */
   keys(): Promise<string[]>
 

@@ -4,9 +4,9 @@
  */
 import { MINUTE } from '../contract/history.ts'
 import { needed, outdated, type RunsAt, runsAt, runsOf, runsText } from '../contract/run-history.ts'
+import type { FleetRuns } from '../contract/runs.ts'
 import type { Database } from './database.ts'
 import { list } from './row.ts'
-import { foldRuns } from './workers.ts'
 
 const isKept = 'SELECT 1 FROM runHistory WHERE at = ?'
 const keep = 'INSERT INTO runHistory (at, text) VALUES (?, ?)'
@@ -14,13 +14,17 @@ const instants = 'SELECT at FROM runHistory ORDER BY at'
 const forget = 'DELETE FROM runHistory WHERE at IN (SELECT value FROM json_each(?))'
 const some = 'SELECT at, text FROM runHistory WHERE at IN (SELECT value FROM json_each(?)) ORDER BY at'
 
-/** Keeps the counts as they are now, unless they were kept in this minute. Within a transaction that may write. */
-export function keepRuns(database: Database): void {
+/** Whether the counts were not kept yet in this minute. */
+export function mustKeepRuns(database: Database): boolean {
   const now = database.now()
-  if (database.get(isKept, now - (now % MINUTE)) !== undefined) return
-  const runs = runsAt(foldRuns(database))
+  return database.get(isKept, now - (now % MINUTE)) === undefined
+}
+
+/** Keeps the counts as they are now, within a transaction that may write. */
+export function keepRuns(database: Database, found: FleetRuns): void {
+  const runs = runsAt(found)
   database.run(keep, runs.at, runsText(runs))
-  const old = outdated(allInstants(database), now)
+  const old = outdated(allInstants(database), found.at)
   if (old.length > 0) database.run(forget, list(old))
 }
 

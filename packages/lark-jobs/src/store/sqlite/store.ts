@@ -40,7 +40,7 @@ import { counts, get, listHeads, listJobs, log, nextKeys, noCounts, waitingSince
 import { recover } from './recover.ts'
 import { restore } from './restore.ts'
 import { clear, forgetCompleted, prune, type Removal, trim } from './retain.ts'
-import { keepRuns, runHistory } from './run-history.ts'
+import { runHistory } from './run-history.ts'
 import { SqliteSchedules } from './schedules.ts'
 import { prepare } from './schema.ts'
 import { stand } from './stand.ts'
@@ -159,18 +159,11 @@ export class SqliteStore implements contract.Store {
       refreshWaiters(database, caller, toRefresh)
       if (announced === undefined) return undefined
       const order = announce(database, announced.worker, announced.ttl)
-      keepRuns(database)
       forgetRings(database)
       return defined({ partitions: Partition.count(database), order })
     }
     const isChange = announced !== undefined || toRefresh.length > 0
-    const known = isChange ? await database.write(change) : undefined
-    return {
-      at: now,
-      ...found,
-      failures: new Map(),
-      ...known,
-    }
+    return { at: now, ...found, failures: new Map(), ...(isChange && (await database.write(change))) }
   }
 
   async wait(...[caller, timeout, signal, noticed]: Parameters<contract.Store['wait']>): Promise<string[]> {
@@ -215,11 +208,7 @@ export class SqliteStore implements contract.Store {
 
   async announce(worker: AnnouncedWorker, ttl: number): Promise<contract.WorkerOrder | undefined> {
     const { database } = this.#opened()
-    return database.write(() => {
-      const order = announce(database, worker, ttl)
-      keepRuns(database)
-      return order
-    })
+    return database.write(() => announce(database, worker, ttl))
   }
 
   async order(workers: readonly string[], order: contract.WorkerOrder): Promise<string[]> {

@@ -18,6 +18,7 @@ import {
 import { parsed } from '../contract/unreadable.ts'
 import type { Database } from './database.ts'
 import { list } from './row.ts'
+import { keepRuns, mustKeepRuns } from './run-history.ts'
 
 const SUM = ''
 const keep = `
@@ -45,6 +46,7 @@ export function announce(database: Database, worker: AnnouncedWorker, ttl: numbe
   database.run(forgetEnded, now)
   const kept = database.get<{ ordered: string | null }>(keep, worker.id, JSON.stringify(worker), now + ttl)
   for (const key of worker.keys) database.run(keepKey, key)
+  if (mustKeepRuns(database)) keepRuns(database, foldRuns(database))
   return orderIn(kept?.ordered)
 }
 

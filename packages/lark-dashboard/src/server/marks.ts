@@ -1,0 +1,49 @@
+/**
+ * What happened in the past that may explain its charts: somebody paused or resumed a queue or restarted workers, as the
+ * audit says, or workers came with another version of Lark.
+ */
+import type { AuditEntry, Operate } from '@s18i/lark-jobs/operate'
+
+/** The most marks of a chart: the latest. */
+const MOST = 40
+/** The most pages of the audit that are looked through, and the entries of each. */
+const PAGES = 5
+const PAGE = 1_000
+
+export interface Mark {
+  /** Milliseconds since 1970. */
+  at: number
+  title: string
+}
+
+const verbs: Partial<Record<AuditEntry['what'], string>> = {
+  pause: 'paused',
+  resume: 'resumed',
+  'restart-workers': 'restarted',
+}
+
+/** The earliest first. @param from milliseconds since 1970 @param queue only what is of this queue, of all queues, or of workers */
+export async function changesSince(operate: Operate, from: number, queue?: string): Promise<Mark[]> {
+  const marks: Mark[] = []
+  let cursor: string | undefined
+  for (let pages = 0; pages < PAGES && marks.length < MOST; pages++) {
+    const more = cursor === undefined ? {} : { cursor }
+    const page = await operate.audit({ since: new Date(from), limit: PAGE, ...more })
+    marks.push(...page.entries.flatMap((entry) => markOf(entry, queue) ?? []))
+    cursor = page.cursor
+    if (cursor === undefined) break
+  }
+  return marks.slice(0, MOST).reverse()
+}
+
+function markOf({ at, what, on, who, outcome }: AuditEntry, queue: string | undefined): Mark | undefined {
+  const verb = verbs[what]
+  if (verb === undefined || outcome === 'failed') return undefined
+  const isMeant =
+    queue === undefined ||
+    what === 'restart-workers' ||
+    on === 'every queue' ||
+    on === `queue ${queue}` ||
+    on.endsWith(` of queue ${queue}`)
+  return isMeant ? { at, title: `${on} ${verb} by ${who}` } : undefined
+}
