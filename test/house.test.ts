@@ -24,7 +24,7 @@ const floors: Record<string, string[][]> = {
       'arguments.ts',
     ],
     // The project around the program.
-    ['workspace.ts', 'packages.ts', 'sources.ts', 'module.ts', 'config.ts'],
+    ['workspace.ts', 'packages.ts', 'sources.ts', 'module.ts', 'syntax.ts', 'config.ts'],
     [
       'prompt.ts',
       'console.ts',

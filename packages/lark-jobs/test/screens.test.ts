@@ -58,6 +58,8 @@ const elsewhere = {
   'commands: $ lark users:greet': 'a question, which @clack/prompts draws',
   'commands: sync-shop': 'jobs-why.test.ts',
   'commands: $ lark jobs:why': 'jobs-why.test.ts',
+  'commands: $ lark jobs:check-bullmq': 'bullmq/usage.test.ts',
+  'from-bullmq: $ lark jobs:check-bullmq': 'bullmq/usage.test.ts',
 }
 
 /** The texts of all files. */

@@ -25,7 +25,8 @@ export { isError, LarkError, placeOf, usageError } from './errors.ts'
 export { declaresClass, exportedValues, importModule, type Module } from './module.ts'
 export { nearest } from './nearest.ts'
 export { packageRoot, projectFolders } from './project.ts'
-export { sourceFiles, sourceFolders } from './sources.ts'
+export { codeFiles, sourceFiles, sourceFolders } from './sources.ts'
+export { type SyntaxNode, syntaxOf } from './syntax.ts'
 export { visible, visibleLines } from './visible.ts'
 
 /** The default export of `lark.config`. Packages add their sections. */

@@ -47,6 +47,23 @@ async function filesIn(folder: string): Promise<string[]> {
   return [...own, ...below.flat()]
 }
 
+/** Folders whose files nobody writes by hand. */
+const MADE = new Set(['node_modules', 'dist', 'build', 'out', 'coverage'])
+const CODE = /\.[cm]?[jt]sx?$/
+
+/** Every file of code in a folder and its subfolders, tests too, sorted by path; not those of packages and builds. */
+export async function codeFiles(folder: string): Promise<string[]> {
+  const entries = await readdir(folder, { withFileTypes: true })
+  const files = entries.filter(
+    (entry) => entry.isFile() && CODE.test(entry.name) && !DECLARATION.test(entry.name),
+  )
+  const folders = entries.filter(
+    (entry) => entry.isDirectory() && !entry.name.startsWith('.') && !MADE.has(entry.name),
+  )
+  const below = await Promise.all(folders.map(({ name }) => codeFiles(join(folder, name))))
+  return [...files.map(({ name }) => join(folder, name)), ...below.flat()].sort()
+}
+
 /**
  * The application's folders of one kind: those that the configuration names, or `KIND/` and `src/KIND/` beside the
  * configuration. Their built copies (under the `outDir` of tsconfig.json, under `dist/` or `build/`) are taken in two

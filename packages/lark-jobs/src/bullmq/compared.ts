@@ -42,6 +42,13 @@ const prefix: Comparison = [
   redis,
 ]
 const telemetry: Comparison = ['missing', '`telemetry: otel()` in `lark.config`', 'telemetry.md']
+/** A type that the package has too. */
+const taken: Comparison = ['same', 'a type of the same name in `@s18i/lark-jobs/bullmq`', 'from-bullmq.md']
+const nest: Comparison = [
+  'missing',
+  'a module of 60 lines, with classes of jobs',
+  'adapters.md#a-nest-module',
+]
 const needlessConnecting = {
   skipVersionCheck: ['needless', 'the server is checked once', redis],
   skipWaitingForReady: ['needless', 'a dispatch fails after 5 s if the store does not answer', redis],
@@ -64,6 +71,34 @@ export const compared = {
     WaitingChildrenError: ['missing', 'a flow, to which a running job adds others', flows],
     Metrics: ['missing', '`operate().history()`, Prometheus', 'monitoring.md'],
     MetricsTime: ['missing', '`operate().history()`, Prometheus', 'monitoring.md'],
+  },
+  types: {
+    ...{ JobsOptions: taken, DefaultJobOptions: taken, QueueOptions: taken, WorkerOptions: taken },
+    ...{ QueueEventsOptions: taken, QueueEventsListener: taken, QueueListener: taken, WorkerListener: taken },
+    ...{ Processor: taken, JobState: taken, JobType: taken, JobProgress: taken, FinishedStatus: taken },
+    ...{ RepeatOptions: taken, JobSchedulerJson: taken, BackoffOptions: taken, BackoffStrategy: taken },
+    ...{ DeduplicationOptions: taken, KeepJobs: taken, ConnectionOptions: taken, RedisOptions: taken },
+    BulkJobOptions: ['missing', '`JobsOptions`', 'from-bullmq.md'],
+    RateLimiterOptions: ['missing', "`WorkerOptions['limiter']`", 'from-bullmq.md'],
+    JobJson: ['missing', '`JobRecord`', operating],
+    FlowJob: ['missing', '`workflow()`, `chain()`, `batch()`', flows],
+    FlowOpts: ['missing', '`workflow()`, `chain()`, `batch()`', flows],
+    FlowChildJob: ['missing', '`workflow()`, `chain()`, `batch()`', flows],
+    SandboxedJob: ['missing', '`lark jobs:work --processes`', workers],
+    Telemetry: telemetry,
+  },
+  Nest: {
+    BullModule: nest,
+    InjectQueue: nest,
+    InjectFlowProducer: nest,
+    getQueueToken: nest,
+    getSharedConfigToken: nest,
+    Processor: nest,
+    WorkerHost: nest,
+    OnWorkerEvent: nest,
+    OnQueueEvent: nest,
+    QueueEventsListener: nest,
+    QueueEventsHost: nest,
   },
   'options of Queue': {
     connection,

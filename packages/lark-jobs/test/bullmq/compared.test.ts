@@ -7,7 +7,13 @@ import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import * as bullmq from 'bullmq'
 import { afterAll, describe, expect, test } from 'vitest'
-import { type ComparedTopic, compared, comparisonOf } from '../../src/bullmq/compared.ts'
+import {
+  type ComparedTopic,
+  type Comparison,
+  compared,
+  comparisonOf,
+  verdicts,
+} from '../../src/bullmq/compared.ts'
 import { larkPriority, MOST } from '../../src/bullmq/priority.ts'
 import * as shim from '../../src/bullmq.ts'
 import { JobsError } from '../../src/index.ts'
@@ -92,6 +98,22 @@ test('every page exists, with the heading', () => {
     )
     if (anchor !== undefined) expect(headings, page).toContain(anchor)
   }
+})
+
+/** Topics that the manual has no table for. */
+const untold: ComparedTopic[] = ['types', 'Nest']
+
+test.each(
+  Object.keys(compared).filter((topic) => !untold.includes(topic as ComparedTopic)) as ComparedTopic[],
+)('the manual has a table of the %s', (topic) => {
+  const page = readFileSync(join(import.meta.dirname, '../../../../docs/from-bullmq.md'), 'utf8')
+  const rows = Object.entries(compared[topic] as Record<string, Comparison>).map(
+    ([name, [verdict, inLark, page]]) =>
+      `| \`${name}\` | ${verdicts[verdict]} | ${page === undefined ? inLark : `[${inLark}](./${page})`} |`,
+  )
+  expect(page).toContain(
+    ['| BullMQ | the shim | in Lark |', '| ------ | -------- | ------- |', ...rows, ''].join('\n'),
+  )
 })
 
 const open: { close(): Promise<void> }[] = []

@@ -1,0 +1,62 @@
+/**
+ * Reads nodes of syntax: whether a value is one, its names and texts, and the nodes in it. A field that is missing, or has
+ * another type, is read as absent: a parser may make nodes that this does not know.
+ */
+import type { SyntaxNode } from '@s18i/lark/config'
+
+export function isNode(value: unknown): value is SyntaxNode {
+  return typeof value === 'object' && value !== null && typeof (value as { type?: unknown }).type === 'string'
+}
+
+export function listOf(value: unknown): SyntaxNode[] {
+  return Array.isArray(value) ? value.filter(isNode) : []
+}
+
+/** The name of an identifier, also of a private one. */
+export function nameOf(value: unknown): string | undefined {
+  if (!isNode(value)) return undefined
+  if (value.type === 'PrivateName') return nameOf(value.id)
+  return value.type === 'Identifier' ? (value.name as string) : undefined
+}
+
+export function textOf(value: unknown): string | undefined {
+  return isNode(value) && value.type === 'StringLiteral' ? (value.value as string) : undefined
+}
+
+export function isFunction(value: unknown): value is SyntaxNode {
+  return isNode(value) && /Function/.test(value.type)
+}
+
+/** How an expression is written, if it is a name, or a member of a name or of `this`. */
+export function pathOf(node: SyntaxNode): string | undefined {
+  if (node.type === 'Identifier') return nameOf(node)
+  const { object, property, computed } = node
+  const name = computed === true ? undefined : nameOf(property)
+  if (name === undefined || !isNode(object)) return undefined
+  const root = isThis(object) ? 'this' : nameOf(object)
+  return root && `${root}.${name}`
+}
+
+export function isThis(value: unknown): boolean {
+  return isNode(value) && value.type === 'ThisExpression'
+}
+
+export function isCall(value: unknown, name: string): boolean {
+  return isNode(value) && value.type === 'CallExpression' && nameOf(value.callee) === name
+}
+
+/** The object literal in an expression that gives it a type, or freezes it. */
+export function objectIn(node: SyntaxNode): SyntaxNode | undefined {
+  if (node.type === 'ObjectExpression') return node
+  const inside = node.expression
+  return isNode(inside) ? objectIn(inside) : undefined
+}
+
+/** Calls a function with each node of a tree, the outer ones first. */
+export function walk(node: SyntaxNode, visit: (node: SyntaxNode) => void): void {
+  visit(node)
+  for (const [name, field] of Object.entries(node)) {
+    if (name === 'loc' || name === 'extra' || name.endsWith('Comments')) continue
+    for (const each of Array.isArray(field) ? field : [field]) if (isNode(each)) walk(each, visit)
+  }
+}

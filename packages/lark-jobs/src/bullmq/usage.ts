@@ -1,0 +1,475 @@
+/**
+ * Finds what a code base uses of BullMQ: the names that it imports, the options that it writes, and the methods and events
+ * of the objects that it makes. It reads syntax, and knows the objects by what they are made of, by their types, and by the
+ * calls that return them. Names count within a file, and those that a file exports also in files that import them.
+ */
+import type { SyntaxNode } from '@s18i/lark/config'
+import { type ComparedTopic, comparisonOf } from './compared.ts'
+import {
+  isCall,
+  isFunction,
+  isNode,
+  isThis,
+  listOf,
+  nameOf,
+  objectIn,
+  pathOf,
+  textOf,
+  walk,
+} from './nodes.ts'
+
+/** Something of BullMQ in a file. */
+export interface BullUse {
+  topic: ComparedTopic
+  name: string
+  line: number
+}
+
+/** What an object is; a list of these ends in `[]`. */
+type BullKind = 'Queue' | 'Worker' | 'Job' | 'Job[]' | 'QueueEvents' | 'FlowProducer'
+
+/**
+ * By how a file writes it: `queue`, `this.queue`, `makeQueue()`, and of a class `Queues.mail` and `Queues.get()`.
+ */
+type Kinds = ReadonlyMap<string, BullKind>
+
+const LIBRARY = /^(bullmq|@s18i\/lark-jobs\/bullmq)$/
+const NEST = '@nestjs/bullmq'
+const classes: readonly string[] = ['Queue', 'Worker', 'Job', 'QueueEvents', 'FlowProducer']
+
+/** The options that a type of BullMQ stands for. */
+const optionTypes: Record<string, ComparedTopic> = {
+  JobsOptions: 'options of a job',
+  DefaultJobOptions: 'options of a job',
+  BulkJobOptions: 'options of a job',
+  JobOptions: 'options of a job',
+  QueueOptions: 'options of Queue',
+  WorkerOptions: 'options of Worker',
+  QueueEventsOptions: 'options of QueueEvents',
+  RepeatOptions: 'options of a job scheduler',
+  BackoffOptions: 'options of backoff',
+  RateLimiterOptions: 'options of limiter',
+}
+
+/** The options that stand in an option. */
+const inner: Record<string, ComparedTopic> = {
+  defaultJobOptions: 'options of a job',
+  backoff: 'options of backoff',
+  deduplication: 'options of deduplication',
+  limiter: 'options of limiter',
+  settings: 'options of settings',
+}
+
+/** What the methods of a queue return. */
+const returned: Record<string, BullKind> = {
+  add: 'Job',
+  getJob: 'Job',
+  upsertJobScheduler: 'Job',
+  fromId: 'Job',
+  create: 'Job',
+  getNextJob: 'Job',
+  addBulk: 'Job[]',
+  getJobs: 'Job[]',
+  getWaiting: 'Job[]',
+  getActive: 'Job[]',
+  getDelayed: 'Job[]',
+  getCompleted: 'Job[]',
+  getFailed: 'Job[]',
+  getPrioritized: 'Job[]',
+}
+
+const listening = new Set(['on', 'once', 'off', 'addListener', 'removeListener', 'prependListener'])
+const looping = new Set(['map', 'forEach', 'filter', 'find', 'some', 'every', 'flatMap'])
+const ofJobs = new Set(['completed', 'failed', 'active', 'progress'])
+
+/** Whether a file names BullMQ at all. */
+export function mentionsBullMQ(text: string): boolean {
+  return /['"](?:bullmq|@nestjs\/bullmq|@s18i\/lark-jobs\/bullmq)['"]/.test(text)
+}
+
+/** What one file uses. */
+export class FileUsage {
+  readonly uses: BullUse[] = []
+  /** The objects that other files may import from it. */
+  readonly exported = new Map<string, BullKind>()
+  /** By the name in the file: the name in BullMQ. */
+  readonly #imported = new Map<string, string>()
+  /** The names of decorators of Nest. */
+  readonly #nest = new Map<string, string>()
+  readonly #kinds = new Map<string, BullKind>()
+  /** Objects of options that variables have. */
+  readonly #values = new Map<string, SyntaxNode>()
+  /** Namespaces: `import * as bull from 'bullmq'`. */
+  readonly #spaces = new Set<string>()
+  readonly #seen = new Set<string>()
+  /** The class whose members are met. */
+  #class: string | undefined
+
+  /** @param others objects that other files export, by their names */
+  constructor(program: SyntaxNode, others: Kinds = new Map()) {
+    // Names are used before they are made, in methods above a constructor. A name may depend on another: twice is enough.
+    walk(program, (node) => this.#import(node, others))
+    for (let time = 0; time < 2; time++) walk(program, (node) => this.#know(node))
+    walk(program, (node) => this.#use(node))
+    walk(program, (node) => this.#export(node))
+    this.uses.sort((one, other) => one.line - other.line)
+  }
+
+  /** Whether the file imports BullMQ, or an object of it. */
+  get isConcerned(): boolean {
+    return this.#imported.size + this.#spaces.size + this.#nest.size + this.#kinds.size > 0
+  }
+
+  #import(node: SyntaxNode, others: Kinds): void {
+    if (node.type === 'ImportDeclaration') {
+      const from = textOf(node.source)
+      for (const specifier of listOf(node.specifiers)) {
+        const local = nameOf(specifier.local)
+        const name = nameOf(specifier.imported) ?? textOf(specifier.imported)
+        if (local === undefined) continue
+        if (from !== undefined && LIBRARY.test(from)) this.#take(local, name, specifier)
+        else if (from === NEST && name !== undefined) this.#takeNest(local, name, specifier)
+        else this.#takeOther(local, name ?? local, others)
+      }
+    }
+    if (node.type !== 'VariableDeclarator' || !isCall(node.init, 'require')) return
+    const from = textOf(listOf((node.init as SyntaxNode).arguments)[0])
+    if (from === undefined || !LIBRARY.test(from)) return
+    const target = node.id as SyntaxNode
+    if (target.type === 'Identifier') this.#spaces.add(nameOf(target)!)
+    for (const property of listOf(target.properties)) {
+      const local = nameOf(property.value)
+      if (local !== undefined) this.#take(local, nameOf(property.key), property)
+    }
+  }
+
+  #take(local: string, name: string | undefined, at: SyntaxNode): void {
+    if (name === undefined) {
+      this.#spaces.add(local)
+      return
+    }
+    this.#imported.set(local, name)
+    this.#found('exports', name, at) || this.#found('types', name, at)
+  }
+
+  /** What another file exports: a variable, a function, or the members of a class. */
+  #takeOther(local: string, name: string, others: Kinds): void {
+    for (const [path, kind] of others) {
+      const rest = path.startsWith(name) ? path.slice(name.length) : undefined
+      if (rest !== undefined && /^([.(]|$)/.test(rest)) this.#kinds.set(`${local}${rest}`, kind)
+    }
+  }
+
+  #takeNest(local: string, name: string, at: SyntaxNode): void {
+    this.#nest.set(local, name)
+    this.#found('Nest', name, at)
+  }
+
+  /** What a class or a type of BullMQ is called there, if an expression or a type names one. */
+  #bullName(node: unknown): string | undefined {
+    if (!isNode(node)) return undefined
+    const { type } = node
+    if (type === 'Identifier') return this.#imported.get(nameOf(node)!)
+    const [space, name] =
+      type === 'MemberExpression'
+        ? [node.object, node.property]
+        : type === 'TSQualifiedName'
+          ? [node.left, node.right]
+          : []
+    return this.#spaces.has(nameOf(space) ?? '') ? nameOf(name) : undefined
+  }
+
+  #kindOfType(annotation: unknown): BullKind | undefined {
+    if (!isNode(annotation)) return undefined
+    if (annotation.type === 'TSTypeAnnotation') return this.#kindOfType(annotation.typeAnnotation)
+    if (annotation.type === 'TSUnionType')
+      return listOf(annotation.types)
+        .map((each) => this.#kindOfType(each))
+        .find((kind) => kind !== undefined)
+    if (annotation.type === 'TSArrayType')
+      return this.#kindOfType(annotation.elementType) === 'Job' ? 'Job[]' : undefined
+    if (annotation.type !== 'TSTypeReference') return undefined
+    const name = this.#bullName(annotation.typeName)
+    if (name !== undefined && classes.includes(name)) return name as BullKind
+    const parameters = annotation.typeParameters ?? annotation.typeArguments
+    const [inside] = isNode(parameters) ? listOf(parameters.params) : []
+    return nameOf(annotation.typeName) === 'Promise' ? this.#kindOfType(inside) : undefined
+  }
+
+  #kindOf(node: unknown): BullKind | undefined {
+    if (!isNode(node)) return undefined
+    switch (node.type) {
+      case 'Identifier':
+        return this.#kinds.get(nameOf(node)!)
+      case 'AwaitExpression':
+        return this.#kindOf(node.argument)
+      case 'TSNonNullExpression':
+      case 'TSAsExpression':
+      case 'TSSatisfiesExpression':
+      case 'ParenthesizedExpression':
+        return this.#kindOfType(node.typeAnnotation) ?? this.#kindOf(node.expression)
+      case 'LogicalExpression':
+        return this.#kindOf(node.left) ?? this.#kindOf(node.right)
+      case 'AssignmentExpression':
+        return this.#kindOf(node.right)
+      case 'NewExpression': {
+        const name = this.#bullName(node.callee)
+        return name !== undefined && classes.includes(name) ? (name as BullKind) : undefined
+      }
+      case 'MemberExpression':
+      case 'OptionalMemberExpression':
+        return this.#kinds.get(pathOf(node) ?? '')
+      case 'CallExpression':
+      case 'OptionalCallExpression':
+        return this.#kindOfCall(node)
+      default:
+        return undefined
+    }
+  }
+
+  #kindOfCall({ callee }: SyntaxNode): BullKind | undefined {
+    if (!isNode(callee)) return undefined
+    const known = this.#kinds.get(`${pathOf(callee)}()`)
+    if (known !== undefined) return known
+    const method = nameOf(callee.property) ?? ''
+    const of = this.#kindOf(callee.object) ?? this.#bullName(callee.object)
+    // `worker.on()` returns the worker.
+    if (listening.has(method) && (of === 'Worker' || of === 'Queue' || of === 'QueueEvents')) return of
+    return of === 'Queue' || of === 'Worker' || of === 'Job' ? returned[method] : undefined
+  }
+
+  #know(node: SyntaxNode): void {
+    switch (node.type) {
+      case 'VariableDeclarator':
+        this.#name(node.id, this.#kindOf(node.init))
+        if (isFunction(node.init)) this.#set(`${nameOf(node.id)}()`, this.#kindOfType(node.init.returnType))
+        if (isNode(node.init)) this.#keepValue(nameOf(node.id), node.init)
+        break
+      case 'AssignmentExpression':
+        this.#name(node.left, this.#kindOf(node.right))
+        break
+      case 'ClassProperty':
+      case 'PropertyDefinition':
+      case 'ClassPrivateProperty':
+        this.#nameOwn(
+          nameOf(node.key),
+          this.#kindOfType(node.typeAnnotation) ?? this.#kindOf(node.value),
+          node,
+        )
+        if (isNode(node.value)) this.#keepValue(`this.${nameOf(node.key)}`, node.value)
+        break
+      case 'TSParameterProperty': {
+        const parameter = node.parameter as SyntaxNode
+        this.#nameOwn(nameOf(parameter), this.#kindOfType(parameter.typeAnnotation))
+        break
+      }
+      case 'ClassMethod':
+      case 'ClassPrivateMethod':
+        this.#nameOwn(`${nameOf(node.key)}()`, this.#kindOfType(node.returnType), node)
+        break
+      case 'FunctionDeclaration':
+        this.#set(`${nameOf(node.id)}()`, this.#kindOfType(node.returnType))
+        break
+      case 'ClassDeclaration':
+        this.#class = nameOf(node.id)
+        break
+      case 'ForOfStatement': {
+        const [declared] = isNode(node.left) ? listOf(node.left.declarations) : []
+        if (this.#kindOf(node.right) === 'Job[]') this.#name(declared?.id, 'Job')
+        break
+      }
+      case 'Identifier':
+        if (node.typeAnnotation) this.#name(node, this.#kindOfType(node.typeAnnotation))
+        break
+      case 'NewExpression':
+        if (this.#bullName(node.callee) === 'Worker') this.#nameParameter(listOf(node.arguments)[1], 'Job')
+        break
+      case 'CallExpression':
+        this.#knowCallback(node)
+        break
+      default:
+    }
+  }
+
+  #knowCallback({ callee, arguments: given }: SyntaxNode): void {
+    if (!isNode(callee)) return
+    const method = nameOf(callee.property) ?? ''
+    const [first, second] = listOf(given)
+    if (looping.has(method) && this.#kindOf(callee.object) === 'Job[]') this.#nameParameter(first, 'Job')
+    if (listening.has(method) && this.#kindOf(callee.object) === 'Worker' && ofJobs.has(textOf(first) ?? ''))
+      this.#nameParameter(second, 'Job')
+  }
+
+  #nameParameter(given: unknown, kind: BullKind): void {
+    if (isFunction(given)) this.#name(listOf(given.params)[0], kind)
+  }
+
+  #name(target: unknown, kind: BullKind | undefined): void {
+    if (kind === undefined || !isNode(target)) return
+    if (target.type === 'Identifier') this.#kinds.set(nameOf(target)!, kind)
+    if (target.type === 'AssignmentPattern') this.#name(target.left, kind)
+    if (target.type === 'MemberExpression' && isThis(target.object))
+      this.#nameOwn(nameOf(target.property), kind)
+  }
+
+  /** A member of the class around it. */
+  #nameOwn(name: string | undefined, kind: BullKind | undefined, member?: SyntaxNode): void {
+    this.#set(`this.${name}`, kind)
+    if (member?.static === true) this.#set(`${this.#class}.${name}`, kind)
+  }
+
+  #set(path: string, kind: BullKind | undefined): void {
+    if (kind !== undefined) this.#kinds.set(path, kind)
+  }
+
+  #keepValue(name: string | undefined, value: SyntaxNode): void {
+    const object = objectIn(value)
+    if (name !== undefined && object !== undefined) this.#values.set(name, object)
+  }
+
+  #use(node: SyntaxNode): void {
+    switch (node.type) {
+      case 'NewExpression':
+        this.#useNew(node)
+        break
+      case 'CallExpression':
+      case 'OptionalCallExpression':
+        this.#useCall(node)
+        break
+      case 'VariableDeclarator':
+        this.#useTyped((node.id as SyntaxNode).typeAnnotation, node.init)
+        break
+      case 'ClassProperty':
+      case 'PropertyDefinition':
+        this.#useTyped(node.typeAnnotation, node.value)
+        break
+      case 'TSAsExpression':
+      case 'TSSatisfiesExpression':
+        this.#useTyped(node.typeAnnotation, node.expression)
+        break
+      case 'Decorator':
+        this.#useDecorator(node)
+        break
+      case 'ObjectProperty':
+        if (nameOf(node.key) === 'defaultJobOptions' && this.isConcerned)
+          this.#options('options of a job', node.value)
+        break
+      default:
+    }
+  }
+
+  #useNew({ callee, arguments: given }: SyntaxNode): void {
+    const name = this.#bullName(callee)
+    const [, second, third] = listOf(given)
+    if (name === 'Queue') this.#options('options of Queue', second)
+    if (name === 'QueueEvents') this.#options('options of QueueEvents', second)
+    if (name === 'Worker') this.#options('options of Worker', third)
+  }
+
+  #useCall({ callee, arguments: given }: SyntaxNode): void {
+    if (!isNode(callee)) return
+    const method = nameOf(callee.property)
+    const named = this.#bullName(callee.object)
+    const kind = this.#kindOf(callee.object) ?? (named === 'Job' ? 'Job' : undefined)
+    if (method === undefined || kind === undefined || kind === 'Job[]') return
+    const all = listOf(given)
+    if (kind === 'FlowProducer') {
+      for (const each of all) this.#jobOptionsIn(each)
+      return
+    }
+    if (listening.has(method)) {
+      const event = textOf(all[0])
+      if (event !== undefined && kind !== 'Job') this.#found(`events of ${kind}`, event, all[0]!)
+      return
+    }
+    this.#found(`methods of ${kind}`, method, callee.property as SyntaxNode)
+    if (kind === 'Queue' && method === 'add') this.#options('options of a job', all[2])
+    if (kind === 'Queue' && method === 'addBulk') this.#jobOptionsIn(all[0])
+    if (method === 'upsertJobScheduler') {
+      this.#options('options of a job scheduler', all[1])
+      this.#jobOptionsIn(all[2])
+    }
+  }
+
+  /** The options of jobs that are written somewhere in an expression, as `opts`. */
+  #jobOptionsIn(node: unknown): void {
+    if (!isNode(node)) return
+    walk(this.#valueOf(node), (each) => {
+      if (each.type === 'ObjectProperty' && nameOf(each.key) === 'opts')
+        this.#options('options of a job', each.value)
+    })
+  }
+
+  #useTyped(annotation: unknown, value: unknown): void {
+    const written =
+      isNode(annotation) && annotation.type === 'TSTypeAnnotation' ? annotation.typeAnnotation : annotation
+    if (!isNode(written) || written.type !== 'TSTypeReference') return
+    const name = this.#bullName(written.typeName)
+    const topic = name === undefined ? undefined : optionTypes[name]
+    if (topic !== undefined) this.#options(topic, value)
+  }
+
+  #useDecorator({ expression }: SyntaxNode): void {
+    if (!isNode(expression) || expression.type !== 'CallExpression') return
+    const name = this.#nest.get(nameOf(expression.callee) ?? '')
+    const [first, second] = listOf(expression.arguments)
+    const event = textOf(first)
+    if (name === 'Processor') this.#options('options of Worker', second)
+    if (name === 'OnWorkerEvent' && event !== undefined) this.#found('events of Worker', event, first!)
+    if (name === 'OnQueueEvent' && event !== undefined) this.#found('events of QueueEvents', event, first!)
+  }
+
+  /** The names in an object of options, also of those that stand in it, and of objects that are spread into it. */
+  #options(topic: ComparedTopic, given: unknown): void {
+    if (!isNode(given)) return
+    const object = this.#valueOf(given)
+    for (const property of listOf(object.properties)) {
+      if (property.type === 'SpreadElement') {
+        this.#options(topic, property.argument)
+        continue
+      }
+      const name = nameOf(property.key) ?? textOf(property.key)
+      if (name === undefined || property.computed === true) continue
+      this.#found(topic, name, property, true)
+      const inside = inner[name]
+      if (inside !== undefined) this.#options(inside, property.value)
+    }
+    if (object.type === 'ConditionalExpression') {
+      this.#options(topic, object.consequent)
+      this.#options(topic, object.alternate)
+    }
+    if (object.type === 'LogicalExpression') this.#options(topic, object.right)
+  }
+
+  /** The object that a name stands for. */
+  #valueOf(node: SyntaxNode): SyntaxNode {
+    const object = objectIn(node)
+    if (object !== undefined) return object
+    return this.#values.get(pathOf(node) ?? '') ?? node
+  }
+
+  /** @param isOption a name that BullMQ does not have counts too: the class refuses it */
+  #found(topic: ComparedTopic, name: string, at: SyntaxNode, isOption = false): boolean {
+    if (!isOption && comparisonOf(topic, name) === undefined) return false
+    const { line, column } = at.loc?.start ?? { line: 0, column: 0 }
+    const place = `${topic} ${name} ${line} ${column}`
+    if (!this.#seen.has(place)) this.uses.push({ topic, name, line })
+    this.#seen.add(place)
+    return true
+  }
+
+  #export(node: SyntaxNode): void {
+    if (node.type !== 'ExportNamedDeclaration') return
+    const { declaration } = node
+    const declared = isNode(declaration) ? [declaration, ...listOf(declaration.declarations)] : []
+    const names = [
+      ...declared.map((each) => [nameOf(each.id), nameOf(each.id)]),
+      ...listOf(node.specifiers).map((each) => [nameOf(each.local), nameOf(each.exported)]),
+    ]
+    for (const [path, kind] of this.#kinds)
+      for (const [local, name] of names) {
+        const [root = '', ...rest] = path.split(/(?=[.(])/)
+        if (root === local && name !== undefined) this.exported.set([name, ...rest].join(''), kind)
+      }
+  }
+}

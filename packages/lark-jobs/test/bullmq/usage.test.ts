@@ -1,0 +1,283 @@
+/** `lark jobs:check-bullmq`: what it finds in code that is written as real applications write it. */
+import { readFileSync } from 'node:fs'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { MemoryConsole, run } from '@s18i/lark'
+import { syntaxOf } from '@s18i/lark/config'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { FileUsage } from '../../src/bullmq/usage.ts'
+import { JobsCheckBullmqCommand } from '../../src/commands/jobs-check-bullmq.ts'
+
+/** What a file uses, as `line topic: name`, without what it imports. */
+function usesOf(text: string, file = 'app.ts'): string[] {
+  const program = syntaxOf(text, file)
+  if (program === undefined) throw new Error('the text cannot be parsed')
+  const { uses } = new FileUsage(program)
+  const own = uses.filter(({ topic }) => topic !== 'exports' && topic !== 'types' && topic !== 'Nest')
+  return own.map(({ topic, name, line }) => `${line} ${topic}: ${name}`)
+}
+
+describe('a file', () => {
+  test('options of classes, and of those that stand in them', () => {
+    const uses = usesOf(`import { Queue, Worker } from 'bullmq'
+const queue = new Queue('a', { connection, defaultJobOptions: { attempts: 3, backoff: { type: 'fixed', delay: 1 } } })
+new Worker('a', run, {
+  limiter: { max: 1, duration: 2 },
+  lockDuration: 60_000,
+  settings: { backoffStrategy },
+})`)
+    expect(uses).toEqual([
+      '2 options of Queue: connection',
+      '2 options of Queue: defaultJobOptions',
+      '2 options of a job: attempts',
+      '2 options of a job: backoff',
+      '2 options of backoff: type',
+      '2 options of backoff: delay',
+      '4 options of Worker: limiter',
+      '4 options of limiter: max',
+      '4 options of limiter: duration',
+      '5 options of Worker: lockDuration',
+      '6 options of Worker: settings',
+      '6 options of settings: backoffStrategy',
+    ])
+  })
+
+  test('a queue in a class, as a parameter of a constructor, and behind a method', () => {
+    const uses = usesOf(`import type { Queue } from 'bullmq'
+class Mails {
+  #queue: Queue | null = null
+  constructor(private readonly other: Queue<Mail>) {}
+  static getInstance(): Queue | null { return null }
+  async send() {
+    await this.#queue!.add('mail', {}, { jobId: '1', lifo: true })
+    await this.other.addBulk(all.map((data) => ({ name: 'mail', data, opts: { delay: 5 } })))
+    await Mails.getInstance()?.getJobCounts()
+  }
+}`)
+    expect(uses).toEqual([
+      '7 methods of Queue: add',
+      '7 options of a job: jobId',
+      '7 options of a job: lifo',
+      '8 methods of Queue: addBulk',
+      '8 options of a job: delay',
+      '9 methods of Queue: getJobCounts',
+    ])
+  })
+
+  test('jobs: in a processor, in a listener, in a loop, and as calls return them', () => {
+    const uses = usesOf(`import { Queue, Worker, Job, type Processor } from 'bullmq'
+const worker = new Worker('a', async (job, token) => { await job.moveToDelayed(1, token) })
+  .on('failed', (failed) => failed?.log('x'))
+const queue = new Queue('a')
+async function look(id: string) {
+  const found = await queue.getJob(id)
+  await found?.promote()
+  for (const old of await queue.getJobs(['failed'])) await old.retry()
+  const many = await queue.getCompleted()
+  many.forEach((each) => each.remove())
+  const one = await Job.fromId(queue, id)
+  await one.discard()
+}
+const typed = async (task: Job<Data>) => task.updateProgress(1)`)
+    expect(uses.map((use) => use.replace(/^\d+ /, ''))).toEqual([
+      'methods of Job: moveToDelayed',
+      'events of Worker: failed',
+      'methods of Job: log',
+      'methods of Queue: getJob',
+      'methods of Job: promote',
+      'methods of Queue: getJobs',
+      'methods of Job: retry',
+      'methods of Queue: getCompleted',
+      'methods of Job: remove',
+      'methods of Job: discard',
+      'methods of Job: updateProgress',
+    ])
+  })
+
+  test('options in variables, with a type, spread, frozen, or chosen', () => {
+    const uses = usesOf(`import { Queue, type JobsOptions, type WorkerOptions } from 'bullmq'
+const defaults = { attempts: 5, removeOnFail: 100 } as const
+const typed: JobsOptions = { stackTraceLimit: 3 }
+const ofWorker = { maxStalledCount: 0 } satisfies WorkerOptions
+const queue = new Queue('a')
+queue.add('x', {}, { ...defaults, ...(later ? { delay: 1 } : {}) })`)
+    expect(uses).toEqual([
+      '2 options of a job: attempts',
+      '2 options of a job: removeOnFail',
+      '3 options of a job: stackTraceLimit',
+      '4 options of Worker: maxStalledCount',
+      '6 methods of Queue: add',
+      '6 options of a job: delay',
+    ])
+  })
+
+  test('schedulers, events, flows, and an option that nobody has', () => {
+    const uses = usesOf(`import { Queue, QueueEvents, FlowProducer } from 'bullmq'
+const queue = new Queue('a')
+queue.upsertJobScheduler('x', { pattern: '* * * * *', immediately: true }, { opts: { attempts: 2 } })
+new QueueEvents('a').on('progress', () => {})
+const flows = new FlowProducer({ connection })
+flows.add({ name: 'a', queueName: 'b', children: [{ name: 'c', queueName: 'd', opts: { failParentOnFailure: true } }] })
+queue.add('x', {}, { atempts: 3 })`)
+    expect(uses).toEqual([
+      '3 methods of Queue: upsertJobScheduler',
+      '3 options of a job scheduler: pattern',
+      '3 options of a job scheduler: immediately',
+      '3 options of a job: attempts',
+      '4 events of QueueEvents: progress',
+      '6 options of a job: failParentOnFailure',
+      '7 methods of Queue: add',
+      '7 options of a job: atempts',
+    ])
+  })
+
+  test('CommonJS, a namespace, and elements', () => {
+    expect(usesOf(`const { Queue } = require('bullmq')\nnew Queue('a').drain()`, 'app.cjs')).toEqual([
+      '2 methods of Queue: drain',
+    ])
+    expect(
+      usesOf(`import * as bull from 'bullmq'\nnew bull.Queue('a', { prefix: '{x}' })`, 'app.js'),
+    ).toEqual(['2 options of Queue: prefix'])
+    expect(
+      usesOf(
+        `import { Queue } from 'bullmq'\nexport const Page = () => <a onClick={() => new Queue('a').pause()} />`,
+        'a.tsx',
+      ),
+    ).toEqual(['2 methods of Queue: pause'])
+  })
+
+  test('Nest: its decorators', () => {
+    const uses = usesOf(`import { InjectQueue, OnWorkerEvent, Processor, WorkerHost } from '@nestjs/bullmq'
+import type { Job, Queue } from 'bullmq'
+@Processor('mail', { concurrency: 5, lockRenewTime: 1 })
+export class MailProcessor extends WorkerHost {
+  constructor(@InjectQueue('mail') private readonly queue: Queue) { super() }
+  async process(job: Job) { await job.log('x'); await this.queue.obliterate() }
+  @OnWorkerEvent('drained') drained() {}
+}`)
+    expect(uses).toEqual([
+      '3 options of Worker: concurrency',
+      '3 options of Worker: lockRenewTime',
+      '6 methods of Job: log',
+      '6 methods of Queue: obliterate',
+      '7 events of Worker: drained',
+    ])
+  })
+
+  test('other things that have the same names are not BullMQ', () => {
+    const text = `import { Queue } from './own'\nconst queue = new Queue('a', { lifo: true })\nqueue.add(1)\nlist.getJobs()`
+    expect(usesOf(text)).toEqual([])
+  })
+})
+
+describe('the command', () => {
+  let folder: string
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'lark-check-'))
+    const files = {
+      'src/queues.ts': `import { Queue } from 'bullmq'\nexport const mails = new Queue('mails', { streams: { events: { maxLen: 1 } } })\n`,
+      'src/send.tsx': `import { mails } from './queues'\nexport const send = () => mails.add('x', {}, { lifo: true, attempts: 2 })\n`,
+      'src/old.js': `const Queue = require('bull')\nnew Queue('x', { lifo: 1 })\n`,
+      'node_modules/x/index.js': `const { Queue } = require('bullmq')\nnew Queue('x', { settings: {} })\n`,
+      'dist/queues.js': `const { Queue } = require('bullmq')\nnew Queue('x', { settings: {} })\n`,
+      'fine/queue.ts': `import { Queue } from 'bullmq'\nnew Queue('x').add('a', {})\n`,
+      'broken/queue.ts': `import { Queue } from 'bullmq'\nconst = 3\n`,
+      'manual/src/queues.ts': `import { Queue } from 'bullmq'
+
+export const mails = new Queue('mails', { prefix: '{shop}' })
+
+export async function sendWelcome(to: string) {
+  await mails.add('welcome', { to }, { attempts: 3, jobId: \`welcome-\${to}\`, removeOnComplete: 1_000 })
+}
+export async function sendAlert(to: string) {
+  await mails.add('alert', { to }, { lifo: true, removeOnComplete: true })
+}
+`,
+      'manual/src/worker.ts': `import { Worker } from 'bullmq'
+import { mails } from './queues'
+
+const worker = new Worker('mails', async (job) => await send(job.data.to), {
+  concurrency: 20,
+  stalledInterval: 60_000,
+  maxStalledCount: 0,
+})
+worker.on('failed', (job, error) => console.error(job?.id, error))
+setInterval(async () => console.log(await mails.getJobCounts('waiting')), 60_000)
+`,
+      'none/index.ts': `export const one = 1\n`,
+    }
+    for (const [name, text] of Object.entries(files)) {
+      await mkdir(dirname(join(folder, name)), { recursive: true })
+      await writeFile(join(folder, name), text)
+    }
+  })
+  afterAll(() => rm(folder, { recursive: true }))
+
+  async function check(...words: string[]) {
+    const output = new MemoryConsole({})
+    const code = await run(['jobs:check-bullmq', ...words], {
+      commands: [JobsCheckBullmqCommand],
+      console: output,
+    })
+    return {
+      code,
+      stdout: output.stdout.replaceAll(folder, ''),
+      stderr: output.stderr.replaceAll(folder, ''),
+    }
+  }
+
+  test('lists each name with its answer and its places, what is not there first', async () => {
+    const { code, stdout } = await check(folder, '--json')
+    const { answers, counts, files, unread } = JSON.parse(stdout)
+    expect(code).toBe(1)
+    expect(files).toBe(5)
+    expect(unread).toEqual(['/broken/queue.ts'])
+    expect(counts).toMatchObject({ missing: 2, needless: 2 })
+    expect(answers[0]).toEqual({
+      topic: 'options of a job',
+      name: 'lifo',
+      answer: 'missing',
+      inLark: '`priority`',
+      page: 'creating-jobs.md#settings',
+      places: [
+        { file: '/manual/src/queues.ts', line: 9 },
+        { file: '/src/send.tsx', line: 2 },
+      ],
+    })
+    expect(answers.map(({ name }: { name: string }) => name)).not.toContain('settings')
+  })
+
+  test('prints a table, a summary and the page, and says what it could not read', async () => {
+    const { code, stdout, stderr } = await check(join(folder, 'src'))
+    expect(code).toBe(1)
+    expect(stdout).toMatch(
+      /^BULLMQ +USES +LARK +IN LARK +WHERE\nlifo \(option of a job\) +1 +not there +priority +\/src\/send.tsx:2\n/,
+    )
+    expect(stdout).toMatch(
+      /names of BullMQ, used \d+ times in 2 of 3 files: 1 not there, .*\n.*BULLMQ_UNSUPPORTED: see https:/,
+    )
+    expect(stderr).toBe('')
+    expect((await check(join(folder, 'broken'))).stderr).toContain('/broken/queue.ts cannot be parsed')
+  })
+
+  test.each([
+    ['from-bullmq', 'src'],
+    ['commands', 'src/queues.ts'],
+  ])('prints what the page %s of the manual shows', async (page, source) => {
+    const manual = readFileSync(join(import.meta.dirname, `../../../../docs/${page}.md`), 'utf8')
+    const { stdout } = await check(join(folder, 'manual', source))
+    expect(manual).toContain(`\n$ lark jobs:check-bullmq ${source}\n${stdout.replaceAll('/manual/', '')}`)
+  })
+
+  test('exits with 0 if all is there, or nothing of BullMQ, and refuses a folder that does not exist', async () => {
+    expect((await check(join(folder, 'fine'))).code).toBe(0)
+    expect(await check(join(folder, 'none'))).toEqual({
+      code: 0,
+      stdout: 'No file uses BullMQ (1 read)\n',
+      stderr: '',
+    })
+    const { code, stderr } = await check(join(folder, 'nowhere'))
+    expect([code, stderr]).toEqual([2, expect.stringContaining('There is no /nowhere')])
+  })
+})
