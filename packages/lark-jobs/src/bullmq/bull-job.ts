@@ -2,7 +2,7 @@
  * A job, as BullMQ shows it: in the processor of a worker, or as a queue has found or added it.
  */
 import { JobsError } from '../model/errors.ts'
-import type { JobError, LeasedJob, State } from '../model/record.ts'
+import type { JobError, JobOptions, LeasedJob, State } from '../model/record.ts'
 import { tickOf } from '../model/tick.ts'
 import type { JobDetail, StoredJob } from '../operate/stored-jobs.ts'
 import { EveryJob } from './every-job.ts'
@@ -95,7 +95,8 @@ export class BullJob<DataType = Any, ReturnType = Any, NameType extends string =
   static held(home: JobHome, lease: LeasedJob, data: unknown, active: JobControls): BullJob {
     const { id, key: name, queuedAt: timestamp, runs, failures, crashes, token, options } = lease
     const job = new BullJob(home, { id, name, data, opts: optionsIn(options?.context), timestamp }, active)
-    Object.assign(job, { attemptsStarted: runs, attemptsMade: failures, stalledCounter: crashes, token })
+    const made = failures + madeBefore(job.opts, options)
+    Object.assign(job, { attemptsStarted: runs, attemptsMade: made, stalledCounter: crashes, token })
     job.processedOn = Date.now()
     return job
   }
@@ -105,7 +106,7 @@ export class BullJob<DataType = Any, ReturnType = Any, NameType extends string =
     const { id, key: name, payload: data, queuedAt: timestamp, options, state, errors } = found
     const job = new BullJob(home, { id, name, data, opts: optionsIn(options?.context), timestamp })
     job.attemptsStarted = found.runs
-    job.attemptsMade = found.failures + (state === 'completed' ? 1 : 0)
+    job.attemptsMade = found.failures + madeBefore(job.opts, options) + (state === 'completed' ? 1 : 0)
     job.stalledCounter = found.crashes
     if (found.progress !== undefined) job.progress = found.progress as JobProgress
     if (found.result !== undefined) job.returnvalue = found.result
@@ -311,6 +312,11 @@ export class BullJob<DataType = Any, ReturnType = Any, NameType extends string =
   }
 }
 refuseMethods(BullJob.prototype, 'methods of Job')
+
+/** The attempts that BullMQ had made when the job was imported: the job has as many fewer here. */
+function madeBefore({ attempts }: JobsOptions, options: Pick<JobOptions, 'tries'> | undefined): number {
+  return Math.max(0, (attempts || 1) - (options?.tries ?? 1))
+}
 
 /** The state of a job, in the words of BullMQ. */
 export function stateOf(state: State, priority: number): JobState {

@@ -261,7 +261,8 @@ export class BullQueue<DataType = Any, ResultType = Any, NameType extends string
 
   /** No job begins for some milliseconds. */
   async rateLimit(ms: number): Promise<void> {
-    await this.#home.store.jobs.pause({ queue: this.name, for: ms, because: 'rateLimit()' })
+    if (typeof ms !== 'number' || !(ms >= 0)) throw wrongValue(`${this}`, 'rateLimit()', ms, 'milliseconds')
+    await this.#home.store.pauseFor(this.name, ms)
   }
 
   /** Removes a job that does not run. @returns 1; 0 if it runs */

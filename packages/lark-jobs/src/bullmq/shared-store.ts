@@ -50,10 +50,7 @@ export class SharedStore {
     this.#key = key
     this.#connection = connection
     this.#prefix = prefix
-    this.jobs = new Jobs(() => {
-      this.#settings ??= this.#load()
-      return this.#settings
-    })
+    this.jobs = new Jobs(() => this.settings())
   }
 
   /**
@@ -124,8 +121,17 @@ export class SharedStore {
   }
 
   settings(): Promise<Settings> {
-    this.#settings ??= this.#load()
+    this.#settings ??= this.#load().catch((error) => {
+      this.#settings = undefined
+      throw error
+    })
     return this.#settings
+  }
+
+  /** Pauses a queue for some milliseconds. One that is paused already stays as it is. */
+  async pauseFor(queue: string, ms: number): Promise<void> {
+    if (ms === 0 || (await this.standing(queue)).isPaused) return
+    await this.jobs.pause({ queue, for: ms, because: 'rateLimit()' })
   }
 
   /** How many jobs of a queue are in each state, and whether it is paused. */

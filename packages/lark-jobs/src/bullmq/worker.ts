@@ -1,11 +1,13 @@
 /**
  * The `Worker` of BullMQ: one function that runs all jobs of a queue, on a worker of Lark.
  */
+import { setTimeout as pause } from 'node:timers/promises'
 import { supervisedWork } from '../api/jobs.ts'
 import { inContext } from '../model/context.ts'
 import { Deferred } from '../model/deferred.ts'
 import type { Rate } from '../model/rate.ts'
 import { LONGEST_TIMER } from '../model/run.ts'
+import { passes } from '../operate/watcher.ts'
 import { currentRun, type JobLike } from '../options/job-class.ts'
 import type { CrashedEvent } from '../run/hooks.ts'
 import type { Retention } from '../store/contract/retention.ts'
@@ -90,7 +92,9 @@ interface OwnRun {
   error?: Error
 }
 
-/** Milliseconds of a lease, if nothing is said. */
+/** Milliseconds until it tries again to start, if the store is away: doubled each time. */
+const RETRY = { from: 500, to: 10_000 }
+/** Milliseconds. */
 const LEAST_LEASE = 100
 /** The most jobs within a time that are counted in any period; more are counted in windows. */
 const MOST_SLIDING = 10_000
@@ -122,6 +126,8 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
   #isPaused = false
   #idle: Deferred<void> | undefined
   #closing: Promise<void> | undefined
+  /** Aborted when it is closed. */
+  readonly #stopped = new AbortController()
 
   /** What a processor throws after `worker.rateLimit()`. */
   static RateLimitError(): Error {
@@ -164,9 +170,28 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
   async run(): Promise<void> {
     if (this.#processor === undefined) throw new Error('No process function is defined.')
     if (this.#starting !== undefined) throw new Error('Worker is already running.')
-    this.#starting = this.#start(this.#processor)
-    const worker = await this.#starting
-    await worker.done
+    this.#starting = this.#startAgain(this.#processor)
+    try {
+      await (await this.#starting).done
+    } catch (error) {
+      this.#starting = undefined
+      throw error
+    }
+  }
+
+  /** Starts the worker, also if the store is away at first: then it tells so, and tries again. */
+  async #startAgain(processor: Processor<DataType, ResultType, NameType>): Promise<Worker> {
+    const { signal } = this.#stopped
+    for (let wait = RETRY.from; ; wait = Math.min(RETRY.to, wait * 2)) {
+      try {
+        return await this.#start(processor)
+      } catch (error) {
+        if (!passes(error) || signal.aborted) throw error
+        this.tell('error', error as Error)
+        await pause(wait, undefined, { signal }).catch(() => {})
+        if (signal.aborted) throw error
+      }
+    }
   }
 
   async #start(processor: Processor<DataType, ResultType, NameType>): Promise<Worker> {
@@ -333,7 +358,7 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
   async rateLimit(ms: number): Promise<void> {
     if (typeof ms !== 'number' || !(ms >= 0)) throw wrongValue(`${this}`, 'rateLimit()', ms, 'milliseconds')
     this.#limited = ms
-    await this.#home.store.jobs.pause({ queue: this.name, for: Math.max(1, ms), because: 'rateLimit()' })
+    await this.#home.store.pauseFor(this.name, ms)
   }
 
   /** Aborts the signal of a job that this worker runs. @returns whether it runs it */
@@ -370,6 +395,7 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
 
   async #close(force: boolean): Promise<void> {
     this.tell('closing', 'closing queue')
+    this.#stopped.abort()
     const { store, queue } = this.#home
     // A worker that could not start has told so.
     const worker = await this.#starting?.catch(() => undefined)
