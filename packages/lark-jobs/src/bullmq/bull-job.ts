@@ -10,7 +10,7 @@ import { type JobsOptions, optionsIn } from './job-options.ts'
 import { larkPriority } from './priority.ts'
 import { schedulerName } from './schedule-name.ts'
 import type { SharedStore } from './shared-store.ts'
-import { checkOptions, refuseMethods, unsupported, wrongValue } from './unsupported.ts'
+import { checkOptions, refuseMethods, refuseProperties, unsupported, wrongValue } from './unsupported.ts'
 
 // biome-ignore lint/suspicious/noExplicitAny: the default of BullMQ's own types
 export type Any = any
@@ -264,6 +264,10 @@ export class BullJob<DataType = Any, ReturnType = Any, NameType extends string =
     return 1
   }
 
+  toString(): string {
+    return `Job ${this.id}`
+  }
+
   toJSON(): object {
     const { token: _, ...shown } = this
     return shown
@@ -312,6 +316,7 @@ export class BullJob<DataType = Any, ReturnType = Any, NameType extends string =
   }
 }
 refuseMethods(BullJob.prototype, 'methods of Job')
+refuseProperties(BullJob.prototype, 'properties of Job')
 
 /** The attempts that BullMQ had made when the job was imported: the job has as many fewer here. */
 function madeBefore({ attempts }: JobsOptions, options: Pick<JobOptions, 'tries'> | undefined): number {

@@ -371,6 +371,25 @@ export const compared = {
     run: ['same', 'listening begins with the first listener', events],
     getBackend: ['missing', 'nothing: Lark has other keys', redis],
   },
+  'properties of Queue': {
+    client: ['missing', 'a connection of your own', redis],
+    keys: ['missing', 'nothing: Lark has other keys', redis],
+    metaValues: ['missing', '`Jobs.status()`', operating],
+    jobScheduler: ['missing', '`upsertJobScheduler()`', schedules],
+    repeat: ['missing', '`upsertJobScheduler()`', schedules],
+    backend: ['missing', 'nothing: Lark has other keys', redis],
+    qualifiedName: ['missing', 'the name of the queue', redis],
+  },
+  'properties of Worker': {
+    client: ['missing', 'a connection of your own', redis],
+    keys: ['missing', 'nothing: Lark has other keys', redis],
+    backend: ['missing', 'nothing: Lark has other keys', redis],
+    qualifiedName: ['missing', 'the name of the queue', redis],
+  },
+  'properties of Job': {
+    prefix: ['missing', 'nothing: Lark has other keys', redis],
+    queueQualifiedName: ['missing', '`queueName`', handles],
+  },
   'events of Queue': {
     error: ['same', 'calls reject', 'errors.md'],
     waiting: ['same', 'the dispatch resolves', 'dispatching-jobs.md'],

@@ -22,7 +22,7 @@ import {
   type RepeatOptions,
 } from './job-schedulers.ts'
 import { type PlaceOptions, SharedStore } from './shared-store.ts'
-import { checkOptions, refuseMethods, unsupported, wrongValue } from './unsupported.ts'
+import { checkOptions, refuseMethods, refuseProperties, unsupported, wrongValue } from './unsupported.ts'
 
 export interface BullQueueOptions extends PlaceOptions {
   /** What each job says that says nothing else. */
@@ -387,6 +387,7 @@ export class BullQueue<DataType = Any, ResultType = Any, NameType extends string
   }
 }
 refuseMethods(BullQueue.prototype, 'methods of Queue')
+refuseProperties(BullQueue.prototype, 'properties of Queue')
 
 /** @throws JOB_INVALID */
 export function readQueue(who: string, name: unknown): string {

@@ -16,6 +16,7 @@ import type { CrashedEvent } from '../run/hooks.ts'
 import type { Counts } from '../store/contract/page.ts'
 import { type QueueRetention, type Retention, retentionOf } from '../store/contract/retention.ts'
 import type { RedisServers } from '../store/contract/servers.ts'
+import { PlainReport } from '../worker/report.ts'
 import { type BullConnection, larkConnection } from './connection.ts'
 import { wrongValue } from './unsupported.ts'
 
@@ -42,6 +43,7 @@ export class SharedStore {
   readonly #rates = new Map<string, Rate>()
   readonly #retentions: Record<string, QueueRetention> = {}
   readonly #crashed = new Map<string, Set<(event: CrashedEvent) => void>>()
+  readonly #remarks = new Set<string>()
   #settings: Promise<Settings> | undefined
   #users = 0
 
@@ -118,6 +120,13 @@ export class SharedStore {
 
   forget(queue: string, hear: (event: CrashedEvent) => void): void {
     this.#crashed.get(queue)?.delete(hear)
+  }
+
+  /** Prints what is odd about the store, once, however many workers find it. */
+  remark(text: string): void {
+    if (this.#remarks.has(text)) return
+    this.#remarks.add(text)
+    new PlainReport().warn(text)
   }
 
   settings(): Promise<Settings> {

@@ -55,6 +55,16 @@ export function wrongValue(who: string, name: string, value: unknown, right: str
   return new JobsError('JOB_INVALID', `${who}: ${name} is ${shown(value)}; it must be ${right}`)
 }
 
+/** Properties that throw BULLMQ_UNSUPPORTED when they are read, for each name of a topic. */
+export function refuseProperties(prototype: object, topic: ComparedTopic): void {
+  for (const name of Object.keys(compared[topic])) {
+    const get = function (this: { toString(): string }) {
+      throw unsupportedName(String(this), topic, 'the property', name)
+    }
+    Object.defineProperty(prototype, name, { get, configurable: true })
+  }
+}
+
 /**
  * Methods that throw BULLMQ_UNSUPPORTED, for each name of a topic that is missing. They are on the prototype, so that a
  * call of one names it, instead of saying that it is not a function.

@@ -350,12 +350,23 @@ export class FileUsage {
       case 'Decorator':
         this.#useDecorator(node)
         break
+      case 'MemberExpression':
+      case 'OptionalMemberExpression':
+        this.#useProperty(node)
+        break
       case 'ObjectProperty':
         if (nameOf(node.key) === 'defaultJobOptions' && this.isConcerned)
           this.#options('options of a job', node.value)
         break
       default:
     }
+  }
+
+  #useProperty({ object, property }: SyntaxNode): void {
+    const kind = this.#kindOf(object)
+    const name = nameOf(property)
+    if (name !== undefined && (kind === 'Queue' || kind === 'Worker' || kind === 'Job'))
+      this.#found(`properties of ${kind}`, name, property as SyntaxNode)
   }
 
   #useNew({ callee, arguments: given }: SyntaxNode): void {

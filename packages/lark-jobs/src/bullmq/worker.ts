@@ -11,7 +11,7 @@ import { passes } from '../operate/watcher.ts'
 import { currentRun, type JobLike } from '../options/job-class.ts'
 import type { CrashedEvent } from '../run/hooks.ts'
 import type { Retention } from '../store/contract/retention.ts'
-import { type Ending, PlainReport, type Report } from '../worker/report.ts'
+import type { Ending, Report } from '../worker/report.ts'
 import type { Worker } from '../worker/worker.ts'
 import { type Any, BullJob, type JobHome, type JobProgress } from './bull-job.ts'
 import { BullEmitter } from './emitter.ts'
@@ -21,7 +21,7 @@ import { contextWithout, strategyOf } from './job-options.ts'
 import { checkRemove, type RemoveOption, retentionOfCount } from './kept-jobs.ts'
 import { readQueue } from './queue.ts'
 import { type PlaceOptions, SharedStore } from './shared-store.ts'
-import { checkOptions, refuseMethods, unsupported, wrongValue } from './unsupported.ts'
+import { checkOptions, refuseMethods, refuseProperties, unsupported, wrongValue } from './unsupported.ts'
 
 /**
  * Does the work of a job.
@@ -246,7 +246,7 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
       },
       warn: (text) => {
         // What is odd about the store is no error of the worker.
-        if (this.#worker === undefined) new PlainReport().warn(text)
+        if (this.#worker === undefined) this.#home.store.remark(text)
         else this.tell('error', new Error(text))
       },
       info: () => {},
@@ -406,6 +406,7 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
   }
 }
 refuseMethods(BullWorker.prototype, 'methods of Worker')
+refuseProperties(BullWorker.prototype, 'properties of Worker')
 
 /** What a worker keeps of jobs that say nothing themselves: an age alone is a matter of its queue, too. */
 function retentionOfWorker(remove: RemoveOption): Retention | undefined {

@@ -134,6 +134,7 @@ function wordsOf(topic: BullUse['topic']): string {
     .replace(/^options of /, 'option of ')
     .replace(/^methods of /, 'method of ')
     .replace(/^events of /, 'event of ')
+    .replace(/^properties of /, 'property of ')
 }
 
 /** Lark's answer to each name, what needs work first. */

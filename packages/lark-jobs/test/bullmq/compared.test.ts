@@ -166,6 +166,16 @@ test.each([
   }
 })
 
+test.each([
+  ['properties of Queue', () => queue()],
+  ['properties of Worker', () => idle()],
+  ['properties of Job', () => new shim.Job({ queue: 'refused' } as never, facts)],
+] as const)('%s that Lark does not have throw when they are read', (topic, make) => {
+  const object = make() as unknown as Record<string, unknown>
+  for (const name of names(topic))
+    expect(() => object[name], name).toThrow(expect.objectContaining({ code: 'BULLMQ_UNSUPPORTED' }))
+})
+
 const facts = { id: '7', name: 'x', data: {}, opts: {}, timestamp: 0 }
 
 function idle(): shim.Worker {

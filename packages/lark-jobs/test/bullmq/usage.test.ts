@@ -119,7 +119,8 @@ queue.upsertJobScheduler('x', { pattern: '* * * * *', immediately: true }, { opt
 new QueueEvents('a').on('progress', () => {})
 const flows = new FlowProducer({ connection })
 flows.add({ name: 'a', queueName: 'b', children: [{ name: 'c', queueName: 'd', opts: { failParentOnFailure: true } }] })
-queue.add('x', {}, { atempts: 3 })`)
+queue.add('x', {}, { atempts: 3 })
+const client = await queue.client`)
     expect(uses).toEqual([
       '3 methods of Queue: upsertJobScheduler',
       '3 options of a job scheduler: pattern',
@@ -129,6 +130,7 @@ queue.add('x', {}, { atempts: 3 })`)
       '6 options of a job: failParentOnFailure',
       '7 methods of Queue: add',
       '7 options of a job: atempts',
+      '8 properties of Queue: client',
     ])
   })
 
