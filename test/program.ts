@@ -26,7 +26,7 @@ const tsconfig = JSON.stringify({
 })
 
 /** Packages that docs/web-servers.md needs. */
-const servers = ['express', '@types/express', 'hono', '@hono']
+const servers = ['express', '@types/express', 'fastify', 'hono', '@hono']
 
 export async function makeApp(
   files: Record<string, string>,

@@ -3,6 +3,7 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { TLSSocket } from 'node:tls'
+import { LarkError } from '@s18i/lark/config'
 import { type Dashboard, mountedAt } from './dashboard.ts'
 
 /** A request as Express passes it: without the path below which the handler is, and perhaps with a body that was read. */
@@ -52,11 +53,21 @@ function requestOf(incoming: NodeRequest, signal: AbortSignal): Request {
   const options: RequestInit & { duplex?: 'half' } = { method, headers: all, signal }
   if (read !== undefined) options.body = read
   else if (hasBody) {
-    options.body = incoming as unknown as NonNullable<RequestInit['body']>
+    options.body = (incoming.readableEnded ? wasRead() : incoming) as unknown as NonNullable<
+      RequestInit['body']
+    >
     options.duplex = 'half'
   }
   const path = originalUrl ?? url
   return new Request(path.startsWith('/') ? `${scheme}://${host}${path}` : path, options)
+}
+
+/** Whoever reads it is told, rather than to wait for ever. */
+function wasRead(): ReadableStream {
+  const error = new LarkError('INPUT_INVALID', 'The body was read before the dashboard got the request', {
+    hint: 'Pass what a parser has read as `body` of the request.',
+  })
+  return new ReadableStream({ start: (controller) => controller.error(error) })
 }
 
 async function drained(response: ServerResponse): Promise<void> {

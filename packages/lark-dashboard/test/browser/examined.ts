@@ -7,15 +7,19 @@ import type { Page } from 'playwright-core'
 const themes = ['light', 'dark'] as const
 const everything = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']
 
-/** What axe finds in both themes: WCAG 2.2 AA. Of the second theme only the colours are new. */
-export async function examined(page: Page): Promise<string[]> {
+/**
+ * What axe finds in both themes: WCAG 2.2 AA. Of the second theme only the colours are new.
+ *
+ * @param within a selector of a part of the page
+ */
+export async function examined(page: Page, within = 'html'): Promise<string[]> {
   await page.evaluate(axe.source)
   const findings: string[] = []
   for (const colorScheme of themes) {
     await page.emulateMedia({ colorScheme })
     const runOnly = colorScheme === 'light' ? everything : { type: 'rule', values: ['color-contrast'] }
     const { violations } = await page.evaluate<AxeResults>(
-      `axe.run(document, ${JSON.stringify({ runOnly })})`,
+      `axe.run('${within}', ${JSON.stringify({ runOnly })})`,
     )
     for (const { id, nodes } of violations)
       for (const { html, failureSummary } of nodes.slice(0, 3))

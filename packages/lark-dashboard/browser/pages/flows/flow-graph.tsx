@@ -15,6 +15,8 @@ const GAP_X = 56
 const GAP_Y = 12
 /** The height of the line with the buttons that close and open layers. */
 const TOP = 26
+/** Rows that a short layer stands below the top at most: in the middle of a high one, nobody would see it. */
+const LOWEST = 4
 /** The most characters of a name. */
 const LONGEST = 20
 /** The most boxes that are drawn. */
@@ -107,7 +109,7 @@ interface Drawn {
 }
 
 function placeOf({ layer, row }: Box, { rows, tallest }: Drawn): { x: number; y: number } {
-  const offset = (tallest - rows[layer]!) / 2
+  const offset = Math.min((tallest - rows[layer]!) / 2, LOWEST)
   return { x: layer * (WIDTH + GAP_X) + 2, y: TOP + (row + offset) * (HEIGHT + GAP_Y) + 2 }
 }
 

@@ -18,7 +18,7 @@ import { Windowed } from '../../parts/windowed.tsx'
 import { FlowGraph, type ShownNode } from './flow-graph.tsx'
 import { FlowProgress } from './flow-progress.tsx'
 
-/** Milliseconds between two looks at a flow that has not ended. */
+/** Milliseconds between two looks at a flow that has not ended, for each thousand nodes: each look reads all of them. */
 const EVERY = 1_500
 /** Of a row of the table, in CSS pixels. */
 const HEIGHT = 32
@@ -31,7 +31,10 @@ export function FlowPage({ id }: { id: string }) {
   const home = route.value.query.get('home')
   const flow = home === null ? id : { id, home }
   const [isOver, setOver] = useState(false)
-  const asked = useAsked('flows.get', { flow }, isOver ? undefined : EVERY)
+  const [thousands, setThousands] = useState(1)
+  const asked = useAsked('flows.get', { flow }, isOver ? undefined : EVERY * thousands)
+  const size = Math.max(1, Math.round((asked.data?.nodes.length ?? 0) / 1_000))
+  if (asked.data && size !== thousands) setThousands(size)
   const hasEnded =
     asked.data === null || ['completed', 'failed', 'cancelled'].includes(asked.data?.state ?? '')
   if (asked.data !== undefined && hasEnded !== isOver) setOver(hasEnded)

@@ -1,0 +1,268 @@
+/**
+ * Dialogs as axe sees them, payloads that are mended together, flows that are large or run, progress while it is made, the
+ * way of a job that failed often, and workers whose names mean harm.
+ */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { chain, createJobs, cron, Job, type Jobs, workflow } from '@s18i/lark-jobs'
+import { operate, type WorkerRecord } from '@s18i/lark-jobs/operate'
+import type { Browser, Page } from 'playwright-core'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { type Operated, open } from '../../../lark-jobs/src/operate/operations.ts'
+import { Shown, startBrowser } from './browser.ts'
+import { examined } from './examined.ts'
+import { HOSTILE } from './scene.ts'
+
+const silent = { wrote() {}, ended() {}, warn() {}, info() {} }
+/** Milliseconds. */
+const LEASE = 60_000
+
+class MailJob extends Job {
+  override key = 'mail'
+  override tries = 1
+  async handle({ to }: { to: string; retries?: number }) {
+    if (!to.includes('@')) throw new Error(`550 no such user '${to}'`)
+  }
+}
+
+/** Goes on when a test says so. */
+class ImportJob extends Job {
+  static goOn: () => void = () => {}
+  override key = 'import'
+  override queueName = 'imports'
+  async handle({ rows }: { rows: number }) {
+    for (let done = 1; done <= rows; done++) {
+      this.progress({ done, of: rows })
+      await new Promise<void>((resolve) => {
+        ImportJob.goOn = resolve
+        this.signal.addEventListener('abort', () => resolve())
+      })
+      this.signal.throwIfAborted()
+    }
+  }
+}
+
+class StepJob extends Job {
+  override key = 'step'
+  override queueName = 'steps'
+  async handle({ waits }: { waits?: boolean }) {
+    if (!waits) return
+    await new Promise<void>((resolve) => this.signal.addEventListener('abort', () => resolve()))
+    throw this.signal.reason
+  }
+}
+
+class FlakyJob extends Job {
+  override key = 'flaky'
+  override queueName = 'flaky'
+  override tries = 5
+  override backoff = [150, 300, 600, 300]
+  async handle({ url }: { url: string }) {
+    await new Promise((resolve) => setTimeout(resolve, 20 * this.attempt ** 2))
+    throw new Error(`POST ${url} answered 503`, { cause: new Error('socket hang up') })
+  }
+}
+
+let folder: string
+let jobs: Jobs
+let browser: Browser
+let shown: Shown
+let page: Page
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'lark-'))
+  jobs = createJobs({
+    connection: `sqlite:${join(folder, 'jobs.db')}`,
+    jobs: [MailJob, ImportJob, StepJob, FlakyJob],
+    queues: ['default', 'imports', 'steps', 'flaky'],
+  })
+  browser = await startBrowser()
+  shown = await Shown.start(browser, jobs)
+  page = await shown.open('/')
+})
+
+afterAll(async () => {
+  await browser?.close()
+  await shown?.[Symbol.asyncDispose]()
+  await jobs?.close()
+  await rm(folder, { recursive: true })
+})
+
+// What a person sees: the layout counts.
+// biome-ignore lint/performance/useDomNodeTextContent: textContent joins the cells of a row
+const text = () => page.locator('main').innerText()
+const goTo = (path: string) => page.goto(`${shown.url}${path}`)
+const button = (name: string | RegExp) => page.getByRole('button', { name })
+
+async function run(queue: string): Promise<void> {
+  const worker = await jobs.work({ stopWhenEmpty: true, queues: [queue], report: silent })
+  await worker.done
+}
+
+async function announce(worker: Partial<WorkerRecord>): Promise<void> {
+  const { store } = await (jobs as unknown as Operated)[open]()
+  const plain = { id: 'w', host: 'web-1', pid: 7, queues: ['default'], strict: false, keys: ['mail'] }
+  await store.announce(
+    { ...plain, concurrency: 3, running: 1, startedAt: 0, state: 'running', ...worker },
+    LEASE,
+  )
+}
+
+test('a question is accessible, and the keyboard leaves it', async () => {
+  const [failed] = await jobs.dispatch(['ada', 'bob', 'eve'].map((to) => new MailJob().with({ to })))
+  await run('default')
+  await using worker = await jobs.work({ queues: ['imports'], report: silent })
+  const [running] = await jobs.dispatch([new ImportJob().with({ rows: 3 })])
+  const flow = await jobs.dispatch(chain([new StepJob().with({}), new StepJob().with({})]))
+  await jobs.schedules.set('nightly', new MailJob().with({ to: 'ada' }), cron('0 3 * * *'))
+  await announce({ restarts: true })
+  await goTo('/failures')
+  const kind = (await page.locator('main a[data-row]').first().getAttribute('href'))!.split('/').at(-1)
+  const questions: [path: string, press: string | RegExp, title: RegExp][] = [
+    ['/jobs?state=failed', 'Remove', /Remove 3 jobs/],
+    [`/jobs/${running.id}`, 'Cancel', /Cancel this job while it runs/],
+    [`/jobs/${failed!.id}`, 'Edit the payload', /Edit the payload/],
+    [`/flows/${flow.id}`, 'Cancel', /Cancel this flow/],
+    [`/failures/${kind}`, /^Remove all/, /Remove 3 jobs of the kind/],
+    [`/failures/${kind}`, 'Change and retry', /Change the payloads and retry/],
+    ['/schedules/nightly', /^Remove/, /nightly/],
+    ['/workers', 'Restart', /Restart/],
+  ]
+  const findings: string[] = []
+  for (const [path, press, title] of questions) {
+    await goTo(path)
+    await button(press).first().click()
+    const dialog = page.getByRole('dialog', { name: title })
+    await dialog.waitFor()
+    findings.push(...(await examined(page, 'dialog')).map((finding) => `${path}: ${finding}`))
+    await page.keyboard.press('Escape')
+    await dialog.waitFor({ state: 'hidden' })
+  }
+  expect(findings.join('\n')).toBe('')
+  await worker.stop(0)
+}, 60_000)
+
+test('the payloads of a kind of failures are mended together, and what becomes of them is shown before', async () => {
+  await goTo('/failures')
+  await page
+    .getByRole('row', { name: /no such user/ })
+    .getByRole('link')
+    .first()
+    .click()
+  await button('Change and retry').click()
+  const dialog = page.getByRole('dialog')
+  const fields = dialog.getByRole('textbox', { name: 'Changed fields as JSON' })
+  expect(await dialog.getByRole('button', { name: 'Change and retry' }).isDisabled()).toBe(true)
+  await fields.fill('["no object"]')
+  await dialog.getByRole('button', { name: 'Try it' }).click()
+  await dialog.getByText(/patch is .* it must be an object/).waitFor()
+  await fields.fill('{"to": "ada@example.com", "retries": 1}')
+  await dialog.getByRole('button', { name: 'Try it' }).click()
+  const sample = dialog.locator('.patch-sample').first()
+  expect(await sample.locator('pre').allTextContents()).toEqual([
+    expect.stringMatching(/^\{"to":"(ada|bob|eve)"\}$/),
+    '{"to":"ada@example.com","retries":1}',
+  ])
+  expect((await jobs.list({ key: 'mail', state: 'failed' })).jobs).toHaveLength(3)
+  await dialog.getByRole('button', { name: 'Change and retry 3 jobs' }).click()
+  await page.getByText('3 payloads changed, 3 jobs queued again').waitFor()
+  await run('default')
+  expect(
+    (await jobs.list<MailJob>({ key: 'mail', state: 'completed' })).jobs.map(({ payload }) => payload),
+  ).toEqual(Array(3).fill({ to: 'ada@example.com', retries: 1 }))
+})
+
+test('progress is shown while it is made', async () => {
+  const [job] = await jobs.dispatch([new ImportJob().with({ rows: 2 })])
+  await using worker = await jobs.work({ queues: ['imports'], report: silent })
+  await goTo(`/jobs/${job!.id}?tab=result`)
+  for (const done of [1, 2]) {
+    await expect.poll(text, { timeout: 15_000 }).toMatch(new RegExp(`done\\s*${done}\\s*of\\s*2`))
+    ImportJob.goOn()
+  }
+  await page.getByText('Ended').waitFor()
+  await worker.stop(0)
+})
+
+test('the way of a job that failed five times has each run, wide enough to be seen', async () => {
+  const [job] = await jobs.dispatch([new FlakyJob().with({ url: 'https://shop.example/hook' })])
+  await run('flaky')
+  await goTo(`/jobs/${job!.id}`)
+  await page.getByRole('figure', { name: 'The way of the job' }).waitFor()
+  const widths = await page
+    .locator('.timeline-bar .span-failed-run')
+    .evaluateAll((spans) => spans.map((span) => (span as unknown as { offsetWidth: number }).offsetWidth))
+  expect(widths).toHaveLength(5)
+  expect(Math.min(...widths)).toBeGreaterThan(3)
+  expect(await text()).toMatch(/Run 1 failed[\s\S]*Backoff[\s\S]*Run 5 failed[\s\S]*5 runs, 5 failed/)
+})
+
+test('a flow of 10,000 nodes is drawn, and its layers open', async () => {
+  const [layers, each] = [100, 100]
+  const flow = await jobs.dispatch(
+    workflow('large', (w) => {
+      let before: ReturnType<typeof w.add>[] = []
+      for (let layer = 0; layer < layers; layer++)
+        before = Array.from({ length: each }, (_, i) =>
+          w.add(new StepJob().with({}), {
+            name: `${layer}-${i}`,
+            ...(layer > 0 && { after: [before[i]!, before[(i * 7) % each]!] }),
+          }),
+        )
+    }),
+  )
+  await goTo('/flows')
+  await page.getByRole('link', { name: 'large' }).first().click()
+  const drawing = page.locator('svg.flow-graph')
+  await drawing
+    .locator('.node-layer')
+    .nth(layers - 1)
+    .waitFor()
+  await button('Open 100 nodes').first().click()
+  await drawing.locator('text', { hasText: /\b0-99$/ }).waitFor()
+  expect(await drawing.locator('.node').count()).toBe(layers - 1 + each)
+  await operate(jobs).flows.cancel(flow.id)
+}, 60_000)
+
+test('a drawing follows what runs', async () => {
+  const steps = Array.from({ length: 30 }, (_, i) => new StepJob().with({ waits: i === 24 }))
+  const flow = await jobs.dispatch(chain(steps))
+  await goTo(`/flows/${flow.id}`)
+  await page.getByRole('checkbox', { name: 'Follow what runs' }).check()
+  const scrolled = () =>
+    page.locator('.flow-scroll').evaluate((box) => (box as unknown as { scrollLeft: number }).scrollLeft)
+  expect(await scrolled()).toBe(0)
+  await using worker = await jobs.work({ queues: ['steps'], report: silent })
+  const inSight = () =>
+    page.evaluate<boolean>(`{
+      const { left, right } = document.querySelector('.node-started').getBoundingClientRect()
+      0 <= left && right <= innerWidth
+    }`)
+  await expect.poll(scrolled, { timeout: 20_000 }).toBeGreaterThan(4_000)
+  expect(await inSight()).toBe(true)
+  await worker.stop(0)
+}, 60_000)
+
+test('names and versions of workers are text', async () => {
+  const name = HOSTILE.repeat(3)
+  await announce({ id: 'harm', host: name, version: name, queues: [name], keys: [name] })
+  const ill: string[] = []
+  for (const path of ['/workers', '/workers/harm', '/']) {
+    await goTo(path)
+    await expect.poll(text, { message: path }).toContain('<img src=x')
+    for (const width of [1_280, 390]) {
+      await page.setViewportSize({ width, height: 800 })
+      const over = await page.evaluate<number>('document.documentElement.scrollWidth - innerWidth')
+      if (over > 0) ill.push(`${path} is ${over} too wide at ${width}`)
+    }
+    const shows = await text()
+    if (['\u202e', '\u001b'].some((control) => shows.includes(control)))
+      ill.push(`${path} has characters that change the text around them`)
+    if ((await page.locator('main img, main script').count()) > 0) ill.push(`${path} has elements of a text`)
+    if ((await page.evaluate('window.hacked')) !== undefined) ill.push(`${path} ran a text`)
+  }
+  expect(ill).toEqual([])
+  // The browser tells of the patch that was refused.
+  expect(shown.complaints.filter((each) => !each.endsWith('400 (Bad Request)'))).toEqual([])
+})

@@ -1,0 +1,137 @@
+/**
+ * The dashboard in the servers that the manual names, as it says, in one process: the page, the right to look, changes with a
+ * body that a parser has read, and the stream, which ends with the request.
+ */
+import { once } from 'node:events'
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { serve } from '@hono/node-server'
+import { createJobs, type Jobs } from '@s18i/lark-jobs'
+import express from 'express'
+import Fastify from 'fastify'
+import { Hono } from 'hono'
+import Koa from 'koa'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { type Dashboard, dashboard, toNode } from '../src/index.ts'
+
+const BASE = '/admin/jobs'
+
+let jobs: Jobs
+let board: Dashboard
+/** What ends the server of the test. */
+let close: () => unknown
+
+beforeEach(() => {
+  jobs = createJobs({ connection: 'sqlite::memory:', queues: ['emails'] })
+  board = dashboard({
+    jobs,
+    base: BASE,
+    authorize: ({ headers }) => {
+      const user = headers.get('x-user')
+      return user === null ? undefined : { role: 'operate', user }
+    },
+  })
+})
+
+afterEach(async () => {
+  await board.close()
+  await close()
+  await jobs.close()
+})
+
+async function listening(server: Server): Promise<string> {
+  if (!server.listening) await once(server, 'listening')
+  close = async () => {
+    server.closeAllConnections()
+    server.close()
+  }
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+}
+
+/** Starts each server, and returns its address. */
+const hosts: Record<string, () => Promise<string>> = {
+  node: () => listening(createServer(toNode(board)).listen(0)),
+  'Express, with a parser of bodies': () => {
+    const app = express()
+    app.use(express.json())
+    app.use(BASE, toNode(board))
+    return listening(app.listen(0))
+  },
+  Fastify: async () => {
+    const app = Fastify()
+    const answer = toNode(board)
+    for (const path of [BASE, `${BASE}/*`])
+      app.all(path, (request, reply) => {
+        reply.hijack()
+        void answer(Object.assign(request.raw, { body: request.body }), reply.raw)
+      })
+    const address = await app.listen({ port: 0, host: '127.0.0.1' })
+    close = () => {
+      app.server.closeAllConnections()
+      return app.close()
+    }
+    return address
+  },
+  Koa: () => {
+    const app = new Koa()
+    const answer = toNode(board)
+    app.use(async (context, next) => {
+      if (!context.path.startsWith(BASE)) return await next()
+      context.respond = false
+      await answer(context.req, context.res)
+    })
+    return listening(app.listen(0))
+  },
+  Hono: () => {
+    const app = new Hono()
+    app.all(`${BASE}/*`, (context) => board(context.req.raw))
+    return listening(serve({ fetch: app.fetch, port: 0 }) as Server)
+  },
+  'Hono, mounted': () => {
+    const app = new Hono()
+    app.mount(BASE, board)
+    return listening(serve({ fetch: app.fetch, port: 0 }) as Server)
+  },
+}
+
+describe.each(Object.entries(hosts))('%s', (_, start) => {
+  test('has the page, changes and the stream, for those whom authorize() lets in', async () => {
+    const origin = await start()
+    const user = { 'x-user': 'ada@example.com' }
+    const ask = (path: string, options: RequestInit = {}) => fetch(`${origin}${BASE}${path}`, options)
+    expect((await ask('/')).status).toBe(401)
+    for (const path of ['', '/', '/jobs/x?queue=emails']) {
+      const html = await (await ask(path, { headers: user })).text()
+      expect(html, path).toContain(`<base href="${BASE}/">`)
+      const [script] = /(?<=src=")[^"]+\.js/.exec(html)!
+      expect((await ask(`/${script}`, { headers: user })).headers.get('content-type')).toMatch('javascript')
+    }
+    const change = (headers: Record<string, string>) =>
+      ask('/api/queues.pause', { method: 'POST', headers, body: '{"queue":"emails"}' })
+    const json = { ...user, 'content-type': 'application/json' }
+    expect((await change({ ...json, origin: 'https://evil.example' })).status).toBe(403)
+    expect((await jobs.status()).queues[0]).toMatchObject({ paused: false })
+    expect((await change({ ...json, origin })).status).toBe(200)
+    expect((await jobs.status()).queues[0]).toMatchObject({ paused: true })
+    const abort = new AbortController()
+    const stream = await ask('/api/live', { headers: user, signal: abort.signal })
+    expect(stream.headers.get('content-type')).toBe('text/event-stream')
+    const reader = stream.body!.getReader()
+    let text = ''
+    while (!text.includes('event: snapshot')) text += new TextDecoder().decode((await reader.read()).value)
+    abort.abort()
+    await expect(reader.read()).rejects.toThrow()
+  })
+})
+
+test('a body that was read and is not passed on is refused, and nothing waits for it', async () => {
+  const answer = toNode(board)
+  const origin = await listening(
+    createServer((request, response) => {
+      request.resume().once('end', () => void answer(request, response))
+    }).listen(0),
+  )
+  const headers = { 'x-user': 'ada', 'content-type': 'application/json', origin }
+  const told = await fetch(`${origin}${BASE}/api/queues.pause`, { method: 'POST', headers, body: '{}' })
+  expect([told.status, await told.json()]).toMatchObject([400, { code: 'INPUT_INVALID' }])
+})
