@@ -14,7 +14,7 @@ import { open } from '../operate/operations.ts'
 import { limitsOf } from '../options/limits.ts'
 import type { CrashedEvent } from '../run/hooks.ts'
 import type { Counts } from '../store/contract/page.ts'
-import { type QueueRetention, type Retention, retentionOf } from '../store/contract/retention.ts'
+import { type QueueRetention, RETENTION, type Retention, retentionOf } from '../store/contract/retention.ts'
 import type { RedisServers } from '../store/contract/servers.ts'
 import { PlainReport } from '../worker/report.ts'
 import { type BullConnection, larkConnection } from './connection.ts'
@@ -42,6 +42,8 @@ export class SharedStore {
   readonly #limits: Map<string, NonNullable<ReturnType<typeof limitsOf>>> = new Map()
   readonly #rates = new Map<string, Rate>()
   readonly #retentions: Record<string, QueueRetention> = {}
+  /** What queues keep that say nothing else. */
+  #retention: QueueRetention = RETENTION
   readonly #crashed = new Map<string, Set<(event: CrashedEvent) => void>>()
   readonly #remarks = new Set<string>()
   #settings: Promise<Settings> | undefined
@@ -104,10 +106,9 @@ export class SharedStore {
     this.#limits.set(queue, limitsOf({ rate: { ...others, burst: undefined } }, this.#partitions.get(queue))!)
   }
 
-  /** Says how many jobs of a queue are kept that this process runs. */
-  async keep(queue: string, state: 'completed' | 'failed', kept: Retention): Promise<void> {
-    const { retention } = await this.settings()
-    const now = retentionOf({ retention, retentions: this.#retentions }, queue)
+  /** Says how many jobs of a queue are kept that this process runs. The settings must be loaded. */
+  keep(queue: string, state: 'completed' | 'failed', kept: Retention): void {
+    const now = retentionOf({ retention: this.#retention, retentions: this.#retentions }, queue)
     if (now[state].count === kept.count && now[state].age === kept.age) return
     this.#retentions[queue] = { ...now, [state]: kept }
   }
@@ -164,6 +165,7 @@ export class SharedStore {
     for (const [queue, limits] of found.limits) this.#limits.set(queue, limits)
     for (const [queue, rate] of this.#rates) this.#setLimit(queue, rate)
     Object.assign(this.#retentions, found.retentions)
+    this.#retention = found.retention
     const hooks = Object.assign(Object.create(found.hooks ?? null), {
       crashed: (event: CrashedEvent) => {
         for (const hear of this.#crashed.get(event.queue) ?? []) hear(event)

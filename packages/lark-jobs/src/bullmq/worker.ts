@@ -27,7 +27,8 @@ import { checkOptions, refuseMethods, refuseProperties, unsupported, wrongValue 
  * Does the work of a job.
  *
  * @param token the proof of the lease, for `job.moveToDelayed()`
- * @param signal aborted when the job should end: when the worker stops, the lease is lost, or `cancelJob()` is called
+ * @param signal aborted when the job should end: when the worker stops, the lease is lost, or `cancelJob()` is called. As in
+ *   BullMQ, it is undefined if the function does not name it as its third parameter
  */
 export type Processor<DataType = Any, ResultType = Any, NameType extends string = string> = (
   job: BullJob<DataType, ResultType, NameType>,
@@ -87,7 +88,8 @@ export interface BullWorkerEvents {
 /** A job that this worker runs. */
 interface OwnRun {
   job: BullJob
-  abort: AbortController
+  /** Undefined: its processor takes no signal. */
+  abort: AbortController | undefined
   value?: unknown
   error?: Error
 }
@@ -196,7 +198,9 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
 
   async #start(processor: Processor<DataType, ResultType, NameType>): Promise<Worker> {
     const { store, queue } = this.#home
-    for (const state of ['completed', 'failed'] as const) await this.#keep(state, this.#removeOf(state))
+    await store.settings()
+    this.#keep('completed', this.opts.removeOnComplete)
+    this.#keep('failed', this.opts.removeOnFail)
     const pauses = this.#pauses
     const process = (job: EveryJob, data: unknown) => this.#process(job, data, processor)
     class Processed extends EveryJob {
@@ -223,13 +227,9 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
     return worker
   }
 
-  #removeOf(state: 'completed' | 'failed', of: BullWorkerOptions = this.opts): RemoveOption {
-    return state === 'completed' ? of.removeOnComplete : of.removeOnFail
-  }
-
-  async #keep(state: 'completed' | 'failed', remove: RemoveOption): Promise<void> {
-    const kept = retentionOfWorker(remove)
-    if (kept !== undefined) await this.#home.store.keep(this.name, state, kept)
+  #keep(state: 'completed' | 'failed', remove: RemoveOption): void {
+    const kept = remove === undefined ? undefined : retentionOfWorker(remove)
+    if (kept !== undefined) this.#home.store.keep(this.name, state, kept)
   }
 
   readonly #crashed = ({ id }: CrashedEvent) => this.tell('stalled', id, 'active')
@@ -264,15 +264,17 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
       info: (text) => lark.info(text),
       reported: (progress) => this.tell('progress', job, progress),
     })
-    const running: OwnRun = { job, abort: new AbortController() }
+    // As in BullMQ: a processor that does not name a signal has none.
+    const abort = processor.length > 2 ? new AbortController() : undefined
+    const running: OwnRun = { job, abort }
     this.#running.set(lease.id, running)
-    await this.#keep('completed', this.#removeOf('completed', job.opts) ?? this.opts.removeOnComplete)
-    await this.#keep('failed', this.#removeOf('failed', job.opts) ?? this.opts.removeOnFail)
+    this.#keep('completed', job.opts.removeOnComplete ?? this.opts.removeOnComplete)
+    this.#keep('failed', job.opts.removeOnFail ?? this.opts.removeOnFail)
     this.tell('active', job, 'waiting')
-    const signal = AbortSignal.any([lark.signal as AbortSignal, running.abort.signal])
+    const signal = abort && AbortSignal.any([lark.signal as AbortSignal, abort.signal])
     try {
       running.value = await inContext(contextWithout(), () =>
-        processor(job as BullJob<DataType, ResultType, NameType>, lease.token, signal),
+        processor(job as BullJob<DataType, ResultType, NameType>, lease.token, signal as AbortSignal),
       )
     } catch (thrown) {
       running.error = thrown instanceof Error ? thrown : new Error(String(thrown))
@@ -361,16 +363,16 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
     await this.#home.store.pauseFor(this.name, ms)
   }
 
-  /** Aborts the signal of a job that this worker runs. @returns whether it runs it */
+  /** Aborts the signal of a job that this worker runs. @returns whether it runs it, with a processor that takes a signal */
   cancelJob(id: string, reason?: string): boolean {
     const running = this.#running.get(id)
-    running?.abort.abort(reason)
-    return running !== undefined
+    running?.abort?.abort(reason)
+    return running?.abort !== undefined
   }
 
   /** Aborts the signals of all jobs that this worker runs. */
   cancelAllJobs(reason?: string): void {
-    for (const { abort } of this.#running.values()) abort.abort(reason)
+    for (const { abort } of this.#running.values()) abort?.abort(reason)
   }
 
   /** Resolves when the worker takes jobs; without `run()`, when the store is open. */
