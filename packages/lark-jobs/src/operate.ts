@@ -110,7 +110,7 @@ export {
   type RescheduleOptions,
 } from './operate/reschedule.ts'
 export { type Retriable, type RetryFilter, type RetryOptions, retriable } from './operate/retry.ts'
-export type { HistoryUnit, RunTimes, RunTimesFilter, RunTimesWithin } from './operate/run-times.ts'
+export type { FirstSeen, HistoryUnit, RunTimes, RunTimesFilter, RunTimesWithin } from './operate/run-times.ts'
 export type { ActiveJob, RunFilter, RunPage } from './operate/runs.ts'
 export type {
   PauseScheduleOptions,

@@ -2,10 +2,10 @@
  * An error with its causes. Of the stack, the frames of the application come first; those of Node and of packages are
  * folded.
  */
-import type { KeptError } from '@s18i/lark-jobs/operate'
+import type { JobError, KeptError } from '@s18i/lark-jobs/operate'
 import { plural } from './numbers.ts'
 
-export function JobErrorView({ error, isCause = false }: { error: KeptError; isCause?: boolean }) {
+export function JobErrorView({ error, isCause = false }: { error: KeptError | JobError; isCause?: boolean }) {
   const { name, message, code, stack, cause, errors = [], more = 0 } = error
   const frames = (stack ?? '').split('\n').filter((line) => /^\s*at /.test(line))
   const own = frames.filter((line) => !/node_modules|node:|\(internal/.test(line))
@@ -16,6 +16,9 @@ export function JobErrorView({ error, isCause = false }: { error: KeptError; isC
         {isCause && <span class="quiet">caused by </span>}
         <strong>{name}</strong>
         {code !== undefined && <span class="quiet"> {code}</span>}
+        {'release' in error && error.release !== undefined && (
+          <span class="quiet"> in release {error.release}</span>
+        )}
       </p>
       <pre class="job-error-message">{message}</pre>
       {own.length > 0 && <pre class="frames">{own.map((line) => line.trim()).join('\n')}</pre>}

@@ -6,7 +6,9 @@ import type { ComponentChildren } from 'preact'
 import { useEffect, useRef } from 'preact/hooks'
 
 /** How many rows are drawn beyond those in sight. */
-const BEYOND = 20
+const BEYOND = 12
+/** So many rows come and go together, because to draw them anew with each row costs more. */
+const STEP = 10
 
 export interface WindowedProps<T> {
   rows: readonly T[]
@@ -25,8 +27,8 @@ export function Windowed<T>({ rows, height, columns, draw, onEnd }: WindowedProp
 
   const look = () => {
     const top = body.current?.getBoundingClientRect().top ?? 0
-    first.value = Math.max(0, Math.floor(-top / height) - BEYOND)
-    seen.value = Math.ceil(window.innerHeight / height) + 2 * BEYOND
+    first.value = Math.max(0, Math.floor(-top / height / STEP) * STEP - BEYOND)
+    seen.value = Math.ceil(window.innerHeight / height) + 2 * BEYOND + STEP
   }
   useEffect(() => {
     look()

@@ -3,6 +3,7 @@
  * process: the store is asked the same at most every ten seconds.
  */
 import type {
+  FirstSeen,
   HistoryUnit,
   Operate,
   QueueHistory,
@@ -102,11 +103,16 @@ export class Past {
   async marks(range: Range, queue?: string): Promise<Mark[]> {
     const { unit, step, steps } = ranges[range]
     return await this.#marks.get(JSON.stringify([range, queue]), async () => {
-      const { at, versions } = await this.#runTimes(unit, queue)
+      const { at, versions, releases } = await this.#runTimes(unit, queue)
       const from = at - (at % step) - (steps - 1) * step
       const changes = await changesSince(this.#operate, from, queue)
-      const began = versions.map(({ version, at }) => ({ at, title: `workers of Lark ${version} began` }))
-      return [...changes, ...began].sort((one, other) => one.at - other.at)
+      const began = (of: string) => (each: FirstSeen) => ({
+        at: each.at,
+        title: `workers of ${of} ${each.name} began`,
+      })
+      return [...changes, ...versions.map(began('Lark')), ...releases.map(began('release'))].sort(
+        (one, other) => one.at - other.at,
+      )
     })
   }
 

@@ -88,9 +88,9 @@ export async function workerOn(
 /** What a worker takes from the configuration, and from the store that is open. @param owner as for `workerOn` */
 export function workerSettings({ settings, place, store }: OpenStore, owner: Operated) {
   const { queues, partitions, bounds, limits, limiters, weights, agings } = settings
-  const { middleware, hooks, make, preset, telemetry } = settings
+  const { middleware, hooks, make, preset, telemetry, release } = settings
   return {
-    ...{ owner, place, store, middleware, hooks, make, preset, telemetry },
+    ...{ owner, place, store, middleware, hooks, make, preset, telemetry, release },
     ...{ queues, partitions, bounds, limits, limiters, weights, agings },
   }
 }

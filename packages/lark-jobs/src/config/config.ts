@@ -45,6 +45,9 @@ export const hookOptions = new Schema('an object of functions', {
   crashed: func<NonNullable<Hooks['crashed']>>(),
 })
 
+/** Characters: each error of a failed attempt has it. */
+const MAX_RELEASE = 100
+
 export const jobsOptions = new Schema('an object', {
   /**
    * Where jobs are kept: `redis://…` or `rediss://…` (`redis+cluster://…`, `redis+sentinel://…`, `valkey://…` and
@@ -84,6 +87,14 @@ export const jobsOptions = new Schema('an object', {
    * ones, which then go to any worker that is free.
    */
   preset: oneOf<Preset>(presets).or(PRESET),
+  /**
+   * The release of the application that this process runs, such as `'2.14.0'`, or a commit: workers show it, and keep it
+   * with each error. Default: none. An empty text counts as absent.
+   */
+  release: option<string | undefined>(
+    `a text of 1 to ${MAX_RELEASE} characters, such as '2.14.0'`,
+    (value) => typeof value === 'string' && value.length <= MAX_RELEASE,
+  ),
   /** The time zone of schedules, and whether workers of this process queue their jobs. */
   schedules: (schedulesOptions as Option<SchedulesConfig, Read<typeof schedulesOptions.entries>>).or({}),
   /** Where `lark jobs:dashboard` listens, and who may look. */
@@ -139,6 +150,8 @@ export interface Settings extends Around, ConfiguredQueues {
   prefix: string
   durability: Durability
   preset: Preset
+  /** Undefined: nobody knows. */
+  release: string | undefined
   schedules: ConfiguredSchedules
   dashboard: ConfiguredDashboard
   boot: (() => unknown) | undefined
@@ -203,6 +216,7 @@ export function settingsFrom(section: Section, source: ConfigSource, folder: str
     connection: connectionOf(section.connection, env, folder, source),
     ...queuesOf(queues, section.keep),
     ...{ limiters, audit, prefix, durability, preset, dashboard, boot },
+    release: section.release || undefined,
     schedules: schedulesOf(section.schedules, env),
     paths: paths?.map((path) => resolve(folder, path)),
     ...aroundOf(section),

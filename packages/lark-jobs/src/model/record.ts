@@ -164,6 +164,8 @@ export interface JobError extends KeptError {
   took?: number
   /** When the attempt ended, by the store's clock: milliseconds since 1970. Absent: an earlier version of Lark kept it. */
   at?: number
+  /** The release of the application in which it was. Absent: its worker was not told one. */
+  release?: string
 }
 
 export type LogLevel = 'info' | 'success' | 'warn' | 'error'
@@ -285,6 +287,8 @@ export interface WorkerRecord {
   restarts?: true
   /** Of Lark. Absent: an earlier one, which does not say. */
   version?: string
+  /** The release of the application. Absent: its configuration says none. */
+  release?: string
   /** The limiters and circuits that it has used, as the store names them: at most 100 each. Absent: none. */
   limiters?: string[]
   circuits?: string[]

@@ -250,6 +250,7 @@ class KindCount {
     const known = this.#kinds.get(hash)
     const sample = { id, queue, error }
     if (known !== undefined) {
+      known.releases = [...new Set([...known.releases, ...kind.releases])]
       if (at > known.last) known.sample = sample
       return known
     }

@@ -11,6 +11,8 @@ import { checkFilter, conditions, type Flags, jobConditions, signal } from './fi
 import { list } from './list.ts'
 import { type OpenQueues, partitionsToLookIn } from './stored-jobs.ts'
 
+/** The most releases of a kind: those of its latest failures. */
+const MOST_RELEASES = 10
 /** The most kinds that are told apart. The failures of others are only counted. */
 export const MOST_KINDS = 1_000
 
@@ -49,6 +51,8 @@ export interface FailureKind {
   count: number
   /** The part of all failures that were read: 0…1. */
   share: number
+  /** The releases of the application in which it was seen, as far as workers know theirs: those of the latest failures first. */
+  releases: string[]
   /** When the first and the last of these jobs failed: milliseconds since 1970. */
   first: number
   last: number
@@ -99,13 +103,16 @@ export async function failures(
       const sample = { id, queue, error }
       if (known !== undefined) {
         known.count++
+        noteRelease(known.releases, error)
         known.first = Math.min(known.first, finishedAt)
         if (finishedAt > known.last) Object.assign(known, { last: finishedAt, sample })
       } else if (met.size < MOST_KINDS) {
         const { name, code } = error
         const times = { first: finishedAt, last: finishedAt }
+        const releases: string[] = []
+        noteRelease(releases, error)
         met.set(hash, {
-          ...{ kind: hash, key, name, ...(code !== undefined && { code }) },
+          ...{ kind: hash, releases, key, name, ...(code !== undefined && { code }) },
           ...{ ...where, count: 1, share: 0, ...times, sample },
         })
       }
@@ -120,6 +127,12 @@ export async function failures(
     .sort((one, other) => other.count - one.count || other.last - one.last)
     .slice(0, limit)
   return { kinds, failed, others: failed - kinds.reduce((sum, { count }) => sum + count, 0) }
+}
+
+/** Adds the release of an error to those of its kind. */
+export function noteRelease(releases: string[], { release }: JobError): void {
+  const isNew = typeof release === 'string' && !releases.includes(release)
+  if (isNew && releases.length < MOST_RELEASES) releases.push(release)
 }
 
 /** How many failed jobs there are. */

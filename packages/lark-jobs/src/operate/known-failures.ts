@@ -12,6 +12,7 @@ import { setImmediate as turn } from 'node:timers/promises'
 import type { JobError, JobRecord } from '../model/record.ts'
 import { fingerprintOf } from '../run/fingerprint.ts'
 import { MAX_ITEMS, type Store } from '../store/contract/store.ts'
+import { noteRelease } from './failures.ts'
 import { AT_ONCE } from './stored-jobs.ts'
 
 /** How many of the latest jobs are read at first, to see whether any of them is new. */
@@ -35,6 +36,8 @@ export interface KnownKind {
   code?: string
   message: string
   frame?: string
+  /** In which it was seen. */
+  releases: string[]
   /** The job that failed last. Undefined: it is failed no more, and nobody has looked for the next one. */
   last: LastFailure | undefined
 }
@@ -211,12 +214,14 @@ export class KnownFailures {
     const last = { id: job.id, at, error: bounded(error) }
     const known = this.#kinds.get(print.hash)
     if (known !== undefined) {
+      noteRelease(known.releases, error)
       if (known.last !== undefined && at > known.last.at) known.last = last
       return known
     }
     if (!this.#mayMeet()) return undefined
     const { name, code } = error
-    const kind = { ...print, key: job.key, name, ...(code !== undefined && { code }), last }
+    const kind = { ...print, key: job.key, name, ...(code !== undefined && { code }), releases: [], last }
+    noteRelease(kind.releases, error)
     this.#kinds.set(print.hash, kind)
     return kind
   }

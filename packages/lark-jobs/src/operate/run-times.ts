@@ -8,12 +8,12 @@ import {
   DAY,
   DAYS,
   firstBucket,
+  firstSeen,
   HOUR,
   HOURS,
   MINUTE,
   MINUTES,
   runsWithin,
-  versionsSeen,
 } from '../store/contract/store.ts'
 import { type Quantiles, quantiles } from './figures.ts'
 import { checkFilter, conditions, type Flags, queueName } from './filter.ts'
@@ -47,13 +47,24 @@ export interface RunTimesWithin {
   process: Quantiles
 }
 
+/** When workers of a version or release were seen first. */
+export interface FirstSeen {
+  name: string
+  /** Milliseconds since 1970. */
+  at: number
+}
+
 export interface RunTimes {
   /** When the store was asked, by its clock: milliseconds since 1970. */
   at: number
   /** Only those in which a run began or ended, the oldest first. The last may have only begun. */
   steps: RunTimesWithin[]
-  /** The versions of Lark that workers had first within that time, and when: at the latest at the end of that step. */
-  versions: { version: string; at: number }[]
+  /**
+   * The versions of Lark, and the releases of the application, that workers had first within that time, and when: at the
+   * latest at the end of that step.
+   */
+  versions: FirstSeen[]
+  releases: FirstSeen[]
 }
 
 /** @throws FILTER_INVALID */
@@ -77,5 +88,6 @@ export async function runTimes(
     return wait.count + process.count === 0 ? [] : [{ at, wait, process }]
   })
   const from = firstBucket(now.at, length, count)
-  return { at: now.at, steps, versions: versionsSeen(kept).filter(({ at }) => at >= from) }
+  const seen = (what: 'versions' | 'releases') => firstSeen(kept, what).filter(({ at }) => at >= from)
+  return { at: now.at, steps, versions: seen('versions'), releases: seen('releases') }
 }

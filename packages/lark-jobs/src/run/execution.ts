@@ -23,6 +23,8 @@ export interface RunEnvironment {
   readonly make: Make | undefined
   /** The permits for middleware that limits jobs. */
   readonly permits: Permits
+  /** The release of the application, which is kept with errors. */
+  readonly release?: string | undefined
   /** The instance of `Jobs` that the worker belongs to. */
   readonly owner?: object | undefined
   /** Called when a job writes a line to its log. */

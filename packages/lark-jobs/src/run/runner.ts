@@ -262,5 +262,6 @@ function failure(thrown: unknown, execution: Execution, jobClass: JobClass): Run
 function failedForGood(thrown: unknown, execution: Execution): Outcome & { kind: 'failed' } {
   execution.thrown = thrown
   const error = jobError(thrown, execution.lease.runs, performance.now() - execution.startedAt)
-  return { kind: 'failed', error }
+  const { release } = execution.environment
+  return { kind: 'failed', error: release === undefined ? error : { ...error, release } }
 }

@@ -104,6 +104,8 @@ export interface WorkerOptions
   make?: Make | undefined
   /** Is told of every run. Default: nothing is. */
   telemetry?: TelemetryCalls | undefined
+  /** The release of the application. Default: none is known. */
+  release?: string | undefined
   /** The instance of `Jobs` that the worker belongs to, for jobs that ask for their flow. */
   owner?: object
   /** By queue: how many jobs each partition may hold. Default: any number. */

@@ -55,7 +55,16 @@ export class SlotExecution extends Execution {
 
 type SlotsOptions = Pick<
   WorkerOptions,
-  'registry' | 'report' | 'concurrency' | 'middleware' | 'hooks' | 'make' | 'telemetry' | 'owner' | 'onStuck'
+  | 'registry'
+  | 'report'
+  | 'concurrency'
+  | 'middleware'
+  | 'hooks'
+  | 'make'
+  | 'telemetry'
+  | 'release'
+  | 'owner'
+  | 'onStuck'
 >
 
 export class Slots implements RunEnvironment {
@@ -67,6 +76,7 @@ export class Slots implements RunEnvironment {
   readonly clock: StoreClock
   readonly middleware: readonly Middleware[]
   readonly make: Make | undefined
+  readonly release: string | undefined
   readonly owner: object | undefined
   readonly permits: Permits
   /** How many handlers still run although their jobs were given back, because they ignored their signal. */
@@ -101,6 +111,7 @@ export class Slots implements RunEnvironment {
     this.concurrency = options.concurrency ?? CONCURRENCY
     this.middleware = options.middleware ?? []
     this.make = options.make
+    this.release = options.release
     this.owner = options.owner
     this.hooks = options.hooks && new HookCalls(options.hooks, (text) => options.report.warn(text))
     this.settled = options.report.settled?.bind(options.report)

@@ -383,6 +383,7 @@ export class Worker implements AsyncDisposable {
       running: this.#slots.running.size,
       keys: registry.keys,
       version,
+      ...defined({ release: this.#options.release }),
       state: this.state,
       ...(this.#options.onRestart && { restarts: true }),
       ...this.#permits.used,

@@ -9,6 +9,7 @@ import {
   DAYS,
   ENDED_WORKERS,
   type FleetRuns,
+  firstSeen,
   folded,
   HOUR,
   HOURS,
@@ -18,7 +19,6 @@ import {
   outdated,
   runsOf,
   runsWithin,
-  versionsSeen,
 } from '../../src/store/contract/store.ts'
 import type { Make } from './harness.ts'
 import { job, jobs } from './jobs.ts'
@@ -135,12 +135,14 @@ export function workerRuns(make: Make): void {
       ])
     }
     const announced = (counts: Record<string, number>, version = '1.0.0') => ({
-      worker: { ...worker('ada', ran(counts)), version },
+      worker: { ...worker('ada', ran(counts)), version, release: `of ${version}` },
       ttl: 400 * DAY,
     })
     expect(await store.runHistory(MINUTE, MINUTES)).toEqual([])
     await store.announce(worker('ada'), TTL)
-    expect(await store.runHistory(MINUTE, MINUTES)).toEqual([{ at: start, queues: {}, versions: [] }])
+    expect(await store.runHistory(MINUTE, MINUTES)).toEqual([
+      { at: start, queues: {}, versions: [], releases: [] },
+    ])
     clock.advance(30_000)
     await store.survey('ada', [], announced({ 'emails x': 3, 'emails y': 1, 'files x': 2 }))
     expect(await store.runHistory(MINUTE, MINUTES)).toHaveLength(1)
@@ -157,10 +159,12 @@ export function workerRuns(make: Make): void {
       [0, { emails: 4, files: 2 }],
       [1, { emails: 7 }],
     ])
-    expect(versionsSeen(await store.runHistory(HOUR, HOURS))).toEqual([
-      { version: '1.0.0', at: start + MINUTE },
-      { version: '1.1.0', at: start + HOUR + MINUTE },
+    const seen = await store.runHistory(HOUR, HOURS)
+    expect(firstSeen(seen, 'versions')).toEqual([
+      { name: '1.0.0', at: start + MINUTE },
+      { name: '1.1.0', at: start + HOUR + MINUTE },
     ])
+    expect(firstSeen(seen, 'releases').map(({ name }) => name)).toEqual(['of 1.0.0', 'of 1.1.0'])
     clock.advance(2 * DAY)
     await store.survey('ada', [], announced({ 'emails x': 11, 'emails y': 1, 'files x': 2 }))
     expect(await ended(DAY, DAYS)).toEqual([
@@ -197,8 +201,8 @@ export function workerRuns(make: Make): void {
   test('a text of a store that is no sum is left out', () => {
     for (const text of [null, 'x', '[]', '{}', '{"queues":[],"versions":1}', '{"queues":7,"versions":[]}'])
       expect(runsOf(5, text), String(text)).toBeUndefined()
-    const damaged = '{"queues":{"a":1,"b":"40:2"},"versions":["1",2]}'
-    expect(runsOf(5, damaged)).toEqual({ at: 5, queues: { b: '40:2' }, versions: ['1'] })
+    const damaged = '{"queues":{"a":1,"b":"40:2"},"versions":["1",2],"releases":7}'
+    expect(runsOf(5, damaged)).toEqual({ at: 5, queues: { b: '40:2' }, versions: ['1'], releases: [] })
     expect(runsOf(Number.NaN, damaged)).toBeUndefined()
   })
 

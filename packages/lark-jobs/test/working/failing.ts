@@ -26,7 +26,7 @@ class RefundJob extends ChargeJob {
 export function failing(connect: Connect): void {
   test('jobs that failed for one reason are of one kind, and only these are changed', async () => {
     await using bench = await Bench.make(connect)
-    const { jobs } = bench
+    const jobs = bench.client({ release: '2.14.0' })
     const operating = operate(jobs)
     expect(await operating.failures()).toEqual({ kinds: [], failed: 0, others: 0 })
     const many = (why: string, count: number) => Array.from({ length: count }, (_, n) => ({ n, why }))
@@ -37,7 +37,8 @@ export function failing(connect: Connect): void {
     ])
     await jobs.dispatchMany(new RefundJob(), many('declined', 20))
     const report = { ended() {}, wrote() {}, warn() {}, info() {} }
-    const worker = await bench.work([ChargeJob, RefundJob], { stopWhenEmpty: true, report })
+    const worker = await bench.work([ChargeJob, RefundJob], { stopWhenEmpty: true, report }, jobs)
+    expect(await operating.workers.list()).toMatchObject([{ release: '2.14.0' }])
     await worker.done
     const told: number[][] = []
     const found = await operating.failures({}, { onProgress: (...args) => told.push(args) })
@@ -49,7 +50,8 @@ export function failing(connect: Connect): void {
           ...{ key: 'charge', name: 'DeclinedError', count: 1_100, share: 1_100 / 1_150 },
           message: "Card … of '…' was declined",
           frame: expect.stringContaining('working/failing.ts'),
-          sample: { queue: 'default', error: { name: 'DeclinedError' } },
+          releases: ['2.14.0'],
+          sample: { queue: 'default', error: { name: 'DeclinedError', release: '2.14.0' } },
         },
         { key: 'charge', name: 'Error', count: 30, sample: { error: { cause: { code: 'ECONNRESET' } } } },
         { key: 'refund', name: 'DeclinedError', count: 20, sample: { queue: 'emails' } },
@@ -104,8 +106,8 @@ export function failing(connect: Connect): void {
     )
     await run()
     expect(await counts()).toEqual([3, 1])
-    const { kinds } = await book.look()
-    const [declined] = kinds
+    const [declined] = (await book.look()).kinds
+    expect(declined!.releases).toEqual([])
     // The last of a kind leaves: another is shown in its place.
     const { id } = declined!.sample
     const removed: JobRecord[] = []

@@ -25,7 +25,7 @@ interface FailureKindProps {
 }
 
 export function FailureKindPage({ kind: shown, filter, again }: FailureKindProps) {
-  const { kind, key, name, message, count: jobs, hours, first, last, sample, frame } = shown
+  const { kind, key, name, message, count: jobs, hours, releases, first, last, sample, frame } = shown
   const [asked, ask] = useState<{ verb: 'retry' | 'remove'; jobs: number } | undefined>(undefined)
   const [isPatched, patch] = useState(false)
   const which = { ...filter, kind, state: 'failed' } as never
@@ -70,6 +70,7 @@ export function FailureKindPage({ kind: shown, filter, again }: FailureKindProps
             ; thrown at <code>{frame}</code>
           </>
         )}
+        {releases.length > 0 && <>; seen in the releases {releases.join(', ')}</>}
       </p>
       {viewer.value?.payloads && <InCommon kind={kind} />}
       <section aria-labelledby="sample">

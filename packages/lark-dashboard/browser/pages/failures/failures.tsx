@@ -124,7 +124,7 @@ function Reading({ found: { read, stored, isReading } }: { found: Found }) {
 }
 
 function KindRow({
-  kind: { kind, key, name, message, count: jobs, hours, first, last },
+  kind: { kind, key, name, message, count: jobs, hours, releases, first, last },
   failed,
 }: {
   kind: Kind
@@ -140,7 +140,10 @@ function KindRow({
       </td>
       <td>{key}</td>
       <td class="wide">
-        <span class="cut kind-message" title={message}>
+        <span
+          class="cut kind-message"
+          title={`${message}${releases.length > 0 ? ` (${releases.join(', ')})` : ''}`}
+        >
           <strong>{name}</strong> {message.slice(0, 300)}
         </span>
       </td>

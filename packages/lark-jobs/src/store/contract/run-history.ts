@@ -12,7 +12,7 @@ import { DAY, firstBucket, HOUR, MINUTE } from './history.ts'
 import { type FleetRuns, folded, OTHERS } from './runs.ts'
 import { parsed } from './unreadable.ts'
 
-/** The most queues whose runs are told apart, and the most versions that are kept. */
+/** The most queues whose runs are told apart, and the most versions and releases that are kept. */
 const MAX_QUEUES = 100
 const MAX_VERSIONS = 20
 
@@ -22,8 +22,9 @@ export interface RunsAt {
   at: number
   /** By queue: a `RunCounts`. */
   queues: Record<string, string>
-  /** Of the workers that lived. */
+  /** Of the workers that lived: the versions of Lark, and the releases of the application. */
   versions: string[]
+  releases: string[]
 }
 
 /** The runs that became known within a bucket, by queue. */
@@ -47,31 +48,35 @@ export function runsAt(runs: FleetRuns): RunsAt {
     const name = queues.has(queue) || queues.size < MAX_QUEUES ? queue : OTHERS
     queues.set(name, (queues.get(name) ?? new RunCounts()).add(RunCounts.read(text)))
   }
-  const versions = runs.workers.flatMap(({ endedAt, version }) =>
-    endedAt === undefined ? (version ?? []) : [],
-  )
+  const living = runs.workers.filter(({ endedAt }) => endedAt === undefined)
   return {
     at: runs.at - (runs.at % MINUTE),
     queues: Object.fromEntries([...queues].map(([queue, counts]) => [queue, counts.pack()])),
-    versions: [...new Set(versions)].sort().slice(0, MAX_VERSIONS),
+    versions: someOf(living.map(({ version }) => version)),
+    releases: someOf(living.map(({ release }) => release)),
   }
 }
 
+function someOf(texts: readonly unknown[]): string[] {
+  return [...new Set(texts.filter((each) => typeof each === 'string'))].sort().slice(0, MAX_VERSIONS)
+}
+
 /** As text, without the instant. */
-export function runsText({ queues, versions }: RunsAt): string {
-  return JSON.stringify({ queues, versions })
+export function runsText({ queues, versions, releases }: RunsAt): string {
+  return JSON.stringify({ queues, versions, ...(releases.length > 0 && { releases }) })
 }
 
 /** Reads a text of a store; undefined if Lark has not written it. */
 export function runsOf(at: number, text: unknown): RunsAt | undefined {
-  const { queues, versions } = (parsed(text) ?? {}) as Partial<RunsAt>
+  const { queues, versions, releases } = (parsed(text) ?? {}) as Partial<RunsAt>
   if (typeof queues !== 'object' || queues === null || !Array.isArray(versions) || !Number.isSafeInteger(at))
     return undefined
   const texts = Object.entries(queues).filter(([, counts]) => typeof counts === 'string')
   return {
     at,
     queues: Object.fromEntries(texts.slice(0, MAX_QUEUES + 1)),
-    versions: versions.filter((each) => typeof each === 'string').slice(0, MAX_VERSIONS),
+    versions: someOf(versions),
+    releases: someOf(Array.isArray(releases) ? releases : []),
   }
 }
 
@@ -127,16 +132,20 @@ export function runsWithin(
 }
 
 /**
- * When versions were seen first, after the first instant: at the end of a minute, or longer ago, of an hour or a day.
+ * When versions or releases were seen first, after the first instant: at the end of a minute, or longer ago, of an hour or
+ * a day.
  *
  * @param kept the oldest first
  */
-export function versionsSeen(kept: readonly RunsAt[]): { version: string; at: number }[] {
+export function firstSeen(
+  kept: readonly RunsAt[],
+  what: 'versions' | 'releases',
+): { name: string; at: number }[] {
   const [first, ...later] = kept
-  const known = new Set(first?.versions)
-  return later.flatMap(({ at, versions }) => {
-    const fresh = versions.filter((version) => !known.has(version))
-    for (const version of fresh) known.add(version)
-    return fresh.map((version) => ({ version, at }))
+  const known = new Set(first?.[what])
+  return later.flatMap(({ at, [what]: names }) => {
+    const fresh = names.filter((name) => !known.has(name))
+    for (const name of fresh) known.add(name)
+    return fresh.map((name) => ({ name, at }))
   })
 }

@@ -22,8 +22,9 @@ export const OTHERS = '(others)'
 /** The runs of a worker. @param endedAt milliseconds since 1970; absent: it lives */
 export interface KnownRuns extends WorkerRuns {
   id: string
-  /** Of Lark. */
+  /** Of Lark, and of the application. */
   version?: string
+  release?: string
   endedAt?: number
 }
 
@@ -37,12 +38,17 @@ export interface FleetRuns {
 
 /** The runs in a worker's record, which is data of a store; undefined if there are none that can be read. */
 export function runsIn(record: string): Omit<KnownRuns, 'id'> | undefined {
-  const { runs, version } = (parsed(record) ?? {}) as { runs?: Partial<WorkerRuns>; version?: unknown }
+  const { runs, version, release } = (parsed(record) ?? {}) as {
+    runs?: Partial<WorkerRuns>
+    version?: unknown
+    release?: unknown
+  }
   if (typeof runs !== 'object' || runs === null) return undefined
   const { all, lately, arrived } = runs
   return {
     ...{ all: textsIn(all), lately: textsIn(lately), arrived: textsIn(arrived) },
     ...(typeof version === 'string' && { version }),
+    ...(typeof release === 'string' && { release }),
   }
 }
 
