@@ -6,6 +6,7 @@ import { type BackoffOption, exponential } from '../model/backoff.ts'
 import { type Context, context } from '../model/context.ts'
 import { LONGEST } from '../model/duration.ts'
 import { JobsError } from '../model/errors.ts'
+import { MAX_CONTEXT } from '../model/payload.ts'
 import { isObject } from '../options/schema.ts'
 import type { UniqueOptions } from '../options/unique.ts'
 import { EveryJob } from './every-job.ts'
@@ -113,9 +114,12 @@ function checkBackoff(who: string, backoff: unknown): void {
     throw wrongValue(who, 'backoff.jitter', jitter, 'a number from 0 to 1')
 }
 
-/** The options of a queue's job that are stored with it. */
-function stored(opts: JobsOptions): Context {
-  return JSON.parse(JSON.stringify(opts))
+/** The options that are stored with a job. @throws JOB_INVALID if they are too long */
+function stored(who: string, opts: JobsOptions): Context {
+  const text = JSON.stringify(opts)
+  if (text.length <= MAX_CONTEXT) return JSON.parse(text)
+  const right = `an object of at most ${MAX_CONTEXT} characters, as JSON`
+  throw wrongValue(who, 'the object of options', `${text.slice(0, 40)}…`, right)
 }
 
 /**
@@ -129,7 +133,7 @@ export function draftedBy(who: string, queueName: string, { name, data = {}, opt
   const { attempts, delay, priority, jobId, deduplication } = opts
   const backoff = larkBackoff(opts.backoff)
   const keep = keepOf(opts)
-  const kept = stored(opts)
+  const kept = stored(who, opts)
   return {
     Class: EveryJob,
     key: name,

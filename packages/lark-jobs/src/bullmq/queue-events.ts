@@ -66,6 +66,8 @@ export class BullQueueListener extends BullEmitter<BullEvents> implements AsyncD
     const events = this.#home.store.jobs.events({ queues: [this.name], kinds: [...new Set(all)] })
     this.#events = events
     this.#ready = events.ready()
+    // Whoever waits until it is ready hears of it, and `#hear` tells all others.
+    this.#ready.catch(() => {})
     this.#hear(events).catch((error) => this.tell('error', error))
   }
 

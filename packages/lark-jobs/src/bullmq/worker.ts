@@ -153,8 +153,18 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
     this.opts = { concurrency: 1, ...readOptions(who, opts) }
     this.#home = { store: SharedStore.of(who, opts, name), queue: name }
     const { limiter, autorun = true } = this.opts
-    if (limiter !== undefined) this.#home.store.limit(who, name, rateOf(limiter))
+    if (limiter !== undefined) this.#limit(who, rateOf(limiter))
     if (autorun && this.#processor !== undefined) this.run().catch((error) => this.tell('error', error))
+  }
+
+  #limit(who: string, rate: Rate): void {
+    const { store, queue } = this.#home
+    try {
+      store.limit(who, queue, rate)
+    } catch (error) {
+      void store.leave()
+      throw error
+    }
   }
 
   get concurrency(): number {
@@ -177,7 +187,8 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
       await (await this.#starting).done
     } catch (error) {
       this.#starting = undefined
-      throw error
+      // It was closed before it could start.
+      if (!this.#stopped.signal.aborted) throw error
     }
   }
 

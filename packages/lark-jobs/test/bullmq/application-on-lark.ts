@@ -282,7 +282,7 @@ export const stories: Record<string, (place: Place) => Promise<unknown>> = {
     const second = await queue.add('b', { n: 2 }, { deduplication: { id: 'same' } })
     const third = await queue.add('c', { n: 1 }, { deduplication: { id: 'ttl', ttl: 60_000 } })
     const fourth = await queue.add('c', { n: 2 }, { deduplication: { id: 'ttl', ttl: 60_000 } })
-    const debounced = { deduplication: { id: 'wait', ttl: 100, extend: true, replace: true }, delay: 100 }
+    const debounced = { deduplication: { id: 'wait', ttl: 1_500, extend: true, replace: true }, delay: 1_500 }
     await queue.add('d', { n: 1 }, debounced)
     await queue.add('d', { n: 2 }, debounced)
     const ran: unknown[] = []

@@ -223,6 +223,7 @@ test('wrong values are refused, as in BullMQ', async () => {
     { backoff: { type: 'fixed', jitter: 2 } },
     { removeOnComplete: 'yes' as never },
     { deduplication: { id: '' } },
+    { deduplication: { id: 'x'.repeat(5_000) } },
   ]
   for (const opts of wrong) {
     await expect(target.add('x', {}, opts), JSON.stringify(opts)).rejects.toMatchObject({

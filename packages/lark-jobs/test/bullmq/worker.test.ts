@@ -90,6 +90,28 @@ test('a worker whose store is away at first tells so, and starts when it is back
   expect(await job.waitUntilFinished(undefined, 20_000)).toBe('done')
 })
 
+test('a worker that is closed before its store is there tells of no further error', async () => {
+  const shared = SharedStore.of('test', { connection }, 'never')
+  made.push({ close: () => shared.leave() })
+  vi.spyOn(shared.jobs, supervisedWork).mockRejectedValue(new JobsError('STORE_UNREACHABLE', 'it is away'))
+  const worker = opened(new Worker('never', async () => {}, { connection }))
+  const errors: string[] = []
+  await new Promise<void>((resolve) => {
+    worker.on('error', ({ message }) => {
+      errors.push(message)
+      resolve()
+    })
+  })
+  await worker.close()
+  expect(errors).toEqual(['it is away'])
+})
+
+test('a second worker of a queue with another limiter is refused', async () => {
+  opened(new Worker('limited', null, { connection, limiter: { max: 1, duration: 1_000 } }))
+  const other = () => new Worker('limited', null, { connection, limiter: { max: 2, duration: 1_000 } })
+  expect(other).toThrow(/limiter is \{ max: 2, duration: 1000 \}; it must be that of the other workers/)
+})
+
 test('a job whose worker has died runs again, and the worker that finds it tells of it', async () => {
   const shared = SharedStore.of('test', { connection }, 'crashes')
   made.push({ close: () => shared.leave() })
