@@ -206,7 +206,7 @@ export const compared = {
   'options of a job scheduler': {
     pattern: ['same', '`cron(expression)`', schedules],
     every: ['differs', '`every(time)`, from 1 s, aligned to the clock: no tick at once', schedules],
-    tz: ['same', '`timezone`', schedules],
+    tz: ['differs', '`timezone`. Without it, that of the configuration, not that of the process', schedules],
     startDate: ['same', '`from`', schedules],
     endDate: ['same', '`until`', schedules],
     limit: ['same', '`limit`', schedules],

@@ -19,7 +19,7 @@ export interface RepeatOptions {
   pattern?: string
   /** Milliseconds, from 1,000. */
   every?: number
-  /** The time zone of the pattern. Default: UTC. */
+  /** The time zone of the pattern. Default: that of the configuration of Lark, which is UTC. BullMQ takes that of the process. */
   tz?: string
   startDate?: Date | string | number
   endDate?: Date | string | number
@@ -66,7 +66,7 @@ export function recurrenceOf(who: string, repeat: RepeatOptions): Recurrence {
     // As in BullMQ: of the ticks that were missed, one becomes a job.
     missed: 'once' as const,
   }
-  if (ms === undefined) return cron(pattern!, { timezone: tz ?? 'UTC', ...common })
+  if (ms === undefined) return cron(pattern!, { ...(tz !== undefined && { timezone: tz }), ...common })
   if (tz !== undefined)
     throw unsupported(who, 'tz with every', 'ticks of every() are aligned in UTC', 'schedules.md')
   return every(ms, common)

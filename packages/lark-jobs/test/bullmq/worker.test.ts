@@ -106,6 +106,22 @@ test('a worker that is closed before its store is there tells of no further erro
   expect(errors).toEqual(['it is away'])
 })
 
+test('a scheduler without a time zone has that of the configuration, and is not changed by the same words', async () => {
+  const queue = opened(new Queue('nightly', { connection }))
+  const set = async () => await queue.upsertJobScheduler('a b', { pattern: '0 3 * * *' }, { name: 'report' })
+  const first = await set()
+  expect((await set()).id).toBe(first.id)
+  const jobs = opened(createJobs({ connection, queues: ['nightly'] }))
+  const schedules = (await jobs.schedules.list()).map(({ id, key, timezone, missed }) => [
+    id,
+    key,
+    timezone,
+    missed,
+  ])
+  expect(schedules).toEqual([['nightly/a%20b', 'report', 'UTC', 'once']])
+  expect((await queue.getJobSchedulers()).map(({ key }) => key)).toEqual(['a b'])
+})
+
 test('a second worker of a queue with another limiter is refused', async () => {
   opened(new Worker('limited', null, { connection, limiter: { max: 1, duration: 1_000 } }))
   const other = () => new Worker('limited', null, { connection, limiter: { max: 2, duration: 1_000 } })
