@@ -36,7 +36,7 @@ class FailJob extends Job {
 beforeEach(() => {
   const connection = `sqlite:${join(folder, `${++files}.db`)}`
   vi.stubEnv('LARK_JOBS_URL', connection)
-  jobs = createJobs({ connection, queues: ['default', 'emails'] })
+  jobs = createJobs({ connection, queues: ['default', 'emails'], release: '2.14.0' })
   ;[begun, go] = [signal(), signal()]
 })
 afterEach(async () => {
@@ -81,7 +81,7 @@ test('what runs: since when, on which host and pid, and how far it is', async ()
       for (const line of (await lark(words, columns)).stdout.split('\n'))
         expect(line.length).toBeLessThanOrEqual(columns)
   expect((await lark(['jobs:workers'])).stdout).toMatch(
-    /^WORKER .+ SEEN +VERSION +QUEUES\n\S+ .* of \d+ +running .* ago +\S+ +default, emails/,
+    /^WORKER .+ SEEN +VERSION +QUEUES\n\S+ .* of \d+ +running .* ago +\S+ \(2\.14\.0\) +default, emails/,
   )
 })
 

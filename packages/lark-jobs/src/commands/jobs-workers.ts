@@ -32,7 +32,19 @@ export class JobsWorkersCommand extends Command {
       this.table(
         ['WORKER', 'HOST', 'PID', 'RUNNING', 'STATE', 'UP', 'SEEN', 'VERSION', 'QUEUES'],
         workers.map(
-          ({ id, host, pid, queues, running, concurrency, state, startedAt, seenAt, version = '' }) => [
+          ({
+            id,
+            host,
+            pid,
+            queues,
+            running,
+            concurrency,
+            state,
+            startedAt,
+            seenAt,
+            version = '',
+            release,
+          }) => [
             visible(id),
             visible(host),
             pid,
@@ -40,7 +52,7 @@ export class JobsWorkersCommand extends Command {
             state === 'running' ? state : this.console.paint('yellow', state),
             since(startedAt),
             seenAt === undefined ? '' : `${since(seenAt)} ago`,
-            visible(version),
+            visible(release === undefined ? version : `${version} (${release})`),
             visible(queues.join(', ')),
           ],
         ),

@@ -119,6 +119,7 @@ function WorkerTable({ workers, newest }: WorkerTableProps) {
               </td>
               <td class={(worker.version ?? 'unknown') === newest ? 'quiet' : 'warn'} data-label="version">
                 {worker.version ?? 'unknown'}
+                {worker.release !== undefined && <span class="quiet"> · {worker.release}</span>}
               </td>
               <td class="quiet" data-label="up for">
                 <Since at={worker.startedAt} />
