@@ -90,7 +90,7 @@ export class Crew {
   readonly #dues: DueTimes
   /** The one that takes jobs, and those of which jobs still run. */
   readonly #hands = new Set<Hand>()
-  readonly #dead = new Set<Hand>()
+  readonly #dead = new Set<StoreLink>()
   /** Until then jobs of dead workers may be leased. */
   #leasedUntil = 0
   #isWorking = false
@@ -148,9 +148,11 @@ export class Crew {
 
   /** All workers die, with the jobs that they run. */
   crash(): void {
-    for (const hand of this.#hands) {
-      hand.link.cut()
-      this.#dead.add(hand)
+    for (const { worker, link } of this.#hands) {
+      link.cut()
+      worker.die()
+      void worker.stop(0)
+      this.#dead.add(link)
     }
     this.#hands.clear()
     this.#leasedUntil = this.#options.clock.now + LEASE
@@ -159,12 +161,13 @@ export class Crew {
   /** Lets go of everything. */
   async end(): Promise<void> {
     for (const wish of this.#wishes) wish.fail(new JobsError('FAKE_ENDED', 'The fake has ended meanwhile'))
-    const all = [...this.#hands, ...this.#dead]
+    for (const { worker, link } of this.#hands) {
+      this.#dead.add(link)
+      // A handler that never ends keeps nobody waiting.
+      void worker.stop(0)
+    }
     this.#hands.clear()
-    this.#dead.clear()
-    for (const { link } of all) link.end()
-    // A handler that never ends keeps nobody waiting.
-    for (const { worker } of all) void worker.stop(0)
+    for (const link of this.#dead) link.end()
   }
 
   get #total(): number {
@@ -209,18 +212,22 @@ export class Crew {
     const isOn = [...this.#wishes].some(({ withSchedules }) => withSchedules)
     if (isOn) for (const Class of await scheduled()) classes.meet(Class)
     const { schedules } = isOn ? await schedulesOfWorker(classes, opened.settings, false) : {}
-    const worker = new Worker({
-      ...workerSettings(own, opened.owner),
-      place: undefined,
-      registry: classes,
-      report: new CrewReport((ending) => this.#ran(ending)),
-      concurrency: this.#concurrency,
-      schedules,
-    })
-    const hand = { worker, link }
-    this.#hands.add(hand)
-    await within(fake, () => worker.start(), link)
-    return hand
+    // All that the worker does, and its jobs, are behind its link: also what its parts put off while they are made.
+    const start = async () => {
+      const worker = new Worker({
+        ...workerSettings(own, opened.owner),
+        place: undefined,
+        registry: classes,
+        report: new CrewReport(link, (ending) => this.#ran(ending)),
+        concurrency: this.#concurrency,
+        schedules,
+      })
+      const hand = { worker, link }
+      this.#hands.add(hand)
+      await worker.start()
+      return hand
+    }
+    return within(fake, start, link)
   }
 
   /** A call of a worker to the store. */
@@ -242,7 +249,7 @@ export class Crew {
 
   /** Resolves when nothing is to be done at this instant, or nothing more is wanted. */
   async #watch(hand: Hand): Promise<void> {
-    const { outage } = this.#options
+    const { outage, fake } = this.#options
     let still = 0
     for (let turn = 0; still < 2; turn++) {
       for (const wish of this.#wishes) {
@@ -253,7 +260,7 @@ export class Crew {
       if (this.#wishes.size === 0 || hand.link.isCut) return
       const { worker, link } = hand
       const concurrency = this.#concurrency + link.blocked
-      if (worker.concurrency !== concurrency) worker.concurrency = concurrency
+      if (worker.concurrency !== concurrency) within(fake, () => Object.assign(worker, { concurrency }), link)
       const isBlocked = [...this.#hands].every(({ worker, link }) => worker.running.size <= link.blocked)
       // Those that are away from the store wait for it, and for nothing else.
       if (outage.until !== undefined && outage.waiting > 0 && isBlocked) await this.pass(outage.until)
@@ -316,7 +323,7 @@ export class Crew {
   #next(): Promise<number | undefined> {
     const isOn = (wish: Wish) => wish.withSchedules === true && wish.until < Number.POSITIVE_INFINITY
     return this.#dues.next(this.#options.store(), {
-      ticksUntil: Math.max(0, ...[...this.#wishes].filter(isOn).map(({ until }) => until)),
+      schedulesUntil: Math.max(0, ...[...this.#wishes].filter(isOn).map(({ until }) => until)),
       leasedUntil: this.#leasedUntil,
     })
   }
@@ -353,19 +360,25 @@ export class Crew {
   }
 }
 
-/** Job logs stay with the jobs, and failures are for the test to find. */
+/** Job logs stay with the jobs, failures are for the test to find, and of a dead worker nobody hears anything. */
 class CrewReport extends PlainReport {
+  readonly #link: StoreLink
   readonly #ran: (ending: Ending) => void
 
-  constructor(ran: (ending: Ending) => void) {
+  constructor(link: StoreLink, ran: (ending: Ending) => void) {
     super()
+    this.#link = link
     this.#ran = ran
   }
 
   override wrote(): void {}
 
   override ended(ending: Ending): void {
-    this.#ran(ending)
+    if (!this.#link.isCut) this.#ran(ending)
+  }
+
+  override warn(text: string): void {
+    if (!this.#link.isCut) super.warn(text)
   }
 
   override info(): void {}

@@ -193,6 +193,7 @@ export class Dispatches {
     }
     if (write.definition === undefined) return
     const [definition, state] = [JSON.parse(write.definition), JSON.parse(write.state)]
+    this.#classWith(definition.job.key)
     const info = infoOf({ ...write, definition, state, runs: [], partition: '', at: 0 })
     if (at >= 0) this.schedules[at] = info
     else this.schedules.push(info)

@@ -2,11 +2,10 @@
  * When something is due next in the store of a fake. Most of it is known from the answers to the workers: when the next job
  * may begin, as far as delays, limits and pauses say.
  */
-import type { Exchange, Permitted, Store, Want } from '../store/contract/store.ts'
+import type { FlowState } from '../model/flow.ts'
+import { ScheduleBook } from '../schedule/book.ts'
+import { type Exchange, MAX_ITEMS, type Permitted, type Store, type Want } from '../store/contract/store.ts'
 import type { FakeClock } from './fake-clock.ts'
-
-/** Milliseconds for which a look at flows keeps workers from them. */
-const LOOK = 1
 
 export class DueTimes {
   readonly #clock: FakeClock
@@ -38,28 +37,35 @@ export class DueTimes {
   }
 
   /**
-   * @param ticksUntil schedules count up to this instant; flows always do
+   * @param schedulesUntil schedules count up to this instant
    * @param leasedUntil until this instant the leases of dead workers count
-   * @returns milliseconds since 1970, later than now; undefined if nothing will be due
+   * @returns milliseconds since 1970, later than now; undefined if nothing will be due. What flows do to keep themselves in
+   *   order does not count, because it never ends
    */
   async next(
     store: Store,
-    { ticksUntil, leasedUntil }: { ticksUntil: number; leasedUntil: number },
+    { schedulesUntil, leasedUntil }: { schedulesUntil: number; leasedUntil: number },
   ): Promise<number | undefined> {
     const { now } = this.#clock
-    const partitions = await store.partitions()
     const all = [this.#clock.next, ...this.#jobs.values(), ...this.#permits.values()]
-    const { findings } = await store.survey(
-      'fake',
-      partitions.map((partition) => ({ partition })),
-    )
-    for (const { nextLeaseEnd, nextEffect, nextTick } of findings) {
-      const tick = this.#after(nextTick)
-      if (tick !== undefined && tick <= ticksUntil) all.push(tick)
-      if (now < leasedUntil) all.push(this.#after(nextLeaseEnd), this.#after(nextEffect))
+    const partitions = await store.partitions()
+    if (now < leasedUntil) {
+      const { findings } = await store.survey(
+        'fake',
+        partitions.map((partition) => ({ partition })),
+      )
+      for (const { nextLeaseEnd, nextEffect, nextTick } of findings)
+        all.push(this.#after(nextLeaseEnd), this.#after(nextEffect), this.#after(nextTick))
     }
     for (const partition of partitions)
-      all.push(this.#after((await store.schedules.due(partition, 0, LOOK)).nextTick))
+      for (const { state } of await store.flows.list(partition, MAX_ITEMS)) {
+        const { phase, deadline } = JSON.parse(state) as FlowState
+        if (phase !== 'ended') all.push(deadline)
+      }
+    if (schedulesUntil > now)
+      for (const { state } of await new ScheduleBook(store).list())
+        if (state.paused === undefined && (state.next ?? schedulesUntil) < schedulesUntil)
+          all.push(state.next)
     const later = all.filter((at): at is number => at !== undefined && at > now)
     return later.length === 0 ? undefined : Math.min(...later)
   }

@@ -16,7 +16,7 @@ import type { FlowResultOptions } from '../operate/flow-results.ts'
 import { after, watcher } from '../operate/operations.ts'
 import { type WatchedStore, Watcher } from '../operate/watcher.ts'
 import type { DispatchOptions } from '../options/dispatch-options.ts'
-import type { JobConstructor, JobLike } from '../options/job-class.ts'
+import { dispatchedIds, type JobConstructor, type JobLike } from '../options/job-class.ts'
 import { currentLink } from './current.ts'
 import type { FakeClock } from './fake-clock.ts'
 import type { MetClasses } from './met-classes.ts'
@@ -49,7 +49,7 @@ export class FakeJobs extends Jobs {
     return this.#dispatch(
       () => this.#options.classes.meet(Class),
       () => super[enqueue](job, payloads),
-      () => newJobs(job, payloads).records.map(({ id }) => id),
+      (answer) => (answer && job[dispatchedIds]) || newJobs(job, payloads).records.map(({ id }) => id),
     )
   }
 
@@ -58,7 +58,9 @@ export class FakeJobs extends Jobs {
     return this.#dispatch(
       () => said().forEach(({ Class }) => void this.#options.classes.meet(Class)),
       () => super[dispatchDrafts](drafts),
-      () => said().flatMap((each) => draftedJob(each).records.map(({ id }) => id)),
+      (handles) =>
+        handles?.map(({ id }) => id) ??
+        said().flatMap((each) => draftedJob(each).records.map(({ id }) => id)),
     )
   }
 
@@ -69,7 +71,7 @@ export class FakeJobs extends Jobs {
         const { id, isNew } = await super[dispatchFlow](flow)
         return new FakeFlowHandle(this, this.#options, id, {}, isNew)
       },
-      () => [],
+      (handle) => (handle === undefined ? [] : [handle.id]),
     )
   }
 
@@ -115,7 +117,11 @@ export class FakeJobs extends Jobs {
    * @param meet makes the classes known
    * @param ids of the jobs, for an error
    */
-  #dispatch<T>(meet: () => void, act: () => Promise<T>, ids: () => string[]): Promise<T> {
+  #dispatch<T>(
+    meet: () => void,
+    act: () => Promise<T>,
+    ids: (answer: T | undefined) => string[],
+  ): Promise<T> {
     const link = currentLink()
     if (link?.isCut) return link.silence()
     try {

@@ -282,7 +282,7 @@ export class Fake extends Assertions implements Disposable, AsyncDisposable {
   async #call(verb: string, args: readonly unknown[], go: () => Promise<unknown>): Promise<unknown> {
     // Nobody is warned of a key that no worker has known: the workers of a fake know those that they meet.
     if (verb === 'keys') return []
-    if (verb !== 'close') this.#outage.check()
+    if (verb !== 'open' && verb !== 'close') this.#outage.check()
     const answer = await go()
     this.dispatches.heard(verb, args, answer)
     return answer

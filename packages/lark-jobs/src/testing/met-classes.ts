@@ -15,7 +15,10 @@ export class MetClasses extends Registry {
   }
 
   override find(key: string): JobClass | undefined {
-    return this.#met.get(key) ?? super.find(key) ?? classWith(key)
+    const found = this.#met.get(key) ?? classWith(key)
+    // From now on the workers say that they know it: flows and schedules wait for that.
+    if (found !== undefined) this.#met.set(key, found)
+    return found ?? super.find(key)
   }
 
   override get keys(): string[] {

@@ -57,7 +57,7 @@ export class Outage {
   async dispatch<T>(
     act: () => Promise<T>,
     pass: (at: number) => Promise<void>,
-    ids: () => string[],
+    ids: (answer: T | undefined) => string[],
   ): Promise<T> {
     const until = this.until
     if (until === undefined) return await act()
@@ -65,7 +65,7 @@ export class Outage {
     const answer = isLost ? await act() : undefined
     await pass(Math.min(until, this.#clock.now + PATIENCE))
     if (this.until === undefined) return answer ?? (await act())
-    const all = ids()
+    const all = ids(answer)
     const named = { id: all[0], ids: all }
     if (isLost)
       throw new JobsError('DISPATCH_UNCERTAIN', 'The dispatch was sent to the store and got no answer', {

@@ -208,6 +208,14 @@ export class Slots implements RunEnvironment {
     for (const running of [...this.running]) this.#abandon(running, { kind: 'released', in: 0 })
   }
 
+  /** As if this process were killed: all jobs leave their slots, and their signals are not aborted. */
+  forget(): void {
+    for (const running of [...this.running]) {
+      this.#leave(running)
+      running.abandoned = true
+    }
+  }
+
   /** A handler ignores its signal. If the process will be replaced, its job is settled at once. */
   #stuck(running: SlotExecution): void {
     const { name, lease, jobClass } = running

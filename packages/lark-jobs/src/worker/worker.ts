@@ -248,8 +248,13 @@ export class Worker implements AsyncDisposable {
 
   /** Whether there is nothing to do now, but for the runs that go on. @internal */
   get isAtRest(): boolean {
-    const isClaiming = this.#intake.isBusy || this.#order.isBusy || this.#order.isSettling
-    return !isClaiming && !this.#deliverer.isBusy && !this.#ticks.isBusy
+    const isClaiming = this.#state === 'running' && (this.#intake.isBusy || this.#order.isBusy)
+    return !isClaiming && !this.#order.isSettling && !this.#deliverer.isBusy && !this.#ticks.isBusy
+  }
+
+  /** Forgets the jobs that it runs, as if its process were killed: how they end does not count. @internal */
+  die(): void {
+    this.#slots.forget()
   }
 
   /** Whether it serves a queue, and all its slots are taken. @internal */
