@@ -27,7 +27,7 @@ import type { FakeClock } from './fake-clock.ts'
 import { StoreLink, through } from './link.ts'
 import type { MetClasses } from './met-classes.ts'
 import type { Outage } from './outage.ts'
-import { sleep } from './real-time.ts'
+import type { sleep } from './real-time.ts'
 
 /** How often the clock may skip while no job runs: a guard, for what is due again and again and never runs. */
 const IDLE_SKIPS = 1_000
@@ -72,6 +72,8 @@ export interface CrewOptions {
   store: () => Store
   /** The classes whose schedules are declared. */
   scheduled: () => Promise<readonly JobConstructor[]>
+  /** With the timers of the time before the test. */
+  sleep: typeof sleep
   /** Told of each call of a worker, and its answer. */
   heard: (verb: string, args: readonly unknown[], answer: unknown) => void
 }
@@ -249,7 +251,7 @@ export class Crew {
 
   /** Resolves when nothing is to be done at this instant, or nothing more is wanted. */
   async #watch(hand: Hand): Promise<void> {
-    const { outage, fake } = this.#options
+    const { outage, fake, sleep } = this.#options
     let still = 0
     for (let turn = 0; still < 2; turn++) {
       for (const wish of this.#wishes) {
@@ -312,7 +314,7 @@ export class Crew {
   async #isMet(): Promise<boolean> {
     for (const wish of this.#wishes) {
       if (wish.isMet === undefined || !(await wish.isMet())) continue
-      for (let turn = 0; !wish.isOver() && this.#wishes.has(wish); turn++) await sleep(turn)
+      for (let turn = 0; !wish.isOver() && this.#wishes.has(wish); turn++) await this.#options.sleep(turn)
       wish.end('over')
       return true
     }

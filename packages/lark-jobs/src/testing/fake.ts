@@ -37,6 +37,7 @@ import { FakeJobs } from './fake-jobs.ts'
 import { through } from './link.ts'
 import { MetClasses } from './met-classes.ts'
 import { Outage } from './outage.ts'
+import { sleep } from './real-time.ts'
 import { Happenings, Spy } from './spy.ts'
 
 const MEMORY = 'sqlite::memory:'
@@ -306,6 +307,7 @@ export class Fake extends Assertions implements Disposable, AsyncDisposable {
       open: async () => ({ ...(await this.#jobs[open]()), owner: this.#jobs }),
       store: () => this.#store!,
       scheduled: () => this.#all(),
+      sleep,
       heard: (verb, args, answer) => this.dispatches.heard(verb, args, answer),
     })
   }

@@ -361,3 +361,19 @@ test('a spy has jobs run until its event, and misses nothing', async () => {
     /No job of WorkJob has completed, and nothing is left/,
   )
 })
+
+test('a test may have fake timers of its own', async () => {
+  clear()
+  vi.useFakeTimers()
+  try {
+    await using fake = Jobs.fake({ config })
+    handle.mockImplementation(async ({ n }) => n)
+    await new WorkJob().dispatchMany(Array.from({ length: 300 }, (_, n) => ({ n })))
+    expect(await fake.drain()).toMatchObject({ completed: 300 })
+    const job = await WorkJob.with({ n: 7 }).delayed('1d').dispatch()
+    await fake.drain({ withDelayed: true })
+    expect((await job.status())?.result).toBe(7)
+  } finally {
+    vi.useRealTimers()
+  }
+})
