@@ -7,7 +7,8 @@
  *   ```sh                         commands
  *   ```typescript, ```javascript  on docs/dispatching-jobs.md: the founding snippets, see seed.test.ts;
  *                                 on docs/frameworks.md and docs/adapters.md: code that the matrix runs, see
- *                                 frameworks-page.test.ts and examples/adapters
+ *                                 frameworks-page.test.ts and examples/adapters; on docs/testing.md: tests for
+ *                                 runners that the matrix runs
  */
 export interface Block {
   language: string

@@ -71,6 +71,18 @@ export const rows = [
   },
   {
     kind: 'Test runner',
+    name: 'bun test',
+    fixture: 'runtimes',
+    version: 'bun',
+    async run(trial) {
+      const words = [trial.binary('@oven', 'bun'), 'test', './greet.test.ts']
+      const cwd = join(trial.folder, 'program/tests')
+      for (const store of await trial.stores()) await trial.works(words, store, { cwd })
+      return 'Redis, SQLite'
+    },
+  },
+  {
+    kind: 'Test runner',
     name: 'node:test',
     fixture: 'plain',
     async run(trial) {

@@ -1,6 +1,7 @@
 // The test as plain CommonJS, which Jest runs without any settings.
 const { writeFileSync } = require('node:fs')
 const { Job, Jobs } = require('@s18i/lark-jobs')
+const { Jobs: TestJobs } = require('@s18i/lark-jobs/testing')
 
 class GreetJob extends Job {
   key = 'greet'
@@ -12,6 +13,14 @@ class GreetJob extends Job {
 }
 
 afterAll(() => Jobs.close())
+
+test('a job is dispatched into a fake', async () => {
+  const fake = TestJobs.fake()
+  const handle = await new GreetJob().with({ name: 'fake' }).delayed('3d').dispatch()
+  fake.assertDispatched(GreetJob, { name: expect.any(String) }, { delay: '3d' })
+  expect(await handle.result()).toBe('Hello, fake')
+  await fake.end()
+})
 
 test('a job is dispatched, and a worker runs it', async () => {
   const job = new GreetJob()

@@ -1,6 +1,7 @@
 // A test as users write it, for runners with global functions: Jest and vitest.
 import { writeFileSync } from 'node:fs'
 import { Job, Jobs } from '@s18i/lark-jobs'
+import { Jobs as TestJobs } from '@s18i/lark-jobs/testing'
 
 class GreetJob extends Job {
   key = 'greet'
@@ -15,6 +16,15 @@ afterAll(() => Jobs.close())
 
 test('a job runs at once', async () => {
   expect(await new GreetJob().dispatchNow({ name: 'now' })).toBe('Hello, now')
+})
+
+test('a job is dispatched into a fake', async () => {
+  const fake = TestJobs.fake()
+  const handle = await new GreetJob().with({ name: 'fake' }).delayed('3d').dispatch()
+  fake.assertDispatched(GreetJob, { name: 'fake' }, { delay: '3d' })
+  expect(await handle.result()).toBe('Hello, fake')
+  expect(() => fake.assertNotDispatched(GreetJob)).toThrow('GreetJob')
+  await fake.end()
 })
 
 test('a job is dispatched, and a worker runs it', async () => {

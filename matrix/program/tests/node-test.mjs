@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { writeFileSync } from 'node:fs'
 import { after, test } from 'node:test'
 import { Job, Jobs } from '@s18i/lark-jobs'
+import { Jobs as TestJobs } from '@s18i/lark-jobs/testing'
 
 class GreetJob extends Job {
   key = 'greet'
@@ -14,6 +15,14 @@ class GreetJob extends Job {
 }
 
 after(() => Jobs.close())
+
+test('a job is dispatched into a fake', async () => {
+  const fake = TestJobs.fake()
+  const handle = await new GreetJob().with({ name: 'fake' }).delayed('3d').dispatch()
+  fake.assertDispatched(GreetJob, { name: 'fake' }, { delay: '3d' })
+  assert.equal(await handle.result(), 'Hello, fake')
+  await fake.end()
+})
 
 test('a job is dispatched, and a worker runs it', async () => {
   const job = new GreetJob()

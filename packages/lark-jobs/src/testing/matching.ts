@@ -7,7 +7,7 @@ import { shown } from '../model/secret.ts'
 
 /**
  * A part of a value: objects may leave properties out, lists are compared as a whole, and a function in the place of a
- * value decides about it. Matchers of test runners (`expect.any(Number)`) are understood.
+ * value decides about it. Matchers of vitest and Jest (`expect.any(Number)`) are understood.
  */
 export type PartOf<T> =
   | ((value: T) => unknown)
@@ -18,7 +18,7 @@ export type PartOf<T> =
         : T)
   | Matcher
 
-/** A matcher of a test runner. */
+/** A matcher of vitest or Jest. */
 export interface Matcher {
   asymmetricMatch(other: unknown): boolean
 }
