@@ -53,6 +53,7 @@ const elsewhere = {
   'first-job:': 'test/first-job.test.ts',
   'reliability:': 'test/reliability-page.test.ts',
   'performance:': 'figures of a day, of npm run bench:report',
+  'testing: assertDispatched()': 'testing/asserting.test.ts',
   'redis: # one server': 'redis/rights.ts',
   'monitoring: * * * * *': 'a crontab',
   'commands: npx --no': 'ways to type a command',
