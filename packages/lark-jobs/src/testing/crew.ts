@@ -21,13 +21,13 @@ import type { Store } from '../store/contract/store.ts'
 import { tellCrashed } from '../worker/maintenance/crashed-jobs.ts'
 import { LEASE } from '../worker/options.ts'
 import { type Ending, PlainReport } from '../worker/report.ts'
-import { type Faked, within } from './current.ts'
+import { currentLink, type Faked, within } from './current.ts'
 import { DueTimes } from './due-times.ts'
 import type { FakeClock } from './fake-clock.ts'
 import { StoreLink, through } from './link.ts'
 import type { MetClasses } from './met-classes.ts'
 import type { Outage } from './outage.ts'
-import type { sleep } from './real-time.ts'
+import type { sleep, withRealTime } from './real-time.ts'
 
 /** How often the clock may skip while no job runs: a guard, for what is due again and again and never runs. */
 const IDLE_SKIPS = 1_000
@@ -74,6 +74,7 @@ export interface CrewOptions {
   scheduled: () => Promise<readonly JobConstructor[]>
   /** With the timers of the time before the test. */
   sleep: typeof sleep
+  withRealTime: typeof withRealTime
   /** Told of each call of a worker, and its answer. */
   heard: (verb: string, args: readonly unknown[], answer: unknown) => void
 }
@@ -83,7 +84,13 @@ interface Hand {
   link: StoreLink
 }
 
-type OpenWish = Wish & { since: number; end: (how: 'over' | 'idle') => void; fail: (error: unknown) => void }
+type OpenWish = Wish & {
+  since: number
+  /** A job that the crew runs waits for it. */
+  isOfJob: boolean
+  end: (how: 'over' | 'idle') => void
+  fail: (error: unknown) => void
+}
 
 export class Crew {
   readonly runs: Runs = { completed: 0, retried: 0, failed: 0, released: 0, cancelled: 0, crashed: 0 }
@@ -116,6 +123,7 @@ export class Crew {
       const open: OpenWish = {
         ...wish,
         since: this.#total,
+        isOfJob: currentLink() !== undefined,
         end: (how) => leave(() => resolve(how)),
         fail: (error) => leave(() => reject(error)),
       }
@@ -190,8 +198,11 @@ export class Crew {
         if (this.#unknown.size > 0) throw this.#withoutClass()
         if (this.#wishes.size === 0 || hand.link.isCut || (await this.#isMet())) continue
         const next = await this.#next()
-        for (const wish of this.#wishes) if (next === undefined || next > wish.until) wish.end('idle')
-        if (this.#wishes.size === 0) continue
+        // While a job waits for something, whoever waits for this job has time.
+        const ofJobs = [...this.#wishes].filter(({ isOfJob }) => isOfJob)
+        const asking = ofJobs.length > 0 ? ofJobs : [...this.#wishes]
+        for (const wish of asking) if (next === undefined || next > wish.until) wish.end('idle')
+        if (!asking.some((wish) => this.#wishes.has(wish))) continue
         skips = this.#total === before ? skips + 1 : 0
         before = this.#total
         if (skips > IDLE_SKIPS)
@@ -206,7 +217,7 @@ export class Crew {
   }
 
   async #hire(): Promise<Hand> {
-    const { open, store, classes, scheduled, fake } = this.#options
+    const { open, store, classes, scheduled, fake, withRealTime } = this.#options
     const opened = await open()
     await this.#recover(opened)
     const link = new StoreLink()
@@ -216,14 +227,15 @@ export class Crew {
     const { schedules } = isOn ? await schedulesOfWorker(classes, opened.settings, false) : {}
     // All that the worker does, and its jobs, are behind its link: also what its parts put off while they are made.
     const start = async () => {
-      const worker = new Worker({
+      const options = {
         ...workerSettings(own, opened.owner),
         place: undefined,
         registry: classes,
         report: new CrewReport(link, (ending) => this.#ran(ending)),
         concurrency: this.#concurrency,
         schedules,
-      })
+      }
+      const worker = withRealTime(() => new Worker(options))
       const hand = { worker, link }
       this.#hands.add(hand)
       await worker.start()

@@ -34,10 +34,10 @@ import { Dispatches } from './dispatches.ts'
 import type { ClassOrKey } from './expectation.ts'
 import { FakeClock } from './fake-clock.ts'
 import { FakeJobs } from './fake-jobs.ts'
-import { through } from './link.ts'
+import { nothing, through } from './link.ts'
 import { MetClasses } from './met-classes.ts'
 import { Outage } from './outage.ts'
-import { sleep } from './real-time.ts'
+import { sleep, withRealTime } from './real-time.ts'
 import { Happenings, Spy } from './spy.ts'
 
 const MEMORY = 'sqlite::memory:'
@@ -154,7 +154,7 @@ export class Fake extends Assertions implements Disposable, AsyncDisposable {
     const before = { ...crew.runs }
     const end = this.now + ms
     const until = withDelayed === true ? Number.POSITIVE_INFINITY : end
-    await crew.work({ isOver: () => false, until, withSchedules, concurrency, most })
+    await this.#waiting(() => crew.work({ isOver: () => false, until, withSchedules, concurrency, most }))
     await crew.pass(end)
     const counts = Object.entries(crew.runs).map(([how, count]) => [how, count - before[how as keyof Runs]])
     return Object.fromEntries(counts)
@@ -182,7 +182,8 @@ export class Fake extends Assertions implements Disposable, AsyncDisposable {
     return new Spy(of, this.#happenings, async (find, what) => {
       const crew = await this.#hired()
       const isOver = () => find() !== undefined
-      if (!isOver()) await crew.work({ isOver, until: Number.POSITIVE_INFINITY, most: MOST })
+      const wish = { isOver, until: Number.POSITIVE_INFINITY, most: MOST }
+      if (!isOver()) await this.#waiting(() => crew.work(wish))
       const found = find()
       if (found === undefined) throw this.#idle(what)
       return found
@@ -207,7 +208,7 @@ export class Fake extends Assertions implements Disposable, AsyncDisposable {
         hint: 'Call it in what the job calls, or after `await fake.spy(ChargeJob).started()`.',
       })
     crew.crash()
-    if (link !== undefined) await link.silence()
+    if (link !== undefined) await nothing()
   }
 
   /**
@@ -308,25 +309,34 @@ export class Fake extends Assertions implements Disposable, AsyncDisposable {
       store: () => this.#store!,
       scheduled: () => this.#all(),
       sleep,
+      withRealTime,
       heard: (verb, args, answer) => this.dispatches.heard(verb, args, answer),
     })
   }
 
   async #until<T>(promise: Promise<T>, isMet: () => Promise<boolean>, what: string): Promise<T> {
-    const link = currentLink()
     let isOver = false
     const settled = promise.finally(() => {
       isOver = true
     })
-    if (link !== undefined) link.blocked += 1
-    try {
+    settled.catch(() => {})
+    return this.#waiting(async () => {
       const crew = await this.#hired()
       const wish: Wish = { isOver: () => isOver, isMet, until: Number.POSITIVE_INFINITY, most: MOST }
-      const idle = async (): Promise<T> => {
-        if ((await crew.work(wish)) === 'over') return settled
+      const working = crew.work(wish).then((how) => {
+        if (how === 'over') return settled
         throw this.#idle(`The result of ${what} is awaited, and it has not ended`)
-      }
-      return await Promise.race([settled, idle()])
+      })
+      return Promise.race([settled, working])
+    })
+  }
+
+  /** If a job waits for the crew, the crew does not wait for this job. */
+  async #waiting<T>(act: () => Promise<T>): Promise<T> {
+    const link = currentLink()
+    if (link !== undefined) link.blocked += 1
+    try {
+      return await act()
     } finally {
       if (link !== undefined) link.blocked -= 1
     }

@@ -62,9 +62,14 @@ export class StoreLink {
     this.#end?.()
   }
 
-  /** Never resolves, as nothing goes on in a dead process. @throws STORE_UNREACHABLE when the fake has ended */
+  /** The store answers a dead process no more. @throws STORE_UNREACHABLE when the fake has ended */
   async silence(): Promise<never> {
     await this.#ended
     throw new JobsError('STORE_UNREACHABLE', 'The fake has ended, and its store with it')
   }
+}
+
+/** For code of a dead process: it does not go on. */
+export function nothing(): Promise<never> {
+  return new Promise(() => {})
 }

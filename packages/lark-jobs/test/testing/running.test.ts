@@ -131,6 +131,22 @@ describe('whoever awaits a result', () => {
     expect(await job.result()).toBe(4)
   })
 
+  test('may be a job that drains, and one that waits for an event', async () => {
+    clear()
+    await using fake = Jobs.fake({ config })
+    handle.mockImplementation(async ({ n }) => {
+      if (n === 0) {
+        await new WorkJob().dispatch({ n: 1 })
+        expect(await fake.drain()).toMatchObject({ completed: 1 })
+        await new WorkJob().dispatch({ n: 2 })
+        await fake.spy(WorkJob).completed({ n: 2 })
+      }
+      return n
+    })
+    await new WorkJob().dispatch({ n: 0 })
+    expect(await fake.drain()).toMatchObject({ completed: 3 })
+  })
+
   test('of a flow', async () => {
     clear()
     await using fake = Jobs.fake({ config })

@@ -13,8 +13,6 @@
  * worker is.
  */
 
-// Not the global one: the tests of an application may have replaced it.
-import { setImmediate } from 'node:timers'
 import type { Pace } from '../../options/preset.ts'
 import { Coalesced } from '../../run/coalesced.ts'
 import { type Claim, isSuspect } from '../../store/contract/store.ts'
