@@ -1,5 +1,6 @@
 // All rows of the matrix. A new row goes into a file in `rows/`, with its own fixture (README.md).
 import { rows as bundlers } from './rows/bundlers.js'
+import { rows as dashboards } from './rows/dashboards.js'
 import { rows as frameworks } from './rows/frameworks.js'
 import { rows as packageManagers } from './rows/package-managers.js'
 import { rows as runtimes } from './rows/runtimes.js'
@@ -14,4 +15,5 @@ export const rows = [
   ...bundlers,
   ...testRunners,
   ...frameworks,
+  ...dashboards,
 ]

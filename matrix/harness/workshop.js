@@ -24,6 +24,8 @@ const sources = join(root, 'matrix')
 /** Options for every call of npm: no install scripts and no messages. */
 const quiet = ['--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error']
 
+const names = ['@s18i/lark', '@s18i/lark-jobs', '@s18i/lark-dashboard']
+
 export class Workshop {
   /** The packed packages. */
   tarballs = []
@@ -54,13 +56,13 @@ export class Workshop {
     process.once('exit', () => rmSync(lock, { force: true }))
   }
 
-  /** Packs both packages. They must be built. */
+  /** Packs the packages. They must be built. */
   pack() {
     const folder = join(this.folder, 'packed')
     rmSync(folder, { recursive: true, force: true })
     mkdirSync(folder)
     const words = ['pack', '--json', '--ignore-scripts', '--pack-destination', folder]
-    const answer = execFileSync('npm', [...words, '-w', '@s18i/lark', '-w', '@s18i/lark-jobs'], {
+    const answer = execFileSync('npm', [...words, ...names.flatMap((name) => ['-w', name])], {
       cwd: root,
       encoding: 'utf8',
       shell: process.platform === 'win32',
@@ -120,8 +122,7 @@ export class Workshop {
    */
   #declare(file) {
     const manifest = JSON.parse(readFileSync(file, 'utf8'))
-    for (const name of ['@s18i/lark', '@s18i/lark-jobs'])
-      manifest.dependencies = { ...manifest.dependencies, [name]: '*' }
+    for (const name of names) manifest.dependencies = { ...manifest.dependencies, [name]: '*' }
     writeFileSync(file, JSON.stringify(manifest, null, 2))
   }
 

@@ -1,7 +1,7 @@
 /**
  * Light, dark, or as the system says. Kept in this browser.
  */
-import { signal } from '@preact/signals'
+import { computed, signal } from '@preact/signals'
 
 const KEY = 'lark-dashboard-theme'
 const themes = ['system', 'light', 'dark'] as const
@@ -9,6 +9,16 @@ type Theme = (typeof themes)[number]
 
 export const chosenTheme = signal<Theme>(kept())
 show(chosenTheme.value)
+
+const system = matchMedia('(prefers-color-scheme: dark)')
+const isSystemDark = signal(system.matches)
+system.addEventListener('change', ({ matches }) => {
+  isSystemDark.value = matches
+})
+/** For what is drawn in the colours that hold, and must be drawn anew when these change. */
+export const isDark = computed(() =>
+  chosenTheme.value === 'system' ? isSystemDark.value : chosenTheme.value === 'dark',
+)
 
 export function switchTheme(): void {
   const next = themes[(themes.indexOf(chosenTheme.value) + 1) % themes.length]!

@@ -5,7 +5,7 @@ import { useSignal } from '@preact/signals'
 import type { ComponentChildren } from 'preact'
 import { useEffect, useRef } from 'preact/hooks'
 import type { Mark } from '../../src/server/marks.ts'
-import { chosenTheme } from '../frame/theme.ts'
+import { isDark } from '../frame/theme.ts'
 
 interface Chart<Data> {
   show(data: Data, marks: readonly Mark[]): void
@@ -31,7 +31,7 @@ export function Drawn<Data>({ data, marks, label, make, children }: DrawnProps<D
   const latest = useRef({ data, marks })
   latest.current = { data, marks }
   chart.current?.show(data, marks)
-  const theme = chosenTheme.value
+  const dark = isDark.value
 
   useEffect(() => {
     let isOver = false
@@ -48,7 +48,7 @@ export function Drawn<Data>({ data, marks, label, make, children }: DrawnProps<D
       chart.current?.close()
       chart.current = undefined
     }
-  }, [theme, make])
+  }, [dark, make])
 
   return (
     <>

@@ -59,7 +59,7 @@ export function EndedRuns({ queue }: { queue?: string }) {
       <Answer asked={asked}>
         {(ended) =>
           ended.steps.every(([, ...counts]) => counts.every((each) => each === 0)) ? (
-            <Empty>No run has ended in the last {words[range].title}.</Empty>
+            <Empty>No run has ended in the last {words[range].title.replace(/^1 /, '')}.</Empty>
           ) : isTable ? (
             <EndedTable ended={ended} />
           ) : (

@@ -116,12 +116,14 @@ function placeOf({ layer, row }: Box, { rows, tallest }: Drawn): { x: number; y:
 function GraphEdge({ edge: { from, to, nodes }, drawn }: { edge: FlowEdge<ShownNode>; drawn: Drawn }) {
   const [start, end] = [placeOf(from, drawn), placeOf(to, drawn)]
   const [x1, y1, x2, y2] = [start.x + WIDTH, start.y + HEIGHT / 2, end.x, end.y + HEIGHT / 2]
+  // One that passes other layers does so at the height of its start, and turns behind them.
+  const turn = to.layer - from.layer > 1 ? x2 - GAP_X : x1
   const isRunning = nodes.some(({ state }) => state === 'started')
   const isSkipped = [nodes, from.nodes].some((some) => some.every(({ state }) => state === 'skipped'))
   return (
     <path
       class={`edge${isRunning ? ' edge-running' : ''}${isSkipped ? ' edge-skipped' : ''}`}
-      d={`M${x1} ${y1}C${x1 + GAP_X / 2} ${y1} ${x2 - GAP_X / 2} ${y2} ${x2} ${y2}`}
+      d={`M${x1} ${y1}H${turn}C${turn + GAP_X / 2} ${y1} ${x2 - GAP_X / 2} ${y2} ${x2} ${y2}`}
     />
   )
 }
