@@ -210,6 +210,7 @@ export class Crew {
         await this.pass(next!)
       }
     } catch (error) {
+      for (const { worker } of this.#hands) worker.quiet()
       for (const wish of this.#wishes) wish.fail(error)
     } finally {
       this.#isWorking = false

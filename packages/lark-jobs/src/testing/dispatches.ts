@@ -143,10 +143,11 @@ export class Dispatches {
     const read = definition === undefined ? undefined : (JSON.parse(definition) as FlowDefinition)
     if (read !== undefined && read.parent === undefined) {
       const before = this.flows.find((flow) => flow.id === id)
-      const { nodes, ...flow } = this.#flowOf(read)
-      if (before === undefined) this.flows.push({ id, ...flow, nodes })
-      else Object.assign(before, { nodes })
-      this.#nodes(read, id, before?.nodes.length ?? 0, home)
+      const known = before?.nodes.length ?? 0
+      const flow = this.#flowOf(read)
+      if (before === undefined) this.flows.push({ id, ...flow })
+      else Object.assign(before, { nodes: flow.nodes })
+      this.#nodes(read, id, known, home)
     }
     for (const job of write.jobs ?? []) {
       const member = memberOf(job.id)

@@ -148,8 +148,7 @@ export class Fake extends Assertions implements Disposable, AsyncDisposable {
    */
   async drain(options: DrainOptions = {}): Promise<Runs> {
     const { withDelayed = false, withSchedules = false, concurrency = 1, most = MOST } = options
-    const isWhole = typeof withDelayed === 'boolean'
-    const ms = isWhole ? 0 : this.#ms(this.drain, withDelayed)
+    const ms = typeof withDelayed === 'boolean' ? 0 : this.#ms(this.drain, withDelayed)
     const crew = await this.#hired()
     const before = { ...crew.runs }
     const end = this.now + ms

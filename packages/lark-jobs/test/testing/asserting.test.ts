@@ -187,6 +187,14 @@ test('flows: chains, batches and workflows', async () => {
   )
 })
 
+test('what is added to a flow', async () => {
+  await using fake = Jobs.fake({ config })
+  const flow = await chain([ReportJob.with({ month: 1 })]).dispatch()
+  await flow.add(SendEmailJob.with({ to: 'later' }))
+  fake.assertDispatched(SendEmailJob, { to: 'later' }, { times: 1 })
+  fake.assertChain([ReportJob, SendEmailJob])
+})
+
 test('flows in flows', async () => {
   await using fake = Jobs.fake({ config })
   await chain([

@@ -70,6 +70,9 @@ test('a drain ends also if jobs dispatch jobs for ever, and says which', async (
   await expect(fake.drain({ most: 30 })).rejects.toThrow(
     /go on for ever: \d+ runs have ended, most of WorkJob \(\d+\)/,
   )
+  const { runs } = fake.spy(WorkJob)
+  await new Promise((resolve) => setTimeout(resolve, 20))
+  expect(fake.spy(WorkJob).runs, 'nothing goes on').toBe(runs)
   handle.mockImplementation(async ({ n }) => void (await WorkJob.with({ n }).delayed('1d').dispatch()))
   await expect(fake.drain({ most: 30, withDelayed: true })).rejects.toMatchObject({ code: 'FAKE_ENDLESS' })
 })
