@@ -273,6 +273,24 @@ export function effects(make: Make): void {
     expect(await take(store, first)).toMatchObject([{ kind: 'hook', job: { id, state: 'cancelled' } }])
   })
 
+  test('an undo of a retry brings back what the class has not been told', async () => {
+    await using harness = await make()
+    const { store, clock } = harness
+    const caller = harness.caller('web')
+    const [given, dead] = [job({ hooked: true, delay: 1_000 }), await crashed(harness)]
+    await caller.enqueue(given)
+    await store.alter('emails', [given.id], cancel)
+    const all = [dead.id, given.id]
+    const records = (await Promise.all(all.map((id) => store.get('emails', id)))) as JobRecord[]
+    await store.alter('emails', all, { kind: 'retry' })
+    clock.now += LEASE
+    expect(await take(store)).toEqual([])
+    expect(await store.undo('emails', records)).toEqual(['done', 'done'])
+    expect(new Set((await takeHooks(store)).map(({ id, state }) => `${id} ${state}`))).toEqual(
+      new Set([`${dead.id} failed`, `${given.id} cancelled`]),
+    )
+  })
+
   test('a job that was removed after its end is not seen, its id stays taken, and its class hears of it', async () => {
     await using harness = await make()
     const { store } = harness

@@ -31,6 +31,8 @@ export function undo(partition: Partition, jobs: readonly JobRecord[]): AlterVer
     end(partition, row, {
       state: job.state as EndedState,
       ...{ failures, crashes },
+      // The retry has withdrawn what its class had not been told.
+      isUntold: job.state === 'cancelled' || crashes > 0,
       ...(result !== undefined && { result }),
       ...(reason !== undefined && { reason: cancelledFor(reason, because) }),
     })

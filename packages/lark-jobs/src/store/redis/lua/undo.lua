@@ -12,7 +12,7 @@
 
 local kept = {}
 kept.completed, kept.failed, kept.cancelled = string.match(ARGV[2], '^(%d+),(%d+),(%d+)$')
-local ended = { completed = {}, failed = {}, cancelled = {} }
+local ended = { completed = {}, failed = {}, cancelled = {}, crashed = {} }
 local ends_at = {}
 local rings = 0
 
@@ -42,7 +42,7 @@ local function undo(id, version, was)
       rings = rings + 1
     end
     return 'd'
-  elseif not ended[before] or ends_at[id] then
+  elseif not kept[before] or ends_at[id] then
     return 'r'
   end
   leave(id, priority, place)
@@ -52,7 +52,9 @@ local function undo(id, version, was)
   set('results', id, result)
   set('progress', id, progress)
   set('reasons', id, reason)
-  ended[before][#ended[before] + 1], ends_at[id] = id, at
+  local has_crashed = before == 'failed' and counters ~= '' and not string.find(counters, ',0,%d+$')
+  local ids = ended[has_crashed and 'crashed' or before]
+  ids[#ids + 1], ends_at[id] = id, at
   return 'd'
 end
 
@@ -60,12 +62,17 @@ local verdicts = {}
 for i = 3, #ARGV, 3 do
   verdicts[#verdicts + 1] = undo(ARGV[i], ARGV[i + 1], ARGV[i + 2])
 end
-for _, state in ipairs({ 'completed', 'failed', 'cancelled' }) do
-  local ids = ended[state]
-  end_as(state, ids, tonumber(kept[state]))
+for _, name in ipairs({ 'completed', 'failed', 'crashed', 'cancelled' }) do
+  local state, ids = name == 'crashed' and 'failed' or name, ended[name]
+  -- The retry has withdrawn what the class of a job had not been told.
+  end_as(state, ids, tonumber(kept[state]), (name == 'crashed' or name == 'cancelled') and 'untold' or nil)
   for _, id in ipairs(ids) do
     redis.call('ZADD', key(state), 'XX', ends_at[id], id)
     redis.call('ZADD', key('kept:' .. state), 'XX', ends_at[id], id)
+    -- Effects name the end that they belong to.
+    if redis.call('HEXISTS', key('ended'), id) == 1 then
+      redis.call('HSET', key('ended'), id, state .. '|' .. ends_at[id])
+    end
   end
 end
 if made.lanes then
