@@ -168,15 +168,13 @@ export class Crew {
     this.#leasedUntil = this.#options.clock.now + LEASE
   }
 
-  /** Lets go of everything. */
-  async end(): Promise<void> {
+  /** Lets go of everything. Handlers that still run are told by their signal. */
+  end(): void {
     for (const wish of this.#wishes) wish.fail(new JobsError('FAKE_ENDED', 'The fake has ended meanwhile'))
-    for (const { worker, link } of this.#hands) {
-      this.#dead.add(link)
-      // A handler that never ends keeps nobody waiting.
-      void worker.stop(0)
-    }
-    this.#hands.clear()
+    const reason = new JobsError('WORKER_STOPPED', 'The fake ends; the job does not count any more')
+    const told = [...this.#hands].flatMap(({ worker }) => [...worker.running])
+    this.crash()
+    for (const { run } of told) run.abort(reason)
     for (const link of this.#dead) link.end()
   }
 

@@ -239,7 +239,8 @@ export class Fake extends Assertions implements Disposable, AsyncDisposable {
     if (this.#isOver) return
     this.#isOver = true
     end(this)
-    await (await this.#crew)?.end()
+    const crew = await this.#crew
+    crew?.end()
     await this.#jobs.end()
   }
 

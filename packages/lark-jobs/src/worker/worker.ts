@@ -99,8 +99,7 @@ export class Worker implements AsyncDisposable {
     checkClasses(options)
     // Each partition adds a listener. From eleven listeners on, Node would warn of a leak.
     setMaxListeners(0, this.#end.signal)
-    const { store, lease = LEASE, id = newNonce(), preset = PRESET } = options
-    const { place, onStuck } = options
+    const { store, place, lease = LEASE, id = newNonce(), preset = PRESET, onStuck } = options
     const pace = paces[preset]
     const { signal } = this.#end
     const warn = (text: string) => options.report.warn(text)
@@ -252,9 +251,10 @@ export class Worker implements AsyncDisposable {
     return !isClaiming && !this.#order.isSettling && !this.#deliverer.isBusy && !this.#ticks.isBusy
   }
 
-  /** Forgets the jobs that it runs, as if its process were killed: how they end does not count. @internal */
+  /** Forgets its jobs and the store, as if its process were killed: how they end does not count. @internal */
   die(): void {
     this.#slots.forget()
+    this.#letGo()
   }
 
   /** Whether it serves a queue, and all its slots are taken. @internal */
