@@ -71,7 +71,8 @@ export function advancing(make: Make, turn: number): void {
     await using world = new World(new Map(PLACES.map((place) => [place, harness])))
     const place = { flow: 'flow', home: HOME }
     const worker = new FlowWorker(world)
-    await worker.book.start(place, flow('batch', []), { fillsFor: HOUR })
+    // Workers wait up to an hour for what is due. A slow server may cost a lease, and must not make them give the flow up.
+    await worker.book.start(place, flow('batch', []), { fillsFor: DAY })
     // Those of one place are queued in one call.
     const lost = new Set<unknown>()
     const store = world.unheard(async (verb, [partition]) => {
@@ -80,7 +81,7 @@ export function advancing(make: Make, turn: number): void {
       await worker.work()
       return true
     })
-    await new FlowWorker(world, store).lots(place).queue(members(2), { ms: HOUR, lot: 1 })
+    await new FlowWorker(world, store).lots(place).queue(members(2), { ms: DAY, lot: 1 })
     expect([...lost]).toEqual([HOME, AWAY])
     await worker.book.seal(place)
     await worker.work()
