@@ -61,10 +61,16 @@ export function start(title, command, args) {
   }
 }
 
-/** Installs the packages of the lock file, unless they are installed. */
-export function installPackages() {
-  const installed = join(root, 'node_modules', '.package-lock.json')
-  const lock = join(root, 'package-lock.json')
+/**
+ * Installs the packages of the lock file, unless they are installed.
+ *
+ * @param {string} [folder] the one of the package.json, from the root
+ */
+export function installPackages(folder = '.') {
+  const place = join(root, folder)
+  const installed = join(place, 'node_modules', '.package-lock.json')
+  const lock = join(place, 'package-lock.json')
   if (existsSync(installed) && statSync(installed).mtimeMs >= statSync(lock).mtimeMs) return
-  run('Installing packages', 'npm', ['ci', '--no-audit', '--no-fund'])
+  const what = folder === '.' ? 'Installing packages' : `Installing packages of ${folder}`
+  run(what, 'npm', ['ci', '--prefix', place, '--ignore-scripts', '--no-audit', '--no-fund'])
 }

@@ -19,6 +19,13 @@ const newer = isSound ? undefined : node24()
 run('Building', 'npm', ['run', 'build'])
 // It waits for npm and for programs that start, and leaves a core to the others.
 const packed = start('Trying the packed packages', process.execPath, ['scripts/matrix.js', '--small'])
+// Under a path, because pages that work only at the root of a host are a common fault.
+const manual = start('Building the manual', process.execPath, [
+  'scripts/docs.js',
+  '--build',
+  '--base',
+  '/manual/lark/',
+])
 run('Checking style', 'npx', ['biome', 'check', '--error-on-warnings', '.'], { show: true })
 const typed = [
   'packages/lark/test',
@@ -35,7 +42,7 @@ run('Checking types', 'npx', ['tsc', '--build', '--force', '--noEmit', ...typed]
 const folder = mkdtempSync(join(tmpdir(), 'lark-test-'))
 const report = join(folder, 'report.json')
 const chaos = 'packages/lark-jobs/test/chaos/chaos.test.ts'
-const browser = 'packages/lark-dashboard/test/browser'
+const browser = ['packages/lark-dashboard/test/browser', 'test/browser']
 /** The tests that also run with the other SQLite library: the store contract, and the differences of the libraries. */
 const embedded = [
   'packages/lark-jobs/test/conformance/sqlite.test.ts',
@@ -48,8 +55,12 @@ try {
   // Otherwise all tests use this library. It is mostly one file, which takes one core.
   if (newer !== undefined) testOn(newer, 'Testing with node:sqlite', ...embedded)
   await packed()
-  test('Testing', '--exclude', chaos, '--exclude', `${browser}/**`)
-  test('Looking at the dashboard', browser)
+  test(
+    'Testing',
+    ...[chaos, ...browser.map((folder) => `${folder}/**`)].flatMap((each) => ['--exclude', each]),
+  )
+  await manual()
+  test('Looking at the dashboard and the manual', ...browser)
   // The chaos tests run alone, because on a busy machine workers lose leases without a fault.
   test('Breaking things', chaos)
 } finally {

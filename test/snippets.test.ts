@@ -75,8 +75,6 @@ const libraries = ['zod', '@opentelemetry', 'nodemailer', 'smtp-server', 'sharp'
   '@types/smtp-server',
 ])
 
-const foundingLinks = ['/lark-jobs/queue-workers', '/lark-jobs/creating-jobs']
-
 const pages = [
   'README.md',
   'CONTRIBUTING.md',
@@ -329,22 +327,11 @@ function namesOf({ name, short, type }: Listed['flags'][number]): string[] {
 
 /**
  * Whether a link has a target. Links are relative, because people also read the pages on GitHub, or lead to the web.
- * Only the two links of the founding page have the form of its site: `/lark-jobs/queue-workers` is
- * docs/queue-workers.md.
  */
 function leadsSomewhere(link: string, page: string): boolean {
   if (link.startsWith('https://')) return true
   const [path = '', anchor] = link.split('#')
-  const file =
-    path === ''
-      ? page
-      : isFounding(link, page)
-        ? `docs/${path.slice('/lark-jobs/'.length)}.md`
-        : posix.join(posix.dirname(page), path)
+  const file = path === '' ? page : posix.join(posix.dirname(page), path)
   if (!existsSync(join(root, file))) return false
   return anchor === undefined || anchorsOf(read(file)).includes(anchor)
-}
-
-function isFounding(link: string, page: string): boolean {
-  return page === 'docs/dispatching-jobs.md' && foundingLinks.includes(link)
 }

@@ -1,5 +1,7 @@
 /**
- * `@s18i/lark-dashboard`: the dashboard of Lark's jobs, for one's own server. `lark jobs:dashboard` starts one without.
+ * The dashboard of Lark's jobs, for one's own server. `lark jobs:dashboard` starts one without.
+ *
+ * @module @s18i/lark-dashboard
  */
 export { type DashboardErrorCode, dashboardErrors } from './errors.ts'
 export { type Dashboard, type DashboardOptions, dashboard } from './server/dashboard.ts'

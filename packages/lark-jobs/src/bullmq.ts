@@ -1,7 +1,9 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 /**
- * `@s18i/lark-jobs/bullmq`: the classes of BullMQ on a store of Lark, for applications that come from BullMQ. What Lark
- * does not have is refused, and never ignored.
+ * The classes of BullMQ on a store of Lark, for applications that come from BullMQ. What Lark does not have is refused, and
+ * never ignored.
+ *
+ * @module @s18i/lark-jobs/bullmq
  */
 export {
   type Any,

@@ -1,6 +1,8 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 /**
- * `@s18i/lark-jobs`: jobs as classes, dispatched into a store, run by workers.
+ * Jobs as classes, dispatched into a store, run by workers.
+ *
+ * @module @s18i/lark-jobs
  */
 export { defineConfig, LarkError } from '@s18i/lark/config'
 export { type Batch, type BatchCounts, batch } from './api/batch.ts'

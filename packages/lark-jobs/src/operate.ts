@@ -1,5 +1,7 @@
 /**
- * `@s18i/lark-jobs/operate`: what people do to the jobs in a store, for commands, dashboards and scripts.
+ * What people do to the jobs in a store, for commands, dashboards and scripts.
+ *
+ * @module @s18i/lark-jobs/operate
  */
 import { Jobs } from './api/default-jobs.ts'
 import { formOf } from './model/secret.ts'

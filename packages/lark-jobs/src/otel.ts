@@ -1,6 +1,8 @@
 /**
- * `@s18i/lark-jobs/otel`: spans and metrics for OpenTelemetry. Needs `@opentelemetry/api`, and does nothing unless the
- * application sets up an SDK.
+ * Spans and metrics for OpenTelemetry. Needs `@opentelemetry/api`, and does nothing unless the application sets up an
+ * SDK.
+ *
+ * @module @s18i/lark-jobs/otel
  */
 import type { Telemetry } from './model/telemetry.ts'
 import { OpenTelemetry } from './telemetry/otel/open-telemetry.ts'

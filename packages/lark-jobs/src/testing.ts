@@ -1,7 +1,9 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 /**
- * `@s18i/lark-jobs/testing`: for tests of applications. Jobs that they dispatch go to a store in memory, and the test says
- * when they run, what time it is, and what goes wrong.
+ * For tests of applications. Jobs that they dispatch go to a store in memory, and the test says when they run, what time
+ * it is, and what goes wrong.
+ *
+ * @module @s18i/lark-jobs/testing
  */
 import { Jobs as DefaultJobs } from './api/default-jobs.ts'
 import type { Jobs as Instance } from './api/jobs.ts'

@@ -10,6 +10,8 @@
  *   interface LarkConfig { jobs?: JobsConfig }
  * }
  * ```
+ *
+ * @module @s18i/lark/config
  */
 import { existsSync, realpathSync } from 'node:fs'
 import { dirname, join, resolve, sep } from 'node:path'

@@ -1,4 +1,8 @@
-/** A console framework for Node: commands as classes, typed arguments, one configuration file. */
+/**
+ * A console framework for Node: commands as classes, typed arguments, one configuration file.
+ *
+ * @module @s18i/lark
+ */
 export {
   type CallOptions,
   callCommand,

@@ -1,6 +1,8 @@
 /**
- * Runs commands in tests, in the process of the test: `@s18i/lark/testing`. A run has a console, a signal and an
- * environment of its own, and changes nothing of the process, so several can run at the same time.
+ * Runs commands in tests, in the process of the test. A run has a console, a signal and an environment of its own, and
+ * changes nothing of the process, so several can run at the same time.
+ *
+ * @module @s18i/lark/testing
  */
 import type { CommandClass, CommandInput } from './command.ts'
 import type { ConfigOptions } from './config.ts'

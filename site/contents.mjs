@@ -1,0 +1,103 @@
+// The pages of the manual in the order of a reader, and where each has its place on the site.
+import { readdirSync } from 'node:fs'
+import { relative, sep } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+/** The folder of the pages. */
+export const docs = fileURLToPath(new URL('../docs', import.meta.url))
+
+/**
+ * The sections, with the pages of each: their paths in docs/, without `.md`.
+ *
+ * @type {readonly { section: string, pages: readonly string[] }[]}
+ */
+export const contents = [
+  { section: 'Start Here', pages: ['introduction', 'first-job', 'concepts', 'questions'] },
+  {
+    section: 'Guides',
+    pages: [
+      'creating-jobs',
+      'dispatching-jobs',
+      'handles',
+      'payloads',
+      'job-functions',
+      'dependencies',
+      'middleware',
+      'queue-workers',
+      'unique-jobs',
+      'groups',
+      'results',
+      'flows',
+      'schedules',
+      'testing',
+      'web-servers',
+      'typescript',
+      'frameworks',
+      'examples',
+    ],
+  },
+  {
+    section: 'Operating',
+    pages: [
+      'production',
+      'deploying',
+      'redis',
+      'operating-jobs',
+      'dashboard',
+      'monitoring',
+      'health',
+      'telemetry',
+      'events',
+      'troubleshooting',
+    ],
+  },
+  {
+    section: 'Recipes',
+    pages: [
+      'recipes/email',
+      'recipes/webhooks',
+      'recipes/imports',
+      'recipes/tenants',
+      'recipes/rate-limited-api',
+      'recipes/nightly-report',
+      'recipes/thumbnails',
+    ],
+  },
+  {
+    section: 'Coming From Another Queue',
+    pages: ['from-bullmq', 'from-laravel', 'from-sidekiq', 'adapters'],
+  },
+  { section: 'Reference', pages: ['configuration', 'commands', 'errors', 'compatibility'] },
+  { section: 'How It Holds', pages: ['reliability', 'performance', 'architecture'] },
+]
+
+/** The pages about the console. All others are about jobs. */
+const ofConsole = new Set(['commands'])
+
+/** The path of a page on the site. The founding page of the manual links to its neighbours by these paths. */
+export function routeOf(/** @type {string} */ page) {
+  if (page === 'introduction') return '/'
+  return `/${ofConsole.has(page) ? 'lark' : 'lark-jobs'}/${page}`
+}
+
+/** The page of a file in docs/. */
+export function pageOf(/** @type {string} */ file) {
+  return relative(docs, file).split(sep).join('/').replace(/\.md$/, '')
+}
+
+/** @throws {Error} if a page is in no section or in two, or a section has a page that does not exist */
+export function checkContents() {
+  const files = readdirSync(docs, { recursive: true, encoding: 'utf8' }).filter((file) =>
+    file.endsWith('.md'),
+  )
+  const pages = files.map((file) => file.split(sep).join('/').slice(0, -'.md'.length)).sort()
+  const listed = contents.flatMap(({ pages }) => pages).sort()
+  const wrong = [
+    ...pages.filter((page) => !listed.includes(page)).map((page) => `docs/${page}.md is in no section`),
+    ...listed.filter((page) => !pages.includes(page)).map((page) => `docs/${page}.md does not exist`),
+    ...listed
+      .filter((page, index) => page === listed[index + 1])
+      .map((page) => `docs/${page}.md is there twice`),
+  ]
+  if (wrong.length > 0) throw new Error(`site/contents.mjs: ${wrong.join('; ')}`)
+}
