@@ -169,7 +169,7 @@ describe.each(pages)('%s', (page) => {
   if (page.startsWith('docs/')) {
     it('has the front matter of the first page', () => {
       expect(markdown).toMatch(
-        /^---\nsidebar_position: \d+\ntitle: (.+)\ndescription: .+\nkeywords: \[.+\]\n---\n\n# \1\n/,
+        /^---\n(?:sidebar_position: 3\n)?title: (.+)\ndescription: .+\nkeywords: \[.+\]\n---\n\n# \1\n/,
       )
     })
   }

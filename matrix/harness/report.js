@@ -79,7 +79,6 @@ function pageOf(results) {
   const rule = `| ${widths.map((width) => '-'.repeat(width)).join(' | ')} |`
   const machine = `${type()} ${release()}, ${process.arch}, ${availableParallelism()} cores (${cpus()[0].model})`
   return `---
-sidebar_position: 22
 title: Compatibility
 description: Where Lark was tried, and what came of it. Covers runtimes, TypeScript, bundlers, test runners, frameworks and package managers.
 keywords: [lark, lark-jobs, compatibility, node, bun, deno, typescript, bundler, jest, vitest, next]
