@@ -1,5 +1,5 @@
 /**
- * `npm run docs`: builds the manual as a site, and serves it. It installs what is missing, in site/ for itself.
+ * `npm run docs`: builds the manual as a site, and serves it. First it installs missing packages, also those of site/.
  *
  * - `--build` only writes the files: static ones, for any host.
  * - `--base /lark/` is the path under which they are served; `/` otherwise.

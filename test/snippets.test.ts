@@ -253,7 +253,7 @@ function listedInMost(app: App): Promise<Listed[]> {
 
 /** A configuration with all queues that the pages name, unless the page has a file `lark.config.ts`. */
 const config = `import { defineConfig } from '@s18i/lark-jobs'
-export default defineConfig({ jobs: { queues: ['default', 'high-priority', 'emails', 'low-priority'] } })`
+export default defineConfig({ jobs: { queues: ['default', 'high-priority', 'critical', 'emails', 'low-priority'] } })`
 
 function filesOf(page: string, snippets: Block[]): Record<string, string> {
   const named = leftOut[page] ?? {}

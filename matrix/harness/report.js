@@ -86,7 +86,7 @@ keywords: [lark, lark-jobs, compatibility, node, bun, deno, typescript, bundler,
 
 # Compatibility
 
-Each row is a real program: it dispatches a job, a worker runs the job, and its result is checked; or it serves the dashboard, whose page, change and stream are checked. The packages are packed as they are published, and installed into a folder of their own. \`npm run matrix\` writes this page.
+Each row is a real program: it dispatches a job, a worker runs the job, and its result is checked; or it serves the dashboard, and its page, a change and the stream are checked. The packages are packed as they are published, and installed into a folder of their own. \`npm run matrix\` writes this page.
 
 Machine: ${machine}. Node ${process.versions.node}, unless a row says otherwise.
 

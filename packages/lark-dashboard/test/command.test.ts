@@ -86,7 +86,7 @@ test('without authorize() it listens on no other host, whoever says so', async (
   ]
   for (const { code, stderr } of await Promise.all(runs)) {
     expect(code).toBe(2)
-    expect(stderr).toMatch(/listens on this machine only, and its host is '0\.0\.0\.0'[\s\S]*authorize/)
+    expect(stderr).toMatch(/listens on this machine only, not on '0\.0\.0\.0'[\s\S]*authorize/)
   }
 })
 

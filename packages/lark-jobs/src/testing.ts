@@ -21,7 +21,7 @@ export type { SpiedEvent, Spy } from './testing/spy.ts'
 export interface TestJobs extends Instance {
   /**
    * From now on, and until the fake ends, all that this test does with `Jobs` goes to a store of its own, in memory: `dispatch`,
-   * flows, schedules, handles, in whatever code it calls. Other tests do not see it, also if they run at the same time.
+   * flows, schedules, handles, in whatever code it calls. Other tests do not see it, even if they run at the same time.
    *
    * @example
    * test('a new user gets an email', async () => {

@@ -29,7 +29,7 @@ export interface Drawing {
   axis: uPlot.Axis
 }
 
-/** A colour of the theme. A canvas takes none that depends on the theme: the style of an element has the one that holds. */
+/** A colour of the theme, read from the computed style of an element: a canvas does not understand `light-dark()`. */
 export function colour(place: HTMLElement, name: string): string {
   place.style.color = `var(${name})`
   return getComputedStyle(place).color

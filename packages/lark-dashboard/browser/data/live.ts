@@ -19,7 +19,7 @@ export const away = signal<Away | undefined>(undefined)
 export const cutOff = signal<number | undefined>(undefined)
 /** What is shown is not of now: the store or the server does not answer. */
 export const stale = computed(() => away.value !== undefined || cutOff.value !== undefined)
-/** Of when the last snapshot is, by the clock of this browser. */
+/** When the last snapshot was taken, by the clock of this browser. */
 const heardAt = signal<number | undefined>(undefined)
 
 /** How old what is shown is, in milliseconds; undefined while it is fresh. */

@@ -116,14 +116,14 @@ function StateOfData() {
   if (cutOff.value !== undefined)
     return (
       <p class="problem" role="alert">
-        The server of the dashboard has not answered since <Moment at={cutOff.value} />. What you see is of
+        The server of the dashboard has not answered since <Moment at={cutOff.value} />. What you see is from
         then; it goes on by itself.
       </p>
     )
   if (away.value !== undefined)
     return (
       <p class="problem" role="alert">
-        The store is away since <Moment at={away.value.since} />: {away.value.message}. What you see is of
+        The store is away since <Moment at={away.value.since} />: {away.value.message}. What you see is from
         then; it goes on by itself.
       </p>
     )

@@ -29,7 +29,7 @@ export function Answer<T>({
           {data !== undefined && at !== undefined && (
             <>
               {' '}
-              What you see is of <Moment at={at} />.
+              What you see is from <Moment at={at} />.
             </>
           )}{' '}
           <button type="button" class="plain" onClick={asked.again}>

@@ -15,13 +15,14 @@ const loopback = ['127.0.0.1', 'localhost', '::1']
  */
 export class JobsDashboardCommand extends Command {
   readonly key = 'jobs:dashboard'
-  override description = 'Open the dashboard: for you, with a link that works once, or as jobs.dashboard says'
+  override description =
+    'Open the dashboard: for you alone, with a link that works once, or as jobs.dashboard says'
   port = flag.number('Listen on this port; 0: one that is free. Default: as configured, or 7575', {
     wholeFrom: 0,
   })
-  host = flag.string('Listen there. Other machines reach it only if jobs.dashboard has authorize()')
+  host = flag.string('Listen on this host. Other machines are refused unless jobs.dashboard has authorize()')
   role = flag.enum(
-    'Open it for you alone, to do this. Default, unless authorize() is configured: admin',
+    'Open it for you alone, with this role. Default: admin, unless authorize() is configured',
     roles,
   )
 
@@ -72,7 +73,7 @@ export class JobsDashboardCommand extends Command {
   #checkHost({ authorize, host: configured }: ConfiguredDashboard, port: number): void {
     const host = this.host ?? (authorize === undefined ? configured : loopback[0]!)
     if (loopback.includes(host)) return
-    const message = `Without authorize(), jobs:dashboard listens on this machine only, and its host is '${host}'`
+    const message = `Without authorize(), jobs:dashboard listens on this machine only, not on '${host}'`
     const hint = `Set jobs.dashboard.authorize in lark.config, or use a tunnel: ssh -L ${port}:127.0.0.1:${port} HOST`
     throw new LarkError('DASHBOARD_OPEN', message, { exit: 2, hint })
   }

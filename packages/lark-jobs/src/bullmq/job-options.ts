@@ -29,7 +29,7 @@ export interface DeduplicationOptions {
   ttl?: number
   /** With `ttl` and `replace`: each further job begins the time anew. */
   extend?: boolean
-  /** A further job replaces the data of the first, while that has not begun. */
+  /** A further job replaces the data of the first, while the first has not begun. */
   replace?: boolean
   /** While one job runs, one more may wait, with the data that came last. */
   keepLastIfActive?: boolean
@@ -39,7 +39,7 @@ export interface DeduplicationOptions {
 export interface DefaultJobOptions {
   /** The number of attempts, the first one included. Default 1. */
   attempts?: number
-  /** Milliseconds before each retry, or how they grow. Default: none. */
+  /** The pause before each retry: milliseconds, or how it grows. Default: none. */
   backoff?: number | BackoffOptions
   /** Milliseconds. */
   delay?: number

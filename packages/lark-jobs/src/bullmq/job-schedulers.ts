@@ -19,7 +19,7 @@ export interface RepeatOptions {
   pattern?: string
   /** Milliseconds, from 1,000. */
   every?: number
-  /** The time zone of the pattern. Default: that of the configuration of Lark, which is UTC. BullMQ takes that of the process. */
+  /** The time zone of the pattern. Default: that of Lark's configuration (UTC unless set). BullMQ takes that of the process. */
   tz?: string
   startDate?: Date | string | number
   endDate?: Date | string | number
@@ -88,7 +88,7 @@ export class JobSchedulers {
     this.#home = home
   }
 
-  /** @returns the job of the next tick. It is queued when the schedule ticks */
+  /** @returns the job of the next tick. It is not queued before the schedule ticks */
   async upsert(
     id: string,
     repeat: RepeatOptions,
@@ -122,7 +122,7 @@ export class JobSchedulers {
     return info && this.#json(info)
   }
 
-  /** Those of the queue that no job class declares, the next to tick first. */
+  /** The schedules of the queue that no job class declares, the one that ticks next first. */
   async list(): Promise<JobSchedulerJson[]> {
     const all = await this.#home.store.jobs.schedules.list({ queue: this.#home.queue, ofClass: false })
     const { POSITIVE_INFINITY: never } = Number

@@ -15,7 +15,7 @@ export interface BullEventsOptions extends PlaceOptions {
   autorun?: boolean
 }
 
-/** `id`: with which another process goes on behind the event, as `since` of `Jobs.events()`. */
+/** `id` is a cursor: another process can go on after the event with it, as `since` of `Jobs.events()`. */
 export interface BullEvents {
   added: (args: { jobId: string; name: string }, id: string) => void
   waiting: (args: { jobId: string; prev?: string }, id: string) => void
@@ -66,7 +66,7 @@ export class BullQueueListener extends BullEmitter<BullEvents> implements AsyncD
     const events = this.#home.store.jobs.events({ queues: [this.name], kinds: [...new Set(all)] })
     this.#events = events
     this.#ready = events.ready()
-    // Whoever waits until it is ready hears of it, and `#hear` tells all others.
+    // `waitUntilReady()` rejects with this error, and `#hear` emits it.
     this.#ready.catch(() => {})
     this.#hear(events).catch((error) => this.tell('error', error))
   }

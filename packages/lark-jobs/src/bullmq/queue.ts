@@ -25,7 +25,7 @@ import { type PlaceOptions, SharedStore } from './shared-store.ts'
 import { checkOptions, refuseMethods, refuseProperties, unsupported, wrongValue } from './unsupported.ts'
 
 export interface BullQueueOptions extends PlaceOptions {
-  /** What each job says that says nothing else. */
+  /** The options of each job that does not say otherwise. */
   defaultJobOptions?: DefaultJobOptions
 }
 
@@ -101,7 +101,7 @@ export class BullQueue<DataType = Any, ResultType = Any, NameType extends string
    *
    * @param name what the processor looks at, and the key of the job in Lark
    * @param data JSON. Default `{}`
-   * @returns the job; of those that are there already, with the same `jobId` or `deduplication.id`, its id
+   * @returns the job. If one with its `jobId` or `deduplication.id` is there already, it has the id of that one
    * @throws BULLMQ_UNSUPPORTED, JOB_INVALID; the errors of a dispatch
    */
   async add(
@@ -336,7 +336,7 @@ export class BullQueue<DataType = Any, ResultType = Any, NameType extends string
   /**
    * Makes a job scheduler, or changes it.
    *
-   * @returns the job of its next tick. It is in the queue from then on
+   * @returns the job of its next tick. It is not in the queue before that
    * @throws BULLMQ_UNSUPPORTED, SCHEDULE_INVALID
    */
   async upsertJobScheduler(

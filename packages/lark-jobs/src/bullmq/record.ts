@@ -13,9 +13,9 @@ import { larkPriority } from './priority.ts'
 
 /** What of a BullMQ job has no place in Lark. */
 export const bullmqLacks = {
-  backoff: 'a backoff of a type of their own: only workers of @s18i/lark-jobs/bullmq have strategies by name',
-  keepCount: 'a number of jobs to keep: only workers of @s18i/lark-jobs/bullmq keep to it. See jobs.keep',
-  deduplication: 'a deduplication id: jobs that are added later do not meet it',
+  backoff: 'a backoff strategy by name: only a Worker of @s18i/lark-jobs/bullmq has such strategies',
+  keepCount: 'a number of jobs to keep: only a Worker of @s18i/lark-jobs/bullmq applies it. See jobs.keep',
+  deduplication: 'a deduplication id: jobs that are added later are not compared with it',
   options: 'options of more than 4 KiB, which a processor would read from job.opts',
 } as const
 
@@ -55,7 +55,7 @@ export function bullmqRecord(stored: unknown, made: number): BullmqRecord {
   if (isCount(removeOnComplete) || isCount(removeOnFail)) lacks.push('keepCount')
   if (opts.deduplication !== undefined) lacks.push('deduplication')
   const { attempts: given, ...others } = opts
-  // BullMQ writes that nobody has said how many attempts.
+  // BullMQ stores 0 attempts if the application has not said how many.
   const context = { bullmq: given === 0 ? others : opts }
   if (Buffer.byteLength(JSON.stringify(context)) > MAX_CONTEXT) lacks.push('options')
   else if (Object.keys(context.bullmq).length > 0) options.context = context

@@ -42,7 +42,7 @@ export class SharedStore {
   readonly #limits: Map<string, NonNullable<ReturnType<typeof limitsOf>>> = new Map()
   readonly #rates = new Map<string, Rate>()
   readonly #retentions: Record<string, QueueRetention> = {}
-  /** What queues keep that say nothing else. */
+  /** What a queue keeps unless it says otherwise. */
   #retention: QueueRetention = RETENTION
   readonly #crashed = new Map<string, Set<(event: CrashedEvent) => void>>()
   readonly #remarks = new Set<string>()
@@ -84,7 +84,7 @@ export class SharedStore {
   }
 
   /**
-   * Limits how many jobs of a queue begin within a time, in all processes: the workers of this one say so.
+   * Limits how many jobs of a queue begin within a time, counted over all processes. It applies to workers of this one.
    *
    * @throws JOB_INVALID if another worker of this process has said something else
    */
@@ -106,7 +106,7 @@ export class SharedStore {
     this.#limits.set(queue, limitsOf({ rate: { ...others, burst: undefined } }, this.#partitions.get(queue))!)
   }
 
-  /** Says how many jobs of a queue are kept that this process runs. The settings must be loaded. */
+  /** Sets how many ended jobs of a queue are kept, of those that this process runs. The settings must be loaded. */
   keep(queue: string, state: 'completed' | 'failed', kept: Retention): void {
     const now = retentionOf({ retention: this.#retention, retentions: this.#retentions }, queue)
     if (now[state].count === kept.count && now[state].age === kept.age) return

@@ -44,7 +44,7 @@ export function checkOptions<T extends object>(who: string, topic: ComparedTopic
       const near = nearest(name, Object.keys(compared[topic]))
       throw unsupported(who, `the option ${name}`, near && `the nearest name is ${near}`)
     }
-    // To say that something which Lark never does shall not be done is right.
+    // `false` asks Lark not to do what it never does, so it is accepted.
     if (verdict === 'missing' && value !== false) throw unsupported(who, `the option ${name}`, inLark, page)
   }
   return given

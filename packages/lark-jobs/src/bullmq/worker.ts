@@ -59,7 +59,7 @@ export interface BullWorkerOptions extends PlaceOptions {
   /** Milliseconds after which another worker takes the jobs of a worker that died. Default 15,000. */
   lockDuration?: number
   settings?: { backoffStrategy?: BackoffStrategy }
-  /** Of jobs that say nothing themselves. */
+  /** For jobs that do not say it themselves. */
   removeOnComplete?: RemoveOption
   removeOnFail?: RemoveOption
   // Lark does by itself what these are for.
@@ -421,7 +421,7 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
 refuseMethods(BullWorker.prototype, 'methods of Worker')
 refuseProperties(BullWorker.prototype, 'properties of Worker')
 
-/** What a worker keeps of jobs that say nothing themselves: an age alone is a matter of its queue, too. */
+/** What a worker keeps of jobs that do not say it themselves. Unlike that of a job, an age alone is set for the queue. */
 function retentionOfWorker(remove: RemoveOption): Retention | undefined {
   if (remove === true || remove === 0) return { count: 0, age: 0 }
   if (typeof remove !== 'object' || remove.count !== undefined || remove.age === undefined)

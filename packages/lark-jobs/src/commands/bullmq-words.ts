@@ -46,9 +46,9 @@ function sayQueue(command: Command, report: BullmqQueueReport): void {
   if (more > 0) command.error(`${queue}: ${counted(more)} more were not imported`)
   if (report.concurrency !== undefined)
     command.info(
-      `${queue}: BullMQ runs ${report.concurrency} at a time: say it in jobs.queues, with concurrency`,
+      `${queue}: BullMQ runs ${report.concurrency} at a time: set concurrency of the queue in jobs.queues`,
     )
-  if (report.isRated) command.info(`${queue}: BullMQ limits its rate: say it in jobs.queues, with rate`)
+  if (report.isRated) command.info(`${queue}: BullMQ limits its rate: set rate of the queue in jobs.queues`)
   if (report.paused)
     command.info(`${queue} is paused in BullMQ, and not in Lark: lark jobs:pause ${shellWord(report.queue)}`)
   if (report.workers === undefined)

@@ -23,7 +23,7 @@ const TOGETHER = 250
 export class JobsImportCommand extends Command {
   readonly key = 'jobs:import'
   override description =
-    'Put jobs back from a file of jobs:remove or jobs:export, or import those of BullMQ; those that exist are left as they are'
+    'Put jobs back from a file of jobs:remove or jobs:export, or import jobs of BullMQ; jobs that exist already stay as they are'
   file = arg.string('The file', { optional: true })
   fromBullmq = flag.string('The Redis of BullMQ 5 or 6 whose jobs are imported: redis://host:6379')
   prefix = flag.string("BullMQ: what its keys begin with. Default 'bull'")
@@ -51,7 +51,7 @@ export class JobsImportCommand extends Command {
       : await this.#ofFile(operating, this.file)
   }
 
-  /** @throws USAGE for a flag that a file does not have: `--dry-run` without effect would be the worst */
+  /** @throws USAGE for a flag that does not apply to a file: a `--dry-run` that has no effect would do harm */
   #refuseFlags(): void {
     const { prefix, queue, as, failed, move, force, dryRun, yes } = this
     const given = { prefix, queue: queue.length > 0, as, failed, move, force, 'dry-run': dryRun, yes }

@@ -150,12 +150,12 @@ export interface Settings extends Around, ConfiguredQueues {
   prefix: string
   durability: Durability
   preset: Preset
-  /** Undefined: nobody knows. */
+  /** Undefined: the configuration names none. */
   release: string | undefined
   schedules: ConfiguredSchedules
   dashboard: ConfiguredDashboard
   boot: (() => unknown) | undefined
-  /** Makes the store, not opened yet. Absent: the function of this name does. Only the test kit has one of its own. */
+  /** Makes the store, which is not opened yet. Default: `connect()` of `store/connect.ts`. Only the test kit sets another. */
   connect?: typeof connect
   /** What paths are relative to. */
   folder: string

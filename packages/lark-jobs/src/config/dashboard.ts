@@ -12,7 +12,7 @@ export interface DashboardViewer {
   payloads?: boolean
 }
 
-/** Nothing is returned for a request that may not look. */
+/** Says who sends a request; returns nothing to refuse it. */
 export type DashboardAuthorize = (
   request: Request,
 ) => DashboardViewer | undefined | null | Promise<DashboardViewer | undefined | null>
@@ -31,12 +31,12 @@ export const dashboardOptions = new Schema("an object such as { authorize, host:
   host: option<string>("a host such as '0.0.0.0'", isText).or('127.0.0.1'),
   /** 0: one that is free. */
   port: whole(0, 65_535).or(7_575),
-  /** The path below which it is, if it is not all of the server. */
+  /** The path under which it is served. Default: `/`. */
   base: option<string>(
     "a path such as '/admin/jobs'",
     (value) => typeof value === 'string' && /^(\/[\w.~-]+)*\/?$/.test(value),
   ).or('/'),
-  /** The names by which it may be called, with their ports. Default: any. */
+  /** The host names that requests may have, with their ports. Default: any. */
   hosts: list<string>("a list of names such as 'admin.example.com'", isText),
   /** Which of several installations this is: shown on each page. */
   environment: environmentOptions,

@@ -90,7 +90,7 @@ export const jobsErrors = {
   RECORD_DAMAGED: 'The record of the job in the store is damaged.',
   WORKER_DIED: 'The worker died, or went silent, while it ran the job.',
   WORKER_STOPPED: 'The worker stopped before the job had ended.',
-  FAKE_ASSERTION: 'What a test says of its dispatches and runs is not so.',
+  FAKE_ASSERTION: 'An assertion about the dispatches and runs of a test does not hold.',
   FAKE_AMBIGUOUS: 'Several tests have a fake, and Lark cannot tell to which of them a call belongs.',
   FAKE_ENDED: 'A fake was used after its end.',
   FAKE_ENDLESS: 'The jobs of a test go on for ever.',

@@ -228,8 +228,8 @@ export class Operate extends Operations {
   }
 
   /**
-   * How long jobs waited and runs took, coarser the older (p50, p95, p99, in milliseconds): in each minute of the last hour,
-   * each hour of the last three days, or each day of the last 90, in UTC. Those in which no run began or ended are left out.
+   * How long jobs waited and runs took (p50, p95, p99, in milliseconds): in each minute of the last hour, each hour of the
+   * last three days, or each day of the last 90, in UTC. Steps in which no run began or ended are left out.
    *
    * Workers make this known every five seconds, so a run may count in the minute after its own.
    *
@@ -285,8 +285,8 @@ export class Operate extends Operations {
   }
 
   /**
-   * Why jobs failed for good, for screens that ask again and again: it remembers what it has read, so a look after the first
-   * takes milliseconds, however many jobs have failed. Close it when it is not needed any more.
+   * A book of why jobs failed for good, for screens that refresh: it remembers what it has read, so each look after the
+   * first takes milliseconds, however many jobs have failed. Close it when you do not need it any more.
    *
    * @example
    * await using book = await operate().failureBook()
@@ -340,7 +340,7 @@ export class Operate extends Operations {
   /**
    * Takes retries and `runNow()` back: jobs that have not begun since are again what their records say, as `records()` has
    * given them before the change. Jobs that had ended end again as they did, and delayed ones are due when they were. Jobs
-   * that have begun or were edited since stay as they are. No job is away meanwhile, whatever happens to the process.
+   * that have begun or were edited since stay as they are. No job is missing meanwhile, whatever happens to the process.
    *
    * @throws IMPORT_INVALID for a value that is not such a record, before any job is changed
    * @example
@@ -357,8 +357,8 @@ export class Operate extends Operations {
   }
 
   /**
-   * Imports what BullMQ 5 or 6 has: jobs that wait or are delayed, with `failed` failed ones, and job schedulers. The answer
-   * says of all others why they stay. A call that was interrupted may be repeated: no job is lost, and none runs twice.
+   * Imports what BullMQ 5 or 6 has: jobs that wait or are delayed, job schedulers, and with `failed` also failed jobs. The
+   * answer says why the others stay. Repeat a call that was interrupted within an hour: no job is lost or imported twice.
    *
    * @param from the Redis of BullMQ: a connection string, or an object as in `jobs.connection`
    * @param options `prefix`, default `bull`; `queues`, default all; `key`, default `{name}`; `failed`; `move` removes from

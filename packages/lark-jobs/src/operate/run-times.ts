@@ -41,9 +41,9 @@ export interface RunTimesFilter extends OptionsOf<typeof timesConditions.entries
 export interface RunTimesWithin {
   /** The first millisecond of it, since 1970. */
   at: number
-  /** How long their jobs had been due, in milliseconds: of the runs that began. */
+  /** How long jobs had been due when their runs began, in milliseconds. */
   wait: Quantiles
-  /** How long they took, in milliseconds: of the runs that ended. */
+  /** How long the runs took that ended, in milliseconds. */
   process: Quantiles
 }
 
@@ -57,11 +57,11 @@ export interface FirstSeen {
 export interface RunTimes {
   /** When the store was asked, by its clock: milliseconds since 1970. */
   at: number
-  /** Only those in which a run began or ended, the oldest first. The last may have only begun. */
+  /** Only steps in which a run began or ended, the oldest first. The last one may still go on. */
   steps: RunTimesWithin[]
   /**
-   * The versions of Lark, and the releases of the application, that workers had first within that time, and when: at the
-   * latest at the end of that step.
+   * The versions of Lark and the releases of the application with which workers first came in that time, and the end of the
+   * step in which they did.
    */
   versions: FirstSeen[]
   releases: FirstSeen[]

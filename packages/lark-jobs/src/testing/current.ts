@@ -72,7 +72,7 @@ export function currentFake(): Faked | undefined {
     'FAKE_AMBIGUOUS',
     `${inner.length} fakes are alive, and none belongs to the code that uses Jobs`,
     {
-      hint: 'Code that a test has not started itself, such as a server that listened before, cannot know whose test it serves: call it in fake.run(() => …), or run these tests one after the other.',
+      hint: 'Code that a test has not started itself, such as a server that was started before, cannot know whose test it serves: call it in fake.run(() => …), or run these tests one after the other.',
     },
   )
 }

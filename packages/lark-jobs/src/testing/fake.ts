@@ -121,7 +121,7 @@ export class Fake extends Assertions implements Disposable, AsyncDisposable {
     return this.#jobs
   }
 
-  /** The time of the fake: milliseconds since 1970. It passes only by `advance()`, and while somebody waits for something. */
+  /** The time of the fake: milliseconds since 1970. It passes only by `advance()`, and while something is awaited. */
   get now(): number {
     return this.#clock.now
   }
@@ -140,7 +140,7 @@ export class Fake extends Assertions implements Disposable, AsyncDisposable {
    * Runs what is due, in this process, and all that this leads to. Jobs that are delayed, and retries that wait, stay unless
    * `withDelayed` says otherwise.
    *
-   * @returns how many runs ended how
+   * @returns how many runs ended in which way
    * @throws FAKE_ENDLESS if jobs dispatch jobs for ever; UNKNOWN_JOB; what a worker throws at its start
    * @example
    * const { completed, failed } = await fake.drain({ withDelayed: true })
@@ -161,7 +161,7 @@ export class Fake extends Assertions implements Disposable, AsyncDisposable {
 
   /**
    * Moves the clock of the fake: delays, retries, leases, limits, unique jobs, schedules, timeouts and the deadlines of flows
-   * follow it. Nothing runs by that: `drain()` runs what is due then.
+   * follow it. It runs no jobs: `drain()` runs what is due then.
    *
    * @param time milliseconds, or `'30s'`, `'3d'`
    * @throws FAKE_INVALID
@@ -172,8 +172,8 @@ export class Fake extends Assertions implements Disposable, AsyncDisposable {
   }
 
   /**
-   * Waits for what becomes of the jobs of a class. It has jobs run, and time pass, until it has happened; so it never misses
-   * what has happened already, and never waits for what cannot happen.
+   * Waits for an event of the jobs of a class. It runs jobs and moves the clock until the event happens, resolves at once if
+   * it has happened already, and fails if nothing is left that could lead to it.
    *
    * @example const { result } = await fake.spy(ImportJob).completed({ file: 'a.csv' })
    */
@@ -191,7 +191,7 @@ export class Fake extends Assertions implements Disposable, AsyncDisposable {
 
   /**
    * The workers die in the middle of the jobs that they run, as if their process had been killed: what these jobs do after
-   * that with `Jobs` does not happen, and nobody hears how they end. Their leases end 15 seconds later, and other workers
+   * that with `Jobs` has no effect, and how they end is not reported. Their leases end 15 seconds later, and other workers
    * run them again. A handler that awaits this call does not go on.
    *
    * @throws FAKE_INVALID if no job runs
@@ -225,7 +225,7 @@ export class Fake extends Assertions implements Disposable, AsyncDisposable {
 
   /**
    * Calls a function to which this fake applies: for code that the test has not started itself, such as a callback of a server
-   * that listens since before.
+   * that was started before.
    */
   run<T>(act: () => T): T {
     return within(this, act)

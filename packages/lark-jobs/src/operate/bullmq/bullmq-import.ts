@@ -58,11 +58,11 @@ const bullmqConditions = conditions({
   move: flag(),
   /** Imports also from queues with workers of BullMQ. */
   force: flag(),
-  /** Only says what would be imported. Nothing is changed, in BullMQ neither. */
+  /** Only says what would be imported. Changes nothing, neither in Lark nor in BullMQ. */
   dryRun: flag(),
   /** Ends the call between two pages when it is aborted. The answer says what was imported by then. */
   signal,
-  /** Called with each page: how many jobs and schedulers the call has been through, and of how many. */
+  /** Called after each page: how many jobs and schedulers are done, and how many there are. */
   onProgress: option<(done: number, found: number) => void>('a function', isFunction),
 })
 
@@ -374,7 +374,7 @@ class ImportRun {
             this.#imported++
             kept.push(entry.id)
           } else if (typeof verdict === 'object' && verdict.kind === 'refused') {
-            tally.mistake(entry.id, 'its queue has as many other priorities in Lark as it can')
+            tally.mistake(entry.id, 'the jobs of its queue have 256 other priorities in Lark already')
           } else if ((await this.#keyOf(partition, id)) === key) {
             tally.report.existing++
             kept.push(entry.id)
@@ -409,7 +409,7 @@ class ImportRun {
       await this.#source.mark(queue, ids, this.#mark)
     } catch (error) {
       if (JobsError.is(error, 'STORE_UNREACHABLE') || JobsError.is(error, 'STORE_UNCERTAIN')) throw error
-      // Who may only read there can import, too.
+      // A user who may only read BullMQ's keys can import, too.
       this.unmarked = textOf(error)
     }
     return 0

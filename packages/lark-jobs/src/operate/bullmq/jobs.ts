@@ -38,7 +38,7 @@ export function larkId(id: string): string {
 /** @param template with `{name}` and `{queue}` */
 export function keyFor(template: string, name: string, queue: string): string {
   const key = template.replace(/\{(name|queue)\}/g, (_, what) => (what === 'name' ? name : queue))
-  // Who can write into BullMQ's Redis need not be allowed to run each command of the application.
+  // Somebody who can write into BullMQ's Redis is not necessarily allowed to run every command of the application.
   if (isName(key) && key !== COMMAND_JOB) return key
   throw new Error(`its name is ${shown(name)}, which makes no key`)
 }

@@ -8,10 +8,10 @@ import type { BullmqQueue } from '../../store/contract/bullmq.ts'
 
 /** Why a job stays in BullMQ: behind `3 left: `. */
 export const leftReasons = {
-  active: 'BullMQ runs them now. Import again when they have ended, or wait again',
-  completed: 'they have completed, and nothing is to be done',
+  active: 'BullMQ runs them now. Import again when they have ended, or are waiting again',
+  completed: 'they have completed: there is nothing left to run',
   failed: 'they have failed: --failed imports them',
-  'failed-before': 'they failed longer ago than the queue keeps failed jobs in Lark, or are more (jobs.keep)',
+  'failed-before': 'they are older, or more, than the failed jobs that the queue keeps in Lark (jobs.keep)',
   'flow-parent': 'they wait for the other jobs of their flows: let BullMQ finish its flows',
   'flow-child': 'they belong to flows that go on: let BullMQ finish its flows',
   'flow-results': 'they read the results of the jobs that they waited for: let BullMQ finish its flows',
