@@ -159,7 +159,7 @@ export class Watcher {
 
   #begin(): void {
     if (this.#timer !== undefined) return
-    this.#timer = setInterval(() => this.#lookAgain(), WATCH_AGAIN)
+    this.#timer = setInterval(() => this.lookAgain(), WATCH_AGAIN)
     this.#listening = new AbortController()
     void this.#listen(this.#listening.signal)
   }
@@ -192,7 +192,8 @@ export class Watcher {
     }
   }
 
-  #lookAgain(): void {
+  /** Looks at all jobs that are awaited, whether anything has rung or not. */
+  protected lookAgain(): void {
     const now = performance.now()
     for (const [partition, watched] of this.#partitions) {
       watched.nextAt = 0
@@ -207,7 +208,12 @@ export class Watcher {
     watched.isAsked = true
     if (watched.isLooking) return
     watched.isLooking = true
-    setTimeout(() => void this.#look(partition, watched), Math.max(0, watched.nextAt - performance.now()))
+    this.later(() => void this.#look(partition, watched), Math.max(0, watched.nextAt - performance.now()))
+  }
+
+  /** @param ms milliseconds */
+  protected later(act: () => void, ms: number): void {
+    setTimeout(act, ms)
   }
 
   async #look(partition: string, watched: WatchedPartition): Promise<void> {

@@ -26,18 +26,18 @@ export class Account {
     this.#underway = underway
   }
 
-  /** @param many how many were found, in words @param after what came before, in an order */
-  ofMissing(many: string, expected: Expectation, after = ''): string {
+  /** @param many how many were found, in words @param verb `was` or `were` @param after what came before, in an order */
+  ofMissing(many: string, verb: string, expected: Expectation, after = ''): string {
     return lines([
-      `${many} of ${this.#words(expected)} ${after === '' ? 'was dispatched' : `was dispatched after ${after}`}`,
+      `${many} of ${this.#words(expected)} ${verb} dispatched${after === '' ? '' : ` after ${after}`}`,
       ...this.#nearest(expected),
       ...this.#all(),
     ])
   }
 
   ofUnexpected(expected: Expectation, found: readonly DispatchedJob[]): string {
-    const many = found.length === 1 ? 'a job' : `${found.length} jobs`
-    return lines([`${many} of ${this.#words(expected)} was dispatched`, ...this.#table(found)])
+    const [many, verb] = found.length === 1 ? ['a job', 'was'] : [`${found.length} jobs`, 'were']
+    return lines([`${many} of ${this.#words(expected)} ${verb} dispatched`, ...this.#table(found)])
   }
 
   ofSomething(): string {

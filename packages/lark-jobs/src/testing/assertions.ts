@@ -92,7 +92,8 @@ export abstract class Assertions {
     const found = this.#of(expected)
     if (times === undefined ? found.length > 0 : found.length === times) return found[0] as DispatchedJob<J>
     const many = times === undefined ? 'no job' : `not ${times}, but ${found.length}`
-    throw this.#failure(this.assertDispatched, (account) => account.ofMissing(many, expected))
+    const verb = times === undefined || found.length === 1 ? 'was' : 'were'
+    throw this.#failure(this.assertDispatched, (account) => account.ofMissing(many, verb, expected))
   }
 
   /** No job of the class was dispatched that matches. @throws FAKE_ASSERTION */
@@ -127,7 +128,7 @@ export abstract class Assertions {
       at = this.dispatches.jobs.findIndex((job, place) => place > at && expected.isMetBy(job))
       if (at < 0)
         throw this.#failure(this.assertOrder, (account) =>
-          account.ofMissing('no job', expected, before.join(', ')),
+          account.ofMissing('no job', 'was', expected, before.join(', ')),
         )
       before.push(expected.name)
     }

@@ -16,6 +16,7 @@ import { JobsError } from '../model/errors.ts'
 import { listed } from '../model/listed.ts'
 import type { Operated } from '../operate/operations.ts'
 import type { JobConstructor } from '../options/job-class.ts'
+import type { Middleware } from '../options/middleware.ts'
 import { HookCalls } from '../run/hooks.ts'
 import type { Store } from '../store/contract/store.ts'
 import { tellCrashed } from '../worker/maintenance/crashed-jobs.ts'
@@ -24,7 +25,7 @@ import { type Ending, PlainReport } from '../worker/report.ts'
 import { currentLink, type Faked, within } from './current.ts'
 import { DueTimes } from './due-times.ts'
 import type { FakeClock } from './fake-clock.ts'
-import { StoreLink, through } from './link.ts'
+import { type LinkedRun, StoreLink, through } from './link.ts'
 import type { MetClasses } from './met-classes.ts'
 import type { Outage } from './outage.ts'
 import type { sleep, withRealTime } from './real-time.ts'
@@ -86,8 +87,8 @@ interface Hand {
 
 type OpenWish = Wish & {
   since: number
-  /** A job that the crew runs waits for it. */
-  isOfJob: boolean
+  /** Of the worker whose job waits for it; undefined if it is no job. */
+  link: StoreLink | undefined
   end: (how: 'over' | 'idle') => void
   fail: (error: unknown) => void
 }
@@ -123,7 +124,7 @@ export class Crew {
       const open: OpenWish = {
         ...wish,
         since: this.#total,
-        isOfJob: currentLink() !== undefined,
+        link: currentLink(),
         end: (how) => leave(() => resolve(how)),
         fail: (error) => leave(() => reject(error)),
       }
@@ -140,10 +141,12 @@ export class Crew {
     const ms = at - clock.now
     if (ms <= 0) return
     for (const { worker } of this.#hands) await this.#keep(worker, ms + LEASE)
+    // Others may have moved the clock meanwhile.
+    const passed = Math.max(0, at - clock.now)
     clock.moveTo(at)
     for (const { worker } of this.#hands)
       for (const run of worker.running) {
-        run.deadline -= ms
+        run.deadline -= passed
         if (!run.isLate && run.deadline <= performance.now()) run.late()
       }
     if (this.#hands.size === 0) return
@@ -165,6 +168,8 @@ export class Crew {
       this.#dead.add(link)
     }
     this.#hands.clear()
+    // What their jobs waited for, nobody wants any more.
+    for (const wish of this.#wishes) if (wish.link?.isCut) this.#wishes.delete(wish)
     this.#leasedUntil = this.#options.clock.now + LEASE
   }
 
@@ -194,10 +199,11 @@ export class Crew {
         await this.#watch(hand)
         await this.#dismiss(hand)
         if (this.#unknown.size > 0) throw this.#withoutClass()
-        if (this.#wishes.size === 0 || hand.link.isCut || (await this.#isMet())) continue
+        if (this.#wishes.size === 0 || hand.link.isCut || outage.until !== undefined) continue
+        if (await this.#isMet()) continue
         const next = await this.#next()
         // While a job waits for something, whoever waits for this job has time.
-        const ofJobs = [...this.#wishes].filter(({ isOfJob }) => isOfJob)
+        const ofJobs = [...this.#wishes].filter(({ link }) => link !== undefined)
         const asking = ofJobs.length > 0 ? ofJobs : [...this.#wishes]
         for (const wish of asking) if (next === undefined || next > wish.until) wish.end('idle')
         if (!asking.some((wish) => this.#wishes.has(wish))) continue
@@ -226,8 +232,10 @@ export class Crew {
     const { schedules } = isOn ? await schedulesOfWorker(classes, opened.settings, false) : {}
     // All that the worker does, and its jobs, are behind its link: also what its parts put off while they are made.
     const start = async () => {
+      const settings = workerSettings(own, opened.owner)
       const options = {
-        ...workerSettings(own, opened.owner),
+        ...settings,
+        middleware: [this.#noting(link), ...settings.middleware],
         place: undefined,
         registry: classes,
         report: new CrewReport(link, (ending) => this.#ran(ending)),
@@ -241,6 +249,19 @@ export class Crew {
       return hand
     }
     return within(fake, start, link)
+  }
+
+  /** Middleware by which a link knows its runs, and what they call knows its run. */
+  #noting(link: StoreLink): Middleware {
+    return async (_, next) => {
+      const run: LinkedRun = { waits: 0 }
+      link.runs.add(run)
+      try {
+        return await within(this.#options.fake, next, link, run)
+      } finally {
+        link.runs.delete(run)
+      }
+    }
   }
 
   /** A call of a worker to the store. */

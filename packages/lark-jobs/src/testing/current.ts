@@ -5,7 +5,7 @@
  */
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { JobsError } from '../model/errors.ts'
-import type { StoreLink } from './link.ts'
+import type { LinkedRun, StoreLink } from './link.ts'
 
 /** A fake, as this file knows it. */
 export interface Faked {
@@ -18,7 +18,8 @@ export interface Faked {
 interface Whereabouts {
   /** `none`: no fake applies. */
   fake: Faked | 'none'
-  link?: StoreLink
+  link?: StoreLink | undefined
+  run?: LinkedRun | undefined
 }
 
 const NONE: Whereabouts = { fake: 'none' }
@@ -36,9 +37,9 @@ export function end(fake: Faked): void {
   alive.delete(fake)
 }
 
-/** Calls a function for which a fake applies. @param link of the worker, if it is one */
-export function within<T>(fake: Faked, act: () => T, link?: StoreLink): T {
-  return storage.run({ fake, ...(link !== undefined && { link }) }, act)
+/** Calls a function for which a fake applies. @param link of the worker, if it is one @param run of a job, if it is one */
+export function within<T>(fake: Faked, act: () => T, link?: StoreLink, run?: LinkedRun): T {
+  return storage.run({ fake, link, run }, act)
 }
 
 /** Calls a function to which no fake applies. */
@@ -49,6 +50,11 @@ export function ordinary<T>(act: () => T): T {
 /** The link of the worker that runs the caller; undefined outside of jobs. */
 export function currentLink(): StoreLink | undefined {
   return storage.getStore()?.link
+}
+
+/** The run that has called; undefined outside of jobs. */
+export function callingRun(): LinkedRun | undefined {
+  return storage.getStore()?.run
 }
 
 /** The fake of the running test; undefined if it has none, or if no test has started the caller. */

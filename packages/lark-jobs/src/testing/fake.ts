@@ -21,6 +21,7 @@ import { Assertions, toldAt } from './assertions.ts'
 import type { Crew, Runs, Wish } from './crew.ts'
 import {
   begin,
+  callingRun,
   currentFake,
   currentLink,
   end,
@@ -43,6 +44,8 @@ import { Happenings, Spy } from './spy.ts'
 const MEMORY = 'sqlite::memory:'
 /** How many runs may end in one drain. */
 const MOST = 10_000
+/** Calls that the application makes for several callers at once: in a job, or in a test, whichever came first. */
+const shared = ['open', 'close', 'enqueue', 'watch', 'wait']
 
 /** How `Jobs.fake()` makes a fake. */
 export interface FakeOptions {
@@ -141,7 +144,7 @@ export class Fake extends Assertions implements Disposable, AsyncDisposable {
    * `withDelayed` says otherwise.
    *
    * @returns how many runs ended in which way
-   * @throws FAKE_ENDLESS if jobs dispatch jobs for ever; UNKNOWN_JOB; what a worker throws at its start
+   * @throws FAKE_ENDLESS if jobs dispatch jobs for ever; FAKE_INVALID; UNKNOWN_JOB; what a worker throws at its start
    * @example
    * const { completed, failed } = await fake.drain({ withDelayed: true })
    * @example await fake.drain({ withDelayed: '3d', withSchedules: true })   // as if a worker had lived for three days
@@ -149,6 +152,9 @@ export class Fake extends Assertions implements Disposable, AsyncDisposable {
   async drain(options: DrainOptions = {}): Promise<Runs> {
     const { withDelayed = false, withSchedules = false, concurrency = 1, most = MOST } = options
     const ms = typeof withDelayed === 'boolean' ? 0 : this.#ms(this.drain, withDelayed)
+    for (const [name, value] of Object.entries({ concurrency, most }))
+      if (!Number.isInteger(value) || value < 1)
+        throw this.#invalid(this.drain, `${name} is ${shown(value)}; it must be a whole number from 1`)
     const crew = await this.#hired()
     const before = { ...crew.runs }
     const end = this.now + ms
@@ -202,6 +208,7 @@ export class Fake extends Assertions implements Disposable, AsyncDisposable {
   async crash(): Promise<void> {
     const link = currentLink()
     const crew = await this.#hired()
+    if (link?.isCut) return nothing()
     if (crew.running === 0)
       throw new JobsError('FAKE_INVALID', 'crash(): no job runs now', {
         hint: 'Call it in what the job calls, or after `await fake.spy(ChargeJob).started()`.',
@@ -239,7 +246,8 @@ export class Fake extends Assertions implements Disposable, AsyncDisposable {
     if (this.#isOver) return
     this.#isOver = true
     end(this)
-    const crew = await this.#crew
+    // Whoever needed a crew was told why there is none.
+    const crew = await this.#crew?.catch(() => undefined)
     crew?.end()
     await this.#jobs.end()
   }
@@ -282,6 +290,7 @@ export class Fake extends Assertions implements Disposable, AsyncDisposable {
 
   /** A call of the application to the store. */
   async #call(verb: string, args: readonly unknown[], go: () => Promise<unknown>): Promise<unknown> {
+    if (currentLink()?.isCut && !shared.includes(verb)) return nothing()
     // Nobody is warned of a key that no worker has known: the workers of a fake know those that they meet.
     if (verb === 'keys') return []
     if (verb !== 'open' && verb !== 'close') this.#outage.check()
@@ -292,6 +301,7 @@ export class Fake extends Assertions implements Disposable, AsyncDisposable {
 
   /** The crew is loaded when it is first needed: many tests only look at what was dispatched. */
   #hired(): Promise<Crew> {
+    if (currentLink()?.isCut) return nothing()
     this.#check()
     this.#crew ??= this.#hire()
     return this.#crew
@@ -333,12 +343,17 @@ export class Fake extends Assertions implements Disposable, AsyncDisposable {
 
   /** If a job waits for the crew, the crew does not wait for this job. */
   async #waiting<T>(act: () => Promise<T>): Promise<T> {
-    const link = currentLink()
-    if (link !== undefined) link.blocked += 1
+    const own = callingRun()
+    // `failed()` and `cancelled()` of a class are called after its run.
+    const run = own ?? { waits: 0 }
+    const runs = own === undefined ? currentLink()?.runs : undefined
+    runs?.add(run)
+    run.waits += 1
     try {
       return await act()
     } finally {
-      if (link !== undefined) link.blocked -= 1
+      run.waits -= 1
+      runs?.delete(run)
     }
   }
 
@@ -355,13 +370,11 @@ export class Fake extends Assertions implements Disposable, AsyncDisposable {
   #ms(call: (...args: never[]) => unknown, value: Duration): number {
     const ms = milliseconds(value)
     if (ms !== undefined) return Math.ceil(ms)
-    throw toldAt(
-      call,
-      new JobsError(
-        'FAKE_INVALID',
-        `${call.name}(): the time is ${shown(value)}; it must be ${durationForm}`,
-      ),
-    )
+    throw this.#invalid(call, `the time is ${shown(value)}; it must be ${durationForm}`)
+  }
+
+  #invalid(call: (...args: never[]) => unknown, what: string): JobsError {
+    return toldAt(call, new JobsError('FAKE_INVALID', `${call.name}(): ${what}`))
   }
 
   #check(): void {

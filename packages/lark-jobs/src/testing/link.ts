@@ -38,9 +38,15 @@ function intercepted(target: object, call: Through, prefix: string): object {
   })
 }
 
+/** A run of a job behind a link. */
+export interface LinkedRun {
+  /** For how many things it waits that other jobs of the fake must bring about. */
+  waits: number
+}
+
 export class StoreLink {
-  /** How many runs behind this link wait for the end of another job. */
-  blocked = 0
+  /** The runs that go on. */
+  readonly runs = new Set<LinkedRun>()
   #isCut = false
   #end: (() => void) | undefined
   readonly #ended = new Promise<void>((resolve) => {
@@ -49,6 +55,11 @@ export class StoreLink {
 
   get isCut(): boolean {
     return this.#isCut
+  }
+
+  /** How many runs wait for other jobs. */
+  get blocked(): number {
+    return [...this.runs].filter(({ waits }) => waits > 0).length
   }
 
   /** The process at this end is dead: the store hears nothing of it any more, and it hears nothing. */

@@ -2,6 +2,7 @@
  * How a test says which payload it means: by a part of it, or by a function. The parts that differ are found with their
  * paths, for the message of an assertion.
  */
+import { isDeepStrictEqual } from 'node:util'
 import type { Path } from '../model/flow.ts'
 import { shown } from '../model/secret.ts'
 
@@ -21,6 +22,8 @@ export type PartOf<T> =
 /** A matcher of vitest or Jest. */
 export interface Matcher {
   asymmetricMatch(other: unknown): boolean
+  /** What it accepts, in words. */
+  toAsymmetricMatcher?(): string
 }
 
 /** A place at which a value differs from what is expected. */
@@ -39,13 +42,14 @@ export function differences(expected: unknown, actual: unknown, path: Path = [])
     return (expected as (value: unknown) => unknown)(actual)
       ? []
       : differs('a value that the function accepts')
-  if (isMatcher(expected)) return expected.asymmetricMatch(actual) ? [] : differs(String(expected))
+  if (isMatcher(expected)) return expected.asymmetricMatch(actual) ? [] : differs(wordsOf(expected))
   if (Array.isArray(expected)) {
     if (!Array.isArray(actual) || actual.length !== expected.length) return differs()
     return expected.flatMap((each, i) => differences(each, actual[i], [...path, i]))
   }
   if (typeof expected !== 'object' || expected === null) return Object.is(expected, actual) ? [] : differs()
   if (typeof actual !== 'object' || actual === null || Array.isArray(actual)) return differs()
+  if (isOpaque(expected)) return isDeepStrictEqual(expected, actual) ? [] : differs()
   return Object.entries(expected).flatMap(([name, each]) =>
     differences(each, (actual as Record<string, unknown>)[name], [...path, name]),
   )
@@ -60,6 +64,18 @@ export function valueAt(value: unknown, path: Path): unknown {
 export function pathWords(path: Path): string {
   const words = path.map((name) => (typeof name === 'number' ? `[${name}]` : `.${name}`)).join('')
   return words.replace(/^\./, '')
+}
+
+/** Whether it has no parts that could be compared, such as a `Date`, a `Map`, or a matcher of Bun. */
+function isOpaque(value: object): boolean {
+  const kind: object | null = Object.getPrototypeOf(value)
+  const isPlain = kind === null || Object.getPrototypeOf(kind) === null
+  return !isPlain && Object.keys(value).length === 0
+}
+
+/** Such as `Any<String>`. */
+function wordsOf(matcher: Matcher): string {
+  return matcher.toAsymmetricMatcher?.() ?? String(matcher)
 }
 
 function isMatcher(value: unknown): value is Matcher {

@@ -20,9 +20,14 @@ export class Outage {
     this.#name = name
   }
 
-  /** @param ms how long @param loses whether calls do not arrive, or are carried out and their answers do not arrive */
+  /**
+   * Of two at a time, the later end counts.
+   *
+   * @param ms how long
+   * @param loses whether calls do not arrive, or are carried out and their answers do not arrive
+   */
   begin(ms: number, loses: 'calls' | 'answers'): void {
-    this.#until = this.#clock.now + ms
+    this.#until = Math.max(this.#until, this.#clock.now + ms)
     this.#loses = loses
   }
 

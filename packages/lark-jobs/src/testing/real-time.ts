@@ -15,6 +15,11 @@ export function sleep(turn: number): Promise<void> {
   })
 }
 
+/** Calls a function some milliseconds later. */
+export function later(act: () => void, ms: number): void {
+  timeout(act, ms)
+}
+
 /** Makes something that keeps `setImmediate` as it finds it: a worker goes on by it after each few dozen jobs. */
 export function withRealTime<T>(make: () => T): T {
   const before = globalThis.setImmediate

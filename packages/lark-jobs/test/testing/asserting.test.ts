@@ -90,6 +90,18 @@ test('payloads are JSON, as a worker gets them', async () => {
   ).rejects.toMatchObject({ code: 'UNKNOWN_QUEUE' })
 })
 
+test('what has no parts is compared as a whole', async () => {
+  class BookJob extends Job {
+    async handle(_: { at: object }) {}
+  }
+  await using fake = Jobs.fake({ config })
+  await new BookJob().dispatch({ at: { day: 1 } })
+  fake.assertDispatched(BookJob, { at: {} })
+  // A matcher of Bun looks like this: nothing of it can be called.
+  for (const at of [new Date(0), new Map(), new (class ExpectAny {})()])
+    expect(() => fake.assertDispatched(BookJob, { at } as never)).toThrow('no job of BookJob')
+})
+
 test('a failure names the nearest miss and what differs, lists what was dispatched, and begins at this line', async () => {
   await using fake = Jobs.fake({ config })
   await new SendEmailJob().dispatch({ to: 'a@b.c', subject: 'Hi' })
@@ -106,6 +118,10 @@ test('a failure names the nearest miss and what differs, lists what was dispatch
   expect(errorOf(() => fake.assertDispatched(SendEmailJob, {}, { times: 3 })).message).toContain(
     'not 3, but 2 of SendEmailJob',
   )
+  const any = errorOf(() => fake.assertDispatched(SendEmailJob, { to: expect.any(Number) }))
+  expect(any.message).toContain("  to  is 'a@b.c'  expected: Any<Number>")
+  await new ReportJob().dispatch({ month: 12 })
+  expect(errorOf(() => fake.assertNotDispatched(ReportJob)).message).toContain('2 jobs of ReportJob were')
   expect(linesOf(() => fake.assertDispatched('reprot'))[0]).toBe('Did you mean ReportJob?')
 })
 

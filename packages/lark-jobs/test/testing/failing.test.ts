@@ -150,3 +150,71 @@ test('a fake can end while a job runs', async () => {
   expect(await draining).toBe('FAKE_ENDED')
   goOn()
 })
+
+test('two jobs kill their worker at once: neither goes on', async () => {
+  handle.mockReset()
+  await using fake = Jobs.fake({ config })
+  const went: number[] = []
+  let goOn = () => {}
+  const both = new Promise<void>((resolve) => {
+    goOn = resolve
+  })
+  handle.mockImplementation(async ({ n }) => {
+    if (went.length < 2) {
+      went.push(n)
+      if (went.length === 2) goOn()
+      await both
+      await fake.crash().finally(() => went.push(-n))
+    }
+    return n
+  })
+  const jobs = await Jobs.dispatch([1, 2].map((n) => WorkJob.with({ n })))
+  await fake.drain({ concurrency: 2 })
+  expect(went).toEqual([1, 2])
+  expect(await fake.drain({ withDelayed: true, concurrency: 2 })).toMatchObject({ crashed: 2, completed: 2 })
+  expect(went).toEqual([1, 2])
+  expect((await Promise.all(jobs.map((job) => job.status()))).map((job) => job?.crashes)).toEqual([1, 1])
+})
+
+test('what a dead job waited for, nobody wants any more, and it changes nothing', async () => {
+  handle.mockReset()
+  await using fake = Jobs.fake({ config, now })
+  const late = await WorkJob.with({ n: 2 }).delayed('1h').dispatch()
+  let goOn = () => {}
+  const died = new Promise<void>((resolve) => {
+    goOn = resolve
+  })
+  handle.mockImplementationOnce(async () => {
+    await Promise.all([late.result(), died.then(() => late.cancel())])
+  })
+  await new WorkJob().dispatch({ n: 1 })
+  await fake.spy(WorkJob).started({ n: 1 })
+  await fake.crash()
+  goOn()
+  expect(await fake.drain()).toMatchObject({ completed: 0, cancelled: 0 })
+  expect(passed(fake)).toBe(0)
+  expect((await late.status())?.state).toBe('delayed')
+  expect(await fake.drain({ withDelayed: true })).toMatchObject({ crashed: 1, completed: 2 })
+})
+
+test('of two outages at a time, the later end counts', async () => {
+  handle.mockReset()
+  await using fake = Jobs.fake({ config, now })
+  fake.outage('12s')
+  fake.outage('1s')
+  const codes = [1, 2, 3].map(() => WorkJob.with({ n: 1 }))
+  for (const job of codes.slice(0, 2)) await expect(job.dispatch()).rejects.toThrow('does not answer')
+  expect(passed(fake)).toBe(10)
+  await codes[2]!.dispatch()
+  expect(passed(fake)).toBe(12)
+})
+
+test('a fake that could not begin ends all the same, and says so only once', async () => {
+  const fake = Jobs.fake({ config: { queues: ['no name'] } })
+  await expect(fake.drain()).rejects.toMatchObject({ code: 'CONFIG_INVALID' })
+  expect(await fake.end()).toBeUndefined()
+  const other = Jobs.fake({ config })
+  const draining = other.drain().catch(({ code }) => code)
+  await other.end()
+  expect(await draining).toBe('FAKE_ENDED')
+})

@@ -150,6 +150,59 @@ describe('whoever awaits a result', () => {
     expect(await fake.drain()).toMatchObject({ completed: 3 })
   })
 
+  test('may be a job that waits for two at a time: the others still run one after the other', async () => {
+    clear()
+    await using _ = Jobs.fake({ config })
+    let [running, most] = [0, 0]
+    handle.mockImplementation(async ({ n }) => {
+      if (n > 0) {
+        most = Math.max(most, ++running)
+        await new Promise((resolve) => setTimeout(resolve, 5))
+        running--
+        return n
+      }
+      const inner = await Jobs.dispatch([1, 2, 3].map((n) => WorkJob.with({ n })))
+      return await Promise.all(inner.map((each) => each.result()))
+    })
+    const job = await WorkJob.with({ n: 0 }).dispatch()
+    expect(await job.result()).toEqual([1, 2, 3])
+    expect(most).toBe(1)
+  })
+
+  test('may be failed() of a class', async () => {
+    clear()
+    await using fake = Jobs.fake({ config })
+    handle.mockImplementation(async ({ n }) => n)
+    let result: unknown
+    class FailingJob extends Job {
+      override tries = 1
+      async handle() {
+        throw new Error('down')
+      }
+      override async failed() {
+        result = await (await WorkJob.with({ n: 5 }).delayed('1m').dispatch()).result()
+      }
+    }
+    await new FailingJob().dispatch()
+    expect(await fake.drain()).toMatchObject({ failed: 1, completed: 1 })
+    expect(result).toBe(5)
+  })
+
+  test('of a flow that fails', async () => {
+    clear()
+    await using fake = Jobs.fake({ config })
+    handle.mockImplementation(async ({ n }) => {
+      if (n === 1) throw new Error('down')
+    })
+    const steps = [1, 2].map((n) => WorkJob.with({ n }).withTries(1))
+    const flow = await chain(steps)
+      .onFailed(WorkJob.with({ n: 3 }))
+      .dispatch()
+    await expect(flow.result()).rejects.toThrow(/WorkJob failed: .*down/)
+    expect(await fake.spy(WorkJob).completed({ n: 3 })).toMatchObject({ attempt: 1 })
+    expect(fake.spy(WorkJob).runs).toBe(2)
+  })
+
   test('of a flow', async () => {
     clear()
     await using fake = Jobs.fake({ config })
@@ -309,6 +362,42 @@ test('a job that runs times out by the clock, and keeps its lease', async () => 
   expect(await fake.drain({ withDelayed: true })).toEqual(none)
 })
 
+test('whoever moves the clock twice at once takes no more time from a job that runs', async () => {
+  clear()
+  await using fake = Jobs.fake({ config, now })
+  let reason: unknown
+  handle.mockImplementation(
+    (_, { signal }) =>
+      new Promise<void>((resolve) => {
+        signal.addEventListener('abort', () => {
+          reason = signal.reason
+          resolve()
+        })
+      }),
+  )
+  await WorkJob.with({ n: 1 }).withTimeout('2h').dispatch()
+  await fake.spy(WorkJob).started()
+  await Promise.all([fake.advance('90m'), fake.advance('90m')])
+  expect([at(fake.now), reason]).toEqual(['2026-11-27T09:30', undefined])
+})
+
+test('a drain checks what it is given', async () => {
+  await using fake = Jobs.fake({ config })
+  for (const options of [{ concurrency: 0 }, { most: Number.NaN }, { concurrency: '2' as never }])
+    await expect(fake.drain(options)).rejects.toMatchObject({ code: 'FAKE_INVALID' })
+})
+
+test('schedules tick through a change of the clocks', async () => {
+  clear()
+  await using fake = Jobs.fake({ config, now: new Date('2026-10-24T00:00:00Z') })
+  const ticks: string[] = []
+  handle.mockImplementation(async () => void ticks.push(at(fake.now)))
+  const daily = cron('30 3 * * *', { timezone: 'Europe/Berlin' })
+  await Jobs.schedules.set('daily', WorkJob.with({ n: 1 }), daily)
+  await fake.drain({ withDelayed: '2d', withSchedules: true })
+  expect(ticks).toEqual(['2026-10-24T01:30', '2026-10-25T02:30'])
+})
+
 test('schedules tick by the clock', async () => {
   clear()
   class NightlyJob extends Job {
@@ -390,8 +479,9 @@ test('a test may have fake timers of its own', async () => {
     await new WorkJob().dispatchMany(Array.from({ length: 300 }, (_, n) => ({ n })))
     expect(await fake.drain()).toMatchObject({ completed: 300 })
     const job = await WorkJob.with({ n: 7 }).delayed('1d').dispatch()
-    await fake.drain({ withDelayed: true })
-    expect((await job.status())?.result).toBe(7)
+    expect(await job.result()).toBe(7)
+    const flow = await chain([WorkJob.with({ n: 8 }), WorkJob.with({ n: 9 }).delayed('1d')]).dispatch()
+    expect(await flow.result()).toBe(9)
   } finally {
     vi.useRealTimers()
   }
