@@ -6,9 +6,8 @@
  *   ```ts, ```js                  a piece of code that must compile
  *   ```sh                         commands
  *   ```typescript, ```javascript  on docs/dispatching-jobs.md: the founding snippets, see seed.test.ts;
- *                                 on docs/frameworks.md and docs/adapters.md: code that the matrix runs, see
- *                                 frameworks-page.test.ts and examples/adapters; on docs/testing.md: tests for
- *                                 runners that the matrix runs
+ *                                 on docs/frameworks.md, docs/testing.md and docs/adapters.md: code that the matrix
+ *                                 runs, see frameworks-page.test.ts, testing-page.test.ts and examples/adapters
  */
 export interface Block {
   language: string

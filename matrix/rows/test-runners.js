@@ -14,6 +14,16 @@ const tsconfig = {
   skipLibCheck: false,
 }
 
+/**
+ * Runs the test that docs/testing.md shows for a runner.
+ *
+ * @param {import('../harness/row.js').Trial} trial
+ * @param {string[]} words
+ */
+const signUp = async (trial, words) => {
+  if (!trial.isQuick) await trial.run(words, { cwd: join(trial.folder, 'sign-up') })
+}
+
 /** @returns {Row} */
 const jest = (name, version, extension, transform, row = {}) => ({
   kind: 'Test runner',
@@ -41,6 +51,7 @@ const jest = (name, version, extension, transform, row = {}) => ({
     )
     const words = ['node', join(trial.folder, 'node_modules/jest/bin/jest.js')]
     for (const store of await trial.stores()) await trial.works(words, store, { cwd: folder })
+    if (extension === 'js') await signUp(trial, [...words, 'sign-up'])
     return 'Redis, SQLite'
   },
 })
@@ -57,15 +68,11 @@ export const rows = [
     version: 'vitest',
     node: '24',
     async run(trial) {
-      const words = [
-        'node',
-        join(trial.folder, 'node_modules/vitest/vitest.mjs'),
-        'run',
-        '--globals',
-        'greet.test.ts',
-      ]
+      const words = ['node', join(trial.folder, 'node_modules/vitest/vitest.mjs'), 'run']
       const cwd = join(trial.folder, 'program/tests')
-      for (const store of await trial.stores()) await trial.works(words, store, { cwd })
+      for (const store of await trial.stores())
+        await trial.works([...words, '--globals', 'greet.test.ts'], store, { cwd })
+      await signUp(trial, words)
       return 'Redis, SQLite'
     },
   },
@@ -75,9 +82,11 @@ export const rows = [
     fixture: 'runtimes',
     version: 'bun',
     async run(trial) {
-      const words = [trial.binary('@oven', 'bun'), 'test', './greet.test.ts']
+      const words = [trial.binary('@oven', 'bun'), 'test']
       const cwd = join(trial.folder, 'program/tests')
-      for (const store of await trial.stores()) await trial.works(words, store, { cwd })
+      for (const store of await trial.stores())
+        await trial.works([...words, './greet.test.ts'], store, { cwd })
+      await signUp(trial, words)
       return 'Redis, SQLite'
     },
   },
@@ -89,6 +98,7 @@ export const rows = [
       trial.version = process.versions.node
       for (const store of await trial.stores())
         await trial.works(['node', '--test', 'program/tests/node-test.mjs'], store)
+      await signUp(trial, ['node', '--test', 'test/signUp.test.js'])
       return 'Redis, SQLite'
     },
   },
