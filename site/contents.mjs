@@ -3,6 +3,8 @@ import { readdirSync } from 'node:fs'
 import { relative, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
+const site = fileURLToPath(new URL('.', import.meta.url))
+
 /** The folder of the pages. */
 export const docs = fileURLToPath(new URL('../docs', import.meta.url))
 
@@ -80,9 +82,10 @@ export function routeOf(/** @type {string} */ page) {
   return `/${ofConsole.has(page) ? 'lark' : 'lark-jobs'}/${page}`
 }
 
-/** The page of a file in docs/. */
+/** The page of a file in docs/, or in the copy that a version has of it. Undefined for other files. */
 export function pageOf(/** @type {string} */ file) {
-  return relative(docs, file).split(sep).join('/').replace(/\.md$/, '')
+  const path = relative(site, file).split(sep).join('/')
+  return /^(?:\.\.\/docs|versioned_docs\/[^/]+)\/(.+)\.md$/.exec(path)?.[1]
 }
 
 /** @throws {Error} if a page is in no section or in two, or a section has a page that does not exist */

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs'
 import { dirname, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { themes } from 'prism-react-renderer'
-import { checkContents, pageOf, routeOf } from './contents.mjs'
+import { checkContents, docs, pageOf, routeOf } from './contents.mjs'
 
 checkContents()
 
@@ -30,7 +30,7 @@ export default {
     async parseFrontMatter(file) {
       const parsed = await file.defaultParseFrontMatter(file)
       const page = pageOf(file.filePath)
-      if (!page.startsWith('..')) parsed.frontMatter.slug ??= routeOf(page)
+      if (page !== undefined) parsed.frontMatter.slug ??= routeOf(page)
       return parsed
     },
   },
@@ -117,7 +117,10 @@ function readable(theme) {
 /** A link out of docs/ is one to the repository, if the file exists. */
 function toRepository({ sourceFilePath, url }) {
   const [path] = url.split('#')
-  const file = resolve(dirname(sourceFilePath), path)
-  if (!existsSync(file)) throw new Error(`${sourceFilePath} links to ${url}, which does not exist`)
+  // The copy that a version has of a page has the links of the page.
+  const page = pageOf(resolve(sourceFilePath))
+  const file = resolve(docs, dirname(page ?? ''), path)
+  if (page === undefined || !existsSync(file))
+    throw new Error(`${sourceFilePath} links to ${url}, which does not exist`)
   return `${repository}/blob/main/${relative(root, file)}${url.slice(path.length)}`
 }

@@ -27,11 +27,10 @@ test.each([
   expect(stableMessage(message, '0Vr5kPq3Zx1aB')).toBe(stable)
 })
 
-test('a long message takes no time', () => {
-  const started = performance.now()
+// An expression that looks back from each character would take minutes.
+test('a long message ends soon', { timeout: 10_000 }, () => {
   for (const letter of ["'", 'a@a.', '.a-', '"a', 'a://', '1', '“', '… '])
-    stableMessage(letter.repeat(200_000), '0Vr5kPq3Zx1aB')
-  expect(performance.now() - started).toBeLessThan(500)
+    expect(stableMessage(letter.repeat(200_000), '0Vr5kPq3Zx1aB').length).toBeLessThan(200_000)
 })
 
 test('class, name, code, message and place tell kinds apart; lines and folders of releases do not', () => {

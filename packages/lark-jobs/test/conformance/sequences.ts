@@ -58,7 +58,9 @@ interface Lost {
 
 export function sequences(make: Make): void {
   for (let first = FIRST; first < FIRST + SEQUENCES; first += BLOCK) {
-    test(`random verbs, seeds ${first} to ${first + BLOCK - 1}: every answer is that of the model`, async () => {
+    const title = `random verbs, seeds ${first} to ${first + BLOCK - 1}: every answer is that of the model`
+    // They take seconds alone, and a minute on a machine that does ten other things.
+    test(title, { timeout: 240_000 }, async () => {
       await using harness = await make({ retention: { completed: kept, failed: kept, cancelled: kept } })
       for (let seed = first; seed < first + BLOCK; seed += 1) await new Sequence(harness, seed).run()
     })
