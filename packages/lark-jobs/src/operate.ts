@@ -10,7 +10,12 @@ import { Operate } from './operate/operate.ts'
 import { open } from './operate/operations.ts'
 import { refuse, voiceOf } from './options/schema.ts'
 
-export type { ConfiguredDashboard, DashboardAuthorize, DashboardViewer } from './config/dashboard.ts'
+export type {
+  ConfiguredDashboard,
+  DashboardAuthorize,
+  DashboardRequest,
+  DashboardViewer,
+} from './config/dashboard.ts'
 export { type Audited, audited } from './model/audited.ts'
 export { type EventKind, eventKinds } from './model/event.ts'
 export type { Limits } from './model/limits.ts'

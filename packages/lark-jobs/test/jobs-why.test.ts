@@ -64,7 +64,7 @@ function steady(screen: string, [first, second]: readonly [string, string]): str
 }
 
 test.each([
-  ['of one job', (id: string) => [id], /### lark jobs:why\n.*?```text\n(.*?)```/s],
+  ['of one job', (id: string) => [id], /### `lark jobs:why`\n.*?```text\n(.*?)```/s],
   ['of the queues', () => [], /```text\n\$ lark jobs:why\n(.*?)```/s],
 ])('the screen of the manual %s, at 80 columns', async (_, words, screenOf) => {
   const ids = await stuck()

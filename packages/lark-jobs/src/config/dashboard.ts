@@ -12,9 +12,14 @@ export interface DashboardViewer {
   payloads?: boolean
 }
 
+/** The `Request` of the platform. Programs that are compiled without the types of Node and of browsers have none. */
+export type DashboardRequest = typeof globalThis extends { Request: { prototype: infer Declared } }
+  ? Declared
+  : { readonly url: string; readonly method: string; readonly headers: { get(name: string): string | null } }
+
 /** Says who sends a request; returns nothing to refuse it. */
 export type DashboardAuthorize = (
-  request: Request,
+  request: DashboardRequest,
 ) => DashboardViewer | undefined | null | Promise<DashboardViewer | undefined | null>
 
 const colours = ['red', 'orange', 'green', 'blue', 'violet', 'grey'] as const
