@@ -28,14 +28,16 @@ export interface BullmqRecord extends Pick<NewJob, 'priority' | 'keep'> {
 }
 
 /** The names that BullMQ stores for some of its options. */
-const names: Readonly<Record<string, string>> = {
-  de: 'deduplication',
-  fpof: 'failParentOnFailure',
-  cpof: 'continueParentOnFailure',
-  idof: 'ignoreDependencyOnFailure',
-  kl: 'keepLogs',
-  rdof: 'removeDependencyOnFailure',
-}
+const names: ReadonlyMap<string, string> = new Map(
+  Object.entries({
+    de: 'deduplication',
+    fpof: 'failParentOnFailure',
+    cpof: 'continueParentOnFailure',
+    idof: 'ignoreDependencyOnFailure',
+    kl: 'keepLogs',
+    rdof: 'removeDependencyOnFailure',
+  }),
+)
 
 /**
  * @param stored the options as BullMQ stores them
@@ -43,7 +45,7 @@ const names: Readonly<Record<string, string>> = {
  */
 export function bullmqRecord(stored: unknown, made: number): BullmqRecord {
   const opts = Object.fromEntries(
-    Object.entries(isObject(stored) ? stored : {}).map(([name, value]) => [names[name] ?? name, value]),
+    Object.entries(isObject(stored) ? stored : {}).map(([name, value]) => [names.get(name) ?? name, value]),
   )
   const lacks: BullmqLack[] = []
   const attempts = Math.max(1, Math.floor(numberIn(opts.attempts) ?? 1))

@@ -31,7 +31,7 @@ export class JobsImportCommand extends Command {
   as = flag.string("BullMQ: the key of a job in Lark. Default '{name}', the name of the job; also '{queue}'")
   failed = flag.boolean('BullMQ: also the failed jobs, as failed jobs')
   move = flag.boolean('BullMQ: remove there what is imported')
-  force = flag.boolean('BullMQ: import although its workers are connected')
+  force = flag.boolean('BullMQ: import also what may run twice, such as from queues with workers')
   dryRun = flag.boolean('BullMQ: say what would be imported, and what not, and change nothing')
   yes = flag.boolean('BullMQ: do not ask before the import', { short: 'y' })
 

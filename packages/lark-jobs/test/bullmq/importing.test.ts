@@ -12,9 +12,10 @@ import { Cluster as RedisCluster } from 'ioredis'
 import { afterAll, afterEach, beforeEach, describe, expect, inject, test, vi } from 'vitest'
 import { Worker as LarkWorker } from '../../src/bullmq.ts'
 import { JobsImportCommand } from '../../src/commands/jobs-import.ts'
-import { createJobs, Job, type Jobs } from '../../src/index.ts'
+import { createJobs, Job, type Jobs, JobsError } from '../../src/index.ts'
 import { type BullmqImport, type BullmqOptions, operate } from '../../src/operate.ts'
 import { openBullmq } from '../../src/store/connect.ts'
+import { RedisBullmq } from '../../src/store/redis/bullmq/bullmq-source.ts'
 import { startCluster } from '../redis/cluster.ts'
 import { newPrefix, removeKeys } from '../redis/place.ts'
 import { command } from '../redis/server.ts'
@@ -310,6 +311,79 @@ test('what is wrong is told, and the rest goes on', async () => {
   expect(await ids('waiting')).toEqual(
     [expect.stringMatching(/^[0-9a-f]{64}$/), '5', 'mine', 'with%20space'].sort(),
   )
+})
+
+test('an import that died between its two marks: soon the ids tell, later what Lark may have run is told', async () => {
+  const queue = queueOf(bullmq6)
+  for (const n of [1, 2]) await queue.add('n', { n })
+  const dies = (call: number) => {
+    let calls = 0
+    const mark = RedisBullmq.prototype.mark
+    vi.spyOn(RedisBullmq.prototype, 'mark').mockImplementation(async function (this: RedisBullmq, ...args) {
+      if (++calls === call) throw new JobsError('STORE_UNREACHABLE', 'it was killed')
+      await mark.apply(this, args)
+    })
+  }
+  dies(2)
+  await expect(importing()).rejects.toThrow('it was killed')
+  vi.restoreAllMocks()
+  expect(await run('emails', ['n'])).toHaveLength(2)
+  const key = `${prefix}:emails:2`
+  const text = (await command(url, 'HGET', key, 'lark')) as string
+  const [store, begun] = text.split(' ')
+  // The second job was begun an hour ago, and Lark has forgotten both.
+  await jobs.purge({ queue: 'emails' })
+  await command(url, 'HSET', key, 'lark', `${store} ${Number(begun) - HOUR}`)
+  dies(1)
+  await expect(importing()).rejects.toThrow('it was killed')
+  vi.restoreAllMocks()
+  expect(await ids('waiting')).toEqual(['1'])
+  const later = await importing({ move: true })
+  expect(later).toMatchObject({ imported: 0, existing: 1, removed: 1, failures: 0 })
+  expect(emails(later).left).toMatchObject([{ why: 'uncertain', count: 1, ids: ['2'] }])
+  expect(await importing({ move: true, force: true })).toMatchObject({ imported: 1, removed: 1 })
+  expect(await ids('waiting')).toEqual(['1', '2'])
+})
+
+test('jobs of another BullMQ with the same ids are not taken for those that Lark has', async () => {
+  const other = newPrefix()
+  const [one, two] = [queueOf(bullmq6), queueOf(bullmq6, 'emails', { prefix: other })]
+  for (const queue of [one, two]) await queue.add('n', {})
+  expect(await importing({ move: true })).toMatchObject({ imported: 1, removed: 1 })
+  const report = await importing({ prefix: other, move: true })
+  expect(report).toMatchObject({ imported: 0, existing: 0, removed: 0, failures: 1 })
+  expect(emails(report).mistakes[0]!.message).toBe('the queue has another job with the id 1 in Lark')
+  expect(await two.getWaitingCount()).toBe(1)
+  await two.obliterate({ force: true })
+})
+
+test('data that BullMQ has not written', async () => {
+  const queue = queueOf(bullmq6)
+  for (const n of [1, 2, 3, 4]) await queue.add('n', { n }, n === 4 ? { delay: HOUR } : {})
+  const key = (id: number) => `${prefix}:emails:${id}`
+  await command(url, 'SET', key(1), 'a text')
+  const opts = { constructor: 1, attempts: 2, note: 'x'.repeat(600_000) }
+  await command(url, 'HSET', key(2), 'opts', JSON.stringify(opts))
+  await command(url, 'HSET', key(3), 'opts', '{"constructor":1,"attempts":2}', 'atm', 'many')
+  await command(url, 'ZADD', `${prefix}:emails:delayed`, 'inf', '4')
+  await command(url, 'ZADD', `${prefix}:emails:repeat`, '1', 'odd')
+  await command(url, 'SET', `${prefix}:emails:repeat:odd`, 'a text')
+  const report = await importing()
+  expect(emails(report)).toMatchObject({ imported: 2, failures: 3 })
+  expect(emails(report).mistakes).toEqual([
+    { id: 'odd', message: expect.stringContaining('the job of its next tick is gone') },
+    { id: '1', message: 'its key holds something else than a job of BullMQ' },
+    { id: '2', message: 'its opts have more than 524288 bytes' },
+  ])
+  const odd = await jobs.find('3', { queue: 'emails' })
+  expect(odd!.options).toMatchObject({ tries: 2, context: { bullmq: { constructor: 1 } } })
+  expect(await ids('waiting')).toEqual(['3', '4'])
+  await command(url, 'SET', `${prefix}:others:delayed`, 'a text')
+  await command(url, 'HSET', `${prefix}:others:meta`, 'version', 'x')
+  await expect(importing()).rejects.toMatchObject({
+    code: 'STORE_DAMAGED',
+    message: expect.stringContaining(`${prefix}:others:delayed`),
+  })
 })
 
 test('a queue and a prefix that are not there, and one that Lark does not have', async () => {

@@ -1,21 +1,20 @@
 /**
- * Imports the jobs and schedulers of BullMQ: page by page, each page is read, queued in Lark, and then marked in BullMQ as
- * imported, or with `move` removed there.
+ * Imports the jobs and schedulers of BullMQ: page by page, each page is read, marked in BullMQ as begun, queued in Lark,
+ * and then marked as imported, or with `move` removed.
  *
  * So whenever the process dies, each job is in BullMQ, in Lark, or in both, and an import that is repeated knows those in
- * both: by the mark, or, if the process died between the two writes, by the id, which Lark keeps for an hour at least.
+ * both: by the mark, or, if it died between the two marks, by the id, which Lark keeps for an hour at least. What was begun
+ * before that and is not in Lark any more stays in BullMQ, and is told (`import-mark.ts`).
  *
  * BullMQ's own workers would run what stays in BullMQ. So an import refuses a queue that has workers, unless the queue is
  * paused there.
  */
-import { createHash } from 'node:crypto'
 import type { Settings } from '../../config/config.ts'
 import { knownQueue } from '../../config/queues.ts'
 import { partitionOf } from '../../dispatch/scheduled-job.ts'
 import type { Signal } from '../../model/abort-signal.ts'
 import { JobsError } from '../../model/errors.ts'
 import { newNonce } from '../../model/id.ts'
-import { listed } from '../../model/listed.ts'
 import { partitionFor, partitionsOf } from '../../model/partition.ts'
 import type { JobRecord, NewJob } from '../../model/record.ts'
 import { textOf } from '../../model/thrown.ts'
@@ -33,7 +32,9 @@ import { MAX_BYTES, retentionOf, type Store } from '../../store/contract/store.t
 import { checkFilter, conditions, isFunction, signal } from '../filter.ts'
 import type { HandChange } from '../hand-change.ts'
 import { bookOf } from '../schedule-info.ts'
-import { failedJob, waitingJob } from './jobs.ts'
+import { ImportMark, type MarkState } from './import-mark.ts'
+import { failedJob, larkId, waitingJob } from './jobs.ts'
+import { found, queuesIn, stillRunning } from './queues.ts'
 import { type BullmqImport, type LackReason, QueueTally } from './report.ts'
 import { nextJobOf, scheduleIdOf, scheduleOf, tickIn } from './schedules.ts'
 
@@ -56,7 +57,7 @@ const bullmqConditions = conditions({
   failed: flag(),
   /** Removes from BullMQ what Lark has. Default: it is marked there, and stays. */
   move: flag(),
-  /** Imports also from queues with workers of BullMQ. */
+  /** Imports also what may run twice: from queues with workers of BullMQ, and jobs that Lark may have run already. */
   force: flag(),
   /** Only says what would be imported. Changes nothing, neither in Lark nor in BullMQ. */
   dryRun: flag(),
@@ -120,40 +121,10 @@ export async function importBullmq(
   }
 }
 
-/** @throws BULLMQ_NOT_FOUND */
-async function queuesIn(
-  source: BullmqSource,
-  prefix: string,
-  named: readonly string[] | undefined,
-): Promise<BullmqQueue[]> {
-  const names = named ?? (await source.queues())
-  const queues = await Promise.all([...new Set(names)].map((name) => source.look(name)))
-  const missing = names.filter((_, i) => named !== undefined && queues[i] === undefined)
-  if (missing.length === 0 && names.length > 0) return queues.filter((queue) => queue !== undefined)
-  const others = named === undefined ? [] : await source.queues()
-  const what = missing.length > 0 ? `no BullMQ queue ${listed(missing)}` : 'no queue of BullMQ'
-  throw new JobsError('BULLMQ_NOT_FOUND', `${source.name} has ${what} with the prefix ${prefix}`, {
-    exit: 2,
-    hint:
-      others.length > 0
-        ? `There are ${listed(others)}.`
-        : 'Is it the right database, and the prefix of your queues? redis://host:6379/1 is database 1.',
-  })
-}
-
-function stillRunning(queues: readonly BullmqQueue[], workers: ReadonlyMap<string, number>): JobsError {
-  const each = queues.map(({ name }) => `${name} (${workers.get(name)})`)
-  const message = `Workers of BullMQ are connected to queues that are not paused: ${listed(each)}`
-  return new JobsError('BULLMQ_RUNNING', message, {
-    hint: 'They would run jobs that Lark runs too. Stop them, or pause the queue in BullMQ: queue.pause(). --force imports all the same.',
-  })
-}
-
-function found(queues: readonly BullmqQueue[], hasFailed = false): number {
-  return queues.reduce((all, { counts }) => {
-    const { wait, paused, prioritized, delayed, repeat, failed } = counts
-    return all + wait + paused + prioritized + delayed + repeat + (hasFailed ? failed : 0)
-  }, 0)
+/** A job that is queued now, with the mark that it had. */
+interface BegunEntry {
+  entry: BullmqEntry
+  mark: MarkState
 }
 
 class ImportRun {
@@ -161,8 +132,7 @@ class ImportRun {
   readonly #source: BullmqSource
   readonly #options: BullmqOptions
   readonly #template: string
-  /** Tells this store from others in the marks of BullMQ's jobs. */
-  readonly #mark: string
+  readonly #mark: ImportMark
   readonly #found: number
   readonly #noted: (done: number) => void
   #done = 0
@@ -183,8 +153,7 @@ class ImportRun {
     this.#template = options.key ?? '{name}'
     this.#found = found
     this.#noted = noted
-    const store = `${target.store.name} ${target.settings.prefix}`
-    this.#mark = createHash('sha256').update(store).digest('base64url').slice(0, 12)
+    this.#mark = new ImportMark(`${target.store.name} ${target.settings.prefix}`)
   }
 
   get #isOver(): boolean {
@@ -268,27 +237,36 @@ class ImportRun {
       const page = await this.#source.entries(queue, place, offset, PAGE)
       if (page.length === 0) break
       const now = await this.#source.now()
-      const ready = new Map<string, BullmqEntry>()
+      const ready = new Map<string, BegunEntry>()
       const jobs: NewJob[] = []
       const settled: string[] = []
       for (const entry of page) {
         // BullMQ 4 wakes its workers with such entries, which are no jobs.
         if (/^0(:|$)/.test(entry.id)) continue
         const left = leftFor(entry, schedules)
+        const mark = this.#mark.read(entry.mark, now)
         if (left !== undefined) {
           tally.left(left, [entry.id])
           if (left === 'next-run' && this.#options.move) settled.push(entry.id)
-        } else if (entry.mark === this.#mark) {
+        } else if (mark === 'done') {
           tally.report.existing++
           settled.push(entry.id)
-        } else {
+        } else if (mark === 'old' && !this.#options.force && !(await this.#has(queue, larkId(entry.id))))
+          tally.left('uncertain', [entry.id])
+        else {
           const read = this.#read(entry, tally, () => waitingJob(entry, queue, this.#template, now))
           if (read === undefined) continue
           tally.key(read.job.key)
+          if (ready.has(read.job.id)) {
+            // The place has the id twice.
+            settled.push(entry.id)
+            continue
+          }
           jobs.push(read.job)
-          ready.set(read.job.id, entry)
+          ready.set(read.job.id, { entry, mark })
         }
       }
+      await this.#begin(queue, [...ready.values()], now)
       const kept = await this.#enqueue(queue, jobs, ready, tally)
       offset += page.length - (await this.#settle(queue, place, [...settled, ...kept], tally))
       this.#progress(page.length)
@@ -303,12 +281,13 @@ class ImportRun {
       const page = await this.#source.entries(queue, 'failed', offset, PAGE)
       if (page.length === 0) break
       const now = await this.#source.now()
-      const records = new Map<string, { entry: BullmqEntry; record: JobRecord }>()
+      const records = new Map<string, BegunEntry & { record: JobRecord }>()
       const settled: string[] = []
       for (const entry of page) {
         const isOld = seen++ >= count || now - (entry.finishedOn ?? now) >= age
+        const mark = this.#mark.read(entry.mark, now)
         if (isOld) tally.left('failed-before', [entry.id])
-        else if (entry.mark === this.#mark) {
+        else if (mark === 'done') {
           tally.report.existing++
           settled.push(entry.id)
         } else {
@@ -316,9 +295,10 @@ class ImportRun {
           if (read === undefined) continue
           tally.key(read.record.key)
           const partition = this.#partition(queue, read.record.id)
-          records.set(entry.id, { entry, record: { ...read.record, partition } })
+          records.set(entry.id, { entry, mark, record: { ...read.record, partition } })
         }
       }
+      await this.#begin(queue, [...records.values()], now)
       for (const [partition, list] of grouped([...records.values()], ({ record }) => record.partition)) {
         const restored = this.#options.dryRun
           ? list.map(() => 'restored')
@@ -326,9 +306,13 @@ class ImportRun {
               partition,
               list.map(({ record }) => record),
             )
-        for (const [i, { entry }] of list.entries()) {
+        for (const [i, { entry, mark, record }] of list.entries()) {
           if (restored[i] === 'restored') tally.report.imported++
-          else tally.report.existing++
+          else if (await this.#isImported(partition, record, mark)) tally.report.existing++
+          else {
+            tally.mistake(entry.id, anotherHas(record.id))
+            continue
+          }
           settled.push(entry.id)
         }
       }
@@ -356,7 +340,7 @@ class ImportRun {
   async #enqueue(
     queue: string,
     jobs: readonly NewJob[],
-    entries: ReadonlyMap<string, BullmqEntry>,
+    entries: ReadonlyMap<string, BegunEntry>,
     tally: QueueTally,
   ): Promise<string[]> {
     const kept: string[] = []
@@ -367,25 +351,43 @@ class ImportRun {
           ? lot.map(() => 'queued' as const)
           : await this.#target.store.enqueue(partition, call, lot)
         for (const [i, verdict] of verdicts.entries()) {
-          const { id, key } = lot[i]!
-          const entry = entries.get(id)!
+          const job = lot[i]!
+          const { entry, mark } = entries.get(job.id)!
           if (verdict === 'queued') {
             tally.report.imported++
             this.#imported++
             kept.push(entry.id)
           } else if (typeof verdict === 'object' && verdict.kind === 'refused') {
             tally.mistake(entry.id, 'the jobs of its queue have 256 other priorities in Lark already')
-          } else if ((await this.#keyOf(partition, id)) === key) {
+          } else if (await this.#isImported(partition, job, mark)) {
             tally.report.existing++
             kept.push(entry.id)
-          } else tally.mistake(entry.id, `the queue has another job with the id ${id} in Lark`)
+          } else tally.mistake(entry.id, anotherHas(job.id))
         }
       }
     return kept
   }
 
-  async #keyOf(partition: string, id: string): Promise<string | undefined> {
-    return (await this.#target.store.get(partition, id))?.key
+  async #has(queue: string, id: string): Promise<boolean> {
+    return (await this.#target.store.get(this.#partition(queue, id), id)) !== undefined
+  }
+
+  /** Whether the job that Lark has is the one of BullMQ. One that had no mark was never sent to Lark. */
+  async #isImported(
+    partition: string,
+    { id, key, payload }: Pick<NewJob, 'id' | 'key' | 'payload'>,
+    mark: MarkState,
+  ): Promise<boolean> {
+    const found = await this.#target.store.get(partition, id)
+    if (found?.key !== key) return false
+    // Without marks, the payload must tell.
+    return mark !== 'none' || (this.unmarked !== undefined && found.payload === payload)
+  }
+
+  /** Marks the jobs that are about to be queued. One that was begun before keeps the time of that. */
+  async #begin(queue: string, jobs: readonly BegunEntry[], now: number): Promise<void> {
+    const fresh = jobs.filter(({ mark }) => mark !== 'begun').map(({ entry }) => entry.id)
+    if (!this.#options.dryRun) await this.#write(queue, fresh, this.#mark.begun(now))
   }
 
   /** Marks or removes what Lark has. @returns how many jobs were removed from the place */
@@ -404,15 +406,19 @@ class ImportRun {
       tally.report.removed += count
       return count
     }
-    if (this.unmarked !== undefined) return 0
+    await this.#write(queue, ids, this.#mark.done)
+    return 0
+  }
+
+  async #write(queue: string, ids: readonly string[], text: string): Promise<void> {
+    if (this.unmarked !== undefined || ids.length === 0) return
     try {
-      await this.#source.mark(queue, ids, this.#mark)
+      await this.#source.mark(queue, ids, text)
     } catch (error) {
       if (JobsError.is(error, 'STORE_UNREACHABLE') || JobsError.is(error, 'STORE_UNCERTAIN')) throw error
       // A user who may only read BullMQ's keys can import, too.
       this.unmarked = textOf(error)
     }
-    return 0
   }
 
   #partition(queue: string, id: string): string {
@@ -440,6 +446,10 @@ function leftFor(
   if (schedule.since === undefined) return 'unscheduled'
   // What was due when the schedule came to Lark is a job like others.
   return tick > schedule.since ? 'next-run' : undefined
+}
+
+function anotherHas(id: string): string {
+  return `the queue has another job with the id ${id} in Lark`
 }
 
 function grouped<T>(list: readonly T[], by: (each: T) => string): Map<string, T[]> {

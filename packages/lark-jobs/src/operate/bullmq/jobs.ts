@@ -3,6 +3,7 @@
  */
 import { createHash } from 'node:crypto'
 import { type BullmqLack, bullmqRecord } from '../../bullmq/record.ts'
+import { LONGEST } from '../../model/duration.ts'
 import { MAX_ID } from '../../model/id.ts'
 import { encode, MAX_PAYLOAD } from '../../model/payload.ts'
 import type { JobError, JobRecord, Keep, NewJob } from '../../model/record.ts'
@@ -14,9 +15,9 @@ import { MAX_ERRORS } from '../../store/contract/store.ts'
 
 /**
  * Milliseconds: an imported job that has ended is kept for at least so long. If the process dies after Lark has answered
- * and before the job is marked in BullMQ, an import that is repeated within this time finds it.
+ * and before this is marked in BullMQ, an import that is repeated within this time finds it (`import-mark.ts`).
  */
-const REMEMBERED = 3_600_000
+export const REMEMBERED = 3_600_000
 /** Characters of a message and of a stack that are kept of an error. */
 const MAX_MESSAGE = 4_000
 
@@ -60,6 +61,8 @@ export function parsed(text: string, what: string): unknown {
 /** @param now milliseconds since 1970, by the clock of BullMQ's server */
 export function waitingJob(entry: BullmqEntry, queue: string, template: string, now: number): ReadJob {
   if (entry.isGone) throw new Error('nothing is left of it but its id')
+  if (entry.isForeign) throw new Error('its key holds something else than a job of BullMQ')
+  if (entry.opts === undefined) throw new Error(`its opts have more than ${MAX_PAYLOAD} bytes`)
   const record = bullmqRecord(parsed(entry.opts, 'opts'), entry.attemptsMade)
   const { options, priority, lacks } = record
   const job: NewJob = {
@@ -69,7 +72,7 @@ export function waitingJob(entry: BullmqEntry, queue: string, template: string, 
     payload: payloadOf(entry.data, entry.bytes),
     ...{ options, keep: remembered(record.keep) },
     ...(priority !== undefined && { priority }),
-    ...(entry.dueAt !== undefined && { delay: Math.max(0, entry.dueAt - now) }),
+    ...(entry.dueAt !== undefined && { delay: Math.min(LONGEST, Math.max(0, entry.dueAt - now)) }),
   }
   return { job, lacks }
 }

@@ -17,6 +17,8 @@ export const leftReasons = {
   'flow-results': 'they read the results of the jobs that they waited for: let BullMQ finish its flows',
   'next-run': 'the next runs of job schedulers, which the schedules in Lark make by themselves',
   unscheduled: 'they belong to job schedulers that were not imported',
+  uncertain:
+    'an import that was killed about an hour ago or earlier had begun with them, and Lark may have run them: --force imports them',
 } as const
 
 /** What is not carried over: behind `not carried over from 3: `. */

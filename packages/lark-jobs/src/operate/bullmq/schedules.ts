@@ -54,7 +54,7 @@ export function scheduleOf(
   if (isLegacy && nextJob.isGone && fields.data === undefined)
     throw new Error('the job of its next tick is gone, and with it the data of its jobs')
   if (fields.name === undefined && nextJob.isGone) throw new Error('nothing is left of it but its id')
-  const nextOpts = nextJob.isGone ? {} : parsed(nextJob.opts, 'opts')
+  const nextOpts = nextJob.isGone ? {} : parsed(nextJob.opts ?? '', 'opts')
   const { repeat, ...legacyOpts } = isObject(nextOpts) ? nextOpts : {}
   const said = { ...(isLegacy && isObject(repeat) ? repeat : {}), ...fields } as Record<string, unknown>
   const made = Number((isLegacy ? said.count : fields.ic) ?? 1)

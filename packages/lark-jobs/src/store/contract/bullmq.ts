@@ -27,14 +27,16 @@ export interface BullmqEntry {
   id: string
   /** Nothing of the job is left but its id. */
   isGone: boolean
+  /** Its key holds something that is no job. */
+  isForeign: boolean
   name: string
   /** JSON text. Undefined: it is too large, and was not read. */
   data: string | undefined
   /** Bytes of `data`. */
   bytes: number
-  /** JSON text. */
-  opts: string
-  /** Milliseconds since 1970, by the clock of whoever added the job. */
+  /** JSON text. Undefined: it is too large, and was not read. */
+  opts: string | undefined
+  /** Milliseconds since 1970, by the clock of whoever added the job. A number that cannot be read is 0, here and below. */
   timestamp: number
   attemptsMade: number
   /** Milliseconds since 1970: of a delayed job, when it is due. */

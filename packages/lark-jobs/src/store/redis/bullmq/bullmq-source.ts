@@ -13,6 +13,7 @@
  *
  * On a cluster, the prefix or the name of the queue has a hash tag, so all keys of a queue are on one server.
  */
+import { JobsError } from '../../../model/errors.ts'
 import { MAX_PAYLOAD } from '../../../model/payload.ts'
 import type {
   BullmqEntry,
@@ -23,7 +24,7 @@ import type {
 } from '../../contract/bullmq.ts'
 import { bullmqPlaces, otherBullmqPlaces } from '../../contract/bullmq.ts'
 import type { RedisServers } from '../../contract/servers.ts'
-import { Refusal, refusalIn } from '../client/failure.ts'
+import { refusalIn } from '../client/failure.ts'
 import { parseLocation } from '../client/location.ts'
 import { openTransport } from '../client/open-transport.ts'
 import type { Transport } from '../client/transport.ts'
@@ -37,8 +38,18 @@ const TOGETHER = 4 * 1_048_576
 /** The field of a job in which `mark` writes. */
 const MARK = 'lark'
 
-const fields = ['name', 'opts', 'timestamp', 'atm', 'attemptsMade', 'parentKey', 'rjk', MARK] as const
-const failedFields = ['failedReason', 'stacktrace', 'finishedOn'] as const
+/** Fields that are not read if they are larger than a payload may be. */
+const largeFields = ['data', 'opts']
+const largeFailedFields = ['failedReason', 'stacktrace']
+const fields = ['name', 'timestamp', 'atm', 'attemptsMade', 'parentKey', 'rjk', MARK]
+const failedFields = ['finishedOn']
+
+type Sizes = ReadonlyMap<string, number>
+
+const nothing = {
+  ...{ isGone: false, name: '', data: undefined, bytes: 0, opts: '{}' },
+  ...{ timestamp: 0, attemptsMade: 0, hasChildren: false },
+}
 
 /**
  * Removes jobs.
@@ -172,17 +183,16 @@ export class RedisBullmq implements BullmqSource {
 
   async entries(queue: string, place: BullmqPlace, offset: number, count: number): Promise<BullmqEntry[]> {
     const found = await this.#range(queue, place, offset, count)
-    const sizes = await Promise.all(
-      found.map(({ id }) => this.#send('HSTRLEN', this.#key(queue, id), 'data') as Promise<number>),
-    )
+    const large = place === 'failed' ? [...largeFields, ...largeFailedFields] : largeFields
+    const sizes = await Promise.all(found.map(({ id }) => this.#sizes(queue, id, large)))
     const entries: BullmqEntry[] = []
     for (let i = 0; i < found.length; ) {
       const from = i
-      for (let bytes = 0; i < found.length && (i === from || bytes + readBytes(sizes[i]!) <= TOGETHER); i++)
-        bytes += readBytes(sizes[i]!)
+      for (let bytes = 0; i < found.length && (i === from || bytes + readBytes(sizes[i]) <= TOGETHER); i++)
+        bytes += readBytes(sizes[i])
       const lot = found.slice(from, i).map(({ id, score }, n) => {
-        const dueAt = place === 'delayed' ? Math.floor(score / SCORE) : undefined
-        return this.#read(queue, id, sizes[from + n]!, place === 'failed', dueAt)
+        const dueAt = place === 'delayed' ? wholeIn(Math.floor(score / SCORE)) : undefined
+        return this.#read(queue, id, sizes[from + n], place === 'failed', dueAt)
       })
       entries.push(...(await Promise.all(lot)))
     }
@@ -190,15 +200,14 @@ export class RedisBullmq implements BullmqSource {
   }
 
   async entry(queue: string, id: string): Promise<BullmqEntry> {
-    const bytes = await this.#send('HSTRLEN', this.#key(queue, id), 'data')
-    return await this.#read(queue, id, bytes as number, false)
+    return await this.#read(queue, id, await this.#sizes(queue, id, largeFields), false)
   }
 
   async schedulers(queue: string, offset: number, count: number): Promise<BullmqScheduler[]> {
     const found = await this.#range(queue, 'repeat', offset, count)
     return await Promise.all(
       found.map(async ({ id, score }) => {
-        const flat = (await this.#send('HGETALL', this.#key(queue, `repeat:${id}`))) as string[]
+        const flat = (await this.#fieldsOf(this.#key(queue, `repeat:${id}`))) as string[]
         const pairs = flat.flatMap((word, i) => (i % 2 === 0 ? [[word, flat[i + 1]!]] : []))
         return { id, next: score, fields: Object.fromEntries(pairs) as Record<string, string> }
       }),
@@ -242,15 +251,36 @@ export class RedisBullmq implements BullmqSource {
     return words.flatMap((id, i) => (i % 2 === 0 ? [{ id, score: Number(words[i + 1]) }] : []))
   }
 
+  /** The bytes of each field that may be large. Undefined: the key holds no job. */
+  async #sizes(queue: string, id: string, large: readonly string[]): Promise<Sizes | undefined> {
+    try {
+      const sizes = large.map((field) => this.#send('HSTRLEN', this.#key(queue, id), field))
+      return new Map((await Promise.all(sizes)).map((size, i) => [large[i]!, size as number]))
+    } catch (error) {
+      if (!isWrongType(error)) throw error
+      return undefined
+    }
+  }
+
+  async #fieldsOf(key: string): Promise<unknown> {
+    return await this.#send('HGETALL', key).catch((error: unknown) => {
+      if (!isWrongType(error)) throw error
+      return []
+    })
+  }
+
   async #read(
     queue: string,
     id: string,
-    bytes: number,
+    sizes: Sizes | undefined,
     isFailed: boolean,
     dueAt?: number,
   ): Promise<BullmqEntry> {
+    const bytes = sizes?.get('data') ?? 0
+    if (sizes === undefined) return { ...nothing, id, isForeign: true }
     const key = this.#key(queue, id)
-    const wanted = [...(bytes <= MAX_PAYLOAD ? ['data'] : []), ...fields, ...(isFailed ? failedFields : [])]
+    const small = [...sizes.keys()].filter((field) => sizes.get(field)! <= MAX_PAYLOAD)
+    const wanted = [...small, ...fields, ...(isFailed ? failedFields : [])]
     const [values, children] = await Promise.all([
       this.#send('HMGET', key, ...wanted),
       this.#send('EXISTS', `${key}:processed`, `${key}:dependencies`),
@@ -264,12 +294,13 @@ export class RedisBullmq implements BullmqSource {
     return {
       id,
       isGone: name === undefined,
+      isForeign: false,
       name: name ?? '',
       data: of('data'),
       bytes,
-      opts: of('opts') ?? '{}',
-      timestamp: Number(of('timestamp') ?? 0),
-      attemptsMade: Number(of('atm') ?? of('attemptsMade') ?? 0),
+      opts: small.includes('opts') ? (of('opts') ?? '{}') : undefined,
+      timestamp: wholeIn(of('timestamp')),
+      attemptsMade: wholeIn(of('atm') ?? of('attemptsMade')),
       hasChildren: children !== 0,
       ...(dueAt !== undefined && { dueAt }),
       ...(hasParent && { parentKey }),
@@ -277,7 +308,7 @@ export class RedisBullmq implements BullmqSource {
       ...(mark !== undefined && { mark }),
       ...(failedReason !== undefined && { failedReason }),
       ...(stacktrace !== undefined && { stacktrace }),
-      ...(Number(of('finishedOn')) > 0 && { finishedOn: Number(of('finishedOn')) }),
+      ...(wholeIn(of('finishedOn')) > 0 && { finishedOn: wholeIn(of('finishedOn')) }),
     }
   }
 
@@ -286,9 +317,17 @@ export class RedisBullmq implements BullmqSource {
   }
 
   async #send(...command: [name: string, key: string, ...words: string[]]): Promise<unknown> {
-    const answer = await this.#transport.send(command)
-    if (answer instanceof Refusal) throw answer
-    return answer
+    const answer = await this.#transport.send(command).catch((error: unknown) => error)
+    if (!(answer instanceof Error)) return answer
+    if (!isWrongType(answer)) throw answer
+    throw new JobsError(
+      'STORE_DAMAGED',
+      `${this.name} has under ${command[1]} what BullMQ does not keep there`,
+      {
+        cause: answer,
+        hint: 'Is it the right prefix? With --queue, the other queues are imported.',
+      },
+    )
   }
 
   async #run(script: string, queue: string, args: readonly string[]): Promise<unknown> {
@@ -301,7 +340,17 @@ function isList(place: string): boolean {
   return place === 'wait' || place === 'paused' || place === 'active'
 }
 
-/** How many bytes of data are read. */
-function readBytes(bytes: number): number {
-  return bytes <= MAX_PAYLOAD ? bytes : 0
+function isWrongType(error: unknown): boolean {
+  return refusalIn(error)?.word === 'WRONGTYPE'
+}
+
+/** How many bytes of the large fields are read. */
+function readBytes(sizes: Sizes = new Map()): number {
+  return [...sizes.values()].reduce((sum, bytes) => sum + (bytes <= MAX_PAYLOAD ? bytes : 0), 0)
+}
+
+/** A whole number from 0; 0 for what is none. */
+function wholeIn(value: unknown): number {
+  const number = Math.floor(Number(value ?? 0))
+  return Number.isSafeInteger(number) && number > 0 ? number : 0
 }

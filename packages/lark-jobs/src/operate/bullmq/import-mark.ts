@@ -1,0 +1,42 @@
+/**
+ * What an import writes to the jobs of BullMQ: which store a job goes to, and since when it may be there. `<store> <time>` is
+ * written before the job is queued in Lark, `<store>` when Lark has it. So, whenever the process dies:
+ *
+ * - A job without a mark was not sent to Lark. If the queue has a job with its id there, that is another one.
+ * - A job that was begun is in Lark or it is not. Lark keeps imported jobs for a time after their end, so during this time
+ *   the id tells. After it, a job that Lark does not have may have run.
+ */
+import { createHash } from 'node:crypto'
+import { REMEMBERED } from './jobs.ts'
+
+/** Milliseconds: the time in which the id tells is shorter by this, because clocks are set. */
+const MARGIN = 60_000
+
+/**
+ * `none`: the job has no mark. `other`: it was imported to another store. `begun`: the id tells whether Lark has it. `old`:
+ * it was begun so long ago that Lark may have forgotten it. `done`: Lark has it, or had it.
+ */
+export type MarkState = 'none' | 'other' | 'begun' | 'old' | 'done'
+
+export class ImportMark {
+  readonly done: string
+
+  /** @param store tells the store from others */
+  constructor(store: string) {
+    this.done = createHash('sha256').update(store).digest('base64url').slice(0, 12)
+  }
+
+  /** @param now milliseconds since 1970, by the clock of BullMQ's server */
+  begun(now: number): string {
+    return `${this.done} ${now}`
+  }
+
+  read(mark: string | undefined, now: number): MarkState {
+    if (mark === undefined) return 'none'
+    if (mark === this.done) return 'done'
+    const [store, since] = mark.split(' ')
+    if (store !== this.done) return 'other'
+    // A time that cannot be read is an old one.
+    return now - Number(since) < REMEMBERED - MARGIN ? 'begun' : 'old'
+  }
+}
