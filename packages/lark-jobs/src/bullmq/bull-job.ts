@@ -6,11 +6,11 @@ import type { JobError, JobOptions, LeasedJob, State } from '../model/record.ts'
 import { tickOf } from '../model/tick.ts'
 import type { JobDetail, StoredJob } from '../operate/stored-jobs.ts'
 import { EveryJob } from './every-job.ts'
-import { type JobsOptions, optionsIn } from './job-options.ts'
+import { checkJobOptions, type JobsOptions, optionsIn } from './job-options.ts'
 import { larkPriority } from './priority.ts'
 import { schedulerName } from './schedule-name.ts'
 import type { SharedStore } from './shared-store.ts'
-import { checkOptions, refuseMethods, refuseProperties, unsupported, wrongValue } from './unsupported.ts'
+import { refuseMethods, refuseProperties, unsupported, wrongValue } from './unsupported.ts'
 
 // biome-ignore lint/suspicious/noExplicitAny: the default of BullMQ's own types
 export type Any = any
@@ -97,8 +97,17 @@ export class BullJob<DataType = Any, ReturnType = Any, NameType extends string =
     const job = new BullJob(home, { id, name, data, opts: optionsIn(options?.context), timestamp }, active)
     const made = failures + madeBefore(job.opts, options)
     Object.assign(job, { attemptsStarted: runs, attemptsMade: made, stalledCounter: crashes, token })
+    Object.assign(job, { delay: 0, stacktrace: [], priority: priorityOf(job.opts, lease.priority) })
     job.processedOn = Date.now()
     return job
+  }
+
+  /** What the runs before have left. @internal */
+  recall({ progress, errors, log }: JobDetail): void {
+    if (progress !== undefined) this.progress = progress as JobProgress
+    this.#lines = log.length
+    this.stacktrace = errors.map(stackOf)
+    if (errors.length > 0) this.failedReason = errors.at(-1)!.message
   }
 
   /** A job that the store has. @internal */
@@ -110,7 +119,9 @@ export class BullJob<DataType = Any, ReturnType = Any, NameType extends string =
     job.stalledCounter = found.crashes
     if (found.progress !== undefined) job.progress = found.progress as JobProgress
     if (found.result !== undefined) job.returnvalue = found.result
-    if (errors.length > 0) job.stacktrace = errors.map(stackOf)
+    job.stacktrace = errors.map(stackOf)
+    if (state !== 'delayed') job.delay = 0
+    job.priority = priorityOf(job.opts, found.priority)
     const reason =
       state === 'cancelled' ? cancelledReason(found) : state === 'failed' ? errors.at(-1)?.message : undefined
     if (reason !== undefined) job.failedReason = reason
@@ -133,7 +144,7 @@ export class BullJob<DataType = Any, ReturnType = Any, NameType extends string =
     this.#active!.reported(progress)
   }
 
-  /** Writes a line that is kept with the job. @returns how many lines this run has written */
+  /** Writes a line that is kept with the job. @returns how many lines it has: at most 100 of the runs before, and those of this one */
   async log(row: string): Promise<number> {
     this.#running('log()').info(String(row))
     return ++this.#lines
@@ -188,10 +199,12 @@ export class BullJob<DataType = Any, ReturnType = Any, NameType extends string =
     }
   }
 
-  /** @throws JOB_NOT_REMOVABLE if it runs */
+  /** One that is gone is not missed. @throws JOB_NOT_REMOVABLE if it runs */
   async remove(): Promise<void> {
     const { jobs } = this.#home.store
-    await jobs.remove([this.#id()], { queue: this.#home.queue })
+    await jobs.remove([this.#id()], { queue: this.#home.queue }).catch((error: unknown) => {
+      if (!JobsError.is(error, 'JOB_NOT_FOUND')) throw error
+    })
   }
 
   /** Adds the job again, with all its attempts. @param state in which it must be */
@@ -219,26 +232,29 @@ export class BullJob<DataType = Any, ReturnType = Any, NameType extends string =
 
   /** @param delay milliseconds from now */
   async changeDelay(delay: number): Promise<void> {
-    if (!(await this.#handle().reschedule(delay)))
+    // Lark would also delay a job that waits.
+    if (!(await this.isDelayed()) || !(await this.#handle().reschedule(delay)))
       throw new Error(`Job ${this.id} is not in the delayed state. changeDelay`)
     this.delay = delay
   }
 
   async changePriority(opts: { priority?: number; lifo?: boolean }): Promise<void> {
-    const { priority = 0 } = checkOptions(`Job ${this.id}: changePriority()`, 'options of a job', opts)
-    await this.#handle().prioritize(larkPriority(priority))
+    const { priority = 0 } = checkJobOptions(`Job ${this.id}: changePriority()`, opts)
+    if (!(await this.#handle().prioritize(larkPriority(priority)))) await this.#mustBeThere('changePriority')
     this.priority = priority
   }
 
-  /** Replaces the data of a job that does not run. @throws BULLMQ_UNSUPPORTED in the processor of the job */
+  /** Replaces the data of a job that has not begun, or runs again. @throws BULLMQ_UNSUPPORTED if it runs or has ended */
   async updateData(data: DataType): Promise<void> {
-    if (this.#active !== undefined || !(await this.#handle().edit(data as never)))
+    if (this.#active !== undefined || !(await this.#handle().edit(data as never))) {
+      await this.#mustBeThere('updateData')
       throw unsupported(
         `Job ${this.id}`,
-        'updateData() of a job that runs',
+        'updateData() of a job that runs or has ended',
         'progress, which is kept with the job, or a flow with a job for each step',
         'flows.md',
       )
+    }
     this.data = data
   }
 
@@ -301,6 +317,10 @@ export class BullJob<DataType = Any, ReturnType = Any, NameType extends string =
     )
   }
 
+  async #mustBeThere(method: string): Promise<void> {
+    if ((await this.getState()) === 'unknown') throw new Error(`Missing key for job ${this.id}. ${method}`)
+  }
+
   async #isIn(state: JobState): Promise<boolean> {
     return (await this.getState()) === state
   }
@@ -321,6 +341,11 @@ refuseProperties(BullJob.prototype, 'properties of Job')
 /** The attempts that BullMQ had made when the job was imported: the job has as many fewer here. */
 function madeBefore({ attempts }: JobsOptions, options: Pick<JobOptions, 'tries'> | undefined): number {
   return Math.max(0, (attempts || 1) - (options?.tries ?? 1))
+}
+
+/** What it was added with, unless it was changed since. */
+function priorityOf({ priority = 0 }: JobsOptions, now: number): number {
+  return larkPriority(priority) === now ? priority : Math.max(0, -now)
 }
 
 /** The state of a job, in the words of BullMQ. */

@@ -417,7 +417,7 @@ export const compared = {
     'ioredis:close': ['missing', '`report` of the worker', workers],
   },
   'events of QueueEvents': {
-    added: ['same', 'the event `queued`', events],
+    added: ['differs', 'the event `queued`. `name` is empty if the job is gone already', events],
     waiting: ['differs', 'the event `queued`: also of a job with a delay', events],
     active: ['same', 'the event `started`', events],
     completed: [

@@ -2,12 +2,15 @@
  * The `QueueEvents` of BullMQ: what happens to the jobs of a queue, in all processes. It listens to the store from the first
  * listener on. Without one it costs nothing.
  */
+import { setTimeout as pause } from 'node:timers/promises'
+import { Deferred } from '../model/deferred.ts'
 import type { EventKind } from '../model/event.ts'
 import type { QueueEvents } from '../operate/queue-events.ts'
+import { passes } from '../operate/watcher.ts'
 import { BullJob, type JobHome } from './bull-job.ts'
 import { BullEmitter } from './emitter.ts'
 import { readQueue } from './queue.ts'
-import { type PlaceOptions, SharedStore } from './shared-store.ts'
+import { type PlaceOptions, RETRY, SharedStore } from './shared-store.ts'
 import { checkOptions, refuseMethods } from './unsupported.ts'
 
 export interface BullEventsOptions extends PlaceOptions {
@@ -48,8 +51,13 @@ export class BullQueueListener extends BullEmitter<BullEvents> implements AsyncD
   readonly name: string
   readonly #home: JobHome
   #events: QueueEvents | undefined
-  #ready: Promise<unknown> | undefined
+  /** Resolves when it hears what happens; undefined without a listener. */
+  #ready: Deferred<void> | undefined
   #closing: Promise<void> | undefined
+  /** Aborted when it is closed. */
+  readonly #stopped = new AbortController()
+  /** Behind which event it goes on. */
+  #heard: string | undefined
 
   /** @throws BULLMQ_UNSUPPORTED, JOB_INVALID */
   constructor(name: string, opts: BullEventsOptions = {}) {
@@ -61,17 +69,48 @@ export class BullQueueListener extends BullEmitter<BullEvents> implements AsyncD
   }
 
   protected override listened(event: string): void {
-    if (event === 'error' || this.#events !== undefined || this.#closing !== undefined) return
-    const all = Object.values(kinds).flat()
-    const events = this.#home.store.jobs.events({ queues: [this.name], kinds: [...new Set(all)] })
-    this.#events = events
-    this.#ready = events.ready()
-    // `waitUntilReady()` rejects with this error, and `#hear` emits it.
-    this.#ready.catch(() => {})
-    this.#hear(events).catch((error) => this.tell('error', error))
+    if (event === 'error' || this.#ready !== undefined || this.#closing !== undefined) return
+    const ready = new Deferred<void>()
+    this.#ready = ready
+    // `waitUntilReady()` rejects with this error, and `error` tells it.
+    ready.promise.catch(() => {})
+    this.#hearAgain(ready).catch((error) => {
+      ready.reject(error)
+      if (!this.#stopped.signal.aborted) this.tell('error', error)
+    })
   }
 
-  async #hear(events: QueueEvents): Promise<void> {
+  /** Hears events until it is closed, also if the store is away at first or meanwhile: then it tells so, and goes on. */
+  async #hearAgain(ready: Deferred<void>): Promise<void> {
+    const { signal } = this.#stopped
+    for (let wait = RETRY.from; ; wait = Math.min(RETRY.to, wait * 2)) {
+      try {
+        await this.#hear(() => {
+          wait = RETRY.from
+          ready.resolve()
+        })
+        return
+      } catch (error) {
+        if (!passes(error) || signal.aborted) throw error
+        this.tell('error', error as Error)
+        await pause(wait, undefined, { signal })
+      }
+    }
+  }
+
+  /** @param isReady called when it hears what happens from then on */
+  async #hear(isReady: () => void): Promise<void> {
+    const all = Object.values(kinds).flat()
+    const since = this.#heard
+    const events = this.#home.store.jobs.events({
+      queues: [this.name],
+      kinds: [...new Set(all)],
+      ...(since !== undefined && { since }),
+    })
+    this.#events = events
+    await events.ready()
+    this.#heard ??= events.cursor
+    isReady()
     for await (const event of events) {
       if (event.kind === 'gap') continue
       const { id: jobId, kind, cursor } = event
@@ -87,6 +126,7 @@ export class BullQueueListener extends BullEmitter<BullEvents> implements AsyncD
         this.tell('failed', { jobId, failedReason: job?.failedReason ?? '', prev: 'active' }, cursor)
       if (heard('removed')) this.tell('removed', { jobId }, cursor)
       if (heard('stalled')) this.tell('stalled', { jobId }, cursor)
+      this.#heard = cursor
     }
   }
 
@@ -97,7 +137,7 @@ export class BullQueueListener extends BullEmitter<BullEvents> implements AsyncD
 
   /** Resolves when it hears what happens from then on; without a listener, when the store is open. */
   async waitUntilReady(): Promise<void> {
-    await (this.#ready ?? this.#home.store.standing(this.name))
+    await (this.#ready?.promise ?? this.#home.store.standing(this.name))
   }
 
   /** Does nothing: it listens from the first listener on. */
@@ -117,7 +157,9 @@ export class BullQueueListener extends BullEmitter<BullEvents> implements AsyncD
   }
 
   async #close(): Promise<void> {
-    await this.#events?.return()
+    this.#stopped.abort()
+    // If the store is away, there is nothing to end.
+    await this.#events?.return().catch(() => {})
     await this.#home.store.leave()
   }
 }

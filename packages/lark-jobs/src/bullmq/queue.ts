@@ -36,21 +36,27 @@ const statesOf: Record<string, readonly State[]> = {
   waiting: ['waiting'],
   wait: ['waiting'],
   paused: [],
-  prioritized: [],
+  prioritized: ['waiting'],
   active: ['active'],
   delayed: ['delayed'],
   'waiting-children': ['blocked'],
   completed: ['completed'],
   failed: ['failed', 'cancelled'],
 }
+/** Of the jobs that wait in Lark, those that BullMQ has in a state. */
+const prioritizedOf: Partial<Record<JobType, (job: BullJob) => boolean>> = {
+  waiting: ({ priority }) => priority === 0,
+  wait: ({ priority }) => priority === 0,
+  prioritized: ({ priority }) => priority > 0,
+}
 const types = [
-  'waiting',
   'active',
-  'delayed',
-  'prioritized',
-  'waiting-children',
   'completed',
+  'delayed',
   'failed',
+  'prioritized',
+  'waiting',
+  'waiting-children',
 ] as const
 const ended: readonly State[] = ['completed', 'failed', 'cancelled'] satisfies EndedState[]
 
@@ -166,28 +172,26 @@ export class BullQueue<DataType = Any, ResultType = Any, NameType extends string
     end = -1,
     asc = false,
   ): Promise<BullJob<DataType, ResultType, NameType>[]> {
-    const asked = [of].flat() as JobType[]
     const all: BullJob[] = []
-    for (const type of asked) {
+    for (const type of [of].flat() as JobType[]) {
+      const is = prioritizedOf[type] ?? (() => true)
       const found: BullJob[] = []
-      for (const state of this.#states(type, asked)) found.push(...(await this.#list(state, end, asc)))
-      const some =
-        end < 0 ? found.slice(start, end === -1 ? undefined : end + 1) : found.slice(start, end + 1)
-      all.push(...(type === 'prioritized' ? some.filter(({ priority }) => priority > 0) : some))
+      for (const state of this.#states(type)) found.push(...(await this.#list(state, end, asc, is)))
+      all.push(
+        ...(end < 0 ? found.slice(start, end === -1 ? undefined : end + 1) : found.slice(start, end + 1)),
+      )
     }
     return all as BullJob<DataType, ResultType, NameType>[]
   }
 
-  #states(type: JobType, asked: readonly JobType[]): readonly State[] {
+  #states(type: JobType): readonly State[] {
     const states = statesOf[type]
-    if (states === undefined)
-      throw wrongValue(`${this}`, 'the state of jobs', type, Object.keys(statesOf).join(', '))
-    const isAlone = type === 'prioritized' && !asked.includes('waiting') && !asked.includes('wait')
-    return isAlone ? ['waiting'] : states
+    if (states !== undefined) return states
+    throw wrongValue(`${this}`, 'the state of jobs', type, Object.keys(statesOf).join(', '))
   }
 
   /** The jobs in a state: no more than are needed, if that is their order in the store. */
-  async #list(state: State, end: number, asc: boolean): Promise<BullJob[]> {
+  async #list(state: State, end: number, asc: boolean, is: (job: BullJob) => boolean): Promise<BullJob[]> {
     const { jobs } = this.#home.store
     const isNatural = asc || ended.includes(state)
     const found: BullJob[] = []
@@ -198,7 +202,7 @@ export class BullQueue<DataType = Any, ResultType = Any, NameType extends string
         { queue: this.name, state },
         { limit: 1_000, ...order, ...(cursor && { cursor }) },
       )
-      found.push(...page.jobs.map((job) => BullJob.found(this.#home, job)))
+      found.push(...page.jobs.map((job) => BullJob.found(this.#home, job)).filter(is))
       cursor = page.cursor
     } while (cursor !== undefined && !(isNatural && end >= 0 && found.length > end))
     return isNatural ? found : found.reverse()
@@ -220,7 +224,9 @@ export class BullQueue<DataType = Any, ResultType = Any, NameType extends string
     return Object.fromEntries(
       all.map((type) => [
         type,
-        this.#states(type, ['waiting']).reduce((sum, state) => sum + (counts[state as never] ?? 0), 0),
+        type === 'prioritized'
+          ? 0
+          : this.#states(type).reduce((sum, state) => sum + (counts[state as never] ?? 0), 0),
       ]),
     )
   }

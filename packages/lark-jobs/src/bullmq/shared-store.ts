@@ -31,6 +31,9 @@ export interface PlaceOptions {
   prefix?: string
 }
 
+/** Milliseconds until a worker or the events of a queue try again to begin, if the store is away: doubled each time. */
+export const RETRY = { from: 500, to: 10_000 }
+
 const stores = new Map<string, SharedStore>()
 
 export class SharedStore {
@@ -40,7 +43,10 @@ export class SharedStore {
   readonly #prefix: string | undefined
   readonly #partitions = new Map<string, number>()
   readonly #limits: Map<string, NonNullable<ReturnType<typeof limitsOf>>> = new Map()
-  readonly #rates = new Map<string, Rate>()
+  /** Of the queues whose workers here say one, with the number of these workers. */
+  readonly #rates = new Map<string, { rate: Rate; workers: number }>()
+  /** The limits that the configuration says. */
+  #configured: Settings['limits'] | undefined
   readonly #retentions: Record<string, QueueRetention> = {}
   /** What a queue keeps unless it says otherwise. */
   #retention: QueueRetention = RETENTION
@@ -89,16 +95,29 @@ export class SharedStore {
    * @throws JOB_INVALID if another worker of this process has said something else
    */
   limit(who: string, queue: string, rate: Rate): void {
-    const other = this.#rates.get(queue)
-    if (other !== undefined && (other.limit !== rate.limit || other.per !== rate.per))
+    const { rate: other, workers } = this.#rates.get(queue) ?? { rate, workers: 0 }
+    if (other.limit !== rate.limit || other.per !== rate.per)
       throw wrongValue(
         who,
         'limiter',
         { max: rate.limit, duration: rate.per },
         'that of the other workers of the queue',
       )
-    this.#rates.set(queue, rate)
+    this.#rates.set(queue, { rate, workers: workers + 1 })
     if (this.#settings !== undefined) this.#setLimit(queue, rate)
+  }
+
+  /** A worker that has said `limit` is closed. The limit ends with the last one. */
+  unlimit(queue: string): void {
+    const { rate, workers } = this.#rates.get(queue)!
+    if (workers > 1) {
+      this.#rates.set(queue, { rate, workers: workers - 1 })
+      return
+    }
+    this.#rates.delete(queue)
+    const limits = this.#configured?.get(queue)
+    if (limits === undefined) this.#limits.delete(queue)
+    else this.#limits.set(queue, limits)
   }
 
   #setLimit(queue: string, rate: Rate): void {
@@ -113,7 +132,10 @@ export class SharedStore {
     this.#retentions[queue] = { ...now, [state]: kept }
   }
 
-  /** Calls a function when a worker has died that ran a job of the queue, in the process that finds it. */
+  /**
+   * Calls a function when a worker has died that ran a job of the queue, in the process that finds it: one of those that
+   * hear it there.
+   */
   whenCrashed(queue: string, hear: (event: CrashedEvent) => void): void {
     const all = this.#crashed.get(queue) ?? new Set()
     this.#crashed.set(queue, all.add(hear))
@@ -131,6 +153,8 @@ export class SharedStore {
   }
 
   settings(): Promise<Settings> {
+    // As in BullMQ. Else a call that comes too late would open the store again, and nobody would close it.
+    if (this.#users <= 0) return Promise.reject(new Error('Connection is closed.'))
     this.#settings ??= this.#load().catch((error) => {
       this.#settings = undefined
       throw error
@@ -163,12 +187,14 @@ export class SharedStore {
         : new Configured({ connection }, 'a Queue or a Worker of @s18i/lark-jobs/bullmq').settings()
     for (const [queue, count] of found.partitions) this.#partitions.set(queue, count)
     for (const [queue, limits] of found.limits) this.#limits.set(queue, limits)
-    for (const [queue, rate] of this.#rates) this.#setLimit(queue, rate)
+    this.#configured = found.limits
+    for (const [queue, { rate }] of this.#rates) this.#setLimit(queue, rate)
     Object.assign(this.#retentions, found.retentions)
     this.#retention = found.retention
     const hooks = Object.assign(Object.create(found.hooks ?? null), {
       crashed: (event: CrashedEvent) => {
-        for (const hear of this.#crashed.get(event.queue) ?? []) hear(event)
+        const [hear] = this.#crashed.get(event.queue) ?? []
+        hear?.(event)
         return found.hooks?.crashed?.(event)
       },
     })

@@ -20,7 +20,8 @@ import { EveryJob } from './every-job.ts'
 import { contextWithout, strategyOf } from './job-options.ts'
 import { checkRemove, type RemoveOption, retentionOfCount } from './kept-jobs.ts'
 import { readQueue } from './queue.ts'
-import { type PlaceOptions, SharedStore } from './shared-store.ts'
+import { keptValue } from './returned-value.ts'
+import { type PlaceOptions, RETRY, SharedStore } from './shared-store.ts'
 import { checkOptions, refuseMethods, refuseProperties, unsupported, wrongValue } from './unsupported.ts'
 
 /**
@@ -94,8 +95,6 @@ interface OwnRun {
   error?: Error
 }
 
-/** Milliseconds until it tries again to start, if the store is away: doubled each time. */
-const RETRY = { from: 500, to: 10_000 }
 /** Milliseconds. */
 const LEAST_LEASE = 100
 /** The most jobs within a time that are counted in any period; more are counted in windows. */
@@ -182,6 +181,7 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
   async run(): Promise<void> {
     if (this.#processor === undefined) throw new Error('No process function is defined.')
     if (this.#starting !== undefined) throw new Error('Worker is already running.')
+    if (this.#closing !== undefined) return
     this.#starting = this.#startAgain(this.#processor)
     try {
       await (await this.#starting).done
@@ -243,7 +243,17 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
     if (kept !== undefined) this.#home.store.keep(this.name, state, kept)
   }
 
-  readonly #crashed = ({ id }: CrashedEvent) => this.tell('stalled', id, 'active')
+  readonly #crashed = ({ id, last, cause }: CrashedEvent) => {
+    this.tell('stalled', id, 'active')
+    if (last) this.#failed(id, new Error(cause)).catch((error) => this.tell('error', error))
+  }
+
+  /** Tells of a job that has failed because its workers died. */
+  async #failed(id: string, error: Error): Promise<void> {
+    const { store, queue } = this.#home
+    const found = await store.jobs.find(id, { queue })
+    this.tell('failed', found && BullJob.found(this.#home, found), error, 'active')
+  }
 
   /** What the worker of Lark tells of its runs. */
   #report(): Report {
@@ -279,6 +289,7 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
     const abort = processor.length > 2 ? new AbortController() : undefined
     const running: OwnRun = { job, abort }
     this.#running.set(lease.id, running)
+    if (lease.runs > 1) await this.#recall(job)
     this.#keep('completed', job.opts.removeOnComplete ?? this.opts.removeOnComplete)
     this.#keep('failed', job.opts.removeOnFail ?? this.opts.removeOnFail)
     this.tell('active', job, 'waiting')
@@ -295,11 +306,28 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
     return keptValue(running.value)
   }
 
+  /** Reads what the runs before have left: their progress and errors. Without them the job runs all the same. */
+  async #recall(job: BullJob): Promise<void> {
+    const { store, queue } = this.#home
+    try {
+      const found = await store.jobs.find(job.id!, { queue })
+      if (found !== undefined) job.recall(found)
+    } catch (error) {
+      this.tell('error', error as Error)
+    }
+  }
+
   /** @throws always, unless the processor has put its job off */
   async #threw(lark: EveryJob, error: Error, job: BullJob): Promise<void> {
     const ending = endingOf(error)
     if (ending === 'failed') lark.fail(error)
-    if (ending === 'limited') lark.pauseQueue(this.#limited, 'rateLimit()')
+    if (ending === 'limited') {
+      const limited = this.#limited
+      this.#limited = 0
+      // Without `rateLimit()` of this worker, somebody else has paused the queue, or nobody.
+      if (limited > 0) lark.pauseQueue(limited, 'rateLimit()')
+      lark.release()
+    }
     if (ending === 'released' && job.movedFor === undefined) lark.release()
     if (ending === 'released') return
     const type = strategyOf(job.opts)
@@ -414,6 +442,7 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
     const worker = await this.#starting?.catch(() => undefined)
     await worker?.stop(force ? 0 : LONGEST_TIMER)
     store.forget(queue, this.#crashed)
+    if (this.opts.limiter !== undefined) store.unlimit(queue)
     await store.leave()
     this.tell('closed')
   }
@@ -457,25 +486,4 @@ function checkConcurrency(who: string, value: unknown): void {
 
 function rateOf({ max, duration }: { max: number; duration: number }): Rate {
   return { limit: max, per: duration, kind: max > MOST_SLIDING ? 'window' : 'sliding', burst: max }
-}
-
-/**
- * What is kept of the value that a processor returned: what JSON makes of it. Lark's `handle()` fails with `false`, and keeps
- * nothing of `true`; a processor returns them as any other value.
- */
-function keptValue(value: unknown): unknown {
-  const text = JSON.stringify(value)
-  return text === undefined ? undefined : new ReturnedValue(JSON.parse(text))
-}
-
-class ReturnedValue {
-  readonly #value: unknown
-
-  constructor(value: unknown) {
-    this.#value = value
-  }
-
-  toJSON(): unknown {
-    return this.#value
-  }
 }

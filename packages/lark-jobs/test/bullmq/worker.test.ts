@@ -245,3 +245,138 @@ test('what is told of a job that puts itself off is nothing, and jobs that it ad
   expect(next).toMatchObject({ key: 'next' })
   expect(next!.options?.context).toBeUndefined()
 })
+
+test('a job that runs again has the progress and the errors of the runs before', async () => {
+  const queue = opened(new Queue('again', { connection }))
+  const seen: unknown[] = []
+  opened(
+    new Worker(
+      'again',
+      async (job) => {
+        seen.push([job.progress, job.failedReason, job.stacktrace?.length])
+        await job.updateProgress({ step: seen.length })
+        if (seen.length === 1) throw new Error('first')
+        if (seen.length > 2) return
+        await job.moveToDelayed(Date.now())
+        throw new DelayedError()
+      },
+      { connection },
+    ),
+  )
+  await (await queue.add('x', {}, { attempts: 2 })).waitUntilFinished()
+  expect(seen).toEqual([
+    [0, undefined, 0],
+    [{ step: 1 }, 'first', 1],
+    [{ step: 2 }, 'first', 1],
+  ])
+})
+
+test('a RateLimitError pauses for the time of its own rateLimit(), not for that of one before', async () => {
+  const queue = opened(new Queue('limits', { connection }))
+  let begun = 0
+  const worker: Worker = opened(
+    new Worker(
+      'limits',
+      async () => {
+        if (++begun === 1) await worker.rateLimit(600_000)
+        if (begun < 3) throw Worker.RateLimitError()
+      },
+      { connection },
+    ),
+  )
+  const job = await queue.add('x', {})
+  await expect.poll(async () => begun === 1 && (await job.getState()), { interval: 5 }).toBe('delayed')
+  await queue.resume()
+  await job.promote()
+  await job.waitUntilFinished(undefined, 10_000)
+  expect(begun).toBe(3)
+})
+
+test('a limiter ends with the last worker that says it', async () => {
+  const queue = opened(new Queue('limited', { connection }))
+  const first = new Worker('limited', async () => {}, { connection, limiter: { max: 1, duration: 60_000 } })
+  await first.waitUntilReady()
+  await first.close()
+  const limiter = { max: 1_000, duration: 1_000 }
+  opened(new Worker('limited', async () => {}, { connection, limiter }))
+  const jobs = await queue.addBulk([1, 2].map((n) => ({ name: 'x', data: { n } })))
+  for (const job of jobs) await job.waitUntilFinished(undefined, 5_000)
+})
+
+test('what is used after the last object is closed is refused, and opens no store', async () => {
+  const queue = new Queue('closed', { connection })
+  const worker = new Worker('closed', async () => {}, { connection, autorun: false })
+  const job = await queue.add('x', {})
+  await Promise.all([queue.close(), worker.close()])
+  for (const call of [() => queue.add('x', {}), () => queue.count(), () => job.getState()])
+    await expect(call()).rejects.toThrow('Connection is closed.')
+  await worker.run()
+  expect(worker.isRunning()).toBe(false)
+})
+
+test('events go on when the store has been away, and none is lost', async () => {
+  const shared = SharedStore.of('test', { connection }, 'heard')
+  made.push({ close: () => shared.leave() })
+  const events = opened(new QueueEvents('heard', { connection }))
+  const away = () => Promise.reject(new JobsError('STORE_UNREACHABLE', 'it is away'))
+  const listen = shared.jobs.events.bind(shared.jobs)
+  vi.spyOn(shared.jobs, 'events').mockImplementationOnce((options) =>
+    Object.assign(listen(options), { ready: away }),
+  )
+  vi.spyOn(shared.jobs, 'find').mockImplementationOnce(away)
+  const errors: string[] = []
+  events.on('error', ({ message }) => errors.push(message))
+  const heard = new Promise<string[]>((resolve) => {
+    const names: string[] = []
+    events.on('added', ({ name }) => names.push(name) === 2 && resolve(names))
+  })
+  await events.waitUntilReady()
+  const queue = opened(new Queue('heard', { connection }))
+  await queue.add('one', {})
+  await queue.add('two', {})
+  expect(await heard).toEqual(['one', 'two'])
+  expect(errors).toEqual(['it is away', 'it is away'])
+})
+
+test('a job that has failed because its workers died is told once', async () => {
+  const shared = SharedStore.of('test', { connection }, 'dead')
+  made.push({ close: () => shared.leave() })
+  const queue = opened(new Queue('dead', { connection }))
+  const told: unknown[] = []
+  await queue.pause()
+  const { id } = await queue.add('x', {})
+  const failed = new Promise<unknown[]>((resolve) => {
+    for (const _ of [1, 2]) {
+      const worker = opened(new Worker('dead', async () => {}, { connection }))
+      worker.on('stalled', (id) => told.push(id))
+      worker.on('failed', (job, error, previous) => resolve([job?.id, error.message, previous]))
+    }
+  })
+  await Promise.all((made as Worker[]).slice(-2).map((worker) => worker.waitUntilReady()))
+  const { crashed } = (await shared.settings()).hooks!
+  crashed!({ id, queue: 'dead', cause: 'its worker died', last: true } as never)
+  expect(await failed).toEqual([id, 'its worker died', 'active'])
+  expect(told).toEqual([id])
+})
+
+test('a priority that BullMQ refuses is refused', async () => {
+  const job = await opened(new Queue('priorities', { connection })).add('x', {})
+  for (const priority of [-3, 1.5, 3_000_000])
+    await expect(job.changePriority({ priority })).rejects.toMatchObject({ code: 'JOB_INVALID' })
+})
+
+test('jobs with a priority are prioritized, also when they were changed; those that are gone are told', async () => {
+  const queue = opened(new Queue('states', { connection }))
+  await queue.add('plain', {})
+  const job = await queue.add('first', {}, { priority: 700 })
+  await job.changePriority({ priority: 3 })
+  const names = (jobs: BullJob[]) => jobs.map(({ name, priority }) => [name, priority])
+  expect(names(await queue.getWaiting())).toEqual([['plain', 0]])
+  expect(names(await queue.getJobs('prioritized'))).toEqual([['first', 3]])
+  await expect(job.changeDelay(10)).rejects.toThrow('is not in the delayed state')
+  expect(await job.getState()).toBe('prioritized')
+  await job.remove()
+  await job.remove()
+  for (const call of [job.changePriority({ priority: 1 }), job.updateData({})])
+    await expect(call).rejects.toThrow(`Missing key for job ${job.id}`)
+})
