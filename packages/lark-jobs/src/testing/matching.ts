@@ -68,8 +68,7 @@ export function pathWords(path: Path): string {
 
 /** Whether it has no parts that could be compared, such as a `Date`, a `Map`, or a matcher of Bun. */
 function isOpaque(value: object): boolean {
-  const kind: object | null = Object.getPrototypeOf(value)
-  const isPlain = kind === null || Object.getPrototypeOf(kind) === null
+  const isPlain = Object.prototype.toString.call(value) === '[object Object]'
   return !isPlain && Object.keys(value).length === 0
 }
 
