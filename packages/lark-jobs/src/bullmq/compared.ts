@@ -418,8 +418,16 @@ export const compared = {
   },
   'events of QueueEvents': {
     added: ['differs', 'the event `queued`. `name` is empty if the job is gone already', events],
-    waiting: ['differs', 'the event `queued`: also of a job with a delay', events],
-    active: ['same', 'the event `started`', events],
+    waiting: [
+      'differs',
+      'the events `queued` (also of a job with a delay), `retrying`, `released` and `returned`',
+      events,
+    ],
+    active: [
+      'differs',
+      'the event `started`. A worker may give a job back that it has not run: then it is `waiting` again',
+      events,
+    ],
     completed: [
       'differs',
       'the event `completed`. `returnvalue` is undefined if the job is not kept',

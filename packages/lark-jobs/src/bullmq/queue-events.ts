@@ -34,7 +34,7 @@ export interface BullEvents {
 /** The events of Lark that lead to each of BullMQ's. */
 const kinds: Record<string, readonly EventKind[]> = {
   added: ['queued'],
-  waiting: ['queued'],
+  waiting: ['queued', 'retrying', 'released', 'returned'],
   active: ['started'],
   completed: ['completed'],
   failed: ['failed', 'cancelled'],
@@ -118,7 +118,8 @@ export class BullQueueListener extends BullEmitter<BullEvents> implements AsyncD
       const job =
         heard('added') || heard('completed') || heard('failed') ? await this.#find(jobId) : undefined
       if (heard('added')) this.tell('added', { jobId, name: job?.name ?? '' }, cursor)
-      if (heard('waiting')) this.tell('waiting', { jobId }, cursor)
+      if (heard('waiting'))
+        this.tell('waiting', { jobId, ...(kind !== 'queued' && { prev: 'active' }) }, cursor)
       if (heard('active')) this.tell('active', { jobId, prev: 'waiting' }, cursor)
       if (heard('completed'))
         this.tell('completed', { jobId, returnvalue: job?.returnvalue, prev: 'active' }, cursor)

@@ -380,3 +380,24 @@ test('jobs with a priority are prioritized, also when they were changed; those t
   for (const call of [job.changePriority({ priority: 1 }), job.updateData({})])
     await expect(call).rejects.toThrow(`Missing key for job ${job.id}`)
 })
+
+test('QueueEvents tell of each time that a job waits and begins', async () => {
+  const events = opened(new QueueEvents('waits', { connection }))
+  const told: unknown[] = []
+  for (const event of ['waiting', 'active'] as const) events.on(event, ({ prev }) => told.push([event, prev]))
+  const done = once(events, 'completed')
+  await events.waitUntilReady()
+  await opened(new Queue('waits', { connection })).add('x', {}, { attempts: 2 })
+  const processor = async ({ attemptsMade }: BullJob) => {
+    if (attemptsMade === 0) throw new Error('again')
+  }
+  opened(new Worker('waits', processor, { connection }))
+  await done
+  // What BullMQ 6 tells. A busy worker may give the job back once more.
+  expect(told.slice(0, 4)).toEqual([
+    ['waiting', undefined],
+    ['active', 'waiting'],
+    ['waiting', 'active'],
+    ['active', 'waiting'],
+  ])
+})
