@@ -402,9 +402,9 @@ export const stories: Record<string, (place: Place) => Promise<unknown>> = {
     const all = await queue.getJobSchedulers()
     const shown = all.map(({ key, name, pattern, tz }) => [key, name, pattern, tz ?? 'UTC'].join(' ')).sort()
     const worker = stage.worker(async (job) => [job.name, job.data, job.opts.attempts, job.repeatJobKey])
-    // A tick may have been on its way when the second call changed the scheduler.
+    // Ticks may have been on their way when the second call changed the scheduler.
     let [, ran] = await once(worker, 'completed')
-    if (ran[1].n === 1) [, ran] = await once(worker, 'completed')
+    while (ran[1].n === 1) [, ran] = await once(worker, 'completed')
     const isRemoved = [
       await queue.removeJobScheduler('each-second'),
       await queue.removeJobScheduler('each-second'),
