@@ -6,7 +6,7 @@ import { read } from './source.ts'
 const fixtures: Record<string, string> = {
   vitest: 'vitest',
   Jest: 'jest',
-  'node:test': 'plain',
+  '`node:test`': 'plain',
   Bun: 'runtimes',
 }
 
