@@ -37,9 +37,9 @@ export function blocksOf(markdown: string): Block[] {
   return blocks
 }
 
-/** The anchors of the headings, as a site makes them. */
+/** The anchors of the headings, as a site makes them: the first heading has none. */
 export function anchorsOf(markdown: string): string[] {
-  return [...markdown.matchAll(/^#{1,6} (.+)$/gm)].map((match) =>
+  return [...markdown.matchAll(/^#{2,6} (.+)$/gm)].map((match) =>
     match[1]!
       .toLowerCase()
       .replace(/[^\w\- ]/g, '')
