@@ -30,6 +30,18 @@ async function install(type: string, files: Record<string, string>) {
   return app
 }
 
+it('each entry of the package compiles with skipLibCheck off', async () => {
+  const entries = ['', '/operate', '/testing', '/bullmq', '/otel']
+  const source = entries.map((entry, n) => `export * as entry${n} from '@s18i/lark-jobs${entry}'`).join('\n')
+  const compilerOptions = {
+    ...{ target: 'es2022', lib: ['es2023', 'esnext.disposable'], types: ['node'], module: 'nodenext' },
+    ...{ strict: true, noEmit: true, skipLibCheck: false },
+  }
+  const tsconfig = JSON.stringify({ compilerOptions, include: ['src'] })
+  await using app = await install('module', { 'src/entries.ts': source, 'tsconfig.json': tsconfig })
+  expect(await compile(app)).toBe('')
+})
+
 it('a project without the types of Node and browsers, with skipLibCheck off', async () => {
   const source = `
     import { Job, Jobs } from '@s18i/lark-jobs'

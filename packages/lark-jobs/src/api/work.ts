@@ -43,6 +43,7 @@ export interface OpenStore {
  *
  * @param owner the instance of `Jobs` that it belongs to
  * @throws UNKNOWN_QUEUE, JOB_KEY_TAKEN, JOB_INVALID, WORKER_INVALID
+ * @internal
  */
 export async function workerOn(
   open: OpenStore,
@@ -85,7 +86,7 @@ export async function workerOn(
   return worker
 }
 
-/** What a worker takes from the configuration, and from the store that is open. @param owner as for `workerOn` */
+/** What a worker takes from the configuration, and from the store that is open. @param owner as for `workerOn` @internal */
 export function workerSettings({ settings, place, store }: OpenStore, owner: Operated) {
   const { queues, partitions, bounds, limits, limiters, weights, agings } = settings
   const { middleware, hooks, make, preset, telemetry, release } = settings

@@ -62,6 +62,7 @@ export interface Runs {
   crashed: number
 }
 
+/** @internal */
 export interface CrewOptions {
   fake: Faked
   clock: FakeClock
@@ -93,6 +94,7 @@ type OpenWish = Wish & {
   fail: (error: unknown) => void
 }
 
+/** @internal */
 export class Crew {
   readonly runs: Runs = { completed: 0, retried: 0, failed: 0, released: 0, cancelled: 0, crashed: 0 }
   readonly #options: CrewOptions

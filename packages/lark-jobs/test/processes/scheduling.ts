@@ -108,9 +108,10 @@ function worker(app: App, env: Record<string, string> = {}): Running {
 
 /** Resolves when all jobs of ticks have ended. */
 async function ended(jobs: Jobs, key = 'tick'): Promise<void> {
-  for (;;) {
+  // A list reads one state after the other, and may miss a job that changes its state meanwhile: but not twice.
+  for (let empty = 0; empty < 2; ) {
     const { jobs: left } = await jobs.list({ key, state: ['waiting', 'active', 'delayed'] }, { limit: 1 })
-    if (left.length === 0) return
+    empty = left.length === 0 ? empty + 1 : 0
     await sleep(50)
   }
 }
