@@ -181,6 +181,19 @@ export function workerRuns(make: Make): void {
     ])
   })
 
+  test('a day that began without workers has all runs since the first instant', async () => {
+    await using harness = await make()
+    const { store, clock } = harness
+    clock.advance(DAY - (clock.now % DAY) + 5 * HOUR)
+    await store.announce(worker('ada'), TTL)
+    for (let minute = 0; minute < 3; minute += 1) {
+      clock.advance(MINUTE)
+      await store.survey('ada', [], { worker: worker('ada', ran({ 'emails x': 4 })), ttl: TTL })
+    }
+    const [day] = runsWithin(await store.runHistory(DAY, DAYS), await store.workerRuns(), DAY, DAYS)
+    expect(day?.queues.get('emails')?.ends('completed')).toBe(4)
+  })
+
   test('of many instants, few are kept', () => {
     const now = 200 * DAY + 30_000
     const all = Array.from({ length: 100 * 1_440 }, (_, i) => 200 * DAY - i * MINUTE)

@@ -87,7 +87,8 @@ export function outdated(instants: readonly number[], now: number): number[] {
 }
 
 /**
- * Those of some instants that tell what ran within each bucket: the last of each, and the last before the first.
+ * Those of some instants that tell what ran within each bucket: the last of each, and the last before the first, or else
+ * the first of all.
  *
  * @param length milliseconds of a bucket @param count how many buckets, the current one included
  */
@@ -98,7 +99,9 @@ export function needed(instants: readonly number[], now: number, length: number,
     const end = Math.max(from, Math.ceil(at / length) * length)
     last.set(end, Math.max(at, last.get(end) ?? 0))
   }
-  return new Set(last.values())
+  // Without one from before, the first of all tells what ran since: otherwise a first day would begin with its last minute.
+  const first = instants.length > 0 && !last.has(from) ? [Math.min(...instants)] : []
+  return new Set([...first, ...last.values()])
 }
 
 /**
