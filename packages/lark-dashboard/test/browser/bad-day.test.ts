@@ -25,6 +25,7 @@ import { memberId } from '../../../lark-jobs/src/model/effect.ts'
 import { indexOf } from '../../../lark-jobs/src/model/flow.ts'
 import { type Operated, open } from '../../../lark-jobs/src/operate/operations.ts'
 import { Shown, startBrowser } from './browser.ts'
+import { harmOn } from './harm.ts'
 import { HOSTILE } from './scene.ts'
 
 const silent = { wrote() {}, ended() {}, warn() {}, info() {} }
@@ -412,16 +413,7 @@ test('texts of somebody who means harm are text, on every page, and no page grow
       .poll(text, { message: path, timeout: 10_000 })
       .toMatch(/doctor|s.hostile/.test(path) ? /check|paused/ : /<img.src=x/)
     if (path.endsWith('payload')) await page.getByRole('searchbox', { name: 'Search in it' }).fill('img')
-    for (const width of [1_280, 390]) {
-      await page.setViewportSize({ width, height: 800 })
-      const over = await page.evaluate<number>('document.documentElement.scrollWidth - innerWidth')
-      if (over > 0) ill.push(`${path} is ${over} too wide at ${width}`)
-    }
-    const shows = await text()
-    if (['\u202e', '\u001b'].some((control) => shows.includes(control)))
-      ill.push(`${path} has characters that change the text around them`)
-    if ((await page.locator('main img, main script').count()) > 0) ill.push(`${path} has elements of a text`)
-    if ((await page.evaluate('window.hacked')) !== undefined) ill.push(`${path} ran a text`)
+    ill.push(...(await harmOn(page, path)))
   }
   expect(ill).toEqual([])
   await page.setViewportSize({ width: 1_280, height: 800 })

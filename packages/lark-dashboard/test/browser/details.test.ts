@@ -12,6 +12,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type Operated, open } from '../../../lark-jobs/src/operate/operations.ts'
 import { Shown, startBrowser } from './browser.ts'
 import { examined } from './examined.ts'
+import { harmOn } from './harm.ts'
 import { HOSTILE } from './scene.ts'
 
 const silent = { wrote() {}, ended() {}, warn() {}, info() {} }
@@ -251,16 +252,7 @@ test('names and versions of workers are text', async () => {
   for (const path of ['/workers', '/workers/harm', '/']) {
     await goTo(path)
     await expect.poll(text, { message: path }).toContain('<img src=x')
-    for (const width of [1_280, 390]) {
-      await page.setViewportSize({ width, height: 800 })
-      const over = await page.evaluate<number>('document.documentElement.scrollWidth - innerWidth')
-      if (over > 0) ill.push(`${path} is ${over} too wide at ${width}`)
-    }
-    const shows = await text()
-    if (['\u202e', '\u001b'].some((control) => shows.includes(control)))
-      ill.push(`${path} has characters that change the text around them`)
-    if ((await page.locator('main img, main script').count()) > 0) ill.push(`${path} has elements of a text`)
-    if ((await page.evaluate('window.hacked')) !== undefined) ill.push(`${path} ran a text`)
+    ill.push(...(await harmOn(page, path)))
   }
   expect(ill).toEqual([])
   // The browser tells of the patch that was refused.
