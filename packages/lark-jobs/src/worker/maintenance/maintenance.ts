@@ -36,7 +36,8 @@ const LATE = 500
 /**
  * Milliseconds: the longest time between two looks at a partition, for ended leases and for jobs whose ring was not
  * heard. The announcement goes with the same call. So an idle worker sends 12 commands a minute to a Redis server, for
- * up to 1,000 queues, and each of its two idle connections sends 2 (`connection.ts`). When each claimer and each task
+ * up to 1,000 queues, and each of its two idle connections sends 2 (`connection.ts`). One worker of a store sends three or
+ * four more, for the history of runs. When each claimer and each task
  * asked by itself, a worker with one queue sent 74.
  */
 const LOOK = 5_000
