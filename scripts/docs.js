@@ -29,15 +29,14 @@ const base = `/${values.base.replace(/^\/+|\/+$/g, '')}/`.replace('//', '/')
 const out = resolve(values.out)
 process.env.SITE_BASE = base
 if (values.url !== undefined) process.env.SITE_URL = values.url
-// They make no request of their own, of usage or for a newer version.
-process.env.DOCUSAURUS_NO_TELEMETRY = '1'
+// Docusaurus does not ask for a newer version of itself.
 process.env.NO_UPDATE_NOTIFIER = '1'
 
 checkContents()
 installPackages()
 installPackages('site')
 const modules = join(root, 'site', 'node_modules')
-// Pages of what is exported no more would stay.
+// Pages of what is no longer exported would stay.
 rmSync(join(root, 'site', 'api'), { recursive: true, force: true })
 run('Writing the reference', process.execPath, [
   join(modules, 'typedoc/bin/typedoc'),

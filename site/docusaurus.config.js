@@ -3,9 +3,7 @@ import { existsSync } from 'node:fs'
 import { dirname, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { themes } from 'prism-react-renderer'
-import { checkContents, docs, pageOf, routeOf } from './contents.mjs'
-
-checkContents()
+import { docs, pageOf, routeOf } from './contents.mjs'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const repository = 'https://github.com/s18i/lark'
