@@ -246,8 +246,9 @@ export function tracing(connect: Connect): void {
       )?.value
     const states = ['waiting', 'delayed', 'active', 'completed', 'failed', 'cancelled']
     expect(states.map((state) => stored('default', state))).toEqual([0, 0, 0, 1, 1, 0])
-    // Nobody here knows the key: it may just have been put back.
-    expect(Number(stored('emails', 'waiting')) + Number(stored('emails', 'delayed'))).toBe(2)
+    // Nobody here knows the key: the worker may have just claimed it, or put it back.
+    const somewhere = ['waiting', 'delayed', 'active'].map((state) => Number(stored('emails', state)))
+    expect(somewhere.reduce((sum, count) => sum + count)).toBe(2)
     const oldest = points('lark.jobs.oldest_waiting.age')
     expect(oldest).toContainEqual([queue, 0])
     expect(oldest).toHaveLength(2)
