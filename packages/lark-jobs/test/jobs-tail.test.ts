@@ -72,6 +72,27 @@ test('one job: its log, its end, and the exit code of its state', async () => {
   expect(await lark(['jobs:tail', sent.id, '--job=send'])).toMatchObject({ code: 2 })
 })
 
+test('one job that runs: its lines are shown while its lease needs no renewal', async () => {
+  let goOn = () => {}
+  class WriteJob extends Job {
+    override readonly key = 'write'
+    async handle() {
+      this.info('reading')
+      await new Promise<void>((resolve) => {
+        goOn = resolve
+      })
+    }
+  }
+  const { id } = await jobs.dispatch(new WriteJob().with())
+  await using worker = await jobs.work({ jobs: [WriteJob], lease: 100_000, report: new Record() })
+  await vi.waitFor(async () => expect((await jobs.find(id))?.state).toBe('active'), 10_000)
+  const tail = start(['jobs:tail', id])
+  await vi.waitFor(() => expect(tail.output.stdout).toMatch(/info {7}reading$/m), 10_000)
+  goOn()
+  expect(await tail.ended).toBe(0)
+  await worker.stop()
+})
+
 test('all jobs: an event a line with time of day, or many in one, until Ctrl-C', async () => {
   const tail = start(['jobs:tail', '--job=send'])
   await using worker = await jobs.work({ jobs: [SendJob], report: new Record() })

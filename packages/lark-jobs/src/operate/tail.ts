@@ -2,8 +2,8 @@
  * Follows one job: its states, what it reports, and the lines of its log, until it has ended.
  *
  * A job that is followed counts as watched, so its worker hands over progress and log lines within a quarter of a second.
- * The worker learns that it is watched with the next renewal of the lease. The store rings when something has happened;
- * it is asked every half a second, in case a ring is lost. While the store is away, this waits.
+ * The worker of each run is told at the first look at that run. The store rings when there is progress or the job has
+ * ended; it is asked every half a second, for all else and in case a ring is lost. While the store is away, this waits.
  */
 import type { Signal } from '../model/abort-signal.ts'
 import { JobsError } from '../model/errors.ts'
@@ -67,18 +67,22 @@ export async function* tail(
   ]
   const isOver = () => closed.aborted || signal?.aborted === true
   let seen = ''
+  let told: string | undefined
   let reported: string | undefined
   let log: LogLine[] = []
   try {
     while (!isOver()) {
-      const look = await lookAt(open, partition, id).catch((error: unknown) => {
+      const look = await lookAt(open, partition, id, told).catch((error: unknown) => {
         if (!passes(error)) throw error
       })
       if (look === undefined) {
+        // The watch may lapse meanwhile.
+        told = undefined
         await alarm.wait(WATCH_AGAIN)
         continue
       }
-      const { job, lines } = look
+      const { job, lines, run } = look
+      told = run
       if (job === undefined) {
         yield { kind: 'gone' }
         return
@@ -106,11 +110,17 @@ export async function* tail(
   }
 }
 
-/** The log is read last: that of a job that has ended is whole. */
-async function lookAt({ store, watcher }: WatchedStore, partition: string, id: string) {
+/**
+ * The log is read last: that of a job that has ended is whole.
+ *
+ * @param told the run whose worker knows that somebody follows the job
+ */
+async function lookAt({ store, watcher }: WatchedStore, partition: string, id: string, told?: string) {
   await watcher.look(partition, id)
   const job = await store.get(partition, id, true)
-  return { job, lines: job === undefined ? [] : await store.log(partition, id) }
+  const run = job?.state === 'active' ? `${job.holder} ${job.claimedAt}` : undefined
+  if (run !== undefined && run !== told) await watcher.look(partition, id, true)
+  return { job, run, lines: job === undefined ? [] : await store.log(partition, id) }
 }
 
 /** The lines behind those that were known. The store adds lines at the end, and lets go of the first ones. */

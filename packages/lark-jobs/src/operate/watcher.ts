@@ -132,9 +132,11 @@ export class Watcher {
   /**
    * What became of a job, with its progress. For some seconds the job counts as watched, so that the next call finds newer
    * progress.
+   *
+   * @param news its worker is told at once, and hands over progress and log lines
    */
-  async look(partition: string, id: string): Promise<Fate> {
-    const [fate] = await this.#store.watch(partition, this.id, [id], TTL)
+  async look(partition: string, id: string, news = false): Promise<Fate> {
+    const [fate] = await this.#store.watch(partition, this.id, [id], TTL, news)
     return fate!
   }
 

@@ -316,6 +316,28 @@ export function watching(make: Make): void {
     expect(await rung(store, 'web', MOMENT)).toEqual([])
   })
 
+  test('a watcher that asks for news has the workers rung that hold its jobs, whatever these have reported', async () => {
+    await using harness = await make()
+    const { store } = harness
+    const [held, waiting] = [job(), job()]
+    await harness.caller().enqueue(held, waiting)
+    for (const worker of ['ada', 'bob']) await harness.caller(worker).claim(0)
+    const [claimed] = await harness.caller().claim()
+    const asked = ids([held, waiting])
+    await watch(store, asked)
+    expect(await rung(store, 'ada', MOMENT)).toEqual([])
+    for (let times = 0; times < 2; times++) {
+      expect(await store.watch('emails', 'web', asked, TTL, true)).toEqual([
+        { kind: 'present' },
+        { kind: 'present' },
+      ])
+      expect(await rung(store, 'ada')).toEqual(['emails'])
+    }
+    expect(await store.extend('emails', 'ada', [claimed!], LEASE)).toMatchObject({ watched: [held.id] })
+    await watch(store, asked, 'other')
+    expect(await Promise.all(['ada', 'bob'].map((worker) => rung(store, worker, MOMENT)))).toEqual([[], []])
+  })
+
   test('ends with large results come in several answers', async () => {
     await using harness = await make(forgetful)
     const { store } = harness

@@ -1,7 +1,8 @@
 /**
  * `operate().tail()`: one job as it goes on, in whichever process it runs.
  */
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
+import { open } from '../../src/api/jobs.ts'
 import { Job } from '../../src/index.ts'
 import { type JobNews, operate } from '../../src/operate.ts'
 import { Bench, type Connect, signal } from './bench.ts'
@@ -16,6 +17,20 @@ class ImportJob extends Job {
     this.progress(1, 2)
     await go.promise
     this.warn('no header')
+    throw new Error('the file is empty')
+  }
+}
+
+/** Writes lines in each run until the test has heard of one, and reports nothing. */
+class WritingJob extends Job {
+  override tries = 2
+  override backoff = 0
+  async handle() {
+    const write = () => this.info(`run ${this.attempt}`)
+    write()
+    const writing = setInterval(write, 20)
+    await go.promise.finally(() => clearInterval(writing))
+    go = signal()
     throw new Error('the file is empty')
   }
 }
@@ -49,6 +64,30 @@ export function tailing(connect: Connect): void {
     expect((await all(operate(bench.client()).tail(id))).map(({ kind }) => kind)).toEqual([
       ...['log', 'log', 'log', 'log', 'progress', 'state'],
     ])
+  })
+
+  test('lines of a job that reports nothing come without a renewal of its lease, in each run, four times a second', async () => {
+    go = signal()
+    await using bench = await Bench.make(connect)
+    const back = bench.client()
+    const extend = vi.spyOn((await back[open]()).store, 'extend')
+    const handle = await bench.jobs.dispatch(new WritingJob().with())
+    await bench.work([WritingJob], { lease: 100_000 }, back)
+    await vi.waitFor(async () => expect(await handle.status()).toMatchObject({ state: 'active' }), 10_000)
+    expect(extend).not.toHaveBeenCalled()
+    const began = performance.now()
+    const told: string[] = []
+    for await (const news of operate(bench.client()).tail(handle.id)) {
+      if (news.kind !== 'log') continue
+      const { text } = news.line
+      if (text === told.at(-1)) continue
+      told.push(text)
+      go.resolve()
+    }
+    const seconds = (performance.now() - began) / 1_000
+    expect(told).toEqual(['run 1', 'run 2'])
+    // And one call for each run, when the worker learns that somebody watches.
+    expect(extend.mock.calls.length).toBeLessThanOrEqual(4 * seconds + 3)
   })
 
   test('it ends with the signal, and when the job is removed; a job that is not there is refused', async () => {

@@ -91,7 +91,7 @@ import type { WorkerOrder } from './orders.ts'
 import type { Reading } from './reading.ts'
 import type { Retentions } from './retention.ts'
 import type { Schedules } from './schedules.ts'
-import type { Fate } from './watch.ts'
+import type { WatchVerb } from './watch.ts'
 
 export * from './audit.ts'
 export * from './capacity.ts'
@@ -411,14 +411,8 @@ export interface Store extends Reading, AsyncDisposable {
     noticed?: (partition: string) => void,
   ): Promise<string[]>
 
-  /**
-   * Reports what became of jobs, at most `MAX_ITEMS`: one fate for each id. Of those that have not ended, the watcher is
-   * rung when one ends: see `watch.ts`. Safe to repeat.
-   *
-   * @param watcher an id that no worker has
-   * @param ttl milliseconds after which the watch of a job lapses
-   */
-  watch(partition: string, watcher: string, ids: readonly string[], ttl: number): Promise<Fate[]>
+  /** Reports what became of jobs, and rings the watcher when another of them ends: see `watch.ts`. */
+  readonly watch: WatchVerb
 
   /**
    * Reports what has happened to jobs behind a position, and has the partition write what happens from now on: see

@@ -10,9 +10,11 @@
  * watches. A ring is only a hint, and can be lost with a connection or a failover, so a watcher calls again every
  * `WATCH_AGAIN`: thus it learns of each end within a second.
  *
- * **Progress.** A watch also asks for the progress of a job. The answer of `extend` tells a worker which of its jobs
- * are watched, and rings the watchers of a job with new progress. If a job that has reported progress gets a new watch,
- * the worker that holds the job has a notice.
+ * **Progress and log lines.** The answer of `extend` tells a worker which of its jobs are watched, and `extend` rings
+ * the watchers of a job with new progress. If a job that has reported progress gets a new watch, the worker that holds
+ * the job has a notice. A watcher that asks for news leaves this notice for every job that a worker holds: the worker
+ * may have lines that the store does not know. A wait for the end asks for none, because each notice makes the worker
+ * renew its jobs in the partition and give back those that have not begun.
  *
  * **Remembered.** The end of a watched job is kept for `RESEND_MEMORY`, as that of an acknowledged member of a flow is
  * (`effects.ts`): the watcher can read it however soon retention or a person removes the job.
@@ -33,6 +35,22 @@ export type Fate =
   | { kind: 'cut' }
   /** The partition has no such job, and none that it remembers. */
   | { kind: 'unknown' }
+
+/**
+ * Reports what became of jobs, at most `MAX_ITEMS`: one fate for each id. Of those that have not ended, the watcher is
+ * rung when one ends. Safe to repeat.
+ *
+ * @param watcher an id that no worker has
+ * @param ttl milliseconds after which the watch of a job lapses
+ * @param news the workers that hold these jobs have a notice, so that they hand over at once what the jobs wrote
+ */
+export type WatchVerb = (
+  partition: string,
+  watcher: string,
+  ids: readonly string[],
+  ttl: number,
+  news?: boolean,
+) => Promise<Fate[]>
 
 /** Milliseconds between two calls of a watcher that is not rung. */
 export const WATCH_AGAIN = 500

@@ -220,14 +220,11 @@ export class RedisStore implements contract.Store {
   }
 
   async watch(
-    partition: string,
-    watcher: string,
-    ids: readonly string[],
-    ttl: number,
+    ...[partition, watcher, ids, ttl, news = false]: Parameters<contract.WatchVerb>
   ): Promise<contract.Fate[]> {
     if (ids.length === 0) return []
     await this.#notifier.listen(watcher)
-    const args = [watcher, packDuration(ttl), ...ids]
+    const args = [watcher, packDuration(ttl), news ? '1' : '', ...ids]
     return readFates(partition, ids, (await this.#scripts.run('watch', partition, args)) as FatesReply)
   }
 

@@ -177,13 +177,13 @@ export class SqliteStore implements contract.Store {
     })
   }
 
-  async watch(name: string, watcher: string, ids: readonly string[], ttl: number): Promise<contract.Fate[]> {
+  async watch(name: string, watcher: string, ids: readonly string[], ttl: number, news = false) {
     // Mostly all watches are there already, and have time left: then nothing is written.
     const none = { found: ids.map((): contract.Fate => ({ kind: 'unknown' })), unwatched: [] as string[] }
     const looked = await this.#look(name, none, (partition) => look(partition, watcher, ids, ttl))
-    if (looked.unwatched.length === 0) return looked.found
+    if (looked.unwatched.length === 0 && !news) return looked.found
     try {
-      return await this.#change(name, (partition) => watch(partition, watcher, ids, ttl))
+      return await this.#change(name, (partition) => watch(partition, watcher, ids, ttl, news))
     } catch (error) {
       // Nothing can be written. The ends that were found are told all the same; the next call watches the others.
       if (looked.found.some(({ kind }) => kind === 'ended')) return looked.found

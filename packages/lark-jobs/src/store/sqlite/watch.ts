@@ -17,9 +17,10 @@ const register = `
   INSERT INTO watches (partition, watcher, until, id) SELECT ?, ?, ?, value FROM json_each(?) WHERE true
   ON CONFLICT DO UPDATE SET until = excluded.until`
 const live = `SELECT id, watcher FROM watches WHERE partition = ? AND id ${inList} AND until > ?`
-const reporting = `
+const held = `
   SELECT token FROM jobs
-  WHERE partition = ? AND id ${inList} AND state = ${ACTIVE} AND progress IS NOT NULL AND token IS NOT NULL`
+  WHERE partition = ? AND id ${inList} AND state = ${ACTIVE} AND token IS NOT NULL`
+const reporting = `${held} AND progress IS NOT NULL`
 const take = `DELETE FROM watches WHERE partition = ? AND id ${inList} RETURNING id, watcher, until`
 const clear = 'DELETE FROM watches WHERE partition = ?'
 
@@ -45,15 +46,21 @@ export function look(
   return { found, unwatched: present.filter((each) => !watched.has(each)) }
 }
 
-export function watch(partition: Partition, watcher: string, ids: readonly string[], ttl: number): Fate[] {
+/** @param news their workers are to hand over what the jobs wrote, also those that learned of an earlier watch */
+export function watch(
+  partition: Partition,
+  watcher: string,
+  ids: readonly string[],
+  ttl: number,
+  news: boolean,
+): Fate[] {
   const { found, unwatched } = look(partition, watcher, ids, ttl)
   const until = partition.now + Math.ceil(ttl)
+  if (news) notifyHolders(partition, held, ids)
   if (unwatched.length > 0) {
     const known = watchersOf(partition, unwatched)
-    notifyHolders(
-      partition,
-      unwatched.filter((id) => !known.has(id)),
-    )
+    const fresh = unwatched.filter((id) => !known.has(id))
+    if (!news) notifyHolders(partition, reporting, fresh)
     partition.database.run(register, partition.id, watcher, until, list(unwatched))
     partition.watched = Math.max(partition.watched ?? 0, until)
   }
@@ -70,9 +77,13 @@ export function watchersOf(partition: Partition, ids: readonly string[]): Map<st
   return found
 }
 
-/** Tells the workers that hold jobs which have reported progress that somebody watches these from now on. */
-function notifyHolders(partition: Partition, ids: readonly string[]): void {
-  const rows = partition.database.all<{ token: string }>(reporting, partition.id, list(ids))
+/**
+ * Tells the workers that hold some of these jobs that somebody watches them.
+ *
+ * @param which `held`: all of them; `reporting`: those that have reported progress
+ */
+function notifyHolders(partition: Partition, which: string, ids: readonly string[]): void {
+  const rows = partition.database.all<{ token: string }>(which, partition.id, list(ids))
   for (const holder of new Set(rows.map(({ token }) => holderOf(token)))) notify(partition, holder)
 }
 

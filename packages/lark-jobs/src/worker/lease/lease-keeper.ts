@@ -4,8 +4,8 @@
  * is aborted with LEASE_LOST) and which jobs are to be cancelled. When the store says that a partition has a notice, its
  * jobs are renewed at once.
  *
- * Progress of a job that somebody watches is handed over by calls of its own, at most four a second for each partition;
- * other progress waits for the next renewal.
+ * Progress and log lines of a job that somebody watches are handed over by calls of their own, at most four a second for
+ * each partition; those of others wait for the next renewal.
  *
  * It makes one call after the other, so that log lines keep their order. It runs on the worker's event loop. While a
  * handler blocks the loop, the lease thread renews (`lease-watch.ts`). What happens when a lease has ended: the
@@ -41,10 +41,8 @@ interface Settling {
   unsettled(ms: number): readonly Pick<LeaseNote, 'id' | 'token'>[]
 }
 
-/** Milliseconds between two calls that hand over progress. */
+/** Milliseconds between two calls that hand over progress and log lines. */
 const PROGRESS_PAUSE = 250
-/** Milliseconds for which a job counts as watched. A renewal comes sooner, and says whether it still is. */
-const WATCHED = 60_000
 
 export class LeaseKeeper {
   readonly #options: LeaseKeeperOptions
@@ -52,7 +50,7 @@ export class LeaseKeeper {
   #round: Promise<void> | undefined
   /** Resolves when all work so far is done. */
   #turn: Promise<void> = Promise.resolve()
-  /** Hands over progress. */
+  /** Hands over progress and log lines. */
   #soon: NodeJS.Timeout | undefined
   #handedOverAt = 0
   /** Partitions whose notices are about to be read. */
@@ -103,7 +101,7 @@ export class LeaseKeeper {
     await this.#turn
   }
 
-  /** Hands over the progress of the jobs that somebody watches. */
+  /** Hands over the progress and the log lines of the jobs that somebody watches. */
   async #handOver(): Promise<void> {
     this.#soon = undefined
     await this.#inTurn(async () => {
@@ -185,7 +183,8 @@ export class LeaseKeeper {
       const { id, token } = running.lease
       return { id, token, ...defined({ log: running.takeLog(), progress: running.takeProgress() }) }
     })
-    if (notes.some(({ progress }) => progress !== undefined)) this.#handedOverAt = performance.now()
+    if (notes.some(({ log, progress }) => log !== undefined || progress !== undefined))
+      this.#handedOverAt = performance.now()
     try {
       this.#tell(group, await store.extend(partition, caller, notes, lease))
       return true
@@ -201,7 +200,8 @@ export class LeaseKeeper {
   }
 
   #tell(group: Execution[], { lost, notices, watched = [] }: Extension): void {
-    const until = performance.now() + WATCHED
+    // A renewal comes sooner, and says whether it still is watched.
+    const until = performance.now() + this.#options.lease
     const ids = new Set(watched)
     for (const running of group) {
       if (ids.has(running.lease.id)) running.watchedUntil = until

@@ -18,22 +18,30 @@ local function watchers_of(ids)
   return all, noted
 end
 
--- Tells the workers that hold jobs which have reported progress that somebody watches these.
-local function notify_holders(ids)
-  if redis.call('EXISTS', key('progress')) == 0 then
-    return
+-- Those of these jobs that have reported progress.
+local function reporting(ids)
+  local found = {}
+  if #ids > 0 and redis.call('EXISTS', key('progress')) == 1 then
+    for i, progress in ipairs(redis.call('HMGET', key('progress'), unpack(ids))) do
+      found[#found + 1] = progress and ids[i] or nil
+    end
   end
-  local holders = redis.call('HMGET', key('holders'), unpack(ids))
-  for i, has in ipairs(redis.call('HMGET', key('progress'), unpack(ids))) do
-    local token = has and holders[i] and string.match(holders[i], '^(.-)|')
+  return found
+end
+
+-- Tells the workers that hold some of these jobs that somebody watches them.
+local function notify_holders(ids)
+  for _, holder in ipairs(#ids > 0 and redis.call('HMGET', key('holders'), unpack(ids)) or {}) do
+    local token = holder and string.match(holder, '^(.-)|')
     if token then
       notify_holder(token)
     end
   end
 end
 
--- Registers a watcher for jobs, or renews its watches of which less than half of the time is left.
-local function watch(watcher, ids, ttl)
+-- Registers a watcher for jobs, or renews its watches of which less than half of the time is left. `news`: their workers
+-- are to hand over what the jobs wrote, also those that learned of an earlier watch.
+local function watch(watcher, ids, ttl, news)
   local over, pairs, fresh = string.format('%.0f', now + ttl), {}, {}
   for i, lines in ipairs(redis.call('HMGET', key('watches'), unpack(ids))) do
     local kept, is_fresh, is_known = {}, false, false
@@ -55,9 +63,7 @@ local function watch(watcher, ids, ttl)
       redis.call('HSET', key('settings'), 'watched', over)
     end
   end
-  if #fresh > 0 then
-    notify_holders(fresh)
-  end
+  notify_holders(news and ids or reporting(fresh))
 end
 
 -- Rings the watchers of jobs, and ends their watches. Returns the jobs that had live ones.
