@@ -96,6 +96,7 @@ const floors: Record<string, string[][]> = {
       'server/underway.ts',
       'server/shown-value.ts',
       'server/troubles.ts',
+      'server/followed-jobs.ts',
     ],
     // what a viewer sees and does
     [

@@ -3,15 +3,26 @@
  */
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { LarkError } from '@s18i/lark/config'
 import { batch, createJobs, cron, Job, type Jobs } from '@s18i/lark-jobs'
-import { type BookedFailures, operate } from '@s18i/lark-jobs/operate'
+import {
+  type BookedFailures,
+  type JobNews,
+  type JobStatus,
+  operate,
+  type TailOptions,
+} from '@s18i/lark-jobs/operate'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { type Dashboard, dashboard, type Role, toNode } from '../src/index.ts'
 import { type ActionName, actions } from '../src/server/actions.ts'
+import { FollowedJobs, type JobReport } from '../src/server/followed-jobs.ts'
 import type { Mark } from '../src/server/marks.ts'
 import type { EndedRuns, TimesOfRuns, Trends } from '../src/server/past.ts'
+import type { ShownReport } from '../src/server/streams.ts'
 import { Troubles } from '../src/server/troubles.ts'
 import { Underway } from '../src/server/underway.ts'
+
+const report = { wrote() {}, ended() {}, warn() {}, info() {} }
 
 class SendJob extends Job {
   override key = 'send'
@@ -596,6 +607,52 @@ describe('the stream', () => {
     abort.abort()
   })
 
+  test('tells what a running job writes, and what it reports to those who may see it', async () => {
+    let goOn = () => {}
+    class WriteJob extends Job {
+      override key = 'write'
+      override queueName = 'emails'
+      async handle() {
+        this.info('reading')
+        await new Promise<void>((resolve) => {
+          goOn = resolve
+        })
+        this.progress(1, 2)
+        await new Promise<void>((resolve) => {
+          goOn = resolve
+        })
+      }
+    }
+    const { id } = await jobs.dispatch(new WriteJob().with())
+    await using worker = await jobs.work({ jobs: [WriteJob], queues: ['emails'], lease: 100_000, report })
+    await vi.waitFor(async () => expect((await jobs.find(id))?.state).toBe('active'))
+    const input = encodeURIComponent(JSON.stringify({ job: { id, queue: 'emails' } }))
+    const abort = new AbortController()
+    const { signal } = abort
+    const told = new Map<string, ShownReport[]>()
+    for (const role of ['read', 'admin']) {
+      const url = `http://host/admin/jobs/api/live?input=${input}`
+      const answer = await shown(new Request(url, { headers: { 'x-role': role }, signal }))
+      const reports: ShownReport[] = []
+      told.set(role, reports)
+      void (async () => {
+        for await (const { event, data } of events(answer)) if (event === 'job') reports.push(data)
+      })()
+    }
+    const last = (role: string) => told.get(role)!.at(-1)
+    for (const role of ['read', 'admin'])
+      await vi.waitFor(() => expect(last(role)?.log.map(({ text }) => text)).toEqual(['reading']), 5_000)
+    goOn()
+    await vi.waitFor(() => expect(last('admin')?.progress?.json).toBe('{"done":1,"total":2}'), 5_000)
+    const { changes } = last('read')!
+    goOn()
+    await vi.waitFor(() => expect(last('read')?.changes).toBe(changes + 1), 5_000)
+    expect(told.get('read')!.filter((each) => 'progress' in each)).toEqual([])
+    abort.abort()
+    expect(await codeOf(await look('live', { job: { id } }))).toBe('INPUT_INVALID')
+    await worker.stop()
+  })
+
   test('tells how many runs ended: of all queues, of one, and as a trend', async () => {
     await jobs.dispatch([new SendJob().with({ to: 'nobody' })])
     await runAll()
@@ -650,6 +707,37 @@ describe('the stream', () => {
     abort.abort()
     await away.close()
   })
+})
+
+test('a job is followed once for all who look, from when the store answers until nobody looks', async () => {
+  const signals: AbortSignal[] = []
+  let isAway = true
+  const operating = {
+    async *tail(_id: string, { signal }: TailOptions = {}): AsyncGenerator<JobNews, undefined> {
+      signals.push(signal as AbortSignal)
+      if (isAway) throw new LarkError('STORE_UNREACHABLE', 'The store is away')
+      yield { kind: 'log', line: { at: 1, level: 'info', text: 'reading' } }
+      yield { kind: 'state', job: {} as JobStatus }
+      await new Promise<void>((resolve) => signal!.addEventListener('abort', () => resolve()))
+    },
+  }
+  const followed = new FollowedJobs(operating)
+  const job = { id: 'one', queue: 'emails' }
+  const told: JobReport[] = []
+  const first = followed.follow(job, (each) => told.push(each))
+  await vi.waitFor(() => expect(signals).toHaveLength(1))
+  isAway = false
+  await vi.waitFor(() => expect(told).toMatchObject([{ changes: 1, log: [{ text: 'reading' }] }]))
+  // Who comes later is told what is known.
+  const second = followed.follow(job, (each) => told.push(each))
+  expect(told[1]).toEqual(told[0])
+  first()
+  expect(signals.map(({ aborted }) => aborted)).toEqual([false, false])
+  second()
+  expect(signals[1]!.aborted).toBe(true)
+  const third = followed.follow(job, () => {})
+  expect(signals).toHaveLength(3)
+  third()
 })
 
 test('troubles that take long to find are asked for once, for all who look; a failure is not kept', async () => {

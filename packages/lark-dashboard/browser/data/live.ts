@@ -1,9 +1,11 @@
 /**
- * What the server says each second while the page is seen: the snapshot of the store, or since when the store is away.
+ * What the server says while the page is seen: each second the snapshot of the store, or since when the store is away; and
+ * what the job writes that is shown.
  */
 import { computed, effect, signal } from '@preact/signals'
 import type { Away, Snapshot } from '../../src/server/live.ts'
 import { isSeen, now } from './clock.ts'
+import { report, stream } from './followed.ts'
 import { meetViewer } from './viewer.ts'
 
 /** Milliseconds after which what is shown counts as old. */
@@ -37,23 +39,24 @@ export function listenLive(): void {
     source?.close()
     source = undefined
   }
-  const listen = () => {
+  const listen = (path: string) => {
     close()
-    source = open(() => {
+    source = open(path, () => {
       void meetViewer()
       clearTimeout(timer)
-      timer = setTimeout(listen, AGAIN)
+      timer = setTimeout(() => listen(path), AGAIN)
     })
   }
   effect(() => {
-    if (isSeen.value) listen()
+    const path = stream.value
+    if (isSeen.value) listen(path)
     else close()
   })
 }
 
 /** @param onEnd the browser has given up: after an answer that is no stream, such as one of a proxy whose server restarts */
-function open(onEnd: () => void): EventSource {
-  const source = new EventSource('api/live')
+function open(path: string, onEnd: () => void): EventSource {
+  const source = new EventSource(path)
   source.addEventListener('snapshot', ({ data }) => {
     const taken = JSON.parse(data) as Snapshot
     snapshot.value = taken
@@ -66,6 +69,9 @@ function open(onEnd: () => void): EventSource {
   source.addEventListener('away', ({ data }) => {
     away.value = JSON.parse(data) as Away
     cutOff.value = undefined
+  })
+  source.addEventListener('job', ({ data }) => {
+    report.value = JSON.parse(data)
   })
   source.addEventListener('error', () => {
     cutOff.value ??= Date.now()

@@ -7,6 +7,7 @@ import { operate } from '@s18i/lark-jobs/operate'
 import type { Act } from './act.ts'
 import { type ActionName, actions, inputOf } from './actions.ts'
 import { Failing } from './failing.ts'
+import { FollowedJobs } from './followed-jobs.ts'
 import { refusalOf } from './gate.ts'
 import { Live } from './live.ts'
 import { type Environment, Page } from './page.ts'
@@ -85,7 +86,7 @@ class Served {
     this.#live = new Live(looking)
     this.#past = new Past(looking)
     this.#failing = new Failing(looking)
-    this.#streams = new Streams(this.#live)
+    this.#streams = new Streams(this.#live, new FollowedJobs(looking))
   }
 
   async answer(request: Request, mounted: string | undefined): Promise<Response> {
@@ -120,7 +121,7 @@ class Served {
     const viewer = knownViewer(known)
     if (!path.startsWith('api/')) return await this.#page.document(request, base)
     const name = path.slice('api/'.length)
-    if (name === 'live') return this.#streams.open(request)
+    if (name === 'live') return this.#streams.open(request, viewer, inputOf(JSON.parse(queryOf(url))))
     if (!Object.hasOwn(actions, name))
       return refuse(404, 'ACTION_UNKNOWN', 'The dashboard has no such action')
     const action = actions[name as ActionName]

@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { chain, createJobs, cron, Job, type Jobs, workflow } from '@s18i/lark-jobs'
 import { operate, type WorkerRecord } from '@s18i/lark-jobs/operate'
 import type { Browser, Page } from 'playwright-core'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { type Operated, open } from '../../../lark-jobs/src/operate/operations.ts'
 import { Shown, startBrowser } from './browser.ts'
 import { examined } from './examined.ts'
@@ -34,6 +34,7 @@ class ImportJob extends Job {
   override queueName = 'imports'
   async handle({ rows }: { rows: number }) {
     for (let done = 1; done <= rows; done++) {
+      this.info(`row ${done}`)
       this.progress({ done, of: rows })
       await new Promise<void>((resolve) => {
         ImportJob.goOn = resolve
@@ -174,14 +175,18 @@ test('the payloads of a kind of failures are mended together, and what becomes o
   ).toEqual(Array(3).fill({ to: 'ada@example.com', retries: 1 }))
 })
 
-test('progress is shown while it is made', async () => {
-  const [job] = await jobs.dispatch([new ImportJob().with({ rows: 2 })])
-  await using worker = await jobs.work({ queues: ['imports'], report: silent })
+test('progress and the log are shown while they are made, without a renewal of the lease', async () => {
+  const [job] = await jobs.dispatch([new ImportJob().with({ rows: 3 })])
+  await using worker = await jobs.work({ queues: ['imports'], lease: LEASE, report: silent })
+  await vi.waitFor(async () => expect((await jobs.find(job!.id))?.progress).toEqual({ done: 1, of: 3 }))
   await goTo(`/jobs/${job!.id}?tab=result`)
   for (const done of [1, 2]) {
-    await expect.poll(text, { timeout: 15_000 }).toMatch(new RegExp(`done\\s*${done}\\s*of\\s*2`))
+    await expect.poll(text, { timeout: 10_000 }).toMatch(new RegExp(`done\\s*${done}\\s*of\\s*3`))
     ImportJob.goOn()
   }
+  await page.getByRole('tab', { name: /^Log/ }).click()
+  await page.getByRole('list', { name: 'Log' }).getByText('row 3').waitFor({ timeout: 10_000 })
+  ImportJob.goOn()
   await page.getByText('Ended').waitFor()
   await worker.stop(0)
 })

@@ -13,9 +13,12 @@ export function JobLog({ lines, isLive }: { lines: readonly LogLine[]; isLive: b
   const [follows, follow] = useState(true)
   const end = useRef<HTMLDivElement>(null)
   const shown = lines.filter((line) => level === 'all' || line.level === level)
+  const last = lines.at(-1)
+  // The store keeps the last lines only, so their number may stay the same.
+  const newest = last && `${lines.length} ${last.at} ${last.text}`
   useEffect(() => {
     if (isLive && follows) end.current?.scrollIntoView({ block: 'nearest' })
-  }, [lines.length])
+  }, [newest])
   if (lines.length === 0) return <Empty>{isLive ? 'It has written nothing yet.' : 'It wrote nothing.'}</Empty>
   return (
     <>

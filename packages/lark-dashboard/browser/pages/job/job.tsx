@@ -1,9 +1,11 @@
 /**
  * One job: its state and why it waits, its way so far, and what it has and had.
  */
-import { useState } from 'preact/hooks'
+import { useEffect, useState } from 'preact/hooks'
+import type { ShownReport } from '../../../src/server/streams.ts'
 import { useAsked } from '../../data/asked.ts'
 import type { Output } from '../../data/call.ts'
+import { useFollowed } from '../../data/followed.ts'
 import { href, route } from '../../data/route.ts'
 import { may } from '../../data/viewer.ts'
 import { useKeys } from '../../frame/keys.ts'
@@ -22,8 +24,8 @@ import { ReasonList, Reasons } from './reasons.tsx'
 
 export type ShownJob = NonNullable<Output<'jobs.find'>>
 
-/** Milliseconds between two looks at a job that has not ended. */
-const EVERY = 1_000
+/** Milliseconds between two looks at a job that has not ended, of whose changes the stream tells. */
+const EVERY = 5_000
 
 export function JobPage({ id }: { id: string }) {
   const queue = route.value.query.get('queue') ?? undefined
@@ -33,11 +35,24 @@ export function JobPage({ id }: { id: string }) {
   const job = asked.data
   const hasEnded = job === null || job?.finishedAt !== undefined
   if (hasEnded !== isOver && job !== undefined) setOver(hasEnded)
+  const report = useFollowed(!job || hasEnded ? undefined : { id, queue: job.queue })
+  useEffect(() => {
+    if (report !== undefined) asked.again()
+  }, [report?.changes])
   return (
     <Answer asked={asked}>
-      {(found) => (found === null ? <NoJob id={id} /> : <JobView job={found} again={asked.again} />)}
+      {(found) =>
+        found === null ? <NoJob id={id} /> : <JobView job={withReport(found, report)} again={asked.again} />
+      }
     </Answer>
   )
+}
+
+/** What the stream tells of a job is newer than the answer to the last question. */
+function withReport(job: ShownJob, report: ShownReport | undefined): ShownJob {
+  if (report === undefined || job.finishedAt !== undefined) return job
+  const { log, progress = job.progress } = report
+  return { ...job, log: [...log], ...(progress !== undefined && { progress }) }
 }
 
 /** Perhaps it is a node of a flow that has not started, of which the flow knows. */

@@ -1,0 +1,109 @@
+/**
+ * The jobs that open dashboards show while they run: what each writes to its log and reports, as it does. A job is followed
+ * once, however many browsers show it, and only as long as one does.
+ */
+import { setTimeout as pause } from 'node:timers/promises'
+import { LarkError } from '@s18i/lark/config'
+import type { JobNews, LogLine, Operate } from '@s18i/lark-jobs/operate'
+
+/** Milliseconds until a store that did not answer is asked again. */
+const AGAIN = 500
+/** The most lines that are kept: as many as the store keeps. */
+const MOST_LINES = 100
+
+/** What is known of a followed job. It is whole each time, so a slow browser may miss some. */
+export interface JobReport {
+  /** Moves when the job is in another state or run, or is gone. */
+  changes: number
+  log: readonly LogLine[]
+  /** What it reported last; undefined if nothing. */
+  progress?: unknown
+}
+
+type Listener = (report: JobReport) => void
+
+interface Named {
+  id: string
+  queue: string
+}
+
+export class FollowedJobs {
+  readonly #operate: Pick<Operate, 'tail'>
+  readonly #jobs = new Map<string, FollowedJob>()
+
+  constructor(operate: Pick<Operate, 'tail'>) {
+    this.#operate = operate
+  }
+
+  /** Calls back at once if something is known, and with all that is new, until the job has ended. @returns what ends it */
+  follow(named: Named, listener: Listener): () => void {
+    const name = JSON.stringify([named.queue, named.id])
+    const forget = (job: FollowedJob) => {
+      if (this.#jobs.get(name) === job) this.#jobs.delete(name)
+    }
+    const job = this.#jobs.get(name) ?? new FollowedJob(this.#operate, named, forget)
+    this.#jobs.set(name, job)
+    return job.listen(listener)
+  }
+}
+
+class FollowedJob {
+  readonly #listeners = new Set<Listener>()
+  readonly #over = new AbortController()
+  readonly #forget: (job: FollowedJob) => void
+  #report: JobReport = { changes: 0, log: [] }
+  #isAboutToTell = false
+
+  /** @param forget called when it has ended, and when nobody listens any more: who comes then begins anew */
+  constructor(operate: Pick<Operate, 'tail'>, named: Named, forget: (job: FollowedJob) => void) {
+    this.#forget = forget
+    void this.#follow(operate, named).finally(() => forget(this))
+  }
+
+  listen(listener: Listener): () => void {
+    this.#listeners.add(listener)
+    if (this.#report.changes > 0) listener(this.#report)
+    return () => {
+      this.#listeners.delete(listener)
+      if (this.#listeners.size > 0) return
+      this.#over.abort()
+      this.#forget(this)
+    }
+  }
+
+  async #follow(operate: Pick<Operate, 'tail'>, { id, queue }: Named): Promise<void> {
+    const { signal } = this.#over
+    while (!signal.aborted) {
+      try {
+        for await (const news of operate.tail(id, { queue, signal })) this.#heard(news)
+        return
+      } catch (error) {
+        if (!LarkError.is(error)) console.error('@s18i/lark-dashboard:', error)
+        // Of a job that is not there, for example, the page hears when it asks for the job.
+        if (!isAway(error)) return
+      }
+      await pause(AGAIN, undefined, { signal }).catch(() => {})
+    }
+  }
+
+  #heard(news: JobNews): void {
+    const { changes, log } = this.#report
+    if (news.kind === 'log') this.#report = { ...this.#report, log: [...log, news.line].slice(-MOST_LINES) }
+    else if (news.kind === 'gap') this.#report = { ...this.#report, log: [] }
+    else if (news.kind === 'progress') this.#report = { ...this.#report, progress: news.progress }
+    else this.#report = { ...this.#report, changes: changes + 1 }
+    if (this.#isAboutToTell) return
+    this.#isAboutToTell = true
+    // All that one look at the job has found is told together.
+    setImmediate(() => {
+      this.#isAboutToTell = false
+      for (const listener of [...this.#listeners]) listener(this.#report)
+    })
+  }
+}
+
+const passing = ['STORE_UNREACHABLE', 'STORE_UNCERTAIN', 'STORE_REFUSED']
+
+function isAway(error: unknown): boolean {
+  return LarkError.is(error) && passing.includes(error.code)
+}
