@@ -51,10 +51,17 @@ export function Windowed<T>({ rows, height, columns, draw, onEnd }: WindowedProp
 
   const from = Math.min(first.value, Math.max(0, length - 1))
   const until = Math.min(length, from + seen.value)
+  // A row that stays in sight is not compared again when others come and go: it is the same node of the tree.
+  const before = useRef<{ draw?: unknown; nodes: ReadonlyMap<T, ComponentChildren> }>({ nodes: new Map() })
+  const known = before.current.draw === draw ? before.current.nodes : undefined
+  const nodes = new Map(
+    rows.slice(from, until).map((row, i) => [row, known?.get(row) ?? draw(row, from + i)] as const),
+  )
+  before.current = { draw, nodes }
   return (
     <tbody ref={body}>
       {from > 0 && <Spacer height={from * height} columns={columns} />}
-      {rows.slice(from, until).map((row, i) => draw(row, from + i))}
+      {[...nodes.values()]}
       {until < length && <Spacer height={(length - until) * height} columns={columns} />}
     </tbody>
   )
