@@ -69,18 +69,28 @@ function judged(inspection: Inspection): DoctorFinding[] {
 type Counted = Awaited<ReturnType<typeof status>>['queues'][number]['partitions'][number]
 
 async function lookAtAll(store: Store, partitions: readonly Counted[]): Promise<PartitionSample[]> {
+  const [samples, lost] = await Promise.all([samplesOf(store, partitions), lostLeases(store, partitions)])
+  const isLost = new Set(lost)
+  return samples.map((sample) => (isLost.has(sample.partition) ? { ...sample, lostFor: BACK } : sample))
+}
+
+async function samplesOf(store: Store, partitions: readonly Counted[]): Promise<PartitionSample[]> {
   const samples: PartitionSample[] = []
   for (let i = 0; i < partitions.length; i += TOGETHER)
     samples.push(...(await Promise.all(partitions.slice(i, i + TOGETHER).map((each) => look(store, each)))))
+  return samples
+}
+
+/** The partitions where leases have ended, and no worker has taken the jobs back. */
+async function lostLeases(store: Store, partitions: readonly Counted[]): Promise<string[]> {
   const ended = await endedLeases(
     store,
     partitions.flatMap(({ partition, counts }) => (counts.active > 0 ? [partition] : [])),
   )
-  if (ended.length === 0) return samples
+  if (ended.length === 0) return []
   // A worker may take them back just now.
   await sleep(BACK)
-  const lost = new Set(await endedLeases(store, ended))
-  return samples.map((sample) => (lost.has(sample.partition) ? { ...sample, lostFor: BACK } : sample))
+  return await endedLeases(store, ended)
 }
 
 async function look(store: Store, { partition, counts }: Counted): Promise<PartitionSample> {
