@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { EXCERPT, jsonExcerpt } from '../src/commands/jobs-show.ts'
+import { EXCERPT, jsonExcerpt } from '../src/commands/json-excerpt.ts'
 
 test.each([
   [{}],

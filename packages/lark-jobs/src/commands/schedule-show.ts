@@ -4,7 +4,7 @@ import { Jobs } from '../api/default-jobs.ts'
 import { shellWord } from '../model/command-line.ts'
 import { readable } from '../model/duration.ts'
 import { operate, type ScheduleInfo } from '../operate.ts'
-import { jsonExcerpt } from './jobs-show.ts'
+import { jsonExcerpt } from './json-excerpt.ts'
 import {
   commandOf,
   instant,
