@@ -6,7 +6,8 @@ import { readable } from '../model/duration.ts'
 import { listed } from '../model/listed.ts'
 import type { FlowInfo, FlowNodeInfo, JobDetail, Operate } from '../operate.ts'
 import { treeOf } from './flow-tree.ts'
-import { ago, MOST_NAMES, progressWords, waitWords } from './flow-words.ts'
+import { MOST_NAMES, progressWords, waitWords } from './flow-words.ts'
+import { ago, since } from './instant.ts'
 
 type Paint = (style: 'red' | 'green' | 'blue' | 'dim', text: string) => string
 export type NodeRow = [name: string, state: string, id: string, remark: string]
@@ -94,15 +95,15 @@ function lookedFor(nodes: readonly FlowNodeInfo[], count: number): FlowNodeInfo[
 }
 
 function stateWords(node: FlowNodeInfo, flow: FlowInfo | undefined, job: JobDetail | undefined): string {
-  const { state, since, endedAt, retries } = node
+  const { state, endedAt, retries } = node
   const again = retries === undefined ? '' : `, retry ${retries}`
   if (state !== 'started') return `${state}${endedAt === undefined ? '' : ` ${ago(endedAt)}`}${again}`
   if (flow !== undefined) return `${progressWords(flow.counts)}${again}`
   if (job?.state === 'delayed') return `due in ${readable(Math.max(0, job.dueAt! - Date.now()))}${again}`
   const isRunning = job?.state === 'active'
-  const from = (isRunning ? job.claimedAt : since) ?? Date.now()
+  const from = (isRunning ? job.claimedAt : node.since) ?? Date.now()
   const what = isRunning ? 'runs' : job?.state === 'waiting' ? 'queued' : 'started'
-  return `${what} for ${readable(Math.max(0, Date.now() - from))}${again}`
+  return `${what} for ${since(from)}${again}`
 }
 
 function remark(

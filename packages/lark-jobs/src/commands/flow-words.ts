@@ -2,7 +2,6 @@
  * Flows as commands show them: what they are called, how far they are, and why they ended.
  */
 import { nearest } from '@s18i/lark/config'
-import { readable } from '../model/duration.ts'
 import { memberOf } from '../model/effect.ts'
 import { JobsError } from '../model/errors.ts'
 import { listed } from '../model/listed.ts'
@@ -135,7 +134,3 @@ export function waitWords(info: FlowInfo): string {
 
 /** The most names in a line. */
 export const MOST_NAMES = 4
-
-export function ago(at: number): string {
-  return `${readable(Math.max(0, Date.now() - at))} ago`
-}

@@ -4,6 +4,7 @@
 import { readable } from '../model/duration.ts'
 import type { StoredJob } from '../operate.ts'
 import { codedLine } from '../run/job-error.ts'
+import { ago, since } from './instant.ts'
 
 /** The most characters of an error or a progress in a list: a few lines of a narrow terminal. */
 const MOST = 300
@@ -15,12 +16,7 @@ export function whenWords(job: StoredJob): string {
   if (state === 'active') return `for ${since(claimedAt)}`
   if (state === 'waiting') return `for ${since(dueAt)}`
   if (state === 'delayed') return dueAt > now ? `in ${readable(dueAt - now)}` : 'now'
-  return `${since(finishedAt)} ago`
-}
-
-/** How long ago an instant was. */
-export function since(at: number): string {
-  return readable(Math.max(0, Date.now() - at))
+  return ago(finishedAt)
 }
 
 /** What a list says of a job besides its state: its progress, why it ended so, why it runs again. */

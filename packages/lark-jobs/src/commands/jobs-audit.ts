@@ -5,7 +5,7 @@ import { jobChanges } from '../model/audited.ts'
 import { defined } from '../model/defined.ts'
 import { type AuditEntry, audited, operate } from '../operate.ts'
 import { jobsOf } from './job-change.ts'
-import { since } from './job-words.ts'
+import { ago } from './instant.ts'
 
 /** `lark jobs:audit`: who changed what by hand, and what came of it. */
 export class JobsAuditCommand extends Command {
@@ -32,7 +32,7 @@ export class JobsAuditCommand extends Command {
       this.table(
         ['WHEN', 'WHO', 'FROM', 'WHAT', 'ON', 'OUTCOME'],
         entries.map((entry) => [
-          `${since(entry.at)} ago`,
+          ago(entry.at),
           visible(`${entry.who}@${entry.host}`),
           visible(entry.from),
           visible(entry.what),

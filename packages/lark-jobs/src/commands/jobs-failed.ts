@@ -2,10 +2,10 @@ import { flag } from '@s18i/lark'
 import { visible } from '@s18i/lark/config'
 import { Jobs } from '../api/default-jobs.ts'
 import { defined } from '../model/defined.ts'
-import { readable } from '../model/duration.ts'
 import type { KeptError } from '../model/record.ts'
 import { type FailureKind, type Operate, operate, type StoredJob } from '../operate.ts'
 import { codedLine } from '../run/job-error.ts'
+import { ago } from './instant.ts'
 import { ConditionsCommand, filterOf, flagNames } from './job-filter.ts'
 
 /** `lark jobs:failed`: the jobs that failed for good, and why; or with `--group` the reasons, and how many jobs each has. */
@@ -37,7 +37,7 @@ export class JobsFailedCommand extends ConditionsCommand {
         visible(job.id),
         visible(job.key),
         visible(job.queue),
-        ago(job.finishedAt),
+        ago(job.finishedAt ?? 0),
         job.runs,
         reason(job.errors.at(-1)),
       ]),
@@ -117,8 +117,4 @@ function reason(error: KeptError | undefined): string {
 
 function percent(share: number): string {
   return share < 0.01 ? '<1%' : `${Math.round(100 * share)}%`
-}
-
-function ago(at = 0): string {
-  return `${readable(Math.max(0, Date.now() - at))} ago`
 }

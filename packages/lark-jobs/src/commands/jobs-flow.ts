@@ -7,7 +7,8 @@ import { type FlowInfo, type Operate, operate } from '../operate.ts'
 import { completed } from './completed.ts'
 import { chartOf } from './flow-chart.ts'
 import { FlowRows } from './flow-rows.ts'
-import { ago, flowNamed, progressWords, waitWords, whyWords } from './flow-words.ts'
+import { flowNamed, progressWords, waitWords, whyWords } from './flow-words.ts'
+import { fromNow, instant } from './instant.ts'
 
 /** `lark jobs:flow`: one chain, batch or workflow, as a tree. */
 export class JobsFlowCommand extends Command {
@@ -129,7 +130,5 @@ function facts(info: FlowInfo): [string, string][] {
 }
 
 function time(at: number): string {
-  const away = at - Date.now()
-  const text = new Date(at).toISOString().slice(0, 19).replace('T', ' ')
-  return `${text} UTC (${away > 0 ? `in ${readable(away)}` : ago(at)})`
+  return `${instant(at)} (${fromNow(at)})`
 }

@@ -4,7 +4,8 @@ import { Jobs } from '../api/default-jobs.ts'
 import { defined } from '../model/defined.ts'
 import { flowKinds, flowStates, operate } from '../operate.ts'
 import { completed } from './completed.ts'
-import { ago, progressWords, waitWords } from './flow-words.ts'
+import { progressWords, waitWords } from './flow-words.ts'
+import { ago } from './instant.ts'
 import { flagNames } from './job-filter.ts'
 
 /** `lark jobs:flows`: chains, batches and workflows at a glance. */

@@ -3,8 +3,9 @@ import { visible } from '@s18i/lark/config'
 import { Jobs } from '../api/default-jobs.ts'
 import { defined } from '../model/defined.ts'
 import { type JobPage, type Operate, operate, type StoredJob, type WorkerRecord } from '../operate.ts'
+import { since } from './instant.ts'
 import { ConditionsCommand, checkKey, filterOf, flagNames } from './job-filter.ts'
-import { remarkWords, reportedWords, since, whenWords } from './job-words.ts'
+import { remarkWords, reportedWords, whenWords } from './job-words.ts'
 
 /** Milliseconds for which pages without such jobs are passed over. A cursor goes on behind them. */
 const PATIENCE = 5_000

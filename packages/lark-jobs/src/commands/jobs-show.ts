@@ -11,6 +11,7 @@ import { isOwn, readNeed } from '../options/limiter.ts'
 import { partsOf } from '../run/job-error.ts'
 import { completed } from './completed.ts'
 import { called, orFlow } from './flow-words.ts'
+import { fromNow } from './instant.ts'
 import { jsonExcerpt } from './json-excerpt.ts'
 
 /** The most characters of a damaged field that are shown. */
@@ -138,9 +139,8 @@ function limiterWords(limiter: string): string {
 
 function time(at: number | undefined): string | undefined {
   if (at === undefined) return undefined
-  const away = Date.now() - at
   const text = new Date(at).toISOString().replace('T', ' ').replace('Z', ' UTC')
-  return `${text} (${away >= 0 ? `${readable(away)} ago` : `in ${readable(-away)}`})`
+  return `${text} (${fromNow(at)})`
 }
 
 /** The messages and causes of each attempt. Only the last has its stacks, because the others are mostly the same. */

@@ -3,7 +3,7 @@ import { visible } from '@s18i/lark/config'
 import { Jobs } from '../api/default-jobs.ts'
 import { defined } from '../model/defined.ts'
 import { type Operate, operate } from '../operate.ts'
-import { since } from './job-words.ts'
+import { ago, since } from './instant.ts'
 import { everyOf, outlasts } from './watched.ts'
 
 /** `lark jobs:workers`: the live workers, and what each of them runs now. */
@@ -51,7 +51,7 @@ export class JobsWorkersCommand extends Command {
             `${running} of ${concurrency}`,
             state === 'running' ? state : this.console.paint('yellow', state),
             since(startedAt),
-            seenAt === undefined ? '' : `${since(seenAt)} ago`,
+            seenAt === undefined ? '' : ago(seenAt),
             visible(release === undefined ? version : `${version} (${release})`),
             visible(queues.join(', ')),
           ],

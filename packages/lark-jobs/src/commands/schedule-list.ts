@@ -4,11 +4,11 @@ import { Jobs } from '../api/default-jobs.ts'
 import { loadSettings } from '../config/config.ts'
 import { shellWord } from '../model/command-line.ts'
 import { defined } from '../model/defined.ts'
-import { readable } from '../model/duration.ts'
 import { listed } from '../model/listed.ts'
 import { pausedWords } from '../model/paused-words.ts'
 import { type Operate, operate, type ScheduleInfo, type WorkerRecord } from '../operate.ts'
 import { completed } from './completed.ts'
+import { ago, since } from './instant.ts'
 import { isLate, isUnknown, missedTicks, nextWords, runWords, ticksOf, whenWords } from './scheduled.ts'
 
 /** `lark schedule:list`: all schedules at a glance. */
@@ -47,7 +47,7 @@ export class ScheduleListCommand extends Command {
         nextWords(each),
         each.lastRun === undefined
           ? ''
-          : `${runWords(each.lastRun)}, ${readable(Math.max(0, Date.now() - each.lastRun.at))} ago`,
+          : `${runWords(each.lastRun)}, ${ago(each.lastRun.at)}`,
       ]),
     )
     this.#remarks(schedules, workers)
@@ -86,7 +86,7 @@ export class ScheduleListCommand extends Command {
         const how = `lark schedule:resume ${shellWord(id)}`
         this.info(
           visible(
-            `${id} has been paused for ${readable(Math.max(0, Date.now() - paused.at))}${why}: it does not tick until ${how}`,
+            `${id} has been paused for ${since(paused.at)}${why}: it does not tick until ${how}`,
           ),
         )
       }
@@ -98,7 +98,7 @@ export class ScheduleListCommand extends Command {
       if (undeclaredSince !== undefined)
         this.warn(
           visible(
-            `No living worker has declared ${id} for ${readable(Math.max(0, Date.now() - undeclaredSince))}: it is dropped after 10 min`,
+            `No living worker has declared ${id} for ${since(undeclaredSince)}: it is dropped after 10 min`,
           ),
         )
     }
@@ -113,8 +113,4 @@ export class ScheduleListCommand extends Command {
         'Workers are running, but ticks are late: are schedules enabled? See jobs.schedules in lark.config',
       )
   }
-}
-
-function ago(at: number): string {
-  return `${readable(Math.max(0, Date.now() - at))} ago`
 }

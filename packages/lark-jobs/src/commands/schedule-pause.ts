@@ -3,9 +3,9 @@ import { visible } from '@s18i/lark/config'
 import { Jobs } from '../api/default-jobs.ts'
 import { shellWord } from '../model/command-line.ts'
 import { defined } from '../model/defined.ts'
-import { readable } from '../model/duration.ts'
 import { pausedWords } from '../model/paused-words.ts'
 import { byCommand } from './by-command.ts'
+import { since } from './instant.ts'
 import { scheduleNamed } from './scheduled.ts'
 
 /** `lark schedule:pause`: a schedule does not tick. */
@@ -26,7 +26,7 @@ export class SchedulePauseCommand extends Command {
     const how = `lark schedule:resume ${shellWord(name)}`
     if (state === 'ended') this.info(visible(`${name} has ended: it does not tick anyway`))
     else if (wasPaused) {
-      const time = readable(Math.max(0, Date.now() - before.paused!.at))
+      const time = since(before.paused!.at)
       const { by, because } = before.paused!
       const why = pausedWords({ by, because }, Date.now())
       this.info(visible(`${name} has been paused for ${time} already${why}: it does not tick until ${how}`))

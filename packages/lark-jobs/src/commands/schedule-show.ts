@@ -4,10 +4,10 @@ import { Jobs } from '../api/default-jobs.ts'
 import { shellWord } from '../model/command-line.ts'
 import { readable } from '../model/duration.ts'
 import { operate, type ScheduleInfo } from '../operate.ts'
+import { fromNow, instant } from './instant.ts'
 import { jsonExcerpt } from './json-excerpt.ts'
 import {
   commandOf,
-  instant,
   isUnknown,
   nextWords,
   runWords,
@@ -127,8 +127,7 @@ function facts(info: ScheduleInfo): [string, string][] {
 }
 
 function time(at: number): string {
-  const away = Date.now() - at
-  return `${instant(at)} (${away >= 0 ? `${readable(away)} ago` : `in ${readable(-away)}`})`
+  return `${instant(at)} (${fromNow(at)})`
 }
 
 /** An instant as a clock in the time zone shows it: `Fri 08:00:00`. */

@@ -76,11 +76,6 @@ export function commandOf({ key, payload }: Pick<ScheduleInfo, 'key' | 'payload'
   return key === COMMAND_JOB ? (payload as CommandPayload).command : undefined
 }
 
-/** An instant: `2026-11-27 07:00:00 UTC`. */
-export function instant(at: number): string {
-  return `${new Date(at).toISOString().slice(0, 19).replace('T', ' ')} UTC`
-}
-
 export function ticksOf(count: number): string {
   return `${count.toLocaleString('en')} ${count === 1 ? 'tick' : 'ticks'}`
 }
