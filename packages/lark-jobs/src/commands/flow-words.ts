@@ -55,6 +55,15 @@ export async function orFlow({ flows }: Operate, error: unknown, command: string
     : error.again({ hint: `There is a flow with this id: lark ${command} ${found.id}` })
 }
 
+/** The error for an id that no job has; if a flow has it, with the command for that. */
+export async function noJob(operating: Operate, id: string): Promise<unknown> {
+  const error = new JobsError('JOB_NOT_FOUND', `There is no job ${id}`, {
+    id,
+    hint: 'Jobs that have ended are kept for a while only: see lark jobs:failed',
+  })
+  return await orFlow(operating, error, 'jobs:flow')
+}
+
 /** `workflow order (0Vr5kPq3Zx1aB)`, `chain 0Vr5kPq3Zx1aB` */
 export function called({ kind, name, id }: Pick<FlowInfo, 'kind' | 'name' | 'id'>): string {
   return name === undefined ? `${kind} ${id}` : `${kind} ${name} (${id})`

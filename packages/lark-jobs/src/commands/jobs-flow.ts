@@ -9,6 +9,7 @@ import { chartOf } from './flow-chart.ts'
 import { FlowRows } from './flow-rows.ts'
 import { flowNamed, progressWords, waitWords, whyWords } from './flow-words.ts'
 import { fromNow, instant } from './instant.ts'
+import { type Facts, printSheet } from './sheet.ts'
 
 /** `lark jobs:flow`: one chain, batch or workflow, as a tree. */
 export class JobsFlowCommand extends Command {
@@ -42,9 +43,7 @@ export class JobsFlowCommand extends Command {
 
   async #print(operating: Operate, info: FlowInfo): Promise<void> {
     const { nodes = [], failures = [] } = info
-    this.line(`${this.console.paint('bold', visible(info.name ?? info.kind))} ${visible(info.id)}`)
-    this.line()
-    for (const [name, value] of facts(info)) this.line(`${name.padEnd(10)} ${visible(value)}`)
+    printSheet(this, info.name ?? info.kind, info.id, facts(info))
     if (nodes.length > 0) {
       this.line()
       const rows = new FlowRows(operating, (style, text) => this.console.paint(style, text))
@@ -109,12 +108,11 @@ function was(state: string): string {
   return state === 'failed' ? 'failed' : 'was cancelled'
 }
 
-/** What is known of a flow, by name. Facts without a value are left out. */
-function facts(info: FlowInfo): [string, string][] {
+function facts(info: FlowInfo): Facts {
   const { state, kind, queue, home, tags, at, endedAt, deadline, parent, allowed, counts } = info
   const wait = waitWords(info)
   const until = (endedAt ?? Date.now()) - at
-  const all: Record<string, string | false | undefined> = {
+  return {
     State: `${state}${wait === '' || endedAt !== undefined ? '' : `: ${wait}`}`,
     Done: progressWords(counts),
     Kind: kind,
@@ -126,7 +124,6 @@ function facts(info: FlowInfo): [string, string][] {
     Deadline: deadline !== undefined && endedAt === undefined && time(deadline),
     'May fail': kind === 'batch' && (allowed === undefined ? 'any number' : `${allowed}`),
   }
-  return Object.entries(all).filter((fact): fact is [string, string] => Boolean(fact[1]))
 }
 
 function time(at: number): string {

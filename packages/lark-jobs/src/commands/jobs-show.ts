@@ -4,15 +4,15 @@ import { Jobs } from '../api/default-jobs.ts'
 import { whyCommand } from '../model/command-line.ts'
 import { defined } from '../model/defined.ts'
 import { readable } from '../model/duration.ts'
-import { JobsError } from '../model/errors.ts'
 import type { JobError, LogLine } from '../model/record.ts'
 import { type FlowOfJob, type JobDetail, operate, type Reason } from '../operate.ts'
 import { isOwn, readNeed } from '../options/limiter.ts'
 import { partsOf } from '../run/job-error.ts'
 import { completed } from './completed.ts'
-import { called, orFlow } from './flow-words.ts'
+import { called, noJob } from './flow-words.ts'
 import { fromNow } from './instant.ts'
 import { jsonExcerpt } from './json-excerpt.ts'
+import { type Facts, printSection, printSheet } from './sheet.ts'
 
 /** The most characters of a damaged field that are shown. */
 const MOST = 2_000
@@ -33,13 +33,7 @@ export class JobsShowCommand extends Command {
     const { id, queue } = this
     const operating = operate(jobs)
     const job = await operating.find(id, defined({ queue }))
-    if (job === undefined) {
-      const error = new JobsError('JOB_NOT_FOUND', `There is no job ${this.id}`, {
-        id: this.id,
-        hint: 'Jobs that have ended are kept for a while only: see lark jobs:failed',
-      })
-      throw await orFlow(operating, error, 'jobs:flow')
-    }
+    if (job === undefined) throw await noJob(operating, id)
     const flow = await operating.flows.ofJob(id)
     // The record of an ended job says all of it.
     const why = job.finishedAt === undefined ? await operating.why(id, { queue: job.queue }) : undefined
@@ -49,47 +43,38 @@ export class JobsShowCommand extends Command {
   }
 
   #print(job: JobDetail, flow?: FlowOfJob, reasons?: readonly Reason[]): void {
-    this.line(`${this.console.paint('bold', visible(job.key))} ${visible(job.id)}`)
-    this.line()
-    for (const [name, value] of facts(job, flow, reasons)) this.line(`${name.padEnd(9)} ${visible(value)}`)
+    printSheet(this, job.key, job.id, facts(job, flow, reasons))
     this.#json('Payload', job.payload)
     if (job.options?.context !== undefined) this.#json('Context', job.options.context)
     if (job.progress !== undefined) this.#json('Progress', job.progress)
     if (job.result !== undefined) this.#json('Result', job.result)
     const errors = job.errors.flatMap((error, i) => errorLines(error, i === job.errors.length - 1))
-    if (errors.length > 0) this.#section('Errors', errors)
-    if (job.log.length > 0) this.#section('Log', job.log.flatMap(logLines))
+    if (errors.length > 0) printSection(this, 'Errors', errors)
+    if (job.log.length > 0) printSection(this, 'Log', job.log.flatMap(logLines))
   }
 
   #json(title: string, value: unknown): void {
     const json = JSON.stringify(value) ?? 'none'
     const { lines, isCut } = jsonExcerpt(json)
-    this.#section(title, lines.map(visible))
+    printSection(this, title, lines.map(visible))
     if (!isCut) return
     const size = Buffer.byteLength(json).toLocaleString('en')
     this.line(
       `  … the beginning of ${size} bytes; lark jobs:show ${visible(this.id)} --json prints all of them`,
     )
   }
-
-  #section(title: string, lines: string[]): void {
-    this.line()
-    this.line(this.console.paint('bold', title))
-    for (const line of lines) this.line(`  ${line}`)
-  }
 }
 
-/** What is known of a job, by name. Facts without a value are left out. */
 function facts(
   job: JobDetail,
   flow: FlowOfJob | undefined,
   reasons: readonly Reason[] | undefined,
-): [string, string][] {
+): Facts {
   const { state, reason, queue, partition, priority, runs, failures, crashes, releases } = job
   const { group, limiter, holder, because, unreadable } = job
   const ended = { failed: failures, crashed: crashes, released: releases }
   const parts = Object.entries(ended).flatMap(([what, count]) => (count > 0 ? [`${count} ${what}`] : []))
-  const all: Record<string, string | false | undefined> = {
+  return {
     State: reason === undefined ? state : `${state} (${reason})`,
     Why: reasons && whyWords(job.id, reasons),
     Queue: priority === 0 ? queue : `${queue}, priority ${priority}`,
@@ -110,7 +95,6 @@ function facts(
     Damaged: unreadable?.kind === 'damaged' && damage(unreadable),
     Runs: parts.length === 0 ? `${runs}` : `${runs} (${parts.join(', ')})`,
   }
-  return Object.entries(all).filter((fact): fact is [string, string] => Boolean(fact[1]))
 }
 
 /** The first reason, and where the others are. */

@@ -2,10 +2,9 @@ import { arg, Command, flag } from '@s18i/lark'
 import { visible } from '@s18i/lark/config'
 import { Jobs } from '../api/default-jobs.ts'
 import { defined } from '../model/defined.ts'
-import { JobsError } from '../model/errors.ts'
 import { type JobWhy, type Operate, operate, type QueueStatus } from '../operate.ts'
 import { completed } from './completed.ts'
-import { orFlow } from './flow-words.ts'
+import { noJob } from './flow-words.ts'
 
 /** `lark jobs:why`: every reason a job does not run, or the jobs of a queue do not, with what ends it. */
 export class JobsWhyCommand extends Command {
@@ -26,13 +25,7 @@ export class JobsWhyCommand extends Command {
     const operating = operate(jobs, { names: { queue: '--queue' } })
     if (id === undefined) return await this.#queues(operating)
     const why = await operating.why(id, defined({ queue }))
-    if (why === undefined) {
-      const error = new JobsError('JOB_NOT_FOUND', `There is no job ${id}`, {
-        id,
-        hint: 'Jobs that have ended are kept for a while only: see lark jobs:failed',
-      })
-      throw await orFlow(operating, error, 'jobs:flow')
-    }
+    if (why === undefined) throw await noJob(operating, id)
     if (this.json) return { ...why }
     this.#show(why)
   }

@@ -15,6 +15,7 @@ import {
   ticksOf,
   whenWords,
 } from './scheduled.ts'
+import { type Facts, printSection, printSheet } from './sheet.ts'
 
 /** How many of the next ticks are shown. */
 const NEXT = 10
@@ -39,21 +40,22 @@ export class ScheduleShowCommand extends Command {
 
   #print(info: ScheduleInfo): void {
     const { next, following = [], runs, skipped, payload } = info
-    this.line(`${this.console.paint('bold', visible(info.id))} ${visible(whenWords(info))}`)
-    this.line()
-    for (const [name, value] of facts(info)) this.line(`${name.padEnd(10)} ${visible(value)}`)
+    printSheet(this, info.id, whenWords(info), facts(info))
     if (next !== undefined)
-      this.#section(
+      printSection(
+        this,
         'Next',
         [next, ...following].map((at) => `${instant(at)}${local(at, info.timezone)}`),
       )
     if (runs.length > 0)
-      this.#section(
+      printSection(
+        this,
         'Last runs',
         [...runs].reverse().map((run) => `${instant(run.tick)}  ${runWords(run)}`),
       )
     if (skipped.length > 0)
-      this.#section(
+      printSection(
+        this,
         'Ticks that became no jobs',
         [...skipped].reverse().map(({ from, to, count, why }) => {
           const until = from === to ? '' : ` to ${instant(to)}`
@@ -63,14 +65,8 @@ export class ScheduleShowCommand extends Command {
     if (payload === undefined) return
     const json = JSON.stringify(payload)
     const { lines, isCut } = jsonExcerpt(json)
-    this.#section('Payload', lines.map(visible))
+    printSection(this, 'Payload', lines.map(visible))
     if (isCut) this.line(`  … lark schedule:show ${visible(shellWord(info.id))} --json prints all of it`)
-  }
-
-  #section(title: string, lines: string[]): void {
-    this.line()
-    this.line(this.console.paint('bold', title))
-    for (const line of lines) this.line(`  ${line}`)
   }
 }
 
@@ -93,15 +89,14 @@ const overlapWords = {
   cancel: 'cancels the one before',
 } as const
 
-/** What is known of a schedule, by name. Facts without a value are left out. */
-function facts(info: ScheduleInfo): [string, string][] {
+function facts(info: ScheduleInfo): Facts {
   const { paused, ended, when, timezone, key, queue, ofClass, since, ticks, missed, grace } = info
   const { overlap, jitter, pauseAfterFailures, limit, from, until, undeclaredSince } = info
   const why = { limit: 'its limit is reached', over: 'it has no more ticks', dropped: 'no class declares it' }
   const command = commandOf(info)
   const { by, because } = paused ?? {}
   const reason = `${by === undefined ? '' : ` by ${by}`}${because === undefined ? '' : `: ${because}`}`
-  const all: Record<string, string | false | undefined> = {
+  return {
     State:
       ended !== undefined
         ? `ended ${time(ended.at)}: ${why[ended.why]}`
@@ -123,7 +118,6 @@ function facts(info: ScheduleInfo): [string, string][] {
       pauseAfterFailures !== undefined &&
       `after ${pauseAfterFailures} failed ${pauseAfterFailures === 1 ? 'run' : 'runs in a row'}`,
   }
-  return Object.entries(all).filter((fact): fact is [string, string] => Boolean(fact[1]))
 }
 
 function time(at: number): string {
