@@ -5,6 +5,7 @@ import { nearest } from '@s18i/lark/config'
 import { memberOf } from '../model/effect.ts'
 import { JobsError } from '../model/errors.ts'
 import { listed } from '../model/listed.ts'
+import { plural } from '../model/plural.ts'
 import { shown } from '../model/secret.ts'
 import type { FlowCounts, FlowInfo, GetFlowOptions, Operate } from '../operate.ts'
 
@@ -107,7 +108,7 @@ export function whyWords(info: FlowInfo): string | undefined {
   if (state !== 'failed' && state !== 'cancelled' && state !== 'ending') return undefined
   const node = failedNode === undefined ? undefined : `${failedNode} did not complete`
   const isOver = reason === 'failed' && node === undefined && allowed !== undefined
-  const failed = `${membersOf(counts.failed)} did not complete, and ${allowed} may`
+  const failed = `${plural(counts.failed, 'member')} did not complete, and ${allowed} may`
   const why = isOver
     ? failed
     : isInner(info)
@@ -119,10 +120,6 @@ export function whyWords(info: FlowInfo): string | undefined {
 /** Whether the deadline that has passed is that of a flow in it. */
 function isInner({ reason, failedNode, deadline, endedAt }: FlowInfo): boolean {
   return reason === 'deadline' && failedNode !== undefined && (deadline === undefined || endedAt! < deadline)
-}
-
-export function membersOf(count: number): string {
-  return `${count.toLocaleString('en')} ${count === 1 ? 'member' : 'members'}`
 }
 
 /** What a flow waits for, or why it has ended. */
@@ -137,7 +134,7 @@ export function waitWords(info: FlowInfo): string {
     const names = runs.slice(0, MOST_NAMES).join(', ')
     return `waits for ${names}${more > 0 ? ` and ${more.toLocaleString('en')} more` : ''}`
   }
-  if (kind === 'batch' && counts.running > 0) return `waits for ${membersOf(counts.running)}`
+  if (kind === 'batch' && counts.running > 0) return `waits for ${plural(counts.running, 'member')}`
   return state === 'filling' ? 'its members are being added' : ''
 }
 

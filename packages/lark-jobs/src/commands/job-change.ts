@@ -7,6 +7,7 @@ import type { Command, CommandResult } from '@s18i/lark'
 import { usageError, visible } from '@s18i/lark/config'
 import { defined } from '../model/defined.ts'
 import { filterWords } from '../model/filter-words.ts'
+import { plural } from '../model/plural.ts'
 import type { Operate } from '../operate.ts'
 import { type CommandFilter, checkKey, FilterCommand, type FilterFlags, filterOf } from './job-filter.ts'
 
@@ -61,15 +62,15 @@ export async function changeChosen<Answer extends object>(
     const count = change.count(would)
     if (dryRun && command.json) return { ...would, dryRun }
     if (dryRun) {
-      command.success(`Would ${verb.toLowerCase()} ${jobsOf(count)}${of}`)
+      command.success(`Would ${verb.toLowerCase()} ${plural(count, 'job')}${of}`)
       return true
     }
     if (count > 1 && !command.console.canAsk)
       throw usageError(
-        `This would ${verb.toLowerCase()} ${jobsOf(count)}, and there is no terminal to ask on`,
+        `This would ${verb.toLowerCase()} ${plural(count, 'job')}, and there is no terminal to ask on`,
         '--yes does it without asking; --dry-run only counts the jobs',
       )
-    if (count > 1 && !(await command.confirm(`${verb} ${jobsOf(count)}${of}?`))) {
+    if (count > 1 && !(await command.confirm(`${verb} ${plural(count, 'job')}${of}?`))) {
       command.info(`Nothing was ${done.toLowerCase()}`)
       return false
     }
@@ -79,8 +80,8 @@ export async function changeChosen<Answer extends object>(
   const { aborted } = command.signal
   if (count === 0 && !aborted && isFilter) await checkKey(command.job, operating)
   if (command.json) command.console.json({ ...answer, ...(aborted && { interrupted: true }) })
-  else if (aborted) command.warn(`Interrupted: ${done.toLowerCase()} ${jobsOf(count)}, and no more`)
-  else command.success(count === 0 ? `No such job to ${verb.toLowerCase()}` : `${done} ${jobsOf(count)}`)
+  else if (aborted) command.warn(`Interrupted: ${done.toLowerCase()} ${plural(count, 'job')}, and no more`)
+  else command.success(count === 0 ? `No such job to ${verb.toLowerCase()}` : `${done} ${plural(count, 'job')}`)
   const remark = command.json ? undefined : change.remark?.(answer)
   if (remark !== undefined) command.info(remark)
   return aborted ? INTERRUPTED : true
@@ -143,8 +144,4 @@ function idIn(line: string): string {
     `A line of the standard input has no id: ${visible(line.slice(0, 60))}`,
     'A line is an id, or a JSON object with an id.',
   )
-}
-
-export function jobsOf(count: number): string {
-  return `${count.toLocaleString('en')} ${count === 1 ? 'job' : 'jobs'}`
 }

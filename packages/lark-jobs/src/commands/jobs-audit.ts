@@ -3,8 +3,8 @@ import { visible } from '@s18i/lark/config'
 import { Jobs } from '../api/default-jobs.ts'
 import { jobChanges } from '../model/audited.ts'
 import { defined } from '../model/defined.ts'
+import { plural } from '../model/plural.ts'
 import { type AuditEntry, audited, operate } from '../operate.ts'
-import { jobsOf } from './job-change.ts'
 import { ago } from './instant.ts'
 
 /** `lark jobs:audit`: who changed what by hand, and what came of it. */
@@ -50,6 +50,6 @@ function outcomeOf({ what, outcome, count, error }: AuditEntry): string {
   const far = isOfJobs ? ` at ${count.toLocaleString('en')}` : ''
   if (outcome === 'failed') return `failed${far}: ${error ?? 'no error is known'}`
   if (outcome !== 'done') return `${outcome}${far}`
-  if (isOfJobs) return jobsOf(count)
+  if (isOfJobs) return plural(count, 'job')
   return count > 0 ? 'done' : 'nothing to do'
 }

@@ -5,10 +5,11 @@ import { Jobs } from '../api/default-jobs.ts'
 import { defined } from '../model/defined.ts'
 import { readable } from '../model/duration.ts'
 import { filterWords } from '../model/filter-words.ts'
+import { plural } from '../model/plural.ts'
 import { type CancelFilter, type Cancelled, cancellable, type FlowInfo, type Operate } from '../operate.ts'
 import { byCommand } from './by-command.ts'
 import { called, endedOf, flowNamed, orFlow, stateWords } from './flow-words.ts'
-import { ChangeCommand, idsOf, jobsOf, paced } from './job-change.ts'
+import { ChangeCommand, idsOf, paced } from './job-change.ts'
 import { checkKey, filterOf, flagNames } from './job-filter.ts'
 
 /** Milliseconds between two looks at how many have ended. */
@@ -83,15 +84,15 @@ export class JobsCancelCommand extends ChangeCommand {
     const { aborted } = this.signal
     if (aborted) {
       if (this.json) this.console.json({ cancelled, asked, interrupted: true })
-      else this.warn(`Interrupted: cancelled ${jobsOf(cancelled)}, told ${asked} to end, and no more`)
+      else this.warn(`Interrupted: cancelled ${plural(cancelled, 'job')}, told ${asked} to end, and no more`)
       return 130
     }
     if (this.json) return { cancelled, asked }
     if (isNone) return true
-    if (cancelled > 0) this.success(`Cancelled ${jobsOf(cancelled)}`)
+    if (cancelled > 0) this.success(`Cancelled ${plural(cancelled, 'job')}`)
     if (asked > 0)
       this.success(
-        `Told ${asked.toLocaleString('en')} running ${asked === 1 ? 'job' : 'jobs'} to end, which takes some seconds`,
+        `Told ${plural(asked, 'running job')} to end, which takes some seconds`,
       )
     const { count, age } = (await operating.retention(queue)).cancelled
     if (cancelled > count)
@@ -176,7 +177,7 @@ export class JobsCancelCommand extends ChangeCommand {
 
 /** How many jobs, and how many of them run. @param of the filter in words */
 function told({ cancelled, asked }: Cancelled, of: string): string {
-  const all = `${jobsOf(cancelled + asked)}${of}`
+  const all = `${plural(cancelled + asked, 'job')}${of}`
   if (asked === 0) return all
   const run = asked === 1 ? 'runs' : 'run'
   return cancelled === 0 ? `${all} that ${run}` : `${all}, ${asked.toLocaleString('en')} of which ${run}`

@@ -1,9 +1,10 @@
 import { arg, flag } from '@s18i/lark'
 import { usageError } from '@s18i/lark/config'
 import { Jobs } from '../api/default-jobs.ts'
+import { plural } from '../model/plural.ts'
 import { type Edited, type EditFilter, editable } from '../operate.ts'
 import { byCommand } from './by-command.ts'
-import { ChangeCommand, changeChosen, jobsOf } from './job-change.ts'
+import { ChangeCommand, changeChosen } from './job-change.ts'
 import { flagNames } from './job-filter.ts'
 
 /** `lark jobs:edit`: replaces the payload of jobs that do not run. */
@@ -26,7 +27,7 @@ export class JobsEditCommand extends ChangeCommand {
       destroys: true,
       call: (which, options) => operating.edit(which as EditFilter, payload as never, options),
       count: ({ edited }) => edited,
-      remark: ({ running }) => (running > 0 ? `${jobsOf(running)} run: left as they are` : undefined),
+      remark: ({ running }) => (running > 0 ? `${plural(running, 'job')} run: left as they are` : undefined),
     })
   }
 }

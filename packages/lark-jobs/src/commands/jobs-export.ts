@@ -2,9 +2,9 @@ import { flag } from '@s18i/lark'
 import { usageError } from '@s18i/lark/config'
 import { Jobs } from '../api/default-jobs.ts'
 import { shellWord } from '../model/command-line.ts'
+import { plural } from '../model/plural.ts'
 import { states } from '../model/record.ts'
 import { type ListFilter, operate } from '../operate.ts'
-import { jobsOf } from './job-change.ts'
 import { JobFile } from './job-file.ts'
 import { checkKey, FilterCommand, filterOf, flagNames } from './job-filter.ts'
 
@@ -45,8 +45,8 @@ export class JobsExportCommand extends FilterCommand {
         ...(aborted && { interrupted: true }),
       })
     else if (count === 0) this.success('No such job')
-    else if (aborted) this.warn(`Interrupted: ${jobsOf(count)} are in ${shellWord(path)}, and no more`)
-    else this.success(`Exported ${jobsOf(count)} to ${shellWord(path)}`)
+    else if (aborted) this.warn(`Interrupted: ${plural(count, 'job')} are in ${shellWord(path)}, and no more`)
+    else this.success(`Exported ${plural(count, 'job')} to ${shellWord(path)}`)
     return aborted ? 130 : true
   }
 }

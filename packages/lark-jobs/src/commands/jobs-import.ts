@@ -5,10 +5,11 @@ import { usageError, visible } from '@s18i/lark/config'
 import { Jobs } from '../api/default-jobs.ts'
 import { defined } from '../model/defined.ts'
 import { JobsError } from '../model/errors.ts'
+import { plural } from '../model/plural.ts'
 import type { BullmqImport, BullmqOptions, Operate } from '../operate.ts'
 import { sayImport } from './bullmq-words.ts'
 import { byCommand } from './by-command.ts'
-import { jobsOf, paced } from './job-change.ts'
+import { paced } from './job-change.ts'
 
 /** The exit code of a command that SIGINT has ended. */
 const INTERRUPTED = 130
@@ -76,7 +77,7 @@ export class JobsImportCommand extends Command {
       if (this.signal.aborted) return INTERRUPTED
       if (this.dryRun && this.json) this.console.json(would)
       else sayImport(this, would)
-      const what = `${jobsOf(would.imported)} and ${schedulesOf(would.schedules)}`
+      const what = `${plural(would.imported, 'job')} and ${plural(would.schedules, 'schedule')}`
       if (this.dryRun) {
         if (!this.json) this.success(`Would import ${what} from ${visible(would.from)}`)
         return would.failures === 0
@@ -98,7 +99,7 @@ export class JobsImportCommand extends Command {
     else {
       sayImport(this, done)
       const removed = move ? `, and removed ${done.removed.toLocaleString('en')} from BullMQ` : ''
-      const what = `imported ${jobsOf(done.imported)} and ${schedulesOf(done.schedules)}${removed}`
+      const what = `imported ${plural(done.imported, 'job')} and ${plural(done.schedules, 'schedule')}${removed}`
       if (aborted) this.warn(`Interrupted: ${what}. Import again to go on`)
       else this.success(`I${what.slice(1)}`)
       if (!move && !aborted)
@@ -128,8 +129,8 @@ export class JobsImportCommand extends Command {
       existing > 0 ? `; ${existing.toLocaleString('en')} exist already, and are left as they are` : ''
     if (this.json) this.console.json({ ...sum, ...(aborted && { interrupted: true }) })
     else if (aborted)
-      this.warn(`Interrupted: imported ${jobsOf(imported)}${there}. Import the file again to go on`)
-    else this.success(`Imported ${jobsOf(imported)}${there}`)
+      this.warn(`Interrupted: imported ${plural(imported, 'job')}${there}. Import the file again to go on`)
+    else this.success(`Imported ${plural(imported, 'job')}${there}`)
     return aborted ? INTERRUPTED : true
   }
 
@@ -178,8 +179,4 @@ function parsed(path: string, text: string, line: number): unknown {
 function inLines(error: unknown, { from, count }: { from: number; count: number }): unknown {
   if (!JobsError.is(error, 'IMPORT_INVALID')) return error
   return error.again({ message: `Lines ${from} to ${from + count - 1}: ${error.message}` })
-}
-
-function schedulesOf(count: number): string {
-  return `${count.toLocaleString('en')} ${count === 1 ? 'schedule' : 'schedules'}`
 }

@@ -1,9 +1,10 @@
 import { arg, flag } from '@s18i/lark'
 import { Jobs } from '../api/default-jobs.ts'
 import { shellWord } from '../model/command-line.ts'
+import { plural } from '../model/plural.ts'
 import { type Removed, type RemoveFilter, removable } from '../operate.ts'
 import { byCommand } from './by-command.ts'
-import { ChangeCommand, changeChosen, jobsOf } from './job-change.ts'
+import { ChangeCommand, changeChosen } from './job-change.ts'
 import { JobFile } from './job-file.ts'
 import { flagNames } from './job-filter.ts'
 
@@ -33,7 +34,8 @@ export class JobsRemoveCommand extends ChangeCommand {
       count: ({ removed }) => removed,
       remark: ({ file, left = 0, running }) =>
         [
-          left + running > 0 && `${jobsOf(left + running)} run or have changed meanwhile: left as they are.`,
+          left + running > 0 &&
+            `${plural(left + running, 'job')} run or have changed meanwhile: left as they are.`,
           file !== undefined && `To undo it: lark jobs:import ${shellWord(file)}`,
         ]
           .filter(Boolean)

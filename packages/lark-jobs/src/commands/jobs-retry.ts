@@ -2,10 +2,11 @@ import { arg, flag } from '@s18i/lark'
 import { usageError, visible } from '@s18i/lark/config'
 import { Jobs } from '../api/default-jobs.ts'
 import { defined } from '../model/defined.ts'
+import { plural } from '../model/plural.ts'
 import { type RetryFilter, retriable } from '../operate.ts'
 import { byCommand } from './by-command.ts'
 import { called, flowNamed, orFlow, stateWords } from './flow-words.ts'
-import { ChangeCommand, idsOf, jobsOf, paced } from './job-change.ts'
+import { ChangeCommand, idsOf, paced } from './job-change.ts'
 import { checkKey, filterOf, flagNames } from './job-filter.ts'
 
 /** `lark jobs:retry`: queues ended jobs again. */
@@ -57,11 +58,11 @@ export class JobsRetryCommand extends ChangeCommand {
     if (count === 0 && !aborted) await checkKey(this.job, operating)
     if (aborted) {
       if (this.json) this.console.json({ retried: count, interrupted: true })
-      else this.warn(`Interrupted: put ${jobsOf(count)} back to work, and no more`)
+      else this.warn(`Interrupted: put ${plural(count, 'job')} back to work, and no more`)
       return 130
     }
     if (this.json) return { retried: count, ...(dryRun && { dryRun }) }
-    const counted = jobsOf(count)
+    const counted = plural(count, 'job')
     this.success(dryRun ? `Would put ${counted} back to work` : `Put ${counted} back to work`)
     return true
   }

@@ -2,6 +2,7 @@ import { arg, Command, flag } from '@s18i/lark'
 import { visible } from '@s18i/lark/config'
 import { Jobs } from '../api/default-jobs.ts'
 import { defined } from '../model/defined.ts'
+import { plural } from '../model/plural.ts'
 import { type JobWhy, type Operate, operate, type QueueStatus } from '../operate.ts'
 import { completed } from './completed.ts'
 import { noJob } from './flow-words.ts'
@@ -95,5 +96,5 @@ function headline({ state, reasons }: JobWhy): string {
   const count = reasons.length
   const isHeld = state === 'waiting' || state === 'delayed' || state === 'blocked'
   if (!isHeld || reasons[0]?.kind === 'next') return states[state]
-  return `${states[state]}: ${count} ${count === 1 ? 'reason' : 'reasons'}`
+  return `${states[state]}: ${plural(count, 'reason')}`
 }

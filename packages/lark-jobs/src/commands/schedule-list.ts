@@ -6,10 +6,11 @@ import { shellWord } from '../model/command-line.ts'
 import { defined } from '../model/defined.ts'
 import { listed } from '../model/listed.ts'
 import { pausedWords } from '../model/paused-words.ts'
+import { plural } from '../model/plural.ts'
 import { type Operate, operate, type ScheduleInfo, type WorkerRecord } from '../operate.ts'
 import { completed } from './completed.ts'
 import { ago, since } from './instant.ts'
-import { isLate, isUnknown, missedTicks, nextWords, runWords, ticksOf, whenWords } from './scheduled.ts'
+import { isLate, isUnknown, missedTicks, nextWords, runWords, whenWords } from './scheduled.ts'
 
 /** `lark schedule:list`: all schedules at a glance. */
 export class ScheduleListCommand extends Command {
@@ -73,7 +74,7 @@ export class ScheduleListCommand extends Command {
       const { id, paused, ended, undeclaredSince } = each
       if (ended !== undefined) {
         const why = {
-          limit: `it has had its ${ticksOf(each.ticks)}`,
+          limit: `it has had its ${plural(each.ticks, 'tick')}`,
           over: 'it has no more ticks',
           dropped: 'no class declares it any more',
         }
@@ -92,7 +93,7 @@ export class ScheduleListCommand extends Command {
       }
       const missed = missedTicks(each)
       if (missed !== undefined) {
-        const what = `${ticksOf(missed.count)}, the last ${ago(missed.last)}`
+        const what = `${plural(missed.count, 'tick')}, the last ${ago(missed.last)}`
         this.warn(visible(`${id} missed ${what}: see lark schedule:show ${shellWord(id)}`))
       }
       if (undeclaredSince !== undefined)

@@ -3,6 +3,7 @@ import { usageError, visible } from '@s18i/lark/config'
 import { Jobs } from '../api/default-jobs.ts'
 import { shellWord } from '../model/command-line.ts'
 import { JobsError } from '../model/errors.ts'
+import { plural } from '../model/plural.ts'
 import type { ScheduleInfo } from '../operate.ts'
 import { byCommand } from './by-command.ts'
 import { commandOf, scheduleNamed, whenWords } from './scheduled.ts'
@@ -64,7 +65,6 @@ export class ScheduleRemoveCommand extends Command {
 }
 
 function words({ id, runs, ...info }: ScheduleInfo): string {
-  const history =
-    runs.length === 0 ? '' : `, and its history of ${runs.length} ${runs.length === 1 ? 'run' : 'runs'}`
+  const history = runs.length === 0 ? '' : `, and its history of ${plural(runs.length, 'run')}`
   return `schedule ${id} (${whenWords(info)})${history}`
 }

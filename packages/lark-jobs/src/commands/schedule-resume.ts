@@ -3,9 +3,10 @@ import { visible } from '@s18i/lark/config'
 import { Jobs } from '../api/default-jobs.ts'
 import { defined } from '../model/defined.ts'
 import { readable } from '../model/duration.ts'
+import { plural } from '../model/plural.ts'
 import { missedPolicies } from '../model/timing.ts'
 import { byCommand } from './by-command.ts'
-import { scheduleNamed, ticksOf } from './scheduled.ts'
+import { scheduleNamed } from './scheduled.ts'
 
 /** `lark schedule:resume`: a paused schedule ticks again. */
 export class ScheduleResumeCommand extends Command {
@@ -30,11 +31,12 @@ export class ScheduleResumeCommand extends Command {
       next === undefined ? 'it has no more ticks' : `next in ${readable(Math.max(0, next - Date.now()))}`
     this.success(visible(`${name} goes on: ${soon}`))
     if (queued + skipped === 0) this.info('No tick came during the pause')
-    if (queued > 0) this.info(`${ticksOf(queued)} of the pause became ${queued === 1 ? 'a job' : 'jobs'}`)
+    if (queued > 0)
+      this.info(`${plural(queued, 'tick')} of the pause became ${queued === 1 ? 'a job' : 'jobs'}`)
     if (skipped === 0) return
     const [were, them] = skipped === 1 ? ['was', 'it'] : ['were', 'them']
     // With `once`, the job that was queued runs for them too.
     const what = queued === 0 ? `skipped, and nothing runs for ${them}` : 'skipped'
-    this.info(`${ticksOf(skipped)} of the pause ${were} ${what}`)
+    this.info(`${plural(skipped, 'tick')} of the pause ${were} ${what}`)
   }
 }

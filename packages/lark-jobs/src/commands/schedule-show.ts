@@ -3,18 +3,11 @@ import { visible } from '@s18i/lark/config'
 import { Jobs } from '../api/default-jobs.ts'
 import { shellWord } from '../model/command-line.ts'
 import { readable } from '../model/duration.ts'
+import { plural } from '../model/plural.ts'
 import { operate, type ScheduleInfo } from '../operate.ts'
 import { fromNow, instant } from './instant.ts'
 import { jsonExcerpt } from './json-excerpt.ts'
-import {
-  commandOf,
-  isUnknown,
-  nextWords,
-  runWords,
-  scheduleNamed,
-  ticksOf,
-  whenWords,
-} from './scheduled.ts'
+import { commandOf, isUnknown, nextWords, runWords, scheduleNamed, whenWords } from './scheduled.ts'
 import { type Facts, printSection, printSheet } from './sheet.ts'
 
 /** How many of the next ticks are shown. */
@@ -59,7 +52,7 @@ export class ScheduleShowCommand extends Command {
         'Ticks that became no jobs',
         [...skipped].reverse().map(({ from, to, count, why }) => {
           const until = from === to ? '' : ` to ${instant(to)}`
-          return `${instant(from)}${until}  ${ticksOf(count)}: ${reasons[why]}`
+          return `${instant(from)}${until}  ${plural(count, 'tick')}: ${reasons[why]}`
         }),
       )
     if (payload === undefined) return
@@ -107,8 +100,8 @@ function facts(info: ScheduleInfo): Facts {
     Job: `${command === undefined ? key : `command ${command}`}, in queue ${queue}`,
     'Set by': ofClass ? `its ${command === undefined ? 'class' : 'command'}` : 'Jobs.schedules.set()',
     Undeclared: undeclaredSince !== undefined && `${time(undeclaredSince)}: no living worker declares it`,
-    Since: `${time(since)}, ${ticksOf(ticks)}`,
-    Limit: limit !== undefined && `${ticksOf(limit)}, ${Math.max(0, limit - ticks)} left`,
+    Since: `${time(since)}, ${plural(ticks, 'tick')}`,
+    Limit: limit !== undefined && `${plural(limit, 'tick')}, ${Math.max(0, limit - ticks)} left`,
     From: from !== undefined && time(from),
     Until: until !== undefined && time(until),
     Missed: `ticks that are late by more than ${readable(grace)} ${missedWords[missed]}`,

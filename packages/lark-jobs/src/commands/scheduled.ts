@@ -75,7 +75,3 @@ export function isUnknown({ key }: ScheduleInfo, workers: readonly { keys: reado
 export function commandOf({ key, payload }: Pick<ScheduleInfo, 'key' | 'payload'>): string | undefined {
   return key === COMMAND_JOB ? (payload as CommandPayload).command : undefined
 }
-
-export function ticksOf(count: number): string {
-  return `${count.toLocaleString('en')} ${count === 1 ? 'tick' : 'ticks'}`
-}

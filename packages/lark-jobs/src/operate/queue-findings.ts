@@ -5,6 +5,7 @@
 import { resumeCommand, shellWord, whyCommand } from '../model/command-line.ts'
 import { readable } from '../model/duration.ts'
 import { listed } from '../model/listed.ts'
+import { plural } from '../model/plural.ts'
 import type { WorkerRecord } from '../model/record.ts'
 import { version as own } from '../model/version.ts'
 import { type DoctorFinding, Examination } from './finding.ts'
@@ -231,7 +232,7 @@ function workerFindings({ status: { queues, workers }, limiters, now }: QueueFac
 
 function jobs(count: number, verb?: string): string {
   const said = verb === undefined ? (count === 1 ? 'is' : 'are') : count === 1 ? singular(verb) : verb
-  return `${count.toLocaleString('en')} ${count === 1 ? 'job' : 'jobs'} ${said}`
+  return `${plural(count, 'job')} ${said}`
 }
 
 function singular(verb: string): string {
