@@ -12,7 +12,7 @@ import type { Operate } from '../operate.ts'
 import { type CommandFilter, checkKey, FilterCommand, type FilterFlags, filterOf } from './job-filter.ts'
 
 /** The exit code of a command that SIGINT has ended. */
-const INTERRUPTED = 130
+export const INTERRUPTED = 130
 
 /** A command that changes jobs. Each says in its own words what its flags do. */
 export abstract class ChangeCommand extends FilterCommand {
@@ -81,7 +81,8 @@ export async function changeChosen<Answer extends object>(
   if (count === 0 && !aborted && isFilter) await checkKey(command.job, operating)
   if (command.json) command.console.json({ ...answer, ...(aborted && { interrupted: true }) })
   else if (aborted) command.warn(`Interrupted: ${done.toLowerCase()} ${plural(count, 'job')}, and no more`)
-  else command.success(count === 0 ? `No such job to ${verb.toLowerCase()}` : `${done} ${plural(count, 'job')}`)
+  else
+    command.success(count === 0 ? `No such job to ${verb.toLowerCase()}` : `${done} ${plural(count, 'job')}`)
   const remark = command.json ? undefined : change.remark?.(answer)
   if (remark !== undefined) command.info(remark)
   return aborted ? INTERRUPTED : true

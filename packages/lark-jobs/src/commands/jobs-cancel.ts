@@ -9,7 +9,7 @@ import { plural } from '../model/plural.ts'
 import { type CancelFilter, type Cancelled, cancellable, type FlowInfo, type Operate } from '../operate.ts'
 import { byCommand } from './by-command.ts'
 import { called, endedOf, flowNamed, orFlow, stateWords } from './flow-words.ts'
-import { ChangeCommand, idsOf, paced } from './job-change.ts'
+import { ChangeCommand, INTERRUPTED, idsOf, paced } from './job-change.ts'
 import { checkKey, filterOf, flagNames } from './job-filter.ts'
 
 /** Milliseconds between two looks at how many have ended. */
@@ -85,15 +85,12 @@ export class JobsCancelCommand extends ChangeCommand {
     if (aborted) {
       if (this.json) this.console.json({ cancelled, asked, interrupted: true })
       else this.warn(`Interrupted: cancelled ${plural(cancelled, 'job')}, told ${asked} to end, and no more`)
-      return 130
+      return INTERRUPTED
     }
     if (this.json) return { cancelled, asked }
     if (isNone) return true
     if (cancelled > 0) this.success(`Cancelled ${plural(cancelled, 'job')}`)
-    if (asked > 0)
-      this.success(
-        `Told ${plural(asked, 'running job')} to end, which takes some seconds`,
-      )
+    if (asked > 0) this.success(`Told ${plural(asked, 'running job')} to end, which takes some seconds`)
     const { count, age } = (await operating.retention(queue)).cancelled
     if (cancelled > count)
       this.info(

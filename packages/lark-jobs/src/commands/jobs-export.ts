@@ -5,6 +5,7 @@ import { shellWord } from '../model/command-line.ts'
 import { plural } from '../model/plural.ts'
 import { states } from '../model/record.ts'
 import { type ListFilter, operate } from '../operate.ts'
+import { INTERRUPTED } from './job-change.ts'
 import { JobFile } from './job-file.ts'
 import { checkKey, FilterCommand, filterOf, flagNames } from './job-filter.ts'
 
@@ -47,6 +48,6 @@ export class JobsExportCommand extends FilterCommand {
     else if (count === 0) this.success('No such job')
     else if (aborted) this.warn(`Interrupted: ${plural(count, 'job')} are in ${shellWord(path)}, and no more`)
     else this.success(`Exported ${plural(count, 'job')} to ${shellWord(path)}`)
-    return aborted ? 130 : true
+    return aborted ? INTERRUPTED : true
   }
 }

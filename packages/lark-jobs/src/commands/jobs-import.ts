@@ -9,10 +9,7 @@ import { plural } from '../model/plural.ts'
 import type { BullmqImport, BullmqOptions, Operate } from '../operate.ts'
 import { sayImport } from './bullmq-words.ts'
 import { byCommand } from './by-command.ts'
-import { paced } from './job-change.ts'
-
-/** The exit code of a command that SIGINT has ended. */
-const INTERRUPTED = 130
+import { INTERRUPTED, paced } from './job-change.ts'
 
 /** Lines that are imported together. */
 const TOGETHER = 250

@@ -6,7 +6,7 @@ import { plural } from '../model/plural.ts'
 import { type RetryFilter, retriable } from '../operate.ts'
 import { byCommand } from './by-command.ts'
 import { called, flowNamed, orFlow, stateWords } from './flow-words.ts'
-import { ChangeCommand, idsOf, paced } from './job-change.ts'
+import { ChangeCommand, INTERRUPTED, idsOf, paced } from './job-change.ts'
 import { checkKey, filterOf, flagNames } from './job-filter.ts'
 
 /** `lark jobs:retry`: queues ended jobs again. */
@@ -59,7 +59,7 @@ export class JobsRetryCommand extends ChangeCommand {
     if (aborted) {
       if (this.json) this.console.json({ retried: count, interrupted: true })
       else this.warn(`Interrupted: put ${plural(count, 'job')} back to work, and no more`)
-      return 130
+      return INTERRUPTED
     }
     if (this.json) return { retried: count, ...(dryRun && { dryRun }) }
     const counted = plural(count, 'job')

@@ -16,10 +16,11 @@ import { codedLine } from '../run/job-error.ts'
 import { writtenText } from '../run/job-log.ts'
 import { completed } from './completed.ts'
 import { orFlow } from './flow-words.ts'
+import { INTERRUPTED } from './job-change.ts'
 import { reportedWords } from './job-words.ts'
 
 /** Exit codes for the end of a followed job. */
-const codes = { completed: 0, failed: 1, cancelled: 3, gone: 4, interrupted: 130 } as const
+const codes = { completed: 0, failed: 1, cancelled: 3, gone: 4, interrupted: INTERRUPTED } as const
 /** The number of events a second above which they are only counted, but for failures. */
 const CALM = 50
 /** How many jobs are remembered, so that each is looked up once for several events. */

@@ -8,9 +8,10 @@ import { listed } from '../model/listed.ts'
 import { pausedWords } from '../model/paused-words.ts'
 import { plural } from '../model/plural.ts'
 import { type Operate, operate, type ScheduleInfo, type WorkerRecord } from '../operate.ts'
+import { inWords } from '../schedule/words.ts'
 import { completed } from './completed.ts'
 import { ago, since } from './instant.ts'
-import { isLate, isUnknown, missedTicks, nextWords, runWords, whenWords } from './scheduled.ts'
+import { isLate, isUnknown, missedTicks, nextWords, runWords } from './scheduled.ts'
 
 /** `lark schedule:list`: all schedules at a glance. */
 export class ScheduleListCommand extends Command {
@@ -44,11 +45,9 @@ export class ScheduleListCommand extends Command {
       ['SCHEDULE', 'WHEN', 'NEXT', 'LAST RUN'],
       schedules.map((each) => [
         visible(each.id),
-        visible(whenWords(each)),
+        visible(inWords(each.when, each.timezone)),
         nextWords(each),
-        each.lastRun === undefined
-          ? ''
-          : `${runWords(each.lastRun)}, ${ago(each.lastRun.at)}`,
+        each.lastRun === undefined ? '' : `${runWords(each.lastRun)}, ${ago(each.lastRun.at)}`,
       ]),
     )
     this.#remarks(schedules, workers)
@@ -86,9 +85,7 @@ export class ScheduleListCommand extends Command {
         const why = pausedWords({ by, because }, Date.now())
         const how = `lark schedule:resume ${shellWord(id)}`
         this.info(
-          visible(
-            `${id} has been paused for ${since(paused.at)}${why}: it does not tick until ${how}`,
-          ),
+          visible(`${id} has been paused for ${since(paused.at)}${why}: it does not tick until ${how}`),
         )
       }
       const missed = missedTicks(each)

@@ -5,8 +5,9 @@ import { shellWord } from '../model/command-line.ts'
 import { JobsError } from '../model/errors.ts'
 import { plural } from '../model/plural.ts'
 import type { ScheduleInfo } from '../operate.ts'
+import { inWords } from '../schedule/words.ts'
 import { byCommand } from './by-command.ts'
-import { commandOf, scheduleNamed, whenWords } from './scheduled.ts'
+import { commandOf, scheduleNamed } from './scheduled.ts'
 
 /** `lark schedule:remove`: a schedule and its history are gone. */
 export class ScheduleRemoveCommand extends Command {
@@ -64,7 +65,7 @@ export class ScheduleRemoveCommand extends Command {
   }
 }
 
-function words({ id, runs, ...info }: ScheduleInfo): string {
+function words({ id, runs, when, timezone }: ScheduleInfo): string {
   const history = runs.length === 0 ? '' : `, and its history of ${plural(runs.length, 'run')}`
-  return `schedule ${id} (${whenWords(info)})${history}`
+  return `schedule ${id} (${inWords(when, timezone)})${history}`
 }

@@ -5,9 +5,10 @@ import { shellWord } from '../model/command-line.ts'
 import { readable } from '../model/duration.ts'
 import { plural } from '../model/plural.ts'
 import { operate, type ScheduleInfo } from '../operate.ts'
+import { inWords } from '../schedule/words.ts'
 import { fromNow, instant } from './instant.ts'
 import { jsonExcerpt } from './json-excerpt.ts'
-import { commandOf, isUnknown, nextWords, runWords, scheduleNamed, whenWords } from './scheduled.ts'
+import { commandOf, isUnknown, nextWords, runWords, scheduleNamed } from './scheduled.ts'
 import { type Facts, printSection, printSheet } from './sheet.ts'
 
 /** How many of the next ticks are shown. */
@@ -33,7 +34,7 @@ export class ScheduleShowCommand extends Command {
 
   #print(info: ScheduleInfo): void {
     const { next, following = [], runs, skipped, payload } = info
-    printSheet(this, info.id, whenWords(info), facts(info))
+    printSheet(this, info.id, inWords(info.when, info.timezone), facts(info))
     if (next !== undefined)
       printSection(
         this,

@@ -8,7 +8,6 @@ import { shown } from '../model/secret.ts'
 import type { ScheduleRun } from '../model/tick.ts'
 import type { Operate, ScheduleInfo } from '../operate.ts'
 import { COMMAND_JOB, type CommandPayload } from '../run/command-job.ts'
-import { inWords } from '../schedule/words.ts'
 
 /** Milliseconds by which a tick may be late before a person is told. */
 const LATE = 10_000
@@ -33,11 +32,6 @@ export async function scheduleNamed(
   throw new JobsError('SCHEDULE_NOT_FOUND', `There is no schedule ${shown(id)}`, {
     hint: near === undefined ? 'See lark schedule:list' : `Did you mean ${near}?`,
   })
-}
-
-/** `weekdays at 08:00, Paris` */
-export function whenWords({ when, timezone }: Pick<ScheduleInfo, 'when' | 'timezone'>): string {
-  return inWords(when, timezone)
 }
 
 /** `in 3 h`; or why it does not tick. */
