@@ -15,7 +15,7 @@ import {
   type NodeDefinition,
 } from '../model/flow.ts'
 import { wordsOf } from '../model/open-result.ts'
-import { partitionFor, partitionsOf, placeNameOf, queueOf } from '../model/partition.ts'
+import { partitionsOf, partitionWith, placeNameOf, queueOf } from '../model/partition.ts'
 import type { EndedState } from '../model/record.ts'
 import { type Trace, traced } from '../model/trace.ts'
 import type { FlowOptions } from '../options/flow.ts'
@@ -197,10 +197,7 @@ export class FlowJobs {
     this.#placing.check(made)
     const placeName = placeNameOf(job)
     if (placeName === undefined) return { partition: place(queue), job }
-    return {
-      partition: this.#partitions(queue)[partitionFor(placeName, this.#partitions(queue).length)]!,
-      job,
-    }
+    return { partition: partitionWith(placeName, queue, this.#placing.partitions), job }
   }
 
   #nested(spec: FlowSpec): { flow: NonNullable<NodeDefinition['flow']>; outer: OuterReference[] } {
@@ -262,8 +259,7 @@ function refuseOuter([first]: readonly OuterReference[]): void {
 
 /** Where a flow is: a partition of the queue of its first job. */
 export function flowPlace(flow: string, queue: string, partitions: ReadonlyMap<string, number>): FlowPlace {
-  const names = partitionsOf(queue, partitions.get(queue) ?? 1)
-  return { flow, home: names[partitionFor(flow, names.length)]! }
+  return { flow, home: partitionWith(flow, queue, partitions) }
 }
 
 function withoutId({ partition, job }: FlowJob): FlowJob {

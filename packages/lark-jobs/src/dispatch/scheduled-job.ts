@@ -4,7 +4,7 @@
  */
 import { inContext } from '../model/context.ts'
 import { JobsError } from '../model/errors.ts'
-import { partitionFor, partitionsOf, placeNameOf } from '../model/partition.ts'
+import { partitionWith, placeNameOf } from '../model/partition.ts'
 import { storedName } from '../model/stored-name.ts'
 import { classOf, type JobClass, settingsOf } from '../options/job-class.ts'
 import type { Recurrence } from '../options/recurrence.ts'
@@ -91,6 +91,5 @@ export function partitionOf(
   { queue, job }: Pick<Definition, 'queue' | 'job'>,
   partitions: ReadonlyMap<string, number>,
 ): string {
-  const count = partitions.get(queue) ?? 1
-  return partitionsOf(queue, count)[partitionFor(placeNameOf({ ...job, id }) ?? id, count)]!
+  return partitionWith(placeNameOf({ ...job, id }) ?? id, queue, partitions)
 }

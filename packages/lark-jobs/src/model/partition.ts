@@ -25,6 +25,17 @@ export function partitionFor(name: string, count: number): number {
 }
 
 /**
+ * The partition of a queue for all jobs with this name: an id of the application, a group or a lock. Jobs that were queued
+ * when the queue had another number of partitions may be elsewhere.
+ *
+ * @param partitions the number of partitions of each configured queue
+ */
+export function partitionWith(name: string, queue: string, partitions: ReadonlyMap<string, number>): string {
+  const count = partitions.get(queue) ?? 1
+  return partitionsOf(queue, count)[partitionFor(name, count)]!
+}
+
+/**
  * The name that decides the partition of a job: an id that the application chose, or the group or lock whose jobs must
  * be together. Undefined: the job may go to any partition.
  */

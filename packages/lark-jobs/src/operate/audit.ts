@@ -3,14 +3,14 @@
  */
 
 import { type Audited, audited } from '../model/audited.ts'
-import { milliseconds } from '../model/duration.ts'
 import { isObject, isText, type OptionsOf, oneOf, option, whole } from '../options/schema.ts'
 import { type AuditRecord, MAX_ITEMS, type Store } from '../store/contract/store.ts'
 import { parsed } from '../store/contract/unreadable.ts'
 import type { ActorOrigin } from './actor.ts'
 import { Cursors } from './cursor.ts'
-import { checkFilter, conditions, type Flags, sinceCondition } from './filter.ts'
+import { checkFilter, conditions, type Flags } from './filter.ts'
 import { type AuditOutcome, type AuditText, PACE } from './recording.ts'
+import { instantOf, sinceCondition } from './since.ts'
 
 /** Milliseconds without a write after which a change counts as interrupted: its process has died, or hangs. */
 const SILENCE = 6 * PACE
@@ -75,8 +75,7 @@ export async function audit(store: Store, options: AuditOptions, flags?: Flags):
   const [at, id] = cursor === undefined ? [] : cursors.read(cursor, flags)
   const before = at === undefined ? undefined : { at, id: id! }
   const page = await store.audit.list(MAX_ITEMS, before)
-  const from =
-    since === undefined ? 0 : since instanceof Date ? since.getTime() : page.now - milliseconds(since)!
+  const from = instantOf(since, page.now)
   const entries: AuditEntry[] = []
   let damaged = 0
   let last: AuditRecord | undefined

@@ -6,7 +6,6 @@
  * time, it tells those that were read by then. What is remembered goes when nobody has looked for a while.
  */
 import { setImmediate as turn } from 'node:timers/promises'
-import { milliseconds } from '../model/duration.ts'
 import { queueOf } from '../model/partition.ts'
 import { type OptionsOf, whole } from '../options/schema.ts'
 import { shortNames } from '../run/fingerprint.ts'
@@ -14,6 +13,7 @@ import { HOUR, MAX_STANDINGS, type Store } from '../store/contract/store.ts'
 import { type FailureKind, type Failures, MOST_KINDS } from './failures.ts'
 import { checkFilter, conditions, jobConditions } from './filter.ts'
 import { type KnownFailure, KnownFailures, type KnownKind, type LastFailure } from './known-failures.ts'
+import { instantOf } from './since.ts'
 import { AT_ONCE, everyPartition, type OpenQueues, partitionsToLookIn } from './stored-jobs.ts'
 
 /** The most failed jobs that are remembered: about 150 bytes each. */
@@ -211,7 +211,7 @@ class KindCount {
   constructor(at: number, filter: BookFilter) {
     this.#at = at
     this.#filter = filter
-    this.#since = sinceOf(filter, at)
+    this.#since = instantOf(filter.since, at)
   }
 
   add(queue: string, jobs: Iterable<KnownFailure>): void {
@@ -259,11 +259,6 @@ class KindCount {
     this.#kinds.set(hash, count)
     return count
   }
-}
-
-function sinceOf({ since }: BookFilter, now: number): number {
-  if (since === undefined) return 0
-  return since instanceof Date ? since.getTime() : now - milliseconds(since)!
 }
 
 /** How many failed jobs each partition has, of those that have some. */

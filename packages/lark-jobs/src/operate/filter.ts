@@ -5,7 +5,6 @@
 
 import { isDeepStrictEqual } from 'node:util'
 import type { Signal } from '../model/abort-signal.ts'
-import { type Duration, durationForm, milliseconds } from '../model/duration.ts'
 import { JobsError, type JobsErrorCode } from '../model/errors.ts'
 import { readIds } from '../model/id.ts'
 import type { State } from '../model/record.ts'
@@ -15,13 +14,14 @@ import {
   flag,
   isObject,
   isText,
-  Option,
+  type Option,
   type OptionsOf,
   oneOf,
   option,
   Schema,
 } from '../options/schema.ts'
 import { isKind } from '../run/fingerprint.ts'
+import { sinceCondition } from './since.ts'
 
 /** The flag of a command that stands for each condition: `{ key: '--job' }`. */
 export type Flags = Readonly<Record<string, string>>
@@ -56,12 +56,6 @@ const someOf = <T extends string>(right: string, isRight: (value: unknown) => bo
   option<T | readonly T[]>(`${right}, or a list of these`, (value) =>
     Array.isArray(value) ? value.length > 0 && value.every(isRight) : isRight(value),
   )
-
-/** An instant, or how long ago. */
-export const sinceCondition = new Option<Date | Duration, Date | number>(
-  `a Date, or ${durationForm}`,
-  (value) => (value instanceof Date && !Number.isNaN(value.getTime()) ? value : milliseconds(value)),
-)
 
 /** The conditions that choose jobs in some of these states. A job must meet all of them. */
 export function jobConditions<S extends State>(states: readonly S[]) {

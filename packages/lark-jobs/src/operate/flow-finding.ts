@@ -7,7 +7,7 @@ import { memberOf } from '../model/effect.ts'
 import { JobsError } from '../model/errors.ts'
 import { nodeOf } from '../model/flow.ts'
 import { listed } from '../model/listed.ts'
-import { partitionFor, partitionsOf, queueOf } from '../model/partition.ts'
+import { partitionWith, queueOf } from '../model/partition.ts'
 import { shown } from '../model/secret.ts'
 import { isFlowId } from '../options/flow.ts'
 import { flag, isObject, isText, type OptionsOf, refuse, voiceOf, whole } from '../options/schema.ts'
@@ -97,9 +97,9 @@ export async function locateFlow(
   if (typeof which === 'object') return records.get({ flow: which.id, home: which.home })
   const open = { store, queues: partitions }
   const named = queue === undefined ? undefined : await partitionsToLookIn(open, queue)
-  const own = [...partitions]
-    .filter(([each]) => queue === undefined || each === queue)
-    .map(([each, count]) => partitionsOf(each, count)[partitionFor(which, count)]!)
+  const own = [...partitions.keys()]
+    .filter((each) => queue === undefined || each === queue)
+    .map((each) => partitionWith(which, each, partitions))
   const found = await locateIn(records, which, own)
   if (found !== undefined) return found
   // Its queue had another number of partitions, or is not configured here, or the flow is a node of another.

@@ -4,14 +4,14 @@
  * flow that a page has passed there. A call reads a few pages of each partition at most, however few flows meet the filter.
  */
 import { FlowRecords } from '../flow/flow-records.ts'
-import { milliseconds } from '../model/duration.ts'
 import { JobsError } from '../model/errors.ts'
 import { flag, isText, type OptionsOf, oneOf, option, whole } from '../options/schema.ts'
 import type { Store, StoredFlow } from '../store/contract/store.ts'
 import { Cursors } from './cursor.ts'
-import { checkFilter, conditions, type Flags, queueName, sinceCondition } from './filter.ts'
+import { checkFilter, conditions, type Flags, queueName } from './filter.ts'
 import { type FlowInfo, flowKinds, flowStates, infoOf, type OpenFlows } from './flow-info.ts'
 import type { FlowRef } from './flow-parts.ts'
+import { instantIn, sinceCondition } from './since.ts'
 import { AT_ONCE, partitionsToLookIn } from './stored-jobs.ts'
 
 /** Flows of a partition that are read together: their texts may be large. */
@@ -109,8 +109,9 @@ export async function listFlows(
     Object.entries(filter).sort(),
     store.isRemote,
   ])
+  // All pages of a list begin at the same instant.
   const [from, until, marks]: FlowCursor =
-    cursor === undefined ? [await instant(store, since), null, {}] : cursors.read(cursor, flags)
+    cursor === undefined ? [await instantIn(store, since), null, {}] : cursors.read(cursor, flags)
   const homes = await partitionsToLookIn({ store, queues: settings.partitions }, queue)
   const found: FoundFlows[] = []
   for (let i = 0; i < homes.length; i += AT_ONCE) {
@@ -133,12 +134,6 @@ export async function listFlows(
     ],
     ...(isMore && { cursor: cursors.write([from, last, marks]) }),
   }
-}
-
-/** The instant from which on flows are listed. All pages of a list have the same. */
-async function instant(store: Store, since: FlowFilter['since']): Promise<number> {
-  if (since === undefined) return 0
-  return since instanceof Date ? since.getTime() : (await store.now()) - milliseconds(since)!
 }
 
 /** What a page passes of the flows that were found: up to `limit` that it shows, and none that others may come before. */

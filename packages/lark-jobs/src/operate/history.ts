@@ -2,11 +2,10 @@
  * How many runs ended in the queues of a store, coarser the older: by minute for an hour, by hour for three days, by day
  * for 90 days.
  */
-import { milliseconds } from '../model/duration.ts'
-import { states } from '../model/record.ts'
 import type { OptionsOf } from '../options/schema.ts'
 import { DAY, type History, HOUR, MAX_STANDINGS, MINUTE, sumsOf } from '../store/contract/store.ts'
-import { checkFilter, conditions, type Flags, jobConditions, queueName } from './filter.ts'
+import { checkFilter, conditions, type Flags, queueName } from './filter.ts'
+import { instantOf, sinceCondition } from './since.ts'
 import type { EndedCounts } from './status.ts'
 import { everyPartition, type OpenQueues, partitionsToLookIn } from './stored-jobs.ts'
 
@@ -38,7 +37,7 @@ const historyConditions = conditions({
   /** Default: every queue. */
   queue: queueName,
   /** Only minutes, hours and days that have not ended before: an instant, or how long ago. Default: all that are kept. */
-  since: jobConditions(states).since,
+  since: sinceCondition,
 })
 
 export interface HistoryFilter extends OptionsOf<typeof historyConditions.entries> {}
@@ -61,8 +60,7 @@ export async function history(
   const found: History[] = []
   for (let i = 0; i < partitions.length; i += MAX_STANDINGS)
     found.push(...(await store.history(partitions.slice(i, i + MAX_STANDINGS))))
-  const from =
-    since instanceof Date ? since.getTime() : at - (since === undefined ? at : milliseconds(since)!)
+  const from = instantOf(since, at)
   const queues = chosen.map(([queue, list]): QueueHistory => {
     const parts = found.splice(0, list.length)
     const merged = (unit: keyof History, length: number) =>

@@ -4,7 +4,7 @@
  */
 import { JobsError } from '../model/errors.ts'
 import { isId, newNonce } from '../model/id.ts'
-import { partitionFor, partitionsOf, queueOf } from '../model/partition.ts'
+import { partitionWith, queueOf } from '../model/partition.ts'
 import { type JobRecord, type NewJob, type State, states } from '../model/record.ts'
 import { shown } from '../model/secret.ts'
 import { isObject, isText, type OptionsOf, option } from '../options/schema.ts'
@@ -75,7 +75,7 @@ async function importAll(
     if (!known.has(queue)) known.set(queue, await partitionsToLookIn(open, queue))
     const partition = known.get(queue)!.includes(record.partition)
       ? record.partition
-      : ownPartition(open, queue, record.id)
+      : partitionWith(record.id, queue, open.queues)
     places.set(partition, [...(places.get(partition) ?? []), record])
   }
   const counts = { imported: 0, existing: 0 }
@@ -98,11 +98,6 @@ async function importAll(
     }
   }
   return counts
-}
-
-function ownPartition({ queues }: OpenQueues, queue: string, id: string): string {
-  const count = queues.get(queue) ?? 1
-  return partitionsOf(queue, count)[partitionFor(id, count)]!
 }
 
 /** Jobs that had not ended begin anew, with all their tries. */

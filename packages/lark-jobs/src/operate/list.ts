@@ -4,7 +4,6 @@
  * where the next call continues; nothing is kept between two calls.
  */
 import { isDeepStrictEqual } from 'node:util'
-import { milliseconds } from '../model/duration.ts'
 import { queueOf } from '../model/partition.ts'
 import { type JobRecord, type State, states } from '../model/record.ts'
 import { groupName } from '../options/group.ts'
@@ -14,6 +13,7 @@ import { fingerprintOf } from '../run/fingerprint.ts'
 import { MAX_BYTES, MAX_ITEMS, MAX_STANDINGS, type Store } from '../store/contract/store.ts'
 import { Cursors } from './cursor.ts'
 import { checkFilter, conditions, type Flags, type JobConditions, jobConditions } from './filter.ts'
+import { instantIn } from './since.ts'
 import { type OpenQueues, partitionsToLookIn, type StoredJob, stored } from './stored-jobs.ts'
 
 /** The most pages of the store that a call reads. */
@@ -81,9 +81,10 @@ export async function list<J extends JobLike>(
   const chosen = [...new Set([filter.state ?? states].flat())]
   const what = [Object.entries(filter).sort(), order, store.isRemote]
   const cursors = new Cursors<Continued>('Jobs.list()', what)
+  // All pages of a list begin at the same instant.
   const [from, since] =
     cursor === undefined
-      ? [undefined, await instant(store, filter.since)]
+      ? [undefined, filter.since === undefined ? undefined : await instantIn(store, filter.since)]
       : readPlace(cursors.read(cursor, flags))
   const page = new ListedPage<J>(store, filter, since, limit, order === 'oldest', isLean)
 
@@ -236,12 +237,6 @@ class ListedPage<J extends JobLike> {
   #isOld({ finishedAt, queuedAt }: JobRecord): boolean {
     return this.#since !== undefined && (finishedAt ?? queuedAt) < this.#since
   }
-}
-
-/** The instant from which on jobs are listed. All pages of a list have the same. */
-async function instant(store: Store, since: ListFilter['since']): Promise<number | undefined> {
-  if (since === undefined) return undefined
-  return since instanceof Date ? since.getTime() : (await store.now()) - milliseconds(since)!
 }
 
 /** Whether a payload has a value at a path. */

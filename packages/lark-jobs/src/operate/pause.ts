@@ -4,7 +4,7 @@
  */
 import { type Duration, milliseconds } from '../model/duration.ts'
 import { JobsError } from '../model/errors.ts'
-import { partitionFor, partitionsOf } from '../model/partition.ts'
+import { partitionWith } from '../model/partition.ts'
 import { isHash } from '../model/stored-name.ts'
 import { groupName } from '../options/group.ts'
 import { duration, isText, option } from '../options/schema.ts'
@@ -122,8 +122,7 @@ async function set(
   }
   // The partition of the group's new jobs, and all others: older jobs may be there, from when the queue had fewer
   // partitions.
-  const count = queues.get(queue) ?? 1
-  const place = partitionsOf(queue, count)[partitionFor(name, count)]!
+  const place = partitionWith(name, queue, queues)
   let hasJobs = false
   for (const partition of new Set([place, ...partitions])) {
     const met = await store.pause(partition, name, ms, by)

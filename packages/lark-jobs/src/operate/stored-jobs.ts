@@ -6,7 +6,7 @@
 import { nearest } from '@s18i/lark/config'
 import { JobsError } from '../model/errors.ts'
 import { listed } from '../model/listed.ts'
-import { partitionFor, partitionsOf, queueOf } from '../model/partition.ts'
+import { partitionsOf, partitionWith, queueOf } from '../model/partition.ts'
 import { whyDropped } from '../model/payload.ts'
 import type { JobRecord, LogLine, State } from '../model/record.ts'
 import { shownName } from '../model/stored-name.ts'
@@ -163,17 +163,8 @@ export async function alterAt(open: OpenQueues, place: JobPlace, change: Change)
 /** Where to look for a job, first in the partition that its id decides. */
 export async function partitionsAt(open: OpenQueues, { id, queue, partition }: JobPlace): Promise<string[]> {
   if (partition !== undefined) return [partition]
-  const own = ownPartition(open, queue, id)
+  const own = partitionWith(id, queue, open.queues)
   return [own, ...(await partitionsToLookIn(open, queue)).filter((each) => each !== own)]
-}
-
-/**
- * The partition that an id of the application decides. A job that was queued when the queue had another number of
- * partitions may be elsewhere.
- */
-function ownPartition({ queues }: OpenQueues, queue: string, id: string): string {
-  const count = queues.get(queue) ?? 1
-  return partitionsOf(queue, count)[partitionFor(id, count)]!
 }
 
 /** The job as people see it. The type is the caller's assertion: nothing checks that the job has this class. */
@@ -234,7 +225,7 @@ export async function locate(
     found.push(...jobs.filter((job) => job !== undefined))
   }
   checkQueues(id, new Set(found.map(({ partition }) => queueOf(partition))))
-  const isOwn = ({ partition }: JobRecord) => partition === ownPartition(open, queueOf(partition), id)
+  const isOwn = ({ partition }: JobRecord) => partition === partitionWith(id, queueOf(partition), open.queues)
   return found.find(isOwn) ?? found[0]
 }
 
