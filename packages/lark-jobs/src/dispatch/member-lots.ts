@@ -3,11 +3,11 @@
  * these at once. Within a lot, members are sorted by partition: so the flow can say in few words which members are where.
  */
 import type { FlowBook } from '../flow/flow-book.ts'
-import { grouped } from '../flow/flow-members.ts'
 import type { JobSender } from '../flow/job-sender.ts'
 import { rejected } from '../flow/member-end.ts'
 import { memberId } from '../model/effect.ts'
 import type { FlowJob, FlowPlace } from '../model/flow.ts'
+import { groupedBy } from '../model/grouped.ts'
 import type { NewJob } from '../model/record.ts'
 import { MAX_ITEMS, type Store } from '../store/contract/store.ts'
 import { patiently } from './patience.ts'
@@ -43,7 +43,7 @@ export class MemberLots {
    * @throws FLOW_ENDED; STORE_UNREACHABLE and STORE_UNCERTAIN if the store stays away
    */
   async queue(lot: readonly FlowJob[], filling?: { ms: number; lot: number }): Promise<void> {
-    const parts = [...grouped(lot.map((each): [string, FlowJob] => [each.partition, each]))]
+    const parts = [...groupedBy(lot, ({ partition }) => partition)]
     const runs = parts.map(([partition, members]) => {
       const keys = [...new Set(members.map(({ job }) => job.key))]
       return { partition, count: members.length, keys }

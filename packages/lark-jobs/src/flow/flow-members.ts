@@ -11,6 +11,7 @@ import {
   type FlowState,
   nodeOf,
 } from '../model/flow.ts'
+import { grouped, groupedBy } from '../model/grouped.ts'
 import type { NewJob } from '../model/record.ts'
 import { type Trace, traced } from '../model/trace.ts'
 import { type Change, endOf, MAX_ITEMS, type MemberEnd, type Store } from '../store/contract/store.ts'
@@ -233,20 +234,9 @@ export function byPartition(indices: readonly number[], fills: readonly Fill[]):
 export function inRuns(members: readonly FlowJob[]): { members: FlowJob[]; fills: Fill[] } {
   const fills: Fill[] = []
   const ordered: FlowJob[] = []
-  for (const [partition, some] of grouped(members.map((each): [string, FlowJob] => [each.partition, each]))) {
+  for (const [partition, some] of groupedBy(members, ({ partition }) => partition)) {
     fills.push([ordered.length, partition])
     ordered.push(...some)
   }
   return { members: ordered, fills }
-}
-
-/** Lists by name, from pairs. */
-export function grouped<T>(pairs: readonly [string, T][]): Map<string, T[]> {
-  const groups = new Map<string, T[]>()
-  for (const [name, each] of pairs) {
-    const group = groups.get(name)
-    if (group === undefined) groups.set(name, [each])
-    else group.push(each)
-  }
-  return groups
 }

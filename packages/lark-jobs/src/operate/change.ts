@@ -3,6 +3,7 @@
  * meanwhile may remain.
  */
 import { JobsError } from '../model/errors.ts'
+import { groupedBy } from '../model/grouped.ts'
 import { listed } from '../model/listed.ts'
 import type { State } from '../model/record.ts'
 import { fingerprintOf, shortNames } from '../run/fingerprint.ts'
@@ -73,22 +74,12 @@ export async function changeJobs(
     if (dryRun) for (const job of jobs) tally[verdict(job)]++
     else {
       passage.found(jobs.length)
-      for (const [partition, some] of byPartition(jobs))
+      for (const [partition, some] of groupedBy(jobs, ({ partition }) => partition))
         for (const answer of await act(partition, some, passage)) tally[answer]++
     }
     if (passage.isOver) break
   }
   return tally
-}
-
-function byPartition(jobs: readonly Located[]): Map<string, Located[]> {
-  const all = new Map<string, Located[]>()
-  for (const job of jobs) {
-    const some = all.get(job.partition)
-    if (some === undefined) all.set(job.partition, [job])
-    else some.push(job)
-  }
-  return all
 }
 
 /** Whether the store has the number of such jobs. */

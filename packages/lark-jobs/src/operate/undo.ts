@@ -2,7 +2,7 @@
  * Takes changes back: retries, and jobs that were made due. The jobs are changed in place, so that none is lost if the
  * process dies meanwhile.
  */
-import type { JobRecord } from '../model/record.ts'
+import { groupedBy } from '../model/grouped.ts'
 import { readRecord } from './import.ts'
 import type { OpenQueues } from './stored-jobs.ts'
 import { RECORDS } from './whole-records.ts'
@@ -20,9 +20,7 @@ export async function undo(
   values: readonly unknown[],
   noted: (done: number) => void,
 ): Promise<Undone> {
-  const places = new Map<string, JobRecord[]>()
-  for (const record of values.map(readRecord))
-    places.set(record.partition, [...(places.get(record.partition) ?? []), record])
+  const places = groupedBy(values.map(readRecord), ({ partition }) => partition)
   const counts = { undone: 0, left: 0 }
   for (const [partition, records] of places)
     for (let i = 0; i < records.length; i += RECORDS) {

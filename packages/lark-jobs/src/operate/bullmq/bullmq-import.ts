@@ -15,7 +15,7 @@ import { partitionOf } from '../../dispatch/scheduled-job.ts'
 import type { Signal } from '../../model/abort-signal.ts'
 import { JobsError } from '../../model/errors.ts'
 import { newNonce } from '../../model/id.ts'
-import { partitionWith } from '../../model/partition.ts'
+import { partitionFor, partitionsOf } from '../../model/partition.ts'
 import type { JobRecord, NewJob } from '../../model/record.ts'
 import { textOf } from '../../model/thrown.ts'
 import { flag, isText, type OptionsOf, option } from '../../options/schema.ts'
@@ -422,7 +422,8 @@ class ImportRun {
   }
 
   #partition(queue: string, id: string): string {
-    return partitionWith(id, queue, this.#target.settings.partitions)
+    const count = this.#target.settings.partitions.get(queue) ?? 1
+    return partitionsOf(queue, count)[partitionFor(id, count)]!
   }
 
   #progress(count: number): void {

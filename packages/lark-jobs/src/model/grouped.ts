@@ -1,0 +1,15 @@
+/** Lists by name, from pairs; names and values in the order in which they come. */
+export function grouped<T>(pairs: Iterable<readonly [name: string, value: T]>): Map<string, T[]> {
+  const groups = new Map<string, T[]>()
+  for (const [name, value] of pairs) {
+    const group = groups.get(name)
+    if (group === undefined) groups.set(name, [value])
+    else group.push(value)
+  }
+  return groups
+}
+
+/** The same of values that have a name. */
+export function groupedBy<T>(values: readonly T[], nameOf: (value: T) => string): Map<string, T[]> {
+  return grouped(values.map((value) => [nameOf(value), value]))
+}
