@@ -9,6 +9,7 @@ import { classOf, classWith } from '../options/job-class.ts'
 import { versionOf as versionOfText, writePayload } from '../options/payload-rules.ts'
 import { option } from '../options/schema.ts'
 import type { AlterVerdict, Change } from '../store/contract/store.ts'
+import { AT_ONCE } from './ask-all.ts'
 import { changeJobs } from './change.ts'
 import {
   type ChangeOptions,
@@ -21,7 +22,7 @@ import {
 } from './filter.ts'
 import { Passage } from './passage.ts'
 import { type Removable, removable } from './remove.ts'
-import { AT_ONCE, alterAll, type Located, type OpenQueues } from './stored-jobs.ts'
+import { alterAll, type Located, type OpenQueues } from './stored-jobs.ts'
 
 /** The states in which the payload of a job can be changed. */
 export const editable = removable

@@ -10,11 +10,12 @@ import { queueOf } from '../model/partition.ts'
 import { type OptionsOf, whole } from '../options/schema.ts'
 import { shortNames } from '../run/fingerprint.ts'
 import { HOUR, MAX_STANDINGS, type Store } from '../store/contract/store.ts'
+import { AT_ONCE } from './ask-all.ts'
 import { type FailureKind, type Failures, MOST_KINDS } from './failures.ts'
 import { checkFilter, conditions, jobConditions } from './filter.ts'
 import { type KnownFailure, KnownFailures, type KnownKind, type LastFailure } from './known-failures.ts'
 import { instantOf } from './since.ts'
-import { AT_ONCE, everyPartition, type OpenQueues, partitionsToLookIn } from './stored-jobs.ts'
+import { everyPartition, type OpenQueues, partitionsToLookIn } from './stored-jobs.ts'
 
 /** The most failed jobs that are remembered: about 150 bytes each. */
 const MOST_JOBS = 200_000

@@ -11,10 +11,11 @@ import { partitionWith, queueOf } from '../model/partition.ts'
 import { shown } from '../model/secret.ts'
 import { isFlowId } from '../options/flow.ts'
 import { flag, isObject, isText, type OptionsOf, refuse, voiceOf, whole } from '../options/schema.ts'
+import { askAll } from './ask-all.ts'
 import { checkFilter, conditions, queueName } from './filter.ts'
 import { type FlowInfo, infoOf, type OpenFlows } from './flow-info.ts'
 import { type FlowRef, failuresOf, nodesOf } from './flow-parts.ts'
-import { AT_ONCE, partitionsToLookIn } from './stored-jobs.ts'
+import { partitionsToLookIn } from './stored-jobs.ts'
 
 /** Which flow: its id, or its id and its home, such as an info of it. */
 export type FlowNamed = string | FlowRef
@@ -113,11 +114,8 @@ async function locateIn(
   id: string,
   homes: readonly string[],
 ): Promise<KeptFlow | undefined> {
-  const found: KeptFlow[] = []
-  for (let i = 0; i < homes.length; i += AT_ONCE) {
-    const some = homes.slice(i, i + AT_ONCE).map((home) => records.get({ flow: id, home }))
-    found.push(...(await Promise.all(some)).filter((each) => each !== undefined))
-  }
+  const flows = await askAll(homes, (home) => records.get({ flow: id, home }))
+  const found = flows.filter((each) => each !== undefined)
   const queues = [...new Set(found.map(({ home }) => queueOf(home)))]
   if (queues.length > 1)
     throw new JobsError(

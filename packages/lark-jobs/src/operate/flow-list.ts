@@ -7,12 +7,13 @@ import { FlowRecords } from '../flow/flow-records.ts'
 import { JobsError } from '../model/errors.ts'
 import { flag, isText, type OptionsOf, oneOf, option, whole } from '../options/schema.ts'
 import type { Store, StoredFlow } from '../store/contract/store.ts'
+import { askAll } from './ask-all.ts'
 import { Cursors } from './cursor.ts'
 import { checkFilter, conditions, type Flags, queueName } from './filter.ts'
 import { type FlowInfo, flowKinds, flowStates, infoOf, type OpenFlows } from './flow-info.ts'
 import type { FlowRef } from './flow-parts.ts'
 import { instantIn, sinceCondition } from './since.ts'
-import { AT_ONCE, partitionsToLookIn } from './stored-jobs.ts'
+import { partitionsToLookIn } from './stored-jobs.ts'
 
 /** Flows of a partition that are read together: their texts may be large. */
 const AT_A_TIME = 100
@@ -113,14 +114,10 @@ export async function listFlows(
   const [from, until, marks]: FlowCursor =
     cursor === undefined ? [await instantIn(store, since), null, {}] : cursors.read(cursor, flags)
   const homes = await partitionsToLookIn({ store, queues: settings.partitions }, queue)
-  const found: FoundFlows[] = []
-  for (let i = 0; i < homes.length; i += AT_ONCE) {
-    const some = homes.slice(i, i + AT_ONCE).map((home) => {
-      const within = { from, until: until ?? NEWEST, mark: marks[home] }
-      return newest(store, home, filter, within, limit)
-    })
-    found.push(...(await Promise.all(some)))
-  }
+  const found = await askAll(homes, (home) => {
+    const within = { from, until: until ?? NEWEST, mark: marks[home] }
+    return newest(store, home, filter, within, limit)
+  })
   const passed = merged(found, limit)
   for (const { id, home, at } of passed) marks[home] = [id, at]
   const count = found.reduce((sum, each) => sum + each.passed.length, 0)

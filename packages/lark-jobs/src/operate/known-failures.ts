@@ -12,8 +12,8 @@ import { setImmediate as turn } from 'node:timers/promises'
 import type { JobError, JobRecord } from '../model/record.ts'
 import { fingerprintOf } from '../run/fingerprint.ts'
 import { MAX_ITEMS, type Store } from '../store/contract/store.ts'
+import { askAll } from './ask-all.ts'
 import { noteRelease } from './failures.ts'
-import { AT_ONCE } from './stored-jobs.ts'
 
 /** How many of the latest jobs are read at first, to see whether any of them is new. */
 const FEW = 20
@@ -169,9 +169,7 @@ export class KnownFailures {
         headless.set(kind, [id, at])
     for (const [hash, kind] of this.#kinds)
       if (kind.last === undefined && !headless.has(kind)) this.#kinds.delete(hash)
-    const all = [...headless]
-    for (let i = 0; i < all.length; i += AT_ONCE)
-      await Promise.all(all.slice(i, i + AT_ONCE).map(([kind, [id, at]]) => this.#lead(kind, id, at)))
+    await askAll([...headless], ([kind, [id, at]]) => this.#lead(kind, id, at))
   }
 
   /** Makes a job the last one of its kind. If it has left meanwhile, the next look finds another. */

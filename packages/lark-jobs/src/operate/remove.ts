@@ -7,6 +7,7 @@ import { queueOf } from '../model/partition.ts'
 import type { JobRecord, State } from '../model/record.ts'
 import { type OptionsOf, option, voiceOf } from '../options/schema.ts'
 import { type AlterVerdict, type Change, MAX_ITEMS, versionOf } from '../store/contract/store.ts'
+import { askAll } from './ask-all.ts'
 import { altering, type Changing, changeJobs, type VerdictCounts } from './change.ts'
 import {
   type ChangeOptions,
@@ -21,7 +22,6 @@ import {
   readChosen,
 } from './filter.ts'
 import {
-  AT_ONCE,
   alterAll,
   checkQueues,
   type Located,
@@ -189,13 +189,8 @@ async function remembering(
   partitions: readonly string[],
   id: string,
 ): Promise<boolean[]> {
-  const are: boolean[] = []
-  for (let i = 0; i < partitions.length; i += AT_ONCE) {
-    const some = partitions.slice(i, i + AT_ONCE)
-    const fates = await Promise.all(some.map((partition) => store.flows.fates(partition, [id])))
-    are.push(...fates.map(([fate]) => fate!.kind !== 'unknown'))
-  }
-  return are
+  const fates = await askAll(partitions, (partition) => store.flows.fates(partition, [id]))
+  return fates.map(([fate]) => fate!.kind !== 'unknown')
 }
 
 function check({ id, state }: Pick<Located, 'id' | 'state'>): void {

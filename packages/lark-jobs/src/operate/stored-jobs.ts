@@ -21,6 +21,7 @@ import {
   type Page,
   type Store,
 } from '../store/contract/store.ts'
+import { askAll } from './ask-all.ts'
 import { checkFilter, conditions, type Flags, queueName } from './filter.ts'
 import { Passage } from './passage.ts'
 import { HIDDEN, redacted } from './redacted.ts'
@@ -30,9 +31,6 @@ import { HIDDEN, redacted } from './redacted.ts'
  * shared, the best of eight: to retry 250 jobs takes it 5 ms, and 1,000 take 44.)
  */
 const TOGETHER = 250
-
-/** How many partitions are searched for a job at the same time. */
-export const AT_ONCE = 50
 
 /** An open store, and the configured queues with the number of partitions of each. */
 export interface OpenQueues {
@@ -218,12 +216,8 @@ export async function locate(
   id: string,
   isLean = false,
 ): Promise<JobRecord | undefined> {
-  const found: JobRecord[] = []
-  for (let i = 0; i < partitions.length; i += AT_ONCE) {
-    const some = partitions.slice(i, i + AT_ONCE)
-    const jobs = await Promise.all(some.map((partition) => open.store.get(partition, id, isLean)))
-    found.push(...jobs.filter((job) => job !== undefined))
-  }
+  const jobs = await askAll(partitions, (partition) => open.store.get(partition, id, isLean))
+  const found = jobs.filter((job) => job !== undefined)
   checkQueues(id, new Set(found.map(({ partition }) => queueOf(partition))))
   const isOwn = ({ partition }: JobRecord) => partition === partitionWith(id, queueOf(partition), open.queues)
   return found.find(isOwn) ?? found[0]
