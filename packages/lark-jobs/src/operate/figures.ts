@@ -5,12 +5,12 @@
 import { defined } from '../model/defined.ts'
 import type { WorkerRuns } from '../model/record.ts'
 import { type Histogram, type Measured, quantile, RunCounts } from '../model/run-counts.ts'
-import type { FleetRuns, Minute, Standing } from '../store/contract/store.ts'
+import { type FleetRuns, MINUTE, type Minute, type Standing } from '../store/contract/store.ts'
 import { checkFilter, conditions, type Flags, queueName } from './filter.ts'
 import { type Measurement, measure, oldestOf } from './measurement.ts'
+import { withinLastMinute } from './status.ts'
 import { type OpenQueues, partitionsToLookIn } from './stored-jobs.ts'
 
-const MINUTE = 60_000
 /** Milliseconds: workers count so far back as "lately" (`worker/run-tally.ts`). */
 const LATELY = 5 * MINUTE
 
@@ -108,17 +108,14 @@ function came(queue: string, { at, workers }: FleetRuns): number {
 
 function cameAt(arrived: WorkerRuns['arrived'], queue: string, at: number): number {
   const parts = [...(arrived[queue] ?? '').matchAll(/(\d+):(\d+)/g)]
-  return sum(parts.map(([, minute, count]) => Number(count) * share(Number(minute) * MINUTE, at)))
+  return sum(parts.map(([, minute, count]) => Number(count) * withinLastMinute(Number(minute) * MINUTE, at)))
 }
 
 function ended(standings: readonly Standing[], at: number): number {
   const all = ({ completed, failed, retried }: Minute) => completed + failed + retried
-  return sum(standings.flatMap(({ minutes }) => minutes.map((each) => all(each) * share(each.at, at))))
-}
-
-/** How much of a minute counts, from 0 to 1: as much of the one before this as is less than 60 seconds ago. */
-function share(minute: number, at: number): number {
-  return Math.min(1, Math.max(0, 1 - (at - MINUTE - minute) / MINUTE))
+  return sum(
+    standings.flatMap(({ minutes }) => minutes.map((each) => all(each) * withinLastMinute(each.at, at))),
+  )
 }
 
 function sum(numbers: readonly number[]): number {

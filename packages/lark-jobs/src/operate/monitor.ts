@@ -5,13 +5,11 @@
 import type { Duration } from '../model/duration.ts'
 import { JobsError } from '../model/errors.ts'
 import { duration, isObject, Option, whole } from '../options/schema.ts'
-import type { Standing } from '../store/contract/store.ts'
+import { HOUR, MINUTE, type Standing } from '../store/contract/store.ts'
 import { checkFilter, conditions, type Flags } from './filter.ts'
 import { measure, oldestOf } from './measurement.ts'
 import { type OpenQueues, partitionsToLookIn } from './stored-jobs.ts'
 
-const MINUTE = 60_000
-const HOUR = 60 * MINUTE
 /** Milliseconds, unless `within` says another time. */
 const WITHIN = 5 * MINUTE
 /** Stands for every queue that has no limit of its own. */

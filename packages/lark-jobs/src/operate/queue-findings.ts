@@ -8,11 +8,9 @@ import { listed } from '../model/listed.ts'
 import { plural } from '../model/plural.ts'
 import type { WorkerRecord } from '../model/record.ts'
 import { version as own } from '../model/version.ts'
+import { DAY, HOUR } from '../store/contract/store.ts'
 import { type DoctorFinding, Examination } from './finding.ts'
 import type { QueueStatus, Status } from './status.ts'
-
-const HOUR = 3_600_000
-const DAY = 24 * HOUR
 
 /** A look at the jobs of a partition: the first of each state. */
 export interface PartitionSample {

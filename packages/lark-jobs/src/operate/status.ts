@@ -8,6 +8,7 @@ import { isHash, shownName } from '../model/stored-name.ts'
 import {
   type Counts,
   MAX_STANDINGS,
+  MINUTE,
   type Minute,
   type PausedGroup,
   type Setting,
@@ -18,7 +19,6 @@ import { everyPartition, type OpenQueues } from './stored-jobs.ts'
 
 /** How many jobs of each partition and state are searched for unknown keys. */
 export const LOOK = 100
-const MINUTE = 60_000
 
 /** How many runs ended within some time. */
 export interface EndedCounts {
@@ -163,7 +163,10 @@ function ended(minutes: readonly Minute[], part: (at: number) => number): EndedC
   return { completed: total('completed'), failed: total('failed'), retried: total('retried') }
 }
 
-/** Minutes are counted by the clock: of the one before this, as much counts as is less than 60 seconds ago. */
-function withinLastMinute(at: number, now: number): number {
+/**
+ * How much of the minute that began at an instant counts as the last minute, from 0 to 1. Minutes are counted by the clock:
+ * of the one before this, as much counts as is less than 60 seconds ago.
+ */
+export function withinLastMinute(at: number, now: number): number {
   return Math.min(1, Math.max(0, 1 - (now - MINUTE - at) / MINUTE))
 }

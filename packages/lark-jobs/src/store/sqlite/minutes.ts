@@ -3,9 +3,9 @@
  * which every transaction writes anyway. The first transaction of a later minute writes it into the table `minutes`,
  * and removes the oldest ones.
  */
-import { MINUTES, type Minute } from '../contract/store.ts'
+import { MINUTE, MINUTES, type Minute } from '../contract/store.ts'
 import { keepHours } from './history.ts'
-import { MINUTE, type Partition } from './partition.ts'
+import type { Partition } from './partition.ts'
 import { list } from './row.ts'
 
 /** After a clock was set back, a minute may come twice. */

@@ -8,7 +8,7 @@
  */
 import type { EventKind } from '../../model/event.ts'
 import { type Pause, packPause, readPause } from '../contract/pause.ts'
-import { MAX_LINES, type MemberEnd, type Minute, type SettingChange } from '../contract/store.ts'
+import { MAX_LINES, type MemberEnd, MINUTE, type Minute, type SettingChange } from '../contract/store.ts'
 import type { Database } from './database.ts'
 import type { JobRow } from './row.ts'
 import { ACTIVE, CANCELLED, COMPLETED, FAILED, KEPT, PENDING } from './schema.ts'
@@ -41,9 +41,6 @@ interface PartitionRow {
   keptFailed: number
   keptCancelled: number
 }
-
-/** Milliseconds. */
-export const MINUTE = 60_000
 
 const unpaused: Pause = { until: 0 }
 
