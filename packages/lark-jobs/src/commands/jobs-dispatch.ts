@@ -6,8 +6,8 @@ import type { JobHandle } from '../api/job-handle.ts'
 import { defined } from '../model/defined.ts'
 import { JobsError, type JobsErrorCode } from '../model/errors.ts'
 import { jobSettings } from '../options/job-settings.ts'
-import type { Voice } from '../options/schema.ts'
 import { completed } from './completed.ts'
+import { flagVoice } from './flag-voice.ts'
 
 /** A mistake in what was typed, as opposed to a store that does not answer. */
 const mistakes: readonly JobsErrorCode[] = [
@@ -50,12 +50,11 @@ export class JobsDispatchCommand extends Command {
 
   /** @throws USAGE */
   #options() {
-    const voice: Voice = { name: (path) => `--${path}`, error: (message, hint) => usageError(message, hint) }
     const { delay, priority, tags } = jobSettings.entries
     const wantsTags = this.tag.length > 0
-    if (this.delay !== undefined) delay.read(this.delay, 'delay', voice)
-    if (this.priority !== undefined) priority.read(this.priority, 'priority', voice)
-    if (wantsTags) tags.read(this.tag, 'tag', voice)
+    if (this.delay !== undefined) delay.read(this.delay, 'delay', flagVoice)
+    if (this.priority !== undefined) priority.read(this.priority, 'priority', flagVoice)
+    if (wantsTags) tags.read(this.tag, 'tag', flagVoice)
     return defined({
       queueName: this.queue,
       delay: this.delay as `${number}s` | undefined,

@@ -1,8 +1,8 @@
 import { Command } from '@s18i/lark'
 import { visible } from '@s18i/lark/config'
 import { Jobs } from '../api/default-jobs.ts'
-import { readable } from '../model/duration.ts'
-import { type LimiterStatus, operate } from '../operate.ts'
+import { operate } from '../operate.ts'
+import { circuitWords, grants } from './limit-words.ts'
 
 /** `lark jobs:limits`: what limiters grant and who has it, and which circuits are open. */
 export class JobsLimitsCommand extends Command {
@@ -26,18 +26,6 @@ export class JobsLimitsCommand extends Command {
         ]),
       )
     else this.success('No limiters')
-    for (const { circuit, state, until } of circuits) {
-      const next = state === 'open' ? ` for ${readable(Math.max(0, until - Date.now()))}` : ''
-      this.warn(visible(`Circuit ${circuit} is ${state}${next}`))
-    }
+    for (const circuit of circuits) this.warn(circuitWords(circuit))
   }
-}
-
-/** What a limiter grants: `5 at a time, 100 in 1 min`. */
-export function grants({ limits: { concurrency, rate } = {} }: LimiterStatus): string {
-  const all = [
-    ...(concurrency === undefined ? [] : [`${concurrency} at a time`]),
-    ...(rate === undefined ? [] : [`${rate.limit} in ${readable(rate.per)}`]),
-  ]
-  return all.join(', ')
 }

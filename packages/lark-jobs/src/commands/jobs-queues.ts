@@ -12,7 +12,7 @@ import {
   type Status,
 } from '../operate.ts'
 import { completed } from './completed.ts'
-import { grants } from './jobs-limits.ts'
+import { circuitWords, grants } from './limit-words.ts'
 import { remarksOn } from './queue-remarks.ts'
 import { everyOf, outlasts } from './watched.ts'
 
@@ -71,10 +71,7 @@ export class JobsQueuesCommand extends Command {
       }),
     )
     this.#limits(limiters)
-    for (const { circuit, state, until } of circuits) {
-      const next = state === 'open' ? ` for ${readable(Math.max(0, until - Date.now()))}` : ''
-      this.warn(visible(`Circuit ${circuit} is ${state}${next}`))
-    }
+    for (const circuit of circuits) this.warn(circuitWords(circuit))
     const status: Status = { store, queues, workers }
     for (const { kind, text } of remarksOn(status)) this[kind](text)
   }

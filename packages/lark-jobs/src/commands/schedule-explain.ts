@@ -6,11 +6,11 @@ import { hourOf, readCron } from '../model/cron.ts'
 import { listed } from '../model/listed.ts'
 import { shown } from '../model/secret.ts'
 import { operate, type ScheduleInfo } from '../operate.ts'
-import type { Voice } from '../options/schema.ts'
 import { timezone as zone } from '../options/timezone.ts'
 import { type ClockChange, clockChanges, type UnusualDay, unusualDays } from '../schedule/clock-changes.ts'
 import { neverTicks } from '../schedule/instants.ts'
 import { inWords } from '../schedule/words.ts'
+import { flagVoice } from './flag-voice.ts'
 import { scheduleNamed } from './scheduled.ts'
 
 const HOUR = 3_600_000
@@ -31,8 +31,7 @@ export class ScheduleExplainCommand extends Command {
     const { name, year = new Date().getUTCFullYear() } = this
     if (!Number.isInteger(year) || year < YEARS.from || year > YEARS.to)
       throw usageError(`--year is ${year}; it must be a whole number from ${YEARS.from} to ${YEARS.to}`)
-    const voice: Voice = { name: (path) => `--${path}`, error: (message, hint) => usageError(message, hint) }
-    const given = this.timezone === undefined ? undefined : zone.read(this.timezone, 'timezone', voice)
+    const given = this.timezone === undefined ? undefined : zone.read(this.timezone, 'timezone', flagVoice)
     const { when, timezone = given } = await this.#read(given)
     // Intervals are counted in UTC: they have no time zone.
     const isInterval = when.startsWith('every ')

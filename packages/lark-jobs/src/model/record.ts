@@ -29,6 +29,9 @@ export type EndedState = Extract<State, 'completed' | 'failed' | 'cancelled'>
  */
 export type CancelReason = 'user' | 'expired' | 'replaced' | 'dropped' | 'removed' | 'skipped' | 'lost'
 
+/** The most tags of a job. */
+export const MAX_TAGS = 10
+
 /** The settings in which one job differs from its class. Absent fields cost no bytes. */
 export interface JobOptions {
   /** The crashes after which the job fails (`store/contract/consequence.ts`). */

@@ -1,10 +1,9 @@
 /**
  * Tags: words by which people find jobs, of whichever class. They change nothing about how a job runs.
  */
+import { MAX_TAGS } from '../model/record.ts'
 import { isObject, isText, Option } from './schema.ts'
 
-/** The most tags of a job. */
-export const MAX_TAGS = 10
 /** The most characters of a tag. */
 export const MAX_TAG = 64
 

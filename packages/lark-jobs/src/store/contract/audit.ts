@@ -12,16 +12,13 @@
  * Failures are the same as for every verb: see `store.ts`.
  */
 
-/** The most bytes of the text of an entry, roughly: its writer bounds its parts. */
-export const MAX_AUDIT_TEXT = 4_096
-
 export interface AuditRecord {
   id: string
   /** When it was first written: milliseconds since 1970, by the store's clock. */
   at: number
   /** When it was written last. */
   writtenAt: number
-  /** Text of the writer. */
+  /** Text of the writer, who bounds its parts: some 4 kB at most. */
   text: string
 }
 

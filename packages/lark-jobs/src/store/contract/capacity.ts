@@ -22,8 +22,6 @@ export const MINUTES = 60
 /** How many hours, and how many days, `history` covers: the current ones included. */
 export const HOURS = 72
 export const DAYS = 90
-/** How many hours of minutes a store keeps at least, until they are rolled up into their hours. */
-export const MINUTE_HOURS = 2
 /** Crashes after which a job fails, if it ran alone in its process at the last of them. A class may choose others. */
 export const MAX_CRASHES = 3
 /** Crashes after which a job fails, even if other jobs ran beside it at the last of them. */

@@ -4,6 +4,7 @@
 import type { CancelReason, JobRecord } from '../../model/record.ts'
 import type { Pause, Paused, PausedGroup } from './pause.ts'
 
+export { MAX_TAGS } from '../../model/record.ts'
 export type { PausedGroup } from './pause.ts'
 
 export type Change =
@@ -41,9 +42,6 @@ export type Change =
 export function versionOf({ state, runs, options }: Pick<JobRecord, 'state' | 'runs' | 'options'>): string {
   return `${state} ${runs} ${options?.editedAt ?? ''}`
 }
-
-/** The most tags of a job. */
-export const MAX_TAGS = 10
 
 /** `refused`: the state of the job does not allow the change; or its record is damaged, or of another format. */
 export type AlterVerdict = 'done' | 'asked' | 'missing' | 'refused'

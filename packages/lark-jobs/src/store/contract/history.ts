@@ -8,6 +8,7 @@
 import { DAYS, HOURS, MINUTES } from './capacity.ts'
 import type { Minute } from './page.ts'
 
+/** Milliseconds. */
 export const MINUTE = 60_000
 export const HOUR = 60 * MINUTE
 export const DAY = 24 * HOUR
