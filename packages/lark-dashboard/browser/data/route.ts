@@ -59,6 +59,14 @@ export function setQuery(changes: Readonly<Record<string, string | undefined>>):
   go(href(page, rest, { ...Object.fromEntries(query), ...changes }), 'replace')
 }
 
+/** The parts of the query with these names; what is missing or empty is left out. */
+export function queried(...names: string[]): Record<string, string> {
+  const { query } = route.value
+  return Object.fromEntries(
+    names.map((name) => [name, query.get(name) ?? '']).filter(([, value]) => value !== ''),
+  )
+}
+
 /** Follows links within the dashboard without loading the document anew. */
 export function followLinks(): void {
   window.addEventListener('popstate', () => {

@@ -29,6 +29,14 @@ export function Choice({ name, title, values }: ChoiceProps) {
   )
 }
 
+/** For the part `since` of the query. */
+export const periods = [
+  ['', 'all that are kept'],
+  ['1h', 'the last hour'],
+  ['1d', 'the last day'],
+  ['7d', 'the last week'],
+] as const
+
 export interface PagesProps {
   /** Where this page begins; undefined: it is the first. */
   cursor: string | undefined

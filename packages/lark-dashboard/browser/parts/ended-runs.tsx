@@ -10,7 +10,9 @@ import { useKeys } from '../frame/keys.ts'
 import { Drawn } from './drawn.tsx'
 import { Answer, Empty } from './empty.tsx'
 import { count } from './numbers.ts'
+import { Rows } from './rows.tsx'
 import { RunTimes } from './run-times.tsx'
+import { Section } from './section.tsx'
 import { exact } from './time.tsx'
 
 /** Milliseconds between two looks. */
@@ -34,28 +36,33 @@ export function EndedRuns({ queue }: { queue?: string }) {
   const asked = useAsked('ended', input, EVERY)
   const marks = useAsked('marks', input, EVERY).data ?? []
   return (
-    <section aria-labelledby="ended" class="ended-runs">
-      <header>
-        <h2 id="ended">Ended runs</h2>
-        <span class="quiet small">a {words[range].unit}; the last is not over</span>
-        <span class="spread" />
-        <span class="ended-ranges">
-          {(Object.keys(words) as Range[]).map((each) => (
-            <button
-              key={each}
-              type="button"
-              class="plain"
-              aria-pressed={each === range}
-              onClick={() => setQuery({ range: each === '1h' ? undefined : each })}
-            >
-              {words[each].title}
-            </button>
-          ))}
-        </span>
-        <button type="button" class="plain" aria-pressed={isTable} onClick={turn}>
-          Table <kbd>t</kbd>
-        </button>
-      </header>
+    <Section
+      id="ended"
+      title="Ended runs"
+      class="ended-runs"
+      beside={
+        <>
+          <span class="quiet small">a {words[range].unit}; the last is not over</span>
+          <span class="spread" />
+          <span class="ended-ranges">
+            {(Object.keys(words) as Range[]).map((each) => (
+              <button
+                key={each}
+                type="button"
+                class="plain"
+                aria-pressed={each === range}
+                onClick={() => setQuery({ range: each === '1h' ? undefined : each })}
+              >
+                {words[each].title}
+              </button>
+            ))}
+          </span>
+          <button type="button" class="plain" aria-pressed={isTable} onClick={turn}>
+            Table <kbd>t</kbd>
+          </button>
+        </>
+      }
+    >
       <Answer asked={asked}>
         {(ended) =>
           ended.steps.every(([, ...counts]) => counts.every((each) => each === 0)) ? (
@@ -74,35 +81,28 @@ export function EndedRuns({ queue }: { queue?: string }) {
         marks={marks}
         beginning={(at) => beginning(at, range)}
       />
-    </section>
+    </Section>
   )
 }
 
 function EndedTable({ ended: { range, steps } }: { ended: Ended }) {
   const shown = steps.filter(([, ...counts]) => counts.some((each) => each > 0)).reverse()
   return (
-    <div class="scroll ended-table">
-      <table class="rows">
-        <thead>
-          <tr>
-            <th>From</th>
-            <th class="number">Completed</th>
-            <th class="number">Failed</th>
-            <th class="number">To be retried</th>
+    <Rows
+      heads={['From', { number: 'Completed' }, { number: 'Failed' }, { number: 'To be retried' }]}
+      class="ended-table"
+    >
+      <tbody>
+        {shown.map(([at, completed, failed, retried]) => (
+          <tr key={at}>
+            <td title={exact(at)}>{beginning(at, range)}</td>
+            <td class="number">{count(completed)}</td>
+            <td class={failed > 0 ? 'number bad' : 'number'}>{count(failed)}</td>
+            <td class="number">{count(retried)}</td>
           </tr>
-        </thead>
-        <tbody>
-          {shown.map(([at, completed, failed, retried]) => (
-            <tr key={at}>
-              <td title={exact(at)}>{beginning(at, range)}</td>
-              <td class="number">{count(completed)}</td>
-              <td class={failed > 0 ? 'number bad' : 'number'}>{count(failed)}</td>
-              <td class="number">{count(retried)}</td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </div>
+        ))}
+      </tbody>
+    </Rows>
   )
 }
 

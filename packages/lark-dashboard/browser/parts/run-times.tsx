@@ -7,6 +7,7 @@ import { useAsked } from '../data/asked.ts'
 import { Drawn } from './drawn.tsx'
 import { Answer } from './empty.tsx'
 import { count, duration } from './numbers.ts'
+import { Rows } from './rows.tsx'
 import { exact } from './time.tsx'
 
 type Of = 'wait' | 'process'
@@ -100,33 +101,31 @@ function said(of: Of, { steps }: TimesOfRuns): string {
 
 function TimesTable({ found, beginning }: { found: TimesOfRuns } & Pick<RunTimesProps, 'beginning'>) {
   return (
-    <div class="scroll ended-table">
-      <table class="rows">
-        <thead>
-          <tr>
-            <th>From</th>
-            <th class="number">Began</th>
-            <th class="number">Waited: 50 %</th>
-            <th class="number">95 %</th>
-            <th class="number">99 %</th>
-            <th class="number">Ended</th>
-            <th class="number">Took: 50 %</th>
-            <th class="number">95 %</th>
-            <th class="number">99 %</th>
+    <Rows
+      heads={[
+        'From',
+        { number: 'Began' },
+        { number: 'Waited: 50 %' },
+        { number: '95 %' },
+        { number: '99 %' },
+        { number: 'Ended' },
+        { number: 'Took: 50 %' },
+        { number: '95 %' },
+        { number: '99 %' },
+      ]}
+      class="ended-table"
+    >
+      <tbody>
+        {found.steps.toReversed().map(({ at, wait, process }) => (
+          <tr key={at}>
+            <td title={exact(at)}>{beginning(at)}</td>
+            {[wait, process].map((each) => (
+              <Cells key={each === wait ? 'wait' : 'process'} of={each} />
+            ))}
           </tr>
-        </thead>
-        <tbody>
-          {found.steps.toReversed().map(({ at, wait, process }) => (
-            <tr key={at}>
-              <td title={exact(at)}>{beginning(at)}</td>
-              {[wait, process].map((each) => (
-                <Cells key={each === wait ? 'wait' : 'process'} of={each} />
-              ))}
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </div>
+        ))}
+      </tbody>
+    </Rows>
   )
 }
 

@@ -3,10 +3,11 @@
  */
 import type { AuditEntry } from '@s18i/lark-jobs/operate'
 import { useAsked } from '../../data/asked.ts'
-import { route, setQuery } from '../../data/route.ts'
-import { Choice, Pages } from '../../parts/choice.tsx'
+import { queried, route, setQuery } from '../../data/route.ts'
+import { Choice, Pages, periods } from '../../parts/choice.tsx'
 import { Answer, Empty } from '../../parts/empty.tsx'
 import { count, duration, plural } from '../../parts/numbers.ts'
+import { Rows } from '../../parts/rows.tsx'
 import { Moment } from '../../parts/time.tsx'
 
 /** Milliseconds between two looks at the first page. */
@@ -40,18 +41,9 @@ const names: Readonly<Record<AuditEntry['what'], string>> = {
   'restart-workers': 'restart workers',
 }
 
-const periods = [
-  ['', 'all that are kept'],
-  ['1h', 'the last hour'],
-  ['1d', 'the last day'],
-  ['7d', 'the last week'],
-] as const
-
 export default function Audit() {
   const { query } = route.value
-  const filter = Object.fromEntries(
-    ['who', 'what', 'since'].flatMap((name) => (query.get(name) ? [[name, query.get(name)]] : [])),
-  )
+  const filter = queried('who', 'what', 'since')
   const cursor = query.get('after') ?? undefined
   const input = { filter, limit: LIMIT, ...(cursor !== undefined && { cursor }) }
   const asked = useAsked('audit', input, cursor === undefined ? EVERY : undefined)
@@ -95,26 +87,13 @@ export default function Audit() {
 
 function EntryTable({ entries }: { entries: readonly AuditEntry[] }) {
   return (
-    <div class="scroll">
-      <table class="rows">
-        <thead>
-          <tr>
-            <th>When</th>
-            <th>Who</th>
-            <th>From</th>
-            <th>What</th>
-            <th>On</th>
-            <th class="number">Count</th>
-            <th>Outcome</th>
-          </tr>
-        </thead>
-        <tbody>
-          {entries.map((entry) => (
-            <EntryRow key={entry.id} entry={entry} />
-          ))}
-        </tbody>
-      </table>
-    </div>
+    <Rows heads={['When', 'Who', 'From', 'What', 'On', { number: 'Count' }, 'Outcome']}>
+      <tbody>
+        {entries.map((entry) => (
+          <EntryRow key={entry.id} entry={entry} />
+        ))}
+      </tbody>
+    </Rows>
   )
 }
 

@@ -8,6 +8,7 @@ import { make } from '../../data/changes.ts'
 import { href, route, setQuery } from '../../data/route.ts'
 import { may, viewer } from '../../data/viewer.ts'
 import { Answer, Empty } from '../../parts/empty.tsx'
+import { Section } from '../../parts/section.tsx'
 import { payloadFields } from './payload-fields.ts'
 import { PayloadForm } from './payload-form.tsx'
 
@@ -99,11 +100,11 @@ function DispatchForm({ info: { key, queue, schema } }: { info: ClassInfo }) {
         void send()
       }}
     >
-      <section aria-labelledby="payload">
-        <header>
-          <h2 id="payload">Payload</h2>
-          {viewer.value?.payloads && <LastPayload jobClass={key} onTake={setText} />}
-        </header>
+      <Section
+        id="payload"
+        title="Payload"
+        beside={viewer.value?.payloads && <LastPayload jobClass={key} onTake={setText} />}
+      >
         {fields !== undefined && isObject(payload) && (
           <PayloadForm
             fields={fields}
@@ -124,11 +125,8 @@ function DispatchForm({ info: { key, queue, schema } }: { info: ClassInfo }) {
             {problem ?? 'The class checks it when the job is dispatched. Empty: there is no payload.'}
           </p>
         </details>
-      </section>
-      <section aria-labelledby="differences">
-        <header>
-          <h2 id="differences">Different from its class</h2>
-        </header>
+      </Section>
+      <Section id="differences" title="Different from its class">
         <div class="form-fields">
           {options.map(([name, title]) => (
             <label key={name}>
@@ -142,7 +140,7 @@ function DispatchForm({ info: { key, queue, schema } }: { info: ClassInfo }) {
             </label>
           ))}
         </div>
-      </section>
+      </Section>
       <p>
         <button type="submit" class="main" disabled={problem !== undefined}>
           Dispatch

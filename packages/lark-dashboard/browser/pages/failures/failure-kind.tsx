@@ -12,6 +12,7 @@ import { Question } from '../../parts/dialog.tsx'
 import { Answer, Empty } from '../../parts/empty.tsx'
 import { JobErrorView } from '../../parts/job-error.tsx'
 import { count, plural } from '../../parts/numbers.ts'
+import { Section } from '../../parts/section.tsx'
 import { Moment } from '../../parts/time.tsx'
 import { Trend } from '../../parts/trend.tsx'
 import { changeWith } from '../jobs/job-verbs.ts'
@@ -73,15 +74,17 @@ export function FailureKindPage({ kind: shown, filter, again }: FailureKindProps
         {releases.length > 0 && <>; seen in the releases {releases.join(', ')}</>}
       </p>
       {viewer.value?.payloads && <InCommon kind={kind} />}
-      <section aria-labelledby="sample">
-        <header>
-          <h2 id="sample">The last one</h2>
+      <Section
+        id="sample"
+        title="The last one"
+        beside={
           <a class="mono" href={href('jobs', [sample.id], { queue: sample.queue })}>
             {sample.id}
           </a>
-        </header>
+        }
+      >
         <JobErrorView error={sample.error} />
-      </section>
+      </Section>
       {isPatched && (
         <PatchKind
           filter={{ ...filter, kind }}
@@ -117,10 +120,7 @@ export function FailureKindPage({ kind: shown, filter, again }: FailureKindProps
 function InCommon({ kind }: { kind: string }) {
   const asked = useAsked('jobs.list', { filter: { kind, state: 'failed' }, limit: 100 })
   return (
-    <section aria-labelledby="common">
-      <header>
-        <h2 id="common">What they have in common</h2>
-      </header>
+    <Section id="common" title="What they have in common">
       <Answer asked={asked}>
         {({ jobs }) => {
           const shared = sharedValues(jobs.map(({ payload }) => payload))
@@ -142,7 +142,7 @@ function InCommon({ kind }: { kind: string }) {
           )
         }}
       </Answer>
-    </section>
+    </Section>
   )
 }
 

@@ -5,9 +5,11 @@ import { useSignal } from '@preact/signals'
 import { useEffect } from 'preact/hooks'
 import { useAsked } from '../../data/asked.ts'
 import type { Output } from '../../data/call.ts'
-import { href, route, setQuery } from '../../data/route.ts'
+import { href, route } from '../../data/route.ts'
+import { Choice, periods } from '../../parts/choice.tsx'
 import { Answer, Empty } from '../../parts/empty.tsx'
 import { count, plural, share } from '../../parts/numbers.ts'
+import { Rows } from '../../parts/rows.tsx'
 import { Moment } from '../../parts/time.tsx'
 import { Trend } from '../../parts/trend.tsx'
 import { FailureKindPage } from './failure-kind.tsx'
@@ -15,13 +17,6 @@ import { FailureKindPage } from './failure-kind.tsx'
 /** Milliseconds between two looks, and while the server reads the failed jobs for the first time. */
 const EVERY = 5_000
 const WHILE_READING = 1_000
-
-const periods = [
-  ['', 'all that are kept'],
-  ['1h', 'the last hour'],
-  ['1d', 'the last day'],
-  ['7d', 'the last week'],
-] as const
 
 type Found = Output<'failures'>
 export type Kind = Found['kinds'][number]
@@ -56,16 +51,7 @@ export default function Failures() {
                 {found.others > 0 && `, and ${count(found.others)} of others`}
               </span>
               <span class="spread" />
-              <label class="quiet">
-                Of{' '}
-                <select value={since} onChange={(event) => setQuery({ since: event.currentTarget.value })}>
-                  {periods.map(([value, title]) => (
-                    <option key={value} value={value}>
-                      {title}
-                    </option>
-                  ))}
-                </select>
-              </label>
+              <Choice name="since" title="Of" values={periods} />
             </div>
             <Reading found={found} />
             {kind !== undefined && !found.isReading && (
@@ -77,27 +63,24 @@ export default function Failures() {
                 {since === '' ? 'are kept' : `in ${periods.find(([value]) => value === since)?.[1]}`}.
               </Empty>
             ) : (
-              <div class="scroll">
-                <table class="rows">
-                  <thead>
-                    <tr>
-                      <th>Kind</th>
-                      <th>Class</th>
-                      <th>Error</th>
-                      <th class="number">Jobs</th>
-                      <th class="number">Share</th>
-                      <th>24 hours</th>
-                      <th>First</th>
-                      <th>Last</th>
-                    </tr>
-                  </thead>
-                  <tbody>
-                    {found.kinds.map((each) => (
-                      <KindRow key={each.kind} kind={each} failed={found.failed} />
-                    ))}
-                  </tbody>
-                </table>
-              </div>
+              <Rows
+                heads={[
+                  'Kind',
+                  'Class',
+                  'Error',
+                  { number: 'Jobs' },
+                  { number: 'Share' },
+                  '24 hours',
+                  'First',
+                  'Last',
+                ]}
+              >
+                <tbody>
+                  {found.kinds.map((each) => (
+                    <KindRow key={each.kind} kind={each} failed={found.failed} />
+                  ))}
+                </tbody>
+              </Rows>
             )}
           </>
         )

@@ -11,6 +11,7 @@ import { Question } from '../../parts/dialog.tsx'
 import { Answer, Empty } from '../../parts/empty.tsx'
 import { count, plural } from '../../parts/numbers.ts'
 import { isPhone } from '../../parts/phone.ts'
+import { Rows } from '../../parts/rows.tsx'
 import { State } from '../../parts/state.tsx'
 import { openTab, type Tab, Tabs } from '../../parts/tabs.tsx'
 import { Moment } from '../../parts/time.tsx'
@@ -23,9 +24,13 @@ const EVERY = 1_500
 /** Of a row of the table, in CSS pixels. */
 const HEIGHT = 32
 const CARD_HEIGHT = 76
-const COLUMNS = 6
+const HEADS = ['State', 'Node', 'Class', 'Starts after', 'Since', 'What happened']
 
 type ShownFlow = NonNullable<Output<'flows.get'>>
+
+function isEnded(state: string | undefined): boolean {
+  return state === 'completed' || state === 'failed' || state === 'cancelled'
+}
 
 export function FlowPage({ id }: { id: string }) {
   const home = route.value.query.get('home')
@@ -35,8 +40,7 @@ export function FlowPage({ id }: { id: string }) {
   const asked = useAsked('flows.get', { flow }, isOver ? undefined : EVERY * thousands)
   const size = Math.max(1, Math.round((asked.data?.nodes.length ?? 0) / 1_000))
   if (asked.data && size !== thousands) setThousands(size)
-  const hasEnded =
-    asked.data === null || ['completed', 'failed', 'cancelled'].includes(asked.data?.state ?? '')
+  const hasEnded = asked.data === null || isEnded(asked.data?.state)
   if (asked.data !== undefined && hasEnded !== isOver) setOver(hasEnded)
   return (
     <Answer asked={asked}>
@@ -116,7 +120,6 @@ function FlowView({ flow, again }: { flow: ShownFlow; again(): void }) {
 
 function FlowButtons({ flow: { id, home, state, counts }, again }: { flow: ShownFlow; again(): void }) {
   const [isAsked, ask] = useState(false)
-  const hasEnded = ['completed', 'failed', 'cancelled'].includes(state)
   if (!may('operate')) return null
   return (
     <>
@@ -133,7 +136,7 @@ function FlowButtons({ flow: { id, home, state, counts }, again }: { flow: Shown
           Retry what failed
         </button>
       )}
-      {!hasEnded && state !== 'ending' && (
+      {!isEnded(state) && state !== 'ending' && (
         <button type="button" class="danger" onClick={() => ask(true)}>
           Cancel
         </button>
@@ -164,26 +167,14 @@ function FlowButtons({ flow: { id, home, state, counts }, again }: { flow: Shown
 function NodeTable({ nodes }: { nodes: readonly ShownNode[] }) {
   if (nodes.length === 0) return <Empty>It has no nodes.</Empty>
   return (
-    <div class="scroll">
-      <table class="rows">
-        <thead>
-          <tr>
-            <th>State</th>
-            <th>Node</th>
-            <th>Class</th>
-            <th>Starts after</th>
-            <th>Since</th>
-            <th>What happened</th>
-          </tr>
-        </thead>
-        <Windowed
-          rows={nodes}
-          height={isPhone.value ? CARD_HEIGHT : HEIGHT}
-          columns={COLUMNS}
-          draw={(node) => <NodeRow key={node.name} node={node} />}
-        />
-      </table>
-    </div>
+    <Rows heads={HEADS}>
+      <Windowed
+        rows={nodes}
+        height={isPhone.value ? CARD_HEIGHT : HEIGHT}
+        columns={HEADS.length}
+        draw={(node) => <NodeRow key={node.name} node={node} />}
+      />
+    </Rows>
   )
 }
 
@@ -228,38 +219,28 @@ function Members({ failures, failed }: { failures: NonNullable<ShownFlow['failur
   if (failures.length === 0) return <Empty>No member has failed.</Empty>
   return (
     <>
-      <div class="scroll">
-        <table class="rows">
-          <thead>
-            <tr>
-              <th class="number">Member</th>
-              <th>Job</th>
-              <th>State</th>
-              <th>Error</th>
+      <Rows heads={[{ number: 'Member' }, 'Job', 'State', 'Error']}>
+        <tbody>
+          {failures.map(({ member, jobId, state = 'failed', error, reason }) => (
+            <tr key={member}>
+              <td class="number" data-label="member">
+                {count(member)}
+              </td>
+              <td>
+                <a data-row class="mono" href={href('jobs', [jobId])}>
+                  {jobId}
+                </a>
+              </td>
+              <td>
+                <State state={state} />
+              </td>
+              <td class="wide">
+                <span class="cut job-last">{error ?? reason}</span>
+              </td>
             </tr>
-          </thead>
-          <tbody>
-            {failures.map(({ member, jobId, state = 'failed', error, reason }) => (
-              <tr key={member}>
-                <td class="number" data-label="member">
-                  {count(member)}
-                </td>
-                <td>
-                  <a data-row class="mono" href={href('jobs', [jobId])}>
-                    {jobId}
-                  </a>
-                </td>
-                <td>
-                  <State state={state} />
-                </td>
-                <td class="wide">
-                  <span class="cut job-last">{error ?? reason}</span>
-                </td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </div>
+          ))}
+        </tbody>
+      </Rows>
       {failed > failures.length && (
         <p class="quiet small">
           The first {count(failures.length)} of {count(failed)} are shown.

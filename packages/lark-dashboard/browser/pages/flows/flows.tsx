@@ -4,10 +4,11 @@
 import type { FlowFilter } from '@s18i/lark-jobs/operate'
 import { useAsked } from '../../data/asked.ts'
 import type { Output } from '../../data/call.ts'
-import { href, route } from '../../data/route.ts'
+import { href, queried, route } from '../../data/route.ts'
 import { Choice, Pages } from '../../parts/choice.tsx'
 import { Answer, Empty } from '../../parts/empty.tsx'
 import { count } from '../../parts/numbers.ts'
+import { Rows } from '../../parts/rows.tsx'
 import { State } from '../../parts/state.tsx'
 import { Moment } from '../../parts/time.tsx'
 import { FlowPage } from './flow.tsx'
@@ -29,9 +30,7 @@ export default function Flows() {
 
 function FlowsPage() {
   const { query } = route.value
-  const filter = Object.fromEntries(
-    ['kind', 'state', 'name', 'tag'].flatMap((name) => (query.get(name) ? [[name, query.get(name)]] : [])),
-  ) as FlowFilter
+  const filter = queried('kind', 'state', 'name', 'tag') as FlowFilter
   const cursor = query.get('after') ?? undefined
   const asked = useAsked('flows.list', { filter, limit: 100, ...(cursor !== undefined && { cursor }) }, EVERY)
   return (
@@ -69,51 +68,48 @@ function FlowsPage() {
 
 function FlowTable({ flows }: { flows: Output<'flows.list'>['flows'] }) {
   return (
-    <div class="scroll">
-      <table class="rows">
-        <thead>
-          <tr>
-            <th>State</th>
-            <th>Flow</th>
-            <th>Kind</th>
-            <th>Progress</th>
-            <th class="number">Nodes</th>
-            <th class="number">Failed</th>
-            <th>Dispatched</th>
-            <th>Runs now</th>
+    <Rows
+      heads={[
+        'State',
+        'Flow',
+        'Kind',
+        'Progress',
+        { number: 'Nodes' },
+        { number: 'Failed' },
+        'Dispatched',
+        'Runs now',
+      ]}
+    >
+      <tbody>
+        {flows.map((flow) => (
+          <tr key={`${flow.home} ${flow.id}`}>
+            <td>
+              <State state={flow.state} />
+            </td>
+            <td>
+              <a data-row href={href('flows', [flow.id], { home: flow.home })}>
+                {flow.name ?? <code>{flow.id}</code>}
+              </a>
+            </td>
+            <td class="quiet">{flow.kind}</td>
+            <td>
+              <FlowProgress counts={flow.counts} />
+            </td>
+            <td class="number" data-label="nodes">
+              {count(flow.counts.total)}
+            </td>
+            <td class={flow.counts.failed > 0 ? 'number bad' : 'number quiet'} data-label="failed">
+              {count(flow.counts.failed)}
+            </td>
+            <td class="quiet" data-label="dispatched">
+              <Moment at={flow.at} />
+            </td>
+            <td class="wide">
+              <span class="cut job-last">{flow.runs.join(', ')}</span>
+            </td>
           </tr>
-        </thead>
-        <tbody>
-          {flows.map((flow) => (
-            <tr key={`${flow.home} ${flow.id}`}>
-              <td>
-                <State state={flow.state} />
-              </td>
-              <td>
-                <a data-row href={href('flows', [flow.id], { home: flow.home })}>
-                  {flow.name ?? <code>{flow.id}</code>}
-                </a>
-              </td>
-              <td class="quiet">{flow.kind}</td>
-              <td>
-                <FlowProgress counts={flow.counts} />
-              </td>
-              <td class="number" data-label="nodes">
-                {count(flow.counts.total)}
-              </td>
-              <td class={flow.counts.failed > 0 ? 'number bad' : 'number quiet'} data-label="failed">
-                {count(flow.counts.failed)}
-              </td>
-              <td class="quiet" data-label="dispatched">
-                <Moment at={flow.at} />
-              </td>
-              <td class="wide">
-                <span class="cut job-last">{flow.runs.join(', ')}</span>
-              </td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </div>
+        ))}
+      </tbody>
+    </Rows>
   )
 }

@@ -6,6 +6,8 @@ import type { Output } from '../../data/call.ts'
 import { href } from '../../data/route.ts'
 import { Answer, Empty } from '../../parts/empty.tsx'
 import { count, duration, plural } from '../../parts/numbers.ts'
+import { Rows } from '../../parts/rows.tsx'
+import { Section } from '../../parts/section.tsx'
 import { Moment, Since } from '../../parts/time.tsx'
 
 /** Milliseconds between two looks. */
@@ -19,41 +21,24 @@ export default function Limiters() {
   return (
     <>
       <h1>Limiters and circuits</h1>
-      <section aria-labelledby="limiters">
-        <header>
-          <h2 id="limiters">Limiters</h2>
-        </header>
+      <Section id="limiters" title="Limiters">
         <Answer asked={limiters}>
           {(all) =>
             all.length === 0 ? (
               <Empty>No limiter is configured, and no worker uses one.</Empty>
             ) : (
-              <div class="scroll">
-                <table class="rows">
-                  <thead>
-                    <tr>
-                      <th>Limiter</th>
-                      <th>Grants</th>
-                      <th class="number">In use</th>
-                      <th>Held by</th>
-                      <th>Wait for it</th>
-                    </tr>
-                  </thead>
-                  <tbody>
-                    {all.map((limiter) => (
-                      <LimiterRow key={limiter.limiter} limiter={limiter} />
-                    ))}
-                  </tbody>
-                </table>
-              </div>
+              <Rows heads={['Limiter', 'Grants', { number: 'In use' }, 'Held by', 'Wait for it']}>
+                <tbody>
+                  {all.map((limiter) => (
+                    <LimiterRow key={limiter.limiter} limiter={limiter} />
+                  ))}
+                </tbody>
+              </Rows>
             )
           }
         </Answer>
-      </section>
-      <section aria-labelledby="circuits">
-        <header>
-          <h2 id="circuits">Circuits</h2>
-        </header>
+      </Section>
+      <Section id="circuits" title="Circuits">
         <Answer asked={circuits}>
           {(all) =>
             all.length === 0 ? (
@@ -74,7 +59,7 @@ export default function Limiters() {
             )
           }
         </Answer>
-      </section>
+      </Section>
     </>
   )
 }

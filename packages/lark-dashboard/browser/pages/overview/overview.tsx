@@ -5,6 +5,7 @@ import { snapshot } from '../../data/live.ts'
 import { href } from '../../data/route.ts'
 import { Empty, isStale } from '../../parts/empty.tsx'
 import { EndedRuns } from '../../parts/ended-runs.tsx'
+import { Section } from '../../parts/section.tsx'
 import { byTrouble, QueueTable } from './queue-table.tsx'
 import { Summary } from './summary.tsx'
 import { WorkerStrip } from './worker-strip.tsx'
@@ -16,23 +17,13 @@ export default function Overview() {
     <>
       <h1>Overview</h1>
       <Summary queues={seen.queues} workers={seen.workerCount} />
-      <section aria-labelledby="queues">
-        <header>
-          <h2 id="queues">
-            <a href={href('queues')}>Queues</a>
-          </h2>
-        </header>
+      <Section id="queues" title={<a href={href('queues')}>Queues</a>}>
         <QueueTable queues={byTrouble(seen.queues)} />
-      </section>
+      </Section>
       <EndedRuns />
-      <section aria-labelledby="workers">
-        <header>
-          <h2 id="workers">
-            <a href={href('workers')}>Workers</a>
-          </h2>
-        </header>
+      <Section id="workers" title={<a href={href('workers')}>Workers</a>}>
         <WorkerStrip workers={seen.workers} count={seen.workerCount} />
-      </section>
+      </Section>
     </>
   )
 }

@@ -10,7 +10,10 @@ import { may } from '../../data/viewer.ts'
 import { useKeys } from '../../frame/keys.ts'
 import { Answer, Empty } from '../../parts/empty.tsx'
 import { EndedRuns } from '../../parts/ended-runs.tsx'
+import { Figure } from '../../parts/figure.tsx'
 import { count, duration, rate } from '../../parts/numbers.ts'
+import { Rows } from '../../parts/rows.tsx'
+import { Section } from '../../parts/section.tsx'
 import { Moment } from '../../parts/time.tsx'
 import { Reasons } from '../job/reasons.tsx'
 import { states } from '../jobs/job-query.ts'
@@ -60,12 +63,9 @@ export function QueuePage({ queue }: { queue: LiveQueue }) {
       <Figures queue={queue} />
       {next !== undefined && <FirstReasons key={next} name={name} state={next} />}
       <EndedRuns queue={name} />
-      <section aria-labelledby="groups">
-        <header>
-          <h2 id="groups">Groups</h2>
-        </header>
+      <Section id="groups" title="Groups">
         <Groups name={name} />
-      </section>
+      </Section>
     </>
   )
 }
@@ -89,51 +89,35 @@ function Figures({ queue }: { queue: LiveQueue }) {
   return (
     <dl class="figures">
       {states.map((state) => (
-        <div key={state}>
-          <dt>{state}</dt>
-          <dd>
-            <a href={href('jobs', [], { queue: name, state })}>{count(counts[state])}</a>
-          </dd>
-        </div>
+        <Figure key={state} name={state}>
+          <a href={href('jobs', [], { queue: name, state })}>{count(counts[state])}</a>
+        </Figure>
       ))}
-      <div>
-        <dt>oldest</dt>
-        <dd class={oldest !== undefined && target !== undefined && oldest > target ? 'bad' : undefined}>
-          {oldest === undefined ? '–' : duration(oldest)}
-          {target !== undefined && <span class="unit"> of {duration(target)}</span>}
-        </dd>
-      </div>
-      <div>
-        <dt title="From when a job was due until it began, of the runs of the last five minutes">
-          wait p50 / p95 / p99
-        </dt>
-        <dd>{quantiles(wait)}</dd>
-      </div>
-      <div>
-        <dt title="How long the runs took that ended in the last five minutes">run p50 / p95 / p99</dt>
-        <dd>{quantiles(process)}</dd>
-      </div>
-      <div>
-        <dt>in, out</dt>
-        <dd>
-          {rate(queue.in)}
-          <span class="unit">/s</span>, {rate(queue.out)}
-          <span class="unit">/s</span>
-        </dd>
-      </div>
-      <div>
-        <dt>last hour</dt>
-        <dd>
-          {count(lastHour.completed)} <span class="unit">completed</span> {count(lastHour.failed)}{' '}
-          <span class="unit">failed</span>
-        </dd>
-      </div>
-      <div>
-        <dt>workers</dt>
-        <dd>
-          <a href={href('workers')}>{workers}</a>
-        </dd>
-      </div>
+      <Figure name="oldest" isBad={oldest !== undefined && target !== undefined && oldest > target}>
+        {oldest === undefined ? '–' : duration(oldest)}
+        {target !== undefined && <span class="unit"> of {duration(target)}</span>}
+      </Figure>
+      <Figure
+        name="wait p50 / p95 / p99"
+        title="From when a job was due until it began, of the runs of the last five minutes"
+      >
+        {quantiles(wait)}
+      </Figure>
+      <Figure name="run p50 / p95 / p99" title="How long the runs took that ended in the last five minutes">
+        {quantiles(process)}
+      </Figure>
+      <Figure name="in, out">
+        {rate(queue.in)}
+        <span class="unit">/s</span>, {rate(queue.out)}
+        <span class="unit">/s</span>
+      </Figure>
+      <Figure name="last hour">
+        {count(lastHour.completed)} <span class="unit">completed</span> {count(lastHour.failed)}{' '}
+        <span class="unit">failed</span>
+      </Figure>
+      <Figure name="workers">
+        <a href={href('workers')}>{workers}</a>
+      </Figure>
     </dl>
   )
 }
@@ -148,16 +132,20 @@ function FirstReasons({ name, state }: { name: string; state: 'waiting' | 'delay
   const first = asked.data?.jobs[0]
   if (first === undefined) return null
   return (
-    <section aria-labelledby="next">
-      <header>
-        <h2 id="next">The next job</h2>
-        <a class="mono" href={href('jobs', [first.id], { queue: name })}>
-          {first.id}
-        </a>
-        <span class="quiet">{first.key}</span>
-      </header>
+    <Section
+      id="next"
+      title="The next job"
+      beside={
+        <>
+          <a class="mono" href={href('jobs', [first.id], { queue: name })}>
+            {first.id}
+          </a>
+          <span class="quiet">{first.key}</span>
+        </>
+      }
+    >
       <Reasons id={first.id} queue={name} />
-    </section>
+    </Section>
   )
 }
 
@@ -169,17 +157,8 @@ function Groups({ name }: { name: string }) {
         const named = groups.filter(({ group, groupHash }) => group !== undefined || groupHash !== undefined)
         if (named.length === 0) return <Empty>No group has jobs, or is paused.</Empty>
         return (
-          <div class="scroll">
-            <table class="rows">
-              <thead>
-                <tr>
-                  <th>Group</th>
-                  <th>State</th>
-                  <th class="number">Pending</th>
-                  <th class="number">Active</th>
-                  <th />
-                </tr>
-              </thead>
+          <>
+            <Rows heads={['Group', 'State', { number: 'Pending' }, { number: 'Active' }, '']}>
               <tbody>
                 {named.map(({ group, groupHash, state, until, pending, active, partition }) => (
                   <tr key={`${partition} ${group ?? groupHash}`}>
@@ -221,9 +200,9 @@ function Groups({ name }: { name: string }) {
                   </tr>
                 ))}
               </tbody>
-            </table>
+            </Rows>
             {cursor !== undefined && <p class="quiet small">The first {named.length} groups are shown.</p>}
-          </div>
+          </>
         )
       }}
     </Answer>

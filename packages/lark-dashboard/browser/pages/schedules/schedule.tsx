@@ -10,8 +10,11 @@ import { may } from '../../data/viewer.ts'
 import { useKeys } from '../../frame/keys.ts'
 import { Question } from '../../parts/dialog.tsx'
 import { Answer, Empty } from '../../parts/empty.tsx'
+import { Figure } from '../../parts/figure.tsx'
 import { Json } from '../../parts/json.tsx'
 import { count, duration, plural } from '../../parts/numbers.ts'
+import { Rows } from '../../parts/rows.tsx'
+import { Section } from '../../parts/section.tsx'
 import { State } from '../../parts/state.tsx'
 import { exact, Moment } from '../../parts/time.tsx'
 import { RunDots } from './schedules.tsx'
@@ -84,47 +87,23 @@ function ScheduleView({ schedule, again }: { schedule: ShownSchedule; again(): v
         </p>
       )}
       <dl class="figures">
-        <div>
-          <dt>next</dt>
-          <dd>{next === undefined ? '–' : <Moment at={next} />}</dd>
-        </div>
-        <div>
-          <dt>class</dt>
-          <dd>
-            <a href={href('jobs', [], { key, queue })}>{key}</a>
-          </dd>
-        </div>
-        <div>
-          <dt>queue</dt>
-          <dd>
-            <a href={href('queues', [queue])}>{queue}</a>
-          </dd>
-        </div>
-        <div>
-          <dt>ticks so far</dt>
-          <dd>{count(ticks)}</dd>
-        </div>
-        <div>
-          <dt>if missed, if it still runs</dt>
-          <dd>
-            {schedule.missed}, {schedule.overlap}
-          </dd>
-        </div>
-        <div>
-          <dt>grace</dt>
-          <dd>{duration(schedule.grace)}</dd>
-        </div>
-        <div>
-          <dt>last runs</dt>
-          <dd>
-            <RunDots schedule={schedule} />
-          </dd>
-        </div>
+        <Figure name="next">{next === undefined ? '–' : <Moment at={next} />}</Figure>
+        <Figure name="class">
+          <a href={href('jobs', [], { key, queue })}>{key}</a>
+        </Figure>
+        <Figure name="queue">
+          <a href={href('queues', [queue])}>{queue}</a>
+        </Figure>
+        <Figure name="ticks so far">{count(ticks)}</Figure>
+        <Figure name="if missed, if it still runs">
+          {schedule.missed}, {schedule.overlap}
+        </Figure>
+        <Figure name="grace">{duration(schedule.grace)}</Figure>
+        <Figure name="last runs">
+          <RunDots schedule={schedule} />
+        </Figure>
       </dl>
-      <section aria-labelledby="ticks">
-        <header>
-          <h2 id="ticks">Next ticks</h2>
-        </header>
+      <Section id="ticks" title="Next ticks">
         {next === undefined ? (
           <Empty>It does not tick.</Empty>
         ) : (
@@ -139,20 +118,14 @@ function ScheduleView({ schedule, again }: { schedule: ShownSchedule; again(): v
             ))}
           </ol>
         )}
-      </section>
-      <section aria-labelledby="runs">
-        <header>
-          <h2 id="runs">Runs</h2>
-        </header>
+      </Section>
+      <Section id="runs" title="Runs">
         <Runs schedule={schedule} />
-      </section>
+      </Section>
       {payload !== undefined && (
-        <section aria-labelledby="payload">
-          <header>
-            <h2 id="payload">Payload of its jobs</h2>
-          </header>
+        <Section id="payload" title="Payload of its jobs">
           <Json value={payload} />
-        </section>
+        </Section>
       )}
     </article>
   )
@@ -234,49 +207,39 @@ function Runs({ schedule: { id, runs, skipped, queue } }: { schedule: ShownSched
     ...skipped.map((skip) => ({ at: skip.from, skip })),
   ].sort((one, other) => other.at - one.at)
   return (
-    <div class="scroll">
-      <table class="rows">
-        <thead>
-          <tr>
-            <th>Tick</th>
-            <th>What became of it</th>
-            <th class="number">Took</th>
-            <th>Job</th>
+    <Rows heads={['Tick', 'What became of it', { number: 'Took' }, 'Job']}>
+      <tbody>
+        {lines.map((line) => (
+          <tr key={line.at}>
+            <td>
+              <Moment at={line.at} />
+            </td>
+            {'run' in line ? (
+              <>
+                <td>
+                  <State state={line.run.state} />
+                </td>
+                <td class="number">{line.run.took === undefined ? '' : duration(line.run.took)}</td>
+                <td class="wide">
+                  {line.run.state !== 'rejected' && (
+                    <a class="mono" href={href('jobs', [jobOf(id, line.run.tick)], { queue })}>
+                      {jobOf(id, line.run.tick)}
+                    </a>
+                  )}
+                </td>
+              </>
+            ) : (
+              <>
+                <td class={line.skip.why === 'missed' ? 'warn' : 'quiet'}>
+                  {plural(line.skip.count, 'tick')} {line.skip.why}
+                </td>
+                <td />
+                <td class="wide" />
+              </>
+            )}
           </tr>
-        </thead>
-        <tbody>
-          {lines.map((line) => (
-            <tr key={line.at}>
-              <td>
-                <Moment at={line.at} />
-              </td>
-              {'run' in line ? (
-                <>
-                  <td>
-                    <State state={line.run.state} />
-                  </td>
-                  <td class="number">{line.run.took === undefined ? '' : duration(line.run.took)}</td>
-                  <td class="wide">
-                    {line.run.state !== 'rejected' && (
-                      <a class="mono" href={href('jobs', [jobOf(id, line.run.tick)], { queue })}>
-                        {jobOf(id, line.run.tick)}
-                      </a>
-                    )}
-                  </td>
-                </>
-              ) : (
-                <>
-                  <td class={line.skip.why === 'missed' ? 'warn' : 'quiet'}>
-                    {plural(line.skip.count, 'tick')} {line.skip.why}
-                  </td>
-                  <td />
-                  <td class="wide" />
-                </>
-              )}
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </div>
+        ))}
+      </tbody>
+    </Rows>
   )
 }

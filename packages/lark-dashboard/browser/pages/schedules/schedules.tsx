@@ -6,6 +6,7 @@ import type { Output } from '../../data/call.ts'
 import { href, route } from '../../data/route.ts'
 import { Answer, Empty } from '../../parts/empty.tsx'
 import { plural } from '../../parts/numbers.ts'
+import { Rows } from '../../parts/rows.tsx'
 import { State } from '../../parts/state.tsx'
 import { exact, Moment } from '../../parts/time.tsx'
 import { SchedulePage } from './schedule.tsx'
@@ -37,25 +38,13 @@ function SchedulesPage() {
             {all.length === 0 ? (
               <Empty>There are no schedules: no class declares one, and none was set.</Empty>
             ) : (
-              <div class="scroll">
-                <table class="rows">
-                  <thead>
-                    <tr>
-                      <th>State</th>
-                      <th>Schedule</th>
-                      <th>When</th>
-                      <th>Next</th>
-                      <th>Last runs</th>
-                      <th>Class</th>
-                    </tr>
-                  </thead>
-                  <tbody>
-                    {[...all].sort(byTrouble).map((schedule) => (
-                      <ScheduleRow key={schedule.id} schedule={schedule} />
-                    ))}
-                  </tbody>
-                </table>
-              </div>
+              <Rows heads={['State', 'Schedule', 'When', 'Next', 'Last runs', 'Class']}>
+                <tbody>
+                  {[...all].sort(byTrouble).map((schedule) => (
+                    <ScheduleRow key={schedule.id} schedule={schedule} />
+                  ))}
+                </tbody>
+              </Rows>
             )}
           </>
         )

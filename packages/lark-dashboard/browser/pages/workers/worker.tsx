@@ -5,6 +5,8 @@ import type { WorkerRecord } from '@s18i/lark-jobs/operate'
 import { useAsked } from '../../data/asked.ts'
 import { href } from '../../data/route.ts'
 import { Answer, Empty } from '../../parts/empty.tsx'
+import { Rows } from '../../parts/rows.tsx'
+import { Section } from '../../parts/section.tsx'
 import { Since } from '../../parts/time.tsx'
 import { WorkerOrders } from './worker-orders.tsx'
 
@@ -38,47 +40,34 @@ export function WorkerPage({ id, worker }: { id: string; worker: WorkerRecord | 
           {worker.keys.length > 40 && ' …'}
         </p>
       )}
-      <section aria-labelledby="runs">
-        <header>
-          <h2 id="runs">What it has now</h2>
-        </header>
+      <Section id="runs" title="What it has now">
         <Answer asked={asked}>
           {({ runs, cursor }) =>
             runs.length === 0 && cursor === undefined ? (
               <Empty>It has no jobs.</Empty>
             ) : (
-              <div class="scroll">
-                <table class="rows">
-                  <thead>
-                    <tr>
-                      <th>Job</th>
-                      <th>Class</th>
-                      <th>Queue</th>
-                      <th>For</th>
+              <Rows heads={['Job', 'Class', 'Queue', 'For']}>
+                <tbody>
+                  {runs.map(({ id, key, queue, since }) => (
+                    <tr key={`${queue} ${id}`}>
+                      <td>
+                        <a data-row class="mono" href={href('jobs', [id], { queue })}>
+                          {id}
+                        </a>
+                      </td>
+                      <td>{key}</td>
+                      <td class="quiet">{queue}</td>
+                      <td class="wide">
+                        <Since at={since} />
+                      </td>
                     </tr>
-                  </thead>
-                  <tbody>
-                    {runs.map(({ id, key, queue, since }) => (
-                      <tr key={`${queue} ${id}`}>
-                        <td>
-                          <a data-row class="mono" href={href('jobs', [id], { queue })}>
-                            {id}
-                          </a>
-                        </td>
-                        <td>{key}</td>
-                        <td class="quiet">{queue}</td>
-                        <td class="wide">
-                          <Since at={since} />
-                        </td>
-                      </tr>
-                    ))}
-                  </tbody>
-                </table>
-              </div>
+                  ))}
+                </tbody>
+              </Rows>
             )
           }
         </Answer>
-      </section>
+      </Section>
     </article>
   )
 }

@@ -6,6 +6,7 @@ import { snapshot } from '../../data/live.ts'
 import { href, route } from '../../data/route.ts'
 import { Empty, isStale } from '../../parts/empty.tsx'
 import { count, plural } from '../../parts/numbers.ts'
+import { Rows } from '../../parts/rows.tsx'
 import { Moment, Since } from '../../parts/time.tsx'
 import { WorkerPage } from './worker.tsx'
 import { WorkerOrders } from './worker-orders.tsx'
@@ -85,52 +86,38 @@ interface WorkerTableProps {
 
 function WorkerTable({ workers, newest }: WorkerTableProps) {
   return (
-    <div class="scroll">
-      <table class="rows">
-        <thead>
-          <tr>
-            <th>State</th>
-            <th>Process</th>
-            <th>Worker</th>
-            <th class="number">Slots</th>
-            <th>Queues</th>
-            <th>Version</th>
-            <th>Up for</th>
-            <th>Heard</th>
+    <Rows heads={['State', 'Process', 'Worker', { number: 'Slots' }, 'Queues', 'Version', 'Up for', 'Heard']}>
+      <tbody>
+        {workers.map((worker) => (
+          <tr key={worker.id}>
+            <td class={worker.state === 'running' ? 'quiet' : 'warn'}>{worker.state}</td>
+            <td data-label="process">{worker.pid}</td>
+            <td>
+              <a data-row class="mono" href={href('workers', [worker.id])}>
+                {worker.id}
+              </a>
+            </td>
+            <td class="number" data-label="slots">
+              {worker.running} of {worker.concurrency}
+            </td>
+            <td class="wide">
+              <span class="cut job-last" title={worker.queues.join(', ')}>
+                {worker.queues.join(worker.strict ? ' › ' : ', ')}
+              </span>
+            </td>
+            <td class={(worker.version ?? 'unknown') === newest ? 'quiet' : 'warn'} data-label="version">
+              {worker.version ?? 'unknown'}
+              {worker.release !== undefined && <span class="quiet"> · {worker.release}</span>}
+            </td>
+            <td class="quiet" data-label="up for">
+              <Since at={worker.startedAt} />
+            </td>
+            <td class="quiet" data-label="heard">
+              {worker.seenAt !== undefined && <Moment at={worker.seenAt} />}
+            </td>
           </tr>
-        </thead>
-        <tbody>
-          {workers.map((worker) => (
-            <tr key={worker.id}>
-              <td class={worker.state === 'running' ? 'quiet' : 'warn'}>{worker.state}</td>
-              <td data-label="process">{worker.pid}</td>
-              <td>
-                <a data-row class="mono" href={href('workers', [worker.id])}>
-                  {worker.id}
-                </a>
-              </td>
-              <td class="number" data-label="slots">
-                {worker.running} of {worker.concurrency}
-              </td>
-              <td class="wide">
-                <span class="cut job-last" title={worker.queues.join(', ')}>
-                  {worker.queues.join(worker.strict ? ' › ' : ', ')}
-                </span>
-              </td>
-              <td class={(worker.version ?? 'unknown') === newest ? 'quiet' : 'warn'} data-label="version">
-                {worker.version ?? 'unknown'}
-                {worker.release !== undefined && <span class="quiet"> · {worker.release}</span>}
-              </td>
-              <td class="quiet" data-label="up for">
-                <Since at={worker.startedAt} />
-              </td>
-              <td class="quiet" data-label="heard">
-                {worker.seenAt !== undefined && <Moment at={worker.seenAt} />}
-              </td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </div>
+        ))}
+      </tbody>
+    </Rows>
   )
 }

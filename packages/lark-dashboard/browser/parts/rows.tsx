@@ -1,0 +1,36 @@
+/**
+ * A table with a row for each thing of a page. A narrow window shows it as cards.
+ */
+import type { ComponentChildren } from 'preact'
+
+interface RowsProps {
+  /** The titles of the columns, in their order. */
+  heads: readonly (string | { number: string })[]
+  /** Of the box around the table. */
+  class?: string
+  /** The body of the table. */
+  children: ComponentChildren
+}
+
+export function Rows({ heads, class: style, children }: RowsProps) {
+  return (
+    <div class={style === undefined ? 'scroll' : `scroll ${style}`}>
+      <table class="rows">
+        <thead>
+          <tr>
+            {heads.map((head, i) =>
+              typeof head === 'string' ? (
+                <th key={i}>{head}</th>
+              ) : (
+                <th key={i} class="number">
+                  {head.number}
+                </th>
+              ),
+            )}
+          </tr>
+        </thead>
+        {children}
+      </table>
+    </div>
+  )
+}

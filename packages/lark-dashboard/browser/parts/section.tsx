@@ -1,0 +1,26 @@
+/**
+ * A part of a page, below a title.
+ */
+import type { ComponentChildren } from 'preact'
+
+interface SectionProps {
+  /** Of the title, in the whole page. */
+  id: string
+  title: ComponentChildren
+  /** What stands beside the title. */
+  beside?: ComponentChildren
+  class?: string
+  children: ComponentChildren
+}
+
+export function Section({ id, title, beside, class: style, children }: SectionProps) {
+  return (
+    <section aria-labelledby={id} class={style}>
+      <header>
+        <h2 id={id}>{title}</h2>
+        {beside}
+      </header>
+      {children}
+    </section>
+  )
+}
