@@ -13,7 +13,7 @@ import {
 } from '../../src/store/contract/store.ts'
 import { LEASE } from './caller.ts'
 import { cancel, DEATHS, endsOf, forgetful, members, openFlow } from './effects.ts'
-import { end, Home, node } from './flows.ts'
+import { end, Home, node } from './flow-home.ts'
 import type { Harness, Make } from './harness.ts'
 import { completed, job } from './jobs.ts'
 import { Random } from './random.ts'

@@ -27,7 +27,7 @@ import {
   chanceTags,
 } from './chance.ts'
 import { compare } from './compare.ts'
-import { end, Home } from './flows.ts'
+import { end, Home } from './flow-home.ts'
 import type { Harness, Make } from './harness.ts'
 import { Model } from './model.ts'
 import { endedStates } from './model-job.ts'

@@ -18,7 +18,8 @@
  *   9  a claim scans past nothing                 order.ts, recovered.ts, groups.ts, group-limits.ts
  *
  * Effects, at least once, and once while nothing acknowledged is lost: effects.ts. Ticks, of which each becomes one job:
- * schedules.ts. Flows, which hear of each end once: flows.ts; and which end, whoever dies: advancing.ts.
+ * schedules.ts. Flows, which hear of each end once: flows.ts, flow-nodes.ts, flow-ends-at-home.ts, flow-members.ts; and
+ * which end, whoever dies: advancing.ts.
  */
 import { describe } from 'vitest'
 import { advancing, advancingAtRandom, advancingThroughRollbacks } from './advancing.ts'
@@ -33,6 +34,9 @@ import { close } from './close.ts'
 import { delay } from './delay.ts'
 import { effects } from './effects.ts'
 import { enqueue } from './enqueue.ts'
+import { flowEndsAtHome } from './flow-ends-at-home.ts'
+import { flowMembers } from './flow-members.ts'
+import { flowNodes } from './flow-nodes.ts'
 import { flows, flowsByTwo } from './flows.ts'
 import { groupLimits } from './group-limits.ts'
 import { groups } from './groups.ts'
@@ -120,6 +124,9 @@ export function describeStore(name: string, makePlace: MakePlace, traits: Traits
     describe('ticking', () => ticking(make))
     describe('schedules', () => schedules(make))
     describe('flows', () => flows(make))
+    describe('nodes of flows', () => flowNodes(make))
+    describe('ends at home', () => flowEndsAtHome(make))
+    describe('members of flows', () => flowMembers(make))
     describe('close', () => close(make))
     describe('sequences', () => sequences(make))
     if (traits.shared) describe('two handles', () => handles(make))

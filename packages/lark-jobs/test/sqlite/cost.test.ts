@@ -11,7 +11,7 @@ import { Database } from '../../src/store/sqlite/database.ts'
 import { SqliteStore } from '../../src/store/sqlite/store.ts'
 import { Caller, LEASE } from '../conformance/caller.ts'
 import { endsOf, openFlow } from '../conformance/effects.ts'
-import { end, node } from '../conformance/flows.ts'
+import { end, node } from '../conformance/flow-home.ts'
 import {
   completed,
   failed,

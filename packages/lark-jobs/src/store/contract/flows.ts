@@ -1,6 +1,7 @@
 /**
  * The contract between the job queue and a store of flows: chains, batches, workflows. It is an interface of its own,
- * beside the job verbs (`store.ts`). `test/conformance/flows.ts` tests what this comment says.
+ * beside the job verbs (`store.ts`). `test/conformance/flows.ts`, and those beside it of nodes, of members and of ends at
+ * home, test what this comment says.
  *
  * **Flow.** A flow is kept in its home partition. A store reads neither its definition nor its state (`model/flow.ts`): it
  * keeps both texts, a number that rises with each write, and when the flow is due next. Whoever writes says which number it
