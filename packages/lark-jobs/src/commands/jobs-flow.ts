@@ -9,7 +9,7 @@ import { chartOf } from './flow-chart.ts'
 import { FlowRows } from './flow-rows.ts'
 import { flowNamed, progressWords, waitWords, whyWords } from './flow-words.ts'
 import { fromNow, instant } from './instant.ts'
-import { type Facts, printSheet } from './sheet.ts'
+import { printSheet, type SheetFacts } from './sheet.ts'
 
 /** `lark jobs:flow`: one chain, batch or workflow, as a tree. */
 export class JobsFlowCommand extends Command {
@@ -108,7 +108,7 @@ function was(state: string): string {
   return state === 'failed' ? 'failed' : 'was cancelled'
 }
 
-function facts(info: FlowInfo): Facts {
+function facts(info: FlowInfo): SheetFacts {
   const { state, kind, queue, home, tags, at, endedAt, deadline, parent, allowed, counts } = info
   const wait = waitWords(info)
   const until = (endedAt ?? Date.now()) - at

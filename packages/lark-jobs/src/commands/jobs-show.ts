@@ -12,7 +12,7 @@ import { completed } from './completed.ts'
 import { called, noJob } from './flow-words.ts'
 import { fromNow } from './instant.ts'
 import { jsonExcerpt } from './json-excerpt.ts'
-import { type Facts, printSection, printSheet } from './sheet.ts'
+import { printSection, printSheet, type SheetFacts } from './sheet.ts'
 
 /** The most characters of a damaged field that are shown. */
 const MOST = 2_000
@@ -69,7 +69,7 @@ function facts(
   job: JobDetail,
   flow: FlowOfJob | undefined,
   reasons: readonly Reason[] | undefined,
-): Facts {
+): SheetFacts {
   const { state, reason, queue, partition, priority, runs, failures, crashes, releases } = job
   const { group, limiter, holder, because, unreadable } = job
   const ended = { failed: failures, crashed: crashes, released: releases }

@@ -9,7 +9,7 @@ import { inWords } from '../schedule/words.ts'
 import { fromNow, instant } from './instant.ts'
 import { jsonExcerpt } from './json-excerpt.ts'
 import { commandOf, isUnknown, nextWords, runWords, scheduleNamed } from './scheduled.ts'
-import { type Facts, printSection, printSheet } from './sheet.ts'
+import { printSection, printSheet, type SheetFacts } from './sheet.ts'
 
 /** How many of the next ticks are shown. */
 const NEXT = 10
@@ -83,7 +83,7 @@ const overlapWords = {
   cancel: 'cancels the one before',
 } as const
 
-function facts(info: ScheduleInfo): Facts {
+function facts(info: ScheduleInfo): SheetFacts {
   const { paused, ended, when, timezone, key, queue, ofClass, since, ticks, missed, grace } = info
   const { overlap, jitter, pauseAfterFailures, limit, from, until, undeclaredSince } = info
   const why = { limit: 'its limit is reached', over: 'it has no more ticks', dropped: 'no class declares it' }

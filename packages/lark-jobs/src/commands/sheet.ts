@@ -3,10 +3,10 @@ import type { Command } from '@s18i/lark'
 import { visible } from '@s18i/lark/config'
 
 /** What is known of a thing, by name. Facts without a value are left out. */
-export type Facts = Readonly<Record<string, string | false | undefined>>
+export type SheetFacts = Readonly<Record<string, string | false | undefined>>
 
 /** @param title in bold, before what follows it */
-export function printSheet(command: Command, title: string, rest: string, facts: Facts): void {
+export function printSheet(command: Command, title: string, rest: string, facts: SheetFacts): void {
   command.line(`${command.console.paint('bold', visible(title))} ${visible(rest)}`)
   command.line()
   // Also of facts that are left out, so that the values of all things stand in the same place.

@@ -6,6 +6,7 @@
  * time, it tells those that were read by then. What is remembered goes when nobody has looked for a while.
  */
 import { setImmediate as turn } from 'node:timers/promises'
+import { inTime } from '../model/bounded-wait.ts'
 import { queueOf } from '../model/partition.ts'
 import { type OptionsOf, whole } from '../options/schema.ts'
 import { shortNames } from '../run/fingerprint.ts'
@@ -96,7 +97,8 @@ export class FailureBook {
     this.#keep()
     const reading = this.#read(open)
     // Before the store was asked for the first time, nothing is known that could be told.
-    while (!(await hasEnded(reading, PATIENCE)) && this.#at === 0);
+    const read = reading.then(() => true)
+    while (!(await inTime(PATIENCE, read, () => false)) && this.#at === 0);
     return this.#told(partitions, filter, options.limit ?? 100)
   }
 
@@ -273,17 +275,6 @@ async function failedIn(store: Store, partitions: readonly string[]): Promise<Ma
     }
   }
   return found
-}
-
-/** @returns whether it has ended within that time */
-async function hasEnded(work: Promise<void>, ms: number): Promise<boolean> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<false>((resolve) => {
-    timer = setTimeout(() => resolve(false), ms)
-  })
-  const ended = await Promise.race([work.then(() => true), late])
-  clearTimeout(timer)
-  return ended
 }
 
 function sum(numbers: Iterable<number>): number {
