@@ -63,6 +63,10 @@ function giveBack(taken: Taken): void {
   if (taken.kind !== 'granted') throw new Error('expected a permit')
   taken.giveBack()
 }
+function refund(taken: Taken): void {
+  if (taken.kind !== 'granted') throw new Error('expected a permit')
+  taken.refund()
+}
 
 test('requests and returned permits of one tick travel in one call; a worker without permits makes no call', async () => {
   await using shop = await open()
@@ -117,6 +121,74 @@ test('of the requests that a rate refuses, no more come back at a time than the 
   expect(shop.permit).toHaveBeenCalledTimes(1)
 })
 
+const hourly = (limit: number): Limits => ({ rate: { limit, per: 3_600_000, kind: 'window', burst: limit } })
+
+test('permits of a rate that no job has used go back in one call, and only once', async () => {
+  await using shop = await open()
+  const [ada, bob] = ['ada', 'bob'].map((id) => shop.worker(id, { stripe: hourly(4) }))
+  const [first, ...others] = await many(ada!, 'stripe', 4)
+  giveBack(first!)
+  for (const taken of others) refund(taken)
+  for (const taken of [first!, ...others]) refund(taken)
+  await vi.waitFor(() => expect(shop.permit).toHaveBeenCalledTimes(2))
+  expect(shop.permit.mock.calls[1]).toMatchObject([
+    'stripe',
+    { wanted: 0, unused: [{ number: 1, count: 3 }] },
+  ])
+  const next = await many(bob!, 'stripe', 9)
+  expect(granted(next)).toBe(3)
+  // The refund and the request travel together.
+  refund(next[0]!)
+  expect((await take(bob!, 'stripe')).kind).toBe('granted')
+  expect(shop.permit).toHaveBeenCalledTimes(4)
+})
+
+test('a request that is refused while permits of the rate come back is made again with them', async () => {
+  await using shop = await open()
+  const ada = shop.worker('ada', { stripe: hourly(1) })
+  const first = await take(ada, 'stripe')
+  const second = take(ada, 'stripe')
+  await Promise.resolve()
+  expect(shop.permit).toHaveBeenCalledTimes(2)
+  refund(first)
+  expect((await second).kind).toBe('granted')
+  expect(shop.permit).toHaveBeenCalledTimes(3)
+})
+
+test('a refund that failed is not sent again in another call: it may have been made', async () => {
+  await using shop = await open()
+  const [ada, bob] = ['ada', 'bob'].map((id) => shop.worker(id, { stripe: hourly(2) }))
+  const [taken] = await many(ada!, 'stripe', 2)
+  shop.permit.mockImplementationOnce(async (...args) => {
+    await shop.store.limiters.permit(...args)
+    throw new JobsError('STORE_DAMAGED', 'no answer')
+  })
+  refund(taken!)
+  await vi.waitFor(() => expect(shop.permit).toHaveBeenCalledTimes(3))
+  expect(granted(await many(ada!, 'stripe', 2))).toBe(1)
+  expect(granted(await many(bob!, 'stripe', 2))).toBe(0)
+})
+
+test('permits of a rate that come after the worker has stopped go back', async () => {
+  await using shop = await open()
+  const [ada, bob] = ['ada', 'bob'].map((id) => shop.worker(id, { stripe: hourly(1) }))
+  let answer = () => {}
+  shop.permit.mockImplementationOnce(async (...args) => {
+    const permitted = await shop.store.limiters.permit(...args)
+    await new Promise<void>((resolve) => {
+      answer = resolve
+    })
+    return permitted
+  })
+  const asked = take(ada!, 'stripe')
+  await vi.waitFor(() => expect(shop.permit).toHaveBeenCalledTimes(2))
+  const stopped = ada!.stop()
+  answer()
+  await stopped
+  expect((await asked).kind).toBe('refused')
+  expect((await take(bob!, 'stripe')).kind).toBe('granted')
+})
+
 test('requests are grouped by weight, and each job gets all its permits or none', async () => {
   await using shop = await open()
   const ada = shop.worker('ada', { stripe: { concurrency: 7 } })
@@ -124,9 +196,12 @@ test('requests are grouped by weight, and each job gets all its permits or none'
   expect(list.map(({ kind }) => kind)).toEqual(['granted', 'granted', 'granted', 'refused', 'refused'])
 })
 
-test('a request whose signal is aborted waits no more, and its permits are given back', async () => {
+test.each<[string, Limits]>([
+  ['concurrency', { concurrency: 1 }],
+  ['rate', hourly(1)],
+])('a request whose signal is aborted waits no more, and its permits go back: %s', async (_, limits) => {
   await using shop = await open()
-  const ada = shop.worker('ada', { stripe: { concurrency: 1 } })
+  const ada = shop.worker('ada', { stripe: limits })
   const [late, aborted] = [new AbortController(), AbortSignal.abort(new Error('too late'))]
   await expect(take(ada, 'stripe', 1, aborted)).rejects.toThrow('too late')
   let answer = () => {}
@@ -141,8 +216,7 @@ test('a request whose signal is aborted waits no more, and its permits are given
   late.abort(new Error('timed out'))
   await expect(waiting).rejects.toThrow('timed out')
   answer()
-  await vi.waitFor(() => expect(shop.held).toEqual([]))
-  giveBack(await take(ada, 'stripe'))
+  await vi.waitFor(async () => giveBack(await take(ada, 'stripe')))
 })
 
 test('a call to a store that is away is sent again under the same number, and the outage is reported', async () => {

@@ -74,6 +74,7 @@ function run<E extends Execution>(execution: E, jobClass: JobClass, ended: WhenE
     queueMicrotask(() => conclude(execution, jobClass, { kind: 'cancelled', reason: 'expired' }, ended))
     return
   }
+  execution.hasBegun = true
   handle(execution, jobClass).then(
     (value) => {
       execution.through()

@@ -140,7 +140,7 @@ export class Slots implements RunEnvironment {
     const jobClass = unreadable?.kind === 'marked' ? undefined : this.#options.registry.find(key)
     const running = new SlotExecution(held, claimer, jobClass, this, now)
     if (!this.#ledger.begin(held, running.deadline, this.#retryIn(running))) {
-      claimer.permits?.ended(held.lease)
+      claimer.permits?.ended(held.lease, false)
       return false
     }
     this.tally.started(running.startedAt)
@@ -248,7 +248,8 @@ export class Slots implements RunEnvironment {
     if (!this.running.delete(running)) return false
     startGate.left(running.held)
     this.#ledger.end(running.held)
-    if (running.lease.limiter !== undefined) running.claimer.permits?.ended(running.lease)
+    const { claimer, lease, hasBegun } = running
+    if (lease.limiter !== undefined) claimer.permits?.ended(lease, hasBegun)
     return true
   }
 

@@ -3,8 +3,8 @@
  */
 import { expect, test } from 'vitest'
 import type { Limits } from '../../src/model/limits.ts'
-import type { Rate } from '../../src/model/rate.ts'
-import type { PermitCall, Permitted, Store } from '../../src/store/contract/store.ts'
+import { type Rate, rateKinds } from '../../src/model/rate.ts'
+import type { PermitCall, Permitted, Store, UnusedPermits } from '../../src/store/contract/store.ts'
 import { LEASE } from './caller.ts'
 import type { Make } from './harness.ts'
 import { Random } from './random.ts'
@@ -13,24 +13,27 @@ import { Random } from './random.ts'
 class Holder {
   held = 0
   readonly id: string
-  readonly #store: Store
+  store: Store
+  /** What a rate granted with the last call that got some. */
+  grant: UnusedPermits | undefined
   readonly #limits: Limits
   readonly #limiter: string
   #last: PermitCall | undefined
 
   constructor(store: Store, id: string, limits: Limits, limiter = 'stripe') {
     this.id = id
-    this.#store = store
+    this.store = store
     this.#limits = limits
     this.#limiter = limiter
   }
 
-  async ask(wanted: number, fields: Partial<PermitCall> = {}): Promise<Permitted> {
+  async ask(wanted: number, fields: Partial<PermitCall> = {}): Promise<Omit<Permitted, 'mark'>> {
     const number = (this.#last?.number ?? 0) + 1
     const call = { holder: this.id, number, limits: this.#limits, held: this.held, wanted, lease: LEASE }
     this.#last = { ...call, ...fields }
-    const answer = await this.#store.limiters.permit(this.#limiter, this.#last)
+    const { mark, ...answer } = await this.store.limiters.permit(this.#limiter, this.#last)
     this.held = this.#last.held + answer.granted
+    if (mark !== undefined) this.grant = { number, mark, count: answer.granted }
     return answer
   }
 
@@ -44,15 +47,24 @@ class Holder {
     await this.ask(0)
   }
 
+  /** Says that it has not used some of the permits of a grant, by default of the last. */
+  async refund(count: number, grant = this.grant!): Promise<void> {
+    await this.ask(0, { unused: [{ ...grant, count }] })
+  }
+
   /** Sends its last call again. */
-  again(): Promise<Permitted> {
-    return this.#store.limiters.permit(this.#limiter, this.#last!)
+  async again(): Promise<Omit<Permitted, 'mark'>> {
+    const { mark, ...answer } = await this.store.limiters.permit(this.#limiter, this.#last!)
+    if (answer.granted > 0) expect(mark).toBe(this.grant?.mark)
+    return answer
   }
 
   keep(lease = LEASE): Promise<boolean> {
-    return this.#store.limiters.keep(this.#limiter, this.id, lease)
+    return this.store.limiters.keep(this.#limiter, this.id, lease)
   }
 }
+
+const HOUR = 3_600_000
 
 const rate = (fields: Partial<Rate> = {}): Limits => ({
   rate: { limit: 2, per: 1_000, kind: 'sliding', burst: 2, ...fields },
@@ -249,21 +261,18 @@ export function limiters(make: Make): void {
     ['sliding', [3, 0, 0, 0, 3, 0, 0, 0, 3, 0], 500],
     ['window', [3, 0, 0, 0, 3, 0, 0, 0, 3, 0], 500],
     ['bucket', [3, 0, 1, 1, 1, 0, 1, 1, 1, 0], 167],
-  ])(
-    'rate, %s: counts granted permits, even returned ones, and says when there are more',
-    async (kind, given, wait) => {
-      await using harness = await make()
-      const limits = rate({ kind, limit: 3, burst: 3 })
-      const holders = ['ada', 'bob'].map((id) => new Holder(harness.store, id, limits))
-      const counts: number[] = []
-      for (let step = 0; step < 10; step++) {
-        counts.push(await holders[step % 2]!.take(5, { held: 0 }))
-        harness.clock.advance(250)
-      }
-      expect(counts).toEqual(given)
-      expect((await holders[0]!.ask(5)).wait).toBe(wait)
-    },
-  )
+  ])('rate, %s: counts granted permits, and says when there are more', async (kind, given, wait) => {
+    await using harness = await make()
+    const limits = rate({ kind, limit: 3, burst: 3 })
+    const holders = ['ada', 'bob'].map((id) => new Holder(harness.store, id, limits))
+    const counts: number[] = []
+    for (let step = 0; step < 10; step++) {
+      counts.push(await holders[step % 2]!.take(5, { held: 0 }))
+      harness.clock.advance(250)
+    }
+    expect(counts).toEqual(given)
+    expect((await holders[0]!.ask(5)).wait).toBe(wait)
+  })
 
   test('concurrency and a rate: the tighter one counts, and the answer has a wait only for the rate', async () => {
     await using harness = await make()
@@ -272,6 +281,102 @@ export function limiters(make: Make): void {
     await ada.giveBack(2)
     expect(await ada.ask(9)).toEqual({ granted: 1, wait: 1_000 })
   })
+
+  test.each(rateKinds)('rate, %s: permits that no job has used are granted again, once', async (kind) => {
+    await using harness = await make()
+    const limits = rate({ kind, limit: 4, burst: 4, per: HOUR })
+    const [ada, bob] = ['ada', 'bob'].map((id) => new Holder(harness.store, id, limits)) as [Holder, Holder]
+    expect(await ada.take(4)).toBe(4)
+    await ada.again()
+    harness.clock.advance(1)
+    expect(await bob.take(9)).toBe(0)
+    await ada.refund(3)
+    await ada.again()
+    harness.clock.advance(1)
+    expect(await bob.take(2)).toBe(2)
+    expect(await bob.take(9)).toBe(1)
+    expect(await bob.take(9)).toBe(0)
+    // The same call takes them again.
+    expect(await bob.take(9, { unused: [{ ...bob.grant!, count: 1 }] })).toBe(1)
+    expect(await ada.take(9)).toBe(0)
+  })
+
+  test.each(rateKinds)(
+    'rate, %s: permits that come back late leave no room that others have used',
+    async (kind) => {
+      await using harness = await make()
+      const limits = rate({ kind, limit: 3, burst: 3 })
+      const [ada, bob] = ['ada', 'bob'].map((id) => new Holder(harness.store, id, limits)) as [Holder, Holder]
+      expect(await ada.take(3)).toBe(3)
+      harness.clock.advance(1_000)
+      expect(await bob.take(9)).toBe(3)
+      await ada.refund(3)
+      expect(await bob.take(9)).toBe(0)
+      harness.clock.advance(1_000)
+      expect(await bob.take(9)).toBe(3)
+    },
+  )
+
+  test('bucket: what overflowed while permits were away does not come back with them', async () => {
+    await using harness = await make()
+    const limits = rate({ kind: 'bucket', limit: 4, burst: 4 })
+    const [ada, bob] = ['ada', 'bob'].map((id) => new Holder(harness.store, id, limits)) as [Holder, Holder]
+    expect(await ada.take(2)).toBe(2)
+    harness.clock.advance(250)
+    expect(await bob.take(3)).toBe(3)
+    await ada.refund(2)
+    expect(await bob.take(9)).toBe(1)
+  })
+
+  test.each(rateKinds)(
+    'rate, %s: a holder that the store has forgotten has nothing to refund',
+    async (kind) => {
+      await using harness = await make()
+      const limits = rate({ kind, limit: 3, burst: 3, per: HOUR })
+      const [ada, bob] = ['ada', 'bob'].map((id) => new Holder(harness.store, id, limits)) as [Holder, Holder]
+      expect(await ada.take(3)).toBe(3)
+      harness.clock.advance(LEASE)
+      expect(await bob.take(9)).toBe(0)
+      await ada.refund(3)
+      expect(await bob.take(9)).toBe(0)
+    },
+  )
+
+  test.each(rateKinds)(
+    'rate, %s: random calls and refunds: no more are used than the rate allows',
+    async (kind) => {
+      await using harness = await make()
+      const random = new Random(20_261_127)
+      const { limit, per, burst } = { limit: 5, per: 1_000, burst: 5 }
+      const limits = rate({ kind, limit, burst })
+      const holders = ['ada', 'bob', 'eve'].map((id) => new Holder(harness.store, id, limits))
+      /** Permits that are not refunded, and when they were granted. */
+      const used: { holder: Holder; grant: UnusedPermits; at: number }[] = []
+      for (let step = 0; step < 80; step++) {
+        const holder = random.pick(holders)!
+        // Some of a second ago, too: most jobs have begun by then.
+        const own = used.filter((each) => each.holder === holder && each.at > harness.clock.now - 1_500)
+        const back = random.some(own, 12)
+        for (const each of back) used.splice(used.indexOf(each), 1)
+        const unused = back.map(({ grant }) => ({ ...grant, count: 1 }))
+        const granted = await holder.take(random.below(4), { held: 0, unused })
+        for (let i = 0; i < granted; i++) used.push({ holder, grant: holder.grant!, at: harness.clock.now })
+        if (random.chance(3)) await holder.again()
+        harness.clock.advance(random.below(200))
+      }
+      expect(used.length).toBeGreaterThan(20)
+      /** How many may be used from one instant to another. */
+      const allowed = (from: number, to: number) => {
+        if (kind === 'bucket') return burst + ((to - from) * limit) / per + 1e-3
+        const counts = kind === 'sliding' ? to < from + per : to - (to % per) <= from
+        return counts ? limit : Number.POSITIVE_INFINITY
+      }
+      const tooMany = used.filter(({ at }, first) =>
+        used.slice(first).some((last, more) => more + 1 > allowed(at, last.at)),
+      )
+      expect(tooMany).toEqual([])
+    },
+  )
 
   test('random calls: never grants more than the limit, and loses no permit', async () => {
     await using harness = await make()
@@ -336,5 +441,26 @@ export function limiters(make: Make): void {
     for (let times = 0; times < 2; times++) expect(await free(3, { rate })).toEqual([2, nextAt])
     clock.advance(1_000)
     expect(await free(3, { rate })).toBe(4)
+  })
+}
+
+/** A server that fails over may lose its last changes. */
+export function limitersThroughRollbacks(make: Make): void {
+  test.each(rateKinds)('rate, %s: a grant that was lost is not refunded', async (kind) => {
+    await using harness = await make()
+    const limits = rate({ kind, limit: 4, burst: 4, per: HOUR })
+    const [ada, bob] = ['ada', 'bob'].map((id) => new Holder(harness.store, id, limits)) as [Holder, Holder]
+    expect(await ada.take(1)).toBe(1)
+    const first = ada.grant!
+    const rollBack = await harness.save()
+    harness.clock.advance(1)
+    expect(await ada.take(2)).toBe(2)
+    await rollBack()
+    for (const holder of [ada, bob]) holder.store = harness.store
+    expect(await bob.take(2)).toBe(2)
+    await ada.refund(2)
+    expect(await bob.take(9)).toBe(1)
+    await ada.refund(1, first)
+    expect(await bob.take(9)).toBe(1)
   })
 }

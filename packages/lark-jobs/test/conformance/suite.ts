@@ -49,7 +49,7 @@ import { lanes } from './lanes.ts'
 import { largeJobs } from './large.ts'
 import { leases } from './leases.ts'
 import { limited } from './limited.ts'
-import { limiters } from './limiters.ts'
+import { limiters, limitersThroughRollbacks } from './limiters.ts'
 import { limiting } from './limiting.ts'
 import { limits } from './limits.ts'
 import { listening } from './listening.ts'
@@ -169,6 +169,7 @@ export function describeStore(name: string, makePlace: MakePlace, traits: Traits
     describe('advancing at random', () => advancingAtRandom(make))
     if (traits.rollsBack) {
       describe('rollbacks', () => rollbacks(make))
+      describe('limiters through rollbacks', () => limitersThroughRollbacks(make))
       describe('advancing through rollbacks', () => advancingThroughRollbacks(make))
     }
   })

@@ -92,7 +92,7 @@ test('a file of an earlier layout has the present layout after it was opened', a
   }
 })
 
-test.each([6, 7, 8, 9, 10, 11, 12, 13, 14, 15])(
+test.each([6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16])(
   'jobs of layout %i go on, and what their ends have yet to do elsewhere',
   async (layout) => {
     await using folder = await Folder.make()
@@ -109,6 +109,19 @@ test.each([6, 7, 8, 9, 10, 11, 12, 13, 14, 15])(
     await goesOn(store, other)
   },
 )
+
+test('a limiter of layout 16 goes on, and the permits that it granted before are not refunded', async () => {
+  await using folder = await Folder.make()
+  await folder.earlier(16)
+  await using store = await folder.store()
+  const rate = { limit: 1, per: 3_600_000, kind: 'bucket', burst: 1 } as const
+  const call = { holder: 'ada', number: 7, limits: { rate }, held: 0, wanted: 1, lease: LEASE }
+  expect(await store.limiters.permit('stripe', call)).toEqual({ granted: 1 })
+  const { granted, mark } = await store.limiters.permit('stripe', { ...call, number: 8 })
+  expect(granted).toBe(1)
+  const unused = [{ number: 8, mark: mark!, count: 1 }]
+  expect(await store.limiters.permit('stripe', { ...call, number: 9, unused })).toMatchObject({ granted: 1 })
+})
 
 test('schedules of layout 11 are due as before, beside flows', async () => {
   await using folder = await Folder.make()

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { enqueue } from '../../src/api/jobs.ts'
-import { Job, type JobConstructor, limiter } from '../../src/index.ts'
+import { group, Job, type JobConstructor, limiter } from '../../src/index.ts'
 import { Bench, type Connect, Record, signal } from './bench.ts'
 import { Meter } from './meter.ts'
 
@@ -181,6 +181,78 @@ export function permitting(connect: Connect): void {
       )
     await (await bench.work(classes, { stopWhenEmpty: true, concurrency: 3 })).done
     expect(ran).toHaveLength(60)
+  })
+
+  test('a rate: as many jobs begin as it allows, although claims bring other jobs instead', async () => {
+    await using bench = await Bench.make(connect)
+    const begun: string[] = []
+    class CallJob extends Job {
+      override readonly key = 'call'
+      override limiter = limiter({ rate: { limit: 10, per: '1h' } })
+      handle() {
+        begun.push('call')
+      }
+    }
+    class PlainJob extends Job {
+      override readonly key: string = 'plain'
+      async handle(_n: number) {
+        begun.push('plain')
+        await new Promise((resolve) => setTimeout(resolve, 1))
+      }
+    }
+    class GroupJob extends PlainJob {
+      override readonly key = 'grouped'
+      override group = group((n: number) => String(n))
+    }
+    const numbers = Array.from({ length: 30 }, (_, n) => n)
+    await bench.jobs.dispatchMany(new PlainJob(), numbers)
+    await bench.jobs.dispatchMany(new GroupJob(), numbers)
+    await bench.jobs.dispatchMany(new CallJob(), Array(10).fill(undefined))
+    const report = new Record()
+    await using _worker = await bench.work([CallJob, PlainJob, GroupJob], { concurrency: 2, report })
+    await report.ends(70)
+    expect(begun.filter((name) => name === 'call')).toHaveLength(10)
+    expect(begun.lastIndexOf('call')).toBeLessThan(60)
+  })
+
+  test('a rate: a job that goes back or is cancelled before it begins uses no permit', async () => {
+    await using bench = await Bench.make(connect)
+    const client = bench.client({
+      limiters: { stripe: { rate: { limit: 1, per: '1h' } }, sms: { rate: { limit: 1, per: '1h' } } },
+    })
+    class CardJob extends Job {
+      override readonly key = 'card'
+      override limiter = 'stripe'
+      override expiresIn: number | undefined = undefined
+      handle() {}
+    }
+    class CodeJob extends Job {
+      override readonly key = 'code'
+      override limiter = 'sms'
+      handle() {}
+    }
+    class OldJob extends Job {
+      override readonly key = 'old'
+      override limiter = 'sms'
+      handle() {}
+    }
+    const late = new CardJob()
+    late.expiresIn = 1
+    await client.dispatchMany(late, [undefined, undefined])
+    await client.dispatch(new OldJob())
+    await new Promise((resolve) => setTimeout(resolve, 2))
+    await client.dispatch(new CardJob())
+    await client.dispatch(new CodeJob())
+    const report = new Record()
+    await using _worker = await bench.work([CardJob, CodeJob], { report }, client)
+    await report.ends(5)
+    expect(report.endings.map(({ name, outcome }) => `${name} ${outcome.kind}`).sort()).toEqual([
+      'CardJob cancelled',
+      'CardJob cancelled',
+      'CardJob completed',
+      'CodeJob completed',
+      'old released',
+    ])
   })
 
   test('a class that was renamed, or has no limits any more, runs jobs that were dispatched before', async () => {

@@ -14,8 +14,17 @@ import type { MiddlewareJob } from '../../options/middleware.ts'
 /** The property of a job that holds its `Reach`; the same in every copy of this package. */
 export const reach = Symbol.for('s18i.lark.job.reach')
 
+/** Permits of a job. The first call of one of the two counts. */
+export interface Granted {
+  kind: 'granted'
+  /** The job has begun, and no longer needs them. Those of a rate are used up. */
+  giveBack(): void
+  /** The job has not begun: the rate has them again. */
+  refund(): void
+}
+
 export type Taken =
-  | { kind: 'granted'; giveBack(): void }
+  | Granted
   /** `wait`: milliseconds until a rate may allow it. Absent: when other jobs give permits back. */
   | { kind: 'refused'; wait?: number | undefined }
 

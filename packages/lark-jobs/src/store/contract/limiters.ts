@@ -22,13 +22,25 @@
  * take them, until a lot of that size is granted to any holder. So small lots cannot keep a large lot waiting for ever,
  * nor large lots a small one. A lot that is larger than the limits reserves nothing.
  *
- * **Rates** count the permits granted, used or not.
+ * **Rates** count the permits granted. A holder may say that no job has used some of them. Then the rate has these
+ * again, if the store still knows the holder and the call that granted them: after the end of a lease, or a failover
+ * that lost the grant, it has none. So however often permits are granted and refunded, no more of them are used within
+ * a time than the rate allows.
  *
  * Failures are the same as for every verb: see `store.ts`.
  */
 
 import type { Limits } from '../../model/limits.ts'
 import type { Circuit, CircuitEvent, CircuitRule } from '../../options/circuit.ts'
+
+/** Permits of a rate that one call granted, and that no job has used. */
+export interface UnusedPermits {
+  /** The number of that call. */
+  number: number
+  /** The `mark` of its answer. */
+  mark: number
+  count: number
+}
 
 /** What a holder reports and asks for. */
 export interface PermitCall {
@@ -43,6 +55,8 @@ export interface PermitCall {
   wanted: number
   /** The size of a lot: the holder gets a multiple of this. Default 1. */
   each?: number
+  /** The permits that the rate gets back, before it grants any: at most `MAX_ITEMS` items. Default none. */
+  unused?: readonly UnusedPermits[]
   /** Milliseconds. */
   lease: number
 }
@@ -51,6 +65,8 @@ export interface Permitted {
   granted: number
   /** If fewer than wanted: milliseconds until a rate allows `each` more. Absent: when other permits are given back. */
   wait?: number
+  /** Where the rate has counted the granted permits. Only the store can read it. Absent if no rate did. */
+  mark?: number
 }
 
 /** A lot that a job would need, and the limits of its limiter. */

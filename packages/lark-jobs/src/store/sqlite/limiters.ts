@@ -17,21 +17,23 @@ import {
   type Permitted,
 } from '../contract/store.ts'
 import type { Database } from './database.ts'
-import { allowedStarts } from './rate.ts'
+import { allowedStarts, refund } from './rate.ts'
 
 interface LimiterRow {
   number: number
   held: number
   granted: number
   wait: number | null
+  mark: number | null
 }
 
 const find =
-  'SELECT number, held, granted, wait FROM holders WHERE limiter = ? AND holder = ? AND leaseEnd > ?'
+  'SELECT number, held, granted, wait, mark FROM holders WHERE limiter = ? AND holder = ? AND leaseEnd > ?'
 const others = `
   SELECT total(held) AS held FROM holders WHERE limiter = ? AND holder <> ? AND leaseEnd > ?`
 const keepHeld = `
-  INSERT OR REPLACE INTO holders (limiter, holder, leaseEnd, number, held, granted, wait) VALUES (?, ?, ?, ?, ?, ?, ?)`
+  INSERT OR REPLACE INTO holders (limiter, holder, leaseEnd, number, held, granted, wait, mark)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?)`
 const renew = 'UPDATE holders SET leaseEnd = ?4 WHERE limiter = ?1 AND holder = ?2 AND leaseEnd > ?3'
 const forget = `
   DELETE FROM holders WHERE (limiter, holder) IN
@@ -57,6 +59,9 @@ const close = 'DELETE FROM circuits WHERE name = ?'
 const forgetFailures = 'DELETE FROM failures WHERE circuit = ? AND at <= ?'
 const keepFailure = 'INSERT OR IGNORE INTO failures (circuit, id, at) VALUES (?, ?, ?)'
 const countFailures = 'SELECT count(*) AS count FROM failures WHERE circuit = ?'
+
+/** The answer to a call that asks for nothing. */
+const NOTHING: Pick<LimiterRow, 'granted' | 'wait' | 'mark'> = { granted: 0, wait: null, mark: null }
 
 /** An instant at which no lease has ended. */
 const NEVER = Number.MAX_SAFE_INTEGER
@@ -114,11 +119,15 @@ function freeFor(
 
 function permit(database: Database, limiter: string, call: PermitCall): Permitted {
   const now = database.now()
-  const { holder, number, limits, held, wanted, each = 1, lease } = call
+  const { holder, number, limits, held, wanted, each = 1, unused = [], lease } = call
   const last = database.get<LimiterRow>(find, limiter, holder, now)
   if (last !== undefined && last.number > number) throw new Error('a permit call older than the last')
   const isAgain = last?.number === number
-  let [granted, wait] = isAgain ? [last.granted, last.wait] : [0, null]
+  let { granted, wait, mark } = isAgain ? last : NOTHING
+  if (!isAgain && last !== undefined && limits.rate !== undefined)
+    for (const some of unused)
+      if (some.number <= last.number)
+        refund({ database, id: 0, now, key: limiter }, limits.rate, some.mark, some.count)
   if (!isAgain && wanted > 0) {
     const { held: all } = database.get<{ held: number }>(others, limiter, holder, now)!
     const within = allowedStarts(
@@ -133,7 +142,7 @@ function permit(database: Database, limiter: string, call: PermitCall): Permitte
       return most - (most % each)
     }
     granted = inLots(within.free - keptFrom(database, limiter, each, now))
-    within.note(granted)
+    mark = within.note(granted) ?? null
     const isByLimits = granted < wanted && granted === inLots(within.free)
     wait = isByLimits ? (within.wait ?? null) : null
     if (granted > 0) database.run(endWait, limiter, String(each))
@@ -142,8 +151,8 @@ function permit(database: Database, limiter: string, call: PermitCall): Permitte
   }
   database.run(forget, now)
   const uses = isAgain ? last.held : held + granted
-  database.run(keepHeld, limiter, holder, now + lease, number, uses, granted, wait)
-  return wait === null ? { granted } : { granted, wait }
+  database.run(keepHeld, limiter, holder, now + lease, number, uses, granted, wait, mark)
+  return { granted, ...(wait !== null && { wait }), ...(mark !== null && { mark }) }
 }
 
 /**

@@ -58,7 +58,7 @@ export const NOT_STARTED = 1
 export const BESIDE = 2
 
 /** The version of the layout. Raise it with every change below that an older Lark could not read. */
-const LAYOUT = 16
+const LAYOUT = 17
 /** "Lark" in ASCII. It distinguishes our file from the files of other programs. */
 const APPLICATION = 0x4c61726b
 
@@ -205,6 +205,11 @@ const history = `
 /** What the counts of all runs were at some instants. */
 const runHistory = 'CREATE TABLE runHistory (at INTEGER PRIMARY KEY, text TEXT NOT NULL);'
 
+/** Where a rate has counted what it granted, so that unused permits go back to it (`rate.ts`). */
+const refunds = `
+  ALTER TABLE holders ADD COLUMN mark INTEGER;
+  ALTER TABLE rates ADD COLUMN taken INTEGER NOT NULL DEFAULT 0;`
+
 /**
  * The statements that bring a file from each earlier layout to the next. Other processes wait meanwhile, so they must
  * be quick however large the file is.
@@ -249,6 +254,7 @@ const migrations: Readonly<Record<number, string>> = {
   13: `${orders} ${audit}`,
   14: history,
   15: runHistory,
+  16: refunds,
 }
 
 const tables = `
@@ -439,6 +445,7 @@ const tables = `
   ${orders}
   CREATE TABLE keys (key TEXT PRIMARY KEY) WITHOUT ROWID;
   ${audit}
+  ${refunds}
 `
 
 /**

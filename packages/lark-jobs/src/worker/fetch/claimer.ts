@@ -142,7 +142,7 @@ export class Claimer {
     this.permits = options.permits
     this.#deliverer = options.deliverer
     this.#ticksIn = options.ticksIn
-    this.prefetch.gone = (lease) => this.permits?.ended(lease)
+    this.prefetch.gone = (lease) => this.permits?.ended(lease, false)
     this.#store = store
     this.#caller = caller
     this.#lease = lease
@@ -204,7 +204,7 @@ export class Claimer {
     const now = performance.now()
     if (jobs.length > 0) this.gaveBackAt = now
     for (const job of jobs) {
-      this.permits?.ended(job)
+      this.permits?.ended(job, false)
       this.settle(job.id, job.token, { kind: 'unstarted' }, now)
     }
   }
@@ -212,14 +212,14 @@ export class Claimer {
   /** Gives back a job that was about to start, and whose lease may have ended. */
   giveBackLate(held: HeldJob): void {
     if (this.prefetch.ledger.withdraw(held)) this.giveBack([held.lease])
-    else this.permits?.ended(held.lease)
+    else this.permits?.ended(held.lease, false)
   }
 
   /** Gives back a suspect that did not start. @param ms milliseconds until it is due; undefined: it keeps its place */
   giveBackApart(held: HeldJob, ms?: number): void {
     const now = performance.now()
     if (ms === undefined) this.gaveBackAt = now
-    this.permits?.ended(held.lease)
+    this.permits?.ended(held.lease, false)
     const outcome: Outcome = ms === undefined ? { kind: 'unstarted' } : { kind: 'unstarted', in: ms }
     this.settle(held.lease.id, held.lease.token, outcome, now, held)
   }

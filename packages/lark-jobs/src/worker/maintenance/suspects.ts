@@ -86,7 +86,7 @@ export class Suspects {
   /** Takes a suspect whose turn it is to start. */
   take(held: HeldJob, claimer: Claimer): void {
     if (!claimer.prefetch.ledger.setApart(held)) {
-      claimer.permits?.ended(held.lease)
+      claimer.permits?.ended(held.lease, false)
       this.#options.returned()
       return
     }
@@ -159,7 +159,7 @@ export class Suspects {
     const told = await this.#tell(held, claimer, alone)
     const now = performance.now()
     if (told !== undefined && told.lost.length > 0) {
-      claimer.permits?.ended(held.lease)
+      claimer.permits?.ended(held.lease, false)
       claimer.prefetch.ledger.settled(held)
       returned()
       startGate.leave(held)

@@ -5,8 +5,8 @@
  *
  *   known      jobs with a need wait; permits are taken before the next call
  *   put off    there were no permits; they are asked for again when this worker gives one back, or some time later
- *   brought    permits go with a call; those that the call does not use go back
- *   in use     a job has them until it has ended, was lost, or was put back
+ *   brought    permits go with a call; those that the call does not use are refunded
+ *   in use     a job has them until it has ended, was lost, or was put back. If it has not begun, they are refunded
  *
  * When a job gives permits back, the claimer of this worker that has waited longest is rung. After a `TERM` of that,
  * the permits are left to other workers, which ask again now and then and so have the same chance.
@@ -17,12 +17,14 @@ import { spread } from '../../model/duration.ts'
 import type { Limits } from '../../model/limits.ts'
 import type { LeasedJob } from '../../model/record.ts'
 import { isOwn, mostOf, ownLimiters, readNeed } from '../../options/limiter.ts'
-import type { Permits, Taken } from '../../run/middleware/permits.ts'
+import type { Granted, Permits, Taken } from '../../run/middleware/permits.ts'
 import type { Want } from '../../store/contract/store.ts'
 import type { WorkerOptions } from '../options.ts'
 
 /** Milliseconds, about, after which permits are asked for again that other workers hold. */
 const AGAIN = 200
+/** Milliseconds, about, after which a rate is asked again that has none: another worker may have refunded some. */
+const REFUND = 1_000
 /** Milliseconds for which this worker may take permits again at once that it gives back. */
 const TERM = 1_000
 /** Milliseconds that a call waits for permits: if a limiter does not answer, outcomes must still go out. */
@@ -36,9 +38,8 @@ interface PermitClaimer {
 }
 
 /** The permits of one job. */
-interface Grant {
+interface Grant extends Pick<Granted, 'giveBack' | 'refund'> {
   need: string
-  giveBack(): void
 }
 
 /** The needs that a claimer knows of, and the permits that it has for them. */
@@ -118,7 +119,7 @@ export class ClaimPermits {
       const at = job.limiter === undefined ? -1 : needs.brought.findIndex(({ need }) => need === job.limiter)
       if (at >= 0) this.#inUse.set(job, needs.brought.splice(at, 1)[0]!)
     }
-    for (const grant of needs.brought) grant.giveBack()
+    for (const grant of needs.brought) grant.refund()
     needs.brought = []
     if (this.#isShut) return void this.#needs.delete(claimer)
     needs.known = new Map(Object.entries(limited).filter(([need]) => this.#isPossible(need)))
@@ -130,12 +131,13 @@ export class ClaimPermits {
     else needs.timer = setTimeout(() => claimer.ring(), Math.min(wait, LONGEST))
   }
 
-  /** A claimed job no longer needs its permits, however it ended. */
-  ended(job: LeasedJob): void {
+  /** A claimed job no longer needs its permits, however it ended. @param hasBegun false: the rate has them again */
+  ended(job: LeasedJob, hasBegun: boolean): void {
     const grant = this.#inUse.get(job)
     if (grant === undefined) return
     this.#inUse.delete(job)
-    grant.giveBack()
+    if (hasBegun) grant.giveBack()
+    else grant.refund()
     const { name } = readNeed(grant.need)
     const now = performance.now()
     const since = this.#since.get(name) ?? now
@@ -154,7 +156,7 @@ export class ClaimPermits {
   shut(): void {
     for (const { timer, brought } of this.#needs.values()) {
       clearTimeout(timer)
-      for (const grant of brought) grant.giveBack()
+      for (const grant of brought) grant.refund()
     }
     this.#needs.clear()
     this.#waiting.clear()
@@ -166,7 +168,7 @@ export class ClaimPermits {
     const { name, weight } = readNeed(need)
     const limits = limiters(name)
     if (limits === 'none' || limits === undefined) {
-      for (let i = 0; i < count; i++) needs.brought.push({ need, giveBack: () => {} })
+      for (let i = 0; i < count; i++) needs.brought.push({ need, giveBack: () => {}, refund: () => {} })
       return
     }
     const most = Math.min(count, Math.floor(mostOf(limits) / weight))
@@ -176,9 +178,9 @@ export class ClaimPermits {
     const granted = taken.filter((each) => each.kind === 'granted')
     // The permits came late, and the claimer no longer waits for them.
     const isOver = this.#needs.get(claimer) !== needs
-    for (const { giveBack } of granted) if (isOver) giveBack()
+    for (const { refund } of granted) if (isOver) refund()
     if (isOver) return
-    for (const { giveBack } of granted) needs.brought.push({ need, giveBack })
+    for (const { giveBack, refund } of granted) needs.brought.push({ need, giveBack, refund })
     if (granted.length > 0) return
     needs.putOff.set(need, performance.now() + waitOf(taken))
     const waiting = this.#waiting.get(name) ?? new Set()
@@ -235,5 +237,5 @@ function waitOf(taken: readonly Taken[]): number {
   const waits = taken.flatMap((each) =>
     each.kind === 'refused' && each.wait !== undefined ? [each.wait] : [],
   )
-  return waits.length > 0 ? Math.min(...waits) : spread(AGAIN)
+  return waits.length > 0 ? Math.min(...waits, spread(REFUND)) : spread(AGAIN)
 }

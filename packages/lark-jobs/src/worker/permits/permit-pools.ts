@@ -2,7 +2,7 @@
  * The permits that a worker holds, in a pool for each limiter. Jobs take permits and give them back, either by their
  * class (`claim-permits.ts`) or in middleware (`run/middleware/permits.ts`). There is one call at a time for each
  * limiter; all requests and returns that come meanwhile go together in the next call. A worker without limited jobs
- * makes no calls.
+ * makes no calls. Permits of a rate that no job has used are refunded with the next call.
  *
  * Permits are renewed with the leases of jobs by `lease/lease-keeper.ts`. While a handler blocks the event loop, the
  * lease thread renews them; it is told which limiters are held.
@@ -14,13 +14,14 @@ import type { Limits } from '../../model/limits.ts'
 import type { WorkerRecord } from '../../model/record.ts'
 import type { Circuit, CircuitEvent, CircuitRule } from '../../options/circuit.ts'
 import { isOwn } from '../../options/limiter.ts'
-import { type Permits, type Taken, unknownLimiter } from '../../run/middleware/permits.ts'
+import { type Granted, type Permits, type Taken, unknownLimiter } from '../../run/middleware/permits.ts'
 import {
   isResendable,
   MAX_ITEMS,
   type PermitCall,
   type Permitted,
   type Store,
+  type UnusedPermits,
 } from '../../store/contract/store.ts'
 import { RESEND } from '../fetch/claimer.ts'
 
@@ -47,6 +48,8 @@ interface PermitPool {
   /** How many permits are in use, if the limiter limits that. */
   held: number
   requests: PermitRequest[]
+  /** Granted permits of a rate that no job has used: one item for each call that granted some. */
+  unused: UnusedPermits[]
   /** The store must be told what is held: permits were given back since the last call, or the store does not know. */
   owes: boolean
   /** Resolves when no call is needed any more; undefined while none is under way. */
@@ -91,7 +94,7 @@ export class PermitPools implements Permits {
     const limits = given ?? this.#limiters.get(name)
     if (limits === undefined) return Promise.reject(unknownLimiter(name, this.#limiters.keys()))
     note(this.#used.limiters, name, () => limits)
-    const pool = this.#pools.get(name) ?? this.#begin(name, limits)
+    const pool = this.#pool(name, limits)
     const request: PermitRequest = { weight, isGone: false, answer: new Deferred() }
     pool.requests.push(request)
     this.#serve(pool)
@@ -141,15 +144,17 @@ export class PermitPools implements Permits {
     this.#isStopped = true
     const pools = [...this.#pools.values()]
     for (const pool of pools) {
-      pool.owes = pool.held > 0
+      pool.owes ||= pool.held > 0
       pool.held = 0
       this.#serve(pool)
     }
     await Promise.all(pools.map(({ serving }) => serving))
   }
 
-  #begin(name: string, limits: Limits): PermitPool {
-    const pool = { name, limits, held: 0, requests: [], owes: false, serving: undefined }
+  #pool(name: string, limits: Limits): PermitPool {
+    const known = this.#pools.get(name)
+    if (known !== undefined) return known
+    const pool = { name, limits, held: 0, requests: [], unused: [], owes: false, serving: undefined }
     this.#pools.set(name, pool)
     // Before the first call, because its answer may come while the event loop stands still.
     if (limits.concurrency !== undefined) this.#options.holds(name, true)
@@ -190,9 +195,12 @@ export class PermitPools implements Permits {
     const most = this.#isAfterOutage ? 0 : Math.floor(MAX_ITEMS / each)
     const requests = waiting.filter(({ weight }) => weight === each).slice(0, most)
     pool.requests = waiting.filter((request) => !requests.includes(request))
-    pool.owes = false
+    // If the call fails, it is not known whether the rate has them again: to refund them twice would exceed the limit.
+    const unused = pool.unused.splice(0, MAX_ITEMS)
+    pool.owes = pool.unused.length > 0
     const call: PermitCall = { holder, number: ++this.#number, limits, held, wanted: 0, each, lease }
     call.wanted = this.#isStopped ? 0 : requests.length * each
+    if (unused.length > 0) call.unused = unused
     const sentAt = Date.now()
     const isLate = () => Date.now() - sentAt > Math.max(lease / 4, LATE)
     try {
@@ -205,30 +213,42 @@ export class PermitPools implements Permits {
       if (isDoubtful) this.#renewedBy = performance.now() + lease / 2
       if (answer === undefined || isDoubtful) {
         pool.requests.unshift(...requests)
+        if (answer !== undefined) this.#refund(pool, call.number, answer.mark, answer.granted)
         pool.owes = true
-      } else this.#hand(pool, requests, each, answer)
+      } else this.#hand(pool, requests, call, answer)
     } catch (error) {
       // Held permits are renewed later, or their lease ends.
       for (const { answer } of requests) answer.reject(error)
     }
   }
 
-  #hand(pool: PermitPool, requests: PermitRequest[], each: number, { granted, wait }: Permitted): void {
+  #hand(
+    pool: PermitPool,
+    requests: PermitRequest[],
+    { number, each = 1 }: PermitCall,
+    { granted, wait, mark }: Permitted,
+  ): void {
     const { rate, concurrency } = pool.limits
     const count = granted / each
     if (concurrency !== undefined) pool.held += granted
     // Permits that come after `stop` are not kept: the next call says so.
-    if (this.#isStopped && pool.held > 0) {
+    if (this.#isStopped && granted > 0) {
       pool.held = 0
+      this.#refund(pool, number, mark, granted)
       pool.owes = true
       for (const { answer } of requests) answer.resolve({ kind: 'refused' })
       return
     }
     for (const [place, request] of requests.entries()) {
       if (place < count) {
-        const giveBack = concurrency === undefined ? () => {} : this.#giving(pool, each)
-        if (request.isGone) giveBack()
-        else request.answer.resolve({ kind: 'granted', giveBack })
+        const permits = this.#grant(pool.name, pool.limits, each, number, mark)
+        if (request.isGone) permits.refund()
+        else request.answer.resolve(permits)
+        continue
+      }
+      // Permits of the rate came back during the call. The next call says so, and asks again.
+      if (pool.unused.length > 0) {
+        pool.requests.push(request)
         continue
       }
       // Refused requests come back spread over the time in which the rate allows them.
@@ -238,16 +258,29 @@ export class PermitPools implements Permits {
     }
   }
 
-  /** A function that gives `count` permits back, once. */
-  #giving(pool: PermitPool, count: number): () => void {
-    let isBack = false
-    return () => {
-      if (isBack || this.#isStopped) return
-      isBack = true
-      pool.held -= count
+  /** @param number of the call that granted them. @param mark of its answer */
+  #grant(name: string, limits: Limits, count: number, number: number, mark: number | undefined): Granted {
+    const isHeld = limits.concurrency !== undefined
+    let isOver = false
+    const end = (isUsed: boolean) => {
+      if (isOver || this.#isStopped) return
+      isOver = true
+      if (!isHeld && (isUsed || mark === undefined)) return
+      const pool = this.#pool(name, limits)
+      if (isHeld) pool.held -= count
+      if (!isUsed) this.#refund(pool, number, mark, count)
       pool.owes = true
       this.#serve(pool)
     }
+    return { kind: 'granted', giveBack: () => end(true), refund: () => end(false) }
+  }
+
+  /** The next call says that so many permits of an earlier call were not used. */
+  #refund(pool: PermitPool, number: number, mark: number | undefined, count: number): void {
+    if (mark === undefined || count === 0) return
+    const known = pool.unused.find((each) => each.number === number)
+    if (known === undefined) pool.unused.push({ number, mark, count })
+    else known.count += count
   }
 
   async #renew(pool: PermitPool): Promise<boolean> {

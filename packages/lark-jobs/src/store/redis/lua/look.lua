@@ -1,6 +1,6 @@
 -- look: who holds permits of a limiter, who waits for some, and whether a circuit with this name is open.
 --
--- KEYS[1]  holders     HASH holder -> number of its last call|held|granted|wait
+-- KEYS[1]  holders     HASH holder -> its data, see permit.lua
 -- ARGV[1]  clock, or '' for the server's
 -- ARGV[2]  how many holders, and how many sizes of lots, at most
 -- ARGV[3]  to ask what is free for a lot: the limits (shared/rate.lua); or ''

@@ -1,6 +1,7 @@
 -- permit: a holder reports how many permits of a limiter it uses, and asks for more.
 --
--- KEYS[1]  holders     HASH holder -> number of its last call|held|granted|wait; '' -> permits held by all together
+-- KEYS[1]  holders     HASH holder -> number of its last call|held|granted|wait; '' -> permits held by all together;
+--                      @ and a holder -> its mark: where the rate has counted what was granted to it last
 --          waiting, waits  ZSET, ZSET  size of a lot -> since when holders wait for one; until when this counts
 -- ARGV[1]  clock, or '' for the server's
 -- ARGV[2]  holder
@@ -11,10 +12,12 @@
 -- ARGV[7]  in lots of how many
 -- ARGV[8]  limits (shared/rate.lua)
 -- ARGV[9]  1 if the limits can ever allow a whole lot, else ''
--- Returns  { granted, milliseconds until a rate allows more or -1 }
+-- ARGV[10…] three for each earlier call that granted permits of a rate which no job has used: its number, its mark, how
+--          many were not used
+-- Returns  { granted, milliseconds until a rate allows more or -1, mark or nothing }
 -- Cost     O(log h + n) for h holders and n permits wanted; O(log h) for each holder with an ended lease, and each size
---          that no holder waits for any more
--- needs: start, starts
+--          that no holder waits for any more; O(l) for unused permits of a call, of a sliding rate with the limit l
+-- needs: start, starts, refunds
 
 local holders, ends = key('holders'), key('ends')
 
@@ -82,14 +85,20 @@ end
 redis.call('ZREM', ends, ARGV[2])
 if number == tonumber(ARGV[3]) then
   renew()
-  return { granted, wait }
+  return { granted, wait, granted > 0 and tonumber(redis.call('HGET', holders, '@' .. ARGV[2])) or nil }
+end
+-- A call that a failover or the end of a lease has undone has nothing to give back.
+for i = 10, number and #ARGV or 0, 3 do
+  if tonumber(ARGV[i]) <= number then
+    refunds().refund(ARGV[8], tonumber(ARGV[i + 1]), tonumber(ARGV[i + 2]))
+  end
 end
 
 local all = (tonumber(redis.call('HGET', holders, '')) or 0) - mine
 for _, holder in ipairs(redis.call('ZRANGEBYSCORE', ends, '-inf', now, 'LIMIT', 0, MAX_ITEMS)) do
   local _, held = read(holder)
   all = all - held
-  redis.call('HDEL', holders, holder)
+  redis.call('HDEL', holders, holder, '@' .. holder)
   redis.call('ZREM', ends, holder)
 end
 
@@ -100,12 +109,13 @@ local function in_lots(count)
 end
 
 granted, wait = 0, -1
+local mark
 if wanted > 0 then
   local kept, free, note = kept_from(each), nil, nil
   free, wait, note = starts().allowed_starts(ARGV[8], wanted + kept, '', all + held, each)
   granted = in_lots(free - kept)
   if note and granted > 0 then
-    note(granted)
+    mark = note(granted)
   end
   -- If the rate is the cause of the refusal, it says when there are more permits.
   wait = granted < wanted and granted == in_lots(free) and wait or -1
@@ -114,6 +124,11 @@ if wanted > 0 then
   end
 end
 held = held + granted
-redis.call('HSET', holders, ARGV[2], table.concat({ ARGV[3], held, granted, wait }, '|'), '', all + held)
+local fields = { ARGV[2], table.concat({ ARGV[3], held, granted, wait }, '|'), '', all + held }
+if mark then
+  -- In a field of its own, because an earlier Lark reads the other.
+  fields[5], fields[6] = '@' .. ARGV[2], string.format('%.0f', mark)
+end
+redis.call('HSET', holders, unpack(fields))
 renew()
-return { granted, wait }
+return { granted, wait, mark }

@@ -17,7 +17,7 @@ export class RedisLimiters implements Limiters {
   }
 
   async permit(limiter: string, call: PermitCall): Promise<Permitted> {
-    const { holder, number, limits, held, wanted, each = 1, lease } = call
+    const { holder, number, limits, held, wanted, each = 1, unused = [], lease } = call
     const reply = await this.#scripts.on(this.#scripts.keys.limiter(limiter, 'holders'), 'permit', [
       holder,
       String(number),
@@ -27,9 +27,10 @@ export class RedisLimiters implements Limiters {
       String(each),
       packLimits(limits),
       each <= mostOf(limits) ? '1' : '',
+      ...unused.flatMap(({ number, mark, count }) => [number, mark, count].map(String)),
     ])
-    const [granted, wait] = reply as [number, number]
-    return wait < 0 ? { granted } : { granted, wait }
+    const [granted, wait, mark] = reply as [number, number, number?]
+    return { granted, ...(wait >= 0 && { wait }), ...(mark !== undefined && { mark }) }
   }
 
   async keep(limiter: string, holder: string, lease: number): Promise<boolean> {

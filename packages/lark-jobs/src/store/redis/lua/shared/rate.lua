@@ -1,7 +1,8 @@
 -- Limits, as each caller states them: `concurrency|kind|limit|per|burst`; a missing part is ''. For a partition they
 -- limit the jobs that begin, for a limiter the permits that are granted; both are called starts here. The state of a
 -- rate:
---   rate    HASH  window: at, when the window began; count, its starts. bucket: at, a time; tokens, the tokens then
+--   rate    HASH  window: at, when the window began; count, its starts. bucket: at, a time; tokens, the tokens then;
+--                 taken, how many tokens were ever taken
 --   starts  LIST  sliding: the times of the last starts, the latest first, at most as many as the limit
 -- module: starts
 -- needs: start
@@ -9,24 +10,29 @@
 local kinds = {}
 
 -- Each of these returns how many starts are allowed now, the milliseconds until `each` more are, and a function that
--- records starts. Before it is called, nothing changes.
+-- records starts and returns their mark (refund.lua). Before it is called, nothing changes.
 function kinds.window(most, per, _, _, suffix)
   local at = now - now % per
   local known = redis.call('HMGET', key('rate' .. suffix), 'at', 'count')
   local count = tonumber(known[1]) == at and tonumber(known[2]) or 0
   return most - count, at + per - now, function(begun)
     redis.call('HSET', key('rate' .. suffix), 'at', at, 'count', count + begun)
+    return at
   end
 end
 
 function kinds.bucket(most, per, burst, _, suffix, each)
-  local known = redis.call('HMGET', key('rate' .. suffix), 'at', 'tokens')
+  local known = redis.call('HMGET', key('rate' .. suffix), 'at', 'tokens', 'taken')
   local tokens = burst
   if known[1] and known[2] then
     tokens = math.min(burst, tonumber(known[2]) + math.max(0, now - tonumber(known[1])) * most / per)
   end
   return math.floor(tokens), math.ceil((each - tokens % each) * per / most), function(begun)
-    redis.call('HSET', key('rate' .. suffix), 'at', now, 'tokens', string.format('%.6f', tokens - begun))
+    -- The first number is in microseconds since 1970. So a bucket that was forgotten does not count the same again.
+    local taken = (tonumber(known[3]) or now * 1000) + begun
+    local values = { 'tokens', string.format('%.6f', tokens - begun), 'taken', string.format('%.0f', taken) }
+    redis.call('HSET', key('rate' .. suffix), 'at', now, unpack(values))
+    return taken
   end
 end
 
@@ -51,6 +57,7 @@ function kinds.sliding(most, per, _, wanted, suffix, each)
       end
       redis.call('LPUSH', starts, unpack(times))
     end
+    return now
   end
 end
 
