@@ -40,7 +40,7 @@ import {
   packUndone,
   unpackLog,
 } from './verbs/packing.ts'
-import { failuresOf, PartitionRegistry } from './verbs/partition-registry.ts'
+import { PartitionRegistry, rejectionsOf } from './verbs/partition-registry.ts'
 import {
   addDues,
   type Exchanged,
@@ -71,6 +71,7 @@ import { RedisSchedules } from './verbs/schedules.ts'
 import { packStand, readStand, type ShownStand } from './verbs/stand.ts'
 import { Standings } from './verbs/standings.ts'
 import { Surveys } from './verbs/survey.ts'
+import { Writing } from './verbs/writing.ts'
 
 export interface RedisStoreOptions extends contract.StoreOptions {
   /** The beginning of all keys. Default `lark`. */
@@ -122,9 +123,9 @@ export class RedisStore implements contract.Store {
     this.audit = new RedisAudit(this.#scripts)
     this.#durability = durability === 'normal' ? undefined : new DurabilityWait(this.#transport, durability)
     const cancelledOf = (partition: string) => this.#countsOf(partition)[2]
-    const writing = [this.#scripts, this.#registry, this.#durability, cancelledOf] as const
-    this.flows = new RedisFlows(...writing)
-    this.schedules = new RedisSchedules(...writing)
+    const writing = new Writing(this.#scripts, this.#registry, this.#durability, cancelledOf)
+    this.flows = new RedisFlows(writing)
+    this.schedules = new RedisSchedules(writing)
     this.name = this.#transport.name
   }
 
@@ -256,7 +257,7 @@ export class RedisStore implements contract.Store {
     const { called, rung, offered } = this.#notifier.forget(caller)
     const { holding, failures } = await this.#registry.retire(caller, called)
     const handed = holding === undefined ? offered : offered.filter((partition) => holding.has(partition))
-    const rest = await failuresOf([
+    const rest = await rejectionsOf([
       ...handed.map((partition) => this.recover(partition, { holder: caller, forgiving: true })),
       ...rung.map((partition) => this.wake(partition, caller)),
     ])

@@ -3,7 +3,6 @@
  * `BITFIELD` sets the bits of all members of a call with one command.
  */
 import { defined } from '../../../model/defined.ts'
-import { newId } from '../../../model/id.ts'
 import {
   type Applied,
   type Bound,
@@ -20,11 +19,9 @@ import {
   type StoredFlow,
 } from '../../contract/store.ts'
 import type { Scripts } from '../client/script.ts'
-import type { DurabilityWait } from './durability-wait.ts'
-import { packBound, packJobs } from './packing.ts'
-import type { PartitionRegistry } from './partition-registry.ts'
+import { packJobs } from './packing.ts'
 import { type FatesReply, readMemberFates, type Texts } from './reading.ts'
-import { nextTick, packDue, packStep, packText, readQueued } from './writing.ts'
+import { brings, nextTick, packDue, packText, readQueued, type Writing } from './writing.ts'
 
 /** The verdicts of `apply.lua`. */
 const verdicts = { c: 'counted', r: 'repeated', u: 'unknown' } as const
@@ -48,37 +45,25 @@ export type FlowTexts = [
 
 export class RedisFlows implements Flows {
   readonly #scripts: Scripts
-  readonly #registry: PartitionRegistry
-  readonly #durability: DurabilityWait | undefined
-  readonly #cancelledOf: (partition: string) => string
+  readonly #writing: Writing
 
-  /** @param cancelledOf returns how many cancelled jobs a partition keeps */
-  constructor(
-    scripts: Scripts,
-    registry: PartitionRegistry,
-    durability: DurabilityWait | undefined,
-    cancelledOf: (partition: string) => string,
-  ) {
-    this.#scripts = scripts
-    this.#registry = registry
-    this.#durability = durability
-    this.#cancelledOf = cancelledOf
+  constructor(writing: Writing) {
+    this.#scripts = writing.scripts
+    this.#writing = writing
   }
 
   async write(home: string, write: FlowWrite, bound?: Bound, isRelied = false): Promise<FlowWritten> {
-    const { keys, transport } = this.#scripts
-    const deadline = transport.deadline()
     const { jobs = [] } = write
-    const isNew = !('remove' in write) && write.definition !== undefined
-    if (isNew || jobs.length > 0) await this.#registry.enter(home, deadline)
-    // A name of its own for each call: under another's, the wait could find the write of another call.
-    const memory = this.#durability !== undefined && isRelied ? `flows.${newId()}` : ''
-    const bounded = bound === undefined ? '' : packBound(bound, this.#cancelledOf(home))
-    const args = [packStep(), memory, bounded, ...packWrite(write), ...packJobs(jobs)]
-    const reply = await this.#scripts.run('flow-write', home, args, deadline, true)
-    const [number, next, queued] = reply as [string, number, string]
+    const args = [...packWrite(write), ...packJobs(jobs)]
+    const options = { brings: brings(write), bound, isRelied }
+    const [number, next, queued] = await this.#writing.run<[string, number, string]>(
+      'flows',
+      home,
+      options,
+      args,
+      ([number]) => number !== '',
+    )
     const isWritten = number !== ''
-    if (memory !== '' && isWritten) await this.#durability!.confirm(keys.of(home, `call:${memory}`), deadline)
     return {
       isWritten,
       rev: Number(number),

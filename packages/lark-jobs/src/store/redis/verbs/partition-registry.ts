@@ -9,7 +9,7 @@ import { ORDER_HOLDS, orderIn, orderText, type WorkerOrder } from '../../contrac
 import { needed, outdated, type RunsAt, runsAt, runsOf, runsText } from '../../contract/run-history.ts'
 import { dueToFold, type FleetRuns, folded, type KnownRuns, pastIn, runsIn } from '../../contract/runs.ts'
 import { currentEpoch } from '../client/connection.ts'
-import { damaged } from '../client/damage.ts'
+import { damagedKey } from '../client/damage.ts'
 import { nothingQueued } from '../client/failure.ts'
 import type { Scripts } from '../client/script.ts'
 import { packDuration } from './pack-limits.ts'
@@ -146,7 +146,7 @@ export class PartitionRegistry {
       // The text is not JSON.
     }
     const { transport, keys } = this.#scripts
-    throw damaged(transport.name, keys.meta('workers'), 'the record of a worker')
+    throw damagedKey(transport.name, keys.meta('workers'), 'the record of a worker')
   }
 
   /**
@@ -164,7 +164,7 @@ export class PartitionRegistry {
           this.#scripts.send(['SREM', this.#scripts.keys.of(partition, 'idle'), caller]),
           this.#scripts.send(['HDEL', this.#scripts.keys.of(partition, 'offers'), caller]),
         ])
-    return { holding, failures: await failuresOf([retiring, ...leaving]) }
+    return { holding, failures: await rejectionsOf([retiring, ...leaving]) }
   }
 
   /** @param holding gets the partitions where jobs are handed out @throws STORE_DAMAGED for one of the others */
@@ -183,7 +183,7 @@ export class PartitionRegistry {
 }
 
 /** Waits for all. @returns the errors of those that failed */
-export async function failuresOf(all: readonly Promise<unknown>[]): Promise<unknown[]> {
+export async function rejectionsOf(all: readonly Promise<unknown>[]): Promise<unknown[]> {
   const answers = await Promise.allSettled(all)
   return answers.flatMap((answer) => (answer.status === 'rejected' ? [answer.reason] : []))
 }

@@ -2,7 +2,6 @@
  * Schedules on Redis. A schedule and the jobs of its ticks lie in one slot, so one script writes both. Where schedules
  * are kept is in the slot of what exists once for the whole store.
  */
-import { newId } from '../../../model/id.ts'
 import type { ScheduleRun } from '../../../model/tick.ts'
 import {
   type Bound,
@@ -16,34 +15,22 @@ import {
   type StoredSchedule,
 } from '../../contract/store.ts'
 import type { Scripts } from '../client/script.ts'
-import type { DurabilityWait } from './durability-wait.ts'
 import { type FlowTexts, readFlow } from './flows.ts'
 import { packDuration } from './pack-limits.ts'
-import { packBound, packJobs } from './packing.ts'
-import type { PartitionRegistry } from './partition-registry.ts'
+import { packJobs } from './packing.ts'
 import type { Texts } from './reading.ts'
-import { nextTick, packDue, packStep, packText, readQueued } from './writing.ts'
+import { brings, nextTick, packDue, packStep, packText, readQueued, type Writing } from './writing.ts'
 
 /** The answer of `due.lua`. */
 type Due = [at: string, next: number, ids: string[], ...texts: [Texts, Texts, Texts], flows: FlowTexts[]]
 
 export class RedisSchedules implements Schedules {
   readonly #scripts: Scripts
-  readonly #registry: PartitionRegistry
-  readonly #durability: DurabilityWait | undefined
-  readonly #cancelledOf: (partition: string) => string
+  readonly #writing: Writing
 
-  /** @param cancelledOf returns how many cancelled jobs a partition keeps */
-  constructor(
-    scripts: Scripts,
-    registry: PartitionRegistry,
-    durability: DurabilityWait | undefined,
-    cancelledOf: (partition: string) => string,
-  ) {
-    this.#scripts = scripts
-    this.#registry = registry
-    this.#durability = durability
-    this.#cancelledOf = cancelledOf
+  constructor(writing: Writing) {
+    this.#scripts = writing.scripts
+    this.#writing = writing
   }
 
   async due(partition: string, limit: number, lease: number): Promise<DueSchedules> {
@@ -60,17 +47,14 @@ export class RedisSchedules implements Schedules {
     bound?: Bound,
     isRelied = false,
   ): ReturnType<Schedules['write']> {
-    const { keys, transport } = this.#scripts
-    const deadline = transport.deadline()
-    if (writes.some(brings)) await this.#registry.enter(partition, deadline)
-    // A name of its own for each call: under another's, the wait could find the write of another call.
-    const memory = this.#durability !== undefined && isRelied ? `schedules.${newId()}` : ''
-    const bounded = bound === undefined ? '' : packBound(bound, this.#cancelledOf(partition))
-    const args = [packStep(), memory, bounded, ...writes.flatMap(packWrite)]
-    const reply = await this.#scripts.run('schedule-write', partition, args, deadline, true)
-    const [numbers, next, verdicts] = reply as [string[], number, string]
-    if (memory !== '' && numbers.some((number) => number !== ''))
-      await this.#durability!.confirm(keys.of(partition, `call:${memory}`), deadline)
+    const options = { brings: writes.some(brings), bound, isRelied }
+    const [numbers, next, verdicts] = await this.#writing.run<[string[], number, string]>(
+      'schedules',
+      partition,
+      options,
+      writes.flatMap(packWrite),
+      ([numbers]) => numbers.some((number) => number !== ''),
+    )
     return { written: readWritten(writes, numbers, verdicts), ...nextTick(next) }
   }
 
@@ -120,12 +104,6 @@ export class RedisSchedules implements Schedules {
     } while (cursor !== '0')
     return found
   }
-}
-
-/** Whether a write brings a definition or jobs: otherwise the partition has the schedule already, or will not have it. */
-function brings(write: ScheduleWrite): boolean {
-  const hasDefinition = !('remove' in write) && write.definition !== undefined
-  return hasDefinition || (write.jobs?.length ?? 0) > 0
 }
 
 /** The arguments of `schedule-write.lua` for one write. */

@@ -1,13 +1,81 @@
 /**
- * What writes of schedules and of flows have in common: their numbers, texts and jobs.
+ * What writes of schedules and of flows have in common: how they are sent, their numbers, texts and jobs.
  */
 import { randomInt } from 'node:crypto'
+import { newId } from '../../../model/id.ts'
 import type { NewJob } from '../../../model/record.ts'
-import { countsAsQueued, type Enqueued } from '../../contract/store.ts'
+import {
+  type Bound,
+  countsAsQueued,
+  type Enqueued,
+  type FlowWrite,
+  type ScheduleWrite,
+} from '../../contract/store.ts'
+import type { Scripts } from '../client/script.ts'
+import type { DurabilityWait } from './durability-wait.ts'
+import { packBound } from './packing.ts'
+import type { PartitionRegistry } from './partition-registry.ts'
 import { readEnqueued } from './reading.ts'
+
+const scripts = { flows: 'flow-write', schedules: 'schedule-write' } as const
+
+interface WritingOptions {
+  /** The partition may not be known yet. */
+  brings: boolean
+  bound: Bound | undefined
+  /** What is written must be as safe as the durability of the store says. */
+  isRelied: boolean
+}
+
+export class Writing {
+  readonly scripts: Scripts
+  readonly #registry: PartitionRegistry
+  readonly #durability: DurabilityWait | undefined
+  readonly #cancelledOf: (partition: string) => string
+
+  /** @param cancelledOf returns how many cancelled jobs a partition keeps */
+  constructor(
+    scripts: Scripts,
+    registry: PartitionRegistry,
+    durability: DurabilityWait | undefined,
+    cancelledOf: (partition: string) => string,
+  ) {
+    this.scripts = scripts
+    this.#registry = registry
+    this.#durability = durability
+    this.#cancelledOf = cancelledOf
+  }
+
+  /** @param isWritten whether the answer says that anything was written */
+  async run<Answer>(
+    what: keyof typeof scripts,
+    partition: string,
+    { brings, bound, isRelied }: WritingOptions,
+    args: readonly string[],
+    isWritten: (answer: Answer) => boolean,
+  ): Promise<Answer> {
+    const { keys, transport } = this.scripts
+    const deadline = transport.deadline()
+    if (brings) await this.#registry.enter(partition, deadline)
+    // A name of its own for each call: under another's, the wait could find the write of another call.
+    const memory = this.#durability !== undefined && isRelied ? `${what}.${newId()}` : ''
+    const bounded = bound === undefined ? '' : packBound(bound, this.#cancelledOf(partition))
+    const all = [packStep(), memory, bounded, ...args]
+    const answer = (await this.scripts.run(scripts[what], partition, all, deadline, true)) as Answer
+    if (memory !== '' && isWritten(answer))
+      await this.#durability!.confirm(keys.of(partition, `call:${memory}`), deadline)
+    return answer
+  }
+}
 
 /** A number rises by less than this, and by at least a tenth of it. With a write each second it is exact for centuries. */
 const STEP = 1_000_000
+
+/** Whether a write brings a definition or jobs: otherwise the partition is known already, or need not be. */
+export function brings(write: FlowWrite | ScheduleWrite): boolean {
+  const hasDefinition = !('remove' in write) && write.definition !== undefined
+  return hasDefinition || (write.jobs?.length ?? 0) > 0
+}
 
 /** By how much the numbers of a call rise. */
 export function packStep(): string {
