@@ -10,7 +10,7 @@ import type { ActorOrigin } from './actor.ts'
 import { Cursors } from './cursor.ts'
 import { checkFilter, conditions, type Flags } from './filter.ts'
 import { type AuditOutcome, type AuditText, PACE } from './recording.ts'
-import { instantOf, sinceCondition } from './since.ts'
+import { sinceCondition, sinceInstant } from './since.ts'
 
 /** Milliseconds without a write after which a change counts as interrupted: its process has died, or hangs. */
 const SILENCE = 6 * PACE
@@ -75,7 +75,7 @@ export async function audit(store: Store, options: AuditOptions, flags?: Flags):
   const [at, id] = cursor === undefined ? [] : cursors.read(cursor, flags)
   const before = at === undefined ? undefined : { at, id: id! }
   const page = await store.audit.list(MAX_ITEMS, before)
-  const from = instantOf(since, page.now)
+  const from = sinceInstant(since, page.now)
   const entries: AuditEntry[] = []
   let damaged = 0
   let last: AuditRecord | undefined

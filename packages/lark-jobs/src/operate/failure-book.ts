@@ -15,7 +15,7 @@ import { AT_ONCE } from './ask-all.ts'
 import { type FailureKind, type Failures, MOST_KINDS } from './failures.ts'
 import { checkFilter, conditions, jobConditions } from './filter.ts'
 import { type KnownFailure, KnownFailures, type KnownKind, type LastFailure } from './known-failures.ts'
-import { instantOf } from './since.ts'
+import { sinceInstant } from './since.ts'
 import { everyPartition, type OpenQueues, partitionsToLookIn } from './stored-jobs.ts'
 
 /** The most failed jobs that are remembered: about 150 bytes each. */
@@ -214,7 +214,7 @@ class KindCount {
   constructor(at: number, filter: BookFilter) {
     this.#at = at
     this.#filter = filter
-    this.#since = instantOf(filter.since, at)
+    this.#since = sinceInstant(filter.since, at)
   }
 
   add(queue: string, jobs: Iterable<KnownFailure>): void {

@@ -12,7 +12,7 @@ import { Cursors } from './cursor.ts'
 import { checkFilter, conditions, type Flags, queueName } from './filter.ts'
 import { type FlowInfo, flowKinds, flowStates, infoOf, type OpenFlows } from './flow-info.ts'
 import type { FlowRef } from './flow-parts.ts'
-import { instantIn, sinceCondition } from './since.ts'
+import { sinceCondition, sinceInstantIn } from './since.ts'
 import { partitionsToLookIn } from './stored-jobs.ts'
 
 /** Flows of a partition that are read together: their texts may be large. */
@@ -112,7 +112,7 @@ export async function listFlows(
   ])
   // All pages of a list begin at the same instant.
   const [from, until, marks]: FlowCursor =
-    cursor === undefined ? [await instantIn(store, since), null, {}] : cursors.read(cursor, flags)
+    cursor === undefined ? [await sinceInstantIn(store, since), null, {}] : cursors.read(cursor, flags)
   const homes = await partitionsToLookIn({ store, queues: settings.partitions }, queue)
   const found = await askAll(homes, (home) => {
     const within = { from, until: until ?? NEWEST, mark: marks[home] }

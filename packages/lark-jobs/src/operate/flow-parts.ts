@@ -10,7 +10,7 @@ import { queueOf } from '../model/partition.ts'
 import { whyDropped } from '../model/payload.ts'
 import type { EndedState } from '../model/record.ts'
 import { type KeptEnd, MAX_ITEMS, type Store } from '../store/contract/store.ts'
-import { parsed } from './stored-jobs.ts'
+import { shownJson } from './stored-jobs.ts'
 
 /** Names a flow: its id, and the partition that keeps it. */
 export interface FlowRef {
@@ -129,7 +129,7 @@ function nodeOf(found: KeptFlow, node: number, end: NodeEnd | undefined): FlowNo
 }
 
 function resultOf({ result }: Pick<KeptEnd, 'result'> = {}): { result?: unknown } {
-  return result === undefined || whyDropped(result) !== undefined ? {} : { result: parsed(result) }
+  return result === undefined || whyDropped(result) !== undefined ? {} : { result: shownJson(result) }
 }
 
 /** The members that did not complete, by number. @param most how many at most */

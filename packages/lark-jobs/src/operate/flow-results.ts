@@ -16,12 +16,12 @@ import { decode, whyDropped } from '../model/payload.ts'
 import { shown } from '../model/secret.ts'
 import { MAX_ITEMS } from '../store/contract/capacity.ts'
 import type { Store } from '../store/contract/store.ts'
+import { parsed } from '../store/contract/unreadable.ts'
 import { flowNotFound } from './flow-finding.ts'
 import { infoOf } from './flow-info.ts'
 import { failuresOf } from './flow-parts.ts'
 import { type Operated, open } from './operations.ts'
-import { type ResultOptions, readTimeout, within } from './results.ts'
-import { parsed } from './stored-jobs.ts'
+import { awaitWithin, type ResultOptions, readTimeout } from './results.ts'
 import { passes } from './watcher.ts'
 
 /** Milliseconds between two looks: at first, and at most. */
@@ -47,7 +47,7 @@ export async function flowResultAt(
 ): Promise<unknown> {
   setMaxListeners(0, closed)
   const timeout = readTimeout(id, options)
-  return within(jobs, timeout, `Flow ${id}`, id, [closed, options.signal], async (over) => {
+  return awaitWithin(jobs, timeout, `Flow ${id}`, id, [closed, options.signal], async (over) => {
     let isChecked = false
     for (let wait = LOOK.first; ; wait = Math.min(2 * wait, LOOK.last)) {
       over.throwIfAborted()

@@ -5,7 +5,7 @@
 import type { OptionsOf } from '../options/schema.ts'
 import { DAY, type History, HOUR, MAX_STANDINGS, MINUTE, sumsOf } from '../store/contract/store.ts'
 import { checkFilter, conditions, type Flags, queueName } from './filter.ts'
-import { instantOf, sinceCondition } from './since.ts'
+import { sinceCondition, sinceInstant } from './since.ts'
 import type { EndedCounts } from './status.ts'
 import { everyPartition, type OpenQueues, partitionsToLookIn } from './stored-jobs.ts'
 
@@ -60,7 +60,7 @@ export async function history(
   const found: History[] = []
   for (let i = 0; i < partitions.length; i += MAX_STANDINGS)
     found.push(...(await store.history(partitions.slice(i, i + MAX_STANDINGS))))
-  const from = instantOf(since, at)
+  const from = sinceInstant(since, at)
   const queues = chosen.map(([queue, list]): QueueHistory => {
     const parts = found.splice(0, list.length)
     const merged = (unit: keyof History, length: number) =>

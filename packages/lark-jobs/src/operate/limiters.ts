@@ -44,7 +44,7 @@ export async function limiters(
   const used = workers.flatMap((worker) => worker.limiters ?? [])
   const found = await lookAt(store, new Set([...configured.keys(), ...used]))
   return found.map(([limiter, { holders, waits }]): LimiterStatus => {
-    const limits = limitsOf(limiter, configured, workers)
+    const limits = grantsOf(limiter, configured, workers)
     return {
       limiter,
       ...(limits && { limits }),
@@ -56,7 +56,7 @@ export async function limiters(
 }
 
 /** What a limiter grants: only the workers that have used it know this of a limiter that belongs to a class. */
-export function limitsOf(
+export function grantsOf(
   limiter: string,
   configured: ReadonlyMap<string, Limits>,
   workers: readonly WorkerRecord[],

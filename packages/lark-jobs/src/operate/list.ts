@@ -13,7 +13,7 @@ import { fingerprintOf } from '../run/fingerprint.ts'
 import { MAX_BYTES, MAX_ITEMS, MAX_STANDINGS, type Store } from '../store/contract/store.ts'
 import { Cursors } from './cursor.ts'
 import { checkFilter, conditions, type Flags, type JobConditions, jobConditions } from './filter.ts'
-import { instantIn } from './since.ts'
+import { sinceInstantIn } from './since.ts'
 import { type OpenQueues, partitionsToLookIn, type StoredJob, stored } from './stored-jobs.ts'
 
 /** The most pages of the store that a call reads. */
@@ -84,7 +84,7 @@ export async function list<J extends JobLike>(
   // All pages of a list begin at the same instant.
   const [from, since] =
     cursor === undefined
-      ? [undefined, filter.since === undefined ? undefined : await instantIn(store, filter.since)]
+      ? [undefined, filter.since === undefined ? undefined : await sinceInstantIn(store, filter.since)]
       : readPlace(cursors.read(cursor, flags))
   const page = new ListedPage<J>(store, filter, since, limit, order === 'oldest', isLean)
 

@@ -48,7 +48,7 @@ export function endedReasons({ job, at, lockedBy }: Stand): Reason[] {
   const error = state === 'failed' ? errors.at(-1) : undefined
   const texts = {
     completed: `It completed ${ago}`,
-    failed: `It failed ${ago}${error === undefined ? '' : `: ${errorLine(error)}`}`,
+    failed: `It failed ${ago}${error === undefined ? '' : `: ${namedLine(error)}`}`,
     cancelled: `It was cancelled ${ago}${why === '' ? '' : ` (${why})`}`,
   }
   const mends = state === 'failed' && lockedBy === undefined
@@ -114,7 +114,7 @@ export function nodeReasons(
 }
 
 /** `Error: mailbox full`, on one line. */
-export function errorLine({ name, message }: KeptError): string {
+export function namedLine({ name, message }: KeptError): string {
   const first = firstLine(message)
   return first === '' ? name : `${name}: ${first}`
 }

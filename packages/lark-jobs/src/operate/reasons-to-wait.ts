@@ -14,9 +14,9 @@ import { isOpenWords } from '../options/circuit.ts'
 import { isOwn, mostOf, readNeed } from '../options/limiter.ts'
 import { type LaneStand, MAX_AHEAD, MAX_STANDINGS, type Stand } from '../store/contract/store.ts'
 import type { OpenFlows } from './flow-info.ts'
-import { circuitName, circuits, limitsOf } from './limiters.ts'
+import { circuitName, circuits, grantsOf } from './limiters.ts'
 import type { Reason } from './reason.ts'
-import { errorLine, heldReason } from './reasons-of-state.ts'
+import { heldReason, namedLine } from './reasons-of-state.ts'
 
 /** The most circuits with a name that are looked at. */
 const MOST_CIRCUITS = 20
@@ -101,7 +101,7 @@ function delayed({ stand: { job, at } }: Facts, dueAt: number): Reason {
   let text = `It is delayed: due ${due}`
   if (job.because !== undefined) text = `It was put back, and is due ${due}: ${job.because}`
   else if (error?.run === job.runs && job.runs > 0)
-    text = `It is retried ${due}: run ${error.run} failed (${errorLine(error)})`
+    text = `It is retried ${due}: run ${error.run} failed (${namedLine(error)})`
   else if (job.releases > 0) text = `It was put back, and is due ${due}`
   return { kind: 'delayed', text, until: dueAt, ...(error && { remedy: showCommand(job.id) }) }
 }
@@ -198,7 +198,7 @@ async function permits({ open, stand, workers: alive }: Facts): Promise<Reason[]
   const { job, at, lane } = stand
   if (job.limiter === undefined) return []
   const { name, weight } = readNeed(job.limiter)
-  const limits = limitsOf(name, open.settings.limiters, alive)
+  const limits = grantsOf(name, open.settings.limiters, alive)
   const [kind, whose] = isOwn(name)
     ? (['class-limit', 'The limiter of its class'] as const)
     : (['limiter', `Limiter ${name}`] as const)

@@ -69,7 +69,7 @@ export async function resultAt<J extends JobLike>(
   setMaxListeners(0, closed)
   const timeout = readTimeout(place.id, options)
   const reported = onProgress && ((progress: string) => onProgress(decode(progress)))
-  const job = await within(jobs, timeout, `Job ${place.id}`, place.id, [closed, signal], (over) =>
+  const job = await awaitWithin(jobs, timeout, `Job ${place.id}`, place.id, [closed, signal], (over) =>
     endedAt(jobs, place, over, reported),
   )
   if (job !== undefined) return resultOf(job) as KeptResult<J>
@@ -147,7 +147,7 @@ async function firstOf<T>(
  * @throws the reason of the signal as soon as it is aborted
  * @internal
  */
-export async function within<T>(
+export async function awaitWithin<T>(
   jobs: Pick<Operated, typeof after>,
   ms: number | undefined,
   what: string,

@@ -9,13 +9,13 @@ export const sinceCondition = new Option<Date | Duration, Date | number>(
 )
 
 /** The instant that a condition means, in milliseconds since 1970; without a condition 0. @param now of the store */
-export function instantOf(since: Date | Duration | undefined, now: number): number {
+export function sinceInstant(since: Date | Duration | undefined, now: number): number {
   if (since === undefined) return 0
   return since instanceof Date ? since.getTime() : now - milliseconds(since)!
 }
 
 /** The same; the store is asked for its time only if the condition needs it. */
-export async function instantIn(store: Store, since: Date | Duration | undefined): Promise<number> {
+export async function sinceInstantIn(store: Store, since: Date | Duration | undefined): Promise<number> {
   const isAgo = since !== undefined && !(since instanceof Date)
-  return instantOf(since, isAgo ? await store.now() : 0)
+  return sinceInstant(since, isAgo ? await store.now() : 0)
 }

@@ -179,14 +179,14 @@ export function stored<J extends JobLike>({
     // Groups that Lark itself creates are not shown.
     ...(group !== undefined && !group.startsWith('=') && { group: shownName(group) }),
     ...(payload.trimEnd() !== '' && { payload: shownPayload(payload, rest.options?.redact) }),
-    ...(result !== undefined && whyDropped(result) === undefined && { result: parsed(result) }),
-    ...(progress !== undefined && { progress: parsed(progress) }),
+    ...(result !== undefined && whyDropped(result) === undefined && { result: shownJson(result) }),
+    ...(progress !== undefined && { progress: shownJson(progress) }),
   } as StoredJob<J>
 }
 
 /** A payload as people see it. Of a text that cannot be parsed, nobody knows where the parts to hide are. */
 export function shownPayload(text: string, redact: readonly string[] = []): unknown {
-  const value = parsed(text)
+  const value = shownJson(text)
   return value === text && redact.length > 0 ? HIDDEN : redacted(value, redact)
 }
 
@@ -194,7 +194,7 @@ export function shownPayload(text: string, redact: readonly string[] = []): unkn
 const DEEP = 10_000
 
 /** Parses JSON. A text that is damaged, or nested too deeply to be written as JSON again, is returned as it is. */
-export function parsed(json: string): unknown {
+export function shownJson(json: string): unknown {
   try {
     const value: unknown = JSON.parse(json)
     if (json.length > DEEP) JSON.stringify(value)

@@ -11,7 +11,7 @@ import type { LogLine } from '../model/record.ts'
 import { isText, type OptionsOf, option } from '../options/schema.ts'
 import { MAX_LOG_LINES, WATCH_AGAIN } from '../store/contract/store.ts'
 import { checkFilter, conditions, queueName } from './filter.ts'
-import { type JobStatus, locate, parsed, partitionsToLookIn, stored } from './stored-jobs.ts'
+import { type JobStatus, locate, partitionsToLookIn, shownJson, stored } from './stored-jobs.ts'
 import { passes, type WatchedStore } from './watcher.ts'
 
 const tailOptions = conditions({
@@ -97,7 +97,7 @@ export async function* tail(
       for (const line of fresh) yield { kind: 'log', line }
       log = lines
       if (job.progress !== undefined && job.progress !== reported)
-        yield { kind: 'progress', progress: parsed(job.progress) }
+        yield { kind: 'progress', progress: shownJson(job.progress) }
       reported = job.progress
       if (isEnded) {
         yield { kind: 'state', job: stored(job) }

@@ -19,7 +19,7 @@ export function isForeign(error: unknown): error is Refusal {
 }
 
 /** @param the data that was found, in words */
-export function damaged(store: string, key: string, what: string, cause?: unknown): JobsError {
+export function damagedKey(store: string, key: string, what: string, cause?: unknown): JobsError {
   return new JobsError('STORE_DAMAGED', `${store} has ${what} under ${key}, which Lark did not write`, {
     cause,
     hint: `Move it away (RENAME ${key} …), and give Lark a prefix that nobody else uses.`,
@@ -39,12 +39,12 @@ export async function foreignBeside(transport: Transport, key: string, cause: Re
     for (const [i, type] of types.entries()) {
       const name = all[i]!
       if (type !== 'none' && type !== kindOf(name))
-        return damaged(transport.name, tag + name, `a ${type}`, cause)
+        return damagedKey(transport.name, tag + name, `a ${type}`, cause)
     }
   } catch {
     // If the user may not ask, or the server does not answer now, the error names no single key.
   }
-  return damaged(transport.name, `${tag}*`, 'something', cause)
+  return damagedKey(transport.name, `${tag}*`, 'something', cause)
 }
 
 /**

@@ -4,7 +4,7 @@
  */
 import type { Call } from '../../contract/store.ts'
 import { lua } from '../scripts.generated.ts'
-import { damaged, failureBeside, foreignBeside, isForeign } from './damage.ts'
+import { damagedKey, failureBeside, foreignBeside, isForeign } from './damage.ts'
 import { Refusal } from './failure.ts'
 import type { Keys } from './keys.ts'
 import type { Transport } from './transport.ts'
@@ -83,7 +83,7 @@ export class Scripts {
     } catch (error) {
       if (!isForeign(error)) throw error
       const type = await this.transport.send(['TYPE', key]).catch(() => 'value')
-      throw damaged(this.transport.name, key, `a ${type}`, error)
+      throw damagedKey(this.transport.name, key, `a ${type}`, error)
     }
   }
 
