@@ -41,5 +41,3 @@ export const places = [
   { page: 'audit', title: 'Audit', key: 'a', show: lazy(() => import('../pages/audit/audit.tsx')) },
   { page: 'doctor', title: 'Doctor', key: 'd', show: lazy(() => import('../pages/doctor/doctor.tsx')) },
 ] as const
-
-export type PageName = (typeof places)[number]['page']

@@ -3,7 +3,7 @@
  */
 import { route, setQuery } from '../data/route.ts'
 
-export interface ChoiceProps {
+interface ChoiceProps {
   /** Of the part of the query. */
   name: string
   title: string
@@ -37,7 +37,7 @@ export const periods = [
   ['7d', 'the last week'],
 ] as const
 
-export interface PagesProps {
+interface PagesProps {
   /** Where this page begins; undefined: it is the first. */
   cursor: string | undefined
   /** Where the next one begins; undefined: there is none. */

@@ -4,7 +4,7 @@
 import type { ComponentChildren } from 'preact'
 import { useEffect, useId, useRef } from 'preact/hooks'
 
-export interface DialogProps {
+interface DialogProps {
   title: string
   onClose(): void
   children: ComponentChildren
@@ -37,7 +37,7 @@ export function Dialog({ title, onClose, children, isWide = false }: DialogProps
   )
 }
 
-export interface QuestionProps {
+interface QuestionProps {
   title: string
   /** What the button says: `Remove 312 jobs`. */
   verb: string

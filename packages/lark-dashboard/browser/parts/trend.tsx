@@ -5,7 +5,7 @@
 const WIDTH = 120
 const HEIGHT = 22
 
-export interface TrendProps {
+interface TrendProps {
   /** Undefined: nobody measured. */
   values: readonly (number | undefined)[]
   /** For those who do not see it: `Runs a minute`. */

@@ -2,7 +2,7 @@
  * Payloads, results and progress on their way to a viewer: not at all without the right to see them, and a large one cut,
  * with how much is hidden.
  */
-import type { AuditEntry, JobDetail, StoredJob } from '@s18i/lark-jobs/operate'
+import type { AuditEntry, StoredJob } from '@s18i/lark-jobs/operate'
 import type { KnownViewer } from './viewer.ts'
 
 /** The most characters of a value that a browser gets. */
@@ -23,8 +23,6 @@ export type ShownJob<J extends StoredJob = StoredJob> = Omit<J, 'payload' | 'res
   /** The viewer has no right to see payload, result and progress. */
   isVeiled?: true
 }
-
-export type ShownDetail = ShownJob<JobDetail>
 
 export function shownValue(value: unknown): ShownValue {
   const json = JSON.stringify(value) ?? 'null'

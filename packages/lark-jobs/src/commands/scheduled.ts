@@ -35,17 +35,18 @@ export async function scheduleNamed(
 }
 
 /** `in 3 h`; or why it does not tick. */
-export function nextWords(info: ScheduleInfo, now = Date.now()): string {
+export function nextWords(info: ScheduleInfo): string {
+  const now = Date.now()
   const { state, ended, next } = info
   if (state !== 'running') return ended?.why === 'dropped' ? 'dropped' : state
   if (next === undefined) return ''
-  if (isLate(info, now)) return `late by ${readable(now - next)}`
+  if (isLate(info)) return `late by ${readable(now - next)}`
   return next > now ? `in ${readable(next - now)}` : 'due'
 }
 
 /** Whether a tick is due for so long that no worker can be there who looks. */
-export function isLate({ next, jitter = 0 }: ScheduleInfo, now = Date.now()): boolean {
-  return next !== undefined && now > next + jitter + LATE
+export function isLate({ next, jitter = 0 }: ScheduleInfo): boolean {
+  return next !== undefined && Date.now() > next + jitter + LATE
 }
 
 /** `completed in 2.1 s`, `failed` */

@@ -6,7 +6,7 @@ import { duration, isObject, Option, type OptionsOf, Schema, whole } from '../op
 import type { AuditBounds } from '../store/contract/audit.ts'
 
 /** What is kept unless the configuration says something else: about 5 MB. */
-export const AUDIT: AuditBounds = { count: 10_000, age: 90 * 86_400_000 }
+const AUDIT: AuditBounds = { count: 10_000, age: 90 * 86_400_000 }
 
 export const auditBounds = new Schema("an object such as { count: 5_000, age: '30d' }", {
   /** How many changes: the newest. Default 10,000. */

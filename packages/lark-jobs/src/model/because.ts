@@ -3,7 +3,7 @@
  */
 
 /** The most characters that are kept. */
-export const MAX_BECAUSE = 200
+const MAX_BECAUSE = 200
 
 /** The part of a text that is kept; undefined if it is empty. */
 export function keptBecause(text: string | undefined): string | undefined {

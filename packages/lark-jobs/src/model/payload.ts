@@ -12,7 +12,7 @@ import { textOf as textOfError } from './thrown.ts'
 /** Bytes, as UTF-8. */
 export const MAX_PAYLOAD = 524_288
 /** Bytes, as UTF-8. Progress is small because it is sent again and again. */
-export const MAX_PROGRESS = 4_096
+const MAX_PROGRESS = 4_096
 /** Bytes, as UTF-8. A context is small because it travels with every job that is dispatched in it. */
 export const MAX_CONTEXT = 4_096
 /**

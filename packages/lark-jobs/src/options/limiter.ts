@@ -7,7 +7,7 @@ import { concurrency, limitsOf, rate } from './limits.ts'
 import { isText, Option, type OptionsOf, option, type Read, Schema, whole } from './schema.ts'
 
 /** The highest weight. */
-export const HEAVIEST = 1_000
+const HEAVIEST = 1_000
 const OWN = 'class:'
 
 export const limiterName = option<string>("the name of a limiter, such as 'stripe'", isText)

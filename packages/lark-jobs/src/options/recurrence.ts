@@ -107,7 +107,7 @@ function schemaOf<E extends typeof policies>(entries: E): Schema<E> {
 }
 
 export const cronOptions = schemaOf(zonedPolicies)
-export const everyOptions = schemaOf(policies)
+const everyOptions = schemaOf(policies)
 
 export interface CronOptions extends OptionsOf<typeof zonedPolicies> {}
 

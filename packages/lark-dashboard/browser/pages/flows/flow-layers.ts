@@ -2,7 +2,7 @@
  * Where the nodes of a flow are drawn: layer by layer from left to right, each node behind all that it starts after; within
  * a layer near the nodes that it follows.
  */
-export interface LaidNode {
+interface LaidNode {
   name: string
   after: readonly string[]
 }
@@ -66,7 +66,7 @@ export function boxesOf<N extends LaidNode>(
   }
 }
 
-export interface Layout<N extends LaidNode> {
+interface Layout<N extends LaidNode> {
   layers: N[][]
   /** The layer and the place in it of each node. */
   places: ReadonlyMap<string, { layer: number; row: number }>

@@ -96,7 +96,7 @@ function LimiterRow({ limiter: { limiter, limits, held, holders, waits } }: { li
 }
 
 /** `5 at a time, 100 in 1 min`. */
-export function limitWords({ concurrency, rate }: NonNullable<ShownLimiter['limits']>): string {
+function limitWords({ concurrency, rate }: NonNullable<ShownLimiter['limits']>): string {
   return [
     concurrency !== undefined && `${count(concurrency)} at a time`,
     rate !== undefined && `${count(rate.limit)} in ${duration(rate.per)} (${rate.kind})`,

@@ -14,7 +14,7 @@ import { SchedulePage } from './schedule.tsx'
 /** Milliseconds between two looks. */
 const EVERY = 5_000
 
-export type ListedSchedule = Output<'schedules.list'>[number]
+type ListedSchedule = Output<'schedules.list'>[number]
 
 export default function Schedules() {
   const [id] = route.value.rest

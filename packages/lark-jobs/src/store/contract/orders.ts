@@ -6,7 +6,7 @@
  */
 
 /** What a worker may be told. `resume`: it takes jobs again after `quiet`. */
-export const orderKinds = ['quiet', 'resume', 'restart'] as const
+const orderKinds = ['quiet', 'resume', 'restart'] as const
 
 export interface WorkerOrder {
   /** Unique for ever, without a space. */

@@ -238,7 +238,7 @@ export function unpackErrors(text: string | null | undefined): JobError[] {
 }
 
 /** The newest lines that fit into a job's log, one JSON text a line. */
-export function packLog(log: readonly LogLine[] | undefined): string {
+function packLog(log: readonly LogLine[] | undefined): string {
   if (!log || log.length === 0) return ''
   const lines: string[] = []
   let bytes = 0
