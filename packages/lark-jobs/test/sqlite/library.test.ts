@@ -108,6 +108,8 @@ describe('on Node 24', () => {
     const nodes = [isSound ? undefined : process.execPath, node]
     const workers = nodes.map((each, n) => new Child('work', folder.file, `worker-${n}`, { node: each }))
     const ran: string[][] = [[], []]
+    // Otherwise the first worker may have run every job before the other has begun.
+    await Promise.all(workers.map((worker) => worker.message()))
     const allRan = new Promise<void>((resolve) => {
       for (const [n, worker] of workers.entries())
         worker.onMessage((done: string[]) => {

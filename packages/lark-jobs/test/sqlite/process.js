@@ -223,9 +223,10 @@ const roles = {
     }
   },
 
-  /** Completes jobs until the test stops it, and reports each job when it is certainly settled. */
+  /** Says that it has begun. Completes jobs until the test stops it, and reports each job when it is certainly settled. */
   async work() {
     await store.open()
+    process.send([])
     const stop = new AbortController()
     process.once('message', () => stop.abort())
     let held = []
