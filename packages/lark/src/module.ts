@@ -2,7 +2,7 @@
  * Imports a module of the application, in JavaScript or TypeScript. Node itself imports most JavaScript. jiti imports
  * TypeScript, JavaScript whose imports lack file extensions, and `.js` files of packages without `"type": "module"`.
  * (If such a `.js` file is an ES module, Node refuses it or prints a warning. If it is CommonJS, jiti leaves it to
- * Node.)
+ * Node.) If Node itself runs the program's TypeScript, it imports that of the modules as well.
  *
  * A process has one loader, however many copies of this package it has, because a second loader would evaluate the
  * application's modules a second time. jiti imports packages natively, so that a job in TypeScript and the program that
@@ -47,7 +47,7 @@ function required(exports: unknown): Module {
 }
 
 async function importInNode(file: string): Promise<Module> {
-  if (TYPESCRIPT.has(extname(file))) return loader().import(file)
+  if (TYPESCRIPT.has(extname(file)) && !nodeRunsTypeScript()) return loader().import(file)
   if (mayBeEither(file) && (await loader().isInstalled(file))) return loader().import(file)
   try {
     return await importHere(pathToFileURL(file).href)
@@ -85,6 +85,16 @@ export function declaresClass(text: string, parent: string): boolean {
   return new RegExp(String.raw`^\s*(?:abstract\s+)?class\s+\w+\s+extends\s+(?:${parent})\b`, 'm').test(text)
 }
 
+/**
+ * Whether Node imported the program's own file, which is in TypeScript, as under `tsx`: then it has evaluated modules that
+ * jiti would evaluate a second time. jiti and CommonJS keep them where jiti finds them.
+ */
+function nodeRunsTypeScript(): boolean {
+  const main = process.argv[1] ?? ''
+  const { createRequire } = process.getBuiltinModule('node:module')
+  return TYPESCRIPT.has(extname(main)) && createRequire(import.meta.url).cache[main] === undefined
+}
+
 function mayBeEither(file: string): boolean {
   if (extname(file) !== '.js') return false
   const root = packageRoot(dirname(file))
@@ -97,6 +107,7 @@ function isCurable(error: unknown): boolean {
   switch (codeOf(error)) {
     case 'ERR_UNKNOWN_FILE_EXTENSION':
     case 'ERR_UNSUPPORTED_DIR_IMPORT':
+    case 'ERR_UNSUPPORTED_TYPESCRIPT_SYNTAX':
       return true
     case 'ERR_MODULE_NOT_FOUND':
       return message.startsWith('Cannot find module') // for a package: "Cannot find package"

@@ -52,6 +52,22 @@ console.log(JSON.stringify([first.shared === second.shared, globalThis.evaluated
   expect(await answer(home, script)).toEqual([true, 1])
 })
 
+test('a module that Node has imported is not evaluated again, where Node runs TypeScript', async () => {
+  const home = new App({
+    'hook.mjs': `export const load = (url, context, next) =>
+  next(url, url.endsWith('.ts') ? { ...context, format: 'module' } : context)`,
+    'register.mjs': "import { register } from 'node:module'\nregister('./hook.mjs', import.meta.url)",
+    'shared.ts': 'globalThis.evaluated = (globalThis.evaluated ?? 0) + 1\nexport const shared = {}',
+    'main.ts': `import { importModule } from '@s18i/lark/config'
+import { shared } from './shared.ts'
+const again = await importModule(new URL('shared.ts', import.meta.url).pathname)
+console.log(JSON.stringify([again.shared === shared, globalThis.evaluated]))`,
+  })
+  const { stdout, stderr } = await home.node(['--import', './register.mjs', 'main.ts'])
+  expect(stderr).toBe('')
+  expect(JSON.parse(stdout)).toEqual([true, 1])
+})
+
 describe('a module that Node refuses', () => {
   const esm = { 'b.js': "export const b = 'b'", 'folder/index.js': "export const c = 'c'" }
   test.each(['{"type":"module"}', '{"type":"commonjs"}', '{}'])(
