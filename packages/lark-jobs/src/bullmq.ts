@@ -8,19 +8,30 @@
 export {
   type Any,
   BullJob as Job,
+  type DependenciesOptions,
   type FinishedStatus,
+  type JobDependencies,
   type JobProgress,
   type JobState,
 } from './bullmq/bull-job.ts'
 export type { BullConnection as ConnectionOptions, RedisOptions } from './bullmq/connection.ts'
 export type { BullEmitter, Listeners } from './bullmq/emitter.ts'
 export { DelayedError, RateLimitError, UnrecoverableError, WaitingError } from './bullmq/ending-errors.ts'
-export { FlowProducer } from './bullmq/flow-producer.ts'
+export type { Dependencies } from './bullmq/flow-node.ts'
+export {
+  FlowProducer,
+  type FlowProducerListener,
+  type FlowProducerOptions,
+  type JobNode,
+  type NodeOpts,
+} from './bullmq/flow-producer.ts'
+export type { FlowJob, FlowOpts } from './bullmq/flow-tree.ts'
 export type {
   BackoffOptions,
   DeduplicationOptions,
   DefaultJobOptions,
   JobsOptions,
+  ParentOptions,
 } from './bullmq/job-options.ts'
 export type { JobSchedulerJson, JobTemplate, RepeatOptions } from './bullmq/job-schedulers.ts'
 export type { KeepJobs, RemoveOption } from './bullmq/kept-jobs.ts'

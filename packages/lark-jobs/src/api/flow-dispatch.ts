@@ -3,7 +3,7 @@
  */
 import { checkPlace } from '../config/queues.ts'
 import { BatchFill, FILLING } from '../dispatch/batch-fill.ts'
-import { FlowJobs, flowPlace, queueOfFlow } from '../dispatch/flow-definition.ts'
+import { FlowJobs, type FlowSpec, flowPlace, queueOfFlow } from '../dispatch/flow-definition.ts'
 import type { NewJobs } from '../dispatch/new-job.ts'
 import { isAway, patiently } from '../dispatch/patience.ts'
 import { FlowBook } from '../flow/flow-book.ts'
@@ -14,15 +14,16 @@ import { queueOf } from '../model/partition.ts'
 import { type Operated, open } from '../operate/operations.ts'
 import { isResendable } from '../store/contract/store.ts'
 import { BatchMembers } from './batch-members.ts'
-import { type FlowDraft, flowDrafted } from './flow-draft.ts'
+import { type FlowDraft, flowDrafted, isFlowDraft } from './flow-draft.ts'
 import { FlowHandle } from './flow-handle.ts'
 import { readFlow } from './flow-spec.ts'
 
-/** @throws as `FlowDraft.dispatch` */
-export async function dispatchOf(jobs: Operated, flow: FlowDraft): Promise<FlowHandle> {
-  const { content } = flow[flowDrafted]
-  const spec = await readFlow(flow)
-  const members = content.kind === 'batch' ? await BatchMembers.of(content.members) : undefined
+/** @param flow a draft, or what it says, if it has no members @throws as `FlowDraft.dispatch` */
+export async function dispatchOf(jobs: Operated, flow: FlowDraft | FlowSpec): Promise<FlowHandle> {
+  const isDraft = isFlowDraft(flow)
+  const content = isDraft ? flow[flowDrafted].content : undefined
+  const spec = isDraft ? await readFlow(flow) : flow
+  const members = content?.kind === 'batch' ? await BatchMembers.of(content.members) : undefined
   try {
     const { store, settings } = await jobs[open]()
     const { partitions, bounds } = settings

@@ -10,6 +10,7 @@ import { type CodeConfig, Configured } from '../config/configured.ts'
 import { checkPlace } from '../config/queues.ts'
 import { callerOf, toldTo } from '../dispatch/caller.ts'
 import { Dispatcher } from '../dispatch/dispatcher.ts'
+import type { FlowSpec } from '../dispatch/flow-definition.ts'
 import { draftedJob, type NewJobs, newJobs } from '../dispatch/new-job.ts'
 import { Outboxes } from '../dispatch/outboxes.ts'
 import { Underway } from '../dispatch/underway.ts'
@@ -293,7 +294,7 @@ export class Jobs extends Operations implements AsyncDisposable {
   }
 
   /** Dispatches a flow. @internal */
-  async [dispatchFlow](flow: FlowDraft): Promise<FlowHandle> {
+  async [dispatchFlow](flow: FlowDraft | FlowSpec): Promise<FlowHandle> {
     const end = this.#underway.begin()
     try {
       const { dispatchOf } = await import('./flow-dispatch.ts')

@@ -1,11 +1,19 @@
 /**
  * A job, as BullMQ shows it: in the processor of a worker, or as a queue has found or added it.
  */
+import { setTimeout as pause } from 'node:timers/promises'
+import { memberOf } from '../model/effect.ts'
 import { JobsError } from '../model/errors.ts'
+import type { NodeState } from '../model/flow.ts'
 import type { JobError, JobOptions, LeasedJob, State } from '../model/record.ts'
 import { tickOf } from '../model/tick.ts'
+import { closing, type Operated } from '../operate/operations.ts'
+import { within } from '../operate/results.ts'
 import type { JobDetail, StoredJob } from '../operate/stored-jobs.ts'
+import { passes } from '../operate/watcher.ts'
+import { isObject } from '../options/schema.ts'
 import { EveryJob } from './every-job.ts'
+import { type Dependencies, FlowNode, shownId } from './flow-node.ts'
 import { checkJobOptions, type JobsOptions, optionsIn } from './job-options.ts'
 import { larkPriority } from './priority.ts'
 import { schedulerName } from './schedule-name.ts'
@@ -32,8 +40,23 @@ export interface JobControls {
   reported(progress: JobProgress): void
 }
 
+/** Which children to tell, and how many: a `cursor` is 0, or that of the call before. */
+export type DependenciesOptions = {
+  [Kind in keyof Dependencies]?: { cursor?: number; count?: number }
+}
+
+/** The children of a job that were asked for, with a cursor for each kind: 0 if there are no more. */
+export type JobDependencies = Partial<Dependencies> & {
+  [Kind in keyof Dependencies as `next${Capitalize<Kind>}Cursor`]?: number
+}
+
+const kindsOfChildren = ['processed', 'unprocessed', 'ignored', 'failed'] as const
+/** Milliseconds between two looks at a job that waits for its children: at first, and at most. */
+const LOOK = { first: 20, last: 500 }
+
 /** What is known of a job. */
 interface JobFacts {
+  /** In Lark. */
   id: string | undefined
   name: string
   data: unknown
@@ -67,8 +90,13 @@ export class BullJob<DataType = Any, ReturnType = Any, NameType extends string =
   /** The job scheduler that added it. */
   repeatJobKey?: string
   token?: string
+  /** Of a job in a flow: the one that waits for it. */
+  parent?: { id: string; queueKey: string }
+  parentKey?: string
   readonly queueName: string
   readonly #home: JobHome
+  /** In Lark. */
+  readonly #larkId: string | undefined
   #active: JobControls | undefined
   #lines = 0
   /** Until when the processor has put the job off: milliseconds since 1970. */
@@ -78,7 +106,8 @@ export class BullJob<DataType = Any, ReturnType = Any, NameType extends string =
   constructor(home: JobHome, { id, name, data, opts, timestamp }: JobFacts, active?: JobControls) {
     this.#home = home
     this.#active = active
-    this.id = id
+    this.#larkId = id
+    this.id = id && shownId(id, opts)
     this.name = name as NameType
     this.data = data as DataType
     this.opts = { attempts: 0, ...opts }
@@ -87,6 +116,11 @@ export class BullJob<DataType = Any, ReturnType = Any, NameType extends string =
     this.timestamp = timestamp
     this.queueName = home.queue
     if (opts.deduplication !== undefined) this.deduplicationId = opts.deduplication.id
+    if (isObject(opts.parent)) {
+      const { id, queue } = opts.parent
+      this.parent = { id: String(id), queueKey: String(queue) }
+      this.parentKey = `${queue}:${id}`
+    }
     const tick = tickOf(id ?? '')
     if (tick !== undefined) this.repeatJobKey = schedulerName(home.queue, tick.schedule)
   }
@@ -130,6 +164,36 @@ export class BullJob<DataType = Any, ReturnType = Any, NameType extends string =
     return job
   }
 
+  /** A job of a flow that the store does not have: it waits for its children, or has ended without. */
+  static async #inFlow(node: FlowNode): Promise<BullJob> {
+    const { home, id, name, data, opts, timestamp } = node
+    const job = new BullJob(home, { id, name, data: data ?? {}, opts, timestamp })
+    const end = await node.end()
+    if (end === undefined) return job
+    job.finishedOn = end.at
+    if (end.failedReason !== undefined) job.failedReason = end.failedReason
+    else job.returnvalue = end.value
+    return job
+  }
+
+  /** @internal */
+  static async ofNode(node: FlowNode): Promise<BullJob> {
+    const { home, id } = node
+    const found = node.isQueued ? await home.store.jobs.find(id, { queue: home.queue }) : undefined
+    return found === undefined ? await BullJob.#inFlow(node) : BullJob.found(home, found)
+  }
+
+  /** The job with this id; undefined if the queue has none. @internal */
+  static async withId(home: JobHome, id: string): Promise<BullJob | undefined> {
+    const isMember = memberOf(id) !== undefined
+    const own = isMember ? await FlowNode.find(home, id) : undefined
+    if (own !== undefined) return await BullJob.ofNode(own)
+    const found = await home.store.jobs.find(id, { queue: home.queue })
+    if (found !== undefined) return BullJob.found(home, found)
+    const node = isMember ? undefined : await FlowNode.find(home, id)
+    return node && (await BullJob.ofNode(node))
+  }
+
   static async fromId(
     queue: { getJob(id: string): Promise<BullJob | undefined> },
     id: string,
@@ -151,8 +215,10 @@ export class BullJob<DataType = Any, ReturnType = Any, NameType extends string =
   }
 
   async getState(): Promise<JobState | 'unknown'> {
-    const status = await this.#handle().status()
-    return status === undefined ? 'unknown' : stateOf(status.state, status.priority)
+    const node = await this.#node()
+    const status = node?.isQueued === false ? undefined : await this.#handle(node).status()
+    if (status !== undefined) return stateOf(status.state, status.priority)
+    return node === undefined ? 'unknown' : statesOfNodes[node.state]
   }
 
   isCompleted(): Promise<boolean> {
@@ -175,6 +241,52 @@ export class BullJob<DataType = Any, ReturnType = Any, NameType extends string =
     return this.#isIn('waiting')
   }
 
+  isWaitingChildren(): Promise<boolean> {
+    return this.#isIn('waiting-children')
+  }
+
+  /** What the children have returned, by their keys: `prefix:queue:id`. @throws RESULT_DROPPED if a value was not kept */
+  // biome-ignore lint/suspicious/noExplicitAny: as in BullMQ
+  async getChildrenValues<T = any>(): Promise<Record<string, T>> {
+    return (await this.#dependencies()).processed as Record<string, T>
+  }
+
+  /** Why children have failed whose failure this job does without, by their keys. */
+  async getIgnoredChildrenFailures(): Promise<Record<string, string>> {
+    return (await this.#dependencies()).ignored
+  }
+
+  /** The same. */
+  getFailedChildrenValues(): Promise<Record<string, string>> {
+    return this.getIgnoredChildrenFailures()
+  }
+
+  /** The children, by what became of them. @param opts which of them, by page. Default: all */
+  async getDependencies(opts: DependenciesOptions = {}): Promise<JobDependencies> {
+    const all = await this.#dependencies()
+    const asked = kindsOfChildren.filter((kind) => opts[kind])
+    if (asked.length === 0) return all
+    const pages = asked.map((kind) => {
+      const { cursor = 0, count = 20 } = opts[kind]!
+      const children = Object.entries(all[kind]).slice(cursor, cursor + count)
+      const page = Array.isArray(all[kind]) ? children.map(([, key]) => key) : Object.fromEntries(children)
+      const isMore = cursor + count < Object.keys(all[kind]).length
+      const name = `next${kind[0]!.toUpperCase()}${kind.slice(1)}Cursor`
+      return { [kind]: page, [name]: isMore ? cursor + count : 0 }
+    })
+    return Object.assign({}, ...pages)
+  }
+
+  /** How many children there are, by what became of them. @param opts which of them. Default: all */
+  async getDependenciesCount(
+    opts: { [Kind in keyof Dependencies]?: boolean } = {},
+  ): Promise<{ [Kind in keyof Dependencies]?: number }> {
+    const all = await this.#dependencies()
+    const asked = kindsOfChildren.filter((kind) => opts[kind])
+    const kinds = asked.length === 0 ? kindsOfChildren : asked
+    return Object.fromEntries(kinds.map((kind) => [kind, Object.keys(all[kind]).length]))
+  }
+
   /**
    * Waits until the job has ended.
    *
@@ -185,7 +297,9 @@ export class BullJob<DataType = Any, ReturnType = Any, NameType extends string =
    */
   async waitUntilFinished(_queueEvents?: unknown, ttl?: number): Promise<ReturnType> {
     try {
-      const result = await this.#handle().result(ttl ? { timeout: ttl } : {})
+      const result = await (memberOf(this.#larkId ?? '') === undefined
+        ? this.#handle().result(ttl ? { timeout: ttl } : {})
+        : this.#endInFlow(ttl || undefined))
       return (result ?? null) as ReturnType
     } catch (error) {
       if (JobsError.is(error, 'RESULT_TIMEOUT'))
@@ -199,10 +313,39 @@ export class BullJob<DataType = Any, ReturnType = Any, NameType extends string =
     }
   }
 
-  /** One that is gone is not missed. @throws JOB_NOT_REMOVABLE if it runs */
+  /** What a job of a flow returns, also if it waits for its children still. */
+  async #endInFlow(ttl: number | undefined): Promise<unknown> {
+    const jobs: Operated = this.#home.store.jobs
+    const id = this.#id()
+    return await within(jobs, ttl, `Job ${id}`, id, [jobs[closing]], async (over) => {
+      for (let wait = LOOK.first; ; wait = Math.min(2 * wait, LOOK.last)) {
+        over.throwIfAborted()
+        try {
+          const node = await this.#node()
+          if (node === undefined) throw new Error(`Missing key for job ${this.id}. isFinished`)
+          const end = node.isQueued ? undefined : await node.end()
+          if (end?.failedReason !== undefined) throw new Error(end.failedReason)
+          if (end !== undefined) return end.value
+          if (node.isQueued) return await this.#handle(node).result({ signal: over })
+        } catch (error) {
+          // It is on its way to its queue.
+          if (!passes(error) && !JobsError.is(error, 'RESULT_GONE')) throw error
+        }
+        await pause(wait, undefined, { signal: over })
+      }
+    })
+  }
+
+  /**
+   * One that is gone is not missed.
+   *
+   * @throws JOB_NOT_REMOVABLE if it runs, BULLMQ_UNSUPPORTED if it waits for its children
+   */
   async remove(): Promise<void> {
     const { jobs } = this.#home.store
-    await jobs.remove([this.#id()], { queue: this.#home.queue }).catch((error: unknown) => {
+    const node = await this.#node()
+    if (node?.isQueued === false) throw this.#hasNoJob('remove()', '`Jobs.flow(id).cancel()`')
+    await jobs.remove([node?.id ?? this.#id()], { queue: this.#home.queue }).catch((error: unknown) => {
       if (!JobsError.is(error, 'JOB_NOT_FOUND')) throw error
     })
   }
@@ -218,7 +361,10 @@ export class BullJob<DataType = Any, ReturnType = Any, NameType extends string =
       )
     const now = await this.getState()
     if (now !== state) throw new Error(`Job ${this.id} is not in the ${state} state. reprocessJob`)
-    await this.#home.store.jobs.retry([this.#id()], { queue: this.#home.queue })
+    const node = await this.#node()
+    if (node?.isQueued === false)
+      throw this.#hasNoJob('retry()', 'retry its child, or `Jobs.flow(id).retry()`')
+    await this.#home.store.jobs.retry([node?.id ?? this.#id()], { queue: this.#home.queue })
     this.finishedOn = undefined as unknown as number
     this.returnvalue = null as ReturnType
   }
@@ -326,17 +472,46 @@ export class BullJob<DataType = Any, ReturnType = Any, NameType extends string =
   }
 
   #id(): string {
-    if (this.id === undefined) throw new Error(`The job ${this.name} has no id`)
-    return this.id
+    if (this.#larkId === undefined) throw new Error(`The job ${this.name} has no id`)
+    return this.#larkId
   }
 
-  #handle() {
+  /** @param node of its flow: it may have been started again since, as another job */
+  #handle(node?: FlowNode) {
     const { store, queue } = this.#home
-    return store.jobs.handle(EveryJob, this.#id(), { queue })
+    return store.jobs.handle(EveryJob, node?.id ?? this.#id(), { queue })
+  }
+
+  /** What its flow has of it; undefined if it is in none. */
+  async #node(): Promise<FlowNode | undefined> {
+    const id = this.#id()
+    return memberOf(id) === undefined ? undefined : await FlowNode.find(this.#home, id)
+  }
+
+  async #dependencies(): Promise<Dependencies> {
+    const none = { processed: {}, unprocessed: [], ignored: {}, failed: [] }
+    return (await (await this.#node())?.dependencies()) ?? none
+  }
+
+  #hasNoJob(method: string, inLark: string): Error {
+    const what = `${method} of a job that waits for its children, or has ended with them`
+    return unsupported(`Job ${this.id}`, what, inLark, 'from-bullmq.md#flows')
   }
 }
 refuseMethods(BullJob.prototype, 'methods of Job')
 refuseProperties(BullJob.prototype, 'properties of Job')
+
+/** One that has started and is not in its queue yet is on its way there. */
+const statesOfNodes: Record<NodeState, JobState> = {
+  ...{
+    b: 'waiting-children',
+    s: 'waiting',
+    c: 'completed',
+    f: 'failed',
+    x: 'failed',
+    '-': 'waiting-children',
+  },
+}
 
 /** The attempts that BullMQ had made when the job was imported: the job has as many fewer here. */
 function madeBefore({ attempts }: JobsOptions, options: Pick<JobOptions, 'tries'> | undefined): number {

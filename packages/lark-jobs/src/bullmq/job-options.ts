@@ -51,12 +51,30 @@ export interface DefaultJobOptions {
   removeOnFail?: RemoveOption
   /** The most bytes of the data, as JSON. */
   sizeLimit?: number
+  // What becomes of the job that waits for this one, in a flow, if this one fails. At most one of them.
+  /** It fails at once. */
+  failParentOnFailure?: boolean
+  /** It starts at once. */
+  continueParentOnFailure?: boolean
+  /** It waits for the others, and starts then. */
+  ignoreDependencyOnFailure?: boolean
+  /** The same, and nothing is told of this one. */
+  removeDependencyOnFailure?: boolean
+}
+
+/** The job of a flow that waits for another. */
+export interface ParentOptions {
+  id: string
+  /** What its keys begin with in BullMQ: `prefix:queue`. */
+  queue: string
 }
 
 export interface JobsOptions extends DefaultJobOptions {
   /** An id that you choose: while the queue has a job with it, no other is added. */
   jobId?: string
   deduplication?: DeduplicationOptions
+  /** Of a job that a `FlowProducer` has added. Nobody else may say it. */
+  parent?: ParentOptions
 }
 
 /** A job that is to be added. */
@@ -70,6 +88,13 @@ export interface AddedJob {
 /** Where a job keeps the options that it was added with: in its context, as `lark jobs:show` shows. */
 const SLOT = 'bullmq'
 const MAX_NAME = 200
+/** What becomes of the parent. */
+const onFailure = [
+  'failParentOnFailure',
+  'continueParentOnFailure',
+  'ignoreDependencyOnFailure',
+  'removeDependencyOnFailure',
+] as const
 
 /** @throws BULLMQ_UNSUPPORTED, JOB_INVALID */
 export function checkJobOptions(who: string, opts: JobsOptions | undefined): JobsOptions {
@@ -91,6 +116,8 @@ export function checkJobOptions(who: string, opts: JobsOptions | undefined): Job
   checkRemove(who, 'removeOnFail', read.removeOnFail)
   if (backoff !== undefined) checkBackoff(who, backoff)
   if (deduplication !== undefined) uniqueOf(who, deduplication)
+  const rules = onFailure.filter((name) => read[name])
+  if (rules.length > 1) throw wrongValue(who, rules[0]!, true, `the only one of ${onFailure.join(', ')}`)
   return read
 }
 

@@ -4,6 +4,7 @@
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { Deferred } from '../model/deferred.ts'
+import { memberOf } from '../model/effect.ts'
 import type { EventKind } from '../model/event.ts'
 import type { QueueEvents } from '../operate/queue-events.ts'
 import { passes } from '../operate/watcher.ts'
@@ -113,10 +114,12 @@ export class BullQueueListener extends BullEmitter<BullEvents> implements AsyncD
     isReady()
     for await (const event of events) {
       if (event.kind === 'gap') continue
-      const { id: jobId, kind, cursor } = event
+      const { id, kind, cursor } = event
       const heard = (name: string) => kinds[name]!.includes(kind) && this.listenerCount(name) > 0
-      const job =
-        heard('added') || heard('completed') || heard('failed') ? await this.#find(jobId) : undefined
+      // The application may have chosen another id for a job of a flow.
+      const isNeeded = heard('added') || heard('completed') || heard('failed') || memberOf(id) !== undefined
+      const job = isNeeded ? await this.#find(id) : undefined
+      const jobId = job?.id ?? id
       if (heard('added')) this.tell('added', { jobId, name: job?.name ?? '' }, cursor)
       if (heard('waiting'))
         this.tell('waiting', { jobId, ...(kind !== 'queued' && { prev: 'active' }) }, cursor)

@@ -1,20 +1,14 @@
 /**
  * The `Queue` of BullMQ on a store of Lark.
  */
-import { Draft, dispatchDrafts } from '../api/draft.ts'
 import { isQueueName } from '../config/queues.ts'
-import { JobsError } from '../model/errors.ts'
 import type { EndedState, State } from '../model/record.ts'
+import { addJobs } from './added-jobs.ts'
 import { type Any, BullJob, type FinishedStatus, type JobHome, type JobState } from './bull-job.ts'
 import { BullEmitter } from './emitter.ts'
 import { EveryJob } from './every-job.ts'
-import {
-  type AddedJob,
-  checkJobOptions,
-  type DefaultJobOptions,
-  draftedBy,
-  type JobsOptions,
-} from './job-options.ts'
+import { FlowNode } from './flow-node.ts'
+import { type AddedJob, checkJobOptions, type DefaultJobOptions, type JobsOptions } from './job-options.ts'
 import {
   type JobSchedulerJson,
   JobSchedulers,
@@ -132,32 +126,20 @@ export class BullQueue<DataType = Any, ResultType = Any, NameType extends string
   }
 
   async #add(added: readonly AddedJob[]): Promise<BullJob<DataType, ResultType, NameType>[]> {
-    const { jobs } = this.#home.store
-    const drafts = added.map((each) => new Draft(jobs, draftedBy(`${this}`, this.name, each)))
-    const handles = await jobs[dispatchDrafts](drafts)
-    return handles.map(({ id, rejection }, i) => {
-      const { name, data = {}, opts } = added[i]!
-      if (rejection?.reason === 'full')
-        throw new JobsError('JOB_NOT_QUEUED', `${this}: the job ${name} was not added: the queue is full`)
-      const job = new BullJob<DataType, ResultType, NameType>(this.#home, {
-        id,
-        name,
-        data,
-        opts,
-        timestamp: Date.now(),
-      })
-      this.tell('waiting', job)
-      return job
-    })
+    const jobs = await addJobs(`${this}`, this.#home, added)
+    for (const job of jobs) this.tell('waiting', job)
+    return jobs as BullJob<DataType, ResultType, NameType>[]
   }
 
   async getJob(id: string): Promise<BullJob<DataType, ResultType, NameType> | undefined> {
-    const found = await this.#home.store.jobs.find(id, { queue: this.name })
-    return found && (BullJob.found(this.#home, found) as BullJob<DataType, ResultType, NameType>)
+    const job = await BullJob.withId(this.#home, id)
+    return job as BullJob<DataType, ResultType, NameType> | undefined
   }
 
   async getJobState(id: string): Promise<JobState | 'unknown'> {
-    return await new BullJob(this.#home, { id, name: '', data: {}, opts: {}, timestamp: 0 }).getState()
+    const state = await new BullJob(this.#home, { id, name: '', data: {}, opts: {}, timestamp: 0 }).getState()
+    // It may be the id that the application has chosen for a flow.
+    return state === 'unknown' ? ((await (await this.getJob(id))?.getState()) ?? 'unknown') : state
   }
 
   /**
@@ -175,7 +157,7 @@ export class BullQueue<DataType = Any, ResultType = Any, NameType extends string
     const all: BullJob[] = []
     for (const type of [of].flat() as JobType[]) {
       const is = prioritizedOf[type] ?? (() => true)
-      const found: BullJob[] = []
+      const found: BullJob[] = type === 'waiting-children' ? await this.#blocked(asc) : []
       for (const state of this.#states(type)) found.push(...(await this.#list(state, end, asc, is)))
       all.push(
         ...(end < 0 ? found.slice(start, end === -1 ? undefined : end + 1) : found.slice(start, end + 1)),
@@ -188,6 +170,13 @@ export class BullQueue<DataType = Any, ResultType = Any, NameType extends string
     const states = statesOf[type]
     if (states !== undefined) return states
     throw wrongValue(`${this}`, 'the state of jobs', type, Object.keys(statesOf).join(', '))
+  }
+
+  /** The jobs that wait for their children: they are kept with their flows. */
+  async #blocked(asc: boolean): Promise<BullJob[]> {
+    const found: BullJob[] = []
+    for await (const node of FlowNode.blocked(this.#home)) found.push(await BullJob.ofNode(node))
+    return asc ? found.reverse() : found
   }
 
   /** The jobs in a state: no more than are needed, if that is their order in the store. */
@@ -213,20 +202,24 @@ export class BullQueue<DataType = Any, ResultType = Any, NameType extends string
   getDelayed = (start?: number, end?: number) => this.getJobs('delayed', start, end, true)
   getCompleted = (start?: number, end?: number) => this.getJobs('completed', start, end, false)
   getFailed = (start?: number, end?: number) => this.getJobs('failed', start, end, false)
+  getWaitingChildren = (start?: number, end?: number) => this.getJobs('waiting-children', start, end, true)
 
   /**
    * How many jobs are in each state. Jobs with a priority are `waiting`, so that `prioritized` is 0; cancelled jobs are
-   * `failed`.
+   * `failed`. For `waiting-children`, all flows that are kept are looked at.
    */
   async getJobCounts(...asked: JobType[]): Promise<Record<string, number>> {
     const { counts } = await this.#home.store.standing(this.name)
     const all = asked.length > 0 ? asked : types
+    let blocked = 0
+    if (all.includes('waiting-children')) for await (const _ of FlowNode.blocked(this.#home)) blocked++
+    const kept = { ...counts, blocked }
     return Object.fromEntries(
       all.map((type) => [
         type,
         type === 'prioritized'
           ? 0
-          : this.#states(type).reduce((sum, state) => sum + (counts[state as never] ?? 0), 0),
+          : this.#states(type).reduce((sum, state) => sum + (kept[state as never] ?? 0), 0),
       ]),
     )
   }
@@ -242,6 +235,7 @@ export class BullQueue<DataType = Any, ResultType = Any, NameType extends string
   getDelayedCount = () => this.getJobCountByTypes('delayed')
   getCompletedCount = () => this.getJobCountByTypes('completed')
   getFailedCount = () => this.getJobCountByTypes('failed')
+  getWaitingChildrenCount = () => this.getJobCountByTypes('waiting-children')
 
   async getJobLogs(id: string, start = 0, end = -1, asc = true): Promise<{ logs: string[]; count: number }> {
     const all =
@@ -271,10 +265,14 @@ export class BullQueue<DataType = Any, ResultType = Any, NameType extends string
     await this.#home.store.pauseFor(this.name, ms)
   }
 
-  /** Removes a job that does not run. @returns 1; 0 if it runs */
+  /** Removes a job that does not run. @returns 1; 0 if it runs @throws BULLMQ_UNSUPPORTED if it waits for its children */
   async remove(id: string): Promise<number> {
-    const isRemoved = await this.#remove(id)
-    return Number(isRemoved || (await this.getJobState(id)) !== 'active')
+    if (await this.#remove(id)) return 1
+    const job = await this.getJob(id)
+    const state = (await job?.getState()) ?? 'unknown'
+    if (state === 'active') return 0
+    await job?.remove()
+    return 1
   }
 
   async #remove(id: string): Promise<boolean> {

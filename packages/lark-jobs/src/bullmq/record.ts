@@ -23,6 +23,8 @@ export type BullmqLack = keyof typeof bullmqLacks
 
 /** What a job says with BullMQ's options. */
 export interface BullmqRecord extends Pick<NewJob, 'priority' | 'keep'> {
+  /** Under the names that an application writes. */
+  opts: Record<string, unknown>
   options: JobOptions
   lacks: BullmqLack[]
 }
@@ -66,8 +68,7 @@ export function bullmqRecord(stored: unknown, made: number): BullmqRecord {
   return {
     ...(priority !== 0 && { priority }),
     ...(keep !== undefined && { keep }),
-    options,
-    lacks,
+    ...{ opts, options, lacks },
   }
 }
 

@@ -68,7 +68,7 @@ export class SharedStore {
    *
    * @throws BULLMQ_UNSUPPORTED, JOB_INVALID
    */
-  static of(who: string, { connection: given, prefix: written }: PlaceOptions, queue: string): SharedStore {
+  static of(who: string, { connection: given, prefix: written }: PlaceOptions, queue?: string): SharedStore {
     const connection = larkConnection(who, given)
     if (written !== undefined && typeof written !== 'string')
       throw wrongValue(who, 'prefix', written, 'a text')
@@ -78,8 +78,13 @@ export class SharedStore {
     const store = stores.get(key) ?? new SharedStore(key, connection, prefix)
     stores.set(key, store)
     store.#users++
-    if (!store.#partitions.has(queue)) store.#partitions.set(queue, 1)
+    if (queue !== undefined) store.admit(queue)
     return store
+  }
+
+  /** Knows a queue from now on. */
+  admit(queue: string): void {
+    if (!this.#partitions.has(queue)) this.#partitions.set(queue, 1)
   }
 
   /** Closes the store if nobody else uses it. */

@@ -46,6 +46,7 @@ const optionTypes: Record<string, ComparedTopic> = {
   QueueOptions: 'options of Queue',
   WorkerOptions: 'options of Worker',
   QueueEventsOptions: 'options of QueueEvents',
+  FlowProducerOptions: 'options of FlowProducer',
   RepeatOptions: 'options of a job scheduler',
   BackoffOptions: 'options of backoff',
   RateLimiterOptions: 'options of limiter',
@@ -234,7 +235,7 @@ export class FileUsage {
     const method = nameOf(callee.property) ?? ''
     const of = this.#kindOf(callee.object) ?? this.#bullName(callee.object)
     // `worker.on()` returns the worker.
-    if (listening.has(method) && (of === 'Worker' || of === 'Queue' || of === 'QueueEvents')) return of
+    if (listening.has(method) && of !== 'Job' && classes.includes(of ?? '')) return of as BullKind
     return of === 'Queue' || of === 'Worker' || of === 'Job' ? returned[method] : undefined
   }
 
@@ -371,10 +372,11 @@ export class FileUsage {
 
   #useNew({ callee, arguments: given }: SyntaxNode): void {
     const name = this.#bullName(callee)
-    const [, second, third] = listOf(given)
+    const [first, second, third] = listOf(given)
     if (name === 'Queue') this.#options('options of Queue', second)
     if (name === 'QueueEvents') this.#options('options of QueueEvents', second)
     if (name === 'Worker') this.#options('options of Worker', third)
+    if (name === 'FlowProducer') this.#options('options of FlowProducer', first)
   }
 
   #useCall({ callee, arguments: given }: SyntaxNode): void {
@@ -384,10 +386,6 @@ export class FileUsage {
     const kind = this.#kindOf(callee.object) ?? (named === 'Job' ? 'Job' : undefined)
     if (method === undefined || kind === undefined || kind === 'Job[]') return
     const all = listOf(given)
-    if (kind === 'FlowProducer') {
-      for (const each of all) this.#jobOptionsIn(each)
-      return
-    }
     if (listening.has(method)) {
       const event = textOf(all[0])
       if (event !== undefined && kind !== 'Job') this.#found(`events of ${kind}`, event, all[0]!)
@@ -396,6 +394,7 @@ export class FileUsage {
     this.#found(`methods of ${kind}`, method, callee.property as SyntaxNode)
     if (kind === 'Queue' && method === 'add') this.#options('options of a job', all[2])
     if (kind === 'Queue' && method === 'addBulk') this.#jobOptionsIn(all[0])
+    if (kind === 'FlowProducer') for (const each of all) this.#jobOptionsIn(each)
     if (method === 'upsertJobScheduler') {
       this.#options('options of a job scheduler', all[1])
       this.#jobOptionsIn(all[2])

@@ -250,9 +250,7 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
 
   /** Tells of a job that has failed because its workers died. */
   async #failed(id: string, error: Error): Promise<void> {
-    const { store, queue } = this.#home
-    const found = await store.jobs.find(id, { queue })
-    this.tell('failed', found && BullJob.found(this.#home, found), error, 'active')
+    this.tell('failed', await BullJob.withId(this.#home, id), error, 'active')
   }
 
   /** What the worker of Lark tells of its runs. */
@@ -289,7 +287,7 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
     const abort = processor.length > 2 ? new AbortController() : undefined
     const running: OwnRun = { job, abort }
     this.#running.set(lease.id, running)
-    if (lease.runs > 1) await this.#recall(job)
+    if (lease.runs > 1) await this.#recall(lease.id, job)
     this.#keep('completed', job.opts.removeOnComplete ?? this.opts.removeOnComplete)
     this.#keep('failed', job.opts.removeOnFail ?? this.opts.removeOnFail)
     this.tell('active', job, 'waiting')
@@ -307,10 +305,10 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
   }
 
   /** Reads what the runs before have left: their progress and errors. Without them the job runs all the same. */
-  async #recall(job: BullJob): Promise<void> {
+  async #recall(id: string, job: BullJob): Promise<void> {
     const { store, queue } = this.#home
     try {
-      const found = await store.jobs.find(job.id!, { queue })
+      const found = await store.jobs.find(id, { queue })
       if (found !== undefined) job.recall(found)
     } catch (error) {
       this.tell('error', error as Error)
@@ -404,7 +402,7 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
 
   /** Aborts the signal of a job that this worker runs. @returns whether it runs it, with a processor that takes a signal */
   cancelJob(id: string, reason?: string): boolean {
-    const running = this.#running.get(id)
+    const running = this.#running.get(id) ?? [...this.#running.values()].find(({ job }) => job.id === id)
     running?.abort?.abort(reason)
     return running?.abort !== undefined
   }

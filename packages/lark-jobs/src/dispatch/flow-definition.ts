@@ -39,13 +39,15 @@ export interface FlowSpec
   kind: FlowKind
   /** By which open results of its nodes know that they are of this flow. */
   scope: object
+  /** Of its home. Default: that of its first job. */
+  queue?: string
   /** Callbacks come last. */
   nodes: NodeSpec[]
   /** Of a batch in another flow. */
   members?: Drafted[]
 }
 
-export interface NodeSpec extends Pick<NodeDefinition, 'name' | 'after' | 'on'> {
+export interface NodeSpec extends Pick<NodeDefinition, 'name' | 'after' | 'on' | 'rules'> {
   ifFailed?: IfFailed | undefined
   work: Drafted | FlowSpec
 }
@@ -64,6 +66,7 @@ export function queueOfFlow(
   { partitions }: Pick<FlowPlacing, 'partitions'>,
   first?: Drafted,
 ): string {
+  if (spec.queue !== undefined) return spec.queue
   const job = first ?? firstJob(spec)
   if (job !== undefined) return (job.fields.queueName as string | undefined) ?? classOf(job.Class).queueName
   return partitions.has(DEFAULT_QUEUE) ? DEFAULT_QUEUE : [...partitions.keys()][0]!
@@ -149,7 +152,7 @@ export class FlowJobs {
 
   /** @param scope of its flow @returns also what it uses of the flows around its own */
   #node(
-    { name, on, ifFailed, work, after }: NodeSpec,
+    { name, on, ifFailed, rules, work, after }: NodeSpec,
     scope: object,
     home: string,
   ): { node: NodeDefinition; outer: OuterReference[] } {
@@ -161,7 +164,7 @@ export class FlowJobs {
       name,
       after: [...new Set([...after, ...own.map((ref) => ref.node)])],
       ...(ifFailed !== undefined && ifFailed !== 'skip' && { ifFailed }),
-      ...defined({ on }),
+      ...defined({ on, rules }),
       ...(own.length > 0 && { refs: own.map(({ at, node, path }) => ({ at, node, path })) }),
     }
     const outer = all.filter((ref) => ref.scope !== scope)

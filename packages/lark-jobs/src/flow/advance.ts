@@ -8,6 +8,7 @@
  */
 import {
   type EndReason,
+  type FailureRule,
   type Fill,
   type FlowDefinition,
   type FlowState,
@@ -74,7 +75,9 @@ export function begin({ nodes, within }: FlowDefinition, at: number, members?: F
     ...(within !== undefined && { deadline: at + within }),
     ...(isFilling && { fillsUntil: at + members.fillsFor, fills: [] }),
     ...(members !== undefined && !isFilling && { fills: members.fills, keys: members.keys, filledAt: at }),
-    nodes: 'b'.repeat(nodes.length),
+    nodes: nodes
+      .map(({ ended }) => (ended === undefined ? 'b' : ended.state === 'completed' ? 'c' : 'f'))
+      .join(''),
     pause: FIRST_LOOK.nodes,
     checkAt: at + FIRST_LOOK.nodes,
   }
@@ -156,13 +159,18 @@ class Advancing {
     const { phase, ending } = this.#state
     const starts: number[] = []
     if (phase !== 'open') return starts
-    for (const [node, { after, ifFailed, on }] of this.#definition.nodes.entries()) {
+    for (const [node, definition] of this.#definition.nodes.entries()) {
+      const { after, on } = definition
       if (this.#nodes[node] !== 'b' || on !== undefined) continue
-      const cause = after.find((each) => this.#isBad(each))
+      const ruleOf = (each: number) => (this.#isBad(each) ? failureRule(definition, each) : undefined)
+      const cause = after.find((each) => ruleOf(each) === 'skip' || ruleOf(each) === 'fail')
       if (ending !== undefined) this.#finish(node, 'cancelled', ending.reason)
-      else if (cause !== undefined && ifFailed !== 'run')
-        this.#finish(node, ifFailed === 'fail' ? 'failed' : 'cancelled', 'skipped', this.#causeOf(cause))
-      else if (starts.length < MAX_STARTS && after.every((each) => this.#isOver(each))) starts.push(node)
+      else if (cause !== undefined) {
+        const state = ruleOf(cause) === 'fail' ? 'failed' : 'cancelled'
+        this.#finish(node, state, 'skipped', this.#causeOf(cause))
+      } else if (starts.length === MAX_STARTS) continue
+      else if (after.every((each) => this.#isOver(each)) || after.some((each) => ruleOf(each) === 'now'))
+        starts.push(node)
     }
     for (const node of starts) this.#start(node)
     return starts
@@ -333,10 +341,18 @@ class Advancing {
 
 /** Of each node whether others take care of its failure: there are some that wait for it, and all of them run anyway. */
 function handledBy(nodes: readonly NodeDefinition[]): boolean[] {
-  const rules: (boolean | undefined)[] = nodes.map(() => undefined)
-  for (const { after, ifFailed } of nodes)
-    for (const each of after) rules[each] = (rules[each] ?? true) && ifFailed === 'run'
-  return rules.map((rule) => rule === true)
+  const handled: (boolean | undefined)[] = nodes.map(() => undefined)
+  for (const node of nodes)
+    for (const each of node.after) {
+      const rule = failureRule(node, each)
+      handled[each] = (handled[each] ?? true) && (rule === 'run' || rule === 'now')
+    }
+  return handled.map((each) => each === true)
+}
+
+/** What becomes of a node if one that it waits for has ended otherwise than completed. */
+function failureRule({ ifFailed, rules }: NodeDefinition, each: number): FailureRule {
+  return rules?.[each] ?? ifFailed ?? 'skip'
 }
 
 /** An ended flow goes on, and its callbacks will be due again. */

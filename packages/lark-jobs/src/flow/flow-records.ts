@@ -99,12 +99,15 @@ export class FlowRecords {
 
   /** How nodes ended, with their results. Those that have not are left out. */
   async ends(found: KeptFlow, nodes: readonly number[]): Promise<NodeEnd[]> {
-    const { home, id, state } = found
+    const { home, id, definition, state } = found
     const all: NodeEnd[] = []
     let left: number[] = []
     for (const node of nodes) {
       const index = jobIndex(state, node)
-      const known = this.#ends.get(nameOf(home, id, index))
+      const { ended } = definition.nodes[node]!
+      // One that is started again has ended anew.
+      const before = state.generations?.[node] === undefined ? ended : undefined
+      const known = before === undefined ? this.#ends.get(nameOf(home, id, index)) : { ...before, index }
       if (known === undefined) left.push(index)
       else all.push({ ...known, node })
     }

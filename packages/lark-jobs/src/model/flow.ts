@@ -69,6 +69,12 @@ export interface Reference {
 /** What becomes of a node if one that it waits for has ended otherwise than completed: it ends too (default), runs, or fails. */
 export type IfFailed = 'skip' | 'run' | 'fail'
 
+/**
+ * What becomes of a node if a certain one that it waits for has ended otherwise than completed. `now`: it starts at once, and
+ * waits for no other.
+ */
+export type FailureRule = IfFailed | 'now'
+
 /** A job that is not queued yet. Group, lock, limiter and partition are decided when the flow is dispatched. */
 export interface FlowJob {
   partition: string
@@ -85,6 +91,10 @@ export interface NodeDefinition {
   after: number[]
   /** Default `skip`. */
   ifFailed?: Exclude<IfFailed, 'skip'>
+  /** By node of `after`: the rule for that one, if it is not `ifFailed`. */
+  rules?: Record<number, FailureRule>
+  /** It had ended before the flow was dispatched, and so. It does not start. */
+  ended?: { state: 'completed' | 'failed'; at: number; error?: string; result?: string }
   /** A callback: it starts when the flow has ended in this way. `failed`: also when its deadline has passed. */
   on?: FlowOutcome
   refs?: Reference[]

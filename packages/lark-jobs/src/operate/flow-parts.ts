@@ -101,14 +101,14 @@ export async function nodesOf(store: Store, found: KeptFlow): Promise<FlowNodeIn
 
 function nodeOf(found: KeptFlow, node: number, end: NodeEnd | undefined): FlowNodeInfo {
   const { id, home, definition, state } = found
-  const { name, job, flow, after, ifFailed = 'skip', on } = definition.nodes[node]!
+  const { name, job, flow, after, ifFailed = 'skip', on, ended } = definition.nodes[node]!
   const letter = state.nodes[node] as keyof typeof letters
   const reason = state.reasons?.[node]
   const cause = state.causes?.[node]
   const nested = state.flows?.[node]
   const nameOf = (each: number) => definition.nodes[each]!.name
-  // A job that was rejected was never queued.
-  const isQueued = letter === 's' || (end !== undefined && end.reason !== 'rejected')
+  // A job that was rejected was never queued, nor was one that had ended before.
+  const isQueued = letter === 's' || (end !== undefined && end.reason !== 'rejected' && ended === undefined)
   const waits = letter === 'b' ? after.filter((each) => 'bs'.includes(state.nodes[each]!)) : []
   return {
     name,

@@ -6,14 +6,18 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
 import { type Cluster, startCluster } from '../redis/cluster.ts'
 import { newPrefix, removeKeys } from '../redis/place.ts'
-import { stories as onBullMQ, type Place } from './application.ts'
-import { stories as onLark } from './application-on-lark.ts'
+import { stories as ofQueues, type Place } from './application.ts'
+import { stories as ofQueuesOnLark } from './application-on-lark.ts'
+import { stories as ofFlows } from './flows.ts'
+import { stories as ofFlowsOnLark } from './flows-on-lark.ts'
 
+const onBullMQ = { ...ofQueues, ...ofFlows }
+const onLark = { ...ofQueuesOnLark, ...ofFlowsOnLark }
 const read = (name: string) => readFileSync(new URL(name, import.meta.url), 'utf8')
 
-test('the application on Lark is the application on BullMQ with the import changed', () => {
-  const changed = read('application.ts').replace("from 'bullmq'", "from '../../src/bullmq.ts'")
-  expect(read('application-on-lark.ts')).toBe(changed)
+test.each(['application', 'flows'])('the %s on Lark is that on BullMQ with the import changed', (name) => {
+  const changed = read(`${name}.ts`).replace("from 'bullmq'", "from '../../src/bullmq.ts'")
+  expect(read(`${name}-on-lark.ts`)).toBe(changed)
 })
 
 /** What BullMQ did, by story. All begin at once: they wait most of the time. */

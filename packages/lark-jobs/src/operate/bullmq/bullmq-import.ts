@@ -12,8 +12,10 @@
 import type { Settings } from '../../config/config.ts'
 import { knownQueue } from '../../config/queues.ts'
 import { partitionOf } from '../../dispatch/scheduled-job.ts'
+import { FlowBook } from '../../flow/flow-book.ts'
 import type { Signal } from '../../model/abort-signal.ts'
 import { JobsError } from '../../model/errors.ts'
+import type { FlowDefinition } from '../../model/flow.ts'
 import { newNonce } from '../../model/id.ts'
 import { partitionFor, partitionsOf } from '../../model/partition.ts'
 import type { JobRecord, NewJob } from '../../model/record.ts'
@@ -26,12 +28,14 @@ import type {
   BullmqQueue,
   BullmqScheduler,
   BullmqSource,
+  ImportedPlace,
 } from '../../store/contract/bullmq.ts'
 import type { RedisServers } from '../../store/contract/servers.ts'
 import { MAX_BYTES, retentionOf, type Store } from '../../store/contract/store.ts'
 import { checkFilter, conditions, isFunction, signal } from '../filter.ts'
 import type { HandChange } from '../hand-change.ts'
 import { bookOf } from '../schedule-info.ts'
+import { FlowReader, type ReadFlow } from './flows.ts'
 import { ImportMark, type MarkState } from './import-mark.ts'
 import { failedJob, larkId, waitingJob } from './jobs.ts'
 import { found, queuesIn, stillRunning } from './queues.ts'
@@ -105,8 +109,10 @@ export async function importBullmq(
   const running = queues.filter(({ name, paused }) => !paused && (workers?.get(name) ?? 0) > 0)
   if (running.length > 0 && !force && !dryRun) throw stillRunning(running, workers!)
   const tallies = queues.map((queue) => new QueueTally(queue, workers && (workers.get(queue.name) ?? 0)))
-  const run = new ImportRun(target, source, options, found(queues, options.failed), noted)
-  for (const [i, queue] of queues.entries()) await run.queue(queue, tallies[i]!)
+  const imported = new Map(queues.map((queue, i) => [queue.name, { queue, tally: tallies[i]! }]))
+  const run = new ImportRun(target, source, options, imported, noted)
+  for (const { name } of queues) await run.flows(name)
+  for (const { name } of queues) await run.queue(name)
   const reports = tallies.map(({ report }) => report)
   const sum = (of: 'imported' | 'existing' | 'schedules' | 'removed' | 'failures') =>
     reports.reduce((all, report) => all + report[of], 0)
@@ -127,12 +133,24 @@ interface BegunEntry {
   mark: MarkState
 }
 
+/** A queue that is imported. */
+interface ImportedQueue {
+  queue: BullmqQueue
+  tally: QueueTally
+}
+
 class ImportRun {
   readonly #target: OpenTarget
   readonly #source: BullmqSource
   readonly #options: BullmqOptions
   readonly #template: string
   readonly #mark: ImportMark
+  readonly #queues: ReadonlyMap<string, ImportedQueue>
+  readonly #flows: FlowReader
+  /** The jobs of flows that this import has found in Lark, or has brought there: `queue:id`. */
+  readonly #inFlows = new Set<string>()
+  /** The last jobs of flows that stay in BullMQ, and were told. */
+  readonly #stayed = new Set<string>()
   readonly #found: number
   readonly #noted: (done: number) => void
   #done = 0
@@ -144,14 +162,19 @@ class ImportRun {
     target: OpenTarget,
     source: BullmqSource,
     options: BullmqOptions,
-    found: number,
+    queues: ReadonlyMap<string, ImportedQueue>,
     noted: (done: number) => void,
   ) {
     this.#target = target
     this.#source = source
     this.#options = options
     this.#template = options.key ?? '{name}'
-    this.#found = found
+    this.#queues = queues
+    this.#flows = new FlowReader(source, this.#template, target.settings, new Set(queues.keys()))
+    this.#found = found(
+      [...queues.values()].map(({ queue }) => queue),
+      options.failed,
+    )
     this.#noted = noted
     this.#mark = new ImportMark(`${target.store.name} ${target.settings.prefix}`)
   }
@@ -161,11 +184,121 @@ class ImportRun {
     return signal?.aborted === true
   }
 
-  async queue(queue: BullmqQueue, tally: QueueTally): Promise<void> {
-    const { counts, name } = queue
+  /** Imports the flows whose last jobs wait for others in a queue. They stay in their places, marked, until `queue`. */
+  async flows(queue: string): Promise<void> {
+    for (let offset = 0; !this.#isOver; offset += PAGE) {
+      const page = await this.#source.entries(queue, 'waiting-children', offset, PAGE)
+      if (page.length === 0) break
+      const now = await this.#source.now()
+      // One that is imported is there no more often than once: so many flows at a time are no more than a page.
+      for (const entry of page)
+        if (entry.parentKey === undefined && !this.#isOver) await this.#flow(queue, entry, now)
+    }
+  }
+
+  /** Imports the flow of a job that waits, or has waited, for all others. */
+  async #flow(queue: string, root: BullmqEntry, now: number): Promise<void> {
+    const { tally } = this.#queues.get(queue)!
+    const mark = this.#mark.read(root.mark, now)
+    if (mark === 'done') return
+    try {
+      const read = await this.#flows.read(queue, root, now)
+      if (typeof read === 'string') {
+        tally.left(read, [root.id])
+        this.#stayed.add(`${queue}:${root.id}`)
+      } else await this.#startFlow(read, mark, now)
+    } catch (error) {
+      if (JobsError.is(error) && error.code !== 'FLOW_TOO_LARGE') throw error
+      tally.mistake(root.id, textOf(error))
+      this.#stayed.add(`${queue}:${root.id}`)
+    }
+  }
+
+  async #startFlow({ place, definition, members }: ReadFlow, mark: MarkState, now: number): Promise<void> {
+    const { store } = this.#target
+    const { dryRun, force } = this.#options
+    const book = new FlowBook({ store })
+    const { queue, entry } = members.at(-1)!
+    const { tally } = this.#queues.get(queue)!
+    const existing = await book.get(place)
+    if (mark === 'old' && existing === undefined && !force) {
+      tally.left('uncertain', [entry.id])
+      this.#stayed.add(`${queue}:${entry.id}`)
+      return
+    }
+    if (existing !== undefined && !this.#isSame(existing.definition, definition, mark)) {
+      tally.mistake(entry.id, anotherHas(entry.id))
+      this.#stayed.add(`${queue}:${entry.id}`)
+      return
+    }
+    // The queue of the last job comes last: what is marked as imported there is everywhere.
+    const byQueue = [...grouped(members, (member) => member.queue)].sort(([name]) =>
+      name === queue ? 1 : -1,
+    )
+    if (existing === undefined && !dryRun) {
+      for (const [name, some] of byQueue)
+        await this.#write(
+          name,
+          some.map((member) => member.entry.id),
+          this.#mark.begun(now),
+        )
+      await book.start(place, definition, undefined, newNonce())
+    }
+    for (const [name, some] of byQueue) {
+      const { tally } = this.#queues.get(name)!
+      for (const { entry, key, lacks } of some) {
+        tally.lacks(entry.id, lacks)
+        tally.key(key)
+        this.#inFlows.add(`${name}:${entry.id}`)
+      }
+      tally.report[existing === undefined ? 'imported' : 'existing'] += some.length
+      if (existing === undefined) this.#imported += some.length
+      if (!dryRun)
+        await this.#write(
+          name,
+          some.map((member) => member.entry.id),
+          this.#mark.done,
+        )
+    }
+  }
+
+  /** Whether the flow that Lark has is the one of BullMQ. One whose last job had no mark was never sent to Lark. */
+  #isSame(one: FlowDefinition, other: FlowDefinition, mark: MarkState): boolean {
+    const last = ({ nodes }: FlowDefinition) => nodes.at(-1)?.job?.job
+    if (last(one)?.key !== last(other)?.key) return false
+    return mark !== 'none' || (this.unmarked !== undefined && last(one)?.payload === last(other)?.payload)
+  }
+
+  /** Settles the jobs that wait for others, with their flows or because of an import before; tells of those that stay. */
+  async #parents(queue: string, tally: QueueTally): Promise<void> {
+    for (let offset = 0; !this.#isOver; ) {
+      const page = await this.#source.entries(queue, 'waiting-children', offset, PAGE)
+      if (page.length === 0) break
+      const now = await this.#source.now()
+      const settled: string[] = []
+      for (const { id, mark } of page) {
+        if (this.#takes(queue, id, this.#mark.read(mark, now), tally)) settled.push(id)
+        else if (!this.#stayed.has(`${queue}:${id}`)) tally.left('flow-child', [id])
+      }
+      offset += page.length - (await this.#settle(queue, 'waiting-children', settled, tally))
+      this.#progress(page.length)
+    }
+  }
+
+  /** Whether Lark has a job, or had it, as a part of a flow. */
+  #takes(queue: string, id: string, mark: MarkState, tally: QueueTally): boolean {
+    if (this.#inFlows.has(`${queue}:${id}`)) return true
+    if (mark === 'done') tally.report.existing++
+    return mark === 'done'
+  }
+
+  async queue(name: string): Promise<void> {
+    const { queue, tally } = this.#queues.get(name)!
+    const { counts } = queue
     const schedules = await this.#schedulers(queue, tally)
     const places: BullmqPlace[] = ['wait', 'paused', 'prioritized', 'delayed']
     for (const place of places) await this.#place(name, place, schedules, tally)
+    await this.#parents(name, tally)
     if (this.#options.failed) await this.#failedJobs(name, tally)
     else tally.left('failed', [], counts.failed)
     if (this.#options.move && !this.#options.dryRun && !this.#isOver)
@@ -174,9 +307,7 @@ class ImportRun {
         await this.#source.removeScheduler(name, scheduler.id)
         tally.report.removed++
       }
-    const idsIn = (place: 'active' | 'waiting-children') => this.#source.ids(name, place, 5)
-    tally.left('active', await idsIn('active'), counts.active)
-    tally.left('flow-parent', await idsIn('waiting-children'), counts['waiting-children'])
+    tally.left('active', await this.#source.ids(name, 'active', 5), counts.active)
     tally.left('completed', [], counts.completed)
   }
 
@@ -243,8 +374,14 @@ class ImportRun {
       for (const entry of page) {
         // BullMQ 4 wakes its workers with such entries, which are no jobs.
         if (/^0(:|$)/.test(entry.id)) continue
-        const left = leftFor(entry, schedules)
         const mark = this.#mark.read(entry.mark, now)
+        if (entry.parentKey !== undefined || entry.hasChildren || this.#inFlows.has(`${queue}:${entry.id}`)) {
+          if (entry.hasChildren && entry.parentKey === undefined) await this.#flow(queue, entry, now)
+          if (this.#takes(queue, entry.id, mark, tally)) settled.push(entry.id)
+          else if (!this.#stayed.has(`${queue}:${entry.id}`)) tally.left('flow-child', [entry.id])
+          continue
+        }
+        const left = leftFor(entry, schedules)
         if (left !== undefined) {
           tally.left(left, [entry.id])
           if (left === 'next-run' && this.#options.move) settled.push(entry.id)
@@ -393,7 +530,7 @@ class ImportRun {
   /** Marks or removes what Lark has. @returns how many jobs were removed from the place */
   async #settle(
     queue: string,
-    place: BullmqPlace,
+    place: ImportedPlace,
     ids: readonly string[],
     tally: QueueTally,
   ): Promise<number> {
@@ -433,13 +570,11 @@ class ImportRun {
   }
 }
 
-/** Why a job stays in BullMQ; undefined if it does not. */
+/** Why a job of a scheduler stays in BullMQ; undefined if it does not. */
 function leftFor(
-  { id, parentKey, hasChildren, schedulerId }: BullmqEntry,
+  { id, schedulerId }: BullmqEntry,
   schedules: ReadonlyMap<string, { since: number | undefined }>,
-): 'flow-child' | 'flow-results' | 'unscheduled' | 'next-run' | undefined {
-  if (parentKey !== undefined) return 'flow-child'
-  if (hasChildren) return 'flow-results'
+): 'unscheduled' | 'next-run' | undefined {
   const schedule = schedulerId === undefined ? undefined : schedules.get(schedulerId)
   const tick = tickIn(id)
   if (schedule === undefined || tick === undefined) return undefined

@@ -23,6 +23,8 @@ const MAX_MESSAGE = 4_000
 
 export interface ReadJob {
   job: NewJob
+  /** As the application wrote them. */
+  opts: Record<string, unknown>
   lacks: BullmqLack[]
 }
 
@@ -64,7 +66,7 @@ export function waitingJob(entry: BullmqEntry, queue: string, template: string, 
   if (entry.isForeign) throw new Error('its key holds something else than a job of BullMQ')
   if (entry.opts === undefined) throw new Error(`its opts have more than ${MAX_PAYLOAD} bytes`)
   const record = bullmqRecord(parsed(entry.opts, 'opts'), entry.attemptsMade)
-  const { options, priority, lacks } = record
+  const { opts, options, priority, lacks } = record
   const job: NewJob = {
     id: larkId(entry.id),
     ownId: 'new',
@@ -74,7 +76,7 @@ export function waitingJob(entry: BullmqEntry, queue: string, template: string, 
     ...(priority !== undefined && { priority }),
     ...(entry.dueAt !== undefined && { delay: Math.min(LONGEST, Math.max(0, entry.dueAt - now)) }),
   }
-  return { job, lacks }
+  return { job, opts, lacks }
 }
 
 /** A failed job as it ended. A retry by hand gives it all its attempts. */

@@ -40,7 +40,7 @@ export function stillRunning(
 /** How many jobs and schedulers an import goes through. */
 export function found(queues: readonly BullmqQueue[], hasFailed = false): number {
   return queues.reduce((all, { counts }) => {
-    const { wait, paused, prioritized, delayed, repeat, failed } = counts
-    return all + wait + paused + prioritized + delayed + repeat + (hasFailed ? failed : 0)
+    const { wait, paused, prioritized, delayed, repeat, failed, 'waiting-children': parents } = counts
+    return all + wait + paused + prioritized + delayed + parents + repeat + (hasFailed ? failed : 0)
   }, 0)
 }

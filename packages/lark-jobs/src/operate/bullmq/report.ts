@@ -12,9 +12,11 @@ export const leftReasons = {
   completed: 'they have completed: there is nothing left to run',
   failed: 'they have failed: --failed imports them',
   'failed-before': 'they are older, or more, than the failed jobs that the queue keeps in Lark (jobs.keep)',
-  'flow-parent': 'they wait for the other jobs of their flows: let BullMQ finish its flows',
-  'flow-child': 'they belong to flows that go on: let BullMQ finish its flows',
-  'flow-results': 'they read the results of the jobs that they waited for: let BullMQ finish its flows',
+  'flow-active': 'BullMQ runs a job of their flows now. Import again when it has ended, or is waiting again',
+  'flow-failed':
+    'a job of their flows has failed, which they wait for: retry it in BullMQ, or let BullMQ finish the flow',
+  'flow-elsewhere': 'their flows have jobs in queues that are not imported now (--queue)',
+  'flow-child': 'they belong to flows that stay',
   'next-run': 'the next runs of job schedulers, which the schedules in Lark make by themselves',
   unscheduled: 'they belong to job schedulers that were not imported',
   uncertain:

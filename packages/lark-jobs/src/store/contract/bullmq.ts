@@ -10,7 +10,10 @@
 export const bullmqPlaces = ['wait', 'paused', 'prioritized', 'delayed', 'failed'] as const
 export type BullmqPlace = (typeof bullmqPlaces)[number]
 
-/** Where it keeps others, which are only counted. */
+/** Where a job is that is imported: `waiting-children` has those that wait for other jobs of their flow. */
+export type ImportedPlace = BullmqPlace | 'waiting-children'
+
+/** Where it keeps others: those that wait for other jobs are imported with their flows, and the rest is only counted. */
 export const otherBullmqPlaces = ['active', 'waiting-children', 'completed', 'repeat'] as const
 
 export interface BullmqQueue {
@@ -53,7 +56,26 @@ export interface BullmqEntry {
   failedReason?: string
   /** Of a failed job: the stacks of its attempts, as a JSON list of texts. */
   stacktrace?: string
+  /** Of a job that has ended. */
   finishedOn?: number
+}
+
+/** Names a job that another one waits for. */
+export interface BullmqChild {
+  queue: string
+  id: string
+}
+
+/** The jobs that a job waits for, or has waited for. */
+export interface BullmqChildren {
+  /** Those that it waits for. */
+  left: BullmqChild[]
+  /** With what they returned: JSON text. */
+  completed: (BullmqChild & { value: string })[]
+  /** Those that have failed, and whose failure it does without; with the reason. */
+  ignored: (BullmqChild & { reason: string })[]
+  /** How many have failed because of which it fails. */
+  failed: number
 }
 
 export interface BullmqScheduler {
@@ -82,9 +104,16 @@ export interface BullmqSource extends AsyncDisposable {
     count: number,
   ): Promise<string[]>
   /** The jobs of a place behind the first `offset`: at most `count`, one for each id there. */
-  entries(queue: string, place: BullmqPlace, offset: number, count: number): Promise<BullmqEntry[]>
+  entries(queue: string, place: ImportedPlace, offset: number, count: number): Promise<BullmqEntry[]>
   /** One job, whatever its place. */
   entry(queue: string, id: string): Promise<BullmqEntry>
+  /**
+   * The jobs that a job waits for, or has waited for.
+   *
+   * @param most how many, and `bytes`: of their results and reasons together
+   * @throws Error if there are more, or if one is of another prefix
+   */
+  children(queue: string, id: string, most: number, bytes: number): Promise<BullmqChildren>
   /** The schedulers behind the first `offset`, those that are due next first. */
   schedulers(queue: string, offset: number, count: number): Promise<BullmqScheduler[]>
   /** Writes a text to each of these jobs that is still there. BullMQ does not read it, and keeps it as long as the job. */
@@ -93,7 +122,7 @@ export interface BullmqSource extends AsyncDisposable {
    * Removes jobs with their logs and deduplication ids, each in one step with its place.
    * @returns whether each was still in the place
    */
-  remove(queue: string, place: BullmqPlace, ids: readonly string[]): Promise<boolean[]>
+  remove(queue: string, place: ImportedPlace, ids: readonly string[]): Promise<boolean[]>
   /** Removes a scheduler. Jobs that it has made stay. */
   removeScheduler(queue: string, id: string): Promise<void>
 }

@@ -6,7 +6,11 @@
  *   bull:emails:prioritized, delayed          ZSET    ids; the score of a delayed job is its due time * 4096 and a number
  *   bull:emails:completed, failed             ZSET    ids by their end
  *   bull:emails:waiting-children              ZSET    ids of jobs that wait for other jobs
- *   bull:emails:<id>                          HASH    the job; beside it `:logs`, `:dependencies`, `:processed` and others
+ *   bull:emails:<id>                          HASH    the job; beside it `:logs` and others
+ *   bull:emails:<id>:dependencies             SET     the keys of the jobs that it waits for
+ *   bull:emails:<id>:processed, failed        HASH    what those have returned, by their keys; why they have failed, if it
+ *                                             does without them
+ *   bull:emails:<id>:unsuccessful             ZSET    the keys of those because of which it fails
  *   bull:emails:repeat, repeat:<scheduler>    ZSET, HASH    schedulers by their next tick; the job of the tick has the id
  *                                             `repeat:<scheduler>:<tick>`
  *   bull:emails:de:<deduplication id>         STRING  the id of the job that has it
@@ -15,12 +19,15 @@
  */
 import { JobsError } from '../../../model/errors.ts'
 import { MAX_PAYLOAD } from '../../../model/payload.ts'
+import { shown } from '../../../model/secret.ts'
 import type {
+  BullmqChild,
+  BullmqChildren,
   BullmqEntry,
-  BullmqPlace,
   BullmqQueue,
   BullmqScheduler,
   BullmqSource,
+  ImportedPlace,
 } from '../../contract/bullmq.ts'
 import { bullmqPlaces, otherBullmqPlaces } from '../../contract/bullmq.ts'
 import type { RedisServers } from '../../contract/servers.ts'
@@ -41,8 +48,10 @@ const MARK = 'lark'
 /** Fields that are not read if they are larger than a payload may be. */
 const largeFields = ['data', 'opts']
 const largeFailedFields = ['failedReason', 'stacktrace']
-const fields = ['name', 'timestamp', 'atm', 'attemptsMade', 'parentKey', 'rjk', MARK]
-const failedFields = ['finishedOn']
+const fields = ['name', 'timestamp', 'atm', 'attemptsMade', 'parentKey', 'rjk', 'finishedOn', MARK]
+
+/** What is kept beside a job that waits, or has waited, for others. */
+const familyKeys = ['processed', 'dependencies', 'failed', 'unsuccessful']
 
 type Sizes = ReadonlyMap<string, number>
 
@@ -181,7 +190,7 @@ export class RedisBullmq implements BullmqSource {
     return (await this.#range(queue, place, 0, count)).map(({ id }) => id)
   }
 
-  async entries(queue: string, place: BullmqPlace, offset: number, count: number): Promise<BullmqEntry[]> {
+  async entries(queue: string, place: ImportedPlace, offset: number, count: number): Promise<BullmqEntry[]> {
     const found = await this.#range(queue, place, offset, count)
     const large = place === 'failed' ? [...largeFields, ...largeFailedFields] : largeFields
     const sizes = await Promise.all(found.map(({ id }) => this.#sizes(queue, id, large)))
@@ -191,8 +200,8 @@ export class RedisBullmq implements BullmqSource {
       for (let bytes = 0; i < found.length && (i === from || bytes + readBytes(sizes[i]) <= TOGETHER); i++)
         bytes += readBytes(sizes[i])
       const lot = found.slice(from, i).map(({ id, score }, n) => {
-        const dueAt = place === 'delayed' ? wholeIn(Math.floor(score / SCORE)) : undefined
-        return this.#read(queue, id, sizes[from + n], place === 'failed', dueAt)
+        const dueAt = place === 'delayed' ? dueAtOf(score) : undefined
+        return this.#read(queue, id, sizes[from + n], dueAt)
       })
       entries.push(...(await Promise.all(lot)))
     }
@@ -200,7 +209,50 @@ export class RedisBullmq implements BullmqSource {
   }
 
   async entry(queue: string, id: string): Promise<BullmqEntry> {
-    return await this.#read(queue, id, await this.#sizes(queue, id, largeFields), false)
+    const [sizes, score] = await Promise.all([
+      this.#sizes(queue, id, largeFields),
+      this.#send('ZSCORE', this.#key(queue, 'delayed'), id),
+    ])
+    return await this.#read(queue, id, sizes, typeof score === 'string' ? dueAtOf(Number(score)) : undefined)
+  }
+
+  async children(queue: string, id: string, most: number, bytes: number): Promise<BullmqChildren> {
+    const key = (what: string) => this.#key(queue, `${id}:${what}`)
+    const counts = await Promise.all([
+      this.#send('SCARD', key('dependencies')),
+      this.#send('HLEN', key('processed')),
+      this.#send('HLEN', key('failed')),
+    ])
+    const count = counts.reduce<number>((sum, each) => sum + (each as number), 0)
+    if (count > most) throw new Error(`it waits for ${count} jobs, the limit is ${most}`)
+    // One that completes meanwhile is in both, and not in neither.
+    const left = (await this.#send('SMEMBERS', key('dependencies'))) as string[]
+    const texts = async (of: string, room: number): Promise<Map<string, string>> => {
+      const keys = (await this.#send('HKEYS', of)) as string[]
+      const sizes = await Promise.all(keys.map((each) => this.#send('HSTRLEN', of, each)))
+      const size = sizes.reduce<number>((sum, each) => sum + (each as number), 0)
+      if (size > room)
+        throw new Error(`what it knows of the jobs before it has ${size} bytes, the limit is ${room}`)
+      const values = await Promise.all(keys.map((each) => this.#send('HGET', of, each)))
+      return new Map(keys.map((each, i) => [each, String(values[i] ?? '')]))
+    }
+    const values = await texts(key('processed'), bytes)
+    const reasons = await texts(key('failed'), bytes)
+    return {
+      left: left.filter((each) => !values.has(each)).map((each) => this.#childOf(each)),
+      completed: [...values].map(([each, value]) => ({ ...this.#childOf(each), value })),
+      ignored: [...reasons].map(([each, reason]) => ({ ...this.#childOf(each), reason })),
+      failed: (await this.#send('ZCARD', key('unsuccessful'))) as number,
+    }
+  }
+
+  /** @throws Error for a key of another prefix */
+  #childOf(key: string): BullmqChild {
+    const begin = `${this.#prefix}:`
+    const rest = key.startsWith(begin) ? key.slice(begin.length) : ''
+    const colon = rest.indexOf(':')
+    if (colon < 1) throw new Error(`it waits for ${shown(key)}, which has another prefix`)
+    return { queue: rest.slice(0, colon), id: rest.slice(colon + 1) }
   }
 
   async schedulers(queue: string, offset: number, count: number): Promise<BullmqScheduler[]> {
@@ -218,7 +270,7 @@ export class RedisBullmq implements BullmqSource {
     if (ids.length > 0) await this.#run(mark, queue, [text, ...ids])
   }
 
-  async remove(queue: string, place: BullmqPlace, ids: readonly string[]): Promise<boolean[]> {
+  async remove(queue: string, place: ImportedPlace, ids: readonly string[]): Promise<boolean[]> {
     if (ids.length === 0) return []
     const found = (await this.#run(remove, queue, [place, ...ids])) as number[]
     return found.map((each) => each === 1)
@@ -269,21 +321,15 @@ export class RedisBullmq implements BullmqSource {
     })
   }
 
-  async #read(
-    queue: string,
-    id: string,
-    sizes: Sizes | undefined,
-    isFailed: boolean,
-    dueAt?: number,
-  ): Promise<BullmqEntry> {
+  async #read(queue: string, id: string, sizes: Sizes | undefined, dueAt?: number): Promise<BullmqEntry> {
     const bytes = sizes?.get('data') ?? 0
     if (sizes === undefined) return { ...nothing, id, isForeign: true }
     const key = this.#key(queue, id)
     const small = [...sizes.keys()].filter((field) => sizes.get(field)! <= MAX_PAYLOAD)
-    const wanted = [...small, ...fields, ...(isFailed ? failedFields : [])]
+    const wanted = [...small, ...fields]
     const [values, children] = await Promise.all([
       this.#send('HMGET', key, ...wanted),
-      this.#send('EXISTS', `${key}:processed`, `${key}:dependencies`),
+      this.#send('EXISTS', ...(familyKeys.map((each) => `${key}:${each}`) as [string, ...string[]])),
     ])
     const of = (field: string) => (values as (string | null)[])[wanted.indexOf(field)] ?? undefined
     const parentKey = of('parentKey')
@@ -347,6 +393,11 @@ function isWrongType(error: unknown): boolean {
 /** How many bytes of the large fields are read. */
 function readBytes(sizes: Sizes = new Map()): number {
   return [...sizes.values()].reduce((sum, bytes) => sum + (bytes <= MAX_PAYLOAD ? bytes : 0), 0)
+}
+
+/** Milliseconds since 1970, of a delayed job. */
+function dueAtOf(score: number): number {
+  return wholeIn(Math.floor(score / SCORE))
 }
 
 /** A whole number from 0; 0 for what is none. */

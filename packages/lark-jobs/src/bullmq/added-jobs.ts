@@ -1,0 +1,20 @@
+/**
+ * Adds jobs to a queue: for `Queue.add()`, and for a `FlowProducer` whose job has no children.
+ */
+import { Draft, dispatchDrafts } from '../api/draft.ts'
+import { JobsError } from '../model/errors.ts'
+import { BullJob, type JobHome } from './bull-job.ts'
+import { type AddedJob, draftedBy } from './job-options.ts'
+
+/** @throws BULLMQ_UNSUPPORTED, JOB_INVALID; the errors of a dispatch */
+export async function addJobs(who: string, home: JobHome, added: readonly AddedJob[]): Promise<BullJob[]> {
+  const { jobs } = home.store
+  const drafts = added.map((each) => new Draft(jobs, draftedBy(who, home.queue, each)))
+  const handles = await jobs[dispatchDrafts](drafts)
+  return handles.map(({ id, rejection }, i) => {
+    const { name, data = {}, opts } = added[i]!
+    if (rejection?.reason === 'full')
+      throw new JobsError('JOB_NOT_QUEUED', `${who}: the job ${name} was not added: the queue is full`)
+    return new BullJob(home, { id, name, data, opts, timestamp: Date.now() })
+  })
+}

@@ -1,0 +1,216 @@
+/**
+ * A job of a flow as BullMQ shows it: one that waits for its children is kept with its flow alone, and what became of the
+ * children is kept there too. What Lark has of it is read once.
+ */
+import { createHash } from 'node:crypto'
+import { flowPlace } from '../dispatch/flow-definition.ts'
+import { jobIndex } from '../flow/advance.ts'
+import { FlowRecords, type KeptFlow, type NodeEnd } from '../flow/flow-records.ts'
+import { memberId, memberOf } from '../model/effect.ts'
+import { JobsError } from '../model/errors.ts'
+import { type FlowJob, type NodeDefinition, type NodeState, nodeOf } from '../model/flow.ts'
+import { queueOf } from '../model/partition.ts'
+import { decode, whyDropped } from '../model/payload.ts'
+import { open } from '../operate/operations.ts'
+import { partitionsToLookIn } from '../operate/stored-jobs.ts'
+import { isFlowId } from '../options/flow.ts'
+import type { JobHome } from './bull-job.ts'
+import { type JobsOptions, optionsIn } from './job-options.ts'
+
+/** The children of a job, by what became of them. They are named by their keys in BullMQ: `prefix:queue:id`. */
+export interface Dependencies {
+  /** What each has returned. */
+  processed: Record<string, unknown>
+  unprocessed: string[]
+  /** Why each has failed of those whose failure the job does without. */
+  ignored: Record<string, string>
+  /** Those because of which the job has failed. */
+  failed: string[]
+}
+
+/** Flows that are read together: their texts may be large. */
+const AT_A_TIME = 100
+
+/** The id of the flow whose last job has an id of the application. */
+export function flowIdFor(ownId: string): string {
+  return isFlowId(ownId) ? ownId : createHash('sha256').update(ownId).digest('base64url').slice(0, 40)
+}
+
+/** The id of a job for the application: its own, if it has chosen one, or that of Lark. */
+export function shownId(id: string, { jobId }: JobsOptions): string {
+  if (jobId === undefined) return id
+  return memberOf(id)?.flow === flowIdFor(jobId) ? jobId : id
+}
+
+export class FlowNode {
+  readonly #home: JobHome
+  readonly #found: KeptFlow
+  readonly #node: number
+  /** What the keys of the application begin with. */
+  readonly #prefix: string
+
+  private constructor(home: JobHome, found: KeptFlow, node: number, prefix: string) {
+    this.#home = home
+    this.#found = found
+    this.#node = node
+    this.#prefix = prefix
+  }
+
+  /** The job of a flow in a queue. @param id of Lark, or that of the application @throws STORE_DAMAGED */
+  static async find(home: JobHome, id: string): Promise<FlowNode | undefined> {
+    const { store, settings } = await home.store.jobs[open]()
+    const member = memberOf(id)
+    const place = member ?? flowPlace(flowIdFor(id), home.queue, settings.partitions)
+    const found = await new FlowRecords(store).get(place)
+    if (found === undefined) return undefined
+    const { nodes } = found.definition
+    const number =
+      member === undefined ? nodes.findLastIndex(({ on }) => on === undefined) : nodeOf(member.index)?.node
+    if (number === undefined || nodes[number]?.job === undefined) return undefined
+    const node = new FlowNode(home, found, number, settings.prefix)
+    return node.queue === home.queue && (member !== undefined || node.shownId === id) ? node : undefined
+  }
+
+  /** The jobs of a queue that wait for their children, the last added first. */
+  static async *blocked(home: JobHome): AsyncGenerator<FlowNode> {
+    const { store, settings } = await home.store.jobs[open]()
+    const records = new FlowRecords(store)
+    for (const partition of await partitionsToLookIn({ store, queues: settings.partitions }))
+      for (let before: string | undefined; ; ) {
+        const page = await store.flows.list(partition, AT_A_TIME, before)
+        before = page.at(-1)?.id
+        if (before === undefined) break
+        for (const each of page) {
+          const found = records.parse(partition, { ...each, news: [] }, 0)
+          if (found.state.phase === 'ended') continue
+          for (const [number, { on }] of found.definition.nodes.entries()) {
+            const node = new FlowNode(home, found, number, settings.prefix)
+            if (on === undefined && node.state === 'b' && node.queue === home.queue) yield node
+          }
+        }
+      }
+  }
+
+  get #definition(): NodeDefinition {
+    return this.#found.definition.nodes[this.#node]!
+  }
+
+  get #job(): FlowJob | undefined {
+    return this.#definition.job
+  }
+
+  /** Of its job, or of its flow, if it is one. */
+  get queue(): string {
+    return queueOf(this.#job?.partition ?? this.#definition.flow!.home)
+  }
+
+  /** In Lark. */
+  get id(): string {
+    const { id: flow, home, state } = this.#found
+    return state.flows?.[this.#node] ?? memberId({ flow, home, index: jobIndex(state, this.#node) })
+  }
+
+  get shownId(): string {
+    return shownId(this.id, this.opts)
+  }
+
+  get key(): string {
+    return `${this.#prefix}:${this.queue}:${this.shownId}`
+  }
+
+  get name(): string {
+    return this.#job?.job.key ?? this.#definition.name
+  }
+
+  get data(): unknown {
+    return decode(this.#job?.job.payload ?? '')
+  }
+
+  get opts(): JobsOptions {
+    return optionsIn(this.#job?.job.options?.context)
+  }
+
+  /** When its flow was dispatched: milliseconds since 1970. */
+  get timestamp(): number {
+    return this.#found.state.at
+  }
+
+  get state(): NodeState {
+    return this.#found.state.nodes[this.#node] as NodeState
+  }
+
+  /** Whether the store has had its job. */
+  get isQueued(): boolean {
+    const { causes, reasons } = this.#found.state
+    const isEnded = this.state !== 'b' && this.state !== 's'
+    return (
+      this.state !== 'b' &&
+      this.#definition.ended === undefined &&
+      !(isEnded && (causes?.[this.#node] !== undefined || reasons?.[this.#node] === 'rejected'))
+    )
+  }
+
+  /** The jobs that it waits for. */
+  get children(): FlowNode[] {
+    return this.#definition.after.map((child) => this.#other(child))
+  }
+
+  /** The same job, as its own queue shows it. */
+  get home(): JobHome {
+    return { store: this.#home.store, queue: this.queue }
+  }
+
+  /** How it has ended; undefined if it has not. @throws RESULT_DROPPED if what it returned was not kept */
+  async end(): Promise<{ at: number; value?: unknown; failedReason?: string } | undefined> {
+    const { state } = this
+    if (state === 'b' || state === 's') return undefined
+    const [end] = await this.#ends([this.#node])
+    const at = end?.at ?? this.#found.state.end?.at ?? this.#found.at
+    return state === 'c' ? { at, value: this.#valueOf(end) } : { at, failedReason: this.#reasonOf(end) }
+  }
+
+  /** @throws RESULT_DROPPED if what a child returned was not kept */
+  async dependencies(): Promise<Dependencies> {
+    const all: Dependencies = { processed: {}, unprocessed: [], ignored: {}, failed: [] }
+    const { after } = this.#definition
+    const ends = new Map((await this.#ends(after)).map((end) => [end.node, end]))
+    for (const number of after) {
+      const child = this.#other(number)
+      const { key, opts, state } = child
+      if (state === 'c') all.processed[key] = child.#valueOf(ends.get(number))
+      else if (state === 'b' || state === 's') all.unprocessed.push(key)
+      else if (opts.ignoreDependencyOnFailure || opts.continueParentOnFailure)
+        all.ignored[key] = child.#reasonOf(ends.get(number))
+      else if (opts.failParentOnFailure) all.failed.push(key)
+      // As in BullMQ, where the job waits for it for ever.
+      else if (!opts.removeDependencyOnFailure) all.unprocessed.push(key)
+    }
+    return all
+  }
+
+  async #ends(nodes: readonly number[]): Promise<NodeEnd[]> {
+    const { store } = await this.#home.store.jobs[open]()
+    const ended = nodes.filter((node) => 'cfx'.includes(this.#found.state.nodes[node]!))
+    return await new FlowRecords(store).ends(this.#found, ended)
+  }
+
+  #valueOf(end: NodeEnd | undefined): unknown {
+    const { result } = end ?? {}
+    const why = result === undefined ? undefined : whyDropped(result)
+    if (why === undefined) return result === undefined ? null : decode(result)
+    const message = `The job ${this.shownId} completed, but what its processor returned was not kept: ${why}`
+    throw new JobsError('RESULT_DROPPED', message, { id: this.id })
+  }
+
+  #reasonOf(end: NodeEnd | undefined): string {
+    const { causes, reasons } = this.#found.state
+    if (causes?.[this.#node] === undefined)
+      return end?.error ?? `cancelled: ${reasons?.[this.#node] ?? 'the reason is not known'}`
+    const child = this.children.find(({ state }) => state === 'f' || state === 'x')
+    return `child ${child?.key} failed`
+  }
+
+  #other(node: number): FlowNode {
+    return new FlowNode(this.#home, this.#found, node, this.#prefix)
+  }
+}

@@ -1,0 +1,176 @@
+/**
+ * The tree of a flow of BullMQ, and the workflow that it becomes: each job is a node, which comes after its children.
+ */
+import type { FlowSpec, NodeSpec } from '../dispatch/flow-definition.ts'
+import { NodeNames } from '../dispatch/node-names.ts'
+import { memberId } from '../model/effect.ts'
+import { JobsError } from '../model/errors.ts'
+import { type FailureRule, type FlowPlace, indexOf, MAX_NODES } from '../model/flow.ts'
+import type { Keep } from '../model/record.ts'
+import { isObject } from '../options/schema.ts'
+import {
+  type AddedJob,
+  checkJobOptions,
+  type DefaultJobOptions,
+  draftedBy,
+  type JobsOptions,
+  type ParentOptions,
+} from './job-options.ts'
+import { keepOf } from './kept-jobs.ts'
+import { readQueue } from './queue.ts'
+import { unsupported, wrongValue } from './unsupported.ts'
+
+/** A job, and those that it waits for. */
+export interface FlowJob {
+  name: string
+  queueName: string
+  // biome-ignore lint/suspicious/noExplicitAny: as in BullMQ
+  data?: any
+  /** That of the producer, if there is one. */
+  prefix?: string
+  /** Without `deduplication`. A `jobId` only for the job that waits for all others. */
+  opts?: JobsOptions
+  children?: FlowJob[]
+}
+
+export interface FlowOpts {
+  /** By queue: what its jobs have that do not say otherwise. */
+  queuesOptions?: Record<string, { defaultJobOptions?: DefaultJobOptions }>
+}
+
+/** A job of a tree that was read. */
+export interface TreeJob extends AddedJob {
+  queue: string
+  /** By number: those that it waits for. */
+  children: number[]
+  /** The one that waits for it. */
+  parent: number | undefined
+}
+
+/** Milliseconds for which the jobs of a flow are kept at least when it has ended: whoever awaits one must see its end. */
+const LEAST_KEPT = 600_000
+/** The most characters of the name of a flow, and of a node. */
+const MAX_NAME = 100
+
+/** Which option of a child is which rule of its parent. */
+export function ruleOf(opts: JobsOptions): FailureRule {
+  if (opts.failParentOnFailure) return 'fail'
+  if (opts.continueParentOnFailure) return 'now'
+  return opts.ignoreDependencyOnFailure || opts.removeDependencyOnFailure ? 'run' : 'skip'
+}
+
+/**
+ * The jobs of a tree, the children before the job that waits for them, which is the last.
+ *
+ * @param prefix of the producer
+ * @throws BULLMQ_UNSUPPORTED, JOB_INVALID, FLOW_TOO_LARGE
+ */
+export function readTree(
+  who: string,
+  flow: FlowJob,
+  { queuesOptions = {} }: FlowOpts,
+  prefix: string | undefined,
+): TreeJob[] {
+  const all: TreeJob[] = []
+  const read = (job: FlowJob, isRoot: boolean): number => {
+    if (!isObject(job)) throw wrongValue(who, 'a job', job, 'an object with name and queueName')
+    const { name, data, children } = job
+    const queue = readQueue(who, job.queueName)
+    const what = `${who}: the job '${name}'`
+    if (job.prefix !== undefined && job.prefix !== prefix)
+      throw unsupported(
+        what,
+        `the prefix '${job.prefix}' of one job`,
+        'all jobs of a flow are in one store',
+        'redis.md',
+      )
+    if (children !== undefined && !Array.isArray(children))
+      throw wrongValue(what, 'children', children, 'a list of jobs')
+    const own = checkJobOptions(what, job.opts)
+    const opts = { ...queuesOptions[queue]?.defaultJobOptions, ...own }
+    const numbers = (children ?? []).map((child) => read(child, false))
+    if (!isRoot || numbers.length > 0) checkInFlow(what, opts, isRoot)
+    if (all.length === MAX_NODES)
+      throw new JobsError('FLOW_TOO_LARGE', `${who}: the flow has more than ${MAX_NODES} jobs`)
+    const number = all.push({ name, data, opts, queue, children: numbers, parent: undefined }) - 1
+    for (const child of numbers) all[child]!.parent = number
+    return number
+  }
+  read(flow, true)
+  return all
+}
+
+function checkInFlow(what: string, opts: JobsOptions, isRoot: boolean): void {
+  if (opts.deduplication !== undefined)
+    throw unsupported(
+      what,
+      'deduplication in a flow',
+      'a jobId of the job that waits for all others',
+      'from-bullmq.md#flows',
+    )
+  if (opts.jobId !== undefined && !isRoot)
+    throw unsupported(
+      what,
+      'the option jobId of a child',
+      'the children get ids from their flow, which may have the jobId of the job that waits for all others',
+      'from-bullmq.md#flows',
+    )
+}
+
+/** The workflow of a tree. @param prefix what the keys of the application begin with */
+export function workflowOf(
+  who: string,
+  tree: readonly TreeJob[],
+  place: FlowPlace,
+  prefix: string,
+): FlowSpec {
+  const names = new NodeNames()
+  const root = tree.at(-1)!
+  const nodes = tree.map((job): NodeSpec => {
+    const { parent } = job
+    const opts =
+      parent === undefined ? job.opts : { ...job.opts, parent: parentOf(tree, parent, place, prefix) }
+    // Its id comes from the flow.
+    const { ownId: _, ...work } = draftedBy(`${who}: the job '${job.name}'`, job.queue, { ...job, opts })
+    return { name: names.of(shortened(job.name)), after: job.children, work, ...rulesOf(tree, job) }
+  })
+  const keep = keptFor(keepOf(root.opts))
+  return {
+    ...{ kind: 'workflow', name: shortened(root.name), id: place.flow, queue: root.queue, scope: {}, nodes },
+    ...(keep !== undefined && { keep }),
+  } as FlowSpec
+}
+
+function rulesOf(tree: readonly TreeJob[], { children }: TreeJob): Pick<NodeSpec, 'rules'> {
+  const rules = children.flatMap((child): [number, FailureRule][] => {
+    const rule = ruleOf(tree[child]!.opts)
+    return rule === 'skip' ? [] : [[child, rule]]
+  })
+  return rules.length === 0 ? {} : { rules: Object.fromEntries(rules) }
+}
+
+function parentOf(
+  tree: readonly TreeJob[],
+  parent: number,
+  place: FlowPlace,
+  prefix: string,
+): ParentOptions {
+  const { queue, opts } = tree[parent]!
+  return { id: opts.jobId ?? idIn(place, parent), queue: `${prefix}:${queue}` }
+}
+
+/** The id of a job of a flow in Lark. */
+export function idIn(place: FlowPlace, number: number): string {
+  return memberId({ ...place, index: indexOf(number, 0) })
+}
+
+function keptFor(keep: Keep | undefined): FlowSpec['keep'] {
+  const { completed, failed } = keep ?? {}
+  if (completed === undefined && failed === undefined) return undefined
+  const of = (age: number | undefined) => (age === undefined ? undefined : Math.max(LEAST_KEPT, age))
+  return { completed: of(completed), failed: of(failed), cancelled: of(failed) } as FlowSpec['keep']
+}
+
+function shortened(name: string): string {
+  return name.slice(0, MAX_NAME)
+}
