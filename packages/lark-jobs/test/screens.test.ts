@@ -402,7 +402,7 @@ test('jobs:import --from-bullmq, told of what the page has', async () => {
     ...{ ...none, queue: 'images', paused: false, workers: 0, imported: 80, schedules: 0, keys: ['resize'] },
     left: [
       note('flow-child', '7b6c80d2-9913-48cc-adfe-d4be92fe0ec6', '21519901-a21e-49ef-8bf5-af6c3720ee6f'),
-      note('flow-parent', '6f554532-5536-4c27-b62b-ad93d45e2ae6'),
+      note('flow-failed', '6f554532-5536-4c27-b62b-ad93d45e2ae6'),
     ],
     lacks: [],
   }

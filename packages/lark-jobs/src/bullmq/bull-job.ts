@@ -187,11 +187,11 @@ export class BullJob<DataType = Any, ReturnType = Any, NameType extends string =
   static async withId(home: JobHome, id: string): Promise<BullJob | undefined> {
     const isMember = memberOf(id) !== undefined
     const own = isMember ? await FlowNode.find(home, id) : undefined
-    if (own !== undefined) return await BullJob.ofNode(own)
+    if (own !== undefined) return own.isRemoved ? undefined : await BullJob.ofNode(own)
     const found = await home.store.jobs.find(id, { queue: home.queue })
     if (found !== undefined) return BullJob.found(home, found)
     const node = isMember ? undefined : await FlowNode.find(home, id)
-    return node && (await BullJob.ofNode(node))
+    return node === undefined || node.isRemoved ? undefined : await BullJob.ofNode(node)
   }
 
   static async fromId(
@@ -216,6 +216,7 @@ export class BullJob<DataType = Any, ReturnType = Any, NameType extends string =
 
   async getState(): Promise<JobState | 'unknown'> {
     const node = await this.#node()
+    if (node?.isRemoved) return 'unknown'
     const status = node?.isQueued === false ? undefined : await this.#handle(node).status()
     if (status !== undefined) return stateOf(status.state, status.priority)
     return node === undefined ? 'unknown' : statesOfNodes[node.state]
@@ -337,17 +338,38 @@ export class BullJob<DataType = Any, ReturnType = Any, NameType extends string =
   }
 
   /**
-   * One that is gone is not missed.
+   * Removes the job, with those that it waits for. One that is gone is not missed.
    *
-   * @throws JOB_NOT_REMOVABLE if it runs, BULLMQ_UNSUPPORTED if it waits for its children
+   * @param opts `removeChildren: false` is for a job that waits for none
+   * @throws JOB_NOT_REMOVABLE if it runs; an error if one runs that it waits for
    */
-  async remove(): Promise<void> {
+  async remove({ removeChildren = true }: { removeChildren?: boolean } = {}): Promise<void> {
     const { jobs } = this.#home.store
     const node = await this.#node()
-    if (node?.isQueued === false) throw this.#hasNoJob('remove()', '`Jobs.flow(id).cancel()`')
+    if (node?.state === 'b') {
+      if (!removeChildren)
+        throw unsupported(
+          `Job ${this.id}`,
+          'remove() without the children that the job waits for',
+          '`Jobs.flow(id)`',
+          'from-bullmq.md#flows',
+        )
+      if ((await unprocessed(node.family)).length < node.family.filter(isOpen).length)
+        throw new Error(`Job ${this.id} could not be removed because it is locked by another worker`)
+      await node.remove(node.family)
+      return
+    }
+    if (node?.isQueued === false) throw this.#hasNoJob('remove()', '`Jobs.flow(id)`')
     await jobs.remove([node?.id ?? this.#id()], { queue: this.#home.queue }).catch((error: unknown) => {
       if (!JobsError.is(error, 'JOB_NOT_FOUND')) throw error
     })
+  }
+
+  /** Removes those of the jobs below this one that have not begun. */
+  async removeUnprocessedChildren(): Promise<void> {
+    const node = await this.#node()
+    if (node !== undefined)
+      await node.remove(await unprocessed(node.children.flatMap(({ family }) => family)))
   }
 
   /** Adds the job again, with all its attempts. @param state in which it must be */
@@ -494,7 +516,7 @@ export class BullJob<DataType = Any, ReturnType = Any, NameType extends string =
   }
 
   #hasNoJob(method: string, inLark: string): Error {
-    const what = `${method} of a job that waits for its children, or has ended with them`
+    const what = `${method} of a job that has ended because of its children`
     return unsupported(`Job ${this.id}`, what, inLark, 'from-bullmq.md#flows')
   }
 }
@@ -511,6 +533,17 @@ const statesOfNodes: Record<NodeState, JobState> = {
     x: 'failed',
     '-': 'waiting-children',
   },
+}
+
+function isOpen({ state }: FlowNode): boolean {
+  return state === 'b' || state === 's'
+}
+
+/** Those that have not begun. */
+async function unprocessed(nodes: readonly FlowNode[]): Promise<FlowNode[]> {
+  const open = nodes.filter(isOpen)
+  const states = await Promise.all(open.map(async (node) => (await BullJob.ofNode(node)).getState()))
+  return open.filter((_, i) => states[i] !== 'active')
 }
 
 /** The attempts that BullMQ had made when the job was imported: the job has as many fewer here. */

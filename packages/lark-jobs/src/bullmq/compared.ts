@@ -350,16 +350,13 @@ export const compared = {
     getIgnoredChildrenFailures: ['same', '`this.flow.failures()`', flows],
     getDependencies: ['same', '`this.flow.status()`', flows],
     getDependenciesCount: ['same', '`this.flow.status()`', flows],
+    removeUnprocessedChildren: ['same', '`handle.remove()`', flows],
     waitUntilFinished: [
       'better',
       '`handle.result({ timeout })`: also if the job is removed, and without QueueEvents',
       'results.md',
     ],
-    remove: [
-      'differs',
-      '`handle.remove()`. A job that waits for its children is cancelled with its flow',
-      handles,
-    ],
+    remove: ['same', '`handle.remove()`', handles],
     retry: ['differs', '`Jobs.retry(id)`. The job has all its attempts again', operating],
     promote: ['same', '`handle.runNow()`', handles],
     changeDelay: ['same', '`handle.reschedule(delay)`', handles],
@@ -376,7 +373,6 @@ export const compared = {
     moveToFailed: ['missing', '`this.fail()`', errors],
     moveToWaitingChildren: ['missing', '`this.flow.add()`', flows],
     removeChildDependency: ['missing', "`ifFailed: 'run'`", flows],
-    removeUnprocessedChildren: ['missing', '`flow.cancel()`', flows],
     removeDeduplicationKey: ['missing', 'a job that ends or is removed frees it', unique],
   },
   'methods of FlowProducer': {

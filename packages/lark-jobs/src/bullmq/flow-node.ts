@@ -5,16 +5,18 @@
 import { createHash } from 'node:crypto'
 import { flowPlace } from '../dispatch/flow-definition.ts'
 import { jobIndex } from '../flow/advance.ts'
+import { FlowBook } from '../flow/flow-book.ts'
 import { FlowRecords, type KeptFlow, type NodeEnd } from '../flow/flow-records.ts'
 import { memberId, memberOf } from '../model/effect.ts'
 import { JobsError } from '../model/errors.ts'
-import { type FlowJob, type NodeDefinition, type NodeState, nodeOf } from '../model/flow.ts'
+import { type FlowJob, type FlowState, type NodeDefinition, type NodeState, nodeOf } from '../model/flow.ts'
 import { queueOf } from '../model/partition.ts'
 import { decode, whyDropped } from '../model/payload.ts'
 import { open } from '../operate/operations.ts'
 import { partitionsToLookIn } from '../operate/stored-jobs.ts'
 import { isFlowId } from '../options/flow.ts'
 import type { JobHome } from './bull-job.ts'
+import { EveryJob } from './every-job.ts'
 import { type JobsOptions, optionsIn } from './job-options.ts'
 
 /** The children of a job, by what became of them. They are named by their keys in BullMQ: `prefix:queue:id`. */
@@ -177,6 +179,7 @@ export class FlowNode {
     for (const number of after) {
       const child = this.#other(number)
       const { key, opts, state } = child
+      if (child.isRemoved) continue
       if (state === 'c') all.processed[key] = child.#valueOf(ends.get(number))
       else if (state === 'b' || state === 's') all.unprocessed.push(key)
       else if (opts.ignoreDependencyOnFailure || opts.continueParentOnFailure)
@@ -186,6 +189,32 @@ export class FlowNode {
       else if (!opts.removeDependencyOnFailure) all.unprocessed.push(key)
     }
     return all
+  }
+
+  /** It was removed, and BullMQ would know nothing of it. */
+  get isRemoved(): boolean {
+    return this.#found.state.reasons?.[this.#node] === 'removed'
+  }
+
+  /** It, and all that is below it. */
+  get family(): FlowNode[] {
+    return [this, ...this.children.flatMap((child) => child.family)]
+  }
+
+  /** Removes nodes of this flow that have not ended: their jobs, and those that wait for their children. */
+  async remove(nodes: readonly FlowNode[]): Promise<void> {
+    const { jobs } = this.#home.store
+    const { store } = await jobs[open]()
+    const { id: flow, home, at } = this.#found
+    const blocked = nodes.filter(({ state }) => state === 'b').map((each) => each.#node)
+    const ends = (state: FlowState) =>
+      blocked.map(
+        (node) => ({ index: jobIndex(state, node), state: 'cancelled', reason: 'removed', at }) as const,
+      )
+    if (blocked.length > 0)
+      await new FlowBook({ store }).change({ flow, home }, ({ state }) => ({ state, ends: ends(state) }))
+    for (const { state, id, queue } of nodes)
+      if (state === 's') await jobs.handle(EveryJob, id, { queue }).remove()
   }
 
   async #ends(nodes: readonly number[]): Promise<NodeEnd[]> {

@@ -149,12 +149,7 @@ function rulesOf(tree: readonly TreeJob[], { children }: TreeJob): Pick<NodeSpec
   return rules.length === 0 ? {} : { rules: Object.fromEntries(rules) }
 }
 
-function parentOf(
-  tree: readonly TreeJob[],
-  parent: number,
-  place: FlowPlace,
-  prefix: string,
-): ParentOptions {
+function parentOf(tree: readonly TreeJob[], parent: number, place: FlowPlace, prefix: string): ParentOptions {
   const { queue, opts } = tree[parent]!
   return { id: opts.jobId ?? idIn(place, parent), queue: `${prefix}:${queue}` }
 }

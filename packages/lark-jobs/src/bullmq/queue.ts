@@ -265,7 +265,7 @@ export class BullQueue<DataType = Any, ResultType = Any, NameType extends string
     await this.#home.store.pauseFor(this.name, ms)
   }
 
-  /** Removes a job that does not run. @returns 1; 0 if it runs @throws BULLMQ_UNSUPPORTED if it waits for its children */
+  /** Removes a job that does not run, with those that it waits for. @returns 1; 0 if it runs */
   async remove(id: string): Promise<number> {
     if (await this.#remove(id)) return 1
     const job = await this.getJob(id)

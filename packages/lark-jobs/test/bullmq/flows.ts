@@ -3,6 +3,7 @@
  * do is compared.
  */
 import { once } from 'node:events'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { type FlowJob, FlowProducer, type Job, type Processor, Queue, QueueEvents, Worker } from 'bullmq'
 import type { Place } from './application.ts'
 
@@ -69,8 +70,8 @@ export const stories: Record<string, (place: Place) => Promise<unknown>> = {
       children: [
         { name: 'paint', data: { place: 'ceiling' }, queueName: 'steps' },
         { name: 'paint', data: { place: 'walls' }, queueName: 'steps', opts: { attempts: 3 } },
-        { name: 'fix', data: { place: 'floor' }, queueName: 'steps', opts: { priority: 1 } },
-        { name: 'nothing', queueName: 'steps' },
+        { name: 'fix', data: { place: 'floor' }, queueName: 'steps', opts: { delay: 1 } },
+        { name: 'nothing', data: {}, queueName: 'steps' },
       ],
     })
     const root = flow.job
@@ -80,7 +81,7 @@ export const stories: Record<string, (place: Place) => Promise<unknown>> = {
       counts: [
         await renovate.getJobCounts('waiting-children', 'waiting', 'completed'),
         await renovate.getWaitingChildrenCount(),
-        await steps.getJobCounts('waiting', 'waiting-children'),
+        await steps.getJobCountByTypes('waiting', 'delayed', 'waiting-children'),
         await renovate.count(),
       ],
       listed: (await renovate.getWaitingChildren()).map(({ id, name, data }) => [id === root.id, name, data]),
@@ -259,20 +260,23 @@ export const stories: Record<string, (place: Place) => Promise<unknown>> = {
           opts: { continueParentOnFailure: true },
         },
         { name: 'late', data: {}, queueName: 'hasty-steps', opts: { delay: 60_000 } },
+        {
+          name: 'middle',
+          queueName: 'hasty-steps',
+          children: [{ name: 'later', data: {}, queueName: 'hasty-steps', opts: { delay: 60_000 } }],
+        },
       ],
     })
     site.worker('hasty-steps', fails)
-    site.worker('hasty', async (job) => [
-      Object.values(await job.getFailedChildrenValues()),
-      await job.getDependenciesCount({ ignored: true, unprocessed: true }),
-    ])
+    site.worker('hasty', async (job) => {
+      const before = await job.getDependenciesCount({ ignored: true, unprocessed: true })
+      const failures = Object.values(await job.getIgnoredChildrenFailures())
+      await job.removeUnprocessedChildren()
+      return { before, failures, after: await job.getDependenciesCount({ ignored: true, processed: true }) }
+    })
     const result = await job.waitUntilFinished(events, LONGEST)
-    const late = children![1]!.job
-    const state = await late.getState()
-    const done = once(await site.events('hasty-steps'), 'completed')
-    await late.promote()
-    await done
-    return { result, state, after: await job.getState() }
+    const late = await site.queue('hasty-steps').getJob(children![1]!.job.id!)
+    return { result, isGone: late === undefined, after: await job.getState() }
   },
 
   async 'a failed child that is tried again by hand'(place) {
@@ -293,11 +297,9 @@ export const stories: Record<string, (place: Place) => Promise<unknown>> = {
     isBroken = false
     site.worker('again', async (job) => Object.values(await job.getChildrenValues()))
     await (await steps.getJob(children![0]!.job.id!))!.retry()
-    const result = await until(async () => {
-      const found = await site.flows.getFlow({ id: job.id!, queueName: 'again' })
-      return found!.job.finishedOn === undefined ? undefined : found!.job.returnvalue
-    })
-    return { result, said: await job.waitUntilFinished(events, LONGEST), state: await job.getState() }
+    await until(() => job.isCompleted())
+    const found = await site.flows.getFlow({ id: job.id!, queueName: 'again' })
+    return [found!.job.returnvalue, await job.waitUntilFinished(events, LONGEST)]
   },
 
   async 'an id of the application, defaults of queues, and several flows'(place) {
@@ -355,11 +357,7 @@ export const stories: Record<string, (place: Place) => Promise<unknown>> = {
   },
 }
 
-/** Asks again until there is an answer. */
-async function until<T>(ask: () => Promise<T | undefined>): Promise<T> {
-  for (;;) {
-    const answer = await ask()
-    if (answer !== undefined) return answer
-    await new Promise((resolve) => setTimeout(resolve, 20))
-  }
+/** Asks again until it is so. */
+async function until(ask: () => Promise<boolean>): Promise<void> {
+  while (!(await ask())) await sleep(20)
 }
