@@ -50,6 +50,8 @@ export type JobDependencies = Partial<Dependencies> & {
   [Kind in keyof Dependencies as `next${Capitalize<Kind>}Cursor`]?: number
 }
 
+/** The page that has flows. */
+const bullFlows = 'from-bullmq.md#flows'
 const kindsOfChildren = ['processed', 'unprocessed', 'ignored', 'failed'] as const
 /** Milliseconds between two looks at a job that waits for its children: at first, and at most. */
 const LOOK = { first: 20, last: 500 }
@@ -176,22 +178,24 @@ export class BullJob<DataType = Any, ReturnType = Any, NameType extends string =
     return job
   }
 
-  /** @internal */
-  static async ofNode(node: FlowNode): Promise<BullJob> {
+  /** The job of a node; undefined if it was removed. @internal */
+  static async ofNode(node: FlowNode): Promise<BullJob | undefined> {
     const { home, id } = node
+    if (node.isRemoved) return undefined
     const found = node.isQueued ? await home.store.jobs.find(id, { queue: home.queue }) : undefined
-    return found === undefined ? await BullJob.#inFlow(node) : BullJob.found(home, found)
+    if (found !== undefined) return BullJob.found(home, found)
+    return node.isQueued && node.state !== 's' ? undefined : await BullJob.#inFlow(node)
   }
 
   /** The job with this id; undefined if the queue has none. @internal */
   static async withId(home: JobHome, id: string): Promise<BullJob | undefined> {
     const isMember = memberOf(id) !== undefined
     const own = isMember ? await FlowNode.find(home, id) : undefined
-    if (own !== undefined) return own.isRemoved ? undefined : await BullJob.ofNode(own)
+    if (own !== undefined) return await BullJob.ofNode(own)
     const found = await home.store.jobs.find(id, { queue: home.queue })
     if (found !== undefined) return BullJob.found(home, found)
     const node = isMember ? undefined : await FlowNode.find(home, id)
-    return node === undefined || node.isRemoved ? undefined : await BullJob.ofNode(node)
+    return node && (await BullJob.ofNode(node))
   }
 
   static async fromId(
@@ -217,9 +221,11 @@ export class BullJob<DataType = Any, ReturnType = Any, NameType extends string =
   async getState(): Promise<JobState | 'unknown'> {
     const node = await this.#node()
     if (node?.isRemoved) return 'unknown'
-    const status = node?.isQueued === false ? undefined : await this.#handle(node).status()
+    const isQueued = node?.isQueued ?? true
+    const status = isQueued ? await this.#handle(node).status() : undefined
     if (status !== undefined) return stateOf(status.state, status.priority)
-    return node === undefined ? 'unknown' : statesOfNodes[node.state]
+    // One that has started may be on its way to its queue; one that has ended was removed there.
+    return node === undefined || (isQueued && node.state !== 's') ? 'unknown' : statesOfNodes[node.state]
   }
 
   isCompleted(): Promise<boolean> {
@@ -341,28 +347,27 @@ export class BullJob<DataType = Any, ReturnType = Any, NameType extends string =
    * Removes the job, with those that it waits for. One that is gone is not missed.
    *
    * @param opts `removeChildren: false` is for a job that waits for none
-   * @throws JOB_NOT_REMOVABLE if it runs; an error if one runs that it waits for
+   * @throws JOB_NOT_REMOVABLE if it runs; in a flow, an error if it runs or one below it
    */
   async remove({ removeChildren = true }: { removeChildren?: boolean } = {}): Promise<void> {
     const { jobs } = this.#home.store
     const node = await this.#node()
-    if (node?.state === 'b') {
-      if (!removeChildren)
-        throw unsupported(
-          `Job ${this.id}`,
-          'remove() without the children that the job waits for',
-          '`Jobs.flow(id)`',
-          'from-bullmq.md#flows',
-        )
-      if ((await unprocessed(node.family)).length < node.family.filter(isOpen).length)
-        throw new Error(`Job ${this.id} could not be removed because it is locked by another worker`)
-      await node.remove(node.family)
-      return
-    }
-    if (node?.isQueued === false) throw this.#hasNoJob('remove()', '`Jobs.flow(id)`')
-    await jobs.remove([node?.id ?? this.#id()], { queue: this.#home.queue }).catch((error: unknown) => {
+    if (node !== undefined) return await this.#removeFrom(node, removeChildren)
+    await jobs.remove([this.#id()], { queue: this.#home.queue }).catch((error: unknown) => {
       if (!JobsError.is(error, 'JOB_NOT_FOUND')) throw error
     })
+  }
+
+  async #removeFrom(node: FlowNode, removeChildren: boolean): Promise<void> {
+    if (node.state === 'b' && !removeChildren) {
+      const what = 'remove() without the children that the job waits for'
+      throw unsupported(`Job ${this.id}`, what, '`Jobs.flow(id)`', bullFlows)
+    }
+    if (!node.isQueued && node.state !== 'b') throw this.#hasNoJob('remove()', '`Jobs.flow(id)`')
+    const all = removeChildren ? node.family : [node]
+    if ((await unprocessed(all)).length < all.filter(isOpen).length)
+      throw new Error(`Job ${this.id} could not be removed because it is locked by another worker`)
+    await node.remove(all)
   }
 
   /** Removes those of the jobs below this one that have not begun. */
@@ -457,6 +462,11 @@ export class BullJob<DataType = Any, ReturnType = Any, NameType extends string =
     return shown
   }
 
+  /** In Lark. @internal */
+  get larkId(): string {
+    return this.#id()
+  }
+
   /** Milliseconds for which the processor has put the job off; undefined if it has not. @internal */
   get movedFor(): number | undefined {
     return this.#movedTo === undefined ? undefined : Math.max(0, this.#movedTo - Date.now())
@@ -517,7 +527,7 @@ export class BullJob<DataType = Any, ReturnType = Any, NameType extends string =
 
   #hasNoJob(method: string, inLark: string): Error {
     const what = `${method} of a job that has ended because of its children`
-    return unsupported(`Job ${this.id}`, what, inLark, 'from-bullmq.md#flows')
+    return unsupported(`Job ${this.id}`, what, inLark, bullFlows)
   }
 }
 refuseMethods(BullJob.prototype, 'methods of Job')
@@ -542,7 +552,7 @@ function isOpen({ state }: FlowNode): boolean {
 /** Those that have not begun. */
 async function unprocessed(nodes: readonly FlowNode[]): Promise<FlowNode[]> {
   const open = nodes.filter(isOpen)
-  const states = await Promise.all(open.map(async (node) => (await BullJob.ofNode(node)).getState()))
+  const states = await Promise.all(open.map(async (node) => (await BullJob.ofNode(node))?.getState()))
   return open.filter((_, i) => states[i] !== 'active')
 }
 

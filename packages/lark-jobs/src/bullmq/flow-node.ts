@@ -3,15 +3,15 @@
  * children is kept there too. What Lark has of it is read once.
  */
 import { createHash } from 'node:crypto'
-import { flowPlace } from '../dispatch/flow-definition.ts'
 import { jobIndex } from '../flow/advance.ts'
 import { FlowBook } from '../flow/flow-book.ts'
 import { FlowRecords, type KeptFlow, type NodeEnd } from '../flow/flow-records.ts'
 import { memberId, memberOf } from '../model/effect.ts'
 import { JobsError } from '../model/errors.ts'
-import { type FlowJob, type FlowState, type NodeDefinition, type NodeState, nodeOf } from '../model/flow.ts'
+import { type FlowJob, type NodeDefinition, type NodeState, nodeOf } from '../model/flow.ts'
 import { queueOf } from '../model/partition.ts'
 import { decode, whyDropped } from '../model/payload.ts'
+import { locateFlow } from '../operate/flow-finding.ts'
 import { open } from '../operate/operations.ts'
 import { partitionsToLookIn } from '../operate/stored-jobs.ts'
 import { isFlowId } from '../options/flow.ts'
@@ -30,6 +30,11 @@ export interface Dependencies {
   failed: string[]
 }
 
+/**
+ * Milliseconds for which the jobs of a flow are kept at least when it has ended: whoever awaits one must see its end. So long
+ * the id of a flow that was removed is not free.
+ */
+export const LEAST_KEPT = 600_000
 /** Flows that are read together: their texts may be large. */
 const AT_A_TIME = 100
 
@@ -42,6 +47,11 @@ export function flowIdFor(ownId: string): string {
 export function shownId(id: string, { jobId }: JobsOptions): string {
   if (jobId === undefined) return id
   return memberOf(id)?.flow === flowIdFor(jobId) ? jobId : id
+}
+
+/** The last node, but for callbacks. */
+function rootOf({ definition }: KeptFlow): number {
+  return definition.nodes.findLastIndex(({ on }) => on === undefined)
 }
 
 export class FlowNode {
@@ -60,14 +70,16 @@ export class FlowNode {
 
   /** The job of a flow in a queue. @param id of Lark, or that of the application @throws STORE_DAMAGED */
   static async find(home: JobHome, id: string): Promise<FlowNode | undefined> {
-    const { store, settings } = await home.store.jobs[open]()
+    const opened = await home.store.jobs[open]()
+    const { store, settings } = opened
     const member = memberOf(id)
-    const place = member ?? flowPlace(flowIdFor(id), home.queue, settings.partitions)
-    const found = await new FlowRecords(store).get(place)
+    const found =
+      member === undefined
+        ? await locateFlow(opened, flowIdFor(id), home.queue)
+        : await new FlowRecords(store).get(member)
     if (found === undefined) return undefined
     const { nodes } = found.definition
-    const number =
-      member === undefined ? nodes.findLastIndex(({ on }) => on === undefined) : nodeOf(member.index)?.node
+    const number = member === undefined ? rootOf(found) : nodeOf(member.index)?.node
     if (number === undefined || nodes[number]?.job === undefined) return undefined
     const node = new FlowNode(home, found, number, settings.prefix)
     return node.queue === home.queue && (member !== undefined || node.shownId === id) ? node : undefined
@@ -198,23 +210,50 @@ export class FlowNode {
 
   /** It, and all that is below it. */
   get family(): FlowNode[] {
-    return [this, ...this.children.flatMap((child) => child.family)]
+    const all: FlowNode[] = [this]
+    // A list that grows while it is walked.
+    for (const node of all) all.push(...node.children)
+    return all
   }
 
-  /** Removes nodes of this flow that have not ended: their jobs, and those that wait for their children. */
+  /** All others are below it. */
+  get isRoot(): boolean {
+    return this.#node === rootOf(this.#found)
+  }
+
+  /** Removes nodes of this flow with their jobs. */
   async remove(nodes: readonly FlowNode[]): Promise<void> {
     const { jobs } = this.#home.store
-    const { store } = await jobs[open]()
-    const { id: flow, home, at } = this.#found
-    const blocked = nodes.filter(({ state }) => state === 'b').map((each) => each.#node)
-    const ends = (state: FlowState) =>
-      blocked.map(
-        (node) => ({ index: jobIndex(state, node), state: 'cancelled', reason: 'removed', at }) as const,
-      )
-    if (blocked.length > 0)
-      await new FlowBook({ store }).change({ flow, home }, ({ state }) => ({ state, ends: ends(state) }))
-    for (const { state, id, queue } of nodes)
-      if (state === 's') await jobs.handle(EveryJob, id, { queue }).remove()
+    // They must not start because of what is removed below them.
+    await this.#endAsRemoved(nodes.filter(({ state }) => state === 'b'))
+    const removed: FlowNode[] = []
+    for (const node of nodes) {
+      if (!node.isQueued) continue
+      const isGone = await jobs.handle(EveryJob, node.id, { queue: node.queue }).remove()
+      if (isGone && node.state === 's') removed.push(node)
+    }
+    await this.#endAsRemoved(removed)
+  }
+
+  /** Ends nodes at once: that a job is gone comes to its flow only while a worker runs. Others do without them. */
+  async #endAsRemoved(nodes: readonly FlowNode[]): Promise<void> {
+    if (nodes.length === 0) return
+    const { store } = await this.#home.store.jobs[open]()
+    const { id: flow, home } = this.#found
+    const removed = new Set(nodes.map((node) => node.#node))
+    const keep = { completed: LEAST_KEPT, failed: LEAST_KEPT, cancelled: LEAST_KEPT }
+    await new FlowBook({ store }).change({ flow, home }, ({ definition, state, at }) => {
+      const end = { state: 'cancelled', reason: 'removed', at } as const
+      return {
+        state,
+        ends: [...removed].map((node) => ({ index: jobIndex(state, node), ...end })),
+        definition: {
+          ...definition,
+          ...(nodes.some(({ isRoot }) => isRoot) && { keep }),
+          nodes: definition.nodes.map((node) => without(node, removed)),
+        },
+      }
+    })
   }
 
   async #ends(nodes: readonly number[]): Promise<NodeEnd[]> {
@@ -241,5 +280,15 @@ export class FlowNode {
 
   #other(node: number): FlowNode {
     return new FlowNode(this.#home, this.#found, node, this.#prefix)
+  }
+}
+
+/** A node that does without those that were removed. */
+function without(node: NodeDefinition, removed: ReadonlySet<number>): NodeDefinition {
+  const gone = node.after.filter((each) => removed.has(each))
+  if (gone.length === 0) return node
+  return {
+    ...node,
+    rules: { ...node.rules, ...Object.fromEntries(gone.map((each) => [each, 'run' as const])) },
   }
 }

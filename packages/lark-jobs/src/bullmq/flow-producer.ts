@@ -2,17 +2,20 @@
  * The `FlowProducer` of BullMQ: a tree of jobs becomes a workflow of Lark.
  */
 import { dispatchFlow } from '../api/flow-draft.ts'
-import { flowPlace } from '../dispatch/flow-definition.ts'
+import type { Settings } from '../config/config.ts'
+import { type FlowSpec, flowPlace } from '../dispatch/flow-definition.ts'
 import type { Drafted } from '../dispatch/new-job.ts'
+import { JobsError } from '../model/errors.ts'
+import type { FlowPlace } from '../model/flow.ts'
 import { newId } from '../model/id.ts'
+import { shown } from '../model/secret.ts'
 import { open } from '../operate/operations.ts'
-import { ownIdOf } from '../options/own-id.ts'
 import { addJobs } from './added-jobs.ts'
 import { BullJob } from './bull-job.ts'
 import { BullEmitter } from './emitter.ts'
 import { FlowNode, flowIdFor } from './flow-node.ts'
 import { type FlowJob, type FlowOpts, idIn, readTree, type TreeJob, workflowOf } from './flow-tree.ts'
-import { optionsIn } from './job-options.ts'
+import { draftedBy, optionsIn } from './job-options.ts'
 import { readQueue } from './queue.ts'
 import { type PlaceOptions, SharedStore } from './shared-store.ts'
 import { checkOptions, refuseMethods, unsupported, wrongValue } from './unsupported.ts'
@@ -72,37 +75,62 @@ export class FlowProducer extends BullEmitter<FlowProducerListener> implements A
    * @throws BULLMQ_UNSUPPORTED, JOB_INVALID, FLOW_TOO_LARGE, before anything is sent; the errors of a dispatch
    */
   async add(flow: FlowJob, opts: FlowOpts = {}): Promise<JobNode> {
-    return await this.#add(readTree(`${this}`, flow, opts, this.opts.prefix))
+    const [tree] = await this.#add([readTree(`${this}`, flow, opts, this.opts.prefix)])
+    return tree!
   }
 
   /** Adds several flows, each in one atomic step. All are checked before the first is sent. */
   async addBulk(flows: readonly FlowJob[]): Promise<JobNode[]> {
-    const trees = flows.map((flow) => readTree(`${this}`, flow, {}, this.opts.prefix))
-    return await Promise.all(trees.map((tree) => this.#add(tree)))
+    return await this.#add(flows.map((flow) => readTree(`${this}`, flow, {}, this.opts.prefix)))
   }
 
-  async #add(tree: readonly TreeJob[]): Promise<JobNode> {
-    for (const { queue } of tree) this.#store.admit(queue)
-    const root = tree.at(-1)!
-    const home = { store: this.#store, queue: root.queue }
-    if (tree.length === 1) return { job: (await addJobs(`${this}`, home, [root]))[0]! }
-    const { jobs } = this.#store
-    const { partitions, prefix } = await this.#store.settings()
-    const { jobId } = root.opts
-    if (jobId !== undefined) ownIdOf({ id: jobId, options: {} }, root.name)
-    const place = flowPlace(jobId === undefined ? newId() : flowIdFor(jobId), root.queue, partitions)
+  async #add(trees: readonly (readonly TreeJob[])[]): Promise<JobNode[]> {
+    for (const tree of trees) for (const { queue } of tree) this.#store.admit(queue)
+    const settings = await this.#store.settings()
+    const ready = trees.map((tree) =>
+      tree.length === 1 ? this.#plain(tree[0]!) : this.#flow(tree, settings),
+    )
+    return await Promise.all(ready.map((send) => send()))
+  }
+
+  /** A job without children. @returns adds it */
+  #plain(job: TreeJob): () => Promise<JobNode> {
+    const home = { store: this.#store, queue: job.queue }
+    draftedBy(`${this}`, job.queue, job)
+    return async () => ({ job: (await addJobs(`${this}`, home, [job]))[0]! })
+  }
+
+  /** @returns adds it */
+  #flow(tree: readonly TreeJob[], { partitions, prefix }: Settings): () => Promise<JobNode> {
+    const { queue, opts } = tree.at(-1)!
+    const { jobId } = opts
+    const place = flowPlace(jobId === undefined ? newId() : flowIdFor(jobId), queue, partitions)
     const spec = workflowOf(`${this}`, tree, place, prefix)
-    const { isNew } = await jobs[dispatchFlow](spec)
-    const existing = isNew ? undefined : await this.getFlow({ id: jobId!, queueName: root.queue })
-    if (existing !== undefined) return existing
-    const nodeOf = (number: number): JobNode => {
-      const { queue, name, data = {}, children } = tree[number]!
+    return async () => {
+      const { isNew } = await this.#store.jobs[dispatchFlow](spec)
+      if (isNew) return this.#added(tree, spec, place)
+      const existing = await this.getFlow({ id: jobId!, queueName: queue })
+      if (existing !== undefined) return existing
+      throw new JobsError(
+        'JOB_NOT_QUEUED',
+        `${this}: a flow with the id ${shown(jobId)} was removed from ${queue}`,
+        {
+          hint: 'Its id is free again when the flow is forgotten, 10 minutes after its end.',
+        },
+      )
+    }
+  }
+
+  /** A tree that was added, with the ids that its jobs have. */
+  #added(tree: readonly TreeJob[], spec: FlowSpec, place: FlowPlace): JobNode {
+    const nodes: JobNode[] = []
+    for (const [number, { queue, name, data = {}, children }] of tree.entries()) {
       const opts = optionsIn((spec.nodes[number]!.work as Drafted).context)
       const facts = { id: idIn(place, number), name, data, opts, timestamp: Date.now() }
       const job = new BullJob({ store: this.#store, queue }, facts)
-      return children.length === 0 ? { job } : { job, children: children.map(nodeOf) }
+      nodes.push(children.length === 0 ? { job } : { job, children: children.map((child) => nodes[child]!) })
     }
-    return nodeOf(tree.length - 1)
+    return nodes.at(-1)!
   }
 
   /** A job with what is below it; undefined if the queue has no such job. */
@@ -153,18 +181,16 @@ export class FlowProducer extends BullEmitter<FlowProducerListener> implements A
 }
 refuseMethods(FlowProducer.prototype, 'methods of FlowProducer')
 
-async function treeOf(node: FlowNode, depth: number, most: number): Promise<JobNode> {
+async function treeOf(node: FlowNode, depth: number, most: number): Promise<JobNode | undefined> {
   const job = await BullJob.ofNode(node)
   const { children } = node
-  if (children.length === 0 || depth === 1) return { job }
-  return {
-    job,
-    children: await Promise.all(shown(children, most).map((each) => treeOf(each, depth - 1, most))),
-  }
+  if (job === undefined || children.length === 0 || depth === 1) return job && { job }
+  const trees = await Promise.all(told(children, most).map((each) => treeOf(each, depth - 1, most)))
+  return { job, children: trees.filter((tree) => tree !== undefined) }
 }
 
 /** Children by what became of them, so many of each; without those that have failed and that their parent forgets. */
-function shown(children: readonly FlowNode[], most: number): FlowNode[] {
+function told(children: readonly FlowNode[], most: number): FlowNode[] {
   const isBad = ({ state }: FlowNode) => state === 'f' || state === 'x'
   const kinds: ((child: FlowNode) => boolean)[] = [
     ({ state }) => state === 'c',

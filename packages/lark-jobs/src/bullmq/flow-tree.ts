@@ -7,7 +7,9 @@ import { memberId } from '../model/effect.ts'
 import { JobsError } from '../model/errors.ts'
 import { type FailureRule, type FlowPlace, indexOf, MAX_NODES } from '../model/flow.ts'
 import type { Keep } from '../model/record.ts'
+import { ownIdOf } from '../options/own-id.ts'
 import { isObject } from '../options/schema.ts'
+import { LEAST_KEPT } from './flow-node.ts'
 import {
   type AddedJob,
   checkJobOptions,
@@ -47,8 +49,6 @@ export interface TreeJob extends AddedJob {
   parent: number | undefined
 }
 
-/** Milliseconds for which the jobs of a flow are kept at least when it has ended: whoever awaits one must see its end. */
-const LEAST_KEPT = 600_000
 /** The most characters of the name of a flow, and of a node. */
 const MAX_NAME = 100
 
@@ -71,36 +71,51 @@ export function readTree(
   { queuesOptions = {} }: FlowOpts,
   prefix: string | undefined,
 ): TreeJob[] {
-  const all: TreeJob[] = []
-  const read = (job: FlowJob, isRoot: boolean): number => {
-    if (!isObject(job)) throw wrongValue(who, 'a job', job, 'an object with name and queueName')
-    const { name, data, children } = job
-    const queue = readQueue(who, job.queueName)
-    const what = `${who}: the job '${name}'`
-    if (job.prefix !== undefined && job.prefix !== prefix)
-      throw unsupported(
-        what,
-        `the prefix '${job.prefix}' of one job`,
-        'all jobs of a flow are in one store',
-        'redis.md',
-      )
-    if (children !== undefined && !Array.isArray(children))
-      throw wrongValue(what, 'children', children, 'a list of jobs')
-    const own = checkJobOptions(what, job.opts)
-    const opts = { ...queuesOptions[queue]?.defaultJobOptions, ...own }
-    const numbers = (children ?? []).map((child) => read(child, false))
-    if (!isRoot || numbers.length > 0) checkInFlow(what, opts, isRoot)
-    if (all.length === MAX_NODES)
+  // Each job before its children, and the last child first: read backwards, the children come first.
+  const found: (AddedJob & { queue: string; parent: number | undefined })[] = []
+  const open: [job: FlowJob, parent: number | undefined][] = [[flow, undefined]]
+  for (let next = open.pop(); next !== undefined; next = open.pop()) {
+    const [job, parent] = next
+    if (found.length === MAX_NODES)
       throw new JobsError('FLOW_TOO_LARGE', `${who}: the flow has more than ${MAX_NODES} jobs`)
-    const number = all.push({ name, data, opts, queue, children: numbers, parent: undefined }) - 1
-    for (const child of numbers) all[child]!.parent = number
-    return number
+    const { children, ...read } = readJob(who, job, queuesOptions, prefix)
+    if (parent !== undefined || children.length > 0) checkInFlow(who, read, parent === undefined)
+    const number = found.push({ ...read, parent }) - 1
+    for (const child of children) open.push([child, number])
   }
-  read(flow, true)
+  const last = found.length - 1
+  const all = found.reverse().map(({ parent, ...job }): TreeJob => {
+    return { ...job, children: [], parent: parent === undefined ? undefined : last - parent }
+  })
+  for (const [number, { parent }] of all.entries())
+    if (parent !== undefined) all[parent]!.children.push(number)
   return all
 }
 
-function checkInFlow(what: string, opts: JobsOptions, isRoot: boolean): void {
+function readJob(
+  who: string,
+  job: FlowJob,
+  queues: NonNullable<FlowOpts['queuesOptions']>,
+  prefix: string | undefined,
+): AddedJob & { queue: string; children: FlowJob[] } {
+  if (!isObject(job)) throw wrongValue(who, 'a job', job, 'an object with name and queueName')
+  const { name, data, children = [] } = job
+  const queue = readQueue(who, job.queueName)
+  const what = `${who}: the job '${name}'`
+  if (job.prefix !== undefined && job.prefix !== prefix)
+    throw unsupported(
+      what,
+      `the prefix '${job.prefix}' of one job`,
+      'all jobs of a flow are in one store',
+      'redis.md',
+    )
+  if (!Array.isArray(children)) throw wrongValue(what, 'children', children, 'a list of jobs')
+  const opts = { ...queues[queue]?.defaultJobOptions, ...checkJobOptions(what, job.opts) }
+  return { name, data, opts, queue, children }
+}
+
+function checkInFlow(who: string, { name, opts }: AddedJob, isRoot: boolean): void {
+  const what = `${who}: the job '${name}'`
   if (opts.deduplication !== undefined)
     throw unsupported(
       what,
@@ -108,7 +123,8 @@ function checkInFlow(what: string, opts: JobsOptions, isRoot: boolean): void {
       'a jobId of the job that waits for all others',
       'from-bullmq.md#flows',
     )
-  if (opts.jobId !== undefined && !isRoot)
+  if (opts.jobId !== undefined && isRoot) ownIdOf({ id: opts.jobId, options: {} }, what)
+  else if (opts.jobId !== undefined)
     throw unsupported(
       what,
       'the option jobId of a child',

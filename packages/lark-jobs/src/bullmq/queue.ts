@@ -2,6 +2,8 @@
  * The `Queue` of BullMQ on a store of Lark.
  */
 import { isQueueName } from '../config/queues.ts'
+import { memberOf } from '../model/effect.ts'
+import { JobsError } from '../model/errors.ts'
 import type { EndedState, State } from '../model/record.ts'
 import { addJobs } from './added-jobs.ts'
 import { type Any, BullJob, type FinishedStatus, type JobHome, type JobState } from './bull-job.ts'
@@ -174,9 +176,10 @@ export class BullQueue<DataType = Any, ResultType = Any, NameType extends string
 
   /** The jobs that wait for their children: they are kept with their flows. */
   async #blocked(asc: boolean): Promise<BullJob[]> {
-    const found: BullJob[] = []
+    const found: (BullJob | undefined)[] = []
     for await (const node of FlowNode.blocked(this.#home)) found.push(await BullJob.ofNode(node))
-    return asc ? found.reverse() : found
+    const jobs = found.filter((job) => job !== undefined)
+    return asc ? jobs.reverse() : jobs
   }
 
   /** The jobs in a state: no more than are needed, if that is their order in the store. */
@@ -265,18 +268,23 @@ export class BullQueue<DataType = Any, ResultType = Any, NameType extends string
     await this.#home.store.pauseFor(this.name, ms)
   }
 
-  /** Removes a job that does not run, with those that it waits for. @returns 1; 0 if it runs */
+  /** Removes a job that does not run, with those that it waits for. @returns 1; 0 if one of them runs */
   async remove(id: string): Promise<number> {
-    if (await this.#remove(id)) return 1
+    if (memberOf(id) === undefined && (await this.#remove(id))) return 1
     const job = await this.getJob(id)
-    const state = (await job?.getState()) ?? 'unknown'
-    if (state === 'active') return 0
-    await job?.remove()
+    try {
+      await job?.remove()
+    } catch (error) {
+      if ((error as Error).message.includes('is locked') || JobsError.is(error, 'JOB_NOT_REMOVABLE')) return 0
+      throw error
+    }
+    if (job !== undefined) this.tell('removed', id)
     return 1
   }
 
-  async #remove(id: string): Promise<boolean> {
-    const isRemoved = await this.#home.store.jobs.handle(EveryJob, id, { queue: this.name }).remove()
+  /** @param larkId of its job in Lark, if it is another one */
+  async #remove(id: string, larkId = id): Promise<boolean> {
+    const isRemoved = await this.#home.store.jobs.handle(EveryJob, larkId, { queue: this.name }).remove()
     if (isRemoved) this.tell('removed', id)
     return isRemoved
   }
@@ -299,7 +307,8 @@ export class BullQueue<DataType = Any, ResultType = Any, NameType extends string
     const found = await this.getJobs(type, 0, -1, true)
     const old = found.filter(({ finishedOn, timestamp }) => (finishedOn ?? timestamp) <= before)
     const ids: string[] = []
-    for (const { id } of limit > 0 ? old.slice(0, limit) : old) if (await this.#remove(id!)) ids.push(id!)
+    for (const { id, larkId } of limit > 0 ? old.slice(0, limit) : old)
+      if (await this.#remove(id!, larkId)) ids.push(id!)
     this.tell('cleaned', ids, type)
     return ids
   }

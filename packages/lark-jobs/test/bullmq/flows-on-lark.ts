@@ -4,7 +4,15 @@
  */
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type FlowJob, FlowProducer, type Job, type Processor, Queue, QueueEvents, Worker } from '../../src/bullmq.ts'
+import {
+  type FlowJob,
+  FlowProducer,
+  type Job,
+  type Processor,
+  Queue,
+  QueueEvents,
+  Worker,
+} from '../../src/bullmq.ts'
 import type { Place } from './application.ts'
 
 /** A flow producer, with the queues and workers of a story. */

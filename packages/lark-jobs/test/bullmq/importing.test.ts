@@ -10,7 +10,7 @@ import * as bullmq6 from 'bullmq'
 import * as bullmq5 from 'bullmq5'
 import { Cluster as RedisCluster } from 'ioredis'
 import { afterAll, afterEach, beforeEach, describe, expect, inject, test, vi } from 'vitest'
-import { Worker as LarkWorker } from '../../src/bullmq.ts'
+import { Queue as LarkQueue, Worker as LarkWorker, type Processor } from '../../src/bullmq.ts'
 import { JobsImportCommand } from '../../src/commands/jobs-import.ts'
 import { createJobs, Job, type Jobs, JobsError } from '../../src/index.ts'
 import { type BullmqImport, type BullmqOptions, operate } from '../../src/operate.ts'
@@ -96,6 +96,8 @@ class MineJob extends Job {
   override queueName = 'emails'
   handle() {}
 }
+
+const byText = (one: unknown, other: unknown) => (JSON.stringify(one) < JSON.stringify(other) ? -1 : 1)
 
 const versions: [string, Bullmq][] = [
   ['BullMQ 5', bullmq5 as unknown as Bullmq],
@@ -206,6 +208,89 @@ describe.each(versions)('%s', (_, bullmq) => {
     expect(await run('others', ['n'])).toEqual([0, 1, 2, 3, 4, 5].map((n) => ({ n })))
   })
 
+  test.each(['sqlite', 'redis'])('a flow goes on where BullMQ has left it (%s)', async (store) => {
+    if (store === 'redis') {
+      await jobs.close()
+      jobs = larkOn(url)
+    }
+    const flows = new bullmq.FlowProducer({ connection, prefix })
+    open.push(flows)
+    const ignored = { ignoreDependencyOnFailure: true }
+    const { job: root } = await flows.add({
+      ...{ name: 'root', queueName: 'emails', data: { r: 1 }, opts: { attempts: 2 } },
+      children: [
+        { name: 'done', queueName: 'others', opts: { removeOnComplete: true } },
+        { name: 'bad', queueName: 'others', opts: ignored },
+        {
+          ...{
+            name: 'middle',
+            queueName: 'emails',
+            data: { m: 1 },
+            opts: { priority: 3, failParentOnFailure: true },
+          },
+          children: [
+            { name: 'done', queueName: 'others', data: { d: 2 } },
+            { name: 'left', queueName: 'default', data: { l: 1 } },
+          ],
+        },
+        { name: 'later', queueName: 'default', opts: { delay: 1 } },
+      ],
+    })
+    const worker = new bullmq.Worker(
+      'others',
+      async ({ name }) => {
+        if (name === 'bad') throw new Error('no')
+        return { by: 'BullMQ' }
+      },
+      { connection, prefix },
+    )
+    open.push(worker)
+    const others = queueOf(bullmq, 'others')
+    await vi.waitFor(async () => expect(await others.getWaitingCount()).toBe(0))
+    await worker.close()
+    expect((await importing({ queues: ['emails'] })).queues[0]!.left).toMatchObject([
+      { why: 'flow-elsewhere', ids: [root.id] },
+      { why: 'flow-child', count: 1 },
+    ])
+    expect(await importing({ dryRun: true })).toMatchObject({ imported: 4, existing: 0, failures: 0 })
+    expect(await importing()).toMatchObject({ imported: 4, existing: 0, removed: 0 })
+    expect(await importing({ move: true })).toMatchObject({ imported: 0, existing: 4, removed: 4 })
+    for (const name of ['emails', 'default']) expect(await queueOf(bullmq, name).count()).toBe(0)
+    const place = {
+      connection: store === 'redis' ? url : `sqlite:${join(folder, `${prefix}.db`)}`,
+      prefix: larkPrefix,
+    }
+    const lark = new LarkQueue('emails', place)
+    expect(await lark.getJobCounts('waiting-children')).toEqual({ 'waiting-children': 2 })
+    const found = (await lark.getJob(root.id!))!
+    expect(found).toMatchObject({ id: root.id, name: 'root', data: { r: 1 }, opts: { attempts: 2 } })
+    expect(await found.getDependenciesCount()).toEqual({
+      processed: 1,
+      unprocessed: 2,
+      ignored: 1,
+      failed: 0,
+    })
+    const ran: unknown[] = []
+    const process: Processor = async (job) => {
+      ran.push([job.name, job.data, job.parent?.id === root.id])
+      const values = Object.values(await job.getChildrenValues()).sort(byText)
+      return values.length === 0
+        ? 'Lark'
+        : [job.name, values, Object.values(await job.getIgnoredChildrenFailures())]
+    }
+    const workers = ['emails', 'default'].map((name) => new LarkWorker(name, process, place))
+    const middle = ['middle', ['Lark', { by: 'BullMQ' }], []]
+    const result = await found.waitUntilFinished(undefined, 10_000)
+    for (const each of [...workers, lark]) await each.close()
+    expect(result).toEqual(['root', ['Lark', middle, { by: 'BullMQ' }], ['no']])
+    expect(ran.sort(byText)).toEqual([
+      ['later', {}, true],
+      ['left', { l: 1 }, false],
+      ['middle', { m: 1 }, true],
+      ['root', { r: 1 }, false],
+    ])
+  })
+
   test('failed jobs, when they are asked for, can be retried', async () => {
     const queue = queueOf(bullmq, 'others')
     await queue.add('boom', { card: 7 }, { attempts: 2 })
@@ -311,6 +396,93 @@ test('what is wrong is told, and the rest goes on', async () => {
   expect(await ids('waiting')).toEqual(
     [expect.stringMatching(/^[0-9a-f]{64}$/), '5', 'mine', 'with%20space'].sort(),
   )
+})
+
+test('flows that stay, and what is wrong with others', async () => {
+  const flows = new bullmq6.FlowProducer({ connection, prefix })
+  const queue = queueOf(bullmq6)
+  open.push(flows)
+  const tree = (name: string, opts: object = {}) =>
+    flows.add({ name, queueName: 'emails', children: [{ name, queueName: 'others', opts }] })
+  const key = (id: string | undefined, of = 'emails') => `${prefix}:${of}:${id}`
+  const failed = await tree('failed')
+  const fatal = await tree('fatal', { failParentOnFailure: true })
+  const process = async () => {
+    throw new Error('no')
+  }
+  const worker = new bullmq6.Worker('others', process, { connection, prefix })
+  open.push(worker)
+  await vi.waitFor(async () => expect(await queueOf(bullmq6, 'others').getFailedCount()).toBe(2))
+  await worker.close()
+  const [running, gone, foreign, text, large, ring] = await Promise.all(
+    ['running', 'gone', 'foreign', 'text', 'large', 'ring'].map((name) => tree(name)),
+  )
+  const childOf = (tree: typeof running) => tree!.children![0]!.job.id!
+  await command(url, 'LREM', `${prefix}:others:wait`, '1', childOf(running))
+  await command(url, 'LPUSH', `${prefix}:others:active`, childOf(running))
+  await command(url, 'DEL', key(childOf(gone), 'others'))
+  await command(url, 'SADD', `${key(foreign!.job.id)}:dependencies`, 'else:others:1')
+  await command(url, 'HSET', `${key(text!.job.id)}:processed`, key('done', 'others'), '{')
+  await command(
+    url,
+    'HSET',
+    `${key(large!.job.id)}:processed`,
+    key('done', 'others'),
+    `"${'x'.repeat(5_000_000)}"`,
+  )
+  await command(url, 'SADD', `${key(ring!.job.id)}:dependencies`, key(ring!.job.id))
+  const report = await importing()
+  expect(report).toMatchObject({ imported: 0, failures: 6 })
+  expect(emails(report).left).toMatchObject([
+    { why: 'flow-failed', count: 2, ids: expect.arrayContaining([failed.job.id, fatal.job.id]) },
+    { why: 'flow-active', count: 1, ids: [running!.job.id] },
+  ])
+  expect(Object.fromEntries(emails(report).mistakes.map(({ id, message }) => [id, message]))).toEqual({
+    [gone!.job.id!]: `the job '${childOf(gone)}' of its flow: nothing is left of it but its id`,
+    [foreign!.job.id!]: "it waits for 'else:others:1', which has another prefix",
+    [text!.job.id!]: "its result of the job 'done' is not JSON: '{'",
+    [large!.job.id!]: expect.stringContaining('what it knows of the jobs before it has 5000002 bytes'),
+    [ring!.job.id!]: `the job '${ring!.job.id}' is in its flow twice`,
+  })
+  expect(await queue.getWaitingChildrenCount()).toBe(7)
+})
+
+test('an import of a flow that died is repeated, wherever it was', async () => {
+  const flows = new bullmq6.FlowProducer({ connection, prefix })
+  open.push(flows)
+  const { job } = await flows.add({
+    ...{ name: 'n', queueName: 'emails', data: { root: true } },
+    children: [
+      { name: 'n', queueName: 'others', data: {} },
+      { name: 'n', queueName: 'emails', data: {} },
+    ],
+  })
+  const { mark } = RedisBullmq.prototype
+  // It writes four marks: both queues are begun, and then done.
+  for (const last of [1, 2, 3, 4]) {
+    let calls = 0
+    vi.spyOn(RedisBullmq.prototype, 'mark').mockImplementation(async function (this: RedisBullmq, ...args) {
+      if (++calls === last) throw new JobsError('STORE_UNREACHABLE', 'it was killed')
+      await mark.apply(this, args)
+    })
+    await expect(importing()).rejects.toThrow('it was killed')
+    vi.restoreAllMocks()
+  }
+  expect(await importing({ move: true })).toMatchObject({ imported: 0, existing: 3, removed: 3, failures: 0 })
+  expect((await jobs.flows()).flows).toMatchObject([{ id: job.id, counts: { total: 3 } }])
+  // Another BullMQ has a job with the same id.
+  const other = newPrefix()
+  const more = new bullmq6.FlowProducer({ connection, prefix: other })
+  const same = {
+    name: 'n',
+    queueName: 'emails',
+    opts: { jobId: job.id! },
+    children: [{ name: 'n', queueName: 'emails' }],
+  }
+  await more.add(same)
+  await more.close()
+  expect(await importing({ prefix: other })).toMatchObject({ imported: 0, existing: 0, failures: 1 })
+  await removeKeys(url, other)
 })
 
 test('an import that died between its two marks: soon the ids tell, later what Lark may have run is told', async () => {

@@ -102,6 +102,39 @@ describe('nodes', () => {
     expect(flow.ends(1).state.end).toMatchObject({ state: 'failed', node: 0 })
   })
 
+  it('have rules of their own for some of those before them', () => {
+    const rules = { 0: 'run', 1: 'fail', 2: 'now' } as const
+    const nodes = [
+      {},
+      {},
+      {},
+      {},
+      { after: [0, 1, 2, 3], rules },
+      { after: [4], rules: { 4: 'run' } },
+    ] satisfies Says[]
+    const flow = new Driven(workflow(nodes)).ends(0, 'failed')
+    expect(flow.state.nodes).toBe('fsssbb')
+    // It waits for no other, and what becomes of them does not matter any more.
+    expect(flow.ends(2, 'failed').state.nodes).toBe('fsfssb')
+    expect(flow.ends(4).ends(1, 'failed').state.nodes).toBe('fffscs')
+    // Nothing has taken care of 1: the node that waits for it would have failed.
+    expect(flow.ends(3).ends(5).state.end).toMatchObject({ state: 'failed', node: 1 })
+    const failing = new Driven(workflow(nodes)).ends(1, 'failed')
+    expect(failing.state).toMatchObject({ nodes: 'sfssfs', causes: { 4: 1 } })
+  })
+
+  it('may have ended before their flow, and start only when they are started again', () => {
+    const ended = { state: 'completed', at: 1, result: '7' } as const
+    const failed = { state: 'failed', at: 1, error: 'no' } as const
+    const flow = new Driven(
+      workflow([{ ended }, { ended: failed }, {}, { after: [0, 1, 2], rules: { 1: 'run' } }]),
+    )
+    expect(flow.state.nodes).toBe('cfsb')
+    expect(flow.ends(2).ends(3).state.end).toMatchObject({ state: 'completed' })
+    flow.view = { ...flow.view, state: startAgain(flow.view)! }
+    expect(flow.go().started).toEqual(['2.0', '3.0', '1.1'])
+  })
+
   it('take care of a failure, if all that wait for it run anyway', () => {
     const flow = new Driven(workflow([{}, { after: [0], ifFailed: 'run' }])).ends(0, 'failed').ends(1)
     expect(flow.state.end).toEqual({ state: 'completed', at: 1_000 })
@@ -325,8 +358,8 @@ describe('random flows', () => {
   /** How each node of a flow ends, without steps: by what happens to those that start. */
   function fates(nodes: readonly NodeDefinition[], happens: readonly EndedState[]): string {
     const letters: string[] = []
-    for (const [i, { after, ifFailed }] of nodes.entries()) {
-      const isBad = after.some((each) => letters[each] !== 'c')
+    for (const [i, { after, ifFailed, rules }] of nodes.entries()) {
+      const isBad = after.some((each) => letters[each] !== 'c' && rules?.[each] === undefined)
       if (isBad && ifFailed === 'fail') letters.push('f')
       else if (isBad && ifFailed === undefined) letters.push('x')
       else letters.push({ completed: 'c', failed: 'f', cancelled: 'x' }[happens[i]!])
@@ -341,7 +374,8 @@ describe('random flows', () => {
       const nodes = Array.from({ length: size }, (_, i): Says => {
         const after = Array.from({ length: i }, (_, each) => each).filter(() => chance.below(3) === 0)
         const ifFailed = ([undefined, 'run', 'fail'] as const)[chance.below(3)]
-        return { after, ...(ifFailed !== undefined && { ifFailed }) }
+        const spared = after.filter(() => chance.below(4) === 0).map((each) => [each, 'run'] as const)
+        return { after, ...(ifFailed !== undefined && { ifFailed }), rules: Object.fromEntries(spared) }
       })
       const definition = workflow(nodes)
       const happens = nodes.map(

@@ -116,6 +116,7 @@ export class FlowReader {
     entry: BullmqEntry,
     isRoot = false,
   ): Promise<ReadNode> {
+    flow.meet({ queue, id })
     if (!this.#queues.has(queue)) throw new Left('flow-elsewhere')
     if ((await this.#activeIn(queue)).has(id)) throw new Left('flow-active')
     // One that completes now is told to the job that waits for it a moment later.
@@ -137,7 +138,7 @@ export class FlowReader {
     for (const [child, found] of await this.#entries(children.left))
       nodes.push(await this.#read(flow, child, found))
     try {
-      return flow.waiting({ queue, id }, entry, nodes)
+      return flow.waiting(queue, entry, nodes)
     } catch (error) {
       throw isRoot ? error : new Error(`the job ${shown(id)} of its flow: ${textOf(error)}`)
     }
@@ -193,7 +194,7 @@ class FlowInReading {
     ended: NonNullable<NodeDefinition['ended']>,
   ): ReadNode {
     if (!isQueueName(queue)) throw new Error(`it waits for a job of the queue ${shown(queue)}`)
-    this.#meet({ queue, id })
+    this.meet({ queue, id })
     const key = entry.isGone ? REMOVED : keyFor(this.#template, entry.name, queue)
     const opts = entry.isGone ? { ignoreDependencyOnFailure: true } : bullmqRecord(jsonIn(entry.opts), 0).opts
     const context = { bullmq: opts }
@@ -207,8 +208,7 @@ class FlowInReading {
   }
 
   /** Adds a job that waits, behind its children. */
-  waiting({ queue, id }: BullmqChild, entry: BullmqEntry, children: readonly ReadNode[]): ReadNode {
-    this.#meet({ queue, id })
+  waiting(queue: string, entry: BullmqEntry, children: readonly ReadNode[]): ReadNode {
     const read = waitingJob(entry, queue, this.#template, this.now)
     const { id: _, ownId, keep, ...job } = read.job
     // One that waits for others is delayed when it does not any more.
@@ -260,7 +260,8 @@ class FlowInReading {
     return this.#nodes.push({ name: this.#names.of(key.slice(0, MAX_NAME)), ...node }) - 1
   }
 
-  #meet({ queue, id }: BullmqChild): void {
+  /** @throws Error for a job that is there already: trees of BullMQ have no cycles */
+  meet({ queue, id }: BullmqChild): void {
     const key = `${queue}:${id}`
     if (this.#seen.has(key)) throw new Error(`the job ${shown(id)} is in its flow twice`)
     this.#seen.add(key)
