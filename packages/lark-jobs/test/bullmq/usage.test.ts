@@ -119,6 +119,7 @@ queue.upsertJobScheduler('x', { pattern: '* * * * *', immediately: true }, { opt
 new QueueEvents('a').on('progress', () => {})
 const flows = new FlowProducer({ connection })
 flows.add({ name: 'a', queueName: 'b', children: [{ name: 'c', queueName: 'd', opts: { failParentOnFailure: true } }] })
+flows.on('ioredis:close', () => {}).getBackend()
 queue.add('x', {}, { atempts: 3 })
 const client = await queue.client`)
     expect(uses).toEqual([
@@ -127,10 +128,14 @@ const client = await queue.client`)
       '3 options of a job scheduler: immediately',
       '3 options of a job: attempts',
       '4 events of QueueEvents: progress',
+      '5 options of FlowProducer: connection',
+      '6 methods of FlowProducer: add',
       '6 options of a job: failParentOnFailure',
-      '7 methods of Queue: add',
-      '7 options of a job: atempts',
-      '8 properties of Queue: client',
+      '7 methods of FlowProducer: getBackend',
+      '7 events of FlowProducer: ioredis:close',
+      '8 methods of Queue: add',
+      '8 options of a job: atempts',
+      '9 properties of Queue: client',
     ])
   })
 

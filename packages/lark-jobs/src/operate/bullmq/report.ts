@@ -13,10 +13,9 @@ export const leftReasons = {
   failed: 'they have failed: --failed imports them',
   'failed-before': 'they are older, or more, than the failed jobs that the queue keeps in Lark (jobs.keep)',
   'flow-active': 'BullMQ runs a job of their flows now. Import again when it has ended, or is waiting again',
-  'flow-failed':
-    'a job of their flows has failed, which they wait for: retry it in BullMQ, or let BullMQ finish the flow',
+  'flow-failed': 'a job that their flows wait for has failed: retry it in BullMQ, or remove it there',
   'flow-elsewhere': 'their flows have jobs in queues that are not imported now (--queue)',
-  'flow-child': 'they belong to flows that stay',
+  'flow-child': 'their flows stay',
   'next-run': 'the next runs of job schedulers, which the schedules in Lark make by themselves',
   unscheduled: 'they belong to job schedulers that were not imported',
   uncertain:
