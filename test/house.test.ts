@@ -60,7 +60,7 @@ const floors: Record<string, string[][]> = {
     // what BullMQ has, and what it is in Lark
     [
       ...['bullmq/compared.ts', 'bullmq/unsupported.ts', 'bullmq/priority.ts', 'bullmq/kept-jobs.ts'],
-      ...['bullmq/record.ts', 'bullmq/schedule-name.ts'],
+      ...['bullmq/record.ts', 'bullmq/schedule-name.ts', 'bullmq/flow-rules.ts'],
     ],
     ['store/sqlite/*', 'store/redis/*'],
     // from a name to a store

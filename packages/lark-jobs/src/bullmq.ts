@@ -8,16 +8,18 @@
 export {
   type Any,
   BullJob as Job,
-  type DependenciesOptions,
-  type FinishedStatus,
-  type JobDependencies,
   type JobProgress,
-  type JobState,
 } from './bullmq/bull-job.ts'
 export type { BullConnection as ConnectionOptions, RedisOptions } from './bullmq/connection.ts'
+export type {
+  Dependencies,
+  DependenciesCount,
+  DependenciesOptions,
+  JobDependencies,
+} from './bullmq/dependencies.ts'
 export type { BullEmitter, Listeners } from './bullmq/emitter.ts'
 export { DelayedError, RateLimitError, UnrecoverableError, WaitingError } from './bullmq/ending-errors.ts'
-export type { Dependencies } from './bullmq/flow-node.ts'
+
 export {
   FlowProducer,
   type FlowProducerListener,
@@ -25,7 +27,8 @@ export {
   type JobNode,
   type NodeOpts,
 } from './bullmq/flow-producer.ts'
-export type { FlowJob, FlowOpts } from './bullmq/flow-tree.ts'
+export type { ChildFailureOptions } from './bullmq/flow-rules.ts'
+export type { BullFlow as FlowJob, FlowOpts } from './bullmq/flow-tree.ts'
 export type {
   BackoffOptions,
   DeduplicationOptions,
@@ -34,6 +37,7 @@ export type {
   ParentOptions,
 } from './bullmq/job-options.ts'
 export type { JobSchedulerJson, JobTemplate, RepeatOptions } from './bullmq/job-schedulers.ts'
+export type { FinishedStatus, JobState } from './bullmq/job-state.ts'
 export type { KeepJobs, RemoveOption } from './bullmq/kept-jobs.ts'
 export {
   BullQueue as Queue,

@@ -4,7 +4,6 @@
  *
  *   unopened → opening → open → closed (and opening again, when used again)
  */
-
 import type { Settings } from '../config/config.ts'
 import { type CodeConfig, Configured } from '../config/configured.ts'
 import { checkPlace } from '../config/queues.ts'

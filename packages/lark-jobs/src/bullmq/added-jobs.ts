@@ -3,8 +3,9 @@
  */
 import { Draft, dispatchDrafts } from '../api/draft.ts'
 import { JobsError } from '../model/errors.ts'
-import { BullJob, type JobHome } from './bull-job.ts'
+import { BullJob } from './bull-job.ts'
 import { type AddedJob, draftedBy } from './job-options.ts'
+import type { JobHome } from './shared-store.ts'
 
 /** @throws BULLMQ_UNSUPPORTED, JOB_INVALID; the errors of a dispatch */
 export async function addJobs(who: string, home: JobHome, added: readonly AddedJob[]): Promise<BullJob[]> {

@@ -1,37 +1,34 @@
 /**
  * A job, as BullMQ shows it: in the processor of a worker, or as a queue has found or added it.
  */
-import { setTimeout as pause } from 'node:timers/promises'
 import { memberOf } from '../model/effect.ts'
 import { JobsError } from '../model/errors.ts'
-import type { NodeState } from '../model/flow.ts'
-import type { JobError, JobOptions, LeasedJob, State } from '../model/record.ts'
+import type { JobError, JobOptions, LeasedJob } from '../model/record.ts'
 import { tickOf } from '../model/tick.ts'
-import { closing, type Operated } from '../operate/operations.ts'
-import { within } from '../operate/results.ts'
 import type { JobDetail, StoredJob } from '../operate/stored-jobs.ts'
-import { passes } from '../operate/watcher.ts'
 import { isObject } from '../options/schema.ts'
+import {
+  countsOf,
+  type Dependencies,
+  type DependenciesCount,
+  type DependenciesOptions,
+  type JobDependencies,
+  pagesOf,
+} from './dependencies.ts'
 import { EveryJob } from './every-job.ts'
-import { type Dependencies, FlowNode, shownId } from './flow-node.ts'
+import { FlowNode } from './flow-node.ts'
+import { shownId } from './flow-rules.ts'
 import { checkJobOptions, type JobsOptions, optionsIn } from './job-options.ts'
+import { type FinishedStatus, type JobState, stateOf, stateOfNode } from './job-state.ts'
 import { larkPriority } from './priority.ts'
 import { schedulerName } from './schedule-name.ts'
-import type { SharedStore } from './shared-store.ts'
+import type { JobHome } from './shared-store.ts'
 import { refuseMethods, refuseProperties, unsupported, wrongValue } from './unsupported.ts'
 
 // biome-ignore lint/suspicious/noExplicitAny: the default of BullMQ's own types
 export type Any = any
 
 export type JobProgress = string | boolean | number | object
-export type FinishedStatus = 'completed' | 'failed'
-export type JobState = FinishedStatus | 'active' | 'delayed' | 'prioritized' | 'waiting' | 'waiting-children'
-
-/** Where a job is. */
-export interface JobHome {
-  readonly store: SharedStore
-  readonly queue: string
-}
 
 /** What the processor of a worker may do to its job. */
 export interface JobControls {
@@ -40,21 +37,8 @@ export interface JobControls {
   reported(progress: JobProgress): void
 }
 
-/** Which children to tell, and how many: a `cursor` is 0, or that of the call before. */
-export type DependenciesOptions = {
-  [Kind in keyof Dependencies]?: { cursor?: number; count?: number }
-}
-
-/** The children of a job that were asked for, with a cursor for each kind: 0 if there are no more. */
-export type JobDependencies = Partial<Dependencies> & {
-  [Kind in keyof Dependencies as `next${Capitalize<Kind>}Cursor`]?: number
-}
-
 /** The page that has flows. */
 const bullFlows = 'from-bullmq.md#flows'
-const kindsOfChildren = ['processed', 'unprocessed', 'ignored', 'failed'] as const
-/** Milliseconds between two looks at a job that waits for its children: at first, and at most. */
-const LOOK = { first: 20, last: 500 }
 
 /** What is known of a job. */
 interface JobFacts {
@@ -225,7 +209,7 @@ export class BullJob<DataType = Any, ReturnType = Any, NameType extends string =
     const status = isQueued ? await this.#handle(node).status() : undefined
     if (status !== undefined) return stateOf(status.state, status.priority)
     // One that has started may be on its way to its queue; one that has ended was removed there.
-    return node === undefined || (isQueued && node.state !== 's') ? 'unknown' : statesOfNodes[node.state]
+    return node === undefined || (isQueued && node.state !== 's') ? 'unknown' : stateOfNode[node.state]
   }
 
   isCompleted(): Promise<boolean> {
@@ -270,28 +254,12 @@ export class BullJob<DataType = Any, ReturnType = Any, NameType extends string =
 
   /** The children, by what became of them. @param opts which of them, by page. Default: all */
   async getDependencies(opts: DependenciesOptions = {}): Promise<JobDependencies> {
-    const all = await this.#dependencies()
-    const asked = kindsOfChildren.filter((kind) => opts[kind])
-    if (asked.length === 0) return all
-    const pages = asked.map((kind) => {
-      const { cursor = 0, count = 20 } = opts[kind]!
-      const children = Object.entries(all[kind]).slice(cursor, cursor + count)
-      const page = Array.isArray(all[kind]) ? children.map(([, key]) => key) : Object.fromEntries(children)
-      const isMore = cursor + count < Object.keys(all[kind]).length
-      const name = `next${kind[0]!.toUpperCase()}${kind.slice(1)}Cursor`
-      return { [kind]: page, [name]: isMore ? cursor + count : 0 }
-    })
-    return Object.assign({}, ...pages)
+    return pagesOf(await this.#dependencies(), opts)
   }
 
   /** How many children there are, by what became of them. @param opts which of them. Default: all */
-  async getDependenciesCount(
-    opts: { [Kind in keyof Dependencies]?: boolean } = {},
-  ): Promise<{ [Kind in keyof Dependencies]?: number }> {
-    const all = await this.#dependencies()
-    const asked = kindsOfChildren.filter((kind) => opts[kind])
-    const kinds = asked.length === 0 ? kindsOfChildren : asked
-    return Object.fromEntries(kinds.map((kind) => [kind, Object.keys(all[kind]).length]))
+  async getDependenciesCount(opts: Parameters<typeof countsOf>[1] = {}): Promise<DependenciesCount> {
+    return countsOf(await this.#dependencies(), opts)
   }
 
   /**
@@ -306,7 +274,7 @@ export class BullJob<DataType = Any, ReturnType = Any, NameType extends string =
     try {
       const result = await (memberOf(this.#larkId ?? '') === undefined
         ? this.#handle().result(ttl ? { timeout: ttl } : {})
-        : this.#endInFlow(ttl || undefined))
+        : FlowNode.result(this.#home, this.#id(), ttl || undefined))
       return (result ?? null) as ReturnType
     } catch (error) {
       if (JobsError.is(error, 'RESULT_TIMEOUT'))
@@ -318,29 +286,6 @@ export class BullJob<DataType = Any, ReturnType = Any, NameType extends string =
         throw new Error(error.cause.message, { cause: error.cause })
       throw error
     }
-  }
-
-  /** What a job of a flow returns, also if it waits for its children still. */
-  async #endInFlow(ttl: number | undefined): Promise<unknown> {
-    const jobs: Operated = this.#home.store.jobs
-    const id = this.#id()
-    return await within(jobs, ttl, `Job ${id}`, id, [jobs[closing]], async (over) => {
-      for (let wait = LOOK.first; ; wait = Math.min(2 * wait, LOOK.last)) {
-        over.throwIfAborted()
-        try {
-          const node = await this.#node()
-          if (node === undefined) throw new Error(`Missing key for job ${this.id}. isFinished`)
-          const end = node.isQueued ? undefined : await node.end()
-          if (end?.failedReason !== undefined) throw new Error(end.failedReason)
-          if (end !== undefined) return end.value
-          if (node.isQueued) return await this.#handle(node).result({ signal: over })
-        } catch (error) {
-          // It is on its way to its queue.
-          if (!passes(error) && !JobsError.is(error, 'RESULT_GONE')) throw error
-        }
-        await pause(wait, undefined, { signal: over })
-      }
-    })
   }
 
   /**
@@ -364,17 +309,12 @@ export class BullJob<DataType = Any, ReturnType = Any, NameType extends string =
       throw unsupported(`Job ${this.id}`, what, '`Jobs.flow(id)`', bullFlows)
     }
     if (!node.isQueued && node.state !== 'b') throw this.#hasNoJob('remove()', '`Jobs.flow(id)`')
-    const all = removeChildren ? node.family : [node]
-    if ((await unprocessed(all)).length < all.filter(isOpen).length)
-      throw new Error(`Job ${this.id} could not be removed because it is locked by another worker`)
-    await node.remove(all)
+    await node.remove(removeChildren)
   }
 
   /** Removes those of the jobs below this one that have not begun. */
   async removeUnprocessedChildren(): Promise<void> {
-    const node = await this.#node()
-    if (node !== undefined)
-      await node.remove(await unprocessed(node.children.flatMap(({ family }) => family)))
+    await (await this.#node())?.removeUnprocessed()
   }
 
   /** Adds the job again, with all its attempts. @param state in which it must be */
@@ -533,29 +473,6 @@ export class BullJob<DataType = Any, ReturnType = Any, NameType extends string =
 refuseMethods(BullJob.prototype, 'methods of Job')
 refuseProperties(BullJob.prototype, 'properties of Job')
 
-/** One that has started and is not in its queue yet is on its way there. */
-const statesOfNodes: Record<NodeState, JobState> = {
-  ...{
-    b: 'waiting-children',
-    s: 'waiting',
-    c: 'completed',
-    f: 'failed',
-    x: 'failed',
-    '-': 'waiting-children',
-  },
-}
-
-function isOpen({ state }: FlowNode): boolean {
-  return state === 'b' || state === 's'
-}
-
-/** Those that have not begun. */
-async function unprocessed(nodes: readonly FlowNode[]): Promise<FlowNode[]> {
-  const open = nodes.filter(isOpen)
-  const states = await Promise.all(open.map(async (node) => (await BullJob.ofNode(node))?.getState()))
-  return open.filter((_, i) => states[i] !== 'active')
-}
-
 /** The attempts that BullMQ had made when the job was imported: the job has as many fewer here. */
 function madeBefore({ attempts }: JobsOptions, options: Pick<JobOptions, 'tries'> | undefined): number {
   return Math.max(0, (attempts || 1) - (options?.tries ?? 1))
@@ -564,13 +481,6 @@ function madeBefore({ attempts }: JobsOptions, options: Pick<JobOptions, 'tries'
 /** What it was added with, unless it was changed since. */
 function priorityOf({ priority = 0 }: JobsOptions, now: number): number {
   return larkPriority(priority) === now ? priority : Math.max(0, -now)
-}
-
-/** The state of a job, in the words of BullMQ. */
-export function stateOf(state: State, priority: number): JobState {
-  if (state === 'waiting') return priority < 0 ? 'prioritized' : 'waiting'
-  if (state === 'cancelled') return 'failed'
-  return state === 'blocked' ? 'waiting-children' : state
 }
 
 function stackOf({ stack, name, message }: JobError): string {

@@ -2,7 +2,7 @@
  * A job of a flow as BullMQ shows it: one that waits for its children is kept with its flow alone, and what became of the
  * children is kept there too. What Lark has of it is read once.
  */
-import { createHash } from 'node:crypto'
+import { setTimeout as pause } from 'node:timers/promises'
 import { jobIndex } from '../flow/advance.ts'
 import { FlowBook } from '../flow/flow-book.ts'
 import { FlowRecords, type KeptFlow, type NodeEnd } from '../flow/flow-records.ts'
@@ -12,42 +12,25 @@ import { type FlowJob, type NodeDefinition, type NodeState, nodeOf } from '../mo
 import { queueOf } from '../model/partition.ts'
 import { decode, whyDropped } from '../model/payload.ts'
 import { locateFlow } from '../operate/flow-finding.ts'
-import { open } from '../operate/operations.ts'
+import { closing, type Operated, open } from '../operate/operations.ts'
+import { within } from '../operate/results.ts'
 import { partitionsToLookIn } from '../operate/stored-jobs.ts'
-import { isFlowId } from '../options/flow.ts'
-import type { JobHome } from './bull-job.ts'
+import { passes } from '../operate/watcher.ts'
+import type { Dependencies } from './dependencies.ts'
 import { EveryJob } from './every-job.ts'
+import { flowIdFor, shownId } from './flow-rules.ts'
 import { type JobsOptions, optionsIn } from './job-options.ts'
-
-/** The children of a job, by what became of them. They are named by their keys in BullMQ: `prefix:queue:id`. */
-export interface Dependencies {
-  /** What each has returned. */
-  processed: Record<string, unknown>
-  unprocessed: string[]
-  /** Why each has failed of those whose failure the job does without. */
-  ignored: Record<string, string>
-  /** Those because of which the job has failed. */
-  failed: string[]
-}
+import type { JobHome } from './shared-store.ts'
 
 /**
  * Milliseconds for which the jobs of a flow are kept at least when it has ended: whoever awaits one must see its end. So long
  * the id of a flow that was removed is not free.
  */
 export const LEAST_KEPT = 600_000
+/** Milliseconds between two looks at a job that waits for its children: at first, and at most. */
+const LOOK = { first: 20, last: 500 }
 /** Flows that are read together: their texts may be large. */
 const AT_A_TIME = 100
-
-/** The id of the flow whose last job has an id of the application. */
-export function flowIdFor(ownId: string): string {
-  return isFlowId(ownId) ? ownId : createHash('sha256').update(ownId).digest('base64url').slice(0, 40)
-}
-
-/** The id of a job for the application: its own, if it has chosen one, or that of Lark. */
-export function shownId(id: string, { jobId }: JobsOptions): string {
-  if (jobId === undefined) return id
-  return memberOf(id)?.flow === flowIdFor(jobId) ? jobId : id
-}
 
 /** The last node, but for callbacks. */
 function rootOf({ definition }: KeptFlow): number {
@@ -221,15 +204,67 @@ export class FlowNode {
     return this.#node === rootOf(this.#found)
   }
 
-  /** Removes nodes of this flow with their jobs. */
-  async remove(nodes: readonly FlowNode[]): Promise<void> {
-    const { jobs } = this.#home.store
+  /**
+   * What the job of a flow returns, also if it waits for its children still.
+   *
+   * @param ttl milliseconds. Default: as long as it takes
+   * @throws RESULT_TIMEOUT, as `JobHandle.result`; an error with the reason of the failure
+   */
+  static async result(home: JobHome, id: string, ttl?: number): Promise<unknown> {
+    const jobs: Operated = home.store.jobs
+    return await within(jobs, ttl, `Job ${id}`, id, [jobs[closing]], async (over) => {
+      for (let wait = LOOK.first; ; wait = Math.min(2 * wait, LOOK.last)) {
+        over.throwIfAborted()
+        try {
+          const node = await FlowNode.find(home, id)
+          if (node === undefined) throw new Error(`Missing key for job ${id}. isFinished`)
+          const end = node.isQueued ? undefined : await node.end()
+          if (end?.failedReason !== undefined) throw new Error(end.failedReason)
+          if (end !== undefined) return end.value
+          if (node.isQueued) return await node.#handle().result({ signal: over })
+        } catch (error) {
+          // It is on its way to its queue.
+          if (!passes(error) && !JobsError.is(error, 'RESULT_GONE')) throw error
+        }
+        await pause(wait, undefined, { signal: over })
+      }
+    })
+  }
+
+  #handle() {
+    return this.#home.store.jobs.handle(EveryJob, this.id, { queue: this.queue })
+  }
+
+  get #isOpen(): boolean {
+    return this.state === 'b' || this.state === 's'
+  }
+
+  async #isActive(): Promise<boolean> {
+    return this.state === 's' && (await this.#handle().status())?.state === 'active'
+  }
+
+  /** Removes those of the jobs below it that have not begun. */
+  async removeUnprocessed(): Promise<void> {
+    const open = this.children.flatMap(({ family }) => family).filter((node) => node.#isOpen)
+    const isActive = await Promise.all(open.map((node) => node.#isActive()))
+    await this.#remove(open.filter((_, i) => !isActive[i]))
+  }
+
+  /** @param withChildren also removes what is below it @throws Error if one of them runs */
+  async remove(withChildren: boolean): Promise<void> {
+    const all = withChildren ? this.family : [this]
+    if ((await Promise.all(all.map((node) => node.#isActive()))).includes(true))
+      throw new Error(`Job ${this.shownId} could not be removed because it is locked by another worker`)
+    await this.#remove(all)
+  }
+
+  async #remove(nodes: readonly FlowNode[]): Promise<void> {
     // They must not start because of what is removed below them.
     await this.#endAsRemoved(nodes.filter(({ state }) => state === 'b'))
     const removed: FlowNode[] = []
     for (const node of nodes) {
       if (!node.isQueued) continue
-      const isGone = await jobs.handle(EveryJob, node.id, { queue: node.queue }).remove()
+      const isGone = await node.#handle().remove()
       if (isGone && node.state === 's') removed.push(node)
     }
     await this.#endAsRemoved(removed)

@@ -13,8 +13,9 @@ import { open } from '../operate/operations.ts'
 import { addJobs } from './added-jobs.ts'
 import { BullJob } from './bull-job.ts'
 import { BullEmitter } from './emitter.ts'
-import { FlowNode, flowIdFor } from './flow-node.ts'
-import { type FlowJob, type FlowOpts, idIn, readTree, type TreeJob, workflowOf } from './flow-tree.ts'
+import { FlowNode } from './flow-node.ts'
+import { flowIdFor } from './flow-rules.ts'
+import { type BullFlow, type FlowOpts, idIn, readTree, type TreeJob, workflowOf } from './flow-tree.ts'
 import { draftedBy, optionsIn } from './job-options.ts'
 import { readQueue } from './queue.ts'
 import { type PlaceOptions, SharedStore } from './shared-store.ts'
@@ -74,13 +75,13 @@ export class FlowProducer extends BullEmitter<FlowProducerListener> implements A
    * @returns the job that waits for all others, with its children. If its queue has a flow with its `jobId` already, that one
    * @throws BULLMQ_UNSUPPORTED, JOB_INVALID, FLOW_TOO_LARGE, before anything is sent; the errors of a dispatch
    */
-  async add(flow: FlowJob, opts: FlowOpts = {}): Promise<JobNode> {
+  async add(flow: BullFlow, opts: FlowOpts = {}): Promise<JobNode> {
     const [tree] = await this.#add([readTree(`${this}`, flow, opts, this.opts.prefix)])
     return tree!
   }
 
   /** Adds several flows, each in one atomic step. All are checked before the first is sent. */
-  async addBulk(flows: readonly FlowJob[]): Promise<JobNode[]> {
+  async addBulk(flows: readonly BullFlow[]): Promise<JobNode[]> {
     return await this.#add(flows.map((flow) => readTree(`${this}`, flow, {}, this.opts.prefix)))
   }
 

@@ -10,6 +10,7 @@ import type { Keep } from '../model/record.ts'
 import { ownIdOf } from '../options/own-id.ts'
 import { isObject } from '../options/schema.ts'
 import { LEAST_KEPT } from './flow-node.ts'
+import { ruleOf } from './flow-rules.ts'
 import {
   type AddedJob,
   checkJobOptions,
@@ -23,7 +24,7 @@ import { readQueue } from './queue.ts'
 import { unsupported, wrongValue } from './unsupported.ts'
 
 /** A job, and those that it waits for. */
-export interface FlowJob {
+export interface BullFlow {
   name: string
   queueName: string
   // biome-ignore lint/suspicious/noExplicitAny: as in BullMQ
@@ -32,7 +33,7 @@ export interface FlowJob {
   prefix?: string
   /** Without `deduplication`. A `jobId` only for the job that waits for all others. */
   opts?: JobsOptions
-  children?: FlowJob[]
+  children?: BullFlow[]
 }
 
 export interface FlowOpts {
@@ -52,13 +53,6 @@ export interface TreeJob extends AddedJob {
 /** The most characters of the name of a flow, and of a node. */
 const MAX_NAME = 100
 
-/** Which option of a child is which rule of its parent. */
-export function ruleOf(opts: JobsOptions): FailureRule {
-  if (opts.failParentOnFailure) return 'fail'
-  if (opts.continueParentOnFailure) return 'now'
-  return opts.ignoreDependencyOnFailure || opts.removeDependencyOnFailure ? 'run' : 'skip'
-}
-
 /**
  * The jobs of a tree, the children before the job that waits for them, which is the last.
  *
@@ -67,13 +61,13 @@ export function ruleOf(opts: JobsOptions): FailureRule {
  */
 export function readTree(
   who: string,
-  flow: FlowJob,
+  flow: BullFlow,
   { queuesOptions = {} }: FlowOpts,
   prefix: string | undefined,
 ): TreeJob[] {
   // Each job before its children, and the last child first: read backwards, the children come first.
   const found: (AddedJob & { queue: string; parent: number | undefined })[] = []
-  const open: [job: FlowJob, parent: number | undefined][] = [[flow, undefined]]
+  const open: [job: BullFlow, parent: number | undefined][] = [[flow, undefined]]
   for (let next = open.pop(); next !== undefined; next = open.pop()) {
     const [job, parent] = next
     if (found.length === MAX_NODES)
@@ -94,10 +88,10 @@ export function readTree(
 
 function readJob(
   who: string,
-  job: FlowJob,
+  job: BullFlow,
   queues: NonNullable<FlowOpts['queuesOptions']>,
   prefix: string | undefined,
-): AddedJob & { queue: string; children: FlowJob[] } {
+): AddedJob & { queue: string; children: BullFlow[] } {
   if (!isObject(job)) throw wrongValue(who, 'a job', job, 'an object with name and queueName')
   const { name, data, children = [] } = job
   const queue = readQueue(who, job.queueName)

@@ -10,6 +10,7 @@ import { MAX_CONTEXT } from '../model/payload.ts'
 import { isObject } from '../options/schema.ts'
 import type { UniqueOptions } from '../options/unique.ts'
 import { EveryJob } from './every-job.ts'
+import type { ChildFailureOptions } from './flow-rules.ts'
 import { checkRemove, keepOf, type RemoveOption } from './kept-jobs.ts'
 import { larkPriority, MOST } from './priority.ts'
 import { checkOptions, unsupported, wrongValue } from './unsupported.ts'
@@ -36,7 +37,7 @@ export interface DeduplicationOptions {
 }
 
 /** The options that may also be defaults of a queue. */
-export interface DefaultJobOptions {
+export interface DefaultJobOptions extends ChildFailureOptions {
   /** The number of attempts, the first one included. Default 1. */
   attempts?: number
   /** The pause before each retry: milliseconds, or how it grows. Default: none. */
@@ -51,15 +52,6 @@ export interface DefaultJobOptions {
   removeOnFail?: RemoveOption
   /** The most bytes of the data, as JSON. */
   sizeLimit?: number
-  // What becomes of the job that waits for this one, in a flow, if this one fails. At most one of them.
-  /** It fails at once. */
-  failParentOnFailure?: boolean
-  /** It starts at once. */
-  continueParentOnFailure?: boolean
-  /** It waits for the others, and starts then. */
-  ignoreDependencyOnFailure?: boolean
-  /** The same, and nothing is told of this one. */
-  removeDependencyOnFailure?: boolean
 }
 
 /** The job of a flow that waits for another. */

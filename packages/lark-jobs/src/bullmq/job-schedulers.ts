@@ -9,9 +9,10 @@ import { shown } from '../model/secret.ts'
 import { tickId } from '../model/tick.ts'
 import type { ScheduleInfo } from '../operate/schedule-info.ts'
 import { cron, every, type Recurrence } from '../options/recurrence.ts'
-import { BullJob, type JobHome } from './bull-job.ts'
+import { BullJob } from './bull-job.ts'
 import { checkJobOptions, draftedBy, type JobsOptions } from './job-options.ts'
 import { scheduleName, schedulerName } from './schedule-name.ts'
+import type { JobHome } from './shared-store.ts'
 import { checkOptions, unsupported, wrongValue } from './unsupported.ts'
 
 export interface RepeatOptions {

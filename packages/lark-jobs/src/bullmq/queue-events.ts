@@ -8,10 +8,10 @@ import { memberOf } from '../model/effect.ts'
 import type { EventKind } from '../model/event.ts'
 import type { QueueEvents } from '../operate/queue-events.ts'
 import { passes } from '../operate/watcher.ts'
-import { BullJob, type JobHome } from './bull-job.ts'
+import { BullJob } from './bull-job.ts'
 import { BullEmitter } from './emitter.ts'
 import { readQueue } from './queue.ts'
-import { type PlaceOptions, RETRY, SharedStore } from './shared-store.ts'
+import { type JobHome, type PlaceOptions, RETRY, SharedStore } from './shared-store.ts'
 import { checkOptions, refuseMethods } from './unsupported.ts'
 
 export interface BullEventsOptions extends PlaceOptions {

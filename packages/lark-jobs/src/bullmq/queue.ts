@@ -6,7 +6,7 @@ import { memberOf } from '../model/effect.ts'
 import { JobsError } from '../model/errors.ts'
 import type { EndedState, State } from '../model/record.ts'
 import { addJobs } from './added-jobs.ts'
-import { type Any, BullJob, type FinishedStatus, type JobHome, type JobState } from './bull-job.ts'
+import { type Any, BullJob } from './bull-job.ts'
 import { BullEmitter } from './emitter.ts'
 import { EveryJob } from './every-job.ts'
 import { FlowNode } from './flow-node.ts'
@@ -17,7 +17,8 @@ import {
   type JobTemplate,
   type RepeatOptions,
 } from './job-schedulers.ts'
-import { type PlaceOptions, SharedStore } from './shared-store.ts'
+import type { FinishedStatus, JobState } from './job-state.ts'
+import { type JobHome, type PlaceOptions, SharedStore } from './shared-store.ts'
 import { checkOptions, refuseMethods, refuseProperties, unsupported, wrongValue } from './unsupported.ts'
 
 export interface BullQueueOptions extends PlaceOptions {

@@ -31,6 +31,12 @@ export interface PlaceOptions {
   prefix?: string
 }
 
+/** Where a job is. */
+export interface JobHome {
+  readonly store: SharedStore
+  readonly queue: string
+}
+
 /** Milliseconds until a worker or the events of a queue try again to begin, if the store is away: doubled each time. */
 export const RETRY = { from: 500, to: 10_000 }
 

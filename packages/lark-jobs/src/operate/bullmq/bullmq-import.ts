@@ -12,10 +12,8 @@
 import type { Settings } from '../../config/config.ts'
 import { knownQueue } from '../../config/queues.ts'
 import { partitionOf } from '../../dispatch/scheduled-job.ts'
-import { FlowBook } from '../../flow/flow-book.ts'
 import type { Signal } from '../../model/abort-signal.ts'
 import { JobsError } from '../../model/errors.ts'
-import type { FlowDefinition } from '../../model/flow.ts'
 import { newNonce } from '../../model/id.ts'
 import { partitionFor, partitionsOf } from '../../model/partition.ts'
 import type { JobRecord, NewJob } from '../../model/record.ts'
@@ -31,15 +29,16 @@ import type {
   ImportedPlace,
 } from '../../store/contract/bullmq.ts'
 import type { RedisServers } from '../../store/contract/servers.ts'
-import { MAX_BYTES, retentionOf, type Store } from '../../store/contract/store.ts'
+import { retentionOf, type Store } from '../../store/contract/store.ts'
 import { checkFilter, conditions, isFunction, signal } from '../filter.ts'
 import type { HandChange } from '../hand-change.ts'
 import { bookOf } from '../schedule-info.ts'
-import { FlowReader, type ReadFlow } from './flows.ts'
+import { FlowImport } from './flow-import.ts'
+import { FlowReader } from './flows.ts'
 import { ImportMark, type MarkState } from './import-mark.ts'
-import { failedJob, larkId, waitingJob } from './jobs.ts'
+import { failedJob, larkId, lotsOf, waitingJob } from './jobs.ts'
 import { found, queuesIn, stillRunning } from './queues.ts'
-import { type BullmqImport, type LackReason, QueueTally } from './report.ts'
+import { anotherHas, type BullmqImport, type LackReason, QueueTally } from './report.ts'
 import { nextJobOf, scheduleIdOf, scheduleOf, tickIn } from './schedules.ts'
 
 /** Jobs that are read, queued and marked together. */
@@ -110,7 +109,8 @@ export async function importBullmq(
   if (running.length > 0 && !force && !dryRun) throw stillRunning(running, workers!)
   const tallies = queues.map((queue) => new QueueTally(queue, workers && (workers.get(queue.name) ?? 0)))
   const imported = new Map(queues.map((queue, i) => [queue.name, { queue, tally: tallies[i]! }]))
-  const run = new ImportRun(target, source, options, imported, noted)
+  const mark = new ImportMark(source, `${target.store.name} ${target.settings.prefix}`)
+  const run = new ImportRun(target, source, options, imported, mark, noted)
   for (const { name } of queues) await run.flows(name)
   for (const { name } of queues) await run.queue(name)
   const reports = tallies.map(({ report }) => report)
@@ -122,7 +122,7 @@ export async function importBullmq(
     ...{ imported: sum('imported'), existing: sum('existing'), schedules: sum('schedules') },
     ...{ removed: sum('removed'), failures: sum('failures') },
     unknownQueues: unknown,
-    ...(run.unmarked !== undefined && { unmarked: run.unmarked }),
+    ...(mark.unmarked !== undefined && { unmarked: mark.unmarked }),
     ...(dryRun && { dryRun }),
   }
 }
@@ -146,23 +146,18 @@ class ImportRun {
   readonly #template: string
   readonly #mark: ImportMark
   readonly #queues: ReadonlyMap<string, ImportedQueue>
-  readonly #flows: FlowReader
-  /** The jobs of flows that this import has found in Lark, or has brought there: `queue:id`. */
-  readonly #inFlows = new Set<string>()
-  /** The last jobs of flows that stay in BullMQ, and were told. */
-  readonly #stayed = new Set<string>()
+  readonly #flows: FlowImport
   readonly #found: number
   readonly #noted: (done: number) => void
   #done = 0
   #imported = 0
-  /** Why jobs could not be marked. */
-  unmarked: string | undefined
 
   constructor(
     target: OpenTarget,
     source: BullmqSource,
     options: BullmqOptions,
     queues: ReadonlyMap<string, ImportedQueue>,
+    mark: ImportMark,
     noted: (done: number) => void,
   ) {
     this.#target = target
@@ -170,13 +165,17 @@ class ImportRun {
     this.#options = options
     this.#template = options.key ?? '{name}'
     this.#queues = queues
-    this.#flows = new FlowReader(source, this.#template, target.settings, new Set(queues.keys()))
-    this.#found = found(
-      [...queues.values()].map(({ queue }) => queue),
-      options.failed,
-    )
+    const all = [...queues.values()]
+    const { dryRun, force } = options
+    this.#flows = new FlowImport({
+      ...{ store: target.store, mark, dryRun, force },
+      reader: new FlowReader(source, this.#template, target.settings, new Set(queues.keys())),
+      tallies: new Map(all.map(({ queue, tally }) => [queue.name, tally])),
+    })
+    const counted = all.map(({ queue }) => queue)
+    this.#found = found(counted, options.failed)
     this.#noted = noted
-    this.#mark = new ImportMark(`${target.store.name} ${target.settings.prefix}`)
+    this.#mark = mark
   }
 
   get #isOver(): boolean {
@@ -184,114 +183,30 @@ class ImportRun {
     return signal?.aborted === true
   }
 
-  /** Imports the flows whose last jobs wait for others in a queue. They stay in their places, marked, until `queue`. */
+  /** Imports the flows whose last jobs wait for others in a queue. */
   async flows(queue: string): Promise<void> {
     for (let offset = 0; !this.#isOver; offset += PAGE) {
       const page = await this.#source.entries(queue, 'waiting-children', offset, PAGE)
       if (page.length === 0) break
       const now = await this.#source.now()
-      // One that is imported is there no more often than once: so many flows at a time are no more than a page.
       for (const entry of page)
-        if (entry.parentKey === undefined && !this.#isOver) await this.#flow(queue, entry, now)
+        if (entry.parentKey === undefined && !this.#isOver) await this.#flows.bring(queue, entry, now)
     }
   }
 
-  /** Imports the flow of a job that waits, or has waited, for all others. */
-  async #flow(queue: string, root: BullmqEntry, now: number): Promise<void> {
-    const { tally } = this.#queues.get(queue)!
-    const mark = this.#mark.read(root.mark, now)
-    if (mark === 'done') return
-    try {
-      const read = await this.#flows.read(queue, root, now)
-      if (typeof read === 'string') {
-        tally.left(read, [root.id])
-        this.#stayed.add(`${queue}:${root.id}`)
-      } else await this.#startFlow(read, mark, now)
-    } catch (error) {
-      if (JobsError.is(error) && error.code !== 'FLOW_TOO_LARGE') throw error
-      tally.mistake(root.id, textOf(error))
-      this.#stayed.add(`${queue}:${root.id}`)
-    }
-  }
-
-  async #startFlow({ place, definition, members }: ReadFlow, mark: MarkState, now: number): Promise<void> {
-    const { store } = this.#target
-    const { dryRun, force } = this.#options
-    const book = new FlowBook({ store })
-    const { queue, entry } = members.at(-1)!
-    const { tally } = this.#queues.get(queue)!
-    const existing = await book.get(place)
-    if (mark === 'old' && existing === undefined && !force) {
-      tally.left('uncertain', [entry.id])
-      this.#stayed.add(`${queue}:${entry.id}`)
-      return
-    }
-    if (existing !== undefined && !this.#isSame(existing.definition, definition, mark)) {
-      tally.mistake(entry.id, anotherHas(entry.id))
-      this.#stayed.add(`${queue}:${entry.id}`)
-      return
-    }
-    // The queue of the last job comes last: what is marked as imported there is everywhere.
-    const byQueue = [...grouped(members, (member) => member.queue)].sort(([name]) =>
-      name === queue ? 1 : -1,
-    )
-    if (existing === undefined && !dryRun) {
-      for (const [name, some] of byQueue)
-        await this.#write(
-          name,
-          some.map((member) => member.entry.id),
-          this.#mark.begun(now),
-        )
-      await book.start(place, definition, undefined, newNonce())
-    }
-    for (const [name, some] of byQueue) {
-      const { tally } = this.#queues.get(name)!
-      for (const { entry, key, lacks } of some) {
-        tally.lacks(entry.id, lacks)
-        tally.key(key)
-        this.#inFlows.add(`${name}:${entry.id}`)
-      }
-      tally.report[existing === undefined ? 'imported' : 'existing'] += some.length
-      if (existing === undefined) this.#imported += some.length
-      if (!dryRun)
-        await this.#write(
-          name,
-          some.map((member) => member.entry.id),
-          this.#mark.done,
-        )
-    }
-  }
-
-  /** Whether the flow that Lark has is the one of BullMQ. One whose last job had no mark was never sent to Lark. */
-  #isSame(one: FlowDefinition, other: FlowDefinition, mark: MarkState): boolean {
-    const last = ({ nodes }: FlowDefinition) => nodes.at(-1)?.job?.job
-    if (last(one)?.key !== last(other)?.key) return false
-    return mark !== 'none' || (this.unmarked !== undefined && last(one)?.payload === last(other)?.payload)
-  }
-
-  /** Settles the jobs that wait for others, with their flows or because of an import before; tells of those that stay. */
+  /** Settles the jobs that wait for others, and tells of those that stay. */
   async #parents(queue: string, tally: QueueTally): Promise<void> {
     for (let offset = 0; !this.#isOver; ) {
       const page = await this.#source.entries(queue, 'waiting-children', offset, PAGE)
       if (page.length === 0) break
       const now = await this.#source.now()
-      const settled: string[] = []
-      for (const { id, mark } of page) {
-        if (this.#takes(queue, id, this.#mark.read(mark, now), tally)) settled.push(id)
-        else if (!this.#stayed.has(`${queue}:${id}`)) tally.left('flow-child', [id])
-      }
+      const settled = page.filter((entry) => this.#flows.takes(queue, entry, now)).map(({ id }) => id)
       offset += page.length - (await this.#settle(queue, 'waiting-children', settled, tally))
       this.#progress(page.length)
     }
   }
 
-  /** Whether Lark has a job, or had it, as a part of a flow. */
-  #takes(queue: string, id: string, mark: MarkState, tally: QueueTally): boolean {
-    if (this.#inFlows.has(`${queue}:${id}`)) return true
-    if (mark === 'done') tally.report.existing++
-    return mark === 'done'
-  }
-
+  /** Imports the jobs of a queue, and its schedulers. Flows must be there already. */
   async queue(name: string): Promise<void> {
     const { queue, tally } = this.#queues.get(name)!
     const { counts } = queue
@@ -375,10 +290,11 @@ class ImportRun {
         // BullMQ 4 wakes its workers with such entries, which are no jobs.
         if (/^0(:|$)/.test(entry.id)) continue
         const mark = this.#mark.read(entry.mark, now)
-        if (entry.parentKey !== undefined || entry.hasChildren || this.#inFlows.has(`${queue}:${entry.id}`)) {
-          if (entry.hasChildren && entry.parentKey === undefined) await this.#flow(queue, entry, now)
-          if (this.#takes(queue, entry.id, mark, tally)) settled.push(entry.id)
-          else if (!this.#stayed.has(`${queue}:${entry.id}`)) tally.left('flow-child', [entry.id])
+        const isTaken = this.#flows.has(queue, entry.id)
+        if (entry.parentKey !== undefined || entry.hasChildren || isTaken) {
+          // One that has waited for all others, and has what they returned.
+          if (entry.parentKey === undefined && !isTaken) await this.#flows.bring(queue, entry, now)
+          if (this.#flows.takes(queue, entry, now)) settled.push(entry.id)
           continue
         }
         const left = leftFor(entry, schedules)
@@ -518,13 +434,13 @@ class ImportRun {
     const found = await this.#target.store.get(partition, id)
     if (found?.key !== key) return false
     // Without marks, the payload must tell.
-    return mark !== 'none' || (this.unmarked !== undefined && found.payload === payload)
+    return mark !== 'none' || (this.#mark.unmarked !== undefined && found.payload === payload)
   }
 
   /** Marks the jobs that are about to be queued. One that was begun before keeps the time of that. */
   async #begin(queue: string, jobs: readonly BegunEntry[], now: number): Promise<void> {
     const fresh = jobs.filter(({ mark }) => mark !== 'begun').map(({ entry }) => entry.id)
-    if (!this.#options.dryRun) await this.#write(queue, fresh, this.#mark.begun(now))
+    if (!this.#options.dryRun) await this.#mark.write(queue, fresh, this.#mark.begun(now))
   }
 
   /** Marks or removes what Lark has. @returns how many jobs were removed from the place */
@@ -543,19 +459,8 @@ class ImportRun {
       tally.report.removed += count
       return count
     }
-    await this.#write(queue, ids, this.#mark.done)
+    await this.#mark.write(queue, ids, this.#mark.done)
     return 0
-  }
-
-  async #write(queue: string, ids: readonly string[], text: string): Promise<void> {
-    if (this.unmarked !== undefined || ids.length === 0) return
-    try {
-      await this.#source.mark(queue, ids, text)
-    } catch (error) {
-      if (JobsError.is(error, 'STORE_UNREACHABLE') || JobsError.is(error, 'STORE_UNCERTAIN')) throw error
-      // A user who may only read BullMQ's keys can import, too.
-      this.unmarked = textOf(error)
-    }
   }
 
   #partition(queue: string, id: string): string {
@@ -565,7 +470,7 @@ class ImportRun {
 
   #progress(count: number): void {
     this.#done += count
-    this.#noted(this.#imported)
+    this.#noted(this.#imported + this.#flows.imported)
     this.#options.onProgress?.(this.#done, Math.max(this.#done, this.#found))
   }
 }
@@ -583,10 +488,6 @@ function leftFor(
   return tick > schedule.since ? 'next-run' : undefined
 }
 
-function anotherHas(id: string): string {
-  return `the queue has another job with the id ${id} in Lark`
-}
-
 function grouped<T>(list: readonly T[], by: (each: T) => string): Map<string, T[]> {
   const groups = new Map<string, T[]>()
   for (const each of list) {
@@ -595,20 +496,4 @@ function grouped<T>(list: readonly T[], by: (each: T) => string): Map<string, T[
     else group.push(each)
   }
   return groups
-}
-
-/** Jobs that go into one call. */
-function lotsOf(jobs: readonly NewJob[]): NewJob[][] {
-  const lots: NewJob[][] = []
-  let room = 0
-  for (const job of jobs) {
-    const bytes = job.payload.length + JSON.stringify(job.options).length
-    if (room < bytes) {
-      lots.push([])
-      room = MAX_BYTES
-    }
-    lots.at(-1)!.push(job)
-    room -= bytes
-  }
-  return lots
 }

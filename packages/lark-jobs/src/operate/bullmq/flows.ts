@@ -2,9 +2,7 @@
  * From a flow of BullMQ to a workflow of Lark: the job that waits for all others, and all that are below it. Children that
  * have ended are nodes that had ended before, so the jobs that wait for them get their results.
  */
-import { flowIdFor } from '../../bullmq/flow-node.ts'
-import { ruleOf } from '../../bullmq/flow-tree.ts'
-import type { JobsOptions } from '../../bullmq/job-options.ts'
+import { flowIdFor, ruleOf } from '../../bullmq/flow-rules.ts'
 import { bullmqRecord } from '../../bullmq/record.ts'
 import type { Settings } from '../../config/config.ts'
 import { isQueueName } from '../../config/queues.ts'
@@ -199,7 +197,7 @@ class FlowInReading {
     const opts = entry.isGone ? { ignoreDependencyOnFailure: true } : bullmqRecord(jsonIn(entry.opts), 0).opts
     const context = { bullmq: opts }
     const job = { key, payload: payloadIn(entry.data), options: isShort(context) ? { context } : {} }
-    const rule = ruleOf(opts as JobsOptions)
+    const rule = ruleOf(opts)
     return {
       number: this.#add({ after: [], ended, job: { partition: queue, job } }, key),
       rule: rule === 'now' ? 'now' : 'run',
@@ -235,7 +233,7 @@ class FlowInReading {
     this.#members.push({ queue, entry, key: job.key, lacks })
     const parent = { id: this.#idOf(number), queue: `${this.#settings.prefix}:${queue}` }
     for (const child of children) this.#say(child.number, { parent })
-    return { number, rule: ruleOf(read.opts as JobsOptions), isEnded: false }
+    return { number, rule: ruleOf(read.opts), isEnded: false }
   }
 
   /** @param root the job that waits for all others, which was added last */

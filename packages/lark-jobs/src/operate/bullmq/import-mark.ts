@@ -7,6 +7,9 @@
  *   the id tells. After it, a job that Lark does not have may have run.
  */
 import { createHash } from 'node:crypto'
+import { JobsError } from '../../model/errors.ts'
+import { textOf } from '../../model/thrown.ts'
+import type { BullmqSource } from '../../store/contract/bullmq.ts'
 import { REMEMBERED } from './jobs.ts'
 
 /** Milliseconds: the time in which the id tells is shorter by this, because clocks are set. */
@@ -20,9 +23,13 @@ export type MarkState = 'none' | 'other' | 'begun' | 'old' | 'done'
 
 export class ImportMark {
   readonly done: string
+  readonly #source: BullmqSource
+  /** Why jobs could not be marked. */
+  unmarked: string | undefined
 
   /** @param store tells the store from others */
-  constructor(store: string) {
+  constructor(source: BullmqSource, store: string) {
+    this.#source = source
     this.done = createHash('sha256').update(store).digest('base64url').slice(0, 12)
   }
 
@@ -38,5 +45,16 @@ export class ImportMark {
     if (store !== this.done) return 'other'
     // A time that cannot be read is an old one.
     return now - Number(since) < REMEMBERED - MARGIN ? 'begun' : 'old'
+  }
+
+  async write(queue: string, ids: readonly string[], text: string): Promise<void> {
+    if (this.unmarked !== undefined || ids.length === 0) return
+    try {
+      await this.#source.mark(queue, ids, text)
+    } catch (error) {
+      if (JobsError.is(error, 'STORE_UNREACHABLE') || JobsError.is(error, 'STORE_UNCERTAIN')) throw error
+      // A user who may only read BullMQ's keys can import, too.
+      this.unmarked = textOf(error)
+    }
   }
 }

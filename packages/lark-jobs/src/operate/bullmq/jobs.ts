@@ -11,7 +11,7 @@ import { shown } from '../../model/secret.ts'
 import { isName } from '../../options/job-settings.ts'
 import { COMMAND_JOB } from '../../run/command-job.ts'
 import type { BullmqEntry } from '../../store/contract/bullmq.ts'
-import { MAX_ERRORS } from '../../store/contract/store.ts'
+import { MAX_BYTES, MAX_ERRORS } from '../../store/contract/store.ts'
 
 /**
  * Milliseconds: an imported job that has ended is kept for at least so long. If the process dies after Lark has answered
@@ -124,4 +124,20 @@ function errorOf(text: string, run: number): JobError {
   const [, name = 'Error', message = head] = /^(\w{1,200}): (.*)$/s.exec(head) ?? []
   const stack = text.slice(0, MAX_MESSAGE)
   return { run, name, message: message.slice(0, MAX_MESSAGE), ...(frames >= 0 && { stack }) }
+}
+
+/** Jobs that go into one call. */
+export function lotsOf(jobs: readonly NewJob[]): NewJob[][] {
+  const lots: NewJob[][] = []
+  let room = 0
+  for (const job of jobs) {
+    const bytes = job.payload.length + JSON.stringify(job.options).length
+    if (room < bytes) {
+      lots.push([])
+      room = MAX_BYTES
+    }
+    lots.at(-1)!.push(job)
+    room -= bytes
+  }
+  return lots
 }

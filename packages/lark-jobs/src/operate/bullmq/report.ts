@@ -160,3 +160,8 @@ function note(
   found.count += count
   found.ids.push(...ids.slice(0, IDS - found.ids.length))
 }
+
+/** Why a job or a flow stays whose id another one has in Lark. */
+export function anotherHas(id: string): string {
+  return `the queue has another job with the id ${id} in Lark`
+}

@@ -1,0 +1,24 @@
+/** The states of a job, in the words of BullMQ. */
+import type { NodeState } from '../model/flow.ts'
+import type { State } from '../model/record.ts'
+
+export type FinishedStatus = 'completed' | 'failed'
+export type JobState = FinishedStatus | 'active' | 'delayed' | 'prioritized' | 'waiting' | 'waiting-children'
+
+export function stateOf(state: State, priority: number): JobState {
+  if (state === 'waiting') return priority < 0 ? 'prioritized' : 'waiting'
+  if (state === 'cancelled') return 'failed'
+  return state === 'blocked' ? 'waiting-children' : state
+}
+
+/** Of a node that has no job in its queue: one that has started is on its way there. */
+export const stateOfNode: Readonly<Record<NodeState, JobState>> = {
+  ...{
+    b: 'waiting-children',
+    s: 'waiting',
+    c: 'completed',
+    f: 'failed',
+    x: 'failed',
+    '-': 'waiting-children',
+  },
+}
