@@ -298,7 +298,8 @@ export const stories: Record<string, (place: Place) => Promise<unknown>> = {
     return {
       ids,
       same: [second.id === first.id, fourth.id === third.id, again.id === first.id, fifth.id === third.id],
-      ran,
+      // The last one may have run by now.
+      ran: ran.slice(0, 4),
       data: (await queue.getJob('order-7'))?.data,
     }
   },

@@ -8,6 +8,7 @@ import {
   type FlowJob,
   FlowProducer,
   type Job,
+  type JobNode,
   type Processor,
   Queue,
   QueueEvents,
@@ -156,7 +157,7 @@ export const stories: Record<string, (place: Place) => Promise<unknown>> = {
       state: string
       children?: Shown[]
     }
-    const shown = async (tree: Awaited<ReturnType<FlowProducer['getFlow']>>): Promise<Shown> => ({
+    const shown = async (tree: JobNode | undefined): Promise<Shown> => ({
       name: tree!.job.name,
       state: await tree!.job.getState(),
       ...(tree!.children && {

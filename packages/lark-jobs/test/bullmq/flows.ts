@@ -4,7 +4,16 @@
  */
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type FlowJob, FlowProducer, type Job, type Processor, Queue, QueueEvents, Worker } from 'bullmq'
+import {
+  type FlowJob,
+  FlowProducer,
+  type Job,
+  type JobNode,
+  type Processor,
+  Queue,
+  QueueEvents,
+  Worker,
+} from 'bullmq'
 import type { Place } from './application.ts'
 
 /** A flow producer, with the queues and workers of a story. */
@@ -148,7 +157,7 @@ export const stories: Record<string, (place: Place) => Promise<unknown>> = {
       state: string
       children?: Shown[]
     }
-    const shown = async (tree: Awaited<ReturnType<FlowProducer['getFlow']>>): Promise<Shown> => ({
+    const shown = async (tree: JobNode | undefined): Promise<Shown> => ({
       name: tree!.job.name,
       state: await tree!.job.getState(),
       ...(tree!.children && {
