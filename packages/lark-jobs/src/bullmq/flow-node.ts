@@ -13,7 +13,7 @@ import { queueOf } from '../model/partition.ts'
 import { decode, whyDropped } from '../model/payload.ts'
 import { locateFlow } from '../operate/flow-finding.ts'
 import { closing, type Operated, open } from '../operate/operations.ts'
-import { within } from '../operate/results.ts'
+import { awaitWithin } from '../operate/results.ts'
 import { partitionsToLookIn } from '../operate/stored-jobs.ts'
 import { passes } from '../operate/watcher.ts'
 import type { Dependencies } from './dependencies.ts'
@@ -212,7 +212,7 @@ export class FlowNode {
    */
   static async result(home: JobHome, id: string, ttl?: number): Promise<unknown> {
     const jobs: Operated = home.store.jobs
-    return await within(jobs, ttl, `Job ${id}`, id, [jobs[closing]], async (over) => {
+    return await awaitWithin(jobs, ttl, `Job ${id}`, id, [jobs[closing]], async (over) => {
       for (let wait = LOOK.first; ; wait = Math.min(2 * wait, LOOK.last)) {
         over.throwIfAborted()
         try {

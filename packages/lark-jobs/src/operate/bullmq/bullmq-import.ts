@@ -14,8 +14,9 @@ import { knownQueue } from '../../config/queues.ts'
 import { partitionOf } from '../../dispatch/scheduled-job.ts'
 import type { Signal } from '../../model/abort-signal.ts'
 import { JobsError } from '../../model/errors.ts'
+import { groupedBy } from '../../model/grouped.ts'
 import { newNonce } from '../../model/id.ts'
-import { partitionFor, partitionsOf } from '../../model/partition.ts'
+import { partitionWith } from '../../model/partition.ts'
 import type { JobRecord, NewJob } from '../../model/record.ts'
 import { textOf } from '../../model/thrown.ts'
 import { flag, isText, type OptionsOf, option } from '../../options/schema.ts'
@@ -352,7 +353,7 @@ class ImportRun {
         }
       }
       await this.#begin(queue, [...records.values()], now)
-      for (const [partition, list] of grouped([...records.values()], ({ record }) => record.partition)) {
+      for (const [partition, list] of groupedBy([...records.values()], ({ record }) => record.partition)) {
         const restored = this.#options.dryRun
           ? list.map(() => 'restored')
           : await store.restore(
@@ -397,7 +398,7 @@ class ImportRun {
     tally: QueueTally,
   ): Promise<string[]> {
     const kept: string[] = []
-    for (const [partition, all] of grouped(jobs, ({ id }) => this.#partition(queue, id)))
+    for (const [partition, all] of groupedBy(jobs, ({ id }) => this.#partition(queue, id)))
       for (const lot of lotsOf(all)) {
         const call = { caller: `import-${newNonce()}`, number: 1 }
         const verdicts = this.#options.dryRun
@@ -464,8 +465,7 @@ class ImportRun {
   }
 
   #partition(queue: string, id: string): string {
-    const count = this.#target.settings.partitions.get(queue) ?? 1
-    return partitionsOf(queue, count)[partitionFor(id, count)]!
+    return partitionWith(id, queue, this.#target.settings.partitions)
   }
 
   #progress(count: number): void {
@@ -486,14 +486,4 @@ function leftFor(
   if (schedule.since === undefined) return 'unscheduled'
   // What was due when the schedule came to Lark is a job like others.
   return tick > schedule.since ? 'next-run' : undefined
-}
-
-function grouped<T>(list: readonly T[], by: (each: T) => string): Map<string, T[]> {
-  const groups = new Map<string, T[]>()
-  for (const each of list) {
-    const group = groups.get(by(each))
-    if (group === undefined) groups.set(by(each), [each])
-    else group.push(each)
-  }
-  return groups
 }
