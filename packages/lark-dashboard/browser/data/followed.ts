@@ -1,11 +1,12 @@
 /**
- * The job that the page shows while it runs: its log and its progress come with the stream (`live.ts`), as it writes them.
+ * The job that the page shows, until it has ended: its log and its progress come with the stream (`live.ts`), as it writes
+ * them.
  */
 import { signal } from '@preact/signals'
 import { useEffect } from 'preact/hooks'
 import type { ShownReport, StreamInput } from '../../src/server/streams.ts'
 
-/** The stream of a page that shows no running job. */
+/** The stream of a page that shows no such job. */
 const PLAIN = 'api/live'
 
 /** Where the stream is. */

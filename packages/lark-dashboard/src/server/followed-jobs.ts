@@ -1,6 +1,6 @@
 /**
- * The jobs that open dashboards show while they run: what each writes to its log and reports, as it does. A job is followed
- * once, however many browsers show it, and only as long as one does.
+ * The jobs that open dashboards show and that have not ended: what each writes to its log and reports, as it does. A job is
+ * followed once, however many browsers show it, and only as long as one does.
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { LarkError } from '@s18i/lark/config'
