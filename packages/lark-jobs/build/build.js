@@ -42,11 +42,11 @@ await build({
       export const lua = JSON.parse(text.slice(${LUA.length}))`,
   },
   chunks: {
-    // `bounded-wait.ts` is for the client of Redis too, which would load the lease thread's code for it; `grouped.ts` for who
-    // changes jobs, which would load a worker for it.
+    // `bounded-wait.ts` is for the client of Redis too, which would load the lease thread's code for it; `grouped.ts` and
+    // `in-lots.ts` for who looks at jobs, which would load a worker for them.
     dispatch: [
       'src/index.ts',
-      ...['record', 'bounded-wait', 'grouped'].map((name) => `src/model/${name}.ts`),
+      ...['record', 'bounded-wait', 'grouped', 'in-lots'].map((name) => `src/model/${name}.ts`),
     ],
     // What both stores need, and what they share with a worker: a dispatch does not load a worker for it.
     contract: [

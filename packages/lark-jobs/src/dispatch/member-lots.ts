@@ -2,12 +2,14 @@
  * Queues members of a batch, lot by lot. Numbers are reserved for a lot before its jobs are queued, because workers may end
  * these at once. Within a lot, members are sorted by partition: so the flow can say in few words which members are where.
  */
+
 import type { FlowBook } from '../flow/flow-book.ts'
 import type { JobSender } from '../flow/job-sender.ts'
 import { rejected } from '../flow/member-end.ts'
 import { memberId } from '../model/effect.ts'
 import type { FlowJob, FlowPlace } from '../model/flow.ts'
 import { groupedBy } from '../model/grouped.ts'
+import { inLots } from '../model/in-lots.ts'
 import type { NewJob } from '../model/record.ts'
 import { MAX_ITEMS, type Store } from '../store/contract/store.ts'
 import { patiently } from './patience.ts'
@@ -69,7 +71,6 @@ export class MemberLots {
     if (answers.every((answer) => answer === 'queued')) return
     const { home } = this.#place
     const ends = rejected(jobs, answers, await patiently(() => store.now(home)))
-    for (let i = 0; i < ends.length; i += MAX_ITEMS)
-      await patiently(() => store.flows.apply(home, ends.slice(i, i + MAX_ITEMS)))
+    for (const some of inLots(ends, MAX_ITEMS)) await patiently(() => store.flows.apply(home, some))
   }
 }

@@ -2,11 +2,13 @@
  * The nodes of a flow: makes their jobs, starts the flows that are nodes, asks what has started to end, looks what became of
  * those that it has not heard of, and removes their jobs when the flow is forgotten.
  */
+
 import { defined } from '../model/defined.ts'
 import { memberId } from '../model/effect.ts'
 import { JobsError } from '../model/errors.ts'
 import type { FlowPlace, FlowState } from '../model/flow.ts'
 import { grouped } from '../model/grouped.ts'
+import { inLots } from '../model/in-lots.ts'
 import type { NewJob } from '../model/record.ts'
 import { traced } from '../model/trace.ts'
 import { endOf, MAX_ITEMS, type MemberEnd, PINNED } from '../store/contract/store.ts'
@@ -149,8 +151,7 @@ export class FlowNodes {
       else await this.#checkFlow(found, node, { flow: state.flows![node]!, home: flow!.home })
     }
     for (const [partition, nodes] of grouped(jobs)) {
-      for (let i = 0; i < nodes.length; i += MAX_ITEMS) {
-        const some = nodes.slice(i, i + MAX_ITEMS)
+      for (const some of inLots(nodes, MAX_ITEMS)) {
         const ids = some.map((node) => jobId(found, node))
         for (const [j, fate] of (await store.flows.fates(partition, ids)).entries()) {
           if (fate.kind === 'ended') ends.push(endOf(fate.job))
@@ -202,8 +203,7 @@ export class FlowNodes {
       }
     }
     for (const [partition, ids] of grouped(jobs))
-      for (let i = 0; i < ids.length; i += TOGETHER)
-        await store.alter(partition, ids.slice(i, i + TOGETHER), { kind: 'remove' })
+      for (const some of inLots(ids, TOGETHER)) await store.alter(partition, some, { kind: 'remove' })
     return flows
   }
 

@@ -1,9 +1,11 @@
 /**
  * Flows as their homes keep them: reads them, and notes how their nodes and members have ended.
  */
+
 import { JobsError } from '../model/errors.ts'
 import type { EndReason, FlowDefinition, FlowPlace, FlowState } from '../model/flow.ts'
 import { NODES, nodeOf } from '../model/flow.ts'
+import { inLots } from '../model/in-lots.ts'
 import {
   type Crowd,
   type KeptEnd,
@@ -92,8 +94,7 @@ export class FlowRecords {
   async apply(home: string, ends: readonly MemberEnd[]): Promise<DueIn> {
     for (const end of ends) if (end.index >= NODES) this.#remember(home, end)
     let next: DueIn
-    for (let i = 0; i < ends.length; i += MAX_ITEMS)
-      next = (await this.#store.flows.apply(home, ends.slice(i, i + MAX_ITEMS))).nextTick
+    for (const some of inLots(ends, MAX_ITEMS)) next = (await this.#store.flows.apply(home, some)).nextTick
     return next
   }
 

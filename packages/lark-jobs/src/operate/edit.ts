@@ -2,7 +2,9 @@
  * Replaces the payloads of jobs that do not run. The schema of the class checks the new payload, if this process has met
  * the class. The job says when it was edited.
  */
+
 import { JobsError } from '../model/errors.ts'
+import { inLots } from '../model/in-lots.ts'
 import { decode, encode } from '../model/payload.ts'
 import { definitions } from '../options/definitions.ts'
 import { classOf, classWith } from '../options/job-class.ts'
@@ -116,8 +118,8 @@ async function editEach(
     return verdict!
   }
   const verdicts: AlterVerdict[] = []
-  for (let i = 0; i < jobs.length && !passage.isOver; i += AT_ONCE) {
-    const some = jobs.slice(i, i + AT_ONCE)
+  for (const some of inLots(jobs, AT_ONCE)) {
+    if (passage.isOver) break
     verdicts.push(...(await Promise.all(some.map(edited))))
     await passage.passed(some.length)
   }

@@ -6,10 +6,12 @@
  * so that nothing piles up here. Meanwhile a timer keeps the listening from lapsing. While the store is away, the reader
  * waits; what was written before is there when the store is back, and if it is not, the reader tells a gap.
  */
+
 import { setMaxListeners } from 'node:events'
 import type { Signal } from '../model/abort-signal.ts'
 import { unlessAborted } from '../model/bounded-wait.ts'
 import { type EventKind, eventKinds } from '../model/event.ts'
+import { inLots } from '../model/in-lots.ts'
 import { queueOf } from '../model/partition.ts'
 import { scheduleTick } from '../model/tick.ts'
 import { isText, option, Schema } from '../options/schema.ts'
@@ -357,6 +359,5 @@ async function inTurn(
   partitions: readonly HeardPartition[],
   act: (partition: HeardPartition) => Promise<void>,
 ): Promise<void> {
-  for (let i = 0; i < partitions.length; i += TOGETHER)
-    await Promise.all(partitions.slice(i, i + TOGETHER).map(act))
+  for (const some of inLots(partitions, TOGETHER)) await Promise.all(some.map(act))
 }

@@ -5,8 +5,10 @@
  * Looks at the same time share one reading. A look does not wait for long: while the failed jobs are read for the first
  * time, it tells those that were read by then. What is remembered goes when nobody has looked for a while.
  */
+
 import { setImmediate as turn } from 'node:timers/promises'
 import { inTime } from '../model/bounded-wait.ts'
+import { inLots } from '../model/in-lots.ts'
 import { queueOf } from '../model/partition.ts'
 import { type OptionsOf, whole } from '../options/schema.ts'
 import { shortNames } from '../run/fingerprint.ts'
@@ -267,8 +269,7 @@ class KindCount {
 /** How many failed jobs each partition has, of those that have some. */
 async function failedIn(store: Store, partitions: readonly string[]): Promise<Map<string, number>> {
   const found = new Map<string, number>()
-  for (let i = 0; i < partitions.length; i += MAX_STANDINGS) {
-    const some = partitions.slice(i, i + MAX_STANDINGS)
+  for (const some of inLots(partitions, MAX_STANDINGS)) {
     for (const [n, { counts, damage }] of (await store.standings(some)).entries()) {
       if (damage !== undefined) throw damage
       if (counts.failed > 0) found.set(some[n]!, counts.failed)

@@ -2,6 +2,7 @@
  * How many runs ended in the queues of a store, coarser the older: by minute for an hour, by hour for three days, by day
  * for 90 days.
  */
+import { inLots } from '../model/in-lots.ts'
 import type { OptionsOf } from '../options/schema.ts'
 import { DAY, type History, HOUR, MAX_STANDINGS, MINUTE, sumsOf } from '../store/contract/store.ts'
 import { checkFilter, conditions, type Flags, queueName } from './filter.ts'
@@ -58,8 +59,7 @@ export async function history(
   const chosen = [...all].filter(([queue]) => named === undefined || queue === named)
   const partitions = chosen.flatMap(([, list]) => list)
   const found: History[] = []
-  for (let i = 0; i < partitions.length; i += MAX_STANDINGS)
-    found.push(...(await store.history(partitions.slice(i, i + MAX_STANDINGS))))
+  for (const some of inLots(partitions, MAX_STANDINGS)) found.push(...(await store.history(some)))
   const from = sinceInstant(since, at)
   const queues = chosen.map(([queue, list]): QueueHistory => {
     const parts = found.splice(0, list.length)

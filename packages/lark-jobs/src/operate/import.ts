@@ -2,8 +2,10 @@
  * Puts jobs back from their records, as `remove({ before })` and `records()` give them: ended jobs in the state in which they
  * ended, others into their queue. A job whose id its queue has already is left as it is, so an import may be repeated.
  */
+
 import { JobsError } from '../model/errors.ts'
 import { isId, newNonce } from '../model/id.ts'
+import { inLots } from '../model/in-lots.ts'
 import { partitionWith, queueOf } from '../model/partition.ts'
 import { type JobRecord, type NewJob, type State, states } from '../model/record.ts'
 import { shown } from '../model/secret.ts'
@@ -80,8 +82,8 @@ async function importAll(
   }
   const counts = { imported: 0, existing: 0 }
   for (const [partition, records] of places) {
-    for (let i = 0; i < records.length && !signal?.aborted; i += RECORDS) {
-      const lot = records.slice(i, i + RECORDS)
+    for (const lot of inLots(records, RECORDS)) {
+      if (signal?.aborted) break
       const restored = [
         ...(await open.store.restore(
           partition,

@@ -2,6 +2,7 @@
  * The limiters and the circuits that live workers use: what each limiter grants and who has it, and which circuits are
  * open.
  */
+import { inLots } from '../model/in-lots.ts'
 import type { Limits } from '../model/limits.ts'
 import type { WorkerRecord } from '../model/record.ts'
 import type { LimiterRecord, Store } from '../store/contract/store.ts'
@@ -86,8 +87,7 @@ export async function circuits(store: Store): Promise<CircuitStatus[]> {
 async function lookAt(store: Store, names: ReadonlySet<string>): Promise<[string, LimiterRecord][]> {
   const all = [...names].sort()
   const found: [string, LimiterRecord][] = []
-  for (let i = 0; i < all.length; i += TOGETHER) {
-    const some = all.slice(i, i + TOGETHER)
+  for (const some of inLots(all, TOGETHER)) {
     const records = await Promise.all(some.map((name) => store.limiters.look(name)))
     found.push(...records.map((record, n) => [some[n]!, record] as [string, LimiterRecord]))
   }

@@ -2,6 +2,7 @@
  * One look at the whole store, for figures, metrics and health: what every queue holds, since when its jobs wait, and how
  * the runs of all workers went.
  */
+import { inLots } from '../model/in-lots.ts'
 import type { WorkerRecord } from '../model/record.ts'
 import { RunCounts } from '../model/run-counts.ts'
 import { type FleetRuns, folded, MAX_STANDINGS, type Standing, type Store } from '../store/contract/store.ts'
@@ -52,8 +53,7 @@ export async function standingsOf(
   const partitions = chosen.flatMap(([, list]) => list)
   const all: Standing[] = []
   // There may be thousands of partitions, and a call that waits behind too many others would be given up.
-  for (let i = 0; i < partitions.length; i += MAX_STANDINGS)
-    all.push(...(await store.standings(partitions.slice(i, i + MAX_STANDINGS), next)))
+  for (const some of inLots(partitions, MAX_STANDINGS)) all.push(...(await store.standings(some, next)))
   return chosen.map(([queue, list]) => ({ queue, partitions: list, standings: all.splice(0, list.length) }))
 }
 

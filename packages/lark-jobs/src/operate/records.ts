@@ -1,6 +1,8 @@
 /**
  * The whole records of all jobs that meet a filter, a few at a time, for a file from which they can be put back.
  */
+import { groupedBy } from '../model/grouped.ts'
+import { inLots } from '../model/in-lots.ts'
 import type { JobRecord } from '../model/record.ts'
 import type { OptionsOf } from '../options/schema.ts'
 import { MAX_ITEMS } from '../store/contract/store.ts'
@@ -35,16 +37,10 @@ export async function* records(
       isLean: filter.where === undefined,
       ...(cursor !== undefined && { cursor }),
     })
-    for (let i = 0; i < page.jobs.length; i += RECORDS) {
+    for (const lot of inLots(page.jobs, RECORDS)) {
       if (signal?.aborted) return
-      const lot = page.jobs.slice(i, i + RECORDS)
-      const partitions = new Set(lot.map(({ partition }) => partition))
-      for (const partition of partitions) {
-        const found = await wholeRecords(
-          open.store,
-          partition,
-          lot.filter((job) => job.partition === partition),
-        )
+      for (const [partition, some] of groupedBy(lot, ({ partition }) => partition)) {
+        const found = await wholeRecords(open.store, partition, some)
         if (found.length > 0) yield found
       }
     }

@@ -2,7 +2,9 @@
  * Removes jobs: from all that people see (`remove`), or for good from all that Lark reads (`purge`). A running job is
  * left as it is.
  */
+
 import { JobsError } from '../model/errors.ts'
+import { inLots } from '../model/in-lots.ts'
 import { queueOf } from '../model/partition.ts'
 import type { JobRecord, State } from '../model/record.ts'
 import { type OptionsOf, option, voiceOf } from '../options/schema.ts'
@@ -122,8 +124,8 @@ function removing(
 ): Changing['act'] {
   return async (partition, jobs, passage) => {
     const verdicts: AlterVerdict[] = []
-    for (let i = 0; i < jobs.length && !passage.isOver; i += RECORDS) {
-      const lot = jobs.slice(i, i + RECORDS)
+    for (const lot of inLots(jobs, RECORDS)) {
+      if (passage.isOver) break
       const found = await wholeRecords(store, partition, lot)
       const met = new Map(lot.map((job) => [job.id, job.state]))
       // A job that has begun or ended since it was found does not meet the filter any more.

@@ -1,8 +1,10 @@
 /**
  * The status of a store: every queue with its jobs, the jobs that ended there lately, and the live workers.
  */
+
 import { defined } from '../model/defined.ts'
 import { EVERY_KEY } from '../model/every-key.ts'
+import { inLots } from '../model/in-lots.ts'
 import { states, type WorkerRecord } from '../model/record.ts'
 import { isHash, shownName } from '../model/stored-name.ts'
 import {
@@ -119,8 +121,7 @@ async function settingsOf(store: Store, queues: readonly QueueStandings[]): Prom
     partitions.filter((_, i) => standings[i]!.isPaused),
   )
   const settings = new Map<string, Setting>()
-  for (let i = 0; i < paused.length; i += MAX_STANDINGS) {
-    const some = paused.slice(i, i + MAX_STANDINGS)
+  for (const some of inLots(paused, MAX_STANDINGS)) {
     const found = await Promise.all(some.map((partition) => store.configure(partition, {})))
     for (const [n, setting] of found.entries()) settings.set(some[n]!, setting)
   }

@@ -3,8 +3,10 @@
  *
  * `queues` are the configured queues, with the number of partitions of each.
  */
+
 import { nearest } from '@s18i/lark/config'
 import { JobsError } from '../model/errors.ts'
+import { inLots } from '../model/in-lots.ts'
 import { listed } from '../model/listed.ts'
 import { partitionsOf, partitionWith, queueOf } from '../model/partition.ts'
 import { whyDropped } from '../model/payload.ts'
@@ -332,8 +334,8 @@ export async function alterAll(
   passage = new Passage(),
 ): Promise<AlterVerdict[]> {
   const verdicts: AlterVerdict[] = []
-  for (let i = 0; i < ids.length && !passage.isOver; i += TOGETHER) {
-    const lot = ids.slice(i, i + TOGETHER)
+  for (const lot of inLots(ids, TOGETHER)) {
+    if (passage.isOver) break
     verdicts.push(...(await store.alter(partition, lot, change)))
     await passage.passed(lot.length)
   }

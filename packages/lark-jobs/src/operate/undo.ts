@@ -2,7 +2,9 @@
  * Takes changes back: retries, and jobs that were made due. The jobs are changed in place, so that none is lost if the
  * process dies meanwhile.
  */
+
 import { groupedBy } from '../model/grouped.ts'
+import { inLots } from '../model/in-lots.ts'
 import { readRecord } from './import.ts'
 import type { OpenQueues } from './stored-jobs.ts'
 import { RECORDS } from './whole-records.ts'
@@ -23,8 +25,8 @@ export async function undo(
   const places = groupedBy(values.map(readRecord), ({ partition }) => partition)
   const counts = { undone: 0, left: 0 }
   for (const [partition, records] of places)
-    for (let i = 0; i < records.length; i += RECORDS) {
-      for (const verdict of await store.undo(partition, records.slice(i, i + RECORDS)))
+    for (const some of inLots(records, RECORDS)) {
+      for (const verdict of await store.undo(partition, some))
         counts[verdict === 'done' ? 'undone' : 'left']++
       noted(counts.undone)
     }

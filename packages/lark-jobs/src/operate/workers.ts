@@ -2,7 +2,9 @@
  * The live workers of a store: look, quiet, resume, restart. An order reaches each worker with the answer to its next
  * announcement, within five seconds, and `list()` tells which of them have obeyed (`state`).
  */
+
 import { newNonce } from '../model/id.ts'
+import { inLots } from '../model/in-lots.ts'
 import type { WorkerRecord } from '../model/record.ts'
 import { isText, type OptionsOf, option } from '../options/schema.ts'
 import { MAX_ITEMS, type Store, type WorkerOrder } from '../store/contract/store.ts'
@@ -108,8 +110,8 @@ export class WorkerOperations {
     )
     const able = chosen.filter(({ restarts }) => kind !== 'restart' || restarts === true)
     const told = new Set<string>()
-    for (let i = 0; i < able.length; i += MAX_ITEMS) {
-      const ids = able.slice(i, i + MAX_ITEMS).map(({ id }) => id)
+    for (const some of inLots(able, MAX_ITEMS)) {
+      const ids = some.map(({ id }) => id)
       for (const id of await store.order(ids, { id: newNonce(), kind })) told.add(id)
     }
     return {

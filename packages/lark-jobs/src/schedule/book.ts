@@ -12,7 +12,9 @@
 
 import { defined } from '../model/defined.ts'
 import { JobsError } from '../model/errors.ts'
+import { grouped } from '../model/grouped.ts'
 import { newNonce } from '../model/id.ts'
+import { inLots } from '../model/in-lots.ts'
 import type { NewJob } from '../model/record.ts'
 import { tickId } from '../model/tick.ts'
 import type { Missed } from '../model/timing.ts'
@@ -197,15 +199,12 @@ export class ScheduleBook {
 
   /** All schedules that can be read, in the order of their ids. @param ofClass only those of job classes */
   async list(ofClass?: boolean): Promise<KeptSchedule[]> {
-    const partitions = new Map<string, string[]>()
-    for (const { id, home } of await this.#store.schedules.homes(ofClass)) {
-      const partition = partitionOf(home)
-      partitions.set(partition, [...(partitions.get(partition) ?? []), id])
-    }
+    const homes = await this.#store.schedules.homes(ofClass)
+    const partitions = grouped(homes.map(({ id, home }) => [partitionOf(home), id] as const))
     const all: KeptSchedule[] = []
     for (const [partition, ids] of partitions) {
-      for (let i = 0; i < ids.length; i += MAX_ITEMS) {
-        const { at, found } = await this.#store.schedules.get(partition, ids.slice(i, i + MAX_ITEMS))
+      for (const some of inLots(ids, MAX_ITEMS)) {
+        const { at, found } = await this.#store.schedules.get(partition, some)
         for (const stored of found) {
           const schedule = stored && this.#readable(partition, stored, at)
           if (schedule !== undefined) all.push(schedule)

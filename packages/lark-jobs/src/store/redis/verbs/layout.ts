@@ -6,8 +6,10 @@
  * Workers of an earlier version that are running go on, and may write in their own way at any time. The scripts take
  * that over (`lua/shared/deliver.lua`). But an earlier version does not open the store again.
  */
+
 import { setTimeout as pause } from 'node:timers/promises'
 import { JobsError } from '../../../model/errors.ts'
+import { inLots } from '../../../model/in-lots.ts'
 import { LAYOUT } from '../client/keys.ts'
 import type { Scripts } from '../client/script.ts'
 
@@ -40,9 +42,9 @@ export async function settleLayout(scripts: Scripts): Promise<void> {
 async function bringForward(scripts: Scripts, layout: string): Promise<void> {
   const { keys, transport } = scripts
   const partitions = (await scripts.send(['SMEMBERS', keys.meta('partitions')])) as string[]
-  for (let i = 0; i < partitions.length; i += TOGETHER) {
+  for (const some of inLots(partitions, TOGETHER)) {
     await lease(scripts, 'XX')
-    await Promise.all(partitions.slice(i, i + TOGETHER).map((each) => migrate(scripts, each, layout)))
+    await Promise.all(some.map((each) => migrate(scripts, each, layout)))
   }
   await transport.send(['SET', keys.meta('layout'), LAYOUT])
   await scripts.send(['DEL', keys.meta('migration')])

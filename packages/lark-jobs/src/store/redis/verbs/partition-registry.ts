@@ -1,8 +1,10 @@
 /**
  * What exists once for the whole store: its partitions, its workers, and the job keys that workers know.
  */
+
 import { defined } from '../../../model/defined.ts'
 import { JobsError } from '../../../model/errors.ts'
+import { inLots } from '../../../model/in-lots.ts'
 import type { AnnouncedWorker, WorkerRecord } from '../../../model/record.ts'
 import { MAX_ITEMS } from '../../contract/capacity.ts'
 import { ORDER_HOLDS, orderIn, orderText, type WorkerOrder } from '../../contract/orders.ts'
@@ -159,7 +161,7 @@ export class PartitionRegistry {
     const retiring = this.#scripts.on(this.#scripts.keys.meta('workers'), 'retire', [caller])
     const holding = this.#scripts.transport.isWhole ? new Set<string>() : undefined
     const leaving = holding
-      ? slices(partitions).map((some) => this.#leave(caller, some, holding))
+      ? [...inLots(partitions, MAX_ITEMS)].map((some) => this.#leave(caller, some, holding))
       : partitions.flatMap((partition) => [
           this.#scripts.send(['SREM', this.#scripts.keys.of(partition, 'idle'), caller]),
           this.#scripts.send(['HDEL', this.#scripts.keys.of(partition, 'offers'), caller]),
@@ -186,11 +188,4 @@ export class PartitionRegistry {
 export async function rejectionsOf(all: readonly Promise<unknown>[]): Promise<unknown[]> {
   const answers = await Promise.allSettled(all)
   return answers.flatMap((answer) => (answer.status === 'rejected' ? [answer.reason] : []))
-}
-
-/** Lists of as many partitions as one call takes. */
-function slices(partitions: readonly string[]): string[][] {
-  return Array.from({ length: Math.ceil(partitions.length / MAX_ITEMS) }, (_, i) =>
-    partitions.slice(i * MAX_ITEMS, (i + 1) * MAX_ITEMS),
-  )
 }
