@@ -169,6 +169,17 @@ test('a refund that failed is not sent again in another call: it may have been m
   expect(granted(await many(bob!, 'stripe', 2))).toBe(0)
 })
 
+test.each<[string, Limits]>([
+  ['concurrency', { concurrency: 1 }],
+  ['rate', hourly(1)],
+])('permits that go back just before the worker stops are free: %s', async (_, limits) => {
+  await using shop = await open()
+  const [ada, bob] = ['ada', 'bob'].map((id) => shop.worker(id, { stripe: limits }))
+  refund(await take(ada!, 'stripe'))
+  await ada!.stop()
+  expect((await take(bob!, 'stripe')).kind).toBe('granted')
+})
+
 test('permits of a rate that come after the worker has stopped go back', async () => {
   await using shop = await open()
   const [ada, bob] = ['ada', 'bob'].map((id) => shop.worker(id, { stripe: hourly(1) }))
