@@ -86,7 +86,7 @@ export async function list<J extends JobLike>(
     cursor === undefined
       ? [undefined, filter.since === undefined ? undefined : await sinceInstantIn(store, filter.since)]
       : readPlace(cursors.read(cursor, flags))
-  const page = new ListedPage<J>(store, filter, since, limit, order === 'oldest', isLean)
+  const page = new ListedPage<J>({ store, filter, since, limit, isOldestFirst: order === 'oldest', isLean })
 
   const partitions = [...new Set(await partitionsToLookIn(open, filter.queue))]
     .sort()
@@ -120,16 +120,21 @@ export async function list<J extends JobLike>(
 /** Where to continue in a state; undefined if its jobs have all been looked at. */
 type ListRest = Pick<ListPlace, 'after'> | undefined
 
+/** What a call asks for. `since`: the instant from which on jobs are listed. */
+interface ListQuestion {
+  store: Store
+  filter: ListFilter
+  since: number | undefined
+  limit: number
+  isOldestFirst: boolean
+  isLean: boolean
+}
+
 /** The jobs that one call finds. */
 class ListedPage<J extends JobLike> {
   readonly jobs: StoredJob<J>[] = []
   scanned = 0
-  readonly #store: Store
-  readonly #filter: ListFilter
-  readonly #since: number | undefined
-  readonly #limit: number
-  readonly #isOldestFirst: boolean
-  readonly #isLean: boolean
+  readonly #asked: ListQuestion
   readonly #group: string | undefined
   readonly #where: [path: string[], value: unknown][]
   /** Whether some of the jobs in a state may not be wanted. */
@@ -137,20 +142,9 @@ class ListedPage<J extends JobLike> {
   #bytes = 0
   #pages = 0
 
-  constructor(
-    store: Store,
-    filter: ListFilter,
-    since: number | undefined,
-    limit: number,
-    isOldestFirst: boolean,
-    isLean: boolean,
-  ) {
-    this.#store = store
-    this.#filter = filter
-    this.#since = since
-    this.#limit = limit
-    this.#isOldestFirst = isOldestFirst
-    this.#isLean = isLean
+  constructor(asked: ListQuestion) {
+    const { filter } = asked
+    this.#asked = asked
     this.#group = filter.group === undefined ? undefined : groupName(filter.group)
     this.#where = Object.entries(filter.where ?? {}).map(([path, value]) => [path.split('.'), value])
     this.#isSelective = Object.keys(filter).some((name) => name !== 'queue' && name !== 'state')
@@ -159,7 +153,7 @@ class ListedPage<J extends JobLike> {
   /** Whether the call ends here. */
   get isFull(): boolean {
     const isLong = this.scanned >= MAX_ITEMS || this.#bytes >= MAX_BYTES || this.#pages >= PAGES
-    return isLong || this.jobs.length >= this.#limit
+    return isLong || this.jobs.length >= this.#asked.limit
   }
 
   async read(partition: string, state: State, after: string | undefined): Promise<ListRest> {
@@ -168,13 +162,14 @@ class ListedPage<J extends JobLike> {
       const skip = await this.#skip(partition, state, cursor)
       cursor = skip.cursor
       if (skip.count > 0) {
-        const page = await this.#store.list(partition, this.#filterOf(state, cursor, skip.count))
+        const page = await this.#asked.store.list(partition, this.#filterOf(state, cursor, skip.count))
         this.#pages++
         for (const [i, job] of page.jobs.entries()) {
           // The jobs after it ended earlier still.
-          if (job.finishedAt !== undefined && !this.#isOldestFirst && this.#isOld(job)) return undefined
+          if (job.finishedAt !== undefined && !this.#asked.isOldestFirst && this.#isOld(job)) return undefined
           this.#take(job)
-          if (this.jobs.length === this.#limit && i < page.jobs.length - 1) return { after: page.marks![i] }
+          if (this.jobs.length === this.#asked.limit && i < page.jobs.length - 1)
+            return { after: page.marks![i] }
         }
         cursor = page.cursor
       }
@@ -194,11 +189,11 @@ class ListedPage<J extends JobLike> {
     cursor: string | undefined,
   ): Promise<{ cursor: string | undefined; count: number }> {
     const left = MAX_ITEMS - this.scanned
-    const { key } = this.#filter
-    if (!this.#isSelective) return { cursor, count: Math.min(left, this.#limit - this.jobs.length) }
+    const { key } = this.#asked.filter
+    if (!this.#isSelective) return { cursor, count: Math.min(left, this.#asked.limit - this.jobs.length) }
     // Keys do not tell when to stop.
-    if (key === undefined || this.#since !== undefined) return { cursor, count: left }
-    const page = await this.#store.heads(partition, this.#filterOf(state, cursor, left))
+    if (key === undefined || this.#asked.since !== undefined) return { cursor, count: left }
+    const page = await this.#asked.store.heads(partition, this.#filterOf(state, cursor, left))
     this.#pages++
     const first = page.jobs.findIndex((job) => job.key === key)
     this.scanned += first < 0 ? page.jobs.length : first
@@ -208,14 +203,14 @@ class ListedPage<J extends JobLike> {
   }
 
   #filterOf(state: State, cursor: string | undefined, limit: number) {
-    const isOldestFirst = this.#isOldestFirst
+    const { isOldestFirst, isLean } = this.#asked
     return {
       state,
       limit,
       isOldestFirst,
       isById: true,
       isMarked: true,
-      isLean: this.#isLean,
+      isLean,
       ...(cursor !== undefined && { cursor }),
     }
   }
@@ -223,11 +218,10 @@ class ListedPage<J extends JobLike> {
   #take(record: JobRecord): void {
     this.scanned++
     this.#bytes += record.payload.length + (record.result?.length ?? 0)
-    if (this.#filter.key !== undefined && record.key !== this.#filter.key) return
+    const { key, tag, kind } = this.#asked.filter
+    if (key !== undefined && record.key !== key) return
     if (this.#group !== undefined && record.group !== this.#group) return
-    const { tag } = this.#filter
     if (tag !== undefined && !record.options?.tags?.includes(tag)) return
-    const { kind } = this.#filter
     if (kind !== undefined && !fingerprintOf(record)?.hash.startsWith(kind)) return
     if (this.#isOld(record)) return
     const job = stored<J>(record)
@@ -235,7 +229,7 @@ class ListedPage<J extends JobLike> {
   }
 
   #isOld({ finishedAt, queuedAt }: JobRecord): boolean {
-    return this.#since !== undefined && (finishedAt ?? queuedAt) < this.#since
+    return this.#asked.since !== undefined && (finishedAt ?? queuedAt) < this.#asked.since
   }
 }
 

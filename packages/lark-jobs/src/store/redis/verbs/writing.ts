@@ -27,6 +27,7 @@ interface WritingOptions {
   isRelied: boolean
 }
 
+/** Sends writes, and waits until they are as safe as they must be. */
 export class Writing {
   readonly scripts: Scripts
   readonly #registry: PartitionRegistry
@@ -68,14 +69,14 @@ export class Writing {
   }
 }
 
-/** A number rises by less than this, and by at least a tenth of it. With a write each second it is exact for centuries. */
-const STEP = 1_000_000
-
 /** Whether a write brings a definition or jobs: otherwise the partition is known already, or need not be. */
 export function brings(write: FlowWrite | ScheduleWrite): boolean {
   const hasDefinition = !('remove' in write) && write.definition !== undefined
   return hasDefinition || (write.jobs?.length ?? 0) > 0
 }
+
+/** A number rises by less than this, and by at least a tenth of it. With a write each second it is exact for centuries. */
+const STEP = 1_000_000
 
 /** By how much the numbers of a call rise. */
 export function packStep(): string {
