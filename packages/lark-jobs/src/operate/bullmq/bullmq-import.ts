@@ -44,6 +44,8 @@ import { nextJobOf, scheduleIdOf, scheduleOf, tickIn } from './schedules.ts'
 
 /** Jobs that are read, queued and marked together. */
 const PAGE = 250
+/** Flows that are read and started at the same time. */
+const FLOWS = 20
 /** The most schedulers of a queue that are read together. */
 const SCHEDULERS = 100
 
@@ -190,8 +192,11 @@ class ImportRun {
       const page = await this.#source.entries(queue, 'waiting-children', offset, PAGE)
       if (page.length === 0) break
       const now = await this.#source.now()
-      for (const entry of page)
-        if (entry.parentKey === undefined && !this.#isOver) await this.#flows.bring(queue, entry, now)
+      const roots = page.filter(({ parentKey }) => parentKey === undefined)
+      for (let i = 0; i < roots.length && !this.#isOver; i += FLOWS) {
+        const some = roots.slice(i, i + FLOWS)
+        await Promise.all(some.map((entry) => this.#flows.bring(queue, entry, now)))
+      }
     }
   }
 
