@@ -7,10 +7,11 @@ import { milliseconds } from '../model/duration.ts'
 import { JobsError } from '../model/errors.ts'
 import { shown } from '../model/secret.ts'
 import { tickId } from '../model/tick.ts'
-import type { ScheduleInfo } from '../operate/schedule-info.ts'
+import { open } from '../operate/operations.ts'
+import { bookOf, type ScheduleInfo } from '../operate/schedule-info.ts'
 import { cron, every, type Recurrence } from '../options/recurrence.ts'
 import { BullJob } from './bull-job.ts'
-import { checkJobOptions, draftedBy, type JobsOptions } from './job-options.ts'
+import { checkJobOptions, draftedBy, type JobsOptions, optionsIn } from './job-options.ts'
 import { scheduleName, schedulerName } from './schedule-name.ts'
 import type { JobHome } from './shared-store.ts'
 import { checkOptions, unsupported, wrongValue } from './unsupported.ts'
@@ -49,7 +50,7 @@ export interface JobSchedulerJson {
   endDate?: number
   /** How many jobs it has added since it was changed last. */
   iterationCount: number
-  template?: { data?: unknown }
+  template?: { data?: unknown; opts?: JobsOptions }
 }
 
 /** @throws BULLMQ_UNSUPPORTED, JOB_INVALID, SCHEDULE_INVALID */
@@ -120,16 +121,21 @@ export class JobSchedulers {
 
   async get(id: string): Promise<JobSchedulerJson | undefined> {
     const info = await this.#home.store.jobs.schedules.get(this.#idOf(id))
-    return info && this.#json(info)
+    return info && this.#json(info, await this.#optionsOf(info))
   }
 
   /** The schedules of the queue that no job class declares, the one that ticks next first. */
   async list(): Promise<JobSchedulerJson[]> {
     const all = await this.#home.store.jobs.schedules.list({ queue: this.#home.queue, ofClass: false })
     const { POSITIVE_INFINITY: never } = Number
-    return all
-      .map((info) => this.#json(info))
-      .sort((one, other) => (one.next ?? never) - (other.next ?? never))
+    const shown = all.map(async (info) => this.#json(info, await this.#optionsOf(info)))
+    return (await Promise.all(shown)).sort((one, other) => (one.next ?? never) - (other.next ?? never))
+  }
+
+  /** What its jobs are added with. */
+  async #optionsOf({ id }: ScheduleInfo): Promise<JobsOptions> {
+    const found = await bookOf(await this.#home.store.jobs[open]()).get(id)
+    return optionsIn(found?.definition.job.options?.context)
   }
 
   #idOf(id: string): string {
@@ -137,19 +143,12 @@ export class JobSchedulers {
     return scheduleName(this.#home.queue, id)
   }
 
-  #json({
-    id,
-    key,
-    when,
-    timezone,
-    next,
-    limit,
-    from,
-    until,
-    ticks,
-    payload,
-  }: ScheduleInfo): JobSchedulerJson {
+  #json(
+    { id, key, when, timezone, next, limit, from, until, ticks, payload }: ScheduleInfo,
+    opts: JobsOptions,
+  ): JobSchedulerJson {
     const ms = when.startsWith('every ') ? milliseconds(when.slice('every '.length)) : undefined
+    const hasOpts = Object.keys(opts).length > 0
     return {
       key: schedulerName(this.#home.queue, id),
       name: key,
@@ -160,7 +159,9 @@ export class JobSchedulers {
       ...(from !== undefined && { startDate: from }),
       ...(until !== undefined && { endDate: until }),
       iterationCount: ticks,
-      ...(payload !== undefined && { template: { data: payload } }),
+      ...((payload !== undefined || hasOpts) && {
+        template: { ...(payload !== undefined && { data: payload }), ...(hasOpts && { opts }) },
+      }),
     }
   }
 }

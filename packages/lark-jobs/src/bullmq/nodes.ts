@@ -45,6 +45,14 @@ export function isCall(value: unknown, name: string): boolean {
   return isNode(value) && value.type === 'CallExpression' && nameOf(value.callee) === name
 }
 
+/** The module that `require()` or `await import()` loads; undefined for another expression. */
+export function loadedBy(value: unknown): string | undefined {
+  if (!isNode(value)) return undefined
+  if (value.type === 'AwaitExpression') return loadedBy(value.argument)
+  const isImport = isNode(value.callee) && value.callee.type === 'Import'
+  return isImport || isCall(value, 'require') ? textOf(listOf(value.arguments)[0]) : undefined
+}
+
 /** The object literal in an expression that gives it a type, or freezes it. */
 export function objectIn(node: SyntaxNode): SyntaxNode | undefined {
   if (node.type === 'ObjectExpression') return node

@@ -6,11 +6,11 @@
 import type { SyntaxNode } from '@s18i/lark/config'
 import { type ComparedTopic, comparisonOf } from './compared.ts'
 import {
-  isCall,
   isFunction,
   isNode,
   isThis,
   listOf,
+  loadedBy,
   nameOf,
   objectIn,
   pathOf,
@@ -133,8 +133,7 @@ export class FileUsage {
         else this.#takeOther(local, name ?? local, others)
       }
     }
-    if (node.type !== 'VariableDeclarator' || !isCall(node.init, 'require')) return
-    const from = textOf(listOf((node.init as SyntaxNode).arguments)[0])
+    const from = node.type === 'VariableDeclarator' ? loadedBy(node.init) : undefined
     if (from === undefined || !LIBRARY.test(from)) return
     const target = node.id as SyntaxNode
     if (target.type === 'Identifier') this.#spaces.add(nameOf(target)!)

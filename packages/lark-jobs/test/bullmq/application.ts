@@ -402,6 +402,7 @@ export const stories: Record<string, (place: Place) => Promise<unknown>> = {
     await queue.upsertJobScheduler('nightly', { pattern: '0 3 * * *', endDate: '2099-01-01T00:00:00Z' })
     const all = await queue.getJobSchedulers()
     const shown = all.map(({ key, name, pattern, tz }) => [key, name, pattern, tz ?? 'UTC'].join(' ')).sort()
+    const template = (await queue.getJobScheduler('each-second'))!.template
     const worker = stage.worker(async (job) => [job.name, job.data, job.opts.attempts, job.repeatJobKey])
     // Ticks may have been on their way when the second call changed the scheduler.
     let [, ran] = await once(worker, 'completed')
@@ -414,6 +415,7 @@ export const stories: Record<string, (place: Place) => Promise<unknown>> = {
     await queue.removeJobScheduler('nightly')
     return {
       shown,
+      template,
       ran,
       isRemoved,
       isLater: nightly!.next! > Date.now(),

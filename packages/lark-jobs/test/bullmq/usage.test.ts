@@ -139,7 +139,13 @@ const client = await queue.client`)
     ])
   })
 
-  test('CommonJS, a namespace, and elements', () => {
+  test('CommonJS, a namespace, modules that are loaded when they are needed, and elements', () => {
+    expect(usesOf(`const { Queue: Q } = await import('bullmq')\nnew Q('a').drain()`)).toEqual([
+      '2 methods of Queue: drain',
+    ])
+    expect(usesOf(`const bull = await import('bullmq')\nnew bull.Queue('a').pause()`)).toEqual([
+      '2 methods of Queue: pause',
+    ])
     expect(usesOf(`const { Queue } = require('bullmq')\nnew Queue('a').drain()`, 'app.cjs')).toEqual([
       '2 methods of Queue: drain',
     ])
