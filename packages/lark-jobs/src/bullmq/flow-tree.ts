@@ -21,7 +21,7 @@ import {
 } from './job-options.ts'
 import { keepOf } from './kept-jobs.ts'
 import { readQueue } from './queue.ts'
-import { unsupported, wrongValue } from './unsupported.ts'
+import { checkOptions, unsupported, wrongValue } from './unsupported.ts'
 
 /** A job, and those that it waits for. */
 export interface BullFlow {
@@ -104,7 +104,9 @@ function readJob(
       'redis.md',
     )
   if (!Array.isArray(children)) throw wrongValue(what, 'children', children, 'a list of jobs')
-  const opts = { ...queues[queue]?.defaultJobOptions, ...checkJobOptions(what, job.opts) }
+  const ofQueue = checkOptions(`${who}: queuesOptions of ${queue}`, 'options of Queue', queues[queue])
+  const defaults = checkJobOptions(`${who}: defaultJobOptions of ${queue}`, ofQueue.defaultJobOptions)
+  const opts = { ...defaults, ...checkJobOptions(what, job.opts) }
   return { name, data, opts, queue, children }
 }
 

@@ -91,6 +91,16 @@ test.each<[string, FlowJob, string, RegExp]>([
   expect(await queueOf('steps').count()).toBe(0)
 })
 
+test('wrong options of queues are refused', async () => {
+  const flow = { name: 'root', queueName: 'roots', children: [step] }
+  for (const ofQueue of [{ streams: {}, settings: {} }, { defaultJobOptions: { lifo: true } }])
+    await expect(producer().add(flow, { queuesOptions: { steps: ofQueue as object } })).rejects.toMatchObject(
+      {
+        code: 'BULLMQ_UNSUPPORTED',
+      },
+    )
+})
+
 test('a tree that contains itself is refused', async () => {
   const tree: FlowJob = { name: 'root', queueName: 'roots', children: [] }
   tree.children!.push(tree)
