@@ -417,6 +417,11 @@ test('flows that stay, and what is wrong with others', async () => {
   const [running, gone, foreign, text, large, ring] = await Promise.all(
     ['running', 'gone', 'foreign', 'text', 'large', 'ring'].map((name) => tree(name)),
   )
+  const data = 'x'.repeat(500_000)
+  const heavy = await flows.add({
+    ...{ name: 'heavy', queueName: 'emails' },
+    children: Array.from({ length: 9 }, () => ({ name: 'heavy', queueName: 'others', data })),
+  })
   const childOf = (tree: typeof running) => tree!.children![0]!.job.id!
   await command(url, 'LREM', `${prefix}:others:wait`, '1', childOf(running))
   await command(url, 'LPUSH', `${prefix}:others:active`, childOf(running))
@@ -432,7 +437,7 @@ test('flows that stay, and what is wrong with others', async () => {
   )
   await command(url, 'SADD', `${key(ring!.job.id)}:dependencies`, key(ring!.job.id))
   const report = await importing()
-  expect(report).toMatchObject({ imported: 0, failures: 6 })
+  expect(report).toMatchObject({ imported: 0, failures: 7 })
   expect(emails(report).left).toMatchObject([
     { why: 'flow-failed', count: 2, ids: expect.arrayContaining([failed.job.id, fatal.job.id]) },
     { why: 'flow-active', count: 1, ids: [running!.job.id] },
@@ -442,9 +447,10 @@ test('flows that stay, and what is wrong with others', async () => {
     [foreign!.job.id!]: "it waits for 'else:others:1', which has another prefix",
     [text!.job.id!]: "its result of the job 'done' is not JSON: '{'",
     [large!.job.id!]: expect.stringContaining('what it knows of the jobs before it has 5000002 bytes'),
+    [heavy.job.id!]: 'the data of its flow has more than 4194304 bytes',
     [ring!.job.id!]: `the job '${ring!.job.id}' is in its flow twice`,
   })
-  expect(await queue.getWaitingChildrenCount()).toBe(7)
+  expect(await queue.getWaitingChildrenCount()).toBe(8)
 })
 
 test('an import of a flow that died is repeated, wherever it was', async () => {

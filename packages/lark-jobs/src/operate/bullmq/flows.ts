@@ -31,8 +31,8 @@ import type { LackReason, leftReasons } from './report.ts'
 
 /** The most characters of the name of a flow, and of a node. */
 const MAX_NAME = 100
-/** Children that are read together. */
-const TOGETHER = 100
+/** Children that are read together: the data of each may have 512 KiB. */
+const TOGETHER = 25
 /** The most jobs that BullMQ runs at a time, of one queue. */
 const MAX_ACTIVE = 1_000_000
 /** The key of a child of which BullMQ has kept what it returned alone. */
@@ -125,15 +125,15 @@ export class FlowReader {
       : { left: [], completed: [], ignored: [], failed: 0 }
     if (children.failed > 0) throw new Left('flow-failed')
     const nodes: ReadNode[] = []
-    for (const [child, found] of await this.#entries(children.completed)) {
+    for (const [child, found] of await this.#entries(flow, children.completed)) {
       const result = JSON.stringify(parsed(child.value, `result of the job ${shown(child.id)}`))
       nodes.push(flow.ended(child, found, { state: 'completed', at: flow.now, result }))
     }
-    for (const [child, found] of await this.#entries(children.ignored))
+    for (const [child, found] of await this.#entries(flow, children.ignored))
       nodes.push(
         flow.ended(child, found, { state: 'failed', at: flow.now, error: child.reason.slice(0, MAX_ERROR) }),
       )
-    for (const [child, found] of await this.#entries(children.left))
+    for (const [child, found] of await this.#entries(flow, children.left))
       nodes.push(await this.#read(flow, child, found))
     try {
       return flow.waiting(queue, entry, nodes)
@@ -142,12 +142,16 @@ export class FlowReader {
     }
   }
 
-  async #entries<C extends BullmqChild>(children: readonly C[]): Promise<[C, BullmqEntry][]> {
+  async #entries<C extends BullmqChild>(
+    flow: FlowInReading,
+    children: readonly C[],
+  ): Promise<[C, BullmqEntry][]> {
     const found: [C, BullmqEntry][] = []
     for (let i = 0; i < children.length; i += TOGETHER) {
       const some = children.slice(i, i + TOGETHER)
       const entries = await Promise.all(some.map(({ queue, id }) => this.#source.entry(queue, id)))
       found.push(...some.map((child, n): [C, BullmqEntry] => [child, entries[n]!]))
+      flow.grow(entries.reduce((sum, { bytes }) => sum + bytes, 0))
     }
     return found
   }
@@ -173,6 +177,7 @@ class FlowInReading {
   readonly #members: ReadMember[] = []
   readonly #seen = new Set<string>()
   #keep: Keep | undefined
+  #bytes = 0
 
   constructor(place: FlowPlace, settings: Settings, template: string, now: number) {
     this.#place = place
@@ -183,6 +188,13 @@ class FlowInReading {
 
   get size(): number {
     return this.#nodes.length
+  }
+
+  /** @throws Error if the data of its jobs has more bytes than a flow may have */
+  grow(bytes: number): void {
+    this.#bytes += bytes
+    if (this.#bytes > MAX_DEFINITION)
+      throw new Error(`the data of its flow has more than ${MAX_DEFINITION} bytes`)
   }
 
   /** Adds a child that has ended. BullMQ may have removed it, but for what it returned. */
