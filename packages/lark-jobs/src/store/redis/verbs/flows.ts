@@ -55,14 +55,8 @@ export class RedisFlows implements Flows {
   async write(home: string, write: FlowWrite, bound?: Bound, isRelied = false): Promise<FlowWritten> {
     const { jobs = [] } = write
     const args = [...packWrite(write), ...packJobs(jobs)]
-    const options = { brings: brings(write), bound, isRelied }
-    const [number, next, queued] = await this.#writing.run<[string, number, string]>(
-      'flows',
-      home,
-      options,
-      args,
-      ([number]) => number !== '',
-    )
+    const reply = await this.#writing.run('flows', home, { brings: brings(write), bound, isRelied }, args)
+    const [number, next, queued] = reply as [string, number, string]
     const isWritten = number !== ''
     return {
       isWritten,

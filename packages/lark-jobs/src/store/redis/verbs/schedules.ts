@@ -48,13 +48,8 @@ export class RedisSchedules implements Schedules {
     isRelied = false,
   ): ReturnType<Schedules['write']> {
     const options = { brings: writes.some(brings), bound, isRelied }
-    const [numbers, next, verdicts] = await this.#writing.run<[string[], number, string]>(
-      'schedules',
-      partition,
-      options,
-      writes.flatMap(packWrite),
-      ([numbers]) => numbers.some((number) => number !== ''),
-    )
+    const reply = await this.#writing.run('schedules', partition, options, writes.flatMap(packWrite))
+    const [numbers, next, verdicts] = reply as [string[], number, string]
     return { written: readWritten(writes, numbers, verdicts), ...nextTick(next) }
   }
 

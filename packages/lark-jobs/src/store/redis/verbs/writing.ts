@@ -47,14 +47,13 @@ export class Writing {
     this.#cancelledOf = cancelledOf
   }
 
-  /** @param isWritten whether the answer says that anything was written */
-  async run<Answer>(
+  /** @returns the answer of the script, which begins with new numbers: '' for what was not written */
+  async run(
     what: keyof typeof scripts,
     partition: string,
     { brings, bound, isRelied }: WritingOptions,
     args: readonly string[],
-    isWritten: (answer: Answer) => boolean,
-  ): Promise<Answer> {
+  ): Promise<unknown> {
     const { keys, transport } = this.scripts
     const deadline = transport.deadline()
     if (brings) await this.#registry.enter(partition, deadline)
@@ -62,8 +61,9 @@ export class Writing {
     const memory = this.#durability !== undefined && isRelied ? `${what}.${newId()}` : ''
     const bounded = bound === undefined ? '' : packBound(bound, this.#cancelledOf(partition))
     const all = [packStep(), memory, bounded, ...args]
-    const answer = (await this.scripts.run(scripts[what], partition, all, deadline, true)) as Answer
-    if (memory !== '' && isWritten(answer))
+    const answer = await this.scripts.run(scripts[what], partition, all, deadline, true)
+    const [numbers] = answer as [string | string[], ...unknown[]]
+    if (memory !== '' && [numbers].flat().some((number) => number !== ''))
       await this.#durability!.confirm(keys.of(partition, `call:${memory}`), deadline)
     return answer
   }
