@@ -32,6 +32,8 @@ export type JobProgress = string | boolean | number | object
 
 /** What the processor of a worker may do to its job. */
 export interface JobControls {
+  /** @returns whether the job is still there */
+  edit(data: unknown): Promise<boolean>
   progress(value: unknown): void
   info(text: string): void
   reported(progress: JobProgress): void
@@ -357,16 +359,13 @@ export class BullJob<DataType = Any, ReturnType = Any, NameType extends string =
     this.priority = priority
   }
 
-  /** Replaces the data of a job that has not begun, or runs again. @throws BULLMQ_UNSUPPORTED if it runs or has ended */
+  /** Replaces the data. In a processor, the next attempt gets it. @throws BULLMQ_UNSUPPORTED if another process runs it */
   async updateData(data: DataType): Promise<void> {
-    if (this.#active !== undefined || !(await this.#handle().edit(data as never))) {
+    const isDone = await (this.#active?.edit(data) ?? this.#handle(await this.#node()).edit(data as never))
+    if (!isDone) {
       await this.#mustBeThere('updateData')
-      throw unsupported(
-        `Job ${this.id}`,
-        'updateData() of a job that runs or has ended',
-        'progress, which is kept with the job, or a flow with a job for each step',
-        'flows.md',
-      )
+      const what = 'updateData() outside of the processor that runs the job'
+      throw unsupported(`Job ${this.id}`, what, '`handle.edit()` while it does not run', 'handles.md')
     }
     this.data = data
   }

@@ -357,7 +357,7 @@ export const compared = {
     promote: ['same', '`handle.runNow()`', handles],
     changeDelay: ['same', '`handle.reschedule(delay)`', handles],
     changePriority: ['same', '`handle.prioritize(priority)`', handles],
-    updateData: ['differs', '`handle.edit(payload)`, while the job does not run', handles],
+    updateData: ['differs', '`handle.edit(payload)`. In a processor, or while the job does not run', handles],
     moveToDelayed: ['same', '`this.release(delay)`', 'creating-jobs.md#not-yet'],
     moveToWait: ['same', '`this.release()`', 'creating-jobs.md#not-yet'],
     extendLock: ['needless', 'leases are renewed', 'reliability.md'],

@@ -14,6 +14,7 @@ import type { Retention } from '../store/contract/retention.ts'
 import type { Ending, Report } from '../worker/report.ts'
 import type { Worker } from '../worker/worker.ts'
 import { type Any, BullJob, type JobProgress } from './bull-job.ts'
+import { changeData } from './changed-data.ts'
 import { BullEmitter } from './emitter.ts'
 import { endingOf, RateLimitError } from './ending-errors.ts'
 import { EveryJob } from './every-job.ts'
@@ -279,6 +280,7 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
   ): Promise<unknown> {
     const lease = (lark as JobLike)[currentRun]!.lease!
     const job = BullJob.held(this.#home, lease, data, {
+      edit: (value) => changeData(this.#home, lease, value),
       progress: (value) => lark.progress(value),
       info: (text) => lark.info(text),
       reported: (progress) => this.tell('progress', job, progress),

@@ -59,7 +59,7 @@ export interface JobOptions {
    * hand keeps it.
    */
   born?: string
-  /** When a person edited the payload: milliseconds since 1970. */
+  /** When somebody edited the payload: milliseconds since 1970. */
   editedAt?: number
 }
 

@@ -174,6 +174,22 @@ export const stories: Record<string, (place: Place) => Promise<unknown>> = {
     return { asked, state: await job.getState() }
   },
 
+  async 'steps that a job remembers in its data'(place) {
+    await using stage = new Stage(place, 'remembered')
+    const seen: unknown[] = []
+    const worker = stage.worker(async (job) => {
+      seen.push(job.data)
+      if (job.data.step === 'second') return job.data
+      await job.updateData({ ...job.data, step: 'second', text: 'é' })
+      seen.push(job.data.step)
+      throw new Error('again')
+    })
+    const done = once(worker, 'completed')
+    const job = await stage.queue.add('steps', { step: 'first' }, { attempts: 2 })
+    const [, result] = await done
+    return { seen, result, data: (await stage.queue.getJob(job.id!))!.data }
+  },
+
   async 'failing for good'(place) {
     await using stage = new Stage(place, 'unrecoverable')
     const worker = stage.worker(async () => {

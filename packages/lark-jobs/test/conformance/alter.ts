@@ -130,6 +130,14 @@ const table: [Change, Row[]][] = [
     ],
   ],
   [
+    { kind: 'edit', payload: '{"to":"bob"}', whileActive: true },
+    [
+      ['waiting', 'done', { state: 'waiting', payload: '{"to":"bob"}' }],
+      ['active', 'done', { state: 'active', payload: '{"to":"bob"}' }],
+      ['completed', 'done', { state: 'completed', payload: '{"to":"bob"}' }],
+    ],
+  ],
+  [
     { kind: 'edit', payload: '{"to":"bob"}' },
     [
       ['waiting', 'done', { state: 'waiting', payload: '{"to":"bob"}' }],

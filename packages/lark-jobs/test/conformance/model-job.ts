@@ -269,7 +269,7 @@ export class ModelJob implements Counters {
         this.place = this.#now() + change.in
         return 'done'
       case 'edit':
-        if (isActive) return 'refused'
+        if (isActive && !change.whileActive) return 'refused'
         this.payload = change.payload
         this.options = withOptions(this.options, {
           editedAt: this.#now(),

@@ -258,7 +258,7 @@ class Sequence {
       { kind: 'unpin' },
       { kind: 'run-now' },
       { kind: 'reschedule', in: this.#random.below(800) },
-      { kind: 'edit', payload: chancePayload(this.#random) },
+      { kind: 'edit', payload: chancePayload(this.#random), whileActive: this.#random.chance(2) },
       { kind: 'edit', payload: chancePayload(this.#random), redact: this.#random.pick([['card|*'], []])! },
       { kind: 'prioritize', priority: this.#random.pick([-5, 0, 7, 100])! },
       { kind: 'add-tags', tags: this.#random.some(chanceTags) },

@@ -31,8 +31,8 @@ export type Change =
    *  line, and `MAX_LINES` other priorities are in use. */
   | { kind: 'prioritize'; priority: number }
   /** Any state but active: the payload (JSON text) is replaced, and the options say when. `redact`: the paths to hide from
-   *  then on; by default they stay. */
-  | { kind: 'edit'; payload: string; redact?: readonly string[] | undefined }
+   *  then on; by default they stay. `whileActive`: of an active job too, whose next attempt gets it. */
+  | { kind: 'edit'; payload: string; redact?: readonly string[] | undefined; whileActive?: boolean }
   /** Any state: the job has these tags too, behind its others. Refused if it then has more than `MAX_TAGS`. */
   | { kind: 'add-tags'; tags: readonly string[] }
   /** Any state: the job has none of these tags. */

@@ -116,7 +116,7 @@ function apply(
       toEnd(partition, row)
       return 'done'
     case 'edit':
-      if (row.state === ACTIVE || isMarked(row.options)) return 'refused'
+      if ((row.state === ACTIVE && !change.whileActive) || isMarked(row.options)) return 'refused'
       changePayload(database, row, change.payload)
       changeOptions(database, row, {
         editedAt: now,

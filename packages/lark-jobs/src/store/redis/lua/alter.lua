@@ -3,8 +3,9 @@
 -- KEYS[1]  jobs        HASH id -> record
 -- ARGV[1]  clock, or '' for the server's
 -- ARGV[2]  how many cancelled jobs to keep; for `unpin`, how many failed jobs
--- ARGV[3]  the change: retry, cancel, remove, purge, unpin, run-now, reschedule, prioritize, edit, add-tags, remove-tags; with `!`
---          behind it, only of a job that has not begun; a retry only of one that has not completed
+-- ARGV[3]  the change: retry, cancel, remove, purge, unpin, run-now, reschedule, prioritize, edit, edit-active (of an active job
+--          too), add-tags, remove-tags; with `!` behind it, only of a job that has not begun; a retry only of one that has
+--          not completed
 -- ARGV[4]  its value: the reason (`contract/reason.ts`); the milliseconds; the priority ('' for 0); the paths to hide as
 --          JSON ('' leaves them as they are), RS and the payload; tags as JSON; of `remove`, the versions of the jobs
 --          with commas between them (`contract/change.ts`), or ''; else ''
@@ -152,8 +153,8 @@ changes['reschedule'] = function(id, state, _, priority, place)
   return 'd'
 end
 
-changes['edit'] = function(id, state, record)
-  if state == 'active' or not payloads().is_changeable(record) then
+changes['edit-active'] = function(id, _, record)
+  if not payloads().is_changeable(record) then
     return 'r'
   end
   local redact, payload = string.match(value, '^([^\30]*)\30(.*)$')
@@ -164,6 +165,10 @@ changes['edit'] = function(id, state, record)
   local edited = string.sub(record, 1, payloads().payload_at(record) - 1) .. payload
   payloads().change_record(id, record, payloads().with_options(edited, changes))
   return 'd'
+end
+
+changes['edit'] = function(id, state, record)
+  return state == 'active' and 'r' or changes['edit-active'](id, state, record)
 end
 
 -- Whether a job may go to the line of the new priority: the same for all jobs of a call.
