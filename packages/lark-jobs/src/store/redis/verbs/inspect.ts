@@ -29,7 +29,7 @@ export function onLayout(keys: Keys): readonly Command[] {
       '0',
     ),
     ...all('ZMSCORE ZRANK ZREM ZREVRANK ZSCORE', '0'),
-    ...all('HINCRBY HSET HSETNX LRANGE LSET LTRIM', '0', '0'),
+    ...all('HINCRBY HSET HSETNX LRANGE LREM LSET LTRIM', '0', '0'),
     ...all('ZADD ZCOUNT ZINCRBY ZRANGE ZRANGEBYSCORE ZREMRANGEBYRANK ZREMRANGEBYSCORE ZREVRANGE', '0', '0'),
   ]
 }
