@@ -204,8 +204,11 @@ export class LeaseKeeper {
     const until = performance.now() + this.#options.lease
     const ids = new Set(watched)
     for (const running of group) {
-      if (ids.has(running.lease.id)) running.watchedUntil = until
-      else if (running.hasReported) running.watchedUntil = 0
+      if (ids.has(running.lease.id)) {
+        running.watchedUntil = until
+        // It may have written lines during the call.
+        if (running.hasNews) this.reported(running)
+      } else running.watchedUntil = running.hasReported ? 0 : Number.POSITIVE_INFINITY
     }
     if (lost.length === 0 && notices.length === 0) return
     for (const running of group) {
