@@ -1,5 +1,5 @@
-import { expect, test } from 'vitest'
-import { enqueue } from '../../src/api/jobs.ts'
+import { expect, test, vi } from 'vitest'
+import { enqueue, open } from '../../src/api/jobs.ts'
 import { group, Job, type JobConstructor, limiter } from '../../src/index.ts'
 import { Bench, type Connect, Record, signal } from './bench.ts'
 import { Meter } from './meter.ts'
@@ -253,6 +253,39 @@ export function permitting(connect: Connect): void {
       'CodeJob completed',
       'old released',
     ])
+  })
+
+  test('a worker that is quiet for a moment during a claim keeps the permits that the claim brings', async () => {
+    await using bench = await Bench.make(connect)
+    const rate = { limit: 1, per: 3_600_000, kind: 'sliding', burst: 1 } as const
+    const client = bench.client({ limiters: { stripe: { rate: { limit: 1, per: '1h' } } } })
+    class CardJob extends Job {
+      override readonly key = 'card'
+      override limiter = 'stripe'
+      handle() {}
+    }
+    await client.dispatchMany(new CardJob(), [undefined, undefined])
+    const { store } = await client[open]()
+    const exchange = store.exchange.bind(store)
+    const [claimed, answered] = [signal(), signal()]
+    vi.spyOn(store, 'exchange').mockImplementation(async (...args) => {
+      const reply = await exchange(...args)
+      if (args[3].permits === undefined) return reply
+      claimed.resolve()
+      await answered.promise
+      return reply
+    })
+    const report = new Record()
+    await using worker = await bench.work([CardJob], { report }, client)
+    await claimed.promise
+    worker.quiet()
+    worker.resume()
+    await new Promise((resolve) => setTimeout(resolve, 5))
+    const free = async () => (await store.limiters.look('stripe', { limits: { rate }, each: 1 })).free
+    expect(await free()).toBe(0)
+    answered.resolve()
+    await report.ends(1)
+    expect(await free()).toBe(0)
   })
 
   test('a class that was renamed, or has no limits any more, runs jobs that were dispatched before', async () => {

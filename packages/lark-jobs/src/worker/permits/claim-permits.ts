@@ -52,6 +52,8 @@ interface Needs {
   timer: NodeJS.Timeout | undefined
   /** The place of the need that comes first the next time. */
   turn: number
+  /** A call is under way, which may bring the permits. */
+  isCalling: boolean
 }
 
 export interface ClaimPermitsOptions {
@@ -89,6 +91,7 @@ export class ClaimPermits {
   /** Takes permits for a call for `want` jobs. @returns for how many jobs of each need; undefined if for none */
   async prepare(claimer: PermitClaimer, want: number): Promise<Want['permits']> {
     const needs = this.#needs.get(claimer)!
+    needs.isCalling = true
     const now = performance.now()
     const due = [...needs.known.keys()].filter((need) => (needs.putOff.get(need) ?? 0) <= now)
     const share = Math.max(1, Math.floor(want / Math.max(1, due.length)))
@@ -121,6 +124,7 @@ export class ClaimPermits {
     }
     for (const grant of needs.brought) grant.refund()
     needs.brought = []
+    needs.isCalling = false
     if (this.#isShut) return void this.#needs.delete(claimer)
     needs.known = new Map(Object.entries(limited).filter(([need]) => this.#isPossible(need)))
     clearTimeout(needs.timer)
@@ -152,13 +156,17 @@ export class ClaimPermits {
     this.#isShut = false
   }
 
-  /** Until `open`, no claimer is rung, and no call brings permits. */
+  /**
+   * Until `open`, no claimer is rung, and no other call brings permits. Those of a call that is under way are kept until
+   * its answer: its jobs may begin if `open` comes first.
+   */
   shut(): void {
-    for (const { timer, brought } of this.#needs.values()) {
+    for (const [claimer, { timer, brought, isCalling }] of this.#needs) {
       clearTimeout(timer)
+      if (isCalling) continue
       for (const grant of brought) grant.refund()
+      this.#needs.delete(claimer)
     }
-    this.#needs.clear()
     this.#waiting.clear()
     this.#isShut = true
   }
@@ -199,7 +207,7 @@ export class ClaimPermits {
   }
 
   #begin(claimer: PermitClaimer): Needs {
-    const needs: Needs = { known: new Map(), putOff: new Map(), brought: [], timer: undefined, turn: 0 }
+    const needs: Needs = { known: new Map(), putOff: new Map(), brought: [], timer: undefined, turn: 0, isCalling: false }
     this.#needs.set(claimer, needs)
     return needs
   }
