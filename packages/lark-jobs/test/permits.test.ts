@@ -133,7 +133,7 @@ test('permits of a rate that no job has used go back in one call, and only once'
   await vi.waitFor(() => expect(shop.permit).toHaveBeenCalledTimes(2))
   expect(shop.permit.mock.calls[1]).toMatchObject([
     'stripe',
-    { wanted: 0, unused: [{ number: 1, count: 3 }] },
+    { wanted: 0, after: 1, unused: [{ number: 1, count: 3 }] },
   ])
   const next = await many(bob!, 'stripe', 9)
   expect(granted(next)).toBe(3)

@@ -237,7 +237,12 @@ test('every script is called with what its header documents', async () => {
   await store.audit.list(9)
   const call = { holder: 'worker', number: 1, limits: { concurrency: 2 }, held: 0, wanted: 1, lease: LEASE }
   await store.limiters.permit('stripe', call)
-  await store.limiters.permit('stripe', { ...call, number: 2, unused: [{ number: 1, mark: 1, count: 1 }] })
+  await store.limiters.permit('stripe', {
+    ...call,
+    number: 2,
+    after: 1,
+    unused: [{ number: 1, mark: 1, count: 1 }],
+  })
   await store.limiters.keep('stripe', 'worker', LEASE)
   const rule = { failures: 1, per: 1_000, pause: 1_000 }
   await store.limiters.circuit('stripe', rule, { kind: 'failed', id: 'x' })

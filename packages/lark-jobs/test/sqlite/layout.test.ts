@@ -120,7 +120,9 @@ test('a limiter of layout 16 goes on, and the permits that it granted before are
   const { granted, mark } = await store.limiters.permit('stripe', { ...call, number: 8 })
   expect(granted).toBe(1)
   const unused = [{ number: 8, mark: mark!, count: 1 }]
-  expect(await store.limiters.permit('stripe', { ...call, number: 9, unused })).toMatchObject({ granted: 1 })
+  expect(await store.limiters.permit('stripe', { ...call, number: 9, after: 8, unused })).toMatchObject({
+    granted: 1,
+  })
 })
 
 test('schedules of layout 11 are due as before, beside flows', async () => {

@@ -23,9 +23,9 @@
  * nor large lots a small one. A lot that is larger than the limits reserves nothing.
  *
  * **Rates** count the permits granted. A holder may say that no job has used some of them. Then the rate has these
- * again, if the store still knows the holder and the call that granted them: after the end of a lease, or a failover
- * that lost the grant, it has none. So however often permits are granted and refunded, no more of them are used within
- * a time than the rate allows.
+ * again, if the store knows the call that granted them, and all calls of the holder since then. Of grants before the
+ * end of a lease, or before a failover that lost calls, it takes none back. So however often permits are granted and
+ * refunded, no more of them are used within a time than the rate allows.
  *
  * Failures are the same as for every verb: see `store.ts`.
  */
@@ -46,6 +46,8 @@ export interface UnusedPermits {
 export interface PermitCall {
   holder: string
   number: number
+  /** The number of the call before this one, of this holder on this limiter. Default: nobody knows. */
+  after?: number
   limits: Limits
   /** How many permits it uses now. If it held more, the others are given back. */
   held: number

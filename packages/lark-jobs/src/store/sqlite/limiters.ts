@@ -25,15 +25,17 @@ interface LimiterRow {
   granted: number
   wait: number | null
   mark: number | null
+  /** The number of the first call, from which on all of the holder's calls are known. */
+  since: number | null
 }
 
 const find =
-  'SELECT number, held, granted, wait, mark FROM holders WHERE limiter = ? AND holder = ? AND leaseEnd > ?'
+  'SELECT number, held, granted, wait, mark, since FROM holders WHERE limiter = ? AND holder = ? AND leaseEnd > ?'
 const others = `
   SELECT total(held) AS held FROM holders WHERE limiter = ? AND holder <> ? AND leaseEnd > ?`
 const keepHeld = `
-  INSERT OR REPLACE INTO holders (limiter, holder, leaseEnd, number, held, granted, wait, mark)
-  VALUES (?, ?, ?, ?, ?, ?, ?, ?)`
+  INSERT OR REPLACE INTO holders (limiter, holder, leaseEnd, number, held, granted, wait, mark, since)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`
 const renew = 'UPDATE holders SET leaseEnd = ?4 WHERE limiter = ?1 AND holder = ?2 AND leaseEnd > ?3'
 const forget = `
   DELETE FROM holders WHERE (limiter, holder) IN
@@ -119,14 +121,16 @@ function freeFor(
 
 function permit(database: Database, limiter: string, call: PermitCall): Permitted {
   const now = database.now()
-  const { holder, number, limits, held, wanted, each = 1, unused = [], lease } = call
+  const { holder, number, after, limits, held, wanted, each = 1, unused = [], lease } = call
   const last = database.get<LimiterRow>(find, limiter, holder, now)
   if (last !== undefined && last.number > number) throw new Error('a permit call older than the last')
   const isAgain = last?.number === number
   let { granted, wait, mark } = isAgain ? last : NOTHING
-  if (!isAgain && last !== undefined && limits.rate !== undefined)
+  // If the end of a lease, or a file that was brought back, has undone calls, nothing that was granted before is refunded.
+  const since = (isAgain || last?.number === after ? last?.since : undefined) ?? number
+  if (!isAgain && limits.rate !== undefined)
     for (const some of unused)
-      if (some.number <= last.number)
+      if (some.number >= since)
         refund({ database, id: 0, now, key: limiter }, limits.rate, some.mark, some.count)
   if (!isAgain && wanted > 0) {
     const { held: all } = database.get<{ held: number }>(others, limiter, holder, now)!
@@ -151,7 +155,7 @@ function permit(database: Database, limiter: string, call: PermitCall): Permitte
   }
   database.run(forget, now)
   const uses = isAgain ? last.held : held + granted
-  database.run(keepHeld, limiter, holder, now + lease, number, uses, granted, wait, mark)
+  database.run(keepHeld, limiter, holder, now + lease, number, uses, granted, wait, mark, since)
   return { granted, ...(wait !== null && { wait }), ...(mark !== null && { mark }) }
 }
 

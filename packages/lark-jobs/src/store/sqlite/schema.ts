@@ -208,6 +208,7 @@ const runHistory = 'CREATE TABLE runHistory (at INTEGER PRIMARY KEY, text TEXT N
 /** Where a rate has counted what it granted, so that unused permits go back to it (`rate.ts`). */
 const refunds = `
   ALTER TABLE holders ADD COLUMN mark INTEGER;
+  ALTER TABLE holders ADD COLUMN since INTEGER;
   ALTER TABLE rates ADD COLUMN taken INTEGER NOT NULL DEFAULT 0;`
 
 /**

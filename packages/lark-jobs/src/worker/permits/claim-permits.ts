@@ -207,7 +207,14 @@ export class ClaimPermits {
   }
 
   #begin(claimer: PermitClaimer): Needs {
-    const needs: Needs = { known: new Map(), putOff: new Map(), brought: [], timer: undefined, turn: 0, isCalling: false }
+    const needs: Needs = {
+      known: new Map(),
+      putOff: new Map(),
+      brought: [],
+      timer: undefined,
+      turn: 0,
+      isCalling: false,
+    }
     this.#needs.set(claimer, needs)
     return needs
   }

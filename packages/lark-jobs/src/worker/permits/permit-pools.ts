@@ -81,6 +81,8 @@ export class PermitPools implements Permits {
   readonly #used = { limiters: new Map<string, Limits>(), circuits: new Map<string, Set<string>>() }
   /** The number of the last call, of all limiters. */
   #number = 0
+  /** The number of the last call of each limiter. */
+  readonly #last = new Map<string, number>()
   #isStopped = false
   /** After an outage that was noticed here, all living workers have renewed by this time (`performance.now()`). */
   #renewedBy = 0
@@ -199,6 +201,9 @@ export class PermitPools implements Permits {
     const unused = pool.unused.splice(0, MAX_ITEMS)
     pool.owes = pool.unused.length > 0
     const call: PermitCall = { holder, number: ++this.#number, limits, held, wanted: 0, each, lease }
+    const after = this.#last.get(name)
+    if (after !== undefined) call.after = after
+    this.#last.set(name, call.number)
     call.wanted = this.#isStopped ? 0 : requests.length * each
     if (unused.length > 0) call.unused = unused
     const sentAt = Date.now()

@@ -1,7 +1,8 @@
 -- permit: a holder reports how many permits of a limiter it uses, and asks for more.
 --
 -- KEYS[1]  holders     HASH holder -> number of its last call|held|granted|wait; '' -> permits held by all together;
---                      @ and a holder -> its mark: where the rate has counted what was granted to it last
+--                      @ and a holder -> its mark|since: where the rate has counted what was granted to it last; the
+--                      number of the first such call, from which on all of its calls are known
 --          waiting, waits  ZSET, ZSET  size of a lot -> since when holders wait for one; until when this counts
 -- ARGV[1]  clock, or '' for the server's
 -- ARGV[2]  holder
@@ -12,7 +13,8 @@
 -- ARGV[7]  in lots of how many
 -- ARGV[8]  limits (shared/rate.lua)
 -- ARGV[9]  1 if the limits can ever allow a whole lot, else ''
--- ARGV[10…] three for each earlier call that granted permits of a rate which no job has used: its number, its mark, how
+-- ARGV[10] number of the call before this one, or ''
+-- ARGV[11…] three for each earlier call that granted permits of a rate which no job has used: its number, its mark, how
 --          many were not used
 -- Returns  { granted, milliseconds until a rate allows more or -1, mark or nothing }
 -- Cost     O(log h + n) for h holders and n permits wanted; O(log h) for each holder with an ended lease, and each size
@@ -21,9 +23,8 @@
 
 local holders, ends = key('holders'), key('ends')
 
-local function read(holder)
-  local number, held, granted, wait =
-    string.match(redis.call('HGET', holders, holder) or '', '^(%d+)|(%d+)|(%d+)|(-?%d+)$')
+local function parse(text)
+  local number, held, granted, wait = string.match(text or '', '^(%d+)|(%d+)|(%d+)|(-?%d+)$')
   return tonumber(number), tonumber(held) or 0, tonumber(granted), tonumber(wait)
 end
 
@@ -77,7 +78,9 @@ local function take_turn(each, has_some, patience)
   stay('waits', patience)
 end
 
-local number, mine, granted, wait = read(ARGV[2])
+local known = redis.call('HMGET', holders, ARGV[2], '@' .. ARGV[2])
+local number, mine, granted, wait = parse(known[1])
+local last_mark, since = string.match(known[2] or '', '^(%d+)|(%d+)$')
 if number and number > tonumber(ARGV[3]) then
   error('a call on a connection that was given up')
 end
@@ -85,18 +88,22 @@ end
 redis.call('ZREM', ends, ARGV[2])
 if number == tonumber(ARGV[3]) then
   renew()
-  return { granted, wait, granted > 0 and tonumber(redis.call('HGET', holders, '@' .. ARGV[2])) or nil }
+  return { granted, wait, granted > 0 and tonumber(last_mark) or nil }
 end
--- A call that a failover or the end of a lease has undone has nothing to give back.
-for i = 10, number and #ARGV or 0, 3 do
-  if tonumber(ARGV[i]) <= number then
+-- A failover or the end of a lease has undone calls, and nothing that was granted before is given back.
+if since and number ~= tonumber(ARGV[10]) then
+  redis.call('HDEL', holders, '@' .. ARGV[2])
+  since = nil
+end
+for i = 11, since and #ARGV or 0, 3 do
+  if tonumber(ARGV[i]) >= tonumber(since) then
     refunds().refund(ARGV[8], tonumber(ARGV[i + 1]), tonumber(ARGV[i + 2]))
   end
 end
 
 local all = (tonumber(redis.call('HGET', holders, '')) or 0) - mine
 for _, holder in ipairs(redis.call('ZRANGEBYSCORE', ends, '-inf', now, 'LIMIT', 0, MAX_ITEMS)) do
-  local _, held = read(holder)
+  local _, held = parse(redis.call('HGET', holders, holder))
   all = all - held
   redis.call('HDEL', holders, holder, '@' .. holder)
   redis.call('ZREM', ends, holder)
@@ -127,7 +134,7 @@ held = held + granted
 local fields = { ARGV[2], table.concat({ ARGV[3], held, granted, wait }, '|'), '', all + held }
 if mark then
   -- In a field of its own, because an earlier Lark reads the other.
-  fields[5], fields[6] = '@' .. ARGV[2], string.format('%.0f', mark)
+  fields[5], fields[6] = '@' .. ARGV[2], string.format('%.0f|%s', mark, since or ARGV[3])
 end
 redis.call('HSET', holders, unpack(fields))
 renew()

@@ -17,7 +17,7 @@ export class RedisLimiters implements Limiters {
   }
 
   async permit(limiter: string, call: PermitCall): Promise<Permitted> {
-    const { holder, number, limits, held, wanted, each = 1, unused = [], lease } = call
+    const { holder, number, after = '', limits, held, wanted, each = 1, unused = [], lease } = call
     const reply = await this.#scripts.on(this.#scripts.keys.limiter(limiter, 'holders'), 'permit', [
       holder,
       String(number),
@@ -27,6 +27,7 @@ export class RedisLimiters implements Limiters {
       String(each),
       packLimits(limits),
       each <= mostOf(limits) ? '1' : '',
+      String(after),
       ...unused.flatMap(({ number, mark, count }) => [number, mark, count].map(String)),
     ])
     const [granted, wait, mark] = reply as [number, number, number?]
