@@ -191,12 +191,13 @@ export class FlowNode {
     return this.#found.state.reasons?.[this.#node] === 'removed'
   }
 
-  /** It, and all that is below it. */
+  /** It, and all that is below it. A workflow of Lark is no tree: a job is below others on several paths. */
   get family(): FlowNode[] {
-    const all: FlowNode[] = [this]
-    // A list that grows while it is walked.
-    for (const node of all) all.push(...node.children)
-    return all
+    const numbers = new Set([this.#node])
+    // A set that grows while it is walked.
+    for (const number of numbers)
+      for (const child of this.#found.definition.nodes[number]!.after) numbers.add(child)
+    return [...numbers].map((number) => this.#other(number))
   }
 
   /** All others are below it. */
@@ -245,7 +246,7 @@ export class FlowNode {
 
   /** Removes those of the jobs below it that have not begun. */
   async removeUnprocessed(): Promise<void> {
-    const open = this.children.flatMap(({ family }) => family).filter((node) => node.#isOpen)
+    const open = this.family.slice(1).filter((node) => node.#isOpen)
     const isActive = await Promise.all(open.map((node) => node.#isActive()))
     await this.#remove(open.filter((_, i) => !isActive[i]))
   }
@@ -260,35 +261,48 @@ export class FlowNode {
 
   async #remove(nodes: readonly FlowNode[]): Promise<void> {
     // They must not start because of what is removed below them.
-    await this.#endAsRemoved(nodes.filter(({ state }) => state === 'b'))
+    const ended = await this.#endAsRemoved(
+      nodes.filter(({ state }) => state === 'b'),
+      'b',
+    )
     const removed: FlowNode[] = []
     for (const node of nodes) {
-      if (!node.isQueued) continue
+      const hasStarted = node.state === 'b' && !ended.has(node.#node)
+      if (!node.isQueued && !hasStarted) continue
       const isGone = await node.#handle().remove()
-      if (isGone && node.state === 's') removed.push(node)
+      if (isGone && (node.state === 's' || hasStarted)) removed.push(node)
     }
-    await this.#endAsRemoved(removed)
+    await this.#endAsRemoved(removed, 's')
   }
 
-  /** Ends nodes at once: that a job is gone comes to its flow only while a worker runs. Others do without them. */
-  async #endAsRemoved(nodes: readonly FlowNode[]): Promise<void> {
-    if (nodes.length === 0) return
+  /**
+   * Ends nodes at once: that a job is gone comes to its flow only while a worker runs. Others do without them.
+   *
+   * @param from the state in which they must be still
+   * @returns the numbers of those that it has ended
+   */
+  async #endAsRemoved(nodes: readonly FlowNode[], from: NodeState): Promise<ReadonlySet<number>> {
+    let removed = new Set<number>()
+    if (nodes.length === 0) return removed
     const { store } = await this.#home.store.jobs[open]()
     const { id: flow, home } = this.#found
-    const removed = new Set(nodes.map((node) => node.#node))
     const keep = { completed: LEAST_KEPT, failed: LEAST_KEPT, cancelled: LEAST_KEPT }
     await new FlowBook({ store }).change({ flow, home }, ({ definition, state, at }) => {
       const end = { state: 'cancelled', reason: 'removed', at } as const
+      const gone = nodes.filter((node) => state.nodes[node.#node] === from)
+      removed = new Set(gone.map((node) => node.#node))
+      if (gone.length === 0) return undefined
       return {
         state,
         ends: [...removed].map((node) => ({ index: jobIndex(state, node), ...end })),
         definition: {
           ...definition,
-          ...(nodes.some(({ isRoot }) => isRoot) && { keep }),
+          ...(gone.some(({ isRoot }) => isRoot) && { keep }),
           nodes: definition.nodes.map((node) => without(node, removed)),
         },
       }
     })
+    return removed
   }
 
   async #ends(nodes: readonly number[]): Promise<NodeEnd[]> {

@@ -3,8 +3,9 @@ import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { type FlowJob, FlowProducer, type Processor, Queue, Worker } from '../../src/bullmq.ts'
+import { FlowBook } from '../../src/flow/flow-book.ts'
 import { createJobs, Job, workflow } from '../../src/index.ts'
 
 let folder: string
@@ -226,6 +227,41 @@ test('a job is removed with all that it waits for, unless one of them runs', asy
   expect(await roots.remove(running.job.id!)).toBe(0)
   expect(await running.job.getState()).toBe('waiting-children')
   end()
+})
+
+test('a job that starts while it is removed is removed from its queue', async () => {
+  const [flows, roots] = [producer(), queueOf('roots')]
+  const { job } = await flows.add({ name: 'root', queueName: 'roots', children: [step] })
+  const { change } = FlowBook.prototype
+  vi.spyOn(FlowBook.prototype, 'change').mockImplementationOnce(async function (this: FlowBook, ...args) {
+    working('steps', async () => {})
+    await vi.waitFor(async () => expect(await job.getState()).toBe('waiting'), TTL)
+    return await change.apply(this, args)
+  })
+  await job.remove()
+  expect([await roots.count(), await job.getState()]).toEqual([0, 'unknown'])
+})
+
+test('the last job of a workflow of many paths is removed, and each job below it once', async () => {
+  class StepJob extends Job {
+    override readonly key = 'step'
+    override queueName = 'steps'
+    handle() {}
+  }
+  const handle = await larkOn(StepJob as never).dispatch(
+    workflow('w', (w) => {
+      let before: ReturnType<typeof w.add>[] = []
+      for (let layer = 0; layer < 24; layer++)
+        before = [0, 1].map(() => w.add(new StepJob().with(), { after: before }))
+      w.add(new StepJob().with(), { name: 'last', after: before })
+    }),
+  )
+  const steps = queueOf('steps')
+  const blocked = await steps.getJobs(['waiting-children'])
+  await blocked.at(-1)!.remove()
+  expect((await steps.getJobs(['waiting-children'])).length).toBe(0)
+  expect(await steps.count()).toBe(0)
+  expect(handle.id).toBeDefined()
 })
 
 test('children page by page, a time limit, and what is kept', async () => {
