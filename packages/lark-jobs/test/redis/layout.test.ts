@@ -56,6 +56,20 @@ async function hooksOf(
 const idOf = (name: string) => name.padStart(13, '0')
 const idsOf = (effects: readonly Effect[]) => effects.map(({ job }) => job.id).sort()
 
+test('a bucket of which an earlier Lark takes permits, without counting them, gets none back', async () => {
+  await using store = await openStore(server.url, { prefix: 'old' })
+  const limits = { rate: { limit: 4, per: 3_600_000, kind: 'bucket', burst: 4 } } as const
+  const call = { holder: 'ada', limits, held: 0, wanted: 1, lease: 60_000 }
+  const { mark } = await store.limiters.permit('stripe', { ...call, number: 1 })
+  const [key] = (await raw.send(['KEYS', 'old:*:rate'])) as [string]
+  // It had become full, and all were taken.
+  await raw.send(['HSET', key, 'at', String(Date.now() + 1), 'tokens', '0.000000'])
+  const unused = [{ number: 1, mark: mark!, count: 1 }]
+  expect(await store.limiters.permit('stripe', { ...call, number: 2, after: 1, unused })).toMatchObject({
+    granted: 0,
+  })
+})
+
 test.each([4, 5, 6, 7])(
   'jobs of layout %i go on, and what their ends have yet to do elsewhere',
   async (layout) => {
