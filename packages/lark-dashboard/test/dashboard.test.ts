@@ -607,6 +607,12 @@ describe('the stream', () => {
     abort.abort()
   })
 
+  test('ends at once if the browser has gone while it was asked who it is', async () => {
+    const signal = AbortSignal.abort()
+    const request = new Request('http://host/admin/jobs/api/live', { headers: { 'x-role': 'read' }, signal })
+    expect(await (await shown(request)).text()).not.toContain('snapshot')
+  })
+
   test('tells what a running job writes, and what it reports to those who may see it', async () => {
     let goOn = () => {}
     class WriteJob extends Job {

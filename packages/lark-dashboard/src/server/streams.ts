@@ -68,6 +68,7 @@ export class Streams {
           this.#open.add(end)
           request.signal.addEventListener('abort', end, { once: true })
           controller.enqueue(encoder.encode('retry: 1000\n\n'))
+          if (request.signal.aborted) end()
         },
         cancel: () => end(),
       },
