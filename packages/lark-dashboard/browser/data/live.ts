@@ -1,6 +1,6 @@
 /**
  * What the server says while the page is seen: each second the snapshot of the store, or since when the store is away; and
- * what the job writes that is shown.
+ * what the job on the page writes.
  */
 import { computed, effect, signal } from '@preact/signals'
 import type { Away, Snapshot } from '../../src/server/live.ts'

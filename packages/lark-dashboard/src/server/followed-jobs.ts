@@ -11,7 +11,7 @@ const AGAIN = 500
 /** The most lines that are kept: as many as the store keeps. */
 const MOST_LINES = 100
 
-/** What is known of a followed job. It is whole each time, so a slow browser may miss some. */
+/** All that is known of a followed job. Each report is complete, so a slow browser may miss some. */
 export interface JobReport {
   /** Moves when the job is in another state or run, or is gone. */
   changes: number
@@ -35,7 +35,7 @@ export class FollowedJobs {
     this.#operate = operate
   }
 
-  /** Calls back at once if something is known, and with all that is new, until the job has ended. @returns what ends it */
+  /** Calls back at once if something is known, and with all that is new, until the job has ended. @returns stops it */
   follow(named: Named, listener: Listener): () => void {
     const name = JSON.stringify([named.queue, named.id])
     const forget = (job: FollowedJob) => {
@@ -54,7 +54,7 @@ class FollowedJob {
   #report: JobReport = { changes: 0, log: [] }
   #isAboutToTell = false
 
-  /** @param forget called when it has ended, and when nobody listens any more: who comes then begins anew */
+  /** @param forget called when it has ended, and when nobody listens any more: the next listener begins anew */
   constructor(operate: Pick<Operate, 'tail'>, named: Named, forget: (job: FollowedJob) => void) {
     this.#forget = forget
     void this.#follow(operate, named).finally(() => forget(this))
@@ -79,7 +79,7 @@ class FollowedJob {
         return
       } catch (error) {
         if (!LarkError.is(error)) console.error('@s18i/lark-dashboard:', error)
-        // Of a job that is not there, for example, the page hears when it asks for the job.
+        // For example, there is no such job: the page learns that when it asks for the job.
         if (!isAway(error)) return
       }
       await pause(AGAIN, undefined, { signal }).catch(() => {})

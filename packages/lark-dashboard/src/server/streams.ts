@@ -1,6 +1,6 @@
 /**
- * The streams by which open dashboards hear what changes: server-sent events. Each tells the snapshot of each second, and
- * what the job writes that the browser shows.
+ * The streams by which open dashboards hear what changes: server-sent events. Each sends the snapshot of each second and
+ * what the job on the page writes.
  */
 import { textOf } from './act.ts'
 import type { FollowedJobs, JobReport } from './followed-jobs.ts'

@@ -18,7 +18,7 @@ import { type FlowDraft, flowDrafted, isFlowDraft } from './flow-draft.ts'
 import { FlowHandle } from './flow-handle.ts'
 import { readFlow } from './flow-spec.ts'
 
-/** @param flow a draft, or what it says, if it has no members @throws as `FlowDraft.dispatch` */
+/** @param flow a draft, or a spec without members @throws as `FlowDraft.dispatch` */
 export async function dispatchOf(jobs: Operated, flow: FlowDraft | FlowSpec): Promise<FlowHandle> {
   const isDraft = isFlowDraft(flow)
   const content = isDraft ? flow[flowDrafted].content : undefined

@@ -83,7 +83,7 @@ export class BullJob<DataType = Any, ReturnType = Any, NameType extends string =
   parentKey?: string
   readonly queueName: string
   readonly #home: JobHome
-  /** In Lark. */
+  /** The id in Lark. `id` may be a `jobId` instead. */
   readonly #larkId: string | undefined
   #active: JobControls | undefined
   #lines = 0
@@ -152,7 +152,7 @@ export class BullJob<DataType = Any, ReturnType = Any, NameType extends string =
     return job
   }
 
-  /** A job of a flow that the store does not have: it waits for its children, or has ended without. */
+  /** A job of a flow that its queue does not have: it waits for its children, or has ended because of them. */
   static async #inFlow(node: FlowNode): Promise<BullJob> {
     const { home, id, name, data, opts, timestamp } = node
     const job = new BullJob(home, { id, name, data: data ?? {}, opts, timestamp })
@@ -244,12 +244,12 @@ export class BullJob<DataType = Any, ReturnType = Any, NameType extends string =
     return (await this.#dependencies()).processed as Record<string, T>
   }
 
-  /** Why children have failed whose failure this job does without, by their keys. */
+  /** Why the children failed whose failure this job ignores, by their keys. */
   async getIgnoredChildrenFailures(): Promise<Record<string, string>> {
     return (await this.#dependencies()).ignored
   }
 
-  /** The same. */
+  /** The same as `getIgnoredChildrenFailures()`. */
   getFailedChildrenValues(): Promise<Record<string, string>> {
     return this.getIgnoredChildrenFailures()
   }
@@ -294,7 +294,7 @@ export class BullJob<DataType = Any, ReturnType = Any, NameType extends string =
    * Removes the job, with those that it waits for. One that is gone is not missed.
    *
    * @param opts `removeChildren: false` is for a job that waits for none
-   * @throws JOB_NOT_REMOVABLE if it runs; in a flow, an error if it runs or one below it
+   * @throws JOB_NOT_REMOVABLE if it runs; in a flow, an Error if it or a job below it runs
    */
   async remove({ removeChildren = true }: { removeChildren?: boolean } = {}): Promise<void> {
     const { jobs } = this.#home.store
@@ -314,7 +314,7 @@ export class BullJob<DataType = Any, ReturnType = Any, NameType extends string =
     await node.remove(removeChildren)
   }
 
-  /** Removes those of the jobs below this one that have not begun. */
+  /** Removes the jobs below this one that have not begun. */
   async removeUnprocessedChildren(): Promise<void> {
     await (await this.#node())?.removeUnprocessed()
   }
@@ -401,7 +401,7 @@ export class BullJob<DataType = Any, ReturnType = Any, NameType extends string =
     return shown
   }
 
-  /** In Lark. @internal */
+  /** The id in Lark. `id` may be a `jobId` instead. @internal */
   get larkId(): string {
     return this.#id()
   }
@@ -447,13 +447,13 @@ export class BullJob<DataType = Any, ReturnType = Any, NameType extends string =
     return this.#larkId
   }
 
-  /** @param node of its flow: it may have been started again since, as another job */
+  /** @param node of its flow: it may have been started again meanwhile, as another job */
   #handle(node?: FlowNode) {
     const { store, queue } = this.#home
     return store.jobs.handle(EveryJob, node?.id ?? this.#id(), { queue })
   }
 
-  /** What its flow has of it; undefined if it is in none. */
+  /** Its node; undefined if it is in no flow. */
   async #node(): Promise<FlowNode | undefined> {
     const id = this.#id()
     return memberOf(id) === undefined ? undefined : await FlowNode.find(this.#home, id)

@@ -132,7 +132,7 @@ export const compared = {
     repeat: ['missing', '`upsertJobScheduler()`, as in BullMQ 6', schedules],
     parent: ['missing', '`workflow()`', flows],
     telemetry: ['missing', 'the trace of a dispatch is passed on by itself', 'telemetry.md'],
-    failParentOnFailure: ['differs', "`ifFailed: 'fail'`. No worker tells of the parent", bullFlows],
+    failParentOnFailure: ['differs', "`ifFailed: 'fail'`. The parent emits no event `failed`", bullFlows],
     continueParentOnFailure: ['same', "`ifFailed: 'run'`, which waits for all children", flows],
     ignoreDependencyOnFailure: ['same', "`ifFailed: 'run'`", flows],
     removeDependencyOnFailure: ['same', "`ifFailed: 'run'`", flows],
@@ -372,10 +372,10 @@ export const compared = {
     removeDeduplicationKey: ['missing', 'a job that ends or is removed frees it', unique],
   },
   'methods of FlowProducer': {
-    add: ['differs', '`workflow()`. A job without children is a plain job', bullFlows],
+    add: ['differs', '`workflow()`. No `jobId` of a child, no `deduplication`', bullFlows],
     addBulk: [
       'differs',
-      'one `workflow()` each: each flow is added whole or not at all, not all together',
+      'one `workflow()` each. Each flow is added in a step of its own, not all in one',
       bullFlows,
     ],
     getFlow: ['same', '`Jobs.flow(id).status()`', flows],

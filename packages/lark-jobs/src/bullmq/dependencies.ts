@@ -6,13 +6,13 @@ export interface Dependencies {
   /** What each has returned. */
   processed: Record<string, unknown>
   unprocessed: string[]
-  /** Why each has failed of those whose failure the job does without. */
+  /** Why each child failed whose failure the job ignores. */
   ignored: Record<string, string>
-  /** Those because of which the job has failed. */
+  /** The children whose failure made the job fail. */
   failed: string[]
 }
 
-/** Which children to tell, and how many: a `cursor` is 0, or that of the call before. */
+/** Which children to list, and how many: a `cursor` is 0, or the one that the call before returned. */
 export type DependenciesOptions = {
   [Kind in keyof Dependencies]?: { cursor?: number; count?: number }
 }
@@ -28,7 +28,7 @@ const kinds = ['processed', 'unprocessed', 'ignored', 'failed'] as const
 /** How many children of a kind a page has. */
 const PAGE = 20
 
-/** @param opts none: all of them */
+/** @param opts if it names no kind, all of them */
 export function pagesOf(all: Dependencies, opts: DependenciesOptions): JobDependencies {
   const asked = kinds.filter((kind) => opts[kind])
   if (asked.length === 0) return all
@@ -43,7 +43,7 @@ export function pagesOf(all: Dependencies, opts: DependenciesOptions): JobDepend
   return Object.assign({}, ...pages)
 }
 
-/** @param opts none: all of them */
+/** @param opts if it names no kind, all of them */
 export function countsOf(
   all: Dependencies,
   opts: { [Kind in keyof Dependencies]?: boolean },

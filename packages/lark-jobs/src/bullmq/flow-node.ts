@@ -1,6 +1,6 @@
 /**
- * A job of a flow as BullMQ shows it: one that waits for its children is kept with its flow alone, and what became of the
- * children is kept there too. What Lark has of it is read once.
+ * A job of a flow as BullMQ shows it. While it waits for its children, only its flow has it, and the flow also has what
+ * became of the children. The flow is read once.
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { jobIndex } from '../flow/advance.ts'
@@ -23,8 +23,8 @@ import { type JobsOptions, optionsIn } from './job-options.ts'
 import type { JobHome } from './shared-store.ts'
 
 /**
- * Milliseconds for which the jobs of a flow are kept at least when it has ended: whoever awaits one must see its end. So long
- * the id of a flow that was removed is not free.
+ * The least milliseconds for which the jobs of a flow are kept after its end, so that whoever awaits one sees its end.
+ * The id of a flow that was removed is free again after this time.
  */
 export const LEAST_KEPT = 600_000
 /** Milliseconds between two looks at a job that waits for its children: at first, and at most. */
@@ -32,7 +32,7 @@ const LOOK = { first: 20, last: 500 }
 /** Flows that are read together: their texts may be large. */
 const AT_A_TIME = 100
 
-/** The last node, but for callbacks. */
+/** The last node that is not a callback. */
 function rootOf({ definition }: KeptFlow): number {
   return definition.nodes.findLastIndex(({ on }) => on === undefined)
 }
@@ -96,7 +96,7 @@ export class FlowNode {
     return this.#definition.job
   }
 
-  /** Of its job, or of its flow, if it is one. */
+  /** The queue of its job, or of its flow if the node is a flow. */
   get queue(): string {
     return queueOf(this.#job?.partition ?? this.#definition.flow!.home)
   }
@@ -136,7 +136,7 @@ export class FlowNode {
     return this.#found.state.nodes[this.#node] as NodeState
   }
 
-  /** Whether the store has had its job. */
+  /** Whether its job is in its queue, or was there. */
   get isQueued(): boolean {
     const { causes, reasons } = this.#found.state
     const isEnded = this.state !== 'b' && this.state !== 's'
@@ -206,7 +206,7 @@ export class FlowNode {
   }
 
   /**
-   * What the job of a flow returns, also if it waits for its children still.
+   * What the job of a flow returns, also if it still waits for its children.
    *
    * @param ttl milliseconds. Default: as long as it takes
    * @throws RESULT_TIMEOUT, as `JobHandle.result`; an error with the reason of the failure
@@ -244,7 +244,7 @@ export class FlowNode {
     return this.state === 's' && (await this.#handle().status())?.state === 'active'
   }
 
-  /** Removes those of the jobs below it that have not begun. */
+  /** Removes the jobs below it that have not begun. */
   async removeUnprocessed(): Promise<void> {
     const open = this.family.slice(1).filter((node) => node.#isOpen)
     const isActive = await Promise.all(open.map((node) => node.#isActive()))
@@ -276,9 +276,9 @@ export class FlowNode {
   }
 
   /**
-   * Ends nodes at once: that a job is gone comes to its flow only while a worker runs. Others do without them.
+   * Ends nodes at once: a flow learns that a job is gone only while a worker runs. Parents do not wait for them.
    *
-   * @param from the state in which they must be still
+   * @param from the state in which they must still be
    * @returns the numbers of those that it has ended
    */
   async #endAsRemoved(nodes: readonly FlowNode[], from: NodeState): Promise<ReadonlySet<number>> {

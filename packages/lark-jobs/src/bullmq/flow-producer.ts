@@ -42,7 +42,7 @@ export interface NodeOpts {
   prefix?: string
   /** How many levels, that of the job included. Default 10. */
   depth?: number
-  /** How many children of each job, by what became of them. Default 20. */
+  /** How many children of each job: at most so many that completed, that are open, and that failed. Default 20. */
   maxChildren?: number
 }
 
@@ -72,7 +72,7 @@ export class FlowProducer extends BullEmitter<FlowProducerListener> implements A
   /**
    * Adds a flow, in one atomic step.
    *
-   * @returns the job that waits for all others, with its children. If its queue has a flow with its `jobId` already, that one
+   * @returns the root job with its children: those of the existing flow, if its queue has one with this `jobId`
    * @throws BULLMQ_UNSUPPORTED, JOB_INVALID, FLOW_TOO_LARGE, before anything is sent; the errors of a dispatch
    */
   async add(flow: BullFlow, opts: FlowOpts = {}): Promise<JobNode> {
@@ -190,7 +190,7 @@ async function treeOf(node: FlowNode, depth: number, most: number): Promise<JobN
   return { job, children: trees.filter((tree) => tree !== undefined) }
 }
 
-/** Children by what became of them, so many of each; without those that have failed and that their parent forgets. */
+/** At most `most` children of each outcome, without failed ones with `removeDependencyOnFailure`. */
 function told(children: readonly FlowNode[], most: number): FlowNode[] {
   const isBad = ({ state }: FlowNode) => state === 'f' || state === 'x'
   const kinds: ((child: FlowNode) => boolean)[] = [

@@ -6,15 +6,15 @@ import { memberOf } from '../model/effect.ts'
 import { type FailureRule, MAX_FLOW_ID } from '../model/flow.ts'
 import { isFlowId } from '../options/flow.ts'
 
-/** What becomes of the job that waits for this one, in a flow, if this one fails. At most one of them. */
+/** What becomes of the parent of this job if this job fails. At most one of these options may be true. */
 export interface ChildFailureOptions {
-  /** It fails at once. */
+  /** The parent fails at once. */
   failParentOnFailure?: boolean
-  /** It starts at once. */
+  /** The parent starts at once. */
   continueParentOnFailure?: boolean
-  /** It waits for the others, and starts then. */
+  /** The parent waits for its other children, and then starts. */
   ignoreDependencyOnFailure?: boolean
-  /** The same, and nothing is told of this one. */
+  /** The same, and the parent is told nothing about this job. */
   removeDependencyOnFailure?: boolean
 }
 
@@ -25,7 +25,7 @@ export function ruleOf(opts: ChildFailureOptions): FailureRule {
   return opts.ignoreDependencyOnFailure || opts.removeDependencyOnFailure ? 'run' : 'skip'
 }
 
-/** The id of the flow whose last job has an id of the application. */
+/** The id of the flow whose root job has an id of the application. */
 export function flowIdFor(ownId: string): string {
   if (isFlowId(ownId)) return ownId
   return createHash('sha256').update(ownId).digest('base64url').slice(0, MAX_FLOW_ID)

@@ -31,7 +31,7 @@ export interface BullFlow {
   data?: any
   /** That of the producer, if there is one. */
   prefix?: string
-  /** Without `deduplication`. A `jobId` only for the job that waits for all others. */
+  /** Without `deduplication`. Only the root job, which waits for all others, may have a `jobId`. */
   opts?: JobsOptions
   children?: BullFlow[]
 }
@@ -116,7 +116,7 @@ function checkInFlow(who: string, { name, opts }: AddedJob, isRoot: boolean): vo
     throw unsupported(
       what,
       'deduplication in a flow',
-      'a jobId of the job that waits for all others',
+      'a jobId of the root job, which waits for all others',
       'from-bullmq.md#flows',
     )
   if (opts.jobId !== undefined && isRoot) ownIdOf({ id: opts.jobId, options: {} }, what)
@@ -124,7 +124,7 @@ function checkInFlow(who: string, { name, opts }: AddedJob, isRoot: boolean): vo
     throw unsupported(
       what,
       'the option jobId of a child',
-      'the children get ids from their flow, which may have the jobId of the job that waits for all others',
+      'Lark gives ids to children. Only the root job, which waits for all others, may have a jobId',
       'from-bullmq.md#flows',
     )
 }

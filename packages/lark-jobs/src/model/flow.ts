@@ -91,9 +91,9 @@ export interface NodeDefinition {
   after: number[]
   /** Default `skip`. */
   ifFailed?: Exclude<IfFailed, 'skip'>
-  /** By node of `after`: the rule for that one, if it is not `ifFailed`. */
+  /** Rules by the number of a node in `after`; for a node without one, `ifFailed` is the rule. */
   rules?: Record<number, FailureRule>
-  /** It had ended before the flow was dispatched, and so. It does not start. */
+  /** How it had ended before the flow was dispatched. Then it does not start. */
   ended?: { state: 'completed' | 'failed'; at: number; error?: string; result?: string }
   /** A callback: it starts when the flow has ended in this way. `failed`: also when its deadline has passed. */
   on?: FlowOutcome

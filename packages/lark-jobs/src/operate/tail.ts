@@ -3,7 +3,8 @@
  *
  * A job that is followed counts as watched, so its worker hands over progress and log lines within a quarter of a second.
  * The worker of each run is told at the first look at that run. The store rings when there is progress or the job has
- * ended; it is asked every half a second, for all else and in case a ring is lost. While the store is away, this waits.
+ * ended. It is asked every half second for everything else, and in case a ring is lost. While the store is away, this
+ * waits.
  */
 import type { Signal } from '../model/abort-signal.ts'
 import { JobsError } from '../model/errors.ts'

@@ -55,7 +55,7 @@ export class Execution implements Writer {
   readonly timeout: number
   /** When the time is over, by `performance.now()`; see `deadline.ts`. */
   deadline: number
-  /** The handler was called, or middleware that may call it. Not if it is too late, or if no class here has the key. */
+  /** Whether the handler, or middleware that may call it, was called: not if too late, or if no class here has the key. */
   hasBegun = false
   /** The time is over, and the signal was aborted. */
   isLate = false

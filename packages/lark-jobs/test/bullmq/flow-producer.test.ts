@@ -47,7 +47,7 @@ test.each<[string, FlowJob, string, RegExp]>([
     /deduplication in a flow/,
   ],
   [
-    'a parent that is there',
+    'the option parent',
     { name: 'root', queueName: 'roots', opts: { parent: { id: '1', queue: 'x' } }, children: [step] },
     'BULLMQ_UNSUPPORTED',
     /the option parent/,
@@ -59,7 +59,7 @@ test.each<[string, FlowJob, string, RegExp]>([
     /the prefix 'other' of one job/,
   ],
   [
-    'children that are no list',
+    'children that are not a list',
     { name: 'root', queueName: 'roots', children: step as never },
     'JOB_INVALID',
     /children is .*; it must be a list of jobs/,
@@ -77,7 +77,7 @@ test.each<[string, FlowJob, string, RegExp]>([
     /the name of a job/,
   ],
   [
-    'an id that is none',
+    'an invalid id',
     { name: 'root', queueName: 'roots', opts: { jobId: 'a b' }, children: [step] },
     'JOB_ID_INVALID',
     /'a b'/,

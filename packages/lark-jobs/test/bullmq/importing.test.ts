@@ -446,7 +446,7 @@ test('flows that stay, and what is wrong with others', async () => {
     [gone!.job.id!]: `the job '${childOf(gone)}' of its flow: nothing is left of it but its id`,
     [foreign!.job.id!]: "it waits for 'else:others:1', which has another prefix",
     [text!.job.id!]: "its result of the job 'done' is not JSON: '{'",
-    [large!.job.id!]: expect.stringContaining('what it knows of the jobs before it has 5000002 bytes'),
+    [large!.job.id!]: expect.stringContaining('the results or errors of its children have 5000002 bytes'),
     [heavy.job.id!]: 'the data of its flow has more than 4194304 bytes',
     [ring!.job.id!]: `the job '${ring!.job.id}' is in its flow twice`,
   })

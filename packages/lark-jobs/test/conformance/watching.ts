@@ -316,7 +316,7 @@ export function watching(make: Make): void {
     expect(await rung(store, 'web', MOMENT)).toEqual([])
   })
 
-  test('a watcher that asks for news has the workers rung that hold its jobs, whatever these have reported', async () => {
+  test('a watcher that asks for news rings the workers that hold its jobs, whatever these have reported', async () => {
     await using harness = await make()
     const { store } = harness
     const [held, waiting] = [job(), job()]

@@ -24,7 +24,7 @@ import { ReasonList, Reasons } from './reasons.tsx'
 
 export type ShownJob = NonNullable<Output<'jobs.find'>>
 
-/** Milliseconds between two looks at a job that has not ended, of whose changes the stream tells. */
+/** Milliseconds between two looks at a job that has not ended: the stream reports its changes. */
 const EVERY = 5_000
 
 export function JobPage({ id }: { id: string }) {

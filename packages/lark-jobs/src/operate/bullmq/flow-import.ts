@@ -26,7 +26,7 @@ export class FlowImport {
   readonly #options: FlowImportOptions
   /** The jobs of flows that this import has found in Lark, or has brought there: `queue:id`. */
   readonly #taken = new Set<string>()
-  /** The last jobs of flows that stay in BullMQ, and were told. */
+  /** The root jobs of flows that stay in BullMQ, and are in the report. */
   readonly #stayed = new Set<string>()
   /** How many jobs were queued. */
   imported = 0
@@ -36,9 +36,9 @@ export class FlowImport {
   }
 
   /**
-   * Imports a flow, or tells why it stays.
+   * Imports a flow, or reports why it stays.
    *
-   * @param root the job that waits, or has waited, for all others
+   * @param root the root job: it waits, or has waited, for all others
    * @param now milliseconds since 1970, by the clock of BullMQ's server
    */
   async bring(queue: string, root: BullmqEntry, now: number): Promise<void> {
@@ -58,7 +58,7 @@ export class FlowImport {
     if (!isTaken) this.#stayed.add(keyOf(queue, root.id))
   }
 
-  /** Whether Lark has a job as a part of a flow, or had it. If not, it is told that the job stays with its flow. */
+  /** Whether Lark has a job as a part of a flow, or had it. If not, the report says that it stays with its flow. */
   takes(queue: string, { id, mark }: BullmqEntry, now: number): boolean {
     const key = keyOf(queue, id)
     if (this.#taken.has(key)) return true
@@ -90,7 +90,7 @@ export class FlowImport {
       tally.mistake(entry.id, anotherHas(entry.id))
       return false
     }
-    // The queue of the last job is marked last: a job that is marked as imported there is so with all of its flow.
+    // The queue of the root job is marked last: if a job there is marked as imported, its whole flow is.
     const queues = [...new Set(members.map((each) => each.queue))].filter((each) => each !== queue)
     const write = async (text: string) => {
       for (const name of [...queues, queue]) {

@@ -35,7 +35,7 @@ const MAX_NAME = 100
 const TOGETHER = 25
 /** The most jobs that BullMQ runs at a time, of one queue. */
 const MAX_ACTIVE = 1_000_000
-/** The key of a child of which BullMQ has kept what it returned alone. */
+/** The key of a child of which BullMQ has kept only what it returned. */
 const REMOVED = 'removed'
 
 /** A job of a flow that Lark runs. */
@@ -65,7 +65,7 @@ class Left extends Error {
   }
 }
 
-/** A node, and what the one that waits for it needs to know. */
+/** A node, and what its parent needs to know of it. */
 interface ReadNode {
   number: number
   rule: FailureRule
@@ -107,7 +107,7 @@ export class FlowReader {
     return flow.finished(root)
   }
 
-  /** The children first. */
+  /** Reads a job and all below it, the children first. */
   async #read(
     flow: FlowInReading,
     { queue, id }: BullmqChild,
@@ -117,7 +117,7 @@ export class FlowReader {
     flow.meet({ queue, id })
     if (!this.#queues.has(queue)) throw new Left('flow-elsewhere')
     if ((await this.#activeIn(queue)).has(id)) throw new Left('flow-active')
-    // One that completes now is told to the job that waits for it a moment later.
+    // It has failed, or it completed just now and the job that waits for it has not been told yet.
     if (entry.finishedOn !== undefined) throw new Left('flow-failed')
     const room = MAX_NODES - flow.size
     const children = entry.hasChildren
@@ -197,7 +197,7 @@ class FlowInReading {
       throw new Error(`the data of its flow has more than ${MAX_DEFINITION} bytes`)
   }
 
-  /** Adds a child that has ended. BullMQ may have removed it, but for what it returned. */
+  /** Adds a child that has ended. BullMQ may have removed all of it except what it returned. */
   ended(
     { queue, id }: BullmqChild,
     entry: BullmqEntry,
@@ -221,7 +221,7 @@ class FlowInReading {
   waiting(queue: string, entry: BullmqEntry, children: readonly ReadNode[]): ReadNode {
     const read = waitingJob(entry, queue, this.#template, this.now)
     const { id: _, ownId, keep, ...job } = read.job
-    // One that waits for others is delayed when it does not any more.
+    // The delay of a job that waits for others begins when it no longer waits.
     const isBlocked =
       children.some(({ isEnded }) => !isEnded) &&
       !children.some((each) => each.isEnded && each.rule === 'now')
@@ -294,7 +294,7 @@ class FlowInReading {
     const { job } = this.#nodes[number]!.job!
     const { bullmq = {}, ...others } = job.options?.context ?? {}
     const context = { ...others, bullmq: { ...(bullmq as object), ...more } }
-    // That the options are too long was told.
+    // If the options are too long, the report already says so.
     if (isShort(context)) job.options = { ...job.options, context: JSON.parse(JSON.stringify(context)) }
   }
 }

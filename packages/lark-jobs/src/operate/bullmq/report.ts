@@ -15,7 +15,7 @@ export const leftReasons = {
   'flow-active': 'BullMQ runs a job of their flows now. Import again when it has ended, or is waiting again',
   'flow-failed': 'a job that their flows wait for has failed: retry it in BullMQ, or remove it there',
   'flow-elsewhere': 'their flows have jobs in queues that are not imported now (--queue)',
-  'flow-child': 'their flows stay',
+  'flow-child': 'they belong to flows that stay',
   'next-run': 'the next runs of job schedulers, which the schedules in Lark make by themselves',
   unscheduled: 'they belong to job schedulers that were not imported',
   uncertain:
@@ -161,7 +161,7 @@ function note(
   found.ids.push(...ids.slice(0, IDS - found.ids.length))
 }
 
-/** Why a job or a flow stays whose id another one has in Lark. */
+/** Why a job or a flow stays: another one has its id in Lark. */
 export function anotherHas(id: string): string {
   return `the queue has another job with the id ${id} in Lark`
 }

@@ -14,7 +14,7 @@ import type { MiddlewareJob } from '../../options/middleware.ts'
 /** The property of a job that holds its `Reach`; the same in every copy of this package. */
 export const reach = Symbol.for('s18i.lark.job.reach')
 
-/** Permits of a job. The first call of one of the two counts. */
+/** Permits of a job. Only the first call of either function counts. */
 export interface Granted {
   kind: 'granted'
   /** The job has begun, and no longer needs them. Those of a rate are used up. */

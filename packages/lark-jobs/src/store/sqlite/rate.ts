@@ -79,7 +79,7 @@ export function allowedStarts(
   }
 }
 
-/** Gives `count` starts back that `note` has recorded, and that were none. @param mark what `note` returned */
+/** Takes back `count` starts that `note` recorded and that did not happen. @param mark what `note` returned */
 export function refund(place: RateKey, rate: Rate, mark: number, count: number): void {
   refunds[rate.kind](place, rate, mark, count)
 }

@@ -232,7 +232,7 @@ export class RedisBullmq implements BullmqSource {
       const sizes = await Promise.all(keys.map((each) => this.#send('HSTRLEN', of, each)))
       const size = sizes.reduce<number>((sum, each) => sum + (each as number), 0)
       if (size > room)
-        throw new Error(`what it knows of the jobs before it has ${size} bytes, the limit is ${room}`)
+        throw new Error(`the results or errors of its children have ${size} bytes, the limit is ${room}`)
       const values = await Promise.all(keys.map((each) => this.#send('HGET', of, each)))
       return new Map(keys.map((each, i) => [each, String(values[i] ?? '')]))
     }
