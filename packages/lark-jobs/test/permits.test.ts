@@ -4,6 +4,7 @@ import { JobsError } from '../src/model/errors.ts'
 import type { Limits } from '../src/model/limits.ts'
 import type { Taken } from '../src/run/middleware/permits.ts'
 import { SqliteStore } from '../src/store/sqlite/store.ts'
+import { ClaimPermits } from '../src/worker/permits/claim-permits.ts'
 import { PermitPools } from '../src/worker/permits/permit-pools.ts'
 import { retention } from './redis/stores.ts'
 
@@ -153,6 +154,42 @@ test('a request that is refused while permits of the rate come back is made agai
   refund(first)
   expect((await second).kind).toBe('granted')
   expect(shop.permit).toHaveBeenCalledTimes(3)
+})
+
+test('a claimer that waits for a rate of an hour asks again after a second, and then more and more rarely', async () => {
+  vi.useFakeTimers({ toFake: ['performance', 'setTimeout', 'clearTimeout'] })
+  try {
+    await using shop = await open()
+    const limits: Limits = { rate: { kind: 'bucket', limit: 1, per: 3_600_000, burst: 1 } }
+    const other = await take(shop.worker('ada', { slow: limits }), 'slow')
+    const permits = shop.worker('bob')
+    const waits = new ClaimPermits({ permits, limiters: () => limits, warn: () => {}, signal: forever })
+    const brought: (object | undefined)[] = []
+    const claimer = {
+      ring: () =>
+        void waits.prepare(claimer, 1).then((some) => {
+          brought.push(some)
+          waits.answered(claimer, [], some === undefined ? { 'slow*1': 1 } : {})
+        }),
+    }
+    shop.permit.mockClear()
+    waits.answered(claimer, [], { 'slow*1': 1 })
+    await vi.advanceTimersByTimeAsync(0)
+    expect(shop.permit).toHaveBeenCalledTimes(1)
+    await vi.advanceTimersByTimeAsync(1_300)
+    expect(shop.permit).toHaveBeenCalledTimes(2)
+    // A second doubled: 1, 2, 4, … 512 s.
+    await vi.advanceTimersByTimeAsync(1_500_000)
+    expect(shop.permit.mock.calls.length).toBeLessThan(13)
+    expect(brought.every((some) => some === undefined)).toBe(true)
+    refund(other)
+    await vi.advanceTimersByTimeAsync(1_500_000)
+    expect(brought).toContainEqual({ 'slow*1': 1 })
+    waits.shut()
+    await permits.stop()
+  } finally {
+    vi.useRealTimers()
+  }
 })
 
 test('a refund that failed is not sent again in another call: it may have been made', async () => {

@@ -23,7 +23,10 @@ import type { WorkerOptions } from '../options.ts'
 
 /** Milliseconds, about, after which permits are asked for again that other workers hold. */
 const AGAIN = 200
-/** Milliseconds, about, after which a rate is asked again that has none: another worker may have refunded some. */
+/**
+ * Milliseconds, about, after which a rate is asked again that has none: another worker may have refunded some. This time
+ * doubles with each refusal, so that many workers may wait for a rate of an hour.
+ */
 const REFUND = 1_000
 /** Milliseconds for which this worker may take permits again at once that it gives back. */
 const TERM = 1_000
@@ -48,6 +51,8 @@ interface Needs {
   known: ReadonlyMap<string, number>
   /** By need: until when (`performance.now()`) no permits are asked for. */
   readonly putOff: Map<string, number>
+  /** By need: how often permits were refused since some were granted. */
+  readonly refusals: Map<string, number>
   brought: Grant[]
   timer: NodeJS.Timeout | undefined
   /** The place of the need that comes first the next time. */
@@ -189,8 +194,10 @@ export class ClaimPermits {
     for (const { refund } of granted) if (isOver) refund()
     if (isOver) return
     for (const { giveBack, refund } of granted) needs.brought.push({ need, giveBack, refund })
-    if (granted.length > 0) return
-    needs.putOff.set(need, performance.now() + waitOf(taken))
+    if (granted.length > 0) return void needs.refusals.delete(need)
+    const refusals = needs.refusals.get(need) ?? 0
+    needs.refusals.set(need, refusals + 1)
+    needs.putOff.set(need, performance.now() + waitOf(taken, refusals))
     const waiting = this.#waiting.get(name) ?? new Set()
     this.#waiting.set(name, waiting)
     waiting.add(claimer)
@@ -210,6 +217,7 @@ export class ClaimPermits {
     const needs: Needs = {
       known: new Map(),
       putOff: new Map(),
+      refusals: new Map(),
       brought: [],
       timer: undefined,
       turn: 0,
@@ -247,10 +255,10 @@ export function limitersOf({ limiters, registry }: WorkerOptions): ClaimPermitsO
   }
 }
 
-/** Milliseconds until it may be worth asking again. */
-function waitOf(taken: readonly Taken[]): number {
+/** Milliseconds until it may be worth asking again. @param refusals how many there were before */
+function waitOf(taken: readonly Taken[], refusals: number): number {
   const waits = taken.flatMap((each) =>
     each.kind === 'refused' && each.wait !== undefined ? [each.wait] : [],
   )
-  return waits.length > 0 ? Math.min(...waits, spread(REFUND)) : spread(AGAIN)
+  return waits.length > 0 ? Math.min(...waits, spread(REFUND * 2 ** refusals)) : spread(AGAIN)
 }
