@@ -55,7 +55,7 @@ export class Execution implements Writer {
   readonly timeout: number
   /** When the time is over, by `performance.now()`; see `deadline.ts`. */
   deadline: number
-  /** Whether the handler, or middleware that may call it, was called: not if too late, or if no class here has the key. */
+  /** Whether the handler was called, or middleware that may call it: not if it was too late, or no class has the key. */
   hasBegun = false
   /** The time is over, and the signal was aborted. */
   isLate = false

@@ -5,6 +5,7 @@
 import { renameSync } from 'node:fs'
 import { mkdir, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 import { afterEach, beforeEach, expect, type MockInstance, test, vi } from 'vitest'
 import { createJobs, Job } from '../../src/index.ts'
 import { SqliteStore } from '../../src/store/sqlite/store.ts'
@@ -169,6 +170,27 @@ test('a second file is gone before a process checks: this process waits for the 
   await store.close()
   expect(await waitingIn(`${folder.file}.between`)).toEqual(['between'])
 })
+
+test.each(['moved', 'deleted'])(
+  '%s, and its log a moment later: not the log of the next file',
+  async (how) => {
+    await using folder = await Folder.make()
+    const { store, web, before } = await use(folder)
+    const old = `${folder.file}.old`
+    const away = (suffix: string) =>
+      how === 'moved' ? rename(`${folder.file}${suffix}`, `${old}${suffix}`) : rm(`${folder.file}${suffix}`)
+    await away('')
+    later(101)
+    const queued = web.enqueue(job({ id: 'next' }))
+    await pause(20)
+    for (const suffix of logs) await away(suffix)
+    expect(await queued).toEqual(['queued'])
+    // It would find no log, and make one.
+    expect(await waitingIn(folder.file)).toEqual(['next'])
+    await store.close()
+    if (how === 'moved') expect(await waitingIn(old)).toEqual(before)
+  },
+)
 
 test('moved and put back before any check: nothing happens', async () => {
   await using folder = await Folder.make()

@@ -28,6 +28,8 @@ const LOCK_WAIT = 3
 const PATIENCE = 4_500
 /** Milliseconds for which a call that found no room retries, while other processes keep the log from being emptied. */
 const EMPTYING = 1_000
+/** Milliseconds for which the log of a file that is gone may still go where the file went; and between two looks. */
+const FOLLOWING = { for: 100, look: 5 }
 /** Bounds of the pause between two tries, in milliseconds. The pause is an eighth of the time waited so far. */
 const PAUSE = { from: 1, to: 50 }
 
@@ -285,6 +287,9 @@ export class Database {
 
   async #renew(): Promise<boolean> {
     const presence = this.#presence!
+    // Whoever moves or deletes a file does the same with its log next, and would take the log of the next file instead.
+    for (let waited = 0; presence.hasLogs && waited < FOLLOWING.for; waited += FOLLOWING.look)
+      await sleep(FOLLOWING.look)
     const whereabouts = presence.whereabouts()
     const left = this.#leave(presence, whereabouts === 'deleted')
     // The file may be back at its path.

@@ -4,8 +4,9 @@
  * SQLite keeps working on a file that was moved or deleted, and finds the write-ahead log by the path. A new file at
  * that path would share the log with the old file: jobs would go into a file that no other process reads, and both
  * files would be damaged. (Tried: the new file lost its tables.) So a process that finds a log without its file does
- * not make a new file. A process that has the old file open moves the log into the old file, removes the log, and
- * continues with the file at the path, or makes one.
+ * not make a new file. A process that has the old file open waits a moment, because whoever has moved the file may be
+ * about to move the log. If the log stays, the process moves it into the old file, and removes it. Then it continues
+ * with the file at the path, or makes one.
  *
  * No code here may open the file: closing any descriptor of it would end all locks that SQLite holds on it.
  */
