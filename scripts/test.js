@@ -14,14 +14,6 @@ installPrograms({ 'redis-server': 'REDIS_URL', 'valkey-server': 'VALKEY_URL', ch
   'zsh',
   'fish',
 ])
-// Files of tests are in memory where there is room: 1,525 tests of the embedded store took 106 s there, and 172 s on a
-// disk (2026-11-27, 2 busy cores).
-const memory = '/dev/shm'
-const room = 4 * 2 ** 30
-if (process.env.TMPDIR === undefined && existsSync(memory) && totalmem() > 2 * room) {
-  const { bavail, bsize } = statfsSync(memory)
-  if (bavail * bsize > room) process.env.TMPDIR = memory
-}
 // Install it early, because the tests cannot pass without it.
 const newer = isSound ? undefined : node24()
 run('Building', 'npm', ['run', 'build'])
@@ -47,7 +39,16 @@ const typed = [
 ]
 // All at once, side by side. Without --force, a project counts as checked while only files that it imports have changed.
 run('Checking types', 'npx', ['tsc', '--build', '--force', '--noEmit', ...typed])
+// Files of tests are in memory where there is room: 1,525 tests of the embedded store took 106 s there, and 172 s on a
+// disk (2026-11-27, 2 busy cores).
+const memory = '/dev/shm'
+const room = 4 * 2 ** 30
+if (process.env.TMPDIR === undefined && existsSync(memory) && totalmem() > 2 * room) {
+  const { bavail, bsize } = statfsSync(memory)
+  if (bavail * bsize > room) process.env.TMPDIR = memory
+}
 const folder = mkdtempSync(join(tmpdir(), 'lark-test-'))
+process.once('exit', () => rmSync(folder, { recursive: true }))
 const report = join(folder, 'report.json')
 const chaos = 'packages/lark-jobs/test/chaos/chaos.test.ts'
 const browser = ['packages/lark-dashboard/test/browser', 'test/browser']
@@ -59,21 +60,14 @@ const embedded = [
   ),
 ]
 const total = { passed: 0, failed: 0, skipped: 0 }
-try {
-  // Otherwise all tests use this library. It is mostly one file, which takes one core.
-  if (newer !== undefined) testOn(newer, 'Testing with node:sqlite', ...embedded)
-  await packed()
-  test(
-    'Testing',
-    ...[chaos, ...browser.map((folder) => `${folder}/**`)].flatMap((each) => ['--exclude', each]),
-  )
-  await manual()
-  test('Looking at the dashboard and the manual', ...browser)
-  // The chaos tests run alone, because on a busy machine workers lose leases without a fault.
-  test('Breaking things', chaos)
-} finally {
-  rmSync(folder, { recursive: true })
-}
+// Otherwise all tests use this library. It is mostly one file, which takes one core.
+if (newer !== undefined) testOn(newer, 'Testing with node:sqlite', ...embedded)
+await packed()
+test('Testing', ...[chaos, ...browser.map((folder) => `${folder}/**`)].flatMap((each) => ['--exclude', each]))
+await manual()
+test('Looking at the dashboard and the manual', ...browser)
+// The chaos tests run alone, because on a busy machine workers lose leases without a fault.
+test('Breaking things', chaos)
 console.log(
   `${total.passed} passed, ${total.failed} failed${total.skipped > 0 ? `, ${total.skipped} skipped` : ''}`,
 )

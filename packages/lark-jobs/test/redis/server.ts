@@ -18,7 +18,19 @@ import { Connection } from '../../src/store/redis/client/connection.ts'
 import { parseLocation } from '../../src/store/redis/client/location.ts'
 import { type Certificates, writeCertificates } from './certificates.ts'
 
-const watch = '"$@" & echo "pid $!"; cat > /dev/null; kill -9 $! 2> /dev/null; wait; rm -rf "$0"'
+/**
+ * A shell that starts a server, and ends it when nobody is left who could write to the shell. A server that has ended is
+ * not killed again: its number may be that of another process by then, perhaps a server of another test.
+ */
+const watch = `exec 3<&0
+"$@" 3<&- & server=$!
+echo "pid $server"
+(cat <&3 > /dev/null; kill -9 $server) 2> /dev/null & killer=$!
+wait $server
+kill $killer 2> /dev/null
+cat <&3 > /dev/null
+wait
+rm -rf "$0"`
 
 /** Ports below those that Linux gives to clients, so that no client takes the port of a server that is down. */
 const PORTS = { from: 10_000, to: 32_000 }
