@@ -26,7 +26,7 @@ const watch = `exec 3<&0
 "$@" 3<&- & server=$!
 echo "pid $server"
 (cat <&3 > /dev/null; kill -9 $server) 2> /dev/null & killer=$!
-wait $server
+wait $server 2> /dev/null
 kill $killer 2> /dev/null
 cat <&3 > /dev/null
 wait
