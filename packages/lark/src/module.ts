@@ -86,13 +86,15 @@ export function declaresClass(text: string, parent: string): boolean {
 }
 
 /**
- * Whether Node imported the program's own file, which is in TypeScript, as under `tsx`: then it has evaluated modules that
- * jiti would evaluate a second time. jiti and CommonJS keep them where jiti finds them.
+ * Whether Node imported the program's own file, which is in TypeScript, as under `tsx`. Then Node has evaluated modules
+ * that jiti would evaluate again. A file that jiti or `require` has loaded is in the cache of `require`, which jiti uses
+ * too, so its modules are not evaluated again.
  */
 function nodeRunsTypeScript(): boolean {
   const main = process.argv[1] ?? ''
+  if (!TYPESCRIPT.has(extname(main))) return false
   const { createRequire } = process.getBuiltinModule('node:module')
-  return TYPESCRIPT.has(extname(main)) && createRequire(import.meta.url).cache[main] === undefined
+  return createRequire(import.meta.url).cache[main] === undefined
 }
 
 function mayBeEither(file: string): boolean {
