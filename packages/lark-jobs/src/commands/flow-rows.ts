@@ -7,7 +7,7 @@ import { listed } from '../model/listed.ts'
 import type { FlowInfo, FlowNodeInfo, JobDetail, Operate } from '../operate.ts'
 import { treeOf } from './flow-tree.ts'
 import { MOST_NAMES, progressWords, waitWords } from './flow-words.ts'
-import { ago, since } from './instant.ts'
+import { ago, timeSince } from './instant.ts'
 
 type Paint = (style: 'red' | 'green' | 'blue' | 'dim', text: string) => string
 export type NodeRow = [name: string, state: string, id: string, remark: string]
@@ -103,7 +103,7 @@ function stateWords(node: FlowNodeInfo, flow: FlowInfo | undefined, job: JobDeta
   const isRunning = job?.state === 'active'
   const from = (isRunning ? job.claimedAt : node.since) ?? Date.now()
   const what = isRunning ? 'runs' : job?.state === 'waiting' ? 'queued' : 'started'
-  return `${what} for ${since(from)}${again}`
+  return `${what} for ${timeSince(from)}${again}`
 }
 
 function remark(

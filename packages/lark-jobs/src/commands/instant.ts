@@ -2,13 +2,13 @@
 import { readable } from '../model/duration.ts'
 
 /** How long ago an instant was: `4 min 10 s`. */
-export function since(at: number): string {
+export function timeSince(at: number): string {
   return readable(Math.max(0, Date.now() - at))
 }
 
 /** `4 min 10 s ago` */
 export function ago(at: number): string {
-  return `${since(at)} ago`
+  return `${timeSince(at)} ago`
 }
 
 /** `4 min 10 s ago`, or `in 3 h`. */

@@ -4,7 +4,7 @@
 import { readable } from '../model/duration.ts'
 import type { StoredJob } from '../operate.ts'
 import { codedLine } from '../run/job-error.ts'
-import { ago, since } from './instant.ts'
+import { ago, timeSince } from './instant.ts'
 
 /** The most characters of an error or a progress in a list: a few lines of a narrow terminal. */
 const MOST = 300
@@ -13,8 +13,8 @@ const MOST = 300
 export function whenWords(job: StoredJob): string {
   const { state, queuedAt, dueAt = queuedAt, claimedAt = queuedAt, finishedAt = queuedAt } = job
   const now = Date.now()
-  if (state === 'active') return `for ${since(claimedAt)}`
-  if (state === 'waiting') return `for ${since(dueAt)}`
+  if (state === 'active') return `for ${timeSince(claimedAt)}`
+  if (state === 'waiting') return `for ${timeSince(dueAt)}`
   if (state === 'delayed') return dueAt > now ? `in ${readable(dueAt - now)}` : 'now'
   return ago(finishedAt)
 }

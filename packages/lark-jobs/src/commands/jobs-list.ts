@@ -3,7 +3,7 @@ import { visible } from '@s18i/lark/config'
 import { Jobs } from '../api/default-jobs.ts'
 import { defined } from '../model/defined.ts'
 import { type JobPage, type Operate, operate, type StoredJob, type WorkerRecord } from '../operate.ts'
-import { since } from './instant.ts'
+import { timeSince } from './instant.ts'
 import { ConditionsCommand, checkKey, filterOf, flagNames } from './job-filter.ts'
 import { remarkWords, reportedWords, whenWords } from './job-words.ts'
 
@@ -88,7 +88,7 @@ export class JobsListCommand extends ConditionsCommand {
           visible(id),
           visible(key),
           visible(queue),
-          since(claimedAt ?? queuedAt),
+          timeSince(claimedAt ?? queuedAt),
           worker === undefined ? 'not alive' : visible(worker.host),
           worker?.pid,
           visible(reportedWords(progress)),

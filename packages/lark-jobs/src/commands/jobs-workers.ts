@@ -3,7 +3,7 @@ import { visible } from '@s18i/lark/config'
 import { Jobs } from '../api/default-jobs.ts'
 import { defined } from '../model/defined.ts'
 import { type Operate, operate } from '../operate.ts'
-import { ago, since } from './instant.ts'
+import { ago, timeSince } from './instant.ts'
 import { everyOf, outlasts } from './watched.ts'
 
 /** `lark jobs:workers`: the live workers, and what each of them runs now. */
@@ -50,7 +50,7 @@ export class JobsWorkersCommand extends Command {
             pid,
             `${running} of ${concurrency}`,
             state === 'running' ? state : this.console.paint('yellow', state),
-            since(startedAt),
+            timeSince(startedAt),
             seenAt === undefined ? '' : ago(seenAt),
             visible(release === undefined ? version : `${version} (${release})`),
             visible(queues.join(', ')),
@@ -65,7 +65,7 @@ export class JobsWorkersCommand extends Command {
         visible(run.id),
         visible(run.key),
         visible(run.queue),
-        since(run.since),
+        timeSince(run.since),
         visible(run.worker),
       ]),
     )

@@ -10,7 +10,7 @@ import { plural } from '../model/plural.ts'
 import { type Operate, operate, type ScheduleInfo, type WorkerRecord } from '../operate.ts'
 import { inWords } from '../schedule/words.ts'
 import { completed } from './completed.ts'
-import { ago, since } from './instant.ts'
+import { ago, timeSince } from './instant.ts'
 import { isLate, isUnknown, missedTicks, nextWords, runWords } from './scheduled.ts'
 
 /** `lark schedule:list`: all schedules at a glance. */
@@ -85,7 +85,7 @@ export class ScheduleListCommand extends Command {
         const why = pausedWords({ by, because }, Date.now())
         const how = `lark schedule:resume ${shellWord(id)}`
         this.info(
-          visible(`${id} has been paused for ${since(paused.at)}${why}: it does not tick until ${how}`),
+          visible(`${id} has been paused for ${timeSince(paused.at)}${why}: it does not tick until ${how}`),
         )
       }
       const missed = missedTicks(each)
@@ -96,7 +96,7 @@ export class ScheduleListCommand extends Command {
       if (undeclaredSince !== undefined)
         this.warn(
           visible(
-            `No living worker has declared ${id} for ${since(undeclaredSince)}: it is dropped after 10 min`,
+            `No living worker has declared ${id} for ${timeSince(undeclaredSince)}: it is dropped after 10 min`,
           ),
         )
     }

@@ -5,7 +5,7 @@ import { shellWord } from '../model/command-line.ts'
 import { defined } from '../model/defined.ts'
 import { pausedWords } from '../model/paused-words.ts'
 import { byCommand } from './by-command.ts'
-import { since } from './instant.ts'
+import { timeSince } from './instant.ts'
 import { scheduleNamed } from './scheduled.ts'
 
 /** `lark schedule:pause`: a schedule does not tick. */
@@ -26,7 +26,7 @@ export class SchedulePauseCommand extends Command {
     const how = `lark schedule:resume ${shellWord(name)}`
     if (state === 'ended') this.info(visible(`${name} has ended: it does not tick anyway`))
     else if (wasPaused) {
-      const time = since(before.paused!.at)
+      const time = timeSince(before.paused!.at)
       const { by, because } = before.paused!
       const why = pausedWords({ by, because }, Date.now())
       this.info(visible(`${name} has been paused for ${time} already${why}: it does not tick until ${how}`))
