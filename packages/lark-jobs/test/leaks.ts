@@ -2,6 +2,8 @@
  * After each test file, nothing may be open that keeps a process alive. (`servers.ts` checks that the whole run leaves
  * no process and no folder behind.)
  */
+import { ChildProcess } from 'node:child_process'
+import { Socket } from 'node:net'
 import { afterAll, beforeAll, expect } from 'vitest'
 
 const watched = ['FSEventWrap', 'PipeWrap', 'ProcessWrap', 'TCPServerWrap', 'TCPSocketWrap', 'TLSWrap']
@@ -16,9 +18,21 @@ beforeAll(() => {
 })
 
 afterAll(async () => {
-  // A handle that is being closed disappears after one or two turns of the event loop.
-  for (let turn = 0; turn < 200 && open().length > before.length; turn++) {
+  // A handle that is being closed disappears after a few turns of the event loop, or later on a busy machine.
+  for (let turn = 0; turn < 2_000 && open().length > before.length; turn++) {
     await new Promise((resolve) => setTimeout(resolve, 5))
   }
-  expect(open(), 'handles left open by this file').toEqual(before)
+  expect(open(), `handles left open by this file: ${described().join(', ')}`).toEqual(before)
 })
+
+/** Which sockets, servers and processes are open, for the one who looks for the leak. */
+function described(): string[] {
+  // Node shows the handles themselves only to this undocumented function.
+  const handles = (process as unknown as { _getActiveHandles(): object[] })._getActiveHandles()
+  return handles.map((handle) => {
+    if (handle instanceof Socket)
+      return `socket ${handle.localPort} to ${handle.remoteAddress}:${handle.remotePort}`
+    if (handle instanceof ChildProcess) return `process ${handle.pid}: ${handle.spawnargs.join(' ')}`
+    return handle.constructor.name
+  })
+}

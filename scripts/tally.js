@@ -1,0 +1,39 @@
+// A reporter of vitest for `npm test`: which files failed, and how many tests there were in each. Vitest's own JSON
+// report does not have errors outside of tests, such as a rejection that nobody handles, and of which file they are.
+import { writeFileSync } from 'node:fs'
+
+/**
+ * @typedef {{ passed: number, failed: number, skipped: number, isFailed: boolean, names: string[] }} File
+ *   The names are those of the tests that failed.
+ * @typedef {{ files: Record<string, File>, strays: string[] }} Tally
+ *   A stray is an error of which the file is not known.
+ */
+
+export default class {
+  /**
+   * @param {ReadonlyArray<import('vitest/node').TestModule>} modules
+   * @param {ReadonlyArray<import('vitest').SerializedError>} errors
+   */
+  onTestRunEnd(modules, errors) {
+    /** @type {Tally} */
+    const tally = { files: {}, strays: [] }
+    for (const module of modules) {
+      const tests = [...module.children.allTests()]
+      const count = (/** @type {string} */ state) =>
+        tests.filter((test) => test.result().state === state).length
+      tally.files[module.moduleId] = {
+        passed: count('passed'),
+        failed: count('failed'),
+        skipped: count('skipped') + count('pending'),
+        isFailed: !module.ok(),
+        names: tests.filter((test) => !test.ok()).map((test) => test.fullName),
+      }
+    }
+    for (const { VITEST_TEST_PATH: path, message } of errors) {
+      const file = tally.files[path]
+      if (file === undefined) tally.strays.push(message)
+      else Object.assign(file, { isFailed: true, names: [...file.names, message] })
+    }
+    writeFileSync(String(process.env.LARK_TALLY), JSON.stringify(tally))
+  }
+}
