@@ -24,6 +24,7 @@ import { limitOf, retryIn } from '../run/retry-policy.ts'
 import { conclude, runJob, stopped } from '../run/runner.ts'
 import type { Claimer } from './fetch/claimer.ts'
 import { type HeldJob, type Ledger, NEVER, TOLD } from './lease/ledger.ts'
+import { watchLoop } from './lease/loop-witness.ts'
 import { LongRuns } from './long-runs.ts'
 import { startGate } from './maintenance/start-gate.ts'
 import type { StoreClock } from './maintenance/store-clock.ts'
@@ -91,6 +92,7 @@ export class Slots implements RunEnvironment {
   /** Called when the store has answered for a run; undefined if the report does not ask for it. */
   readonly settled: ((id: string, isLost: boolean) => void) | undefined
   readonly #deadline = new Deadline(this.running, (running) => this.#stuck(running))
+  readonly #unwatch: () => void
   readonly #longRuns = new LongRuns(this.running, (long) => this.#options.report.running?.(long.map(seen)))
 
   /**
@@ -121,6 +123,9 @@ export class Slots implements RunEnvironment {
     this.#changed = changed
     this.#reported = reported
     this.#paused = paused
+    // Otherwise the lease thread does not settle jobs.
+    const isReplaced = options.onStuck !== undefined
+    this.#unwatch = isReplaced ? watchLoop({ running: this.running, failed: this.#blocked }) : () => {}
   }
 
   /** How many slots are free; below 0 when `concurrency` was set to less than there are running jobs. */
@@ -269,11 +274,12 @@ export class Slots implements RunEnvironment {
   stop(): void {
     this.#deadline.stop()
     this.#longRuns.stop()
+    this.#unwatch()
   }
 
   /** Hands the outcome to the claimer and reports it, unless it no longer counts. */
   #settle(running: SlotExecution, outcome: Outcome, now: number): void {
-    const { held, lease, claimer, jobClass, name } = running
+    const { held, lease, claimer } = running
     if (running.abandoned) {
       this.#ledger.settled(held)
       running.processing?.ended('lost', now - running.startedAt, running.run.reason)
@@ -287,6 +293,21 @@ export class Slots implements RunEnvironment {
     const isTimed = outcome.kind === 'completed' && tickOf(lease.id) !== undefined
     const told = isTimed ? { ...said, took: Math.round(now - running.startedAt) } : said
     claimer.settle(lease.id, lease.token, told, now, held)
+    this.#tell(running, outcome, now)
+  }
+
+  /**
+   * The lease thread has settled a job that blocks this thread, and ends the process. It calls this in the blocked thread:
+   * what waits for anything is never done.
+   */
+  readonly #blocked = (running: Execution, outcome: Outcome & { kind: 'failed' }): void => {
+    running.thrown = timedOut(running.name, running.timeout)
+    this.#tell(running as SlotExecution, outcome, performance.now())
+  }
+
+  /** Counts and reports how a run ended. */
+  #tell(running: SlotExecution, outcome: Outcome, now: number): void {
+    const { lease, claimer, jobClass, name } = running
     this.tally.ended(outcome, now)
     const tries = lease.options?.tries ?? jobClass?.tries
     const took = now - running.startedAt

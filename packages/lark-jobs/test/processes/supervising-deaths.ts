@@ -151,7 +151,8 @@ export function supervisingDeaths(url: () => string | undefined): void {
     await fill(1, 60_000)
     const supervisor = work('--processes=1')
     await until(async () => (await readTrace(app)).starts.length === 1)
-    const id = await mood('blocks', { timeout: '100ms' })
+    // Only the name of its class is on the stack then, and no other job of the class runs.
+    const id = await mood('blocks behind an await', { timeout: '100ms' })
     await until(async () => (await readTrace(app)).ends.some(({ n }) => n === 1_000))
     await until(async () => (await readTrace(app)).starts.filter(({ n }) => n === 0).length === 2)
     supervisor.child.kill('SIGTERM')
@@ -173,25 +174,32 @@ export function supervisingDeaths(url: () => string | undefined): void {
     expect(await countsOf(app, 'default')).toMatchObject({ waiting: 1, active: 0 })
   })
 
-  test.concurrent('a handler that blocks its process at its last attempt: the next process calls failed(), once', async () => {
+  test.concurrent('a handler that blocks its process at its last attempt fails alone: it is reported, and the next process calls failed(), once', async () => {
     await using traced = await tracedApp(url())
     const { app, work, mood } = traced
+    await app.write({
+      'lark.config.js': `
+        const failed = ({ id, last }) => console.error('hook ' + id + ' ' + last)
+        export default { jobs: { queues: ['other'], prefix: process.env.PREFIX || 'lark', hooks: { failed } } }`,
+    })
+    // All have the same timeout, which passes while one of them blocks the loop.
+    await mood('naps, naps, naps, blocks', { timeout: '100ms', tries: 1 })
     const supervisor = work('--processes=1')
-    const id = await mood('blocks', { timeout: '100ms', tries: 1 })
     const told = async () => (await app.read('trace.txt')).match(/^told .*$/gm) ?? []
-    await until(async () => (await told()).length > 0)
+    await until(async () => (await told()).length > 0 && (await readTrace(app)).ends.length === 3)
     supervisor.child.kill('SIGTERM')
-    expect(await supervisor.result).toMatchObject({ code: 0 })
+    const { code, stdout, stderr } = await supervisor.result
+    expect(code).toBe(0)
     const { starts } = await readTrace(app)
-    expect(starts).toHaveLength(1)
+    expect(starts).toHaveLength(7)
     expect(await told()).toEqual([expect.stringMatching(/^told \d+ 1000 JOB_TIMED_OUT$/)])
     expect(await told()).not.toContain(`told ${starts[0]!.pid} 1000 JOB_TIMED_OUT`)
-    expect(JSON.parse((await app.run('jobs:show', id, '--json')).stdout)).toMatchObject({
-      state: 'failed',
-      failures: 1,
-      crashes: 0,
-      errors: [{ code: 'JOB_TIMED_OUT' }],
-    })
+    const { jobs } = JSON.parse((await app.run('jobs:failed', '--json')).stdout)
+    expect(jobs).toMatchObject([{ failures: 1, crashes: 0, errors: [{ code: 'JOB_TIMED_OUT' }] }])
+    expect(stdout.match(/^✗ .*$/gm)).toEqual([
+      expect.stringMatching(new RegExp(`^✗ .* ${jobs[0].id} .* and blocked its process$`)),
+    ])
+    expect(stderr.match(/^hook .*$/gm)).toEqual([`hook ${jobs[0].id} true`])
     const empty = await work('--processes=1', '--stop-when-empty').result
     expect(empty).toMatchObject({ code: 0 })
     expect(await told()).toHaveLength(1)

@@ -14,10 +14,11 @@ import { traceFiles } from './trace.ts'
 const files = {
   ...traceFiles,
   'jobs/MoodJob.js': `
-    import { appendFileSync } from 'node:fs'
+    import { appendFileSync, readFileSync } from 'node:fs'
     import { setTimeout as sleep } from 'node:timers/promises'
     import { Job } from '@s18i/lark-jobs'
     const trace = (what, n) => appendFileSync(process.env.TRACE, what + ' ' + process.pid + ' ' + n + '\\n')
+    const starts = () => readFileSync(process.env.TRACE, 'utf8').match(/^start .* 1000$/gm)?.length ?? 0
     // A loop would block as well, but take a processor from the other tests.
     const block = () => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0)
     /** Does what its payload says. */
@@ -29,6 +30,9 @@ const files = {
         trace('start', n)
         if (mood === 'exits') process.exit(3)
         if (mood === 'blocks' && this.attempt === 1) block()
+        if (mood === 'blocks behind an await' && this.attempt === 1) await (async () => block(await null))()
+        // It does not end before another has blocked its process.
+        if (mood === 'naps' && starts() < 5) await sleep(600_000)
         if (mood === 'hangs' && this.attempt === 1) await new Promise(() => {})
         if (mood === 'blocks its hook') throw new Error('no')
         trace('end', n)
@@ -45,11 +49,20 @@ const files = {
     const [mood, timeout, count, tries] = process.argv.slice(2)
     if (timeout) job.timeout = timeout
     if (tries) job.tries = Number(tries)
-    await job.dispatchMany(Array.from({ length: Number(count) }, () => ({ n: 1_000, mood })))
+    const moods = mood.split(', ')
+    await job.dispatchMany(Array.from({ length: Number(count) * moods.length }, (_, i) => ({ n: 1_000, mood: moods[i % moods.length] })))
     console.log(job.id)`,
 }
 
-type Mood = 'exits' | 'hangs' | 'blocks' | 'blocks its hook' | 'talks' | 'fine'
+type Mood =
+  | 'exits'
+  | 'hangs'
+  | 'blocks'
+  | 'blocks behind an await'
+  | 'blocks its hook'
+  | 'naps'
+  | 'talks'
+  | 'fine'
 
 export interface Traced {
   app: App
@@ -58,10 +71,14 @@ export interface Traced {
   /** Dispatches `count` jobs that sleep for `ms` milliseconds each. */
   fill(count: number, ms: number): Promise<void>
   /**
-   * Dispatches a job that does what the word says. A job that hangs or blocks does so only at its first attempt.
-   * @returns the id
+   * Dispatches a job for each word, which does what the word says. A job that hangs or blocks does so only at its first
+   * attempt.
+   * @returns the id, if it is one
    */
-  mood(word: Mood, options?: { timeout?: string; count?: number; tries?: number }): Promise<string>
+  mood(
+    words: Mood | `${Mood}, ${string}`,
+    options?: { timeout?: string; count?: number; tries?: number },
+  ): Promise<string>
 }
 
 /** An application whose jobs write a trace. @param url of its store; undefined: the embedded store */

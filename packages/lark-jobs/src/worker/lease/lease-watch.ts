@@ -4,8 +4,8 @@
  *   - It gives back prefetched jobs that wait longer than their window, so that another worker starts them, and has the
  *     store take back claims that the loop has not read (`unread.ts`).
  *   - It renews claims that were not renewed for half a lease, and the permits of limiters.
- *   - Under a supervisor, if a handler blocks the loop long past its timeout, it settles that job as failed, puts back
- *     the jobs that ran beside it, and ends the process.
+ *   - Under a supervisor, if a handler blocks the loop long past its timeout, it finds out which (`loop-holder.ts`),
+ *     settles that job as failed, puts back the jobs that ran beside it, and ends the process.
  *   - When the process exits, it hands back what the workers hold (`../death.ts`).
  *
  * It reads a worker's ledger (`ledger.ts`), and changes it only when it gives a prefetched job back. It opens a store
@@ -17,6 +17,7 @@
 import { setMaxListeners } from 'node:events'
 import { setTimeout as pause } from 'node:timers/promises'
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads'
+import { within } from '../../model/bounded-wait.ts'
 import { Deferred } from '../../model/deferred.ts'
 import type { Outcome } from '../../model/record.ts'
 import { connect, type Place } from '../../store/connect.ts'
@@ -25,6 +26,8 @@ import { type LeaseNote, MAX_ITEMS, type Store } from '../../store/contract/stor
 import { Claimer } from '../fetch/claimer.ts'
 import { clock, LEASE_THREAD, type Message, Pulse, type Served, VERSION, type Watch } from './lease-thread.ts'
 import { DONE, LedgerPage, NEVER, PREFETCHED, RETURNED, RUNNING } from './ledger.ts'
+import { StoppedLoop } from './loop-holder.ts'
+import { nameOf as nameOfRun } from './loop-witness.ts'
 import { Recaller, Unread } from './unread.ts'
 
 /**
@@ -39,8 +42,9 @@ const AWAKE = 1_000
 const GRACE = 8
 /**
  * Milliseconds. `after`: a handler may block so long past its timeout. `still`: the loop must have stood still so long.
+ * `stop`: to stop the thread of the loop, and to find out which job holds it.
  */
-const STUCK = { after: 10_000, still: 5_000 }
+const STUCK = { after: 10_000, still: 5_000, stop: 2_000 }
 /** Milliseconds for the last calls to the store before the process is killed. */
 const LAST_CALL = 3_000
 
@@ -67,6 +71,14 @@ function begin({ watch, port }: { watch: Watch; port: MessagePort }): void {
 function unfitFor(version: string | undefined): string | undefined {
   if (version === VERSION || version === undefined || VERSION === undefined) return undefined
   return `Its file is of @s18i/lark-jobs ${VERSION}, and the worker of ${version}: build both from one release`
+}
+
+/** A job, and its place in the ledger. */
+interface LedgerJob {
+  page: LedgerPage
+  index: number
+  id: string
+  token: string
 }
 
 /** What the thread does for one worker. */
@@ -97,6 +109,8 @@ class LeaseWatch {
   #timer: NodeJS.Timeout | undefined
   #isRenewing = false
   #isEnding = false
+  /** Until then, by the worker's `performance.now()`, the job that holds the loop may hold it. */
+  #patientUntil = 0
 
   constructor(watch: Watch, port: MessagePort) {
     this.#watch = watch
@@ -191,7 +205,7 @@ class LeaseWatch {
       this.#returnOverdue(at)
       this.#recaller.look(at)
       if (Date.now() - pulse.renewedAt > lease / 2 && !this.#isRenewing) void this.#renew(this.#store)
-      if (kills && at - pulse.beat > STUCK.still) this.#endIfStuck(at)
+      if (kills && at - pulse.beat > STUCK.still) void this.#endIfStuck(at)
     }
     if (pulse.isDozing && this.#unread.length === 0 && !this.#pages.some((page) => page.inUse)) return
     const pause = pulse.isDozing ? this.#rarely : LOOK.often
@@ -207,7 +221,7 @@ class LeaseWatch {
   }
 
   /** The jobs in one state, page by page. */
-  *#jobsIn(state: number): Generator<{ page: LedgerPage; index: number; id: string; token: string }> {
+  *#jobsIn(state: number): Generator<LedgerJob> {
     for (const page of this.#pages) {
       page.isRead = true
       try {
@@ -302,27 +316,73 @@ class LeaseWatch {
     await this.#stop()
   }
 
-  #endIfStuck(at: number): void {
-    const running = [...this.#jobsIn(RUNNING)]
-    if (!running.some(({ page, index }) => page.terms[index * 3]! + STUCK.after < at)) return
+  /**
+   * A handler blocks the loop, and a job is long past its timeout. Only the job that holds the loop has failed; the time
+   * of the others has passed because of it.
+   */
+  async #endIfStuck(at: number): Promise<void> {
+    const isOverdue = (job: LedgerJob) => deadlineOf(job) + STUCK.after < at
+    if (at < this.#patientUntil || ![...this.#jobsIn(RUNNING)].some(isOverdue)) return
     this.#isEnding = true
-    for (const { page, index, id, token } of running) {
-      const [deadline, retryIn, run] = page.terms.subarray(index * 3, index * 3 + 3)
-      const message = 'it took longer than its timeout, and blocked its process'
-      const error = { run: run!, name: 'JobsError', code: 'JOB_TIMED_OUT', message }
-      const next = retryIn! >= 0 ? { retryIn: retryIn! } : { untold: retryIn === NEVER }
-      const outcome: Outcome =
-        deadline! < at ? { kind: 'failed', error, ...next } : { kind: 'released', in: 0 }
-      this.#claimers[page.head[2]!]!.settle(id, token, outcome, at)
+    const { beat } = this.#pulse
+    const loop = await StoppedLoop.stop(STUCK.stop)
+    const hasTurned = this.#pulse.beat !== beat || this.#end.signal.aborted
+    const running = hasTurned ? [] : [...this.#jobsIn(RUNNING)]
+    const named = await this.#holdersAmong(running, loop)
+    const [holder] = named
+    const deadline = holder === undefined ? 0 : deadlineOf(holder)
+    // It may still hold the loop: its time is not over, and it then has failed.
+    const mayGoOn = named.length === 1 && deadline >= at && deadline < Number.POSITIVE_INFINITY
+    if (hasTurned || mayGoOn) {
+      this.#isEnding = false
+      if (mayGoOn) this.#patientUntil = deadline + STUCK.after
+      loop?.resume()
+      return
     }
-    for (const { page, index, id, token } of this.#jobsIn(PREFETCHED)) {
-      if (Atomics.compareExchange(page.states, index, PREFETCHED, RETURNED) === PREFETCHED)
-        this.#claimers[page.head[2]!]!.settle(id, token, { kind: 'unstarted' }, at)
+    const failed = named.length === 1 && deadline < at ? holder : undefined
+    // One of several, or without a timeout: the end of the process is a crash of each of them, as of every job that may
+    // have ended its process. Then they run alone, and the one is found (`maintenance/suspects.ts`).
+    const suspects = failed !== undefined ? [] : named.length > 0 ? named : running.filter(isOverdue)
+    for (const job of running) {
+      if (job === failed) await this.#fail(job, loop, at)
+      else if (!suspects.includes(job)) this.#putBack(job, { kind: 'released', in: 0 }, at)
+    }
+    for (const job of this.#jobsIn(PREFETCHED)) {
+      if (Atomics.compareExchange(job.page.states, job.index, PREFETCHED, RETURNED) === PREFETCHED)
+        this.#putBack(job, { kind: 'unstarted' }, at)
     }
     const end = () => process.kill(process.pid, 'SIGKILL')
     setTimeout(end, LAST_CALL)
     void Promise.all(this.#settling.values()).then(end)
   }
+
+  /** The jobs one of which holds the loop. Empty: nothing is known of it. */
+  async #holdersAmong(running: readonly LedgerJob[], loop: StoppedLoop | undefined): Promise<LedgerJob[]> {
+    if (running.length === 1) return [...running]
+    const names = (await loop?.holders().catch(() => [])) ?? []
+    return running.filter(({ token, id }) => names.includes(nameOfRun(token, id)))
+  }
+
+  async #fail(job: LedgerJob, loop: StoppedLoop | undefined, at: number): Promise<void> {
+    const { page, index, id, token } = job
+    const [, retryIn, run] = page.terms.subarray(index * 3, index * 3 + 3)
+    const message = 'it took longer than its timeout, and blocked its process'
+    const error = { run: run!, name: 'JobsError', code: 'JOB_TIMED_OUT', message }
+    const next = retryIn! >= 0 ? { retryIn: retryIn! } : { untold: retryIn === NEVER }
+    const outcome: Outcome = { kind: 'failed', error, ...next }
+    this.#putBack(job, outcome, at)
+    // A hook of the application may do anything, so it is not waited for.
+    await within(STUCK.stop, loop?.failed(nameOfRun(token, id), JSON.stringify(outcome)) ?? Promise.resolve())
+  }
+
+  #putBack({ page, id, token }: LedgerJob, outcome: Outcome, at: number): void {
+    this.#claimers[page.head[2]!]!.settle(id, token, outcome, at)
+  }
+}
+
+/** When the time of a running job is over, by `performance.now()` of the worker. */
+function deadlineOf({ page, index }: LedgerJob): number {
+  return page.terms[index * 3]!
 }
 
 /** The store of a place, which the watches of one place share. Counts one more watch. */

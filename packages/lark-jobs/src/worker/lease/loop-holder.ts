@@ -1,0 +1,86 @@
+/**
+ * Finds the job that holds the event loop, for the lease thread. It opens a session of Node's inspector on the main
+ * thread, which needs no port, and stops that thread as a debugger does. The object of the job is the `this` of its
+ * `handle`, as long as that is on the stack. If `handle` awaits a function that blocks, only the name of its class is
+ * there (`loop-witness.ts`).
+ *
+ * A thread that is in native code stops when it returns from there: it was not found in time then. (Tried on
+ * 2026-12-01, Node 20.20: loops, regular expressions and `Atomics.wait` stop within 60 ms; one long `JSON.parse`,
+ * `spawnSync` and `pbkdf2Sync` stop when they end.)
+ */
+import type { Session } from 'node:inspector/promises'
+import { inTime } from '../../model/bounded-wait.ts'
+import { nameOf, WITNESSES } from './loop-witness.ts'
+
+/** Runs on what is `this` in a frame. `currentRun` of `options/job-class.ts` is this symbol. */
+const RUN_OF = `function () {
+  const lease = this?.[Symbol.for('s18i.lark.job.run')]?.lease
+  return lease && [lease.token, lease.id]
+}`
+
+/** A frame of the stack, as the inspector tells it. */
+interface Frame {
+  callFrameId: string
+  this: { objectId?: string | undefined }
+}
+
+/** The main thread, stopped. */
+export class StoppedLoop {
+  readonly #session: Session
+  readonly #frames: readonly Frame[]
+
+  /** @param ms how long the thread may take to stop @returns undefined if it did not */
+  static async stop(ms: number): Promise<StoppedLoop | undefined> {
+    // A Node that was built without the inspector does not have the module.
+    const inspector = await import('node:inspector/promises').catch(() => undefined)
+    if (inspector === undefined) return undefined
+    const session = new inspector.Session()
+    session.connectToMainThread()
+    const stopped = new Promise<StoppedLoop>((resolve) => {
+      session.once('Debugger.paused', ({ params }) => resolve(new StoppedLoop(session, params.callFrames)))
+    })
+    // Both are answered when the thread stops, so the first is not awaited.
+    session.post('Debugger.enable').catch(() => {})
+    session.post('Debugger.pause').catch(() => {})
+    const loop = await inTime(ms, stopped, () => undefined)
+    if (loop === undefined) session.disconnect()
+    return loop
+  }
+
+  private constructor(session: Session, frames: readonly Frame[]) {
+    this.#session = session
+    this.#frames = frames
+  }
+
+  /** The names of the jobs one of which holds the loop: one if it is certain, none if nothing is known. */
+  async holders(): Promise<string[]> {
+    for (const { this: self } of this.#frames) {
+      if (self.objectId === undefined) continue
+      const { result } = await this.#session.post('Runtime.callFunctionOn', {
+        ...{ objectId: self.objectId, functionDeclaration: RUN_OF, returnByValue: true },
+      })
+      if (Array.isArray(result.value)) return [nameOf(...(result.value as [string, string]))]
+    }
+    const names = await this.#call('onStack()')
+    return Array.isArray(names) ? names : []
+  }
+
+  /** Has the worker report a job that the lease thread has settled. @param outcome as JSON */
+  async failed(name: string, outcome: string): Promise<void> {
+    await this.#call(`failed(${JSON.stringify(name)}, ${JSON.stringify(outcome)})`)
+  }
+
+  /** Lets the thread go on. */
+  resume(): void {
+    this.#session.disconnect()
+  }
+
+  async #call(call: string): Promise<unknown> {
+    const { callFrameId } = this.#frames[0]!
+    const expression = `globalThis[Symbol.for('${WITNESSES}')]?.${call}`
+    const { result } = await this.#session.post('Debugger.evaluateOnCallFrame', {
+      ...{ callFrameId, expression, returnByValue: true },
+    })
+    return result.value
+  }
+}

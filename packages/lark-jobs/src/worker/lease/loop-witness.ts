@@ -1,0 +1,65 @@
+/**
+ * What workers know of their running jobs while a handler blocks their event loop. The lease thread asks: it stops the
+ * blocked thread between two instructions, and calls these functions there (`loop-holder.ts`).
+ */
+import type { Outcome } from '../../model/record.ts'
+import type { Execution } from '../../run/execution.ts'
+
+/** How many frames of the stack are searched for a handler. */
+const FRAMES = 200
+
+/** What one worker tells. */
+export interface Witness {
+  running: ReadonlySet<Execution>
+  /** Reports a job that the lease thread has settled, as every job that fails. */
+  failed(execution: Execution, outcome: Outcome & { kind: 'failed' }): void
+}
+
+/** What the lease thread calls. A job is named by `nameOf`. */
+export interface Witnesses {
+  /** The workers of this thread of the process. */
+  all: Set<Witness>
+  /** The running jobs of the classes whose `handle` is on the stack, or awaits a function that is. */
+  onStack(): string[]
+  /** @param outcome of a failed job, as JSON */
+  failed(name: string, outcome: string): void
+}
+
+/** Where the lease thread finds it: an object that all copies of this package in the process share. */
+export const WITNESSES = 's18i.lark.loop-witnesses'
+
+const everywhere = globalThis as { [slot: symbol]: Witnesses | undefined }
+
+/** @returns a function that ends it */
+export function watchLoop(witness: Witness): () => void {
+  everywhere[Symbol.for(WITNESSES)] ??= { all: new Set(), onStack, failed }
+  const { all } = everywhere[Symbol.for(WITNESSES)]!
+  all.add(witness)
+  return () => all.delete(witness)
+}
+
+/** The name of a run. */
+export function nameOf(token: string, id: string): string {
+  return `${token} ${id}`
+}
+
+function* runs(witnesses: Witnesses): Generator<{ witness: Witness; execution: Execution; name: string }> {
+  for (const witness of witnesses.all) {
+    for (const execution of witness.running)
+      yield { witness, execution, name: nameOf(execution.lease.token, execution.lease.id) }
+  }
+}
+
+function onStack(this: Witnesses): string[] {
+  const { stackTraceLimit } = Error
+  Error.stackTraceLimit = FRAMES
+  const lines = String(new Error().stack).split('\n')
+  Error.stackTraceLimit = stackTraceLimit
+  const isOn = ({ jobClass }: Execution) => lines.some((line) => line.includes(` ${jobClass?.name}.handle `))
+  return [...runs(this)].filter(({ execution }) => isOn(execution)).map(({ name }) => name)
+}
+
+function failed(this: Witnesses, name: string, outcome: string): void {
+  for (const each of runs(this))
+    if (each.name === name) each.witness.failed(each.execution, JSON.parse(outcome))
+}
