@@ -16,24 +16,29 @@ afterEach(() => {
 const lease = { id: 'one', key: 'k', payload: '', priority: 0, queuedAt: 0, token: 'w.1' }
 const counters = { runs: 1, failures: 0, crashes: 0, releases: 0 }
 
-function setUp() {
+/** @param hasOthers whether other jobs run in the process */
+function setUp(hasOthers = false) {
+  let turnedAt = 0
   const jobs = new Set<Execution>()
   const stuck = vi.fn<(running: Execution) => void>()
-  const deadline = new Deadline(jobs, stuck)
+  const deadline = new Deadline(jobs, stuck, () => turnedAt)
   const begin = (timeout: number) => {
     const job = { ...lease, ...counters, options: { timeout } }
     const running = new Execution(
       job,
       { partition: 'default', queue: 'default' },
       undefined,
-      {} as RunEnvironment,
+      { hasOthers: () => hasOthers } as Partial<RunEnvironment> as RunEnvironment,
       performance.now(),
     )
     jobs.add(running)
     deadline.watch(running)
     return running
   }
-  return { jobs, stuck, deadline, begin }
+  const turn = () => {
+    turnedAt = performance.now()
+  }
+  return { jobs, stuck, deadline, begin, turn }
 }
 
 test('at the timeout the signal is aborted; a handler that ignores it is reported as stuck 5 s later, once', () => {
@@ -87,4 +92,39 @@ test('after stop, nothing is reported', () => {
   expect(vi.getTimerCount()).toBe(0)
   vi.advanceTimersByTime(DAY)
   expect(running.run.reason).toBeUndefined()
+})
+
+test('a job that waited for a blocked loop beside others gets that time back', () => {
+  const { begin, turn } = setUp(true)
+  const running = begin(5_000)
+  // The loop has not turned since the start.
+  vi.advanceTimersByTime(5_000)
+  expect(running.run.reason).toBeUndefined()
+  vi.advanceTimersByTime(4_900)
+  turn()
+  vi.advanceTimersByTime(99)
+  expect(running.run.reason).toBeUndefined()
+  vi.advanceTimersByTime(1)
+  expect(running.run.reason).toMatchObject({ code: 'JOB_TIMED_OUT' })
+})
+
+test('a job gets no time back if it was alone, or after ten times', () => {
+  const alone = setUp(false).begin(5_000)
+  vi.advanceTimersByTime(5_000)
+  expect(alone.run.reason).toMatchObject({ code: 'JOB_TIMED_OUT' })
+  const again = setUp(true).begin(5_000)
+  vi.advanceTimersByTime(DAY)
+  expect(again.extensions).toBe(10)
+  expect(again.run.reason).toMatchObject({ code: 'JOB_TIMED_OUT' })
+})
+
+test('a handler that ends after its time, before its signal could be aborted, is late only if it was alone', () => {
+  for (const hasOthers of [false, true]) {
+    const { begin, deadline } = setUp(hasOthers)
+    const running = begin(5_000)
+    deadline.stop()
+    vi.advanceTimersByTime(6_000)
+    running.through()
+    expect(running.isLate).toBe(!hasOthers)
+  }
 })

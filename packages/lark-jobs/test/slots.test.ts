@@ -36,13 +36,9 @@ function begin(
   } as unknown as Claimer
   // No middleware asks for permits.
   const permits = {} as Permits
-  const slots = new Slots(
-    { registry, report, onStuck, telemetry },
-    ledger,
-    new StoreClock(),
-    permits,
-    () => {},
-  )
+  const slots = new Slots({ registry, report, onStuck, telemetry }, ledger, new StoreClock(), permits, {
+    changed: () => {},
+  })
   const lease = {
     id: 'Vbu1Wui6I4h7z',
     key: registry.keys[0]!,

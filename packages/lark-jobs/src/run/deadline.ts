@@ -1,23 +1,35 @@
 /**
  * The timeouts of running jobs. All jobs share one timer: most jobs end long before their timeout, so a timer for each
  * would be set and cleared for nothing.
+ *
+ * If a handler blocks the event loop, the others of its process cannot go on, and their time passes. Nobody knows which
+ * of several jobs it was when the loop turns again. So each of them gets that time back.
  */
 import { LONGEST_TIMER } from '../model/run.ts'
 import type { Execution } from './execution.ts'
 
 /** Milliseconds that a handler gets to end after its signal, before it is reported as stuck. */
 const GRACE = 5_000
+/** Milliseconds: a loop that has not turned for so long was blocked. An idle worker notes each second that it turns. */
+const BLOCKED = 2_000
+/** How often a job gets time back. One that blocks the loop again and again must have timed out in the end. */
+const MOST_EXTENSIONS = 10
 
 export class Deadline<E extends Execution = Execution> {
   readonly #running: ReadonlySet<E>
   readonly #stuck: (running: E) => void
+  readonly #turnedAt: () => number
   #timer: NodeJS.Timeout | undefined
   #next = Number.POSITIVE_INFINITY
 
-  /** @param stuck called for a handler that ignores its signal */
-  constructor(running: ReadonlySet<E>, stuck: (running: E) => void) {
+  /**
+   * @param stuck called for a handler that ignores its signal
+   * @param turnedAt when the event loop is known to have turned last, by `performance.now()`
+   */
+  constructor(running: ReadonlySet<E>, stuck: (running: E) => void, turnedAt = () => performance.now()) {
     this.#running = running
     this.#stuck = stuck
+    this.#turnedAt = turnedAt
   }
 
   /** Watches a job that begins: when its time is over, its signal is aborted. */
@@ -50,6 +62,16 @@ export class Deadline<E extends Execution = Execution> {
     if (running.isLate) {
       running.deadline = Number.POSITIVE_INFINITY
       this.#stuck(running)
+      return
+    }
+    const lost = now - Math.max(this.#turnedAt(), running.startedAt)
+    const mayGoOn =
+      running.environment.hasOthers?.(running) === true &&
+      lost > BLOCKED &&
+      running.extensions < MOST_EXTENSIONS
+    if (mayGoOn) {
+      running.extensions += 1
+      running.deadline += lost
       return
     }
     running.deadline = now + GRACE

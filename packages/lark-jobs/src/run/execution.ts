@@ -27,6 +27,8 @@ export interface RunEnvironment {
   readonly release?: string | undefined
   /** The instance of `Jobs` that the worker belongs to. */
   readonly owner?: object | undefined
+  /** Whether other jobs run beside a job, in this process. */
+  hasOthers?(execution: Execution): boolean
   /** Called when a job writes a line to its log. */
   wrote(execution: Execution, line: LogLine): void
   /** Called when a job reports progress. */
@@ -55,6 +57,8 @@ export class Execution implements Writer {
   readonly timeout: number
   /** When the time is over, by `performance.now()`; see `deadline.ts`. */
   deadline: number
+  /** How often it was put off, because another handler may have blocked the event loop. */
+  extensions = 0
   /** Whether the handler was called, or middleware that may call it: not if it was too late, or no class has the key. */
   hasBegun = false
   /** The time is over, and the signal was aborted. */
@@ -132,10 +136,13 @@ export class Execution implements Writer {
     this.#progress ??= progress
   }
 
-  /** The handler has ended. If it blocked the event loop, the time may be over although the signal was not aborted. */
+  /**
+   * The handler has ended. If it blocked the event loop, the time may be over although the signal was not aborted. If
+   * other jobs run beside it, one of them may have blocked the loop, and the work is done: then it is not late.
+   */
   through(): void {
     this.throughAt = performance.now()
-    if (this.throughAt >= this.deadline && !this.isLate) this.late()
+    if (this.throughAt >= this.deadline && !this.isLate && !this.environment.hasOthers?.(this)) this.late()
   }
 
   /** The time is over. */

@@ -68,6 +68,18 @@ type SlotsOptions = Pick<
   | 'onStuck'
 >
 
+/** What the slots know of the worker around them. */
+export interface SlotsAround {
+  /** Called when a slot is free again, with the milliseconds for which it was taken. */
+  changed(took: number): void
+  /** Called when a job reports progress. */
+  reported?(running: Execution): void
+  /** Called when a job has paused its queue. */
+  paused?(own: Claimer, outcome: Outcome & { kind: 'released' }): void
+  /** When the event loop is known to have turned last, by `performance.now()`. */
+  turnedAt?(): number
+}
+
 export class Slots implements RunEnvironment {
   readonly running = new Set<SlotExecution>()
   /** How many slots there are. It may be set at any time: slots that are too many go when their jobs end. */
@@ -84,30 +96,25 @@ export class Slots implements RunEnvironment {
   abandoned = 0
   readonly #options: SlotsOptions
   readonly #ledger: Ledger
-  readonly #changed: (took: number) => void
-  readonly #reported: (running: Execution) => void
-  readonly #paused: (own: Claimer, outcome: Outcome & { kind: 'released' }) => void
+  readonly #around: SlotsAround
   /** Undefined: there are none. */
   readonly hooks: HookCalls | undefined
   /** Called when the store has answered for a run; undefined if the report does not ask for it. */
   readonly settled: ((id: string, isLost: boolean) => void) | undefined
-  readonly #deadline = new Deadline(this.running, (running) => this.#stuck(running))
+  readonly #deadline = new Deadline(
+    this.running,
+    (running) => this.#stuck(running),
+    () => this.#around.turnedAt?.() ?? performance.now(),
+  )
   readonly #unwatch: () => void
   readonly #longRuns = new LongRuns(this.running, (long) => this.#options.report.running?.(long.map(seen)))
 
-  /**
-   * @param changed called when a slot is free again, with the milliseconds for which it was taken
-   * @param reported called when a job reports progress
-   * @param paused called when a job has paused its queue
-   */
   constructor(
     options: SlotsOptions,
     ledger: Ledger,
     clock: StoreClock,
     permits: Permits,
-    changed: (took: number) => void,
-    reported: (running: Execution) => void = () => {},
-    paused: (own: Claimer, outcome: Outcome & { kind: 'released' }) => void = () => {},
+    around: SlotsAround,
   ) {
     this.#options = options
     this.concurrency = options.concurrency ?? CONCURRENCY
@@ -120,9 +127,7 @@ export class Slots implements RunEnvironment {
     this.#ledger = ledger
     this.clock = clock
     this.permits = permits
-    this.#changed = changed
-    this.#reported = reported
-    this.#paused = paused
+    this.#around = around
     // Otherwise the lease thread does not settle jobs.
     const isReplaced = options.onStuck !== undefined
     this.#unwatch = isReplaced ? watchLoop({ running: this.running, failed: this.#blocked }) : () => {}
@@ -176,8 +181,12 @@ export class Slots implements RunEnvironment {
     this.#options.report.wrote(lease, name, line)
   }
 
+  hasOthers(): boolean {
+    return startGate.running > 1
+  }
+
   reported(running: SlotExecution): void {
-    this.#reported(running)
+    this.#around.reported?.(running)
   }
 
   goesOn(running: SlotExecution): void {
@@ -194,7 +203,7 @@ export class Slots implements RunEnvironment {
     running.claimer.prefetch.ended(now - startedAt)
     this.#settle(running, outcome, now)
     if (abandoned && isLost) this.lost(running.lease.id)
-    this.#changed(now - startedAt)
+    this.#around.changed(now - startedAt)
   }
 
   /** The store says that the worker no longer had the lease of a job. @param outcome as it was counted, if it was */
@@ -246,7 +255,7 @@ export class Slots implements RunEnvironment {
     this.abandoned++
     this.#settle(running, outcome, now)
     running.abandoned = true
-    this.#changed(now - running.startedAt)
+    this.#around.changed(now - running.startedAt)
   }
 
   #leave(running: SlotExecution): boolean {
@@ -318,7 +327,7 @@ export class Slots implements RunEnvironment {
     // Most jobs complete, and need no more than this.
     if (outcome.kind === 'released') {
       ending.isAsked = running.run.decision?.kind === 'released'
-      if (outcome.pauses === 'queue') this.#paused(claimer, outcome)
+      if (outcome.pauses === 'queue') this.#around.paused?.(claimer, outcome)
     }
     if (outcome.kind === 'failed' && jobClass !== undefined)
       ending.isTimed = limitOf(lease, jobClass) !== undefined

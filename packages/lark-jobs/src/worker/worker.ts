@@ -121,18 +121,15 @@ export class Worker implements AsyncDisposable {
     })
     const limiters = limitersOf(options)
     this.#claimPermits = new ClaimPermits({ permits: this.#permits, limiters, warn, signal })
-    this.#slots = new Slots(
-      options,
-      ledger,
-      clock,
-      this.#permits,
-      (took) => this.#intake.freed(took),
-      (running) => this.#leases.reported(running),
-      (own, outcome) => {
+    this.#slots = new Slots(options, ledger, clock, this.#permits, {
+      changed: (took) => this.#intake.freed(took),
+      reported: (running) => this.#leases.reported(running),
+      paused: (own, outcome) => {
         const giveBack = (claimer: Claimer) => this.#intake.giveBack(claimer)
         pauseQueue(store, this.#served.claimers, own, outcome, giveBack, warn)
       },
-    )
+      turnedAt: () => this.#thread.pulse.beat,
+    })
     const { strict = false, maxJobs = Number.POSITIVE_INFINITY, registry, report } = options
     this.#order = new FairOrder(strict, this.#slots, sharesOf(options, this.#slots))
     this.#suspects = new Suspects({
