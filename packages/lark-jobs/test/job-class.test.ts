@@ -288,6 +288,47 @@ test.each(['Fax', 'PR'])(
   },
 )
 
+test.each([
+  ['backof', '5s', 'backoff'],
+  ['timeot', '30s', 'timeout'],
+  ['attempts', 3, 'tries'],
+  ['retries', 3, 'tries'],
+  ['queueNam', 'emails', 'queueName'],
+  ['maxCrash', 1, 'maxCrashes'],
+])(
+  'a field that is nearly a setting, or that of another queue, is warned of once: %s',
+  (field, value, meant) => {
+    const warn = vi.spyOn(process, 'emitWarning').mockImplementation(() => {})
+    const Misspelt = class MisspeltJob extends Job {
+      constructor() {
+        super()
+        Object.assign(this, { [field]: value })
+      }
+      handle() {}
+    }
+    classOf(Misspelt)
+    classOf(Misspelt)
+    const text = `MisspeltJob: ${field}: Lark reads no field of this name. Did you mean ${meant}?`
+    expect(warn.mock.calls).toEqual([[text, { code: 'LARK_JOB_FIELD' }]])
+    warn.mockRestore()
+  },
+)
+
+test('fields of a class that no setting could have are its own', () => {
+  const warn = vi.spyOn(process, 'emitWarning').mockImplementation(() => {})
+  class OwnFieldsJob extends Job {
+    // Near to `tags` and to `tries`, with values that these do not take.
+    tag = 'blue'
+    trees = ['oak']
+    attempts = new Map()
+    mailer = { send() {} }
+    handle() {}
+  }
+  classOf(OwnFieldsJob)
+  expect(warn).not.toHaveBeenCalled()
+  warn.mockRestore()
+})
+
 test('messages name a class by a name that its author gave, however short, and else by its key', () => {
   const nameOf = (text: string) => classOf(made(text)).name
   expect(nameOf("class PR extends e.Job {\n  key = 'pull-request'\n}\ne.made = PR")).toBe('PR')

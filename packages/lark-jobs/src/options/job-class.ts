@@ -7,6 +7,7 @@
  * this package.
  */
 import { isDeepStrictEqual } from 'node:util'
+import { nearest } from '@s18i/lark/config'
 import { isSameFunction } from '../model/backoff.ts'
 import { JobsError } from '../model/errors.ts'
 import type { CancelReason, Keep } from '../model/record.ts'
@@ -192,6 +193,7 @@ export function classOf(Class: JobConstructor): JobClass {
     written: writtenOf(job),
     read,
   }
+  warnOfMisspelt(job, voice)
   known.set(Class, found)
   for (const each of [key, ...aliases]) byKey.set(each, found)
   return found
@@ -218,6 +220,46 @@ function checkName(Class: JobConstructor): void {
   throw new JobsError('JOB_INVALID', isNone ? 'A job class has no name and no key' : made, {
     hint: `Jobs are stored under their key, which is the name of the class if it has none: ${advice}.`,
   })
+}
+
+interface Readable {
+  read(value: unknown, name: string, voice: Voice): unknown
+}
+
+/** What other queues and frameworks call a setting. */
+const foreign: Record<string, keyof JobSettings> = {
+  attempts: 'tries',
+  maxAttempts: 'tries',
+  maxRetries: 'tries',
+  maxTries: 'tries',
+  retries: 'tries',
+  retry: 'tries',
+  ttl: 'expiresIn',
+  uniqueFor: 'unique',
+}
+
+/**
+ * Warns of a field that Lark does not read, if its name is nearly that of a setting, or that of another queue, and its
+ * value is one that the setting takes. A class may have fields of its own.
+ */
+function warnOfMisspelt(job: JobLike, voice: Voice): void {
+  const entries: Record<string, Readable> = { ...classSettings.entries, ...jobSettings.entries }
+  for (const [name, value] of Object.entries(job)) {
+    if (name in entries || value === undefined) continue
+    const meant = foreign[name] ?? nearest(name, Object.keys(entries))
+    if (meant === undefined || !takes(entries[meant]!, value, voice)) continue
+    const text = `${voice.name(name)}: Lark reads no field of this name. Did you mean ${meant}?`
+    process.emitWarning(text, { code: 'LARK_JOB_FIELD' })
+  }
+}
+
+function takes(option: Readable, value: unknown, voice: Voice): boolean {
+  try {
+    option.read(value, '', voice)
+    return true
+  } catch {
+    return false
+  }
 }
 
 const settings = Object.keys(jobSettings.entries) as (keyof JobSettings)[]
