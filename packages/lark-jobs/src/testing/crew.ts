@@ -14,6 +14,7 @@ import { type OpenStore, schedulesOfWorker, Worker, workerSettings } from '../ap
 import { Underway } from '../dispatch/underway.ts'
 import { JobsError } from '../model/errors.ts'
 import { listed } from '../model/listed.ts'
+import { scheduleTick } from '../model/tick.ts'
 import type { Operated } from '../operate/operations.ts'
 import type { JobConstructor } from '../options/job-class.ts'
 import type { Middleware } from '../options/middleware.ts'
@@ -369,7 +370,9 @@ export class Crew {
     if (outcome.kind === 'unstarted') return
     if (outcome.kind === 'failed') runs[outcome.retryIn === undefined ? 'failed' : 'retried'] += 1
     else runs[outcome.kind] += 1
-    this.#ended.set(name, (this.#ended.get(name) ?? 0) + 1)
+    const schedule = scheduleTick(lease.id)?.id
+    const what = schedule === undefined ? name : `${name} by the schedule ${schedule}`
+    this.#ended.set(what, (this.#ended.get(what) ?? 0) + 1)
     if (outcome.kind === 'released' && this.#options.classes.find(lease.key) === undefined)
       this.#unknown.add(lease.key)
   }
@@ -379,7 +382,7 @@ export class Crew {
     const names =
       most.length > 0 ? `, most of ${listed(most.map(([name, runs]) => `${name} (${runs})`))}` : ''
     return new JobsError('FAKE_ENDLESS', `The jobs of this test go on for ever: ${why}${names}`, {
-      hint: 'A job dispatches itself, or one that dispatches it. If the test has so many jobs, give a larger limit: drain({ most: 100_000 }).',
+      hint: 'A job dispatches itself, or one that dispatches it, or a schedule has so many ticks in the time that passes. If the test has so many jobs, give a larger limit: drain({ most: 100_000 }).',
     })
   }
 

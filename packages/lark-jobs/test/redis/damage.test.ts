@@ -10,7 +10,7 @@ import { Caller, LEASE } from '../conformance/caller.ts'
 import { ids, job, jobs } from '../conformance/jobs.ts'
 import { Record } from '../working/bench.ts'
 import { newPrefix, removeKeys } from './place.ts'
-import { command } from './server.ts'
+import { command, Server } from './server.ts'
 import { openStore } from './stores.ts'
 
 const url = inject('redisUrl')
@@ -209,4 +209,26 @@ test('a worker reports it once, goes on with its other queues, and with this one
   await report.ends(4)
   await worker.stop()
   await removeKeys(url, prefix)
+})
+
+test('a server that has evicted keys is named, with its policy, by the calls that miss them', async () => {
+  await using server = await Server.start('redis-server')
+  const ask = (...words: string[]) => command(server.url, ...words)
+  await using store = await openStore(server.url, { prefix: 'lark' })
+  const caller = new Caller(store, 'ada', 'emails')
+  await caller.enqueue(job({ group: { name: 'acme', limits: { concurrency: 9 } } }))
+  // The server drops a key of another program, and the test one of Lark's.
+  await ask('SET', 'filler', 'x'.repeat(100_000), 'EX', '1000')
+  await ask('CONFIG', 'SET', 'maxmemory-policy', 'volatile-ttl')
+  await ask('CONFIG', 'SET', 'maxmemory', '1')
+  await ask('SET', 'more', 'x').catch(() => {})
+  await ask('CONFIG', 'SET', 'maxmemory', '0')
+  await ask('DEL', 'lark:{emails}:laned')
+  await expect(caller.claim(1)).rejects.toMatchObject({
+    code: 'STORE_DAMAGED',
+    message: expect.stringMatching(
+      / has evicted \d+ keys?, jobs among them: its maxmemory-policy is volatile-ttl$/,
+    ),
+    hint: expect.stringContaining('CONFIG SET maxmemory-policy noeviction'),
+  })
 })

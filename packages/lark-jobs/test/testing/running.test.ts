@@ -77,6 +77,15 @@ test('a drain ends also if jobs dispatch jobs for ever, and says which', async (
   await expect(fake.drain({ most: 30, withDelayed: true })).rejects.toMatchObject({ code: 'FAKE_ENDLESS' })
 })
 
+test('a drain that ends because a schedule has too many ticks names the schedule', async () => {
+  clear()
+  await using fake = Jobs.fake({ config })
+  await Jobs.schedules.set('each-second', WorkJob.with({ n: 1 }), cron('* * * * * *'))
+  await expect(fake.drain({ most: 30, withDelayed: '1h', withSchedules: true })).rejects.toThrow(
+    /go on for ever: \d+ runs have ended, most of WorkJob by the schedule each-second \(\d+\)/,
+  )
+})
+
 test('several at a time', async () => {
   clear()
   await using fake = Jobs.fake({ config })

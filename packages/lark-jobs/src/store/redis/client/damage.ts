@@ -47,6 +47,33 @@ export async function foreignBeside(transport: Transport, key: string, cause: Re
   return damagedKey(transport.name, `${tag}*`, 'something', cause)
 }
 
+/** Whether a script ended in the middle: it did not find what belongs to something that it found. */
+export function isBroken(error: unknown): error is Refusal {
+  return error instanceof Refusal && /script.*attempt to /.test(error.message)
+}
+
+/**
+ * The error for a script that ended in the middle, if the reason is that the server has evicted keys.
+ *
+ * @param key KEYS[1] of the script
+ */
+export async function evictedBeside(
+  transport: Transport,
+  key: string,
+  cause: Refusal,
+): Promise<JobsError | undefined> {
+  const ask = (section: string) => transport.send(['INFO', section], transport.deadline(), key)
+  const [memory, stats] = await Promise.all([ask('memory'), ask('stats')]).catch(() => [])
+  const policy = /^maxmemory_policy:(\S+)/m.exec(String(memory))?.[1]
+  const count = Number(/^evicted_keys:(\d+)/m.exec(String(stats))?.[1] ?? 0)
+  if (policy === undefined || policy === 'noeviction' || count === 0) return undefined
+  const keys = count === 1 ? '1 key' : `${count} keys`
+  const message = `${transport.name} has evicted ${keys}, jobs among them: its maxmemory-policy is ${policy}`
+  const hint =
+    'CONFIG SET maxmemory-policy noeviction, and the same in its configuration file. Then raise maxmemory, or give Lark a server of its own. What was evicted is lost.'
+  return new JobsError('STORE_DAMAGED', message, { cause, hint })
+}
+
 /**
  * The error of one partition, from its text: a script for several partitions returns only the text.
  *
@@ -54,6 +81,7 @@ export async function foreignBeside(transport: Transport, key: string, cause: Re
  */
 export async function failureBeside(transport: Transport, key: string, text: string): Promise<Error> {
   const refusal = new Refusal(text)
+  if (isBroken(refusal)) return (await evictedBeside(transport, key, refusal)) ?? refusal
   return isForeign(refusal) ? foreignBeside(transport, key, refusal) : refused(transport.name, refusal)
 }
 

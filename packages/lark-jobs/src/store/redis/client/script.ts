@@ -4,7 +4,7 @@
  */
 import type { Call } from '../../contract/store.ts'
 import { lua } from '../scripts.generated.ts'
-import { damagedKey, failureBeside, foreignBeside, isForeign } from './damage.ts'
+import { damagedKey, evictedBeside, failureBeside, foreignBeside, isBroken, isForeign } from './damage.ts'
 import { Refusal } from './failure.ts'
 import type { Keys } from './keys.ts'
 import type { Transport } from './transport.ts'
@@ -109,6 +109,7 @@ export class Scripts {
         return await this.transport.send(build, deadline, key, isSure)
       } catch (error) {
         if (isForeign(error)) throw await foreignBeside(this.transport, key, error)
+        if (isBroken(error)) throw (await evictedBeside(this.transport, key, error)) ?? error
         if (!(error instanceof Refusal) || error.word !== 'NOSCRIPT') throw error
       }
     }
