@@ -96,6 +96,7 @@ export function byHandOf(
 ): ByHand {
   const call = 'operate().dispatch()'
   return {
+    named,
     classes: () => known.all(named),
     dispatch: async (key, payload, options) => {
       // Who may dispatch jobs need not be allowed to run each command of the application.

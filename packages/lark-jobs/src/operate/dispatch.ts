@@ -17,6 +17,8 @@ export interface HandDispatch {
 
 /** What an instance of `Jobs` does for those who dispatch by hand. It has only jobs of the application, and no commands. */
 export interface ByHand {
+  /** The classes that code has named; undefined: they are in the folders of the application. */
+  named: readonly JobConstructor[] | undefined
   classes(): Promise<readonly JobConstructor[]>
   /** @throws UNKNOWN_JOB; the errors of `Job.dispatch` */
   dispatch(key: string, payload: unknown, options: DispatchOptions): Promise<HandDispatch>

@@ -11,12 +11,14 @@ import type { JobHandle } from '../api/job-handle.ts'
 import { enqueue, Jobs, type Opened, open } from '../api/jobs.ts'
 import type { Settings } from '../config/config.ts'
 import { draftedJob, newJobs } from '../dispatch/new-job.ts'
+import { JobsError } from '../model/errors.ts'
 import type { FindFlowOptions } from '../operate/flow-finding.ts'
 import type { FlowResultOptions } from '../operate/flow-results.ts'
 import { after, watcher } from '../operate/operations.ts'
 import { type WatchedStore, Watcher } from '../operate/watcher.ts'
+import { definitions } from '../options/definitions.ts'
 import type { DispatchOptions } from '../options/dispatch-options.ts'
-import { dispatchedIds, type JobConstructor, type JobLike } from '../options/job-class.ts'
+import { classOf, dispatchedIds, type JobConstructor, type JobLike } from '../options/job-class.ts'
 import { currentLink } from './current.ts'
 import type { FakeClock } from './fake-clock.ts'
 import { nothing } from './link.ts'
@@ -29,12 +31,19 @@ export interface FakeJobsOptions {
   clock: FakeClock
   outage: Outage
   classes: MetClasses
+  /** The classes that somebody has named; undefined: they are in the folders of the application. */
+  named: () => readonly JobConstructor[] | undefined
   /** The classes of the application. */
   all: () => Promise<readonly JobConstructor[]>
   /** Moves the clock. */
   pass: (at: number) => Promise<void>
   /** Has the crew work until a promise has settled. @param isMet whether what it waits for has happened @param what it is */
   until: <T>(promise: Promise<T>, isMet: () => Promise<boolean>, what: string) => Promise<T>
+}
+
+/** Vitest and Jest load the files of a test themselves. */
+function hasModulesOfItsOwn(): boolean {
+  return '__vitest_worker__' in globalThis || process.env.JEST_WORKER_ID !== undefined
 }
 
 export class FakeJobs extends Jobs {
@@ -77,14 +86,27 @@ export class FakeJobs extends Jobs {
     )
   }
 
-  /** Finds the classes of this test as well. */
+  /**
+   * Finds the classes of this test as well. Not those in the folders of the application under a runner that keeps modules
+   * of its own: they would be loaded a second time, and the test would know nothing of what these copies do.
+   */
   override async dispatchByKey(
     key: string,
     payload?: unknown,
     options: DispatchOptions = {},
   ): Promise<JobHandle> {
-    const { classes, all, load } = this.#options
-    const Class = classes.find(key)?.Class ?? (await new KnownJobs(load).find(key, await all()))
+    const { classes, all, named, load } = this.#options
+    const isIt = (Class: JobConstructor) => classOf(Class).key === key
+    const met = classes.find(key)?.Class ?? [...definitions.values()].find(isIt)
+    if (met === undefined && named() === undefined && hasModulesOfItsOwn())
+      throw new JobsError(
+        'UNKNOWN_JOB',
+        `Jobs.dispatchByKey(): this test knows no job with the key '${key}'`,
+        {
+          hint: 'Import its class, and name it: Jobs.fake({ jobs: [SendEmailJob] }). The test runner keeps modules of its own, so the files of the application would be loaded a second time.',
+        },
+      )
+    const Class = met ?? (await new KnownJobs(load).find(key, await all()))
     const draft = new Draft(this, { Class, payload, ...saysOf('Jobs.dispatchByKey()', options) })
     return (await this[dispatchDrafts]([draft]))[0]!
   }

@@ -110,6 +110,7 @@ export class Fake extends Assertions implements Disposable, AsyncDisposable {
       clock: this.#clock,
       outage: this.#outage,
       classes: this.#classes,
+      named: () => this.#named(),
       all: () => this.#all(),
       pass: async (at) => (await this.#hired()).pass(at),
       until: (promise, isMet, what) => this.#until(promise, isMet, what),
@@ -282,10 +283,15 @@ export class Fake extends Assertions implements Disposable, AsyncDisposable {
     }
   }
 
+  /** The classes that the test or the application has named. */
+  #named(): readonly JobConstructor[] | undefined {
+    const { jobs, config } = this.#options
+    return jobs ?? config?.jobs ?? ordinary(() => DefaultJobs[byHand].named)
+  }
+
   /** The classes of the application: those that were named, or else those in its folders. */
   async #all(): Promise<readonly JobConstructor[]> {
-    const { jobs, config } = this.#options
-    return jobs ?? config?.jobs ?? (await ordinary(() => DefaultJobs[byHand].classes()))
+    return this.#named() ?? (await ordinary(() => DefaultJobs[byHand].classes()))
   }
 
   /** A call of the application to the store. */

@@ -5,6 +5,7 @@ import {
   batch,
   chain,
   cron,
+  defineJob,
   group,
   Job,
   JobsError,
@@ -225,6 +226,19 @@ test('flows in flows', async () => {
   )
   await fake.drain()
   fake.assertDispatched(ReportJob, {}, { times: 2 })
+})
+
+test('a job that is dispatched by key is never of a second copy of the application', async () => {
+  await using fake = Jobs.fake({ config: { queues: ['default'] } })
+  await expect(Ordinary.dispatchByKey('in-a-folder', {})).rejects.toMatchObject({
+    code: 'UNKNOWN_JOB',
+    message: "Jobs.dispatchByKey(): this test knows no job with the key 'in-a-folder'",
+    hint: expect.stringContaining('name it: Jobs.fake({ jobs: [SendEmailJob] })'),
+  })
+  const greet = defineJob<{ name: string }>({ key: 'greet' })
+  greet.handle(async () => {})
+  await Ordinary.dispatchByKey('greet', { name: 'Ada' })
+  fake.assertDispatched(greet, { name: 'Ada' })
 })
 
 test('schedules that are set', async () => {
