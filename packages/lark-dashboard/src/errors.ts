@@ -11,6 +11,7 @@ export const dashboardErrors = {
   ROLE_REFUSED: 'The role of the viewer does not allow the action.',
   VALUES_REFUSED: 'The viewer may not see payloads, and so may not search in them.',
   HOST_REFUSED: 'The dashboard was called by a name that is not one of its hosts.',
+  REQUEST_INVALID: 'The request has an address or a host that is not valid.',
   ORIGIN_REFUSED: 'The request comes from a page of another site.',
   METHOD_REFUSED: 'An action that changes something needs a POST, and one that looks a GET.',
   TYPE_REFUSED: 'The body of the request is not application/json.',

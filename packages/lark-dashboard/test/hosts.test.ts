@@ -1,6 +1,6 @@
 /**
  * The dashboard in the servers that the manual names, as it says, in one process: the page, the right to look, changes with a
- * body that a parser has read, and the stream, which ends with the request.
+ * body that a parser has read, the stream, which ends with the request, and requests that no browser sends.
  */
 import { once } from 'node:events'
 import { createServer, type Server } from 'node:http'
@@ -13,6 +13,7 @@ import { Hono } from 'hono'
 import Koa from 'koa'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { type Dashboard, dashboard, toNode } from '../src/index.ts'
+import { hostileTo, oddPaths, sendRaw } from './raw-request.ts'
 
 const BASE = '/admin/jobs'
 
@@ -57,6 +58,12 @@ const hosts: Record<string, () => Promise<string>> = {
     app.use(BASE, toNode(board))
     return listening(app.listen(0))
   },
+  'Express, which does not look at promises before version 5': () => {
+    const app = express()
+    const answer = toNode(board)
+    app.use(BASE, (request, response) => void answer(request, response))
+    return listening(app.listen(0))
+  },
   Fastify: async () => {
     const app = Fastify()
     const answer = toNode(board)
@@ -76,7 +83,7 @@ const hosts: Record<string, () => Promise<string>> = {
     const app = new Koa()
     const answer = toNode(board)
     app.use(async (context, next) => {
-      if (!context.path.startsWith(BASE)) return await next()
+      if (!context.originalUrl.startsWith(BASE)) return await next()
       context.respond = false
       await answer(context.req, context.res)
     })
@@ -89,12 +96,26 @@ const hosts: Record<string, () => Promise<string>> = {
   },
   'Hono, mounted': () => {
     const app = new Hono()
+    // Its own would print each error.
+    app.onError((_, context) => context.text('failed', 500))
     app.mount(BASE, board)
     return listening(serve({ fetch: app.fetch, port: 0 }) as Server)
   },
 }
 
-describe.each(Object.entries(hosts))('%s', (_, start) => {
+describe.each(Object.entries(hosts))('%s', (name, start) => {
+  test('answers every request of a stranger, and lives on', async () => {
+    const origin = await start()
+    // Hono makes the request itself. Node's server closes a connection that wants to be a tunnel.
+    const right = name.startsWith('Hono') ? [400, 401, 404, 405, 500] : [400, 404, 405]
+    for (const head of hostileTo(BASE))
+      expect(await sendRaw(origin, head), head).toBeOneOf(head.startsWith('CONNECT') ? [0] : right)
+    for (const path of oddPaths(BASE))
+      expect(await sendRaw(origin, `GET ${path} HTTP/1.1\r\nHost: h`), path).toBeOneOf([200, 400, 401, 404])
+    const me = await fetch(`${origin}${BASE}/api/me`, { headers: { 'x-user': 'ada' } })
+    expect(await me.json()).toMatchObject({ user: 'ada' })
+  })
+
   test('has the page, changes and the stream, for those whom authorize() lets in', async () => {
     const origin = await start()
     const user = { 'x-user': 'ada@example.com' }

@@ -45,8 +45,8 @@ export interface Dashboard extends AsyncDisposable {
   (request: Request): Promise<Response>
   /** Ends the streams of open browsers. The jobs are not closed. */
   close(): Promise<void>
-  /** @internal */
-  [mountedAt](request: Request, base: string): Promise<Response>
+  /** @param request makes it, or throws why it is refused @internal */
+  [mountedAt](request: () => Request, base: string): Promise<Response>
 }
 
 /**
@@ -60,10 +60,10 @@ export interface Dashboard extends AsyncDisposable {
  */
 export function dashboard(options: DashboardOptions): Dashboard {
   const served = new Served(checked(options))
-  const answer = (request: Request) => served.answer(request, undefined)
+  const answer = (request: Request) => served.answer(() => request, undefined)
   return Object.assign(answer, {
     close: async () => served.close(),
-    [mountedAt]: (request: Request, base: string) => served.answer(request, base),
+    [mountedAt]: (request: () => Request, base: string) => served.answer(request, base),
     [Symbol.asyncDispose]: async () => served.close(),
   })
 }
@@ -89,9 +89,9 @@ class Served {
     this.#streams = new Streams(this.#live, new FollowedJobs(looking))
   }
 
-  async answer(request: Request, mounted: string | undefined): Promise<Response> {
+  async answer(request: () => Request, mounted: string | undefined): Promise<Response> {
     try {
-      return await this.#answer(request, this.#options.base ?? mounted ?? '')
+      return await this.#answer(request(), this.#options.base ?? mounted ?? '')
     } catch (error) {
       return failed(error)
     }
@@ -172,6 +172,7 @@ function queryOf({ searchParams }: URL): string {
 }
 
 const statuses: Readonly<Record<string, number>> = {
+  METHOD_REFUSED: 405,
   BODY_TOO_LARGE: 413,
   VALUES_REFUSED: 403,
   JOB_NOT_FOUND: 404,

@@ -3,6 +3,9 @@
  * person who is logged in send requests; a name server can make another name point to this server.
  */
 
+/** The methods that are taken at all. */
+export const methods: readonly string[] = ['GET', 'HEAD', 'POST']
+
 /** A request that is refused: what the answer says. */
 export interface Refusal {
   status: number
@@ -18,7 +21,7 @@ export interface GateOptions {
 /** @returns undefined if the request may go on */
 export function refusalOf(request: Request, url: URL, { hosts }: GateOptions): Refusal | undefined {
   const { method, headers } = request
-  if (method !== 'GET' && method !== 'HEAD' && method !== 'POST')
+  if (!methods.includes(method))
     return { status: 405, code: 'METHOD_REFUSED', message: `${method} is refused: there are GET and POST` }
   const host = headers.get('host') ?? url.host
   if (hosts !== undefined && !hosts.includes(host))

@@ -42,10 +42,11 @@ export class LocalDashboard {
       (request, response) => {
         if (local.#isForeign(request))
           return say(response, 421, 'This dashboard answers on the loopback only\n')
-        const url = new URL(request.url ?? '/', 'http://localhost')
-        const token = url.searchParams.get('token')
-        if (token !== null && url.pathname === '/') return local.#enter(response, token)
-        void answer(request, response).catch(() => response.destroy())
+        // Not every address of a request is a `URL`.
+        const [path, query] = (request.url ?? '/').split('?', 2)
+        const token = new URLSearchParams(query).get('token')
+        if (token !== null && path === '/') return local.#enter(response, token)
+        void answer(request, response)
       },
       { host: LOOPBACK, port: options.port },
     )

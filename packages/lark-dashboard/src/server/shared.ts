@@ -13,10 +13,7 @@ export interface SharedDashboard {
 /** @throws DASHBOARD_UNAVAILABLE, DASHBOARD_INVALID */
 export async function startShared(options: DashboardOptions, place: Place): Promise<SharedDashboard> {
   const made = dashboard(options)
-  const answer = toNode(made)
-  const listening = await Listening.start((request, response) => {
-    void answer(request, response).catch(() => response.destroy())
-  }, place)
+  const listening = await Listening.start(toNode(made), place)
   return {
     url: `${listening.origin}${options.base?.replace(/\/*$/, '') ?? ''}/`,
     close: async () => {

@@ -5,6 +5,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { TLSSocket } from 'node:tls'
 import { LarkError } from '@s18i/lark/config'
 import { type Dashboard, mountedAt } from './dashboard.ts'
+import { methods } from './gate.ts'
 
 /** A request as Express passes it: without the path below which the handler is, and perhaps with a body that was read. */
 export interface NodeRequest extends IncomingMessage {
@@ -16,7 +17,8 @@ export interface NodeRequest extends IncomingMessage {
 export type NodeHandler = (request: NodeRequest, response: ServerResponse) => Promise<void>
 
 /**
- * Makes a handler of a dashboard for servers that do not speak `fetch`.
+ * Makes a handler of a dashboard for servers that do not speak `fetch`. It never rejects: many servers do not look at what a
+ * handler promises, and a rejection that nobody looks at ends the process.
  *
  * @example app.use('/admin/jobs', toNode(dashboard({ authorize })))
  */
@@ -24,28 +26,39 @@ export function toNode(dashboard: Dashboard): NodeHandler {
   return async (incoming, response) => {
     const ended = new AbortController()
     response.once('close', () => ended.abort())
-    const request = requestOf(incoming, ended.signal)
-    const answer = await dashboard[mountedAt](request, incoming.baseUrl ?? '')
-    response.writeHead(answer.status, Object.fromEntries(answer.headers))
-    if (answer.body === null) {
-      response.end()
-      return
+    try {
+      const request = () => requestOf(incoming, ended.signal)
+      await send(await dashboard[mountedAt](request, incoming.baseUrl ?? ''), response)
+    } catch (error) {
+      // For example, something else has answered the request.
+      console.error('@s18i/lark-dashboard:', error)
+      response.destroy()
     }
-    for await (const chunk of answer.body as unknown as AsyncIterable<Uint8Array>) {
-      if (response.destroyed) break
-      if (!response.write(chunk)) await drained(response)
-    }
-    response.end()
   }
 }
 
+async function send(answer: Response, response: ServerResponse): Promise<void> {
+  response.writeHead(answer.status, Object.fromEntries(answer.headers))
+  for await (const chunk of (answer.body ?? []) as AsyncIterable<Uint8Array>) {
+    if (response.destroyed) break
+    if (!response.write(chunk)) await drained(response)
+  }
+  response.end()
+}
+
+/** A name or an address, perhaps with a port: nothing that would make another address of what it is put into. */
+const hostLike = /^(\[[\da-f:.]+\]|[^\s/?#@\\:[\]]+)(:\d+)?$/i
+
+/** @throws METHOD_REFUSED; REQUEST_INVALID for what Node's server lets through and a `Request` does not take */
 function requestOf(incoming: NodeRequest, signal: AbortSignal): Request {
   const { method = 'GET', headers, socket, originalUrl, url = '/', body } = incoming
   const scheme = (socket as TLSSocket).encrypted ? 'https' : 'http'
+  if (!methods.includes(method))
+    throw new LarkError('METHOD_REFUSED', `${method} is refused: there are GET and POST`)
   const all = new Headers()
   for (const [name, value] of Object.entries(headers))
     for (const each of [value ?? []].flat()) if (!name.startsWith(':')) all.append(name, each)
-  const host = headers.host ?? headers[':authority'] ?? 'localhost'
+  const host = headers.host ?? `${headers[':authority'] ?? 'localhost'}`
   const hasBody = method !== 'GET' && method !== 'HEAD'
   // A parser of the server may have read the body already.
   const read =
@@ -59,7 +72,16 @@ function requestOf(incoming: NodeRequest, signal: AbortSignal): Request {
     options.duplex = 'half'
   }
   const path = originalUrl ?? url
-  return new Request(path.startsWith('/') ? `${scheme}://${host}${path}` : path, options)
+  try {
+    if (!hostLike.test(host)) throw new TypeError('The host is not one')
+    // A request to a proxy has the whole address.
+    if (!/^(\/|https?:)/.test(path)) throw new TypeError('The address is not one of HTTP')
+    return new Request(path.startsWith('/') ? `${scheme}://${host}${path}` : path, options)
+  } catch (error) {
+    throw new LarkError('REQUEST_INVALID', 'The address or the host of the request is not valid', {
+      cause: error,
+    })
+  }
 }
 
 /** Whoever reads it is told, rather than to wait for ever. */
