@@ -45,6 +45,7 @@ export const jobsErrors = {
   JOB_NOT_PENDING: 'The job runs or has ended, and its due time and priority cannot be changed.',
   JOB_NOT_CANCELLABLE: 'The job has ended, and cannot be cancelled.',
   JOB_NOT_EDITABLE: 'The job runs, and its payload cannot be changed.',
+  COMMAND_NOT_EDITABLE: 'A job that runs a command was to be edited into one that runs another.',
   JOB_NOT_REMOVABLE: 'The job runs, and cannot be removed.',
   BULLMQ_UNSUPPORTED: 'An option or a method of BullMQ was used that Lark does not have.',
   IMPORT_INVALID: 'What is to be imported is not the record of a job.',

@@ -6,10 +6,12 @@
 import { JobsError } from '../model/errors.ts'
 import { inLots } from '../model/in-lots.ts'
 import { decode, encode } from '../model/payload.ts'
+import { shown } from '../model/secret.ts'
 import { definitions } from '../options/definitions.ts'
 import { classOf, classWith } from '../options/job-class.ts'
 import { versionOf as versionOfText, writePayload } from '../options/payload-rules.ts'
-import { option } from '../options/schema.ts'
+import { isObject, option } from '../options/schema.ts'
+import { COMMAND_JOB, commandIn } from '../run/command-job.ts'
 import type { AlterVerdict, Change } from '../store/contract/store.ts'
 import { AT_ONCE } from './ask-all.ts'
 import { changeJobs } from './change.ts'
@@ -50,8 +52,8 @@ export function readEdit(which: unknown, payload: unknown, options: unknown, fla
 }
 
 /**
- * @throws JOB_NOT_EDITABLE, and the errors of `changeJobs`; PAYLOAD_NOT_JSON, PAYLOAD_TOO_LARGE, PAYLOAD_INVALID, before any
- * job of the partition is changed
+ * @throws JOB_NOT_EDITABLE, and the errors of `changeJobs`; PAYLOAD_NOT_JSON, PAYLOAD_TOO_LARGE, PAYLOAD_INVALID,
+ * COMMAND_NOT_EDITABLE, before any job of the partition is changed
  */
 export async function edit(
   open: OpenQueues,
@@ -88,7 +90,10 @@ export async function editAll(
   if (typeof payload === 'function') return await editEach(open, partition, jobs, payload as Editing, passage)
   const changes = new Map<string, { change: Change; ids: string[] }>()
   for (const { id, key } of jobs) {
-    const like = isMet(key) ? key : `${key} ${await versionOf(open, partition, id)}`
+    const isRead = key === COMMAND_JOB || !isMet(key)
+    const text = isRead ? ((await open.store.get(partition, id))?.payload ?? '') : ''
+    checkCommand(id, key, text, payload)
+    const like = isMet(key) ? key : `${key} ${versionIn(text)}`
     const same = changes.get(like)
     if (same !== undefined) same.ids.push(id)
     else changes.set(like, { change: changeOf(like, key, payload), ids: [id] })
@@ -113,7 +118,9 @@ async function editEach(
   const edited = async ({ id, key }: Pick<Located, 'id' | 'key'>): Promise<AlterVerdict> => {
     const text = (await store.get(partition, id))?.payload
     if (text === undefined) return 'missing'
-    const change = changeOf(`${key} ${text.slice(text.trimEnd().length)}`, key, editing(decode(text)), text)
+    const payload = editing(decode(text))
+    checkCommand(id, key, text, payload)
+    const change = changeOf(`${key} ${versionIn(text)}`, key, payload, text)
     const [verdict] = await store.alter(partition, [id], change)
     return verdict!
   }
@@ -146,7 +153,23 @@ function changeOf(like: string, key: string, payload: unknown, before?: string):
 }
 
 /** The spaces that say of which version a payload is. A person edits what is stored, so the version stays. */
-async function versionOf({ store }: OpenQueues, partition: string, id: string): Promise<string> {
-  const text = (await store.get(partition, id))?.payload ?? ''
+function versionIn(text: string): string {
   return text.slice(text.trimEnd().length)
+}
+
+/**
+ * Whoever may edit payloads may not therefore run any command: the job of a command keeps it, and only what the command gets
+ * can be edited.
+ *
+ * @param text the stored payload
+ * @throws COMMAND_NOT_EDITABLE
+ */
+function checkCommand(id: string, key: string, text: string, payload: unknown): void {
+  if (key !== COMMAND_JOB) return
+  const command = commandIn(text)
+  const other = isObject(payload) ? payload.command : undefined
+  if (other === command) return
+  const message = `${id} runs the command ${command}; it cannot be edited to run ${shown(other)}`
+  const hint = 'Only its args can be edited. Jobs.dispatchCommand() queues another command.'
+  throw new JobsError('COMMAND_NOT_EDITABLE', message, { id, hint })
 }

@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest'
 import { type CommandArguments, LarkError } from '../../src/index.ts'
+import { operate } from '../../src/operate.ts'
 import { App } from '../processes/app.ts'
 import { Bench, type Connect, Record, signal } from './bench.ts'
 
@@ -152,6 +153,27 @@ export function commanding(connect: Connect): void {
     const report = new Record()
     const worker = await bench.work([], { stopWhenEmpty: true, report })
     expect(await worker.done).toMatchObject({ completed: 2, failed: 0 })
+  })
+
+  test('whoever edits payloads chooses what the command gets, and no other command', async () => {
+    await using bench = await Bench.make(connect)
+    const handle = await bench.jobs.dispatchCommand('users:fail', { how: 'throw' })
+    const other = bench.client()
+    const refused = { code: 'COMMAND_NOT_EDITABLE', message: expect.stringContaining("to run 'users:greet'") }
+    const greet = { command: 'users:greet', args: { names: 'Ada' } }
+    for (const jobs of [bench.jobs, operate(other)])
+      for (const which of [handle.id, { key: 'lark:command' }])
+        for (const payload of [greet, () => greet, { ...greet, command: ['users:greet'] }, {}, 'users:greet'])
+          await expect(jobs.edit(which, payload as never)).rejects.toMatchObject(
+            payload === greet ? refused : { code: 'COMMAND_NOT_EDITABLE' },
+          )
+    await expect(handle.edit(greet as never)).rejects.toMatchObject(refused)
+    expect((await handle.find())?.payload).toEqual({ command: 'users:fail', args: { how: 'throw' } })
+    const mended = { command: 'users:fail', args: { how: '0' } }
+    for (const edit of [mended, (payload: object) => ({ ...payload, ...mended })])
+      expect(await operate(other).edit(handle.id, edit as never)).toEqual({ edited: 1, running: 0 })
+    const worker = await bench.work([], { stopWhenEmpty: true })
+    expect(await worker.done).toMatchObject({ completed: 1 })
   })
 
   test('the application does not make this job, and its middleware is around it', async () => {
