@@ -86,7 +86,7 @@ const floors: Record<string, string[][]> = {
   ],
   'packages/lark-dashboard/src': [
     ['errors.ts', 'server/secured.ts', 'server/viewer.ts', 'server/gate.ts', 'server/page.generated.ts'],
-    ['server/kept-answers.ts', 'server/marks.ts'],
+    ['server/kept-answers.ts', 'server/marks.ts', 'server/input.ts'],
     // what the store has, shared by all viewers
     [
       'server/live.ts',

@@ -21,6 +21,7 @@ export const dashboardErrors = {
   DASHBOARD_FAULT: 'The dashboard has a fault, which the log of its server describes.',
   CHANGE_GONE: 'The process of the dashboard does not know the change that goes on.',
   TOO_MANY_CHANGES: 'The process of the dashboard makes as many long changes as it may.',
+  TOO_MANY_STREAMS: 'As many dashboards are open as the process, or a user, may have.',
   UNDO_GONE: 'The change can no longer be undone.',
 } as const
 

@@ -13,12 +13,14 @@ import {
   type TailOptions,
 } from '@s18i/lark-jobs/operate'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { type Dashboard, dashboard, type Role, toNode } from '../src/index.ts'
+import { type Dashboard, dashboard, type Role, toNode, type Viewer } from '../src/index.ts'
 import { type ActionName, actions } from '../src/server/actions.ts'
 import { FollowedJobs, type JobReport } from '../src/server/followed-jobs.ts'
+import type { Field } from '../src/server/input.ts'
+import { Live } from '../src/server/live.ts'
 import type { Mark } from '../src/server/marks.ts'
 import type { EndedRuns, TimesOfRuns, Trends } from '../src/server/past.ts'
-import type { ShownReport } from '../src/server/streams.ts'
+import { type ShownReport, Streams } from '../src/server/streams.ts'
 import { Troubles } from '../src/server/troubles.ts'
 import { Underway } from '../src/server/underway.ts'
 
@@ -149,6 +151,53 @@ describe('who gets in', () => {
     for (const name of ['constructor', '__proto__', 'toString', 'jobs', 'jobs.drop'])
       expect(await codeOf(await look(name)), name).toBe('ACTION_UNKNOWN')
   })
+})
+
+describe('what a browser sends', () => {
+  /** What no field of any action is right with, or only some. */
+  const values = [null, true, -1, 1.5, 1e9, '', [], [''], [null], {}, { kind: null }, 'x']
+  const all = Object.entries(actions)
+
+  test.each(all)('%s: each field is checked, and no other is taken', async (name, { takes, changes }) => {
+    const ask = (input: object) => (changes ? change : look)(name, input, { role: 'admin' })
+    const fields: Record<string, Field> = takes
+    const right = Object.fromEntries(
+      Object.entries(fields)
+        .filter(([, { isOptional }]) => !isOptional)
+        .map(([field, { isRight }]) => [field, ['x', '1h', { kind: 'f' }].find(isRight)]),
+    )
+    const wrong: object[] = [
+      { ...right, no: 1 },
+      { ...right, constructor: 1 },
+    ]
+    for (const [field, { isRight, isOptional }] of Object.entries(fields)) {
+      if (!isOptional) wrong.push({ ...right, [field]: undefined })
+      for (const value of values) {
+        const input = { ...right, [field]: value }
+        if (!isRight(value)) wrong.push(input)
+        // What looks right is answered, or refused by what knows more of it.
+        else expect((await ask(input)).status, JSON.stringify(input)).toBeLessThan(500)
+      }
+    }
+    for (const input of wrong)
+      expect(await codeOf(await ask(input)), JSON.stringify(input)).toBe('INPUT_INVALID')
+  })
+
+  test.each(['[]', 'null', '1', '"x"', '{', `{"filter":${'{"a":'.repeat(60)}1${'}'.repeat(61)}`])(
+    'the input %s is refused, of a look, a change and the stream',
+    async (input) => {
+      const query = encodeURIComponent(input)
+      const headers = { 'x-role': 'admin', 'content-type': 'application/json', origin: 'http://host' }
+      for (const request of [
+        new Request(`http://host/admin/jobs/api/jobs.list?input=${query}`, { headers }),
+        new Request(`http://host/admin/jobs/api/live?input=${query}`, { headers }),
+        new Request('http://host/admin/jobs/api/jobs.retry', { method: 'POST', headers, body: input }),
+      ]) {
+        const answer = await shown(request)
+        expect([answer.status, await codeOf(answer)], request.url).toEqual([400, 'INPUT_INVALID'])
+      }
+    },
+  )
 })
 
 describe('other sites', () => {
@@ -552,6 +601,14 @@ describe('a change that takes long', () => {
     await vi.waitFor(() => expect(underway.progress('ada', id).answer).toBe(400))
   })
 
+  test('is one of so many of a user, and others make theirs', async () => {
+    const underway = new Underway()
+    const never = () => new Promise<number>(() => {})
+    for (let i = 0; i < 10; i++) await underway.run('ada', never, 0)
+    await expect(underway.run('ada', never, 0)).rejects.toMatchObject({ code: 'TOO_MANY_CHANGES' })
+    expect(await underway.run('bob', async () => 3)).toBe(3)
+  })
+
   test('that fails says why, without the text of a fault', async () => {
     const log = vi.spyOn(console, 'error').mockImplementation(() => {})
     const underway = new Underway()
@@ -605,6 +662,109 @@ describe('the stream', () => {
     expect(new Set(firsts.map(({ data }) => data.at)).size).toBe(1)
     expect(firsts[0]!.data.queues.find(({ queue }) => queue === 'emails')?.counts.waiting).toBe(1)
     abort.abort()
+  })
+
+  /** Opens streams, some of which are refused. */
+  const openAs = (role: string, query = '', method = 'GET', signal?: AbortSignal) =>
+    shown(
+      new Request(`http://host/admin/jobs/api/live${query}`, {
+        method,
+        headers: { 'x-role': role, 'content-type': 'application/json', origin: 'http://host' },
+        ...(signal && { signal }),
+      }),
+    )
+
+  test('of what is refused, or throws, leaves nothing behind', async () => {
+    const listen = vi.spyOn(Live.prototype, 'listen')
+    const follow = vi.spyOn(FollowedJobs.prototype, 'follow')
+    for (const job of [
+      null,
+      {},
+      [],
+      'x',
+      { id: 'x' },
+      { id: 1, queue: 'x' },
+      { id: 'x', queue: 'x', more: 1 },
+    ])
+      expect(await codeOf(await look('live', { job })), JSON.stringify(job)).toBe('INPUT_INVALID')
+    for (const method of ['HEAD', 'POST']) {
+      const answer = await openAs('read', '', method)
+      expect(answer.status).toBe(405)
+    }
+    expect([listen.mock.calls, follow.mock.calls]).toEqual([[], []])
+    const live = new Live(operate(jobs))
+    const torn = { follow: vi.fn().mockImplementationOnce(() => { throw new Error('torn') }) } // biome-ignore format: one line
+    const streams = new Streams(live, torn as never)
+    const viewer = { role: 'read', user: 'ada', payloads: false } as const
+    const { signal } = new AbortController()
+    const added = vi.spyOn(signal, 'addEventListener')
+    const removed = vi.spyOn(signal, 'removeEventListener')
+    const request = { signal } as Request
+    const open = () => streams.open(request, viewer, { job: { id: 'x', queue: 'x' } }, async () => true)
+    expect(open).toThrow('torn')
+    expect([live.listeners, added.mock.calls.length]).toEqual([0, removed.mock.calls.length])
+    torn.follow.mockReturnValue(() => {})
+    open()
+    expect(live.listeners).toBe(1)
+    streams.close()
+    expect([live.listeners, added.mock.calls.length]).toEqual([0, removed.mock.calls.length])
+    live.close()
+    vi.restoreAllMocks()
+  })
+
+  test('is open so often for one user, and others see something yet', async () => {
+    const abort = new AbortController()
+    const own = await Promise.all(Array.from({ length: 41 }, () => openAs('read', '', 'GET', abort.signal)))
+    expect(own.map(({ status }) => status)).toEqual([...new Array(40).fill(200), 429])
+    expect(await codeOf(own.at(-1)!)).toBe('TOO_MANY_STREAMS')
+    expect((await openAs('operate', '', 'GET', abort.signal)).status).toBe(200)
+    abort.abort()
+    const again = new AbortController()
+    expect((await openAs('read', '', 'GET', again.signal)).status).toBe(200)
+    again.abort()
+  })
+
+  test('ends within a minute if authorize() lets the viewer in no more, or with other rights, or does not answer', async () => {
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] })
+    let answer: () => Viewer | undefined | Promise<Viewer> = () => ({ role: 'admin', user: 'ada' })
+    const asked = vi.fn(() => answer())
+    await using board = dashboard({ jobs, authorize: asked })
+    const open = async () => {
+      answer = () => ({ role: 'admin', user: 'ada' })
+      const { body } = await board(new Request('http://host/api/live'))
+      const reader = body!.getReader()
+      const isOver = (async () => {
+        while (!(await reader.read()).done);
+        return true
+      })()
+      await vi.advanceTimersByTimeAsync(60_000)
+      return { isOver, cancel: () => reader.cancel() }
+    }
+    const others: (typeof answer)[] = [
+      () => undefined,
+      () => ({ role: 'admin', user: 'ada', payloads: false }),
+      () => ({ role: 'admin', user: 'bob' }),
+      () => {
+        throw new Error('the sessions are away')
+      },
+      () => new Promise(() => {}),
+    ]
+    for (const other of others) {
+      const { isOver } = await open()
+      const before = asked.mock.calls.length
+      answer = other
+      await vi.advanceTimersByTimeAsync(60_000)
+      expect(await isOver).toBe(true)
+      expect(asked.mock.calls.length).toBe(before + 1)
+    }
+    const { isOver, cancel } = await open()
+    await vi.advanceTimersByTimeAsync(600_000)
+    await cancel()
+    await isOver
+    const calls = asked.mock.calls.length
+    await vi.advanceTimersByTimeAsync(600_000)
+    expect(asked.mock.calls.length).toBe(calls)
+    vi.useRealTimers()
   })
 
   test('ends at once if the browser has gone while it was asked who it is', async () => {

@@ -19,9 +19,22 @@ import type {
   WorkerFilter,
 } from '@s18i/lark-jobs/operate'
 import { scheduleWords } from '@s18i/lark-jobs/operate'
-import { type Act, change, countOf, look, refused, textOf } from './act.ts'
-import { allowed, type ChosenJobs, chosen } from './chosen.ts'
+import { type Act, change, look } from './act.ts'
+import { allowed, type ChosenJobs, chosen, MOST_IDS } from './chosen.ts'
 import { type DispatchInput, dispatchJob } from './dispatch-job.ts'
+import {
+  type Field,
+  flag,
+  number,
+  object,
+  oneOf,
+  optional,
+  type Shape,
+  text,
+  textOrNumber,
+  texts,
+  upTo,
+} from './input.ts'
 import { cancelJobs, editJob, purgeJobs, removeJobs, retryJobs, runJobsNow } from './job-changes.ts'
 import { type Range, ranges } from './past.ts'
 import { type PatchInput, patchAndRetry } from './patched-retry.ts'
@@ -32,6 +45,8 @@ import { orderWorkers, restartWorkers } from './worker-orders.ts'
 
 /** The most rows of a page. */
 const MOST_ROWS = 200
+/** The most tags of a job. */
+const MOST_TAGS = 10
 /** The most failed members of a batch that are shown. */
 const MOST_FAILURES = 200
 
@@ -51,20 +66,34 @@ interface PastInput {
   queue?: string
 }
 
-/** @throws INPUT_INVALID */
-function pastOf(input: PastInput): [range: Range, queue: string | undefined] {
-  const { range, queue } = input
-  if (!Object.hasOwn(ranges, range)) throw refused('range', range, Object.keys(ranges).join(', '))
-  return [range, queue === undefined ? undefined : textOf(input, 'queue')]
+const named: Shape<Named> = { id: text, queue: optional(text) }
+const past: Shape<PastInput> = { range: oneOf(Object.keys(ranges)), queue: optional(text) }
+const paged: Shape<Paged> = { cursor: optional(text), limit: optional(upTo(MOST_ROWS)) }
+const filtered = { ...paged, filter: optional(object) }
+const chosenJobs = { ids: optional(texts(MOST_IDS)), queue: optional(text), filter: optional(object) }
+const changedJobs = { ...chosenJobs, dryRun: optional(flag) }
+const because = optional(text)
+const pauseTarget: Shape<PauseTarget> = {
+  queue: text,
+  group: optional(textOrNumber),
+  groupHash: optional(text),
+}
+const workers: Shape<WorkerFilter> = {
+  queue: optional(text),
+  worker: optional(text),
+  host: optional(text),
+  all: optional(flag),
+}
+/** A flow by its id, or by its id and its home. */
+const flow: Field = {
+  right: 'the id of a flow, or an object with its id and its home',
+  isRight: (value) => text.isRight(value) || object.isRight(value),
 }
 
-const page = (input: Paged) => ({
-  limit: countOf(input, 'limit', MOST_ROWS),
-  ...(input.cursor !== undefined && { cursor: textOf(input, 'cursor') }),
-})
+const page = ({ limit = MOST_ROWS, cursor }: Paged) => ({ limit, ...(cursor !== undefined && { cursor }) })
 
 /** The queue of something with an id, if it was given. */
-const within = (input: Named) => (input.queue === undefined ? {} : { queue: textOf(input, 'queue') })
+const within = ({ queue }: Named) => (queue === undefined ? {} : { queue })
 
 /** Makes a change that may take longer than one answer. */
 const long = <T>({ underway, viewer }: Act, act: (meanwhile: Meanwhile) => Promise<T>) =>
@@ -74,17 +103,30 @@ const long = <T>({ underway, viewer }: Act, act: (meanwhile: Meanwhile) => Promi
 const wordsOf = ({ when, timezone }: { when: string; timezone?: string }) => scheduleWords(when, timezone)
 
 export const actions = {
-  me: look(async ({ viewer }) => viewer),
-  snapshot: look(async ({ live }) => live.now()),
-  keys: look(({ operate }) => operate.keys()),
-  ended: look(({ past }, input: PastInput) => past.ended(...pastOf(input))),
-  times: look(({ past }, input: PastInput) => past.times(...pastOf(input))),
-  marks: look(({ past }, input: PastInput) => past.marks(...pastOf(input))),
-  trends: look(({ past }) => past.trends()),
-  classes: look(({ operate }) => operate.classes()),
-  dispatch: change('operate', (act, input: DispatchInput) => dispatchJob(act, input)),
+  me: look({}, async ({ viewer }) => viewer),
+  snapshot: look({}, async ({ live }) => live.now()),
+  keys: look({}, ({ operate }) => operate.keys()),
+  ended: look(past, (act, { range, queue }: PastInput) => act.past.ended(range, queue)),
+  times: look(past, (act, { range, queue }: PastInput) => act.past.times(range, queue)),
+  marks: look(past, (act, { range, queue }: PastInput) => act.past.marks(range, queue)),
+  trends: look({}, ({ past }) => past.trends()),
+  classes: look({}, ({ operate }) => operate.classes()),
+  dispatch: change(
+    'operate',
+    {
+      key: text,
+      payload: optional(text),
+      queue: optional(text),
+      delay: optional(text),
+      priority: optional(number),
+      tags: optional(texts(MOST_TAGS)),
+      id: optional(text),
+    },
+    (act, input: DispatchInput) => dispatchJob(act, input),
+  ),
 
   'jobs.list': look(
+    { ...filtered, order: optional(oneOf(['newest', 'oldest'])) },
     async ({ operate, viewer }, input: Paged & { filter?: ListFilter; order?: 'newest' | 'oldest' }) => {
       const { filter = {}, order } = input
       const options = { ...page(input), ...(order !== undefined && { order }) }
@@ -92,60 +134,85 @@ export const actions = {
       return { ...rest, jobs: jobs.map((job) => shownJob(job, viewer)) }
     },
   ),
-  'jobs.find': look(async ({ operate, viewer }, input: Named) => {
-    const job = await operate.find(textOf(input, 'id'), within(input))
+  'jobs.find': look(named, async ({ operate, viewer }, input: Named) => {
+    const job = await operate.find(input.id, within(input))
     return job === undefined ? null : shownJob(job, viewer)
   }),
-  'jobs.why': look(async ({ operate }, input: Named) => {
-    return (await operate.why(textOf(input, 'id'), within(input))) ?? null
+  'jobs.why': look(named, async ({ operate }, input: Named) => {
+    return (await operate.why(input.id, within(input))) ?? null
   }),
-  'jobs.flow': look(async ({ operate }, input: Named) => {
-    return (await operate.flows.ofJob(textOf(input, 'id'))) ?? null
+  'jobs.flow': look(named, async ({ operate }, input: Named) => {
+    return (await operate.flows.ofJob(input.id)) ?? null
   }),
-  'jobs.retry': change('operate', (act, input: ChosenJobs<RetryFilter> & { dryRun?: boolean }) => {
-    const which = chosen(act.viewer, input)
-    return long(act, (meanwhile) => retryJobs(act, which, { ...input, meanwhile }))
-  }),
+  'jobs.retry': change(
+    'operate',
+    changedJobs,
+    (act, input: ChosenJobs<RetryFilter> & { dryRun?: boolean }) => {
+      const which = chosen(act.viewer, input)
+      return long(act, (meanwhile) => retryJobs(act, which, { ...input, meanwhile }))
+    },
+  ),
   'jobs.cancel': change(
     'operate',
+    { ...changedJobs, because },
     (act, input: ChosenJobs<CancelFilter> & { dryRun?: boolean; because?: string }) => {
       const which = chosen(act.viewer, input)
       return long(act, (meanwhile) => cancelJobs(act, which, { ...input, meanwhile }))
     },
   ),
-  'jobs.run-now': change('operate', (act, input: ChosenJobs<PendingFilter> & { dryRun?: boolean }) => {
-    const which = chosen(act.viewer, input)
-    return long(act, (meanwhile) => runJobsNow(act, which, { ...input, meanwhile }))
-  }),
-  'jobs.remove': change('admin', (act, input: ChosenJobs<RemoveFilter> & { dryRun?: boolean }) => {
-    const which = chosen(act.viewer, input)
-    return long(act, (meanwhile) => removeJobs(act, which, { ...input, meanwhile }))
-  }),
-  'jobs.purge': change('admin', (act, input: ChosenJobs<RemoveFilter> & { dryRun?: boolean }) => {
-    const which = chosen(act.viewer, input)
-    return long(act, (meanwhile) => purgeJobs(act, which, { ...input, meanwhile }))
-  }),
-  'jobs.edit': change('admin', (act, input: Named & { payload: string }) => editJob(act, input)),
+  'jobs.run-now': change(
+    'operate',
+    changedJobs,
+    (act, input: ChosenJobs<PendingFilter> & { dryRun?: boolean }) => {
+      const which = chosen(act.viewer, input)
+      return long(act, (meanwhile) => runJobsNow(act, which, { ...input, meanwhile }))
+    },
+  ),
+  'jobs.remove': change(
+    'admin',
+    changedJobs,
+    (act, input: ChosenJobs<RemoveFilter> & { dryRun?: boolean }) => {
+      const which = chosen(act.viewer, input)
+      return long(act, (meanwhile) => removeJobs(act, which, { ...input, meanwhile }))
+    },
+  ),
+  'jobs.purge': change(
+    'admin',
+    changedJobs,
+    (act, input: ChosenJobs<RemoveFilter> & { dryRun?: boolean }) => {
+      const which = chosen(act.viewer, input)
+      return long(act, (meanwhile) => purgeJobs(act, which, { ...input, meanwhile }))
+    },
+  ),
+  'jobs.edit': change('admin', { ...named, payload: text }, (act, input: Named & { payload: string }) =>
+    editJob(act, input),
+  ),
 
-  runs: look(({ operate }, input: Paged & { filter?: RunFilter }) => {
+  runs: look(filtered, ({ operate }, input: Paged & { filter?: RunFilter }) => {
     return operate.runs(input.filter ?? {}, page(input))
   }),
-  groups: look(({ operate }, input: Paged & { queue: string }) => {
-    return operate.groups({ queue: textOf(input, 'queue') }, page(input))
+  groups: look({ ...paged, queue: text }, ({ operate }, input: Paged & { queue: string }) => {
+    return operate.groups({ queue: input.queue }, page(input))
   }),
-  failures: look(({ failing, viewer }, input: { filter?: FailureFilter }) => {
+  failures: look({ filter: optional(object) }, ({ failing, viewer }, input: { filter?: FailureFilter }) => {
     return failing.look(allowed(viewer, input.filter ?? {}))
   }),
-  'failures.patch': change('admin', (act, input: PatchInput) =>
-    long(act, (meanwhile) => patchAndRetry(act, input, meanwhile)),
+  'failures.patch': change(
+    'admin',
+    { filter: object, patch: text, dryRun: optional(flag) },
+    (act, input: PatchInput) => long(act, (meanwhile) => patchAndRetry(act, input, meanwhile)),
   ),
-  'queues.pause': change('operate', (act, input: PauseOptions) => pauseQueue(act, input)),
-  'queues.resume': change('operate', (act, input: PauseTarget) => resumeQueue(act, input)),
+  'queues.pause': change(
+    'operate',
+    { ...pauseTarget, for: optional(textOrNumber), because },
+    (act, input: PauseOptions) => pauseQueue(act, input),
+  ),
+  'queues.resume': change('operate', pauseTarget, (act, input: PauseTarget) => resumeQueue(act, input)),
 
-  'flows.list': look(({ operate }, input: Paged & { filter?: FlowFilter }) => {
+  'flows.list': look(filtered, ({ operate }, input: Paged & { filter?: FlowFilter }) => {
     return operate.flows.list(input.filter ?? {}, page(input))
   }),
-  'flows.get': look(async ({ operate, viewer }, input: { flow: FlowNamed }) => {
+  'flows.get': look({ flow }, async ({ operate, viewer }, input: { flow: FlowNamed }) => {
     const flow = await operate.flows.get(input.flow, { failures: MOST_FAILURES })
     if (flow === undefined) return null
     const { nodes = [], ...rest } = flow
@@ -157,59 +224,75 @@ export const actions = {
       })),
     }
   }),
-  'flows.cancel': change('operate', ({ operate }, input: { flow: FlowNamed; because?: string }) => {
-    return operate.flows.cancel(input.flow, input.because === undefined ? {} : { because: input.because })
-  }),
-  'flows.retry': change('operate', ({ operate }, input: { flow: FlowNamed }) =>
+  'flows.cancel': change(
+    'operate',
+    { flow, because },
+    ({ operate }, input: { flow: FlowNamed; because?: string }) => {
+      return operate.flows.cancel(input.flow, input.because === undefined ? {} : { because: input.because })
+    },
+  ),
+  'flows.retry': change('operate', { flow }, ({ operate }, input: { flow: FlowNamed }) =>
     operate.flows.retry(input.flow),
   ),
 
-  'schedules.list': look(async ({ operate }, input: { filter?: ScheduleFilter }) => {
-    const all = await operate.schedules.list(input.filter ?? {})
-    return all.map(({ payload: _, ...schedule }) => ({ ...schedule, words: wordsOf(schedule) }))
-  }),
-  'schedules.get': look(async ({ operate, viewer }, input: Named) => {
-    const found = await operate.schedules.get(textOf(input, 'id'), { following: 10 })
+  'schedules.list': look(
+    { filter: optional(object) },
+    async ({ operate }, input: { filter?: ScheduleFilter }) => {
+      const all = await operate.schedules.list(input.filter ?? {})
+      return all.map(({ payload: _, ...schedule }) => ({ ...schedule, words: wordsOf(schedule) }))
+    },
+  ),
+  'schedules.get': look(named, async ({ operate, viewer }, input: Named) => {
+    const found = await operate.schedules.get(input.id, { following: 10 })
     if (found === undefined) return null
     const { payload, ...schedule } = found
     const value = viewer.payloads && payload !== undefined ? { payload: shownValue(payload) } : {}
     return { ...schedule, words: wordsOf(schedule), ...value }
   }),
-  'schedules.pause': change('operate', (act, input: Named & { because?: string }) =>
+  'schedules.pause': change('operate', { ...named, because }, (act, input: Named & { because?: string }) =>
     pauseSchedule(act, input),
   ),
-  'schedules.resume': change('operate', (act, input: Named) => resumeSchedule(act, input)),
-  'schedules.run-now': change('operate', ({ operate }, input: Named) => {
-    return operate.schedules.runNow(textOf(input, 'id'))
+  'schedules.resume': change('operate', named, (act, input: Named) => resumeSchedule(act, input)),
+  'schedules.run-now': change('operate', named, ({ operate }, input: Named) => {
+    return operate.schedules.runNow(input.id)
   }),
-  'schedules.remove': change('admin', ({ operate }, input: Named) =>
-    operate.schedules.remove(textOf(input, 'id')),
+  'schedules.remove': change('admin', named, ({ operate }, input: Named) =>
+    operate.schedules.remove(input.id),
   ),
 
-  limiters: look(({ operate }) => operate.limiters()),
-  circuits: look(({ operate }) => operate.circuits()),
-  doctor: look(({ operate }) => operate.doctor()),
+  limiters: look({}, ({ operate }) => operate.limiters()),
+  circuits: look({}, ({ operate }) => operate.circuits()),
+  doctor: look({}, ({ operate }) => operate.doctor()),
   audit: look(
+    filtered,
     async ({ operate, viewer }, input: Paged & { filter?: Omit<AuditOptions, 'limit' | 'cursor'> }) => {
       const { entries, ...rest } = await operate.audit({ ...input.filter, ...page(input) })
       return { ...rest, entries: entries.map((entry) => shownEntry(entry, viewer)) }
     },
   ),
-  troubles: look(({ operate, troubles }) => troubles.now(operate)),
+  troubles: look({}, ({ operate, troubles }) => troubles.now(operate)),
 
-  'workers.quiet': change('operate', (act, input: WorkerFilter) => orderWorkers(act, 'quiet', input)),
-  'workers.resume': change('operate', (act, input: WorkerFilter) => orderWorkers(act, 'resume', input)),
+  'workers.quiet': change('operate', workers, (act, input: WorkerFilter) =>
+    orderWorkers(act, 'quiet', input),
+  ),
+  'workers.resume': change('operate', workers, (act, input: WorkerFilter) =>
+    orderWorkers(act, 'resume', input),
+  ),
   // It cannot be taken back, and if what starts them again fails, nothing runs any more.
-  'workers.restart': change('admin', (act, input: WorkerFilter) => restartWorkers(act, input)),
+  'workers.restart': change('admin', workers, (act, input: WorkerFilter) => restartWorkers(act, input)),
 
-  underway: look(async ({ underway, viewer }, input: { underway: string }) => {
-    return underway.progress(viewer.user, textOf(input, 'underway'))
+  underway: look({ underway: text }, async ({ underway, viewer }, input: { underway: string }) => {
+    return underway.progress(viewer.user, input.underway)
   }),
-  'underway.end': change('operate', async ({ underway, viewer }, input: { underway: string }) => {
-    return underway.end(viewer.user, textOf(input, 'underway'))
-  }),
-  undo: change('operate', async ({ undos, viewer }, input: { undo: string }) => {
-    return undos.undo(viewer.user, textOf(input, 'undo'))
+  'underway.end': change(
+    'operate',
+    { underway: text },
+    async ({ underway, viewer }, input: { underway: string }) => {
+      return underway.end(viewer.user, input.underway)
+    },
+  ),
+  undo: change('operate', { undo: text }, async ({ undos, viewer }, input: { undo: string }) => {
+    return undos.undo(viewer.user, input.undo)
   }),
 }
 
@@ -222,10 +305,4 @@ export type Actions = {
     /** In the end, if the change goes on when it is answered. */
     output: Exclude<Awaited<ReturnType<(typeof actions)[Name]['run']>>, GoesOn>
   }
-}
-
-/** @throws INPUT_INVALID */
-export function inputOf(value: unknown): object {
-  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value
-  throw refused('the input', value, 'an object')
 }

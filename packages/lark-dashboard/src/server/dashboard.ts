@@ -5,19 +5,20 @@ import { LarkError } from '@s18i/lark/config'
 import type { Jobs } from '@s18i/lark-jobs'
 import { operate } from '@s18i/lark-jobs/operate'
 import type { Act } from './act.ts'
-import { type ActionName, actions, inputOf } from './actions.ts'
+import { type ActionName, actions } from './actions.ts'
 import { Failing } from './failing.ts'
 import { FollowedJobs } from './followed-jobs.ts'
 import { refusalOf } from './gate.ts'
+import { inputOf, type Shape } from './input.ts'
 import { Live } from './live.ts'
 import { type Environment, Page } from './page.ts'
 import { Past } from './past.ts'
 import { secured } from './secured.ts'
-import { Streams } from './streams.ts'
+import { Streams, streamed } from './streams.ts'
 import { Troubles } from './troubles.ts'
 import { Underway } from './underway.ts'
 import { Undos } from './undo.ts'
-import { type Authorize, knownViewer, mayDo } from './viewer.ts'
+import { type Authorize, isSame, knownViewer, mayDo } from './viewer.ts'
 
 /** The most characters of a body: an edited payload. */
 const LONGEST_BODY = 2 * 1024 * 1024
@@ -121,7 +122,11 @@ class Served {
     const viewer = knownViewer(known)
     if (!path.startsWith('api/')) return await this.#page.document(request, base)
     const name = path.slice('api/'.length)
-    if (name === 'live') return this.#streams.open(request, viewer, inputOf(JSON.parse(queryOf(url))))
+    if (name === 'live') {
+      if (request.method !== 'GET') return refuse(405, 'METHOD_REFUSED', 'The stream is a GET')
+      const isStill = async () => isSame(viewer, await this.#options.authorize(request))
+      return this.#streams.open(request, viewer, inputOf(streamed, queryOf(url)), isStill)
+    }
     if (!Object.hasOwn(actions, name))
       return refuse(404, 'ACTION_UNKNOWN', 'The dashboard has no such action')
     const action = actions[name as ActionName]
@@ -133,7 +138,8 @@ class Served {
         'ROLE_REFUSED',
         `${viewer.user} has the role ${viewer.role}; this needs ${action.role}`,
       )
-    const input = inputOf(JSON.parse(action.changes ? await bodyOf(request) : queryOf(url)))
+    const takes: Shape<object> = action.takes
+    const input = inputOf(takes, action.changes ? await bodyOf(request) : queryOf(url))
     const actor = { name: viewer.user, from: 'dashboard' } as const
     const from: Act = {
       operate: operate(this.#options.jobs, { actor }),
@@ -182,6 +188,7 @@ const statuses: Readonly<Record<string, number>> = {
   UNDO_GONE: 410,
   CHANGE_GONE: 410,
   TOO_MANY_CHANGES: 429,
+  TOO_MANY_STREAMS: 429,
   STORE_UNREACHABLE: 503,
   STORE_UNCERTAIN: 503,
   VIEWER_INVALID: 500,
@@ -189,7 +196,6 @@ const statuses: Readonly<Record<string, number>> = {
 
 /** What we did not foresee is said without its text, which may have anything in it, and is told to the server's log. */
 function failed(error: unknown): Response {
-  if (error instanceof SyntaxError) return refuse(400, 'INPUT_INVALID', 'The input is not JSON')
   if (LarkError.is(error)) return refuse(statuses[error.code] ?? 400, error.code, error.message, error.hint)
   console.error('@s18i/lark-dashboard:', error)
   return refuse(500, 'DASHBOARD_FAULT', 'The dashboard has a fault; the log of its server says which')

@@ -2,7 +2,8 @@
  * A job that a viewer dispatches by hand.
  */
 import type { HandDispatch } from '@s18i/lark-jobs/operate'
-import { type Act, refused, textOf } from './act.ts'
+import type { Act } from './act.ts'
+import { refused } from './input.ts'
 
 /** What of a job a viewer may choose: not how often it is tried, or for how long it may run. */
 export interface DispatchInput {
@@ -17,8 +18,8 @@ export interface DispatchInput {
 }
 
 export async function dispatchJob({ operate }: Act, input: DispatchInput): Promise<HandDispatch> {
-  const { queue, delay, priority, tags, id } = input
-  return await operate.dispatch(textOf(input, 'key'), payloadOf(input), {
+  const { key, queue, delay, priority, tags, id } = input
+  return await operate.dispatch(key, payloadOf(input), {
     queueName: queue,
     delay: delay as `${number}s` | undefined,
     priority,
@@ -31,7 +32,7 @@ export async function dispatchJob({ operate }: Act, input: DispatchInput): Promi
 function payloadOf(input: DispatchInput): unknown {
   if (input.payload === undefined) return undefined
   try {
-    return JSON.parse(textOf(input, 'payload'))
+    return JSON.parse(input.payload)
   } catch {
     throw refused('payload', input.payload, 'JSON')
   }

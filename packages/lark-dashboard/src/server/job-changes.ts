@@ -15,7 +15,8 @@ import type {
   State,
   Undone,
 } from '@s18i/lark-jobs/operate'
-import { type Act, refused, textOf } from './act.ts'
+import type { Act } from './act.ts'
+import { refused } from './input.ts'
 import type { Meanwhile } from './underway.ts'
 
 /** The most jobs whose records are kept for an undo. */
@@ -111,12 +112,12 @@ export async function editJob(
 ): Promise<{ edited: number; running: number }> {
   let payload: unknown
   try {
-    payload = JSON.parse(textOf(input, 'payload'))
+    payload = JSON.parse(input.payload)
   } catch {
     throw refused('payload', input.payload, 'JSON')
   }
-  const { queue } = input
-  return await operate.edit([textOf(input, 'id')], payload, queue === undefined ? {} : { queue })
+  const { id, queue } = input
+  return await operate.edit([id], payload, queue === undefined ? {} : { queue })
 }
 
 /**

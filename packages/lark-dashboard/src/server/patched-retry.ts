@@ -3,8 +3,9 @@
  * 7386). Jobs that fail in this way after the payloads were changed are retried as they are.
  */
 import type { FailureFilter, RetryFilter } from '@s18i/lark-jobs/operate'
-import { type Act, refused, textOf } from './act.ts'
+import type { Act } from './act.ts'
 import { allowed } from './chosen.ts'
+import { isObject, jsonIn, refused, text } from './input.ts'
 import { type ShownValue, shownValue } from './shown-value.ts'
 import type { Meanwhile } from './underway.ts'
 
@@ -31,7 +32,8 @@ export async function patchAndRetry(
   meanwhile: Meanwhile,
 ): Promise<PatchedRetry> {
   const patch = patchOf(input)
-  const kind = textOf(input.filter ?? {}, 'kind')
+  const { kind } = input.filter
+  if (!text.isRight(kind)) throw refused('filter.kind', kind, text.right)
   const filter = { ...allowed(viewer, input.filter), kind, state: 'failed' } as const
   const edit = (payload: unknown) => merged(payload, patch)
   if (input.dryRun) {
@@ -51,16 +53,9 @@ export async function patchAndRetry(
   return { edited, retried, samples: [] }
 }
 
-type Patch = Readonly<Record<string, unknown>>
-
 /** @throws INPUT_INVALID */
-function patchOf(input: PatchInput): Patch {
-  let patch: unknown
-  try {
-    patch = JSON.parse(textOf(input, 'patch'))
-  } catch {
-    throw refused('patch', input.patch, 'JSON')
-  }
+function patchOf(input: PatchInput): object {
+  const patch = jsonIn('patch', input.patch)
   if (!isObject(patch)) throw refused('patch', patch, 'an object')
   return patch
 }
@@ -72,8 +67,4 @@ function merged(value: unknown, patch: unknown): unknown {
     if (part === null) all.delete(name)
     else all.set(name, merged(all.get(name), part))
   return Object.fromEntries(all)
-}
-
-function isObject(value: unknown): value is Patch {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

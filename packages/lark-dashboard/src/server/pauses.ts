@@ -8,7 +8,7 @@ import type {
   ResumedSchedule,
   ScheduleInfo,
 } from '@s18i/lark-jobs/operate'
-import { type Act, textOf } from './act.ts'
+import type { Act } from './act.ts'
 import type { Undoable } from './job-changes.ts'
 
 type Named = { id: string; because?: string }
@@ -54,11 +54,9 @@ export async function resumeQueue(
 
 export async function pauseSchedule(
   { operate, undos, viewer }: Act,
-  input: Named,
+  { id, because }: Named,
 ): Promise<Undoable<{ schedule: ScheduleInfo }>> {
-  const id = textOf(input, 'id')
   const wasRunning = (await operate.schedules.get(id))?.state === 'running'
-  const { because } = input
   const schedule = await operate.schedules.pause(id, because === undefined ? {} : { because })
   if (!wasRunning) return { schedule }
   const undo = undos.keep(viewer.user, async () => {
@@ -70,9 +68,8 @@ export async function pauseSchedule(
 
 export async function resumeSchedule(
   { operate, undos, viewer }: Act,
-  input: Named,
+  { id }: Named,
 ): Promise<Undoable<ResumedSchedule>> {
-  const id = textOf(input, 'id')
   const because = (await operate.schedules.get(id))?.paused?.because
   const resumed = await operate.schedules.resume(id)
   if (!resumed.wasPaused) return resumed

@@ -2,15 +2,19 @@
  * The streams by which open dashboards hear what changes: server-sent events. Each sends the snapshot of each second and
  * what the job on the page writes.
  */
-import { textOf } from './act.ts'
+import { LarkError } from '@s18i/lark/config'
 import type { FollowedJobs, JobReport } from './followed-jobs.ts'
+import { objectOf, optional, type Shape, text } from './input.ts'
 import type { Live, Pulse } from './live.ts'
 import { secured } from './secured.ts'
 import { type ShownValue, shownValue } from './shown-value.ts'
 import type { KnownViewer } from './viewer.ts'
 
-/** The most browsers that listen to one process. */
+/** The most streams of one process, and of one user: however many tabs a person opens, others see something, too. */
 const MOST = 200
+const MOST_OF_A_USER = 40
+/** Milliseconds after which `authorize` is asked again. A session may have ended. */
+const AGAIN = 30_000
 /** The most bytes that wait for a slow browser; what is newer is left out. */
 const MOST_WAITING = 4 * 1024 * 1024
 
@@ -20,6 +24,8 @@ export interface StreamInput {
   job?: { id: string; queue: string }
 }
 
+export const streamed: Shape<StreamInput> = { job: optional(objectOf({ id: text, queue: text })) }
+
 /** A report of a job as a viewer sees it. */
 export interface ShownReport extends Omit<JobReport, 'progress'> {
   progress?: ShownValue
@@ -28,18 +34,25 @@ export interface ShownReport extends Omit<JobReport, 'progress'> {
 export class Streams {
   readonly #live: Live
   readonly #followed: FollowedJobs
-  readonly #open = new Set<() => void>()
+  readonly #open = new Set<OpenStream>()
 
   constructor(live: Live, followed: FollowedJobs) {
     this.#live = live
     this.#followed = followed
   }
 
-  /** @throws INPUT_INVALID */
-  open(request: Request, { payloads }: KnownViewer, { job }: StreamInput): Response {
-    const named = job && { id: textOf(job, 'id'), queue: textOf(job, 'queue') }
-    if (this.#open.size >= MOST)
-      return new Response('Too many dashboards are open\n', { status: 503, headers: { 'retry-after': '10' } })
+  /**
+   * @param isStill asks whether the viewer may still look. If not, or if there is no answer in time, the stream ends
+   * @throws TOO_MANY_STREAMS
+   */
+  open(
+    request: Request,
+    { user, payloads }: KnownViewer,
+    { job }: StreamInput,
+    isStill: () => Promise<boolean>,
+  ): Response {
+    this.#checkRoom(user)
+    const { signal } = request
     const encoder = new TextEncoder()
     let end = () => {}
     const body = new ReadableStream<Uint8Array>(
@@ -49,26 +62,35 @@ export class Streams {
             if ((controller.desiredSize ?? 0) <= 0) return
             controller.enqueue(encoder.encode(`event: ${event}\ndata: ${JSON.stringify(data)}\n\n`))
           }
-          const leaves = [
-            this.#live.listen((pulse: Pulse) =>
-              tell(pulse.kind, pulse.kind === 'snapshot' ? pulse.snapshot : pulse.away),
-            ),
-          ]
-          if (named !== undefined)
-            leaves.push(this.#followed.follow(named, (report) => tell('job', shownReport(report, payloads))))
+          const leaves: (() => void)[] = []
           end = () => {
-            for (const leave of leaves) leave()
-            this.#open.delete(end)
+            for (const leave of leaves.splice(0)) leave()
+            this.#open.delete(stream)
             try {
               controller.close()
             } catch {
               // The browser has gone.
             }
           }
-          this.#open.add(end)
-          request.signal.addEventListener('abort', end, { once: true })
-          controller.enqueue(encoder.encode('retry: 1000\n\n'))
-          if (request.signal.aborted) end()
+          const stream = { user, end }
+          try {
+            this.#open.add(stream)
+            signal.addEventListener('abort', end, { once: true })
+            leaves.push(() => signal.removeEventListener('abort', end))
+            leaves.push(askAgain(isStill, end))
+            leaves.push(
+              this.#live.listen((pulse: Pulse) =>
+                tell(pulse.kind, pulse.kind === 'snapshot' ? pulse.snapshot : pulse.away),
+              ),
+            )
+            if (job !== undefined)
+              leaves.push(this.#followed.follow(job, (report) => tell('job', shownReport(report, payloads))))
+            controller.enqueue(encoder.encode('retry: 1000\n\n'))
+            if (signal.aborted) end()
+          } catch (error) {
+            end()
+            throw error
+          }
         },
         cancel: () => end(),
       },
@@ -85,8 +107,40 @@ export class Streams {
   }
 
   close(): void {
-    for (const end of [...this.#open]) end()
+    for (const { end } of [...this.#open]) end()
   }
+
+  /** @throws TOO_MANY_STREAMS */
+  #checkRoom(user: string): void {
+    const own = [...this.#open].filter((stream) => stream.user === user).length
+    if (own < MOST_OF_A_USER && this.#open.size < MOST) return
+    const text =
+      own < MOST_OF_A_USER
+        ? `${MOST} dashboards are open on this server`
+        : `${user} has ${own} dashboards open`
+    throw new LarkError('TOO_MANY_STREAMS', `${text}: close one, or wait until one is closed`)
+  }
+}
+
+interface OpenStream {
+  user: string
+  end(): void
+}
+
+/** @returns stops it */
+function askAgain(isStill: () => Promise<boolean>, end: () => void): () => void {
+  let isAsking = false
+  const timer = setInterval(() => {
+    // Whoever is not let in by now is not let in.
+    if (isAsking) return end()
+    isAsking = true
+    isStill().then((still) => {
+      isAsking = false
+      if (!still) end()
+    }, end)
+  }, AGAIN)
+  timer.unref()
+  return () => clearInterval(timer)
 }
 
 function shownReport({ progress, ...report }: JobReport, payloads: boolean): ShownReport {

@@ -15,8 +15,9 @@ import { LarkError } from '@s18i/lark/config'
 const PATIENCE = 2_000
 /** Milliseconds for which the end is kept. */
 const KEPT = 5 * 60_000
-/** The most changes that one process makes at a time. */
+/** The most changes that one process makes at a time, and those of one user. */
 const MOST = 20
+const MOST_OF_A_USER = 10
 
 /** What a change is told, and what it tells. */
 export interface Meanwhile {
@@ -57,11 +58,11 @@ export class Underway {
     patience = PATIENCE,
   ): Promise<T | GoesOn> {
     const running = [...this.#changes.values()].filter(({ progress }) => !hasEnded(progress))
-    if (running.length >= MOST)
-      throw new LarkError(
-        'TOO_MANY_CHANGES',
-        `${MOST} changes are under way on this server: wait for one to end`,
-      )
+    const own = running.filter((each) => each.user === user).length
+    if (running.length >= MOST || own >= MOST_OF_A_USER) {
+      const whose = own >= MOST_OF_A_USER ? `${own} changes of ${user}` : `${MOST} changes`
+      throw new LarkError('TOO_MANY_CHANGES', `${whose} are under way on this server: wait for one to end`)
+    }
     const id = randomUUID()
     const change: Change = { user, abort: new AbortController(), progress: { done: 0, found: 0 } }
     this.#changes.set(id, change)

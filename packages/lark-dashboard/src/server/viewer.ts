@@ -40,6 +40,13 @@ export function knownViewer(given: Viewer): KnownViewer {
   return { role, user: user.slice(0, LONGEST_USER), payloads }
 }
 
+/** Whether a viewer is still who they were, with the same rights. @throws VIEWER_INVALID */
+export function isSame({ role, user, payloads }: KnownViewer, given: Viewer | undefined | null): boolean {
+  if (!given) return false
+  const now = knownViewer(given)
+  return now.role === role && now.user === user && now.payloads === payloads
+}
+
 export function mayDo(role: Role, needed: Role): boolean {
   return roles.indexOf(role) >= roles.indexOf(needed)
 }
