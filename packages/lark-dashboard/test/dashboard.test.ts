@@ -4,7 +4,7 @@
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { LarkError } from '@s18i/lark/config'
-import { batch, createJobs, cron, Job, type Jobs } from '@s18i/lark-jobs'
+import { batch, createJobs, cron, Job, type Jobs, workflow } from '@s18i/lark-jobs'
 import {
   type BookedFailures,
   type JobNews,
@@ -103,6 +103,26 @@ const codeOf = async (answer: Response) => ((await answer.json()) as { code: str
 async function runAll(): Promise<void> {
   const worker = await jobs.work({ stopWhenEmpty: true })
   await worker.done
+}
+
+/** What each change needs to change something; an action that is missing here fails the test. */
+const changesOf: Partial<Record<ActionName, object>> = {
+  'jobs.retry': { filter: { state: 'failed' } },
+  'jobs.cancel': { filter: { state: 'waiting' } },
+  'jobs.run-now': { filter: { state: 'delayed' } },
+  'jobs.remove': { filter: { state: 'completed' } },
+  'jobs.purge': { filter: { state: 'completed' } },
+  'jobs.edit': { id: 'kept', payload: '{"to":"bob"}' },
+  dispatch: { key: 'send', payload: '{"to":"ada"}', delay: '5m' },
+  'queues.pause': { queue: 'emails' },
+  'queues.resume': { queue: 'emails' },
+  'schedules.pause': { id: 'nightly' },
+  'schedules.resume': { id: 'nightly' },
+  'schedules.run-now': { id: 'nightly' },
+  'schedules.remove': { id: 'nightly' },
+  'workers.quiet': { all: true },
+  'workers.resume': { all: true },
+  'workers.restart': { all: true },
 }
 
 describe('who gets in', () => {
@@ -323,6 +343,103 @@ describe('payloads', () => {
     }
   })
 
+  test('and contexts, traces, results and progress are in no answer to a viewer without the right', async () => {
+    const MARK = 'ada-4711'
+    class PickyJob extends Job {
+      override key = 'picky'
+      override queueName = 'emails'
+      static override readonly schema = {
+        '~standard': {
+          version: 1,
+          vendor: 'test',
+          validate: (value: unknown) =>
+            (value as { bad?: boolean }).bad
+              ? { issues: [{ message: `${JSON.stringify(value)} is bad` }] }
+              : { value },
+        },
+      } as const
+      async handle(_: { to: string; bad?: boolean }) {}
+    }
+    await jobs.schedules.set('nightly', new SendJob().with({ to: MARK }), cron('0 3 * * *'))
+    const flow = await jobs.dispatch(
+      workflow('order', (w) => {
+        const first = w.add(new SendJob().with({ to: MARK }))
+        w.add(new SendJob().with({ to: first.result.sent }), { after: first })
+      }),
+    )
+    await runAll()
+    const options = { tries: 1, context: { user: MARK }, trace: { baggage: `user=${MARK}` } }
+    const of = {
+      payload: JSON.stringify({ to: MARK }),
+      priority: 0,
+      queuedAt: Date.now(),
+      partition: 'emails',
+    }
+    const counters = { runs: 1, failures: 1, crashes: 0, releases: 0 }
+    const error = { run: 1, name: 'Error', message: 'no such user' }
+    const record = (id: string, state: string, key = 'send') => ({
+      ...{ ...of, id, key, state, ...counters, options, errors: [error], finishedAt: Date.now() },
+      ...(state === 'completed' && { result: JSON.stringify(MARK), progress: JSON.stringify(MARK) }),
+    })
+    await operate(jobs).import([
+      record('kept', 'waiting'),
+      record('done', 'completed'),
+      record('lost', 'failed'),
+      record('odd', 'failed', 'picky'),
+    ])
+    await jobs.dispatch([new PickyJob().with({ to: MARK })])
+    const named = { flow: flow.id }
+    const failures = (await (await look('failures')).json()) as BookedFailures
+    const { kind } = failures.kinds.find(({ key }) => key === 'picky')!
+    const patched = (patch: string) => ({ filter: { kind }, patch })
+    const looks: Partial<Record<ActionName, object[]>> = {
+      ...{ ended: [{ range: '1h' }], times: [{ range: '1h' }], marks: [{ range: '1h' }] },
+      'jobs.find': [{ id: 'kept' }, { id: 'done' }, { id: 'lost' }],
+      'jobs.why': [{ id: 'kept' }, { id: 'done' }, { id: 'lost' }],
+      'jobs.flow': [{ id: 'done' }],
+      groups: [{ queue: 'emails' }],
+      'flows.get': [named],
+      'schedules.get': [{ id: 'nightly' }],
+      underway: [{ underway: 'x' }],
+    }
+    const changed: Partial<Record<ActionName, object[]>> = {
+      ...Object.fromEntries(Object.entries(changesOf).map(([name, input]) => [name, [input]])),
+      'failures.patch': [{ ...patched('{"bad":false}'), dryRun: true }, patched('{"bad":true}')],
+      ...{ 'flows.cancel': [named], 'flows.retry': [named], undo: [{ undo: 'x' }] },
+      'underway.end': [{ underway: 'x' }],
+    }
+    const all = Object.entries(actions)
+    const places = new Set<string>()
+    const told = async (role: string) => {
+      for (const [name, { changes }] of all.filter(([, { changes }]) => !changes))
+        for (const input of looks[name as ActionName] ?? [{}]) {
+          const answer = await (changes ? change : look)(name, input, { role })
+          if (name !== 'underway') expect(answer.status, name).toBe(200)
+          if (!(await answer.text()).includes(MARK)) continue
+          expect(role, name).toBe('admin')
+          places.add(name)
+        }
+    }
+    await told('admin')
+    expect([...places].sort()).toEqual(['flows.get', 'jobs.find', 'jobs.list', 'schedules.get'])
+    const found = await (await look('jobs.find', { id: 'done' }, { role: 'admin' })).text()
+    for (const part of ['payload', 'result', 'progress', 'context', 'baggage']) expect(found).toContain(part)
+    for (const role of ['read', 'operate', 'admin no']) await told(role)
+    // The class refuses what would become of the payload, and quotes it.
+    const quoted = await change('failures.patch', patched('{"bad":true}'), { role: 'admin' })
+    expect(await quoted.text()).toContain(MARK)
+    // Those that remove come last.
+    const order = (name: string) => (/retry|cancel|remove|purge/.test(name) ? 1 : 0)
+    for (const [name] of all.filter(([, { changes }]) => changes).sort(([a], [b]) => order(a) - order(b))) {
+      expect(changed[name as ActionName], name).toBeDefined()
+      for (const input of changed[name as ActionName]!) {
+        const answer = await change(name, input, { role: 'admin no' })
+        expect(await answer.text(), name).not.toContain(MARK)
+      }
+    }
+    for (const role of ['read', 'operate', 'admin no']) await told(role)
+  })
+
   test('of megabytes are cut, and say by how much', async () => {
     await jobs.dispatch([new SendJob().with({ to: 'x'.repeat(500_000) })])
     const answer = await look('jobs.list', {}, { role: 'admin' })
@@ -511,25 +628,6 @@ describe('changes', () => {
 })
 
 describe('the audit', () => {
-  /** What each change needs to change something; an action that is missing here fails the test. */
-  const inputs: Partial<Record<ActionName, object>> = {
-    'jobs.retry': { filter: { state: 'failed' } },
-    'jobs.cancel': { filter: { state: 'waiting' } },
-    'jobs.run-now': { filter: { state: 'delayed' } },
-    'jobs.remove': { filter: { state: 'completed' } },
-    'jobs.purge': { filter: { state: 'completed' } },
-    'jobs.edit': { id: 'kept', payload: '{"to":"bob"}' },
-    dispatch: { key: 'send', payload: '{"to":"ada"}', delay: '5m' },
-    'queues.pause': { queue: 'emails' },
-    'queues.resume': { queue: 'emails' },
-    'schedules.pause': { id: 'nightly' },
-    'schedules.resume': { id: 'nightly' },
-    'schedules.run-now': { id: 'nightly' },
-    'schedules.remove': { id: 'nightly' },
-    'workers.quiet': { all: true },
-    'workers.resume': { all: true },
-    'workers.restart': { all: true },
-  }
   /** Not changes of the store by themselves, or, as `failures.patch`, two. */
   const others: ActionName[] = ['undo', 'underway.end', 'failures.patch']
 
@@ -538,7 +636,7 @@ describe('the audit', () => {
     await jobs.schedules.set('nightly', new SendJob().with({ to: 'ada' }), cron('0 3 * * *'))
     const flow = await jobs.dispatch(batch([new SendJob().with({ to: 'nobody' })]))
     const named = { flow: flow.id }
-    const all = { ...inputs, 'flows.cancel': named, 'flows.retry': named }
+    const all = { ...changesOf, 'flows.cancel': named, 'flows.retry': named }
     const changes = Object.entries(actions).filter(([, { changes }]) => changes)
     expect(Object.keys(all).sort()).toEqual(
       changes

@@ -39,7 +39,7 @@ import { cancelJobs, editJob, purgeJobs, removeJobs, retryJobs, runJobsNow } fro
 import { type Range, ranges } from './past.ts'
 import { type PatchInput, patchAndRetry } from './patched-retry.ts'
 import { pauseQueue, pauseSchedule, resumeQueue, resumeSchedule } from './pauses.ts'
-import { shownEntry, shownJob, shownValue } from './shown-value.ts'
+import { shownEntry, shownJob, shownSchedule, shownValue } from './shown-value.ts'
 import type { GoesOn, Meanwhile } from './underway.ts'
 import { orderWorkers, restartWorkers } from './worker-orders.ts'
 
@@ -245,9 +245,7 @@ export const actions = {
   'schedules.get': look(named, async ({ operate, viewer }, input: Named) => {
     const found = await operate.schedules.get(input.id, { following: 10 })
     if (found === undefined) return null
-    const { payload, ...schedule } = found
-    const value = viewer.payloads && payload !== undefined ? { payload: shownValue(payload) } : {}
-    return { ...schedule, words: wordsOf(schedule), ...value }
+    return { ...shownSchedule(found, viewer), words: wordsOf(found) }
   }),
   'schedules.pause': change('operate', { ...named, because }, (act, input: Named & { because?: string }) =>
     pauseSchedule(act, input),

@@ -6,7 +6,7 @@ import type { FailureFilter, RetryFilter } from '@s18i/lark-jobs/operate'
 import type { Act } from './act.ts'
 import { allowed } from './chosen.ts'
 import { isObject, jsonIn, refused, text } from './input.ts'
-import { type ShownValue, shownValue } from './shown-value.ts'
+import { type ShownValue, shownError, shownValue } from './shown-value.ts'
 import type { Meanwhile } from './underway.ts'
 
 /** How many jobs a dry run shows. */
@@ -47,7 +47,9 @@ export async function patchAndRetry(
     }))
     return { edited, retried: 0, samples }
   }
-  const { edited } = await operate.edit(filter, edit, { ...meanwhile })
+  const { edited } = await operate.edit(filter, edit, { ...meanwhile }).catch((error: unknown) => {
+    throw shownError(error, viewer)
+  })
   if (meanwhile.signal.aborted) return { edited, retried: 0, samples: [] }
   const retried = await operate.retry(filter as RetryFilter, { ...meanwhile })
   return { edited, retried, samples: [] }

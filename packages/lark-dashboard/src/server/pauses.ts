@@ -1,15 +1,10 @@
 /**
  * Pauses and resumes, each of which undoes the other.
  */
-import type {
-  MetPause,
-  PauseOptions,
-  PauseTarget,
-  ResumedSchedule,
-  ScheduleInfo,
-} from '@s18i/lark-jobs/operate'
+import type { MetPause, PauseOptions, PauseTarget, ResumedSchedule } from '@s18i/lark-jobs/operate'
 import type { Act } from './act.ts'
 import type { Undoable } from './job-changes.ts'
+import { type ShownSchedule, shownSchedule } from './shown-value.ts'
 
 type Named = { id: string; because?: string }
 
@@ -55,9 +50,10 @@ export async function resumeQueue(
 export async function pauseSchedule(
   { operate, undos, viewer }: Act,
   { id, because }: Named,
-): Promise<Undoable<{ schedule: ScheduleInfo }>> {
+): Promise<Undoable<{ schedule: ShownSchedule }>> {
   const wasRunning = (await operate.schedules.get(id))?.state === 'running'
-  const schedule = await operate.schedules.pause(id, because === undefined ? {} : { because })
+  const paused = await operate.schedules.pause(id, because === undefined ? {} : { because })
+  const schedule = shownSchedule(paused, viewer)
   if (!wasRunning) return { schedule }
   const undo = undos.keep(viewer.user, async () => {
     await operate.schedules.resume(id)

@@ -2,7 +2,8 @@
  * Payloads, results and progress on their way to a viewer: not at all without the right to see them, and a large one cut,
  * with how much is hidden.
  */
-import type { AuditEntry, StoredJob } from '@s18i/lark-jobs/operate'
+import { LarkError } from '@s18i/lark/config'
+import type { AuditEntry, ScheduleInfo, StoredJob } from '@s18i/lark-jobs/operate'
 import type { KnownViewer } from './viewer.ts'
 
 /** The most characters of a value that a browser gets. */
@@ -29,12 +30,27 @@ export function shownValue(value: unknown): ShownValue {
   return { json: json.slice(0, MOST), hidden: Math.max(0, json.length - MOST) }
 }
 
+/**
+ * The options of a job that have nothing in them of what the application knew when it dispatched, such as its user and its
+ * tenant: these are in the context, and in the baggage of the trace.
+ */
+const plainOptions = [
+  ...['maxCrashes', 'tries', 'backoff', 'timeout', 'retryUntil', 'expiresIn'],
+  ...['tags', 'redact', 'born', 'editedAt'],
+]
+
 export function shownJob<J extends StoredJob>(job: J, { payloads }: KnownViewer): ShownJob<J> {
   const { payload, result, progress, ...rest } = job
   if (!payloads) {
-    // The context is what the application knew when it dispatched: a user, a tenant.
-    const { context: _, ...options } = rest.options ?? {}
-    return { ...rest, ...(rest.options !== undefined && { options }), isVeiled: true }
+    const { options, unreadable } = rest
+    const plain = Object.entries(options ?? {}).filter(([name]) => plainOptions.includes(name))
+    return {
+      ...rest,
+      ...(options !== undefined && { options: Object.fromEntries(plain) }),
+      // The text of a damaged field may be of a payload.
+      ...(unreadable?.kind === 'damaged' && { unreadable: { ...unreadable, text: '' } }),
+      isVeiled: true,
+    }
   }
   return {
     ...rest,
@@ -44,7 +60,31 @@ export function shownJob<J extends StoredJob>(job: J, { payloads }: KnownViewer)
   }
 }
 
-/** The values that a filter searched in payloads are at the end of the words of a change. */
+/** A schedule as a viewer sees it. */
+export type ShownSchedule = Omit<ScheduleInfo, 'payload'> & { payload?: ShownValue }
+
+export function shownSchedule(
+  { payload, ...schedule }: ScheduleInfo,
+  { payloads }: KnownViewer,
+): ShownSchedule {
+  return payloads && payload !== undefined ? { ...schedule, payload: shownValue(payload) } : schedule
+}
+
+/**
+ * The values that a filter searched in payloads are at the end of the words of a change, and the error of one may quote a
+ * payload.
+ */
 export function shownEntry(entry: AuditEntry, { payloads }: KnownViewer): AuditEntry {
-  return payloads ? entry : { ...entry, on: entry.on.replace(/ where .*$/s, ' where …') }
+  if (payloads) return entry
+  const { on, error } = entry
+  const told = error !== undefined && { error: error.replace(/^(PAYLOAD_\w+): .*$/s, '$1') }
+  return { ...entry, on: on.replace(/ where .*$/s, ' where …'), ...told }
+}
+
+/** An error of a change of payloads that the viewer may not see: what a schema says may quote them. */
+export function shownError(error: unknown, { payloads }: KnownViewer): unknown {
+  if (payloads || !LarkError.is(error) || !error.code.startsWith('PAYLOAD_')) return error
+  return new LarkError(error.code, 'The class of a job does not take its payload after the change', {
+    cause: error,
+  })
 }
