@@ -5,6 +5,8 @@
 export const dashboardErrors = {
   DASHBOARD_OPEN: 'dashboard() was called without authorize(), so everybody could use it.',
   DASHBOARD_INVALID: 'An option of dashboard() is not valid.',
+  DASHBOARD_HOSTS:
+    'jobs:dashboard listens for other machines, and does not know by which names it may be called.',
   DASHBOARD_UNAVAILABLE: 'jobs:dashboard cannot listen on its port.',
   VIEWER_INVALID: 'authorize() of the dashboard returned something other than a viewer.',
   NOT_AUTHORIZED: 'authorize() of the dashboard did not let the request in.',

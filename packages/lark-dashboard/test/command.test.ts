@@ -18,10 +18,12 @@ beforeAll(async () => {
       const dashboard = {
         host: '0.0.0.0',
         base: '/admin/jobs',
+        hosts: ['jobs.example.com'],
         environment: { name: 'production', colour: 'red' },
         authorize: (request) => request.headers.has('x-user') && { role: 'read', user: request.headers.get('x-user') },
       }
       if (process.env.SHARED === 'open') delete dashboard.authorize
+      if (process.env.SHARED === 'nameless') delete dashboard.hosts
       const shared = process.env.SHARED ? { dashboard } : {}
       export default { jobs: { connection: 'sqlite:jobs.db', queues: ['emails'], ...shared } }`,
   })
@@ -29,6 +31,13 @@ beforeAll(async () => {
   await symlink(dashboard, join(app.folder, 'node_modules/@s18i/lark-dashboard'))
 })
 afterAll(() => app[Symbol.asyncDispose]())
+
+test('for other machines it needs the names by which browsers call it', async () => {
+  const { code, stderr } = await app.start([bin, 'jobs:dashboard', '--port=0'], '.', { SHARED: 'nameless' })
+    .result
+  expect(code).toBe(2)
+  expect(stderr).toMatch(/listens on '0\.0\.0\.0'[\s\S]*hosts: \['jobs\.example\.com'\]/)
+})
 
 interface Answer {
   status: number
@@ -67,13 +76,14 @@ test('the link lets in one browser, on this machine only, until Ctrl-C', async (
   expect((await ask(url)).status).toBe(401)
   expect(await ask(link, { host: 'rebound.example' })).toMatchObject({ status: 421 })
   const first = await ask(link)
-  expect(first).toMatchObject({ status: 303, location: './' })
+  expect(first).toMatchObject({ status: 303, location: expect.stringMatching(/^\.\/#key=[\w-]+$/) })
+  const key = { 'x-lark-dashboard-key': first.location!.slice('./#key='.length) }
   const second = await ask(link)
   expect(second).toMatchObject({ status: 403, cookie: undefined })
   expect(second.text).toMatch(/^This link has been used/)
-  const me = await ask(`${url}api/me`, { cookie: first.cookie! })
+  const me = await ask(`${url}api/me`, { cookie: first.cookie!, ...key })
   expect(JSON.parse(me.text)).toMatchObject({ role: 'operate', payloads: false })
-  expect((await ask(`${url}api/me`, { cookie: `${first.cookie}x` })).status).toBe(401)
+  expect((await ask(`${url}api/me`, { cookie: `${first.cookie}x`, ...key })).status).toBe(401)
   running.child.kill('SIGINT')
   expect(await running.result).toMatchObject({ code: 0, signal: null, stderr: '' })
   await expect(ask(url)).rejects.toMatchObject({ code: 'ECONNREFUSED' })
@@ -101,10 +111,12 @@ test('with authorize() in the configuration it serves other machines, and says w
   expect(url).toMatch(/^http:\/\/0\.0\.0\.0:\d+\/admin\/jobs\/$/)
   // The other addresses of this machine lead there too.
   const other = url.replace('0.0.0.0', '127.0.0.2')
-  expect((await ask(other)).status).toBe(401)
-  const me = await ask(`${other}api/me`, { 'x-user': 'ada@example.com' })
+  const host = 'jobs.example.com'
+  expect((await ask(other, { 'x-user': 'ada' })).status).toBe(421)
+  expect((await ask(other, { host })).status).toBe(401)
+  const me = await ask(`${other}api/me`, { host, 'x-user': 'ada@example.com' })
   expect(JSON.parse(me.text)).toEqual({ role: 'read', user: 'ada@example.com', payloads: false })
-  expect((await ask(other, { 'x-user': 'ada' })).text).toContain(
+  expect((await ask(other, { host, 'x-user': 'ada' })).text).toContain(
     'data-environment="production" data-colour="red"',
   )
   running.child.kill('SIGINT')

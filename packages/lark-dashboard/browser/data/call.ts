@@ -2,6 +2,7 @@
  * Asks the server: the browser's side of `src/server/actions.ts`, with its types.
  */
 import type { ActionName, Actions } from '../../src/server/actions.ts'
+import { keyHeader } from './key.ts'
 
 /** The server refuses, or cannot be reached. */
 export class CallError extends Error {
@@ -40,10 +41,15 @@ export function send<T>(name: ActionName, input: object): Promise<T> {
   })
 }
 
-async function ask<T>(path: string, options: RequestInit): Promise<T> {
+interface AskOptions extends RequestInit {
+  headers?: Record<string, string>
+}
+
+async function ask<T>(path: string, options: AskOptions): Promise<T> {
   let answer: Response
   try {
-    answer = await fetch(path, { credentials: 'same-origin', ...options })
+    const headers = { ...options.headers, ...keyHeader() }
+    answer = await fetch(path, { credentials: 'same-origin', ...options, headers })
   } catch (error) {
     if ((error as Error).name === 'AbortError') throw error
     throw new CallError('SERVER_UNREACHABLE', 'The server of the dashboard does not answer')

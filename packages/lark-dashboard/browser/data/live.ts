@@ -5,6 +5,7 @@
 import { computed, effect, signal } from '@preact/signals'
 import type { Away, Snapshot } from '../../src/server/live.ts'
 import { isSeen, now } from './clock.ts'
+import { readEvents } from './events.ts'
 import { report, stream } from './followed.ts'
 import { meetViewer } from './viewer.ts'
 
@@ -32,50 +33,37 @@ export const age = computed(() => {
 })
 
 export function listenLive(): void {
-  let source: EventSource | undefined
-  let timer: ReturnType<typeof setTimeout> | undefined
-  const close = () => {
-    clearTimeout(timer)
-    source?.close()
-    source = undefined
-  }
-  const listen = (path: string) => {
-    close()
-    source = open(path, () => {
-      void meetViewer()
-      clearTimeout(timer)
-      timer = setTimeout(() => listen(path), AGAIN)
-    })
-  }
+  let listening: AbortController | undefined
   effect(() => {
     const path = stream.value
-    if (isSeen.value) listen(path)
-    else close()
+    listening?.abort()
+    listening = new AbortController()
+    if (isSeen.value) void keepListening(path, listening.signal)
   })
 }
 
-/** @param onEnd the browser has given up: after an answer that is no stream, such as one of a proxy whose server restarts */
-function open(path: string, onEnd: () => void): EventSource {
-  const source = new EventSource(path)
-  source.addEventListener('snapshot', ({ data }) => {
+/** Asks for the stream again when it has ended: the server has restarted, for example, or the viewer has other rights. */
+async function keepListening(path: string, signal: AbortSignal): Promise<void> {
+  for (;;) {
+    await readEvents(path, signal, heard).catch(() => {})
+    if (signal.aborted) return
+    cutOff.value ??= Date.now()
+    void meetViewer()
+    await new Promise((resolve) => setTimeout(resolve, AGAIN))
+    if (signal.aborted) return
+  }
+}
+
+function heard(event: string, data: string): void {
+  if (event === 'job') report.value = JSON.parse(data)
+  else if (event === 'away') away.value = JSON.parse(data) as Away
+  else if (event === 'snapshot') {
     const taken = JSON.parse(data) as Snapshot
     snapshot.value = taken
     away.value = undefined
-    cutOff.value = undefined
     // A slow store answered with what was true when it was asked, or later.
     heardAt.value = Date.now() - taken.took
     now.value = Date.now()
-  })
-  source.addEventListener('away', ({ data }) => {
-    away.value = JSON.parse(data) as Away
-    cutOff.value = undefined
-  })
-  source.addEventListener('job', ({ data }) => {
-    report.value = JSON.parse(data)
-  })
-  source.addEventListener('error', () => {
-    cutOff.value ??= Date.now()
-    if (source.readyState === EventSource.CLOSED) onEnd()
-  })
-  return source
+  }
+  if (event !== 'job') cutOff.value = undefined
 }

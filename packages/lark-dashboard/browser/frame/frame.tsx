@@ -53,6 +53,7 @@ function OpenPage() {
     return (
       <p class="problem" role="alert">
         {stranger.value.message}
+        {stranger.value.hint !== undefined && `. ${stranger.value.hint}`}
       </p>
     )
   if (Shown === undefined)

@@ -3,11 +3,10 @@ import { Command, flag } from '@s18i/lark'
 import { LarkError } from '@s18i/lark/config'
 import { Jobs } from '@s18i/lark-jobs'
 import { type ConfiguredDashboard, operate } from '@s18i/lark-jobs/operate'
+import { isLoopback } from '../server/listening.ts'
 import { LocalDashboard } from '../server/local.ts'
 import { startShared } from '../server/shared.ts'
 import { roles } from '../server/viewer.ts'
-
-const loopback = ['127.0.0.1', 'localhost', '::1']
 
 /**
  * `lark jobs:dashboard`: the dashboard in the browser of whoever runs it, on this machine only; or for all whom `authorize` of
@@ -71,10 +70,10 @@ export class JobsDashboardCommand extends Command {
    * @throws DASHBOARD_OPEN
    */
   #checkHost({ authorize, host: configured }: ConfiguredDashboard, port: number): void {
-    const host = this.host ?? (authorize === undefined ? configured : loopback[0]!)
-    if (loopback.includes(host)) return
+    const host = this.host ?? (authorize === undefined ? configured : '127.0.0.1')
+    if (isLoopback(host)) return
     const message = `Without authorize(), jobs:dashboard listens on this machine only, not on '${host}'`
-    const hint = `Set jobs.dashboard.authorize in lark.config, or use a tunnel: ssh -L ${port}:127.0.0.1:${port} HOST`
+    const hint = `Set authorize and hosts of jobs.dashboard in lark.config, or use a tunnel: ssh -L ${port}:127.0.0.1:${port} HOST`
     throw new LarkError('DASHBOARD_OPEN', message, { exit: 2, hint })
   }
 

@@ -34,7 +34,10 @@ export interface DashboardOptions {
   base?: string
   /** Which of several installations this is, such as `{ name: 'production', colour: 'red' }`: shown on each page. */
   environment?: Environment
-  /** The names by which it may be called, with their ports: `['admin.example.com']`. Default: any. */
+  /**
+   * The names by which it may be called, such as `['admin.example.com']`; one without a port stands for all ports. Default:
+   * any. Needed if `authorize` believes a header that a proxy sets.
+   */
   hosts?: readonly string[]
 }
 
@@ -178,6 +181,7 @@ function queryOf({ searchParams }: URL): string {
 }
 
 const statuses: Readonly<Record<string, number>> = {
+  NOT_AUTHORIZED: 401,
   METHOD_REFUSED: 405,
   BODY_TOO_LARGE: 413,
   VALUES_REFUSED: 403,

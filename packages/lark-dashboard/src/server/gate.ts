@@ -14,7 +14,7 @@ export interface Refusal {
 }
 
 export interface GateOptions {
-  /** The names by which the dashboard may be called. Undefined: any. */
+  /** The names by which the dashboard may be called, with a port or with any. Undefined: any name. */
   hosts: readonly string[] | undefined
 }
 
@@ -24,7 +24,7 @@ export function refusalOf(request: Request, url: URL, { hosts }: GateOptions): R
   if (!methods.includes(method))
     return { status: 405, code: 'METHOD_REFUSED', message: `${method} is refused: there are GET and POST` }
   const host = headers.get('host') ?? url.host
-  if (hosts !== undefined && !hosts.includes(host))
+  if (hosts !== undefined && !hosts.includes(host) && !hosts.includes(host.replace(/:\d+$/, '')))
     return { status: 421, code: 'HOST_REFUSED', message: 'The dashboard does not answer by this name' }
   const site = headers.get('sec-fetch-site')
   const origin = headers.get('origin')

@@ -11,6 +11,11 @@ export interface Place {
   port: number
 }
 
+/** Whether only this machine reaches it. */
+export function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127(\.\d+){3}$/.test(host)
+}
+
 export class Listening implements AsyncDisposable {
   readonly #server: Server
   readonly #host: string

@@ -1,10 +1,14 @@
 /**
  * A dashboard for the one person at this machine: a server on the loopback, and a link with a token that works once. A
  * page that another program of this machine opens, or another user, has no token and sees nothing.
+ *
+ * The link begins a session, which has two secrets. The cookie is kept from scripts, but a browser sends it to every server of
+ * this machine. The key is in the part of the address that a browser sends nowhere, and the page sends it with a header.
  */
 import { randomBytes, timingSafeEqual } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { userInfo } from 'node:os'
+import { LarkError } from '@s18i/lark/config'
 import { type Dashboard, type DashboardOptions, dashboard } from './dashboard.ts'
 import { Listening } from './listening.ts'
 import { secured } from './secured.ts'
@@ -12,6 +16,10 @@ import { toNode } from './to-node.ts'
 import type { Authorize, Role } from './viewer.ts'
 
 const LOOPBACK = '127.0.0.1'
+/** Milliseconds for which a session lasts. */
+const LASTS = 12 * 3_600_000
+const KEY_HEADER = 'x-lark-dashboard-key'
+const hint = 'Press Enter where the dashboard was started, and open the link that it prints.'
 
 export interface LocalOptions extends Omit<DashboardOptions, 'authorize' | 'base' | 'hosts'> {
   /** 0: one that is free. */
@@ -19,17 +27,27 @@ export interface LocalOptions extends Omit<DashboardOptions, 'authorize' | 'base
   role: Role
 }
 
+interface Session {
+  key: string
+  /** When it ends: milliseconds since 1970. */
+  until: number
+}
+
 export class LocalDashboard {
   readonly #dashboard: Dashboard
-  readonly #sessions = new Set<string>()
+  /** By the value of the cookie. */
+  readonly #sessions = new Map<string, Session>()
   #listening: Listening | undefined
   #token = newSecret()
 
   private constructor({ port: _, role, ...options }: LocalOptions) {
-    const authorize: Authorize = (request) => {
-      const session = cookieOf(request.headers.get('cookie') ?? '', this.#cookie)
-      if (session === undefined || !this.#sessions.has(session)) return undefined
-      return { role, user: userName() }
+    const authorize: Authorize = ({ url, headers }) => {
+      const session = this.#sessionOf(headers.get('cookie') ?? '')
+      // The page itself says nothing, and has no way to send the key before it is loaded.
+      const isPage = !isAction(new URL(url).pathname)
+      if (session !== undefined && (isPage || isSame(headers.get(KEY_HEADER) ?? '', session.key)))
+        return { role, user: userName() }
+      throw new LarkError('NOT_AUTHORIZED', 'This browser is not let in, or not any more', { hint })
     }
     this.#dashboard = dashboard({ ...options, authorize })
   }
@@ -46,6 +64,9 @@ export class LocalDashboard {
         const [path, query] = (request.url ?? '/').split('?', 2)
         const token = new URLSearchParams(query).get('token')
         if (token !== null && path === '/') return local.#enter(response, token)
+        const isPage = request.method === 'GET' && path!.startsWith('/') && !isAction(path!)
+        if (isPage && local.#sessionOf(request.headers.cookie ?? '') === undefined)
+          return say(response, 401, `This browser is not let in, or not any more. ${hint}\n`)
         void answer(request, response)
       },
       { host: LOOPBACK, port: options.port },
@@ -89,12 +110,23 @@ export class LocalDashboard {
         'This link has been used. Press Enter where the dashboard was started for a new one.\n',
       )
     this.#token = newSecret()
-    const session = newSecret()
-    this.#sessions.add(session)
-    const cookie = `${this.#cookie}=${session}; HttpOnly; SameSite=Strict; Path=/`
-    response.writeHead(303, { location: './', 'set-cookie': cookie, 'cache-control': 'no-store', ...secured })
+    const [name, key] = [newSecret(), newSecret()]
+    this.#sessions.set(name, { key, until: Date.now() + LASTS })
+    const cookie = `${this.#cookie}=${name}; HttpOnly; SameSite=Strict; Path=/; Max-Age=${LASTS / 1_000}`
+    const location = `./#key=${key}`
+    response.writeHead(303, { location, 'set-cookie': cookie, 'cache-control': 'no-store', ...secured })
     response.end()
   }
+
+  #sessionOf(cookies: string): Session | undefined {
+    for (const [name, { until }] of this.#sessions) if (until <= Date.now()) this.#sessions.delete(name)
+    return this.#sessions.get(cookieOf(cookies, this.#cookie) ?? '')
+  }
+}
+
+/** As the dashboard finds them, however many slashes there are. */
+function isAction(path: string): boolean {
+  return /^\/*api\//.test(path)
 }
 
 function say(response: ServerResponse, status: number, text: string): void {

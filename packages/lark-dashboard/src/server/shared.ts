@@ -1,8 +1,10 @@
 /**
  * A dashboard for everybody whom `authorize` of the configuration lets in, on a port of its own.
  */
+
+import { LarkError } from '@s18i/lark/config'
 import { type DashboardOptions, dashboard } from './dashboard.ts'
-import { Listening, type Place } from './listening.ts'
+import { isLoopback, Listening, type Place } from './listening.ts'
 import { toNode } from './to-node.ts'
 
 export interface SharedDashboard {
@@ -10,9 +12,15 @@ export interface SharedDashboard {
   close(): Promise<void>
 }
 
-/** @throws DASHBOARD_UNAVAILABLE, DASHBOARD_INVALID */
+/** The names of this machine that no name server can make point to another one, or another one to it. */
+const own = ['127.0.0.1', 'localhost', '[::1]']
+
+/** @throws DASHBOARD_HOSTS, DASHBOARD_UNAVAILABLE, DASHBOARD_INVALID */
 export async function startShared(options: DashboardOptions, place: Place): Promise<SharedDashboard> {
-  const made = dashboard(options)
+  const { host } = place
+  const { hosts = isLoopback(host) ? [...own, host] : undefined } = options
+  if (hosts === undefined) throw nameless(host)
+  const made = dashboard({ ...options, hosts })
   const listening = await Listening.start(toNode(made), place)
   return {
     url: `${listening.origin}${options.base?.replace(/\/*$/, '') ?? ''}/`,
@@ -21,4 +29,11 @@ export async function startShared(options: DashboardOptions, place: Place): Prom
       await listening[Symbol.asyncDispose]()
     },
   }
+}
+
+/** A page whose name points here could send what a proxy sends, and `authorize` may believe it. */
+function nameless(host: string): LarkError {
+  const message = `jobs:dashboard listens on '${host}', and jobs.dashboard.hosts does not say by which names it may be called`
+  const hint = "Set hosts: ['jobs.example.com'] in lark.config, with the names that browsers use."
+  return new LarkError('DASHBOARD_HOSTS', message, { exit: 2, hint })
 }

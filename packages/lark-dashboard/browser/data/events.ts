@@ -1,0 +1,27 @@
+/**
+ * Reads a stream of server-sent events. An `EventSource` would not send the key (`key.ts`).
+ */
+import { keyHeader } from './key.ts'
+
+/** Ends with the stream. @throws if there is none, or if it breaks off */
+export async function readEvents(
+  path: string,
+  signal: AbortSignal,
+  heard: (event: string, data: string) => void,
+): Promise<void> {
+  const headers = { accept: 'text/event-stream', ...keyHeader() }
+  const { ok, body } = await fetch(path, { credentials: 'same-origin', cache: 'no-store', headers, signal })
+  if (!ok || body === null) throw new Error('There is no stream')
+  const reader = body.pipeThrough(new TextDecoderStream()).getReader()
+  let text = ''
+  for (;;) {
+    const { done, value } = await reader.read()
+    if (done) return
+    const parts = (text + value).split('\n\n')
+    text = parts.pop()!
+    for (const part of parts) {
+      const [, event, data] = /^event: (\w+)\ndata: (.*)$/s.exec(part) ?? []
+      if (event !== undefined) heard(event, data!)
+    }
+  }
+}
