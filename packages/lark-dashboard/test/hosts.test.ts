@@ -4,14 +4,14 @@
  */
 import { once } from 'node:events'
 import { createServer, type Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { type AddressInfo, connect } from 'node:net'
 import { serve } from '@hono/node-server'
 import { createJobs, type Jobs } from '@s18i/lark-jobs'
 import express from 'express'
 import Fastify from 'fastify'
 import { Hono } from 'hono'
 import Koa from 'koa'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { type Dashboard, dashboard, toNode } from '../src/index.ts'
 import { hostileTo, oddPaths, sendRaw } from './raw-request.ts'
 
@@ -155,4 +155,23 @@ test('a body that was read and is not passed on is refused, and nothing waits fo
   const headers = { 'x-user': 'ada', 'content-type': 'application/json', origin }
   const told = await fetch(`${origin}${BASE}/api/queues.pause`, { method: 'POST', headers, body: '{}' })
   expect([told.status, await told.json()]).toMatchObject([400, { code: 'INPUT_INVALID' }])
+})
+
+test('a browser that goes away while it sends a body is no fault of the server', async () => {
+  const faults = vi.spyOn(console, 'error').mockImplementation(() => {})
+  const answer = toNode(board)
+  let answered: Promise<void> | undefined
+  const server = createServer((request, response) => {
+    answered = answer(request, response)
+  }).listen(0)
+  const origin = await listening(server)
+  const head = `POST ${BASE}/api/undo HTTP/1.1\r\nHost: h\r\nOrigin: http://h\r\nX-User: ada\r\nContent-Type: application/json`
+  const socket = connect(Number(new URL(origin).port), '127.0.0.1')
+  const begun = once(server, 'request')
+  socket.write(`${head}\r\nContent-Length: 10\r\n\r\n{`)
+  await begun
+  socket.destroy()
+  await answered
+  expect(faults).not.toHaveBeenCalled()
+  faults.mockRestore()
 })

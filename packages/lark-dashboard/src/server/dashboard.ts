@@ -159,15 +159,20 @@ class Served {
   }
 }
 
-/** @throws BODY_TOO_LARGE */
+/** @throws BODY_TOO_LARGE; INPUT_INVALID if the browser goes away meanwhile, or the server has read it already */
 async function bodyOf(request: Request): Promise<string> {
   const tooLarge = () => new LarkError('BODY_TOO_LARGE', `The body has more than ${LONGEST_BODY} bytes`)
   if (Number(request.headers.get('content-length') ?? 0) > LONGEST_BODY) throw tooLarge()
   let text = ''
   const decoder = new TextDecoder()
-  for await (const chunk of (request.body ?? []) as AsyncIterable<Uint8Array>) {
-    text += decoder.decode(chunk, { stream: true })
-    if (text.length > LONGEST_BODY) throw tooLarge()
+  try {
+    for await (const chunk of (request.body ?? []) as AsyncIterable<Uint8Array>) {
+      text += decoder.decode(chunk, { stream: true })
+      if (text.length > LONGEST_BODY) throw tooLarge()
+    }
+  } catch (cause) {
+    if (LarkError.is(cause)) throw cause
+    throw new LarkError('INPUT_INVALID', 'The body of the request broke off', { cause })
   }
   return text + decoder.decode() || '{}'
 }
