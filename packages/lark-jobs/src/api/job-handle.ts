@@ -153,7 +153,7 @@ export class JobHandle<J extends JobLike = JobLike> {
    * it was edited. Group, lock, limiter and tags stay as they are.
    *
    * @returns `false` if the job runs, or is not there any more
-   * @throws PAYLOAD_INVALID, PAYLOAD_NOT_JSON, PAYLOAD_TOO_LARGE, JOB_INVALID
+   * @throws PAYLOAD_INVALID, PAYLOAD_NOT_JSON, PAYLOAD_TOO_LARGE, JOB_INVALID, COMMAND_NOT_EDITABLE
    * @example await handle.edit({ file: 'b.csv' })
    */
   async edit(payload: PayloadOf<J>[0]): Promise<boolean> {

@@ -263,7 +263,7 @@ export abstract class Operations {
    * throws, the call rejects, and the jobs before have been edited
    * @returns how many jobs were edited, and how many that match the filter run, and were left as they are
    * @throws JOB_ID_INVALID, JOB_NOT_FOUND, JOB_ID_AMBIGUOUS, JOB_NOT_EDITABLE, before any job is changed; PAYLOAD_INVALID,
-   * PAYLOAD_NOT_JSON, PAYLOAD_TOO_LARGE, JOB_INVALID; FILTER_INVALID, UNKNOWN_QUEUE
+   * PAYLOAD_NOT_JSON, PAYLOAD_TOO_LARGE, JOB_INVALID, COMMAND_NOT_EDITABLE; FILTER_INVALID, UNKNOWN_QUEUE
    * @example await Jobs.edit<ImportJob>(id, { file: 'b.csv' }), await Jobs.retry(id)
    * @example await Jobs.edit<ImportJob>({ kind: '3f2a' }, ({ file }) => ({ file: `imports/${file}` }))
    */
