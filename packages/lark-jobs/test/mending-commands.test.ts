@@ -129,6 +129,20 @@ test('one job is removed without a question; a file with a mistake names the lin
   expect(await lark(['jobs:import', path('none')])).toMatchObject({ code: 2 })
 })
 
+test('a file brings back jobs that run commands only if that is said', async () => {
+  const { id } = await jobs.dispatchCommand('list')
+  const file = path('commands')
+  const { said } = await lark(['jobs:remove', id, `--file=${file}`])
+  expect(said).toContain(`To undo it: lark jobs:import ${file} --commands`)
+  const refused = await lark(['jobs:import', file])
+  expect(refused).toMatchObject({ code: 2, said: expect.stringContaining('it runs a command of lark') })
+  expect(await jobs.find(id)).toBeUndefined()
+  expect((await lark(['jobs:import', file, '--commands'])).said).toBe('✓ Imported 1 job\n')
+  expect((await jobs.find(id))?.key).toBe('lark:command')
+  const other = await lark(['jobs:import', '--from-bullmq=redis://127.0.0.1', '--commands'])
+  expect(other).toMatchObject({ code: 2, said: expect.stringContaining('--commands goes with a file') })
+})
+
 test('purge writes no file, and says so; export writes what a filter finds', async () => {
   const file = path('exported')
   expect(await lark(['jobs:export'])).toMatchObject({ code: 2 })

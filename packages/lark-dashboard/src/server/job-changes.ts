@@ -91,7 +91,7 @@ export async function removeJobs(
   const answer = await operate.remove(which, { ...optionsOf(input), before })
   if (!isWhole || removed.length === 0) return answer
   const undo = async (): Promise<Undone> => {
-    const { imported } = await operate.import(removed, { source: 'an undo' })
+    const { imported } = await operate.import(removed, { source: 'an undo', commands: true })
     return { undone: imported, left: removed.length - imported }
   }
   return { ...answer, undo: undos.keep(viewer.user, undo) }

@@ -7,6 +7,7 @@ import type { Settings } from '../config/config.ts'
 import type { Drafted } from '../dispatch/new-job.ts'
 import { defined } from '../model/defined.ts'
 import { JobsError } from '../model/errors.ts'
+import { isReserved } from '../model/reserved-key.ts'
 import { shown } from '../model/secret.ts'
 import type { ByHand, HandDispatch } from '../operate/dispatch.ts'
 import { definitions } from '../options/definitions.ts'
@@ -15,7 +16,6 @@ import { classOf, type JobConstructor } from '../options/job-class.ts'
 import type { Registry } from '../options/registry.ts'
 import { checkNames, voiceOf } from '../options/schema.ts'
 import type { Rejection } from '../options/unique.ts'
-import { COMMAND_JOB, CommandJob } from '../run/command-job.ts'
 
 /** @throws JOB_INVALID for an option that does not exist, and for `reuse` without an id */
 export function saysOf(call: string, options: DispatchOptions): Pick<Drafted, 'fields' | 'ownId'> {
@@ -25,6 +25,18 @@ export function saysOf(call: string, options: DispatchOptions): Pick<Drafted, 'f
   if (reuse === undefined) return { fields }
   throw new JobsError('JOB_INVALID', `${call}: reuse is ${shown(reuse)}, and there is no id`, {
     hint: "reuse says whether an id of yours may be used again: { id: 'invoice-7', reuse: 'ended' }",
+  })
+}
+
+/**
+ * Who may dispatch jobs, or chooses the key of one, need not be allowed to run each command of the application.
+ *
+ * @throws UNKNOWN_JOB
+ */
+export function refuseReserved(call: string, key: string): void {
+  if (!isReserved(key)) return
+  throw new JobsError('UNKNOWN_JOB', `${call}: ${key} is not a job of the application`, {
+    hint: 'Jobs.dispatchCommand() dispatches commands.',
   })
 }
 
@@ -42,8 +54,8 @@ export class KnownJobs {
     named: readonly JobConstructor[] = [],
     call = 'Jobs.dispatchByKey()',
   ): Promise<JobConstructor> {
+    refuseReserved(call, key)
     const isIt = (Class: JobConstructor) => classOf(Class).key === key || classOf(Class).aliases.includes(key)
-    if (key === COMMAND_JOB) return CommandJob
     const definedJob = () => [...definitions.values()].find(isIt)
     const known = named.find(isIt) ?? definedJob()
     if (known !== undefined) return known
@@ -99,11 +111,6 @@ export function byHandOf(
     named,
     classes: () => known.all(named),
     dispatch: async (key, payload, options) => {
-      // Who may dispatch jobs need not be allowed to run each command of the application.
-      if (key === COMMAND_JOB)
-        throw new JobsError('UNKNOWN_JOB', `${call}: ${key} is not a job of the application`, {
-          hint: 'Jobs.dispatchCommand() dispatches commands.',
-        })
       const Class = await known.find(key, named, call)
       const { id, queue, queued, rejection } = await dispatch({ Class, payload, ...saysOf(call, options) })
       return { id, queue, queued, ...(rejection !== undefined && { rejection }) }

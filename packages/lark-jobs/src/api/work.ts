@@ -6,6 +6,7 @@
 import type { Settings } from '../config/config.ts'
 import { absence } from '../config/config-source.ts'
 import { misplaced, serviceOf } from '../config/queues.ts'
+import { EVERY_KEY } from '../model/every-key.ts'
 import { listed } from '../model/listed.ts'
 import type { Operated } from '../operate/operations.ts'
 import { keyless } from '../options/class-name.ts'
@@ -67,8 +68,8 @@ export async function workerOn(
     notices,
     remarks: wrong,
   } = await schedulesOfWorker(registry, settings, jobs === undefined)
-  // Nothing above is about Lark's own class.
-  registry.add(CommandJob)
+  // Nothing above is about Lark's own class. A worker that runs jobs of every name runs no commands.
+  if (registry.find(EVERY_KEY) === undefined) registry.add(CommandJob)
   const own = workerSettings(open, owner)
   const { preset = own.preset } = options
   const worker = new Worker({

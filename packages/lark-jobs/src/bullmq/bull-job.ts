@@ -4,6 +4,7 @@
 import { memberOf } from '../model/effect.ts'
 import { JobsError } from '../model/errors.ts'
 import type { JobError, JobOptions, LeasedJob } from '../model/record.ts'
+import { isReserved, unreserved } from '../model/reserved-key.ts'
 import { tickOf } from '../model/tick.ts'
 import type { JobDetail, StoredJob } from '../operate/stored-jobs.ts'
 import { isObject } from '../options/schema.ts'
@@ -361,6 +362,7 @@ export class BullJob<DataType = Any, ReturnType = Any, NameType extends string =
 
   /** Replaces the data. In a processor, the next attempt gets it. @throws BULLMQ_UNSUPPORTED if another process runs it */
   async updateData(data: DataType): Promise<void> {
+    if (isReserved(this.name)) throw wrongValue(`${this}: updateData()`, 'the name', this.name, unreserved)
     const isDone = await (this.#active?.edit(data) ?? this.#handle(await this.#node()).edit(data as never))
     if (!isDone) {
       await this.#mustBeThere('updateData')

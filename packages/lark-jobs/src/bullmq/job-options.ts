@@ -7,6 +7,7 @@ import { type Context, context } from '../model/context.ts'
 import { LONGEST } from '../model/duration.ts'
 import { JobsError } from '../model/errors.ts'
 import { MAX_CONTEXT } from '../model/payload.ts'
+import { isReserved, unreserved } from '../model/reserved-key.ts'
 import { isObject } from '../options/schema.ts'
 import type { UniqueOptions } from '../options/unique.ts'
 import { EveryJob } from './every-job.ts'
@@ -183,7 +184,7 @@ export function contextWithout(): Context | undefined {
   return Object.keys(others).length > 0 ? others : undefined
 }
 
-function checkName(who: string, name: unknown): void {
+function checkName(who: string, name: string): void {
   const isName = typeof name === 'string' && name !== '' && name.length <= MAX_NAME && !/\p{C}/u.test(name)
   if (!isName)
     throw wrongValue(
@@ -192,6 +193,7 @@ function checkName(who: string, name: unknown): void {
       name,
       `a text of 1 to ${MAX_NAME} characters, without control characters`,
     )
+  if (isReserved(name)) throw wrongValue(who, 'the name of a job', name, unreserved)
 }
 
 function checkSize(who: string, name: string, data: unknown, limit: number | undefined): void {

@@ -7,12 +7,15 @@
 import { type FileHandle, mkdir, open } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { usageError } from '@s18i/lark/config'
+import { isReserved } from '../model/reserved-key.ts'
 import type { JobRecord } from '../operate.ts'
 
 export class JobFile implements AsyncDisposable {
   readonly path: string
   /** How many jobs were written. */
   count = 0
+  /** Whether some of them run commands. */
+  hasCommands = false
   #handle: FileHandle | undefined
 
   constructor(path: string) {
@@ -30,6 +33,7 @@ export class JobFile implements AsyncDisposable {
     await this.#handle.appendFile(jobs.map((job) => `${JSON.stringify(job)}\n`).join(''))
     await this.#handle.sync()
     this.count += jobs.length
+    this.hasCommands ||= jobs.some(({ key }) => isReserved(key))
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -5,7 +5,9 @@ import { Jobs } from '../api/default-jobs.ts'
 import type { JobHandle } from '../api/job-handle.ts'
 import { defined } from '../model/defined.ts'
 import { JobsError, type JobsErrorCode } from '../model/errors.ts'
+import type { DispatchOptions } from '../options/dispatch-options.ts'
 import { jobSettings } from '../options/job-settings.ts'
+import { COMMAND_JOB } from '../run/command-job.ts'
 import { completed } from './completed.ts'
 import { flagVoice } from './flag-voice.ts'
 
@@ -38,7 +40,11 @@ export class JobsDispatchCommand extends Command {
     const options = this.#options()
     const payload = await this.#payload()
     await using jobs = Jobs
-    const handle = await jobs.dispatchByKey(this.job, payload, options).catch((error: unknown) => {
+    const sent =
+      this.job === COMMAND_JOB
+        ? dispatchCommand(jobs, payload, options)
+        : jobs.dispatchByKey(this.job, payload, options)
+    const handle = await sent.catch((error: unknown) => {
       if (!JobsError.is(error) || !mistakes.includes(error.code)) throw error
       throw error.again({ exit: 2, message: error.message.replace(/^Jobs\.dispatchByKey\(\): t/, 'T') })
     })
@@ -94,4 +100,10 @@ export class JobsDispatchCommand extends Command {
     }
     this.warn(`Queued no ${job}: ${why[rejection.reason]}`)
   }
+}
+
+/** Who calls `lark` can call its commands. @throws JOB_INVALID */
+function dispatchCommand(jobs: Jobs, payload: unknown, options: DispatchOptions): Promise<JobHandle> {
+  const { command, args } = Object(payload)
+  return jobs.dispatchCommand(command, args, options)
 }

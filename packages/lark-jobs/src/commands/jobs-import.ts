@@ -23,6 +23,7 @@ export class JobsImportCommand extends Command {
   override description =
     'Put jobs back from a file of jobs:remove or jobs:export, or import jobs of BullMQ; jobs that exist already stay as they are'
   file = arg.string('The file', { optional: true })
+  commands = flag.boolean('FILE: also jobs that run commands of lark; only if you trust the file')
   fromBullmq = flag.string('The Redis of BullMQ 5 or 6 whose jobs are imported: redis://host:6379')
   prefix = flag.string("BullMQ: what its keys begin with. Default 'bull'")
   queue = flag.strings('BullMQ: only this queue; may be repeated. Default: all')
@@ -42,6 +43,7 @@ export class JobsImportCommand extends Command {
         'lark jobs:import .lark/removed/FILE.jsonl, or lark jobs:import --from-bullmq redis://host:6379 --dry-run',
       )
     if (this.file !== undefined) this.#refuseFlags()
+    else if (this.commands) throw usageError('--commands goes with a file, not with --from-bullmq')
     await using jobs = Jobs
     const operating = byCommand(jobs)
     return this.file === undefined
@@ -113,7 +115,7 @@ export class JobsImportCommand extends Command {
     }
     // The lines of the last lot, for an error.
     const lines = { from: 1, count: 0 }
-    const options = { source: basename(file), signal, onProgress }
+    const options = { source: basename(file), commands: this.commands, signal, onProgress }
     const sum = await operating
       .import(this.#lots(file, lines), options)
       .catch((error: unknown) => {

@@ -32,11 +32,12 @@ export class JobsRemoveCommand extends ChangeCommand {
         return file.count === 0 ? removed : { ...removed, file: file.path }
       },
       count: ({ removed }) => removed,
-      remark: ({ file, left = 0, running }) =>
+      remark: ({ file: path, left = 0, running }) =>
         [
           left + running > 0 &&
             `${plural(left + running, 'job')} run or have changed meanwhile: left as they are.`,
-          file !== undefined && `To undo it: lark jobs:import ${shellWord(file)}`,
+          path !== undefined &&
+            `To undo it: lark jobs:import ${shellWord(path)}${file.hasCommands ? ' --commands' : ''}`,
         ]
           .filter(Boolean)
           .join(' ') || undefined,

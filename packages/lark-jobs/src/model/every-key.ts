@@ -2,9 +2,11 @@
  * The key of a class that runs the jobs of every key, in a worker that has no other class for them. The worker of
  * `@s18i/lark-jobs/bullmq` has one: of its jobs, each has a name, and one function runs them all.
  */
+import { isReserved } from './reserved-key.ts'
+
 export const EVERY_KEY = '*'
 
 /** Whether a worker that names these keys runs jobs of a key. */
 export function runsKey(keys: readonly string[], key: string): boolean {
-  return keys.includes(key) || keys.includes(EVERY_KEY)
+  return keys.includes(key) || (keys.includes(EVERY_KEY) && !isReserved(key))
 }

@@ -8,8 +8,9 @@ import { isId, newNonce } from '../model/id.ts'
 import { inLots } from '../model/in-lots.ts'
 import { partitionWith, queueOf } from '../model/partition.ts'
 import { type JobRecord, type NewJob, type State, states } from '../model/record.ts'
+import { isReserved } from '../model/reserved-key.ts'
 import { shown } from '../model/secret.ts'
-import { isObject, isText, type OptionsOf, option } from '../options/schema.ts'
+import { flag, isObject, isText, type OptionsOf, option } from '../options/schema.ts'
 import { checkFilter, conditions, isFunction, signal } from './filter.ts'
 import { type OpenQueues, partitionsToLookIn } from './stored-jobs.ts'
 import { RECORDS } from './whole-records.ts'
@@ -26,6 +27,8 @@ const ended: readonly State[] = ['completed', 'failed', 'cancelled']
 const importConditions = conditions({
   /** Where the records are from, in words: the audit keeps it. */
   source: option<string>('a text', isText),
+  /** Also jobs that run commands of `lark`, whatever the command: say it only of records that you trust. Default: no. */
+  commands: flag(),
   /** Ends the call between two lots of jobs when it is aborted. The answer says what was put back by then. */
   signal,
   /** Called with each lot: how many records the call has been through. */
@@ -46,7 +49,7 @@ export function checkImport(options: unknown): void {
 export async function importJobs(
   open: OpenQueues,
   records: readonly unknown[] | AsyncIterable<readonly unknown[]>,
-  { signal, onProgress }: ImportOptions,
+  { commands, signal, onProgress }: ImportOptions,
   noted: (done: number) => void,
 ): Promise<Imported> {
   const sum = { imported: 0, existing: 0 }
@@ -55,7 +58,7 @@ export async function importJobs(
     : (records as AsyncIterable<readonly unknown[]>)
   for await (const values of lists) {
     if (signal?.aborted) break
-    const { imported, existing } = await importAll(open, values, signal)
+    const { imported, existing } = await importAll(open, values, commands, signal)
     sum.imported += imported
     sum.existing += existing
     noted(sum.imported + sum.existing)
@@ -67,12 +70,14 @@ export async function importJobs(
 async function importAll(
   open: OpenQueues,
   values: readonly unknown[],
+  commands: boolean | undefined,
   signal: ImportOptions['signal'],
 ): Promise<Imported> {
   const places = new Map<string, JobRecord[]>()
   const known = new Map<string, string[]>()
   for (const value of values) {
     const record = readRecord(value)
+    if (isReserved(record.key) && !commands) throw refused('it runs a command of lark', value, COMMANDS)
     const queue = queueOf(record.partition)
     if (!known.has(queue)) known.set(queue, await partitionsToLookIn(open, queue))
     const partition = known.get(queue)!.includes(record.partition)
@@ -151,11 +156,16 @@ export function readRecord(value: unknown): JobRecord {
   return record as unknown as JobRecord
 }
 
-function refused(why: string, value: unknown): JobsError {
+/** A file may be from somebody who may not run commands. */
+const COMMANDS =
+  'If you trust all of the records, say so: { commands: true }, or lark jobs:import --commands.'
+const FORM = 'lark jobs:remove and lark jobs:export write such records, one a line.'
+
+function refused(why: string, value: unknown, hint = FORM): JobsError {
   const { id } = (isObject(value) ? value : {}) as { id?: unknown }
   const which = isId(id) ? `The record of ${id}` : 'A record'
   return new JobsError('IMPORT_INVALID', `${which} cannot be imported: ${why}`, {
     exit: 2,
-    hint: 'lark jobs:remove and lark jobs:export write such records, one a line.',
+    hint,
   })
 }

@@ -3,7 +3,7 @@
  */
 
 import { defined } from '../model/defined.ts'
-import { EVERY_KEY } from '../model/every-key.ts'
+import { EVERY_KEY, runsKey } from '../model/every-key.ts'
 import { inLots } from '../model/in-lots.ts'
 import { states, type WorkerRecord } from '../model/record.ts'
 import { isHash, shownName } from '../model/stored-name.ts'
@@ -98,7 +98,9 @@ export async function statusesOf(
       ...pauseOf(pauses),
       pausedGroups: pausedGroups(pauses.flatMap(({ groups }) => groups)),
       workers: served.get(queue) ?? 0,
-      unknownKeys: [...keys].filter((key) => !known.has(key) && !takesAll.has(queue)).sort(),
+      unknownKeys: [...keys]
+        .filter((key) => !known.has(key) && !(takesAll.has(queue) && runsKey([EVERY_KEY], key)))
+        .sort(),
       partitions: partitions.map((partition, i) => ({ partition, counts: standings[i]!.counts })),
       damaged: partitions.flatMap((partition, i) => {
         const { damage } = standings[i]!

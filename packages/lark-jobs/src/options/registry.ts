@@ -14,6 +14,7 @@ import {
 import { JobsError } from '../model/errors.ts'
 import { EVERY_KEY } from '../model/every-key.ts'
 import { listed } from '../model/listed.ts'
+import { isReserved } from '../model/reserved-key.ts'
 import { textOf } from '../model/thrown.ts'
 import { definitions, lacksHandler, latest } from './definitions.ts'
 import { classOf, isJobClass, type JobClass, type JobConstructor } from './job-class.ts'
@@ -47,13 +48,13 @@ export class Registry {
     if (file !== undefined) this.#files.set(jobClass, file)
   }
 
-  /** The class with a key, or else the class that runs the jobs of every key, under that key. */
+  /** The class with a key, or else the class that runs the jobs of every key but Lark's own, under that key. */
   find(key: string): JobClass | undefined {
     return this.#classes.get(key) ?? this.#rest(key)
   }
 
   #rest(key: string): JobClass | undefined {
-    const rest = this.#classes.get(EVERY_KEY)
+    const rest = isReserved(key) ? undefined : this.#classes.get(EVERY_KEY)
     // Nothing is kept of a key: an application may use any number of them.
     return rest && { ...rest, key, name: key }
   }

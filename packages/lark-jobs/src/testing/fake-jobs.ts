@@ -3,7 +3,7 @@
  * the outages of the fake, that nothing comes from a job whose worker is dead, and that whoever awaits a result has the
  * crew work for it.
  */
-import { KnownJobs, saysOf } from '../api/dispatch-by-key.ts'
+import { KnownJobs, refuseReserved, saysOf } from '../api/dispatch-by-key.ts'
 import { Draft, dispatchDrafts, readDraft } from '../api/draft.ts'
 import { dispatchFlow, type FlowDraft, flowDrafted, isFlowDraft } from '../api/flow-draft.ts'
 import { FlowHandle } from '../api/flow-handle.ts'
@@ -95,6 +95,7 @@ export class FakeJobs extends Jobs {
     payload?: unknown,
     options: DispatchOptions = {},
   ): Promise<JobHandle> {
+    refuseReserved('Jobs.dispatchByKey()', key)
     const { classes, all, named, load } = this.#options
     const isIt = (Class: JobConstructor) => classOf(Class).key === key
     const met = classes.find(key)?.Class ?? [...definitions.values()].find(isIt)

@@ -371,28 +371,30 @@ test('a Worker of @s18i/lark-jobs/bullmq runs what was imported, with its option
 
 test('what is wrong is told, and the rest goes on', async () => {
   const queue = queueOf(bullmq6)
-  for (const n of [1, 2, 3, 4, 5, 6]) await queue.add('good', { n })
+  for (const n of [1, 2, 3, 4, 5, 6, 7]) await queue.add('good', { n })
   const key = (id: number) => `${prefix}:emails:${id}`
   await command(url, 'HSET', key(1), 'data', '{"n":')
   await command(url, 'DEL', key(2))
   await command(url, 'HSET', key(3), 'data', JSON.stringify('x'.repeat(600_000)))
   await command(url, 'HSET', key(4), 'name', 'bad\u0007')
   await command(url, 'HSET', key(6), 'name', 'lark:command')
+  await command(url, 'HSET', key(7), 'name', 'lark:other')
   await queue.add('good', {}, { jobId: 'with space' })
   await queue.add('good', {}, { jobId: 'x'.repeat(200) })
   await jobs.dispatch([new MineJob().with().withId('mine')])
   await queue.add('good', {}, { jobId: 'mine' })
   const report = await importing({ move: true })
-  expect(emails(report)).toMatchObject({ imported: 3, failures: 6, removed: 3 })
+  expect(emails(report)).toMatchObject({ imported: 3, failures: 7, removed: 3 })
   expect(emails(report).mistakes).toEqual([
     { id: '1', message: `its data is not JSON: '{"n":'` },
     { id: '2', message: 'nothing is left of it but its id' },
     { id: '3', message: 'its data has 600002 bytes, the limit is 524288' },
     { id: '4', message: "its name is 'bad\\x07', which makes no key" },
     { id: '6', message: "its name is 'lark:command', which makes no key" },
+    { id: '7', message: "its name is 'lark:other', which makes no key" },
     { id: 'mine', message: 'the queue has another job with the id mine in Lark' },
   ])
-  expect(await queue.getWaitingCount()).toBe(6)
+  expect(await queue.getWaitingCount()).toBe(7)
   expect(await ids('waiting')).toEqual(
     [expect.stringMatching(/^[0-9a-f]{64}$/), '5', 'mine', 'with%20space'].sort(),
   )

@@ -7,7 +7,7 @@ import { Redis } from 'ioredis'
 import { afterEach, beforeEach, expect, inject, test, vi } from 'vitest'
 import { open, supervisedWork } from '../../src/api/jobs.ts'
 import { SharedStore } from '../../src/bullmq/shared-store.ts'
-import { Job as BullJob, DelayedError, Queue, QueueEvents, Worker } from '../../src/bullmq.ts'
+import { Job as BullJob, DelayedError, FlowProducer, Queue, QueueEvents, Worker } from '../../src/bullmq.ts'
 import { createJobs, Job, JobsError } from '../../src/index.ts'
 import { operate } from '../../src/operate.ts'
 import { newPrefix, removeKeys } from '../redis/place.ts'
@@ -63,6 +63,48 @@ test('a worker for every name leaves no key unknown in its queue, and knows none
   expect(unknown).toEqual({ emails: [], others: ['unknown'] })
   const why = await operate(jobs).why(waiting.id!)
   expect(why?.reasons.map(({ kind }) => kind)).toEqual(['paused-queue'])
+})
+
+test.each(['sqlite', 'redis'])('no name of a job runs a command of lark, on %s', async (kind) => {
+  const prefix = newPrefix()
+  if (kind === 'redis') connection = inject('redisUrl')
+  const place = { connection, ...(kind === 'redis' && { prefix }) }
+  const queue = opened(new Queue('emails', place))
+  const flows = opened(new FlowProducer(place))
+  const name = 'lark:command'
+  const data = { command: 'list' }
+  const template = { name: 'welcome', data: {} }
+  for (const adding of [
+    () => queue.add(name, data),
+    () => queue.add('lark:other', data),
+    () => queue.addBulk([template, { name, data }]),
+    () => queue.upsertJobScheduler('nightly', { every: 1_000 }, { name, data }),
+    () => queue.upsertJobScheduler(name, { every: 1_000 }),
+    () => flows.add({ name, queueName: 'emails', data }),
+    () => flows.add({ ...template, queueName: 'emails', children: [{ name, queueName: 'emails', data }] }),
+    () => flows.addBulk([{ name, queueName: 'emails', data }]),
+  ])
+    await expect(adding()).rejects.toMatchObject({
+      code: 'JOB_INVALID',
+      message: expect.stringContaining('must be a key that does not begin with lark:'),
+    })
+  const jobs = opened(createJobs({ ...place, queues: ['emails'] }))
+  expect((await jobs.list()).jobs).toEqual([])
+  expect(await jobs.schedules.list()).toEqual([])
+  // A worker of the shim leaves the commands of others in its queue to workers of Lark.
+  const own = await jobs.dispatchCommand('list', undefined, { queueName: 'emails' })
+  const ran: string[] = []
+  const worker = opened(new Worker('emails', async (job) => void ran.push(job.name), place))
+  await worker.waitUntilReady()
+  await (await queue.add('welcome', {})).waitUntilFinished()
+  expect(ran).toEqual(['welcome'])
+  expect(await own.find()).toMatchObject({ state: expect.stringMatching(/waiting|delayed/), failures: 0 })
+  const status = await jobs.status()
+  expect(status.workers.map(({ keys }) => keys)).toEqual([['*']])
+  expect(status.queues.map(({ unknownKeys }) => unknownKeys)).toEqual([['lark:command']])
+  const found = (await queue.getJob(own.id))!
+  await expect(found.updateData({ command: 'other' })).rejects.toMatchObject({ code: 'JOB_INVALID' })
+  if (kind === 'redis') await removeKeys(connection, prefix)
 })
 
 test('true and false are values like others, and a value that is no JSON fails the job', async () => {

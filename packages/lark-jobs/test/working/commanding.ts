@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest'
 import { type CommandArguments, LarkError } from '../../src/index.ts'
-import { operate } from '../../src/operate.ts'
+import { type JobRecord, operate } from '../../src/operate.ts'
 import { App } from '../processes/app.ts'
 import { Bench, type Connect, Record, signal } from './bench.ts'
 
@@ -116,9 +116,29 @@ export function commanding(connect: Connect): void {
     expect(found.errors).toMatchObject([{ code, message }])
   })
 
-  test('by its key, a payload without a command is queued, and fails at once', async () => {
+  test('its key dispatches none, and neither does any other key of Lark', async () => {
     await using bench = await Bench.make(connect)
-    const handle = await bench.jobs.dispatchByKey('lark:command', { comand: 'users:greet' })
+    for (const key of ['lark:command', 'lark:other'])
+      await expect(bench.jobs.dispatchByKey(key, { command: 'users:greet' })).rejects.toMatchObject({
+        code: 'UNKNOWN_JOB',
+        message: `Jobs.dispatchByKey(): ${key} is not a job of the application`,
+      })
+    expect((await bench.jobs.list()).jobs).toEqual([])
+  })
+
+  test('a record of one is imported if that is said, and fails at once without a command', async () => {
+    await using bench = await Bench.make(connect)
+    const handle = await bench.jobs.dispatchCommand('users:greet')
+    const operating = operate(bench.jobs)
+    const records: JobRecord[] = []
+    await operating.remove([handle.id], { before: async (lot) => void records.push(...lot) })
+    const wrong = records.map((record) => ({ ...record, payload: '{"comand":"users:greet"}' }))
+    await expect(operating.import(wrong)).rejects.toMatchObject({
+      code: 'IMPORT_INVALID',
+      message: `The record of ${handle.id} cannot be imported: it runs a command of lark`,
+    })
+    expect((await bench.jobs.list()).jobs).toEqual([])
+    expect(await operating.import(wrong, { commands: true })).toEqual({ imported: 1, existing: 0 })
     await (await bench.work([], { stopWhenEmpty: true })).done
     expect(await handle.find()).toMatchObject({
       state: 'failed',

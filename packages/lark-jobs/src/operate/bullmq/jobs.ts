@@ -7,9 +7,9 @@ import { LONGEST } from '../../model/duration.ts'
 import { MAX_ID } from '../../model/id.ts'
 import { encode, MAX_PAYLOAD } from '../../model/payload.ts'
 import type { JobError, JobRecord, Keep, NewJob } from '../../model/record.ts'
+import { isReserved } from '../../model/reserved-key.ts'
 import { shown } from '../../model/secret.ts'
 import { isName } from '../../options/job-settings.ts'
-import { COMMAND_JOB } from '../../run/command-job.ts'
 import type { BullmqEntry } from '../../store/contract/bullmq.ts'
 import { MAX_BYTES, MAX_ERRORS } from '../../store/contract/store.ts'
 
@@ -42,7 +42,7 @@ export function larkId(id: string): string {
 export function keyFor(template: string, name: string, queue: string): string {
   const key = template.replace(/\{(name|queue)\}/g, (_, what) => (what === 'name' ? name : queue))
   // Somebody who can write into BullMQ's Redis is not necessarily allowed to run every command of the application.
-  if (isName(key) && key !== COMMAND_JOB) return key
+  if (isName(key) && !isReserved(key)) return key
   throw new Error(`its name is ${shown(name)}, which makes no key`)
 }
 

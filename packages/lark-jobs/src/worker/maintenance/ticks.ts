@@ -264,7 +264,7 @@ export class Ticks {
   async #isKnown(key: string): Promise<boolean> {
     if (runsKey(this.#options.registry.keys, key)) return true
     const known = await this.keys()
-    return known.has(key) || known.has(EVERY_KEY)
+    return known.has(key) || (known.has(EVERY_KEY) && runsKey([EVERY_KEY], key))
   }
 
   /** The keys that living workers know, by an answer that is at most `KNOWN` old. */
