@@ -14,6 +14,7 @@ const floors: Record<string, string[][]> = {
     [
       'brand.ts',
       'errors.ts',
+      'excerpt.ts',
       'nearest.ts',
       'sandbox.ts',
       'visible.ts',

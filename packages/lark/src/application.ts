@@ -8,6 +8,7 @@ import type { Called, CommandClass, CommandInput } from './command.ts'
 import type { ConfigOptions } from './config.ts'
 import { Console } from './console.ts'
 import { LarkError, usageError } from './errors.ts'
+import { excerpt } from './excerpt.ts'
 import { type Log, LogConsole } from './log-console.ts'
 import { nearest } from './nearest.ts'
 import { printUsage, printVersions, programFlags, readCommandLine } from './program.ts'
@@ -139,7 +140,7 @@ async function answer(words: string[], help: boolean, options: Call): Promise<nu
     printVersions(options.console, options.cwd ?? process.cwd())
     return 0
   }
-  if (name?.startsWith('-')) throw usageError(`Unknown flag ${name}`, meantBy(name))
+  if (name?.startsWith('-')) throw usageError(`Unknown flag ${excerpt(name)}`, meantBy(name))
   const { call } = await import('./call.ts')
   if (name === undefined) return call('list', [], options)
   return help ? call('help', [name], options) : call(name, rest, options)

@@ -5,6 +5,7 @@
 import type { CommandClass } from './command.ts'
 import type { LoadedConfig } from './config.ts'
 import { type LarkError, larkError } from './errors.ts'
+import { excerpt } from './excerpt.ts'
 import { type CommandMetadata, readMetadata } from './metadata.ts'
 import { nearest } from './nearest.ts'
 import { describeAll } from './table.ts'
@@ -79,7 +80,10 @@ export class Catalog {
     else if (near) hints.unshift(`Did you mean ${near}?`)
     else if (this.inNamespace(name).length > 0) hints.unshift(`See lark list ${name}`)
     else if (hints.length === 0) hints.push(this.#isBare ? this.#nothingFound : 'See lark list')
-    throw larkError('UNKNOWN_COMMAND', `Unknown command "${name}"`, { hint: hints.join('\n'), exit: 2 })
+    throw larkError('UNKNOWN_COMMAND', `Unknown command "${excerpt(name)}"`, {
+      hint: hints.join('\n'),
+      exit: 2,
+    })
   }
 
   /**
@@ -101,8 +105,9 @@ export class Catalog {
   }
 
   #abbreviated(name: string): Entry | undefined {
+    const words = name.split(':')
     const found = this.entries.filter(
-      ({ key, aliases, hidden }) => !hidden && [key, ...aliases].some((each) => abbreviates(name, each)),
+      ({ key, aliases, hidden }) => !hidden && [key, ...aliases].some((each) => abbreviates(words, each)),
     )
     if (found.length < 2) return found[0]
     // `j:work` means `jobs:work`, although `jobs:workers` begins so too.
@@ -119,7 +124,8 @@ export class Catalog {
   /** The namespace of this name, or the only one that it abbreviates. */
   namespace(name: string): string | undefined {
     if (this.inNamespace(name).length > 0) return name
-    if (name === '' || this.entries.some(({ key }) => abbreviates(name, key))) return undefined
+    const words = name.split(':')
+    if (name === '' || this.entries.some(({ key }) => abbreviates(words, key))) return undefined
     const shown = this.entries.filter(({ hidden }) => !hidden)
     const found = new Set(shown.map(({ key }) => namespaceOf(key)).filter((each) => each.startsWith(name)))
     return found.size === 1 ? [...found][0] : undefined
@@ -162,8 +168,7 @@ export class Catalog {
 }
 
 /** Whether each word of a name begins the word of a key in the same place. */
-function abbreviates(name: string, key: string): boolean {
-  const words = name.split(':')
+function abbreviates(words: readonly string[], key: string): boolean {
   const whole = key.split(':')
   return words.length === whole.length && words.every((word, i) => word !== '' && whole[i]!.startsWith(word))
 }

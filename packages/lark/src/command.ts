@@ -8,6 +8,7 @@
  */
 import { Console } from './console.ts'
 import { LarkError } from './errors.ts'
+import { excerpt } from './excerpt.ts'
 import { Interrupt } from './interrupt.ts'
 import { type LiveOptions, live } from './live.ts'
 import { Progress, type ProgressOptions } from './progress.ts'
@@ -315,7 +316,7 @@ export abstract class Command {
 Object.defineProperty(Command, BRAND, { value: true })
 
 async function callNothing(key: string): Promise<never> {
-  throw new LarkError('UNKNOWN_COMMAND', `this.call('${key}') finds no commands`, {
+  throw new LarkError('UNKNOWN_COMMAND', `this.call('${excerpt(key)}') finds no commands`, {
     hint: 'Lark did not make this object: run the command with run() or lark',
   })
 }

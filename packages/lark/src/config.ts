@@ -16,6 +16,7 @@
 import { existsSync, realpathSync } from 'node:fs'
 import { dirname, join, resolve, sep } from 'node:path'
 import { failedToLoad, larkError } from './errors.ts'
+import { excerpt } from './excerpt.ts'
 import { importModule } from './module.ts'
 import { nearest } from './nearest.ts'
 import { refuseForeign, warnOfOpen } from './owner.ts'
@@ -24,6 +25,7 @@ import { packageRoot, projectFolders, readPackage } from './project.ts'
 
 export { branded } from './brand.ts'
 export { isError, LarkError, placeOf, usageError } from './errors.ts'
+export { excerpt } from './excerpt.ts'
 export { declaresClass, exportedValues, importModule, type Module } from './module.ts'
 export { nearest } from './nearest.ts'
 export { packageRoot, projectFolders } from './project.ts'
@@ -186,7 +188,7 @@ function refuseUnknownKeys(file: string, folders: string[], keys: string[], sect
   const unknown = stranger()
   if (unknown === undefined) return
   const near = nearest(unknown, known)
-  throw larkError('CONFIG_INVALID', `${file} has an unknown key "${unknown}"`, {
+  throw larkError('CONFIG_INVALID', `${file} has an unknown key "${excerpt(unknown)}"`, {
     hint: near
       ? `Did you mean ${near}?`
       : `Known keys: ${known.join(', ')}. A package adds its own (@s18i/lark-jobs has jobs) where a package.json of the project lists it`,

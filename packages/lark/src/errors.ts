@@ -8,6 +8,7 @@
  */
 import { types } from 'node:util'
 import { branded } from './brand.ts'
+import { boundedMessage } from './excerpt.ts'
 
 const BRAND = Symbol.for('s18i.lark.error')
 
@@ -34,10 +35,10 @@ export class LarkError extends Error {
   readonly exit: number
 
   constructor(code: string, message: string, options: LarkErrorOptions = {}) {
-    super(message, options.cause === undefined ? undefined : { cause: options.cause })
+    super(boundedMessage(message), options.cause === undefined ? undefined : { cause: options.cause })
     this.code = code
     this.exit = options.exit ?? 1
-    if (options.hint !== undefined) this.hint = options.hint
+    if (options.hint !== undefined) this.hint = boundedMessage(options.hint)
   }
 
   /** Whether `value` is a LarkError from this or another copy of the package. */

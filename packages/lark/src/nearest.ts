@@ -3,19 +3,25 @@
  * dropped, changed, or swapped with its neighbour.
  */
 
+/** Nobody mistypes a longer word. The time that a comparison takes grows with its length squared. */
+const LONGEST = 64
+
 /**
- * The candidate nearest to `word`, or undefined if none is near enough. A third of its letters, and at least two, may
- * differ.
+ * The candidate nearest to `word`, or undefined if none is near enough, or if the word has more than 64 letters. A third
+ * of its letters, and at least two, may differ.
  *
  * ```ts
  * nearest('qeues', ['queues', 'connection']) // 'queues'
  * ```
  */
 export function nearest(word: string, candidates: Iterable<string>): string | undefined {
+  if (word.length > LONGEST) return undefined
   const furthest = Math.max(2, Math.floor(word.length / 3))
   let best: string | undefined
   let least = furthest + 1
   for (const candidate of candidates) {
+    // So many letters would have to be added or dropped.
+    if (Math.abs(candidate.length - word.length) >= least) continue
     const edits = distance(word.toLowerCase(), candidate.toLowerCase())
     // A candidate that is not longer than the number of edits would match any word.
     if (edits < least && edits < candidate.length) {

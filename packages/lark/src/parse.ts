@@ -4,6 +4,7 @@
  */
 import { parseArgs } from 'node:util'
 import { reasonOf, usageError } from './errors.ts'
+import { excerpt } from './excerpt.ts'
 import type { Parameter } from './metadata.ts'
 import { nearest } from './nearest.ts'
 import type { Answer, Prompt } from './prompt.ts'
@@ -41,15 +42,18 @@ export function parseWords(key: string, parameters: Parameter[], words: string[]
   const help = `See lark help ${key}`
   const given = new Map<Parameter, Given[]>()
   const give = (parameter: Parameter, text: string, as: string) => {
-    given.set(parameter, [...(given.get(parameter) ?? []), { text, as }])
+    const before = given.get(parameter)
+    if (before === undefined) given.set(parameter, [{ text, as }])
+    else before.push({ text, as })
   }
 
+  refuseEndless(words, help)
   let place = 0
   for (const token of tokensOf(flags, words)) {
     if (token.kind === 'option-terminator') continue
     if (token.kind === 'positional') {
       const parameter = positional[place]
-      if (!parameter) throw usageError(`Unexpected argument "${token.value}"`, help)
+      if (!parameter) throw usageError(`Unexpected argument "${excerpt(token.value)}"`, help)
       give(parameter, token.value, parameter.name)
       if (!parameter.many) place++
       continue
@@ -57,14 +61,17 @@ export function parseWords(key: string, parameters: Parameter[], words: string[]
     const { parameter, negated } = flagOf(token.name, flags)
     if (!parameter) throw unknownFlag(token.rawName, flags, help)
     if (parameter.type === 'boolean') {
-      if (token.inlineValue) throw usageError(`${token.rawName} takes no value, got "${token.value}"`, help)
+      if (token.inlineValue)
+        throw usageError(`${token.rawName} takes no value, got "${excerpt(token.value!)}"`, help)
       give(parameter, String(!negated), token.rawName)
       continue
     }
     // In `--name --force` the value of `--name` is missing; in `--limit -5` the value is a negative number.
     const looksLikeFlag = !token.inlineValue && /^-(?!\d|\.\d|$)/.test(token.value ?? '')
     if (token.value === undefined || looksLikeFlag) {
-      const hint = looksLikeFlag ? `Write ${token.rawName}=${token.value} if that is the value` : help
+      const hint = looksLikeFlag
+        ? `Write ${token.rawName}=${excerpt(token.value!)} if that is the value`
+        : help
       throw usageError(`${token.rawName} needs a value (${placeholder(parameter)})`, hint)
     }
     give(parameter, token.value, token.rawName)
@@ -92,7 +99,7 @@ export function parseValues(
   if (stranger !== undefined) {
     const near = nearest(stranger, fields)
     const hint = near ? `Did you mean ${near}?` : fields.length > 0 ? `It takes ${fields.join(', ')}` : help
-    throw usageError(`${key} takes no "${stranger}"`, hint)
+    throw usageError(`${key} takes no "${excerpt(stranger)}"`, hint)
   }
   return inputOf(parameters, help, (parameter) => {
     const { field } = parameter
@@ -154,7 +161,7 @@ export function answerFor(parameter: Parameter, answer: Answer): Value {
 function textOf(value: unknown, { field, many }: Parameter, help: string): string {
   if (['string', 'number', 'boolean'].includes(typeof value)) return String(value)
   const right = many ? 'a text, or a list of texts' : 'a text, a number, true or false'
-  throw usageError(`${field} must be ${right}, got ${JSON.stringify(value)}`, help)
+  throw usageError(`${field} must be ${right}, got ${excerpt(JSON.stringify(value) ?? String(value))}`, help)
 }
 
 /** How help describes a parameter's value: `NUMBER`, `fast|safe`, `TEXT,…`. */
@@ -162,6 +169,20 @@ export function placeholder({ type, values, many, splits }: Parameter): string {
   if (type === 'enum') return (values ?? []).join('|')
   const word = type === 'number' ? 'NUMBER' : 'TEXT'
   return many && splits !== false ? `${word},…` : word
+}
+
+/** The most words of a call, and characters of a word of short flags: `parseArgs` takes time by their square. */
+const MOST_WORDS = 20_000
+const MOST_SHORT = 1_000
+
+/** @throws USAGE */
+function refuseEndless(words: string[], help: string): void {
+  if (words.length > MOST_WORDS)
+    throw usageError(`The call has ${words.length} words, the limit is ${MOST_WORDS}`, help)
+  const end = words.indexOf('--')
+  const flags = end < 0 ? words : words.slice(0, end)
+  const endless = flags.find((word) => word.length > MOST_SHORT && /^-[^-]/.test(word))
+  if (endless !== undefined) throw usageError(`Unknown flag ${excerpt(endless)}`, help)
 }
 
 function tokensOf(flags: Parameter[], words: string[]) {
@@ -183,9 +204,10 @@ function flagOf(name: string, flags: Parameter[]): { parameter: Parameter | unde
 }
 
 function unknownFlag(rawName: string, flags: Parameter[], help: string) {
-  if (/^-\d/.test(rawName)) return usageError(`Unknown flag ${rawName}`, 'Negative numbers come after --')
+  if (/^-\d/.test(rawName))
+    return usageError(`Unknown flag ${excerpt(rawName)}`, 'Negative numbers come after --')
   const near = rawName.startsWith('--') && nearest(rawName.slice(2), [...namesOf(flags), ...GLOBAL])
-  return usageError(`Unknown flag ${rawName}`, near ? `Did you mean --${near}?` : help)
+  return usageError(`Unknown flag ${excerpt(rawName)}`, near ? `Did you mean --${near}?` : help)
 }
 
 function namesOf(flags: Parameter[]): string[] {
@@ -231,18 +253,18 @@ function convert({ type, values, wholeFrom }: Parameter, { text, as }: Given, he
         wholeFrom === undefined ? Number.isFinite(number) : Number.isInteger(number) && number >= wholeFrom
       if (isRight) return number
       const right = wholeFrom === undefined ? 'a number' : `a whole number from ${wholeFrom}`
-      throw usageError(`${as} must be ${right}, got "${text}"`, help)
+      throw usageError(`${as} must be ${right}, got "${excerpt(text)}"`, help)
     }
     case 'boolean': {
       if (/^(true|1|yes|on)$/i.test(text)) return true
       if (/^(false|0|no|off)$/i.test(text)) return false
-      throw usageError(`${as} must be true or false, got "${text}"`, help)
+      throw usageError(`${as} must be true or false, got "${excerpt(text)}"`, help)
     }
     case 'enum': {
       if (values?.includes(text)) return text
       const near = nearest(text, values ?? [])
       const hint = near ? `Did you mean ${near}?` : help
-      throw usageError(`${as} must be one of ${values?.join(', ')}, got "${text}"`, hint)
+      throw usageError(`${as} must be one of ${values?.join(', ')}, got "${excerpt(text)}"`, hint)
     }
   }
 }

@@ -2,7 +2,7 @@
  * Dispatching by key: finds the class of a key among the classes that code has named, the defined jobs, and at last the
  * classes in the folders of the application.
  */
-import { nearest } from '@s18i/lark/config'
+import { excerpt, nearest } from '@s18i/lark/config'
 import type { Settings } from '../config/config.ts'
 import type { Drafted } from '../dispatch/new-job.ts'
 import { defined } from '../model/defined.ts'
@@ -35,7 +35,7 @@ export function saysOf(call: string, options: DispatchOptions): Pick<Drafted, 'f
  */
 export function refuseReserved(call: string, key: string): void {
   if (!isReserved(key)) return
-  throw new JobsError('UNKNOWN_JOB', `${call}: ${key} is not a job of the application`, {
+  throw new JobsError('UNKNOWN_JOB', `${call}: ${excerpt(key)} is not a job of the application`, {
     hint: 'Jobs.dispatchCommand() dispatches commands.',
   })
 }
@@ -68,7 +68,7 @@ export class KnownJobs {
       ...definitions.keys(),
       ...registry.keys,
     ])
-    throw new JobsError('UNKNOWN_JOB', `${call}: there is no job with the key '${key}'`, {
+    throw new JobsError('UNKNOWN_JOB', `${call}: there is no job with the key ${shown(key)}`, {
       hint: `${near === undefined ? '' : `Did you mean ${near}? `}Import the file that defines it, or name its class in the option jobs.`,
     })
   }

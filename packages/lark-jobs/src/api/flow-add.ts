@@ -12,6 +12,7 @@ import { JobsError } from '../model/errors.ts'
 import { type FlowDefinition, type FlowPlace, MAX_DEFINITION, MAX_NODES } from '../model/flow.ts'
 import { listed } from '../model/listed.ts'
 import { queueOf } from '../model/partition.ts'
+import { shown } from '../model/secret.ts'
 import { flowNotFound } from '../operate/flow-finding.ts'
 import { type Operated, open } from '../operate/operations.ts'
 import { nodeEntries } from '../options/flow.ts'
@@ -115,7 +116,7 @@ function indexOfNode(name: string, { nodes }: FlowDefinition): number {
   const node = nodes.findIndex((each) => each.name === name && each.on === undefined)
   if (node >= 0) return node
   const known = nodes.filter(({ on }) => on === undefined).map((each) => each.name)
-  throw new JobsError('FLOW_INVALID', `add(): there is no node '${name}' to come after`, {
+  throw new JobsError('FLOW_INVALID', `add(): there is no node ${shown(name)} to come after`, {
     hint: `Its nodes are ${listed(known)}.`,
   })
 }

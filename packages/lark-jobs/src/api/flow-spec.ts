@@ -1,6 +1,7 @@
 /**
  * Reads the draft of a flow: calls the functions that make its steps and nodes, and checks what it says.
  */
+import { excerpt } from '@s18i/lark/config'
 import { type FlowSpec, MAX_NESTING, type NodeSpec } from '../dispatch/flow-definition.ts'
 import { NodeNames } from '../dispatch/node-names.ts'
 import { makeOpenResult } from '../dispatch/open-result.ts'
@@ -27,13 +28,13 @@ export async function readFlow(flow: FlowDraft, nesting = 1): Promise<FlowSpec> 
   const { kind } = content
   if (nesting > MAX_NESTING)
     throw new JobsError('FLOW_TOO_LARGE', `A ${kind} is nested more than ${MAX_NESTING} flows deep`)
-  const voice = voiceOf('FLOW_INVALID', nameOfFlow(flow[flowDrafted]))
+  const voice = voiceOf('FLOW_INVALID', excerpt(nameOfFlow(flow[flowDrafted])))
   const allowFailures = content.kind === 'batch' ? content.allowed : undefined
   const options = flowOptions.readAll({ ...says, allowFailures }, voice)
   if (nesting > 1 && options.id !== undefined)
     throw new JobsError(
       'FLOW_INVALID',
-      `${nameOfFlow(flow[flowDrafted])}: a flow in another has the id ${options.id}`,
+      `${excerpt(nameOfFlow(flow[flowDrafted]))}: a flow in another has the id ${options.id}`,
       {
         hint: 'Flows in a flow get their ids from it: leave out withId(), or give the outermost flow an id.',
       },

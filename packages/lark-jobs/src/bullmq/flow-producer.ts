@@ -149,7 +149,7 @@ export class FlowProducer extends BullEmitter<FlowProducerListener> implements A
     if (prefix !== undefined && prefix !== this.opts.prefix)
       throw unsupported(
         `${this}: getFlow()`,
-        `the prefix '${prefix}'`,
+        `the prefix ${shown(prefix)}`,
         'a FlowProducer with this prefix',
         'redis.md',
       )

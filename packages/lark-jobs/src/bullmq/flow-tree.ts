@@ -7,6 +7,7 @@ import { memberId } from '../model/effect.ts'
 import { JobsError } from '../model/errors.ts'
 import { type FailureRule, type FlowPlace, indexOf, MAX_NODES } from '../model/flow.ts'
 import type { Keep } from '../model/record.ts'
+import { shown } from '../model/secret.ts'
 import { ownIdOf } from '../options/own-id.ts'
 import { isObject } from '../options/schema.ts'
 import { LEAST_KEPT } from './flow-node.ts'
@@ -95,11 +96,11 @@ function readJob(
   if (!isObject(job)) throw wrongValue(who, 'a job', job, 'an object with name and queueName')
   const { name, data, children = [] } = job
   const queue = readQueue(who, job.queueName)
-  const what = `${who}: the job '${name}'`
+  const what = `${who}: the job ${shown(name)}`
   if (job.prefix !== undefined && job.prefix !== prefix)
     throw unsupported(
       what,
-      `the prefix '${job.prefix}' of one job`,
+      `the prefix ${shown(job.prefix)} of one job`,
       'all jobs of a flow are in one store',
       'redis.md',
     )
@@ -111,7 +112,7 @@ function readJob(
 }
 
 function checkInFlow(who: string, { name, opts }: AddedJob, isRoot: boolean): void {
-  const what = `${who}: the job '${name}'`
+  const what = `${who}: the job ${shown(name)}`
   if (opts.deduplication !== undefined)
     throw unsupported(
       what,
@@ -143,7 +144,7 @@ export function workflowOf(
     const opts =
       parent === undefined ? job.opts : { ...job.opts, parent: parentOf(tree, parent, place, prefix) }
     // Its id comes from the flow.
-    const { ownId: _, ...work } = draftedBy(`${who}: the job '${job.name}'`, job.queue, { ...job, opts })
+    const { ownId: _, ...work } = draftedBy(`${who}: the job ${shown(job.name)}`, job.queue, { ...job, opts })
     return { name: names.of(shortened(job.name)), after: job.children, work, ...rulesOf(tree, job) }
   })
   const keep = keptFor(keepOf(root.opts))

@@ -7,6 +7,7 @@ import { type Context, context } from '../model/context.ts'
 import { LONGEST } from '../model/duration.ts'
 import { JobsError } from '../model/errors.ts'
 import { MAX_CONTEXT } from '../model/payload.ts'
+import { MAX_NAME } from '../model/record.ts'
 import { isReserved, unreserved } from '../model/reserved-key.ts'
 import { isObject } from '../options/schema.ts'
 import type { UniqueOptions } from '../options/unique.ts'
@@ -80,7 +81,6 @@ export interface AddedJob {
 
 /** Where a job keeps the options that it was added with: in its context, as `lark jobs:show` shows. */
 const SLOT = 'bullmq'
-const MAX_NAME = 200
 /** What becomes of the parent. */
 const onFailure = [
   'failParentOnFailure',

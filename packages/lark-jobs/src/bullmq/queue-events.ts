@@ -6,6 +6,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { Deferred } from '../model/deferred.ts'
 import { memberOf } from '../model/effect.ts'
 import type { EventKind } from '../model/event.ts'
+import { shown } from '../model/secret.ts'
 import type { QueueEvents } from '../operate/queue-events.ts'
 import { passes } from '../operate/watcher.ts'
 import { BullJob } from './bull-job.ts'
@@ -62,7 +63,7 @@ export class BullQueueListener extends BullEmitter<BullEvents> implements AsyncD
 
   /** @throws BULLMQ_UNSUPPORTED, JOB_INVALID */
   constructor(name: string, opts: BullEventsOptions = {}) {
-    const who = `QueueEvents '${name}'`
+    const who = `QueueEvents ${shown(name)}`
     super(who, 'events of QueueEvents')
     this.name = readQueue(who, name)
     checkOptions(who, 'options of QueueEvents', opts)

@@ -5,6 +5,7 @@ import { isQueueName } from '../config/queues.ts'
 import { memberOf } from '../model/effect.ts'
 import { JobsError } from '../model/errors.ts'
 import type { EndedState, State } from '../model/record.ts'
+import { shown } from '../model/secret.ts'
 import { addJobs } from './added-jobs.ts'
 import { type Any, BullJob } from './bull-job.ts'
 import { BullEmitter } from './emitter.ts'
@@ -86,7 +87,7 @@ export class BullQueue<DataType = Any, ResultType = Any, NameType extends string
 
   /** @throws BULLMQ_UNSUPPORTED for an option that Lark does not have, JOB_INVALID for a wrong value */
   constructor(name: string, opts: BullQueueOptions = {}) {
-    const who = `Queue '${name}'`
+    const who = `Queue ${shown(name)}`
     super(who, 'events of Queue')
     this.name = readQueue(who, name)
     this.opts = checkOptions(who, 'options of Queue', opts)
@@ -124,7 +125,7 @@ export class BullQueue<DataType = Any, ResultType = Any, NameType extends string
   }
 
   #read(name: string, data: unknown, opts: JobsOptions | undefined): AddedJob {
-    const own = checkJobOptions(`${this}: the job '${name}'`, opts)
+    const own = checkJobOptions(`${this}: the job ${shown(name)}`, opts)
     return { name, data, opts: { ...this.opts.defaultJobOptions, ...own } }
   }
 
@@ -406,5 +407,10 @@ refuseProperties(BullQueue.prototype, 'properties of Queue')
 /** @throws JOB_INVALID */
 export function readQueue(who: string, name: unknown): string {
   if (isQueueName(name)) return name as string
-  throw wrongValue(who, 'the name of the queue', name, 'a text without spaces, commas, slashes and braces')
+  throw wrongValue(
+    who,
+    'the name of the queue',
+    name,
+    'a text of up to 200 characters, without spaces, commas, slashes and braces',
+  )
 }

@@ -1,7 +1,7 @@
 /**
  * How `@s18i/lark-jobs/bullmq` refuses what it does not do: at once, with the name, what Lark has instead, and the page.
  */
-import { nearest } from '@s18i/lark/config'
+import { excerpt, nearest } from '@s18i/lark/config'
 import { JobsError } from '../model/errors.ts'
 import { shown } from '../model/secret.ts'
 import { isObject } from '../options/schema.ts'
@@ -42,7 +42,7 @@ export function checkOptions<T extends object>(who: string, topic: ComparedTopic
     const [verdict, inLark, page] = comparisonOf(topic, name) ?? []
     if (verdict === undefined) {
       const near = nearest(name, Object.keys(compared[topic]))
-      throw unsupported(who, `the option ${name}`, near && `the nearest name is ${near}`)
+      throw unsupported(who, `the option ${excerpt(name)}`, near && `the nearest name is ${near}`)
     }
     // `false` asks Lark not to do what it never does, so it is accepted.
     if (verdict === 'missing' && value !== false) throw unsupported(who, `the option ${name}`, inLark, page)

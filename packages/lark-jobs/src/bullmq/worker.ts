@@ -7,6 +7,7 @@ import { inContext } from '../model/context.ts'
 import { Deferred } from '../model/deferred.ts'
 import type { Rate } from '../model/rate.ts'
 import { LONGEST_TIMER } from '../model/run.ts'
+import { shown } from '../model/secret.ts'
 import { passes } from '../operate/watcher.ts'
 import { currentRun, type JobLike } from '../options/job-class.ts'
 import type { CrashedEvent } from '../run/hooks.ts'
@@ -142,7 +143,7 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
     processor?: Processor<DataType, ResultType, NameType> | string | URL | null,
     opts: BullWorkerOptions = {},
   ) {
-    const who = `Worker '${name}'`
+    const who = `Worker ${shown(name)}`
     super(who, 'events of Worker')
     this.name = readQueue(who, name)
     if (typeof processor === 'string' || processor instanceof URL)

@@ -5,6 +5,7 @@ import { Command, flag } from '@s18i/lark'
 import { nearest, usageError } from '@s18i/lark/config'
 import { defined } from '../model/defined.ts'
 import { listed } from '../model/listed.ts'
+import { shown } from '../model/secret.ts'
 import type { JobConditions, Operate } from '../operate.ts'
 import { completed } from './completed.ts'
 
@@ -91,7 +92,7 @@ function pathAndValue(text: string): [path: string, value: unknown] {
   const at = text.indexOf('=')
   if (at <= 0)
     throw usageError(
-      `--where is '${text}'; it must be a path of the payload, =, and a JSON value`,
+      `--where is ${shown(text)}; it must be a path of the payload, =, and a JSON value`,
       'Such as --where tenant=7',
     )
   const value = text.slice(at + 1)
@@ -117,5 +118,5 @@ export async function checkKey(key: string | undefined, operating: Operate): Pro
   const known =
     keys.length === 0 ? 'No worker has reported its keys yet' : `Known keys: ${listed(keys, MOST)}`
   const hint = near === undefined ? known : `Did you mean ${near}?`
-  throw usageError(`No job has the key '${key}', and no worker ever had it`, hint)
+  throw usageError(`No job has the key ${shown(key)}, and no worker ever had it`, hint)
 }

@@ -11,6 +11,7 @@ import { serviceOf } from '../config/queues.ts'
 import { within } from '../model/bounded-wait.ts'
 import { defined } from '../model/defined.ts'
 import { JobsError } from '../model/errors.ts'
+import { shown } from '../model/secret.ts'
 import { textOf, wholeTextOf } from '../model/thrown.ts'
 import { presets } from '../options/preset.ts'
 import { isInCommand } from '../run/command-job.ts'
@@ -215,7 +216,7 @@ export class JobsWorkCommand extends Command {
     const place = placeIn(this.http)
     if (place === undefined)
       throw usageError(
-        `--http is '${this.http}', which must be a port, or ADDRESS:PORT, such as 127.0.0.1:9090`,
+        `--http is ${shown(this.http)}, which must be a port, or ADDRESS:PORT, such as 127.0.0.1:9090`,
       )
     return place
   }

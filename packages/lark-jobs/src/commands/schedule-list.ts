@@ -7,6 +7,7 @@ import { defined } from '../model/defined.ts'
 import { listed } from '../model/listed.ts'
 import { pausedWords } from '../model/paused-words.ts'
 import { plural } from '../model/plural.ts'
+import { shown } from '../model/secret.ts'
 import { type Operate, operate, type ScheduleInfo, type WorkerRecord } from '../operate.ts'
 import { inWords } from '../schedule/words.ts'
 import { completed } from './completed.ts'
@@ -63,7 +64,7 @@ export class ScheduleListCommand extends Command {
     if (known.includes(job)) return
     const near = nearest(job, known)
     throw usageError(
-      `No schedule has the key '${job}', and no worker ever had it`,
+      `No schedule has the key ${shown(job)}, and no worker ever had it`,
       near === undefined ? 'See lark schedule:list' : `Did you mean ${near}?`,
     )
   }

@@ -2,6 +2,7 @@
 import { usageError } from '@s18i/lark/config'
 import { durationForm, milliseconds } from '../model/duration.ts'
 import { JobsError, type JobsErrorCode } from '../model/errors.ts'
+import { shown } from '../model/secret.ts'
 
 /** Whether an error passes: then the screen stays, and says how old it is. */
 export function outlasts(error: unknown): boolean {
@@ -21,7 +22,7 @@ export function everyOf({ watch, every }: { watch: boolean; every: string | unde
   if (!watch) throw usageError('--every came without --watch', 'Add --watch, or leave it out.')
   if (ms !== undefined && ms >= LEAST) return ms
   throw usageError(
-    `--every is '${every}'; it must be a duration of ${LEAST} ms or more`,
+    `--every is ${shown(every)}; it must be a duration of ${LEAST} ms or more`,
     `Such as ${durationForm}`,
   )
 }

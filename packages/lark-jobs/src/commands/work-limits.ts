@@ -5,6 +5,7 @@
  */
 import { usageError } from '@s18i/lark/config'
 import { durationForm, milliseconds, readable } from '../model/duration.ts'
+import { shown } from '../model/secret.ts'
 
 /** Milliseconds between two looks at the memory. */
 const LOOK = 1_000
@@ -24,13 +25,13 @@ export class WorkLimits {
     this.time = maxTime === undefined ? undefined : milliseconds(maxTime)
     if (maxTime !== undefined && (this.time === undefined || this.time < LOOK || this.time > LONGEST))
       throw usageError(
-        `--max-time is '${maxTime}'; it must be a duration from 1 s to 24 d`,
+        `--max-time is ${shown(maxTime)}; it must be a duration from 1 s to 24 d`,
         `Such as ${durationForm}`,
       )
     this.memory = maxMemory === undefined ? undefined : bytesIn(maxMemory)
     if (maxMemory !== undefined && this.memory === undefined)
       throw usageError(
-        `--max-memory is '${maxMemory}'; it must be a whole number with kb, mb or gb`,
+        `--max-memory is ${shown(maxMemory)}; it must be a whole number with kb, mb or gb`,
         "Such as '512mb': the memory of the whole process, as the system counts it",
       )
   }

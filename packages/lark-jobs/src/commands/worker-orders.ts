@@ -6,6 +6,7 @@ import type { Command } from '@s18i/lark'
 import { usageError, visible } from '@s18i/lark/config'
 import { defined } from '../model/defined.ts'
 import { durationForm, milliseconds, readable } from '../model/duration.ts'
+import { shown } from '../model/secret.ts'
 import type { ToldWorkers, WorkerFilter, WorkerOperations, WorkerRecord } from '../operate.ts'
 
 /** Milliseconds between two looks at the workers. They announce themselves every five seconds. */
@@ -40,7 +41,7 @@ export function waitOf({ wait, timeout }: OrderingCommand): number | undefined {
   }
   const ms = milliseconds(timeout ?? PATIENCE)
   if (ms === undefined)
-    throw usageError(`--timeout is '${timeout}'; it must be a duration`, `Such as ${durationForm}`)
+    throw usageError(`--timeout is ${shown(timeout)}; it must be a duration`, `Such as ${durationForm}`)
   return ms
 }
 

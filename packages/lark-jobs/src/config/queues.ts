@@ -9,6 +9,7 @@ import type { Limits } from '../model/limits.ts'
 import { listed } from '../model/listed.ts'
 import { partitionFor, placeNameOf } from '../model/partition.ts'
 import type { NewJob } from '../model/record.ts'
+import { MAX_NAME } from '../model/record.ts'
 import { shown } from '../model/secret.ts'
 import { concurrency, limitsOf, rate } from '../options/limits.ts'
 import type { Registry } from '../options/registry.ts'
@@ -88,7 +89,7 @@ type Queue = Read<typeof queueOptions.entries>
 export type QueuesConfig = readonly string[] | Readonly<Record<string, QueueConfig>>
 
 export const queuesOption = new Option<QueuesConfig, Map<string, Queue>>(
-  "a list of names (no spaces, commas, slashes or braces), such as ['default', 'emails'], or an object with a key for each queue",
+  "a list of names (up to 200 characters, no spaces, commas, slashes or braces), such as ['default', 'emails'], or an object with a key for each queue",
   (value, path, voice) => {
     const named = Array.isArray(value) ? value.map((name): [string, object] => [name, {}]) : value
     const queues = Array.isArray(named) ? named : isObject(named) ? Object.entries(named) : []
@@ -98,7 +99,7 @@ export const queuesOption = new Option<QueuesConfig, Map<string, Queue>>(
 
 /** Spaces and commas separate names on the command line, `/` names a partition, and `{}` is for Redis Cluster. */
 export function isQueueName(value: unknown): boolean {
-  return isText(value) && !/[\s,/{}\p{C}]/u.test(value)
+  return isText(value) && value.length <= MAX_NAME && !/[\s,/{}\p{C}]/u.test(value)
 }
 
 /** The configured queues. */
@@ -208,7 +209,11 @@ export function knownQueue(
 ): void {
   if (partitions.has(queue)) return
   const near = nearest(queue, queues)
-  throw new JobsError('UNKNOWN_QUEUE', `${name ? `${name}: ` : ''}'${queue}' is not a configured queue`, {
-    hint: `${near ? `Did you mean ${near}? ` : ''}Configured are ${listed(queues)}. Add it to ${placeFor('queues', source)}.`,
-  })
+  throw new JobsError(
+    'UNKNOWN_QUEUE',
+    `${name ? `${name}: ` : ''}${shown(queue)} is not a configured queue`,
+    {
+      hint: `${near ? `Did you mean ${near}? ` : ''}Configured are ${listed(queues)}. Add it to ${placeFor('queues', source)}.`,
+    },
+  )
 }

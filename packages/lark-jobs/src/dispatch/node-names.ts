@@ -2,6 +2,7 @@
  * The names of the nodes of one flow. No two nodes have the same.
  */
 import { JobsError } from '../model/errors.ts'
+import { shown } from '../model/secret.ts'
 
 export class NodeNames {
   readonly #taken: Set<string>
@@ -21,7 +22,7 @@ export class NodeNames {
    */
   of(what: string, given?: string): string {
     if (given !== undefined && this.#taken.has(given))
-      throw new JobsError('FLOW_INVALID', `Two nodes have the name '${given}'`, {
+      throw new JobsError('FLOW_INVALID', `Two nodes have the name ${shown(given)}`, {
         hint: 'Give each node a name of its own. Nodes without one are called by their class, with a number.',
       })
     let name = given ?? what

@@ -7,6 +7,7 @@ import { defined } from './defined.ts'
 import { type Duration, durationForm, milliseconds, readable } from './duration.ts'
 import { JobsError } from './errors.ts'
 import { NonRetryableError } from './non-retryable.ts'
+import { shown } from './secret.ts'
 
 export type Decision =
   | { readonly kind: 'failed'; readonly error: unknown }
@@ -40,7 +41,7 @@ export function releasing(
   const ms = milliseconds(delay)
   const call = pauses === undefined ? 'release()' : pauses === 'group' ? 'pauseGroup()' : 'pauseQueue()'
   if (ms === undefined) {
-    const got = typeof delay === 'string' ? `'${delay}'` : String(delay)
+    const got = shown(delay)
     throw new JobsError('JOB_INVALID', `${name}: ${call} was given ${got}; it must be ${durationForm}`)
   }
   if (because !== undefined && typeof because !== 'string')

@@ -5,6 +5,7 @@
  * A payload that is far too large or too deeply nested is refused before it is written: the check counts bytes as it
  * goes, and stops at a quarter above the limit. So a payload from outside costs no more than the largest allowed one.
  */
+import { excerpt } from '@s18i/lark/config'
 import { JobsError } from './errors.ts'
 import { openResultOf, wordsOf } from './open-result.ts'
 import { textOf as textOfError } from './thrown.ts'
@@ -229,7 +230,7 @@ function textOf(trail: readonly [unknown, string | number | undefined][]): strin
   const parts = trail.map(([, key]) => {
     if (key === undefined) return ''
     const isWord = typeof key === 'string' && /^[\p{L}_$][\p{L}\p{N}_$]*$/u.test(key)
-    return isWord ? `.${key}` : `[${JSON.stringify(key)}]`
+    return isWord ? `.${excerpt(key)}` : `[${JSON.stringify(typeof key === 'string' ? excerpt(key) : key)}]`
   })
   return parts.join('')
 }

@@ -19,6 +19,9 @@
 import type { Backoff } from './backoff.ts'
 import type { Limits } from './limits.ts'
 
+/** The most characters of the key of a job, and of the name of a queue. */
+export const MAX_NAME = 200
+
 export const states = ['waiting', 'delayed', 'blocked', 'active', 'completed', 'failed', 'cancelled'] as const
 export type State = (typeof states)[number]
 export type EndedState = Extract<State, 'completed' | 'failed' | 'cancelled'>

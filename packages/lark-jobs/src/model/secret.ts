@@ -16,9 +16,14 @@ export const oneLine = {
   maxStringLength: 80,
 }
 
+/** The most characters of a shown value: an object may have any number of keys, of any length. */
+const MOST = 1_000
+
 /** A value as JavaScript, on one line, cut if it is long. */
 export function shown(value: unknown): string {
-  return typeof value === 'function' ? 'a function' : inspect(value, oneLine)
+  if (typeof value === 'function') return 'a function'
+  const text = inspect(value, oneLine)
+  return text.length > MOST ? `${text.slice(0, MOST)}…` : text
 }
 
 /** Describes a value that was given as a connection. */

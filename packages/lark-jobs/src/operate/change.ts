@@ -6,6 +6,7 @@ import { JobsError } from '../model/errors.ts'
 import { groupedBy } from '../model/grouped.ts'
 import { listed } from '../model/listed.ts'
 import type { State } from '../model/record.ts'
+import { shown } from '../model/secret.ts'
 import { fingerprintOf, shortNames } from '../run/fingerprint.ts'
 import { type AlterVerdict, type Change, MAX_ITEMS } from '../store/contract/store.ts'
 import { type ChangeOptions, type Chosen, isIds, type JobConditions } from './filter.ts'
@@ -152,7 +153,7 @@ async function* read(
 function checkOneKind(kind: string | undefined, hashes: ReadonlySet<string>): void {
   if (hashes.size <= 1) return
   const names = listed(shortNames([...hashes]).values())
-  throw new JobsError('FILTER_INVALID', `Several kinds of failures begin with '${kind}': ${names}`, {
+  throw new JobsError('FILTER_INVALID', `Several kinds of failures begin with ${shown(kind)}: ${names}`, {
     exit: 2,
     hint: 'Give more letters: lark jobs:failed --group shows as many as are needed.',
   })

@@ -2,6 +2,7 @@
  * Pauses and resumes a queue, or one group of a queue. While it is paused, none of its jobs starts. Running jobs go on,
  * and dispatched jobs wait.
  */
+import { excerpt } from '@s18i/lark/config'
 import { type Duration, milliseconds } from '../model/duration.ts'
 import { JobsError } from '../model/errors.ts'
 import { partitionWith } from '../model/partition.ts'
@@ -50,7 +51,7 @@ export function checkPause(options: unknown, flags?: Flags): void {
   })
   checkGroup('Jobs.pause()', options, flags)
   if (because === undefined || (group === undefined && groupHash === undefined)) return
-  throw new JobsError('PAUSE_INVALID', `${queue}: the pause of a group keeps no reason`, {
+  throw new JobsError('PAUSE_INVALID', `${excerpt(queue!)}: the pause of a group keeps no reason`, {
     exit: 2,
     hint: 'A reason is kept with the pause of a whole queue.',
   })

@@ -11,6 +11,7 @@ import { listed } from '../model/listed.ts'
 import { partitionsOf, partitionWith, queueOf } from '../model/partition.ts'
 import { whyDropped } from '../model/payload.ts'
 import type { JobRecord, LogLine, State } from '../model/record.ts'
+import { shown } from '../model/secret.ts'
 import { shownName } from '../model/stored-name.ts'
 import type { JobLike, PayloadOf, ResultOf } from '../options/job-class.ts'
 import { type OptionsOf, whole } from '../options/schema.ts'
@@ -319,7 +320,7 @@ export async function partitionsToLookIn(
     const partitions = all.get(queue)
     if (partitions !== undefined) return partitions
     const near = nearest(queue, all.keys())
-    throw new JobsError('UNKNOWN_QUEUE', `There is no queue '${queue}'`, {
+    throw new JobsError('UNKNOWN_QUEUE', `There is no queue ${shown(queue)}`, {
       hint: `${near ? `Did you mean ${near}? ` : ''}There are ${listed(all.keys())}.`,
     })
   })

@@ -10,6 +10,7 @@ import {
   normalBackoff,
 } from '../model/backoff.ts'
 import { durationForm } from '../model/duration.ts'
+import { MAX_NAME } from '../model/record.ts'
 import { type ClassSchedule, classSchedule, type WrittenSchedule } from './class-schedule.ts'
 import { type GroupBy, groupOptions } from './group.ts'
 import { classKeep, type KeepOptions } from './keep.ts'
@@ -25,8 +26,11 @@ const backoff = new Option<BackoffOption, Backoff | BackoffFunction>(
 
 /** The fields that are the same for every job of a class. */
 export const classSettings = new Schema('a job', {
-  key: option<string>("a text, such as 'send-email'", isName),
-  aliases: list<string>("a list of texts, such as ['old-name']", isName).needed(),
+  key: option<string>(`a text of up to ${MAX_NAME} characters, such as 'send-email'`, isName),
+  aliases: list<string>(
+    `a list of texts of up to ${MAX_NAME} characters, such as ['old-name']`,
+    isName,
+  ).needed(),
   keep: classKeep as Option<KeepOptions, Read<typeof classKeep.entries>>,
   keepResult: duration(),
   /** The crashes of its workers after which a job fails. Default 3. */
@@ -119,5 +123,5 @@ export function ownNames(job: WrittenSettings, written: WrittenSettings): (keyof
 }
 
 export function isName(value: unknown): boolean {
-  return isText(value) && !/\p{C}/u.test(value)
+  return isText(value) && value.length <= MAX_NAME && !/\p{C}/u.test(value)
 }

@@ -6,6 +6,7 @@
  * a text of version `n` ends in `n - 1` spaces, which JSON allows. So a payload of the first version has no byte more,
  * and whatever reads JSON reads every version.
  */
+import { excerpt } from '@s18i/lark/config'
 import { JobsError } from '../model/errors.ts'
 import { decode, encode } from '../model/payload.ts'
 import { textOf } from '../model/thrown.ts'
@@ -169,7 +170,7 @@ function textOfIssue({ message, path = [] }: SchemaIssue, redact: readonly strin
   const isHidden = redact.some((each) =>
     each.split('.').every((key, i) => i >= keys.length || key === '*' || key === keys[i]),
   )
-  return `${['payload', ...keys].join('.')}: ${isHidden ? 'the schema refuses it' : message}`
+  return `${['payload', ...keys].map(excerpt).join('.')}: ${isHidden ? 'the schema refuses it' : message}`
 }
 
 function isSchema(value: unknown): boolean {

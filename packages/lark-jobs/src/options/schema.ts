@@ -6,7 +6,7 @@
  * of what users write (`OptionsOf`) and of what Lark reads (`Read`). To add an option, add an entry, and a row to the
  * table in the manual, which `test/options-page.test.ts` compares with the schema.
  */
-import { type LarkError, nearest } from '@s18i/lark/config'
+import { excerpt, type LarkError, nearest } from '@s18i/lark/config'
 import { type Duration, durationForm, milliseconds } from '../model/duration.ts'
 import { JobsError, type JobsErrorCode } from '../model/errors.ts'
 import { shown } from '../model/secret.ts'
@@ -246,7 +246,8 @@ export function checkNames(
   if (name === undefined) return
   const near = nearest(name, known)
   const hint = near === undefined ? `Options: ${known.join(', ')}` : `Did you mean ${near}?`
-  throw voice.error(`${voice.name(at(path, name))} is not an option`, hint, at(path, name))
+  const place = at(path, excerpt(name))
+  throw voice.error(`${voice.name(place)} is not an option`, hint, place)
 }
 
 function at(...names: string[]): string {

@@ -7,6 +7,7 @@ import { defaultBackoff, pauseAfter } from '../model/backoff.ts'
 import { durationForm, milliseconds } from '../model/duration.ts'
 import { isNonRetryable } from '../model/non-retryable.ts'
 import type { LeasedJob } from '../model/record.ts'
+import { shown as shownText } from '../model/secret.ts'
 import { textOf } from '../model/thrown.ts'
 import { limitsFrom } from '../model/tick.ts'
 import { currentRun, type JobClass } from '../options/job-class.ts'
@@ -113,6 +114,6 @@ function answered(answer: Promise<unknown>): Promise<unknown> {
 }
 
 function shown(value: unknown): string {
-  if (typeof value === 'string') return `'${value}'`
+  if (typeof value === 'string') return shownText(value)
   return typeof value === 'object' && value !== null ? 'an object' : String(value)
 }

@@ -7,6 +7,7 @@
 import { Cron } from 'croner'
 import { isInterval } from '../model/cron.ts'
 import { JobsError } from '../model/errors.ts'
+import { shown } from '../model/secret.ts'
 import type { Timing } from '../model/timing.ts'
 import { instantOf, type Offset, offsetIn } from './local-time.ts'
 
@@ -105,7 +106,7 @@ function finderOf(expression: string, timezone: string): Finder {
   try {
     if (timezone !== 'UTC') new Intl.DateTimeFormat('en-US', { timeZone: timezone })
   } catch {
-    throw new JobsError('SCHEDULE_INVALID', `This process does not know the time zone '${timezone}'`, {
+    throw new JobsError('SCHEDULE_INVALID', `This process does not know the time zone ${shown(timezone)}`, {
       hint: 'Its data of time zones is older than that of the process that set the schedule: update Node.js.',
     })
   }

@@ -61,11 +61,11 @@ export class Account {
       const ids = schedules.map((each) => each.id)
       const near = nearest(id, ids)
       return lines([
-        `there is no schedule '${id}'${near === undefined ? '' : `; did you mean '${near}'?`}`,
+        `there is no schedule ${shown(id)}${near === undefined ? '' : `; did you mean '${near}'?`}`,
         ids.length > 0 ? `Set were ${listed(ids.slice(0, LISTED))}.` : 'None was set.',
       ])
     }
-    return lines([`the schedule '${id}' is another:`, ...misses(differences(match, found))])
+    return lines([`the schedule ${shown(id)} is another:`, ...misses(differences(match, found))])
   }
 
   #words({ name, key, match, conditions }: Expectation): string {

@@ -2,6 +2,7 @@ import { arg } from '../arguments.ts'
 import { CATALOG, type Catalog, type Entry, namespaceOf } from '../catalog.ts'
 import { Command } from '../command.ts'
 import { larkError } from '../errors.ts'
+import { excerpt } from '../excerpt.ts'
 import { nearest } from '../nearest.ts'
 import { USAGE } from '../program.ts'
 import { describeAll, pad } from '../table.ts'
@@ -32,7 +33,7 @@ export class ListCommand extends Command {
     const entries = catalog.inNamespace(this.namespace)
     if (entries.length > 0) return entries
     const near = nearest(this.namespace, new Set(catalog.entries.map(({ key }) => namespaceOf(key))))
-    throw larkError('UNKNOWN_COMMAND', `There are no commands under "${this.namespace}"`, {
+    throw larkError('UNKNOWN_COMMAND', `There are no commands under "${excerpt(this.namespace)}"`, {
       hint: near ? `Did you mean ${near}?` : 'See lark list',
       exit: 2,
     })

@@ -3,6 +3,7 @@ import { arg } from '../arguments.ts'
 import { CATALOG, type Catalog } from '../catalog.ts'
 import { Command } from '../command.ts'
 import { larkError, usageError } from '../errors.ts'
+import { excerpt } from '../excerpt.ts'
 import { stubPlace, writeStub } from '../stub.ts'
 
 /** `lark make:command NAME`, where the name is a key (`users:process`) or a class (`ProcessUsers`). */
@@ -31,8 +32,11 @@ export class MakeCommand extends Command {
 
 /** A name that begins with a capital is a class. Any other name is a key. */
 function namesFrom(name: string): { key: string; className: string } {
-  if (!/^[A-Za-z][A-Za-z0-9]*([-:_][A-Za-z0-9]+)*$/.test(name)) {
-    throw usageError(`"${name}" is not a name for a command`, 'Names look like users:process or ProcessUsers')
+  if (name.length > 100 || !/^[A-Za-z][A-Za-z0-9]*([-:_][A-Za-z0-9]+)*$/.test(name)) {
+    throw usageError(
+      `"${excerpt(name)}" is not a name for a command`,
+      'Names look like users:process or ProcessUsers',
+    )
   }
   if (/^[A-Z]\w*$/.test(name)) {
     const words = name.replace(/(?<=.)Command$/, '').match(/[A-Z]+(?![a-z])|[A-Z]?[a-z0-9]+/g) ?? [name]

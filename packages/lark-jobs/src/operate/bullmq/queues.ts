@@ -1,6 +1,7 @@
 /**
  * The queues of BullMQ that an import is about: those that are named, or all, and those that must not be imported now.
  */
+import { excerpt } from '@s18i/lark/config'
 import { JobsError } from '../../model/errors.ts'
 import { listed } from '../../model/listed.ts'
 import type { BullmqQueue, BullmqSource } from '../../store/contract/bullmq.ts'
@@ -16,8 +17,8 @@ export async function queuesIn(
   const missing = names.filter((_, i) => named !== undefined && queues[i] === undefined)
   if (missing.length === 0 && names.length > 0) return queues.filter((queue) => queue !== undefined)
   const others = named === undefined ? [] : await source.queues()
-  const what = missing.length > 0 ? `no BullMQ queue ${listed(missing)}` : 'no queue of BullMQ'
-  throw new JobsError('BULLMQ_NOT_FOUND', `${source.name} has ${what} with the prefix ${prefix}`, {
+  const what = missing.length > 0 ? `no BullMQ queue ${listed(missing.map(excerpt))}` : 'no queue of BullMQ'
+  throw new JobsError('BULLMQ_NOT_FOUND', `${source.name} has ${what} with the prefix ${excerpt(prefix)}`, {
     exit: 2,
     hint:
       others.length > 0
