@@ -2,8 +2,12 @@
  * The house (docs/architecture.md): no file imports from a higher floor or in a circle, types included, and no file is
  * too long.
  */
+import { createRequire } from 'node:module'
 import { describe, expect, it } from 'vitest'
 import { earlyReturns, filesBelow, type Import, importsOf, read } from './source.ts'
+
+// js-yaml has no types of its own.
+const { load } = createRequire(import.meta.url)('js-yaml') as { load: (text: string) => unknown }
 
 /**
  * The floors of each package, the ground floor first. A file imports from its own floor and from lower floors.
@@ -264,6 +268,36 @@ describe('the stores', () => {
     expect(read(`packages/lark-jobs/src/${file}`)).toMatch(/^import type Libsql from 'libsql'$/m)
   })
 })
+
+describe.each(['.yml', '.yaml'].flatMap((end) => filesBelow('.github/workflows', end)))(
+  'the workflow %s',
+  (file) => {
+    const text = read(`.github/workflows/${file}`)
+
+    it('names each action by its commit, with the version as a comment: a tag can be moved to other code', () => {
+      const actions = text.match(/^.*\buses:.*$/gm) ?? []
+      expect(actions.length).toBeGreaterThan(0)
+      const pinned = /^ +- uses: [\w-]+\/[\w/-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$/
+      expect(actions.filter((line) => !pinned.test(line))).toEqual([])
+    })
+
+    it('keeps no token in the working copy, and has only the permissions that a job names', () => {
+      const { permissions, jobs } = load(text) as Workflow
+      expect(permissions).toEqual({})
+      for (const job of Object.values(jobs)) {
+        expect(job.permissions).toBeTypeOf('object')
+        for (const { uses, with: given } of job.steps)
+          if (uses?.startsWith('actions/checkout@')) expect(given?.['persist-credentials']).toBe(false)
+      }
+    })
+  },
+)
+
+/** What a test reads of a workflow of GitHub. */
+interface Workflow {
+  permissions?: object
+  jobs: Record<string, { permissions?: object; steps: { uses?: string; with?: Record<string, unknown> }[] }>
+}
 
 describe('names', () => {
   it('no type has the name of another', () => {

@@ -114,6 +114,24 @@ test('lark-jobs-bench adds its command if the application names the package', as
   expect(await keys({ '@s18i/lark-jobs-bench': '*' })).toContain('jobs:bench')
 })
 
+test('lark-dashboard has the licence of each package that the browser loads with it', () => {
+  const text = execFileSync('tar', ['-xzOf', tarballs.get('lark-dashboard')!, 'package/dist/LICENSES.txt'], {
+    encoding: 'utf8',
+  })
+  const bundled = ['@preact/signals', '@preact/signals-core', 'preact', 'uplot']
+  expect(text.match(/^\S+ [\d.]+ \(MIT\)$/gm)).toEqual(
+    bundled.map((name) => `${name} ${JSON.parse(read(`node_modules/${name}/package.json`)).version} (MIT)`),
+  )
+  for (const name of bundled) expect(text).toContain(read(`node_modules/${name}/LICENSE`).trim())
+  // Nothing else is bundled, in any package.
+  const sources = names.flatMap((name) =>
+    filesBelow(`packages/${name}/dist`, '.js.map').flatMap(
+      (file) => JSON.parse(read(`packages/${name}/dist/${file}`)).sources as string[],
+    ),
+  )
+  expect(sources.filter((source) => source.includes('node_modules'))).toEqual([])
+})
+
 test('Node 20 itself reads each file: it does not parse `await using`, and jiti would take twice the time', () => {
   for (const name of names) {
     const files = filesBelow(`packages/${name}/dist`, '.js')

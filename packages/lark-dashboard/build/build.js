@@ -1,9 +1,10 @@
+import { writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { build } from '../../lark/build/bundle.js'
 import { bundlePage } from './page.js'
 
 const folder = fileURLToPath(new URL('..', import.meta.url)).replace(/\/$/, '')
-await bundlePage(folder)
+const licences = await bundlePage(folder)
 await build({
   folder,
   entries: {
@@ -20,3 +21,5 @@ await build({
     page: ['src/server/page.generated.ts'],
   },
 })
+// They must go with every copy of what is bundled.
+writeFileSync(`${folder}/dist/LICENSES.txt`, licences)

@@ -11,7 +11,10 @@ import { rolldown } from 'rolldown'
 /** The styles whose rules others build on come first. */
 const FIRST = ['style/tokens.css', 'style/base.css']
 
-/** @param {string} folder of the package */
+/**
+ * @param {string} folder of the package
+ * @returns the licences of the packages that are in it, one after the other
+ */
 export async function bundlePage(folder) {
   const browser = join(folder, 'browser')
   const bundler = await rolldown({
@@ -32,10 +35,16 @@ export async function bundlePage(folder) {
   /** @type {Record<string, string>} */
   const files = {}
   let script = ''
+  // That with the styles is known.
+  const packages = new Set([join(folder, '../../node_modules/uplot')])
   for (const file of output) {
     if (file.type !== 'chunk') throw new Error(`${file.fileName} is not a script`)
     files[file.fileName] = file.code
     if (file.isEntry) script = file.fileName
+    for (const module of file.moduleIds) {
+      const found = /^.*[\\/]node_modules[\\/](?:@[^\\/]+[\\/])?[^\\/]+/.exec(module)
+      if (found !== null) packages.add(found[0])
+    }
   }
   const css = stylesOf(browser, join(folder, '../../node_modules/uplot/dist/uPlot.min.css'))
   const style = `app-${createHash('sha256').update(css).digest('base64url').slice(0, 8)}.css`
@@ -49,6 +58,15 @@ export const files: Readonly<Record<string, string>> = ${JSON.stringify(files)}
 `
   const generated = join(folder, 'src/server/page.generated.ts')
   if (!existsSync(generated) || readFileSync(generated, 'utf8') !== text) writeFileSync(generated, text)
+  return [...packages].sort().map(licenceOf).join('\n')
+}
+
+/** A package without a licence must not be bundled: the build fails. @param {string} folder */
+function licenceOf(folder) {
+  const { name, version, license } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'))
+  const file = readdirSync(folder).find((each) => /^licen[cs]e/i.test(each))
+  if (file === undefined) throw new Error(`${name} is bundled, and has no file with its licence`)
+  return `${name} ${version} (${license})\n\n${readFileSync(join(folder, file), 'utf8').trim()}\n`
 }
 
 /** @param {string} browser @param {string} chart the styles of the library for charts */
