@@ -1,6 +1,7 @@
 /** From the draft of a flow to its definition. */
 import { inspect } from 'node:util'
 import { expect, test } from 'vitest'
+import { BatchMembers } from '../src/api/batch-members.ts'
 import { drafted } from '../src/api/draft.ts'
 import type { FlowDraft } from '../src/api/flow-draft.ts'
 import { flowDrafted } from '../src/api/flow-draft.ts'
@@ -385,4 +386,74 @@ test('the number of nodes and the depth have limits', async () => {
   const nested = (depth: number): FlowDraft => (depth === 1 ? chain([fetch]) : chain([nested(depth - 1)]))
   expect(await refusal(nested(10))).toBe('none')
   expect(await refusal(nested(11))).toBe('FLOW_TOO_LARGE A chain is nested more than 10 flows deep')
+})
+
+/** Of 4 MiB, eight of these are below the limit. */
+const large = 'x'.repeat(500_000)
+
+test('a flow that is too large is refused at the part with which it becomes so', async () => {
+  let made = 0
+  const next = () => {
+    made++
+    return TextJob.with(large)
+  }
+  /** @returns how many parts were made, and the refusal */
+  const refused = async (flow: FlowDraft) => {
+    made = 0
+    return [await refusal(flow), made]
+  }
+  const many = Array.from({ length: 10_000 }, () => next)
+  const tooLarge = (what: string) => `FLOW_TOO_LARGE With ${what}, the flow has more than 4194304 bytes`
+  const nodes = workflow('w', (w) => many.forEach((each) => void w.add(each())))
+  expect(await refused(nodes)).toEqual([tooLarge('TextJob 9'), 9])
+  expect(await refused(chain([]).next(() => nodes))).toEqual([tooLarge('TextJob 9'), 9])
+  expect(await refused(chain(many as never))).toEqual([tooLarge('TextJob 9'), 9])
+  const before = workflow('w', (w) => {
+    for (const each of many.slice(0, 5)) w.add(each())
+    w.add(chain(many.slice(0, 5) as never))
+  })
+  expect(await refused(before)).toEqual([tooLarge('TextJob 4'), 9])
+  let isClosed = false
+  function* endless(text: string) {
+    try {
+      for (;;) {
+        made++
+        yield TextJob.with(text)
+      }
+    } finally {
+      isClosed = true
+    }
+  }
+  expect(await refused(chain([batch(endless(large))]))).toEqual([tooLarge('TextJob'), 9])
+  expect(isClosed).toBe(true)
+  const [words, count] = await refused(chain([batch(endless(''))]))
+  expect([words, Number(count) < 110_000]).toEqual([tooLarge('TextJob'), true])
+  // Each node waits for all those before: the text of the definition would have 240 MB.
+  const linked = workflow('w', (w) => {
+    const all: WorkflowNode[] = []
+    for (const _ of many) all.push(w.add(fetch, { after: [...all] }))
+    made = all.length
+  })
+  expect((await refused(linked))[0]).toMatch(/^FLOW_TOO_LARGE With FetchJob \d+, the flow has more than/)
+  const inner = chain([next()])
+  expect(await refusal(chain(Array.from({ length: 9 }, () => inner)))).toBe(tooLarge('TextJob'))
+})
+
+test('of the members of a batch, only a few megabytes are read ahead', async () => {
+  let made = 0
+  function* members(text: string) {
+    for (;;) {
+      made++
+      yield TextJob.with(text)
+    }
+  }
+  for (const [text, count] of [
+    [large, 9],
+    ['', 5_000],
+  ] as const) {
+    made = 0
+    const read = await BatchMembers.of(members(text))
+    await read.close()
+    expect(made).toBe(count)
+  }
 })

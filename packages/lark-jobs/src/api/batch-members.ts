@@ -2,14 +2,18 @@
  * The members of a batch as it was given them: a list, or anything that can be iterated, at once or bit by bit. The first are
  * read ahead: they are checked before anything is queued, and the first of all decides which queue keeps the batch.
  */
-import type { FlowJobs } from '../dispatch/flow-definition.ts'
+import { type FlowJobs, textIn, type WrittenDraft, writtenDraft } from '../dispatch/flow-definition.ts'
 import type { Drafted } from '../dispatch/new-job.ts'
+import type { FlowSize } from '../flow/flow-size.ts'
 import { JobsError } from '../model/errors.ts'
-import type { FlowJob } from '../model/flow.ts'
+import { type FlowJob, MAX_DEFINITION } from '../model/flow.ts'
+import { leastBytes } from '../model/payload.ts'
 import { partWords, readMember } from './flow-part.ts'
 
 /** How many are read ahead. Of those that come bit by bit, only the first: the others may take long. */
 const AHEAD = 5_000
+/** The bytes of their payloads after which no more are read ahead. */
+const AHEAD_BYTES = MAX_DEFINITION
 
 /** What can be iterated once, such as generators, and was begun. The second time, it would be an empty batch. */
 const begun = new WeakSet<object>()
@@ -49,10 +53,11 @@ export class BatchMembers {
     }
     const own = new BatchMembers(given, isAsync)
     const most = isAsync ? 1 : AHEAD
-    while (own.#first.length < most) {
+    for (let bytes = 0; own.#first.length < most && bytes < AHEAD_BYTES; ) {
       const next = await own.#next()
       if (next === undefined) break
       own.#first.push(next)
+      bytes += leastBytes(next.payload, AHEAD_BYTES)
     }
     return own
   }
@@ -61,10 +66,25 @@ export class BatchMembers {
     return this.#first[0]
   }
 
-  /** All of them. @throws FLOW_INVALID for anything but drafts; what the members throw */
-  async all(): Promise<Drafted[]> {
-    const all = [...this.#first]
-    for (let next = await this.#next(); next !== undefined; next = await this.#next()) all.push(next)
+  /**
+   * All of them, for a batch in another flow.
+   *
+   * @param size of the outermost flow
+   * @throws FLOW_INVALID for anything but drafts; FLOW_TOO_LARGE, the errors of a dispatch; what the members throw
+   */
+  async all(size: FlowSize): Promise<WrittenDraft[]> {
+    const all: WrittenDraft[] = []
+    const first = this.#first.reverse()
+    const next = async () => first.pop() ?? (await this.#next())
+    try {
+      for (let each = await next(); each !== undefined; each = await next()) {
+        const written = writtenDraft(each)
+        size.add(written.made.name, textIn(written))
+        all.push(written)
+      }
+    } finally {
+      await this.close()
+    }
     return all
   }
 

@@ -3,13 +3,14 @@
  */
 import { checkPlace } from '../config/queues.ts'
 import { FlowJobs } from '../dispatch/flow-definition.ts'
-import { LOT, MemberLots } from '../dispatch/member-lots.ts'
-import type { NewJobs } from '../dispatch/new-job.ts'
+import { LOT_BYTES, lotsOf, MemberLots } from '../dispatch/member-lots.ts'
+import { bytesOf, type NewJobs } from '../dispatch/new-job.ts'
 import { NodeNames } from '../dispatch/node-names.ts'
 import { FlowBook } from '../flow/flow-book.ts'
+import { FlowSize } from '../flow/flow-size.ts'
 import { JobSender } from '../flow/job-sender.ts'
 import { JobsError } from '../model/errors.ts'
-import { type FlowDefinition, type FlowPlace, MAX_DEFINITION, MAX_NODES } from '../model/flow.ts'
+import { type FlowDefinition, type FlowJob, type FlowPlace, MAX_NODES } from '../model/flow.ts'
 import { listed } from '../model/listed.ts'
 import { queueOf } from '../model/partition.ts'
 import { shown } from '../model/secret.ts'
@@ -20,8 +21,8 @@ import { isText, option, type Read, Schema, voiceOf } from '../options/schema.ts
 import { isResendable } from '../store/contract/store.ts'
 import type { FlowPart } from './flow-draft.ts'
 import { nameOfPart, readMember } from './flow-part.ts'
-import { readPart } from './flow-spec.ts'
-import type { NodeOptions } from './workflow-builder.ts'
+import { workOf } from './flow-spec.ts'
+import { type NodeOptions, readPart } from './workflow-builder.ts'
 
 const addOptions = new Schema('an object', {
   ...nodeEntries,
@@ -63,8 +64,7 @@ export async function addTo(
   const lots = new MemberLots(place, { book, sender: new JobSender(store, boundOf), store })
   try {
     if (kind !== 'batch') return await addNodes(book, place, made, parts, read)
-    const members = parts.map((each) => made.member(readMember(each)))
-    for (let i = 0; i < members.length; i += LOT) await lots.queue(members.slice(i, i + LOT))
+    for (const lot of checkedLots(parts, made)) await lots.queue(lot)
   } catch (error) {
     if (!(isResendable(error) && lots.hasReserved) && !JobsError.is(error, 'STORE_UNCERTAIN')) throw error
     throw uncertain(id, error as Error)
@@ -85,26 +85,47 @@ async function addNodes(
   parts: readonly FlowPart[],
   { name, ifFailed, after = [] }: AddRead,
 ): Promise<void> {
+  const size = new FlowSize()
+  const named = parts.map((part) => {
+    const what = nameOfPart(part, 'add()')
+    return { what, part: readPart(part, size, what) }
+  })
   const read = await Promise.all(
-    parts.map(async (part) => ({ what: nameOfPart(part, 'add()'), work: await readPart(part, 2) })),
+    named.map(async ({ what, part }) => ({ what, work: await workOf(part, 2, size) })),
   )
   await book.add(place, ({ definition }) => {
     const { nodes, kind } = definition
     const names = new NodeNames(nodes)
     const isChain = kind === 'chain'
     const before = isChain ? lastStep(nodes) : [after].flat().map((each) => indexOfNode(each, definition))
-    const added = read.map(({ what, work }, i) => {
-      const own = {
-        name: names.of(what, name),
-        after: isChain && i > 0 ? [nodes.length + i - 1] : before,
-        ifFailed,
-        work,
-      }
-      return made.node(own, place.home)
-    })
-    checkSize(place.flow, { ...definition, nodes: [...nodes, ...added] })
-    return added
+    checkCount(place.flow, nodes.length + read.length)
+    const specs = read.map(({ what, work }, i) => ({
+      name: names.of(what, name),
+      after: isChain && i > 0 ? [nodes.length + i - 1] : before,
+      ifFailed,
+      work,
+    }))
+    return made.nodes(specs, place.home)
   })
+}
+
+/**
+ * The members, lot by lot. All of them are checked before the first lot is handed out. Those after the first few megabytes
+ * are made again when it is their turn, because all of them together may not fit into the memory.
+ */
+function checkedLots(parts: readonly FlowPart[], made: FlowJobs): Iterable<FlowJob[]> {
+  const drafts = parts.map(readMember)
+  const ahead: FlowJob[] = []
+  let bytes = 0
+  for (const each of drafts) {
+    const member = made.member(each)
+    bytes += bytesOf(member.job)
+    if (ahead.length === 0 || bytes <= LOT_BYTES) ahead.push(member)
+  }
+  function* members(): Iterable<FlowJob> {
+    for (const [i, each] of drafts.entries()) yield ahead[i] ?? made.member(each)
+  }
+  return lotsOf(members())
 }
 
 function lastStep(nodes: FlowDefinition['nodes']): number[] {
@@ -122,14 +143,8 @@ function indexOfNode(name: string, { nodes }: FlowDefinition): number {
 }
 
 /** @throws FLOW_TOO_LARGE */
-function checkSize(id: string, definition: FlowDefinition): void {
-  const count = definition.nodes.length
-  const bytes = Buffer.byteLength(JSON.stringify(definition))
-  if (count <= MAX_NODES && bytes <= MAX_DEFINITION) return
-  const [has, limit] = count > MAX_NODES ? [`${count} nodes`, MAX_NODES] : [`${bytes} bytes`, MAX_DEFINITION]
-  throw new JobsError(
-    'FLOW_TOO_LARGE',
-    `With what is added, flow ${id} would have ${has}; the limit is ${limit}`,
-    { id },
-  )
+function checkCount(id: string, count: number): void {
+  if (count <= MAX_NODES) return
+  const message = `With what is added, flow ${id} would have ${count} nodes; the limit is ${MAX_NODES}`
+  throw new JobsError('FLOW_TOO_LARGE', message, { id })
 }

@@ -2,13 +2,16 @@
  * What `workflow()` passes to its function: it takes the nodes, one by one. A node can wait only for nodes that are there
  * already, so a workflow has no cycles.
  */
+import { textIn, type WrittenDraft, writtenDraft } from '../dispatch/flow-definition.ts'
 import type { NodeNames } from '../dispatch/node-names.ts'
 import { makeOpenResult } from '../dispatch/open-result.ts'
+import type { FlowSize } from '../flow/flow-size.ts'
 import { JobsError } from '../model/errors.ts'
 import { type IfFailed, MAX_NODES } from '../model/flow.ts'
 import { nodeEntries } from '../options/flow.ts'
 import { option, Schema, voiceOf } from '../options/schema.ts'
-import type { FlowPart, OpenResultOf, ResultOfPart } from './flow-draft.ts'
+import { drafted, isDraft } from './draft.ts'
+import type { FlowDraft, FlowPart, OpenResultOf, ResultOfPart } from './flow-draft.ts'
 import { nameOfPart } from './flow-part.ts'
 
 /** A node of a workflow that is being built. `Open`: the type of its result, as a payload may have it. */
@@ -39,7 +42,17 @@ export interface AddedNode {
   name: string
   after: number[]
   ifFailed: IfFailed | undefined
-  part: FlowPart
+  part: ReadPart
+}
+
+/** A part of a flow whose payload is written, so that its size is known; a flow in it is read later. @internal */
+export type ReadPart = WrittenDraft | FlowDraft
+
+/** @param what the part, for messages. @param links how many nodes it waits for @throws FLOW_TOO_LARGE, the errors of a dispatch @internal */
+export function readPart(part: FlowPart, size: FlowSize, what: string, links = 0): ReadPart {
+  const read = isDraft(part) ? writtenDraft(part[drafted]) : part
+  size.add(what, 'made' in read ? textIn(read) : '', links)
+  return read
 }
 
 export const nodeOptions = new Schema('an object', {
@@ -54,11 +67,13 @@ export class WorkflowBuilder {
   /** @internal */
   readonly nodes: AddedNode[] = []
   readonly #names: NodeNames
+  readonly #size: FlowSize
   #isClosed = false
 
   /** @internal */
-  constructor(names: NodeNames) {
+  constructor(names: NodeNames, size: FlowSize) {
     this.#names = names
+    this.#size = size
   }
 
   /**
@@ -66,7 +81,7 @@ export class WorkflowBuilder {
    *
    * @param part the draft of a job, or a chain, a batch or another workflow
    * @returns the node, for `after` and for the payloads of later nodes
-   * @throws FLOW_INVALID
+   * @throws FLOW_INVALID; FLOW_TOO_LARGE if the nodes are too many, or too large together; what is wrong with the payload
    * @example const pack = w.add(new PackJob().with({ orderId }), { after: [charge, reserve], ifFailed: 'fail' })
    */
   add<W extends FlowPart>(part: W, options: NodeOptions = {}): WorkflowNode<OpenResultOf<ResultOfPart<W>>> {
@@ -96,7 +111,9 @@ export class WorkflowBuilder {
       )
     })
     const node = new BuiltNode(this, this.nodes.length, this.#names.of(what, name))
-    this.nodes.push({ name: node.name, after: [...new Set(parents)], ifFailed, part })
+    const distinct = [...new Set(parents)]
+    const read = readPart(part, this.#size, node.name, distinct.length)
+    this.nodes.push({ name: node.name, after: distinct, ifFailed, part: read })
     return node as WorkflowNode as WorkflowNode<OpenResultOf<ResultOfPart<W>>>
   }
 

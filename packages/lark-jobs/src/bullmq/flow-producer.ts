@@ -28,6 +28,9 @@ export interface FlowProducerListener {
   error: (error: Error) => void
 }
 
+/** Flows that `addBulk()` sends at a time: each takes the memory of its definition, of up to 4 MiB. */
+const TOGETHER = 20
+
 /** A job with its children. */
 export interface JobNode {
   job: BullJob
@@ -91,7 +94,16 @@ export class FlowProducer extends BullEmitter<FlowProducerListener> implements A
     const ready = trees.map((tree) =>
       tree.length === 1 ? this.#plain(tree[0]!) : this.#flow(tree, settings),
     )
-    return await Promise.all(ready.map((send) => send()))
+    const flows: Promise<JobNode>[] = []
+    return await Promise.all(
+      ready.map((send, i) => {
+        if (trees[i]!.length === 1) return send()
+        const before = flows.at(-TOGETHER)
+        const sent = before === undefined ? send() : before.then(send, send)
+        flows.push(sent)
+        return sent
+      }),
+    )
   }
 
   /** A job without children. @returns adds it */

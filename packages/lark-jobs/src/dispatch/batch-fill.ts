@@ -7,7 +7,7 @@
 import { JobsError } from '../model/errors.ts'
 import type { FlowJob, FlowPlace } from '../model/flow.ts'
 import { textOf } from '../model/thrown.ts'
-import { LOT, MemberLots, type MemberLotsOptions } from './member-lots.ts'
+import { LOT, LOT_BYTES, MemberLots, type MemberLotsOptions } from './member-lots.ts'
 import { bytesOf } from './new-job.ts'
 import { patiently } from './patience.ts'
 
@@ -15,8 +15,6 @@ import { patiently } from './patience.ts'
 export const FILLING = 30_000
 /** Milliseconds between two words of it. */
 const BEAT = 10_000
-/** Bytes of payloads of a lot. */
-const LOT_BYTES = 4_194_304
 /** Milliseconds for which members wait for others of their lot. */
 const SLOW = 250
 

@@ -2,6 +2,7 @@
  * From the drafts of a flow to its definition (`model/flow.ts`): each node becomes a job that can be queued without its
  * class, and references say what is filled in when it starts.
  */
+import { FlowSize } from '../flow/flow-size.ts'
 import { defined } from '../model/defined.ts'
 import { LONGEST } from '../model/duration.ts'
 import { JobsError } from '../model/errors.ts'
@@ -87,6 +88,25 @@ function isSpec(work: NodeSpec['work']): work is FlowSpec {
   return 'kind' in work
 }
 
+/** A draft whose payload is written already: the job that it makes. */
+export interface WrittenDraft extends Drafted {
+  made: NewJobs
+  /** The open results of the payload. */
+  refs: OpenPayload['refs']
+}
+
+/** @throws the errors of a dispatch */
+export function writtenDraft(drafted: Drafted | WrittenDraft): WrittenDraft {
+  if ('made' in drafted) return drafted
+  const open = openPayload(drafted.payload)
+  return { ...drafted, payload: undefined, made: draftedJob(drafted, open), refs: open?.refs ?? [] }
+}
+
+/** The payload of a draft, as JSON. */
+export function textIn({ made }: WrittenDraft): string {
+  return made.records[0]!.payload
+}
+
 /** Makes the jobs of one flow, and chooses the partition of each. */
 export class FlowJobs {
   readonly #placing: FlowPlacing
@@ -94,6 +114,7 @@ export class FlowJobs {
   /** The partitions of queues. */
   readonly #names = new Map<string, string[]>()
   readonly #trace: Trace | undefined
+  #size = new FlowSize()
   /** How many members were made. */
   count = 0
 
@@ -111,16 +132,20 @@ export class FlowJobs {
    * @throws FLOW_INVALID, FLOW_TOO_LARGE, RESULT_NOT_KNOWN; the errors of a dispatch
    */
   define(spec: FlowSpec, home: string, queue: string): FlowDefinition {
+    this.#size = new FlowSize()
     const { definition, outer } = this.#define(spec, home, queue)
     refuseOuter(outer)
     return { ...definition, ...defined({ trace: this.#trace }) }
   }
 
-  /** A node for a flow that was dispatched. @param home of the flow @throws the errors of `define` */
-  node(spec: NodeSpec, home: string): NodeDefinition {
-    const { node, outer } = this.#node(spec, {}, home)
-    refuseOuter(outer)
-    return node
+  /** Nodes for a flow that was dispatched. @param home of the flow @throws the errors of `define` */
+  nodes(specs: readonly NodeSpec[], home: string): NodeDefinition[] {
+    this.#size = new FlowSize()
+    return specs.map((spec) => {
+      const { node, outer } = this.#node(spec, {}, home)
+      refuseOuter(outer)
+      return node
+    })
   }
 
   /** @returns also what its nodes use of the flows around it */
@@ -156,9 +181,10 @@ export class FlowJobs {
     scope: object,
     home: string,
   ): { node: NodeDefinition; outer: OuterReference[] } {
-    const open = isSpec(work) ? undefined : openPayload(work.payload)
+    const written = isSpec(work) ? undefined : writtenDraft(work)
+    this.#size.add(name, written && textIn(written), after.length)
     const nested = isSpec(work) ? this.#nested(work) : undefined
-    const all = nested?.outer ?? (open?.refs ?? []).map((ref) => ({ ...ref, user: name }))
+    const all = nested?.outer ?? written!.refs.map((ref) => ({ ...ref, user: name }))
     const own = all.filter((ref) => ref.scope === scope)
     const node = {
       name,
@@ -168,25 +194,27 @@ export class FlowJobs {
       ...(own.length > 0 && { refs: own.map(({ at, node, path }) => ({ at, node, path })) }),
     }
     const outer = all.filter((ref) => ref.scope !== scope)
-    if (isSpec(work)) return { node: { ...node, flow: nested!.flow }, outer }
-    const job = withoutId(this.#job(work, (queue) => this.#near(queue, home), open))
+    if (written === undefined) return { node: { ...node, flow: nested!.flow }, outer }
+    const job = withoutId(this.#job(written, (queue) => this.#near(queue, home)))
     return { node: { ...node, job }, outer }
   }
 
   /** The job of a member of a batch. It has an id, which is not that of the member. @throws the errors of `define` */
   member(drafted: Drafted): FlowJob {
     this.count++
-    const { partition, job } = this.#job(drafted, (queue) => this.#inTurn(queue, 1 / TOGETHER))
+    const { partition, job } = this.#job(
+      { made: draftedJob(drafted), ...defined({ ownId: drafted.ownId }) },
+      (queue) => this.#inTurn(queue, 1 / TOGETHER),
+    )
     return { partition, job: traced(job, this.#trace) }
   }
 
   /** @param place the partition of a job that may be in any */
-  #job(drafted: Drafted, place: (queue: string) => string, open?: OpenPayload): FlowJob {
-    const made = draftedJob(drafted, open)
+  #job({ made, ownId }: Pick<WrittenDraft, 'made' | 'ownId'>, place: (queue: string) => string): FlowJob {
     const { name, queue } = made
     const job = made.records[0]!
-    if (drafted.ownId !== undefined)
-      throw new JobsError('FLOW_INVALID', `${name}: a draft in a flow has the id ${drafted.ownId.id}`, {
+    if (ownId !== undefined)
+      throw new JobsError('FLOW_INVALID', `${name}: a draft in a flow has the id ${ownId.id}`, {
         hint: 'The jobs of a flow get their ids from it: leave out withId(), or give the flow an id.',
       })
     if (job.lock?.replace)
@@ -208,10 +236,11 @@ export class FlowJobs {
     const home = this.#inTurn(queue)
     const { definition, outer } = this.#define(spec, home, queue)
     const members = spec.members?.map((each, i) => {
-      const open = openPayload(each.payload)
+      const written = writtenDraft(each)
       const user = classOf(each.Class).name
-      for (const ref of open?.refs ?? []) outer.push({ ...ref, at: ['members', i, ...ref.at], user })
-      return withoutId(this.#job(each, (queue) => this.#inTurn(queue, 1 / TOGETHER), open))
+      this.#size.add(user, textIn(written))
+      for (const ref of written.refs) outer.push({ ...ref, at: ['members', i, ...ref.at], user })
+      return withoutId(this.#job(written, (queue) => this.#inTurn(queue, 1 / TOGETHER)))
     })
     return { flow: { home, definition, ...defined({ members }) }, outer }
   }

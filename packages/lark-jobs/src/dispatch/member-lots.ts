@@ -12,6 +12,7 @@ import { groupedBy } from '../model/grouped.ts'
 import { inLots } from '../model/in-lots.ts'
 import type { NewJob } from '../model/record.ts'
 import { MAX_ITEMS, type Store } from '../store/contract/store.ts'
+import { bytesOf } from './new-job.ts'
 import { patiently } from './patience.ts'
 
 /**
@@ -20,6 +21,23 @@ import { patiently } from './patience.ts'
  * as long. (Node 20.20, 2026-11-26.)
  */
 export const LOT = MAX_ITEMS
+/** Bytes of payloads of a lot. */
+export const LOT_BYTES = 4_194_304
+
+/** Members as lots. */
+export function* lotsOf(members: Iterable<FlowJob>): Generator<FlowJob[]> {
+  let lot: FlowJob[] = []
+  let bytes = 0
+  for (const member of members) {
+    lot.push(member)
+    bytes += bytesOf(member.job)
+    if (lot.length < LOT && bytes < LOT_BYTES) continue
+    yield lot
+    lot = []
+    bytes = 0
+  }
+  if (lot.length > 0) yield lot
+}
 
 export interface MemberLotsOptions {
   book: FlowBook

@@ -13,7 +13,6 @@ import {
   type FlowDefinition,
   type FlowPlace,
   type FlowState,
-  MAX_DEFINITION,
   MAX_MEMBERS,
 } from '../model/flow.ts'
 import { newId } from '../model/id.ts'
@@ -31,6 +30,7 @@ import { advance, begin, endNow, type FirstMembers, type Step, startAgain } from
 import { FlowMembers } from './flow-members.ts'
 import { FlowNodes, type MadeNodes, startedNodes } from './flow-nodes.ts'
 import { type DueIn, type FlowChange, type FlowControl, FlowRecords, type KeptFlow } from './flow-records.ts'
+import { checkSize } from './flow-size.ts'
 import { JobSender } from './job-sender.ts'
 import { rejected } from './member-end.ts'
 import { MAX_KEYS, unknownKeys } from './unknown-keys.ts'
@@ -79,14 +79,7 @@ export class FlowBook implements FlowControl {
     by?: string,
   ): Promise<boolean> {
     const text = JSON.stringify(definition)
-    if (Buffer.byteLength(text) > MAX_DEFINITION)
-      throw new JobsError(
-        'FLOW_TOO_LARGE',
-        `${shown(place, definition)}: its definition has ${text.length} bytes, the limit is ${MAX_DEFINITION}`,
-        {
-          hint: 'Store what is large elsewhere, and give the jobs its id; or make a batch, whose members count apart.',
-        },
-      )
+    checkSize(text, (bytes) => `${shown(place, definition)}: its definition has ${bytes} bytes`)
     const at = await this.#store.now(place.home)
     const state = { ...begin(definition, at, members), ...defined({ by }) }
     const size = members !== undefined && 'size' in members ? members.size : 0
@@ -120,6 +113,7 @@ export class FlowBook implements FlowControl {
    *
    * @param change undefined: nothing is to be changed
    * @returns whether it was changed; undefined if there is no such flow
+   * @throws FLOW_TOO_LARGE for a definition
    */
   async change(
     place: FlowPlace,
@@ -132,8 +126,11 @@ export class FlowBook implements FlowControl {
       if (changed === undefined) return false
       const { definition = found.definition, state, crowd, isRelied } = changed
       const next = { ...found, definition, state, crowd: { ...found.crowd, ...crowd } }
+      const text = changed.definition && JSON.stringify(changed.definition)
+      if (text !== undefined)
+        checkSize(text, (bytes) => `With what is added, flow ${place.flow} would have ${bytes} bytes`)
       const written = await this.#write(next, {
-        ...(changed.definition !== undefined && { definition: JSON.stringify(changed.definition) }),
+        ...(text !== undefined && { definition: text }),
         ...(crowd !== undefined && { crowd: alarmed(definition, crowd) }),
         ...defined({ ends: changed.ends, isRelied }),
       })

@@ -75,6 +75,17 @@ export function encode(
   return text
 }
 
+/** The bytes of a value as JSON, or fewer: one for each character. It stops counting above `most`. */
+export function leastBytes(value: unknown, most: number): number {
+  const check = new Check(most, true)
+  try {
+    check.problemOf(value, '')
+  } catch {
+    // A getter or a toJSON() has thrown. Whoever writes the value will say so.
+  }
+  return most - check.left
+}
+
 /** The value that `handle` receives: a copy, never the caller's object. */
 export function decode(text: string): unknown {
   // A payload of a later version may be nothing but its mark (`options/payload-rules.ts`).
@@ -127,6 +138,11 @@ class Check {
   constructor(limit: number, isFree: boolean) {
     this.#left = limit
     this.#isFree = isFree
+  }
+
+  /** Bytes; below 0 if the value is too large. */
+  get left(): number {
+    return this.#left
   }
 
   get isOver(): boolean {

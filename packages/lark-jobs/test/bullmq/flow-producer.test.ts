@@ -108,6 +108,26 @@ test('a tree that contains itself is refused', async () => {
   await expect(producer().add(tree)).rejects.toMatchObject({ code: 'FLOW_TOO_LARGE' })
 })
 
+test('a tree that is too large is refused, and many flows are added few at a time', async () => {
+  const data = 'x'.repeat(500_000)
+  const children = Array.from({ length: 9 }, () => ({ name: 'step', queueName: 'steps', data }))
+  const flows = producer()
+  await expect(flows.add({ name: 'root', queueName: 'roots', children })).rejects.toMatchObject({
+    code: 'FLOW_TOO_LARGE',
+    message: 'With step 9, the flow has more than 4194304 bytes',
+  })
+  expect(await queueOf('steps').count()).toBe(0)
+  const added = await flows.addBulk(
+    Array.from({ length: 45 }, (_, n) =>
+      n % 3 === 0
+        ? { name: `${n}`, queueName: 'roots' }
+        : { name: `${n}`, queueName: 'roots', children: [{ name: 'step', queueName: 'steps' }] },
+    ),
+  )
+  expect(added.map(({ job }) => job.name)).toEqual(Array.from({ length: 45 }, (_, n) => `${n}`))
+  expect(await queueOf('steps').count()).toBe(30)
+})
+
 test('a flow with an id is added once, also when it has ended', async () => {
   const [flows, roots, steps] = [producer(), queueOf('roots'), queueOf('steps')]
   const flow = {

@@ -424,6 +424,12 @@ test('flows that stay, and what is wrong with others', async () => {
     ...{ name: 'heavy', queueName: 'emails' },
     children: Array.from({ length: 9 }, () => ({ name: 'heavy', queueName: 'others', data })),
   })
+  const branch = { name: 'wide', queueName: 'others', children: [{ name: 'wide', queueName: 'others' }] }
+  const wide = await flows.add({ name: 'wide', queueName: 'emails', children: [branch, branch] })
+  const result = `"${'x'.repeat(3_000_000)}"`
+  for (const { job } of wide.children!)
+    await command(url, 'HSET', `${key(job.id, 'others')}:processed`, key(`done-${job.id}`, 'others'), result)
+  const tooLarge = 'the data and results of its flow have more than 4194304 bytes'
   const childOf = (tree: typeof running) => tree!.children![0]!.job.id!
   await command(url, 'LREM', `${prefix}:others:wait`, '1', childOf(running))
   await command(url, 'LPUSH', `${prefix}:others:active`, childOf(running))
@@ -439,7 +445,7 @@ test('flows that stay, and what is wrong with others', async () => {
   )
   await command(url, 'SADD', `${key(ring!.job.id)}:dependencies`, key(ring!.job.id))
   const report = await importing()
-  expect(report).toMatchObject({ imported: 0, failures: 7 })
+  expect(report).toMatchObject({ imported: 0, failures: 8 })
   expect(emails(report).left).toMatchObject([
     { why: 'flow-failed', count: 2, ids: expect.arrayContaining([failed.job.id, fatal.job.id]) },
     { why: 'flow-active', count: 1, ids: [running!.job.id] },
@@ -449,10 +455,11 @@ test('flows that stay, and what is wrong with others', async () => {
     [foreign!.job.id!]: "it waits for 'else:others:1', which has another prefix",
     [text!.job.id!]: "its result of the job 'done' is not JSON: '{'",
     [large!.job.id!]: expect.stringContaining('the results or errors of its children have 5000002 bytes'),
-    [heavy.job.id!]: 'the data of its flow has more than 4194304 bytes',
+    [heavy.job.id!]: tooLarge,
+    [wide.job.id!]: tooLarge,
     [ring!.job.id!]: `the job '${ring!.job.id}' is in its flow twice`,
   })
-  expect(await queue.getWaitingChildrenCount()).toBe(8)
+  expect(await queue.getWaitingChildrenCount()).toBe(9)
 })
 
 test('an import of a flow that died is repeated, wherever it was', async () => {

@@ -547,6 +547,31 @@ export function flows(connect: Connect): void {
     expect((await handle.status())!.counts.total).toBe(1_000_000)
   })
 
+  test('a flow that is too large starts nothing; large members are added lot by lot, and all of them checked before', async () => {
+    await using bench = await Bench.make(connect)
+    const { jobs } = bench
+    const text = 'x'.repeat(300_000)
+    const large = (count: number) => Array.from({ length: count }, () => new ShowJob().with({ text }))
+    const tooLarge = { code: 'FLOW_TOO_LARGE' }
+    for (const flow of [chain(large(20)), workflow('large', (w) => large(20).map((each) => w.add(each)))])
+      await expect(jobs.dispatch(flow)).rejects.toMatchObject(tooLarge)
+    expect((await jobs.list()).jobs).toEqual([])
+    const handle = await jobs.dispatch(batch(large(20)))
+    await handle.add(large(20))
+    const wrong = new ShowJob().with({ text: { text: (() => {}) as never } as never })
+    await expect(handle.add([...large(20), wrong])).rejects.toMatchObject({ code: 'PAYLOAD_NOT_JSON' })
+    expect((await handle.status())!.counts).toMatchObject({ total: 40, completed: 0 })
+    const small = await jobs.dispatch(workflow('small', (w) => w.add(new ShowJob().with({ text: 'a' }))))
+    await expect(small.add(large(20))).rejects.toMatchObject(tooLarge)
+    await small.add(large(10))
+    await expect(small.add(large(10))).rejects.toMatchObject({
+      ...tooLarge,
+      message: expect.stringMatching(
+        /^With what is added, flow \S+ would have 60\d+ bytes, the limit is 4194304$/,
+      ),
+    })
+  })
+
   test('a flow fails because of a flow in it: the error is that of the job there', async () => {
     await using bench = await working(connect)
     const inner = workflow('inner', (w) => {

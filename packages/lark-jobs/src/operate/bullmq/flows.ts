@@ -124,6 +124,8 @@ export class FlowReader {
       ? await this.#source.children(queue, id, room, MAX_DEFINITION)
       : { left: [], completed: [], ignored: [], failed: 0 }
     if (children.failed > 0) throw new Left('flow-failed')
+    for (const { value } of children.completed) flow.grow(value.length)
+    for (const { reason } of children.ignored) flow.grow(Math.min(reason.length, MAX_ERROR))
     const nodes: ReadNode[] = []
     for (const [child, found] of await this.#entries(flow, children.completed)) {
       const result = JSON.stringify(parsed(child.value, `result of the job ${shown(child.id)}`))
@@ -190,11 +192,11 @@ class FlowInReading {
     return this.#nodes.length
   }
 
-  /** @throws Error if the data of its jobs has more bytes than a flow may have */
+  /** @throws Error if the data and the results of its jobs have more bytes than a flow may have */
   grow(bytes: number): void {
     this.#bytes += bytes
     if (this.#bytes > MAX_DEFINITION)
-      throw new Error(`the data of its flow has more than ${MAX_DEFINITION} bytes`)
+      throw new Error(`the data and results of its flow have more than ${MAX_DEFINITION} bytes`)
   }
 
   /** Adds a child that has ended. BullMQ may have removed all of it except what it returned. */

@@ -1,0 +1,43 @@
+/**
+ * How large a flow becomes while it is built. Its definition is one text, so a flow that is too large must be refused at the
+ * node with which it becomes so: all of its nodes together may not fit into the memory. The count costs nothing: it takes
+ * one byte for each character, and leaves out what most nodes do not have. So it is never above the size of the
+ * definition, which is measured when that is written.
+ */
+import { JobsError } from '../model/errors.ts'
+import { MAX_DEFINITION } from '../model/flow.ts'
+
+/** The bytes that each node has besides its payload, at least. */
+const NODE = 40
+/** And for each node that it waits for. */
+const LINK = 2
+
+export class FlowSize {
+  #bytes = 0
+
+  /**
+   * Counts a node, or a member of a batch in a flow.
+   *
+   * @param what the node, for messages
+   * @param text its payload, as JSON
+   * @param links how many nodes it waits for
+   * @throws FLOW_TOO_LARGE
+   */
+  add(what: string, text = '', links = 0): void {
+    this.#bytes += NODE + text.length + LINK * links
+    if (this.#bytes > MAX_DEFINITION)
+      throw tooLarge(`With ${what}, the flow has more than ${MAX_DEFINITION} bytes`)
+  }
+}
+
+/** @param words with the bytes that the definition has @throws FLOW_TOO_LARGE */
+export function checkSize(definition: string, words: (bytes: number) => string): void {
+  const bytes = Buffer.byteLength(definition)
+  if (bytes > MAX_DEFINITION) throw tooLarge(`${words(bytes)}, the limit is ${MAX_DEFINITION}`)
+}
+
+function tooLarge(message: string): JobsError {
+  return new JobsError('FLOW_TOO_LARGE', message, {
+    hint: 'Store what is large elsewhere, and give the jobs its id; or make a batch, whose members count apart.',
+  })
+}
