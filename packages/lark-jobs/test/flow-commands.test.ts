@@ -261,6 +261,23 @@ i Start again what did not complete: lark jobs:retry --flow ID0
     expect(await lark('jobs:retry', '--flow', id, '--all')).toMatchObject({ code: 2 })
   })
 
+  test('a flow that was late: how long it may take now must be said', async () => {
+    const id = await dispatch(chain([wait().delayed('1h')]).within(1))
+    await bench.work([StepJob])
+    await is(id, 'failed')
+    const again = `lark jobs:retry --flow ${id} --within=2h`
+    expect((await lark('jobs:flow', id)).said).toContain(`Start again what did not complete: ${again}\n`)
+    const late = await lark('jobs:retry', '--flow', id)
+    expect(late).toMatchObject({ code: 1, said: expect.stringContaining(again) })
+    expect(await lark('jobs:retry', '--flow', id, '--within=soon')).toMatchObject({
+      code: 2,
+      said: expect.stringContaining("--within is 'soon'"),
+    })
+    expect(await lark('jobs:retry', '--all', '--within=2h')).toMatchObject({ code: 2 })
+    expect((await lark('jobs:retry', '--flow', id, '--within=2h')).code).toBe(0)
+    await is(id, 'open')
+  })
+
   test('a batch in one line, and the members that did not complete', async () => {
     const members = Array.from({ length: 30 }, (_, i) => step(i, i % 10 === 3 ? evil : undefined))
     const id = await dispatch(batch(members).name('import').allowFailures(2))

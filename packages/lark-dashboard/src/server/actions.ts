@@ -231,8 +231,11 @@ export const actions = {
       return operate.flows.cancel(input.flow, input.because === undefined ? {} : { because: input.because })
     },
   ),
-  'flows.retry': change('operate', { flow }, ({ operate }, input: { flow: FlowNamed }) =>
-    operate.flows.retry(input.flow),
+  'flows.retry': change(
+    'operate',
+    { flow, within: optional(number) },
+    ({ operate }, input: { flow: FlowNamed; within?: number }) =>
+      operate.flows.retry(input.flow, input.within === undefined ? {} : { within: input.within }),
   ),
 
   'schedules.list': look(

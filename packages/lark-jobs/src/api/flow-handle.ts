@@ -4,6 +4,7 @@
  */
 import { defined } from '../model/defined.ts'
 import type { FlowPlace } from '../model/flow.ts'
+import type { RetryFlowOptions } from '../operate/flow-changes.ts'
 import type { FindFlowOptions, GetFlowOptions } from '../operate/flow-finding.ts'
 import type { FlowInfo } from '../operate/flow-info.ts'
 import type { FlowResultOptions } from '../operate/flow-results.ts'
@@ -102,11 +103,14 @@ export class FlowHandle<Result = unknown> {
    * Starts again what did not complete: nodes that failed or were cancelled, those that were skipped because of them, and
    * members that failed. Results are kept. When the flow ends again, its callbacks start again.
    *
-   * @returns `false` if there is nothing to start again
-   * @throws FLOW_NOT_FOUND
+   * @param options `within`: in how long it must end, from now on. Default: as long as at first, if it has a deadline. A flow
+   *   that had not ended in time is refused without it
+   * @returns `false` if there is nothing to start again. Of several calls at once, one returns `true`
+   * @throws FLOW_NOT_FOUND, FLOW_LATE
+   * @example await handle.retry({ within: '2h' })
    */
-  async retry(): Promise<boolean> {
-    return (await this.#flows()).retry(this.#which, this.#where)
+  async retry(options: Omit<RetryFlowOptions, 'queue'> = {}): Promise<boolean> {
+    return (await this.#flows()).retry(this.#which, { ...this.#where, ...options })
   }
 
   /**

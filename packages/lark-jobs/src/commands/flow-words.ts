@@ -122,6 +122,11 @@ function isInner({ reason, failedNode, deadline, endedAt }: FlowInfo): boolean {
   return reason === 'deadline' && failedNode !== undefined && (deadline === undefined || endedAt! < deadline)
 }
 
+/** Whether it failed because its own deadline had passed. */
+export function wasLate(info: FlowInfo): boolean {
+  return info.reason === 'deadline' && !isInner(info)
+}
+
 /** What a flow waits for, or why it has ended. */
 export function waitWords(info: FlowInfo): string {
   const { state, runs, counts, kind } = info

@@ -21,6 +21,7 @@ export const flagNames = {
   where: '--where',
   all: '--all',
   because: '--because',
+  within: '--within',
 } as const
 
 /** A command that lists or changes the jobs that meet some conditions. */

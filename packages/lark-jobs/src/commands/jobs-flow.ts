@@ -7,7 +7,7 @@ import { type FlowInfo, type Operate, operate } from '../operate.ts'
 import { completed } from './completed.ts'
 import { chartOf } from './flow-chart.ts'
 import { FlowRows } from './flow-rows.ts'
-import { flowNamed, progressWords, waitWords, whyWords } from './flow-words.ts'
+import { flowNamed, progressWords, waitWords, wasLate, whyWords } from './flow-words.ts'
 import { fromNow, instant } from './instant.ts'
 import { printSheet, type SheetFacts } from './sheet.ts'
 
@@ -86,7 +86,9 @@ export class JobsFlowCommand extends Command {
       )
     }
     if (isBad || (state === 'completed' && counts.failed > 0))
-      this.info(`Start again what did not complete: lark jobs:retry --flow ${id}`)
+      this.info(
+        `Start again what did not complete: lark jobs:retry --flow ${id}${wasLate(info) ? ' --within=2h' : ''}`,
+      )
     if (isBad || state === 'completed') return
     if ((await operating.workers.list()).length === 0)
       this.warn('No worker is running, so it does not go on: start one with lark jobs:work')

@@ -18,6 +18,7 @@ export class JobsRetryCommand extends ChangeCommand {
   state = flag.enum('Jobs in this state instead of failed ones', retriable)
   all = flag.boolean('Every failed job')
   flow = flag.string('The flow with this id: starts again what did not complete')
+  within = flag.string('With --flow: in how long it must end from now on, such as 2h')
   dryRun = flag.boolean('Say how many jobs would be queued again, and queue none')
 
   async handle() {
@@ -30,6 +31,8 @@ export class JobsRetryCommand extends ChangeCommand {
       if (hasIds || isFiltered) throw usageError('--flow came with ids or a filter', 'Leave out one of them.')
       return this.#retryFlow(this.flow)
     }
+    if (this.within !== undefined)
+      throw usageError('--within came without --flow', 'Leave it out, or name a flow.')
     if (isFiltered === hasIds) {
       throw usageError(
         isFiltered
@@ -75,7 +78,7 @@ export class JobsRetryCommand extends ChangeCommand {
     const { failed, cancelled, skipped, total } = info.counts
     const count = failed + cancelled + skipped
     const flow = visible(called(info))
-    const isRetried = dryRun ? count > 0 : await operating.flows.retry(info)
+    const isRetried = dryRun ? count > 0 : await operating.flows.retry(info, defined({ within: this.within }))
     const retried = isRetried ? count : 0
     const what = `${count.toLocaleString('en')} of ${total.toLocaleString('en')} in ${flow}`
     if (this.json) this.console.json({ flow: info.id, retried, ...(dryRun && { dryRun }) })

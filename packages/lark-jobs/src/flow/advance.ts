@@ -367,6 +367,11 @@ function reopen(state: FlowState, { nodes, within }: FlowDefinition, letters: No
     if (letters[node] !== '-' && letters[node] !== 'b') nextGeneration(state, node)
     letters[node] = 'b'
     for (const notes of [state.since, state.reasons]) delete notes?.[node]
+    // All of it starts again, what has completed too: so it will be another flow.
+    const flow = state.flows?.[node]
+    if (flow === undefined) continue
+    state.former = [...(state.former ?? []), [node, flow]]
+    delete state.flows![node]
   }
 }
 
@@ -375,15 +380,30 @@ function nextGeneration(state: FlowState, node: number): void {
   state.generations = { ...state.generations, [node]: Math.min(generation, MAX_GENERATIONS) }
 }
 
+/** Whether a flow has ended, or ends, because its own deadline has passed, and not that of a flow in it. */
+export function isLate({ state: { end, ending, deadline }, at }: Pick<FlowView, 'state' | 'at'>): boolean {
+  const isOver = deadline !== undefined && (end?.at ?? at) >= deadline
+  return isOver && (end ?? ending)?.reason === 'deadline'
+}
+
 /**
  * The state of a flow that starts again what did not complete: nodes that failed or were cancelled, those that were skipped
- * because of them, and members that failed. Results are kept. Undefined if the flow has completed, or if all have completed,
- * or wait or run.
+ * because of them, and members that failed. Results are kept. Undefined if the flow has completed, or if nothing is left that
+ * could start again.
+ *
+ * @param again of members that failed: whether some can start again
+ * @param within milliseconds in which it must end from now on. Default: an ended flow as long as at first
  */
-export function startAgain({ definition, state: before, crowd, at }: FlowView): FlowState | undefined {
+export function startAgain(
+  { definition, state: before, crowd, at }: FlowView,
+  again = crowd.failed > 0,
+  within?: number,
+): FlowState | undefined {
   const state = copyOf(before)
   const letters = [...state.nodes] as NodeState[]
-  let isAny = definition.kind === 'batch' && crowd.failed > 0 && state.phase !== 'filling'
+  // While members are being started again, another call starts nothing.
+  const isOfMembers = again && state.phase !== 'filling' && state.retriesAfter === undefined
+  let isAny = definition.kind === 'batch' && isOfMembers
   if (isAny) state.retriesAfter = -1
   for (const [node, { on }] of definition.nodes.entries()) {
     if (on !== undefined || (letters[node] !== 'f' && letters[node] !== 'x')) continue
@@ -394,8 +414,9 @@ export function startAgain({ definition, state: before, crowd, at }: FlowView): 
     for (const notes of [state.reasons, state.causes]) delete notes?.[node]
   }
   // All may have completed although the flow was cancelled, or came too late: then it only ends again.
-  if (!isAny && (state.end?.state ?? 'completed') === 'completed') return undefined
+  if (!isAny && (crowd.failed > 0 || (state.end?.state ?? 'completed') === 'completed')) return undefined
   reopen(state, definition, letters, at)
+  if (within !== undefined) state.deadline = at + within
   state.ending = undefined
   state.nodes = letters.join('')
   return state

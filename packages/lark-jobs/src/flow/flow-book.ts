@@ -6,6 +6,7 @@
  * lost. What a step says is done after its write. Each of it may be repeated, and is, if nobody has done it by the next look.
  */
 import { defined } from '../model/defined.ts'
+import { readable } from '../model/duration.ts'
 import { JobsError } from '../model/errors.ts'
 import {
   type EndReason,
@@ -26,7 +27,7 @@ import {
   type Store,
   type StoredFlow,
 } from '../store/contract/store.ts'
-import { advance, begin, endNow, type FirstMembers, type Step, startAgain } from './advance.ts'
+import { advance, begin, endNow, type FirstMembers, isLate, type Step, startAgain } from './advance.ts'
 import { FlowMembers } from './flow-members.ts'
 import { FlowNodes, type MadeNodes, startedNodes } from './flow-nodes.ts'
 import { type DueIn, type FlowChange, type FlowControl, FlowRecords, type KeptFlow } from './flow-records.ts'
@@ -147,11 +148,21 @@ export class FlowBook implements FlowControl {
     })
   }
 
-  /** Starts again what did not complete. @returns whether there was something; undefined if there is no such flow */
-  retry(place: FlowPlace): Promise<boolean | undefined> {
+  /**
+   * Starts again what did not complete.
+   *
+   * @param within milliseconds in which the flow must end from now on
+   * @returns whether there was something; undefined if there is no such flow
+   * @throws FLOW_LATE
+   */
+  async retry(place: FlowPlace, within?: number): Promise<boolean | undefined> {
+    const before = await this.get(place)
+    const again = before !== undefined && (await this.#members.canRetry(before))
     return this.change(place, (found) => {
-      const state = startAgain(found)
-      return state && { state }
+      const { definition } = found
+      if (within === undefined && isLate(found)) throw late(place, definition)
+      const state = startAgain(found, again, within)
+      return state && { state, ...(within !== undefined && { definition: { ...definition, within } }) }
     })
   }
 
@@ -377,6 +388,14 @@ function alarmed({ allowed }: FlowDefinition, { reserved, size }: Partial<Crowd>
 function ended({ flow }: FlowPlace): JobsError {
   return new JobsError('FLOW_ENDED', `The flow ${flow} has ended, or ends already: nothing can be added`, {
     hint: 'Add to a flow while one of its jobs runs.',
+  })
+}
+
+function late(place: FlowPlace, definition: FlowDefinition): JobsError {
+  const time = readable(definition.within!)
+  return new JobsError('FLOW_LATE', `${shown(place, definition)} had not ended within ${time}`, {
+    id: place.flow,
+    hint: `Say how long it may take now: handle.retry({ within: '2h' }), or lark jobs:retry --flow ${place.flow} --within=2h`,
   })
 }
 

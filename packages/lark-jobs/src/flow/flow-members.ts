@@ -86,6 +86,22 @@ export class FlowMembers {
     )
   }
 
+  /** Whether the job of some member that failed is kept: one that was rejected, or was removed, cannot start again. */
+  async canRetry(found: KeptFlow): Promise<boolean> {
+    const { flows } = this.#parts.store
+    const { home, id, definition, state, crowd } = found
+    if (definition.kind !== 'batch' || crowd.failed === 0) return false
+    for (let after = -1; ; ) {
+      const indices = await flows.failed(home, id, after, TOGETHER)
+      if (indices.length === 0) return false
+      after = indices.at(-1)!
+      for (const [partition, some] of byPartition(indices, state.fills ?? []))
+        for (const fate of await flows.fates(partition, idsOf(found, some)))
+          if (fate.kind !== 'unknown' && !(fate.kind === 'ended' && fate.job.reason === 'removed'))
+            return true
+    }
+  }
+
   /** Starts failed members again. */
   async retry(found: KeptFlow): Promise<void> {
     const { store, control } = this.#parts

@@ -193,6 +193,8 @@ export class FlowNodes {
     const { definition, state } = found
     const jobs: [string, string][] = []
     const flows: FlowPlace[] = []
+    for (const [node, id] of state.former ?? [])
+      flows.push({ flow: id, home: definition.nodes[node]!.flow!.home })
     for (const [node, { job, flow }] of definition.nodes.entries()) {
       const child = state.flows?.[node]
       if (flow !== undefined && child !== undefined) flows.push({ flow: child, home: flow.home })

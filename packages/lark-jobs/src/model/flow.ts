@@ -184,6 +184,8 @@ export interface FlowState {
   causes?: Record<number, number>
   /** The ids of nodes that are flows and were started. */
   flows?: Record<number, string>
+  /** Callbacks that are flows, as they were started before the flow was started again: the node, and the id. */
+  former?: [node: number, id: string][]
   ending?: FlowEnding | undefined
   /** Failed members are started again: up to this one that is done. */
   retriesAfter?: number | undefined

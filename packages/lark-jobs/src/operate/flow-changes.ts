@@ -3,11 +3,12 @@
  */
 import { FlowBook } from '../flow/flow-book.ts'
 import { keptBecause } from '../model/because.ts'
+import { milliseconds } from '../model/duration.ts'
 import type { FlowPlace } from '../model/flow.ts'
 import { queueOf } from '../model/partition.ts'
-import type { OptionsOf } from '../options/schema.ts'
+import { duration, type OptionsOf } from '../options/schema.ts'
 import type { Bound } from '../store/contract/store.ts'
-import { because, checkFilter, conditions } from './filter.ts'
+import { because, checkFilter, conditions, type Flags } from './filter.ts'
 import { checkNamed, type FlowNamed, flowNotFound, locateFlow, placeEntries } from './flow-finding.ts'
 import type { OpenFlows } from './flow-info.ts'
 
@@ -19,7 +20,11 @@ const cancelConditions = conditions({
 
 export interface CancelFlowOptions extends OptionsOf<typeof cancelConditions.entries> {}
 
-const retryConditions = conditions(placeEntries)
+const retryConditions = conditions({
+  ...placeEntries,
+  /** In how long it must end, from now on. Default: as long as at first. Needed if it had not ended in time. */
+  within: duration(),
+})
 
 export interface RetryFlowOptions extends OptionsOf<typeof retryConditions.entries> {}
 
@@ -30,9 +35,9 @@ export function checkCancelFlow(which: unknown, options: unknown): void {
 }
 
 /** @throws FLOW_INVALID, FILTER_INVALID */
-export function checkRetryFlow(which: unknown, options: unknown): void {
+export function checkRetryFlow(which: unknown, options: unknown, flags?: Flags): void {
   checkNamed('retry()', which)
-  checkFilter('flows.retry()', options, retryConditions, { whole: 'the second argument' })
+  checkFilter('flows.retry()', options, retryConditions, { whole: 'the second argument', flags })
 }
 
 /** @throws FLOW_NOT_FOUND, FLOW_ID_AMBIGUOUS, UNKNOWN_QUEUE */
@@ -47,13 +52,13 @@ export async function cancelFlow(
   return isChanged
 }
 
-/** @throws FLOW_NOT_FOUND, FLOW_ID_AMBIGUOUS, UNKNOWN_QUEUE */
+/** @throws FLOW_NOT_FOUND, FLOW_LATE, FLOW_ID_AMBIGUOUS, UNKNOWN_QUEUE */
 export async function retryFlow(
   open: OpenFlows,
   which: FlowNamed,
-  { queue }: RetryFlowOptions,
+  { queue, within }: RetryFlowOptions,
 ): Promise<boolean> {
-  const isChanged = await bookOf(open).retry(await placed(open, which, queue))
+  const isChanged = await bookOf(open).retry(await placed(open, which, queue), milliseconds(within))
   if (isChanged === undefined) throw flowNotFound(which)
   return isChanged
 }

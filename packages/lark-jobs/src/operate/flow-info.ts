@@ -57,6 +57,8 @@ export interface FlowInfo extends FlowRef {
   endedAt?: number
   /** By then it must have ended. */
   deadline?: number
+  /** Milliseconds in which it must end, from its dispatch or its last retry on. */
+  within?: number
   /** Why it ended otherwise than completed, or why it ends. */
   reason?: EndReason
   /** The same in words, if somebody wrote some. */
@@ -83,7 +85,7 @@ const MOST_RUNS = 20
 export type FlowContents = Pick<KeptFlow, 'home' | 'id' | 'definition' | 'state' | 'crowd'>
 
 export function infoOf({ id, home, definition, state, crowd }: FlowContents): FlowInfo {
-  const { kind, name, tags, allowed, parent, nodes } = definition
+  const { kind, name, tags, allowed, parent, nodes, within } = definition
   const { at, deadline, end, ending } = state
   const { reason, because } = end ?? ending ?? {}
   return {
@@ -92,7 +94,7 @@ export function infoOf({ id, home, definition, state, crowd }: FlowContents): Fl
     queue: queueOf(home),
     state: stateOf(state),
     at,
-    ...defined({ endedAt: end?.at, deadline, reason, because }),
+    ...defined({ endedAt: end?.at, deadline, within, reason, because }),
     ...defined({ failedNode: end?.node === undefined ? undefined : nodes[end.node]?.name, allowed }),
     ...(parent !== undefined && { parent: { id: parent.flow, home: parent.home } }),
     counts: countsOf({ definition, state, crowd }),

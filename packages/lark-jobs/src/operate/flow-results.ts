@@ -5,6 +5,7 @@
 import { setMaxListeners } from 'node:events'
 import { setTimeout as pause } from 'node:timers/promises'
 import { visible } from '@s18i/lark/config'
+import { isLate } from '../flow/advance.ts'
 import { FlowRecords, type KeptFlow } from '../flow/flow-records.ts'
 import { currentMember } from '../model/current-member.ts'
 import { readable } from '../model/duration.ts'
@@ -129,11 +130,12 @@ async function failureOf(store: Store, records: FlowRecords, found: KeptFlow): P
     const words = because === undefined ? '' : `: ${visible(because)}`
     return new JobsError('FLOW_CANCELLED', `${nameOf(found)} was cancelled${words}`, { id, cause, because })
   }
+  const again = isLate(found) ? "handle.retry({ within: '2h' })" : 'handle.retry()'
   return new JobsError('FLOW_FAILED', `${nameOf(found)} failed: ${why}`, {
     id,
     cause,
     because,
-    hint: `What happened: lark jobs:flow ${id}. handle.retry() starts again what did not complete.`,
+    hint: `What happened: lark jobs:flow ${id}. ${again} starts again what did not complete.`,
   })
 }
 
@@ -144,7 +146,7 @@ async function problemOf(
   found: KeptFlow,
 ): Promise<{ why: string; cause?: Error | undefined }> {
   const { id, definition, state, crowd } = found
-  const { reason, because, node, at } = state.end!
+  const { reason, because, node } = state.end!
   if (reason === 'abandoned') {
     const cause = new JobsError('FILL_ABANDONED', because ?? 'the process that filled the batch has died', {
       id,
@@ -155,23 +157,18 @@ async function problemOf(
     const { words, error } = crowd.failed > 0 ? await problemOfMember(store, found) : {}
     const first = words === undefined ? '' : `; the first: ${visible(words)}`
     const why = `${crowd.failed} of ${crowd.size ?? crowd.reserved} members did not complete${first}`
-    return { why: isLate() ? late() : why, cause: caused(error) }
+    return { why: isLate(found) ? late() : why, cause: caused(error) }
   }
   const nested = await nestedOf(records, found, node)
   const inner = nested?.state.end && (await problemOf(store, records, nested))
   const end = (await records.ends(found, [node]))[0]
   const error = end && errorOf(end)
   const cause = inner?.cause ?? caused(error)
-  if (isLate()) return { why: late(), cause }
+  if (isLate(found)) return { why: late(), cause }
   const { failedNode } = infoOf(found)
   if (inner !== undefined) return { why: `${failedNode}: ${inner.why}`, cause }
   const words = error === undefined ? ` (${reason})` : `: ${error}`
   return { why: `${failedNode} ${end?.state ?? 'failed'}${visible(words)}`, cause }
-
-  /** A flow in it that was late says so itself. */
-  function isLate(): boolean {
-    return reason === 'deadline' && state.deadline !== undefined && at >= state.deadline
-  }
 
   function late(): string {
     return `it had not ended within ${readable(definition.within!)}`

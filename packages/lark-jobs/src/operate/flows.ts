@@ -102,13 +102,14 @@ export class FlowOperations {
    * Starts again what did not complete: nodes that failed or were cancelled, those that were skipped because of them, and
    * members that failed. Results of the others are kept. Callbacks are due again when the flow has ended again.
    *
-   * @returns false if there is nothing to start again: all has completed, waits or runs
-   * @throws FLOW_NOT_FOUND, FLOW_INVALID, FLOW_ID_AMBIGUOUS, FILTER_INVALID, UNKNOWN_QUEUE
+   * @param options `within`: in how long it must end, from now on; a flow that had not ended in time is refused without it
+   * @returns false if there is nothing to start again: all has completed, waits or runs, or is not kept any more
+   * @throws FLOW_NOT_FOUND, FLOW_LATE, FLOW_INVALID, FLOW_ID_AMBIGUOUS, FILTER_INVALID, UNKNOWN_QUEUE
    * @example await operate().flows.retry('order-77')
    */
   async retry(which: FlowNamed, options: RetryFlowOptions = {}): Promise<boolean> {
     const { checkRetryFlow, retryFlow } = await import('./flow-changes.ts')
-    checkRetryFlow(which, options)
+    checkRetryFlow(which, options, this.#names)
     const change = { what: 'retry-flow', on: flowWords(which), count: Number } as const
     return this.#perform(change, async () => retryFlow(await this.#open(), which, options))
   }

@@ -7,6 +7,7 @@ import {
   begin,
   endNow,
   type FlowView,
+  isLate,
   jobIndex,
   MAX_STARTS,
   type Step,
@@ -213,6 +214,40 @@ describe('callbacks', () => {
 })
 
 describe('a retry', () => {
+  const nested = { flow: { home: 'emails', definition: chainOf(1) }, job: undefined } as unknown as Says
+
+  it('starts a callback that is a flow anew, as another flow, and remembers the one before', () => {
+    const flow = new Driven(chainOf(1, [{ ...nested, on: 'ended' }])).ends(0, 'failed')
+    flow.view = { ...flow.view, state: { ...flow.state, flows: { 1: 'first' } } }
+    flow.view = { ...flow.view, state: startAgain(flow.ends(1).view)! }
+    expect(flow.go().ends(0).state).toMatchObject({ nodes: 'cs', flows: {}, former: [[1, 'first']] })
+    expect(flow.started).toEqual(['0.0', '1.0', '0.1', '1.1'])
+  })
+
+  it('keeps the flow that a node is', () => {
+    const flow = new Driven(workflow([nested])).ends(0, 'failed')
+    flow.view = { ...flow.view, state: { ...flow.state, flows: { 0: 'first' } } }
+    expect(startAgain(flow.view)).toMatchObject({ flows: { 0: 'first' } })
+  })
+
+  it('of a batch is nothing while its members are being started again, or if none can be', () => {
+    const flow = new Driven(workflow([], { kind: 'batch', allowed: 0 }), { reserved: 2, size: 2, failed: 2 })
+    expect(startAgain(flow.view, false)).toBeUndefined()
+    flow.view = { ...flow.view, state: startAgain(flow.view)! }
+    expect(flow.state.retriesAfter).toBe(-1)
+    expect(startAgain(flow.view)).toBeUndefined()
+  })
+
+  it('takes as long again, or as long as somebody says', () => {
+    const flow = new Driven({ ...chainOf(1), within: 5_000 }).wait(1_000).ends(0, 'failed').wait(9_000)
+    expect(isLate(flow.view)).toBe(false)
+    expect(startAgain(flow.view)).toMatchObject({ deadline: 11_000 + 5_000 })
+    expect(startAgain(flow.view, false, 7_000)).toMatchObject({ deadline: 11_000 + 7_000 })
+    const ending = new Driven({ ...chainOf(1), within: 5_000 }).wait(5_000)
+    expect(isLate(ending.view)).toBe(true)
+    expect(isLate(ending.ends(0, 'cancelled', 'expired').view)).toBe(true)
+  })
+
   it('starts again what failed, and what was skipped because of it, and keeps the rest', () => {
     const flow = new Driven(workflow([{}, {}, { after: [1] }, { after: [0] }]))
       .ends(0)

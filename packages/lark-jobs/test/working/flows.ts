@@ -1,7 +1,7 @@
 import { expect, test, vi } from 'vitest'
 import { open } from '../../src/api/jobs.ts'
 import { batch, chain, Job, type Jobs, JobsError, keep, unique, workflow } from '../../src/index.ts'
-import { Bench, type Connect, Record as Report } from './bench.ts'
+import { Bench, type Connect, Record as Report, signal } from './bench.ts'
 
 /** What jobs of the tests did, in their order. */
 let did: string[] = []
@@ -496,6 +496,100 @@ export function flows(connect: Connect): void {
     expect(await handle.retry()).toBe(true)
     expect(await handle.result(soon)).toEqual({ sum: 9, of: [2, 7] })
     expect(await handle.retry()).toBe(false)
+  })
+
+  test('after a retry, a callback starts again that is a flow, with all of its jobs', async () => {
+    did = []
+    await using bench = await Bench.make(connect)
+    let isBroken = true
+    class BrokenJob extends Job {
+      override readonly key = 'broken'
+      override tries = 1
+      handle(): void {
+        if (isBroken) throw new Error('not yet')
+      }
+    }
+    await bench.work([BrokenJob, ...classes])
+    const told = chain([new ShowJob().with({ text: 'one' }), batch([new ShowJob().with({ text: 'two' })])])
+    const flow = chain([new BrokenJob().with()]).onEnded(told).keep({ completed: '1ms' })
+    const handle = await bench.jobs.dispatch(flow)
+    await expect(handle.result(soon)).rejects.toMatchObject({ code: 'FLOW_FAILED' })
+    await expect.poll(() => did, patient).toEqual(['one', 'two'])
+    isBroken = false
+    expect(await handle.retry()).toBe(true)
+    await expect.poll(() => did, patient).toEqual(['one', 'two', 'one', 'two'])
+    // The callbacks of both times are forgotten with their flow.
+    const nested = async () => (await bench.jobs.flows({ nested: true })).flows.length
+    await expect.poll(nested, patient).toBe(0)
+  })
+
+  test('a flow that had not ended in time starts again only if somebody says how long it may take now', async () => {
+    did = []
+    await using bench = await Bench.make(connect)
+    await bench.work(classes)
+    const { promise, resolve } = signal()
+    class HeldJob extends Job {
+      override readonly key = 'held'
+      override tries = 1
+      override queueName = 'emails'
+      async handle() {
+        await promise
+      }
+    }
+    const flow = chain([new HeldJob().with(), new ShowJob().with({ text: 'now' })])
+    const handle = await bench.jobs.dispatch(flow.within('100ms').onEnded(new EndJob().with()))
+    await expect(handle.result(soon)).rejects.toMatchObject({
+      message: `Chain ${handle.id} failed: it had not ended within 100 ms`,
+      hint: expect.stringContaining("handle.retry({ within: '2h' })"),
+    })
+    await expect.poll(() => did, patient).toHaveLength(1)
+    await expect(handle.retry()).rejects.toMatchObject({
+      code: 'FLOW_LATE',
+      message: `The chain ${handle.id} had not ended within 100 ms`,
+      hint: expect.stringContaining(`lark jobs:retry --flow ${handle.id} --within=2h`),
+    })
+    await expect(handle.retry({ within: 'soon' })).rejects.toMatchObject({ code: 'FILTER_INVALID' })
+    expect(did).toHaveLength(1)
+    expect(await handle.retry({ within: '1h' })).toBe(true)
+    await bench.work([HeldJob], {}, bench.client())
+    resolve()
+    expect(await handle.result(soon)).toBe('now!')
+    await expect.poll(() => did.slice(1), patient).toEqual(['now', 'EndJob: completed 2/2'])
+    expect(await handle.status()).toMatchObject({ within: 3_600_000 })
+  })
+
+  test('of several calls of retry at once, one starts members again', async () => {
+    await using bench = await Bench.make(connect)
+    let isBroken = true
+    class BrokenJob extends Job {
+      override readonly key = 'broken'
+      override tries = 1
+      handle(_: { n: number }): void {
+        if (isBroken) throw new Error('not yet')
+      }
+    }
+    await bench.work([BrokenJob, ...classes])
+    const drafts = Array.from({ length: 50 }, (_, n) => new BrokenJob().with({ n }))
+    const handle = await bench.jobs.dispatch(batch(drafts).allowFailures())
+    expect(await handle.result(soon)).toMatchObject({ failed: 50 })
+    isBroken = false
+    const clients = Array.from({ length: 8 }, () => bench.client())
+    const answers = await Promise.all(clients.map((client) => client.flow(handle.id).retry()))
+    expect(answers.filter(Boolean)).toHaveLength(1)
+    expect(await handle.result(soon)).toMatchObject({ completed: 50 })
+  })
+
+  test('a batch of which no failed member is kept has nothing to start again', async () => {
+    did = []
+    await using bench = await Bench.make(connect)
+    expect((await bench.jobs.dispatch(new OneJob().with().delayed('1h'))).queued).toBe(true)
+    const flow = batch([new OneJob().with(), new LowJob().with({ n: 1 })]).onEnded(new EndJob().with())
+    const handle = await bench.jobs.dispatch(flow.allowFailures())
+    await bench.work(classes)
+    expect(await handle.result(soon)).toEqual({ completed: 1, failed: 1, total: 2 })
+    await expect.poll(() => did, patient).toHaveLength(1)
+    expect(await handle.retry()).toBe(false)
+    expect(await handle.status()).toMatchObject({ state: 'completed' })
   })
 
   test('members that failed are started again, of a class too of which nothing is kept', async () => {

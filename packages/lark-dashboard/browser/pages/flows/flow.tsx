@@ -9,7 +9,7 @@ import { href, route } from '../../data/route.ts'
 import { may } from '../../data/viewer.ts'
 import { Question } from '../../parts/dialog.tsx'
 import { Answer, Empty } from '../../parts/empty.tsx'
-import { count, plural } from '../../parts/numbers.ts'
+import { count, duration, plural } from '../../parts/numbers.ts'
 import { isPhone } from '../../parts/phone.ts'
 import { Rows } from '../../parts/rows.tsx'
 import { State } from '../../parts/state.tsx'
@@ -118,8 +118,11 @@ function FlowView({ flow, again }: { flow: ShownFlow; again(): void }) {
   )
 }
 
-function FlowButtons({ flow: { id, home, state, counts }, again }: { flow: ShownFlow; again(): void }) {
+function FlowButtons({ flow, again }: { flow: ShownFlow; again(): void }) {
+  const { id, home, state, counts, reason, within } = flow
   const [isAsked, ask] = useState(false)
+  // Whoever retries a flow that was late must say how long it may take now.
+  const time = reason === 'deadline' && within !== undefined ? { within } : {}
   if (!may('operate')) return null
   return (
     <>
@@ -128,12 +131,12 @@ function FlowButtons({ flow: { id, home, state, counts }, again }: { flow: Shown
           type="button"
           class="main"
           onClick={() =>
-            void make('flows.retry', { flow: { id, home } }, (done) =>
+            void make('flows.retry', { flow: { id, home }, ...time }, (done) =>
               done ? 'What did not complete starts again' : 'There is nothing to start again',
             ).then(again)
           }
         >
-          Retry what failed
+          Retry what failed{time.within !== undefined && `, within ${duration(time.within)}`}
         </button>
       )}
       {!isEnded(state) && state !== 'ending' && (
