@@ -6,7 +6,7 @@
 import { defined } from '../model/defined.ts'
 import { memberId } from '../model/effect.ts'
 import { JobsError } from '../model/errors.ts'
-import type { FlowPlace, FlowState } from '../model/flow.ts'
+import { type FlowPlace, type FlowState, indexOf } from '../model/flow.ts'
 import { grouped } from '../model/grouped.ts'
 import { inLots } from '../model/in-lots.ts'
 import type { NewJob } from '../model/record.ts'
@@ -51,7 +51,10 @@ export class FlowNodes {
   async make(found: KeptFlow, starts: readonly number[]): Promise<MadeNodes> {
     const made: MadeNodes = { jobs: new Map(), flows: [], ends: [] }
     const { id, definition, state, at } = found
-    const results = await this.#resultsFor(found, starts)
+    const [results, changes] = await Promise.all([
+      this.#resultsFor(found, starts),
+      this.#changesOf(found, starts),
+    ])
     const jobs: [string, NewJob][] = []
     for (const node of starts) {
       const { job: says, flow, refs = [] } = definition.nodes[node]!
@@ -59,8 +62,11 @@ export class FlowNodes {
         made.flows.push(node)
         continue
       }
-      const { partition, job } = says!
-      const payload = refs.length === 0 ? job.payload : payloadOf(job.payload, refs, results)
+      const { partition } = says!
+      const change = changes.get(node)
+      const job = { ...says!.job, ...change }
+      const isAsSaid = refs.length === 0 || change?.payload !== undefined
+      const payload = isAsSaid ? job.payload : payloadOf(job.payload, refs, results)
       if (typeof payload === 'string')
         jobs.push([
           partition,
@@ -207,6 +213,43 @@ export class FlowNodes {
     for (const [partition, ids] of grouped(jobs))
       for (const some of inLots(ids, TOGETHER)) await store.alter(partition, some, { kind: 'remove' })
     return flows
+  }
+
+  /** What people have changed of the jobs of nodes that are started again, by node. */
+  async #changesOf(found: KeptFlow, starts: readonly number[]): Promise<Map<number, Partial<NewJob>>> {
+    const { generations } = found.state
+    const changes = new Map<number, Partial<NewJob>>()
+    const again = generations === undefined ? [] : starts.filter((node) => generations[node] !== undefined)
+    for (const some of inLots(again, TOGETHER))
+      await Promise.all(
+        some.map(async (node) => {
+          const change = await this.#changeOf(found, node, generations![node]!)
+          if (change !== undefined) changes.set(node, change)
+        }),
+      )
+    return changes
+  }
+
+  async #changeOf(
+    { id: flow, home, definition }: KeptFlow,
+    node: number,
+    generation: number,
+  ): Promise<Partial<NewJob> | undefined> {
+    const { store } = this.#parts
+    const says = definition.nodes[node]!.job
+    // One that was not queued has no job: then the one before is asked.
+    for (let last = generation - 1; says !== undefined && last >= 0; last--) {
+      const id = memberId({ flow, home, index: indexOf(node, last) })
+      const before = await store.get(says.partition, id, true)
+      if (before === undefined) continue
+      if (before.unreadable !== undefined) return undefined
+      const { tags, redact, editedAt } = before.options ?? {}
+      const options = { ...says.job.options, ...defined({ tags, redact, editedAt }) }
+      if (tags === undefined) delete options.tags
+      const payload = editedAt === undefined ? undefined : (await store.get(says.partition, id))?.payload
+      return { options, priority: before.priority, ...defined({ payload }) }
+    }
+    return undefined
   }
 
   /** The results that nodes refer to, by node. */

@@ -1,6 +1,7 @@
 import { expect, test, vi } from 'vitest'
 import { open } from '../../src/api/jobs.ts'
 import { batch, chain, Job, type Jobs, JobsError, keep, unique, workflow } from '../../src/index.ts'
+import { operate } from '../../src/operate.ts'
 import { Bench, type Connect, Record as Report, signal } from './bench.ts'
 
 /** What jobs of the tests did, in their order. */
@@ -521,6 +522,51 @@ export function flows(connect: Connect): void {
     // The callbacks of both times are forgotten with their flow.
     const nested = async () => (await bench.jobs.flows({ nested: true })).flows.length
     await expect.poll(nested, patient).toBe(0)
+  })
+
+  test('a retry keeps what people have changed of a step: its payload, tags and priority', async () => {
+    did = []
+    await using bench = await Bench.make(connect)
+    class PickyJob extends Job {
+      override readonly key = 'picky'
+      override tries = 1
+      handle({ text }: { text: string }): void {
+        did.push(text)
+        if (text !== 'right') throw new Error('wrong')
+      }
+    }
+    const urgent = await bench.jobs.dispatch(chain([new PickyJob().with({ text: 'urgent' })]))
+    await operate(bench.jobs).prioritize([(await urgent.status())!.nodes![0]!.jobId!], 5)
+    await bench.work([PickyJob, ...classes])
+    await expect(urgent.result(soon)).rejects.toMatchObject({ code: 'FLOW_FAILED' })
+    expect(await urgent.retry()).toBe(true)
+    await expect.poll(() => did, patient).toEqual(['urgent', 'urgent'])
+    did = []
+    const again = await bench.jobs.find((await urgent.status())!.nodes![0]!.jobId!)
+    expect(again).toMatchObject({ priority: 5 })
+    const flow = chain([new ShowJob().with({ text: 'first' })]).next(([first]) =>
+      new PickyJob().with({ text: first }),
+    )
+    const nested = await bench.jobs.dispatch(chain([flow]))
+    await expect(nested.result(soon)).rejects.toMatchObject({ code: 'FLOW_FAILED' })
+    const idOf = async () => {
+      const inner = (await nested.status())!.nodes![0]!.flow!.id
+      return (await bench.jobs.flow(inner).status())!.nodes![1]!.jobId!
+    }
+    await bench.jobs.edit([await idOf()], { text: 'still wrong' })
+    await bench.jobs.tag([await idOf()], ['vip'])
+    expect(await nested.retry()).toBe(true)
+    await expect.poll(() => did, patient).toEqual(['first', 'first!', 'still wrong'])
+    await expect.poll(async () => (await nested.status())?.state, patient).toBe('failed')
+    expect(await nested.retry()).toBe(true)
+    await expect.poll(() => did.slice(3), patient).toEqual(['still wrong'])
+    await expect.poll(async () => (await nested.status())?.state, patient).toBe('failed')
+    await bench.jobs.edit([await idOf()], { text: 'right' })
+    expect(await nested.retry()).toBe(true)
+    await nested.result(soon)
+    const job = await bench.jobs.find(await idOf())
+    expect(job).toMatchObject({ payload: { text: 'right' }, options: { tags: ['vip'] } })
+    expect(job!.options!.editedAt).toBeGreaterThan(0)
   })
 
   test('a flow that had not ended in time starts again only if somebody says how long it may take now', async () => {

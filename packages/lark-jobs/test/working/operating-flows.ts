@@ -63,7 +63,7 @@ export function operatingFlows(connect: Connect): void {
     const { home, at } = info
     expect(info).toEqual({
       ...{ id, home, kind: 'workflow', name: 'order', tags: ['vip'], queue: 'default', state: 'open' },
-      ...{ at, deadline: at + 7_200_000 },
+      ...{ at, deadline: at + 7_200_000, within: 7_200_000 },
       counts: { total: 3, completed: 0, failed: 0, cancelled: 0, skipped: 0, running: 1, blocked: 2 },
       runs: ['charge'],
       nodes: [
