@@ -108,7 +108,7 @@ export function whyWords(info: FlowInfo): string | undefined {
   if (state !== 'failed' && state !== 'cancelled' && state !== 'ending') return undefined
   const node = failedNode === undefined ? undefined : `${failedNode} did not complete`
   const isOver = reason === 'failed' && node === undefined && allowed !== undefined
-  const failed = `${plural(counts.failed, 'member')} did not complete, and ${allowed} may`
+  const failed = `${plural(counts.failed + counts.cancelled, 'member')} did not complete, and ${allowed} may`
   const why = isOver
     ? failed
     : isInner(info)

@@ -79,13 +79,12 @@ export class JobsFlowCommand extends Command {
     if (isBad && why !== undefined) this.warn(visible(`It ${was(state)}: ${why}${error}`))
     if (failed?.jobId !== undefined) this.info(visible(`Look closer: lark jobs:show ${failed.jobId}`))
     if (failed?.flow !== undefined) this.info(visible(`Look closer: lark jobs:flow ${failed.flow.id}`))
-    if (kind === 'batch' && counts.failed > (failures?.length ?? 0)) {
+    const others = counts.failed + counts.cancelled
+    if (kind === 'batch' && others > (failures?.length ?? 0)) {
       const all = `lark jobs:flow ${id} --failures`
-      this.info(
-        failures === undefined ? `Look closer: ${all}` : `All of them: ${all} --limit=${counts.failed}`,
-      )
+      this.info(failures === undefined ? `Look closer: ${all}` : `All of them: ${all} --limit=${others}`)
     }
-    if (isBad || (state === 'completed' && counts.failed > 0))
+    if (isBad || (state === 'completed' && others > 0))
       this.info(
         `Start again what did not complete: lark jobs:retry --flow ${id}${wasLate(info) ? ' --within=2h' : ''}`,
       )

@@ -32,9 +32,8 @@ export interface FlowCounts {
   /** While a batch fills: as many as there are so far. */
   total: number
   completed: number
-  /** Of members: those that were cancelled, too. */
   failed: number
-  /** Nodes that were cancelled, but not because of another node. */
+  /** Members that were cancelled, and nodes that were, but not because of another node. */
   cancelled: number
   /** Nodes that never started, because another node has ended otherwise than completed. */
   skipped: number
@@ -118,9 +117,10 @@ function countsOf({
   crowd,
 }: Pick<FlowContents, 'definition' | 'state' | 'crowd'>): FlowCounts {
   const members = crowd.size ?? crowd.reserved
-  const { completed, failed } = crowd
-  const running = Math.max(0, members - completed - failed)
-  const counts = { total: members, completed, failed, cancelled: 0, skipped: 0, running, blocked: 0 }
+  const { completed, cancelled = 0 } = crowd
+  const running = Math.max(0, members - completed - crowd.failed)
+  const failed = crowd.failed - cancelled
+  const counts = { total: members, completed, failed, cancelled, skipped: 0, running, blocked: 0 }
   for (const [node, { on }] of definition.nodes.entries()) {
     if (on !== undefined) continue
     const letter = state.nodes[node] as keyof typeof counters

@@ -48,7 +48,7 @@ export function flowMembers(make: Make): void {
       'counted',
       'unknown',
     ])
-    expect(await home.crowd()).toEqual({ reserved: size, completed: 1, failed: 2 })
+    expect(await home.crowd()).toEqual({ reserved: size, completed: 1, failed: 2, cancelled: 1 })
     expect(await home.crowd('other')).toEqual({ reserved: 1, size: 1, completed: 1, failed: 0 })
     const others = range(0, size).filter((index) => index !== 1_777)
     for (let from = 0; from < others.length; from += MAX_ITEMS)
@@ -78,6 +78,29 @@ export function flowMembers(make: Make): void {
       expect(await home.apply(end(0, failed))).toEqual(['repeated'])
       expect(await home.crowd()).toMatchObject({ completed: 1, failed: 1 })
       expect(await home.due()).toEqual([])
+    },
+  )
+
+  flowing(
+    'members that were cancelled are counted apart, until they complete or are missing again',
+    async (home) => {
+      const size = 2_500
+      const cancelled = { state: 'cancelled', reason: 'user' } as const
+      await home.make('flow', { crowd: { reserved: size } })
+      await home.apply(...each(range(1_000, 1_500), cancelled), end(0, failed), end(2_400, cancelled))
+      expect(await home.crowd()).toEqual({ reserved: size, completed: 0, failed: 502, cancelled: 501 })
+      // Each counts once, as it counted first.
+      await home.apply(end(1_000, failed), end(0, cancelled), end(1_001, cancelled))
+      expect(await home.crowd()).toMatchObject({ failed: 502, cancelled: 501 })
+      await home.apply(end(1_002), end(0))
+      expect(await home.crowd()).toMatchObject({ completed: 2, failed: 500, cancelled: 500 })
+      expect(await home.store.reopen('home', 'flow', [0, 1_002, 1_003, 1_004, 2_400, 2_499])).toBe(3)
+      expect(await home.crowd()).toMatchObject({ completed: 2, failed: 497, cancelled: 497 })
+      await home.apply(end(1_003, failed), end(1_004, cancelled), end(2_400))
+      await home.change('flow')
+      expect(await home.crowd()).toEqual({ reserved: size, completed: 3, failed: 499, cancelled: 498 })
+      await home.apply(...each(range(1_000, 1_500)))
+      expect(await home.crowd()).toEqual({ reserved: size, completed: 503 - 1, failed: 0 })
     },
   )
 
@@ -137,7 +160,7 @@ export function flowMembers(make: Make): void {
     await home.change('flow')
     await home.apply(end(6, failed))
     expect(await home.due()).toEqual([])
-    expect(await home.crowd()).toEqual({ reserved: 9, completed: 2, failed: 5 })
+    expect(await home.crowd()).toEqual({ reserved: 9, completed: 2, failed: 5, cancelled: 2 })
   })
 
   flowing(

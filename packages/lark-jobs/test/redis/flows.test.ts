@@ -25,11 +25,13 @@ function end(index: number, more: Partial<MemberEnd> = {}): MemberEnd {
 }
 
 const failed = { state: 'failed', error: 'mailbox full' } as const
-/** A member that completed, one that failed, and a node with a result. */
-const ends = [end(0), end(1, failed), end(NODES, { result: '7' })]
+/** A member that completed, one that failed, one that was cancelled, and a node with a result. */
+const ends = [end(0), end(1, failed), end(2, { state: 'cancelled' }), end(NODES, { result: '7' })]
 
 const names = [
-  ...['flow-ends', 'flow-results', 'flow', 'crowd-failed', 'crowd', 'news'].map((name) => `${name}:flow`),
+  ...['flow-ends', 'flow-results', 'flow', 'crowd-cancelled', 'crowd-failed', 'crowd', 'news'].map(
+    (name) => `${name}:flow`,
+  ),
   ...['flow-ids', 'flows'],
 ].sort()
 

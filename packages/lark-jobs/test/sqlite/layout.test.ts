@@ -92,7 +92,7 @@ test('a file of an earlier layout has the present layout after it was opened', a
   }
 })
 
-test.each([6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16])(
+test.each([6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17])(
   'jobs of layout %i go on, and what their ends have yet to do elsewhere',
   async (layout) => {
     await using folder = await Folder.make()

@@ -604,6 +604,31 @@ export function flows(connect: Connect): void {
     expect(await handle.status()).toMatchObject({ within: 3_600_000 })
   })
 
+  test('members that never began are counted as cancelled, and start again with the others', async () => {
+    await using bench = await Bench.make(connect)
+    let isBroken = true
+    class BrokenJob extends Job {
+      override readonly key = 'broken'
+      override tries = 1
+      handle(): void {
+        if (isBroken) throw new Error('not yet')
+      }
+    }
+    const later = Array.from({ length: 200 }, (_, n) => new LowJob().with({ n }).delayed('1h'))
+    const handle = await bench.jobs.dispatch(batch([...later, new BrokenJob().with()]))
+    await bench.work([BrokenJob, ...classes])
+    await expect(handle.result(soon)).rejects.toMatchObject({
+      message: `Batch ${handle.id} failed: 201 of 201 members did not complete; the first: not yet`,
+    })
+    expect((await handle.status())!.counts).toMatchObject({ failed: 1, cancelled: 200, completed: 0 })
+    expect(await handle.progress()).toEqual({ done: 201, failed: 201, total: 201 })
+    isBroken = false
+    expect(await handle.retry()).toBe(true)
+    await expect
+      .poll(async () => (await handle.status())!.counts, patient)
+      .toMatchObject({ completed: 201, failed: 0, cancelled: 0 })
+  })
+
   test('of several calls of retry at once, one starts members again', async () => {
     await using bench = await Bench.make(connect)
     let isBroken = true

@@ -62,10 +62,11 @@ export function FlowPage({ id }: { id: string }) {
 
 function FlowView({ flow, again }: { flow: ShownFlow; again(): void }) {
   const { id, home, kind, name, state, counts, nodes, failures = [], reason, because, parent } = flow
+  const bad = counts.failed + counts.cancelled
   const tabs: Tab[] = [
     { name: 'graph', title: 'Drawing' },
     { name: 'table', title: 'Nodes', count: nodes.length },
-    ...(kind === 'batch' ? [{ name: 'members', title: 'Failed members', count: counts.failed }] : []),
+    ...(kind === 'batch' ? [{ name: 'members', title: 'Failed members', count: bad }] : []),
   ]
   const open = openTab(tabs)
   return (
@@ -101,6 +102,7 @@ function FlowView({ flow, again }: { flow: ShownFlow; again(): void }) {
         <span>
           {count(counts.completed)} of {plural(counts.total, kind === 'batch' ? 'member' : 'node')} completed
           {counts.failed > 0 && <span class="bad">, {count(counts.failed)} failed</span>}
+          {counts.cancelled > 0 && `, ${count(counts.cancelled)} cancelled`}
           {counts.skipped > 0 && `, ${count(counts.skipped)} skipped`}
           {counts.running > 0 && `, ${count(counts.running)} running`}
         </span>
@@ -113,7 +115,7 @@ function FlowView({ flow, again }: { flow: ShownFlow; again(): void }) {
           <FlowGraph nodes={nodes} />
         ))}
       {open === 'table' && <NodeTable nodes={nodes} />}
-      {open === 'members' && <Members failures={failures} failed={counts.failed} />}
+      {open === 'members' && <Members failures={failures} failed={bad} />}
     </article>
   )
 }

@@ -21,7 +21,7 @@
  * it was not kept (`RESULT_NOT_KEPT`). What has room later is kept again.
  *
  * **Members.** Of the members of a batch (indices below `NODES`) the flow keeps one bit for each that has ended, one for each
- * that ended otherwise than completed, and how many there are of both. A member counts once; but one that has counted as
+ * that ended otherwise than completed, one for each that was cancelled, and how many there are of each. A member counts once; but one that has counted as
  * not completed, and has completed since (it was retried), counts as completed. Of the first `MAX_FAILURES` that did not
  * complete, the flow keeps how they ended. An index from `reserved` on is unknown. The flow is due when `size` members have
  * ended, when `alarm` members have ended otherwise than completed, and when a member completes that had not. A write makes
@@ -99,6 +99,8 @@ export interface Crowd {
   completed: number
   /** How many ended otherwise. */
   failed: number
+  /** How many of these were cancelled; absent if none were. */
+  cancelled?: number
 }
 
 /** What became of a node or member. */

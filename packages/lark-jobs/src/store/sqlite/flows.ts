@@ -43,7 +43,7 @@ import { list } from './row.ts'
 import { columns, countEnds, countEndsAtHome, type FlowRow, FlowTally, find, isReached } from './tally.ts'
 import { nextOf, noteNext } from './tick.ts'
 
-type WholeFlow = FlowRow & Pick<StoredFlow, 'id' | 'rev' | 'definition' | 'state'>
+type WholeFlow = FlowRow & Pick<StoredFlow, 'id' | 'rev' | 'definition' | 'state'> & { cancelled: number }
 
 interface FlowHead {
   number: number
@@ -51,7 +51,7 @@ interface FlowHead {
 }
 
 const shown = `
-  SELECT ${columns}, id, rev, definition, state FROM flows CROSS JOIN definitions ON definitions.flow = number`
+  SELECT ${columns}, id, rev, definition, state, cancelled FROM flows CROSS JOIN definitions ON definitions.flow = number`
 const textBytes = 'octet_length(definition) + octet_length(state)'
 const findRev = `${find} AND rev = ?`
 const read = `${shown} WHERE partition = ? AND id = ?`
@@ -203,8 +203,10 @@ function toListed({
   size,
   completed,
   failed,
+  cancelled,
 }: WholeFlow): Omit<StoredFlow, 'news'> {
-  const crowd = { reserved, completed, failed, ...(size !== null && { size }) }
+  const more = { ...(size !== null && { size }), ...(cancelled > 0 && { cancelled }) }
+  const crowd = { reserved, completed, failed, ...more }
   return { id, rev, definition: String(definition), state: String(state), crowd }
 }
 

@@ -1,23 +1,32 @@
 /**
- * Which members of a flow have ended, and which of them otherwise than completed: two bits for each.
+ * Which members of a flow have ended, which of them otherwise than completed, and which of these were cancelled: three bits
+ * for each.
  *
  * `members` has the bits of `PAGE` members in each row, as hexadecimal text, because a change writes the whole row. A
- * page that is not there has no bit, and `failed` is NULL if no member of the page has failed.
+ * page that is not there has no bit, and `failed` and `cancelled` are NULL if the page has no such member.
  */
 import { Buffer } from 'node:buffer'
+import type { EndedState } from '../../model/record.ts'
 import type { Database } from './database.ts'
 
 interface Bits {
   ended: Buffer
   failed: Buffer
+  cancelled: Buffer
   isChanged: boolean
+}
+
+interface PageRow {
+  bits: string
+  failed: string | null
+  cancelled: string | null
 }
 
 /** Members of one row. */
 const PAGE = 1_024
 
-const find = 'SELECT bits, failed FROM members WHERE flow = ? AND page = ?'
-const keep = 'INSERT OR REPLACE INTO members (flow, page, bits, failed) VALUES (?, ?, ?, ?)'
+const find = 'SELECT bits, failed, cancelled FROM members WHERE flow = ? AND page = ?'
+const keep = 'INSERT OR REPLACE INTO members (flow, page, bits, failed, cancelled) VALUES (?, ?, ?, ?, ?)'
 const withFailed =
   'SELECT page FROM members WHERE flow = ? AND page >= ? AND failed IS NOT NULL ORDER BY page'
 const remove = 'DELETE FROM members WHERE flow = ?'
@@ -35,19 +44,21 @@ export class Members {
   }
 
   /** How a member has counted; undefined if it is missing. */
-  of(index: number): 'completed' | 'failed' | undefined {
-    const { ended, failed } = this.#pageOf(index)
+  of(index: number): EndedState | undefined {
+    const { ended, failed, cancelled } = this.#pageOf(index)
     const place = index % PAGE
     if (!isSet(ended, place)) return undefined
-    return isSet(failed, place) ? 'failed' : 'completed'
+    if (!isSet(failed, place)) return 'completed'
+    return isSet(cancelled, place) ? 'cancelled' : 'failed'
   }
 
   /** @param as undefined: it is missing again */
-  set(index: number, as: 'completed' | 'failed' | undefined): void {
+  set(index: number, as: EndedState | undefined): void {
     const page = this.#pageOf(index)
     page.isChanged = true
     put(page.ended, index % PAGE, as !== undefined)
-    put(page.failed, index % PAGE, as === 'failed')
+    put(page.failed, index % PAGE, as === 'failed' || as === 'cancelled')
+    put(page.cancelled, index % PAGE, as === 'cancelled')
   }
 
   /** The first `most` that are missing, from an index on. */
@@ -73,11 +84,9 @@ export class Members {
   }
 
   save(): void {
-    for (const [page, { ended, failed, isChanged }] of this.#pages) {
-      if (!isChanged) continue
-      const bits = failed.some((byte) => byte !== 0) ? failed.toString('hex') : null
-      this.#database.run(keep, this.#flow, page, ended.toString('hex'), bits)
-    }
+    for (const [page, { ended, failed, cancelled, isChanged }] of this.#pages)
+      if (isChanged)
+        this.#database.run(keep, this.#flow, page, ended.toString('hex'), textOf(failed), textOf(cancelled))
   }
 
   static remove(database: Database, flow: number): void {
@@ -91,11 +100,17 @@ export class Members {
   #page(page: number): Bits {
     const known = this.#pages.get(page)
     if (known !== undefined) return known
-    const row = this.#database.get<{ bits: string; failed: string | null }>(find, this.#flow, page)
-    const read = { ended: bitsOf(row?.bits), failed: bitsOf(row?.failed), isChanged: false }
+    const row = this.#database.get<PageRow>(find, this.#flow, page)
+    const [ended, failed, cancelled] = [bitsOf(row?.bits), bitsOf(row?.failed), bitsOf(row?.cancelled)]
+    const read = { ended, failed, cancelled, isChanged: false }
     this.#pages.set(page, read)
     return read
   }
+}
+
+/** Null if no bit is set. */
+function textOf(bits: Buffer): string | null {
+  return bits.some((byte) => byte !== 0) ? bits.toString('hex') : null
 }
 
 function bitsOf(text: string | null | undefined): Buffer {

@@ -58,7 +58,7 @@ export const NOT_STARTED = 1
 export const BESIDE = 2
 
 /** The version of the layout. Raise it with every change below that an older Lark could not read. */
-const LAYOUT = 17
+const LAYOUT = 18
 /** "Lark" in ASCII. It distinguishes our file from the files of other programs. */
 const APPLICATION = 0x4c61726b
 
@@ -127,6 +127,11 @@ const flows = `
 
 /** How many bytes the results of a flow have. */
 const flowResults = 'ALTER TABLE flows ADD COLUMN results INTEGER NOT NULL DEFAULT 0;'
+
+/** Which members of a flow were cancelled, and how many. */
+const cancelledMembers = `
+  ALTER TABLE flows ADD COLUMN cancelled INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE members ADD COLUMN cancelled TEXT;`
 
 /** The last order to each worker (`contract/orders.ts`). */
 const orders = 'ALTER TABLE workers ADD COLUMN ordered TEXT;'
@@ -256,6 +261,7 @@ const migrations: Readonly<Record<number, string>> = {
   14: history,
   15: runHistory,
   16: refunds,
+  17: cancelledMembers,
 }
 
 const tables = `
@@ -326,6 +332,7 @@ const tables = `
   ${effects}
   ${flows}
   ${flowResults}
+  ${cancelledMembers}
   ${watches}
   ${expiries}
   ${events}

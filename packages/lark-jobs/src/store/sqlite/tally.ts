@@ -31,8 +31,9 @@ export interface FlowRow {
 export const columns = 'number, dueAt, lent, reached, reserved, size, alarm, completed, failed'
 export const find = `SELECT ${columns} FROM flows WHERE partition = ? AND id = ?`
 const count = `
-  UPDATE flows SET completed = ?, failed = ?, reached = ?, dueAt = ?, results = results + ? WHERE number = ?`
-/** The column is behind the state, so it is read only for results. */
+  UPDATE flows SET completed = ?, failed = ?, reached = ?, dueAt = ?, results = results + ?, cancelled = cancelled + ?
+  WHERE number = ?`
+/** The column is behind the state, so it is read only for results. So is that of the cancelled. */
 const findResults = 'SELECT results FROM flows WHERE number = ?'
 
 /** Counts the ends of jobs of this partition that have ended in this transaction. */
@@ -66,6 +67,8 @@ export class FlowTally {
   readonly #members: Members
   readonly #before: Pick<FlowRow, 'completed' | 'failed'>
   #hasNews = false
+  /** How many more members count as cancelled than before. */
+  #cancelled = 0
   /** Bytes of results, by the row and by this transaction. */
   #results: { kept: number; added: number } | undefined
 
@@ -92,16 +95,22 @@ export class FlowTally {
     }
     if (index >= row.reserved) return 'unknown'
     const before = this.#members.of(index)
-    const as = state === 'completed' ? 'completed' : 'failed'
-    if (before === as || before === 'completed') return 'repeated'
-    this.#members.set(index, as)
-    row[as] += 1
-    if (before === 'failed') {
-      row.failed -= 1
+    if (before === 'completed' || (before !== undefined && state !== 'completed')) return 'repeated'
+    this.#members.set(index, state)
+    if (state === 'completed') row.completed += 1
+    else row.failed += 1
+    if (state === 'cancelled') this.#cancelled += 1
+    if (before !== undefined) {
+      this.#failedNoMore(index, before)
       row.reached = 1
-      forgetEnd(database, row.number, index)
-    } else if (as === 'failed' && row.failed <= MAX_FAILURES) keepFailure(database, row.number, end)
+    } else if (state !== 'completed' && row.failed <= MAX_FAILURES) keepFailure(database, row.number, end)
     return 'counted'
+  }
+
+  #failedNoMore(index: number, before: 'failed' | 'cancelled'): void {
+    this.#row.failed -= 1
+    if (before === 'cancelled') this.#cancelled -= 1
+    forgetEnd(this.#partition.database, this.#row.number, index)
   }
 
   /** What is kept of a result. */
@@ -122,10 +131,10 @@ export class FlowTally {
   reopen(indices: readonly number[]): number {
     const row = this.#row
     for (const index of indices) {
-      if (this.#members.of(index) !== 'failed') continue
+      const before = this.#members.of(index)
+      if (before === undefined || before === 'completed') continue
       this.#members.set(index, undefined)
-      row.failed -= 1
-      forgetEnd(this.#partition.database, row.number, index)
+      this.#failedNoMore(index, before)
     }
     const count = this.#before.failed - row.failed
     if (count > 0) this.save()
@@ -148,7 +157,7 @@ export class FlowTally {
     const hasCounted = completed !== before.completed || failed !== before.failed
     const added = this.#results?.added ?? 0
     if (hasCounted || isDue || added > 0)
-      database.run(count, completed, failed, reached, isDue ? now : dueAt, added, number)
+      database.run(count, completed, failed, reached, isDue ? now : dueAt, added, this.#cancelled, number)
     return isDue
   }
 }

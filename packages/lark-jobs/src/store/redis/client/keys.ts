@@ -27,7 +27,7 @@
  *   endings      ZSET    what layout 5 had in their place; an older worker may still write it
  *   flow:<id>, flow-ends:<id>, flow-results:<id>, news:<id>  HASH, HASH, HASH, LIST  flows
  *                        (`lua/shared/flows/flow.lua`)
- *   crowd:<id>, crowd-failed:<id>, flow-ids, flows  STRING, STRING, ZSET, ZSET  the same
+ *   crowd:<id>, crowd-failed:<id>, crowd-cancelled:<id>, flow-ids, flows  STRING, STRING, STRING, ZSET, ZSET  the same
  *   lockers, locks, throttles, throttlers  HASH, HASH, ZSET, HASH  unique jobs (`lua/shared/admission/lock.lua`)
  *   notices      HASH    id -> reason: running jobs that should be cancelled
  *   counters     HASH    id -> runs, failures, crashes, releases; absent while all are 0
@@ -91,7 +91,7 @@ const kinds: Readonly<Record<Kind, string>> = {
   zset:
     'due priorities laned lane late turns asleep limiters paused leases effects remembered endings throttles completed failed cancelled ' +
     'ends waiting waits failures worker-ends kept kept-logs ticks flows flow-ids bundles unrolled audit-times',
-  string: 'call layout migration crowd crowd-failed order past-runs runs-kept',
+  string: 'call layout migration crowd crowd-failed crowd-cancelled order past-runs runs-kept',
 }
 
 const byName = new Map(

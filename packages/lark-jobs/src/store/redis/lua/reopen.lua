@@ -9,6 +9,7 @@
 -- needs: start
 
 local flow, all, failed = key('flow:' .. ARGV[2]), key('crowd:' .. ARGV[2]), key('crowd-failed:' .. ARGV[2])
+local cancels = key('crowd-cancelled:' .. ARGV[2])
 local clears, again = {}, {}
 for i = 3, #ARGV do
   for _, word in ipairs({ 'SET', 'u1', ARGV[i], '0' }) do
@@ -27,6 +28,13 @@ for _, index in ipairs(again) do
 end
 if #again > 0 then
   redis.call('BITFIELD', all, unpack(clears))
+  local cancelled = 0
+  for _, was_set in ipairs(redis.call('EXISTS', cancels) == 1 and redis.call('BITFIELD', cancels, unpack(clears)) or {}) do
+    cancelled = cancelled + was_set
+  end
+  if cancelled > 0 then
+    redis.call('HINCRBY', flow, 'cancelled', -cancelled)
+  end
   redis.call('HINCRBY', flow, 'failed', -#again)
   redis.call('HDEL', key('flow-ends:' .. ARGV[2]), unpack(again))
 end

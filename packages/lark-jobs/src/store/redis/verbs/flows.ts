@@ -39,6 +39,7 @@ export type FlowTexts = [
   size: Text,
   completed: Text,
   failed: Text,
+  cancelled: Text,
   news: string[],
   ends: Texts,
 ]
@@ -220,12 +221,14 @@ function readEnd(index: string, text: Text | undefined): KeptEnd {
 }
 
 export function readFlow(shown: FlowTexts): StoredFlow {
-  const [id, rev, definition, state, reserved, size, completed, failed, news, ends] = shown
+  const [id, rev, definition, state, reserved, size, completed, failed, cancelled, news, ends] = shown
   const crowd: Crowd = {
     reserved: Number(reserved) || 0,
     ...(size !== null && { size: Number(size) }),
     completed: Number(completed) || 0,
     failed: Number(failed) || 0,
+    // A worker of an earlier version counts them no less when they start again.
+    ...(Number(cancelled) > 0 && { cancelled: Math.min(Number(cancelled), Number(failed) || 0) }),
   }
   return {
     id,

@@ -100,8 +100,9 @@ end
 -- apply.lua does, and whether the flow has become due.
 local function count_ends(id, completed, list, first, over)
   local flow, ends, failures = key('flow:' .. id), key('flow-ends:' .. id), key('crowd-failed:' .. id)
-  local rev, lent, reserved, size, alarm, had_completed, had_failed =
-    unpack(redis.call('HMGET', flow, 'rev', 'lent', 'reserved', 'size', 'alarm', 'completed', 'failed'))
+  local cancels = key('crowd-cancelled:' .. id)
+  local rev, lent, reserved, size, alarm, had_completed, had_failed, had_cancelled =
+    unpack(redis.call('HMGET', flow, 'rev', 'lent', 'reserved', 'size', 'alarm', 'completed', 'failed', 'cancelled'))
   reserved, had_completed, had_failed = tonumber(reserved) or 0, tonumber(had_completed) or 0, tonumber(had_failed) or 0
   local verdicts, has_news, is_called = {}, false, false
   local not_done = { places = {}, indices = {}, ends = {} }
@@ -119,10 +120,12 @@ local function count_ends(id, completed, list, first, over)
   if #not_done.indices > 0 or had_failed > 0 then
     -- Foreign data under these keys ends the script before a bit is set that would not count.
     redis.call('STRLEN', failures)
+    redis.call('STRLEN', cancels)
     redis.call('HLEN', ends)
   end
   local letters, count, repeated = put_runs(key('crowd:' .. id), completed, rev and reserved or 0)
   local sum, failed, again, gone, fresh = had_completed + count, had_failed, {}, {}, {}
+  local cancelled, cancelled_now = tonumber(had_cancelled) or 0, {}
   for i, each in ipairs(failed > 0 and repeated or {}) do
     again[i] = each.index
   end
@@ -135,17 +138,28 @@ local function count_ends(id, completed, list, first, over)
   end
   if #gone > 0 then
     redis.call('HDEL', ends, unpack(gone))
+    for _, was_set in ipairs(cancelled > 0 and put_bits(cancels, gone, '0') or {}) do
+      cancelled = cancelled - was_set
+    end
   end
   for i, was_set in ipairs(put_bits(key('crowd:' .. id), not_done.indices, '1')) do
     verdicts[not_done.places[i]] = was_set == 1 and 'r' or 'c'
     if was_set == 0 then
       fresh[#fresh + 1], failed = not_done.indices[i], failed + 1
+      if string.sub(not_done.ends[i], 1, 1) == 'x' then
+        cancelled_now[#cancelled_now + 1] = not_done.indices[i]
+      end
       if failed <= MAX_FAILURES then
         redis.call('HSET', ends, not_done.indices[i], not_done.ends[i])
       end
     end
   end
   put_bits(failures, fresh, '1')
+  put_bits(cancels, cancelled_now, '1')
+  cancelled = cancelled + #cancelled_now
+  if cancelled ~= (tonumber(had_cancelled) or 0) then
+    redis.call('HSET', flow, 'cancelled', cancelled)
+  end
 
   size, alarm = tonumber(size), tonumber(alarm)
   is_called = is_called or size and had_completed + had_failed < size and sum + failed >= size

@@ -1,12 +1,13 @@
 -- Flows. The scripts read neither their definitions nor their states.
 --   flow:<id>           HASH    rev, definition, state; lent: until when it is handed out; called: 1 if it is due
---                               because of its members; reserved, size, alarm, completed, failed: as in the contract; results: how
---                               many bytes its results have
+--                               because of its members; reserved, size, alarm, completed, failed, cancelled: as in the contract;
+--                               results: how many bytes its results have
 --   news:<id>           LIST    the indices of nodes that have ended, and of which no writer has heard
 --   flow-ends:<id>      HASH    index -> how it ended (`verbs/flows.ts`, home.lua; the first letter is that of the state): nodes,
 --                               and the first members that did not complete
 --   flow-results:<id>   HASH    index -> result of a node
---   crowd:<id>, crowd-failed:<id>  STRING  a bit for each member: whether it has ended, and otherwise than completed
+--   crowd:<id>, crowd-failed:<id>, crowd-cancelled:<id>  STRING  a bit for each member: whether it has ended, otherwise
+--                               than completed, and was cancelled
 --   flow-ids            ZSET    id -> when it was made, in the order in which they were
 --   flows               ZSET    when they are due (shared/tick.lua)
 -- module: flows
@@ -16,11 +17,12 @@
 local MAX_NEWS = 1000
 
 -- Reads a flow, and the ends that are news. Returns { id; rev; definition; state; reserved; size; completed; failed;
--- indices and ends of news }, its bytes, and whether it was called; nothing if it is not there.
+-- cancelled; indices and ends of news }, its bytes, and whether it was called; nothing if it is not there.
 local function read_flow(id, has_news)
   local flow, called = { id }, nil
-  flow[2], flow[3], flow[4], flow[5], flow[6], flow[7], flow[8], called = unpack(redis.call(
-    'HMGET', key('flow:' .. id), 'rev', 'definition', 'state', 'reserved', 'size', 'completed', 'failed', 'called'
+  flow[2], flow[3], flow[4], flow[5], flow[6], flow[7], flow[8], flow[9], called = unpack(redis.call(
+    'HMGET', key('flow:' .. id),
+    'rev', 'definition', 'state', 'reserved', 'size', 'completed', 'failed', 'cancelled', 'called'
   ))
   if not flow[2] then
     return
@@ -31,7 +33,7 @@ local function read_flow(id, has_news)
   for _, each in ipairs(ends) do
     bytes = bytes + #(each or '')
   end
-  flow[9], flow[10] = news, ends
+  flow[10], flow[11] = news, ends
   return flow, bytes, called == '1'
 end
 
@@ -40,7 +42,7 @@ local function remove_flow(id)
   redis.call('ZREM', key('flow-ids'), id)
   redis.call(
     'DEL', key('flow:' .. id), key('news:' .. id), key('flow-ends:' .. id), key('flow-results:' .. id),
-    key('crowd:' .. id), key('crowd-failed:' .. id)
+    key('crowd:' .. id), key('crowd-failed:' .. id), key('crowd-cancelled:' .. id)
   )
 end
 
