@@ -1,12 +1,16 @@
 /** How changes by hand are recorded, whatever the store answers, and how the entries are read. */
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { createJobs } from '../src/index.ts'
+import { open } from '../src/api/jobs.ts'
+import { createJobs, Job } from '../src/index.ts'
 import { JobsError } from '../src/model/errors.ts'
 import { audit } from '../src/operate/audit.ts'
 import type { HandChange } from '../src/operate/hand-change.ts'
+import { Passage } from '../src/operate/passage.ts'
 import { PACE, withRecord } from '../src/operate/recording.ts'
+import { alterAll } from '../src/operate/stored-jobs.ts'
 import { type AuditPage, operate } from '../src/operate.ts'
 import type { Audit, AuditRecord, Store } from '../src/store/contract/store.ts'
+import { Caller } from './conformance/caller.ts'
 
 const actor = { who: 'ada', host: 'web-1', from: 'code' } as const
 const bounds = { count: 10, age: 1_000 }
@@ -40,15 +44,40 @@ test('a change is written before, while it goes on, and at its end, in one entry
   const { store, outcomes, written } = storeOf()
   const answer = await withRecord(store, bounds, actor, change, async (noted) => {
     expect(outcomes()).toEqual(['running 0'])
+    noted(200)
+    await vi.advanceTimersByTimeAsync(250)
+    // Who is killed a moment later has said so much.
+    expect(outcomes()).toEqual(['running 0', 'running 200'])
+    await vi.advanceTimersByTimeAsync(30_000)
     noted(1_200)
+    const before = written.length
     await vi.advanceTimersByTimeAsync(2 * PACE)
+    expect(outcomes().slice(before)).toEqual(['running 1200', 'running 1200'])
     return 1_500
   })
   expect(answer).toBe(1_500)
-  expect(outcomes()).toEqual(['running 0', 'running 1200', 'running 1200', 'done 1500'])
+  expect(outcomes().at(-1)).toBe('done 1500')
   expect(new Set(written.map(({ id }) => id)).size).toBe(1)
+  const { length } = written
   await vi.advanceTimersByTimeAsync(2 * PACE)
-  expect(written).toHaveLength(4)
+  expect(written).toHaveLength(length)
+})
+
+test('how far a change is counts the jobs that it changed, and not those that it left', async () => {
+  vi.useRealTimers()
+  await using jobs = createJobs({ connection: 'sqlite::memory:' })
+  class SendJob extends Job {
+    override readonly key = 'send'
+    handle() {}
+  }
+  await jobs.dispatchMany(new SendJob(), [undefined, undefined, undefined])
+  const { store } = await jobs[open]()
+  await new Caller(store, 'ada', 'default').claimOne()
+  const noted: number[] = []
+  const passage = new Passage({ onProgress: (_, __, changed) => noted.push(changed) })
+  const ids = (await jobs.list()).jobs.map(({ id }) => id)
+  await alterAll(store, 'default', [...ids, 'gone'], { kind: 'edit', payload: '{}' }, passage)
+  expect(noted).toEqual([2])
 })
 
 test('nothing is changed that cannot be written down first, unless the store refuses to write', async () => {
@@ -97,8 +126,10 @@ function pageOf(now: number, entries: AuditRecord[]): Promise<AuditPage> {
 test('a change of which nothing was heard for long is interrupted, and what Lark did not write is counted', async () => {
   const text = JSON.stringify({ ...actor, what: 'retry', on: 'jobs', count: 1_200, outcome: 'running' })
   const record = { id: 'a', at: 1_000, writtenAt: 6_000, text }
-  const lost = { endedAt: 6_000, outcome: 'interrupted', count: 1_200 }
-  expect((await pageOf(6_000 + 6 * PACE, [record])).entries[0]).not.toHaveProperty('endedAt')
+  const lost = { endedAt: 6_000, outcome: 'interrupted', count: 1_200, atLeast: true }
+  const running = (await pageOf(6_000 + 6 * PACE, [record])).entries[0]
+  expect(running).not.toHaveProperty('endedAt')
+  expect(running).not.toHaveProperty('atLeast')
   expect((await pageOf(6_001 + 6 * PACE, [record])).entries).toMatchObject([lost])
   const foreign = ['', '[]', '{"who":7}', text.replace('1200', '"many"')]
   const page = await pageOf(0, [...foreign.map((text) => ({ ...record, text })), record])

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { MemoryConsole, run } from '@s18i/lark'
 import { afterAll, afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { open } from '../src/api/jobs.ts'
 import { JobsAuditCommand } from '../src/commands/jobs-audit.ts'
 import { JobsCancelCommand } from '../src/commands/jobs-cancel.ts'
 import { JobsEditCommand } from '../src/commands/jobs-edit.ts'
@@ -17,6 +18,7 @@ import { JobsRetryCommand } from '../src/commands/jobs-retry.ts'
 import { JobsRunNowCommand } from '../src/commands/jobs-run-now.ts'
 import { createJobs, Job, type Jobs } from '../src/index.ts'
 import { operate } from '../src/operate.ts'
+import { open as raw } from './sqlite/raw.ts'
 import { Record } from './working/bench.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'lark-mending-'))
@@ -203,6 +205,26 @@ test('jobs:cancel asks before it cancels several jobs by their ids, and not for 
     said: '? Cancel 2 jobs? [y/N] \n✓ Cancelled 2 jobs\n',
   })
   expect(await lark(['jobs:cancel', a!, b!, '--yes'])).toMatchObject({ code: 1 })
+})
+
+test('jobs:audit says of a change whose process died how many it has changed at least', async () => {
+  const { store } = await jobs[open]()
+  const text = {
+    who: 'ada',
+    host: 'web-1',
+    from: 'code',
+    what: 'edit',
+    on: 'jobs of key charge',
+    count: 1_200,
+  }
+  for (const outcome of ['running', 'interrupted'])
+    await store.audit.write(outcome, JSON.stringify({ ...text, outcome }), { count: 9, age: 3_600_000 })
+  const file = raw(join(folder, `${files}.db`))
+  file.exec('UPDATE audit SET writtenAt = writtenAt - 60000, at = at - 60000')
+  file.close()
+  const { said } = await lark(['jobs:audit'])
+  expect(said).toMatch(/ interrupted, at least 1,200$/m)
+  expect(said).toMatch(/ interrupted at 1,200$/m)
 })
 
 test('jobs:audit lists who changed what, the last change first', async () => {

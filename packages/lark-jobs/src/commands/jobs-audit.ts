@@ -45,9 +45,9 @@ export class JobsAuditCommand extends Command {
   }
 }
 
-function outcomeOf({ what, outcome, count, error }: AuditEntry): string {
+function outcomeOf({ what, outcome, count, atLeast, error }: AuditEntry): string {
   const isOfJobs = (jobChanges as readonly string[]).includes(what)
-  const far = isOfJobs ? ` at ${count.toLocaleString('en')}` : ''
+  const far = isOfJobs ? `${atLeast ? ', at least' : ' at'} ${count.toLocaleString('en')}` : ''
   if (outcome === 'failed') return `failed${far}: ${error ?? 'no error is known'}`
   if (outcome !== 'done') return `${outcome}${far}`
   if (isOfJobs) return plural(count, 'job')

@@ -49,6 +49,8 @@ export interface AuditEntry {
   on: string
   /** How many jobs, or other things, were changed; of one that runs or was interrupted, so far. */
   count: number
+  /** The process has died, or hangs: so `count` is the least, and more may have been changed since it was written. */
+  atLeast?: true
   /** `interrupted`: a person ended it, or its process died. `failed`: see `error`. */
   outcome: AuditOutcome
   error?: string
@@ -119,6 +121,7 @@ function entryOf({ id, at, writtenAt, text }: AuditRecord, now: number): AuditEn
     at,
     ...(outcome !== 'running' || isLost ? { endedAt: writtenAt } : {}),
     ...{ who, host, from, what, on, count },
+    ...(isLost && { atLeast: true as const }),
     outcome: isLost ? 'interrupted' : outcome,
     ...(typeof error === 'string' && { error }),
   }

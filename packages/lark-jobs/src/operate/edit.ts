@@ -127,8 +127,9 @@ async function editEach(
   const verdicts: AlterVerdict[] = []
   for (const some of inLots(jobs, AT_ONCE)) {
     if (passage.isOver) break
-    verdicts.push(...(await Promise.all(some.map(edited))))
-    await passage.passed(some.length)
+    const answers = await Promise.all(some.map(edited))
+    verdicts.push(...answers)
+    await passage.passed(some.length, answers)
   }
   return verdicts
 }

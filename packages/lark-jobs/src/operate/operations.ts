@@ -421,8 +421,8 @@ export abstract class Operations {
     if (options.dryRun) return act(options, opened)
     const { queue, signal } = options
     return this[perform]({ ...change, on: chosen, queue, signal }, (noted) => {
-      const onProgress = (done: number, found: number) => {
-        noted(done)
+      const onProgress = (done: number, found: number, changed = done) => {
+        noted(changed)
         options.onProgress?.(done, found)
       }
       return act({ ...options, onProgress }, opened)

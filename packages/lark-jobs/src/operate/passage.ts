@@ -1,5 +1,6 @@
 /** How far a call has come that goes through many jobs, and when it ends. */
 import type { Signal } from '../model/abort-signal.ts'
+import type { AlterVerdict } from '../store/contract/store.ts'
 
 /**
  * How a call goes through many jobs: it says how far it is, and ends between two lots of jobs when it is aborted. What it
@@ -7,13 +8,15 @@ import type { Signal } from '../model/abort-signal.ts'
  */
 export interface PassageOptions {
   signal?: Signal
-  onProgress?: (done: number, found: number) => void
+  /** @param changed how many of them were changed */
+  onProgress?: (done: number, found: number, changed: number) => void
 }
 
 export class Passage {
   readonly #options: PassageOptions
   #done = 0
   #found = 0
+  #changed = 0
 
   constructor(options: PassageOptions = {}) {
     this.#options = options
@@ -30,9 +33,10 @@ export class Passage {
   }
 
   /** Counts jobs that the call has been through. */
-  passed(count: number): Promise<void> {
+  passed(count: number, verdicts: readonly AlterVerdict[]): Promise<void> {
     this.#done += count
-    this.#options.onProgress?.(this.#done, Math.max(this.#done, this.#found))
+    this.#changed += verdicts.filter((verdict) => verdict === 'done' || verdict === 'asked').length
+    this.#options.onProgress?.(this.#done, Math.max(this.#done, this.#found), this.#changed)
     return this.turn()
   }
 

@@ -2,7 +2,7 @@
  * Records a change by hand in the audit of the store:
  *
  *   begun     written before anything is changed. If it cannot be written, the change is not made
- *   running   written again every few seconds, with how many were changed so far
+ *   running   written again soon after, and then every few seconds, with how many were changed so far
  *   ended     with what has become of it
  *
  * So a change that nobody finished, because its process died, is in the audit with how far it came. A store that refuses to
@@ -20,7 +20,8 @@ import type { KnownActor } from './actor.ts'
 import { type Chosen, isIds } from './filter.ts'
 import type { HandChange } from './hand-change.ts'
 
-/** Milliseconds between two writes of a change that goes on. */
+/** Milliseconds between two writes of a change that goes on: at first, and at most. Each wait is twice as long as the last. */
+const FIRST = 250
 export const PACE = 5_000
 /** The most characters of words that are kept. */
 const LONGEST = 500
@@ -54,17 +55,22 @@ export async function withRecord<T>(
     warn(text, error)
   })
   let writing: Promise<unknown> | undefined
-  const timer = setInterval(() => {
-    // A failure now does no harm, if the next write succeeds.
-    writing ??= write()
-      .catch(() => undefined)
-      .finally(() => {
-        writing = undefined
-      })
-  }, PACE)
-  timer.unref()
+  let timer: ReturnType<typeof setTimeout> | undefined
+  const writeIn = (ms: number) => {
+    timer = setTimeout(() => {
+      writeIn(Math.min(2 * ms, PACE))
+      // A failure now does no harm, if the next write succeeds.
+      writing ??= write()
+        .catch(() => undefined)
+        .finally(() => {
+          writing = undefined
+        })
+    }, ms)
+    timer.unref()
+  }
+  writeIn(FIRST)
   const finish = async (outcome: AuditOutcome) => {
-    clearInterval(timer)
+    clearTimeout(timer)
     await writing
     text.outcome = outcome
     await write().catch((error: unknown) => warn(text, error))

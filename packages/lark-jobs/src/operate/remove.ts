@@ -133,14 +133,16 @@ function removing(
         ({ id, state, unreadable }) =>
           state !== 'active' && unreadable === undefined && placeOf(state) === placeOf(met.get(id)!),
       )
+      const answers: AlterVerdict[] = []
       if (records.length > 0) {
         await before(records)
         const as = records.map(versionOf)
         const ids = records.map(({ id }) => id)
-        verdicts.push(...(await store.alter(partition, ids, { kind: 'remove', ifNotBegun, as })))
+        answers.push(...(await store.alter(partition, ids, { kind: 'remove', ifNotBegun, as })))
       }
-      for (let left = found.length - records.length; left > 0; left--) verdicts.push('refused')
-      await passage.passed(lot.length)
+      for (let left = found.length - records.length; left > 0; left--) answers.push('refused')
+      verdicts.push(...answers)
+      await passage.passed(lot.length, answers)
     }
     return verdicts
   }

@@ -337,8 +337,9 @@ export async function alterAll(
   const verdicts: AlterVerdict[] = []
   for (const lot of inLots(ids, TOGETHER)) {
     if (passage.isOver) break
-    verdicts.push(...(await store.alter(partition, lot, change)))
-    await passage.passed(lot.length)
+    const answers = await store.alter(partition, lot, change)
+    verdicts.push(...answers)
+    await passage.passed(lot.length, answers)
   }
   return verdicts
 }

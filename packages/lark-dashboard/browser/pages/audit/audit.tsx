@@ -100,7 +100,7 @@ function EntryTable({ entries }: { entries: readonly AuditEntry[] }) {
 const tones = { done: 'quiet', running: 'busy', interrupted: 'warn', failed: 'bad' } as const
 
 function EntryRow({ entry }: { entry: AuditEntry }) {
-  const { at, endedAt, who, host, from, what, on, count: changed, outcome, error } = entry
+  const { at, endedAt, who, host, from, what, on, count: changed, atLeast, outcome, error } = entry
   const took = endedAt === undefined ? undefined : `took ${duration(endedAt - at)}`
   return (
     <tr>
@@ -118,7 +118,10 @@ function EntryRow({ entry }: { entry: AuditEntry }) {
           {on}
         </span>
       </td>
-      <td class="number">{count(changed)}</td>
+      <td class="number" title={atLeast && 'Its process has died: more may have been changed'}>
+        {atLeast && 'at least '}
+        {count(changed)}
+      </td>
       <td class={tones[outcome]} title={error ?? took}>
         {outcome}
       </td>
