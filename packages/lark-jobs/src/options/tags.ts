@@ -15,7 +15,7 @@ export interface TagsBy {
 }
 
 /** The right tags of one job, in words. */
-export const tagsForm = `a list of up to ${MAX_TAGS} texts of up to ${MAX_TAG} characters`
+export const tagsForm = `a list of up to ${MAX_TAGS} texts of up to ${MAX_TAG} characters, without control characters`
 
 function isTag(value: unknown): value is string {
   return isText(value) && value.length <= MAX_TAG && !/\p{C}/u.test(value)

@@ -273,7 +273,8 @@ export function listing(connect: Connect): void {
       })
     await expect(jobs.dispatch(new BilledJob(), { shop: -1 })).rejects.toMatchObject({
       code: 'JOB_INVALID',
-      message: 'BilledJob: tags are undefined; they must be a list of up to 10 texts of up to 64 characters',
+      message:
+        'BilledJob: tags are undefined; they must be a list of up to 10 texts of up to 64 characters, without control characters',
     })
     await expect(jobs.dispatch(new BilledJob(), { shop: -2 })).rejects.toMatchObject({
       code: 'JOB_INVALID',
