@@ -6,6 +6,7 @@ import { slotOf } from '../../src/store/redis/client/hash-slot.ts'
 import { Caller } from '../conformance/caller.ts'
 import { job, jobs } from '../conformance/jobs.ts'
 import { type Cluster, startCluster } from './cluster.ts'
+import { withoutLoss } from './cuts.ts'
 import { newPrefix } from './place.ts'
 import { until } from './server.ts'
 import { makeStore, openStore, timed } from './stores.ts'
@@ -17,6 +18,9 @@ describe('a cluster that loses nodes', () => {
     cluster = await startCluster()
   })
   afterAll(() => cluster[Symbol.asyncDispose]())
+
+  test('nothing fails while the connections are cut with each call', () =>
+    withoutLoss(cluster.url, cluster.nodes))
 
   test('a primary is killed under calls: its replica goes on, and nothing confirmed by it is lost', async () => {
     const prefix = newPrefix()

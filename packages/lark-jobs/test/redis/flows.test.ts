@@ -37,7 +37,7 @@ const names = [
 
 async function keysOf(prefix: string): Promise<string[]> {
   const all = ((await send('KEYS', `${prefix}:*`)) as string[]).map((key) => key.slice(prefix.length + 1))
-  return all.filter((key) => !/layout|partitions/.test(key)).sort()
+  return all.filter((key) => !/layout|partitions|call:/.test(key)).sort()
 }
 
 test('a flow that is removed leaves no key, and one without members or nodes has no keys of them', async () => {

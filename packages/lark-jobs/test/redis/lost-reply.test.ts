@@ -1,9 +1,15 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { Job } from '../../src/index.ts'
 import { CALL_MEMORY } from '../../src/store/contract/store.ts'
 import { Connection } from '../../src/store/redis/client/connection.ts'
+import type { ScriptName } from '../../src/store/redis/client/repetition.ts'
+import { textOf } from '../../src/store/redis/client/script.ts'
 import { lua } from '../../src/store/redis/scripts.generated.ts'
 import { Caller, LEASE } from '../conformance/caller.ts'
-import { completed, ids, jobs, settlement } from '../conformance/jobs.ts'
+import { completed, failed, ids, jobs, settlement } from '../conformance/jobs.ts'
+import { Bench } from '../working/bench.ts'
+import { withoutLoss } from './cuts.ts'
+import { newPrefix } from './place.ts'
 import { TcpProxy } from './proxy.ts'
 import { addressOf, Server } from './server.ts'
 import { openStore, timed } from './stores.ts'
@@ -108,3 +114,88 @@ test('a call is remembered as long as the contract says, and not for ever', asyn
   expect(ttl).toBeGreaterThan(CALL_MEMORY - 5_000)
   expect(ttl).toBeLessThanOrEqual(CALL_MEMORY)
 })
+
+/** Every change of the store that is no dispatch and of no worker. */
+test('a change whose reply was lost is sent again under its number: it is made once, and the answer is the first one', async () => {
+  await using proxy = await TcpProxy.start(server.port)
+  await using store = await openStore(proxy.url)
+  const raw = new Connection(addressOf(server.url))
+  // A reply that says that a script is not known would be the one that is lost.
+  for (const name of Object.keys(lua.scripts) as ScriptName[])
+    await raw.send(['SCRIPT', 'LOAD', textOf(name)])
+  raw.close()
+  const lost = async <T>(call: () => Promise<T>): Promise<T> => {
+    const isLost = proxy.loseNextReply()
+    const answer = await call()
+    await isLost
+    return answer
+  }
+  const web = new Caller(store, 'web', 'changes')
+  await web.enqueue(...jobs(3))
+  const held = await web.claimOne()
+  await web.settle(held, failed)
+  const record = (await lost(() => store.get('changes', held.id)))!
+  expect(record).toMatchObject({ state: 'failed' })
+
+  expect(await lost(() => store.alter('changes', [held.id, 'none'], { kind: 'retry' }))).toEqual([
+    'done',
+    'missing',
+  ])
+  expect(await lost(() => store.undo('changes', [record]))).toEqual(['done'])
+  expect(await lost(() => store.alter('changes', [held.id], { kind: 'remove' }))).toEqual(['done'])
+  expect(await lost(() => store.restore('changes', [record]))).toEqual(['restored'])
+  expect(await lost(() => store.pause('changes', 'acme'))).toEqual({ wasPaused: false, hasJobs: false })
+  expect(await lost(() => store.configure('changes', { paused: true }))).toMatchObject({ paused: true })
+  expect(await lost(() => store.counts('changes'))).toMatchObject({ waiting: 2, failed: 1 })
+  expect(await lost(() => store.clear('changes', 'waiting'))).toBe(2)
+  expect(await lost(() => store.partitions())).toContain('changes')
+  expect(await lost(() => store.now())).toBeGreaterThan(0)
+
+  const [tick] = jobs(1)
+  const schedule = {
+    id: 'nightly',
+    rev: 0,
+    definition: '{}',
+    state: '',
+    next: Date.now() + 60_000,
+    jobs: [tick!],
+  }
+  const { written } = await lost(() => store.schedules.write('changes', [schedule]))
+  expect(written).toMatchObject([{ isWritten: true, jobs: ['queued'] }])
+  expect(await lost(() => store.schedules.move('nightly', undefined, 'changes'))).toBe('changes')
+  expect((await lost(() => store.schedules.get('changes', ['nightly']))).found).toMatchObject([
+    { rev: written[0]!.rev },
+  ])
+
+  const [step] = jobs(1)
+  const flow = { id: 'flow', rev: 0, definition: '{}', state: '', jobs: [step!], crowd: { reserved: 2 } }
+  expect(await lost(() => store.flows.write('changes', flow))).toMatchObject({
+    isWritten: true,
+    jobs: ['queued'],
+  })
+  const end = { flow: 'flow', index: 1, state: 'failed', at: 1 } as const
+  await store.flows.apply('changes', [end])
+  expect(await lost(() => store.flows.reopen('changes', 'flow', [1]))).toBe(1)
+  expect((await lost(() => store.flows.get('changes', 'flow'))).found).toMatchObject({ crowd: { failed: 0 } })
+  expect(await store.counts('changes')).toMatchObject({ waiting: 2 })
+})
+
+test('a store opens, and takes its first dispatch, although replies are lost meanwhile', async () => {
+  await using proxy = await TcpProxy.start(server.port)
+  await using bench = await Bench.make(async () => ({
+    connection: proxy.url,
+    prefix: newPrefix(),
+    remove: async () => {},
+  }))
+  class NoteJob extends Job {
+    override readonly key = 'note'
+    handle(_payload: { n: number }): void {}
+  }
+  proxy.loseRepliesTo('PING', 'INFO', ':layout', ':layout', 'partitions', 'EVALSHA')
+  const job = new NoteJob()
+  await bench.jobs.dispatch(job, { n: 1 })
+  expect(await bench.jobs.find(job.id!)).toMatchObject({ state: 'waiting' })
+  expect(proxy.unlost).toEqual([])
+})
+
+test('nothing fails while the connections are cut with each call', () => withoutLoss(server.url, [server]))

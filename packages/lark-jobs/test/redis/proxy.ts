@@ -9,6 +9,7 @@ export class TcpProxy implements AsyncDisposable {
   /** Connections that pass nothing any more, while both sides still see them as open. */
   readonly #silent = new WeakSet<Socket>()
   #losing: (() => void) | undefined
+  #words: string[] = []
   /** How many connections were made since the beginning. */
   connections = 0
   /** The ports of the proxy, as the server sees them. */
@@ -28,6 +29,10 @@ export class TcpProxy implements AsyncDisposable {
       client.on('data', (data) => {
         if (this.#silent.has(client)) return
         this.bytes.in += data.length
+        if (this.#words[0] !== undefined && data.includes(this.#words[0])) {
+          this.#words.shift()
+          void this.loseNextReply()
+        }
         if (this.delay === 0) upstream.write(data)
         else setTimeout(() => upstream.write(data), this.delay)
       })
@@ -60,6 +65,16 @@ export class TcpProxy implements AsyncDisposable {
     return new Promise((resolve) => {
       this.#losing = resolve
     })
+  }
+
+  /** Loses the reply to the next command with the first word, then that to the next one with the second, and so on. */
+  loseRepliesTo(...words: string[]): void {
+    this.#words = words
+  }
+
+  /** Which replies of `loseRepliesTo` are not lost yet. */
+  get unlost(): readonly string[] {
+    return this.#words
   }
 
   /** Ends every present connection. */

@@ -4,6 +4,7 @@
 import { describe, expect, test } from 'vitest'
 import { Caller } from '../conformance/caller.ts'
 import { completed, job, jobs } from '../conformance/jobs.ts'
+import { withoutLoss } from './cuts.ts'
 import { MASTER, startSentinel } from './sentinel.ts'
 import { until } from './server.ts'
 import { makeStore, openStore, timed } from './stores.ts'
@@ -30,6 +31,11 @@ describe('a primary that changes', () => {
     // A claim or settle that was not replicated yet is repeated, so only jobs that were under way run twice.
     expect(traffic.doubled.length).toBeLessThan(100)
     expect(String(await dead.send('INFO', 'commandstats'))).not.toContain('cmdstat_eval')
+  })
+
+  test.concurrent('nothing fails while the connections are cut with each call', async () => {
+    await using fleet = await startSentinel()
+    await withoutLoss(fleet.url, fleet.servers)
   })
 
   test.concurrent('a failover by hand, under calls', async () => {

@@ -60,7 +60,8 @@
  * bounded number a call. A member of a flow that failed is kept until its flow is forgotten (`PINNED`, `MAX_PINNED`).
  *
  * **Failure.** A verb that certainly changed nothing rejects with `STORE_UNREACHABLE`. A verb that was sent and got no
- * answer rejects with `STORE_UNCERTAIN`: send it again with the same number. If the server refuses the verb (read-only,
+ * answer rejects with `STORE_UNCERTAIN`: send it again with the same number. (Verbs that only read, and changes by hand,
+ * of flows and of schedules, were sent again already, for as long as the call has.) If the server refuses (read-only,
  * out of memory, disk full), it rejects with `STORE_REFUSED` and has changed nothing. If it meets data that Lark did
  * not write, it rejects with `STORE_DAMAGED`; the changes that it had made before remain.
  */

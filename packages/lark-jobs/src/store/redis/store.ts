@@ -16,6 +16,7 @@ import { greet } from './client/greeting.ts'
 import { Keys } from './client/keys.ts'
 import { clientOf, hasOwnUser, type Location, parseLocation } from './client/location.ts'
 import { openTransport } from './client/open-transport.ts'
+import { repeated } from './client/repetition.ts'
 import { Scripts } from './client/script.ts'
 import type { Transport } from './client/transport.ts'
 import { RedisAudit } from './verbs/audit.ts'
@@ -294,7 +295,7 @@ export class RedisStore implements contract.Store {
     const virtual = this.#clock()
     if (virtual !== '') return Number(virtual)
     const key = partition === undefined ? undefined : this.#keys.of(partition, 'jobs')
-    return readClock(await this.#transport.send(['TIME'], this.#transport.deadline(), key))
+    return readClock(await this.#scripts.ask(['TIME'], this.#transport.deadline(), key))
   }
 
   partitions(): Promise<string[]> {
@@ -393,8 +394,8 @@ export class RedisStore implements contract.Store {
       ms === undefined ? '' : packDuration(ms),
       by === undefined ? '' : packPaused(by),
     ]
-    const [wasPaused, hasJobs] = (await this.#scripts.run('pause', partition, args)) as number[]
-    return { wasPaused: wasPaused === 1, hasJobs: hasJobs === 1 }
+    const found = (await this.#scripts.run('pause', partition, args)) as string
+    return { wasPaused: found.includes('p'), hasJobs: found.includes('j') }
   }
 
   clear(partition: string, state: Exclude<State, 'active'> | 'hidden'): Promise<number> {
@@ -415,7 +416,9 @@ export class RedisStore implements contract.Store {
   }
 
   async #open(): Promise<string[]> {
-    const warnings = await greet(this.#transport, this.#options.durability, this.#location.managed)
+    const { durability } = this.#options
+    const greeting = () => greet(this.#transport, durability, this.#location.managed)
+    const warnings = await repeated('read', this.#transport.deadline(), greeting)
     await settleLayout(this.#scripts)
     return warnings
   }

@@ -34,6 +34,7 @@ import type { RedisServers } from '../../contract/servers.ts'
 import { refusalIn } from '../client/failure.ts'
 import { parseLocation } from '../client/location.ts'
 import { openTransport } from '../client/open-transport.ts'
+import { repeated } from '../client/repetition.ts'
 import type { Transport } from '../client/transport.ts'
 
 /** How many keys one call scans, in a fraction of a millisecond. */
@@ -124,7 +125,7 @@ export class RedisBullmq implements BullmqSource {
     for (const server of await this.#transport.servers(this.#transport.deadline())) {
       let cursor = '0'
       do {
-        const page = await server.send(['SCAN', cursor, 'MATCH', pattern, 'COUNT', PAGE])
+        const page = await this.#ask(() => server.send(['SCAN', cursor, 'MATCH', pattern, 'COUNT', PAGE]))
         const [next, keys] = page as [string, string[]]
         for (const key of keys) {
           const name = key.slice(begin.length, -':meta'.length)
@@ -166,7 +167,7 @@ export class RedisBullmq implements BullmqSource {
     )
     const most = new Map<string, number>()
     for (const server of await this.#transport.servers(this.#transport.deadline())) {
-      const list = await server.send(['CLIENT', 'LIST']).catch((error: unknown) => {
+      const list = await this.#ask(() => server.send(['CLIENT', 'LIST'])).catch((error: unknown) => {
         if (refusalIn(error) === undefined) throw error
       })
       if (typeof list !== 'string') return undefined
@@ -182,7 +183,8 @@ export class RedisBullmq implements BullmqSource {
   }
 
   async now(): Promise<number> {
-    const [seconds, micros] = (await this.#transport.send(['TIME'], undefined, '')) as [string, string]
+    const time = await this.#ask(() => this.#transport.send(['TIME'], undefined, ''))
+    const [seconds, micros] = time as [string, string]
     return Number(seconds) * 1_000 + Math.floor(Number(micros) / 1_000)
   }
 
@@ -363,7 +365,7 @@ export class RedisBullmq implements BullmqSource {
   }
 
   async #send(...command: [name: string, key: string, ...words: string[]]): Promise<unknown> {
-    const answer = await this.#transport.send(command).catch((error: unknown) => error)
+    const answer = await this.#ask(() => this.#transport.send(command)).catch((error: unknown) => error)
     if (!(answer instanceof Error)) return answer
     if (!isWrongType(answer)) throw answer
     throw new JobsError(
@@ -374,6 +376,11 @@ export class RedisBullmq implements BullmqSource {
         hint: 'Is it the right prefix? With --queue, the other queues are imported.',
       },
     )
+  }
+
+  /** Asks again if a connection was cut. What takes jobs from BullMQ is not sent again: whoever imports begins anew. */
+  #ask<T>(send: () => Promise<T>): Promise<T> {
+    return repeated('read', this.#transport.deadline(), send)
   }
 
   async #run(script: string, queue: string, args: readonly string[]): Promise<unknown> {

@@ -2,14 +2,14 @@
  * Runs the embedded scripts by their hash. If a server does not know a script (it was restarted, or someone emptied its
  * cache), it has done nothing yet, and is sent the text of the script with the same arguments.
  */
+import { newNonce } from '../../../model/id.ts'
 import type { Call } from '../../contract/store.ts'
 import { lua } from '../scripts.generated.ts'
 import { damagedKey, evictedBeside, failureBeside, foreignBeside, isBroken, isForeign } from './damage.ts'
 import { Refusal } from './failure.ts'
 import type { Keys } from './keys.ts'
+import { kinds, repeated, type ScriptName } from './repetition.ts'
 import type { Transport } from './transport.ts'
-
-export type ScriptName = keyof typeof lua.scripts
 
 /** The text of a script. It is assembled from pieces that scripts share. */
 export function textOf(name: ScriptName): string {
@@ -17,13 +17,15 @@ export function textOf(name: ScriptName): string {
 }
 
 /**
- * Runs the scripts of one store, most of them on its partitions, and sends single commands. All throw STORE_DAMAGED,
- * and what `Transport.send` throws.
+ * Runs the scripts of one store, most of them on its partitions, and sends single commands. What may be sent again is
+ * sent again (`repetition.ts`). All throw STORE_DAMAGED, and what `Transport.send` throws.
  */
 export class Scripts {
   readonly transport: Transport
   readonly keys: Keys
   readonly #clock: () => string
+  /** The callers of numbered changes that have no call under way. A caller may have one. */
+  readonly #callers: Call[] = []
 
   /** @param clock returns the time as text, or '' for the server's own time */
   constructor(transport: Transport, keys: Keys, clock: () => string) {
@@ -32,14 +34,19 @@ export class Scripts {
     this.#clock = clock
   }
 
-  /** @param isSure see `Transport.send` */
+  /**
+   * @param isSure see `Transport.send`
+   * @param isSafe of a numbered change: waits until what the partition remembers of it is safe
+   */
   run(
     script: ScriptName,
     partition: string,
     args: readonly string[],
     deadline?: number,
     isSure?: boolean,
+    isSafe?: (memory: string, answer: unknown) => Promise<void>,
   ): Promise<unknown> {
+    if (kinds[script] === 'numbered') return this.#change(script, partition, args, deadline, isSure, isSafe)
     return this.on(this.keys.of(partition, 'jobs'), script, args, deadline, isSure)
   }
 
@@ -48,10 +55,11 @@ export class Scripts {
     key: string,
     script: ScriptName,
     args: readonly string[],
-    deadline?: number,
+    deadline = this.transport.deadline(),
     isSure?: boolean,
   ): Promise<unknown> {
-    return this.#run(script, key, () => [this.#clock(), ...args], deadline, isSure)
+    const make = () => [this.#clock(), ...args]
+    return repeated(kinds[script], deadline, () => this.#run(script, key, make, deadline, isSure))
   }
 
   /**
@@ -79,7 +87,7 @@ export class Scripts {
   ): Promise<unknown> {
     const [, key] = command
     try {
-      return await this.transport.send(command, deadline, key, isSure)
+      return await this.ask(command, deadline, key, isSure)
     } catch (error) {
       if (!isForeign(error)) throw error
       const type = await this.transport.send(['TYPE', key]).catch(() => 'value')
@@ -87,9 +95,41 @@ export class Scripts {
     }
   }
 
+  /** Sends a command that has no key, or that may meet none of another type. */
+  ask(
+    command: readonly string[],
+    deadline = this.transport.deadline(),
+    key?: string,
+    isSure = false,
+  ): Promise<unknown> {
+    return repeated('read', deadline, () => this.transport.send(command, deadline, key, isSure))
+  }
+
   /** The error of one partition, from its text: a script for several partitions returns only the text. */
   failureOf(partition: string, text: unknown): Promise<Error> {
     return failureBeside(this.transport, this.keys.of(partition, 'jobs'), String(text))
+  }
+
+  /** Makes a change under a number, and again under the same number if there is no answer. */
+  async #change(
+    script: ScriptName,
+    partition: string,
+    args: readonly string[],
+    deadline = this.transport.deadline(),
+    isSure = false,
+    isSafe?: (memory: string, answer: unknown) => Promise<void>,
+  ): Promise<unknown> {
+    const { caller, number } = this.#callers.pop() ?? { caller: newNonce(), number: 0 }
+    const call = { caller, number: number + 1 }
+    try {
+      return await repeated(kinds[script], deadline, async () => {
+        const answer = await this.call(script, partition, call, args, deadline, isSure)
+        await isSafe?.(this.keys.of(partition, `call:${caller}`), answer)
+        return answer
+      })
+    } finally {
+      this.#callers.push(call)
+    }
   }
 
   /**

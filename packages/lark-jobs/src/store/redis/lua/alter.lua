@@ -1,7 +1,7 @@
 -- alter: changes jobs by hand.
 --
 -- KEYS[1]  jobs        HASH id -> record
--- ARGV[1]  clock, or '' for the server's
+-- ARGV[1]  clock, or '' for the server's; then the call (shared/numbered.lua), and as if that were not there:
 -- ARGV[2]  how many cancelled jobs to keep; for `unpin`, how many failed jobs
 -- ARGV[3]  the change: retry, cancel, remove, purge, unpin, run-now, reschedule, prioritize, edit, edit-active (of an active job
 --          too), add-tags, remove-tags; with `!` behind it, only of a job that has not begun; a retry only of one that has
@@ -12,8 +12,13 @@
 -- ARGV[5…] ids
 -- Returns  a letter for each id: d(one), a(sked), m(issing), r(efused)
 -- Cost     O(n log m) for n ids among m jobs delayed, held or ended
--- needs: start, line, place, lanes, counters, end, locate, payloads, admission, notice, ring, effects, retain, rouse
+-- needs: start, numbered, call, line, place, lanes, counters, end, locate, payloads, admission, notice, ring, effects, retain, rouse
 -- needs: keeping, watching, event, lease, schedules
+
+local answer = recalled()
+if answer then
+  return answer
+end
 
 local MAX_TAGS = 10
 local kept, value = tonumber(ARGV[2]), ARGV[4]
@@ -247,4 +252,8 @@ if made.lanes then
   rings = math.max(rings, #verdicts)
 end
 rouse(ring(rings))
-return table.concat(verdicts)
+local all = table.concat(verdicts)
+if string.find(all, '[da]') then
+  remember(all)
+end
+return all

@@ -1,12 +1,17 @@
 -- clear: removes jobs of one state, at most 1,000, and fewer if there are large jobs.
 --
 -- KEYS[1]  jobs        HASH id -> record
--- ARGV[1]  clock, or '' for the server's
+-- ARGV[1]  clock, or '' for the server's; then the call (shared/numbered.lua), and as if that were not there:
 -- ARGV[2]  state, not active; or hidden: jobs that were removed, and are kept for their effects
 -- Returns  how many were removed, negative if there may be more (shared/removed.lua)
 -- Cost     O(n + log m) for n removed of m, and a little for each void entry of a list that is passed; of hidden jobs
 --          O(m) for m jobs with effects
--- needs: start, line, place, lanes, end, removed, retain, effects, event, rouse
+-- needs: start, numbered, call, line, place, lanes, end, removed, retain, effects, event, rouse
+
+local answer = recalled()
+if answer then
+  return tonumber(answer)
+end
 
 local state, most = ARGV[2], most_removed()
 local left = most
@@ -100,4 +105,8 @@ if made.lanes then
   lanes().reposition_all()
 end
 rouse(0)
-return removed(most - left, most)
+local count = removed(most - left, most)
+if count ~= 0 then
+  remember(count)
+end
+return count

@@ -1,12 +1,17 @@
 -- reopen: members of a flow that ended otherwise than completed are missing again.
 --
 -- KEYS[1]  jobs        HASH id -> record
--- ARGV[1]  clock, or '' for the server's
+-- ARGV[1]  clock, or '' for the server's; then the call (shared/numbered.lua), and as if that were not there:
 -- ARGV[2]  the flow
 -- ARGV[3…] indices
 -- Returns  how many
 -- Cost     O(n) for n indices
--- needs: start
+-- needs: start, numbered, call
+
+local answer = recalled()
+if answer then
+  return tonumber(answer)
+end
 
 local flow, all, failed = key('flow:' .. ARGV[2]), key('crowd:' .. ARGV[2]), key('crowd-failed:' .. ARGV[2])
 local cancels = key('crowd-cancelled:' .. ARGV[2])
@@ -37,5 +42,6 @@ if #again > 0 then
   end
   redis.call('HINCRBY', flow, 'failed', -#again)
   redis.call('HDEL', key('flow-ends:' .. ARGV[2]), unpack(again))
+  remember(#again)
 end
 return #again

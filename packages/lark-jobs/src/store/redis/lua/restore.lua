@@ -1,12 +1,17 @@
 -- restore: puts ended jobs back that were removed.
 --
 -- KEYS[1]  jobs        HASH id -> record
--- ARGV[1]  clock, or '' for the server's
+-- ARGV[1]  clock, or '' for the server's; then the call (shared/numbered.lua), and as if that were not there:
 -- ARGV[2…] four values for each job: its id, its record with the payload, its state, and with RS between them: when it
 --          ended, its counters, errors, result, progress and reason; each but the first '' if there is none
 -- Returns  a letter for each job: d(one), e(xists)
 -- Cost     O(n log m) for n jobs and m that have ended
--- needs: start, payloads
+-- needs: start, numbered, call, payloads
+
+local answer = recalled()
+if answer then
+  return answer
+end
 
 local verdicts = {}
 for i = 2, #ARGV, 4 do
@@ -25,4 +30,8 @@ for i = 2, #ARGV, 4 do
   end
   verdicts[#verdicts + 1] = is_new and 'd' or 'e'
 end
-return table.concat(verdicts)
+local all = table.concat(verdicts)
+if string.find(all, 'd', 1, true) then
+  remember(all)
+end
+return all

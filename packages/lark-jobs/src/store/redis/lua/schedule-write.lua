@@ -1,23 +1,26 @@
 -- schedule-write: writes schedules, each if it has the number that its writer has read, and queues the jobs of those.
 --
 -- KEYS[1]  jobs        HASH id -> record
--- ARGV[1]  clock, or '' for the server's
+-- ARGV[1]  clock, or '' for the server's; then the call (shared/numbered.lua), and as if that were not there:
 -- ARGV[2]  by how much the numbers rise: random
--- ARGV[3]  the name under which a durable write is remembered (`verbs/durability-wait.ts`), or ''
--- ARGV[4]  the bound of the partition, as in enqueue.lua, or ''
--- ARGV[5…] for each write its id; the number that was read; when it is due, or '', or `x` to remove it; its state; `=`
+-- ARGV[3]  the bound of the partition, as in enqueue.lua, or ''
+-- ARGV[4…] for each write its id; the number that was read; when it is due, or '', or `x` to remove it; its state; `=`
 --          and its definition, or '' to leave it as it is; how many arguments its jobs have, and these, as in
 --          enqueue.lua; but a delay may also be `@` and the time at which they are due, or `=` and this time if nobody
 --          is to be rung for them
--- Returns  { for each write the new number, 0 if it removed the schedule, or '' if it was not written; milliseconds
---            until a schedule or a flow is due, or -1; the verdicts of the jobs of those that were written, as enqueue.lua
---            returns them }
+-- Returns  with `|` between: for each write the new number, 0 if it removed the schedule, or '' if it was not written,
+--          with commas; milliseconds until a schedule or a flow is due, or -1; the verdicts of the jobs of those that
+--          were written, as enqueue.lua returns them
 -- Cost     O(n log m) for n of m schedules, and what their jobs cost
--- needs: start, ticks, schedules, queue, intake, end, written
+-- needs: start, numbered, call, ticks, schedules, queue, intake, end, written
 
-local CALL_MEMORY = 60000
+local answer = recalled()
+if answer then
+  return answer
+end
+
 local COMMON = { 'priority', 'delay', 'own', 'hooked', 'direct', 'keep', 'limits', 'lock', 'is_expected' }
-local writes, ids, at = {}, {}, 5
+local writes, ids, at = {}, {}, 4
 while ARGV[at] do
   local from = at + 6
   local to = from - 1 + tonumber(ARGV[at + 5])
@@ -106,7 +109,7 @@ local flags = ticks().flags_of_ticks()
 local before, verdicts, rings = ticks().next_tick(flags), '', 0
 if #batch.ids > 0 then
   batch.runs = join_runs(batch.runs)
-  local max, kept = string.match(ARGV[4], '^b(%d+)|(%d*)$')
+  local max, kept = string.match(ARGV[3], '^b(%d+)|(%d*)$')
   verdicts, rings = queue_all(batch, max, kept)
 end
 -- Jobs that were dropped may have made a flow due.
@@ -117,7 +120,8 @@ end
 if verdicts ~= '' then
   note_rejected(verdicts)
 end
-if #changed > 0 and ARGV[3] ~= '' then
-  redis.call('SET', key('call:' .. ARGV[3]), '', 'PX', CALL_MEMORY)
+local all = table.concat({ table.concat(answers, ','), written(flags, 'ticks', before, rings), verdicts }, '|')
+if #changed > 0 then
+  remember(all)
 end
-return { answers, written(flags, 'ticks', before, rings), verdicts }
+return all

@@ -1,14 +1,19 @@
 -- undo: takes a retry or a run-now back: jobs that have not begun since are again what they were.
 --
 -- KEYS[1]  jobs        HASH id -> record
--- ARGV[1]  clock, or '' for the server's
+-- ARGV[1]  clock, or '' for the server's; then the call (shared/numbered.lua), and as if that were not there:
 -- ARGV[2]  how many completed, failed and cancelled jobs to keep, with commas
 -- ARGV[3…] three values for each job: its id; its runs and when it was edited, with a space; and with RS between them: its
 --          state, when it was queued after its id was made, when it ended or is due, its counters, result, progress and
 --          reason; each '' if there is none
 -- Returns  a letter for each job: d(one), m(issing), r(efused)
 -- Cost     O(n log m) for n jobs among m jobs delayed or ended
--- needs: start, place, lanes, counters, end, locate, payloads, ring, rouse
+-- needs: start, numbered, call, place, lanes, counters, end, locate, payloads, ring, rouse
+
+local answer = recalled()
+if answer then
+  return answer
+end
 
 local kept = {}
 kept.completed, kept.failed, kept.cancelled = string.match(ARGV[2], '^(%d+),(%d+),(%d+)$')
@@ -81,4 +86,8 @@ if made.lanes then
   rings = math.max(rings, #verdicts)
 end
 rouse(ring(rings))
-return table.concat(verdicts)
+local all = table.concat(verdicts)
+if string.find(all, 'd', 1, true) then
+  remember(all)
+end
+return all

@@ -56,8 +56,8 @@ export class RedisFlows implements Flows {
   async write(home: string, write: FlowWrite, bound?: Bound, isRelied = false): Promise<FlowWritten> {
     const { jobs = [] } = write
     const args = [...packWrite(write), ...packJobs(jobs)]
-    const reply = await this.#writing.run('flows', home, { brings: brings(write), bound, isRelied }, args)
-    const [number, next, queued] = reply as [string, number, string]
+    const options = { brings: brings(write), bound, isRelied }
+    const [number, next, queued] = await this.#writing.run('flows', home, options, args)
     const isWritten = number !== ''
     return {
       isWritten,

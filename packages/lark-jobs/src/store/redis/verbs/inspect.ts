@@ -7,6 +7,7 @@ import type { Connection } from '../client/connection.ts'
 import { Refusal } from '../client/failure.ts'
 import { absentKey } from '../client/hash-slot.ts'
 import { type Keys, LAYOUT } from '../client/keys.ts'
+import { repeated } from '../client/repetition.ts'
 
 /** Milliseconds that each server has to answer. */
 const PATIENCE = 3_000
@@ -77,8 +78,10 @@ export async function inspectServer(
   { keys, way, durability, isNarrow }: Inspecting,
 ): Promise<ServerFacts> {
   const { name } = server
-  const ask = (commands: readonly (readonly string[])[]) =>
-    server.sendTogether(commands, performance.now() + PATIENCE)
+  const ask = (commands: readonly (readonly string[])[]) => {
+    const deadline = performance.now() + PATIENCE
+    return repeated('read', deadline, () => server.sendTogether(commands, deadline))
+  }
   try {
     // A store that was emptied gets its layout again, as from the next process that opens it.
     const layout: readonly Command[] = [

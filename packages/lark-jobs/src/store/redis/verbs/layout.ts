@@ -32,7 +32,7 @@ export async function settleLayout(scripts: Scripts): Promise<void> {
   for (;;) {
     const layout = await scripts.send(['GET', key])
     if (layout === LAYOUT) return
-    if (layout === null) await scripts.transport.send(['SET', key, LAYOUT, 'NX'])
+    if (layout === null) await scripts.send(['SET', key, LAYOUT, 'NX'])
     else if (!EARLIER.includes(layout)) throw unknown(scripts.transport.name, layout, key)
     else if (await lease(scripts, 'NX')) await bringForward(scripts, String(layout))
     else await pause(LOOK)
@@ -40,13 +40,13 @@ export async function settleLayout(scripts: Scripts): Promise<void> {
 }
 
 async function bringForward(scripts: Scripts, layout: string): Promise<void> {
-  const { keys, transport } = scripts
+  const { keys } = scripts
   const partitions = (await scripts.send(['SMEMBERS', keys.meta('partitions')])) as string[]
   for (const some of inLots(partitions, TOGETHER)) {
     await lease(scripts, 'XX')
     await Promise.all(some.map((each) => migrate(scripts, each, layout)))
   }
-  await transport.send(['SET', keys.meta('layout'), LAYOUT])
+  await scripts.send(['SET', keys.meta('layout'), LAYOUT])
   await scripts.send(['DEL', keys.meta('migration')])
 }
 

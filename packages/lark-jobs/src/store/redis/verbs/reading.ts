@@ -8,7 +8,7 @@ import { laneRecord } from '../../contract/lane.ts'
 import { pausedGroup, readPause } from '../../contract/pause.ts'
 import { readCancelled, readReason } from '../../contract/reason.ts'
 import type * as contract from '../../contract/store.ts'
-import type { ScriptName } from '../client/script.ts'
+import type { ScriptName } from '../client/repetition.ts'
 import { readBundles } from './bundle.ts'
 import { RS, unescapeKey, unpackCounters, unpackErrors, unpackJob, unpackPayloads } from './packing.ts'
 

@@ -48,9 +48,9 @@ export class RedisSchedules implements Schedules {
     isRelied = false,
   ): ReturnType<Schedules['write']> {
     const options = { brings: writes.some(brings), bound, isRelied }
-    const reply = await this.#writing.run('schedules', partition, options, writes.flatMap(packWrite))
-    const [numbers, next, verdicts] = reply as [string[], number, string]
-    return { written: readWritten(writes, numbers, verdicts), ...nextTick(next) }
+    const args = writes.flatMap(packWrite)
+    const [numbers, next, verdicts] = await this.#writing.run('schedules', partition, options, args)
+    return { written: readWritten(writes, numbers.split(','), verdicts), ...nextTick(next) }
   }
 
   async get(partition: string, ids: readonly string[]): ReturnType<Schedules['get']> {

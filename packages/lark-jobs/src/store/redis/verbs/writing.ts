@@ -2,7 +2,6 @@
  * What writes of schedules and of flows have in common: how they are sent, their numbers, texts and jobs.
  */
 import { randomInt } from 'node:crypto'
-import { newId } from '../../../model/id.ts'
 import type { NewJob } from '../../../model/record.ts'
 import {
   type Bound,
@@ -18,6 +17,9 @@ import type { PartitionRegistry } from './partition-registry.ts'
 import { readEnqueued } from './reading.ts'
 
 const scripts = { flows: 'flow-write', schedules: 'schedule-write' } as const
+
+/** New numbers, '' for what was not written; milliseconds until something is due, or -1; the verdicts of the jobs. */
+type Answered = [numbers: string, next: number, queued: string]
 
 interface WritingOptions {
   /** The partition may not be known yet. */
@@ -47,26 +49,35 @@ export class Writing {
     this.#cancelledOf = cancelledOf
   }
 
-  /** @returns the answer of the script, which begins with new numbers: '' for what was not written */
   async run(
     what: keyof typeof scripts,
     partition: string,
     { brings, bound, isRelied }: WritingOptions,
     args: readonly string[],
-  ): Promise<unknown> {
-    const { keys, transport } = this.scripts
-    const deadline = transport.deadline()
+  ): Promise<Answered> {
+    const deadline = this.scripts.transport.deadline()
     if (brings) await this.#registry.enter(partition, deadline)
-    // A name of its own for each call: under another's, the wait could find the write of another call.
-    const memory = this.#durability !== undefined && isRelied ? `${what}.${newId()}` : ''
     const bounded = bound === undefined ? '' : packBound(bound, this.#cancelledOf(partition))
-    const all = [packStep(), memory, bounded, ...args]
-    const answer = await this.scripts.run(scripts[what], partition, all, deadline, true)
-    const [numbers] = answer as [string | string[], ...unknown[]]
-    if (memory !== '' && [numbers].flat().some((number) => number !== ''))
-      await this.#durability!.confirm(keys.of(partition, `call:${memory}`), deadline)
-    return answer
+    const isSafe = async (memory: string, answer: unknown) => {
+      const [numbers] = readWriting(answer as string)
+      if (/\d/.test(numbers)) await this.#durability!.confirm(memory, deadline)
+    }
+    const answer = await this.scripts.run(
+      scripts[what],
+      partition,
+      [packStep(), bounded, ...args],
+      deadline,
+      true,
+      this.#durability !== undefined && isRelied ? isSafe : undefined,
+    )
+    return readWriting(answer as string)
   }
+}
+
+/** The verdicts may have any character. */
+function readWriting(answer: string): Answered {
+  const [, numbers, next, queued] = /^([^|]*)\|([^|]*)\|(.*)$/s.exec(answer)!
+  return [numbers!, Number(next), queued!]
 }
 
 /** Whether a write brings a definition or jobs: otherwise the partition is known already, or need not be. */

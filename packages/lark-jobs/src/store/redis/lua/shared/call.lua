@@ -1,10 +1,9 @@
 -- The last answer to each caller, so that a call can be sent again. ARGV[2] is the caller, ARGV[3] the number of its
--- call,
--- ARGV[4] how many connections its process had given up when it sent the call.
+-- call, ARGV[4] how many connections its process had given up when it sent the call.
 -- needs: start
 -- gives: recall, remember
 local CALL_MEMORY = 60000
-local memory = key('call:' .. ARGV[2])
+local memory, called, link = key('call:' .. ARGV[2]), ARGV[3], ARGV[4]
 
 -- The answer to this call, if it was run before. Throws if a later call, on a later connection, was run since: then
 -- this call comes from a connection that its process has given up.
@@ -14,14 +13,14 @@ local function recall()
     return
   end
   local number, connection, from = string.match(last, '^(%d+)|(%d+)|()')
-  if number == ARGV[3] then
+  if number == called then
     return string.sub(last, from)
   end
-  if tonumber(ARGV[3]) < tonumber(number) and tonumber(ARGV[4]) < tonumber(connection) then
+  if tonumber(called) < tonumber(number) and tonumber(link) < tonumber(connection) then
     error('a call on a connection that was given up')
   end
 end
 
 local function remember(answer)
-  redis.call('SET', memory, ARGV[3] .. '|' .. ARGV[4] .. '|' .. answer, 'PX', CALL_MEMORY)
+  redis.call('SET', memory, called .. '|' .. link .. '|' .. answer, 'PX', CALL_MEMORY)
 end

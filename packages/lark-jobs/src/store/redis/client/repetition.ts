@@ -1,0 +1,77 @@
+/**
+ * Which calls are sent again if their connection ends before the answer comes, and how. The kind of a script decides:
+ *
+ *   read      changes nothing, or nothing that a second time would change: it is asked again
+ *   numbered  a change. It carries the number of its call, and the partition remembers the answer: it is sent again under
+ *             its number, and takes effect once (`lua/shared/call.lua`)
+ *   own       belongs to a loop that sends it again itself, or must hear of the outage: dispatches and workers
+ *
+ * All of this is within the time limit of the verb. A single command is of the kind `read`: Lark sends only such as may
+ * be repeated.
+ */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { JobsError } from '../../../model/errors.ts'
+import type { lua } from '../scripts.generated.ts'
+
+export type ScriptName = keyof typeof lua.scripts
+
+export type Repetition = 'read' | 'numbered' | 'own'
+
+export const kinds: Readonly<Record<ScriptName, Repetition>> = {
+  ...of(
+    'read',
+    ...(['audit-list', 'counts', 'fates', 'flow-ends', 'flow-get', 'flow-list', 'get', 'histories'] as const),
+    ...(['list', 'list-active', 'list-delayed', 'list-lanes', 'list-waiting', 'look', 'members'] as const),
+    ...(['minutes', 'schedule-get', 'stand', 'standings', 'worker-runs', 'workers'] as const),
+    // These write, and have the same effect and the same answer a second time.
+    ...([
+      'announce',
+      'apply',
+      'audit-write',
+      'configure',
+      'fold-runs',
+      'leave',
+      'listen',
+      'migrate',
+    ] as const),
+    ...(['order', 'prune', 'retire', 'schedule-move', 'wake', 'watch'] as const),
+  ),
+  ...of(
+    'numbered',
+    ...(['alter', 'clear', 'flow-write', 'pause', 'reopen', 'restore', 'schedule-write', 'undo'] as const),
+  ),
+  ...of(
+    'own',
+    ...(['circuit', 'due', 'enqueue', 'exchange', 'extend', 'keep', 'permit', 'recover', 'survey'] as const),
+  ),
+}
+
+/** Milliseconds before a call is sent again: at once, then after `from`, doubled up to `to`. */
+const AGAIN = { from: 25, to: 400 }
+/** Milliseconds that must be left to send a call again: a late answer ends the link for all calls. */
+const LEAST = 100
+
+/**
+ * Makes a call, and makes it again while it gets no answer.
+ *
+ * @param deadline by `performance.now()`
+ * @throws the last error; of a change that may have been made, STORE_UNCERTAIN
+ */
+export async function repeated<T>(kind: Repetition, deadline: number, send: () => Promise<T>): Promise<T> {
+  let uncertain: unknown
+  for (let pause = 0; ; pause = Math.min(AGAIN.to, Math.max(AGAIN.from, pause * 2))) {
+    try {
+      return await send()
+    } catch (error) {
+      const isUncertain = JobsError.is(error, 'STORE_UNCERTAIN')
+      if (isUncertain) uncertain = error
+      if (!isUncertain || kind === 'own' || performance.now() + pause + LEAST > deadline)
+        throw kind === 'numbered' ? (uncertain ?? error) : error
+      if (pause > 0) await sleep(pause)
+    }
+  }
+}
+
+function of<Name extends ScriptName>(kind: Repetition, ...names: Name[]): Record<Name, Repetition> {
+  return Object.fromEntries(names.map((name) => [name, kind])) as Record<Name, Repetition>
+}

@@ -1,0 +1,12 @@
+-- A change that the store itself numbers, so that it can be sent again: its caller, its number and its connection
+-- (call.lua) are in front of the arguments that the header of the script names.
+-- needs: call
+-- gives: recalled
+
+-- The answer, if it was made before. Leaves the arguments of the script.
+local function recalled()
+  for i = 2, #ARGV do
+    ARGV[i] = ARGV[i + 3]
+  end
+  return recall()
+end
