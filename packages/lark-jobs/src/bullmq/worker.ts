@@ -4,7 +4,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { supervisedWork } from '../api/jobs.ts'
 import { inContext } from '../model/context.ts'
-import { Deferred } from '../model/deferred.ts'
 import type { Rate } from '../model/rate.ts'
 import { LONGEST_TIMER } from '../model/run.ts'
 import { shown } from '../model/secret.ts'
@@ -127,7 +126,6 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
   #starting: Promise<Worker> | undefined
   #worker: Worker | undefined
   #isPaused = false
-  #idle: Deferred<void> | undefined
   #closing: Promise<void> | undefined
   /** Aborted when it is closed. */
   readonly #stopped = new AbortController()
@@ -235,7 +233,7 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
     })
     this.#worker = worker
     store.whenCrashed(queue, this.#crashed)
-    if (this.#isPaused) worker.quiet()
+    if (this.#isPaused) void worker.quiet()
     setImmediate(() => this.tell('ready'))
     return worker
   }
@@ -352,7 +350,6 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
   #end({ lease, outcome }: Ending): void {
     const running = this.#running.get(lease.id)
     this.#running.delete(lease.id)
-    if (this.#running.size === 0) this.#idle?.resolve()
     if (running === undefined || outcome.kind === 'released' || outcome.kind === 'unstarted') return
     const { job, value } = running
     if (outcome.kind === 'completed') {
@@ -371,12 +368,8 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
     if (this.#isPaused) return
     this.#isPaused = true
     const worker = await this.#starting
-    worker?.quiet()
-    if (!doNotWaitActive && this.#running.size > 0) {
-      this.#idle ??= new Deferred()
-      await this.#idle.promise
-      this.#idle = undefined
-    }
+    const idle = worker?.quiet()
+    if (!doNotWaitActive) await idle
     this.tell('paused')
   }
 

@@ -68,7 +68,7 @@ export class Supervised {
   serve(worker: Worker, report: Report): void {
     this.#worker = worker
     this.#report = report
-    if (this.#isQuiet) worker.quiet()
+    if (this.#isQuiet) void worker.quiet()
     void this.tell({ kind: 'serving' })
     if (!this.slot.says) return
     const say = () => void this.tell({ kind: 'vitals', vitals: worker.vitals })
@@ -98,7 +98,7 @@ export class Supervised {
   /** If the worker is still starting, it is quiet as soon as it serves. */
   #quiet(): void {
     this.#isQuiet = true
-    this.#worker?.quiet()
+    void this.#worker?.quiet()
   }
 
   #stop(deadline: number, restarts = false): void {

@@ -217,7 +217,7 @@ export class Crew {
         await this.pass(next!)
       }
     } catch (error) {
-      for (const { worker } of this.#hands) worker.quiet()
+      for (const { worker } of this.#hands) void worker.quiet()
       for (const wish of this.#wishes) wish.fail(error)
     } finally {
       this.#isWorking = false
@@ -314,7 +314,7 @@ export class Crew {
 
   async #dismiss(hand: Hand): Promise<void> {
     for (const each of this.#hands) {
-      if (each === hand) each.worker.quiet()
+      if (each === hand) void each.worker.quiet()
       if (each.worker.running.size > 0) continue
       await each.worker.stop()
       this.#hands.delete(each)

@@ -34,7 +34,7 @@ export class Obedience {
     this.#last = id
     if (kind === 'quiet' && worker.state === 'running') {
       this.#report.info('Told to take no more jobs: finishes what runs')
-      worker.quiet()
+      void worker.quiet()
     } else if (kind === 'resume' && worker.state === 'quiet') {
       this.#report.info('Told to take jobs again')
       worker.resume()

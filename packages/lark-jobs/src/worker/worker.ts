@@ -93,6 +93,8 @@ export class Worker implements AsyncDisposable {
   #stopping: Promise<void> | undefined
   /** Set while `#finish` waits until the store has answered for all outcomes. */
   #allSettled: (() => void) | undefined
+  /** Resolves when nothing runs any more that began before it was quiet. */
+  #quieted: Deferred<void> | undefined
 
   /** @internal @throws UNKNOWN_LIMITER, JOB_INVALID */
   constructor(options: WorkerOptions) {
@@ -313,19 +315,29 @@ export class Worker implements AsyncDisposable {
     this.#intake.open()
   }
 
-  /** Claims no more jobs. Running jobs go on. */
-  quiet(): void {
-    if (this.#state !== 'running') return
-    this.#state = 'quiet'
-    this.#announce()
-    this.#claimPermits.shut()
-    this.#intake.shut()
+  /**
+   * Claims no more jobs. Running jobs go on.
+   *
+   * @returns resolves when the running jobs have ended and the store has their outcomes; or when the worker claims jobs again,
+   * or stops
+   */
+  quiet(): Promise<void> {
+    if (this.#state === 'running') {
+      this.#state = 'quiet'
+      this.#quieted = new Deferred()
+      this.#announce()
+      this.#claimPermits.shut()
+      this.#intake.shut()
+      this.#intake.schedule()
+    }
+    return this.#quieted?.promise ?? Promise.resolve()
   }
 
   /** Claims jobs again, after `quiet`. Once it stops, it does not. */
   resume(): void {
     if (this.state !== 'quiet') return
     this.#state = 'running'
+    this.#quieted?.resolve()
     this.#announce()
     this.#claimPermits.open()
     this.#intake.open()
@@ -362,7 +374,7 @@ export class Worker implements AsyncDisposable {
     const wasQuiet = this.state === 'quiet'
     this.#ends ??= ends
     if (wasQuiet) this.#announce()
-    this.quiet()
+    void this.quiet()
     this.#stopping ??= this.#finish()
     const stopping = this.#stopping
     const timer = setTimeout(() => void this.#giveBack(stopping), deadline)
@@ -422,10 +434,11 @@ export class Worker implements AsyncDisposable {
     if (this.#order.isSettling && !this.#end.signal.aborted) return
     if (this.#order.isCalling) {
       // Only claims are under way. A store that does not answer must not delay the end.
-      if (this.#state === 'quiet') this.#lastCall ??= setTimeout(() => this.#letGo(), LAST_CALL)
+      if (this.#ends !== undefined) this.#lastCall ??= setTimeout(() => this.#letGo(), LAST_CALL)
       return
     }
     this.#allSettled?.()
+    if (this.#state === 'quiet') this.#quieted?.resolve()
     const { maxJobs, stopWhenEmpty } = this.#options
     if (this.#state !== 'running') return
     if (maxJobs !== undefined && this.#intake.isSated) void this.stop()
@@ -450,6 +463,7 @@ export class Worker implements AsyncDisposable {
       this.#intake.schedule()
     })
     this.#state = 'stopped'
+    this.#quieted?.resolve()
     this.#letGo()
     this.#intake.stop()
     for (const claimer of this.#served.claimers) claimer.stop()

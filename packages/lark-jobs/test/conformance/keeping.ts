@@ -11,6 +11,7 @@ import {
   NODES,
   PINNED,
   RESEND_MEMORY,
+  UNKEPT_MEMORY,
 } from '../../src/store/contract/store.ts'
 import { LEASE } from './caller.ts'
 import { take } from './effects.ts'
@@ -133,6 +134,9 @@ export function keeping(make: Make): void {
     expect(await store.get('emails', given.id)).toBeUndefined()
     expect(await shown(harness, state)).toEqual([])
     expect(await store.counts('emails')).toMatchObject({ completed: 0, failed: 0, cancelled: 0 })
+    // Who awaits it may still read its end for a moment.
+    harness.clock.now += UNKEPT_MEMORY
+    await store.prune('emails')
     expect(await harness.caller().enqueue(job({ id: given.id }))).toEqual(['queued'])
     expect((await store.get('emails', given.id))?.state).toBe('waiting')
   })

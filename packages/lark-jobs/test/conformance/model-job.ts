@@ -30,6 +30,7 @@ import {
   PINNED,
   RESEND_MEMORY,
   type Running,
+  UNKEPT_MEMORY,
 } from '../../src/store/contract/store.ts'
 
 export const endedStates = ['completed', 'failed', 'cancelled'] as const
@@ -322,6 +323,11 @@ export class ModelJob implements Counters {
     this.#watchedUntil = 0
     const isPinned = state === 'failed' && member !== undefined && member.index < NODES
     this.#keepFor(reason === 'removed' ? undefined : isPinned ? PINNED : this.#ageIn(state))
+    if (this.keptUntil === this.finishedAt) {
+      if (!isElsewhere && !this.effects.has('watch'))
+        this.effects.set('watch', { over: this.finishedAt + UNKEPT_MEMORY })
+      this.#watchedEnd()
+    }
     if (reason === undefined) return
     this.reason = reason
     this.#wrote = because

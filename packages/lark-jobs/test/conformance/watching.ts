@@ -4,7 +4,13 @@
  */
 import { expect, test } from 'vitest'
 import { type Effect, memberId } from '../../src/model/effect.ts'
-import { MAX_BYTES, MEMBER_LEASE, RESEND_MEMORY, type Store } from '../../src/store/contract/store.ts'
+import {
+  MAX_BYTES,
+  MEMBER_LEASE,
+  RESEND_MEMORY,
+  type Store,
+  UNKEPT_MEMORY,
+} from '../../src/store/contract/store.ts'
 import { LEASE } from './caller.ts'
 import { cancel, ends, forgetful, take } from './effects.ts'
 import type { Make } from './harness.ts'
@@ -117,6 +123,22 @@ export function watching(make: Make): void {
     await harness.caller().settle(held.find(({ id }) => id === other.id)!, completed)
     expect(await rung(store, 'web', MOMENT)).toEqual([])
     expect(await watch(store, [other.id, watched.id])).toEqual([{ kind: 'unknown' }, { kind: 'present' }])
+  })
+
+  test('the end of a job whose class keeps nothing is remembered for a moment', async () => {
+    await using harness = await make()
+    const { store, clock } = harness
+    const given = job({ keep: { completed: 0 } })
+    await harness.caller().run(given, { kind: 'completed', result: '7' })
+    expect(await store.counts('emails')).toMatchObject({ completed: 0 })
+    expect(await store.get('emails', given.id)).toBeUndefined()
+    clock.now += UNKEPT_MEMORY - 1
+    await store.prune('emails')
+    expect(await watch(store, [given.id])).toMatchObject([{ job: { id: given.id, result: '7' } }])
+    clock.now += 1
+    await store.prune('emails')
+    expect(await watch(store, [given.id])).toEqual([{ kind: 'unknown' }])
+    expect(await store.clear('emails', 'hidden')).toBe(0)
   })
 
   test('every watcher of a job is rung, once; a job that was watched in vain rings nobody', async () => {

@@ -66,4 +66,18 @@ export function keeping(connect: Connect): void {
     const { jobs: kept } = await store.list('default', { state: 'completed' })
     expect(kept.map(({ payload }) => JSON.parse(payload).n)).toEqual([6, 4, 3])
   })
+
+  test('who awaits a job whose class keeps nothing gets the result, also of one that ended meanwhile', async () => {
+    await using bench = await Bench.make(connect)
+    class LostJob extends PlainJob {
+      override keep = keep({ failed: false })
+    }
+    // The jobs are over before their dispatcher asks for the results.
+    const done = await bench.jobs.dispatch(new GoneJob().with({ n: 1 }))
+    const failed = await bench.jobs.dispatch(new LostJob().with({ n: -3 }))
+    await (await bench.work([GoneJob, LostJob], { stopWhenEmpty: true })).done
+    expect(await done.result()).toEqual({ n: 1 })
+    await expect(failed.result()).rejects.toMatchObject({ code: 'JOB_FAILED' })
+    for (const handle of [done, failed]) expect(await handle.find()).toBeUndefined()
+  })
 }

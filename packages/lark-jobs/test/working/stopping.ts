@@ -190,4 +190,44 @@ export function stopping(connect: Connect): void {
     const { store } = await bench.jobs[open]()
     expect(await store.workers()).toEqual([])
   })
+
+  test('quiet() resolves when the store has the outcomes of the jobs that ran, or when the worker goes on', async () => {
+    await using bench = await Bench.make(connect)
+    const { store } = await bench.jobs[open]()
+    const [begun, go, settling, answer] = [signal(), signal(), signal(), signal()]
+    class SlowJob extends Job {
+      async handle(_payload: { n: number }) {
+        begun.resolve()
+        await go.promise
+      }
+    }
+    const job = new SlowJob()
+    await bench.jobs.dispatch(job, { n: 1 })
+    const exchange = store.exchange.bind(store)
+    vi.spyOn(store, 'exchange').mockImplementation(async (...args) => {
+      if (args[2].length > 0) {
+        settling.resolve()
+        await answer.promise
+      }
+      return exchange(...args)
+    })
+    await using worker = await bench.work([SlowJob])
+    await begun.promise
+    let state: string | undefined = 'active'
+    const quiet = worker.quiet().then(async () => {
+      state = (await bench.jobs.find(job.id!))?.state
+    })
+    go.resolve()
+    await settling.promise
+    // The handler has returned, and the store does not know it yet.
+    await new Promise(setImmediate)
+    expect(state).toBe('active')
+    answer.resolve()
+    await quiet
+    expect(state).toBe('completed')
+    await worker.quiet()
+    worker.resume()
+    await worker.stop()
+    await worker.quiet()
+  })
 }

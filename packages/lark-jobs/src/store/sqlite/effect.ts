@@ -22,7 +22,14 @@
  * acknowledgement, 48 and 48. (A plain job took 20.5 before there were effects, and 20.9 since.)
  */
 import { type Effect, type EffectKind, type EffectName, memberOf } from '../../model/effect.ts'
-import { type EffectsWanted, MAX_HOOKS, MAX_ITEMS, MEMBER_LEASE, RESEND_MEMORY } from '../contract/store.ts'
+import {
+  type EffectsWanted,
+  MAX_HOOKS,
+  MAX_ITEMS,
+  MEMBER_LEASE,
+  RESEND_MEMORY,
+  UNKEPT_MEMORY,
+} from '../contract/store.ts'
 import type { Partition } from './partition.ts'
 import { keptBytes, payload, shownBytes } from './payload.ts'
 import { Room } from './room.ts'
@@ -72,6 +79,12 @@ const rememberWatched = `
   WHERE partition = ?2 AND id IN (SELECT value FROM json_each(?3))`
 const countUp = `
   UPDATE jobs SET effects = ifnull(effects, 0) + 1 WHERE partition = ? AND id IN (SELECT value FROM json_each(?))`
+/** Those that are watched are remembered for longer already. */
+const rememberOthers = `
+  INSERT OR IGNORE INTO effects (seq, kind, partition, over) SELECT value, 'watch', ?, ? FROM json_each(?) WHERE true
+  RETURNING seq`
+const countUpThese = `
+  UPDATE jobs SET effects = ifnull(effects, 0) + 1 WHERE seq IN (SELECT value FROM json_each(?))`
 const first = `
   SELECT min(at) AS at FROM (
     SELECT min(at) AS at FROM effects WHERE partition = ?1 AND kind = 'hook' AND at IS NOT NULL
@@ -149,6 +162,17 @@ export function rememberEnds(partition: Partition, ids: readonly string[]): void
   database.run(rememberWatched, now + RESEND_MEMORY, id, others)
   database.run(countUp, id, others)
   // As many come as go: see `acknowledge`.
+  forgetEffects(partition, MAX_ITEMS)
+}
+
+/** Keeps the ends of jobs whose class keeps nothing, for a moment: as the contract says (`contract/watch.ts`). */
+export function rememberUnkept(partition: Partition, jobs: readonly Pick<JobRow, 'seq' | 'id'>[]): void {
+  const { database, id, name, now } = partition
+  const others = jobs.filter((job) => (memberOf(job.id)?.home ?? name) === name)
+  if (others.length === 0) return
+  const seqs = list(others.map(({ seq }) => seq))
+  const rows = database.all<Pick<JobRow, 'seq'>>(rememberOthers, id, now + UNKEPT_MEMORY, seqs)
+  database.run(countUpThese, list(rows.map(({ seq }) => seq)))
   forgetEffects(partition, MAX_ITEMS)
 }
 

@@ -4,7 +4,7 @@
 import type { State } from '../../model/record.ts'
 import { MAX_ITEMS, type QueueRetention } from '../contract/store.ts'
 import type { Value } from './driver.ts'
-import { dropPayloads, withdrawEffects } from './effect.ts'
+import { dropPayloads, rememberUnkept, withdrawEffects } from './effect.ts'
 import { endRemoved } from './end.ts'
 import { tell } from './events.ts'
 import { bothOf, expired, forgetExpiries, releaseKept } from './keep.ts'
@@ -59,7 +59,9 @@ const kinds = ['completed', 'failed', 'cancelled'] as const
 
 /** Removes the ended jobs that exceed the counts, and those of which nothing is kept. The counters show the excess. */
 export function trim(partition: Partition, retention: QueueRetention): void {
-  remove(partition, partition.unkept.splice(0))
+  const unkept = partition.unkept.splice(0)
+  rememberUnkept(partition, unkept)
+  remove(partition, unkept)
   for (const kind of kinds) {
     const excess = Math.min(partition[kind] - retention[kind].count, MAX_ITEMS)
     if (excess <= 0) continue

@@ -208,18 +208,18 @@ local function forget_remembered(most)
 end
 
 -- Keeps the ends of watched jobs until their watchers have read them, whatever removes the jobs meanwhile.
--- `how`: as in end.lua.
-local function remember_ends(state, ids, how)
+-- `how`: as in end.lua. `ms`: for how long, if not for `RESEND_MEMORY`.
+local function remember_ends(state, ids, how, ms)
   local ended, remembered, reasons = {}, {}, {}
   local end_of = string.format('%s|%.0f', state, now)
-  local over = string.format('%.0f', now + RESEND_MEMORY)
+  local over = string.format('%.0f', now + (ms or RESEND_MEMORY))
   for i, id in ipairs(ids) do
     ended[2 * i - 1], ended[2 * i] = id, end_of
     remembered[2 * i - 1], remembered[2 * i] = over, id
     reasons[2 * i - 1], reasons[2 * i] = id, 'removed'
   end
   redis.call('HSET', key('ended'), unpack(ended))
-  redis.call('ZADD', key('remembered'), unpack(remembered))
+  redis.call('ZADD', key('remembered'), 'GT', unpack(remembered))
   redis.call('HSETNX', key('settings'), 'effects', 1)
   if how == 'removed' then
     redis.call('HSET', key('reasons'), unpack(reasons))

@@ -7,12 +7,13 @@
 --   kept-logs     ZSET  id -> until when the log of an ended job is kept
 -- `keeps` in `settings` is 1 while `keeps` is there.
 -- module: keeping
--- needs: start, retain
+-- needs: start, retain, effects
 -- gives: carry, keep_some, let_go, unpin, drop_old
 
 local PINNED = 31536000000
 local MAX_PINNED = 10000
 local NODES = 90000000
+local UNKEPT_MEMORY = 5000
 local places = { completed = 1, failed = 2, cancelled = 3 }
 
 -- The age in a state, that of the log, and the least age, of an entry of `keeps`.
@@ -67,7 +68,11 @@ local function keep_some(state, ids)
   add('kept:' .. state, scored)
   add('kept', ends)
   add('kept-logs', logs)
-  forget(none)
+  if #none > 0 then
+    -- Who awaits such a job may ask only after its end (`contract/watch.ts`).
+    effects().remember_ends(state, none, nil, UNKEPT_MEMORY)
+    forget(none)
+  end
   return others
 end
 
