@@ -15,7 +15,7 @@ export function leases(make: Make): void {
     expect((await caller.claim(2)).map((held) => held.token)).toEqual(['host-1-abc.3', 'host-1-abc.3'])
   })
 
-  test('a late settle is refused and changes nothing', async () => {
+  test('a late settle is refused once the job was claimed again, and changes nothing', async () => {
     await using harness = await make()
     const ada = harness.caller('ada')
     const bob = harness.caller('bob')
@@ -24,7 +24,6 @@ export function leases(make: Make): void {
     const first = await ada.claimOne()
     harness.clock.advance(LEASE + 1)
     await harness.store.recover('emails')
-    expect(await ada.settle(first, { kind: 'completed', result: '1' })).toBe('lost')
     expect(await harness.store.get('emails', given.id)).toMatchObject({ state: 'waiting', crashes: 1 })
 
     const second = await bob.claimOne()

@@ -178,7 +178,18 @@ export class ModelJob implements Counters {
     return { id, payload, priority, token, runs, failures, crashes, releases, ...(this.lane && lane) }
   }
 
+  /** The token with which a late outcome still counts. */
+  lateToken: string | undefined
+
+  /** It was taken back under this token, and waits: a late outcome of that run counts. */
+  holdAgain(): void {
+    this.#state = 'active'
+    this.token = this.lateToken!
+    this.lateToken = undefined
+  }
+
   claim(token: string, isAhead: boolean): void {
+    this.lateToken = undefined
     this.#state = 'active'
     this.runs += 1
     this.token = token
@@ -205,7 +216,10 @@ export class ModelJob implements Counters {
   /** @returns how it counts in the minutes */
   takeBack(forgiving: boolean): Consequence['counts'] {
     const running = { ...this.#counters, options: this.#own, isBeside: this.isBeside }
-    return this.#become(afterDeath(running, forgiving))
+    const { token } = this
+    const counts = this.#become(afterDeath(running, forgiving))
+    if (running.hasStarted && this.isPending) this.lateToken = token
+    return counts
   }
 
   /** Its options as they are read. */
@@ -263,11 +277,11 @@ export class ModelJob implements Counters {
         return 'done'
       case 'run-now':
         if (this.state !== 'delayed') return 'refused'
-        this.place = this.#now()
+        this.#putBack(this.#now())
         return 'done'
       case 'reschedule':
         if (!this.isPending) return 'refused'
-        this.place = this.#now() + change.in
+        this.#putBack(this.#now() + change.in)
         return 'done'
       case 'edit':
         if (isActive && !change.whileActive) return 'refused'
@@ -351,6 +365,7 @@ export class ModelJob implements Counters {
 
   #putBack(place: number): void {
     this.#letGo()
+    this.lateToken = undefined
     this.#state = 'pending'
     this.place = place
   }

@@ -6,7 +6,14 @@
 import { expect } from 'vitest'
 import type { EffectName, Member } from '../../src/model/effect.ts'
 import type { EventKind } from '../../src/model/event.ts'
-import { type LeasedJob, type Lock, type NewJob, type State, states } from '../../src/model/record.ts'
+import {
+  type LeasedJob,
+  type Lock,
+  type NewJob,
+  type Outcome,
+  type State,
+  states,
+} from '../../src/model/record.ts'
 import { readCancelled } from '../../src/store/contract/reason.ts'
 import {
   type AlterVerdict,
@@ -27,6 +34,7 @@ import {
   type SettingChange,
   type Settlement,
   settingOf,
+  silenceOf,
   type Verdict,
   type Want,
 } from '../../src/store/contract/store.ts'
@@ -50,6 +58,11 @@ export class Model {
   readonly #lockers = new Map<string, string>()
   /** By the name of the lock. */
   readonly #throttles = new Map<string, { until: number; id: string }>()
+  /** The jobs that were taken back after a silence. */
+  readonly #doubts = new Set<string>()
+  /** When a worker last asked while there were leases, and when the last silence was over. */
+  #heardAt = 0
+  #silentAt: number | undefined
   readonly #minutes: ModelMinutes
   readonly #retention: Retention
   readonly #now: () => number
@@ -165,7 +178,7 @@ export class Model {
   }
 
   settle({ id, token, outcome }: Settlement): Verdict {
-    const job = this.#held(id, token)
+    const job = this.#held(id, token) ?? this.#holdLate(id, token, outcome)
     if (!job) return 'lost'
     this.#minutes.count(job.follow(outcome))
     this.lanes.moved(job, true)
@@ -174,6 +187,13 @@ export class Model {
     if (outcome.kind === 'released' && outcome.pauses === 'queue')
       this.configure({ paused: true, for: outcome.in, because: outcome.because, keepsLonger: true })
     return 'settled'
+  }
+
+  #holdLate(id: string, token: string, outcome: Outcome): ModelJob | undefined {
+    const job = this.jobs.get(id)
+    if (!job?.isPending || job.lateToken !== token || outcome.kind === 'unstarted') return undefined
+    job.holdAgain()
+    return job
   }
 
   /** Checks that these jobs must be handed out, and hands them out. */
@@ -214,12 +234,13 @@ export class Model {
     )
   }
 
-  /** The jobs of a claim that are still held: the answer if its call is sent again. Their tags may be others. */
+  /** The jobs of a claim that are still held: the answer if its call is sent again. They may have been edited since. */
   stillHeld(claimed: readonly LeasedJob[]): LeasedJob[] {
     return claimed.flatMap(({ options: _, ...leased }) => {
       const job = this.#held(leased.id, leased.token)
       if (!job) return []
-      return job.options === null ? [leased] : [{ ...leased, options: JSON.parse(job.options) }]
+      const now = { ...leased, payload: job.payload }
+      return job.options === null ? [now] : [{ ...now, options: JSON.parse(job.options) }]
     })
   }
 
@@ -239,25 +260,47 @@ export class Model {
     return extension
   }
 
+  /** A worker asks what there is to do. */
+  hear(lease: number): void {
+    const now = this.#now()
+    const ends = this.in('active').map((job) => this.#leaseEnd(job))
+    if (ends.length === 0) return
+    if (now - Math.max(this.#heardAt, Math.min(...ends) - lease) > silenceOf(lease)) this.#silentAt = now
+    this.#heardAt = now
+  }
+
   /** What it takes back. */
   recover({
     forgiving = false,
     holder,
     until = this.#now(),
     unread,
-  }: RecoverOptions): Required<Pick<Recovery, 'crashed'>> & Recovery {
-    const recovery: ReturnType<Model['recover']> = { recovered: [], failed: [], crashed: [] }
+    lease,
+  }: RecoverOptions): Required<Pick<Recovery, 'crashed' | 'doubted'>> & Recovery {
+    const recovery: ReturnType<Model['recover']> = { recovered: [], failed: [], crashed: [], doubted: [] }
     if (this.#now() > until) return recovery
+    const counts = lease !== undefined && holder === undefined && unread === undefined
+    if (counts) this.hear(lease)
+    const grace = counts && this.#silentAt !== undefined ? this.#silentAt + lease : 0
     for (const job of this.in('active')) {
       const isOver = holder === undefined ? this.#leaseEnd(job) <= this.#now() : job.holder === holder
       if (unread === undefined ? !isOver : job.token !== unread) continue
+      const isSilent = this.#leaseEnd(job) <= grace
+      if (isSilent && this.#now() < grace) {
+        this.#leases.set(job.token, grace)
+        continue
+      }
       const { crashes } = job
-      this.#minutes.count(unread === undefined ? job.takeBack(forgiving) : job.follow({ kind: 'unstarted' }))
+      const isDoubt = isSilent && !job.isAhead
+      const isForgiven = forgiving || (isDoubt && !this.#doubts.has(job.id))
+      if (isDoubt) recovery.doubted.push(job.id)
+      this.#minutes.count(unread === undefined ? job.takeBack(isForgiven) : job.follow({ kind: 'unstarted' }))
       this.lanes.moved(job, true)
       if (job.crashes > crashes) recovery.crashed.push(job.id)
       if (job.isPending) recovery.recovered.push(job.id)
       if (job.state === 'failed') recovery.failed.push(job.id)
     }
+    for (const id of recovery.doubted) this.#doubts.add(id)
     this.lanes.reposition()
     const ends = this.in('active').map((job) => this.#leaseEnd(job) - this.#now())
     if (ends.length > 0) recovery.nextLeaseEnd = Math.max(0, Math.min(...ends))

@@ -164,7 +164,7 @@ export function recover(make: Make): void {
     expect([failed, nextLeaseEnd]).toEqual([[], 4_000])
     expect(await store.get('emails', first[0]!.id)).toMatchObject({ state: 'waiting', runs: 1, crashes: 1 })
     expect(await store.get('emails', second[1]!.id)).toMatchObject({ state: 'waiting', runs: 0, crashes: 0 })
-    expect(await ada.settle(first[0]!, completed)).toBe('lost')
+    expect(await ada.settle(second[1]!, completed)).toBe('lost')
     expect(await bob.settle(others[0]!, completed)).toBe('settled')
   })
 

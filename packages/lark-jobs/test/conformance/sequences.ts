@@ -102,6 +102,7 @@ class Sequence {
       [3, () => this.#extend()],
       [3, () => this.#resend()],
       [5, () => this.#recover()],
+      [3, () => this.#survey()],
       [3, () => this.#alter()],
       [1, () => this.#configure()],
       [2, () => this.#prune()],
@@ -219,6 +220,13 @@ class Sequence {
     expect(extension).toEqual(this.#model.extend(notes, lease))
   }
 
+  async #survey(): Promise<void> {
+    const lease = this.#random.pick(LEASES)!
+    this.#tell('survey', lease)
+    await this.#harness.store.survey('dan', [{ partition: this.#partition }], undefined, lease)
+    this.#model.hear(lease)
+  }
+
   async #recover(): Promise<void> {
     const { now } = this.#harness.clock
     const options: RecoverOptions = {
@@ -228,6 +236,7 @@ class Sequence {
       ...(this.#random.chance(4) && {
         unread: this.#random.pick(['nobody.1', ...this.#model.in('active').map(({ token }) => token)])!,
       }),
+      ...(this.#random.chance(2) && { lease: this.#random.pick(LEASES)! }),
       effects: this.#chanceEffects(),
     }
     this.#tell('recover', options)
@@ -236,6 +245,7 @@ class Sequence {
     expect([...recovery.recovered].sort()).toEqual(expected.recovered.sort())
     expect([...recovery.failed].sort()).toEqual(expected.failed.sort())
     expect([...(recovery.crashed ?? [])].sort()).toEqual(expected.crashed.sort())
+    expect([...(recovery.doubted ?? [])].sort()).toEqual(expected.doubted.sort())
     expect(recovery.nextLeaseEnd).toBe(expected.nextLeaseEnd)
     this.#compareEffects(options.effects, recovery.effects)
     expect(recovery.nextEffect).toBe(this.#model.nextEffect())

@@ -8,7 +8,7 @@
  *   1  at least once, and in exactly one state    reading.ts, handles.ts; killing is each engine's own: ../sqlite/,
  *                                                 ../redis/
  *   2  only the token's holder settles            leases.ts
- *   3  a lease that ended goes back; crashes      recover.ts, recovered.ts, suspects.ts, ahead.ts
+ *   3  a lease that ended goes back; crashes      recover.ts, recovered.ts, silences.ts, suspects.ts, ahead.ts
  *   4  a lost reply, a failed settle              resend.ts
  *   5  time is the store's clock                  reading.ts, delay.ts
  *   6  the order of decision                      order.ts, pause.ts, groups.ts
@@ -69,6 +69,7 @@ import { retention } from './retention.ts'
 import { rollbacks } from './rollbacks.ts'
 import { scheduledByTwo, schedules } from './schedules.ts'
 import { sequences } from './sequences.ts'
+import { silences } from './silences.ts'
 import { stands } from './stand.ts'
 import { survey } from './survey.ts'
 import { suspectJobs } from './suspects.ts'
@@ -139,6 +140,7 @@ export function describeStore(name: string, makePlace: MakePlace, traits: Traits
     describe('ahead', () => ahead(make))
     describe('recover', () => recover(make))
     describe('recovered', () => recovered(make))
+    describe('silences', () => silences(make))
     describe('suspects', () => suspectJobs(make))
     describe('own ids', () => ownIds(make))
     describe('unique', () => unique(make))

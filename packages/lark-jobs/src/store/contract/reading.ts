@@ -7,6 +7,7 @@ import type { Inspection } from './inspection.ts'
 import type { Counts, Filter, JobHead, LaneFilter, LanePage, Minute, Page, Standing } from './page.ts'
 import type { RunsAt } from './run-history.ts'
 import type { FleetRuns } from './runs.ts'
+import type { DoubtedJob } from './silence.ts'
 import type { Stand, StandOptions } from './stand.ts'
 
 export interface Reading {
@@ -47,6 +48,8 @@ export interface Reading {
    */
   standings(partitions: readonly string[], next?: number): Promise<Standing[]>
   log(partition: string, id: string): Promise<LogLine[]>
+  /** Jobs that were taken back after a silence of the store, the newest first, at most 100: see `silence.ts`. */
+  doubts(partition: string): Promise<DoubtedJob[]>
   /** What the servers, or the file, of the store are like: see `inspection.ts`. A server that gives no answer is said so. */
   inspect(): Promise<Inspection>
   /**

@@ -31,7 +31,10 @@
  * **Leases.** The jobs that one `exchange` hands out are one claim: they share a lease of `want.lease` milliseconds
  * and the token `<caller>.<number>` of that call. Only a caller that sends the token can settle or extend the jobs: any
  * other gets `lost`, and nothing changes. Extending one job of a claim extends all of its jobs that are still held. A
- * lease that has ended still counts as held until `recover` takes it back.
+ * lease that has ended still counts as held until `recover` takes it back. After that, a late outcome of a job that had
+ * started still counts, with that token, until the job is claimed again, or put off, or retried by hand. The crash that was counted stays.
+ *
+ * **Silences.** After a silence of the store, leases last for their length once more: see `silence.ts`.
  *
  * **Prefetch.** The first `want.limit` jobs of a claim count as started. The next `want.prefetch` jobs count as started
  * only when an `extend` names them. If a prefetched job is taken back before that, no run and no crash is counted. But
@@ -90,6 +93,7 @@ import type { Flows } from './flows.ts'
 import type { Limiters } from './limiters.ts'
 import type { WorkerOrder } from './orders.ts'
 import type { Reading } from './reading.ts'
+import type { RecoverOptions, Recovery } from './recovery.ts'
 import type { Retentions } from './retention.ts'
 import type { Schedules } from './schedules.ts'
 import type { WatchVerb } from './watch.ts'
@@ -109,11 +113,13 @@ export * from './limiters.ts'
 export * from './orders.ts'
 export * from './page.ts'
 export * from './reading.ts'
+export * from './recovery.ts'
 export * from './resend.ts'
 export * from './retention.ts'
 export * from './run-history.ts'
 export * from './runs.ts'
 export * from './schedules.ts'
+export * from './silence.ts'
 export * from './stand.ts'
 export * from './watch.ts'
 
@@ -236,47 +242,6 @@ export interface Extension {
   watched?: string[]
 }
 
-/** What `recover` takes back. Without options: the jobs whose leases have ended. */
-export interface RecoverOptions {
-  /** Counts no crash. For use after an outage, when the store was away and the workers did not die. */
-  forgiving?: boolean
-  /**
-   * Takes back all jobs that this caller holds, whether their leases have ended or not: its process is known to be
-   * dead.
-   */
-  holder?: string
-  /**
-   * The recovery takes nothing back when the store's clock (`now()`) has passed this. Otherwise, if the store stood
-   * still before it ran the call, the recovery could take jobs back before live workers have renewed their leases.
-   */
-  until?: number
-  /**
-   * Takes back only the claim with this token, because its caller has not read it. None of its jobs has started, so
-   * they go back like `returned` jobs, with unchanged counters. The store hands the caller no more jobs with a ring
-   * until its next call.
-   */
-  unread?: string
-  /** How the process of the holder ended, if known. Kept with each counted crash. Continues the words "its process". */
-  cause?: string
-  /** Asks for effects, and acknowledges some: also when `until` has passed. */
-  effects?: EffectsWanted | undefined
-}
-
-export interface Recovery {
-  /** Jobs that went back to the head of their lines. Those that had started count a crash. */
-  recovered: string[]
-  /** Jobs that failed because they had crashed too often. */
-  failed: string[]
-  /** Jobs that counted a crash, whatever became of them; undefined if none did. */
-  crashed?: string[]
-  /** Milliseconds until the next lease ends; undefined if no job is leased, or if `until` had passed. */
-  nextLeaseEnd?: number
-  /** Effects that the caller should deliver now. */
-  effects?: Effect[]
-  /** Milliseconds until there is an effect to hand out; undefined if there is none. */
-  nextEffect?: number
-}
-
 /** A partition to survey. Leases and effects are always surveyed; the flags ask for more. */
 export interface Surveyed {
   partition: string
@@ -379,8 +344,15 @@ export interface Store extends Reading, AsyncDisposable {
    * server that loads its data) refuses this call too, so an answer proves that the store works.
    *
    * @param announced a worker to announce with the same call
+   * @param lease milliseconds, if the caller is a worker: the partitions with leases note that they were heard
+   *   (`silence.ts`)
    */
-  survey(caller: string, partitions: readonly Surveyed[], announced?: Announced): Promise<Survey>
+  survey(
+    caller: string,
+    partitions: readonly Surveyed[],
+    announced?: Announced,
+    lease?: number,
+  ): Promise<Survey>
 
   /**
    * Takes back the jobs that dead workers held, at most `MAX_ITEMS` a call. Rings waiting workers. Also hands out

@@ -53,6 +53,7 @@ import {
   readClaim,
   readClock,
   readCounts,
+  readDoubts,
   readEffects,
   readEnqueued,
   readExtension,
@@ -347,6 +348,17 @@ export class RedisStore implements contract.Store {
     return unpackLog(
       (await this.#scripts.send(['HGET', this.#keys.of(partition, 'logs'), id])) as string | null,
     )
+  }
+
+  async doubts(partition: string): Promise<contract.DoubtedJob[]> {
+    const found = await this.#scripts.send([
+      'ZREVRANGE',
+      this.#keys.of(partition, 'doubts'),
+      '0',
+      '99',
+      'WITHSCORES',
+    ])
+    return readDoubts(found as string[])
   }
 
   async stand(

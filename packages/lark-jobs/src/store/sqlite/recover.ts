@@ -1,15 +1,28 @@
 /**
- * Takes jobs back from workers that have died. Each job that had started counts a crash, the others do not.
+ * Takes jobs back from workers that have died. Each job that had started counts a crash, the others do not. After a
+ * silence of the store (`contract/silence.ts`), it extends the leases first.
  * What becomes of each job stands in `contract/consequence.ts`.
  */
 import { afterDeath, afterRun } from '../contract/consequence.ts'
 import { MAX_ITEMS, type RecoverOptions, type Recovery } from '../contract/store.ts'
 import { follow } from './consequence.ts'
 import { exchangeEffects, nextEffect } from './effect.ts'
-import { findLease, heldJobs, type Lease, leasesBehind, leasesOf, letGoOf, nextLeaseEnd } from './lease.ts'
+import {
+  findLease,
+  heldJobs,
+  type Lease,
+  leasesBehind,
+  leasesOf,
+  letGoOf,
+  nextLeaseEnd,
+  renewLease,
+} from './lease.ts'
 import type { Partition } from './partition.ts'
 import { type JobRow, optionsOf, stateOf } from './row.ts'
 import { BESIDE, NOT_STARTED, PENDING } from './schema.ts'
+import { graceOf, hearIn, isDoubted, keepDoubts } from './silence.ts'
+
+const keepToken = 'UPDATE jobs SET token = ? WHERE seq = ?'
 
 export function recover(partition: Partition, options: RecoverOptions): Recovery {
   const { until = partition.now } = options
@@ -26,12 +39,20 @@ export function recover(partition: Partition, options: RecoverOptions): Recovery
 
 function takeBackAll(partition: Partition, options: RecoverOptions, recovery: Recovery): void {
   let taken = 0
+  const doubted: string[] = []
+  const grace = graceFor(partition, options)
   for (const lease of which(partition, options)) {
+    const isSilent = lease.leaseEnd <= grace
+    if (isSilent && partition.now < grace) {
+      renewLease(partition, lease.token, grace - partition.now)
+      continue
+    }
     taken += lease.held
     if (taken > MAX_ITEMS) break
     for (const row of heldJobs(partition, lease)) {
-      const { crashes } = row
-      takeBack(partition, row, options)
+      const { crashes, ahead } = row
+      if (isSilent && ahead !== NOT_STARTED) doubted.push(row.id)
+      takeBack(partition, row, options, isSilent)
       if (row.crashes > crashes) recovery.crashed = [...(recovery.crashed ?? []), row.id]
       if (row.state === PENDING) recovery.recovered.push(row.id)
       else partition.freed += 1
@@ -39,8 +60,17 @@ function takeBackAll(partition: Partition, options: RecoverOptions, recovery: Re
     }
     letGoOf(partition, lease.token, lease.held)
   }
+  keepDoubts(partition, doubted)
+  if (doubted.length > 0) recovery.doubted = doubted
   const lease = nextLeaseEnd(partition)
   if (lease !== undefined) recovery.nextLeaseEnd = lease
+}
+
+/** Until when leases last that have not been renewed since a silence. 0: there was none, or the dead are known. */
+function graceFor(partition: Partition, { lease, holder, unread }: RecoverOptions): number {
+  if (lease === undefined || holder !== undefined || unread !== undefined) return 0
+  hearIn(partition.database, [{ partition: partition.name }], lease, partition.now)
+  return graceOf(partition, lease)
 }
 
 function which(partition: Partition, { holder, unread }: RecoverOptions): Iterable<Lease> {
@@ -60,7 +90,10 @@ function takeBack(
   partition: Partition,
   row: JobRow,
   { forgiving = false, unread, cause }: RecoverOptions,
+  isSilent: boolean,
 ): void {
+  const { token } = row
+  const isForgiven = forgiving || (isSilent && !isDoubted(partition, row.id))
   const running = {
     ...row,
     options: optionsOf(row),
@@ -69,7 +102,9 @@ function takeBack(
   }
   const consequence =
     unread === undefined
-      ? afterDeath(running, forgiving, cause)
+      ? afterDeath(running, isForgiven, cause)
       : afterRun({ kind: 'unstarted' }, running, partition.now)
   follow(partition, row, consequence)
+  if (row.state === PENDING && running.hasStarted && unread === undefined)
+    partition.database.run(keepToken, token, row.seq)
 }

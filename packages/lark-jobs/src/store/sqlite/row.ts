@@ -82,7 +82,7 @@ export function toRecord(row: ShownRow, partition: string, now: number, claimedA
     ...(row.state === PENDING && { dueAt: row.dueAt }),
     ...(claimedAt !== undefined && { claimedAt }),
     ...(row.finishedAt !== null && { finishedAt: row.finishedAt }),
-    ...(row.token !== null && { holder: holderOf(row.token) }),
+    ...(row.token !== null && row.state === ACTIVE && { holder: holderOf(row.token) }),
     runs: row.runs,
     failures: row.failures,
     crashes: row.crashes,

@@ -4,7 +4,8 @@
  * A job is one row of `jobs` from its dispatch until it is removed. `state` and three partial indexes show its state:
  *
  *   pending    in the index `line`, in the order of running; waiting or delayed according to `dueAt` and the clock
- *   active     `token` names its row of `leases`, which lists the job; `ahead` shows whether it has started
+ *   active     `token` names its row of `leases`, which lists the job; `ahead` shows whether it has started. A job that
+ *              had started and was taken back keeps its token while it waits: a late outcome still counts
  *   ended      in the index `ended`, by the time it ended
  *
  * Columns have the names of the record's fields. Others:
@@ -27,6 +28,7 @@
  *   expiries                   until when ended jobs and their logs are kept for an age of their own (`keep.ts`)
  *   watches                    who wants to hear of the ends of which jobs (`watch.ts`)
  *   events, listeners          what happens to jobs, while somebody listens (`events.ts`)
+ *   doubts                     jobs that were taken back after a silence of the store (`silence.ts`)
  *   schedules, homes           the schedules, and where each is (`schedules.ts`)
  *   rates, starts              the state of limits (`rate.ts`)
  *   holders, waits, circuits, failures    the state of limiters and circuits (`limiters.ts`)
@@ -216,6 +218,17 @@ const refunds = `
   ALTER TABLE holders ADD COLUMN since INTEGER;
   ALTER TABLE rates ADD COLUMN taken INTEGER NOT NULL DEFAULT 0;`
 
+/** When a partition with leases was last surveyed, when its last silence was over, and the jobs taken back after one. */
+const silence = `
+  ALTER TABLE partitions ADD COLUMN heardAt INTEGER;
+  ALTER TABLE partitions ADD COLUMN silentAt INTEGER;
+  CREATE TABLE doubts (
+    partition INTEGER NOT NULL,
+    id TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    PRIMARY KEY (partition, id)
+  ) WITHOUT ROWID;`
+
 /**
  * The statements that bring a file from each earlier layout to the next. Other processes wait meanwhile, so they must
  * be quick however large the file is.
@@ -261,7 +274,7 @@ const migrations: Readonly<Record<number, string>> = {
   14: history,
   15: runHistory,
   16: refunds,
-  17: cancelledMembers,
+  17: cancelledMembers + silence,
 }
 
 const tables = `
@@ -454,6 +467,7 @@ const tables = `
   CREATE TABLE keys (key TEXT PRIMARY KEY) WITHOUT ROWID;
   ${audit}
   ${refunds}
+  ${silence}
 `
 
 /**

@@ -13,7 +13,7 @@ import type { Settlement, Verdict } from '../contract/store.ts'
 import { follow } from './consequence.ts'
 import { endCompleted } from './end.ts'
 import { tell } from './events.ts'
-import { pauseGroupMore } from './lane.ts'
+import { addBusyTo, laneMoves, pauseGroupMore } from './lane.ts'
 import { letGoOf } from './lease.ts'
 import { keepReport } from './log.ts'
 import type { Partition } from './partition.ts'
@@ -26,6 +26,9 @@ const giveBack = `
   WHERE state = ${ACTIVE} AND token = ? AND partition = ? AND asked IS NULL AND lane = ''
     AND id IN (SELECT value FROM json_each(?)) RETURNING id, dueAt, ahead`
 const find = `SELECT ${columns} FROM jobs WHERE partition = ? AND id = ? AND state = ${ACTIVE} AND token = ?`
+/** Of a job that was taken back, and was not claimed since. */
+const findLate = `SELECT ${columns} FROM jobs WHERE partition = ? AND id = ? AND state = ${PENDING} AND token = ?`
+const holdAgain = `UPDATE jobs SET state = ${ACTIVE} WHERE seq = ?`
 
 export function settle(partition: Partition, settlements: readonly Settlement[]): Verdict[] {
   const claims = new Map<string, Settlement[]>()
@@ -51,7 +54,23 @@ function settleClaim(partition: Partition, token: string, settlements: readonly 
     if (settleOne(partition, settlement)) settled.add(settlement.id)
   }
   if (settled.size > 0) letGoOf(partition, token, settled.size)
+  for (const settlement of settlements) {
+    if (settled.has(settlement.id) || settlement.outcome.kind === 'unstarted') continue
+    if (hold(partition, settlement) && settleOne(partition, settlement)) settled.add(settlement.id)
+  }
   return settled
+}
+
+/** Makes a job active again that was taken back under this token, and waits. @returns whether it was so */
+function hold(partition: Partition, { id, token }: Settlement): boolean {
+  const row = partition.database.get<JobRow>(findLate, partition.id, id, token)
+  if (row === undefined) return false
+  partition.leave(row)
+  laneMoves(partition, row, ACTIVE)
+  if (row.lane !== '') addBusyTo(partition, row.lane, 1)
+  partition.database.run(holdAgain, row.seq)
+  partition.arrive({ ...row, state: ACTIVE })
+  return true
 }
 
 function isPlain(outcome: Outcome): boolean {

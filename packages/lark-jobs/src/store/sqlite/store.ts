@@ -7,7 +7,6 @@
 import { resolve } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 import { isMainThread } from 'node:worker_threads'
-import { defined } from '../../model/defined.ts'
 import type { AnnouncedWorker, JobRecord, LogLine, NewJob, State, WorkerRecord } from '../../model/record.ts'
 import { settingOf } from '../contract/change.ts'
 import type * as contract from '../contract/store.ts'
@@ -43,20 +42,12 @@ import { clear, forgetCompleted, prune, type Removal, trim } from './retain.ts'
 import { runHistory } from './run-history.ts'
 import { SqliteSchedules } from './schedules.ts'
 import { prepare } from './schema.ts'
+import { doubtsIn, hasLease, hearIn } from './silence.ts'
 import { stand } from './stand.ts'
-import { findings } from './survey.ts'
+import { findings, register } from './survey.ts'
 import { countEndsAtHome } from './tally.ts'
 import { undo } from './undo.ts'
-import {
-  forgetRings,
-  forgetWaiters,
-  hasRing,
-  leaveAllWaiters,
-  refreshWaiters,
-  ring,
-  ringForNews,
-  takeRings,
-} from './waiters.ts'
+import { forgetWaiters, hasRing, leaveAllWaiters, ring, ringForNews, takeRings } from './waiters.ts'
 import { look, watch } from './watch.ts'
 import { allKeys, announce, endWorker, foldRuns, livingWorkers, orderWorkers, workerRuns } from './workers.ts'
 
@@ -147,7 +138,7 @@ export class SqliteStore implements contract.Store {
   }
 
   async survey(
-    ...[caller, partitions, announced]: Parameters<contract.Store['survey']>
+    ...[caller, partitions, announced, lease]: Parameters<contract.Store['survey']>
   ): Promise<contract.Survey> {
     const { database } = this.#opened()
     database.tidy()
@@ -155,14 +146,12 @@ export class SqliteStore implements contract.Store {
     const { toRefresh, ...found } = await database.read(() =>
       findings(database, caller, partitions, this.#options, now),
     )
+    const leased = lease === undefined ? [] : found.findings.filter(hasLease)
+    const isChange = announced !== undefined || toRefresh.length + leased.length > 0
     const change = () => {
-      refreshWaiters(database, caller, toRefresh)
-      if (announced === undefined) return undefined
-      const order = announce(database, announced.worker, announced.ttl)
-      forgetRings(database)
-      return defined({ partitions: Partition.count(database), order })
+      hearIn(database, leased, lease ?? 0, now)
+      return register(database, caller, toRefresh, announced)
     }
-    const isChange = announced !== undefined || toRefresh.length > 0
     return { at: now, ...found, failures: new Map(), ...(isChange && (await database.write(change))) }
   }
 
@@ -323,6 +312,10 @@ export class SqliteStore implements contract.Store {
 
   log(name: string, id: string): Promise<LogLine[]> {
     return this.#look(name, [], (partition) => log(partition, id))
+  }
+
+  doubts(name: string): Promise<contract.DoubtedJob[]> {
+    return this.#look(name, [], doubtsIn)
   }
 
   stand(name: string, id: string, options: contract.StandOptions = {}): Promise<contract.Stand | undefined> {

@@ -3,7 +3,15 @@
  * for old jobs, and so comes more rarely. (5,000 idle partitions took 10.4 ms of CPU with three queries and one that
  * looked for rows of `waiters` to refresh, and 7.5 ms since. 2 cores, shared, Node 20.20, 2026-11-26.)
  */
-import { type Finding, type Retentions, retentionOf, type Surveyed } from '../contract/store.ts'
+import { defined } from '../../model/defined.ts'
+import {
+  type Announced,
+  type Finding,
+  type Retentions,
+  retentionOf,
+  type Survey,
+  type Surveyed,
+} from '../contract/store.ts'
 import { olderCalls } from './calls.ts'
 import type { Database } from './database.ts'
 import { olderEffects } from './effect.ts'
@@ -14,7 +22,8 @@ import { Partition } from './partition.ts'
 import { overRates } from './rate.ts'
 import { endedStates, list } from './row.ts'
 import { COMPLETED } from './schema.ts'
-import { olderWaiters, refreshAge } from './waiters.ts'
+import { forgetRings, olderWaiters, refreshAge, refreshWaiters } from './waiters.ts'
+import { announce } from './workers.ts'
 
 interface SurveyedRow {
   name: string
@@ -109,6 +118,20 @@ export function findings(
       of(name).isOld = true
   }
   return { findings: [...found.values()], toRefresh }
+}
+
+/** Keeps the caller registered as waiting where it must be refreshed, and announces the worker. */
+export function register(
+  database: Database,
+  caller: string,
+  toRefresh: readonly number[],
+  announced: Announced | undefined,
+): Pick<Survey, 'partitions' | 'order'> | undefined {
+  refreshWaiters(database, caller, toRefresh)
+  if (announced === undefined) return undefined
+  const order = announce(database, announced.worker, announced.ttl)
+  forgetRings(database)
+  return defined({ partitions: Partition.count(database), order })
 }
 
 /** Jobs with limiters count too: the caller must make a claim to learn for which limiters it needs permits. */

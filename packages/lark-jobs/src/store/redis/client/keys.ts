@@ -15,7 +15,9 @@
  *   claims, leases, holders  HASH, ZSET, HASH  active jobs (`lua/shared/lease.lua`)
  *   direct       HASH    id -> 1: jobs that must not be prefetched, because the store must see their start: they were
  *                        taken back from a worker, or release their lock when they start. In the code
- *                        this is `noPrefetch`; stored names do not change
+ *                        this is `noPrefetch`; stored names do not change. Or the token with which a job that was taken
+ *                        back may still be settled (`lua/shared/last-token.lua`)
+ *   doubts       ZSET    jobs that were taken back after a silence of the store (`lua/shared/doubt.lua`)
  *   effects:<kind>, remembered, ended, hooked  ZSET, ZSET, HASH, HASH  what must happen elsewhere because jobs ended
  *                        (`lua/shared/effect.lua`)
  *   effects:bundle, remembered:bundle, bundles:<flow>.<home>:  ZSET, ZSET, ZSET  members that completed together
@@ -35,7 +37,8 @@
  *   progress     HASH    id -> JSON: what a job reported last
  *   results, reasons     HASH  id -> JSON text; the reason of a cancel, or `runs|reason` of the last release
  *   completed, failed, cancelled   ZSET  id -> when it ended
- *   settings     HASH    paused; lanes, turn, own; large; effects; watched; keeps; listened, trimmed; ticks, flows
+ *   settings     HASH    paused; lanes, turn, own; large; effects; watched; keeps; listened, trimmed; ticks, flows;
+ *                        heard, silent
  *   rate, starts HASH, LIST  when jobs began, if there is a rate (`lua/shared/rate.lua`); for a group with `@<name>`
  *   schedules, schedule-states, schedule-runs, ticks  HASH, HASH, HASH, ZSET  schedules
  *                        (`lua/shared/schedules/stored.lua`)
@@ -106,7 +109,9 @@ export function kindOf(name: string): Kind | undefined {
   return byName.get(/^[a-z-]+/.exec(name)?.[0] ?? '')
 }
 
-type PartitionKey = 'jobs' | 'holders' | 'settings' | 'idle' | 'offers' | 'logs' | `call:${string}`
+type PartitionKey =
+  | ('jobs' | 'holders' | 'settings' | 'idle' | 'offers' | 'logs' | 'doubts')
+  | `call:${string}`
 
 export class Keys {
   readonly #prefix: string

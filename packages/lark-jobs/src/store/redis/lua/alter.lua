@@ -13,7 +13,7 @@
 -- Returns  a letter for each id: d(one), a(sked), m(issing), r(efused)
 -- Cost     O(n log m) for n ids among m jobs delayed, held or ended
 -- needs: start, numbered, call, line, place, lanes, counters, end, locate, payloads, admission, notice, ring, effects, retain, rouse
--- needs: keeping, watching, event, lease, schedules
+-- needs: keeping, watching, event, lease, schedules, last_tokens
 
 local answer = recalled()
 if answer then
@@ -27,6 +27,7 @@ local ended = { completed = true, failed = true, cancelled = true }
 local rings, cancelled = 0, {}
 
 local function put_and_ring(id, priority, place)
+  last_tokens().settles_no_more({ id })
   if put(id, priority, place) or place <= now then
     rings = rings + 1
   end

@@ -8,17 +8,20 @@
 -- ARGV[4]  the error for each crash, as JSON without its first field: `,"name":…}`
 -- ARGV[5]  1 if no crash is counted, else ''
 -- ARGV[6]  a caller whose claims are all taken back, or '' for all claims whose lease has ended
--- ARGV[7]  the time from which on this call takes nothing back, or ''
+-- ARGV[7]  the time from which on this call takes nothing back, or ''; then, if silences count (shared/silence.lua), `|`
+--          and the leases of all workers, milliseconds
 -- ARGV[8]  the token of a claim that its caller has not read: only this claim is taken back; or ''
 -- ARGV[9]  what the call says of effects (shared/deliver.lua), or ''
 -- Returns  { ids put back; ids failed; milliseconds until the next lease ends, or -1; milliseconds until there is an
---            effect to hand out, or -1; ids that counted a crash; effects that are handed out, or nothing }
+--            effect to hand out, or -1; ids that counted a crash; effects that are handed out, or nothing; ids that were
+--            taken back after a silence, or nothing }
 -- Cost     O(n log m) for n jobs taken back among m claims, and n effects; O(m) for the claims of one caller
--- needs: start, lanes, consequences, end, lease, minute, ring, effects, delivery, rouse
+-- needs: start, lanes, consequences, end, lease, minute, ring, effects, delivery, rouse, silence, doubts
 
 local MAX_CLAIMS = 100000
-local is_unread, is_over = ARGV[8] ~= '', ARGV[7] ~= '' and now > tonumber(ARGV[7])
-local taken, crashed = { pending = {}, failed = {}, cancelled = {} }, {}
+local till, lease = string.match(ARGV[7], '^([^|]*)|?(%d*)$')
+local is_unread, is_over = ARGV[8] ~= '', till ~= '' and now > tonumber(till)
+local taken, crashed, doubted = { pending = {}, failed = {}, cancelled = {} }, {}, {}
 
 -- Parses a token: the caller and the number of its call. For a claim that came with a ring, the number ends in a half.
 local function read_token(token)
@@ -89,14 +92,25 @@ local heard = 0
 if not is_over then
   local vain = is_unread and withdraw_offer() and 1 or 0
   local count_taken = 0
+  local grace = lease ~= '' and ARGV[6] == '' and not is_unread and hear(tonumber(lease)) or 0
   for _, token in ipairs(tokens()) do
-    local ids, holders, cursor = jobs_of(token)
+    local is_silent = grace > 0 and tonumber(redis.call('ZSCORE', key('leases'), token)) <= grace
+    local ids, holders, cursor = {}, {}, nil
+    if is_silent and now < grace then
+      redis.call('ZADD', key('leases'), string.format('%.0f', grace), token)
+    else
+      ids, holders, cursor = jobs_of(token)
+    end
     if count_taken + #ids > MAX_ITEMS then
       break
     end
     count_taken = count_taken + #ids
     for i, id in ipairs(ids) do
-      local state, has_crashed = consequences().take_back(id, holders[i], ARGV[5] == '' and ARGV[4] or nil, is_unread)
+      local _, start = read_holder(holders[i])
+      local is_doubt = is_silent and has_begun(start)
+      local is_forgiven = ARGV[5] ~= '' or is_doubt and not doubts().is_doubted(id)
+      local state, has_crashed = consequences().take_back(id, holders[i], not is_forgiven and ARGV[4] or nil, is_unread)
+      doubted[#doubted + 1] = is_doubt and id or nil
       taken[state][#taken[state] + 1] = id
       crashed[#crashed + 1] = has_crashed and id or nil
       if string.find(holders[i], '~', 1, true) then
@@ -109,9 +123,12 @@ if not is_over then
     end
     if cursor then
       redis.call('HSET', key('claims'), token, 'search ' .. cursor)
-    else
+    elseif not is_silent or now >= grace then
       leave_claim(token, MAX_ITEMS)
     end
+  end
+  if #doubted > 0 then
+    doubts().keep_doubts(doubted)
   end
   if made.lanes then
     lanes().reposition_all()
@@ -133,5 +150,5 @@ rouse(heard)
 local ends = not is_over and redis.call('ZRANGE', key('leases'), 0, 0, 'WITHSCORES')[2]
 return {
   taken.pending, taken.failed, ends and math.max(ends - now, 0) or -1, effect and math.max(effect - now, 0) or -1, crashed,
-  handed,
+  handed or #doubted > 0 and false, #doubted > 0 and doubted or nil,
 }

@@ -3,7 +3,8 @@
 -- KEYS[1]  workers     HASH worker -> record; on a cluster jobs, HASH id -> record, of the one partition
 -- ARGV[1]  clock, or '' for the server's
 -- ARGV[2]  caller
--- ARGV[3]  milliseconds for which the worker is announced, or '' for no announcement
+-- ARGV[3]  milliseconds for which the worker is announced, or '' for no announcement; then, if the caller is a worker,
+--          `|` and the leases of all workers, milliseconds
 -- ARGV[4]  record of the worker, JSON
 -- ARGV[5]  how many job keys it knows
 -- ARGV[6]  age from which on completed jobs are removed, milliseconds
@@ -18,10 +19,12 @@
 --            due: its index, and milliseconds until then; the last order to the worker, if there is one; 1 if the caller
 --            must keep the counts of all runs }
 -- Cost     O(n log m) for n partitions, m waiting
--- needs: start, known, visit, line, order, lanes, pause
+-- needs: start, known, visit, line, order, lanes, pause, silence
 
 -- The same as in call.lua.
 local CALL_MEMORY = 60000
+local ttl, lease = string.match(ARGV[3], '^(%d*)|?(%d*)$')
+lease = tonumber(lease)
 local ages = table.concat({ ARGV[6], ARGV[7], ARGV[8] }, ',')
 
 -- The first time in a sorted set of times; nothing if the set is empty.
@@ -100,6 +103,9 @@ local function look(waits, prunes, own)
   end
   if found > 3 then
     ends = rest_until('leases')
+    if lease and ends >= 0 then
+      hear(lease)
+    end
     for _, name in ipairs({ 'effects:hook', 'effects:member', 'effects:bundle', 'endings' }) do
       local rest = rest_until(name)
       effect = (effect < 0 or rest >= 0 and rest < effect) and rest or effect
@@ -113,8 +119,8 @@ end
 redis.call('ZREM', key('worker-ends'), '')
 local from = 9 + tonumber(ARGV[5])
 local known, order, keeps = -1, false, nil
-if ARGV[3] ~= '' then
-  known, order, keeps = make_known(ARGV[2], ARGV[3], ARGV[4], 9, from - 1)
+if ttl ~= '' then
+  known, order, keeps = make_known(ARGV[2], ttl, ARGV[4], 9, from - 1)
 end
 local found, damaged, ticks = {}, {}, {}
 for i = from, #ARGV do

@@ -352,13 +352,14 @@ export function readExtension(reply: unknown): contract.Extension {
 
 /** The answer of `recover.lua`. */
 export function readRecovery(partition: string, reply: unknown): contract.Recovery {
-  const [recovered, failed, ends, effect, crashed, handed] = reply as [
+  const [recovered, failed, ends, effect, crashed, handed, doubted] = reply as [
     recovered: string[],
     failed: string[],
     ends: number,
     effect: number,
     crashed: string[],
-    handed?: HandedEffects,
+    handed?: HandedEffects | null,
+    doubted?: string[],
   ]
   return {
     recovered,
@@ -367,7 +368,16 @@ export function readRecovery(partition: string, reply: unknown): contract.Recove
     ...(ends >= 0 && { nextLeaseEnd: ends }),
     ...(effect >= 0 && { nextEffect: effect }),
     ...(handed && { effects: readEffects(partition, handed) }),
+    ...(doubted && { doubted }),
   }
+}
+
+/** @param found two for each doubt: the id, and the time */
+export function readDoubts(found: readonly string[]): contract.DoubtedJob[] {
+  return Array.from({ length: found.length / 2 }, (_, i) => ({
+    id: found[2 * i]!,
+    at: Number(found[2 * i + 1]),
+  }))
 }
 
 /** @param found four numbers for each minute: its number since 1970, completed, failed, retried */

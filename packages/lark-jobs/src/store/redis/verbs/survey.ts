@@ -43,16 +43,26 @@ export class Surveys {
     this.#retentions = retentions
   }
 
-  survey(caller: string, partitions: readonly Surveyed[], announced?: Announced): Promise<Survey> {
-    if (!this.#scripts.transport.isWhole) return this.#eachAlone(caller, partitions, announced)
-    return this.#ask(this.#scripts.keys.meta('workers'), caller, partitions, announced)
+  survey(
+    caller: string,
+    partitions: readonly Surveyed[],
+    announced?: Announced,
+    lease?: number,
+  ): Promise<Survey> {
+    if (!this.#scripts.transport.isWhole) return this.#eachAlone(caller, partitions, announced, lease)
+    return this.#ask(this.#scripts.keys.meta('workers'), caller, partitions, announced, lease)
   }
 
   /** Asks for each partition alone, so that a node that is away does not hide the findings of the others. */
-  async #eachAlone(caller: string, partitions: readonly Surveyed[], announced?: Announced): Promise<Survey> {
+  async #eachAlone(
+    caller: string,
+    partitions: readonly Surveyed[],
+    announced: Announced | undefined,
+    lease: number | undefined,
+  ): Promise<Survey> {
     const announcing = announced && this.#registry.announce(announced.worker, announced.ttl)
     const asking = partitions.map((each) =>
-      this.#ask(this.#scripts.keys.of(each.partition, 'jobs'), caller, [each]),
+      this.#ask(this.#scripts.keys.of(each.partition, 'jobs'), caller, [each], undefined, lease),
     )
     const [[known], answers] = await Promise.all([
       Promise.allSettled([announcing]),
@@ -77,12 +87,14 @@ export class Surveys {
     key: string,
     caller: string,
     partitions: readonly Surveyed[],
-    announced?: Announced,
+    announced: Announced | undefined,
+    lease: number | undefined,
   ): Promise<Survey> {
+    const ttl = announced === undefined ? '' : packDuration(announced.ttl)
     const keys = announced?.worker.keys ?? []
     const reply = await this.#scripts.on(key, 'survey', [
       caller,
-      announced === undefined ? '' : packDuration(announced.ttl),
+      lease === undefined ? ttl : `${ttl}|${packDuration(lease)}`,
       announced === undefined ? '' : JSON.stringify(announced.worker),
       String(keys.length),
       ...packAges(this.#retentions.retention),

@@ -1,7 +1,7 @@
 -- What becomes of a job when its run has ended, or when its worker has died: the same rules as in
 -- `store/contract/consequence.ts`. Runs that completed are ended together, in settle.lua.
 -- module: consequences
--- needs: start, line, place, lanes, counters, texts, lease, end, ring, event, pauses
+-- needs: start, line, place, lanes, counters, texts, lease, end, ring, event, pauses, last_tokens
 -- gives: outcomes, take_back
 
 local MAX_CRASHES_BESIDE = 10
@@ -90,7 +90,7 @@ end
 -- for a crash, as JSON without its first field. Returns the state for the caller to end the job in, or `pending`: the
 -- job went back to its line; and whether the job counted a crash. `is_unread`: the worker has not read the claim.
 local function take_back(id, holder, cause, is_unread)
-  local _, start, place = read_holder(holder)
+  local token, start, place = read_holder(holder)
   local reason = redis.call('HGET', key('notices'), id)
   local record, has_crashed = redis.call('HGET', key('jobs'), id), false
   local crash = not is_unread and cause
@@ -116,7 +116,7 @@ local function take_back(id, holder, cause, is_unread)
   local queued_at, priority = queued(id, record)
   put(id, priority, place or queued_at, true)
   if not is_unread then
-    redis.call('HSET', key('direct'), id, 1)
+    last_tokens().may_settle(id, has_begun(start) and token or 1)
   end
   return 'pending', has_crashed
 end

@@ -1,5 +1,5 @@
 -- Settles jobs.
--- needs: start, lanes, lease, texts, consequences, end, minute, event
+-- needs: start, lanes, lease, texts, consequences, end, minute, event, late_outcomes
 -- gives: settle
 
 -- Which of the jobs are held under the given tokens: their ids, the index of each, and how many jobs each token has.
@@ -36,6 +36,18 @@ local function begun_of(settled, index, holders, plain, first)
   return begun
 end
 
+-- Holds those of the lost jobs again of which a late outcome still counts. Returns whether there are any.
+local function hold_late(ids, tokens, holders, index, plain, first)
+  local is_any = false
+  for i, id in ipairs(ids) do
+    if not index[id] and not holders[i] and (i <= plain or ARGV[first + 5 * (i - plain) - 2] ~= 'unstarted') then
+      holders[i] = late_outcomes().hold_again(id, tokens[i])
+      is_any = is_any or holders[i]
+    end
+  end
+  return is_any
+end
+
 local function verdicts_of(ids, index)
   local verdicts = {}
   for i, id in ipairs(ids) do
@@ -69,6 +81,9 @@ local function settle(first, kept, laned)
   end
   local holders = redis.call('HMGET', key('holders'), unpack(ids))
   local settled, index, parts = verify(ids, tokens, holders)
+  if #settled < #ids and hold_late(ids, tokens, holders, index, plain, first) then
+    settled, index, parts = verify(ids, tokens, holders)
+  end
   if #settled == 0 then
     return verdicts_of(ids, index), 0
   end

@@ -1,0 +1,50 @@
+/**
+ * What a recovery takes back from dead workers, and what it answers.
+ */
+import type { Effect } from '../../model/effect.ts'
+import type { EffectsWanted } from './effects.ts'
+
+/** What `recover` takes back. Without options: the jobs whose leases have ended. */
+export interface RecoverOptions {
+  /** Counts no crash. For use after an outage, when the store was away and the workers did not die. */
+  forgiving?: boolean
+  /** Milliseconds: the leases of all workers. Then silences of the store count (`silence.ts`). */
+  lease?: number
+  /**
+   * Takes back all jobs that this caller holds, whether their leases have ended or not: its process is known to be
+   * dead.
+   */
+  holder?: string
+  /**
+   * The recovery takes nothing back when the store's clock (`now()`) has passed this. Otherwise, if the store stood
+   * still before it ran the call, the recovery could take jobs back before live workers have renewed their leases.
+   */
+  until?: number
+  /**
+   * Takes back only the claim with this token, because its caller has not read it. None of its jobs has started, so
+   * they go back like `returned` jobs, with unchanged counters. The store hands the caller no more jobs with a ring
+   * until its next call.
+   */
+  unread?: string
+  /** How the process of the holder ended, if known. Kept with each counted crash. Continues the words "its process". */
+  cause?: string
+  /** Asks for effects, and acknowledges some: also when `until` has passed. */
+  effects?: EffectsWanted | undefined
+}
+
+export interface Recovery {
+  /** Jobs that went back to the head of their lines. Those that had started count a crash. */
+  recovered: string[]
+  /** Jobs that failed because they had crashed too often. */
+  failed: string[]
+  /** Jobs that counted a crash, whatever became of them; undefined if none did. */
+  crashed?: string[]
+  /** Jobs that were taken back after a silence, and may have finished (`silence.ts`); undefined if there are none. */
+  doubted?: string[]
+  /** Milliseconds until the next lease ends; undefined if no job is leased, or if `until` had passed. */
+  nextLeaseEnd?: number
+  /** Effects that the caller should deliver now. */
+  effects?: Effect[]
+  /** Milliseconds until there is an effect to hand out; undefined if there is none. */
+  nextEffect?: number
+}

@@ -1,0 +1,27 @@
+-- Late outcomes: of a job that had started and was taken back, until it is claimed again (last-token.lua).
+-- module: late_outcomes
+-- needs: start, line, place, counters, locate
+-- gives: hold_again
+
+-- Makes a job active again that was taken back under this token, and waits. Returns its holder field, or nothing.
+local function hold_again(id, token)
+  if redis.call('HGET', key('direct'), id) ~= token then
+    return
+  end
+  local state, record, priority, place = locate(id)
+  if state ~= 'waiting' and state ~= 'delayed' then
+    return
+  end
+  leave(id, priority, place)
+  local runs, failures, crashes, releases = counted(id)
+  count(id, runs - 1, failures, crashes, releases)
+  redis.call('HSET', key('direct'), id, 1)
+  local holder, lane = token .. '|', string.match(priority, '@(.*)$')
+  holder = place and tonumber(place) ~= queued(id, record) and holder .. '@' .. place or holder
+  if lane then
+    redis.call('HINCRBY', key('group:' .. lane), 'busy', 1)
+    holder = holder .. '~' .. lane
+  end
+  redis.call('HSET', key('holders'), id, holder)
+  return holder
+end

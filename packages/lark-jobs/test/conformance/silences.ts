@@ -1,0 +1,248 @@
+/**
+ * Silences of the store: leases that have ended in one last for their length once more, and the jobs that are then taken
+ * back count no crash. And late outcomes: of a job that was taken back, until it is claimed again.
+ */
+import { expect, test } from 'vitest'
+import { MAX_CRASHES, silenceOf } from '../../src/store/contract/store.ts'
+import { LEASE } from './caller.ts'
+import { limited } from './grouped.ts'
+import type { Harness, Make } from './harness.ts'
+import { completed, failed, ids, job, jobs, retried, settlement, unstarted } from './jobs.ts'
+
+/** Another worker asks what there is to do, as each does every third of a lease. */
+const survey = ({ store }: Harness) => store.survey('bob', [{ partition: 'emails' }], undefined, LEASE)
+
+/** For so long, another worker asks as usual. */
+async function work(harness: Harness, ms: number): Promise<void> {
+  for (let left = ms; left > 0; left -= LEASE / 3) {
+    harness.clock.advance(Math.min(left, LEASE / 3))
+    await survey(harness)
+  }
+}
+
+const recover = ({ store }: Harness) => store.recover('emails', { lease: LEASE })
+
+export function silences(make: Make): void {
+  test('while workers ask as usual, the jobs of a dead one go back at the end of their lease, and count a crash', async () => {
+    await using harness = await make()
+    const ada = harness.caller('ada')
+    await ada.enqueue(job())
+    const held = await ada.claimOne()
+    await work(harness, LEASE)
+    expect(await recover(harness)).toEqual({ recovered: [held.id], failed: [], crashed: [held.id] })
+    expect(await harness.store.doubts('emails')).toEqual([])
+  })
+
+  test('after a silence, leases last for their length once more, whoever heard it first, and their jobs count no crash', async () => {
+    await using harness = await make()
+    const { store, clock } = harness
+    const ada = harness.caller('ada')
+    const [due, later] = jobs(2, { options: { maxCrashes: 1 } })
+    await ada.enqueue(due!, later!)
+    const first = await ada.claimOne()
+    await work(harness, LEASE / 3)
+    const second = await ada.claimOne()
+    // The first lease has ended meanwhile, and the second has not.
+    clock.advance(LEASE - 2_000)
+    await survey(harness)
+    expect(await recover(harness)).toEqual({ recovered: [], failed: [], nextLeaseEnd: 2_000 })
+    await work(harness, 2_000)
+    expect(await recover(harness)).toEqual({ recovered: [], failed: [], nextLeaseEnd: LEASE - 2_000 })
+    await work(harness, LEASE - 2_000)
+    const { recovered, doubted, ...rest } = await recover(harness)
+    expect([[...recovered].sort(), [...doubted!].sort(), rest]).toEqual([
+      ids([first, second]),
+      ids([first, second]),
+      { failed: [] },
+    ])
+    expect(await store.get('emails', first.id)).toMatchObject({ state: 'waiting', runs: 1, crashes: 0 })
+    const doubts = await store.doubts('emails')
+    expect(doubts.map(({ id }) => id).sort()).toEqual(ids([first, second]))
+    expect(doubts[0]!.at).toBe(clock.now)
+  })
+
+  test('a recovery notices a silence by itself, and a claim made meanwhile does not hide it', async () => {
+    await using harness = await make()
+    const ada = harness.caller('ada')
+    await ada.enqueue(...jobs(2))
+    const held = await ada.claimOne()
+    harness.clock.advance(2 * LEASE)
+    const other = await harness.caller('bob').claimOne()
+    expect(await recover(harness)).toEqual({ recovered: [], failed: [], nextLeaseEnd: LEASE })
+    // The holders have time to renew, and to settle.
+    expect(await ada.extend([held])).toMatchObject({ lost: [] })
+    expect(await ada.settle(held, completed)).toBe('settled')
+    expect(await harness.caller('bob').settle(other, completed)).toBe('settled')
+  })
+
+  test('a pause in the questions that is no silence extends nothing', async () => {
+    await using harness = await make()
+    const ada = harness.caller('ada')
+    await ada.enqueue(job())
+    const held = await ada.claimOne()
+    await work(harness, LEASE / 3)
+    harness.clock.advance(silenceOf(LEASE))
+    await survey(harness)
+    await work(harness, LEASE)
+    expect(await recover(harness)).toMatchObject({ recovered: [held.id], crashed: [held.id] })
+  })
+
+  test('a lease that was renewed since the silence, or began after it, is as any other', async () => {
+    await using harness = await make()
+    const ada = harness.caller('ada')
+    await ada.enqueue(...jobs(2))
+    const renewed = await ada.claimOne()
+    harness.clock.advance(LEASE)
+    await survey(harness)
+    harness.clock.advance(1_000)
+    await ada.extend([renewed])
+    const begun = await ada.claimOne()
+    await work(harness, LEASE)
+    const { recovered, crashed } = await recover(harness)
+    expect([[...recovered].sort(), [...crashed!].sort()]).toEqual([
+      ids([renewed, begun]),
+      ids([renewed, begun]),
+    ])
+  })
+
+  test('each silence extends once', async () => {
+    await using harness = await make()
+    const ada = harness.caller('ada')
+    await ada.enqueue(job())
+    const held = await ada.claimOne()
+    for (const end of ['first', 'second']) {
+      harness.clock.advance(LEASE)
+      expect(await recover(harness), end).toMatchObject({ recovered: [], nextLeaseEnd: LEASE })
+    }
+    await work(harness, LEASE)
+    expect(await recover(harness)).toMatchObject({ recovered: [held.id], doubted: [held.id] })
+  })
+
+  test('a job that kills the only worker fails in the end: only its first crash in a silence is forgiven', async () => {
+    await using harness = await make()
+    const ada = harness.caller('ada')
+    await ada.enqueue(job())
+    const states: unknown[] = []
+    for (let death = 0; death <= MAX_CRASHES; death += 1) {
+      const [held] = await ada.claimAlone()
+      // Nobody asks while the only worker is dead. Then it starts again.
+      harness.clock.advance(LEASE)
+      await recover(harness)
+      await work(harness, LEASE)
+      await recover(harness)
+      const record = await harness.store.get('emails', held!.id)
+      states.push([record!.state, record!.crashes])
+    }
+    expect(states).toEqual([
+      ['waiting', 0],
+      ['waiting', 1],
+      ['waiting', 2],
+      ['failed', 3],
+    ])
+  })
+
+  test('a named holder is known to be dead, so its jobs go back at once, in a silence too', async () => {
+    await using harness = await make()
+    const ada = harness.caller('ada')
+    await ada.enqueue(job())
+    const held = await ada.claimOne()
+    harness.clock.advance(2 * LEASE)
+    const dead = await harness.store.recover('emails', { holder: 'ada', lease: LEASE })
+    expect(dead).toMatchObject({ recovered: [held.id], crashed: [held.id] })
+  })
+
+  test('a job that did not begin is taken back, and is no doubt', async () => {
+    await using harness = await make()
+    const ada = harness.caller('ada')
+    await ada.enqueue(job())
+    const [held] = await ada.claimAhead(0, 1)
+    harness.clock.advance(LEASE)
+    await recover(harness)
+    await work(harness, LEASE)
+    expect(await recover(harness)).toEqual({ recovered: [held!.id], failed: [] })
+  })
+
+  test('a late outcome counts while the job waits, of any kind, and its run counts once', async () => {
+    for (const [outcome, then] of [
+      [completed, { state: 'completed', runs: 1 }],
+      [{ kind: 'completed', result: '1' } as const, { state: 'completed', runs: 1, result: '1' }],
+      [failed, { state: 'failed', runs: 1, failures: 1 }],
+      [retried(5_000), { state: 'delayed', runs: 1, failures: 1 }],
+    ] as const) {
+      await using harness = await make()
+      const ada = harness.caller('ada')
+      await ada.enqueue(...jobs(2))
+      const held = await ada.claimOne()
+      await harness.takeBack()
+      expect(await ada.settle(held, outcome)).toBe('settled')
+      expect(await harness.store.get('emails', held.id)).toMatchObject(then)
+      expect(await ada.settle(held, outcome)).toBe('lost')
+      expect(await harness.store.counts('emails')).toMatchObject({ active: 0 })
+      expect(await recover(harness)).toEqual({ recovered: [], failed: [] })
+      const left = await ada.claim(2)
+      expect(ids(left)).not.toContain(held.id)
+    }
+  })
+
+  test('late outcomes of a batch count, beside others and lost ones', async () => {
+    await using harness = await make()
+    const ada = harness.caller('ada')
+    await ada.enqueue(...jobs(4))
+    const held = await ada.claim(3)
+    await harness.takeBack()
+    const [again] = await harness.caller('bob').claim(1)
+    const own = await ada.claimOne()
+    const late = held.filter(({ id }) => id !== again!.id && id !== own.id)
+    const settlements = [again!, own]
+      .map(({ id }) => held.find((each) => each.id === id))
+      .flatMap((each) => each ?? [])
+    const { verdicts } = await ada.exchange(
+      [...late, ...settlements, own].map((each) => settlement(each, completed)),
+      { limit: 0, lease: LEASE },
+    )
+    expect(verdicts).toEqual([...late.map(() => 'settled'), ...settlements.map(() => 'lost'), 'settled'])
+  })
+
+  test('a late outcome of a job of a group counts, and the place in its group is free', async () => {
+    await using harness = await make()
+    const ada = harness.caller('ada')
+    await ada.enqueue(...jobs(2, limited('a', 1)))
+    const held = await ada.claimOne()
+    await harness.takeBack()
+    expect(await ada.settle(held, completed)).toBe('settled')
+    expect(await ada.claim(2)).toHaveLength(1)
+    expect(await harness.store.counts('emails')).toMatchObject({ completed: 1, active: 1, waiting: 0 })
+  })
+
+  test('a late outcome is refused by another token, and once the job was claimed, cancelled, put off or retried', async () => {
+    type Do = (harness: Harness, id: string) => Promise<unknown>
+    const changes: Do[] = [
+      async ({ store }, id) => await store.alter('emails', [id], { kind: 'cancel', reason: 'user' }),
+      async ({ store }, id) => await store.alter('emails', [id], { kind: 'reschedule', in: 5_000 }),
+      async ({ store }, id) => {
+        await store.alter('emails', [id], { kind: 'cancel', reason: 'user' })
+        await store.alter('emails', [id], { kind: 'retry' })
+      },
+      async (harness) => {
+        const bob = harness.caller('bob')
+        await bob.settle(await bob.claimOne(), unstarted)
+      },
+      async (harness) => {
+        const bob = harness.caller('bob')
+        await bob.settle(await bob.claimOne(), retried(0))
+      },
+    ]
+    for (const change of changes) {
+      await using harness = await make()
+      const ada = harness.caller('ada')
+      await ada.enqueue(job())
+      const held = await ada.claimOne()
+      await harness.takeBack()
+      expect(await ada.settle({ id: held.id, token: 'ada.99' }, completed)).toBe('lost')
+      await change(harness, held.id)
+      const before = await harness.store.get('emails', held.id)
+      expect(await ada.settle(held, completed)).toBe('lost')
+      expect(await harness.store.get('emails', held.id)).toEqual(before)
+    }
+  })
+}
