@@ -6,7 +6,8 @@
  *
  * After an outage (the store did not answer, or this process stood still), living workers get the time of one lease to
  * renew before any job is taken back. Jobs that are then taken back count no crash, because the outage ended their
- * leases and not the death of a worker.
+ * leases and not the death of a worker. An outage that no worker lived through is known to the store itself
+ * (`store/contract/silence.ts`): each survey is also a sign that workers are there.
  */
 import { spread } from '../../model/duration.ts'
 import { listed } from '../../model/listed.ts'
@@ -227,7 +228,7 @@ export class Maintenance {
    * @returns why something could not be done
    */
   async #look(due: readonly Chore[], isAnnounced: boolean, wereAway = false): Promise<unknown> {
-    const { store, record, clock, rests, ordered } = this.#options
+    const { store, lease, record, clock, rests, ordered } = this.#options
     const asked = performance.now()
     const announced: Announced | undefined = isAnnounced
       ? { worker: record(), ttl: ANNOUNCE.holds }
@@ -237,7 +238,7 @@ export class Maintenance {
       waits: rests(partition),
       prunes: asked >= pruneAt,
     }))
-    const survey = await this.#answered(store.survey(this.#id, asking, announced))
+    const survey = await this.#answered(store.survey(this.#id, asking, announced, lease))
     const isLate = performance.now() - asked > this.#late
     if (!isLate) clock.heard(survey.at, asked)
     if (this.#isAway || (isLate && !wereAway)) this.#forgive()
@@ -315,13 +316,13 @@ export class Maintenance {
     const now = performance.now()
     for (const partition of partitions) {
       if (this.#chores.has(partition)) continue
-      const recoverFrom = this.#recoverFrom
+      // A new worker does not know whether there was an outage. By the next look, living workers have renewed. It looks now
+      // all the same, so that the store notices how long it was silent.
+      const recoverFrom = Math.max(this.#recoverFrom, now + this.#longest)
       // A random time, so that many workers do not search at the same time.
       const pruneAt = now + Math.random() * PRUNE
-      const chores = { lookAt: 0, recoverFrom, pruneAt, forgiving: now < recoverFrom, isAway: false }
-      this.#chores.set(partition, chores)
-      // A new worker does not know whether there was an outage. By the next look, living workers have renewed.
-      this.#lookIn(chores)
+      const forgiving = now < this.#recoverFrom
+      this.#chores.set(partition, { lookAt: 0, recoverFrom, pruneAt, forgiving, isAway: false })
     }
   }
 
@@ -360,13 +361,13 @@ export class Maintenance {
     // If the store stands still, it would carry out the call later, before living workers have renewed: hence `until`.
     const until = at + this.#late
     const recovery = await this.#options.store
-      .recover(partition, { forgiving: chores.forgiving, until })
+      .recover(partition, { forgiving: chores.forgiving, until, lease: this.#options.lease })
       .catch((error) => {
         chores.isAway = true
         throw error
       })
-    const { recovered, failed, nextLeaseEnd, nextEffect } = recovery
-    this.#tell(partition, recovered, failed)
+    const { nextLeaseEnd, nextEffect } = recovery
+    this.#tell(partition, recovery)
     this.#options.recovered(partition, recovery)
     if (nextEffect === 0) this.#options.owes(partition)
     // It takes so many with a call; the others ended in the same outage.
@@ -398,11 +399,16 @@ export class Maintenance {
     return this.#doAll(some.map((partition) => () => prune(partition)))
   }
 
-  #tell(partition: string, recovered: readonly string[], failed: readonly string[]): void {
+  #tell(partition: string, { recovered, failed, doubted = [] }: Recovery): void {
     const { report } = this.#options
     const queue = queueOf(partition)
-    if (recovered.length > 0)
-      report.warn(`Took ${jobs(recovered)} back from a worker that died (${queue}): ${listed(recovered)}`)
+    const dead = recovered.filter((id) => !doubted.includes(id))
+    if (dead.length > 0)
+      report.warn(`Took ${jobs(dead)} back from a worker that died (${queue}): ${listed(dead)}`)
+    if (doubted.length > 0)
+      report.warn(
+        `Took ${jobs(doubted)} back after a silence of the store, which may have finished (${queue}): ${listed(doubted)}`,
+      )
     if (failed.length > 0)
       report.warn(`Failed ${jobs(failed)} at the limit of crashes (${queue}): ${listed(failed)}`)
   }
