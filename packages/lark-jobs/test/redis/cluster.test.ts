@@ -2,9 +2,12 @@
  * Opening a cluster, and a cluster whose nodes die, join and leave. No client is restarted.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { open } from '../../src/api/jobs.ts'
+import { createJobs, Job } from '../../src/index.ts'
 import { slotOf } from '../../src/store/redis/client/hash-slot.ts'
 import { Caller } from '../conformance/caller.ts'
 import { job, jobs } from '../conformance/jobs.ts'
+import { Record, signal } from '../working/bench.ts'
 import { type Cluster, startCluster } from './cluster.ts'
 import { withoutLoss } from './cuts.ts'
 import { newPrefix } from './place.ts'
@@ -151,6 +154,49 @@ test('a part that is away does not hold up the others', async () => {
   await meta.start()
   expect(await waiting).toEqual(['queued'])
   expect(await store.partitions()).toEqual([...queues].sort())
+})
+
+test('a node that does not answer costs no lease on the others', async () => {
+  await using cluster = await startCluster({
+    replicas: 0,
+    nodeTimeout: 15_000,
+    args: ['--cluster-require-full-coverage', 'no'],
+  })
+  const [away, here] = (await cluster.spread()) as [string, string]
+  const config = { connection: cluster.url, prefix: newPrefix(), queues: [away, here] }
+  const [begun, go] = [signal(), signal()]
+  let running = 0
+  class LongJob extends Job {
+    override readonly key = 'long'
+    override queueName = away
+    async handle() {
+      if (++running === 2) begun.resolve()
+      await go.promise
+    }
+  }
+  await using jobs = createJobs(config)
+  const { store } = await jobs[open]()
+  await jobs.dispatch(new LongJob())
+  await jobs.dispatch(Object.assign(new LongJob(), { queueName: here }))
+  // A call waits for longer than a lease for the silent node.
+  const lease = 3_000
+  await jobs.work({ jobs: [LongJob], lease, report: new Record() })
+  await begun.promise
+  const silent = await cluster.owner(slotOf(`{${away}}`))
+  const end = (await store.now(here)) + 2 * lease
+  silent.signal('SIGSTOP')
+  try {
+    let hasEnded = false
+    await until(async () => {
+      const { findings, at } = await store.survey('ada', [{ partition: here, waits: false, prunes: false }])
+      hasEnded ||= findings[0]?.nextLeaseEnd === 0
+      return at > end || hasEnded
+    })
+    expect(hasEnded).toBe(false)
+  } finally {
+    silent.signal('SIGCONT')
+    go.resolve()
+  }
 })
 
 describe('rings on a cluster', () => {

@@ -7,9 +7,10 @@
  * Progress and log lines of a job that somebody watches are handed over by calls of their own, at most four a second for
  * each partition; those of others wait for the next renewal.
  *
- * It makes one call after the other, so that log lines keep their order. It runs on the worker's event loop. While a
- * handler blocks the loop, the lease thread renews (`lease-watch.ts`). What happens when a lease has ended: the
- * maintenance of some worker takes the job back (`maintenance/maintenance.ts`, `Store.recover`).
+ * It makes one call after the other in each partition, so that log lines keep their order, and partitions do not wait for
+ * each other. It runs on the worker's event loop. While a handler blocks the loop, the lease thread renews
+ * (`lease-watch.ts`). What happens when a lease has ended: the maintenance of some worker takes the job back
+ * (`maintenance/maintenance.ts`, `Store.recover`).
  */
 import { visible } from '@s18i/lark/config'
 import { defined } from '../../model/defined.ts'
@@ -18,6 +19,7 @@ import type { Execution } from '../../run/execution.ts'
 import { type Extension, type LeaseNote, MAX_ITEMS, type Store } from '../../store/contract/store.ts'
 import type { PermitPools } from '../permits/permit-pools.ts'
 import type { Pulse } from './lease-thread.ts'
+import { Renewals } from './renewals.ts'
 
 export interface LeaseKeeperOptions {
   store: Store
@@ -47,9 +49,14 @@ const PROGRESS_PAUSE = 250
 export class LeaseKeeper {
   readonly #options: LeaseKeeperOptions
   #timer: NodeJS.Timeout | undefined
+  readonly #renewals = new Renewals()
+  /** Resolves when all of the last round have ended. */
   #round: Promise<void> | undefined
-  /** Resolves when all work so far is done. */
-  #turn: Promise<void> = Promise.resolve()
+  /** How many rounds have begun, and the latest in which all was renewed. */
+  #rounds = 0
+  #renewed = 0
+  /** By partition: resolves when all work so far is done. */
+  readonly #turns = new Map<string, Promise<boolean>>()
   /** Hands over progress and log lines. */
   #soon: NodeJS.Timeout | undefined
   #handedOverAt = 0
@@ -75,10 +82,10 @@ export class LeaseKeeper {
   look(partition: string): void {
     if (this.#noticed.has(partition)) return
     this.#noticed.add(partition)
-    void this.#inTurn(async () => {
+    void this.#inTurn(partition, () => {
       // A notice that comes from now on may come after the answer of the store, so it needs a call of its own.
       this.#noticed.delete(partition)
-      await this.#renewGroup(partition, this.#groups().get(partition) ?? [])
+      return this.#renewGroup(partition, this.#groups().get(partition) ?? [])
     })
   }
 
@@ -86,10 +93,7 @@ export class LeaseKeeper {
   reported({ watchedUntil }: Execution): void {
     const now = performance.now()
     if (watchedUntil <= now || this.#soon !== undefined) return
-    this.#soon = setTimeout(
-      () => void this.#handOver(),
-      Math.max(0, this.#handedOverAt + PROGRESS_PAUSE - now),
-    )
+    this.#soon = setTimeout(() => this.#handOver(), Math.max(0, this.#handedOverAt + PROGRESS_PAUSE - now))
   }
 
   /** Waits for calls that are under way. */
@@ -98,40 +102,50 @@ export class LeaseKeeper {
     this.#timer = undefined
     clearTimeout(this.#soon)
     this.#soon = undefined
-    await this.#turn
+    await Promise.all([...this.#turns.values(), this.#round])
   }
 
   /** Hands over the progress and the log lines of the jobs that somebody watches. */
-  async #handOver(): Promise<void> {
+  #handOver(): void {
     this.#soon = undefined
-    await this.#inTurn(async () => {
-      const now = performance.now()
-      const isAwaited = (running: Execution) => running.hasNews && running.watchedUntil > now
-      for (const [partition, group] of this.#groups())
-        await this.#renewGroup(partition, group.filter(isAwaited))
+    for (const partition of this.#groups().keys())
+      void this.#inTurn(partition, () => {
+        const now = performance.now()
+        const isAwaited = (running: Execution) => running.hasNews && running.watchedUntil > now
+        return this.#renewGroup(partition, (this.#groups().get(partition) ?? []).filter(isAwaited))
+      })
+  }
+
+  /** @param work never rejects */
+  #inTurn(partition: string, work: () => Promise<boolean>): Promise<boolean> {
+    const turn = (this.#turns.get(partition) ?? Promise.resolve()).then(work)
+    this.#turns.set(partition, turn)
+    void turn.then(() => {
+      if (this.#turns.get(partition) === turn) this.#turns.delete(partition)
     })
+    return turn
   }
 
-  #inTurn(work: () => Promise<void>): Promise<void> {
-    this.#turn = this.#turn.then(work)
-    return this.#turn
-  }
-
-  #renewNow(): Promise<void> {
-    this.#round ??= this.#inTurn(() => this.#renewAll()).finally(() => {
-      this.#round = undefined
-    })
-    return this.#round
-  }
-
-  async #renewAll(): Promise<void> {
+  /** Renews all that the worker holds. Resolves when the partitions have answered that answered the last time. */
+  async #renewNow(): Promise<void> {
     const began = Date.now()
-    const renewed = await Promise.all([
-      this.#options.permits.renew(),
-      ...[...this.#groups()].map(([partition, group]) => this.#renewGroup(partition, group)),
-      ...[...this.#options.settling()].map((settling) => this.#renewUnsettled(settling)),
+    const round = ++this.#rounds
+    const { permits, settling, pulse } = this.#options
+    const { present, all } = this.#renewals.begin([
+      ...[...this.#groups()].map(([partition, group]) => {
+        const renew = () => this.#inTurn(partition, () => this.#renewGroup(partition, group))
+        return [`running in ${partition}`, renew] as const
+      }),
+      ...[...settling()].map(
+        (each) => [`ended in ${each.partition}`, () => this.#renewUnsettled(each)] as const,
+      ),
     ])
-    if (!renewed.includes(false)) this.#options.pulse.renewedAt = began
+    this.#round = Promise.all([permits.renew(), all]).then((answers) => {
+      if (answers.includes(false) || round < this.#renewed) return
+      this.#renewed = round
+      pulse.renewedAt = began
+    })
+    await present
   }
 
   /** @returns whether the store answered */

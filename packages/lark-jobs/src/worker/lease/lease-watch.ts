@@ -17,7 +17,7 @@
 import { setMaxListeners } from 'node:events'
 import { setTimeout as pause } from 'node:timers/promises'
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads'
-import { within } from '../../model/bounded-wait.ts'
+import { inTime, within } from '../../model/bounded-wait.ts'
 import { Deferred } from '../../model/deferred.ts'
 import type { Outcome } from '../../model/record.ts'
 import { connect, type Place } from '../../store/connect.ts'
@@ -28,6 +28,7 @@ import { clock, LEASE_THREAD, type Message, Pulse, type Served, VERSION, type Wa
 import { DONE, LedgerPage, NEVER, PREFETCHED, RETURNED, RUNNING } from './ledger.ts'
 import { StoppedLoop } from './loop-holder.ts'
 import { nameOf as nameOfRun } from './loop-witness.ts'
+import { Renewals } from './renewals.ts'
 import { Recaller, Unread } from './unread.ts'
 
 /**
@@ -108,6 +109,8 @@ class LeaseWatch {
   #heldSince: number | undefined
   #timer: NodeJS.Timeout | undefined
   #isRenewing = false
+  readonly #leases = new Renewals()
+  readonly #permits = new Renewals()
   #isEnding = false
   /** Until then, by the worker's `performance.now()`, the job that holds the loop may hold it. */
   #patientUntil = 0
@@ -273,19 +276,24 @@ class LeaseWatch {
     const notes = partitions.map((): LeaseNote[] => [])
     for (const state of [RUNNING, DONE])
       for (const { page, id, token } of this.#jobsIn(state)) notes[page.head[2]!]!.push({ id, token })
-    try {
-      for (const [index, list] of notes.entries()) {
-        for (let i = 0; i < list.length && !this.#end.signal.aborted; i += MAX_ITEMS)
-          await store.extend(partitions[index]!.partition, caller, list.slice(i, i + MAX_ITEMS), lease)
-      }
-      await this.#keepPermits(store, lease)
-      // The worker learns of lost leases and notices from its own calls, when its loop turns again.
-      if (notes.some(({ length }) => length > 0)) await pause(lease / 4)
-    } catch {
-      await pause(this.#rarely)
-    } finally {
-      this.#isRenewing = false
+    const extend = async (partition: string, list: readonly LeaseNote[]): Promise<void> => {
+      for (let i = 0; i < list.length && !this.#end.signal.aborted; i += MAX_ITEMS)
+        await store.extend(partition, caller, list.slice(i, i + MAX_ITEMS), lease)
     }
+    const leases = notes.flatMap((list, index) => {
+      const { partition } = partitions[index]!
+      return list.length === 0 ? [] : [[partition, () => isAnswered(extend(partition, list))] as const]
+    })
+    const permits = [...this.#limiters].map(
+      (name) => [name, () => isAnswered(store.limiters.keep(name, caller, lease))] as const,
+    )
+    const answers = Promise.all([this.#leases.begin(leases).all, this.#permits.begin(permits).all])
+    // A partition that does not answer must not hold up the next round.
+    const answered = await inTime(lease / 4, answers, () => undefined)
+    // The worker learns of lost leases and notices from its own calls, when its loop turns again.
+    if (answered?.includes(false)) await pause(this.#rarely)
+    else if (answered !== undefined && notes.some(({ length }) => length > 0)) await pause(lease / 4)
+    this.#isRenewing = false
   }
 
   /** Renews all permits that the worker holds. @param ms milliseconds for which it then has them; 0 ends them */
@@ -383,6 +391,13 @@ class LeaseWatch {
 /** When the time of a running job is over, by `performance.now()` of the worker. */
 function deadlineOf({ page, index }: LedgerJob): number {
   return page.terms[index * 3]!
+}
+
+function isAnswered(call: Promise<unknown>): Promise<boolean> {
+  return call.then(
+    () => true,
+    () => false,
+  )
 }
 
 /** The store of a place, which the watches of one place share. Counts one more watch. */

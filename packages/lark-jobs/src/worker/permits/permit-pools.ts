@@ -24,6 +24,7 @@ import {
   type UnusedPermits,
 } from '../../store/contract/store.ts'
 import { RESEND } from '../fetch/claimer.ts'
+import { Renewals } from '../lease/renewals.ts'
 
 /** Milliseconds after which it is checked again whether an outage is over. */
 const CALM = 100
@@ -77,6 +78,7 @@ export class PermitPools implements Permits {
   readonly #options: PermitPoolsOptions
   readonly #limiters: ReadonlyMap<string, Limits>
   readonly #pools = new Map<string, PermitPool>()
+  readonly #renewals = new Renewals()
   /** The last that jobs have used. */
   readonly #used = { limiters: new Map<string, Limits>(), circuits: new Map<string, Set<string>>() }
   /** The number of the last call, of all limiters. */
@@ -135,10 +137,9 @@ export class PermitPools implements Permits {
   }
 
   /** Renews all held permits, once. @returns whether the store answered each call */
-  async renew(): Promise<boolean> {
+  renew(): Promise<boolean> {
     const held = [...this.#pools.values()].filter((pool) => pool.held > 0)
-    const renewed = await Promise.all(held.map((pool) => this.#renew(pool)))
-    return !renewed.includes(false)
+    return this.#renewals.begin(held.map((pool) => [pool.name, () => this.#renew(pool)])).all
   }
 
   /** Gives all permits back, also those of handlers that still run although their jobs were given back. */
