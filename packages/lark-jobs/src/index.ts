@@ -89,8 +89,9 @@ export type { JobPage, ListFilter, ListOptions } from './operate/list.ts'
 export type { Operations } from './operate/operations.ts'
 export type { EveryQueue, MetPause, PauseOptions, PauseTarget } from './operate/pause.ts'
 export type { Prioritized } from './operate/prioritize.ts'
+export type { PurgeOptions } from './operate/purge.ts'
 export type { EventGap, EventOptions, QueueEvent, QueueEvents } from './operate/queue-events.ts'
-export type { PurgeOptions, Removable, Removed, RemoveFilter, RemoveOptions } from './operate/remove.ts'
+export type { Removable, Removed, RemoveFilter, RemoveOptions } from './operate/remove.ts'
 export type {
   Pending,
   PendingFilter,

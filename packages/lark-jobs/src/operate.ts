@@ -63,7 +63,7 @@ export type { FailureFilter, FailureKind, FailureOptions, Failures } from './ope
 export type { FigureFilter, Quantiles, QueueMeasures, StoreFigures } from './operate/figures.ts'
 export type { ChangeOptions, JobConditions, JobFilter } from './operate/filter.ts'
 export { type DoctorFinding, type FindingCode, type FindingLevel, findingCodes } from './operate/finding.ts'
-export type { CancelFlowOptions, RetryFlowOptions } from './operate/flow-changes.ts'
+export type { CancelFlowOptions, PurgeFlowOptions, RetryFlowOptions } from './operate/flow-changes.ts'
 export type {
   FindFlowOptions,
   FlowNamed,
@@ -97,12 +97,12 @@ export type { Operations } from './operate/operations.ts'
 export type { Overview, OverviewOptions, QueueOverview } from './operate/overview.ts'
 export type { EveryQueue, MetPause, PauseOptions, PauseTarget } from './operate/pause.ts'
 export type { Prioritized } from './operate/prioritize.ts'
+export type { PurgeOptions } from './operate/purge.ts'
 export type { EventGap, EventOptions, QueueEvent, QueueEvents } from './operate/queue-events.ts'
 export { type Reason, type ReasonKind, reasonKinds } from './operate/reason.ts'
 export type { AuditOutcome } from './operate/recording.ts'
 export type { RecordOptions } from './operate/records.ts'
 export {
-  type PurgeOptions,
   type Removable,
   type Removed,
   type RemoveFilter,

@@ -10,6 +10,7 @@ import type { FlowHandle } from '../src/api/flow-handle.ts'
 import { JobsCancelCommand } from '../src/commands/jobs-cancel.ts'
 import { JobsFlowCommand } from '../src/commands/jobs-flow.ts'
 import { JobsFlowsCommand } from '../src/commands/jobs-flows.ts'
+import { JobsPurgeCommand } from '../src/commands/jobs-purge.ts'
 import { JobsRetryCommand } from '../src/commands/jobs-retry.ts'
 import { JobsShowCommand } from '../src/commands/jobs-show.ts'
 import { batch, chain, Job, type Jobs, workflow } from '../src/index.ts'
@@ -21,6 +22,7 @@ const commands: (new () => Command)[] = [
   JobsCancelCommand,
   JobsFlowCommand,
   JobsFlowsCommand,
+  JobsPurgeCommand,
   JobsRetryCommand,
   JobsShowCommand,
 ]
@@ -411,6 +413,40 @@ Done  ━━━━━━━━━━ 30/30, 3 failed
     await is(other, 'completed')
     const over = await lark('jobs:cancel', '--flow', other, '--yes', '--json')
     expect([over.code, over.json()]).toEqual([1, { flow: other, state: 'completed', cancelled: false }])
+  })
+
+  test('purge asks, and leaves nothing but what runs', async () => {
+    const id = await dispatch(chain([wait(), step(1), step(2)]).name('order'))
+    await bench.work([StepJob, WaitJob])
+    await eventually(async () => expect((await jobs.list({ state: 'active' })).jobs).toHaveLength(1))
+    const purge = ['jobs:purge', '--flow', id]
+    expect(await lark(...purge)).toMatchObject({ code: 2, said: expect.stringContaining('--yes purges it') })
+    for (const other of ['--all', '--job=step', 'an-id'])
+      expect(await lark(...purge, other, '--yes')).toMatchObject({ code: 2 })
+    const what = `chain order (${id}): 2 jobs`
+    expect(await lark(...purge, '--dry-run')).toMatchObject({ code: 0, said: `✓ Would purge ${what}\n` })
+    expect((await lark(...purge, '--dry-run', '--json')).json()).toEqual({
+      ...{ flow: id, removed: 2, running: 1, dryRun: true },
+    })
+    expect(await asked(['n'], ...purge)).toMatchObject({
+      code: 1,
+      said: `? Purge ${what}? [y/N] \ni Nothing was purged\n`,
+    })
+    const first = await lark(...purge, '--yes')
+    expect(first).toMatchObject({ code: 1, said: expect.stringContaining(`✓ Purged ${what}\n`) })
+    expect(first.said).toContain('i 1 job of it still runs: purge the flow again when it has ended\n')
+    await jobs.cancel({ state: 'active' })
+    await is(id, 'cancelled')
+    expect(await lark(...purge, '--yes')).toMatchObject({
+      code: 0,
+      said: `✓ Purged chain order (${id}): 1 job\ni Nothing was written to a file: this cannot be undone\n`,
+    })
+    expect(await lark(...purge, '--yes')).toMatchObject({ code: 1, said: expect.stringContaining('no flow') })
+    const { entries } = await operate(jobs).audit({ what: 'purge-flow' })
+    expect(entries.map(({ on, count, from }) => [on, count, from])).toEqual([
+      [`flow ${id}`, 1, 'command'],
+      [`flow ${id}`, 2, 'command'],
+    ])
   })
 
   test('more nodes than a person reads: those that matter, and how many are left out', async () => {

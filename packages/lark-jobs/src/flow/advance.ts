@@ -52,6 +52,8 @@ export interface Step {
   checks: boolean
   /** The parent is to be told of the end. */
   tells: boolean
+  /** Ends that came of purged nodes, by index: nothing is to be kept of them but that they have ended. */
+  purges: number[]
   /** All is over, and has been kept for long enough: the flow is to be forgotten. */
   forgets: boolean
   /** The batch has so many members, because nobody adds others any more. */
@@ -103,6 +105,7 @@ class Advancing {
   readonly #at: number
   readonly #state: FlowState
   readonly #nodes: NodeState[]
+  readonly #purges: number[] = []
   #hasNews = false
   #size: number | undefined
 
@@ -119,6 +122,7 @@ class Advancing {
     for (const { index, state, reason } of news) {
       const { node, generation } = nodeOf(index) ?? { node: -1, generation: -1 }
       const before = this.#nodes[node]
+      if (this.#definition.nodes[node]?.purged) this.#purges.push(index)
       if (before === undefined || generation !== this.#generation(node)) continue
       // After a rollback of the home, the end of a node may come that has not started as far as the home knows.
       const hasEnded = before === 'c' || before === 'f' || before === 'x'
@@ -159,15 +163,20 @@ class Advancing {
     const { phase, ending } = this.#state
     const starts: number[] = []
     if (phase !== 'open') return starts
-    for (const [node, definition] of this.#definition.nodes.entries()) {
-      const { after, on } = definition
-      if (this.#nodes[node] !== 'b' || on !== undefined) continue
+    const { nodes } = this.#definition
+    for (const [node, definition] of nodes.entries()) {
+      const { after, on, purged } = definition
+      if (this.#nodes[node] !== 'b' || (on !== undefined && !purged)) continue
       const ruleOf = (each: number) => (this.#isBad(each) ? failureRule(definition, each) : undefined)
       const cause = after.find((each) => ruleOf(each) === 'skip' || ruleOf(each) === 'fail')
       if (ending !== undefined) this.#finish(node, 'cancelled', ending.reason)
       else if (cause !== undefined) {
         const state = ruleOf(cause) === 'fail' ? 'failed' : 'cancelled'
         this.#finish(node, state, 'skipped', this.#causeOf(cause))
+      } else if (purged) {
+        // Because of another that was purged it ends as it says.
+        const waits = after.some((each) => nodes[each]!.purged && !this.#isOver(each))
+        if (!waits) this.#finish(node, 'cancelled', 'removed')
       } else if (starts.length === MAX_STARTS) continue
       else if (after.every((each) => this.#isOver(each)) || after.some((each) => ruleOf(each) === 'now'))
         starts.push(node)
@@ -229,7 +238,7 @@ class Advancing {
     return {
       state,
       starts,
-      ...{ asks, retries, checks, tells, forgets },
+      ...{ asks, retries, checks, tells, forgets, purges: this.#purges },
       ...(this.#size !== undefined && { size: this.#size }),
       next: dues.length > 0 ? Math.min(...dues) : undefined,
     }
@@ -351,7 +360,7 @@ function handledBy(nodes: readonly NodeDefinition[]): boolean[] {
 }
 
 /** What becomes of a node if one that it waits for has ended otherwise than completed. */
-function failureRule({ ifFailed, rules }: NodeDefinition, each: number): FailureRule {
+export function failureRule({ ifFailed, rules }: NodeDefinition, each: number): FailureRule {
   return rules?.[each] ?? ifFailed ?? 'skip'
 }
 
@@ -404,9 +413,14 @@ export function startAgain(
   // While members are being started again, another call starts nothing.
   const isOfMembers = again && state.phase !== 'filling' && state.retriesAfter === undefined
   let isAny = definition.kind === 'batch' && isOfMembers
+  let isAnyPurged = false
   if (isAny) state.retriesAfter = -1
-  for (const [node, { on }] of definition.nodes.entries()) {
+  for (const [node, { on, purged }] of definition.nodes.entries()) {
     if (on !== undefined || (letters[node] !== 'f' && letters[node] !== 'x')) continue
+    if (purged || definition.nodes[state.causes?.[node] ?? node]!.purged) {
+      isAnyPurged = true
+      continue
+    }
     isAny = true
     // One that never started has no job.
     if (state.causes?.[node] === undefined) nextGeneration(state, node)
@@ -414,7 +428,8 @@ export function startAgain(
     for (const notes of [state.reasons, state.causes]) delete notes?.[node]
   }
   // All may have completed although the flow was cancelled, or came too late: then it only ends again.
-  if (!isAny && (crowd.failed > 0 || (state.end?.state ?? 'completed') === 'completed')) return undefined
+  if (!isAny && (isAnyPurged || crowd.failed > 0 || (state.end?.state ?? 'completed') === 'completed'))
+    return undefined
   reopen(state, definition, letters, at)
   if (within !== undefined) state.deadline = at + within
   state.ending = undefined

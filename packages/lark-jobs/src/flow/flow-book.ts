@@ -17,12 +17,14 @@ import {
   MAX_MEMBERS,
 } from '../model/flow.ts'
 import { newId } from '../model/id.ts'
+import { inLots } from '../model/in-lots.ts'
 import {
   type Bound,
   type Crowd,
   type FlowWrite,
   isResendable,
   type KeptEnd,
+  MAX_ITEMS,
   type MemberEnd,
   type Store,
   type StoredFlow,
@@ -291,6 +293,7 @@ export class FlowBook implements FlowControl {
     ends: ReturnType<typeof rejected>,
   ): Promise<DueIn> {
     const { home, id, definition, state, at } = found
+    for (const some of inLots(step.purges, MAX_ITEMS)) await this.#store.flows.purge(home, id, some)
     ends.push(...made.ends, ...(await this.#nodes.send(made.jobs, at)))
     await Promise.all(made.flows.map((node) => this.#nodes.startFlow(found, node)))
     if (step.tells) await this.#nodes.tell(found)

@@ -17,7 +17,7 @@ import { type Trace, traced } from '../model/trace.ts'
 import { type Change, endOf, MAX_ITEMS, type MemberEnd, type Store } from '../store/contract/store.ts'
 import type { FlowControl, FlowRecords, KeptFlow } from './flow-records.ts'
 import type { JobSender } from './job-sender.ts'
-import { cancelFor, rejected } from './member-end.ts'
+import { cancelFor, rejected, removedEnd } from './member-end.ts'
 import { nestedFlow } from './nested-flow.ts'
 import { lostFor } from './unknown-keys.ts'
 
@@ -56,14 +56,20 @@ export class FlowMembers {
     trace: Trace | undefined,
   ): Promise<void> {
     const { store, records, sender } = this.#parts
+    const purged = indices.filter((index) => members[index]!.purged)
     const jobs = grouped(
-      indices.map((index): [string, NewJob] => {
-        const { partition, job } = members[index]!
+      indices.flatMap((index): [string, NewJob][] => {
+        const { partition, job, purged } = members[index]!
+        if (purged) return []
         const keep = { ...job.keep, least: Math.max(job.keep?.least ?? 0, LEAST_KEPT) }
-        return [partition, traced({ ...job, id: memberId({ ...place, index }), keep }, trace)]
+        return [[partition, traced({ ...job, id: memberId({ ...place, index }), keep }, trace)]]
       }),
     )
     const ends: MemberEnd[] = []
+    if (purged.length > 0) {
+      const at = await store.now(place.home)
+      ends.push(...purged.map((index) => removedEnd(place.flow, index, at)))
+    }
     for (const [partition, list] of jobs) {
       const answers = await sender.send(partition, list)
       ends.push(...rejected(list, answers, await store.now(place.home)))

@@ -15,7 +15,7 @@ import { endOf, MAX_ITEMS, type MemberEnd, PINNED } from '../store/contract/stor
 import { jobIndex, startAgain } from './advance.ts'
 import { type FlowMembers, type FlowParts, inRuns } from './flow-members.ts'
 import type { KeptFlow } from './flow-records.ts'
-import { cancelFor, rejected } from './member-end.ts'
+import { cancelFor, rejected, removedEnd } from './member-end.ts'
 import { nestedFlow } from './nested-flow.ts'
 import { payloadOf } from './reference.ts'
 import { flowResult } from './result.ts'
@@ -57,7 +57,11 @@ export class FlowNodes {
     ])
     const jobs: [string, NewJob][] = []
     for (const node of starts) {
-      const { job: says, flow, refs = [] } = definition.nodes[node]!
+      const { job: says, flow, refs = [], purged } = definition.nodes[node]!
+      if (purged) {
+        made.ends.push(removedEnd(id, jobIndex(state, node), at))
+        continue
+      }
       if (flow !== undefined) {
         made.flows.push(node)
         continue
@@ -94,7 +98,11 @@ export class FlowNodes {
 
   /** Starts the flow that a node is; or starts it again, if it has been started before. One that cannot start fails. */
   async startFlow(found: KeptFlow, node: number): Promise<void> {
-    const { home, id, state, at } = found
+    const { home, id, definition, state, at } = found
+    if (definition.nodes[node]!.purged) {
+      await this.#parts.records.apply(home, [removedEnd(id, jobIndex(state, node), at)])
+      return
+    }
     try {
       await this.#startFlow(found, node)
     } catch (error) {

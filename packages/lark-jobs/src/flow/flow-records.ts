@@ -105,10 +105,11 @@ export class FlowRecords {
     let left: number[] = []
     for (const node of nodes) {
       const index = jobIndex(state, node)
-      const { ended } = definition.nodes[node]!
+      const { ended, purged } = definition.nodes[node]!
       // One that is started again has ended anew.
       const before = state.generations?.[node] === undefined ? ended : undefined
-      const known = before === undefined ? this.#ends.get(nameOf(home, id, index)) : { ...before, index }
+      const kept = purged ? undefined : this.#ends.get(nameOf(home, id, index))
+      const known = before === undefined ? kept : { ...before, index }
       if (known === undefined) left.push(index)
       else all.push({ ...known, node })
     }

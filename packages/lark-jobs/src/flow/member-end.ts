@@ -18,6 +18,11 @@ export function rejected(jobs: readonly NewJob[], answers: readonly Enqueued[], 
   })
 }
 
+/** The end of a node or member that was purged. */
+export function removedEnd(flow: string, index: number, at: number): MemberEnd {
+  return { flow, index, state: 'cancelled', reason: 'removed', at }
+}
+
 /** The change that asks a job of a flow to end. */
 export function cancelFor({ reason, because }: Pick<FlowEnding, 'reason' | 'because'>): Change {
   const isOfJobs = reason === 'user' || reason === 'lost'

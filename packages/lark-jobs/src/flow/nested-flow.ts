@@ -28,7 +28,7 @@ function filled(flow: NestedFlow, refs: readonly Reference[], results: Results):
   const membersParts = byPart(parts.get('members') ?? [])
   const nodes = definition.nodes.map((node, i): NodeDefinition => {
     const own = parts.get(i)
-    if (own === undefined) return node
+    if (own === undefined || node.purged) return node
     if (node.flow !== undefined) return { ...node, flow: filled(node.flow, own, results) }
     return { ...node, job: filledJob(node.job!, own, results) }
   })
@@ -48,12 +48,9 @@ function byPart(refs: readonly Reference[]): Map<string | number, Reference[]> {
   return parts
 }
 
-function filledJob(
-  { partition, job }: FlowJob,
-  refs: readonly Reference[] | undefined,
-  results: Results,
-): FlowJob {
-  if (refs === undefined) return { partition, job }
+function filledJob(given: FlowJob, refs: readonly Reference[] | undefined, results: Results): FlowJob {
+  const { partition, job, purged } = given
+  if (refs === undefined || purged) return given
   const payload = payloadOf(job.payload, refs, results)
   if (payload instanceof JobsError) throw payload
   return { partition, job: { ...job, payload } }

@@ -10,7 +10,7 @@ export const jobChanges = [
 
 export const audited = [
   ...jobChanges,
-  ...(['dispatch', 'pause', 'resume', 'cancel-flow', 'retry-flow'] as const),
+  ...(['dispatch', 'pause', 'resume', 'cancel-flow', 'retry-flow', 'purge-flow'] as const),
   ...(['pause-schedule', 'resume-schedule', 'remove-schedule', 'run-schedule'] as const),
   ...(['quiet-workers', 'resume-workers', 'restart-workers'] as const),
 ] as const

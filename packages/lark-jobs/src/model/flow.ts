@@ -79,6 +79,8 @@ export type FailureRule = IfFailed | 'now'
 export interface FlowJob {
   partition: string
   job: Omit<NewJob, 'id'>
+  /** Of a member: somebody has purged it. Only its key is left, and it ends instead of being queued. */
+  purged?: true
 }
 
 /** When a callback starts: when its flow has completed, has failed, or has ended in whatever way. */
@@ -97,6 +99,8 @@ export interface NodeDefinition {
   ended?: { state: 'completed' | 'failed'; at: number; error?: string; result?: string }
   /** A callback: it starts when the flow has ended in this way. `failed`: also when its deadline has passed. */
   on?: FlowOutcome
+  /** Somebody has purged it. Only the keys of its jobs are left, and it never starts: it ends with the reason `removed`. */
+  purged?: true
   refs?: Reference[]
   /** Either a job … */
   job?: FlowJob

@@ -26,7 +26,7 @@ export interface Changing {
   /** The states in which a filter finds jobs. */
   states: readonly State[]
   /** What the store answers for a job, if nothing happens meanwhile. */
-  verdict(job: Pick<Located, 'state' | 'runs'>): AlterVerdict
+  verdict(job: Pick<Located, 'state' | 'runs'> & Partial<Located>): AlterVerdict
   /** `verdict` needs the `runs` of a job, which have to be read. */
   readsRuns?: boolean
   /** Refuses a job that was named by its id. */
@@ -56,9 +56,9 @@ export async function changeJobs(
   which: Chosen,
   { states, verdict, readsRuns = false, check, act }: Changing,
   options: ChangeOptions,
+  passage = new Passage(options),
 ): Promise<VerdictCounts> {
   const { dryRun = false, queue } = options
-  const passage = new Passage(options)
   const tally: VerdictCounts = { done: 0, asked: 0, missing: 0, refused: 0 }
   const isWhole = dryRun && readsRuns
   if (dryRun && !isWhole && !isIds(which) && isCounted(which)) {
@@ -84,7 +84,7 @@ export async function changeJobs(
 }
 
 /** Whether the store has the number of such jobs. */
-function isCounted(filter: JobConditions): boolean {
+export function isCounted(filter: JobConditions): boolean {
   return Object.keys(filter).every((name) => name === 'queue' || name === 'state')
 }
 

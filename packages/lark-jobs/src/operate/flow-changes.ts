@@ -1,16 +1,18 @@
 /**
- * What people do to flows: cancel, and retry.
+ * What people do to flows: cancel, retry, and purge.
  */
 import { FlowBook } from '../flow/flow-book.ts'
+import { FlowPurge } from '../flow/flow-purge.ts'
 import { keptBecause } from '../model/because.ts'
 import { milliseconds } from '../model/duration.ts'
 import type { FlowPlace } from '../model/flow.ts'
 import { queueOf } from '../model/partition.ts'
-import { duration, type OptionsOf } from '../options/schema.ts'
+import { duration, flag, type OptionsOf } from '../options/schema.ts'
 import type { Bound } from '../store/contract/store.ts'
 import { because, checkFilter, conditions, type Flags } from './filter.ts'
 import { checkNamed, type FlowNamed, flowNotFound, locateFlow, placeEntries } from './flow-finding.ts'
 import type { OpenFlows } from './flow-info.ts'
+import type { Removed } from './remove.ts'
 
 const cancelConditions = conditions({
   ...placeEntries,
@@ -28,6 +30,14 @@ const retryConditions = conditions({
 
 export interface RetryFlowOptions extends OptionsOf<typeof retryConditions.entries> {}
 
+const purgeConditions = conditions({
+  ...placeEntries,
+  /** Only counts the jobs that would be purged now. Nothing is changed. */
+  dryRun: flag(),
+})
+
+export interface PurgeFlowOptions extends OptionsOf<typeof purgeConditions.entries> {}
+
 /** @throws FLOW_INVALID, FILTER_INVALID */
 export function checkCancelFlow(which: unknown, options: unknown): void {
   checkNamed('cancel()', which)
@@ -38,6 +48,12 @@ export function checkCancelFlow(which: unknown, options: unknown): void {
 export function checkRetryFlow(which: unknown, options: unknown, flags?: Flags): void {
   checkNamed('retry()', which)
   checkFilter('flows.retry()', options, retryConditions, { whole: 'the second argument', flags })
+}
+
+/** @throws FLOW_INVALID, FILTER_INVALID */
+export function checkPurgeFlow(which: unknown, options: unknown): void {
+  checkNamed('purge()', which)
+  checkFilter('flows.purge()', options, purgeConditions, { whole: 'the second argument' })
 }
 
 /** @throws FLOW_NOT_FOUND, FLOW_ID_AMBIGUOUS, UNKNOWN_QUEUE */
@@ -63,6 +79,20 @@ export async function retryFlow(
   return isChanged
 }
 
+/** @throws FLOW_NOT_FOUND, FLOW_ID_AMBIGUOUS, UNKNOWN_QUEUE, STORE_DAMAGED */
+export async function purgeFlow(
+  open: OpenFlows,
+  which: FlowNamed,
+  { queue, dryRun: isDry = false }: PurgeFlowOptions,
+): Promise<Removed> {
+  const flow = await placed(open, which, queue)
+  const purging = new FlowPurge(open.store, bookOf(open), { listed: new Map(), flow }, { isDry })
+  const around = await purging.outermost(flow)
+  if (around === undefined) throw flowNotFound(which)
+  await purging.visit(around)
+  return { removed: purging.removed, running: purging.running.size }
+}
+
 async function placed(open: OpenFlows, which: FlowNamed, queue?: string): Promise<FlowPlace> {
   if (typeof which === 'object') return { flow: which.id, home: which.home }
   const found = await locateFlow(open, which, queue)
@@ -70,7 +100,7 @@ async function placed(open: OpenFlows, which: FlowNamed, queue?: string): Promis
   return { flow: found.id, home: found.home }
 }
 
-function bookOf({ store, settings }: OpenFlows): FlowBook {
+export function bookOf({ store, settings }: OpenFlows): FlowBook {
   const boundOf = (partition: string): Bound | undefined => settings.bounds.get(queueOf(partition))
   return new FlowBook({ store, boundOf })
 }

@@ -1,15 +1,16 @@
 /**
- * The flows of a store: look, cancel, retry. What it does is in `flow-finding.ts`, `flow-list.ts` and `flow-changes.ts`, which
+ * The flows of a store: look, cancel, retry, purge. What it does is in `flow-finding.ts`, `flow-list.ts` and `flow-changes.ts`, which
  * are loaded with the first call: most processes only dispatch.
  */
 import { readId } from '../model/id.ts'
 import type { Flags } from './filter.ts'
-import type { CancelFlowOptions, RetryFlowOptions } from './flow-changes.ts'
+import type { CancelFlowOptions, PurgeFlowOptions, RetryFlowOptions } from './flow-changes.ts'
 import type { FindFlowOptions, FlowNamed, FlowOfJob, GetFlowOptions } from './flow-finding.ts'
 import type { FlowInfo, OpenFlows } from './flow-info.ts'
 import type { FlowFilter, FlowListOptions, FlowPage } from './flow-list.ts'
 import type { FlowRef } from './flow-parts.ts'
 import { type Perform, unrecorded } from './hand-change.ts'
+import type { Removed } from './remove.ts'
 
 /**
  * Looks at the flows of a store and changes them; `operate().flows` is such an object. A call takes the id of a flow, or an
@@ -112,6 +113,26 @@ export class FlowOperations {
     checkRetryFlow(which, options, this.#names)
     const change = { what: 'retry-flow', on: flowWords(which), count: Number } as const
     return this.#perform(change, async () => retryFlow(await this.#open(), which, options))
+  }
+
+  /**
+   * Removes a flow for good, with all that is kept of it: its definition, its jobs, their results and errors, and the flows
+   * in it. What has not started never does, and its callbacks do not start. Running jobs are left as they are: as long as some
+   * run, the flow is kept without payloads, and a second call removes it when they have ended. If the flow is a node of
+   * another, that node has ended, with the reason `removed`.
+   *
+   * @param options `dryRun`: only counts the jobs that would be purged. `queue`: looks for the flow only there
+   * @returns how many jobs are gone, those included that were never queued, and how many run
+   * @throws FLOW_NOT_FOUND, FLOW_INVALID, FLOW_ID_AMBIGUOUS, FILTER_INVALID, UNKNOWN_QUEUE, STORE_DAMAGED
+   * @example await operate().flows.purge('order-77')
+   */
+  async purge(which: FlowNamed, options: PurgeFlowOptions = {}): Promise<Removed> {
+    const { checkPurgeFlow, purgeFlow } = await import('./flow-changes.ts')
+    checkPurgeFlow(which, options)
+    if (options.dryRun) return purgeFlow(await this.#open(), which, options)
+    const count = ({ removed }: Removed) => removed
+    const change = { what: 'purge-flow', on: flowWords(which), count } as const
+    return this.#perform(change, async () => purgeFlow(await this.#open(), which, options))
   }
 }
 

@@ -3,16 +3,14 @@
  * most, so its cost does not grow with the number of jobs, nor with how rarely a job meets the conditions. A cursor says
  * where the next call continues; nothing is kept between two calls.
  */
-import { isDeepStrictEqual } from 'node:util'
 import { queueOf } from '../model/partition.ts'
 import { type JobRecord, type State, states } from '../model/record.ts'
-import { groupName } from '../options/group.ts'
 import type { JobLike } from '../options/job-class.ts'
 import { isText, type OptionsOf, oneOf, option, whole } from '../options/schema.ts'
-import { fingerprintOf } from '../run/fingerprint.ts'
 import { MAX_BYTES, MAX_ITEMS, MAX_STANDINGS, type Store } from '../store/contract/store.ts'
 import { Cursors } from './cursor.ts'
 import { checkFilter, conditions, type Flags, type JobConditions, jobConditions } from './filter.ts'
+import { Meeting } from './meeting.ts'
 import { sinceInstantIn } from './since.ts'
 import { type OpenQueues, partitionsToLookIn, type StoredJob, stored } from './stored-jobs.ts'
 
@@ -135,8 +133,7 @@ class ListedPage<J extends JobLike> {
   readonly jobs: StoredJob<J>[] = []
   scanned = 0
   readonly #asked: ListQuestion
-  readonly #group: string | undefined
-  readonly #where: [path: string[], value: unknown][]
+  readonly #meeting: Meeting
   /** Whether some of the jobs in a state may not be wanted. */
   readonly #isSelective: boolean
   #bytes = 0
@@ -145,8 +142,7 @@ class ListedPage<J extends JobLike> {
   constructor(asked: ListQuestion) {
     const { filter } = asked
     this.#asked = asked
-    this.#group = filter.group === undefined ? undefined : groupName(filter.group)
-    this.#where = Object.entries(filter.where ?? {}).map(([path, value]) => [path.split('.'), value])
+    this.#meeting = new Meeting(filter, asked.since)
     this.#isSelective = Object.keys(filter).some((name) => name !== 'queue' && name !== 'state')
   }
 
@@ -166,7 +162,8 @@ class ListedPage<J extends JobLike> {
         this.#pages++
         for (const [i, job] of page.jobs.entries()) {
           // The jobs after it ended earlier still.
-          if (job.finishedAt !== undefined && !this.#asked.isOldestFirst && this.#isOld(job)) return undefined
+          if (job.finishedAt !== undefined && !this.#asked.isOldestFirst && this.#meeting.isOld(job))
+            return undefined
           this.#take(job)
           if (this.jobs.length === this.#asked.limit && i < page.jobs.length - 1)
             return { after: page.marks![i] }
@@ -218,29 +215,10 @@ class ListedPage<J extends JobLike> {
   #take(record: JobRecord): void {
     this.scanned++
     this.#bytes += record.payload.length + (record.result?.length ?? 0)
-    const { key, tag, kind } = this.#asked.filter
-    if (key !== undefined && record.key !== key) return
-    if (this.#group !== undefined && record.group !== this.#group) return
-    if (tag !== undefined && !record.options?.tags?.includes(tag)) return
-    if (kind !== undefined && !fingerprintOf(record)?.hash.startsWith(kind)) return
-    if (this.#isOld(record)) return
+    if (!this.#meeting.passes(record)) return
     const job = stored<J>(record)
-    if (this.#where.every(([path, value]) => hasAt(job.payload, path, value))) this.jobs.push(job)
+    if (this.#meeting.has(job.payload)) this.jobs.push(job)
   }
-
-  #isOld({ finishedAt, queuedAt }: JobRecord): boolean {
-    return this.#asked.since !== undefined && (finishedAt ?? queuedAt) < this.#asked.since
-  }
-}
-
-/** Whether a payload has a value at a path. */
-function hasAt(payload: unknown, path: readonly string[], value: unknown): boolean {
-  let part = payload
-  for (const name of path) {
-    if (typeof part !== 'object' || part === null || !Object.hasOwn(part, name)) return false
-    part = (part as Record<string, unknown>)[name]
-  }
-  return isDeepStrictEqual(part, value)
 }
 
 /** A place as a cursor has it, and the instant from which on jobs are listed. */

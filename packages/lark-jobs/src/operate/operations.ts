@@ -13,12 +13,14 @@ import type { CancelFilter, Cancelled, CancelOptions } from './cancel.ts'
 import type { ByHand } from './dispatch.ts'
 import type { Edited, EditFilter } from './edit.ts'
 import type { ChangeOptions, Chosen, Flags } from './filter.ts'
+import type { OpenFlows } from './flow-info.ts'
 import { type Perform, unrecorded } from './hand-change.ts'
 import type { JobPage, ListFilter, ListOptions } from './list.ts'
 import type { EveryQueue, MetPause, PauseOptions, PauseTarget } from './pause.ts'
 import type { Prioritized } from './prioritize.ts'
+import type { PurgeOptions } from './purge.ts'
 import { type EventOptions, QueueEvents } from './queue-events.ts'
-import type { PurgeOptions, Removed, RemoveFilter, RemoveOptions } from './remove.ts'
+import type { Removed, RemoveFilter, RemoveOptions } from './remove.ts'
 import type { PendingFilter, Rescheduled, RescheduleOptions } from './reschedule.ts'
 import type { RetryFilter, RetryOptions } from './retry.ts'
 import { ScheduleOperations } from './schedules.ts'
@@ -328,8 +330,14 @@ export abstract class Operations {
    * @example await Jobs.remove(job.id!)
    * @example await Jobs.remove({ key: 'send-email', state: 'failed' }, { dryRun: true })   // how many it would remove
    */
-  remove(which: string | readonly string[] | RemoveFilter, options: RemoveOptions = {}): Promise<Removed> {
-    return this.#remove('remove', which, options)
+  async remove(
+    which: string | readonly string[] | RemoveFilter,
+    options: RemoveOptions = {},
+  ): Promise<Removed> {
+    const { readRemove, remove } = await import('./remove.ts')
+    const chosen = readRemove(which, options, this[names])
+    const change = { what: 'remove', chosen, options, count: ({ removed }: Removed) => removed } as const
+    return this.#change(change, (options, opened) => remove(opened, chosen, options))
   }
 
   /**
@@ -342,8 +350,14 @@ export abstract class Operations {
    * UNKNOWN_QUEUE
    * @example await Jobs.purge(idsOfAda)
    */
-  purge(which: string | readonly string[] | RemoveFilter, options: PurgeOptions = {}): Promise<Removed> {
-    return this.#remove('purge', which, options)
+  async purge(
+    which: string | readonly string[] | RemoveFilter,
+    options: PurgeOptions = {},
+  ): Promise<Removed> {
+    const { purge, readPurge } = await import('./purge.ts')
+    const chosen = readPurge(which, options, this[names])
+    const change = { what: 'purge', chosen, options, count: ({ removed }: Removed) => removed } as const
+    return this.#change(change, (options, opened) => purge(opened, chosen, options))
   }
 
   /**
@@ -405,17 +419,10 @@ export abstract class Operations {
     return status(opened)
   }
 
-  async #remove(kind: 'remove' | 'purge', which: unknown, options: RemoveOptions): Promise<Removed> {
-    const by = await import('./remove.ts')
-    const chosen = by.readRemove(kind, which, options, this[names])
-    const change = { what: kind, chosen, options, count: ({ removed }: Removed) => removed }
-    return this.#change(change, (options, opened) => by.remove(opened, kind, chosen, options))
-  }
-
   /** Makes a change of jobs, and says how far it is. A count of what would be changed is no change. */
   async #change<T, O extends ChangeOptions>(
     { chosen, options, ...change }: JobsChange<T, O>,
-    act: (options: O, opened: OpenQueues) => Promise<T>,
+    act: (options: O, opened: OpenQueues & OpenFlows) => Promise<T>,
   ): Promise<T> {
     const opened = await this.#opened()
     if (options.dryRun) return act(options, opened)
@@ -429,9 +436,9 @@ export abstract class Operations {
     })
   }
 
-  async #opened(): Promise<OpenQueues> {
+  async #opened(): Promise<OpenQueues & OpenFlows> {
     const { store, settings } = await this[open]()
-    return { store, queues: settings.partitions }
+    return { store, settings, queues: settings.partitions }
   }
 }
 

@@ -1,16 +1,13 @@
 /**
- * Removes jobs: from all that people see (`remove`), or for good from all that Lark reads (`purge`). A running job is
- * left as it is.
+ * Removes jobs from all that people see. A running job is left as it is. (For good: `purge.ts`.)
  */
 
 import { JobsError } from '../model/errors.ts'
 import { inLots } from '../model/in-lots.ts'
-import { queueOf } from '../model/partition.ts'
 import type { JobRecord, State } from '../model/record.ts'
 import { type OptionsOf, option, voiceOf } from '../options/schema.ts'
-import { type AlterVerdict, type Change, MAX_ITEMS, versionOf } from '../store/contract/store.ts'
-import { askAll } from './ask-all.ts'
-import { altering, type Changing, changeJobs, type VerdictCounts } from './change.ts'
+import { type AlterVerdict, type Change, versionOf } from '../store/contract/store.ts'
+import { altering, type Changing, changeJobs } from './change.ts'
 import {
   type ChangeOptions,
   type Chosen,
@@ -19,18 +16,10 @@ import {
   type Flags,
   ifNotBegun,
   isFunction,
-  isIds,
   type JobFilter,
   readChosen,
 } from './filter.ts'
-import {
-  alterAll,
-  checkQueues,
-  type Located,
-  locate,
-  type OpenQueues,
-  partitionsToLookIn,
-} from './stored-jobs.ts'
+import type { Located, OpenQueues } from './stored-jobs.ts'
 import { RECORDS, wholeRecords } from './whole-records.ts'
 
 /** The states in which a job can be removed. */
@@ -56,9 +45,6 @@ const ownEntries = {
  */
 export interface RemoveOptions extends ChangeOptions, OptionsOf<typeof ownEntries> {}
 
-/** `dryRun`: only counts the jobs that would be removed now. `queue`: of ids. */
-export interface PurgeOptions extends ChangeOptions {}
-
 export interface Removed {
   /** Jobs that are gone. */
   removed: number
@@ -68,49 +54,30 @@ export interface Removed {
   left?: number
 }
 
-type RemoveKind = 'remove' | 'purge'
-
 /** Checks the arguments. @throws FILTER_INVALID, JOB_ID_INVALID */
-export function readRemove(kind: RemoveKind, which: unknown, options: unknown, flags?: Flags): Chosen {
-  const known = kind === 'remove' ? { ...changeEntries, ...ownEntries } : changeEntries
-  return readChosen(`Jobs.${kind}()`, removable, which, options, flags, known)
+export function readRemove(which: unknown, options: unknown, flags?: Flags): Chosen {
+  const known = { ...changeEntries, ...ownEntries }
+  return readChosen('Jobs.remove()', removable, which, options, flags, known)
 }
 
-/**
- * Removes jobs.
- *
- * @throws JOB_NOT_REMOVABLE, and the errors of `changeJobs`; a purge does not throw JOB_NOT_FOUND
- */
-export async function remove(
-  open: OpenQueues,
-  kind: RemoveKind,
-  which: Chosen,
-  options: RemoveOptions,
-): Promise<Removed> {
-  const isPurge = kind === 'purge'
+/** Removes jobs. @throws JOB_NOT_REMOVABLE, and the errors of `changeJobs` */
+export async function remove(open: OpenQueues, which: Chosen, options: RemoveOptions): Promise<Removed> {
   const { ifNotBegun = false, before } = options
-  const tally =
-    isPurge && isIds(which)
-      ? await purgeIds(open, which, options)
-      : await changeJobs(
-          open,
-          which,
-          {
-            states: [...removable, 'active'],
-            verdict: ({ state, runs }) => (state === 'active' || (ifNotBegun && runs) ? 'refused' : 'done'),
-            readsRuns: ifNotBegun,
-            check: ifNotBegun ? () => {} : check,
-            act:
-              before === undefined || isPurge
-                ? altering(open, isPurge ? { kind } : { kind, ifNotBegun })
-                : removing(open, before, ifNotBegun),
-          },
-          options,
-        )
-  if (isPurge && !isIds(which) && !options.dryRun && Object.keys(which).every((name) => name === 'queue'))
-    for (const partition of await partitionsToLookIn(open, which.queue))
-      while (!options.signal?.aborted && (await open.store.clear(partition, 'hidden')) >= MAX_ITEMS);
-  const { done: removed, refused } = tally
+  const { done: removed, refused } = await changeJobs(
+    open,
+    which,
+    {
+      states: [...removable, 'active'],
+      verdict: ({ state, runs }) => (state === 'active' || (ifNotBegun && runs) ? 'refused' : 'done'),
+      readsRuns: ifNotBegun,
+      check: ifNotBegun ? () => {} : checkRemovable,
+      act:
+        before === undefined
+          ? altering(open, { kind: 'remove', ifNotBegun })
+          : removing(open, before, ifNotBegun),
+    },
+    options,
+  )
   return ifNotBegun || before !== undefined
     ? { removed, running: 0, left: refused }
     : { removed, running: refused }
@@ -161,43 +128,7 @@ export function readRemoving(id: string, options: unknown): Change {
   return { kind: 'remove', ifNotBegun }
 }
 
-/** Purges what is kept of these jobs, also of removed ones. An id that no job has counts as none. */
-async function purgeIds(
-  open: OpenQueues,
-  ids: readonly string[],
-  { dryRun = false, queue }: RemoveOptions,
-): Promise<VerdictCounts> {
-  const tally: VerdictCounts = { done: 0, asked: 0, missing: 0, refused: 0 }
-  const all = await partitionsToLookIn(open, queue)
-  const places = new Map<string, string[]>()
-  for (const id of ids) {
-    const job = await locate(open, all, id)
-    if (job !== undefined) check(job)
-    const kept = await remembering(open, all, id)
-    const its = all.filter((partition, i) => partition === job?.partition || kept[i])
-    checkQueues(id, new Set(its.map(queueOf)))
-    places.set(id, its)
-  }
-  for (const [id, partitions] of places)
-    for (const partition of partitions)
-      for (const verdict of dryRun
-        ? (['done'] as const)
-        : await alterAll(open.store, partition, [id], { kind: 'purge' }))
-        tally[verdict]++
-  return tally
-}
-
-/** Whether each partition has the job, or keeps something of it after it was removed. */
-async function remembering(
-  { store }: OpenQueues,
-  partitions: readonly string[],
-  id: string,
-): Promise<boolean[]> {
-  const fates = await askAll(partitions, (partition) => store.flows.fates(partition, [id]))
-  return fates.map(([fate]) => fate!.kind !== 'unknown')
-}
-
-function check({ id, state }: Pick<Located, 'id' | 'state'>): void {
+export function checkRemovable({ id, state }: Pick<Located, 'id' | 'state'>): void {
   if ((removable as readonly State[]).includes(state)) return
   const message = `${id} is ${state}; only a job that does not run can be removed`
   throw new JobsError('JOB_NOT_REMOVABLE', message, { id, hint: 'Cancel it first, and wait for its end.' })

@@ -146,7 +146,7 @@ export class Dispatches {
       const known = before?.nodes.length ?? 0
       const flow = this.#flowOf(read)
       if (before === undefined) this.flows.push({ id, ...flow })
-      else Object.assign(before, { nodes: flow.nodes })
+      else Object.assign(before, { nodes: [...before.nodes, ...flow.nodes.slice(known)] })
       this.#nodes(read, id, known, home)
     }
     for (const job of write.jobs ?? []) {

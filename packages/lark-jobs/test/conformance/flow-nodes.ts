@@ -11,10 +11,11 @@ import {
   MAX_NEWS,
   MAX_RESULTS,
   RESULT_NOT_KEPT,
+  RESULT_PURGED,
 } from '../../src/store/contract/store.ts'
-import { failed, flowingIn, kept, node, range, START } from './flow-home.ts'
+import { end, failed, flowingIn, kept, node, range, START } from './flow-home.ts'
 import type { Make } from './harness.ts'
-import { ids, job } from './jobs.ts'
+import { ids, job, jobError } from './jobs.ts'
 
 export function flowNodes(make: Make): void {
   const flowing = flowingIn(make)
@@ -161,8 +162,50 @@ export function flowNodes(make: Make): void {
       expect(await resultOf(18)).toBe(RESULT_NOT_KEPT)
       expect(await resultOf(19)).toBeUndefined()
       expect(await resultOf(20, 'other')).toBe('""')
+      // One that is purged leaves its room to others.
+      await store.purge('home', 'flow', [NODES + 1])
+      await home.apply(node(21, { result: `"${'x'.repeat(left - 100)}"` }), node(22, { result: sixteenth }))
+      expect(await resultOf(21)).toHaveLength(left - 98)
+      expect(await resultOf(22)).toBe(RESULT_NOT_KEPT)
     },
   )
+
+  flowing('of ends that are purged nothing is kept but that, how and why', async (home, harness) => {
+    await home.make('flow', { crowd: { reserved: 5 } })
+    const caller = harness.caller('ada', 'home')
+    const id = memberId({ flow: 'flow', home: 'home', index: NODES })
+    const error = jobError({ message: 'at "home" of ada' })
+    await caller.run(job({ id }), { kind: 'failed', error })
+    const ends = [
+      node(1, { state: 'failed', reason: 'skipped', error: 'ada is away' }),
+      node(2, { result: '"of ada"' }),
+      node(3, { state: 'cancelled', reason: 'user' }),
+      end(4, { state: 'failed', error: 'no ada' }),
+    ]
+    await home.apply(...ends, node(5, { result: '"of bob"' }))
+    const { store } = home
+    const indices = [NODES, NODES + 1, NODES + 2, NODES + 3, 4]
+    for (const _ of range(1, 2)) await store.purge('home', 'flow', [...indices, 3, NODES + 9])
+    const { error: _, ...first } = kept(ends[0]!)
+    const { error: __, ...last } = kept(ends[3]!)
+    expect((await store.ends('home', 'flow', indices)).slice(1)).toEqual([
+      first,
+      { ...kept(ends[1]!), result: RESULT_PURGED },
+      kept(ends[2]!),
+      last,
+    ])
+    expect((await store.ends('home', 'flow', [NODES]))[0]).toEqual({
+      ...{ index: NODES, state: 'failed', at: expect.any(Number) },
+    })
+    expect((await store.ends('home', 'flow', [NODES + 5]))[0]!.result).toBe('"of bob"')
+    expect((await home.read()).news).toHaveLength(5)
+    expect(await home.apply(...ends)).toEqual(Array(4).fill('repeated'))
+    // A node that completes later is news again, with its result.
+    expect(await home.apply(node(1, { result: '7' }))).toEqual(['counted'])
+    expect((await store.ends('home', 'flow', [NODES + 1]))[0]!.result).toBe('7')
+    await store.purge('home', 'none', [NODES])
+    await store.purge('elsewhere', 'flow', [NODES])
+  })
 
   flowing(
     'a node that had failed and completes is news again, and else its first end holds',

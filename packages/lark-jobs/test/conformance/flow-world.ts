@@ -217,6 +217,7 @@ function changes(verb: string, args: readonly unknown[], answer: unknown): boole
   switch (verb) {
     case 'enqueue':
     case 'alter':
+    case 'purge':
     case 'reopen':
       return true
     case 'write':

@@ -267,6 +267,42 @@ describe('a retry', () => {
     expect(startAgain(new Driven(chainOf(1)).view)).toBeUndefined()
     expect(startAgain(new Driven(chainOf(1)).ends(0).view)).toBeUndefined()
   })
+
+  it('do not start when they are purged, and those that wait for them end as they say', () => {
+    const purged = { purged: true } as const
+    const flow = new Driven(
+      workflow([
+        purged,
+        { after: [0] },
+        { after: [0], ifFailed: 'run' },
+        { after: [0], ifFailed: 'fail' },
+        { after: [2], ...purged },
+        { after: [0], ...purged },
+        { on: 'ended', ...purged },
+        { on: 'ended' },
+      ]),
+    )
+    // The one that only waits for others ends at once; the last callback starts at the end.
+    expect(flow.state.nodes).toBe('xxsfxxxb')
+    expect(flow.state.reasons).toMatchObject({ 0: 'removed', 1: 'skipped', 4: 'removed', 5: 'skipped' })
+    flow.ends(2).ends(7)
+    expect([flow.state.nodes, flow.state.end!.state]).toEqual(['xxcfxxxc', 'failed'])
+    expect(startAgain(flow.view)).toBeUndefined()
+    expect(flow.started).toEqual(['2.0', '7.0'])
+  })
+
+  it('that started before they were purged end as they do, and what comes of them is purged too', () => {
+    const flow = new Driven(chainOf(3))
+    const [first, second, third] = flow.view.definition.nodes
+    const nodes = [first!, ...[second!, third!].map((each) => ({ ...each, purged: true as const }))]
+    flow.view = { ...flow.view, definition: { ...flow.view.definition, nodes } }
+    flow.go()
+    expect(flow.state.nodes).toBe('sxx')
+    flow.go([{ index: jobIndex(flow.state, 1), state: 'completed', at: 1 }])
+    expect(flow.last.purges).toEqual([jobIndex(flow.state, 1)])
+    expect(flow.ends(0).state).toMatchObject({ nodes: 'ccx', phase: 'ended' })
+    expect(startAgain(flow.view)).toBeUndefined()
+  })
 })
 
 describe('a flow that ends early', () => {

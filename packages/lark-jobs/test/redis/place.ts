@@ -41,7 +41,7 @@ async function saveKeys(url: string, prefix: string): Promise<() => Promise<void
 }
 
 /** The keys with a prefix in whose names or values a text is. */
-async function keysThatMention(url: string, prefix: string, text: string): Promise<string[]> {
+export async function keysThatMention(url: string, prefix: string, text: string): Promise<string[]> {
   const found = await onServers(url, async (server) => {
     const own: string[] = []
     for await (const keys of server.scanIterator({ MATCH: `${prefix}:*`, COUNT: 1_000 }))

@@ -195,6 +195,7 @@ test('every script is called with what its header documents', async () => {
   await store.flows.ends('emails', 'flow', [NODES, NODES + 1])
   await store.flows.missing('emails', 'flow', -1, 9)
   await store.flows.failed('emails', 'other', -1, 9)
+  await store.flows.purge('emails', 'flow', [1, NODES])
   await store.flows.reopen('emails', 'other', [1, 2])
   await store.flows.list('emails', 9)
   await store.flows.fates('emails', ['a', 'b'])

@@ -166,6 +166,7 @@ async function liveFlow({ flows, schedules }: SqliteStore, clock: { now: number 
   await flows.apply('home', [end(0, failed), end(1, failed), end(0), node(0), node(1, failed), node(1)])
   for (const indices of [[0, 1, 2], [NODES]]) await flows.ends('home', 'flow', indices)
   await flows.failed('home', 'flow', -1, 9)
+  await flows.purge('home', 'flow', [0, NODES])
   await flows.reopen('home', 'flow', [1])
   const [due] = (await schedules.due('home', 9, LEASE)).flows
   await schedules.due('home', 0, LEASE)

@@ -1,7 +1,7 @@
 /**
  * What the tests of dispatching and working share: an empty store, clients on it, and a report that tests can await.
  */
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Jobs } from '../../src/api/jobs.ts'
@@ -17,21 +17,45 @@ import {
 } from '../../src/index.ts'
 import type { LeasedJob } from '../../src/model/record.ts'
 import type { Worker } from '../../src/worker/worker.ts'
-import { newPrefix, removeKeys } from '../redis/place.ts'
+import { keysThatMention, newPrefix, removeKeys } from '../redis/place.ts'
+import { open } from '../sqlite/raw.ts'
 
-export type Connect = () => Promise<{ connection: string; prefix?: string; remove(): Promise<void> }>
+export type Connect = () => Promise<{
+  connection: string
+  prefix?: string
+  /** Where a text is in what the store keeps: keys; or files, when their free pages have gone. */
+  mentions?(text: string): Promise<string[]>
+  remove(): Promise<void>
+}>
 
 /** A new database file. */
 export const sqliteFile: Connect = async () => {
   const folder = await mkdtemp(join(tmpdir(), 'lark-'))
-  return { connection: `sqlite:${join(folder, 'jobs.db')}`, remove: () => rm(folder, { recursive: true }) }
+  const file = join(folder, 'jobs.db')
+  return {
+    connection: `sqlite:${file}`,
+    mentions: async (text) => {
+      const database = open(file)
+      database.exec('VACUUM')
+      database.prepare('PRAGMA wal_checkpoint(TRUNCATE)').all([])
+      database.close()
+      const files = await readdir(folder)
+      const texts = await Promise.all(files.map((name) => readFile(join(folder, name), 'latin1')))
+      return files.filter((_, i) => texts[i]!.includes(text))
+    },
+    remove: () => rm(folder, { recursive: true }),
+  }
 }
 
 /** A new key prefix on a Redis server. */
 export function redisPrefix(url: string): Connect {
   return async () => {
     const prefix = newPrefix()
-    return { connection: url, prefix, remove: () => removeKeys(url, prefix) }
+    return {
+      ...{ connection: url, prefix },
+      mentions: (text) => keysThatMention(url, prefix, text),
+      remove: () => removeKeys(url, prefix),
+    }
   }
 }
 

@@ -498,8 +498,10 @@ export function explaining(connect: Connect): void {
       ]),
     )
     // Its flow still knows what became of a job that is not kept.
-    await jobs.purge(node(0))
+    await jobs.remove(node(0))
     expect(await told(node(0))).toEqual(['ended: It failed in workflow order: mailbox full'])
+    await jobs.purge(node(0))
+    expect(await told(node(0))).toEqual(['ended: It failed in workflow order'])
     const members = await dispatch(batch([new PlainJob().with({})]).onFailed(new PlainJob().with({})))
     const { home: other } = (await operate(jobs).flows.get(members))!
     const callback = memberId({ flow: members, home: other, index: indexOf(0, 0) })

@@ -49,6 +49,7 @@ import { pausing } from './pausing.ts'
 import { payloads } from './payloads.ts'
 import { permitting } from './permitting.ts'
 import { presets } from './presets.ts'
+import { purging } from './purging.ts'
 import { rateLimiting } from './rate-limiting.ts'
 import { releasing } from './releasing.ts'
 import { removing } from './removing.ts'
@@ -83,6 +84,7 @@ export function describeWorking(connect: Connect, isRedis = false): void {
   describe('cancelling', () => cancelling(connect))
   describe('changing', () => changing(connect))
   describe('removing', () => removing(connect))
+  describe('purging', () => purging(connect))
   describe('keeping', () => keeping(connect))
   describe('filtering', () => filtering(connect))
   describe('rescheduling', () => rescheduling(connect))

@@ -63,6 +63,8 @@ export const MAX_NEWS = 1_000
 export const MAX_RESULTS = 67_108_864
 /** What is kept in place of a result that has no room. */
 export const RESULT_NOT_KEPT = droppedResult(`the results of its flow have more than ${MAX_RESULTS} bytes`)
+/** What is kept in place of a result that was purged. */
+export const RESULT_PURGED = droppedResult('it was purged')
 /** The most characters of an error that are kept. */
 export const MAX_ERROR = 500
 
@@ -203,6 +205,12 @@ export interface Flows {
 
   /** Members that ended otherwise than completed are missing again, at most `MAX_ITEMS`. Others stay. @returns how many */
   reopen(home: string, flow: string, indices: readonly number[]): Promise<number>
+
+  /**
+   * Keeps no more of the ends of nodes and members, at most `MAX_ITEMS`, than that they have ended, how, why and when: no
+   * errors, and `RESULT_PURGED` in place of results. Who has not ended, or is unknown, stays so. Safe to repeat.
+   */
+  purge(home: string, flow: string, indices: readonly number[]): Promise<void>
 
   /**
    * What became of nodes and members, at most `MAX_ITEMS`, in the partition that has their jobs. One for each id. One that

@@ -4,7 +4,7 @@
  * since, has two rows, of which the later holds: somebody may have read the first, and be about to say that it was heard.
  */
 import { defined } from '../../model/defined.ts'
-import { type KeptEnd, MAX_ERROR, MAX_NEWS, type MemberEnd } from '../contract/store.ts'
+import { type KeptEnd, MAX_ERROR, MAX_NEWS, type MemberEnd, RESULT_PURGED } from '../contract/store.ts'
 import type { Database } from './database.ts'
 import { Room } from './room.ts'
 import { list } from './row.ts'
@@ -32,6 +32,10 @@ const insert = `
 const find = 'SELECT state FROM ends WHERE flow = ? AND place = ? ORDER BY seq DESC LIMIT 1'
 const forget = 'DELETE FROM ends WHERE flow = ? AND place = ?'
 const remove = 'DELETE FROM ends WHERE flow = ?'
+const these = 'flow = ? AND place IN (SELECT value FROM json_each(?))'
+const resultBytes = `SELECT total(octet_length(result)) AS bytes FROM ends WHERE ${these}`
+const purge = `
+  UPDATE ends SET error = NULL, result = iif(result IS NULL, NULL, '${RESULT_PURGED}') WHERE ${these}`
 const findNews = `
   SELECT place, state, reason, error, NULL AS result, at FROM ends
   WHERE flow = ? AND isNews = 1 ORDER BY seq LIMIT ${MAX_NEWS}`
@@ -88,6 +92,15 @@ export function forgetEnd(database: Database, flow: number, index: number): void
 
 export function forgetEnds(database: Database, flow: number): void {
   database.run(remove, flow)
+}
+
+/** Keeps neither errors nor results. @returns how many bytes of results are free */
+export function purgeEnds(database: Database, flow: number, indices: readonly number[]): number {
+  const places = list(indices)
+  const bytes = () => database.get<{ bytes: number }>(resultBytes, flow, places)!.bytes
+  const before = bytes()
+  database.run(purge, flow, places)
+  return before - bytes()
 }
 
 export function newsOf(database: Database, flow: number): KeptEnd[] {

@@ -33,7 +33,7 @@ import {
 } from '../contract/store.ts'
 import type { Access } from './access.ts'
 import type { Database } from './database.ts'
-import { endsOf, forgetEnds, hearNews, newsBytes, newsOf } from './ends.ts'
+import { endsOf, forgetEnds, hearNews, newsBytes, newsOf, purgeEnds } from './ends.ts'
 import { bytesOf, queue } from './enqueue.ts'
 import { Members } from './members.ts'
 import type { Partition } from './partition.ts'
@@ -75,6 +75,7 @@ const change = `
   WHERE number = ? RETURNING rev`
 const remove = 'DELETE FROM flows WHERE number = ?'
 const removeDefinition = 'DELETE FROM definitions WHERE flow = ?'
+const freeResults = 'UPDATE flows SET results = max(0, results - ?) WHERE number = ?'
 const page = `
   SELECT number, ${textBytes} AS bytes FROM flows CROSS JOIN definitions ON definitions.flow = number
   WHERE partition = ? AND number < ? ORDER BY number DESC LIMIT ?`
@@ -138,6 +139,13 @@ export class SqliteFlows implements Flows {
 
   reopen(home: string, flow: string, indices: readonly number[]): Promise<number> {
     return this.#on.change(home, (partition) => FlowTally.find(partition, flow)?.reopen(indices) ?? 0)
+  }
+
+  purge(home: string, flow: string, indices: readonly number[]): Promise<void> {
+    return this.#on.change(home, ({ database, id }) => {
+      const row = database.get<FlowRow>(find, id, flow)
+      if (row !== undefined) database.run(freeResults, purgeEnds(database, row.number, indices), row.number)
+    })
   }
 
   fates(name: string, ids: readonly string[]): Promise<Fate[]> {

@@ -119,6 +119,10 @@ export class RedisFlows implements Flows {
     return (await this.#scripts.run('reopen', home, [flow, ...indices.map(String)])) as number
   }
 
+  async purge(home: string, flow: string, indices: readonly number[]): Promise<void> {
+    await this.#scripts.run('flow-purge', home, [flow, ...indices.map(String)])
+  }
+
   async fates(partition: string, ids: readonly string[]): Promise<MemberFate[]> {
     const reply = await this.#scripts.run('fates', partition, ids)
     return readMemberFates(partition, ids, reply as FatesReply)

@@ -1,0 +1,458 @@
+/**
+ * Purges jobs of flows: those that were queued, and those that never were. A flow keeps more of a job than the job does, so
+ * this goes wherever that is: into its definition, and those of the flows around it, which have its payload; to its jobs, of
+ * each time that it was started; and to its result and error, also where they were handed on.
+ *
+ * What was handed on goes along: a node whose payload has a result that is purged, or would have it, and a node that can never
+ * start because of one that is purged. Running jobs are left as they are.
+ *
+ * First the payloads go, in one step of each flow with which nodes that have not started end; then the jobs. If this process
+ * dies in between, what is left of a node is at most its job, and it never starts again.
+ */
+import { defined } from '../model/defined.ts'
+import { memberId } from '../model/effect.ts'
+import {
+  type FlowDefinition,
+  type FlowJob,
+  type FlowPlace,
+  indexOf,
+  type NodeDefinition,
+  nodeOf,
+} from '../model/flow.ts'
+import { grouped } from '../model/grouped.ts'
+import { inLots } from '../model/in-lots.ts'
+import type { JobRecord, State } from '../model/record.ts'
+import {
+  type AlterVerdict,
+  endOf,
+  MAX_ITEMS,
+  type MemberEnd,
+  RESULT_PURGED,
+  type Store,
+} from '../store/contract/store.ts'
+import { failureRule } from './advance.ts'
+import type { FlowBook } from './flow-book.ts'
+import { byPartition, inRuns } from './flow-members.ts'
+import { FlowRecords, type KeptFlow } from './flow-records.ts'
+import { removedEnd } from './member-end.ts'
+import { nestedFlow } from './nested-flow.ts'
+import { payloadOf } from './reference.ts'
+
+/** Jobs that one call purges: a server does nothing else meanwhile. */
+const TOGETHER = 200
+
+/** Which jobs of flows are to be purged. */
+export interface PurgeWish {
+  /** By flow, as `flowName` names it: the numbers of jobs, with their partitions. A flow that was visited is taken out. */
+  listed: Map<string, ReadonlyMap<number, string>>
+  /** Whether a job is meant, whatever its state. Its flow was dispatched `at`. */
+  isMeant?: ((job: FlowJob, at: number) => boolean) | undefined
+  /** In which states it is meant. Default: in any. */
+  states?: ReadonlySet<State> | undefined
+  /** Of batches: nothing is to be kept of how members of this partition failed. */
+  forgets?: ((partition: string) => boolean) | undefined
+  /** This flow, with all that is in it. */
+  flow?: FlowPlace | undefined
+  /** Whether somebody has counted this job already. */
+  isCounted?: ((id: string, job: JobRecord | undefined) => boolean) | undefined
+}
+
+export function flowName({ flow, home }: FlowPlace): string {
+  return `${flow}.${home}`
+}
+
+/** A flow, or one that is a node and has not started: then nothing but its definition is there. */
+interface Level extends FlowPlace {
+  found: KeptFlow | undefined
+  definition: FlowDefinition
+  /** Of a batch in another flow: the jobs of its members, by number. */
+  members: readonly FlowJob[]
+}
+
+/** What is to be purged of a flow. */
+interface PurgePlan {
+  level: Level
+  isAll: boolean
+  /** How far each node is. */
+  letters: string[]
+  nodes: Set<number>
+  members: Set<number>
+  /** Of the nodes that are flows. */
+  flows: Map<number, PurgePlan>
+  /** How started nodes had ended that nobody has heard of yet. */
+  ends: MemberEnd[]
+}
+
+const states: Record<string, State> = { c: 'completed', f: 'failed', x: 'cancelled' }
+const letters: Partial<Record<State, string>> = { completed: 'c', failed: 'f', cancelled: 'x' }
+
+export class FlowPurge {
+  /** How many jobs are gone, or would be. */
+  removed = 0
+  /** How many run, and are left as they are. */
+  readonly running = new Set<string>()
+  readonly #store: Store
+  readonly #book: FlowBook
+  readonly #records: FlowRecords
+  readonly #wish: PurgeWish
+  readonly #isDry: boolean
+  readonly #passed: (count: number) => Promise<void>
+
+  constructor(
+    store: Store,
+    book: FlowBook,
+    wish: PurgeWish,
+    {
+      isDry = false,
+      passed = async () => {},
+    }: { isDry?: boolean; passed?: (count: number) => Promise<void> } = {},
+  ) {
+    this.#store = store
+    this.#book = book
+    this.#records = new FlowRecords(store)
+    this.#wish = wish
+    this.#isDry = isDry
+    this.#passed = passed
+  }
+
+  /** The flow around all that a flow is in; undefined if it is not kept any more. @throws STORE_DAMAGED */
+  async outermost(place: FlowPlace): Promise<KeptFlow | undefined> {
+    let found = await this.#records.get(place)
+    for (;;) {
+      const around = found?.definition.parent && (await this.#records.get(found.definition.parent))
+      if (around === undefined) return found
+      found = around
+    }
+  }
+
+  /** Purges what is wished of a flow that is in no other, and of those in it. @throws STORE_DAMAGED */
+  async visit(found: KeptFlow): Promise<void> {
+    const { id, home, definition } = found
+    const plan = await this.#plan({ flow: id, home, found, definition, members: [] }, false)
+    if (!this.#isDry) await this.#take(plan)
+    if (!this.#isDry && this.#wish.flow !== undefined && this.running.size === 0) await this.#forget(plan)
+  }
+
+  async #plan(level: Level, isOfAll: boolean): Promise<PurgePlan> {
+    const { found, definition } = level
+    const { flow: wished } = this.#wish
+    const isAll = isOfAll || (wished !== undefined && flowName(wished) === flowName(level))
+    const plan: PurgePlan = {
+      ...{ level, isAll, nodes: new Set(), members: new Set(), flows: new Map(), ends: [] },
+      letters: [...(found?.state.nodes ?? 'b'.repeat(definition.nodes.length))],
+    }
+    const listed = new Set(this.#wish.listed.get(flowName(level))?.keys())
+    const listedNodes = new Set([...listed].map((index) => nodeOf(index)?.node))
+    // What callbacks wait for, or use, may come behind them.
+    for (const isCallback of [false, true])
+      for (const [node, { on, job, flow }] of definition.nodes.entries()) {
+        if ((on !== undefined) !== isCallback) continue
+        const isTaken = isAll || goesAlong(plan, node)
+        if (flow !== undefined) await this.#planFlow(plan, node, isTaken)
+        else {
+          const isNamed = isTaken || listedNodes.has(node)
+          if (isNamed || this.#wish.isMeant?.(await this.#filled(level, node, job!), at(level)))
+            await this.#planNode(plan, node, isNamed)
+        }
+      }
+    await this.#planMembers(plan, listed)
+    this.#wish.listed.delete(flowName(level))
+    return plan
+  }
+
+  async #planNode(plan: PurgePlan, node: number, isNamed: boolean): Promise<void> {
+    const { level, letters: all } = plan
+    const { job, purged } = level.definition.nodes[node]!
+    const { states: wished, isCounted } = this.#wish
+    const index = indexIn(level, node)
+    const id = memberId({ ...level, index })
+    const isQueued = level.found !== undefined && all[node] !== 'b' && all[node] !== '-'
+    const record = isQueued ? await this.#store.get(job!.partition, id, true) : undefined
+    const state = record?.state ?? states[all[node]!] ?? 'blocked'
+    if (!isNamed && wished !== undefined && !wished.has(state)) return
+    if (state === 'active') {
+      if (!isCounted?.(id, record)) this.running.add(id)
+      return
+    }
+    plan.nodes.add(node)
+    const isGone = purged && record === undefined
+    if (!isGone && !isCounted?.(id, record)) this.removed++
+    const letter = letters[state]
+    if (all[node] !== 's' || letter === undefined) return
+    all[node] = letter
+    const { error: _, result, ...end } = endOf(record!)
+    plan.ends.push({ ...end, ...(result !== undefined && { result: RESULT_PURGED }) })
+  }
+
+  async #planFlow(plan: PurgePlan, node: number, isTaken: boolean): Promise<void> {
+    const { level } = plan
+    const { home, definition, members = [] } = await this.#filledFlow(level, node)
+    const id = level.found?.state.flows?.[node]
+    const found = id === undefined ? undefined : await this.#records.get({ flow: id, home })
+    const inner = { flow: id ?? `${level.flow} ${node}`, home, found, members: inRuns(members).members }
+    const flow = await this.#plan({ ...inner, definition: found?.definition ?? definition }, isTaken)
+    plan.flows.set(node, flow)
+    if (flow.isAll) plan.nodes.add(node)
+  }
+
+  async #planMembers({ level, isAll, members }: PurgePlan, listed: ReadonlySet<number>): Promise<void> {
+    const { found } = level
+    for (const [index, member] of level.members.entries()) {
+      const isNamed = isAll || listed.has(index)
+      if (!isNamed && !this.#wish.isMeant?.(member, at(level))) continue
+      const id = memberId({ ...level, index })
+      const record = found && (await this.#store.get(member.partition, id, true))
+      const state = record?.state ?? (found === undefined ? 'blocked' : 'completed')
+      const { states: wished, isCounted } = this.#wish
+      if (!isNamed && wished !== undefined && !wished.has(state)) continue
+      if (state === 'active') {
+        if (!isCounted?.(id, record)) this.running.add(id)
+        continue
+      }
+      members.add(index)
+      if (!(member.purged && record === undefined) && !isCounted?.(id, record)) this.removed++
+    }
+    if (found === undefined || level.definition.kind !== 'batch') return
+    // Only their jobs have the payloads of these.
+    const indices = isAll ? Array(found.crowd.reserved).keys() : listed
+    const others = [...indices].filter(
+      (index) => nodeOf(index) === undefined && index >= level.members.length,
+    )
+    for (const index of others) members.add(index)
+    if (this.#isDry) await this.#countMembers(found, others)
+  }
+
+  /** How many members of a batch have jobs, and how many of these run. */
+  async #countMembers({ id, home, state }: KeptFlow, indices: readonly number[]): Promise<void> {
+    const { isCounted } = this.#wish
+    for (const [partition, some] of byPartition(indices, state.fills ?? []))
+      for (const lot of inLots(some, TOGETHER)) {
+        const ids = lot.map((index) => memberId({ flow: id, home, index }))
+        const records = await Promise.all(ids.map((each) => this.#store.get(partition, each, true)))
+        for (const record of records)
+          if (record === undefined || isCounted?.(record.id, record)) continue
+          else if (record.state === 'active') this.running.add(record.id)
+          else this.removed++
+      }
+  }
+
+  /** A job with those results in its payload that are known. */
+  async #filled({ found }: Level, node: number, job: FlowJob): Promise<FlowJob> {
+    const { refs, purged } = found?.definition.nodes[node] ?? {}
+    if (found === undefined || refs === undefined || purged) return job
+    const ends = await this.#records.ends(found, [...new Set(refs.map((ref) => ref.node))])
+    const payload = payloadOf(job.job.payload, refs, new Map(ends.map((end) => [end.node, end.result])))
+    return typeof payload === 'string' ? { ...job, job: { ...job.job, payload } } : job
+  }
+
+  async #filledFlow(
+    { found, definition }: Level,
+    node: number,
+  ): Promise<NonNullable<NodeDefinition['flow']>> {
+    const { flow, purged } = definition.nodes[node]!
+    if (found === undefined || purged) return flow!
+    // With such results it cannot start.
+    return nestedFlow(this.#records, found, node).catch(() => flow!)
+  }
+
+  async #take(plan: PurgePlan): Promise<void> {
+    const { level, isAll } = plan
+    const { found } = level
+    if (found !== undefined) {
+      if (isFresh(plan) || isAll)
+        await this.#book.change(place(level), ({ definition, state, crowd, at }) => {
+          const isFilling = isAll && state.phase === 'filling'
+          return {
+            definition: purgedOf(definition, plan),
+            state: isFilling ? { ...state, phase: 'open', fillsUntil: undefined, filledAt: at } : state,
+            ...(isFilling && { crowd: { reserved: crowd.reserved, size: crowd.reserved } }),
+          }
+        })
+      await this.#takeNodes(plan)
+      await this.#takeMembers(plan, found)
+      if (this.#wish.forgets !== undefined) await this.#forgetFailures(found, this.#wish.forgets)
+    }
+    for (const flow of plan.flows.values()) await this.#take(flow)
+  }
+
+  async #takeNodes(plan: PurgePlan): Promise<void> {
+    const { level, nodes } = plan
+    const indices: number[] = []
+    const jobs: [string, number][] = []
+    const after = await this.#records.get(place(level))
+    const state = (after ?? level.found!).state
+    for (const [node, { job }] of level.definition.nodes.entries()) {
+      const inner = plan.flows.get(node)
+      if (!nodes.has(node) && !(inner !== undefined && hasLost(inner))) continue
+      for (let generation = state.generations?.[node] ?? 0; generation >= 0; generation--) {
+        const index = indexOf(node, generation)
+        indices.push(index)
+        if (job !== undefined) jobs.push([job.partition, index])
+      }
+    }
+    const ends = [...plan.ends]
+    for (const [partition, some] of grouped(jobs))
+      for (const lot of inLots(some, TOGETHER)) {
+        const verdicts = await this.#purge(level, partition, lot)
+        for (const [i, index] of lot.entries()) {
+          const { node } = nodeOf(index)!
+          const isStarted = state.nodes[node] === 's' && index === indexIn({ ...level, found: after }, node)
+          if (isStarted && verdicts[i] !== 'refused')
+            ends.push(removedEnd(level.flow, index, after?.at ?? level.found!.at))
+        }
+      }
+    if (ends.length > 0) await this.#book.apply(level.home, ends)
+    for (const lot of inLots(indices, MAX_ITEMS)) await this.#store.flows.purge(level.home, level.flow, lot)
+    // So that people see it at once, whether a worker is there or not.
+    if (ends.length > 0) await this.#book.change(place(level), ({ state }) => ({ state }))
+    await this.#passed(nodes.size)
+  }
+
+  async #takeMembers({ level, members }: PurgePlan, { state, at }: KeptFlow): Promise<void> {
+    const { flow, home } = level
+    const sorted = [...members].sort((one, other) => one - other)
+    for (const [partition, some] of byPartition(sorted, state.fills ?? []))
+      for (const lot of inLots(some, TOGETHER)) {
+        const ids = lot.map((index) => memberId({ flow, home, index }))
+        const fates = await this.#store.flows.fates(partition, ids)
+        const verdicts = await this.#purge(level, partition, lot)
+        const ends = lot.flatMap((index, i): MemberEnd[] => {
+          const fate = fates[i]!
+          if (verdicts[i] === 'done' && index >= level.members.length) this.removed++
+          if (verdicts[i] === 'refused') return []
+          if (fate.kind !== 'ended') return [removedEnd(flow, index, at)]
+          const { error: _, result: __, ...end } = endOf(fate.job)
+          return [end]
+        })
+        if (ends.length > 0) await this.#book.apply(home, ends)
+        await this.#store.flows.purge(home, flow, lot)
+        await this.#passed(lot.length)
+      }
+  }
+
+  async #purge(level: Level, partition: string, indices: readonly number[]): Promise<AlterVerdict[]> {
+    const ids = indices.map((index) => memberId({ ...level, index }))
+    const verdicts = await this.#store.alter(partition, ids, { kind: 'purge' })
+    for (const [i, verdict] of verdicts.entries()) if (verdict === 'refused') this.running.add(ids[i]!)
+    return verdicts
+  }
+
+  async #forgetFailures(
+    { id, home, state }: KeptFlow,
+    forgets: NonNullable<PurgeWish['forgets']>,
+  ): Promise<void> {
+    for (let after = -1; ; ) {
+      const failed = await this.#store.flows.failed(home, id, after, MAX_ITEMS)
+      if (failed.length === 0) return
+      after = failed.at(-1)!
+      for (const [partition, some] of byPartition(failed, state.fills ?? []))
+        if (forgets(partition)) await this.#store.flows.purge(home, id, some)
+    }
+  }
+
+  /** Removes the flows that were purged as a whole. */
+  async #forget({ level, isAll, flows }: PurgePlan): Promise<void> {
+    for (const flow of flows.values()) await this.#forget(flow)
+    if (!isAll || level.found === undefined) return
+    const { parent } = level.found.definition
+    if (parent !== undefined)
+      await this.#book.apply(parent.home, [removedEnd(parent.flow, parent.index, level.found.at)])
+    for (;;) {
+      const found = await this.#records.get(place(level))
+      if (found === undefined) return
+      const { isWritten } = await this.#store.flows.write(level.home, {
+        id: level.flow,
+        rev: found.rev,
+        remove: true,
+      })
+      if (isWritten) return
+    }
+  }
+}
+
+function place({ flow, home }: Level): FlowPlace {
+  return { flow, home }
+}
+
+function at({ found }: Level): number {
+  return found?.state.end?.at ?? found?.state.at ?? Number.POSITIVE_INFINITY
+}
+
+/** The number of the job of a node. */
+function indexIn({ found }: Pick<Level, 'found'>, node: number): number {
+  return indexOf(node, found?.state.generations?.[node] ?? 0)
+}
+
+/** Whether a node has something of a node that is purged, or can never start because of one. */
+function goesAlong(plan: PurgePlan, node: number): boolean {
+  const { level, letters, nodes } = plan
+  const definition = level.definition.nodes[node]!
+  const { after, refs = [] } = definition
+  if (refs.some((ref) => isLost(plan, ref.node))) return true
+  const isDead = letters[node] === 'b' || level.found?.state.causes?.[node] !== undefined
+  const stops = (each: number) => {
+    const rule = failureRule(definition, each)
+    return nodes.has(each) && letters[each] !== 'c' && (rule === 'skip' || rule === 'fail')
+  }
+  return isDead && after.some(stops)
+}
+
+/** Whether the result of a node is purged, or has some that are. */
+function isLost({ letters, nodes, flows }: PurgePlan, node: number): boolean {
+  const flow = flows.get(node)
+  return letters[node] === 'c' && (nodes.has(node) || (flow !== undefined && hasLost(flow)))
+}
+
+/** Whether the result of a flow has some that are purged. */
+function hasLost(plan: PurgePlan): boolean {
+  const { kind, nodes } = plan.level.definition
+  const steps = nodes.flatMap(({ on }, node) => (on === undefined ? [node] : []))
+  if (kind === 'batch') return false
+  return (kind === 'chain' ? steps.slice(-1) : steps).some((node) => isLost(plan, node))
+}
+
+/** Whether a definition still has something that is to be purged. */
+function isFresh({ level, nodes, members, flows }: PurgePlan): boolean {
+  return (
+    [...nodes].some((node) => !level.definition.nodes[node]!.purged) ||
+    [...members].some(
+      (index) => level.members[index]?.purged === undefined && index < level.members.length,
+    ) ||
+    [...flows.values()].some(isFresh)
+  )
+}
+
+/** A definition without what is purged. */
+function purgedOf(definition: FlowDefinition, plan: PurgePlan): FlowDefinition {
+  const nodes = definition.nodes.map((node, i): NodeDefinition => {
+    const { name, after, ifFailed, rules, on, ended, job, flow } = node
+    const inner = plan.flows.get(i)
+    const its = flow && inner ? { flow: flowWithout(flow, inner) } : defined({ flow })
+    if (!plan.nodes.has(i)) return { ...node, ...its }
+    return {
+      ...{ name, after, purged: true },
+      ...defined({ ifFailed, rules, on }),
+      ...(ended !== undefined && { ended: { state: ended.state, at: ended.at, result: RESULT_PURGED } }),
+      ...(job !== undefined && { job: bare(job) }),
+      ...its,
+    }
+  })
+  return { ...definition, nodes }
+}
+
+function flowWithout(
+  { home, definition, members }: NonNullable<NodeDefinition['flow']>,
+  plan: PurgePlan,
+): NonNullable<NodeDefinition['flow']> {
+  // Members are numbered in the order of their partitions.
+  const numbers = members && new Map(inRuns(members).members.map((member, index) => [member, index]))
+  const left = members?.map((member) =>
+    plan.members.has(numbers!.get(member)!) ? { ...bare(member), purged: true as const } : member,
+  )
+  return { home, definition: purgedOf(definition, plan), ...defined({ members: left }) }
+}
+
+/** What is left of a job: where it was to go, and its key. */
+function bare({ partition, job: { key } }: FlowJob): FlowJob {
+  return { partition, job: { key, payload: '' } }
+}

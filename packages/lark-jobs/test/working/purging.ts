@@ -1,0 +1,355 @@
+/**
+ * Purging jobs of flows: those that were queued, and those that never were.
+ */
+import { expect, test } from 'vitest'
+import type { FlowDraft } from '../../src/api/flow-draft.ts'
+import type { FlowHandle } from '../../src/api/flow-handle.ts'
+import { batch, chain, group, Job, type Jobs, keep, unique, workflow } from '../../src/index.ts'
+import { memberId } from '../../src/model/effect.ts'
+import { indexOf } from '../../src/model/flow.ts'
+import { type FlowInfo, operate } from '../../src/operate.ts'
+import { Bench, type Connect, signal } from './bench.ts'
+
+const ADA = 'ada-7f3c91'
+const gone = { all: true } as const
+const patient = { timeout: 10_000 }
+
+/** What ran, in order. */
+let did: string[] = []
+
+class CareJob extends Job {
+  override readonly key: string = 'care'
+  override tries = 1
+  handle({ step, who }: Payload): unknown {
+    did.push(step)
+    if (step === 'fails') throw new Error(`no address of ${who}`)
+    this.info(`about ${who}`)
+    return { who: `${who}!` }
+  }
+}
+interface Payload {
+  step: string
+  who: string
+}
+/** Fails at first, and waits for long between attempts. */
+class AgainJob extends CareJob {
+  override readonly key = 'again'
+  override tries = 2
+  override backoff = 3_600_000
+  override handle({ step, who }: Payload): unknown {
+    did.push(step)
+    throw new Error(`again, ${who}`)
+  }
+}
+/** Its class hears of its end, which a worker must do. */
+class ToldJob extends CareJob {
+  override readonly key = 'told'
+  override cancelled() {}
+}
+class OnceJob extends CareJob {
+  override readonly key = 'once'
+  override unique = unique(({ who }: Payload) => who, { until: 'done' })
+}
+class UnkeptJob extends CareJob {
+  override readonly key = 'unkept'
+  override keep = keep({ completed: false, failed: '1h' })
+}
+class StrictJob extends CareJob {
+  override readonly key = 'strict'
+  override group = group(({ who }: Payload) => `of ${who}`, { strict: true })
+}
+class LowJob extends CareJob {
+  override readonly key = 'low'
+  override queueName = 'low'
+}
+class OtherJob extends Job {
+  override readonly key = 'other'
+  handle({ step, result }: { step: string; result?: unknown }) {
+    did.push(step)
+    return { of: step, ...(result !== undefined && { result }) }
+  }
+}
+const classes = [CareJob, AgainJob, ToldJob, OnceJob, UnkeptJob, StrictJob, LowJob, OtherJob]
+
+const care = (step: string, who = ADA) => new CareJob().with({ step, who })
+const other = (step: string) => new OtherJob().with({ step })
+
+function nodeId({ id, home }: Pick<FlowInfo, 'id' | 'home'>, node: number): string {
+  return memberId({ flow: id, home, index: indexOf(node, 0) })
+}
+
+async function dispatch(jobs: Jobs, draft: FlowDraft): Promise<FlowInfo> {
+  const handle = (await jobs.dispatch(draft)) as FlowHandle
+  return (await handle.status())!
+}
+
+/** How each node of a flow is, and why. */
+async function statesOf(jobs: Jobs, id: string): Promise<string[]> {
+  const { state, nodes } = (await operate(jobs).flows.get(id))!
+  const words = nodes!.map(({ state, reason }) => (reason === undefined ? state : `${state}: ${reason}`))
+  return [state, ...words]
+}
+
+/** Works until nothing waits. Flows go on meanwhile, as far as they can. */
+async function work(bench: Bench): Promise<void> {
+  await (await bench.work(classes, { stopWhenEmpty: true })).done
+}
+
+/** @returns a worker that goes on until a flow has a state */
+async function workUntil(bench: Bench, id: string, state: string): Promise<void> {
+  const worker = await bench.work(classes)
+  const { flows } = operate(bench.jobs)
+  await expect.poll(async () => (await flows.get(id, { nodes: false }))?.state, patient).toBe(state)
+  await worker.stop()
+}
+
+export function purging(connect: Connect): void {
+  const make = () => {
+    did = []
+    return Bench.make(connect)
+  }
+
+  test.each<[by: string, which: (flow: FlowInfo) => Parameters<Jobs['purge']>[0]]>([
+    ['id', (flow) => nodeId(flow, 0)],
+    ['where', () => ({ where: { who: ADA } })],
+    ['queue', () => ({ queue: 'default' })],
+    ['key', () => ({ key: 'care' })],
+    ['state', () => ({ state: ['waiting', 'blocked'] })],
+    ['all', () => gone],
+  ])('a chain whose first step waits, by %s: nothing of it runs, and nothing is kept', async (_, which) => {
+    await using bench = await make()
+    const { jobs } = bench
+    const flow = await dispatch(jobs, chain([care('one'), care('two'), care('three')]))
+    const chosen = which(flow)
+    expect(await jobs.purge(chosen, { dryRun: true })).toEqual({ removed: 3, running: 0 })
+    expect(await jobs.purge(chosen)).toEqual({ removed: 3, running: 0 })
+    expect(await statesOf(jobs, flow.id)).toEqual([
+      ...['failed', 'cancelled: removed', 'skipped: skipped', 'skipped: skipped'],
+    ])
+    expect(await jobs.flow(flow.id).retry()).toBe(false)
+    expect(await jobs.purge(chosen)).toEqual({ removed: 0, running: 0 })
+    await work(bench)
+    expect(did).toEqual([])
+    expect(await bench.place.mentions!(ADA)).toEqual([])
+  })
+
+  test('nodes that wait for one that is purged do as they say', async () => {
+    await using bench = await make()
+    const { jobs } = bench
+    const flow = await dispatch(
+      jobs,
+      workflow('care', (w) => {
+        const one = w.add(care('one'))
+        w.add(other('skips'), { after: one })
+        w.add(other('runs'), { after: one, ifFailed: 'run' })
+        w.add(other('fails'), { after: one, ifFailed: 'fail' })
+        w.add(care('uses nothing', 'bob'))
+        w.add(new OtherJob().with({ step: 'uses', result: one.result }), { ifFailed: 'run' })
+      })
+        .onFailed(other('callback'))
+        .onEnded(care('callback')),
+    )
+    expect(await jobs.purge({ where: { who: ADA } }, { dryRun: true })).toEqual({ removed: 4, running: 0 })
+    expect(await jobs.purge({ where: { who: ADA } })).toEqual({ removed: 4, running: 0 })
+    await workUntil(bench, flow.id, 'failed')
+    await work(bench)
+    expect(await statesOf(jobs, flow.id)).toEqual([
+      ...['failed', 'cancelled: removed', 'skipped: skipped', 'completed', 'failed: skipped', 'completed'],
+      ...['completed', 'completed', 'cancelled: removed'],
+    ])
+    expect(did.sort()).toEqual(['callback', 'runs', 'uses', 'uses nothing'])
+    expect(await bench.place.mentions!(ADA)).toEqual([])
+  })
+
+  test('a result goes, with all that was to use it', async () => {
+    await using bench = await make()
+    const { jobs } = bench
+    const flow = await dispatch(
+      jobs,
+      workflow('outer', (w) => {
+        const inner = w.add(chain([other('before'), care('last')]).onEnded(other('inner callback')), {
+          name: 'inner',
+        })
+        w.add(new OtherJob().with({ step: 'uses', result: inner.result }).delayed('1h'))
+        w.add(other('later').delayed('1h'), { after: inner })
+      }),
+    )
+    const worker = await bench.work(classes)
+    const { flows } = operate(jobs)
+    await expect.poll(async () => (await flows.get(flow.id))!.nodes![1]!.state, patient).toBe('started')
+    await worker.stop()
+    expect((await flows.get(flow.id))!.nodes![0]!.result).toEqual({ who: `${ADA}!` })
+    const inner = (await flows.get(flow.id))!.nodes![0]!.flow!
+    expect(await jobs.purge(nodeId(inner, 1), { dryRun: true })).toEqual({ removed: 2, running: 0 })
+    expect(await jobs.purge(nodeId(inner, 1))).toEqual({ removed: 2, running: 0 })
+    expect((await flows.get(flow.id))!.nodes!.map(({ state, result }) => [state, result])).toEqual([
+      ['completed', undefined],
+      ['cancelled', undefined],
+      ['started', undefined],
+    ])
+    await expect(jobs.flow(inner.id).result({ timeout: '10s' })).rejects.toMatchObject({
+      code: 'RESULT_DROPPED',
+      message: expect.stringMatching(/its result was not kept: it was purged$/),
+    })
+    expect(await bench.place.mentions!(ADA)).toEqual([])
+  })
+
+  test('a marker in every kind of payload: none is found after a purge, and nothing with it runs', async () => {
+    await using bench = await make()
+    const { jobs } = bench
+    const operating = operate(bench.client())
+    const large = care('large', `${ADA}${'x'.repeat(200_000)}`)
+    // What has ended, or waits between two attempts.
+    await jobs.dispatch(care('done'))
+    await jobs.dispatch(new UnkeptJob().with({ step: 'fails', who: ADA }))
+    await jobs.dispatch(new AgainJob().with({ step: 'again', who: ADA }))
+    const ended = await dispatch(
+      jobs,
+      workflow('ended', (w) => {
+        const first = w.add(care('first'))
+        w.add(new OtherJob().with({ step: 'handed on', result: first.result }))
+        w.add(new AgainJob().with({ step: 'attempt', who: ADA }), { name: 'again' })
+        w.add(care('never'), { after: first, name: 'later' })
+      })
+        .name('ended')
+        .onCompleted(care('not needed')),
+    )
+    const members = await dispatch(jobs, batch([care('member'), care('fails'), other('quiet')]))
+    const worker = await bench.work(classes)
+    await expect.poll(async () => statesOf(jobs, members.id), patient).toEqual(['failed'])
+    await expect
+      .poll(async () => (await statesOf(jobs, ended.id)).slice(1, 3), patient)
+      .toEqual([...['completed', 'completed']])
+    const delayed = { state: 'delayed', key: 'again' } as const
+    await expect.poll(async () => (await jobs.list(delayed)).jobs.length, patient).toBe(2)
+    await worker.stop()
+    did = []
+    // What waits, or never was queued.
+    await jobs.pause({ queue: 'low' })
+    await jobs.dispatch(care('waiting'))
+    await jobs.dispatch(care('delayed').delayed('1h'))
+    await jobs.dispatch(large)
+    await jobs.dispatch(new OnceJob().with({ step: 'once', who: ADA }))
+    await jobs.dispatch(new StrictJob().with({ step: 'grouped', who: ADA }).tagged(ADA))
+    const hidden = await jobs.dispatch(new ToldJob().with({ step: 'hidden', who: ADA }))
+    await hidden.cancel()
+    await hidden.remove()
+    await jobs.dispatch(chain([care('step').delayed('1h'), care('blocked'), large]))
+    await jobs.dispatch(chain([other('open').delayed('1h'), care('blocked')]).onEnded(care('callback')))
+    await jobs.dispatch(
+      chain([
+        new StrictJob().with({ step: 'strict', who: ADA }),
+        new StrictJob().with({ step: 'strict', who: ADA }),
+      ]),
+    )
+    await jobs.dispatch(batch([care('far'), new LowJob().with({ step: 'far', who: ADA })]))
+    await jobs.dispatch(
+      workflow('nested', (w) => {
+        const now = w.add(batch([care('inner'), new LowJob().with({ step: 'inner', who: ADA })]))
+        w.add(batch([care('later'), other('later')]).onEnded(care('inner callback')), { after: now })
+        w.add(chain([other('later'), chain([care('deep')])]), { after: now, name: 'deep' })
+      }),
+    )
+    const callback = await dispatch(jobs, batch([]).onEnded(care('queued callback').delayed('1h')))
+    expect(callback.state).toBe('completed')
+    const by = { where: { who: ADA } }
+    const would = await operating.purge(by, { dryRun: true })
+    expect(await operating.purge(by)).toEqual(would)
+    // What no filter finds: of large payloads, the whole was another text; and jobs that were removed.
+    await operating.purge({ key: 'care' })
+    await operating.purge(hidden.id)
+    expect(await bench.place.mentions!(ADA)).toEqual([])
+    const audit = await operating.audit()
+    const calls: unknown[] = [audit.entries, await jobs.list(), await jobs.failed(), await jobs.status()]
+    for (const { id } of (await jobs.flows({ nested: true })).flows)
+      calls.push(await operating.flows.get(id, { failures: 100 }))
+    expect(JSON.stringify(calls)).not.toContain(ADA)
+    await jobs.resume({ queue: 'low' })
+    for (const { id } of (await jobs.list({ state: 'delayed' })).jobs) await jobs.runNow(id)
+    await work(bench)
+    expect(did.filter((step) => !['open', 'later', 'handed on'].includes(step))).toEqual([])
+    expect(await bench.place.mentions!(ADA)).toEqual([])
+  })
+
+  test('a running job of a flow is left as it is, and goes with a second purge', async () => {
+    await using bench = await make()
+    const { jobs } = bench
+    const [begun, end] = [signal(), signal()]
+    class LongJob extends CareJob {
+      override readonly key = 'long'
+      override async handle({ who }: Payload) {
+        begun.resolve()
+        await end.promise
+        return { who }
+      }
+    }
+    const steps = [new LongJob().with({ step: 'long', who: ADA }), care('next'), care('last', 'bob')]
+    const flow = await dispatch(jobs, chain(steps))
+    const worker = await bench.work([LongJob as never, ...classes])
+    await begun.promise
+    const { flows } = operate(jobs)
+    expect(await jobs.purge({ where: { who: ADA } }, { dryRun: true })).toEqual({ removed: 2, running: 1 })
+    expect(await jobs.purge({ where: { who: ADA } })).toEqual({ removed: 2, running: 1 })
+    await expect(jobs.purge(nodeId(flow, 0))).rejects.toMatchObject({ code: 'JOB_NOT_REMOVABLE' })
+    expect(await flows.purge(flow.id)).toEqual({ removed: 0, running: 1 })
+    end.resolve()
+    await expect
+      .poll(() => statesOf(jobs, flow.id), patient)
+      .toEqual([...['failed', 'completed', 'cancelled: removed', 'skipped: skipped']])
+    await worker.stop()
+    expect(await jobs.purge({ where: { who: ADA } })).toEqual({ removed: 1, running: 0 })
+    expect(did).toEqual([])
+    expect(await bench.place.mentions!(ADA)).toEqual([])
+  })
+
+  test('a whole flow: nothing of it is kept, whatever it was about to do', async () => {
+    await using bench = await make()
+    const { jobs } = bench
+    const operating = operate(jobs)
+    const flow = await dispatch(
+      jobs,
+      workflow('all', (w) => {
+        const first = w.add(batch([care('a'), care('b'), other('c')]))
+        w.add(chain([care('d'), other('e')]), { after: first })
+        w.add(care('f').delayed('1h'))
+      })
+        .tagged(ADA)
+        .onEnded(care('callback')),
+    )
+    const plain = await dispatch(jobs, batch([care('g'), other('h')]).onEnded(other('callback')))
+    expect(await operating.flows.purge(flow.id, { dryRun: true })).toEqual({ removed: 7, running: 0 })
+    expect(await operating.flows.purge(flow.id)).toEqual({ removed: 7, running: 0 })
+    expect(await operating.flows.purge(plain.id, { dryRun: true })).toEqual({ removed: 3, running: 0 })
+    expect(await operating.flows.purge(plain.id)).toEqual({ removed: 3, running: 0 })
+    expect(await jobs.flows({ nested: true })).toEqual({ flows: [], damaged: [] })
+    await expect(operating.flows.purge(flow.id)).rejects.toMatchObject({ code: 'FLOW_NOT_FOUND' })
+    await work(bench)
+    expect(did).toEqual([])
+    expect(await jobs.list()).toMatchObject({ jobs: [] })
+    expect(await bench.place.mentions!(ADA)).toEqual([])
+    const { entries } = await operating.audit({ what: 'purge-flow' })
+    expect(entries.map(({ on, count, outcome }) => [on, count, outcome])).toEqual([
+      [`flow ${flow.id}`, 0, 'failed'],
+      [`flow ${plain.id}`, 3, 'done'],
+      [`flow ${flow.id}`, 7, 'done'],
+    ])
+  })
+
+  test('a flow in another one: its node has ended, and the others go on', async () => {
+    await using bench = await make()
+    const { jobs } = bench
+    const flow = await dispatch(
+      jobs,
+      workflow('outer', (w) => {
+        const inner = w.add(chain([care('a').delayed('1h'), care('b')]), { name: 'inner' })
+        w.add(other('runs'), { after: inner, ifFailed: 'run' })
+      }),
+    )
+    const inner = (await operate(jobs).flows.get(flow.id))!.nodes![0]!.flow!
+    expect(await operate(jobs).flows.purge(inner)).toEqual({ removed: 2, running: 0 })
+    await workUntil(bench, flow.id, 'completed')
+    expect(did).toEqual(['runs'])
+    expect((await statesOf(jobs, flow.id))[1]).toMatch(/: removed$/)
+    expect(await bench.place.mentions!(ADA)).toEqual([])
+  })
+}
