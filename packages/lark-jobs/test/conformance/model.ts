@@ -416,6 +416,7 @@ export class Model {
   clear(state: Exclude<State, 'active'> | 'hidden'): number {
     const { size } = this.hidden
     if (state === 'hidden') {
+      for (const id of this.hidden.keys()) this.#throttlesNoMore(id)
       this.hidden.clear()
       return size
     }
@@ -431,7 +432,10 @@ export class Model {
 
   alter(ids: readonly string[], change: Change): AlterVerdict[] {
     const verdicts = ids.map((id) => {
-      if (change.kind === 'purge' && this.hidden.delete(id)) return 'done'
+      if (change.kind === 'purge' && this.hidden.delete(id)) {
+        this.#throttlesNoMore(id)
+        return 'done'
+      }
       const job = this.jobs.get(id)
       const name = change.kind === 'retry' && job?.isEnded ? job.lock?.name : undefined
       if (name !== undefined && this.#locker(name)) return 'refused'
@@ -442,6 +446,7 @@ export class Model {
       if (change.kind === 'remove' && verdict === 'done') this.#remove(job!, true)
       if (change.kind === 'purge' && verdict === 'done') {
         this.jobs.delete(id)
+        this.#throttlesNoMore(id)
         this.events.tell('removed', id)
       }
       const stays = change.kind === 'prioritize' ? priority === job?.priority : staying.includes(change.kind)
@@ -450,6 +455,10 @@ export class Model {
     })
     this.lanes.reposition()
     return verdicts
+  }
+
+  #throttlesNoMore(id: string): void {
+    for (const [name, last] of this.#throttles) if (last.id === id) this.#throttles.delete(name)
   }
 
   /** Removes the ended jobs of which nothing is kept. */

@@ -315,6 +315,21 @@ export function unique(make: Make): void {
     ])
   })
 
+  test('throttle: a job that is purged keeps no others away; one that was purged after another came does not', async () => {
+    await using harness = await make()
+    const caller = harness.caller()
+    const lock = { throttle: 2_000 }
+    const [first, second] = [locked(lock), locked(lock)]
+    await caller.enqueue(first)
+    await caller.settle(await caller.claimOne(), completed)
+    harness.clock.now += 2_000
+    await caller.enqueue(second)
+    expect(await harness.store.alter('emails', [first.id], { kind: 'purge' })).toEqual(['done'])
+    expect(await caller.enqueue(locked(lock))).toMatchObject([{ reason: 'throttled', by: second.id }])
+    expect(await harness.store.alter('emails', [second.id], { kind: 'purge' })).toEqual(['done'])
+    expect(await caller.enqueue(locked(lock))).toEqual(['queued'])
+  })
+
   test('throttle: after its time, a job that still holds the lock rejects others', async () => {
     await using harness = await make()
     const caller = harness.caller()

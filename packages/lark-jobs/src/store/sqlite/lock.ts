@@ -22,6 +22,7 @@ const throttled = 'SELECT id FROM throttles WHERE partition = ? AND lock = ? AND
 const throttle = `
   INSERT INTO throttles (partition, lock, until, id) VALUES (?, ?, ?, ?)
   ON CONFLICT DO UPDATE SET until = excluded.until, id = excluded.id`
+const purge = 'DELETE FROM throttles WHERE partition = ? AND lock = ? AND id = ?'
 const forget = `
   DELETE FROM throttles WHERE partition = ?1 AND lock IN (
     SELECT lock FROM throttles WHERE partition = ?1 AND until <= ?2 ORDER BY until LIMIT ${MAX_ITEMS}
@@ -87,6 +88,11 @@ export function takeAgain(partition: Partition, row: JobRow): boolean {
   if (takeOver(partition, row.lock) !== undefined) return false
   partition.database.run(hold, row.runs, row.seq)
   return true
+}
+
+/** A job that is purged throttles no others: the name of a lock may say whose it is. */
+export function purgeThrottle({ database, id }: Partition, row: Pick<JobRow, 'id' | 'lock'>): void {
+  if (row.lock !== null) database.run(purge, id, row.lock, row.id)
 }
 
 /** Removes throttles that have ended: a bounded number of them. */

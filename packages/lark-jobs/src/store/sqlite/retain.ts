@@ -9,6 +9,7 @@ import { endRemoved } from './end.ts'
 import { tell } from './events.ts'
 import { bothOf, expired, forgetExpiries, releaseKept } from './keep.ts'
 import { laneMoves } from './lane.ts'
+import { purgeThrottle } from './lock.ts'
 import type { Partition } from './partition.ts'
 import { payloadBytes } from './payload.ts'
 import { lines, MAX, pendingRows } from './read.ts'
@@ -101,6 +102,7 @@ export function remove(partition: Partition, rows: readonly RemovedRow[]): void 
 /** Removes a job for good, with all that is remembered of it. It does not end, but it is over for its schedule. */
 export function purge(partition: Partition, row: JobRow): void {
   withdrawEffects(partition, row)
+  purgeThrottle(partition, row)
   partition.database.run(drop, row.seq)
   unwatch(partition, [row.id])
   if (row.state === PENDING) noteRun(partition, row.id, 'cancelled')

@@ -1,6 +1,6 @@
 -- Removes all that is kept of jobs.
 -- needs: start
--- gives: extras, drop_payloads, erase
+-- gives: extras, drop_payloads, unthrottle, erase
 
 -- The keys that have something of some jobs besides their records and payloads.
 local function extras()
@@ -15,6 +15,15 @@ local function drop_payloads(ids)
   if redis.call('HDEL', key('payloads'), unpack(ids)) > 0 and redis.call('EXISTS', key('payloads')) == 0
     and redis.call('HGET', key('settings'), 'large') == '1' then
     redis.call('HDEL', key('settings'), 'large')
+  end
+end
+
+-- A job that is purged throttles no others: the name of a lock may say whose it is.
+local function unthrottle(id)
+  local name = string.match(redis.call('HGET', key('locks'), id) or '', '|(.*)$')
+  if name and redis.call('HGET', key('throttlers'), name) == id then
+    redis.call('HDEL', key('throttlers'), name)
+    redis.call('ZREM', key('throttles'), name)
   end
 end
 
