@@ -90,6 +90,7 @@ export async function purgeFlow(
   const around = await purging.outermost(flow)
   if (around === undefined) throw flowNotFound(which)
   await purging.visit(around)
+  if (!isDry) await open.store.scrub?.()
   return { removed: purging.removed, running: purging.running.size }
 }
 

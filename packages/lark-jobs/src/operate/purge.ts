@@ -81,6 +81,7 @@ export async function purge(open: OpenPurge, which: Chosen, options: PurgeOption
   if (!isIds(which) && !dryRun && isWhole(which))
     for (const partition of await partitionsToLookIn(open, which.queue))
       while (!passage.isOver && (await open.store.clear(partition, 'hidden')) >= MAX_ITEMS);
+  if (!dryRun) await open.store.scrub?.()
   return { removed: tally.done + purging.removed, running: tally.refused + purging.running.size }
 }
 

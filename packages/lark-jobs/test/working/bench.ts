@@ -18,12 +18,11 @@ import {
 import type { LeasedJob } from '../../src/model/record.ts'
 import type { Worker } from '../../src/worker/worker.ts'
 import { keysThatMention, newPrefix, removeKeys } from '../redis/place.ts'
-import { open } from '../sqlite/raw.ts'
 
 export type Connect = () => Promise<{
   connection: string
   prefix?: string
-  /** Where a text is in what the store keeps: keys; or files, when their free pages have gone. */
+  /** Where a text is in what the store keeps: keys, or files. */
   mentions?(text: string): Promise<string[]>
   remove(): Promise<void>
 }>
@@ -35,10 +34,6 @@ export const sqliteFile: Connect = async () => {
   return {
     connection: `sqlite:${file}`,
     mentions: async (text) => {
-      const database = open(file)
-      database.exec('VACUUM')
-      database.prepare('PRAGMA wal_checkpoint(TRUNCATE)').all([])
-      database.close()
       const files = await readdir(folder)
       const texts = await Promise.all(files.map((name) => readFile(join(folder, name), 'latin1')))
       return files.filter((_, i) => texts[i]!.includes(text))

@@ -457,6 +457,12 @@ export interface Store extends Reading, AsyncDisposable {
    */
   clear(partition: string, state: Exclude<State, 'active'> | 'hidden'): Promise<number>
 
+  /**
+   * Overwrites what was removed, as far as the store can in moments: the embedded store does in a file of 16 MiB or less that
+   * no other process holds meanwhile.
+   */
+  scrub?(): Promise<void>
+
   /** Changes the role that was given in the options. People who look at the server see it. */
   become?(role: Role): void
 

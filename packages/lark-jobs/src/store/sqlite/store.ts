@@ -432,6 +432,10 @@ export class SqliteStore implements contract.Store {
     return name === undefined ? 0 : this.#change(name, forgetCompleted)
   }
 
+  scrub(): Promise<void> {
+    return this.#opened().database.scrub()
+  }
+
   /** Runs a verb that writes. Then it saves the counters, removes excess jobs, and rings waiting callers. */
   #change<T>(name: string, work: (partition: Partition) => T, call?: contract.Call): Promise<T> {
     return this.#ringing(name, work, (database, change) => database.write(change, call?.patience), call)
