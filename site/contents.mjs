@@ -1,6 +1,6 @@
 // The pages of the manual in the order of a reader, and where each has its place on the site.
 import { readdirSync } from 'node:fs'
-import { relative, sep } from 'node:path'
+import { join, relative, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const site = fileURLToPath(new URL('.', import.meta.url))
@@ -71,7 +71,15 @@ export const contents = [
   },
   { section: 'Reference', pages: ['configuration', 'commands', 'errors', 'compatibility'] },
   { section: 'How It Holds', pages: ['reliability', 'performance', 'architecture'] },
+  { section: 'Decisions', pages: decisions() },
 ]
+
+/** The pages of docs/decisions, one a decision, the latest first: their names begin with the date. */
+function decisions() {
+  const files = readdirSync(join(docs, 'decisions')).filter((file) => file.endsWith('.md'))
+  const pages = files.map((file) => `decisions/${file.slice(0, -'.md'.length)}`)
+  return pages.sort().reverse()
+}
 
 /** The pages about the console. All others are about jobs. */
 const ofConsole = new Set(['commands'])

@@ -33,6 +33,8 @@ function expected(
 
 test('an expected failure is judged like a real one, and writes nothing to the log', () => {
   expect(expected({ backoff: '5s' })).toBe(5_000)
+  expect(expected({ backoff: '5s' }, { failures: 13 })).toBe(5_000)
+  expect(expected({ backoff: '5s' }, { failures: 14 })).toBeUndefined()
   expect(expected({ backoff: '5s', tries: 1 })).toBeUndefined()
   expect(expected({ backoff: '5s' }, { options: { tries: 1 } })).toBeUndefined()
   // The time until the failure counts.

@@ -45,7 +45,7 @@ function stub(key: string, className: string, { extension, isModule }: StubPlace
   return `${start}class ${className} extends Job {
   ${typed ? 'readonly ' : ''}key = '${key}'
   queueName = 'default'
-  tries = 3
+  tries = 15
 
   async handle(payload${typed ? ': { name: string }' : ''}) {
     this.info(\`Hello, \${payload.name}\`)

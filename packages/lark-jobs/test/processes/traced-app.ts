@@ -25,6 +25,7 @@ const files = {
     export class MoodJob extends Job {
       key = 'mood'
       queueName = 'other'
+      tries = 3
       backoff = 0
       async handle({ n, mood }) {
         trace('start', n)

@@ -22,6 +22,7 @@ const config = { queues: ['default', 'emails'] }
 /** A handler that a test replaces. */
 const handle = vi.fn(async (_payload: { n: number }, _job: WorkJob): Promise<unknown> => undefined)
 class WorkJob extends Job {
+  override tries = 3
   override backoff = ['1m', '10m']
   async handle(payload: { n: number }): Promise<unknown> {
     return handle(payload, this)
