@@ -19,7 +19,7 @@ import { operate } from '../src/operate.ts'
 import type { ServerFacts, ServersInspection, StoreFileFacts } from '../src/store/contract/inspection.ts'
 import { SqliteStore } from '../src/store/sqlite/store.ts'
 import { Harness } from './conformance/harness.ts'
-import { job } from './conformance/jobs.ts'
+import { job, jobs, retried } from './conformance/jobs.ts'
 import { startSentinel } from './redis/sentinel.ts'
 import { open as openRaw } from './sqlite/raw.ts'
 
@@ -178,6 +178,14 @@ test('queues and workers', async () => {
     'warning limiter-used',
   ])
   expect(await look([worker({ startedAt: clock.now })], {}, ['mail'])).toEqual([])
+  // Many jobs that wait for their next try.
+  await harness.caller().enqueue(...jobs(100))
+  const held = await harness.caller('ada').claim(200)
+  for (const one of held.slice(0, 99)) await harness.caller('bob').settle(one, retried(HOUR))
+  expect(await look([worker()])).toEqual([])
+  await harness.caller('eve').settle(held[99]!, retried(HOUR))
+  expect(await look([worker()])).toEqual(['warning retrying-jobs'])
+  await harness.store.clear('emails', 'delayed')
   expect(await look([worker()], { failure: 'not a hash' })).toEqual(['error damaged-data'])
   expect(await look([worker()], { unreadable: [{ id: 'a' }] })).toEqual(['error unreadable-jobs'])
   expect(await look([worker()], { unreadable: [{ id: 'a', mark: 'v9' }] })).toEqual(['error unreadable-jobs'])

@@ -123,8 +123,10 @@ test('the queues in full: counts, times, the oldest, the limits in use, what is 
   await jobs.pause({ queue: 'default', because: 'a deploy' })
   await jobs.dispatch([new SendJob().with({})])
   const { stdout, stderr } = await lark(['jobs:queues'])
-  expect(stdout).toMatch(/^QUEUE +WAITING +DELAYED +ACTIVE +FAILED +COMPLETED +CANCELLED +WORKERS\n/)
-  expect(stdout).toMatch(/^default +1 +0 +0 +1 +1 +0 +0$/m)
+  expect(stdout).toMatch(
+    /^QUEUE +WAITING +DELAYED +RETRYING +ACTIVE +FAILED +COMPLETED +CANCELLED +WORKERS\n/,
+  )
+  expect(stdout).toMatch(/^default +1 +0 +0 +0 +1 +1 +0 +0$/m)
   expect(stdout).toMatch(/^QUEUE +IN\/MIN +OUT\/MIN +WAIT P50 +P95 +P99 +RUN P50 +P95 +OLDEST\n/m)
   expect(stdout).toMatch(/^default +\d+ +2 +([\d.]+ m?s +){5}[\d.]+ m?s$/m)
   expect(stderr).toMatch(/^! No worker is running/m)

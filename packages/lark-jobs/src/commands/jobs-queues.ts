@@ -56,9 +56,10 @@ export class JobsQueuesCommand extends Command {
     const { store, queues, workers, limiters, circuits } = await this.#look(operating)
     this.info(visible(store))
     this.table(
-      ['QUEUE', 'WAITING', 'DELAYED', 'ACTIVE', 'FAILED', 'COMPLETED', 'CANCELLED', 'WORKERS'],
-      queues.map(({ queue, counts: { waiting, delayed, active, failed, completed, cancelled }, workers }) => {
-        return [visible(queue), waiting, delayed, active, failed, completed, cancelled, workers]
+      ['QUEUE', 'WAITING', 'DELAYED', 'RETRYING', 'ACTIVE', 'FAILED', 'COMPLETED', 'CANCELLED', 'WORKERS'],
+      queues.map(({ queue, counts, retrying, workers }) => {
+        const { waiting, delayed, active, failed, completed, cancelled } = counts
+        return [visible(queue), waiting, delayed, retrying, active, failed, completed, cancelled, workers]
       }),
     )
     this.line()

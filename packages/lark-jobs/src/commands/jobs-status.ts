@@ -44,9 +44,17 @@ export class JobsStatusCommand extends Command {
     const columns = [...kept, ...ended]
     this.info(visible(status.store))
     this.table(
-      ['QUEUE', 'WAITING', 'DELAYED', 'ACTIVE', ...columns.map(([head]) => head!), 'WORKERS'],
-      queues.map(({ queue, counts: { waiting, delayed, active }, workers }, i) => {
-        return [visible(queue), waiting, delayed, active, ...columns.map((cells) => cells[i + 1]), workers]
+      ['QUEUE', 'WAITING', 'DELAYED', 'RETRYING', 'ACTIVE', ...columns.map(([head]) => head!), 'WORKERS'],
+      queues.map(({ queue, counts: { waiting, delayed, active }, retrying, workers }, i) => {
+        return [
+          visible(queue),
+          waiting,
+          delayed,
+          retrying,
+          active,
+          ...columns.map((cells) => cells[i + 1]),
+          workers,
+        ]
       }),
     )
     const limits = new Set<string>()

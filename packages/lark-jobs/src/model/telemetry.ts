@@ -80,6 +80,8 @@ export interface Levels {
     queue: string
     /** Milliseconds since the first waiting job was due; 0 if none waits. */
     oldest: number
+    /** How many of the waiting and delayed jobs have failed, and wait for their next try. */
+    retrying: number
     /** How many jobs are in a state. */
     states: Readonly<Record<string, number>>
   }[]

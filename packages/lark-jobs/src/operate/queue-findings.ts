@@ -12,6 +12,9 @@ import { DAY, HOUR } from '../store/contract/store.ts'
 import { type DoctorFinding, Examination } from './finding.ts'
 import type { QueueStatus, Status } from './status.ts'
 
+/** A queue in which so many jobs wait for their next try has a problem that no job has alone. */
+const MANY_RETRYING = 100
+
 /** A look at the jobs of a partition: the first of each state. */
 export interface PartitionSample {
   queue: string
@@ -52,6 +55,7 @@ export function queueFindings(facts: QueueFacts): DoctorFinding[] {
       )
     else found.ok('queue-paused', 'is not paused')
     checkKeys(queue, live.size > 0, found)
+    checkRetrying(queue, found)
     return found.findings
   })
   return [...perQueue, ...workerFindings(facts)]
@@ -183,6 +187,17 @@ function checkKeys({ unknownKeys, queue }: QueueStatus, areWorkersThere: boolean
       'known-jobs',
       `no live worker knows ${listed(unknownKeys.map((key) => `'${key}'`))}: these jobs do not start`,
       `Deploy the class, or keep its old key in aliases, or cancel them: lark jobs:cancel --queue=${shellWord(queue)} --job=${shellWord(unknownKeys[0]!)}`,
+    )
+}
+
+function checkRetrying({ queue, retrying }: QueueStatus, found: Examination): void {
+  const text = `${plural(retrying, 'job')} failed and ${retrying === 1 ? 'waits' : 'wait'} for the next try`
+  if (retrying < MANY_RETRYING) found.ok('retrying-jobs', text)
+  else
+    found.warn(
+      'retrying-jobs',
+      text,
+      `See what they threw: lark jobs:list --queue=${shellWord(queue)} --state=delayed, and lark jobs:show ID`,
     )
 }
 

@@ -40,6 +40,8 @@ export interface QueueStatus {
   configured: boolean
   /** The counts of all its partitions together. */
   counts: Counts
+  /** How many of the waiting and delayed jobs have failed at least once, and wait for their next try. */
+  retrying: number
   lastMinute: EndedCounts
   lastHour: EndedCounts
   /** Whether the queue, or one of its partitions, is paused. None of the jobs there begins. */
@@ -93,6 +95,7 @@ export async function statusesOf(
       queue,
       configured: configured.has(queue),
       counts: sum(standings.map(({ counts }) => counts)),
+      retrying: standings.reduce((count, { retrying }) => count + retrying, 0),
       lastMinute: ended(minutes, (minute) => withinLastMinute(minute, at)),
       lastHour: ended(minutes, () => 1),
       ...pauseOf(pauses),

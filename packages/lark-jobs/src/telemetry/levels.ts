@@ -22,6 +22,7 @@ export async function levelsOf(jobs: Operated): Promise<Levels> {
     queues: queues.map(({ queue, standings }) => ({
       queue,
       oldest: Math.max(0, at - (oldestOf(standings) ?? at)),
+      retrying: standings.reduce((sum, each) => sum + each.retrying, 0),
       states: Object.fromEntries(
         counted.map((state) => [state, standings.reduce((sum, { counts }) => sum + counts[state], 0)]),
       ),

@@ -16,6 +16,7 @@ import type { Random } from './random.ts'
 export async function compare(store: Store, partition: string, model: Model, random: Random): Promise<void> {
   await forget(store, partition, model)
   expect(await store.counts(partition)).toEqual(model.counts())
+  expect((await store.standings([partition]))[0]!.retrying).toBe(model.retrying())
   expect(await store.minutes(partition)).toEqual(model.minutes())
   if (random.chance(4)) await compareActive(store, partition, model)
   if (random.chance(4)) await compareEnded(store, partition, model)

@@ -2,6 +2,7 @@
  * How many jobs ended in each of the last minutes.
  */
 import { expect, test } from 'vitest'
+import type { LeasedJob, Outcome } from '../../src/model/record.ts'
 import type { Minute } from '../../src/store/contract/store.ts'
 import { MAX_CRASHES, MAX_STANDINGS, MINUTES } from '../../src/store/contract/store.ts'
 import { LEASE } from './caller.ts'
@@ -19,7 +20,14 @@ export function minutes(make: Make): void {
     await using harness = await make()
     const { store, clock } = harness
     const names = Array.from({ length: MAX_STANDINGS }, (_, i) => `q${i}`)
-    const nothing = { counts: await store.counts('q0'), isPaused: false, arrived: 0, minutes: [], keys: [] }
+    const nothing = {
+      counts: await store.counts('q0'),
+      retrying: 0,
+      isPaused: false,
+      arrived: 0,
+      minutes: [],
+      keys: [],
+    }
     expect(await store.standings(names, 0)).toEqual(names.map(() => nothing))
     expect(await store.standings([])).toEqual([])
     const caller = harness.caller('ada', 'q7')
@@ -33,6 +41,7 @@ export function minutes(make: Make): void {
     const standings = await store.standings(names, 0)
     expect(standings[7]).toEqual({
       counts: await store.counts('q7'),
+      retrying: 0,
       isPaused: false,
       oldest: clock.now,
       arrived: 2,
@@ -53,6 +62,59 @@ export function minutes(make: Make): void {
     expect(standings.map(({ isPaused }, i) => (isPaused ? i : -1)).filter((i) => i >= 0)).toEqual([8, 9])
     clock.advance(700)
     expect((await store.standings(['q9', 'q8'])).map(({ isPaused }) => isPaused)).toEqual([false, true])
+  })
+
+  test('standings: how many jobs have failed and wait for their next try, until they begin or have ended', async () => {
+    await using harness = await make()
+    const { store, clock } = harness
+    const caller = harness.caller()
+    const settle = (held: readonly LeasedJob[], outcome: Outcome) =>
+      caller.exchange(
+        held.map((one) => settlement(one, outcome)),
+        { limit: 0, lease: LEASE },
+      )
+    const retrying = async () => {
+      const [found, other] = await store.standings(['emails', 'other'])
+      expect(other!.retrying).toBe(0)
+      return found!.retrying
+    }
+    const fail = async (count: number) => {
+      await caller.enqueue(...jobs(count), ...jobs(count, { group: { name: 'acme' } }))
+      const held = await caller.claim(2 * count)
+      await settle(held, retried(500))
+      return ids(held)
+    }
+    const all = [...(await fail(2)), ...(await fail(2))]
+    await caller.enqueue(...jobs(3), job({ delay: 900 }))
+    expect(await retrying()).toBe(8)
+    // Due now, they still wait.
+    clock.advance(500)
+    expect(await retrying()).toBe(8)
+    const held = await caller.claim(100)
+    expect(await retrying()).toBe(0)
+    await settle(held, unstarted)
+    expect(await retrying()).toBe(8)
+    await store.alter('emails', [all[0]!], { kind: 'cancel', reason: 'user' })
+    await store.alter('emails', [all[1]!], { kind: 'remove' })
+    await store.alter('emails', [all[2]!], { kind: 'purge' })
+    await store.alter('emails', [all[3]!], { kind: 'reschedule', in: 900 })
+    await store.alter('emails', [all[4]!], { kind: 'prioritize', priority: 7 })
+    expect(await retrying()).toBe(5)
+    // The worker that has them dies, and then one of them fails for good.
+    const again = await caller.claim(100)
+    expect(await retrying()).toBe(1)
+    clock.advance(LEASE + 1)
+    await store.recover('emails')
+    expect(await retrying()).toBe(5)
+    const last = (await caller.claim(100)).filter(({ id }) => ids(again).includes(id))
+    await settle(last, failed)
+    expect(await retrying()).toBe(0)
+    await store.alter('emails', [all[7]!], { kind: 'retry' })
+    expect(await retrying()).toBe(0)
+    await fail(1)
+    expect(await retrying()).toBe(2)
+    await store.clear('emails', 'delayed')
+    expect(await retrying()).toBe(0)
   })
 
   test('standings: returns the distinct keys of the jobs that come next', async () => {

@@ -88,6 +88,11 @@ export class Model {
     return counts
   }
 
+  /** How many jobs have failed and wait for their next try. */
+  retrying(): number {
+    return [...this.jobs.values()].filter((job) => job.isPending && job.failures > 0).length
+  }
+
   minutes(): Minute[] {
     return this.#minutes.all
   }

@@ -13,9 +13,9 @@ export function wholeWay(url: () => string | undefined): void {
 
     const before = await app.run('jobs:status')
     expect(before.stdout.split('\n').map((line) => line.trim().split(/\s+/).join(' '))).toEqual([
-      'QUEUE WAITING DELAYED ACTIVE FAILED COMPLETED CANCELLED 1 MIN 1 H WORKERS',
-      'default 2 0 0 0 0 0 0 0 0',
-      'emails 1 0 0 0 0 0 0 0 0',
+      'QUEUE WAITING DELAYED RETRYING ACTIVE FAILED COMPLETED CANCELLED 1 MIN 1 H WORKERS',
+      'default 2 0 0 0 0 0 0 0 0 0',
+      'emails 1 0 0 0 0 0 0 0 0 0',
       '',
     ])
     expect(before.stderr).toContain('! No worker is running: start one with lark jobs:work')

@@ -292,6 +292,7 @@ test('a job has failed and is retried', async () => {
     zrange: 2, // whether it is the next job to become due, and whether a delayed job is due now
     lrange: 1, // the entries before it
     smismember: 1, // and whether they are not void
+    sadd: 1, // it waits for its next try
   })
 })
 

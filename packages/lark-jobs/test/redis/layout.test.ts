@@ -70,7 +70,15 @@ test('a bucket of which an earlier Lark takes permits, without counting them, ge
   })
 })
 
-test.each([4, 5, 6, 7])(
+test('of layout 8, jobs that have failed and wait for their next try are counted', async () => {
+  await load(8)
+  for (const name of ['waiting', 'failed'])
+    await raw.send(['HSET', 'old:{emails}:counters', idOf(name), '2,1,0,0'])
+  await using store = await openStore(server.url, { prefix: 'old' })
+  expect((await store.standings(['emails']))[0]!.retrying).toBe(1)
+})
+
+test.each([4, 5, 6, 7, 8])(
   'jobs of layout %i go on, and what their ends have yet to do elsewhere',
   async (layout) => {
     await load(layout)

@@ -110,6 +110,17 @@ test.each([6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17])(
   },
 )
 
+test('of layout 17, jobs that have failed and wait for their next try are counted', async () => {
+  await using folder = await Folder.make()
+  await folder.earlier(17)
+  inOther(
+    folder.file,
+    "UPDATE jobs SET runs = 2, failures = 1 WHERE id IN ('000000waiting', '0000000failed')",
+  )
+  await using store = await folder.store()
+  expect((await store.standings(['emails']))[0]!.retrying).toBe(1)
+})
+
 test('a limiter of layout 16 goes on, and the permits that it granted before are not refunded', async () => {
   await using folder = await Folder.make()
   await folder.earlier(16)

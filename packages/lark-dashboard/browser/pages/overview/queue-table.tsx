@@ -21,6 +21,7 @@ export function QueueTable({ queues }: { queues: readonly LiveQueue[] }) {
             <th>Queue</th>
             <th>State</th>
             <th class="number">Waiting</th>
+            <th class="number">Retrying</th>
             <th class="number">Active</th>
             <th>Oldest</th>
             <th class="number">In/s</th>
@@ -52,7 +53,7 @@ export function byTrouble(queues: readonly LiveQueue[]): LiveQueue[] {
 }
 
 function QueueRow({ queue, trend }: { queue: LiveQueue; trend: readonly number[] }) {
-  const { queue: name, counts, lastHour, wait, workers } = queue
+  const { queue: name, counts, retrying, lastHour, wait, workers } = queue
   const health = healthOf(queue)
   const runs = lastHour.completed + lastHour.failed + lastHour.retried
   return (
@@ -69,6 +70,14 @@ function QueueRow({ queue, trend }: { queue: LiveQueue; trend: readonly number[]
       </td>
       <td class="number" data-label="waiting">
         <Jobs queue={name} state="waiting" value={counts.waiting} />
+      </td>
+      <td class="number" data-label="retrying">
+        <span
+          class={retrying === 0 ? 'quiet' : 'warn'}
+          title="Jobs that have failed, and wait for their next try"
+        >
+          {count(retrying)}
+        </span>
       </td>
       <td class="number" data-label="active">
         <Jobs queue={name} state="active" value={counts.active} />

@@ -85,7 +85,7 @@ function PauseButton({ queue: { queue, paused } }: { queue: LiveQueue }) {
 }
 
 function Figures({ queue }: { queue: LiveQueue }) {
-  const { queue: name, counts, wait, process, oldest, target, workers, lastHour } = queue
+  const { queue: name, counts, retrying, wait, process, oldest, target, workers, lastHour } = queue
   return (
     <dl class="figures">
       {states.map((state) => (
@@ -93,6 +93,9 @@ function Figures({ queue }: { queue: LiveQueue }) {
           <a href={href('jobs', [], { queue: name, state })}>{count(counts[state])}</a>
         </Figure>
       ))}
+      <Figure name="retrying" title="Jobs that have failed, and wait for their next try">
+        {count(retrying)}
+      </Figure>
       <Figure name="oldest" isBad={oldest !== undefined && target !== undefined && oldest > target}>
         {oldest === undefined ? '–' : duration(oldest)}
         {target !== undefined && <span class="unit"> of {duration(target)}</span>}

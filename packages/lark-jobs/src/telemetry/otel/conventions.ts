@@ -36,6 +36,7 @@ export const metric = {
   wait: 'lark.jobs.wait.duration',
   oldest: 'lark.jobs.oldest_waiting.age',
   stored: 'lark.jobs.stored',
+  retrying: 'lark.jobs.retrying',
   held: 'lark.limiter.permits.held',
   limit: 'lark.limiter.permits.limit',
 } as const

@@ -32,6 +32,10 @@ export function metricsOf(
   const oldest = gauge('oldest_waiting_seconds', 'Since when the first waiting job was due; 0 if none waits.')
   const target = gauge('target_seconds', 'How long the oldest job of a queue should wait at most.')
   const stored = gauge('stored', 'Jobs in the store, by state.')
+  const retrying = gauge(
+    'retrying',
+    'Waiting and delayed jobs that have failed, and wait for their next try.',
+  )
   const leases = gauge('leases', 'Jobs that workers hold.')
   const paused = gauge('paused', '1 if a queue, or a group of it, is paused.')
   const serving = gauge('queue_workers', 'Live workers that serve a queue.')
@@ -40,6 +44,10 @@ export function metricsOf(
     oldest.add({ queue }, first === undefined ? 0 : Math.max(0, at - first) / 1_000)
     if (targets.has(queue)) target.add({ queue }, targets.get(queue)! / 1_000)
     for (const state of counted) stored.add({ queue, state }, total(standings, state))
+    retrying.add(
+      { queue },
+      standings.reduce((sum, each) => sum + each.retrying, 0),
+    )
     leases.add({ queue }, total(standings, 'active'))
     paused.add({ queue }, standings.some(({ isPaused }) => isPaused) ? 1 : 0)
     serving.add({ queue }, workers.filter((worker) => worker.queues.includes(queue)).length)
@@ -75,6 +83,7 @@ export function metricsOf(
     oldest,
     target,
     stored,
+    retrying,
     leases,
     paused,
     serving,

@@ -33,6 +33,7 @@
  *   lockers, locks, throttles, throttlers  HASH, HASH, ZSET, HASH  unique jobs (`lua/shared/admission/lock.lua`)
  *   notices      HASH    id -> reason: running jobs that should be cancelled
  *   counters     HASH    id -> runs, failures, crashes, releases; absent while all are 0
+ *   retrying     SET     the jobs that have failed and wait for their next try (`lua/shared/counters.lua`)
  *   errors, logs HASH    id -> JSON lines
  *   progress     HASH    id -> JSON: what a job reported last
  *   results, reasons     HASH  id -> JSON text; the reason of a cancel, or `runs|reason` of the last release
@@ -79,7 +80,7 @@
 import { JobsError } from '../../../model/errors.ts'
 
 /** The version of the layout above. */
-export const LAYOUT = '8'
+export const LAYOUT = '9'
 
 type Kind = 'hash' | 'list' | 'set' | 'zset' | 'string'
 
@@ -90,7 +91,7 @@ const kinds: Readonly<Record<Kind, string>> = {
     'reasons settings rate minutes offers circuit workers ended flow watches keeps progress schedules schedule-states ' +
     'schedule-runs homes class-homes flow-ends flow-results pausers audit history run-history',
   list: 'line starts events news',
-  set: 'void idle listeners partitions keys',
+  set: 'void idle listeners partitions keys retrying',
   zset:
     'due priorities laned lane late turns asleep limiters paused leases effects remembered endings throttles completed failed cancelled ' +
     'ends waiting waits failures worker-ends kept kept-logs ticks flows flow-ids bundles unrolled audit-times',

@@ -149,6 +149,7 @@ for i = 1, #taken do
   end
 end
 local counters = counters_of(ids)
+leave_retrying(ids, counters)
 if #ids > 0 then
   open_claim(token, ids, limit, places, now + tonumber(ARGV[7]), counters, records)
   note = note and note(#ids)

@@ -4,7 +4,8 @@
 -- ARGV[1]  clock, or '' for the server's
 -- ARGV[2]  '1' to return the minutes, which take four fifths of the time, and since when jobs wait
 -- ARGV[3…] the names of the partitions
--- Returns  for each partition, in their order: { as counts.lua; 1 if it or a group is paused; if wanted: when the first
+-- Returns  for each partition, in their order: { as counts.lua; 1 if it or a group is paused; how many jobs wait for
+--            another try; if wanted: when the first
 --            waiting job was due, or -1; how many of the waiting jobs became due within the last minute; as minutes.lua },
 --            or the error that a damaged one answers
 -- Cost     O(n p log m) for n partitions, p priorities in use, m jobs
@@ -16,11 +17,11 @@ local function standing()
   local found = tally()
   local is_paused = pause_left(redis.call('HGET', key('settings'), 'paused'))
     or redis.call('ZCOUNT', key('paused'), after, '+inf') > 0
-  found[#found + 1] = is_paused and 1 or 0
+  found[7], found[8] = is_paused and 1 or 0, redis.call('SCARD', key('retrying'))
   if ARGV[2] ~= '1' then
     return found
   end
-  found[8], found[9] = waiting_since(now - MINUTE)
+  found[9], found[10] = waiting_since(now - MINUTE)
   local this = math.floor(now / 60000)
   return append_minutes(found, this - MINUTES + 1, this)
 end

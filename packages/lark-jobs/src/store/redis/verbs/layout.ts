@@ -14,7 +14,7 @@ import { LAYOUT } from '../client/keys.ts'
 import type { Scripts } from '../client/script.ts'
 
 /** The layouts that are brought forward. */
-const EARLIER: readonly unknown[] = ['4', '5', '6', '7']
+const EARLIER: readonly unknown[] = ['4', '5', '6', '7', '8']
 /** Milliseconds for which a process may do it, from each step on. If it is killed, others wait for so long. */
 const LEASE = 2_000
 /** Milliseconds between two looks at whether it is done. */
@@ -51,7 +51,9 @@ async function bringForward(scripts: Scripts, layout: string): Promise<void> {
 }
 
 async function migrate(scripts: Scripts, partition: string, layout: string): Promise<void> {
-  while ((await scripts.run('migrate', partition, [layout])) === 1);
+  let next = '0'
+  do next = String(await scripts.run('migrate', partition, [layout, next]))
+  while (next !== '0')
 }
 
 /** @returns whether this process may bring the store forward */

@@ -430,10 +430,11 @@ export function readStanding(found: readonly number[]): contract.Standing {
   return {
     counts: readCounts(found),
     isPaused: found[6] === 1,
-    arrived: found[8] ?? 0,
-    minutes: readMinutes(found.slice(9)),
+    retrying: found[7] ?? 0,
+    arrived: found[9] ?? 0,
+    minutes: readMinutes(found.slice(10)),
     keys: [],
-    ...(found[7]! >= 0 && { oldest: found[7]! }),
+    ...(found[8]! >= 0 && { oldest: found[8]! }),
   }
 }
 

@@ -7,8 +7,8 @@
 local MAX_CRASHES_BESIDE = 10
 
 -- Puts a job back into its line, unless somebody has asked meanwhile to cancel it. `event`: what listeners hear, or
--- nothing.
-local function fall_back(id, place, job, event)
+-- nothing. `failures`: how often it has failed, if the caller knows.
+local function fall_back(id, place, job, event, failures)
   if job.notice then
     redis.call('HSET', key('reasons'), id, job.notice)
     return end_as('cancelled', { id }, job.kept.cancelled, 'untold')
@@ -16,6 +16,7 @@ local function fall_back(id, place, job, event)
   local queued_at, priority = queued(id, redis.call('HGET', key('jobs'), id))
   place = place or queued_at
   tell(event, event and { id } or {})
+  note_retrying(id, failures)
   local next_one = put(id, priority, place, true)
   if place <= now then
     ring_counts.again = ring_counts.again + 1
@@ -34,7 +35,7 @@ function outcomes.retried(id, value, job)
   local runs, failures, crashes, releases = counted(id)
   count(id, runs + 1, failures + 1, crashes, releases)
   texts().keep_error(id, failure)
-  fall_back(id, now + tonumber(after), job, 'retrying')
+  fall_back(id, now + tonumber(after), job, 'retrying', failures + 1)
 end
 
 -- value: milliseconds, followed by `g` or `q` if its group or queue is paused meanwhile, and by `|` and the reason if
@@ -46,7 +47,7 @@ function outcomes.released(id, value, job)
   if because ~= '' then
     redis.call('HSET', key('reasons'), id, (runs + 1) .. '|' .. because)
   end
-  fall_back(id, now + tonumber(after), job, 'released')
+  fall_back(id, now + tonumber(after), job, 'released', failures)
   local _, _, _, lane = read_holder(job.holder)
   local group = string.match(lane or '', '^[^^]*')
   if what == 'q' then
@@ -114,6 +115,7 @@ local function take_back(id, holder, cause, is_unread)
     return 'cancelled', has_crashed
   end
   local queued_at, priority = queued(id, record)
+  note_retrying(id)
   put(id, priority, place or queued_at, true)
   if not is_unread then
     last_tokens().may_settle(id, has_begun(start) and token or 1)

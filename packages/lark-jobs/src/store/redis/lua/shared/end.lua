@@ -14,6 +14,10 @@ local function end_as(state, ids, kept, how)
     return
   end
   -- Only members of flows and jobs of ticks have a colon in their ids: one search for all jobs of a batch.
+  if state == 'cancelled' then
+    -- They may have waited for their next try.
+    redis.call('SREM', key('retrying'), unpack(ids))
+  end
   local is_hooked = how == 'untold' and redis.call('EXISTS', key('hooked')) == 1
   local all = table.concat(ids)
   local is_special = string.find(all, ':', 1, true)

@@ -32,6 +32,7 @@ local function erase(ids)
     return
   end
   redis.call('HDEL', key('jobs'), unpack(ids))
+  redis.call('SREM', key('retrying'), unpack(ids))
   local locks = redis.call('EXISTS', key('locks')) == 1 and redis.call('HMGET', key('locks'), unpack(ids)) or {}
   for i, lock in ipairs(locks) do
     local name = lock and string.match(lock, '|(.*)$')
