@@ -96,7 +96,9 @@ export class FlowPurge {
   readonly #records: FlowRecords
   readonly #wish: PurgeWish
   readonly #isDry: boolean
-  readonly #passed: (count: number) => Promise<void>
+  readonly #passed: (count: number, removed: number) => Promise<void>
+  /** How many removed jobs `passed` has been told of. */
+  #told = 0
 
   constructor(
     store: Store,
@@ -105,7 +107,7 @@ export class FlowPurge {
     {
       isDry = false,
       passed = async () => {},
-    }: { isDry?: boolean; passed?: (count: number) => Promise<void> } = {},
+    }: { isDry?: boolean; passed?: (count: number, removed: number) => Promise<void> } = {},
   ) {
     this.#store = store
     this.#book = book
@@ -113,6 +115,12 @@ export class FlowPurge {
     this.#wish = wish
     this.#isDry = isDry
     this.#passed = passed
+  }
+
+  async #pass(count: number): Promise<void> {
+    const removed = this.removed - this.#told
+    this.#told = this.removed
+    await this.#passed(count, removed)
   }
 
   /** The flow around all that a flow is in; undefined if it is not kept any more. @throws STORE_DAMAGED */
@@ -305,7 +313,7 @@ export class FlowPurge {
     for (const lot of inLots(indices, MAX_ITEMS)) await this.#store.flows.purge(level.home, level.flow, lot)
     // So that people see it at once, whether a worker is there or not.
     if (ends.length > 0) await this.#book.change(place(level), ({ state }) => ({ state }))
-    await this.#passed(nodes.size)
+    await this.#pass(nodes.size)
   }
 
   async #takeMembers({ level, members }: PurgePlan, { state, at }: KeptFlow): Promise<void> {
@@ -326,7 +334,7 @@ export class FlowPurge {
         })
         if (ends.length > 0) await this.#book.apply(home, ends)
         await this.#store.flows.purge(home, flow, lot)
-        await this.#passed(lot.length)
+        await this.#pass(lot.length)
       }
   }
 

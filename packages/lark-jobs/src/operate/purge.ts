@@ -71,7 +71,7 @@ export async function purge(open: OpenPurge, which: Chosen, options: PurgeOption
   }
   const purging = new FlowPurge(open.store, bookOf(open), wish, {
     isDry: dryRun,
-    passed: (count) => passage.passed(count),
+    passed: (count, removed) => passage.passed(count, Array(removed).fill('done')),
   })
   await visitAll(purging, isIds(which) ? listed.places() : everyFlow(open), passage)
   // Their flows are not kept any more.

@@ -32,6 +32,7 @@ const names: Readonly<Record<AuditEntry['what'], string>> = {
   resume: 'resume',
   'cancel-flow': 'cancel a flow',
   'retry-flow': 'retry a flow',
+  'purge-flow': 'purge a flow',
   'pause-schedule': 'pause a schedule',
   'resume-schedule': 'resume a schedule',
   'remove-schedule': 'remove a schedule',

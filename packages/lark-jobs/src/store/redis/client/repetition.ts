@@ -29,6 +29,7 @@ export const kinds: Readonly<Record<ScriptName, Repetition>> = {
       'apply',
       'audit-write',
       'configure',
+      'flow-purge',
       'fold-runs',
       'leave',
       'listen',
