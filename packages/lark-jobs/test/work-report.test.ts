@@ -62,7 +62,7 @@ test('with --json they are two outcomes, each with the time at which the job is 
 test('the times in the JSON summary are as short as those of jobs', () => {
   const console = new MemoryConsole()
   console.isJson = true
-  const counts = { completed: 1, retried: 0, failed: 0, released: 0, cancelled: 0, lost: 0 }
+  const counts = { completed: 1, retried: 0, failed: 0, released: 0, cancelled: 0, unstored: 0, lost: 0 }
   sumUp(console, { ...counts, took: 12.345678901 }, [])
   expect(JSON.parse(console.stdout)).toEqual({ event: 'summary', ...counts, took: 12.35 })
 })

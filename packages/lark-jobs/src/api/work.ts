@@ -6,6 +6,7 @@
 import type { Settings } from '../config/config.ts'
 import { absence } from '../config/config-source.ts'
 import { misplaced, serviceOf } from '../config/queues.ts'
+import { milliseconds } from '../model/duration.ts'
 import { EVERY_KEY } from '../model/every-key.ts'
 import { listed } from '../model/listed.ts'
 import type { Operated } from '../operate/operations.ts'
@@ -27,7 +28,7 @@ export { Worker } from '../worker/worker.ts'
 export { schedulesOfWorker } from './worker-schedules.ts'
 
 /** The options that `jobs:work` adds if the process has a supervisor. */
-export type SupervisedOptions = Pick<WorkerOptions, 'id' | 'onStuck' | 'onRestart'>
+export type SupervisedOptions = Pick<WorkerOptions, 'id' | 'onStuck' | 'onRestart' | 'onDelivering'>
 
 /** The store that is open. */
 export interface OpenStore {
@@ -72,9 +73,10 @@ export async function workerOn(
   if (registry.find(EVERY_KEY) === undefined) registry.add(CommandJob)
   const own = workerSettings(open, owner)
   const { preset = own.preset } = options
+  const outcomes = options.outcomes === undefined ? own.outcomes : milliseconds(options.outcomes)
   const worker = new Worker({
     ...{ ...own, ...rest, ...supervised, registry, report, preset, make },
-    ...{ queues, strict, schedules },
+    ...{ queues, strict, schedules, outcomes },
   })
   const { telemetry } = settings
   if (telemetry !== undefined) {
@@ -90,9 +92,9 @@ export async function workerOn(
 /** What a worker takes from the configuration, and from the store that is open. @param owner as for `workerOn` @internal */
 export function workerSettings({ settings, place, store }: OpenStore, owner: Operated) {
   const { queues, partitions, bounds, limits, limiters, weights, agings } = settings
-  const { middleware, hooks, make, preset, telemetry, release } = settings
+  const { middleware, hooks, make, preset, outcomes, telemetry, release } = settings
   return {
-    ...{ owner, place, store, middleware, hooks, make, preset, telemetry, release },
+    ...{ owner, place, store, middleware, hooks, make, preset, outcomes, telemetry, release },
     ...{ queues, partitions, bounds, limits, limiters, weights, agings },
   }
 }

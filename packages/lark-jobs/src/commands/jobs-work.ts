@@ -10,6 +10,7 @@ import { absence, spokenOf } from '../config/config-source.ts'
 import { serviceOf } from '../config/queues.ts'
 import { within } from '../model/bounded-wait.ts'
 import { defined } from '../model/defined.ts'
+import { durationForm, milliseconds } from '../model/duration.ts'
 import { JobsError } from '../model/errors.ts'
 import { shown } from '../model/secret.ts'
 import { textOf, wholeTextOf } from '../model/thrown.ts'
@@ -38,6 +39,8 @@ import { WorkSignals } from './work-signals.ts'
 
 /** The exit code of a worker that wants to be started again: EX_TEMPFAIL, "try again later". */
 const RESTART = 75
+/** The exit code of a worker that could not tell the store how jobs ended: EX_IOERR. */
+const UNSTORED = 74
 /** Milliseconds for which the process waits for the function that `boot` returned. */
 const SHUT_DOWN = 10_000
 
@@ -60,10 +63,13 @@ export class JobsWorkCommand extends Command {
   watch = flag.boolean('Restart when the sources of the project change, for development', { short: 'w' })
   maxTime = flag.string('Restart after this time, such as 1h (each process)')
   maxMemory = flag.string('Restart when the process has more memory, such as 512mb (each process)')
+  outcomes = flag.string('At the end, tell a store that is away how jobs ended, for so long (default: 2m)')
   http = flag.string('Answer /live, /ready, /slo and /metrics on this port, or ADDRESS:PORT')
   /** What `boot` of the configuration returned. */
   #booted: unknown
   #limits!: WorkLimits
+  /** Milliseconds. */
+  #outcomes: number | undefined
 
   override complete(field: string) {
     return completed(field)
@@ -72,6 +78,9 @@ export class JobsWorkCommand extends Command {
   handle(): Promise<number> {
     if (isInCommand()) throw usageError(`${this.key} takes its process for itself, and cannot run as a job`)
     this.#limits = new WorkLimits(this)
+    this.#outcomes = this.outcomes === undefined ? undefined : milliseconds(this.outcomes)
+    if (this.outcomes !== undefined && this.#outcomes === undefined)
+      throw usageError(`--outcomes is '${this.outcomes}'; it must be a duration`, `Such as ${durationForm}`)
     if (this.watch) return this.#watch()
     if (this.processes !== undefined) return this.#supervise(this.processes)
     const supervised = Supervised.find()
@@ -119,6 +128,7 @@ export class JobsWorkCommand extends Command {
     await Jobs.close()
     signals.release()
     this.#exit()
+    if (summary.unstored > 0) return UNSTORED
     return worker.state === 'restarting' ? RESTART : 0
   }
 
@@ -131,6 +141,7 @@ export class JobsWorkCommand extends Command {
         id: supervised.slot.worker,
         onStuck: () => supervised.leave(),
         onRestart: () => supervised.askToRestart(),
+        onDelivering: (ms) => supervised.needs(ms),
       })
       report.summary = () => worker.summary
       supervised.serve(worker, report)
@@ -148,6 +159,7 @@ export class JobsWorkCommand extends Command {
       await worker.done
       shown.end()
       report.tell()
+      if (this.#booted !== undefined) supervised.needs(SHUT_DOWN)
       await this.#shutDown(report)
       await Jobs.close()
       await drained()
@@ -201,7 +213,8 @@ export class JobsWorkCommand extends Command {
     try {
       const { figures, isInOrder } = await supervisor.done
       sumUp(this.console, figures.summary, Object.entries(figures.queues))
-      return isInOrder ? 0 : 1
+      if (!isInOrder) return 1
+      return figures.summary.unstored > 0 ? UNSTORED : 0
     } finally {
       systemd?.stopping()
       health?.close()
@@ -228,7 +241,8 @@ export class JobsWorkCommand extends Command {
   async #start(report: Report, supervised?: SupervisedOptions): Promise<Worker> {
     const { concurrency, queue, preset, stopWhenEmpty, maxJobs } = this
     const queues = queue.length > 0 ? queue : undefined
-    const options = defined({ report, concurrency, stopWhenEmpty, queues, preset, maxJobs })
+    const outcomes = this.#outcomes
+    const options = defined({ report, concurrency, stopWhenEmpty, queues, preset, maxJobs, outcomes })
     this.#booted = await boot()
     const worker = await Jobs[supervisedWork](options, supervised).catch(async (error) => {
       await this.#shutDown(report)
@@ -263,6 +277,7 @@ export class JobsWorkCommand extends Command {
     if (this.preset !== undefined) words.push(`--preset=${this.preset}`)
     if (this.stopWhenEmpty) words.push('--stop-when-empty')
     if (this.maxJobs !== undefined) words.push(`--max-jobs=${this.maxJobs}`)
+    if (this.outcomes !== undefined) words.push(`--outcomes=${this.outcomes}`)
     if (this.maxTime !== undefined) words.push(`--max-time=${this.maxTime}`)
     if (this.maxMemory !== undefined) words.push(`--max-memory=${this.maxMemory}`)
     if (this.json) words.push('--json')

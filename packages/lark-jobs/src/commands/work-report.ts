@@ -284,7 +284,9 @@ export function sumUp(
   const { took, ...counts } = summary
   const done = counts.completed + counts.failed + counts.cancelled
   const parts = Object.entries(counts).flatMap(([what, count]) =>
-    count > 0 || what === 'completed' ? [`${count.toLocaleString('en')} ${what}`] : [],
+    count > 0 || what === 'completed'
+      ? [`${count.toLocaleString('en')} ${what === 'unstored' ? 'not stored' : what}`]
+      : [],
   )
   // A rate says nothing if there were only a few jobs, or slow ones.
   const perSecond = took > 0 ? Math.round((done / took) * 1_000) : 0

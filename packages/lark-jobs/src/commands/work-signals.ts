@@ -1,6 +1,7 @@
 /**
  * The signals of `jobs:work`, for a worker or for a supervisor. At SIGTSTP it takes no more jobs. At the first SIGINT
- * or SIGTERM it lets the running jobs finish, at the second it gives them back at once. The steps of the end are in
+ * or SIGTERM it lets the running jobs finish, at the second it gives them back at once, and at the third it no longer waits
+ * for a store that is away. The steps of the end are in
  * `Worker.stop` (`worker/worker.ts`); a process under a supervisor has `supervisor/supervised.ts` instead.
  *
  *   starting   SIGTSTP is remembered; the other signals end the process, as they end any program
@@ -18,7 +19,7 @@ import { STOP_DEADLINE } from '../worker/options.ts'
 /** A worker, or a supervisor. */
 interface Serving {
   quiet(): void
-  stop(deadline: number): unknown
+  stop(deadline: number, outcomes?: number): unknown
 }
 
 export class WorkSignals {
@@ -74,6 +75,6 @@ export class WorkSignals {
     this.#stops++
     if (this.#stops === 1)
       this.#say(`Stopping: finishes what runs, ${STOP_DEADLINE / 1_000} s at most. Again to stop now.`)
-    void this.#serving!.stop(this.#stops === 1 ? STOP_DEADLINE : 0)
+    void this.#serving!.stop(this.#stops === 1 ? STOP_DEADLINE : 0, this.#stops < 3 ? undefined : 0)
   }
 }

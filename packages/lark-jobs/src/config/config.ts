@@ -11,6 +11,7 @@ import type { Telemetry, TelemetryCalls } from '../model/telemetry.ts'
 import type { Middleware } from '../options/middleware.ts'
 import { PRESET, type Preset, presets } from '../options/preset.ts'
 import {
+  duration,
   func,
   isObject,
   isText,
@@ -87,6 +88,8 @@ export const jobsOptions = new Schema('an object', {
    * ones, which then go to any worker that is free.
    */
   preset: oneOf<Preset>(presets).or(PRESET),
+  /** How long a worker that stops goes on to tell a store that is away how its jobs ended. Default 2 minutes. */
+  outcomes: duration(0),
   /**
    * The release of the application that this process runs, such as `'2.14.0'`, or a commit: workers show it, and keep it
    * with each error. Default: none. An empty text counts as absent.
@@ -150,6 +153,8 @@ export interface Settings extends Around, ConfiguredQueues {
   prefix: string
   durability: Durability
   preset: Preset
+  /** Milliseconds. Undefined: the configuration says nothing. */
+  outcomes: number | undefined
   /** Undefined: the configuration names none. */
   release: string | undefined
   schedules: ConfiguredSchedules
@@ -210,12 +215,12 @@ export function readSection(section: unknown, source: ConfigSource): Section {
 
 /** @param folder what paths are relative to. @throws STORE_NOT_CONFIGURED */
 export function settingsFrom(section: Section, source: ConfigSource, folder: string, env: Env): Settings {
-  const { queues, limiters, audit, prefix, durability, preset, dashboard, boot } = section
+  const { queues, limiters, audit, prefix, durability, preset, outcomes, dashboard, boot } = section
   const paths = typeof section.paths === 'string' ? [section.paths] : section.paths
   return {
     connection: connectionOf(section.connection, env, folder, source),
     ...queuesOf(queues, section.keep),
-    ...{ limiters, audit, prefix, durability, preset, dashboard, boot },
+    ...{ limiters, audit, prefix, durability, preset, outcomes, dashboard, boot },
     release: section.release || undefined,
     schedules: schedulesOf(section.schedules, env),
     paths: paths?.map((path) => resolve(folder, path)),

@@ -75,7 +75,8 @@ export class HandBack {
       await store.retire(holder)
       // Read each time, because a worker also serves partitions that others have made meanwhile.
       const served = (await store.partitions()).filter((partition) => queues.includes(queueOf(partition)))
-      const options = { holder, ...(cause !== undefined && { cause }) }
+      // A process that ended in order has killed nothing: how its jobs ended it could not tell.
+      const options = { holder, ...(cause === undefined ? { forgiving: true } : { cause }) }
       await Promise.all(served.map((partition) => this.#takeFrom(partition, options, returned)))
       return returned
     })

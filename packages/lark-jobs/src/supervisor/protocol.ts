@@ -45,11 +45,15 @@ export type ProcessReport =
   | { kind: 'restart' }
   /** It stops, without a command of the supervisor. */
   | { kind: 'leaving' }
+  /** It is in order, and needs up to so many milliseconds: to tell the store how its jobs ended, or to shut down. */
+  | { kind: 'needs'; ms: number }
   /** Its worker has stopped in order. `finished`: by itself, and it is not replaced. */
   | { kind: 'ended'; finished: boolean }
 
 /** What the supervisor tells a process: claim no more jobs; stop within so many milliseconds, or for another to start. */
-export type ProcessCommand = { kind: 'quiet' } | { kind: 'stop' | 'restart'; deadline: number }
+export type ProcessCommand =
+  | { kind: 'quiet' }
+  | { kind: 'stop' | 'restart'; deadline: number; outcomes?: number | undefined }
 
 /** The content of a message of Lark; undefined for a message of the application. */
 export function larkMessage<T extends ProcessReport | ProcessCommand>(message: unknown): T | undefined {
@@ -73,7 +77,16 @@ export interface Figures {
 }
 
 export function noFigures(): Figures {
-  const summary = { completed: 0, retried: 0, failed: 0, released: 0, cancelled: 0, lost: 0, took: 0 }
+  const summary = {
+    completed: 0,
+    retried: 0,
+    failed: 0,
+    released: 0,
+    cancelled: 0,
+    lost: 0,
+    unstored: 0,
+    took: 0,
+  }
   return { summary, queues: {}, hidden: 0, last: 0 }
 }
 

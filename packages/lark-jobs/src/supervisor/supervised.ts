@@ -34,6 +34,7 @@ export class Supervised {
   #isQuiet = false
   #worker: Worker | undefined
   #report: Report | undefined
+  #guarding: Thread | undefined
 
   /**
    * Finds the supervisor of this process; undefined if it has none. To be called once, before the application's files
@@ -51,7 +52,7 @@ export class Supervised {
     process.on('message', (message) => {
       const command = larkMessage<ProcessCommand>(message)
       if (command?.kind === 'quiet') this.#quiet()
-      if (command?.kind === 'stop') this.#stop(command.deadline)
+      if (command?.kind === 'stop') this.#stop(command.deadline, false, command.outcomes)
       if (command?.kind === 'restart') this.#stop(command.deadline, true)
     })
     process.on('disconnect', () => {
@@ -74,6 +75,12 @@ export class Supervised {
     const say = () => void this.tell({ kind: 'vitals', vitals: worker.vitals })
     say()
     setInterval(say, SECOND).unref()
+  }
+
+  /** It ends in order, and needs up to so many milliseconds. */
+  needs(ms: number): void {
+    void this.tell({ kind: 'needs', ms })
+    this.#guarding?.postMessage(ms + GRACE)
   }
 
   /** Stops by itself. The supervisor starts another process in its place. */
@@ -101,10 +108,10 @@ export class Supervised {
     void this.#worker?.quiet()
   }
 
-  #stop(deadline: number, restarts = false): void {
+  #stop(deadline: number, restarts = false, outcomes?: number): void {
     this.isAsked = true
     if (this.#worker !== undefined)
-      void (restarts ? this.#worker.restart(deadline) : this.#worker.stop(deadline))
+      void (restarts ? this.#worker.restart(deadline) : this.#worker.stop(deadline, outcomes))
     // No job is claimed yet, and a file of the application may take for ever to load.
     else void this.tell({ kind: 'ended', finished: false }).then(() => process.exit())
   }
@@ -120,6 +127,7 @@ export class Supervised {
     // Without the Node options of this process, because the thread needs nothing that they load.
     const thread = new Thread(file, { workerData, execArgv: [] })
     thread.unref()
+    this.#guarding = thread
     thread.once('error', (error) => {
       const text = `${unwatched}: the thread that watches has ended (${error.message})`
       void this.tell({ kind: 'remark', text })

@@ -123,13 +123,14 @@ export class Supervisor implements AsyncDisposable {
    * All processes claim no more jobs, finish the running ones, and end.
    *
    * @param deadline milliseconds, default 25 s; 0 gives back at once. Of several calls, the earliest deadline counts
+   * @param outcomes as for a worker
    */
-  async stop(deadline = STOP_DEADLINE): Promise<void> {
+  async stop(deadline = STOP_DEADLINE, outcomes?: number): Promise<void> {
     if (this.#state === 'stopped') return
     this.#state = 'stopping'
     for (const { process, pause } of this.#places) {
       clearTimeout(pause)
-      process?.stop(deadline)
+      process?.stop(deadline, outcomes)
     }
     this.#lookWhetherDone()
     await this.done.catch(() => {})

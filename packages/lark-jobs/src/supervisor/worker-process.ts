@@ -3,7 +3,8 @@
  *
  *   starting → serving → quiet → leaving (it was told to stop, or stops by itself) → departed
  *
- * A process that was told to stop, and has not ended at its deadline and a grace period (`GRACE`), is killed.
+ * A process that was told to stop, and has not ended at its deadline and a grace period (`GRACE`), is killed, unless it has
+ * said that it needs longer. A process that a handler blocks cannot say so.
  */
 import { type ChildProcess, fork } from 'node:child_process'
 import type { Readable, Writable } from 'node:stream'
@@ -84,9 +85,12 @@ export class WorkerProcess {
     this.#tell({ kind: 'quiet' })
   }
 
-  /** @param deadline milliseconds. Of several calls, the earliest deadline counts */
-  stop(deadline: number): void {
-    this.#tell({ kind: 'stop', deadline })
+  /**
+   * @param deadline milliseconds. Of several calls, the earliest deadline counts
+   * @param outcomes as for the worker
+   */
+  stop(deadline: number, outcomes?: number): void {
+    this.#tell({ kind: 'stop', deadline, outcomes })
     this.#killIn(deadline + GRACE)
   }
 
@@ -110,6 +114,9 @@ export class WorkerProcess {
     else if (report.kind === 'vitals') {
       this.vitals = report.vitals
       this.heardAt = performance.now()
+    } else if (report.kind === 'needs') {
+      this.#killAt = Number.POSITIVE_INFINITY
+      this.#killIn(report.ms + GRACE)
     } else if (report.kind === 'leaving') this.#killIn(STOP_DEADLINE + GRACE)
     else if (report.kind === 'refused' || report.kind === 'ended') {
       this.#last = report.kind === 'refused' ? report : { kind: report.finished ? 'finished' : 'left' }

@@ -9,6 +9,7 @@ import type { Middleware } from '../options/middleware.ts'
 import { presets } from '../options/preset.ts'
 import type { Registry } from '../options/registry.ts'
 import {
+  duration,
   flag,
   func,
   isObject,
@@ -34,6 +35,8 @@ export const CONCURRENCY = 10
 export const LEASE = 15_000
 /** Milliseconds from `stop` until what still runs is given back. */
 export const STOP_DEADLINE = 25_000
+/** Milliseconds after that for which a worker that stops goes on to tell the store how its jobs ended. */
+export const OUTCOMES = 120_000
 
 export const workOptions = new Schema('an object', {
   /**
@@ -65,6 +68,11 @@ export const workOptions = new Schema('an object', {
   stopWhenEmpty: flag(),
   /** End after this number of jobs. */
   maxJobs: whole(1),
+  /**
+   * How long a worker that stops, and whose handlers have ended or were given back, goes on to tell a store that is away
+   * how its jobs ended. Default: as configured, otherwise 2 minutes. What it cannot tell may run again.
+   */
+  outcomes: duration(0),
   /** How long the worker holds a job without renewing its lease, in milliseconds. Default 15,000. */
   lease: option<number>('milliseconds, from 100', (value) => typeof value === 'number' && value >= 100).or(
     LEASE,
@@ -76,6 +84,10 @@ export interface WorkOptions extends OptionsOf<typeof workOptions.entries> {}
 
 export interface WorkerOptions
   extends Pick<WorkOptions, 'concurrency' | 'preset' | 'stopWhenEmpty' | 'maxJobs' | 'lease'> {
+  /** Milliseconds. Default `OUTCOMES`. */
+  outcomes?: number | undefined
+  /** Called when it stops, and needs up to so many milliseconds to tell the store how its jobs ended. */
+  onDelivering?: (ms: number) => void
   store: Store
   registry: Registry
   queues: readonly string[]

@@ -54,6 +54,8 @@ export interface Summary {
   cancelled: number
   /** Ended after their lease was lost; another worker has them. */
   lost: number
+  /** Ended, but the store did not answer before the worker stopped: unless it has heard of it, they run again. */
+  unstored: number
   /** Milliseconds from the first job's start to the last one's end. */
   took: number
 }

@@ -344,7 +344,7 @@ function seen({ lease, name, claimer, startedAt }: Execution): RunningJob {
 
 /** Counts how runs ended. */
 class Tally {
-  readonly #counts = { completed: 0, retried: 0, failed: 0, released: 0, cancelled: 0, lost: 0 }
+  readonly #counts = { completed: 0, retried: 0, failed: 0, released: 0, cancelled: 0, lost: 0, unstored: 0 }
   #first: number | undefined
   #last = 0
 
@@ -364,12 +364,18 @@ class Tally {
     if (outcome !== undefined) this.#counts[kindOf(outcome)]--
   }
 
+  /** @param outcome as it was counted */
+  unstored(outcome: Outcome): void {
+    this.#counts.unstored++
+    this.#counts[kindOf(outcome)]--
+  }
+
   get summary(): Summary {
     return { ...this.#counts, took: this.#first === undefined ? 0 : Math.max(0, this.#last - this.#first) }
   }
 }
 
-function kindOf(outcome: Outcome): Exclude<keyof Summary, 'lost' | 'took'> {
+function kindOf(outcome: Outcome): Exclude<keyof Summary, 'lost' | 'unstored' | 'took'> {
   if (outcome.kind === 'failed') return outcome.retryIn === undefined ? 'failed' : 'retried'
   return outcome.kind === 'unstarted' ? 'released' : outcome.kind
 }

@@ -17,14 +17,16 @@ import { FlowBook } from '../flow/flow-book.ts'
 import { within } from '../model/bounded-wait.ts'
 import { Deferred } from '../model/deferred.ts'
 import { defined } from '../model/defined.ts'
+import { readable } from '../model/duration.ts'
 import { newNonce } from '../model/id.ts'
 import { queueOf } from '../model/partition.ts'
+import { plural } from '../model/plural.ts'
 import type { AnnouncedWorker, WorkerState } from '../model/record.ts'
 import { version } from '../model/version.ts'
 import { PRESET, paces } from '../options/preset.ts'
 import type { Execution } from '../run/execution.ts'
 import { ScheduleBook } from '../schedule/book.ts'
-import type { Bound } from '../store/contract/store.ts'
+import type { Bound, Settlement } from '../store/contract/store.ts'
 import { watchDeath } from './death.ts'
 import { Claimer } from './fetch/claimer.ts'
 import { DrainCheck } from './fetch/drain-check.ts'
@@ -46,7 +48,14 @@ import { StoreClock } from './maintenance/store-clock.ts'
 import { Suspects } from './maintenance/suspects.ts'
 import { Ticks } from './maintenance/ticks.ts'
 import { Obedience } from './obedience.ts'
-import { checkClasses, checkConcurrency, LEASE, STOP_DEADLINE, type WorkerOptions } from './options.ts'
+import {
+  checkClasses,
+  checkConcurrency,
+  LEASE,
+  OUTCOMES,
+  STOP_DEADLINE,
+  type WorkerOptions,
+} from './options.ts'
 import { OutageReporter } from './outage-reporter.ts'
 import { ClaimPermits, limitersOf } from './permits/claim-permits.ts'
 import { PermitPools } from './permits/permit-pools.ts'
@@ -357,15 +366,21 @@ export class Worker implements AsyncDisposable {
 
   /**
    * Claims no more jobs, waits until the running ones have ended, and lets go of the store. At the deadline, the
-   * signals of the handlers that still run are aborted, and their jobs are given back without using up an attempt.
+   * signals of the handlers that still run are aborted, and their jobs are given back without using up an attempt. If the
+   * store is away, the worker goes on to tell it how its jobs ended. What it cannot tell is reported.
    *
    * @param deadline milliseconds, default 25 s; 0 gives back at once. Of several calls, the earliest deadline counts
+   * @param outcomes milliseconds after that for which it goes on to tell the store. Default: the option of the worker
    */
-  stop(deadline?: number): Promise<void> {
-    return this.#stop('stopping', deadline)
+  stop(deadline?: number, outcomes?: number): Promise<void> {
+    return this.#stop('stopping', deadline, outcomes)
   }
 
-  async #stop(ends: 'stopping' | 'restarting', deadline = STOP_DEADLINE): Promise<void> {
+  async #stop(
+    ends: 'stopping' | 'restarting',
+    deadline = STOP_DEADLINE,
+    outcomes = this.#options.outcomes ?? OUTCOMES,
+  ): Promise<void> {
     if (this.#state === 'new') {
       this.#state = 'stopped'
       this.#done.resolve(this.summary)
@@ -377,7 +392,7 @@ export class Worker implements AsyncDisposable {
     void this.quiet()
     this.#stopping ??= this.#finish()
     const stopping = this.#stopping
-    const timer = setTimeout(() => void this.#giveBack(stopping), deadline)
+    const timer = setTimeout(() => void this.#giveBack(stopping, outcomes), deadline)
     await stopping
     clearTimeout(timer)
   }
@@ -465,6 +480,7 @@ export class Worker implements AsyncDisposable {
     this.#state = 'stopped'
     this.#quieted?.resolve()
     this.#letGo()
+    this.#reportUnstored()
     this.#intake.stop()
     for (const claimer of this.#served.claimers) claimer.stop()
     clearTimeout(this.#lastCall)
@@ -483,8 +499,10 @@ export class Worker implements AsyncDisposable {
       this.#announced,
       this.#thread.stop(),
     ])
-    await within(LAST_CALL, parts)
-    await within(LAST_CALL, this.#retire())
+    await within(
+      LAST_CALL,
+      parts.then(() => this.#retire()),
+    )
     this.#done.resolve(this.summary)
   }
 
@@ -494,10 +512,34 @@ export class Worker implements AsyncDisposable {
     await this.#options.store.retire(this.id)
   }
 
-  async #giveBack(stopping: Promise<void>): Promise<void> {
+  async #giveBack(stopping: Promise<void>, outcomes: number): Promise<void> {
     await this.#slots.giveBack(stopping)
-    await within(LAST_CALL, stopping)
+    const { report, onDelivering } = this.#options
+    if (this.#order.isSettling && outcomes > 0) {
+      onDelivering?.(outcomes)
+      const many = this.#unstored.length
+      if ([...this.#served.claimers].some((claimer) => claimer.isAway) && many > 0)
+        report.warn(
+          `Waits up to ${readable(outcomes)} for the store, to tell it how ${plural(many, 'job')} ended`,
+        )
+    }
+    await within(outcomes, stopping)
     this.#letGo()
+  }
+
+  /** The outcomes of jobs that began, for which the store has not answered. */
+  get #unstored(): Settlement[] {
+    return [...this.#served.claimers].flatMap((claimer) => claimer.unstored)
+  }
+
+  #reportUnstored(): void {
+    const unstored = this.#unstored
+    if (unstored.length === 0) return
+    for (const { outcome } of unstored) this.#slots.tally.unstored(outcome)
+    const ids = unstored.map(({ id }) => id)
+    this.#options.report.warn(
+      `The store did not answer: how ${plural(ids.length, 'job')} ended is not stored, and ${ids.length === 1 ? 'it' : 'they'} may run again: ${ids.join(', ')}`,
+    )
   }
 
   /**

@@ -172,8 +172,67 @@ export function stopping(connect: Connect): void {
     })
     await bench.jobs.dispatch(new LongJob())
     await asked.promise
+    await worker.stop(0, 0)
+    expect(worker.summary).toMatchObject({ released: 0 })
+    expect(worker.summary.unstored).toBeGreaterThan(0)
+  })
+
+  test('a worker that stops while the store is away tells it how its jobs ended when it is there, and ends then', async () => {
+    await using bench = await Bench.make(connect)
+    let runs = 0
+    class ShortJob extends Job {
+      handle() {
+        runs++
+      }
+    }
+    const { store } = await bench.jobs[open]()
+    const asked = signal()
+    const exchange = store.exchange.bind(store)
+    let isAway = true
+    vi.spyOn(store, 'exchange').mockImplementation(async (partition, call, settlements, want) => {
+      if (settlements.length === 0 || !isAway) return exchange(partition, call, settlements, want)
+      asked.resolve()
+      throw new JobsError('STORE_UNREACHABLE', 'Away')
+    })
+    const jobs = [new ShortJob(), new ShortJob()]
+    for (const job of jobs) await bench.jobs.dispatch(job)
+    const report = new Record()
+    const worker = await bench.work([ShortJob], { report, lease: 500 })
+    await asked.promise
+    await report.ends(2)
+    const stopping = worker.stop(0)
+    const waits = expect.stringContaining('Waits up to 2 min for the store, to tell it how 2 jobs ended')
+    await vi.waitFor(() => expect(report.warnings).toContainEqual(waits), 10_000)
+    expect(worker.state).toBe('stopping')
+    isAway = false
+    await stopping
+    expect(worker.summary).toMatchObject({ completed: 2, unstored: 0 })
+    for (const job of jobs)
+      expect(await bench.jobs.find(job.id!)).toMatchObject({ state: 'completed', runs: 1, crashes: 0 })
+    expect(runs).toBe(2)
+  })
+
+  test('what a worker that stops cannot tell the store is named, and does not count as done', async () => {
+    await using bench = await Bench.make(connect)
+    class ShortJob extends Job {
+      handle() {}
+    }
+    const { store } = await bench.jobs[open]()
+    const exchange = store.exchange.bind(store)
+    const job = new ShortJob()
+    await bench.jobs.dispatch(job)
+    vi.spyOn(store, 'exchange').mockImplementation(async (...args) => {
+      if (args[2].length > 0) throw new JobsError('STORE_UNREACHABLE', 'Away')
+      return exchange(...args)
+    })
+    const report = new Record()
+    const worker = await bench.work([ShortJob], { report, outcomes: '20ms' })
+    await report.ends(1)
     await worker.stop(0)
-    expect(worker.summary.released).toBeGreaterThan(0)
+    expect(worker.summary).toMatchObject({ completed: 0, unstored: 1 })
+    expect(report.warnings).toContainEqual(
+      `The store did not answer: how 1 job ended is not stored, and it may run again: ${job.id}`,
+    )
   })
 
   test('a worker in code ends with its scope', async () => {

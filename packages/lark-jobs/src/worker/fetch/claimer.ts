@@ -110,6 +110,8 @@ export class Claimer {
   gaveBackAt = 0
   /** Outcomes in the call that is under way, and when it began (`performance.now()`). */
   #underway: readonly Outgoing[] = []
+  /** Outcomes of calls that were given up. */
+  readonly #givenUp: Outgoing[] = []
   #calledAt = 0
   /** How many claims in a row brought no job although the store said that there was one. */
   #vain = 0
@@ -181,6 +183,12 @@ export class Claimer {
   unsettled(ms: number): readonly Settlement[] {
     if (!this.calling || performance.now() - this.#calledAt < ms) return []
     return [...this.#underway, ...this.#settlements].filter(({ outcome }) => outcome.kind !== 'unstarted')
+  }
+
+  /** The outcomes of jobs that began, for which the store has not answered. */
+  get unstored(): readonly Settlement[] {
+    const all = [...this.#givenUp, ...this.#underway, ...this.#settlements]
+    return all.filter(({ outcome }) => outcome.kind !== 'unstarted')
   }
 
   /** Until when (`performance.now()`) the outcomes should wait for more outcomes; 0 if they should go now. */
@@ -333,6 +341,7 @@ export class Claimer {
       if (effects !== undefined && (isAlone || !isAnswered)) this.#deliverer?.putBack(this.partition, effects)
       this.calling = false
       this.isAway = false
+      if (!isAnswered) this.#givenUp.push(...settled)
       this.#underway = []
     }
   }

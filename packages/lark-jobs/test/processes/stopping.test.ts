@@ -1,0 +1,124 @@
+/** Workers that are stopped while the store is away, and have jobs that have ended. */
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { expect, test, vi } from 'vitest'
+import { Server } from '../redis/server.ts'
+import { open } from '../sqlite/raw.ts'
+import { App } from './app.ts'
+
+const JOBS = 10
+
+const files = {
+  'jobs/PayJob.js': `
+    import { appendFileSync, existsSync } from 'node:fs'
+    import { setTimeout as sleep } from 'node:timers/promises'
+    import { Job } from '@s18i/lark-jobs'
+    export class PayJob extends Job {
+      maxCrashes = 1
+      async handle() {
+        appendFileSync('begun', this.id + '\\n')
+        while (!existsSync('go')) await sleep(20)
+        appendFileSync('ended', this.id + '\\n')
+      }
+    }`,
+  'dispatch.js': `
+    import { PayJob } from './jobs/PayJob.js'
+    for (let i = 0; i < ${JOBS}; i++) await new PayJob().dispatch()`,
+}
+
+/** A store that can be away. */
+interface Absent extends AsyncDisposable {
+  app: App
+  leave(): void
+  comeBack(): Promise<void>
+}
+
+async function redis(): Promise<Absent> {
+  const server = await Server.start('redis-server', ['--appendonly', 'yes', '--appendfsync', 'always'])
+  const app = await App.make(files, { REDIS_URL: server.url })
+  return {
+    app,
+    leave: () => server.signal('SIGKILL'),
+    comeBack: async () => void (await server.start()),
+    async [Symbol.asyncDispose]() {
+      await app[Symbol.asyncDispose]()
+      await server[Symbol.asyncDispose]()
+    },
+  }
+}
+
+/** Another process keeps the file for itself. */
+async function sqlite(): Promise<Absent> {
+  const app = await App.make(files)
+  let other: ReturnType<typeof open> | undefined
+  const comeBack = async () => {
+    other?.exec('ROLLBACK')
+    other?.close()
+    other = undefined
+  }
+  return {
+    app,
+    leave() {
+      other = open(join(app.folder, '.lark', 'jobs.db'))
+      other.exec('BEGIN EXCLUSIVE')
+    },
+    comeBack,
+    async [Symbol.asyncDispose]() {
+      await comeBack()
+      await app[Symbol.asyncDispose]()
+    },
+  }
+}
+
+const lines = async (app: App, file: string): Promise<string[]> =>
+  (await readFile(join(app.folder, file), 'utf8').catch(() => '')).split('\n').filter(Boolean)
+
+/** Until a file has so many lines. */
+const until = (app: App, file: string, count: number) =>
+  vi.waitFor(async () => expect(await lines(app, file)).toHaveLength(count), 30_000)
+
+for (const [name, make] of Object.entries({ Redis: redis, SQLite: sqlite })) {
+  test(`on ${name}, workers that stop while the store is away tell it how their jobs ended when it is there`, async () => {
+    await using store = await make()
+    const { app } = store
+    await app.start(['dispatch.js']).result
+    const workers = [app.lark('jobs:work', '-c', '5')]
+    await until(app, 'begun', JOBS / 2)
+    workers.push(app.lark('jobs:work', '--processes', '1', '-c', '5'))
+    await until(app, 'begun', JOBS)
+    store.leave()
+    for (const worker of workers) worker.child.kill('SIGTERM')
+    await app.write({ go: '' })
+    await until(app, 'ended', JOBS)
+    await Promise.all(workers.map((worker) => worker.says('goes on trying')))
+    await store.comeBack()
+    const results = await Promise.all(workers.map(({ result }) => result))
+    expect(results.map(({ code, stdout }) => [code, stdout.trimEnd().split('\n').at(-1)])).toEqual([
+      [0, expect.stringMatching(/^5 completed in /)],
+      [0, expect.stringMatching(/^5 completed in /)],
+    ])
+    await app.run('jobs:work', '--stop-when-empty')
+    expect(await lines(app, 'begun')).toHaveLength(JOBS)
+    const [status] = JSON.parse((await app.run('jobs:status', '--json')).stdout).queues
+    expect(status.counts).toMatchObject({ completed: JOBS, failed: 0 })
+  }, 120_000)
+
+  test(`on ${name}, a worker that must end before the store is there says so, job by job`, async () => {
+    await using store = await make()
+    const { app } = store
+    await app.start(['dispatch.js']).result
+    const worker = app.lark('jobs:work', '--outcomes', '10ms')
+    await until(app, 'begun', JOBS)
+    store.leave()
+    await app.write({ go: '' })
+    await until(app, 'ended', JOBS)
+    worker.child.kill('SIGTERM')
+    await worker.says('Stopping')
+    worker.child.kill('SIGTERM')
+    const { code, stdout, stderr } = await worker.result
+    expect(code).toBe(74)
+    expect(stdout).toMatch(/\n0 completed, 10 not stored in /)
+    const [, named] = /how 10 jobs ended is not stored, and they may run again: (.*)/.exec(stderr) ?? []
+    expect(named?.split(', ').sort()).toEqual((await lines(app, 'ended')).sort())
+  }, 120_000)
+}
