@@ -22,6 +22,11 @@ export class OutageReporter {
     this.#isAway = isAway
   }
 
+  /** Calls fail, or did until just now. */
+  get isOn(): boolean {
+    return this.#isOn
+  }
+
   /** A call failed. */
   met(error: unknown): void {
     if (this.#isOn || this.#isOver) return

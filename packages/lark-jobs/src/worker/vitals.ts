@@ -11,6 +11,8 @@ export interface Vitals {
   running: number
   /** Milliseconds since the store last answered. */
   answered: number
+  /** The worker asks the store, and its calls fail. */
+  isAway: boolean
   /** Milliseconds for which a worker with free slots has had no answer to a claim that it makes, or should make. */
   unclaimed: number
   /** Milliseconds since the leases of the running jobs were renewed; 0 if none runs. */
@@ -29,22 +31,25 @@ export const LEAST_WELL = 10_000
 const START = 60_000
 
 /**
- * What ails a worker, in words that go on after its name; undefined if it is well.
+ * What ails a worker that a restart could mend, in words that go on after its name; undefined if it is well. While
+ * the store is away, a worker that asks it is well: a new one would know less, and lose how the jobs of this one ended.
  *
  * @param age milliseconds since it said so
  * @param within milliseconds without a sign
  */
 export function ailmentOf(vitals: Vitals, age: number, within = WELL): string | undefined {
-  const { state, starting, answered, unclaimed, unrenewed, lease, running } = vitals
+  const { state, starting, answered, isAway, unclaimed, unrenewed, lease, running } = vitals
+  /** Only the time before counts for which the store was there. */
+  const away = isAway ? answered : 0
   if (age > within)
     return `has not turned its event loop for ${seconds(age)}: a handler blocks it, or it was stopped`
   if (state === 'stopped') return undefined
   if (state === 'starting')
     return starting + age > START ? `has been starting for ${seconds(starting + age)}` : undefined
-  if (answered > within) return `has had no answer of the store for ${seconds(answered)}`
-  if (running > 0 && unrenewed > Math.max(within, lease))
+  if (answered - away > within) return `has had no answer of the store for ${seconds(answered)}`
+  if (running > 0 && unrenewed - away > Math.max(within, lease))
     return `has not renewed its leases for ${seconds(unrenewed)}`
-  if (state === 'running' && unclaimed > within)
+  if (state === 'running' && unclaimed - away > within)
     return `has free slots, and no claim of it was answered for ${seconds(unclaimed)}`
   return undefined
 }

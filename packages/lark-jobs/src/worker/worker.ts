@@ -286,6 +286,7 @@ export class Worker implements AsyncDisposable {
       slots: concurrency,
       running: running.size,
       answered: now - this.#trouble.answeredAt,
+      isAway: this.#trouble.isOn,
       unclaimed: this.#claimWatch.unclaimed,
       unrenewed: running.size === 0 ? 0 : Date.now() - this.#thread.pulse.renewedAt,
       lease: this.#options.lease ?? LEASE,

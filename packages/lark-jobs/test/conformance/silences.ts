@@ -162,6 +162,26 @@ export function silences(make: Make): void {
     expect(await recover(harness)).toEqual({ recovered: [held!.id], failed: [] })
   })
 
+  test('a job that may crash once only: a stop and a silence leave it, a death fails it', async () => {
+    await using harness = await make()
+    const { store, clock } = harness
+    const ada = harness.caller('ada')
+    const once = { options: { maxCrashes: 1 } }
+    await ada.enqueue(job(once))
+    const stopped = await ada.claimOne()
+    await ada.settle(stopped, { kind: 'released', in: 0 })
+    expect(await store.get('emails', stopped.id)).toMatchObject({ state: 'waiting', crashes: 0 })
+    await ada.claimOne()
+    clock.advance(LEASE)
+    await recover(harness)
+    await work(harness, LEASE)
+    await recover(harness)
+    expect(await store.get('emails', stopped.id)).toMatchObject({ state: 'waiting', crashes: 0, runs: 2 })
+    await ada.claimOne()
+    await work(harness, LEASE)
+    expect(await recover(harness)).toEqual({ recovered: [], failed: [stopped.id], crashed: [stopped.id] })
+  })
+
   test('a late outcome counts while the job waits, of any kind, and its run counts once', async () => {
     for (const [outcome, then] of [
       [completed, { state: 'completed', runs: 1 }],

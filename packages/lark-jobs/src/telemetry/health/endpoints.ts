@@ -1,8 +1,8 @@
 /**
  * What the health checks and Prometheus ask by HTTP, and the answers.
  *
- *   /live     whether the process should go on: it is not well if its event loop stands still, if the store does not
- *             answer, if it claims nothing, or renews nothing, for 20 s (or `/live?within=30s`)
+ *   /live     whether the process should go on: it is not well if its event loop stands still, if it asks the store
+ *             nothing, claims nothing, or renews nothing, for 20 s (or `/live?within=30s`)
  *   /ready    whether it takes jobs: the store has answered, and it is not quiet
  *   /slo      whether the oldest job of each queue has waited for no longer than its target
  *   /metrics  for Prometheus
@@ -86,7 +86,7 @@ function decoded(text: string): string {
   return text.replace(/%20|\+/g, ' ')
 }
 
-const nothing = { answered: 0, unclaimed: 0, unrenewed: 0 }
+const nothing = { answered: 0, isAway: false, unclaimed: 0, unrenewed: 0 }
 
 function isReady({ vitals, age }: Patient): boolean {
   return vitals?.state === 'running' && age <= WELL && vitals.answered + age <= WELL
