@@ -196,6 +196,9 @@ test('queues and workers', async () => {
   expect(await look([worker()], active('ada', DAY))).toEqual([])
   expect(await look([worker()], active('ada', DAY + 1))).toEqual(['warning long-runs'])
   expect(await look([worker()], active('bob', 0))).toEqual(['warning silent-workers'])
+  const doubted = (age: number) => ({ doubts: [{ id: 'a', at: clock.now - age }] })
+  expect(await look([worker()], doubted(DAY - 1))).toEqual(['warning may-have-finished'])
+  expect(await look([worker()], doubted(DAY))).toEqual([])
   await store.configure('emails', { paused: true })
   await harness.caller('web', 'old').enqueue(job())
   const others = ['warning queue-paused', 'error queue-served', 'warning queue-configured']

@@ -96,6 +96,7 @@ async function lostLeases(store: Store, partitions: readonly Counted[]): Promise
 async function look(store: Store, { partition, counts }: Counted): Promise<PartitionSample> {
   const sample: PartitionSample = { queue: queueOf(partition), partition, active: [], unreadable: [] }
   try {
+    sample.doubts = await store.doubts(partition)
     if (counts.active > 0)
       sample.active = (await store.heads(partition, { state: 'active', limit: LOOK })).jobs
     for (const state of ['waiting', 'delayed', 'failed'] as const) {

@@ -24,6 +24,8 @@ export const findingCodes = {
   'unreadable-jobs': 'The next jobs of each state have a format that this version reads.',
   'lost-leases': 'Workers take back the jobs of dead workers.',
   'silent-workers': 'The workers that hold jobs are alive.',
+  'may-have-finished':
+    'No job was taken back after a silence of the store within a day: it may have finished.',
   'long-runs': 'No job runs for more than a day.',
   'queue-served': 'A worker serves each queue.',
   'queue-configured': 'The queues that have jobs are configured.',

@@ -8,7 +8,7 @@ import { listed } from '../model/listed.ts'
 import { plural } from '../model/plural.ts'
 import type { WorkerRecord } from '../model/record.ts'
 import { version as own } from '../model/version.ts'
-import { DAY, HOUR } from '../store/contract/store.ts'
+import { DAY, type DoubtedJob, HOUR } from '../store/contract/store.ts'
 import { type DoctorFinding, Examination } from './finding.ts'
 import type { QueueStatus, Status } from './status.ts'
 
@@ -24,6 +24,8 @@ export interface PartitionSample {
   active: { id: string; holder?: string | undefined; claimedAt?: number | undefined }[]
   /** The ids of jobs that this version cannot read, and the name of the format, if there is one. */
   unreadable: { id: string; mark?: string | undefined }[]
+  /** The jobs that were taken back after a silence of the store, the newest first. */
+  doubts?: readonly DoubtedJob[]
   /** For how many milliseconds at least leases have ended that nobody takes back. */
   lostFor?: number
 }
@@ -125,6 +127,17 @@ function checkActive(
       'They died or are cut off. Their jobs go back to the queue when the leases end, mostly within 30 seconds.',
     )
   else found.ok('silent-workers', 'its jobs are held by live workers')
+  const doubts = samples.flatMap((sample) => sample.doubts ?? []).filter(({ at }) => now - at < DAY)
+  if (doubts.length > 0)
+    found.warn(
+      'may-have-finished',
+      `${jobs(doubts.length)} taken back after a silence of the store, and may have finished before: ${listed(
+        doubts.map(({ id }) => id),
+        10,
+      )}`,
+      `Look whether they did their work twice: lark jobs:show ${shellWord(doubts[0]!.id)}`,
+    )
+  else found.ok('may-have-finished', 'no job was taken back after a silence of the store within a day')
   const long = active.filter(({ claimedAt }) => claimedAt !== undefined && now - claimedAt > DAY)
   if (long.length > 0)
     found.warn(
