@@ -20,6 +20,7 @@ import { CONCURRENCY, type WorkerOptions, type WorkOptions } from '../worker/opt
 import { PlainReport } from '../worker/report.ts'
 import { Worker } from '../worker/worker.ts'
 import { type Evaluations, loadedAgain } from './evaluations.ts'
+import { saySchedulesOff } from './schedules-off.ts'
 import { schedulesOfWorker } from './worker-schedules.ts'
 
 export { registryOf } from '../options/registry.ts'
@@ -64,11 +65,7 @@ export async function workerOn(
   const missing = absence(settings.source, isProduction || odd.length > 0)
   const unsure = isProduction ? [keyless(registry.classes) ?? []].flat() : []
   const needy = make === undefined ? needing(registry) : []
-  const {
-    schedules,
-    notices,
-    remarks: wrong,
-  } = await schedulesOfWorker(registry, settings, jobs === undefined)
+  const { schedules, off, remarks: wrong } = await schedulesOfWorker(registry, settings, jobs === undefined)
   // Nothing above is about Lark's own class. A worker that runs jobs of every name runs no commands.
   if (registry.find(EVERY_KEY) === undefined) registry.add(CommandJob)
   const own = workerSettings(open, owner)
@@ -85,7 +82,7 @@ export async function workerOn(
   }
   report.info(`Serving ${store.name}: ${words}, ${concurrency} at a time${missing}`)
   for (const remark of [...warnings, ...remarks, ...odd, ...unsure, ...needy, ...wrong]) report.warn(remark)
-  for (const notice of notices) report.info(notice)
+  if (schedules === undefined) await saySchedulesOff(store, report, off, worker.done)
   return worker
 }
 

@@ -5,7 +5,6 @@
 import type { Settings } from '../config/config.ts'
 import { checkPlace } from '../config/queues.ts'
 import { checkTicks, declaredBy, partitionOf } from '../dispatch/scheduled-job.ts'
-import { listed } from '../model/listed.ts'
 import type { Registry } from '../options/registry.ts'
 import { voiceOf } from '../options/schema.ts'
 import type { WorkerSchedules } from '../worker/options.ts'
@@ -16,8 +15,8 @@ interface SchedulesOfWorker {
   schedules?: WorkerSchedules
   /** What is wrong, in a line each. */
   remarks: string[]
-  /** For people: what does not run because schedules are off. */
-  notices: string[]
+  /** The ids of those that do not run, because schedules are off. */
+  off: string[]
 }
 
 /**
@@ -47,16 +46,7 @@ export async function schedulesOfWorker(
   const { remarks } = commands
   const declared = [...ofClasses, ...commands.declared]
   // What is wrong is said where schedules are off too: it is found in development, and not after a deploy.
-  if (!enabled) return { remarks, notices: turnedOff(declared) }
+  if (!enabled) return { remarks, off: declared.map(({ id }) => id) }
   const placeOf: WorkerSchedules['placeOf'] = (id, definition) => partitionOf(id, definition, partitions)
-  return { schedules: { declared, placeOf }, remarks, notices: [] }
-}
-
-function turnedOff(schedules: readonly { id: string }[]): string[] {
-  if (schedules.length === 0) return []
-  const what = schedules.length === 1 ? 'This schedule does' : 'These schedules do'
-  const ids = listed(schedules.map(({ id }) => id))
-  return [
-    `${what} not run here: ${ids}. jobs.schedules.enabled turns schedules on; in development they are off`,
-  ]
+  return { schedules: { declared, placeOf }, remarks, off: [] }
 }

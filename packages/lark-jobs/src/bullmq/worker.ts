@@ -268,7 +268,10 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
         if (this.#worker === undefined) this.#home.store.remark(text)
         else this.tell('error', new Error(text))
       },
-      info: () => {},
+      info: (text) => {
+        // BullMQ says nothing of what a worker does. But nobody would see that a scheduler rests in development.
+        if (text.includes(' not run here: ')) this.#home.store.remark(text)
+      },
     }
   }
 

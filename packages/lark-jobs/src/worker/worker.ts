@@ -101,8 +101,6 @@ export class Worker implements AsyncDisposable {
   #lastCall: NodeJS.Timeout | undefined
   #stopping: Promise<void> | undefined
   /** Set while `#finish` waits until the store has answered for all outcomes. */
-  #allSettled: (() => void) | undefined
-  /** Resolves when nothing runs any more that began before it was quiet. */
   #quieted: Deferred<void> | undefined
 
   /** @internal @throws UNKNOWN_LIMITER, JOB_INVALID */
@@ -325,22 +323,15 @@ export class Worker implements AsyncDisposable {
     this.#intake.open()
   }
 
-  /**
-   * Claims no more jobs. Running jobs go on.
-   *
-   * @returns resolves when the running jobs have ended and the store has their outcomes; or when the worker claims jobs again,
-   * or stops
-   */
-  quiet(): Promise<void> {
-    if (this.#state === 'running') {
-      this.#state = 'quiet'
-      this.#quieted = new Deferred()
-      this.#announce()
-      this.#claimPermits.shut()
-      this.#intake.shut()
-      this.#intake.schedule()
-    }
-    return this.#quieted?.promise ?? Promise.resolve()
+  /** Claims no more jobs. @returns resolves when the store has the outcomes of those that run, or after `resume` or `stop` */
+  async quiet(): Promise<void> {
+    if (this.#state !== 'running') return this.#quieted?.promise
+    this.#state = 'quiet'
+    this.#quieted = new Deferred()
+    this.#announce()
+    this.#claimPermits.shut()
+    this.#intake.shut()
+    return this.#quieted.promise
   }
 
   /** Claims jobs again, after `quiet`. Once it stops, it does not. */
@@ -390,7 +381,6 @@ export class Worker implements AsyncDisposable {
     const wasQuiet = this.state === 'quiet'
     this.#ends ??= ends
     if (wasQuiet) this.#announce()
-    void this.quiet()
     this.#stopping ??= this.#finish()
     const stopping = this.#stopping
     const timer = setTimeout(() => void this.#giveBack(stopping, outcomes), deadline)
@@ -453,7 +443,6 @@ export class Worker implements AsyncDisposable {
       if (this.#ends !== undefined) this.#lastCall ??= setTimeout(() => this.#letGo(), LAST_CALL)
       return
     }
-    this.#allSettled?.()
     if (this.#state === 'quiet') this.#quieted?.resolve()
     const { maxJobs, stopWhenEmpty } = this.#options
     if (this.#state !== 'running') return
@@ -474,12 +463,9 @@ export class Worker implements AsyncDisposable {
   }
 
   async #finish(): Promise<void> {
-    await new Promise<void>((resolve) => {
-      this.#allSettled = resolve
-      this.#intake.schedule()
-    })
+    this.#intake.schedule()
+    await this.quiet()
     this.#state = 'stopped'
-    this.#quieted?.resolve()
     this.#letGo()
     this.#reportUnstored()
     this.#intake.stop()

@@ -79,7 +79,7 @@ test('while schedules are off, a worker says which commands do not run by themse
   const off = { ...settings, schedules: { timezone: 'UTC', enabled: false } }
   expect(await schedulesOfWorker({ classes: [] } as never, off as never, true)).toEqual({
     remarks: [expect.stringContaining('The command users:wrong (commands/b.js) does not run by itself')],
-    notices: [expect.stringContaining('This schedule does not run here: users:greet.')],
+    off: ['users:greet'],
   })
 })
 

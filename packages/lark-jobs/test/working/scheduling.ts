@@ -146,6 +146,10 @@ export function scheduling(connect: Connect): void {
     }
     await expect(bench.work([WrongJob], { report }, off)).rejects.toThrow('payload is a Map')
     const { next } = await off.schedules.set('set', EndedJob.with(), every('1s'))
+    // Those that code has set too.
+    const other = new Record()
+    await (await bench.work([SecondlyJob], { report: other }, off)).stop()
+    expect(other.warnings.join()).toContain('These schedules do not run here: off, set.')
     await off.dispatch(EndedJob.with().delayed(Math.max(0, next! + 1_500 - Date.now())))
     await report.ends(1)
     expect(await operate(bench.jobs).schedules.get('set')).toMatchObject({ ticks: 0, next })
