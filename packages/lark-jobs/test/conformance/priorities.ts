@@ -4,6 +4,7 @@
 import { expect, test } from 'vitest'
 import { MAX_LINES, MAX_PRIORITY } from '../../src/store/contract/store.ts'
 import { LEASE } from './caller.ts'
+import { cancel } from './effects.ts'
 import type { Make } from './harness.ts'
 import { completed, ids, job, settlement, unstarted } from './jobs.ts'
 
@@ -77,6 +78,18 @@ export function priorities(make: Make): void {
       expect(await caller.enqueue(job({ priority: 1 }))).toEqual(['queued'])
       expect(await harness.store.counts('emails')).toMatchObject({ waiting: MAX_LINES + 1 })
     }
+  })
+
+  test('a claim of one job passes the jobs of many priorities that were cancelled while they waited', async () => {
+    await using harness = await make()
+    const { store } = harness
+    const caller = harness.caller()
+    const gone = Array.from({ length: 20 * 15 }, (_, n) => job({ priority: 1 + (n % 20) }))
+    const [first, last] = [job({ priority: 3 }), job({ priority: -1 })]
+    await caller.enqueue(...gone, last, first)
+    await store.alter('emails', ids(gone), cancel)
+    expect(ids(await caller.claim(1))).toEqual([first.id])
+    expect(ids(await caller.claim(1))).toEqual([last.id])
   })
 
   test('a job changes to a priority that is in use, or if it is in a lane, and to no other', async () => {

@@ -166,7 +166,7 @@ local due = next_of(all)
 -- With limits, each job that ended lets a waiting job begin.
 local freed = laned and math.min(settled, redis.call('ZCARD', key('laned')))
   or due == 0 and not prefetch and math.max(settled - #ids, 0) or 0
-if due == 0 and #ids == 0 and sweeps == 0 then
+if due == 0 and #ids == 0 and sweeps <= 0 then
   -- The call has only removed void entries. The caller must not take this for a damaged counter, and wait longer each
   -- time.
   due = 1

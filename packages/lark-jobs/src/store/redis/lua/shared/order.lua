@@ -10,18 +10,19 @@
 -- Set if the claim counts bytes (room.lua).
 local room
 
--- How many more times this call may look for void entries. It looks only behind an entry that it has found void.
-local sweeps = 12
+-- How many more entries this call may look at to find void ones. It looks only behind an entry that it has found void.
+local sweeps = 10000
 
 -- Removes void entries from the head of a list: of jobs that were cancelled or removed while they waited. There may be
 -- a hundred thousand (0.5 µs each), so that a call removes some 10,000 at most, and leaves the others to the next call.
+-- (There are 256 lines at most, so it is not the number of looks that is bounded.)
 local function drop_voids(list, void)
   local size, count = 2, 2
   while count == size and sweeps > 0 do
     size = math.min(8 * size, MAX_ITEMS)
     local heads = redis.call('LRANGE', list, 0, size - 1)
     local voids = #heads > 0 and redis.call('SMISMEMBER', void, unpack(heads)) or {}
-    sweeps, count = sweeps - 1, 0
+    sweeps, count = sweeps - #heads, 0
     while voids[count + 1] == 1 do
       count = count + 1
     end
