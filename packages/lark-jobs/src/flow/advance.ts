@@ -128,8 +128,9 @@ class Advancing {
       const hasEnded = before === 'c' || before === 'f' || before === 'x'
       if (before === '-' || (hasEnded && (before === 'c' || state !== 'completed'))) continue
       this.#hasNews = true
-      if (hasEnded) this.#reopen(node)
       this.#finish(node, state, reason)
+      // How a callback ends does not change how the flow has ended.
+      if (hasEnded && this.#definition.nodes[node]!.on === undefined) this.#mend(node)
     }
   }
 
@@ -266,10 +267,18 @@ class Advancing {
   }
 
   /** A node that had ended otherwise has completed: those that were skipped because of it wait again. */
-  #reopen(node: number): void {
-    for (const [other, cause] of Object.entries(this.#state.causes ?? {}))
-      if (cause === node) this.#blockAgain(Number(other))
-    reopen(this.#state, this.#definition, this.#nodes, this.#at)
+  #mend(node: number): void {
+    const state = this.#state
+    const skipped = Object.entries(state.causes ?? {}).filter(([, cause]) => cause === node)
+    for (const [other] of skipped) this.#blockAgain(Number(other))
+    const outcome = this.#outcome()
+    // Otherwise the flow would only end again as it has, and its callbacks would start again.
+    if (skipped.length > 0 || outcome.state === 'completed')
+      reopen(state, this.#definition, this.#nodes, this.#at)
+    else if (state.end?.node === node) {
+      const { node: _, ...end } = state.end
+      state.end = { ...end, ...(outcome.node !== undefined && { node: outcome.node }) }
+    }
   }
 
   #blockAgain(node: number): void {

@@ -213,6 +213,25 @@ describe('callbacks', () => {
   })
 })
 
+describe('a job that is retried by hand and completes', () => {
+  it('starts no callback again, if it was one itself', () => {
+    const flow = new Driven(chainOf(1, [{ on: 'ended' }, { on: 'completed' }]))
+      .ends(0)
+      .ends(1, 'failed')
+      .ends(2)
+    expect(flow.ends(1).state).toMatchObject({ phase: 'ended', nodes: 'ccc', end: { state: 'completed' } })
+    expect(flow.started).toEqual(['0.0', '1.0', '2.0'])
+  })
+
+  it('starts callbacks again when nothing is left that has failed, and not before', () => {
+    const flow = new Driven(workflow([{}, {}, { on: 'ended' }])).ends(0, 'failed').ends(1, 'failed').ends(2)
+    expect(flow.ends(0).state).toMatchObject({ phase: 'ended', end: { state: 'failed', node: 1 } })
+    expect(flow.started).toEqual(['0.0', '1.0', '2.0'])
+    expect(flow.ends(1).state).toMatchObject({ end: { state: 'completed' }, nodes: 'ccs' })
+    expect(flow.started).toEqual(['0.0', '1.0', '2.0', '2.1'])
+  })
+})
+
 describe('a retry', () => {
   const nested = { flow: { home: 'emails', definition: chainOf(1) }, job: undefined } as unknown as Says
 
