@@ -323,7 +323,7 @@ class Judged {
     if (isWhole) for (const n of given) this.#stateOf(n)
     if (!isEarly) for (const n of sure) if (!this.#isThere(n)) this.#off('not-added', n)
     // Numbers may have been given to members that were never queued, because their dispatcher, or whoever added them, died.
-    // They count as failed.
+    // They count as cancelled.
     const least = isWhole ? given.length + sure.length : queued.length
     const isKnown = isAccepted && !isAbandoned && all.length === given.length + sure.length
     const most = isWhole || !isKnown ? all.length : queued.length
@@ -332,7 +332,8 @@ class Judged {
         'flow-wrong-count',
         `${counts.total} members, ${queued.length} in the store, of ${given.length} and ${all.length - given.length}`,
       )
-    this.#mustCount({ total: counts.total, completed, failed: counts.total - completed })
+    const failed = counts.total - completed - counts.cancelled
+    this.#mustCount({ total: counts.total, completed, failed }, ['cancelled'])
     if (!isAbandoned) this.#mustEnd(counts.total - completed > plan.allowed! ? 'failed' : 'completed')
     else if (state !== 'failed') this.#off('flow-wrong-end', `${state}, and was given up`)
     else if (isAccepted && !this.#wasSilent) this.#off('flow-wrong-end', 'it was given up, and was full')

@@ -89,9 +89,10 @@ export async function largeBatch(options: LargeBatchOptions): Promise<LargeBatch
       await pause(LOOK)
       info = (await jobs.flow(flow).status({ nodes: false })) ?? info
       if (info === undefined) continue
-      const { total, completed, failed } = info.counts
-      if (completed + failed + total > done) since = performance.now()
-      done = completed + failed + total
+      const { total, completed, failed, cancelled } = info.counts
+      const all = completed + failed + cancelled + total
+      if (all > done) since = performance.now()
+      done = all
       if (info.endedAt !== undefined && info.runs.length === 0) break
       if (performance.now() - since > STUCK) break
       if (filled === undefined && isLeft && total >= count / 2) {
@@ -146,12 +147,15 @@ function judge(
   { count, isLeft }: LargeBatchOptions,
   flow: string,
 ): string[] {
-  const { total, completed, failed, running } = counts
+  const { total, completed, failed, cancelled, running } = counts
   const expected = isLeft ? 'failed' : 'completed'
   const called = { [`${flow}/on-ended`]: 1, [`${flow}/on-${expected}`]: 1 }
   const rules: [boolean, string][] = [
     [state === expected, `it is ${state} (${reason}), and should be ${expected}`],
-    [running === 0 && total === completed + failed, `counts that are not even: ${JSON.stringify(counts)}`],
+    [
+      running === 0 && total === completed + failed + cancelled,
+      `counts that are not even: ${JSON.stringify(counts)}`,
+    ],
     [isLeft || completed === count, `${completed} of ${count} members have completed`],
     [
       isLeft ? reason === 'abandoned' : ran === count,
