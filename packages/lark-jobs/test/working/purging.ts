@@ -4,7 +4,7 @@
 import { expect, test } from 'vitest'
 import type { FlowDraft } from '../../src/api/flow-draft.ts'
 import type { FlowHandle } from '../../src/api/flow-handle.ts'
-import { batch, chain, group, Job, type Jobs, keep, unique, workflow } from '../../src/index.ts'
+import { batch, chain, cron, group, Job, type Jobs, keep, unique, workflow } from '../../src/index.ts'
 import { memberId } from '../../src/model/effect.ts'
 import { indexOf } from '../../src/model/flow.ts'
 import { type FlowInfo, operate } from '../../src/operate.ts'
@@ -48,7 +48,7 @@ class ToldJob extends CareJob {
 }
 class OnceJob extends CareJob {
   override readonly key = 'once'
-  override unique = unique(({ who }: Payload) => who, { until: 'done' })
+  override unique = unique(({ who }: Payload) => who, { until: 'done', throttle: '1h' })
 }
 class UnkeptJob extends CareJob {
   override readonly key = 'unkept'
@@ -57,6 +57,11 @@ class UnkeptJob extends CareJob {
 class StrictJob extends CareJob {
   override readonly key = 'strict'
   override group = group(({ who }: Payload) => `of ${who}`, { strict: true })
+}
+/** The latest payload replaces the one that waits. */
+class LatestJob extends CareJob {
+  override readonly key = 'latest'
+  override unique = unique(({ step }: Payload) => step, { replace: true, debounce: '1h' })
 }
 class LowJob extends CareJob {
   override readonly key = 'low'
@@ -69,7 +74,7 @@ class OtherJob extends Job {
     return { of: step, ...(result !== undefined && { result }) }
   }
 }
-const classes = [CareJob, AgainJob, ToldJob, OnceJob, UnkeptJob, StrictJob, LowJob, OtherJob]
+const classes = [CareJob, AgainJob, ToldJob, OnceJob, UnkeptJob, StrictJob, LatestJob, LowJob, OtherJob]
 
 const care = (step: string, who = ADA) => new CareJob().with({ step, who })
 const other = (step: string) => new OtherJob().with({ step })
@@ -231,6 +236,10 @@ export function purging(connect: Connect): void {
     await jobs.dispatch(large)
     await jobs.dispatch(new OnceJob().with({ step: 'once', who: ADA }))
     await jobs.dispatch(new StrictJob().with({ step: 'grouped', who: ADA }).tagged(ADA))
+    for (let n = 0; n < 2; n++) await jobs.dispatch(new LatestJob().with({ step: 'latest', who: ADA }))
+    await jobs.schedules.set('nightly', care('scheduled'), cron('0 3 * * *', { timezone: 'UTC' }))
+    await jobs.schedules.runNow('nightly')
+    await jobs.cancel({ key: 'strict', where: { who: ADA } }, { because: 'left' })
     const hidden = await jobs.dispatch(new ToldJob().with({ step: 'hidden', who: ADA }))
     await hidden.cancel()
     await hidden.remove()
@@ -252,6 +261,8 @@ export function purging(connect: Connect): void {
     )
     const callback = await dispatch(jobs, batch([]).onEnded(care('queued callback').delayed('1h')))
     expect(callback.state).toBe('completed')
+    // A schedule has the payload of its jobs.
+    await jobs.schedules.remove('nightly')
     const by = { where: { who: ADA } }
     const would = await operating.purge(by, { dryRun: true })
     expect(await operating.purge(by)).toEqual(would)
@@ -267,6 +278,7 @@ export function purging(connect: Connect): void {
     await jobs.resume({ queue: 'low' })
     for (const { id } of (await jobs.list({ state: 'delayed' })).jobs) await jobs.runNow(id)
     await work(bench)
+    expect((await jobs.flows({ state: 'open', nested: true })).flows).toEqual([])
     expect(did.filter((step) => !['open', 'later', 'handed on'].includes(step))).toEqual([])
     expect(await bench.place.mentions!(ADA)).toEqual([])
   })
