@@ -540,8 +540,17 @@ describe('changes', () => {
     expect((await change('undo', { undo })).status).toBe(200)
   })
 
-  test('removed jobs come back', async () => {
+  test('removed jobs come back, also those that run commands', async () => {
     const id = await failed()
+    const command = await jobs.dispatchCommand('list', [], { delay: '1h' })
+    const gone = (await (
+      await change('jobs.remove', { filter: { key: 'lark:command' } }, { role: 'admin' })
+    ).json()) as {
+      undo: string
+    }
+    expect(await find(command.id)).toBeUndefined()
+    await change('undo', { undo: gone.undo }, { role: 'admin' })
+    expect(await find(command.id)).toMatchObject({ key: 'lark:command', state: 'delayed' })
     const { removed, undo } = (await (
       await change('jobs.remove', { filter: { state: 'failed' } }, { role: 'admin' })
     ).json()) as { removed: number; undo: string }

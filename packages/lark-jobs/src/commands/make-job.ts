@@ -1,6 +1,6 @@
 import { join, relative } from 'node:path'
 import { arg, Command, stubPlace, writeStub } from '@s18i/lark'
-import { loadConfig, usageError } from '@s18i/lark/config'
+import { excerpt, loadConfig, usageError } from '@s18i/lark/config'
 
 /** `lark make:job NAME`, where the name is a class (`SendEmail`, `SendEmailJob`) or a key (`send-email`). */
 export class MakeJobCommand extends Command {
@@ -22,8 +22,11 @@ export class MakeJobCommand extends Command {
 }
 
 function namesFrom(name: string): { key: string; className: string } {
-  if (!/^[A-Za-z][A-Za-z0-9]*([-_:][A-Za-z0-9]+)*$/.test(name)) {
-    throw usageError(`"${name}" is not a name for a job`, 'Names look like SendEmailJob or send-email')
+  if (name.length > 100 || !/^[A-Za-z][A-Za-z0-9]*([-_:][A-Za-z0-9]+)*$/.test(name)) {
+    throw usageError(
+      `"${excerpt(name)}" is not a name for a job`,
+      'Names look like SendEmailJob or send-email',
+    )
   }
   const words = name
     .split(/[-_:]/)
