@@ -14,6 +14,7 @@ interface Setting {
   ran?: boolean
   holds?: boolean
   isSupervised?: boolean
+  isAway?: boolean
   warn?: (text: string) => void
 }
 
@@ -21,12 +22,19 @@ interface Setting {
 function die(...workers: Setting[]): string[] {
   const events: string[] = []
   const before = process.listeners('exit')
-  for (const [i, { ran = false, holds = ran, isSupervised = false, warn }] of workers.entries()) {
+  for (const [
+    i,
+    { ran = false, holds = ran, isSupervised = false, isAway = false, warn },
+  ] of workers.entries()) {
     const job = { abandoned: false, name: 'Job', lease: { id: `job${i}` } } as Execution
     const thread = {
       holdsJobs: holds,
       processEnds: (cause: string | undefined) => void events.push(`${i} ends: ${cause?.split(':')[0]}`),
-      awaitEnd: (until: number) => void events.push(`${i} waits until ${until}`),
+      awaitEnd(until: number) {
+        events.push(`${i} waits until ${until}`)
+        return !isAway
+      },
+      giveUp: () => void events.push(`${i} gives up`),
     }
     const report = { warn: warn ?? ((text: string) => void events.push(`${i} says ${text}`)) }
     unwatch.push(watchDeath({ running: new Set(ran ? [job] : []), report, thread, isSupervised }))
@@ -41,6 +49,15 @@ const kinds = (events: string[]) => events.map((event) => event.split(' ').slice
 test('all workers tell the thread before any waits for it, and all wait until the same time', () => {
   const events = die({ ran: true }, { ran: true })
   expect(kinds(events)).toEqual(['0 ends:', '0 says', '1 ends:', '1 says', '0 waits', '1 waits'])
+  expect(new Set(events.slice(-2).map((event) => event.slice(2))).size).toBe(1)
+})
+
+test('if the store is away, all workers give up before any waits again, and all wait until the same time', () => {
+  const events = die({ ran: true, isAway: true }, { ran: true }, { ran: true, isAway: true })
+  expect(kinds(events).slice(6)).toEqual([
+    ...['0 waits', '1 waits', '2 waits'],
+    ...['0 gives', '2 gives', '0 waits', '2 waits'],
+  ])
   expect(new Set(events.slice(-2).map((event) => event.slice(2))).size).toBe(1)
 })
 

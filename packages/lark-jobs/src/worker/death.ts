@@ -16,11 +16,13 @@ const FRAMES = 100
 
 /** Milliseconds that a process which ends waits for its lease thread to hand back what its workers hold. */
 const HANDING_BACK = 2_000
+/** Milliseconds that the thread then gets to close its store. */
+const CLOSING = 1_000
 
 interface Watched {
   running: ReadonlySet<Execution>
   report: Pick<Report, 'warn'>
-  thread: Pick<LeaseThread, 'holdsJobs' | 'processEnds' | 'awaitEnd'>
+  thread: Pick<LeaseThread, 'holdsJobs' | 'processEnds' | 'awaitEnd' | 'giveUp'>
   /** Its supervisor hands back what it holds. */
   isSupervised: boolean
 }
@@ -60,7 +62,9 @@ function tell(code: number): void {
     }
   }
   const until = performance.now() + HANDING_BACK
-  for (const { thread } of workers) thread.awaitEnd(until)
+  const late = workers.filter(({ thread }) => !thread.awaitEnd(until))
+  for (const { thread } of late) thread.giveUp()
+  for (const { thread } of late) thread.awaitEnd(until + CLOSING)
 }
 
 function tellOf(one: Watched, code: number, stack: readonly string[]): void {

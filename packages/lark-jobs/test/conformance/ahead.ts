@@ -98,6 +98,21 @@ export function ahead(make: Make): void {
     expect(await harness.store.get('emails', given.id)).toMatchObject({ runs: 0, crashes: 0 })
   })
 
+  test('an extend of a job that has not begun, and goes back, renews its lease and does not mark it', async () => {
+    await using harness = await make()
+    const caller = harness.caller()
+    const given = job()
+    await caller.enqueue(given)
+    const [held] = await caller.claimAhead(0, 1)
+    harness.clock.advance(LEASE - 1)
+    const note = { id: held!.id, token: held!.token, unstarted: true } as const
+    expect(await harness.store.extend('emails', 'ada', [note], LEASE)).toEqual({ lost: [], notices: [] })
+    harness.clock.advance(1)
+    expect(await harness.store.recover('emails')).toMatchObject({ recovered: [], nextLeaseEnd: LEASE - 1 })
+    expect(await harness.takeBack()).toEqual([given.id])
+    expect(await harness.store.get('emails', given.id)).toMatchObject({ runs: 0, crashes: 0 })
+  })
+
   /** What each outcome makes of a prefetched job that no extend has named. */
   const settled: [outcome: Outcome, expected: object][] = [
     [completed, { state: 'completed', runs: 1 }],

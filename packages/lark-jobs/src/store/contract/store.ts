@@ -232,6 +232,8 @@ export interface LeaseNote {
   progress?: string
   /** For a suspect: whether it runs alone in its process from now on. Default: unchanged; at first it is not alone. */
   alone?: boolean
+  /** The job has not begun, and does not count as started: the note only renews its lease. */
+  unstarted?: true
 }
 
 export interface Extension {

@@ -28,7 +28,7 @@ export function extend(partition: Partition, notes: readonly LeaseNote[], lease:
     notes.map(({ id }) => id),
   )
   for (const note of notes) {
-    const { id, token, alone, progress } = note
+    const { id, token, alone, progress, unstarted } = note
     const row = database.get<HeldRow>(find, partition.id, id, token)
     if (row === undefined) {
       extension.lost.push(id)
@@ -36,9 +36,9 @@ export function extend(partition: Partition, notes: readonly LeaseNote[], lease:
     }
     if (!renewed.has(token)) renewLease(partition, token, lease)
     renewed.add(token)
-    const ahead = startOf(row, alone)
+    const ahead = unstarted ? row.ahead : startOf(row, alone)
     if (ahead !== row.ahead) database.run(start, ahead, row.seq)
-    if (row.ahead === NOT_STARTED) tell(partition, 'started', [id])
+    if (row.ahead === NOT_STARTED && ahead !== NOT_STARTED) tell(partition, 'started', [id])
     keepReport(database, row.seq, note)
     const its = watchers.get(id)
     if (its !== undefined) extension.watched = [...(extension.watched ?? []), id]

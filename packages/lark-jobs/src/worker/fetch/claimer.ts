@@ -176,13 +176,10 @@ export class Claimer {
     return this.#settlements.length + this.#underway.length > 0
   }
 
-  /**
-   * Jobs that have ended here, and whose outcomes wait for a call that has had no answer for so many milliseconds. Not
-   * jobs that never began: to renew them would mark them as started.
-   */
+  /** Jobs that have ended here or go back, whose outcomes wait for a call that has had no answer for so many milliseconds. */
   unsettled(ms: number): readonly Settlement[] {
     if (!this.calling || performance.now() - this.#calledAt < ms) return []
-    return [...this.#underway, ...this.#settlements].filter(({ outcome }) => outcome.kind !== 'unstarted')
+    return [...this.#underway, ...this.#settlements]
   }
 
   /** The outcomes of jobs that began, for which the store has not answered. */

@@ -16,7 +16,13 @@ import { visible } from '@s18i/lark/config'
 import { defined } from '../../model/defined.ts'
 import { JobsError } from '../../model/errors.ts'
 import type { Execution } from '../../run/execution.ts'
-import { type Extension, type LeaseNote, MAX_ITEMS, type Store } from '../../store/contract/store.ts'
+import {
+  type Extension,
+  type LeaseNote,
+  MAX_ITEMS,
+  type Settlement,
+  type Store,
+} from '../../store/contract/store.ts'
 import type { PermitPools } from '../permits/permit-pools.ts'
 import type { Pulse } from './lease-thread.ts'
 import { Renewals } from './renewals.ts'
@@ -40,7 +46,7 @@ export interface LeaseKeeperOptions {
 interface Settling {
   readonly partition: string
   /** @param ms for how long the call with the outcomes, or before them, has had no answer */
-  unsettled(ms: number): readonly Pick<LeaseNote, 'id' | 'token'>[]
+  unsettled(ms: number): readonly Settlement[]
 }
 
 /** Milliseconds between two calls that hand over progress and log lines. */
@@ -164,7 +170,9 @@ export class LeaseKeeper {
    */
   async #renewUnsettled(settling: Settling): Promise<boolean> {
     const { store, caller, lease, trouble } = this.#options
-    const notes = settling.unsettled(lease / 8).map(({ id, token }) => ({ id, token }))
+    const notes = settling.unsettled(lease / 8).map(({ id, token, outcome }): LeaseNote => {
+      return { id, token, ...(outcome.kind === 'unstarted' && { unstarted: true }) }
+    })
     try {
       for (let i = 0; i < notes.length; i += MAX_ITEMS)
         await store.extend(settling.partition, caller, notes.slice(i, i + MAX_ITEMS), lease)

@@ -18,9 +18,6 @@ import type { Unread } from './unread.ts'
 /** Milliseconds that the thread gets to end what it does for a worker. */
 const LAST_CALL = 2_000
 
-/** Milliseconds that the thread gets to close its store when a process ends and the time to hand back is over. */
-const CLOSING = 1_000
-
 /** The numbers that both sides share. */
 export class Pulse {
   readonly memory: SharedArrayBuffer
@@ -325,15 +322,21 @@ export class LeaseThread {
   }
 
   /**
-   * After `processEnds`: blocks until the thread has closed its store, at most until a time (`performance.now()`). When
-   * that is not enough, the store is away or locked: the thread then gives up, and the leases end by themselves. Node
-   * ends the threads of a process that exits, and a thread in the middle of a call to SQLite takes the process with it:
-   * the driver aborts, and the exit code is 134.
+   * After `processEnds`: blocks until the thread has closed its store, at most until a time (`performance.now()`).
+   *
+   * @returns false if that was not enough: the store is away or locked
    */
-  awaitEnd(until: number): void {
-    if (!this.#isThere || this.pulse.awaitEnd(until - performance.now())) return
-    this.#port!.postMessage('end' satisfies Message)
-    this.pulse.awaitEnd(CLOSING)
+  awaitEnd(until: number): boolean {
+    return !this.#isThere || this.pulse.awaitEnd(until - performance.now())
+  }
+
+  /**
+   * The thread only closes its store, and the leases end by themselves. Node ends the threads of a process that exits,
+   * and a thread in the middle of a call to SQLite takes the process with it: the driver aborts, and the exit code is
+   * 134. So the process waits for this, too.
+   */
+  giveUp(): void {
+    this.#port?.postMessage('end' satisfies Message)
   }
 
   get #isThere(): boolean {

@@ -4,7 +4,7 @@
 -- ARGV[1]  clock, or '' for the server's
 -- ARGV[2]  lease, milliseconds
 -- ARGV[3…] three for each note: id, token, progress and log lines (shared/history.lua). For a suspect, this begins
---          with 1 if it runs alone from now on, and with 0 if not
+--          with 1 if it runs alone from now on, and with 0 if not; for a job that has not begun, with -
 -- Returns  { ids whose lease is lost; ids with a notice; the reasons of these notices; ids that somebody watches }
 -- Cost     O(n log m) for n notes among m claims
 -- needs: start, texts, lease, notice, watching, event
@@ -24,7 +24,9 @@ local noticed, begun = found > 1, {}
 
 -- The start (shared/lease.lua) of a job after a note.
 local function started(start, alone)
-  if start == 'a' or alone == '1' then
+  if alone == '-' then
+    return start
+  elseif start == 'a' or alone == '1' then
     return ''
   end
   return (start == 's' or alone == '0') and 'b' or start
@@ -33,7 +35,7 @@ end
 local lost, asked, reasons, watched, renewed = {}, {}, {}, {}, {}
 local ends = now + tonumber(ARGV[2])
 for i, id in ipairs(ids) do
-  local token, alone, report = ARGV[3 * i + 1], string.match(ARGV[3 * i + 2], '^([01]?)(.*)$')
+  local token, alone, report = ARGV[3 * i + 1], string.match(ARGV[3 * i + 2], '^([01-]?)(.*)$')
   if is_held(holders[i], token) then
     if not renewed[token] then
       redis.call('ZADD', key('leases'), ends, token)

@@ -338,7 +338,7 @@ export function packNotes(notes: readonly contract.LeaseNote[], lease: number): 
   return [
     packDuration(lease),
     ...notes.flatMap((note) => {
-      const alone = note.alone === undefined ? '' : Number(note.alone)
+      const alone = note.unstarted ? '-' : note.alone === undefined ? '' : Number(note.alone)
       return [note.id, note.token, `${alone}${packReport(note)}`]
     }),
   ]
