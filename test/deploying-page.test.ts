@@ -32,7 +32,7 @@ it('has a unit that systemd accepts', async () => {
   expect(Object.fromEntries(text.split('\n').map((line) => line.split(/=(.*)/)))).toMatchObject({
     Restart: 'always',
     SuccessExitStatus: '75',
-    TimeoutStopSec: '30',
+    TimeoutStopSec: '180',
     NotifyAccess: 'all',
   })
 })
@@ -44,7 +44,7 @@ it('has manifests that fit together', () => {
     'long-jobs.yaml',
     'scaling.yaml',
   ].map((title) => load(textOf(title))) as [Tree, Tree, Tree, Tree]
-  expect(compose.services.worker).toMatchObject({ restart: 'always', stop_grace_period: '30s' })
+  expect(compose.services.worker).toMatchObject({ restart: 'always', stop_grace_period: '180s' })
   const { spec } = worker.spec.template
   const [container] = spec.containers
   expect(spec.terminationGracePeriodSeconds).toBeGreaterThan(26)
