@@ -1,11 +1,13 @@
 /**
- * Every verb ends within 5 s, whatever the network does.
+ * Every verb ends within 5 s, whatever the network does, unless the server still answers earlier calls.
  */
 import { createServer } from 'node:net'
-import { expect, test } from 'vitest'
+import { expect, inject, test } from 'vitest'
+import { Connection } from '../../src/store/redis/client/connection.ts'
 import { Caller } from '../conformance/caller.ts'
 import { job } from '../conformance/jobs.ts'
-import { Server } from './server.ts'
+import { newPrefix } from './place.ts'
+import { addressOf, Server } from './server.ts'
 import { makeStore, openStore, timed } from './stores.ts'
 
 const call = { caller: 'web', number: 1 }
@@ -53,6 +55,17 @@ test.concurrent('a server that hangs: STORE_UNCERTAIN, then STORE_UNREACHABLE, a
   expect(next.ms).toBeLessThan(5_000)
   server.signal('SIGCONT')
   expect((await store.counts('emails')).waiting).toBeGreaterThanOrEqual(1)
+})
+
+test.concurrent('calls that wait behind others are not given up while the server answers', async () => {
+  const patience = 3_000
+  const connection = new Connection(addressOf(inject('redisUrl')), { patience })
+  // Each keeps the connection for half a second, and all of them take longer than one may.
+  const waits = Array.from({ length: 8 }, () => connection.send(['BLPOP', newPrefix(), '0.5']))
+  expect(await Promise.all(waits)).toEqual(waits.map(() => null))
+  // A verb of several commands, of which the first has taken all the time of the verb.
+  expect(await connection.send(['BLPOP', newPrefix(), '0.1'], performance.now() - 1)).toBe(null)
+  connection.close()
 })
 
 test.concurrent('closing a store that never reached its server takes no time', async () => {

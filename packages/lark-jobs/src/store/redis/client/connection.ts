@@ -29,6 +29,8 @@ import { admit, fixed, type Resolver } from './resolver.ts'
 
 /** Milliseconds after which a call without an answer fails: less than the 5 s that `dispatch` promises. */
 export const PATIENCE = 4_500
+/** Milliseconds that each command has, however late it is sent. */
+const LEAST = 500
 /** Milliseconds for one attempt to connect. */
 const DIAL_TIMEOUT = 2_000
 const FIRST_PAUSE = 50
@@ -243,19 +245,26 @@ export class Connection {
   }
 
   /**
-   * Sends a command and waits for its answer. If the answer is late, the link is ended. The timer keeps the process
-   * alive.
+   * Sends a command and waits for its answer. If the answer is late, the link is ended. The time begins again with each
+   * answer to an earlier command: a server that works through thousands of calls is not away. The timer keeps the
+   * process alive.
    */
   #answer(link: Link, command: readonly string[], deadline: number): Promise<unknown> {
     const sent = performance.now()
-    const patience = Math.max(1, Math.round(deadline - sent))
+    // Earlier commands of the verb may have waited behind others until after the deadline.
+    const least = Math.min(LEAST, this.#patience)
+    const patience = Math.max(1, Math.round(Math.max(least, deadline - sent)))
     let isAnswered = false
-    const timer = setTimeout(() => {
+    const look = () => {
       // If this process itself stood still, the answer may be in the socket already: read the socket first.
       setImmediate(() => {
-        if (!isAnswered) link.destroy(new Error(`no answer within ${patience} ms`))
+        if (isAnswered) return
+        const left = Math.max(sent, link.answeredAt) + patience - performance.now()
+        if (left > 0) timer = setTimeout(look, left)
+        else link.destroy(new Error(`no answer within ${patience} ms`))
       })
-    }, patience)
+    }
+    let timer = setTimeout(look, patience)
     return link.send(command).finally(() => {
       isAnswered = true
       clearTimeout(timer)

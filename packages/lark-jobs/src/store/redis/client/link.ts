@@ -158,6 +158,8 @@ export class Link {
   readonly lost = this.#lost.promise
   /** When the server last sent something, by `performance.now()`. */
   heardAt = performance.now()
+  /** When the last answer to a command came, by `performance.now()`. */
+  answeredAt = performance.now()
   readonly #socket: Socket
   /** Commands that wait for their answers. The answers of those before `#next` have come. */
   #waiting: PendingReply[] = []
@@ -292,6 +294,7 @@ export class Link {
       this.#answer(reply)
       return
     }
+    this.answeredAt = this.heardAt
     // Answered entries are removed in bulk: moving the list for every answer would cost more.
     if (this.#next === this.#waiting.length || this.#next === 1_000) {
       this.#waiting = this.#waiting.slice(this.#next)
