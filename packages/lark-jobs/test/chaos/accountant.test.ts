@@ -1,9 +1,13 @@
 /**
  * The accountant finds broken promises. Each test begins with the evidence of a run without faults, and changes it.
  */
-import { expect, test } from 'vitest'
+import { appendFile, mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect, onTestFinished, test } from 'vitest'
 import { account } from './accountant.ts'
 import type { Evidence, Kept } from './evidence.ts'
+import { Journals } from './journals.ts'
 import { type Rule, rules } from './rules.ts'
 import { ask, ended, fault, kept, run, sound } from './sound.ts'
 
@@ -471,4 +475,16 @@ test('a batch that a dead dispatcher has left may be filling until it is given u
     evidence.readAt = 60_000
   })
   expect(account(evidence)).toMatchObject({ findings: [], flows: { kept: { left: 1 } } })
+})
+
+test('a line counts once, however many read the journals at the same time', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'lark-journals-'))
+  onTestFinished(() => rm(folder, { recursive: true }))
+  const journals = new Journals(folder)
+  await appendFile(
+    journals.pathOf('w0.1'),
+    `${JSON.stringify({ at: 2, by: 'w0.1', what: 'stood', from: 1 })}\n`,
+  )
+  const readings = await Promise.all([journals.read(), journals.read()])
+  expect(readings[0].standstills).toEqual([{ what: 'held', by: 'w0.1', from: 1, to: 2 }])
 })

@@ -17,7 +17,7 @@ import { Journals } from './journals.ts'
 import { isOver, readFlows, readLedger, unended } from './ledger.ts'
 import { Probes, probeQueue } from './probes.ts'
 import { type Planned, type Step, schedule } from './schedule.ts'
-import { type Stage, type StageName, setStage } from './stage.ts'
+import { keepFiles, type Stage, type StageName, setStage } from './stage.ts'
 import { Watch } from './watch.ts'
 
 export interface ChaosOptions {
@@ -31,13 +31,15 @@ export interface ChaosOptions {
   lease?: number
   /** Jobs per second of each dispatcher. Default: `RATE`. */
   rate?: number
+  /** How many queues the jobs are in, of which one is limited. Default: `QUEUES`. */
+  queues?: number
   /** Default: `normal`. */
   durability?: Durability
   /** Called with a line for each event. */
   say: (line: string) => void
   /** Ends the run early. The present faults are healed, and every job is accounted for. */
   signal?: AbortSignal
-  /** Whether to keep the journals and the evidence. */
+  /** Whether to keep the journals, the evidence and the files of the store. */
   keep?: boolean
 }
 
@@ -45,6 +47,8 @@ export interface ChaosOptions {
 export const LEASE = 2_500
 /** Jobs per second of each dispatcher. */
 export const RATE = 50
+/** Queues, besides those of the probes. */
+export const QUEUES = 4
 /** Milliseconds between two steps. */
 const CALM = 300
 /** Milliseconds within which all roles must work again, if no handler blocks them. */
@@ -54,7 +58,8 @@ const DRAINING = 100
 /** The longest time that a handler blocks or a job takes, in leases. */
 const LONGEST = 3
 
-const queues = ['alpha', 'beta', 'gamma', 'narrow']
+/** The names of the queues that have no limit. The one that has comes last. */
+const names = ['alpha', 'beta', 'gamma']
 /** How many jobs of a queue may be active at the same time. */
 const limits = { narrow: 5 }
 /** How many jobs of one class may run at the same time. */
@@ -66,6 +71,7 @@ const asking = ['d0', 'd1']
 
 export async function chaos(options: ChaosOptions): Promise<Account> {
   const { store, lease = LEASE, rate = RATE, durability = 'normal' } = options
+  const queues = queuesOf(options)
   const folder = await mkdtemp(join(tmpdir(), 'lark-chaos-'))
   const journals = new Journals(folder)
   if (options.keep) options.say(`The journals are in ${folder}`)
@@ -93,11 +99,19 @@ export async function chaos(options: ChaosOptions): Promise<Account> {
     await run.begin()
     await run.breakThings()
     const evidence = await run.end(journals)
-    if (options.keep) await writeFile(join(folder, 'evidence.json'), JSON.stringify(evidence))
+    if (options.keep) {
+      await writeFile(join(folder, 'evidence.json'), JSON.stringify(evidence))
+      await keepFiles(stage, folder)
+    }
     return account(evidence)
   } finally {
     if (!options.keep) await rm(folder, { recursive: true, force: true, maxRetries: 5 })
   }
+}
+
+function queuesOf({ queues = QUEUES }: ChaosOptions): string[] {
+  const open = Array.from({ length: queues - 1 }, (_, i) => names[i] ?? `queue${i}`)
+  return [...open, ...Object.keys(limits)]
 }
 
 function formOf({ minutes }: ChaosOptions): 'short' | 'long' {
@@ -166,6 +180,7 @@ class Run {
   async end(journals: Journals): Promise<Evidence> {
     const store = await this.#probes.store()
     await Promise.all(this.#dispatchers.map((role) => this.#crew.stop(role)))
+    const queues = queuesOf(this.#options)
     const all = [...queues, ...this.#workers.map(({ name }) => probeQueue(name))]
     const { flowAsks } = await journals.read()
     const left = leftBatches({ flowAsks: [...flowAsks.values()], lives: this.#crew.lives })
@@ -238,11 +253,11 @@ class Run {
   async #seeEveryone(what: string, faults: Fault[]): Promise<void> {
     const { took, dead } = await this.#probes.everyone(this.#workers, this.#dispatchers)
     if (dead.length === 0) for (const fault of faults) fault.recovered = took
-    this.#dead.push(...dead.map((by) => ({ by, fault: what })))
+    this.#dead.push(...dead.map(({ by, why }) => ({ by, fault: what, why })))
     this.#say(
       dead.length === 0
         ? `  everybody is at work ${took} ms later`
-        : `  DEAD after ${what}: ${dead.join(', ')}`,
+        : `  DEAD after ${what}: ${dead.map(({ by, why }) => `${by} (${why})`).join(', ')}`,
     )
   }
 

@@ -230,8 +230,8 @@ export interface Evidence {
   limiter: { kind: string; most: number }
   /** Times in which the event loop of a worker stood still, for any reason. */
   standstills: Hit[]
-  /** Roles that did not work again in time, and the fault before. */
-  dead: { by: string; fault: string }[]
+  /** Roles that did not work again in time, the fault before, and what was not seen. */
+  dead: { by: string; fault: string; why?: string }[]
 }
 
 /** A line of a journal. */

@@ -10,6 +10,7 @@ export class Journals {
   readonly reading = new Reading()
   /** How many bytes of each file have been read. */
   readonly #offsets = new Map<string, number>()
+  #turn: Promise<Reading> = Promise.resolve(this.reading)
 
   constructor(folder: string) {
     this.folder = folder
@@ -19,8 +20,16 @@ export class Journals {
     return join(this.folder, `${name}.jsonl`)
   }
 
-  /** Reads the new lines. An unfinished last line is read the next time. */
-  async read(): Promise<Reading> {
+  /**
+   * Reads the new lines. An unfinished last line is read the next time. Those who read at the same time take turns, so
+   * that each line counts once.
+   */
+  read(): Promise<Reading> {
+    this.#turn = this.#turn.then(() => this.#read())
+    return this.#turn
+  }
+
+  async #read(): Promise<Reading> {
     for (const name of (await readdir(this.folder)).filter((file) => file.endsWith('.jsonl'))) {
       const offset = this.#offsets.get(name) ?? 0
       await using file = await open(join(this.folder, name))

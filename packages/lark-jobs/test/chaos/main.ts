@@ -4,7 +4,7 @@
  */
 import { cpus, totalmem } from 'node:os'
 import { parseArgs } from 'node:util'
-import { chaos, LEASE, RATE } from './conductor.ts'
+import { chaos, LEASE, QUEUES, RATE } from './conductor.ts'
 import type { Durability } from './evidence.ts'
 import { largeBatch } from './large-batch.ts'
 import { type StageName, stages } from './stage.ts'
@@ -20,10 +20,11 @@ const help = `npm run chaos -- [options]
   --faults A,B    only those whose names begin so
   --lease MS      of the workers; default 2500
   --rate N        jobs per second of each of the two dispatchers; default ${RATE}, and 2.5 flows
+  --queues N      how many queues the jobs are in; default ${QUEUES}
   --durability D  normal, strict or replicated: what a dispatch waits for; default normal
   --batch N       instead: one batch of N members on Redis, whose workers are killed
   --left          its dispatcher is killed, too, when half of it is queued
-  --keep          keep the journals, and say where
+  --keep          keep the journals and the files of the store, and say where
   --json          the account as JSON
 `
 
@@ -35,6 +36,7 @@ const { values } = parseArgs({
     faults: { type: 'string' },
     lease: { type: 'string' },
     rate: { type: 'string' },
+    queues: { type: 'string' },
     durability: { type: 'string' },
     batch: { type: 'string' },
     left: { type: 'boolean' },
@@ -76,6 +78,7 @@ async function main(): Promise<void> {
   const minutes = numberOf('minutes', 0)
   const lease = numberOf('lease', 1_000)
   const rate = numberOf('rate', 1)
+  const queues = numberOf('queues', 2)
   const seed = seedOf()
   const about = `chaos on ${store}, seed ${seed}${durability === 'normal' ? '' : `, durability ${durability}`}${minutes === undefined ? '' : `, ${minutes} minutes`}`
   say(`${about}; ${cpus().length} cores, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.version}`)
@@ -94,6 +97,7 @@ async function main(): Promise<void> {
     ...(minutes !== undefined && { minutes }),
     ...(lease !== undefined && { lease }),
     ...(rate !== undefined && { rate }),
+    ...(queues !== undefined && { queues }),
     ...(faults !== undefined && { faults: faults.split(',') }),
   })
   const lines = values.json
@@ -103,7 +107,10 @@ async function main(): Promise<void> {
   process.exitCode = account.findings.length === 0 ? 0 : 1
 }
 
-function numberOf(name: 'minutes' | 'lease' | 'rate' | 'seed' | 'batch', least: number): number | undefined {
+function numberOf(
+  name: 'minutes' | 'lease' | 'rate' | 'queues' | 'seed' | 'batch',
+  least: number,
+): number | undefined {
   const text = values[name]
   if (text === undefined) return undefined
   const number = Number(text)

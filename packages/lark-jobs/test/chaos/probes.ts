@@ -45,18 +45,21 @@ export class Probes implements AsyncDisposable {
     return (await this.#jobs[open]()).store
   }
 
-  /** @returns the milliseconds until the last role was seen to work, and the roles that did not */
+  /** @returns the milliseconds until the last role was seen to work, and the roles that did not, with the reasons */
   async everyone(
     workers: readonly Role[],
     dispatchers: readonly Role[],
-  ): Promise<{ took: number; dead: string[] }> {
+  ): Promise<{ took: number; dead: { by: string; why: string }[] }> {
     const began = Date.now()
-    const dead: string[] = []
+    const dead: { by: string; why: string }[] = []
     const looks = [
       ...workers.map((role) => [role, () => this.#completes(role)] as const),
       ...dispatchers.map((role) => [role, () => this.#dispatches(role, began)] as const),
     ]
-    await Promise.all(looks.map(([role, look]) => look().catch(() => dead.push(this.#crew.nameOf(role)))))
+    const note = (role: Role) => (error: Error) => {
+      dead.push({ by: this.#crew.nameOf(role), why: `after ${Date.now() - began} ms: ${error.message}` })
+    }
+    await Promise.all(looks.map(([role, look]) => look().catch(note(role))))
     return { took: Date.now() - began, dead }
   }
 

@@ -205,7 +205,7 @@ export function judgeLimits({ limits }: Evidence, found: Found): void {
 }
 
 export function judgeRoles({ dead, lives, asks, flowAsks, touches }: Evidence, found: Found): void {
-  for (const { by, fault } of dead) found('not-alive', by, `after ${fault}`)
+  for (const { by, fault, why = '' } of dead) found('not-alive', by, `after ${fault}: ${why}`)
   for (const { name, end, words = '' } of lives) {
     if (end === 'by itself') found('exited', name, words)
     if (end === 'stuck') found('stuck', name, 'was killed then')

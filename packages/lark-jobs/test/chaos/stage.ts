@@ -1,12 +1,12 @@
 /**
  * The stage of a run: the store, the connections of the roles to it, and its faults.
  */
-import { mkdtemp, rm } from 'node:fs/promises'
+import { cp, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { startCluster } from '../redis/cluster.ts'
 import { startSentinel } from '../redis/sentinel.ts'
-import { findBinary, startRedis } from '../redis/server.ts'
+import { findBinary, type Server, startRedis } from '../redis/server.ts'
 import type { FaultKind } from './fault.ts'
 import { clusterFaults } from './faults/cluster.ts'
 import { networkFaults } from './faults/network.ts'
@@ -27,6 +27,13 @@ export interface Stage extends AsyncDisposable {
   faults: readonly FaultKind[]
   /** Whether a process holds the store, so that no other process can write. */
   isLocked(): boolean
+  /** Where the store has its files. An append-only file says of every write when it came. */
+  folders: readonly string[]
+}
+
+/** Copies the files of the store into a folder. */
+export async function keepFiles({ folders }: Stage, into: string): Promise<void> {
+  for (const folder of folders) await cp(folder, join(into, basename(folder)), { recursive: true })
 }
 
 /**
@@ -46,12 +53,12 @@ export async function setStage(
   switch (name) {
     case 'sentinel': {
       const fleet = await startSentinel({ args: serverArgs })
-      return { ...open(fleet), faults: [...roleFaults, ...sentinelFaults(fleet)] }
+      return { ...open(fleet, fleet.servers), faults: [...roleFaults, ...sentinelFaults(fleet)] }
     }
     case 'cluster': {
       const cluster = await startCluster({ args: serverArgs })
       const keys = queues.map((queue) => `${prefix}:{${queue}}:jobs`)
-      return { ...open(cluster), faults: [...roleFaults, ...clusterFaults(cluster, keys)] }
+      return { ...open(cluster, cluster.nodes), faults: [...roleFaults, ...clusterFaults(cluster, keys)] }
     }
     default:
       return oneServer(binary, roles)
@@ -59,10 +66,11 @@ export async function setStage(
 }
 
 /** Clusters and Sentinels tell clients the addresses of servers, so no proxy can be used. */
-function open(fleet: AsyncDisposable & { url: string }): Omit<Stage, 'faults'> {
+function open(fleet: AsyncDisposable & { url: string }, servers: readonly Server[]): Omit<Stage, 'faults'> {
   const { url } = fleet
   return {
     url,
+    folders: servers.map(({ folder }) => folder),
     urlFor: () => url,
     isLocked: () => false,
     [Symbol.asyncDispose]: () => fleet[Symbol.asyncDispose](),
@@ -78,6 +86,7 @@ async function sqlite(): Promise<Stage> {
     urlFor: () => url,
     faults: [...roleFaults, ...sqliteFaults(url)],
     isLocked: () => isLocked(file),
+    folders: [folder],
     [Symbol.asyncDispose]: () => rm(folder, { recursive: true, force: true, maxRetries: 5 }),
   }
 }
@@ -91,6 +100,7 @@ async function oneServer(binary: string, roles: readonly string[]): Promise<Stag
     urlFor: (role) => `redis://127.0.0.1:${networks.get(role)!.port}`,
     faults: [...roleFaults, ...networkFaults(networks), ...serverFaults(server)],
     isLocked: () => false,
+    folders: [server.folder],
     async [Symbol.asyncDispose]() {
       for (const network of networks.values()) await network[Symbol.asyncDispose]()
       await server[Symbol.asyncDispose]()
