@@ -170,7 +170,8 @@ class Advancing {
       if (this.#nodes[node] !== 'b' || (on !== undefined && !purged)) continue
       const ruleOf = (each: number) => (this.#isBad(each) ? failureRule(definition, each) : undefined)
       const cause = after.find((each) => ruleOf(each) === 'skip' || ruleOf(each) === 'fail')
-      if (ending !== undefined) this.#finish(node, 'cancelled', ending.reason)
+      if (on !== undefined) this.#finish(node, 'cancelled', 'removed')
+      else if (ending !== undefined) this.#finish(node, 'cancelled', ending.reason)
       else if (cause !== undefined) {
         const state = ruleOf(cause) === 'fail' ? 'failed' : 'cancelled'
         this.#finish(node, state, 'skipped', this.#causeOf(cause))

@@ -283,6 +283,58 @@ export function purging(connect: Connect): void {
     expect(await bench.place.mentions!(ADA)).toEqual([])
   })
 
+  test('members of batches, in several partitions: those that are purged end, and the others run', async () => {
+    await using bench = await make()
+    const jobs = bench.client({ queues: { default: { partitions: 3 }, low: {} } })
+    const names = Array.from({ length: 12 }, (_, n) => (n % 3 === 0 ? `${ADA} ${n}` : `bob ${n}`))
+    const members = names.map((who, n) => new CareJob().with({ step: `m${n}`, who }))
+    const flow = await dispatch(
+      jobs,
+      workflow('outer', (w) => {
+        const now = w.add(batch(members).allowFailures(), { name: 'now' })
+        w.add(batch(members).allowFailures(4), { after: now, name: 'later' })
+      }),
+    )
+    const plain = await dispatch(jobs, batch(members).onFailed(care('callback')))
+    // Of those that wait, those that were never queued, and the callback.
+    for (const who of names.filter((each) => each.startsWith(ADA)))
+      expect(await jobs.purge({ where: { who } })).toEqual({ removed: 3, running: 0 })
+    expect(await jobs.purge({ where: { who: ADA } })).toEqual({ removed: 1, running: 0 })
+    const worker = await bench.work(classes, {}, jobs)
+    const { flows } = operate(jobs)
+    await expect.poll(async () => (await flows.get(flow.id))?.state, patient).toBe('completed')
+    await expect.poll(async () => (await flows.get(plain.id))?.state, patient).toBe('failed')
+    await expect.poll(async () => (await statesOf(jobs, plain.id))[1], patient).toBe('cancelled: removed')
+    await worker.stop()
+    const { nodes } = (await flows.get(flow.id))!
+    for (const { result } of nodes!) expect(result).toEqual({ total: 12, completed: 8, failed: 4 })
+    const bobs = names.flatMap((who, n) => (who.startsWith(ADA) ? [] : [`m${n}`]))
+    // The plain batch has failed at once, so some of its members may have been skipped.
+    expect(new Set(did)).toEqual(new Set(bobs))
+    const { failures } = (await flows.get(plain.id, { failures: 12 }))!
+    expect(failures!.filter(({ reason }) => reason === 'removed').map(({ member }) => member)).toHaveLength(4)
+    expect(await bench.place.mentions!(ADA)).toEqual([])
+  })
+
+  test('by id: a member, and a callback that is queued', async () => {
+    await using bench = await make()
+    const { jobs } = bench
+    const members = batch([care('member').delayed('1h'), other('runs')]).allowFailures(1)
+    const flow = await dispatch(jobs, members.onEnded(care('callback').delayed('1h')))
+    const member = memberId({ flow: flow.id, home: flow.home, index: 0 })
+    expect(await jobs.purge(member, { dryRun: true })).toEqual({ removed: 1, running: 0 })
+    expect(await jobs.purge([member, member])).toEqual({ removed: 1, running: 0 })
+    await workUntil(bench, flow.id, 'completed')
+    expect((await statesOf(jobs, flow.id))[1]).toBe('started')
+    const callback = nodeId(flow, 0)
+    expect(await jobs.purge([callback], { dryRun: true })).toEqual({ removed: 1, running: 0 })
+    expect(await jobs.purge([callback])).toEqual({ removed: 1, running: 0 })
+    expect(await statesOf(jobs, flow.id)).toEqual(['completed', 'cancelled: removed'])
+    await work(bench)
+    expect(did).toEqual(['runs'])
+    expect(await bench.place.mentions!(ADA)).toEqual([])
+  })
+
   test('a running job of a flow is left as it is, and goes with a second purge', async () => {
     await using bench = await make()
     const { jobs } = bench
