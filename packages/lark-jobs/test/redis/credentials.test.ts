@@ -355,6 +355,38 @@ describe('a function', () => {
     expect(await store.partitions()).toEqual([])
   })
 
+  test('whose credentials one of several servers refuses is called more and more rarely, and the process warns', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance', 'Date'] })
+    const warnings = vi.spyOn(process, 'emitWarning').mockImplementation(() => {})
+    try {
+      let asked = 0
+      const source = sourceOf(() => ({ password: `pw-${++asked}` }))
+      const logIn = async (server: string, isAccepted: boolean) => {
+        const { number } = await source.current()
+        if (isAccepted) source.accepted(server)
+        else source.refused(number, server)
+        return number
+      }
+      await logIn('b', false)
+      // The server may have been told of new ones: others are asked for at once.
+      expect(await logIn('b', false)).toBe(2)
+      for (let second = 0; second < 600; second++) {
+        await logIn('a', true)
+        await logIn('b', false)
+        await vi.advanceTimersByTimeAsync(1_000)
+      }
+      // It was 1,200.
+      expect(asked).toBeLessThan(40)
+      expect(warnings.mock.calls).toEqual([
+        [expect.stringContaining('b refuses what credentials() returned'), { code: 'LARK_CREDENTIALS' }],
+      ])
+      expect(await logIn('a', true)).toBe(asked)
+    } finally {
+      warnings.mockRestore()
+      vi.useRealTimers()
+    }
+  })
+
   test('is called again after four fifths of the time, unless no connection is logged in', async () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance', 'Date'] })
     try {

@@ -29,6 +29,8 @@ const PATIENCE = 10_000
 const RENEW_AFTER = 0.8
 /** Milliseconds before a function that failed is called again: first `from`, then doubled each time, up to `to`. */
 const AGAIN = { from: 200, to: 30_000 }
+/** Milliseconds after which a refusal of a server has nothing to do with the one before. */
+const CALM = 60_000
 /** Milliseconds: the longest time that a timer can be set for. */
 const LONGEST = 2 ** 31 - 1
 
@@ -44,6 +46,11 @@ export class CredentialSource {
   #asking: Promise<CurrentCredentials> | undefined
   #timer: NodeJS.Timeout | undefined
   #failures = 0
+  /** For each server that has not accepted any since: how many credentials it has refused, and when the last. */
+  readonly #refusals = new Map<string, { count: number; at: number }>()
+  /** The number of the credentials that were refused last, and from when on others are asked for in their place. */
+  #spent = 0
+  #askFrom = 0
 
   constructor(ask: () => Promise<CurrentCredentials>, renews: boolean) {
     this.#ask = ask
@@ -52,8 +59,10 @@ export class CredentialSource {
 
   /** The credentials for a login now. Rejects if the function failed or does not answer. */
   current(): Promise<CurrentCredentials> {
-    if (this.#held !== undefined && performance.now() < this.#until) return Promise.resolve(this.#held)
-    return this.#refresh()
+    const held = this.#held
+    const now = performance.now()
+    const isSpent = held?.number === this.#spent && now >= this.#askFrom
+    return held !== undefined && now < this.#until && !isSpent ? Promise.resolve(held) : this.#refresh()
   }
 
   /** Calls `told` with all new credentials from now on. @returns a function that ends this */
@@ -69,15 +78,30 @@ export class CredentialSource {
   }
 
   /** A server accepted the credentials. */
-  accepted(): void {
+  accepted(server: string): void {
     this.#failures = 0
+    this.#refusals.delete(server)
   }
 
-  /** A server refused these credentials: they are not used for further logins. */
-  refused(number: number): void {
-    if (this.#held?.number !== number) return
-    this.#held = undefined
-    this.#planAnother()
+  /**
+   * A server refused these credentials: others are asked for before the next login. If it refuses those too, while other
+   * servers may accept them, they are used meanwhile, and the function is called more and more rarely.
+   */
+  refused(number: number, server: string): void {
+    if (this.#held?.number !== number || this.#spent === number) return
+    const now = performance.now()
+    const { count, at } = this.#refusals.get(server) ?? { count: 0, at: now }
+    const refusals = now - at > CALM ? 1 : count + 1
+    this.#refusals.set(server, { count: refusals, at: now })
+    const ms = pauseAfter(refusals)
+    this.#spent = number
+    this.#askFrom = refusals === 1 ? now : now + ms
+    if (refusals === 2 && this.#renews)
+      process.emitWarning(
+        `${server} refuses what credentials() returned, also after another call. Lark calls it again, more and more rarely`,
+        { code: 'LARK_CREDENTIALS' },
+      )
+    this.#plan(ms)
   }
 
   /**
@@ -123,7 +147,7 @@ export class CredentialSource {
 
   #planAnother(): void {
     this.#failures += 1
-    this.#plan(Math.min(AGAIN.to, AGAIN.from * 2 ** Math.min(this.#failures, 10)))
+    this.#plan(pauseAfter(this.#failures))
   }
 
   /** Calls the function again after so many milliseconds, if there are connections to renew. */
@@ -145,6 +169,11 @@ export class CredentialSource {
       this.#planAnother()
     }
   }
+}
+
+/** Milliseconds. */
+function pauseAfter(failures: number): number {
+  return Math.min(AGAIN.to, AGAIN.from * 2 ** Math.min(failures, 10))
 }
 
 const sources = new WeakMap<object, CredentialSource>()
@@ -290,7 +319,7 @@ export function lend(connection: string | RedisServers): Lent {
  */
 function hand(source: CredentialSource, port: Port): () => void {
   port.on('message', (spent: number) => {
-    source.refused(spent)
+    source.refused(spent, 'The server of another thread')
     source.current().then(
       (held) => port.postMessage(source.remaining(held)),
       (error) => port.postMessage(error instanceof Error ? error.message : String(error)),

@@ -37,14 +37,15 @@ export async function dial(address: Address, timeout: number, signal: AbortSigna
     signal.throwIfAborted()
     const link = new Link(open(address))
     // Follow the credentials from now on, because they may be replaced before the server has answered.
-    void link.lost.then(credentials.follow((next) => void logInAgain(link, credentials, next)))
+    const server = nameOf(address)
+    void link.lost.then(credentials.follow((next) => void logInAgain(link, server, credentials, next)))
     try {
       await greet(link, known, timeout, signal)
-      credentials.accepted()
+      credentials.accepted(server)
       return link
     } catch (error) {
       if (!(error instanceof Refusal) || error.word !== 'WRONGPASS') throw error
-      credentials.refused(number)
+      credentials.refused(number, server)
       // Callers get no Refusal, because the next credentials may be right.
       if (isAgain) throw new Error(`the server refuses what credentials() returned: ${error.message}`)
     }
@@ -87,15 +88,16 @@ export async function endIfLate<T>(
 
 async function logInAgain(
   link: Link,
+  server: string,
   credentials: CredentialSource,
   next: CurrentCredentials,
 ): Promise<void> {
   try {
     await link.authenticate(next.username, next.password)
-    credentials.accepted()
+    credentials.accepted(server)
   } catch (error) {
     // The link works for as long as the server permits, and new credentials are asked for.
-    if (error instanceof Refusal) credentials.refused(next.number)
+    if (error instanceof Refusal) credentials.refused(next.number, server)
   }
 }
 
