@@ -5,6 +5,7 @@
  * succeeds.
  */
 import { setTimeout as pause } from 'node:timers/promises'
+import { JobsError } from '../model/errors.ts'
 import { queueOf } from '../model/partition.ts'
 import { ownName } from '../options/limiter.ts'
 import type { RecoverOptions, Recovery, Store } from '../store/contract/store.ts'
@@ -72,12 +73,14 @@ export class HandBack {
     const returned: Returned = { jobs: 0, failed: 0 }
     return this.#insist(async () => {
       // First the dead worker must not wait any more: the rings for returned jobs must reach living workers.
-      await store.retire(holder)
+      await store.retire(holder).catch(unlessDamaged)
       // Read each time, because a worker also serves partitions that others have made meanwhile.
       const served = (await store.partitions()).filter((partition) => queues.includes(queueOf(partition)))
       // A process that ended in order has killed nothing: how its jobs ended it could not tell.
       const options = { holder, ...(cause === undefined ? { forgiving: true } : { cause }) }
-      await Promise.all(served.map((partition) => this.#takeFrom(partition, options, returned)))
+      await Promise.all(
+        served.map((partition) => this.#takeFrom(partition, options, returned).catch(unlessDamaged)),
+      )
       return returned
     })
   }
@@ -116,4 +119,9 @@ export class HandBack {
     }
     return undefined
   }
+}
+
+/** A partition that is damaged does not keep the others: its jobs go back when it is repaired. Workers name it. */
+function unlessDamaged(error: unknown): void {
+  if (!JobsError.is(error, 'STORE_DAMAGED')) throw error
 }

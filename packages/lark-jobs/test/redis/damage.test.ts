@@ -6,6 +6,7 @@ import { describe, expect, inject, test } from 'vitest'
 import { createJobs, Job } from '../../src/index.ts'
 import { status } from '../../src/operate/status.ts'
 import { kindOf, names } from '../../src/store/redis/client/keys.ts'
+import { HandBack } from '../../src/supervisor/hand-back.ts'
 import { Caller, LEASE } from '../conformance/caller.ts'
 import { ids, job, jobs } from '../conformance/jobs.ts'
 import { Record } from '../working/bench.ts'
@@ -152,6 +153,24 @@ describe('a foreign value', () => {
     const message = expect.stringContaining(` has a string under ${prefix}:{b}:idle, `)
     await expect(store.retire('ada')).rejects.toMatchObject({ code: 'STORE_DAMAGED', message })
     for (const partition of ['a', 'c']) expect(await send('EXISTS', `${prefix}:{${partition}}:idle`)).toBe(0)
+    await removeKeys(url, prefix)
+  })
+
+  test('in one of several partitions does not keep a dead process from handing back what it held in the others', async () => {
+    const prefix = newPrefix()
+    await using store = await openStore(url, { prefix })
+    for (const partition of ['a', 'b', 'c']) {
+      await new Caller(store, 'web', partition).enqueue(job())
+      await new Caller(store, 'ada', partition).claim(1)
+    }
+    for (const name of ['idle', 'leases']) {
+      await send('DEL', `${prefix}:{b}:${name}`)
+      await send('SET', `${prefix}:{b}:${name}`, 'foreign')
+    }
+    const leases = new HandBack({ store, queues: ['a', 'b', 'c'], limiters: [] })
+    expect(await leases.handBack('ada', undefined, () => {})).toEqual({ jobs: 2, failed: 0 })
+    leases.stop()
+    for (const partition of ['a', 'c']) expect(await store.counts(partition)).toMatchObject({ waiting: 1 })
     await removeKeys(url, prefix)
   })
 

@@ -316,7 +316,8 @@ class LeaseWatch {
       const store = await this.#opened.promise
       // First the worker must not wait any more: otherwise the ring for a returned job could go to its blocked loop.
       await store.retire(holder).catch(() => {})
-      await Promise.all(this.#partitions.map(({ partition }) => takeFrom(store, partition)))
+      // Of one that is damaged, the leases end.
+      await Promise.allSettled(this.#partitions.map(({ partition }) => takeFrom(store, partition)))
       await this.#keepPermits(store, 0)
     } catch {
       // The leases end.
