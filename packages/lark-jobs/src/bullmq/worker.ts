@@ -292,8 +292,8 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
     const running: OwnRun = { job, abort }
     this.#running.set(lease.id, running)
     if (lease.runs > 1) await this.#recall(lease.id, job)
-    this.#keep('completed', job.opts.removeOnComplete ?? this.opts.removeOnComplete)
-    this.#keep('failed', job.opts.removeOnFail ?? this.opts.removeOnFail)
+    this.#keep('completed', ofOthers(job.opts.removeOnComplete) ?? this.opts.removeOnComplete)
+    this.#keep('failed', ofOthers(job.opts.removeOnFail) ?? this.opts.removeOnFail)
     this.tell('active', job, 'waiting')
     const signal = abort && AbortSignal.any([lark.signal as AbortSignal, abort.signal])
     try {
@@ -483,4 +483,9 @@ function checkConcurrency(who: string, value: unknown): void {
 
 function rateOf({ max, duration }: { max: number; duration: number }): Rate {
   return { limit: max, per: duration, kind: max > MOST_SLIDING ? 'window' : 'sliding', burst: max }
+}
+
+/** What a job says of the others that are kept: `true` is about the job alone. */
+function ofOthers(remove: RemoveOption): RemoveOption {
+  return remove === true ? undefined : remove
 }

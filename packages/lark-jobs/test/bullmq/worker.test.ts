@@ -443,3 +443,28 @@ test('QueueEvents tell of each time that a job waits and begins', async () => {
     ['active', 'waiting'],
   ])
 })
+
+test('in development a worker says which job schedulers do not run', async () => {
+  vi.stubEnv('NODE_ENV', 'development')
+  const said = vi.spyOn(SharedStore.prototype, 'remark').mockImplementation(() => {})
+  const queue = opened(new Queue('reports', { connection }))
+  await queue.upsertJobScheduler('nightly', { pattern: '0 3 * * *' })
+  await opened(new Worker('reports', async () => {}, { connection })).waitUntilReady()
+  expect(said.mock.calls.flat().filter((text) => /does not run here: .*nightly/.test(text))).toHaveLength(1)
+})
+
+test('who waits until a job has finished is answered although it is removed; pause() waits for its outcome', async () => {
+  const queue = opened(new Queue('sums', { connection }))
+  const worker = opened(new Worker('sums', async (job) => job.data.n + 1, { connection, concurrency: 10 }))
+  await worker.waitUntilReady()
+  const results = Array.from({ length: 20 }, async (_, n) => {
+    const job = await queue.add('sum', { n }, { removeOnComplete: true })
+    return job.waitUntilFinished(undefined, 30_000)
+  })
+  expect(await Promise.all(results)).toEqual(results.map((_, n) => n + 1))
+  const active = once(worker, 'active')
+  const last = await queue.add('sum', { n: 1 })
+  await active
+  await worker.pause()
+  expect(await last.getState()).toBe('completed')
+})
