@@ -171,7 +171,7 @@ export { type TimingOptions, timing } from './run/middleware/timing.ts'
 export { type OverlappingOptions, withoutOverlapping } from './run/middleware/without-overlapping.ts'
 export type { Skipped } from './schedule/state.ts'
 export type { PausedGroup } from './store/contract/change.ts'
-export type { Counts } from './store/contract/page.ts'
+export type { Counts, Dropped } from './store/contract/page.ts'
 export type {
   Credentials,
   CredentialsFunction,

@@ -5,6 +5,7 @@ import type { TelemetryCalls } from '../src/model/telemetry.ts'
 import type { JobConstructor } from '../src/options/job-class.ts'
 import { Registry } from '../src/options/registry.ts'
 import type { Permits } from '../src/run/middleware/permits.ts'
+import type { Store } from '../src/store/contract/store.ts'
 import type { Claimer } from '../src/worker/fetch/claimer.ts'
 import { type HeldJob, Ledger, TOLD } from '../src/worker/lease/ledger.ts'
 import { StoreClock } from '../src/worker/maintenance/store-clock.ts'
@@ -36,9 +37,16 @@ function begin(
   } as unknown as Claimer
   // No middleware asks for permits.
   const permits = {} as Permits
-  const slots = new Slots({ registry, report, onStuck, telemetry }, ledger, new StoreClock(), permits, {
-    changed: () => {},
-  })
+  const store = {} as Store
+  const slots = new Slots(
+    { registry, report, onStuck, telemetry, store },
+    ledger,
+    new StoreClock(),
+    permits,
+    {
+      changed: () => {},
+    },
+  )
   const lease = {
     id: 'Vbu1Wui6I4h7z',
     key: registry.keys[0]!,

@@ -32,6 +32,7 @@ import { type CommandArguments, CommandJob, commandPayload, isInCommand } from '
 import { DispatchNow } from '../run/dispatch-now.ts'
 import type { Around } from '../run/hooks.ts'
 import { connect } from '../store/connect.ts'
+import { keptBy } from '../store/contract/retention.ts'
 import type { Role } from '../store/contract/store.ts'
 import type { WorkOptions } from '../worker/options.ts'
 import type { Worker } from '../worker/worker.ts'
@@ -434,11 +435,10 @@ export class Jobs extends Operations implements AsyncDisposable {
   async #open(): Promise<Opened> {
     Underway.watchExit()
     const found = await this[settings]()
-    const { connection, prefix, durability, partitions, bounds, retention, retentions, telemetry } = found
-    const kept = { retention, ...(retentions && { retentions }) }
-    const place = { connection, prefix, options: { ...kept, durability } }
-    const open = found.connect ?? connect
-    const store = await open(connection, prefix, { ...place.options, role: this.#role })
+    const { connection, prefix, durability, partitions, bounds, telemetry } = found
+    const options = { ...keptBy(this.#role === 'supervisor', found), durability }
+    const place = { connection, prefix, options }
+    const store = await (found.connect ?? connect)(connection, prefix, { ...options, role: this.#role })
     try {
       const warnings = await store.open()
       // It may have changed meanwhile.

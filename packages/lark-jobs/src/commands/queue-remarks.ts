@@ -3,7 +3,8 @@
  * worker that nobody has started.
  */
 import { visible } from '@s18i/lark/config'
-import { resumeCommand, shellWord } from '../model/command-line.ts'
+import { failedCommand, resumeCommand, shellWord } from '../model/command-line.ts'
+import { droppedWords } from '../model/dropped-words.ts'
 import { readable } from '../model/duration.ts'
 import { listed } from '../model/listed.ts'
 import { pausedWords } from '../model/paused-words.ts'
@@ -42,6 +43,9 @@ export function* remarksOn({ queues, workers }: Status): Generator<Remark> {
   }
   for (const { queue, damaged } of queues)
     for (const { message } of damaged) yield warn(visible(`Queue ${queue} cannot be read: ${message}`))
+  for (const { queue, dropped } of queues)
+    if (dropped !== undefined)
+      yield warn(visible(`${queue}: ${droppedWords(dropped, Date.now())}: see ${failedCommand(queue)}`))
   const left = queues.filter(({ configured, counts }) => !configured && isUnended(counts))
   if (left.length > 0) {
     const have = left.length === 1 ? 'has jobs and is' : 'have jobs and are'

@@ -37,7 +37,7 @@ const kept = new Option<Kept, Retention>(
 export const keepOptions = new Schema("an object such as { completed: '7d', failed: { count: 50_000 } }", {
   /** Completed jobs. Default: the newest 1,000, for 1 hour. */
   completed: kept,
-  /** Failed jobs. Default: the newest 10,000, for 30 days. */
+  /** Failed jobs. Default: 30 days, 100,000 and 256 MiB, whichever comes first. */
   failed: kept,
   /** Cancelled jobs. Default: the newest 1,000, for 1 day. */
   cancelled: kept,

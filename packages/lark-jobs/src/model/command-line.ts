@@ -10,6 +10,11 @@ export function resumeCommand(queue: string, group?: string, groupHash?: string)
   return `lark jobs:resume ${shellWord(queue)}${named}${hashed}`
 }
 
+/** The command that shows why jobs of a queue failed. */
+export function failedCommand(queue: string): string {
+  return `lark jobs:failed --group --queue=${shellWord(queue)}`
+}
+
 /** The command that says why a job does not run. */
 export function whyCommand(id: string): string {
   return `lark jobs:why ${shellWord(id)}`

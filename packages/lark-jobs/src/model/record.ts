@@ -247,9 +247,10 @@ export type Outcome = (
   | { kind: 'completed'; result?: string }
   /**
    * `retryIn`: milliseconds until the retry. Without it the job has failed and is not retried. Then `untold` says that
-   * `failed()` of its class was not called, because no handler could run: see `effect.ts`.
+   * `failed()` of its class was not called, because no handler could run: see `effect.ts`. `alike`: what it has in common
+   * with others that failed for the same reason (`run/fingerprint.ts`).
    */
-  | { kind: 'failed'; error: JobError; retryIn?: number; untold?: boolean }
+  | { kind: 'failed'; error: JobError; retryIn?: number; untold?: boolean; alike?: string }
   /**
    * `in`: milliseconds until the job is due. `pauses`: no other job of its group, or of its partition, begins before
    * that either.

@@ -32,6 +32,7 @@ export const findingCodes = {
   'queue-paused': 'No queue is paused.',
   'known-jobs': 'The next jobs have classes that live workers know.',
   'retrying-jobs': 'Few jobs failed and wait for their next try: less than 100 in a queue.',
+  'failed-kept': 'Failed jobs were kept for their age in the last day.',
   'worker-queues': 'Workers serve only queues that are configured here.',
   'limiter-used': 'Workers use each configured limiter.',
   'lark-versions': 'All workers, and this process, have one version of Lark.',

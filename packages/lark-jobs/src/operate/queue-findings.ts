@@ -2,7 +2,8 @@
  * What the doctor finds in the queues of a store, and in the workers that serve them.
  */
 
-import { resumeCommand, shellWord, whyCommand } from '../model/command-line.ts'
+import { failedCommand, resumeCommand, shellWord, whyCommand } from '../model/command-line.ts'
+import { droppedWords } from '../model/dropped-words.ts'
 import { readable } from '../model/duration.ts'
 import { listed } from '../model/listed.ts'
 import { plural } from '../model/plural.ts'
@@ -58,6 +59,7 @@ export function queueFindings(facts: QueueFacts): DoctorFinding[] {
     else found.ok('queue-paused', 'is not paused')
     checkKeys(queue, live.size > 0, found)
     checkRetrying(queue, found)
+    checkDropped(queue, now, found)
     return found.findings
   })
   return [...perQueue, ...workerFindings(facts)]
@@ -211,6 +213,16 @@ function checkRetrying({ queue, retrying }: QueueStatus, found: Examination): vo
       'retrying-jobs',
       text,
       `See what they threw: lark jobs:list --queue=${shellWord(queue)} --state=delayed, and lark jobs:show ID`,
+    )
+}
+
+function checkDropped({ queue, dropped }: QueueStatus, now: number, found: Examination): void {
+  if (dropped === undefined) found.ok('failed-kept', 'its failed jobs are kept for their age')
+  else
+    found.warn(
+      'failed-kept',
+      droppedWords(dropped, now),
+      `Mend what fails: ${failedCommand(queue)}. Or say how many failed jobs are kept: keep in jobs.queues`,
     )
 }
 

@@ -9,11 +9,14 @@ import { states, type WorkerRecord } from '../model/record.ts'
 import { isHash, shownName } from '../model/stored-name.ts'
 import {
   type Counts,
+  DAY,
+  type Dropped,
   MAX_STANDINGS,
   MINUTE,
   type Minute,
   type PausedGroup,
   type Setting,
+  type Standing,
   type Store,
 } from '../store/contract/store.ts'
 import { type Measurement, type QueueStandings, standingsOf } from './measurement.ts'
@@ -42,6 +45,8 @@ export interface QueueStatus {
   counts: Counts
   /** How many of the waiting and delayed jobs have failed at least once, and wait for their next try. */
   retrying: number
+  /** How many failed jobs were removed before their age, if some were within the last day, and when last. */
+  dropped?: Dropped
   lastMinute: EndedCounts
   lastHour: EndedCounts
   /** Whether the queue, or one of its partitions, is paused. None of the jobs there begins. */
@@ -96,6 +101,7 @@ export async function statusesOf(
       configured: configured.has(queue),
       counts: sum(standings.map(({ counts }) => counts)),
       retrying: standings.reduce((count, { retrying }) => count + retrying, 0),
+      ...droppedOf(standings, at),
       lastMinute: ended(minutes, (minute) => withinLastMinute(minute, at)),
       lastHour: ended(minutes, () => 1),
       ...pauseOf(pauses),
@@ -111,6 +117,15 @@ export async function statusesOf(
       }),
     }
   })
+}
+
+function droppedOf(standings: readonly Standing[], now: number): Pick<QueueStatus, 'dropped'> {
+  const lately = standings.flatMap(({ dropped }) =>
+    dropped !== undefined && dropped.at > now - DAY ? dropped : [],
+  )
+  if (lately.length === 0) return {}
+  const count = lately.reduce((sum, each) => sum + each.count, 0)
+  return { dropped: { count, at: Math.max(...lately.map(({ at }) => at)) } }
 }
 
 /** How often each value occurs. */

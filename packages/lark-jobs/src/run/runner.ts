@@ -18,6 +18,7 @@ import { currentRun, type JobClass, type JobLike } from '../options/job-class.ts
 import { newerVersion, readPayload } from '../options/payload-rules.ts'
 import { CommandJob } from './command-job.ts'
 import type { Execution } from './execution.ts'
+import { fingerprintOf } from './fingerprint.ts'
 import { jobError } from './job-error.ts'
 import { hears, type LastWord, tell } from './last-hook.ts'
 import { withMade } from './made-job.ts'
@@ -254,15 +255,20 @@ export function stopped(execution: Execution, jobClass: JobClass): RunOutcome {
 }
 
 function failure(thrown: unknown, execution: Execution, jobClass: JobClass): RunOutcome {
-  const outcome = failedForGood(thrown, execution)
+  const { alike, ...outcome } = failedForGood(thrown, execution)
   const pause = retryIn(thrown, execution, jobClass)
-  const ending = (retryIn: number | undefined) => (retryIn === undefined ? outcome : { ...outcome, retryIn })
+  const ending = (retryIn: number | undefined) => ({
+    ...outcome,
+    ...(retryIn === undefined ? { alike } : { retryIn }),
+  })
   return pause instanceof Promise ? pause.then(ending) : ending(pause)
 }
 
-function failedForGood(thrown: unknown, execution: Execution): Outcome & { kind: 'failed' } {
+function failedForGood(thrown: unknown, execution: Execution): Outcome & { kind: 'failed'; alike: string } {
   execution.thrown = thrown
   const error = jobError(thrown, execution.lease.runs, performance.now() - execution.startedAt)
   const { release } = execution.environment
-  return { kind: 'failed', error: release === undefined ? error : { ...error, release } }
+  const { id, key } = execution.lease
+  const alike = fingerprintOf({ id, key, errors: [error] })!.hash
+  return { kind: 'failed', error: release === undefined ? error : { ...error, release }, alike }
 }

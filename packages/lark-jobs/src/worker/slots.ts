@@ -22,6 +22,7 @@ import type { Make } from '../run/made-job.ts'
 import type { Permits } from '../run/middleware/permits.ts'
 import { limitOf, retryIn } from '../run/retry-policy.ts'
 import { conclude, runJob, stopped } from '../run/runner.ts'
+import { warnsOfDropped } from './dropped-jobs.ts'
 import type { Claimer } from './fetch/claimer.ts'
 import { type HeldJob, type Ledger, NEVER, TOLD } from './lease/ledger.ts'
 import { watchLoop } from './lease/loop-witness.ts'
@@ -66,6 +67,7 @@ type SlotsOptions = Pick<
   | 'release'
   | 'owner'
   | 'onStuck'
+  | 'store'
 >
 
 /** What the slots know of the worker around them. */
@@ -97,6 +99,7 @@ export class Slots implements RunEnvironment {
   readonly #options: SlotsOptions
   readonly #ledger: Ledger
   readonly #around: SlotsAround
+  readonly #failed: (own: Claimer) => void
   /** Undefined: there are none. */
   readonly hooks: HookCalls | undefined
   /** Called when the store has answered for a run; undefined if the report does not ask for it. */
@@ -131,6 +134,7 @@ export class Slots implements RunEnvironment {
     // Otherwise the lease thread does not settle jobs.
     const isReplaced = options.onStuck !== undefined
     this.#unwatch = isReplaced ? watchLoop({ running: this.running, failed: this.#blocked }) : () => {}
+    this.#failed = warnsOfDropped(options.store, options.report)
   }
 
   /** How many slots are free; below 0 when `concurrency` was set to less than there are running jobs. */
@@ -329,6 +333,7 @@ export class Slots implements RunEnvironment {
       ending.isAsked = running.run.decision?.kind === 'released'
       if (outcome.pauses === 'queue') this.#around.paused?.(claimer, outcome)
     }
+    if (outcome.kind === 'failed' && outcome.retryIn === undefined) this.#failed(claimer)
     if (outcome.kind === 'failed' && jobClass !== undefined)
       ending.isTimed = limitOf(lease, jobClass) !== undefined
     this.#options.report.ended(ending)

@@ -37,7 +37,7 @@ const HOUR = 3_600_000
 const defaults: StoreOptions = {
   retention: {
     completed: { count: 1_000, age: HOUR },
-    failed: { count: 10_000, age: 30 * 24 * HOUR },
+    failed: { count: 10_000, age: 30 * 24 * HOUR, bytes: 1_000_000_000, whole: 100, ofKind: 10 },
     cancelled: { count: 1_000, age: HOUR },
   },
 }

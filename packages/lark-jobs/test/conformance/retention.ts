@@ -5,7 +5,7 @@ import { expect, test } from 'vitest'
 import { MAX_ITEMS } from '../../src/store/contract/store.ts'
 import { LEASE } from './caller.ts'
 import type { Make } from './harness.ts'
-import { completed, failed, ids, job, jobs, line, settlement } from './jobs.ts'
+import { completed, failed, ids, job, jobError, jobs, line, retried, settlement } from './jobs.ts'
 
 const plenty = { count: 1_000_000, age: 1_000_000_000 }
 
@@ -80,6 +80,107 @@ export function retention(make: Make): void {
       [1, 0],
       [0, 0],
     ])
+  })
+
+  test('failed jobs of which nobody said how many: the newest of each kind go last, and what goes early is counted', async () => {
+    const policy = { count: 12, age: 10_000, bytes: 1_000_000, whole: 1_000, ofKind: 3 }
+    await using harness = await make({ retention: { completed: plenty, failed: policy, cancelled: plenty } })
+    const { store, clock } = harness
+    const caller = harness.caller()
+    const fail = async (alike: string, count: number) => {
+      const list = jobs(count)
+      for (const one of list) {
+        clock.advance(1)
+        await caller.run(one, { kind: 'failed', error: jobError(), alike })
+      }
+      return ids(list)
+    }
+    const kept = async () => ids((await store.list('emails', { state: 'failed', limit: 100 })).jobs).sort()
+    const dropped = async () => (await store.standings(['emails']))[0]!.dropped
+    const rare = await fail('aaaa', 2)
+    const [first, ...rest] = await fail('bbbb', 10)
+    expect(await dropped()).toBeUndefined()
+    expect(await store.counts('emails')).toMatchObject({ failed: 12 })
+    const more = await fail('bbbb', 1)
+    expect(await kept()).toEqual([...rare, ...rest, ...more].sort())
+    expect(await dropped()).toEqual({ count: 1, at: clock.now })
+    // A flood of one kind: all others go first, but for the newest of each.
+    const flood = await fail('cccc', 20)
+    expect(await kept()).toEqual([...rare, ...rest.slice(-2), ...more, ...flood.slice(-7)].sort())
+    expect(await dropped()).toEqual({ count: 21, at: clock.now })
+    expect(await store.get('emails', first!)).toBeUndefined()
+    // Without spare jobs, the oldest go.
+    await store.alter('emails', flood.slice(-7, -3), { kind: 'remove' })
+    const others = []
+    for (const alike of ['1111', '2222', '3333', '4444', '5555']) others.push(...(await fail(alike, 1)))
+    expect(await kept()).toEqual([rare[1]!, ...rest.slice(-2), ...more, ...flood.slice(-3), ...others].sort())
+    // What is retried, removed or past its age is not counted.
+    await store.alter('emails', [others[0]!], { kind: 'retry' })
+    clock.advance(10_001)
+    await store.prune('emails')
+    expect(await kept()).toEqual([])
+    expect((await dropped())!.count).toBe(22)
+    await fail('aaaa', 1)
+    expect((await dropped())!.count).toBe(22)
+  })
+
+  test('failed jobs of which nobody said how many: by the bytes of their payloads and errors', async () => {
+    const policy = { count: 1_000, age: 10_000, bytes: 5_000, whole: 1_000, ofKind: 1 }
+    await using harness = await make({ retention: { completed: plenty, failed: policy, cancelled: plenty } })
+    const { store } = harness
+    const caller = harness.caller()
+    const payload = JSON.stringify('x'.repeat(900))
+    const list = jobs(4, { payload })
+    for (const one of list) await caller.run(one, failed)
+    expect(await store.counts('emails')).toMatchObject({ failed: 4 })
+    // These leave room for others.
+    await store.alter('emails', [list[0]!.id], { kind: 'purge' })
+    await store.alter('emails', [list[1]!.id], { kind: 'retry' })
+    await caller.settle(await caller.claimOne(), completed)
+    for (const one of jobs(2, { payload })) await caller.run(one, failed)
+    expect(await store.counts('emails')).toMatchObject({ failed: 4 })
+    await caller.run(job({ payload: JSON.stringify('x'.repeat(3_500)) }), failed)
+    expect(await store.counts('emails')).toMatchObject({ failed: 2 })
+    expect((await store.standings(['emails']))[0]!.dropped).toMatchObject({ count: 3 })
+    // One that is larger than all that is kept.
+    await caller.run(job({ payload: JSON.stringify('x'.repeat(6_000)) }), failed)
+    expect(await store.counts('emails')).toMatchObject({ failed: 0 })
+    await store.clear('emails', 'failed')
+    for (const one of jobs(4, { payload })) await caller.run(one, failed)
+    expect(await store.counts('emails')).toMatchObject({ failed: 4 })
+  })
+
+  test('failed jobs of which nobody said how many: of many, the older ones keep their last error', async () => {
+    const policy = { count: 1_000, age: 10_000, bytes: 1_000_000, whole: 2, ofKind: 1 }
+    await using harness = await make({ retention: { completed: plenty, failed: policy, cancelled: plenty } })
+    const { store, clock } = harness
+    const caller = harness.caller()
+    const list = jobs(4)
+    for (const one of list) {
+      await caller.run(one, retried(0))
+      clock.advance(1)
+      await caller.settle(await caller.claimOne(), {
+        kind: 'failed',
+        error: jobError({ run: 2, message: 'last' }),
+      })
+    }
+    const errors = await Promise.all(list.map(async ({ id }) => (await store.get('emails', id))!.errors))
+    expect(errors.map((each) => each.length)).toEqual([1, 1, 2, 2])
+    expect(errors.map((each) => each.at(-1)!.message)).toEqual(['last', 'last', 'last', 'last'])
+  })
+
+  test('failed jobs of which somebody said how many are kept so, whatever their kinds and sizes', async () => {
+    const policy = { count: 3, age: 10_000 }
+    await using harness = await make({ retention: { completed: plenty, failed: policy, cancelled: plenty } })
+    const { store, clock } = harness
+    const caller = harness.caller()
+    const list = jobs(6)
+    for (const [i, one] of list.entries()) {
+      clock.advance(1)
+      await caller.run(one, { kind: 'failed', error: jobError(), alike: i < 2 ? 'aaaa' : 'bbbb' })
+    }
+    expect(ids((await store.list('emails', { state: 'failed' })).jobs)).toEqual(ids(list.slice(-3).reverse()))
+    expect((await store.standings(['emails']))[0]!.dropped).toBeUndefined()
   })
 
   test('a large call removes its whole excess', async () => {

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { open } from '../../src/api/jobs.ts'
 import { createJobs, Job, keep } from '../../src/index.ts'
 import { operate } from '../../src/operate.ts'
-import { Bench, type Connect } from './bench.ts'
+import { Bench, type Connect, Record } from './bench.ts'
 
 class PlainJob extends Job {
   override tries = 1
@@ -44,6 +44,55 @@ export function keeping(connect: Connect): void {
     expect(await jobs.find(plain.ids[0]!)).toBeUndefined()
     const { counts } = (await jobs.status()).queues[0]!
     expect(counts).toMatchObject({ completed: 1_001, failed: 1 })
+  })
+
+  test('a supervisor removes no failed jobs, whatever keep was when it started', async () => {
+    await using bench = await Bench.make(connect)
+    const { connection, prefix } = await operate(bench.jobs).place()
+    await using jobs = createJobs({ connection, prefix, keep: { failed: { count: 1 } } })
+    const { store } = await jobs[open]('supervisor')
+    class OnceJob extends PlainJob {
+      override maxCrashes = 1
+    }
+    await bench.jobs.dispatchMany(
+      new OnceJob(),
+      [1, 2, 3].map((n) => ({ n })),
+    )
+    const want = { limit: 3, lease: 60_000 }
+    const { jobs: held } = await store.exchange('default', { caller: 'ada', number: 1 }, [], want)
+    const notes = held.map(({ id, token }) => ({ id, token, alone: true }))
+    await store.extend('default', 'ada', notes, want.lease)
+    expect((await store.recover('default', { holder: 'ada' })).failed).toHaveLength(3)
+    expect((await jobs.status()).queues[0]!.counts).toMatchObject({ failed: 3 })
+  })
+
+  test('the worker and the status say that failed jobs were removed before their age', async () => {
+    await using bench = await Bench.make(connect)
+    const { connection, prefix } = await operate(bench.jobs).place()
+    await using jobs = createJobs({ connection, prefix })
+    const { store, settings } = await jobs[open]()
+    // As if 100,000 had failed: the store reads this at each call.
+    Object.assign(settings.retention, { failed: { ...settings.retention.failed, count: 2 } })
+    const report = new Record()
+    const worker = await bench.work([PlainJob], { report, concurrency: 1 }, jobs)
+    const warning = () => report.warnings.find((text) => text.includes('before'))
+    for (let n = 1; warning() === undefined; n++) {
+      const ended = report.ends(n)
+      await jobs.dispatch(new PlainJob(), { n: -n })
+      await ended
+    }
+    await worker.stop()
+    expect(warning()).toMatch(
+      /^default: [\d,]+ failed jobs? (was|were) removed before (its|their) age, the last .* ago, because there were too many: see lark jobs:failed --group --queue=default$/,
+    )
+    expect((await jobs.status()).queues[0]).toMatchObject({
+      counts: { failed: 2 },
+      dropped: { count: expect.any(Number) },
+    })
+    expect(await operate(jobs).doctor()).toContainEqual(
+      expect.objectContaining({ code: 'failed-kept', level: 'warning', subject: 'default' }),
+    )
+    expect((await store.standings(['default']))[0]!.dropped!.count).toBeGreaterThan(0)
   })
 
   test('a queue keeps what the configuration says', async () => {

@@ -60,6 +60,12 @@ export function QueuePage({ queue }: { queue: LiveQueue }) {
       {queue.unknownKeys.length > 0 && (
         <p class="warn">No living worker knows {queue.unknownKeys.join(', ')}.</p>
       )}
+      {queue.dropped !== undefined && (
+        <p class="warn">
+          {count(queue.dropped.count)} failed jobs were removed before their age, because there were too many;
+          the last <Moment at={queue.dropped.at} />
+        </p>
+      )}
       <Figures queue={queue} />
       {next !== undefined && <FirstReasons key={next} name={name} state={next} />}
       <EndedRuns queue={name} />

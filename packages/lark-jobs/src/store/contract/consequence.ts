@@ -29,6 +29,8 @@ export interface Consequence extends Counters {
   /** Why the run put the job back. */
   because?: string
   error?: JobError
+  /** See `Outcome`. */
+  alike?: string
   result?: string
   /** From now on the job is not prefetched. */
   noPrefetch?: true
@@ -72,10 +74,14 @@ export function afterRun(
       return { ...counters, state: 'completed', counts: 'completed', ...(result !== undefined && { result }) }
     }
     case 'failed': {
-      const { error, retryIn, untold } = outcome
+      const { error, retryIn, untold, alike } = outcome
       counters.failures += 1
       if (retryIn === undefined)
-        return { ...counters, state: 'failed', error, counts: 'failed', ...(untold && { isUntold: true }) }
+        return {
+          ...{ ...counters, state: 'failed', error, counts: 'failed' },
+          ...(untold && { isUntold: true }),
+          ...(alike !== undefined && { alike }),
+        }
       return unlessAsked(job, {
         ...counters,
         state: 'pending',

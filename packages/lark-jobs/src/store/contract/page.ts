@@ -80,11 +80,19 @@ export interface Filter {
 
 export type Counts = Record<State, number>
 
+/** How many failed jobs were removed before their age since the partition exists, and when last: milliseconds since 1970. */
+export interface Dropped {
+  count: number
+  at: number
+}
+
 /** The counts, minutes and pauses of a partition, since when its jobs wait, and what comes next there. */
 export interface Standing {
   counts: Counts
   /** How many of the waiting and delayed jobs have failed at least once, and wait for their next try. */
   retrying: number
+  /** Failed jobs that were removed before their age, because there were too many. Absent: none. */
+  dropped?: Dropped
   /** The partition, or one of its groups, is paused. */
   isPaused: boolean
   /** When the first of the waiting jobs was due: milliseconds since 1970. Absent: none waits. */

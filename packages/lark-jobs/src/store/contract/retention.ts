@@ -2,12 +2,21 @@
  * How many ended jobs a partition keeps, and for how long. The configuration of a queue may say other numbers than
  * those here (`config/keep.ts`). Every process uses the numbers of its own configuration.
  */
+import { LONGEST } from '../../model/duration.ts'
 import { queueOf } from '../../model/partition.ts'
 
 /** What is kept of one ended state: the newest jobs, and each for so many milliseconds. */
 export interface Retention {
   count: number
   age: number
+  /**
+   * Only of failed jobs of which nobody has said how many are kept: the bytes of their payloads and errors. Then the newest
+   * `ofKind` of each kind go last, those beyond the newest `whole` keep only their last error, and jobs that are removed
+   * before their age are counted (`Standing.dropped`).
+   */
+  bytes?: number
+  whole?: number
+  ofKind?: number
 }
 
 /** What a queue keeps of each ended state. */
@@ -23,8 +32,19 @@ export interface Retentions {
 /** What is kept unless the configuration says something else. */
 export const RETENTION: QueueRetention = {
   completed: { count: 1_000, age: 3_600_000 },
-  failed: { count: 10_000, age: 30 * 86_400_000 },
+  failed: { count: 100_000, age: 30 * 86_400_000, bytes: 268_435_456, whole: 10_000, ofKind: 1_000 },
   cancelled: { count: 1_000, age: 86_400_000 },
+}
+
+const all: Retention = { count: Number.MAX_SAFE_INTEGER, age: LONGEST }
+const keepsAll: Retentions = { retention: { completed: all, failed: all, cancelled: all } }
+
+/**
+ * What a process keeps. A supervisor outlives the configuration that it was started with, so it removes nothing: it leaves
+ * that to the workers.
+ */
+export function keptBy(isSupervisor: boolean, { retention, retentions }: Retentions): Retentions {
+  return isSupervisor ? keepsAll : { retention, ...(retentions && { retentions }) }
 }
 
 /**

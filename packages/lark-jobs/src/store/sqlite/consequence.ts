@@ -14,8 +14,8 @@ import { PENDING } from './schema.ts'
 
 /** @param took milliseconds of the run */
 export function follow(partition: Partition, row: JobRow, consequence: Consequence, took?: number): void {
-  const { state, dueAt, reason, because, error, result, noPrefetch, isUntold, counts, event, ...counters } =
-    consequence
+  const { state, dueAt, reason, because, error, alike, result, noPrefetch, ...rest } = consequence
+  const { isUntold, counts, event, ...counters } = rest
   if (event !== undefined) tell(partition, event, [row.id])
   if (counts !== undefined) partition.minute[counts] += 1
   const change = {
@@ -28,7 +28,7 @@ export function follow(partition: Partition, row: JobRow, consequence: Consequen
     ...(reason !== undefined && { reason }),
   }
   if (state === 'pending') move(partition, row, { ...change, state: PENDING })
-  else end(partition, row, { ...change, state, isUntold, took })
+  else end(partition, row, { ...change, state, isUntold, took, alike })
 }
 
 /** The errors of a row with one more, as they are stored. */

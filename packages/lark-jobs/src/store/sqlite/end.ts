@@ -10,13 +10,14 @@ import { readReason } from '../contract/reason.ts'
 import { endOf, type Settlement } from '../contract/store.ts'
 import { writeEffects, writeMembers } from './effect.ts'
 import { tell } from './events.ts'
+import { noteFailed } from './failed-jobs.ts'
 import { endIn } from './keep.ts'
 import { addBusyTo } from './lane.ts'
 import { type Move, move } from './move.ts'
 import type { Partition } from './partition.ts'
 import { columns, endedStates, errorsOf, type JobRow, list } from './row.ts'
 import { noteRun } from './runs.ts'
-import { ACTIVE, COMPLETED, NOT_STARTED, PENDING } from './schema.ts'
+import { ACTIVE, COMPLETED, FAILED, NOT_STARTED, PENDING } from './schema.ts'
 import { ringWatchers, watchersOf } from './watch.ts'
 
 const complete = (more = '') => `
@@ -38,15 +39,18 @@ export type Ended = Omit<Move, 'state' | 'finishedAt' | 'effects'> & {
   state: keyof typeof endedStates
   isUntold?: boolean | undefined
   took?: number | undefined
+  /** See `Outcome`. */
+  alike?: string | undefined
 }
 
 /** Ends a job. */
 export function end(partition: Partition, row: JobRow, ended: Ended): void {
-  const { state, isUntold = false, took, ...change } = ended
+  const { state, isUntold = false, took, alike, ...change } = ended
   const effects = writeEffects(partition, row, isUntold)
   const kept = change.reason === 'removed' ? endedStates[state] : endIn(partition, row, state)
   move(partition, row, { ...change, state: kept ?? endedStates[state], finishedAt: partition.now, effects })
   if (kept === undefined) partition.unkept.push(row)
+  else if (kept === FAILED) noteFailed(partition, row, alike)
   noteEnd(partition, row, ended)
   if (isNamed(row.id)) noteRun(partition, row.id, state, took)
   ringWatchers(partition, [row.id])

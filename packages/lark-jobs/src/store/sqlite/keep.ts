@@ -10,6 +10,7 @@ import { memberOf } from '../../model/effect.ts'
 import type { EndedState, Keep } from '../../model/record.ts'
 import { MAX_ITEMS, MAX_PINNED, NODES, PINNED } from '../contract/store.ts'
 import { parsed } from '../contract/unreadable.ts'
+import { noteFailed } from './failed-jobs.ts'
 import type { Partition } from './partition.ts'
 import { endedStates, type JobRow, list, stateOf } from './row.ts'
 import { FAILED, KEPT } from './schema.ts'
@@ -74,11 +75,12 @@ export function unpin(partition: Partition, row: JobRow): void {
 }
 
 /** Puts a job to the others of its state, which are kept as the queue says. */
-function putBeside(partition: Partition, row: Pick<JobRow, 'seq' | 'state' | 'dueAt'>): void {
+function putBeside(partition: Partition, row: Pick<JobRow, 'seq' | 'key' | 'state' | 'dueAt'>): void {
   partition.leave(row)
   row.state -= KEPT
   partition.database.run(putBack, row.state, row.seq)
   partition.arrive(row)
+  if (row.state === FAILED) noteFailed(partition, row, undefined)
 }
 
 /** Forgets until when jobs are kept: they go back to their line, or are hidden. */
@@ -97,7 +99,7 @@ export function expired(partition: Partition, most: number): number[] {
  *
  * @returns the others
  */
-export function releaseKept<R extends Pick<JobRow, 'seq' | 'state' | 'dueAt' | 'keep'>>(
+export function releaseKept<R extends Pick<JobRow, 'seq' | 'key' | 'state' | 'dueAt' | 'keep'>>(
   partition: Partition,
   rows: readonly R[],
 ): R[] {

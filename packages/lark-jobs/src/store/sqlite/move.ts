@@ -2,9 +2,11 @@
  * Moves a job from one state to another. JobRow, indexes and counters change together.
  */
 import type { Counters } from '../../model/record.ts'
+import { forgetFailed } from './failed-jobs.ts'
 import { laneMoves } from './lane.ts'
 import type { Partition } from './partition.ts'
 import type { JobRow } from './row.ts'
+import { FAILED } from './schema.ts'
 
 const update = `
   UPDATE jobs SET state = ?, dueAt = ?, runs = ?, failures = ?, crashes = ?, releases = ?, direct = ?,
@@ -23,6 +25,7 @@ export function move(partition: Partition, row: JobRow, change: Move): void {
   const { state } = row
   const { result = null, ...fields } = change
   partition.leave(row)
+  if (state === FAILED) forgetFailed(partition, [row.seq])
   Object.assign(row, fields)
   laneMoves(partition, { ...row, state }, row.state)
   partition.database.run(

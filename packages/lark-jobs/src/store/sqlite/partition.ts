@@ -110,6 +110,8 @@ export class Partition {
   cancelled: number
   /** Ended jobs of which this transaction keeps nothing (`keep.ts`). */
   readonly unkept: JobRow[] = []
+  /** The kinds of the jobs that failed in this transaction (`failed-jobs.ts`). */
+  readonly failedKinds = new Set<string>()
   /** The ends of nodes and members whose home this is, until they are counted (`tally.ts`). */
   readonly ends: MemberEnd[] = []
   /** How many of the ended jobs, beside these, are kept for an age of their own (`keep.ts`). */

@@ -5,9 +5,11 @@ import type { EndedState, JobRecord } from '../../model/record.ts'
 import { laneName } from '../contract/lane.ts'
 import { cancelledFor } from '../contract/reason.ts'
 import type { Restored } from '../contract/store.ts'
+import { noteFailed } from './failed-jobs.ts'
 import type { Partition } from './partition.ts'
 import { forgetPayload, keepPayload } from './payload.ts'
-import { endedStates } from './row.ts'
+import { endedStates, type JobRow } from './row.ts'
+import { FAILED } from './schema.ts'
 
 const insert = `
   INSERT OR IGNORE INTO jobs (
@@ -15,6 +17,8 @@ const insert = `
     options, payload, apart, result, errors, progress
   )
   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+
+const find = 'SELECT seq FROM jobs WHERE partition = ? AND id = ?'
 
 export function restore(partition: Partition, jobs: readonly JobRecord[]): Restored[] {
   const { database, id, now } = partition
@@ -46,6 +50,10 @@ export function restore(partition: Partition, jobs: readonly JobRecord[]): Resto
       return 'exists'
     }
     partition.arrive({ state, dueAt: queuedAt })
+    if (state === FAILED) {
+      const { seq } = database.get<Pick<JobRow, 'seq'>>(find, id, job.id)!
+      noteFailed(partition, { seq, key: job.key }, undefined)
+    }
     return 'restored'
   })
 }

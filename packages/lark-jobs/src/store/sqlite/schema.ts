@@ -25,6 +25,7 @@
  *   payloads                   the large payloads (`payload.ts`)
  *   effects                    what must happen elsewhere (`effect.ts`)
  *   flows, definitions, members, ends    the flows that are at home here (`flows.ts`)
+ *   failedJobs, failedSums     which failed jobs go first, and how large they are (`failed-jobs.ts`)
  *   expiries                   until when ended jobs and their logs are kept for an age of their own (`keep.ts`)
  *   watches                    who wants to hear of the ends of which jobs (`watch.ts`)
  *   events, listeners          what happens to jobs, while somebody listens (`events.ts`)
@@ -232,6 +233,28 @@ const silence = `
 /** How many pending jobs have failed. */
 const retrying = 'ALTER TABLE partitions ADD COLUMN retrying INTEGER NOT NULL DEFAULT 0;'
 
+/** The failed jobs that are kept as their queue says, and what they are together. */
+const failedJobs = `
+  CREATE TABLE failedJobs (
+    seq INTEGER PRIMARY KEY,
+    partition INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    bytes INTEGER NOT NULL,
+    spare INTEGER NOT NULL DEFAULT 0,
+    whole INTEGER NOT NULL DEFAULT 1
+  );
+  CREATE INDEX failedKinds ON failedJobs (partition, kind, at, seq) WHERE spare = 0;
+  CREATE INDEX failedSpares ON failedJobs (partition, at, seq) WHERE spare = 1;
+  CREATE INDEX failedWholes ON failedJobs (partition, at, seq) WHERE whole = 1;
+  CREATE TABLE failedSums (
+    partition INTEGER PRIMARY KEY,
+    bytes INTEGER NOT NULL,
+    whole INTEGER NOT NULL,
+    dropped INTEGER NOT NULL DEFAULT 0,
+    droppedAt INTEGER NOT NULL DEFAULT 0
+  );`
+
 /**
  * The statements that bring a file from each earlier layout to the next. Other processes wait meanwhile, so they must
  * be quick however large the file is.
@@ -286,7 +309,8 @@ const migrations: Readonly<Record<number, string>> = {
       FROM (
         SELECT partition, count(*) AS count FROM jobs WHERE state = ${PENDING} AND failures > 0 GROUP BY partition
       ) AS found
-      WHERE found.partition = partitions.id;`,
+      WHERE found.partition = partitions.id;
+    ${failedJobs}`,
 }
 
 const tables = `
@@ -481,6 +505,7 @@ const tables = `
   ${refunds}
   ${silence}
   ${retrying}
+  ${failedJobs}
 `
 
 /**

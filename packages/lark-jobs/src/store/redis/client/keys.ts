@@ -33,13 +33,15 @@
  *   lockers, locks, throttles, throttlers  HASH, HASH, ZSET, HASH  unique jobs (`lua/shared/admission/lock.lua`)
  *   notices      HASH    id -> reason: running jobs that should be cancelled
  *   counters     HASH    id -> runs, failures, crashes, releases; absent while all are 0
+ *   failed-sizes, failed-kinds, failed-spares, failed-wholes  HASH, ZSET, ZSET, ZSET  which failed jobs go first
+ *                        (`lua/shared/failed-jobs.lua`)
  *   retrying     SET     the jobs that have failed and wait for their next try (`lua/shared/counters.lua`)
  *   errors, logs HASH    id -> JSON lines
  *   progress     HASH    id -> JSON: what a job reported last
  *   results, reasons     HASH  id -> JSON text; the reason of a cancel, or `runs|reason` of the last release
  *   completed, failed, cancelled   ZSET  id -> when it ended
  *   settings     HASH    paused; lanes, turn, own; large; effects; watched; keeps; listened, trimmed; ticks, flows;
- *                        heard, silent
+ *                        heard, silent, failed-bytes, dropped, dropped-at
  *   rate, starts HASH, LIST  when jobs began, if there is a rate (`lua/shared/rate.lua`); for a group with `@<name>`
  *   schedules, schedule-states, schedule-runs, ticks  HASH, HASH, HASH, ZSET  schedules
  *                        (`lua/shared/schedules/stored.lua`)
@@ -89,12 +91,12 @@ const kinds: Readonly<Record<Kind, string>> = {
   hash:
     'jobs payloads group claims holders direct hooked lockers locks throttlers notices counters errors logs results ' +
     'reasons settings rate minutes offers circuit workers ended flow watches keeps progress schedules schedule-states ' +
-    'schedule-runs homes class-homes flow-ends flow-results pausers audit history run-history',
+    'failed-sizes schedule-runs homes class-homes flow-ends flow-results pausers audit history run-history',
   list: 'line starts events news',
   set: 'void idle listeners partitions keys retrying',
   zset:
     'due priorities laned lane late turns asleep limiters paused leases effects remembered endings throttles completed failed cancelled ' +
-    'ends waiting waits failures worker-ends kept kept-logs ticks flows flow-ids bundles unrolled audit-times',
+    'failed-kinds failed-spares failed-wholes ends waiting waits failures worker-ends kept kept-logs ticks flows flow-ids bundles unrolled audit-times',
   string: 'call layout migration crowd crowd-failed crowd-cancelled order past-runs runs-kept',
 }
 

@@ -13,7 +13,7 @@
 -- Returns  a letter for each id: d(one), a(sked), m(issing), r(efused)
 -- Cost     O(n log m) for n ids among m jobs delayed, held or ended
 -- needs: start, numbered, call, line, place, lanes, counters, end, locate, payloads, admission, notice, ring, effects, retain, rouse
--- needs: keeping, watching, event, lease, schedules, last_tokens
+-- needs: keeping, failing, watching, event, lease, schedules, last_tokens
 
 local answer = recalled()
 if answer then
@@ -21,7 +21,7 @@ if answer then
 end
 
 local MAX_TAGS = 10
-local kept, value = tonumber(ARGV[2]), ARGV[4]
+local kept, value = read_kept(ARGV[2]), ARGV[4]
 local change, is_of_some = string.match(ARGV[3], '^([%l-]+)(!?)$')
 local ended = { completed = true, failed = true, cancelled = true }
 local rings, cancelled = 0, {}
@@ -41,6 +41,9 @@ local function leave_state(id, state, place)
     keeping().let_go(state, { id })
   else
     redis.call('ZREM', key(state), id)
+    if state == 'failed' then
+      failing().forget_failed({ id })
+    end
   end
 end
 

@@ -91,14 +91,14 @@ elseif state == 'delayed' then
 elseif state == 'hidden' then
   clear_hidden()
 elseif state ~= 'blocked' then
-  local function forget_ended(ids)
-    forget(ids)
+  local function forget_all(ids)
+    forget_of(state, ids)
     tell('removed', ids)
   end
-  clear_set(key(state), '-inf', '+inf', forget_ended)
+  clear_set(key(state), '-inf', '+inf', forget_all)
   clear_set(key('kept:' .. state), '-inf', '+inf', function(ids)
     redis.call('ZREM', key('kept'), unpack(ids))
-    forget_ended(ids)
+    forget_all(ids)
   end)
 end
 if made.lanes then

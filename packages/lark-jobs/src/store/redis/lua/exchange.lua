@@ -24,7 +24,7 @@
 --            nothing if the claim has all the jobs that it wanted and no flow became due, or if none will be due }
 -- Cost     O((n + limit) log m) for n settlements and m ended jobs; independent of the length of the lines
 -- needs: start, call, line, place, lanes, counters, lease, starts, bytes, payloads, settle, order, ring
--- needs: effects, delivery, end, event, pause, ticks
+-- needs: effects, retain, delivery, end, event, pause, ticks
 
 local limit, prefetch = math.min(tonumber(ARGV[5]), MAX_ITEMS), tonumber(ARGV[6])
 local waits, wanted = ARGV[8], nil
@@ -96,7 +96,7 @@ end
 -- jobs that end free memory.
 redis.call('SREM', key('idle'), most > 0 and ARGV[2] or '')
 
-local kept = { completed = tonumber(ARGV[10]), failed = tonumber(ARGV[11]), cancelled = tonumber(ARGV[12]) }
+local kept = { completed = tonumber(ARGV[10]), failed = read_kept(ARGV[11]), cancelled = tonumber(ARGV[12]) }
 local verdicts, settled = settle(13, kept, laned)
 if made.pauses then
   paused = pause_left(redis.call('HGET', key('settings'), 'paused'))

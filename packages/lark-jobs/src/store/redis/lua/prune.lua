@@ -22,7 +22,7 @@ for i, state in ipairs({ 'completed', 'failed', 'cancelled' }) do
     local old = redis.call('ZRANGE', key(state), '-inf', until_then, 'BYSCORE', 'LIMIT', 0, left)
     if #old > 0 then
       redis.call('ZREM', key(state), unpack(old))
-      forget(old)
+      forget_of(state, old)
       left = left - #old
     end
   end
@@ -42,7 +42,7 @@ redis.call('ZREMRANGEBYSCORE', key('paused'), '-inf', now)
 roll_up()
 local found = 0
 if redis.call('EXISTS', key('remembered'), key('remembered:bundle'), key('kept'), key('kept-logs')) > 0 then
-  local counts = { completed = tonumber(ARGV[5]), failed = tonumber(ARGV[6]), cancelled = tonumber(ARGV[7]) }
+  local counts = { completed = tonumber(ARGV[5]), failed = read_kept(ARGV[6]), cancelled = tonumber(ARGV[7]) }
   local gone, dropped = keeping().drop_old(left, counts)
   left, found = left - gone, math.max(dropped, effects().forget_remembered(MAX_ITEMS))
 end

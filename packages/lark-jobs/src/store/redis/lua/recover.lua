@@ -16,7 +16,7 @@
 --            effect to hand out, or -1; ids that counted a crash; effects that are handed out, or nothing; ids that were
 --            taken back after a silence, or nothing }
 -- Cost     O(n log m) for n jobs taken back among m claims, and n effects; O(m) for the claims of one caller
--- needs: start, lanes, consequences, end, lease, minute, ring, effects, delivery, rouse, silence, doubts
+-- needs: start, lanes, consequences, end, retain, lease, minute, ring, effects, delivery, rouse, silence, doubts
 
 local MAX_CLAIMS = 100000
 local till, lease = string.match(ARGV[7], '^([^|]*)|?(%d*)$')
@@ -133,7 +133,7 @@ if not is_over then
   if made.lanes then
     lanes().reposition_all()
   end
-  end_as('failed', taken.failed, tonumber(ARGV[2]), 'untold')
+  end_as('failed', taken.failed, read_kept(ARGV[2]), 'untold')
   count_minute('failed', #taken.failed)
   end_as('cancelled', taken.cancelled, tonumber(ARGV[3]), 'untold')
   -- With limits, a job that ended lets another one begin too.

@@ -5,7 +5,7 @@
 -- ARGV[2]  '1' to return the minutes, which take four fifths of the time, and since when jobs wait
 -- ARGV[3…] the names of the partitions
 -- Returns  for each partition, in their order: { as counts.lua; 1 if it or a group is paused; how many jobs wait for
---            another try; if wanted: when the first
+--            another try; how many failed jobs were removed before their age, and when last; if wanted: when the first
 --            waiting job was due, or -1; how many of the waiting jobs became due within the last minute; as minutes.lua },
 --            or the error that a damaged one answers
 -- Cost     O(n p log m) for n partitions, p priorities in use, m jobs
@@ -18,10 +18,12 @@ local function standing()
   local is_paused = pause_left(redis.call('HGET', key('settings'), 'paused'))
     or redis.call('ZCOUNT', key('paused'), after, '+inf') > 0
   found[7], found[8] = is_paused and 1 or 0, redis.call('SCARD', key('retrying'))
+  local dropped = redis.call('HMGET', key('settings'), 'dropped', 'dropped-at')
+  found[9], found[10] = tonumber(dropped[1]) or 0, tonumber(dropped[2]) or 0
   if ARGV[2] ~= '1' then
     return found
   end
-  found[9], found[10] = waiting_since(now - MINUTE)
+  found[11], found[12] = waiting_since(now - MINUTE)
   local this = math.floor(now / 60000)
   return append_minutes(found, this - MINUTES + 1, this)
 end

@@ -8,7 +8,7 @@
 --          reason; each '' if there is none
 -- Returns  a letter for each job: d(one), m(issing), r(efused)
 -- Cost     O(n log m) for n jobs among m jobs delayed or ended
--- needs: start, numbered, call, place, lanes, counters, end, locate, payloads, ring, rouse
+-- needs: start, numbered, call, place, lanes, counters, end, retain, locate, payloads, ring, rouse
 
 local answer = recalled()
 if answer then
@@ -16,7 +16,7 @@ if answer then
 end
 
 local kept = {}
-kept.completed, kept.failed, kept.cancelled = string.match(ARGV[2], '^(%d+),(%d+),(%d+)$')
+kept.completed, kept.failed, kept.cancelled = string.match(ARGV[2], '^(%d+),([%d;]+),(%d+)$')
 local ended = { completed = {}, failed = {}, cancelled = {}, crashed = {} }
 local ends_at = {}
 local rings = 0
@@ -70,7 +70,7 @@ end
 for _, name in ipairs({ 'completed', 'failed', 'crashed', 'cancelled' }) do
   local state, ids = name == 'crashed' and 'failed' or name, ended[name]
   -- The retry has withdrawn what the class of a job had not been told.
-  end_as(state, ids, tonumber(kept[state]), (name == 'crashed' or name == 'cancelled') and 'untold' or nil)
+  end_as(state, ids, read_kept(kept[state]), (name == 'crashed' or name == 'cancelled') and 'untold' or nil)
   for _, id in ipairs(ids) do
     redis.call('ZADD', key(state), 'XX', ends_at[id], id)
     redis.call('ZADD', key('kept:' .. state), 'XX', ends_at[id], id)

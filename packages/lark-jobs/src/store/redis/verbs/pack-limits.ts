@@ -3,7 +3,7 @@
  */
 import type { Limits } from '../../../model/limits.ts'
 import { type RateKind, rateKinds } from '../../../model/rate.ts'
-import type { QueueRetention } from '../../contract/store.ts'
+import type { QueueRetention, Retention } from '../../contract/store.ts'
 
 /** Milliseconds for the scripts: whole, not negative, and rounded up so that no job is early. */
 export function packDuration(ms: number): string {
@@ -17,7 +17,12 @@ export function packAges({ completed, failed, cancelled }: QueueRetention): stri
 
 /** How many completed, failed and cancelled jobs are kept. */
 export function packCounts({ completed, failed, cancelled }: QueueRetention): [string, string, string] {
-  return [String(completed.count), String(failed.count), String(cancelled.count)]
+  return [String(completed.count), packFailed(failed), String(cancelled.count)]
+}
+
+/** Of failed jobs of which nobody has said how many are kept, all that `shared/failed-jobs.lua` needs. */
+function packFailed({ count, age, bytes, whole, ofKind }: Retention): string {
+  return bytes === undefined ? String(count) : [count, packDuration(age), bytes, whole, ofKind].join(';')
 }
 
 /** Limits, in the form that `shared/rate.lua` reads. */

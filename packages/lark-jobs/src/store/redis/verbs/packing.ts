@@ -319,7 +319,8 @@ function packOutcome(outcome: Outcome): [kind: string, value: string] {
     }
     case 'failed': {
       const error = JSON.stringify(outcome.error)
-      if (outcome.retryIn === undefined) return ['failed', outcome.untold ? `!${error}` : error]
+      const { untold, alike = '' } = outcome
+      if (outcome.retryIn === undefined) return ['failed', `${untold ? '!' : ''}${alike}${error}`]
       return ['retried', `${packDuration(outcome.retryIn)}|${error}`]
     }
     case 'released': {

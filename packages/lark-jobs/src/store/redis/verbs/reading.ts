@@ -431,10 +431,11 @@ export function readStanding(found: readonly number[]): contract.Standing {
     counts: readCounts(found),
     isPaused: found[6] === 1,
     retrying: found[7] ?? 0,
-    arrived: found[9] ?? 0,
-    minutes: readMinutes(found.slice(10)),
+    ...(found[8]! > 0 && { dropped: { count: found[8]!, at: found[9]! } }),
+    arrived: found[11] ?? 0,
+    minutes: readMinutes(found.slice(12)),
     keys: [],
-    ...(found[8]! >= 0 && { oldest: found[8]! }),
+    ...(found[10]! >= 0 && { oldest: found[10]! }),
   }
 }
 

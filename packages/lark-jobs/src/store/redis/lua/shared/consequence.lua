@@ -64,11 +64,15 @@ function outcomes.unstarted(id, value, job)
   fall_back(id, due, job, has_begun(start) and 'returned')
 end
 
--- value: the error, with ! in front if `failed()` of the class was not called
+-- value: the error, with its kind in front, and before it ! if `failed()` of the class was not called
 function outcomes.failed(id, value, job)
   local runs, failures, crashes, releases = counted(id)
   count(id, runs + 1, failures + 1, crashes, releases)
-  local untold, failure = string.match(value, '^(!?)(.*)$')
+  local untold, kind, failure = string.match(value, '^(!?)(%x*)(.*)$')
+  if kind ~= '' then
+    ends.kinds = ends.kinds or {}
+    ends.kinds[id] = kind
+  end
   texts().keep_error(id, failure)
   end_as('failed', { id }, job.kept.failed, untold ~= '' and 'untold' or nil)
 end

@@ -1,10 +1,10 @@
 -- The end of jobs: the one way into an ended state. It writes the state and the effects (effect.lua) in one step.
--- needs: start, retain, effects, counting, watching, keeping, event, schedules
+-- needs: start, retain, failing, effects, counting, watching, keeping, event, schedules
 -- gives: end_as, ends
 
 -- `watched`: when the last watch of the partition lapses (watch.lua), or ''; nothing if this call has not read it.
 -- `keeps`: some jobs are kept for an age of their own (keep.lua). `takes`: the answer hands out members. `took`: how long runs took, by id, or
--- nothing. `calls`: a flow has become due.
+-- nothing. `calls`: a flow has become due. `kinds`: of failed jobs, by id, or nothing.
 local ends = {}
 
 -- Ends jobs that have left their lines and claims. `kept`: how many jobs of this state are kept. `how`: `untold` if no
@@ -56,5 +56,8 @@ local function end_as(state, ids, kept, how)
     scored[2 * i - 1], scored[2 * i] = at, ids[i]
   end
   redis.call('ZADD', key(state), unpack(scored))
+  if type(kept) == 'string' then
+    failing().note_failed(ids, now, ends.kinds or {}, kept)
+  end
   trim(state, kept, #ids)
 end

@@ -7,7 +7,7 @@
 --   kept-logs     ZSET  id -> until when the log of an ended job is kept
 -- `keeps` in `settings` is 1 while `keeps` is there.
 -- module: keeping
--- needs: start, retain, effects
+-- needs: start, retain, effects, failing
 -- gives: carry, keep_some, let_go, unpin, drop_old
 
 local PINNED = 31536000000
@@ -91,6 +91,9 @@ local function unpin(id, kept)
   else
     let_go('failed', { id })
     add('failed', { at, id })
+    if type(kept) == 'string' then
+      failing().note_failed({ id }, at, {}, kept)
+    end
     trim('failed', kept, 1)
   end
 end
@@ -115,6 +118,11 @@ local function drop_old(most, counts)
       end
       let_go(state, ids)
       add(state, scored)
+      if type(counts[state]) == 'string' then
+        for n = 2, #scored, 2 do
+          failing().note_failed({ scored[n] }, scored[n - 1], {}, counts[state])
+        end
+      end
       trim(state, counts[state], #scored / 2)
     end
     forget(gone)

@@ -1,7 +1,7 @@
 -- Which ended jobs are kept: removes those that retention or a person removes. A job whose effects are not acknowledged
 -- is hidden instead (effect.lua).
--- needs: start, erase, effects
--- gives: forget, trim
+-- needs: start, erase, effects, failing
+-- gives: forget, forget_of, trim, read_kept
 
 -- Removes jobs that are in no line, claim or state any more.
 local function forget(ids)
@@ -21,12 +21,33 @@ local function forget(ids)
   erase(ids)
 end
 
+-- Removes jobs that have left the set of their state.
+local function forget_of(state, ids)
+  if state == 'failed' and #ids > 0 then
+    failing().forget_failed(ids)
+  end
+  forget(ids)
+end
+
+-- How many jobs of a state are kept; a text if it says more (failed-jobs.lua).
+local function read_kept(text)
+  return tonumber(text) or text
+end
+
 -- Removes the oldest jobs of a state beyond `kept`: as many as `added` jobs made too many, and up to 1,000 more.
 local function trim(state, kept, added)
+  if type(kept) == 'string' then
+    local gone = failing().next_to_go(kept)
+    if #gone > 0 then
+      redis.call('ZREM', key(state), unpack(gone))
+      forget_of(state, gone)
+    end
+    return
+  end
   local excess = math.min(redis.call('ZCARD', key(state)) - kept, added + MAX_ITEMS)
   if excess > 0 then
     local oldest = redis.call('ZRANGE', key(state), 0, excess - 1)
     redis.call('ZREMRANGEBYRANK', key(state), 0, excess - 1)
-    forget(oldest)
+    forget_of(state, oldest)
   end
 end

@@ -1,0 +1,11 @@
+/**
+ * That failed jobs were removed before their age, in words: for the worker, the doctor, the screens and the dashboard.
+ */
+import { readable } from './duration.ts'
+import { plural } from './plural.ts'
+
+/** @param at when the last of them was removed, and @param now, in milliseconds since 1970 */
+export function droppedWords({ count, at }: { count: number; at: number }, now: number): string {
+  const were = count === 1 ? 'was' : 'were'
+  return `${plural(count, 'failed job')} ${were} removed before ${count === 1 ? 'its' : 'their'} age, the last ${readable(Math.max(0, now - at))} ago, because there were too many`
+}

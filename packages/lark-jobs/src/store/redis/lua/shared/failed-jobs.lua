@@ -1,0 +1,137 @@
+-- The failed jobs that are kept as nobody has said: how large each is, and which of them go first.
+--   failed-sizes   HASH  id -> bytes of its payload and errors | when it failed | its kind
+--   failed-kinds   ZSET  kind | when | id: the newest jobs of each kind, which go last
+--   failed-spares  ZSET  id -> when: the others
+--   failed-wholes  ZSET  id -> when: those that have all of their errors
+-- In `settings`, `failed-bytes` is their sum; `dropped` and `dropped-at`: how many were removed before their age, and when
+-- last. Jobs that failed before an upgrade from layout 8 are in none of these.
+-- module: failing
+-- needs: start, payloads
+-- gives: note_failed, forget_failed, next_to_go
+
+-- What a retention says: how many jobs, their age and bytes, how many have all of their errors, how many of a kind go last.
+local function read_policy(kept)
+  local count, age, bytes, whole, of_kind = string.match(kept, '^(%d+);(%d+);(%d+);(%d+);(%d+)$')
+  return tonumber(count), tonumber(age), tonumber(bytes), tonumber(whole), tonumber(of_kind)
+end
+
+local function add_bytes(bytes)
+  if bytes ~= 0 then
+    redis.call('HINCRBY', key('settings'), 'failed-bytes', string.format('%.0f', bytes))
+  end
+end
+
+local function entry(kind, at, id)
+  return kind .. '|' .. string.format('%015.0f', at) .. '|' .. id
+end
+
+local function parse(size)
+  local bytes, at, kind = string.match(size or '', '^(%d+)|(%d+)|(.*)$')
+  return tonumber(bytes), tonumber(at), kind
+end
+
+-- Keeps only the last error of each job. They have left `failed-wholes`.
+local function shorten(ids)
+  local errors = redis.call('HMGET', key('errors'), unpack(ids))
+  local freed = 0
+  for i, size in ipairs(redis.call('HMGET', key('failed-sizes'), unpack(ids))) do
+    local last = string.match(errors[i] or '', '[^\n]*$')
+    local less = errors[i] and #errors[i] - #last or 0
+    local bytes, at, kind = parse(size)
+    if less > 0 then
+      redis.call('HSET', key('errors'), ids[i], last)
+    end
+    if less > 0 and bytes then
+      redis.call('HSET', key('failed-sizes'), ids[i], table.concat({ string.format('%.0f', math.max(bytes - less, 0)), string.format('%.0f', at), kind }, '|'))
+      freed = freed + math.min(less, bytes)
+    end
+  end
+  add_bytes(-freed)
+end
+
+-- Notes jobs that have failed at `at`. `kinds`: the kind of each, by id; without one, the jobs of a class are of one kind.
+local function note_failed(ids, at, kinds, kept)
+  local _, _, _, whole, of_kind = read_policy(kept)
+  local when, sum, sizes, wholes = string.format('%.0f', at), 0, {}, {}
+  local errors = redis.call('HMGET', key('errors'), unpack(ids))
+  for i, record in ipairs(redis.call('HMGET', key('jobs'), unpack(ids))) do
+    local id = ids[i]
+    local kind = kinds[id] or 'key ' .. string.gsub(string.match(record or '', '^[^|]*|([^|]*)') or '', '[|}]', ' ')
+    local bytes = payloads().bytes_of(record) + #(errors[i] or '')
+    sizes[#sizes + 1], sizes[#sizes + 2] = id, table.concat({ string.format('%.0f', bytes), when, kind }, '|')
+    wholes[#wholes + 1], wholes[#wholes + 2] = when, id
+    sum = sum + bytes
+    redis.call('ZADD', key('failed-kinds'), 0, entry(kind, at, id))
+    local excess = redis.call('ZLEXCOUNT', key('failed-kinds'), '[' .. kind .. '|', '(' .. kind .. '}') - of_kind
+    local old = excess > 0 and redis.call('ZRANGE', key('failed-kinds'), '[' .. kind .. '|', '(' .. kind .. '}', 'BYLEX', 'LIMIT', 0, excess) or {}
+    for _, name in ipairs(old) do
+      local since, other = string.match(name, '^[^|]*|(%d+)|(.*)$')
+      redis.call('ZREM', key('failed-kinds'), name)
+      redis.call('ZADD', key('failed-spares'), tonumber(since), other)
+    end
+  end
+  redis.call('HSET', key('failed-sizes'), unpack(sizes))
+  redis.call('ZADD', key('failed-wholes'), unpack(wholes))
+  add_bytes(sum)
+  local excess = math.min(redis.call('ZCARD', key('failed-wholes')) - whole, MAX_ITEMS)
+  if excess > 0 then
+    local old = redis.call('ZRANGE', key('failed-wholes'), 0, excess - 1)
+    redis.call('ZREM', key('failed-wholes'), unpack(old))
+    shorten(old)
+  end
+end
+
+-- Failed jobs leave their state.
+local function forget_failed(ids)
+  if redis.call('EXISTS', key('failed-sizes')) == 0 then
+    return
+  end
+  local names, sum = {}, 0
+  for i, size in ipairs(redis.call('HMGET', key('failed-sizes'), unpack(ids))) do
+    local bytes, at, kind = parse(size)
+    if bytes then
+      names[#names + 1] = entry(kind, at, ids[i])
+      sum = sum + bytes
+    end
+  end
+  if #names > 0 then
+    redis.call('HDEL', key('failed-sizes'), unpack(ids))
+    redis.call('ZREM', key('failed-kinds'), unpack(names))
+    redis.call('ZREM', key('failed-spares'), unpack(ids))
+    redis.call('ZREM', key('failed-wholes'), unpack(ids))
+    add_bytes(-sum)
+  end
+end
+
+-- The failed jobs that go because there are too many, at most 1,000. Counts those that are removed before their age.
+local function next_to_go(kept)
+  local count, age, bytes = read_policy(kept)
+  local excess = redis.call('ZCARD', key('failed')) - count
+  local over = tonumber(redis.call('HGET', key('settings'), 'failed-bytes') or 0) - bytes
+  if excess <= 0 and over <= 0 then
+    return {}
+  end
+  local most = math.min(over > 0 and MAX_ITEMS or excess, MAX_ITEMS)
+  local found, is_known = redis.call('ZRANGE', key('failed-spares'), 0, most - 1), {}
+  for _, id in ipairs(found) do
+    is_known[id] = true
+  end
+  for _, id in ipairs(#found < most and redis.call('ZRANGE', key('failed'), 0, most - 1) or {}) do
+    found[#found + 1] = not is_known[id] and id or nil
+  end
+  local gone, early, sizes = {}, 0, redis.call('HMGET', key('failed-sizes'), unpack(found))
+  for i, at in ipairs(redis.call('ZMSCORE', key('failed'), unpack(found))) do
+    if #gone == MAX_ITEMS or excess <= 0 and over <= 0 then
+      break
+    end
+    gone[#gone + 1] = found[i]
+    excess = excess - (at and 1 or 0)
+    over = over - (parse(sizes[i]) or 0)
+    early = early + (at and tonumber(at) > now - age and 1 or 0)
+  end
+  if early > 0 then
+    redis.call('HINCRBY', key('settings'), 'dropped', early)
+    redis.call('HSET', key('settings'), 'dropped-at', string.format('%.0f', now))
+  end
+  return gone
+end

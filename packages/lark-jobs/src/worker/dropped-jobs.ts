@@ -1,0 +1,53 @@
+/**
+ * Warns that the store has removed failed jobs before their age. It looks only after a job of this worker has failed for
+ * good, so a worker whose jobs do not fail asks nothing.
+ */
+import { failedCommand } from '../model/command-line.ts'
+import { droppedWords } from '../model/dropped-words.ts'
+import { queueOf } from '../model/partition.ts'
+import type { Store } from '../store/contract/store.ts'
+import type { Report } from './report.ts'
+
+/** Milliseconds between two looks at a partition, and from a warning to the next look. */
+const LOOK = 1_000
+const AGAIN = 60_000
+
+/** @returns what is called when a job has failed for good in a partition */
+export function warnsOfDropped(store: Store, report: Report): (of: { partition: string }) => void {
+  const dropped = new DroppedJobs(store, report)
+  return ({ partition }) => dropped.failed(partition)
+}
+
+class DroppedJobs {
+  readonly #store: Store
+  readonly #report: Report
+  /** By partition: from when on it may be looked at, by `performance.now()`, and how many were removed at the last look. */
+  readonly #seen = new Map<string, { nextAt: number; count: number }>()
+
+  constructor(store: Store, report: Report) {
+    this.#store = store
+    this.#report = report
+  }
+
+  /** A job of a partition has failed for good. */
+  failed(partition: string): void {
+    const seen = this.#seen.get(partition) ?? { nextAt: 0, count: 0 }
+    const now = performance.now()
+    if (now < seen.nextAt) return
+    seen.nextAt = now + LOOK
+    this.#seen.set(partition, seen)
+    // If the store does not answer, the next job that fails looks again.
+    void this.#look(partition, seen).catch(() => {})
+  }
+
+  async #look(partition: string, seen: { nextAt: number; count: number }): Promise<void> {
+    const [now, [found]] = await Promise.all([this.#store.now(), this.#store.standings([partition])])
+    const { count, at } = found?.dropped ?? { count: 0, at: 0 }
+    const isNew = count > seen.count && at > now - AGAIN
+    seen.count = count
+    if (!isNew) return
+    seen.nextAt = performance.now() + AGAIN
+    const queue = queueOf(partition)
+    this.#report.warn(`${queue}: ${droppedWords({ count, at }, now)}: see ${failedCommand(queue)}`)
+  }
+}
