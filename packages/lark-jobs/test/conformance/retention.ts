@@ -148,6 +148,13 @@ export function retention(make: Make): void {
     await store.clear('emails', 'failed')
     for (const one of jobs(4, { payload })) await caller.run(one, failed)
     expect(await store.counts('emails')).toMatchObject({ failed: 4 })
+    // A restored one counts too: there is room for five.
+    const [{ id } = { id: '' }] = (await store.list('emails', { state: 'failed' })).jobs
+    const gone = (await store.get('emails', id))!
+    await store.alter('emails', [id], { kind: 'remove' })
+    await store.restore('emails', [gone])
+    for (const one of jobs(2, { payload })) await caller.run(one, failed)
+    expect(await store.counts('emails')).toMatchObject({ failed: 5 })
   })
 
   test('failed jobs of which nobody said how many: of many, the older ones keep their last error', async () => {

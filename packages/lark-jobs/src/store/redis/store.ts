@@ -385,7 +385,10 @@ export class RedisStore implements contract.Store {
     if (jobs.length === 0) return []
     const deadline = this.#transport.deadline()
     if (!this.#registry.hasEntered(partition)) await this.#registry.enter(partition, deadline)
-    const letters = await this.#scripts.run('restore', partition, jobs.flatMap(packRestored))
+    const letters = await this.#scripts.run('restore', partition, [
+      this.#countsOf(partition)[1],
+      ...jobs.flatMap(packRestored),
+    ])
     return [...(letters as string)].map((letter) => (letter === 'd' ? 'restored' : 'exists'))
   }
 

@@ -2,19 +2,20 @@
 --
 -- KEYS[1]  jobs        HASH id -> record
 -- ARGV[1]  clock, or '' for the server's; then the call (shared/numbered.lua), and as if that were not there:
--- ARGV[2…] four values for each job: its id, its record with the payload, its state, and with RS between them: when it
+-- ARGV[2]  how many failed jobs are kept (shared/failed-jobs.lua)
+-- ARGV[3…] four values for each job: its id, its record with the payload, its state, and with RS between them: when it
 --          ended, its counters, errors, result, progress and reason; each but the first '' if there is none
 -- Returns  a letter for each job: d(one), e(xists)
 -- Cost     O(n log m) for n jobs and m that have ended
--- needs: start, numbered, call, payloads
+-- needs: start, numbered, call, payloads, retain, failing
 
 local answer = recalled()
 if answer then
   return answer
 end
 
-local verdicts = {}
-for i = 2, #ARGV, 4 do
+local verdicts, kept = {}, read_kept(ARGV[2])
+for i = 3, #ARGV, 4 do
   local id, record, state = ARGV[i], ARGV[i + 1], ARGV[i + 2]
   local is_new = redis.call('HEXISTS', key('jobs'), id) == 0
   if is_new then
@@ -27,6 +28,9 @@ for i = 2, #ARGV, 4 do
       end
     end
     redis.call('ZADD', key(state), at, id)
+    if state == 'failed' and type(kept) == 'string' then
+      failing().note_failed({ id }, tonumber(at), {}, kept)
+    end
   end
   verdicts[#verdicts + 1] = is_new and 'd' or 'e'
 end
