@@ -47,7 +47,7 @@ it('has manifests that fit together', () => {
   expect(compose.services.worker).toMatchObject({ restart: 'always', stop_grace_period: '180s' })
   const { spec } = worker.spec.template
   const [container] = spec.containers
-  expect(spec.terminationGracePeriodSeconds).toBeGreaterThan(26)
+  expect(spec.terminationGracePeriodSeconds).toBeGreaterThan(160)
   expect(worker.spec.template.metadata.labels).toEqual(worker.spec.selector.matchLabels)
   for (const probe of ['startupProbe', 'livenessProbe', 'readinessProbe'])
     expect(container[probe].httpGet.port).toBe(container.ports[0].name)
@@ -55,7 +55,7 @@ it('has manifests that fit together', () => {
   const patient = long.spec.template.spec
   const [, , wait] = patient.containers[0].lifecycle.preStop.exec.command
   // The hook, and then the stop.
-  expect(patient.terminationGracePeriodSeconds).toBe(Number(/--timeout=(\d+)m/.exec(wait)![1]) * 60 + 60)
+  expect(patient.terminationGracePeriodSeconds).toBe(Number(/--timeout=(\d+)m/.exec(wait)![1]) * 60 + 180)
   expect(patient.containers[0].name).toBe(container.name)
   expect(scaling.spec.scaleTargetRef.name).toBe(worker.metadata.name)
   expect(read('docs/telemetry.md')).toContain(/lark_\w+/.exec(scaling.spec.triggers[0].metadata.query)![0])
