@@ -1,9 +1,10 @@
 /**
  * Purging jobs of flows: those that were queued, and those that never were.
  */
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import type { FlowDraft } from '../../src/api/flow-draft.ts'
 import type { FlowHandle } from '../../src/api/flow-handle.ts'
+import { open } from '../../src/api/jobs.ts'
 import { batch, chain, cron, group, Job, type Jobs, keep, unique, workflow } from '../../src/index.ts'
 import { memberId } from '../../src/model/effect.ts'
 import { indexOf } from '../../src/model/flow.ts'
@@ -332,6 +333,33 @@ export function purging(connect: Connect): void {
     expect(await statesOf(jobs, flow.id)).toEqual(['completed', 'cancelled: removed'])
     await work(bench)
     expect(did).toEqual(['runs'])
+    expect(await bench.place.mentions!(ADA)).toEqual([])
+  })
+
+  test('a process that dies in the middle of a purge: what is gone does not start, and a second purge does the rest', async () => {
+    await using bench = await make()
+    const { jobs } = bench
+    const flow = await dispatch(
+      jobs,
+      workflow('cut', (w) => {
+        const first = w.add(care('first'))
+        w.add(batch([care('member'), other('runs')]).allowFailures(1), { name: 'members' })
+        w.add(care('next'), { after: first, name: 'next' })
+      }),
+    )
+    const dying = bench.client()
+    const { store } = await dying[open]()
+    vi.spyOn(store.flows, 'apply').mockRejectedValue(new Error('the process has died'))
+    await expect(dying.purge({ where: { who: ADA } })).rejects.toThrow('the process has died')
+    // A look of the flow finds that the job is gone, and that its payload is.
+    await workUntil(bench, flow.id, 'failed')
+    expect(did).toContain('runs')
+    expect(did).not.toContain('first')
+    expect(did).not.toContain('next')
+    await jobs.purge({ where: { who: ADA } })
+    expect((await statesOf(jobs, flow.id)).filter((state) => state !== 'completed')).toEqual([
+      ...['failed', 'cancelled: removed', 'skipped: skipped'],
+    ])
     expect(await bench.place.mentions!(ADA)).toEqual([])
   })
 
