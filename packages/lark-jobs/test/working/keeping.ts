@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { open } from '../../src/api/jobs.ts'
+import { remarksOn } from '../../src/commands/queue-remarks.ts'
 import { createJobs, Job, keep } from '../../src/index.ts'
 import { operate } from '../../src/operate.ts'
 import { Bench, type Connect, Record } from './bench.ts'
@@ -91,6 +92,10 @@ export function keeping(connect: Connect): void {
     })
     expect(await operate(jobs).doctor()).toContainEqual(
       expect.objectContaining({ code: 'failed-kept', level: 'warning', subject: 'default' }),
+    )
+    const said = [...remarksOn(await operate(jobs).status())].map(({ kind, text }) => `${kind}: ${text}`)
+    expect(said).toContainEqual(
+      expect.stringMatching(/^warn: default: .* removed before .* lark jobs:failed/),
     )
     expect((await store.standings(['default']))[0]!.dropped!.count).toBeGreaterThan(0)
   })
