@@ -502,15 +502,15 @@ export class Worker implements AsyncDisposable {
   async #giveBack(stopping: Promise<void>, outcomes: number): Promise<void> {
     await this.#slots.giveBack(stopping)
     const { report, onDelivering } = this.#options
-    if (this.#order.isSettling && outcomes > 0) {
+    const many = this.#unstored.filter(isReached).length
+    if (many > 0 && outcomes > 0) {
       onDelivering?.(outcomes)
-      const many = this.#unstored.length
-      if ([...this.#served.claimers].some((claimer) => claimer.isAway) && many > 0)
+      if ([...this.#served.claimers].some((claimer) => claimer.isAway))
         report.warn(
           `Waits up to ${readable(outcomes)} for the store, to tell it how ${plural(many, 'job')} ended`,
         )
     }
-    await within(outcomes, stopping)
+    await within(many > 0 ? outcomes : Math.min(outcomes, LAST_CALL), stopping)
     this.#letGo()
   }
 
@@ -537,4 +537,9 @@ export class Worker implements AsyncDisposable {
     this.#end.abort()
     this.#intake.schedule()
   }
+}
+
+/** Whether a job has ended, or is due later. One that was given back runs again in any case. */
+function isReached({ outcome }: Settlement): boolean {
+  return outcome.kind !== 'released' || outcome.in > 0
 }

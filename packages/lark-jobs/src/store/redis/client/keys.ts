@@ -95,7 +95,7 @@ const kinds: Readonly<Record<Kind, string>> = {
   list: 'line starts events news',
   set: 'void idle listeners partitions keys retrying',
   zset:
-    'due priorities laned lane late turns asleep limiters paused leases effects remembered endings throttles completed failed cancelled ' +
+    'due priorities laned lane late turns asleep limiters paused leases doubts effects remembered endings throttles completed failed cancelled ' +
     'failed-kinds failed-spares failed-wholes ends waiting waits failures worker-ends kept kept-logs ticks flows flow-ids bundles unrolled audit-times',
   string: 'call layout migration crowd crowd-failed crowd-cancelled order past-runs runs-kept',
 }
