@@ -341,8 +341,7 @@ class Sequence {
   #countEnds(): void {
     for (const { flow, index, state } of this.#model.ends.splice(0)) {
       const ended = this.#open.get(flow)
-      if (ended === undefined || ended.get(index) === 'completed') continue
-      ended.set(index, state === 'completed' ? state : 'failed')
+      if (ended !== undefined && counts(ended.get(index), state)) ended.set(index, state)
     }
   }
 
@@ -372,8 +371,7 @@ class Sequence {
       )
       const verdicts = ends.map(({ index, state }) => {
         if (ended === undefined || index >= SIZE) return 'unknown'
-        const before = ended.get(index)
-        if (before === state || before === 'completed') return 'repeated'
+        if (!counts(ended.get(index), state)) return 'repeated'
         ended.set(index, state)
         return 'counted'
       })
@@ -381,21 +379,24 @@ class Sequence {
       // One that completes after it had failed makes the flow due, which the model does not know.
       for (const { id, rev, state } of await home.due()) await home.write({ id, rev, state })
     } else if (what === 'reopen') {
-      const failed = this.#random.some(all).filter((index) => ended?.get(index) === 'failed')
+      const failed = this.#random.some(all).filter((index) => hasFailed(ended?.get(index)))
       expect(await home.store.reopen(this.#partition, id, failed)).toBe(failed.length)
       for (const index of failed) ended!.delete(index)
     } else if (what === 'missing') {
       const after = this.#random.below(3) - 1
-      const of = (state: string | undefined) =>
-        ended === undefined ? [] : all.filter((index) => index > after && ended.get(index) === state)
-      expect(await home.store.missing(this.#partition, id, after, 4)).toEqual(of(undefined).slice(0, 4))
-      expect(await home.store.failed(this.#partition, id, after, 4)).toEqual(of('failed').slice(0, 4))
+      const some = (is: (state: string | undefined) => boolean) =>
+        ended === undefined ? [] : all.filter((index) => index > after && is(ended.get(index))).slice(0, 4)
+      expect(await home.store.missing(this.#partition, id, after, 4)).toEqual(some((state) => state === undefined))
+      expect(await home.store.failed(this.#partition, id, after, 4)).toEqual(some(hasFailed))
       const found = await home.find(id)
+      const states = [...(ended?.values() ?? [])]
+      const cancelled = states.filter((state) => state === 'cancelled').length
       expect(found?.crowd).toEqual(
         ended && {
           reserved: SIZE,
-          completed: [...ended.values()].filter((state) => state === 'completed').length,
-          failed: [...ended.values()].filter((state) => state === 'failed').length,
+          completed: states.filter((state) => state === 'completed').length,
+          failed: states.filter(hasFailed).length,
+          ...(cancelled > 0 && { cancelled }),
         },
       )
     } else if (what === 'fates') {
@@ -460,4 +461,14 @@ class Sequence {
   #tell(...words: unknown[]): void {
     this.#story.push(words.map((word) => (typeof word === 'string' ? word : JSON.stringify(word))).join(' '))
   }
+}
+
+/** Whether an end of a member counts, after another one. */
+function counts(before: string | undefined, state: string): boolean {
+  return before === undefined || (before !== 'completed' && state === 'completed')
+}
+
+/** Whether a member has ended otherwise than completed. */
+function hasFailed(state: string | undefined): boolean {
+  return state !== undefined && state !== 'completed'
 }
