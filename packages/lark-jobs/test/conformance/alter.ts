@@ -201,6 +201,18 @@ export function alter(make: Make): void {
     expect(ids(await caller.claim(3))).toEqual(ids([...others, given]))
   })
 
+  test('a completed job that is kept for an age of its own is left by a retry of those that did not complete', async () => {
+    await using harness = await make()
+    const { store } = harness
+    const caller = harness.caller()
+    const given = job({ keep: { completed: 60_000 } })
+    await caller.enqueue(given)
+    await caller.settle(await caller.claimOne(), completed)
+    const change = { kind: 'retry', unlessCompleted: true } as const
+    expect(await store.alter('emails', [given.id], change)).toEqual(['refused'])
+    expect(await store.get('emails', given.id)).toMatchObject({ state: 'completed' })
+  })
+
   test('a retried job loses its result and its reason', async () => {
     await using harness = await make()
     const { store } = harness

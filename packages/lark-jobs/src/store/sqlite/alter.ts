@@ -59,7 +59,7 @@ function apply(
   if ('ifNotBegun' in change && change.ifNotBegun && (row.state === ACTIVE || row.runs > 0)) return 'refused'
   switch (change.kind) {
     case 'retry':
-      if (row.state === COMPLETED && change.unlessCompleted) return 'refused'
+      if (change.unlessCompleted && stateOf(row, now) === 'completed') return 'refused'
       if (row.state < COMPLETED || !takeAgain(partition, row)) return 'refused'
       withdrawEffects(partition, row)
       if (row.keep !== null) forgetExpiries(partition, [row])
