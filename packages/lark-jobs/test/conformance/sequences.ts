@@ -386,7 +386,9 @@ class Sequence {
       const after = this.#random.below(3) - 1
       const some = (is: (state: string | undefined) => boolean) =>
         ended === undefined ? [] : all.filter((index) => index > after && is(ended.get(index))).slice(0, 4)
-      expect(await home.store.missing(this.#partition, id, after, 4)).toEqual(some((state) => state === undefined))
+      expect(await home.store.missing(this.#partition, id, after, 4)).toEqual(
+        some((state) => state === undefined),
+      )
       expect(await home.store.failed(this.#partition, id, after, 4)).toEqual(some(hasFailed))
       const found = await home.find(id)
       const states = [...(ended?.values() ?? [])]
