@@ -63,6 +63,7 @@ export const contents = [
       'recipes/rate-limited-api',
       'recipes/nightly-report',
       'recipes/thumbnails',
+      'recipes/moving-to-redis',
     ],
   },
   {

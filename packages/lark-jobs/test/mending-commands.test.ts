@@ -16,7 +16,7 @@ import { JobsPurgeCommand } from '../src/commands/jobs-purge.ts'
 import { JobsRemoveCommand } from '../src/commands/jobs-remove.ts'
 import { JobsRetryCommand } from '../src/commands/jobs-retry.ts'
 import { JobsRunNowCommand } from '../src/commands/jobs-run-now.ts'
-import { createJobs, Job, type Jobs } from '../src/index.ts'
+import { chain, createJobs, cron, Job, type Jobs } from '../src/index.ts'
 import { operate } from '../src/operate.ts'
 import { open as raw } from './sqlite/raw.ts'
 import { Record } from './working/bench.ts'
@@ -154,8 +154,25 @@ test('purge writes no file, and says so; export writes what a filter finds', asy
   const { said } = await lark(['jobs:purge', '--state=failed', '--yes'])
   expect(said).toContain('✓ Purged 5 jobs\n')
   expect(said).toContain('this cannot be undone')
-  expect((await lark(['jobs:export', '--all', '--json'])).json()).toEqual({ exported: 0 })
+  expect((await lark(['jobs:export', '--all', '--json'])).json()).toEqual({
+    exported: 0,
+    left: { schedules: 0, flows: 0 },
+  })
   expect((await lark(['jobs:import', file])).said).toBe('✓ Imported 5 jobs\n')
+})
+
+test('an export of the whole store says what else the store has', async () => {
+  await jobs.schedules.set('each-day', ChargeJob.with({ n: 1 }), cron('0 8 * * *'))
+  await jobs.dispatch(chain([ChargeJob.with({ n: 9 }).delayed('1h'), ChargeJob.with({ n: 9 })]))
+  const file = path('exported')
+  const { said } = await lark(['jobs:export', '--all', `--file=${file}`])
+  expect(said).toContain(
+    '! The store also has 1 schedule that code has set, and 1 flow that has not ended: these are in no file\n',
+  )
+  expect((await lark(['jobs:export', '--all', '--json'])).json()).toMatchObject({
+    left: { schedules: 1, flows: 1 },
+  })
+  expect((await lark(['jobs:export', '--state=failed', '--json'])).json()).not.toHaveProperty('left')
 })
 
 test('edit and run-now', async () => {

@@ -38,16 +38,40 @@ export class JobsExportCommand extends FilterCommand {
     }
     const { aborted } = this.signal
     const { count, path } = file
+    const left = all && !aborted ? await leftOut(operating) : undefined
     if (count === 0 && !aborted) await checkKey(this.job, operating)
     if (this.json)
       this.console.json({
         exported: count,
         ...(count > 0 && { file: path }),
         ...(aborted && { interrupted: true }),
+        ...(left && { left }),
       })
     else if (count === 0) this.success('No such job')
     else if (aborted) this.warn(`Interrupted: ${plural(count, 'job')} are in ${shellWord(path)}, and no more`)
     else this.success(`Exported ${plural(count, 'job')} to ${shellWord(path)}`)
+    if (!this.json && left && left.schedules + left.flows > 0)
+      this.warn(
+        `The store also has ${plural(left.schedules, 'schedule')} that code has set, and ${plural(left.flows, 'flow')} that ${left.flows === 1 ? 'has' : 'have'} not ended: these are in no file`,
+      )
     return aborted ? INTERRUPTED : true
   }
+}
+
+/** What a store has beside jobs, and a file of jobs has not. */
+async function leftOut({
+  schedules,
+  flows,
+}: ReturnType<typeof operate>): Promise<{ schedules: number; flows: number }> {
+  const set = (await schedules.list()).filter(({ ofClass, ended }) => !ofClass && ended === undefined)
+  let count = 0
+  for (const state of ['filling', 'open', 'ending'] as const) {
+    let cursor: string | undefined
+    do {
+      const page = await flows.list({ state }, { limit: 1_000, ...(cursor !== undefined && { cursor }) })
+      count += page.flows.length
+      cursor = page.cursor
+    } while (cursor !== undefined)
+  }
+  return { schedules: set.length, flows: count }
 }
