@@ -254,9 +254,11 @@ export type Outcome = (
   /**
    * `in`: milliseconds until the job is due. `pauses`: no other job of its group, or of its partition, begins before
    * that either.
-   * `because` is for people, in a few words.
+   * `because` is for people, in a few words. `isStranded`: the worker could not read the job: it does not know its key, its
+   * payload's version, or its format.
    */
-  | { kind: 'released'; in: number; pauses?: 'group' | 'queue'; because?: string }
+  | { kind: 'released'; in: number; pauses?: 'group' | 'queue'; because: string; isStranded: true }
+  | { kind: 'released'; in: number; pauses?: 'group' | 'queue'; because?: string; isStranded?: undefined }
   /** `in`: milliseconds until the job is due; without it, at once. */
   | { kind: 'unstarted'; in?: number }
   | { kind: 'cancelled'; reason: CancelReason; error?: JobError }

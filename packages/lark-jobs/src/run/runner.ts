@@ -58,13 +58,13 @@ export function runJob<E extends Execution>(execution: E, ended: WhenEnded<E>): 
   if (jobClass === undefined) {
     const isMarked = lease.unreadable?.kind === 'marked'
     const because = isMarked ? 'the worker does not know its format' : 'the worker has no class with this key'
-    queueMicrotask(() => ended(execution, { kind: 'released', in: unknownPause(lease.releases), because }))
+    queueMicrotask(() => ended(execution, stranded(execution, because)))
     return
   }
   const newer = newerVersion(lease.payload, jobClass.rules)
   if (newer !== undefined) {
     const because = `its payload is of version ${newer}, and its class here is of version ${jobClass.rules?.version ?? 1}`
-    queueMicrotask(() => ended(execution, { kind: 'released', in: unknownPause(lease.releases), because }))
+    queueMicrotask(() => ended(execution, stranded(execution, because)))
     return
   }
   inRunOf(lease.id, inContext, lease.options?.context, run<E>, execution, jobClass, ended)
@@ -189,9 +189,10 @@ function decided(decision: Decision, execution: Execution, jobClass: JobClass): 
   return failedForGood(error, execution)
 }
 
-/** Milliseconds. A newer worker, which knows the class, may come: so the job waits, and uses up no attempt. */
-function unknownPause(releases: number): number {
-  return Math.min(UNKNOWN_PAUSE.to, UNKNOWN_PAUSE.from * 2 ** releases)
+/** A newer worker, which can read the job, may come: so it waits, and uses up no attempt. */
+function stranded({ lease: { releases } }: Execution, because: string): Outcome {
+  const pause = Math.min(UNKNOWN_PAUSE.to, UNKNOWN_PAUSE.from * 2 ** releases)
+  return { kind: 'released', in: pause, because, isStranded: true }
 }
 
 /** Calls `handle`, through middleware if there is any. @returns a promise of what it returns or throws */

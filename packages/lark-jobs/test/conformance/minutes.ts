@@ -117,6 +117,80 @@ export function minutes(make: Make): void {
     expect(await retrying()).toBe(0)
   })
 
+  test('standings: which jobs no worker could read, and since when they wait, until one reads them', async () => {
+    await using harness = await make()
+    const { store, clock } = harness
+    const caller = harness.caller()
+    const settle = (held: readonly LeasedJob[], outcome: Outcome) =>
+      caller.exchange(
+        held.map((one) => settlement(one, outcome)),
+        { limit: 0, lease: LEASE },
+      )
+    const because = 'the worker has no class with this key'
+    const stranded: Outcome = { kind: 'released', in: 500, because, isStranded: true }
+    const look = async () => {
+      const [found, other] = await store.standings(['emails', 'other'], 0)
+      expect(other!.stranded).toBeUndefined()
+      const { stranded, oldest } = found!
+      return stranded && { ...stranded, oldest }
+    }
+    const start = await store.now()
+    await caller.enqueue(job(), job({ group: { name: 'acme' } }), job({ delay: 100 }))
+    expect(await look()).toBeUndefined()
+    clock.advance(200)
+    const held = await caller.claim(10)
+    const all = [held[2]!, held[0]!, held[1]!].sort((one, other) => (one.dueAt ?? 0) - (other.dueAt ?? 0))
+    await settle(all, stranded)
+    const first = await look()
+    expect(first).toMatchObject({ count: 3, delayed: 3, since: start, oldest: start })
+    expect(ids(all)).toContain(first!.id)
+    expect(await store.get('emails', all[2]!.id)).toMatchObject({ state: 'delayed', because, releases: 1 })
+    // A job that a handler releases, and one that waits for its next try, are meant to be delayed.
+    await caller.run(job(), { kind: 'released', in: 900, because: 'later' })
+    await caller.run(job(), retried(900))
+    expect(await look()).toMatchObject({ count: 3, delayed: 3 })
+    // Due again, they count among those that wait; while a worker has them, they do not wait; and since when is kept.
+    clock.advance(500)
+    expect(await look()).toMatchObject({ count: 3, delayed: 0, since: start })
+    const again = await caller.claim(10)
+    expect(ids(again).toSorted()).toEqual(ids(all).toSorted())
+    expect(await look()).toBeUndefined()
+    await settle(again, unstarted)
+    expect(await look()).toMatchObject({ count: 3, delayed: 0, since: start })
+    await settle(await caller.claim(10), stranded)
+    expect(await look()).toMatchObject({ count: 3, delayed: 3, since: start, oldest: start })
+    await store.alter('emails', ids(all), { kind: 'run-now' })
+    expect(await look()).toMatchObject({ count: 3, delayed: 0, since: start })
+    await store.alter('emails', ids(all), { kind: 'reschedule', in: 50 })
+    expect(await look()).toMatchObject({ count: 3, delayed: 3, since: start })
+    clock.advance(50)
+    const [read, failing, ...rest] = await caller.claim(10)
+    await settle(rest, stranded)
+    expect(await look()).toMatchObject({ count: 1, delayed: 1 })
+    // A worker reads the others.
+    await settle([read!], completed)
+    await settle([failing!], retried(900))
+    expect(await look()).toMatchObject({ count: 1, delayed: 1 })
+    for (const kind of ['cancel', 'remove', 'purge', 'clear'] as const) {
+      await store.clear('emails', 'delayed')
+      expect(await look()).toBeUndefined()
+      await caller.enqueue(job())
+      const [one] = await caller.claim(1)
+      await settle([one!], stranded)
+      expect(await look()).toMatchObject({ count: 1, delayed: 1, since: await store.now(), id: one!.id })
+      if (kind === 'clear') continue
+      await store.alter('emails', [one!.id], kind === 'cancel' ? { kind, reason: 'user' } : { kind })
+      expect(await look()).toBeUndefined()
+    }
+    await store.clear('emails', 'delayed')
+    // Somebody asks to cancel a job while a worker has it.
+    await caller.enqueue(job())
+    const [asked] = await caller.claim(1)
+    await store.alter('emails', [asked!.id], { kind: 'cancel', reason: 'user' })
+    await settle([asked!], stranded)
+    expect(await look()).toBeUndefined()
+  })
+
   test('standings: returns the distinct keys of the jobs that come next', async () => {
     await using harness = await make()
     const { store } = harness

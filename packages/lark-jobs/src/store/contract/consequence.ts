@@ -28,6 +28,8 @@ export interface Consequence extends Counters {
   reason?: string
   /** Why the run put the job back. */
   because?: string
+  /** See `Outcome`. */
+  isStranded?: true
   error?: JobError
   /** See `Outcome`. */
   alike?: string
@@ -101,6 +103,7 @@ export function afterRun(
         dueAt,
         event: 'released',
         ...(because !== undefined && { because }),
+        ...(outcome.isStranded && { isStranded: true }),
       })
     }
     case 'unstarted': {

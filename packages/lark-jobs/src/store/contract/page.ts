@@ -86,6 +86,18 @@ export interface Dropped {
   at: number
 }
 
+/** The jobs of a partition that no worker could read so far: each that met one put it back (`Outcome`). */
+export interface Stranded {
+  /** How many wait: those that are due again too. */
+  count: number
+  /** How many of them are delayed until the next worker may meet them. */
+  delayed: number
+  /** Since when the first of them waits: milliseconds since 1970. */
+  since: number
+  /** The id of that one. */
+  id: string
+}
+
 /** The counts, minutes and pauses of a partition, since when its jobs wait, and what comes next there. */
 export interface Standing {
   counts: Counts
@@ -93,9 +105,11 @@ export interface Standing {
   retrying: number
   /** Failed jobs that were removed before their age, because there were too many. Absent: none. */
   dropped?: Dropped
+  /** Absent: there are none, or what waits was not asked for. Of more than 10,000, an embedded store looks at 10,000. */
+  stranded?: Stranded
   /** The partition, or one of its groups, is paused. */
   isPaused: boolean
-  /** When the first of the waiting jobs was due: milliseconds since 1970. Absent: none waits. */
+  /** When the first of the waiting jobs, or of the stranded ones, was due: milliseconds since 1970. Absent: none waits. */
   oldest?: number
   /** How many of the waiting jobs became due within the last 60 seconds; of many, about. */
   arrived: number

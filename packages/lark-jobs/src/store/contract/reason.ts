@@ -2,11 +2,24 @@
  * The reason for a job's state. Both stores keep it as one text: why the job was cancelled, and if a person said more,
  * `|` and that; or for a waiting job, the number of its last run, and why that run put it back. The number shows when the
  * text is out of date, so no call has to remove it. A notice to cancel a job has the same text.
+ *
+ * Of a job that no worker could read, the second part begins with STRANDED, since when the job waits, and `|`: each worker
+ * that meets it puts it back for up to a minute, and its due time says only when the next one may meet it.
  */
 import type { CancelReason, JobRecord, State } from '../../model/record.ts'
 
-export function putBack(runs: number, because: string): string {
-  return `${runs}|${because}`
+/** No text of a person begins with this. */
+export const STRANDED = '\x1e'
+
+/** @param since of a stranded job: milliseconds since 1970 */
+export function putBack(runs: number, because: string, since?: number): string {
+  return `${runs}|${since === undefined ? '' : `${STRANDED}${since}|`}${because}`
+}
+
+/** Since when a stranded job waits; undefined if its last run did not put it back so. @param runs as in `readReason` */
+export function strandedSince(text: string | null, runs: number): number | undefined {
+  const [, number, since] = new RegExp(`^(\\d+)\\|${STRANDED}(\\d+)\\|`).exec(text ?? '') ?? []
+  return Number(number) === runs ? Number(since) : undefined
 }
 
 export function cancelledFor(reason: CancelReason, because?: string): string {
@@ -29,5 +42,6 @@ export function readReason(state: State, text: string, runs: number): Pick<JobRe
   if (state === 'cancelled') return readCancelled(text)
   const at = text.indexOf('|')
   const isLast = (state === 'waiting' || state === 'delayed') && Number(text.slice(0, at)) === runs
-  return isLast ? { because: text.slice(at + 1) } : {}
+  if (!isLast) return {}
+  return { because: text.slice(text[at + 1] === STRANDED ? text.indexOf('|', at + 1) + 1 : at + 1) }
 }

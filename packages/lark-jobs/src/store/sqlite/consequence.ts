@@ -3,7 +3,7 @@
  * lease (`lease.ts`).
  */
 import type { JobError } from '../../model/record.ts'
-import { putBack } from '../contract/reason.ts'
+import { putBack, strandedSince } from '../contract/reason.ts'
 import { type Consequence, MAX_ERRORS } from '../contract/store.ts'
 import { end } from './end.ts'
 import { tell } from './events.ts'
@@ -14,17 +14,18 @@ import { PENDING } from './schema.ts'
 
 /** @param took milliseconds of the run */
 export function follow(partition: Partition, row: JobRow, consequence: Consequence, took?: number): void {
-  const { state, dueAt, reason, because, error, alike, result, noPrefetch, ...rest } = consequence
+  const { state, dueAt, reason, because, isStranded, error, alike, result, noPrefetch, ...rest } = consequence
   const { isUntold, counts, event, ...counters } = rest
   if (event !== undefined) tell(partition, event, [row.id])
   if (counts !== undefined) partition.minute[counts] += 1
+  const since = isStranded && (strandedSince(row.reason, row.runs - 1) ?? row.dueAt)
   const change = {
     ...counters,
     ...(error !== undefined && { errors: withError(row, { ...error, at: partition.now }) }),
     ...(result !== undefined && { result }),
     ...(noPrefetch && { direct: 1 as const }),
     ...(dueAt !== undefined && { dueAt }),
-    ...(because !== undefined && { reason: putBack(row.runs, because) }),
+    ...(because !== undefined && { reason: putBack(row.runs, because, since) }),
     ...(reason !== undefined && { reason }),
   }
   if (state === 'pending') move(partition, row, { ...change, state: PENDING })

@@ -4,6 +4,7 @@
  * A job is one row of `jobs` from its dispatch until it is removed. `state` and three partial indexes show its state:
  *
  *   pending    in the index `line`, in the order of running; waiting or delayed according to `dueAt` and the clock
+ *              A job that no worker could read is in the index `stranded` too (`stranded.ts`)
  *   active     `token` names its row of `leases`, which lists the job; `ahead` shows whether it has started. A job that
  *              had started and was taken back keeps its token while it waits: a late outcome still counts
  *   ended      in the index `ended`, by the time it ended
@@ -233,6 +234,10 @@ const silence = `
 /** How many pending jobs have failed. */
 const retrying = 'ALTER TABLE partitions ADD COLUMN retrying INTEGER NOT NULL DEFAULT 0;'
 
+/** Of a pending job that no worker could read: its last run put it back, and says so (`contract/reason.ts`). */
+export const STRANDED = `state = ${PENDING} AND substr(reason, 1, length(runs) + 2) = runs || '|' || char(30)`
+const stranded = `CREATE INDEX stranded ON jobs (partition, dueAt) WHERE ${STRANDED};`
+
 /** The failed jobs that are kept as their queue says, and what they are together. */
 const failedJobs = `
   CREATE TABLE failedJobs (
@@ -310,7 +315,8 @@ const migrations: Readonly<Record<number, string>> = {
         SELECT partition, count(*) AS count FROM jobs WHERE state = ${PENDING} AND failures > 0 GROUP BY partition
       ) AS found
       WHERE found.partition = partitions.id;
-    ${failedJobs}`,
+    ${failedJobs}
+    ${stranded}`,
 }
 
 const tables = `
@@ -506,6 +512,7 @@ const tables = `
   ${silence}
   ${retrying}
   ${failedJobs}
+  ${stranded}
 `
 
 /**

@@ -6,6 +6,7 @@ import { droppedIn } from './failed-jobs.ts'
 import { hasPauses } from './lane.ts'
 import type { Partition } from './partition.ts'
 import { counts, nextKeys, noCounts, waitingSince } from './read.ts'
+import { strandedIn } from './stranded.ts'
 
 /** Of a partition that does not exist. */
 export const noStanding: Standing = {
@@ -21,8 +22,16 @@ export function standingOf(partition: Partition, minutes: Minute[], next: number
     retrying: partition.retrying,
     ...(dropped && { dropped }),
     isPaused: partition.paused || hasPauses(partition),
-    ...(next === undefined ? { arrived: 0 } : waitingSince(partition, partition.now - MINUTE)),
+    ...(next === undefined ? { arrived: 0 } : waitingIn(partition)),
     minutes,
     keys: next ? nextKeys(partition, next) : [],
   }
+}
+
+/** What waits, with the jobs that no worker could read. */
+function waitingIn(partition: Partition): Pick<Standing, 'oldest' | 'arrived' | 'stranded'> {
+  const waiting = waitingSince(partition, partition.now - MINUTE)
+  const stranded = strandedIn(partition)
+  if (stranded === undefined) return waiting
+  return { ...waiting, stranded, oldest: Math.min(waiting.oldest ?? stranded.since, stranded.since) }
 }

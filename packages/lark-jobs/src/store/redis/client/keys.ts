@@ -36,9 +36,12 @@
  *   failed-sizes, failed-kinds, failed-spares, failed-wholes  HASH, ZSET, ZSET, ZSET  which failed jobs go first
  *                        (`lua/shared/failed-jobs.lua`)
  *   retrying     SET     the jobs that have failed and wait for their next try (`lua/shared/counters.lua`)
+ *   stranded, stranded-due  ZSET, ZSET  pending jobs that no worker could read: since when, until when they are delayed
+ *                        (`lua/shared/counters.lua`)
  *   errors, logs HASH    id -> JSON lines
  *   progress     HASH    id -> JSON: what a job reported last
  *   results, reasons     HASH  id -> JSON text; the reason of a cancel, or `runs|reason` of the last release
+ *                        (`contract/reason.ts`)
  *   completed, failed, cancelled   ZSET  id -> when it ended
  *   settings     HASH    paused; lanes, turn, own; large; effects; watched; keeps; listened, trimmed; ticks, flows;
  *                        heard, silent, failed-bytes, dropped, dropped-at
@@ -96,7 +99,7 @@ const kinds: Readonly<Record<Kind, string>> = {
   set: 'void idle listeners partitions keys retrying',
   zset:
     'due priorities laned lane late turns asleep limiters paused leases doubts effects remembered endings throttles completed failed cancelled ' +
-    'failed-kinds failed-spares failed-wholes ends waiting waits failures worker-ends kept kept-logs ticks flows flow-ids bundles unrolled audit-times',
+    'failed-kinds failed-spares failed-wholes stranded stranded-due ends waiting waits failures worker-ends kept kept-logs ticks flows flow-ids bundles unrolled audit-times',
   string: 'call layout migration crowd crowd-failed crowd-cancelled order past-runs runs-kept',
 }
 

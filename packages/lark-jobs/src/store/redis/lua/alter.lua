@@ -28,6 +28,7 @@ local rings, cancelled = 0, {}
 
 local function put_and_ring(id, priority, place)
   last_tokens().settles_no_more({ id })
+  redis.call('ZADD', key('stranded-due'), 'XX', string.format('%.0f', place), id)
   if put(id, priority, place) or place <= now then
     rings = rings + 1
   end
@@ -124,6 +125,8 @@ changes['purge'] = function(id, state, _, priority, place)
     return 'r'
   elseif state and not ended[state] then
     leave(id, priority, place)
+    redis.call('ZREM', key('stranded'), id)
+    redis.call('ZREM', key('stranded-due'), id)
     watching().unwatch({ id })
     schedules().note_runs('cancelled', { id }, {})
   end

@@ -6,7 +6,9 @@
 -- ARGV[3…] the names of the partitions
 -- Returns  for each partition, in their order: { as counts.lua; 1 if it or a group is paused; how many jobs wait for
 --            another try; how many failed jobs were removed before their age, and when last; if wanted: when the first
---            waiting job was due, or -1; how many of the waiting jobs became due within the last minute; as minutes.lua },
+--            waiting job was due, or -1; how many of the waiting jobs became due within the last minute; of the jobs that
+--            no worker could read: how many wait, how many of them are delayed, since when the first waits, and its id;
+--            as minutes.lua },
 --            or the error that a damaged one answers
 -- Cost     O(n p log m) for n partitions, p priorities in use, m jobs
 -- needs: start, visit, tally, minute, recent, pause, waiting-since
@@ -24,6 +26,12 @@ local function standing()
     return found
   end
   found[11], found[12] = waiting_since(now - MINUTE)
+  local first = redis.call('ZRANGE', key('stranded'), 0, 0, 'WITHSCORES')
+  found[13], found[14], found[15], found[16] = 0, 0, 0, ''
+  if first[1] then
+    found[13], found[14] = redis.call('ZCARD', key('stranded')), redis.call('ZCOUNT', key('stranded-due'), after, '+inf')
+    found[15], found[16] = tonumber(first[2]), first[1]
+  end
   local this = math.floor(now / 60000)
   return append_minutes(found, this - MINUTES + 1, this)
 end

@@ -325,7 +325,8 @@ function packOutcome(outcome: Outcome): [kind: string, value: string] {
     }
     case 'released': {
       const because = outcome.because === undefined ? '' : `|${outcome.because}`
-      return ['released', `${packDuration(outcome.in)}${outcome.pauses?.[0] ?? ''}${because}`]
+      const mark = outcome.isStranded ? 's' : (outcome.pauses?.[0] ?? '')
+      return ['released', `${packDuration(outcome.in)}${mark}${because}`]
     }
     case 'unstarted':
       return ['unstarted', outcome.in === undefined ? '' : packDuration(outcome.in)]

@@ -426,16 +426,20 @@ export function readClock(reply: unknown): number {
 }
 
 /** The answer of `standings.lua` for one partition. */
-export function readStanding(found: readonly number[]): contract.Standing {
+export function readStanding(answer: readonly (number | string)[]): contract.Standing {
+  const found = answer as readonly number[]
+  const [count = 0, delayed = 0, since = 0] = found.slice(12, 15)
+  const oldest = Math.min(found[10]! >= 0 ? found[10]! : Infinity, count > 0 ? since : Infinity)
   return {
     counts: readCounts(found),
     isPaused: found[6] === 1,
     retrying: found[7] ?? 0,
     ...(found[8]! > 0 && { dropped: { count: found[8]!, at: found[9]! } }),
     arrived: found[11] ?? 0,
-    minutes: readMinutes(found.slice(12)),
+    minutes: readMinutes(found.slice(16)),
     keys: [],
-    ...(found[10]! >= 0 && { oldest: found[10]! }),
+    ...(count > 0 && { stranded: { count, delayed, since, id: String(answer[15]) } }),
+    ...(oldest < Infinity && { oldest }),
   }
 }
 

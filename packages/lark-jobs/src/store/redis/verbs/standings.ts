@@ -34,8 +34,8 @@ export class Standings {
 
   async #ask(key: string, partitions: readonly string[], minutes: string): Promise<Standing[]> {
     const reply = await this.#scripts.on(key, 'standings', [minutes, ...partitions])
-    const all = reply as (number[] | string)[]
-    const read = async (found: number[] | string, i: number): Promise<Standing> => {
+    const all = reply as ((number | string)[] | string)[]
+    const read = async (found: (number | string)[] | string, i: number): Promise<Standing> => {
       if (typeof found !== 'string') return readStanding(found)
       return damaged(await this.#scripts.failureOf(partitions[i]!, found))
     }

@@ -16,7 +16,7 @@ local function fall_back(id, place, job, event, failures)
   local queued_at, priority = queued(id, redis.call('HGET', key('jobs'), id))
   place = place or queued_at
   tell(event, event and { id } or {})
-  note_retrying(id, failures)
+  note_retrying(id, failures, place)
   local next_one = put(id, priority, place, true)
   if place <= now then
     ring_counts.again = ring_counts.again + 1
@@ -38,17 +38,24 @@ function outcomes.retried(id, value, job)
   fall_back(id, now + tonumber(after), job, 'retrying', failures + 1)
 end
 
--- value: milliseconds, followed by `g` or `q` if its group or queue is paused meanwhile, and by `|` and the reason if
--- there is one
+-- value: milliseconds, followed by `g` or `q` if its group or queue is paused meanwhile, or by `s` if the worker could not
+-- read the job, and by `|` and the reason if there is one
 function outcomes.released(id, value, job)
-  local after, what, because = string.match(value, '^(%d+)([gq]?)|?(.*)$')
+  local after, what, because = string.match(value, '^(%d+)([gqs]?)|?(.*)$')
   local runs, failures, crashes, releases = counted(id)
+  local _, _, place, lane = read_holder(job.holder)
   count(id, runs + 1, failures, crashes, releases + 1)
+  if what == 's' then
+    local since = stranded_since(id, runs) or string.format('%.0f', place or queued(id, redis.call('HGET', key('jobs'), id)))
+    because = '\30' .. since .. '|' .. because
+  end
   if because ~= '' then
     redis.call('HSET', key('reasons'), id, (runs + 1) .. '|' .. because)
   end
   fall_back(id, now + tonumber(after), job, 'released', failures)
-  local _, _, _, lane = read_holder(job.holder)
+  if what == 's' and not job.notice then
+    note_stranded(id, runs + 1, now + tonumber(after))
+  end
   local group = string.match(lane or '', '^[^^]*')
   if what == 'q' then
     pauses().pause_for(tonumber(after), because ~= '' and '|' .. string.gsub(because, '\31', ' ') or '')
@@ -119,7 +126,7 @@ local function take_back(id, holder, cause, is_unread)
     return 'cancelled', has_crashed
   end
   local queued_at, priority = queued(id, record)
-  note_retrying(id)
+  note_retrying(id, nil, place or queued_at)
   put(id, priority, place or queued_at, true)
   if not is_unread then
     last_tokens().may_settle(id, has_begun(start) and token or 1)

@@ -17,6 +17,9 @@ local function end_as(state, ids, kept, how)
   if state == 'cancelled' then
     -- They may have waited for their next try.
     redis.call('SREM', key('retrying'), unpack(ids))
+    if redis.call('ZREM', key('stranded'), unpack(ids)) > 0 then
+      redis.call('ZREM', key('stranded-due'), unpack(ids))
+    end
   end
   local is_hooked = how == 'untold' and redis.call('EXISTS', key('hooked')) == 1
   local all = table.concat(ids)
