@@ -91,6 +91,7 @@ export type {
   MonitorReport,
   MostFailed,
   QueueCheck,
+  UnlimitedQueue,
 } from './operate/monitor.ts'
 export type { Operate, StorePlace } from './operate/operate.ts'
 export type { Operations } from './operate/operations.ts'
@@ -129,6 +130,7 @@ export type { GetScheduleOptions, ScheduleFilter, ScheduleInfo } from './operate
 export type { ScheduleOperations } from './operate/schedules.ts'
 export type { EndedCounts, QueueStatus, ShownGroup, Status } from './operate/status.ts'
 export type { FailedOptions, FindOptions, JobDetail, JobStatus, StoredJob } from './operate/stored-jobs.ts'
+export type { StrandedJobs } from './operate/stranded-jobs.ts'
 export type { TagFilter, Tagged, Untagged } from './operate/tag.ts'
 export type { JobNews, TailOptions } from './operate/tail.ts'
 export type { Undone } from './operate/undo.ts'
@@ -143,7 +145,7 @@ export {
 export type { DispatchOptions } from './options/dispatch-options.ts'
 export type { Skipped } from './schedule/state.ts'
 export { inWords as scheduleWords } from './schedule/words.ts'
-export type { Counts, Dropped } from './store/contract/page.ts'
+export type { Counts, Dropped, Stranded } from './store/contract/page.ts'
 export type { Paused } from './store/contract/pause.ts'
 export { type QueueRetention, RETENTION as retention, type Retention } from './store/contract/retention.ts'
 

@@ -186,6 +186,12 @@ test('queues and workers', async () => {
   await harness.caller('eve').settle(held[99]!, retried(HOUR))
   expect(await look([worker()])).toEqual(['warning retrying-jobs'])
   await harness.store.clear('emails', 'delayed')
+  // Jobs that no worker could read.
+  const because = 'its payload is of version 2, and its class here is of version 1'
+  await harness.caller().run(job(), { kind: 'released', in: HOUR, because, isStranded: true })
+  expect(await look([worker()])).toEqual(['error stranded-jobs'])
+  expect(await look([])).toEqual(['error queue-served', 'error stranded-jobs'])
+  await harness.store.clear('emails', 'delayed')
   expect(await look([worker()], { failure: 'not a hash' })).toEqual(['error damaged-data'])
   expect(await look([worker()], { unreadable: [{ id: 'a' }] })).toEqual(['error unreadable-jobs'])
   expect(await look([worker()], { unreadable: [{ id: 'a', mark: 'v9' }] })).toEqual(['error unreadable-jobs'])

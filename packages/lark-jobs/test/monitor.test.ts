@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { MemoryConsole, run } from '@s18i/lark'
 import { afterAll, afterEach, expect, test, vi } from 'vitest'
 import { JobsMonitorCommand } from '../src/commands/jobs-monitor.ts'
-import { createJobs } from '../src/index.ts'
+import { createJobs, Job } from '../src/index.ts'
 import { type MonitorOptions, monitor } from '../src/operate/monitor.ts'
 import { operate } from '../src/operate.ts'
 import { SqliteStore } from '../src/store/sqlite/store.ts'
@@ -89,6 +89,11 @@ test('workers that take jobs; an old queue counts only while it has jobs', async
   expect(await wrong(harness, { minWorkers: 1 })).toEqual(['low workers 0'])
 })
 
+class LowJob extends Job {
+  override queueName = 'low'
+  handle() {}
+}
+
 const folder = mkdtempSync(join(tmpdir(), 'lark-monitor-'))
 let files = 0
 afterEach(() => vi.unstubAllEnvs())
@@ -111,11 +116,26 @@ test('the command says it in one line, and by its exit code', async () => {
     0,
     'OK: no job waits, 0 of 0 failed in 5 min, 0 wait (default)\n',
   ])
+  await using jobs = createJobs({ connection, queues: ['default', 'low'] })
+  await jobs.dispatch(new LowJob())
+  const others = await lark('--max-age=default=1h')
+  expect(others).toMatchObject({
+    code: 0,
+    stdout: expect.stringMatching(
+      /^OK: no job of a queue with a target waits; without a target: low \(1 wait, the oldest for .+\)\n$/,
+    ),
+  })
+  const counted = await lark('--max-age=default=1h', '--max-waiting=low=0')
+  expect([counted.code, counted.stdout]).toEqual([1, 'NOT OK: low: 1 jobs wait, at most 0\n'])
+  await jobs.cancel({ queue: 'low' })
   const none = await lark('--max-age', '30s', '--min-workers', '2')
   expect([none.code, none.stdout]).toEqual([1, 'NOT OK: default: no workers, at least 2\n'])
   const json = await lark('--min-workers=1', '--json')
   const check = { queue: 'default', what: 'workers', ok: false, found: 0, limit: 1 }
-  expect([json.code, JSON.parse(json.stdout)]).toEqual([1, { ok: false, within: 300_000, checks: [check] }])
+  expect([json.code, JSON.parse(json.stdout)]).toEqual([
+    1,
+    { ok: false, within: 300_000, checks: [check], unlimited: [] },
+  ])
 })
 
 test.each([

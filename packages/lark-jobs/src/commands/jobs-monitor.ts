@@ -56,7 +56,22 @@ function byQueue(name: string, words: readonly string[]): Record<string, string 
   return all
 }
 
-function lineOf({ ok, within, checks }: MonitorReport): string {
+function lineOf(report: MonitorReport): string {
+  return `${verdictOf(report)}${unlimitedWords(report)}`
+}
+
+/** The queues that nothing is compared with: otherwise their jobs could wait for ever, and every line would be fine. */
+function unlimitedWords({ unlimited }: MonitorReport): string {
+  if (unlimited.length === 0) return ''
+  const sorted = unlimited.toSorted((one, other) => other.waiting - one.waiting)
+  const said = sorted
+    .slice(0, MOST)
+    .map(({ queue, waiting, oldest }) => `${queue} (${waiting} wait, the oldest for ${readable(oldest)})`)
+  const more = unlimited.length - said.length
+  return `; without a target: ${[...said, ...(more > 0 ? [`and ${more} more`] : [])].join(', ')}`
+}
+
+function verdictOf({ ok, within, checks, unlimited }: MonitorReport): string {
   if (!ok) {
     const wrong = checks.filter((check) => !check.ok)
     const said = wrong.slice(0, MOST).map((check) => `${check.queue}: ${wordsOf(check, within)}`)
@@ -74,7 +89,7 @@ function lineOf({ ok, within, checks }: MonitorReport): string {
   const parts = [
     oldest &&
       (oldest.found === 0
-        ? 'no job waits'
+        ? `no job${unlimited.length > 0 ? ' of a queue with a target' : ''} waits`
         : `the oldest job waits for ${readable(oldest.found)} (${oldest.queue})`),
     failed.length > 0 && `${total('found')} of ${total('ended')} failed in ${readable(within)}`,
     fullest && `${fullest.found} wait (${fullest.queue})`,
@@ -86,7 +101,7 @@ function lineOf({ ok, within, checks }: MonitorReport): string {
 function wordsOf(check: QueueCheck, within: number): string {
   switch (check.what) {
     case 'age':
-      return `the oldest job has waited for ${readable(check.found)}, at most ${readable(check.limit)}${check.paused ? ' (paused)' : ''}`
+      return `the oldest job has waited for ${readable(check.found)}, at most ${readable(check.limit)}${check.paused ? ' (paused)' : ''}${unreadWords(check)}`
     case 'failed':
       return `${check.found} of ${check.ended} jobs failed in ${readable(within)}, at most ${check.limit}`
     case 'waiting':
@@ -96,6 +111,10 @@ function wordsOf(check: QueueCheck, within: number): string {
     case 'damage':
       return `cannot be read: ${check.message}`
   }
+}
+
+function unreadWords({ stranded = 0 }: { stranded?: number }): string {
+  return stranded === 0 ? '' : ` (no worker could read ${stranded}: lark jobs:doctor)`
 }
 
 function workers(count: number): string {

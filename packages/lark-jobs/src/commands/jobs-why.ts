@@ -40,8 +40,9 @@ export class JobsWhyCommand extends Command {
       (each) => queue === undefined || each.queue === queue,
     )
     const found: { queue: string; counts: QueueStatus['counts']; oldest: JobWhy }[] = []
-    for (const { queue, counts } of all) {
-      const oldest = await this.#oldest(operating, queue, counts)
+    for (const each of all) {
+      const { queue, counts } = each
+      const oldest = await this.#oldest(operating, each)
       if (oldest !== undefined) found.push({ queue, counts, oldest })
     }
     if (this.json) return { queues: found }
@@ -58,8 +59,12 @@ export class JobsWhyCommand extends Command {
     }
   }
 
-  /** Why the oldest of the waiting jobs waits, or if none waits, of the delayed ones. */
-  async #oldest(operating: Operate, queue: string, { waiting, delayed }: QueueStatus['counts']) {
+  /**
+   * Why the oldest of the waiting jobs waits, or if none waits, of the delayed ones. A job that no worker could read comes
+   * first: others begin before it.
+   */
+  async #oldest(operating: Operate, { queue, counts: { waiting, delayed }, stranded }: QueueStatus) {
+    if (stranded !== undefined) return await operating.why(stranded.id, { queue })
     if (waiting + delayed === 0) return undefined
     const state = waiting > 0 ? 'waiting' : 'delayed'
     const [job] = (await operating.list({ queue, state }, { order: 'oldest', limit: 1 })).jobs

@@ -3,11 +3,12 @@
  * worker that nobody has started.
  */
 import { visible } from '@s18i/lark/config'
-import { failedCommand, resumeCommand, shellWord } from '../model/command-line.ts'
+import { failedCommand, resumeCommand, shellWord, whyCommand } from '../model/command-line.ts'
 import { droppedWords } from '../model/dropped-words.ts'
 import { readable } from '../model/duration.ts'
 import { listed } from '../model/listed.ts'
 import { pausedWords } from '../model/paused-words.ts'
+import { strandedWords } from '../operate/stranded-jobs.ts'
 import type { Counts, Status } from '../operate.ts'
 
 /** The most paused groups that are named for each queue. */
@@ -43,6 +44,9 @@ export function* remarksOn({ queues, workers }: Status): Generator<Remark> {
   }
   for (const { queue, damaged } of queues)
     for (const { message } of damaged) yield warn(visible(`Queue ${queue} cannot be read: ${message}`))
+  for (const { queue, stranded } of queues)
+    if (stranded !== undefined)
+      yield warn(visible(`${queue}: ${strandedWords(stranded, Date.now())}: see ${whyCommand(stranded.id)}`))
   for (const { queue, dropped } of queues)
     if (dropped !== undefined)
       yield warn(visible(`${queue}: ${droppedWords(dropped, Date.now())}: see ${failedCommand(queue)}`))

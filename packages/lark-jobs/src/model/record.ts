@@ -231,6 +231,8 @@ export interface JobRecord extends Omit<LeasedJob, 'token' | 'dueAt'> {
    * cancelled it.
    */
   because?: string
+  /** While it waits, and the last run put it back because no worker could read it: since when it waits. */
+  strandedSince?: number
   /** JSON text of the progress that it reported last. */
   progress?: string
 }

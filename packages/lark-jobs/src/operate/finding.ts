@@ -31,6 +31,7 @@ export const findingCodes = {
   'queue-configured': 'The queues that have jobs are configured.',
   'queue-paused': 'No queue is paused.',
   'known-jobs': 'The next jobs have classes that live workers know.',
+  'stranded-jobs': 'Workers can read the jobs that they met.',
   'retrying-jobs': 'Few jobs failed and wait for their next try: less than 100 in a queue.',
   'failed-kept': 'Failed jobs were kept for their age in the last day.',
   'worker-queues': 'Workers serve only queues that are configured here.',

@@ -9,6 +9,7 @@ import { HOUR, MINUTE, type Standing } from '../store/contract/store.ts'
 import { checkFilter, conditions, type Flags } from './filter.ts'
 import { measure, oldestOf } from './measurement.ts'
 import { type OpenQueues, partitionsToLookIn } from './stored-jobs.ts'
+import { strandedIn, waitingIn } from './stranded-jobs.ts'
 
 /** Milliseconds, unless `within` says another time. */
 const WITHIN = 5 * MINUTE
@@ -85,6 +86,8 @@ export type QueueCheck = { queue: string; ok: boolean } & (
       limit: number
       /** The queue, or a group of it, is paused. */
       paused: boolean
+      /** How many jobs no worker could read. Missing: none. */
+      stranded?: number
     }
   | {
       /** How many jobs failed, of those that ended. */
@@ -94,7 +97,7 @@ export type QueueCheck = { queue: string; ok: boolean } & (
       limit: MostFailed
     }
   | {
-      /** How many jobs wait. */
+      /** How many jobs wait: those that no worker could read too. */
       what: 'waiting'
       found: number
       limit: number
@@ -119,6 +122,16 @@ export interface MonitorReport {
   within: number
   /** By queue. */
   checks: QueueCheck[]
+  /** The queues in which jobs wait, and which have a limit neither for their age nor for their number. */
+  unlimited: UnlimitedQueue[]
+}
+
+export interface UnlimitedQueue {
+  queue: string
+  /** How many jobs wait. */
+  waiting: number
+  /** How many milliseconds the oldest job has waited. */
+  oldest: number
 }
 
 /** @throws FILTER_INVALID */
@@ -148,19 +161,23 @@ export async function monitor(
   const { at, queues, workers } = await measure(open)
   const serving = (queue: string) =>
     workers.filter((worker) => worker.state === 'running' && worker.queues.includes(queue)).length
+  const without: UnlimitedQueue[] = []
   const checks = queues.flatMap(({ queue, standings }): QueueCheck[] => {
     const isOthers = open.queues.has(queue) || standings.some(hasWork)
     const limitOf = <T>(map: ReadonlyMap<string, T> | undefined) =>
       map?.get(queue) ?? (isOthers ? map?.get(OTHERS) : undefined)
     const [failed, ended] = endedWithin(standings, at - within)
     const oldest = oldestOf(standings)
-    const waiting = standings.reduce((sum, { counts }) => sum + counts.waiting, 0)
+    const waiting = waitingIn(standings)
+    const stranded = strandedIn(standings)
     const most = {
       age: limitOf(limits.maxAge) ?? targets.get(queue),
       failed: limitOf(limits.maxFailed),
       waiting: limitOf(limits.maxWaiting),
     }
     const least = limitOf(limits.minWorkers)
+    if (waiting > 0 && most.age === undefined && most.waiting === undefined)
+      without.push({ queue, waiting, oldest: Math.max(0, at - (oldest ?? at)) })
     const found: (QueueCheck | false | undefined)[] = [
       ...standings.map(
         ({ damage }) => damage && { queue, what: 'damage' as const, ok: false, message: damage.message },
@@ -169,6 +186,7 @@ export async function monitor(
         ...{ queue, what: 'age', ok: oldest === undefined || at - oldest <= most.age },
         ...{ found: Math.max(0, at - (oldest ?? at)), limit: most.age },
         paused: standings.some(({ isPaused }) => isPaused),
+        ...(stranded > 0 && { stranded }),
       },
       most.failed && {
         ...{ queue, what: 'failed', ok: !most.failed.isOver(failed, ended) },
@@ -183,7 +201,7 @@ export async function monitor(
     ]
     return found.filter((check) => check !== false && check !== undefined)
   })
-  return { ok: checks.every(({ ok }) => ok), within, checks }
+  return { ok: checks.every(({ ok }) => ok), within, checks, unlimited: without }
 }
 
 /** A queue that is not configured counts while it has jobs to run: else an old one would be missed for ever. */

@@ -12,6 +12,7 @@ import { version as own } from '../model/version.ts'
 import { DAY, type DoubtedJob, HOUR } from '../store/contract/store.ts'
 import { type DoctorFinding, Examination } from './finding.ts'
 import type { QueueStatus, Status } from './status.ts'
+import { strandedWords } from './stranded-jobs.ts'
 
 /** A queue in which so many jobs wait for their next try has a problem that no job has alone. */
 const MANY_RETRYING = 100
@@ -58,6 +59,7 @@ export function queueFindings(facts: QueueFacts): DoctorFinding[] {
       )
     else found.ok('queue-paused', 'is not paused')
     checkKeys(queue, live.size > 0, found)
+    checkStranded(queue, now, found)
     checkRetrying(queue, found)
     checkDropped(queue, now, found)
     return found.findings
@@ -154,13 +156,14 @@ function checkActive(
 }
 
 function checkServed(
-  { queue, counts }: QueueStatus,
+  { queue, counts, stranded }: QueueStatus,
   workers: readonly WorkerRecord[],
   found: Examination,
 ): void {
   const serving = workers.filter((worker) => worker.queues.includes(queue))
   const running = serving.filter(({ state }) => state === 'running')
   const due = counts.waiting + counts.delayed
+  const waiting = counts.waiting + (stranded?.delayed ?? 0)
   const start = `lark jobs:work --queue=${shellWord(queue)}`
   if (running.length > 0)
     found.ok(
@@ -173,8 +176,7 @@ function checkServed(
       'only quiet workers serve it: they take no more jobs',
       `Start another: ${start}`,
     )
-  else if (counts.waiting > 0)
-    found.fail('queue-served', `no worker serves it, and ${jobs(counts.waiting, 'wait')}`, start)
+  else if (waiting > 0) found.fail('queue-served', `no worker serves it, and ${jobs(waiting, 'wait')}`, start)
   else if (due > 0)
     found.warn('queue-served', `no worker serves it, and ${jobs(due, 'are due')} later`, start)
   else found.warn('queue-served', 'no worker serves it; it has no jobs now', start)
@@ -203,6 +205,20 @@ function checkKeys({ unknownKeys, queue }: QueueStatus, areWorkersThere: boolean
       `no live worker knows ${listed(unknownKeys.map((key) => `'${key}'`))}: these jobs do not start`,
       `Deploy the class, or keep its old key in aliases, or cancel them: lark jobs:cancel --queue=${shellWord(queue)} --job=${shellWord(unknownKeys[0]!)}`,
     )
+}
+
+function checkStranded({ queue, stranded }: QueueStatus, now: number, found: Examination): void {
+  if (stranded === undefined) {
+    found.ok('stranded-jobs', 'workers can read the jobs that they met')
+    return
+  }
+  const { key, id } = stranded
+  const of = key === undefined ? '' : ` --job=${shellWord(key)}`
+  found.fail(
+    'stranded-jobs',
+    strandedWords(stranded, now),
+    `Start workers of the release that dispatched them (${whyCommand(id)}), or cancel them: lark jobs:cancel --queue=${shellWord(queue)}${of}`,
+  )
 }
 
 function checkRetrying({ queue, retrying }: QueueStatus, found: Examination): void {

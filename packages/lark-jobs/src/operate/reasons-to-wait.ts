@@ -99,6 +99,13 @@ function delayed({ stand: { job, at } }: Facts, dueAt: number): Reason {
   const due = `in ${readable(Math.max(0, dueAt - at))}`
   const error = job.errors.at(-1)
   let text = `It is delayed: due ${due}`
+  if (job.strandedSince !== undefined)
+    return {
+      kind: 'delayed',
+      text: `No worker could read it for ${readable(Math.max(0, at - job.strandedSince))}. It was put back, and is due ${due}: ${job.because}`,
+      until: dueAt,
+      remedy: 'lark jobs:doctor',
+    }
   if (job.because !== undefined) text = `It was put back, and is due ${due}: ${job.because}`
   else if (error?.run === job.runs && job.runs > 0)
     text = `It is retried ${due}: run ${error.run} failed (${namedLine(error)})`

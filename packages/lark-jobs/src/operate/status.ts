@@ -21,6 +21,7 @@ import {
 } from '../store/contract/store.ts'
 import { type Measurement, type QueueStandings, standingsOf } from './measurement.ts'
 import { everyPartition, type OpenQueues } from './stored-jobs.ts'
+import { type StrandedJobs, strandedOf } from './stranded-jobs.ts'
 
 /** How many jobs of each partition and state are searched for unknown keys. */
 export const LOOK = 100
@@ -45,6 +46,8 @@ export interface QueueStatus {
   counts: Counts
   /** How many of the waiting and delayed jobs have failed at least once, and wait for their next try. */
   retrying: number
+  /** The jobs that no worker could read, if there are some: they wait, and are `delayed` until the next worker may try. */
+  stranded?: StrandedJobs
   /** How many failed jobs were removed before their age, if some were within the last day, and when last. */
   dropped?: Dropped
   lastMinute: EndedCounts
@@ -92,7 +95,8 @@ export async function statusesOf(
   const takesAll = new Set(takers.flatMap((worker) => worker.queues))
   const served = tally(workers.flatMap((worker) => worker.queues))
   const settings = await settingsOf(store, queues)
-  return queues.map(({ queue, partitions, standings }): QueueStatus => {
+  const stranded = await Promise.all(queues.map((each) => strandedOf(store, each)))
+  return queues.map(({ queue, partitions, standings }, n): QueueStatus => {
     const minutes = standings.flatMap((standing) => standing.minutes)
     const keys = new Set(standings.flatMap((standing) => standing.keys))
     const pauses = partitions.map((partition) => settings.get(partition) ?? unpaused)
@@ -101,6 +105,7 @@ export async function statusesOf(
       configured: configured.has(queue),
       counts: sum(standings.map(({ counts }) => counts)),
       retrying: standings.reduce((count, { retrying }) => count + retrying, 0),
+      ...(stranded[n] && { stranded: stranded[n] }),
       ...droppedOf(standings, at),
       lastMinute: ended(minutes, (minute) => withinLastMinute(minute, at)),
       lastHour: ended(minutes, () => 1),

@@ -4,6 +4,7 @@
 import type { Levels } from '../model/telemetry.ts'
 import { oldestOf } from '../operate/measurement.ts'
 import { type Operated, open } from '../operate/operations.ts'
+import { strandedIn } from '../operate/stranded-jobs.ts'
 import { counted, lookAt } from './look.ts'
 
 /** The most limiters that are looked at: those that the configuration names first. */
@@ -23,6 +24,7 @@ export async function levelsOf(jobs: Operated): Promise<Levels> {
       queue,
       oldest: Math.max(0, at - (oldestOf(standings) ?? at)),
       retrying: standings.reduce((sum, each) => sum + each.retrying, 0),
+      stranded: strandedIn(standings),
       states: Object.fromEntries(
         counted.map((state) => [state, standings.reduce((sum, { counts }) => sum + counts[state], 0)]),
       ),

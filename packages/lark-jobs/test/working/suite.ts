@@ -62,6 +62,7 @@ import { scheduling } from './scheduling.ts'
 import { settingSchedules } from './setting-schedules.ts'
 import { starting } from './starting.ts'
 import { stopping } from './stopping.ts'
+import { stranding } from './stranding.ts'
 import { suspects } from './suspects.ts'
 import { tailing } from './tailing.ts'
 import { telling } from './telling.ts'
@@ -125,6 +126,7 @@ export function describeWorking(connect: Connect, isRedis = false): void {
   describe('defining', () => defining(connect))
   describe('commanding', () => commanding(connect))
   describe('payloads of classes', () => payloads(connect))
+  describe('stranding', () => stranding(connect))
   describe('overlapping', () => overlapping(connect))
   describe('rate limiting', () => rateLimiting(connect))
   describe('breaking', () => breaking(connect))

@@ -38,10 +38,16 @@ export function readCancelled(text: string): { reason: CancelReason; because?: s
 }
 
 /** @param runs the job's number of runs so far */
-export function readReason(state: State, text: string, runs: number): Pick<JobRecord, 'reason' | 'because'> {
+export function readReason(
+  state: State,
+  text: string,
+  runs: number,
+): Pick<JobRecord, 'reason' | 'because' | 'strandedSince'> {
   if (state === 'cancelled') return readCancelled(text)
   const at = text.indexOf('|')
   const isLast = (state === 'waiting' || state === 'delayed') && Number(text.slice(0, at)) === runs
   if (!isLast) return {}
-  return { because: text.slice(text[at + 1] === STRANDED ? text.indexOf('|', at + 1) + 1 : at + 1) }
+  const since = strandedSince(text, runs)
+  if (since === undefined) return { because: text.slice(at + 1) }
+  return { because: text.slice(text.indexOf('|', at + 1) + 1), strandedSince: since }
 }

@@ -11,6 +11,7 @@ import { milliseconds, readable } from '../../model/duration.ts'
 import { textOf } from '../../model/thrown.ts'
 import { oldestOf } from '../../operate/measurement.ts'
 import type { Operated } from '../../operate/operations.ts'
+import { strandedIn } from '../../operate/stranded-jobs.ts'
 import { ailmentOf, LEAST_WELL, type Vitals, WELL } from '../../worker/vitals.ts'
 import { lookAt } from '../look.ts'
 import { CONTENT_TYPE } from '../prometheus/exposition.ts'
@@ -63,7 +64,9 @@ async function slo(jobs: Operated): Promise<HttpAnswer> {
       if (target === undefined || oldest === undefined || at - oldest <= target) return []
       const age = readable(Math.round((at - oldest) / 1_000) * 1_000)
       const paused = standings.some(({ isPaused }) => isPaused) ? ' (paused)' : ''
-      return `${queue}: the oldest job has waited for ${age}, its target is ${readable(target)}${paused}`
+      const stranded = strandedIn(standings)
+      const unread = stranded > 0 ? ` (no worker could read ${stranded} of them)` : ''
+      return `${queue}: the oldest job has waited for ${age}, its target is ${readable(target)}${paused}${unread}`
     })
     return verdict(late)
   } catch (error) {

@@ -37,6 +37,7 @@ export const metric = {
   oldest: 'lark.jobs.oldest_waiting.age',
   stored: 'lark.jobs.stored',
   retrying: 'lark.jobs.retrying',
+  stranded: 'lark.jobs.stranded',
   held: 'lark.limiter.permits.held',
   limit: 'lark.limiter.permits.limit',
 } as const

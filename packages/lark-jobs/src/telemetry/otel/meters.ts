@@ -108,13 +108,15 @@ export class Meters {
     const oldest = gauge(metric.oldest, 's', 'Since when the first waiting job was due; 0 if none waits.')
     const stored = gauge(metric.stored, '{job}', 'Jobs in the store, by state.')
     const retrying = gauge(metric.retrying, '{job}', 'Jobs that have failed, and wait for their next try.')
+    const stranded = gauge(metric.stranded, '{job}', 'Jobs that no worker could read so far.')
     const held = gauge(metric.held, '{permit}', 'Permits of a limiter that are in use.')
     const limit = gauge(metric.limit, '{permit}', 'How many permits a limiter grants at a time.')
     const observe = (result: BatchObservableResult, { queues, limiters }: Levels) => {
-      for (const { queue, oldest: ms, retrying: failed, states } of queues) {
+      for (const { queue, oldest: ms, retrying: failed, stranded: unread, states } of queues) {
         const labels = { [attribute.queue]: queue }
         result.observe(oldest, ms / 1_000, labels)
         result.observe(retrying, failed, labels)
+        result.observe(stranded, unread, labels)
         for (const [state, count] of Object.entries(states))
           result.observe(stored, count, { ...labels, [attribute.state]: state })
       }
@@ -135,7 +137,7 @@ export class Meters {
           }
         }
       },
-      [oldest, stored, retrying, held, limit],
+      [oldest, stored, retrying, stranded, held, limit],
     )
   }
 }

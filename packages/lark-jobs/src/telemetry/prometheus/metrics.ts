@@ -5,6 +5,7 @@
 import { workerStates } from '../../model/record.ts'
 import { type RunCounts, runEnds } from '../../model/run-counts.ts'
 import { type Measurement, oldestOf } from '../../operate/measurement.ts'
+import { strandedIn } from '../../operate/stranded-jobs.ts'
 import type { Standing } from '../../store/contract/store.ts'
 import { counted } from '../look.ts'
 import { Family } from './exposition.ts'
@@ -36,6 +37,7 @@ export function metricsOf(
     'retrying',
     'Waiting and delayed jobs that have failed, and wait for their next try.',
   )
+  const stranded = gauge('stranded', 'Jobs that no worker could read so far.')
   const leases = gauge('leases', 'Jobs that workers hold.')
   const paused = gauge('paused', '1 if a queue, or a group of it, is paused.')
   const serving = gauge('queue_workers', 'Live workers that serve a queue.')
@@ -48,6 +50,7 @@ export function metricsOf(
       { queue },
       standings.reduce((sum, each) => sum + each.retrying, 0),
     )
+    stranded.add({ queue }, strandedIn(standings))
     leases.add({ queue }, total(standings, 'active'))
     paused.add({ queue }, standings.some(({ isPaused }) => isPaused) ? 1 : 0)
     serving.add({ queue }, workers.filter((worker) => worker.queues.includes(queue)).length)
@@ -84,6 +87,7 @@ export function metricsOf(
     target,
     stored,
     retrying,
+    stranded,
     leases,
     paused,
     serving,

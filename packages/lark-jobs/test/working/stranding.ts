@@ -1,0 +1,107 @@
+/** Jobs that no worker can read: a newer release dispatched them. Each alarm says so, until a worker reads them. */
+import { expect, test } from 'vitest'
+import { Job } from '../../src/index.ts'
+import { metrics, operate } from '../../src/operate.ts'
+import { answerOfStore } from '../../src/telemetry/health/endpoints.ts'
+import { levelsOf } from '../../src/telemetry/levels.ts'
+import { Bench, type Connect, Record } from './bench.ts'
+
+class GreetJob extends Job {
+  override readonly key: string = 'greet'
+  handle(_payload: { names: string[] }) {}
+}
+
+class NewGreetJob extends GreetJob {
+  static override readonly version = 2
+  static override readonly upcasters = { 1: (payload: unknown) => payload }
+}
+
+class WelcomeJob extends GreetJob {
+  override readonly key = 'welcome'
+}
+
+/** What each of them says of the queue `default`. */
+async function alarms(bench: Bench) {
+  // Another client each time, because looks are shared for a second.
+  const jobs = bench.client({ queues: { default: { target: 1 }, low: {} } })
+  const operating = operate(jobs)
+  const { at, queues } = await operating.overview()
+  const { stranded, oldest } = queues.find(({ queue }) => queue === 'default')!
+  const findings = await operating.doctor()
+  const { checks } = await operating.monitor({ maxAge: 1, maxWaiting: { default: 1 } })
+  const text = await metrics(jobs)
+  const levels = await levelsOf(bench.client())
+  return {
+    stranded,
+    since: oldest && at - oldest,
+    doctor: findings.filter(({ code, level }) => code === 'stranded-jobs' && level !== 'ok'),
+    monitor: checks.filter(({ ok }) => !ok),
+    slo: await answerOfStore('/slo', jobs),
+    gauge: /^lark_jobs_stranded{queue="default"} (.+)$/m.exec(text)?.[1],
+    age: Number(/^lark_jobs_oldest_waiting_seconds{queue="default"} (.+)$/m.exec(text)?.[1]),
+    levels: levels.queues.find(({ queue }) => queue === 'default'),
+  }
+}
+
+export function stranding(connect: Connect) {
+  test.each([
+    [
+      'a version of a payload',
+      NewGreetJob,
+      'its payload is of version 2, and its class here is of version 1',
+    ],
+    ['a key', WelcomeJob, 'the worker has no class with this key'],
+  ])(
+    '%s that no worker knows: every alarm says so, until a worker reads the jobs',
+    async (_, Newer, because) => {
+      await using bench = await Bench.make(connect)
+      const { jobs } = bench
+      const list = [new Newer(), new Newer()]
+      for (const job of list) await jobs.dispatch(job, { names: ['Ada'] })
+      const since = (await jobs.find(list[0]!.id!))!.queuedAt
+      const report = new Record()
+      const older = await bench.work([GreetJob], { report })
+      await report.ends(2)
+      await older.stop()
+
+      const found = await alarms(bench)
+      const { key } = list[0]!
+      expect(found.stranded).toMatchObject({ count: 2, since, id: list[0]!.id, key, because })
+      expect(found.since).toBe(since)
+      const [finding] = found.doctor
+      expect(found.doctor).toHaveLength(1)
+      expect(finding).toMatchObject({ level: 'error', subject: 'default' })
+      expect(finding!.text).toMatch(/^no worker could read 2 jobs, the first for .+, a job of '.+': /)
+      expect(finding!.remedy).toContain(`lark jobs:cancel --queue=default --job=${key}`)
+      expect(found.monitor).toMatchObject([
+        { queue: 'default', what: 'age', stranded: 2 },
+        { queue: 'default', what: 'waiting', found: 2, limit: 1 },
+      ])
+      expect(found.slo).toEqual({
+        status: 503,
+        text: expect.stringMatching(
+          /^default: the oldest job has waited .+ \(no worker could read 2 of them\)\n$/,
+        ),
+      })
+      expect(found.gauge).toBe('2')
+      expect(found.age).toBeGreaterThan(0)
+      expect(found.levels).toMatchObject({ stranded: 2 })
+      expect(found.levels!.oldest).toBeGreaterThan(0)
+      // Otherwise it may be due again meanwhile.
+      await operate(jobs).reschedule(list[0]!.id!, '1h')
+      const why = await operate(jobs).why(list[0]!.id!)
+      expect(why!.reasons.find(({ kind }) => kind === 'delayed')).toMatchObject({
+        text: expect.stringMatching(`^No worker could read it for .+: ${because}$`),
+        remedy: 'lark jobs:doctor',
+      })
+
+      await operate(jobs).runNow(list.map(({ id }) => id!))
+      await (await bench.work([Newer], { stopWhenEmpty: true })).done
+      expect(await jobs.find(list[0]!.id!)).toMatchObject({ state: 'completed' })
+      const after = await alarms(bench)
+      expect(after).toMatchObject({ doctor: [], monitor: [], slo: { status: 200 }, gauge: '0', age: 0 })
+      expect([after.stranded, after.since]).toEqual([undefined, undefined])
+      expect(after.levels).toMatchObject({ stranded: 0, oldest: 0 })
+    },
+  )
+}
