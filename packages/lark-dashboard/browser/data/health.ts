@@ -5,7 +5,7 @@ import type { LiveQueue } from '../../src/server/live.ts'
 
 /**
  *   damaged   it has data that Lark did not write
- *   still     jobs wait, and none has begun or ended for a while
+ *   still     jobs wait, and none has begun or ended for a while; or there are jobs that no worker could read
  *   late      its oldest job has waited for longer than its target
  *   failing   a tenth of its runs of the last minute or more failed for good
  *   paused    somebody has paused it, or a group
@@ -38,7 +38,7 @@ const FAILING = 0.1
 const STILL = 10_000
 
 export function healthOf(queue: LiveQueue): Health {
-  const { counts, lastMinute, oldest = 0, target, workers, paused, damaged, out } = queue
+  const { counts, lastMinute, oldest = 0, target, workers, paused, damaged, out, stranded } = queue
   const { waiting, active } = counts
   const health = (kind: HealthKind, text: string): Health => ({ kind, text, rank: ranks[kind] })
   if (damaged.length > 0) return health('damaged', damaged[0]!.message)
@@ -47,6 +47,7 @@ export function healthOf(queue: LiveQueue): Health {
   if (paused) return health('paused', reasonOf(queue))
   if (waiting > 0 && active === 0 && out === 0 && oldest > STILL)
     return health('still', `${waiting.toLocaleString('en')} waiting, none started${whyStill(queue)}`)
+  if (stranded !== undefined && oldest > STILL) return health('still', strandedWords(stranded))
   if (target !== undefined && oldest > target)
     return health('late', 'the oldest waits for longer than the target')
   const runs = lastMinute.completed + lastMinute.failed + lastMinute.retried
@@ -68,6 +69,12 @@ function whyStill({ workers, unknownKeys }: LiveQueue): string {
   if (workers === 0) return ', no worker serves it'
   if (unknownKeys.length > 0) return `, no worker knows ${unknownKeys[0]}`
   return ''
+}
+
+/** `14 that no worker could read: its payload is of version 2, …`. */
+function strandedWords({ count, because }: NonNullable<LiveQueue['stranded']>): string {
+  const why = because === undefined ? '' : `: ${because}`
+  return `${count.toLocaleString('en')} that no worker could read${why}`
 }
 
 function reasonOf({ pausedBecause }: LiveQueue): string {

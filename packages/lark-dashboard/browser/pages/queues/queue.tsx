@@ -60,6 +60,14 @@ export function QueuePage({ queue }: { queue: LiveQueue }) {
       {queue.unknownKeys.length > 0 && (
         <p class="warn">No living worker knows {queue.unknownKeys.join(', ')}.</p>
       )}
+      {queue.stranded !== undefined && (
+        <p class="warn">
+          Jobs that no worker could read: {count(queue.stranded.count)}, the first since{' '}
+          <Moment at={queue.stranded.since} />,{' '}
+          <a href={href('jobs', [queue.stranded.id])}>{queue.stranded.id}</a>
+          {queue.stranded.because !== undefined && `: ${queue.stranded.because}`}
+        </p>
+      )}
       {queue.dropped !== undefined && (
         <p class="warn">
           {count(queue.dropped.count)} failed jobs were removed before their age, because there were too many;

@@ -1,0 +1,29 @@
+/** How a queue looks at a glance. */
+import { createJobs, Job } from '@s18i/lark-jobs'
+import { operate } from '@s18i/lark-jobs/operate'
+import { expect, test } from 'vitest'
+import { healthOf } from '../browser/data/health.ts'
+
+class GreetJob extends Job {
+  override readonly key: string = 'greet'
+  handle() {}
+}
+
+class WelcomeJob extends GreetJob {
+  override readonly key = 'welcome'
+}
+
+test('a queue with jobs that no worker could read stands still, although they are delayed and others run', async () => {
+  await using jobs = createJobs({ connection: 'sqlite::memory:' })
+  const look = async () => {
+    const [queue] = (await operate(jobs).overview()).queues
+    return { ...queue!, partitions: 1 }
+  }
+  expect(healthOf(await look()).kind).toBe('idle')
+  for (const job of [new WelcomeJob(), new GreetJob()]) await jobs.dispatch(job)
+  await (await jobs.work({ jobs: [GreetJob], stopWhenEmpty: true })).done
+  expect(healthOf({ ...(await look()), oldest: 60_000 })).toMatchObject({
+    kind: 'still',
+    text: '1 that no worker could read: the worker has no class with this key',
+  })
+})
