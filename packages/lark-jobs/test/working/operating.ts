@@ -83,7 +83,7 @@ export function operating(connect: Connect): void {
 
   test('what commands and dashboards need to know beside it', () => {
     expect(cancellable).toEqual(['waiting', 'delayed', 'blocked', 'active'])
-    expect(retention.failed).toEqual({ count: 10_000, age: 30 * 86_400_000 })
+    expect(retention.failed).toMatchObject({ count: 100_000, age: 30 * 86_400_000, bytes: 256 * 2 ** 20 })
   })
 
   test('what each worker runs, by page', async () => {
