@@ -1,8 +1,11 @@
 import { expect, test } from 'vitest'
+import { createJobs, every, Job } from '../../src/index.ts'
+import type { NewJob } from '../../src/model/record.ts'
+import { operate } from '../../src/operate.ts'
 import { Connection } from '../../src/store/redis/client/connection.ts'
 import { Refusal } from '../../src/store/redis/client/failure.ts'
 import { Caller } from '../conformance/caller.ts'
-import { completed, job, jobs, settlement } from '../conformance/jobs.ts'
+import { completed, failed, job, jobs, settlement } from '../conformance/jobs.ts'
 import { addressOf, command, Server, until } from './server.ts'
 import { makeStore, openStore, timed } from './stores.ts'
 
@@ -81,6 +84,66 @@ test('a full server refuses new jobs; running jobs settle, which makes room', as
   const { verdicts } = await caller.exchange(settlements, { limit: 5, lease: 1_000 })
   expect(new Set(verdicts)).toEqual(new Set(['settled']))
   expect(await caller.claim()).toEqual([])
+})
+
+test('a full server lets people look, and change what needs no room', async () => {
+  await using server = await Server.start()
+  await using store = await openStore(server.url)
+  const caller = new Caller(store, 'ada', 'emails')
+  const worker = {
+    ...{ id: 'ada', host: 'h', pid: 1, queues: ['emails'], strict: true, concurrency: 1, running: 0 },
+    ...{ keys: ['send-email'], startedAt: 1, state: 'running' as const },
+  }
+  const [first, second] = jobs(2) as [NewJob, NewJob]
+  const queue = 'emails'
+  const group = 'acme'
+  const { id } = first
+  await caller.enqueue(first, second, job({ group: { name: group } }))
+  await caller.settle(await caller.claimOne(), failed)
+  await store.announce(worker, 60_000)
+  await using client = createJobs({ connection: server.url, queues: ['default', 'emails'] })
+  class NightlyJob extends Job {
+    async handle() {}
+  }
+  await client.schedules.set('nightly', NightlyJob.with(), every('1h'))
+  const before = [await store.get(queue, id)]
+  const rule = { failures: 1, per: 1_000, pause: 1 }
+  await store.limiters.circuit('stripe', rule, { kind: 'failed', id: '1', opening: undefined })
+  const people = operate(client, { actor: 'Ada' })
+  await people.pause({ queue })
+  await people.pause({ queue, group })
+  await command(server.url, 'CONFIG', 'SET', 'maxmemory', '1')
+
+  const calls: Record<string, () => Promise<unknown>> = {
+    resume: () => people.resume({ queue }),
+    'resume a group': () => people.resume({ queue, group }),
+    pause: () => people.pause({ queue, because: 'the server is full' }),
+    'pause for a while': () => people.pause({ queue, for: '1h' }),
+    'pause a group': () => people.pause({ queue, group }),
+    'pause a schedule': () => people.schedules.pause('nightly'),
+    'resume a schedule': () => people.schedules.resume('nightly'),
+    quiet: () => people.workers.quiet({ all: true }),
+    retry: () => people.retry(id),
+    reschedule: () => people.reschedule(second.id, '1h'),
+    'run now': () => people.runNow(second.id),
+    prioritize: () => people.prioritize(second.id, 5),
+    cancel: () => people.cancel(second.id),
+    remove: () => people.remove(id),
+    purge: () => people.purge(second.id),
+    undo: () => people.undo(before),
+    'try a circuit': () => store.limiters.circuit('stripe', rule, { kind: 'begins' }),
+    status: () => people.status(),
+    doctor: () => people.doctor(),
+    overview: () => people.overview(),
+    why: () => people.why(id),
+    list: () => people.list({ queue }),
+    limiters: () => people.limiters(),
+    failures: () => people.failures(),
+  }
+  const refused: string[] = []
+  for (const [name, call] of Object.entries(calls))
+    await call().catch((error: unknown) => refused.push(`${name}: ${error}`))
+  expect(refused).toEqual([])
 })
 
 test('a missing or wrong password is an error at once, which does not repeat the password', async () => {

@@ -23,6 +23,10 @@ end
 local MAX_TAGS = 10
 local kept, value = read_kept(ARGV[2]), ARGV[4]
 local change, is_of_some = string.match(ARGV[3], '^([%l-]+)(!?)$')
+if not string.find(change, '^edit') and change ~= 'add-tags' then
+  -- A full server allows this write, and after a write the rest of a script: the other changes need no room.
+  redis.call('ZREM', key('leases'), '')
+end
 local ended = { completed = true, failed = true, cancelled = true }
 local rings, cancelled = 0, {}
 

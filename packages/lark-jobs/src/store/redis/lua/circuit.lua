@@ -13,6 +13,12 @@
 -- needs: start
 
 local circuit, failures, event = key('circuit'), key('failures'), ARGV[5]
+local function try_at(time)
+  -- This is first because a full server allows this write. After a write, the server allows the rest of a script.
+  redis.call('HDEL', circuit, 'trial')
+  redis.call('HSET', circuit, 'trial', time)
+  return time
+end
 local opening, trial = unpack(redis.call('HMGET', circuit, 'opening', 'trial'))
 
 if not opening and event == 'failed' then
@@ -27,11 +33,9 @@ elseif opening == ARGV[6] and event == 'passed' then
   redis.call('DEL', circuit)
   opening = false
 elseif opening == ARGV[6] and event == 'undecided' then
-  trial = now
-  redis.call('HSET', circuit, 'trial', trial)
+  trial = try_at(now)
 elseif opening and (opening == ARGV[6] and event == 'failed' or event == 'begins' and now >= tonumber(trial)) then
-  trial = now + tonumber(ARGV[4])
-  redis.call('HSET', circuit, 'trial', trial)
+  trial = try_at(now + tonumber(ARGV[4]))
   if event == 'begins' then
     return { 'trial', tonumber(opening) }
   end

@@ -35,7 +35,7 @@ end
 -- Which of them are written. A schedule may have several writes in one call. Its number rises with the time and by a
 -- random step, so that it is another one also after it was removed and made again, or after the server has lost its
 -- last writes.
-local numbers, batch, answers, changed = {}, new_batch(), {}, {}
+local numbers, batch, answers, changed, grows = {}, new_batch(), {}, {}, false
 for i, state in ipairs(#ids > 0 and redis.call('HMGET', key('schedule-states'), unpack(ids)) or {}) do
   numbers[ids[i]] = schedules().number_of(state)
 end
@@ -45,7 +45,12 @@ for i, each in ipairs(writes) do
     local number = each.due == 'x' and '0' or string.format('%.0f', math.max(tonumber(each.read), now) + ARGV[2])
     numbers[each.id], each.number, answers[i], changed[#changed + 1] = number, number, number, each
     read_runs(batch, each.from, each.to)
+    grows = grows or each.definition ~= ''
   end
+end
+if #batch.ids == 0 and not grows then
+  -- A full server allows this write, and after a write the rest of a script: pausing and resuming need no room.
+  redis.call('ZREM', key('ticks'), '')
 end
 
 -- Makes delays of due times. The jobs of many schedules are mostly similar: as one run, a hundred of them take one
