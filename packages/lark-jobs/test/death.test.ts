@@ -36,8 +36,9 @@ function die(...workers: Setting[]): string[] {
       },
       giveUp: () => void events.push(`${i} gives up`),
     }
+    const onEnding = isSupervised ? (cause: string) => void events.push(`${i} tells ${cause}`) : undefined
     const report = { warn: warn ?? ((text: string) => void events.push(`${i} says ${text}`)) }
-    unwatch.push(watchDeath({ running: new Set(ran ? [job] : []), report, thread, isSupervised }))
+    unwatch.push(watchDeath({ running: new Set(ran ? [job] : []), report, thread, onEnding }))
   }
   const [tell] = process.listeners('exit').filter((listener) => !before.includes(listener))
   tell!.call(process, 3)
@@ -80,8 +81,10 @@ test('a worker that runs nothing, and holds outcomes that the store has not hear
   expect(events[1]).toMatch(/the store has not heard how its last jobs ended: they run again$/)
 })
 
-test('what a supervised worker holds is left to the supervisor, and a process without jobs ends at once', () => {
-  expect(die({ ran: true, isSupervised: true })[0]).toBe('0 ends: undefined')
+test('what a supervised worker holds is left to the supervisor, which is told why; a process without jobs ends at once', () => {
+  const [ends, tells] = die({ ran: true, isSupervised: true })
+  expect(ends).toBe('0 ends: undefined')
+  expect(tells).toBe('0 tells ended with exit code 3: nothing kept it alive')
   for (const end of unwatch.splice(0)) end()
   expect(die({}, {})).toEqual([])
 })

@@ -29,7 +29,10 @@ export { Worker } from '../worker/worker.ts'
 export { schedulesOfWorker } from './worker-schedules.ts'
 
 /** The options that `jobs:work` adds if the process has a supervisor. */
-export type SupervisedOptions = Pick<WorkerOptions, 'id' | 'onStuck' | 'onRestart' | 'onDelivering'>
+export type SupervisedOptions = Pick<
+  WorkerOptions,
+  'id' | 'onStuck' | 'onRestart' | 'onDelivering' | 'onEnding'
+>
 
 /** The store that is open. */
 export interface OpenStore {

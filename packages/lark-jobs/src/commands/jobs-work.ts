@@ -142,6 +142,7 @@ export class JobsWorkCommand extends Command {
         onStuck: () => supervised.leave(),
         onRestart: () => supervised.askToRestart(),
         onDelivering: (ms) => supervised.needs(ms),
+        onEnding: (cause) => supervised.ends(cause),
       })
       report.summary = () => worker.summary
       supervised.serve(worker, report)

@@ -83,6 +83,11 @@ export class Supervised {
     this.#guarding?.postMessage(ms + GRACE)
   }
 
+  /** The process ends with jobs. @param cause continues a sentence: `ended with exit code 1: …` */
+  ends(cause: string): void {
+    void this.tell({ kind: 'ends', cause })
+  }
+
   /** Stops by itself. The supervisor starts another process in its place. */
   leave(): void {
     void this.tell({ kind: 'leaving' })

@@ -244,7 +244,7 @@ export class Supervisor implements AsyncDisposable {
     const name = `Worker process ${slot.number}`
     const late = (returned: Returned) => report.info(`${name}: ${wentBack(returned)} after all`)
     let returned: Returned | undefined
-    const cause = departure.kind === 'died' ? departure.how : undefined
+    const cause = departure.kind === 'died' ? departure.cause : undefined
     const handed = this.#leases.handBack(slot.worker, cause, late).then((all) => {
       returned = all
     })

@@ -30,8 +30,8 @@ const LAST_WORDS = 1_000
 export type Departure =
   | { kind: 'finished' | 'left' }
   | Extract<ProcessReport, { kind: 'refused' }>
-  /** @param how continues a sentence: `was killed by SIGKILL` */
-  | { kind: 'died'; how: string }
+  /** `how` continues a sentence: `was killed by SIGKILL`. `cause`: the same, with what the process itself said of it. */
+  | { kind: 'died'; how: string; cause: string }
 
 export class WorkerProcess {
   readonly slot: ProcessSlot
@@ -56,6 +56,8 @@ export class WorkerProcess {
   readonly #heard: (report: ProcessReport) => void
   /** The departure that the process announced, if any. */
   #last: Departure | undefined
+  /** Why it ends, as it said at its end. A signal that came since counts more. */
+  #cause: string | undefined
   #killAt = Number.POSITIVE_INFINITY
   #kill: NodeJS.Timeout | undefined
 
@@ -117,7 +119,8 @@ export class WorkerProcess {
     } else if (report.kind === 'needs') {
       this.#killAt = Number.POSITIVE_INFINITY
       this.#killIn(report.ms + GRACE)
-    } else if (report.kind === 'leaving') this.#killIn(STOP_DEADLINE + GRACE)
+    } else if (report.kind === 'ends') this.#cause = report.cause
+    else if (report.kind === 'leaving') this.#killIn(STOP_DEADLINE + GRACE)
     else if (report.kind === 'refused' || report.kind === 'ended') {
       this.#last = report.kind === 'refused' ? report : { kind: report.finished ? 'finished' : 'left' }
       this.#killIn(GRACE)
@@ -153,8 +156,14 @@ export class WorkerProcess {
     })
     clearTimeout(this.#kill)
     this.#began.resolve()
-    return this.#last ?? { kind: 'died', how: this.isKilled ? 'did not stop in time and was killed' : how }
+    if (this.#last !== undefined) return this.#last
+    if (this.isKilled) return died('did not stop in time and was killed')
+    return died(how, this.#child.signalCode === null ? this.#cause : undefined)
   }
+}
+
+function died(how: string, cause = how): Departure {
+  return { kind: 'died', how, cause }
 }
 
 const NEWLINE = 10

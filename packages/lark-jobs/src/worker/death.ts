@@ -23,8 +23,8 @@ interface Watched {
   running: ReadonlySet<Execution>
   report: Pick<Report, 'warn'>
   thread: Pick<LeaseThread, 'holdsJobs' | 'processEnds' | 'awaitEnd' | 'giveUp'>
-  /** Its supervisor hands back what it holds. */
-  isSupervised: boolean
+  /** Told why the process ends: its supervisor, which hands back what it holds. */
+  onEnding?: ((cause: string) => void) | undefined
 }
 
 /** The most characters of a cause. */
@@ -68,11 +68,13 @@ function tell(code: number): void {
 }
 
 function tellOf(one: Watched, code: number, stack: readonly string[]): void {
-  const { running, report, thread, isSupervised } = one
+  const { running, report, thread, onEnding } = one
   const jobs = [...running].filter(({ abandoned }) => !abandoned)
   const cause = `exit code ${code}: ${why(jobs, stack)}`
   const holds = jobs.length > 0 || thread.holdsJobs
-  thread.processEnds(holds && !isSupervised ? `ended with ${cause}`.slice(0, LONGEST) : undefined)
+  const ending = holds ? `ended with ${cause}`.slice(0, LONGEST) : undefined
+  thread.processEnds(onEnding === undefined ? ending : undefined)
+  if (ending !== undefined) onEnding?.(ending)
   if (jobs.length > 0) report.warn(`This process ends with ${cause}; it ran ${listed(jobs.map(nameOf))}`)
   else if (holds)
     report.warn(

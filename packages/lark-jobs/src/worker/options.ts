@@ -88,6 +88,11 @@ export interface WorkerOptions
   outcomes?: number | undefined
   /** Called when it stops, and needs up to so many milliseconds to tell the store how its jobs ended. */
   onDelivering?: (ms: number) => void
+  /**
+   * Called when its process ends while it holds jobs: its supervisor hands them back. `cause` says why, and continues the
+   * words "its process".
+   */
+  onEnding?: (cause: string) => void
   store: Store
   registry: Registry
   queues: readonly string[]

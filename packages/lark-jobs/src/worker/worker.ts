@@ -311,7 +311,7 @@ export class Worker implements AsyncDisposable {
     this.#thread.start()
     this.#unwatch = watchDeath({
       ...{ running: this.#slots.running, report: this.#options.report, thread: this.#thread },
-      isSupervised: this.#options.onStuck !== undefined,
+      onEnding: this.#options.onEnding,
     })
     await this.#maintenance.start()
     await this.#declarations?.start()

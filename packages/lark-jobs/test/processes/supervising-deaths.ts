@@ -108,7 +108,10 @@ export function supervisingDeaths(url: () => string | undefined): void {
     expect(stderr.match(/^! Worker process 1 \(pid \d+\) ended with exit code 3: 1 job /gm)).toHaveLength(3)
     expect(stderr).toMatch(/another starts now\n.*another starts in 100 ms\n.*another starts now\n/s)
     const { jobs } = JSON.parse((await app.run('jobs:failed', '--json')).stdout)
-    const error = { code: 'WORKER_DIED', message: 'its process ended with exit code 3' }
+    const message = expect.stringMatching(
+      /^its process ended with exit code 3: MoodJob \w{13} called process\.exit\(\) /,
+    )
+    const error = { code: 'WORKER_DIED', message }
     const errors = [1, 2, 3].map((run) => ({ run, ...error }))
     expect(jobs).toMatchObject([{ key: 'mood', crashes: 3, errors }])
     const shown = 'WORKER_DIED: its process ended with exit code 3'
