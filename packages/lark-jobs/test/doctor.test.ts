@@ -209,6 +209,10 @@ test('queues and workers', async () => {
   await harness.caller('web', 'old').enqueue(job())
   const others = ['warning queue-paused', 'error queue-served', 'warning queue-configured']
   expect(await look([worker()])).toEqual(others)
+  const facts = { status: await status({ store, queues }), samples: [], limiters: [], now: clock.now }
+  const findings = queueFindings(facts)
+  const unserved = findings.find(({ code, subject }) => code === 'queue-served' && subject === 'old')
+  expect(unserved?.remedy).toBe('Name it in jobs.queues, then: lark jobs:work --queue=old')
 })
 
 const folder = mkdtempSync(join(tmpdir(), 'lark-doctor-'))

@@ -57,6 +57,11 @@ export class JobsWorkersCommand extends Command {
           ],
         ),
       )
+    for (const { id, alone } of workers)
+      if (alone !== undefined)
+        this.info(
+          `${visible(id)} starts no other job beside ${visible(alone.job)}, which may have killed its process before: lark jobs:why ${visible(alone.job)}`,
+        )
     if (runs.length === 0) return
     this.line()
     this.table(

@@ -284,6 +284,11 @@ export interface WorkerRecord {
   concurrency: number
   /** Jobs running now. */
   running: number
+  /**
+   * The job beside which it starts no other: it may have killed its process before, and runs alone. `until`: when others
+   * start at the latest, by the clock of the worker. Absent: there is none, or its version of Lark does not say.
+   */
+  alone?: { job: string; until: number }
   /** The keys and aliases of its job classes. */
   keys: string[]
   /** By the worker's clock. */

@@ -156,7 +156,7 @@ function checkActive(
 }
 
 function checkServed(
-  { queue, counts, stranded }: QueueStatus,
+  { queue, counts, configured, stranded }: QueueStatus,
   workers: readonly WorkerRecord[],
   found: Examination,
 ): void {
@@ -164,7 +164,8 @@ function checkServed(
   const running = serving.filter(({ state }) => state === 'running')
   const due = counts.waiting + counts.delayed
   const waiting = counts.waiting + (stranded?.delayed ?? 0)
-  const start = `lark jobs:work --queue=${shellWord(queue)}`
+  const work = `lark jobs:work --queue=${shellWord(queue)}`
+  const start = configured ? work : `Name it in jobs.queues, then: ${work}`
   if (running.length > 0)
     found.ok(
       'queue-served',
@@ -255,6 +256,17 @@ function workerFindings({ status: { queues, workers }, limiters, now }: QueueFac
       'lark-versions',
       `have other versions of Lark than this process (${own}): ${listed([...versions].map(([each, count]) => `${each} (${count})`))}`,
       'Restart the workers that still run an old version. They may run beside each other during a deploy.',
+    )
+  const alone = workers.flatMap(({ id, alone }) => (alone === undefined ? [] : [{ id, job: alone.job }]))
+  if (alone.length === 0) fleet.ok('worker-alone', 'keep no jobs waiting for one that runs alone')
+  else
+    fleet.warn(
+      'worker-alone',
+      `start no other job beside one that may have killed its process before: ${listed(
+        alone.map(({ id, job }) => `${id} (job ${job})`),
+        3,
+      )}`,
+      `It ends within a minute. See what the job did before: lark jobs:show ${shellWord(alone[0]!.job)}`,
     )
   const configured = new Set(queues.flatMap(({ queue, configured }) => (configured ? [queue] : [])))
   const strange = new Set(

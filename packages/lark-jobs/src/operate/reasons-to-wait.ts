@@ -234,7 +234,9 @@ async function permits({ open, stand, workers: alive }: Facts): Promise<Reason[]
     const text = `The rate of ${lowerFirst(whose)} grants ${needs} in ${readable(Math.max(0, nextAt - at))}`
     return [{ kind, text, until: nextAt, ...by, remedy: 'lark jobs:limits' }]
   }
-  const text = `${whose} has ${weight === 1 ? 'no free permit' : `fewer free permits than it needs (${weight})`} until a job ends${who}`
+  // A worker makes the limits of a class known when its first job asks for a permit, and until then this may be a rate.
+  const ends = limits === undefined ? '' : ' until a job ends'
+  const text = `${whose} has ${weight === 1 ? 'no free permit' : `fewer free permits than it needs (${weight})`}${ends}${who}`
   const [first] = by.jobs ?? []
   const silent = holders.filter(({ holder }) => isSilent(holder)).map(({ until }) => until)
   const end = silent.length > 0 && { until: Math.min(...silent) }
@@ -335,13 +337,34 @@ async function load({ store, settings }: OpenFlows, queue: string): Promise<numb
 function busyWorkers(facts: Facts): Reason[] {
   const able = takers(facts)
   const { holders = {} } = facts.stand
-  const isBusy = ({ id, running, concurrency }: WorkerRecord) =>
-    Math.max(running, holders[id] ?? 0) >= concurrency
+  const isBusy = ({ id, running, concurrency, alone }: WorkerRecord) =>
+    alone !== undefined || Math.max(running, holders[id] ?? 0) >= concurrency
   if (able.length === 0 || !able.every(isBusy)) return []
+  const kept = able.flatMap(({ id, alone }) => (alone === undefined ? [] : [{ id, ...alone }]))
+  const [first] = kept
+  if (first !== undefined) {
+    const others =
+      able.length === 1 ? '' : `; ${able.length - 1} more of its workers have no free slot either`
+    return [
+      {
+        kind: 'busy-workers',
+        text: `Worker ${first.id} starts no other job beside job ${first.job}, which may have killed its process before: ${leftWords(first.until, facts.stand.at)}${others}`,
+        until: Math.min(...kept.map(({ until }) => until)),
+        jobs: kept.map(({ job }) => job),
+        workers: able.map(({ id }) => id),
+        remedy: whyCommand(first.job),
+      },
+    ]
+  }
   const slots = able.reduce((sum, { concurrency }) => sum + concurrency, 0)
   const who = able.length === 1 ? 'its worker' : `its ${able.length} workers`
   const text = `All slots (${slots}) of ${who} are in use`
   return [{ kind: 'busy-workers', text, workers: able.map(({ id }) => id), remedy: 'lark jobs:workers' }]
+}
+
+/** How long a worker keeps others back for a suspect. Its clock may differ from that of the store. */
+function leftWords(until: number, at: number): string {
+  return `for up to ${readable(Math.max(0, until - at))}`
 }
 
 /** The jobs and the groups that go before it. */

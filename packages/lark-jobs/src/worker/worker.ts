@@ -44,6 +44,7 @@ import { tellCrashed } from './maintenance/crashed-jobs.ts'
 import { Declarations } from './maintenance/declarations.ts'
 import { Deliverer } from './maintenance/deliverer.ts'
 import { Maintenance } from './maintenance/maintenance.ts'
+import { startGate } from './maintenance/start-gate.ts'
 import { StoreClock } from './maintenance/store-clock.ts'
 import { Suspects } from './maintenance/suspects.ts'
 import { Ticks } from './maintenance/ticks.ts'
@@ -126,6 +127,7 @@ export class Worker implements AsyncDisposable {
     this.#permits = new PermitPools({
       ...{ store, holder: id, lease, limiters: options.limiters, trouble: met, signal },
       holds: (limiter, isHeld) => this.#thread.hold(limiter, isHeld),
+      met: () => this.#announce(),
       isAfterOutage: () => this.#maintenance.isAfterOutage,
     })
     const limiters = limitersOf(options)
@@ -145,6 +147,7 @@ export class Worker implements AsyncDisposable {
       ...{ store, caller: id, lease, slots: this.#slots, signal, trouble: met },
       changed: () => this.#intake.freed(),
       returned: () => this.#intake.returned(),
+      shown: () => this.#state === 'new' || this.#announce(),
     })
     this.#intake = new Intake({
       order: this.#order,
@@ -401,6 +404,7 @@ export class Worker implements AsyncDisposable {
       seenAt: Date.now(),
       concurrency: this.#slots.concurrency,
       running: this.#slots.running.size,
+      ...defined({ alone: startGate.alone }),
       keys: registry.keys,
       version,
       ...defined({ release: this.#options.release }),

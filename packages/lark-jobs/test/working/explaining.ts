@@ -317,6 +317,20 @@ export function explaining(connect: Connect): void {
     )
   })
 
+  test('a class with only a rate does not wait for the end of a job, also just after its worker has started', async () => {
+    await using bench = await make()
+    const { jobs, reasons } = bench
+    await bench.work()
+    const [, second] = await queued(jobs, new OwnRateJob(), new OwnRateJob())
+    const texts: string[] = []
+    await eventually(async () => {
+      const found = await reasons(second)
+      texts.push(...found.map(({ text }) => text))
+      expect(found.find(({ kind }) => kind === 'class-limit')?.until).toBeGreaterThan(Date.now())
+    })
+    expect(texts.join('\n')).not.toContain('until a job ends')
+  })
+
   test('limits of the queue', async () => {
     const rate = { limit: 1, per: '1h' }
     await using bench = await make({ queues: { default: { concurrency: 1 }, low: { rate } } })

@@ -3,7 +3,8 @@ import { expect, test, vi } from 'vitest'
 import { open } from '../../src/api/jobs.ts'
 import type { WorkOptions } from '../../src/api/work.ts'
 import { Job } from '../../src/index.ts'
-import { MAX_CRASHES } from '../../src/store/contract/store.ts'
+import { operate } from '../../src/operate.ts'
+import { MAX_CRASHES, MAX_CRASHES_BESIDE } from '../../src/store/contract/store.ts'
 import { Bench, type Connect, signal } from './bench.ts'
 
 /** Milliseconds. The times for which suspects wait and rest are multiples of a lease. */
@@ -105,6 +106,7 @@ export function suspects(connect: Connect): void {
     return {
       ...all,
       bench,
+      client,
       store,
       put,
       suspect,
@@ -231,6 +233,51 @@ export function suspects(connect: Connect): void {
     expect(state).not.toBe('failed')
     expect(crashes).toBe(SUSPECT + 1)
     app.end('suspect', 'next')
+  })
+
+  test('a suspect that has crashed beside others again and again keeps them waiting no longer than a minute', async () => {
+    await using app = await make()
+    const { store } = app
+    const [id] = await app.suspect(app.SuspectJob, 'suspect')
+    for (let crashes = SUSPECT + 1; crashes < MAX_CRASHES_BESIDE; crashes++) {
+      const caller = `beside-${crashes}`
+      const { jobs } = await store.exchange('emails', { caller, number: 1 }, [], { limit: 1, lease: 60_000 })
+      await store.extend('emails', caller, [{ id: id!, token: jobs[0]!.token, alone: false }], 60_000)
+      await store.recover('emails', { holder: caller })
+      expect(await app.find(id)).toMatchObject({ crashes })
+    }
+    await app.work()
+    await app.began('suspect')
+    await app.put(app.PlainJob, 'next')
+    // Four times as long after each crash, it would be more than an hour.
+    await app.began('next')
+    app.end('suspect', 'next')
+  })
+
+  test('that a worker starts no other job beside a suspect is in why, in the list of workers and with the doctor', async () => {
+    await using app = await make()
+    const { client, put, PlainJob, SuspectJob } = app
+    const [id] = await app.suspect(SuspectJob, 'suspect')
+    const people = operate(client)
+    const isFound = async () =>
+      (await people.doctor()).find(({ code }) => code === 'worker-alone')?.level === 'warning'
+    const worker = await app.work({ lease: 90_000 })
+    await app.began('suspect')
+    const [next] = await put(PlainJob, 'next')
+    const alone = { job: id, until: expect.any(Number) }
+    await vi.waitFor(async () => expect(await people.workers.list()).toMatchObject([{ alone }]), LONG)
+    const { reasons } = (await people.why(next!))!
+    expect(reasons[0]).toEqual({
+      kind: 'busy-workers',
+      text: expect.stringMatching(
+        `^Worker ${worker.id} starts no other job beside job ${id}, which may have killed its process before: for up to \\d`,
+      ),
+      ...{ until: expect.any(Number), jobs: [id], workers: [worker.id], remedy: `lark jobs:why ${id}` },
+    })
+    expect(await isFound()).toBe(true)
+    app.end('suspect', 'next')
+    await vi.waitFor(async () => expect((await people.workers.list())[0]).not.toHaveProperty('alone'), LONG)
+    expect(await isFound()).toBe(false)
   })
 
   test('of two suspects that run for long, the second does not wait until the first has ended', async () => {

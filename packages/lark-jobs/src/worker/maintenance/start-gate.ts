@@ -6,6 +6,7 @@
  *   open     jobs start
  *   closed   no other job starts: a suspect waits until no other job runs, or it runs alone
  */
+import type { WorkerRecord } from '../../model/record.ts'
 import type { HeldJob } from '../lease/ledger.ts'
 
 class StartGate {
@@ -13,11 +14,17 @@ class StartGate {
   running = 0
   #suspect: HeldJob | undefined
   #isClosed = false
+  #until = 0
   readonly #opened = new Set<() => void>()
   #emptied: (() => void) | undefined
 
   get isClosed(): boolean {
     return this.#isClosed
+  }
+
+  /** The suspect beside which no job starts, for people. */
+  get alone(): WorkerRecord['alone'] {
+    return this.#isClosed ? { job: this.#suspect!.lease.id, until: this.#until } : undefined
   }
 
   get hasSuspect(): boolean {
@@ -30,10 +37,16 @@ class StartGate {
     return () => this.#opened.delete(opened)
   }
 
-  /** A suspect comes to the gate, which has none. @param closes no other job starts until `open` */
-  take(suspect: HeldJob, closes: boolean): void {
+  /** A suspect comes to the gate, which has none. @param closes no other job starts until `open` @param ms see `opensIn` */
+  take(suspect: HeldJob, closes: boolean, ms: number): void {
     this.#suspect = suspect
     this.#isClosed = closes
+    this.opensIn(ms)
+  }
+
+  /** It opens within so many milliseconds. */
+  opensIn(ms: number): void {
+    this.#until = Date.now() + ms
   }
 
   /** Lets other jobs start beside the suspect. */

@@ -33,10 +33,12 @@ const REST = 2
 /** Leases after which a suspect that could not run alone here starts beside others. */
 const PATIENCE = 4
 /**
- * Leases for which no job starts beside a running suspect: a minute by default. Four times as long after each crash
- * that it had beside others: a job that kills its process after an hour then is alone at its sixth crash, and fails.
+ * Leases for which no job starts beside a running suspect: 5 seconds by default. After each crash that it had beside
+ * others it is four times as long, and at most a minute: jobs that could run do not wait longer for one that may be
+ * innocent. A job that kills its process later fails at its tenth crash.
  */
-const ALONE = 4
+const ALONE = 1 / 3
+const LONGEST_ALONE = 4
 /** Milliseconds: the longest that a timer can be set for. */
 const LONGEST = 2 ** 31 - 1
 /** Milliseconds until the store, if it did not answer, is told again that a suspect is no longer alone. */
@@ -57,6 +59,8 @@ export interface SuspectsOptions {
   changed: () => void
   /** Called when a suspect went back. */
   returned: () => void
+  /** Called when people should see that a suspect keeps other jobs from starting, or that it does not any more. */
+  shown: () => void
 }
 
 interface WaitingSuspect {
@@ -80,7 +84,10 @@ export class Suspects {
 
   constructor(options: SuspectsOptions) {
     this.#options = options
-    this.#unwatch = startGate.watch(options.changed)
+    this.#unwatch = startGate.watch(() => {
+      options.changed()
+      options.shown()
+    })
   }
 
   /** Takes a suspect whose turn it is to start. */
@@ -102,7 +109,8 @@ export class Suspects {
     this.#met.delete(suspect)
     this.count++
     const mayWait = now >= this.#restUntil || startGate.running === 0
-    startGate.take(held, mayWait)
+    startGate.take(held, mayWait, WAIT * this.#options.lease)
+    if (mayWait) this.#options.shown()
     void this.#run(held, claimer, met, mayWait).finally(() => {
       this.count--
       this.#options.changed()
@@ -170,8 +178,7 @@ export class Suspects {
     const mayStart = told !== undefined && told.notices.length === 0 && now <= held.until && !this.#isShut
     if (!mayStart || !slots.begin(held, claimer, now)) this.#leave(held, claimer)
     else if (!alone) startGate.leave(held)
-    else
-      this.#openIn(held, claimer, ALONE * lease * 4 ** (held.lease.crashes - suspectFrom(held.lease.options)))
+    else this.#openIn(held, claimer, lease * aloneFor(held))
   }
 
   /** Tells the store that a suspect starts or goes on, and whether it is alone. @returns undefined without an answer */
@@ -195,8 +202,9 @@ export class Suspects {
       if (told === undefined) this.#openIn(held, claimer, AGAIN)
       else startGate.leave(held)
     }
-    const timer = setTimeout(open, Math.min(ms, LONGEST))
-    timer.unref()
+    startGate.opensIn(ms)
+    this.#options.shown()
+    setTimeout(open, Math.min(ms, LONGEST)).unref()
   }
 
   #leave(held: HeldJob, claimer: Claimer, ms?: number): void {
@@ -221,6 +229,11 @@ export class Suspects {
     if (this.#met.size >= MOST && !this.#met.has(suspect)) this.#met.delete(this.#met.keys().next().value!)
     this.#met.set(suspect, met)
   }
+}
+
+/** Leases. */
+function aloneFor({ lease: { crashes, options } }: HeldJob): number {
+  return Math.min(LONGEST_ALONE, ALONE * 4 ** (crashes - suspectFrom(options)))
 }
 
 function nameOf({ lease }: HeldJob, { partition }: Claimer): string {

@@ -67,6 +67,8 @@ export interface PermitPoolsOptions {
   limiters: ReadonlyMap<string, Limits> | undefined
   /** Called when permits of a limiter may be held, before they are asked for, and when none are held any more. */
   holds: (limiter: string, isHeld: boolean) => void
+  /** Called when jobs use a limiter of their class for the first time: only this worker knows what it grants. */
+  met?: () => void
   trouble: (error: unknown) => void
   /** Whether other workers may not yet have renewed what they hold. While this is so, no permits are asked for. */
   isAfterOutage: () => boolean
@@ -97,7 +99,9 @@ export class PermitPools implements Permits {
   take(name: string, weight: number, signal: AbortSignal, given?: Limits): Promise<Taken> {
     const limits = given ?? this.#limiters.get(name)
     if (limits === undefined) return Promise.reject(unknownLimiter(name, this.#limiters.keys()))
+    const isNew = isOwn(name) && !this.#used.limiters.has(name)
     note(this.#used.limiters, name, () => limits)
+    if (isNew) this.#options.met?.()
     const pool = this.#pool(name, limits)
     const request: PermitRequest = { weight, isGone: false, answer: new Deferred() }
     pool.requests.push(request)
