@@ -145,6 +145,7 @@ export {
 export type { DispatchOptions } from './options/dispatch-options.ts'
 export type { Skipped } from './schedule/state.ts'
 export { inWords as scheduleWords } from './schedule/words.ts'
+export type { LostWorker, Takeover } from './store/contract/lost-workers.ts'
 export type { Counts, Dropped, Stranded } from './store/contract/page.ts'
 export type { Paused } from './store/contract/pause.ts'
 export { type QueueRetention, RETENTION as retention, type Retention } from './store/contract/retention.ts'

@@ -2,7 +2,9 @@ import { Command, flag } from '@s18i/lark'
 import { visible } from '@s18i/lark/config'
 import { Jobs } from '../api/default-jobs.ts'
 import { defined } from '../model/defined.ts'
-import { type Operate, operate } from '../operate.ts'
+import { listed } from '../model/listed.ts'
+import { plural } from '../model/plural.ts'
+import { type LostWorker, type Operate, operate } from '../operate.ts'
 import { ago, timeSince } from './instant.ts'
 import { everyOf, outlasts } from './watched.ts'
 
@@ -26,7 +28,8 @@ export class JobsWorkersCommand extends Command {
   async #show(operating: Operate) {
     const workers = await operating.workers.list()
     const { runs, cursor } = await operating.runs({}, defined({ limit: this.limit, cursor: this.cursor }))
-    if (this.json) return { workers, runs, ...(cursor !== undefined && { cursor }) }
+    const lost = await operating.workers.lost()
+    if (this.json) return { workers, lost, runs, ...(cursor !== undefined && { cursor }) }
     if (workers.length === 0) this.warn('No worker is running: start one with lark jobs:work')
     else
       this.table(
@@ -62,6 +65,20 @@ export class JobsWorkersCommand extends Command {
         this.info(
           `${visible(id)} starts no other job beside ${visible(alone.job)}, which may have killed its process before: lark jobs:why ${visible(alone.job)}`,
         )
+    if (lost.length > 0) {
+      this.line()
+      this.table(
+        ['DIED', 'HOST', 'PID', 'LAST SEEN', 'HELD', 'TAKEN BACK BY'],
+        lost.map(({ id, host, pid, seenAt, endedAt, taken }) => [
+          visible(id),
+          visible(host),
+          pid,
+          ago(seenAt ?? endedAt),
+          visible(heldWords(taken)),
+          visible(listed([...new Set(taken.map(({ by }) => (by === id ? 'its own process' : by)))])),
+        ]),
+      )
+    }
     if (runs.length === 0) return
     this.line()
     this.table(
@@ -76,4 +93,14 @@ export class JobsWorkersCommand extends Command {
     )
     if (cursor !== undefined) this.info(`More jobs run: the same command with --cursor=${cursor}`)
   }
+}
+
+/** The most jobs that are named. */
+const MOST = 3
+
+function heldWords(taken: LostWorker['taken']): string {
+  const count = taken.reduce((sum, each) => sum + each.count, 0)
+  const ids = taken.flatMap(({ jobs }) => jobs).slice(0, MOST)
+  if (count === 0) return 'no job'
+  return `${plural(count, 'job')}: ${ids.join(', ')}${count > ids.length ? ', …' : ''}`
 }

@@ -46,10 +46,11 @@ export async function doctor(jobs: Operated): Promise<DoctorFinding[]> {
       facts.queues.flatMap(({ partitions }) => partitions),
     )
     const now = await store.now()
+    const lost = await store.lostWorkers()
     return [
       ...found.findings,
       ...judged(inspection),
-      ...queueFindings({ status: facts, samples, limiters: [...configured.limiters.keys()], now }),
+      ...queueFindings({ status: facts, samples, limiters: [...configured.limiters.keys()], now, lost }),
     ]
   } catch (error) {
     if (!JobsError.is(error)) throw error

@@ -35,6 +35,7 @@ export const findingCodes = {
   'retrying-jobs': 'Few jobs failed and wait for their next try: less than 100 in a queue.',
   'failed-kept': 'Failed jobs were kept for their age in the last day.',
   'worker-alone': 'No worker keeps jobs waiting for one that runs alone, because it may kill its process.',
+  'lost-workers': 'No worker died within an hour.',
   'worker-queues': 'Workers serve only queues that are configured here.',
   'limiter-used': 'Workers use each configured limiter.',
   'lark-versions': 'All workers, and this process, have one version of Lark.',

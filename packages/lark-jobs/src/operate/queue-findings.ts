@@ -9,7 +9,7 @@ import { listed } from '../model/listed.ts'
 import { plural } from '../model/plural.ts'
 import type { WorkerRecord } from '../model/record.ts'
 import { version as own } from '../model/version.ts'
-import { DAY, type DoubtedJob, HOUR } from '../store/contract/store.ts'
+import { DAY, type DoubtedJob, HOUR, type LostWorker } from '../store/contract/store.ts'
 import { type DoctorFinding, Examination } from './finding.ts'
 import type { QueueStatus, Status } from './status.ts'
 import { strandedWords } from './stranded-jobs.ts'
@@ -39,6 +39,8 @@ export interface QueueFacts {
   limiters: readonly string[]
   /** Milliseconds since 1970, by the store. */
   now: number
+  /** The workers that have died lately. */
+  lost?: readonly LostWorker[]
 }
 
 export function queueFindings(facts: QueueFacts): DoctorFinding[] {
@@ -243,9 +245,20 @@ function checkDropped({ queue, dropped }: QueueStatus, now: number, found: Exami
     )
 }
 
-function workerFindings({ status: { queues, workers }, limiters, now }: QueueFacts): DoctorFinding[] {
-  if (workers.length === 0) return []
+function workerFindings({ status, limiters, now, lost = [] }: QueueFacts): DoctorFinding[] {
+  const { queues, workers } = status
   const fleet = new Examination('the workers')
+  if (lost.length > 0)
+    fleet.warn(
+      'lost-workers',
+      `died within an hour: ${listed(
+        lost.map(({ id, host, endedAt }) => `${id} on ${host}, ${readable(Math.max(0, now - endedAt))} ago`),
+        3,
+      )}`,
+      'See what they held, and who took it back: lark jobs:workers. Their logs say why they died.',
+    )
+  if (workers.length === 0) return fleet.findings
+  if (lost.length === 0) fleet.ok('lost-workers', 'none died within an hour')
   const versions = new Map<string, number>()
   for (const { version = 'an earlier one' } of workers)
     versions.set(version, (versions.get(version) ?? 0) + 1)

@@ -7,7 +7,7 @@ import { newNonce } from '../model/id.ts'
 import { inLots } from '../model/in-lots.ts'
 import type { WorkerRecord } from '../model/record.ts'
 import { isText, type OptionsOf, option } from '../options/schema.ts'
-import { MAX_ITEMS, type Store, type WorkerOrder } from '../store/contract/store.ts'
+import { type LostWorker, MAX_ITEMS, type Store, type WorkerOrder } from '../store/contract/store.ts'
 import { all, checkFilter, conditions, type Flags, queueName } from './filter.ts'
 import { type Perform, unrecorded } from './hand-change.ts'
 
@@ -55,6 +55,16 @@ export class WorkerOperations {
   /** The live workers. A worker that has died is in the list for up to 20 seconds. */
   async list(): Promise<WorkerRecord[]> {
     return (await this.#open()).store.workers()
+  }
+
+  /**
+   * The workers that have died within an hour, the last first: they did not say that they stop. With each is what was taken
+   * back from it, and by whom.
+   *
+   * @example const [last] = await operate().workers.lost()
+   */
+  async lost(): Promise<LostWorker[]> {
+    return (await this.#open()).store.lostWorkers()
   }
 
   /**

@@ -77,7 +77,7 @@ export class HandBack {
       // Read each time, because a worker also serves partitions that others have made meanwhile.
       const served = (await store.partitions()).filter((partition) => queues.includes(queueOf(partition)))
       // A process that ended in order has killed nothing: how its jobs ended it could not tell.
-      const options = { holder, ...(cause === undefined ? { forgiving: true } : { cause }) }
+      const options = { holder, by: 'supervisor', ...(cause === undefined ? { forgiving: true } : { cause }) }
       await Promise.all(
         served.map((partition) => this.#takeFrom(partition, options, returned).catch(unlessDamaged)),
       )

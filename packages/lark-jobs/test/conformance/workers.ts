@@ -4,6 +4,7 @@
 import { expect, test } from 'vitest'
 import type { WorkerRecord } from '../../src/model/record.ts'
 import type { Make } from './harness.ts'
+import { ids, jobs } from './jobs.ts'
 
 const TTL = 15_000
 
@@ -24,6 +25,37 @@ function worker(fields: Partial<WorkerRecord> = {}): WorkerRecord {
 }
 
 export function workers(make: Make): void {
+  test('a worker that has died is known for an hour, with what was taken back from it and by whom; one that stopped is not', async () => {
+    await using harness = await make()
+    const { store, clock } = harness
+    const given = jobs(12)
+    const caller = harness.caller('ada')
+    await caller.enqueue(...given)
+    await caller.claim(12)
+    await store.announce(worker(), TTL)
+    await store.announce(worker({ id: 'bob', state: 'stopping' }), TTL)
+    await store.announce(worker({ id: 'cyd', state: 'quiet' }), TTL)
+    expect(await store.lostWorkers()).toEqual([])
+    await store.retire('bob')
+    await store.retire('cyd')
+    const cydEnded = clock.now
+    expect(await store.lostWorkers()).toMatchObject([{ id: 'cyd', endedAt: cydEnded, taken: [] }])
+    clock.advance(TTL + 1)
+    expect(await store.workers()).toEqual([])
+    await store.recover('emails', { holder: 'ada', by: 'dan' })
+    const taken = [{ by: 'dan', at: clock.now, count: 12, jobs: ids(given).slice(0, 10) }]
+    const ada = { ...worker(), endedAt: cydEnded + TTL, taken }
+    expect(await store.lostWorkers()).toEqual([ada, expect.objectContaining({ id: 'cyd' })])
+    // Others come and go meanwhile.
+    await store.announce(worker({ id: 'eve' }), TTL)
+    clock.advance(3_600_000 - TTL - 1)
+    expect(await store.lostWorkers()).toMatchObject([{ id: 'eve' }, { id: 'ada' }])
+    clock.advance(TTL)
+    expect(await store.lostWorkers()).toMatchObject([{ id: 'eve' }])
+    await store.announce(worker({ id: 'eve' }), TTL)
+    expect(await store.lostWorkers()).toEqual([])
+  })
+
   test('there is no worker at first', async () => {
     await using harness = await make()
     expect(await harness.store.workers()).toEqual([])

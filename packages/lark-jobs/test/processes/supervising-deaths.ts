@@ -86,6 +86,11 @@ export function supervisingDeaths(url: () => string | undefined): void {
     const again = (await readTrace(app)).starts.slice(6)
     expect(again.map(({ n }) => n).sort()).toEqual(its.sort())
     await supervisor.says(its.length === 1 ? '1 job went back' : `${its.length} jobs went back`)
+    const { lost } = JSON.parse((await app.run('jobs:workers', '--json')).stdout)
+    expect(lost).toMatchObject([{ pid: victim, taken: [{ by: 'supervisor', count: its.length }] }])
+    const shown = (await app.run('jobs:workers')).stdout
+    expect(shown).toMatch(/^DIED +HOST +PID +LAST SEEN +HELD +TAKEN BACK BY$/m)
+    expect(shown).toMatch(new RegExp(` ${victim} .* ago +\\d jobs?: .* supervisor$`, 'm'))
 
     supervisor.child.kill('SIGTERM')
     await supervisor.says('Stopping')

@@ -28,6 +28,8 @@ export interface RecoverOptions {
   unread?: string
   /** How the process of the holder ended, if known. Kept with each counted crash. Continues the words "its process". */
   cause?: string
+  /** Who takes the jobs back. Then the store notes it for their worker (`lost-workers.ts`). */
+  by?: string
   /** Asks for effects, and acknowledges some: also when `until` has passed. */
   effects?: EffectsWanted | undefined
 }

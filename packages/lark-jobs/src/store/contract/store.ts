@@ -91,6 +91,7 @@ import type { Bound, Enqueued } from './enqueued.ts'
 import type { Heard } from './events.ts'
 import type { Flows } from './flows.ts'
 import type { Limiters } from './limiters.ts'
+import type { LostWorker } from './lost-workers.ts'
 import type { WorkerOrder } from './orders.ts'
 import type { Reading } from './reading.ts'
 import type { RecoverOptions, Recovery } from './recovery.ts'
@@ -110,6 +111,7 @@ export * from './flows.ts'
 export * from './history.ts'
 export * from './inspection.ts'
 export * from './limiters.ts'
+export * from './lost-workers.ts'
 export * from './orders.ts'
 export * from './page.ts'
 export * from './reading.ts'
@@ -421,6 +423,8 @@ export interface Store extends Reading, AsyncDisposable {
   retire(caller: string): Promise<void>
   /** The live workers. */
   workers(): Promise<WorkerRecord[]>
+  /** The workers that have died within `LOST_KEPT`, the last first: see `lost-workers.ts`. */
+  lostWorkers(): Promise<LostWorker[]>
   /** Every key that any worker ever announced. */
   keys(): Promise<string[]>
 

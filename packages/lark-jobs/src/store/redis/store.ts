@@ -68,6 +68,7 @@ import {
   type ShownHeads,
   type ShownJobs,
   type ShownLanes,
+  takenIn,
 } from './verbs/reading.ts'
 import { RedisSchedules } from './verbs/schedules.ts'
 import { packStand, readStand, type ShownStand } from './verbs/stand.ts'
@@ -204,7 +205,9 @@ export class RedisStore implements contract.Store {
   async recover(partition: string, options: contract.RecoverOptions = {}): Promise<contract.Recovery> {
     const [, failed, cancelled] = this.#countsOf(partition)
     const args = [failed, cancelled, ...packRecovery(options)]
-    return readRecovery(partition, await this.#scripts.run('recover', partition, args))
+    const reply = await this.#scripts.run('recover', partition, args)
+    if (options.by !== undefined) await this.#registry.noteTaken(options.by, takenIn(reply))
+    return readRecovery(partition, reply)
   }
 
   async prune(partition: string): Promise<number> {
@@ -265,6 +268,10 @@ export class RedisStore implements contract.Store {
     ])
     // A partition that is damaged must not keep the others from the jobs that go back.
     for (const failure of [...failures, ...rest]) throw failure
+  }
+
+  lostWorkers(): Promise<contract.LostWorker[]> {
+    return this.#registry.lost()
   }
 
   workers(): Promise<WorkerRecord[]> {

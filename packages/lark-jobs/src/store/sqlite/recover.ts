@@ -4,6 +4,7 @@
  * What becomes of each job stands in `contract/consequence.ts`.
  */
 import { afterDeath, afterRun } from '../contract/consequence.ts'
+import { MOST_TAKEN } from '../contract/lost-workers.ts'
 import { MAX_ITEMS, type RecoverOptions, type Recovery } from '../contract/store.ts'
 import { follow } from './consequence.ts'
 import { exchangeEffects, nextEffect } from './effect.ts'
@@ -18,9 +19,10 @@ import {
   renewLease,
 } from './lease.ts'
 import type { Partition } from './partition.ts'
-import { type JobRow, optionsOf, stateOf } from './row.ts'
+import { holderOf, type JobRow, optionsOf, stateOf } from './row.ts'
 import { BESIDE, NOT_STARTED, PENDING } from './schema.ts'
 import { graceOf, hearIn, isDoubted, keepDoubts } from './silence.ts'
+import { noteTakeover } from './workers.ts'
 
 const keepToken = 'UPDATE jobs SET token = ? WHERE seq = ?'
 
@@ -38,7 +40,8 @@ export function recover(partition: Partition, options: RecoverOptions): Recovery
 }
 
 function takeBackAll(partition: Partition, options: RecoverOptions, recovery: Recovery): void {
-  let taken = 0
+  let count = 0
+  const taken = new Map<string, string[]>()
   const doubted: string[] = []
   const grace = graceFor(partition, options)
   for (const lease of which(partition, options)) {
@@ -47,9 +50,11 @@ function takeBackAll(partition: Partition, options: RecoverOptions, recovery: Re
       renewLease(partition, lease.token, grace - partition.now)
       continue
     }
-    taken += lease.held
-    if (taken > MAX_ITEMS) break
+    count += lease.held
+    if (count > MAX_ITEMS) break
+    const ids: string[] = []
     for (const row of heldJobs(partition, lease)) {
+      ids.push(row.id)
       const { crashes, ahead } = row
       if (isSilent && ahead !== NOT_STARTED) doubted.push(row.id)
       takeBack(partition, row, options, isSilent)
@@ -59,11 +64,24 @@ function takeBackAll(partition: Partition, options: RecoverOptions, recovery: Re
       if (stateOf(row, partition.now) === 'failed') recovery.failed.push(row.id)
     }
     letGoOf(partition, lease.token, lease.held)
+    const holder = holderOf(lease.token)
+    taken.set(holder, [...(taken.get(holder) ?? []), ...ids])
   }
+  note(partition, taken, options.by)
   keepDoubts(partition, doubted)
   if (doubted.length > 0) recovery.doubted = doubted
   const lease = nextLeaseEnd(partition)
   if (lease !== undefined) recovery.nextLeaseEnd = lease
+}
+
+/** Notes with the workers what was taken back from them. @param taken ids of jobs, by worker */
+function note(partition: Partition, taken: ReadonlyMap<string, readonly string[]>, by?: string): void {
+  if (by === undefined) return
+  for (const [holder, ids] of taken) {
+    if (ids.length === 0) continue
+    const takeover = { by, at: partition.now, count: ids.length, jobs: ids.slice(0, MOST_TAKEN) }
+    noteTakeover(partition.database, holder, takeover)
+  }
 }
 
 /** Until when leases last that have not been renewed since a silence. 0: there was none, or the dead are known. */

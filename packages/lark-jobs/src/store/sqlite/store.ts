@@ -50,7 +50,16 @@ import { countEndsAtHome } from './tally.ts'
 import { undo } from './undo.ts'
 import { forgetWaiters, hasRing, leaveAllWaiters, ring, ringForNews, takeRings } from './waiters.ts'
 import { look, watch } from './watch.ts'
-import { allKeys, announce, endWorker, foldRuns, livingWorkers, orderWorkers, workerRuns } from './workers.ts'
+import {
+  allKeys,
+  announce,
+  endWorker,
+  foldRuns,
+  livingWorkers,
+  lostWorkers,
+  orderWorkers,
+  workerRuns,
+} from './workers.ts'
 
 const MEMORY = ':memory:'
 /** If more jobs than this have become due since the counters were saved, a reader of the counters saves them. */
@@ -218,6 +227,11 @@ export class SqliteStore implements contract.Store {
   async workers(): Promise<WorkerRecord[]> {
     const { database } = this.#opened()
     return database.read(() => livingWorkers(database))
+  }
+
+  async lostWorkers(): Promise<contract.LostWorker[]> {
+    const { database } = this.#opened()
+    return database.read(() => lostWorkers(database))
   }
 
   async workerRuns(): Promise<contract.FleetRuns> {

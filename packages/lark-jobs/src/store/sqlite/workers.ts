@@ -5,6 +5,13 @@
  * the sum of the runs of all workers that have no row any more.
  */
 import type { AnnouncedWorker, WorkerRecord } from '../../model/record.ts'
+import {
+  LOST_KEPT,
+  type LostWorker,
+  MOST_TAKEOVERS,
+  type Takeover,
+  takeoversIn,
+} from '../contract/lost-workers.ts'
 import { orderIn, orderText, type WorkerOrder } from '../contract/orders.ts'
 import {
   dueToFold,
@@ -29,10 +36,19 @@ const give = `
 const keepKey = 'INSERT OR IGNORE INTO keys (key) VALUES (?)'
 const hasRuns = `instr(record, '"runs":') > 0`
 const end = 'UPDATE workers SET until = min(until, ?) WHERE id = ?'
+/** Whether it has died within the time for which this is kept, and has not said that it stops. */
+const isLost = `(
+  until > ?1 - ${LOST_KEPT} AND until <= ?1
+  AND instr(record, '"state":"stopping"') = 0 AND instr(record, '"state":"restarting"') = 0)`
+const isKept = `(${hasRuns} OR ${isLost})`
 const forgetEnded = `
-  DELETE FROM workers WHERE id <> '${SUM}' AND until <= ?1 AND (NOT ${hasRuns} OR id NOT IN (
-    SELECT id FROM workers WHERE id <> '${SUM}' AND until <= ?1 AND ${hasRuns} ORDER BY until DESC LIMIT ${MOST_ENDED}
+  DELETE FROM workers WHERE id <> '${SUM}' AND until <= ?1 AND (NOT ${isKept} OR id NOT IN (
+    SELECT id FROM workers WHERE id <> '${SUM}' AND until <= ?1 AND ${isKept} ORDER BY until DESC LIMIT ${MOST_ENDED}
   ))`
+const lost = `
+  SELECT record, until FROM workers WHERE id <> '${SUM}' AND ${isLost} ORDER BY until DESC LIMIT ${MOST_ENDED}`
+const recordOf = 'SELECT record FROM workers WHERE id = ?'
+const setRecord = 'UPDATE workers SET record = ? WHERE id = ?'
 const forget = 'DELETE FROM workers WHERE id IN (SELECT value FROM json_each(?))'
 const living = 'SELECT record FROM workers WHERE until > ?'
 const sum = `SELECT record FROM workers WHERE id = '${SUM}'`
@@ -69,6 +85,24 @@ export function livingWorkers(database: Database): WorkerRecord[] {
     const { runs: _, ...worker } = record as AnnouncedWorker
     return worker
   })
+}
+
+export function lostWorkers(database: Database): LostWorker[] {
+  const rows = database.all<{ record: string; until: number }>(lost, database.now())
+  return rows.flatMap(({ record, until }) => {
+    const found = parsed(record)
+    if (found === undefined) return []
+    const { runs: _, taken, ...worker } = found as AnnouncedWorker & { taken?: unknown }
+    return { ...worker, endedAt: until, taken: takeoversIn(taken) }
+  })
+}
+
+/** Notes with a worker what was taken back from it. If it lives after all, its next announcement drops this. */
+export function noteTakeover(database: Database, id: string, takeover: Takeover): void {
+  const record = parsed(database.get<{ record: string }>(recordOf, id)?.record ?? '')
+  if (record === undefined) return
+  const taken = [...takeoversIn((record as { taken?: unknown }).taken), takeover].slice(-MOST_TAKEOVERS)
+  database.run(setRecord, JSON.stringify({ ...record, taken }), id)
 }
 
 export function workerRuns(database: Database): FleetRuns {

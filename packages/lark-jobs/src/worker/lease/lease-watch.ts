@@ -308,7 +308,7 @@ class LeaseWatch {
     const { caller: holder } = this.#watch
     const takeFrom = async (store: Store, partition: string): Promise<void> => {
       for (;;) {
-        const { recovered, failed } = await store.recover(partition, { holder, cause })
+        const { recovered, failed } = await store.recover(partition, { holder, cause, by: holder })
         if (recovered.length + failed.length === 0) return
       }
     }

@@ -361,7 +361,7 @@ export class Maintenance {
     // If the store stands still, it would carry out the call later, before living workers have renewed: hence `until`.
     const until = at + this.#late
     const recovery = await this.#options.store
-      .recover(partition, { forgiving: chores.forgiving, until, lease: this.#options.lease })
+      .recover(partition, { forgiving: chores.forgiving, until, lease: this.#options.lease, by: this.#id })
       .catch((error) => {
         chores.isAway = true
         throw error

@@ -74,6 +74,7 @@
  *   past-runs    STRING  JSON: the sum of the runs of all other workers
  *   run-history, runs-kept  HASH, STRING  instant -> the sum of all runs then (`contract/run-history.ts`); the last minute
  *                        in which somebody was told to keep it
+ *   taken:<worker>       LIST    JSON: what was taken back from it (`contract/lost-workers.ts`); it expires
  *   order:<worker>       STRING  the last order to it (`contract/orders.ts`); it expires
  *   keys         SET     job keys that were ever announced
  *   homes, class-homes  HASH, HASH  schedule -> its home (`contract/schedules.ts`): of all; of those that job classes

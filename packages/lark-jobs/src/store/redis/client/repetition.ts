@@ -21,7 +21,16 @@ export const kinds: Readonly<Record<ScriptName, Repetition>> = {
   ...of(
     'read',
     ...(['audit-list', 'counts', 'fates', 'flow-ends', 'flow-get', 'flow-list', 'get', 'histories'] as const),
-    ...(['list', 'list-active', 'list-delayed', 'list-lanes', 'list-waiting', 'look', 'members'] as const),
+    ...([
+      'list',
+      'list-active',
+      'list-delayed',
+      'list-lanes',
+      'list-waiting',
+      'look',
+      'lost-workers',
+      'members',
+    ] as const),
     ...(['minutes', 'schedule-get', 'stand', 'standings', 'worker-runs', 'workers'] as const),
     // These write, and have the same effect and the same answer a second time.
     ...([
@@ -43,7 +52,18 @@ export const kinds: Readonly<Record<ScriptName, Repetition>> = {
   ),
   ...of(
     'own',
-    ...(['circuit', 'due', 'enqueue', 'exchange', 'extend', 'keep', 'permit', 'recover', 'survey'] as const),
+    ...([
+      'circuit',
+      'due',
+      'enqueue',
+      'exchange',
+      'extend',
+      'keep',
+      'note-taken',
+      'permit',
+      'recover',
+      'survey',
+    ] as const),
   ),
 }
 

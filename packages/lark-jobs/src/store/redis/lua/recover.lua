@@ -12,16 +12,18 @@
 --          and the leases of all workers, milliseconds
 -- ARGV[8]  the token of a claim that its caller has not read: only this claim is taken back; or ''
 -- ARGV[9]  what the call says of effects (shared/deliver.lua), or ''
+-- ARGV[10] 1 if the caller notes from whom the jobs came, else absent
 -- Returns  { ids put back; ids failed; milliseconds until the next lease ends, or -1; milliseconds until there is an
 --            effect to hand out, or -1; ids that counted a crash; effects that are handed out, or nothing; ids that were
---            taken back after a silence, or nothing }
+--            taken back after a silence, or nothing; for each caller its name, how many jobs it had, and the first of
+--            their ids, if the caller notes that }
 -- Cost     O(n log m) for n jobs taken back among m claims, and n effects; O(m) for the claims of one caller
 -- needs: start, lanes, consequences, end, retain, lease, minute, ring, effects, delivery, rouse, silence, doubts
 
 local MAX_CLAIMS = 100000
 local till, lease = string.match(ARGV[7], '^([^|]*)|?(%d*)$')
 local is_unread, is_over = ARGV[8] ~= '', till ~= '' and now > tonumber(till)
-local taken, crashed, doubted = { pending = {}, failed = {}, cancelled = {} }, {}, {}
+local taken, crashed, doubted, from = { pending = {}, failed = {}, cancelled = {} }, {}, {}, {}
 
 -- Parses a token: the caller and the number of its call. For a claim that came with a ring, the number ends in a half.
 local function read_token(token)
@@ -86,6 +88,19 @@ local function jobs_of(token)
   return ids, holders, cursor
 end
 
+-- Notes from whom jobs are taken back.
+local function note_taken(caller, ids)
+  local note = from[caller]
+  if not note then
+    note = { caller, 0, {} }
+    from[caller], from[#from + 1] = note, note
+  end
+  note[2] = note[2] + #ids
+  for i = 1, math.min(#ids, 10 - #note[3]) do
+    note[3][#note[3] + 1] = ids[i]
+  end
+end
+
 -- A write, so that a server which accepts no writes refuses the call also if it comes too late to do anything.
 redis.call('ZREM', key('leases'), '')
 local heard = 0
@@ -105,6 +120,9 @@ if not is_over then
       break
     end
     count_taken = count_taken + #ids
+    if #ids > 0 and ARGV[10] == '1' then
+      note_taken((read_token(token)) or '', ids)
+    end
     for i, id in ipairs(ids) do
       local _, start = read_holder(holders[i])
       local is_doubt = is_silent and has_begun(start)
@@ -150,5 +168,5 @@ rouse(heard)
 local ends = not is_over and redis.call('ZRANGE', key('leases'), 0, 0, 'WITHSCORES')[2]
 return {
   taken.pending, taken.failed, ends and math.max(ends - now, 0) or -1, effect and math.max(effect - now, 0) or -1, crashed,
-  handed or #doubted > 0 and false, #doubted > 0 and doubted or nil,
+  handed or false, #doubted > 0 and doubted, #from > 0 and from or nil,
 }

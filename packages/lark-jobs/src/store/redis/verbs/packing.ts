@@ -348,12 +348,13 @@ export function packNotes(notes: readonly contract.LeaseNote[], lease: number): 
 
 /** The arguments of `recover.lua` from the fourth on. */
 export function packRecovery(options: contract.RecoverOptions): string[] {
-  const { forgiving, holder = '', until = '', unread = '', cause, effects, lease } = options
+  const { forgiving, holder = '', until = '', unread = '', cause, effects, lease, by } = options
   const error = { ...WORKER_DIED, ...(cause !== undefined && { message: `its process ${cause}` }) }
   // The script adds the number of the run in front.
   const rest = `,${JSON.stringify(error).slice(1)}`
   const till = lease === undefined ? String(until) : `${until}|${packDuration(lease)}`
-  return [rest, forgiving ? '1' : '', holder, till, unread, packEffects(effects)]
+  const noted = by === undefined ? [] : ['1']
+  return [rest, forgiving ? '1' : '', holder, till, unread, packEffects(effects), ...noted]
 }
 
 /**

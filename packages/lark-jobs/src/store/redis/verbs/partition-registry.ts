@@ -7,14 +7,17 @@ import { JobsError } from '../../../model/errors.ts'
 import { inLots } from '../../../model/in-lots.ts'
 import type { AnnouncedWorker, WorkerRecord } from '../../../model/record.ts'
 import { MAX_ITEMS } from '../../contract/capacity.ts'
+import { LOST_KEPT, type LostWorker, MOST_TAKEOVERS, takeoversIn } from '../../contract/lost-workers.ts'
 import { ORDER_HOLDS, orderIn, orderText, type WorkerOrder } from '../../contract/orders.ts'
 import { needed, outdated, type RunsAt, runsAt, runsOf, runsText } from '../../contract/run-history.ts'
 import { dueToFold, type FleetRuns, folded, type KnownRuns, pastIn, runsIn } from '../../contract/runs.ts'
+import { parsed } from '../../contract/unreadable.ts'
 import { currentEpoch } from '../client/connection.ts'
 import { damagedKey } from '../client/damage.ts'
 import { nothingQueued } from '../client/failure.ts'
 import type { Scripts } from '../client/script.ts'
 import { packDuration } from './pack-limits.ts'
+import type { takenIn } from './reading.ts'
 
 export interface Retirement {
   /** The partitions where jobs are handed out, to any worker. Undefined on a cluster, which is not asked. */
@@ -89,6 +92,26 @@ export class PartitionRegistry {
   async workers(): Promise<WorkerRecord[]> {
     const records = await this.#scripts.on(this.#scripts.keys.meta('workers'), 'workers', [])
     return (records as string[]).map((record) => this.#read(record))
+  }
+
+  async lost(): Promise<LostWorker[]> {
+    const reply = await this.#scripts.on(this.#scripts.keys.meta('workers'), 'lost-workers', [])
+    const found = reply as (string | string[])[]
+    return Array.from({ length: found.length / 3 }, (_, i) => {
+      const [until, record, taken] = found.slice(3 * i) as [string, string, string[]]
+      return { ...this.#read(record), endedAt: Number(until), taken: takeoversIn(taken.map(parsed)) }
+    })
+  }
+
+  /** The jobs are back already, so nothing fails if this is not noted. */
+  async noteTaken(by: string, taken: ReturnType<typeof takenIn>): Promise<void> {
+    if (taken.length === 0) return
+    const notes = taken.flatMap(([caller, count, jobs]) => [
+      caller,
+      `${JSON.stringify({ by, count, jobs }).slice(0, -1)},"at":`,
+    ])
+    const args = [packDuration(LOST_KEPT), String(MOST_TAKEOVERS), ...notes]
+    await this.#scripts.on(this.#scripts.keys.meta('workers'), 'note-taken', args).catch(() => {})
   }
 
   async runs(): Promise<FleetRuns> {

@@ -351,6 +351,11 @@ export function readExtension(reply: unknown): contract.Extension {
 }
 
 /** The answer of `recover.lua`. */
+/** From whom jobs were taken back: the caller, how many, and the first of them. */
+export function takenIn(reply: unknown): [caller: string, count: number, ids: string[]][] {
+  return ((reply as unknown[])[7] ?? []) as [string, number, string[]][]
+}
+
 export function readRecovery(partition: string, reply: unknown): contract.Recovery {
   const [recovered, failed, ends, effect, crashed, handed, doubted] = reply as [
     recovered: string[],

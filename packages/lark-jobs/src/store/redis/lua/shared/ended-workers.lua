@@ -1,14 +1,28 @@
--- The records of workers that have ended: they are kept while they say how the runs of the worker went. If nobody reads
--- that, the oldest go.
+-- The records of workers that have ended: they are kept while they say how the runs of the worker went, and for an hour
+-- if it has died (`store/contract/lost-workers.ts`). If nobody reads that, the oldest go.
 -- needs: start
--- gives: forget_ended
-local MOST_ENDED = 200
+-- gives: LOST_KEPT, is_lost, forget_ended
+local MOST_ENDED, LOST_KEPT = 200, 3600000
+
+local function has(record, text)
+  return string.find(record, text, 1, true)
+end
+
+-- Whether a worker that has ended then has not said that it stops.
+local function is_lost(record, ended)
+  return ended > now - LOST_KEPT and not has(record, '"state":"stopping"') and not has(record, '"state":"restarting"')
+end
 
 local function forget_ended()
-  local ended = redis.call('ZRANGE', key('worker-ends'), now, '-inf', 'BYSCORE', 'REV', 'LIMIT', 0, MAX_ITEMS)
+  local found = redis.call('ZRANGE', key('worker-ends'), now, '-inf', 'BYSCORE', 'REV', 'LIMIT', 0, MAX_ITEMS, 'WITHSCORES')
+  local ended, ends = {}, {}
+  for i = 1, #found, 2 do
+    ended[#ended + 1], ends[#ends + 1] = found[i], tonumber(found[i + 1])
+  end
   local records = #ended > 0 and redis.call('HMGET', key('workers'), unpack(ended)) or {}
   for i, worker in ipairs(ended) do
-    if i > MOST_ENDED or not records[i] or not string.find(records[i], '"runs":', 1, true) then
+    local record = records[i]
+    if i > MOST_ENDED or not record or not has(record, '"runs":') and not is_lost(record, ends[i]) then
       redis.call('HDEL', key('workers'), worker)
       redis.call('ZREM', key('worker-ends'), worker)
     end

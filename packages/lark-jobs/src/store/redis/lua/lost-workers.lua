@@ -1,0 +1,19 @@
+-- lost-workers: the workers that have died within an hour, and what was taken back from them.
+--
+-- KEYS[1]  workers     HASH worker -> record
+-- ARGV[1]  clock, or '' for the server's
+-- Returns  three values for each worker, the last first: until when it lived; its record; what was taken back, each JSON
+-- Cost     O(w) for w workers that have ended, at most 1,000
+-- needs: start, ended-workers
+
+local from = string.format('(%.0f', now - LOST_KEPT)
+local found = redis.call('ZRANGE', key('worker-ends'), now, from, 'BYSCORE', 'REV', 'LIMIT', 0, MAX_ITEMS, 'WITHSCORES')
+local answer = {}
+for i = 1, #found, 2 do
+  local record = redis.call('HGET', key('workers'), found[i])
+  if record and is_lost(record, tonumber(found[i + 1])) then
+    answer[#answer + 1], answer[#answer + 2] = found[i + 1], record
+    answer[#answer + 1] = redis.call('LRANGE', key('taken:' .. found[i]), 0, -1)
+  end
+end
+return answer
