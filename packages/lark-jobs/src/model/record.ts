@@ -191,6 +191,11 @@ export interface LogLine {
  */
 export type Unreadable = { kind: 'damaged'; field: string; text: string } | { kind: 'marked'; mark: string }
 
+/** Whether the text of what is damaged may be of a payload, which may have parts that people must not see. */
+export function hasPayload(flaw: Unreadable): boolean {
+  return flaw.kind === 'damaged' && (flaw.field === 'record' || flaw.field === 'payload')
+}
+
 /** A leased job, as `exchange` hands it to the claimer. */
 export interface LeasedJob extends Counters {
   id: string

@@ -10,11 +10,11 @@ import { inLots } from '../model/in-lots.ts'
 import { listed } from '../model/listed.ts'
 import { partitionsOf, partitionWith, queueOf } from '../model/partition.ts'
 import { whyDropped } from '../model/payload.ts'
-import type { JobRecord, LogLine, State } from '../model/record.ts'
+import { hasPayload, type JobRecord, type LogLine, type State, type Unreadable } from '../model/record.ts'
 import { shown } from '../model/secret.ts'
 import { shownName } from '../model/stored-name.ts'
 import type { JobLike, PayloadOf, ResultOf } from '../options/job-class.ts'
-import { type OptionsOf, whole } from '../options/schema.ts'
+import { isText, type OptionsOf, whole } from '../options/schema.ts'
 import {
   type AlterVerdict,
   type Change,
@@ -174,21 +174,35 @@ export function stored<J extends JobLike>({
   result,
   progress,
   group,
+  unreadable,
   ...rest
 }: JobRecord): StoredJob<J> {
   return {
     ...rest,
+    ...(unreadable !== undefined && { unreadable: shownFlaw(unreadable) }),
     queue: queueOf(rest.partition),
     // Groups that Lark itself creates are not shown.
     ...(group !== undefined && !group.startsWith('=') && { group: shownName(group) }),
-    ...(payload.trimEnd() !== '' && { payload: shownPayload(payload, rest.options?.redact) }),
+    // What is to be hidden stands in the record, perhaps in the part that cannot be read.
+    ...(payload.trimEnd() !== '' && {
+      payload: unreadable === undefined ? shownPayload(payload, rest.options?.redact) : HIDDEN,
+    }),
     ...(result !== undefined && whyDropped(result) === undefined && { result: shownJson(result) }),
     ...(progress !== undefined && { progress: shownJson(progress) }),
   } as StoredJob<J>
 }
 
-/** A payload as people see it. Of a text that cannot be parsed, nobody knows where the parts to hide are. */
+/** The text of a whole record, or of its payload, may have parts that people must not see. */
+function shownFlaw(flaw: Unreadable): Unreadable {
+  return flaw.kind === 'damaged' && hasPayload(flaw) ? { ...flaw, text: HIDDEN } : flaw
+}
+
+/**
+ * A payload as people see it. Of a text that cannot be parsed, nobody knows where the parts to hide are, and paths that
+ * are damaged hide all.
+ */
 export function shownPayload(text: string, redact: readonly string[] = []): unknown {
+  if (!Array.isArray(redact) || !redact.every(isText)) return HIDDEN
   const value = shownJson(text)
   return value === text && redact.length > 0 ? HIDDEN : redacted(value, redact)
 }

@@ -11,7 +11,7 @@ import type { Decision } from '../model/decision.ts'
 import { readable } from '../model/duration.ts'
 import { JobsError } from '../model/errors.ts'
 import { resultText, whyDropped } from '../model/payload.ts'
-import type { Outcome } from '../model/record.ts'
+import { hasPayload, type Outcome } from '../model/record.ts'
 import { returnedFalse } from '../model/run.ts'
 import { limitsFrom } from '../model/tick.ts'
 import { currentRun, type JobClass, type JobLike } from '../options/job-class.ts'
@@ -30,6 +30,8 @@ import { limitOf, retryIn } from './retry-policy.ts'
 const UNKNOWN_PAUSE = { from: 1_000, to: 60_000 }
 /** Characters of a damaged field that a message shows. */
 const SHOWN = 200
+/** Instead of a text that may have parts that people must not see. */
+const NOT_SHOWN = '[redacted] (lark jobs:export writes it to a file)'
 
 /** The outcome of most runs. */
 const COMPLETED: Outcome = { kind: 'completed' }
@@ -49,7 +51,8 @@ type WhenEnded<E extends Execution> = (execution: E, outcome: Outcome) => void
 export function runJob<E extends Execution>(execution: E, ended: WhenEnded<E>): void {
   const { lease, jobClass } = execution
   if (lease.unreadable?.kind === 'damaged') {
-    const { field, text } = lease.unreadable
+    const { field } = lease.unreadable
+    const text = hasPayload(lease.unreadable) ? NOT_SHOWN : lease.unreadable.text
     queueMicrotask(() =>
       conclude(execution, jobClass, failedForGood(damage(execution, field, text), execution), ended),
     )
