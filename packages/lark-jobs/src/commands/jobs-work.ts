@@ -185,6 +185,8 @@ export class JobsWorkCommand extends Command {
     const many = processes === 1 ? '1 process' : `${processes} processes`
     report.info(`Serving ${store.name}: ${words}, ${many} × ${this.concurrency} at a time${missing}`)
     const hooks = settings.hooks && new HookCalls(settings.hooks, (text) => report.warn(text))
+    // This process loads no jobs, so hooks get their keys as names.
+    const noClasses = { find: () => undefined }
     const place = this.#httpPlace()
     const systemd = Systemd.find((text) => report.warn(text))
     const says = place !== undefined || systemd !== undefined
@@ -194,9 +196,8 @@ export class JobsWorkCommand extends Command {
       store,
       queues,
       limiters: [...settings.limiters.keys()],
-      // This process loads no jobs, so hooks get their keys as names.
       recovered: (partition, recovery) =>
-        void tellCrashed(store, { find: () => undefined }, hooks, partition, recovery).catch((error) =>
+        void tellCrashed(store, noClasses, hooks, partition, recovery, settings.telemetry).catch((error) =>
           report.warn(textOf(error)),
         ),
       remarks: warnings,

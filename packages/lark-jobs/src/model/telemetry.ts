@@ -2,7 +2,7 @@
  * What a telemetry is told: by the dispatcher of each dispatch, by a worker of each run. It is given as `jobs.telemetry`
  * of the configuration. Without one, a dispatch and a run cost one comparison more.
  */
-import type { LeasedJob } from './record.ts'
+import type { JobError, JobRecord, LeasedJob } from './record.ts'
 import type { RunEnd } from './run-counts.ts'
 import type { Trace } from './trace.ts'
 
@@ -17,6 +17,8 @@ export interface TelemetryCalls extends Telemetry {
   sending(dispatch: Dispatch): Sending
   /** The run of a job begins: calls `act` in the context of the run. */
   processing(run: TracedRun, act: () => void): Processing
+  /** The process of a run has died, and the job was taken back. */
+  crashed(run: CrashedRun): void
   /** Observes what a store holds, until the returned function is called. `look` is called when somebody collects. */
   observing(look: () => Promise<Levels>): () => void
 }
@@ -58,6 +60,13 @@ export interface TracedRun {
   key: string
   /** Milliseconds from when it was due until it began. */
   waited: number
+}
+
+/** A run whose process has died. Nobody knows when it began. */
+export interface CrashedRun extends Pick<TracedRun, 'queue' | 'partition' | 'key'> {
+  job: JobRecord
+  /** How the process ended. */
+  error: JobError
 }
 
 /** A run that is under way. */

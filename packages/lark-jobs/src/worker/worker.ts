@@ -233,7 +233,8 @@ export class Worker implements AsyncDisposable {
       ordered: (order) => obedience.hear(order),
       recovered: (partition, recovery) => {
         this.#slots.runs.crashed(queueOf(partition), recovery.crashed?.length ?? 0)
-        void tellCrashed(store, registry, this.#slots.hooks, partition, recovery).catch(met)
+        const { hooks } = this.#slots
+        void tellCrashed(store, registry, hooks, partition, recovery, options.telemetry).catch(met)
       },
       report,
       renew: () => {

@@ -262,6 +262,39 @@ export function tracing(connect: Connect): void {
     expect(looks).toHaveBeenCalledTimes(1)
   })
 
+  test('a run whose process died has a span of the worker that took the job back', async () => {
+    await using app = await traced()
+    const { sdk, client } = app
+    await client.dispatch(new StepJob(), { how: 'fine' })
+    const { store } = await client[open]()
+    const want = { limit: 1, lease: 60_000 }
+    const { jobs } = await store.exchange('default', { caller: 'dead', number: 1 }, [], want)
+    expect(jobs).toHaveLength(1)
+    await app.bench.work([StepJob], { lease: 1_000 }, client)
+    // The lease ends while the worker lives: it is no silence of the store.
+    await store.extend('default', 'dead', jobs, 1)
+    await vi.waitFor(() => expect(sdk.spans('process default')).toHaveLength(2), 15_000)
+    const [send] = sdk.spans('send default')
+    const [crashed] = sdk.spans('process default').filter((span) => span.status.code === SpanStatusCode.ERROR)
+    expect(crashed).toMatchObject({
+      kind: SpanKind.CONSUMER,
+      attributes: {
+        'messaging.message.id': jobs[0]!.id,
+        'lark.job.key': 'step',
+        'lark.job.attempt': 1,
+        'lark.job.outcome': 'crashed',
+        'error.type': 'WORKER_DIED',
+      },
+      status: { message: 'its worker died' },
+    })
+    expect(crashed!.startTime).toEqual(crashed!.endTime)
+    const [error] = (await store.get('default', jobs[0]!.id))!.errors
+    const [seconds, rest] = crashed!.endTime
+    expect(Math.round(seconds * 1_000 + rest / 1e6)).toBe(error!.at)
+    expect(idsOf(crashed!)).toEqual({ ...idsOf(crashed!), links: [idsOf(send!).id] })
+    expect(idsOf(crashed!).parent).toBeUndefined()
+  })
+
   test('a job carries nothing more without telemetry, and with it without an SDK', async () => {
     const optionsOf = async (client: Bench['jobs']) => {
       await client.dispatch(new StepJob(), { how: 'fine' })

@@ -16,13 +16,17 @@ import {
   ROOT_CONTEXT,
   type Span,
   SpanKind,
+  type SpanOptions,
   SpanStatusCode,
   type Tracer,
   trace,
 } from '@opentelemetry/api'
 import { memberOf } from '../../model/effect.ts'
+import { JobsError } from '../../model/errors.ts'
+import type { LeasedJob } from '../../model/record.ts'
 import type { RunEnd } from '../../model/run-counts.ts'
 import type {
+  CrashedRun,
   Dispatch,
   Levels,
   Processing,
@@ -51,6 +55,15 @@ export class OpenTelemetry implements TelemetryCalls {
     const span = new ProcessSpan(this.#tracer, this.#meters, run)
     span.within(act)
     return span
+  }
+
+  /** A span without a length, at the time at which the job was taken back. */
+  crashed({ job, error, ...place }: CrashedRun): void {
+    const at = error.at ?? Date.now()
+    const { span } = startRun(this.#tracer, { ...place, lease: job }, at)
+    span.setAttribute(attribute.outcome, 'crashed')
+    fail(span, new JobsError('WORKER_DIED', error.message))
+    span.end(at)
   }
 
   observing(look: () => Promise<Levels>): () => void {
@@ -104,29 +117,12 @@ class ProcessSpan implements Processing {
   readonly #run: TracedRun
 
   constructor(tracer: Tracer, meters: Meters, run: TracedRun) {
-    const { lease, queue, partition, key, waited } = run
     this.#meters = meters
     this.#run = run
-    const attributes = of('process', queue)
-    attributes[attribute.id] = lease.id
-    attributes[attribute.key] = key
-    attributes[attribute.attempt] = lease.failures + 1
-    if (partition !== queue) attributes[attribute.partition] = partition
-    // Most ids have no colon.
-    if (lease.id.includes(':')) {
-      const flow = memberOf(lease.id)?.flow
-      const schedule = tickOf(lease.id)?.schedule
-      if (flow !== undefined) attributes[attribute.conversation] = flow
-      if (schedule !== undefined) attributes[attribute.schedule] = schedule
-    }
-    // A worker begins jobs in whatever context it was woken in, perhaps that of another run.
-    const dispatched = contextOf(lease.options?.trace)
-    const link = trace.getSpanContext(dispatched)
-    const links: Link[] = link === undefined ? [] : [{ context: link }]
-    const options = { kind: SpanKind.CONSUMER, root: true, links, attributes }
-    this.#span = tracer.startSpan(`process ${queue}`, options, dispatched)
-    this.#context = trace.setSpan(dispatched, this.#span)
-    meters.began(queue, key, waited)
+    const { span, dispatched } = startRun(tracer, run)
+    this.#span = span
+    this.#context = trace.setSpan(dispatched, span)
+    meters.began(run.queue, run.key, run.waited)
   }
 
   within<T>(act: () => T): T {
@@ -141,6 +137,33 @@ class ProcessSpan implements Processing {
     const { queue, key } = this.#run
     this.#meters.processed(queue, key, took, isFailed ? typeOf(error) : undefined)
   }
+}
+
+interface StartedRun extends Pick<TracedRun, 'queue' | 'partition' | 'key'> {
+  lease: Pick<LeasedJob, 'id' | 'failures' | 'options'>
+}
+
+/** @param startTime of the span; now by default */
+function startRun(tracer: Tracer, { lease, queue, partition, key }: StartedRun, startTime?: number) {
+  const attributes = of('process', queue)
+  attributes[attribute.id] = lease.id
+  attributes[attribute.key] = key
+  attributes[attribute.attempt] = lease.failures + 1
+  if (partition !== queue) attributes[attribute.partition] = partition
+  // Most ids have no colon.
+  if (lease.id.includes(':')) {
+    const flow = memberOf(lease.id)?.flow
+    const schedule = tickOf(lease.id)?.schedule
+    if (flow !== undefined) attributes[attribute.conversation] = flow
+    if (schedule !== undefined) attributes[attribute.schedule] = schedule
+  }
+  // A worker begins jobs in whatever context it was woken in, perhaps that of another run.
+  const dispatched = contextOf(lease.options?.trace)
+  const link = trace.getSpanContext(dispatched)
+  const links: Link[] = link === undefined ? [] : [{ context: link }]
+  const options: SpanOptions = { kind: SpanKind.CONSUMER, root: true, links, attributes }
+  if (startTime !== undefined) options.startTime = startTime
+  return { span: tracer.startSpan(`process ${queue}`, options, dispatched), dispatched }
 }
 
 function of(operation: 'send' | 'process', queue: string): Attributes {
