@@ -3,10 +3,12 @@
  * and if it may have missed something, it is told. Waits use the real clock.
  */
 import { expect, test } from 'vitest'
+import { MAX_ID } from '../../src/model/id.ts'
 import type { NewJob, Outcome } from '../../src/model/record.ts'
 import { EventStream } from '../../src/operate/event-stream.ts'
 import { Watcher } from '../../src/operate/watcher.ts'
 import {
+  EVENTS_BYTES,
   EVENTS_KEPT,
   EVENTS_PAGE,
   EVENTS_TOGETHER,
@@ -376,6 +378,24 @@ export function listening(make: Make): void {
     for (const each of single) await harness.caller().enqueue(each)
     expect((await listener.listen()).entries).toHaveLength(EVENTS_PAGE)
     expect(await listener.hear()).toEqual(ids(single.slice(EVENTS_PAGE)).map((id) => `queued ${id}`))
+  })
+
+  test('entries of jobs with long ids have fewer of them, so that their size is bounded', async () => {
+    await using harness = await make()
+    const listener = await Listener.begin(harness)
+    const caller = harness.caller()
+    const long = jobs(EVENTS_TOGETHER + 10).map((each, i) => ({ ...each, id: `${i}`.padEnd(MAX_ID, 'é') }))
+    await caller.enqueue(...long)
+    const held = await caller.claim(long.length)
+    await caller.exchange(
+      held.map((each) => settlement(each, retried(10))),
+      { limit: 0, lease: LEASE },
+    )
+    const { entries } = await listener.listen()
+    for (const { ids } of entries) expect(Buffer.byteLength(ids.join('\n'))).toBeLessThanOrEqual(EVENTS_BYTES)
+    const told = (kind: string) =>
+      entries.filter((entry) => entry.kind === kind).flatMap((entry) => entry.ids)
+    for (const kind of ['queued', 'started', 'retrying']) expect(told(kind).sort()).toEqual(ids(long).sort())
   })
 
   test('the events of a call that are of one kind share entries, also of jobs that do not complete', async () => {

@@ -12,8 +12,8 @@
  * when it is settled before that. A job that goes back before it has started causes no event. A job that becomes due
  * causes none, because no process moves it. Nor do retention, changes of a payload, and changes of a due time.
  *
- * **Entries.** An entry has the events of one call that are of one kind, at most `EVENTS_TOGETHER`. A partition keeps
- * about `EVENTS_KEPT` entries. Their order is that of the changes.
+ * **Entries.** An entry has the events of one call that are of one kind, at most `EVENTS_TOGETHER`, and fewer if their ids
+ * are long. A partition keeps about `EVENTS_KEPT` entries, hence about 20 MB. Their order is that of the changes.
  *
  * **Positions.** A listener goes on behind a position: a number of an entry, and a mark of its text. If the partition
  * has no such entry, some events may be lost: they were too many, the listening had lapsed, or the server has lost its
@@ -30,6 +30,11 @@ import type { EventKind } from '../../model/event.ts'
 export const EVENTS_KEPT = 10_000
 /** The most events of an entry. */
 export const EVENTS_TOGETHER = 50
+/**
+ * The most bytes of the ids of an entry. As many ids of Lark as an entry may have take fewer, and each id of an
+ * application takes at most a sixth.
+ */
+export const EVENTS_BYTES = 2_000
 /** The most entries that an answer has. */
 export const EVENTS_PAGE = 100
 
@@ -53,6 +58,17 @@ export interface Heard {
 /** An entry as stores keep it. */
 export function entryText(kind: EventEntry['kind'], at: number, ids: readonly string[]): string {
   return [`${kind} ${at}`, ...ids].join('\n')
+}
+
+/** Ids in lots, each for an entry of its own. */
+export function* inEntries(ids: readonly string[]): Generator<readonly string[]> {
+  for (let from = 0; from < ids.length; ) {
+    let to = Math.min(from + EVENTS_TOGETHER, ids.length)
+    while (Buffer.byteLength(ids.slice(from, to).join('\n')) > EVENTS_BYTES)
+      to = from + Math.ceil((to - from) / 2)
+    yield ids.slice(from, to)
+    from = to
+  }
 }
 
 function readEntry(text: string): EventEntry {

@@ -7,9 +7,9 @@ import type { EventKind } from '../../model/event.ts'
 import {
   EVENTS_KEPT,
   EVENTS_PAGE,
-  EVENTS_TOGETHER,
   entryText,
   type Heard,
+  inEntries,
   numberAt,
   readHeard,
 } from '../contract/store.ts'
@@ -49,9 +49,9 @@ export function writeEvents(partition: Partition): void {
   if (told.length === 0 || forgetEvents(partition)) return
   let { number } = database.get<EventRow>(latest, id)!
   for (const { kind, ids } of told)
-    for (let i = 0; i < ids.length; i += EVENTS_TOGETHER) {
+    for (const some of inEntries(ids)) {
       number += 1
-      database.run(insert, id, number, entryText(kind, now, ids.slice(i, i + EVENTS_TOGETHER)))
+      database.run(insert, id, number, entryText(kind, now, some))
       if (number % TRIMMED === 0) database.run(trim, id, number - EVENTS_KEPT)
     }
   for (const { listener } of database.all<{ listener: string }>(leaveAll, id)) notify(partition, listener)

@@ -10,6 +10,7 @@
 
 local EVENTS_KEPT = 10000
 local EVENTS_TOGETHER = 50
+local EVENTS_BYTES = 2000
 -- Whether this call has rung the listeners.
 local have_rung = false
 -- The last entry of this call: its kind, its text, and the number of its ids.
@@ -37,6 +38,17 @@ local function listen(ttl, number, count)
   return { trimmed + index + 1, redis.call('LRANGE', key('events'), index, index + count) }
 end
 
+-- The ids from one on that fit into an entry which has room for `count`, as a text, and how many these are.
+local function together(ids, from, count)
+  local to = math.min(from + count, #ids + 1) - 1
+  local text = table.concat(ids, '\n', from, to)
+  while #text > EVENTS_BYTES and to > from do
+    to = from + math.floor((to - from) / 2)
+    text = table.concat(ids, '\n', from, to)
+  end
+  return text, to - from + 1
+end
+
 -- Writes events, if the listening has not lapsed, and rings the listeners. `till`: as in `settings`. Returns it, or '' if
 -- it has lapsed.
 local function write_event(till, kind, ids)
@@ -47,18 +59,21 @@ local function write_event(till, kind, ids)
   end
   local head, entries, first = string.format('%s %.0f\n', kind, now), {}, 1
   if last.kind == kind and last.count < EVENTS_TOGETHER then
-    local count = math.min(EVENTS_TOGETHER - last.count, #ids)
-    first, last.count = count + 1, last.count + count
-    last.text = last.text .. '\n' .. table.concat(ids, '\n', 1, count)
-    redis.call('LSET', key('events'), -1, last.text)
+    local text, count = together(ids, 1, EVENTS_TOGETHER - last.count)
+    text = last.text .. '\n' .. text
+    if #text - #head <= EVENTS_BYTES then
+      first, last.count, last.text = count + 1, last.count + count, text
+      redis.call('LSET', key('events'), -1, text)
+    end
   end
   if first > #ids then
     return till
   end
-  for from = first, #ids, EVENTS_TOGETHER do
-    local to = math.min(from + EVENTS_TOGETHER - 1, #ids)
-    entries[#entries + 1] = head .. table.concat(ids, '\n', from, to)
-    last = { kind = kind, text = entries[#entries], count = to - from + 1 }
+  while first <= #ids do
+    local text, count = together(ids, first, EVENTS_TOGETHER)
+    entries[#entries + 1] = head .. text
+    last = { kind = kind, text = entries[#entries], count = count }
+    first = first + count
   end
   local length = redis.call('RPUSHX', key('events'), unpack(entries))
   if length == 0 then
