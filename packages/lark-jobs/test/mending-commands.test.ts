@@ -101,7 +101,9 @@ test('what is removed is in a file before, and comes back from it', async () => 
   expect(said).toContain(`To undo it: lark jobs:import ${file}`)
   expect([await count('failed'), statSync(file).mode & 0o777]).toEqual([0, 0o600])
   expect(readFileSync(file, 'utf8').trim().split('\n')).toHaveLength(5)
-  expect(await lark(['jobs:import', file])).toMatchObject({ code: 0, said: '✓ Imported 5 jobs\n' })
+  const lost =
+    'i Logs, unique locks, limits of groups, and how long a class keeps its jobs are not in such a file\n'
+  expect(await lark(['jobs:import', file])).toMatchObject({ code: 0, said: `✓ Imported 5 jobs\n${lost}` })
   expect((await lark(['jobs:import', file, '--json'])).json()).toEqual({ imported: 0, existing: 5 })
   expect(await count('failed')).toBe(5)
   expect((await lark(['jobs:remove', '--all', '--yes', `--file=${file}`])).said).toContain('exists already')
@@ -139,7 +141,7 @@ test('a file brings back jobs that run commands only if that is said', async () 
   const refused = await lark(['jobs:import', file])
   expect(refused).toMatchObject({ code: 2, said: expect.stringContaining('it runs a command of lark') })
   expect(await jobs.find(id)).toBeUndefined()
-  expect((await lark(['jobs:import', file, '--commands'])).said).toBe('✓ Imported 1 job\n')
+  expect((await lark(['jobs:import', file, '--commands'])).said).toContain('✓ Imported 1 job\n')
   expect((await jobs.find(id))?.key).toBe('lark:command')
   const other = await lark(['jobs:import', '--from-bullmq=redis://127.0.0.1', '--commands'])
   expect(other).toMatchObject({ code: 2, said: expect.stringContaining('--commands goes with a file') })
@@ -158,7 +160,7 @@ test('purge writes no file, and says so; export writes what a filter finds', asy
     exported: 0,
     left: { schedules: 0, flows: 0 },
   })
-  expect((await lark(['jobs:import', file])).said).toBe('✓ Imported 5 jobs\n')
+  expect((await lark(['jobs:import', file])).said).toContain('✓ Imported 5 jobs\n')
 })
 
 test('an export of the whole store says what else the store has', async () => {

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { MemoryConsole, run } from '@s18i/lark'
 import { afterAll, afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { open } from '../src/api/jobs.ts'
 import { JobsGroupsCommand } from '../src/commands/jobs-groups.ts'
 import { JobsLimitsCommand } from '../src/commands/jobs-limits.ts'
 import { JobsPauseCommand } from '../src/commands/jobs-pause.ts'
@@ -161,6 +162,15 @@ test('orders to workers: who was told, who has obeyed, and who goes on', async (
   const restart = await lark('jobs:restart')
   expect(restart).toMatchObject({ code: 1 })
   expect(restart.said).toContain('goes on: an application has its process, so restart that')
+  const { store } = await jobs[open]()
+  const [here] = await store.workers()
+  await store.announce({ ...here!, id: 'child', state: 'running', restarts: true, supervised: true }, 60_000)
+  const ofSupervisor = await lark('jobs:restart', '--worker=child')
+  expect(ofSupervisor.said).toBe(
+    '✓ Told 1 worker to restart: each hears it within 5 seconds\n' +
+      'i Supervisors of --processes go on as they are: restart them too after an upgrade of Lark\n',
+  )
+  await store.retire('child')
   for (const words of [['--timeout=5s'], ['--wait', '--timeout=soon']])
     expect(await lark('jobs:restart', ...words)).toMatchObject({ code: 2 })
 })

@@ -11,6 +11,9 @@ import { sayImport } from './bullmq-words.ts'
 import { byCommand } from './by-command.ts'
 import { INTERRUPTED, paced } from './job-change.ts'
 
+/** What a record of a job does not have. The page of the commands says what follows from it. */
+const LEFT_BEHIND =
+  'Logs, unique locks, limits of groups, and how long a class keeps its jobs are not in such a file'
 /** Lines that are imported together. */
 const TOGETHER = 250
 
@@ -130,6 +133,7 @@ export class JobsImportCommand extends Command {
     else if (aborted)
       this.warn(`Interrupted: imported ${plural(imported, 'job')}${there}. Import the file again to go on`)
     else this.success(`Imported ${plural(imported, 'job')}${there}`)
+    if (!this.json && imported > 0) this.info(LEFT_BEHIND)
     return aborted ? INTERRUPTED : true
   }
 

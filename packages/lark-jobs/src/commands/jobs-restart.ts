@@ -41,6 +41,8 @@ export class JobsRestartCommand extends Command {
       return 1
     }
     this.success(`Told ${counted(told.workers.length)} to restart: each hears it within 5 seconds`)
+    if (told.workers.some(({ supervised }) => supervised))
+      this.info('Supervisors of --processes go on as they are: restart them too after an upgrade of Lark')
     const left = ms === undefined ? [] : await awaitObedience(this, workers, told.workers, ms, hasEnded)
     if (this.json) this.console.json({ ...told, waiting: left })
     tellLeft(this, left, ms ?? 0)

@@ -306,6 +306,8 @@ export interface WorkerRecord {
    * application, which must be restarted as a whole, or its version of Lark does not say.
    */
   restarts?: true
+  /** Whether a supervisor (`--processes`) has started its process. Absent: none has, or its version of Lark does not say. */
+  supervised?: true
   /** Of Lark. Absent: an earlier one, which does not say. */
   version?: string
   /** The release of the application. Absent: its configuration says none. */

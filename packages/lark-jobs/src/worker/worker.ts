@@ -411,6 +411,7 @@ export class Worker implements AsyncDisposable {
       ...defined({ release: this.#options.release }),
       state: this.state,
       ...(this.#options.onRestart && { restarts: true }),
+      ...(this.#options.onStuck && { supervised: true }),
       ...this.#permits.used,
       ...this.#declarations?.record,
       ...defined({ runs: this.#slots.runs.record(performance.now()) }),
