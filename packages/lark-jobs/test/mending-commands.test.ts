@@ -102,7 +102,7 @@ test('what is removed is in a file before, and comes back from it', async () => 
   expect([await count('failed'), statSync(file).mode & 0o777]).toEqual([0, 0o600])
   expect(readFileSync(file, 'utf8').trim().split('\n')).toHaveLength(5)
   const lost =
-    'i Logs, unique locks, limits of groups, and how long a class keeps its jobs are not in such a file\n'
+    'i Not in such a file: logs, unique locks, how long a class keeps its jobs, limits of groups without other jobs\n'
   expect(await lark(['jobs:import', file])).toMatchObject({ code: 0, said: `✓ Imported 5 jobs\n${lost}` })
   expect((await lark(['jobs:import', file, '--json'])).json()).toEqual({ imported: 0, existing: 5 })
   expect(await count('failed')).toBe(5)

@@ -13,7 +13,7 @@ import { INTERRUPTED, paced } from './job-change.ts'
 
 /** What a record of a job does not have. The page of the commands says what follows from it. */
 const LEFT_BEHIND =
-  'Logs, unique locks, limits of groups, and how long a class keeps its jobs are not in such a file'
+  'Not in such a file: logs, unique locks, how long a class keeps its jobs, limits of groups without other jobs'
 /** Lines that are imported together. */
 const TOGETHER = 250
 

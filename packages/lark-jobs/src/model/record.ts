@@ -135,6 +135,8 @@ export interface Group {
   limits?: Limits
   /** A job begins when the one before it has ended, its retries included. Then `concurrency` is 1. */
   strict?: boolean
+  /** Nobody knows the limits here, so those that the group has stay. A group without jobs has none then. */
+  joins?: true
 }
 
 /** How many times a job was started, and how those runs ended. A run that has not ended counts only in `runs`. */

@@ -125,7 +125,7 @@ function newJob(record: JobRecord, now: number): NewJob {
   return {
     ...{ id, ownId: 'new', key, payload, priority, delay: Math.max(0, dueAt - now) },
     ...(options !== undefined && { options }),
-    ...(group !== undefined && { group: { name: group } }),
+    ...(group !== undefined && { group: { name: group, joins: true as const } }),
     ...(limiter !== undefined && { limiter }),
   }
 }

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { open } from '../../src/api/jobs.ts'
-import { Job } from '../../src/index.ts'
+import { group, Job } from '../../src/index.ts'
 import { operate } from '../../src/operate.ts'
 import { Bench, type Connect, Record, signal } from './bench.ts'
 
@@ -134,6 +134,44 @@ export function removing(connect: Connect): void {
     })
     const elsewhere = operating.import([{ ...(kept[0] as object), partition: 'nowhere' }])
     await expect(elsewhere).rejects.toMatchObject({ code: 'UNKNOWN_QUEUE' })
+  })
+
+  test('a job that comes back joins its group, and leaves the limits of the group as they are', async () => {
+    await using bench = await Bench.make(connect)
+    class ShopJob extends NoteJob {
+      override readonly key = 'shop'
+      override group = group(() => 'acme', { concurrency: 1 })
+    }
+    await bench.jobs.dispatchMany(
+      new ShopJob(),
+      [1, 2, 3].map((n) => ({ n })),
+    )
+    const operating = operate(bench.jobs)
+    const { jobs } = await bench.jobs.list({ key: 'shop' })
+    const kept: unknown[] = []
+    const before = async (lot: readonly object[]) => void kept.push(...lot)
+    await operating.remove({ where: { n: 3 } }, { before })
+    expect(await operating.import(kept)).toEqual({ imported: 1, existing: 0 })
+    expect((await bench.jobs.list({ group: 'acme' })).jobs).toHaveLength(jobs.length)
+    const { store } = await bench.jobs[open]()
+    const call = { caller: 'ada', number: 1 }
+    const claim = await store.exchange('default', call, [], { limit: 3, lease: 60_000 })
+    expect(claim.jobs).toHaveLength(1)
+    // Nobody knows the limits of a group of which no job is left.
+    const { removed } = await operating.remove({ key: 'shop' }, { before })
+    expect(removed).toBe(2)
+    await store.exchange(
+      'default',
+      { caller: 'ada', number: 2 },
+      [{ ...claim.jobs[0]!, outcome: { kind: 'completed' } }],
+      { limit: 0, lease: 1 },
+    )
+    expect(await operating.import(kept.slice(1))).toEqual({ imported: 2, existing: 0 })
+    const free = await store.exchange('default', { caller: 'ada', number: 3 }, [], {
+      limit: 3,
+      lease: 60_000,
+    })
+    expect(free.jobs).toHaveLength(2)
   })
 
   test('an aborted call ends between two lots, and says what it did', async () => {

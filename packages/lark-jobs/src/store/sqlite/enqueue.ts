@@ -89,7 +89,7 @@ export function queue(partition: Partition, jobs: readonly NewJob[], bound: Boun
       forgetPayload(database, apart)
       return 'exists'
     }
-    if (lane !== '') openLane(partition, lane, limits)
+    if (lane !== '') openLane(partition, lane, group?.joins ? undefined : limits)
     partition.arrive({ state: PENDING, dueAt })
     tell(partition, 'queued', [job.id])
     return 'queued'

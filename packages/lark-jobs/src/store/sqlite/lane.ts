@@ -66,10 +66,14 @@ export function findLane({ database, id }: Partition, name: string): LaneRow | u
   return database.get<LaneRow>(find, id, name)
 }
 
-/** Creates a lane if it does not exist, and stores the newest rules of its group. @param limits JSON of `Rules` */
-export function openLane(partition: Partition, name: string, limits: string | null): void {
+/**
+ * Creates a lane if it does not exist, and stores the newest rules of its group.
+ *
+ * @param limits JSON of `Rules`; undefined: as they are
+ */
+export function openLane(partition: Partition, name: string, limits: string | null | undefined): void {
   touch(partition, name)
-  partition.database.run(setLimits, limits, partition.id, name)
+  if (limits !== undefined) partition.database.run(setLimits, limits, partition.id, name)
 }
 
 /** The rules of a group, as the text in a row. */

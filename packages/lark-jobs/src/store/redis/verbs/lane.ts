@@ -9,11 +9,12 @@ import { packLimits } from './pack-limits.ts'
 
 /**
  * `@` and the lane; if its group has limits or a strict order, also `~`, `o` for a strict order, and the limits,
- * separated by colons. Empty for a job without a lane.
+ * separated by colons; or `~=`, if its group keeps its limits. Empty for a job without a lane.
  */
 export function packLine({ group, limiter }: NewJob): string {
   if (group === undefined && limiter === undefined) return ''
   const lane = `@${laneName(group?.name, limiter)}`
+  if (group?.joins) return `${lane}~=`
   if (group?.limits === undefined && !group?.strict) return lane
   const limits = group.limits === undefined ? '' : packLimits(group.limits).replaceAll('|', ':')
   return `${lane}~${group.strict ? 'o' : ''}${limits}`

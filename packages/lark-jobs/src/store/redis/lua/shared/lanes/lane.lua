@@ -29,16 +29,19 @@ local function rank(priority, place)
   return string.format('%.0f', (100 - priority) * ABOVE + place)
 end
 
--- Creates a lane if it does not exist, and stores the newest limits of its group.
+-- Creates a lane if it does not exist, and stores the newest limits of its group. `=`: they stay as they are.
 local function open(lane, limits)
-  if redis.call('EXISTS', key('group:' .. lane)) == 0 then
+  local is_new = redis.call('EXISTS', key('group:' .. lane)) == 0
+  if is_new then
     redis.call('HINCRBY', key('settings'), 'lanes', 1)
     local limiter = string.match(lane, '%^(.*)$')
     if limiter then
       redis.call('ZINCRBY', key('limiters'), 1, limiter)
     end
   end
-  redis.call('HSET', key('group:' .. lane), 'limits', limits)
+  if is_new or limits ~= '=' then
+    redis.call('HSET', key('group:' .. lane), 'limits', limits == '=' and '' or limits)
+  end
   touched[lane] = true
 end
 
