@@ -508,15 +508,20 @@ export class Worker implements AsyncDisposable {
   async #giveBack(stopping: Promise<void>, outcomes: number): Promise<void> {
     await this.#slots.giveBack(stopping)
     const { report, onDelivering } = this.#options
+    const isAway = [...this.#served.claimers].some((claimer) => claimer.isAway)
     const many = this.#unstored.filter(isReached).length
-    if (many > 0 && outcomes > 0) {
-      onDelivering?.(outcomes)
-      if ([...this.#served.claimers].some((claimer) => claimer.isAway))
+    // A store that is there only needs the time to answer. One that is away is waited for only to tell it of jobs that
+    // have ended: those that are given back run again in any case.
+    const shortest = Math.min(outcomes, LAST_CALL)
+    const patience = isAway ? (many > 0 ? outcomes : shortest) : Math.max(outcomes, LAST_CALL)
+    if (this.#order.isSettling && patience > 0) {
+      onDelivering?.(patience)
+      if (isAway && many > 0)
         report.warn(
           `Waits up to ${readable(outcomes)} for the store, to tell it how ${plural(many, 'job')} ended`,
         )
     }
-    await within(many > 0 ? outcomes : Math.min(outcomes, LAST_CALL), stopping)
+    await within(patience, stopping)
     this.#letGo()
   }
 

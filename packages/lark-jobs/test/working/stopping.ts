@@ -1,4 +1,5 @@
 import { once } from 'node:events'
+import { setTimeout as pause } from 'node:timers/promises'
 import { expect, test, vi } from 'vitest'
 import { open } from '../../src/api/jobs.ts'
 import { Job, JobsError } from '../../src/index.ts'
@@ -233,6 +234,31 @@ export function stopping(connect: Connect): void {
     expect(report.warnings).toContainEqual(
       `The store did not answer: how 1 job ended is not stored, and it may run again: ${job.id}`,
     )
+  })
+
+  test('however short it waits for a store that is away, a worker that stops hears a store that is there', async () => {
+    await using bench = await Bench.make(connect)
+    const [begun, go] = [signal(), signal()]
+    class DeafJob extends Job {
+      async handle() {
+        begun.resolve()
+        await go.promise
+      }
+    }
+    const { store } = await bench.jobs[open]()
+    const exchange = store.exchange.bind(store)
+    vi.spyOn(store, 'exchange').mockImplementation(async (...args) => {
+      if (args[2].length > 0) await pause(50)
+      return exchange(...args)
+    })
+    const job = new DeafJob()
+    await bench.jobs.dispatch(job)
+    const worker = await bench.work([DeafJob], { report: new Record(), outcomes: 0 })
+    await begun.promise
+    await worker.stop(0)
+    go.resolve()
+    expect(worker.summary).toMatchObject({ released: 1, unstored: 0 })
+    expect(await bench.jobs.find(job.id!)).toMatchObject({ state: 'waiting', crashes: 0 })
   })
 
   test('a worker in code ends with its scope', async () => {
