@@ -155,6 +155,7 @@ export class ModelJob implements Counters {
   ): boolean {
     if (!replace || !this.isPending) return false
     this.payload = payload
+    this.lateToken = undefined
     this.options = withOptions(this.options, saidOfPayload(options))
     const now = this.#now()
     if (debounce !== undefined && this.state === 'delayed')
@@ -286,6 +287,7 @@ export class ModelJob implements Counters {
       case 'edit':
         if (isActive && !change.whileActive) return 'refused'
         this.payload = change.payload
+        this.lateToken = undefined
         this.options = withOptions(this.options, {
           editedAt: this.#now(),
           ...(change.redact && { redact: change.redact.length > 0 ? change.redact : undefined }),

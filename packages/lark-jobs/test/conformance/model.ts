@@ -198,6 +198,7 @@ export class Model {
     const job = this.jobs.get(id)
     if (!job?.isPending || job.lateToken !== token || outcome.kind === 'unstarted') return undefined
     job.holdAgain()
+    this.#doubts.delete(id)
     return job
   }
 
@@ -421,7 +422,7 @@ export class Model {
   clear(state: Exclude<State, 'active'> | 'hidden'): number {
     const { size } = this.hidden
     if (state === 'hidden') {
-      for (const id of this.hidden.keys()) this.#throttlesNoMore(id)
+      for (const [id, job] of this.hidden) this.#forgetTraces(id, job)
       this.hidden.clear()
       return size
     }
@@ -437,8 +438,10 @@ export class Model {
 
   alter(ids: readonly string[], change: Change): AlterVerdict[] {
     const verdicts = ids.map((id) => {
-      if (change.kind === 'purge' && this.hidden.delete(id)) {
-        this.#throttlesNoMore(id)
+      const hidden = this.hidden.get(id)
+      if (change.kind === 'purge' && hidden !== undefined) {
+        this.hidden.delete(id)
+        this.#forgetTraces(id, hidden)
         return 'done'
       }
       const job = this.jobs.get(id)
@@ -447,11 +450,12 @@ export class Model {
       const wasPending = job?.isPending
       const priority = job?.priority
       const verdict = job?.apply(change) ?? 'missing'
+      if (change.kind === 'purge' && job === undefined) this.#doubts.delete(id)
       if (name !== undefined) this.#lockers.set(name, id)
       if (change.kind === 'remove' && verdict === 'done') this.#remove(job!, true)
       if (change.kind === 'purge' && verdict === 'done') {
         this.jobs.delete(id)
-        this.#throttlesNoMore(id)
+        this.#forgetTraces(id, job!)
         this.events.tell('removed', id)
       }
       const stays = change.kind === 'prioritize' ? priority === job?.priority : staying.includes(change.kind)
@@ -462,8 +466,9 @@ export class Model {
     return verdicts
   }
 
-  #throttlesNoMore(id: string): void {
-    for (const [name, last] of this.#throttles) if (last.id === id) this.#throttles.delete(name)
+  #forgetTraces(id: string, { lock }: ModelJob): void {
+    this.#doubts.delete(id)
+    if (lock !== undefined && this.#throttles.get(lock.name)?.id === id) this.#throttles.delete(lock.name)
   }
 
   /** Removes the ended jobs of which nothing is kept. */

@@ -5,7 +5,7 @@
  */
 import { expect, test } from 'vitest'
 import { type Effect, type EffectName, memberId, nameOf } from '../../src/model/effect.ts'
-import type { LeasedJob, NewJob } from '../../src/model/record.ts'
+import type { EndedState, LeasedJob, NewJob } from '../../src/model/record.ts'
 import {
   CALL_MEMORY,
   type Change,
@@ -49,6 +49,15 @@ const FLOWS = ['one', 'other']
 const SIZE = 9
 const all = Array.from({ length: SIZE }, (_, index) => index)
 
+/** Whether the end of a member counts. @param before how it had ended */
+function counts(before: EndedState | undefined, state: EndedState): boolean {
+  return before === undefined || (before !== 'completed' && state === 'completed')
+}
+
+function hasFailed(state: EndedState | undefined): boolean {
+  return state === 'failed' || state === 'cancelled'
+}
+
 /** A call that was carried out and whose answer was lost. Its caller makes no other call until it has the answer. */
 interface Lost {
   caller: Caller
@@ -79,7 +88,7 @@ class Sequence {
   #lost: Lost[] = []
   /** Every effect that was ever handed out here, so that chance also acknowledges those of earlier ends. */
   readonly #effects: EffectName[] = []
-  readonly #open = new Map<string, Map<number, string>>()
+  readonly #open = new Map<string, Map<number, EndedState>>()
   /** How far the listener has heard. */
   #position: string | undefined
   readonly #story: string[] = []
@@ -367,7 +376,10 @@ class Sequence {
       if (ended === undefined) this.#open.set(id, new Map())
     } else if (what === 'apply') {
       const ends = Array.from({ length: 3 }, () =>
-        end(this.#random.below(SIZE + 1), { flow: id, state: this.#random.pick(['completed', 'failed'])! }),
+        end(this.#random.below(SIZE + 1), {
+          flow: id,
+          state: this.#random.pick(['completed', 'failed', 'cancelled'] as const)!,
+        }),
       )
       const verdicts = ends.map(({ index, state }) => {
         if (ended === undefined || index >= SIZE) return 'unknown'
@@ -384,20 +396,18 @@ class Sequence {
       for (const index of failed) ended!.delete(index)
     } else if (what === 'missing') {
       const after = this.#random.below(3) - 1
-      const some = (is: (state: string | undefined) => boolean) =>
-        ended === undefined ? [] : all.filter((index) => index > after && is(ended.get(index))).slice(0, 4)
-      expect(await home.store.missing(this.#partition, id, after, 4)).toEqual(
-        some((state) => state === undefined),
-      )
-      expect(await home.store.failed(this.#partition, id, after, 4)).toEqual(some(hasFailed))
+      const of = (isOne: (state: EndedState | undefined) => boolean) =>
+        ended === undefined ? [] : all.filter((index) => index > after && isOne(ended.get(index)))
+      const missing = of((state) => state === undefined)
+      expect(await home.store.missing(this.#partition, id, after, 4)).toEqual(missing.slice(0, 4))
+      expect(await home.store.failed(this.#partition, id, after, 4)).toEqual(of(hasFailed).slice(0, 4))
       const found = await home.find(id)
-      const states = [...(ended?.values() ?? [])]
-      const cancelled = states.filter((state) => state === 'cancelled').length
+      const cancelled = [...(ended?.values() ?? [])].filter((state) => state === 'cancelled').length
       expect(found?.crowd).toEqual(
         ended && {
           reserved: SIZE,
-          completed: states.filter((state) => state === 'completed').length,
-          failed: states.filter(hasFailed).length,
+          completed: [...ended.values()].filter((state) => state === 'completed').length,
+          failed: [...ended.values()].filter(hasFailed).length,
           ...(cancelled > 0 && { cancelled }),
         },
       )
@@ -463,14 +473,4 @@ class Sequence {
   #tell(...words: unknown[]): void {
     this.#story.push(words.map((word) => (typeof word === 'string' ? word : JSON.stringify(word))).join(' '))
   }
-}
-
-/** Whether an end of a member counts, after another one. */
-function counts(before: string | undefined, state: string): boolean {
-  return before === undefined || (before !== 'completed' && state === 'completed')
-}
-
-/** Whether a member has ended otherwise than completed. */
-function hasFailed(state: string | undefined): boolean {
-  return state !== undefined && state !== 'completed'
 }

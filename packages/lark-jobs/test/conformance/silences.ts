@@ -204,6 +204,38 @@ export function silences(make: Make): void {
     }
   })
 
+  test('a job that has failed before is no longer one that waits for another try, if a late outcome counts', async () => {
+    for (const outcome of [completed, failed]) {
+      await using harness = await make()
+      const { store, clock } = harness
+      const ada = harness.caller('ada')
+      await ada.enqueue(...[job(), job(limited('a', 1))])
+      for (const each of await ada.claim(2)) await ada.settle(each, retried(0))
+      const held = await ada.claim(2)
+      await harness.takeBack()
+      clock.advance(1)
+      expect((await store.standings(['emails']))[0]!.retrying).toBe(2)
+      for (const each of held) expect(await ada.settle(each, outcome)).toBe('settled')
+      expect((await store.standings(['emails']))[0]!.retrying).toBe(0)
+    }
+  })
+
+  test('a late outcome that counts leaves no doubt, nor does a purge', async () => {
+    await using harness = await make()
+    const { store, clock } = harness
+    const ada = harness.caller('ada')
+    await ada.enqueue(...jobs(3))
+    const [finished, purged, other] = await ada.claim(3)
+    clock.advance(LEASE)
+    await recover(harness)
+    await work(harness, LEASE)
+    await recover(harness)
+    expect(await store.doubts('emails')).toHaveLength(3)
+    expect(await ada.settle(finished!, completed)).toBe('settled')
+    await store.alter('emails', [purged!.id], { kind: 'purge' })
+    expect((await store.doubts('emails')).map(({ id }) => id)).toEqual([other!.id])
+  })
+
   test('late outcomes of a batch count, beside others and lost ones', async () => {
     await using harness = await make()
     const ada = harness.caller('ada')
@@ -234,11 +266,14 @@ export function silences(make: Make): void {
     expect(await harness.store.counts('emails')).toMatchObject({ completed: 1, active: 1, waiting: 0 })
   })
 
-  test('a late outcome is refused by another token, and once the job was claimed, cancelled, put off or retried', async () => {
+  test('a late outcome is refused by another token, and once the job was claimed, cancelled, put off, edited or retried', async () => {
     type Do = (harness: Harness, id: string) => Promise<unknown>
     const changes: Do[] = [
       async ({ store }, id) => await store.alter('emails', [id], { kind: 'cancel', reason: 'user' }),
       async ({ store }, id) => await store.alter('emails', [id], { kind: 'reschedule', in: 5_000 }),
+      async ({ store }, id) => await store.alter('emails', [id], { kind: 'edit', payload: '"other"' }),
+      async ({ store }, id) =>
+        await store.alter('emails', [id], { kind: 'edit', payload: '"other"', whileActive: true }),
       async ({ store }, id) => {
         await store.alter('emails', [id], { kind: 'cancel', reason: 'user' })
         await store.alter('emails', [id], { kind: 'retry' })
@@ -255,9 +290,9 @@ export function silences(make: Make): void {
     for (const change of changes) {
       await using harness = await make()
       const ada = harness.caller('ada')
-      await ada.enqueue(job())
+      await ada.enqueue(job({ options: { maxCrashes: 1 } }))
       const held = await ada.claimOne()
-      await harness.takeBack()
+      await harness.takeBack(true)
       expect(await ada.settle({ id: held.id, token: 'ada.99' }, completed)).toBe('lost')
       await change(harness, held.id)
       const before = await harness.store.get('emails', held.id)

@@ -330,6 +330,34 @@ export function unique(make: Make): void {
     expect(await caller.enqueue(locked(lock))).toEqual(['queued'])
   })
 
+  test('throttle: a job that comes again under its id throttles others, and leaves those that it throttled before', async () => {
+    await using harness = await make()
+    const caller = harness.caller()
+    const lock = { throttle: 2_000 }
+    const again = (name: string) => locked({ ...lock, name }, { id: 'order-7', ownId: 'reuse' })
+    await caller.run(again('one'), completed)
+    harness.clock.now += 2_000
+    await caller.run(again('one'), completed)
+    expect(await caller.enqueue(locked({ ...lock, name: 'one' }))).toMatchObject([{ reason: 'throttled' }])
+    await caller.run(again('other'), completed)
+    for (const name of ['one', 'other'])
+      expect(await caller.enqueue(locked({ ...lock, name })), name).toMatchObject([{ reason: 'throttled' }])
+  })
+
+  test('replace: a job that was taken back runs with the new payload, whatever its former worker still says', async () => {
+    await using harness = await make()
+    const caller = harness.caller()
+    const first = locked()
+    await caller.enqueue(first)
+    const held = await caller.claimOne()
+    await harness.takeBack()
+    expect(await caller.enqueue(locked({ replace: true }, { payload: '"new"' }))).toEqual([
+      { kind: 'replaced', by: first.id },
+    ])
+    expect(await caller.settle(held, completed)).toBe('lost')
+    expect(await caller.claimOne()).toMatchObject({ id: first.id, payload: '"new"' })
+  })
+
   test('throttle: after its time, a job that still holds the lock rejects others', async () => {
     await using harness = await make()
     const caller = harness.caller()

@@ -17,6 +17,7 @@ import { changeOptions, changePayload } from './payload.ts'
 import { purge, remove } from './retain.ts'
 import { columns, holderOf, type JobRow, optionsOf, stateOf } from './row.ts'
 import { ACTIVE, COMPLETED, HIDDEN, PENDING } from './schema.ts'
+import { forgetDoubt } from './silence.ts'
 import { notify } from './waiters.ts'
 
 const findAny = `SELECT ${columns} FROM jobs WHERE partition = ? AND id = ?`
@@ -33,6 +34,7 @@ export function alter(partition: Partition, ids: readonly string[], change: Chan
   }
   const verdicts = ids.map((id, i) => {
     const row = partition.database.get<JobRow>(change.kind === 'purge' ? findAny : find, partition.id, id)
+    if (row === undefined && change.kind === 'purge') forgetDoubt(partition, id)
     if (row === undefined) return 'missing'
     return isChanged(partition, row, change, i) ? 'refused' : apply(partition, row, change, mayOpen)
   })

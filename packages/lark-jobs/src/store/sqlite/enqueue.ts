@@ -16,7 +16,7 @@ import { laneLimits, openLane } from './lane.ts'
 import { lockValues, meet } from './lock.ts'
 import type { Partition } from './partition.ts'
 import { forgetPayload, keepPayload } from './payload.ts'
-import { purge } from './retain.ts'
+import { makeWay } from './retain.ts'
 import { columns, type JobRow, stateOf } from './row.ts'
 import { COMPLETED, HIDDEN, PENDING } from './schema.ts'
 
@@ -68,7 +68,7 @@ export function queue(partition: Partition, jobs: readonly NewJob[], bound: Boun
         return isTaken() ? 'exists' : { kind: 'refused', reason: 'priorities' }
       opened.add(priority)
     }
-    if (before !== undefined) purge(partition, before)
+    if (before !== undefined) makeWay(partition, before)
     const limits = group === undefined ? null : laneLimits(group)
     const { payload, apart } = keepPayload(database, job.payload)
     const values: Value[] = [id, job.id, priority, now, dueAt, job.key, options, payload]

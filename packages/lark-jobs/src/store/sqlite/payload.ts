@@ -9,6 +9,7 @@ import { type JobOptionChanges, withOptions } from '../contract/options.ts'
 import { MAX_SMALL } from '../contract/store.ts'
 import type { Database } from './database.ts'
 import { type JobRow, list } from './row.ts'
+import { PENDING } from './schema.ts'
 
 /**
  * The most bytes of a payload in its row: up to this size, a row fits into its page. (Measured on 2026-11-25, 2 cores,
@@ -37,7 +38,9 @@ export const shownBytes = `${keptBytes} + ${payloadBytes}`
 
 const keep = 'INSERT INTO payloads (payload) VALUES (?) RETURNING id'
 const forget = 'DELETE FROM payloads WHERE id = ?'
-const change = 'UPDATE jobs SET payload = ?, apart = ? WHERE seq = ?'
+/** A late outcome of a job that was taken back is one of its former payload: it counts no more. */
+const change = `
+  UPDATE jobs SET payload = ?, apart = ?, token = iif(state = ${PENDING}, NULL, token) WHERE seq = ?`
 const setOptions = 'UPDATE jobs SET options = ? WHERE seq = ?'
 const findAll = `SELECT seq, ${payload} FROM jobs WHERE seq IN (SELECT value FROM json_each(?))`
 

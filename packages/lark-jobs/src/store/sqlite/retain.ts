@@ -18,6 +18,7 @@ import { Room } from './room.ts'
 import { endedStates, type JobRow, columns as jobColumns, list } from './row.ts'
 import { noteRun } from './runs.ts'
 import { COMPLETED, FAILED, HIDDEN, PENDING } from './schema.ts'
+import { forgetDoubt } from './silence.ts'
 import { unwatch } from './watch.ts'
 
 type RemovedRow = Pick<JobRow, 'seq' | 'id' | 'state' | 'dueAt' | 'failures' | 'lane' | 'laneLimits'>
@@ -67,6 +68,7 @@ export function trim(partition: Partition, retention: QueueRetention): void {
   remove(partition, unkept)
   trimFailed(partition, retention.failed)
   for (const kind of kinds) {
+    if (retention[kind].bytes !== undefined) continue
     const excess = Math.min(partition[kind] - retention[kind].count, MAX_ITEMS)
     if (excess <= 0) continue
     partition[kind] -= dropOldestOf(partition, kind, excess)
@@ -122,8 +124,14 @@ export function remove(partition: Partition, rows: readonly RemovedRow[]): void 
 
 /** Removes a job for good, with all that is remembered of it. It does not end, but it is over for its schedule. */
 export function purge(partition: Partition, row: JobRow): void {
-  withdrawEffects(partition, row)
   purgeThrottle(partition, row)
+  forgetDoubt(partition, row.id)
+  makeWay(partition, row)
+}
+
+/** The same for a job whose id a new one has. What it throttles goes on. */
+export function makeWay(partition: Partition, row: JobRow): void {
+  withdrawEffects(partition, row)
   if (row.state === FAILED) forgetFailed(partition, [row.seq])
   partition.database.run(drop, row.seq)
   unwatch(partition, [row.id])

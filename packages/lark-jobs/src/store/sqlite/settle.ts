@@ -19,6 +19,7 @@ import { keepReport } from './log.ts'
 import type { Partition } from './partition.ts'
 import { columns, type JobRow, list } from './row.ts'
 import { ACTIVE, NOT_STARTED, PENDING } from './schema.ts'
+import { forgetDoubt } from './silence.ts'
 
 /** Except jobs that somebody has asked to cancel, which do not go back to their line, and jobs in lanes. */
 const giveBack = `
@@ -69,6 +70,7 @@ function hold(partition: Partition, { id, token }: Settlement): boolean {
   laneMoves(partition, row, ACTIVE)
   if (row.lane !== '') addBusyTo(partition, row.lane, 1)
   partition.database.run(holdAgain, row.seq)
+  forgetDoubt(partition, id)
   partition.arrive({ ...row, state: ACTIVE })
   return true
 }

@@ -20,6 +20,7 @@ const forget = `
   DELETE FROM doubts WHERE partition = ?1 AND (at <= ?2 OR id NOT IN (
     SELECT id FROM doubts WHERE partition = ?1 ORDER BY at DESC, id LIMIT ${MAX_DOUBTS}
   ))`
+const resolve = 'DELETE FROM doubts WHERE partition = ? AND id = ?'
 const newest = 'SELECT id, at FROM doubts WHERE partition = ? AND at > ? ORDER BY at DESC, id LIMIT 100'
 
 export function hasLease({ nextLeaseEnd }: Finding): boolean {
@@ -51,6 +52,11 @@ export function isDoubted({ database, id }: Partition, job: string): boolean {
 export function keepDoubts({ database, id, now }: Partition, jobs: readonly string[]): void {
   for (const job of jobs) database.run(keep, id, job, now)
   if (jobs.length > 0) database.run(forget, id, now - DOUBT_AGE)
+}
+
+/** Of a job that was purged, or of which a late outcome has come. */
+export function forgetDoubt({ database, id }: Partition, job: string): void {
+  database.run(resolve, id, job)
 }
 
 export function doubtsIn({ database, id, now }: Partition): DoubtedJob[] {

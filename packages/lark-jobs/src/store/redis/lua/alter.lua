@@ -12,7 +12,7 @@
 -- ARGV[5…] ids
 -- Returns  a letter for each id: d(one), a(sked), m(issing), r(efused)
 -- Cost     O(n log m) for n ids among m jobs delayed, held or ended
--- needs: start, numbered, call, line, place, lanes, counters, end, locate, payloads, admission, notice, ring, effects, retain, rouse
+-- needs: start, numbered, call, line, place, lanes, counters, end, locate, payloads, admission, notice, ring, effects, erase, retain, rouse
 -- needs: keeping, failing, watching, event, lease, schedules, last_tokens
 
 local answer = recalled()
@@ -79,6 +79,8 @@ changes['retry'] = function(id, state, record, priority, place)
   redis.call('HDEL', key('reasons'), id)
   if crash_limit(record) > 1 then
     redis.call('HDEL', key('direct'), id)
+  else
+    last_tokens().settles_no_more({ id })
   end
   if name then
     admission().take_lock(id, till, name, runs)
@@ -134,6 +136,7 @@ changes['purge'] = function(id, state, _, priority, place)
     watching().unwatch({ id })
     schedules().note_runs('cancelled', { id }, {})
   end
+  forget_traces(id)
   if not state and redis.call('HEXISTS', key('ended'), id) == 0 then
     return 'm'
   end
@@ -169,7 +172,7 @@ changes['reschedule'] = function(id, state, _, priority, place)
   return 'd'
 end
 
-changes['edit-active'] = function(id, _, record)
+changes['edit-active'] = function(id, state, record)
   if not payloads().is_changeable(record) then
     return 'r'
   end
@@ -180,6 +183,9 @@ changes['edit-active'] = function(id, _, record)
   end
   local edited = string.sub(record, 1, payloads().payload_at(record) - 1) .. payload
   payloads().change_record(id, record, payloads().with_options(edited, changes))
+  if state ~= 'active' then
+    last_tokens().settles_no_more({ id })
+  end
   return 'd'
 end
 

@@ -6,7 +6,7 @@
 -- Returns  how many were removed, negative if there may be more (shared/removed.lua)
 -- Cost     O(n + log m) for n removed of m, and a little for each void entry of a list that is passed; of hidden jobs
 --          O(m) for m jobs with effects
--- needs: start, numbered, call, line, place, lanes, end, removed, retain, effects, event, rouse
+-- needs: start, numbered, call, line, place, lanes, end, removed, erase, retain, effects, event, rouse
 
 local answer = recalled()
 if answer then
@@ -67,6 +67,7 @@ local function clear_hidden()
     cursor, found = unpack(redis.call('HSCAN', key('ended'), cursor, 'COUNT', MAX_ITEMS))
     for i = 1, #found, 2 do
       if left > 0 and string.find(found[i + 1], '~', 1, true) then
+        forget_traces(found[i])
         effects().purge(found[i])
         left = left - 1
       end

@@ -114,10 +114,9 @@ local function unbundle(id)
   end
 end
 
--- Removes all that is kept of a job that is in no line or claim, with its effects and its throttle. It does not end.
+-- Removes all that is kept of a job that is in no line or claim, with its effects. It does not end.
 local function purge(id)
   unbundle(id)
-  unthrottle(id)
   for _, state in ipairs({ 'completed', 'failed', 'cancelled' }) do
     redis.call('ZREM', key(state), id)
     redis.call('ZREM', key('kept:' .. state), id)

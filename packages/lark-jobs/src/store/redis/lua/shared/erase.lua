@@ -1,6 +1,6 @@
 -- Removes all that is kept of jobs.
 -- needs: start
--- gives: extras, drop_payloads, unthrottle, erase
+-- gives: extras, drop_payloads, forget_traces, erase
 
 -- The keys that have something of some jobs besides their records and payloads.
 local function extras()
@@ -18,13 +18,14 @@ local function drop_payloads(ids)
   end
 end
 
--- A job that is purged throttles no others: the name of a lock may say whose it is.
-local function unthrottle(id)
+-- A job that is purged throttles no others, because the name of a lock may say whose it is, and is no doubt.
+local function forget_traces(id)
   local name = string.match(redis.call('HGET', key('locks'), id) or '', '|(.*)$')
   if name and redis.call('HGET', key('throttlers'), name) == id then
     redis.call('HDEL', key('throttlers'), name)
     redis.call('ZREM', key('throttles'), name)
   end
+  redis.call('ZREM', key('doubts'), id)
 end
 
 local function erase(ids)

@@ -15,7 +15,9 @@ local function hold_again(id, token)
   leave(id, priority, place)
   local runs, failures, crashes, releases = counted(id)
   count(id, runs - 1, failures, crashes, releases)
+  redis.call('SREM', key('retrying'), id)
   redis.call('HSET', key('direct'), id, 1)
+  redis.call('ZREM', key('doubts'), id)
   local holder, lane = token .. '|', string.match(priority, '@(.*)$')
   holder = place and tonumber(place) ~= queued(id, record) and holder .. '@' .. place or holder
   if lane then

@@ -5,7 +5,7 @@
 --                    when it took the lock: until it is started again
 --   throttles, throttlers  ZSET, HASH  name -> when the next job may come; id of the last job
 -- module: admission
--- needs: start, line, place, payloads, counters, locate
+-- needs: start, line, place, payloads, counters, locate, last_tokens
 -- gives: read_lock, locker, take_lock, meet, hold
 
 local function read_lock(lock)
@@ -62,6 +62,7 @@ local function meet(lock, mine, large)
   local head = string.sub(record, 1, payloads().payload_at(record) - 1)
   local changed = payloads().with_options(head .. string.sub(mine, payloads().payload_at(mine)), changes)
   payloads().change_record(other, record, changed, large)
+  last_tokens().settles_no_more({ other })
   if debounce ~= '' and state == 'delayed' then
     local latest = longest ~= '' and queued(other, record) + tonumber(longest) or math.huge
     leave(other, priority, place)
