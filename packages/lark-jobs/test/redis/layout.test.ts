@@ -16,7 +16,7 @@ import { LAYOUT } from '../../src/store/redis/client/keys.ts'
 import type { RedisStore } from '../../src/store/redis/store.ts'
 import { Caller } from '../conformance/caller.ts'
 import { goesOn } from '../conformance/earlier.ts'
-import { completed, ids, job } from '../conformance/jobs.ts'
+import { completed, ids, job, jobError, jobs } from '../conformance/jobs.ts'
 import { DISPATCHED, Older } from '../layouts/older.ts'
 import { startCluster } from './cluster.ts'
 import { TcpProxy } from './proxy.ts'
@@ -98,6 +98,39 @@ test.each([4, 5, 6, 7, 8])(
     await goesOn(store, other)
   },
 )
+
+test('a failed job that an older worker retries is not taken for one of the failed jobs that go first', async () => {
+  const plenty = { count: 1_000, age: 1_000_000 }
+  const failed = { count: 2, age: 1_000_000, bytes: 1_000_000, whole: 1_000, ofKind: 1 }
+  await using store = await openStore(server.url, {
+    prefix: 'old',
+    retention: { completed: plenty, failed, cancelled: plenty },
+  })
+  const caller = new Caller(store, 'ada', 'emails')
+  const list = jobs(5)
+  const fail = { kind: 'failed', error: jobError(), alike: 'aaaa' } as const
+  for (const one of list.slice(0, 2)) await caller.run(one, fail)
+  // The scripts of layout 8 do not know what is noted of failed jobs.
+  await raw.send(['ZREM', 'old:{emails}:failed', list[0]!.id])
+  await raw.send(['RPUSH', 'old:{emails}:line', list[0]!.id])
+  for (const one of list.slice(2)) {
+    await caller.enqueue({ ...one, priority: 1 })
+    await caller.settle(await caller.claimOne(), fail)
+  }
+  expect(await store.get('emails', list[0]!.id)).toMatchObject({ state: 'waiting' })
+  expect(await store.counts('emails')).toMatchObject({ waiting: 1, failed: 2 })
+  expect((await store.standings(['emails']))[0]!.dropped).toMatchObject({ count: 2 })
+  expect(await raw.send(['HLEN', 'old:{emails}:failed-sizes'])).toBe(2)
+})
+
+test('a store with many effects of layout 4 is brought forward to its end', async () => {
+  await load(8)
+  await raw.send(['HSET', 'old:{emails}:counters', idOf('waiting'), '2,1,0,0'])
+  for (let n = 0; n < 1_500; n += 1) await raw.send(['ZADD', 'old:{emails}:endings', '1', `gone${n}`])
+  await using store = await openStore(server.url, { prefix: 'old' })
+  expect((await store.standings(['emails']))[0]!.retrying).toBe(1)
+  expect(await raw.send(['EXISTS', 'old:{emails}:endings'])).toBe(0)
+})
 
 test('hooks of layout 5 that an older worker has taken are left to it until its lease has ended', async () => {
   await load(5)

@@ -4,7 +4,7 @@
 -- KEYS[1]  jobs        HASH id -> record
 -- ARGV[1]  clock, or '' for the server's
 -- ARGV[2]  the layout that the store has
--- ARGV[3]  where the call before ended, or 0
+-- ARGV[3]  where the call before ended, or ''
 -- Returns  where the next call goes on, or 0 if there is nothing more to do
 -- Cost     O(n log m) for n effects that are taken over, at most 1,000, among m; and about 1,000 counters
 -- needs: start, counters, locate, delivery
@@ -17,7 +17,7 @@ if delivery().adopt() == MAX_ITEMS then
   return ARGV[3]
 end
 -- Layout 8 did not note which jobs wait for another try.
-local cursor, found = unpack(redis.call('HSCAN', key('counters'), ARGV[3], 'COUNT', MAX_ITEMS))
+local cursor, found = unpack(redis.call('HSCAN', key('counters'), ARGV[3] == '' and '0' or ARGV[3], 'COUNT', MAX_ITEMS))
 for i = 1, #found, 2 do
   local state = locate(found[i])
   if state == 'waiting' or state == 'delayed' then

@@ -51,7 +51,7 @@ async function bringForward(scripts: Scripts, layout: string): Promise<void> {
 }
 
 async function migrate(scripts: Scripts, partition: string, layout: string): Promise<void> {
-  let next = '0'
+  let next = ''
   do next = String(await scripts.run('migrate', partition, [layout, next]))
   while (next !== '0')
 }

@@ -81,10 +81,10 @@ local function note_failed(ids, at, kinds, kept)
   end
 end
 
--- Failed jobs leave their state.
+-- Failed jobs leave their state. Returns their bytes.
 local function forget_failed(ids)
   if redis.call('EXISTS', key('failed-sizes')) == 0 then
-    return
+    return 0
   end
   local names, sum = {}, 0
   for i, size in ipairs(redis.call('HMGET', key('failed-sizes'), unpack(ids))) do
@@ -101,6 +101,18 @@ local function forget_failed(ids)
     redis.call('ZREM', key('failed-wholes'), unpack(ids))
     add_bytes(-sum)
   end
+  return sum
+end
+
+-- At most so many of the jobs that go first, and the bytes of those that a worker of an earlier version has taken out of
+-- their state: it does not know what is noted here.
+local function spares_of(most)
+  local ids, found, gone = redis.call('ZRANGE', key('failed-spares'), 0, most - 1), {}, {}
+  for i, at in ipairs(#ids > 0 and redis.call('ZMSCORE', key('failed'), unpack(ids)) or {}) do
+    local list = at and found or gone
+    list[#list + 1] = ids[i]
+  end
+  return found, #gone > 0 and forget_failed(gone) or 0
 end
 
 -- The failed jobs that go because there are too many, at most 1,000. Counts those that are removed before their age.
@@ -112,7 +124,9 @@ local function next_to_go(kept)
     return {}
   end
   local most = math.min(over > 0 and MAX_ITEMS or excess, MAX_ITEMS)
-  local found, is_known = redis.call('ZRANGE', key('failed-spares'), 0, most - 1), {}
+  local found, freed = spares_of(most)
+  local is_known = {}
+  over = over - freed
   for _, id in ipairs(found) do
     is_known[id] = true
   end
@@ -125,9 +139,9 @@ local function next_to_go(kept)
       break
     end
     gone[#gone + 1] = found[i]
-    excess = excess - (at and 1 or 0)
+    excess = excess - 1
     over = over - (parse(sizes[i]) or 0)
-    early = early + (at and tonumber(at) > now - age and 1 or 0)
+    early = early + (tonumber(at) > now - age and 1 or 0)
   end
   if early > 0 then
     redis.call('HINCRBY', key('settings'), 'dropped', early)
