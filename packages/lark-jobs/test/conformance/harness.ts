@@ -64,8 +64,8 @@ export class Harness implements AsyncDisposable {
   }
 
   /** Another handle on the same place, as another process would have. */
-  async another(): Promise<Store> {
-    const store = this.#handle()
+  async another(options: Partial<StoreOptions> = {}): Promise<Store> {
+    const store = this.#handle(options)
     await store.open()
     return store
   }
@@ -108,8 +108,8 @@ export class Harness implements AsyncDisposable {
     await this.#place.remove()
   }
 
-  #handle(): Store {
-    const store = this.#place.handle(this.#options)
+  #handle(options: Partial<StoreOptions> = {}): Store {
+    const store = this.#place.handle({ ...this.#options, ...options })
     this.#handles.push(store)
     return store
   }

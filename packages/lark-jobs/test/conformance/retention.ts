@@ -2,6 +2,7 @@
  * How many ended jobs are kept, and how long.
  */
 import { expect, test } from 'vitest'
+import { keptBy } from '../../src/store/contract/retention.ts'
 import { MAX_ITEMS } from '../../src/store/contract/store.ts'
 import { LEASE } from './caller.ts'
 import type { Make } from './harness.ts'
@@ -122,6 +123,23 @@ export function retention(make: Make): void {
     expect((await dropped())!.count).toBe(22)
     await fail('aaaa', 1)
     expect((await dropped())!.count).toBe(22)
+  })
+
+  test('failed jobs of which nobody said how many: those that a supervisor takes back count like all others', async () => {
+    const policy = { count: 1_000, age: 10_000, bytes: 5_000, whole: 1_000, ofKind: 1 }
+    const retention = { completed: plenty, failed: policy, cancelled: plenty }
+    await using harness = await make({ retention })
+    const supervisor = await harness.another(keptBy(true, { retention }))
+    const caller = harness.caller()
+    const payload = JSON.stringify('x'.repeat(1_400))
+    await caller.enqueue(...jobs(6, { payload, options: { maxCrashes: 1 } }))
+    await caller.claim(6)
+    await supervisor.recover('emails', { holder: 'ada' })
+    // It removes none.
+    expect(await harness.store.counts('emails')).toMatchObject({ failed: 6 })
+    await caller.run(job({ payload }), failed)
+    expect(await harness.store.counts('emails')).toMatchObject({ failed: 3 })
+    expect((await harness.store.standings(['emails']))[0]!.dropped).toMatchObject({ count: 4 })
   })
 
   test('failed jobs of which nobody said how many: by the bytes of their payloads and errors', async () => {

@@ -37,7 +37,9 @@ export const RETENTION: QueueRetention = {
 }
 
 const all: Retention = { count: Number.MAX_SAFE_INTEGER, age: LONGEST }
-const keepsAll: Retentions = { retention: { completed: all, failed: all, cancelled: all } }
+/** What fails is noted all the same, for those that remove. */
+const allFailed: Retention = { ...RETENTION.failed, ...all, bytes: all.count, whole: all.count }
+const keepsAll: Retentions = { retention: { completed: all, failed: allFailed, cancelled: all } }
 
 /**
  * What a process keeps. A supervisor outlives the configuration that it was started with, so it removes nothing: it leaves
