@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
 import type { LeasedJob } from '../src/model/record.ts'
-import { JOBS, Ledger, type LedgerPage } from '../src/worker/lease/ledger.ts'
+import { DONE, JOBS, Ledger, type LedgerPage, RETURNED } from '../src/worker/lease/ledger.ts'
 
 /** The ids that the lease thread reads on the pages of a claim of jobs with these ids. */
 function idsOf(ids: readonly string[]): string[][] {
@@ -30,4 +30,15 @@ it('takes an id that no page has room for, and goes on with the others', () => {
   const held = new Ledger((page) => pages.push(page)).enter(0, 1, jobs, 0, 0)
   expect(held.map(({ lease }) => lease)).toEqual(jobs)
   expect(pages.map(({ ids }) => ids)).toEqual([[], ['one', 'two']])
+})
+
+it('says of a job that goes back before it has begun that it is returned: the thread renews those that are done, as begun', () => {
+  const pages: LedgerPage[] = []
+  const ledger = new Ledger((page) => pages.push(page))
+  const jobs = ['back', 'run'].map((id) => ({ id, runs: 0 }) as LeasedJob)
+  const [back, run] = ledger.enter(0, 1, jobs, 0, 0)
+  expect(ledger.withdraw(back!)).toBe(true)
+  expect(ledger.begin(run!, 0, 0)).toBe(true)
+  ledger.end(run!)
+  expect([...pages[0]!.states].slice(0, 2)).toEqual([RETURNED, DONE])
 })

@@ -200,7 +200,7 @@ export class Ledger {
 
   /** Takes back a job that has not begun. @returns false if the thread was first */
   withdraw(held: HeldJob): boolean {
-    const isOurs = Atomics.compareExchange(held.page.states, held.index, PREFETCHED, DONE) === PREFETCHED
+    const isOurs = Atomics.compareExchange(held.page.states, held.index, PREFETCHED, RETURNED) === PREFETCHED
     this.settled(held)
     return isOurs
   }
