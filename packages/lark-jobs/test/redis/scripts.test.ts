@@ -71,7 +71,7 @@ const excuses: Readonly<Record<string, [command: string, form: RegExp]>> = {
   // A damaged claim is searched in parts of one size, a few a call.
   'recover.lua': ['HSCAN', /'HSCAN', key\('holders'\), cursor, 'COUNT', MAX_ITEMS\)/],
   // A store of an earlier layout is brought forward once, in parts of one size.
-  'migrate.lua': ['HSCAN', /'HSCAN', key\('counters'\), ARGV\[3\], 'COUNT', MAX_ITEMS\)/],
+  'migrate.lua': ['HSCAN', /'HSCAN', key\('counters'\), from, 'COUNT', MAX_ITEMS\)/],
   // A person purges what retention has hidden: among the jobs with effects, of which there are usually few.
   'clear.lua': ['HSCAN', /'HSCAN', key\('ended'\), cursor, 'COUNT', MAX_ITEMS\)/],
   // A page far back in a list finds its place again, although jobs have left the list meanwhile.

@@ -17,7 +17,8 @@ if delivery().adopt() == MAX_ITEMS then
   return ARGV[3]
 end
 -- Layout 8 did not note which jobs wait for another try.
-local cursor, found = unpack(redis.call('HSCAN', key('counters'), ARGV[3] == '' and '0' or ARGV[3], 'COUNT', MAX_ITEMS))
+local from = ARGV[3] == '' and '0' or ARGV[3]
+local cursor, found = unpack(redis.call('HSCAN', key('counters'), from, 'COUNT', MAX_ITEMS))
 for i = 1, #found, 2 do
   local state = locate(found[i])
   if state == 'waiting' or state == 'delayed' then
