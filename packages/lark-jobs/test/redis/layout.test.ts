@@ -16,7 +16,7 @@ import { LAYOUT } from '../../src/store/redis/client/keys.ts'
 import type { RedisStore } from '../../src/store/redis/store.ts'
 import { Caller } from '../conformance/caller.ts'
 import { goesOn } from '../conformance/earlier.ts'
-import { completed, ids, job, jobError, jobs } from '../conformance/jobs.ts'
+import { completed, ids, job, jobError, jobs, retried } from '../conformance/jobs.ts'
 import { DISPATCHED, Older } from '../layouts/older.ts'
 import { startCluster } from './cluster.ts'
 import { TcpProxy } from './proxy.ts'
@@ -121,6 +121,21 @@ test('a failed job that an older worker retries is not taken for one of the fail
   expect(await store.counts('emails')).toMatchObject({ waiting: 1, failed: 2 })
   expect((await store.standings(['emails']))[0]!.dropped).toMatchObject({ count: 2 })
   expect(await raw.send(['HLEN', 'old:{emails}:failed-sizes'])).toBe(2)
+})
+
+test('jobs that an older worker has claimed are not counted as retrying for ever', async () => {
+  await using store = await openStore(server.url, { prefix: 'old' })
+  const caller = new Caller(store, 'ada', 'emails')
+  const [waits, runs] = jobs(2)
+  await caller.enqueue(waits!, runs!)
+  for (const each of await caller.claim(2)) await caller.settle(each, retried(0))
+  await until(async () => (await caller.claim(1)).length > 0)
+  // The scripts of layout 8 take no job out of the set: one that runs, and one that is gone.
+  const [held] = (await store.list('emails', { state: 'active' })).jobs
+  await raw.send(['SADD', 'old:{emails}:retrying', held!.id, 'gone'])
+  expect((await store.standings(['emails']))[0]!.retrying).toBe(3)
+  await store.prune('emails')
+  expect((await store.standings(['emails']))[0]!.retrying).toBe(1)
 })
 
 test('a store with many effects of layout 4 is brought forward to its end', async () => {
