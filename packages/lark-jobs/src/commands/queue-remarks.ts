@@ -8,7 +8,7 @@ import { droppedWords } from '../model/dropped-words.ts'
 import { readable } from '../model/duration.ts'
 import { listed } from '../model/listed.ts'
 import { pausedWords } from '../model/paused-words.ts'
-import { strandedWords } from '../operate/stranded-jobs.ts'
+import { strandedWords } from '../model/stranded-words.ts'
 import type { Counts, Status } from '../operate.ts'
 
 /** The most paused groups that are named for each queue. */

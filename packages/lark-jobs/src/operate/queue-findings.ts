@@ -8,11 +8,11 @@ import { readable } from '../model/duration.ts'
 import { listed } from '../model/listed.ts'
 import { plural } from '../model/plural.ts'
 import type { WorkerRecord } from '../model/record.ts'
+import { strandedWords } from '../model/stranded-words.ts'
 import { version as own } from '../model/version.ts'
 import { DAY, type DoubtedJob, HOUR, type LostWorker } from '../store/contract/store.ts'
 import { type DoctorFinding, Examination } from './finding.ts'
 import type { QueueStatus, Status } from './status.ts'
-import { strandedWords } from './stranded-jobs.ts'
 
 /** A queue in which so many jobs wait for their next try has a problem that no job has alone. */
 const MANY_RETRYING = 100

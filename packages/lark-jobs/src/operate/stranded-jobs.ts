@@ -2,8 +2,6 @@
  * The jobs of a queue that no worker could read: the workers that met them did not know their key, the version of their
  * payload, or their format, and put them back for up to a minute. They wait, although the store calls them delayed.
  */
-import { readable } from '../model/duration.ts'
-import { plural } from '../model/plural.ts'
 import type { Standing, Store, Stranded } from '../store/contract/store.ts'
 import type { QueueStandings } from './measurement.ts'
 
@@ -40,11 +38,4 @@ export async function strandedOf(
     ...{ count: strandedIn(standings), delayed, since, id },
     ...(job?.because !== undefined && { key: job.key, because: job.because }),
   }
-}
-
-/** @param now milliseconds since 1970, by the store */
-export function strandedWords({ count, since, key, because }: StrandedJobs, now: number): string {
-  const age = readable(Math.max(0, now - since))
-  const why = because === undefined ? '' : `, a job of '${key}': ${because}`
-  return `no worker could read ${plural(count, 'job')}, the first for ${age}${why}`
 }

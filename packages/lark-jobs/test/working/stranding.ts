@@ -1,5 +1,6 @@
 /** Jobs that no worker can read: a newer release dispatched them. Each alarm says so, until a worker reads them. */
 import { expect, test } from 'vitest'
+import { remarksOn } from '../../src/commands/queue-remarks.ts'
 import { Job } from '../../src/index.ts'
 import { metrics, operate } from '../../src/operate.ts'
 import { answerOfStore } from '../../src/telemetry/health/endpoints.ts'
@@ -33,6 +34,7 @@ async function alarms(bench: Bench) {
   const levels = await levelsOf(bench.client())
   return {
     stranded,
+    remarks: [...remarksOn(await operating.status())].map(({ text }) => text).join('\n'),
     since: oldest && at - oldest,
     doctor: findings.filter(({ code, level }) => code === 'stranded-jobs' && level !== 'ok'),
     monitor: checks.filter(({ ok }) => !ok),
@@ -68,6 +70,8 @@ export function stranding(connect: Connect) {
       const { key } = list[0]!
       expect(found.stranded).toMatchObject({ count: 2, since, id: list[0]!.id, key, because })
       expect(found.since).toBe(since)
+      expect(found.remarks).toContain('default: no worker could read 2 jobs, the first for ')
+      expect(found.remarks).toContain(`see lark jobs:why ${list[0]!.id}`)
       const [finding] = found.doctor
       expect(found.doctor).toHaveLength(1)
       expect(finding).toMatchObject({ level: 'error', subject: 'default' })

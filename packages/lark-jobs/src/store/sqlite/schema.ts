@@ -234,8 +234,12 @@ const silence = `
 /** How many pending jobs have failed. */
 const retrying = 'ALTER TABLE partitions ADD COLUMN retrying INTEGER NOT NULL DEFAULT 0;'
 
-/** Of a pending job that no worker could read: its last run put it back, and says so (`contract/reason.ts`). */
-export const STRANDED = `state = ${PENDING} AND substr(reason, 1, length(runs) + 2) = runs || '|' || char(30)`
+/**
+ * Of a pending job that no worker could read: its last run put it back, and says so (`contract/reason.ts`). `releases` is
+ * first, because each change of a job evaluates this: it costs a plain one 0.1 µs of 12, and 1.0 without it (2026-12-01,
+ * 2 cores, shared and busy, Node 20.20).
+ */
+export const STRANDED = `releases > 0 AND state = ${PENDING} AND substr(reason, 1, length(runs) + 2) = runs || '|' || char(30)`
 const stranded = `CREATE INDEX stranded ON jobs (partition, dueAt) WHERE ${STRANDED};`
 
 /** The failed jobs that are kept as their queue says, and what they are together. */
