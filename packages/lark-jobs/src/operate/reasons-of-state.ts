@@ -35,10 +35,23 @@ export function heldReason(
     return { kind: 'silent-worker', text, until, ...by }
   }
   if (lease?.isBegun === false) {
-    const text = `Worker ${place} took ${called} ${since} ago, and has not begun: it runs ${worker.running} of ${worker.concurrency} jobs`
+    const took = `Worker ${place} took ${called} ${since} ago, and has not begun`
+    const { alone, running, concurrency } = worker
+    if (alone !== undefined) {
+      const text = `${took}: it ${aloneWords(alone, at)}`
+      const more = { ...by, until: alone.until, jobs: [alone.job], remedy: whyCommand(alone.job) }
+      return { kind: 'prefetched', text, ...more }
+    }
+    const text = `${took}: it runs ${running} of ${concurrency} jobs`
     return { kind: 'prefetched', text, ...by, remedy: 'lark jobs:workers' }
   }
   return { kind: 'running', text: `Worker ${place} has run ${called} for ${since}`, ...by }
+}
+
+/** What a worker does for a suspect. Its clock may differ from that of the store. */
+export function aloneWords({ job, until }: Required<WorkerRecord>['alone'], at: number): string {
+  const left = readable(Math.max(0, until - at))
+  return `starts no other job beside ${job}, which may have killed its process before: for up to ${left}`
 }
 
 export function endedReasons({ job, at, lockedBy }: Stand): Reason[] {

@@ -16,7 +16,7 @@ import { type LaneStand, MAX_AHEAD, MAX_STANDINGS, type Stand } from '../store/c
 import type { OpenFlows } from './flow-info.ts'
 import { circuitName, circuits, grantsOf } from './limiters.ts'
 import type { Reason } from './reason.ts'
-import { heldReason, namedLine } from './reasons-of-state.ts'
+import { aloneWords, heldReason, namedLine } from './reasons-of-state.ts'
 
 /** The most circuits with a name that are looked at. */
 const MOST_CIRCUITS = 20
@@ -348,7 +348,7 @@ function busyWorkers(facts: Facts): Reason[] {
     return [
       {
         kind: 'busy-workers',
-        text: `Worker ${first.id} starts no other job beside job ${first.job}, which may have killed its process before: ${leftWords(first.until, facts.stand.at)}${others}`,
+        text: `Worker ${first.id} ${aloneWords(first, facts.stand.at)}${others}`,
         until: Math.min(...kept.map(({ until }) => until)),
         jobs: kept.map(({ job }) => job),
         workers: able.map(({ id }) => id),
@@ -360,11 +360,6 @@ function busyWorkers(facts: Facts): Reason[] {
   const who = able.length === 1 ? 'its worker' : `its ${able.length} workers`
   const text = `All slots (${slots}) of ${who} are in use`
   return [{ kind: 'busy-workers', text, workers: able.map(({ id }) => id), remedy: 'lark jobs:workers' }]
-}
-
-/** How long a worker keeps others back for a suspect. Its clock may differ from that of the store. */
-function leftWords(until: number, at: number): string {
-  return `for up to ${readable(Math.max(0, until - at))}`
 }
 
 /** The jobs and the groups that go before it. */

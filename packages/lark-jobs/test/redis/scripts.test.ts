@@ -184,6 +184,10 @@ test('every script is called with what its header documents', async () => {
   await worker.exchange([], { limit: 0, lease: LEASE })
   await worker.settle(await worker.claimOne(), completed)
   await store.recover('emails')
+  await web.enqueue(job())
+  await worker.claim()
+  await store.recover('emails', { holder: 'worker', by: 'supervisor' })
+  await store.lostWorkers()
   const flow = { id: 'flow', rev: 0, definition: 'd', state: 's', next: 1, crowd: { reserved: 9 } }
   await store.flows.write('emails', { ...flow, jobs: jobs(2) })
   await store.flows.write('emails', { ...flow, id: 'other' })

@@ -469,6 +469,17 @@ export function explaining(connect: Connect): void {
       'prefetched: Worker ghost (web-1, pid 7) took it … ago, and has not begun: it runs 1 of 1 jobs',
     ])
     expect((await reasons(first))[0]?.kind).toBe('running')
+    const until = Date.now() + 600_000
+    await store.announce({ ...alive, alone: { job: first!, until } }, LEASE)
+    expect(await reasons(second)).toMatchObject([
+      {
+        kind: 'prefetched',
+        text: expect.stringMatching(
+          ` and has not begun: it starts no other job beside ${first}, which may have killed its process before: for up to `,
+        ),
+        ...{ until, jobs: [first], remedy: `lark jobs:why ${first}` },
+      },
+    ])
     const damaged = { id: newId(), key: 'plain', payload: '{}', options: [] as never }
     await store.enqueue('default', { caller: 'web', number: 1 }, [damaged])
     expect((await told(damaged.id))[0]).toBe('unreadable: Its record is damaged: options')

@@ -270,7 +270,7 @@ export function suspects(connect: Connect): void {
     expect(reasons[0]).toEqual({
       kind: 'busy-workers',
       text: expect.stringMatching(
-        `^Worker ${worker.id} starts no other job beside job ${id}, which may have killed its process before: for up to \\d`,
+        `^Worker ${worker.id} starts no other job beside ${id}, which may have killed its process before: for up to \\d`,
       ),
       ...{ until: expect.any(Number), jobs: [id], workers: [worker.id], remedy: `lark jobs:why ${id}` },
     })

@@ -9,10 +9,9 @@
 -- ARGV[5]  1 if no crash is counted, else ''
 -- ARGV[6]  a caller whose claims are all taken back, or '' for all claims whose lease has ended
 -- ARGV[7]  the time from which on this call takes nothing back, or ''; then, if silences count (shared/silence.lua), `|`
---          and the leases of all workers, milliseconds
+--          and the leases of all workers, milliseconds; then `+` if the caller notes from whom the jobs came
 -- ARGV[8]  the token of a claim that its caller has not read: only this claim is taken back; or ''
 -- ARGV[9]  what the call says of effects (shared/deliver.lua), or ''
--- ARGV[10] 1 if the caller notes from whom the jobs came, else absent
 -- Returns  { ids put back; ids failed; milliseconds until the next lease ends, or -1; milliseconds until there is an
 --            effect to hand out, or -1; ids that counted a crash; effects that are handed out, or nothing; ids that were
 --            taken back after a silence, or nothing; for each caller its name, how many jobs it had, and the first of
@@ -21,7 +20,7 @@
 -- needs: start, lanes, consequences, end, retain, lease, minute, ring, effects, delivery, rouse, silence, doubts
 
 local MAX_CLAIMS = 100000
-local till, lease = string.match(ARGV[7], '^([^|]*)|?(%d*)$')
+local till, lease, notes = string.match(ARGV[7], '^([^|+]*)|?(%d*)(%+?)$')
 local is_unread, is_over = ARGV[8] ~= '', till ~= '' and now > tonumber(till)
 local taken, crashed, doubted, from = { pending = {}, failed = {}, cancelled = {} }, {}, {}, {}
 
@@ -120,7 +119,7 @@ if not is_over then
       break
     end
     count_taken = count_taken + #ids
-    if #ids > 0 and ARGV[10] == '1' then
+    if #ids > 0 and notes == '+' then
       note_taken((read_token(token)) or '', ids)
     end
     for i, id in ipairs(ids) do

@@ -353,8 +353,8 @@ export function packRecovery(options: contract.RecoverOptions): string[] {
   // The script adds the number of the run in front.
   const rest = `,${JSON.stringify(error).slice(1)}`
   const till = lease === undefined ? String(until) : `${until}|${packDuration(lease)}`
-  const noted = by === undefined ? [] : ['1']
-  return [rest, forgiving ? '1' : '', holder, till, unread, packEffects(effects), ...noted]
+  const noted = by === undefined ? till : `${till}+`
+  return [rest, forgiving ? '1' : '', holder, noted, unread, packEffects(effects)]
 }
 
 /**
