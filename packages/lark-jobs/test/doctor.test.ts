@@ -209,10 +209,16 @@ test('queues and workers', async () => {
   await harness.caller('web', 'old').enqueue(job())
   const others = ['warning queue-paused', 'error queue-served', 'warning queue-configured']
   expect(await look([worker()])).toEqual(others)
-  const facts = { status: await status({ store, queues }), samples: [], limiters: [], now: clock.now }
+  // The workers of this test let go of the store without a word, as the dead do.
+  const lost = await store.lostWorkers()
+  const facts = { status: await status({ store, queues }), samples: [], limiters: [], now: clock.now, lost }
   const findings = queueFindings(facts)
   const unserved = findings.find(({ code, subject }) => code === 'queue-served' && subject === 'old')
   expect(unserved?.remedy).toBe('Name it in jobs.queues, then: lark jobs:work --queue=old')
+  expect(findings.find(({ code }) => code === 'lost-workers')).toMatchObject({
+    level: 'warning',
+    text: expect.stringMatching(/^died within an hour: .*ada on h, last seen /),
+  })
 })
 
 const folder = mkdtempSync(join(tmpdir(), 'lark-doctor-'))

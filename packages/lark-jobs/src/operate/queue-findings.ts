@@ -252,7 +252,10 @@ function workerFindings({ status, limiters, now, lost = [] }: QueueFacts): Docto
     fleet.warn(
       'lost-workers',
       `died within an hour: ${listed(
-        lost.map(({ id, host, endedAt }) => `${id} on ${host}, ${readable(Math.max(0, now - endedAt))} ago`),
+        lost.map(
+          ({ id, host, seenAt, endedAt }) =>
+            `${id} on ${host}, last seen ${readable(Math.max(0, now - (seenAt ?? endedAt)))} ago`,
+        ),
         3,
       )}`,
       'See what they held, and who took it back: lark jobs:workers. Their logs say why they died.',
