@@ -96,7 +96,7 @@ const kinds: Readonly<Record<Kind, string>> = {
     'jobs payloads group claims holders direct hooked lockers locks throttlers notices counters errors logs results ' +
     'reasons settings rate minutes offers circuit workers ended flow watches keeps progress schedules schedule-states ' +
     'failed-sizes schedule-runs homes class-homes flow-ends flow-results pausers audit history run-history',
-  list: 'line starts events news',
+  list: 'line starts events news taken',
   set: 'void idle listeners partitions keys retrying',
   zset:
     'due priorities laned lane late turns asleep limiters paused leases doubts effects remembered endings throttles completed failed cancelled ' +
