@@ -492,9 +492,10 @@ export class Worker implements AsyncDisposable {
       this.#announced,
       this.#thread.stop(),
     ])
+    // A part of the store may not answer, such as the node of a cluster. The worker leaves the others all the same.
     await within(
       LAST_CALL,
-      parts.then(() => this.#retire()),
+      within(LAST_CALL / 2, parts).then(() => this.#retire()),
     )
     this.#done.resolve(this.summary)
   }

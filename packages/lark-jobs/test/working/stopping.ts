@@ -261,6 +261,29 @@ export function stopping(connect: Connect): void {
     expect(await bench.jobs.find(job.id!)).toMatchObject({ state: 'waiting', crashes: 0 })
   })
 
+  test('a worker that stops leaves the list of workers, although a part of the store does not answer', async () => {
+    await using bench = await Bench.make(connect)
+    const [begun, go, renewing] = [signal(), signal(), signal()]
+    class RenewedJob extends Job {
+      async handle() {
+        begun.resolve()
+        await go.promise
+      }
+    }
+    const { store } = await bench.jobs[open]()
+    vi.spyOn(store, 'extend').mockImplementation(() => {
+      renewing.resolve()
+      return new Promise(() => {})
+    })
+    await bench.jobs.dispatch(new RenewedJob())
+    const worker = await bench.work([RenewedJob], { report: new Record(), lease: 300 })
+    await begun.promise
+    await renewing.promise
+    go.resolve()
+    await worker.stop()
+    expect(await store.workers()).toEqual([])
+  })
+
   test('a worker in code ends with its scope', async () => {
     await using bench = await Bench.make(connect)
     class ScopedJob extends Job {
