@@ -66,6 +66,10 @@ async function lark(words: string[], answers?: string[]) {
 const path = (name: string) => join(folder, `${files}-${name}.jsonl`)
 const count = async (state: 'failed' | 'waiting') => (await jobs.status()).queues[0]!.counts[state]
 
+/** What import and export say of every file. */
+const lost =
+  'i Not in such a file: logs, unique locks, how long a class keeps its jobs, limits of groups without other jobs\n'
+
 test('two commands tell the kinds of failures, and retry one of them', async () => {
   const { said } = await lark(['jobs:failed', '--group'])
   expect(said).toMatch(/^KIND +JOBS +SHARE +JOB +FIRST +LAST +LAST ERROR/m)
@@ -101,8 +105,6 @@ test('what is removed is in a file before, and comes back from it', async () => 
   expect(said).toContain(`To undo it: lark jobs:import ${file}`)
   expect([await count('failed'), statSync(file).mode & 0o777]).toEqual([0, 0o600])
   expect(readFileSync(file, 'utf8').trim().split('\n')).toHaveLength(5)
-  const lost =
-    'i Not in such a file: logs, unique locks, how long a class keeps its jobs, limits of groups without other jobs\n'
   expect(await lark(['jobs:import', file])).toMatchObject({ code: 0, said: `✓ Imported 5 jobs\n${lost}` })
   expect((await lark(['jobs:import', file, '--json'])).json()).toEqual({ imported: 0, existing: 5 })
   expect(await count('failed')).toBe(5)
@@ -151,7 +153,7 @@ test('purge writes no file, and says so; export writes what a filter finds', asy
   const file = path('exported')
   expect(await lark(['jobs:export'])).toMatchObject({ code: 2 })
   expect((await lark(['jobs:export', '--state=failed', `--file=${file}`])).said).toBe(
-    `✓ Exported 5 jobs to ${file}\n`,
+    `✓ Exported 5 jobs to ${file}\n${lost}`,
   )
   const { said } = await lark(['jobs:purge', '--state=failed', '--yes'])
   expect(said).toContain('✓ Purged 5 jobs\n')

@@ -10,6 +10,10 @@ import { usageError } from '@s18i/lark/config'
 import { isReserved } from '../model/reserved-key.ts'
 import type { JobRecord } from '../operate.ts'
 
+/** What a record of a job does not have. The page of the commands says what follows from it. */
+export const LEFT_BEHIND =
+  'Not in such a file: logs, unique locks, how long a class keeps its jobs, limits of groups without other jobs'
+
 export class JobFile implements AsyncDisposable {
   readonly path: string
   /** How many jobs were written. */

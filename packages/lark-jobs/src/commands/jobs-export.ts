@@ -6,7 +6,7 @@ import { plural } from '../model/plural.ts'
 import { states } from '../model/record.ts'
 import { type ListFilter, operate } from '../operate.ts'
 import { INTERRUPTED } from './job-change.ts'
-import { JobFile } from './job-file.ts'
+import { JobFile, LEFT_BEHIND } from './job-file.ts'
 import { checkKey, FilterCommand, filterOf, flagNames } from './job-filter.ts'
 
 /** `lark jobs:export`: writes the records of jobs to a file, one a line, from which `jobs:import` puts them back. */
@@ -49,7 +49,10 @@ export class JobsExportCommand extends FilterCommand {
       })
     else if (count === 0) this.success('No such job')
     else if (aborted) this.warn(`Interrupted: ${plural(count, 'job')} are in ${shellWord(path)}, and no more`)
-    else this.success(`Exported ${plural(count, 'job')} to ${shellWord(path)}`)
+    else {
+      this.success(`Exported ${plural(count, 'job')} to ${shellWord(path)}`)
+      this.info(LEFT_BEHIND)
+    }
     if (!this.json && left && left.schedules + left.flows > 0)
       this.warn(
         `The store also has ${plural(left.schedules, 'schedule')} that code has set, and ${plural(left.flows, 'flow')} that ${left.flows === 1 ? 'has' : 'have'} not ended: these are in no file`,

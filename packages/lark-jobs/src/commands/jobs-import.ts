@@ -10,10 +10,8 @@ import type { BullmqImport, BullmqOptions, Operate } from '../operate.ts'
 import { sayImport } from './bullmq-words.ts'
 import { byCommand } from './by-command.ts'
 import { INTERRUPTED, paced } from './job-change.ts'
+import { LEFT_BEHIND } from './job-file.ts'
 
-/** What a record of a job does not have. The page of the commands says what follows from it. */
-const LEFT_BEHIND =
-  'Not in such a file: logs, unique locks, how long a class keeps its jobs, limits of groups without other jobs'
 /** Lines that are imported together. */
 const TOGETHER = 250
 
