@@ -56,8 +56,11 @@ await build({
       ),
     ],
     credentials: ['src/store/contract/credentials.ts'],
-    // Stored errors, for a worker and for who looks at jobs.
-    'job-error': ['src/run/job-error.ts'],
+    // Stored errors, their kinds, and words of the terminal: for a worker and for who looks at jobs.
+    'job-error': [
+      ...['job-error', 'fingerprint'].map((name) => `src/run/${name}.ts`),
+      ...['dropped-words', 'command-line', 'plural'].map((name) => `src/model/${name}.ts`),
+    ],
     lease: ['src/worker/lease/lease-watch.ts'],
     // With the parser of cron expressions, for a worker and for who looks at schedules.
     schedules: ['src/schedule/book.ts', 'src/schedule/declared.ts', 'src/dispatch/scheduled-job.ts'],
