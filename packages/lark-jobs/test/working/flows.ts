@@ -2,7 +2,7 @@ import { expect, test, vi } from 'vitest'
 import { open } from '../../src/api/jobs.ts'
 import { batch, chain, Job, type Jobs, JobsError, keep, unique, workflow } from '../../src/index.ts'
 import { operate } from '../../src/operate.ts'
-import { Bench, type Connect, Record as Report, signal } from './bench.ts'
+import { Bench, type Connect, Record as Report } from './bench.ts'
 
 /** What jobs of the tests did, in their order. */
 let did: string[] = []
@@ -572,16 +572,14 @@ export function flows(connect: Connect): void {
   test('a flow that had not ended in time starts again only if somebody says how long it may take now', async () => {
     did = []
     await using bench = await Bench.make(connect)
-    await bench.work(classes)
-    const { promise, resolve } = signal()
     class HeldJob extends Job {
       override readonly key = 'held'
       override tries = 1
       override queueName = 'emails'
-      async handle() {
-        await promise
-      }
+      handle() {}
     }
+    await bench.work([HeldJob, ...classes])
+    await bench.jobs.pause({ queue: 'emails' })
     const flow = chain([new HeldJob().with(), new ShowJob().with({ text: 'now' })])
     const handle = await bench.jobs.dispatch(flow.within('100ms').onEnded(new EndJob().with()))
     await expect(handle.result(soon)).rejects.toMatchObject({
@@ -597,8 +595,7 @@ export function flows(connect: Connect): void {
     await expect(handle.retry({ within: 'soon' })).rejects.toMatchObject({ code: 'FILTER_INVALID' })
     expect(did).toHaveLength(1)
     expect(await handle.retry({ within: '1h' })).toBe(true)
-    await bench.work([HeldJob], {}, bench.client())
-    resolve()
+    await bench.jobs.resume({ queue: 'emails' })
     expect(await handle.result(soon)).toBe('now!')
     await expect.poll(() => did.slice(1), patient).toEqual(['now', 'EndJob: completed 2/2'])
     expect(await handle.status()).toMatchObject({ within: 3_600_000 })
