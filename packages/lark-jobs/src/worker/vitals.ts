@@ -11,7 +11,7 @@ export interface Vitals {
   running: number
   /** Milliseconds since the store last answered. */
   answered: number
-  /** The worker asks the store, and its calls fail. */
+  /** The worker asks the store, and its calls fail, or those to a part of it. */
   isAway: boolean
   /** Milliseconds for which a worker with free slots has had no answer to a claim that it makes, or should make. */
   unclaimed: number
@@ -39,17 +39,17 @@ const START = 60_000
  */
 export function ailmentOf(vitals: Vitals, age: number, within = WELL): string | undefined {
   const { state, starting, answered, isAway, unclaimed, unrenewed, lease, running } = vitals
-  /** Only the time before counts for which the store was there. */
-  const away = isAway ? answered : 0
   if (age > within)
     return `has not turned its event loop for ${seconds(age)}: a handler blocks it, or it was stopped`
   if (state === 'stopped') return undefined
   if (state === 'starting')
     return starting + age > START ? `has been starting for ${seconds(starting + age)}` : undefined
-  if (answered - away > within) return `has had no answer of the store for ${seconds(answered)}`
-  if (running > 0 && unrenewed - away > Math.max(within, lease))
+  // The whole store may be away, or a node of a cluster: then leases of its jobs cannot be renewed.
+  if (isAway) return undefined
+  if (answered > within) return `has had no answer of the store for ${seconds(answered)}`
+  if (running > 0 && unrenewed > Math.max(within, lease))
     return `has not renewed its leases for ${seconds(unrenewed)}`
-  if (state === 'running' && unclaimed - away > within)
+  if (state === 'running' && unclaimed > within)
     return `has free slots, and no claim of it was answered for ${seconds(unclaimed)}`
   return undefined
 }
