@@ -137,7 +137,7 @@ test('if more jobs are cancelled than are kept, it says so, and jobs:status has 
   const console = new MemoryConsole()
   await run(['jobs:status'], { commands: [JobsStatusCommand], console })
   expect(console.stdout).toMatch(
-    /^QUEUE +WAITING .* COMPLETED +CANCELLED .*\ndefault +2 +1 +0 +0 +0 +1000\+ /,
+    /^QUEUE +WAITING .* COMPLETED +CANCELLED .*\ndefault +2 +1 +0 +0 +0 +0 +1000\+ /,
   )
   expect(console.stderr).toContain('i +: each queue keeps only its newest 1,000 cancelled jobs\n')
 })

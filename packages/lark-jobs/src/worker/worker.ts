@@ -513,8 +513,7 @@ export class Worker implements AsyncDisposable {
     const many = this.#unstored.filter(isReached).length
     // A store that is there only needs the time to answer. One that is away is waited for only to tell it of jobs that
     // have ended: those that are given back run again in any case.
-    const shortest = Math.min(outcomes, LAST_CALL)
-    const patience = isAway ? (many > 0 ? outcomes : shortest) : Math.max(outcomes, LAST_CALL)
+    const patience = Math.max(isAway ? 0 : LAST_CALL, many > 0 ? outcomes : Math.min(outcomes, LAST_CALL))
     if (this.#order.isSettling && patience > 0) {
       onDelivering?.(patience)
       if (isAway && many > 0)
