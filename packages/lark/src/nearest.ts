@@ -7,8 +7,8 @@
 const LONGEST = 64
 
 /**
- * The candidate nearest to `word`, or undefined if none is near enough, or if the word has more than 64 letters. A third
- * of its letters, and at least two, may differ.
+ * The candidate nearest to `word`, or undefined if none is near enough, or if the word has more than 64 letters. A
+ * third of its letters, and at least two, may differ.
  *
  * ```ts
  * nearest('qeues', ['queues', 'connection']) // 'queues'

@@ -42,7 +42,9 @@ export function listenLive(): void {
   })
 }
 
-/** Asks for the stream again when it has ended: the server has restarted, for example, or the viewer has other rights. */
+/**
+ * Asks for the stream again when it has ended: the server has restarted, for example, or the viewer has other rights.
+ */
 async function keepListening(path: string, signal: AbortSignal): Promise<void> {
   for (;;) {
     await readEvents(path, signal, heard).catch(() => {})

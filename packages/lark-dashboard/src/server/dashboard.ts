@@ -35,8 +35,8 @@ export interface DashboardOptions {
   /** Which of several installations this is, such as `{ name: 'production', colour: 'red' }`: shown on each page. */
   environment?: Environment
   /**
-   * The names by which it may be called, such as `['admin.example.com']`; one without a port stands for all ports. Default:
-   * any. Needed if `authorize` believes a header that a proxy sets.
+   * The names by which it may be called, such as `['admin.example.com']`; one without a port stands for all ports.
+   * Default: any. Needed if `authorize` believes a header that a proxy sets.
    */
   hosts?: readonly string[]
 }

@@ -1,6 +1,6 @@
 /**
- * What a browser sends, as JSON. Each action says which fields it takes, and an input is checked before anything is done with
- * it. What the conditions of a filter may be is checked by the store's operations.
+ * What a browser sends, as JSON. Each action says which fields it takes, and an input is checked before anything is
+ * done with it. What the conditions of a filter may be is checked by the store's operations.
  */
 import { LarkError } from '@s18i/lark/config'
 
@@ -81,7 +81,10 @@ export function inputOf<Input>(shape: Shape<Input>, json: string): Input {
   return value as Input
 }
 
-/** @param field for the message. @throws INPUT_INVALID for a text that is not JSON, and for one that is nested too deep */
+/**
+ * @param field for the message.
+ * @throws INPUT_INVALID for a text that is not JSON, and for one that is nested too deep
+ */
 export function jsonIn(field: string, json: string): unknown {
   let value: unknown
   try {

@@ -17,8 +17,8 @@ export interface NodeRequest extends IncomingMessage {
 export type NodeHandler = (request: NodeRequest, response: ServerResponse) => Promise<void>
 
 /**
- * Makes a handler of a dashboard for servers that do not speak `fetch`. It never rejects: many servers do not look at what a
- * handler promises, and a rejection that nobody looks at ends the process.
+ * Makes a handler of a dashboard for servers that do not speak `fetch`. It never rejects: many servers do not look at
+ * what a handler promises, and a rejection that nobody looks at ends the process.
  *
  * @example app.use('/admin/jobs', toNode(dashboard({ authorize })))
  */

@@ -103,8 +103,8 @@ export class FlowHandle<Result = unknown> {
    * Starts again what did not complete: nodes that failed or were cancelled, those that were skipped because of them, and
    * members that failed. Results are kept. When the flow ends again, its callbacks start again.
    *
-   * @param options `within`: in how long it must end, from now on. Default: as long as at first, if it has a deadline. A flow
-   *   that had not ended in time is refused without it
+   * @param options `within`: in how long it must end, from now on. Default: as long as at first, if it has a deadline.
+   *   A flow that had not ended in time is refused without it
    * @returns `false` if there is nothing to start again. Of several calls at once, one returns `true`
    * @throws FLOW_NOT_FOUND, FLOW_LATE
    * @example await handle.retry({ within: '2h' })

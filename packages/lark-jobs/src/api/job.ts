@@ -81,7 +81,9 @@ export abstract class Job {
   priority: number = 0
   /** How long to wait before the job is due: milliseconds, or `'30s'`, `'5m'`. Default 0. */
   delay: Duration = 0
-  /** The number of attempts, the first one included. Default 15: half an hour to an hour, with the default `backoff`. */
+  /**
+   * The number of attempts, the first one included. Default 15: half an hour to an hour, with the default `backoff`.
+   */
   tries: number = 15
   /**
    * How long attempts may begin after the job was queued, or after it was due if it was delayed: `'2h'`. If it is set,

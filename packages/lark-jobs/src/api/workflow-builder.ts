@@ -48,7 +48,12 @@ export interface AddedNode {
 /** A part of a flow whose payload is written, so that its size is known; a flow in it is read later. @internal */
 export type ReadPart = WrittenDraft | FlowDraft
 
-/** @param what the part, for messages. @param links how many nodes it waits for @throws FLOW_TOO_LARGE, the errors of a dispatch @internal */
+/**
+ * @param what the part, for messages.
+ * @param links how many nodes it waits for
+ * @throws FLOW_TOO_LARGE, the errors of a dispatch
+ * @internal
+ */
 export function readPart(part: FlowPart, size: FlowSize, what: string, links = 0): ReadPart {
   const read = isDraft(part) ? writtenDraft(part[drafted]) : part
   size.add(what, 'made' in read ? textIn(read) : '', links)
@@ -81,7 +86,8 @@ export class WorkflowBuilder {
    *
    * @param part the draft of a job, or a chain, a batch or another workflow
    * @returns the node, for `after` and for the payloads of later nodes
-   * @throws FLOW_INVALID; FLOW_TOO_LARGE if the nodes are too many, or too large together; what is wrong with the payload
+   * @throws FLOW_INVALID; FLOW_TOO_LARGE if the nodes are too many, or too large together; what is wrong with the
+   *   payload
    * @example const pack = w.add(new PackJob().with({ orderId }), { after: [charge, reserve], ifFailed: 'fail' })
    */
   add<W extends FlowPart>(part: W, options: NodeOptions = {}): WorkflowNode<OpenResultOf<ResultOfPart<W>>> {

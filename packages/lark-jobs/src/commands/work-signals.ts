@@ -1,7 +1,7 @@
 /**
  * The signals of `jobs:work`, for a worker or for a supervisor. At SIGTSTP it takes no more jobs. At the first SIGINT
- * or SIGTERM it lets the running jobs finish, at the second it gives them back at once, and at the third it no longer waits
- * for a store that is away. The steps of the end are in
+ * or SIGTERM it lets the running jobs finish, at the second it gives them back at once, and at the third it no longer
+ * waits for a store that is away. The steps of the end are in
  * `Worker.stop` (`worker/worker.ts`); a process under a supervisor has `supervisor/supervised.ts` instead.
  *
  *   starting   SIGTSTP is remembered; the other signals end the process, as they end any program

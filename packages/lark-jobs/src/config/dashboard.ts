@@ -41,7 +41,9 @@ export const dashboardOptions = new Schema("an object such as { authorize, host:
     "a path such as '/admin/jobs'",
     (value) => typeof value === 'string' && /^(\/[\w.~-]+)*\/?$/.test(value),
   ).or('/'),
-  /** The host names that requests may have, with a port or with any. Default: those of this machine. Needed for others. */
+  /**
+   * The host names that requests may have, with a port or with any. Default: those of this machine. Needed for others.
+   */
   hosts: list<string>("a list of names such as 'admin.example.com'", isText),
   /** Which of several installations this is: shown on each page. */
   environment: environmentOptions,

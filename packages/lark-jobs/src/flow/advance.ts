@@ -406,9 +406,9 @@ export function isLate({ state: { end, ending, deadline }, at }: Pick<FlowView, 
 }
 
 /**
- * The state of a flow that starts again what did not complete: nodes that failed or were cancelled, those that were skipped
- * because of them, and members that failed. Results are kept. Undefined if the flow has completed, or if nothing is left that
- * could start again.
+ * The state of a flow that starts again what did not complete: nodes that failed or were cancelled, those that were
+ * skipped because of them, and members that failed. Results are kept. Undefined if the flow has completed, or if
+ * nothing is left that could start again.
  *
  * @param again of members that failed: whether some can start again
  * @param within milliseconds in which it must end from now on. Default: an ended flow as long as at first

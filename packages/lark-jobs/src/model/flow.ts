@@ -99,7 +99,9 @@ export interface NodeDefinition {
   ended?: { state: 'completed' | 'failed'; at: number; error?: string; result?: string }
   /** A callback: it starts when the flow has ended in this way. `failed`: also when its deadline has passed. */
   on?: FlowOutcome
-  /** Somebody has purged it. Only the keys of its jobs are left, and it never starts: it ends with the reason `removed`. */
+  /**
+   * Somebody has purged it. Only the keys of its jobs are left, and it never starts: it ends with the reason `removed`.
+   */
   purged?: true
   refs?: Reference[]
   /** Either a job … */

@@ -292,8 +292,8 @@ export interface WorkerRecord {
   /** Jobs running now. */
   running: number
   /**
-   * The job beside which it starts no other: it may have killed its process before, and runs alone. `until`: when others
-   * start at the latest, by the clock of the worker. Absent: there is none, or its version of Lark does not say.
+   * The job beside which it starts no other: it may have killed its process before, and runs alone. `until`: when
+   * others start at the latest, by the clock of the worker. Absent: there is none, or its version of Lark does not say.
    */
   alone?: { job: string; until: number }
   /** The keys and aliases of its job classes. */
@@ -308,7 +308,10 @@ export interface WorkerRecord {
    * application, which must be restarted as a whole, or its version of Lark does not say.
    */
   restarts?: true
-  /** Whether a supervisor (`--processes`) has started its process. Absent: none has, or its version of Lark does not say. */
+  /**
+   * Whether a supervisor (`--processes`) has started its process. Absent: none has, or its version of Lark does not
+   * say.
+   */
   supervised?: true
   /** Of Lark. Absent: an earlier one, which does not say. */
   version?: string

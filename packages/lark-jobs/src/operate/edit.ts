@@ -159,8 +159,8 @@ function versionIn(text: string): string {
 }
 
 /**
- * Whoever may edit payloads may not therefore run any command: the job of a command keeps it, and only what the command gets
- * can be edited.
+ * Whoever may edit payloads may not therefore run any command: the job of a command keeps it, and only what the command
+ * gets can be edited.
  *
  * @param text the stored payload
  * @throws COMMAND_NOT_EDITABLE

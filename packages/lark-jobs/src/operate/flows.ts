@@ -1,6 +1,6 @@
 /**
- * The flows of a store: look, cancel, retry, purge. What it does is in `flow-finding.ts`, `flow-list.ts` and `flow-changes.ts`, which
- * are loaded with the first call: most processes only dispatch.
+ * The flows of a store: look, cancel, retry, purge. What it does is in `flow-finding.ts`, `flow-list.ts` and
+ * `flow-changes.ts`, which are loaded with the first call: most processes only dispatch.
  */
 import { readId } from '../model/id.ts'
 import type { Flags } from './filter.ts'
@@ -103,7 +103,8 @@ export class FlowOperations {
    * Starts again what did not complete: nodes that failed or were cancelled, those that were skipped because of them, and
    * members that failed. Results of the others are kept. Callbacks are due again when the flow has ended again.
    *
-   * @param options `within`: in how long it must end, from now on; a flow that had not ended in time is refused without it
+   * @param options `within`: in how long it must end, from now on; a flow that had not ended in time is refused without
+   *   it
    * @returns false if there is nothing to start again: all has completed, waits or runs, or is not kept any more
    * @throws FLOW_NOT_FOUND, FLOW_LATE, FLOW_INVALID, FLOW_ID_AMBIGUOUS, FILTER_INVALID, UNKNOWN_QUEUE
    * @example await operate().flows.retry('order-77')
@@ -116,10 +117,10 @@ export class FlowOperations {
   }
 
   /**
-   * Removes a flow for good, with all that is kept of it: its definition, its jobs, their results and errors, and the flows
-   * in it. What has not started never does, and its callbacks do not start. Running jobs are left as they are: as long as some
-   * run, the flow is kept without payloads, and a second call removes it when they have ended. If the flow is a node of
-   * another, that node has ended, with the reason `removed`.
+   * Removes a flow for good, with all that is kept of it: its definition, its jobs, their results and errors, and the
+   * flows in it. What has not started never does, and its callbacks do not start. Running jobs are left as they are: as
+   * long as some run, the flow is kept without payloads, and a second call removes it when they have ended. If the flow
+   * is a node of another, that node has ended, with the reason `removed`.
    *
    * @param options `dryRun`: only counts the jobs that would be purged. `queue`: looks for the flow only there
    * @returns how many jobs are gone, those included that were never queued, and how many run

@@ -27,7 +27,9 @@ const ended: readonly State[] = ['completed', 'failed', 'cancelled']
 const importConditions = conditions({
   /** Where the records are from, in words: the audit keeps it. */
   source: option<string>('a text', isText),
-  /** Also jobs that run commands of `lark`, whatever the command: say it only of records that you trust. Default: no. */
+  /**
+   * Also jobs that run commands of `lark`, whatever the command: say it only of records that you trust. Default: no.
+   */
   commands: flag(),
   /** Ends the call between two lots of jobs when it is aborted. The answer says what was put back by then. */
   signal,

@@ -20,7 +20,10 @@ import type { KnownActor } from './actor.ts'
 import { type Chosen, isIds } from './filter.ts'
 import type { HandChange } from './hand-change.ts'
 
-/** Milliseconds between two writes of a change that goes on: at first, and at most. Each wait is twice as long as the last. */
+/**
+ * Milliseconds between two writes of a change that goes on: at first, and at most. Each wait is twice as long as the
+ * last.
+ */
 const FIRST = 250
 export const PACE = 5_000
 /** The most characters of words that are kept. */

@@ -46,7 +46,9 @@ export interface QueueStatus {
   counts: Counts
   /** How many of the waiting and delayed jobs have failed at least once, and wait for their next try. */
   retrying: number
-  /** The jobs that no worker could read, if there are some: they wait, and are `delayed` until the next worker may try. */
+  /**
+   * The jobs that no worker could read, if there are some: they wait, and are `delayed` until the next worker may try.
+   */
   stranded?: StrandedJobs
   /** How many failed jobs were removed before their age, if some were within the last day, and when last. */
   dropped?: Dropped

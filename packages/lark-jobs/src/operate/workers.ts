@@ -58,8 +58,8 @@ export class WorkerOperations {
   }
 
   /**
-   * The workers that have died within an hour, the last first: they did not say that they stop. With each is what was taken
-   * back from it, and by whom.
+   * The workers that have died within an hour, the last first: they did not say that they stop. With each is what was
+   * taken back from it, and by whom.
    *
    * @example const [last] = await operate().workers.lost()
    */

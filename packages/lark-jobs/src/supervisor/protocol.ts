@@ -47,7 +47,9 @@ export type ProcessReport =
   | { kind: 'leaving' }
   /** It is in order, and needs up to so many milliseconds: to tell the store how its jobs ended, or to shut down. */
   | { kind: 'needs'; ms: number }
-  /** It ends with jobs that it has not settled. `cause`: why, as far as it can tell; continues the words "its process". */
+  /**
+   * It ends with jobs that it has not settled. `cause`: why, as far as it can tell; continues the words "its process".
+   */
   | { kind: 'ends'; cause: string }
   /** Its worker has stopped in order. `finished`: by itself, and it is not replaced. */
   | { kind: 'ended'; finished: boolean }

@@ -3,8 +3,8 @@
  *
  *   starting → serving → quiet → leaving (it was told to stop, or stops by itself) → departed
  *
- * A process that was told to stop, and has not ended at its deadline and a grace period (`GRACE`), is killed, unless it has
- * said that it needs longer. A process that a handler blocks cannot say so.
+ * A process that was told to stop, and has not ended at its deadline and a grace period (`GRACE`), is killed, unless it
+ * has said that it needs longer. A process that a handler blocks cannot say so.
  */
 import { type ChildProcess, fork } from 'node:child_process'
 import type { Readable, Writable } from 'node:stream'
@@ -30,7 +30,9 @@ const LAST_WORDS = 1_000
 export type Departure =
   | { kind: 'finished' | 'left' }
   | Extract<ProcessReport, { kind: 'refused' }>
-  /** `how` continues a sentence: `was killed by SIGKILL`. `cause`: the same, with what the process itself said of it. */
+  /**
+   * `how` continues a sentence: `was killed by SIGKILL`. `cause`: the same, with what the process itself said of it.
+   */
   | { kind: 'died'; how: string; cause: string }
 
 export class WorkerProcess {

@@ -87,8 +87,8 @@ export class FakeJobs extends Jobs {
   }
 
   /**
-   * Finds the classes of this test as well. Not those in the folders of the application under a runner that keeps modules
-   * of its own: they would be loaded a second time, and the test would know nothing of what these copies do.
+   * Finds the classes of this test as well. Not those in the folders of the application under a runner that keeps
+   * modules of its own: they would be loaded a second time, and the test would know nothing of what these copies do.
    */
   override async dispatchByKey(
     key: string,

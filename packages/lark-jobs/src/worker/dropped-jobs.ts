@@ -1,6 +1,6 @@
 /**
- * Warns that the store has removed failed jobs before their age. It looks only after a job of this worker has failed for
- * good, so a worker whose jobs do not fail asks nothing.
+ * Warns that the store has removed failed jobs before their age. It looks only after a job of this worker has failed
+ * for good, so a worker whose jobs do not fail asks nothing.
  */
 import { failedCommand } from '../model/command-line.ts'
 import { droppedWords } from '../model/dropped-words.ts'
@@ -21,7 +21,9 @@ export function warnsOfDropped(store: Store, report: Report): (of: { partition: 
 class DroppedJobs {
   readonly #store: Store
   readonly #report: Report
-  /** By partition: from when on it may be looked at, by `performance.now()`, and how many were removed at the last look. */
+  /**
+   * By partition: from when on it may be looked at, by `performance.now()`, and how many were removed at the last look.
+   */
   readonly #seen = new Map<string, { nextAt: number; count: number }>()
 
   constructor(store: Store, report: Report) {

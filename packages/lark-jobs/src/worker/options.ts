@@ -69,8 +69,8 @@ export const workOptions = new Schema('an object', {
   /** End after this number of jobs. */
   maxJobs: whole(1),
   /**
-   * How long a worker that stops, and whose handlers have ended or were given back, goes on to tell a store that is away
-   * how its jobs ended. Default: as configured, otherwise 2 minutes. What it cannot tell may run again.
+   * How long a worker that stops, and whose handlers have ended or were given back, goes on to tell a store that is
+   * away how its jobs ended. Default: as configured, otherwise 2 minutes. What it cannot tell may run again.
    */
   outcomes: duration(0),
   /** How long the worker holds a job without renewing its lease, in milliseconds. Default 15,000. */
@@ -89,8 +89,8 @@ export interface WorkerOptions
   /** Called when it stops, and needs up to so many milliseconds to tell the store how its jobs ended. */
   onDelivering?: (ms: number) => void
   /**
-   * Called when its process ends while it holds jobs: its supervisor hands them back. `cause` says why, and continues the
-   * words "its process".
+   * Called when its process ends while it holds jobs: its supervisor hands them back. `cause` says why, and continues
+   * the words "its process".
    */
   onEnding?: (cause: string) => void
   store: Store

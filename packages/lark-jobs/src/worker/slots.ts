@@ -310,8 +310,8 @@ export class Slots implements RunEnvironment {
   }
 
   /**
-   * The lease thread has settled a job that blocks this thread, and ends the process. It calls this in the blocked thread:
-   * what waits for anything is never done.
+   * The lease thread has settled a job that blocks this thread, and ends the process. It calls this in the blocked
+   * thread: what waits for anything is never done.
    */
   readonly #blocked = (running: Execution, outcome: Outcome & { kind: 'failed' }): void => {
     running.thrown = timedOut(running.name, running.timeout)

@@ -327,7 +327,11 @@ export class Worker implements AsyncDisposable {
     this.#intake.open()
   }
 
-  /** Claims no more jobs. @returns resolves when the store has the outcomes of those that run, or after `resume` or `stop` */
+  /**
+   * Claims no more jobs.
+   *
+   * @returns resolves when the store has the outcomes of those that run, or after `resume` or `stop`
+   */
   async quiet(): Promise<void> {
     if (this.#state !== 'running') return this.#quieted?.promise
     this.#state = 'quiet'
@@ -362,8 +366,8 @@ export class Worker implements AsyncDisposable {
 
   /**
    * Claims no more jobs, waits until the running ones have ended, and lets go of the store. At the deadline, the
-   * signals of the handlers that still run are aborted, and their jobs are given back without using up an attempt. If the
-   * store is away, the worker goes on to tell it how its jobs ended. What it cannot tell is reported.
+   * signals of the handlers that still run are aborted, and their jobs are given back without using up an attempt. If
+   * the store is away, the worker goes on to tell it how its jobs ended. What it cannot tell is reported.
    *
    * @param deadline milliseconds, default 25 s; 0 gives back at once. Of several calls, the earliest deadline counts
    * @param outcomes milliseconds after that for which it goes on to tell the store. Default: the option of the worker

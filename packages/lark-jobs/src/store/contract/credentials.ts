@@ -84,8 +84,8 @@ export class CredentialSource {
   }
 
   /**
-   * A server refused these credentials: others are asked for before the next login. If it refuses those too, while other
-   * servers may accept them, they are used meanwhile, and the function is called more and more rarely.
+   * A server refused these credentials: others are asked for before the next login. If it refuses those too, while
+   * other servers may accept them, they are used meanwhile, and the function is called more and more rarely.
    */
   refused(number: number, server: string): void {
     if (this.#held?.number !== number || this.#spent === number) return

@@ -12,8 +12,8 @@
  * when it is settled before that. A job that goes back before it has started causes no event. A job that becomes due
  * causes none, because no process moves it. Nor do retention, changes of a payload, and changes of a due time.
  *
- * **Entries.** An entry has the events of one call that are of one kind, at most `EVENTS_TOGETHER`, and fewer if their ids
- * are long. A partition keeps about `EVENTS_KEPT` entries, hence about 20 MB. Their order is that of the changes.
+ * **Entries.** An entry has the events of one call that are of one kind, at most `EVENTS_TOGETHER`, and fewer if their
+ * ids are long. A partition keeps about `EVENTS_KEPT` entries, hence about 20 MB. Their order is that of the changes.
  *
  * **Positions.** A listener goes on behind a position: a number of an entry, and a mark of its text. If the partition
  * has no such entry, some events may be lost: they were too many, the listening had lapsed, or the server has lost its

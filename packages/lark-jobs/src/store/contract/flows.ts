@@ -20,13 +20,14 @@
  * failover. Results of nodes are kept with the flow, up to `MAX_RESULTS` together: of one that has no room it is kept that
  * it was not kept (`RESULT_NOT_KEPT`). What has room later is kept again.
  *
- * **Members.** Of the members of a batch (indices below `NODES`) the flow keeps one bit for each that has ended, one for each
- * that ended otherwise than completed, one for each that was cancelled, and how many there are of each. A member counts once; but one that has counted as
- * not completed, and has completed since (it was retried), counts as completed. Of the first `MAX_FAILURES` that did not
- * complete, the flow keeps how they ended. An index from `reserved` on is unknown. The flow is due when `size` members have
- * ended, when `alarm` members have ended otherwise than completed, and when a member completes that had not. A write makes
- * the flow due too if it sets a size or an alarm that is reached already. All of this is kept until `due` hands the flow out:
- * a write before makes it due at once; and then the flow gets a new number, so that nobody writes who has read it before.
+ * **Members.** Of the members of a batch (indices below `NODES`) the flow keeps one bit for each that has ended, one
+ * for each that ended otherwise than completed, one for each that was cancelled, and how many there are of each. A
+ * member counts once; but one that has counted as not completed, and has completed since (it was retried), counts as
+ * completed. Of the first `MAX_FAILURES` that did not complete, the flow keeps how they ended. An index from `reserved`
+ * on is unknown. The flow is due when `size` members have ended, when `alarm` members have ended otherwise than
+ * completed, and when a member completes that had not. A write makes the flow due too if it sets a size or an alarm
+ * that is reached already. All of this is kept until `due` hands the flow out: a write before makes it due at once; and
+ * then the flow gets a new number, so that nobody writes who has read it before.
  *
  * **Ends at home.** If a node or a member ends in the home of its flow, the same atomic step counts its end as `apply`
  * does, and writes no effect (`effects.ts`). If the flow is not there, or has no such member, nobody waits for the end, and
@@ -207,8 +208,8 @@ export interface Flows {
   reopen(home: string, flow: string, indices: readonly number[]): Promise<number>
 
   /**
-   * Keeps no more of the ends of nodes and members, at most `MAX_ITEMS`, than that they have ended, how, why and when: no
-   * errors, and `RESULT_PURGED` in place of results. Who has not ended, or is unknown, stays so. Safe to repeat.
+   * Keeps no more of the ends of nodes and members, at most `MAX_ITEMS`, than that they have ended, how, why and when:
+   * no errors, and `RESULT_PURGED` in place of results. Who has not ended, or is unknown, stays so. Safe to repeat.
    */
   purge(home: string, flow: string, indices: readonly number[]): Promise<void>
 

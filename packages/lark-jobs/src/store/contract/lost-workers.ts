@@ -12,7 +12,9 @@ export const MOST_TAKEN = 10
 
 /** Jobs that were taken back from a worker. */
 export interface Takeover {
-  /** A worker by its id, which is that of the worker itself if its process handed them back at its end; or `supervisor`. */
+  /**
+   * A worker by its id, which is that of the worker itself if its process handed them back at its end; or `supervisor`.
+   */
   by: string
   /** Milliseconds since 1970, by the store. */
   at: number

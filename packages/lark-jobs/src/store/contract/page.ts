@@ -80,7 +80,10 @@ export interface Filter {
 
 export type Counts = Record<State, number>
 
-/** How many failed jobs were removed before their age since the partition exists, and when last: milliseconds since 1970. */
+/**
+ * How many failed jobs were removed before their age since the partition exists, and when last: milliseconds since
+ * 1970.
+ */
 export interface Dropped {
   count: number
   at: number
@@ -105,11 +108,15 @@ export interface Standing {
   retrying: number
   /** Failed jobs that were removed before their age, because there were too many. Absent: none. */
   dropped?: Dropped
-  /** Absent: there are none, or what waits was not asked for. Of more than 10,000, an embedded store looks at 10,000. */
+  /**
+   * Absent: there are none, or what waits was not asked for. Of more than 10,000, an embedded store looks at 10,000.
+   */
   stranded?: Stranded
   /** The partition, or one of its groups, is paused. */
   isPaused: boolean
-  /** When the first of the waiting jobs, or of the stranded ones, was due: milliseconds since 1970. Absent: none waits. */
+  /**
+   * When the first of the waiting jobs, or of the stranded ones, was due: milliseconds since 1970. Absent: none waits.
+   */
   oldest?: number
   /** How many of the waiting jobs became due within the last 60 seconds; of many, about. */
   arrived: number

@@ -3,8 +3,8 @@
  * `|` and that; or for a waiting job, the number of its last run, and why that run put it back. The number shows when the
  * text is out of date, so no call has to remove it. A notice to cancel a job has the same text.
  *
- * Of a job that no worker could read, the second part begins with STRANDED, since when the job waits, and `|`: each worker
- * that meets it puts it back for up to a minute, and its due time says only when the next one may meet it.
+ * Of a job that no worker could read, the second part begins with STRANDED, since when the job waits, and `|`: each
+ * worker that meets it puts it back for up to a minute, and its due time says only when the next one may meet it.
  */
 import type { CancelReason, JobRecord, State } from '../../model/record.ts'
 

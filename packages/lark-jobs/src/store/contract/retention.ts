@@ -10,7 +10,8 @@ export interface Retention {
   count: number
   age: number
   /**
-   * Only of failed jobs of which nobody has said how many are kept: the bytes of their payloads and errors. Then the newest
+   * Only of failed jobs of which nobody has said how many are kept: the bytes of their payloads and errors. Then the
+   * newest
    * `ofKind` of each kind go last, those beyond the newest `whole` keep only their last error, and jobs that are removed
    * before their age are counted (`Standing.dropped`).
    */
@@ -42,8 +43,8 @@ const allFailed: Retention = { ...RETENTION.failed, ...all, bytes: all.count, wh
 const keepsAll: Retentions = { retention: { completed: all, failed: allFailed, cancelled: all } }
 
 /**
- * What a process keeps. A supervisor outlives the configuration that it was started with, so it removes nothing: it leaves
- * that to the workers.
+ * What a process keeps. A supervisor outlives the configuration that it was started with, so it removes nothing: it
+ * leaves that to the workers.
  */
 export function keptBy(isSupervisor: boolean, { retention, retentions }: Retentions): Retentions {
   return isSupervisor ? keepsAll : { retention, ...(retentions && { retentions }) }

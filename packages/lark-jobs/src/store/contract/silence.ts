@@ -4,13 +4,15 @@
  * through the silence does not take jobs back too soon.
  *
  * Every worker surveys each partition at least every third of a lease, and the partition keeps when that was, while it
- * has leases. The first survey or recovery after a longer pause notes that a silence is over. From then on each lease that has
- * not been renewed lasts for its whole length once more. A job that is taken back after that may have finished: it
- * counts no crash, unless it was taken back after a silence before, because the store cannot know whether it was away, or the
- * only worker was dead. It is kept as a doubt, for the doctor.
+ * has leases. The first survey or recovery after a longer pause notes that a silence is over. From then on each lease
+ * that has not been renewed lasts for its whole length once more. A job that is taken back after that may have
+ * finished: it counts no crash, unless it was taken back after a silence before, because the store cannot know whether
+ * it was away, or the only worker was dead. It is kept as a doubt, for the doctor.
  */
 
-/** The least milliseconds of a silence. A worker surveys every third of a lease; a second is for the way of its call. */
+/**
+ * The least milliseconds of a silence. A worker surveys every third of a lease; a second is for the way of its call.
+ */
 export function silenceOf(lease: number): number {
   return lease / 3 + 1_000
 }

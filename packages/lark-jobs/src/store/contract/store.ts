@@ -28,11 +28,12 @@
  * with the same number, and gets the first answer; the call takes effect once. A partition remembers a caller's last
  * call for at least `CALL_MEMORY`.
  *
- * **Leases.** The jobs that one `exchange` hands out are one claim: they share a lease of `want.lease` milliseconds
- * and the token `<caller>.<number>` of that call. Only a caller that sends the token can settle or extend the jobs: any
+ * **Leases.** The jobs that one `exchange` hands out are one claim: they share a lease of `want.lease` milliseconds and
+ * the token `<caller>.<number>` of that call. Only a caller that sends the token can settle or extend the jobs: any
  * other gets `lost`, and nothing changes. Extending one job of a claim extends all of its jobs that are still held. A
  * lease that has ended still counts as held until `recover` takes it back. After that, a late outcome of a job that had
- * started still counts, with that token, until the job is claimed again, or put off, or retried by hand. The crash that was counted stays.
+ * started still counts, with that token, until the job is claimed again, or put off, or retried by hand. The crash that
+ * was counted stays.
  *
  * **Silences.** After a silence of the store, leases last for their length once more: see `silence.ts`.
  *
@@ -63,10 +64,10 @@
  * bounded number a call. A member of a flow that failed is kept until its flow is forgotten (`PINNED`, `MAX_PINNED`).
  *
  * **Failure.** A verb that certainly changed nothing rejects with `STORE_UNREACHABLE`. A verb that was sent and got no
- * answer rejects with `STORE_UNCERTAIN`: send it again with the same number. (Verbs that only read, and changes by hand,
- * of flows and of schedules, were sent again already, for as long as the call has.) If the server refuses (read-only,
- * out of memory, disk full), it rejects with `STORE_REFUSED` and has changed nothing. If it meets data that Lark did
- * not write, it rejects with `STORE_DAMAGED`; the changes that it had made before remain.
+ * answer rejects with `STORE_UNCERTAIN`: send it again with the same number. (Verbs that only read, and changes by
+ * hand, of flows and of schedules, were sent again already, for as long as the call has.) If the server refuses
+ * (read-only, out of memory, disk full), it rejects with `STORE_REFUSED` and has changed nothing. If it meets data that
+ * Lark did not write, it rejects with `STORE_DAMAGED`; the changes that it had made before remain.
  */
 import type { Signal } from '../../model/abort-signal.ts'
 import type { Effect } from '../../model/effect.ts'
@@ -464,8 +465,8 @@ export interface Store extends Reading, AsyncDisposable {
   clear(partition: string, state: Exclude<State, 'active'> | 'hidden'): Promise<number>
 
   /**
-   * Overwrites what was removed, as far as the store can in moments: the embedded store does in a file of 16 MiB or less that
-   * no other process holds meanwhile.
+   * Overwrites what was removed, as far as the store can in moments: the embedded store does in a file of 16 MiB or
+   * less that no other process holds meanwhile.
    */
   scrub?(): Promise<void>
 

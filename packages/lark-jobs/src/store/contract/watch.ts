@@ -19,8 +19,9 @@
  * **Remembered.** The end of a watched job is kept for `RESEND_MEMORY`, as that of an acknowledged member of a flow is
  * (`effects.ts`): the watcher can read it however soon retention or a person removes the job.
  *
- * A job whose class keeps nothing (`model/record.ts#Keep`) may be over before its waiter can ask: before the answer to its
- * dispatch has arrived. So its end is remembered too, for `UNKEPT_MEMORY`. No list and no call but `watch` shows it.
+ * A job whose class keeps nothing (`model/record.ts#Keep`) may be over before its waiter can ask: before the answer to
+ * its dispatch has arrived. So its end is remembered too, for `UNKEPT_MEMORY`. No list and no call but `watch` shows
+ * it.
  *
  * A partition that nobody watches has no trace of this, and its jobs cost what they cost without it.
  */

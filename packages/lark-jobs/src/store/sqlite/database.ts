@@ -29,8 +29,8 @@ const PATIENCE = 4_500
 /** Milliseconds for which a call that found no room retries, while other processes keep the log from being emptied. */
 const EMPTYING = 1_000
 /**
- * Bytes of the largest file that a purge writes anew: nobody else writes meanwhile. (16 MiB take 0.2 s: 2 cores, shared and
- * busy, 2026-12-01.)
+ * Bytes of the largest file that a purge writes anew: nobody else writes meanwhile. (16 MiB take 0.2 s: 2 cores, shared
+ * and busy, 2026-12-01.)
  */
 const SCRUBBED = 16_777_216
 /** Milliseconds for which the log of a file that is gone may still go where the file went; and between two looks. */
@@ -239,8 +239,8 @@ export class Database {
   }
 
   /**
-   * Writes a small file anew, without its free pages, and truncates its log: both have what was removed. If others hold the
-   * file, or its disk is nearly full, it stays as it is.
+   * Writes a small file anew, without its free pages, and truncates its log: both have what was removed. If others hold
+   * the file, or its disk is nearly full, it stays as it is.
    */
   async scrub(): Promise<void> {
     if (this.#disk === undefined) return

@@ -220,7 +220,9 @@ const refunds = `
   ALTER TABLE holders ADD COLUMN since INTEGER;
   ALTER TABLE rates ADD COLUMN taken INTEGER NOT NULL DEFAULT 0;`
 
-/** When a partition with leases was last surveyed, when its last silence was over, and the jobs taken back after one. */
+/**
+ * When a partition with leases was last surveyed, when its last silence was over, and the jobs taken back after one.
+ */
 const silence = `
   ALTER TABLE partitions ADD COLUMN heardAt INTEGER;
   ALTER TABLE partitions ADD COLUMN silentAt INTEGER;
@@ -235,9 +237,9 @@ const silence = `
 const retrying = 'ALTER TABLE partitions ADD COLUMN retrying INTEGER NOT NULL DEFAULT 0;'
 
 /**
- * Of a pending job that no worker could read: its last run put it back, and says so (`contract/reason.ts`). `releases` is
- * first, because each change of a job evaluates this: it costs a plain one 0.1 µs of 12, and 1.0 without it (2026-12-01,
- * 2 cores, shared and busy, Node 20.20).
+ * Of a pending job that no worker could read: its last run put it back, and says so (`contract/reason.ts`). `releases`
+ * is first, because each change of a job evaluates this: it costs a plain one 0.1 µs of 12, and 1.0 without it
+ * (2026-12-01, 2 cores, shared and busy, Node 20.20).
  */
 export const STRANDED = `releases > 0 AND state = ${PENDING} AND substr(reason, 1, length(runs) + 2) = runs || '|' || char(30)`
 const stranded = `CREATE INDEX stranded ON jobs (partition, dueAt) WHERE ${STRANDED};`

@@ -176,7 +176,10 @@ export class Claimer {
     return this.#settlements.length + this.#underway.length > 0
   }
 
-  /** Jobs that have ended here or go back, whose outcomes wait for a call that has had no answer for so many milliseconds. */
+  /**
+   * Jobs that have ended here or go back, whose outcomes wait for a call that has had no answer for so many
+   * milliseconds.
+   */
   unsettled(ms: number): readonly Settlement[] {
     if (!this.calling || performance.now() - this.#calledAt < ms) return []
     return [...this.#underway, ...this.#settlements]

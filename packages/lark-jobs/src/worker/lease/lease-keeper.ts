@@ -7,8 +7,8 @@
  * Progress and log lines of a job that somebody watches are handed over by calls of their own, at most four a second for
  * each partition; those of others wait for the next renewal.
  *
- * It makes one call after the other in each partition, so that log lines keep their order, and partitions do not wait for
- * each other. It runs on the worker's event loop. While a handler blocks the loop, the lease thread renews
+ * It makes one call after the other in each partition, so that log lines keep their order, and partitions do not wait
+ * for each other. It runs on the worker's event loop. While a handler blocks the loop, the lease thread renews
  * (`lease-watch.ts`). What happens when a lease has ended: the maintenance of some worker takes the job back
  * (`maintenance/maintenance.ts`, `Store.recover`).
  */

@@ -326,8 +326,8 @@ class LeaseWatch {
   }
 
   /**
-   * A handler blocks the loop, and a job is long past its timeout. Only the job that holds the loop has failed; the time
-   * of the others has passed because of it.
+   * A handler blocks the loop, and a job is long past its timeout. Only the job that holds the loop has failed; the
+   * time of the others has passed because of it.
    */
   async #endIfStuck(at: number): Promise<void> {
     const isOverdue = (job: LedgerJob) => deadlineOf(job) + STUCK.after < at

@@ -316,8 +316,8 @@ export class Maintenance {
     const now = performance.now()
     for (const partition of partitions) {
       if (this.#chores.has(partition)) continue
-      // A new worker does not know whether there was an outage. By the next look, living workers have renewed. It looks now
-      // all the same, so that the store notices how long it was silent.
+      // A new worker does not know whether there was an outage. By the next look, living workers have renewed. It looks
+      // now all the same, so that the store notices how long it was silent.
       const recoverFrom = Math.max(this.#recoverFrom, now + this.#longest)
       // A random time, so that many workers do not search at the same time.
       const pruneAt = now + Math.random() * PRUNE

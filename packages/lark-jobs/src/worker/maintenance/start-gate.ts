@@ -37,7 +37,12 @@ class StartGate {
     return () => this.#opened.delete(opened)
   }
 
-  /** A suspect comes to the gate, which has none. @param closes no other job starts until `open` @param ms see `opensIn` */
+  /**
+   * A suspect comes to the gate, which has none.
+   *
+   * @param closes no other job starts until `open`
+   * @param ms see `opensIn`
+   */
   take(suspect: HeldJob, closes: boolean, ms: number): void {
     this.#suspect = suspect
     this.#isClosed = closes
