@@ -33,6 +33,8 @@ const SHOWN = 200
 /** Instead of a text that may have parts that people must not see. */
 const NOT_SHOWN = '[redacted] (lark jobs:export writes it to a file)'
 
+type Failed = Outcome & { kind: 'failed' }
+
 /** The outcome of most runs. */
 const COMPLETED: Outcome = { kind: 'completed' }
 
@@ -259,20 +261,25 @@ export function stopped(execution: Execution, jobClass: JobClass): RunOutcome {
 }
 
 function failure(thrown: unknown, execution: Execution, jobClass: JobClass): RunOutcome {
-  const { alike, ...outcome } = failedForGood(thrown, execution)
+  const outcome = failed(thrown, execution)
   const pause = retryIn(thrown, execution, jobClass)
-  const ending = (retryIn: number | undefined) => ({
-    ...outcome,
-    ...(retryIn === undefined ? { alike } : { retryIn }),
-  })
+  const ending = (retryIn: number | undefined) =>
+    retryIn === undefined ? forGood(outcome, execution) : { ...outcome, retryIn }
   return pause instanceof Promise ? pause.then(ending) : ending(pause)
 }
 
-function failedForGood(thrown: unknown, execution: Execution): Outcome & { kind: 'failed'; alike: string } {
+function failedForGood(thrown: unknown, execution: Execution): Failed {
+  return forGood(failed(thrown, execution), execution)
+}
+
+function failed(thrown: unknown, execution: Execution): Failed {
   execution.thrown = thrown
   const error = jobError(thrown, execution.lease.runs, performance.now() - execution.startedAt)
   const { release } = execution.environment
-  const { id, key } = execution.lease
-  const alike = fingerprintOf({ id, key, errors: [error] })!.hash
-  return { kind: 'failed', error: release === undefined ? error : { ...error, release }, alike }
+  return { kind: 'failed', error: release === undefined ? error : { ...error, release } }
+}
+
+/** Says of which kind the failure is, for what is kept of failed jobs. An attempt that is retried needs no kind. */
+function forGood(outcome: Failed, { lease: { id, key } }: Execution): Failed {
+  return { ...outcome, alike: fingerprintOf({ id, key, errors: [outcome.error] })!.hash }
 }
