@@ -2,8 +2,8 @@
  * The timeouts of running jobs. All jobs share one timer: most jobs end long before their timeout, so a timer for each
  * would be set and cleared for nothing.
  *
- * If a handler blocks the event loop, the others of its process cannot go on, and their time passes. Nobody knows which
- * of several jobs it was when the loop turns again. So each of them gets that time back.
+ * If a handler blocks the event loop, the others of its process cannot go on, and their time passes. When the
+ * loop turns again, nobody knows which of them blocked it. So each of them gets that time back.
  */
 import { LONGEST_TIMER } from '../model/run.ts'
 import type { Execution } from './execution.ts'

@@ -101,7 +101,7 @@ export class Worker implements AsyncDisposable {
   #ends: 'stopping' | 'restarting' | undefined
   #lastCall: NodeJS.Timeout | undefined
   #stopping: Promise<void> | undefined
-  /** Set while `#finish` waits until the store has answered for all outcomes. */
+  /** Of a quiet worker: resolves when the store has answered for all outcomes, or when the worker takes jobs again. */
   #quieted: Deferred<void> | undefined
 
   /** @internal @throws UNKNOWN_LIMITER, JOB_INVALID */

@@ -4,8 +4,8 @@
  *   - It gives back prefetched jobs that wait longer than their window, so that another worker starts them, and has the
  *     store take back claims that the loop has not read (`unread.ts`).
  *   - It renews claims that were not renewed for half a lease, and the permits of limiters.
- *   - Under a supervisor, if a handler blocks the loop long past its timeout, it finds out which (`loop-holder.ts`),
- *     settles that job as failed, puts back the jobs that ran beside it, and ends the process.
+ *   - Under a supervisor, if a handler blocks the loop long past its timeout, it finds out which job that is
+ *     (`loop-holder.ts`), settles that job as failed, puts back the jobs that ran beside it, and ends the process.
  *   - When the process exits, it hands back what the workers hold (`../death.ts`).
  *
  * It reads a worker's ledger (`ledger.ts`), and changes it only when it gives a prefetched job back. It opens a store
@@ -112,7 +112,7 @@ class LeaseWatch {
   readonly #leases = new Renewals()
   readonly #permits = new Renewals()
   #isEnding = false
-  /** Until then, by the worker's `performance.now()`, the job that holds the loop may hold it. */
+  /** Until then (`performance.now()` of the worker), the job that holds the loop still has time. */
   #patientUntil = 0
 
   constructor(watch: Watch, port: MessagePort) {
@@ -340,7 +340,7 @@ class LeaseWatch {
     const named = await this.#holdersAmong(running, loop)
     const [holder] = named
     const deadline = holder === undefined ? 0 : deadlineOf(holder)
-    // It may still hold the loop: its time is not over, and it then has failed.
+    // The job that holds the loop still has time. If it holds the loop for longer, it fails then.
     const mayGoOn = named.length === 1 && deadline >= at && deadline < Number.POSITIVE_INFINITY
     if (hasTurned || mayGoOn) {
       this.#isEnding = false
@@ -349,8 +349,8 @@ class LeaseWatch {
       return
     }
     const failed = named.length === 1 && deadline < at ? holder : undefined
-    // One of several, or without a timeout: the end of the process is a crash of each of them, as of every job that may
-    // have ended its process. Then they run alone, and the one is found (`maintenance/suspects.ts`).
+    // If it is not known which of several jobs holds the loop, or the job has no timeout, none is settled: the end of
+    // the process counts as a crash of each. They run alone later, and the one is found (`maintenance/suspects.ts`).
     const suspects = failed !== undefined ? [] : named.length > 0 ? named : running.filter(isOverdue)
     for (const job of running) {
       if (job === failed) await this.#fail(job, loop, at)
@@ -368,8 +368,9 @@ class LeaseWatch {
   /** The jobs one of which holds the loop. Empty: nothing is known of it. */
   async #holdersAmong(running: readonly LedgerJob[], loop: StoppedLoop | undefined): Promise<LedgerJob[]> {
     if (running.length === 1) return [...running]
-    const names = (await loop?.holders().catch(() => [])) ?? []
-    return running.filter(({ token, id }) => names.includes(nameOfRun(token, id)))
+    const unknown = (): string[] => []
+    const names = loop && (await inTime(STUCK.stop, loop.holders().catch(unknown), unknown))
+    return running.filter(({ token, id }) => names?.includes(nameOfRun(token, id)))
   }
 
   async #fail(job: LedgerJob, loop: StoppedLoop | undefined, at: number): Promise<void> {

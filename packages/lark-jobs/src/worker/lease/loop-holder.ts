@@ -29,22 +29,27 @@ export class StoppedLoop {
   readonly #session: Session
   readonly #frames: readonly Frame[]
 
-  /** @param ms how long the thread may take to stop @returns undefined if it did not */
+  /**
+   * @param ms how long the thread may take to stop
+   * @returns undefined if it did not, or Node was built without the inspector
+   */
   static async stop(ms: number): Promise<StoppedLoop | undefined> {
-    // A Node that was built without the inspector does not have the module.
-    const inspector = await import('node:inspector/promises').catch(() => undefined)
-    if (inspector === undefined) return undefined
-    const session = new inspector.Session()
-    session.connectToMainThread()
-    const stopped = new Promise<StoppedLoop>((resolve) => {
-      session.once('Debugger.paused', ({ params }) => resolve(new StoppedLoop(session, params.callFrames)))
-    })
-    // Both are answered when the thread stops, so the first is not awaited.
-    session.post('Debugger.enable').catch(() => {})
-    session.post('Debugger.pause').catch(() => {})
-    const loop = await inTime(ms, stopped, () => undefined)
-    if (loop === undefined) session.disconnect()
-    return loop
+    try {
+      const { Session } = await import('node:inspector/promises')
+      const session = new Session()
+      session.connectToMainThread()
+      const stopped = new Promise<StoppedLoop>((resolve) => {
+        session.once('Debugger.paused', ({ params }) => resolve(new StoppedLoop(session, params.callFrames)))
+      })
+      // Both are answered when the thread stops, so the first is not awaited.
+      session.post('Debugger.enable').catch(() => {})
+      session.post('Debugger.pause').catch(() => {})
+      const loop = await inTime(ms, stopped, () => undefined)
+      if (loop === undefined) session.disconnect()
+      return loop
+    } catch {
+      return undefined
+    }
   }
 
   private constructor(session: Session, frames: readonly Frame[]) {
