@@ -5,6 +5,7 @@
  */
 import { LarkError } from '@s18i/lark/config'
 import { listed } from '../model/listed.ts'
+import { textOf } from '../model/thrown.ts'
 import { ScheduleBook } from '../schedule/book.ts'
 import type { Store } from '../store/contract/store.ts'
 import type { Report } from '../worker/report.ts'
@@ -36,7 +37,12 @@ export async function saySchedulesOff(
     if (fresh.length > 0) report.info(turnedOff(fresh))
     for (const id of fresh) said.add(id)
   }
-  const timer = setInterval(() => void look(), LOOK).unref()
+  const timer = setInterval(() => {
+    void look().catch((error) => {
+      clearInterval(timer)
+      report.info(`Looks no more for schedules that do not run here: ${textOf(error)}`)
+    })
+  }, LOOK).unref()
   void over.finally(() => clearInterval(timer))
   await look()
 }
