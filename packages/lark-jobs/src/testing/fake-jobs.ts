@@ -12,6 +12,7 @@ import { enqueue, Jobs, type Opened, open } from '../api/jobs.ts'
 import type { Settings } from '../config/config.ts'
 import { draftedJob, newJobs } from '../dispatch/new-job.ts'
 import { JobsError } from '../model/errors.ts'
+import { shown } from '../model/secret.ts'
 import type { FindFlowOptions } from '../operate/flow-finding.ts'
 import type { FlowResultOptions } from '../operate/flow-results.ts'
 import { after, watcher } from '../operate/operations.ts'
@@ -102,7 +103,7 @@ export class FakeJobs extends Jobs {
     if (met === undefined && named() === undefined && hasModulesOfItsOwn())
       throw new JobsError(
         'UNKNOWN_JOB',
-        `Jobs.dispatchByKey(): this test knows no job with the key '${key}'`,
+        `Jobs.dispatchByKey(): this test knows no job with the key ${shown(key)}`,
         {
           hint: 'Import its class, and name it: Jobs.fake({ jobs: [SendEmailJob] }). The test runner keeps modules of its own, so the files of the application would be loaded a second time.',
         },
