@@ -318,11 +318,10 @@ export class Operate extends Operations {
    *
    * @param records a list of them, or lists that come one after the other, such as those of a large file
    * @param options `source`: where they are from, in words, for the audit. `commands`: also jobs that run commands of
-   * `lark`, for records that you trust. `signal`: ends the call between two lots. `onProgress`: called with each lot, with how many records the call has been through
+   *   `lark`, for records that you trust. `signal`: ends the call between two lots. `onProgress`: called with each lot,
+   *   with how many records the call has been through
    * @throws IMPORT_INVALID for a value that is not such a record, or runs a command, before any job of its list is put
-   *   back;
-   * UNKNOWN_QUEUE,
-   * FILTER_INVALID
+   *   back; UNKNOWN_QUEUE, FILTER_INVALID
    * @example await operate().import(lines.map((line) => JSON.parse(line)))
    */
   async import(
