@@ -3,7 +3,7 @@
  * ES modules, and one set of declarations for both. docs/architecture.md gives the reasons.
  */
 import { spawnSync } from 'node:child_process'
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join, relative, resolve } from 'node:path'
 import { rolldown } from 'rolldown'
@@ -77,7 +77,10 @@ async function bundle(
               if (!apart.has(id)) places.set(id, name)
               for (const each of this.getModuleInfo(id)?.importedIds ?? []) visit(each)
             }
-            for (const root of roots) visit(join(folder, root))
+            for (const root of roots) {
+              if (!existsSync(join(folder, root))) throw new Error(`chunk ${name}: there is no ${root}`)
+              visit(join(folder, root))
+            }
           }
         },
       },
