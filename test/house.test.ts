@@ -67,7 +67,7 @@ const floors: Record<string, string[][]> = {
       ...['bullmq/compared.ts', 'bullmq/unsupported.ts', 'bullmq/priority.ts', 'bullmq/kept-jobs.ts'],
       ...['bullmq/record.ts', 'bullmq/schedule-name.ts', 'bullmq/flow-rules.ts'],
     ],
-    ['store/sqlite/*', 'store/redis/*'],
+    ['store/sql/*', 'store/sqlite/*', 'store/redis/*'],
     // from a name to a store
     ['store/connect.ts'],
     // when schedules tick, how flows advance, and how both are kept

@@ -7,7 +7,7 @@ import { memberId, nameOf } from '../../src/model/effect.ts'
 import { NODES } from '../../src/model/flow.ts'
 import { type Outcome, states } from '../../src/model/record.ts'
 import { MAX_DUE, RESEND_MEMORY } from '../../src/store/contract/store.ts'
-import { Database } from '../../src/store/sqlite/database.ts'
+import { SqliteDatabase } from '../../src/store/sqlite/database.ts'
 import { SqliteStore } from '../../src/store/sqlite/store.ts'
 import { Caller, LEASE } from '../conformance/caller.ts'
 import { endsOf, openFlow } from '../conformance/effects.ts'
@@ -35,8 +35,12 @@ afterEach(() => {
 function collect(): Set<string> {
   const statements = new Set<string>()
   for (const name of ['run', 'get', 'all'] as const) {
-    const original = Database.prototype[name]
-    vi.spyOn(Database.prototype, name).mockImplementation(function (this: Database, sql, ...values) {
+    const original = SqliteDatabase.prototype[name]
+    vi.spyOn(SqliteDatabase.prototype, name).mockImplementation(function (
+      this: SqliteDatabase,
+      sql,
+      ...values
+    ) {
       statements.add(sql)
       return original.call(this, sql, ...values) as never
     })
@@ -212,7 +216,7 @@ class Figures {
   readonly counts: Record<string, number> = {}
 
   async count<T>(name: string, call: () => Promise<T>): Promise<T> {
-    const spies = (['run', 'get', 'all'] as const).map((each) => vi.spyOn(Database.prototype, each))
+    const spies = (['run', 'get', 'all'] as const).map((each) => vi.spyOn(SqliteDatabase.prototype, each))
     const answer = await call()
     this.counts[name] = spies.reduce((sum, spy) => sum + spy.mock.calls.length, 0)
     for (const spy of spies) spy.mockRestore()

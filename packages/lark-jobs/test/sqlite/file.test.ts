@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import { readdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { join, relative } from 'node:path'
 import { expect, test } from 'vitest'
-import { Database } from '../../src/store/sqlite/database.ts'
+import { SqliteDatabase } from '../../src/store/sqlite/database.ts'
 import { prepare } from '../../src/store/sqlite/schema.ts'
 import { SqliteStore } from '../../src/store/sqlite/store.ts'
 import { Caller } from '../conformance/caller.ts'
@@ -72,7 +72,7 @@ test('after a failed open, another try may succeed', async () => {
 
 test('a transaction that throws half-way leaves no changes, and the next one works', async () => {
   await using folder = await Folder.make()
-  const database = await Database.connect(`sqlite:${folder.file}`, folder.file)
+  const database = await SqliteDatabase.connect(`sqlite:${folder.file}`, folder.file)
   await prepare(database)
   const add = () => database.run("INSERT INTO keys (key) VALUES ('send-email')")
   const half = () => {
@@ -100,7 +100,7 @@ test('a lock held by another program is waited for', async () => {
 
 test('a lock that is held too long ends in an error that certainly queued nothing', async () => {
   await using folder = await Folder.make()
-  const database = await Database.connect(`sqlite:${folder.file}`, folder.file, 80)
+  const database = await SqliteDatabase.connect(`sqlite:${folder.file}`, folder.file, 80)
   await prepare(database)
   const other = openRaw(folder.file)
   other.exec('BEGIN IMMEDIATE')

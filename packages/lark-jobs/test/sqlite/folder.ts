@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
 import { vi } from 'vitest'
-import { Database } from '../../src/store/sqlite/database.ts'
+import { SqliteDatabase } from '../../src/store/sqlite/database.ts'
 import { SqliteStore } from '../../src/store/sqlite/store.ts'
 
 const plenty = { count: 1_000_000, age: 3_600_000 }
@@ -48,11 +48,11 @@ export class Folder implements AsyncDisposable {
 }
 
 /** Collects the connection of every store that is opened from now on. */
-export function connections(): Promise<Database>[] {
-  const made: Promise<Database>[] = []
-  const original = Database.connect
-  vi.spyOn(Database, 'connect').mockImplementation((...args) => {
-    const connection = original.apply(Database, args)
+export function connections(): Promise<SqliteDatabase>[] {
+  const made: Promise<SqliteDatabase>[] = []
+  const original = SqliteDatabase.connect
+  vi.spyOn(SqliteDatabase, 'connect').mockImplementation((...args) => {
+    const connection = original.apply(SqliteDatabase, args)
     made.push(connection)
     return connection
   })

@@ -7,7 +7,7 @@
  * the size of files, with which writing really fails half-way.
  */
 import { afterEach, expect, test, vi } from 'vitest'
-import type { Database } from '../../src/store/sqlite/database.ts'
+import type { SqliteDatabase } from '../../src/store/sqlite/database.ts'
 import { Caller, LEASE } from '../conformance/caller.ts'
 import { ids, job, jobs, settlement } from '../conformance/jobs.ts'
 import { Child } from './child.ts'
@@ -19,7 +19,7 @@ afterEach(() => {
 })
 
 /** Leaves room for `pages` pages. */
-function leaveRoom(database: Database, pages: number): void {
+function leaveRoom(database: SqliteDatabase, pages: number): void {
   const size = database.get<{ page_count: number }>('PRAGMA page_count')!.page_count
   database.exec(`PRAGMA max_page_count = ${size + pages}`)
 }

@@ -3,7 +3,7 @@
  */
 import { afterEach, expect, test, vi } from 'vitest'
 import { memberId } from '../../src/model/effect.ts'
-import { Database } from '../../src/store/sqlite/database.ts'
+import { SqliteDatabase } from '../../src/store/sqlite/database.ts'
 import { SqliteStore } from '../../src/store/sqlite/store.ts'
 import { Caller } from '../conformance/caller.ts'
 import { openFlow, take } from '../conformance/effects.ts'
@@ -21,8 +21,12 @@ const payload = 'x'.repeat(400_000)
 /** The longest text of each answer from now on. */
 function longest(): number[] {
   const found: number[] = []
-  const original = Database.prototype.all
-  vi.spyOn(Database.prototype, 'all').mockImplementation(function (this: Database, sql, ...values) {
+  const original = SqliteDatabase.prototype.all
+  vi.spyOn(SqliteDatabase.prototype, 'all').mockImplementation(function (
+    this: SqliteDatabase,
+    sql,
+    ...values
+  ) {
     const rows = original.call(this, sql, ...values)
     const texts = rows
       .flatMap((row) => Object.values(row as object))

@@ -6,7 +6,7 @@ import { afterEach, expect, test, vi } from 'vitest'
 import { open } from '../../src/api/jobs.ts'
 import { createJobs, Job } from '../../src/index.ts'
 import { NODES } from '../../src/model/flow.ts'
-import { Database } from '../../src/store/sqlite/database.ts'
+import { SqliteDatabase } from '../../src/store/sqlite/database.ts'
 import { SqliteStore } from '../../src/store/sqlite/store.ts'
 import { Caller, LEASE } from '../conformance/caller.ts'
 import { goesOn } from '../conformance/earlier.ts'
@@ -173,7 +173,7 @@ test('pauses of layout 13 go on, and a person may pause a group there', async ()
 test('while a file is brought forward, the effects of each partition are found by an index', async () => {
   await using folder = await Folder.make()
   await folder.earlier(7)
-  const exec = vi.spyOn(Database.prototype, 'exec')
+  const exec = vi.spyOn(SqliteDatabase.prototype, 'exec')
   await (await folder.store()).close()
   const statements = exec.mock.calls.flatMap(([sql]) => sql.split(';'))
   const [update] = statements.filter((sql) => sql.trimStart().startsWith('UPDATE partitions SET nextEffect'))
@@ -203,7 +203,7 @@ test('if two versions make the file at the same time, the second one is refused'
   await using folder = await Folder.make()
   const older = openRaw(folder.file)
   older.exec('PRAGMA journal_mode = WAL; BEGIN IMMEDIATE')
-  const write = vi.spyOn(Database.prototype, 'write')
+  const write = vi.spyOn(SqliteDatabase.prototype, 'write')
   const opening = folder.store().catch((error) => error)
   // The store has found the file empty, and waits for the lock to make the tables.
   await vi.waitFor(() => expect(write).toHaveBeenCalled())

@@ -1,7 +1,7 @@
 /**
  * How the store runs the verbs that are apart from those of jobs: of schedules and flows.
  */
-import type { Database } from './database.ts'
+import type { Database } from '../sql/database.ts'
 import type { Partition } from './partition.ts'
 
 export interface Access {

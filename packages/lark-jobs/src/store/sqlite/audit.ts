@@ -3,7 +3,7 @@
  */
 import type { Audit, AuditBounds, AuditRecord, AuditRecords } from '../contract/store.ts'
 import { MAX_ITEMS } from '../contract/store.ts'
-import type { Database } from './database.ts'
+import type { Database } from '../sql/database.ts'
 
 const write = `
   INSERT INTO audit (id, at, writtenAt, text) VALUES (?1, ?2, ?2, ?3)

@@ -10,7 +10,8 @@
  */
 import type { LeasedJob } from '../../model/record.ts'
 import { MAX_ITEMS, type Want } from '../contract/store.ts'
-import type { Database } from './database.ts'
+import type { Database } from '../sql/database.ts'
+import { ACTIVE, NOT_STARTED, STARTED } from '../sql/states.ts'
 import { tell } from './events.ts'
 import { findLease, heldJobs, openLease } from './lease.ts'
 import { type Found, nextInTurn, nextJobs } from './order.ts'
@@ -18,7 +19,6 @@ import type { Partition } from './partition.ts'
 import { readPayloads } from './payload.ts'
 import { Room } from './room.ts'
 import { isSuspectRow, type JobRow, list, toLeased } from './row.ts'
-import { ACTIVE, NOT_STARTED, STARTED } from './schema.ts'
 
 const lease = `UPDATE jobs SET state = ${ACTIVE}, runs = runs + 1, token = ?, ahead = ?`
 const hold = `UPDATE jobs SET ahead = ${NOT_STARTED} WHERE seq IN (SELECT value FROM json_each(?))`

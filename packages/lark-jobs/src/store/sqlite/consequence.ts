@@ -5,12 +5,12 @@
 import type { JobError } from '../../model/record.ts'
 import { putBack, strandedSince } from '../contract/reason.ts'
 import { type Consequence, MAX_ERRORS } from '../contract/store.ts'
+import { PENDING } from '../sql/states.ts'
 import { end } from './end.ts'
 import { tell } from './events.ts'
 import { move } from './move.ts'
 import type { Partition } from './partition.ts'
 import { errorsOf, type JobRow } from './row.ts'
-import { PENDING } from './schema.ts'
 
 /** @param took milliseconds of the run */
 export function follow(partition: Partition, row: JobRow, consequence: Consequence, took?: number): void {

@@ -10,8 +10,9 @@ import { accessSync, constants, existsSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { JobsError } from '../../model/errors.ts'
+import type { Database, Value } from '../sql/database.ts'
 import { Disk } from './disk.ts'
-import type { Driver, Statement, Value } from './driver.ts'
+import type { Driver, Statement } from './driver.ts'
 import { busyTooLong, closed, isBusy, isFull, NoRoom, stillUsed, toJobsError } from './failure.ts'
 import { makeFile } from './files.ts'
 import { library } from './library.ts'
@@ -69,7 +70,7 @@ const unended = 'SELECT total(waiting + delayed) AS pending, total(active) AS ac
 /** An attempt throws this if the file is no longer at its path. */
 const GONE = new Error('the file is gone')
 
-export class Database {
+export class SqliteDatabase implements Database {
   /** The name that people see. */
   readonly name: string
   readonly #statements = new Map<string, Statement>()
@@ -86,7 +87,7 @@ export class Database {
   /** Called in each transaction before its work. Throws if the work must not be done. */
   guard: (() => void) | undefined
   /** Opens the file at the path, or makes one. Called when the open file is no longer at the path. */
-  reopen: (() => Promise<Database>) | undefined
+  reopen: (() => Promise<SqliteDatabase>) | undefined
   /** Called when this database has changed to another file. The argument says what happened to the previous one. */
   renewed: ((words: string) => void) | undefined
 
@@ -103,7 +104,7 @@ export class Database {
    * @param file a path or `:memory:`
    * @param patience milliseconds for which calls retry while the file is locked
    */
-  static async connect(name: string, file: string, patience = PATIENCE): Promise<Database> {
+  static async connect(name: string, file: string, patience = PATIENCE): Promise<SqliteDatabase> {
     const { open } = library(name)
     const isFile = file !== ':memory:'
     for (;;) {
@@ -117,7 +118,7 @@ export class Database {
           driver.close()
           continue
         }
-        const database = new Database(name, driver, patience, presence)
+        const database = new SqliteDatabase(name, driver, patience, presence)
         database.exec(`PRAGMA busy_timeout = ${LOCK_WAIT}; PRAGMA trusted_schema = OFF`)
         // After a peak, the log is cut to its usual size.
         const limit = CHECKPOINT.plenty * (PAGE + FRAME)

@@ -3,8 +3,7 @@
  * and `library.ts` decides which of them a process uses.
  */
 
-/** A value that may be bound. Booleans are excluded, because `libsql` aborts the process on one. */
-export type Value = string | number | null
+import type { Value } from '../sql/database.ts'
 
 export type Row = Record<string, Value>
 

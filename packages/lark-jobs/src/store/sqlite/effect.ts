@@ -30,11 +30,11 @@ import {
   RESEND_MEMORY,
   UNKEPT_MEMORY,
 } from '../contract/store.ts'
+import { HIDDEN } from '../sql/states.ts'
 import type { Partition } from './partition.ts'
 import { keptBytes, payload, shownBytes } from './payload.ts'
 import { Room } from './room.ts'
 import { columns, type JobRow, list, type ShownRow, toEnded, toRecord } from './row.ts'
-import { HIDDEN } from './schema.ts'
 
 const insert = 'INSERT INTO effects (seq, kind, partition, at) VALUES (?, ?, ?, ?)'
 const insertMembers = `

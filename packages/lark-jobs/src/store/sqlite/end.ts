@@ -8,6 +8,7 @@
 import { type Member, memberOf } from '../../model/effect.ts'
 import { readReason } from '../contract/reason.ts'
 import { endOf, type Settlement } from '../contract/store.ts'
+import { ACTIVE, COMPLETED, FAILED, NOT_STARTED, PENDING } from '../sql/states.ts'
 import { writeEffects, writeMembers } from './effect.ts'
 import { tell } from './events.ts'
 import { noteFailed } from './failed-jobs.ts'
@@ -17,7 +18,6 @@ import { type Move, move } from './move.ts'
 import type { Partition } from './partition.ts'
 import { columns, endedStates, errorsOf, type JobRow, list } from './row.ts'
 import { noteRun } from './runs.ts'
-import { ACTIVE, COMPLETED, FAILED, NOT_STARTED, PENDING } from './schema.ts'
 import { ringWatchers, watchersOf } from './watch.ts'
 
 const complete = (more = '') => `

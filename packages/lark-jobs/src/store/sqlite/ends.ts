@@ -5,7 +5,7 @@
  */
 import { defined } from '../../model/defined.ts'
 import { type KeptEnd, MAX_ERROR, MAX_NEWS, type MemberEnd, RESULT_PURGED } from '../contract/store.ts'
-import type { Database } from './database.ts'
+import type { Database } from '../sql/database.ts'
 import { Room } from './room.ts'
 import { list } from './row.ts'
 

@@ -7,9 +7,10 @@
 import type { NewJob, State } from '../../model/record.ts'
 import { laneName } from '../contract/lane.ts'
 import { type Bound, type Call, type Enqueued, mayPrefetch } from '../contract/store.ts'
+import type { Value } from '../sql/database.ts'
+import { COMPLETED, HIDDEN, PENDING } from '../sql/states.ts'
 import { drop, pendingOf } from './bound.ts'
 import { recall, remember } from './calls.ts'
-import type { Value } from './driver.ts'
 import { owesHook } from './effect.ts'
 import { tell } from './events.ts'
 import { laneLimits, openLane } from './lane.ts'
@@ -18,7 +19,6 @@ import type { Partition } from './partition.ts'
 import { forgetPayload, keepPayload } from './payload.ts'
 import { makeWay } from './retain.ts'
 import { columns, type JobRow, stateOf } from './row.ts'
-import { COMPLETED, HIDDEN, PENDING } from './schema.ts'
 
 const insert = `
   INSERT OR IGNORE INTO jobs (partition, id, priority, queuedAt, dueAt, key, options, payload)

@@ -4,12 +4,12 @@
  */
 import { readCancelled } from '../contract/reason.ts'
 import type { Extension, LeaseNote } from '../contract/store.ts'
+import { ACTIVE, BESIDE, NOT_STARTED, STARTED } from '../sql/states.ts'
 import { tell } from './events.ts'
 import { renewLease } from './lease.ts'
 import { keepReport } from './log.ts'
 import type { Partition } from './partition.ts'
 import { isSuspectRow, type JobRow } from './row.ts'
-import { ACTIVE, BESIDE, NOT_STARTED, STARTED } from './schema.ts'
 import { notify } from './waiters.ts'
 import { watchersOf } from './watch.ts'
 

@@ -8,10 +8,10 @@
  */
 import type { Dropped } from '../contract/page.ts'
 import { MAX_ITEMS, type Retention } from '../contract/store.ts'
+import { FAILED } from '../sql/states.ts'
 import type { Partition } from './partition.ts'
 import { payloadBytes } from './payload.ts'
 import { errorsOf, type JobRow, list } from './row.ts'
-import { FAILED } from './schema.ts'
 
 interface Sums {
   bytes: number

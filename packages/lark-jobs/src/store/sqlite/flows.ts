@@ -31,8 +31,8 @@ import {
   type MemberEnd,
   type StoredFlow,
 } from '../contract/store.ts'
+import type { Database } from '../sql/database.ts'
 import type { Access } from './access.ts'
-import type { Database } from './database.ts'
 import { endsOf, forgetEnds, hearNews, newsBytes, newsOf, purgeEnds } from './ends.ts'
 import { bytesOf, queue } from './enqueue.ts'
 import { Members } from './members.ts'

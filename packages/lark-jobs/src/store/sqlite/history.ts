@@ -4,7 +4,7 @@
  */
 import { DAY, firstBucket, type History, HOUR, historyOf } from '../contract/history.ts'
 import { DAYS, HOURS, type Minute } from '../contract/store.ts'
-import type { Database } from './database.ts'
+import type { Database } from '../sql/database.ts'
 import { Partition } from './partition.ts'
 import { list } from './row.ts'
 

@@ -4,7 +4,7 @@
 import { statfsSync, statSync } from 'node:fs'
 import type { FileInspection, StoreFileFacts } from '../contract/inspection.ts'
 import type { Durability } from '../contract/store.ts'
-import type { Database } from './database.ts'
+import type { SqliteDatabase } from './database.ts'
 import { RESERVE } from './disk.ts'
 import { isSound, library } from './library.ts'
 
@@ -22,7 +22,7 @@ const networks: Readonly<Record<number, string>> = {
 
 /** @param path undefined: in memory */
 export async function inspectFile(
-  database: Database,
+  database: SqliteDatabase,
   path: string | undefined,
   durability: Durability,
 ): Promise<FileInspection> {
@@ -55,7 +55,7 @@ export async function inspectFile(
   }
 }
 
-function settingOf(database: Database, pragma: string): string | number {
+function settingOf(database: SqliteDatabase, pragma: string): string | number {
   return Object.values(database.get<Record<string, string | number>>(`PRAGMA ${pragma}`) ?? {})[0] ?? ''
 }
 

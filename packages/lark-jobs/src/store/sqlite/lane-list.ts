@@ -4,9 +4,9 @@
  */
 import { laneRecord } from '../contract/lane.ts'
 import { type LaneFilter, type LanePage, type LaneRecord, MAX_ITEMS } from '../contract/store.ts'
+import { PENDING } from '../sql/states.ts'
 import type { LaneRow } from './lane.ts'
 import type { Partition } from './partition.ts'
-import { PENDING } from './schema.ts'
 
 type ListedLane = Pick<LaneRow, 'name' | 'busy' | 'turn' | 'wakeAt'> & {
   limiter: string

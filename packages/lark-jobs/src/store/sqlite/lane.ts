@@ -16,10 +16,10 @@ import { laneName, readLane } from '../contract/lane.ts'
 import { packPaused, pausedGroup } from '../contract/pause.ts'
 import type { LaneStand } from '../contract/stand.ts'
 import { parsed } from '../contract/unreadable.ts'
+import { ACTIVE, PENDING } from '../sql/states.ts'
 import type { Partition } from './partition.ts'
 import { allowedStarts } from './rate.ts'
 import type { JobRow } from './row.ts'
-import { ACTIVE, PENDING } from './schema.ts'
 
 export interface LaneRow {
   name: string

@@ -7,9 +7,9 @@
  * is needed.
  */
 import { parsed } from '../contract/unreadable.ts'
+import { ACTIVE } from '../sql/states.ts'
 import type { Partition } from './partition.ts'
 import { holderOf, type JobRow, columns as jobColumns, list } from './row.ts'
-import { ACTIVE } from './schema.ts'
 
 export interface Lease {
   token: string

@@ -2,7 +2,8 @@
  * SQLite from the package `libsql`, an optional dependency that has a binary for each of the usual platforms.
  */
 import type Libsql from 'libsql'
-import type { Driver, Library, Row, Statement, Value } from './driver.ts'
+import type { Value } from '../sql/database.ts'
+import type { Driver, Library, Row, Statement } from './driver.ts'
 
 /** @throws the error of Node if the package, or its binary for this platform, is not installed */
 export function loadLibsql(): Library {

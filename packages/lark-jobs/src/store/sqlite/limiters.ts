@@ -16,7 +16,7 @@ import {
   type PermitCall,
   type Permitted,
 } from '../contract/store.ts'
-import type { Database } from './database.ts'
+import type { Database } from '../sql/database.ts'
 import { allowedStarts, refund } from './rate.ts'
 
 interface LimiterRow {

@@ -4,7 +4,7 @@
 import type { LogLine } from '../../model/record.ts'
 import { type LeaseNote, MAX_LOG_BYTES, MAX_LOG_LINES } from '../contract/store.ts'
 import { damagedLine, readList } from '../contract/unreadable.ts'
-import type { Database } from './database.ts'
+import type { Database } from '../sql/database.ts'
 
 const read = 'SELECT log FROM jobs WHERE seq = ?'
 const write = 'UPDATE jobs SET log = ? WHERE seq = ?'

@@ -7,7 +7,7 @@
  */
 import { Buffer } from 'node:buffer'
 import type { EndedState } from '../../model/record.ts'
-import type { Database } from './database.ts'
+import type { Database } from '../sql/database.ts'
 
 interface Bits {
   ended: Buffer

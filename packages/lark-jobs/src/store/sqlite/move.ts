@@ -2,11 +2,11 @@
  * Moves a job from one state to another. JobRow, indexes and counters change together.
  */
 import type { Counters } from '../../model/record.ts'
+import { FAILED } from '../sql/states.ts'
 import { forgetFailed } from './failed-jobs.ts'
 import { laneMoves } from './lane.ts'
 import type { Partition } from './partition.ts'
 import type { JobRow } from './row.ts'
-import { FAILED } from './schema.ts'
 
 const update = `
   UPDATE jobs SET state = ?, dueAt = ?, runs = ?, failures = ?, crashes = ?, releases = ?, direct = ?,

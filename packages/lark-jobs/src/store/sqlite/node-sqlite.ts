@@ -5,7 +5,9 @@
  * 22, and 24 before 24.16, cut a text at a NUL character when they read it, so no stored text may contain one
  * (`stored-name.ts`).
  */
-import type { Driver, Library, Row, Statement, Value } from './driver.ts'
+
+import type { Value } from '../sql/database.ts'
+import type { Driver, Library, Row, Statement } from './driver.ts'
 
 /** The part of the module that is used here. `@types/node` of Node 20 does not declare it. */
 interface NodeSqlite {

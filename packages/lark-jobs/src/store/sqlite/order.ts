@@ -7,13 +7,13 @@
  */
 import { laneName, readLane } from '../contract/lane.ts'
 import { MAX_ITEMS, type Want } from '../contract/store.ts'
+import { PENDING } from '../sql/states.ts'
 import { findLane, type LaneRow, repositionLane, rulesOf } from './lane.ts'
 import type { Partition } from './partition.ts'
 import { payloadBytes, smallPayload } from './payload.ts'
 import { allowedStarts } from './rate.ts'
 import type { Room } from './room.ts'
 import type { JobRow, LeasedRow } from './row.ts'
-import { PENDING } from './schema.ts'
 
 type Turn = Pick<LaneRow, 'name'> & { turn: number }
 

@@ -9,9 +9,9 @@
 import type { EventKind } from '../../model/event.ts'
 import { type Pause, packPause, readPause } from '../contract/pause.ts'
 import { MAX_LINES, type MemberEnd, MINUTE, type Minute, type SettingChange } from '../contract/store.ts'
-import type { Database } from './database.ts'
+import type { Database } from '../sql/database.ts'
+import { ACTIVE, CANCELLED, COMPLETED, FAILED, KEPT, PENDING } from '../sql/states.ts'
 import type { JobRow } from './row.ts'
-import { ACTIVE, CANCELLED, COMPLETED, FAILED, KEPT, PENDING } from './schema.ts'
 
 interface PartitionRow {
   id: number

@@ -7,9 +7,9 @@
  */
 import { type JobOptionChanges, withOptions } from '../contract/options.ts'
 import { MAX_SMALL } from '../contract/store.ts'
-import type { Database } from './database.ts'
+import type { Database } from '../sql/database.ts'
+import { PENDING } from '../sql/states.ts'
 import { type JobRow, list } from './row.ts'
-import { PENDING } from './schema.ts'
 
 /**
  * The most bytes of a payload in its row: up to this size, a row fits into its page. (Measured on 2026-11-25, 2 cores,

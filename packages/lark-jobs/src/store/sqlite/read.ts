@@ -13,13 +13,13 @@ import {
   type Standing,
 } from '../contract/store.ts'
 import { damagedLine, readList } from '../contract/unreadable.ts'
+import { COMPLETED, HIDDEN, PENDING } from '../sql/states.ts'
 import { bothOf } from './keep.ts'
 import { findLease, heldRows, type Lease, leasesBehind } from './lease.ts'
 import type { Partition } from './partition.ts'
 import { keptBytes, payload, shownBytes } from './payload.ts'
 import { Room } from './room.ts'
 import { columns, endedStates, holderOf, type JobRow, list, type ShownRow, toEnded, toRecord } from './row.ts'
-import { COMPLETED, HIDDEN, PENDING } from './schema.ts'
 
 const DEFAULT_LIMIT = 100
 const MAX_LIMIT = 1_000

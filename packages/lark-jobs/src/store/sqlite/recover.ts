@@ -6,6 +6,7 @@
 import { afterDeath, afterRun } from '../contract/consequence.ts'
 import { MOST_TAKEN } from '../contract/lost-workers.ts'
 import { MAX_ITEMS, type RecoverOptions, type Recovery } from '../contract/store.ts'
+import { BESIDE, NOT_STARTED, PENDING } from '../sql/states.ts'
 import { follow } from './consequence.ts'
 import { exchangeEffects, nextEffect } from './effect.ts'
 import {
@@ -20,7 +21,6 @@ import {
 } from './lease.ts'
 import type { Partition } from './partition.ts'
 import { holderOf, type JobRow, optionsOf, stateOf } from './row.ts'
-import { BESIDE, NOT_STARTED, PENDING } from './schema.ts'
 import { graceOf, hearIn, isDoubted, keepDoubts } from './silence.ts'
 import { noteTakeover } from './workers.ts'
 

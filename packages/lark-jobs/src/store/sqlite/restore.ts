@@ -5,11 +5,11 @@ import type { EndedState, JobRecord } from '../../model/record.ts'
 import { laneName } from '../contract/lane.ts'
 import { cancelledFor } from '../contract/reason.ts'
 import type { Restored } from '../contract/store.ts'
+import { FAILED } from '../sql/states.ts'
 import { noteFailed } from './failed-jobs.ts'
 import type { Partition } from './partition.ts'
 import { forgetPayload, keepPayload } from './payload.ts'
 import { endedStates, type JobRow } from './row.ts'
-import { FAILED } from './schema.ts'
 
 const insert = `
   INSERT OR IGNORE INTO jobs (

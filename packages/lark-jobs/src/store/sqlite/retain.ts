@@ -3,7 +3,8 @@
  */
 import type { State } from '../../model/record.ts'
 import { MAX_ITEMS, type QueueRetention } from '../contract/store.ts'
-import type { Value } from './driver.ts'
+import type { Value } from '../sql/database.ts'
+import { COMPLETED, FAILED, HIDDEN, PENDING } from '../sql/states.ts'
 import { dropPayloads, rememberUnkept, withdrawEffects } from './effect.ts'
 import { endRemoved } from './end.ts'
 import { tell } from './events.ts'
@@ -17,7 +18,6 @@ import { lines, MAX, pendingRows } from './read.ts'
 import { Room } from './room.ts'
 import { endedStates, type JobRow, columns as jobColumns, list } from './row.ts'
 import { noteRun } from './runs.ts'
-import { COMPLETED, FAILED, HIDDEN, PENDING } from './schema.ts'
 import { forgetDoubt } from './silence.ts'
 import { unwatch } from './watch.ts'
 

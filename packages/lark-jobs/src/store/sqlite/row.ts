@@ -6,8 +6,8 @@ import type { Counters, JobError, JobOptions, JobRecord, LeasedJob, State } from
 import { isSuspect } from '../contract/consequence.ts'
 import { readReason } from '../contract/reason.ts'
 import { damaged, damagedErrors, readLaneName, readList, readOptions } from '../contract/unreadable.ts'
-import type { Value } from './driver.ts'
-import { ACTIVE, CANCELLED, COMPLETED, FAILED, HIDDEN, KEPT, PENDING } from './schema.ts'
+import type { Value } from '../sql/database.ts'
+import { ACTIVE, CANCELLED, COMPLETED, FAILED, HIDDEN, KEPT, PENDING } from '../sql/states.ts'
 
 /** All columns except payload, result and log, which may be large and do not matter for a change of state. */
 export interface JobRow extends Counters {

@@ -5,7 +5,7 @@
 import { MINUTE } from '../contract/history.ts'
 import { needed, outdated, type RunsAt, runsAt, runsOf, runsText } from '../contract/run-history.ts'
 import type { FleetRuns } from '../contract/runs.ts'
-import type { Database } from './database.ts'
+import type { Database } from '../sql/database.ts'
 import { list } from './row.ts'
 
 const isKept = 'SELECT 1 FROM runHistory WHERE at = ?'

@@ -22,8 +22,8 @@ import {
   type StoredFlow,
   type StoredSchedule,
 } from '../contract/store.ts'
+import type { Database } from '../sql/database.ts'
 import type { Access } from './access.ts'
-import type { Database } from './database.ts'
 import { bytesOf, queue } from './enqueue.ts'
 import { dueFlows, lendFlows } from './flows.ts'
 import type { Partition } from './partition.ts'

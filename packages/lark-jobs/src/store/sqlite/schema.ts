@@ -42,24 +42,8 @@
  */
 import { JobsError } from '../../model/errors.ts'
 import type { StoreOptions } from '../contract/store.ts'
-import type { Database } from './database.ts'
-
-/** `jobs.state`. A partial index needs the number in the statement's text. */
-export const PENDING = 0
-export const ACTIVE = 1
-export const COMPLETED = 2
-export const FAILED = 3
-export const CANCELLED = 4
-/** Added to the state of an ended job that is kept for an age of its own (`keep.ts`). */
-export const KEPT = 5
-/** Added to the state of an ended job that was removed, and has effects (`effect.ts`). No other state is as high. */
-export const HIDDEN = 10
-
-/** `jobs.ahead` of an active job. */
-export const STARTED = 0
-export const NOT_STARTED = 1
-/** A suspect that started while others ran in its process (`contract/consequence.ts`). */
-export const BESIDE = 2
+import { COMPLETED, PENDING, STRANDED } from '../sql/states.ts'
+import type { SqliteDatabase } from './database.ts'
 
 /** The version of the layout. Raise it with every change below that an older Lark could not read. */
 const LAYOUT = 18
@@ -236,12 +220,6 @@ const silence = `
 /** How many pending jobs have failed. */
 const retrying = 'ALTER TABLE partitions ADD COLUMN retrying INTEGER NOT NULL DEFAULT 0;'
 
-/**
- * Of a pending job that no worker could read: its last run put it back, and says so (`contract/reason.ts`). `releases`
- * is first, because each change of a job evaluates this: it costs a plain one 0.1 µs of 12, and 1.0 without it
- * (2026-12-01, 2 cores, shared and busy, Node 20.20).
- */
-export const STRANDED = `releases > 0 AND state = ${PENDING} AND substr(reason, 1, length(runs) + 2) = runs || '|' || char(30)`
 const stranded = `CREATE INDEX stranded ON jobs (partition, dueAt) WHERE ${STRANDED};`
 
 /** The failed jobs that are kept as their queue says, and what they are together. */
@@ -530,7 +508,7 @@ const tables = `
  * @throws LAYOUT_UNKNOWN
  */
 export async function prepare(
-  database: Database,
+  database: SqliteDatabase,
   durability: StoreOptions['durability'] = 'normal',
 ): Promise<void> {
   // The check is first, so that a file of another program keeps even its journal mode.
@@ -551,13 +529,13 @@ export async function prepare(
 }
 
 /** Checks whether a newer Lark has changed the layout while this process has the file open (1.7 µs a transaction). */
-function check(database: Database): void {
+function check(database: SqliteDatabase): void {
   const version = versionOf(database)
   if (version !== LAYOUT) throw unknown(database.name, `layout ${version}`)
 }
 
 /** Creates or migrates the layout, under the write lock. Another process may have done it meanwhile. */
-function layOut(database: Database): void {
+function layOut(database: SqliteDatabase): void {
   const found = layout(database)
   if (found === 'empty') {
     database.exec(`${tables}; PRAGMA application_id = ${APPLICATION}; PRAGMA user_version = ${LAYOUT}`)
@@ -573,7 +551,7 @@ function isOurs(found: string): boolean {
 }
 
 /** `ours`, `earlier`, `empty`, or a description of another content. */
-function layout(database: Database): string {
+function layout(database: SqliteDatabase): string {
   const application = database.get<{ application_id: number }>('PRAGMA application_id')?.application_id
   const version = versionOf(database)
   if (application === APPLICATION) {
@@ -584,7 +562,7 @@ function layout(database: Database): string {
   return any === undefined ? 'empty' : 'the tables of another program'
 }
 
-function versionOf(database: Database): number | undefined {
+function versionOf(database: SqliteDatabase): number | undefined {
   return database.get<{ user_version: number }>('PRAGMA user_version')?.user_version
 }
 

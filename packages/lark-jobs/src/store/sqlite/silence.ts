@@ -4,7 +4,7 @@
  */
 import { DOUBT_AGE, type DoubtedJob, MAX_DOUBTS, silenceOf } from '../contract/silence.ts'
 import type { Finding } from '../contract/store.ts'
-import type { Database } from './database.ts'
+import type { Database } from '../sql/database.ts'
 import type { Partition } from './partition.ts'
 import { list } from './row.ts'
 

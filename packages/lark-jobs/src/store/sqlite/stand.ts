@@ -13,6 +13,7 @@ import {
   type Stand,
   type StandOptions,
 } from '../contract/store.ts'
+import { NOT_STARTED, PENDING } from '../sql/states.ts'
 import { findLane, firstOf, groupPause, type LaneRow, NEVER, openingOf, rulesOf } from './lane.ts'
 import { findLease, heldRows, type Lease, leasesBehind } from './lease.ts'
 import { holderOfLock } from './lock.ts'
@@ -20,7 +21,6 @@ import type { Partition } from './partition.ts'
 import { allowedStarts } from './rate.ts'
 import { get } from './read.ts'
 import { holderOf, type JobRow } from './row.ts'
-import { NOT_STARTED, PENDING } from './schema.ts'
 
 type StandRow = Pick<JobRow, 'seq' | 'priority' | 'dueAt' | 'lane' | 'lock' | 'token' | 'ahead'>
 

@@ -17,7 +17,7 @@ import { SqliteAudit } from './audit.ts'
 import { Bell } from './bell.ts'
 import { forgetCalls } from './calls.ts'
 import { Clock } from './clock.ts'
-import { Database } from './database.ts'
+import { SqliteDatabase } from './database.ts'
 import { forgetEffects } from './effect.ts'
 import { enqueue } from './enqueue.ts'
 import { forgetEvents, hear, listen, writeEvents } from './events.ts'
@@ -81,7 +81,7 @@ export class SqliteStore implements contract.Store {
   readonly #options: contract.StoreOptions
   readonly #clock: Clock
   #opening: Promise<string[]> | undefined
-  #database: Database | undefined
+  #database: SqliteDatabase | undefined
   #bell: Bell | undefined
 
   /**
@@ -395,8 +395,8 @@ export class SqliteStore implements contract.Store {
     }
   }
 
-  async #connect(): Promise<Database> {
-    const database = await Database.connect(this.name, this.#file)
+  async #connect(): Promise<SqliteDatabase> {
+    const database = await SqliteDatabase.connect(this.name, this.#file)
     database.now = () => this.#clock.now()
     database.reopen = () => this.#connect()
     try {
@@ -409,7 +409,7 @@ export class SqliteStore implements contract.Store {
     }
   }
 
-  #opened(): { database: Database; bell: Bell } {
+  #opened(): { database: SqliteDatabase; bell: Bell } {
     if (this.#database === undefined || this.#bell === undefined) throw closed(this.name)
     return { database: this.#database, bell: this.#bell }
   }
@@ -457,7 +457,7 @@ export class SqliteStore implements contract.Store {
   async #ringing<T>(
     name: string,
     work: (partition: Partition) => T,
-    write: (database: Database, change: () => T) => Promise<T>,
+    write: (database: SqliteDatabase, change: () => T) => Promise<T>,
     call?: contract.Call,
   ): Promise<T> {
     const { database, bell } = this.#opened()

@@ -3,8 +3,8 @@
  * a partial index finds them: so no other job has anything of this, and no call has to note who comes and goes.
  */
 import type { Stranded } from '../contract/store.ts'
+import { STRANDED } from '../sql/states.ts'
 import type { Partition } from './partition.ts'
-import { STRANDED } from './schema.ts'
 
 /** A look takes about 1 µs for each. */
 const MOST = 10_000

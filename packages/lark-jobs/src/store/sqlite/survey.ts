@@ -12,8 +12,9 @@ import {
   type Survey,
   type Surveyed,
 } from '../contract/store.ts'
+import type { Database } from '../sql/database.ts'
+import { COMPLETED } from '../sql/states.ts'
 import { olderCalls } from './calls.ts'
-import type { Database } from './database.ts'
 import { olderEffects } from './effect.ts'
 import { olderEvents } from './events.ts'
 import { olderKept } from './keep.ts'
@@ -21,7 +22,6 @@ import { nextJob } from './order.ts'
 import { Partition } from './partition.ts'
 import { overRates } from './rate.ts'
 import { endedStates, list } from './row.ts'
-import { COMPLETED } from './schema.ts'
 import { forgetRings, olderWaiters, refreshAge, refreshWaiters } from './waiters.ts'
 import { announce } from './workers.ts'
 

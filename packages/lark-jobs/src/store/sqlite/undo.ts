@@ -4,11 +4,11 @@
 import type { EndedState, JobRecord } from '../../model/record.ts'
 import { cancelledFor } from '../contract/reason.ts'
 import type { AlterVerdict } from '../contract/store.ts'
+import { PENDING } from '../sql/states.ts'
 import { end } from './end.ts'
 import { move, toEnd } from './move.ts'
 import type { Partition } from './partition.ts'
 import { columns, endedStates, type JobRow, optionsOf } from './row.ts'
-import { PENDING } from './schema.ts'
 
 const find = `SELECT ${columns} FROM jobs WHERE partition = ? AND id = ? AND state = ${PENDING}`
 const findAny = 'SELECT 1 FROM jobs WHERE partition = ? AND id = ?'

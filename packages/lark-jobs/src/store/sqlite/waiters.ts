@@ -12,7 +12,7 @@
  * callers ask again every few seconds, so the rows of dead processes move behind them. If a ring is not heard within
  * `STALE` (the process hangs, or has just died), any other waiting caller takes it over.
  */
-import type { Database } from './database.ts'
+import type { Database } from '../sql/database.ts'
 import { latestToken } from './lease.ts'
 import type { Partition } from './partition.ts'
 import { holderOf, list } from './row.ts'

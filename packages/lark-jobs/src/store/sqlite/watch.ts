@@ -4,11 +4,11 @@
  * removed with all others of the partition, once none of them is alive.
  */
 import type { Fate } from '../contract/store.ts'
+import { ACTIVE } from '../sql/states.ts'
 import { rememberEnds } from './effect.ts'
 import type { Partition } from './partition.ts'
 import { fates } from './read.ts'
 import { holderOf, list } from './row.ts'
-import { ACTIVE } from './schema.ts'
 import { notify } from './waiters.ts'
 
 const inList = 'IN (SELECT value FROM json_each(?))'

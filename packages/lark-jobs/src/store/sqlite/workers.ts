@@ -23,7 +23,7 @@ import {
   runsIn,
 } from '../contract/runs.ts'
 import { parsed } from '../contract/unreadable.ts'
-import type { Database } from './database.ts'
+import type { Database } from '../sql/database.ts'
 import { list } from './row.ts'
 import { keepRuns, mustKeepRuns } from './run-history.ts'
 

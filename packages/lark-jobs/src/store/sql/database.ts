@@ -1,0 +1,24 @@
+/**
+ * A database with the tables of a store, as its rules use it. Calls are synchronous, so that a transaction runs from its
+ * first statement to its commit with nothing between. `store/sqlite/database.ts` implements it.
+ */
+
+/** A value that may be bound. Booleans are excluded, because `libsql` aborts the process on one. */
+export type Value = string | number | null
+
+export interface Database {
+  /** The clock of the store: whole milliseconds since 1970. */
+  now: () => number
+  /** @returns how many rows the statement changed */
+  run(sql: string, ...values: Value[]): number
+  get<Row>(sql: string, ...values: Value[]): Row | undefined
+  all<Row>(sql: string, ...values: Value[]): Row[]
+  /** Runs `work` in a transaction that holds the write lock from its start. All changes are kept, or none. */
+  write<T>(work: () => T): Promise<T>
+  /** Like `write`, but promises that the changes are where the next process will look for them. */
+  accept<T>(work: () => T): Promise<T>
+  /** Runs `work` in a transaction, so that everything it reads is of the same instant. */
+  read<T>(work: () => T): Promise<T>
+  /** Call in a transaction that adds jobs. @param bytes returns their size @throws if there is no room for them */
+  leaveRoom(bytes: () => number): void
+}
