@@ -67,9 +67,10 @@ await build({
     work: ['src/api/work.ts'],
     operations: [
       'src/operate.ts',
-      ...['stored-jobs', 'results', 'watcher', 'retry', 'cancel', 'pause', 'status'].map(
-        (name) => `src/operate/${name}.ts`,
-      ),
+      'src/operate/look/stored-jobs.ts',
+      ...['results', 'watcher'].map((name) => `src/operate/events/${name}.ts`),
+      ...['retry', 'cancel', 'pause'].map((name) => `src/operate/change/${name}.ts`),
+      'src/operate/measures/status.ts',
     ],
     'redis-client': ['src/store/redis/verbs/erase.ts'],
     'sqlite-erase': ['src/store/sqlite/erase.ts'],

@@ -81,36 +81,42 @@ export type {
   Cancellable,
   Cancelled,
   CancelOptions,
-} from './operate/cancel.ts'
-export type { Editable, Edited, EditFilter } from './operate/edit.ts'
-export type { ChangeOptions, JobConditions, JobFilter } from './operate/filter.ts'
-export type { FlowResultOptions } from './operate/flow-results.ts'
-export type { JobPage, ListFilter, ListOptions } from './operate/list.ts'
-export type { Operations } from './operate/operations.ts'
-export type { EveryQueue, MetPause, PauseOptions, PauseTarget } from './operate/pause.ts'
-export type { Prioritized } from './operate/prioritize.ts'
-export type { PurgeOptions } from './operate/purge.ts'
-export type { EventGap, EventOptions, QueueEvent, QueueEvents } from './operate/queue-events.ts'
-export type { Removable, Removed, RemoveFilter, RemoveOptions } from './operate/remove.ts'
+} from './operate/change/cancel.ts'
+export type { Editable, Edited, EditFilter } from './operate/change/edit.ts'
+export type { EveryQueue, MetPause, PauseOptions, PauseTarget } from './operate/change/pause.ts'
+export type { Prioritized } from './operate/change/prioritize.ts'
+export type { PurgeOptions } from './operate/change/purge.ts'
+export type { Removable, Removed, RemoveFilter, RemoveOptions } from './operate/change/remove.ts'
 export type {
   Pending,
   PendingFilter,
   Rescheduled,
   RescheduleOptions,
-} from './operate/reschedule.ts'
-export type { KeptResult, ResultOptions } from './operate/results.ts'
-export type { Retriable, RetryFilter, RetryOptions } from './operate/retry.ts'
+} from './operate/change/reschedule.ts'
+export type { Retriable, RetryFilter, RetryOptions } from './operate/change/retry.ts'
+export type { TagFilter, Tagged, Untagged } from './operate/change/tag.ts'
+export type { EventGap, EventOptions, QueueEvent, QueueEvents } from './operate/events/queue-events.ts'
+export type { KeptResult, ResultOptions } from './operate/events/results.ts'
+export type { FlowResultOptions } from './operate/flows/flow-results.ts'
+export type { ChangeOptions, JobConditions, JobFilter } from './operate/look/filter.ts'
+export type { JobPage, ListFilter, ListOptions } from './operate/look/list.ts'
+export type {
+  FailedOptions,
+  FindOptions,
+  JobDetail,
+  JobStatus,
+  StoredJob,
+} from './operate/look/stored-jobs.ts'
+export type { EndedCounts, QueueStatus, ShownGroup, Status } from './operate/measures/status.ts'
+export type { Operations } from './operate/operations.ts'
+export type { ScheduleOperations } from './operate/schedule-operations.ts'
 export type {
   PauseScheduleOptions,
   ResumedSchedule,
   ResumeScheduleOptions,
   ScheduleRunNow,
-} from './operate/schedule-changes.ts'
-export type { GetScheduleOptions, ScheduleFilter, ScheduleInfo } from './operate/schedule-info.ts'
-export type { ScheduleOperations } from './operate/schedules.ts'
-export type { EndedCounts, QueueStatus, ShownGroup, Status } from './operate/status.ts'
-export type { FailedOptions, FindOptions, JobDetail, JobStatus, StoredJob } from './operate/stored-jobs.ts'
-export type { TagFilter, Tagged, Untagged } from './operate/tag.ts'
+} from './operate/schedules/schedule-changes.ts'
+export type { GetScheduleOptions, ScheduleFilter, ScheduleInfo } from './operate/schedules/schedule-info.ts'
 export type { ClassSchedule, ClassScheduleEntry, ScheduledPayload } from './options/class-schedule.ts'
 export type { DispatchOptions } from './options/dispatch-options.ts'
 export { type GroupBy, type GroupOptions, group } from './options/group.ts'

@@ -5,7 +5,7 @@
  */
 import { Jobs } from './api/default-jobs.ts'
 import { formOf } from './model/secret.ts'
-import { type Actor, checkActor } from './operate/actor.ts'
+import { type Actor, checkActor } from './operate/audit/actor.ts'
 import { Operate } from './operate/operate.ts'
 import { open } from './operate/operations.ts'
 import { refuse, voiceOf } from './options/schema.ts'
@@ -32,8 +32,9 @@ export type {
 } from './model/record.ts'
 export type { ScheduleRun, ScheduleTick } from './model/tick.ts'
 export type { Missed, Overlap } from './model/timing.ts'
-export { type Actor, type ActorOrigin, actorOrigins } from './operate/actor.ts'
-export type { AuditEntry, AuditOptions, AuditPage } from './operate/audit.ts'
+export { type Actor, type ActorOrigin, actorOrigins } from './operate/audit/actor.ts'
+export type { AuditEntry, AuditOptions, AuditPage } from './operate/audit/audit.ts'
+export type { AuditOutcome } from './operate/audit/recording.ts'
 export type { BullmqOptions } from './operate/bullmq/bullmq-import.ts'
 export type {
   BullmqImport,
@@ -48,43 +49,79 @@ export {
   type Cancelled,
   type CancelOptions,
   cancellable,
-} from './operate/cancel.ts'
-export type { ClassInfo } from './operate/classes.ts'
-export type { HandDispatch } from './operate/dispatch.ts'
-export { type Editable, type Edited, type EditFilter, editable } from './operate/edit.ts'
+} from './operate/change/cancel.ts'
+export type { HandDispatch } from './operate/change/dispatch.ts'
+export { type Editable, type Edited, type EditFilter, editable } from './operate/change/edit.ts'
+export type { CancelFlowOptions, PurgeFlowOptions, RetryFlowOptions } from './operate/change/flow-changes.ts'
+export type { Imported, ImportOptions } from './operate/change/import.ts'
+export type { EveryQueue, MetPause, PauseOptions, PauseTarget } from './operate/change/pause.ts'
+export type { Prioritized } from './operate/change/prioritize.ts'
+export type { PurgeOptions } from './operate/change/purge.ts'
+export {
+  type Removable,
+  type Removed,
+  type RemoveFilter,
+  type RemoveOptions,
+  removable,
+} from './operate/change/remove.ts'
+export {
+  type Pending,
+  type PendingFilter,
+  pending,
+  type Rescheduled,
+  type RescheduleOptions,
+} from './operate/change/reschedule.ts'
+export { type Retriable, type RetryFilter, type RetryOptions, retriable } from './operate/change/retry.ts'
+export type { TagFilter, Tagged, Untagged } from './operate/change/tag.ts'
+export type { Undone } from './operate/change/undo.ts'
+export {
+  type DoctorFinding,
+  type FindingCode,
+  type FindingLevel,
+  findingCodes,
+} from './operate/doctor/finding.ts'
+export type { EventGap, EventOptions, QueueEvent, QueueEvents } from './operate/events/queue-events.ts'
+export type { JobNews, TailOptions } from './operate/events/tail.ts'
 export type {
   BookedFailures,
   BookFilter,
   BookKind,
   BookOptions,
   FailureBook,
-} from './operate/failure-book.ts'
-export type { FailureFilter, FailureKind, FailureOptions, Failures } from './operate/failures.ts'
-export type { FigureFilter, Quantiles, QueueMeasures, StoreFigures } from './operate/figures.ts'
-export type { ChangeOptions, JobConditions, JobFilter } from './operate/filter.ts'
-export { type DoctorFinding, type FindingCode, type FindingLevel, findingCodes } from './operate/finding.ts'
-export type { CancelFlowOptions, PurgeFlowOptions, RetryFlowOptions } from './operate/flow-changes.ts'
+} from './operate/failures/failure-book.ts'
+export type { FailureFilter, FailureKind, FailureOptions, Failures } from './operate/failures/failures.ts'
+export type { FlowOperations } from './operate/flow-operations.ts'
 export type {
   FindFlowOptions,
   FlowNamed,
   FlowOfJob,
   GetFlowOptions,
-} from './operate/flow-finding.ts'
+} from './operate/flows/flow-finding.ts'
 export {
   type FlowCounts,
   type FlowInfo,
   type FlowInfoState,
   flowKinds,
   flowStates,
-} from './operate/flow-info.ts'
-export type { DamagedFlow, FlowFilter, FlowListOptions, FlowPage } from './operate/flow-list.ts'
-export type { FlowFailure, FlowNodeInfo, FlowNodeState, FlowRef } from './operate/flow-parts.ts'
-export type { FlowOperations } from './operate/flows.ts'
-export type { GroupFilter, GroupPage, GroupState, GroupStatus, PageOptions } from './operate/groups.ts'
-export type { EndedWithin, HistoryFilter, QueueHistory, StoreHistory } from './operate/history.ts'
-export type { Imported, ImportOptions } from './operate/import.ts'
-export type { CircuitStatus, LimiterStatus } from './operate/limiters.ts'
-export type { JobPage, ListFilter, ListOptions } from './operate/list.ts'
+} from './operate/flows/flow-info.ts'
+export type { DamagedFlow, FlowFilter, FlowListOptions, FlowPage } from './operate/flows/flow-list.ts'
+export type { FlowFailure, FlowNodeInfo, FlowNodeState, FlowRef } from './operate/flows/flow-parts.ts'
+export type { ClassInfo } from './operate/look/classes.ts'
+export type { ChangeOptions, JobConditions, JobFilter } from './operate/look/filter.ts'
+export type { GroupFilter, GroupPage, GroupState, GroupStatus, PageOptions } from './operate/look/groups.ts'
+export type { CircuitStatus, LimiterStatus } from './operate/look/limiters.ts'
+export type { JobPage, ListFilter, ListOptions } from './operate/look/list.ts'
+export type { RecordOptions } from './operate/look/records.ts'
+export type { ActiveJob, RunFilter, RunPage } from './operate/look/runs.ts'
+export type {
+  FailedOptions,
+  FindOptions,
+  JobDetail,
+  JobStatus,
+  StoredJob,
+} from './operate/look/stored-jobs.ts'
+export type { FigureFilter, Quantiles, QueueMeasures, StoreFigures } from './operate/measures/figures.ts'
+export type { EndedWithin, HistoryFilter, QueueHistory, StoreHistory } from './operate/measures/history.ts'
 export type {
   LimitOfQueues,
   MonitorOptions,
@@ -92,55 +129,35 @@ export type {
   MostFailed,
   QueueCheck,
   UnlimitedQueue,
-} from './operate/monitor.ts'
+} from './operate/measures/monitor.ts'
+export type { Overview, OverviewOptions, QueueOverview } from './operate/measures/overview.ts'
+export type {
+  FirstSeen,
+  HistoryUnit,
+  RunTimes,
+  RunTimesFilter,
+  RunTimesWithin,
+} from './operate/measures/run-times.ts'
+export type { EndedCounts, QueueStatus, ShownGroup, Status } from './operate/measures/status.ts'
+export type { StrandedJobs } from './operate/measures/stranded-jobs.ts'
 export type { Operate, StorePlace } from './operate/operate.ts'
 export type { Operations } from './operate/operations.ts'
-export type { Overview, OverviewOptions, QueueOverview } from './operate/overview.ts'
-export type { EveryQueue, MetPause, PauseOptions, PauseTarget } from './operate/pause.ts'
-export type { Prioritized } from './operate/prioritize.ts'
-export type { PurgeOptions } from './operate/purge.ts'
-export type { EventGap, EventOptions, QueueEvent, QueueEvents } from './operate/queue-events.ts'
-export { type Reason, type ReasonKind, reasonKinds } from './operate/reason.ts'
-export type { AuditOutcome } from './operate/recording.ts'
-export type { RecordOptions } from './operate/records.ts'
-export {
-  type Removable,
-  type Removed,
-  type RemoveFilter,
-  type RemoveOptions,
-  removable,
-} from './operate/remove.ts'
-export {
-  type Pending,
-  type PendingFilter,
-  pending,
-  type Rescheduled,
-  type RescheduleOptions,
-} from './operate/reschedule.ts'
-export { type Retriable, type RetryFilter, type RetryOptions, retriable } from './operate/retry.ts'
-export type { FirstSeen, HistoryUnit, RunTimes, RunTimesFilter, RunTimesWithin } from './operate/run-times.ts'
-export type { ActiveJob, RunFilter, RunPage } from './operate/runs.ts'
+export type { ScheduleOperations } from './operate/schedule-operations.ts'
 export type {
   PauseScheduleOptions,
   ResumedSchedule,
   ResumeScheduleOptions,
   ScheduleRunNow,
-} from './operate/schedule-changes.ts'
-export type { GetScheduleOptions, ScheduleFilter, ScheduleInfo } from './operate/schedule-info.ts'
-export type { ScheduleOperations } from './operate/schedules.ts'
-export type { EndedCounts, QueueStatus, ShownGroup, Status } from './operate/status.ts'
-export type { FailedOptions, FindOptions, JobDetail, JobStatus, StoredJob } from './operate/stored-jobs.ts'
-export type { StrandedJobs } from './operate/stranded-jobs.ts'
-export type { TagFilter, Tagged, Untagged } from './operate/tag.ts'
-export type { JobNews, TailOptions } from './operate/tail.ts'
-export type { Undone } from './operate/undo.ts'
-export type { JobWhy, WhyOptions } from './operate/why.ts'
+} from './operate/schedules/schedule-changes.ts'
+export type { GetScheduleOptions, ScheduleFilter, ScheduleInfo } from './operate/schedules/schedule-info.ts'
+export { type Reason, type ReasonKind, reasonKinds } from './operate/why/reason.ts'
+export type { JobWhy, WhyOptions } from './operate/why/why.ts'
 export {
   type ToldWorkers,
   type WorkerConditions,
   type WorkerFilter,
   WorkerOperations,
-} from './operate/workers.ts'
+} from './operate/worker-operations.ts'
 
 export type { DispatchOptions } from './options/dispatch-options.ts'
 export type { Skipped } from './schedule/state.ts'

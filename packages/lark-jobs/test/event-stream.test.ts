@@ -1,7 +1,7 @@
 /** Events of a store that does not answer: they end all the same, at once. */
 import { expect, test } from 'vitest'
-import { EventStream } from '../src/operate/event-stream.ts'
-import type { WatchedStore } from '../src/operate/watcher.ts'
+import { EventStream } from '../src/operate/events/event-stream.ts'
+import type { WatchedStore } from '../src/operate/events/watcher.ts'
 
 const never = new Promise<never>(() => {})
 

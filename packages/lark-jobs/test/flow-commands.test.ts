@@ -14,7 +14,7 @@ import { JobsPurgeCommand } from '../src/commands/jobs-purge.ts'
 import { JobsRetryCommand } from '../src/commands/jobs-retry.ts'
 import { JobsShowCommand } from '../src/commands/jobs-show.ts'
 import { batch, chain, Job, type Jobs, workflow } from '../src/index.ts'
-import { FlowOperations } from '../src/operate/flows.ts'
+import { FlowOperations } from '../src/operate/flow-operations.ts'
 import { type Operate, operate } from '../src/operate.ts'
 import { Bench, redisPrefix, sqliteFile } from './working/bench.ts'
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { status } from '../src/operate/status.ts'
+import { status } from '../src/operate/measures/status.ts'
 import { SqliteStore } from '../src/store/sqlite/store.ts'
 import { Harness } from './conformance/harness.ts'
 import { completed, failed, job, jobs, retried } from './conformance/jobs.ts'

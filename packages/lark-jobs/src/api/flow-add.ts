@@ -14,7 +14,7 @@ import { type FlowDefinition, type FlowJob, type FlowPlace, MAX_NODES } from '..
 import { listed } from '../model/listed.ts'
 import { queueOf } from '../model/partition.ts'
 import { shown } from '../model/secret.ts'
-import { flowNotFound } from '../operate/flow-finding.ts'
+import { flowNotFound } from '../operate/flows/flow-finding.ts'
 import { type Operated, open } from '../operate/operations.ts'
 import { nodeEntries } from '../options/flow.ts'
 import { isText, option, type Read, Schema, voiceOf } from '../options/schema.ts'

@@ -5,8 +5,8 @@
 import { branded } from '@s18i/lark/config'
 import type { Duration } from '../model/duration.ts'
 import type { FlowOutcome } from '../model/flow.ts'
+import type { KeptResult } from '../operate/events/results.ts'
 import { symbolPrefix } from '../operate/operations.ts'
-import type { KeptResult } from '../operate/results.ts'
 import type { Json } from '../options/lenient.ts'
 import type { Draft } from './draft.ts'
 

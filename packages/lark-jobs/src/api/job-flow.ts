@@ -3,8 +3,8 @@
  * add to it.
  */
 import type { Member } from '../model/effect.ts'
-import type { FlowInfo } from '../operate/flow-info.ts'
-import type { FlowFailure, FlowNodeInfo } from '../operate/flow-parts.ts'
+import type { FlowInfo } from '../operate/flows/flow-info.ts'
+import type { FlowFailure, FlowNodeInfo } from '../operate/flows/flow-parts.ts'
 import { type Operated, open } from '../operate/operations.ts'
 import type { AddOptions } from './flow-add.ts'
 import type { FlowPart } from './flow-draft.ts'
@@ -44,7 +44,7 @@ export class JobFlow {
 
   /** The name of the node that this job is; undefined for a member of a batch. */
   async node(): Promise<string | undefined> {
-    const { nodeNamed } = await import('../operate/flow-results.ts')
+    const { nodeNamed } = await import('../operate/flows/flow-results.ts')
     return nodeNamed(await this.#store(), this.#member)
   }
 
@@ -57,7 +57,7 @@ export class JobFlow {
    * @example const charge = (await this.flow!.result('ChargeJob')) as { receiptUrl: string }
    */
   async result(node: string): Promise<unknown> {
-    const { nodeResult } = await import('../operate/flow-results.ts')
+    const { nodeResult } = await import('../operate/flows/flow-results.ts')
     return nodeResult(await this.#store(), this.#member, node)
   }
 

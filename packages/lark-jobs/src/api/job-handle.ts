@@ -5,11 +5,11 @@
 import { type Duration, durationForm, milliseconds } from '../model/duration.ts'
 import { JobsError } from '../model/errors.ts'
 import { shown } from '../model/secret.ts'
-import type { CancelOptions } from '../operate/cancel.ts'
+import type { CancelOptions } from '../operate/change/cancel.ts'
+import type { RemoveOptions } from '../operate/change/remove.ts'
+import type { KeptResult, ResultOptions } from '../operate/events/results.ts'
+import type { JobDetail, JobPlace, JobStatus, OpenQueues } from '../operate/look/stored-jobs.ts'
 import { closing, type Operated, open, watcher } from '../operate/operations.ts'
-import type { RemoveOptions } from '../operate/remove.ts'
-import type { KeptResult, ResultOptions } from '../operate/results.ts'
-import type { JobDetail, JobPlace, JobStatus, OpenQueues } from '../operate/stored-jobs.ts'
 import type { JobLike, PayloadOf } from '../options/job-class.ts'
 import type { Rejection } from '../options/unique.ts'
 import type { Change } from '../store/contract/store.ts'
@@ -78,7 +78,7 @@ export class JobHandle<J extends JobLike = JobLike> {
   async result(options: ResultOptions = {}): Promise<KeptResult<J>> {
     // Before anything is awaited: `close()` may be called next.
     const closed = this.#jobs[closing]
-    const { notQueued, resultAt } = await import('../operate/results.ts')
+    const { notQueued, resultAt } = await import('../operate/events/results.ts')
     if (this.rejection?.reason === 'full') throw notQueued(this.#place)
     return resultAt<J>(this.#jobs, closed, this.#place, options)
   }
@@ -90,7 +90,7 @@ export class JobHandle<J extends JobLike = JobLike> {
    */
   async progress(): Promise<unknown> {
     const opened = await this.#jobs[watcher]()
-    const { progressAt } = await import('../operate/results.ts')
+    const { progressAt } = await import('../operate/events/results.ts')
     return progressAt(opened, this.#place)
   }
 
@@ -113,7 +113,7 @@ export class JobHandle<J extends JobLike = JobLike> {
    * @example const isStopped = await handle.cancel({ because: 'sold out', ifNotBegun: true })
    */
   async cancel(options: string | HandleCancelOptions = {}): Promise<boolean> {
-    const { readCancelling } = await import('../operate/cancel.ts')
+    const { readCancelling } = await import('../operate/change/cancel.ts')
     return this.#alter(readCancelling(this.id, options))
   }
 
@@ -144,7 +144,7 @@ export class JobHandle<J extends JobLike = JobLike> {
    * @throws JOB_INVALID if the priority is not valid
    */
   async prioritize(priority: number): Promise<boolean> {
-    const { readPriority } = await import('../operate/prioritize.ts')
+    const { readPriority } = await import('../operate/change/prioritize.ts')
     return this.#alter(readPriority(this.id, priority))
   }
 
@@ -162,7 +162,7 @@ export class JobHandle<J extends JobLike = JobLike> {
         id: this.id,
       })
     const opened = await this.#opened()
-    const [{ locateAt }, { editAll }] = await Promise.all([operations(), import('../operate/edit.ts')])
+    const [{ locateAt }, { editAll }] = await Promise.all([operations(), import('../operate/change/edit.ts')])
     const job = await locateAt(opened, this.#place)
     const [verdict] = job === undefined ? [] : await editAll(opened, job.partition, [job], payload)
     return verdict === 'done'
@@ -191,12 +191,12 @@ export class JobHandle<J extends JobLike = JobLike> {
    * @throws JOB_INVALID for an option that is not valid
    */
   async remove(options: HandleRemoveOptions = {}): Promise<boolean> {
-    const { readRemoving } = await import('../operate/remove.ts')
+    const { readRemoving } = await import('../operate/change/remove.ts')
     return this.#alter(readRemoving(this.id, options))
   }
 
   async #tag(kind: 'add-tags' | 'remove-tags', tags: readonly string[]): Promise<boolean> {
-    const { readTags } = await import('../operate/tag.ts')
+    const { readTags } = await import('../operate/change/tag.ts')
     return this.#alter(readTags(this.id, kind, tags))
   }
 
@@ -215,5 +215,5 @@ export class JobHandle<J extends JobLike = JobLike> {
 
 /** Loaded with the first question about a job, because most processes only dispatch. */
 function operations() {
-  return import('../operate/stored-jobs.ts')
+  return import('../operate/look/stored-jobs.ts')
 }

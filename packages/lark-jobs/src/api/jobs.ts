@@ -15,11 +15,11 @@ import { Outboxes } from '../dispatch/outboxes.ts'
 import { Underway } from '../dispatch/underway.ts'
 import { JobsError } from '../model/errors.ts'
 import { readId } from '../model/id.ts'
-import type { ByHand } from '../operate/dispatch.ts'
-import type { FindFlowOptions } from '../operate/flow-finding.ts'
-import type { FlowFilter, FlowListOptions, FlowPage } from '../operate/flow-list.ts'
+import type { ByHand } from '../operate/change/dispatch.ts'
+import type { WatchedStore, Watcher } from '../operate/events/watcher.ts'
+import type { FindFlowOptions } from '../operate/flows/flow-finding.ts'
+import type { FlowFilter, FlowListOptions, FlowPage } from '../operate/flows/flow-list.ts'
 import { byHand, closing, Operations, open, settings, symbolPrefix, watcher } from '../operate/operations.ts'
-import type { WatchedStore, Watcher } from '../operate/watcher.ts'
 import type { DispatchOptions } from '../options/dispatch-options.ts'
 import {
   classOf,
@@ -248,7 +248,7 @@ export class Jobs extends Operations implements AsyncDisposable {
    * @example const { flows, cursor } = await Jobs.flows({ state: 'failed', since: '1h' })
    */
   async flows(filter: FlowFilter = {}, options: FlowListOptions = {}): Promise<FlowPage> {
-    const { FlowOperations } = await import('../operate/flows.ts')
+    const { FlowOperations } = await import('../operate/flow-operations.ts')
     return new FlowOperations(() => this[open]()).list(filter, options)
   }
 
@@ -367,7 +367,7 @@ export class Jobs extends Operations implements AsyncDisposable {
   /** The open store, with what waits there for the ends of jobs. @internal */
   override async [watcher](): Promise<WatchedStore> {
     const opened = await this[open]()
-    const { Watcher } = await import('../operate/watcher.ts')
+    const { Watcher } = await import('../operate/events/watcher.ts')
     const isFull = (queue: string) => [...this.#workers.keys()].some((worker) => worker.isFull(queue))
     opened.watcher ??= new Watcher(opened.store, isFull)
     return { store: opened.store, queues: opened.settings.partitions, watcher: opened.watcher }

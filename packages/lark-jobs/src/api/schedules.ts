@@ -2,8 +2,8 @@
  * `Jobs.schedules`: what people do to schedules, and `set`, which makes them at run time.
  */
 import { open } from '../operate/operations.ts'
-import type { ScheduleInfo } from '../operate/schedule-info.ts'
-import { ScheduleOperations } from '../operate/schedules.ts'
+import { ScheduleOperations } from '../operate/schedule-operations.ts'
+import type { ScheduleInfo } from '../operate/schedules/schedule-info.ts'
 import type { JobLike } from '../options/job-class.ts'
 import type { Recurrence } from '../options/recurrence.ts'
 import type { Draft } from './draft.ts'

@@ -6,7 +6,7 @@ import { JobsError } from '../model/errors.ts'
 import type { JobError, JobOptions, LeasedJob } from '../model/record.ts'
 import { isReserved, unreserved } from '../model/reserved-key.ts'
 import { tickOf } from '../model/tick.ts'
-import type { JobDetail, StoredJob } from '../operate/stored-jobs.ts'
+import type { JobDetail, StoredJob } from '../operate/look/stored-jobs.ts'
 import { isObject } from '../options/schema.ts'
 import {
   countsOf,

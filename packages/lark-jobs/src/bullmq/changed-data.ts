@@ -3,8 +3,8 @@
  */
 import { encode } from '../model/payload.ts'
 import type { LeasedJob } from '../model/record.ts'
+import { alterAt } from '../operate/look/stored-jobs.ts'
 import { open } from '../operate/operations.ts'
-import { alterAt } from '../operate/stored-jobs.ts'
 import type { JobHome } from './shared-store.ts'
 
 /** @returns whether the job is still there @throws PAYLOAD_NOT_JSON, PAYLOAD_TOO_LARGE */

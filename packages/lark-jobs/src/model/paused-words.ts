@@ -1,7 +1,7 @@
 /**
  * Who paused a queue, a group or a schedule, when and why, in words: ` by ada at web-1 5 m ago (the server is down)`.
  */
-import { readable } from '../model/duration.ts'
+import { readable } from './duration.ts'
 
 /** @param now milliseconds since 1970. @returns nothing, if nothing of it is known */
 export function pausedWords(

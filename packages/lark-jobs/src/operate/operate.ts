@@ -10,25 +10,32 @@ import type { DispatchOptions } from '../options/dispatch-options.ts'
 import { erase } from '../store/connect.ts'
 import type { RedisServers } from '../store/contract/servers.ts'
 import type { Durability, QueueRetention } from '../store/contract/store.ts'
-import { type Actor, knownActor, personOf } from './actor.ts'
-import type { AuditOptions, AuditPage } from './audit.ts'
+import { type Actor, knownActor, personOf } from './audit/actor.ts'
+import type { AuditOptions, AuditPage } from './audit/audit.ts'
+import type { Perform } from './audit/hand-change.ts'
 import type { BullmqOptions } from './bullmq/bullmq-import.ts'
 import type { BullmqImport } from './bullmq/report.ts'
-import type { ClassInfo } from './classes.ts'
-import type { ByHand, HandDispatch } from './dispatch.ts'
-import type { FailureBook } from './failure-book.ts'
-import type { FailureFilter, FailureOptions, Failures } from './failures.ts'
-import type { FigureFilter, StoreFigures } from './figures.ts'
-import { all, checkFilter, conditions, type Flags } from './filter.ts'
-import type { DoctorFinding } from './finding.ts'
-import { FlowOperations } from './flows.ts'
-import type { GroupFilter, GroupPage, PageOptions } from './groups.ts'
-import type { Perform } from './hand-change.ts'
-import type { HistoryFilter, StoreHistory } from './history.ts'
-import type { Imported, ImportOptions } from './import.ts'
-import type { CircuitStatus, LimiterStatus } from './limiters.ts'
-import type { ListFilter } from './list.ts'
-import type { MonitorOptions, MonitorReport } from './monitor.ts'
+import type { ByHand, HandDispatch } from './change/dispatch.ts'
+import type { Imported, ImportOptions } from './change/import.ts'
+import type { Undone } from './change/undo.ts'
+import type { DoctorFinding } from './doctor/finding.ts'
+import type { JobNews, TailOptions } from './events/tail.ts'
+import type { FailureBook } from './failures/failure-book.ts'
+import type { FailureFilter, FailureOptions, Failures } from './failures/failures.ts'
+import { FlowOperations } from './flow-operations.ts'
+import type { ClassInfo } from './look/classes.ts'
+import { all, checkFilter, conditions, type Flags } from './look/filter.ts'
+import type { GroupFilter, GroupPage, PageOptions } from './look/groups.ts'
+import type { CircuitStatus, LimiterStatus } from './look/limiters.ts'
+import type { ListFilter } from './look/list.ts'
+import type { RecordOptions } from './look/records.ts'
+import type { RunFilter, RunPage } from './look/runs.ts'
+import type { OpenQueues } from './look/stored-jobs.ts'
+import type { FigureFilter, StoreFigures } from './measures/figures.ts'
+import type { HistoryFilter, StoreHistory } from './measures/history.ts'
+import type { MonitorOptions, MonitorReport } from './measures/monitor.ts'
+import type { Overview, OverviewOptions } from './measures/overview.ts'
+import type { RunTimes, RunTimesFilter } from './measures/run-times.ts'
 import {
   byHand,
   closing,
@@ -41,15 +48,8 @@ import {
   settings,
   watcher,
 } from './operations.ts'
-import type { Overview, OverviewOptions } from './overview.ts'
-import type { RecordOptions } from './records.ts'
-import type { RunTimes, RunTimesFilter } from './run-times.ts'
-import type { RunFilter, RunPage } from './runs.ts'
-import type { OpenQueues } from './stored-jobs.ts'
-import type { JobNews, TailOptions } from './tail.ts'
-import type { Undone } from './undo.ts'
-import type { JobWhy, WhyOptions } from './why.ts'
-import { WorkerOperations } from './workers.ts'
+import type { JobWhy, WhyOptions } from './why/why.ts'
+import { WorkerOperations } from './worker-operations.ts'
 
 /** Where jobs are kept, as it is configured. */
 export interface StorePlace {
@@ -88,7 +88,7 @@ export class Operate extends Operations {
    */
   async why(id: string, options: WhyOptions = {}): Promise<JobWhy | undefined> {
     readId(id)
-    const { checkWhy, why } = await import('./why.ts')
+    const { checkWhy, why } = await import('./why/why.ts')
     checkWhy(options)
     return why(await this[open](), id, options)
   }
@@ -108,7 +108,7 @@ export class Operate extends Operations {
    * @example const { runs } = await operate().runs({ worker: id })
    */
   async runs(filter: RunFilter = {}, options: PageOptions = {}): Promise<RunPage> {
-    const { checkRuns, runs } = await import('./runs.ts')
+    const { checkRuns, runs } = await import('./look/runs.ts')
     checkRuns(filter, options, this[names])
     return runs(await this.#queues(), filter, options, this[names])
   }
@@ -123,7 +123,7 @@ export class Operate extends Operations {
    * @example const { groups } = await operate().groups({ queue: 'shops', state: 'full' })
    */
   async groups(filter: GroupFilter, options: PageOptions = {}): Promise<GroupPage> {
-    const { checkGroups, groups } = await import('./groups.ts')
+    const { checkGroups, groups } = await import('./look/groups.ts')
     checkGroups(filter, options, this[names])
     return groups(await this.#queues(), filter, options, this[names])
   }
@@ -133,14 +133,14 @@ export class Operate extends Operations {
    * who waits for how many. Of each worker, the 100 limiters and circuits that it has met last are known.
    */
   async limiters(): Promise<LimiterStatus[]> {
-    const { limiters } = await import('./limiters.ts')
+    const { limiters } = await import('./look/limiters.ts')
     const { store, settings } = await this[open]()
     return limiters(store, settings.limiters)
   }
 
   /** The open circuits that live workers know, and until when they are open. */
   async circuits(): Promise<CircuitStatus[]> {
-    const { circuits } = await import('./limiters.ts')
+    const { circuits } = await import('./look/limiters.ts')
     return circuits((await this[open]()).store)
   }
 
@@ -157,7 +157,7 @@ export class Operate extends Operations {
    * @example for (const { key, queue, schema } of await operate().classes()) console.log(key, queue, schema?.properties)
    */
   async classes(): Promise<ClassInfo[]> {
-    const { classInfos } = await import('./classes.ts')
+    const { classInfos } = await import('./look/classes.ts')
     return classInfos(await this[byHand].classes())
   }
 
@@ -191,7 +191,7 @@ export class Operate extends Operations {
    * console.log(queues[0].wait.p95, queues[0].oldest)
    */
   async figures(filter: FigureFilter = {}): Promise<StoreFigures> {
-    const { checkFigures, figures } = await import('./figures.ts')
+    const { checkFigures, figures } = await import('./measures/figures.ts')
     checkFigures(filter, this[names])
     const { store, settings } = await this[open]()
     return figures({ store, queues: settings.partitions }, settings.targets, filter)
@@ -205,7 +205,7 @@ export class Operate extends Operations {
    * @example for (const { queue, counts, oldest } of (await operate().overview()).queues) show(queue, counts.waiting, oldest)
    */
   async overview(options: OverviewOptions = {}): Promise<Overview> {
-    const { checkOverview, overview } = await import('./overview.ts')
+    const { checkOverview, overview } = await import('./measures/overview.ts')
     checkOverview(options)
     const { store, settings } = await this[open]()
     return await overview({ store, queues: settings.partitions }, settings.targets, options)
@@ -222,7 +222,7 @@ export class Operate extends Operations {
    * for (const { at, completed, failed } of queues[0].days) console.log(new Date(at), completed, failed)
    */
   async history(filter: HistoryFilter = {}): Promise<StoreHistory> {
-    const { checkHistory, history } = await import('./history.ts')
+    const { checkHistory, history } = await import('./measures/history.ts')
     checkHistory(filter, this[names])
     return await history(await this.#queues(), filter)
   }
@@ -240,7 +240,7 @@ export class Operate extends Operations {
    * for (const { at, wait } of steps) console.log(new Date(at), wait.p95)
    */
   async runTimes(filter: RunTimesFilter = {}): Promise<RunTimes> {
-    const { checkRunTimes, runTimes } = await import('./run-times.ts')
+    const { checkRunTimes, runTimes } = await import('./measures/run-times.ts')
     checkRunTimes(filter, this[names])
     return await runTimes(await this.#queues(), filter)
   }
@@ -257,7 +257,7 @@ export class Operate extends Operations {
    * if (!ok) alert(checks.filter((check) => !check.ok))
    */
   async monitor(options: MonitorOptions = {}): Promise<MonitorReport> {
-    const { checkMonitor, monitor } = await import('./monitor.ts')
+    const { checkMonitor, monitor } = await import('./measures/monitor.ts')
     checkMonitor(options, this[names])
     const { store, settings } = await this[open]()
     return monitor({ store, queues: settings.partitions }, settings.targets, options, this[names])
@@ -279,7 +279,7 @@ export class Operate extends Operations {
    * for (const { kind, count, message } of kinds) console.log(kind, `${count} of ${failed}`, message)
    */
   async failures(filter: FailureFilter = {}, options: FailureOptions = {}): Promise<Failures> {
-    const by = await import('./failures.ts')
+    const by = await import('./failures/failures.ts')
     by.checkFailures(filter, options, this[names])
     return by.failures(await this.#queues(), filter, options)
   }
@@ -293,7 +293,7 @@ export class Operate extends Operations {
    * const { kinds, isReading } = await book.look({ queue: 'emails' })
    */
   async failureBook(): Promise<FailureBook> {
-    const { FailureBook } = await import('./failure-book.ts')
+    const { FailureBook } = await import('./failures/failure-book.ts')
     return new FailureBook(() => this.#queues())
   }
 
@@ -306,7 +306,7 @@ export class Operate extends Operations {
    * @example for await (const jobs of operate().records({ state: 'failed' })) await write(jobs.map((job) => JSON.stringify(job)))
    */
   async *records(filter: ListFilter = {}, options: RecordOptions = {}): AsyncGenerator<JobRecord[]> {
-    const by = await import('./records.ts')
+    const by = await import('./look/records.ts')
     by.checkRecords(filter, options, this[names])
     yield* by.records(await this.#queues(), filter, options)
   }
@@ -328,7 +328,7 @@ export class Operate extends Operations {
     records: readonly unknown[] | AsyncIterable<readonly unknown[]>,
     options: ImportOptions = {},
   ): Promise<Imported> {
-    const by = await import('./import.ts')
+    const by = await import('./change/import.ts')
     by.checkImport(options)
     const { source, signal } = options
     const on = source === undefined ? 'jobs' : `jobs of ${source}`
@@ -350,7 +350,7 @@ export class Operate extends Operations {
    * const { undone, left } = await operate().undo(before)
    */
   async undo(records: readonly unknown[]): Promise<Undone> {
-    const by = await import('./undo.ts')
+    const by = await import('./change/undo.ts')
     const count = ({ undone }: Undone) => undone
     return this[perform]({ what: 'undo', on: 'changes of jobs', count }, async (noted) =>
       by.undo(await this.#queues(), records, noted),
@@ -386,7 +386,7 @@ export class Operate extends Operations {
    * @example const { entries } = await operate().audit({ since: '1d', what: 'remove' })
    */
   async audit(options: AuditOptions = {}): Promise<AuditPage> {
-    const { audit, checkAudit } = await import('./audit.ts')
+    const { audit, checkAudit } = await import('./audit/audit.ts')
     checkAudit(options, this[names])
     return audit((await this[open]()).store, options, this[names])
   }
@@ -402,7 +402,7 @@ export class Operate extends Operations {
    * const errors = (await operate().doctor()).filter(({ level }) => level === 'error')
    */
   async doctor(): Promise<DoctorFinding[]> {
-    const { doctor } = await import('./doctor.ts')
+    const { doctor } = await import('./doctor/doctor.ts')
     return doctor(this)
   }
 
@@ -417,7 +417,7 @@ export class Operate extends Operations {
    * for await (const news of operate().tail(id)) if (news.kind === 'log') console.log(news.line.text)
    */
   async *tail(id: string, options: TailOptions = {}): AsyncGenerator<JobNews, undefined> {
-    const { checkTail, tail } = await import('./tail.ts')
+    const { checkTail, tail } = await import('./events/tail.ts')
     checkTail(id, options)
     const closed = this[closing]
     yield* tail(await this[watcher](), closed, id, options)
@@ -476,7 +476,7 @@ export class Operate extends Operations {
     return async (change, act) => {
       const { store, settings } = await this[open]()
       if (settings.audit === false) return act(() => {})
-      const { withRecord } = await import('./recording.ts')
+      const { withRecord } = await import('./audit/recording.ts')
       return withRecord(store, settings.audit, knownActor(this.#actor), change, act)
     }
   }

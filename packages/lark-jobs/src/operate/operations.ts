@@ -9,25 +9,25 @@ import { readId } from '../model/id.ts'
 import { version } from '../model/version.ts'
 import type { JobLike, PayloadOf } from '../options/job-class.ts'
 import type { Store } from '../store/contract/store.ts'
-import type { CancelFilter, Cancelled, CancelOptions } from './cancel.ts'
-import type { ByHand } from './dispatch.ts'
-import type { Edited, EditFilter } from './edit.ts'
-import type { ChangeOptions, Chosen, Flags } from './filter.ts'
-import type { OpenFlows } from './flow-info.ts'
-import { type Perform, unrecorded } from './hand-change.ts'
-import type { JobPage, ListFilter, ListOptions } from './list.ts'
-import type { EveryQueue, MetPause, PauseOptions, PauseTarget } from './pause.ts'
-import type { Prioritized } from './prioritize.ts'
-import type { PurgeOptions } from './purge.ts'
-import { type EventOptions, QueueEvents } from './queue-events.ts'
-import type { Removed, RemoveFilter, RemoveOptions } from './remove.ts'
-import type { PendingFilter, Rescheduled, RescheduleOptions } from './reschedule.ts'
-import type { RetryFilter, RetryOptions } from './retry.ts'
-import { ScheduleOperations } from './schedules.ts'
-import type { Status } from './status.ts'
-import type { FailedOptions, FindOptions, JobDetail, OpenQueues, StoredJob } from './stored-jobs.ts'
-import type { TagFilter, Tagged, Untagged } from './tag.ts'
-import type { WatchedStore } from './watcher.ts'
+import { type Perform, unrecorded } from './audit/hand-change.ts'
+import type { CancelFilter, Cancelled, CancelOptions } from './change/cancel.ts'
+import type { ByHand } from './change/dispatch.ts'
+import type { Edited, EditFilter } from './change/edit.ts'
+import type { EveryQueue, MetPause, PauseOptions, PauseTarget } from './change/pause.ts'
+import type { Prioritized } from './change/prioritize.ts'
+import type { PurgeOptions } from './change/purge.ts'
+import type { Removed, RemoveFilter, RemoveOptions } from './change/remove.ts'
+import type { PendingFilter, Rescheduled, RescheduleOptions } from './change/reschedule.ts'
+import type { RetryFilter, RetryOptions } from './change/retry.ts'
+import type { TagFilter, Tagged, Untagged } from './change/tag.ts'
+import { type EventOptions, QueueEvents } from './events/queue-events.ts'
+import type { WatchedStore } from './events/watcher.ts'
+import type { OpenFlows } from './flows/flow-info.ts'
+import type { ChangeOptions, Chosen, Flags } from './look/filter.ts'
+import type { JobPage, ListFilter, ListOptions } from './look/list.ts'
+import type { FailedOptions, FindOptions, JobDetail, OpenQueues, StoredJob } from './look/stored-jobs.ts'
+import type { Status } from './measures/status.ts'
+import { ScheduleOperations } from './schedule-operations.ts'
 
 /** The part of a version that two copies must have in common: the major version, below 1.0 with the minor version. */
 export function generationOf(version: string): string {
@@ -115,7 +115,7 @@ export abstract class Operations {
     options: FindOptions = {},
   ): Promise<JobDetail<J> | undefined> {
     readId(id)
-    const { checkFind, find } = await import('./stored-jobs.ts')
+    const { checkFind, find } = await import('./look/stored-jobs.ts')
     checkFind(options)
     return find<J>(await this.#opened(), id, options)
   }
@@ -126,7 +126,7 @@ export abstract class Operations {
    * @throws FILTER_INVALID, UNKNOWN_QUEUE
    */
   async failed<J extends JobLike = JobLike>(options: FailedOptions = {}): Promise<StoredJob<J>[]> {
-    const { checkFailed, failed } = await import('./stored-jobs.ts')
+    const { checkFailed, failed } = await import('./look/stored-jobs.ts')
     checkFailed(options, this[names])
     return failed<J>(await this.#opened(), options)
   }
@@ -150,7 +150,7 @@ export abstract class Operations {
     filter: ListFilter = {},
     options: ListOptions = {},
   ): Promise<JobPage<J>> {
-    const { checkList, list } = await import('./list.ts')
+    const { checkList, list } = await import('./look/list.ts')
     checkList(filter, options, this[names])
     return list<J>(await this.#opened(), filter, options, this[names])
   }
@@ -169,7 +169,7 @@ export abstract class Operations {
     which: string | readonly string[] | RetryFilter,
     ...rest: [] | [of: string | RetryOptions]
   ): Promise<number> {
-    const { readRetry, retry } = await import('./retry.ts')
+    const { readRetry, retry } = await import('./change/retry.ts')
     const [chosen, options] = readRetry(which, rest, this[names])
     const change = { what: 'retry', chosen, options, count: (retried: number) => retried } as const
     return this.#change(change, (options, opened) => retry(opened, chosen, options))
@@ -192,7 +192,7 @@ export abstract class Operations {
     which: string | readonly string[] | CancelFilter,
     options: CancelOptions = {},
   ): Promise<Cancelled> {
-    const { cancel, readCancel } = await import('./cancel.ts')
+    const { cancel, readCancel } = await import('./change/cancel.ts')
     const chosen = readCancel(which, options, this[names])
     const count = ({ cancelled, asked }: Cancelled) => cancelled + asked
     const change = { what: 'cancel', chosen, options, count } as const
@@ -210,7 +210,7 @@ export abstract class Operations {
     which: string | readonly string[] | PendingFilter,
     options: RescheduleOptions = {},
   ): Promise<Rescheduled> {
-    const { readRunNow, reschedule } = await import('./reschedule.ts')
+    const { readRunNow, reschedule } = await import('./change/reschedule.ts')
     const chosen = readRunNow(which, options, this[names])
     const change = { what: 'run-now', chosen, options, count: rescheduledIn } as const
     return this.#change(change, (options, opened) => reschedule(opened, chosen, { kind: 'run-now' }, options))
@@ -228,7 +228,7 @@ export abstract class Operations {
     delay: Duration,
     options: RescheduleOptions = {},
   ): Promise<Rescheduled> {
-    const by = await import('./reschedule.ts')
+    const by = await import('./change/reschedule.ts')
     const [chosen, to] = by.readReschedule(which, delay, options, this[names])
     const change = { what: 'reschedule', chosen, options, count: rescheduledIn } as const
     return this.#change(change, (options, opened) => by.reschedule(opened, chosen, to, options))
@@ -247,7 +247,7 @@ export abstract class Operations {
     priority: number,
     options: ChangeOptions = {},
   ): Promise<Prioritized> {
-    const by = await import('./prioritize.ts')
+    const by = await import('./change/prioritize.ts')
     const [chosen, to] = by.readPrioritize(which, priority, options, this[names])
     const count = ({ prioritized }: Prioritized) => prioritized
     const change = { what: 'prioritize', chosen, options, count } as const
@@ -274,7 +274,7 @@ export abstract class Operations {
     payload: PayloadOf<J>[0] | ((payload: NonNullable<PayloadOf<J>[0]>) => PayloadOf<J>[0]),
     options: ChangeOptions = {},
   ): Promise<Edited> {
-    const { edit, readEdit } = await import('./edit.ts')
+    const { edit, readEdit } = await import('./change/edit.ts')
     const chosen = readEdit(which, payload, options, this[names])
     const change = { what: 'edit', chosen, options, count: ({ edited }: Edited) => edited } as const
     return this.#change(change, (options, opened) => edit(opened, chosen, payload, options))
@@ -293,7 +293,7 @@ export abstract class Operations {
     tags: string | readonly string[],
     options: ChangeOptions = {},
   ): Promise<Tagged> {
-    const by = await import('./tag.ts')
+    const by = await import('./change/tag.ts')
     const [chosen, to] = by.readTag('add-tags', which, tags, options, this[names])
     const change = { what: 'tag', chosen, options, count: ({ tagged }: Tagged) => tagged } as const
     return this.#change(change, (options, opened) => by.tag(opened, chosen, to, options))
@@ -311,7 +311,7 @@ export abstract class Operations {
     tags: string | readonly string[],
     options: ChangeOptions = {},
   ): Promise<Untagged> {
-    const by = await import('./tag.ts')
+    const by = await import('./change/tag.ts')
     const [chosen, to] = by.readTag('remove-tags', which, tags, options, this[names])
     const change = { what: 'untag', chosen, options, count: ({ tagged }: Tagged) => tagged } as const
     const { tagged } = await this.#change(change, (options, opened) => by.tag(opened, chosen, to, options))
@@ -334,7 +334,7 @@ export abstract class Operations {
     which: string | readonly string[] | RemoveFilter,
     options: RemoveOptions = {},
   ): Promise<Removed> {
-    const { readRemove, remove } = await import('./remove.ts')
+    const { readRemove, remove } = await import('./change/remove.ts')
     const chosen = readRemove(which, options, this[names])
     const change = { what: 'remove', chosen, options, count: ({ removed }: Removed) => removed } as const
     return this.#change(change, (options, opened) => remove(opened, chosen, options))
@@ -354,7 +354,7 @@ export abstract class Operations {
     which: string | readonly string[] | RemoveFilter,
     options: PurgeOptions = {},
   ): Promise<Removed> {
-    const { purge, readPurge } = await import('./purge.ts')
+    const { purge, readPurge } = await import('./change/purge.ts')
     const chosen = readPurge(which, options, this[names])
     const change = { what: 'purge', chosen, options, count: ({ removed }: Removed) => removed } as const
     return this.#change(change, (options, opened) => purge(opened, chosen, options))
@@ -369,7 +369,7 @@ export abstract class Operations {
    * @example await Jobs.pause({ all: true })   // every queue
    */
   async pause(options: PauseOptions | EveryQueue): Promise<MetPause> {
-    const { checkPause, pause, placeWords } = await import('./pause.ts')
+    const { checkPause, pause, placeWords } = await import('./change/pause.ts')
     checkPause(options, this[names])
     const change = { what: 'pause', on: placeWords(options), count: () => 1 } as const
     return this[perform](change, async () => pause(await this.#opened(), options, this[person]))
@@ -382,7 +382,7 @@ export abstract class Operations {
    * @throws FILTER_INVALID, UNKNOWN_QUEUE
    */
   async resume(target: PauseTarget | EveryQueue): Promise<MetPause> {
-    const { checkResume, placeWords, resume } = await import('./pause.ts')
+    const { checkResume, placeWords, resume } = await import('./change/pause.ts')
     checkResume(target, this[names])
     const count = ({ wasPaused }: MetPause) => (wasPaused ? 1 : 0)
     const change = { what: 'resume', on: placeWords(target), count } as const
@@ -407,7 +407,7 @@ export abstract class Operations {
   events(options: EventOptions = {}): QueueEvents {
     const closed = this[closing]
     return new QueueEvents(async () => {
-      const { EventStream } = await import('./event-stream.ts')
+      const { EventStream } = await import('./events/event-stream.ts')
       return new EventStream(() => this[watcher](), closed, options)
     })
   }
@@ -415,7 +415,7 @@ export abstract class Operations {
   /** Every queue with its counts and what ended there lately, and the live workers. */
   async status(): Promise<Status> {
     const opened = await this.#opened()
-    const { status } = await import('./status.ts')
+    const { status } = await import('./measures/status.ts')
     return status(opened)
   }
 

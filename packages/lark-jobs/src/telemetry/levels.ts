@@ -2,9 +2,9 @@
  * What a store holds, for a telemetry that observes it.
  */
 import type { Levels } from '../model/telemetry.ts'
-import { oldestOf } from '../operate/measurement.ts'
+import { oldestOf } from '../operate/measures/measurement.ts'
+import { strandedIn } from '../operate/measures/stranded-jobs.ts'
 import { type Operated, open } from '../operate/operations.ts'
-import { strandedIn } from '../operate/stranded-jobs.ts'
 import { counted, lookAt } from './look.ts'
 
 /** The most limiters that are looked at: those that the configuration names first. */

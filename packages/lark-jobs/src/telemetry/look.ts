@@ -4,7 +4,7 @@
  */
 import { inTime } from '../model/bounded-wait.ts'
 import { JobsError } from '../model/errors.ts'
-import { type Measurement, measure } from '../operate/measurement.ts'
+import { type Measurement, measure } from '../operate/measures/measurement.ts'
 import { type Operated, open } from '../operate/operations.ts'
 
 /** Milliseconds for which a look is shared. */

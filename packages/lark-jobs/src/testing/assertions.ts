@@ -4,7 +4,7 @@
  */
 import { JobsError } from '../model/errors.ts'
 import type { FlowKind } from '../model/flow.ts'
-import type { ScheduleInfo } from '../operate/schedule-info.ts'
+import type { ScheduleInfo } from '../operate/schedules/schedule-info.ts'
 import type { JobLike } from '../options/job-class.ts'
 import { Account } from './account.ts'
 import type { DispatchedFlow, DispatchedJob, Dispatches } from './dispatches.ts'

@@ -5,7 +5,7 @@
 import { memberOf } from '../../src/model/effect.ts'
 import { type FlowOutcome, type NodeState, nodeOf } from '../../src/model/flow.ts'
 import type { Counters, State } from '../../src/model/record.ts'
-import type { FlowCounts, FlowInfoState } from '../../src/operate/flow-info.ts'
+import type { FlowCounts, FlowInfoState } from '../../src/operate/flows/flow-info.ts'
 
 /** One dispatch, as its dispatcher saw it. */
 export interface Ask {

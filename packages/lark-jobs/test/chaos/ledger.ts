@@ -5,7 +5,7 @@
 import { FlowRecords } from '../../src/flow/flow-records.ts'
 import type { NodeState } from '../../src/model/flow.ts'
 import { type JobRecord, states } from '../../src/model/record.ts'
-import { type FlowContents, infoOf } from '../../src/operate/flow-info.ts'
+import { type FlowContents, infoOf } from '../../src/operate/flows/flow-info.ts'
 import type { Store } from '../../src/store/contract/store.ts'
 import { type Kept, type KeptFlow, type KeptNode, numberOf } from './evidence.ts'
 

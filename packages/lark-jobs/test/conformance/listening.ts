@@ -5,8 +5,8 @@
 import { expect, test } from 'vitest'
 import { MAX_ID } from '../../src/model/id.ts'
 import type { NewJob, Outcome } from '../../src/model/record.ts'
-import { EventStream } from '../../src/operate/event-stream.ts'
-import { Watcher } from '../../src/operate/watcher.ts'
+import { EventStream } from '../../src/operate/events/event-stream.ts'
+import { Watcher } from '../../src/operate/events/watcher.ts'
 import {
   EVENTS_BYTES,
   EVENTS_KEPT,

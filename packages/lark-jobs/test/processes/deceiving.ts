@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { hostileText, raw } from '../../../lark/test/hostile.ts'
-import type { StoredJob } from '../../src/operate/stored-jobs.ts'
+import type { StoredJob } from '../../src/operate/look/stored-jobs.ts'
 import { greetingApp } from './greeting.ts'
 
 const texts = Array.from({ length: 40 }, (_, seed) => hostileText(seed))

@@ -4,7 +4,7 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, inject, test } from 'vitest'
 import { createJobs, Job } from '../../src/index.ts'
-import { status } from '../../src/operate/status.ts'
+import { status } from '../../src/operate/measures/status.ts'
 import { kindOf, names } from '../../src/store/redis/client/keys.ts'
 import { HandBack } from '../../src/supervisor/hand-back.ts'
 import { Caller, LEASE } from '../conformance/caller.ts'

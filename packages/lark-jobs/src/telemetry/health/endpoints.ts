@@ -9,9 +9,9 @@
  */
 import { milliseconds, readable } from '../../model/duration.ts'
 import { textOf } from '../../model/thrown.ts'
-import { oldestOf } from '../../operate/measurement.ts'
+import { oldestOf } from '../../operate/measures/measurement.ts'
+import { strandedIn } from '../../operate/measures/stranded-jobs.ts'
 import type { Operated } from '../../operate/operations.ts'
-import { strandedIn } from '../../operate/stranded-jobs.ts'
 import { ailmentOf, LEAST_WELL, type Vitals, WELL } from '../../worker/vitals.ts'
 import { lookAt } from '../look.ts'
 import { CONTENT_TYPE } from '../prometheus/exposition.ts'

@@ -4,8 +4,8 @@
  */
 import { workerStates } from '../../model/record.ts'
 import { type RunCounts, runEnds } from '../../model/run-counts.ts'
-import { type Measurement, oldestOf } from '../../operate/measurement.ts'
-import { strandedIn } from '../../operate/stranded-jobs.ts'
+import { type Measurement, oldestOf } from '../../operate/measures/measurement.ts'
+import { strandedIn } from '../../operate/measures/stranded-jobs.ts'
 import type { Standing } from '../../store/contract/store.ts'
 import { counted } from '../look.ts'
 import { Family } from './exposition.ts'

@@ -3,7 +3,7 @@
  * the store has lost its last writes: only what has come since the look before is added.
  */
 import { RunCounts } from '../../model/run-counts.ts'
-import { countsByKey } from '../../operate/measurement.ts'
+import { countsByKey } from '../../operate/measures/measurement.ts'
 import type { Operated } from '../../operate/operations.ts'
 import { type Look, lookAt } from '../look.ts'
 import { type KeyCounts, metricsOf, metricsOfAbsence } from './metrics.ts'

@@ -1,0 +1,55 @@
+/**
+ * Who changes something by hand.
+ */
+import { hostname, userInfo } from 'node:os'
+import { isObject, isText, type OptionsOf, oneOf, option, Schema } from '../../options/schema.ts'
+
+/** The most characters that are kept of a name. */
+const LONGEST = 64
+
+/** From where people change something: a command of `lark`, a dashboard, or other code. */
+export const actorOrigins = ['command', 'dashboard', 'code'] as const
+export type ActorOrigin = (typeof actorOrigins)[number]
+
+export const actorSchema = new Schema("a name, or an object such as { name: 'ada', from: 'dashboard' }", {
+  /** Default: the user of the operating system. */
+  name: option<string>('the name of a person', isText),
+  /** The machine from which the person does it. Default: the one of this process. */
+  host: option<string>('the name of a machine', isText),
+  /** Default `code`. */
+  from: oneOf<ActorOrigin>(actorOrigins),
+})
+
+/** The name of a person, or more of who it is. */
+export type Actor = string | OptionsOf<typeof actorSchema.entries>
+
+/** Who it is, with every default. */
+export interface KnownActor {
+  who: string
+  host: string
+  from: ActorOrigin
+}
+
+/** @throws what the voice makes */
+export function checkActor(actor: unknown, voice: Parameters<typeof actorSchema.readAll>[1]): void {
+  if (!isText(actor)) actorSchema.readAll(actor, voice, 'actor')
+}
+
+export function knownActor(actor: Actor = {}): KnownActor {
+  const { name, host = hostname(), from = 'code' } = isObject(actor) ? actor : { name: actor }
+  return { who: (name ?? user()).slice(0, LONGEST), host: host.slice(0, LONGEST), from }
+}
+
+/** As it is kept with a pause: `ada at web-1`. */
+export function personOf({ who, host }: KnownActor): string {
+  return `${who} at ${host}`
+}
+
+function user(): string {
+  try {
+    return userInfo().username
+  } catch {
+    // In a container, the number of the user may have no name.
+    return `user ${process.getuid?.() ?? ''}`.trim()
+  }
+}

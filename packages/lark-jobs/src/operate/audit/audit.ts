@@ -1,0 +1,128 @@
+/**
+ * What people changed by hand: the entries of the audit, as they are shown.
+ */
+
+import { type Audited, audited } from '../../model/audited.ts'
+import { isObject, isText, type OptionsOf, oneOf, option, whole } from '../../options/schema.ts'
+import { type AuditRecord, MAX_ITEMS, type Store } from '../../store/contract/store.ts'
+import { parsed } from '../../store/contract/unreadable.ts'
+import { Cursors } from '../look/cursor.ts'
+import { checkFilter, conditions, type Flags } from '../look/filter.ts'
+import { sinceCondition, sinceInstant } from '../look/since.ts'
+import type { ActorOrigin } from './actor.ts'
+import { type AuditOutcome, type AuditText, PACE } from './recording.ts'
+
+/** Milliseconds without a write after which a change counts as interrupted: its process has died, or hangs. */
+const SILENCE = 6 * PACE
+/** The most entries of a page, unless the call says how many. */
+const LIMIT = 100
+
+const auditConditions = conditions({
+  /** Changes that began since then: an instant, or how long ago. Default: all that are kept. */
+  since: sinceCondition,
+  /** Changes of this person: a name, or `name@host`. */
+  who: option<string>('the name of a person, or name@host', isText),
+  /** Changes of this sort, such as `retry` or `pause`. */
+  what: oneOf<Audited>(audited),
+  /** The most entries of the page: 1…1,000. Default 100. */
+  limit: whole(1, MAX_ITEMS),
+  /** Of the page before, of the same conditions. */
+  cursor: option<string>('the cursor that the page before has', isText),
+})
+
+export interface AuditOptions extends OptionsOf<typeof auditConditions.entries> {}
+
+/** One change by hand. */
+export interface AuditEntry {
+  id: string
+  /** When it began: milliseconds since 1970, by the store's clock. */
+  at: number
+  /** When it ended, or was last heard of. */
+  endedAt?: number
+  /** The name of the person, and the machine. */
+  who: string
+  host: string
+  /** From where: a command of `lark`, a dashboard, or other code. */
+  from: ActorOrigin
+  what: Audited
+  /** On what, in words. */
+  on: string
+  /** How many jobs, or other things, were changed; of one that runs or was interrupted, so far. */
+  count: number
+  /** The process has died, or hangs: so `count` is the least, and more may have been changed since it was written. */
+  atLeast?: true
+  /** `interrupted`: a person ended it, or its process died. `failed`: see `error`. */
+  outcome: AuditOutcome
+  error?: string
+}
+
+export interface AuditPage {
+  /** The last change comes first. */
+  entries: AuditEntry[]
+  /** Where the next page begins. Absent: there are no more. A page with a cursor may be short, or empty. */
+  cursor?: string
+  /** How many entries of the page cannot be read: Lark did not write them. Absent: none. */
+  damaged?: number
+}
+
+/** @throws FILTER_INVALID */
+export function checkAudit(options: unknown, flags?: Flags): void {
+  checkFilter('operate().audit()', options, auditConditions, { flags })
+}
+
+/** @throws CURSOR_INVALID @param options must be checked already */
+export async function audit(store: Store, options: AuditOptions, flags?: Flags): Promise<AuditPage> {
+  const { since, who, what, limit = LIMIT, cursor } = options
+  const cursors = new Cursors<[at: number, id: string]>('operate().audit()', [who ?? null, what ?? null])
+  const [at, id] = cursor === undefined ? [] : cursors.read(cursor, flags)
+  const before = at === undefined ? undefined : { at, id: id! }
+  const page = await store.audit.list(MAX_ITEMS, before)
+  const from = sinceInstant(since, page.now)
+  const entries: AuditEntry[] = []
+  let damaged = 0
+  let last: AuditRecord | undefined
+  let isOver = page.entries.length < MAX_ITEMS
+  for (const record of page.entries) {
+    if (record.at < from) {
+      isOver = true
+      break
+    }
+    if (entries.length === limit) {
+      isOver = false
+      break
+    }
+    last = record
+    const entry = entryOf(record, page.now)
+    if (entry === undefined) damaged++
+    else if (meets(entry, who, what)) entries.push(entry)
+  }
+  return {
+    entries,
+    ...(!isOver && last !== undefined && { cursor: cursors.write([last.at, last.id]) }),
+    ...(damaged > 0 && { damaged }),
+  }
+}
+
+function meets(entry: AuditEntry, who: string | undefined, what: Audited | undefined): boolean {
+  const isWho = who === undefined || entry.who === who || `${entry.who}@${entry.host}` === who
+  return isWho && (what === undefined || entry.what === what)
+}
+
+/** Undefined if Lark did not write the text. */
+function entryOf({ id, at, writtenAt, text }: AuditRecord, now: number): AuditEntry | undefined {
+  const value = parsed(text)
+  if (!isObject(value)) return undefined
+  const { who, host, from, what, on, count, outcome, error } = value as unknown as AuditText
+  const texts = [who, host, from, what, on, outcome]
+  if (!texts.every((each) => typeof each === 'string') || typeof count !== 'number') return undefined
+  const isLost = outcome === 'running' && now - writtenAt > SILENCE
+  return {
+    id,
+    at,
+    ...(outcome !== 'running' || isLost ? { endedAt: writtenAt } : {}),
+    ...{ who, host, from, what, on, count },
+    ...(isLost && { atLeast: true as const }),
+    outcome: isLost ? 'interrupted' : outcome,
+    ...(typeof error === 'string' && { error }),
+  }
+}

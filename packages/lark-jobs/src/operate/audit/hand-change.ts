@@ -1,0 +1,31 @@
+/**
+ * A change that people make by hand: what it says of itself, so that `operate()` can record it (`recording.ts`).
+ */
+import type { Signal } from '../../model/abort-signal.ts'
+import type { Audited } from '../../model/audited.ts'
+import type { Chosen } from '../look/filter.ts'
+
+export interface HandChange<T> {
+  what: Audited
+  /** On what: which jobs, or words such as `queue emails`. */
+  on: Chosen | string
+  /** With ids: the queue that was named. */
+  queue?: string | undefined
+  /** Aborted if the change was interrupted. */
+  signal?: Signal | undefined
+  /** How many jobs, or other things, were changed. */
+  count(answer: T): number
+}
+
+/**
+ * Makes a change by hand.
+ *
+ * @param act makes it, and says with `noted` how far it is
+ */
+export type Perform = <T>(
+  change: HandChange<T>,
+  act: (noted: (done: number) => void) => Promise<T>,
+) => Promise<T>
+
+/** The application changes something itself, or nobody asked for a record. */
+export const unrecorded: Perform = (_, act) => act(() => {})

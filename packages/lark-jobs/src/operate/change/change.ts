@@ -1,0 +1,160 @@
+/**
+ * Changes jobs by hand: those with some ids, or all that meet a filter when they are read. Jobs that are dispatched
+ * meanwhile may remain.
+ */
+import { JobsError } from '../../model/errors.ts'
+import { groupedBy } from '../../model/grouped.ts'
+import { listed } from '../../model/listed.ts'
+import type { State } from '../../model/record.ts'
+import { shown } from '../../model/secret.ts'
+import { fingerprintOf, shortNames } from '../../run/fingerprint.ts'
+import { type AlterVerdict, type Change, MAX_ITEMS } from '../../store/contract/store.ts'
+import { type ChangeOptions, type Chosen, isIds, type JobConditions } from '../look/filter.ts'
+import { list } from '../look/list.ts'
+import { Passage } from '../look/passage.ts'
+import {
+  alterAll,
+  heads,
+  type Located,
+  locateAll,
+  type OpenQueues,
+  partitionsToLookIn,
+} from '../look/stored-jobs.ts'
+
+/** How a call changes jobs. */
+export interface Changing {
+  /** The states in which a filter finds jobs. */
+  states: readonly State[]
+  /** What the store answers for a job, if nothing happens meanwhile. */
+  verdict(job: Pick<Located, 'state' | 'runs'> & Partial<Located>): AlterVerdict
+  /** `verdict` needs the `runs` of a job, which have to be read. */
+  readsRuns?: boolean
+  /** Refuses a job that was named by its id. */
+  check(job: Located): void
+  /** Changes jobs of a partition, at most once each, until the passage is over. */
+  act(partition: string, jobs: readonly Located[], passage: Passage): Promise<AlterVerdict[]>
+}
+
+/** How many jobs met each verdict. */
+export type VerdictCounts = Record<AlterVerdict, number>
+
+/** The same change for all jobs. */
+export function altering({ store }: OpenQueues, change: Change): Changing['act'] {
+  return (partition, jobs, passage) =>
+    alterAll(
+      store,
+      partition,
+      jobs.map(({ id }) => id),
+      change,
+      passage,
+    )
+}
+
+/** @throws what `check` throws, JOB_NOT_FOUND, JOB_ID_AMBIGUOUS, before any job is changed; UNKNOWN_QUEUE */
+export async function changeJobs(
+  open: OpenQueues,
+  which: Chosen,
+  { states, verdict, readsRuns = false, check, act }: Changing,
+  options: ChangeOptions,
+  passage = new Passage(options),
+): Promise<VerdictCounts> {
+  const { dryRun = false, queue } = options
+  const tally: VerdictCounts = { done: 0, asked: 0, missing: 0, refused: 0 }
+  const isWhole = dryRun && readsRuns
+  if (dryRun && !isWhole && !isIds(which) && isCounted(which)) {
+    for (const partition of await partitionsToLookIn(open, which.queue)) {
+      const counts = await open.store.counts(partition)
+      for (const state of statesOf(which, states)) tally[verdict({ state })] += counts[state]
+    }
+    return tally
+  }
+  const found = isIds(which)
+    ? [await locateAll(open, which, queue, check)]
+    : read(open, which, states, isWhole, passage)
+  for await (const jobs of found) {
+    if (dryRun) for (const job of jobs) tally[verdict(job)]++
+    else {
+      passage.found(jobs.length)
+      for (const [partition, some] of groupedBy(jobs, ({ partition }) => partition))
+        for (const answer of await act(partition, some, passage)) tally[answer]++
+    }
+    if (passage.isOver) break
+  }
+  return tally
+}
+
+/** Whether the store has the number of such jobs. */
+export function isCounted(filter: JobConditions): boolean {
+  return Object.keys(filter).every((name) => name === 'queue' || name === 'state')
+}
+
+function statesOf({ state }: JobConditions, all: readonly State[]): readonly State[] {
+  return state === undefined ? all : [...new Set([state].flat())]
+}
+
+/**
+ * The jobs that meet a filter, partition by partition; of a kind of failure, all at once. All of a partition are read before the first is changed: a job
+ * that is changed takes another place in the list that is being read, and could be met again.
+ */
+async function* read(
+  open: OpenQueues,
+  filter: JobConditions,
+  all: readonly State[],
+  isWhole: boolean,
+  passage: Passage,
+): AsyncGenerator<Located[]> {
+  const { queue, key } = filter
+  const states = statesOf(filter, all)
+  // For these conditions, ids and keys are enough.
+  if (
+    !isWhole &&
+    Object.keys(filter).every((name) => name === 'queue' || name === 'state' || name === 'key')
+  ) {
+    for (const partition of new Set(await partitionsToLookIn(open, queue))) {
+      const jobs: Located[] = []
+      for (const state of states)
+        for await (const page of heads(open.store, partition, state)) {
+          for (const job of page)
+            if (key === undefined || job.key === key) jobs.push({ ...job, partition, state })
+          await passage.turn()
+          if (passage.isOver) return
+        }
+      yield jobs
+    }
+    return
+  }
+  let jobs: Located[] = []
+  const hashes = new Set<string>()
+  let cursor: string | undefined
+  do {
+    const page = await list(
+      open,
+      { ...filter, state: states },
+      { limit: MAX_ITEMS, isLean: filter.where === undefined, ...(cursor && { cursor }) },
+    )
+    for (const job of page.jobs) {
+      const { id, key, partition, state, runs } = job
+      if (filter.kind !== undefined) hashes.add(fingerprintOf(job)!.hash)
+      else if (jobs[0] !== undefined && jobs[0].partition !== partition) {
+        yield jobs
+        jobs = []
+      }
+      jobs.push({ id, key, partition, state, runs })
+    }
+    cursor = page.cursor
+    await passage.turn()
+    if (passage.isOver) return
+  } while (cursor !== undefined)
+  checkOneKind(filter.kind, hashes)
+  yield jobs
+}
+
+/** Before any job is changed. @throws FILTER_INVALID if a name stands for several kinds */
+function checkOneKind(kind: string | undefined, hashes: ReadonlySet<string>): void {
+  if (hashes.size <= 1) return
+  const names = listed(shortNames([...hashes]).values())
+  throw new JobsError('FILTER_INVALID', `Several kinds of failures begin with ${shown(kind)}: ${names}`, {
+    exit: 2,
+    hint: 'Give more letters: lark jobs:failed --group shows as many as are needed.',
+  })
+}

@@ -1,0 +1,176 @@
+/**
+ * Replaces the payloads of jobs that do not run. The schema of the class checks the new payload, if this process has met
+ * the class. The job says when it was edited.
+ */
+
+import { JobsError } from '../../model/errors.ts'
+import { inLots } from '../../model/in-lots.ts'
+import { decode, encode } from '../../model/payload.ts'
+import { shown } from '../../model/secret.ts'
+import { definitions } from '../../options/definitions.ts'
+import { classOf, classWith } from '../../options/job-class.ts'
+import { versionOf as versionOfText, writePayload } from '../../options/payload-rules.ts'
+import { isObject, option } from '../../options/schema.ts'
+import { COMMAND_JOB, commandIn } from '../../run/command-job.ts'
+import type { AlterVerdict, Change } from '../../store/contract/store.ts'
+import { AT_ONCE } from '../look/ask-all.ts'
+import {
+  type ChangeOptions,
+  type Chosen,
+  checkFilter,
+  conditions,
+  type Flags,
+  type JobFilter,
+  readChosen,
+} from '../look/filter.ts'
+import { Passage } from '../look/passage.ts'
+import { alterAll, type Located, type OpenQueues } from '../look/stored-jobs.ts'
+import { changeJobs } from './change.ts'
+import { type Removable, removable } from './remove.ts'
+
+/** The states in which the payload of a job can be changed. */
+export const editable = removable
+export type Editable = Removable
+
+/** At least one condition, or `{ all: true }` for every job of the store that does not run. */
+export type EditFilter = JobFilter<Editable>
+
+export interface Edited {
+  /** Jobs that have the payload now. */
+  edited: number
+  /** Jobs that the filter matches and that run: they are left as they are. */
+  running: number
+}
+
+/** Checks the arguments of `edit`. @throws FILTER_INVALID, JOB_ID_INVALID */
+export function readEdit(which: unknown, payload: unknown, options: unknown, flags?: Flags): Chosen {
+  const chosen = readChosen('Jobs.edit()', editable, which, options, flags)
+  // A forgotten argument must not take the payloads away.
+  const given = option('a payload', (value) => value !== undefined)
+  checkFilter('Jobs.edit()', { payload }, conditions({ payload: given }), { flags })
+  return chosen
+}
+
+/**
+ * @throws JOB_NOT_EDITABLE, and the errors of `changeJobs`; PAYLOAD_NOT_JSON, PAYLOAD_TOO_LARGE, PAYLOAD_INVALID,
+ * COMMAND_NOT_EDITABLE, before any job of the partition is changed
+ */
+export async function edit(
+  open: OpenQueues,
+  which: Chosen,
+  payload: unknown,
+  options: ChangeOptions,
+): Promise<Edited> {
+  const { done, refused } = await changeJobs(
+    open,
+    which,
+    {
+      states: [...editable, 'active'],
+      verdict: ({ state }) => (state === 'active' ? 'refused' : 'done'),
+      check: ({ id, state }: Located) => {
+        if (state !== 'active') return
+        const message = `${id} is active; only a job that does not run can be edited`
+        throw new JobsError('JOB_NOT_EDITABLE', message, { id })
+      },
+      act: (partition, jobs, passage) => editAll(open, partition, jobs, payload, passage),
+    },
+    options,
+  )
+  return { edited: done, running: refused }
+}
+
+/** Jobs of one class, and of one version of its payloads, change together. */
+export async function editAll(
+  open: OpenQueues,
+  partition: string,
+  jobs: readonly Pick<Located, 'id' | 'key'>[],
+  payload: unknown,
+  passage?: Passage,
+): Promise<AlterVerdict[]> {
+  if (typeof payload === 'function') return await editEach(open, partition, jobs, payload as Editing, passage)
+  const changes = new Map<string, { change: Change; ids: string[] }>()
+  for (const { id, key } of jobs) {
+    const isRead = key === COMMAND_JOB || !isMet(key)
+    const text = isRead ? ((await open.store.get(partition, id))?.payload ?? '') : ''
+    checkCommand(id, key, text, payload)
+    const like = isMet(key) ? key : `${key} ${versionIn(text)}`
+    const same = changes.get(like)
+    if (same !== undefined) same.ids.push(id)
+    else changes.set(like, { change: changeOf(like, key, payload), ids: [id] })
+  }
+  const verdicts: AlterVerdict[] = []
+  for (const { change, ids } of changes.values())
+    verdicts.push(...(await alterAll(open.store, partition, ids, change, passage)))
+  return verdicts
+}
+
+/** Makes the new payload of a job from the stored one. */
+type Editing = (payload: unknown) => unknown
+
+/** Each job gets a payload of its own, some jobs at a time. */
+async function editEach(
+  { store }: OpenQueues,
+  partition: string,
+  jobs: readonly Pick<Located, 'id' | 'key'>[],
+  editing: Editing,
+  passage = new Passage(),
+): Promise<AlterVerdict[]> {
+  const edited = async ({ id, key }: Pick<Located, 'id' | 'key'>): Promise<AlterVerdict> => {
+    const text = (await store.get(partition, id))?.payload
+    if (text === undefined) return 'missing'
+    const payload = editing(decode(text))
+    checkCommand(id, key, text, payload)
+    const change = changeOf(`${key} ${versionIn(text)}`, key, payload, text)
+    const [verdict] = await store.alter(partition, [id], change)
+    return verdict!
+  }
+  const verdicts: AlterVerdict[] = []
+  for (const some of inLots(jobs, AT_ONCE)) {
+    if (passage.isOver) break
+    const answers = await Promise.all(some.map(edited))
+    verdicts.push(...answers)
+    await passage.passed(some.length, answers)
+  }
+  return verdicts
+}
+
+function isMet(key: string): boolean {
+  return definitions.has(key) || classWith(key) !== undefined
+}
+
+/**
+ * @param like ends in the spaces of the version (`payload-rules.ts`), if the class is not known
+ * @param before the stored payload, if the new one is made from it
+ */
+function changeOf(like: string, key: string, payload: unknown, before?: string): Change {
+  const Defined = definitions.get(key)
+  const jobClass = Defined === undefined ? classWith(key) : classOf(Defined)
+  // A class checks only payloads of its own version: others are converted and checked when they are read.
+  const isOlder = before !== undefined && versionOfText(before) !== (jobClass?.rules?.version ?? 1)
+  if (jobClass === undefined || isOlder)
+    return { kind: 'edit', payload: encode(payload, key) + like.slice(key.length + 1) }
+  const { redact = [] } = jobClass.rules ?? {}
+  return { kind: 'edit', payload: writePayload(payload, jobClass), redact }
+}
+
+/** The spaces that say of which version a payload is. A person edits what is stored, so the version stays. */
+function versionIn(text: string): string {
+  return text.slice(text.trimEnd().length)
+}
+
+/**
+ * Whoever may edit payloads may not therefore run any command: the job of a command keeps it, and only what the command
+ * gets can be edited.
+ *
+ * @param text the stored payload
+ * @throws COMMAND_NOT_EDITABLE
+ */
+function checkCommand(id: string, key: string, text: string, payload: unknown): void {
+  if (key !== COMMAND_JOB) return
+  const command = commandIn(text)
+  const other = isObject(payload) ? payload.command : undefined
+  if (other === command) return
+  const message = `${id} runs the command ${command}; it cannot be edited to run ${shown(other)}`
+  const hint = 'Only its args can be edited. Jobs.dispatchCommand() queues another command.'
+  throw new JobsError('COMMAND_NOT_EDITABLE', message, { id, hint })
+}

@@ -1,0 +1,173 @@
+/**
+ * Puts jobs back from their records, as `remove({ before })` and `records()` give them: ended jobs in the state in which they
+ * ended, others into their queue. A job whose id its queue has already is left as it is, so an import may be repeated.
+ */
+
+import { JobsError } from '../../model/errors.ts'
+import { isId, newNonce } from '../../model/id.ts'
+import { inLots } from '../../model/in-lots.ts'
+import { partitionWith, queueOf } from '../../model/partition.ts'
+import { type JobRecord, type NewJob, type State, states } from '../../model/record.ts'
+import { isReserved } from '../../model/reserved-key.ts'
+import { shown } from '../../model/secret.ts'
+import { flag, isObject, isText, type OptionsOf, option } from '../../options/schema.ts'
+import { checkFilter, conditions, isFunction, signal } from '../look/filter.ts'
+import { type OpenQueues, partitionsToLookIn } from '../look/stored-jobs.ts'
+import { RECORDS } from '../look/whole-records.ts'
+
+export interface Imported {
+  /** Jobs that are there again. */
+  imported: number
+  /** Jobs that were left as they are: their queue has a job with this id, or still keeps it. */
+  existing: number
+}
+
+const ended: readonly State[] = ['completed', 'failed', 'cancelled']
+
+const importConditions = conditions({
+  /** Where the records are from, in words: the audit keeps it. */
+  source: option<string>('a text', isText),
+  /**
+   * Also jobs that run commands of `lark`, whatever the command: say it only of records that you trust. Default: no.
+   */
+  commands: flag(),
+  /** Ends the call between two lots of jobs when it is aborted. The answer says what was put back by then. */
+  signal,
+  /** Called with each lot: how many records the call has been through. */
+  onProgress: option<(done: number) => void>('a function', isFunction),
+})
+
+export interface ImportOptions extends OptionsOf<typeof importConditions.entries> {}
+
+/** @throws FILTER_INVALID */
+export function checkImport(options: unknown): void {
+  checkFilter('operate().import()', options, importConditions, { whole: 'the second argument' })
+}
+
+/**
+ * @param noted told how many records the call has been through
+ * @throws IMPORT_INVALID for a value that is not the record of a job, before any job of its list is put back; UNKNOWN_QUEUE
+ */
+export async function importJobs(
+  open: OpenQueues,
+  records: readonly unknown[] | AsyncIterable<readonly unknown[]>,
+  { commands, signal, onProgress }: ImportOptions,
+  noted: (done: number) => void,
+): Promise<Imported> {
+  const sum = { imported: 0, existing: 0 }
+  const lists = Array.isArray(records)
+    ? [records as readonly unknown[]]
+    : (records as AsyncIterable<readonly unknown[]>)
+  for await (const values of lists) {
+    if (signal?.aborted) break
+    const { imported, existing } = await importAll(open, values, commands, signal)
+    sum.imported += imported
+    sum.existing += existing
+    noted(sum.imported + sum.existing)
+    onProgress?.(sum.imported + sum.existing)
+  }
+  return sum
+}
+
+async function importAll(
+  open: OpenQueues,
+  values: readonly unknown[],
+  commands: boolean | undefined,
+  signal: ImportOptions['signal'],
+): Promise<Imported> {
+  const places = new Map<string, JobRecord[]>()
+  const known = new Map<string, string[]>()
+  for (const value of values) {
+    const record = readRecord(value)
+    if (isReserved(record.key) && !commands) throw refused('it runs a command of lark', value, COMMANDS)
+    const queue = queueOf(record.partition)
+    if (!known.has(queue)) known.set(queue, await partitionsToLookIn(open, queue))
+    const partition = known.get(queue)!.includes(record.partition)
+      ? record.partition
+      : partitionWith(record.id, queue, open.queues)
+    places.set(partition, [...(places.get(partition) ?? []), record])
+  }
+  const counts = { imported: 0, existing: 0 }
+  for (const [partition, records] of places) {
+    for (const lot of inLots(records, RECORDS)) {
+      if (signal?.aborted) break
+      const restored = [
+        ...(await open.store.restore(
+          partition,
+          lot.filter(({ state }) => ended.includes(state)),
+        )),
+        ...(await queueAgain(
+          open,
+          partition,
+          lot.filter(({ state }) => !ended.includes(state)),
+        )),
+      ]
+      for (const each of restored)
+        counts[each === 'restored' || each === 'queued' ? 'imported' : 'existing']++
+    }
+  }
+  return counts
+}
+
+/** Jobs that had not ended begin anew, with all their tries. */
+async function queueAgain({ store }: OpenQueues, partition: string, records: readonly JobRecord[]) {
+  if (records.length === 0) return []
+  const now = await store.now(partition)
+  const call = { caller: `import-${newNonce()}`, number: 1 }
+  const verdicts = await store.enqueue(
+    partition,
+    call,
+    records.map((record) => newJob(record, now)),
+  )
+  return verdicts.map((verdict) => (verdict === 'queued' ? verdict : 'exists'))
+}
+
+function newJob(record: JobRecord, now: number): NewJob {
+  const { id, key, payload, priority, options, group, limiter, dueAt = 0 } = record
+  return {
+    ...{ id, ownId: 'new', key, payload, priority, delay: Math.max(0, dueAt - now) },
+    ...(options !== undefined && { options }),
+    ...(group !== undefined && { group: { name: group, joins: true as const } }),
+    ...(limiter !== undefined && { limiter }),
+  }
+}
+
+const texts = ['id', 'key', 'partition', 'payload', 'state'] as const
+const numbers = ['priority', 'queuedAt', 'runs', 'failures', 'crashes', 'releases'] as const
+const optionalTexts = ['result', 'progress', 'group', 'limiter', 'reason', 'because'] as const
+const optionalNumbers = ['finishedAt', 'dueAt'] as const
+
+/** The record of a job in a value from outside. @throws IMPORT_INVALID */
+export function readRecord(value: unknown): JobRecord {
+  if (!isObject(value)) throw refused('it is not an object', value)
+  const record = value as Record<string, unknown>
+  const is = (type: string, isNeeded: boolean) => (name: string) =>
+    typeof record[name] === type || (!isNeeded && record[name] === undefined)
+  const wrong =
+    texts.find((name) => !is('string', true)(name)) ??
+    optionalTexts.find((name) => !is('string', false)(name)) ??
+    numbers.find((name) => !Number.isSafeInteger(record[name])) ??
+    optionalNumbers.find((name) => record[name] !== undefined && !Number.isSafeInteger(record[name]))
+  if (wrong !== undefined) throw refused(`its ${wrong} is ${shown(record[wrong])}`, value)
+  if (!isId(record.id)) throw refused(`its id is ${shown(record.id)}`, value)
+  if (!states.includes(record.state as State)) throw refused(`its state is ${shown(record.state)}`, value)
+  if (!Array.isArray(record.errors) || !record.errors.every(isObject))
+    throw refused('its errors are not a list of objects', value)
+  if (record.options !== undefined && !isObject(record.options))
+    throw refused('its options are not an object', value)
+  return record as unknown as JobRecord
+}
+
+/** A file may be from somebody who may not run commands. */
+const COMMANDS =
+  'If you trust all of the records, say so: { commands: true }, or lark jobs:import --commands.'
+const FORM = 'lark jobs:remove and lark jobs:export write such records, one a line.'
+
+function refused(why: string, value: unknown, hint = FORM): JobsError {
+  const { id } = (isObject(value) ? value : {}) as { id?: unknown }
+  const which = isId(id) ? `The record of ${id}` : 'A record'
+  return new JobsError('IMPORT_INVALID', `${which} cannot be imported: ${why}`, {
+    exit: 2,
+    hint,
+  })
+}

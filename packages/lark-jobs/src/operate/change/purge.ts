@@ -1,0 +1,267 @@
+/**
+ * Purges jobs: removes them for good, from all that Lark reads. A running job is left as it is.
+ *
+ * Jobs of flows are collected first: a flow has them too, and jobs that were never queued, so each flow is visited once
+ * (`flow-purge.ts`).
+ */
+import { FlowPurge, flowName, type PurgeWish } from '../../flow/flow-purge.ts'
+import { FlowRecords } from '../../flow/flow-records.ts'
+import { memberId, memberOf } from '../../model/effect.ts'
+import { JobsError } from '../../model/errors.ts'
+import type { FlowJob, FlowPlace } from '../../model/flow.ts'
+import { grouped } from '../../model/grouped.ts'
+import { queueOf } from '../../model/partition.ts'
+import type { State } from '../../model/record.ts'
+import { MAX_ITEMS, type Store } from '../../store/contract/store.ts'
+import type { OpenFlows } from '../flows/flow-info.ts'
+import { askAll } from '../look/ask-all.ts'
+import {
+  type ChangeOptions,
+  type Chosen,
+  type Flags,
+  isIds,
+  type JobConditions,
+  readChosen,
+} from '../look/filter.ts'
+import { Meeting } from '../look/meeting.ts'
+import { Passage } from '../look/passage.ts'
+import { sinceInstantIn } from '../look/since.ts'
+import {
+  alterAll,
+  checkQueues,
+  everyPartition,
+  type Located,
+  locate,
+  type OpenQueues,
+  partitionsToLookIn,
+  shownPayload,
+} from '../look/stored-jobs.ts'
+import { changeJobs, isCounted, type VerdictCounts } from './change.ts'
+import { bookOf } from './flow-changes.ts'
+import { checkRemovable, type Removed, removable } from './remove.ts'
+
+/** Flows of a partition that are listed together: their texts may be large. */
+const AT_A_TIME = 100
+
+/** `dryRun`: only counts the jobs that would be purged now. `queue`: of ids. */
+export interface PurgeOptions extends ChangeOptions {}
+
+export type OpenPurge = OpenQueues & OpenFlows
+
+/** Checks the arguments. @throws FILTER_INVALID, JOB_ID_INVALID */
+export function readPurge(which: unknown, options: unknown, flags?: Flags): Chosen {
+  return readChosen('Jobs.purge()', removable, which, options, flags)
+}
+
+/** Purges jobs. @throws JOB_NOT_REMOVABLE, JOB_ID_AMBIGUOUS, UNKNOWN_QUEUE; STORE_DAMAGED when all others are purged */
+export async function purge(open: OpenPurge, which: Chosen, options: PurgeOptions): Promise<Removed> {
+  const { dryRun = false } = options
+  const passage = new Passage(options)
+  const listed = new ListedFlowJobs()
+  const tally = isIds(which)
+    ? await purgeIds(open, which, options, listed)
+    : await purgeFound(open, which, options, listed, passage)
+  const wish: PurgeWish = {
+    listed: listed.byFlow,
+    ...(!isIds(which) && (await wishOf(open.store, which))),
+    isCounted: (id, job) =>
+      dryRun &&
+      (listed.hasCounted(id) ||
+        (!isIds(which) && isCounted(which) && job !== undefined && isIn(which, job.partition, job.state))),
+  }
+  const purging = new FlowPurge(open.store, bookOf(open), wish, {
+    isDry: dryRun,
+    passed: (count, removed) => passage.passed(count, Array(removed).fill('done')),
+  })
+  await visitAll(purging, isIds(which) ? listed.places() : everyFlow(open), passage)
+  // Their flows are not kept any more.
+  for (const [partition, ids] of dryRun ? [] : listed.left())
+    for (const verdict of await alterAll(open.store, partition, ids, { kind: 'purge' }, passage))
+      tally[verdict]++
+  if (!isIds(which) && !dryRun && isWhole(which))
+    for (const partition of await partitionsToLookIn(open, which.queue))
+      while (!passage.isOver && (await open.store.clear(partition, 'hidden')) >= MAX_ITEMS);
+  if (!dryRun) await open.store.scrub?.()
+  return { removed: tally.done + purging.removed, running: tally.refused + purging.running.size }
+}
+
+/** Visits flows, and those around them. One that is not readable does not keep the others. */
+async function visitAll(
+  purging: FlowPurge,
+  places: Iterable<FlowPlace> | AsyncIterable<FlowPlace>,
+  passage: Passage,
+): Promise<void> {
+  const visited = new Set<string>()
+  let damage: unknown
+  for await (const place of places) {
+    if (passage.isOver) break
+    try {
+      const found = await purging.outermost(place)
+      const name = found && flowName({ flow: found.id, home: found.home })
+      if (found === undefined || visited.has(name!)) continue
+      visited.add(name!)
+      await purging.visit(found)
+    } catch (error) {
+      if (!JobsError.is(error, 'STORE_DAMAGED')) throw error
+      damage ??= error
+    }
+  }
+  if (damage !== undefined) throw damage
+}
+
+/** Every flow of the store. */
+async function* everyFlow(open: OpenQueues): AsyncGenerator<FlowPlace> {
+  for (const home of [...(await everyPartition(open)).values()].flat())
+    for (const flow of await flowsOf(open.store, home)) yield { flow, home }
+}
+
+async function flowsOf({ flows }: Store, home: string): Promise<Set<string>> {
+  const all = new Set<string>()
+  for (let before: string | undefined; ; ) {
+    const page = await flows.list(home, AT_A_TIME, before)
+    for (const { id } of page) all.add(id)
+    if (page.length > 0) before = page.at(-1)!.id
+    else if (before === undefined || (await flows.state(home, before)) !== undefined) return all
+    // The last one that was passed is forgotten since: it begins anew.
+    else before = undefined
+  }
+}
+
+/** Which jobs of flows a filter means. */
+async function wishOf(store: Store, filter: JobConditions): Promise<Partial<PurgeWish>> {
+  const { since, state } = filter
+  const meeting = new Meeting(filter, since === undefined ? undefined : await sinceInstantIn(store, since))
+  const isMeant = ({ partition, job, purged }: FlowJob, at: number) => {
+    const { key, group, options, payload } = job
+    const met = { id: '', key, errors: [], queuedAt: at }
+    return (
+      !purged &&
+      isIn(filter, partition) &&
+      meeting.passes({ ...met, ...(group && { group: group.name }), ...(options && { options }) }) &&
+      meeting.has(payload === '' ? undefined : shownPayload(payload, options?.redact))
+    )
+  }
+  return {
+    isMeant,
+    ...(state !== undefined && { states: new Set<State>([state].flat()) }),
+    ...(isWhole(filter) && { forgets: (partition: string) => isIn(filter, partition) }),
+  }
+}
+
+/** Whether a filter means all jobs of some queues. */
+function isWhole(filter: JobConditions): boolean {
+  return Object.keys(filter).every((name) => name === 'queue')
+}
+
+/** Whether a filter means such a partition and state. */
+function isIn({ queue, state }: JobConditions, partition: string, its?: State): boolean {
+  return (
+    (queue === undefined || [queue].flat().includes(queueOf(partition))) &&
+    (its === undefined || state === undefined || [state].flat().includes(its))
+  )
+}
+
+async function purgeFound(
+  open: OpenPurge,
+  filter: JobConditions,
+  options: PurgeOptions,
+  listed: ListedFlowJobs,
+  passage: Passage,
+): Promise<VerdictCounts> {
+  const changing = {
+    states: [...removable, 'active'] as const,
+    verdict: (job: Pick<Located, 'state'> & Partial<Located>) => {
+      if (job.id !== undefined && job.partition !== undefined) listed.add(job.id, job.partition, true)
+      return job.state === 'active' ? ('refused' as const) : ('done' as const)
+    },
+    check: checkRemovable,
+    act: (partition: string, jobs: readonly Located[], passage: Passage) => {
+      const others = jobs.filter(({ id }) => !listed.add(id, partition)).map(({ id }) => id)
+      return alterAll(open.store, partition, others, { kind: 'purge' }, passage)
+    },
+  }
+  return changeJobs(open, filter, changing, options, passage)
+}
+
+/** Purges what is kept of these jobs, also of removed ones. An id that no job has counts as none. */
+async function purgeIds(
+  open: OpenPurge,
+  ids: readonly string[],
+  { dryRun = false, queue }: PurgeOptions,
+  listed: ListedFlowJobs,
+): Promise<VerdictCounts> {
+  const tally: VerdictCounts = { done: 0, asked: 0, missing: 0, refused: 0 }
+  const all = await partitionsToLookIn(open, queue)
+  const places = new Map<string, string[]>()
+  for (const id of ids) {
+    const job = await locate(open, all, id)
+    if (job !== undefined) checkRemovable(job)
+    const kept = await remembering(open, all, id)
+    const its = all.filter((partition, i) => partition === job?.partition || kept[i])
+    checkQueues(id, new Set(its.map(queueOf)))
+    places.set(id, its)
+  }
+  const records = new FlowRecords(open.store)
+  for (const [id, partitions] of places) {
+    const member = memberOf(id)
+    // A flow may have a job that was never queued, or is gone.
+    const isKept = member !== undefined && (await records.get(member)) !== undefined
+    if (isKept && listed.add(id, partitions[0] ?? member.home)) continue
+    for (const partition of partitions)
+      for (const verdict of dryRun
+        ? (['done'] as const)
+        : await alterAll(open.store, partition, [id], { kind: 'purge' }))
+        tally[verdict]++
+  }
+  return tally
+}
+
+/** Whether each partition has the job, or keeps something of it after it was removed. */
+async function remembering(
+  { store }: OpenQueues,
+  partitions: readonly string[],
+  id: string,
+): Promise<boolean[]> {
+  const fates = await askAll(partitions, (partition) => store.flows.fates(partition, [id]))
+  return fates.map(([fate]) => fate!.kind !== 'unknown')
+}
+
+/** The jobs of flows that a call has found, by their flows. */
+class ListedFlowJobs {
+  /** The number of each, and its partition. */
+  readonly byFlow = new Map<string, Map<number, string>>()
+  readonly #homes = new Map<string, FlowPlace>()
+  readonly #counted = new Set<string>()
+
+  /** @returns whether it is a job of a flow */
+  add(id: string, partition: string, isCounted = false): boolean {
+    const member = memberOf(id)
+    if (member === undefined) return false
+    const name = flowName(member)
+    const its = this.byFlow.get(name) ?? new Map<number, string>()
+    this.byFlow.set(name, its.set(member.index, partition))
+    this.#homes.set(name, { flow: member.flow, home: member.home })
+    if (isCounted) this.#counted.add(id)
+    return true
+  }
+
+  hasCounted(id: string): boolean {
+    return this.#counted.has(id)
+  }
+
+  /** Where their flows are. */
+  places(): FlowPlace[] {
+    return [...this.#homes.values()]
+  }
+
+  /** The ids of those whose flows were not visited, by partition. */
+  left(): Map<string, string[]> {
+    return grouped(
+      [...this.byFlow].flatMap(([name, its]) =>
+        [...its].map(
+          ([index, partition]) => [partition, memberId({ ...this.#homes.get(name)!, index })] as const,
+        ),
+      ),
+    )
+  }
+}

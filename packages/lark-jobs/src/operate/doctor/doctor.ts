@@ -1,0 +1,125 @@
+/**
+ * The doctor: looks at the servers or the file of a store, at its queues and its workers, and says what is wrong and
+ * what to do. It changes nothing.
+ */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { JobsError } from '../../model/errors.ts'
+import { newNonce } from '../../model/id.ts'
+import { queueOf } from '../../model/partition.ts'
+import { textOf } from '../../model/thrown.ts'
+import type { Inspection } from '../../store/contract/inspection.ts'
+import { MAX_ITEMS, type Store } from '../../store/contract/store.ts'
+import { status } from '../measures/status.ts'
+import { type Operated, open, settings } from '../operations.ts'
+import { fileFindings } from './file-findings.ts'
+import { type DoctorFinding, Examination } from './finding.ts'
+import { type PartitionSample, queueFindings } from './queue-findings.ts'
+import { serverFindings } from './server-findings.ts'
+
+/** How many jobs of each partition and state are looked at. */
+const LOOK = 100
+/** How many partitions are looked at together. */
+const TOGETHER = 20
+/** Milliseconds after which leases that have ended must have been taken back. Workers do so within a second. */
+const BACK = 2_000
+
+/** @throws CONFIG_INVALID, CONFIG_FAILED, STORE_NOT_CONFIGURED */
+export async function doctor(jobs: Operated): Promise<DoctorFinding[]> {
+  await jobs[settings]()
+  let opened: Awaited<ReturnType<Operated[typeof open]>>
+  try {
+    opened = await jobs[open]()
+  } catch (error) {
+    if (!JobsError.is(error)) throw error
+    const found = new Examination('the store')
+    found.fail('store-opens', error.message, error.hint ?? `See ${error.code} in the manual.`)
+    return found.findings
+  }
+  const { store, settings: configured } = opened
+  const inspection = await store.inspect()
+  const found = new Examination(store.name)
+  found.ok('store-opens', 'can be opened')
+  try {
+    const facts = await status({ store, queues: configured.partitions })
+    const samples = await lookAtAll(
+      store,
+      facts.queues.flatMap(({ partitions }) => partitions),
+    )
+    const now = await store.now()
+    const lost = await store.lostWorkers()
+    return [
+      ...found.findings,
+      ...judged(inspection),
+      ...queueFindings({ status: facts, samples, limiters: [...configured.limiters.keys()], now, lost }),
+    ]
+  } catch (error) {
+    if (!JobsError.is(error)) throw error
+    found.fail(
+      'damaged-data',
+      `the queues cannot be looked at: ${error.message}`,
+      error.hint ?? 'See the other findings.',
+    )
+    return [...found.findings, ...judged(inspection)]
+  }
+}
+
+function judged(inspection: Inspection): DoctorFinding[] {
+  return inspection.kind === 'redis' ? serverFindings(inspection) : fileFindings(inspection)
+}
+
+type Counted = Awaited<ReturnType<typeof status>>['queues'][number]['partitions'][number]
+
+async function lookAtAll(store: Store, partitions: readonly Counted[]): Promise<PartitionSample[]> {
+  const [samples, lost] = await Promise.all([samplesOf(store, partitions), lostLeases(store, partitions)])
+  const isLost = new Set(lost)
+  return samples.map((sample) => (isLost.has(sample.partition) ? { ...sample, lostFor: BACK } : sample))
+}
+
+async function samplesOf(store: Store, partitions: readonly Counted[]): Promise<PartitionSample[]> {
+  const samples: PartitionSample[] = []
+  for (let i = 0; i < partitions.length; i += TOGETHER)
+    samples.push(...(await Promise.all(partitions.slice(i, i + TOGETHER).map((each) => look(store, each)))))
+  return samples
+}
+
+/** The partitions where leases have ended, and no worker has taken the jobs back. */
+async function lostLeases(store: Store, partitions: readonly Counted[]): Promise<string[]> {
+  const ended = await endedLeases(
+    store,
+    partitions.flatMap(({ partition, counts }) => (counts.active > 0 ? [partition] : [])),
+  )
+  if (ended.length === 0) return []
+  // A worker may take them back just now.
+  await sleep(BACK)
+  return await endedLeases(store, ended)
+}
+
+async function look(store: Store, { partition, counts }: Counted): Promise<PartitionSample> {
+  const sample: PartitionSample = { queue: queueOf(partition), partition, active: [], unreadable: [] }
+  try {
+    sample.doubts = await store.doubts(partition)
+    if (counts.active > 0)
+      sample.active = (await store.heads(partition, { state: 'active', limit: LOOK })).jobs
+    for (const state of ['waiting', 'delayed', 'failed'] as const) {
+      if (counts[state] === 0) continue
+      const { jobs } = await store.list(partition, { state, limit: LOOK })
+      for (const { id, unreadable } of jobs)
+        if (unreadable !== undefined)
+          sample.unreadable.push({ id, mark: unreadable.kind === 'marked' ? unreadable.mark : undefined })
+    }
+  } catch (error) {
+    sample.failure = textOf(error)
+  }
+  return sample
+}
+
+/** The partitions where leases have ended. */
+async function endedLeases(store: Store, partitions: readonly string[]): Promise<string[]> {
+  const ended: string[] = []
+  for (let i = 0; i < partitions.length; i += MAX_ITEMS) {
+    const some = partitions.slice(i, i + MAX_ITEMS).map((partition) => ({ partition }))
+    const { findings } = await store.survey(`doctor.${newNonce()}`, some)
+    ended.push(...findings.flatMap(({ partition, nextLeaseEnd }) => (nextLeaseEnd === 0 ? [partition] : [])))
+  }
+  return ended
+}

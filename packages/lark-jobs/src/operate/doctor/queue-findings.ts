@@ -1,0 +1,322 @@
+/**
+ * What the doctor finds in the queues of a store, and in the workers that serve them.
+ */
+
+import { failedCommand, resumeCommand, shellWord, whyCommand } from '../../model/command-line.ts'
+import { droppedWords } from '../../model/dropped-words.ts'
+import { readable } from '../../model/duration.ts'
+import { listed } from '../../model/listed.ts'
+import { plural } from '../../model/plural.ts'
+import type { WorkerRecord } from '../../model/record.ts'
+import { strandedWords } from '../../model/stranded-words.ts'
+import { version as own } from '../../model/version.ts'
+import { DAY, type DoubtedJob, HOUR, type LostWorker } from '../../store/contract/store.ts'
+import type { QueueStatus, Status } from '../measures/status.ts'
+import { type DoctorFinding, Examination } from './finding.ts'
+
+/** A queue in which so many jobs wait for their next try has a problem that no job has alone. */
+const MANY_RETRYING = 100
+
+/** A look at the jobs of a partition: the first of each state. */
+export interface PartitionSample {
+  queue: string
+  partition: string
+  /** Why it could not be looked at. */
+  failure?: string
+  active: { id: string; holder?: string | undefined; claimedAt?: number | undefined }[]
+  /** The ids of jobs that this version cannot read, and the name of the format, if there is one. */
+  unreadable: { id: string; mark?: string | undefined }[]
+  /** The jobs that were taken back after a silence of the store, the newest first. */
+  doubts?: readonly DoubtedJob[]
+  /** For how many milliseconds at least leases have ended that nobody takes back. */
+  lostFor?: number
+}
+
+export interface QueueFacts {
+  status: Status
+  samples: readonly PartitionSample[]
+  /** The names of the configured limiters. */
+  limiters: readonly string[]
+  /** Milliseconds since 1970, by the store. */
+  now: number
+  /** The workers that have died lately. */
+  lost?: readonly LostWorker[]
+}
+
+export function queueFindings(facts: QueueFacts): DoctorFinding[] {
+  const { status, samples, now } = facts
+  const live = new Set(status.workers.map(({ id }) => id))
+  const perQueue = status.queues.flatMap((queue) => {
+    const found = new Examination(queue.queue)
+    const own = samples.filter((sample) => sample.queue === queue.queue)
+    checkData(queue, own, found)
+    checkActive(own, live, now, found)
+    checkServed(queue, status.workers, found)
+    checkConfigured(queue, found)
+    if (queue.paused)
+      found.warn(
+        'queue-paused',
+        `is paused${queue.pausedBecause === undefined ? '' : ` (${queue.pausedBecause})`}: none of its jobs starts`,
+        resumeCommand(queue.queue),
+      )
+    else found.ok('queue-paused', 'is not paused')
+    checkKeys(queue, live.size > 0, found)
+    checkStranded(queue, now, found)
+    checkRetrying(queue, found)
+    checkDropped(queue, now, found)
+    return found.findings
+  })
+  return [...perQueue, ...workerFindings(facts)]
+}
+
+function checkData({ damaged }: QueueStatus, samples: readonly PartitionSample[], found: Examination): void {
+  const failures = samples.flatMap(({ partition, failure }) =>
+    failure === undefined ? [] : [{ partition, failure }],
+  )
+  const broken = [
+    ...damaged.map(({ message }) => message),
+    ...failures
+      .filter(({ partition }) => !damaged.some((each) => each.partition === partition))
+      .map((each) => each.failure),
+  ]
+  for (const message of broken)
+    found.fail(
+      'damaged-data',
+      `cannot be read: ${message}`,
+      'Something else wrote to a key or a table of Lark. Restore it from a backup, or remove that key.',
+    )
+  if (broken.length === 0) found.ok('damaged-data', 'can be read')
+  const unreadable = samples.flatMap((sample) => sample.unreadable)
+  const marks = new Set(unreadable.flatMap(({ mark }) => mark ?? []))
+  const ids = listed(
+    unreadable.map(({ id }) => id),
+    3,
+  )
+  if (unreadable.length === 0) found.ok('unreadable-jobs', 'the next jobs of each state can be read')
+  else if (marks.size > 0)
+    found.fail(
+      'unreadable-jobs',
+      `${jobs(unreadable.length)} in a format of a newer Lark (${listed(marks)}): ${ids}`,
+      'Upgrade the workers.',
+    )
+  else
+    found.fail(
+      'unreadable-jobs',
+      `${jobs(unreadable.length)} with a damaged record: ${ids}`,
+      `Look at one, and remove it: lark jobs:show ${shellWord(unreadable[0]!.id)}`,
+    )
+}
+
+function checkActive(
+  samples: readonly PartitionSample[],
+  live: ReadonlySet<string>,
+  now: number,
+  found: Examination,
+): void {
+  const active = samples.flatMap((sample) => sample.active)
+  const lost = samples.flatMap(({ lostFor }) => lostFor ?? [])
+  if (lost.length > 0)
+    found.fail(
+      'lost-leases',
+      `holds jobs of dead workers, and nobody takes them back${live.size > 0 ? `: for ${readable(Math.max(...lost))}` : ''}`,
+      live.size > 0
+        ? 'Look at the log of the workers: they should do it within a second.'
+        : 'Start a worker: lark jobs:work',
+    )
+  else found.ok('lost-leases', 'no lease has ended')
+  const silent = active.filter(({ holder }) => holder !== undefined && !live.has(holder))
+  const holders = new Set(silent.map(({ holder }) => holder!))
+  if (silent.length > 0)
+    found.warn(
+      'silent-workers',
+      `${jobs(silent.length)} held by workers that are silent: ${listed(holders, 3)}`,
+      'They died or are cut off. Their jobs go back to the queue when the leases end, mostly within 30 seconds.',
+    )
+  else found.ok('silent-workers', 'its jobs are held by live workers')
+  const doubts = samples.flatMap((sample) => sample.doubts ?? []).filter(({ at }) => now - at < DAY)
+  if (doubts.length > 0)
+    found.warn(
+      'may-have-finished',
+      `${jobs(doubts.length)} taken back after a silence of the store, and may have finished before: ${listed(
+        doubts.map(({ id }) => id),
+        10,
+      )}`,
+      `Look whether they did their work twice: lark jobs:show ${shellWord(doubts[0]!.id)}`,
+    )
+  else found.ok('may-have-finished', 'no job was taken back after a silence of the store within a day')
+  const long = active.filter(({ claimedAt }) => claimedAt !== undefined && now - claimedAt > DAY)
+  if (long.length > 0)
+    found.warn(
+      'long-runs',
+      `${jobs(long.length)} running for more than a day: ${listed(
+        long.map(({ id }) => id),
+        3,
+      )}`,
+      `${whyCommand(long[0]!.id)}; give the class a timeout`,
+    )
+  else found.ok('long-runs', 'no job runs for more than a day')
+}
+
+function checkServed(
+  { queue, counts, configured, stranded }: QueueStatus,
+  workers: readonly WorkerRecord[],
+  found: Examination,
+): void {
+  const serving = workers.filter((worker) => worker.queues.includes(queue))
+  const running = serving.filter(({ state }) => state === 'running')
+  const due = counts.waiting + counts.delayed
+  const waiting = counts.waiting + (stranded?.delayed ?? 0)
+  const work = `lark jobs:work --queue=${shellWord(queue)}`
+  const start = configured ? work : `Name it in jobs.queues, then: ${work}`
+  if (running.length > 0)
+    found.ok(
+      'queue-served',
+      `${running.length === 1 ? '1 worker serves' : `${running.length} workers serve`} it`,
+    )
+  else if (serving.length > 0)
+    found.warn(
+      'queue-served',
+      'only quiet workers serve it: they take no more jobs',
+      `Start another: ${start}`,
+    )
+  else if (waiting > 0) found.fail('queue-served', `no worker serves it, and ${jobs(waiting, 'wait')}`, start)
+  else if (due > 0)
+    found.warn('queue-served', `no worker serves it, and ${jobs(due, 'are due')} later`, start)
+  else found.warn('queue-served', 'no worker serves it; it has no jobs now', start)
+}
+
+function checkConfigured({ queue, configured, counts }: QueueStatus, found: Examination): void {
+  const { waiting, delayed, active } = counts
+  const work = waiting + delayed + active
+  if (configured) found.ok('queue-configured', 'is configured')
+  else if (work === 0) found.ok('queue-configured', 'is not configured any more, and has nothing to do')
+  else
+    found.warn(
+      'queue-configured',
+      `has ${work === 1 ? '1 job' : `${work} jobs`} that ${work === 1 ? 'has' : 'have'} not ended, and is not in jobs.queues`,
+      `Configure it until they have run, or cancel them: lark jobs:cancel --queue=${shellWord(queue)}`,
+    )
+}
+
+function checkKeys({ unknownKeys, queue }: QueueStatus, areWorkersThere: boolean, found: Examination): void {
+  // Without a worker no key is known, and that is said already.
+  if (!areWorkersThere) return
+  if (unknownKeys.length === 0) found.ok('known-jobs', 'live workers know the classes of the next jobs')
+  else
+    found.warn(
+      'known-jobs',
+      `no live worker knows ${listed(unknownKeys.map((key) => `'${key}'`))}: these jobs do not start`,
+      `Deploy the class, or keep its old key in aliases, or cancel them: lark jobs:cancel --queue=${shellWord(queue)} --job=${shellWord(unknownKeys[0]!)}`,
+    )
+}
+
+function checkStranded({ queue, stranded }: QueueStatus, now: number, found: Examination): void {
+  if (stranded === undefined) {
+    found.ok('stranded-jobs', 'workers can read the jobs that they met')
+    return
+  }
+  const { key, id } = stranded
+  const of = key === undefined ? '' : ` --job=${shellWord(key)}`
+  found.fail(
+    'stranded-jobs',
+    strandedWords(stranded, now),
+    `Start workers of the release that dispatched them (${whyCommand(id)}), or cancel them: lark jobs:cancel --queue=${shellWord(queue)}${of}`,
+  )
+}
+
+function checkRetrying({ queue, retrying }: QueueStatus, found: Examination): void {
+  const text = `${plural(retrying, 'job')} failed and ${retrying === 1 ? 'waits' : 'wait'} for the next try`
+  if (retrying < MANY_RETRYING) found.ok('retrying-jobs', text)
+  else
+    found.warn(
+      'retrying-jobs',
+      text,
+      `See what they threw: lark jobs:list --queue=${shellWord(queue)} --state=delayed, and lark jobs:show ID`,
+    )
+}
+
+function checkDropped({ queue, dropped }: QueueStatus, now: number, found: Examination): void {
+  if (dropped === undefined) found.ok('failed-kept', 'its failed jobs are kept for their age')
+  else
+    found.warn(
+      'failed-kept',
+      droppedWords(dropped, now),
+      `Mend what fails: ${failedCommand(queue)}. Or say how many failed jobs are kept: keep in jobs.queues`,
+    )
+}
+
+function workerFindings({ status, limiters, now, lost = [] }: QueueFacts): DoctorFinding[] {
+  const { queues, workers } = status
+  const fleet = new Examination('the workers')
+  if (lost.length > 0)
+    fleet.warn(
+      'lost-workers',
+      `died within an hour: ${listed(
+        lost.map(
+          ({ id, host, seenAt, endedAt }) =>
+            `${id} on ${host}, last seen ${readable(Math.max(0, now - (seenAt ?? endedAt)))} ago`,
+        ),
+        3,
+      )}`,
+      'See what they held, and who took it back: lark jobs:workers. Their logs say why they died.',
+    )
+  if (workers.length === 0) return fleet.findings
+  if (lost.length === 0) fleet.ok('lost-workers', 'none died within an hour')
+  const versions = new Map<string, number>()
+  for (const { version = 'an earlier one' } of workers)
+    versions.set(version, (versions.get(version) ?? 0) + 1)
+  if (versions.size === 1 && versions.has(own))
+    fleet.ok('lark-versions', `have version ${own}, like this process`)
+  else
+    fleet.warn(
+      'lark-versions',
+      `have other versions of Lark than this process (${own}): ${listed([...versions].map(([each, count]) => `${each} (${count})`))}`,
+      'Restart the workers that still run an old version. They may run beside each other during a deploy.',
+    )
+  const alone = workers.flatMap(({ id, alone }) => (alone === undefined ? [] : [{ id, job: alone.job }]))
+  if (alone.length === 0) fleet.ok('worker-alone', 'keep no jobs waiting for one that runs alone')
+  else
+    fleet.warn(
+      'worker-alone',
+      `start no other job beside one that may have killed its process before: ${listed(
+        alone.map(({ id, job }) => `${id} (job ${job})`),
+        3,
+      )}`,
+      `It ends within a minute. See what the job did before: lark jobs:show ${shellWord(alone[0]!.job)}`,
+    )
+  const configured = new Set(queues.flatMap(({ queue, configured }) => (configured ? [queue] : [])))
+  const strange = new Set(
+    workers.flatMap((worker) => worker.queues.filter((queue) => !configured.has(queue))),
+  )
+  if (strange.size > 0)
+    fleet.warn(
+      'worker-queues',
+      `serve queues that are not configured here: ${listed(strange)}`,
+      'Give all processes one configuration, or deploy the one that is missing.',
+    )
+  else fleet.ok('worker-queues', 'serve only queues that are configured here')
+  const used = new Set(workers.flatMap((worker) => worker.limiters ?? []))
+  const areOld = workers.every(({ startedAt }) => now - startedAt > HOUR)
+  const others = limiters.map((limiter) => {
+    const found = new Examination(limiter)
+    // A worker says only what it has used since it started.
+    if (used.has(limiter) || !areOld) found.ok('limiter-used', 'is used, or the workers are young')
+    else
+      found.warn(
+        'limiter-used',
+        'no live worker has used this limiter, though each is up for more than an hour',
+        "Name it in a class: limiter = 'NAME', or rateLimited('NAME'); or take it from jobs.limiters.",
+      )
+    return found.findings
+  })
+  return [...fleet.findings, ...others.flat()]
+}
+
+function jobs(count: number, verb?: string): string {
+  const said = verb === undefined ? (count === 1 ? 'is' : 'are') : count === 1 ? singular(verb) : verb
+  return `${plural(count, 'job')} ${said}`
+}
+
+function singular(verb: string): string {
+  return verb === 'wait' ? 'waits' : verb.replace('are', 'is')
+}

@@ -1,0 +1,363 @@
+/**
+ * One reader of events: of some queues, of all their partitions.
+ *
+ * The reader asks a partition when it is rung, and every half a second (`WATCH_AGAIN`) in case a ring is lost; with
+ * many partitions it asks each more rarely. It asks for the next pages when the events of the last ones are consumed,
+ * so that nothing piles up here. Meanwhile a timer keeps the listening from lapsing. While the store is away, the reader
+ * waits; what was written before is there when the store is back, and if it is not, the reader tells a gap.
+ */
+
+import { setMaxListeners } from 'node:events'
+import type { Signal } from '../../model/abort-signal.ts'
+import { unlessAborted } from '../../model/bounded-wait.ts'
+import { type EventKind, eventKinds } from '../../model/event.ts'
+import { inLots } from '../../model/in-lots.ts'
+import { queueOf } from '../../model/partition.ts'
+import { scheduleTick } from '../../model/tick.ts'
+import { isText, option, Schema } from '../../options/schema.ts'
+import { EVENTS_PAGE, type EventEntry, type Heard, markOf, WATCH_AGAIN } from '../../store/contract/store.ts'
+import { Cursors } from '../look/cursor.ts'
+import { checkFilter, conditions } from '../look/filter.ts'
+import { everyPartition, partitionsToLookIn } from '../look/stored-jobs.ts'
+import type { EventGap, EventOptions, EventReader, NextEvent, QueueEvent } from './queue-events.ts'
+import { passes, type WatchedStore } from './watcher.ts'
+
+/**
+ * Milliseconds after which a partition forgets a listener that does not call. It may be half as many (`events.ts`), and
+ * between two calls `1.5 * RENEW` may pass: so a minute is left, whenever the listener stops.
+ */
+const TTL = 180_000
+/** Milliseconds between two renewals, while the reader does not ask. */
+const RENEW = 20_000
+/** How many partitions are asked at once: the pages of so many are held. */
+const TOGETHER = 10
+/** At most so many partitions are asked in a second, unless they ring. */
+const PER_SECOND = 100
+/** After an answer that took a time, no ring is followed for this many times as long. */
+const REST = 4
+/** Milliseconds between two looks for partitions that are new. */
+const DISCOVER = 2_000
+
+const someOf = (what: string, isRight: (value: unknown) => boolean) =>
+  option<readonly string[]>(
+    `a list of ${what}`,
+    (value) => Array.isArray(value) && value.length > 0 && value.every(isRight),
+  )
+/** The options of `Jobs.events()`. */
+export const eventOptions = new Schema('an object', {
+  ...conditions({
+    queues: someOf('names of queues', isText),
+    kinds: someOf(`kinds of events: ${eventKinds.join(', ')}`, (value) =>
+      eventKinds.includes(value as EventKind),
+    ),
+  }).entries,
+  since: option<string>('the cursor of an event', isText),
+  signal: option<Signal>(
+    'an AbortSignal',
+    (value) => typeof (value as Signal | null)?.addEventListener === 'function',
+  ),
+})
+
+/**
+ * Where a partition is heard on: behind a position, and so many events behind that. The mark is of the entry that has the
+ * last of these. If the store has lost this entry, other events have taken its place.
+ */
+type HeardAt = readonly [position: string, passed: number, mark?: string]
+
+type HeardIn = readonly [partition: string, HeardAt]
+
+/** The last event that was told: it is in this entry, and so many events behind a position. */
+interface Passed {
+  name: string
+  position: string
+  count: number
+  entry: EventEntry
+}
+
+class HeardPartition {
+  readonly name: string
+  /** Since it was asked. */
+  isRung = true
+  // By `performance.now()`.
+  askedAt = 0
+  /** When to ask if it is not rung. */
+  nextAt = 0
+  /** When a ring may be followed again. */
+  restsUntil = 0
+
+  constructor(name: string) {
+    this.name = name
+  }
+
+  /** When to ask. */
+  get dueAt(): number {
+    return this.isRung ? Math.min(this.restsUntil, this.nextAt) : this.nextAt
+  }
+}
+
+const ofEvents = {
+  name: 'since',
+  right: 'the cursor of an event',
+  hint: 'A cursor goes on with the same kind of store.',
+}
+
+export class EventStream implements EventReader {
+  readonly #open: () => Promise<WatchedStore>
+  readonly #options: EventOptions
+  readonly #kinds: ReadonlySet<string>
+  readonly #over = new AbortController()
+  readonly #events: AsyncGenerator<QueueEvent | EventGap, undefined>
+  /** What is to be done at the end. */
+  readonly #leaves: (() => void)[] = []
+  readonly #partitions = new Map<string, HeardPartition>()
+  /** Where each partition is heard on. Never changed, but replaced: cursors of events are made of it later. */
+  #places: ReadonlyMap<string, HeardAt> = new Map()
+  /** In the page that is being told: it is behind the place in `#places`. */
+  #current: Passed | undefined
+  #begun: Promise<WatchedStore | undefined> | undefined
+  #cursors: Cursors<HeardIn[]> | undefined
+  #discoverAt = 0
+  #wake: () => void = () => {}
+
+  /** @throws FILTER_INVALID @param closed aborted when the instance is closed */
+  constructor(open: () => Promise<WatchedStore>, closed: AbortSignal, options: EventOptions) {
+    checkFilter('Jobs.events()', options, eventOptions, { whole: 'the argument' })
+    this.#open = open
+    this.#options = options
+    this.#kinds = new Set(options.kinds ?? eventKinds)
+    this.#events = this.#run()
+    const end = () => this.#end()
+    // Each reader listens to the one, each call to the other, and Node warns of more than ten.
+    setMaxListeners(0, closed, this.#over.signal)
+    for (const signal of [closed, options.signal]) {
+      signal?.addEventListener('abort', end)
+      this.#leaves.push(() => signal?.removeEventListener('abort', end))
+      if (signal?.aborted) end()
+    }
+  }
+
+  /**
+   * Has every partition write what happens. Waits while the store is away.
+   *
+   * @throws CURSOR_INVALID, UNKNOWN_QUEUE
+   */
+  begin(): Promise<WatchedStore | undefined> {
+    this.#begun ??= this.#begin()
+    return this.#begun
+  }
+
+  get cursor(): string | undefined {
+    return this.#cursors && this.#cursorAt(this.#places, this.#current)
+  }
+
+  next(): Promise<NextEvent> {
+    return this.#events.next()
+  }
+
+  return(): Promise<NextEvent> {
+    this.#end()
+    return this.#events.return(undefined)
+  }
+
+  #end(): void {
+    this.#over.abort()
+    this.#wake()
+    for (const leave of this.#leaves.splice(0)) leave()
+  }
+
+  async #begin(): Promise<WatchedStore | undefined> {
+    const open = await this.#persist(() => this.#open())
+    if (open === undefined) return undefined
+    const { since } = this.#options
+    // A cursor goes on with any filter, and with any store of the same kind.
+    const cursors = new Cursors<HeardIn[]>('Jobs.events()', ['events', open.store.isRemote], ofEvents)
+    const places = since === undefined ? [] : cursors.read(since)
+    await this.#persist(() => this.#discover(open))
+    if (this.#over.signal.aborted) return undefined
+    this.#leaves.push(open.watcher.hear((partition) => this.#ring(partition)))
+    const timer = setInterval(() => void this.#renew(open), RENEW).unref()
+    this.#leaves.push(() => clearInterval(timer))
+    const begun = new Map(places.filter(([name]) => this.#partitions.has(name)))
+    await inTurn([...this.#partitions.values()], async (partition) => {
+      const heard = await this.#persist(() => this.#ask(open, partition))
+      // A partition that a cursor does not have is new: its events since then are not known.
+      if (since === undefined && heard !== undefined) begun.set(partition.name, [heard.position, 0])
+    })
+    this.#places = begun
+    this.#cursors = cursors
+    return open
+  }
+
+  /** Finds the partitions of the queues. A queue that was there before may be gone, if the store has lost it. */
+  async #discover(open: WatchedStore): Promise<void> {
+    const { queues } = this.#options
+    const isFirst = this.#partitions.size === 0
+    const names = isFirst
+      ? await partitionsToLookIn(open, queues)
+      : [...(await everyPartition(open)).values()].flat()
+    for (const name of names)
+      if (!this.#partitions.has(name) && (queues?.includes(queueOf(name)) ?? true))
+        this.#partitions.set(name, new HeardPartition(name))
+    this.#discoverAt = performance.now() + DISCOVER
+  }
+
+  async *#run(): AsyncGenerator<QueueEvent | EventGap, undefined> {
+    try {
+      const open = await this.begin()
+      while (open !== undefined && !this.#over.signal.aborted) {
+        const now = performance.now()
+        if (now >= this.#discoverAt) await this.#persist(() => this.#discover(open))
+        const all = [...this.#partitions.values()]
+        const longest = (a: HeardPartition, b: HeardPartition) => a.askedAt - b.askedAt
+        const due = all
+          .filter((each) => each.dueAt <= now)
+          .sort(longest)
+          .slice(0, TOGETHER)
+        if (due.length === 0)
+          await this.#rest(Math.min(this.#discoverAt, ...all.map((each) => each.dueAt)) - now)
+        const pages = await Promise.all(due.map((partition) => this.#page(open, partition)))
+        for (const [i, heard] of pages.entries())
+          if (heard && !this.#over.signal.aborted) yield* this.#tell(due[i]!.name, heard)
+      }
+      return undefined
+    } finally {
+      this.#end()
+    }
+  }
+
+  /** Waits until a partition rings, or until the end, or for some milliseconds. */
+  async #rest(ms: number): Promise<void> {
+    if (this.#over.signal.aborted) return
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, Math.max(1, ms))
+      this.#wake = () => {
+        clearTimeout(timer)
+        resolve()
+      }
+    })
+  }
+
+  #ring(name: string): void {
+    const partition = this.#partitions.get(name)
+    if (partition === undefined) return
+    partition.isRung = true
+    this.#wake()
+  }
+
+  /** Asks a partition for the events behind its place. Undefined: the store is away. */
+  async #page(open: WatchedStore, partition: HeardPartition): Promise<Heard | undefined> {
+    const began = performance.now()
+    partition.isRung = false
+    const place = this.#places.get(partition.name)
+    let heard: Heard | undefined
+    try {
+      heard = await unlessAborted(this.#over.signal, this.#ask(open, partition, place?.[0]))
+    } catch (error) {
+      if (!this.#over.signal.aborted && !passes(error)) throw error
+    }
+    const now = performance.now()
+    partition.restsUntil = now + Math.min(REST * (now - began), WATCH_AGAIN / 2)
+    partition.nextAt =
+      now + Math.min(Math.max(WATCH_AGAIN, (this.#partitions.size * 1_000) / PER_SECOND), RENEW)
+    // There are more.
+    if (heard?.entries.length === EVENTS_PAGE) partition.nextAt = 0
+    return heard && place === undefined ? { ...heard, isGap: true } : heard
+  }
+
+  #ask({ store, watcher }: WatchedStore, partition: HeardPartition, position?: string): Promise<Heard> {
+    partition.askedAt = performance.now()
+    return store.listen(partition.name, watcher.id, TTL, position)
+  }
+
+  *#tell(name: string, { entries, position, isGap }: Heard): Generator<QueueEvent | EventGap> {
+    const queue = queueOf(name)
+    const places = this.#places
+    const place = places.get(name)
+    if (isGap || place === undefined || !hasPassed(entries, place)) {
+      this.#move(name, position)
+      const behind = this.#places
+      const cursorAt = () => this.#cursorAt(behind)
+      yield {
+        kind: 'gap',
+        queue,
+        get cursor() {
+          return cursorAt()
+        },
+      }
+      return
+    }
+    const [from, passed] = place
+    const cursorAt = (current: Passed) => this.#cursorAt(places, current)
+    let count = 0
+    for (const entry of entries)
+      for (const id of entry.ids) {
+        count += 1
+        if (count <= passed || !this.#kinds.has(entry.kind)) continue
+        if (this.#over.signal.aborted) return
+        const current: Passed = { name, position: from, count, entry }
+        this.#current = current
+        const schedule = scheduleTick(id)
+        yield {
+          kind: entry.kind as EventKind,
+          id,
+          queue,
+          at: entry.at,
+          ...(schedule && { schedule }),
+          get cursor() {
+            return cursorAt(current)
+          },
+        }
+      }
+    this.#current = undefined
+    if (position !== from) this.#move(name, position)
+  }
+
+  #move(name: string, position: string): void {
+    this.#places = new Map(this.#places).set(name, [position, 0])
+  }
+
+  #cursorAt(places: ReadonlyMap<string, HeardAt>, current?: Passed): string {
+    const all = new Map(places)
+    if (current !== undefined) all.set(current.name, [current.position, current.count, markOf(current.entry)])
+    return this.#cursors!.write([...all])
+  }
+
+  /** Keeps the listening from lapsing while the application is busy with events. */
+  async #renew(open: WatchedStore): Promise<void> {
+    const before = performance.now() - RENEW / 2
+    const old = [...this.#partitions.values()].filter(({ askedAt }) => askedAt < before)
+    // The next call finds what cannot be renewed now.
+    await inTurn(old, async (partition) => void (await this.#ask(open, partition).catch(() => {})))
+  }
+
+  /** Tries until the store answers. Undefined if the events end before. */
+  async #persist<T>(attempt: () => Promise<T>): Promise<T | undefined> {
+    while (!this.#over.signal.aborted) {
+      try {
+        return await unlessAborted(this.#over.signal, attempt())
+      } catch (error) {
+        if (!passes(error)) throw error
+      }
+      await this.#rest(WATCH_AGAIN)
+    }
+    return undefined
+  }
+}
+
+/** Whether a page begins with the events that a place is behind. A page that was shorter then is a beginning of this one. */
+function hasPassed(entries: readonly EventEntry[], [, passed, mark]: HeardAt): boolean {
+  let left = passed
+  const last = entries.find(({ ids }) => {
+    left -= ids.length
+    return left <= 0
+  })
+  return passed === 0 || (last !== undefined && markOf(last) === mark)
+}
+
+/** Does something for each partition, for some at a time. */
+async function inTurn(
+  partitions: readonly HeardPartition[],
+  act: (partition: HeardPartition) => Promise<void>,
+): Promise<void> {
+  for (const some of inLots(partitions, TOGETHER)) await Promise.all(some.map(act))
+}

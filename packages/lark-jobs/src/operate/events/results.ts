@@ -1,0 +1,209 @@
+/**
+ * The result of a job, for whoever awaits it: what its `handle` returned, or an error that says how it ended instead.
+ */
+import { setMaxListeners } from 'node:events'
+import { setTimeout as pause } from 'node:timers/promises'
+import { visible } from '@s18i/lark/config'
+import type { Signal } from '../../model/abort-signal.ts'
+import { orAborted } from '../../model/bounded-wait.ts'
+import { type Duration, durationForm, milliseconds, readable } from '../../model/duration.ts'
+import type { EndedJob } from '../../model/effect.ts'
+import { JobsError } from '../../model/errors.ts'
+import { decode, whyDropped } from '../../model/payload.ts'
+import { shown } from '../../model/secret.ts'
+import type { JobLike, ResultOf } from '../../options/job-class.ts'
+import { errorLine, restored } from '../../run/job-error.ts'
+import { WATCH_AGAIN } from '../../store/contract/store.ts'
+import { type JobPlace, partitionsAt } from '../look/stored-jobs.ts'
+import { after, type Operated, watcher } from '../operations.ts'
+import { passes, type WatchedStore } from './watcher.ts'
+
+/** How long to wait for a result. */
+export interface ResultOptions {
+  /** Milliseconds, or `'30s'`, `'5m'`, above 0; 24.8 days at most. Default: as long as it takes. */
+  timeout?: Duration | undefined
+  /** Aborted, it ends the wait with its reason. The job goes on. */
+  signal?: Signal | undefined
+  /**
+   * Called with what the job reports by `this.progress()`: with the latest report, and with each newer one within about
+   * 250 ms. Reports that follow each other faster are left out.
+   */
+  onProgress?: ((progress: unknown) => void) | undefined
+}
+
+/** What `handle` returned, as it is kept: `undefined` for `true` and for nothing. */
+export type KeptResult<J> =
+  ResultOf<J> extends infer R
+    ? // biome-ignore lint/suspicious/noConfusingVoidType: a handler without a return value is typed so
+      R extends boolean | undefined | void
+      ? undefined
+      : R
+    : never
+
+/** The longest timer of Node: 24.8 days. */
+const LONGEST = 2_147_483_647
+
+/** @returns milliseconds @throws JOB_INVALID */
+export function readTimeout(id: string, { timeout }: Pick<ResultOptions, 'timeout'>): number | undefined {
+  const ms = milliseconds(timeout)
+  if (timeout === undefined || ms) return ms && Math.min(ms, LONGEST)
+  const message = `${id}: result() was given the timeout ${shown(timeout)}; it must be ${durationForm}, above 0`
+  throw new JobsError('JOB_INVALID', message, { id })
+}
+
+/**
+ * Waits for the end of the job at a place.
+ *
+ * @param closed aborted when the instance is closed
+ * @throws as `JobHandle.result`
+ * @internal
+ */
+export async function resultAt<J extends JobLike>(
+  jobs: Operated,
+  closed: AbortSignal,
+  place: JobPlace,
+  options: ResultOptions,
+): Promise<KeptResult<J>> {
+  const { signal, onProgress } = options
+  // Each wait listens to it, and Node warns of more than ten.
+  setMaxListeners(0, closed)
+  const timeout = readTimeout(place.id, options)
+  const reported = onProgress && ((progress: string) => onProgress(decode(progress)))
+  const job = await awaitWithin(jobs, timeout, `Job ${place.id}`, place.id, [closed, signal], (over) =>
+    endedAt(jobs, place, over, reported),
+  )
+  if (job !== undefined) return resultOf(job) as KeptResult<J>
+  const message = `Nothing is known of job ${place.id} on the queue ${place.queue}: it ended too long ago, was removed, gave its id to another job, or never was there`
+  throw new JobsError('RESULT_GONE', message, {
+    id: place.id,
+    hint: "Ended jobs are kept by number and age. Await the result sooner, or give the class keepResult = '10m'.",
+  })
+}
+
+/** For who awaits the result of a job that found its queue full. */
+export function notQueued({ id, queue }: JobPlace): JobsError {
+  const message = `Job ${id} has no result: it was not queued, because the queue ${queue} was full`
+  return new JobsError('JOB_NOT_QUEUED', message, {
+    id,
+    hint: 'Look at `queued` of the handle before you await the result, or dispatch again later.',
+  })
+}
+
+/** The latest progress of the job at a place; undefined if it has reported none, or is not there. */
+export async function progressAt(open: WatchedStore, place: JobPlace): Promise<unknown> {
+  for (const partition of await partitionsAt(open, place)) {
+    const fate = await open.watcher.look(partition, place.id)
+    if (fate.kind === 'unknown') continue
+    const progress = fate.kind === 'ended' ? fate.job.progress : fate.kind === 'present' && fate.progress
+    return typeof progress === 'string' ? decode(progress) : undefined
+  }
+  return undefined
+}
+
+/** The job as it ended; undefined if no partition has it. It goes on while the store is away. */
+async function endedAt(
+  jobs: Operated,
+  place: JobPlace,
+  over: AbortSignal,
+  reported?: (progress: string) => void,
+): Promise<EndedJob | undefined> {
+  for (;;) {
+    over.throwIfAborted()
+    try {
+      const open = await jobs[watcher]()
+      const [own, ...others] = await partitionsAt(open, place)
+      const ended = (partition: string, signal: AbortSignal) =>
+        open.watcher.ended(partition, place.id, signal, reported, place.born)
+      return (await ended(own!, over)) ?? (await firstOf(others, over, ended))
+    } catch (error) {
+      if (!passes(error)) throw error
+    }
+    await pause(WATCH_AGAIN, undefined, { signal: over })
+  }
+}
+
+/** What the first of some partitions finds; undefined if none finds anything. */
+async function firstOf<T>(
+  partitions: readonly string[],
+  over: AbortSignal,
+  find: (partition: string, signal: AbortSignal) => Promise<T | undefined>,
+): Promise<T | undefined> {
+  const found = new AbortController()
+  const signal = AbortSignal.any([over, found.signal])
+  const all = partitions.map(async (partition) => {
+    const what = await find(partition, signal)
+    if (what !== undefined) found.abort(what)
+  })
+  const settled = await Promise.allSettled(all)
+  if (found.signal.aborted) return found.signal.reason
+  for (const each of settled) if (each.status === 'rejected') throw each.reason
+  return undefined
+}
+
+/**
+ * Calls a function with a signal that is aborted as soon as one of the given ones is, and by RESULT_TIMEOUT when the
+ * time is over.
+ *
+ * @throws the reason of the signal as soon as it is aborted
+ * @internal
+ */
+export async function awaitWithin<T>(
+  jobs: Pick<Operated, typeof after>,
+  ms: number | undefined,
+  what: string,
+  id: string,
+  signals: readonly (Signal | undefined)[],
+  wait: (over: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const over = new AbortController()
+  const timeOver = () =>
+    over.abort(new JobsError('RESULT_TIMEOUT', `${what} has not ended within ${readable(ms!)}`, { id }))
+  const leaves = signals.map((signal) => {
+    const abort = () => over.abort(signal!.reason)
+    if (signal?.aborted) abort()
+    signal?.addEventListener('abort', abort)
+    return () => signal?.removeEventListener('abort', abort)
+  })
+  if (ms !== undefined) leaves.push(jobs[after]?.(ms, timeOver) ?? afterTime(ms, timeOver))
+  try {
+    return await orAborted(over.signal, wait(over.signal))
+  } finally {
+    for (const leave of leaves) leave()
+  }
+}
+
+function afterTime(ms: number, act: () => void): () => void {
+  const timer = setTimeout(act, ms)
+  return () => clearTimeout(timer)
+}
+
+/** @throws JOB_FAILED, JOB_CANCELLED, JOB_REMOVED, RESULT_DROPPED */
+function resultOf({ id, key, state, reason, because, errors, result }: EndedJob): unknown {
+  const last = errors.at(-1)
+  const cause = last && restored(last)
+  const what = `${key} ${id}`
+  if (state === 'failed')
+    throw new JobsError(
+      'JOB_FAILED',
+      `${what} failed: ${last ? errorLine(last) : 'its error is not known'}`,
+      { id, cause },
+    )
+  if (reason === 'removed')
+    throw new JobsError('JOB_REMOVED', `${what} was removed before it had ended`, { id, cause, reason })
+  if (state === 'cancelled')
+    throw new JobsError(
+      'JOB_CANCELLED',
+      `${what} was cancelled: ${reason ?? 'the reason is not known'}${because === undefined ? '' : `: ${visible(because)}`}`,
+      { id, cause, reason, because },
+    )
+  const dropped = result === undefined ? undefined : whyDropped(result)
+  if (dropped !== undefined)
+    throw new JobsError(
+      'RESULT_DROPPED',
+      `${what} completed, but what its handle() returned was not kept: ${dropped}`,
+      {
+        id,
+      },
+    )
+  return result === undefined ? undefined : decode(result)
+}

@@ -1,0 +1,159 @@
+/**
+ * Follows one job: its states, what it reports, and the lines of its log, until it has ended.
+ *
+ * A job that is followed counts as watched, so its worker hands over progress and log lines within a quarter of a second.
+ * The worker of each run is told at the first look at that run. The store rings when there is progress or the job has
+ * ended. It is asked every half second for everything else, and in case a ring is lost. While the store is away, this
+ * waits.
+ */
+import type { Signal } from '../../model/abort-signal.ts'
+import { JobsError } from '../../model/errors.ts'
+import type { LogLine } from '../../model/record.ts'
+import { isText, type OptionsOf, option } from '../../options/schema.ts'
+import { MAX_LOG_LINES, WATCH_AGAIN } from '../../store/contract/store.ts'
+import { checkFilter, conditions, queueName } from '../look/filter.ts'
+import { type JobStatus, locate, partitionsToLookIn, shownJson, stored } from '../look/stored-jobs.ts'
+import { passes, type WatchedStore } from './watcher.ts'
+
+const tailOptions = conditions({
+  /** The queue of the job. Default: every queue. Needed only if several queues have a job with this id. */
+  queue: queueName,
+  /** Aborted, it ends the news. The job goes on. */
+  signal: option<Signal>(
+    'an AbortSignal',
+    (value) => typeof (value as Signal | null)?.addEventListener === 'function',
+  ),
+})
+
+export interface TailOptions extends OptionsOf<typeof tailOptions.entries> {}
+
+/** Something new of a job that is followed. */
+export type JobNews =
+  /** The job, without its payload: at first, and whenever it is in another state or run. The last one has ended. */
+  | { kind: 'state'; job: JobStatus }
+  | { kind: 'log'; line: LogLine }
+  /** Lines of the log may be missing: the job wrote more than are kept before they were read. */
+  | { kind: 'gap' }
+  | { kind: 'progress'; progress: unknown }
+  /** Somebody has removed the job, or it is not kept any longer. Nothing follows. */
+  | { kind: 'gone' }
+
+/** @throws JOB_ID_INVALID, FILTER_INVALID */
+export function checkTail(id: unknown, options: unknown): void {
+  if (!isText(id))
+    throw new JobsError('JOB_ID_INVALID', 'operate().tail() needs the id of a job', { exit: 2 })
+  checkFilter('operate().tail()', options, tailOptions, { whole: 'the second argument' })
+}
+
+/** @param closed aborted when the instance is closed @throws JOB_NOT_FOUND, JOB_ID_AMBIGUOUS, UNKNOWN_QUEUE */
+export async function* tail(
+  open: WatchedStore,
+  closed: AbortSignal,
+  id: string,
+  { queue, signal }: TailOptions,
+): AsyncGenerator<JobNews, undefined> {
+  const found = await locate(open, await partitionsToLookIn(open, queue), id, true)
+  if (found === undefined)
+    throw new JobsError('JOB_NOT_FOUND', `There is no job ${id}`, { id, hint: 'See lark jobs:list' })
+  const { partition } = found
+  const alarm = new Alarm()
+  const leaves = [
+    open.watcher.hear((rung) => {
+      if (rung === partition) alarm.ring()
+    }),
+    ...[closed, signal].map((each) => {
+      each?.addEventListener('abort', alarm.ring)
+      return () => each?.removeEventListener('abort', alarm.ring)
+    }),
+  ]
+  const isOver = () => closed.aborted || signal?.aborted === true
+  let seen = ''
+  let told: string | undefined
+  let reported: string | undefined
+  let log: LogLine[] = []
+  try {
+    while (!isOver()) {
+      const look = await lookAt(open, partition, id, told).catch((error: unknown) => {
+        if (!passes(error)) throw error
+      })
+      if (look === undefined) {
+        // The watch may lapse meanwhile.
+        told = undefined
+        await alarm.wait(WATCH_AGAIN)
+        continue
+      }
+      const { job, lines, run } = look
+      told = run
+      if (job === undefined) {
+        yield { kind: 'gone' }
+        return
+      }
+      const isEnded = job.finishedAt !== undefined
+      const state = `${job.state} ${job.runs} ${job.dueAt}`
+      // What the job wrote comes before its end.
+      if (state !== seen && !isEnded) yield { kind: 'state', job: stored(job) }
+      seen = state
+      const fresh = newLines(log, lines)
+      if (log.length > 0 && fresh.length === MAX_LOG_LINES) yield { kind: 'gap' }
+      for (const line of fresh) yield { kind: 'log', line }
+      log = lines
+      if (job.progress !== undefined && job.progress !== reported)
+        yield { kind: 'progress', progress: shownJson(job.progress) }
+      reported = job.progress
+      if (isEnded) {
+        yield { kind: 'state', job: stored(job) }
+        return
+      }
+      await alarm.wait(WATCH_AGAIN)
+    }
+  } finally {
+    for (const leave of leaves) leave()
+  }
+}
+
+/**
+ * The log is read last: that of a job that has ended is whole.
+ *
+ * @param told the run whose worker knows that somebody follows the job
+ */
+async function lookAt({ store, watcher }: WatchedStore, partition: string, id: string, told?: string) {
+  await watcher.look(partition, id)
+  const job = await store.get(partition, id, true)
+  const run = job?.state === 'active' ? `${job.holder} ${job.claimedAt}` : undefined
+  if (run !== undefined && run !== told) await watcher.look(partition, id, true)
+  return { job, run, lines: job === undefined ? [] : await store.log(partition, id) }
+}
+
+/** The lines behind those that were known. The store adds lines at the end, and lets go of the first ones. */
+function newLines(known: readonly LogLine[], lines: readonly LogLine[]): LogLine[] {
+  const isSame = (one: LogLine, other: LogLine | undefined) =>
+    one.at === other?.at && one.level === other.level && one.text === other.text
+  for (let gone = 0; gone <= known.length; gone++) {
+    const rest = known.slice(gone)
+    if (rest.every((line, i) => isSame(line, lines[i]))) return lines.slice(rest.length)
+  }
+  return [...lines]
+}
+
+/** Ends a wait early. */
+class Alarm {
+  #isRung = false
+  #wake: () => void = () => {}
+
+  readonly ring = (): void => {
+    this.#isRung = true
+    this.#wake()
+  }
+
+  async wait(ms: number): Promise<void> {
+    if (!this.#isRung)
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, ms)
+        this.#wake = () => {
+          clearTimeout(timer)
+          resolve()
+        }
+      })
+    this.#isRung = false
+  }
+}

@@ -1,0 +1,302 @@
+/**
+ * Waits for the ends of jobs, and hears the rings for events. All waits on one store share a watcher: one id in the
+ * store, one subscription, and one timer, however many there are.
+ *
+ * An end is not missed, because the watcher first registers with the store and then reads, in one call
+ * (`Store.watch`), and reads again every `WATCH_AGAIN` while it waits. Rings only make it sooner. While the store does
+ * not answer, the waits go on.
+ */
+import { setTimeout as pause } from 'node:timers/promises'
+import type { Signal } from '../../model/abort-signal.ts'
+import type { EndedJob } from '../../model/effect.ts'
+import { JobsError } from '../../model/errors.ts'
+import { newNonce } from '../../model/id.ts'
+import { queueOf } from '../../model/partition.ts'
+import { type Fate, MAX_ITEMS, type Store, WATCH_AGAIN } from '../../store/contract/store.ts'
+import type { OpenQueues } from '../look/stored-jobs.ts'
+
+/** Milliseconds after which the store forgets a watch that is not renewed. */
+const TTL = 10_000
+/**
+ * With many waits, each look costs the server some milliseconds. So after a look that took a time, no ring is followed
+ * for this many times as long: rings take at most a fifth of the server's time.
+ */
+const REST = 4
+/** Milliseconds that one wait for rings lasts, before the next begins. */
+const LISTEN = 60_000
+/** Milliseconds after which a job that does not begin, while the workers of this process are full, is reported. */
+const STANDSTILL = 2_000
+
+const passing = ['STORE_UNREACHABLE', 'STORE_UNCERTAIN', 'STORE_REFUSED'] as const
+
+/** Whether a failure of the store passes. */
+export function passes(error: unknown): boolean {
+  return passing.some((code) => JobsError.is(error, code))
+}
+
+/** An open store, with what waits there for the ends of jobs and for events. */
+export interface WatchedStore extends OpenQueues {
+  watcher: Watcher
+}
+
+interface Wait {
+  /** Called with the JSON text of the progress, when it has changed. */
+  reported: ((progress: string) => void) | undefined
+  progress?: string | undefined
+  since: number
+  /** Which job it is of those that have this id one after the other; undefined until that is known. */
+  job: { born?: string | undefined } | undefined
+  /** Called once, with the job as it ended, or undefined if there is none. */
+  settle: (job: EndedJob | undefined) => void
+  refuse: (error: unknown) => void
+}
+
+/** The waits for jobs of one partition. */
+class WatchedPartition {
+  readonly waits = new Map<string, Set<Wait>>()
+  /** By `performance.now()`: when a ring may be followed again. */
+  nextAt = 0
+  isLooking = false
+  /** Somebody has asked for a look since the current one began. */
+  isAsked = false
+}
+
+export class Watcher {
+  readonly #store: Store
+  readonly #isFull: (queue: string) => boolean
+  readonly id = `watcher-${newNonce()}`
+  readonly #partitions = new Map<string, WatchedPartition>()
+  /** Called with each partition that rings. */
+  readonly #hearers = new Set<(partition: string) => void>()
+  #timer: NodeJS.Timeout | undefined
+  #listening: AbortController | undefined
+  #hasWarned = false
+  /** How many jobs were asked about in `#reportStandstill`. */
+  #turn = 0
+
+  /** @param isFull whether this process has workers for a queue, and none of them has a free slot */
+  constructor(store: Store, isFull: (queue: string) => boolean) {
+    this.#store = store
+    this.#isFull = isFull
+  }
+
+  /**
+   * Waits until a job has ended.
+   *
+   * @param reported called with the JSON text of its progress, now and whenever it changes
+   * @param born of the job, if that is known. Default: it is the job that is there at first
+   * @returns the job as it ended; undefined if the partition has no such job, or does not remember it any more, or if another
+   *   has taken its place
+   * @throws the reason of the signal; LAYOUT_UNKNOWN, STORE_DAMAGED
+   */
+  ended(
+    partition: string,
+    id: string,
+    signal: Signal,
+    reported?: (progress: string) => void,
+    born?: string,
+  ): Promise<EndedJob | undefined> {
+    return new Promise((resolve, reject) => {
+      if (signal.aborted) return reject(signal.reason)
+      const watched = this.#of(partition)
+      const leave = () => {
+        signal.removeEventListener('abort', abort)
+        const its = watched.waits.get(id)
+        its?.delete(wait)
+        if (its?.size === 0) watched.waits.delete(id)
+        this.#rest(partition, watched)
+      }
+      const wait: Wait = {
+        reported,
+        since: performance.now(),
+        job: born === undefined ? undefined : { born },
+        settle: (job) => {
+          leave()
+          resolve(job)
+        },
+        refuse: (error) => {
+          leave()
+          reject(error)
+        },
+      }
+      const abort = () => wait.refuse(signal.reason)
+      signal.addEventListener('abort', abort)
+      const its = watched.waits.get(id)
+      if (its === undefined) watched.waits.set(id, new Set([wait]))
+      else its.add(wait)
+      this.#begin()
+      this.#askFor(partition, watched)
+    })
+  }
+
+  /**
+   * What became of a job, with its progress. For some seconds the job counts as watched, so that the next call finds newer
+   * progress.
+   *
+   * @param news its worker is told at once, and hands over progress and log lines
+   */
+  async look(partition: string, id: string, news = false): Promise<Fate> {
+    const [fate] = await this.#store.watch(partition, this.id, [id], TTL, news)
+    return fate!
+  }
+
+  /** Calls a function with each partition that rings for `id`. @returns a function that ends this */
+  hear(rung: (partition: string) => void): () => void {
+    this.#hearers.add(rung)
+    this.#begin()
+    return () => {
+      this.#hearers.delete(rung)
+      this.#end()
+    }
+  }
+
+  #of(partition: string): WatchedPartition {
+    let watched = this.#partitions.get(partition)
+    if (watched === undefined) {
+      watched = new WatchedPartition()
+      this.#partitions.set(partition, watched)
+    }
+    return watched
+  }
+
+  #begin(): void {
+    if (this.#timer !== undefined) return
+    this.#timer = setInterval(() => this.lookAgain(), WATCH_AGAIN)
+    this.#listening = new AbortController()
+    void this.#listen(this.#listening.signal)
+  }
+
+  /** Lets go of a partition without waits, and of the timer when there are no others. */
+  #rest(partition: string, { waits }: WatchedPartition): void {
+    if (waits.size > 0) return
+    this.#partitions.delete(partition)
+    this.#end()
+  }
+
+  #end(): void {
+    if (this.#partitions.size > 0 || this.#hearers.size > 0) return
+    clearInterval(this.#timer)
+    this.#timer = undefined
+    this.#listening?.abort()
+  }
+
+  /** Hears rings. Without them, for example while the store is away, the timer is enough. */
+  async #listen(signal: AbortSignal): Promise<void> {
+    const noticed = (partition: string) => {
+      const watched = this.#partitions.get(partition)
+      if (watched !== undefined) this.#askFor(partition, watched)
+      for (const rung of this.#hearers) rung(partition)
+    }
+    while (!signal.aborted) {
+      await this.#store
+        .wait(this.id, LISTEN, signal, noticed)
+        .catch(() => pause(WATCH_AGAIN, undefined, { signal }).catch(() => {}))
+    }
+  }
+
+  /** Looks at all jobs that are awaited, whether anything has rung or not. */
+  protected lookAgain(): void {
+    const now = performance.now()
+    for (const [partition, watched] of this.#partitions) {
+      watched.nextAt = 0
+      this.#askFor(partition, watched)
+    }
+    this.#reportStandstill(now)
+  }
+
+  /** Looks soon: together with others that are asked for now, and not while a look is under way. */
+  #askFor(partition: string, watched: WatchedPartition): void {
+    if (watched.isAsked) return
+    watched.isAsked = true
+    if (watched.isLooking) return
+    watched.isLooking = true
+    this.later(() => void this.#look(partition, watched), Math.max(0, watched.nextAt - performance.now()))
+  }
+
+  /** @param ms milliseconds */
+  protected later(act: () => void, ms: number): void {
+    setTimeout(act, ms)
+  }
+
+  async #look(partition: string, watched: WatchedPartition): Promise<void> {
+    watched.isAsked = false
+    const began = performance.now()
+    const ids = [...watched.waits.keys()]
+    for (let i = 0; i < ids.length; i += MAX_ITEMS)
+      await this.#lookAt(partition, watched, ids.slice(i, i + MAX_ITEMS))
+    const now = performance.now()
+    watched.nextAt = now + Math.min(REST * (now - began), WATCH_AGAIN / 2)
+    watched.isLooking = false
+    if (!watched.isAsked || watched.waits.size === 0) return
+    watched.isAsked = false
+    this.#askFor(partition, watched)
+  }
+
+  async #lookAt(partition: string, watched: WatchedPartition, ids: readonly string[]): Promise<void> {
+    const waitsOf = (id: string) => [...(watched.waits.get(id) ?? [])]
+    let fates: Fate[]
+    try {
+      fates = await this.#store.watch(partition, this.id, ids, TTL)
+    } catch (error) {
+      if (passes(error)) return
+      for (const wait of ids.flatMap(waitsOf)) wait.refuse(error)
+      return
+    }
+    for (const [i, id] of ids.entries()) {
+      const fate = fates[i]!
+      if (fate.kind === 'cut') watched.isAsked = true
+      else for (const wait of waitsOf(id)) hear(wait, fate)
+    }
+  }
+
+  /** Warns once if jobs are awaited that perhaps only this process can run, while none of its slots is free. */
+  #reportStandstill(now: number): void {
+    if (this.#hasWarned) return
+    const old = [...this.#partitions].flatMap(([partition, { waits }]) =>
+      this.#isFull(queueOf(partition))
+        ? [...waits].flatMap(([id, its]) =>
+            [...its].some(({ since }) => now - since > STANDSTILL) ? { partition, id } : [],
+          )
+        : [],
+    )
+    // One at a time, in turn.
+    const next = old[this.#turn++ % old.length]
+    if (next === undefined) return
+    void this.#store.get(next.partition, next.id).then(
+      (job) => {
+        if (job?.state !== 'waiting' || this.#hasWarned) return
+        this.#hasWarned = true
+        warnOfDeadlock(next.id, queueOf(next.partition))
+      },
+      () => {},
+    )
+  }
+}
+
+function hear(wait: Wait, fate: Exclude<Fate, { kind: 'cut' }>): void {
+  const born =
+    fate.kind === 'ended' ? fate.job.options?.born : fate.kind === 'present' ? fate.born : undefined
+  wait.job ??= { born }
+  if (fate.kind === 'unknown' || wait.job.born !== born) wait.settle(undefined)
+  else if (fate.kind === 'ended') wait.settle(fate.job)
+  else tell(wait, fate.progress)
+}
+
+function tell(wait: Wait, progress: string | undefined): void {
+  if (progress === undefined || progress === wait.progress) return
+  wait.progress = progress
+  try {
+    wait.reported?.(progress)
+  } catch (error) {
+    wait.refuse(error)
+  }
+}
+
+function warnOfDeadlock(id: string, queue: string): void {
+  const message = `result() waits for job ${id} of the queue ${queue}, which does not begin, because the worker of this process has no free slot there`
+  process.emitWarning(message, {
+    code: 'LARK_RESULT_DEADLOCK',
+    detail:
+      'If a handler of this worker awaits it, they wait for each other. Give such jobs a queue and a worker of their own.',
+  })
+}

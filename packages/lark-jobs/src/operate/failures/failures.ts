@@ -1,0 +1,144 @@
+/**
+ * The kinds of failures among the jobs that failed for good: how many jobs failed for the same reason, since when, and one
+ * of them as a sample. It reads all jobs that a filter finds, a page after the other and without their payloads, and keeps
+ * only the kinds.
+ */
+import type { JobError } from '../../model/record.ts'
+import { type OptionsOf, option, whole } from '../../options/schema.ts'
+import { fingerprintOf, shortNames } from '../../run/fingerprint.ts'
+import { MAX_ITEMS } from '../../store/contract/store.ts'
+import { checkFilter, conditions, type Flags, jobConditions, signal } from '../look/filter.ts'
+import { list } from '../look/list.ts'
+import { type OpenQueues, partitionsToLookIn } from '../look/stored-jobs.ts'
+
+/** The most releases of a kind: those of its latest failures. */
+const MOST_RELEASES = 10
+/** The most kinds that are told apart. The failures of others are only counted. */
+export const MOST_KINDS = 1_000
+
+const { state: _, ...conditionsOfJobs } = jobConditions(['failed'])
+const filterSchema = conditions(conditionsOfJobs)
+const optionsSchema = conditions({
+  /** The most kinds to tell, 1…1,000, those with the most jobs first. Default 100. */
+  limit: whole(1, MOST_KINDS),
+  /** Ends the call when it is aborted: it rejects with the reason. */
+  signal,
+  /** Called with each page: how many failed jobs were read, and how many there are. */
+  onProgress: option<(read: number, all: number) => void>(
+    'a function',
+    (value) => typeof value === 'function',
+  ),
+})
+
+/** The conditions that choose failed jobs. */
+export interface FailureFilter extends OptionsOf<typeof filterSchema.entries> {}
+
+export interface FailureOptions extends OptionsOf<typeof optionsSchema.entries> {}
+
+/** Jobs that failed for the same reason. */
+export interface FailureKind {
+  /** Its name: 4 to 12 hexadecimal digits, as many as tell it from the others. `{ kind: '3f2a' }` is a condition of filters. */
+  kind: string
+  /** The key of the job class. */
+  key: string
+  /** The name of the error, such as `TypeError`. */
+  name: string
+  code?: string
+  /** The message of the error, with `…` for what differs from job to job. */
+  message: string
+  /** Where the error was thrown. */
+  frame?: string
+  count: number
+  /** The part of all failures that were read: 0…1. */
+  share: number
+  /** The releases of the application in which it was seen, as far as workers know theirs: those of the latest failures first. */
+  releases: string[]
+  /** When the first and the last of these jobs failed: milliseconds since 1970. */
+  first: number
+  last: number
+  /** The job that failed last, and its last error with its causes. */
+  sample: { id: string; queue: string; error: JobError }
+}
+
+export interface Failures {
+  /** The kinds with the most jobs first. */
+  kinds: FailureKind[]
+  /** How many failed jobs were read. */
+  failed: number
+  /** How many of these are of kinds that are not told, or have no error. */
+  others: number
+}
+
+/** @throws FILTER_INVALID */
+export function checkFailures(filter: unknown, options: unknown, flags?: Flags): void {
+  checkFilter('operate().failures()', filter, filterSchema, { flags })
+  checkFilter('operate().failures()', options, optionsSchema, { flags, whole: 'the second argument' })
+}
+
+/** @throws UNKNOWN_QUEUE, and the reason of the signal @param filter must be checked already, and `options` too */
+export async function failures(
+  open: OpenQueues,
+  filter: FailureFilter,
+  { limit = 100, signal, onProgress }: FailureOptions,
+): Promise<Failures> {
+  const met = new Map<string, FailureKind>()
+  const all = onProgress === undefined ? 0 : await countOf(open, filter.queue)
+  let [failed, read] = [0, 0]
+  let cursor: string | undefined
+  do {
+    signal?.throwIfAborted()
+    const page = await list(
+      open,
+      { ...filter, state: 'failed' },
+      { limit: MAX_ITEMS, isLean: filter.where === undefined, ...(cursor !== undefined && { cursor }) },
+    )
+    for (const job of page.jobs) {
+      failed++
+      const { id, key, queue, errors, finishedAt = 0 } = job
+      const print = fingerprintOf(job)
+      const error = errors.at(-1)
+      if (print === undefined || error === undefined) continue
+      const { hash, ...where } = print
+      const known = met.get(hash)
+      const sample = { id, queue, error }
+      if (known !== undefined) {
+        known.count++
+        noteRelease(known.releases, error)
+        known.first = Math.min(known.first, finishedAt)
+        if (finishedAt > known.last) Object.assign(known, { last: finishedAt, sample })
+      } else if (met.size < MOST_KINDS) {
+        const { name, code } = error
+        const times = { first: finishedAt, last: finishedAt }
+        const releases: string[] = []
+        noteRelease(releases, error)
+        met.set(hash, {
+          ...{ kind: hash, releases, key, name, ...(code !== undefined && { code }) },
+          ...{ ...where, count: 1, share: 0, ...times, sample },
+        })
+      }
+    }
+    read += page.scanned
+    onProgress?.(read, Math.max(read, all))
+    cursor = page.cursor
+  } while (cursor !== undefined)
+  const names = shortNames([...met.keys()])
+  const kinds = [...met.entries()]
+    .map(([hash, kind]) => ({ ...kind, kind: names.get(hash)!, share: kind.count / failed }))
+    .sort((one, other) => other.count - one.count || other.last - one.last)
+    .slice(0, limit)
+  return { kinds, failed, others: failed - kinds.reduce((sum, { count }) => sum + count, 0) }
+}
+
+/** Adds the release of an error to those of its kind. */
+export function noteRelease(releases: string[], { release }: JobError): void {
+  const isNew = typeof release === 'string' && !releases.includes(release)
+  if (isNew && releases.length < MOST_RELEASES) releases.push(release)
+}
+
+/** How many failed jobs there are. */
+async function countOf(open: OpenQueues, queue: FailureFilter['queue']): Promise<number> {
+  let count = 0
+  for (const partition of await partitionsToLookIn(open, queue))
+    count += (await open.store.counts(partition)).failed
+  return count
+}

@@ -1,0 +1,238 @@
+/**
+ * The failed jobs of one partition, as a process knows them that is asked again and again why jobs failed: of each job only
+ * when it failed and how, and of each kind its last failure.
+ *
+ *   older    reads what failed before, a page at a time, the latest first, until all is read
+ *   newer    reads what failed since it was last read
+ *   compare  reads the ids of all failed jobs, and forgets those that are not failed any more
+ *
+ * A job that fails a second time is met as a newer one, so it is known once.
+ */
+import { setImmediate as turn } from 'node:timers/promises'
+import type { JobError, JobRecord } from '../../model/record.ts'
+import { fingerprintOf } from '../../run/fingerprint.ts'
+import { MAX_ITEMS, type Store } from '../../store/contract/store.ts'
+import { askAll } from '../look/ask-all.ts'
+import { noteRelease } from './failures.ts'
+
+/** How many of the latest jobs are read at first, to see whether any of them is new. */
+const FEW = 20
+/**
+ * How many jobs are read together: on the embedded store, this process does nothing else meanwhile. (Measured on 2026-11-27,
+ * 100,000 failed jobs, Node 20.20, 2 cores, busy: nothing else for 29 ms at most, of 2.5 s.)
+ */
+const TOGETHER = 250
+/** So many ids are compared in some 30 ms. */
+const MANY = 10_000
+/** Characters of a message that are kept. */
+const MAX_MESSAGE = 20_000
+
+/** The failures of one kind in a partition. */
+export interface KnownKind {
+  /** Its whole hash. */
+  hash: string
+  key: string
+  name: string
+  code?: string
+  message: string
+  frame?: string
+  /** In which it was seen. */
+  releases: string[]
+  /** The job that failed last. Undefined: it is failed no more, and nobody has looked for the next one. */
+  last: LastFailure | undefined
+}
+
+export interface LastFailure {
+  id: string
+  at: number
+  error: JobError
+}
+
+export interface KnownFailure {
+  /** Milliseconds since 1970. */
+  at: number
+  /** Undefined: it has no error, or there were too many kinds. */
+  kind: KnownKind | undefined
+}
+
+export class KnownFailures {
+  readonly #store: Store
+  readonly #partition: string
+  readonly #mayMeet: () => boolean
+  readonly #jobs = new Map<string, KnownFailure>()
+  readonly #kinds = new Map<string, KnownKind>()
+  /** Where the jobs begin that were not read yet: a cursor of the store. Undefined: there are none. */
+  #older: string | undefined
+  #hasBegun = false
+  /** The store did not answer while newer jobs were read: there may be others between them and the known ones. */
+  #hasGap = false
+  /** When all ids were compared last, and from when on they may be again, by `performance.now()`. */
+  #compared = { at: 0, nextAt: 0 }
+
+  /** @param mayMeet whether one more kind may be told apart */
+  constructor(store: Store, partition: string, mayMeet: () => boolean) {
+    this.#store = store
+    this.#partition = partition
+    this.#mayMeet = mayMeet
+  }
+
+  get jobs(): ReadonlyMap<string, KnownFailure> {
+    return this.#jobs
+  }
+
+  /** Those of its kinds. */
+  get hashes(): string[] {
+    return [...this.#kinds.keys()]
+  }
+
+  get hasBegun(): boolean {
+    return this.#hasBegun
+  }
+
+  /** Some failed jobs were not read yet. */
+  get isOpen(): boolean {
+    return !this.#hasBegun || this.#older !== undefined
+  }
+
+  /** Reads a page of the jobs that failed before those that are known. */
+  async older(): Promise<void> {
+    const { jobs, cursor } = await this.#read(TOGETHER, this.#older)
+    for (const job of jobs) this.#take(job)
+    this.#older = cursor
+    if (!this.#hasBegun) this.#compared.at = performance.now()
+    this.#hasBegun = true
+  }
+
+  /** @param isOver says whether to end early */
+  async newer(isOver: () => boolean): Promise<void> {
+    const hadGap = this.#hasGap
+    let [limit, cursor]: [number, string | undefined] = [FEW, undefined]
+    do {
+      const page = await this.#read(limit, cursor)
+      for (const job of page.jobs) {
+        if (this.#jobs.get(job.id)?.at === job.finishedAt) {
+          this.#hasGap = hadGap
+          return
+        }
+        this.#take(job)
+      }
+      limit = TOGETHER
+      cursor = page.cursor
+      this.#hasGap = cursor !== undefined
+    } while (cursor !== undefined && !isOver())
+  }
+
+  /**
+   * Whether the ids should be compared with those of the store: some jobs have left or were put back, or it was long ago.
+   * After many were compared, it waits for ten times as long as that took.
+   *
+   * @param before how many failed jobs the store had before the newer ones were read @param after and afterwards
+   * @param age milliseconds after which it is done in any case
+   */
+  shouldCompare(before: number, after: number, age: number): boolean {
+    const now = performance.now()
+    const { size } = this.#jobs
+    const differs = !this.isOpen && (size < before || size > after)
+    return (this.#hasGap || differs || now - this.#compared.at > age) && now >= this.#compared.nextAt
+  }
+
+  /** @param isOver says whether to end early, and change nothing more */
+  async compare(isOver: () => boolean): Promise<void> {
+    const began = performance.now()
+    const seen = new Set<string>()
+    const left = new Set(this.#jobs.keys())
+    let cursor: string | undefined
+    do {
+      const from = cursor === undefined ? {} : { cursor }
+      const page = await this.#store.heads(this.#partition, { state: 'failed', limit: MAX_ITEMS, ...from })
+      const unknown = page.jobs.filter(({ id }) => !this.#jobs.has(id))
+      // Of a partition that is not read to its end, the rest is read later.
+      if (this.isOpen && !this.#hasGap && unknown.length === page.jobs.length) break
+      if (unknown.length > 0) await this.#readAgain(page.jobs.length, cursor)
+      for (const { id } of page.jobs) seen.add(id)
+      cursor = page.cursor
+      await turn()
+    } while (cursor !== undefined && !isOver())
+    if (isOver()) return
+    for (const id of left) if (!seen.has(id)) this.#forget(id)
+    this.#hasGap = false
+    const now = performance.now()
+    this.#compared = { at: now, nextAt: seen.size > MANY ? now + 10 * (now - began) : now }
+  }
+
+  /** Looks for the last failure of each kind whose last job has left, and forgets the kinds that have no job any more. */
+  async settle(): Promise<void> {
+    const headless = new Map<KnownKind, [id: string, at: number]>()
+    if ([...this.#kinds.values()].every(({ last }) => last !== undefined)) return
+    for (const [id, { at, kind }] of this.#jobs)
+      if (kind !== undefined && kind.last === undefined && at > (headless.get(kind)?.[1] ?? -1))
+        headless.set(kind, [id, at])
+    for (const [hash, kind] of this.#kinds)
+      if (kind.last === undefined && !headless.has(kind)) this.#kinds.delete(hash)
+    await askAll([...headless], ([kind, [id, at]]) => this.#lead(kind, id, at))
+  }
+
+  /** Makes a job the last one of its kind. If it has left meanwhile, the next look finds another. */
+  async #lead(kind: KnownKind, id: string, at: number): Promise<void> {
+    const job = await this.#store.get(this.#partition, id, true)
+    const error = job?.errors.at(-1)
+    if (job?.state === 'failed' && job.finishedAt === at && error !== undefined)
+      kind.last = { id, at, error: bounded(error) }
+    else this.#forget(id)
+  }
+
+  async #read(limit: number, cursor: string | undefined) {
+    const filter = { state: 'failed', limit, isLean: true } as const
+    return await this.#store.list(this.#partition, cursor === undefined ? filter : { ...filter, cursor })
+  }
+
+  async #readAgain(count: number, from: string | undefined): Promise<void> {
+    let cursor = from
+    for (let left = count; left > 0; ) {
+      const page = await this.#read(left, cursor)
+      for (const job of page.jobs) this.#take(job)
+      left -= page.jobs.length
+      cursor = page.cursor
+      if (cursor === undefined) return
+    }
+  }
+
+  #take(job: JobRecord): void {
+    const { id, finishedAt: at = 0 } = job
+    if (this.#jobs.get(id)?.at === at) return
+    this.#forget(id)
+    const kind = this.#kindOf(job, at)
+    this.#jobs.set(id, { at, kind })
+  }
+
+  #kindOf(job: JobRecord, at: number): KnownKind | undefined {
+    const error = job.errors.at(-1)
+    const print = fingerprintOf(job)
+    if (print === undefined || error === undefined) return undefined
+    const last = { id: job.id, at, error: bounded(error) }
+    const known = this.#kinds.get(print.hash)
+    if (known !== undefined) {
+      noteRelease(known.releases, error)
+      if (known.last !== undefined && at > known.last.at) known.last = last
+      return known
+    }
+    if (!this.#mayMeet()) return undefined
+    const { name, code } = error
+    const kind = { ...print, key: job.key, name, ...(code !== undefined && { code }), releases: [], last }
+    noteRelease(kind.releases, error)
+    this.#kinds.set(print.hash, kind)
+    return kind
+  }
+
+  #forget(id: string): void {
+    const kind = this.#jobs.get(id)?.kind
+    if (kind?.last?.id === id) kind.last = undefined
+    this.#jobs.delete(id)
+  }
+}
+
+function bounded(error: JobError): JobError {
+  return error.message.length <= MAX_MESSAGE
+    ? error
+    : { ...error, message: error.message.slice(0, MAX_MESSAGE) }
+}

@@ -1,0 +1,153 @@
+/**
+ * Finds a flow: by its id, or by one of its jobs.
+ */
+import { FlowRecords, type KeptFlow } from '../../flow/flow-records.ts'
+import { defined } from '../../model/defined.ts'
+import { memberOf } from '../../model/effect.ts'
+import { JobsError } from '../../model/errors.ts'
+import { nodeOf } from '../../model/flow.ts'
+import { listed } from '../../model/listed.ts'
+import { partitionWith, queueOf } from '../../model/partition.ts'
+import { shown } from '../../model/secret.ts'
+import { isFlowId } from '../../options/flow.ts'
+import { flag, isObject, isText, type OptionsOf, refuse, voiceOf, whole } from '../../options/schema.ts'
+import { askAll } from '../look/ask-all.ts'
+import { checkFilter, conditions, queueName } from '../look/filter.ts'
+import { partitionsToLookIn } from '../look/stored-jobs.ts'
+import { type FlowInfo, infoOf, type OpenFlows } from './flow-info.ts'
+import { type FlowRef, failuresOf, nodesOf } from './flow-parts.ts'
+
+/** Which flow: its id, or its id and its home, such as an info of it. */
+export type FlowNamed = string | FlowRef
+
+export const placeEntries = {
+  /** The queue of the home of the flow. Default: every queue. Needed only if several have a flow with this id. */
+  queue: queueName,
+}
+
+const findConditions = conditions(placeEntries)
+
+export interface FindFlowOptions extends OptionsOf<typeof findConditions.entries> {}
+
+const getConditions = conditions({
+  ...placeEntries,
+  /** Whether to read its nodes, with their results. Default true. */
+  nodes: flag(),
+  /** Of a batch: how many of the members to read that did not complete. Default 0. */
+  failures: whole(0, 1_000_000),
+})
+
+export interface GetFlowOptions extends OptionsOf<typeof getConditions.entries> {}
+
+/** The flow of a job, and which part of it the job is. */
+export interface FlowOfJob extends Pick<FlowInfo, 'id' | 'home' | 'kind' | 'name' | 'state'> {
+  /** The name of the node that the job is. */
+  node?: string
+  /** How often the node had been started again before this job. */
+  retries?: number
+  /** The number of the member of a batch that the job is, from 0. */
+  member?: number
+}
+
+/** @throws FLOW_INVALID, FILTER_INVALID */
+export function checkFindFlow(id: unknown, options: unknown): void {
+  checkNamed('find()', id)
+  checkFilter('flows.find()', options, findConditions, { whole: 'the second argument' })
+}
+
+/** @throws FLOW_INVALID, FILTER_INVALID */
+export function checkGetFlow(which: unknown, options: unknown): void {
+  checkNamed('get()', which)
+  checkFilter('flows.get()', options, getConditions, { whole: 'the second argument' })
+}
+
+/** Refuses what cannot name a flow. @throws FLOW_INVALID @param call of the flows */
+export function checkNamed(call: string, which: unknown): void {
+  const id = isObject(which) && isText(which.home) ? which.id : which
+  if (typeof id === 'string' && isFlowId(id)) return
+  refuse(
+    voiceOf('FLOW_INVALID', `flows.${call}`),
+    'the id',
+    which,
+    'the id of a flow: letters, digits, - and _; or an object with its id and its home',
+  )
+}
+
+/** @throws FLOW_ID_AMBIGUOUS, UNKNOWN_QUEUE, STORE_DAMAGED */
+export async function getFlow(
+  open: OpenFlows,
+  which: FlowNamed,
+  { queue, nodes = true, failures = 0 }: GetFlowOptions,
+): Promise<FlowInfo | undefined> {
+  const found = await locateFlow(open, which, queue)
+  if (found === undefined) return undefined
+  return {
+    ...infoOf(found),
+    ...(nodes && { nodes: await nodesOf(open.store, found) }),
+    ...(failures > 0 && { failures: await failuresOf(open.store, found, failures) }),
+  }
+}
+
+/** The flow; undefined if there is none. @throws FLOW_ID_AMBIGUOUS, UNKNOWN_QUEUE, STORE_DAMAGED */
+export async function locateFlow(
+  { store, settings: { partitions } }: OpenFlows,
+  which: FlowNamed,
+  queue?: string,
+): Promise<KeptFlow | undefined> {
+  const records = new FlowRecords(store)
+  if (typeof which === 'object') return records.get({ flow: which.id, home: which.home })
+  const open = { store, queues: partitions }
+  const named = queue === undefined ? undefined : await partitionsToLookIn(open, queue)
+  const own = [...partitions.keys()]
+    .filter((each) => queue === undefined || each === queue)
+    .map((each) => partitionWith(which, each, partitions))
+  const found = await locateIn(records, which, own)
+  if (found !== undefined) return found
+  // Its queue had another number of partitions, or is not configured here, or the flow is a node of another.
+  const others = (named ?? (await partitionsToLookIn(open))).filter((each) => !own.includes(each))
+  return locateIn(records, which, others)
+}
+
+/** @throws FLOW_ID_AMBIGUOUS if several queues have such a flow */
+async function locateIn(
+  records: FlowRecords,
+  id: string,
+  homes: readonly string[],
+): Promise<KeptFlow | undefined> {
+  const flows = await askAll(homes, (home) => records.get({ flow: id, home }))
+  const found = flows.filter((each) => each !== undefined)
+  const queues = [...new Set(found.map(({ home }) => queueOf(home)))]
+  if (queues.length > 1)
+    throw new JobsError(
+      'FLOW_ID_AMBIGUOUS',
+      `There is a flow ${id} in each of the queues ${listed(queues)}`,
+      {
+        hint: `Say which: { queue: '${queues[0]}' }, or --queue in a command.`,
+      },
+    )
+  return found[0]
+}
+
+export function flowNotFound(which: FlowNamed): JobsError {
+  const id = typeof which === 'string' ? which : which.id
+  return new JobsError('FLOW_NOT_FOUND', `There is no flow ${shown(id)}`, {
+    hint: 'Flows that have ended are kept for a while only: see lark jobs:flows',
+  })
+}
+
+/** The flow of a job; undefined if it is in none, or if the flow is not kept any more. @throws STORE_DAMAGED */
+export async function flowOfJob({ store }: OpenFlows, jobId: string): Promise<FlowOfJob | undefined> {
+  const member = memberOf(jobId)
+  const found = member && (await new FlowRecords(store).get(member))
+  if (found === undefined) return undefined
+  const { id, home, kind, name, state } = infoOf(found)
+  const part = nodeOf(member!.index)
+  const retries = part?.generation || undefined
+  return {
+    ...{ id, home, kind, state },
+    ...defined({ name, retries }),
+    ...(part === undefined
+      ? { member: member!.index }
+      : defined({ node: found.definition.nodes[part.node]?.name })),
+  }
+}

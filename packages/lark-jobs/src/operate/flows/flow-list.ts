@@ -1,0 +1,214 @@
+/**
+ * Lists flows by page, the last dispatched first. A partition has its flows in the order in which they were made, so a page
+ * merges the newest that each partition has behind what was listed before. A cursor has a mark for each partition: the last
+ * flow that a page has passed there. A call reads a few pages of each partition at most, however few flows meet the filter.
+ */
+import { FlowRecords } from '../../flow/flow-records.ts'
+import { JobsError } from '../../model/errors.ts'
+import { flag, isText, type OptionsOf, oneOf, option, whole } from '../../options/schema.ts'
+import type { Store, StoredFlow } from '../../store/contract/store.ts'
+import { askAll } from '../look/ask-all.ts'
+import { Cursors } from '../look/cursor.ts'
+import { checkFilter, conditions, type Flags, queueName } from '../look/filter.ts'
+import { sinceCondition, sinceInstantIn } from '../look/since.ts'
+import { partitionsToLookIn } from '../look/stored-jobs.ts'
+import { type FlowInfo, flowKinds, flowStates, infoOf, type OpenFlows } from './flow-info.ts'
+import type { FlowRef } from './flow-parts.ts'
+
+/** Flows of a partition that are read together: their texts may be large. */
+const AT_A_TIME = 100
+/** The most flows of a partition that a call looks at. */
+const LOOKS = 1_000
+/** Later than every flow. */
+const NEWEST = Number.MAX_SAFE_INTEGER
+
+const filterConditions = conditions({
+  /** Only chains, batches or workflows: `chain`, `batch` or `workflow`. */
+  kind: oneOf(flowKinds),
+  /** Only flows in this state. */
+  state: oneOf(flowStates),
+  /** Only flows with this name. */
+  name: option<string>('the name of a flow', isText),
+  /** Only flows with this tag. */
+  tag: option<string>('a tag', isText),
+  /** Only flows whose home is a partition of this queue. */
+  queue: queueName,
+  /** Only flows that were dispatched since then: an instant, or how long ago. */
+  since: sinceCondition,
+  /** Whether to list flows that are nodes of other flows, too. Default false. */
+  nested: flag(),
+})
+
+const optionsConditions = conditions({
+  /** Of the page before, of the same filter. */
+  cursor: option<string>('the cursor of a page', isText),
+  /** The most flows of the page. Default 100. */
+  limit: whole(1, 1_000),
+})
+
+/** Which flows. A flow must meet all conditions. Default: all that are no nodes of others. */
+export interface FlowFilter extends OptionsOf<typeof filterConditions.entries> {}
+
+export interface FlowListOptions extends OptionsOf<typeof optionsConditions.entries> {}
+
+/** A flow of which the store does not have what Lark has written. */
+export interface DamagedFlow {
+  /** Absent: the store cannot say which, and nothing behind it in its home is listed. */
+  id?: string
+  /** The partition that keeps it. */
+  home: string
+  code: string
+  message: string
+}
+
+/** A page of a list of flows. */
+export interface FlowPage {
+  flows: FlowInfo[]
+  /** Where the next page begins. Absent: there are no more flows. */
+  cursor?: string
+  /** Flows that are not readable, whatever the filter says. */
+  damaged: DamagedFlow[]
+}
+
+/** Up to where a list has come in a partition: a flow, and when it was dispatched. */
+type FlowMark = [id: string, at: number]
+/** Since when flows are listed, up to when, and a mark for each partition in which one was passed. */
+type FlowCursor = [from: number, until: number | null, marks: Record<string, FlowMark>]
+
+/** A flow as a call has found it. `at`: no flow behind it in its partition has a later one. */
+interface PassedFlow extends FlowRef {
+  at: number
+  /** It meets the filter. */
+  info?: FlowInfo
+  damaged?: DamagedFlow
+}
+
+/** What a call has found in a partition, the newest first. `isCut`: there may be more. `damage`: of the partition. */
+interface FoundFlows {
+  passed: PassedFlow[]
+  isCut: boolean
+  damage?: DamagedFlow
+}
+
+/** @throws FILTER_INVALID */
+export function checkFlows(filter: unknown, options: unknown, flags?: Flags): void {
+  checkFilter('flows.list()', filter, filterConditions, { flags })
+  checkFilter('flows.list()', options, optionsConditions, { flags, whole: 'the second argument' })
+}
+
+/** @throws CURSOR_INVALID, UNKNOWN_QUEUE @param filter must be checked already, and `options` too */
+export async function listFlows(
+  open: OpenFlows,
+  filter: FlowFilter,
+  { cursor, limit = 100 }: FlowListOptions = {},
+  flags?: Flags,
+): Promise<FlowPage> {
+  const { store, settings } = open
+  const { queue, since } = filter
+  const cursors = new Cursors<FlowCursor>('flows.list()', [
+    'flows',
+    Object.entries(filter).sort(),
+    store.isRemote,
+  ])
+  // All pages of a list begin at the same instant.
+  const [from, until, marks]: FlowCursor =
+    cursor === undefined ? [await sinceInstantIn(store, since), null, {}] : cursors.read(cursor, flags)
+  const homes = await partitionsToLookIn({ store, queues: settings.partitions }, queue)
+  const found = await askAll(homes, (home) => {
+    const within = { from, until: until ?? NEWEST, mark: marks[home] }
+    return newest(store, home, filter, within, limit)
+  })
+  const passed = merged(found, limit)
+  for (const { id, home, at } of passed) marks[home] = [id, at]
+  const count = found.reduce((sum, each) => sum + each.passed.length, 0)
+  const isMore = passed.length < count || found.some(({ isCut }) => isCut)
+  const last = passed.at(-1)?.at ?? until
+  return {
+    flows: passed.flatMap(({ info }) => info ?? []),
+    damaged: [
+      ...passed.flatMap(({ damaged }) => damaged ?? []),
+      ...found.flatMap(({ damage }) => damage ?? []),
+    ],
+    ...(isMore && { cursor: cursors.write([from, last, marks]) }),
+  }
+}
+
+/** What a page passes of the flows that were found: up to `limit` that it shows, and none that others may come before. */
+function merged(found: readonly FoundFlows[], limit: number): PassedFlow[] {
+  const cut = Math.max(0, ...found.map(({ passed, isCut }) => (isCut ? (passed.at(-1)?.at ?? 0) : 0)))
+  const all = found
+    .flatMap(({ passed }) => passed)
+    .filter(({ at }) => at >= cut)
+    .sort((one, other) => other.at - one.at)
+  let left = limit
+  const end = all.findIndex(
+    ({ info, damaged }) => (info !== undefined || damaged !== undefined) && left-- === 0,
+  )
+  return end < 0 ? all : all.slice(0, end)
+}
+
+/** The newest flows of a partition behind the mark of the page before, until `limit` are to be shown. */
+async function newest(
+  store: Store,
+  home: string,
+  filter: FlowFilter,
+  { from, until, mark }: { from: number; until: number; mark: FlowMark | undefined },
+  limit: number,
+): Promise<FoundFlows> {
+  const records = new FlowRecords(store)
+  const passed: PassedFlow[] = []
+  try {
+    return { passed, isCut: await read() }
+  } catch (error) {
+    if (!JobsError.is(error, 'STORE_DAMAGED')) throw error
+    return { passed, isCut: false, damage: { home, code: error.code, message: error.message } }
+  }
+
+  /** @returns whether there may be more */
+  async function read(): Promise<boolean> {
+    // One that was passed may be forgotten since: then the list begins anew there, and passes what is newer.
+    const isKept = mark !== undefined && (await store.flows.get(home, mark[0])).found !== undefined
+    let [before, at]: [string | undefined, number] = isKept ? mark : [undefined, NEWEST]
+    let left = limit
+    for (let looks = 0; looks < LOOKS; looks += AT_A_TIME) {
+      const page = await store.flows.list(home, AT_A_TIME, before)
+      before = page.at(-1)?.id
+      if (before === undefined) return false
+      for (const each of page) {
+        if (left === 0) return true
+        const read = readFlow(records, home, each)
+        const own = 'info' in read ? read.info.at : at
+        if (own < from) return false
+        at = Math.min(at, own)
+        const shown = at > until || ('info' in read && !meets(read.info, filter)) ? {} : read
+        if ('info' in shown || 'damaged' in shown) left -= 1
+        passed.push({ id: each.id, home, at, ...shown })
+      }
+    }
+    return true
+  }
+}
+
+function readFlow(
+  records: FlowRecords,
+  home: string,
+  stored: Omit<StoredFlow, 'news'>,
+): { info: FlowInfo } | { damaged: DamagedFlow } {
+  try {
+    return { info: infoOf(records.parse(home, { ...stored, news: [] }, 0)) }
+  } catch (error) {
+    // Also JSON of another form.
+    const message = JobsError.is(error) ? error.message : `The flow ${stored.id} in ${home} is not readable`
+    return { damaged: { id: stored.id, home, code: 'STORE_DAMAGED', message } }
+  }
+}
+
+function meets(info: FlowInfo, { kind, state, name, tag, nested = false }: FlowFilter): boolean {
+  return (
+    (kind === undefined || info.kind === kind) &&
+    (state === undefined || info.state === state) &&
+    (name === undefined || info.name === name) &&
+    (tag === undefined || info.tags?.includes(tag) === true) &&
+    (nested || info.parent === undefined)
+  )
+}

@@ -1,0 +1,159 @@
+/**
+ * The nodes of a flow as people see them, and the members of a batch that did not complete.
+ */
+import { jobIndex } from '../../flow/advance.ts'
+import { FlowRecords, type KeptFlow, type NodeEnd } from '../../flow/flow-records.ts'
+import { defined } from '../../model/defined.ts'
+import { memberId } from '../../model/effect.ts'
+import type { EndReason, FlowKind, FlowOutcome, IfFailed } from '../../model/flow.ts'
+import { queueOf } from '../../model/partition.ts'
+import { whyDropped } from '../../model/payload.ts'
+import type { EndedState } from '../../model/record.ts'
+import { type KeptEnd, MAX_ITEMS, type Store } from '../../store/contract/store.ts'
+import { shownJson } from '../look/stored-jobs.ts'
+
+/** Names a flow: its id, and the partition that keeps it. */
+export interface FlowRef {
+  id: string
+  home: string
+}
+
+/**
+ *   blocked      it has not started: it waits for other nodes, or a callback for the end of the flow
+ *   started      its job is queued, or runs; or its flow goes on
+ *   completed, failed, cancelled    it has ended
+ *   skipped      it did not start, because a node that it waits for has ended otherwise than completed
+ *   not needed   a callback for another end of the flow
+ */
+export type FlowNodeState =
+  | 'blocked'
+  | 'started'
+  | 'completed'
+  | 'failed'
+  | 'cancelled'
+  | 'skipped'
+  | 'not needed'
+
+/** A node of a flow. Other nodes are named by their names. Times are milliseconds since 1970. */
+export interface FlowNodeInfo {
+  name: string
+  state: FlowNodeState
+  /** Of its job class. Absent for a node that is a flow. */
+  key?: string
+  /** Of its job; of a flow, that of its home. */
+  queue: string
+  /** Of its job, if that has been queued. */
+  jobId?: string
+  /** Of a node that is a flow. */
+  kind?: FlowKind
+  /** The flow that the node is, if it has started. */
+  flow?: FlowRef
+  /** The nodes that it starts after. */
+  after: string[]
+  /** Those of them that have not ended. */
+  waitsFor: string[]
+  /** Since when it is started. */
+  since?: number
+  endedAt?: number
+  /** Why it ended otherwise than completed. */
+  reason?: EndReason
+  /** The node that it ended because of. */
+  cause?: string
+  /** The message of the last error. */
+  error?: string
+  /** The value that it returned. */
+  result?: unknown
+  /** What becomes of it if a node before it does not complete. */
+  ifFailed: IfFailed
+  /** Of a callback: which end of the flow starts it. */
+  on?: FlowOutcome
+  /** How often it was started again. */
+  retries?: number
+}
+
+/** A member of a batch that did not complete. */
+export interface FlowFailure {
+  /** The number of the member, from 0. */
+  member: number
+  jobId: string
+  /** What follows is known of the first 1,000. */
+  state?: EndedState
+  reason?: EndReason
+  error?: string
+  endedAt?: number
+}
+
+const letters = {
+  b: 'blocked',
+  s: 'started',
+  c: 'completed',
+  f: 'failed',
+  x: 'cancelled',
+  '-': 'not needed',
+} as const
+
+export async function nodesOf(store: Store, found: KeptFlow): Promise<FlowNodeInfo[]> {
+  const { definition, state } = found
+  const ended = definition.nodes.flatMap((_, node) => ('cfx'.includes(state.nodes[node]!) ? [node] : []))
+  const ends = new Map((await new FlowRecords(store).ends(found, ended)).map((end) => [end.node, end]))
+  return definition.nodes.map((_, node) => nodeOf(found, node, ends.get(node)))
+}
+
+function nodeOf(found: KeptFlow, node: number, end: NodeEnd | undefined): FlowNodeInfo {
+  const { id, home, definition, state } = found
+  const { name, job, flow, after, ifFailed = 'skip', on, ended } = definition.nodes[node]!
+  const letter = state.nodes[node] as keyof typeof letters
+  const reason = state.reasons?.[node]
+  const cause = state.causes?.[node]
+  const nested = state.flows?.[node]
+  const nameOf = (each: number) => definition.nodes[each]!.name
+  // A job that was rejected was never queued, nor was one that had ended before.
+  const isQueued = letter === 's' || (end !== undefined && end.reason !== 'rejected' && ended === undefined)
+  const waits = letter === 'b' ? after.filter((each) => 'bs'.includes(state.nodes[each]!)) : []
+  return {
+    name,
+    state: letter === 'x' && reason === 'skipped' ? 'skipped' : letters[letter],
+    ...defined({ key: job?.job.key, kind: flow?.definition.kind }),
+    queue: queueOf(job?.partition ?? flow!.home),
+    ...(job !== undefined &&
+      isQueued && { jobId: memberId({ flow: id, home, index: jobIndex(state, node) }) }),
+    ...(nested !== undefined && { flow: { id: nested, home: flow!.home } }),
+    after: after.map(nameOf),
+    waitsFor: waits.map(nameOf),
+    ...defined({ since: state.since?.[node], endedAt: end?.at, reason }),
+    ...defined({ cause: cause === undefined ? undefined : nameOf(cause), error: end?.error }),
+    ...resultOf(end),
+    ifFailed,
+    ...defined({ on, retries: state.generations?.[node] }),
+  }
+}
+
+function resultOf({ result }: Pick<KeptEnd, 'result'> = {}): { result?: unknown } {
+  return result === undefined || whyDropped(result) !== undefined ? {} : { result: shownJson(result) }
+}
+
+/** The members that did not complete, by number. @param most how many at most */
+export async function failuresOf(
+  { flows }: Store,
+  { id, home }: Pick<KeptFlow, 'id' | 'home'>,
+  most: number,
+): Promise<FlowFailure[]> {
+  const failures: FlowFailure[] = []
+  while (failures.length < most) {
+    const count = Math.min(MAX_ITEMS, most - failures.length)
+    const members = await flows.failed(home, id, failures.at(-1)?.member ?? -1, count)
+    const ends = new Map<number, KeptEnd>()
+    for (let left = members; left.length > 0; ) {
+      const some = await flows.ends(home, id, left)
+      for (const end of some) ends.set(end.index, end)
+      left = some.length === 0 ? [] : left.slice(left.indexOf(some.at(-1)!.index) + 1)
+    }
+    for (const member of members) {
+      const { state, reason, error, at } = ends.get(member) ?? {}
+      const jobId = memberId({ flow: id, home, index: member })
+      failures.push({ member, jobId, ...defined({ state, reason, error, endedAt: at }) })
+    }
+    if (members.length < count) break
+  }
+  return failures
+}

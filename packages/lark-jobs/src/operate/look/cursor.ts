@@ -1,0 +1,50 @@
+/**
+ * Cursors of lists and events, as people see them: where the next call goes on, behind a seal by which a cursor of
+ * another list is known, or one that is damaged. Nothing is kept between two calls.
+ */
+import { createHash } from 'node:crypto'
+import { JobsError } from '../../model/errors.ts'
+import { shown } from '../../model/secret.ts'
+import type { Flags } from './filter.ts'
+
+/** The letters of a seal. */
+const SEAL = 11
+
+const ofList = {
+  name: 'cursor',
+  right: 'the cursor that the page before has',
+  hint: 'A cursor goes on with the same filter, the same order, and the same kind of store.',
+}
+
+export class Cursors<Place extends readonly unknown[]> {
+  readonly #call: string
+  readonly #what: readonly unknown[]
+  readonly #words: typeof ofList
+
+  /** @param what says which list it is: JSON values @param words for messages: the name of the cursor, and what is right */
+  constructor(call: string, what: readonly unknown[], words = ofList) {
+    this.#call = call
+    this.#what = what
+    this.#words = words
+  }
+
+  write(place: Place): string {
+    const text = Buffer.from(JSON.stringify(place)).toString('base64url')
+    return `${this.#seal(text)}${text}`
+  }
+
+  /** @throws CURSOR_INVALID @param flags see `checkFilter` */
+  read(cursor: string, flags?: Flags): Place {
+    const text = cursor.slice(SEAL)
+    if (cursor === `${this.#seal(text)}${text}`) return JSON.parse(Buffer.from(text, 'base64url').toString())
+    const { name, right, hint } = this.#words
+    const called = flags?.[name] ?? `${this.#call}: ${name}`
+    const message = `${called} is ${shown(cursor)}; it must be ${right}`
+    throw new JobsError('CURSOR_INVALID', message, { hint, exit: 2 })
+  }
+
+  #seal(text: string): string {
+    const all = JSON.stringify([...this.#what, text])
+    return createHash('sha256').update(all).digest('base64url').slice(0, SEAL)
+  }
+}

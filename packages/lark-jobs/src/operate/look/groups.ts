@@ -1,0 +1,140 @@
+/**
+ * The groups of a queue, by page: which of them may go on, and what the others wait for. A call reads a bounded number of
+ * pages of the store, and no jobs.
+ */
+import { queueOf } from '../../model/partition.ts'
+import { isHash, shownName } from '../../model/stored-name.ts'
+import { readNeed } from '../../options/limiter.ts'
+import { isText, type OptionsOf, oneOf, option, whole } from '../../options/schema.ts'
+import { type LaneFilter, type LaneRecord, MAX_ITEMS } from '../../store/contract/store.ts'
+import { Cursors } from './cursor.ts'
+import { checkFilter, conditions, type Flags, queueName } from './filter.ts'
+import { type OpenQueues, partitionsToLookIn } from './stored-jobs.ts'
+
+/** The most pages of the store that a call reads. */
+const PAGES = 50
+
+const groupStates = ['paused', 'turn', 'asleep', 'full', 'running'] as const
+export type GroupState = (typeof groupStates)[number]
+
+/** Where the store has the groups in each state. */
+const places: Readonly<Record<GroupState, LaneFilter['state']>> = {
+  paused: 'paused',
+  turn: 'turn',
+  asleep: 'asleep',
+  full: 'busy',
+  running: 'busy',
+}
+
+const filterSchema = conditions({
+  /** The queue of the groups. */
+  queue: queueName.needed(),
+  /** Only groups in this state. Default: all, in the order of this list. */
+  state: oneOf(groupStates),
+})
+
+export const pageOptions = conditions({
+  /** Of the page before. */
+  cursor: option<string>('the cursor of a page', isText),
+  /** The most entries of the page. Default 100. */
+  limit: whole(1, MAX_ITEMS),
+})
+
+export interface GroupFilter extends OptionsOf<typeof filterSchema.entries> {
+  queue: string
+}
+
+export interface PageOptions extends OptionsOf<typeof pageOptions.entries> {}
+
+/** A group of a queue. If its jobs need permits of limiters, it has an entry for each need. */
+export interface GroupStatus {
+  queue: string
+  partition: string
+  /** Absent for jobs without a group that need permits, and if `groupHash` is there. */
+  group?: string
+  /** Of a name with more than 64 characters only the hash is known. */
+  groupHash?: string
+  /** The limiter of these jobs, and how many permits each of them needs. */
+  limiter?: string
+  permits?: number
+  /**
+   * `paused` until a time, or until somebody resumes it. `turn`: its jobs may begin, if there are permits. `asleep` until a
+   * time: a job is due, or a rate allows one; it wakes with the next claim after that. `full` until one of its jobs ends.
+   * `running`: none of its jobs waits.
+   */
+  state: GroupState
+  /** Milliseconds since 1970. */
+  until?: number
+  /** How many of its jobs wait or are delayed. An embedded store counts up to 1,000. */
+  pending: number
+  active: number
+}
+
+export interface GroupPage {
+  groups: GroupStatus[]
+  /** Where the next page begins. Absent: there are no more groups. A page with a cursor may be short, or empty. */
+  cursor?: string
+}
+
+/** @throws FILTER_INVALID */
+export function checkGroups(filter: unknown, options: unknown, flags?: Flags): void {
+  checkFilter('operate().groups()', filter, filterSchema, { flags })
+  checkFilter('operate().groups()', options, pageOptions, { flags, whole: 'the second argument' })
+}
+
+/** @throws CURSOR_INVALID, UNKNOWN_QUEUE @param filter must be checked already, and `options` too */
+export async function groups(
+  open: OpenQueues,
+  { queue, state }: GroupFilter,
+  { cursor, limit = 100 }: PageOptions,
+  flags?: Flags,
+): Promise<GroupPage> {
+  const { store } = open
+  const kinds = [...new Set(Object.values(state === undefined ? places : { state: places[state] }))]
+  const parts = (await partitionsToLookIn(open, queue))
+    .sort()
+    .flatMap((partition) => kinds.map((kind) => [partition, kind] as const))
+  const cursors = new Cursors<[partition: string, kind: string, after: string | null]>('operate().groups()', [
+    queue,
+    state,
+    store.isRemote,
+  ])
+  const from = cursor === undefined ? undefined : cursors.read(cursor, flags)
+  const first = from && parts.findIndex(([partition, kind]) => partition === from[0] && kind === from[1])
+  const found: GroupStatus[] = []
+  let pages = 0
+  for (let i = Math.max(0, first ?? 0); i < parts.length; i++) {
+    const [partition, kind] = parts[i]!
+    let after = i === first ? (from![2] ?? undefined) : undefined
+    do {
+      if (found.length >= limit || pages++ === PAGES)
+        return { groups: found, cursor: cursors.write([partition, kind, after ?? null]) }
+      const filter = {
+        state: kind,
+        limit: limit - found.length,
+        ...(after !== undefined && { cursor: after }),
+      }
+      const page = await store.lanes(partition, filter)
+      for (const lane of page.lanes)
+        if (isShown(lane) && (state === undefined || lane.state === state)) found.push(shown(partition, lane))
+      after = page.cursor
+    } while (after !== undefined)
+  }
+  return { groups: found }
+}
+
+/** Groups that Lark itself creates are not shown. */
+function isShown({ group }: LaneRecord): boolean {
+  return !group?.startsWith('=')
+}
+
+function shown(partition: string, { group, limiter, ...rest }: LaneRecord): GroupStatus {
+  const need = limiter === undefined ? undefined : readNeed(limiter)
+  return {
+    queue: queueOf(partition),
+    partition,
+    ...(group !== undefined && (isHash(group) ? { groupHash: group } : { group: shownName(group) })),
+    ...(need && { limiter: need.name, permits: need.weight }),
+    ...rest,
+  }
+}

@@ -1,0 +1,229 @@
+/**
+ * Lists jobs by page: of some queues, in some states, that meet some conditions. A call reads a few pages of the store at
+ * most, so its cost does not grow with the number of jobs, nor with how rarely a job meets the conditions. A cursor says
+ * where the next call continues; nothing is kept between two calls.
+ */
+import { queueOf } from '../../model/partition.ts'
+import { type JobRecord, type State, states } from '../../model/record.ts'
+import type { JobLike } from '../../options/job-class.ts'
+import { isText, type OptionsOf, oneOf, option, whole } from '../../options/schema.ts'
+import { MAX_BYTES, MAX_ITEMS, MAX_STANDINGS, type Store } from '../../store/contract/store.ts'
+import { Cursors } from './cursor.ts'
+import { checkFilter, conditions, type Flags, type JobConditions, jobConditions } from './filter.ts'
+import { Meeting } from './meeting.ts'
+import { sinceInstantIn } from './since.ts'
+import { type OpenQueues, partitionsToLookIn, type StoredJob, stored } from './stored-jobs.ts'
+
+/** The most pages of the store that a call reads. */
+const PAGES = 4
+/** The most times that a call asks for the counts of `MAX_STANDINGS` partitions, to pass over those without such jobs. */
+const LOOKS = 5
+const order = oneOf(['newest', 'oldest'])
+
+const filterSchema = conditions(jobConditions(states))
+const optionsSchema = conditions({
+  /** Of the page before. */
+  cursor: option<string>('the cursor of a page', isText),
+  /** The most jobs of the page. Default 100. */
+  limit: whole(1, MAX_ITEMS),
+  /** Of ended jobs: the latest end first (`'newest'`, the default), or the earliest. */
+  order,
+})
+
+/** The conditions that choose jobs. A job must meet all of them. */
+export interface ListFilter extends JobConditions {}
+
+export interface ListOptions extends OptionsOf<typeof optionsSchema.entries> {}
+
+/** A page of a list. */
+export interface JobPage<J extends JobLike = JobLike> {
+  jobs: StoredJob<J>[]
+  /** Where the next page begins. Absent: there are no more jobs. */
+  cursor?: string
+  /** How many jobs this call looked at. */
+  scanned: number
+  /** How far the list got: the next page begins there. Absent with the last page. */
+  position?: { queue: string; partition: string; state: State }
+}
+
+interface LeanOption {
+  /** Leaves out payloads, which the filter must not need. */
+  isLean?: boolean
+}
+
+/** Where a list continues. */
+interface ListPlace {
+  partition: string
+  state: State
+  /** Within the state: a cursor of the store. Undefined: from its beginning. */
+  after?: string | undefined
+}
+
+/** @throws FILTER_INVALID also for `{ queue: undefined }`, which would list the jobs of every queue */
+export function checkList(filter: unknown, options: unknown, flags?: Flags): void {
+  checkFilter('Jobs.list()', filter, filterSchema, { flags })
+  checkFilter('Jobs.list()', options, optionsSchema, { flags, whole: 'the second argument' })
+}
+
+/**
+ * @throws CURSOR_INVALID, UNKNOWN_QUEUE
+ * @param filter must be checked already, and `options` too
+ */
+export async function list<J extends JobLike>(
+  open: OpenQueues,
+  filter: ListFilter,
+  { cursor, limit = 100, order = 'newest', isLean = false }: ListOptions & LeanOption,
+  flags?: Flags,
+): Promise<JobPage<J>> {
+  const { store } = open
+  const chosen = [...new Set([filter.state ?? states].flat())]
+  const what = [Object.entries(filter).sort(), order, store.isRemote]
+  const cursors = new Cursors<Continued>('Jobs.list()', what)
+  // All pages of a list begin at the same instant.
+  const [from, since] =
+    cursor === undefined
+      ? [undefined, filter.since === undefined ? undefined : await sinceInstantIn(store, filter.since)]
+      : readPlace(cursors.read(cursor, flags))
+  const page = new ListedPage<J>({ store, filter, since, limit, isOldestFirst: order === 'oldest', isLean })
+
+  const partitions = [...new Set(await partitionsToLookIn(open, filter.queue))]
+    .sort()
+    .filter((partition) => from === undefined || partition >= from.partition)
+  const end = (next?: ListPlace): JobPage<J> => {
+    const { jobs, scanned } = page
+    if (next === undefined) return { jobs, scanned }
+    const { partition, state, after } = next
+    const position = { queue: queueOf(partition), partition, state }
+    const cursor = cursors.write([partition, state, after ?? null, since ?? null])
+    return { jobs, cursor, scanned, position }
+  }
+  for (let i = 0; i < partitions.length; i += MAX_STANDINGS) {
+    const some = partitions.slice(i, i + MAX_STANDINGS)
+    if (i === LOOKS * MAX_STANDINGS) return end({ partition: some[0]!, state: chosen[0]! })
+    for (const [n, { counts, damage }] of (await store.standings(some)).entries()) {
+      if (damage !== undefined) throw damage
+      const partition = some[n]!
+      const begun = partition === from?.partition ? from : undefined
+      for (const state of begun === undefined ? chosen : chosen.slice(chosen.indexOf(begun.state))) {
+        if (counts[state] === 0) continue
+        const after = state === begun?.state ? begun.after : undefined
+        const next = page.isFull ? { after } : await page.read(partition, state, after)
+        if (next !== undefined) return end({ partition, state, ...next })
+      }
+    }
+  }
+  return end()
+}
+
+/** Where to continue in a state; undefined if its jobs have all been looked at. */
+type ListRest = Pick<ListPlace, 'after'> | undefined
+
+/** What a call asks for. `since`: the instant from which on jobs are listed. */
+interface ListQuestion {
+  store: Store
+  filter: ListFilter
+  since: number | undefined
+  limit: number
+  isOldestFirst: boolean
+  isLean: boolean
+}
+
+/** The jobs that one call finds. */
+class ListedPage<J extends JobLike> {
+  readonly jobs: StoredJob<J>[] = []
+  scanned = 0
+  readonly #asked: ListQuestion
+  readonly #meeting: Meeting
+  /** Whether some of the jobs in a state may not be wanted. */
+  readonly #isSelective: boolean
+  #bytes = 0
+  #pages = 0
+
+  constructor(asked: ListQuestion) {
+    const { filter } = asked
+    this.#asked = asked
+    this.#meeting = new Meeting(filter, asked.since)
+    this.#isSelective = Object.keys(filter).some((name) => name !== 'queue' && name !== 'state')
+  }
+
+  /** Whether the call ends here. */
+  get isFull(): boolean {
+    const isLong = this.scanned >= MAX_ITEMS || this.#bytes >= MAX_BYTES || this.#pages >= PAGES
+    return isLong || this.jobs.length >= this.#asked.limit
+  }
+
+  async read(partition: string, state: State, after: string | undefined): Promise<ListRest> {
+    let cursor = after
+    do {
+      const skip = await this.#skip(partition, state, cursor)
+      cursor = skip.cursor
+      if (skip.count > 0) {
+        const page = await this.#asked.store.list(partition, this.#filterOf(state, cursor, skip.count))
+        this.#pages++
+        for (const [i, job] of page.jobs.entries()) {
+          // The jobs after it ended earlier still.
+          if (job.finishedAt !== undefined && !this.#asked.isOldestFirst && this.#meeting.isOld(job))
+            return undefined
+          this.#take(job)
+          if (this.jobs.length === this.#asked.limit && i < page.jobs.length - 1)
+            return { after: page.marks![i] }
+        }
+        cursor = page.cursor
+      }
+      if (cursor === undefined) return undefined
+    } while (!this.isFull)
+    return { after: cursor }
+  }
+
+  /**
+   * Passes over jobs of other classes, by their keys alone.
+   *
+   * @returns where to continue, and how many jobs to read there: none if there are only jobs of other classes
+   */
+  async #skip(
+    partition: string,
+    state: State,
+    cursor: string | undefined,
+  ): Promise<{ cursor: string | undefined; count: number }> {
+    const left = MAX_ITEMS - this.scanned
+    const { key } = this.#asked.filter
+    if (!this.#isSelective) return { cursor, count: Math.min(left, this.#asked.limit - this.jobs.length) }
+    // Keys do not tell when to stop.
+    if (key === undefined || this.#asked.since !== undefined) return { cursor, count: left }
+    const page = await this.#asked.store.heads(partition, this.#filterOf(state, cursor, left))
+    this.#pages++
+    const first = page.jobs.findIndex((job) => job.key === key)
+    this.scanned += first < 0 ? page.jobs.length : first
+    if (first < 0) return { cursor: page.cursor, count: 0 }
+    const last = page.jobs.findLastIndex((job) => job.key === key)
+    return { cursor: first === 0 ? cursor : page.marks![first - 1], count: last - first + 1 }
+  }
+
+  #filterOf(state: State, cursor: string | undefined, limit: number) {
+    const { isOldestFirst, isLean } = this.#asked
+    return {
+      state,
+      limit,
+      isOldestFirst,
+      isById: true,
+      isMarked: true,
+      isLean,
+      ...(cursor !== undefined && { cursor }),
+    }
+  }
+
+  #take(record: JobRecord): void {
+    this.scanned++
+    this.#bytes += record.payload.length + (record.result?.length ?? 0)
+    if (!this.#meeting.passes(record)) return
+    const job = stored<J>(record)
+    if (this.#meeting.has(job.payload)) this.jobs.push(job)
+  }
+}
+
+/** A place as a cursor has it, and the instant from which on jobs are listed. */
+type Continued = [partition: string, state: State, after: string | null, since: number | null]
+
+function readPlace([partition, state, after, since]: Continued): [ListPlace, since: number | undefined] {
+  return [{ partition, state, after: after ?? undefined }, since ?? undefined]
+}

@@ -1,0 +1,55 @@
+/**
+ * Whether jobs meet the conditions of a filter, beside those on their queue and their state.
+ */
+import { isDeepStrictEqual } from 'node:util'
+import type { JobRecord } from '../../model/record.ts'
+import { groupName } from '../../options/group.ts'
+import { fingerprintOf } from '../../run/fingerprint.ts'
+import type { JobConditions } from './filter.ts'
+
+/** What the conditions ask of a job. */
+export type Met = Pick<JobRecord, 'id' | 'key' | 'group' | 'options' | 'errors' | 'queuedAt' | 'finishedAt'>
+
+export class Meeting {
+  readonly #filter: JobConditions
+  readonly #since: number | undefined
+  readonly #group: string | undefined
+  readonly #where: [path: string[], value: unknown][]
+
+  /** @param since the instant that the filter means */
+  constructor(filter: JobConditions, since: number | undefined) {
+    this.#filter = filter
+    this.#since = since
+    this.#group = filter.group === undefined ? undefined : groupName(filter.group)
+    this.#where = Object.entries(filter.where ?? {}).map(([path, value]) => [path.split('.'), value])
+  }
+
+  /** Whether a job meets all conditions but those on its payload. */
+  passes(job: Met): boolean {
+    const { key, tag, kind } = this.#filter
+    if (key !== undefined && job.key !== key) return false
+    if (this.#group !== undefined && job.group !== this.#group) return false
+    if (tag !== undefined && !job.options?.tags?.includes(tag)) return false
+    if (kind !== undefined && !fingerprintOf(job)?.hash.startsWith(kind)) return false
+    return !this.isOld(job)
+  }
+
+  isOld({ finishedAt, queuedAt }: Pick<Met, 'finishedAt' | 'queuedAt'>): boolean {
+    return this.#since !== undefined && (finishedAt ?? queuedAt) < this.#since
+  }
+
+  /** Whether a payload has what it must have. */
+  has(payload: unknown): boolean {
+    return this.#where.every(([path, value]) => hasAt(payload, path, value))
+  }
+}
+
+/** Whether a payload has a value at a path. */
+function hasAt(payload: unknown, path: readonly string[], value: unknown): boolean {
+  let part = payload
+  for (const name of path) {
+    if (typeof part !== 'object' || part === null || !Object.hasOwn(part, name)) return false
+    part = (part as Record<string, unknown>)[name]
+  }
+  return isDeepStrictEqual(part, value)
+}

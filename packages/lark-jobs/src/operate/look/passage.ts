@@ -1,0 +1,50 @@
+/** How far a call has come that goes through many jobs, and when it ends. */
+import type { Signal } from '../../model/abort-signal.ts'
+import type { AlterVerdict } from '../../store/contract/store.ts'
+
+/**
+ * How a call goes through many jobs: it says how far it is, and ends between two lots of jobs when it is aborted. What it
+ * has changed by then stays changed, and is in its answer.
+ */
+export interface PassageOptions {
+  signal?: Signal
+  /** @param changed how many of them were changed */
+  onProgress?: (done: number, found: number, changed: number) => void
+}
+
+export class Passage {
+  readonly #options: PassageOptions
+  #done = 0
+  #found = 0
+  #changed = 0
+
+  constructor(options: PassageOptions = {}) {
+    this.#options = options
+  }
+
+  /** Whether the call should end here. */
+  get isOver(): boolean {
+    return this.#options.signal?.aborted ?? false
+  }
+
+  /** Counts jobs that the call will go through. */
+  found(count: number): void {
+    this.#found += count
+  }
+
+  /** Counts jobs that the call has been through. */
+  passed(count: number, verdicts: readonly AlterVerdict[]): Promise<void> {
+    this.#done += count
+    this.#changed += verdicts.filter((verdict) => verdict === 'done' || verdict === 'asked').length
+    this.#options.onProgress?.(this.#done, Math.max(this.#done, this.#found), this.#changed)
+    return this.turn()
+  }
+
+  /**
+   * Lets timers, signals and the requests of others have their turn. The embedded store answers without one, so that a change
+   * of 100,000 jobs would keep the process for 13 seconds.
+   */
+  turn(): Promise<void> {
+    return new Promise((resolve) => setImmediate(resolve))
+  }
+}

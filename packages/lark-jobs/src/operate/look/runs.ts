@@ -1,0 +1,94 @@
+/**
+ * What the workers run now, by page. No payloads are read.
+ */
+import { queueOf } from '../../model/partition.ts'
+import { isText, type OptionsOf, option } from '../../options/schema.ts'
+import { MAX_ITEMS, MAX_STANDINGS } from '../../store/contract/store.ts'
+import { Cursors } from './cursor.ts'
+import { checkFilter, conditions, type Flags, queueName } from './filter.ts'
+import { type PageOptions, pageOptions } from './groups.ts'
+import { type OpenQueues, partitionsToLookIn } from './stored-jobs.ts'
+
+/** The most times that a call asks for the counts of `MAX_STANDINGS` partitions, to pass over those without such jobs. */
+const LOOKS = 5
+
+const filterSchema = conditions({
+  /** Only jobs of this queue. Default: every queue. */
+  queue: queueName,
+  /** Only jobs that the worker with this id holds. Default: every worker. */
+  worker: option<string>('the id of a worker', isText),
+})
+
+export interface RunFilter extends OptionsOf<typeof filterSchema.entries> {}
+
+/** An active job. */
+export interface ActiveJob {
+  id: string
+  key: string
+  queue: string
+  partition: string
+  /** The id of the worker that holds it. */
+  worker: string
+  /** When the worker took it: milliseconds since 1970. */
+  since: number
+}
+
+export interface RunPage {
+  runs: ActiveJob[]
+  /** Where the next page begins. Absent: there are no more. A page with a cursor may be short, or empty. */
+  cursor?: string
+}
+
+/** @throws FILTER_INVALID */
+export function checkRuns(filter: unknown, options: unknown, flags?: Flags): void {
+  checkFilter('operate().runs()', filter, filterSchema, { flags })
+  checkFilter('operate().runs()', options, pageOptions, { flags, whole: 'the second argument' })
+}
+
+/** @throws CURSOR_INVALID, UNKNOWN_QUEUE @param filter must be checked already, and `options` too */
+export async function runs(
+  open: OpenQueues,
+  { queue, worker }: RunFilter,
+  { cursor, limit = 100 }: PageOptions,
+  flags?: Flags,
+): Promise<RunPage> {
+  const { store } = open
+  const what = [queue, worker, store.isRemote]
+  const cursors = new Cursors<[partition: string, after: string | null]>('operate().runs()', what)
+  const from = cursor === undefined ? undefined : cursors.read(cursor, flags)
+  const partitions = (await partitionsToLookIn(open, queue))
+    .sort()
+    .filter((partition) => from === undefined || partition >= from[0])
+  const found: ActiveJob[] = []
+  let looked = 0
+  for (let i = 0; i < partitions.length; i += MAX_STANDINGS) {
+    const some = partitions.slice(i, i + MAX_STANDINGS)
+    if (i === LOOKS * MAX_STANDINGS) return { runs: found, cursor: cursors.write([some[0]!, null]) }
+    for (const [n, { counts, damage }] of (await store.standings(some)).entries()) {
+      if (damage !== undefined) throw damage
+      if (counts.active === 0) continue
+      const partition = some[n]!
+      let after = partition === from?.[0] ? (from[1] ?? undefined) : undefined
+      do {
+        const left = Math.min(worker === undefined ? limit - found.length : MAX_ITEMS, MAX_ITEMS - looked)
+        if (left <= 0 || found.length >= limit)
+          return { runs: found, cursor: cursors.write([partition, after ?? null]) }
+        const filter = { state: 'active' as const, limit: left, isById: true, isMarked: true }
+        const page = await store.heads(partition, {
+          ...filter,
+          ...(after !== undefined && { cursor: after }),
+        })
+        looked += page.jobs.length
+        for (const [place, { id, key, holder = '', claimedAt = 0 }] of page.jobs.entries()) {
+          if (worker !== undefined && holder !== worker) continue
+          found.push({ id, key, queue: queueOf(partition), partition, worker: holder, since: claimedAt })
+          const next = page.marks?.[place] ?? page.cursor
+          if (found.length === limit && next !== undefined)
+            return { runs: found, cursor: cursors.write([partition, next]) }
+        }
+        after = page.cursor
+      } while (after !== undefined)
+    }
+  }
+  return { runs: found }
+}

@@ -1,0 +1,21 @@
+/** The condition `since`: an instant, or how long ago. */
+import { type Duration, durationForm, milliseconds } from '../../model/duration.ts'
+import { Option } from '../../options/schema.ts'
+import type { Store } from '../../store/contract/store.ts'
+
+export const sinceCondition = new Option<Date | Duration, Date | number>(
+  `a Date, or ${durationForm}`,
+  (value) => (value instanceof Date && !Number.isNaN(value.getTime()) ? value : milliseconds(value)),
+)
+
+/** The instant that a condition means, in milliseconds since 1970; without a condition 0. @param now of the store */
+export function sinceInstant(since: Date | Duration | undefined, now: number): number {
+  if (since === undefined) return 0
+  return since instanceof Date ? since.getTime() : now - milliseconds(since)!
+}
+
+/** The same; the store is asked for its time only if the condition needs it. */
+export async function sinceInstantIn(store: Store, since: Date | Duration | undefined): Promise<number> {
+  const isAgo = since !== undefined && !(since instanceof Date)
+  return sinceInstant(since, isAgo ? await store.now() : 0)
+}

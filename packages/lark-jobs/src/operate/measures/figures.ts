@@ -1,0 +1,123 @@
+/**
+ * The figures of a queue: how long its jobs wait and run, how many come and how many end, and since when the oldest
+ * waits. Workers gather them and make them known every five seconds, so they are that old at most.
+ */
+import { defined } from '../../model/defined.ts'
+import type { WorkerRuns } from '../../model/record.ts'
+import { type Histogram, type Measured, quantile, RunCounts } from '../../model/run-counts.ts'
+import { type FleetRuns, MINUTE, type Minute, type Standing } from '../../store/contract/store.ts'
+import { checkFilter, conditions, type Flags, queueName } from '../look/filter.ts'
+import { type OpenQueues, partitionsToLookIn } from '../look/stored-jobs.ts'
+import { type Measurement, measure, oldestOf } from './measurement.ts'
+import { withinLastMinute } from './status.ts'
+
+/** Milliseconds: workers count so far back as "lately" (`worker/run-tally.ts`). */
+const LATELY = 5 * MINUTE
+
+/** How long something takes, in milliseconds. The quantiles are missing if there was nothing. */
+export interface Quantiles {
+  count: number
+  p50?: number
+  p95?: number
+  p99?: number
+}
+
+export interface QueueMeasures {
+  queue: string
+  /** From when a job was due until it began, of the runs that ended in the last five minutes or still run. */
+  wait: Quantiles
+  /** How long the runs took that ended in the last five minutes. */
+  process: Quantiles
+  /** How many runs became due within the last minute: of new jobs, of delayed jobs, and retries. */
+  in: number
+  /** How many runs ended within the last minute: completed, failed, or to be retried. */
+  out: number
+  /** Milliseconds since the first of the waiting jobs was due. Missing: none waits. */
+  oldest?: number
+  /** Milliseconds that the oldest may wait, as the configuration of this process says. Missing: it says nothing. */
+  target?: number
+}
+
+/** The figures of the queues of a store. */
+export interface StoreFigures {
+  /** In the order of the configuration; then others that the store has. */
+  queues: QueueMeasures[]
+}
+
+const figureConditions = conditions({
+  /** Default: every queue. */
+  queue: queueName,
+})
+
+export interface FigureFilter {
+  /** Default: every queue. */
+  queue?: string
+}
+
+/** @throws FILTER_INVALID */
+export function checkFigures(filter: unknown, flags?: Flags): void {
+  checkFilter('operate().figures()', filter, figureConditions, { flags })
+}
+
+/** @throws UNKNOWN_QUEUE */
+export async function figures(
+  open: OpenQueues,
+  targets: ReadonlyMap<string, number>,
+  { queue: named }: FigureFilter,
+): Promise<StoreFigures> {
+  if (named !== undefined) await partitionsToLookIn(open, named)
+  return { queues: figuresOf(await measure(open, named), targets) }
+}
+
+export function figuresOf(
+  { at, queues, runs }: Measurement,
+  targets: ReadonlyMap<string, number>,
+): QueueMeasures[] {
+  return queues.map(({ queue, standings }) => {
+    const lately = latelyOf(queue, runs)
+    const oldest = oldestOf(standings)
+    return {
+      queue,
+      wait: quantiles(lately, 'wait'),
+      process: quantiles(lately, 'process'),
+      in: Math.round(came(queue, runs) + sum(standings.map(({ arrived }) => arrived))),
+      out: Math.round(ended(standings, at)),
+      ...defined({ oldest: oldest && Math.max(0, at - oldest), target: targets.get(queue) }),
+    }
+  })
+}
+
+/** The runs of the last minutes, also of workers that have ended since. */
+function latelyOf(queue: string, { at, workers }: FleetRuns): RunCounts {
+  const counts = new RunCounts()
+  for (const { lately, endedAt = at } of workers)
+    if (endedAt > at - LATELY && lately[queue] !== undefined) counts.add(RunCounts.read(lately[queue]))
+  return counts
+}
+
+export function quantiles(counts: RunCounts, measured: Measured): Quantiles {
+  const histogram: Histogram = counts.histogram(measured)
+  const at = (share: number) => quantile(histogram, share)
+  return { count: histogram.count, ...defined({ p50: at(0.5), p95: at(0.95), p99: at(0.99) }) }
+}
+
+/** How many of the runs that have begun became due within the last minute. */
+function came(queue: string, { at, workers }: FleetRuns): number {
+  return sum(workers.map(({ arrived }) => cameAt(arrived, queue, at)))
+}
+
+function cameAt(arrived: WorkerRuns['arrived'], queue: string, at: number): number {
+  const parts = [...(arrived[queue] ?? '').matchAll(/(\d+):(\d+)/g)]
+  return sum(parts.map(([, minute, count]) => Number(count) * withinLastMinute(Number(minute) * MINUTE, at)))
+}
+
+function ended(standings: readonly Standing[], at: number): number {
+  const all = ({ completed, failed, retried }: Minute) => completed + failed + retried
+  return sum(
+    standings.flatMap(({ minutes }) => minutes.map((each) => all(each) * withinLastMinute(each.at, at))),
+  )
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((all, each) => all + each, 0)
+}

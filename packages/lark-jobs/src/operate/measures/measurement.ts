@@ -1,0 +1,81 @@
+/**
+ * One look at the whole store, for figures, metrics and health: what every queue holds, since when its jobs wait, and how
+ * the runs of all workers went.
+ */
+import { inLots } from '../../model/in-lots.ts'
+import type { WorkerRecord } from '../../model/record.ts'
+import { RunCounts } from '../../model/run-counts.ts'
+import {
+  type FleetRuns,
+  folded,
+  MAX_STANDINGS,
+  type Standing,
+  type Store,
+} from '../../store/contract/store.ts'
+import { everyPartition, type OpenQueues } from '../look/stored-jobs.ts'
+
+/** A queue with its partitions, and what each of them holds, in the same order. */
+export interface QueueStandings {
+  queue: string
+  partitions: string[]
+  standings: Standing[]
+}
+
+export interface Measurement {
+  /** Milliseconds since 1970, by the store. */
+  at: number
+  /** Milliseconds that the store took to answer the smallest question. */
+  latency: number
+  workers: WorkerRecord[]
+  queues: QueueStandings[]
+  runs: FleetRuns
+}
+
+/**
+ * @param named only this queue
+ * @param next how many jobs that come next have their keys read, of each partition and state
+ */
+export async function measure(open: OpenQueues, named?: string, next = 0): Promise<Measurement> {
+  const { store } = open
+  const asked = performance.now()
+  const at = await store.now()
+  const latency = performance.now() - asked
+  const [workers, runs, found] = await Promise.all([
+    store.workers(),
+    store.workerRuns(),
+    everyPartition(open),
+  ])
+  const chosen = [...found].filter(([queue]) => named === undefined || queue === named)
+  return { at, latency, workers, queues: await standingsOf(store, chosen, next), runs }
+}
+
+/** @param next as in `measure` */
+export async function standingsOf(
+  store: Store,
+  queues: Iterable<[queue: string, partitions: string[]]>,
+  next: number,
+): Promise<QueueStandings[]> {
+  const chosen = [...queues]
+  const partitions = chosen.flatMap(([, list]) => list)
+  const all: Standing[] = []
+  // There may be thousands of partitions, and a call that waits behind too many others would be given up.
+  for (const some of inLots(partitions, MAX_STANDINGS)) all.push(...(await store.standings(some, next)))
+  return chosen.map(([queue, list]) => ({ queue, partitions: list, standings: all.splice(0, list.length) }))
+}
+
+/** When the first waiting job of a queue was due; undefined if none waits. */
+export function oldestOf(standings: readonly Standing[]): number | undefined {
+  const times = standings.flatMap(({ oldest }) => oldest ?? [])
+  return times.length === 0 ? undefined : Math.min(...times)
+}
+
+/** The counts of all runs that ever were, by queue and key. The key of crashed runs is '': it is not known. */
+export function countsByKey({
+  past,
+  workers,
+}: FleetRuns): { queue: string; key: string; counts: RunCounts }[] {
+  return Object.entries(folded(past, workers)).map(([pair, text]) => {
+    const end = pair.indexOf(' ')
+    return { queue: pair.slice(0, end), key: pair.slice(end + 1), counts: RunCounts.read(text) }
+  })
+}

@@ -1,0 +1,225 @@
+/**
+ * Compares queues with limits: how long the oldest job waits, how many jobs fail, how many wait, and how many workers
+ * serve the queue. For cron, CI and scripts.
+ */
+import type { Duration } from '../../model/duration.ts'
+import { JobsError } from '../../model/errors.ts'
+import { duration, isObject, Option, whole } from '../../options/schema.ts'
+import { HOUR, MINUTE, type Standing } from '../../store/contract/store.ts'
+import { checkFilter, conditions, type Flags } from '../look/filter.ts'
+import { type OpenQueues, partitionsToLookIn } from '../look/stored-jobs.ts'
+import { measure, oldestOf } from './measurement.ts'
+import { strandedIn, waitingIn } from './stranded-jobs.ts'
+
+/** Milliseconds, unless `within` says another time. */
+const WITHIN = 5 * MINUTE
+/** Stands for every queue that has no limit of its own. */
+const OTHERS = '*'
+
+/** A limit for every queue, or one for each queue by its name. `'*'` is every queue that is not named. */
+export type LimitOfQueues<T> = T | Readonly<Record<string, T>>
+
+/** How many jobs may fail: a number, or a share of those that ended, such as `'1%'`. */
+export type MostFailed = number | `${number}%`
+
+interface FailureLimit {
+  /** As it was written. */
+  limit: MostFailed
+  isOver(failed: number, ended: number): boolean
+}
+
+const mostFailed = new Option<MostFailed, FailureLimit>(
+  "a whole number of jobs, or a share of those that ended, such as '1%'",
+  (value) => {
+    if (typeof value === 'number')
+      return Number.isInteger(value) && value >= 0
+        ? { limit: value, isOver: (failed) => failed > value }
+        : undefined
+    const percent = Number(/^(\d+(?:\.\d+)?)%$/.exec(String(value))?.[1])
+    return percent <= 100
+      ? { limit: value as MostFailed, isOver: (failed, ended) => failed * 100 > percent * ended }
+      : undefined
+  },
+)
+
+/** A limit for every queue, or for some by name. The message of a wrong one shows the limit itself. */
+function ofQueues<In, Out>(limit: Option<In, Out>): Option<LimitOfQueues<In>, ReadonlyMap<string, Out>> {
+  const right = `${limit.right}; or an object with these by queue, such as { emails: …, '*': … }`
+  return new Option(right, (value, path, voice) => {
+    const all = isObject(value) ? Object.entries(value) : [[OTHERS, value] as const]
+    if (all.length === 0) return undefined
+    return new Map(all.map(([queue, each]) => [queue, limit.needed().read(each, path, voice)]))
+  })
+}
+
+const monitorOptions = conditions({
+  maxAge: ofQueues(duration(1)),
+  maxFailed: ofQueues(mostFailed),
+  maxWaiting: ofQueues(whole(0)),
+  minWorkers: ofQueues(whole(1)),
+  within: new Option<Duration, number>("a time from '1m' to '1h'", (value, path, voice) => {
+    const ms = duration(1).needed().read(value, path, voice)
+    return ms >= MINUTE && ms <= HOUR ? ms : undefined
+  }),
+})
+
+/** The limits of `operate().monitor()`. */
+export interface MonitorOptions {
+  /** How long the oldest job may wait, from when it is due until it begins. Default: the `target` of the queue. */
+  maxAge?: LimitOfQueues<Duration>
+  /** How many jobs may fail for good within `within`. Default: not checked. */
+  maxFailed?: LimitOfQueues<MostFailed>
+  /** How many jobs may wait. Default: not checked. */
+  maxWaiting?: LimitOfQueues<number>
+  /** How many live workers must serve the queue and take jobs. Default: not checked. */
+  minWorkers?: LimitOfQueues<number>
+  /** The time for `maxFailed`: 1 minute to 1 hour. Default 5 minutes. A minute that is only in part within counts. */
+  within?: Duration
+}
+
+/** How a queue compares with one limit. */
+export type QueueCheck = { queue: string; ok: boolean } & (
+  | {
+      /** How many milliseconds the oldest job has waited; 0 if none waits. */
+      what: 'age'
+      found: number
+      limit: number
+      /** The queue, or a group of it, is paused. */
+      paused: boolean
+      /** How many jobs no worker could read. Missing: none. */
+      stranded?: number
+    }
+  | {
+      /** How many jobs failed, of those that ended. */
+      what: 'failed'
+      found: number
+      ended: number
+      limit: MostFailed
+    }
+  | {
+      /** How many jobs wait: those that no worker could read too. */
+      what: 'waiting'
+      found: number
+      limit: number
+    }
+  | {
+      /** How many live workers serve the queue and take jobs. */
+      what: 'workers'
+      found: number
+      limit: number
+    }
+  | {
+      /** A partition of the queue cannot be read. Never `ok`. */
+      what: 'damage'
+      message: string
+    }
+)
+
+export interface MonitorReport {
+  /** Whether every check is. */
+  ok: boolean
+  /** Milliseconds for which failed jobs are counted. */
+  within: number
+  /** By queue. */
+  checks: QueueCheck[]
+  /** The queues in which jobs wait, and which have a limit neither for their age nor for their number. */
+  unlimited: UnlimitedQueue[]
+}
+
+export interface UnlimitedQueue {
+  queue: string
+  /** How many jobs wait. */
+  waiting: number
+  /** How many milliseconds the oldest job has waited. */
+  oldest: number
+}
+
+/** @throws FILTER_INVALID */
+export function checkMonitor(options: unknown, flags?: Flags): void {
+  checkFilter('operate().monitor()', options, monitorOptions, { flags, whole: 'the argument' })
+}
+
+/**
+ * @param targets milliseconds, by queue
+ * @throws UNKNOWN_QUEUE; FILTER_INVALID if there is no limit
+ */
+export async function monitor(
+  open: OpenQueues,
+  targets: ReadonlyMap<string, number>,
+  options: MonitorOptions,
+  flags?: Flags,
+): Promise<MonitorReport> {
+  const voice = {
+    name: (path: string) => path,
+    error: (text: string) => new JobsError('FILTER_INVALID', text),
+  }
+  const { within = WITHIN, ...limits } = monitorOptions.readAll(options, voice)
+  const maps: (ReadonlyMap<string, unknown> | undefined)[] = Object.values(limits)
+  if (targets.size === 0 && maps.every((map) => map === undefined)) throw unlimited(flags)
+  for (const queue of new Set(maps.flatMap((map) => [...(map?.keys() ?? [])])))
+    if (queue !== OTHERS) await partitionsToLookIn(open, queue)
+  const { at, queues, workers } = await measure(open)
+  const serving = (queue: string) =>
+    workers.filter((worker) => worker.state === 'running' && worker.queues.includes(queue)).length
+  const without: UnlimitedQueue[] = []
+  const checks = queues.flatMap(({ queue, standings }): QueueCheck[] => {
+    const isOthers = open.queues.has(queue) || standings.some(hasWork)
+    const limitOf = <T>(map: ReadonlyMap<string, T> | undefined) =>
+      map?.get(queue) ?? (isOthers ? map?.get(OTHERS) : undefined)
+    const [failed, ended] = endedWithin(standings, at - within)
+    const oldest = oldestOf(standings)
+    const waiting = waitingIn(standings)
+    const stranded = strandedIn(standings)
+    const most = {
+      age: limitOf(limits.maxAge) ?? targets.get(queue),
+      failed: limitOf(limits.maxFailed),
+      waiting: limitOf(limits.maxWaiting),
+    }
+    const least = limitOf(limits.minWorkers)
+    if (waiting > 0 && most.age === undefined && most.waiting === undefined)
+      without.push({ queue, waiting, oldest: Math.max(0, at - (oldest ?? at)) })
+    const found: (QueueCheck | false | undefined)[] = [
+      ...standings.map(
+        ({ damage }) => damage && { queue, what: 'damage' as const, ok: false, message: damage.message },
+      ),
+      most.age !== undefined && {
+        ...{ queue, what: 'age', ok: oldest === undefined || at - oldest <= most.age },
+        ...{ found: Math.max(0, at - (oldest ?? at)), limit: most.age },
+        paused: standings.some(({ isPaused }) => isPaused),
+        ...(stranded > 0 && { stranded }),
+      },
+      most.failed && {
+        ...{ queue, what: 'failed', ok: !most.failed.isOver(failed, ended) },
+        ...{ found: failed, ended, limit: most.failed.limit },
+      },
+      most.waiting !== undefined && {
+        ...{ queue, what: 'waiting', ok: waiting <= most.waiting, found: waiting, limit: most.waiting },
+      },
+      least !== undefined && {
+        ...{ queue, what: 'workers', ok: serving(queue) >= least, found: serving(queue), limit: least },
+      },
+    ]
+    return found.filter((check) => check !== false && check !== undefined)
+  })
+  return { ok: checks.every(({ ok }) => ok), within, checks, unlimited: without }
+}
+
+/** A queue that is not configured counts while it has jobs to run: else an old one would be missed for ever. */
+function hasWork({ counts, damage }: Standing): boolean {
+  return damage !== undefined || counts.waiting + counts.delayed + counts.active > 0
+}
+
+/** How many jobs failed, and how many ended. @param since the minute in which this is counts */
+function endedWithin(standings: readonly Standing[], since: number): [failed: number, ended: number] {
+  const minutes = standings.flatMap(({ minutes }) => minutes.filter(({ at }) => at > since - MINUTE))
+  const failed = minutes.reduce((sum, minute) => sum + minute.failed, 0)
+  return [failed, minutes.reduce((sum, { completed }) => sum + completed, failed)]
+}
+
+function unlimited(flags: Flags | undefined): JobsError {
+  const names = ['maxAge', 'maxFailed', 'maxWaiting', 'minWorkers'].map((name) => flags?.[name] ?? name)
+  return new JobsError('FILTER_INVALID', 'There is nothing to compare with: no queue has a target', {
+    exit: 2,
+    hint: `Give ${names.slice(0, -1).join(', ')} or ${names.at(-1)}; or a queue a target: queues: { emails: { target: '30s' } }`,
+  })
+}

@@ -1,0 +1,50 @@
+/**
+ * What a dashboard shows of a store from second to second: the status and the figures of every queue, of one look at the
+ * store.
+ */
+
+import type { WorkerRecord } from '../../model/record.ts'
+import { flag, type OptionsOf } from '../../options/schema.ts'
+import { checkFilter, conditions } from '../look/filter.ts'
+import type { OpenQueues } from '../look/stored-jobs.ts'
+import { figuresOf, type QueueMeasures } from './figures.ts'
+import { measure } from './measurement.ts'
+import { LOOK, type QueueStatus, statusesOf } from './status.ts'
+
+const overviewOptions = conditions({
+  /**
+   * Whether to look for keys that no worker knows, which costs most of the call: without, no queue has `unknownKeys`.
+   * Default true.
+   */
+  keys: flag(),
+})
+
+export interface OverviewOptions extends OptionsOf<typeof overviewOptions.entries> {}
+
+export interface QueueOverview extends QueueStatus, QueueMeasures {}
+
+export interface Overview {
+  store: string
+  /** When the store was asked, by its clock: milliseconds since 1970. */
+  at: number
+  /** In the order of the configuration; then others that the store has. */
+  queues: QueueOverview[]
+  workers: WorkerRecord[]
+}
+
+/** @throws FILTER_INVALID */
+export function checkOverview(options: unknown): void {
+  checkFilter('operate().overview()', options, overviewOptions, { whole: 'the argument' })
+}
+
+export async function overview(
+  open: OpenQueues,
+  targets: ReadonlyMap<string, number>,
+  { keys = true }: OverviewOptions,
+): Promise<Overview> {
+  const measured = await measure(open, undefined, keys ? LOOK : 0)
+  const statuses = await statusesOf(open, measured)
+  const measures = figuresOf(measured, targets)
+  const queues = statuses.map((each, i) => ({ ...each, ...measures[i]! }))
+  return { store: open.store.name, at: measured.at, queues, workers: measured.workers }
+}

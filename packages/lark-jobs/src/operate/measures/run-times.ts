@@ -1,0 +1,93 @@
+/**
+ * How long runs waited and took within the last hour, three days or 90 days, and when versions of Lark were seen first: for
+ * charts.
+ */
+import { RunCounts } from '../../model/run-counts.ts'
+import { type OptionsOf, oneOf } from '../../options/schema.ts'
+import {
+  DAY,
+  DAYS,
+  firstBucket,
+  firstSeen,
+  HOUR,
+  HOURS,
+  MINUTE,
+  MINUTES,
+  runsWithin,
+} from '../../store/contract/store.ts'
+import { checkFilter, conditions, type Flags, queueName } from '../look/filter.ts'
+import { type OpenQueues, partitionsToLookIn } from '../look/stored-jobs.ts'
+import { type Quantiles, quantiles } from './figures.ts'
+
+const units = {
+  minutes: [MINUTE, MINUTES],
+  hours: [HOUR, HOURS],
+  days: [DAY, DAYS],
+} as const
+
+/** What a step of a history is. */
+export type HistoryUnit = keyof typeof units
+
+const timesConditions = conditions({
+  /** Default: all queues together. */
+  queue: queueName,
+  /** The steps: `'minutes'` of the last hour, the default; `'hours'` of the last three days; `'days'` of the last 90. */
+  unit: oneOf<HistoryUnit>(['minutes', 'hours', 'days']),
+})
+
+export interface RunTimesFilter extends OptionsOf<typeof timesConditions.entries> {}
+
+/** The runs of a minute, an hour, or a day in UTC. */
+export interface RunTimesWithin {
+  /** The first millisecond of it, since 1970. */
+  at: number
+  /** How long jobs had been due when their runs began, in milliseconds. */
+  wait: Quantiles
+  /** How long the runs took that ended, in milliseconds. */
+  process: Quantiles
+}
+
+/** When workers of a version or release were seen first. */
+export interface FirstSeen {
+  name: string
+  /** Milliseconds since 1970. */
+  at: number
+}
+
+export interface RunTimes {
+  /** When the store was asked, by its clock: milliseconds since 1970. */
+  at: number
+  /** Only steps in which a run began or ended, the oldest first. The last one may still go on. */
+  steps: RunTimesWithin[]
+  /**
+   * The versions of Lark and the releases of the application with which workers first came in that time, and the end of the
+   * step in which they did.
+   */
+  versions: FirstSeen[]
+  releases: FirstSeen[]
+}
+
+/** @throws FILTER_INVALID */
+export function checkRunTimes(filter: unknown, flags?: Flags): void {
+  checkFilter('operate().runTimes()', filter, timesConditions, { flags })
+}
+
+/** @throws UNKNOWN_QUEUE @param filter must be checked already */
+export async function runTimes(
+  open: OpenQueues,
+  { queue, unit = 'minutes' }: RunTimesFilter,
+): Promise<RunTimes> {
+  const { store } = open
+  if (queue !== undefined) await partitionsToLookIn(open, queue)
+  const [length, count] = units[unit]
+  const [kept, now] = await Promise.all([store.runHistory(length, count), store.workerRuns()])
+  const steps = runsWithin(kept, now, length, count).flatMap(({ at, queues }) => {
+    const counts = new RunCounts()
+    for (const [name, each] of queues) if (queue === undefined || name === queue) counts.add(each)
+    const [wait, process] = [quantiles(counts, 'wait'), quantiles(counts, 'process')]
+    return wait.count + process.count === 0 ? [] : [{ at, wait, process }]
+  })
+  const from = firstBucket(now.at, length, count)
+  const seen = (what: 'versions' | 'releases') => firstSeen(kept, what).filter(({ at }) => at >= from)
+  return { at: now.at, steps, versions: seen('versions'), releases: seen('releases') }
+}

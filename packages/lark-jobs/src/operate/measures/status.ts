@@ -1,0 +1,200 @@
+/**
+ * The status of a store: every queue with its jobs, the jobs that ended there lately, and the live workers.
+ */
+
+import { defined } from '../../model/defined.ts'
+import { EVERY_KEY, runsKey } from '../../model/every-key.ts'
+import { inLots } from '../../model/in-lots.ts'
+import { states, type WorkerRecord } from '../../model/record.ts'
+import { isHash, shownName } from '../../model/stored-name.ts'
+import {
+  type Counts,
+  DAY,
+  type Dropped,
+  MAX_STANDINGS,
+  MINUTE,
+  type Minute,
+  type PausedGroup,
+  type Setting,
+  type Standing,
+  type Store,
+} from '../../store/contract/store.ts'
+import { everyPartition, type OpenQueues } from '../look/stored-jobs.ts'
+import { type Measurement, type QueueStandings, standingsOf } from './measurement.ts'
+import { type StrandedJobs, strandedOf } from './stranded-jobs.ts'
+
+/** How many jobs of each partition and state are searched for unknown keys. */
+export const LOOK = 100
+
+/** How many runs ended within some time. */
+export interface EndedCounts {
+  completed: number
+  /** Failed without a further retry. */
+  failed: number
+  /** Failed attempts that were to be retried. */
+  retried: number
+}
+
+/** A paused group: its name, or only its hash if the name has more than 64 characters. */
+export type ShownGroup = Omit<PausedGroup, 'group'> & ({ group: string } | { groupHash: string })
+
+export interface QueueStatus {
+  queue: string
+  /** Whether the configuration of this process has the queue. If not, the store has it. */
+  configured: boolean
+  /** The counts of all its partitions together. */
+  counts: Counts
+  /** How many of the waiting and delayed jobs have failed at least once, and wait for their next try. */
+  retrying: number
+  /**
+   * The jobs that no worker could read, if there are some: they wait, and are `delayed` until the next worker may try.
+   */
+  stranded?: StrandedJobs
+  /** How many failed jobs were removed before their age, if some were within the last day, and when last. */
+  dropped?: Dropped
+  lastMinute: EndedCounts
+  lastHour: EndedCounts
+  /** Whether the queue, or one of its partitions, is paused. None of the jobs there begins. */
+  paused: boolean
+  /** When its pause ends, in milliseconds since 1970. Missing: it is not paused, or until somebody resumes it. */
+  pausedUntil?: number
+  /** Why it is paused, if a job or a person said so. */
+  pausedBecause?: string
+  /** The person who paused it, such as `ada at web-1`, and when, in milliseconds since 1970. Missing: a job did. */
+  pausedBy?: string
+  pausedAt?: number
+  /** Its paused groups, in the order in which their pauses end; at most 100 of each partition. */
+  pausedGroups: ShownGroup[]
+  /** How many live workers serve the queue. */
+  workers: number
+  /** Keys that no live worker knows, among the next 100 waiting and the next 100 delayed jobs of each partition. */
+  unknownKeys: string[]
+  partitions: { partition: string; counts: Counts }[]
+  /** Partitions that have data which Lark did not write. All else is as if they were empty. */
+  damaged: { partition: string; code: string; message: string }[]
+}
+
+export interface Status {
+  store: string
+  queues: QueueStatus[]
+  workers: WorkerRecord[]
+}
+
+export async function status(open: OpenQueues): Promise<Status> {
+  const { store } = open
+  const [workers, at, found] = await Promise.all([store.workers(), store.now(), everyPartition(open)])
+  const queues = await standingsOf(store, found, LOOK)
+  return { store: store.name, queues: await statusesOf(open, { at, workers, queues }), workers }
+}
+
+/** @param measured with the keys of the next jobs, `LOOK` of each partition and state; without, no key is unknown */
+export async function statusesOf(
+  { store, queues: configured }: OpenQueues,
+  { at, workers, queues }: Pick<Measurement, 'at' | 'workers' | 'queues'>,
+): Promise<QueueStatus[]> {
+  const known = new Set(workers.flatMap((worker) => worker.keys))
+  const takers = workers.filter((worker) => worker.keys.includes(EVERY_KEY))
+  const takesAll = new Set(takers.flatMap((worker) => worker.queues))
+  const served = tally(workers.flatMap((worker) => worker.queues))
+  const settings = await settingsOf(store, queues)
+  const stranded = await Promise.all(queues.map((each) => strandedOf(store, each)))
+  return queues.map(({ queue, partitions, standings }, n): QueueStatus => {
+    const minutes = standings.flatMap((standing) => standing.minutes)
+    const keys = new Set(standings.flatMap((standing) => standing.keys))
+    const pauses = partitions.map((partition) => settings.get(partition) ?? unpaused)
+    return {
+      queue,
+      configured: configured.has(queue),
+      counts: sum(standings.map(({ counts }) => counts)),
+      retrying: standings.reduce((count, { retrying }) => count + retrying, 0),
+      ...(stranded[n] && { stranded: stranded[n] }),
+      ...droppedOf(standings, at),
+      lastMinute: ended(minutes, (minute) => withinLastMinute(minute, at)),
+      lastHour: ended(minutes, () => 1),
+      ...pauseOf(pauses),
+      pausedGroups: pausedGroups(pauses.flatMap(({ groups }) => groups)),
+      workers: served.get(queue) ?? 0,
+      unknownKeys: [...keys]
+        .filter((key) => !known.has(key) && !(takesAll.has(queue) && runsKey([EVERY_KEY], key)))
+        .sort(),
+      partitions: partitions.map((partition, i) => ({ partition, counts: standings[i]!.counts })),
+      damaged: partitions.flatMap((partition, i) => {
+        const { damage } = standings[i]!
+        return damage === undefined ? [] : [{ partition, code: damage.code, message: damage.message }]
+      }),
+    }
+  })
+}
+
+function droppedOf(standings: readonly Standing[], now: number): Pick<QueueStatus, 'dropped'> {
+  const lately = standings.flatMap(({ dropped }) =>
+    dropped !== undefined && dropped.at > now - DAY ? dropped : [],
+  )
+  if (lately.length === 0) return {}
+  const count = lately.reduce((sum, each) => sum + each.count, 0)
+  return { dropped: { count, at: Math.max(...lately.map(({ at }) => at)) } }
+}
+
+/** How often each value occurs. */
+function tally(names: readonly string[]): Map<string, number> {
+  const counts = new Map<string, number>()
+  for (const name of names) counts.set(name, (counts.get(name) ?? 0) + 1)
+  return counts
+}
+
+/** Asks what is paused only where something is; not of too many partitions at once, as in `standingsOf`. */
+async function settingsOf(store: Store, queues: readonly QueueStandings[]): Promise<Map<string, Setting>> {
+  const paused = queues.flatMap(({ partitions, standings }) =>
+    partitions.filter((_, i) => standings[i]!.isPaused),
+  )
+  const settings = new Map<string, Setting>()
+  for (const some of inLots(paused, MAX_STANDINGS)) {
+    const found = await Promise.all(some.map((partition) => store.configure(partition, {})))
+    for (const [n, setting] of found.entries()) settings.set(some[n]!, setting)
+  }
+  return settings
+}
+
+type PausedQueue = Pick<QueueStatus, 'paused' | 'pausedUntil' | 'pausedBecause' | 'pausedBy' | 'pausedAt'>
+
+/** The pause of a queue: that of its partition which is paused for longest. */
+function pauseOf(parts: readonly Setting[]): PausedQueue {
+  const end = ({ paused, until = Number.POSITIVE_INFINITY }: Setting) => (paused ? until : 0)
+  const [longest] = [...parts].sort((one, other) => end(other) - end(one))
+  if (!longest?.paused) return { paused: false }
+  const { until: pausedUntil, because: pausedBecause, by: pausedBy, at: pausedAt } = longest
+  return { paused: true, ...defined({ pausedUntil, pausedBecause, pausedBy, pausedAt }) }
+}
+
+/** Lists each group once, although several partitions of its queue may have its pause. */
+function pausedGroups(met: readonly PausedGroup[]): ShownGroup[] {
+  const groups = new Map(met.map((each) => [each.group, each]))
+  const time = ({ until = Number.MAX_SAFE_INTEGER }: PausedGroup) => until
+  const sorted = [...groups.values()].sort((one, other) => time(one) - time(other))
+  return sorted.map(({ group, ...rest }) => ({
+    ...(isHash(group) ? { groupHash: group } : { group: shownName(group) }),
+    ...rest,
+  }))
+}
+
+const unpaused: Setting = { paused: false, groups: [] }
+
+function sum(all: readonly Counts[]): Counts {
+  const total = (state: keyof Counts) => all.reduce((count, counts) => count + counts[state], 0)
+  return Object.fromEntries(states.map((state) => [state, total(state)])) as Counts
+}
+
+/** @param part how much of a minute counts, from 0 to 1 */
+function ended(minutes: readonly Minute[], part: (at: number) => number): EndedCounts {
+  const total = (kind: keyof EndedCounts) =>
+    Math.round(minutes.reduce((count, minute) => count + minute[kind] * part(minute.at), 0))
+  return { completed: total('completed'), failed: total('failed'), retried: total('retried') }
+}
+
+/**
+ * How much of the minute that began at an instant counts as the last minute, from 0 to 1. Minutes are counted by the clock:
+ * of the one before this, as much counts as is less than 60 seconds ago.
+ */
+export function withinLastMinute(at: number, now: number): number {
+  return Math.min(1, Math.max(0, 1 - (now - MINUTE - at) / MINUTE))
+}

@@ -1,0 +1,117 @@
+/**
+ * The schedules of a store: look, pause, resume, remove, run now. What it does is in `schedule-info.ts` and
+ * `schedule-changes.ts`, which are loaded with the first call: most processes only dispatch.
+ */
+import { type Perform, unrecorded } from './audit/hand-change.ts'
+import type {
+  PauseScheduleOptions,
+  ResumedSchedule,
+  ResumeScheduleOptions,
+  ScheduleRunNow,
+} from './schedules/schedule-changes.ts'
+import type {
+  GetScheduleOptions,
+  OpenSchedules,
+  ScheduleFilter,
+  ScheduleInfo,
+} from './schedules/schedule-info.ts'
+
+/** Looks at the schedules of a store and changes them; `Jobs.schedules` and `operate().schedules` are such objects. */
+export class ScheduleOperations {
+  readonly #open: () => Promise<OpenSchedules>
+  readonly #perform: Perform
+  readonly #person: string | undefined
+
+  /** @internal */
+  constructor(open: () => Promise<OpenSchedules>, perform: Perform = unrecorded, person?: string) {
+    this.#open = open
+    this.#perform = perform
+    this.#person = person
+  }
+
+  /**
+   * The schedule with this id, with its last runs; undefined if there is none.
+   *
+   * @param options `following`: how many instants after the next one to tell, up to 1,000. Default 0
+   * @throws SCHEDULE_INVALID for a value that cannot be an id, or wrong options; STORE_DAMAGED
+   * @example const { next, lastRun } = (await Jobs.schedules.get('report'))!
+   */
+  async get(id: string, options: GetScheduleOptions = {}): Promise<ScheduleInfo | undefined> {
+    const { checkGet, getSchedule } = await import('./schedules/schedule-info.ts')
+    checkGet(id, options)
+    return getSchedule(await this.#open(), id, options)
+  }
+
+  /**
+   * All schedules that meet a filter, in the order of their ids.
+   *
+   * @throws FILTER_INVALID
+   * @example const paused = await Jobs.schedules.list({ state: 'paused' })
+   */
+  async list(filter: ScheduleFilter = {}): Promise<ScheduleInfo[]> {
+    const { checkSchedules, listSchedules } = await import('./schedules/schedule-info.ts')
+    checkSchedules(filter)
+    return listSchedules(await this.#open(), filter)
+  }
+
+  /**
+   * Removes a schedule with its history. Jobs that it has queued stay. A class that declares the schedule sets it again
+   * when a worker starts: pause such a schedule instead.
+   *
+   * @returns whether it was there
+   * @throws SCHEDULE_INVALID
+   */
+  async remove(id: string): Promise<boolean> {
+    const { checkId, removeSchedule } = await import('./schedules/schedule-changes.ts')
+    checkId('remove()', id)
+    const change = { what: 'remove-schedule', on: `schedule ${id}`, count: Number } as const
+    return this.#perform(change, async () => removeSchedule(await this.#open(), id))
+  }
+
+  /**
+   * Pauses a schedule: it does not tick until it is resumed. Jobs that it has queued run. A new definition leaves it
+   * paused.
+   *
+   * @param options `because`: why, for people
+   * @returns the schedule. If it was paused already, nothing changes
+   * @throws SCHEDULE_NOT_FOUND, SCHEDULE_INVALID
+   * @example await Jobs.schedules.pause('report', { because: 'the bank is closed' })
+   */
+  async pause(id: string, options: PauseScheduleOptions = {}): Promise<ScheduleInfo> {
+    const { checkPause, pauseSchedule } = await import('./schedules/schedule-changes.ts')
+    checkPause(id, options)
+    const change = { what: 'pause-schedule', on: `schedule ${id}`, count: () => 1 } as const
+    return this.#perform(change, async () => pauseSchedule(await this.#open(), id, options, this.#person))
+  }
+
+  /**
+   * Resumes a paused schedule. The ticks that came during the pause count as missed.
+   *
+   * @param options `missed`: what becomes of these ticks. Default: as the schedule says
+   * @returns what it did about them
+   * @throws SCHEDULE_NOT_FOUND, SCHEDULE_INVALID
+   * @example const { queued, skipped } = await Jobs.schedules.resume('report', { missed: 'once' })
+   */
+  async resume(id: string, options: ResumeScheduleOptions = {}): Promise<ResumedSchedule> {
+    const { checkResume, resumeSchedule } = await import('./schedules/schedule-changes.ts')
+    checkResume(id, options)
+    const count = ({ wasPaused }: ResumedSchedule) => Number(wasPaused)
+    const change = { what: 'resume-schedule', on: `schedule ${id}`, count } as const
+    return this.#perform(change, async () => resumeSchedule(await this.#open(), id, options))
+  }
+
+  /**
+   * Queues a job of a schedule now, whether it is paused or has ended. Its next tick stays as it is, and the run is in
+   * its history.
+   *
+   * @throws SCHEDULE_NOT_FOUND, SCHEDULE_INVALID
+   * @example const { id } = await Jobs.schedules.runNow('report')
+   */
+  async runNow(id: string): Promise<ScheduleRunNow> {
+    const { checkId, runScheduleNow } = await import('./schedules/schedule-changes.ts')
+    checkId('runNow()', id)
+    const count = ({ queued }: ScheduleRunNow) => Number(queued)
+    const change = { what: 'run-schedule', on: `schedule ${id}`, count } as const
+    return this.#perform(change, async () => runScheduleNow(await this.#open(), id))
+  }
+}

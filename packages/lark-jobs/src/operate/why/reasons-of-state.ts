@@ -1,0 +1,137 @@
+/**
+ * The reasons of a job that a worker holds, that has ended, or that has not been queued yet.
+ */
+import type { KeptFlow } from '../../flow/flow-records.ts'
+import { shellWord, whyCommand } from '../../model/command-line.ts'
+import { readable } from '../../model/duration.ts'
+import { listed } from '../../model/listed.ts'
+import type { KeptError, WorkerRecord } from '../../model/record.ts'
+import type { Stand } from '../../store/contract/store.ts'
+import type { FlowNodeInfo } from '../flows/flow-parts.ts'
+import type { Reason } from './reason.ts'
+
+/** The most reasons of one kind: a node may wait for thousands of others. */
+const MOST = 10
+
+/**
+ * Who holds an active job.
+ *
+ * @param called the job, as the text calls it
+ */
+export function heldReason(
+  { job, at, lease }: Stand,
+  workers: readonly WorkerRecord[],
+  called = 'it',
+): Reason {
+  const { holder = '', claimedAt = at } = job
+  const worker = workers.find(({ id }) => id === holder)
+  const place = worker === undefined ? holder : `${holder} (${worker.host}, pid ${worker.pid})`
+  const since = readable(Math.max(0, at - claimedAt))
+  const until = lease?.until ?? at
+  const by = { workers: [holder] }
+  if (worker === undefined || until <= at) {
+    const end = until > at ? `ends in ${readable(until - at)}` : `ended ${readable(at - until)} ago`
+    const text = `Worker ${place} holds ${called}, and is silent: its lease ${end}, and then a living worker puts the job back`
+    return { kind: 'silent-worker', text, until, ...by }
+  }
+  if (lease?.isBegun === false) {
+    const took = `Worker ${place} took ${called} ${since} ago, and has not begun`
+    const { alone, running, concurrency } = worker
+    if (alone !== undefined) {
+      const text = `${took}: it ${aloneWords(alone, at)}`
+      const more = { ...by, until: alone.until, jobs: [alone.job], remedy: whyCommand(alone.job) }
+      return { kind: 'prefetched', text, ...more }
+    }
+    const text = `${took}: it runs ${running} of ${concurrency} jobs`
+    return { kind: 'prefetched', text, ...by, remedy: 'lark jobs:workers' }
+  }
+  return { kind: 'running', text: `Worker ${place} has run ${called} for ${since}`, ...by }
+}
+
+/** What a worker does for a suspect. Its clock may differ from that of the store. */
+export function aloneWords({ job, until }: Required<WorkerRecord>['alone'], at: number): string {
+  const left = readable(Math.max(0, until - at))
+  return `starts no other job beside ${job}, which may have killed its process before: for up to ${left}`
+}
+
+export function endedReasons({ job, at, lockedBy }: Stand): Reason[] {
+  const { id, state, reason, because, finishedAt = at, errors } = job
+  const ago = `${readable(Math.max(0, at - finishedAt))} ago`
+  const why = [reason, because].filter((each) => each !== undefined).join(': ')
+  const error = state === 'failed' ? errors.at(-1) : undefined
+  const texts = {
+    completed: `It completed ${ago}`,
+    failed: `It failed ${ago}${error === undefined ? '' : `: ${namedLine(error)}`}`,
+    cancelled: `It was cancelled ${ago}${why === '' ? '' : ` (${why})`}`,
+  }
+  const mends = state === 'failed' && lockedBy === undefined
+  const remedy = mends ? { remedy: `lark jobs:retry ${shellWord(id)}` } : {}
+  const ended: Reason = { kind: 'ended', text: texts[state as keyof typeof texts], ...remedy }
+  if (lockedBy === undefined) return [ended]
+  const text = `It cannot be queued again while job ${lockedBy} has its unique lock`
+  return [ended, { kind: 'lock', text, jobs: [lockedBy], remedy: whyCommand(lockedBy) }]
+}
+
+/**
+ * A node without a job: it has not started, or its job is not kept any more. None if it has started and not ended.
+ *
+ * @param nodes all of the flow
+ */
+export function nodeReasons(
+  { id, home, definition, state }: KeptFlow,
+  node: FlowNodeInfo,
+  nodes: readonly FlowNodeInfo[],
+): Reason[] {
+  const { kind, name } = definition
+  const flow = { id, home }
+  const called = `${kind} ${name ?? id}`
+  const remedy = `lark jobs:flow ${shellWord(id)}`
+  const reason = (text: string, fields: Partial<Reason> = {}): Reason => ({
+    kind: 'blocked',
+    text,
+    flow,
+    remedy,
+    ...fields,
+  })
+  if (node.state === 'skipped') {
+    const cause = node.cause === undefined ? '' : `: ${node.cause} did not complete`
+    return [reason(`It was skipped in ${called}${cause}`, { kind: 'ended' })]
+  }
+  if (node.state === 'completed') return [reason(`It completed in ${called}`, { kind: 'ended' })]
+  if (node.state === 'cancelled' || node.state === 'failed') {
+    const because = firstLine(node.error ?? node.reason ?? '')
+    const ended = node.state === 'failed' ? 'failed' : 'was cancelled'
+    const what = node.jobId === undefined ? 'never started' : ended
+    const text = `It ${what} in ${called}${because === '' ? '' : `: ${because}`}`
+    return [reason(text, { kind: 'ended' })]
+  }
+  if (node.state === 'not needed')
+    return [reason(`It is a callback of ${called} that was not needed`, { kind: 'ended' })]
+  if (node.state !== 'blocked') return []
+  if (node.on !== undefined && state.phase !== 'ended') {
+    const ways = { completed: 'has completed', failed: 'has failed', ended: 'has ended' }
+    return [reason(`It is a callback: it starts when ${called} ${ways[node.on]}`)]
+  }
+  if (node.waitsFor.length === 0) return [reason(`Nothing blocks it in ${called}: a worker starts it next`)]
+  const known = new Map(nodes.map((each) => [each.name, each]))
+  const all = node.waitsFor.slice(0, MOST).map((each) => {
+    const { state: is, jobId, flow: nested } = known.get(each)!
+    const text = `It waits for node ${each} of ${called}, which has not ${is === 'started' ? 'ended' : 'started'}`
+    if (jobId !== undefined) return reason(text, { jobs: [jobId], remedy: whyCommand(jobId) })
+    return nested === undefined
+      ? reason(text)
+      : reason(text, { flow: nested, remedy: `lark jobs:flow ${shellWord(nested.id)}` })
+  })
+  const more = node.waitsFor.slice(MOST)
+  return more.length === 0 ? all : [...all, reason(`It waits for ${listed(more)} of ${called}, too`)]
+}
+
+/** `Error: mailbox full`, on one line. */
+export function namedLine({ name, message }: KeptError): string {
+  const first = firstLine(message)
+  return first === '' ? name : `${name}: ${first}`
+}
+
+function firstLine(text: string): string {
+  return text.split('\n', 1)[0]!
+}

@@ -1,0 +1,431 @@
+/**
+ * The reasons of a job that is queued: what people have stopped, what it waits for, and what goes before it.
+ */
+import { resumeCommand, shellWord, whyCommand } from '../../model/command-line.ts'
+import { defined } from '../../model/defined.ts'
+import { readable } from '../../model/duration.ts'
+import { runsKey } from '../../model/every-key.ts'
+import { listed } from '../../model/listed.ts'
+import { partitionsOf } from '../../model/partition.ts'
+import { pausedWords } from '../../model/paused-words.ts'
+import type { WorkerRecord } from '../../model/record.ts'
+import { isHash, shownName, storedName } from '../../model/stored-name.ts'
+import { isOpenWords } from '../../options/circuit.ts'
+import { isOwn, mostOf, readNeed } from '../../options/limiter.ts'
+import { type LaneStand, MAX_AHEAD, MAX_STANDINGS, type Stand } from '../../store/contract/store.ts'
+import type { OpenFlows } from '../flows/flow-info.ts'
+import { circuitName, circuits, grantsOf } from '../look/limiters.ts'
+import type { Reason } from './reason.ts'
+import { aloneWords, heldReason, namedLine } from './reasons-of-state.ts'
+
+/** The most circuits with a name that are looked at. */
+const MOST_CIRCUITS = 20
+
+/** What the reasons of a job are made of. */
+export interface Facts {
+  open: OpenFlows
+  stand: Stand
+  queue: string
+  /** The live ones. */
+  workers: readonly WorkerRecord[]
+}
+
+/** A due job. */
+export async function waitingReasons(facts: Facts): Promise<Reason[]> {
+  const { stand } = facts
+  const reasons = [
+    ...pauses(facts, stand.at),
+    ...unreadable(facts),
+    ...workerless(facts),
+    ...(await strictOrder(facts)),
+    ...(await groupLimit(facts)),
+    ...(await permits(facts)),
+    ...queueLimit(facts),
+    ...(await openCircuits(facts)),
+    ...(await queueOrder(facts)),
+    ...busyWorkers(facts),
+    ...before(facts),
+  ]
+  if (reasons.length > 0) return reasons
+  return [{ kind: 'next', text: 'Nothing keeps it from beginning: the next free worker takes it' }]
+}
+
+/**
+ * A job that is due later. What matters only then is not a reason now. What somebody must mend comes first: if nobody can
+ * run a job, workers put it back again and again.
+ */
+export async function delayedReasons(facts: Facts): Promise<Reason[]> {
+  const { job, at } = facts.stand
+  const dueAt = job.dueAt ?? at
+  return [
+    ...pauses(facts, dueAt),
+    ...unreadable(facts),
+    ...workerless(facts),
+    delayed(facts, dueAt),
+    ...(await circuitOf(facts)),
+  ]
+}
+
+/** @param after a pause that ends before then is no reason */
+function pauses({ stand, queue }: Facts, after: number): Reason[] {
+  const { at, job, pause, lane } = stand
+  const reasons: Reason[] = []
+  const lasts = (paused: { until?: number } | undefined) =>
+    (paused?.until ?? Number.POSITIVE_INFINITY) > after
+  if (pause !== undefined && lasts(pause)) {
+    const text = `Its queue ${queue} is paused${pausedWords(pause, at)}: ${ends(pause.until, at)}`
+    reasons.push({ kind: 'paused-queue', text, ...untilOf(pause), remedy: resumeCommand(queue) })
+  }
+  if (lane?.pause !== undefined && lasts(lane.pause) && job.group !== undefined) {
+    const text = `Its ${groupWords(job.group)} is paused${pausedWords(lane.pause, at)}: ${ends(lane.pause.until, at)}`
+    const named = isHash(job.group) ? [undefined, job.group] : [shownName(job.group)]
+    const remedy = resumeCommand(queue, ...named)
+    reasons.push({ kind: 'paused-group', text, ...untilOf(lane.pause), remedy })
+  }
+  return reasons
+}
+
+function unreadable({ stand }: Facts): Reason[] {
+  const flaw = stand.job.unreadable
+  if (flaw === undefined) return []
+  const what =
+    flaw.kind === 'marked'
+      ? `in the format ${flaw.mark}, which this version does not read`
+      : `damaged: ${flaw.field}`
+  return [{ kind: 'unreadable', text: `Its record is ${what}`, remedy: showCommand(stand.job.id) }]
+}
+
+function delayed({ stand: { job, at } }: Facts, dueAt: number): Reason {
+  const due = `in ${readable(Math.max(0, dueAt - at))}`
+  const error = job.errors.at(-1)
+  let text = `It is delayed: due ${due}`
+  if (job.strandedSince !== undefined)
+    return {
+      kind: 'delayed',
+      text: `No worker could read it for ${readable(Math.max(0, at - job.strandedSince))}. It was put back, and is due ${due}: ${job.because}`,
+      until: dueAt,
+      remedy: 'lark jobs:doctor',
+    }
+  if (job.because !== undefined) text = `It was put back, and is due ${due}: ${job.because}`
+  else if (error?.run === job.runs && job.runs > 0)
+    text = `It is retried ${due}: run ${error.run} failed (${namedLine(error)})`
+  else if (job.releases > 0) text = `It was put back, and is due ${due}`
+  return { kind: 'delayed', text, until: dueAt, ...(error && { remedy: showCommand(job.id) }) }
+}
+
+/** That no living worker takes it. */
+function workerless(facts: Facts): Reason[] {
+  const { open, queue, workers, stand } = facts
+  const { key } = stand.job
+  const serving = workers.filter(({ queues }) => queues.includes(queue))
+  const taking = serving.filter(({ state }) => state === 'running')
+  const isConfigured = open.settings.partitions.has(queue)
+  if (taking.length > 0) {
+    if (stand.job.unreadable !== undefined || takers(facts).length > 0) return []
+    const ids = taking.map(({ id }) => id)
+    const text = `No living worker of its queue ${queue} knows the key ${key}`
+    return [{ kind: 'unknown-key', text, workers: ids, remedy: 'lark jobs:status' }]
+  }
+  const start = isConfigured ? { remedy: 'lark jobs:work' } : {}
+  if (serving.length > 0) {
+    const ids = serving.map(({ id }) => id)
+    const text = `The workers of its queue ${queue} are quiet, and take no more jobs: ${listed(ids)}`
+    return [{ kind: 'no-worker', text, workers: ids, ...start }]
+  }
+  const missing = isConfigured ? '' : ', which jobs.queues does not have'
+  return [{ kind: 'no-worker', text: `No living worker serves its queue ${queue}${missing}`, ...start }]
+}
+
+/** The workers that would run it. */
+function takers({ queue, workers, stand }: Facts): WorkerRecord[] {
+  return workers.filter(
+    ({ state, queues, keys }) =>
+      state === 'running' && queues.includes(queue) && runsKey(keys, stand.job.key),
+  )
+}
+
+/** The job that goes first in a strict group. Groups of Lark's own have no name for people. */
+async function strictOrder(facts: Facts): Promise<Reason[]> {
+  const { job, at, lane } = facts.stand
+  if (!lane?.strict || job.group === undefined) return []
+  const { first, running } = lane
+  const [kind, rule] = isOfLock(job.group)
+    ? (['lock', 'It is unique'] as const)
+    : ([
+        'strict',
+        job.group.startsWith('=')
+          ? 'Its schedule runs one job after the other'
+          : `Its ${groupWords(job.group)} is strict`,
+      ] as const)
+  const reason = (id: string, what: string, until?: number): Reason => ({
+    kind,
+    text: `${rule}, and job ${id} goes first: ${what}`,
+    ...(until !== undefined && { until }),
+    jobs: [id],
+    remedy: whyCommand(id),
+  })
+  if (running[0] !== undefined) {
+    const held = await holding(facts, running[0])
+    return [reason(running[0], held === undefined ? 'it runs' : lowerFirst(held.text), held?.until)]
+  }
+  if (first === undefined || first.id === job.id) return []
+  if (first.dueAt <= at) return [reason(first.id, 'it was put back, and waits')]
+  return [reason(first.id, `it is due again in ${readable(first.dueAt - at)}`, first.dueAt)]
+}
+
+async function groupLimit(facts: Facts): Promise<Reason[]> {
+  const { job, at, lane } = facts.stand
+  if (lane === undefined || lane.strict || job.group === undefined) return []
+  const group = groupWords(job.group)
+  if (lane.waitsFor === 'rate') {
+    const text = `The rate of its ${group} allows the next job in ${readable(Math.max(0, (lane.until ?? at) - at))}`
+    return [{ kind: 'group-limit', text, ...untilOf(lane) }]
+  }
+  if (!isFull(lane)) return []
+  const [first] = lane.running
+  const held = first === undefined ? undefined : await holding(facts, first, lane.active > 1 ? first : 'it')
+  const who = held === undefined ? '' : `: ${lowerFirst(held.text)}`
+  const text = `Its ${group} runs as many jobs as it may (${lane.active}), ${jobWords(lane.running, lane.active)}${who}`
+  const end = defined({ until: held?.until, remedy: first && whyCommand(first) })
+  return [{ kind: 'group-limit', text, ...end, jobs: lane.running }]
+}
+
+/** Who holds a job of the same partition; undefined if it has ended meanwhile. */
+async function holding(
+  { open, stand, workers }: Facts,
+  id: string,
+  called?: string,
+): Promise<Reason | undefined> {
+  const other = await open.store.stand(stand.job.partition, id)
+  return other?.job.state === 'active' ? heldReason(other, workers, called) : undefined
+}
+
+/** Permits of a limiter of the configuration, or of the class. */
+async function permits({ open, stand, workers: alive }: Facts): Promise<Reason[]> {
+  const { job, at, lane } = stand
+  if (job.limiter === undefined) return []
+  const { name, weight } = readNeed(job.limiter)
+  const limits = grantsOf(name, open.settings.limiters, alive)
+  const [kind, whose] = isOwn(name)
+    ? (['class-limit', 'The limiter of its class'] as const)
+    : (['limiter', `Limiter ${name}`] as const)
+  const needs = weight === 1 ? 'a permit' : `${weight} permits`
+  const most = limits === undefined ? weight : mostOf(limits)
+  if (weight > most) {
+    const text = `${whose} never grants more than ${most} permits at once, and it needs ${weight}`
+    return [{ kind, text, remedy: 'lark jobs:limits' }]
+  }
+  const lot = limits && { limits, each: weight }
+  const { free, nextAt, holders, waits } = await open.store.limiters.look(name, lot)
+  // A worker that has asked in vain says so. It makes the limits of its classes known later.
+  const isShort = free === undefined ? waits.some(({ permits }) => permits === weight) : free < weight
+  if (!isShort) return []
+  const isSilent = (holder: string) => !alive.some(({ id }) => id === holder)
+  const held = holders.map(
+    ({ holder, permits, until }) =>
+      `worker ${holder} has ${permits}${isSilent(holder) ? `, is silent, and loses ${permits === 1 ? 'it' : 'them'} in ${readable(Math.max(0, until - at))}` : ''}`,
+  )
+  const who = held.length === 0 ? '' : `: ${listed(held)}`
+  const by = {
+    workers: holders.map(({ holder }) => holder),
+    ...(lane?.running.length && { jobs: lane.running }),
+  }
+  if (nextAt !== undefined) {
+    const text = `The rate of ${lowerFirst(whose)} grants ${needs} in ${readable(Math.max(0, nextAt - at))}`
+    return [{ kind, text, until: nextAt, ...by, remedy: 'lark jobs:limits' }]
+  }
+  // A worker makes the limits of a class known when its first job asks for a permit, and until then this may be a rate.
+  const ends = limits === undefined ? '' : ' until a job ends'
+  const text = `${whose} has ${weight === 1 ? 'no free permit' : `fewer free permits than it needs (${weight})`}${ends}${who}`
+  const [first] = by.jobs ?? []
+  const silent = holders.filter(({ holder }) => isSilent(holder)).map(({ until }) => until)
+  const end = silent.length > 0 && { until: Math.min(...silent) }
+  return [{ kind, text, ...end, ...by, remedy: first === undefined ? 'lark jobs:limits' : whyCommand(first) }]
+}
+
+function queueLimit({ stand, queue }: Facts): Reason[] {
+  const { job, at, limits, holders = {} } = stand
+  if (limits === undefined || limits.free > 0) return []
+  const place = job.partition === queue ? `queue ${queue}` : `partition ${job.partition}`
+  if (limits.nextAt !== undefined) {
+    const text = `The rate of its ${place} allows the next job in ${readable(Math.max(0, limits.nextAt - at))}`
+    return [{ kind: 'queue-limit', text, until: limits.nextAt }]
+  }
+  const held = Object.entries(holders).map(([worker, count]) => `worker ${worker} has ${count}`)
+  const who = held.length === 0 ? '' : `: ${listed(held)}`
+  const text = `Its ${place} runs as many jobs as it may (${limits.active})${who}`
+  const remedy = `lark jobs:list --queue=${shellWord(queue)} --state=active`
+  return [{ kind: 'queue-limit', text, workers: Object.keys(holders), remedy }]
+}
+
+/** Of its class, and those with a name that jobs of its key have met on a living worker. */
+async function openCircuits(facts: Facts): Promise<Reason[]> {
+  const { open, stand, workers } = facts
+  const { key } = stand.job
+  const met = workers.flatMap(({ circuitKeys = {} }) =>
+    Object.keys(circuitKeys).filter((name) => circuitKeys[name]!.includes(key)),
+  )
+  const names = [...new Set(met)].slice(0, MOST_CIRCUITS)
+  const looked = await Promise.all(names.map((name) => open.store.limiters.look(name)))
+  const shared = looked.flatMap(({ circuit }, i) =>
+    circuit === undefined || circuit.trialAt <= stand.at
+      ? []
+      : [openCircuit(circuitName(names[i]!), circuit.trialAt, stand.at)],
+  )
+  return [...(await ownCircuit(facts)), ...shared]
+}
+
+/** The circuit of its class. */
+async function ownCircuit({ open, stand }: Facts): Promise<Reason[]> {
+  const { job, at } = stand
+  const { circuit } = await open.store.limiters.look(`class:${storedName(job.key)}`)
+  return circuit === undefined || circuit.trialAt <= at
+    ? []
+    : [openCircuit('of its class', circuit.trialAt, at)]
+}
+
+/** The circuit that has put it back. */
+async function circuitOf(facts: Facts): Promise<Reason[]> {
+  const { open, stand } = facts
+  const { because, key } = stand.job
+  if (because === undefined) return []
+  if (because === isOpenWords(undefined, key)) return ownCircuit(facts)
+  const found = (await circuits(open.store)).find(({ circuit }) => because === isOpenWords(circuit, key))
+  return found?.state === 'open' ? [openCircuit(found.circuit, found.until, stand.at)] : []
+}
+
+function openCircuit(name: string, until: number, at: number): Reason {
+  const text = `The circuit ${name} is open for ${readable(until - at)}: until then its jobs are put back`
+  return { kind: 'circuit', text, until, remedy: 'lark jobs:limits' }
+}
+
+/** Workers that serve queues in strict order take its job only when no job may begin in the queues before. */
+async function queueOrder(facts: Facts): Promise<Reason[]> {
+  const { open, queue } = facts
+  const able = takers(facts)
+  if (able.length === 0 || !able.every(({ strict, queues }) => strict && queues[0] !== queue)) return []
+  const before = (worker: WorkerRecord) => worker.queues.slice(0, worker.queues.indexOf(queue))
+  const names = [...new Set(able.flatMap(before))]
+  const loads = await Promise.all(names.map((name) => load(open, name)))
+  const loaded = new Map(names.flatMap((name, i) => (loads[i]! > 0 ? [[name, loads[i]!]] : [])))
+  if (!able.every((worker) => before(worker).some((name) => loaded.has(name)))) return []
+  const where = [...loaded].map(
+    ([name, count]) => `${count.toLocaleString('en')} ${count === 1 ? 'job waits' : 'jobs wait'} in ${name}`,
+  )
+  const [worker] = able
+  const who = able.length === 1 ? `Worker ${worker!.id} serves` : `Its ${able.length} workers serve`
+  const text = `${who} other queues before ${queue}: ${listed(where)}`
+  return [{ kind: 'queue-order', text, workers: able.map(({ id }) => id), remedy: 'lark jobs:queues' }]
+}
+
+/** How many jobs of a queue wait that may begin, as far as its pauses and its limits say. */
+async function load({ store, settings }: OpenFlows, queue: string): Promise<number> {
+  const partitions = partitionsOf(queue, settings.partitions.get(queue) ?? 1).slice(0, MAX_STANDINGS)
+  const { concurrency = Number.POSITIVE_INFINITY } = settings.limits.get(queue) ?? {}
+  const found = await store.standings(partitions)
+  const counts = await Promise.all(
+    found.map(async ({ counts: { waiting, active }, isPaused }, i) => {
+      if (waiting === 0 || active >= concurrency) return 0
+      const isStopped = isPaused && (await store.configure(partitions[i]!, {})).paused
+      return isStopped ? 0 : waiting
+    }),
+  )
+  return counts.reduce((sum, count) => sum + count, 0)
+}
+
+/** A worker says every few seconds how many jobs it runs. The leases of the partition are newer. */
+function busyWorkers(facts: Facts): Reason[] {
+  const able = takers(facts)
+  const { holders = {} } = facts.stand
+  const isBusy = ({ id, running, concurrency, alone }: WorkerRecord) =>
+    alone !== undefined || Math.max(running, holders[id] ?? 0) >= concurrency
+  if (able.length === 0 || !able.every(isBusy)) return []
+  const kept = able.flatMap(({ id, alone }) => (alone === undefined ? [] : [{ id, ...alone }]))
+  const [first] = kept
+  if (first !== undefined) {
+    const others =
+      able.length === 1 ? '' : `; ${able.length - 1} more of its workers have no free slot either`
+    return [
+      {
+        kind: 'busy-workers',
+        text: `Worker ${first.id} ${aloneWords(first, facts.stand.at)}${others}`,
+        until: Math.min(...kept.map(({ until }) => until)),
+        jobs: kept.map(({ job }) => job),
+        workers: able.map(({ id }) => id),
+        remedy: whyCommand(first.job),
+      },
+    ]
+  }
+  const slots = able.reduce((sum, { concurrency }) => sum + concurrency, 0)
+  const who = able.length === 1 ? 'its worker' : `its ${able.length} workers`
+  const text = `All slots (${slots}) of ${who} are in use`
+  return [{ kind: 'busy-workers', text, workers: able.map(({ id }) => id), remedy: 'lark jobs:workers' }]
+}
+
+/** The jobs and the groups that go before it. */
+function before({ stand, queue }: Facts): Reason[] {
+  const { job, line } = stand
+  const { ahead = 0, higher = 0, turns = 0 } = line ?? {}
+  const reasons: Reason[] = []
+  if (ahead > 0) {
+    const of =
+      job.group === undefined
+        ? job.limiter === undefined
+          ? `queue ${queue}`
+          : 'its limiter'
+        : `its ${groupWords(job.group)}`
+    const by = higher === 0 ? '' : `, ${countWords(higher)} by priority`
+    const what = ahead === 1 ? 'job of' : 'jobs of'
+    reasons.push({
+      kind: 'behind',
+      text: `${countWords(ahead)} ${what} ${of} ${ahead === 1 ? 'goes' : 'go'} before it${by}`,
+    })
+  }
+  if (turns > 0) {
+    const own = job.group === undefined ? 'the jobs without a group' : `its ${groupWords(job.group)}`
+    const have = turns === 1 ? 'group has its' : 'groups have their'
+    const remedy = `lark jobs:groups ${shellWord(queue)}`
+    reasons.push({ kind: 'turn', text: `${countWords(turns)} ${have} turn before ${own}`, remedy })
+  }
+  return reasons
+}
+
+function countWords(count: number): string {
+  return `${count.toLocaleString('en')}${count >= MAX_AHEAD ? ' or more' : ''}`
+}
+
+function isFull({ limits, active }: LaneStand): boolean {
+  return limits?.concurrency !== undefined && active >= limits.concurrency
+}
+
+/** Whether Lark has made the group, for jobs with one lock. Those of schedules begin with `=:`. */
+function isOfLock(group: string): boolean {
+  return /^=[^:]/.test(group)
+}
+
+function groupWords(group: string): string {
+  return isHash(group) ? `group with a long name (${group})` : `group ${shownName(group)}`
+}
+
+/** The first ids, and how many others there are. */
+function jobWords(ids: readonly string[], count: number): string {
+  const more = count - ids.length
+  return `${ids.join(', ')}${more > 0 ? ` and ${more.toLocaleString('en')} more` : ''}`
+}
+
+/** When a pause ends. */
+function ends(until: number | undefined, at: number): string {
+  return until === undefined ? 'until somebody resumes it' : `for ${readable(until - at)}`
+}
+
+function untilOf({ until }: { until?: number }): { until?: number } {
+  return until === undefined ? {} : { until }
+}
+
+function showCommand(id: string): string {
+  return `lark jobs:show ${shellWord(id)}`
+}
+
+function lowerFirst(text: string): string {
+  return text[0]!.toLowerCase() + text.slice(1)
+}

@@ -1,0 +1,86 @@
+/**
+ * Why a job does not run: what its store says of its place (`store/contract/stand.ts`), the live workers, the permits of its
+ * limiter, circuits, and the flow that it belongs to. Nothing is changed, and no payload is read.
+ */
+import { FlowRecords } from '../../flow/flow-records.ts'
+import { defined } from '../../model/defined.ts'
+import { memberOf } from '../../model/effect.ts'
+import { nodeOf } from '../../model/flow.ts'
+import { queueOf } from '../../model/partition.ts'
+import type { State } from '../../model/record.ts'
+import type { OptionsOf } from '../../options/schema.ts'
+import type { OpenFlows } from '../flows/flow-info.ts'
+import { nodesOf } from '../flows/flow-parts.ts'
+import { checkFilter, conditions, queueName } from '../look/filter.ts'
+import { locate, partitionsToLookIn } from '../look/stored-jobs.ts'
+import type { Reason } from './reason.ts'
+import { endedReasons, heldReason, nodeReasons } from './reasons-of-state.ts'
+import { delayedReasons, type Facts, waitingReasons } from './reasons-to-wait.ts'
+
+/** A job, and why it does not run. */
+export interface JobWhy {
+  id: string
+  state: State
+  /** Of its class. Absent for a node that is a flow. */
+  key?: string
+  queue: string
+  /** When the store was asked: milliseconds since 1970. */
+  at: number
+  /** The most important one first; at least one. */
+  reasons: Reason[]
+}
+
+const whyConditions = conditions({
+  /** The queue of the job. Default: every queue. Needed only if several queues have a job with this id. */
+  queue: queueName,
+})
+
+export interface WhyOptions extends OptionsOf<typeof whyConditions.entries> {}
+
+/** @throws FILTER_INVALID */
+export function checkWhy(options: unknown): void {
+  checkFilter('operate().why()', options, whyConditions, { whole: 'the second argument' })
+}
+
+/**
+ * @returns undefined if there is no such job, or if it was removed
+ * @throws JOB_ID_AMBIGUOUS, UNKNOWN_QUEUE, STORE_DAMAGED
+ */
+export async function why(open: OpenFlows, id: string, { queue }: WhyOptions): Promise<JobWhy | undefined> {
+  const { store, settings } = open
+  const queues = { store, queues: settings.partitions }
+  const partitions = await partitionsToLookIn(queues, queue)
+  const place = await locate(queues, partitions, id, true)
+  if (place === undefined) return whyNode(open, id)
+  const of = queueOf(place.partition)
+  const asked = defined({ limits: settings.limits.get(of), aging: settings.agings.get(of) })
+  const [stand, workers] = await Promise.all([store.stand(place.partition, id, asked), store.workers()])
+  if (stand === undefined) return undefined
+  const { job, at } = stand
+  const facts: Facts = { open, stand, queue: of, workers }
+  return { id, state: job.state, key: job.key, queue: of, at, reasons: await reasonsOf(facts) }
+}
+
+function reasonsOf(facts: Facts): Reason[] | Promise<Reason[]> {
+  const { stand, workers } = facts
+  if (stand.job.state === 'waiting') return waitingReasons(facts)
+  if (stand.job.state === 'delayed') return delayedReasons(facts)
+  return stand.job.state === 'active' ? [heldReason(stand, workers)] : endedReasons(stand)
+}
+
+/** A node of a flow that has no job: it has not started, never will, or its job is not kept any more. */
+async function whyNode(open: OpenFlows, id: string): Promise<JobWhy | undefined> {
+  const member = memberOf(id)
+  const part = member && nodeOf(member.index)
+  const found = part && (await new FlowRecords(open.store).get(member))
+  if (found === undefined) return undefined
+  const nodes = await nodesOf(open.store, found)
+  const node = nodes[part!.node]
+  const isThis = (found.state.generations?.[part!.node] ?? 0) === part!.generation
+  if (node === undefined || !isThis) return undefined
+  const reasons = nodeReasons(found, node, nodes)
+  if (reasons.length === 0) return undefined
+  const isState = node.state === 'blocked' || node.state === 'completed' || node.state === 'failed'
+  const state = isState ? (node.state as State) : 'cancelled'
+  return { id, state, ...defined({ key: node.key }), queue: node.queue, at: found.at, reasons }
+}

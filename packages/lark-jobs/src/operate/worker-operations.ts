@@ -1,0 +1,132 @@
+/**
+ * The live workers of a store: look, quiet, resume, restart. An order reaches each worker with the answer to its next
+ * announcement, within five seconds, and `list()` tells which of them have obeyed (`state`).
+ */
+
+import { newNonce } from '../model/id.ts'
+import { inLots } from '../model/in-lots.ts'
+import type { WorkerRecord } from '../model/record.ts'
+import { isText, type OptionsOf, option } from '../options/schema.ts'
+import { type LostWorker, MAX_ITEMS, type Store, type WorkerOrder } from '../store/contract/store.ts'
+import { type Perform, unrecorded } from './audit/hand-change.ts'
+import { all, checkFilter, conditions, type Flags, queueName } from './look/filter.ts'
+
+const entries = {
+  /** Workers that serve this queue. */
+  queue: queueName,
+  /** The worker with this id. */
+  worker: option<string>('the id of a worker', isText),
+  /** Workers on this host. */
+  host: option<string>('the name of a host', isText),
+}
+const filterSchema = conditions({ ...entries, all })
+
+/** A worker must meet all of them. */
+export interface WorkerConditions extends OptionsOf<typeof entries> {}
+
+/** At least one condition, all of which a worker must meet, or `{ all: true }`. */
+export type WorkerFilter =
+  | (WorkerConditions &
+      (Pick<Required<WorkerConditions>, 'queue'> | Pick<Required<WorkerConditions>, 'worker'>))
+  | (WorkerConditions & Pick<Required<WorkerConditions>, 'host'>)
+  | ({ all: true } & { [Name in keyof WorkerConditions]?: never })
+
+/** Which workers were told. */
+export interface ToldWorkers {
+  /** As they were before. */
+  workers: WorkerRecord[]
+  /** Workers that cannot restart alone, because an application has their process. Only of `restart`. */
+  left: WorkerRecord[]
+}
+
+/** Looks at the workers of a store, and gives them orders; `operate().workers` is such an object. */
+export class WorkerOperations {
+  readonly #open: () => Promise<{ store: Store }>
+  readonly #names: Flags | undefined
+  readonly #perform: Perform
+
+  /** @internal */
+  constructor(open: () => Promise<{ store: Store }>, names?: Flags, perform: Perform = unrecorded) {
+    this.#open = open
+    this.#names = names
+    this.#perform = perform
+  }
+
+  /** The live workers. A worker that has died is in the list for up to 20 seconds. */
+  async list(): Promise<WorkerRecord[]> {
+    return (await this.#open()).store.workers()
+  }
+
+  /**
+   * The workers that have died within an hour, the last first: they did not say that they stop. With each is what was
+   * taken back from it, and by whom.
+   *
+   * @example const [last] = await operate().workers.lost()
+   */
+  async lost(): Promise<LostWorker[]> {
+    return (await this.#open()).store.lostWorkers()
+  }
+
+  /**
+   * Tells workers to take no more jobs, and to finish those that run. Their processes stay, until they are stopped. Workers
+   * that start later take jobs.
+   *
+   * @throws FILTER_INVALID
+   * @example const { workers } = await operate().workers.quiet({ host: 'web-3' })
+   */
+  quiet(filter: WorkerFilter): Promise<ToldWorkers> {
+    return this.#order('quiet', filter)
+  }
+
+  /**
+   * Tells quiet workers to take jobs again, whoever made them quiet. Workers that stop already do stop.
+   *
+   * @throws FILTER_INVALID
+   */
+  resume(filter: WorkerFilter): Promise<ToldWorkers> {
+    return this.#order('resume', filter)
+  }
+
+  /**
+   * Tells workers of `lark jobs:work` to restart: they take no more jobs, finish those that run for up to 25 seconds, and
+   * exit with code 75, so that what has started them starts them again, with the code that is there then. Of `--processes`,
+   * the supervisor restarts one after the other.
+   *
+   * @returns also the workers that an application has started: they go on, because only the application can restart them
+   * @throws FILTER_INVALID
+   * @example await operate().workers.restart({ all: true })
+   */
+  restart(filter: WorkerFilter): Promise<ToldWorkers> {
+    return this.#order('restart', filter)
+  }
+
+  async #order(kind: WorkerOrder['kind'], filter: WorkerFilter): Promise<ToldWorkers> {
+    const needed = Object.keys(entries)
+    checkFilter(`operate().workers.${kind}()`, filter, filterSchema, { needed, flags: this.#names })
+    const { all: _, ...named } = filter as WorkerConditions & { all?: true }
+    const of = Object.entries(named).map(([name, value]) => `${name} ${value}`)
+    const on = of.length === 0 ? 'every worker' : `workers of ${of.join(', ')}`
+    const count = ({ workers }: ToldWorkers) => workers.length
+    return this.#perform({ what: `${kind}-workers`, on, count }, () => this.#tell(kind, named))
+  }
+
+  async #tell(kind: WorkerOrder['kind'], { queue, worker, host }: WorkerConditions): Promise<ToldWorkers> {
+    const { store } = await this.#open()
+    const chosen = (await store.workers()).filter(
+      (each) =>
+        (queue === undefined || each.queues.includes(queue)) &&
+        (worker === undefined || each.id === worker) &&
+        (host === undefined || each.host === host),
+    )
+    const able = chosen.filter(({ restarts }) => kind !== 'restart' || restarts === true)
+    const told = new Set<string>()
+    for (const some of inLots(able, MAX_ITEMS)) {
+      const ids = some.map(({ id }) => id)
+      for (const id of await store.order(ids, { id: newNonce(), kind })) told.add(id)
+    }
+    return {
+      workers: able.filter(({ id }) => told.has(id)),
+      left: chosen.filter((each) => !able.includes(each)),
+    }
+  }
+}
