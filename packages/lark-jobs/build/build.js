@@ -46,20 +46,24 @@ await build({
     // `in-lots.ts` for who looks at jobs, which would load a worker for them.
     dispatch: [
       'src/index.ts',
-      ...['record', 'bounded-wait', 'grouped', 'in-lots'].map((name) => `src/model/${name}.ts`),
+      'src/model/record.ts',
+      'src/model/grouped.ts',
+      'src/waiting/bounded-wait.ts',
+      'src/store/contract/rules/in-lots.ts',
     ],
     // What both stores need, and what they share with a worker: a dispatch does not load a worker for it.
     contract: [
       'src/model/effect.ts',
-      ...['reason', 'unreadable', 'effects', 'consequence', 'pause'].map(
-        (name) => `src/store/contract/${name}.ts`,
+      'src/store/contract/effects.ts',
+      ...['reason', 'unreadable', 'consequence', 'pause'].map(
+        (name) => `src/store/contract/rules/${name}.ts`,
       ),
     ],
     credentials: ['src/store/contract/credentials.ts'],
     // Stored errors, their kinds, and words of the terminal: for a worker and for who looks at jobs.
     'job-error': [
       ...['job-error', 'fingerprint'].map((name) => `src/run/${name}.ts`),
-      ...['dropped-words', 'command-line', 'plural'].map((name) => `src/model/${name}.ts`),
+      ...['dropped-words', 'command-line', 'plural'].map((name) => `src/words/${name}.ts`),
     ],
     lease: ['src/worker/lease/lease-watch.ts'],
     // With the parser of cron expressions, for a worker and for who looks at schedules.

@@ -40,7 +40,6 @@ export type { KeepConfig, Kept } from './config/keep.ts'
 export type { LimiterConfig, LimitersConfig } from './config/limiters.ts'
 export type { QueueConfig, QueuesConfig } from './config/queues.ts'
 export type { SchedulesConfig } from './config/schedules.ts'
-export type { Signal } from './model/abort-signal.ts'
 export {
   type Backoff,
   type BackoffFunction,
@@ -50,11 +49,9 @@ export {
   exponential,
 } from './model/backoff.ts'
 export { context, withContext } from './model/context.ts'
-export type { Duration } from './model/duration.ts'
 export { JobsError, type JobsErrorCode, type JobsErrorOptions, jobsErrors } from './model/errors.ts'
 export type { EventKind } from './model/event.ts'
 export type { EndReason, FlowKind, FlowOutcome, IfFailed } from './model/flow.ts'
-export { NonRetryableError } from './model/non-retryable.ts'
 export type { RateKind } from './model/rate.ts'
 export type {
   CancelReason,
@@ -73,9 +70,9 @@ export type {
   WorkerRecord,
   WorkerState,
 } from './model/record.ts'
-export type { Telemetry } from './model/telemetry.ts'
+export { NonRetryableError } from './model/run/non-retryable.ts'
+export type { Telemetry } from './model/run/telemetry.ts'
 export type { ScheduleRun, ScheduleTick } from './model/tick.ts'
-export type { Missed, Overlap, Timing } from './model/timing.ts'
 export type {
   CancelFilter,
   Cancellable,
@@ -117,7 +114,6 @@ export type {
   ScheduleRunNow,
 } from './operate/schedules/schedule-changes.ts'
 export type { GetScheduleOptions, ScheduleFilter, ScheduleInfo } from './operate/schedules/schedule-info.ts'
-export type { ClassSchedule, ClassScheduleEntry, ScheduledPayload } from './options/class-schedule.ts'
 export type { DispatchOptions } from './options/dispatch-options.ts'
 export { type GroupBy, type GroupOptions, group } from './options/group.ts'
 export type {
@@ -136,6 +132,11 @@ export type { Middleware, MiddlewareJob } from './options/middleware.ts'
 export type { IdOptions } from './options/own-id.ts'
 export type { Upcasters } from './options/payload-rules.ts'
 export type { Preset } from './options/preset.ts'
+export type {
+  ClassSchedule,
+  ClassScheduleEntry,
+  ScheduledPayload,
+} from './options/schedules/class-schedule.ts'
 export {
   type CronOptions,
   cron,
@@ -143,7 +144,8 @@ export {
   type EveryOptions,
   every,
   type Recurrence,
-} from './options/recurrence.ts'
+} from './options/schedules/recurrence.ts'
+export type { Missed, Overlap, Timing } from './options/schedules/timing.ts'
 export type { NeededOptionsOf, OptionsOf } from './options/schema.ts'
 export type {
   AnySchema,
@@ -185,6 +187,8 @@ export type {
   SentinelServers,
 } from './store/contract/servers.ts'
 export type { Durability } from './store/contract/store.ts'
+export type { Signal } from './waiting/abort-signal.ts'
+export type { Duration } from './words/duration.ts'
 export type { WorkOptions } from './worker/options.ts'
 export type { Ending, Report, RunningJob, Summary } from './worker/report.ts'
 export type { Worker } from './worker/worker.ts'

@@ -4,11 +4,11 @@
  * @module @s18i/lark-jobs/operate
  */
 import { Jobs } from './api/default-jobs.ts'
-import { formOf } from './model/secret.ts'
 import { type Actor, checkActor } from './operate/audit/actor.ts'
 import { Operate } from './operate/operate.ts'
 import { open } from './operate/operations.ts'
 import { refuse, voiceOf } from './options/schema.ts'
+import { formOf } from './words/secret.ts'
 
 export type {
   ConfiguredDashboard,
@@ -31,7 +31,6 @@ export type {
   WorkerState,
 } from './model/record.ts'
 export type { ScheduleRun, ScheduleTick } from './model/tick.ts'
-export type { Missed, Overlap } from './model/timing.ts'
 export { type Actor, type ActorOrigin, actorOrigins } from './operate/audit/actor.ts'
 export type { AuditEntry, AuditOptions, AuditPage } from './operate/audit/audit.ts'
 export type { AuditOutcome } from './operate/audit/recording.ts'
@@ -158,14 +157,18 @@ export {
   type WorkerFilter,
   WorkerOperations,
 } from './operate/worker-operations.ts'
-
 export type { DispatchOptions } from './options/dispatch-options.ts'
+export type { Missed, Overlap } from './options/schedules/timing.ts'
 export type { Skipped } from './schedule/state.ts'
 export { inWords as scheduleWords } from './schedule/words.ts'
 export type { LostWorker, Takeover } from './store/contract/lost-workers.ts'
 export type { Counts, Dropped, Stranded } from './store/contract/page.ts'
-export type { Paused } from './store/contract/pause.ts'
-export { type QueueRetention, RETENTION as retention, type Retention } from './store/contract/retention.ts'
+export type { Paused } from './store/contract/rules/pause.ts'
+export {
+  type QueueRetention,
+  RETENTION as retention,
+  type Retention,
+} from './store/contract/rules/retention.ts'
 
 export interface OperateOptions {
   /**

@@ -4,10 +4,10 @@
  *
  * @module @s18i/lark-jobs/otel
  */
-import type { Telemetry } from './model/telemetry.ts'
+import type { Telemetry } from './model/run/telemetry.ts'
 import { OpenTelemetry } from './telemetry/otel/open-telemetry.ts'
 
-export type { Telemetry } from './model/telemetry.ts'
+export type { Telemetry } from './model/run/telemetry.ts'
 
 /**
  * Tells OpenTelemetry of every dispatch and every run: spans that link to each other, and metrics. By the semantic

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { milliseconds, readable } from '../src/model/duration.ts'
+import { milliseconds, readable } from '../src/words/duration.ts'
 
 test.each([
   [0, 0],

@@ -21,7 +21,7 @@ import {
   workflow,
 } from '../src/index.ts'
 import type { FlowDefinition } from '../src/model/flow.ts'
-import { RETENTION } from '../src/store/contract/retention.ts'
+import { RETENTION } from '../src/store/contract/rules/retention.ts'
 
 class FetchJob extends Job {
   handle(payload: { url: string }): { path: string; parts: { at: number }[] } {

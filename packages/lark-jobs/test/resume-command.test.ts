@@ -2,7 +2,7 @@
 import { execFileSync } from 'node:child_process'
 import { visible } from '@s18i/lark/config'
 import { expect, test } from 'vitest'
-import { resumeCommand } from '../src/model/command-line.ts'
+import { resumeCommand } from '../src/words/command-line.ts'
 
 test.each([
   'acme',

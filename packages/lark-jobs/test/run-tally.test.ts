@@ -1,6 +1,6 @@
 /** How a worker counts its runs: bounded, and in numbers that add up. */
 import { expect, test } from 'vitest'
-import { BOUNDS, quantile, RunCounts, runEnds } from '../src/model/run-counts.ts'
+import { BOUNDS, quantile, RunCounts, runEnds } from '../src/model/run/run-counts.ts'
 import { MAX_PAIRS, RunTally } from '../src/worker/run-tally.ts'
 
 const MINUTE = 60_000

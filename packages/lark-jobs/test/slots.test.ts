@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { Job, JobsError } from '../src/index.ts'
 import type { Outcome } from '../src/model/record.ts'
-import type { TelemetryCalls } from '../src/model/telemetry.ts'
+import type { TelemetryCalls } from '../src/model/run/telemetry.ts'
 import type { JobConstructor } from '../src/options/job-class.ts'
 import { Registry } from '../src/options/registry.ts'
 import type { Permits } from '../src/run/middleware/permits.ts'

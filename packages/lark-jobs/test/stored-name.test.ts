@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { storedName, storedPair } from '../src/model/stored-name.ts'
 import { groupFor, groupName } from '../src/options/group.ts'
 import { lockOf, oneByOne } from '../src/options/unique.ts'
-import { laneName, readLane } from '../src/store/contract/lane.ts'
+import { laneName, readLane } from '../src/store/contract/rules/lane.ts'
 import { Random } from './conformance/random.ts'
 
 /** Characters that have a meaning in some format, or that could be confused in UTF-8, in a URL or in SQL. */

@@ -1,11 +1,11 @@
 /** What a worker does when schedules and flows are due, without a worker: when it asks the store. */
 import { afterEach, expect, test, vi } from 'vitest'
 import { FlowBook } from '../src/flow/flow-book.ts'
-import { Deferred } from '../src/model/deferred.ts'
 import { Registry } from '../src/options/registry.ts'
 import { ScheduleBook } from '../src/schedule/book.ts'
 import { LEAD } from '../src/schedule/plan.ts'
 import type { DueSchedules, Store } from '../src/store/contract/store.ts'
+import { Deferred } from '../src/waiting/deferred.ts'
 import { Ticks } from '../src/worker/maintenance/ticks.ts'
 
 afterEach(() => {

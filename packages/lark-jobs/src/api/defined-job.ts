@@ -4,12 +4,12 @@
  */
 import { defined } from '../model/defined.ts'
 import { JobsError } from '../model/errors.ts'
-import type { ClassSchedule } from '../options/class-schedule.ts'
 import { definitions, handler } from '../options/definitions.ts'
 import type { JobConstructor, JobFields, PayloadOf } from '../options/job-class.ts'
 import { classSettings, jobSettings } from '../options/job-settings.ts'
 import type { Middleware } from '../options/middleware.ts'
 import { payloadOptions } from '../options/payload-rules.ts'
+import type { ClassSchedule } from '../options/schedules/class-schedule.ts'
 import { checkNames, type OptionsOf, voiceOf } from '../options/schema.ts'
 import type { AnySchema, Parsed } from '../options/standard-schema.ts'
 import { Jobs } from './default-jobs.ts'

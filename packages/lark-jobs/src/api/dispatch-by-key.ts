@@ -8,7 +8,6 @@ import type { Drafted } from '../dispatch/new-job.ts'
 import { defined } from '../model/defined.ts'
 import { JobsError } from '../model/errors.ts'
 import { isReserved } from '../model/reserved-key.ts'
-import { shown } from '../model/secret.ts'
 import type { ByHand, HandDispatch } from '../operate/change/dispatch.ts'
 import { definitions } from '../options/definitions.ts'
 import { type DispatchOptions, dispatchOptions } from '../options/dispatch-options.ts'
@@ -16,6 +15,7 @@ import { classOf, type JobConstructor } from '../options/job-class.ts'
 import type { Registry } from '../options/registry.ts'
 import { checkNames, voiceOf } from '../options/schema.ts'
 import type { Rejection } from '../options/unique.ts'
+import { shown } from '../words/secret.ts'
 
 /** @throws JOB_INVALID for an option that does not exist, and for `reuse` without an id */
 export function saysOf(call: string, options: DispatchOptions): Pick<Drafted, 'fields' | 'ownId'> {

@@ -3,11 +3,11 @@
  * of a flow never changes: each of its methods returns another. What it says is checked when it is dispatched.
  */
 import { branded } from '@s18i/lark/config'
-import type { Duration } from '../model/duration.ts'
 import type { FlowOutcome } from '../model/flow.ts'
 import type { KeptResult } from '../operate/events/results.ts'
 import { symbolPrefix } from '../operate/operations.ts'
 import type { Json } from '../options/lenient.ts'
+import type { Duration } from '../words/duration.ts'
 import type { Draft } from './draft.ts'
 
 /** Where the draft of a flow keeps what it says, for other copies of this package. @internal */

@@ -3,8 +3,8 @@
  */
 import type { Drafted } from '../dispatch/new-job.ts'
 import { JobsError } from '../model/errors.ts'
-import { shown } from '../model/secret.ts'
 import { classOf, isJobClass, jobBrand } from '../options/job-class.ts'
+import { shown } from '../words/secret.ts'
 import { drafted, isDraft } from './draft.ts'
 import { type FlowPart, type FlowSays, flowDrafted, isFlowDraft, type StepFunction } from './flow-draft.ts'
 

@@ -2,9 +2,8 @@
  * A handle: one job in the store, seen from the process that dispatched it or from any other. It keeps the id of the
  * job and where it is, and asks the store anew with every call.
  */
-import { type Duration, durationForm, milliseconds } from '../model/duration.ts'
+
 import { JobsError } from '../model/errors.ts'
-import { shown } from '../model/secret.ts'
 import type { CancelOptions } from '../operate/change/cancel.ts'
 import type { RemoveOptions } from '../operate/change/remove.ts'
 import type { KeptResult, ResultOptions } from '../operate/events/results.ts'
@@ -13,6 +12,8 @@ import { closing, type Operated, open, watcher } from '../operate/operations.ts'
 import type { JobLike, PayloadOf } from '../options/job-class.ts'
 import type { Rejection } from '../options/unique.ts'
 import type { Change } from '../store/contract/store.ts'
+import { type Duration, durationForm, milliseconds } from '../words/duration.ts'
+import { shown } from '../words/secret.ts'
 
 /** How `handle.cancel()` cancels. */
 export type HandleCancelOptions = Pick<CancelOptions, 'because' | 'ifNotBegun'>

@@ -9,7 +9,7 @@ import { LarkError, loadConfig, sourceFiles, sourceFolders } from '@s18i/lark/co
 import type { Settings } from '../config/config.ts'
 import { checkTicks, scheduledJob } from '../dispatch/scheduled-job.ts'
 import { JobsError } from '../model/errors.ts'
-import { type ScheduleOfCommand, schedulesOfCommand } from '../options/command-schedule.ts'
+import { type ScheduleOfCommand, schedulesOfCommand } from '../options/schedules/command-schedule.ts'
 import { voiceOf } from '../options/schema.ts'
 import { COMMAND_JOB, CommandJob, commandPayload } from '../run/command-job.ts'
 import type { Definition } from '../schedule/definition.ts'

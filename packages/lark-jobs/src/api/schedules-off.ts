@@ -4,10 +4,10 @@
  * meanwhile.
  */
 import { LarkError } from '@s18i/lark/config'
-import { listed } from '../model/listed.ts'
-import { textOf } from '../model/thrown.ts'
 import { ScheduleBook } from '../schedule/book.ts'
 import type { Store } from '../store/contract/store.ts'
+import { listed } from '../words/listed.ts'
+import { textOf } from '../words/thrown.ts'
 import type { Report } from '../worker/report.ts'
 
 /** Milliseconds between two looks. */

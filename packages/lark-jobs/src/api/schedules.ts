@@ -5,7 +5,7 @@ import { open } from '../operate/operations.ts'
 import { ScheduleOperations } from '../operate/schedule-operations.ts'
 import type { ScheduleInfo } from '../operate/schedules/schedule-info.ts'
 import type { JobLike } from '../options/job-class.ts'
-import type { Recurrence } from '../options/recurrence.ts'
+import type { Recurrence } from '../options/schedules/recurrence.ts'
 import type { Draft } from './draft.ts'
 import type { OperatedSchedules } from './set-schedule.ts'
 

@@ -3,10 +3,10 @@
  * key runs it. So an application may later give a name a class of its own, with that key.
  */
 import { Job } from '../api/job.ts'
-import { LONGEST } from '../model/duration.ts'
 import { JobsError } from '../model/errors.ts'
 import { EVERY_KEY } from '../model/every-key.ts'
 import { lenient } from '../options/lenient.ts'
+import { LONGEST } from '../words/duration.ts'
 
 /** Its settings are the defaults of BullMQ: one attempt, a retry at once, no timeout. */
 export class EveryJob extends Job {

@@ -3,13 +3,13 @@
  * id of the schedule is `queue/id`.
  */
 import { Draft, dispatchDrafts } from '../api/draft.ts'
-import { milliseconds } from '../model/duration.ts'
 import { JobsError } from '../model/errors.ts'
-import { shown } from '../model/secret.ts'
 import { tickId } from '../model/tick.ts'
 import { open } from '../operate/operations.ts'
 import { bookOf, type ScheduleInfo } from '../operate/schedules/schedule-info.ts'
-import { cron, every, type Recurrence } from '../options/recurrence.ts'
+import { cron, every, type Recurrence } from '../options/schedules/recurrence.ts'
+import { milliseconds } from '../words/duration.ts'
+import { shown } from '../words/secret.ts'
 import { BullJob } from './bull-job.ts'
 import { checkJobOptions, draftedBy, type JobsOptions, optionsIn } from './job-options.ts'
 import { scheduleName, schedulerName } from './schedule-name.ts'

@@ -2,10 +2,11 @@
  * `removeOnComplete` and `removeOnFail`. An age, `true` and `false` are kept with the job. A number of jobs is a matter of
  * the queue: in BullMQ each job that ends applies its own number, and here the worker that runs a job does.
  */
-import { LONGEST } from '../model/duration.ts'
+
 import type { Keep } from '../model/record.ts'
 import { isObject } from '../options/schema.ts'
-import type { Retention } from '../store/contract/retention.ts'
+import type { Retention } from '../store/contract/rules/retention.ts'
+import { LONGEST } from '../words/duration.ts'
 import { wrongValue } from './unsupported.ts'
 
 /** How many ended jobs are kept, and for how many seconds. */

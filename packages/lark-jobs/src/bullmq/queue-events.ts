@@ -3,12 +3,12 @@
  * listener on. Without one it costs nothing.
  */
 import { setTimeout as pause } from 'node:timers/promises'
-import { Deferred } from '../model/deferred.ts'
 import { memberOf } from '../model/effect.ts'
 import type { EventKind } from '../model/event.ts'
-import { shown } from '../model/secret.ts'
 import type { QueueEvents } from '../operate/events/queue-events.ts'
 import { passes } from '../operate/events/watcher.ts'
+import { Deferred } from '../waiting/deferred.ts'
+import { shown } from '../words/secret.ts'
 import { BullJob } from './bull-job.ts'
 import { BullEmitter } from './emitter.ts'
 import { readQueue } from './queue.ts'

@@ -4,10 +4,10 @@
  */
 import type { Backoff } from '../model/backoff.ts'
 import { defined } from '../model/defined.ts'
-import { LONGEST } from '../model/duration.ts'
 import { MAX_CONTEXT } from '../model/payload.ts'
 import type { JobOptions, NewJob } from '../model/record.ts'
 import { isObject } from '../options/schema.ts'
+import { LONGEST } from '../words/duration.ts'
 import { keepOf, type RemoveOption } from './kept-jobs.ts'
 import { larkPriority } from './priority.ts'
 

@@ -14,7 +14,12 @@ import { open } from '../operate/operations.ts'
 import { limitsOf } from '../options/limits.ts'
 import type { CrashedEvent } from '../run/hooks.ts'
 import type { Counts } from '../store/contract/page.ts'
-import { type QueueRetention, RETENTION, type Retention, retentionOf } from '../store/contract/retention.ts'
+import {
+  type QueueRetention,
+  RETENTION,
+  type Retention,
+  retentionOf,
+} from '../store/contract/rules/retention.ts'
 import type { RedisServers } from '../store/contract/servers.ts'
 import { PlainReport } from '../worker/report.ts'
 import { type BullConnection, larkConnection } from './connection.ts'

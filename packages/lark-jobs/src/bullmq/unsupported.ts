@@ -3,8 +3,8 @@
  */
 import { excerpt, nearest } from '@s18i/lark/config'
 import { JobsError } from '../model/errors.ts'
-import { shown } from '../model/secret.ts'
 import { isObject } from '../options/schema.ts'
+import { shown } from '../words/secret.ts'
 import { type ComparedTopic, compared, comparisonOf } from './compared.ts'
 
 /** The manual, as people find it. */

@@ -4,9 +4,9 @@
  */
 import type { Command } from '@s18i/lark'
 import { visible } from '@s18i/lark/config'
-import { shellWord } from '../model/command-line.ts'
-import { listed } from '../model/listed.ts'
 import type { BullmqImport, BullmqNote, BullmqQueueReport } from '../operate.ts'
+import { shellWord } from '../words/command-line.ts'
+import { listed } from '../words/listed.ts'
 
 export function sayImport(command: Command, report: BullmqImport): void {
   const isDry = report.dryRun === true

@@ -2,9 +2,9 @@
  * The nodes of a flow as rows of a table: a tree of marks and names, how far each node is, its job, and what it waits for.
  */
 import { visible } from '@s18i/lark/config'
-import { readable } from '../model/duration.ts'
-import { listed } from '../model/listed.ts'
 import type { FlowInfo, FlowNodeInfo, JobDetail, Operate } from '../operate.ts'
+import { readable } from '../words/duration.ts'
+import { listed } from '../words/listed.ts'
 import { treeOf } from './flow-tree.ts'
 import { MOST_NAMES, progressWords, waitWords } from './flow-words.ts'
 import { ago, timeSince } from './instant.ts'

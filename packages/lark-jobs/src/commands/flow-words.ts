@@ -4,10 +4,10 @@
 import { nearest } from '@s18i/lark/config'
 import { memberOf } from '../model/effect.ts'
 import { JobsError } from '../model/errors.ts'
-import { listed } from '../model/listed.ts'
-import { plural } from '../model/plural.ts'
-import { shown } from '../model/secret.ts'
 import type { FlowCounts, FlowInfo, GetFlowOptions, Operate } from '../operate.ts'
+import { listed } from '../words/listed.ts'
+import { plural } from '../words/plural.ts'
+import { shown } from '../words/secret.ts'
 
 /** How many flows are looked through for an id that may be meant. */
 const LOOKS = 1_000

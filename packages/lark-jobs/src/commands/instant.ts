@@ -1,5 +1,5 @@
 /** Instants as commands show them: milliseconds since 1970. */
-import { readable } from '../model/duration.ts'
+import { readable } from '../words/duration.ts'
 
 /** How long ago an instant was: `4 min 10 s`. */
 export function timeSince(at: number): string {

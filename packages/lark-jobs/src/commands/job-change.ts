@@ -6,9 +6,9 @@ import { createInterface } from 'node:readline'
 import type { Command, CommandResult } from '@s18i/lark'
 import { usageError, visible } from '@s18i/lark/config'
 import { defined } from '../model/defined.ts'
-import { filterWords } from '../model/filter-words.ts'
-import { plural } from '../model/plural.ts'
 import type { Operate } from '../operate.ts'
+import { filterWords } from '../words/filter-words.ts'
+import { plural } from '../words/plural.ts'
 import { type CommandFilter, checkKey, FilterCommand, type FilterFlags, filterOf } from './job-filter.ts'
 
 /** The exit code of a command that SIGINT has ended. */

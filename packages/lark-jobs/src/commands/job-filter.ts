@@ -4,9 +4,9 @@
 import { Command, flag } from '@s18i/lark'
 import { nearest, usageError } from '@s18i/lark/config'
 import { defined } from '../model/defined.ts'
-import { listed } from '../model/listed.ts'
-import { shown } from '../model/secret.ts'
 import type { JobConditions, Operate } from '../operate.ts'
+import { listed } from '../words/listed.ts'
+import { shown } from '../words/secret.ts'
 import { completed } from './completed.ts'
 
 /** What messages call the conditions. */

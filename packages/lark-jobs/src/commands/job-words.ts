@@ -1,9 +1,10 @@
 /**
  * Jobs as lists show them: since when they are in their state, and what else one would ask of them.
  */
-import { readable } from '../model/duration.ts'
+
 import type { StoredJob } from '../operate.ts'
 import { codedLine } from '../run/job-error.ts'
+import { readable } from '../words/duration.ts'
 import { ago, timeSince } from './instant.ts'
 
 /** The most characters of an error or a progress in a list: a few lines of a narrow terminal. */

@@ -3,8 +3,8 @@ import { visible } from '@s18i/lark/config'
 import { Jobs } from '../api/default-jobs.ts'
 import { jobChanges } from '../model/audited.ts'
 import { defined } from '../model/defined.ts'
-import { plural } from '../model/plural.ts'
 import { type AuditEntry, audited, operate } from '../operate.ts'
+import { plural } from '../words/plural.ts'
 import { ago } from './instant.ts'
 
 /** `lark jobs:audit`: who changed what by hand, and what came of it. */

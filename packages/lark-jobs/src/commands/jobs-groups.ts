@@ -2,8 +2,8 @@ import { arg, Command, flag } from '@s18i/lark'
 import { visible } from '@s18i/lark/config'
 import { Jobs } from '../api/default-jobs.ts'
 import { defined } from '../model/defined.ts'
-import { readable } from '../model/duration.ts'
 import { type GroupState, type GroupStatus, operate } from '../operate.ts'
+import { readable } from '../words/duration.ts'
 import { completed } from './completed.ts'
 
 /** `lark jobs:groups`: which groups of a queue may go on, and what the others wait for. */

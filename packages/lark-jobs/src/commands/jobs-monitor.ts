@@ -2,8 +2,8 @@ import { Command, flag } from '@s18i/lark'
 import { usageError, visible } from '@s18i/lark/config'
 import { Jobs } from '../api/default-jobs.ts'
 import { defined } from '../model/defined.ts'
-import { readable } from '../model/duration.ts'
 import { type MonitorOptions, type MonitorReport, operate, type QueueCheck } from '../operate.ts'
+import { readable } from '../words/duration.ts'
 
 /** The most limits that one line names. */
 const MOST = 10

@@ -1,8 +1,8 @@
 import { arg, Command, flag } from '@s18i/lark'
 import { visible } from '@s18i/lark/config'
 import { Jobs } from '../api/default-jobs.ts'
-import { resumeCommand } from '../model/command-line.ts'
 import { defined } from '../model/defined.ts'
+import { resumeCommand } from '../words/command-line.ts'
 import { byCommand } from './by-command.ts'
 import { completed } from './completed.ts'
 

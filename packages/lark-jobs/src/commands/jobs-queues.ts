@@ -2,7 +2,6 @@ import { Command, flag } from '@s18i/lark'
 import { visible } from '@s18i/lark/config'
 import { Jobs } from '../api/default-jobs.ts'
 import { defined } from '../model/defined.ts'
-import { readable } from '../model/duration.ts'
 import {
   type LimiterStatus,
   type Operate,
@@ -11,6 +10,7 @@ import {
   type QueueStatus,
   type Status,
 } from '../operate.ts'
+import { readable } from '../words/duration.ts'
 import { completed } from './completed.ts'
 import { circuitWords, grants } from './limit-words.ts'
 import { remarksOn } from './queue-remarks.ts'

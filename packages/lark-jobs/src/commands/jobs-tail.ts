@@ -2,7 +2,6 @@ import { arg, Command, flag } from '@s18i/lark'
 import { usageError, visible } from '@s18i/lark/config'
 import { Jobs } from '../api/default-jobs.ts'
 import { defined } from '../model/defined.ts'
-import { readable } from '../model/duration.ts'
 import {
   type EventGap,
   type EventKind,
@@ -14,6 +13,7 @@ import {
 } from '../operate.ts'
 import { codedLine } from '../run/job-error.ts'
 import { writtenText } from '../run/job-log.ts'
+import { readable } from '../words/duration.ts'
 import { completed } from './completed.ts'
 import { orFlow } from './flow-words.ts'
 import { INTERRUPTED } from './job-change.ts'

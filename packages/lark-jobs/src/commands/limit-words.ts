@@ -1,7 +1,7 @@
 /** Limiters and circuits as commands show them. */
 import { visible } from '@s18i/lark/config'
-import { readable } from '../model/duration.ts'
 import type { CircuitStatus, LimiterStatus } from '../operate.ts'
+import { readable } from '../words/duration.ts'
 
 /** What a limiter grants: `5 at a time, 100 in 1 min`. */
 export function grants({ limits: { concurrency, rate } = {} }: LimiterStatus): string {

@@ -3,13 +3,13 @@
  * worker that nobody has started.
  */
 import { visible } from '@s18i/lark/config'
-import { failedCommand, resumeCommand, shellWord, whyCommand } from '../model/command-line.ts'
-import { droppedWords } from '../model/dropped-words.ts'
-import { readable } from '../model/duration.ts'
-import { listed } from '../model/listed.ts'
-import { pausedWords } from '../model/paused-words.ts'
-import { strandedWords } from '../model/stranded-words.ts'
 import type { Counts, Status } from '../operate.ts'
+import { failedCommand, resumeCommand, shellWord, whyCommand } from '../words/command-line.ts'
+import { droppedWords } from '../words/dropped-words.ts'
+import { readable } from '../words/duration.ts'
+import { listed } from '../words/listed.ts'
+import { pausedWords } from '../words/paused-words.ts'
+import { strandedWords } from '../words/stranded-words.ts'
 
 /** The most paused groups that are named for each queue. */
 const MOST_GROUPS = 10

@@ -1,11 +1,11 @@
 import { arg, Command, flag } from '@s18i/lark'
 import { usageError, visible } from '@s18i/lark/config'
 import { Jobs } from '../api/default-jobs.ts'
-import { shellWord } from '../model/command-line.ts'
 import { JobsError } from '../model/errors.ts'
-import { plural } from '../model/plural.ts'
 import type { ScheduleInfo } from '../operate.ts'
 import { inWords } from '../schedule/words.ts'
+import { shellWord } from '../words/command-line.ts'
+import { plural } from '../words/plural.ts'
 import { byCommand } from './by-command.ts'
 import { commandOf, scheduleNamed } from './scheduled.ts'
 

@@ -2,12 +2,12 @@
  * Schedules as commands show them: when they tick, what comes next, and how their runs ended.
  */
 import { nearest } from '@s18i/lark/config'
-import { readable } from '../model/duration.ts'
 import { JobsError } from '../model/errors.ts'
-import { shown } from '../model/secret.ts'
 import type { ScheduleRun } from '../model/tick.ts'
 import type { Operate, ScheduleInfo } from '../operate.ts'
 import { COMMAND_JOB, type CommandPayload } from '../run/command-job.ts'
+import { readable } from '../words/duration.ts'
+import { shown } from '../words/secret.ts'
 
 /** Milliseconds by which a tick may be late before a person is told. */
 const LATE = 10_000

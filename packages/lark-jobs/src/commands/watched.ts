@@ -1,8 +1,8 @@
 /** The flags of the commands that draw their screen again and again. */
 import { usageError } from '@s18i/lark/config'
-import { durationForm, milliseconds } from '../model/duration.ts'
 import { JobsError, type JobsErrorCode } from '../model/errors.ts'
-import { shown } from '../model/secret.ts'
+import { durationForm, milliseconds } from '../words/duration.ts'
+import { shown } from '../words/secret.ts'
 
 /** Whether an error passes: then the screen stays, and says how old it is. */
 export function outlasts(error: unknown): boolean {

@@ -4,8 +4,8 @@
  * mended so until their fault is found.
  */
 import { usageError } from '@s18i/lark/config'
-import { durationForm, milliseconds, readable } from '../model/duration.ts'
-import { shown } from '../model/secret.ts'
+import { durationForm, milliseconds, readable } from '../words/duration.ts'
+import { shown } from '../words/secret.ts'
 
 /** Milliseconds between two looks at the memory. */
 const LOOK = 1_000

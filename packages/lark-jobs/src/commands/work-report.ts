@@ -8,14 +8,14 @@
  */
 import type { Console } from '@s18i/lark'
 import { visible } from '@s18i/lark/config'
-import { released } from '../model/decision.ts'
-import { readable } from '../model/duration.ts'
 import type { KeptError, LeasedJob, LogLine } from '../model/record.ts'
+import { released } from '../model/run/decision.ts'
 import { fingerprintOf } from '../run/fingerprint.ts'
 import { codedLine, errorLine, partsOf } from '../run/job-error.ts'
 import { writtenText } from '../run/job-log.ts'
 import type { ProcessSlot, QueueFigures } from '../supervisor/protocol.ts'
 import type { ShownReport } from '../supervisor/supervised.ts'
+import { readable } from '../words/duration.ts'
 import type { Ending, RunningJob, Summary } from '../worker/report.ts'
 
 /** The number of jobs a second above which jobs are only counted. */

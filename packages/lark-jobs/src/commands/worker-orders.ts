@@ -5,9 +5,9 @@ import { setTimeout as pause } from 'node:timers/promises'
 import type { Command } from '@s18i/lark'
 import { usageError, visible } from '@s18i/lark/config'
 import { defined } from '../model/defined.ts'
-import { durationForm, milliseconds, readable } from '../model/duration.ts'
-import { shown } from '../model/secret.ts'
 import type { ToldWorkers, WorkerFilter, WorkerOperations, WorkerRecord } from '../operate.ts'
+import { durationForm, milliseconds, readable } from '../words/duration.ts'
+import { shown } from '../words/secret.ts'
 
 /** Milliseconds between two looks at the workers. They announce themselves every five seconds. */
 const LOOK = 500

@@ -1,9 +1,10 @@
 /**
  * How much is kept of what people changed by hand, as the configuration says it.
  */
-import { milliseconds } from '../model/duration.ts'
+
 import { duration, isObject, Option, type OptionsOf, Schema, whole } from '../options/schema.ts'
 import type { AuditBounds } from '../store/contract/audit.ts'
+import { milliseconds } from '../words/duration.ts'
 
 /** What is kept unless the configuration says something else: about 5 MB. */
 const AUDIT: AuditBounds = { count: 10_000, age: 90 * 86_400_000 }

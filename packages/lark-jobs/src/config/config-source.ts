@@ -1,7 +1,7 @@
 /**
  * The source of a configuration, as messages name it: a file, a call, or none.
  */
-import { listed } from '../model/listed.ts'
+import { listed } from '../words/listed.ts'
 
 /** The calls that take a configuration. */
 export type CodeCall =

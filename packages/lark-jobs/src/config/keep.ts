@@ -1,9 +1,10 @@
 /**
  * What is kept of ended jobs, as the configuration says it: of all queues, and of one queue.
  */
-import { LONGEST, milliseconds } from '../model/duration.ts'
+
 import { duration, isObject, Option, type OptionsOf, type Read, Schema, whole } from '../options/schema.ts'
-import { type QueueRetention, RETENTION, type Retention } from '../store/contract/retention.ts'
+import { type QueueRetention, RETENTION, type Retention } from '../store/contract/rules/retention.ts'
+import { LONGEST, milliseconds } from '../words/duration.ts'
 
 /** How many and how long: whatever is not written does not limit anything. */
 export const keptOptions = new Schema(

@@ -1,8 +1,9 @@
 /**
  * What the configuration says of schedules.
  */
+
+import { timezone } from '../options/schedules/timezone.ts'
 import { flag, type OptionsOf, type Read, Schema } from '../options/schema.ts'
-import { timezone } from '../options/timezone.ts'
 
 export const schedulesOptions = new Schema('an object with timezone, enabled, or both', {
   /** The time zone of cron expressions and daily times that name none. Default `'UTC'`. */

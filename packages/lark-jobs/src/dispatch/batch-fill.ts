@@ -6,7 +6,7 @@
  */
 import { JobsError } from '../model/errors.ts'
 import type { FlowJob, FlowPlace } from '../model/flow.ts'
-import { textOf } from '../model/thrown.ts'
+import { textOf } from '../words/thrown.ts'
 import { LOT, LOT_BYTES, MemberLots, type MemberLotsOptions } from './member-lots.ts'
 import { bytesOf } from './new-job.ts'
 import { patiently } from './patience.ts'

@@ -4,7 +4,6 @@
  */
 import { FlowSize } from '../flow/flow-size.ts'
 import { defined } from '../model/defined.ts'
-import { LONGEST } from '../model/duration.ts'
 import { JobsError } from '../model/errors.ts'
 import {
   type FlowDefinition,
@@ -21,7 +20,8 @@ import type { EndedState } from '../model/record.ts'
 import { type Trace, traced } from '../model/trace.ts'
 import type { FlowOptions } from '../options/flow.ts'
 import { classOf } from '../options/job-class.ts'
-import { RETENTION, type Retentions, retentionOf } from '../store/contract/retention.ts'
+import { RETENTION, type Retentions, retentionOf } from '../store/contract/rules/retention.ts'
+import { LONGEST } from '../words/duration.ts'
 import { type Drafted, draftedJob, type NewJobs } from './new-job.ts'
 import { type OpenPayload, openPayload } from './open-payload.ts'
 

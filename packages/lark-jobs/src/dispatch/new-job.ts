@@ -9,8 +9,6 @@ import { JobsError } from '../model/errors.ts'
 import { newId } from '../model/id.ts'
 import { MAX_CONTEXT } from '../model/payload.ts'
 import { type Group, type JobOptions, type Keep, MAX_TAGS, type NewJob } from '../model/record.ts'
-import { shown } from '../model/secret.ts'
-import { textOf } from '../model/thrown.ts'
 import { lengthOf } from '../model/trace.ts'
 import { groupFor } from '../options/group.ts'
 import {
@@ -26,6 +24,8 @@ import { type OwnId, ownIdOf } from '../options/own-id.ts'
 import { writePayload } from '../options/payload-rules.ts'
 import { isTags, MAX_TAG, tagsFor, tagsForm } from '../options/tags.ts'
 import { lockOf, oneByOne } from '../options/unique.ts'
+import { shown } from '../words/secret.ts'
+import { textOf } from '../words/thrown.ts'
 import type { OpenPayload } from './open-payload.ts'
 
 /** Records of one class that go to one queue. */

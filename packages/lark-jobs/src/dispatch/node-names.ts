@@ -2,7 +2,7 @@
  * The names of the nodes of one flow. No two nodes have the same.
  */
 import { JobsError } from '../model/errors.ts'
-import { shown } from '../model/secret.ts'
+import { shown } from '../words/secret.ts'
 
 export class NodeNames {
   readonly #taken: Set<string>

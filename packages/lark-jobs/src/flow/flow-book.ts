@@ -6,7 +6,6 @@
  * lost. What a step says is done after its write. Each of it may be repeated, and is, if nobody has done it by the next look.
  */
 import { defined } from '../model/defined.ts'
-import { readable } from '../model/duration.ts'
 import { JobsError } from '../model/errors.ts'
 import {
   type EndReason,
@@ -17,7 +16,7 @@ import {
   MAX_MEMBERS,
 } from '../model/flow.ts'
 import { newId } from '../model/id.ts'
-import { inLots } from '../model/in-lots.ts'
+import { inLots } from '../store/contract/rules/in-lots.ts'
 import {
   type Bound,
   type Crowd,
@@ -29,6 +28,7 @@ import {
   type Store,
   type StoredFlow,
 } from '../store/contract/store.ts'
+import { readable } from '../words/duration.ts'
 import { advance, begin, endNow, type FirstMembers, isLate, type Step, startAgain } from './advance.ts'
 import { FlowMembers } from './flow-members.ts'
 import { FlowNodes, type MadeNodes, startedNodes } from './flow-nodes.ts'

@@ -20,8 +20,8 @@ import {
   nodeOf,
 } from '../model/flow.ts'
 import { grouped } from '../model/grouped.ts'
-import { inLots } from '../model/in-lots.ts'
 import type { JobRecord, State } from '../model/record.ts'
+import { inLots } from '../store/contract/rules/in-lots.ts'
 import {
   type AlterVerdict,
   endOf,

@@ -5,7 +5,7 @@
 import { JobsError } from '../model/errors.ts'
 import type { EndReason, FlowDefinition, FlowPlace, FlowState } from '../model/flow.ts'
 import { NODES, nodeOf } from '../model/flow.ts'
-import { inLots } from '../model/in-lots.ts'
+import { inLots } from '../store/contract/rules/in-lots.ts'
 import {
   type Crowd,
   type KeptEnd,

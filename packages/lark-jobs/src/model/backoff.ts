@@ -1,7 +1,7 @@
 /**
  * The pause between a failed attempt and the next.
  */
-import { type Duration, milliseconds } from './duration.ts'
+import { type Duration, milliseconds } from '../words/duration.ts'
 
 /** A pause that doubles from `from` to at most `to`. `jitter`, 0 to 1: the share of each pause that is random. */
 export interface Exponential {

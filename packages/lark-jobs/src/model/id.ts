@@ -8,8 +8,8 @@
  */
 import { randomInt } from 'node:crypto'
 import { inspect } from 'node:util'
+import { oneLine } from '../words/secret.ts'
 import { JobsError } from './errors.ts'
-import { oneLine } from './secret.ts'
 
 const alphabet = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
 const letters = [...alphabet]

@@ -6,9 +6,9 @@
  * goes, and stops at a quarter above the limit. So a payload from outside costs no more than the largest allowed one.
  */
 import { excerpt } from '@s18i/lark/config'
+import { textOf as textOfError } from '../words/thrown.ts'
 import { JobsError } from './errors.ts'
 import { openResultOf, wordsOf } from './open-result.ts'
-import { textOf as textOfError } from './thrown.ts'
 
 /** Bytes, as UTF-8. */
 export const MAX_PAYLOAD = 524_288

@@ -10,7 +10,7 @@
  *   completed, failed, cancelled    ended; kept for a while, then pruned
  *
  * A new state also needs a way in and out on each store (`sqlite/move.ts`, `redis/lua/shared/place.lua`), and its rules in
- * `store/contract/consequence.ts`.
+ * `store/contract/rules/consequence.ts`.
  *
  * Every time is in milliseconds since 1970 by the store's clock. A worker sends durations, never times, because its
  * clock is not the store's.
@@ -37,7 +37,7 @@ export const MAX_TAGS = 10
 
 /** The settings in which one job differs from its class. Absent fields cost no bytes. */
 export interface JobOptions {
-  /** The crashes after which the job fails (`store/contract/consequence.ts`). */
+  /** The crashes after which the job fails (`store/contract/rules/consequence.ts`). */
   maxCrashes?: number
   /** The most attempts. */
   tries?: number
@@ -188,7 +188,7 @@ export interface LogLine {
 
 /**
  * Why this version cannot run a record. Either a field of the record is damaged, and `text` is the content of the
- * field; or the record has an unknown format, and `mark` is the name of the format (`store/contract/unreadable.ts`).
+ * field; or the record has an unknown format, and `mark` is the name of the format (`store/contract/rules/unreadable.ts`).
  * Unreadable fields are empty in the job.
  */
 export type Unreadable = { kind: 'damaged'; field: string; text: string } | { kind: 'marked'; mark: string }

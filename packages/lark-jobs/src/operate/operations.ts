@@ -4,11 +4,11 @@
  */
 import type { Settings } from '../config/config.ts'
 import type { Audited } from '../model/audited.ts'
-import type { Duration } from '../model/duration.ts'
 import { readId } from '../model/id.ts'
 import { version } from '../model/version.ts'
 import type { JobLike, PayloadOf } from '../options/job-class.ts'
 import type { Store } from '../store/contract/store.ts'
+import type { Duration } from '../words/duration.ts'
 import { type Perform, unrecorded } from './audit/hand-change.ts'
 import type { CancelFilter, Cancelled, CancelOptions } from './change/cancel.ts'
 import type { ByHand } from './change/dispatch.ts'

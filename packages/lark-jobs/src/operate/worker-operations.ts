@@ -4,9 +4,9 @@
  */
 
 import { newNonce } from '../model/id.ts'
-import { inLots } from '../model/in-lots.ts'
 import type { WorkerRecord } from '../model/record.ts'
 import { isText, type OptionsOf, option } from '../options/schema.ts'
+import { inLots } from '../store/contract/rules/in-lots.ts'
 import { type LostWorker, MAX_ITEMS, type Store, type WorkerOrder } from '../store/contract/store.ts'
 import { type Perform, unrecorded } from './audit/hand-change.ts'
 import { all, checkFilter, conditions, type Flags, queueName } from './look/filter.ts'

@@ -9,7 +9,7 @@
  * indentation. So a short name that people write too (`Sms`, `PR`) is doubtful only if the text of the class is
  * minified.
  */
-import { listed } from '../model/listed.ts'
+import { listed } from '../words/listed.ts'
 
 /** The short names that people write: `PR`, `S3`, `Sms`, `SMS`, `IoT`. */
 const HONEST = /^[A-Z](?:[A-Z\d]|[a-z\d]{2}|[A-Z\d]{2}|[a-z][A-Z])$/

@@ -1,8 +1,9 @@
 /**
  * What may be said of a flow, and of a node of a workflow.
  */
-import { type Duration, milliseconds } from '../model/duration.ts'
+
 import { type IfFailed, MAX_FLOW_ID } from '../model/flow.ts'
+import { type Duration, milliseconds } from '../words/duration.ts'
 import { duration, isText, Option, oneOf, option, type Read, Schema, whole } from './schema.ts'
 import { isTags, tagsForm } from './tags.ts'
 

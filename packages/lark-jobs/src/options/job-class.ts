@@ -11,11 +11,10 @@ import { nearest } from '@s18i/lark/config'
 import { isSameFunction } from '../model/backoff.ts'
 import { JobsError } from '../model/errors.ts'
 import type { CancelReason, Keep } from '../model/record.ts'
-import type { Run } from '../model/run.ts'
-import { shown } from '../model/secret.ts'
-import { textOf } from '../model/thrown.ts'
+import type { Run } from '../model/run/run.ts'
+import { shown } from '../words/secret.ts'
+import { textOf } from '../words/thrown.ts'
 import { originOf } from './class-name.ts'
-import { type ScheduleOfClass, schedulesOf } from './class-schedule.ts'
 import {
   classSettings,
   type JobSettings,
@@ -27,6 +26,7 @@ import {
 import { keepFrom } from './keep.ts'
 import type { Middleware } from './middleware.ts'
 import { type PayloadRules, rulesOf } from './payload-rules.ts'
+import { type ScheduleOfClass, schedulesOf } from './schedules/class-schedule.ts'
 import {
   func,
   isObject,

@@ -9,12 +9,12 @@ import {
   MAX_PAUSES,
   normalBackoff,
 } from '../model/backoff.ts'
-import { durationForm } from '../model/duration.ts'
 import { MAX_NAME } from '../model/record.ts'
-import { type ClassSchedule, classSchedule, type WrittenSchedule } from './class-schedule.ts'
+import { durationForm } from '../words/duration.ts'
 import { type GroupBy, groupOptions } from './group.ts'
 import { classKeep, type KeepOptions } from './keep.ts'
 import { limiterOption } from './limiter.ts'
+import { type ClassSchedule, classSchedule, type WrittenSchedule } from './schedules/class-schedule.ts'
 import { duration, isText, list, Option, option, type Read, Schema, whole } from './schema.ts'
 import { tagsOption } from './tags.ts'
 import { type Unique, uniqueOptions } from './unique.ts'

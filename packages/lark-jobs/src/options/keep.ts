@@ -1,8 +1,9 @@
 /**
  * How long the ended jobs of a class are kept: `keep()` of a class.
  */
-import { type Duration, durationForm, milliseconds } from '../model/duration.ts'
+
 import type { Keep } from '../model/record.ts'
+import { type Duration, durationForm, milliseconds } from '../words/duration.ts'
 import { Option, type OptionsOf, type Read, Schema } from './schema.ts'
 
 /** Milliseconds; 0 for `false`. */

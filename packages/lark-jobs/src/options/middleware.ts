@@ -2,9 +2,10 @@
  * The types of middleware: the function, and the job that it receives. And the options that several of Lark's own
  * middleware have.
  */
-import type { Signal } from '../model/abort-signal.ts'
-import type { Duration } from '../model/duration.ts'
+
 import { notName } from '../model/stored-name.ts'
+import type { Signal } from '../waiting/abort-signal.ts'
+import type { Duration } from '../words/duration.ts'
 import { duration, isText, option } from './schema.ts'
 
 /** How long a job is put back if the time at which it may run is not known. */

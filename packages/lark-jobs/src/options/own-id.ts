@@ -5,7 +5,7 @@
 import { JobsError } from '../model/errors.ts'
 import { isId, MAX_ID } from '../model/id.ts'
 import type { NewJob } from '../model/record.ts'
-import { shown } from '../model/secret.ts'
+import { shown } from '../words/secret.ts'
 import { type OptionsOf, option, Schema, voiceOf } from './schema.ts'
 
 const entries = {

@@ -9,7 +9,7 @@
 import { excerpt } from '@s18i/lark/config'
 import { JobsError } from '../model/errors.ts'
 import { decode, encode } from '../model/payload.ts'
-import { textOf } from '../model/thrown.ts'
+import { textOf } from '../words/thrown.ts'
 import { isLenient } from './lenient.ts'
 import { isObject, isText, list, option, type Read, Schema, type Voice, whole } from './schema.ts'
 import type { SchemaIssue, StandardSchema } from './standard-schema.ts'

@@ -13,9 +13,9 @@ import {
 } from '@s18i/lark/config'
 import { JobsError } from '../model/errors.ts'
 import { EVERY_KEY } from '../model/every-key.ts'
-import { listed } from '../model/listed.ts'
 import { isReserved } from '../model/reserved-key.ts'
-import { textOf } from '../model/thrown.ts'
+import { listed } from '../words/listed.ts'
+import { textOf } from '../words/thrown.ts'
 import { definitions, lacksHandler, latest } from './definitions.ts'
 import { classOf, isJobClass, type JobClass, type JobConstructor } from './job-class.ts'
 

@@ -7,9 +7,9 @@
  * table in the manual, which `test/options-page.test.ts` compares with the schema.
  */
 import { excerpt, type LarkError, nearest } from '@s18i/lark/config'
-import { type Duration, durationForm, milliseconds } from '../model/duration.ts'
 import { JobsError, type JobsErrorCode } from '../model/errors.ts'
-import { shown } from '../model/secret.ts'
+import { type Duration, durationForm, milliseconds } from '../words/duration.ts'
+import { shown } from '../words/secret.ts'
 
 /** How an option is refused: the words for it, and the error. */
 export interface Voice {

@@ -9,13 +9,13 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { LarkError } from '@s18i/lark/config'
 import { defaultBackoff } from '../model/backoff.ts'
-import { failing } from '../model/decision.ts'
 import { JobsError } from '../model/errors.ts'
-import type { Run } from '../model/run.ts'
-import { shown } from '../model/secret.ts'
+import { failing } from '../model/run/decision.ts'
+import type { Run } from '../model/run/run.ts'
 import { tickOf } from '../model/tick.ts'
 import { currentRun, jobBrand, type WrittenJob } from '../options/job-class.ts'
 import { isObject, isText } from '../options/schema.ts'
+import { shown } from '../words/secret.ts'
 
 /**
  * The arguments and flags of a command: values by the names of its fields, such as `{ limit: 100, dryRun: true }`, or the

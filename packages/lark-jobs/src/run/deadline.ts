@@ -5,7 +5,7 @@
  * If a handler blocks the event loop, the others of its process cannot go on, and their time passes. When the
  * loop turns again, nobody knows which of them blocked it. So each of them gets that time back.
  */
-import { LONGEST_TIMER } from '../model/run.ts'
+import { LONGEST_TIMER } from '../model/run/run.ts'
 import type { Execution } from './execution.ts'
 
 /** Milliseconds that a handler gets to end after its signal, before it is reported as stuck. */

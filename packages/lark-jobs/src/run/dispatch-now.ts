@@ -4,7 +4,7 @@
 
 import { newId } from '../model/id.ts'
 import { resultText } from '../model/payload.ts'
-import { LONGEST_TIMER, Run, returnedFalse, timedOut } from '../model/run.ts'
+import { LONGEST_TIMER, Run, returnedFalse, timedOut } from '../model/run/run.ts'
 import { classOf, currentRun, type JobConstructor, type JobLike, settingsOf } from '../options/job-class.ts'
 import { readPayload, writePayload } from '../options/payload-rules.ts'
 import { type Around, EventJob, HookCalls } from './hooks.ts'

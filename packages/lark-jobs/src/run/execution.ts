@@ -4,8 +4,8 @@
  */
 import { JobsError } from '../model/errors.ts'
 import type { CancelReason, LeasedJob, LogLevel, LogLine } from '../model/record.ts'
-import { Run, timedOut, type Writer } from '../model/run.ts'
-import type { Processing } from '../model/telemetry.ts'
+import { Run, timedOut, type Writer } from '../model/run/run.ts'
+import type { Processing } from '../model/run/telemetry.ts'
 import type { JobClass } from '../options/job-class.ts'
 import type { Middleware } from '../options/middleware.ts'
 import { MAX_LOG_LINES, type Notice } from '../store/contract/store.ts'

@@ -4,7 +4,7 @@
  */
 import { JobsError } from '../model/errors.ts'
 import type { JobError, KeptError } from '../model/record.ts'
-import { fieldOf, isError, textOf } from '../model/thrown.ts'
+import { fieldOf, isError, textOf } from '../words/thrown.ts'
 
 /** Characters of a stack kept with an error. */
 const MAX_STACK = 4_000

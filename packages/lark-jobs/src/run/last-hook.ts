@@ -5,10 +5,10 @@
 
 import { JobsError } from '../model/errors.ts'
 import type { CancelReason } from '../model/record.ts'
-import type { Run } from '../model/run.ts'
-import { textOf } from '../model/thrown.ts'
+import type { Run } from '../model/run/run.ts'
 import { currentRun, type JobClass, type JobLike } from '../options/job-class.ts'
 import { readAnyway } from '../options/payload-rules.ts'
+import { textOf } from '../words/thrown.ts'
 import { type Make, withMade } from './made-job.ts'
 
 /** Which hook is called, and its argument. */

@@ -3,12 +3,12 @@
  * function `make` of the configuration or of `Jobs.work()`. Without it, a worker makes jobs with `new` and no arguments.
  */
 
-import type { Signal } from '../model/abort-signal.ts'
 import { JobsError } from '../model/errors.ts'
-import type { Run } from '../model/run.ts'
-import { shown } from '../model/secret.ts'
-import { textOf } from '../model/thrown.ts'
+import type { Run } from '../model/run/run.ts'
 import { currentRun, type JobClass, type JobLike, jobBrand, type WrittenJob } from '../options/job-class.ts'
+import type { Signal } from '../waiting/abort-signal.ts'
+import { shown } from '../words/secret.ts'
+import { textOf } from '../words/thrown.ts'
 
 /** The run for which `make` makes a job. */
 export interface MakeFor {

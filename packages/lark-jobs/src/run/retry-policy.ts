@@ -4,14 +4,14 @@
  * returns false; the next attempt would begin after `retryUntil`.
  */
 import { defaultBackoff, pauseAfter } from '../model/backoff.ts'
-import { durationForm, milliseconds } from '../model/duration.ts'
-import { isNonRetryable } from '../model/non-retryable.ts'
 import type { LeasedJob } from '../model/record.ts'
-import { shown as shownText } from '../model/secret.ts'
-import { textOf } from '../model/thrown.ts'
+import { isNonRetryable } from '../model/run/non-retryable.ts'
 import { limitsFrom } from '../model/tick.ts'
 import { currentRun, type JobClass } from '../options/job-class.ts'
 import { readAnyway } from '../options/payload-rules.ts'
+import { durationForm, milliseconds } from '../words/duration.ts'
+import { shown as shownText } from '../words/secret.ts'
+import { textOf } from '../words/thrown.ts'
 import type { Execution } from './execution.ts'
 
 /** Milliseconds for which an async `backoff` may take. */

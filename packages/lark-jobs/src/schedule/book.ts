@@ -14,10 +14,10 @@ import { defined } from '../model/defined.ts'
 import { JobsError } from '../model/errors.ts'
 import { grouped } from '../model/grouped.ts'
 import { newNonce } from '../model/id.ts'
-import { inLots } from '../model/in-lots.ts'
 import type { NewJob } from '../model/record.ts'
 import { tickId } from '../model/tick.ts'
-import type { Missed } from '../model/timing.ts'
+import type { Missed } from '../options/schedules/timing.ts'
+import { inLots } from '../store/contract/rules/in-lots.ts'
 import type {
   Bound,
   Enqueued,

@@ -1,7 +1,7 @@
 /**
  * What the clock changes of a year do to a cron expression: `lark schedule:explain`.
  */
-import { hourOf, isInterval } from '../model/cron.ts'
+import { hourOf, isInterval } from '../options/schedules/cron.ts'
 import { instantsBetween } from './instants.ts'
 import { changeAt, offsetIn } from './local-time.ts'
 

@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto'
 import type { NewJob } from '../model/record.ts'
-import type { Missed, Overlap, Timing } from '../model/timing.ts'
+import type { Missed, Overlap, Timing } from '../options/schedules/timing.ts'
 
 export interface Definition {
   timing: Timing

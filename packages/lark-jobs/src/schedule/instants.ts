@@ -5,10 +5,10 @@
  * it is skipped. croner has this rule too, and loses the times that are skipped before midnight (America/Nuuk).
  */
 import { Cron } from 'croner'
-import { isInterval } from '../model/cron.ts'
 import { JobsError } from '../model/errors.ts'
-import { shown } from '../model/secret.ts'
-import type { Timing } from '../model/timing.ts'
+import { isInterval } from '../options/schedules/cron.ts'
+import type { Timing } from '../options/schedules/timing.ts'
+import { shown } from '../words/secret.ts'
 import { instantOf, type Offset, offsetIn } from './local-time.ts'
 
 /** Finds the instants of a cron expression, after or before another, the nearest first. */

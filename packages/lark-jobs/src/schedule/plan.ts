@@ -6,7 +6,7 @@
 import { createHash } from 'node:crypto'
 import { defined } from '../model/defined.ts'
 import type { ScheduleRun } from '../model/tick.ts'
-import type { Missed } from '../model/timing.ts'
+import type { Missed } from '../options/schedules/timing.ts'
 import type { Definition } from './definition.ts'
 import { instantsAfter, instantsUpTo } from './instants.ts'
 import { KEEP_ENDED, MAX_MISSED, MAX_SKIPPED, type ScheduleState, type Skipped } from './state.ts'

@@ -5,7 +5,7 @@
  * An expression has two parts: the times of a day, and the days. Each is said in one phrase, the shortest one that is
  * true. What no phrase fits is written as numbers: "at minutes 0, 7 and 30 of hours 8, 9 and 17".
  */
-import { milliseconds } from '../model/duration.ts'
+import { milliseconds } from '../words/duration.ts'
 
 const MONTHS = ['January', 'February', 'March', 'April', 'May', 'June', 'July', 'August', 'September'].concat(
   ['October', 'November', 'December'],

@@ -3,11 +3,11 @@
  * needed, and no code of the others.
  */
 
-import { hintFor, plain, schemeOf } from '../model/connection-text.ts'
 import { JobsError } from '../model/errors.ts'
-import { formOf } from '../model/secret.ts'
+import { hintFor, plain, schemeOf } from '../words/connection-text.ts'
+import { formOf } from '../words/secret.ts'
 import type { BullmqSource } from './contract/bullmq.ts'
-import { RETENTION } from './contract/retention.ts'
+import { RETENTION } from './contract/rules/retention.ts'
 import type { RedisServers } from './contract/servers.ts'
 import type { Store, StoreOptions } from './contract/store.ts'
 

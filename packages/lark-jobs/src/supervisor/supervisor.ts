@@ -17,9 +17,9 @@
  */
 import type { ChildProcess } from 'node:child_process'
 import { LarkError } from '@s18i/lark/config'
-import { within } from '../model/bounded-wait.ts'
-import { Deferred } from '../model/deferred.ts'
-import { readable } from '../model/duration.ts'
+import { within } from '../waiting/bounded-wait.ts'
+import { Deferred } from '../waiting/deferred.ts'
+import { readable } from '../words/duration.ts'
 import { STOP_DEADLINE } from '../worker/options.ts'
 import type { Vitals } from '../worker/vitals.ts'
 import { HandBack, type HandBackOptions, type Returned } from './hand-back.ts'

@@ -8,8 +8,8 @@
  */
 import { type ChildProcess, fork } from 'node:child_process'
 import type { Readable, Writable } from 'node:stream'
-import { Deferred } from '../model/deferred.ts'
 import { newNonce } from '../model/id.ts'
+import { Deferred } from '../waiting/deferred.ts'
 import { STOP_DEADLINE } from '../worker/options.ts'
 import type { Vitals } from '../worker/vitals.ts'
 import {

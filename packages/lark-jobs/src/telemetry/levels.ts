@@ -1,7 +1,7 @@
 /**
  * What a store holds, for a telemetry that observes it.
  */
-import type { Levels } from '../model/telemetry.ts'
+import type { Levels } from '../model/run/telemetry.ts'
 import { oldestOf } from '../operate/measures/measurement.ts'
 import { strandedIn } from '../operate/measures/stranded-jobs.ts'
 import { type Operated, open } from '../operate/operations.ts'

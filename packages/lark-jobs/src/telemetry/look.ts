@@ -2,10 +2,11 @@
  * A look at a store that all who ask share: scrapes and health checks may come as often as they like, and the store is
  * asked at most once a second.
  */
-import { inTime } from '../model/bounded-wait.ts'
+
 import { JobsError } from '../model/errors.ts'
 import { type Measurement, measure } from '../operate/measures/measurement.ts'
 import { type Operated, open } from '../operate/operations.ts'
+import { inTime } from '../waiting/bounded-wait.ts'
 
 /** Milliseconds for which a look is shared. */
 const SHARED = 1_000

@@ -3,11 +3,11 @@
  * dispatched, one line each. Payloads are cut, and are shown without what people must not see.
  */
 import { nearest, visible } from '@s18i/lark/config'
-import { readable } from '../model/duration.ts'
 import type { Path } from '../model/flow.ts'
-import { listed } from '../model/listed.ts'
-import { shown } from '../model/secret.ts'
 import { HIDDEN, redacted } from '../operate/look/redacted.ts'
+import { readable } from '../words/duration.ts'
+import { listed } from '../words/listed.ts'
+import { shown } from '../words/secret.ts'
 import type { DispatchedFlow, DispatchedJob, DispatchedNode, Dispatches } from './dispatches.ts'
 import type { Expectation } from './expectation.ts'
 import { type Difference, differences, pathWords, valueAt } from './matching.ts'

@@ -1,7 +1,7 @@
 /**
  * What a test expects of a dispatch: a class, a payload that matches, and what else the dispatch says.
  */
-import { type Duration, milliseconds } from '../model/duration.ts'
+
 import {
   classOf,
   isJobClass,
@@ -9,6 +9,7 @@ import {
   type JobLike,
   type PayloadOf,
 } from '../options/job-class.ts'
+import { type Duration, milliseconds } from '../words/duration.ts'
 import type { DispatchedJob } from './dispatches.ts'
 import { type Difference, differences, type PartOf } from './matching.ts'
 

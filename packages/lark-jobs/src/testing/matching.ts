@@ -4,7 +4,7 @@
  */
 import { isDeepStrictEqual } from 'node:util'
 import type { Path } from '../model/flow.ts'
-import { shown } from '../model/secret.ts'
+import { shown } from '../words/secret.ts'
 
 /**
  * A part of a value: objects may leave properties out, lists are compared as a whole, and a function in the place of a

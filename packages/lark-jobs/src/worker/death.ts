@@ -5,9 +5,9 @@
  * supervisor says why (`supervisor/supervisor.ts`), or the worker that takes the jobs back.
  */
 import { fileURLToPath } from 'node:url'
-import { listed } from '../model/listed.ts'
-import { fieldOf, isError, textOf } from '../model/thrown.ts'
 import type { Execution } from '../run/execution.ts'
+import { listed } from '../words/listed.ts'
+import { fieldOf, isError, textOf } from '../words/thrown.ts'
 import type { LeaseThread } from './lease/lease-thread.ts'
 import type { Report } from './report.ts'
 

@@ -2,10 +2,11 @@
  * Warns that the store has removed failed jobs before their age. It looks only after a job of this worker has failed
  * for good, so a worker whose jobs do not fail asks nothing.
  */
-import { failedCommand } from '../model/command-line.ts'
-import { droppedWords } from '../model/dropped-words.ts'
+
 import { queueOf } from '../model/partition.ts'
 import type { Store } from '../store/contract/store.ts'
+import { failedCommand } from '../words/command-line.ts'
+import { droppedWords } from '../words/dropped-words.ts'
 import type { Report } from './report.ts'
 
 /** Milliseconds between two looks at a partition, and from a warning to the next look. */

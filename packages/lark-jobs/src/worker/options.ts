@@ -3,7 +3,7 @@
  * starts.
  */
 import type { Limits } from '../model/limits.ts'
-import type { TelemetryCalls } from '../model/telemetry.ts'
+import type { TelemetryCalls } from '../model/run/telemetry.ts'
 import { jobClasses } from '../options/job-class.ts'
 import type { Middleware } from '../options/middleware.ts'
 import { presets } from '../options/preset.ts'

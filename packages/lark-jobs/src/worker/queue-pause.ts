@@ -5,8 +5,8 @@
  * not begun go back, and so do those of calls under way; other workers may begin those that they have prefetched.
  */
 import type { Outcome } from '../model/record.ts'
-import { textOf } from '../model/thrown.ts'
 import type { Store } from '../store/contract/store.ts'
+import { textOf } from '../words/thrown.ts'
 import type { Claimer } from './fetch/claimer.ts'
 
 /**

@@ -5,7 +5,7 @@
  * (Measured on 2026-11-27, Node 20.20, 2 cores, shared and busy: a run takes 54 ns of CPU, a record of five pairs 40 µs.)
  */
 import type { WorkerRuns } from '../model/record.ts'
-import { RunCounts } from '../model/run-counts.ts'
+import { RunCounts } from '../model/run/run-counts.ts'
 import { OTHERS } from '../store/contract/runs.ts'
 
 /** The most pairs of a queue and a key that a worker counts for themselves. The rest counts under one name. */

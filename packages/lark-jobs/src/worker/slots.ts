@@ -6,12 +6,11 @@
  * back leaves its slot at once, even if its handler goes on.
  */
 
-import { within } from '../model/bounded-wait.ts'
 import { defined } from '../model/defined.ts'
 import { JobsError } from '../model/errors.ts'
 import type { LogLine, Outcome } from '../model/record.ts'
-import { timedOut } from '../model/run.ts'
-import type { RunCounts } from '../model/run-counts.ts'
+import { timedOut } from '../model/run/run.ts'
+import type { RunCounts } from '../model/run/run-counts.ts'
 import { tickOf } from '../model/tick.ts'
 import type { JobClass } from '../options/job-class.ts'
 import type { Middleware } from '../options/middleware.ts'
@@ -22,6 +21,7 @@ import type { Make } from '../run/made-job.ts'
 import type { Permits } from '../run/middleware/permits.ts'
 import { limitOf, retryIn } from '../run/retry-policy.ts'
 import { conclude, runJob, stopped } from '../run/runner.ts'
+import { within } from '../waiting/bounded-wait.ts'
 import { warnsOfDropped } from './dropped-jobs.ts'
 import type { Claimer } from './fetch/claimer.ts'
 import { type HeldJob, type Ledger, NEVER, TOLD } from './lease/ledger.ts'

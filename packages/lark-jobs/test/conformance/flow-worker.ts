@@ -8,7 +8,7 @@ import { FlowBook } from '../../src/flow/flow-book.ts'
 import { JobSender } from '../../src/flow/job-sender.ts'
 import { type EffectName, memberOf, nameOf } from '../../src/model/effect.ts'
 import type { LeasedJob, Outcome } from '../../src/model/record.ts'
-import { isResendable } from '../../src/store/contract/resend.ts'
+import { isResendable } from '../../src/store/contract/rules/resend.ts'
 import {
   type Call,
   endOf,

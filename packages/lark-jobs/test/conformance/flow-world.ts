@@ -2,9 +2,10 @@
  * A world for flows: a store whose partitions may be on several servers, each of which can be set back by itself; what ran
  * there; and the store as processes see it that die, or whose calls are lost.
  */
-import { Deferred } from '../../src/model/deferred.ts'
+
 import { JobsError } from '../../src/model/errors.ts'
 import type { Exchange, Recovery, Settlement, Store } from '../../src/store/contract/store.ts'
+import { Deferred } from '../../src/waiting/deferred.ts'
 import type { Harness } from './harness.ts'
 
 /** The partitions of a world. */

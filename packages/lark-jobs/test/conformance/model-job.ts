@@ -15,9 +15,9 @@ import type {
   Outcome,
   State,
 } from '../../src/model/record.ts'
-import { laneName, readLane } from '../../src/store/contract/lane.ts'
-import { changedTags, saidOfPayload, withOptions } from '../../src/store/contract/options.ts'
-import { cancelledFor, readCancelled } from '../../src/store/contract/reason.ts'
+import { laneName, readLane } from '../../src/store/contract/rules/lane.ts'
+import { changedTags, saidOfPayload, withOptions } from '../../src/store/contract/rules/options.ts'
+import { cancelledFor, readCancelled } from '../../src/store/contract/rules/reason.ts'
 import {
   type AlterVerdict,
   afterDeath,
@@ -79,7 +79,7 @@ export class ModelJob implements Counters {
   #because: { runs: number; text: string } | undefined
   place: number
   #state: 'pending' | 'active' | Ended = 'pending'
-  /** See `contract/reason.ts`. */
+  /** See `store/contract/rules/reason.ts`. */
   #asked: string | undefined
   readonly #now: () => number
 

@@ -4,7 +4,7 @@
  */
 import { expect } from 'vitest'
 import type { Group, LeasedJob } from '../../src/model/record.ts'
-import { readLane } from '../../src/store/contract/lane.ts'
+import { readLane } from '../../src/store/contract/rules/lane.ts'
 import type { MetGroup, PausedGroup, Want } from '../../src/store/contract/store.ts'
 import { type ModelJob, rank } from './model-job.ts'
 

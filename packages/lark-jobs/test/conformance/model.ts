@@ -14,7 +14,7 @@ import {
   type State,
   states,
 } from '../../src/model/record.ts'
-import { readCancelled } from '../../src/store/contract/reason.ts'
+import { readCancelled } from '../../src/store/contract/rules/reason.ts'
 import {
   type AlterVerdict,
   type Change,

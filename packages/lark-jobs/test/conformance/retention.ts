@@ -2,7 +2,7 @@
  * How many ended jobs are kept, and how long.
  */
 import { expect, test } from 'vitest'
-import { keptBy } from '../../src/store/contract/retention.ts'
+import { keptBy } from '../../src/store/contract/rules/retention.ts'
 import { MAX_ITEMS } from '../../src/store/contract/store.ts'
 import { LEASE } from './caller.ts'
 import type { Make } from './harness.ts'

@@ -3,7 +3,7 @@
  */
 import { expect, test } from 'vitest'
 import type { AnnouncedWorker, WorkerRuns } from '../../src/model/record.ts'
-import { RunCounts } from '../../src/model/run-counts.ts'
+import { RunCounts } from '../../src/model/run/run-counts.ts'
 import {
   DAY,
   DAYS,

@@ -3,8 +3,8 @@
  */
 import { Cron } from 'croner'
 import { expect, test } from 'vitest'
-import { readCron } from '../../src/model/cron.ts'
-import type { Timing } from '../../src/model/timing.ts'
+import { readCron } from '../../src/options/schedules/cron.ts'
+import type { Timing } from '../../src/options/schedules/timing.ts'
 import { clockChanges, unusualDays } from '../../src/schedule/clock-changes.ts'
 import { instantsAfter, instantsBetween, instantsUpTo } from '../../src/schedule/instants.ts'
 import { Random } from '../conformance/random.ts'

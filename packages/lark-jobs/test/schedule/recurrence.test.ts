@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { cron, daily, every, type Recurrence } from '../../src/index.ts'
-import { isRecurrence } from '../../src/options/recurrence.ts'
+import { isRecurrence } from '../../src/options/schedules/recurrence.ts'
 
 test('each function says when, with every policy filled in', () => {
   const policies = {

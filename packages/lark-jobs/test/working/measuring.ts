@@ -4,7 +4,7 @@
 import { expect, test, vi } from 'vitest'
 import { open } from '../../src/api/jobs.ts'
 import { Job } from '../../src/index.ts'
-import { RunCounts } from '../../src/model/run-counts.ts'
+import { RunCounts } from '../../src/model/run/run-counts.ts'
 import { operate } from '../../src/operate.ts'
 import { Bench, type Connect, Record } from './bench.ts'
 

@@ -4,8 +4,8 @@
 
 import { type Audited, audited } from '../../model/audited.ts'
 import { isObject, isText, type OptionsOf, oneOf, option, whole } from '../../options/schema.ts'
+import { parsed } from '../../store/contract/rules/unreadable.ts'
 import { type AuditRecord, MAX_ITEMS, type Store } from '../../store/contract/store.ts'
-import { parsed } from '../../store/contract/unreadable.ts'
 import { Cursors } from '../look/cursor.ts'
 import { checkFilter, conditions, type Flags } from '../look/filter.ts'
 import { sinceCondition, sinceInstant } from '../look/since.ts'

@@ -1,8 +1,9 @@
 /**
  * A change that people make by hand: what it says of itself, so that `operate()` can record it (`recording.ts`).
  */
-import type { Signal } from '../../model/abort-signal.ts'
+
 import type { Audited } from '../../model/audited.ts'
+import type { Signal } from '../../waiting/abort-signal.ts'
 import type { Chosen } from '../look/filter.ts'
 
 export interface HandChange<T> {

@@ -8,7 +8,6 @@ import type { Settings } from '../../config/config.ts'
 import { isQueueName } from '../../config/queues.ts'
 import { flowPlace } from '../../dispatch/flow-definition.ts'
 import { NodeNames } from '../../dispatch/node-names.ts'
-import { LONGEST } from '../../model/duration.ts'
 import { memberId } from '../../model/effect.ts'
 import {
   type FailureRule,
@@ -22,10 +21,11 @@ import {
 import { partitionsOf, queueOf } from '../../model/partition.ts'
 import { MAX_CONTEXT } from '../../model/payload.ts'
 import type { EndedState, Keep } from '../../model/record.ts'
-import { shown } from '../../model/secret.ts'
-import { textOf } from '../../model/thrown.ts'
 import type { BullmqChild, BullmqEntry, BullmqSource } from '../../store/contract/bullmq.ts'
 import { MAX_ERROR, RETENTION, retentionOf } from '../../store/contract/store.ts'
+import { LONGEST } from '../../words/duration.ts'
+import { shown } from '../../words/secret.ts'
+import { textOf } from '../../words/thrown.ts'
 import { keyFor, parsed, REMEMBERED, waitingJob } from './jobs.ts'
 import type { LackReason, leftReasons } from './report.ts'
 

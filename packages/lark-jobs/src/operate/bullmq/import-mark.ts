@@ -8,8 +8,8 @@
  */
 import { createHash } from 'node:crypto'
 import { JobsError } from '../../model/errors.ts'
-import { textOf } from '../../model/thrown.ts'
 import type { BullmqSource } from '../../store/contract/bullmq.ts'
+import { textOf } from '../../words/thrown.ts'
 import { REMEMBERED } from './jobs.ts'
 
 /** Milliseconds: the time in which the id tells is shorter by this, because clocks are set. */

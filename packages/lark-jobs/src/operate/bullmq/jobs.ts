@@ -3,15 +3,15 @@
  */
 import { createHash } from 'node:crypto'
 import { type BullmqLack, bullmqRecord } from '../../bullmq/record.ts'
-import { LONGEST } from '../../model/duration.ts'
 import { MAX_ID } from '../../model/id.ts'
 import { encode, MAX_PAYLOAD } from '../../model/payload.ts'
 import type { JobError, JobRecord, Keep, NewJob } from '../../model/record.ts'
 import { isReserved } from '../../model/reserved-key.ts'
-import { shown } from '../../model/secret.ts'
 import { isName } from '../../options/job-settings.ts'
 import type { BullmqEntry } from '../../store/contract/bullmq.ts'
 import { MAX_BYTES, MAX_ERRORS } from '../../store/contract/store.ts'
+import { LONGEST } from '../../words/duration.ts'
+import { shown } from '../../words/secret.ts'
 
 /**
  * Milliseconds: an imported job that has ended is kept for at least so long. If the process dies after Lark has answered

@@ -3,8 +3,8 @@
  */
 import { excerpt } from '@s18i/lark/config'
 import { JobsError } from '../../model/errors.ts'
-import { listed } from '../../model/listed.ts'
 import type { BullmqQueue, BullmqSource } from '../../store/contract/bullmq.ts'
+import { listed } from '../../words/listed.ts'
 
 /** @throws BULLMQ_NOT_FOUND */
 export async function queuesIn(

@@ -5,7 +5,7 @@
 import { bullmqRecord } from '../../bullmq/record.ts'
 import { scheduleName } from '../../bullmq/schedule-name.ts'
 import { checkTicks } from '../../dispatch/scheduled-job.ts'
-import { cron, every, type Recurrence } from '../../options/recurrence.ts'
+import { cron, every, type Recurrence } from '../../options/schedules/recurrence.ts'
 import { isObject, voiceOf } from '../../options/schema.ts'
 import type { Definition } from '../../schedule/definition.ts'
 import type { BullmqEntry, BullmqScheduler } from '../../store/contract/bullmq.ts'

@@ -1,12 +1,13 @@
 /**
  * Cancels jobs from outside. A job that does not run ends at once. A running job is asked to end, by its `signal`.
  */
-import { keptBecause } from '../../model/because.ts'
+
 import { defined } from '../../model/defined.ts'
 import { JobsError } from '../../model/errors.ts'
 import type { State } from '../../model/record.ts'
 import { type OptionsOf, voiceOf } from '../../options/schema.ts'
 import type { Change } from '../../store/contract/store.ts'
+import { keptBecause } from '../../words/because.ts'
 import {
   because,
   type ChangeOptions,

@@ -4,11 +4,11 @@
  */
 import { JobsError } from '../../model/errors.ts'
 import { groupedBy } from '../../model/grouped.ts'
-import { listed } from '../../model/listed.ts'
 import type { State } from '../../model/record.ts'
-import { shown } from '../../model/secret.ts'
 import { fingerprintOf, shortNames } from '../../run/fingerprint.ts'
 import { type AlterVerdict, type Change, MAX_ITEMS } from '../../store/contract/store.ts'
+import { listed } from '../../words/listed.ts'
+import { shown } from '../../words/secret.ts'
 import { type ChangeOptions, type Chosen, isIds, type JobConditions } from '../look/filter.ts'
 import { list } from '../look/list.ts'
 import { Passage } from '../look/passage.ts'

@@ -4,15 +4,15 @@
  */
 
 import { JobsError } from '../../model/errors.ts'
-import { inLots } from '../../model/in-lots.ts'
 import { decode, encode } from '../../model/payload.ts'
-import { shown } from '../../model/secret.ts'
 import { definitions } from '../../options/definitions.ts'
 import { classOf, classWith } from '../../options/job-class.ts'
 import { versionOf as versionOfText, writePayload } from '../../options/payload-rules.ts'
 import { isObject, option } from '../../options/schema.ts'
 import { COMMAND_JOB, commandIn } from '../../run/command-job.ts'
+import { inLots } from '../../store/contract/rules/in-lots.ts'
 import type { AlterVerdict, Change } from '../../store/contract/store.ts'
+import { shown } from '../../words/secret.ts'
 import { AT_ONCE } from '../look/ask-all.ts'
 import {
   type ChangeOptions,

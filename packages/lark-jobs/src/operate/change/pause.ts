@@ -3,12 +3,12 @@
  * and dispatched jobs wait.
  */
 import { excerpt } from '@s18i/lark/config'
-import { type Duration, milliseconds } from '../../model/duration.ts'
 import { JobsError } from '../../model/errors.ts'
 import { partitionWith } from '../../model/partition.ts'
 import { isHash } from '../../model/stored-name.ts'
 import { groupName } from '../../options/group.ts'
 import { duration, isText, option } from '../../options/schema.ts'
+import { type Duration, milliseconds } from '../../words/duration.ts'
 import { all, checkFilter, conditions, type Flags, group, queueName } from '../look/filter.ts'
 import { type OpenQueues, partitionsToLookIn } from '../look/stored-jobs.ts'
 

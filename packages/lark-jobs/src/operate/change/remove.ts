@@ -3,9 +3,9 @@
  */
 
 import { JobsError } from '../../model/errors.ts'
-import { inLots } from '../../model/in-lots.ts'
 import type { JobRecord, State } from '../../model/record.ts'
 import { type OptionsOf, option, voiceOf } from '../../options/schema.ts'
+import { inLots } from '../../store/contract/rules/in-lots.ts'
 import { type AlterVerdict, type Change, versionOf } from '../../store/contract/store.ts'
 import {
   type ChangeOptions,

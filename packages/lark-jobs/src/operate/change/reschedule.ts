@@ -1,10 +1,11 @@
 /**
  * Changes when jobs are due that do not run: now (`runNow`), or after some time (`reschedule`).
  */
-import { type Duration, milliseconds } from '../../model/duration.ts'
+
 import { JobsError } from '../../model/errors.ts'
 import { duration } from '../../options/schema.ts'
 import type { Change } from '../../store/contract/store.ts'
+import { type Duration, milliseconds } from '../../words/duration.ts'
 import {
   type ChangeOptions,
   type Chosen,

@@ -4,7 +4,7 @@
  */
 
 import { groupedBy } from '../../model/grouped.ts'
-import { inLots } from '../../model/in-lots.ts'
+import { inLots } from '../../store/contract/rules/in-lots.ts'
 import type { OpenQueues } from '../look/stored-jobs.ts'
 import { RECORDS } from '../look/whole-records.ts'
 import { readRecord } from './import.ts'

@@ -2,15 +2,15 @@
  * What the doctor finds in the queues of a store, and in the workers that serve them.
  */
 
-import { failedCommand, resumeCommand, shellWord, whyCommand } from '../../model/command-line.ts'
-import { droppedWords } from '../../model/dropped-words.ts'
-import { readable } from '../../model/duration.ts'
-import { listed } from '../../model/listed.ts'
-import { plural } from '../../model/plural.ts'
 import type { WorkerRecord } from '../../model/record.ts'
-import { strandedWords } from '../../model/stranded-words.ts'
 import { version as own } from '../../model/version.ts'
 import { DAY, type DoubtedJob, HOUR, type LostWorker } from '../../store/contract/store.ts'
+import { failedCommand, resumeCommand, shellWord, whyCommand } from '../../words/command-line.ts'
+import { droppedWords } from '../../words/dropped-words.ts'
+import { readable } from '../../words/duration.ts'
+import { listed } from '../../words/listed.ts'
+import { plural } from '../../words/plural.ts'
+import { strandedWords } from '../../words/stranded-words.ts'
 import type { QueueStatus, Status } from '../measures/status.ts'
 import { type DoctorFinding, Examination } from './finding.ts'
 

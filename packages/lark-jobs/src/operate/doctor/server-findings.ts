@@ -1,9 +1,10 @@
 /**
  * What the doctor finds in the facts of Redis and Valkey servers.
  */
-import { readable } from '../../model/duration.ts'
-import { listed } from '../../model/listed.ts'
+
 import type { ServerFacts, ServersInspection } from '../../store/contract/inspection.ts'
+import { readable } from '../../words/duration.ts'
+import { listed } from '../../words/listed.ts'
 import { type DoctorFinding, Examination } from './finding.ts'
 import { bytes } from './size.ts'
 

@@ -8,14 +8,14 @@
  */
 
 import { setMaxListeners } from 'node:events'
-import type { Signal } from '../../model/abort-signal.ts'
-import { unlessAborted } from '../../model/bounded-wait.ts'
 import { type EventKind, eventKinds } from '../../model/event.ts'
-import { inLots } from '../../model/in-lots.ts'
 import { queueOf } from '../../model/partition.ts'
 import { scheduleTick } from '../../model/tick.ts'
 import { isText, option, Schema } from '../../options/schema.ts'
+import { inLots } from '../../store/contract/rules/in-lots.ts'
 import { EVENTS_PAGE, type EventEntry, type Heard, markOf, WATCH_AGAIN } from '../../store/contract/store.ts'
+import type { Signal } from '../../waiting/abort-signal.ts'
+import { unlessAborted } from '../../waiting/bounded-wait.ts'
 import { Cursors } from '../look/cursor.ts'
 import { checkFilter, conditions } from '../look/filter.ts'
 import { everyPartition, partitionsToLookIn } from '../look/stored-jobs.ts'

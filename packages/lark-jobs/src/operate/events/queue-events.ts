@@ -2,9 +2,10 @@
  * What happens to jobs, as an application hears it: `for await (const event of Jobs.events())`. What it does is in
  * `event-stream.ts`, which is loaded when the first event is asked for.
  */
-import type { Signal } from '../../model/abort-signal.ts'
+
 import type { EventKind } from '../../model/event.ts'
 import type { ScheduleTick } from '../../model/tick.ts'
+import type { Signal } from '../../waiting/abort-signal.ts'
 
 /** Something has happened to a job. */
 export interface QueueEvent {

@@ -6,11 +6,12 @@
  * ended. It is asked every half second for everything else, and in case a ring is lost. While the store is away, this
  * waits.
  */
-import type { Signal } from '../../model/abort-signal.ts'
+
 import { JobsError } from '../../model/errors.ts'
 import type { LogLine } from '../../model/record.ts'
 import { isText, type OptionsOf, option } from '../../options/schema.ts'
 import { MAX_LOG_LINES, WATCH_AGAIN } from '../../store/contract/store.ts'
+import type { Signal } from '../../waiting/abort-signal.ts'
 import { checkFilter, conditions, queueName } from '../look/filter.ts'
 import { type JobStatus, locate, partitionsToLookIn, shownJson, stored } from '../look/stored-jobs.ts'
 import { passes, type WatchedStore } from './watcher.ts'

@@ -7,12 +7,12 @@
  * not answer, the waits go on.
  */
 import { setTimeout as pause } from 'node:timers/promises'
-import type { Signal } from '../../model/abort-signal.ts'
 import type { EndedJob } from '../../model/effect.ts'
 import { JobsError } from '../../model/errors.ts'
 import { newNonce } from '../../model/id.ts'
 import { queueOf } from '../../model/partition.ts'
 import { type Fate, MAX_ITEMS, type Store, WATCH_AGAIN } from '../../store/contract/store.ts'
+import type { Signal } from '../../waiting/abort-signal.ts'
 import type { OpenQueues } from '../look/stored-jobs.ts'
 
 /** Milliseconds after which the store forgets a watch that is not renewed. */

@@ -7,12 +7,12 @@
  */
 
 import { setImmediate as turn } from 'node:timers/promises'
-import { inTime } from '../../model/bounded-wait.ts'
-import { inLots } from '../../model/in-lots.ts'
 import { queueOf } from '../../model/partition.ts'
 import { type OptionsOf, whole } from '../../options/schema.ts'
 import { shortNames } from '../../run/fingerprint.ts'
+import { inLots } from '../../store/contract/rules/in-lots.ts'
 import { HOUR, MAX_STANDINGS, type Store } from '../../store/contract/store.ts'
+import { inTime } from '../../waiting/bounded-wait.ts'
 import { AT_ONCE } from '../look/ask-all.ts'
 import { checkFilter, conditions, jobConditions } from '../look/filter.ts'
 import { sinceInstant } from '../look/since.ts'

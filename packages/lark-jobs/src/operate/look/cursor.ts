@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto'
 import { JobsError } from '../../model/errors.ts'
-import { shown } from '../../model/secret.ts'
+import { shown } from '../../words/secret.ts'
 import type { Flags } from './filter.ts'
 
 /** The letters of a seal. */

@@ -4,7 +4,6 @@
  */
 
 import { isDeepStrictEqual } from 'node:util'
-import type { Signal } from '../../model/abort-signal.ts'
 import { JobsError, type JobsErrorCode } from '../../model/errors.ts'
 import { readIds } from '../../model/id.ts'
 import type { State } from '../../model/record.ts'
@@ -21,6 +20,7 @@ import {
   Schema,
 } from '../../options/schema.ts'
 import { isKind } from '../../run/fingerprint.ts'
+import type { Signal } from '../../waiting/abort-signal.ts'
 import { sinceCondition } from './since.ts'
 
 /** The flag of a command that stands for each condition: `{ key: '--job' }`. */

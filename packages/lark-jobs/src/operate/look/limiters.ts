@@ -2,9 +2,10 @@
  * The limiters and the circuits that live workers use: what each limiter grants and who has it, and which circuits are
  * open.
  */
-import { inLots } from '../../model/in-lots.ts'
+
 import type { Limits } from '../../model/limits.ts'
 import type { WorkerRecord } from '../../model/record.ts'
+import { inLots } from '../../store/contract/rules/in-lots.ts'
 import type { LimiterRecord, Store } from '../../store/contract/store.ts'
 
 /** How many limiters are looked at together. */

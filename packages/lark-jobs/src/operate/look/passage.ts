@@ -1,6 +1,7 @@
 /** How far a call has come that goes through many jobs, and when it ends. */
-import type { Signal } from '../../model/abort-signal.ts'
+
 import type { AlterVerdict } from '../../store/contract/store.ts'
+import type { Signal } from '../../waiting/abort-signal.ts'
 
 /**
  * How a call goes through many jobs: it says how far it is, and ends between two lots of jobs when it is aborted. What it

@@ -2,9 +2,9 @@
  * The whole records of all jobs that meet a filter, a few at a time, for a file from which they can be put back.
  */
 import { groupedBy } from '../../model/grouped.ts'
-import { inLots } from '../../model/in-lots.ts'
 import type { JobRecord } from '../../model/record.ts'
 import type { OptionsOf } from '../../options/schema.ts'
+import { inLots } from '../../store/contract/rules/in-lots.ts'
 import { MAX_ITEMS } from '../../store/contract/store.ts'
 import { checkFilter, conditions, type Flags, signal } from './filter.ts'
 import { checkList, type ListFilter, list } from './list.ts'

@@ -1,7 +1,8 @@
 /** The condition `since`: an instant, or how long ago. */
-import { type Duration, durationForm, milliseconds } from '../../model/duration.ts'
+
 import { Option } from '../../options/schema.ts'
 import type { Store } from '../../store/contract/store.ts'
+import { type Duration, durationForm, milliseconds } from '../../words/duration.ts'
 
 export const sinceCondition = new Option<Date | Duration, Date | number>(
   `a Date, or ${durationForm}`,

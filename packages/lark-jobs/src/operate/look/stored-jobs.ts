@@ -6,15 +6,13 @@
 
 import { nearest } from '@s18i/lark/config'
 import { JobsError } from '../../model/errors.ts'
-import { inLots } from '../../model/in-lots.ts'
-import { listed } from '../../model/listed.ts'
 import { partitionsOf, partitionWith, queueOf } from '../../model/partition.ts'
 import { whyDropped } from '../../model/payload.ts'
 import { hasPayload, type JobRecord, type LogLine, type State, type Unreadable } from '../../model/record.ts'
-import { shown } from '../../model/secret.ts'
 import { shownName } from '../../model/stored-name.ts'
 import type { JobLike, PayloadOf, ResultOf } from '../../options/job-class.ts'
 import { isText, type OptionsOf, whole } from '../../options/schema.ts'
+import { inLots } from '../../store/contract/rules/in-lots.ts'
 import {
   type AlterVerdict,
   type Change,
@@ -24,6 +22,8 @@ import {
   type Page,
   type Store,
 } from '../../store/contract/store.ts'
+import { listed } from '../../words/listed.ts'
+import { shown } from '../../words/secret.ts'
 import { askAll } from './ask-all.ts'
 import { checkFilter, conditions, type Flags, queueName } from './filter.ts'
 import { Passage } from './passage.ts'

@@ -4,7 +4,7 @@
  */
 import { defined } from '../../model/defined.ts'
 import type { WorkerRuns } from '../../model/record.ts'
-import { type Histogram, type Measured, quantile, RunCounts } from '../../model/run-counts.ts'
+import { type Histogram, type Measured, quantile, RunCounts } from '../../model/run/run-counts.ts'
 import { type FleetRuns, MINUTE, type Minute, type Standing } from '../../store/contract/store.ts'
 import { checkFilter, conditions, type Flags, queueName } from '../look/filter.ts'
 import { type OpenQueues, partitionsToLookIn } from '../look/stored-jobs.ts'

@@ -2,8 +2,9 @@
  * How many runs ended in the queues of a store, coarser the older: by minute for an hour, by hour for three days, by day
  * for 90 days.
  */
-import { inLots } from '../../model/in-lots.ts'
+
 import type { OptionsOf } from '../../options/schema.ts'
+import { inLots } from '../../store/contract/rules/in-lots.ts'
 import { DAY, type History, HOUR, MAX_STANDINGS, MINUTE, sumsOf } from '../../store/contract/store.ts'
 import { checkFilter, conditions, type Flags, queueName } from '../look/filter.ts'
 import { sinceCondition, sinceInstant } from '../look/since.ts'

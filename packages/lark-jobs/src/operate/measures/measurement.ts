@@ -2,9 +2,10 @@
  * One look at the whole store, for figures, metrics and health: what every queue holds, since when its jobs wait, and how
  * the runs of all workers went.
  */
-import { inLots } from '../../model/in-lots.ts'
+
 import type { WorkerRecord } from '../../model/record.ts'
-import { RunCounts } from '../../model/run-counts.ts'
+import { RunCounts } from '../../model/run/run-counts.ts'
+import { inLots } from '../../store/contract/rules/in-lots.ts'
 import {
   type FleetRuns,
   folded,

@@ -2,10 +2,11 @@
  * Compares queues with limits: how long the oldest job waits, how many jobs fail, how many wait, and how many workers
  * serve the queue. For cron, CI and scripts.
  */
-import type { Duration } from '../../model/duration.ts'
+
 import { JobsError } from '../../model/errors.ts'
 import { duration, isObject, Option, whole } from '../../options/schema.ts'
 import { HOUR, MINUTE, type Standing } from '../../store/contract/store.ts'
+import type { Duration } from '../../words/duration.ts'
 import { checkFilter, conditions, type Flags } from '../look/filter.ts'
 import { type OpenQueues, partitionsToLookIn } from '../look/stored-jobs.ts'
 import { measure, oldestOf } from './measurement.ts'

@@ -2,7 +2,7 @@
  * How long runs waited and took within the last hour, three days or 90 days, and when versions of Lark were seen first: for
  * charts.
  */
-import { RunCounts } from '../../model/run-counts.ts'
+import { RunCounts } from '../../model/run/run-counts.ts'
 import { type OptionsOf, oneOf } from '../../options/schema.ts'
 import {
   DAY,

@@ -4,9 +4,9 @@
 
 import { defined } from '../../model/defined.ts'
 import { EVERY_KEY, runsKey } from '../../model/every-key.ts'
-import { inLots } from '../../model/in-lots.ts'
 import { states, type WorkerRecord } from '../../model/record.ts'
 import { isHash, shownName } from '../../model/stored-name.ts'
+import { inLots } from '../../store/contract/rules/in-lots.ts'
 import {
   type Counts,
   DAY,

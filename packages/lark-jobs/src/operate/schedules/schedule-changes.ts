@@ -1,11 +1,12 @@
 /**
  * What people do to schedules: pause, resume, remove, run now.
  */
-import { keptBecause } from '../../model/because.ts'
+
 import { defined } from '../../model/defined.ts'
 import { tickId } from '../../model/tick.ts'
-import { missedPolicies } from '../../model/timing.ts'
+import { missedPolicies } from '../../options/schedules/timing.ts'
 import { isText, type OptionsOf, oneOf, option, voiceOf } from '../../options/schema.ts'
+import { keptBecause } from '../../words/because.ts'
 import { conditions } from '../look/filter.ts'
 import {
   bookOf,

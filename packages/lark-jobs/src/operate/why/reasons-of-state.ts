@@ -2,11 +2,11 @@
  * The reasons of a job that a worker holds, that has ended, or that has not been queued yet.
  */
 import type { KeptFlow } from '../../flow/flow-records.ts'
-import { shellWord, whyCommand } from '../../model/command-line.ts'
-import { readable } from '../../model/duration.ts'
-import { listed } from '../../model/listed.ts'
 import type { KeptError, WorkerRecord } from '../../model/record.ts'
 import type { Stand } from '../../store/contract/store.ts'
+import { shellWord, whyCommand } from '../../words/command-line.ts'
+import { readable } from '../../words/duration.ts'
+import { listed } from '../../words/listed.ts'
 import type { FlowNodeInfo } from '../flows/flow-parts.ts'
 import type { Reason } from './reason.ts'
 

@@ -1,18 +1,19 @@
 /**
  * The reasons of a job that is queued: what people have stopped, what it waits for, and what goes before it.
  */
-import { resumeCommand, shellWord, whyCommand } from '../../model/command-line.ts'
+
 import { defined } from '../../model/defined.ts'
-import { readable } from '../../model/duration.ts'
 import { runsKey } from '../../model/every-key.ts'
-import { listed } from '../../model/listed.ts'
 import { partitionsOf } from '../../model/partition.ts'
-import { pausedWords } from '../../model/paused-words.ts'
 import type { WorkerRecord } from '../../model/record.ts'
 import { isHash, shownName, storedName } from '../../model/stored-name.ts'
 import { isOpenWords } from '../../options/circuit.ts'
 import { isOwn, mostOf, readNeed } from '../../options/limiter.ts'
 import { type LaneStand, MAX_AHEAD, MAX_STANDINGS, type Stand } from '../../store/contract/store.ts'
+import { resumeCommand, shellWord, whyCommand } from '../../words/command-line.ts'
+import { readable } from '../../words/duration.ts'
+import { listed } from '../../words/listed.ts'
+import { pausedWords } from '../../words/paused-words.ts'
 import type { OpenFlows } from '../flows/flow-info.ts'
 import { circuitName, circuits, grantsOf } from '../look/limiters.ts'
 import type { Reason } from './reason.ts'

@@ -5,12 +5,12 @@
 
 import { JobsError } from '../../model/errors.ts'
 import { newId } from '../../model/id.ts'
-import { returnedFalse } from '../../model/run.ts'
+import { returnedFalse } from '../../model/run/run.ts'
 import { storedName } from '../../model/stored-name.ts'
-import { textOf } from '../../model/thrown.ts'
 import { type CircuitEvent, isOpenWords, MAX_FAILURES } from '../../options/circuit.ts'
 import { type Middleware, type MiddlewareJob, sharedName } from '../../options/middleware.ts'
 import { duration, func, type OptionsOf, Schema, voiceOf, whole } from '../../options/schema.ts'
+import { textOf } from '../../words/thrown.ts'
 import { reachOf } from './permits.ts'
 
 export const circuitBreakerOptions = new Schema('an object', {

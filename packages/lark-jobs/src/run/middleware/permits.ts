@@ -3,13 +3,13 @@
  * without a worker (`dispatchNow`) has no such access, and always proceeds.
  */
 import { nearest } from '@s18i/lark/config'
-import type { Signal } from '../../model/abort-signal.ts'
-import type { Decision } from '../../model/decision.ts'
 import { JobsError } from '../../model/errors.ts'
 import type { Limits } from '../../model/limits.ts'
-import { listed } from '../../model/listed.ts'
+import type { Decision } from '../../model/run/decision.ts'
 import type { Circuit, CircuitEvent, CircuitRule } from '../../options/circuit.ts'
 import type { MiddlewareJob } from '../../options/middleware.ts'
+import type { Signal } from '../../waiting/abort-signal.ts'
+import { listed } from '../../words/listed.ts'
 
 /** The property of a job that holds its `Reach`; the same in every copy of this package. */
 export const reach = Symbol.for('s18i.lark.job.reach')

@@ -2,12 +2,12 @@
  * A middleware that takes permits of a configured limiter for a run.
  */
 
-import { spread } from '../../model/duration.ts'
 import { JobsError } from '../../model/errors.ts'
 import type { Limits } from '../../model/limits.ts'
 import { limiterName, mostOf, weight } from '../../options/limiter.ts'
 import { type Middleware, releaseAfter } from '../../options/middleware.ts'
 import { type OptionsOf, Schema, voiceOf } from '../../options/schema.ts'
+import { spread } from '../../words/duration.ts'
 import { reachOf, unknownLimiter } from './permits.ts'
 
 export const rateLimitedOptions = new Schema('an object', {

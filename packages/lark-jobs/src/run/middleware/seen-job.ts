@@ -1,10 +1,10 @@
 /**
  * The running job as its middleware sees it. It is created only for jobs that have middleware.
  */
-import { failing, releasing } from '../../model/decision.ts'
-import type { Duration } from '../../model/duration.ts'
-import type { Run } from '../../model/run.ts'
+import { failing, releasing } from '../../model/run/decision.ts'
+import type { Run } from '../../model/run/run.ts'
 import type { MiddlewareJob } from '../../options/middleware.ts'
+import type { Duration } from '../../words/duration.ts'
 import { type Permits, type Reach, reach } from './permits.ts'
 
 export class SeenJob implements MiddlewareJob {

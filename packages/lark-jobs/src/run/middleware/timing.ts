@@ -1,10 +1,11 @@
 /**
  * A middleware that measures how long runs take.
  */
-import { readable } from '../../model/duration.ts'
-import { textOf } from '../../model/thrown.ts'
+
 import type { Middleware, MiddlewareJob } from '../../options/middleware.ts'
 import { duration, func, type OptionsOf, Schema, voiceOf } from '../../options/schema.ts'
+import { readable } from '../../words/duration.ts'
+import { textOf } from '../../words/thrown.ts'
 
 export const timingOptions = new Schema('an object', {
   /** A run that takes longer gets a warning in the job's log. Default: no warnings. */

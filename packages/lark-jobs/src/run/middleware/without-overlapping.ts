@@ -2,10 +2,11 @@
  * A middleware that keeps jobs with the same name from running at the same time. Each name is a limiter with one
  * permit.
  */
-import { spread } from '../../model/duration.ts'
+
 import { notName, storedPair } from '../../model/stored-name.ts'
 import { type Middleware, releaseAfter, sharedName } from '../../options/middleware.ts'
 import { type OptionsOf, refuse, Schema, voiceOf } from '../../options/schema.ts'
+import { spread } from '../../words/duration.ts'
 import { reachOf } from './permits.ts'
 
 export const overlappingOptions = new Schema('an object', {

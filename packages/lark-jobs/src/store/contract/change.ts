@@ -2,10 +2,10 @@
  * The changes that people make to jobs by hand, their results, and the settings of a partition.
  */
 import type { CancelReason, JobRecord } from '../../model/record.ts'
-import type { Pause, Paused, PausedGroup } from './pause.ts'
+import type { Pause, Paused, PausedGroup } from './rules/pause.ts'
 
 export { MAX_TAGS } from '../../model/record.ts'
-export type { PausedGroup } from './pause.ts'
+export type { PausedGroup } from './rules/pause.ts'
 
 export type Change =
   /** completed, failed, cancelled → waiting, queued now, at the end of its line, with failures and crashes reset.

@@ -5,8 +5,9 @@
  * hours of a day is the day. A sum is written again if there is a greater one, so it does not matter who rolls up, how
  * often, or whether somebody died meanwhile. What is not rolled up yet is added up here, when it is read.
  */
-import { DAYS, HOURS, MINUTES } from './capacity.ts'
+
 import type { Minute } from './page.ts'
+import { DAYS, HOURS, MINUTES } from './rules/capacity.ts'
 
 /** Milliseconds. */
 export const MINUTE = 60_000

@@ -5,9 +5,9 @@ import type { JobRecord, LogLine } from '../../model/record.ts'
 import type { History } from './history.ts'
 import type { Inspection } from './inspection.ts'
 import type { Counts, Filter, JobHead, LaneFilter, LanePage, Minute, Page, Standing } from './page.ts'
+import type { DoubtedJob } from './rules/silence.ts'
 import type { RunsAt } from './run-history.ts'
 import type { FleetRuns } from './runs.ts'
-import type { DoubtedJob } from './silence.ts'
 import type { Stand, StandOptions } from './stand.ts'
 
 export interface Reading {

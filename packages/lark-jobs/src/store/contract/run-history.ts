@@ -6,11 +6,11 @@
  * A worker that announces itself first in a minute has the counts kept as they are then. So no job pays for it, and a run
  * counts in the minute in which its worker made it known, up to five seconds later.
  */
-import { RunCounts } from '../../model/run-counts.ts'
-import { DAYS, HOURS, MINUTES } from './capacity.ts'
+import { RunCounts } from '../../model/run/run-counts.ts'
 import { DAY, firstBucket, HOUR, MINUTE } from './history.ts'
+import { DAYS, HOURS, MINUTES } from './rules/capacity.ts'
+import { parsed } from './rules/unreadable.ts'
 import { type FleetRuns, folded, OTHERS } from './runs.ts'
-import { parsed } from './unreadable.ts'
 
 /** The most queues whose runs are told apart, and the most versions and releases that are kept. */
 const MAX_QUEUES = 100

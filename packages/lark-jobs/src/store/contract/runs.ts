@@ -4,8 +4,8 @@
  * of all never falls, unless a server loses its last writes.
  */
 import type { WorkerRuns } from '../../model/record.ts'
-import { RunCounts } from '../../model/run-counts.ts'
-import { parsed } from './unreadable.ts'
+import { RunCounts } from '../../model/run/run-counts.ts'
+import { parsed } from './rules/unreadable.ts'
 
 /**
  * How many records of ended workers are kept, and for how many milliseconds; the others become part of the sum. A worker

@@ -4,7 +4,7 @@
  */
 import type { Limits } from '../../model/limits.ts'
 import type { JobRecord } from '../../model/record.ts'
-import type { Paused } from './pause.ts'
+import type { Paused } from './rules/pause.ts'
 
 /** How many jobs before another are counted. A store that counts so many says this number: there may be more. */
 export const MAX_AHEAD = 10_000

@@ -69,7 +69,7 @@
  * (read-only, out of memory, disk full), it rejects with `STORE_REFUSED` and has changed nothing. If it meets data that
  * Lark did not write, it rejects with `STORE_DAMAGED`; the changes that it had made before remain.
  */
-import type { Signal } from '../../model/abort-signal.ts'
+
 import type { Effect } from '../../model/effect.ts'
 import type { Limits } from '../../model/limits.ts'
 import type {
@@ -83,6 +83,7 @@ import type {
   State,
   WorkerRecord,
 } from '../../model/record.ts'
+import type { Signal } from '../../waiting/abort-signal.ts'
 
 import type { Audit } from './audit.ts'
 import type { AlterVerdict, Change, MetGroup, Restored, Setting, SettingChange } from './change.ts'
@@ -96,14 +97,12 @@ import type { LostWorker } from './lost-workers.ts'
 import type { WorkerOrder } from './orders.ts'
 import type { Reading } from './reading.ts'
 import type { RecoverOptions, Recovery } from './recovery.ts'
-import type { Retentions } from './retention.ts'
+import type { Retentions } from './rules/retention.ts'
 import type { Schedules } from './schedules.ts'
 import type { WatchVerb } from './watch.ts'
 
 export * from './audit.ts'
-export * from './capacity.ts'
 export * from './change.ts'
-export * from './consequence.ts'
 export * from './durability.ts'
 export * from './effects.ts'
 export * from './enqueued.ts'
@@ -117,12 +116,14 @@ export * from './orders.ts'
 export * from './page.ts'
 export * from './reading.ts'
 export * from './recovery.ts'
-export * from './resend.ts'
-export * from './retention.ts'
+export * from './rules/capacity.ts'
+export * from './rules/consequence.ts'
+export * from './rules/resend.ts'
+export * from './rules/retention.ts'
+export * from './rules/silence.ts'
 export * from './run-history.ts'
 export * from './runs.ts'
 export * from './schedules.ts'
-export * from './silence.ts'
 export * from './stand.ts'
 export * from './watch.ts'
 

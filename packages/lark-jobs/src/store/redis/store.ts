@@ -6,8 +6,8 @@
  * opened when the first caller claims. docs/performance.md has the cost of a job.
  */
 import type { AnnouncedWorker, JobRecord, LogLine, NewJob, State, WorkerRecord } from '../../model/record.ts'
-import { laneName } from '../contract/lane.ts'
-import { packPaused } from '../contract/pause.ts'
+import { laneName } from '../contract/rules/lane.ts'
+import { packPaused } from '../contract/rules/pause.ts'
 import type { RedisServers } from '../contract/servers.ts'
 import type * as contract from '../contract/store.ts'
 import { EVENTS_PAGE, MAX_ITEMS, MAX_PAUSED, numberAt, readHeard, retentionOf } from '../contract/store.ts'

@@ -16,11 +16,11 @@ export const HIDDEN = 10
 /** `jobs.ahead` of an active job. */
 export const STARTED = 0
 export const NOT_STARTED = 1
-/** A suspect that started while others ran in its process (`contract/consequence.ts`). */
+/** A suspect that started while others ran in its process (`store/contract/rules/consequence.ts`). */
 export const BESIDE = 2
 
 /**
- * Of a pending job that no worker could read: its last run put it back, and says so (`contract/reason.ts`). `releases`
+ * Of a pending job that no worker could read: its last run put it back, and says so (`store/contract/rules/reason.ts`). `releases`
  * is first, because each change of a job evaluates this: it costs a plain one 0.1 µs of 12, and 1.0 without it
  * (2026-12-01, 2 cores, shared and busy, Node 20.20).
  */

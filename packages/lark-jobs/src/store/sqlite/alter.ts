@@ -1,10 +1,10 @@
 /**
  * Changes by hand: a table of the effect of each change on a job in each state.
  */
-import { changedTags } from '../contract/options.ts'
-import { cancelledFor } from '../contract/reason.ts'
+import { changedTags } from '../contract/rules/options.ts'
+import { cancelledFor } from '../contract/rules/reason.ts'
+import { isMarked, readOptions } from '../contract/rules/unreadable.ts'
 import { type AlterVerdict, type Change, mayPrefetch, versionOf } from '../contract/store.ts'
-import { isMarked, readOptions } from '../contract/unreadable.ts'
 import { ACTIVE, COMPLETED, HIDDEN, PENDING } from '../sql/states.ts'
 import { withdrawEffects } from './effect.ts'
 import { end } from './end.ts'

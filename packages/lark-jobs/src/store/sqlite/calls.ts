@@ -4,8 +4,9 @@
  * Only what the tables do not show is kept: the verdicts, unless an enqueue queued all its jobs or an exchange settled
  * all its jobs. The jobs that a call claimed are found by their token, which contains the call.
  */
+
+import { parsed } from '../contract/rules/unreadable.ts'
 import { CALL_MEMORY, type Call } from '../contract/store.ts'
-import { parsed } from '../contract/unreadable.ts'
 import type { Partition } from './partition.ts'
 
 const find = 'SELECT answer FROM calls WHERE partition = ? AND caller = ? AND number = ?'

@@ -1,9 +1,9 @@
 /**
- * Does with an active job what the rules say (`contract/consequence.ts`). The caller must count the job out of its
+ * Does with an active job what the rules say (`store/contract/rules/consequence.ts`). The caller must count the job out of its
  * lease (`lease.ts`).
  */
 import type { JobError } from '../../model/record.ts'
-import { putBack, strandedSince } from '../contract/reason.ts'
+import { putBack, strandedSince } from '../contract/rules/reason.ts'
 import { type Consequence, MAX_ERRORS } from '../contract/store.ts'
 import { PENDING } from '../sql/states.ts'
 import { end } from './end.ts'

@@ -6,7 +6,7 @@
  * job; 7.1 with a statement for each.)
  */
 import { type Member, memberOf } from '../../model/effect.ts'
-import { readReason } from '../contract/reason.ts'
+import { readReason } from '../contract/rules/reason.ts'
 import { endOf, type Settlement } from '../contract/store.ts'
 import { ACTIVE, COMPLETED, FAILED, NOT_STARTED, PENDING } from '../sql/states.ts'
 import { writeEffects, writeMembers } from './effect.ts'

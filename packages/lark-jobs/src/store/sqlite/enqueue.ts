@@ -5,7 +5,7 @@
  * `json_each`, 3.3 with ten rows a statement. At 200,000 jobs a second, everything else costs more.
  */
 import type { NewJob, State } from '../../model/record.ts'
-import { laneName } from '../contract/lane.ts'
+import { laneName } from '../contract/rules/lane.ts'
 import { type Bound, type Call, type Enqueued, mayPrefetch } from '../contract/store.ts'
 import type { Value } from '../sql/database.ts'
 import { COMPLETED, HIDDEN, PENDING } from '../sql/states.ts'

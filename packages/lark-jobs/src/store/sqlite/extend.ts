@@ -2,7 +2,7 @@
  * Renews leases. A note for one job renews the lease of its whole claim, and marks this job as started. For a suspect
  * it also says whether the job is alone. The watchers of a job with new progress are rung.
  */
-import { readCancelled } from '../contract/reason.ts'
+import { readCancelled } from '../contract/rules/reason.ts'
 import type { Extension, LeaseNote } from '../contract/store.ts'
 import { ACTIVE, BESIDE, NOT_STARTED, STARTED } from '../sql/states.ts'
 import { tell } from './events.ts'

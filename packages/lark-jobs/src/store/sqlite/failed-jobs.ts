@@ -1,6 +1,6 @@
 /**
  * The failed jobs of a partition that are kept as their queue says, in the order in which they go
- * (`contract/retention.ts#Retention`): `failedJobs` has a row for each, with its bytes and its kind, and `failedSums`
+ * (`store/contract/rules/retention.ts#Retention`): `failedJobs` has a row for each, with its bytes and its kind, and `failedSums`
  * one for the partition. Jobs that failed before an upgrade from layout 17 have none.
  *
  *   spare   1 for a job that is not among the newest of its kind: it goes first

@@ -1,6 +1,6 @@
 /**
  * Jobs whose class says how long they are kept when they have ended (`model/record.ts#Keep`), and members of flows that failed
- * (`contract/retention.ts#PINNED`).
+ * (`store/contract/rules/retention.ts#PINNED`).
  *
  * `keep` of the row says so, from the dispatch on. When such a job ends in a state for which it has an age, its state is
  * raised by `KEPT`, so that it is in no range of the index `ended` that `trim` and `prune` look at, and counted apart. A
@@ -8,8 +8,8 @@
  */
 import { memberOf } from '../../model/effect.ts'
 import type { EndedState, Keep } from '../../model/record.ts'
+import { parsed } from '../contract/rules/unreadable.ts'
 import { MAX_ITEMS, MAX_PINNED, NODES, PINNED } from '../contract/store.ts'
-import { parsed } from '../contract/unreadable.ts'
 import { FAILED, KEPT } from '../sql/states.ts'
 import { noteFailed } from './failed-jobs.ts'
 import type { Partition } from './partition.ts'

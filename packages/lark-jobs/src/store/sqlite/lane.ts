@@ -12,10 +12,10 @@
  */
 import type { Group } from '../../model/record.ts'
 import { MAX_PAUSED, type MetGroup, type PausedGroup } from '../contract/change.ts'
-import { laneName, readLane } from '../contract/lane.ts'
-import { packPaused, pausedGroup } from '../contract/pause.ts'
+import { laneName, readLane } from '../contract/rules/lane.ts'
+import { packPaused, pausedGroup } from '../contract/rules/pause.ts'
+import { parsed } from '../contract/rules/unreadable.ts'
 import type { LaneStand } from '../contract/stand.ts'
-import { parsed } from '../contract/unreadable.ts'
 import { ACTIVE, PENDING } from '../sql/states.ts'
 import type { Partition } from './partition.ts'
 import { allowedStarts } from './rate.ts'
@@ -141,7 +141,7 @@ export function pauseGroupMore(partition: Partition, group: string, until: numbe
   if (until > pausedUntil(partition, laneName(group))) pauseGroup(partition, group, until)
 }
 
-/** The pause of a group: its end, and who made it (`contract/pause.ts`). */
+/** The pause of a group: its end, and who made it (`store/contract/rules/pause.ts`). */
 interface GroupPause {
   until: number
   paused: string | null

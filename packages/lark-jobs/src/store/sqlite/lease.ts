@@ -6,7 +6,7 @@
  * With one lease for each claim, and not one for each job, one statement renews it, and no index over the active jobs
  * is needed.
  */
-import { parsed } from '../contract/unreadable.ts'
+import { parsed } from '../contract/rules/unreadable.ts'
 import { ACTIVE } from '../sql/states.ts'
 import type { Partition } from './partition.ts'
 import { holderOf, type JobRow, columns as jobColumns, list } from './row.ts'

@@ -6,9 +6,9 @@
  * No process frees a lock: a job that meets it checks whether its holder still has it, and takes it over if not.
  */
 import type { Lock, NewJob } from '../../model/record.ts'
-import { saidOfPayload } from '../contract/options.ts'
+import { saidOfPayload } from '../contract/rules/options.ts'
+import { isMarked } from '../contract/rules/unreadable.ts'
 import { type Enqueued, MAX_ITEMS } from '../contract/store.ts'
-import { isMarked } from '../contract/unreadable.ts'
 import type { Value } from '../sql/database.ts'
 import { COMPLETED, PENDING } from '../sql/states.ts'
 import { move } from './move.ts'

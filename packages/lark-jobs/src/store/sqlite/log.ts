@@ -2,8 +2,8 @@
  * The log lines of a job, kept as JSON in its row: the newest lines, within a limit of lines and one of bytes.
  */
 import type { LogLine } from '../../model/record.ts'
+import { damagedLine, readList } from '../contract/rules/unreadable.ts'
 import { type LeaseNote, MAX_LOG_BYTES, MAX_LOG_LINES } from '../contract/store.ts'
-import { damagedLine, readList } from '../contract/unreadable.ts'
 import type { Database } from '../sql/database.ts'
 
 const read = 'SELECT log FROM jobs WHERE seq = ?'

@@ -5,7 +5,7 @@
  * All lanes whose turn it is give the same number of jobs, one job of each after the other, and no more than their
  * share of the bytes. A lane that gave jobs is last afterwards.
  */
-import { laneName, readLane } from '../contract/lane.ts'
+import { laneName, readLane } from '../contract/rules/lane.ts'
 import { MAX_ITEMS, type Want } from '../contract/store.ts'
 import { PENDING } from '../sql/states.ts'
 import { findLane, type LaneRow, repositionLane, rulesOf } from './lane.ts'

@@ -7,7 +7,7 @@
  * that while no job can have become due. No process has to move due jobs. `asOf` never goes back (`clock.ts`).
  */
 import type { EventKind } from '../../model/event.ts'
-import { type Pause, packPause, readPause } from '../contract/pause.ts'
+import { type Pause, packPause, readPause } from '../contract/rules/pause.ts'
 import { MAX_LINES, type MemberEnd, MINUTE, type Minute, type SettingChange } from '../contract/store.ts'
 import type { Database } from '../sql/database.ts'
 import { ACTIVE, CANCELLED, COMPLETED, FAILED, KEPT, PENDING } from '../sql/states.ts'
@@ -16,7 +16,7 @@ import type { JobRow } from './row.ts'
 interface PartitionRow {
   id: number
   held: number
-  /** See `contract/pause.ts`. */
+  /** See `store/contract/rules/pause.ts`. */
   paused: number | string
   waiting: number
   delayed: number

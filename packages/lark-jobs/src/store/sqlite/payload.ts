@@ -5,7 +5,7 @@
  * Every change of a job's state rewrites its row, so a payload in the row is written twice more after the dispatch:
  * with the claim and with the end of the run.
  */
-import { type JobOptionChanges, withOptions } from '../contract/options.ts'
+import { type JobOptionChanges, withOptions } from '../contract/rules/options.ts'
 import { MAX_SMALL } from '../contract/store.ts'
 import type { Database } from '../sql/database.ts'
 import { PENDING } from '../sql/states.ts'

@@ -3,6 +3,7 @@
  * whatever jobs came or went in between. A page first reads the places and sizes of jobs, and then the jobs that fit.
  */
 import { type JobRecord, type LogLine, states } from '../../model/record.ts'
+import { damagedLine, readList } from '../contract/rules/unreadable.ts'
 import {
   type Counts,
   type Fate,
@@ -12,7 +13,6 @@ import {
   type Page,
   type Standing,
 } from '../contract/store.ts'
-import { damagedLine, readList } from '../contract/unreadable.ts'
 import { COMPLETED, HIDDEN, PENDING } from '../sql/states.ts'
 import { bothOf } from './keep.ts'
 import { findLease, heldRows, type Lease, leasesBehind } from './lease.ts'

@@ -1,10 +1,11 @@
 /**
  * Takes jobs back from workers that have died. Each job that had started counts a crash, the others do not. After a
- * silence of the store (`contract/silence.ts`), it extends the leases first.
- * What becomes of each job stands in `contract/consequence.ts`.
+ * silence of the store (`store/contract/rules/silence.ts`), it extends the leases first.
+ * What becomes of each job stands in `store/contract/rules/consequence.ts`.
  */
-import { afterDeath, afterRun } from '../contract/consequence.ts'
+
 import { MOST_TAKEN } from '../contract/lost-workers.ts'
+import { afterDeath, afterRun } from '../contract/rules/consequence.ts'
 import { MAX_ITEMS, type RecoverOptions, type Recovery } from '../contract/store.ts'
 import { BESIDE, NOT_STARTED, PENDING } from '../sql/states.ts'
 import { follow } from './consequence.ts'

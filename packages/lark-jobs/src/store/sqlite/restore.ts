@@ -2,8 +2,8 @@
  * Puts ended jobs back that were removed.
  */
 import type { EndedState, JobRecord } from '../../model/record.ts'
-import { laneName } from '../contract/lane.ts'
-import { cancelledFor } from '../contract/reason.ts'
+import { laneName } from '../contract/rules/lane.ts'
+import { cancelledFor } from '../contract/rules/reason.ts'
 import type { Restored } from '../contract/store.ts'
 import { FAILED } from '../sql/states.ts'
 import { noteFailed } from './failed-jobs.ts'

@@ -3,9 +3,9 @@
  */
 import type { EndedJob } from '../../model/effect.ts'
 import type { Counters, JobError, JobOptions, JobRecord, LeasedJob, State } from '../../model/record.ts'
-import { isSuspect } from '../contract/consequence.ts'
-import { readReason } from '../contract/reason.ts'
-import { damaged, damagedErrors, readLaneName, readList, readOptions } from '../contract/unreadable.ts'
+import { isSuspect } from '../contract/rules/consequence.ts'
+import { readReason } from '../contract/rules/reason.ts'
+import { damaged, damagedErrors, readLaneName, readList, readOptions } from '../contract/rules/unreadable.ts'
 import type { Value } from '../sql/database.ts'
 import { ACTIVE, CANCELLED, COMPLETED, FAILED, HIDDEN, KEPT, PENDING } from '../sql/states.ts'
 

@@ -7,8 +7,8 @@
  * its consequence is computed, and the job follows it.
  */
 import type { Outcome } from '../../model/record.ts'
-import { afterRun } from '../contract/consequence.ts'
-import { readLane } from '../contract/lane.ts'
+import { afterRun } from '../contract/rules/consequence.ts'
+import { readLane } from '../contract/rules/lane.ts'
 import type { Settlement, Verdict } from '../contract/store.ts'
 import { ACTIVE, NOT_STARTED, PENDING } from '../sql/states.ts'
 import { follow } from './consequence.ts'

@@ -2,8 +2,8 @@
  * Where a job stands. It finds out what a claim would find, and changes nothing.
  */
 
-import { readLane } from '../contract/lane.ts'
-import { readPaused } from '../contract/pause.ts'
+import { readLane } from '../contract/rules/lane.ts'
+import { readPaused } from '../contract/rules/pause.ts'
 import {
   type LaneStand,
   type LineStand,

@@ -1,5 +1,5 @@
 /**
- * The jobs that no worker could read (`Stranded`). The reason of their last release says so (`contract/reason.ts`), and
+ * The jobs that no worker could read (`Stranded`). The reason of their last release says so (`store/contract/rules/reason.ts`), and
  * a partial index finds them: so no other job has anything of this, and no call has to note who comes and goes.
  */
 import type { Stranded } from '../contract/store.ts'

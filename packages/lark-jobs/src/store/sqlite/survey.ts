@@ -35,7 +35,7 @@ interface SurveyedRow {
   toRefresh: number | null
 }
 
-/** SQL: the time in the pause of a partition (`contract/pause.ts`). */
+/** SQL: the time in the pause of a partition (`store/contract/rules/pause.ts`). */
 const pause = 'CAST(paused AS INTEGER)'
 /**
  * SQL: partitions with work, and those where the caller's row of `waiters` is so old that it must be refreshed. The

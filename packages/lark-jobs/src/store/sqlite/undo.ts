@@ -2,7 +2,7 @@
  * Takes a retry or a `run-now` back, in place: a job that has not begun since becomes what it was.
  */
 import type { EndedState, JobRecord } from '../../model/record.ts'
-import { cancelledFor } from '../contract/reason.ts'
+import { cancelledFor } from '../contract/rules/reason.ts'
 import type { AlterVerdict } from '../contract/store.ts'
 import { PENDING } from '../sql/states.ts'
 import { end } from './end.ts'

@@ -13,6 +13,7 @@ import {
   takeoversIn,
 } from '../contract/lost-workers.ts'
 import { orderIn, orderText, type WorkerOrder } from '../contract/orders.ts'
+import { parsed } from '../contract/rules/unreadable.ts'
 import {
   dueToFold,
   type FleetRuns,
@@ -22,7 +23,6 @@ import {
   pastIn,
   runsIn,
 } from '../contract/runs.ts'
-import { parsed } from '../contract/unreadable.ts'
 import type { Database } from '../sql/database.ts'
 import { list } from './row.ts'
 import { keepRuns, mustKeepRuns } from './run-history.ts'

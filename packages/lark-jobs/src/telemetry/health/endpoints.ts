@@ -7,11 +7,12 @@
  *   /slo      whether the oldest job of each queue has waited for no longer than its target
  *   /metrics  for Prometheus
  */
-import { milliseconds, readable } from '../../model/duration.ts'
-import { textOf } from '../../model/thrown.ts'
+
 import { oldestOf } from '../../operate/measures/measurement.ts'
 import { strandedIn } from '../../operate/measures/stranded-jobs.ts'
 import type { Operated } from '../../operate/operations.ts'
+import { milliseconds, readable } from '../../words/duration.ts'
+import { textOf } from '../../words/thrown.ts'
 import { ailmentOf, LEAST_WELL, type Vitals, WELL } from '../../worker/vitals.ts'
 import { lookAt } from '../look.ts'
 import { CONTENT_TYPE } from '../prometheus/exposition.ts'

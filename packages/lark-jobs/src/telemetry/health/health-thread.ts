@@ -4,7 +4,7 @@
  * the thread asks the worker for. The worker's side is `health-server.ts`.
  */
 import { parentPort, workerData } from 'node:worker_threads'
-import { inTime } from '../../model/bounded-wait.ts'
+import { inTime } from '../../waiting/bounded-wait.ts'
 import type { Vitals } from '../../worker/vitals.ts'
 import { answerAlone, type HttpAnswer } from './endpoints.ts'
 import { HEALTH_THREAD, type HealthMessage, type HealthOrder, PATIENCE } from './health-server.ts'

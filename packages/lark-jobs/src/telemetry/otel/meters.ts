@@ -15,10 +15,10 @@ import {
   metrics,
   type ObservableResult,
 } from '@opentelemetry/api'
-import { BOUNDS } from '../../model/run-counts.ts'
-import type { Levels } from '../../model/telemetry.ts'
-import { textOf } from '../../model/thrown.ts'
+import { BOUNDS } from '../../model/run/run-counts.ts'
+import type { Levels } from '../../model/run/telemetry.ts'
 import { version } from '../../model/version.ts'
+import { textOf } from '../../words/thrown.ts'
 import { attribute, metric, SCOPE, SYSTEM } from './conventions.ts'
 
 /** Seconds, as the conventions recommend. */

@@ -24,7 +24,7 @@ import {
 import { memberOf } from '../../model/effect.ts'
 import { JobsError } from '../../model/errors.ts'
 import type { LeasedJob } from '../../model/record.ts'
-import type { RunEnd } from '../../model/run-counts.ts'
+import type { RunEnd } from '../../model/run/run-counts.ts'
 import type {
   CrashedRun,
   Dispatch,
@@ -34,11 +34,11 @@ import type {
   Sent,
   TelemetryCalls,
   TracedRun,
-} from '../../model/telemetry.ts'
-import { fieldOf, isError, textOf } from '../../model/thrown.ts'
+} from '../../model/run/telemetry.ts'
 import { tickOf } from '../../model/tick.ts'
 import { lengthOf, MAX_TRACE, readTrace, type Trace } from '../../model/trace.ts'
 import { version } from '../../model/version.ts'
+import { fieldOf, isError, textOf } from '../../words/thrown.ts'
 import { attribute, SCOPE, SYSTEM } from './conventions.ts'
 import { Meters } from './meters.ts'
 

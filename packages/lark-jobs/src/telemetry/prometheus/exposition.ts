@@ -1,7 +1,7 @@
 /**
  * The text format of Prometheus, version 0.0.4.
  */
-import { BOUNDS, type Histogram } from '../../model/run-counts.ts'
+import { BOUNDS, type Histogram } from '../../model/run/run-counts.ts'
 
 export const CONTENT_TYPE = 'text/plain; version=0.0.4; charset=utf-8'
 

@@ -3,7 +3,7 @@
  * outcomes: never ids. Every metric and its meaning: docs/telemetry.md.
  */
 import { workerStates } from '../../model/record.ts'
-import { type RunCounts, runEnds } from '../../model/run-counts.ts'
+import { type RunCounts, runEnds } from '../../model/run/run-counts.ts'
 import { type Measurement, oldestOf } from '../../operate/measures/measurement.ts'
 import { strandedIn } from '../../operate/measures/stranded-jobs.ts'
 import type { Standing } from '../../store/contract/store.ts'

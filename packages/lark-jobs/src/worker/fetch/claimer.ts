@@ -10,7 +10,6 @@
  * A call that fails is sent again under the same number until the store answers: a failed settle is not a failed job.
  */
 import { setTimeout as pause } from 'node:timers/promises'
-import { unlessAborted } from '../../model/bounded-wait.ts'
 import { JobsError } from '../../model/errors.ts'
 import type { Limits } from '../../model/limits.ts'
 import { queueOf } from '../../model/partition.ts'
@@ -24,6 +23,7 @@ import {
   type Store,
   type Want,
 } from '../../store/contract/store.ts'
+import { unlessAborted } from '../../waiting/bounded-wait.ts'
 import { type HeldJob, Ledger } from '../lease/ledger.ts'
 import { CALL, RING, sources, Unread } from '../lease/unread.ts'
 import type { Deliverer } from '../maintenance/deliverer.ts'

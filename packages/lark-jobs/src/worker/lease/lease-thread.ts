@@ -8,9 +8,9 @@
  */
 import { once, setMaxListeners } from 'node:events'
 import { MessageChannel, type MessagePort, Worker as Thread } from 'node:worker_threads'
-import { within } from '../../model/bounded-wait.ts'
 import type { Place } from '../../store/connect.ts'
 import { type Lent, lend, withoutCredentials } from '../../store/contract/credentials.ts'
+import { within } from '../../waiting/bounded-wait.ts'
 import { threadFile } from '../thread-file.ts'
 import type { LedgerPage } from './ledger.ts'
 import type { Unread } from './unread.ts'

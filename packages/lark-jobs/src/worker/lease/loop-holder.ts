@@ -9,7 +9,7 @@
  * `spawnSync` and `pbkdf2Sync` stop when they end.)
  */
 import type { Session } from 'node:inspector/promises'
-import { inTime } from '../../model/bounded-wait.ts'
+import { inTime } from '../../waiting/bounded-wait.ts'
 import { nameOf, WITNESSES } from './loop-witness.ts'
 
 /** Runs on what is `this` in a frame. `currentRun` of `options/job-class.ts` is this symbol. */

@@ -3,7 +3,7 @@
  * is not kept any more is left out.
  */
 import { queueOf } from '../../model/partition.ts'
-import type { TelemetryCalls } from '../../model/telemetry.ts'
+import type { TelemetryCalls } from '../../model/run/telemetry.ts'
 import type { Registry } from '../../options/registry.ts'
 import type { HookCalls } from '../../run/hooks.ts'
 import type { Recovery, Store } from '../../store/contract/store.ts'

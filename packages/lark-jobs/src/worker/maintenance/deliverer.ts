@@ -10,13 +10,12 @@
  */
 
 import type { FlowBook } from '../../flow/flow-book.ts'
-import { within } from '../../model/bounded-wait.ts'
 import { inContext } from '../../model/context.ts'
 import { defined } from '../../model/defined.ts'
 import { type Effect, type EffectName, memberOf, nameOf } from '../../model/effect.ts'
 import { JobsError, type JobsErrorCode } from '../../model/errors.ts'
 import type { JobRecord } from '../../model/record.ts'
-import { Run, timedOut } from '../../model/run.ts'
+import { Run, timedOut } from '../../model/run/run.ts'
 import { newerVersion } from '../../options/payload-rules.ts'
 import type { Registry } from '../../options/registry.ts'
 import { type LastWord, tell } from '../../run/last-hook.ts'
@@ -29,6 +28,7 @@ import {
   MEMBER_LEASE,
   type Store,
 } from '../../store/contract/store.ts'
+import { within } from '../../waiting/bounded-wait.ts'
 import type { Report } from '../report.ts'
 import type { StoreClock } from './store-clock.ts'
 

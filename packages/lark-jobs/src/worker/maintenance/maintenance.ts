@@ -7,10 +7,9 @@
  * After an outage (the store did not answer, or this process stood still), living workers get the time of one lease to
  * renew before any job is taken back. Jobs that are then taken back count no crash, because the outage ended their
  * leases and not the death of a worker. An outage that no worker lived through is known to the store itself
- * (`store/contract/silence.ts`): each survey is also a sign that workers are there.
+ * (`store/contract/rules/silence.ts`): each survey is also a sign that workers are there.
  */
-import { spread } from '../../model/duration.ts'
-import { listed } from '../../model/listed.ts'
+
 import { queueOf } from '../../model/partition.ts'
 import type { AnnouncedWorker } from '../../model/record.ts'
 import {
@@ -22,6 +21,8 @@ import {
   type Survey,
   type WorkerOrder,
 } from '../../store/contract/store.ts'
+import { spread } from '../../words/duration.ts'
+import { listed } from '../../words/listed.ts'
 import type { Report } from '../report.ts'
 import type { StoreClock } from './store-clock.ts'
 

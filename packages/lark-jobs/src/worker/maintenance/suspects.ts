@@ -1,5 +1,5 @@
 /**
- * Runs suspects alone: jobs that are one crash before the limit (`store/contract/consequence.ts`). Some of them kill
+ * Runs suspects alone: jobs that are one crash before the limit (`store/contract/rules/consequence.ts`). Some of them kill
  * their process, others only ran beside a job that did. If the process dies while a suspect runs alone, the suspect was
  * the cause.
  *
@@ -14,9 +14,9 @@
  * the other jobs of the process from starting.
  */
 
-import { unlessAborted } from '../../model/bounded-wait.ts'
-import { spread } from '../../model/duration.ts'
 import { type Extension, type Store, suspectFrom } from '../../store/contract/store.ts'
+import { unlessAborted } from '../../waiting/bounded-wait.ts'
+import { spread } from '../../words/duration.ts'
 import type { Claimer } from '../fetch/claimer.ts'
 import type { HeldJob } from '../lease/ledger.ts'
 import type { Slots } from '../slots.ts'

@@ -12,13 +12,13 @@
  * the permits are left to other workers, which ask again now and then and so have the same chance.
  */
 
-import { within } from '../../model/bounded-wait.ts'
-import { spread } from '../../model/duration.ts'
 import type { Limits } from '../../model/limits.ts'
 import type { LeasedJob } from '../../model/record.ts'
 import { isOwn, mostOf, ownLimiters, readNeed } from '../../options/limiter.ts'
 import type { Granted, Permits, Taken } from '../../run/middleware/permits.ts'
 import type { Want } from '../../store/contract/store.ts'
+import { within } from '../../waiting/bounded-wait.ts'
+import { spread } from '../../words/duration.ts'
 import type { WorkerOptions } from '../options.ts'
 
 /** Milliseconds, about, after which permits are asked for again that other workers hold. */

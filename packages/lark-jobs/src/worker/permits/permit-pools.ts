@@ -8,8 +8,6 @@
  * lease thread renews them; it is told which limiters are held.
  */
 import { setTimeout as pause } from 'node:timers/promises'
-import { orAborted } from '../../model/bounded-wait.ts'
-import { Deferred } from '../../model/deferred.ts'
 import type { Limits } from '../../model/limits.ts'
 import type { WorkerRecord } from '../../model/record.ts'
 import type { Circuit, CircuitEvent, CircuitRule } from '../../options/circuit.ts'
@@ -23,6 +21,8 @@ import {
   type Store,
   type UnusedPermits,
 } from '../../store/contract/store.ts'
+import { orAborted } from '../../waiting/bounded-wait.ts'
+import { Deferred } from '../../waiting/deferred.ts'
 import { RESEND } from '../fetch/claimer.ts'
 import { Renewals } from '../lease/renewals.ts'
 

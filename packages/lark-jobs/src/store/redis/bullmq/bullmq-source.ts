@@ -19,7 +19,7 @@
  */
 import { JobsError } from '../../../model/errors.ts'
 import { MAX_PAYLOAD } from '../../../model/payload.ts'
-import { shown } from '../../../model/secret.ts'
+import { shown } from '../../../words/secret.ts'
 import type {
   BullmqChild,
   BullmqChildren,

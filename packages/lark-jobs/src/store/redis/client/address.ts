@@ -4,8 +4,8 @@
 import { isIP } from 'node:net'
 import { isAbsolute } from 'node:path'
 import { defined } from '../../../model/defined.ts'
-import { type Duration, durationForm, milliseconds } from '../../../model/duration.ts'
 import { JobsError } from '../../../model/errors.ts'
+import { type Duration, durationForm, milliseconds } from '../../../words/duration.ts'
 import type { CredentialSource } from '../../contract/credentials.ts'
 import type { ClientName } from './client-name.ts'
 

@@ -17,8 +17,8 @@
  */
 
 import { setTimeout as sleep } from 'node:timers/promises'
-import { inTime } from '../../../model/bounded-wait.ts'
 import { JobsError } from '../../../model/errors.ts'
+import { inTime } from '../../../waiting/bounded-wait.ts'
 import { type Address, hostOf, parseHost, reached } from './address.ts'
 import { type Build, Connection, type ConnectionOptions, PATIENCE } from './connection.ts'
 import { Doubt, type ServerRole } from './failover.ts'

@@ -7,8 +7,9 @@
  *
  * No error shows any part of the given text, because a password may be anywhere in it.
  */
-import { plain } from '../../../model/connection-text.ts'
+
 import { defined } from '../../../model/defined.ts'
+import { plain } from '../../../words/connection-text.ts'
 import type { RedisServers } from '../../contract/servers.ts'
 import { credentials, decode, invalid, type Login, misplaced, parseHost } from './address.ts'
 import { type Parameters, readParameters } from './parameters.ts'

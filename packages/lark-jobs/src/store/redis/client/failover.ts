@@ -10,7 +10,7 @@
  * noticed: a process that sent nothing while the server stood still sends a call just before the server wakes.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { inTime } from '../../../model/bounded-wait.ts'
+import { inTime } from '../../../waiting/bounded-wait.ts'
 import type { Address } from './address.ts'
 
 /**

@@ -41,7 +41,7 @@
  *   errors, logs HASH    id -> JSON lines
  *   progress     HASH    id -> JSON: what a job reported last
  *   results, reasons     HASH  id -> JSON text; the reason of a cancel, or `runs|reason` of the last release
- *                        (`contract/reason.ts`)
+ *                        (`store/contract/rules/reason.ts`)
  *   completed, failed, cancelled   ZSET  id -> when it ended
  *   settings     HASH    paused; lanes, turn, own; large; effects; watched; keeps; listened, trimmed; ticks, flows;
  *                        heard, silent, failed-bytes, dropped, dropped-at

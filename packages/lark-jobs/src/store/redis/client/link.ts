@@ -7,9 +7,9 @@
  */
 import { connect, isIP, type Socket } from 'node:net'
 import { connect as connectSecurely } from 'node:tls'
-import { Deferred } from '../../../model/deferred.ts'
 import { defined } from '../../../model/defined.ts'
-import { withoutPassword } from '../../../model/secret.ts'
+import { Deferred } from '../../../waiting/deferred.ts'
+import { withoutPassword } from '../../../words/secret.ts'
 import type { CredentialSource, CurrentCredentials } from '../../contract/credentials.ts'
 import { type Address, hostOf, nameOf } from './address.ts'
 import { Refusal, Unsent } from './failure.ts'

@@ -6,7 +6,7 @@
 -- ARGV[3]  the change: retry, cancel, remove, purge, unpin, run-now, reschedule, prioritize, edit, edit-active (of an active job
 --          too), add-tags, remove-tags; with `!` behind it, only of a job that has not begun; a retry only of one that has
 --          not completed
--- ARGV[4]  its value: the reason (`contract/reason.ts`); the milliseconds; the priority ('' for 0); the paths to hide as
+-- ARGV[4]  its value: the reason (`store/contract/rules/reason.ts`); the milliseconds; the priority ('' for 0); the paths to hide as
 --          JSON ('' leaves them as they are), RS and the payload; tags as JSON; of `remove`, the versions of the jobs
 --          with commas between them (`contract/change.ts`), or ''; else ''
 -- ARGV[5…] ids

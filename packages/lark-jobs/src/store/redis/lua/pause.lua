@@ -4,7 +4,7 @@
 -- ARGV[1]  clock, or '' for the server's; then the call (shared/numbered.lua), and as if that were not there:
 -- ARGV[2]  the group (shared/lanes/lane.lua)
 -- ARGV[3]  milliseconds; 0 to resume; '' to pause until it is resumed
--- ARGV[4]  who does it, if it is a person: a separator and the name (`store/contract/pause.ts`), or ''
+-- ARGV[4]  who does it, if it is a person: a separator and the name (`store/contract/rules/pause.ts`), or ''
 -- Returns  `p` if it was paused before, and `j` if it has jobs
 -- Cost     O(log m) for m groups
 -- needs: start, numbered, call, lanes, ring

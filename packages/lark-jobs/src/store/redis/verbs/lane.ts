@@ -2,9 +2,9 @@
  * The lane of a job, and the permits of a claimer, in the form that the scripts read (`lua/shared/lanes/lane.lua`).
  */
 import type { NewJob } from '../../../model/record.ts'
-import { laneName } from '../../contract/lane.ts'
+import { laneName } from '../../contract/rules/lane.ts'
+import { readLaneName } from '../../contract/rules/unreadable.ts'
 import type { Want } from '../../contract/store.ts'
-import { readLaneName } from '../../contract/unreadable.ts'
 import { packLimits } from './pack-limits.ts'
 
 /**

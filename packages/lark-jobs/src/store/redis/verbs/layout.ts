@@ -9,7 +9,7 @@
 
 import { setTimeout as pause } from 'node:timers/promises'
 import { JobsError } from '../../../model/errors.ts'
-import { inLots } from '../../../model/in-lots.ts'
+import { inLots } from '../../contract/rules/in-lots.ts'
 import { LAYOUT } from '../client/keys.ts'
 import type { Scripts } from '../client/script.ts'
 

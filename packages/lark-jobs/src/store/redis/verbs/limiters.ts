@@ -3,8 +3,8 @@
  */
 import type { Circuit, CircuitEvent, CircuitRule } from '../../../options/circuit.ts'
 import { mostOf } from '../../../options/limiter.ts'
-import { MAX_ITEMS } from '../../contract/capacity.ts'
 import type { LimiterRecord, Limiters, Lot, PermitCall, Permitted } from '../../contract/limiters.ts'
+import { MAX_ITEMS } from '../../contract/rules/capacity.ts'
 import type { Scripts } from '../client/script.ts'
 import { packDuration, packLimits } from './pack-limits.ts'
 import { readLimiter, type ShownLimiter } from './reading.ts'

@@ -6,7 +6,7 @@
  * from the making of the id until the job was queued; the script writes it, by its own clock. (With the time itself, a
  * job of 60 bytes took 170 bytes of memory instead of 154, because Redis allocates memory in steps.) A `|` in options
  * and key is escaped. The payload is last because it may contain any character; a large one is kept apart. Options that
- * begin with `!` are the mark of another format (`store/contract/unreadable.ts`): the scripts need nothing that comes
+ * begin with `!` are the mark of another format (`store/contract/rules/unreadable.ts`): the scripts need nothing that comes
  * after the mark.
  */
 import type { EffectName } from '../../../model/effect.ts'
@@ -23,11 +23,17 @@ import type {
   NewJob,
   Outcome,
 } from '../../../model/record.ts'
-import { packReason } from '../../contract/pause.ts'
-import { cancelledFor } from '../../contract/reason.ts'
+import { packReason } from '../../contract/rules/pause.ts'
+import { cancelledFor } from '../../contract/rules/reason.ts'
+import {
+  damaged,
+  damagedErrors,
+  damagedLine,
+  readLines,
+  readOptions,
+} from '../../contract/rules/unreadable.ts'
 import type * as contract from '../../contract/store.ts'
 import { MAX_LOG_BYTES, MAX_LOG_LINES, mayPrefetch, WORKER_DIED } from '../../contract/store.ts'
-import { damaged, damagedErrors, damagedLine, readLines, readOptions } from '../../contract/unreadable.ts'
 import { namedBundles } from './bundle.ts'
 import { packLine, unpackLine } from './lane.ts'
 import { packDuration } from './pack-limits.ts'

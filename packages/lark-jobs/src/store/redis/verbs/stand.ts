@@ -1,7 +1,7 @@
 /**
  * Where a job stands: the arguments of `stand.lua`, and its answer.
  */
-import { readPause, readPaused } from '../../contract/pause.ts'
+import { readPause, readPaused } from '../../contract/rules/pause.ts'
 import {
   type LaneStand,
   type LineStand,

@@ -1,5 +1,5 @@
 -- What becomes of a job when its run has ended, or when its worker has died: the same rules as in
--- `store/contract/consequence.ts`. Runs that completed are ended together, in settle.lua.
+-- `store/contract/rules/consequence.ts`. Runs that completed are ended together, in settle.lua.
 -- module: consequences
 -- needs: start, line, place, lanes, counters, texts, lease, end, ring, event, pauses, last_tokens
 -- gives: outcomes, take_back

@@ -1,6 +1,6 @@
 -- Notices. For a worker that holds jobs: somebody asked to cancel one, or there are effects to deliver. For a watcher:
 -- a job that it watches has ended.
---   notices  HASH  id -> why a job is to be cancelled (`contract/reason.ts`)
+--   notices  HASH  id -> why a job is to be cancelled (`store/contract/rules/reason.ts`)
 -- needs: start
 -- gives: notify, notify_holder, notice
 

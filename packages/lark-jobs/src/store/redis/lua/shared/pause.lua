@@ -1,4 +1,4 @@
--- The pause of a partition: `paused` in `settings`, in the form of `store/contract/pause.ts`.
+-- The pause of a partition: `paused` in `settings`, in the form of `store/contract/rules/pause.ts`.
 -- needs: start
 -- gives: pause_left
 

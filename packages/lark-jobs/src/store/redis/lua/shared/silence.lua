@@ -1,4 +1,4 @@
--- Silences of the store: `store/contract/silence.ts`. In `settings`: heard, when a worker last surveyed the partition
+-- Silences of the store: `store/contract/rules/silence.ts`. In `settings`: heard, when a worker last surveyed the partition
 -- while it had leases; silent, when the last silence was over.
 -- needs: start
 -- gives: hear

@@ -7,7 +7,7 @@
 --   group:<name>  HASH  limits: as in a record (`packing.ts`); busy: how many jobs are active;
 --                       first: id of the job that goes before all others, in a strict group
 --   paused        ZSET  group -> when its pause ends
---   pausers       HASH  group -> when a person paused it, and who it was (`store/contract/pause.ts`)
+--   pausers       HASH  group -> when a person paused it, and who it was (`store/contract/rules/pause.ts`)
 -- `lanes` in `settings` is the number of lanes with a `group` hash. A script that changes a lane must put the lane in
 -- its right place at the end (`reposition_all` in turn.lua).
 -- module: lanes

@@ -1,8 +1,8 @@
 /**
  * The ids of schedules. A schedule that a class declares has the key of the class, or `key/name` if it has a name.
  */
-import { isId } from '../model/id.ts'
-import { MAX_SCHEDULE_ID } from '../model/tick.ts'
+import { isId } from '../../model/id.ts'
+import { MAX_SCHEDULE_ID } from '../../model/tick.ts'
 
 /** What an id must be, as the end of a message. */
 export const scheduleIdForm = `a text of 1 to ${MAX_SCHEDULE_ID} characters, without white space, colons and control characters`

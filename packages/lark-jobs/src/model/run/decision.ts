@@ -2,12 +2,12 @@
  * How a job ends its own run: `this.fail()` and `this.release()`. Both throw, to end the handler. But only the decision
  * counts: it also holds if the handler catches what was thrown. The first decision of a run is final.
  */
-import { keptBecause } from './because.ts'
-import { defined } from './defined.ts'
-import { type Duration, durationForm, milliseconds, readable } from './duration.ts'
-import { JobsError } from './errors.ts'
+import { keptBecause } from '../../words/because.ts'
+import { type Duration, durationForm, milliseconds, readable } from '../../words/duration.ts'
+import { shown } from '../../words/secret.ts'
+import { defined } from '../defined.ts'
+import { JobsError } from '../errors.ts'
 import { NonRetryableError } from './non-retryable.ts'
-import { shown } from './secret.ts'
 
 export type Decision =
   | { readonly kind: 'failed'; readonly error: unknown }

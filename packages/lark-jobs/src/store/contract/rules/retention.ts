@@ -2,8 +2,9 @@
  * How many ended jobs a partition keeps, and for how long. The configuration of a queue may say other numbers than
  * those here (`config/keep.ts`). Every process uses the numbers of its own configuration.
  */
-import { LONGEST } from '../../model/duration.ts'
-import { queueOf } from '../../model/partition.ts'
+
+import { queueOf } from '../../../model/partition.ts'
+import { LONGEST } from '../../../words/duration.ts'
 
 /** What is kept of one ended state: the newest jobs, and each for so many milliseconds. */
 export interface Retention {

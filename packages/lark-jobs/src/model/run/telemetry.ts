@@ -2,9 +2,9 @@
  * What a telemetry is told: by the dispatcher of each dispatch, by a worker of each run. It is given as `jobs.telemetry`
  * of the configuration. Without one, a dispatch and a run cost one comparison more.
  */
-import type { JobError, JobRecord, LeasedJob } from './record.ts'
+import type { JobError, JobRecord, LeasedJob } from '../record.ts'
+import type { Trace } from '../trace.ts'
 import type { RunEnd } from './run-counts.ts'
-import type { Trace } from './trace.ts'
 
 /** Made by `otel()`. */
 export interface Telemetry {

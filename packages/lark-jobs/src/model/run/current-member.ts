@@ -6,7 +6,7 @@
  * here, and never in a process that runs none.
  */
 import { AsyncLocalStorage } from 'node:async_hooks'
-import { type Member, memberOf } from './effect.ts'
+import { type Member, memberOf } from '../effect.ts'
 
 const slot = Symbol.for('s18i.lark.member')
 /** Shared by all copies of this package in the process. */

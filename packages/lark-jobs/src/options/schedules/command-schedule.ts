@@ -3,12 +3,12 @@
  * `{ when: daily('08:00'), args: { limit: 100 }, timeout: '2h' }`; or a list in which each has a `name`. They are read from
  * JSON, because a worker does not import the commands to find them. So a setting that is a function cannot be used.
  */
-import { MAX_SCHEDULE_ID } from '../model/tick.ts'
+import { MAX_SCHEDULE_ID } from '../../model/tick.ts'
+import { jobSettings, type WrittenSettings } from '../job-settings.ts'
+import { checkNames, isObject, refuse, type Voice } from '../schema.ts'
 import { refuseNameless, scheduleEntry } from './class-schedule.ts'
-import { jobSettings, type WrittenSettings } from './job-settings.ts'
 import { type Recurrence, recurrenceFrom } from './recurrence.ts'
 import { isScheduleId } from './schedule-id.ts'
-import { checkNames, isObject, refuse, type Voice } from './schema.ts'
 
 /** A schedule of a command. */
 export interface ScheduleOfCommand {

@@ -2,8 +2,8 @@
  * Names of time zones, as the data of this process knows them.
  */
 import { nearest } from '@s18i/lark/config'
-import { shown } from '../model/secret.ts'
-import { isText, Option } from './schema.ts'
+import { shown } from '../../words/secret.ts'
+import { isText, Option } from '../schema.ts'
 
 const RIGHT = "the name of a time zone, such as 'Europe/Paris' or 'UTC'"
 

@@ -3,10 +3,8 @@
  * `every()` and `daily()` make it, and check it where it is written.
  */
 import { types } from 'node:util'
-import { readCron } from '../model/cron.ts'
-import { type Duration, durationForm, milliseconds } from '../model/duration.ts'
-import { MAX_RUNS } from '../model/tick.ts'
-import { type Missed, missedPolicies, type Overlap, overlapPolicies, type Timing } from '../model/timing.ts'
+import { MAX_RUNS } from '../../model/tick.ts'
+import { type Duration, durationForm, milliseconds } from '../../words/duration.ts'
 import {
   duration,
   isObject,
@@ -19,8 +17,10 @@ import {
   Schema,
   voiceOf,
   whole,
-} from './schema.ts'
+} from '../schema.ts'
+import { readCron } from './cron.ts'
 import { timezone } from './timezone.ts'
+import { type Missed, missedPolicies, type Overlap, overlapPolicies, type Timing } from './timing.ts'
 
 /** Marks what `cron()` and the others return, in every copy of this package. */
 const recurrenceBrand = Symbol.for('s18i.lark.recurrence')

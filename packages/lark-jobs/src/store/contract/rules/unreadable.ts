@@ -5,7 +5,7 @@
  * Options are a JSON object, or begin with a mark: `!`, a name, and `;`. A mark says that the options, key and payload
  * of the record are in the format of that name. This version writes no marks, and cannot read such a format.
  */
-import type { JobError, JobOptions, LogLine, Unreadable } from '../../model/record.ts'
+import type { JobError, JobOptions, LogLine, Unreadable } from '../../../model/record.ts'
 import { isDamagedLane, readLane } from './lane.ts'
 
 /** The most characters of a damaged list that are shown. */

@@ -2,10 +2,10 @@
  * One run of a job: behind `this.id`, `this.attempt`, `this.signal` and `this.info()` while `handle` runs. A `Run` is
  * created for every run, so it creates its `AbortController` only when a handler asks for the signal.
  */
-import type { Signal } from './abort-signal.ts'
+import type { Signal } from '../../waiting/abort-signal.ts'
+import { JobsError } from '../errors.ts'
+import type { LeasedJob, LogLevel } from '../record.ts'
 import type { Decision } from './decision.ts'
-import { JobsError } from './errors.ts'
-import type { LeasedJob, LogLevel } from './record.ts'
 
 /** The longest time that a Node timer can wait, in milliseconds: 24.8 days. A longer timer would fire at once. */
 export const LONGEST_TIMER = 2_147_483_647

@@ -6,7 +6,7 @@
  * Of a job that no worker could read, the second part begins with STRANDED, since when the job waits, and `|`: each
  * worker that meets it puts it back for up to a minute, and its due time says only when the next one may meet it.
  */
-import type { CancelReason, JobRecord, State } from '../../model/record.ts'
+import type { CancelReason, JobRecord, State } from '../../../model/record.ts'
 
 /** No text of a person begins with this. */
 export const STRANDED = '\x1e'

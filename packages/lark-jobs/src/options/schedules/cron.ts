@@ -8,7 +8,7 @@
  * the week takes `5#2` (the second Friday) and `5L` (the last). If both days are restricted, either of them is enough,
  * as in Unix.
  */
-import { shown } from './secret.ts'
+import { shown } from '../../words/secret.ts'
 
 const months = ['JAN', 'FEB', 'MAR', 'APR', 'MAY', 'JUN', 'JUL', 'AUG', 'SEP', 'OCT', 'NOV', 'DEC']
 const days = ['SUN', 'MON', 'TUE', 'WED', 'THU', 'FRI', 'SAT']

@@ -2,10 +2,11 @@
  * The schedules that a job class declares: `schedule = cron('0 8 * * 1-5')`, with a payload, or a list in which each has a
  * name.
  */
+
+import { isObject, isText, Option, option, refuse, Schema, type Voice } from '../schema.ts'
+import type { PayloadInput } from '../standard-schema.ts'
 import { isRecurrence, type Recurrence } from './recurrence.ts'
 import { isScheduleId, scheduleIdForm } from './schedule-id.ts'
-import { isObject, isText, Option, option, refuse, Schema, type Voice } from './schema.ts'
-import type { PayloadInput } from './standard-schema.ts'
 
 /** The payload of the jobs of a schedule: needed if `handle` needs one. */
 export type ScheduledPayload<P> = 0 extends 1 & P
