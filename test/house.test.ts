@@ -210,7 +210,7 @@ describe('between the packages', () => {
     const others = more.filter(({ importer }) => !importer.startsWith('commands/'))
     const late = others.filter(({ isDynamic }) => isDynamic).map(({ importer }) => importer)
     expect(late).toHaveLength(others.length)
-    expect(late.sort()).toEqual(['api/scheduled-commands.ts', 'run/command-job.ts'])
+    expect(late.sort()).toEqual(['api/schedules/scheduled-commands.ts', 'run/command-job.ts'])
   })
 })
 

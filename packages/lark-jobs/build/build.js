@@ -1,4 +1,5 @@
 import { readdirSync } from 'node:fs'
+import { basename } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build } from '../../lark/build/bundle.js'
 import { embedLua } from './embed-lua.js'
@@ -6,10 +7,12 @@ import { embedLua } from './embed-lua.js'
 const lua = embedLua()
 
 const folder = fileURLToPath(new URL('..', import.meta.url)).replace(/\/$/, '')
-// Each file in this folder is imported to find its commands, so only files with commands are entries.
-const names = readdirSync(`${folder}/src/commands`)
-  .filter((file) => /^(jobs|make|schedule)-.*\.ts$/.test(file))
-  .map((file) => `commands/${file.replace(/\.ts$/, '')}`)
+// Each file in `dist/commands` is imported to find its commands, so only files with commands are entries.
+const commands = readdirSync(`${folder}/src/commands`, { recursive: true, encoding: 'utf8' })
+  .filter((file) => /^(jobs|make|schedule)-.*\.ts$/.test(basename(file)))
+  .map((file) => `src/commands/${file.replaceAll('\\', '/')}`)
+/** @param {string} file */
+const nameOf = (file) => `commands/${basename(file, '.ts')}`
 
 const LUA = 'export const lua = '
 
@@ -26,11 +29,11 @@ await build({
     'health-thread': 'src/telemetry/health/health-thread.ts',
     'redis-store': 'src/store/redis/store.ts',
     'sqlite-store': 'src/store/sqlite/store.ts',
-    ...Object.fromEntries(names.map((name) => [name, `src/${name}.ts`])),
+    ...Object.fromEntries(commands.map((file) => [nameOf(file), file])),
   },
   exported: ['index', 'operate', 'otel', 'bullmq', 'testing'],
   required: ['index', 'operate', 'otel', 'bullmq', 'testing', 'redis-store', 'sqlite-store'],
-  alone: ['lease-watch', 'supervised-guard', 'health-thread', ...names],
+  alone: ['lease-watch', 'supervised-guard', 'health-thread', ...commands.map(nameOf)],
   // The package contains the Lua once. The CommonJS build reads it from the ES module.
   written: { 'lua.js': `${LUA}${JSON.stringify(lua)}\n` },
   outside: { 'src/store/redis/scripts.generated.ts': 'lua.js' },
@@ -79,8 +82,8 @@ await build({
     'redis-client': ['src/store/redis/verbs/erase.ts'],
     'sqlite-erase': ['src/store/sqlite/erase.ts'],
     // Without a worker and a parser of cron expressions: `lark jobs:status` and completions load none.
-    command: names.filter((name) => /jobs-(?!work$)/.test(name)).map((name) => `src/${name}.ts`),
-    'schedule-command': names.filter((name) => name.includes('schedule-')).map((name) => `src/${name}.ts`),
-    'work-command': ['src/commands/jobs-work.ts'],
+    command: commands.filter((file) => /\/jobs-(?!work\.)/.test(file)),
+    'schedule-command': commands.filter((file) => file.includes('/schedule-')),
+    'work-command': ['src/commands/workers/jobs-work.ts'],
   },
 })

@@ -5,8 +5,6 @@
  * @module @s18i/lark-jobs
  */
 export { defineConfig, LarkError } from '@s18i/lark/config'
-export { type Batch, type BatchCounts, batch } from './api/batch.ts'
-export { type Chain, chain, type LastOf, type OpenResultsOf, type ResultsOfSteps } from './api/chain.ts'
 export { Jobs } from './api/default-jobs.ts'
 export {
   type DefinedJob,
@@ -17,23 +15,25 @@ export {
   type JobFunctions,
 } from './api/defined-job.ts'
 export type { Draft, HandlesOf } from './api/draft.ts'
-export type { AddOptions } from './api/flow-add.ts'
-export type { DispatchableFlow } from './api/flow-dispatchable.ts'
+export { type Batch, type BatchCounts, batch } from './api/flows/batch.ts'
+export { type Chain, chain, type LastOf, type OpenResultsOf, type ResultsOfSteps } from './api/flows/chain.ts'
+export type { AddOptions } from './api/flows/flow-add.ts'
+export type { DispatchableFlow } from './api/flows/flow-dispatchable.ts'
 export type {
   FlowDraft,
   FlowKeepOptions,
   FlowPart,
   OpenResultOf,
   ResultOfPart,
-} from './api/flow-draft.ts'
-export type { FlowHandle, FlowProgress } from './api/flow-handle.ts'
+} from './api/flows/flow-draft.ts'
+export type { FlowHandle, FlowProgress } from './api/flows/flow-handle.ts'
+export type { FlowProblem, JobFlow } from './api/flows/job-flow.ts'
+export { type Workflow, workflow } from './api/flows/workflow.ts'
+export type { NodeOptions, WorkflowBuilder, WorkflowNode } from './api/flows/workflow-builder.ts'
 export { Job } from './api/job.ts'
-export type { FlowProblem, JobFlow } from './api/job-flow.ts'
 export type { HandleCancelOptions, HandleRemoveOptions, JobHandle } from './api/job-handle.ts'
 export { createJobs } from './api/jobs.ts'
-export type { JobSchedules } from './api/schedules.ts'
-export { type Workflow, workflow } from './api/workflow.ts'
-export type { NodeOptions, WorkflowBuilder, WorkflowNode } from './api/workflow-builder.ts'
+export type { JobSchedules } from './api/schedules/schedules.ts'
 export type { JobsConfig } from './config/config.ts'
 export type { CodeConfig } from './config/configured.ts'
 export type { KeepConfig, Kept } from './config/keep.ts'

@@ -1,12 +1,12 @@
 /** From the draft of a flow to its definition. */
 import { inspect } from 'node:util'
 import { expect, test } from 'vitest'
-import { BatchMembers } from '../src/api/batch-members.ts'
 import { drafted } from '../src/api/draft.ts'
-import type { FlowDraft } from '../src/api/flow-draft.ts'
-import { flowDrafted } from '../src/api/flow-draft.ts'
-import { readFlow } from '../src/api/flow-spec.ts'
-import type { WorkflowBuilder, WorkflowNode } from '../src/api/workflow-builder.ts'
+import { BatchMembers } from '../src/api/flows/batch-members.ts'
+import type { FlowDraft } from '../src/api/flows/flow-draft.ts'
+import { flowDrafted } from '../src/api/flows/flow-draft.ts'
+import { readFlow } from '../src/api/flows/flow-spec.ts'
+import type { WorkflowBuilder, WorkflowNode } from '../src/api/flows/workflow-builder.ts'
 import { FlowJobs, flowPlace, queueOfFlow } from '../src/dispatch/flow-definition.ts'
 import {
   batch,

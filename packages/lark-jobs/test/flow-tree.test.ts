@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { treeOf } from '../src/commands/flow-tree.ts'
+import { treeOf } from '../src/commands/flows/flow-tree.ts'
 
 /** The tree of a graph, a line for each node: its number, and which nodes it joins. */
 function tree(...afters: number[][]): string[] {

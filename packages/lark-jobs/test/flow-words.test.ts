@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { progressWords, waitWords, whyWords } from '../src/commands/flow-words.ts'
+import { progressWords, waitWords, whyWords } from '../src/commands/flows/flow-words.ts'
 import type { FlowCounts, FlowInfo } from '../src/operate.ts'
 
 const none: FlowCounts = {

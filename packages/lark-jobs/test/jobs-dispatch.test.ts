@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { MemoryConsole, run } from '@s18i/lark'
 import { afterAll, afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { JobsDispatchCommand } from '../src/commands/jobs-dispatch.ts'
+import { JobsDispatchCommand } from '../src/commands/change/jobs-dispatch.ts'
 import { createJobs, defineJob, Jobs, tags, unique } from '../src/index.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'lark-dispatch-'))

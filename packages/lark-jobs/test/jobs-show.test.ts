@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { MemoryConsole, run } from '@s18i/lark'
 import { afterAll, afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { JobsShowCommand } from '../src/commands/jobs-show.ts'
+import { JobsShowCommand } from '../src/commands/look/jobs-show.ts'
 import { createJobs, group, Job, Jobs, limiter } from '../src/index.ts'
 import { Record, signal } from './working/bench.ts'
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { outlasts } from '../src/commands/watched.ts'
+import { outlasts } from '../src/commands/look/watched.ts'
 import { JobsError } from '../src/model/errors.ts'
 
 test('a screen outlasts a store that is away, and no mistake', () => {

@@ -1,5 +1,5 @@
 import { afterEach, expect, test, vi } from 'vitest'
-import { WorkLimits } from '../src/commands/work-limits.ts'
+import { WorkLimits } from '../src/commands/workers/work-limits.ts'
 
 afterEach(() => void vi.useRealTimers())
 

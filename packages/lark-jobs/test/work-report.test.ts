@@ -1,6 +1,6 @@
 import { MemoryConsole } from '@s18i/lark'
 import { beforeAll, expect, test, vi } from 'vitest'
-import { ConsoleReport, JsonReport, sumUp } from '../src/commands/work-report.ts'
+import { ConsoleReport, JsonReport, sumUp } from '../src/commands/workers/work-report.ts'
 import type { Ending, Outcome, RunningJob } from '../src/index.ts'
 
 beforeAll(() => {

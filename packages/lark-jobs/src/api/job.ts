@@ -36,7 +36,7 @@ import type { Signal } from '../waiting/abort-signal.ts'
 import type { Duration } from '../words/duration.ts'
 import { Jobs } from './default-jobs.ts'
 import { Draft } from './draft.ts'
-import { JobFlow } from './job-flow.ts'
+import { JobFlow } from './flows/job-flow.ts'
 import { dispatchNow, enqueue } from './jobs.ts'
 
 /**

@@ -39,10 +39,10 @@ import type { Worker } from '../worker/worker.ts'
 import { byHandOf, KnownJobs, saysOf } from './dispatch-by-key.ts'
 import { Draft, dispatchDrafts, type HandlesOf, isDraft, readDraft } from './draft.ts'
 import { type Evaluations, evaluationsOf } from './evaluations.ts'
-import { dispatchFlow, type FlowDraft, isFlowDraft, type ResultOfPart } from './flow-draft.ts'
-import { FlowHandle } from './flow-handle.ts'
+import { dispatchFlow, type FlowDraft, isFlowDraft, type ResultOfPart } from './flows/flow-draft.ts'
+import { FlowHandle } from './flows/flow-handle.ts'
 import { JobHandle } from './job-handle.ts'
-import { JobSchedules } from './schedules.ts'
+import { JobSchedules } from './schedules/schedules.ts'
 import type { OpenStore, Origin, SupervisedOptions } from './work.ts'
 
 /** Set by the program `lark`, in whose process a command runs. */
@@ -297,7 +297,7 @@ export class Jobs extends Operations implements AsyncDisposable {
   async [dispatchFlow](flow: FlowDraft | FlowSpec): Promise<FlowHandle> {
     const end = this.#underway.begin()
     try {
-      const { dispatchOf } = await import('./flow-dispatch.ts')
+      const { dispatchOf } = await import('./flows/flow-dispatch.ts')
       return await dispatchOf(this, flow)
     } catch (error) {
       throw toldTo(callerOf(this[dispatchFlow]), error)

@@ -20,13 +20,13 @@ import { CONCURRENCY, type WorkerOptions, type WorkOptions } from '../worker/opt
 import { PlainReport } from '../worker/report.ts'
 import { Worker } from '../worker/worker.ts'
 import { type Evaluations, loadedAgain } from './evaluations.ts'
-import { saySchedulesOff } from './schedules-off.ts'
-import { schedulesOfWorker } from './worker-schedules.ts'
+import { saySchedulesOff } from './schedules/schedules-off.ts'
+import { schedulesOfWorker } from './schedules/worker-schedules.ts'
 
 export { registryOf } from '../options/registry.ts'
 export { checkWork, type WorkOptions } from '../worker/options.ts'
 export { Worker } from '../worker/worker.ts'
-export { schedulesOfWorker } from './worker-schedules.ts'
+export { schedulesOfWorker } from './schedules/worker-schedules.ts'
 
 /** The options that `jobs:work` adds if the process has a supervisor. */
 export type SupervisedOptions = Pick<

@@ -1,7 +1,7 @@
 /**
  * The `FlowProducer` of BullMQ: a tree of jobs becomes a workflow of Lark.
  */
-import { dispatchFlow } from '../api/flow-draft.ts'
+import { dispatchFlow } from '../api/flows/flow-draft.ts'
 import type { Settings } from '../config/config.ts'
 import { type FlowSpec, flowPlace } from '../dispatch/flow-definition.ts'
 import type { Drafted } from '../dispatch/new-job.ts'

@@ -8,7 +8,7 @@
  *     and only the supervisor says "now".
  *   - It ignores SIGINT: a Ctrl-C in the terminal reaches both processes, and the supervisor decides.
  *
- * The signals of a worker without a supervisor: `commands/work-signals.ts`.
+ * The signals of a worker without a supervisor: `commands/workers/work-signals.ts`.
  */
 import { Worker as Thread } from 'node:worker_threads'
 import type { LeasedJob, LogLine } from '../model/record.ts'

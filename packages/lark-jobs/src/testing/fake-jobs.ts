@@ -5,8 +5,8 @@
  */
 import { KnownJobs, refuseReserved, saysOf } from '../api/dispatch-by-key.ts'
 import { Draft, dispatchDrafts, readDraft } from '../api/draft.ts'
-import { dispatchFlow, type FlowDraft, flowDrafted, isFlowDraft } from '../api/flow-draft.ts'
-import { FlowHandle } from '../api/flow-handle.ts'
+import { dispatchFlow, type FlowDraft, flowDrafted, isFlowDraft } from '../api/flows/flow-draft.ts'
+import { FlowHandle } from '../api/flows/flow-handle.ts'
 import type { JobHandle } from '../api/job-handle.ts'
 import { enqueue, Jobs, type Opened, open } from '../api/jobs.ts'
 import type { Settings } from '../config/config.ts'

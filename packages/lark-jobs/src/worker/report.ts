@@ -1,6 +1,6 @@
 /**
  * What a worker tells people: the interface of a report, and the plain report of a worker that code has started.
- * `lark jobs:work` has its own (`commands/work-report.ts`), and a supervised process passes on
+ * `lark jobs:work` has its own (`commands/workers/work-report.ts`), and a supervised process passes on
  * (`supervisor/supervised.ts`).
  */
 import type { LeasedJob, LogLine, Outcome } from '../model/record.ts'

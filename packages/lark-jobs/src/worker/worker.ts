@@ -8,7 +8,7 @@
  *
  * This file is the life of a worker: it puts the parts together, starts them, and stops them in order.
  * `fetch/intake.ts` decides what to claim, `slots.ts` runs it, `lease/` keeps it, `maintenance/` does what every worker
- * does for all. The signals of a process (SIGTERM, SIGINT) come from `commands/work-signals.ts` and
+ * does for all. The signals of a process (SIGTERM, SIGINT) come from `commands/workers/work-signals.ts` and
  * `supervisor/supervised.ts`.
  */
 import { setMaxListeners } from 'node:events'

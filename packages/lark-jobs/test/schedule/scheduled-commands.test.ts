@@ -1,7 +1,7 @@
 /** The schedules that commands declare: what a worker makes of them. */
 import { afterEach, expect, test, vi } from 'vitest'
-import { scheduledCommands } from '../../src/api/scheduled-commands.ts'
-import { schedulesOfWorker } from '../../src/api/worker-schedules.ts'
+import { scheduledCommands } from '../../src/api/schedules/scheduled-commands.ts'
+import { schedulesOfWorker } from '../../src/api/schedules/worker-schedules.ts'
 import { App } from '../processes/app.ts'
 
 const settings = {

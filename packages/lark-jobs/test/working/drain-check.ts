@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { expect, test, vi } from 'vitest'
-import { dispatchFlow } from '../../src/api/flow-draft.ts'
+import { dispatchFlow } from '../../src/api/flows/flow-draft.ts'
 import { open } from '../../src/api/jobs.ts'
 import { batch, chain, Job, JobsError } from '../../src/index.ts'
 import type { Store } from '../../src/store/contract/store.ts'

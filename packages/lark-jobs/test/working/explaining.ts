@@ -3,8 +3,8 @@ import { once } from 'node:events'
 import { hostname } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { afterEach, expect, test, vi } from 'vitest'
-import { dispatchFlow, type FlowDraft } from '../../src/api/flow-draft.ts'
-import type { FlowHandle } from '../../src/api/flow-handle.ts'
+import { dispatchFlow, type FlowDraft } from '../../src/api/flows/flow-draft.ts'
+import type { FlowHandle } from '../../src/api/flows/flow-handle.ts'
 import { open } from '../../src/api/jobs.ts'
 import {
   batch,

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { open } from '../../src/api/jobs.ts'
-import { remarksOn } from '../../src/commands/queue-remarks.ts'
+import { remarksOn } from '../../src/commands/look/queue-remarks.ts'
 import { createJobs, Job, keep } from '../../src/index.ts'
 import { operate } from '../../src/operate.ts'
 import { Bench, type Connect, Record } from './bench.ts'

@@ -1,6 +1,6 @@
 import { expect, test, vi } from 'vitest'
-import { dispatchFlow, type FlowDraft } from '../../src/api/flow-draft.ts'
-import type { FlowHandle } from '../../src/api/flow-handle.ts'
+import { dispatchFlow, type FlowDraft } from '../../src/api/flows/flow-draft.ts'
+import type { FlowHandle } from '../../src/api/flows/flow-handle.ts'
 import { open } from '../../src/api/jobs.ts'
 import { batch, chain, Job, type Jobs, workflow } from '../../src/index.ts'
 import { memberId } from '../../src/model/effect.ts'

@@ -2,8 +2,8 @@
  * Purging jobs of flows: those that were queued, and those that never were.
  */
 import { expect, test, vi } from 'vitest'
-import type { FlowDraft } from '../../src/api/flow-draft.ts'
-import type { FlowHandle } from '../../src/api/flow-handle.ts'
+import type { FlowDraft } from '../../src/api/flows/flow-draft.ts'
+import type { FlowHandle } from '../../src/api/flows/flow-handle.ts'
 import { open } from '../../src/api/jobs.ts'
 import { batch, chain, cron, group, Job, type Jobs, keep, unique, workflow } from '../../src/index.ts'
 import { memberId } from '../../src/model/effect.ts'

@@ -1,6 +1,6 @@
 /** Jobs that no worker can read: a newer release dispatched them. Each alarm says so, until a worker reads them. */
 import { expect, test } from 'vitest'
-import { remarksOn } from '../../src/commands/queue-remarks.ts'
+import { remarksOn } from '../../src/commands/look/queue-remarks.ts'
 import { Job } from '../../src/index.ts'
 import { metrics, operate } from '../../src/operate.ts'
 import { answerOfStore } from '../../src/telemetry/health/endpoints.ts'

@@ -1,0 +1,49 @@
+/**
+ * Batches: many jobs at once, with callbacks when all have ended.
+ */
+import { Jobs } from '../default-jobs.ts'
+import type { Draft } from '../draft.ts'
+import { DispatchableFlow } from './flow-dispatchable.ts'
+import { flowDrafted } from './flow-draft.ts'
+
+/** The result of a batch. */
+export interface BatchCounts {
+  /** How many members completed. */
+  completed: number
+  /** How many ended otherwise. */
+  failed: number
+  total: number
+}
+
+/** A batch that is not dispatched yet: see `batch()`. */
+export class Batch extends DispatchableFlow<BatchCounts> {
+  /**
+   * The same batch, which completes although so many of its members fail, or are cancelled. Default: none, so that the
+   * first that fails cancels those that have not begun.
+   *
+   * @param most how many. Default: any number
+   */
+  allowFailures(most?: number): this {
+    const { content } = this[flowDrafted]
+    if (content.kind !== 'batch') return this
+    return this.with({ content: { ...content, allowed: most ?? 'any' } })
+  }
+}
+
+/**
+ * A batch: jobs that run beside each other, none to a million. Workers begin while it is still being filled, so its jobs need
+ * not fit into memory. Callbacks start when all of them have ended.
+ *
+ * @param members drafts of jobs: a list, or anything that can be iterated, also with `for await`. A generator can be
+ * iterated once, and so its batch can be dispatched once
+ * @returns a draft of the batch. Its result is how many have completed and failed
+ * @example
+ * await batch(items.map((item) => new ProcessItem().with({ itemId: item.id })))
+ *   .name('import')
+ *   .allowFailures(10)
+ *   .onCompleted(new ReportJob().with({}))
+ *   .dispatch()
+ */
+export function batch(members: Iterable<Draft> | AsyncIterable<Draft>): Batch {
+  return new Batch(Jobs, { content: { kind: 'batch', members }, callbacks: [] })
+}

@@ -1,0 +1,77 @@
+/**
+ * Chains: jobs, or flows, one after the other.
+ */
+import { JobsError } from '../../model/errors.ts'
+import { Jobs } from '../default-jobs.ts'
+import { DispatchableFlow } from './flow-dispatchable.ts'
+import {
+  type FlowPart,
+  flowDrafted,
+  type OpenResultOf,
+  type ResultOfPart,
+  type StepFunction,
+} from './flow-draft.ts'
+import { partWords } from './flow-part.ts'
+
+/** The results of all steps of a chain, in their order. */
+export type ResultsOfSteps<S extends readonly FlowPart[]> = { -readonly [I in keyof S]: ResultOfPart<S[I]> }
+
+/** The results of the steps before, as a later step may pass them on. */
+export type OpenResultsOf<Results extends readonly unknown[]> = {
+  readonly [I in keyof Results]: OpenResultOf<Results[I]>
+}
+
+/** The result of a chain: that of its last step. */
+export type LastOf<Results extends readonly unknown[]> = Results extends readonly [...unknown[], infer Last]
+  ? Last
+  : Results extends readonly []
+    ? undefined
+    : Results[number]
+
+/** A chain that is not dispatched yet: see `chain()`. */
+export class Chain<Results extends readonly unknown[] = readonly unknown[]> extends DispatchableFlow<
+  LastOf<Results>
+> {
+  /**
+   * The same chain with one more step.
+   *
+   * @param step a draft; or a function that makes one, with the results of the steps before. They are not known yet: they
+   * can be passed on in payloads, and are filled in when the step starts
+   * @example
+   * chain([FetchJob.with({ url })])
+   *   .next(([fetched]) => ResizeJob.with({ file: fetched.path, width: 400 }))
+   *   .next(([fetched, resized]) => PublishJob.with({ from: fetched.path, image: resized }))
+   */
+  next<W extends FlowPart>(
+    step: W | ((results: OpenResultsOf<Results>) => W),
+  ): Chain<[...Results, ResultOfPart<W>]> {
+    const { content } = this[flowDrafted]
+    const steps = content.kind === 'chain' ? content.steps : []
+    const longer = this.with({
+      content: { kind: 'chain', steps: [...steps, step as FlowPart | StepFunction] },
+    })
+    return longer as unknown as Chain<[...Results, ResultOfPart<W>]>
+  }
+}
+
+/**
+ * A chain: each step starts when the one before has completed. If a step fails, or is cancelled, those after it are
+ * cancelled, and the chain has failed.
+ *
+ * @param steps drafts of jobs, or flows
+ * @returns a draft of the chain. Its result is that of the last step
+ * @throws FLOW_INVALID if they are not a list; what is wrong with the steps, `dispatch` says
+ * @example
+ * const handle = await chain([new FetchJob().with({ url }), new ResizeJob().with({ width: 400 })])
+ *   .name('thumbnail')
+ *   .onFailed(new TellJob().with({ url }))
+ *   .dispatch()
+ */
+export function chain<const S extends readonly FlowPart[]>(steps: S): Chain<ResultsOfSteps<S>> {
+  if (!Array.isArray(steps))
+    throw new JobsError(
+      'FLOW_INVALID',
+      `chain() was given ${partWords(steps)}; it must be a list of drafts and flows`,
+    )
+  return new Chain(Jobs, { content: { kind: 'chain', steps: [...steps] }, callbacks: [] })
+}

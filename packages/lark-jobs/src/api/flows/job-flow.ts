@@ -1,0 +1,93 @@
+/**
+ * `this.flow` in a running job: the flow that the job belongs to. Callbacks read by it how the flow went, and jobs of a flow
+ * add to it.
+ */
+import type { Member } from '../../model/effect.ts'
+import type { FlowInfo } from '../../operate/flows/flow-info.ts'
+import type { FlowFailure, FlowNodeInfo } from '../../operate/flows/flow-parts.ts'
+import { type Operated, open } from '../../operate/operations.ts'
+import type { AddOptions } from './flow-add.ts'
+import type { FlowPart } from './flow-draft.ts'
+import { FlowHandle, type FlowProgress } from './flow-handle.ts'
+
+/** What is known of a job of a flow that did not complete. */
+export type FlowProblem = FlowFailure | FlowNodeInfo
+
+/** The most failures that `failures()` names by default. */
+const FAILURES = 100
+
+/** The flow of a running job: `this.flow`. */
+export class JobFlow {
+  /** Of the flow. */
+  readonly id: string
+  readonly #jobs: Operated
+  readonly #member: Member
+  readonly #handle: FlowHandle
+
+  /** @internal */
+  constructor(jobs: Operated, member: Member) {
+    this.#jobs = jobs
+    this.#member = member
+    this.#handle = new FlowHandle(jobs, member)
+    this.id = member.flow
+  }
+
+  /** How the flow is doing: see `FlowHandle.status`. */
+  status(options: Parameters<FlowHandle['status']>[0] = {}): Promise<FlowInfo | undefined> {
+    return this.#handle.status(options)
+  }
+
+  /** How many of its nodes and members have ended. */
+  progress(): Promise<FlowProgress | undefined> {
+    return this.#handle.progress()
+  }
+
+  /** The name of the node that this job is; undefined for a member of a batch. */
+  async node(): Promise<string | undefined> {
+    const { nodeNamed } = await import('../../operate/flows/flow-results.ts')
+    return nodeNamed(await this.#store(), this.#member)
+  }
+
+  /**
+   * The result of another node of the flow; undefined if it has not completed, or returned nothing. A node that starts after
+   * it can rely on it.
+   *
+   * @param node its name
+   * @throws FLOW_INVALID if there is no such node
+   * @example const charge = (await this.flow!.result('ChargeJob')) as { receiptUrl: string }
+   */
+  async result(node: string): Promise<unknown> {
+    const { nodeResult } = await import('../../operate/flows/flow-results.ts')
+    return nodeResult(await this.#store(), this.#member, node)
+  }
+
+  /**
+   * What did not complete: members of a batch, by number, and nodes, by name; with the reason and the error of each.
+   *
+   * @param most how many of the members. Default 100
+   */
+  async failures(most: number = FAILURES): Promise<FlowProblem[]> {
+    const { failures = [], nodes = [] } = (await this.status({ failures: most })) ?? {}
+    const isBad = ({ state }: FlowNodeInfo) =>
+      state === 'failed' || state === 'cancelled' || state === 'skipped'
+    return [...nodes.filter(isBad), ...failures]
+  }
+
+  /** Cancels the flow: see `FlowHandle.cancel`. The signal of this job is aborted too. */
+  cancel(because?: string): Promise<boolean> {
+    return this.#handle.cancel(because)
+  }
+
+  /**
+   * Adds to the flow, which cannot end before this job: see `FlowHandle.add`. If this job is run again, it adds again.
+   *
+   * @example for (const page of pages) await this.flow!.add(new PageJob().with({ page }))
+   */
+  add(part: FlowPart | readonly FlowPart[], options: AddOptions = {}): Promise<void> {
+    return this.#handle.add(part, options)
+  }
+
+  async #store() {
+    return (await this.#jobs[open]()).store
+  }
+}

@@ -1,0 +1,149 @@
+/**
+ * What `workflow()` passes to its function: it takes the nodes, one by one. A node can wait only for nodes that are there
+ * already, so a workflow has no cycles.
+ */
+import { textIn, type WrittenDraft, writtenDraft } from '../../dispatch/flow-definition.ts'
+import type { NodeNames } from '../../dispatch/node-names.ts'
+import { makeOpenResult } from '../../dispatch/open-result.ts'
+import type { FlowSize } from '../../flow/flow-size.ts'
+import { JobsError } from '../../model/errors.ts'
+import { type IfFailed, MAX_NODES } from '../../model/flow.ts'
+import { nodeEntries } from '../../options/flow.ts'
+import { option, Schema, voiceOf } from '../../options/schema.ts'
+import { drafted, isDraft } from '../draft.ts'
+import type { FlowDraft, FlowPart, OpenResultOf, ResultOfPart } from './flow-draft.ts'
+import { nameOfPart } from './flow-part.ts'
+
+/** A node of a workflow that is being built. `Open`: the type of its result, as a payload may have it. */
+export interface WorkflowNode<Open = unknown> {
+  /** Unique in the workflow. */
+  readonly name: string
+  /**
+   * What `handle` will return, to be passed on in the payload of a later node: `charge.result.receiptUrl`. It has the type
+   * that it will have, and is no value yet. A node that it is passed to waits for this one.
+   */
+  readonly result: Open
+}
+
+export interface NodeOptions {
+  /** Unique in the workflow. Default: the name of the class, with a number from the second on: `Charge`, `Charge 2`. */
+  name?: string | undefined
+  /** The nodes that it waits for. */
+  after?: WorkflowNode | readonly WorkflowNode[] | undefined
+  /**
+   * What becomes of this node if one that it waits for ends otherwise than completed. `skip` (default): it is cancelled,
+   * with the reason `skipped`. `run`: it starts all the same, without the result of that one. `fail`: it fails.
+   */
+  ifFailed?: IfFailed | undefined
+}
+
+/** A node as it was added. @internal */
+export interface AddedNode {
+  name: string
+  after: number[]
+  ifFailed: IfFailed | undefined
+  part: ReadPart
+}
+
+/** A part of a flow whose payload is written, so that its size is known; a flow in it is read later. @internal */
+export type ReadPart = WrittenDraft | FlowDraft
+
+/**
+ * @param what the part, for messages.
+ * @param links how many nodes it waits for
+ * @throws FLOW_TOO_LARGE, the errors of a dispatch
+ * @internal
+ */
+export function readPart(part: FlowPart, size: FlowSize, what: string, links = 0): ReadPart {
+  const read = isDraft(part) ? writtenDraft(part[drafted]) : part
+  size.add(what, 'made' in read ? textIn(read) : '', links)
+  return read
+}
+
+export const nodeOptions = new Schema('an object', {
+  ...nodeEntries,
+  after: option<WorkflowNode | readonly WorkflowNode[]>(
+    'a node that w.add() returned, or a list of these',
+    (value) => (Array.isArray(value) ? value : [value]).every((each) => each instanceof BuiltNode),
+  ),
+})
+
+export class WorkflowBuilder {
+  /** @internal */
+  readonly nodes: AddedNode[] = []
+  readonly #names: NodeNames
+  readonly #size: FlowSize
+  #isClosed = false
+
+  /** @internal */
+  constructor(names: NodeNames, size: FlowSize) {
+    this.#names = names
+    this.#size = size
+  }
+
+  /**
+   * Adds a node.
+   *
+   * @param part the draft of a job, or a chain, a batch or another workflow
+   * @returns the node, for `after` and for the payloads of later nodes
+   * @throws FLOW_INVALID; FLOW_TOO_LARGE if the nodes are too many, or too large together; what is wrong with the
+   *   payload
+   * @example const pack = w.add(new PackJob().with({ orderId }), { after: [charge, reserve], ifFailed: 'fail' })
+   */
+  add<W extends FlowPart>(part: W, options: NodeOptions = {}): WorkflowNode<OpenResultOf<ResultOfPart<W>>> {
+    const what = nameOfPart(part, 'w.add()')
+    if (this.#isClosed)
+      throw new JobsError(
+        'FLOW_INVALID',
+        `w.add() was called with ${what} after the workflow had been built`,
+        {
+          hint: 'If its function is async, await everything in it. handle.add() adds to a flow that was dispatched.',
+        },
+      )
+    if (this.nodes.length === MAX_NODES)
+      throw new JobsError('FLOW_TOO_LARGE', `A workflow has more than ${MAX_NODES} nodes`, {
+        hint: 'Jobs that wait for nothing can be a batch, which may have a million members.',
+      })
+    const {
+      name,
+      after = [],
+      ifFailed,
+    } = nodeOptions.readAll(options, voiceOf('FLOW_INVALID', `w.add(${what})`))
+    const parents = (Array.isArray(after) ? after : [after]).map((each: BuiltNode) => {
+      if (each.builder === this) return each.index
+      throw new JobsError(
+        'FLOW_INVALID',
+        `${what} comes after ${each.name}, which is a node of another workflow`,
+      )
+    })
+    const node = new BuiltNode(this, this.nodes.length, this.#names.of(what, name))
+    const distinct = [...new Set(parents)]
+    const read = readPart(part, this.#size, node.name, distinct.length)
+    this.nodes.push({ name: node.name, after: distinct, ifFailed, part: read })
+    return node as WorkflowNode as WorkflowNode<OpenResultOf<ResultOfPart<W>>>
+  }
+
+  /** From now on no node is added. @internal */
+  close(): void {
+    this.#isClosed = true
+  }
+}
+
+class BuiltNode implements WorkflowNode {
+  readonly name: string
+  readonly index: number
+  readonly builder: WorkflowBuilder
+
+  constructor(builder: WorkflowBuilder, index: number, name: string) {
+    // Suggestions and output have the name only.
+    Object.defineProperty(this, 'builder', { value: builder, enumerable: false })
+    this.builder = builder
+    this.index = index
+    this.name = name
+  }
+
+  get result(): never {
+    const { builder: scope, index: node, name } = this
+    return makeOpenResult({ scope, node, name, path: [] }) as never
+  }
+}

@@ -1,0 +1,26 @@
+/**
+ * Workflows: jobs, and flows, of which each starts when those that it waits for have ended.
+ */
+import { Jobs } from '../default-jobs.ts'
+import { DispatchableFlow } from './flow-dispatchable.ts'
+import type { WorkflowBuilder } from './workflow-builder.ts'
+
+/** A workflow that is not dispatched yet: see `workflow()`. */
+export class Workflow extends DispatchableFlow<Record<string, unknown>> {}
+
+/**
+ * A workflow: a graph of jobs and flows, its nodes. A node starts when those that it waits for have completed.
+ *
+ * @param name for people: at most 100 characters
+ * @param build adds the nodes. It is called when the workflow is dispatched, and may be async
+ * @returns a draft of the workflow. Its result is an object with the result of each node, by the name of the node
+ * @example
+ * await workflow('order', (w) => {
+ *   const charge = w.add(new ChargeJob().with({ orderId }))
+ *   const pack = w.add(new PackJob().with({ orderId }), { after: charge })
+ *   w.add(new SendReceiptJob().with({ orderId, receipt: charge.result.receiptUrl }), { after: pack })
+ * }).dispatch()
+ */
+export function workflow(name: string, build: (w: WorkflowBuilder) => unknown): Workflow {
+  return new Workflow(Jobs, { content: { kind: 'workflow', build }, callbacks: [], name })
+}

@@ -1,0 +1,93 @@
+/**
+ * The schedules that the commands of the application declare. A worker that takes its classes from the folders of the
+ * application asks for them when it starts; a worker whose classes are named declares no commands. If the application
+ * has no files of commands, this loads no console and costs two looks at the disk; otherwise the commands are found as
+ * `lark list` finds them, without importing files that have not changed.
+ */
+import { relative } from 'node:path'
+import { LarkError, loadConfig, sourceFiles, sourceFolders } from '@s18i/lark/config'
+import type { Settings } from '../../config/config.ts'
+import { checkTicks, scheduledJob } from '../../dispatch/scheduled-job.ts'
+import { JobsError } from '../../model/errors.ts'
+import { type ScheduleOfCommand, schedulesOfCommand } from '../../options/schedules/command-schedule.ts'
+import { voiceOf } from '../../options/schema.ts'
+import { COMMAND_JOB, CommandJob, commandPayload } from '../../run/command-job.ts'
+import type { Definition } from '../../schedule/definition.ts'
+
+/** A command as `@s18i/lark` finds it. Not its type: types are imported from its configuration only. */
+interface FoundCommand {
+  key: string
+  file?: string
+  schedule?: unknown
+}
+
+/** The schedules of commands, and what is wrong about others, in a line each. */
+export interface ScheduledCommands {
+  declared: { id: string; definition: Definition }[]
+  remarks: string[]
+}
+
+/**
+ * Never throws because of what the application has written: whatever is wrong is a remark.
+ *
+ * @param taken the ids of the schedules that job classes declare
+ */
+export async function scheduledCommands(
+  settings: Pick<Settings, 'schedules' | 'partitions'>,
+  taken: ReadonlySet<string> = new Set(),
+): Promise<ScheduledCommands> {
+  const found: ScheduledCommands = { declared: [], remarks: [] }
+  const attempt = async (what: string, act: () => unknown) => {
+    try {
+      await act()
+    } catch (error) {
+      if (!LarkError.is(error)) throw error
+      found.remarks.push(`${what}: ${error.message}`)
+    }
+  }
+  await attempt('The schedules of commands are unknown', async () => {
+    const { commands, problems } = await ownCommands()
+    found.remarks.push(...problems)
+    for (const { key, file, schedule } of commands)
+      await attempt(`The command ${key} (${file}) does not run by itself`, () => {
+        for (const each of schedulesOfCommand(key, schedule, voiceOf('SCHEDULE_INVALID', key)))
+          found.declared.push({ id: each.id, definition: definitionOf(key, each, settings, taken) })
+      })
+  })
+  return found
+}
+
+/** The commands in the folders of the application that have a schedule, and what is wrong in these folders. */
+async function ownCommands(): Promise<{ commands: FoundCommand[]; problems: string[] }> {
+  const { folder, config } = await loadConfig({ sections: ['jobs'] })
+  const paths = await sourceFiles(sourceFolders('commands', folder, config.commands))
+  if (paths.length === 0) return { commands: [], problems: [] }
+  const files = paths.map((path) => relative(folder, path))
+  const { findCommands } = await import('@s18i/lark')
+  const { commands, problems } = await findCommands()
+  const isOwn = (text: string) => files.some((file) => text.includes(file))
+  return {
+    commands: commands.filter(({ file = '', schedule }) => schedule !== undefined && files.includes(file)),
+    problems: problems.map(({ message }) => message).filter(isOwn),
+  }
+}
+
+/** @throws SCHEDULE_INVALID, UNKNOWN_QUEUE, the errors of a dispatch */
+function definitionOf(
+  key: string,
+  { id, when, args, fields }: ScheduleOfCommand,
+  { schedules, partitions }: Pick<Settings, 'schedules' | 'partitions'>,
+  taken: ReadonlySet<string>,
+): Definition {
+  if (taken.has(id))
+    throw new JobsError('SCHEDULE_INVALID', `a job class declares a schedule with the id ${id} too`)
+  const payload = commandPayload(key, key, args)
+  const { timezone } = schedules
+  const definition = scheduledJob(id, { Class: CommandJob, fields, payload }, when, {
+    timezone,
+    ofClass: COMMAND_JOB,
+  })
+  checkTicks(definition, voiceOf('SCHEDULE_INVALID', `Schedule ${id}`))
+  if (partitions.has(definition.queue)) return definition
+  throw new JobsError('UNKNOWN_QUEUE', `its queue ${definition.queue} is not one of the configured queues`)
+}

@@ -1,0 +1,53 @@
+/**
+ * Says which schedules a worker does not run, because schedules are off in its process: those of its classes, and those
+ * in the store, which code has set. It looks when the worker starts, and every minute for those that were set
+ * meanwhile.
+ */
+import { LarkError } from '@s18i/lark/config'
+import { ScheduleBook } from '../../schedule/book.ts'
+import type { Store } from '../../store/contract/store.ts'
+import { listed } from '../../words/listed.ts'
+import { textOf } from '../../words/thrown.ts'
+import type { Report } from '../../worker/report.ts'
+
+/** Milliseconds between two looks. */
+const LOOK = 60_000
+
+/**
+ * @param declared the ids of those that the classes of the worker declare
+ * @param over resolves when the worker has ended
+ * @returns resolves when it has looked for the first time
+ */
+export async function saySchedulesOff(
+  store: Store,
+  report: Pick<Report, 'info'>,
+  declared: readonly string[],
+  over: Promise<unknown>,
+): Promise<void> {
+  const book = new ScheduleBook(store, () => undefined)
+  const said = new Set<string>()
+  const look = async () => {
+    const kept = await book.list().catch((error: unknown) => {
+      // The worker itself says that the store is away.
+      if (LarkError.is(error)) return []
+      throw error
+    })
+    const running = kept.filter(({ state }) => state.ended === undefined).map(({ id }) => id)
+    const fresh = [...new Set([...declared, ...running])].filter((id) => !said.has(id))
+    if (fresh.length > 0) report.info(turnedOff(fresh))
+    for (const id of fresh) said.add(id)
+  }
+  const timer = setInterval(() => {
+    void look().catch((error) => {
+      clearInterval(timer)
+      report.info(`Looks no more for schedules that do not run here: ${textOf(error)}`)
+    })
+  }, LOOK).unref()
+  void over.finally(() => clearInterval(timer))
+  await look()
+}
+
+function turnedOff(schedules: readonly string[]): string {
+  const what = schedules.length === 1 ? 'This schedule does' : 'These schedules do'
+  return `${what} not run here: ${listed(schedules)}. jobs.schedules.enabled turns schedules on; in development they are off`
+}

@@ -1,0 +1,154 @@
+/**
+ * What the commands that change many jobs have in common: which jobs (ids, ids from the standard input, or a filter), a
+ * count and a question before more than one job is destroyed, how far it is, and what was done if it is interrupted.
+ */
+import { createInterface } from 'node:readline'
+import type { Command, CommandResult } from '@s18i/lark'
+import { usageError, visible } from '@s18i/lark/config'
+import { defined } from '../../model/defined.ts'
+import type { Operate } from '../../operate.ts'
+import { filterWords } from '../../words/filter-words.ts'
+import { plural } from '../../words/plural.ts'
+import {
+  type CommandFilter,
+  checkKey,
+  FilterCommand,
+  type FilterFlags,
+  filterOf,
+} from '../words/job-filter.ts'
+
+/** The exit code of a command that SIGINT has ended. */
+export const INTERRUPTED = 130
+
+/** A command that changes jobs. Each says in its own words what its flags do. */
+export abstract class ChangeCommand extends FilterCommand {
+  abstract ids: string[]
+  abstract state: FilterFlags['state']
+  abstract all: boolean
+  abstract dryRun: boolean
+  declare yes?: boolean
+}
+
+/** What a call is told beside the jobs. */
+interface CallOptions {
+  queue?: string
+  dryRun?: boolean
+  signal?: AbortSignal
+  onProgress?: (done: number, found: number) => void
+}
+
+/** A change of jobs. */
+export interface CommandChange<Answer extends object> {
+  /** `Remove`, `Removed`, `Removing`. */
+  verbs: readonly [verb: string, done: string, doing: string]
+  /** What the jobs have is lost, so people are asked before more than one job is changed. */
+  destroys?: boolean
+  call(which: readonly string[] | CommandFilter, options: CallOptions): Promise<Answer>
+  /** How many jobs were changed. */
+  count(answer: Answer): number
+  /** What else people should know. */
+  remark?(answer: Answer): string | undefined
+}
+
+/** @throws USAGE, and what the call throws */
+export async function changeChosen<Answer extends object>(
+  command: ChangeCommand,
+  operating: Operate,
+  change: CommandChange<Answer>,
+): Promise<CommandResult> {
+  const { dryRun, queue } = command
+  const [verb, done, doing] = change.verbs
+  const which = await chosenBy(command)
+  const isFilter = !Array.isArray(which)
+  const ofIds = isFilter ? {} : defined({ queue })
+  const of = isFilter ? visible(` ${filterWords(which as CommandFilter)}`) : ''
+  const asks = change.destroys === true && command.yes !== true
+  if (dryRun || asks) {
+    const would = await change.call(which, { ...ofIds, dryRun: true })
+    const count = change.count(would)
+    if (dryRun && command.json) return { ...would, dryRun }
+    if (dryRun) {
+      command.success(`Would ${verb.toLowerCase()} ${plural(count, 'job')}${of}`)
+      return true
+    }
+    if (count > 1 && !command.console.canAsk)
+      throw usageError(
+        `This would ${verb.toLowerCase()} ${plural(count, 'job')}, and there is no terminal to ask on`,
+        '--yes does it without asking; --dry-run only counts the jobs',
+      )
+    if (count > 1 && !(await command.confirm(`${verb} ${plural(count, 'job')}${of}?`))) {
+      command.info(`Nothing was ${done.toLowerCase()}`)
+      return false
+    }
+  }
+  const answer = await paced(command, doing, (pace) => change.call(which, { ...ofIds, ...pace }))
+  const count = change.count(answer)
+  const { aborted } = command.signal
+  if (count === 0 && !aborted && isFilter) await checkKey(command.job, operating)
+  if (command.json) command.console.json({ ...answer, ...(aborted && { interrupted: true }) })
+  else if (aborted) command.warn(`Interrupted: ${done.toLowerCase()} ${plural(count, 'job')}, and no more`)
+  else
+    command.success(count === 0 ? `No such job to ${verb.toLowerCase()}` : `${done} ${plural(count, 'job')}`)
+  const remark = command.json ? undefined : change.remark?.(answer)
+  if (remark !== undefined) command.info(remark)
+  return aborted ? INTERRUPTED : true
+}
+
+/** Runs a call that can be interrupted, and shows on a terminal how far it is. */
+export async function paced<T>(
+  command: Command,
+  doing: string,
+  call: (pace: Pick<CallOptions, 'signal' | 'onProgress'>) => Promise<T>,
+): Promise<T> {
+  const spinner = command.spinner(doing)
+  const onProgress = (done: number, found: number) => {
+    spinner.text = `${doing}: ${done.toLocaleString('en')} of ${found.toLocaleString('en')}`
+  }
+  try {
+    return await call({ signal: command.signal, onProgress })
+  } finally {
+    spinner.stop()
+  }
+}
+
+/** @throws USAGE for ids and a filter, and for neither */
+async function chosenBy(command: ChangeCommand): Promise<readonly string[] | CommandFilter> {
+  const hasIds = command.ids.length > 0
+  const filter = filterOf({ ...command, queue: hasIds ? undefined : command.queue })
+  const isFiltered = Object.keys(filter).length > 0
+  if (isFiltered !== hasIds) return hasIds ? idsOf(command.ids) : filter
+  const message = isFiltered
+    ? 'Give ids or a filter, not both'
+    : 'Which jobs? Give their ids, - for ids from the standard input, or a filter such as --job or --kind'
+  throw usageError(message, 'See lark jobs:status, and lark jobs:failed --group')
+}
+
+/**
+ * The ids that were given; for `-` those of the standard input: the first word of each line, or the `id` of a line that is
+ * a JSON object, as `jobs:export` writes it.
+ *
+ * @throws USAGE for a line that has none
+ */
+export async function idsOf(given: readonly string[]): Promise<string[]> {
+  const ids = given.filter((id) => id !== '-')
+  if (ids.length === given.length) return ids
+  for await (const line of createInterface({ input: process.stdin })) {
+    const text = line.trim()
+    if (text === '') continue
+    ids.push(text.startsWith('{') ? idIn(text) : text.split(/\s/, 1)[0]!)
+  }
+  return ids
+}
+
+function idIn(line: string): string {
+  try {
+    const { id } = JSON.parse(line) as { id?: unknown }
+    if (typeof id === 'string') return id
+  } catch {
+    // Told below.
+  }
+  throw usageError(
+    `A line of the standard input has no id: ${visible(line.slice(0, 60))}`,
+    'A line is an id, or a JSON object with an id.',
+  )
+}

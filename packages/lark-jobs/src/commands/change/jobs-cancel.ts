@@ -1,0 +1,181 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import { arg, flag, type Progress } from '@s18i/lark'
+import { usageError, visible } from '@s18i/lark/config'
+import { Jobs } from '../../api/default-jobs.ts'
+import { defined } from '../../model/defined.ts'
+import { type CancelFilter, type Cancelled, cancellable, type FlowInfo, type Operate } from '../../operate.ts'
+import { readable } from '../../words/duration.ts'
+import { filterWords } from '../../words/filter-words.ts'
+import { plural } from '../../words/plural.ts'
+import { called, endedOf, flowNamed, orFlow, stateWords } from '../flows/flow-words.ts'
+import { byCommand } from '../words/by-command.ts'
+import { checkKey, filterOf, flagNames } from '../words/job-filter.ts'
+import { ChangeCommand, INTERRUPTED, idsOf, paced } from './job-change.ts'
+
+/** Milliseconds between two looks at how many have ended. */
+const LOOK = 1_000
+
+/** `lark jobs:cancel`: jobs that do not run end at once, running jobs are asked to end. */
+export class JobsCancelCommand extends ChangeCommand {
+  readonly key = 'jobs:cancel'
+  override description = 'Cancel jobs by id, or all jobs that meet some conditions, or a flow'
+  ids = arg.strings('Ids of jobs that have not ended, or - for the standard input')
+  state = flag.enum('Only jobs in this state', cancellable)
+  all = flag.boolean('Every job that has not ended')
+  flow = flag.string('The flow with this id: what has not started never does, and its jobs are cancelled')
+  because = flag.string('Why, for people: it is kept with the jobs and told to them')
+  override yes = flag.boolean('Cancel several jobs, the jobs of a filter, or a flow, without asking', {
+    short: 'y',
+  })
+  dryRun = flag.boolean('Say how many jobs would be cancelled, and cancel none')
+
+  async handle() {
+    const { ids, queue } = this
+    const hasIds = ids.length > 0
+    const ofIds = defined({ queue: hasIds ? queue : undefined })
+    const filter = filterOf({ ...this, queue: hasIds ? undefined : queue }) as CancelFilter
+    const isFiltered = Object.keys(filter).length > 0
+    if (this.flow !== undefined) {
+      const others = hasIds || Object.keys(filter).some((name) => name !== 'queue')
+      if (others) throw usageError('--flow came with ids or a filter', 'Leave out one of them.')
+      return this.#cancelFlow(this.flow)
+    }
+    if (isFiltered === hasIds) {
+      throw usageError(
+        isFiltered
+          ? 'Give ids or a filter, not both'
+          : 'Which jobs? Give their ids, or --job, --queue, --state, --group, --tag, --kind, --since, --where or --all',
+        'See lark jobs:status',
+      )
+    }
+    await using jobs = Jobs
+    const operating = byCommand(jobs, flagNames)
+    const which = isFiltered ? filter : await idsOf(ids)
+    const mayAsk = !this.yes && !this.dryRun && (!Array.isArray(which) || which.length > 1)
+    const of = isFiltered ? visible(` ${filterWords(filter)}`) : ''
+    if (this.dryRun || mayAsk) {
+      const would = await operating
+        .cancel(which, { ...ofIds, dryRun: true })
+        .catch(async (error: unknown) => {
+          throw await orFlow(operating, error, 'jobs:cancel --flow')
+        })
+      if (mayAsk && !this.console.canAsk) {
+        throw usageError(
+          `Cancelling ${isFiltered ? 'by a filter' : 'several jobs'} needs a confirmation, and there is no terminal to ask on`,
+          '--yes cancels without asking; --dry-run says how many jobs there are',
+        )
+      }
+      const isNone = await this.#isNone(would, operating)
+      if (this.json) return { ...would, dryRun: true }
+      if (this.dryRun && !isNone) this.success(`Would cancel ${told(would, of)}`)
+      if (this.dryRun || isNone) return true
+      if (!(await this.confirm(`Cancel ${told(would, of)}?`))) {
+        this.info('Nothing was cancelled')
+        return false
+      }
+    }
+    const because = defined({ because: this.because })
+    const { cancelled, asked } = await paced(this, 'Cancelling', (pace) =>
+      operating.cancel(which, { ...ofIds, ...because, ...pace }),
+    ).catch(async (error: unknown) => {
+      throw await orFlow(operating, error, 'jobs:cancel --flow')
+    })
+    const isNone = await this.#isNone({ cancelled, asked }, operating)
+    const { aborted } = this.signal
+    if (aborted) {
+      if (this.json) this.console.json({ cancelled, asked, interrupted: true })
+      else this.warn(`Interrupted: cancelled ${plural(cancelled, 'job')}, told ${asked} to end, and no more`)
+      return INTERRUPTED
+    }
+    if (this.json) return { cancelled, asked }
+    if (isNone) return true
+    if (cancelled > 0) this.success(`Cancelled ${plural(cancelled, 'job')}`)
+    if (asked > 0) this.success(`Told ${plural(asked, 'running job')} to end, which takes some seconds`)
+    const { count, age } = (await operating.retention(queue)).cancelled
+    if (cancelled > count)
+      this.info(
+        `${queue === undefined ? 'Each queue' : visible(queue)} keeps its newest ${count.toLocaleString('en')} cancelled jobs, for ${readable(age)}: see lark jobs:status`,
+      )
+    return true
+  }
+
+  async #cancelFlow(id: string): Promise<boolean> {
+    const { queue, because, dryRun, yes } = this
+    if (!yes && !dryRun && !this.console.canAsk)
+      throw usageError(
+        'Cancelling a flow needs a confirmation, and there is no terminal to ask on',
+        '--yes cancels it without asking; --dry-run says what would be cancelled',
+      )
+    await using jobs = Jobs
+    const operating = byCommand(jobs, flagNames)
+    const info = await flowNamed(operating, id, { nodes: false, ...defined({ queue }) })
+    const { counts, state } = info
+    const flow = visible(called(info))
+    const isOpen = state === 'open' || state === 'filling'
+    const left = (counts.total - endedOf(counts)).toLocaleString('en')
+    const what = `${flow}: ${left} of ${counts.total.toLocaleString('en')} have not ended`
+    if (dryRun || !isOpen) {
+      if (this.json) this.console.json({ flow: info.id, state, cancelled: false, ...(dryRun && { dryRun }) })
+      else if (isOpen) this.success(`Would cancel ${what}`)
+      else this.info(`Nothing to cancel: ${flow} ${stateWords(state)}`)
+      return isOpen || state === 'ending' || state === 'cancelled'
+    }
+    if (!yes && !(await this.confirm(`Cancel ${what}?`))) {
+      this.info('Nothing was cancelled')
+      return false
+    }
+    const over = new AbortController()
+    const looking = this.#showProgress(operating, info, over.signal)
+    const cancelled = await operating.flows.cancel(info, defined({ because })).finally(() => over.abort())
+    await looking
+    const after = (await operating.flows.get(info, { nodes: false })) ?? info
+    const { running } = after.counts
+    if (this.json) this.console.json({ flow: info.id, state: after.state, cancelled })
+    else if (!cancelled) this.info(`Nothing to cancel: ${flow} ${stateWords(after.state)}`)
+    else this.success(`Cancelled ${flow}`)
+    if (!this.json && cancelled && running > 0)
+      this.info(
+        `${running.toLocaleString('en')} may still run, and are told to end, which takes some seconds`,
+      )
+    return cancelled
+  }
+
+  /** Shows how many have ended while a flow is cancelled: each member of a batch is asked, and there may be a million. */
+  async #showProgress(operating: Operate, info: FlowInfo, over: AbortSignal): Promise<void> {
+    let progress: Progress | undefined
+    let shown = 0
+    try {
+      for (;;) {
+        await pause(LOOK, undefined, { signal: over })
+        const counts = (await operating.flows.get(info, { nodes: false }))?.counts ?? info.counts
+        progress ??= this.progress(counts.total, { label: 'have ended' })
+        progress.advance(endedOf(counts) - shown)
+        shown = endedOf(counts)
+      }
+    } catch {
+      // It is over; or if the store cannot be read, the cancel itself says so.
+    } finally {
+      progress?.finish()
+    }
+  }
+
+  /**
+   * Whether no job matches. If so, prints that.
+   *
+   * @throws USAGE if no worker ever had the key
+   */
+  async #isNone({ cancelled, asked }: Cancelled, operating: Operate): Promise<boolean> {
+    if (cancelled + asked > 0) return false
+    await checkKey(this.job, operating)
+    if (!this.json) this.success('Nothing to cancel: no such job is waiting or running')
+    return true
+  }
+}
+
+/** How many jobs, and how many of them run. @param of the filter in words */
+function told({ cancelled, asked }: Cancelled, of: string): string {
+  const all = `${plural(cancelled + asked, 'job')}${of}`
+  if (asked === 0) return all
+  const run = asked === 1 ? 'runs' : 'run'
+  return cancelled === 0 ? `${all} that ${run}` : `${all}, ${asked.toLocaleString('en')} of which ${run}`
+}

@@ -1,0 +1,43 @@
+import { arg, flag } from '@s18i/lark'
+import { usageError } from '@s18i/lark/config'
+import { Jobs } from '../../api/default-jobs.ts'
+import { type Edited, type EditFilter, editable } from '../../operate.ts'
+import { plural } from '../../words/plural.ts'
+import { byCommand } from '../words/by-command.ts'
+import { flagNames } from '../words/job-filter.ts'
+import { ChangeCommand, changeChosen } from './job-change.ts'
+
+/** `lark jobs:edit`: replaces the payload of jobs that do not run. */
+export class JobsEditCommand extends ChangeCommand {
+  readonly key = 'jobs:edit'
+  override description = 'Replace the payload of jobs that do not run, by id or all that meet some conditions'
+  ids = arg.strings('Ids of jobs that do not run, or - for the standard input')
+  state = flag.enum('Only jobs in this state', editable)
+  all = flag.boolean('Every job that does not run')
+  payload = flag.string('The new payload: JSON', { required: true })
+  override yes = flag.boolean('Do not ask before more than one job is destroyed', { short: 'y' })
+  dryRun = flag.boolean('Say how many jobs there are, and change none')
+
+  async handle() {
+    const payload = parsed(this.payload)
+    await using jobs = Jobs
+    const operating = byCommand(jobs, flagNames)
+    return await changeChosen<Edited>(this, operating, {
+      verbs: ['Edit', 'Edited', 'Editing'],
+      destroys: true,
+      call: (which, options) => operating.edit(which as EditFilter, payload as never, options),
+      count: ({ edited }) => edited,
+      remark: ({ running }) => (running > 0 ? `${plural(running, 'job')} run: left as they are` : undefined),
+    })
+  }
+}
+
+/** @throws USAGE */
+function parsed(payload: string): unknown {
+  try {
+    return JSON.parse(payload)
+  } catch (error) {
+    const hint = `Such as --payload='{"to":"user@example.com"}', in single quotes`
+    throw usageError(`--payload is not JSON: ${(error as Error).message.replaceAll('\n', ' ')}`, hint)
+  }
+}

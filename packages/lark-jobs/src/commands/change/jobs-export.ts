@@ -1,0 +1,80 @@
+import { flag } from '@s18i/lark'
+import { usageError } from '@s18i/lark/config'
+import { Jobs } from '../../api/default-jobs.ts'
+import { states } from '../../model/record.ts'
+import { type ListFilter, operate } from '../../operate.ts'
+import { shellWord } from '../../words/command-line.ts'
+import { plural } from '../../words/plural.ts'
+import { checkKey, FilterCommand, filterOf, flagNames } from '../words/job-filter.ts'
+import { INTERRUPTED } from './job-change.ts'
+import { JobFile, LEFT_BEHIND } from './job-file.ts'
+
+/** `lark jobs:export`: writes the records of jobs to a file, one a line, from which `jobs:import` puts them back. */
+export class JobsExportCommand extends FilterCommand {
+  readonly key = 'jobs:export'
+  override description = 'Write the jobs that meet some conditions to a file, one a line, as JSON'
+  state = flag.enum('Only jobs in this state', states)
+  all = flag.boolean('Every job of the store')
+  file = flag.string('Where to. Default: a new file in .lark/exported')
+
+  async handle() {
+    const { all, ...filter } = filterOf(this)
+    if (Object.keys(filter).length === 0 && all === undefined)
+      throw usageError(
+        'Which jobs? Give a filter such as --queue, --state or --kind, or --all',
+        'See lark help jobs:export',
+      )
+    await using jobs = Jobs
+    await using file = new JobFile(this.file ?? JobFile.named('exported'))
+    const operating = operate(jobs, { names: flagNames })
+    const spinner = this.spinner('Exporting')
+    try {
+      for await (const lot of operating.records(filter as ListFilter, { signal: this.signal })) {
+        await file.write(lot)
+        spinner.text = `Exporting: ${file.count.toLocaleString('en')}`
+      }
+    } finally {
+      spinner.stop()
+    }
+    const { aborted } = this.signal
+    const { count, path } = file
+    const left = all && !aborted ? await leftOut(operating) : undefined
+    if (count === 0 && !aborted) await checkKey(this.job, operating)
+    if (this.json)
+      this.console.json({
+        exported: count,
+        ...(count > 0 && { file: path }),
+        ...(aborted && { interrupted: true }),
+        ...(left && { left }),
+      })
+    else if (count === 0) this.success('No such job')
+    else if (aborted) this.warn(`Interrupted: ${plural(count, 'job')} are in ${shellWord(path)}, and no more`)
+    else {
+      this.success(`Exported ${plural(count, 'job')} to ${shellWord(path)}`)
+      this.info(LEFT_BEHIND)
+    }
+    if (!this.json && left && left.schedules + left.flows > 0)
+      this.warn(
+        `The store also has ${plural(left.schedules, 'schedule')} that code has set, and ${plural(left.flows, 'flow')} that ${left.flows === 1 ? 'has' : 'have'} not ended: these are in no file`,
+      )
+    return aborted ? INTERRUPTED : true
+  }
+}
+
+/** What a store has beside jobs, and a file of jobs has not. */
+async function leftOut({
+  schedules,
+  flows,
+}: ReturnType<typeof operate>): Promise<{ schedules: number; flows: number }> {
+  const set = (await schedules.list()).filter(({ ofClass, ended }) => !ofClass && ended === undefined)
+  let count = 0
+  for (const state of ['filling', 'open', 'ending'] as const) {
+    let cursor: string | undefined
+    do {
+      const page = await flows.list({ state }, { limit: 1_000, ...(cursor !== undefined && { cursor }) })
+      count += page.flows.length
+      cursor = page.cursor
+    } while (cursor !== undefined)
+  }
+  return { schedules: set.length, flows: count }
+}

@@ -1,0 +1,46 @@
+import { arg, flag } from '@s18i/lark'
+import { Jobs } from '../../api/default-jobs.ts'
+import { type Removed, type RemoveFilter, removable } from '../../operate.ts'
+import { shellWord } from '../../words/command-line.ts'
+import { plural } from '../../words/plural.ts'
+import { byCommand } from '../words/by-command.ts'
+import { flagNames } from '../words/job-filter.ts'
+import { ChangeCommand, changeChosen } from './job-change.ts'
+import { JobFile } from './job-file.ts'
+
+/** `lark jobs:remove`: removes jobs that do not run, and first writes them to a file that `jobs:import` reads. */
+export class JobsRemoveCommand extends ChangeCommand {
+  readonly key = 'jobs:remove'
+  override description = 'Remove jobs that do not run; lark jobs:import puts them back'
+  ids = arg.strings('Ids of jobs that do not run, or - for the standard input')
+  state = flag.enum('Only jobs in this state', removable)
+  all = flag.boolean('Every job that does not run')
+  file = flag.string('Where to write the jobs before. Default: a new file in .lark/removed')
+  override yes = flag.boolean('Do not ask before more than one job is destroyed', { short: 'y' })
+  dryRun = flag.boolean('Say how many jobs there are, and change none')
+
+  async handle() {
+    await using jobs = Jobs
+    await using file = new JobFile(this.file ?? JobFile.named('removed'))
+    const operating = byCommand(jobs, flagNames)
+    return await changeChosen<Removed & { file?: string }>(this, operating, {
+      verbs: ['Remove', 'Removed', 'Removing'],
+      destroys: true,
+      call: async (which, options) => {
+        const before = options.dryRun === true ? {} : { before: file.write }
+        const removed = await operating.remove(which as RemoveFilter, { ...options, ...before })
+        return file.count === 0 ? removed : { ...removed, file: file.path }
+      },
+      count: ({ removed }) => removed,
+      remark: ({ file: path, left = 0, running }) =>
+        [
+          left + running > 0 &&
+            `${plural(left + running, 'job')} run or have changed meanwhile: left as they are.`,
+          path !== undefined &&
+            `To undo it: lark jobs:import ${shellWord(path)}${file.hasCommands ? ' --commands' : ''}`,
+        ]
+          .filter(Boolean)
+          .join(' ') || undefined,
+    })
+  }
+}

@@ -1,0 +1,89 @@
+import { arg, flag } from '@s18i/lark'
+import { usageError, visible } from '@s18i/lark/config'
+import { Jobs } from '../../api/default-jobs.ts'
+import { defined } from '../../model/defined.ts'
+import { type RetryFilter, retriable } from '../../operate.ts'
+import { plural } from '../../words/plural.ts'
+import { called, flowNamed, orFlow, stateWords } from '../flows/flow-words.ts'
+import { byCommand } from '../words/by-command.ts'
+import { checkKey, filterOf, flagNames } from '../words/job-filter.ts'
+import { ChangeCommand, INTERRUPTED, idsOf, paced } from './job-change.ts'
+
+/** `lark jobs:retry`: queues ended jobs again. */
+export class JobsRetryCommand extends ChangeCommand {
+  readonly key = 'jobs:retry'
+  override description =
+    'Queue failed jobs again, by id or all that meet some conditions; or go on with a failed flow'
+  ids = arg.strings('Ids of jobs that have ended, or - for the standard input')
+  state = flag.enum('Jobs in this state instead of failed ones', retriable)
+  all = flag.boolean('Every failed job')
+  flow = flag.string('The flow with this id: starts again what did not complete')
+  within = flag.string('With --flow: in how long it must end from now on, such as 2h')
+  dryRun = flag.boolean('Say how many jobs would be queued again, and queue none')
+
+  async handle() {
+    const { ids, queue, dryRun } = this
+    const hasIds = ids.length > 0
+    const { all, queue: _, ...conditions } = filterOf(this)
+    // A queue alone does not choose jobs.
+    const isFiltered = all === true || Object.keys(conditions).length > 0
+    if (this.flow !== undefined) {
+      if (hasIds || isFiltered) throw usageError('--flow came with ids or a filter', 'Leave out one of them.')
+      return this.#retryFlow(this.flow)
+    }
+    if (this.within !== undefined)
+      throw usageError('--within came without --flow', 'Leave it out, or name a flow.')
+    if (isFiltered === hasIds) {
+      throw usageError(
+        isFiltered
+          ? 'Give ids or a filter, not both'
+          : 'Which jobs? Give their ids, or --all, --job, --state, --group, --tag, --kind, --since or --where',
+        'See lark jobs:failed',
+      )
+    }
+    await using jobs = Jobs
+    const operating = byCommand(jobs, flagNames)
+    const of = defined({ queue })
+    const isAllOfQueue = all && queue !== undefined && Object.keys(conditions).length === 0
+    const which = isAllOfQueue
+      ? { state: 'failed', queue }
+      : defined({ ...conditions, ...(all ? { all } : of) })
+    const named = hasIds ? await idsOf(ids) : []
+    const retried = paced(this, 'Putting back to work', (pace) =>
+      hasIds
+        ? operating.retry(named, { ...of, dryRun, ...pace })
+        : operating.retry(which as RetryFilter, { dryRun, ...pace }),
+    )
+    const count = await retried.catch(async (error: unknown) => {
+      throw await orFlow(operating, error, 'jobs:retry --flow')
+    })
+    const { aborted } = this.signal
+    if (count === 0 && !aborted) await checkKey(this.job, operating)
+    if (aborted) {
+      if (this.json) this.console.json({ retried: count, interrupted: true })
+      else this.warn(`Interrupted: put ${plural(count, 'job')} back to work, and no more`)
+      return INTERRUPTED
+    }
+    if (this.json) return { retried: count, ...(dryRun && { dryRun }) }
+    const counted = plural(count, 'job')
+    this.success(dryRun ? `Would put ${counted} back to work` : `Put ${counted} back to work`)
+    return true
+  }
+
+  async #retryFlow(id: string): Promise<boolean> {
+    const { queue, dryRun } = this
+    await using jobs = Jobs
+    const operating = byCommand(jobs, flagNames)
+    const info = await flowNamed(operating, id, { nodes: false, ...defined({ queue }) })
+    const { failed, cancelled, skipped, total } = info.counts
+    const count = failed + cancelled + skipped
+    const flow = visible(called(info))
+    const isRetried = dryRun ? count > 0 : await operating.flows.retry(info, defined({ within: this.within }))
+    const retried = isRetried ? count : 0
+    const what = `${count.toLocaleString('en')} of ${total.toLocaleString('en')} in ${flow}`
+    if (this.json) this.console.json({ flow: info.id, retried, ...(dryRun && { dryRun }) })
+    else if (!isRetried) this.info(`Nothing to start again: ${flow} ${stateWords(info.state)}`)
+    else this.success(dryRun ? `Would start ${what} again` : `Started ${what} again`)
+    return isRetried
+  }
+}

@@ -1,0 +1,147 @@
+/**
+ * Flows as commands show them: what they are called, how far they are, and why they ended.
+ */
+import { nearest } from '@s18i/lark/config'
+import { memberOf } from '../../model/effect.ts'
+import { JobsError } from '../../model/errors.ts'
+import type { FlowCounts, FlowInfo, GetFlowOptions, Operate } from '../../operate.ts'
+import { listed } from '../../words/listed.ts'
+import { plural } from '../../words/plural.ts'
+import { shown } from '../../words/secret.ts'
+
+/** How many flows are looked through for an id that may be meant. */
+const LOOKS = 1_000
+/** The width of a bar, in places. */
+const BAR = 10
+
+/**
+ * The flow with this id.
+ *
+ * @throws FLOW_NOT_FOUND, FLOW_INVALID, with what may be meant
+ */
+export async function flowNamed(
+  { flows }: Operate,
+  id: string,
+  options: GetFlowOptions = {},
+): Promise<FlowInfo> {
+  const found = await flows.get(id, options).catch(async (error: unknown) => {
+    const flow = memberOf(id)?.flow
+    if (flow === undefined || !JobsError.is(error, 'FLOW_INVALID')) throw error
+    throw error.again({ hint: `This is the id of a job. Its flow: ${flow}` })
+  })
+  if (found !== undefined) return found
+  throw new JobsError('FLOW_NOT_FOUND', `There is no flow ${shown(id)}`, { hint: await meant(flows, id) })
+}
+
+/** What somebody may mean who gave an id that no flow has: its name, or an id that is nearly right. */
+async function meant(flows: Operate['flows'], id: string): Promise<string> {
+  const { flows: all } = await flows.list({}, { limit: LOOKS })
+  const named = all.find(({ name }) => name === id)
+  if (named !== undefined) return `The last flow with this name is ${named.id}`
+  const near = nearest(
+    id,
+    all.map((each) => each.id),
+  )
+  return near === undefined
+    ? 'Flows that have ended are kept for a while only: see lark jobs:flows'
+    : `Did you mean ${near}?`
+}
+
+/** The same error; if a flow has the id that no job has, with the command for it. @param command for flows */
+export async function orFlow({ flows }: Operate, error: unknown, command: string): Promise<unknown> {
+  if (!JobsError.is(error, 'JOB_NOT_FOUND')) return error
+  const found = await flows.find(error.id!).catch(() => undefined)
+  return found === undefined
+    ? error
+    : error.again({ hint: `There is a flow with this id: lark ${command} ${found.id}` })
+}
+
+/** The error for an id that no job has; if a flow has it, with the command for that. */
+export async function noJob(operating: Operate, id: string): Promise<unknown> {
+  const error = new JobsError('JOB_NOT_FOUND', `There is no job ${id}`, {
+    id,
+    hint: 'Jobs that have ended are kept for a while only: see lark jobs:failed',
+  })
+  return await orFlow(operating, error, 'jobs:flow')
+}
+
+/** `workflow order (0Vr5kPq3Zx1aB)`, `chain 0Vr5kPq3Zx1aB` */
+export function called({ kind, name, id }: Pick<FlowInfo, 'kind' | 'name' | 'id'>): string {
+  return name === undefined ? `${kind} ${id}` : `${kind} ${name} (${id})`
+}
+
+/** `has completed`, `ends already` */
+export function stateWords(state: FlowInfo['state']): string {
+  if (state === 'open' || state === 'filling') return 'has not ended, and nothing of it has failed'
+  if (state === 'ending') return 'ends already'
+  return state === 'cancelled' ? 'is cancelled' : `has ${state}`
+}
+
+/** How many nodes and members have ended. */
+export function endedOf({ total, running, blocked }: FlowCounts): number {
+  return total - running - blocked
+}
+
+/** `━━━━━───── 5/10, 1 failed` */
+export function progressWords(counts: FlowCounts): string {
+  const { total, failed, cancelled, skipped } = counts
+  const done = endedOf(counts)
+  const filled = total === 0 ? 0 : Math.floor((done / total) * BAR)
+  const bar = `${'━'.repeat(filled)}${'─'.repeat(BAR - filled)}`
+  const others = Object.entries({ failed, cancelled, skipped })
+    .filter(([, count]) => count > 0)
+    .map(([what, count]) => `, ${count.toLocaleString('en')} ${what}`)
+  return `${bar} ${done.toLocaleString('en')}/${total.toLocaleString('en')}${others.join('')}`
+}
+
+const reasons: Record<string, string> = {
+  user: 'somebody cancelled it',
+  deadline: 'its deadline has passed',
+  abandoned: 'the process that filled it has died',
+  rejected: 'a job was not queued',
+  lost: 'a job was lost, or no living worker knows its key',
+}
+
+/** Why a flow ended otherwise than completed, or ends; undefined if nothing is wrong. */
+export function whyWords(info: FlowInfo): string | undefined {
+  const { state, reason, because, failedNode, allowed, counts } = info
+  if (state !== 'failed' && state !== 'cancelled' && state !== 'ending') return undefined
+  const node = failedNode === undefined ? undefined : `${failedNode} did not complete`
+  const isOver = reason === 'failed' && node === undefined && allowed !== undefined
+  const failed = `${plural(counts.failed + counts.cancelled, 'member')} did not complete, and ${allowed} may`
+  const why = isOver
+    ? failed
+    : isInner(info)
+      ? `the deadline of ${failedNode} has passed`
+      : ((reason === undefined ? undefined : reasons[reason]) ?? node ?? reason)
+  return because === undefined ? why : `${why ?? state} (${because})`
+}
+
+/** Whether the deadline that has passed is that of a flow in it. */
+function isInner({ reason, failedNode, deadline, endedAt }: FlowInfo): boolean {
+  return reason === 'deadline' && failedNode !== undefined && (deadline === undefined || endedAt! < deadline)
+}
+
+/** Whether it failed because its own deadline had passed. */
+export function wasLate(info: FlowInfo): boolean {
+  return info.reason === 'deadline' && !isInner(info)
+}
+
+/** What a flow waits for, or why it has ended. */
+export function waitWords(info: FlowInfo): string {
+  const { state, runs, counts, kind } = info
+  const why = whyWords(info)
+  if (why !== undefined) return why
+  if (state === 'completed') return runs.length === 0 ? '' : `its callback ${listed(runs, MOST_NAMES)} runs`
+  if (runs.length > 0) {
+    // Of the names, only the first are there.
+    const more = Math.max(runs.length, counts.running) - MOST_NAMES
+    const names = runs.slice(0, MOST_NAMES).join(', ')
+    return `waits for ${names}${more > 0 ? ` and ${more.toLocaleString('en')} more` : ''}`
+  }
+  if (kind === 'batch' && counts.running > 0) return `waits for ${plural(counts.running, 'member')}`
+  return state === 'filling' ? 'its members are being added' : ''
+}
+
+/** The most names in a line. */
+export const MOST_NAMES = 4

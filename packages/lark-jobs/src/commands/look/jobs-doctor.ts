@@ -1,0 +1,45 @@
+import { Command, flag } from '@s18i/lark'
+import { visible } from '@s18i/lark/config'
+import { Jobs } from '../../api/default-jobs.ts'
+import { type DoctorFinding, operate } from '../../operate.ts'
+
+const marks = { error: '✗', warning: '!', ok: '✓' } as const
+const colors = { error: 'red', warning: 'yellow', ok: 'green' } as const
+
+/** `lark jobs:doctor`: what is wrong with the store, the queues and the workers, and what to do. */
+export class JobsDoctorCommand extends Command {
+  readonly key = 'jobs:doctor'
+  override description = 'Check the store, the queues and the workers, and say what to do'
+  strict = flag.boolean('Exit with 1 also if there are only warnings')
+
+  async handle(): Promise<number> {
+    await using jobs = Jobs
+    const findings = await operate(jobs).doctor()
+    const count = (level: DoctorFinding['level']) =>
+      findings.filter((finding) => finding.level === level).length
+    const [errors, warnings, fine] = [count('error'), count('warning'), count('ok')]
+    if (this.json) this.console.json({ findings, errors, warnings, ok: fine })
+    else {
+      const shown = findings.filter(({ level }) => level !== 'ok' || this.console.isVerbose)
+      if (shown.length > 0)
+        this.table(
+          ['', 'FINDING'],
+          shown.flatMap((finding) => this.#rows(finding)),
+        )
+      const wrong = [many(errors, 'error'), many(warnings, 'warning')].filter((text) => text !== '')
+      this.line(`${[...wrong, `${fine} of ${findings.length} checks are fine`].join(', ')}`)
+    }
+    return errors > 0 || (this.strict && warnings > 0) ? 1 : 0
+  }
+
+  #rows({ level, subject, text, remedy, code }: DoctorFinding): [string, string][] {
+    const mark = this.console.paint(colors[level], marks[level])
+    const name = this.console.isVerbose ? ` (${code})` : ''
+    const finding: [string, string] = [mark, `${visible(`${subject}: ${text}`)}${name}`]
+    return remedy === undefined ? [finding] : [finding, ['', visible(`→ ${remedy}`)]]
+  }
+}
+
+function many(count: number, noun: string): string {
+  return count === 0 ? '' : `${count} ${noun}${count === 1 ? '' : 's'}`
+}

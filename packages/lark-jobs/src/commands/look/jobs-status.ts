@@ -1,0 +1,84 @@
+import { Command, flag } from '@s18i/lark'
+import { visible } from '@s18i/lark/config'
+import { Jobs } from '../../api/default-jobs.ts'
+import {
+  type EndedCounts,
+  type Operate,
+  operate,
+  type QueueRetention,
+  type QueueStatus,
+} from '../../operate.ts'
+import { remarksOn } from './queue-remarks.ts'
+import { everyOf, outlasts } from './watched.ts'
+
+const keptStates = ['failed', 'completed', 'cancelled'] as const
+type KeptState = (typeof keptStates)[number]
+
+/** `lark jobs:status`: the queues at a glance. */
+export class JobsStatusCommand extends Command {
+  readonly key = 'jobs:status'
+  override description = 'Show the queues, their jobs and their workers'
+
+  watch = flag.boolean('Draw it again and again, until Ctrl-C', { short: 'w' })
+  every = flag.string('How often, with --watch: 1s, which is the default, 500ms, 1m')
+
+  async handle() {
+    const every = everyOf(this)
+    await using jobs = Jobs
+    const operating = operate(jobs)
+    if (this.watch) return await this.live(() => this.#show(operating), { every, outlasts })
+    if (this.json) return await operating.status()
+    return await this.#show(operating)
+  }
+
+  async #show(operating: Operate): Promise<void> {
+    const status = await operating.status()
+    const { queues } = status
+    const keeps = new Map<string, QueueRetention>()
+    for (const { queue } of queues) keeps.set(queue, await operating.retention(queue))
+    /** Whether the store has as many jobs in this state as it keeps: there may have been more. */
+    const isFull = ({ queue, partitions }: QueueStatus, state: KeptState) =>
+      partitions.some(({ counts }) => counts[state] >= keeps.get(queue)![state].count)
+    const column = (head: string, of: (queue: QueueStatus) => string) => toTheRight([head, ...queues.map(of)])
+    const kept = keptStates.map((state) =>
+      column(state.toUpperCase(), (each) => `${each.counts[state]}${isFull(each, state) ? '+' : ''}`),
+    )
+    const ended = [
+      column('1 MIN', ({ lastMinute }) => words(lastMinute)),
+      column('1 H', ({ lastHour }) => words(lastHour)),
+    ]
+    const columns = [...kept, ...ended]
+    this.info(visible(status.store))
+    this.table(
+      ['QUEUE', 'WAITING', 'DELAYED', 'RETRYING', 'ACTIVE', ...columns.map(([head]) => head!), 'WORKERS'],
+      queues.map(({ queue, counts: { waiting, delayed, active }, retrying, workers }, i) => {
+        return [
+          visible(queue),
+          waiting,
+          delayed,
+          retrying,
+          active,
+          ...columns.map((cells) => cells[i + 1]),
+          workers,
+        ]
+      }),
+    )
+    const limits = new Set<string>()
+    for (const state of keptStates)
+      for (const each of queues.filter((each) => isFull(each, state)))
+        limits.add(`${keeps.get(each.queue)![state].count.toLocaleString('en')} ${state}`)
+    const each = queues.some(({ partitions }) => partitions.length > 1) ? 'partition' : 'queue'
+    if (limits.size > 0) this.info(`+: each ${each} keeps only its newest ${[...limits].join(', ')} jobs`)
+    for (const { kind, text } of remarksOn(status)) this[kind](text)
+  }
+}
+
+function words({ completed, failed }: EndedCounts): string {
+  return failed === 0 ? `${completed}` : `${completed}, ${failed} failed`
+}
+
+/** The head and the cells of a column, aligned to the right, because a table aligns text to the left. */
+function toTheRight(cells: readonly string[]): string[] {
+  const width = Math.max(...cells.map((cell) => cell.length))
+  return cells.map((cell) => cell.padStart(width))
+}

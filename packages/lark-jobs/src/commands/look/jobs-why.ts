@@ -1,0 +1,105 @@
+import { arg, Command, flag } from '@s18i/lark'
+import { visible } from '@s18i/lark/config'
+import { Jobs } from '../../api/default-jobs.ts'
+import { defined } from '../../model/defined.ts'
+import { type JobWhy, type Operate, operate, type QueueStatus } from '../../operate.ts'
+import { plural } from '../../words/plural.ts'
+import { noJob } from '../flows/flow-words.ts'
+import { completed } from '../words/completed.ts'
+
+/** `lark jobs:why`: every reason a job does not run, or the jobs of a queue do not, with what ends it. */
+export class JobsWhyCommand extends Command {
+  readonly key = 'jobs:why'
+  override description = 'Say why a job does not run: every reason, what ends it, and the command that helps'
+  id = arg.string('The id of the job. Without one: of each queue in which jobs wait, the oldest', {
+    optional: true,
+  })
+  queue = flag.string('Only this queue')
+
+  override complete(field: string) {
+    return completed(field)
+  }
+
+  async handle() {
+    await using jobs = Jobs
+    const { id, queue } = this
+    const operating = operate(jobs, { names: { queue: '--queue' } })
+    if (id === undefined) return await this.#queues(operating)
+    const why = await operating.why(id, defined({ queue }))
+    if (why === undefined) throw await noJob(operating, id)
+    if (this.json) return { ...why }
+    this.#show(why)
+  }
+
+  /** Each queue in which jobs wait, and why its oldest job does. */
+  async #queues(operating: Operate) {
+    const { queue } = this
+    // Only this refuses a queue that does not exist.
+    if (queue !== undefined) await operating.list({ queue }, { limit: 1 })
+    const all = (await operating.status()).queues.filter(
+      (each) => queue === undefined || each.queue === queue,
+    )
+    const found: { queue: string; counts: QueueStatus['counts']; oldest: JobWhy }[] = []
+    for (const each of all) {
+      const { queue, counts } = each
+      const oldest = await this.#oldest(operating, each)
+      if (oldest !== undefined) found.push({ queue, counts, oldest })
+    }
+    if (this.json) return { queues: found }
+    if (found.length === 0)
+      this.info(queue === undefined ? 'No job waits' : `No job of ${visible(queue)} waits`)
+    for (const [i, { queue, counts, oldest }] of found.entries()) {
+      if (i > 0) this.line()
+      const { waiting, delayed, active } = counts
+      this.line(
+        `Queue ${visible(queue)}: ${waiting} waiting, ${delayed} delayed, ${active} active. The oldest of them:`,
+      )
+      this.line()
+      this.#show(oldest)
+    }
+  }
+
+  /**
+   * Why the oldest of the waiting jobs waits, or if none waits, of the delayed ones. A job that no worker could read
+   * comes first: others begin before it.
+   */
+  async #oldest(operating: Operate, { queue, counts: { waiting, delayed }, stranded }: QueueStatus) {
+    if (stranded !== undefined) return await operating.why(stranded.id, { queue })
+    if (waiting + delayed === 0) return undefined
+    const state = waiting > 0 ? 'waiting' : 'delayed'
+    const [job] = (await operating.list({ queue, state }, { order: 'oldest', limit: 1 })).jobs
+    return job && (await operating.why(job.id, { queue }))
+  }
+
+  #show(why: JobWhy): void {
+    const { id, key, reasons } = why
+    const name = key === undefined ? '' : `${this.console.paint('bold', visible(key))} `
+    this.line(`${name}${visible(id)} ${headline(why)}`)
+    this.line()
+    this.table(
+      ['REASON', 'WHAT IT IS'],
+      reasons.flatMap(({ kind, text, remedy }) => [
+        [kind, visible(text)],
+        ...(remedy === undefined ? [] : [['', visible(`→ ${remedy}`)]]),
+      ]),
+    )
+  }
+}
+
+const states = {
+  waiting: 'waits',
+  delayed: 'is delayed',
+  blocked: 'is blocked',
+  active: 'is active',
+  completed: 'has completed',
+  failed: 'has failed',
+  cancelled: 'is cancelled',
+} as const satisfies Record<JobWhy['state'], string>
+
+/** `waits: 2 reasons` */
+function headline({ state, reasons }: JobWhy): string {
+  const count = reasons.length
+  const isHeld = state === 'waiting' || state === 'delayed' || state === 'blocked'
+  if (!isHeld || reasons[0]?.kind === 'next') return states[state]
+  return `${states[state]}: ${plural(count, 'reason')}`
+}

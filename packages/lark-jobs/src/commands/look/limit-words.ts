@@ -1,0 +1,19 @@
+/** Limiters and circuits as commands show them. */
+import { visible } from '@s18i/lark/config'
+import type { CircuitStatus, LimiterStatus } from '../../operate.ts'
+import { readable } from '../../words/duration.ts'
+
+/** What a limiter grants: `5 at a time, 100 in 1 min`. */
+export function grants({ limits: { concurrency, rate } = {} }: LimiterStatus): string {
+  const all = [
+    ...(concurrency === undefined ? [] : [`${concurrency} at a time`]),
+    ...(rate === undefined ? [] : [`${rate.limit} in ${readable(rate.per)}`]),
+  ]
+  return all.join(', ')
+}
+
+/** `Circuit payments is open for 12 s` */
+export function circuitWords({ circuit, state, until }: CircuitStatus): string {
+  const next = state === 'open' ? ` for ${readable(Math.max(0, until - Date.now()))}` : ''
+  return visible(`Circuit ${circuit} is ${state}${next}`)
+}

@@ -1,0 +1,103 @@
+/**
+ * What people should know of the queues: what is paused and how to resume it, what cannot be read, and what waits for a
+ * worker that nobody has started.
+ */
+import { visible } from '@s18i/lark/config'
+import type { Counts, Status } from '../../operate.ts'
+import { failedCommand, resumeCommand, shellWord, whyCommand } from '../../words/command-line.ts'
+import { droppedWords } from '../../words/dropped-words.ts'
+import { readable } from '../../words/duration.ts'
+import { listed } from '../../words/listed.ts'
+import { pausedWords } from '../../words/paused-words.ts'
+import { strandedWords } from '../../words/stranded-words.ts'
+
+/** The most paused groups that are named for each queue. */
+const MOST_GROUPS = 10
+
+export interface Remark {
+  kind: 'info' | 'warn'
+  text: string
+}
+
+export function* remarksOn({ queues, workers }: Status): Generator<Remark> {
+  for (const { queue, paused, pausedUntil, pausedGroups, ...pause } of queues) {
+    if (paused) {
+      const { pausedBy: by, pausedAt: at, pausedBecause: because } = pause
+      const why = pausedWords({ by, at, because }, Date.now())
+      const end = remaining(pausedUntil)
+      yield info(
+        visible(
+          `Queue ${queue} is paused${why}: none of its jobs starts ${end}until ${resumeCommand(queue)}`,
+        ),
+      )
+    }
+    for (const paused of pausedGroups.slice(0, MOST_GROUPS)) {
+      const { until } = paused
+      const [group, hash] = 'group' in paused ? [paused.group] : [undefined, paused.groupHash]
+      const end = remaining(until)
+      const name = group ?? `with a long name (${hash})`
+      const what = `Group ${name} of queue ${queue} is paused${pausedWords(paused, Date.now())}`
+      yield info(visible(`${what}: none of its jobs starts ${end}until ${resumeCommand(queue, group, hash)}`))
+    }
+    const more = pausedGroups.length - MOST_GROUPS
+    if (more > 0) yield info(visible(`${more} more groups of queue ${queue} are paused: see --json`))
+  }
+  for (const { queue, damaged } of queues)
+    for (const { message } of damaged) yield warn(visible(`Queue ${queue} cannot be read: ${message}`))
+  for (const { queue, stranded } of queues)
+    if (stranded !== undefined)
+      yield warn(visible(`${queue}: ${strandedWords(stranded, Date.now())}: see ${whyCommand(stranded.id)}`))
+  for (const { queue, dropped } of queues)
+    if (dropped !== undefined)
+      yield warn(visible(`${queue}: ${droppedWords(dropped, Date.now())}: see ${failedCommand(queue)}`))
+  const left = queues.filter(({ configured, counts }) => !configured && isUnended(counts))
+  if (left.length > 0) {
+    const have = left.length === 1 ? 'has jobs and is' : 'have jobs and are'
+    const names = listed(left.map(({ queue }) => visible(queue)))
+    yield warn(
+      `${names} ${have} not in jobs.queues: only a worker that is configured with ${left.length === 1 ? 'it serves it' : 'them serves them'}`,
+    )
+  }
+  const still = queues.filter(
+    ({ counts, lastMinute, paused, workers }) =>
+      counts.waiting > 0 && !paused && workers > 0 && lastMinute.completed + lastMinute.failed === 0,
+  )
+  if (still.length > 0) {
+    const names = listed(still.map(({ queue }) => queue))
+    const only = still.length > 1 ? '' : ` --queue=${shellWord(names)}`
+    yield info(
+      visible(`No job of ${names} has ended within a minute, although jobs wait: lark jobs:why${only}`),
+    )
+  }
+  const due = queues.filter(({ counts }) => counts.waiting + counts.delayed > 0)
+  if (workers.length === 0) {
+    if (due.length > 0) yield warn('No worker is running: start one with lark jobs:work')
+    return
+  }
+  for (const { queue, workers: serving } of due) {
+    if (serving === 0) yield warn(visible(`No worker serves ${queue}`))
+  }
+  for (const { queue, unknownKeys } of queues) {
+    if (unknownKeys.length > 0) {
+      const keys = listed(unknownKeys.map((key) => `'${key}'`))
+      yield warn(visible(`No live worker knows ${keys} (${queue})`))
+    }
+  }
+}
+
+function info(text: string): Remark {
+  return { kind: 'info', text }
+}
+
+function warn(text: string): Remark {
+  return { kind: 'warn', text }
+}
+
+function isUnended({ waiting, delayed, blocked, active }: Counts): boolean {
+  return waiting + delayed + blocked + active > 0
+}
+
+/** How long a pause goes on. @param until milliseconds since 1970 */
+function remaining(until: number | undefined): string {
+  return until === undefined ? '' : `for ${readable(Math.max(0, until - Date.now()))}, or `
+}

@@ -1,0 +1,72 @@
+/**
+ * Schedules as commands show them: when they tick, what comes next, and how their runs ended.
+ */
+import { nearest } from '@s18i/lark/config'
+import { JobsError } from '../../model/errors.ts'
+import type { ScheduleRun } from '../../model/tick.ts'
+import type { Operate, ScheduleInfo } from '../../operate.ts'
+import { COMMAND_JOB, type CommandPayload } from '../../run/command-job.ts'
+import { readable } from '../../words/duration.ts'
+import { shown } from '../../words/secret.ts'
+
+/** Milliseconds by which a tick may be late before a person is told. */
+const LATE = 10_000
+
+/**
+ * The schedule with this id.
+ *
+ * @param following how many instants after the next one to tell
+ * @throws SCHEDULE_NOT_FOUND with the id that may be meant
+ */
+export async function scheduleNamed(
+  { schedules }: Operate,
+  id: string,
+  following = 0,
+): Promise<ScheduleInfo> {
+  const found = await schedules.get(id, { following })
+  if (found !== undefined) return found
+  const near = nearest(
+    id,
+    (await schedules.list()).map((each) => each.id),
+  )
+  throw new JobsError('SCHEDULE_NOT_FOUND', `There is no schedule ${shown(id)}`, {
+    hint: near === undefined ? 'See lark schedule:list' : `Did you mean ${near}?`,
+  })
+}
+
+/** `in 3 h`; or why it does not tick. */
+export function nextWords(info: ScheduleInfo): string {
+  const now = Date.now()
+  const { state, ended, next } = info
+  if (state !== 'running') return ended?.why === 'dropped' ? 'dropped' : state
+  if (next === undefined) return ''
+  if (isLate(info)) return `late by ${readable(now - next)}`
+  return next > now ? `in ${readable(next - now)}` : 'due'
+}
+
+/** Whether a tick is due for so long that no worker can be there who looks. */
+export function isLate({ next, jitter = 0 }: ScheduleInfo): boolean {
+  return next !== undefined && Date.now() > next + jitter + LATE
+}
+
+/** `completed in 2.1 s`, `failed` */
+export function runWords({ state, took }: ScheduleRun): string {
+  return took === undefined ? state : `${state} in ${readable(took)}`
+}
+
+/** How many ticks were missed, as far as is recorded, and the instant of the last; undefined if none was. */
+export function missedTicks({ skipped }: ScheduleInfo): { count: number; last: number } | undefined {
+  const missed = skipped.filter(({ why }) => why === 'missed')
+  const last = missed.at(-1)?.to
+  return last === undefined ? undefined : { count: missed.reduce((sum, { count }) => sum + count, 0), last }
+}
+
+/** Whether workers live, and none of them knows the class of its jobs. */
+export function isUnknown({ key }: ScheduleInfo, workers: readonly { keys: readonly string[] }[]): boolean {
+  return workers.length > 0 && !workers.some(({ keys }) => keys.includes(key))
+}
+
+/** The command that its jobs run; undefined for those of other classes. */
+export function commandOf({ key, payload }: Pick<ScheduleInfo, 'key' | 'payload'>): string | undefined {
+  return key === COMMAND_JOB ? (payload as CommandPayload).command : undefined
+}

@@ -1,0 +1,12 @@
+import type { Jobs } from '../../api/jobs.ts'
+import { defined } from '../../model/defined.ts'
+import { type Operate, operate } from '../../operate.ts'
+
+/**
+ * `operate()` for a command that changes something: the audit says that a command did it.
+ *
+ * @param names what messages call the conditions
+ */
+export function byCommand(jobs: Jobs, names?: Readonly<Record<string, string>>): Operate {
+  return operate(jobs, { actor: { from: 'command' }, ...defined({ names }) })
+}

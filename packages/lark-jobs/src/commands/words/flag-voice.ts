@@ -1,0 +1,8 @@
+import { usageError } from '@s18i/lark/config'
+import type { Voice } from '../../options/schema.ts'
+
+/** How commands refuse the value of a flag. */
+export const flagVoice: Voice = {
+  name: (path) => `--${path}`,
+  error: (message, hint) => usageError(message, hint),
+}

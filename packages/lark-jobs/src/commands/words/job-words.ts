@@ -1,0 +1,49 @@
+/**
+ * Jobs as lists show them: since when they are in their state, and what else one would ask of them.
+ */
+
+import type { StoredJob } from '../../operate.ts'
+import { codedLine } from '../../run/job-error.ts'
+import { readable } from '../../words/duration.ts'
+import { ago, timeSince } from './instant.ts'
+
+/** The most characters of an error or a progress in a list: a few lines of a narrow terminal. */
+const MOST = 300
+
+/** Since when a job is in its state, or when it is due: `for 3 s`, `in 5 min`, `4 min ago`. */
+export function whenWords(job: StoredJob): string {
+  const { state, queuedAt, dueAt = queuedAt, claimedAt = queuedAt, finishedAt = queuedAt } = job
+  const now = Date.now()
+  if (state === 'active') return `for ${timeSince(claimedAt)}`
+  if (state === 'waiting') return `for ${timeSince(dueAt)}`
+  if (state === 'delayed') return dueAt > now ? `in ${readable(dueAt - now)}` : 'now'
+  return ago(finishedAt)
+}
+
+/** What a list says of a job besides its state: its progress, why it ended so, why it runs again. */
+export function remarkWords(job: StoredJob): string {
+  const { state, errors, reason, because, progress, failures, group } = job
+  const last = errors.at(-1)
+  const error = last === undefined ? '' : codedLine(last)
+  if (state === 'active') return reportedWords(progress)
+  if (state === 'failed') return short(error)
+  if (state === 'cancelled') return [reason, because].filter(Boolean).join(': ')
+  if (state === 'completed') return ''
+  if (because !== undefined) return short(because)
+  if (failures > 0) return short(`attempt ${failures + 1}, after ${error}`)
+  return group === undefined ? '' : `group ${group}`
+}
+
+/** What a job has reported by `this.progress()`: `40% (4 of 10) reading a.csv`, or the value. */
+export function reportedWords(progress: unknown): string {
+  if (progress === undefined) return ''
+  const { done, total, note } = (progress ?? {}) as Record<string, unknown>
+  if (typeof done !== 'number' || typeof total !== 'number') return short(JSON.stringify(progress))
+  const share = total > 0 ? `${Math.floor((100 * done) / total)}% ` : ''
+  const count = `${share}(${done.toLocaleString('en')} of ${total.toLocaleString('en')})`
+  return short(typeof note === 'string' ? `${count} ${note}` : count)
+}
+
+function short(text: string): string {
+  return text.length > MOST ? `${text.slice(0, MOST - 1)}…` : text
+}

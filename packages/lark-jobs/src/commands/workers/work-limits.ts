@@ -1,0 +1,71 @@
+/**
+ * `--max-time` and `--max-memory` of `jobs:work`: at a limit, the process takes no more jobs, finishes those that run, and
+ * exits, so that what started it starts it again. Applications that leak memory, or keep connections for too long, are
+ * mended so until their fault is found.
+ */
+import { usageError } from '@s18i/lark/config'
+import { durationForm, milliseconds, readable } from '../../words/duration.ts'
+import { shown } from '../../words/secret.ts'
+
+/** Milliseconds between two looks at the memory. */
+const LOOK = 1_000
+/** Milliseconds: the longest time of a timer is a little more. */
+const LONGEST = 24 * 86_400_000
+const units = { kb: 2 ** 10, mb: 2 ** 20, gb: 2 ** 30 }
+
+export class WorkLimits {
+  /** Milliseconds. */
+  readonly time: number | undefined
+  /** Bytes. */
+  readonly memory: number | undefined
+  readonly #timers: NodeJS.Timeout[] = []
+
+  /** @throws USAGE */
+  constructor({ maxTime, maxMemory }: { maxTime: string | undefined; maxMemory: string | undefined }) {
+    this.time = maxTime === undefined ? undefined : milliseconds(maxTime)
+    if (maxTime !== undefined && (this.time === undefined || this.time < LOOK || this.time > LONGEST))
+      throw usageError(
+        `--max-time is ${shown(maxTime)}; it must be a duration from 1 s to 24 d`,
+        `Such as ${durationForm}`,
+      )
+    this.memory = maxMemory === undefined ? undefined : bytesIn(maxMemory)
+    if (maxMemory !== undefined && this.memory === undefined)
+      throw usageError(
+        `--max-memory is ${shown(maxMemory)}; it must be a whole number with kb, mb or gb`,
+        "Such as '512mb': the memory of the whole process, as the system counts it",
+      )
+  }
+
+  /** Calls one of these once, at the first limit that is met, with a text for people. */
+  watch(met: { time(why: string): void; memory(why: string): void }): void {
+    const { time, memory } = this
+    const end = (which: 'time' | 'memory', why: string) => {
+      this.stop()
+      met[which](`Restarts: ${why}`)
+    }
+    if (time !== undefined) {
+      const timer = setTimeout(() => end('time', `it has run for ${readable(time)}`), time)
+      this.#timers.push(timer.unref())
+    }
+    if (memory === undefined) return
+    const look = () => {
+      const now = process.memoryUsage.rss()
+      if (now > memory) end('memory', `it has ${inMb(now)} MB of memory, and may have ${inMb(memory)}`)
+    }
+    this.#timers.push(setInterval(look, LOOK).unref())
+  }
+
+  stop(): void {
+    for (const timer of this.#timers.splice(0)) clearTimeout(timer)
+  }
+}
+
+/** `512mb` → 536,870,912 */
+function bytesIn(text: string): number | undefined {
+  const [, count, unit] = /^([1-9]\d{0,8})\s*([kmg]b)$/i.exec(text) ?? []
+  return count === undefined ? undefined : Number(count) * units[unit!.toLowerCase() as keyof typeof units]
+}
+
+function inMb(bytes: number): number {
+  return Math.round(bytes / units.mb)
+}
