@@ -26,7 +26,7 @@ const features: Record<string, [words: RegExp, exists: boolean]> = {
   reschedule: [/\breschedule\b/i, hasCommand('reschedule')],
   pausing: [/\bpaus(e|ing)\b/i, hasCommand('pause')],
   'unique jobs': [/\bunique\b/i, 'unique' in api],
-  'bounded queues': [/\bbounded|\bbounds?\b/i, has('lark-jobs/src/store/sqlite/bound.ts')],
+  'bounded queues': [/\bbounded|\bbounds?\b/i, has('lark-jobs/src/store/sql/enqueue/bound.ts')],
   groups: [/\bgroups?\b/i, 'group' in api],
   limits: [/\blimit(s|ers?)?\b/i, 'limiter' in api],
   middleware: [/\bmiddleware\b/i, has('lark-jobs/src/middleware/middleware.ts')],

@@ -9,7 +9,7 @@
  *   active     a worker holds a lease on it
  *   completed, failed, cancelled    ended; kept for a while, then pruned
  *
- * A new state also needs a way in and out on each store (`sqlite/move.ts`, `redis/lua/shared/place.lua`), and its rules in
+ * A new state also needs a way in and out on each store (`store/sql/end/move.ts`, `redis/lua/shared/place.lua`), and its rules in
  * `store/contract/rules/consequence.ts`.
  *
  * Every time is in milliseconds since 1970 by the store's clock. A worker sends durations, never times, because its

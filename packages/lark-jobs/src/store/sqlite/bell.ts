@@ -9,8 +9,8 @@
  *   proven    the watch has reported a ring: at the start, one that this process sends to itself
  */
 import { closeSync, type FSWatcher, watch } from 'node:fs'
+import { STALE } from '../sql/events/waiters.ts'
 import { openBell, strike } from './files.ts'
-import { STALE } from './waiters.ts'
 
 /**
  * Milliseconds between two looks into the table of waiters: while the watch is doubtful; after a ring, because a ring

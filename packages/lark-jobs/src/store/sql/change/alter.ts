@@ -1,0 +1,145 @@
+/**
+ * Changes by hand: a table of the effect of each change on a job in each state.
+ */
+import { changedTags } from '../../contract/rules/options.ts'
+import { cancelledFor } from '../../contract/rules/reason.ts'
+import { isMarked, readOptions } from '../../contract/rules/unreadable.ts'
+import { type AlterVerdict, type Change, mayPrefetch, versionOf } from '../../contract/store.ts'
+import { laneMoves } from '../claim/lane.ts'
+import { forgetDoubt } from '../claim/silence.ts'
+import { withdrawEffects } from '../effects/effect.ts'
+import { end } from '../end/end.ts'
+import { forgetExpiries, unpin } from '../end/keep.ts'
+import { move, toEnd } from '../end/move.ts'
+import { purge, remove } from '../end/retain.ts'
+import { takeAgain } from '../enqueue/lock.ts'
+import { tell } from '../events/events.ts'
+import { notify } from '../events/waiters.ts'
+import type { Partition } from '../partition.ts'
+import { changeOptions, changePayload } from '../payload.ts'
+import { columns, holderOf, type JobRow, optionsOf, stateOf } from '../row.ts'
+import { ACTIVE, COMPLETED, HIDDEN, PENDING } from '../states.ts'
+
+const findAny = `SELECT ${columns} FROM jobs WHERE partition = ? AND id = ?`
+const find = `${findAny} AND state < ${HIDDEN}`
+const queueAnew = 'UPDATE jobs SET queuedAt = ?, progress = NULL WHERE seq = ?'
+const prioritize = 'UPDATE jobs SET priority = ? WHERE seq = ?'
+const ask = 'UPDATE jobs SET asked = ? WHERE seq = ?'
+
+export function alter(partition: Partition, ids: readonly string[], change: Change): AlterVerdict[] {
+  let may: boolean | undefined
+  const mayOpen = (priority: number) => {
+    may ??= priority === 0 || partition.mayOpen(priority)
+    return may
+  }
+  const verdicts = ids.map((id, i) => {
+    const row = partition.database.get<JobRow>(change.kind === 'purge' ? findAny : find, partition.id, id)
+    if (row === undefined && change.kind === 'purge') forgetDoubt(partition, id)
+    if (row === undefined) return 'missing'
+    return isChanged(partition, row, change, i) ? 'refused' : apply(partition, row, change, mayOpen)
+  })
+  // The jobs behind a changed job of a lane may begin now.
+  if (partition.touched.size > 0) partition.freed = ids.length
+  return verdicts
+}
+
+/** Whether a job is not as its caller has read it. @param i its place in the call */
+function isChanged({ now }: Partition, row: JobRow, change: Change, i: number): boolean {
+  if (change.kind !== 'remove' || change.as === undefined) return false
+  const options = optionsOf(row) ?? {}
+  return versionOf({ state: stateOf(row, now), runs: row.runs, options }) !== change.as[i]
+}
+
+/** @param mayOpen whether a job may go to the line of a priority: the same for all jobs of a call */
+function apply(
+  partition: Partition,
+  row: JobRow,
+  change: Change,
+  mayOpen: (priority: number) => boolean,
+): AlterVerdict {
+  const { database, now } = partition
+  if ('ifNotBegun' in change && change.ifNotBegun && (row.state === ACTIVE || row.runs > 0)) return 'refused'
+  switch (change.kind) {
+    case 'retry':
+      if (change.unlessCompleted && stateOf(row, now) === 'completed') return 'refused'
+      if (row.state < COMPLETED || !takeAgain(partition, row)) return 'refused'
+      withdrawEffects(partition, row)
+      if (row.keep !== null) forgetExpiries(partition, [row])
+      move(partition, row, {
+        state: PENDING,
+        dueAt: now,
+        failures: 0,
+        crashes: 0,
+        direct: row.untilStart === 1 || !mayPrefetch(optionsOf(row)) ? 1 : 0,
+        finishedAt: null,
+        effects: null,
+        reason: null,
+      })
+      database.run(queueAnew, now, row.seq)
+      toEnd(partition, row)
+      tell(partition, 'queued', [row.id])
+      return 'done'
+    case 'cancel':
+      if (row.state === ACTIVE) {
+        database.run(ask, cancelledFor(change.reason, change.because), row.seq)
+        notify(partition, holderOf(row.token!))
+        return 'asked'
+      }
+      if (row.state !== PENDING) return 'refused'
+      end(partition, row, {
+        state: 'cancelled',
+        reason: cancelledFor(change.reason, change.because),
+        isUntold: true,
+      })
+      return 'done'
+    case 'remove':
+      if (row.state === ACTIVE) return 'refused'
+      // The end of a job that has not ended is told there.
+      if (row.state !== PENDING) tell(partition, 'removed', [row.id])
+      remove(partition, [row])
+      return 'done'
+    case 'purge':
+      if (row.state === ACTIVE) return 'refused'
+      if (row.state < HIDDEN) tell(partition, 'removed', [row.id])
+      purge(partition, row)
+      return 'done'
+    case 'unpin':
+      if (stateOf(row, now) !== 'failed') return 'refused'
+      unpin(partition, row)
+      return 'done'
+    case 'run-now':
+      if (stateOf(row, now) !== 'delayed') return 'refused'
+      move(partition, row, { state: PENDING, dueAt: now })
+      toEnd(partition, row)
+      return 'done'
+    case 'reschedule':
+      if (row.state !== PENDING) return 'refused'
+      move(partition, row, { state: PENDING, dueAt: now + change.in })
+      toEnd(partition, row)
+      return 'done'
+    case 'edit':
+      if ((row.state === ACTIVE && !change.whileActive) || isMarked(row.options)) return 'refused'
+      changePayload(database, row, change.payload)
+      changeOptions(database, row, {
+        editedAt: now,
+        ...(change.redact && { redact: change.redact.length > 0 ? change.redact : undefined }),
+      })
+      return 'done'
+    case 'prioritize':
+      if (row.state !== PENDING) return 'refused'
+      if (change.priority !== row.priority) {
+        if (row.lane === '' && !mayOpen(change.priority)) return 'refused'
+        laneMoves(partition, row, PENDING)
+        database.run(prioritize, change.priority, row.seq)
+      }
+      return 'done'
+    case 'add-tags':
+    case 'remove-tags': {
+      const { options, unreadable } = row.options === null ? {} : readOptions(row.options)
+      const tags = unreadable ? undefined : changedTags(options?.tags ?? [], change)
+      if (tags === undefined) return 'refused'
+      changeOptions(database, row, { tags: tags.length > 0 ? tags : undefined })
+      return 'done'
+    }
+  }
+}

@@ -1,0 +1,45 @@
+/**
+ * Takes a retry or a `run-now` back, in place: a job that has not begun since becomes what it was.
+ */
+import type { EndedState, JobRecord } from '../../../model/record.ts'
+import { cancelledFor } from '../../contract/rules/reason.ts'
+import type { AlterVerdict } from '../../contract/store.ts'
+import { end } from '../end/end.ts'
+import { move, toEnd } from '../end/move.ts'
+import type { Partition } from '../partition.ts'
+import { columns, endedStates, type JobRow, optionsOf } from '../row.ts'
+import { PENDING } from '../states.ts'
+
+const find = `SELECT ${columns} FROM jobs WHERE partition = ? AND id = ? AND state = ${PENDING}`
+const findAny = 'SELECT 1 FROM jobs WHERE partition = ? AND id = ?'
+const date = 'UPDATE jobs SET queuedAt = ?, finishedAt = ?, progress = ? WHERE seq = ?'
+
+export function undo(partition: Partition, jobs: readonly JobRecord[]): AlterVerdict[] {
+  const { database, id, now } = partition
+  const verdicts = jobs.map((job) => {
+    const row = database.get<JobRow>(find, id, job.id)
+    if (row === undefined) return database.get(findAny, id, job.id) === undefined ? 'missing' : 'refused'
+    const isSame = row.runs === job.runs && optionsOf(row)?.editedAt === job.options?.editedAt
+    if (!isSame) return 'refused'
+    if (job.state === 'delayed') {
+      move(partition, row, { state: PENDING, dueAt: job.dueAt ?? now })
+      toEnd(partition, row)
+      return 'done'
+    }
+    if (!Object.hasOwn(endedStates, job.state)) return 'refused'
+    const { failures, crashes, reason, because, result, queuedAt, finishedAt = now, progress = null } = job
+    end(partition, row, {
+      state: job.state as EndedState,
+      ...{ failures, crashes },
+      // The retry has withdrawn what its class had not been told.
+      isUntold: job.state === 'cancelled' || crashes > 0,
+      ...(result !== undefined && { result }),
+      ...(reason !== undefined && { reason: cancelledFor(reason, because) }),
+    })
+    database.run(date, queuedAt, finishedAt, progress, row.seq)
+    return 'done'
+  })
+  // The jobs behind these in their lanes may begin now.
+  if (partition.touched.size > 0) partition.freed = jobs.length
+  return verdicts
+}

@@ -1,0 +1,90 @@
+/**
+ * Claims jobs from the head of the line, under one lease.
+ *
+ * The line is an index by priority and due time, so the due jobs of each priority are together at its front: a claim
+ * never reads jobs that are due later, active or ended. The counter of waiting jobs says beforehand how many jobs there
+ * are, so a claim does not search in vain.
+ *
+ * Measured on 2026-11-24 (2 cores, busy with other work, Node 20.20): settling and claiming 10 jobs takes 313, 326 and
+ * 328 µs (p50) with 1,000, 500,000 and 1,000,000 waiting jobs and as many delayed jobs of a higher priority.
+ */
+import type { LeasedJob } from '../../../model/record.ts'
+import { MAX_ITEMS, type Want } from '../../contract/store.ts'
+import type { Database } from '../database.ts'
+import { tell } from '../events/events.ts'
+import type { Partition } from '../partition.ts'
+import { readPayloads } from '../payload.ts'
+import { Room } from '../room.ts'
+import { isSuspectRow, type JobRow, list, toLeased } from '../row.ts'
+import { ACTIVE, NOT_STARTED, STARTED } from '../states.ts'
+import { findLease, heldJobs, openLease } from './lease.ts'
+import { type Found, nextInTurn, nextJobs } from './order.ts'
+
+const lease = `UPDATE jobs SET state = ${ACTIVE}, runs = runs + 1, token = ?, ahead = ?`
+const hold = `UPDATE jobs SET ahead = ${NOT_STARTED} WHERE seq IN (SELECT value FROM json_each(?))`
+const leaseOne = `${lease} WHERE seq = ?`
+const leaseMany = `${lease} WHERE seq IN (SELECT value FROM json_each(?))`
+
+export function claim(partition: Partition, want: Want, token: string): LeasedJob[] {
+  const found = partition.paused ? [] : take(partition, want, token)
+  if (found.length === 0) return []
+  const seqs = found.map((row) => row.seq)
+  openLease(partition, token, seqs, want.lease)
+  partition.lease(found)
+  const suspects = found.filter(isSuspectRow)
+  if (partition.listened !== undefined) tell(partition, 'started', startedOf(partition, found, want.limit))
+  if (suspects.length > 0) partition.database.run(hold, list(suspects.map((row) => row.seq)))
+  return readPayloads(partition.database, found).map((row) => {
+    row.runs += 1
+    return withDue(toLeased(row, token), row)
+  })
+}
+
+/** The ids of the jobs that count as started. In a partition with lanes, nothing is prefetched. */
+function startedOf({ lanes }: Partition, found: readonly Found[], limit: number): string[] {
+  const begun = lanes > 0 ? found : found.slice(0, limit)
+  return begun.filter((row) => !isSuspectRow(row)).map(({ id }) => id)
+}
+
+function withDue(job: LeasedJob, { dueAt, queuedAt }: Pick<JobRow, 'dueAt' | 'queuedAt'>): LeasedJob {
+  if (dueAt !== queuedAt) job.dueAt = dueAt
+  return job
+}
+
+function take(partition: Partition, want: Want, token: string): Found[] {
+  const { limit, prefetch = 0, aging } = want
+  const { database, waiting } = partition
+  if (partition.lanes > 0) return takeInTurn(partition, want, token)
+  const most = Math.min(limit + prefetch, MAX_ITEMS, waiting)
+  if (most <= 0) return []
+  const found = new Room().take(nextJobs(partition, '', most, aging))
+  // A job that was taken back once must be among the jobs that start at once. Otherwise the claim ends before it.
+  const end = found.findIndex(({ direct }, place) => place >= limit && direct === 1)
+  if (end >= 0) found.length = end
+  const seqs = found.map((row) => row.seq)
+  setActive(database, seqs.slice(0, limit), token, STARTED)
+  setActive(database, seqs.slice(limit), token, NOT_STARTED)
+  return found
+}
+
+/** The claim of a partition that has jobs with groups. Nothing is prefetched there. */
+function takeInTurn(partition: Partition, want: Want, token: string): Found[] {
+  const { limit } = want
+  if (limit <= 0) return []
+  const seqsOf = (jobs: Found[]) => jobs.map((row) => row.seq)
+  const active = (jobs: Found[]) => setActive(partition.database, seqsOf(jobs), token, STARTED)
+  return nextInTurn(partition, Math.min(limit, MAX_ITEMS), want, new Room(), active)
+}
+
+function setActive(database: Database, seqs: readonly number[], token: string, ahead: JobRow['ahead']): void {
+  if (seqs.length === 1) database.run(leaseOne, token, ahead, seqs[0]!)
+  if (seqs.length > 1) database.run(leaseMany, token, ahead, list(seqs))
+}
+
+/** The jobs that a call claimed and still holds: the answer if the call is sent again. */
+export function claimedBefore(partition: Partition, token: string): LeasedJob[] {
+  const lease = findLease(partition, token)
+  if (lease === undefined) return []
+  const rows = heldJobs(partition, lease).map((row) => ({ ...row, payload: null }))
+  return readPayloads(partition.database, rows).map((row) => withDue(toLeased(row, token), row))
+}

@@ -1,0 +1,75 @@
+/**
+ * Settles and claims jobs in one transaction: the main call of a worker.
+ */
+import type { Call, Exchange, Settlement, Verdict, Want } from '../../contract/store.ts'
+import { recall, remember } from '../calls.ts'
+import { exchangeEffects } from '../effects/effect.ts'
+import { countEndsAtHome } from '../effects/tally.ts'
+import { settle } from '../end/settle.ts'
+import { joinWaiters, leaveWaiters } from '../events/waiters.ts'
+import { allowedStarts } from '../limits/rate.ts'
+import type { Partition } from '../partition.ts'
+import { claim, claimedBefore } from './claim.ts'
+import { repositionLanes } from './lane.ts'
+import { limited, nextJob } from './order.ts'
+
+export function exchange(
+  partition: Partition,
+  call: Call,
+  settlements: readonly Settlement[],
+  want: Want,
+): Exchange {
+  const token = `${call.caller}.${call.number}`
+  const known = recall<Verdict>(partition, call, settlements.length, 'settled')
+  if (known) {
+    const jobs = claimedBefore(partition, token)
+    return withTick(partition, want, { verdicts: known, jobs, ...due(partition, 0) })
+  }
+
+  const verdicts = settle(partition, settlements)
+  countEndsAtHome(partition)
+  repositionLanes(partition)
+  const within = want.limits && want.limit > 0 ? allowedStarts(partition, want.limits) : undefined
+  const limit = Math.min(want.limit, within?.free ?? want.limit)
+  const jobs = claim(partition, want.limits ? { ...want, limit, prefetch: 0 } : want, token)
+  within?.note(jobs.length)
+  repositionLanes(partition)
+  const isLimited = jobs.length === within?.free && jobs.length < want.limit
+  const hasLess = jobs.length < want.limit && (isLimited || nextJob(partition) !== 0)
+  // With limits, each job that ended lets a waiting job begin.
+  const ended = verdicts.filter((verdict) => verdict === 'settled').length
+  if (partition.lanes > 0) partition.freed = ended
+  else if (want.limits) partition.freed = Math.max(0, ended - jobs.length)
+  remember<Verdict>(partition, call, verdicts, 'settled')
+  if (hasLess) joinWaiters(partition, call.caller)
+  else if (want.limit > 0) leaveWaiters(partition, call.caller)
+  const exchanged = withTick(partition, want, {
+    verdicts,
+    jobs,
+    ...due(partition, isLimited ? within?.wait : 0),
+  })
+  const effects = exchangeEffects(partition, want.effects)
+  if (effects.length > 0) exchanged.effects = effects
+  const counts = limit > 0 && partition.lanes > 0 && !partition.paused ? limited(partition) : {}
+  return Object.keys(counts).length > 0 ? { ...exchanged, limited: counts } : exchanged
+}
+
+/**
+ * Adds when a schedule or a flow is due, for a caller that has time for it; and for one that made a flow due. Then no
+ * other is rung, if it takes jobs: otherwise it may be about to stop.
+ */
+function withTick(partition: Partition, { limit }: Want, exchanged: Exchange): Exchange {
+  const { nextTick } = partition
+  if (nextTick === undefined) return exchanged
+  if (partition.ticksSooner || exchanged.jobs.length < limit) exchanged.nextTick = nextTick
+  if (limit > 0) partition.ticksSooner = false
+  return exchanged
+}
+
+/** @param after milliseconds after which more jobs may begin; undefined: when a job ends */
+function due(partition: Partition, after: number | undefined): Pick<Exchange, 'nextDue'> {
+  const nextDue = nextJob(partition)
+  // No caller is rung during a pause, so all learn when it ends.
+  if (nextDue !== undefined && partition.paused) return { nextDue }
+  return nextDue === undefined || after === undefined ? {} : { nextDue: Math.max(nextDue, after) }
+}

@@ -1,0 +1,55 @@
+/**
+ * Renews leases. A note for one job renews the lease of its whole claim, and marks this job as started. For a suspect
+ * it also says whether the job is alone. The watchers of a job with new progress are rung.
+ */
+import { readCancelled } from '../../contract/rules/reason.ts'
+import type { Extension, LeaseNote } from '../../contract/store.ts'
+import { tell } from '../events/events.ts'
+import { keepReport } from '../events/log.ts'
+import { notify } from '../events/waiters.ts'
+import { watchersOf } from '../events/watch.ts'
+import type { Partition } from '../partition.ts'
+import { isSuspectRow, type JobRow } from '../row.ts'
+import { ACTIVE, BESIDE, NOT_STARTED, STARTED } from '../states.ts'
+import { renewLease } from './lease.ts'
+
+const find = `
+  SELECT seq, ahead, asked, crashes, options FROM jobs WHERE partition = ? AND id = ? AND state = ${ACTIVE} AND token = ?`
+const start = 'UPDATE jobs SET ahead = ? WHERE seq = ?'
+
+type HeldRow = Pick<JobRow, 'seq' | 'ahead' | 'asked' | 'crashes' | 'options'>
+
+export function extend(partition: Partition, notes: readonly LeaseNote[], lease: number): Extension {
+  const { database } = partition
+  const extension: Extension = { lost: [], notices: [] }
+  const renewed = new Set<string>()
+  const watchers = watchersOf(
+    partition,
+    notes.map(({ id }) => id),
+  )
+  for (const note of notes) {
+    const { id, token, alone, progress, unstarted } = note
+    const row = database.get<HeldRow>(find, partition.id, id, token)
+    if (row === undefined) {
+      extension.lost.push(id)
+      continue
+    }
+    if (!renewed.has(token)) renewLease(partition, token, lease)
+    renewed.add(token)
+    const ahead = unstarted ? row.ahead : startOf(row, alone)
+    if (ahead !== row.ahead) database.run(start, ahead, row.seq)
+    if (row.ahead === NOT_STARTED && ahead !== NOT_STARTED) tell(partition, 'started', [id])
+    keepReport(database, row.seq, note)
+    const its = watchers.get(id)
+    if (its !== undefined) extension.watched = [...(extension.watched ?? []), id]
+    for (const watcher of (progress !== undefined && its) || []) notify(partition, watcher)
+    if (row.asked !== null) extension.notices.push({ kind: 'cancel', id, ...readCancelled(row.asked) })
+  }
+  return extension
+}
+
+function startOf(row: HeldRow, alone: boolean | undefined): JobRow['ahead'] {
+  if (!isSuspectRow(row)) return STARTED
+  if (alone === undefined && row.ahead !== NOT_STARTED) return row.ahead
+  return alone ? STARTED : BESIDE
+}

@@ -1,0 +1,233 @@
+/**
+ * A lane holds the waiting jobs of one group that need the same permits, apart from all other jobs, so that no claim
+ * has to pass over jobs that may not begin. Jobs with a limiter may begin only if the claimer has permits.
+ *
+ *   turn     `turn` is set: a job may begin. The lane with the lowest turn is next
+ *   asleep   `wakeAt` is set: a job may begin then, when it is due, when the rate allows it, or when the pause is over
+ *   full     neither is set: a job may begin when one of the lane's jobs has ended
+ *
+ * `busy` is the number of its active jobs. `first` is the id of the job that goes before all others, in a strict group.
+ * An empty lane is removed. Code that changes a lane notes it (`touch`), and at the end of the transaction
+ * `repositionLanes` puts all noted lanes in their right places.
+ */
+import type { Group } from '../../../model/record.ts'
+import { MAX_PAUSED, type MetGroup, type PausedGroup } from '../../contract/change.ts'
+import { laneName, readLane } from '../../contract/rules/lane.ts'
+import { packPaused, pausedGroup } from '../../contract/rules/pause.ts'
+import { parsed } from '../../contract/rules/unreadable.ts'
+import type { LaneStand } from '../../contract/stand.ts'
+import { allowedStarts } from '../limits/rate.ts'
+import type { Partition } from '../partition.ts'
+import type { JobRow } from '../row.ts'
+import { ACTIVE, PENDING } from '../states.ts'
+
+export interface LaneRow {
+  name: string
+  /** JSON of `Rules`. */
+  limits: string | null
+  busy: number
+  turn: number | null
+  wakeAt: number | null
+  first: string | null
+}
+
+type First = NonNullable<LaneStand['first']>
+
+/** The settings of a group. */
+export type Rules = Pick<Group, 'limits' | 'strict'>
+
+/** Stands for no end. */
+export const NEVER = Number.MAX_SAFE_INTEGER
+
+const columns = 'name, limits, busy, turn, wakeAt, first'
+const find = `SELECT ${columns} FROM lanes WHERE partition = ? AND name = ?`
+const create = 'INSERT OR IGNORE INTO lanes (partition, name, limiter) VALUES (?, ?, ?)'
+const setLimits = 'UPDATE lanes SET limits = ? WHERE partition = ? AND name = ?'
+const setFirst = 'UPDATE lanes SET first = ? WHERE partition = ? AND name = ?'
+const addBusy = 'UPDATE lanes SET busy = busy + ? WHERE partition = ? AND name = ?'
+const place = 'UPDATE lanes SET turn = ?, wakeAt = ? WHERE partition = ? AND name = ?'
+const remove = 'DELETE FROM lanes WHERE partition = ? AND name = ?'
+const pause = 'INSERT OR REPLACE INTO pauses (partition, name, until, paused) VALUES (?, ?, ?, ?)'
+const findPause = 'SELECT until, paused FROM pauses WHERE partition = ? AND name = ?'
+const findPauses =
+  'SELECT name, until, paused FROM pauses WHERE partition = ? AND until > ? ORDER BY until, name LIMIT ?'
+const endPause = 'DELETE FROM pauses WHERE partition = ? AND name = ?'
+const anyPause = 'SELECT 1 FROM pauses WHERE partition = ? AND until > ? LIMIT 1'
+const endPauses = 'DELETE FROM pauses WHERE partition = ? AND until <= ?'
+/**
+ * The lanes of a group. In the order of names, `_` is the character after `^`, which stands between group and limiter.
+ */
+const lanesOf = `
+  SELECT name FROM lanes WHERE partition = ?1 AND name = ?2
+  UNION ALL SELECT name FROM lanes WHERE partition = ?1 AND name >= ?2 || '^' AND name < ?2 || '_'`
+const findJob = 'SELECT state, dueAt FROM jobs WHERE partition = ? AND id = ?'
+
+export function findLane({ database, id }: Partition, name: string): LaneRow | undefined {
+  return database.get<LaneRow>(find, id, name)
+}
+
+/**
+ * Creates a lane if it does not exist, and stores the newest rules of its group.
+ *
+ * @param limits JSON of `Rules`; undefined: as they are
+ */
+export function openLane(partition: Partition, name: string, limits: string | null | undefined): void {
+  touch(partition, name)
+  if (limits !== undefined) partition.database.run(setLimits, limits, partition.id, name)
+}
+
+/** The rules of a group, as the text in a row. */
+export function laneLimits({ limits, strict }: Group): string | null {
+  return limits === undefined && !strict ? null : JSON.stringify({ limits, strict })
+}
+
+/** Notes that a lane has changed. The lane exists from then on. */
+function touch(partition: Partition, name: string): void {
+  partition.touched.add(name)
+  partition.lanes += partition.database.run(create, partition.id, name, readLane(name).limiter ?? '')
+}
+
+/**
+ * Call before a job of a lane changes its state, or is removed.
+ *
+ * @param state the new state; undefined: it is removed
+ */
+export function laneMoves(
+  partition: Partition,
+  row: Pick<JobRow, 'id' | 'state' | 'lane' | 'laneLimits'>,
+  state?: number,
+): void {
+  const { id, lane } = row
+  if (lane === '') return
+  const known = findLane(partition, lane)
+  if (known === undefined) openLane(partition, lane, row.laneLimits)
+  partition.touched.add(lane)
+  if (row.state !== ACTIVE) return
+  addBusyTo(partition, lane, -1)
+  if (state === PENDING && rulesOf(known === undefined ? row.laneLimits : known.limits).strict)
+    partition.database.run(setFirst, id, partition.id, lane)
+}
+
+/** Notes that `count` more jobs of a lane are active. */
+export function addBusyTo(partition: Partition, lane: string, count: number): void {
+  partition.touched.add(lane)
+  partition.database.run(addBusy, count, partition.id, lane)
+}
+
+/**
+ * Pauses a group, in all its lanes.
+ *
+ * @param until the end of the pause; default: until the group is resumed
+ * @param by the person who does it
+ */
+export function pauseGroup(partition: Partition, group: string, until = NEVER, by?: string): MetGroup {
+  const { database, id, now, touched } = partition
+  const name = laneName(group)
+  const wasPaused = pausedUntil(partition, name) > now
+  if (until > now) database.run(pause, id, name, until, by === undefined ? null : packPaused(by, now))
+  else database.run(endPause, id, name)
+  const lanes = database.all<Pick<LaneRow, 'name'>>(lanesOf, id, name)
+  for (const lane of lanes) touched.add(lane.name)
+  return { wasPaused, hasJobs: lanes.length > 0 }
+}
+
+export function pausedGroups({ database, id, now }: Partition): PausedGroup[] {
+  const rows = database.all<{ name: string } & GroupPause>(findPauses, id, now, MAX_PAUSED)
+  return rows.map(({ name, until, paused }) => pausedGroup(name, until, paused))
+}
+
+/** The same, unless the group is already paused for longer. */
+export function pauseGroupMore(partition: Partition, group: string, until: number): void {
+  if (until > pausedUntil(partition, laneName(group))) pauseGroup(partition, group, until)
+}
+
+/** The pause of a group: its end, and who made it (`store/contract/rules/pause.ts`). */
+interface GroupPause {
+  until: number
+  paused: string | null
+}
+
+function pausedUntil(partition: Partition, name: string): number {
+  return pauseOf(partition, name).until
+}
+
+function pauseOf({ database, id }: Partition, name: string): GroupPause {
+  return database.get<GroupPause>(findPause, id, name) ?? { until: 0, paused: null }
+}
+
+/** Whether a group is paused. */
+export function hasPauses({ database, id, now }: Partition): boolean {
+  return database.get(anyPause, id, now) !== undefined
+}
+
+/** Removes the pauses that have ended. */
+export function forgetPauses({ database, id, now }: Partition): void {
+  database.run(endPauses, id, now)
+}
+
+export function rulesOf(limits: string | null): Rules {
+  // Damaged limits count as none until the next job of the group brings new ones.
+  return (parsed(limits) as Rules | null | undefined) ?? {}
+}
+
+/** Puts every noted lane in its right place, in the order of names: the changes themselves have no order. */
+export function repositionLanes(partition: Partition): void {
+  const names = [...partition.touched].sort()
+  partition.touched.clear()
+  for (const name of names) repositionLane(partition, findLane(partition, name)!)
+}
+
+export function repositionLane(partition: Partition, lane: LaneRow): void {
+  const { database, id } = partition
+  const { name, busy } = lane
+  const earliest = partition.earliest(name)
+  const first = firstOf(partition, lane)
+  if (lane.first !== null && first === undefined) database.run(setFirst, null, id, name)
+  const { at } = openingOf(partition, lane, earliest, first)
+  if (earliest === undefined && busy === 0) {
+    partition.lanes -= database.run(remove, id, name)
+    return
+  }
+  let { turn } = lane
+  if (at > 0) turn = null
+  else if (turn === null) turn = ++partition.turn
+  database.run(place, turn, at > 0 && at < NEVER ? at : null, id, name)
+}
+
+/** The job that goes before all others of a lane, if it still waits. */
+export function firstOf({ database, id }: Partition, { first }: LaneRow): First | undefined {
+  const job = first === null ? undefined : database.get<Pick<JobRow, 'state' | 'dueAt'>>(findJob, id, first)
+  return job?.state === PENDING ? { id: first!, dueAt: job.dueAt } : undefined
+}
+
+interface Opening {
+  /** When a job of the lane may begin: 0 for now, a time, or `NEVER` if that depends on another call. */
+  at: number
+  waitsFor?: LaneStand['waitsFor']
+}
+
+/** @param earliest when the first of its jobs is due; undefined if it has no pending job */
+export function openingOf(
+  partition: Partition,
+  { name, busy, limits }: LaneRow,
+  earliest: number | undefined,
+  first: First | undefined,
+): Opening {
+  const { now } = partition
+  let opening: Opening = { at: 0 }
+  if (earliest === undefined) opening = { at: NEVER, waitsFor: 'end' }
+  else if (earliest > now) opening = { at: earliest, waitsFor: 'due' }
+  if (first !== undefined && first.dueAt > now) opening = { at: first.dueAt, waitsFor: 'retry' }
+  const { until } = groupPause(partition, name)
+  if (until > now && until >= opening.at) return { at: until, waitsFor: 'pause' }
+  const rules = rulesOf(limits)
+  if (opening.at > 0 || rules.limits === undefined) return opening
+  const { free, wait } = allowedStarts(partition, rules.limits, name, busy)
+  if (free > 0) return opening
+  return wait === undefined ? { at: NEVER, waitsFor: 'end' } : { at: now + wait, waitsFor: 'rate' }
+}
+
+/** The pause of the group of a lane. */
+export function groupPause(partition: Partition, lane: string): GroupPause {
+  return pauseOf(partition, lane.split('^', 1)[0]!)
+}

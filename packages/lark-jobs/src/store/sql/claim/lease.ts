@@ -1,0 +1,114 @@
+/**
+ * The lease of one claim: a row of `leases` for all the jobs that one call was handed.
+ *
+ * The row lists the jobs in the order in which they were handed out, and has the number of those that are still held.
+ * It is removed when no job is held. A job belongs to the lease as long as it is active and has the token of the lease.
+ * With one lease for each claim, and not one for each job, one statement renews it, and no index over the active jobs
+ * is needed.
+ */
+import { parsed } from '../../contract/rules/unreadable.ts'
+import type { Partition } from '../partition.ts'
+import { holderOf, type JobRow, columns as jobColumns, list } from '../row.ts'
+import { ACTIVE } from '../states.ts'
+
+export interface Lease {
+  token: string
+  leaseEnd: number
+  claimedAt: number
+  /** How many of its jobs are neither settled nor taken back. */
+  held: number
+  /** JSON. */
+  seqs: string
+}
+
+const columns = 'token, leaseEnd, claimedAt, held, seqs'
+const open = `INSERT INTO leases (partition, ${columns}) VALUES (?, ?, ?, ?, ?, ?)`
+const find = `SELECT ${columns} FROM leases WHERE partition = ? AND token = ?`
+const nextByEnd = `
+  SELECT ${columns} FROM leases WHERE partition = ? AND (leaseEnd, token) > (?, ?) ORDER BY leaseEnd, token LIMIT 1`
+const nextByToken = `
+  SELECT ${columns} FROM leases WHERE partition = ? AND token > ? AND token < ? ORDER BY token LIMIT 1`
+const latest = 'SELECT token FROM leases WHERE partition = ? ORDER BY leaseEnd DESC LIMIT 1'
+const firstEnd = 'SELECT min(leaseEnd) AS leaseEnd FROM leases WHERE partition = ?'
+const renew = 'UPDATE leases SET leaseEnd = ? WHERE partition = ? AND token = ?'
+const end = 'DELETE FROM leases WHERE partition = ? AND token = ? AND held <= ?'
+const letGo = 'UPDATE leases SET held = held - ? WHERE partition = ? AND token = ?'
+/** The jobs of a lease that are still held. */
+const held = (columns: string) => `
+  SELECT ${columns} FROM jobs
+  WHERE seq IN (SELECT value FROM json_each(?)) AND state = ${ACTIVE} AND token = ?`
+const heldOf = (columns: string) => `
+  SELECT ${columns} FROM jobs WHERE partition = ? AND state = ${ACTIVE} AND token = ? AND seq > ? ORDER BY seq`
+
+/** @param seqs the jobs, in their order; at least one */
+export function openLease(partition: Partition, token: string, seqs: readonly number[], ms: number): void {
+  const { database, id, now } = partition
+  database.run(open, id, token, now + ms, now, seqs.length, list(seqs))
+}
+
+export function findLease({ database, id }: Partition, token: string): Lease | undefined {
+  return database.get<Lease>(find, id, token)
+}
+
+/** The leases after a place, in the order of their ends. The caller may remove leases while it iterates. */
+export function* leasesBehind({ database, id }: Partition, leaseEnd = -1, token = ''): Generator<Lease> {
+  let place: Pick<Lease, 'leaseEnd' | 'token'> = { leaseEnd, token }
+  for (;;) {
+    const lease = database.get<Lease>(nextByEnd, id, place.leaseEnd, place.token)
+    if (lease === undefined) return
+    yield lease
+    place = lease
+  }
+}
+
+/** The leases of a caller. The caller of this function may remove leases while it iterates. */
+export function* leasesOf({ database, id }: Partition, caller: string): Generator<Lease> {
+  // In the order of characters, the slash is next after the dot: all tokens between begin with the caller and a dot.
+  for (let token = `${caller}.`; ; ) {
+    const lease = database.get<Lease>(nextByToken, id, token, `${caller}/`)
+    if (lease === undefined) return
+    token = lease.token
+    if (holderOf(token) === caller) yield lease
+  }
+}
+
+/** The jobs that are still held, in their order. */
+export function heldJobs(partition: Partition, lease: Lease): JobRow[] {
+  return heldRows<JobRow>(partition, lease, jobColumns)
+}
+
+/** Some columns of the jobs that are still held. @param after only the jobs after this `seq` */
+export function heldRows<T extends { seq: number }>(
+  { database, id }: Partition,
+  { token, seqs }: Lease,
+  columns: string,
+  after?: number,
+): T[] {
+  const all = parsed(seqs)
+  // The list is damaged: the jobs are searched in the whole partition.
+  if (!Array.isArray(all)) return database.all<T>(heldOf(columns), id, token, after ?? -1)
+  const places = new Map(all.map((seq, place) => [seq, place]))
+  const from = all.slice(after === undefined ? 0 : places.get(after)! + 1)
+  const rows = database.all<T>(held(columns), list(from), token)
+  return rows.sort((a, b) => places.get(a.seq)! - places.get(b.seq)!)
+}
+
+export function renewLease({ database, id, now }: Partition, token: string, ms: number): void {
+  database.run(renew, now + ms, id, token)
+}
+
+/** Notes that `count` jobs of a lease are no longer held. */
+export function letGoOf({ database, id }: Partition, token: string, count: number): void {
+  if (database.run(end, id, token, count) === 0) database.run(letGo, count, id, token)
+}
+
+/** The token of the lease that ends last: its holder is most likely alive. */
+export function latestToken({ database, id }: Partition): string | undefined {
+  return database.get<Pick<Lease, 'token'>>(latest, id)?.token
+}
+
+/** Milliseconds until the next lease ends; undefined if there is no lease. */
+export function nextLeaseEnd({ database, id, now }: Partition): number | undefined {
+  const leaseEnd = database.get<{ leaseEnd: number | null }>(firstEnd, id)?.leaseEnd
+  return leaseEnd == null ? undefined : Math.max(0, leaseEnd - now)
+}

@@ -1,0 +1,181 @@
+/**
+ * Which jobs are next. Within a line: the higher priority first, then by place. Between the lanes of groups, and the
+ * jobs without a lane: in turns.
+ *
+ * All lanes whose turn it is give the same number of jobs, one job of each after the other, and no more than their
+ * share of the bytes. A lane that gave jobs is last afterwards.
+ */
+import { laneName, readLane } from '../../contract/rules/lane.ts'
+import { MAX_ITEMS, type Want } from '../../contract/store.ts'
+import { allowedStarts } from '../limits/rate.ts'
+import type { Partition } from '../partition.ts'
+import { payloadBytes, smallPayload } from '../payload.ts'
+import type { Room } from '../room.ts'
+import type { JobRow, LeasedRow } from '../row.ts'
+import { PENDING } from '../states.ts'
+import { findLane, type LaneRow, repositionLane, rulesOf } from './lane.ts'
+
+type Turn = Pick<LaneRow, 'name'> & { turn: number }
+
+/** The columns of a job that may be handed out: its payload only if that is small, and its bytes. */
+export type Found = Omit<LeasedRow, 'payload'> &
+  Pick<JobRow, 'seq' | 'dueAt' | 'direct' | 'lane' | 'laneLimits'> & { payload: string | null; bytes: number }
+
+const columns = `
+  seq, id, key, priority, queuedAt, dueAt, options, runs, failures, crashes, releases, direct, lane, laneLimits,
+  ${smallPayload}, ${payloadBytes}`
+const next = `
+  SELECT ${columns} FROM jobs
+  WHERE partition = ? AND lane = ? AND state = ${PENDING} AND priority = ? AND dueAt <= ? ORDER BY dueAt, seq LIMIT ?`
+const one = `SELECT ${columns} FROM jobs WHERE partition = ? AND id = ?`
+const byTurn = `
+  SELECT name, turn FROM lanes WHERE partition = ? AND limiter = ? AND turn IS NOT NULL ORDER BY turn LIMIT ?`
+const isTurn = "SELECT 1 FROM lanes WHERE partition = ? AND limiter = '' AND turn IS NOT NULL LIMIT 1"
+const nextLimiter = `
+  SELECT min(limiter) AS limiter FROM lanes WHERE partition = ? AND limiter > ? AND turn IS NOT NULL`
+const awake = `
+  SELECT name FROM lanes WHERE partition = ? AND wakeAt <= ? AND wakeAt IS NOT NULL
+  ORDER BY wakeAt, name LIMIT ${MAX_ITEMS}`
+const countTurns = `
+  SELECT count(*) AS count, total(name = ?) AS own FROM lanes WHERE partition = ? AND limiter = ? AND turn IS NOT NULL`
+const countDue = `
+  SELECT count(*) AS count FROM (
+    SELECT dueAt FROM jobs WHERE partition = ? AND lane = ? AND state = ${PENDING} LIMIT ${MAX_ITEMS}
+  ) WHERE dueAt <= ?`
+const nextWake = 'SELECT min(wakeAt) AS wakeAt FROM lanes WHERE partition = ? AND wakeAt IS NOT NULL'
+const served = 'UPDATE lanes SET busy = busy + ?, first = NULL, turn = NULL WHERE partition = ? AND name = ?'
+
+/** The next due jobs of a lane ('' for no lane), in their order. @param aging see `Want` */
+export function nextJobs(partition: Partition, lane: string, most: number, aging?: number): Found[] {
+  const { database, id, now } = partition
+  if (aging !== undefined) return nextAged(partition, lane, most, aging)
+  const jobs: Found[] = []
+  for (const priority of partition.priorities(lane)) {
+    if (jobs.length >= most) break
+    jobs.push(...database.all<Found>(next, id, lane, priority, now, most - jobs.length))
+  }
+  return jobs
+}
+
+/** The next due jobs when priorities age: the heads of all priorities are merged by aged place. */
+function nextAged(partition: Partition, lane: string, most: number, aging: number): Found[] {
+  const { database, id, now } = partition
+  const jobs = [...partition.priorities(lane)].flatMap((priority) =>
+    database.all<Found>(next, id, lane, priority, now, most),
+  )
+  const place = ({ dueAt, priority }: Found) => dueAt - priority * aging
+  // The jobs of one priority are already in their order, and stay in it.
+  return jobs.sort((a, b) => place(a) - place(b) || b.priority - a.priority).slice(0, most)
+}
+
+/**
+ * The next jobs of the partition, in fair turns.
+ *
+ * @param want the permits for each limiter, and whether priorities age
+ * @param room how many bytes of payload the claim may have
+ * @param lease called to take jobs out of their lines, before the next jobs are searched
+ */
+export function nextInTurn(
+  partition: Partition,
+  most: number,
+  { permits = {}, aging }: Pick<Want, 'permits' | 'aging'>,
+  room: Room,
+  lease: (jobs: Found[]) => void,
+): Found[] {
+  const jobs: Found[] = []
+  const left = new Map(Object.entries(permits))
+  function begin(next: Found[], among: number): Found[] {
+    const begun = room.take(next, among)
+    lease(begun)
+    return begun
+  }
+  for (const { name } of partition.database.all<LaneRow>(awake, partition.id, partition.now))
+    repositionLane(partition, findLane(partition, name)!)
+  while (jobs.length < most && !room.isFull) {
+    const order = inTurn(partition, most - jobs.length, left)
+    if (order.length === 0) break
+    const share = Math.floor((most - jobs.length) / order.length)
+    const parts = order.map((lane, i) => {
+      const { limiter } = readLane(lane)
+      const allowed = limiter === undefined ? share : Math.min(share, left.get(limiter)!)
+      const some = (next: Found[]) => begin(next, order.length - i)
+      const part = allowed > 0 && !room.isFull ? takeTurn(partition, lane, allowed, some, aging) : []
+      if (limiter !== undefined) left.set(limiter, left.get(limiter)! - part.length)
+      return part
+    })
+    for (let i = 0; i < share; i++) for (const part of parts) if (part[i] !== undefined) jobs.push(part[i]!)
+  }
+  return jobs
+}
+
+/** The lanes whose turn it is, the next first, at most `most`; '' stands for the jobs without a lane. */
+function inTurn(partition: Partition, most: number, permits: ReadonlyMap<string, number>): string[] {
+  const { database, id, now, ownTurn } = partition
+  const turns: Turn[] = []
+  for (const [limiter, count] of [['', most] as const, ...permits])
+    turns.push(...database.all<Turn>(byTurn, id, limiter, Math.max(0, Math.min(most, count))))
+  if ((partition.earliest('') ?? Number.POSITIVE_INFINITY) <= now) turns.push({ name: '', turn: ownTurn })
+  return turns
+    .sort((a, b) => a.turn - b.turn)
+    .slice(0, most)
+    .map(({ name }) => name)
+}
+
+/**
+ * For each limiter, how many jobs at least could begin if the claimer had permits: one for each lane with a group, and
+ * all due jobs of the lane without a group.
+ */
+export function limited({ database, id, now }: Partition): Record<string, number> {
+  const found: Record<string, number> = {}
+  for (let last = ''; ; ) {
+    const limiter = database.get<{ limiter: string | null }>(nextLimiter, id, last)?.limiter
+    if (limiter == null) return found
+    const own = laneName('', limiter)
+    const lanes = database.get<{ count: number; own: number }>(countTurns, own, id, limiter)!
+    const due = lanes.own > 0 ? database.get<{ count: number }>(countDue, id, own, now)!.count : 0
+    found[limiter] = Math.min(lanes.count - lanes.own + due, MAX_ITEMS)
+    last = limiter
+  }
+}
+
+function takeTurn(
+  partition: Partition,
+  name: string,
+  most: number,
+  begin: (next: Found[]) => Found[],
+  aging: number | undefined,
+): Found[] {
+  const { database, id } = partition
+  if (name === '') {
+    const jobs = begin(nextJobs(partition, name, most, aging))
+    // Otherwise the lane keeps its turn: its job fits into the next claim.
+    if (jobs.length > 0) partition.ownTurn = ++partition.turn
+    return jobs
+  }
+  const { limits, busy, first } = findLane(partition, name)!
+  const rules = rulesOf(limits)
+  const permitted = rules.limits && allowedStarts(partition, rules.limits, name, busy)
+  const share = Math.min(most, permitted?.free ?? most)
+  const next =
+    first === null
+      ? nextJobs(partition, name, share, aging)
+      : database.all<Found>(one, id, first).slice(0, share)
+  const jobs = begin(next)
+  if (jobs.length === 0 && next.length > 0) return []
+  permitted?.note(jobs.length)
+  database.run(served, jobs.length, id, name)
+  repositionLane(partition, findLane(partition, name)!)
+  return jobs
+}
+
+/**
+ * Milliseconds until a job may be claimed, as `exchange` returns it; undefined if none is known, or if it is paused.
+ */
+export function nextJob(partition: Partition): number | undefined {
+  const { database, id, now, paused } = partition
+  if (partition.lanes === 0 || paused) return partition.nextDue
+  if (database.get(isTurn, id) !== undefined) return 0
+  const wakeAt = database.get<{ wakeAt: number | null }>(nextWake, id)?.wakeAt ?? Number.POSITIVE_INFINITY
+  const at = Math.min(wakeAt, partition.earliest('') ?? Number.POSITIVE_INFINITY)
+  return at === Number.POSITIVE_INFINITY ? undefined : Math.max(0, at - now)
+}

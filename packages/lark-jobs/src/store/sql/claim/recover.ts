@@ -1,0 +1,129 @@
+/**
+ * Takes jobs back from workers that have died. Each job that had started counts a crash, the others do not. After a
+ * silence of the store (`store/contract/rules/silence.ts`), it extends the leases first.
+ * What becomes of each job stands in `store/contract/rules/consequence.ts`.
+ */
+
+import { MOST_TAKEN } from '../../contract/lost-workers.ts'
+import { afterDeath, afterRun } from '../../contract/rules/consequence.ts'
+import { MAX_ITEMS, type RecoverOptions, type Recovery } from '../../contract/store.ts'
+import { exchangeEffects, nextEffect } from '../effects/effect.ts'
+import { follow } from '../end/consequence.ts'
+import type { Partition } from '../partition.ts'
+import { holderOf, type JobRow, optionsOf, stateOf } from '../row.ts'
+import { BESIDE, NOT_STARTED, PENDING } from '../states.ts'
+import { noteTakeover } from '../workers.ts'
+import {
+  findLease,
+  heldJobs,
+  type Lease,
+  leasesBehind,
+  leasesOf,
+  letGoOf,
+  nextLeaseEnd,
+  renewLease,
+} from './lease.ts'
+import { graceOf, hearIn, isDoubted, keepDoubts } from './silence.ts'
+
+const keepToken = 'UPDATE jobs SET token = ? WHERE seq = ?'
+
+export function recover(partition: Partition, options: RecoverOptions): Recovery {
+  const { until = partition.now } = options
+  const recovery: Recovery = { recovered: [], failed: [] }
+  if (partition.now <= until) takeBackAll(partition, options, recovery)
+  const handed = exchangeEffects(partition, options.effects)
+  const effect = nextEffect(partition)
+  return {
+    ...recovery,
+    ...(handed.length > 0 && { effects: handed }),
+    ...(effect !== undefined && { nextEffect: effect }),
+  }
+}
+
+function takeBackAll(partition: Partition, options: RecoverOptions, recovery: Recovery): void {
+  let count = 0
+  const taken = new Map<string, string[]>()
+  const doubted: string[] = []
+  const grace = graceFor(partition, options)
+  for (const lease of which(partition, options)) {
+    const isSilent = lease.leaseEnd <= grace
+    if (isSilent && partition.now < grace) {
+      renewLease(partition, lease.token, grace - partition.now)
+      continue
+    }
+    count += lease.held
+    if (count > MAX_ITEMS) break
+    const ids: string[] = []
+    for (const row of heldJobs(partition, lease)) {
+      ids.push(row.id)
+      const { crashes, ahead } = row
+      if (isSilent && ahead !== NOT_STARTED) doubted.push(row.id)
+      takeBack(partition, row, options, isSilent)
+      if (row.crashes > crashes) recovery.crashed = [...(recovery.crashed ?? []), row.id]
+      if (row.state === PENDING) recovery.recovered.push(row.id)
+      else partition.freed += 1
+      if (stateOf(row, partition.now) === 'failed') recovery.failed.push(row.id)
+    }
+    letGoOf(partition, lease.token, lease.held)
+    const holder = holderOf(lease.token)
+    taken.set(holder, [...(taken.get(holder) ?? []), ...ids])
+  }
+  note(partition, taken, options.by)
+  keepDoubts(partition, doubted)
+  if (doubted.length > 0) recovery.doubted = doubted
+  const lease = nextLeaseEnd(partition)
+  if (lease !== undefined) recovery.nextLeaseEnd = lease
+}
+
+/** Notes with the workers what was taken back from them. @param taken ids of jobs, by worker */
+function note(partition: Partition, taken: ReadonlyMap<string, readonly string[]>, by?: string): void {
+  if (by === undefined) return
+  for (const [holder, ids] of taken) {
+    if (ids.length === 0) continue
+    const takeover = { by, at: partition.now, count: ids.length, jobs: ids.slice(0, MOST_TAKEN) }
+    noteTakeover(partition.database, holder, takeover)
+  }
+}
+
+/** Until when leases last that have not been renewed since a silence. 0: there was none, or the dead are known. */
+function graceFor(partition: Partition, { lease, holder, unread }: RecoverOptions): number {
+  if (lease === undefined || holder !== undefined || unread !== undefined) return 0
+  hearIn(partition.database, [{ partition: partition.name }], lease, partition.now)
+  return graceOf(partition, lease)
+}
+
+function which(partition: Partition, { holder, unread }: RecoverOptions): Iterable<Lease> {
+  if (unread === undefined) return holder === undefined ? ended(partition) : leasesOf(partition, holder)
+  const lease = findLease(partition, unread)
+  return lease === undefined ? [] : [lease]
+}
+
+function* ended(partition: Partition): Generator<Lease> {
+  for (const lease of leasesBehind(partition)) {
+    if (lease.leaseEnd > partition.now) return
+    yield lease
+  }
+}
+
+function takeBack(
+  partition: Partition,
+  row: JobRow,
+  { forgiving = false, unread, cause }: RecoverOptions,
+  isSilent: boolean,
+): void {
+  const { token } = row
+  const isForgiven = forgiving || (isSilent && !isDoubted(partition, row.id))
+  const running = {
+    ...row,
+    options: optionsOf(row),
+    hasStarted: row.ahead !== NOT_STARTED,
+    isBeside: row.ahead === BESIDE,
+  }
+  const consequence =
+    unread === undefined
+      ? afterDeath(running, isForgiven, cause)
+      : afterRun({ kind: 'unstarted' }, running, partition.now)
+  follow(partition, row, consequence)
+  if (row.state === PENDING && running.hasStarted && unread === undefined)
+    partition.database.run(keepToken, token, row.seq)
+}

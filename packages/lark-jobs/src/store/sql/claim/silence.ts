@@ -1,0 +1,64 @@
+/**
+ * Silences of the store (`store/contract/rules/silence.ts`): when a partition with leases was last surveyed, when its last silence
+ * was over, and the jobs that were taken back after one.
+ */
+import { DOUBT_AGE, type DoubtedJob, MAX_DOUBTS, silenceOf } from '../../contract/rules/silence.ts'
+import type { Finding } from '../../contract/store.ts'
+import type { Database } from '../database.ts'
+import type { Partition } from '../partition.ts'
+import { list } from '../row.ts'
+
+const hear = `
+  UPDATE partitions SET heardAt = ?2, silentAt = CASE
+    WHEN ?2 - max(coalesce(heardAt, 0), (SELECT min(leaseEnd) FROM leases WHERE partition = partitions.id) - ?3) > ?4
+    THEN ?2 ELSE silentAt END
+  WHERE name IN (SELECT value FROM json_each(?1)) AND EXISTS (SELECT 1 FROM leases WHERE partition = partitions.id)`
+const findSilence = 'SELECT silentAt FROM partitions WHERE id = ?'
+const isDoubt = 'SELECT 1 FROM doubts WHERE partition = ? AND id = ?'
+const keep = 'INSERT OR REPLACE INTO doubts (partition, id, at) VALUES (?, ?, ?)'
+const forget = `
+  DELETE FROM doubts WHERE partition = ?1 AND (at <= ?2 OR id NOT IN (
+    SELECT id FROM doubts WHERE partition = ?1 ORDER BY at DESC, id LIMIT ${MAX_DOUBTS}
+  ))`
+const resolve = 'DELETE FROM doubts WHERE partition = ? AND id = ?'
+const newest = 'SELECT id, at FROM doubts WHERE partition = ? AND at > ? ORDER BY at DESC, id LIMIT 100'
+
+export function hasLease({ nextLeaseEnd }: Finding): boolean {
+  return nextLeaseEnd !== undefined
+}
+
+/** Notes that a worker has asked about partitions. Those without leases keep nothing. */
+export function hearIn(
+  database: Database,
+  asked: readonly Pick<Finding, 'partition'>[],
+  lease: number,
+  now: number,
+): void {
+  if (asked.length === 0) return
+  database.run(hear, list(asked.map(({ partition }) => partition)), now, lease, silenceOf(lease))
+}
+
+/** Until when leases last that have not been renewed since the last silence; 0 if there was none. */
+export function graceOf({ database, id }: Partition, lease: number): number {
+  const { silentAt } = database.get<{ silentAt: number | null }>(findSilence, id)!
+  return silentAt === null ? 0 : silentAt + lease
+}
+
+/** Whether a job was taken back after a silence before. */
+export function isDoubted({ database, id }: Partition, job: string): boolean {
+  return database.get(isDoubt, id, job) !== undefined
+}
+
+export function keepDoubts({ database, id, now }: Partition, jobs: readonly string[]): void {
+  for (const job of jobs) database.run(keep, id, job, now)
+  if (jobs.length > 0) database.run(forget, id, now - DOUBT_AGE)
+}
+
+/** Of a job that was purged, or of which a late outcome has come. */
+export function forgetDoubt({ database, id }: Partition, job: string): void {
+  database.run(resolve, id, job)
+}
+
+export function doubtsIn({ database, id, now }: Partition): DoubtedJob[] {
+  return database.all<DoubtedJob>(newest, id, now - DOUBT_AGE)
+}

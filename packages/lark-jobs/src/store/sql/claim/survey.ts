@@ -1,0 +1,141 @@
+/**
+ * Surveys many partitions with two queries, which return only the partitions that have something to do. The second asks
+ * for old jobs, and so comes more rarely. (5,000 idle partitions took 10.4 ms of CPU with three queries and one that
+ * looked for rows of `waiters` to refresh, and 7.5 ms since. 2 cores, shared, Node 20.20, 2026-11-26.)
+ */
+import { defined } from '../../../model/defined.ts'
+import {
+  type Announced,
+  type Finding,
+  type Retentions,
+  retentionOf,
+  type Survey,
+  type Surveyed,
+} from '../../contract/store.ts'
+import { olderCalls } from '../calls.ts'
+import type { Database } from '../database.ts'
+import { olderEffects } from '../effects/effect.ts'
+import { olderKept } from '../end/keep.ts'
+import { olderEvents } from '../events/events.ts'
+import { forgetRings, olderWaiters, refreshAge, refreshWaiters } from '../events/waiters.ts'
+import { overRates } from '../limits/rate.ts'
+import { Partition } from '../partition.ts'
+import { endedStates, list } from '../row.ts'
+import { COMPLETED } from '../states.ts'
+import { announce } from '../workers.ts'
+import { nextJob } from './order.ts'
+
+interface SurveyedRow {
+  name: string
+  leaseEnd: number | null
+  nextEffect: number | null
+  nextTick: number | null
+  dueAt: number | null
+  hasLanes: 0 | 1 | null
+  toRefresh: number | null
+}
+
+/** SQL: the time in the pause of a partition (`store/contract/rules/pause.ts`). */
+const pause = 'CAST(paused AS INTEGER)'
+/**
+ * SQL: partitions with work, and those where the caller's row of `waiters` is so old that it must be refreshed. The
+ * first value is an object: its keys are partitions, and its values are 1 if the caller is idle there. For jobs in
+ * lanes, see `nextOfLanes`.
+ */
+const withWork = `
+  SELECT * FROM (
+    SELECT asked.key AS name, nextEffect, nextTick,
+      (SELECT min(leaseEnd) FROM leases WHERE partition = partitions.id) AS leaseEnd,
+      asked.value AND lanes > 0 AND NOT (${pause} = 1 OR ${pause} > ?3) AS hasLanes,
+      CASE WHEN since < ?4 THEN partitions.id END AS toRefresh,
+      CASE
+        WHEN NOT asked.value THEN NULL
+        WHEN since IS NULL THEN ?3
+        WHEN ${pause} = 1 THEN NULL
+        WHEN ${pause} > ?3 THEN ${pause}
+        WHEN lanes > 0 THEN NULL
+        WHEN waiting > 0 THEN ?3
+        ELSE nextDue
+      END AS dueAt
+    FROM json_each(?1) AS asked LEFT JOIN partitions ON name = asked.key
+      LEFT JOIN waiters ON asked.value AND caller = ?2 AND partition = partitions.id AND notice = 0 AND rungAt IS NULL
+  ) WHERE coalesce(leaseEnd, nextEffect, nextTick, toRefresh, dueAt) IS NOT NULL OR hasLanes`
+const hasTurns = 'SELECT 1 FROM lanes WHERE partition = ? AND turn IS NOT NULL LIMIT 1'
+
+const hasEnded = (state: number, before: string) => `
+  EXISTS (
+    SELECT 1 FROM jobs
+    WHERE partition = partitions.id AND state = ${state} AND state >= ${COMPLETED} AND finishedAt <= ${before}
+  )`
+const withOld = `
+  SELECT name FROM json_each(?1) JOIN partitions ON name = value
+  WHERE ${hasEnded(endedStates.completed, '?3')} OR ${hasEnded(endedStates.failed, '?4')}
+    OR ${hasEnded(endedStates.cancelled, '?5')}
+    OR EXISTS (SELECT 1 FROM throttles WHERE partition = partitions.id AND until <= ?2)
+    OR EXISTS (SELECT 1 FROM pauses WHERE partition = partitions.id AND until <= ?2)
+    OR ${olderCalls('?2')} OR ${olderWaiters('?2')} OR ${olderEffects('?2')}
+    OR ${olderKept('?2')} OR ${olderEvents('?2')}
+    OR key = 0 AND (${overRates('?2')})`
+
+/** @returns also the ids of the partitions where the caller's row of `waiters` must be refreshed */
+export function findings(
+  database: Database,
+  caller: string,
+  surveyed: readonly Surveyed[],
+  retentions: Retentions,
+  now: number,
+): { findings: Finding[]; toRefresh: number[] } {
+  const found = new Map<string, Finding>()
+  const toRefresh: number[] = []
+  const of = (partition: string): Finding => {
+    const finding = found.get(partition) ?? { partition, at: now }
+    found.set(partition, finding)
+    return finding
+  }
+  const rest = (at: number) => Math.max(0, at - now)
+  // Object.fromEntries() took a fifth of the time.
+  const asked = surveyed.map(({ partition, waits }) => `${JSON.stringify(partition)}:${waits ? 1 : 0}`)
+  const waiting = surveyed.filter((each) => each.waits).length
+  const values = [`{${asked.join()}}`, caller, now, now - refreshAge(waiting)]
+  for (const { name, ...row } of database.all<SurveyedRow>(withWork, ...values)) {
+    if (row.toRefresh !== null) toRefresh.push(row.toRefresh)
+    if (row.leaseEnd !== null) of(name).nextLeaseEnd = rest(row.leaseEnd)
+    if (row.nextEffect !== null) of(name).nextEffect = rest(row.nextEffect)
+    if (row.nextTick !== null) of(name).nextTick = rest(row.nextTick)
+    if (row.dueAt !== null) of(name).nextDue = rest(row.dueAt)
+    else if (row.hasLanes) {
+      const next = nextOfLanes(database, name)
+      if (next !== undefined) of(name).nextDue = next
+    }
+  }
+  const prunes = surveyed.filter((each) => each.prunes)
+  const kept = ({ partition }: Surveyed) => retentionOf(retentions, partition)
+  for (const retention of new Set(prunes.map(kept))) {
+    const { completed, failed, cancelled } = retention
+    const before = [completed, failed, cancelled].map(({ age }) => now - age)
+    const which = list(prunes.filter((each) => kept(each) === retention).map(({ partition }) => partition))
+    for (const { name } of database.all<{ name: string }>(withOld, which, now, ...before))
+      of(name).isOld = true
+  }
+  return { findings: [...found.values()], toRefresh }
+}
+
+/** Keeps the caller registered as waiting where it must be refreshed, and announces the worker. */
+export function register(
+  database: Database,
+  caller: string,
+  toRefresh: readonly number[],
+  announced: Announced | undefined,
+): Pick<Survey, 'partitions' | 'order'> | undefined {
+  refreshWaiters(database, caller, toRefresh)
+  if (announced === undefined) return undefined
+  const order = announce(database, announced.worker, announced.ttl)
+  forgetRings(database)
+  return defined({ partitions: Partition.count(database), order })
+}
+
+/** Jobs with limiters count too: the caller must make a claim to learn for which limiters it needs permits. */
+function nextOfLanes(database: Database, name: string): number | undefined {
+  const partition = Partition.find(database, name)!
+  return database.get(hasTurns, partition.id) === undefined ? nextJob(partition) : 0
+}

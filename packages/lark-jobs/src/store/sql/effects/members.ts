@@ -1,0 +1,146 @@
+/**
+ * Which members of a flow have ended, which of them otherwise than completed, and which of these were cancelled: three
+ * bits for each.
+ *
+ * `members` has the bits of `PAGE` members in each row, as hexadecimal text, because a change writes the whole row. A
+ * page that is not there has no bit, and `failed` and `cancelled` are NULL if the page has no such member.
+ */
+import { Buffer } from 'node:buffer'
+import type { EndedState } from '../../../model/record.ts'
+import type { Database } from '../database.ts'
+
+interface Bits {
+  ended: Buffer
+  failed: Buffer
+  cancelled: Buffer
+  isChanged: boolean
+}
+
+interface PageRow {
+  bits: string
+  failed: string | null
+  cancelled: string | null
+}
+
+/** Members of one row. */
+const PAGE = 1_024
+
+const find = 'SELECT bits, failed, cancelled FROM members WHERE flow = ? AND page = ?'
+const keep = 'INSERT OR REPLACE INTO members (flow, page, bits, failed, cancelled) VALUES (?, ?, ?, ?, ?)'
+const withFailed =
+  'SELECT page FROM members WHERE flow = ? AND page >= ? AND failed IS NOT NULL ORDER BY page'
+const remove = 'DELETE FROM members WHERE flow = ?'
+
+/** The members of a flow as one transaction sees them. */
+export class Members {
+  readonly #database: Database
+  readonly #flow: number
+  readonly #pages = new Map<number, Bits>()
+
+  /** @param flow its number */
+  constructor(database: Database, flow: number) {
+    this.#database = database
+    this.#flow = flow
+  }
+
+  /** How a member has counted; undefined if it is missing. */
+  of(index: number): EndedState | undefined {
+    const { ended, failed, cancelled } = this.#pageOf(index)
+    const place = index % PAGE
+    if (!isSet(ended, place)) return undefined
+    if (!isSet(failed, place)) return 'completed'
+    return isSet(cancelled, place) ? 'cancelled' : 'failed'
+  }
+
+  /** @param as undefined: it is missing again */
+  set(index: number, as: EndedState | undefined): void {
+    const page = this.#pageOf(index)
+    page.isChanged = true
+    put(page.ended, index % PAGE, as !== undefined)
+    put(page.failed, index % PAGE, as === 'failed' || as === 'cancelled')
+    put(page.cancelled, index % PAGE, as === 'cancelled')
+  }
+
+  /** The first `most` that are missing, from an index on. */
+  missing(from: number, reserved: number, most: number): number[] {
+    const found: number[] = []
+    for (let page = Math.floor(from / PAGE); page * PAGE < reserved && found.length < most; page += 1) {
+      const { ended } = this.#page(page)
+      if (!ended.every(isFull)) collect(found, page, [from, reserved], most, (place) => !isSet(ended, place))
+    }
+    return found
+  }
+
+  /** The first `most` that failed, from an index on. */
+  failed(from: number, reserved: number, most: number): number[] {
+    const found: number[] = []
+    const pages = this.#database.all<{ page: number }>(withFailed, this.#flow, Math.floor(from / PAGE))
+    for (const { page } of pages) {
+      const { failed } = this.#page(page)
+      collect(found, page, [from, reserved], most, (place) => isSet(failed, place))
+      if (found.length >= most) break
+    }
+    return found
+  }
+
+  save(): void {
+    for (const [page, { ended, failed, cancelled, isChanged }] of this.#pages)
+      if (isChanged)
+        this.#database.run(keep, this.#flow, page, ended.toString('hex'), textOf(failed), textOf(cancelled))
+  }
+
+  static remove(database: Database, flow: number): void {
+    database.run(remove, flow)
+  }
+
+  #pageOf(index: number): Bits {
+    return this.#page(Math.floor(index / PAGE))
+  }
+
+  #page(page: number): Bits {
+    const known = this.#pages.get(page)
+    if (known !== undefined) return known
+    const row = this.#database.get<PageRow>(find, this.#flow, page)
+    const [ended, failed, cancelled] = [bitsOf(row?.bits), bitsOf(row?.failed), bitsOf(row?.cancelled)]
+    const read = { ended, failed, cancelled, isChanged: false }
+    this.#pages.set(page, read)
+    return read
+  }
+}
+
+/** Null if no bit is set. */
+function textOf(bits: Buffer): string | null {
+  return bits.some((byte) => byte !== 0) ? bits.toString('hex') : null
+}
+
+function bitsOf(text: string | null | undefined): Buffer {
+  return text == null ? Buffer.alloc(PAGE / 8) : Buffer.from(text, 'hex')
+}
+
+function isSet(bits: Buffer, place: number): boolean {
+  return (bits[place >> 3]! & (1 << (place & 7))) !== 0
+}
+
+function isFull(byte: number): boolean {
+  return byte === 0xff
+}
+
+/** Adds the indices of a page that are wanted, in a range, until there are `most`. */
+function collect(
+  found: number[],
+  page: number,
+  [from, below]: [from: number, below: number],
+  most: number,
+  isWanted: (place: number) => boolean,
+): void {
+  const first = page * PAGE
+  const end = Math.min(first + PAGE, below)
+  for (let index = Math.max(from, first); index < end && found.length < most; index += 1)
+    if (isWanted(index - first)) found.push(index)
+}
+
+function put(bits: Buffer, place: number, isOn: boolean): void {
+  const bit = 1 << (place & 7)
+  if (isOn) bits[place >> 3]! |= bit
+  else bits[place >> 3]! &= ~bit
+}

@@ -1,0 +1,38 @@
+/**
+ * Does with an active job what the rules say (`store/contract/rules/consequence.ts`). The caller must count the job out of its
+ * lease (`lease.ts`).
+ */
+import type { JobError } from '../../../model/record.ts'
+import { putBack, strandedSince } from '../../contract/rules/reason.ts'
+import { type Consequence, MAX_ERRORS } from '../../contract/store.ts'
+import { tell } from '../events/events.ts'
+import type { Partition } from '../partition.ts'
+import { errorsOf, type JobRow } from '../row.ts'
+import { PENDING } from '../states.ts'
+import { end } from './end.ts'
+import { move } from './move.ts'
+
+/** @param took milliseconds of the run */
+export function follow(partition: Partition, row: JobRow, consequence: Consequence, took?: number): void {
+  const { state, dueAt, reason, because, isStranded, error, alike, result, noPrefetch, ...rest } = consequence
+  const { isUntold, counts, event, ...counters } = rest
+  if (event !== undefined) tell(partition, event, [row.id])
+  if (counts !== undefined) partition.minute[counts] += 1
+  const since = isStranded && (strandedSince(row.reason, row.runs - 1) ?? row.dueAt)
+  const change = {
+    ...counters,
+    ...(error !== undefined && { errors: withError(row, { ...error, at: partition.now }) }),
+    ...(result !== undefined && { result }),
+    ...(noPrefetch && { direct: 1 as const }),
+    ...(dueAt !== undefined && { dueAt }),
+    ...(because !== undefined && { reason: putBack(row.runs, because, since) }),
+    ...(reason !== undefined && { reason }),
+  }
+  if (state === 'pending') move(partition, row, { ...change, state: PENDING })
+  else end(partition, row, { ...change, state, isUntold, took, alike })
+}
+
+/** The errors of a row with one more, as they are stored. */
+function withError(row: JobRow, error: JobError): string {
+  return JSON.stringify([...errorsOf(row), error].slice(-MAX_ERRORS))
+}

@@ -1,0 +1,101 @@
+/**
+ * Unique jobs. `lock` is the name of a job's lock. Of the jobs with one name, at most one is marked as the holder: its
+ * `holds` is its number of runs when it took the lock; `holds` of the others is NULL. The holder has the lock until it
+ * has ended, or with `untilStart` until it is started again.
+ *
+ * No process frees a lock: a job that meets it checks whether its holder still has it, and takes it over if not.
+ */
+import type { Lock, NewJob } from '../../../model/record.ts'
+import { saidOfPayload } from '../../contract/rules/options.ts'
+import { isMarked } from '../../contract/rules/unreadable.ts'
+import { type Enqueued, MAX_ITEMS } from '../../contract/store.ts'
+import type { Value } from '../database.ts'
+import { move } from '../end/move.ts'
+import type { Partition } from '../partition.ts'
+import { changeOptions, changePayload } from '../payload.ts'
+import { columns, type JobRow, stateOf } from '../row.ts'
+import { COMPLETED, PENDING } from '../states.ts'
+
+const find = `SELECT ${columns} FROM jobs WHERE partition = ? AND lock = ? AND holds IS NOT NULL`
+const hold = 'UPDATE jobs SET holds = ? WHERE seq = ?'
+const throttled = 'SELECT id FROM throttles WHERE partition = ? AND lock = ? AND until > ?'
+const throttle = `
+  INSERT INTO throttles (partition, lock, until, id) VALUES (?, ?, ?, ?)
+  ON CONFLICT DO UPDATE SET until = excluded.until, id = excluded.id`
+const purge = 'DELETE FROM throttles WHERE partition = ? AND lock = ? AND id = ?'
+const forget = `
+  DELETE FROM throttles WHERE partition = ?1 AND lock IN (
+    SELECT lock FROM throttles WHERE partition = ?1 AND until <= ?2 ORDER BY until LIMIT ${MAX_ITEMS}
+  )`
+
+/** The verdict for a new job with a lock; undefined if the job is to be queued and gets the lock. */
+export function meet(partition: Partition, job: NewJob, lock: Lock): Enqueued | undefined {
+  const { database, id, now } = partition
+  if (lock.throttle !== undefined) {
+    const last = database.get<Pick<JobRow, 'id'>>(throttled, id, lock.name, now)
+    if (last !== undefined) return { kind: 'rejected', reason: 'throttled', by: last.id }
+  }
+  const other = takeOver(partition, lock.name)
+  if (other === undefined) {
+    if (lock.throttle !== undefined) database.run(throttle, id, lock.name, now + lock.throttle, job.id)
+    return undefined
+  }
+  // A record in another format has its payload in another form, so it cannot be replaced.
+  const mayReplace = lock.replace && other.state === PENDING && !isMarked(other.options)
+  if (!mayReplace) return { kind: 'rejected', reason: 'unique', by: other.id }
+  changePayload(database, other, job.payload)
+  changeOptions(database, other, saidOfPayload(job.options))
+  if (lock.debounce !== undefined && stateOf(other, now) === 'delayed') putOff(partition, other, lock)
+  return { kind: 'replaced', by: other.id }
+}
+
+/** The columns of a new job, with or without a lock: `lock`, `untilStart` and `holds`. */
+export function lockValues(lock: Lock | undefined): Value[] {
+  return lock === undefined ? [null, null, null] : [lock.name, Number(lock.until === 'start'), 0]
+}
+
+/** The job that holds a lock. */
+export function holderOfLock({ database, id }: Partition, name: string): JobRow | undefined {
+  const row = database.get<JobRow>(find, id, name)
+  return row !== undefined && isHeld(row) ? row : undefined
+}
+
+/** Frees a lock whose job no longer holds it. @returns the job, if it still holds the lock */
+function takeOver({ database, id }: Partition, name: string): JobRow | undefined {
+  const row = database.get<JobRow>(find, id, name)
+  if (row === undefined || isHeld(row)) return row
+  database.run(hold, null, row.seq)
+  return undefined
+}
+
+function isHeld({ state, untilStart, holds, runs }: JobRow): boolean {
+  return untilStart === 1 ? state === PENDING && runs === holds : state < COMPLETED
+}
+
+function putOff(
+  partition: Partition,
+  row: JobRow,
+  { debounce = 0, maxWait = Number.POSITIVE_INFINITY }: Lock,
+): void {
+  const { now } = partition
+  const dueAt = Math.max(now, Math.min(now + debounce, row.queuedAt + maxWait))
+  move(partition, row, { state: PENDING, dueAt })
+}
+
+/** Gives an ended job that is queued again its lock. @returns false if another job holds the lock */
+export function takeAgain(partition: Partition, row: JobRow): boolean {
+  if (row.lock === null) return true
+  if (takeOver(partition, row.lock) !== undefined) return false
+  partition.database.run(hold, row.runs, row.seq)
+  return true
+}
+
+/** A job that is purged throttles no others: the name of a lock may say whose it is. */
+export function purgeThrottle({ database, id }: Partition, row: Pick<JobRow, 'id' | 'lock'>): void {
+  if (row.lock !== null) database.run(purge, id, row.lock, row.id)
+}
+
+/** Removes throttles that have ended: a bounded number of them. */
+export function forgetThrottles({ database, id, now }: Partition): void {
+  database.run(forget, id, now)
+}

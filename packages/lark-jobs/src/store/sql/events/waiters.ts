@@ -1,0 +1,163 @@
+/**
+ * The callers that wait for jobs, one row for each caller and partition.
+ *
+ *   idle    its last exchange, at `since`, got fewer jobs than it wanted
+ *   rung    a job came for it. Its next `wait` returns the partition and removes the row
+ *
+ * A row with `notice` belongs to a caller that has a notice in the partition, and not to one that waits for jobs. It is
+ * rung from the beginning.
+ *
+ * Rows are in the file, so that any process can ring exactly as many callers as it brings jobs. A process that dies
+ * leaves idle rows behind. They take no ring away from live workers: the caller that asked last is rung first, and live
+ * callers ask again every few seconds, so the rows of dead processes move behind them. If a ring is not heard within
+ * `STALE` (the process hangs, or has just died), any other waiting caller takes it over.
+ */
+
+import { latestToken } from '../claim/lease.ts'
+import type { Database } from '../database.ts'
+import type { Partition } from '../partition.ts'
+import { holderOf, list } from '../row.ts'
+
+/** Milliseconds. */
+export const STALE = 1_000
+/** Milliseconds after which a row counts as left behind by a dead process. */
+const FORGOTTEN = 60_000
+/**
+ * Milliseconds after which a waiting caller refreshes its rows to show that it is alive: for a caller that waits in few
+ * partitions, and in many. For this time, a ring may go to a dead process before it goes to a live one.
+ */
+const REFRESH = { few: 4_000, many: 15_000 }
+const FEW = 100
+
+const join = `
+  INSERT INTO waiters (caller, partition, since) VALUES (?, ?, ?)
+  ON CONFLICT DO UPDATE SET since = excluded.since, rungAt = NULL`
+const leave = 'DELETE FROM waiters WHERE caller = ? AND partition = ? AND notice = 0'
+const leaveAll = 'DELETE FROM waiters WHERE caller = ? RETURNING partition, rungAt, notice'
+const forget = 'DELETE FROM waiters WHERE partition = ? AND rungAt IS NULL AND since < ?'
+const forgetRung = 'DELETE FROM waiters WHERE rungAt < ?'
+/** SQL: whether `forgetWaiters` would remove something of a row of `partitions`, at an instant. */
+export const olderWaiters = (now: string) =>
+  `EXISTS (SELECT 1 FROM waiters WHERE partition = partitions.id AND rungAt IS NULL AND since < ${now} - ${FORGOTTEN})`
+const refresh = `
+  UPDATE waiters SET since = ?
+  WHERE caller = ? AND partition IN (SELECT value FROM json_each(?)) AND notice = 0 AND rungAt IS NULL`
+const idle = `
+  SELECT caller FROM waiters WHERE partition = ? AND rungAt IS NULL AND caller <> ?
+  ORDER BY since DESC LIMIT ?`
+const setRung = 'UPDATE waiters SET rungAt = ? WHERE caller = ? AND partition = ? AND notice = 0'
+const note = `
+  INSERT INTO waiters (caller, partition, since, rungAt, notice) VALUES (?1, ?2, ?3, ?3, 1) ON CONFLICT DO NOTHING`
+const take = `
+  DELETE FROM waiters WHERE caller = ? AND rungAt IS NOT NULL
+  RETURNING (SELECT name FROM partitions WHERE id = partition) AS name, notice`
+const isRung = 'SELECT 1 FROM waiters WHERE caller = ? AND rungAt IS NOT NULL LIMIT 1'
+/** Few rows are rung, so the query begins with those: CROSS JOIN keeps this order. */
+const stale = `
+  SELECT theirs.partition, theirs.caller FROM waiters AS theirs CROSS JOIN waiters AS mine
+  WHERE theirs.rungAt <= ?2 AND theirs.caller <> ?1 AND theirs.notice = 0
+    AND mine.caller = ?1 AND mine.partition = theirs.partition AND mine.notice = 0 AND mine.rungAt IS NULL
+  GROUP BY theirs.partition`
+
+export function joinWaiters(partition: Partition, caller: string): void {
+  partition.database.run(join, caller, partition.id, partition.now)
+}
+
+export function leaveWaiters(partition: Partition, caller: string): void {
+  partition.database.run(leave, caller, partition.id)
+}
+
+/** Removes all rows of a caller. A ring that it did not hear goes to another. @returns the callers that this rang */
+export function leaveAllWaiters(database: Database, caller: string): string[] {
+  return database
+    .all<{ partition: number; rungAt: number | null; notice: number }>(leaveAll, caller)
+    .filter((row) => row.rungAt !== null && row.notice === 0)
+    .flatMap((row) => ring({ database, id: row.partition, now: database.now() }, 1))
+}
+
+export function forgetWaiters(partition: Partition): void {
+  partition.database.run(forget, partition.id, partition.now - FORGOTTEN)
+}
+
+/** Milliseconds after which the rows of a live caller that waits in so many partitions are refreshed. */
+export function refreshAge(partitions: number): number {
+  return partitions > FEW ? REFRESH.many : REFRESH.few
+}
+
+/** @param partitions ids */
+export function refreshWaiters(database: Database, caller: string, partitions: readonly number[]): void {
+  if (partitions.length > 0) database.run(refresh, database.now(), caller, list(partitions))
+}
+
+/** Removes rings that a dead process did not hear, and that no other caller has taken over. */
+export function forgetRings(database: Database): void {
+  database.run(forgetRung, database.now() - FORGOTTEN)
+}
+
+/** Rings at most `count` idle callers. @returns their ids */
+export function ring(
+  partition: Pick<Partition, 'database' | 'id' | 'now'>,
+  count: number,
+  except = '',
+): string[] {
+  if (count <= 0) return []
+  const { database, id, now } = partition
+  const callers = database.all<{ caller: string }>(idle, id, except, count).map((row) => row.caller)
+  for (const caller of callers) database.run(setRung, now, caller, id)
+  return callers
+}
+
+/**
+ * Rings callers for jobs that were queued or put back in this transaction, and are still there. If there is an earlier
+ * due time, of a job or of a schedule, one caller is rung to learn it. If the partition was resumed, or paused for a
+ * time, all callers are rung to learn when jobs may begin.
+ */
+export function ringForNews(partition: Partition, except?: string): string[] {
+  const rung = ringForJobs(partition, except)
+  if (partition.ticksSooner) rung.push(...ring(partition, 1, except))
+  if (partition.owes && rung.length === 0) return ringForEffects(partition, except)
+  return rung
+}
+
+function ringForJobs(partition: Partition, except?: string): string[] {
+  if (partition.ringsAll) return ring(partition, Number.MAX_SAFE_INTEGER, except)
+  if (partition.paused) return []
+  const left = Math.min(partition.came + partition.freed, partition.waiting)
+  return ring(partition, left + Number(partition.sooner), except)
+}
+
+/** Rings somebody who fetches the effects: a waiting caller, or one that holds jobs. */
+function ringForEffects(partition: Partition, except?: string): string[] {
+  const rung = ring(partition, 1, except)
+  const token = rung.length === 0 ? latestToken(partition) : undefined
+  if (token !== undefined) notify(partition, holderOf(token))
+  return rung
+}
+
+/** Whether the caller has been rung, or can take over the ring of another. */
+export function hasRing(database: Database, caller: string): boolean {
+  if (database.get(isRung, caller) !== undefined) return true
+  return database.get(stale, caller, database.now() - STALE) !== undefined
+}
+
+/** Rings a caller that has a notice: a worker, about a job that it holds; or the watcher of a job that has ended. */
+export function notify({ database, id, now, noticed }: Partition, caller: string): void {
+  database.run(note, caller, id, now)
+  noticed.push(caller)
+}
+
+/**
+ * Takes the rings of the caller, and rings that others did not hear.
+ *
+ * @returns the names of the partitions that may have jobs for it, and of those with a notice
+ */
+export function takeRings(database: Database, caller: string): { rung: string[]; noticed: string[] } {
+  const now = database.now()
+  for (const theirs of database.all<{ partition: number; caller: string }>(stale, caller, now - STALE)) {
+    database.run(leave, theirs.caller, theirs.partition)
+    database.run(setRung, now, caller, theirs.partition)
+  }
+  const rows = database.all<{ name: string; notice: number }>(take, caller)
+  const named = (notice: number) => rows.filter((row) => row.notice === notice).map(({ name }) => name)
+  return { rung: named(0), noticed: named(1) }
+}

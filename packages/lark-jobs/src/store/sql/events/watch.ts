@@ -1,0 +1,110 @@
+/**
+ * Watches (`contract/watch.ts`): a row of `watches` for each job and watcher, until the job ends. `watched` of a
+ * partition is when its last watch lapses, so that other partitions need not look for watches. Rows that have lapsed are
+ * removed with all others of the partition, once none of them is alive.
+ */
+import type { Fate } from '../../contract/store.ts'
+import { rememberEnds } from '../effects/effect.ts'
+import { fates } from '../look/read.ts'
+import type { Partition } from '../partition.ts'
+import { holderOf, list } from '../row.ts'
+import { ACTIVE } from '../states.ts'
+import { notify } from './waiters.ts'
+
+const inList = 'IN (SELECT value FROM json_each(?))'
+const own = `SELECT id FROM watches WHERE partition = ? AND id ${inList} AND watcher = ? AND until >= ?`
+const register = `
+  INSERT INTO watches (partition, watcher, until, id) SELECT ?, ?, ?, value FROM json_each(?) WHERE true
+  ON CONFLICT DO UPDATE SET until = excluded.until`
+const live = `SELECT id, watcher FROM watches WHERE partition = ? AND id ${inList} AND until > ?`
+const held = `
+  SELECT token FROM jobs
+  WHERE partition = ? AND id ${inList} AND state = ${ACTIVE} AND token IS NOT NULL`
+const reporting = `${held} AND progress IS NOT NULL`
+const take = `DELETE FROM watches WHERE partition = ? AND id ${inList} RETURNING id, watcher, until`
+const clear = 'DELETE FROM watches WHERE partition = ?'
+
+interface WatchRow {
+  id: string
+  watcher: string
+  /** Milliseconds since 1970. */
+  until: number
+}
+
+/** What became of jobs, and which of them need a watch that is new or renewed. */
+export function look(
+  partition: Partition,
+  watcher: string,
+  ids: readonly string[],
+  ttl: number,
+): { found: Fate[]; unwatched: string[] } {
+  const { database, id, now } = partition
+  const found = fates(partition, ids)
+  const present = ids.filter((_, i) => found[i]!.kind === 'present')
+  const rows = database.all<Pick<WatchRow, 'id'>>(own, id, list(present), watcher, now + ttl / 2)
+  const watched = new Set(rows.map((row) => row.id))
+  return { found, unwatched: present.filter((each) => !watched.has(each)) }
+}
+
+/** @param news their workers are to hand over what the jobs wrote, also those that learned of an earlier watch */
+export function watch(
+  partition: Partition,
+  watcher: string,
+  ids: readonly string[],
+  ttl: number,
+  news: boolean,
+): Fate[] {
+  const { found, unwatched } = look(partition, watcher, ids, ttl)
+  const until = partition.now + Math.ceil(ttl)
+  if (news) notifyHolders(partition, held, ids)
+  if (unwatched.length > 0) {
+    const known = watchersOf(partition, unwatched)
+    const fresh = unwatched.filter((id) => !known.has(id))
+    if (!news) notifyHolders(partition, reporting, fresh)
+    partition.database.run(register, partition.id, watcher, until, list(unwatched))
+    partition.watched = Math.max(partition.watched ?? 0, until)
+  }
+  return found
+}
+
+/** The watchers of those of the jobs that somebody watches. */
+export function watchersOf(partition: Partition, ids: readonly string[]): Map<string, string[]> {
+  const { database, id, now, watched = 0 } = partition
+  const found = new Map<string, string[]>()
+  if (watched <= now) return found
+  for (const row of database.all<Omit<WatchRow, 'until'>>(live, id, list(ids), now))
+    found.set(row.id, [...(found.get(row.id) ?? []), row.watcher])
+  return found
+}
+
+/**
+ * Tells the workers that hold some of these jobs that somebody watches them.
+ *
+ * @param which `held`: all of them; `reporting`: those that have reported progress
+ */
+function notifyHolders(partition: Partition, which: string, ids: readonly string[]): void {
+  const rows = partition.database.all<{ token: string }>(which, partition.id, list(ids))
+  for (const holder of new Set(rows.map(({ token }) => holderOf(token)))) notify(partition, holder)
+}
+
+/** Rings the watchers of jobs, and ends their watches. @returns the jobs that had live ones */
+export function unwatch(partition: Partition, ids: readonly string[]): string[] {
+  const { database, id, now, watched } = partition
+  if (watched === undefined) return []
+  const taken = database.all<WatchRow>(take, id, list(ids)).filter(({ until }) => until > now)
+  for (const watcher of new Set(taken.map((each) => each.watcher))) notify(partition, watcher)
+  return [...new Set(taken.map((each) => each.id))]
+}
+
+/** Rings the watchers of jobs that have just ended, and remembers these ends. */
+export function ringWatchers(partition: Partition, ids: readonly string[]): void {
+  const { database, id, now, watched } = partition
+  if (watched === undefined || ids.length === 0) return
+  if (watched <= now) {
+    database.run(clear, id)
+    partition.watched = undefined
+    return
+  }
+  const live = unwatch(partition, ids)
+  if (live.length > 0) rememberEnds(partition, live)
+}

@@ -1,0 +1,39 @@
+/**
+ * What the counts of all runs were at some instants (`contract/run-history.ts`): one row each. The worker that announces
+ * itself first in a minute writes one.
+ */
+import { MINUTE } from '../../contract/history.ts'
+import { needed, outdated, type RunsAt, runsAt, runsOf, runsText } from '../../contract/run-history.ts'
+import type { FleetRuns } from '../../contract/runs.ts'
+import type { Database } from '../database.ts'
+import { list } from '../row.ts'
+
+const isKept = 'SELECT 1 FROM runHistory WHERE at = ?'
+const keep = 'INSERT INTO runHistory (at, text) VALUES (?, ?)'
+const instants = 'SELECT at FROM runHistory ORDER BY at'
+const forget = 'DELETE FROM runHistory WHERE at IN (SELECT value FROM json_each(?))'
+const some = 'SELECT at, text FROM runHistory WHERE at IN (SELECT value FROM json_each(?)) ORDER BY at'
+
+/** Whether the counts were not kept yet in this minute. */
+export function mustKeepRuns(database: Database): boolean {
+  const now = database.now()
+  return database.get(isKept, now - (now % MINUTE)) === undefined
+}
+
+/** Keeps the counts as they are now, within a transaction that may write. */
+export function keepRuns(database: Database, found: FleetRuns): void {
+  const runs = runsAt(found)
+  database.run(keep, runs.at, runsText(runs))
+  const old = outdated(allInstants(database), found.at)
+  if (old.length > 0) database.run(forget, list(old))
+}
+
+export function runHistory(database: Database, length: number, count: number): RunsAt[] {
+  const which = [...needed(allInstants(database), database.now(), length, count)]
+  const rows = database.all<{ at: number; text: string }>(some, list(which))
+  return rows.flatMap(({ at, text }) => runsOf(at, text) ?? [])
+}
+
+function allInstants(database: Database): number[] {
+  return database.all<{ at: number }>(instants).map(({ at }) => at)
+}

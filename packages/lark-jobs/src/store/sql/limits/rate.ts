@@ -1,0 +1,156 @@
+/**
+ * Limits: how many jobs of a partition may begin now, and when the next may; for a limiter, the same with permits. Both
+ * are called starts here.
+ *
+ * `rates` has the current window (when it began, and its starts), or a bucket (a time, the tokens then, and how many
+ * were ever taken). `starts` has the times of recent starts, until they are `over` and no longer count. Rows belong to
+ * a partition, or to a lane of it, which the key names.
+ */
+import type { Limits } from '../../../model/limits.ts'
+import type { Rate } from '../../../model/rate.ts'
+import { MAX_ITEMS } from '../../contract/store.ts'
+import type { Partition } from '../partition.ts'
+
+export interface AllowedStarts {
+  /** How many starts are allowed now. */
+  free: number
+  /** Milliseconds until one more lot of `each` is allowed; undefined: when a running one ends. */
+  wait: number | undefined
+  /** Records starts. @returns where the rate has counted them, for `refund`; undefined if it has not */
+  note(begun: number): number | undefined
+}
+
+/** Where starts are kept. The partition 0 does not belong to a queue, but to the limiters (`limiters.ts`). */
+export interface RateKey extends Pick<Partition, 'database' | 'id' | 'now'> {
+  key: string
+}
+
+interface RateRow {
+  at: number
+  count: number
+  taken: number
+}
+
+const find = 'SELECT at, count, taken FROM rates WHERE partition = ? AND key = ?'
+const keep = `
+  INSERT INTO rates (partition, key, at, count, over, taken) VALUES (?, ?, ?, ?, ?, ?)
+  ON CONFLICT DO UPDATE SET at = excluded.at, count = excluded.count, over = excluded.over, taken = excluded.taken`
+const recount = 'UPDATE rates SET count = ? WHERE partition = ? AND key = ?'
+const forget = 'DELETE FROM starts WHERE partition = ? AND key = ? AND at <= ?'
+const begun = 'SELECT count(*) AS count FROM starts WHERE partition = ? AND key = ? AND at > ?'
+const nth = 'SELECT at FROM starts WHERE partition = ? AND key = ? AND at > ? ORDER BY at LIMIT 1 OFFSET ?'
+const begin = `
+  WITH RECURSIVE times (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM times WHERE n < ?5)
+  INSERT INTO starts (partition, key, at, over) SELECT ?1, ?2, ?3, ?4 FROM times`
+const unbegin = `
+  DELETE FROM starts WHERE rowid IN
+    (SELECT rowid FROM starts WHERE partition = ? AND key = ? AND at = ? LIMIT ?)`
+const forgetRates = `
+  DELETE FROM rates WHERE (partition, key) IN
+    (SELECT partition, key FROM rates WHERE over <= ? ORDER BY over LIMIT ${MAX_ITEMS})`
+const forgetStarts = `
+  DELETE FROM starts WHERE rowid IN (SELECT rowid FROM starts WHERE over <= ? ORDER BY over LIMIT ${MAX_ITEMS})`
+
+/** SQL: whether `forgetOver` would remove something, at an instant. */
+export const overRates = (now: string) => `
+  EXISTS (SELECT 1 FROM rates WHERE over <= ${now}) OR EXISTS (SELECT 1 FROM starts WHERE over <= ${now})`
+
+/**
+ * Changes nothing before `note` is called.
+ *
+ * @param key the lane or limiter, if only that is limited and not the whole partition
+ * @param active the number that counts against the concurrency
+ * @param each the size of a lot
+ */
+export function allowedStarts(
+  { database, id, now, active: jobs }: Pick<Partition, 'database' | 'id' | 'now' | 'active'>,
+  { concurrency, rate }: Limits,
+  key = '',
+  active = jobs,
+  each = 1,
+): AllowedStarts {
+  const byRate = rate && kinds[rate.kind]({ database, id, now, key }, rate, each)
+  const free = concurrency === undefined ? Number.POSITIVE_INFINITY : concurrency - active
+  const isByRate = byRate !== undefined && byRate.free <= free
+  return {
+    free: Math.max(0, isByRate ? byRate.free : free),
+    wait: isByRate ? byRate.wait : undefined,
+    note: (count) => (count > 0 ? byRate?.note(count) : undefined),
+  }
+}
+
+/** Takes back `count` starts that `note` recorded and that did not happen. @param mark what `note` returned */
+export function refund(place: RateKey, rate: Rate, mark: number, count: number): void {
+  refunds[rate.kind](place, rate, mark, count)
+}
+
+/** Removes starts that no longer count, of all partitions: a bounded number. @returns how many */
+export function forgetOver({ database, now }: Pick<Partition, 'database' | 'now'>): number {
+  return Math.max(database.run(forgetRates, now), database.run(forgetStarts, now))
+}
+
+const kinds: Record<Rate['kind'], (place: RateKey, rate: Rate, each: number) => AllowedStarts> = {
+  window({ database, id, key, now }, { limit, per }) {
+    const at = now - (now % per)
+    const known = database.get<RateRow>(find, id, key)
+    const count = known?.at === at ? known.count : 0
+    return {
+      free: limit - count,
+      wait: at + per - now,
+      note: (more) => {
+        database.run(keep, id, key, at, count + more, at + per, 0)
+        return at
+      },
+    }
+  },
+  bucket({ database, id, key, now }, { limit, per, burst }, each) {
+    const known = database.get<RateRow>(find, id, key)
+    const saved = known && known.count + (Math.max(0, now - known.at) * limit) / per
+    const tokens = Math.min(burst, saved ?? burst)
+    const fullAt = now + Math.ceil((burst * per) / limit)
+    return {
+      free: Math.floor(tokens),
+      wait: Math.ceil(((each - (tokens % each)) * per) / limit),
+      note: (fewer) => {
+        // The first number is in microseconds since 1970. So a bucket that was forgotten does not count the same again.
+        const taken = (known?.taken || now * 1_000) + fewer
+        database.run(keep, id, key, now, tokens - fewer, fullAt, taken)
+        return taken
+      },
+    }
+  },
+  sliding({ database, id, key, now }, { limit, per }, each) {
+    const over = now - per
+    const free = limit - database.get<{ count: number }>(begun, id, key, over)!.count
+    // How many starts must expire before one more lot of `each` fits.
+    const fewer = each - (((free % each) + each) % each)
+    const first = database.get<{ at: number }>(nth, id, key, over, fewer - 1)
+    return {
+      free,
+      wait: first === undefined ? per : first.at + per - now,
+      note: (more) => {
+        database.run(forget, id, key, over)
+        database.run(begin, id, key, now, now + per, more)
+        return now
+      },
+    }
+  },
+}
+
+const refunds: Record<Rate['kind'], (place: RateKey, rate: Rate, mark: number, count: number) => void> = {
+  window({ database, id, key }, _, mark, count) {
+    const known = database.get<RateRow>(find, id, key)
+    if (known?.at === mark) database.run(recount, Math.max(0, known.count - count), id, key)
+  },
+  /** After the grant the bucket had at most `burst` tokens, whatever overflowed, and has given some since. */
+  bucket({ database, id, key }, { burst }, mark, count) {
+    const known = database.get<RateRow>(find, id, key)
+    if (known === undefined || known.taken < mark) return
+    const most = burst - (known.taken - mark)
+    const tokens = Math.min(known.count + count, most)
+    if (tokens > known.count) database.run(recount, tokens, id, key)
+  },
+  sliding({ database, id, key }, _, mark, count) {
+    database.run(unbegin, id, key, mark, count)
+  },
+}

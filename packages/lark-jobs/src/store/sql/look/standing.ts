@@ -1,0 +1,37 @@
+/**
+ * How a partition stands: its counts, since when its jobs wait, and what comes next there.
+ */
+import { MINUTE, type Minute, type Standing } from '../../contract/store.ts'
+import { hasPauses } from '../claim/lane.ts'
+import { droppedIn } from '../end/failed-jobs.ts'
+import type { Partition } from '../partition.ts'
+import { counts, nextKeys, noCounts, waitingSince } from './read.ts'
+import { strandedIn } from './stranded.ts'
+
+/** Of a partition that does not exist. */
+export const noStanding: Standing = {
+  ...{ counts: noCounts, retrying: 0, isPaused: false },
+  ...{ arrived: 0, minutes: [], keys: [] },
+}
+
+/** @param next how many keys of the next jobs; undefined: neither these nor what waits is looked for */
+export function standingOf(partition: Partition, minutes: Minute[], next: number | undefined): Standing {
+  const dropped = droppedIn(partition)
+  return {
+    counts: counts(partition),
+    retrying: partition.retrying,
+    ...(dropped && { dropped }),
+    isPaused: partition.paused || hasPauses(partition),
+    ...(next === undefined ? { arrived: 0 } : waitingIn(partition)),
+    minutes,
+    keys: next ? nextKeys(partition, next) : [],
+  }
+}
+
+/** What waits, with the jobs that no worker could read. */
+function waitingIn(partition: Partition): Pick<Standing, 'oldest' | 'arrived' | 'stranded'> {
+  const waiting = waitingSince(partition, partition.now - MINUTE)
+  const stranded = strandedIn(partition)
+  if (stranded === undefined) return waiting
+  return { ...waiting, stranded, oldest: Math.min(waiting.oldest ?? stranded.since, stranded.since) }
+}

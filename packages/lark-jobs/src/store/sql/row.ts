@@ -1,0 +1,151 @@
+/**
+ * A row of the table `jobs`, and its conversion to the records that leave the store.
+ */
+import type { EndedJob } from '../../model/effect.ts'
+import type { Counters, JobError, JobOptions, JobRecord, LeasedJob, State } from '../../model/record.ts'
+import { isSuspect } from '../contract/rules/consequence.ts'
+import { readReason } from '../contract/rules/reason.ts'
+import { damaged, damagedErrors, readLaneName, readList, readOptions } from '../contract/rules/unreadable.ts'
+import type { Value } from './database.ts'
+import { ACTIVE, CANCELLED, COMPLETED, FAILED, HIDDEN, KEPT, PENDING } from './states.ts'
+
+/** All columns except payload, result and log, which may be large and do not matter for a change of state. */
+export interface JobRow extends Counters {
+  seq: number
+  id: string
+  state: number
+  priority: number
+  queuedAt: number
+  dueAt: number
+  direct: 0 | 1
+  ahead: 0 | 1 | 2
+  finishedAt: number | null
+  token: string | null
+  hooked: 1 | null
+  effects: number | null
+  /** '' if the job has neither group nor limiter. */
+  lane: string
+  laneLimits: string | null
+  lock: string | null
+  untilStart: 0 | 1 | null
+  holds: number | null
+  /** See `reason.ts`. */
+  asked: string | null
+  /** See `reason.ts`. */
+  reason: string | null
+  key: string
+  options: string | null
+  errors: string | null
+  /** See `keep.ts`. */
+  keep: string | null
+  /** The id of the row in `payloads` with its payload; null if the payload is in this row. */
+  apart: number | null
+}
+
+/** A row with the columns that are shown to people. */
+export interface ShownRow extends JobRow {
+  payload: string
+  result: string | null
+  progress: string | null
+}
+
+export const columns = `seq, id, state, priority, queuedAt, dueAt, runs, failures, crashes, releases, direct, ahead,
+  finishedAt, token, hooked, effects, lane, laneLimits, lock, untilStart, holds, asked, reason, key, options, errors, apart, keep`
+
+const names: Record<number, State> = {
+  [ACTIVE]: 'active',
+  [COMPLETED]: 'completed',
+  [FAILED]: 'failed',
+  [CANCELLED]: 'cancelled',
+}
+
+export const endedStates = { completed: COMPLETED, failed: FAILED, cancelled: CANCELLED } as const
+
+export function stateOf(row: Pick<JobRow, 'state' | 'dueAt'>, now: number): State {
+  if (row.state === PENDING) return row.dueAt <= now ? 'waiting' : 'delayed'
+  return names[(row.state % HIDDEN) % KEPT]!
+}
+
+/** @param claimedAt only for an active job */
+export function toRecord(row: ShownRow, partition: string, now: number, claimedAt?: number): JobRecord {
+  return {
+    id: row.id,
+    partition,
+    state: stateOf(row, now),
+    key: row.key,
+    payload: row.payload,
+    priority: row.priority,
+    ...(row.options !== null && readOptions(row.options)),
+    ...(row.lane !== '' && readLaneName(row.lane)),
+    ...flawOf(row),
+    queuedAt: row.queuedAt,
+    ...(row.state === PENDING && { dueAt: row.dueAt }),
+    ...(claimedAt !== undefined && { claimedAt }),
+    ...(row.finishedAt !== null && { finishedAt: row.finishedAt }),
+    ...(row.token !== null && row.state === ACTIVE && { holder: holderOf(row.token) }),
+    runs: row.runs,
+    failures: row.failures,
+    crashes: row.crashes,
+    releases: row.releases,
+    errors: errorsOf(row),
+    ...(row.result !== null && { result: row.result }),
+    ...(row.reason !== null && readReason(stateOf(row, now), row.reason, row.runs)),
+    ...(row.progress != null && { progress: row.progress }),
+  }
+}
+
+/** An ended job as its flow needs it. */
+export function toEnded(row: ShownRow, partition: string, now: number): EndedJob {
+  const { payload: _, ...ended } = toRecord(row, partition, now)
+  return ended
+}
+
+/** The columns that a claim needs. */
+export type LeasedRow = Counters &
+  Pick<ShownRow, 'id' | 'key' | 'payload' | 'priority' | 'queuedAt' | 'options' | 'lane'>
+
+export function toLeased(row: LeasedRow, token: string): LeasedJob {
+  const { id, key, payload, priority, queuedAt, runs, failures, crashes, releases } = row
+  const leased: LeasedJob = { id, key, payload, priority, queuedAt, token, runs, failures, crashes, releases }
+  if (row.lane !== '') Object.assign(leased, readLaneName(row.lane))
+  if (row.options !== null) Object.assign(leased, readOptions(row.options))
+  const flaw = flawOf(row)
+  return flaw === undefined ? leased : Object.assign(leased, flaw)
+}
+
+/** The damage of a row, if any. SQLite columns may hold values of any type, so a damaged file may have a wrong one. */
+function flawOf(row: LeasedRow): Pick<LeasedJob, 'key' | 'payload' | 'unreadable'> | undefined {
+  const { key, payload, priority, queuedAt, runs, failures, crashes, releases } = row
+  const isText = typeof key === 'string' && typeof payload === 'string'
+  const sum = priority + queuedAt + runs + failures + crashes + releases
+  if (isText && typeof sum === 'number' && !Number.isNaN(sum)) return undefined
+  const texts = { key, payload }
+  const all = { ...texts, priority, queuedAt, runs, failures, crashes, releases }
+  const isWrong = ([name, value]: [string, unknown]) => typeof value !== (name in texts ? 'string' : 'number')
+  const [field, value] = Object.entries(all).find(isWrong)!
+  return { key: String(key), payload: isText ? payload : '', unreadable: damaged(field, value) }
+}
+
+/** The caller in a token. */
+export function holderOf(token: string): string {
+  return token.slice(0, token.lastIndexOf('.'))
+}
+
+export function errorsOf(row: Pick<JobRow, 'errors'>): JobError[] {
+  return row.errors === null ? [] : readList(row.errors, damagedErrors)
+}
+
+/** Whether a job must run alone. The options of most jobs are not read for that. */
+export function isSuspectRow({ crashes, options }: Pick<JobRow, 'crashes' | 'options'>): boolean {
+  return crashes > 0 && isSuspect({ crashes, options: optionsOf({ options }) })
+}
+
+/** The options of a row; undefined also if they cannot be read. */
+export function optionsOf({ options }: Pick<JobRow, 'options'>): JobOptions | undefined {
+  return options === null ? undefined : readOptions(options).options
+}
+
+/** A list as one value to bind, for `IN (SELECT value FROM json_each(?))`. */
+export function list(values: readonly (string | number)[]): Value {
+  return JSON.stringify(values)
+}

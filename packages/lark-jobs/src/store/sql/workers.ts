@@ -1,0 +1,134 @@
+/**
+ * The live workers, how the runs of all workers went, and the keys that any worker ever knew.
+ *
+ * A worker that has ended keeps its row while it says how its runs went (`contract/runs.ts`). The row without an id has
+ * the sum of the runs of all workers that have no row any more.
+ */
+import type { AnnouncedWorker, WorkerRecord } from '../../model/record.ts'
+import {
+  LOST_KEPT,
+  type LostWorker,
+  MOST_TAKEOVERS,
+  type Takeover,
+  takeoversIn,
+} from '../contract/lost-workers.ts'
+import { orderIn, orderText, type WorkerOrder } from '../contract/orders.ts'
+import { parsed } from '../contract/rules/unreadable.ts'
+import {
+  dueToFold,
+  type FleetRuns,
+  folded,
+  type KnownRuns,
+  MOST_ENDED,
+  pastIn,
+  runsIn,
+} from '../contract/runs.ts'
+import type { Database } from './database.ts'
+import { keepRuns, mustKeepRuns } from './history/run-history.ts'
+import { list } from './row.ts'
+
+const SUM = ''
+const keep = `
+  INSERT INTO workers (id, record, until) VALUES (?, ?, ?)
+  ON CONFLICT (id) DO UPDATE SET record = excluded.record, until = excluded.until RETURNING ordered`
+const give = `
+  UPDATE workers SET ordered = ?2 WHERE until > ?3 AND id IN (SELECT value FROM json_each(?1)) RETURNING id`
+const keepKey = 'INSERT OR IGNORE INTO keys (key) VALUES (?)'
+const hasRuns = `instr(record, '"runs":') > 0`
+const end = 'UPDATE workers SET until = min(until, ?) WHERE id = ?'
+/** Whether it has died within the time for which this is kept, and has not said that it stops. */
+const isLost = `(
+  until > ?1 - ${LOST_KEPT} AND until <= ?1
+  AND instr(record, '"state":"stopping"') = 0 AND instr(record, '"state":"restarting"') = 0)`
+const isKept = `(${hasRuns} OR ${isLost})`
+const forgetEnded = `
+  DELETE FROM workers WHERE id <> '${SUM}' AND until <= ?1 AND (NOT ${isKept} OR id NOT IN (
+    SELECT id FROM workers WHERE id <> '${SUM}' AND until <= ?1 AND ${isKept} ORDER BY until DESC LIMIT ${MOST_ENDED}
+  ))`
+const lost = `
+  SELECT record, until FROM workers WHERE id <> '${SUM}' AND ${isLost} ORDER BY until DESC LIMIT ${MOST_ENDED}`
+const recordOf = 'SELECT record FROM workers WHERE id = ?'
+const setRecord = 'UPDATE workers SET record = ? WHERE id = ?'
+const forget = 'DELETE FROM workers WHERE id IN (SELECT value FROM json_each(?))'
+const living = 'SELECT record FROM workers WHERE until > ?'
+const sum = `SELECT record FROM workers WHERE id = '${SUM}'`
+const withRuns = `
+  SELECT id, record, until FROM workers WHERE id <> '${SUM}' AND ${hasRuns} ORDER BY until DESC LIMIT 1000`
+const everyKey = 'SELECT key FROM keys'
+
+/** @returns the last order to the worker */
+export function announce(database: Database, worker: AnnouncedWorker, ttl: number): WorkerOrder | undefined {
+  const now = database.now()
+  database.run(forgetEnded, now)
+  const kept = database.get<{ ordered: string | null }>(keep, worker.id, JSON.stringify(worker), now + ttl)
+  for (const key of worker.keys) database.run(keepKey, key)
+  if (mustKeepRuns(database)) keepRuns(database, foldRuns(database))
+  return orderIn(kept?.ordered)
+}
+
+/** @returns the ids of those that live */
+export function orderWorkers(database: Database, workers: readonly string[], order: WorkerOrder): string[] {
+  const rows = database.all<{ id: string }>(give, list(workers), orderText(order), database.now())
+  return rows.map(({ id }) => id)
+}
+
+export function endWorker(database: Database, id: string): void {
+  const now = database.now()
+  database.run(end, now, id)
+  database.run(forgetEnded, now)
+}
+
+export function livingWorkers(database: Database): WorkerRecord[] {
+  const records = database.all<{ record: string }>(living, database.now()).map((row) => parsed(row.record))
+  return records.flatMap((record) => {
+    if (record === undefined) return []
+    const { runs: _, ...worker } = record as AnnouncedWorker
+    return worker
+  })
+}
+
+export function lostWorkers(database: Database): LostWorker[] {
+  const rows = database.all<{ record: string; until: number }>(lost, database.now())
+  return rows.flatMap(({ record, until }) => {
+    const found = parsed(record)
+    if (found === undefined) return []
+    const { runs: _, taken, ...worker } = found as AnnouncedWorker & { taken?: unknown }
+    return { ...worker, endedAt: until, taken: takeoversIn(taken) }
+  })
+}
+
+/** Notes with a worker what was taken back from it. If it lives after all, its next announcement drops this. */
+export function noteTakeover(database: Database, id: string, takeover: Takeover): void {
+  const record = parsed(database.get<{ record: string }>(recordOf, id)?.record ?? '')
+  if (record === undefined) return
+  const taken = [...takeoversIn((record as { taken?: unknown }).taken), takeover].slice(-MOST_TAKEOVERS)
+  database.run(setRecord, JSON.stringify({ ...record, taken }), id)
+}
+
+export function workerRuns(database: Database): FleetRuns {
+  const at = database.now()
+  const rows = database.all<{ id: string; record: string; until: number }>(withRuns)
+  const workers = rows.flatMap(({ id, record, until }): KnownRuns[] => {
+    const runs = runsIn(record)
+    return runs === undefined ? [] : [{ id, ...runs, ...(until <= at && { endedAt: until }) }]
+  })
+  return { at, workers, past: pastIn(database.get<{ record: string }>(sum)?.record) }
+}
+
+/**
+ * Adds the runs of workers that ended long ago to the sum, within a transaction that may write.
+ *
+ * @returns the runs as they were before
+ */
+export function foldRuns(database: Database): FleetRuns {
+  const found = workerRuns(database)
+  const due = dueToFold(found)
+  if (due.length === 0) return found
+  database.get(keep, SUM, JSON.stringify(folded(found.past, due)), 0)
+  database.run(forget, list(due.map(({ id }) => id)))
+  return found
+}
+
+export function allKeys(database: Database): string[] {
+  return database.all<{ key: string }>(everyKey).map((row) => row.key)
+}
