@@ -16,7 +16,11 @@ const OUTAGE = 1_100
 /**
  * A job whose lease has ended, and the maintenance that takes it back. @param late the only verb that meets an outage
  */
-async function outlived(late?: 'survey' | 'partitions' | 'prune' | 'renew', lease = LEASE) {
+async function outlived(
+  late?: 'survey' | 'partitions' | 'prune' | 'renew',
+  lease = LEASE,
+  howOften: 'once' | 'always' = 'once',
+) {
   const harness = await Harness.make(async () => ({
     handle: (options) => new SqliteStore(':memory:', options),
     remove: async () => {},
@@ -47,7 +51,7 @@ async function outlived(late?: 'survey' | 'partitions' | 'prune' | 'renew', leas
   let isFirst = true
   const renew = async () => {
     if (late === 'renew' && isFirst) await wait()
-    isFirst = false
+    if (howOften === 'once') isFirst = false
   }
   const record = (): WorkerRecord => ({
     id: 'bob',
@@ -134,6 +138,57 @@ test('another outage in this time gives living workers another lease', async () 
       5_000,
     )
     expect(performance.now() - met).toBeGreaterThanOrEqual(lease)
+  } finally {
+    await maintenance.stop()
+    await harness[Symbol.asyncDispose]()
+  }
+})
+
+/**
+ * The store is late with each such call from now on, by its own clock as well: with the answer to `survey`, and with
+ * `recover` itself.
+ */
+function isLateWith(verb: 'survey' | 'recover', { clock, store }: Harness): void {
+  const wait = async () => {
+    await pause(OUTAGE)
+    clock.advance(OUTAGE)
+  }
+  const [survey, recover] = [store.survey.bind(store), store.recover.bind(store)]
+  if (verb === 'survey')
+    vi.spyOn(store, verb).mockImplementation(async (...args) => {
+      const answer = await survey(...args)
+      await wait()
+      return answer
+    })
+  else vi.spyOn(store, verb).mockImplementation((...args) => wait().then(() => recover(...args)))
+}
+
+test.each(['survey', 'recover'] as const)(
+  'a store that is late with each %s has its jobs taken back all the same, and no crash is counted',
+  async (verb) => {
+    const { harness, maintenance, held } = await outlived()
+    try {
+      isLateWith(verb, harness)
+      await vi.waitFor(
+        async () =>
+          expect(await harness.store.get('emails', held.id)).toMatchObject({ state: 'waiting', crashes: 0 }),
+        30_000,
+      )
+    } finally {
+      await maintenance.stop()
+      await harness[Symbol.asyncDispose]()
+    }
+  },
+)
+
+test('late answers to other calls keep nobody from looking, and each ended lease is left to the living for a while', async () => {
+  const { harness, maintenance, held } = await outlived('renew', 1_200, 'always')
+  try {
+    await vi.waitFor(
+      async () =>
+        expect(await harness.store.get('emails', held.id)).toMatchObject({ state: 'waiting', crashes: 0 }),
+      30_000,
+    )
   } finally {
     await maintenance.stop()
     await harness[Symbol.asyncDispose]()

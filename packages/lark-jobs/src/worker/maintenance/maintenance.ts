@@ -6,8 +6,10 @@
  *
  * After an outage (the store did not answer, or this process stood still), living workers get the time of one lease to
  * renew before any job is taken back. Jobs that are then taken back count no crash, because the outage ended their
- * leases and not the death of a worker. An outage that no worker lived through is known to the store itself
- * (`store/contract/rules/silence.ts`): each survey is also a sign that workers are there.
+ * leases and not the death of a worker. A store that is late again and again, because its disk is slow or its machine
+ * busy, must not keep the jobs of dead workers for ever: so an ended lease is left to the living for `PATIENCE`. An
+ * outage that no worker lived through is known to the store itself (`store/contract/rules/silence.ts`): each survey is also a
+ * sign that workers are there.
  */
 
 import { queueOf } from '../../model/partition.ts'
@@ -52,11 +54,21 @@ const PRUNE = 30_000
 /** In how many partitions jobs are taken back or pruned at the same time, and how many are pruned in a round. */
 const TOGETHER = 100
 
+/** In leases: for how long an ended lease is left to the living, however often the store is late meanwhile. */
+const PATIENCE = 4
+
 interface Chores {
+  /** When the store was asked last and has answered (`performance.now()`). */
+  askedAt: number
   lookAt: number
   /** No job is taken back before this time (`performance.now()`), because living workers may not have renewed yet. */
   recoverFrom: number
   pruneAt: number
+  /**
+   * For how many milliseconds an ended lease has been seen and left to the living. An outage in between counts as one
+   * lease, however long it was.
+   */
+  leftFor: number
   /** The next recovery counts no crash. */
   forgiving: boolean
   /** The part of the store that has the partition did not answer the last time. */
@@ -256,12 +268,17 @@ export class Maintenance {
       if (!chores.isAway && isLate) this.#forgive()
       chores.isAway = true
     }
-    const failure = await this.#act(due, survey, isLate)
+    const failure = await this.#act(due, survey, asked, isLate)
     return survey.failures.values().next().value ?? survey.unannounced ?? failure
   }
 
   /** @param isLate the answer came late: no job is taken back, because living workers may not have renewed */
-  async #act(due: readonly Chore[], { findings, failures }: Survey, isLate: boolean): Promise<unknown> {
+  async #act(
+    due: readonly Chore[],
+    { findings, failures }: Survey,
+    asked: number,
+    isLate: boolean,
+  ): Promise<unknown> {
     const { owes, foreseen, ticksIn } = this.#options
     const found = new Map(findings.map((finding) => [finding.partition, finding]))
     const dead: (() => Promise<void>)[] = []
@@ -279,8 +296,9 @@ export class Maintenance {
       if (finding?.isOld) this.#old.add(partition)
       else if (now >= chores.pruneAt) chores.pruneAt = now + spread(PRUNE)
       const left = chores.recoverFrom - now
-      if (isLate || left > 0) this.#lookIn(chores, isLate ? undefined : left)
-      else if (finding?.nextLeaseEnd === 0) dead.push(() => this.#recover(finding, chores))
+      const isPatient = this.#isPatient(chores, finding, asked)
+      if (isPatient && (isLate || left > 0)) this.#lookIn(chores, isLate ? undefined : left)
+      else if (finding?.nextLeaseEnd === 0) dead.push(() => this.#recover(finding, chores, isPatient))
       else {
         // No ended lease is left from the outage.
         chores.forgiving = false
@@ -288,6 +306,15 @@ export class Maintenance {
       }
     }
     return this.#doAll(dead)
+  }
+
+  /** Whether ended leases may still be left to the living. */
+  #isPatient(chores: Chores, finding: Finding | undefined, asked: number): boolean {
+    const { lease } = this.#options
+    const since = Math.min(lease, asked - chores.askedAt)
+    chores.leftFor = finding?.nextLeaseEnd === 0 ? chores.leftFor + since : 0
+    chores.askedAt = asked
+    return chores.leftFor < PATIENCE * lease
   }
 
   /** @returns why something could not be done */
@@ -323,7 +350,8 @@ export class Maintenance {
       // A random time, so that many workers do not search at the same time.
       const pruneAt = now + Math.random() * PRUNE
       const forgiving = now < this.#recoverFrom
-      this.#chores.set(partition, { lookAt: 0, recoverFrom, pruneAt, forgiving, isAway: false })
+      const since = { askedAt: now, leftFor: 0 }
+      this.#chores.set(partition, { ...since, lookAt: 0, recoverFrom, pruneAt, forgiving, isAway: false })
     }
   }
 
@@ -350,19 +378,22 @@ export class Maintenance {
     for (const chores of this.#chores.values()) this.#leaveToTheLiving(chores)
   }
 
-  /** For the time of a lease from now on. */
+  /**
+   * For the time of a lease from now on. It looks as often as before: another outage may begin meanwhile, and a store
+   * that is late again and again must not keep it from looking.
+   */
   #leaveToTheLiving(chores: Chores): void {
     chores.recoverFrom = performance.now() + this.#options.lease
     chores.forgiving = true
-    // Another outage may begin before this time is over, so it looks as often as before.
-    this.#lookIn(chores)
   }
 
-  async #recover({ partition, at }: Finding, chores: Chores): Promise<void> {
+  async #recover({ partition, at }: Finding, chores: Chores, isPatient: boolean): Promise<void> {
+    const { forgiving } = chores
     // If the store stands still, it would carry out the call later, before living workers have renewed: hence `until`.
-    const until = at + this.#late
+    // A store that is always late would never carry it out.
+    const until = isPatient ? { until: at + this.#late } : {}
     const recovery = await this.#options.store
-      .recover(partition, { forgiving: chores.forgiving, until, lease: this.#options.lease, by: this.#id })
+      .recover(partition, { forgiving, ...until, lease: this.#options.lease, by: this.#id })
       .catch((error) => {
         chores.isAway = true
         throw error
@@ -383,11 +414,11 @@ export class Maintenance {
 
   /**
    * Looks again at the latest after the time of a lease: a lease that begins after this look does not end sooner,
-   * except for workers with shorter leases. And no later than a third of it, as often as workers renew: so it sees each
-   * outage in which they could lose their leases.
+   * except for workers with shorter leases. And no later than a third of it after the last question, as often as workers
+   * renew: so it sees each outage in which they could lose their leases, and a slow store does not look silent.
    */
   #lookIn(chores: Chores, most = this.#options.lease): void {
-    chores.lookAt = performance.now() + Math.min(most, this.#longest)
+    chores.lookAt = Math.min(performance.now() + most, chores.askedAt + this.#longest)
   }
 
   async #pruneSome(): Promise<unknown> {
