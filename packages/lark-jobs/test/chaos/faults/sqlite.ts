@@ -1,7 +1,8 @@
 /**
  * An embedded store whose file is locked by another process, which then dies in the middle of its transaction.
  */
-import Driver from 'libsql'
+import { isBusy } from '../../../src/store/sqlite/failure.ts'
+import { library } from '../../../src/store/sqlite/library.ts'
 import type { Role } from '../crew.ts'
 import type { FaultKind } from '../fault.ts'
 
@@ -26,16 +27,19 @@ export function sqliteFaults(url: string): FaultKind[] {
 /** Milliseconds. No transaction of a running process takes so long. */
 const WAIT = 300
 
-/** Whether the file is locked: tries to begin a transaction. */
+/**
+ * Whether the file is locked: tries to begin a transaction. With the library of the conductor's own store, because
+ * another one in the same process would end the locks of the store.
+ */
 export function isLocked(file: string): boolean {
-  const driver = new Driver(file)
+  const driver = library(file).open(file)
   try {
     driver.exec(`PRAGMA busy_timeout = ${WAIT}`)
     driver.exec('BEGIN IMMEDIATE')
     driver.exec('ROLLBACK')
     return false
   } catch (error) {
-    if ((error as { code?: string }).code === 'SQLITE_BUSY') return true
+    if (isBusy(error)) return true
     throw error
   } finally {
     driver.close()
