@@ -12,6 +12,7 @@ import { type Account, account } from './accountant.ts'
 import { Crew, type Role } from './crew.ts'
 import type { Durability, Evidence, Fault } from './evidence.ts'
 import { sceneOf } from './fault.ts'
+import type { Fsync } from './faults/server.ts'
 import { GIVEN_UP, isLeft, leftBatches } from './flows.ts'
 import { Journals } from './journals.ts'
 import { isOver, readFlows, readLedger, unended } from './ledger.ts'
@@ -35,6 +36,8 @@ export interface ChaosOptions {
   queues?: number
   /** Default: `normal`. */
   durability?: Durability
+  /** When the servers sync what they write. Default: `always`. */
+  fsync?: Fsync
   /** Called with a line for each event. */
   say: (line: string) => void
   /** Ends the run early. The present faults are healed, and every job is accounted for. */
@@ -77,7 +80,7 @@ export async function chaos(options: ChaosOptions): Promise<Account> {
   if (options.keep) options.say(`The journals are in ${folder}`)
   try {
     const prefix = 'chaos'
-    await using stage = await setStage(store, prefix, queues, [...busy, idle, ...asking])
+    await using stage = await setStage(store, prefix, queues, [...busy, idle, ...asking], options.fsync)
     await using crew = new Crew({
       ...{ journals, prefix, lease, limits, permits, rate, durability },
       form: formOf(options),
@@ -247,6 +250,9 @@ class Run {
     await pause(lasts)
     await heal()
     fault.to = Date.now()
+    for (const { what, from, to } of fault.hits)
+      if (what === 'rewound' && this.#options.fsync === 'everysec')
+        this.#say(`  the server had not written what it acknowledged in the last ${to - from} ms`)
     return fault
   }
 

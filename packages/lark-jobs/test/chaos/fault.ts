@@ -28,7 +28,7 @@ export interface Scene {
   /** Whether a process that was stopped in a transaction holds the store, so that no other process can write. */
   isLocked: () => boolean
   /** Begins to note an effect on one role or all, since `ago` milliseconds ago. @returns a function that ends it */
-  hit(what: Hit['what'], role?: Role, ago?: number): () => void
+  hit(what: Hit['what'], role?: Role, ago?: number): (at?: number) => void
 }
 
 /** The scene of one fault. */
@@ -42,8 +42,8 @@ export function sceneOf(
       const by = role === undefined ? {} : { by: rest.crew.nameOf(role) }
       const hit: Hit = { what, ...by, from: Date.now() - ago, to: Number.POSITIVE_INFINITY }
       fault.hits.push(hit)
-      return () => {
-        hit.to = Date.now()
+      return (at = Date.now()) => {
+        hit.to = at
       }
     },
   }

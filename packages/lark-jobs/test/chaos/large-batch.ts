@@ -63,7 +63,7 @@ export async function largeBatch(options: LargeBatchOptions): Promise<LargeBatch
   const prefix = 'chaos'
   try {
     const journals = new Journals(folder)
-    await using server = await startRedis({ args: serverArgs })
+    await using server = await startRedis({ args: serverArgs() })
     const memoryOfServer = async (what: string) =>
       Number(new RegExp(`^${what}:(\\d+)`, 'm').exec(String(await server.send('INFO', 'memory')))![1])
     const first = await memoryOfServer('used_memory')

@@ -22,6 +22,7 @@ const help = `npm run chaos -- [options]
   --rate N        jobs per second of each of the two dispatchers; default ${RATE}, and 2.5 flows
   --queues N      how many queues the jobs are in; default ${QUEUES}
   --durability D  normal, strict or replicated: what a dispatch waits for; default normal
+  --fsync WHEN    always or everysec: when Redis and Valkey sync what they write; default always
   --batch N       instead: one batch of N members on Redis, whose workers are killed
   --left          its dispatcher is killed, too, when half of it is queued
   --keep          keep the journals and the files of the store, and say where
@@ -38,6 +39,7 @@ const { values } = parseArgs({
     rate: { type: 'string' },
     queues: { type: 'string' },
     durability: { type: 'string' },
+    fsync: { type: 'string', default: 'always' },
     batch: { type: 'string' },
     left: { type: 'boolean' },
     keep: { type: 'boolean' },
@@ -70,17 +72,19 @@ function seedOf(): number {
 }
 
 async function main(): Promise<void> {
-  const { store, faults, durability = 'normal', keep = false } = values
+  const { store, faults, durability = 'normal', fsync, keep = false } = values
   if (!stages.includes(store as StageName))
     throw new Error(`--store is ${store}; there are ${stages.join(', ')}`)
   if (!durabilities.includes(durability as Durability))
     throw new Error(`--durability is ${durability}; there are ${durabilities.join(', ')}`)
+  if (fsync !== 'always' && fsync !== 'everysec')
+    throw new Error(`--fsync is ${fsync}; there are always, everysec`)
   const minutes = numberOf('minutes', 0)
   const lease = numberOf('lease', 1_000)
   const rate = numberOf('rate', 1)
   const queues = numberOf('queues', 2)
   const seed = seedOf()
-  const about = `chaos on ${store}, seed ${seed}${durability === 'normal' ? '' : `, durability ${durability}`}${minutes === undefined ? '' : `, ${minutes} minutes`}`
+  const about = `chaos on ${store}, seed ${seed}${durability === 'normal' ? '' : `, durability ${durability}`}${fsync === 'always' ? '' : `, fsync ${fsync}`}${minutes === undefined ? '' : `, ${minutes} minutes`}`
   say(`${about}; ${cpus().length} cores, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.version}`)
   const end = new AbortController()
   process.once('SIGINT', () => {
@@ -94,6 +98,7 @@ async function main(): Promise<void> {
     say,
     keep,
     durability: durability as Durability,
+    fsync,
     ...(minutes !== undefined && { minutes }),
     ...(lease !== undefined && { lease }),
     ...(rate !== undefined && { rate }),

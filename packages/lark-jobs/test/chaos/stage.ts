@@ -7,12 +7,13 @@ import { basename, join } from 'node:path'
 import { startCluster } from '../redis/cluster.ts'
 import { startSentinel } from '../redis/sentinel.ts'
 import { findBinary, type Server, startRedis } from '../redis/server.ts'
+import { Beat } from './beat.ts'
 import type { FaultKind } from './fault.ts'
 import { clusterFaults } from './faults/cluster.ts'
 import { networkFaults } from './faults/network.ts'
 import { roleFaults } from './faults/roles.ts'
 import { sentinelFaults } from './faults/sentinel.ts'
-import { serverArgs, serverFaults } from './faults/server.ts'
+import { type Fsync, serverArgs, serverFaults } from './faults/server.ts'
 import { isLocked, sqliteFaults } from './faults/sqlite.ts'
 import { Network } from './network.ts'
 
@@ -40,28 +41,30 @@ export async function keepFiles({ folders }: Stage, into: string): Promise<void>
  * @param prefix the prefix of the store's keys
  * @param queues the queues that have jobs
  * @param roles the roles that need their own connection
+ * @param fsync of the servers
  */
 export async function setStage(
   name: StageName,
   prefix: string,
   queues: readonly string[],
   roles: readonly string[],
+  fsync?: Fsync,
 ): Promise<Stage> {
   if (name === 'sqlite') return sqlite()
   const binary = name === 'valkey' ? 'valkey-server' : 'redis-server'
   await findBinary(binary)
   switch (name) {
     case 'sentinel': {
-      const fleet = await startSentinel({ args: serverArgs })
+      const fleet = await startSentinel({ args: serverArgs(fsync) })
       return { ...open(fleet, fleet.servers), faults: [...roleFaults, ...sentinelFaults(fleet)] }
     }
     case 'cluster': {
-      const cluster = await startCluster({ args: serverArgs })
+      const cluster = await startCluster({ args: serverArgs(fsync) })
       const keys = queues.map((queue) => `${prefix}:{${queue}}:jobs`)
       return { ...open(cluster, cluster.nodes), faults: [...roleFaults, ...clusterFaults(cluster, keys)] }
     }
     default:
-      return oneServer(binary, roles)
+      return oneServer(binary, roles, fsync)
   }
 }
 
@@ -91,18 +94,20 @@ async function sqlite(): Promise<Stage> {
   }
 }
 
-async function oneServer(binary: string, roles: readonly string[]): Promise<Stage> {
-  const server = await startRedis({ binary, args: serverArgs })
+async function oneServer(binary: string, roles: readonly string[], fsync?: Fsync): Promise<Stage> {
+  const server = await startRedis({ binary, args: serverArgs(fsync) })
+  const beat = fsync === 'everysec' ? new Beat(server.url) : undefined
   const networks = new Map<string, Network>()
   for (const role of roles) networks.set(role, await Network.to(server.port))
   return {
     url: server.url,
     urlFor: (role) => `redis://127.0.0.1:${networks.get(role)!.port}`,
-    faults: [...roleFaults, ...networkFaults(networks), ...serverFaults(server)],
+    faults: [...roleFaults, ...networkFaults(networks), ...serverFaults(server, beat)],
     isLocked: () => false,
     folders: [server.folder],
     async [Symbol.asyncDispose]() {
       for (const network of networks.values()) await network[Symbol.asyncDispose]()
+      await beat?.[Symbol.asyncDispose]()
       await server[Symbol.asyncDispose]()
     },
   }

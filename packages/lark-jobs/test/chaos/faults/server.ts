@@ -4,21 +4,28 @@
 import { connect } from 'node:net'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Server } from '../../redis/server.ts'
+import type { Beat } from '../beat.ts'
 import type { FaultKind, Scene } from '../fault.ts'
 
+/** When the servers sync what they write. */
+export type Fsync = 'always' | 'everysec'
+
 /**
- * An append-only file, and permission to make the server load its data again. Each write is synced before its answer:
- * with `everysec`, Redis holds back writes that it has acknowledged while a sync takes long, and a `kill -9` loses them
- * (docs/reliability.md has figures). An account could not tell them from writes that Lark has lost.
+ * An append-only file, and permission to make the server load its data again. Each write is synced before its answer,
+ * unless the run asks for `everysec`: then Redis holds back writes that it has acknowledged while a sync takes long, and a
+ * `kill -9` loses them (docs/reliability.md has figures). A beat says then which (`beat.ts`).
  */
-export const serverArgs = ['--appendonly', 'yes', '--appendfsync', 'always', '--enable-debug-command', 'yes']
+export function serverArgs(fsync: Fsync = 'always'): string[] {
+  return ['--appendonly', 'yes', '--appendfsync', fsync, '--enable-debug-command', 'yes']
+}
 
 /** Milliseconds after which a script makes the server answer BUSY. */
 const BUSY_AFTER = 50
 /** Milliseconds that the server takes to load its data again. */
 const LOADING = 1_500
 
-export function serverFaults(server: Server): FaultKind[] {
+/** @param beat what it says that the server has lost, Lark has not */
+export function serverFaults(server: Server, beat?: Beat): FaultKind[] {
   const fault = (
     name: string,
     lasts: FaultKind['lasts'],
@@ -36,9 +43,14 @@ export function serverFaults(server: Server): FaultKind[] {
       }
     },
   })
-  const kill = async () => {
+  const kill = async ({ hit }: Scene) => {
     await server.kill('SIGKILL')
-    return () => server.start()
+    const killed = Date.now()
+    return async () => {
+      await server.start()
+      const since = await beat?.lostSince()
+      if (since !== undefined) hit('rewound', undefined, Date.now() - since)(killed)
+    }
   }
   return [
     fault('kill -9 server', [0.1, 0.5], kill),

@@ -1,0 +1,23 @@
+import { expect, test } from 'vitest'
+import { startRedis, until } from '../redis/server.ts'
+import { Beat } from './beat.ts'
+import { serverArgs } from './faults/server.ts'
+
+async function killed(args: readonly string[]): Promise<{ since: number | undefined; began: number }> {
+  await using server = await startRedis({ args })
+  await using beat = new Beat(server.url)
+  const began = Date.now()
+  await until(async () => Number(await server.send('GET', 'beat')) > 20)
+  await server.restart()
+  return { since: await beat.lostSince(), began }
+}
+
+test('a server that syncs each write has lost nothing when it is killed', async () => {
+  expect(await killed(serverArgs())).toMatchObject({ since: undefined })
+})
+
+test('of a server that held writes back, it is said since when', async () => {
+  // A server that holds all of them back.
+  const { since, began } = await killed([])
+  expect(since).toBeLessThan(began)
+})
