@@ -181,7 +181,7 @@ test.each(['survey', 'recover'] as const)(
   },
 )
 
-test('late answers to other calls keep nobody from looking, and each ended lease is left to the living for a while', async () => {
+test('late answers to other calls keep nobody from looking', async () => {
   const { harness, maintenance, held } = await outlived('renew', 1_200, 'always')
   try {
     await vi.waitFor(
@@ -189,6 +189,17 @@ test('late answers to other calls keep nobody from looking, and each ended lease
         expect(await harness.store.get('emails', held.id)).toMatchObject({ state: 'waiting', crashes: 0 }),
       30_000,
     )
+  } finally {
+    await maintenance.stop()
+    await harness[Symbol.asyncDispose]()
+  }
+})
+
+test('a store that is late again and again is not taken to be away for ever', async () => {
+  const { harness, maintenance } = await outlived('renew', 2_400, 'always')
+  try {
+    expect(maintenance.isAfterOutage).toBe(true)
+    await vi.waitFor(() => expect(maintenance.isAfterOutage).toBe(false), 30_000)
   } finally {
     await maintenance.stop()
     await harness[Symbol.asyncDispose]()

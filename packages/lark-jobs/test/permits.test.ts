@@ -314,6 +314,24 @@ test('permits of a late answer are not used, because another worker may have the
   ])
 })
 
+test('a store whose answers are all late grants permits after a while', async () => {
+  await using shop = await open()
+  const ada = shop.worker('ada', { stripe: { concurrency: 1 } }, 2_000)
+  let grants = 0
+  const isLate = () => {
+    shop.permit.mockImplementationOnce(async (...args) => {
+      const answer = await shop.store.limiters.permit(...args)
+      grants += answer.granted
+      isLate()
+      await pause(600)
+      return answer
+    })
+  }
+  isLate()
+  giveBack(await take(ada, 'stripe'))
+  expect(grants).toBeGreaterThan(1)
+})
+
 test('a call during an outage is not sent again afterwards, and the permits that it may have got are given back', async () => {
   await using shop = await open()
   const [ada, bob] = ['ada', 'bob'].map((id) => shop.worker(id, { stripe: { concurrency: 1 } }))

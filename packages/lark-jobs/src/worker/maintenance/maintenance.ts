@@ -26,6 +26,7 @@ import {
 import { spread } from '../../words/duration.ts'
 import { listed } from '../../words/listed.ts'
 import type { Report } from '../report.ts'
+import { Lateness, PATIENCE } from './lateness.ts'
 import type { StoreClock } from './store-clock.ts'
 
 /**
@@ -53,9 +54,6 @@ const MEET = 300_000
 const PRUNE = 30_000
 /** In how many partitions jobs are taken back or pruned at the same time, and how many are pruned in a round. */
 const TOGETHER = 100
-
-/** In leases: for how long an ended lease is left to the living, however often the store is late meanwhile. */
-const PATIENCE = 4
 
 interface Chores {
   /** When the store was asked last and has answered (`performance.now()`). */
@@ -121,6 +119,7 @@ export class Maintenance {
   #isAway = false
   /** After an outage of the store, all living workers have renewed by this time (`performance.now()`). */
   #renewedBy = 0
+  readonly #lateness: Lateness
   /** Before this time, no job is taken back in a partition that is met newly: the last outage applies to it as well. */
   #recoverFrom = 0
   /** When the call was made that is not answered yet (`performance.now()`). */
@@ -132,6 +131,7 @@ export class Maintenance {
   constructor(options: MaintenanceOptions) {
     this.#options = options
     this.#id = options.record().id
+    this.#lateness = new Lateness(options.lease)
     // After standing still for so long, this process may have missed a renewal, and so may others.
     this.standstill = new Standstill(Math.max(options.lease / 2, TICK.often * 4))
     this.#add(options.partitions)
@@ -162,10 +162,16 @@ export class Maintenance {
     return Math.max(this.#options.lease / 4, LATE)
   }
 
-  /** The store does not answer, or did not until just now: other workers may not have renewed what they hold. */
+  /**
+   * The store does not answer, or did not until just now: other workers may not have renewed what they hold. A store that
+   * is always late is not taken to be away for ever (`lateness.ts`).
+   */
   get isAfterOutage(): boolean {
+    const { lease } = this.#options
     const now = performance.now()
-    return this.#isAway || now < this.#renewedBy || now - (this.#asksSince ?? now) > this.#late
+    const asked = now - (this.#asksSince ?? now)
+    if (this.#isAway || asked > Math.max(lease / 2, LATE)) return true
+    return (now < this.#renewedBy || asked > this.#late) && !this.#lateness.isLong
   }
 
   #tick(): Promise<void> {
@@ -372,9 +378,13 @@ export class Maintenance {
 
   /** Leaves all leases to living workers for a while. @param isOutage of the store, and not only of this process */
   #forgive(isOutage = true): void {
+    const { lease } = this.#options
     const now = performance.now()
-    if (isOutage) this.#renewedBy = now + this.#options.lease / 2
-    this.#recoverFrom = now + this.#options.lease
+    if (isOutage) {
+      this.#lateness.note(this.#isAway)
+      this.#renewedBy = now + lease / 2
+    }
+    this.#recoverFrom = now + lease
     for (const chores of this.#chores.values()) this.#leaveToTheLiving(chores)
   }
 

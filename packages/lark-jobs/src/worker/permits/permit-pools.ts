@@ -25,6 +25,7 @@ import { orAborted } from '../../waiting/bounded-wait.ts'
 import { Deferred } from '../../waiting/deferred.ts'
 import { RESEND } from '../fetch/claimer.ts'
 import { Renewals } from '../lease/renewals.ts'
+import { Lateness } from '../maintenance/lateness.ts'
 
 /** Milliseconds after which it is checked again whether an outage is over. */
 const CALM = 100
@@ -90,9 +91,11 @@ export class PermitPools implements Permits {
   #isStopped = false
   /** After an outage that was noticed here, all living workers have renewed by this time (`performance.now()`). */
   #renewedBy = 0
+  readonly #lateness: Lateness
 
   constructor(options: PermitPoolsOptions) {
     this.#options = options
+    this.#lateness = new Lateness(options.lease)
     this.#limiters = options.limiters ?? new Map()
   }
 
@@ -212,14 +215,13 @@ export class PermitPools implements Permits {
     call.wanted = this.#isStopped ? 0 : requests.length * each
     if (unused.length > 0) call.unused = unused
     const sentAt = Date.now()
-    const isLate = () => Date.now() - sentAt > Math.max(lease / 4, LATE)
     try {
       const answer = await this.#answered(async (isAgain) => {
         if (isAgain && call.wanted > 0 && this.#isAfterOutage) return undefined
         return this.#options.store.limiters.permit(name, call)
       })
-      // The store or this process stood still: the permits of the answer may meanwhile be another worker's.
-      const isDoubtful = limits.concurrency !== undefined && requests.length > 0 && isLate()
+      const isDoubtful =
+        limits.concurrency !== undefined && requests.length > 0 && this.#isDoubtful(Date.now() - sentAt)
       if (isDoubtful) this.#renewedBy = performance.now() + lease / 2
       if (answer === undefined || isDoubtful) {
         pool.requests.unshift(...requests)
@@ -230,6 +232,17 @@ export class PermitPools implements Permits {
       // Held permits are renewed later, or their lease ends.
       for (const { answer } of requests) answer.reject(error)
     }
+  }
+
+  /**
+   * Whether the store or this process stood still: the permits of the answer may meanwhile be another worker's. A store
+   * that is always late grants permits all the same, as long as they are not too old.
+   */
+  #isDoubtful(took: number): boolean {
+    const { lease } = this.#options
+    if (took <= Math.max(lease / 4, LATE)) return false
+    this.#lateness.note(took > lease / 2)
+    return !this.#lateness.isLong
   }
 
   #hand(
