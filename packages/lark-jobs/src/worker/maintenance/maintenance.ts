@@ -27,6 +27,7 @@ import { spread } from '../../words/duration.ts'
 import { listed } from '../../words/listed.ts'
 import type { Report } from '../report.ts'
 import { Lateness, PATIENCE } from './lateness.ts'
+import { Standstill } from './standstill.ts'
 import type { StoreClock } from './store-clock.ts'
 
 /**
@@ -458,46 +459,6 @@ export class Maintenance {
 
 function jobs({ length }: readonly string[]): string {
   return length === 1 ? '1 job' : `${length} jobs`
-}
-
-/** Milliseconds in which a process that stood still reads all that came meanwhile. */
-const READ = 100
-
-/**
- * Whether this process stood still: its event loop was blocked, it was stopped, or the machine slept. It is measured
- * between ticks, by the wall clock, because the other clock stops while a machine sleeps.
- */
-export class Standstill {
-  readonly #shortest: number
-  #lastTick = Date.now()
-  /** The last standstill: for how long, and until when answers may be read that came during it. */
-  #last = { length: 0, until: 0 }
-
-  /** @param shortest milliseconds between two ticks that count as a standstill */
-  constructor(shortest: number) {
-    this.#shortest = shortest
-  }
-
-  /** Ticks begin now. */
-  begin(): void {
-    this.#lastTick = Date.now()
-  }
-
-  /** @returns whether it stood still since the last tick */
-  tick(): boolean {
-    const now = Date.now()
-    const length = now - this.#lastTick
-    this.#lastTick = now
-    if (length <= this.#shortest) return false
-    this.#last = { length, until: now + READ }
-    return true
-  }
-
-  /** Milliseconds for which this process stands still, or has stood still just now. */
-  get length(): number {
-    const now = Date.now()
-    return Math.max(now - this.#lastTick, now < this.#last.until ? this.#last.length : 0)
-  }
 }
 
 /** Milliseconds until a lease ends. An effect that was handed out is looked for when it may be handed out again. */
