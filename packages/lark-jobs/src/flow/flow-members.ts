@@ -140,14 +140,18 @@ export class FlowMembers {
     await walk(page, state, -1, unpin, async () => {})
   }
 
-  /** Looks what became of members that have not ended, as far as the flow knows. */
+  /**
+   * Looks what became of members that have not ended, as far as the flow knows. Only of those that were there when it was
+   * read: others may have been added since, and are on their way.
+   */
   async check(found: KeptFlow): Promise<void> {
     const { store, records } = this.#parts
-    const { home, id, definition, state, at } = found
+    const { home, id, definition, state, crowd, at } = found
     const isOnItsWay = state.filledAt !== undefined && at - state.filledAt < ON_ITS_WAY
     const nested = state.ending === undefined ? await this.#membersOf(definition.parent) : undefined
     for (let after = -1; ; ) {
-      const indices = await store.flows.missing(home, id, after, MAX_ITEMS)
+      const missing = await store.flows.missing(home, id, after, MAX_ITEMS)
+      const indices = missing.filter((index) => index < crowd.reserved)
       if (indices.length === 0) return
       after = indices.at(-1)!
       const { ends, lost } = await this.#fatesOf(found, indices)

@@ -134,6 +134,34 @@ export function advancing(make: Make, turn: number): void {
     expect(world.counted.slice(before).map(({ name }) => name)).toEqual(['m0'])
   })
 
+  test('members that are added while somebody looks for the others are not taken for lost', async () => {
+    await using world = await oneServer(make)
+    const place = { flow: 'flow', home: HOME }
+    const worker = new FlowWorker(world)
+    await worker.book.start(place, flow('batch', [], { allowed: 0 }), { fillsFor: HOUR })
+    await worker.lots(place).queue(members(1), { ms: HOUR, lot: 1 })
+    await worker.book.seal(place)
+    world.hangs.add('m0')
+    await worker.work(() => world.begun.has('m0'))
+    // The time is over in which a member may be on its way.
+    world.advance(20_000)
+    let isAdded = false
+    const looking = new FlowWorker(
+      world,
+      world.disturbed(async (verb) => {
+        if (verb !== 'missing' || isAdded) return
+        isAdded = true
+        await worker.book.reserve(place, [{ partition: AWAY, count: 1, keys: ['member'] }])
+      }),
+    )
+    while (!isAdded) {
+      await looking.round()
+      world.advance(1_000)
+    }
+    expect((await worker.book.get(place))!.crowd).toMatchObject({ reserved: 2, failed: 0 })
+    expect(await stateOf(world, place)).not.toHaveProperty('ending')
+  })
+
   test('an end that the home has kept from before it was set back is heard when its node starts again', async () => {
     await using world = await oneServer(make)
     world.fails.add('a')
