@@ -255,6 +255,10 @@ const cases: Record<Rule, [string, (evidence: Evidence) => void][]> = {
       (evidence) => Object.assign(flow(evidence, 'z'), { state: 'completed', reason: undefined }),
     ],
     [
+      'failed, though no member of it did',
+      (evidence) => change(evidence, 'z/0', { states: ['cancelled'], failures: 0 }),
+    ],
+    [
       'the failure of a side was not taken care of',
       (evidence) => delete flowAsk(evidence, 'y').plan.nodes![3]!.ifFailed,
     ],

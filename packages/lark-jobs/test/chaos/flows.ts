@@ -334,6 +334,10 @@ class Judged {
       )
     const failed = counts.total - completed - counts.cancelled
     this.#mustCount({ total: counts.total, completed, failed }, ['cancelled'])
+    // Those that were never queued count as well. The others were cancelled because it failed.
+    const bad = counts.total - queued.length + queued.filter((n) => this.#stateOf(n) === 'failed').length
+    if (state === 'failed' && !isAbandoned && !isTouched && bad <= plan.allowed!)
+      this.#off('flow-wrong-end', `failed, and ${bad} of its members did, of ${plan.allowed} that may`)
     if (!isAbandoned) this.#mustEnd(counts.total - completed > plan.allowed! ? 'failed' : 'completed')
     else if (state !== 'failed') this.#off('flow-wrong-end', `${state}, and was given up`)
     else if (isAccepted && !this.#wasSilent) this.#off('flow-wrong-end', 'it was given up, and was full')
