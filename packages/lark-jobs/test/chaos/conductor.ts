@@ -12,7 +12,7 @@ import { type Account, account } from './accountant.ts'
 import { Crew, type Role } from './crew.ts'
 import type { Durability, Evidence, Fault } from './evidence.ts'
 import { sceneOf } from './fault.ts'
-import type { Fsync } from './faults/server.ts'
+import type { ServerForm } from './faults/server.ts'
 import { GIVEN_UP, isLeft, leftBatches } from './flows.ts'
 import { Journals } from './journals.ts'
 import { isOver, readFlows, readLedger, unended } from './ledger.ts'
@@ -21,7 +21,7 @@ import { type Planned, type Step, schedule } from './schedule.ts'
 import { keepFiles, type Stage, type StageName, setStage } from './stage.ts'
 import { Watch } from './watch.ts'
 
-export interface ChaosOptions {
+export interface ChaosOptions extends ServerForm {
   store: StageName
   seed: number
   /** How long the run takes. Undefined: each fault once. */
@@ -36,8 +36,6 @@ export interface ChaosOptions {
   queues?: number
   /** Default: `normal`. */
   durability?: Durability
-  /** When the servers sync what they write. Default: `always`. */
-  fsync?: Fsync
   /** Called with a line for each event. */
   say: (line: string) => void
   /** Ends the run early. The present faults are healed, and every job is accounted for. */
@@ -80,7 +78,7 @@ export async function chaos(options: ChaosOptions): Promise<Account> {
   if (options.keep) options.say(`The journals are in ${folder}`)
   try {
     const prefix = 'chaos'
-    await using stage = await setStage(store, prefix, queues, [...busy, idle, ...asking], options.fsync)
+    await using stage = await setStage(store, prefix, queues, [...busy, idle, ...asking], options)
     await using crew = new Crew({
       ...{ journals, prefix, lease, limits, permits, rate, durability },
       form: formOf(options),

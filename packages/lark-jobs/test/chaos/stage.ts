@@ -13,7 +13,7 @@ import { clusterFaults } from './faults/cluster.ts'
 import { networkFaults } from './faults/network.ts'
 import { roleFaults } from './faults/roles.ts'
 import { sentinelFaults } from './faults/sentinel.ts'
-import { type Fsync, serverArgs, serverFaults } from './faults/server.ts'
+import { type ServerForm, serverArgs, serverFaults } from './faults/server.ts'
 import { isLocked, sqliteFaults } from './faults/sqlite.ts'
 import { Network } from './network.ts'
 
@@ -41,30 +41,30 @@ export async function keepFiles({ folders }: Stage, into: string): Promise<void>
  * @param prefix the prefix of the store's keys
  * @param queues the queues that have jobs
  * @param roles the roles that need their own connection
- * @param fsync of the servers
+ * @param form of the servers
  */
 export async function setStage(
   name: StageName,
   prefix: string,
   queues: readonly string[],
   roles: readonly string[],
-  fsync?: Fsync,
+  form?: ServerForm,
 ): Promise<Stage> {
   if (name === 'sqlite') return sqlite()
   const binary = name === 'valkey' ? 'valkey-server' : 'redis-server'
   await findBinary(binary)
   switch (name) {
     case 'sentinel': {
-      const fleet = await startSentinel({ args: serverArgs(fsync) })
+      const fleet = await startSentinel({ args: serverArgs(form) })
       return { ...open(fleet, fleet.servers), faults: [...roleFaults, ...sentinelFaults(fleet)] }
     }
     case 'cluster': {
-      const cluster = await startCluster({ args: serverArgs(fsync) })
+      const cluster = await startCluster({ args: serverArgs(form) })
       const keys = queues.map((queue) => `${prefix}:{${queue}}:jobs`)
       return { ...open(cluster, cluster.nodes), faults: [...roleFaults, ...clusterFaults(cluster, keys)] }
     }
     default:
-      return oneServer(binary, roles, fsync)
+      return oneServer(binary, roles, form)
   }
 }
 
@@ -94,9 +94,9 @@ async function sqlite(): Promise<Stage> {
   }
 }
 
-async function oneServer(binary: string, roles: readonly string[], fsync?: Fsync): Promise<Stage> {
-  const server = await startRedis({ binary, args: serverArgs(fsync) })
-  const beat = fsync === 'everysec' ? new Beat(server.url) : undefined
+async function oneServer(binary: string, roles: readonly string[], form?: ServerForm): Promise<Stage> {
+  const server = await startRedis({ binary, args: serverArgs(form) })
+  const beat = form?.fsync === 'everysec' ? new Beat(server.url) : undefined
   const networks = new Map<string, Network>()
   for (const role of roles) networks.set(role, await Network.to(server.port))
   return {

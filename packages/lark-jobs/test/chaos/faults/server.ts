@@ -7,16 +7,26 @@ import type { Server } from '../../redis/server.ts'
 import type { Beat } from '../beat.ts'
 import type { FaultKind, Scene } from '../fault.ts'
 
-/** When the servers sync what they write. */
-export type Fsync = 'always' | 'everysec'
+export interface ServerForm {
+  /** When the servers sync what they write. Default: `always`. */
+  fsync?: 'always' | 'everysec' | undefined
+  /** Whether the append-only file keeps every write of the run. */
+  keep?: boolean | undefined
+}
 
 /**
  * An append-only file, and permission to make the server load its data again. Each write is synced before its answer,
  * unless the run asks for `everysec`: then Redis holds back writes that it has acknowledged while a sync takes long, and a
  * `kill -9` loses them (docs/reliability.md has figures). A beat says then which (`beat.ts`).
  */
-export function serverArgs(fsync: Fsync = 'always'): string[] {
-  return ['--appendonly', 'yes', '--appendfsync', fsync, '--enable-debug-command', 'yes']
+export function serverArgs({ fsync = 'always', keep = false }: ServerForm = {}): string[] {
+  const file = ['--appendonly', 'yes', '--appendfsync', fsync]
+  return [
+    ...file,
+    '--enable-debug-command',
+    'yes',
+    ...(keep ? ['--auto-aof-rewrite-percentage', '0', '--aof-timestamp-enabled', 'yes'] : []),
+  ]
 }
 
 /** Milliseconds after which a script makes the server answer BUSY. */
