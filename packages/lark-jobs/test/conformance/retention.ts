@@ -7,6 +7,7 @@ import { MAX_ITEMS } from '../../src/store/contract/store.ts'
 import { LEASE } from './caller.ts'
 import type { Make } from './harness.ts'
 import { completed, failed, ids, job, jobError, jobs, line, retried, settlement } from './jobs.ts'
+import { TTL, worker } from './workers.ts'
 
 const plenty = { count: 1_000_000, age: 1_000_000_000 }
 
@@ -81,6 +82,56 @@ export function retention(make: Make): void {
       [1, 0],
       [0, 0],
     ])
+  })
+
+  test('what the most generous of the living workers keeps is kept by all of them, and as long as it lives', async () => {
+    const few = { count: 2, age: 10_000 }
+    const many = { count: 5, age: 50_000 }
+    const mine = { completed: few, failed: few, cancelled: few }
+    await using harness = await make({ retention: mine, retentions: { other: mine } })
+    const { store, clock } = harness
+    const newer = await harness.another({
+      retention: {
+        completed: many,
+        failed: { ...many, count: 3, bytes: 1_000, whole: 1, ofKind: 1 },
+        cancelled: few,
+      },
+      retentions: {},
+    })
+    const announced = (id: string) => ({ worker: worker({ id }), ttl: TTL })
+    const hear = () => store.survey('ada', [], announced('ada'))
+    const runAll = async (partition: string) => {
+      const caller = harness.caller('ada', partition)
+      for (let round = 0; round < 6; round += 1) {
+        await caller.run(job(), completed)
+        await caller.run(job(), failed)
+        await caller.run(job(), { kind: 'cancelled', reason: 'user' })
+      }
+      const { completed: done, failed: broken, cancelled } = await store.counts(partition)
+      return [done, broken, cancelled]
+    }
+    await hear()
+    expect(await runAll('emails')).toEqual([2, 2, 2])
+    await newer.announce(worker({ id: 'bob' }), TTL)
+    await hear()
+    expect(await runAll('emails')).toEqual([5, 3, 2])
+    expect(await runAll('other')).toEqual([5, 3, 2])
+    // The age is that of the newer one, too.
+    clock.advance(TTL - 1)
+    await newer.announce(worker({ id: 'bob' }), TTL)
+    await store.announce(worker(), TTL)
+    const old = async () => (await store.survey('ada', [{ partition: 'emails', prunes: true }])).findings
+    const kept = async () => Object.values(await store.counts('emails')).slice(-3)
+    await store.prune('emails')
+    expect(await old()).toEqual([])
+    expect(await kept()).toEqual([5, 3, 0])
+    // The newer one is gone.
+    clock.advance(TTL + 1)
+    await hear()
+    expect(await old()).toMatchObject([{ isOld: true }])
+    await store.prune('emails')
+    expect(await kept()).toEqual([0, 0, 0])
+    expect(await runAll('emails')).toEqual([2, 2, 2])
   })
 
   test('failed jobs of which nobody said how many: the newest of each kind go last, and what goes early is counted', async () => {

@@ -6,9 +6,10 @@ import type { WorkerRecord } from '../../src/model/record.ts'
 import type { Make } from './harness.ts'
 import { ids, jobs } from './jobs.ts'
 
-const TTL = 15_000
+export const TTL = 15_000
 
-function worker(fields: Partial<WorkerRecord> = {}): WorkerRecord {
+/** @example worker({ id: 'bob' }) */
+export function worker(fields: Partial<WorkerRecord> = {}): WorkerRecord {
   return {
     id: 'ada',
     host: 'häl|9000',

@@ -60,7 +60,8 @@
  * acknowledged (`effects.ts`).
  *
  * **Retention.** The options say how many ended jobs of each state a partition keeps, and for how long
- * (`retention.ts`). The call that exceeds the number removes the excess, and `prune` removes old jobs; each removes a
+ * (`retention.ts`). A store that announces a worker keeps more if another living worker was announced with options that
+ * keep more. The call that exceeds the number removes the excess, and `prune` removes old jobs; each removes a
  * bounded number a call. A member of a flow that failed is kept until its flow is forgotten (`PINNED`, `MAX_PINNED`).
  *
  * **Failure.** A verb that certainly changed nothing rejects with `STORE_UNREACHABLE`. A verb that was sent and got no
@@ -407,7 +408,8 @@ export interface Store extends Reading, AsyncDisposable {
   wake(partition: string, caller: string): Promise<void>
 
   /**
-   * Lists a worker as alive for `ttl` milliseconds. Its keys stay known for ever.
+   * Lists a worker as alive for `ttl` milliseconds, with what this store keeps of ended jobs: the others that announce a
+   * worker keep the same then, and it learns what they keep. Its keys stay known for ever.
    *
    * @returns the last order to it: see `orders.ts`
    */

@@ -8,9 +8,10 @@
 import type { AnnouncedWorker, JobRecord, LogLine, NewJob, State, WorkerRecord } from '../../model/record.ts'
 import { laneName } from '../contract/rules/lane.ts'
 import { packPaused } from '../contract/rules/pause.ts'
+import { AgreedRetentions } from '../contract/rules/retention.ts'
 import type { RedisServers } from '../contract/servers.ts'
 import type * as contract from '../contract/store.ts'
-import { EVENTS_PAGE, MAX_ITEMS, MAX_PAUSED, numberAt, readHeard, retentionOf } from '../contract/store.ts'
+import { EVENTS_PAGE, MAX_ITEMS, MAX_PAUSED, numberAt, readHeard } from '../contract/store.ts'
 import { nothingQueued } from './client/failure.ts'
 import { greet } from './client/greeting.ts'
 import { Keys } from './client/keys.ts'
@@ -96,6 +97,7 @@ export class RedisStore implements contract.Store {
   readonly schedules: RedisSchedules
   readonly audit: RedisAudit
   readonly #options: RedisStoreOptions
+  readonly #retentions: AgreedRetentions
   readonly #keys: Keys
   readonly #location: Location
   readonly #transport: Transport
@@ -114,13 +116,14 @@ export class RedisStore implements contract.Store {
   constructor(servers: string | RedisServers, options: RedisStoreOptions) {
     const { patience, standsBy = false, durability = 'normal', role = 'web' } = options
     this.#options = options
+    this.#retentions = new AgreedRetentions(options)
     this.#keys = new Keys(options.prefix ?? 'lark')
     this.#location = parseLocation(servers, role)
     this.#transport = openTransport(this.#location, { standsBy, ...(patience !== undefined && { patience }) })
     this.#notifier = new Notifier(this.#transport.notifications, this.#keys)
     this.#scripts = new Scripts(this.#transport, this.#keys, () => this.#clock())
-    this.#registry = new PartitionRegistry(this.#scripts)
-    this.#surveys = new Surveys(this.#scripts, this.#registry, options, () => this.now())
+    this.#registry = new PartitionRegistry(this.#scripts, this.#retentions)
+    this.#surveys = new Surveys(this.#scripts, this.#registry, this.#retentions, () => this.now())
     this.#standings = new Standings(this.#scripts, (...args) => this.heads(...args))
     this.limiters = new RedisLimiters(this.#scripts)
     this.audit = new RedisAudit(this.#scripts)
@@ -212,7 +215,7 @@ export class RedisStore implements contract.Store {
 
   async prune(partition: string): Promise<number> {
     return this.#remove('prune', partition, [
-      ...packAges(retentionOf(this.#options, partition)),
+      ...packAges(this.#retentions.of(partition)),
       ...this.#countsOf(partition),
     ])
   }
@@ -483,7 +486,7 @@ export class RedisStore implements contract.Store {
 
   /** How many completed, failed and cancelled jobs a partition keeps. */
   #countsOf(partition: string): [string, string, string] {
-    return packCounts(retentionOf(this.#options, partition))
+    return packCounts(this.#retentions.of(partition))
   }
 
   #clock(): string {

@@ -13,6 +13,7 @@ import {
   takeoversIn,
 } from '../contract/lost-workers.ts'
 import { orderIn, orderText, type WorkerOrder } from '../contract/orders.ts'
+import type { AgreedRetentions } from '../contract/rules/retention.ts'
 import { parsed } from '../contract/rules/unreadable.ts'
 import {
   dueToFold,
@@ -26,6 +27,9 @@ import {
 import type { Database } from './database.ts'
 import { keepRuns, mustKeepRuns } from './history/run-history.ts'
 import { list } from './row.ts'
+
+/** `kept`: what it keeps of ended jobs (`store/contract/rules/retention.ts`); `taken`: what was taken back from it. */
+type StoredWorker = AnnouncedWorker & { kept?: string; taken?: unknown }
 
 const SUM = ''
 const keep = `
@@ -51,16 +55,25 @@ const recordOf = 'SELECT record FROM workers WHERE id = ?'
 const setRecord = 'UPDATE workers SET record = ? WHERE id = ?'
 const forget = 'DELETE FROM workers WHERE id IN (SELECT value FROM json_each(?))'
 const living = 'SELECT record FROM workers WHERE until > ?'
+const keptByLiving = `
+  SELECT DISTINCT json_extract(record, '$.kept') AS kept FROM workers WHERE until > ? AND json_valid(record) AND kept IS NOT NULL`
 const sum = `SELECT record FROM workers WHERE id = '${SUM}'`
 const withRuns = `
   SELECT id, record, until FROM workers WHERE id <> '${SUM}' AND ${hasRuns} ORDER BY until DESC LIMIT 1000`
 const everyKey = 'SELECT key FROM keys'
 
 /** @returns the last order to the worker */
-export function announce(database: Database, worker: AnnouncedWorker, ttl: number): WorkerOrder | undefined {
+export function announce(
+  database: Database,
+  worker: AnnouncedWorker,
+  ttl: number,
+  retentions: AgreedRetentions,
+): WorkerOrder | undefined {
   const now = database.now()
   database.run(forgetEnded, now)
-  const kept = database.get<{ ordered: string | null }>(keep, worker.id, JSON.stringify(worker), now + ttl)
+  const record = JSON.stringify({ ...worker, kept: retentions.text } satisfies StoredWorker)
+  const kept = database.get<{ ordered: string | null }>(keep, worker.id, record, now + ttl)
+  retentions.hear(database.all<{ kept: string }>(keptByLiving, now).map((row) => row.kept))
   for (const key of worker.keys) database.run(keepKey, key)
   if (mustKeepRuns(database)) keepRuns(database, foldRuns(database))
   return orderIn(kept?.ordered)
@@ -82,7 +95,7 @@ export function livingWorkers(database: Database): WorkerRecord[] {
   const records = database.all<{ record: string }>(living, database.now()).map((row) => parsed(row.record))
   return records.flatMap((record) => {
     if (record === undefined) return []
-    const { runs: _, ...worker } = record as AnnouncedWorker
+    const { runs: _, kept: _kept, ...worker } = record as StoredWorker
     return worker
   })
 }
@@ -92,7 +105,7 @@ export function lostWorkers(database: Database): LostWorker[] {
   return rows.flatMap(({ record, until }) => {
     const found = parsed(record)
     if (found === undefined) return []
-    const { runs: _, taken, ...worker } = found as AnnouncedWorker & { taken?: unknown }
+    const { runs: _, kept: _kept, taken, ...worker } = found as StoredWorker
     return { ...worker, endedAt: until, taken: takeoversIn(taken) }
   })
 }
@@ -101,7 +114,7 @@ export function lostWorkers(database: Database): LostWorker[] {
 export function noteTakeover(database: Database, id: string, takeover: Takeover): void {
   const record = parsed(database.get<{ record: string }>(recordOf, id)?.record ?? '')
   if (record === undefined) return
-  const taken = [...takeoversIn((record as { taken?: unknown }).taken), takeover].slice(-MOST_TAKEOVERS)
+  const taken = [...takeoversIn((record as StoredWorker).taken), takeover].slice(-MOST_TAKEOVERS)
   database.run(setRecord, JSON.stringify({ ...record, taken }), id)
 }
 

@@ -10,7 +10,7 @@ import { isMainThread } from 'node:worker_threads'
 import type { AnnouncedWorker, JobRecord, LogLine, NewJob, State, WorkerRecord } from '../../model/record.ts'
 import { settingOf } from '../contract/change.ts'
 import type * as contract from '../contract/store.ts'
-import { dueToFold, MAX_ITEMS, retentionOf } from '../contract/store.ts'
+import { AgreedRetentions, dueToFold, MAX_ITEMS } from '../contract/store.ts'
 import type { Access } from '../sql/access.ts'
 import { forgetCalls } from '../sql/calls.ts'
 import { alter } from '../sql/change/alter.ts'
@@ -86,6 +86,7 @@ export class SqliteStore implements contract.Store {
   readonly audit = new SqliteAudit(() => this.#opened().database)
   readonly #file: string
   readonly #options: contract.StoreOptions
+  readonly #retentions: AgreedRetentions
   readonly #clock: Clock
   #opening: Promise<string[]> | undefined
   #database: SqliteDatabase | undefined
@@ -99,6 +100,7 @@ export class SqliteStore implements contract.Store {
     this.#file = target === MEMORY ? MEMORY : resolve(target)
     this.name = `sqlite:${this.#file}`
     this.#options = options
+    this.#retentions = new AgreedRetentions(options)
     this.#clock = new Clock(options.clock, options.clock)
     if (options.durability === 'replicated') throw notReplicated(this.name)
     const access: Access = {
@@ -147,7 +149,7 @@ export class SqliteStore implements contract.Store {
       forgetEvents(partition)
       const effects = forgetEffects(partition, MAX_ITEMS)
       forgotten = Math.max(forgotten, forgetOver(partition), effects, dropOldLogs(partition))
-      return prune(partition, retentionOf(this.#options, name), most)
+      return prune(partition, this.#retentions.of(name), most)
     }
     const pruned = await removeAll((most) => this.#change(name, (partition) => prunes(partition, most)))
     // A result of `MAX_ITEMS` tells the caller to call again.
@@ -161,13 +163,13 @@ export class SqliteStore implements contract.Store {
     database.tidy()
     const now = this.#clock.now()
     const { toRefresh, ...found } = await database.read(() =>
-      findings(database, caller, partitions, this.#options, now),
+      findings(database, caller, partitions, this.#retentions, now),
     )
     const leased = lease === undefined ? [] : found.findings.filter(hasLease)
     const isChange = announced !== undefined || toRefresh.length + leased.length > 0
     const change = () => {
       hearIn(database, leased, lease ?? 0, now)
-      return register(database, caller, toRefresh, announced)
+      return register(database, caller, toRefresh, announced, this.#retentions)
     }
     return { at: now, ...found, failures: new Map(), ...(isChange && (await database.write(change))) }
   }
@@ -214,7 +216,7 @@ export class SqliteStore implements contract.Store {
 
   async announce(worker: AnnouncedWorker, ttl: number): Promise<contract.WorkerOrder | undefined> {
     const { database } = this.#opened()
-    return database.write(() => announce(database, worker, ttl))
+    return database.write(() => announce(database, worker, ttl, this.#retentions))
   }
 
   async order(workers: readonly string[], order: contract.WorkerOrder): Promise<string[]> {
@@ -475,7 +477,7 @@ export class SqliteStore implements contract.Store {
       const result = work(partition)
       countEndsAtHome(partition)
       repositionLanes(partition)
-      trim(partition, retentionOf(this.#options, name))
+      trim(partition, this.#retentions.of(name))
       keepLastMinute(partition)
       writeEvents(partition)
       rung = ringForNews(partition, call?.caller).concat(partition.noticed)

@@ -20,7 +20,7 @@ import { type MessagePort, parentPort, workerData } from 'node:worker_threads'
 import type { Outcome } from '../../model/record.ts'
 import { connect, type Place } from '../../store/connect.ts'
 import { isLent } from '../../store/contract/credentials.ts'
-import { type LeaseNote, MAX_ITEMS, type Store } from '../../store/contract/store.ts'
+import { keptBy, type LeaseNote, MAX_ITEMS, type Store } from '../../store/contract/store.ts'
 import { inTime, within } from '../../waiting/bounded-wait.ts'
 import { Deferred } from '../../waiting/deferred.ts'
 import { Claimer } from '../fetch/claimer.ts'
@@ -407,7 +407,12 @@ function open(place: Place): Promise<Store> {
   const { connection, prefix, options } = place
   const name = nameOf(place)
   const known = stores.get(name) ?? {
-    store: connect(connection, prefix, { ...options, standsBy: true, role: 'lease-thread' }),
+    store: connect(connection, prefix, {
+      ...options,
+      ...keptBy(true, options),
+      standsBy: true,
+      role: 'lease-thread',
+    }),
     users: 0,
   }
   stores.set(name, known)

@@ -1,10 +1,13 @@
 /**
  * How many ended jobs a partition keeps, and for how long. The configuration of a queue may say other numbers than
- * those here (`config/keep.ts`). Every process uses the numbers of its own configuration.
+ * those here (`config/keep.ts`). Every process uses the numbers of its own configuration. A process with a worker keeps
+ * more if another living worker does: while workers are restarted after `keep` was raised, the old ones remove nothing
+ * that the new ones keep.
  */
 
 import { queueOf } from '../../../model/partition.ts'
 import { LONGEST } from '../../../words/duration.ts'
+import { parsed } from './unreadable.ts'
 
 /** What is kept of one ended state: the newest jobs, and each for so many milliseconds. */
 export interface Retention {
@@ -28,7 +31,7 @@ export type QueueRetention = Readonly<Record<'completed' | 'failed' | 'cancelled
 export interface Retentions {
   retention: QueueRetention
   /** By queue, where a queue keeps something else. */
-  retentions?: Readonly<Record<string, QueueRetention>>
+  retentions?: Readonly<Record<string, QueueRetention>> | undefined
 }
 
 /** What is kept unless the configuration says something else. */
@@ -44,11 +47,11 @@ const allFailed: Retention = { ...RETENTION.failed, ...all, bytes: all.count, wh
 const keepsAll: Retentions = { retention: { completed: all, failed: allFailed, cancelled: all } }
 
 /**
- * What a process keeps. A supervisor outlives the configuration that it was started with, so it removes nothing: it
- * leaves that to the workers.
+ * What a process or a thread keeps. A supervisor outlives the configuration that it was started with, and a lease thread
+ * does not hear what other workers keep. So they remove nothing: they leave that to the workers.
  */
-export function keptBy(isSupervisor: boolean, { retention, retentions }: Retentions): Retentions {
-  return isSupervisor ? keepsAll : { retention, ...(retentions && { retentions }) }
+export function keptBy(isWatch: boolean, { retention, retentions }: Retentions): Retentions {
+  return isWatch ? keepsAll : { retention, ...(retentions && { retentions }) }
 }
 
 /**
@@ -61,4 +64,82 @@ export const MAX_PINNED = 10_000
 
 export function retentionOf({ retention, retentions }: Retentions, partition: string): QueueRetention {
   return retentions?.[queueOf(partition)] ?? retention
+}
+
+const states = ['completed', 'failed', 'cancelled'] as const
+
+/** What a process keeps while it hears what other workers keep: the answer to each announcement of a worker says it. */
+export class AgreedRetentions implements Retentions {
+  readonly #own: Retentions
+  #agreed: Retentions
+
+  constructor(own: Retentions) {
+    this.#own = own
+    this.#agreed = own
+  }
+
+  get retention(): QueueRetention {
+    return this.#agreed.retention
+  }
+
+  get retentions(): Retentions['retentions'] {
+    return this.#agreed.retentions
+  }
+
+  of(partition: string): QueueRetention {
+    return retentionOf(this.#agreed, partition)
+  }
+
+  /** What the own configuration says, for an announcement; empty if it says nothing of it. */
+  get text(): string {
+    const { retention, retentions } = this.#own
+    const text = JSON.stringify({ retention, retentions })
+    return text === plain ? '' : text
+  }
+
+  /** @param texts of all living workers */
+  hear(texts: readonly string[]): void {
+    const others = texts.flatMap((text) => retentionsIn(text) ?? [])
+    this.#agreed = others.reduce(larger, this.#own)
+  }
+}
+
+const plain = JSON.stringify({ retention: RETENTION })
+
+/** Undefined if the text is damaged. */
+function retentionsIn(text: string): Retentions | undefined {
+  if (text === '') return { retention: RETENTION }
+  const found = parsed(text) as Partial<Retentions> | null | undefined
+  const all = [found?.retention, ...Object.values(found?.retentions ?? {})]
+  const isSound = all.every((kept) =>
+    states.every((state) => Number.isFinite(kept?.[state]?.count) && Number.isFinite(kept?.[state]?.age)),
+  )
+  return isSound ? (found as Retentions) : undefined
+}
+
+function larger(one: Retentions, other: Retentions): Retentions {
+  const queues = Object.keys({ ...one.retentions, ...other.retentions })
+  const of = (queue: string) => largerOf(retentionOf(one, queue), retentionOf(other, queue))
+  return {
+    retention: largerOf(one.retention, other.retention),
+    ...(queues.length > 0 && { retentions: Object.fromEntries(queues.map((queue) => [queue, of(queue)])) }),
+  }
+}
+
+function largerOf(one: QueueRetention, other: QueueRetention): QueueRetention {
+  const most = (state: (typeof states)[number]): Retention => {
+    const [a, b] = [one[state], other[state]]
+    const count = Math.max(a.count, b.count)
+    const age = Math.max(a.age, b.age)
+    // A number of bytes limits only if both have one.
+    if (a.bytes === undefined || b.bytes === undefined) return { count, age }
+    return {
+      count,
+      age,
+      bytes: Math.max(a.bytes, b.bytes),
+      whole: Math.max(a.whole!, b.whole!),
+      ofKind: Math.max(a.ofKind!, b.ofKind!),
+    }
+  }
+  return { completed: most('completed'), failed: most('failed'), cancelled: most('cancelled') }
 }

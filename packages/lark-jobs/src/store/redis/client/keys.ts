@@ -76,6 +76,8 @@
  *                        in which somebody was told to keep it
  *   taken:<worker>       LIST    JSON: what was taken back from it (`contract/lost-workers.ts`); it expires
  *   order:<worker>       STRING  the last order to it (`contract/orders.ts`); it expires
+ *   retentions   ZSET    JSON: what workers keep of ended jobs (`store/contract/rules/retention.ts`), until when one of them counts
+ *                        as alive
  *   keys         SET     job keys that were ever announced
  *   homes, class-homes  HASH, HASH  schedule -> its home (`contract/schedules.ts`): of all; of those that job classes
  *                        declare
@@ -100,7 +102,7 @@ const kinds: Readonly<Record<Kind, string>> = {
   set: 'void idle listeners partitions keys retrying',
   zset:
     'due priorities laned lane late turns asleep limiters paused leases doubts effects remembered endings throttles completed failed cancelled ' +
-    'failed-kinds failed-spares failed-wholes stranded stranded-due ends waiting waits failures worker-ends kept kept-logs ticks flows flow-ids bundles unrolled audit-times',
+    'failed-kinds failed-spares failed-wholes stranded stranded-due ends waiting waits failures worker-ends kept kept-logs ticks flows flow-ids bundles unrolled audit-times retentions',
   string: 'call layout migration crowd crowd-failed crowd-cancelled order past-runs runs-kept',
 }
 

@@ -10,14 +10,15 @@
 -- ARGV[6]  age from which on completed jobs are removed, milliseconds
 -- ARGV[7]  age of failed jobs
 -- ARGV[8]  age of cancelled jobs
--- ARGV[9…] the keys; then for each partition: 'w' if the caller is idle there; 'p' if it asks for jobs to prune,
+-- ARGV[9]  what the worker keeps of ended jobs
+-- ARGV[10…] the keys; then for each partition: 'w' if the caller is idle there; 'p' if it asks for jobs to prune,
 --          followed by three ages if the partition has its own; '|', and its name
 -- Returns  { the time; the number of partitions, or -1; five values for each partition with something to do: its index;
 --            milliseconds, or -1, until a job may begin, until a lease ends, until there is an effect to hand
 --            out; 1 if there is something to prune; two values for each damaged partition: its index, and
---            the error; if there are schedules or flows, or an order, two values for each partition in which one will be
---            due: its index, and milliseconds until then; the last order to the worker, if there is one; 1 if the caller
---            must keep the counts of all runs }
+--            the error; if there are schedules or flows, or something is told, two values for each partition in which one
+--            will be due: its index, and milliseconds until then; what the worker is told, if anything
+--            (shared/known.lua) }
 -- Cost     O(n log m) for n partitions, m waiting
 -- needs: start, known, visit, line, order, lanes, pause, silence
 
@@ -117,10 +118,10 @@ end
 -- This is first because it is a write: a server that accepts no writes refuses the call, and a full server allows the
 -- rest of a script after it.
 redis.call('ZREM', key('worker-ends'), '')
-local from = 9 + tonumber(ARGV[5])
-local known, order, keeps = -1, false, nil
+local from = 10 + tonumber(ARGV[5])
+local known, told = -1, nil
 if ttl ~= '' then
-  known, order, keeps = make_known(ARGV[2], ttl, ARGV[4], 9, from - 1)
+  known, told = make_known(ARGV[2], ttl, ARGV[4], ARGV[9], 10, from - 1)
 end
 local found, damaged, ticks = {}, {}, {}
 for i = from, #ARGV do
@@ -142,5 +143,4 @@ for i = from, #ARGV do
     ticks[#ticks + 1] = tick
   end
 end
-local has_ticks = order or keeps or #ticks > 0
-return { now, known, found, damaged, has_ticks and ticks or nil, order or keeps and false, keeps }
+return { now, known, found, damaged, (told or #ticks > 0) and ticks or nil, told }

@@ -9,6 +9,7 @@ import { LOST_KEPT, type LostWorker, MOST_TAKEOVERS, takeoversIn } from '../../c
 import { ORDER_HOLDS, orderIn, orderText, type WorkerOrder } from '../../contract/orders.ts'
 import { MAX_ITEMS } from '../../contract/rules/capacity.ts'
 import { inLots } from '../../contract/rules/in-lots.ts'
+import type { AgreedRetentions } from '../../contract/rules/retention.ts'
 import { parsed } from '../../contract/rules/unreadable.ts'
 import { needed, outdated, type RunsAt, runsAt, runsOf, runsText } from '../../contract/run-history.ts'
 import { dueToFold, type FleetRuns, folded, type KnownRuns, pastIn, runsIn } from '../../contract/runs.ts'
@@ -18,6 +19,9 @@ import { nothingQueued } from '../client/failure.ts'
 import type { Scripts } from '../client/script.ts'
 import { packDuration } from './pack-limits.ts'
 import type { takenIn } from './reading.ts'
+
+/** What a worker is told with the answer to its announcement: see `lua/shared/known.lua`. */
+export type AnnounceAnswer = [order: string | null, keeps: 1 | null, retentions?: string[]]
 
 export interface Retirement {
   /** The partitions where jobs are handed out, to any worker. Undefined on a cluster, which is not asked. */
@@ -33,8 +37,11 @@ export class PartitionRegistry {
   /** The partitions that are being entered. */
   readonly #entering = new Map<string, Promise<void>>()
 
-  constructor(scripts: Scripts) {
+  readonly #retentions: AgreedRetentions
+
+  constructor(scripts: Scripts, retentions: AgreedRetentions) {
     this.#scripts = scripts
+    this.#retentions = retentions
   }
 
   hasEntered(partition: string): boolean {
@@ -77,11 +84,20 @@ export class PartitionRegistry {
 
   /** @returns how many partitions there are, and the last order to the worker */
   async announce(worker: AnnouncedWorker, ttl: number): Promise<{ partitions: number; order?: WorkerOrder }> {
-    const args = [worker.id, packDuration(ttl), JSON.stringify(worker), ...worker.keys]
+    const { text } = this.#retentions
+    const args = [worker.id, packDuration(ttl), JSON.stringify(worker), text, ...worker.keys]
     const reply = await this.#scripts.on(this.#scripts.keys.meta('workers'), 'announce', args)
-    const [partitions, order, keeps] = reply as [number, (string | null)?, 1?]
-    if (keeps) await this.keepRuns()
-    return defined({ partitions, order: orderIn(order) })
+    const [partitions, told] = reply as [number, AnnounceAnswer?]
+    return defined({ partitions, order: await this.hear(told) })
+  }
+
+  /** Does what the store has told with the answer to an announcement. @returns the last order to the worker */
+  async hear(
+    [order, keeps, retentions = []]: AnnounceAnswer = [null, null],
+  ): Promise<WorkerOrder | undefined> {
+    this.#retentions.hear(retentions)
+    if (keeps) await this.#keepRuns()
+    return orderIn(order)
   }
 
   async order(workers: readonly string[], order: WorkerOrder): Promise<string[]> {
@@ -135,7 +151,7 @@ export class PartitionRegistry {
   }
 
   /** Keeps the counts of all runs as they are now. If that fails, a minute has none, and the worker is known all the same. */
-  async keepRuns(): Promise<void> {
+  async #keepRuns(): Promise<void> {
     try {
       const found = await this.runs()
       const runs = runsAt(found)

@@ -1,18 +1,17 @@
 /**
  * Surveys: one script call for all partitions, or on a cluster one for each partition.
  */
-import { orderIn } from '../../contract/orders.ts'
+import type { AgreedRetentions } from '../../contract/rules/retention.ts'
 import {
   type Announced,
   type Finding,
-  type Retentions,
   retentionOf,
   type Survey,
   type Surveyed,
 } from '../../contract/store.ts'
 import type { Scripts } from '../client/script.ts'
 import { packAges, packDuration } from './pack-limits.ts'
-import type { PartitionRegistry } from './partition-registry.ts'
+import type { AnnounceAnswer, PartitionRegistry } from './partition-registry.ts'
 
 /** The answer of `survey.lua`. */
 type Surveying = [
@@ -21,20 +20,19 @@ type Surveying = [
   found: number[],
   damaged: (number | string)[],
   ticks?: number[],
-  order?: string | null,
-  keeps?: 1,
+  told?: AnnounceAnswer,
 ]
 
 export class Surveys {
   readonly #scripts: Scripts
   readonly #registry: PartitionRegistry
-  readonly #retentions: Retentions
+  readonly #retentions: AgreedRetentions
   readonly #now: () => Promise<number>
 
   constructor(
     scripts: Scripts,
     registry: PartitionRegistry,
-    retentions: Retentions,
+    retentions: AgreedRetentions,
     now: () => Promise<number>,
   ) {
     this.#scripts = scripts
@@ -98,15 +96,15 @@ export class Surveys {
       announced === undefined ? '' : JSON.stringify(announced.worker),
       String(keys.length),
       ...packAges(this.#retentions.retention),
+      announced === undefined ? '' : this.#retentions.text,
       ...keys,
       ...partitions.map(
         ({ partition, waits, prunes }) =>
           `${waits ? 'w' : ''}${prunes ? 'p' : ''}${prunes ? this.#ownAges(partition) : ''}|${partition}`,
       ),
     ])
-    const [at, known, found, damaged, ticks = [], text, keeps] = reply as Surveying
-    if (keeps) await this.#registry.keepRuns()
-    const order = orderIn(text)
+    const [at, known, found, damaged, ticks = [], told] = reply as Surveying
+    const order = announced && (await this.#registry.hear(told))
     return {
       at,
       findings: readFindings(at, partitions, found, ticks),

@@ -5,6 +5,7 @@
  */
 import { defined } from '../../../model/defined.ts'
 import {
+  type AgreedRetentions,
   type Announced,
   type Finding,
   type Retentions,
@@ -126,10 +127,11 @@ export function register(
   caller: string,
   toRefresh: readonly number[],
   announced: Announced | undefined,
+  retentions: AgreedRetentions,
 ): Pick<Survey, 'partitions' | 'order'> | undefined {
   refreshWaiters(database, caller, toRefresh)
   if (announced === undefined) return undefined
-  const order = announce(database, announced.worker, announced.ttl)
+  const order = announce(database, announced.worker, announced.ttl, retentions)
   forgetRings(database)
   return defined({ partitions: Partition.count(database), order })
 }

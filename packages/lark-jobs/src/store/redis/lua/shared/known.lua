@@ -1,18 +1,24 @@
--- Lists a worker as alive for some milliseconds, and stores the job keys that it knows for ever. Returns the number of
--- partitions, and the last order to the worker, or false; and 1 or nil: the caller must keep the counts of all runs, as it
--- is the first in this minute (contract/run-history.ts). The keys are in ARGV.
+-- Lists a worker as alive for some milliseconds, with what it keeps of ended jobs, and stores the job keys that it knows
+-- for ever. Returns the number of partitions; and nil, or what the worker is told: { the last order to it, or false; 1 if
+-- it must keep the counts of all runs, as it is the first in this minute (contract/run-history.ts), or false; what all
+-- living workers keep (store/contract/rules/retention.ts), or nothing if all keep the same }. The keys are in ARGV.
 -- needs: start
 -- gives: make_known
-local function make_known(worker, milliseconds, record, first, last)
+local function make_known(worker, milliseconds, record, kept, first, last)
   redis.call('HSET', key('workers'), worker, record)
   redis.call('ZADD', key('worker-ends'), now + tonumber(milliseconds), worker)
   if last >= first then
     redis.call('SADD', key('keys'), unpack(ARGV, first, last))
   end
+  local order = redis.call('GET', key('order:' .. worker))
   local minute = string.format('%.0f', math.floor(now / 60000))
-  local keeps = redis.call('GET', key('runs-kept')) ~= minute or nil
+  local keeps = redis.call('GET', key('runs-kept')) ~= minute and 1
   if keeps then
     redis.call('SET', key('runs-kept'), minute)
   end
-  return redis.call('SCARD', key('partitions')), redis.call('GET', key('order:' .. worker)), keeps and 1
+  redis.call('ZADD', key('retentions'), now + tonumber(milliseconds), kept)
+  redis.call('ZREMRANGEBYSCORE', key('retentions'), '-inf', now)
+  local all = redis.call('ZRANGE', key('retentions'), 0, MAX_ITEMS - 1)
+  local told = (order or keeps or #all > 1) and { order, keeps, #all > 1 and all or nil } or nil
+  return redis.call('SCARD', key('partitions')), told
 end
