@@ -13,7 +13,7 @@ class WelcomeJob extends GreetJob {
   override readonly key = 'welcome'
 }
 
-test('a queue with jobs that no worker could read stands still, although they are delayed and others run', async () => {
+test('a queue with jobs that no worker could read stands still, although others run', async () => {
   await using jobs = createJobs({ connection: 'sqlite::memory:' })
   const look = async () => {
     const [queue] = (await operate(jobs).overview()).queues
@@ -22,8 +22,12 @@ test('a queue with jobs that no worker could read stands still, although they ar
   expect(healthOf(await look()).kind).toBe('idle')
   for (const job of [new WelcomeJob(), new GreetJob()]) await jobs.dispatch(job)
   await (await jobs.work({ jobs: [GreetJob], stopWhenEmpty: true })).done
-  expect(healthOf({ ...(await look()), oldest: 60_000 })).toMatchObject({
+  const why = '1 that no worker could read: the worker has no class with this key'
+  const found = { ...(await look()), oldest: 60_000, workers: 1 }
+  expect(found.counts).toMatchObject({ waiting: 1, delayed: 0 })
+  expect(healthOf({ ...found, out: 1 })).toMatchObject({ kind: 'still', text: why })
+  expect(healthOf({ ...found, out: 0 })).toMatchObject({
     kind: 'still',
-    text: '1 that no worker could read: the worker has no class with this key',
+    text: `1 waiting, none started, ${why}`,
   })
 })

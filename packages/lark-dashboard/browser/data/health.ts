@@ -65,8 +65,9 @@ export function healthOf(queue: LiveQueue): Health {
   return health('idle', '')
 }
 
-function whyStill({ workers, unknownKeys }: LiveQueue): string {
+function whyStill({ workers, unknownKeys, stranded }: LiveQueue): string {
   if (workers === 0) return ', no worker serves it'
+  if (stranded !== undefined) return `, ${strandedWords(stranded)}`
   if (unknownKeys.length > 0) return `, no worker knows ${unknownKeys[0]}`
   return ''
 }

@@ -27,19 +27,24 @@ async function alarms(bench: Bench) {
   const jobs = bench.client({ queues: { default: { target: 1 }, low: {} } })
   const operating = operate(jobs)
   const { at, queues } = await operating.overview()
-  const { stranded, oldest } = queues.find(({ queue }) => queue === 'default')!
+  const { stranded, oldest, counts } = queues.find(({ queue }) => queue === 'default')!
+  const status = await operating.status()
   const findings = await operating.doctor()
   const { checks } = await operating.monitor({ maxAge: 1, maxWaiting: { default: 1 } })
   const text = await metrics(jobs)
   const levels = await levelsOf(bench.client())
   return {
     stranded,
-    remarks: [...remarksOn(await operating.status())].map(({ text }) => text).join('\n'),
+    counts: [counts, ...status.queues.filter(({ queue }) => queue === 'default').map((each) => each.counts)],
+    remarks: [...remarksOn(status)].map(({ text }) => text).join('\n'),
     since: oldest && at - oldest,
     doctor: findings.filter(({ code, level }) => code === 'stranded-jobs' && level !== 'ok'),
     monitor: checks.filter(({ ok }) => !ok),
     slo: await answerOfStore('/slo', jobs),
     gauge: /^lark_jobs_stranded{queue="default"} (.+)$/m.exec(text)?.[1],
+    stored: ['waiting', 'delayed'].map(
+      (state) => new RegExp(`^lark_jobs_stored{queue="default",state="${state}"} (.+)$`, 'm').exec(text)?.[1],
+    ),
     age: Number(/^lark_jobs_oldest_waiting_seconds{queue="default"} (.+)$/m.exec(text)?.[1]),
     levels: levels.queues.find(({ queue }) => queue === 'default'),
   }
@@ -70,6 +75,8 @@ export function stranding(connect: Connect) {
       const { key } = list[0]!
       expect(found.stranded).toMatchObject({ count: 2, since, id: list[0]!.id, key, because })
       expect(found.since).toBe(since)
+      expect(found.counts).toMatchObject(Array(2).fill({ waiting: 2, delayed: 0 }))
+      expect(found.stored).toEqual(['2', '0'])
       expect(found.remarks).toContain('default: no worker could read 2 jobs, the first for ')
       expect(found.remarks).toContain(`see lark jobs:why ${list[0]!.id}`)
       const [finding] = found.doctor
@@ -89,7 +96,7 @@ export function stranding(connect: Connect) {
       })
       expect(found.gauge).toBe('2')
       expect(found.age).toBeGreaterThan(0)
-      expect(found.levels).toMatchObject({ stranded: 2 })
+      expect(found.levels).toMatchObject({ stranded: 2, states: { waiting: 2, delayed: 0 } })
       expect(found.levels!.oldest).toBeGreaterThan(0)
       // Otherwise it may be due again meanwhile.
       await operate(jobs).reschedule(list[0]!.id!, '1h')

@@ -158,14 +158,14 @@ function checkActive(
 }
 
 function checkServed(
-  { queue, counts, configured, stranded }: QueueStatus,
+  { queue, counts, configured }: QueueStatus,
   workers: readonly WorkerRecord[],
   found: Examination,
 ): void {
   const serving = workers.filter((worker) => worker.queues.includes(queue))
   const running = serving.filter(({ state }) => state === 'running')
-  const due = counts.waiting + counts.delayed
-  const waiting = counts.waiting + (stranded?.delayed ?? 0)
+  const { waiting } = counts
+  const due = waiting + counts.delayed
   const work = `lark jobs:work --queue=${shellWord(queue)}`
   const start = configured ? work : `Name it in jobs.queues, then: ${work}`
   if (running.length > 0)

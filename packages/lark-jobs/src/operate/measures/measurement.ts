@@ -50,7 +50,12 @@ export async function measure(open: OpenQueues, named?: string, next = 0): Promi
   return { at, latency, workers, queues: await standingsOf(store, chosen, next), runs }
 }
 
-/** @param next as in `measure` */
+/**
+ * What partitions hold. Jobs that no worker could read count as waiting, although the store has put them off until the next
+ * worker may try.
+ *
+ * @param next as in `measure`
+ */
 export async function standingsOf(
   store: Store,
   queues: Iterable<[queue: string, partitions: string[]]>,
@@ -60,8 +65,19 @@ export async function standingsOf(
   const partitions = chosen.flatMap(([, list]) => list)
   const all: Standing[] = []
   // There may be thousands of partitions, and a call that waits behind too many others would be given up.
-  for (const some of inLots(partitions, MAX_STANDINGS)) all.push(...(await store.standings(some, next)))
+  for (const some of inLots(partitions, MAX_STANDINGS))
+    all.push(...(await store.standings(some, next)).map(withStranded))
   return chosen.map(([queue, list]) => ({ queue, partitions: list, standings: all.splice(0, list.length) }))
+}
+
+function withStranded(standing: Standing): Standing {
+  const { counts, stranded } = standing
+  if (stranded === undefined) return standing
+  const { delayed } = stranded
+  return {
+    ...standing,
+    counts: { ...counts, waiting: counts.waiting + delayed, delayed: counts.delayed - delayed },
+  }
 }
 
 /** When the first waiting job of a queue was due; undefined if none waits. */

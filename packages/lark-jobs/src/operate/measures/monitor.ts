@@ -10,7 +10,7 @@ import type { Duration } from '../../words/duration.ts'
 import { checkFilter, conditions, type Flags } from '../look/filter.ts'
 import { type OpenQueues, partitionsToLookIn } from '../look/stored-jobs.ts'
 import { measure, oldestOf } from './measurement.ts'
-import { strandedIn, waitingIn } from './stranded-jobs.ts'
+import { strandedIn } from './stranded-jobs.ts'
 
 /** Milliseconds, unless `within` says another time. */
 const WITHIN = 5 * MINUTE
@@ -169,7 +169,7 @@ export async function monitor(
       map?.get(queue) ?? (isOthers ? map?.get(OTHERS) : undefined)
     const [failed, ended] = endedWithin(standings, at - within)
     const oldest = oldestOf(standings)
-    const waiting = waitingIn(standings)
+    const waiting = standings.reduce((sum, { counts }) => sum + counts.waiting, 0)
     const stranded = strandedIn(standings)
     const most = {
       age: limitOf(limits.maxAge) ?? targets.get(queue),

@@ -42,12 +42,13 @@ export interface QueueStatus {
   queue: string
   /** Whether the configuration of this process has the queue. If not, the store has it. */
   configured: boolean
-  /** The counts of all its partitions together. */
+  /** The counts of all its partitions together. Jobs that no worker could read count as waiting. */
   counts: Counts
   /** How many of the waiting and delayed jobs have failed at least once, and wait for their next try. */
   retrying: number
   /**
-   * The jobs that no worker could read, if there are some: they wait, and are `delayed` until the next worker may try.
+   * The jobs that no worker could read, if there are some. They wait, and are listed as delayed until the next worker may
+   * try: as many as `delayed` says.
    */
   stranded?: StrandedJobs
   /** How many failed jobs were removed before their age, if some were within the last day, and when last. */

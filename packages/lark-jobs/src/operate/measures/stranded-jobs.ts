@@ -1,6 +1,6 @@
 /**
  * The jobs of a queue that no worker could read: the workers that met them did not know their key, the version of their
- * payload, or their format, and put them back for up to a minute. They wait, although the store calls them delayed.
+ * payload, or their format, and put them back for up to a minute. They count as waiting (`measurement.ts`), although the store calls them delayed.
  */
 import type { Standing, Store, Stranded } from '../../store/contract/store.ts'
 import type { QueueStandings } from './measurement.ts'
@@ -9,11 +9,6 @@ export interface StrandedJobs extends Stranded {
   /** The key of the first of them, and why it was put back. Missing: it is not there any more. */
   key?: string
   because?: string
-}
-
-/** How many jobs wait: those that no worker could read too. */
-export function waitingIn(standings: readonly Standing[]): number {
-  return standings.reduce((sum, { counts, stranded }) => sum + counts.waiting + (stranded?.delayed ?? 0), 0)
 }
 
 /** How many jobs no worker could read. */
