@@ -13,6 +13,7 @@ import {
   type TailOptions,
 } from '@s18i/lark-jobs/operate'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { type Operated, open } from '../../lark-jobs/src/operate/operations.ts'
 import { type Dashboard, dashboard, type Role, toNode, type Viewer } from '../src/index.ts'
 import { type ActionName, actions } from '../src/server/actions.ts'
 import { FollowedJobs, type JobReport } from '../src/server/followed-jobs.ts'
@@ -589,6 +590,27 @@ describe('changes', () => {
     await vi.waitFor(async () => expect(await quiet()).toEqual({ workers: 1, left: 0 }))
     const restarted = await change('workers.restart', { all: true }, { role: 'admin' })
     expect(await restarted.json()).toEqual({ workers: 0, left: 1 })
+  })
+
+  test('a worker that died is shown, with what it held and who took that back', async () => {
+    const { store } = await (jobs as unknown as Operated)[open]()
+    const died = { id: 'ghost', host: 'web-1', pid: 7, seenAt: 1_700_000_000_000 }
+    const rest = {
+      queues: ['emails'],
+      strict: false,
+      keys: ['send'],
+      concurrency: 1,
+      running: 1,
+      startedAt: 0,
+    }
+    await store.announce({ ...died, ...rest, state: 'running' }, 60_000)
+    const [job] = await jobs.dispatch([new SendJob().with({ to: 'ada' })])
+    await store.exchange('emails', { caller: 'ghost', number: 1 }, [], { limit: 1, lease: 60_000 })
+    await store.retire('ghost')
+    await store.recover('emails', { holder: 'ghost', by: 'heir' })
+    const { seenAt: lastSeen, ...known } = died
+    const taken = [{ by: 'heir', at: expect.any(Number), count: 1, jobs: [job!.id] }]
+    expect(await (await look('workers.lost')).json()).toEqual([{ ...known, lastSeen, taken }])
   })
 
   test('a payload is edited by JSON text, and what is not JSON changes nothing', async () => {

@@ -273,6 +273,12 @@ export const actions = {
   ),
   troubles: look({}, ({ operate, troubles }) => troubles.now(operate)),
 
+  'workers.lost': look({}, async ({ operate }) =>
+    (await operate.workers.lost()).map(({ id, host, pid, seenAt, endedAt, taken }) => ({
+      ...{ id, host, pid, taken },
+      lastSeen: seenAt ?? endedAt,
+    })),
+  ),
   'workers.quiet': change('operate', workers, (act, input: WorkerFilter) =>
     orderWorkers(act, 'quiet', input),
   ),

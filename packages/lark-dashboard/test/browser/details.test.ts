@@ -250,11 +250,30 @@ test('a drawing follows what runs', async () => {
   await worker.stop(0)
 }, 60_000)
 
-test('names and versions of workers are text', async () => {
+test('workers that died, and one that keeps others waiting for a suspect, are shown; their names are text', async () => {
   const name = HOSTILE.repeat(3)
-  await announce({ id: 'harm', host: name, version: name, queues: [name], keys: [name] })
+  const { store } = await (jobs as unknown as Operated)[open]()
+  const all = { host: name, version: name, queues: [name], keys: [name] }
+  await announce({ ...all, id: 'harm', alone: { job: name, until: Date.now() + LEASE } })
+  await announce({ ...all, id: 'dead' })
+  const [held] = await jobs.dispatch([new FlakyJob().with({ url: '' })])
+  await store.exchange('flaky', { caller: 'dead', number: 1 }, [], { limit: 1, lease: LEASE })
+  await store.retire('dead')
+  await store.recover('flaky', { holder: 'dead', by: name })
+  const itsJob = new RegExp(`1 job: ${held!.id}`)
+  const shows: [path: string, ...texts: RegExp[]][] = [
+    ['/workers', /harm starts no other job beside <img/, /Died within the last hour[\s\S]*dead/, itsJob],
+    ['/workers/dead', /It died on <img/, itsJob, /taken back by <img/],
+  ]
+  const findings: string[] = []
+  for (const [path, ...texts] of shows) {
+    await goTo(path)
+    for (const each of texts) await expect.poll(text, { message: path }).toMatch(each)
+    findings.push(...(await examined(page)).map((finding) => `${path}: ${finding}`))
+  }
+  expect(findings).toEqual([])
   const ill: string[] = []
-  for (const path of ['/workers', '/workers/harm', '/']) {
+  for (const path of ['/workers', '/workers/harm', '/workers/dead', '/']) {
     await goTo(path)
     await expect.poll(text, { message: path }).toContain('<img src=x')
     ill.push(...(await harmOn(page, path)))

@@ -7,13 +7,21 @@ import { href } from '../../data/route.ts'
 import { Answer, Empty } from '../../parts/empty.tsx'
 import { Rows } from '../../parts/rows.tsx'
 import { Section } from '../../parts/section.tsx'
-import { Since } from '../../parts/time.tsx'
+import { Moment, Since } from '../../parts/time.tsx'
+import { Held, type LostWorker, Takers } from './lost-workers.tsx'
 import { WorkerOrders } from './worker-orders.tsx'
 
 /** Milliseconds between two looks. */
 const EVERY = 2_000
 
-export function WorkerPage({ id, worker }: { id: string; worker: WorkerRecord | undefined }) {
+interface WorkerPageProps {
+  id: string
+  worker: WorkerRecord | undefined
+  /** What is known of it if it has died lately. */
+  lost: LostWorker | undefined
+}
+
+export function WorkerPage({ id, worker, lost }: WorkerPageProps) {
   const asked = useAsked('runs', { filter: { worker: id }, limit: 200 }, EVERY)
   return (
     <article>
@@ -22,7 +30,7 @@ export function WorkerPage({ id, worker }: { id: string; worker: WorkerRecord | 
           <code>{id}</code>
         </h1>
         {worker === undefined ? (
-          <span class="warn">It is not alive. Its jobs are taken back when their leases end.</span>
+          <NotAlive lost={lost} />
         ) : (
           <span class="quiet">
             {worker.state} on {worker.host}, process {worker.pid}, up for <Since at={worker.startedAt} />
@@ -33,6 +41,7 @@ export function WorkerPage({ id, worker }: { id: string; worker: WorkerRecord | 
           <WorkerOrders filter={{ worker: id }} workers={[worker]} what="this worker" />
         )}
       </div>
+      {worker !== undefined && <Alone worker={worker} />}
       {worker !== undefined && (
         <p class="quiet">
           Serves {worker.queues.join(worker.strict ? ' › ' : ', ')}; knows{' '}
@@ -69,5 +78,36 @@ export function WorkerPage({ id, worker }: { id: string; worker: WorkerRecord | 
         </Answer>
       </Section>
     </article>
+  )
+}
+
+function NotAlive({ lost }: { lost: LostWorker | undefined }) {
+  if (lost === undefined)
+    return <span class="warn">It is not alive. Its jobs are taken back when their leases end.</span>
+  return (
+    <span class="warn">
+      It died on {lost.host}, process {lost.pid}, and was seen last <Moment at={lost.lastSeen} />. It held{' '}
+      <Held worker={lost} />
+      {lost.taken.length > 0 && (
+        <>
+          , taken back by <Takers worker={lost} />
+        </>
+      )}
+      .
+    </span>
+  )
+}
+
+/** That a worker starts no other job beside one that may kill its process. */
+export function Alone({ worker: { id, alone } }: { worker: WorkerRecord }) {
+  if (alone === undefined) return null
+  return (
+    <p class="warn">
+      <code>{id}</code> starts no other job beside{' '}
+      <a class="mono" href={href('jobs', [alone.job])}>
+        {alone.job}
+      </a>
+      , which may have killed its process before.
+    </p>
   )
 }

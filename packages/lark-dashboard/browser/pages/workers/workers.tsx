@@ -1,22 +1,35 @@
 /**
- * The live workers, host by host, and what one of them runs.
+ * The live workers, host by host, those that have died lately, and what one of them runs.
  */
 import type { WorkerRecord } from '@s18i/lark-jobs/operate'
+import { useAsked } from '../../data/asked.ts'
 import { snapshot } from '../../data/live.ts'
 import { href, route } from '../../data/route.ts'
 import { Empty, isStale } from '../../parts/empty.tsx'
 import { count, plural } from '../../parts/numbers.ts'
 import { Rows } from '../../parts/rows.tsx'
 import { Moment, Since } from '../../parts/time.tsx'
-import { WorkerPage } from './worker.tsx'
+import { LostWorkers } from './lost-workers.tsx'
+import { Alone, WorkerPage } from './worker.tsx'
 import { WorkerOrders } from './worker-orders.tsx'
+
+/** Milliseconds between two questions for the workers that have died. */
+const EVERY = 5_000
 
 export default function Workers() {
   const [id] = route.value.rest
+  const { data: lost = [] } = useAsked('workers.lost', {}, EVERY)
   const seen = snapshot.value
   if (seen === undefined) return <Empty>{isStale() ? 'The store has not answered yet' : 'Loading …'}</Empty>
   if (id !== undefined)
-    return <WorkerPage key={id} id={id} worker={seen.workers.find((each) => each.id === id)} />
+    return (
+      <WorkerPage
+        key={id}
+        id={id}
+        worker={seen.workers.find((each) => each.id === id)}
+        lost={lost.find((each) => each.id === id)}
+      />
+    )
   const hosts = byHost(seen.workers)
   const versions = new Set(seen.workers.map(({ version }) => version ?? 'unknown'))
   const slots = seen.workers.reduce((sum, { concurrency }) => sum + concurrency, 0)
@@ -45,6 +58,9 @@ export default function Workers() {
           The workers have several versions of Lark: {[...versions].sort(byVersion).join(', ')}.
         </p>
       )}
+      {seen.workers.map((worker) => (
+        <Alone key={worker.id} worker={worker} />
+      ))}
       {seen.workers.length === 0 ? (
         <Empty>No worker lives. Start one: npx lark jobs:work</Empty>
       ) : (
@@ -63,6 +79,7 @@ export default function Workers() {
       {seen.workerCount > seen.workers.length && (
         <p class="quiet small">The first {count(seen.workers.length)} are shown.</p>
       )}
+      {lost.length > 0 && <LostWorkers lost={lost} />}
     </div>
   )
 }

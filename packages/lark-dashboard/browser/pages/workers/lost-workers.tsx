@@ -1,0 +1,85 @@
+/**
+ * The workers that have died within the last hour: when each was seen last, what it held, and who took that back.
+ */
+import type { Output } from '../../data/call.ts'
+import { href } from '../../data/route.ts'
+import { plural } from '../../parts/numbers.ts'
+import { Rows } from '../../parts/rows.tsx'
+import { Section } from '../../parts/section.tsx'
+import { Moment } from '../../parts/time.tsx'
+
+export type LostWorker = Output<'workers.lost'>[number]
+
+/** The most jobs of one worker that are named. */
+const MOST = 10
+
+export function LostWorkers({ lost }: { lost: readonly LostWorker[] }) {
+  return (
+    <Section id="lost" title="Died within the last hour">
+      <Rows heads={['Last seen', 'Worker', 'Process', 'It held', 'Taken back by']}>
+        <tbody>
+          {lost.map((worker) => (
+            <tr key={worker.id}>
+              <td class="warn">
+                <Moment at={worker.lastSeen} />
+              </td>
+              <td>
+                <a data-row class="mono" href={href('workers', [worker.id])}>
+                  {worker.id}
+                </a>
+              </td>
+              <td class="quiet" data-label="process">
+                {worker.pid} on {worker.host}
+              </td>
+              <td class="wide" data-label="it held">
+                <Held worker={worker} />
+              </td>
+              <td data-label="taken back by">
+                <Takers worker={worker} />
+              </td>
+            </tr>
+          ))}
+        </tbody>
+      </Rows>
+    </Section>
+  )
+}
+
+/** What a worker held when it died. */
+export function Held({ worker: { taken } }: { worker: LostWorker }) {
+  const count = taken.reduce((sum, each) => sum + each.count, 0)
+  if (count === 0) return <span class="quiet">no job</span>
+  const ids = taken.flatMap(({ jobs }) => jobs).slice(0, MOST)
+  return (
+    <>
+      {plural(count, 'job')}:{' '}
+      {ids.map((id, i) => (
+        <span key={id}>
+          {i > 0 && ', '}
+          <a class="mono" href={href('jobs', [id])}>
+            {id}
+          </a>
+        </span>
+      ))}
+      {count > ids.length && ', …'}
+    </>
+  )
+}
+
+export function Takers({ worker: { id, taken } }: { worker: LostWorker }) {
+  const takers = [...new Set(taken.map(({ by }) => by))]
+  return takers.map((by, i) => (
+    <span key={by}>
+      {i > 0 && ', '}
+      {by === id ? (
+        'its own process'
+      ) : by === 'supervisor' ? (
+        'its supervisor'
+      ) : (
+        <a class="mono" href={href('workers', [by])}>
+          {by}
+        </a>
+      )}
+    </span>
+  ))
+}
