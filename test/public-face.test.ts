@@ -89,8 +89,8 @@ test.each([
     6,
     'delayed dispatch expiresIn onQueue prioritized retryUntil tagged withBackoff withId withOptions withTimeout withTries',
   ],
-  ['Jobs.schedules', 8, 'get list pause remove resume runNow set'],
-  ['operate().schedules', 9, 'get list pause remove resume runNow'],
+  ['Jobs.schedules', 8, 'get list pause records remove resume runNow set'],
+  ['operate().schedules', 9, 'get list pause records remove resume runNow'],
   [
     'a handle',
     7,

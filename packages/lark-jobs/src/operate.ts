@@ -142,6 +142,7 @@ export type { StrandedJobs } from './operate/measures/stranded-jobs.ts'
 export type { Operate, StorePlace } from './operate/operate.ts'
 export type { Operations } from './operate/operations.ts'
 export type { ScheduleOperations } from './operate/schedule-operations.ts'
+export type { ScheduleRecord } from './operate/schedule-records.ts'
 export type {
   PauseScheduleOptions,
   ResumedSchedule,

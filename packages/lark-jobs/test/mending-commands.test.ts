@@ -160,7 +160,7 @@ test('purge writes no file, and says so; export writes what a filter finds', asy
   expect(said).toContain('this cannot be undone')
   expect((await lark(['jobs:export', '--all', '--json'])).json()).toEqual({
     exported: 0,
-    left: { schedules: 0, flows: 0 },
+    left: { flows: 0 },
   })
   expect((await lark(['jobs:import', file])).said).toContain('✓ Imported 5 jobs\n')
 })
@@ -170,12 +170,17 @@ test('an export of the whole store says what else the store has', async () => {
   await jobs.dispatch(chain([ChargeJob.with({ n: 9 }).delayed('1h'), ChargeJob.with({ n: 9 })]))
   const file = path('exported')
   const { said } = await lark(['jobs:export', '--all', `--file=${file}`])
+  expect(said).toMatch(/✓ Exported \d+ jobs and 1 schedule to/)
   expect(said).toContain(
-    '! The store also has 1 schedule that code has set, and 1 flow that has not ended: these are in no file\n',
+    '! The store also has 1 flow that has not ended: let workers finish what is in no file\n',
   )
-  expect((await lark(['jobs:export', '--all', '--json'])).json()).toMatchObject({
-    left: { schedules: 1, flows: 1 },
-  })
+  const { exported, ...rest } = (await lark(['jobs:export', '--all', '--json'])).json()
+  expect(rest).toMatchObject({ schedules: 1, left: { flows: 1 } })
+  expect(readFileSync(rest.file, 'utf8').trim().split('\n')).toHaveLength(exported + 1)
+  await jobs.schedules.remove('each-day')
+  const again = await lark(['jobs:import', file])
+  expect(again.said).toContain('✓ Imported 0 jobs and 1 schedule; ')
+  expect((await jobs.schedules.get('each-day'))!.when).toBe('0 8 * * *')
   expect((await lark(['jobs:export', '--state=failed', '--json'])).json()).not.toHaveProperty('left')
 })
 

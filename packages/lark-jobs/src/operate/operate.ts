@@ -313,8 +313,8 @@ export class Operate extends Operations {
 
   /**
    * Puts jobs back from their records, as `records()` and `remove({ before })` give them: ended jobs as they ended, with
-   * their errors, and others into their queue, with all their tries. A job whose id its queue has already is left as it is,
-   * so a call may be repeated. Locks, logs and what a class says of keeping its jobs do not come back.
+   * their errors, and others into their queue, with all their tries. And schedules, from those of `schedules.records()`.
+   * What is there already is left as it is, so a call may be repeated. Locks, logs and what a class says of keeping its jobs do not come back.
    *
    * @param records a list of them, or lists that come one after the other, such as those of a large file
    * @param options `source`: where they are from, in words, for the audit. `commands`: also jobs that run commands of
@@ -332,7 +332,7 @@ export class Operate extends Operations {
     by.checkImport(options)
     const { source, signal } = options
     const on = source === undefined ? 'jobs' : `jobs of ${source}`
-    const count = ({ imported }: Imported) => imported
+    const count = ({ imported, schedules = 0 }: Imported) => imported + schedules
     return this[perform]({ what: 'import', on, signal, count }, async (noted) =>
       by.importJobs(await this.#queues(), records, options, noted),
     )

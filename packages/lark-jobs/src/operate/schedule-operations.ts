@@ -3,6 +3,7 @@
  * `schedule-changes.ts`, which are loaded with the first call: most processes only dispatch.
  */
 import { type Perform, unrecorded } from './audit/hand-change.ts'
+import type { ScheduleRecord } from './schedule-records.ts'
 import type {
   PauseScheduleOptions,
   ResumedSchedule,
@@ -52,6 +53,17 @@ export class ScheduleOperations {
     const { checkSchedules, listSchedules } = await import('./schedules/schedule-info.ts')
     checkSchedules(filter)
     return listSchedules(await this.#open(), filter)
+  }
+
+  /**
+   * The schedules that have not ended, as records from which `operate().import()` makes them in another store: with their
+   * payloads as they are stored, their pauses, and their next instants. Without the history of their runs.
+   *
+   * @example const lines = (await operate().schedules.records()).map((schedule) => JSON.stringify(schedule))
+   */
+  async records(): Promise<ScheduleRecord[]> {
+    const { scheduleRecords } = await import('./schedule-records.ts')
+    return scheduleRecords(await this.#open())
   }
 
   /**

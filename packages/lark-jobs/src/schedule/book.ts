@@ -103,6 +103,20 @@ export class ScheduleBook {
     }
   }
 
+  /** Makes a schedule that another store had, as far as it had come there. @returns false: there is one with this id */
+  async restore(
+    id: string,
+    definition: Definition,
+    state: ScheduleState,
+    partition: string,
+  ): Promise<boolean> {
+    for (;;) {
+      if ((await this.get(id)) !== undefined) return false
+      const home = await this.#homeIn(id, partition, definition)
+      if ((await this.#create(id, definition, partition, home, state)) !== undefined) return true
+    }
+  }
+
   /**
    * Gives a schedule another definition. Ticks that are due already are those of the old one, so it may take more than
    * one call.
@@ -368,6 +382,7 @@ export class ScheduleBook {
     definition: Definition,
     partition: string,
     home: string,
+    kept?: ScheduleState,
   ): Promise<KeptSchedule | undefined> {
     const { schedules } = this.#store
     // Whoever removes the former one knows another home, and so cannot take this one.
@@ -375,8 +390,8 @@ export class ScheduleBook {
     const is = await schedules.move(id, home, mine, definition.ofClass !== undefined)
     if (is !== mine) return undefined
     const { at } = await schedules.get(partition, [])
-    const state = begin(definition, at)
-    if (definition.ofClass !== undefined) state.firstSeen = at
+    const state = kept ?? begin(definition, at)
+    if (kept === undefined && definition.ofClass !== undefined) state.firstSeen = at
     const { written } = await schedules.write(partition, [newOf(id, definition, state)], undefined, true)
     const { rev, isWritten } = written[0]!
     if (!isWritten) return undefined

@@ -1,7 +1,17 @@
 import { expect, test } from 'vitest'
 import { open } from '../../src/api/jobs.ts'
 import { declaredBy, partitionOf } from '../../src/dispatch/scheduled-job.ts'
-import { cron, daily, every, group, Job, type Jobs, type ScheduleInfo, unique } from '../../src/index.ts'
+import {
+  createJobs,
+  cron,
+  daily,
+  every,
+  group,
+  Job,
+  type Jobs,
+  type ScheduleInfo,
+  unique,
+} from '../../src/index.ts'
 import { bookOf } from '../../src/operate/schedules/schedule-info.ts'
 import { operate } from '../../src/operate.ts'
 import { classOf } from '../../src/options/job-class.ts'
@@ -46,6 +56,59 @@ const said = ({ since: _, next: __, ...rest }: ScheduleInfo) => rest
 
 /** Schedules as programs and people set and change them. */
 export function settingSchedules(connect: Connect): void {
+  test('schedules go to another store and back as they are, with their pauses; once more changes nothing', async () => {
+    await using bench = await Bench.make(connect)
+    await using other = createJobs({ connection: 'sqlite::memory:', queues: ['default', 'emails'] })
+    const { schedules } = bench.jobs
+    await schedules.set(
+      'report',
+      ReportJob.with({ tenant: 7, secret: 'x' }).withOptions({ priority: 3 }),
+      every('1h', { limit: 9 }),
+    )
+    await schedules.set(
+      'yearly',
+      ReportJob.with({ tenant: 8 }),
+      cron('0 3 1 1 *', { timezone: 'Europe/Paris' }),
+    )
+    await declare(bench.jobs, NightlyJob)
+    await schedules.pause('nightly', { because: 'the bank is closed' })
+    await schedules.runNow('report')
+    const before = await schedules.list()
+    const records = JSON.parse(JSON.stringify(await schedules.records()))
+    expect(JSON.stringify(records)).toContain('secret')
+    expect(await operate(other).import(records)).toEqual({ imported: 0, existing: 0, schedules: 3 })
+    expect(await other.schedules.list()).toEqual(before)
+    await other.schedules.pause('yearly')
+    expect(await operate(other).import(records)).toEqual({ imported: 0, existing: 3 })
+    expect((await other.schedules.get('yearly'))!.state).toBe('paused')
+    await other.schedules.resume('yearly')
+    for (const { id } of before) await schedules.remove(id)
+    expect(await operate(bench.jobs).import(await other.schedules.records())).toMatchObject({ schedules: 3 })
+    expect(await schedules.list()).toEqual(before)
+    // The class declares what is there already.
+    await declare(bench.jobs, NightlyJob)
+    expect((await schedules.get('nightly'))!.paused).toMatchObject({ because: 'the bank is closed' })
+    await schedules.remove('report')
+    const [{ schedule, definition, state }] = records
+    const wrong = [
+      { definition: 1 },
+      { definition: { ...definition, timing: { kind: 'cron', expression: '99 * * * *' } } },
+      { definition: { ...definition, queue: 5 } },
+      { definition: { ...definition, job: { ...definition.job, payload: {} } } },
+      { definition: { ...definition, job: { ...definition.job, key: 'lark:command' } } },
+      { definition: { ...definition, job: { ...definition.job, options: 'x' } } },
+      { state: { ...state, ahead: ['soon'] } },
+      { state: { ...state, next: '1' } },
+    ]
+    for (const each of wrong)
+      await expect(operate(other).import([{ schedule, definition, state, ...each }])).rejects.toMatchObject({
+        code: 'IMPORT_INVALID',
+        message: expect.stringMatching(/^The record of schedule '.+' cannot be imported: it/),
+      })
+    const elsewhere = { schedule, state, definition: { ...definition, queue: 'nowhere' } }
+    await expect(operate(other).import([elsewhere])).rejects.toMatchObject({ code: 'UNKNOWN_QUEUE' })
+  })
+
   test('a schedule is set, seen and removed, by any process', async () => {
     await using bench = await Bench.make(connect)
     const when = cron('0 8 * * 1-5', { timezone: 'Europe/Paris', missed: 'once', jitter: '1m', limit: 9 })

@@ -1,5 +1,5 @@
 /**
- * A file of jobs: the record of a job on each line, as JSON. Payloads, results and progress are JSON texts in it, as they are
+ * A file of jobs: the record of a job, or of a schedule, on each line, as JSON. Payloads, results and progress are JSON texts in it, as they are
  * stored, and nothing is hidden: only the owner of the file can read it.
  *
  * The file is made with the first jobs. Each lot is on the disk before `write` resolves.
@@ -8,7 +8,7 @@ import { type FileHandle, mkdir, open } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { usageError } from '@s18i/lark/config'
 import { isReserved } from '../../model/reserved-key.ts'
-import type { JobRecord } from '../../operate.ts'
+import type { JobRecord, ScheduleRecord } from '../../operate.ts'
 
 /** What a record of a job does not have. The page of the commands says what follows from it. */
 export const LEFT_BEHIND =
@@ -16,7 +16,7 @@ export const LEFT_BEHIND =
 
 export class JobFile implements AsyncDisposable {
   readonly path: string
-  /** How many jobs were written. */
+  /** How many lines were written. */
   count = 0
   /** Whether some of them run commands. */
   hasCommands = false
@@ -32,12 +32,12 @@ export class JobFile implements AsyncDisposable {
   }
 
   /** @throws USAGE if the file exists, or cannot be made */
-  readonly write = async (jobs: readonly JobRecord[]): Promise<void> => {
+  readonly write = async (jobs: readonly (JobRecord | ScheduleRecord)[]): Promise<void> => {
     this.#handle ??= await this.#create()
     await this.#handle.appendFile(jobs.map((job) => `${JSON.stringify(job)}\n`).join(''))
     await this.#handle.sync()
     this.count += jobs.length
-    this.hasCommands ||= jobs.some(({ key }) => isReserved(key))
+    this.hasCommands ||= jobs.some((each) => isReserved('key' in each ? each.key : keyOf(each)))
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -55,4 +55,8 @@ export class JobFile implements AsyncDisposable {
       throw usageError(`The jobs cannot be written to a file: ${why}`, 'Name another file with --file.')
     }
   }
+}
+
+function keyOf({ definition }: ScheduleRecord): string {
+  return (definition as { job: { key: string } }).job.key
 }

@@ -9,12 +9,12 @@ import { checkKey, FilterCommand, filterOf, flagNames } from '../words/job-filte
 import { INTERRUPTED } from './job-change.ts'
 import { JobFile, LEFT_BEHIND } from './job-file.ts'
 
-/** `lark jobs:export`: writes the records of jobs to a file, one a line, from which `jobs:import` puts them back. */
+/** `lark jobs:export`: writes the records of jobs, and of all schedules, to a file from which `jobs:import` puts them back. */
 export class JobsExportCommand extends FilterCommand {
   readonly key = 'jobs:export'
   override description = 'Write the jobs that meet some conditions to a file, one a line, as JSON'
   state = flag.enum('Only jobs in this state', states)
-  all = flag.boolean('Every job of the store')
+  all = flag.boolean('Every job of the store, and its schedules')
   file = flag.string('Where to. Default: a new file in .lark/exported')
 
   async handle() {
@@ -38,35 +38,39 @@ export class JobsExportCommand extends FilterCommand {
     }
     const { aborted } = this.signal
     const { count, path } = file
+    const schedules = all && !aborted ? await operating.schedules.records() : []
+    if (schedules.length > 0) await file.write(schedules)
     const left = all && !aborted ? await leftOut(operating) : undefined
     if (count === 0 && !aborted) await checkKey(this.job, operating)
     if (this.json)
       this.console.json({
         exported: count,
-        ...(count > 0 && { file: path }),
+        ...(schedules.length > 0 && { schedules: schedules.length }),
+        ...(file.count > 0 && { file: path }),
         ...(aborted && { interrupted: true }),
         ...(left && { left }),
       })
-    else if (count === 0) this.success('No such job')
+    else if (file.count === 0) this.success('No such job')
     else if (aborted) this.warn(`Interrupted: ${plural(count, 'job')} are in ${shellWord(path)}, and no more`)
     else {
-      this.success(`Exported ${plural(count, 'job')} to ${shellWord(path)}`)
+      const and = schedules.length > 0 ? ` and ${plural(schedules.length, 'schedule')}` : ''
+      this.success(`Exported ${plural(count, 'job')}${and} to ${shellWord(path)}`)
+      if (file.hasCommands)
+        this.info(
+          `Some run commands of lark. To import them too: lark jobs:import ${shellWord(path)} --commands`,
+        )
       this.info(LEFT_BEHIND)
     }
-    if (!this.json && left && left.schedules + left.flows > 0)
+    if (!this.json && left && left.flows > 0)
       this.warn(
-        `The store also has ${plural(left.schedules, 'schedule')} that code has set, and ${plural(left.flows, 'flow')} that ${left.flows === 1 ? 'has' : 'have'} not ended: these are in no file`,
+        `The store also has ${plural(left.flows, 'flow')} that ${left.flows === 1 ? 'has' : 'have'} not ended: let workers finish what is in no file`,
       )
     return aborted ? INTERRUPTED : true
   }
 }
 
-/** What a store has beside jobs, and a file of jobs has not. */
-async function leftOut({
-  schedules,
-  flows,
-}: ReturnType<typeof operate>): Promise<{ schedules: number; flows: number }> {
-  const set = (await schedules.list()).filter(({ ofClass, ended }) => !ofClass && ended === undefined)
+/** What a store has beside jobs and schedules: a file does not have it. */
+async function leftOut({ flows }: ReturnType<typeof operate>): Promise<{ flows: number }> {
   let count = 0
   for (const state of ['filling', 'open', 'ending'] as const) {
     let cursor: string | undefined
@@ -76,5 +80,5 @@ async function leftOut({
       cursor = page.cursor
     } while (cursor !== undefined)
   }
-  return { schedules: set.length, flows: count }
+  return { flows: count }
 }

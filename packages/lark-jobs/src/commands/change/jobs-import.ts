@@ -22,7 +22,7 @@ const TOGETHER = 250
 export class JobsImportCommand extends Command {
   readonly key = 'jobs:import'
   override description =
-    'Put jobs back from a file of jobs:remove or jobs:export, or import jobs of BullMQ; jobs that exist already stay as they are'
+    'Put jobs and schedules back from a file of jobs:remove or jobs:export, or import jobs of BullMQ; what exists already stays as it is'
   file = arg.string('The file', { optional: true })
   commands = flag.boolean('FILE: also jobs that run commands of lark; only if you trust the file')
   fromBullmq = flag.string('The Redis of BullMQ 5 or 6 whose jobs are imported: redis://host:6379')
@@ -124,13 +124,13 @@ export class JobsImportCommand extends Command {
       })
       .finally(() => spinner.stop())
     const { aborted } = this.signal
-    const { imported, existing } = sum
+    const { imported, existing, schedules = 0 } = sum
+    const what = `mported ${plural(imported, 'job')}${schedules > 0 ? ` and ${plural(schedules, 'schedule')}` : ''}`
     const there =
       existing > 0 ? `; ${existing.toLocaleString('en')} exist already, and are left as they are` : ''
     if (this.json) this.console.json({ ...sum, ...(aborted && { interrupted: true }) })
-    else if (aborted)
-      this.warn(`Interrupted: imported ${plural(imported, 'job')}${there}. Import the file again to go on`)
-    else this.success(`Imported ${plural(imported, 'job')}${there}`)
+    else if (aborted) this.warn(`Interrupted: i${what}${there}. Import the file again to go on`)
+    else this.success(`I${what}${there}`)
     if (!this.json && imported > 0) this.info(LEFT_BEHIND)
     return aborted ? INTERRUPTED : true
   }

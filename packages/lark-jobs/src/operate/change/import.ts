@@ -1,6 +1,7 @@
 /**
  * Puts jobs back from their records, as `remove({ before })` and `records()` give them: ended jobs in the state in which they
- * ended, others into their queue. A job whose id its queue has already is left as it is, so an import may be repeated.
+ * ended, others into their queue. And schedules, from those of `schedules.records()`. What is there already is left as it
+ * is, so an import may be repeated.
  */
 
 import { JobsError } from '../../model/errors.ts'
@@ -14,12 +15,15 @@ import { shown } from '../../words/secret.ts'
 import { checkFilter, conditions, isFunction, signal } from '../look/filter.ts'
 import { type OpenQueues, partitionsToLookIn } from '../look/stored-jobs.ts'
 import { RECORDS } from '../look/whole-records.ts'
+import { isScheduleRecord, type MovedSchedule, putSchedule, readSchedule } from '../schedule-records.ts'
 
 export interface Imported {
   /** Jobs that are there again. */
   imported: number
-  /** Jobs that were left as they are: their queue has a job with this id, or still keeps it. */
+  /** What was left as it is: a job whose queue has one with this id, or still keeps it, and schedules that are there. */
   existing: number
+  /** Schedules that are there again. Missing: none. */
+  schedules?: number
 }
 
 const ended: readonly State[] = ['completed', 'failed', 'cancelled']
@@ -54,19 +58,22 @@ export async function importJobs(
   { commands, signal, onProgress }: ImportOptions,
   noted: (done: number) => void,
 ): Promise<Imported> {
-  const sum = { imported: 0, existing: 0 }
+  const sum = { imported: 0, existing: 0, schedules: 0 }
   const lists = Array.isArray(records)
     ? [records as readonly unknown[]]
     : (records as AsyncIterable<readonly unknown[]>)
   for await (const values of lists) {
     if (signal?.aborted) break
-    const { imported, existing } = await importAll(open, values, commands, signal)
+    const { imported, existing, schedules } = await importAll(open, values, commands, signal)
     sum.imported += imported
     sum.existing += existing
-    noted(sum.imported + sum.existing)
-    onProgress?.(sum.imported + sum.existing)
+    sum.schedules += schedules
+    const done = sum.imported + sum.existing + sum.schedules
+    noted(done)
+    onProgress?.(done)
   }
-  return sum
+  const { schedules, ...counts } = sum
+  return schedules > 0 ? sum : counts
 }
 
 async function importAll(
@@ -74,10 +81,19 @@ async function importAll(
   values: readonly unknown[],
   commands: boolean | undefined,
   signal: ImportOptions['signal'],
-): Promise<Imported> {
+): Promise<Required<Imported>> {
   const places = new Map<string, JobRecord[]>()
   const known = new Map<string, string[]>()
+  const schedules: MovedSchedule[] = []
   for (const value of values) {
+    if (isScheduleRecord(value)) {
+      schedules.push(
+        readSchedule(value, commands, (why, isCommand) => {
+          throw refused(why, value, isCommand ? COMMANDS : FORM)
+        }),
+      )
+      continue
+    }
     const record = readRecord(value)
     if (isReserved(record.key) && !commands) throw refused('it runs a command of lark', value, COMMANDS)
     const queue = queueOf(record.partition)
@@ -87,7 +103,7 @@ async function importAll(
       : partitionWith(record.id, queue, open.queues)
     places.set(partition, [...(places.get(partition) ?? []), record])
   }
-  const counts = { imported: 0, existing: 0 }
+  const counts = { imported: 0, existing: 0, schedules: 0 }
   for (const [partition, records] of places) {
     for (const lot of inLots(records, RECORDS)) {
       if (signal?.aborted) break
@@ -105,6 +121,10 @@ async function importAll(
       for (const each of restored)
         counts[each === 'restored' || each === 'queued' ? 'imported' : 'existing']++
     }
+  }
+  for (const schedule of schedules) {
+    if (signal?.aborted) break
+    counts[(await putSchedule(open, schedule)) ? 'schedules' : 'existing']++
   }
   return counts
 }
@@ -164,8 +184,9 @@ const COMMANDS =
 const FORM = 'lark jobs:remove and lark jobs:export write such records, one a line.'
 
 function refused(why: string, value: unknown, hint = FORM): JobsError {
-  const { id } = (isObject(value) ? value : {}) as { id?: unknown }
-  const which = isId(id) ? `The record of ${id}` : 'A record'
+  const { id, schedule } = (isObject(value) ? value : {}) as { id?: unknown; schedule?: unknown }
+  const named = isText(schedule) ? `schedule ${shown(schedule)}` : isId(id) ? id : undefined
+  const which = named === undefined ? 'A record' : `The record of ${named}`
   return new JobsError('IMPORT_INVALID', `${which} cannot be imported: ${why}`, {
     exit: 2,
     hint,
