@@ -106,10 +106,13 @@ const hosts: Record<string, () => Promise<string>> = {
 describe.each(Object.entries(hosts))('%s', (name, start) => {
   test('answers every request of a stranger, and lives on', async () => {
     const origin = await start()
-    // Hono makes the request itself. Node's server closes a connection that wants to be a tunnel.
-    const right = name.startsWith('Hono') ? [400, 401, 404, 405, 500] : [400, 404, 405]
-    for (const head of hostileTo(BASE))
-      expect(await sendRaw(origin, head), head).toBeOneOf(head.startsWith('CONNECT') ? [0] : right)
+    for (const head of hostileTo(BASE)) {
+      // Node's server closes a connection that wants to be a tunnel. Hono makes a request of its own for what is mounted,
+      // and fails if it cannot: the dashboard gets none.
+      const isTunnel = head.startsWith('CONNECT')
+      const isHonos = name === 'Hono, mounted' && /^TRACE|u:p@h\/admin/.test(head)
+      expect(await sendRaw(origin, head), head).toBeOneOf(isTunnel ? [0] : isHonos ? [500] : [400, 404, 405])
+    }
     for (const path of oddPaths(BASE))
       expect(await sendRaw(origin, `GET ${path} HTTP/1.1\r\nHost: h`), path).toBeOneOf([200, 400, 401, 404])
     const me = await fetch(`${origin}${BASE}/api/me`, { headers: { 'x-user': 'ada' } })

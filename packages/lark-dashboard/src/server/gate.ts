@@ -23,6 +23,9 @@ export function refusalOf(request: Request, url: URL, { hosts }: GateOptions): R
   const { method, headers } = request
   if (!methods.includes(method))
     return { status: 405, code: 'METHOD_REFUSED', message: `${method} is refused: there are GET and POST` }
+  // A `Request` has none, but what some servers pass for one may.
+  if (url.username !== '' || url.password !== '')
+    return { status: 400, code: 'REQUEST_INVALID', message: 'The address of the request has a password' }
   const host = headers.get('host') ?? url.host
   if (hosts !== undefined && !hosts.includes(host) && !hosts.includes(host.replace(/:\d+$/, '')))
     return { status: 421, code: 'HOST_REFUSED', message: 'The dashboard does not answer by this name' }
