@@ -73,11 +73,13 @@ export function watching(make: Make): void {
   })
 
   test('a job that ended before the watch: its end while its record is kept, then `unknown`', async () => {
-    await using harness = await make({ retention: { ...forgetful.retention!, failed: { count: 1, age: 9 } } })
+    const one = { count: 1, age: 9 }
+    await using harness = await make({ retention: { completed: one, failed: one, cancelled: one } })
     const { store } = harness
     const [kept, gone] = [job(), job()]
     await harness.caller().run(kept, failed)
     await harness.caller().run(gone, completed)
+    await harness.caller().run(job(), completed)
     expect(await watch(store, [gone.id, kept.id, 'nobody'])).toMatchObject([
       { kind: 'unknown' },
       { kind: 'ended', job: { id: kept.id, state: 'failed' } },
@@ -114,30 +116,45 @@ export function watching(make: Make): void {
   })
 
   test('the end of a job that nobody watches is not remembered', async () => {
-    await using harness = await make(forgetful)
+    await using harness = await make()
     const { store } = harness
     const [watched, other] = [job(), job()]
     await harness.caller().enqueue(watched, other)
     await watch(store, [watched.id])
     const held = await harness.caller().claim(2)
     await harness.caller().settle(held.find(({ id }) => id === other.id)!, completed)
+    await store.clear('emails', 'completed')
     expect(await rung(store, 'web', MOMENT)).toEqual([])
     expect(await watch(store, [other.id, watched.id])).toEqual([{ kind: 'unknown' }, { kind: 'present' }])
   })
 
-  test('the end of a job whose class keeps nothing is remembered for a moment', async () => {
-    await using harness = await make()
+  test.each([
+    ['class', {}, { keep: { completed: 0, failed: 0, cancelled: 0 } }],
+    ['queue', forgetful, {}],
+  ])('the end of a job whose %s keeps nothing is remembered for a moment', async (_, options, own) => {
+    await using harness = await make(options)
     const { store, clock } = harness
-    const given = job({ keep: { completed: 0 } })
-    await harness.caller().run(given, { kind: 'completed', result: '7' })
-    expect(await store.counts('emails')).toMatchObject({ completed: 0 })
-    expect(await store.get('emails', given.id)).toBeUndefined()
+    const [alone, lost, dropped, ...many] = jobs(6, own)
+    await harness.caller().run(alone!, { kind: 'completed', result: '7' })
+    await harness.caller().run(lost!, failed)
+    await harness.caller().enqueue(dropped!)
+    await store.alter('emails', [dropped!.id], cancel)
+    await harness.caller().enqueue(...many)
+    const settled = (await harness.caller().claim(3)).map((held) => settlement(held, completed))
+    await harness.caller().exchange(settled, { limit: 0, lease: LEASE })
+    expect(await store.counts('emails')).toMatchObject({ completed: 0, failed: 0, cancelled: 0 })
+    expect(await store.get('emails', alone!.id)).toBeUndefined()
     clock.now += UNKEPT_MEMORY - 1
     await store.prune('emails')
-    expect(await watch(store, [given.id])).toMatchObject([{ job: { id: given.id, result: '7' } }])
+    const asked = [alone!, lost!, dropped!, ...many].map(({ id }) => id)
+    const states = ['completed', 'failed', 'cancelled', 'completed', 'completed', 'completed']
+    expect(await watch(store, asked)).toMatchObject(
+      states.map((state, i) => ({ job: { id: asked[i], state } })),
+    )
+    expect(await watch(store, [alone!.id])).toMatchObject([{ job: { result: '7' } }])
     clock.now += 1
     await store.prune('emails')
-    expect(await watch(store, [given.id])).toEqual([{ kind: 'unknown' }])
+    expect(await watch(store, asked)).toEqual(asked.map(() => ({ kind: 'unknown' })))
     expect(await store.clear('emails', 'hidden')).toBe(0)
   })
 
@@ -161,11 +178,14 @@ export function watching(make: Make): void {
   })
 
   test('a watch lapses: no ring, and the end is not remembered', async () => {
-    await using harness = await make(forgetful)
+    await using harness = await make()
     const { store, clock } = harness
     const given = jobs(3)
     await harness.caller().enqueue(...given)
-    const run = async () => harness.caller().settle(await harness.caller().claimOne(), completed)
+    const run = async () => {
+      await harness.caller().settle(await harness.caller().claimOne(), completed)
+      await store.clear('emails', 'completed')
+    }
     await watch(store, [given[0]!.id])
     clock.now += TTL - 1
     await run()

@@ -121,17 +121,24 @@ export function keeping(connect: Connect): void {
     expect(kept.map(({ payload }) => JSON.parse(payload).n)).toEqual([6, 4, 3])
   })
 
-  test('who awaits a job whose class keeps nothing gets the result, also of one that ended meanwhile', async () => {
-    await using bench = await Bench.make(connect)
-    class LostJob extends PlainJob {
-      override keep = keep({ failed: false })
-    }
-    // The jobs are over before their dispatcher asks for the results.
-    const done = await bench.jobs.dispatch(new GoneJob().with({ n: 1 }))
-    const failed = await bench.jobs.dispatch(new LostJob().with({ n: -3 }))
-    await (await bench.work([GoneJob, LostJob], { stopWhenEmpty: true })).done
-    expect(await done.result()).toEqual({ n: 1 })
-    await expect(failed.result()).rejects.toMatchObject({ code: 'JOB_FAILED' })
-    for (const handle of [done, failed]) expect(await handle.find()).toBeUndefined()
-  })
+  test.each(['class', 'queue'])(
+    'who awaits a job whose %s keeps nothing gets the result, also of one that ended meanwhile',
+    async (whose) => {
+      await using bench = await Bench.make(connect)
+      const { connection, prefix } = await operate(bench.jobs).place()
+      const nothing = { completed: false, failed: false } as const
+      const queues = whose === 'queue' ? { default: { keep: nothing } } : ['default']
+      await using jobs = createJobs({ connection, prefix, queues })
+      class EndedJob extends PlainJob {
+        override keep = whose === 'class' ? keep(nothing) : undefined
+      }
+      // The jobs are over before their dispatcher asks for the results.
+      const done = await jobs.dispatch(new EndedJob().with({ n: 1 }))
+      const failed = await jobs.dispatch(new EndedJob().with({ n: -3 }))
+      await (await jobs.work({ jobs: [EndedJob], stopWhenEmpty: true })).done
+      expect(await done.result()).toEqual({ n: 1 })
+      await expect(failed.result()).rejects.toMatchObject({ code: 'JOB_FAILED' })
+      for (const handle of [done, failed]) expect(await handle.find()).toBeUndefined()
+    },
+  )
 }

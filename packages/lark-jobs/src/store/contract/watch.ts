@@ -19,9 +19,9 @@
  * **Remembered.** The end of a watched job is kept for `RESEND_MEMORY`, as that of an acknowledged member of a flow is
  * (`effects.ts`): the watcher can read it however soon retention or a person removes the job.
  *
- * A job whose class keeps nothing (`model/record.ts#Keep`) may be over before its waiter can ask: before the answer to
- * its dispatch has arrived. So its end is remembered too, for `UNKEPT_MEMORY`. No list and no call but `watch` shows
- * it.
+ * A job of which nothing is kept, because its class (`model/record.ts#Keep`) or its queue says so, may be over before its
+ * waiter can ask: before the answer to its dispatch has arrived. So its end is remembered too, for `UNKEPT_MEMORY`. No
+ * list and no call but `watch` shows it.
  *
  * A partition that nobody watches has no trace of this, and its jobs cost what they cost without it.
  */
@@ -56,7 +56,7 @@ export type WatchVerb = (
   news?: boolean,
 ) => Promise<Fate[]>
 
-/** Milliseconds for which the end of a job is remembered whose class keeps nothing. */
+/** Milliseconds for which the end of a job is remembered of which nothing is kept. */
 export const UNKEPT_MEMORY = 5_000
 
 /** Milliseconds between two calls of a watcher that is not rung. */

@@ -165,7 +165,7 @@ export function rememberEnds(partition: Partition, ids: readonly string[]): void
   forgetEffects(partition, MAX_ITEMS)
 }
 
-/** Keeps the ends of jobs whose class keeps nothing, for a moment: as the contract says (`contract/watch.ts`). */
+/** Keeps the ends of jobs of which nothing is kept, for a moment: as the contract says (`contract/watch.ts`). */
 export function rememberUnkept(partition: Partition, jobs: readonly Pick<JobRow, 'seq' | 'id'>[]): void {
   const { database, id, name, now } = partition
   const others = jobs.filter((job) => (memberOf(job.id)?.home ?? name) === name)

@@ -50,7 +50,13 @@ local function end_as(state, ids, kept, how)
   if ends.keeps and how ~= 'removed' or is_special and state == 'failed' then
     ids = keeping().keep_some(state, ids)
   end
-  if kept == 0 or #ids == 0 then
+  if #ids == 0 then
+    return
+  end
+  if kept == 0 then
+    if how ~= 'removed' then
+      keeping().remember_unkept(state, ids)
+    end
     return forget(ids)
   end
   -- As text, because the server would convert a number again for each job.

@@ -8,7 +8,7 @@
 -- `keeps` in `settings` is 1 while `keeps` is there.
 -- module: keeping
 -- needs: start, retain, effects, failing
--- gives: carry, keep_some, let_go, unpin, drop_old
+-- gives: carry, remember_unkept, keep_some, let_go, unpin, drop_old
 
 local PINNED = 31536000000
 local MAX_PINNED = 10000
@@ -42,6 +42,11 @@ local function is_member(id)
   return index and tonumber(index) < NODES
 end
 
+-- Who awaits a job of which nothing is kept may ask only after its end (`contract/watch.ts`).
+local function remember_unkept(state, ids)
+  effects().remember_ends(state, ids, nil, UNKEPT_MEMORY)
+end
+
 -- Ends those of the jobs that have an age of their own in this state, and members that failed. Returns the others.
 local function keep_some(state, ids)
   local entries, others, none, scored, ends, logs = redis.call('HMGET', key('keeps'), unpack(ids)), {}, {}, {}, {}, {}
@@ -69,8 +74,7 @@ local function keep_some(state, ids)
   add('kept', ends)
   add('kept-logs', logs)
   if #none > 0 then
-    -- Who awaits such a job may ask only after its end (`contract/watch.ts`).
-    effects().remember_ends(state, none, nil, UNKEPT_MEMORY)
+    remember_unkept(state, none)
     forget(none)
   end
   return others
