@@ -3,7 +3,8 @@
  * a process of its own, so that everything is loaded anew: the configuration too, and also after it could not be loaded.
  *
  *   running   until the program ends by itself, or a change comes
- *   ending    it was told to stop, because of a change; it gives back what still runs after `DEADLINE`
+ *   ending    it was told to stop, because of a change; it gives back what still runs after `DEADLINE`, and may need
+ *             longer to tell a store that is away how its jobs ended
  *   waiting   the program has ended, by itself or because of a mistake: a change starts it again
  *   stopping  after a signal; the end of the program is the end
  *
@@ -12,13 +13,13 @@
  */
 import { type ChildProcess, fork } from 'node:child_process'
 import { STOP_DEADLINE } from '../worker/options.ts'
-import { GRACE, type ProcessCommand, WATCHED } from './protocol.ts'
+import { GRACE, larkMessage, type ProcessCommand, type ProcessReport, WATCHED } from './protocol.ts'
 import { SourceWatch } from './source-watch.ts'
 
 /** Milliseconds that running jobs may take after a change, before they are given back. */
 const DEADLINE = 5_000
-/** Beyond the deadline and its grace period, for the supervisor to end its processes first. */
-const MARGIN = 2_000
+/** Beyond the deadline and its grace period, for the supervisor to end its processes and hand back their jobs first. */
+const MARGIN = 5_000
 /** The most changed files that are named. */
 const MOST = 3
 
@@ -37,6 +38,8 @@ export class Development {
   readonly #sources: SourceWatch
   #child: ChildProcess | undefined
   #state: 'running' | 'ending' | 'waiting' | 'stopping' = 'waiting'
+  /** When the program is killed, if it was told to stop. */
+  #killAt = 0
   #kill: NodeJS.Timeout | undefined
   #signals = 0
   #done: (code: number) => void = () => {}
@@ -77,8 +80,12 @@ export class Development {
       this.#options.warn(`The worker could not be started: ${error.message}`)
       this.#ended(1)
     })
-    // Messages of a job go to the program that started this one.
-    child.on('message', (message) => process.send?.(message, undefined, undefined, ignore))
+    child.on('message', (message) => {
+      const report = larkMessage<ProcessReport>(message)
+      if (report?.kind === 'needs') this.#killIn(report.ms)
+      // Messages of a job go to the program that started this one.
+      else process.send?.(message, undefined, undefined, ignore)
+    })
     child.once('close', (code) => this.#ended(code ?? 1))
   }
 
@@ -106,22 +113,30 @@ export class Development {
     }
   }
 
-  /** Tells the program to stop. A deadline of 0 gives back at once. */
-  #tell(deadline: number): void {
-    const child = this.#child!
-    const command: ProcessCommand = { kind: 'stop', deadline }
-    if (child.connected) child.send({ lark: command }, () => {})
-    clearTimeout(this.#kill)
-    this.#kill = setTimeout(() => child.kill('SIGKILL'), deadline + GRACE + MARGIN)
+  /** Tells the program to stop. A deadline of 0 gives back at once. @param outcomes as for a worker */
+  #tell(deadline: number, outcomes?: number): void {
+    const command: ProcessCommand = { kind: 'stop', deadline, outcomes }
+    if (this.#child!.connected) this.#child!.send({ lark: command }, () => {})
+    this.#killAt = 0
+    this.#killIn(deadline)
   }
 
-  /** The first signal stops in order, the second gives back at once, as without `--watch`. */
+  /** Of several processes of the program, the one that needs longest counts. */
+  #killIn(ms: number): void {
+    const at = performance.now() + ms + GRACE + MARGIN
+    if ((this.#state !== 'ending' && this.#state !== 'stopping') || at <= this.#killAt) return
+    this.#killAt = at
+    clearTimeout(this.#kill)
+    this.#kill = setTimeout((child) => child.kill('SIGKILL'), at - performance.now(), this.#child!)
+  }
+
+  /** As without `--watch`: the first stops in order, the second gives back at once, the third waits for no store. */
   readonly #stop = (): void => {
     this.#signals++
     const isNow = this.#state === 'waiting'
     this.#state = 'stopping'
     if (isNow) this.#done(0)
-    else this.#tell(this.#signals === 1 ? STOP_DEADLINE : 0)
+    else this.#tell(this.#signals === 1 ? STOP_DEADLINE : 0, this.#signals < 3 ? undefined : 0)
   }
 }
 

@@ -41,6 +41,8 @@ export interface SupervisorOptions extends HandBackOptions {
   processes: number
   /** Starts a process that runs a worker: with an IPC channel, and a pipe at `LIFELINE`. */
   start: (slot: ProcessSlot) => ChildProcess
+  /** Told that a process which ends needs up to so many milliseconds. */
+  needs?: (ms: number) => void
   /** What is true of every process: said once, at the start. */
   remarks: readonly string[]
   report: {
@@ -153,6 +155,7 @@ export class Supervisor implements AsyncDisposable {
     const heard = (report: ProcessReport) => {
       if (report.kind === 'remark') this.#remark(report.text)
       if (report.kind === 'serving') this.#hasServed = true
+      if (report.kind === 'needs') this.#options.needs?.(report.ms)
       if (report.kind === 'figures') this.#second ??= setTimeout(() => this.#count(), SECOND)
       if (report.kind === 'restart') {
         this.#toRestart.add(process)

@@ -122,3 +122,21 @@ for (const [name, make] of Object.entries({ Redis: redis, SQLite: sqlite })) {
     expect(named?.split(', ').sort()).toEqual((await lines(app, 'ended')).sort())
   }, 120_000)
 }
+
+test('a worker that watches the sources gets the time of a stop to tell a store that is away how its jobs ended', async () => {
+  await using store = await redis()
+  const { app } = store
+  await app.start(['dispatch.js']).result
+  // Longer than a process may take that has nothing to tell.
+  const worker = app.lark('jobs:work', '--watch', '--outcomes', '11s')
+  await until(app, 'begun', JOBS)
+  store.leave()
+  await app.write({ go: '' })
+  await until(app, 'ended', JOBS)
+  // Of two equal signals, the system may pass on one.
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) worker.child.kill(signal)
+  const { code, stderr } = await worker.result
+  const [, named] = /how 10 jobs ended is not stored, and they may run again: (.*)/.exec(stderr) ?? []
+  expect(named?.split(', ').sort()).toEqual((await lines(app, 'ended')).sort())
+  expect(code).toBe(74)
+}, 120_000)

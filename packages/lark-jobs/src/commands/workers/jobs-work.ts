@@ -195,6 +195,7 @@ export class JobsWorkCommand extends Command {
       store,
       queues,
       limiters: [...settings.limiters.keys()],
+      needs: (ms) => signals.needs(ms),
       recovered: (partition, recovery) =>
         void tellCrashed(store, noClasses, hooks, partition, recovery, settings.telemetry).catch((error) =>
           report.warn(textOf(error)),

@@ -13,7 +13,7 @@
  * With this listener, SIGTSTP and Ctrl-Z do not suspend the process: a suspended worker would only lose its leases.
  * Windows has no such signal.
  */
-import { larkMessage, type ProcessCommand, WATCHED } from '../../supervisor/protocol.ts'
+import { larkMessage, type ProcessCommand, type ProcessReport, WATCHED } from '../../supervisor/protocol.ts'
 import { STOP_DEADLINE } from '../../worker/options.ts'
 
 /** A worker, or a supervisor. */
@@ -51,15 +51,21 @@ export class WorkSignals {
     if (this.#isWatched && process.connected) process.disconnect()
   }
 
+  /** Tells the process that watches the sources: this one ends in order, and needs up to so many milliseconds. */
+  needs(ms: number): void {
+    const report: ProcessReport = { kind: 'needs', ms }
+    if (this.#isWatched && process.connected) process.send?.({ lark: report }, undefined, undefined, () => {})
+  }
+
   readonly #told = (message: unknown): void => {
     const command = larkMessage<ProcessCommand>(message)
-    if (command?.kind === 'stop') this.#end(command.deadline)
+    if (command?.kind === 'stop') this.#end(command.deadline, command.outcomes)
   }
 
   readonly #left = (): void => this.#end(STOP_DEADLINE)
 
-  #end(deadline: number): void {
-    if (this.#serving !== undefined) void this.#serving.stop(deadline)
+  #end(deadline: number, outcomes?: number): void {
+    if (this.#serving !== undefined) void this.#serving.stop(deadline, outcomes)
     // No job is claimed yet, and the store may be away.
     else process.exit()
   }
