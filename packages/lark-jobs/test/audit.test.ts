@@ -99,11 +99,13 @@ test('a change whose end cannot be written is made, and a warning has what is mi
   expect(warned.mock.calls[0]![0]).toContain('ada at web-1: done, 3 changed. the server is away')
 })
 
-test('the words are bounded, and a purge tells no value of a payload', async () => {
+test('the words are bounded, and no change tells a value of a payload; a purge no name either', async () => {
   const { store, written } = storeOf()
   const where = { email: 'ada@example.com' }
-  await withRecord(store, bounds, actor, { ...change, what: 'purge', on: { where } }, async () => 1)
-  await withRecord(store, bounds, actor, { ...change, on: { where } }, async () => 1)
+  const named = { queue: 'emails', group: 'ada', tag: 'vip' }
+  for (const what of ['purge', 'cancel'] as const)
+    for (const on of [{ where }, named])
+      await withRecord(store, bounds, actor, { ...change, what, on }, async () => 1)
   const ids = Array.from({ length: 30 }, (_, n) => `${n}`.padEnd(100, 'x'))
   await withRecord(store, bounds, actor, { ...change, on: ids, queue: 'emails' }, async () => 1)
   const failing = withRecord(store, bounds, actor, change, async () => {
@@ -112,11 +114,22 @@ test('the words are bounded, and a purge tells no value of a payload', async () 
   await expect(failing).rejects.toThrow('xxx')
   expect(written.filter(({ outcome }) => outcome !== 'running').map(({ on }) => on)).toEqual([
     'jobs where email is …',
-    'jobs where email is "ada@example.com"',
+    'jobs of queue emails, group …, tag …',
+    'jobs where email is …',
+    'jobs of queue emails, group ada, tag vip',
     expect.stringMatching(/^30 jobs of queue emails: 0x+, .{300,}…$/),
     change.on,
   ])
   expect(written.at(-1)!.error).toHaveLength(500)
+})
+
+test.each(['edit', 'dispatch', 'import'] as const)('of the error of an %s, only the code', async (what) => {
+  const { store, written } = storeOf()
+  const errors = [new JobsError('PAYLOAD_INVALID', 'no domain: ada@', {}), new TypeError('what is ada@?')]
+  for (const error of errors)
+    await withRecord(store, bounds, actor, { ...change, what }, () => Promise.reject(error)).catch(() => {})
+  const ended = written.filter(({ outcome }) => outcome === 'failed')
+  expect(ended.map(({ error }) => error)).toEqual(['PAYLOAD_INVALID', 'TypeError'])
 })
 
 function pageOf(now: number, entries: AuditRecord[]): Promise<AuditPage> {

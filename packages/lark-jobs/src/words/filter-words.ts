@@ -7,12 +7,17 @@ interface Conditions {
   where?: Readonly<Record<string, unknown>>
 }
 
-/** @param hidesValues of conditions on payloads: only their paths are told */
-export function filterWords(filter: Readonly<Conditions>, hidesValues = false): string {
+/** The conditions whose values are names that an application may make of payloads. */
+const NAMED = ['group', 'tag']
+
+/** @param hides `payloads`: of conditions on payloads, only the paths are told. `names`: also no group and no tag */
+export function filterWords(filter: Readonly<Conditions>, hides?: 'payloads' | 'names'): string {
   const { all, since, where = {}, ...others } = filter
-  const of = Object.entries(others).map(([name, value]) => `${name} ${value}`)
+  const of = Object.entries(others).map(
+    ([name, value]) => `${name} ${hides === 'names' && NAMED.includes(name) ? '…' : value}`,
+  )
   const values = Object.entries(where).map(
-    ([path, value]) => `${path} is ${hidesValues ? '…' : JSON.stringify(value)}`,
+    ([path, value]) => `${path} is ${hides === undefined ? JSON.stringify(value) : '…'}`,
   )
   return [
     ...(all ? ['of every queue'] : of.length > 0 ? [`of ${of.join(', ')}`] : []),

@@ -240,7 +240,14 @@ export function purging(connect: Connect): void {
     for (let n = 0; n < 2; n++) await jobs.dispatch(new LatestJob().with({ step: 'latest', who: ADA }))
     await jobs.schedules.set('nightly', care('scheduled'), cron('0 3 * * *', { timezone: 'UTC' }))
     await jobs.schedules.runNow('nightly')
-    await jobs.cancel({ key: 'strict', where: { who: ADA } }, { because: 'left' })
+    // What people change by hand is in the audit, which no purge reaches.
+    await operating.cancel({ key: 'strict', where: { who: ADA } }, { because: 'left' })
+    await operating.prioritize({ key: 'care', where: { who: ADA } }, 1)
+    const unfit = () => {
+      throw new Error(`${ADA} is not an address`)
+    }
+    await expect(operating.edit({ key: 'once', where: { who: ADA } }, unfit as never)).rejects.toThrow(ADA)
+    await operating.purge({ tag: ADA })
     const hidden = await jobs.dispatch(new ToldJob().with({ step: 'hidden', who: ADA }))
     await hidden.cancel()
     await hidden.remove()
@@ -267,6 +274,8 @@ export function purging(connect: Connect): void {
     const by = { where: { who: ADA } }
     const would = await operating.purge(by, { dryRun: true })
     expect(await operating.purge(by)).toEqual(would)
+    const changes = (await operating.audit()).entries.map(({ what }) => what)
+    expect(changes).toEqual(['purge', 'purge', 'edit', 'prioritize', 'cancel'])
     // What no filter finds: of large payloads, the whole was another text; and jobs that were removed.
     await operating.purge({ key: 'care' })
     await operating.purge(hidden.id)

@@ -15,7 +15,7 @@ import { newId } from '../../model/id.ts'
 import type { AuditBounds, Store } from '../../store/contract/store.ts'
 import { filterWords } from '../../words/filter-words.ts'
 import { listed } from '../../words/listed.ts'
-import { textOf } from '../../words/thrown.ts'
+import { fieldOf, textOf } from '../../words/thrown.ts'
 import { type Chosen, isIds } from '../look/filter.ts'
 import type { KnownActor } from './actor.ts'
 import type { HandChange } from './hand-change.ts'
@@ -48,8 +48,7 @@ export async function withRecord<T>(
   act: (noted: (done: number) => void) => Promise<T>,
 ): Promise<T> {
   const { what, on } = change
-  // A purge takes data away, which must not remain in its record.
-  const words = typeof on === 'string' ? on : chosenWords(on, change.queue, what === 'purge')
+  const words = typeof on === 'string' ? on : chosenWords(on, change.queue, what)
   const text: AuditText = { ...actor, what, on: cut(words), count: 0, outcome: 'running' }
   const id = newId()
   const write = () => audit.write(id, JSON.stringify(text), bounds)
@@ -86,7 +85,7 @@ export async function withRecord<T>(
     await finish(change.signal?.aborted ? 'interrupted' : 'done')
     return answer
   } catch (error) {
-    text.error = cut(error instanceof JobsError ? `${error.code}: ${error.message}` : textOf(error))
+    text.error = cut(errorWords(error, what))
     await finish('failed')
     throw error
   }
@@ -99,9 +98,19 @@ function warn({ who, host, what, on, count, outcome }: AuditText, error: unknown
   })
 }
 
-/** The jobs that a call was told to change. */
-function chosenWords(chosen: Chosen, queue: string | undefined, hidesValues: boolean): string {
-  if (!isIds(chosen)) return `jobs ${filterWords(chosen, hidesValues) || 'of every queue'}`
+/** What is given payloads. Messages of errors may have parts of these: a schema, or the application, writes them. */
+const GIVEN: ReadonlySet<Audited> = new Set(['edit', 'dispatch', 'import'])
+
+/** No purge reaches the audit, so nothing of a payload may come into it. */
+function errorWords(error: unknown, what: Audited): string {
+  if (GIVEN.has(what)) return String(fieldOf(error, 'code') ?? fieldOf(error, 'name'))
+  return error instanceof JobsError ? `${error.code}: ${error.message}` : textOf(error)
+}
+
+/** The jobs that a call was told to change. A purge takes data away, which must not remain in its record as a name. */
+function chosenWords(chosen: Chosen, queue: string | undefined, what: Audited): string {
+  if (!isIds(chosen))
+    return `jobs ${filterWords(chosen, what === 'purge' ? 'names' : 'payloads') || 'of every queue'}`
   const of = queue === undefined ? '' : ` of queue ${queue}`
   return `${chosen.length === 1 ? 'job' : `${chosen.length} jobs`}${of}: ${listed(chosen)}`
 }
