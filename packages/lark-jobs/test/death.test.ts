@@ -4,6 +4,7 @@
 import { afterEach, expect, test } from 'vitest'
 import type { Execution } from '../src/run/execution.ts'
 import { watchDeath } from '../src/worker/death.ts'
+import type { ProcessEnd } from '../src/worker/lease/lease-thread.ts'
 
 const unwatch: (() => void)[] = []
 afterEach(() => {
@@ -15,6 +16,8 @@ interface Setting {
   holds?: boolean
   isSupervised?: boolean
   isAway?: boolean
+  /** The ids of jobs of which the store has not heard how they ended. */
+  unstored?: string[]
   warn?: (text: string) => void
 }
 
@@ -24,21 +27,37 @@ function die(...workers: Setting[]): string[] {
   const before = process.listeners('exit')
   for (const [
     i,
-    { ran = false, holds = ran, isSupervised = false, isAway = false, warn },
+    {
+      ran = false,
+      unstored = [],
+      holds = ran || unstored.length > 0,
+      isSupervised = false,
+      isAway = false,
+      warn,
+    },
   ] of workers.entries()) {
     const job = { abandoned: false, name: 'Job', lease: { id: `job${i}` } } as Execution
     const thread = {
       holdsJobs: holds,
-      processEnds: (cause: string | undefined) => void events.push(`${i} ends: ${cause?.split(':')[0]}`),
+      processEnds({ cause, outcomes }: ProcessEnd) {
+        const told = outcomes.flatMap(([, settlements]) => settlements.map(({ id }) => ` ${id}`))
+        events.push(`${i} ends: ${cause?.split(':')[0]}${told.join('')}`)
+      },
+      hasTold: !isAway,
       awaitEnd(until: number) {
         events.push(`${i} waits until ${until}`)
         return !isAway
       },
       giveUp: () => void events.push(`${i} gives up`),
     }
-    const onEnding = isSupervised ? (cause: string) => void events.push(`${i} tells ${cause}`) : undefined
+    const tells = (cause: string, ran: boolean) =>
+      void events.push(`${i} tells ${ran ? 'ran: ' : ''}${cause}`)
+    const onEnding = isSupervised ? tells : undefined
+    const outcome = { kind: 'completed' } as const
+    const settlements = unstored.map((id) => ({ id, token: 't', outcome, held: () => 'no plain data' }))
     const report = { warn: warn ?? ((text: string) => void events.push(`${i} says ${text}`)) }
-    unwatch.push(watchDeath({ running: new Set(ran ? [job] : []), report, thread, onEnding }))
+    const running = new Set(ran ? [job] : [])
+    unwatch.push(watchDeath({ running, report, thread, unstored: () => [['emails', settlements]], onEnding }))
   }
   const [tell] = process.listeners('exit').filter((listener) => !before.includes(listener))
   tell!.call(process, 3)
@@ -75,16 +94,36 @@ test('a worker whose report throws does not keep the others from it', () => {
   ])
 })
 
-test('a worker that runs nothing, and holds outcomes that the store has not heard, hands back as well', () => {
-  const events = die({ holds: true })
-  expect(events[0]).toBe('0 ends: ended with exit code 3')
-  expect(events[1]).toMatch(/the store has not heard how its last jobs ended: they run again$/)
+test('outcomes that the store has not heard go to the thread; what it could not tell is named', () => {
+  const events = die({ unstored: ['a', 'b'] })
+  expect(events[0]).toBe('0 ends: ended with exit code 3 a b')
+  expect(events[1]).toMatch(
+    /^0 says This process ends with exit code 3: .*; it tells the store how 2 jobs ended$/,
+  )
+  expect(kinds(events.slice(2))).toEqual(['0 waits'])
+  for (const end of unwatch.splice(0)) end()
+  const away = die({ ran: true, unstored: ['a'], isAway: true })
+  expect(away[1]).toMatch(/; it ran Job job0, and it tells the store how 1 job ended$/)
+  expect(away.at(-1)).toBe(
+    '0 says The store did not answer: how 1 job ended is not stored, and it may run again: a',
+  )
+})
+
+test('a worker that only holds jobs which have not begun hands them back without a word', () => {
+  expect(kinds(die({ holds: true }))).toEqual(['0 ends:', '0 waits'])
 })
 
 test('what a supervised worker holds is left to the supervisor, which is told why; a process without jobs ends at once', () => {
   const [ends, tells] = die({ ran: true, isSupervised: true })
   expect(ends).toBe('0 ends: undefined')
-  expect(tells).toBe('0 tells ended with exit code 3: nothing kept it alive')
+  expect(tells).toBe('0 tells ran: ended with exit code 3: nothing kept it alive')
+  for (const end of unwatch.splice(0)) end()
+  // It has interrupted no job.
+  const late = die({ unstored: ['a'], isSupervised: true })
+  expect(late.slice(0, 2)).toEqual([
+    '0 ends: undefined a',
+    '0 tells ended with exit code 3: nothing kept it alive',
+  ])
   for (const end of unwatch.splice(0)) end()
   expect(die({}, {})).toEqual([])
 })

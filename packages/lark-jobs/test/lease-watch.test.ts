@@ -59,7 +59,7 @@ it('closes its store when the process ends, also while another process has locke
   await vi.waitFor(async () => expect(thread.pulse.isDozing).toBe(true), { timeout: 10_000, interval: 20 })
   const locker = openRaw(folder.file)
   locker.exec('BEGIN IMMEDIATE')
-  thread.processEnds('ended with exit code 3')
+  thread.processEnds({ cause: 'ended with exit code 3', outcomes: [] })
   expect(thread.awaitEnd(performance.now() + 200)).toBe(false)
   thread.giveUp()
   // Then Node may end the thread: it is in no call to SQLite, which would abort the process.

@@ -49,8 +49,9 @@ export type ProcessReport =
   | { kind: 'needs'; ms: number }
   /**
    * It ends with jobs that it has not settled. `cause`: why, as far as it can tell; continues the words "its process".
+   * `ranJobs`: handlers were running, so the end counts as a crash of their jobs.
    */
-  | { kind: 'ends'; cause: string }
+  | { kind: 'ends'; cause: string; ranJobs: boolean }
   /** Its worker has stopped in order. `finished`: by itself, and it is not replaced. */
   | { kind: 'ended'; finished: boolean }
 

@@ -83,9 +83,14 @@ export class Supervised {
     this.#guarding?.postMessage(ms + GRACE)
   }
 
-  /** The process ends with jobs. @param cause continues a sentence: `ended with exit code 1: …` */
-  ends(cause: string): void {
-    void this.tell({ kind: 'ends', cause })
+  /**
+   * The process ends with jobs.
+   *
+   * @param cause continues a sentence: `ended with exit code 1: …`
+   * @param ranJobs handlers were running; otherwise only outcomes were left to tell
+   */
+  ends(cause: string, ranJobs: boolean): void {
+    void this.tell({ kind: 'ends', cause, ranJobs })
   }
 
   /** Stops by itself. The supervisor starts another process in its place. */

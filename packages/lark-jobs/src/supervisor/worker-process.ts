@@ -31,9 +31,10 @@ export type Departure =
   | { kind: 'finished' | 'left' }
   | Extract<ProcessReport, { kind: 'refused' }>
   /**
-   * `how` continues a sentence: `was killed by SIGKILL`. `cause`: the same, with what the process itself said of it.
+   * `how` continues a sentence: `was killed by SIGKILL`. `cause`: the same, with what the process itself said of it;
+   * undefined if no handler was running, so that the process has interrupted none.
    */
-  | { kind: 'died'; how: string; cause: string }
+  | { kind: 'died'; how: string; cause: string | undefined }
 
 export class WorkerProcess {
   readonly slot: ProcessSlot
@@ -58,8 +59,8 @@ export class WorkerProcess {
   readonly #heard: (report: ProcessReport) => void
   /** The departure that the process announced, if any. */
   #last: Departure | undefined
-  /** Why it ends, as it said at its end. A signal that came since counts more. */
-  #cause: string | undefined
+  /** What it said at its end. A signal that came since counts more. */
+  #ending: Extract<ProcessReport, { kind: 'ends' }> | undefined
   #killAt = Number.POSITIVE_INFINITY
   #kill: NodeJS.Timeout | undefined
 
@@ -121,7 +122,7 @@ export class WorkerProcess {
     } else if (report.kind === 'needs') {
       this.#killAt = Number.POSITIVE_INFINITY
       this.#killIn(report.ms + GRACE)
-    } else if (report.kind === 'ends') this.#cause = report.cause
+    } else if (report.kind === 'ends') this.#ending = report
     else if (report.kind === 'leaving') this.#killIn(STOP_DEADLINE + GRACE)
     else if (report.kind === 'refused' || report.kind === 'ended') {
       this.#last = report.kind === 'refused' ? report : { kind: report.finished ? 'finished' : 'left' }
@@ -159,13 +160,14 @@ export class WorkerProcess {
     clearTimeout(this.#kill)
     this.#began.resolve()
     if (this.#last !== undefined) return this.#last
-    if (this.isKilled) return died('did not stop in time and was killed')
-    return died(how, this.#child.signalCode === null ? this.#cause : undefined)
+    if (this.isKilled) {
+      const killed = 'did not stop in time and was killed'
+      return { kind: 'died', how: killed, cause: killed }
+    }
+    const ending = this.#child.signalCode === null ? this.#ending : undefined
+    if (ending?.ranJobs === false) return { kind: 'died', how, cause: undefined }
+    return { kind: 'died', how, cause: ending?.cause ?? how }
   }
-}
-
-function died(how: string, cause = how): Departure {
-  return { kind: 'died', how, cause }
 }
 
 const NEWLINE = 10

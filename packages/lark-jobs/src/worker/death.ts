@@ -1,20 +1,22 @@
 /**
  * The end of a process that still has jobs: says on stderr why it ends and which jobs it ran, and has the lease thread
- * (`lease/lease-thread.ts`) hand back what its workers hold. This happens when Node emits `exit`, also in
+ * (`lease/lease-thread.ts`) tell the store how jobs ended and hand back what else its workers hold. This happens when Node emits `exit`, also in
  * `process.exit()`. After a signal, a native crash or a lack of memory, the process itself can do nothing: then the
  * supervisor says why (`supervisor/supervisor.ts`), or the worker that takes the jobs back.
  */
 import { fileURLToPath } from 'node:url'
 import type { Execution } from '../run/execution.ts'
+import type { Settlement } from '../store/contract/store.ts'
 import { listed } from '../words/listed.ts'
+import { plural } from '../words/plural.ts'
 import { fieldOf, isError, textOf } from '../words/thrown.ts'
-import type { LeaseThread } from './lease/lease-thread.ts'
+import type { LeaseThread, ProcessEnd } from './lease/lease-thread.ts'
 import type { Report } from './report.ts'
 
 /** How many frames of the stack are searched for the call of `process.exit()`. */
 const FRAMES = 100
 
-/** Milliseconds that a process which ends waits for its lease thread to hand back what its workers hold. */
+/** Milliseconds that a process which ends waits for its lease thread to tell and hand back what its workers hold. */
 const HANDING_BACK = 2_000
 /** Milliseconds that the thread then gets to close its store. */
 const CLOSING = 1_000
@@ -22,9 +24,11 @@ const CLOSING = 1_000
 interface Watched {
   running: ReadonlySet<Execution>
   report: Pick<Report, 'warn'>
-  thread: Pick<LeaseThread, 'holdsJobs' | 'processEnds' | 'awaitEnd' | 'giveUp'>
-  /** Told why the process ends: its supervisor, which hands back what it holds. */
-  onEnding?: ((cause: string) => void) | undefined
+  thread: Pick<LeaseThread, 'holdsJobs' | 'processEnds' | 'awaitEnd' | 'hasTold' | 'giveUp'>
+  /** How jobs ended, of which the store has not heard: by their partition. */
+  unstored: () => ProcessEnd['outcomes']
+  /** Told why the process ends: its supervisor, which hands back what it holds. `ranJobs`: handlers were running. */
+  onEnding?: ((cause: string, ranJobs: boolean) => void) | undefined
 }
 
 /** The most characters of a cause. */
@@ -65,21 +69,40 @@ function tell(code: number): void {
   const late = workers.filter(({ thread }) => !thread.awaitEnd(until))
   for (const { thread } of late) thread.giveUp()
   for (const { thread } of late) thread.awaitEnd(until + CLOSING)
+  for (const { report, thread, unstored } of workers) {
+    const left = thread.hasTold ? [] : unstored().flatMap(([, settlements]) => settlements)
+    if (left.length > 0) report.warn(unstoredText(left))
+  }
 }
 
 function tellOf(one: Watched, code: number, stack: readonly string[]): void {
-  const { running, report, thread, onEnding } = one
+  const { running, report, thread, unstored, onEnding } = one
   const jobs = [...running].filter(({ abandoned }) => !abandoned)
   const cause = `exit code ${code}: ${why(jobs, stack)}`
   const holds = jobs.length > 0 || thread.holdsJobs
   const ending = holds ? `ended with ${cause}`.slice(0, LONGEST) : undefined
-  thread.processEnds(onEnding === undefined ? ending : undefined)
-  if (ending !== undefined) onEnding?.(ending)
-  if (jobs.length > 0) report.warn(`This process ends with ${cause}; it ran ${listed(jobs.map(nameOf))}`)
-  else if (holds)
-    report.warn(
-      `This process ends with ${cause}; the store has not heard how its last jobs ended: they run again`,
-    )
+  const outcomes = unstored().filter(([, settlements]) => settlements.length > 0)
+  const isOurs = onEnding === undefined && ending !== undefined
+  thread.processEnds({ ...(isOurs && { cause: ending }), outcomes: outcomes.map(sendable) })
+  if (ending !== undefined) onEnding?.(ending, jobs.length > 0)
+  const count = outcomes.reduce((sum, [, settlements]) => sum + settlements.length, 0)
+  const parts = [
+    ...(jobs.length > 0 ? [`it ran ${listed(jobs.map(nameOf))}`] : []),
+    ...(count > 0 ? [`it tells the store how ${plural(count, 'job')} ended`] : []),
+  ]
+  if (parts.length > 0) report.warn(`This process ends with ${cause}; ${parts.join(', and ')}`)
+}
+
+/** Without what only this thread knows of a job. */
+function sendable([partition, settlements]: ProcessEnd['outcomes'][number]): ProcessEnd['outcomes'][number] {
+  return [partition, settlements.map(({ id, token, outcome }) => ({ id, token, outcome }))]
+}
+
+/** That the store has not heard how jobs ended. */
+export function unstoredText(settlements: readonly Settlement[]): string {
+  const ids = settlements.map(({ id }) => id)
+  const may = ids.length === 1 ? 'it' : 'they'
+  return `The store did not answer: how ${plural(ids.length, 'job')} ended is not stored, and ${may} may run again: ${ids.join(', ')}`
 }
 
 function why(jobs: readonly Execution[], stack: readonly string[]): string {

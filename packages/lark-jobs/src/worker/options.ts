@@ -92,7 +92,7 @@ export interface WorkerOptions
    * Called when its process ends while it holds jobs: its supervisor hands them back. `cause` says why, and continues
    * the words "its process".
    */
-  onEnding?: (cause: string) => void
+  onEnding?: (cause: string, ranJobs: boolean) => void
   store: Store
   registry: Registry
   queues: readonly string[]

@@ -27,7 +27,7 @@ import { within } from '../waiting/bounded-wait.ts'
 import { Deferred } from '../waiting/deferred.ts'
 import { readable } from '../words/duration.ts'
 import { plural } from '../words/plural.ts'
-import { watchDeath } from './death.ts'
+import { unstoredText, watchDeath } from './death.ts'
 import { Claimer } from './fetch/claimer.ts'
 import { DrainCheck } from './fetch/drain-check.ts'
 import { FairOrder } from './fetch/fair-order.ts'
@@ -315,6 +315,7 @@ export class Worker implements AsyncDisposable {
     this.#thread.start()
     this.#unwatch = watchDeath({
       ...{ running: this.#slots.running, report: this.#options.report, thread: this.#thread },
+      unstored: () => [...this.#served.claimers].map(({ partition, unstored }) => [partition, unstored]),
       onEnding: this.#options.onEnding,
     })
     await this.#maintenance.start()
@@ -538,10 +539,7 @@ export class Worker implements AsyncDisposable {
     const unstored = this.#unstored
     if (unstored.length === 0) return
     for (const { outcome } of unstored) this.#slots.tally.unstored(outcome)
-    const ids = unstored.map(({ id }) => id)
-    this.#options.report.warn(
-      `The store did not answer: how ${plural(ids.length, 'job')} ended is not stored, and ${ids.length === 1 ? 'it' : 'they'} may run again: ${ids.join(', ')}`,
-    )
+    this.#options.report.warn(unstoredText(unstored))
   }
 
   /**

@@ -70,6 +70,18 @@ async function sqlite(): Promise<Absent> {
   }
 }
 
+/** A process ends at the end of its first run, before it could tell the store of that. */
+const leaving = {
+  'lark.config.js': `
+    import { existsSync, writeFileSync } from 'node:fs'
+    const completed = () => {
+      if (existsSync('left')) return
+      writeFileSync('left', '')
+      process.exit(3)
+    }
+    export default { jobs: { hooks: { completed } } }`,
+}
+
 const lines = async (app: App, file: string): Promise<string[]> =>
   (await readFile(join(app.folder, file), 'utf8').catch(() => '')).split('\n').filter(Boolean)
 
@@ -120,6 +132,37 @@ for (const [name, make] of Object.entries({ Redis: redis, SQLite: sqlite })) {
     expect(stdout).toMatch(/\n0 completed, 10 not stored in /)
     const [, named] = /how 10 jobs ended is not stored, and they may run again: (.*)/.exec(stderr) ?? []
     expect(named?.split(', ').sort()).toEqual((await lines(app, 'ended')).sort())
+  }, 120_000)
+
+  test(`on ${name}, a process that ends by itself first tells the store how its jobs ended`, async () => {
+    await using store = await make()
+    const { app } = store
+    await app.write({ ...leaving, go: '' })
+    await app.start(['dispatch.js']).result
+    const { stderr } = await app.run('jobs:work', '-c', '1', '--processes', '1', '--stop-when-empty')
+    expect(stderr).toMatch(/ends with exit code 3: .*; it tells the store how 1 job ended/)
+    expect(stderr).not.toContain('may run again')
+    expect(await lines(app, 'begun')).toHaveLength(JOBS)
+    const [status] = JSON.parse((await app.run('jobs:status', '--json')).stdout).queues
+    expect(status.counts).toMatchObject({ completed: JOBS, failed: 0 })
+  }, 120_000)
+
+  test(`on ${name}, a process that ends by itself while the store is away names the jobs, and counts no crash`, async () => {
+    await using store = await make()
+    const { app } = store
+    await app.write(leaving)
+    await app.start(['dispatch.js']).result
+    const worker = app.lark('jobs:work', '-c', '1', '--processes', '1', '--max-jobs', String(JOBS))
+    await until(app, 'begun', 1)
+    store.leave()
+    await app.write({ go: '' })
+    await worker.says('how 1 job ended is not stored, and it may run again')
+    await store.comeBack()
+    await worker.result
+    // It runs again, which it would not if its one crash had been counted.
+    expect(await lines(app, 'begun')).toHaveLength(JOBS + 1)
+    const [status] = JSON.parse((await app.run('jobs:status', '--json')).stdout).queues
+    expect(status.counts).toMatchObject({ completed: JOBS, failed: 0 })
   }, 120_000)
 }
 

@@ -141,7 +141,7 @@ export class JobsWorkCommand extends Command {
         onStuck: () => supervised.leave(),
         onRestart: () => supervised.askToRestart(),
         onDelivering: (ms) => supervised.needs(ms),
-        onEnding: (cause) => supervised.ends(cause),
+        onEnding: (cause, ranJobs) => supervised.ends(cause, ranJobs),
       })
       report.summary = () => worker.summary
       supervised.serve(worker, report)

@@ -10,6 +10,7 @@ import { once, setMaxListeners } from 'node:events'
 import { MessageChannel, type MessagePort, Worker as Thread } from 'node:worker_threads'
 import type { Place } from '../../store/connect.ts'
 import { type Lent, lend, withoutCredentials } from '../../store/contract/credentials.ts'
+import type { Settlement } from '../../store/contract/store.ts'
 import { within } from '../../waiting/bounded-wait.ts'
 import { threadFile } from '../thread-file.ts'
 import type { LedgerPage } from './ledger.ts'
@@ -23,6 +24,7 @@ export class Pulse {
   readonly memory: SharedArrayBuffer
   readonly #times: Float64Array
   readonly #flags: Int32Array
+  readonly #told: Int32Array
   /** How many claims are unread, in the answers to calls and with rings (`unread.ts`). */
   readonly unread: Int32Array
 
@@ -31,6 +33,15 @@ export class Pulse {
     this.#times = new Float64Array(memory, 0, 2)
     this.#flags = new Int32Array(memory, 16, 3)
     this.unread = new Int32Array(memory, 28, 2)
+    this.#told = new Int32Array(memory, 36, 1)
+  }
+
+  /** The store has heard all that a process which ends has to tell. */
+  get hasTold(): boolean {
+    return Atomics.load(this.#told, 0) === 1
+  }
+  tell(): void {
+    Atomics.store(this.#told, 0, 1)
   }
 
   /** When the event loop last turned, by `performance.now()` of the worker. */
@@ -114,18 +125,26 @@ export interface Served {
   unread: SharedArrayBuffer
 }
 
+/** How a process ends, and what its worker leaves to the thread. */
+export interface ProcessEnd {
+  /** Continues "its process"; left out if a supervisor hands back what the worker holds. */
+  cause?: string
+  /** How jobs ended, of which the store has not heard: by their partition. */
+  outcomes: (readonly [partition: string, settlements: readonly Settlement[]])[]
+}
+
 /** The part of a `Watch` that only the worker knows. */
 type WatchOrder = Omit<Watch, 'version' | 'pulse' | 'origin'>
 
 /**
  * What the worker tells the thread later: a page of the ledger; whether it holds permits of a limiter; a partition; how
- * the process ends (`cause` continues "its process"); that a job is prefetched; that the worker ends.
+ * the process ends; that a job is prefetched; that the worker ends.
  */
 export type Message =
   | SharedArrayBuffer
   | { limiter: string; isHeld: boolean }
   | Served
-  | { cause: string }
+  | ProcessEnd
   | 'wake'
   | 'end'
 
@@ -312,13 +331,16 @@ export class LeaseThread {
   }
 
   /**
-   * The process ends. Has the thread hand back what the worker holds, and then close its store. The jobs go back with
-   * the cause, which nobody else can know, and at once instead of when their leases end.
-   *
-   * @param cause continues "its process"; undefined if the thread shall only close its store
+   * The process ends. Has the thread tell the store how jobs ended, hand back what else the worker holds, and then close
+   * its store. The jobs go back with the cause, which nobody else can know, and at once instead of when their leases end.
    */
-  processEnds(cause: string | undefined): void {
-    if (this.#isThere) this.#port!.postMessage((cause === undefined ? 'end' : { cause }) satisfies Message)
+  processEnds(end: ProcessEnd): void {
+    if (this.#isThere) this.#port!.postMessage(end satisfies Message)
+  }
+
+  /** After `awaitEnd`: whether the store has heard of the outcomes that `processEnds` named. */
+  get hasTold(): boolean {
+    return this.pulse.hasTold
   }
 
   /**

@@ -6,7 +6,8 @@
  *   - It renews claims that were not renewed for half a lease, and the permits of limiters.
  *   - Under a supervisor, if a handler blocks the loop long past its timeout, it finds out which job that is
  *     (`loop-holder.ts`), settles that job as failed, puts back the jobs that ran beside it, and ends the process.
- *   - When the process exits, it hands back what the workers hold (`../death.ts`).
+ *   - When the process exits, it tells the store how jobs ended, and hands back what else the workers hold
+ *     (`../death.ts`).
  *
  * It reads a worker's ledger (`ledger.ts`), and changes it only when it gives a prefetched job back. It opens a store
  * of its own, because the worker's store needs the loop that stands still. What fails is done again with the next look.
@@ -24,7 +25,16 @@ import { keptBy, type LeaseNote, MAX_ITEMS, type Store } from '../../store/contr
 import { inTime, within } from '../../waiting/bounded-wait.ts'
 import { Deferred } from '../../waiting/deferred.ts'
 import { Claimer } from '../fetch/claimer.ts'
-import { clock, LEASE_THREAD, type Message, Pulse, type Served, VERSION, type Watch } from './lease-thread.ts'
+import {
+  clock,
+  LEASE_THREAD,
+  type Message,
+  type ProcessEnd,
+  Pulse,
+  type Served,
+  VERSION,
+  type Watch,
+} from './lease-thread.ts'
 import { DONE, LedgerPage, NEVER, PREFETCHED, RETURNED, RUNNING } from './ledger.ts'
 import { StoppedLoop } from './loop-holder.ts'
 import { nameOf as nameOfRun } from './loop-witness.ts'
@@ -135,7 +145,7 @@ class LeaseWatch {
     })
     port.on('message', (message: Message) => {
       if (message === 'end') return void this.#stop()
-      if (typeof message === 'object' && 'cause' in message) return void this.#handBack(message.cause)
+      if (typeof message === 'object' && 'outcomes' in message) return void this.#processEnds(message)
       if (typeof message === 'object' && 'limiter' in message) {
         if (message.isHeld) this.#limiters.add(message.limiter)
         else this.#limiters.delete(message.limiter)
@@ -302,9 +312,27 @@ class LeaseWatch {
     await Promise.all([...this.#limiters].map((name) => store.limiters.keep(name, caller, ms)))
   }
 
-  /** The process ends. Hands back what the worker holds, while the worker's loop is blocked and waits for it. */
-  async #handBack(cause: string): Promise<void> {
+  /** The process ends. Does the last for its worker, while the worker's loop is blocked and waits for it. */
+  async #processEnds({ cause, outcomes }: ProcessEnd): Promise<void> {
     this.#isEnding = true
+    if (outcomes.length > 0) await this.#tellOutcomes(outcomes)
+    // A job whose handler has ended must not go back as one that was interrupted: then rather its lease ends.
+    if (cause !== undefined && (outcomes.length === 0 || this.#pulse.hasTold)) await this.#handBack(cause)
+    await this.#stop()
+  }
+
+  /** Tells the store how jobs ended, until it has heard of all, or until the worker waits no longer. */
+  async #tellOutcomes(outcomes: ProcessEnd['outcomes']): Promise<void> {
+    await this.#opened.promise
+    for (const [partition, settlements] of outcomes) {
+      const claimer = this.#claimers.find((each) => each.partition === partition)
+      for (const { id, token, outcome } of settlements) claimer?.settle(id, token, outcome, this.#now())
+    }
+    await Promise.all(this.#settling.values())
+    if (!this.#end.signal.aborted) this.#pulse.tell()
+  }
+
+  async #handBack(cause: string): Promise<void> {
     const { caller: holder } = this.#watch
     const takeFrom = async (store: Store, partition: string): Promise<void> => {
       for (;;) {
@@ -322,7 +350,6 @@ class LeaseWatch {
     } catch {
       // The leases end.
     }
-    await this.#stop()
   }
 
   /**
