@@ -94,17 +94,22 @@ export class FlowMembers {
 
   /** Whether the job of some member that failed is kept: one that was rejected, or was removed, cannot start again. */
   async canRetry(found: KeptFlow): Promise<boolean> {
-    const { flows } = this.#parts.store
+    const { store } = this.#parts
     const { home, id, definition, state, crowd } = found
     if (definition.kind !== 'batch' || crowd.failed === 0) return false
     for (let after = -1; ; ) {
-      const indices = await flows.failed(home, id, after, TOGETHER)
+      const indices = await store.flows.failed(home, id, after, TOGETHER)
       if (indices.length === 0) return false
       after = indices.at(-1)!
-      for (const [partition, some] of byPartition(indices, state.fills ?? []))
-        for (const fate of await flows.fates(partition, idsOf(found, some)))
-          if (fate.kind !== 'unknown' && !(fate.kind === 'ended' && fate.job.reason === 'removed'))
+      for (const [partition, some] of byPartition(indices, state.fills ?? [])) {
+        const ids = idsOf(found, some)
+        for (const [i, fate] of (await store.flows.fates(partition, ids)).entries()) {
+          if (fate.kind === 'unknown' || (fate.kind === 'ended' && fate.job.reason === 'removed')) continue
+          // An end may be remembered of a job that is not kept.
+          if (fate.kind === 'present' || (await store.get(partition, ids[i]!, true)) !== undefined)
             return true
+        }
+      }
     }
   }
 

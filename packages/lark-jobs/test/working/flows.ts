@@ -660,6 +660,22 @@ export function flows(connect: Connect): void {
     expect(await handle.status()).toMatchObject({ state: 'completed' })
   })
 
+  test('a batch of which no cancelled member is kept has nothing to start again', async () => {
+    await using bench = await Bench.make(connect)
+    class GoneJob extends LowJob {
+      override readonly key = 'gone'
+      override keep = keep({ cancelled: false })
+    }
+    const later = new GoneJob().with({ n: 1 }).delayed('1h')
+    const handle = await bench.jobs.dispatch(batch([later, new LowJob().with({ n: 2 })]).allowFailures())
+    await bench.jobs.cancel({ key: 'gone' })
+    await bench.work([GoneJob, ...classes])
+    expect(await handle.result(soon)).toEqual({ completed: 1, failed: 1, total: 2 })
+    // The store still remembers how it ended, for its flow.
+    expect(await handle.retry()).toBe(false)
+    expect(await handle.status()).toMatchObject({ state: 'completed' })
+  })
+
   test('members that failed are started again, of a class too of which nothing is kept', async () => {
     await using bench = await Bench.make(connect)
     let isBroken = true
