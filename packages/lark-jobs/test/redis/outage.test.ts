@@ -24,6 +24,21 @@ test('a server that forgot the scripts gets them again', async () => {
   raw.close()
 })
 
+test('of many calls that find a script forgotten, one brings its text', async () => {
+  await using server = await Server.start()
+  await using store = await openStore(server.url)
+  const callers = Array.from({ length: 50 }, (_, n) => new Caller(store, `web-${n}`, `queue-${n}`))
+  await Promise.all(callers.map((caller) => caller.enqueue(job())))
+  for (const flush of ['first', 'second']) {
+    await server.send('SCRIPT', 'FLUSH')
+    await server.send('CONFIG', 'RESETSTAT')
+    await Promise.all(callers.map((caller) => caller.enqueue(job())))
+    const stats = String(await server.send('INFO', 'commandstats'))
+    expect(/cmdstat_eval:calls=(\d+)/.exec(stats)?.[1], flush).toBe('1')
+  }
+  expect(await store.counts('queue-7')).toMatchObject({ waiting: 3 })
+})
+
 test('killed and restarted under calls: each call is answered or fails with an error, and every answer holds', async () => {
   await using server = await Server.start('redis-server', durable)
   await using store = await openStore(server.url)

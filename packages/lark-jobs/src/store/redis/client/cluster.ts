@@ -112,6 +112,10 @@ export class Cluster implements Transport {
     return [...this.#primaries.values()]
   }
 
+  serverOf(key: string): string {
+    return this.#slots[slotOf(key)]?.name ?? ''
+  }
+
   beside(key: string): Connection | undefined {
     return this.#slots[slotOf(key)]?.beside(key)
   }

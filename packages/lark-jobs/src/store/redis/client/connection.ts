@@ -193,6 +193,11 @@ export class Connection {
     return [this]
   }
 
+  /** There is only one server. */
+  serverOf(_key: string): string {
+    return ''
+  }
+
   /** A second connection to the same server, for commands that block their connection. */
   beside(_key: string): Connection {
     this.#second ??= new Connection(this.#resolver, { patience: this.#patience })

@@ -1,8 +1,12 @@
 /**
  * Runs the embedded scripts by their hash. If a server does not know a script (it was restarted, or someone emptied its
- * cache), it has done nothing yet, and is sent the text of the script with the same arguments.
+ * cache), it has done nothing yet, and is sent the text of the script with the same arguments. Of many calls that meet
+ * this together, one sends the text, and the others wait for it: a worker of 34 queues sent some 10 MB to a server that
+ * had been restarted, and its calls waited for seconds behind them (scripts have up to 100 KB).
  */
+
 import { newNonce } from '../../../model/id.ts'
+import { within } from '../../../waiting/bounded-wait.ts'
 import type { Call } from '../../contract/store.ts'
 import { lua } from '../scripts.generated.ts'
 import { damagedKey, evictedBeside, failureBeside, foreignBeside, isBroken, isForeign } from './damage.ts'
@@ -26,6 +30,8 @@ export class Scripts {
   readonly #clock: () => string
   /** The callers of numbered changes that have no call under way. A caller may have one. */
   readonly #callers: Call[] = []
+  /** By script and server: the call that brings its text. */
+  readonly #texts = new Map<string, Promise<unknown>>()
 
   /** @param clock returns the time as text, or '' for the server's own time */
   constructor(transport: Transport, keys: Keys, clock: () => string) {
@@ -143,15 +149,30 @@ export class Scripts {
     deadline = this.transport.deadline(),
     isSure = false,
   ): Promise<unknown> {
-    for (let by = ['EVALSHA', lua.scripts[name].sha1]; ; by = ['EVAL', textOf(name)]) {
+    // With the text only if this is set: the script and the server.
+    let at: string | undefined
+    for (;;) {
+      const by = at === undefined ? ['EVALSHA', lua.scripts[name].sha1] : ['EVAL', textOf(name)]
       const build = (epoch: number) => [...by, '1', key, ...make(epoch)]
       try {
-        return await this.transport.send(build, deadline, key, isSure)
+        const sending = this.transport.send(build, deadline, key, isSure)
+        return await (at === undefined ? sending : this.#bringing(at, sending))
       } catch (error) {
         if (isForeign(error)) throw await foreignBeside(this.transport, key, error)
         if (isBroken(error)) throw (await evictedBeside(this.transport, key, error)) ?? error
         if (!(error instanceof Refusal) || error.word !== 'NOSCRIPT') throw error
       }
+      at = `${name} ${this.transport.serverOf(key)}`
+      const text = this.#texts.get(at)
+      if (text === undefined) continue
+      await within(Math.max(1, deadline - performance.now()), text)
+      at = undefined
     }
+  }
+
+  /** Notes that a call brings the text of a script to a server. */
+  #bringing(at: string, sending: Promise<unknown>): Promise<unknown> {
+    this.#texts.set(at, sending)
+    return sending.finally(() => this.#texts.delete(at))
   }
 }

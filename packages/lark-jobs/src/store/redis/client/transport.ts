@@ -23,6 +23,8 @@ export interface Transport {
   send(build: Build, deadline?: number, key?: string, isSure?: boolean): Promise<unknown>
   /** The servers that accept writes at present. */
   servers(deadline: number): Promise<readonly Connection[]>
+  /** Names the server that has this key. */
+  serverOf(key: string): string
   /** A second connection to the server that has this key. */
   beside(key: string): Connection | undefined
   close(): void
