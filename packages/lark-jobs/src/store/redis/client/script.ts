@@ -1,8 +1,8 @@
 /**
  * Runs the embedded scripts by their hash. If a server does not know a script (it was restarted, or someone emptied its
  * cache), it has done nothing yet, and is sent the text of the script with the same arguments. Of many calls that meet
- * this together, one sends the text, and the others wait for it: a worker of 34 queues sent some 10 MB to a server that
- * had been restarted, and its calls waited for seconds behind them (scripts have up to 100 KB).
+ * this together, one sends the text, and the others wait for it. (Scripts have up to 100 KB. Measured on 2026-12-01, 34
+ * queues with flows: a worker sent 13 MB to a server that had been restarted, and what came after waited for seconds.)
  */
 
 import { newNonce } from '../../../model/id.ts'
