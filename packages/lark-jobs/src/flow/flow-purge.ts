@@ -4,7 +4,8 @@
  * to its jobs, of each time that it was started; and to its result and error, also where they were handed on.
  *
  * What was handed on goes along: a node whose payload has a result that is purged, or would have it, and a node that
- * can never start because of one that is purged. Running jobs are left as they are.
+ * can never start because of one that is purged. Running jobs are left as they are. With the last job of a flow go what
+ * it is called, its tags, and the names of its nodes: an application may make them of payloads.
  *
  * First the payloads go, in one step of each flow with which nodes that have not started end; then the jobs. If this
  * process dies in between, what is left of a node is at most its job, and it never starts again.
@@ -269,7 +270,7 @@ export class FlowPurge {
     const { level, isAll } = plan
     const { found } = level
     if (found !== undefined) {
-      if (isFresh(plan) || isAll)
+      if (isFresh(plan) || isAll || isEmptied(plan))
         await this.#book.change(place(level), ({ definition, state, crowd, at }) => {
           const isFilling = isAll && state.phase === 'filling'
           return {
@@ -432,8 +433,39 @@ function isFresh({ level, nodes, members, flows }: PurgePlan): boolean {
   )
 }
 
+/** Whether a purge takes some job of a flow. */
+function hasTaken({ nodes, members, flows }: PurgePlan): boolean {
+  return nodes.size + members.size > 0 || [...flows.values()].some(hasTaken)
+}
+
+/** Whether a purge takes the last jobs of a flow. */
+function isEmptied(plan: PurgePlan): boolean {
+  return hasTaken(plan) && isEmpty(plan)
+}
+
+function isEmpty({ level, nodes, members, flows }: PurgePlan): boolean {
+  const { found, definition } = level
+  const count = definition.kind === 'batch' ? (found?.crowd.reserved ?? level.members.length) : 0
+  const isGone = ({ purged }: NodeDefinition, node: number) => {
+    const inner = flows.get(node)
+    return inner === undefined ? purged === true || nodes.has(node) : isEmpty(inner)
+  }
+  return members.size >= count && definition.nodes.every(isGone)
+}
+
 /** A definition without what is purged. */
 function purgedOf(definition: FlowDefinition, plan: PurgePlan): FlowDefinition {
+  const left = without(definition, plan)
+  if (!isEmptied(plan)) return left
+  const { name: _, tags: __, ...unnamed } = left
+  const nodes = left.nodes.map((node, i) => {
+    const what = node.job?.job.key ?? node.flow?.definition.kind
+    return { ...node, name: `${what} ${i + 1}` }
+  })
+  return { ...unnamed, nodes }
+}
+
+function without(definition: FlowDefinition, plan: PurgePlan): FlowDefinition {
   const nodes = definition.nodes.map((node, i): NodeDefinition => {
     const { name, after, ifFailed, rules, on, ended, job, flow } = node
     const inner = plan.flows.get(i)

@@ -662,9 +662,10 @@ export function flows(connect: Connect): void {
 
   test('a batch of which no cancelled member is kept has nothing to start again', async () => {
     await using bench = await Bench.make(connect)
-    class GoneJob extends LowJob {
+    class GoneJob extends Job {
       override readonly key = 'gone'
       override keep = keep({ cancelled: false })
+      handle(_: { n: number }): void {}
     }
     const later = new GoneJob().with({ n: 1 }).delayed('1h')
     const handle = await bench.jobs.dispatch(batch([later, new LowJob().with({ n: 2 })]).allowFailures())

@@ -139,6 +139,42 @@ export function purging(connect: Connect): void {
     expect(await bench.place.mentions!(ADA)).toEqual([])
   })
 
+  test('with the last job of a flow go its name, its tags and the names of its nodes', async () => {
+    await using bench = await make()
+    const { jobs } = bench
+    const names = { name: `of ${ADA}` }
+    const named = (last: string) =>
+      workflow(ADA, (w) => {
+        const one = w.add(care('one'), names)
+        w.add(chain([care('two')]).tagged(ADA), { after: one, name: `flow of ${ADA}` })
+        w.add(care('three', last), { name: `last of ${ADA}` })
+      })
+        .tagged(ADA)
+        .onEnded(care('callback'))
+    const members = await dispatch(
+      jobs,
+      batch([care('member')])
+        .name(ADA)
+        .tagged(ADA),
+    )
+    const flow = await dispatch(jobs, named(ADA))
+    const mixed = await dispatch(jobs, named('bob'))
+    await jobs.purge({ where: { who: ADA } })
+    const { flows } = operate(jobs)
+    // Something of it is left, which people find by these.
+    expect(await flows.get(mixed.id)).toMatchObject({ name: ADA, tags: [ADA], nodes: [names, {}, {}, {}] })
+    await jobs.purge({ where: { who: 'bob' } })
+    for (const { id } of [members, flow, mixed]) {
+      expect(await flows.get(id)).not.toHaveProperty('name')
+      expect(await flows.get(id)).not.toHaveProperty('tags')
+    }
+    const left = (await flows.get(mixed.id))!.nodes!.map(({ name }) => name)
+    expect(left).toEqual(['care 1', 'chain 2', 'care 3', 'care 4'])
+    await work(bench)
+    expect(did).toEqual([])
+    expect(await bench.place.mentions!(ADA)).toEqual([])
+  })
+
   test('nodes that wait for one that is purged do as they say', async () => {
     await using bench = await make()
     const { jobs } = bench
