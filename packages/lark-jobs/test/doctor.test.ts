@@ -19,7 +19,7 @@ import { operate } from '../src/operate.ts'
 import type { ServerFacts, ServersInspection, StoreFileFacts } from '../src/store/contract/inspection.ts'
 import { SqliteStore } from '../src/store/sqlite/store.ts'
 import { Harness } from './conformance/harness.ts'
-import { job, jobs, retried } from './conformance/jobs.ts'
+import { completed, job, jobs, retried } from './conformance/jobs.ts'
 import { startSentinel } from './redis/sentinel.ts'
 import { open as openRaw } from './sqlite/raw.ts'
 
@@ -155,9 +155,10 @@ test('queues and workers', async () => {
     workers: WorkerRecord[],
     sample: Partial<PartitionSample> = {},
     limiters: string[] = [],
+    target?: number,
   ) => {
     for (const each of workers) await store.announce(each, HOUR)
-    const facts = await status({ store, queues })
+    const facts = await status({ store, queues }, new Map(target === undefined ? [] : [['emails', target]]))
     for (const each of workers) await store.retire(each.id)
     const samples = [{ queue: 'emails', partition: 'emails', active: [], unreadable: [], ...sample }]
     return wrong(queueFindings({ status: facts, samples, limiters, now: clock.now }))
@@ -178,6 +179,17 @@ test('queues and workers', async () => {
     'warning limiter-used',
   ])
   expect(await look([worker({ startedAt: clock.now })], {}, ['mail'])).toEqual([])
+  // The oldest job waits for longer than its target, or none ends.
+  clock.advance(60_000)
+  expect(await look([worker()], {}, [], 60_000)).toEqual([])
+  clock.advance(1)
+  expect(await look([worker()], {}, [], 60_000)).toEqual(['error queue-late'])
+  expect(await look([worker()], {}, [], 60_001)).toEqual(['warning queue-late'])
+  expect(await look([])).toEqual(['error queue-served'])
+  await harness.caller().run(job(), completed)
+  expect(await look([worker()])).toEqual([])
+  await harness.store.clear('emails', 'waiting')
+  await harness.store.clear('emails', 'completed')
   // Many jobs that wait for their next try.
   await harness.caller().enqueue(...jobs(100))
   const held = await harness.caller('ada').claim(200)

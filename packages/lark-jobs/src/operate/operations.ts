@@ -414,9 +414,9 @@ export abstract class Operations {
 
   /** Every queue with its counts and what ended there lately, and the live workers. */
   async status(): Promise<Status> {
-    const opened = await this.#opened()
+    const { store, settings } = await this[open]()
     const { status } = await import('./measures/status.ts')
-    return status(opened)
+    return status({ store, queues: settings.partitions }, settings.targets)
   }
 
   /** Makes a change of jobs, and says how far it is. A count of what would be changed is no change. */

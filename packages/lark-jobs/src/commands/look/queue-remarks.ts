@@ -58,10 +58,18 @@ export function* remarksOn({ queues, workers }: Status): Generator<Remark> {
       `${names} ${have} not in jobs.queues: only a worker that is configured with ${left.length === 1 ? 'it serves it' : 'them serves them'}`,
     )
   }
-  const still = queues.filter(
-    ({ counts, lastMinute, paused, workers }) =>
-      counts.waiting > 0 && !paused && workers > 0 && lastMinute.completed + lastMinute.failed === 0,
-  )
+  const late = queues.filter(({ oldest = 0, target }) => target !== undefined && oldest > target)
+  for (const { queue, oldest, target } of late)
+    yield warn(
+      visible(
+        `${queue}: the oldest job has waited for ${readable(oldest!)}, and its target is ${readable(target!)}: lark jobs:why --queue=${shellWord(queue)}`,
+      ),
+    )
+  const still = queues.filter((queue) => {
+    const { counts, lastMinute, paused, workers } = queue
+    const isAny = counts.waiting > 0 && !paused && workers > 0 && !late.includes(queue)
+    return isAny && lastMinute.completed + lastMinute.failed === 0
+  })
   if (still.length > 0) {
     const names = listed(still.map(({ queue }) => queue))
     const only = still.length > 1 ? '' : ` --queue=${shellWord(names)}`

@@ -40,7 +40,7 @@ export async function doctor(jobs: Operated): Promise<DoctorFinding[]> {
   const found = new Examination(store.name)
   found.ok('store-opens', 'can be opened')
   try {
-    const facts = await status({ store, queues: configured.partitions })
+    const facts = await status({ store, queues: configured.partitions }, configured.targets)
     const samples = await lookAtAll(
       store,
       facts.queues.flatMap(({ partitions }) => partitions),

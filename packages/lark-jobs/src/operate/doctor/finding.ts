@@ -30,6 +30,8 @@ export const findingCodes = {
   'queue-served': 'A worker serves each queue.',
   'queue-configured': 'The queues that have jobs are configured.',
   'queue-paused': 'No queue is paused.',
+  'queue-late':
+    'The oldest job of each queue that workers serve waits no longer than its target, and jobs end there.',
   'known-jobs': 'The next jobs have classes that live workers know.',
   'stranded-jobs': 'Workers can read the jobs that they met.',
   'retrying-jobs': 'Few jobs failed and wait for their next try: less than 100 in a queue.',

@@ -4,7 +4,7 @@
 
 import type { WorkerRecord } from '../../model/record.ts'
 import { version as own } from '../../model/version.ts'
-import { DAY, type DoubtedJob, HOUR, type LostWorker } from '../../store/contract/store.ts'
+import { DAY, type DoubtedJob, HOUR, type LostWorker, MINUTE } from '../../store/contract/store.ts'
 import { failedCommand, resumeCommand, shellWord, whyCommand } from '../../words/command-line.ts'
 import { droppedWords } from '../../words/dropped-words.ts'
 import { readable } from '../../words/duration.ts'
@@ -60,6 +60,7 @@ export function queueFindings(facts: QueueFacts): DoctorFinding[] {
         resumeCommand(queue.queue),
       )
     else found.ok('queue-paused', 'is not paused')
+    checkLate(queue, found)
     checkKeys(queue, live.size > 0, found)
     checkStranded(queue, now, found)
     checkRetrying(queue, found)
@@ -196,6 +197,19 @@ function checkConfigured({ queue, configured, counts }: QueueStatus, found: Exam
       `has ${work === 1 ? '1 job' : `${work} jobs`} that ${work === 1 ? 'has' : 'have'} not ended, and is not in jobs.queues`,
       `Configure it until they have run, or cancel them: lark jobs:cancel --queue=${shellWord(queue)}`,
     )
+}
+
+/** What keeps all jobs of a queue, such as a pause or that no worker serves it, is another finding. */
+function checkLate(status: QueueStatus, found: Examination): void {
+  const { queue, oldest = 0, target, workers, paused, stranded, counts, lastMinute } = status
+  const isKept = workers === 0 || paused || stranded !== undefined
+  const why = `See what its first job waits for: lark jobs:why --queue=${shellWord(queue)}`
+  const waits = `${jobs(counts.waiting, 'wait')}, the oldest for ${readable(oldest)}`
+  if (!isKept && target !== undefined && oldest > target)
+    found.fail('queue-late', `${waits}, and its target is ${readable(target)}`, why)
+  else if (!isKept && oldest > MINUTE && lastMinute.completed + lastMinute.failed === 0)
+    found.warn('queue-late', `${waits}, and none has ended within a minute`, why)
+  else found.ok('queue-late', 'no job waits for too long')
 }
 
 function checkKeys({ unknownKeys, queue }: QueueStatus, areWorkersThere: boolean, found: Examination): void {

@@ -43,7 +43,7 @@ export async function overview(
   { keys = true }: OverviewOptions,
 ): Promise<Overview> {
   const measured = await measure(open, undefined, keys ? LOOK : 0)
-  const statuses = await statusesOf(open, measured)
+  const statuses = await statusesOf(open, measured, targets)
   const measures = figuresOf(measured, targets)
   const queues = statuses.map((each, i) => ({ ...each, ...measures[i]! }))
   return { store: open.store.name, at: measured.at, queues, workers: measured.workers }

@@ -20,7 +20,7 @@ import {
   type Store,
 } from '../../store/contract/store.ts'
 import { everyPartition, type OpenQueues } from '../look/stored-jobs.ts'
-import { type Measurement, type QueueStandings, standingsOf } from './measurement.ts'
+import { type Measurement, oldestOf, type QueueStandings, standingsOf } from './measurement.ts'
 import { type StrandedJobs, strandedOf } from './stranded-jobs.ts'
 
 /** How many jobs of each partition and state are searched for unknown keys. */
@@ -51,6 +51,10 @@ export interface QueueStatus {
    * try: as many as `delayed` says.
    */
   stranded?: StrandedJobs
+  /** Milliseconds since the first of the waiting jobs was due. Missing: none waits. */
+  oldest?: number
+  /** Milliseconds that it may wait, as the configuration of this process says. Missing: it says nothing. */
+  target?: number
   /** How many failed jobs were removed before their age, if some were within the last day, and when last. */
   dropped?: Dropped
   lastMinute: EndedCounts
@@ -81,17 +85,22 @@ export interface Status {
   workers: WorkerRecord[]
 }
 
-export async function status(open: OpenQueues): Promise<Status> {
+/** @param targets milliseconds that the oldest job of a queue should wait at most, as configured */
+export async function status(
+  open: OpenQueues,
+  targets: ReadonlyMap<string, number> = new Map(),
+): Promise<Status> {
   const { store } = open
   const [workers, at, found] = await Promise.all([store.workers(), store.now(), everyPartition(open)])
   const queues = await standingsOf(store, found, LOOK)
-  return { store: store.name, queues: await statusesOf(open, { at, workers, queues }), workers }
+  return { store: store.name, queues: await statusesOf(open, { at, workers, queues }, targets), workers }
 }
 
 /** @param measured with the keys of the next jobs, `LOOK` of each partition and state; without, no key is unknown */
 export async function statusesOf(
   { store, queues: configured }: OpenQueues,
   { at, workers, queues }: Pick<Measurement, 'at' | 'workers' | 'queues'>,
+  targets: ReadonlyMap<string, number>,
 ): Promise<QueueStatus[]> {
   const known = new Set(workers.flatMap((worker) => worker.keys))
   const takers = workers.filter((worker) => worker.keys.includes(EVERY_KEY))
@@ -102,6 +111,7 @@ export async function statusesOf(
   return queues.map(({ queue, partitions, standings }, n): QueueStatus => {
     const minutes = standings.flatMap((standing) => standing.minutes)
     const keys = new Set(standings.flatMap((standing) => standing.keys))
+    const oldest = oldestOf(standings)
     const pauses = partitions.map((partition) => settings.get(partition) ?? unpaused)
     return {
       queue,
@@ -109,6 +119,7 @@ export async function statusesOf(
       counts: sum(standings.map(({ counts }) => counts)),
       retrying: standings.reduce((count, { retrying }) => count + retrying, 0),
       ...(stranded[n] && { stranded: stranded[n] }),
+      ...defined({ oldest: oldest && Math.max(0, at - oldest), target: targets.get(queue) }),
       ...droppedOf(standings, at),
       lastMinute: ended(minutes, (minute) => withinLastMinute(minute, at)),
       lastHour: ended(minutes, () => 1),
