@@ -19,7 +19,7 @@ import { operate } from '../src/operate.ts'
 import type { ServerFacts, ServersInspection, StoreFileFacts } from '../src/store/contract/inspection.ts'
 import { SqliteStore } from '../src/store/sqlite/store.ts'
 import { Harness } from './conformance/harness.ts'
-import { completed, job, jobs, retried } from './conformance/jobs.ts'
+import { completed, failed, job, jobs, retried } from './conformance/jobs.ts'
 import { startSentinel } from './redis/sentinel.ts'
 import { open as openRaw } from './sqlite/raw.ts'
 
@@ -189,7 +189,14 @@ test('queues and workers', async () => {
   await harness.caller().run(job(), completed)
   expect(await look([worker()])).toEqual([])
   await harness.store.clear('emails', 'waiting')
-  await harness.store.clear('emails', 'completed')
+  // Some fail, and then too many.
+  for (const each of jobs(9)) await harness.caller().run(each, failed)
+  expect(await look([worker()])).toEqual([])
+  await harness.caller().run(job(), failed)
+  expect(await look([worker()])).toEqual(['warning failing-jobs'])
+  for (const each of jobs(90)) await harness.caller().run(each, completed)
+  expect(await look([worker()])).toEqual([])
+  for (const state of ['completed', 'failed'] as const) await harness.store.clear('emails', state)
   // Many jobs that wait for their next try.
   await harness.caller().enqueue(...jobs(100))
   const held = await harness.caller('ada').claim(200)

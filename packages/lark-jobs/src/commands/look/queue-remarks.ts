@@ -58,7 +58,11 @@ export function* remarksOn({ queues, workers }: Status): Generator<Remark> {
       `${names} ${have} not in jobs.queues: only a worker that is configured with ${left.length === 1 ? 'it serves it' : 'them serves them'}`,
     )
   }
-  const late = queues.filter(({ oldest = 0, target }) => target !== undefined && oldest > target)
+  // Of the others, another line says what keeps their jobs.
+  const late = queues.filter(({ oldest = 0, target, paused, stranded, workers }) => {
+    const isKept = paused || stranded !== undefined || workers === 0
+    return !isKept && target !== undefined && oldest > target
+  })
   for (const { queue, oldest, target } of late)
     yield warn(
       visible(

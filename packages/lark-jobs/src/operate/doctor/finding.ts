@@ -35,6 +35,8 @@ export const findingCodes = {
   'known-jobs': 'The next jobs have classes that live workers know.',
   'stranded-jobs': 'Workers can read the jobs that they met.',
   'retrying-jobs': 'Few jobs failed and wait for their next try: less than 100 in a queue.',
+  'failing-jobs':
+    'Few jobs failed for good within an hour: less than 10, or than a tenth of those that ended.',
   'failed-kept': 'Failed jobs were kept for their age in the last day.',
   'worker-alone': 'No worker keeps jobs waiting for one that runs alone, because it may kill its process.',
   'lost-workers': 'No worker died within an hour.',

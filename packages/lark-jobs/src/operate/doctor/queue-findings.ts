@@ -17,6 +17,9 @@ import { type DoctorFinding, Examination } from './finding.ts'
 /** A queue in which so many jobs wait for their next try has a problem that no job has alone. */
 const MANY_RETRYING = 100
 
+/** So many jobs of a queue, and such a share of those that ended within an hour, fail for a reason that they have in common. */
+const FAILING = { count: 10, share: 0.1 }
+
 /** A look at the jobs of a partition: the first of each state. */
 export interface PartitionSample {
   queue: string
@@ -64,6 +67,7 @@ export function queueFindings(facts: QueueFacts): DoctorFinding[] {
     checkKeys(queue, live.size > 0, found)
     checkStranded(queue, now, found)
     checkRetrying(queue, found)
+    checkFailing(queue, found)
     checkDropped(queue, now, found)
     return found.findings
   })
@@ -236,6 +240,13 @@ function checkStranded({ queue, stranded }: QueueStatus, now: number, found: Exa
     strandedWords(stranded, now),
     `Start workers of the release that dispatched them (${whyCommand(id)}), or cancel them: lark jobs:cancel --queue=${shellWord(queue)}${of}`,
   )
+}
+
+function checkFailing({ queue, lastHour: { failed, completed } }: QueueStatus, found: Examination): void {
+  const ended = failed + completed
+  const text = `${failed.toLocaleString('en')} of ${plural(ended, 'job')} failed within an hour`
+  if (failed < FAILING.count || failed < ended * FAILING.share) found.ok('failing-jobs', text)
+  else found.warn('failing-jobs', text, `See why, by kind: ${failedCommand(queue)}`)
 }
 
 function checkRetrying({ queue, retrying }: QueueStatus, found: Examination): void {
