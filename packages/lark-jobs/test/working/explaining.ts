@@ -457,9 +457,10 @@ export function explaining(connect: Connect): void {
     await store.exchange('default', call, [], { limit: 1, prefetch: 1, lease: LEASE })
     const [silent] = await reasons(first)
     expect(silent?.text).toMatch(
-      /^Worker ghost holds it, and is silent: its lease ends in [\d.]+ s, and then a living worker puts the job back$/,
+      /^Worker ghost holds it, and is silent: its lease ends in [\d.]+ s, and then a living worker puts the job back\. If the end moves on, its process lives, and a handler blocks it$/,
     )
-    expect(silent).toMatchObject({ kind: 'silent-worker', workers: ['ghost'], until: expect.any(Number) })
+    const more = { until: expect.any(Number), remedy: 'lark jobs:workers' }
+    expect(silent).toMatchObject({ kind: 'silent-worker', workers: ['ghost'], ...more })
     const alive: WorkerRecord = {
       ...{ id: 'ghost', host: 'web-1', pid: 7, queues: ['default'], strict: false, keys: ['plain'] },
       ...{ concurrency: 1, running: 1, startedAt: 0, state: 'running' },

@@ -31,8 +31,10 @@ export function heldReason(
   const by = { workers: [holder] }
   if (worker === undefined || until <= at) {
     const end = until > at ? `ends in ${readable(until - at)}` : `ended ${readable(at - until)} ago`
-    const text = `Worker ${place} holds ${called}, and is silent: its lease ${end}, and then a living worker puts the job back`
-    return { kind: 'silent-worker', text, until, ...by }
+    // The lease thread of a process renews the lease as long as a handler blocks the event loop.
+    const blocked = until > at ? '. If the end moves on, its process lives, and a handler blocks it' : ''
+    const text = `Worker ${place} holds ${called}, and is silent: its lease ${end}, and then a living worker puts the job back${blocked}`
+    return { kind: 'silent-worker', text, until, ...by, remedy: 'lark jobs:workers' }
   }
   if (lease?.isBegun === false) {
     const took = `Worker ${place} took ${called} ${since} ago, and has not begun`
