@@ -80,6 +80,7 @@ export type {
   CancelOptions,
 } from './operate/change/cancel.ts'
 export type { Editable, Edited, EditFilter } from './operate/change/edit.ts'
+export type { Moved } from './operate/change/move.ts'
 export type { EveryQueue, MetPause, PauseOptions, PauseTarget } from './operate/change/pause.ts'
 export type { Prioritized } from './operate/change/prioritize.ts'
 export type { PurgeOptions } from './operate/change/purge.ts'

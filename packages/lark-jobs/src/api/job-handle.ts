@@ -4,6 +4,7 @@
  */
 
 import { JobsError } from '../model/errors.ts'
+import { queueOf } from '../model/partition.ts'
 import type { CancelOptions } from '../operate/change/cancel.ts'
 import type { RemoveOptions } from '../operate/change/remove.ts'
 import type { KeptResult, ResultOptions } from '../operate/events/results.ts'
@@ -147,6 +148,26 @@ export class JobHandle<J extends JobLike = JobLike> {
   async prioritize(priority: number): Promise<boolean> {
     const { readPriority } = await import('../operate/change/prioritize.ts')
     return this.#alter(readPriority(this.id, priority))
+  }
+
+  /**
+   * Moves a job that has not begun, or waits for a retry, to another queue, with all that it has. This handle goes on
+   * finding it; its `queue` stays the one of the dispatch.
+   *
+   * @returns `false` if the job runs or has ended, or is not there any more; or if the queue has a job with its id, or one that
+   * is unique with it
+   * @throws JOB_INVALID, UNKNOWN_QUEUE
+   */
+  async move(queue: string): Promise<boolean> {
+    const { checkQueue, moveSome, readQueue } = await import('../operate/change/move.ts')
+    const to = readQueue(this.id, queue)
+    const opened = await this.#opened()
+    await checkQueue(opened, to)
+    const { locateAt } = await operations()
+    const job = await locateAt(opened, this.#place)
+    if (job === undefined || queueOf(job.partition) === to) return false
+    const [verdict] = await moveSome(opened, job.partition, [job], to)
+    return verdict === 'done'
   }
 
   /**

@@ -14,6 +14,7 @@ import {
 import { grouped, groupedBy } from '../model/grouped.ts'
 import type { NewJob } from '../model/record.ts'
 import { type Trace, traced } from '../model/trace.ts'
+import { alterFollowed, fatesFollowed, getFollowed } from '../store/contract/moved.ts'
 import { type Change, endOf, MAX_ITEMS, type MemberEnd, type Store } from '../store/contract/store.ts'
 import type { FlowControl, FlowRecords, KeptFlow } from './flow-records.ts'
 import type { JobSender } from './job-sender.ts'
@@ -83,7 +84,8 @@ export class FlowMembers {
     const { home, id, state } = found
     const asked = cancelFor(state.ending!)
     const page = (after: number) => store.flows.missing(home, id, after, TOGETHER)
-    const ask = (partition: string, indices: number[]) => store.alter(partition, idsOf(found, indices), asked)
+    const ask = (partition: string, indices: number[]) =>
+      alterFollowed(store, partition, idsOf(found, indices), asked)
     await walk(page, state, state.ending!.askedUpTo ?? -1, ask, (askedUpTo) =>
       control.change(
         { home, flow: id },
@@ -103,10 +105,10 @@ export class FlowMembers {
       after = indices.at(-1)!
       for (const [partition, some] of byPartition(indices, state.fills ?? [])) {
         const ids = idsOf(found, some)
-        for (const [i, fate] of (await store.flows.fates(partition, ids)).entries()) {
+        for (const [i, fate] of (await fatesFollowed(store, partition, ids)).entries()) {
           if (fate.kind === 'unknown' || (fate.kind === 'ended' && fate.job.reason === 'removed')) continue
           // An end may be remembered of a job that is not kept.
-          if (fate.kind === 'present' || (await store.get(partition, ids[i]!, true)) !== undefined)
+          if (fate.kind === 'present' || (await getFollowed(store, partition, ids[i]!, true)) !== undefined)
             return true
         }
       }
@@ -122,7 +124,7 @@ export class FlowMembers {
     const work = async (partition: string, indices: number[]) => {
       // Retried first: if this process dies in between, they are retried again. That changes nothing, not even of those that
       // have completed meanwhile.
-      const verdicts = await store.alter(partition, idsOf(found, indices), again)
+      const verdicts = await alterFollowed(store, partition, idsOf(found, indices), again)
       // One whose job is not kept any more cannot run again.
       const kept = indices.filter((_, i) => verdicts[i] !== 'missing')
       await store.flows.reopen(home, id, kept)
@@ -141,7 +143,7 @@ export class FlowMembers {
     const { home, id, state } = found
     const page = (after: number) => store.flows.failed(home, id, after, TOGETHER)
     const unpin = (partition: string, indices: number[]) =>
-      store.alter(partition, idsOf(found, indices), { kind: 'unpin' })
+      alterFollowed(store, partition, idsOf(found, indices), { kind: 'unpin' })
     await walk(page, state, -1, unpin, async () => {})
   }
 
@@ -185,9 +187,11 @@ export class FlowMembers {
     const page = (after: number) => store.flows.missing(home, id, after, TOGETHER)
     const cancel = async (partition: string, indices: number[]) => {
       const ids = idsOf(found, indices)
-      const jobs = isAll ? [] : await Promise.all(ids.map((each) => store.get(partition, each, true)))
+      const jobs = isAll
+        ? []
+        : await Promise.all(ids.map((each) => getFollowed(store, partition, each, true)))
       const some = isAll ? ids : ids.filter((_, i) => keys.has(jobs[i]?.key ?? ''))
-      if (some.length > 0) await store.alter(partition, some, cancelFor(lostFor(keys)))
+      if (some.length > 0) await alterFollowed(store, partition, some, cancelFor(lostFor(keys)))
     }
     await walk(page, state, -1, cancel, async () => {})
   }
@@ -203,13 +207,14 @@ export class FlowMembers {
     for (const [partition, some] of byPartition(indices, fills)) {
       const ids = idsOf(found, some)
       const present: string[] = []
-      for (const [i, fate] of (await store.flows.fates(partition, ids)).entries()) {
+      for (const [i, fate] of (await fatesFollowed(store, partition, ids)).entries()) {
         if (fate.kind === 'ended') ends.push(endOf(fate.job))
         else if (fate.kind === 'unknown') lost.push(some[i]!)
         else if (fate.kind === 'present') present.push(ids[i]!)
       }
       // It came after all were asked.
-      if (ending?.isAsked && present.length > 0) await store.alter(partition, present, cancelFor(ending))
+      if (ending?.isAsked && present.length > 0)
+        await alterFollowed(store, partition, present, cancelFor(ending))
     }
     return { ends, lost }
   }

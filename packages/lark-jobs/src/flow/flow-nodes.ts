@@ -10,6 +10,7 @@ import { type FlowPlace, type FlowState, indexOf } from '../model/flow.ts'
 import { grouped } from '../model/grouped.ts'
 import type { NewJob } from '../model/record.ts'
 import { traced } from '../model/trace.ts'
+import { alterFollowed, fatesFollowed, getFollowed } from '../store/contract/moved.ts'
 import { inLots } from '../store/contract/rules/in-lots.ts'
 import { endOf, MAX_ITEMS, type MemberEnd, PINNED } from '../store/contract/store.ts'
 import { jobIndex, startAgain } from './advance.ts'
@@ -146,7 +147,7 @@ export class FlowNodes {
     for (const node of startedNodes(state)) {
       const { job, flow } = definition.nodes[node]!
       if (flow === undefined)
-        await store.alter(job!.partition, [jobId(found, node)], cancelFor(state.ending!))
+        await alterFollowed(store, job!.partition, [jobId(found, node)], cancelFor(state.ending!))
       else await control.cancel({ flow: state.flows![node]!, home: flow.home }, reason, because)
     }
   }
@@ -167,7 +168,7 @@ export class FlowNodes {
     for (const [partition, nodes] of grouped(jobs)) {
       for (const some of inLots(nodes, MAX_ITEMS)) {
         const ids = some.map((node) => jobId(found, node))
-        for (const [j, fate] of (await store.flows.fates(partition, ids)).entries()) {
+        for (const [j, fate] of (await fatesFollowed(store, partition, ids)).entries()) {
           if (fate.kind === 'ended') ends.push(endOf(fate.job))
           else if (fate.kind === 'unknown') missing.push(some[j]!)
           else if (fate.kind === 'present') present.push(some[j]!)
@@ -177,7 +178,8 @@ export class FlowNodes {
     // They came after all were asked to end.
     if (state.ending?.isAsked)
       for (const node of present)
-        await store.alter(
+        await alterFollowed(
+          store,
           definition.nodes[node]!.job!.partition,
           [jobId(found, node)],
           cancelFor(state.ending),
@@ -219,7 +221,8 @@ export class FlowNodes {
       }
     }
     for (const [partition, ids] of grouped(jobs))
-      for (const some of inLots(ids, TOGETHER)) await store.alter(partition, some, { kind: 'remove' })
+      for (const some of inLots(ids, TOGETHER))
+        await alterFollowed(store, partition, some, { kind: 'remove' })
     return flows
   }
 
@@ -248,13 +251,14 @@ export class FlowNodes {
     // One that was not queued has no job: then the one before is asked.
     for (let last = generation - 1; says !== undefined && last >= 0; last--) {
       const id = memberId({ flow, home, index: indexOf(node, last) })
-      const before = await store.get(says.partition, id, true)
+      const before = await getFollowed(store, says.partition, id, true)
       if (before === undefined) continue
       if (before.unreadable !== undefined) return undefined
       const { tags, redact, editedAt } = before.options ?? {}
       const options = { ...says.job.options, ...defined({ tags, redact, editedAt }) }
       if (tags === undefined) delete options.tags
-      const payload = editedAt === undefined ? undefined : (await store.get(says.partition, id))?.payload
+      const payload =
+        editedAt === undefined ? undefined : (await getFollowed(store, says.partition, id))?.payload
       return { options, priority: before.priority, ...defined({ payload }) }
     }
     return undefined
@@ -282,7 +286,12 @@ export class FlowNodes {
     for (const node of startedNodes(found.state)) {
       const { job } = found.definition.nodes[node]!
       if (job !== undefined && keys.has(job.job.key))
-        await store.alter(job.partition, [jobId(found, node)], cancelFor(lostFor(new Set([job.job.key]))))
+        await alterFollowed(
+          store,
+          job.partition,
+          [jobId(found, node)],
+          cancelFor(lostFor(new Set([job.job.key]))),
+        )
     }
   }
 

@@ -22,6 +22,7 @@ import {
 } from '../model/flow.ts'
 import { grouped } from '../model/grouped.ts'
 import type { JobRecord, State } from '../model/record.ts'
+import { alterFollowed, fatesFollowed, getFollowed } from '../store/contract/moved.ts'
 import { inLots } from '../store/contract/rules/in-lots.ts'
 import {
   type AlterVerdict,
@@ -178,7 +179,7 @@ export class FlowPurge {
     const index = indexIn(level, node)
     const id = memberId({ ...level, index })
     const isQueued = level.found !== undefined && all[node] !== 'b' && all[node] !== '-'
-    const record = isQueued ? await this.#store.get(job!.partition, id, true) : undefined
+    const record = isQueued ? await getFollowed(this.#store, job!.partition, id, true) : undefined
     const state = record?.state ?? states[all[node]!] ?? 'blocked'
     if (!isNamed && wished !== undefined && !wished.has(state)) return
     if (state === 'active') {
@@ -212,7 +213,7 @@ export class FlowPurge {
       const isNamed = isAll || listed.has(index)
       if (!isNamed && !this.#wish.isMeant?.(member, at(level))) continue
       const id = memberId({ ...level, index })
-      const record = found && (await this.#store.get(member.partition, id, true))
+      const record = found && (await getFollowed(this.#store, member.partition, id, true))
       const state = record?.state ?? (found === undefined ? 'blocked' : 'completed')
       const { states: wished, isCounted } = this.#wish
       if (!isNamed && wished !== undefined && !wished.has(state)) continue
@@ -239,7 +240,7 @@ export class FlowPurge {
     for (const [partition, some] of byPartition(indices, state.fills ?? []))
       for (const lot of inLots(some, TOGETHER)) {
         const ids = lot.map((index) => memberId({ flow: id, home, index }))
-        const records = await Promise.all(ids.map((each) => this.#store.get(partition, each, true)))
+        const records = await Promise.all(ids.map((each) => getFollowed(this.#store, partition, each, true)))
         for (const record of records)
           if (record === undefined || isCounted?.(record.id, record)) continue
           else if (record.state === 'active') this.running.add(record.id)
@@ -325,7 +326,7 @@ export class FlowPurge {
     for (const [partition, some] of byPartition(sorted, state.fills ?? []))
       for (const lot of inLots(some, TOGETHER)) {
         const ids = lot.map((index) => memberId({ flow, home, index }))
-        const fates = await this.#store.flows.fates(partition, ids)
+        const fates = await fatesFollowed(this.#store, partition, ids)
         const verdicts = await this.#purge(level, partition, lot)
         const ends = lot.flatMap((index, i): MemberEnd[] => {
           const fate = fates[i]!
@@ -343,7 +344,7 @@ export class FlowPurge {
 
   async #purge(level: Level, partition: string, indices: readonly number[]): Promise<AlterVerdict[]> {
     const ids = indices.map((index) => memberId({ ...level, index }))
-    const verdicts = await this.#store.alter(partition, ids, { kind: 'purge' })
+    const verdicts = await alterFollowed(this.#store, partition, ids, { kind: 'purge' })
     for (const [i, verdict] of verdicts.entries()) if (verdict === 'refused') this.running.add(ids[i]!)
     return verdicts
   }

@@ -4,7 +4,7 @@
 
 /** Changes of jobs. Their count is a number of jobs. */
 export const jobChanges = [
-  ...(['retry', 'cancel', 'run-now', 'reschedule', 'prioritize', 'edit', 'tag', 'untag'] as const),
+  ...(['retry', 'cancel', 'run-now', 'reschedule', 'prioritize', 'move', 'edit', 'tag', 'untag'] as const),
   ...(['remove', 'purge', 'import', 'undo'] as const),
 ] as const
 

@@ -42,6 +42,7 @@ export const jobsErrors = {
   JOB_ID_AMBIGUOUS: 'Several queues have a job with this id.',
   JOB_NOT_FOUND: 'No job has this id.',
   JOB_NOT_RETRIABLE: 'The job is in a state that cannot be retried.',
+  JOB_NOT_MOVABLE: 'The job runs, has ended, or is in that queue already, and cannot be moved.',
   JOB_NOT_PENDING: 'The job runs or has ended, and its due time and priority cannot be changed.',
   JOB_NOT_CANCELLABLE: 'The job has ended, and cannot be cancelled.',
   JOB_NOT_EDITABLE: 'The job runs, and its payload cannot be changed.',

@@ -11,6 +11,7 @@
  *   returned   its worker gave it back, and no run is counted
  *   crashed    its worker died. It runs again, unless another event of the job follows
  *   removed    a person removed it, in whichever state it was
+ *   moved      a person moved it to another queue, where it is `queued`
  */
 export const eventKinds = [
   'queued',
@@ -23,6 +24,7 @@ export const eventKinds = [
   'returned',
   'crashed',
   'removed',
+  'moved',
 ] as const
 
 export type EventKind = (typeof eventKinds)[number]

@@ -64,6 +64,8 @@ export interface JobOptions {
   born?: string
   /** When somebody edited the payload: milliseconds since 1970. */
   editedAt?: number
+  /** How often somebody moved it to another queue. */
+  moves?: number
 }
 
 /** How long a job is kept when it has ended, in milliseconds; 0: not at all. Absent: as its queue says. */

@@ -13,6 +13,7 @@ import { type Perform, unrecorded } from './audit/hand-change.ts'
 import type { CancelFilter, Cancelled, CancelOptions } from './change/cancel.ts'
 import type { ByHand } from './change/dispatch.ts'
 import type { Edited, EditFilter } from './change/edit.ts'
+import type { Moved } from './change/move.ts'
 import type { EveryQueue, MetPause, PauseOptions, PauseTarget } from './change/pause.ts'
 import type { Prioritized } from './change/prioritize.ts'
 import type { PurgeOptions } from './change/purge.ts'
@@ -255,6 +256,30 @@ export abstract class Operations {
   }
 
   /**
+   * Moves jobs that wait or are delayed to another queue, by id or by a filter. Each keeps its id, payload, tries, due time,
+   * priority, tags, group and lock, and its place in the order. Whoever knows it finds it: a handle, `result()`, its flow.
+   * If this process dies meanwhile, each job is in one of the queues, or a worker brings it to the new one in some seconds.
+   *
+   * @param queue to which they go: one of the configuration, or one that has jobs
+   * @returns how many were moved, and how many were left as they are: they began meanwhile, or the queue has a job with their
+   * id, or one that is unique with them
+   * @throws JOB_ID_INVALID, JOB_NOT_FOUND, JOB_ID_AMBIGUOUS, JOB_NOT_MOVABLE, before any job is moved;
+   * FILTER_INVALID, UNKNOWN_QUEUE
+   * @example await Jobs.move({ queue: 'emials' }, 'emails')
+   * @example await Jobs.move({ queue: 'emails', where: { tenant: 7 } }, 'bulk', { dryRun: true })   // how many it would move
+   */
+  async move(
+    which: string | readonly string[] | PendingFilter,
+    queue: string,
+    options: ChangeOptions = {},
+  ): Promise<Moved> {
+    const { move, readMove } = await import('./change/move.ts')
+    const [chosen, to] = readMove(which, queue, options, this[names])
+    const change = { what: 'move', chosen, to, options, count: ({ moved }: Moved) => moved } as const
+    return this.#change(change, (options, opened) => move(opened, chosen, to, options))
+  }
+
+  /**
    * Replaces the payload of jobs that do not run, by id or by a filter. If this process has met the class of a job, the
    * payload is checked as at a dispatch; otherwise it must be JSON. `options.editedAt` of the job says when. Group, lock,
    * limiter and tags stay as they are, also if the class makes them of the payload.
@@ -445,6 +470,7 @@ export abstract class Operations {
 interface JobsChange<T, O> {
   what: Audited
   chosen: Chosen
+  to?: string
   options: O
   count(answer: T): number
 }

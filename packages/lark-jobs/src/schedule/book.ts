@@ -17,6 +17,7 @@ import { newNonce } from '../model/id.ts'
 import type { NewJob } from '../model/record.ts'
 import { tickId } from '../model/tick.ts'
 import type { Missed } from '../options/schedules/timing.ts'
+import { alterFollowed, getFollowed } from '../store/contract/moved.ts'
 import { inLots } from '../store/contract/rules/in-lots.ts'
 import type {
   Bound,
@@ -246,13 +247,13 @@ export class ScheduleBook {
     const before = isAsked ? [state.last, state.byHand].filter((instant) => instant !== undefined) : []
     const running: string[] = []
     for (const job of before.map((at) => tickId({ schedule: id, at }))) {
-      const kept = await this.#store.get(partition, job, true)
+      const kept = await getFollowed(this.#store, partition, job, true)
       if (kept !== undefined && kept.finishedAt === undefined) running.push(job)
     }
     const planned = plan(running.length > 0)
     if (running.length > 0 && definition.overlap === 'cancel' && planned.ticks.length > 0) {
       const because = `the next run of ${id} is due`
-      await this.#store.alter(partition, running, { kind: 'cancel', reason: 'replaced', because })
+      await alterFollowed(this.#store, partition, running, { kind: 'cancel', reason: 'replaced', because })
     }
     return planned
   }

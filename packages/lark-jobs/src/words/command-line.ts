@@ -1,7 +1,7 @@
 /**
  * Commands that messages tell people to type, quoted so that they can be copied into a shell.
  */
-import { visible } from '@s18i/lark/config'
+import { nearest, visible } from '@s18i/lark/config'
 
 /** The command that resumes a paused queue or one of its groups. */
 export function resumeCommand(queue: string, group?: string, groupHash?: string): string {
@@ -13,6 +13,18 @@ export function resumeCommand(queue: string, group?: string, groupHash?: string)
 /** The command that shows why jobs of a queue failed. */
 export function failedCommand(queue: string): string {
   return `lark jobs:failed --group --queue=${shellWord(queue)}`
+}
+
+/**
+ * The command that moves jobs of a queue which is not configured: to the one with the most similar name, because most
+ * such names are misspelled. Undefined if none is configured.
+ *
+ * @param id of a job. Default: all jobs of the queue
+ */
+export function moveCommand(queue: string, configured: readonly string[], id?: string): string | undefined {
+  const to = nearest(queue, configured) ?? (configured.includes('default') ? 'default' : configured[0])
+  const which = id === undefined ? `--queue=${shellWord(queue)}` : shellWord(id)
+  return to && `lark jobs:move ${which} --to=${shellWord(to)}`
 }
 
 /** The command that says why a job does not run. */

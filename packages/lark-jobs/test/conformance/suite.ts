@@ -17,6 +17,8 @@
  *   8  a key that no worker here knows            claim-and-settle.ts, workers.ts; the worker's part: ../working/
  *   9  a claim scans past nothing                 order.ts, recovered.ts, groups.ts, group-limits.ts
  *
+ * Moves to another partition, of which each job comes in one: moves.ts.
+ *
  * Effects, at least once, and once while nothing acknowledged is lost: effects.ts. Ticks, of which each becomes one job:
  * schedules.ts. Flows, which hear of each end once: flows.ts, flow-nodes.ts, flow-ends-at-home.ts, flow-members.ts; and
  * which end, whoever dies: advancing.ts.
@@ -54,6 +56,7 @@ import { limiting } from './limiting.ts'
 import { limits } from './limits.ts'
 import { listening } from './listening.ts'
 import { minutes } from './minutes.ts'
+import { moves } from './moves.ts'
 import { order } from './order.ts'
 import { orders } from './orders.ts'
 import { ownIds } from './own-ids.ts'
@@ -158,6 +161,7 @@ export function describeStore(name: string, makePlace: MakePlace, traits: Traits
     describe('pause', () => pause(make))
     describe('clear', () => clear(make))
     describe('restore', () => restoring(make))
+    describe('moves', () => moves(make))
     describe('limiting', () => limiting(make))
     describe('limiters', () => limiters(make))
     describe('circuits', () => circuits(make))

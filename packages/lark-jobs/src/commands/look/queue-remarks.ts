@@ -4,7 +4,7 @@
  */
 import { visible } from '@s18i/lark/config'
 import type { Counts, Status } from '../../operate.ts'
-import { failedCommand, resumeCommand, shellWord, whyCommand } from '../../words/command-line.ts'
+import { failedCommand, moveCommand, resumeCommand, shellWord, whyCommand } from '../../words/command-line.ts'
 import { droppedWords } from '../../words/dropped-words.ts'
 import { readable } from '../../words/duration.ts'
 import { listed } from '../../words/listed.ts'
@@ -54,8 +54,11 @@ export function* remarksOn({ queues, workers }: Status): Generator<Remark> {
   if (left.length > 0) {
     const have = left.length === 1 ? 'has jobs and is' : 'have jobs and are'
     const names = listed(left.map(({ queue }) => visible(queue)))
+    const known = queues.filter(({ configured }) => configured).map(({ queue }) => queue)
+    const move = moveCommand(left[0]!.queue, known)
+    const remedy = move === undefined ? '' : `. To move jobs: ${move}`
     yield warn(
-      `${names} ${have} not in jobs.queues: only a worker that is configured with ${left.length === 1 ? 'it serves it' : 'them serves them'}`,
+      `${names} ${have} not in jobs.queues: only a worker that is configured with ${left.length === 1 ? 'it serves it' : 'them serves them'}${remedy}`,
     )
   }
   // Of the others, another line says what keeps their jobs.

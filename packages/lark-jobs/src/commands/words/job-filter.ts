@@ -20,6 +20,7 @@ export const flagNames = {
   since: '--since',
   where: '--where',
   all: '--all',
+  to: '--to',
   because: '--because',
   within: '--within',
 } as const

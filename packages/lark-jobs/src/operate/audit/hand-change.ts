@@ -10,6 +10,8 @@ export interface HandChange<T> {
   what: Audited
   /** On what: which jobs, or words such as `queue emails`. */
   on: Chosen | string
+  /** The queue to which jobs go. */
+  to?: string | undefined
   /** With ids: the queue that was named. */
   queue?: string | undefined
   /** Aborted if the change was interrupted. */

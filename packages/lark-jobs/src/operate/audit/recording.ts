@@ -48,7 +48,8 @@ export async function withRecord<T>(
   act: (noted: (done: number) => void) => Promise<T>,
 ): Promise<T> {
   const { what, on } = change
-  const words = typeof on === 'string' ? on : chosenWords(on, change.queue, what)
+  const chosen = typeof on === 'string' ? on : chosenWords(on, change.queue, what)
+  const words = change.to === undefined ? chosen : `${chosen} to queue ${change.to}`
   const text: AuditText = { ...actor, what, on: cut(words), count: 0, outcome: 'running' }
   const id = newId()
   const write = () => audit.write(id, JSON.stringify(text), bounds)

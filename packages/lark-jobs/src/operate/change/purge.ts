@@ -12,6 +12,7 @@ import type { FlowJob, FlowPlace } from '../../model/flow.ts'
 import { grouped } from '../../model/grouped.ts'
 import { queueOf } from '../../model/partition.ts'
 import type { State } from '../../model/record.ts'
+import { movedTo } from '../../store/contract/moved.ts'
 import { MAX_ITEMS, type Store } from '../../store/contract/store.ts'
 import type { OpenFlows } from '../flows/flow-info.ts'
 import { askAll } from '../look/ask-all.ts'
@@ -193,6 +194,7 @@ async function purgeIds(
   const tally: VerdictCounts = { done: 0, asked: 0, missing: 0, refused: 0 }
   const all = await partitionsToLookIn(open, queue)
   const places = new Map<string, string[]>()
+  const traces = new Map<string, string[]>()
   for (const id of ids) {
     const job = await locate(open, all, id)
     if (job !== undefined) checkRemovable(job)
@@ -200,6 +202,12 @@ async function purgeIds(
     const its = all.filter((partition, i) => partition === job?.partition || kept[i])
     checkQueues(id, new Set(its.map(queueOf)))
     places.set(id, its)
+    // Where it was before it was moved, its id is kept.
+    const moved = await askAll(all, (partition) => movedTo(open.store, partition, id))
+    traces.set(
+      id,
+      all.filter((partition, i) => moved[i] !== undefined && !its.includes(partition)),
+    )
   }
   const records = new FlowRecords(open.store)
   for (const [id, partitions] of places) {
@@ -213,6 +221,8 @@ async function purgeIds(
         : await alterAll(open.store, partition, [id], { kind: 'purge' }))
         tally[verdict]++
   }
+  for (const [id, partitions] of dryRun ? [] : traces)
+    for (const partition of partitions) await alterAll(open.store, partition, [id], { kind: 'purge' })
   return tally
 }
 

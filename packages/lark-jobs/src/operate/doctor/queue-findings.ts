@@ -5,7 +5,7 @@
 import type { WorkerRecord } from '../../model/record.ts'
 import { version as own } from '../../model/version.ts'
 import { DAY, type DoubtedJob, HOUR, type LostWorker, MINUTE } from '../../store/contract/store.ts'
-import { failedCommand, resumeCommand, shellWord, whyCommand } from '../../words/command-line.ts'
+import { failedCommand, moveCommand, resumeCommand, shellWord, whyCommand } from '../../words/command-line.ts'
 import { droppedWords } from '../../words/dropped-words.ts'
 import { readable } from '../../words/duration.ts'
 import { listed } from '../../words/listed.ts'
@@ -49,13 +49,15 @@ export interface QueueFacts {
 export function queueFindings(facts: QueueFacts): DoctorFinding[] {
   const { status, samples, now } = facts
   const live = new Set(status.workers.map(({ id }) => id))
+  const configured = status.queues.filter((queue) => queue.configured).map(({ queue }) => queue)
   const perQueue = status.queues.flatMap((queue) => {
     const found = new Examination(queue.queue)
     const own = samples.filter((sample) => sample.queue === queue.queue)
     checkData(queue, own, found)
     checkActive(own, live, now, found)
-    checkServed(queue, status.workers, found)
-    checkConfigured(queue, found)
+    const move = queue.configured ? undefined : moveCommand(queue.queue, configured)
+    checkServed(queue, status.workers, move, found)
+    checkConfigured(queue, move, found)
     if (queue.paused)
       found.warn(
         'queue-paused',
@@ -165,6 +167,7 @@ function checkActive(
 function checkServed(
   { queue, counts, configured }: QueueStatus,
   workers: readonly WorkerRecord[],
+  move: string | undefined,
   found: Examination,
 ): void {
   const serving = workers.filter((worker) => worker.queues.includes(queue))
@@ -172,7 +175,12 @@ function checkServed(
   const { waiting } = counts
   const due = waiting + counts.delayed
   const work = `lark jobs:work --queue=${shellWord(queue)}`
-  const start = configured ? work : `Name it in jobs.queues, then: ${work}`
+  const name = `Name it in jobs.queues, then: ${work}`
+  const start = configured
+    ? work
+    : due > 0 && move
+      ? `${move}; or if it is a queue of its own: ${name}`
+      : name
   if (running.length > 0)
     found.ok(
       'queue-served',
@@ -190,16 +198,21 @@ function checkServed(
   else found.warn('queue-served', 'no worker serves it; it has no jobs now', start)
 }
 
-function checkConfigured({ queue, configured, counts }: QueueStatus, found: Examination): void {
+function checkConfigured(
+  { queue, configured, counts }: QueueStatus,
+  move: string | undefined,
+  found: Examination,
+): void {
   const { waiting, delayed, active } = counts
   const work = waiting + delayed + active
+  const configure = `onfigure it until they have run, or cancel them: lark jobs:cancel --queue=${shellWord(queue)}`
   if (configured) found.ok('queue-configured', 'is configured')
   else if (work === 0) found.ok('queue-configured', 'is not configured any more, and has nothing to do')
   else
     found.warn(
       'queue-configured',
       `has ${work === 1 ? '1 job' : `${work} jobs`} that ${work === 1 ? 'has' : 'have'} not ended, and is not in jobs.queues`,
-      `Configure it until they have run, or cancel them: lark jobs:cancel --queue=${shellWord(queue)}`,
+      move === undefined ? `C${configure}` : `Move them: ${move}; or c${configure}`,
     )
 }
 

@@ -14,7 +14,7 @@ import type { Signal } from '../../waiting/abort-signal.ts'
 import { orAborted } from '../../waiting/bounded-wait.ts'
 import { type Duration, durationForm, milliseconds, readable } from '../../words/duration.ts'
 import { shown } from '../../words/secret.ts'
-import { type JobPlace, partitionsAt } from '../look/stored-jobs.ts'
+import { type JobPlace, movedFrom, partitionsAt } from '../look/stored-jobs.ts'
 import { after, type Operated, watcher } from '../operations.ts'
 import { passes, type WatchedStore } from './watcher.ts'
 
@@ -91,13 +91,15 @@ export function notQueued({ id, queue }: JobPlace): JobsError {
 
 /** The latest progress of the job at a place; undefined if it has reported none, or is not there. */
 export async function progressAt(open: WatchedStore, place: JobPlace): Promise<unknown> {
-  for (const partition of await partitionsAt(open, place)) {
+  const partitions = await partitionsAt(open, place)
+  for (const partition of partitions) {
     const fate = await open.watcher.look(partition, place.id)
     if (fate.kind === 'unknown') continue
     const progress = fate.kind === 'ended' ? fate.job.progress : fate.kind === 'present' && fate.progress
     return typeof progress === 'string' ? decode(progress) : undefined
   }
-  return undefined
+  const partition = await movedFrom(open, partitions, place.id)
+  return partition === undefined ? undefined : progressAt(open, { ...place, partition })
 }
 
 /** The job as it ended; undefined if no partition has it. It goes on while the store is away. */
@@ -107,14 +109,21 @@ async function endedAt(
   over: AbortSignal,
   reported?: (progress: string) => void,
 ): Promise<EndedJob | undefined> {
+  let at = place
   for (;;) {
     over.throwIfAborted()
     try {
       const open = await jobs[watcher]()
-      const [own, ...others] = await partitionsAt(open, place)
+      const partitions = await partitionsAt(open, at)
+      const [own, ...others] = partitions
       const ended = (partition: string, signal: AbortSignal) =>
         open.watcher.ended(partition, place.id, signal, reported, place.born)
-      return (await ended(own!, over)) ?? (await firstOf(others, over, ended))
+      const job = (await ended(own!, over)) ?? (await firstOf(others, over, ended))
+      if (job !== undefined) return job
+      const partition = await movedFrom(open, partitions, place.id)
+      if (partition === undefined) return undefined
+      at = { ...place, partition }
+      continue
     } catch (error) {
       if (!passes(error)) throw error
     }

@@ -12,6 +12,7 @@ import { hasPayload, type JobRecord, type LogLine, type State, type Unreadable }
 import { shownName } from '../../model/stored-name.ts'
 import type { JobLike, PayloadOf, ResultOf } from '../../options/job-class.ts'
 import { isText, type OptionsOf, whole } from '../../options/schema.ts'
+import { alterFollowed, getFollowed, movedTo } from '../../store/contract/moved.ts'
 import { inLots } from '../../store/contract/rules/in-lots.ts'
 import {
   type AlterVerdict,
@@ -140,7 +141,7 @@ async function detailed<J extends JobLike>(
 
 /** The record of the job at a place; undefined if it is not there. @throws UNKNOWN_QUEUE */
 export async function locateAt(open: OpenQueues, place: JobPlace): Promise<JobRecord | undefined> {
-  return locate(open, await partitionsAt(open, place), place.id)
+  return locateFollowed(open, place, false)
 }
 
 /** The same without payload and log. @throws UNKNOWN_QUEUE */
@@ -148,14 +149,37 @@ export async function statusAt<J extends JobLike>(
   open: OpenQueues,
   place: JobPlace,
 ): Promise<JobStatus<J> | undefined> {
-  const job = await locate(open, await partitionsAt(open, place), place.id, true)
+  const job = await locateFollowed(open, place, true)
   return job && stored<J>(job)
+}
+
+/** The job at a place, or where it was moved from there. @throws UNKNOWN_QUEUE */
+async function locateFollowed(
+  open: OpenQueues,
+  place: JobPlace,
+  isLean: boolean,
+): Promise<JobRecord | undefined> {
+  const partitions = await partitionsAt(open, place)
+  const job = await locate(open, partitions, place.id, isLean)
+  if (job !== undefined) return job
+  const to = await movedFrom(open, partitions, place.id)
+  return to === undefined ? undefined : getFollowed(open.store, to, place.id, isLean)
+}
+
+/** Where a job was moved from one of these partitions; undefined if it was not. */
+export async function movedFrom(
+  { store }: OpenQueues,
+  partitions: readonly string[],
+  id: string,
+): Promise<string | undefined> {
+  const all = await askAll(partitions, (partition) => movedTo(store, partition, id))
+  return all.find((to) => to !== undefined)
 }
 
 /** Changes the job at a place. @throws UNKNOWN_QUEUE */
 export async function alterAt(open: OpenQueues, place: JobPlace, change: Change): Promise<AlterVerdict> {
   for (const partition of await partitionsAt(open, place)) {
-    const [verdict] = await open.store.alter(partition, [place.id], change)
+    const [verdict] = await alterFollowed(open.store, partition, [place.id], change)
     if (verdict !== 'missing') return verdict!
   }
   return 'missing'

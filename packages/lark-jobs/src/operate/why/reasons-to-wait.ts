@@ -10,7 +10,7 @@ import { isHash, shownName, storedName } from '../../model/stored-name.ts'
 import { isOpenWords } from '../../options/circuit.ts'
 import { isOwn, mostOf, readNeed } from '../../options/limiter.ts'
 import { type LaneStand, MAX_AHEAD, MAX_STANDINGS, type Stand } from '../../store/contract/store.ts'
-import { resumeCommand, shellWord, whyCommand } from '../../words/command-line.ts'
+import { moveCommand, resumeCommand, shellWord, whyCommand } from '../../words/command-line.ts'
 import { readable } from '../../words/duration.ts'
 import { listed } from '../../words/listed.ts'
 import { pausedWords } from '../../words/paused-words.ts'
@@ -127,7 +127,8 @@ function workerless(facts: Facts): Reason[] {
     const text = `No living worker of its queue ${queue} knows the key ${key}`
     return [{ kind: 'unknown-key', text, workers: ids, remedy: 'lark jobs:status' }]
   }
-  const start = isConfigured ? { remedy: 'lark jobs:work' } : {}
+  const move = moveCommand(queue, [...open.settings.partitions.keys()], stand.job.id)
+  const start = isConfigured ? { remedy: 'lark jobs:work' } : defined({ remedy: move })
   if (serving.length > 0) {
     const ids = serving.map(({ id }) => id)
     const text = `The workers of its queue ${queue} are quiet, and take no more jobs: ${listed(ids)}`

@@ -95,6 +95,7 @@ import type { Heard } from './events.ts'
 import type { Flows } from './flows.ts'
 import type { Limiters } from './limiters.ts'
 import type { LostWorker } from './lost-workers.ts'
+import type { Moves } from './moves.ts'
 import type { WorkerOrder } from './orders.ts'
 import type { Reading } from './reading.ts'
 import type { RecoverOptions, Recovery } from './recovery.ts'
@@ -113,6 +114,7 @@ export * from './history.ts'
 export * from './inspection.ts'
 export * from './limiters.ts'
 export * from './lost-workers.ts'
+export * from './moves.ts'
 export * from './orders.ts'
 export * from './page.ts'
 export * from './reading.ts'
@@ -274,6 +276,8 @@ export interface Finding {
   nextLeaseEnd?: number
   /** Milliseconds until there is an effect to hand out. */
   nextEffect?: number
+  /** Jobs are on their way to another partition, and nobody has brought them there (`moves.ts`). */
+  isMoving?: boolean
   /**
    * Milliseconds until a job may begin, as far as the store knows. Also 0 if the caller is not registered as waiting
    * there, because it was rung, or because another server has taken over that does not know the caller.
@@ -311,6 +315,8 @@ export interface Store extends Reading, AsyncDisposable {
   readonly flows: Flows
   /** Schedules, and the jobs of their ticks: an interface of its own. */
   readonly schedules: Schedules
+  /** How jobs get into another partition: an interface of its own. */
+  readonly moves: Moves
   /** What people changed by hand: an interface of its own. */
   readonly audit: Audit
 

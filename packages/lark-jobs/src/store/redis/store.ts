@@ -28,6 +28,7 @@ import { inspectServer } from './verbs/inspect.ts'
 import { packWaiting, readLimited } from './verbs/lane.ts'
 import { settleLayout } from './verbs/layout.ts'
 import { RedisLimiters } from './verbs/limiters.ts'
+import { RedisMoves } from './verbs/moves.ts'
 import { Notifier } from './verbs/notifier.ts'
 import { packAges, packCounts, packDuration, packLimits } from './verbs/pack-limits.ts'
 import {
@@ -95,6 +96,7 @@ export class RedisStore implements contract.Store {
   readonly limiters: RedisLimiters
   readonly flows: RedisFlows
   readonly schedules: RedisSchedules
+  readonly moves: RedisMoves
   readonly audit: RedisAudit
   readonly #options: RedisStoreOptions
   readonly #retentions: AgreedRetentions
@@ -128,6 +130,7 @@ export class RedisStore implements contract.Store {
     this.limiters = new RedisLimiters(this.#scripts)
     this.audit = new RedisAudit(this.#scripts)
     this.#durability = durability === 'normal' ? undefined : new DurabilityWait(this.#transport, durability)
+    this.moves = new RedisMoves(this.#scripts, this.#registry, this.#durability)
     const cancelledOf = (partition: string) => this.#countsOf(partition)[2]
     const writing = new Writing(this.#scripts, this.#registry, this.#durability, cancelledOf)
     this.flows = new RedisFlows(writing)

@@ -12,6 +12,8 @@ export const CANCELLED = 4
 export const KEPT = 5
 /** Added to the state of an ended job that was removed, and has effects (`effect.ts`). No other state is as high. */
 export const HIDDEN = 10
+/** A job that was moved to another partition, or is on its way there (`moves.ts`): a hidden one that has not ended. */
+export const GONE = HIDDEN + PENDING
 
 /** `jobs.ahead` of an active job. */
 export const STARTED = 0

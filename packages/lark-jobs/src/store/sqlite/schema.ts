@@ -24,7 +24,7 @@
  *   partitions                 counters, kept by the same transactions, so that counting never scans (`partition.ts`)
  *   minutes, history           the counts of past minutes (`minutes.ts`), and of hours and days (`history.ts`)
  *   payloads                   the large payloads (`payload.ts`)
- *   effects                    what must happen elsewhere (`effect.ts`)
+ *   effects                    what must happen elsewhere (`effect.ts`); jobs that were moved (`moves.ts`)
  *   flows, definitions, members, ends    the flows that are at home here (`flows.ts`)
  *   failedJobs, failedSums     which failed jobs go first, and how large they are (`failed-jobs.ts`)
  *   expiries                   until when ended jobs and their logs are kept for an age of their own (`keep.ts`)

@@ -14,6 +14,7 @@ import { AgreedRetentions, dueToFold, MAX_ITEMS } from '../contract/store.ts'
 import type { Access } from '../sql/access.ts'
 import { forgetCalls } from '../sql/calls.ts'
 import { alter } from '../sql/change/alter.ts'
+import { SqliteMoves } from '../sql/change/moves.ts'
 import { undo } from '../sql/change/undo.ts'
 import { exchange } from '../sql/claim/exchange.ts'
 import { extend } from '../sql/claim/extend.ts'
@@ -83,6 +84,7 @@ export class SqliteStore implements contract.Store {
   readonly limiters = new SqliteLimiters(() => this.#opened().database)
   readonly flows: SqliteFlows
   readonly schedules: SqliteSchedules
+  readonly moves: SqliteMoves
   readonly audit = new SqliteAudit(() => this.#opened().database)
   readonly #file: string
   readonly #options: contract.StoreOptions
@@ -110,6 +112,7 @@ export class SqliteStore implements contract.Store {
     }
     this.flows = new SqliteFlows(access)
     this.schedules = new SqliteSchedules(access)
+    this.moves = new SqliteMoves(access)
   }
 
   open(): Promise<string[]> {

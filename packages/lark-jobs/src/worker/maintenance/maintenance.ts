@@ -2,7 +2,8 @@
  * What every worker does for the whole store, in every partition: it takes jobs back whose leases have ended
  * (`Store.recover`), and removes ended jobs that are past their age (`Store.prune`). It also announces the worker. Each
  * round asks the store once what there is to do in all partitions that are due (`Store.survey`), and does a bounded
- * part of it. What fails is done again in the next round.
+ * part of it. What fails is done again in the next round. It also brings jobs to their new queue, if whoever moved them
+ * has died on the way (`store/contract/moves.ts`).
  *
  * After an outage (the store did not answer, or this process stood still), living workers get the time of one lease to
  * renew before any job is taken back. Jobs that are then taken back count no crash, because the outage ended their
@@ -14,6 +15,7 @@
 
 import { queueOf } from '../../model/partition.ts'
 import type { AnnouncedWorker } from '../../model/record.ts'
+import { bringDue } from '../../store/contract/moved.ts'
 import {
   type Announced,
   type Finding,
@@ -298,6 +300,7 @@ export class Maintenance {
       const finding = found.get(partition)
       if (finding?.nextDue !== undefined) foreseen(partition, finding.nextDue)
       if (finding?.nextEffect === 0) owes(partition)
+      if (finding?.isMoving) dead.push(() => bringDue(this.#options.store, partition))
       if (finding?.nextTick !== undefined) ticksIn?.(partition, finding.nextTick)
       const now = performance.now()
       if (finding?.isOld) this.#old.add(partition)

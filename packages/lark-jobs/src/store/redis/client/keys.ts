@@ -20,6 +20,7 @@
  *   doubts       ZSET    jobs that were taken back after a silence of the store (`lua/shared/doubt.lua`)
  *   effects:<kind>, remembered, ended, hooked  ZSET, ZSET, HASH, HASH  what must happen elsewhere because jobs ended
  *                        (`lua/shared/effect.lua`)
+ *   effects:move  ZSET   jobs on their way to another partition (`lua/shared/gone.lua`)
  *   effects:bundle, remembered:bundle, bundles:<flow>.<home>:  ZSET, ZSET, ZSET  members that completed together
  *                        (`lua/shared/bundle.lua`)
  *   keeps, kept, kept:<state>, kept-logs  HASH, ZSET, ZSET, ZSET  jobs that are kept for an age of their own

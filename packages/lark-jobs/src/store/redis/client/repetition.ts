@@ -44,11 +44,22 @@ export const kinds: Readonly<Record<ScriptName, Repetition>> = {
       'listen',
       'migrate',
     ] as const),
+    ...(['move-meets', 'move-settle', 'move-take', 'move-where'] as const),
     ...(['order', 'prune', 'retire', 'schedule-move', 'wake', 'watch'] as const),
   ),
   ...of(
     'numbered',
-    ...(['alter', 'clear', 'flow-write', 'pause', 'reopen', 'restore', 'schedule-write', 'undo'] as const),
+    ...([
+      'alter',
+      'clear',
+      'flow-write',
+      'move-put',
+      'pause',
+      'reopen',
+      'restore',
+      'schedule-write',
+    ] as const),
+    'undo',
   ),
   ...of(
     'own',

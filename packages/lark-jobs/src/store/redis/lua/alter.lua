@@ -13,7 +13,7 @@
 -- Returns  a letter for each id: d(one), a(sked), m(issing), r(efused)
 -- Cost     O(n log m) for n ids among m jobs delayed, held or ended
 -- needs: start, numbered, call, line, place, lanes, counters, end, locate, payloads, admission, notice, ring, effects, erase, retain, rouse
--- needs: keeping, failing, watching, event, lease, schedules, last_tokens
+-- needs: keeping, failing, watching, event, lease, schedules, last_tokens, gone
 
 local answer = recalled()
 if answer then
@@ -140,9 +140,11 @@ changes['purge'] = function(id, state, _, priority, place)
   if not state and redis.call('HEXISTS', key('ended'), id) == 0 then
     return 'm'
   end
+  -- A job that was moved is elsewhere: only the trace of it goes here.
+  local is_elsewhere = not state and gone(id) == 'moved'
   effects().purge(id)
   tell('removed', state and { id } or {})
-  return 'd'
+  return is_elsewhere and 'm' or 'd'
 end
 
 -- Of a job that is kept for its own age only, this changes nothing.

@@ -15,10 +15,10 @@
 --          followed by three ages if the partition has its own; '|', and its name
 -- Returns  { the time; the number of partitions, or -1; five values for each partition with something to do: its index;
 --            milliseconds, or -1, until a job may begin, until a lease ends, until there is an effect to hand
---            out; 1 if there is something to prune; two values for each damaged partition: its index, and
---            the error; if there are schedules or flows, or something is told, two values for each partition in which one
---            will be due: its index, and milliseconds until then; what the worker is told, if anything
---            (shared/known.lua) }
+--            out; 1 if there is something to prune, and 2 more if jobs are on their way that nobody has; two values for
+--            each damaged partition: its index, and the error; if there are schedules or flows, or something is told, two
+--            values for each partition in which one will be due: its index, and milliseconds until then; what the worker
+--            is told, if anything (shared/known.lua) }
 -- Cost     O(n log m) for n partitions, m waiting
 -- needs: start, known, visit, line, order, lanes, pause, silence
 
@@ -89,7 +89,7 @@ end
 
 local function look(waits, prunes, own)
   local due = waits and next_job() or -1
-  local ends, effect, tick = -1, -1, nil
+  local ends, effect, tick, old_or_moving = -1, -1, nil, prunes and is_old(own) and 1 or 0
   -- An older worker may have written `endings` (shared/deliver.lua). EXISTS counts a key as often as it is named, so
   -- the number says whether a schedule will be due, whether a flow will be, and whether there is one of the others.
   local leases, ended, endings, flow = key('leases'), key('ended'), key('endings'), key('flows')
@@ -111,8 +111,9 @@ local function look(waits, prunes, own)
       local rest = rest_until(name)
       effect = (effect < 0 or rest >= 0 and rest < effect) and rest or effect
     end
+    old_or_moving = old_or_moving + ((first_of('effects:move') or math.huge) <= now and 2 or 0)
   end
-  return due, ends, effect, prunes and is_old(own) and 1 or 0, tick
+  return due, ends, effect, old_or_moving, tick
 end
 
 -- This is first because it is a write: a server that accepts no writes refuses the call, and a full server allows the

@@ -149,7 +149,8 @@ function readFindings(
       ...(due >= 0 && { nextDue: due }),
       ...(ends >= 0 && { nextLeaseEnd: ends }),
       ...(effect >= 0 && { nextEffect: effect }),
-      ...(old > 0 && { isOld: true }),
+      ...(old % 2 === 1 && { isOld: true }),
+      ...(old > 1 && { isMoving: true }),
     })
   }
   for (let i = 0; i < ticks.length; i += 2) {

@@ -7,7 +7,7 @@ import { isMarked, readOptions } from '../../contract/rules/unreadable.ts'
 import { type AlterVerdict, type Change, mayPrefetch, versionOf } from '../../contract/store.ts'
 import { laneMoves } from '../claim/lane.ts'
 import { forgetDoubt } from '../claim/silence.ts'
-import { withdrawEffects } from '../effects/effect.ts'
+import { isOnItsWay, withdrawEffects } from '../effects/effect.ts'
 import { end } from '../end/end.ts'
 import { forgetExpiries, unpin } from '../end/keep.ts'
 import { move, toEnd } from '../end/move.ts'
@@ -18,7 +18,7 @@ import { notify } from '../events/waiters.ts'
 import type { Partition } from '../partition.ts'
 import { changeOptions, changePayload } from '../payload.ts'
 import { columns, holderOf, type JobRow, optionsOf, stateOf } from '../row.ts'
-import { ACTIVE, COMPLETED, HIDDEN, PENDING } from '../states.ts'
+import { ACTIVE, COMPLETED, GONE, HIDDEN, PENDING } from '../states.ts'
 
 const findAny = `SELECT ${columns} FROM jobs WHERE partition = ? AND id = ?`
 const find = `${findAny} AND state < ${HIDDEN}`
@@ -98,11 +98,14 @@ function apply(
       if (row.state !== PENDING) tell(partition, 'removed', [row.id])
       remove(partition, [row])
       return 'done'
-    case 'purge':
+    case 'purge': {
       if (row.state === ACTIVE) return 'refused'
       if (row.state < HIDDEN) tell(partition, 'removed', [row.id])
+      // A job that was moved is elsewhere: only the trace of it goes here.
+      const isElsewhere = row.state === GONE && !isOnItsWay(partition, row)
       purge(partition, row)
-      return 'done'
+      return isElsewhere ? 'missing' : 'done'
+    }
     case 'unpin':
       if (stateOf(row, now) !== 'failed') return 'refused'
       unpin(partition, row)

@@ -108,6 +108,21 @@ export function laneMoves(
     partition.database.run(setFirst, id, partition.id, lane)
 }
 
+/** The rules of the group of a lane, as text; null if it has none, or is not there. */
+export function rulesTextOf(partition: Partition, lane: string): string | null {
+  return lane === '' ? null : (findLane(partition, lane)?.limits ?? null)
+}
+
+/** Whether a job goes before all others of its lane. */
+export function goesFirst(partition: Partition, { id, lane }: Pick<JobRow, 'id' | 'lane'>): boolean {
+  return lane !== '' && findLane(partition, lane)?.first === id
+}
+
+/** A job that comes from elsewhere goes before all others, as it did there, if the order of its group is strict. */
+export function putFirst(partition: Partition, lane: string, id: string): void {
+  if (rulesOf(rulesTextOf(partition, lane)).strict) partition.database.run(setFirst, id, partition.id, lane)
+}
+
 /** Notes that `count` more jobs of a lane are active. */
 export function addBusyTo(partition: Partition, lane: string, count: number): void {
   partition.touched.add(lane)

@@ -34,6 +34,7 @@ interface SurveyedRow {
   dueAt: number | null
   hasLanes: 0 | 1 | null
   toRefresh: number | null
+  isMoving: 0 | 1
 }
 
 /** SQL: the time in the pause of a partition (`store/contract/rules/pause.ts`). */
@@ -47,6 +48,8 @@ const withWork = `
   SELECT * FROM (
     SELECT asked.key AS name, nextEffect, nextTick,
       (SELECT min(leaseEnd) FROM leases WHERE partition = partitions.id) AS leaseEnd,
+      EXISTS (SELECT 1 FROM effects WHERE partition = partitions.id AND kind = 'move' AND at <= ?3 AND at IS NOT NULL)
+        AS isMoving,
       asked.value AND lanes > 0 AND NOT (${pause} = 1 OR ${pause} > ?3) AS hasLanes,
       CASE WHEN since < ?4 THEN partitions.id END AS toRefresh,
       CASE
@@ -60,7 +63,7 @@ const withWork = `
       END AS dueAt
     FROM json_each(?1) AS asked LEFT JOIN partitions ON name = asked.key
       LEFT JOIN waiters ON asked.value AND caller = ?2 AND partition = partitions.id AND notice = 0 AND rungAt IS NULL
-  ) WHERE coalesce(leaseEnd, nextEffect, nextTick, toRefresh, dueAt) IS NOT NULL OR hasLanes`
+  ) WHERE coalesce(leaseEnd, nextEffect, nextTick, toRefresh, dueAt) IS NOT NULL OR hasLanes OR isMoving`
 const hasTurns = 'SELECT 1 FROM lanes WHERE partition = ? AND turn IS NOT NULL LIMIT 1'
 
 const hasEnded = (state: number, before: string) => `
@@ -103,6 +106,7 @@ export function findings(
     if (row.leaseEnd !== null) of(name).nextLeaseEnd = rest(row.leaseEnd)
     if (row.nextEffect !== null) of(name).nextEffect = rest(row.nextEffect)
     if (row.nextTick !== null) of(name).nextTick = rest(row.nextTick)
+    if (row.isMoving) of(name).isMoving = true
     if (row.dueAt !== null) of(name).nextDue = rest(row.dueAt)
     else if (row.hasLanes) {
       const next = nextOfLanes(database, name)

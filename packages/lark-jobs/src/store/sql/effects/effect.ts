@@ -40,6 +40,7 @@ const insert = 'INSERT INTO effects (seq, kind, partition, at) VALUES (?, ?, ?, 
 const insertMembers = `
   INSERT INTO effects (seq, kind, partition, at) SELECT value, 'member', ?, ? FROM json_each(?)`
 const withdrawAll = 'DELETE FROM effects WHERE seq = ?'
+const moving = "SELECT 1 FROM effects WHERE seq = ? AND kind = 'move' AND at IS NOT NULL"
 const owed = "SELECT 1 FROM effects WHERE seq = ? AND kind = 'hook'"
 const find = (kind: EffectKind, bytes: string, most: number) => `
   SELECT effects.seq, ${bytes} FROM effects CROSS JOIN jobs ON jobs.seq = effects.seq
@@ -133,6 +134,11 @@ export function owesHook(
   { seq, effects }: Pick<JobRow, 'seq' | 'effects'>,
 ): boolean {
   return effects !== null && database.get(owed, seq) !== undefined
+}
+
+/** Whether a job that is `GONE` has not arrived in its partition yet (`moves.ts`). */
+export function isOnItsWay({ database }: Partition, { seq }: Pick<JobRow, 'seq'>): boolean {
+  return database.get(moving, seq) !== undefined
 }
 
 /** Acknowledges effects, and hands out others: what a call says of them. */

@@ -10,13 +10,13 @@ import { type Bound, type Call, type Enqueued, mayPrefetch } from '../../contrac
 import { recall, remember } from '../calls.ts'
 import { laneLimits, openLane } from '../claim/lane.ts'
 import type { Value } from '../database.ts'
-import { owesHook } from '../effects/effect.ts'
+import { isOnItsWay, owesHook } from '../effects/effect.ts'
 import { makeWay } from '../end/retain.ts'
 import { tell } from '../events/events.ts'
 import type { Partition } from '../partition.ts'
 import { forgetPayload, keepPayload } from '../payload.ts'
 import { columns, type JobRow, stateOf } from '../row.ts'
-import { COMPLETED, HIDDEN, PENDING } from '../states.ts'
+import { COMPLETED, GONE, HIDDEN, PENDING } from '../states.ts'
 import { drop, pendingOf } from './bound.ts'
 import { lockValues, meet } from './lock.ts'
 
@@ -103,6 +103,7 @@ export function queue(partition: Partition, jobs: readonly NewJob[], bound: Boun
  * new job may take its place.
  */
 function inTheWay(partition: Partition, row: JobRow, ownId: NewJob['ownId']): State | undefined {
+  if (row.state === GONE) return isOnItsWay(partition, row) ? 'waiting' : undefined
   const isOver = row.state >= (ownId === 'reuse' ? COMPLETED : HIDDEN) && !owesHook(partition, row)
   return isOver ? undefined : stateOf(row, partition.now)
 }

@@ -60,6 +60,11 @@ export function holderOfLock({ database, id }: Partition, name: string): JobRow 
   return row !== undefined && isHeld(row) ? row : undefined
 }
 
+/** Frees a lock that no job holds any more. */
+export function forgetLock(partition: Partition, name: string): void {
+  takeOver(partition, name)
+}
+
 /** Frees a lock whose job no longer holds it. @returns the job, if it still holds the lock */
 function takeOver({ database, id }: Partition, name: string): JobRow | undefined {
   const row = database.get<JobRow>(find, id, name)

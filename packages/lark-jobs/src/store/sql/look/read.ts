@@ -14,6 +14,7 @@ import {
   type Standing,
 } from '../../contract/store.ts'
 import { findLease, heldRows, type Lease, leasesBehind } from '../claim/lease.ts'
+import { isOnItsWay } from '../effects/effect.ts'
 import { bothOf } from '../end/keep.ts'
 import type { Partition } from '../partition.ts'
 import { keptBytes, payload, shownBytes } from '../payload.ts'
@@ -28,7 +29,7 @@ import {
   toEnded,
   toRecord,
 } from '../row.ts'
-import { COMPLETED, HIDDEN, PENDING } from '../states.ts'
+import { COMPLETED, GONE, HIDDEN, PENDING } from '../states.ts'
 
 const DEFAULT_LIMIT = 100
 const MAX_LIMIT = 1_000
@@ -112,13 +113,21 @@ export function get(partition: Partition, id: string, isLean: boolean): JobRecor
 /** What became of jobs. */
 export function fates(partition: Partition, ids: readonly string[]): Fate[] {
   const { database, name, now } = partition
-  const heads = database.all<StateRow>(findStates, partition.id, list(ids))
+  // Of a job that was moved, nothing more is known here.
+  const heads = database
+    .all<StateRow>(findStates, partition.id, list(ids))
+    .filter((row) => row.state !== GONE || isOnItsWay(partition, row))
   const room = new Room()
-  const ended = room.take(heads.filter(({ state }) => state >= COMPLETED))
+  const ended = room.take(heads.filter(({ state }) => state >= COMPLETED && state !== GONE))
   const rows = database.all<ShownRow>(findAllLean, list(ended.map(({ seq }) => seq)))
   const found = new Map<string, Fate>()
   for (const { id, state, born } of heads)
-    found.set(id, state < COMPLETED ? { kind: 'present', ...(born !== null && { born }) } : { kind: 'cut' })
+    found.set(
+      id,
+      state < COMPLETED || state === GONE
+        ? { kind: 'present', ...(born !== null && { born }) }
+        : { kind: 'cut' },
+    )
   for (const row of rows) found.set(row.id, { kind: 'ended', job: toEnded(row, name, now) })
   const reported = heads.filter(({ progress }) => progress !== null)
   for (const { id, progress } of room.isFull ? [] : room.take(reported))

@@ -124,6 +124,7 @@ local function purge(id)
   failing().forget_failed({ id })
   redis.call('ZREM', key('kept'), id)
   if redis.call('HDEL', key('ended'), id) == 1 then
+    redis.call('ZREM', key('effects:move'), id)
     withdraw(id)
   end
   erase({ id })

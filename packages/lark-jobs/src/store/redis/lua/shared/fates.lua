@@ -20,16 +20,19 @@ local function fates_of(ids)
   for i, id in ipairs(ids) do
     -- Hidden jobs are in none of the sets.
     local state, at = string.match(ends[i] or '', '^(%a+)|(%d+)|~')
-    for _, each in ipairs(state and {} or ENDED) do
+    -- Of a job that was moved, nothing more is known here; one on its way is present.
+    local is_there, is_moving = records[i] and state ~= 'moved', state == 'moving'
+    state = state ~= 'moved' and not is_moving and state or nil
+    for _, each in ipairs((state or is_moving or not is_there) and {} or ENDED) do
       if groups[each].scores[i] then
         state, at = each, groups[each].scores[i]
       end
     end
-    local is_ended, size = records[i] and state, 0
+    local is_ended, size = is_there and state, 0
     for _, name in ipairs(is_ended and texts or {}) do
       size = size + redis.call('HSTRLEN', key(name), id)
     end
-    fates[i] = not records[i] and 'u' or not state and 'p' or left < MAX_BYTES and left < size and 'c' or 'e'
+    fates[i] = not is_there and 'u' or not state and 'p' or left < MAX_BYTES and left < size and 'c' or 'e'
     if fates[i] == 'e' then
       local group, n = groups[state], #groups[state].ids + 1
       left = left - size

@@ -3,7 +3,7 @@
 -- many callers to ring for delayed jobs that are in their place already. The jobs that still go into a line are in the
 -- `list` of each run.
 -- module: admission
--- needs: start, place, payloads, lock, locate, effects, keeping
+-- needs: start, place, payloads, lock, locate, effects, keeping, gone
 -- gives: admit
 
 -- The state of the job with an id that the application chose, if that job is in the way of a new one. `own`: see
@@ -13,6 +13,9 @@ local function in_the_way(id, own)
   if redis.call('ZSCORE', key('effects:hook'), id) then
     -- Its class has not heard of its end. If the job was removed since, it has no state any more.
     return state or string.match(redis.call('HGET', key('ended'), id) or 'cancelled', '^%a+')
+  end
+  if not state and gone(id) == 'moving' then
+    return 'waiting'
   end
   local is_over = state == 'completed' or state == 'failed' or state == 'cancelled'
   return not (is_over and own == 'o') and state or nil

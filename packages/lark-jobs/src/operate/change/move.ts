@@ -1,0 +1,202 @@
+/**
+ * Moves jobs that wait or are delayed to another queue. How one is in one place at most, whatever dies meanwhile, stands in
+ * `store/contract/moves.ts`.
+ */
+import { JobsError } from '../../model/errors.ts'
+import { partitionWith, queueOf } from '../../model/partition.ts'
+import type { State } from '../../model/record.ts'
+import { voiceOf } from '../../options/schema.ts'
+import { bring, bringDue } from '../../store/contract/moved.ts'
+import { inLots } from '../../store/contract/rules/in-lots.ts'
+import type { AlterVerdict, Store, TakeVerdict } from '../../store/contract/store.ts'
+import { askAll } from '../look/ask-all.ts'
+import {
+  type ChangeOptions,
+  type Chosen,
+  checkFilter,
+  conditions,
+  type Flags,
+  isIds,
+  queueName,
+  readChosen,
+} from '../look/filter.ts'
+import { Passage } from '../look/passage.ts'
+import { everyPartition, type Located, type OpenQueues, partitionsToLookIn } from '../look/stored-jobs.ts'
+import { changeJobs } from './change.ts'
+import { type Pending, pending } from './reschedule.ts'
+
+/** Jobs that are taken out together: a server does nothing else meanwhile, and each may have a large payload. */
+const TOGETHER = 100
+
+/** The states in which a job can be moved. */
+export const movable: readonly Pending[] = pending
+
+export interface Moved {
+  /** Jobs that are in the queue now. */
+  moved: number
+  /**
+   * Jobs that were left as they are: they began or ended meanwhile, are damaged, or the queue has a job with their id, or
+   * one that is unique with them.
+   */
+  left: number
+}
+
+/** Checks the arguments of `move`. @throws FILTER_INVALID, JOB_ID_INVALID */
+export function readMove(which: unknown, to: unknown, options: unknown, flags?: Flags): [Chosen, string] {
+  const chosen = readChosen('Jobs.move()', movable, which, options, flags)
+  checkFilter('Jobs.move()', { to }, conditions({ to: queueName }), { flags })
+  return [chosen, to as string]
+}
+
+/** Checks what a handle says. @throws JOB_INVALID */
+export function readQueue(id: string, given: unknown): string {
+  return conditions({ to: queueName }).readAll({ to: given }, voiceOf('JOB_INVALID', `${id}: move()`)).to!
+}
+
+/** @throws JOB_NOT_MOVABLE, and the errors of `changeJobs` */
+export async function move(
+  open: OpenQueues,
+  which: Chosen,
+  to: string,
+  options: ChangeOptions,
+): Promise<Moved> {
+  await checkQueue(open, to)
+  const from = await sourcesOf(open, which, to)
+  const partitions = await partitionsToLookIn(open, isIds(which) ? options.queue : from)
+  // What somebody has left on its way who died, and whom no worker has followed.
+  if (!options.dryRun) await askAll(partitions, (partition) => bringDue(open.store, partition))
+  const { done, refused } = await changeJobs(
+    open,
+    isIds(which) ? which : { ...which, queue: from },
+    {
+      states: movable,
+      verdict: () => 'done',
+      check: (job) => checkMovable(job, to),
+      act: (partition, jobs, passage) => moveSome(open, partition, jobs, to, passage),
+    },
+    options,
+  )
+  return { moved: done, left: refused }
+}
+
+/** @throws UNKNOWN_QUEUE if nothing is known of the queue: its name may be misspelled */
+export async function checkQueue(open: OpenQueues, to: string): Promise<void> {
+  if (!open.queues.has(to)) await partitionsToLookIn(open, to)
+}
+
+/** The queues whose jobs a filter means, without the one to which they go. */
+async function sourcesOf(open: OpenQueues, which: Chosen, to: string): Promise<string[]> {
+  const named = isIds(which) || which.queue === undefined ? undefined : [which.queue].flat()
+  const all = named ?? [...(await everyPartition(open)).keys()]
+  const others = all.filter((queue) => queue !== to)
+  if (named === undefined || others.length > 0) return others
+  throw new JobsError('FILTER_INVALID', `Jobs.move(): the jobs of ${to} are in ${to} already`, {
+    exit: 2,
+    hint: 'Name the queue that has them, and the queue to which they go.',
+  })
+}
+
+/** @throws JOB_NOT_MOVABLE */
+export function checkMovable({ id, state, partition }: Located, to: string): void {
+  if (!isMovable(state)) {
+    const hints: Partial<Record<State, string>> = { active: 'Wait for its end, or cancel it.' }
+    const message = `${id} is ${state}; only a job that waits or is delayed can be moved`
+    const hint = hints[state] ?? `To run it again: lark jobs:retry ${id}, and then move it.`
+    throw new JobsError('JOB_NOT_MOVABLE', message, { id, hint })
+  }
+  if (queueOf(partition) === to)
+    throw new JobsError('JOB_NOT_MOVABLE', `${id} is in the queue ${to} already`, { id })
+}
+
+function isMovable(state: State): boolean {
+  return movable.some((each) => each === state)
+}
+
+/** Moves jobs of a partition. @returns a verdict for each; for the first of them, if the passage is over */
+export async function moveSome(
+  open: OpenQueues,
+  partition: string,
+  jobs: readonly Pick<Located, 'id'>[],
+  to: string,
+  passage = new Passage(),
+): Promise<AlterVerdict[]> {
+  const verdicts: AlterVerdict[] = []
+  for (const lot of inLots(jobs, TOGETHER)) {
+    if (passage.isOver) break
+    const ids = lot.map(({ id }) => id)
+    const answers = await moveLot(open, partition, ids, to)
+    verdicts.push(...answers)
+    await passage.passed(lot.length, answers)
+  }
+  return verdicts
+}
+
+async function moveLot(
+  { store, queues }: OpenQueues,
+  partition: string,
+  ids: readonly string[],
+  to: string,
+): Promise<AlterVerdict[]> {
+  const places = await store.moves.where(partition, ids)
+  const goals = ids.map((id, i) => {
+    const place = places[i]!
+    if (place.kind !== 'here') return { id, partition: place.to }
+    const { group, lock } = place
+    return { id, lock, partition: partitionWith(placeName(id, group ?? lock), to, queues) }
+  })
+  const isMet = new Map<string, boolean>()
+  for (const goal of new Set(goals.map(({ partition }) => partition))) {
+    const some = goals.filter((each) => each.partition === goal)
+    const met = await store.moves.meets(
+      goal,
+      some.map(({ id, lock }) => ({ id, ...(lock !== undefined && { lock }) })),
+    )
+    for (const [i, { id }] of some.entries()) isMet.set(id, met[i]!)
+  }
+  const goes = goals.filter(({ id }) => !isMet.get(id))
+  const taken = await carry(
+    store,
+    partition,
+    goes.map(({ id }) => id),
+    goes.map((each) => each.partition),
+  )
+  return ids.map((id) => taken.get(id) ?? 'refused')
+}
+
+/**
+ * The name that decides the partition of a job in its new queue, as for a dispatch. The store does not know whether the
+ * application chose an id: ids of Lark have a form.
+ */
+function placeName(id: string, name: string | undefined): string {
+  const isOfLark = /^[0-9A-Za-z]{13}$/.test(id) || id.includes(':')
+  return isOfLark ? (name ?? id) : id
+}
+
+/** Takes jobs out of a partition, and brings each to its own. */
+export async function carry(
+  store: Store,
+  partition: string,
+  ids: readonly string[],
+  to: readonly string[],
+): Promise<Map<string, AlterVerdict>> {
+  const verdicts = new Map<string, AlterVerdict>()
+  let left = ids.map((id, i) => [id, to[i]!] as const)
+  while (left.length > 0) {
+    const { verdicts: found, jobs } = await store.moves.take(
+      partition,
+      left.map(([id]) => id),
+      left.map(([, to]) => to),
+    )
+    await bring(store, partition, jobs)
+    for (const [i, [id]] of left.entries()) if (found[i] !== 'left') verdicts.set(id, spoken[found[i]!])
+    left = left.filter((_, i) => found[i] === 'left')
+  }
+  return verdicts
+}
+
+const spoken: Readonly<Record<TakeVerdict, AlterVerdict>> = {
+  taken: 'done',
+  refused: 'refused',
+  missing: 'missing',
+  left: 'refused',
+}

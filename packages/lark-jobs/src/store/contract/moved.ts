@@ -1,0 +1,139 @@
+/**
+ * Moves jobs on, and finds those that have gone to another partition (`moves.ts`).
+ */
+import { groupedBy } from '../../model/grouped.ts'
+import type { JobRecord } from '../../model/record.ts'
+import type { AlterVerdict, Change } from './change.ts'
+import type { MemberFate } from './flows.ts'
+import type { MovingJob } from './moves.ts'
+import type { Store } from './store.ts'
+
+/** Brings jobs that were taken out of a partition to where they go. */
+export async function bring(
+  { moves }: Pick<Store, 'moves'>,
+  partition: string,
+  jobs: readonly MovingJob[],
+): Promise<void> {
+  for (const [to, some] of groupedBy(jobs, (job) => job.to)) {
+    await moves.put(to, some)
+    await moves.settle(partition, some)
+  }
+}
+
+/** Brings what others have left on its way. */
+export async function bringDue(store: Pick<Store, 'moves'>, partition: string): Promise<void> {
+  for (;;) {
+    const jobs = await store.moves.due(partition)
+    if (jobs.length === 0) return
+    await bring(store, partition, jobs)
+  }
+}
+
+/** The partitions to which jobs have gone, or go, that are not here any more, with their places in `ids`. */
+async function gone(
+  { moves }: Pick<Store, 'moves'>,
+  partition: string,
+  ids: readonly string[],
+): Promise<Map<string, number[]>> {
+  const found = ids.length === 0 ? [] : await moves.where(partition, ids)
+  const places = found.flatMap((each, i) => (each.kind === 'here' ? [] : [{ to: each.to, i }]))
+  return new Map([...groupedBy(places, ({ to }) => to)].map(([to, some]) => [to, some.map(({ i }) => i)]))
+}
+
+/**
+ * Asks a partition about jobs, and for those that it does not know, the partitions to which they have gone.
+ *
+ * @param lacks whether an answer says that the job is not known
+ */
+async function followed<T>(
+  store: Pick<Store, 'moves'>,
+  partition: string,
+  ids: readonly string[],
+  lacks: (answer: T) => boolean,
+  ask: (partition: string, ids: readonly string[]) => Promise<T[]>,
+): Promise<T[]> {
+  const answers = await ask(partition, ids)
+  const places = answers.flatMap((answer, i) => (lacks(answer) ? [i] : []))
+  const missing = places.map((i) => ids[i]!)
+  for (const [to, some] of await gone(store, partition, missing)) {
+    const others = await followed(
+      store,
+      to,
+      some.map((i) => missing[i]!),
+      lacks,
+      ask,
+    )
+    for (const [n, i] of some.entries()) answers[places[i]!] = others[n]!
+  }
+  return answers
+}
+
+/** Changes jobs, wherever they have gone. A purge also takes the traces of them on their way there. */
+export async function alterFollowed(
+  store: Pick<Store, 'moves' | 'alter'>,
+  partition: string,
+  ids: readonly string[],
+  change: Change,
+): Promise<AlterVerdict[]> {
+  const alter = (partition: string, ids: readonly string[]) => store.alter(partition, ids, change)
+  if (change.kind !== 'purge') return followed(store, partition, ids, isMissing, alter)
+  // Asked before, because the purge takes what says where they are.
+  const places = await gone(store, partition, ids)
+  const verdicts = await alter(partition, ids)
+  for (const [to, some] of places) {
+    const others = await alterFollowed(
+      store,
+      to,
+      some.map((i) => ids[i]!),
+      change,
+    )
+    for (const [n, i] of some.entries()) if (isMissing(verdicts[i]!)) verdicts[i] = others[n]!
+  }
+  return verdicts
+}
+
+function isMissing(verdict: AlterVerdict): boolean {
+  return verdict === 'missing'
+}
+
+/** The fates of members, wherever they have gone. */
+export function fatesFollowed(
+  store: Pick<Store, 'moves' | 'flows'>,
+  partition: string,
+  ids: readonly string[],
+): Promise<MemberFate[]> {
+  return followed(
+    store,
+    partition,
+    ids,
+    ({ kind }) => kind === 'unknown',
+    (partition, ids) => store.flows.fates(partition, ids),
+  )
+}
+
+/** The record of a job, wherever it has gone. */
+export async function getFollowed(
+  store: Pick<Store, 'moves' | 'get'>,
+  partition: string,
+  id: string,
+  isLean = false,
+): Promise<JobRecord | undefined> {
+  const [job] = await followed<JobRecord | undefined>(
+    store,
+    partition,
+    [id],
+    (job) => job === undefined,
+    async (partition, [id]) => [await store.get(partition, id!, isLean)],
+  )
+  return job
+}
+
+/** Where a job has gone from a partition, or goes; undefined if it has not. */
+export async function movedTo(
+  { moves }: Pick<Store, 'moves'>,
+  partition: string,
+  id: string,
+): Promise<string | undefined> {
+  const [found] = await moves.where(partition, [id])
+  return found?.kind === 'here' ? undefined : found?.to
+}

@@ -1,0 +1,16 @@
+-- move-meets: whether jobs that are to be moved here would meet others.
+--
+-- KEYS[1]  jobs        HASH id -> record
+-- ARGV[1]  clock, or '' for the server's
+-- ARGV[2…] two values for each: its id; the name of its lock, or ''
+-- Returns  1 or 0 for each
+-- Cost     O(n) for n jobs
+-- needs: start, locate, admission
+
+local found = {}
+for i = 2, #ARGV, 2 do
+  local id, lock = ARGV[i], ARGV[i + 1]
+  local is_met = locate(id) or redis.call('ZSCORE', key('effects:hook'), id) or lock ~= '' and admission().locker(lock)
+  found[#found + 1] = is_met and 1 or 0
+end
+return found

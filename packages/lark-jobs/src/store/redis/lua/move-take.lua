@@ -1,0 +1,98 @@
+-- move-take: takes jobs out that go to another partition, or hands out those that are on their way.
+--
+-- KEYS[1]  jobs        HASH id -> record
+-- ARGV[1]  clock, or '' for the server's
+-- ARGV[2]  milliseconds for which the caller has them
+-- ARGV[3…] two values for each: its id, and its partition. None: those on their way that are due, at most 100
+-- Returns  { a letter for each: t(aken), r(efused), m(issing), l(eft); four values for each that is taken: its id, its
+--            partition, how often it was moved, and its text }
+-- Cost     O(n log m) for n jobs among m delayed
+-- needs: start, line, place, lanes, locate, payloads, admission, erase, event, rouse, gone
+
+local MAX_BYTES = 1048576
+-- This is first because a full server allows this write, and after it the rest of a script: what is taken is kept here.
+redis.call('ZREM', key('effects:move'), '')
+local till = string.format('%.0f', now + tonumber(ARGV[2]))
+local left, taken = MAX_BYTES, {}
+
+local function has_room(bytes)
+  local fits = #taken == 0 or bytes <= left
+  left = left - bytes
+  return fits
+end
+
+local function hand_out(id, to, moves, text)
+  redis.call('ZADD', key('effects:move'), till, id)
+  for _, value in ipairs({ id, to, string.format('%d', moves), text }) do
+    taken[#taken + 1] = value
+  end
+  return 't'
+end
+
+-- Takes a job of a line. Its text has everything of it.
+local function take_out(id, to, record, priority, place)
+  local _, values = payloads().options_of(record)
+  local moves = (tonumber(values.moves) or 0) + 1
+  local large = payloads().payloads_of({ id }, { record })[1]
+  local lane = string.match(priority, '@(.*)$')
+  local group = lane and redis.call('HMGET', key('group:' .. lane), 'limits', 'first') or {}
+  local lock = redis.call('HGET', key('locks'), id)
+  local _, _, name = admission().read_lock(lock or '')
+  local job = {
+    payload = large, place = string.format('%.0f', tonumber(place) or queued(id, record)), lock = lock,
+    holds = name and admission().locker(name) == id, first = group[2] == id, keep = redis.call('HGET', key('keeps'), id),
+    hooked = redis.call('HEXISTS', key('hooked'), id) == 1, direct = redis.call('HEXISTS', key('direct'), id) == 1,
+  }
+  for _, each in ipairs({ 'counters', 'errors', 'logs', 'progress' }) do
+    job[each] = redis.call('HGET', key(each), id)
+  end
+  -- A job that keeps the limits of its group brings them along.
+  local before, after = string.match(record, '^([^,|]*,[^,|~]*~)=([,|].*)$')
+  record = before and before .. (group[1] or '') .. after or record
+  job.record = payloads().with_options(record, { moves = string.format('%d', moves) })
+  local text = cjson.encode(job)
+  leave(id, priority, place)
+  redis.call('ZREM', key('stranded'), id)
+  redis.call('ZREM', key('stranded-due'), id)
+  erase({ id })
+  redis.call('HSET', key('jobs'), id, '~' .. text)
+  redis.call('HSET', key('ended'), id, string.format('moving|%.0f|~%d|', now, moves) .. to)
+  redis.call('HSETNX', key('settings'), 'effects', 1)
+  tell('moved', { id })
+  return hand_out(id, to, moves, text)
+end
+
+local function take(id, to)
+  local known, moves, where = gone(id)
+  if known then
+    local text = known == 'moving' and where == to and string.sub(redis.call('HGET', key('jobs'), id) or '', 2)
+    return not text and 'm' or has_room(#text) and hand_out(id, to, moves, text) or 'l'
+  end
+  local state, record, priority, place = locate(id)
+  if not state then
+    return 'm'
+  elseif state ~= 'waiting' and state ~= 'delayed' or not payloads().is_changeable(record)
+    or string.find(record, '^[^,|]*,[^,|]*,[^{|]') then
+    return 'r'
+  end
+  return has_room(payloads().bytes_of(record)) and take_out(id, to, record, priority, place) or 'l'
+end
+
+local verdicts = {}
+for i = 3, #ARGV, 2 do
+  verdicts[#verdicts + 1] = take(ARGV[i], ARGV[i + 1])
+end
+for _, id in ipairs(#ARGV < 3 and redis.call('ZRANGE', key('effects:move'), '-inf', now, 'BYSCORE', 'LIMIT', 0, 100) or {}) do
+  local state, moves, to = gone(id)
+  local record = redis.call('HGET', key('jobs'), id)
+  if state ~= 'moving' or not record then
+    redis.call('ZREM', key('effects:move'), id)
+  elseif has_room(#record) then
+    hand_out(id, to, moves, string.sub(record, 2))
+  end
+end
+if made.lanes then
+  lanes().reposition_all()
+end
+rouse(0)
+return { table.concat(verdicts), taken }

@@ -1,0 +1,23 @@
+-- move-where: where jobs are that may have been moved.
+--
+-- KEYS[1]  jobs        HASH id -> record
+-- ARGV[1]  clock, or '' for the server's
+-- ARGV[2…] ids
+-- Returns  three values for each: here, moving or moved; its lane, or where it goes; the name of the lock that it holds, or ''
+-- Cost     O(n) for n ids
+-- needs: start, line, admission, gone
+
+local found = {}
+for i = 2, #ARGV do
+  local id = ARGV[i]
+  local state, _, to = gone(id)
+  local lane, name = '', ''
+  if not state then
+    local _, priority = queued(id, redis.call('HGET', key('jobs'), id))
+    lane = string.match(priority, '@(.*)$') or ''
+    local _, _, its = admission().read_lock(redis.call('HGET', key('locks'), id) or '')
+    name = its and admission().locker(its) == id and its or ''
+  end
+  found[#found + 1], found[#found + 2], found[#found + 3] = state or 'here', to or lane, name
+end
+return found

@@ -1,0 +1,14 @@
+-- Jobs that were moved to another partition, and those on their way there (`store/contract/moves.ts`). They are hidden, as
+-- removed jobs with effects are (effect.lua):
+--   jobs          `~` and the text of all that the job had, for move-put.lua; `~` alone once it has arrived
+--   ended         moving|when it left|~how often it was moved|to which partition; once it has arrived, moved|…
+--   effects:move  ZSET  id -> from when on it is handed out: those on their way
+--   remembered    ZSET  id -> until when: those that have arrived
+-- needs: start
+-- gives: gone
+
+-- `moving` or `moved`, how often the job was moved, and where to; nothing for any other job.
+local function gone(id)
+  local state, moves, to = string.match(redis.call('HGET', key('ended'), id) or '', '^(mov%a+)|%d+|~(%d+)|(.*)$')
+  return state, tonumber(moves), to
+end

@@ -1,0 +1,95 @@
+/**
+ * Moves on Redis (`contract/moves.ts`): the arguments and the answers of the scripts.
+ */
+
+import { inLots } from '../../contract/rules/in-lots.ts'
+import { readLaneName } from '../../contract/rules/unreadable.ts'
+import {
+  MOVE_LEASE,
+  MOVED_LEAST,
+  MOVED_MEMORY,
+  type Moves,
+  type MovingJob,
+  type TakeVerdict,
+  type Whereabouts,
+} from '../../contract/store.ts'
+import type { Scripts } from '../client/script.ts'
+import type { DurabilityWait } from './durability-wait.ts'
+import type { PartitionRegistry } from './partition-registry.ts'
+
+const verdicts: Readonly<Record<string, TakeVerdict>> = {
+  t: 'taken',
+  r: 'refused',
+  m: 'missing',
+  l: 'left',
+}
+
+/** A letter for each, and four values for each that is taken. */
+type Taken = [letters: string, taken: string[]]
+
+export class RedisMoves implements Moves {
+  readonly #scripts: Scripts
+  readonly #registry: PartitionRegistry
+  readonly #durability: DurabilityWait | undefined
+
+  constructor(scripts: Scripts, registry: PartitionRegistry, durability: DurabilityWait | undefined) {
+    this.#scripts = scripts
+    this.#registry = registry
+    this.#durability = durability
+  }
+
+  async where(partition: string, ids: readonly string[]): Promise<Whereabouts[]> {
+    const found = (await this.#scripts.run('move-where', partition, ids)) as string[]
+    return [...inLots(found, 3)].map(([kind, at, lock]): Whereabouts => {
+      if (kind !== 'here') return { kind: kind as 'moving' | 'moved', to: at! }
+      const { group } = at === '' ? {} : readLaneName(at!)
+      return { kind, ...(group !== undefined && { group }), ...(lock !== '' && { lock: lock! }) }
+    })
+  }
+
+  async meets(...[partition, jobs]: Parameters<Moves['meets']>): Promise<boolean[]> {
+    const args = jobs.flatMap(({ id, lock = '' }) => [id, lock])
+    return ((await this.#scripts.run('move-meets', partition, args)) as number[]).map((met) => met === 1)
+  }
+
+  async take(...[partition, ids, to]: Parameters<Moves['take']>): ReturnType<Moves['take']> {
+    if (ids.length === 0) return { verdicts: [], jobs: [] }
+    const [letters, jobs] = await this.#take(
+      partition,
+      ids.flatMap((id, i) => [id, to[i]!]),
+    )
+    return { verdicts: [...letters].map((letter) => verdicts[letter]!), jobs }
+  }
+
+  async due(partition: string): Promise<MovingJob[]> {
+    const [, jobs] = await this.#take(partition, [])
+    return jobs
+  }
+
+  async put(partition: string, jobs: readonly MovingJob[]): Promise<void> {
+    const deadline = this.#scripts.transport.deadline()
+    if (!this.#registry.hasEntered(partition)) await this.#registry.enter(partition, deadline)
+    const args = jobs.flatMap(({ id, moves, text }) => [id, String(moves), text])
+    const isSafe = async (memory: string) => this.#durability!.confirm(memory, deadline)
+    // What is settled next is kept nowhere else.
+    const safely = this.#durability === undefined ? undefined : isSafe
+    await this.#scripts.run('move-put', partition, [String(MOVED_LEAST), ...args], deadline, true, safely)
+  }
+
+  async settle(...[partition, jobs]: Parameters<Moves['settle']>): Promise<void> {
+    const args = jobs.flatMap(({ id, moves }) => [id, String(moves)])
+    await this.#scripts.run('move-settle', partition, [String(MOVED_MEMORY), ...args])
+  }
+
+  async #take(from: string, args: readonly string[]): Promise<[letters: string, jobs: MovingJob[]]> {
+    const [letters, taken] = (await this.#scripts.run('move-take', from, [
+      String(MOVE_LEASE),
+      ...args,
+    ])) as Taken
+    const jobs = [...inLots(taken, 4)].map(([id, to, moves, text]) => ({
+      ...{ id: id!, from, to: to! },
+      ...{ moves: Number(moves), text: text! },
+    }))
+    return [letters, jobs]
+  }
+}
