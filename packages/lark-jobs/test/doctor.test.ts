@@ -233,7 +233,9 @@ test('queues and workers', async () => {
   const facts = { status: await status({ store, queues }), samples: [], limiters: [], now: clock.now, lost }
   const findings = queueFindings(facts)
   const unserved = findings.find(({ code, subject }) => code === 'queue-served' && subject === 'old')
-  expect(unserved?.remedy).toBe('Name it in jobs.queues, then: lark jobs:work --queue=old')
+  expect(unserved?.remedy).toBe(
+    'Move its jobs: lark jobs:move --queue=old --to=emails; or name it in jobs.queues, then: lark jobs:work --queue=old',
+  )
   expect(findings.find(({ code }) => code === 'lost-workers')).toMatchObject({
     level: 'warning',
     text: expect.stringMatching(/^died within an hour: .*ada on h, last seen /),

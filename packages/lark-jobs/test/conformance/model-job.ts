@@ -25,6 +25,7 @@ import {
   type Change,
   type Consequence,
   isSuspect,
+  MOVED_LEAST,
   mayPrefetch,
   NODES,
   PINNED,
@@ -54,11 +55,11 @@ export class ModelJob implements Counters {
   /** The job was taken back from a worker, and was not retried by hand since. */
   wasRecovered = false
   readonly lock: Lock | undefined
-  readonly group: Group | undefined
+  group: Group | undefined
   readonly limiter: string | undefined
   /** '' without a group and a limiter. */
   readonly lane: string
-  readonly #keep: Keep
+  #keep: Keep
   readonly #isHooked: boolean
   /**
    * What must happen elsewhere because it ended: due from `at` on; or acknowledged, and remembered until `over`, as the
@@ -306,6 +307,19 @@ export class ModelJob implements Counters {
         return 'done'
       }
     }
+  }
+
+  /** It was moved to another partition, and back. @param rules of its group */
+  comeBack(rules: Pick<Group, 'limits' | 'strict'>): void {
+    const { moves = 0 } = this.#own ?? {}
+    this.options = withOptions(this.options, { moves: moves + 2 })
+    if (this.group !== undefined) this.group = { name: this.group.name, ...rules }
+    this.#keep = { ...this.#keep, least: Math.max(this.#keep.least ?? 0, MOVED_LEAST) }
+    this.lateToken = undefined
+    this.#because = undefined
+    this.#watchedUntil = 0
+    this.#tell('moved')
+    this.#tell('queued')
   }
 
   watch(ttl: number): void {

@@ -51,6 +51,19 @@ export class ModelLanes {
     if (wasActive && isPending && group?.strict) touched.first = id
   }
 
+  /** The rules of the lane of a job, and whether the job goes first there. */
+  stand({ id, lane }: ModelJob): { rules: Rules; isFirst: boolean } {
+    const found = this.#lanes.get(lane)
+    return { rules: found?.rules ?? {}, isFirst: found?.first === id }
+  }
+
+  /** A job comes from another partition. */
+  come({ id, lane }: ModelJob, { rules, isFirst }: ReturnType<ModelLanes['stand']>): void {
+    if (lane === NONE) return
+    const touched = this.#touch(lane, rules)
+    if (isFirst && touched.rules.strict) touched.first = id
+  }
+
   pause(group: string, ms = Number.POSITIVE_INFINITY): MetGroup {
     const wasPaused = this.#pausedUntil(group) > this.#now()
     this.#paused.set(group, this.#now() + ms)

@@ -35,6 +35,7 @@ import {
   type Settlement,
   settingOf,
   silenceOf,
+  type TakeVerdict,
   type Verdict,
   type Want,
 } from '../../src/store/contract/store.ts'
@@ -462,6 +463,26 @@ export class Model {
       if (verdict === 'done' && !stays && job && (wasPending || job.isPending)) this.lanes.moved(job)
       return verdict
     })
+    this.lanes.reposition()
+    return verdicts
+  }
+
+  /** Jobs are moved to another partition, and those that were taken back again. */
+  moveThereAndBack(ids: readonly string[]): TakeVerdict[] {
+    const verdicts = ids.map((id): TakeVerdict => {
+      const job = this.jobs.get(id)
+      return job === undefined ? 'missing' : job.isPending ? 'taken' : 'refused'
+    })
+    const gone = ids.filter((_, i) => verdicts[i] === 'taken').map((id) => this.jobs.get(id)!)
+    const stands = gone.map((job) => this.lanes.stand(job))
+    for (const job of gone) this.jobs.delete(job.id)
+    for (const job of gone) this.lanes.moved(job)
+    this.lanes.reposition()
+    for (const [i, job] of gone.entries()) {
+      this.jobs.set(job.id, job)
+      job.comeBack(stands[i]!.rules)
+      this.lanes.come(job, stands[i]!)
+    }
     this.lanes.reposition()
     return verdicts
   }

@@ -6,6 +6,7 @@
 import { expect, test } from 'vitest'
 import { type Effect, type EffectName, memberId, nameOf } from '../../src/model/effect.ts'
 import type { EndedState, LeasedJob, NewJob } from '../../src/model/record.ts'
+import { bring } from '../../src/store/contract/moved.ts'
 import {
   CALL_MEMORY,
   type Change,
@@ -113,6 +114,7 @@ class Sequence {
       [5, () => this.#recover()],
       [3, () => this.#survey()],
       [3, () => this.#alter()],
+      [2, () => this.#move()],
       [1, () => this.#configure()],
       [2, () => this.#prune()],
       [1, () => this.#clear()],
@@ -286,6 +288,35 @@ class Sequence {
     this.#tell('alter', asked, change)
     const verdicts = await this.#harness.store.alter(this.#partition, asked, change)
     expect(verdicts).toEqual(this.#model.alter(asked, change))
+  }
+
+  /** To another partition, and back. Each step may come twice. */
+  async #move(): Promise<void> {
+    const asked = this.#random.some([...this.#model.ids, 'nobody']).slice(0, 3)
+    const away = `away/${this.#seed}`
+    this.#tell('move', asked)
+    const { store } = this.#harness
+    const to = asked.map(() => away)
+    const { verdicts, jobs } = await store.moves.take(this.#partition, asked, to)
+    expect(verdicts).toEqual(this.#model.moveThereAndBack(asked))
+    if (this.#random.chance(3)) {
+      this.#tell('take again')
+      expect(await store.moves.take(this.#partition, asked, to)).toEqual({ verdicts, jobs })
+    }
+    await bring(store, this.#partition, jobs)
+    if (this.#random.chance(3)) await bring(store, this.#partition, jobs)
+    const gone = jobs.map(({ id }) => id)
+    for (const id of gone) expect(await store.get(this.#partition, id)).toBeUndefined()
+    const back = await store.moves.take(
+      away,
+      gone,
+      gone.map(() => this.#partition),
+    )
+    await bring(store, away, back.jobs)
+    if (this.#random.chance(3)) await bring(store, away, back.jobs)
+    // A late one of the way there.
+    if (this.#random.chance(3)) await bring(store, this.#partition, jobs)
+    expect(await store.counts(away)).toMatchObject({ waiting: 0, delayed: 0 })
   }
 
   async #configure(): Promise<void> {

@@ -38,6 +38,7 @@ import { listing } from './listing.ts'
 import { making } from './making.ts'
 import { measuring } from './measuring.ts'
 import { middleware } from './middleware.ts'
+import { moving } from './moving.ts'
 import { naming } from './naming.ts'
 import { operating } from './operating.ts'
 import { operatingFlows } from './operating-flows.ts'
@@ -84,6 +85,7 @@ export function describeWorking(connect: Connect, isRedis = false): void {
   describe('aborting', () => aborting(connect))
   describe('cancelling', () => cancelling(connect))
   describe('changing', () => changing(connect))
+  describe('moving', () => moving(connect))
   describe('removing', () => removing(connect))
   describe('purging', () => purging(connect))
   describe('keeping', () => keeping(connect))

@@ -175,12 +175,8 @@ function checkServed(
   const { waiting } = counts
   const due = waiting + counts.delayed
   const work = `lark jobs:work --queue=${shellWord(queue)}`
-  const name = `Name it in jobs.queues, then: ${work}`
-  const start = configured
-    ? work
-    : due > 0 && move
-      ? `${move}; or if it is a queue of its own: ${name}`
-      : name
+  const name = `ame it in jobs.queues, then: ${work}`
+  const start = configured ? work : due > 0 && move ? `Move its jobs: ${move}; or n${name}` : `N${name}`
   if (running.length > 0)
     found.ok(
       'queue-served',

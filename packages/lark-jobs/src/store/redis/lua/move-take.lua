@@ -46,9 +46,10 @@ local function take_out(id, to, record, priority, place)
   for _, each in ipairs({ 'counters', 'errors', 'logs', 'progress' }) do
     job[each] = redis.call('HGET', key(each), id)
   end
-  -- A job that keeps the limits of its group brings them along.
-  local before, after = string.match(record, '^([^,|]*,[^,|~]*~)=([,|].*)$')
-  record = before and before .. (group[1] or '') .. after or record
+  -- The limits of its group, which another job may have brought, are those of the group elsewhere too.
+  local before, after = string.match(record, '^([^,|]*,[^,|~]*@[^,|~]*)~?[^,|]*([,|].*)$')
+  local limits = (group[1] or '') ~= '' and '~' .. group[1] or ''
+  record = before and before .. limits .. after or record
   job.record = payloads().with_options(record, { moves = string.format('%d', moves) })
   local text = cjson.encode(job)
   leave(id, priority, place)

@@ -16,7 +16,7 @@ import {
   type Whereabouts,
 } from '../../contract/store.ts'
 import type { Access } from '../access.ts'
-import { goesFirst, laneMoves, openLane, putFirst, rulesTextOf } from '../claim/lane.ts'
+import { findLane, goesFirst, laneMoves, openLane, putFirst, rulesTextOf } from '../claim/lane.ts'
 import { isOnItsWay, owesHook } from '../effects/effect.ts'
 import { makeWay } from '../end/retain.ts'
 import { forgetLock, holderOfLock } from '../enqueue/lock.ts'
@@ -185,7 +185,8 @@ function carried(partition: Partition, row: JobRow, all: ReadRow, options: JobOp
   const holds = lock !== null && holderOfLock(partition, lock)?.seq === row.seq ? row.holds : null
   return {
     ...{ priority, queuedAt, dueAt, runs, failures, crashes, releases, direct, lane },
-    ...{ laneLimits: row.laneLimits ?? rulesTextOf(partition, lane), lock, hooked, untilStart, holds, key },
+    // The limits of its group, which another job may have brought, are those of the group elsewhere too.
+    ...{ laneLimits: rulesTextOf(partition, lane), lock, hooked, untilStart, holds, key },
     ...{ options: JSON.stringify(options), errors, keep: keptFor(keep), ...all },
     ...(goesFirst(partition, row) && { first: true as const }),
   }
@@ -217,7 +218,7 @@ function put(partition: Partition, { id, moves, text }: MovingJob): void {
     ...[kept.payload, kept.apart, job.errors, job.log, job.keep, job.progress],
   )
   if (lane !== '') {
-    openLane(partition, lane, rulesTextOf(partition, lane) === null ? job.laneLimits : undefined)
+    openLane(partition, lane, findLane(partition, lane) === undefined ? job.laneLimits : undefined)
     if (job.first) putFirst(partition, lane, id)
   }
   partition.arrive({ state: PENDING, dueAt, failures })

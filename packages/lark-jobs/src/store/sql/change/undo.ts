@@ -8,10 +8,11 @@ import { end } from '../end/end.ts'
 import { move, toEnd } from '../end/move.ts'
 import type { Partition } from '../partition.ts'
 import { columns, endedStates, type JobRow, optionsOf } from '../row.ts'
-import { PENDING } from '../states.ts'
+import { GONE, PENDING } from '../states.ts'
 
 const find = `SELECT ${columns} FROM jobs WHERE partition = ? AND id = ? AND state = ${PENDING}`
-const findAny = 'SELECT 1 FROM jobs WHERE partition = ? AND id = ?'
+/** One that was moved is elsewhere. */
+const findAny = `SELECT 1 FROM jobs WHERE partition = ? AND id = ? AND state <> ${GONE}`
 const date = 'UPDATE jobs SET queuedAt = ?, finishedAt = ?, progress = ? WHERE seq = ?'
 
 export function undo(partition: Partition, jobs: readonly JobRecord[]): AlterVerdict[] {

@@ -1,0 +1,301 @@
+import { expect, test } from 'vitest'
+import { open } from '../../src/api/jobs.ts'
+import { batch, chain, every, group, Job, type Jobs, unique } from '../../src/index.ts'
+import { operate } from '../../src/operate.ts'
+import { ScheduleBook } from '../../src/schedule/book.ts'
+import { Bench, type Connect, Record } from './bench.ts'
+
+let ran: string[] = []
+
+class MailJob extends Job {
+  override readonly key: string = 'mail'
+  override tries = 2
+  handle({ to }: { to: string }): string {
+    ran.push(to)
+    return `sent to ${to}`
+  }
+}
+class OnceJob extends MailJob {
+  override readonly key = 'once'
+  override unique = unique(({ to }: { to: string }) => to, { until: 'done' })
+}
+class ShopJob extends MailJob {
+  override readonly key = 'shop'
+  override group = group(() => 'acme', { strict: true })
+}
+class LostJob extends MailJob {
+  override readonly key = 'lost'
+  override queueName = 'emials'
+}
+
+const classes = [MailJob, OnceJob, ShopJob, LostJob]
+const misnamed = { queues: ['default', 'emials'] }
+
+/** Runs all that waits in the queue `emails`. */
+async function run(bench: Bench): Promise<void> {
+  const worker = await bench.work(classes, { queues: ['emails'], concurrency: 1, stopWhenEmpty: true })
+  await worker.done
+}
+
+async function counts(jobs: Jobs, queue: string) {
+  const { queues } = await jobs.status()
+  return queues.find((each) => each.queue === queue)?.counts
+}
+
+/** Moves to another queue, by hand and from another process. */
+export function moving(connect: Connect): void {
+  test('by id, by filter and by handle; a dry run moves none; each handle goes on finding its job', async () => {
+    await using bench = await Bench.make(connect)
+    const { jobs } = bench
+    ran = []
+    const other = bench.client()
+    const handles = await jobs.dispatch(['a', 'b', 'c', 'd'].map((to) => MailJob.with({ to })))
+    const [a, b, c, d] = handles
+    const result = d!.result({ timeout: '60s' })
+    expect(await other.move({ where: { to: 'b' } }, 'emails', { dryRun: true })).toEqual({
+      moved: 1,
+      left: 0,
+    })
+    expect(await other.move({ queue: 'default' }, 'emails', { dryRun: true })).toEqual({ moved: 4, left: 0 })
+    expect((await counts(jobs, 'default'))?.waiting).toBe(4)
+    expect(await other.move({ where: { to: 'b' } }, 'emails')).toEqual({ moved: 1, left: 0 })
+    expect(await other.move([a!.id], 'emails', { queue: 'default' })).toEqual({ moved: 1, left: 0 })
+    expect(await c!.move('emails')).toBe(true)
+    expect(await c!.move('emails')).toBe(false)
+    // All but what is there already.
+    expect(await other.move({ all: true }, 'emails')).toEqual({ moved: 1, left: 0 })
+    expect(await b!.status()).toMatchObject({ queue: 'emails', state: 'waiting', options: { moves: 1 } })
+    expect((await jobs.find(a!.id))?.queue).toBe('emails')
+    expect(await b!.prioritize(3)).toBe(true)
+    expect(await a!.reschedule('1h')).toBe(true)
+    expect((await a!.find())?.state).toBe('delayed')
+    expect(await a!.runNow()).toBe(true)
+    await run(bench)
+    expect(ran).toEqual(['b', 'c', 'd', 'a'])
+    expect(await result).toBe('sent to d')
+    expect(await c!.result()).toBe('sent to c')
+    expect((await jobs.find(c!.id))?.queue).toBe('emails')
+  })
+
+  test('what cannot be moved is refused, with a code that says why', async () => {
+    await using bench = await Bench.make(connect)
+    const { jobs } = bench
+    const [a, b] = await jobs.dispatch([MailJob.with({ to: 'a' }), MailJob.with({ to: 'b' })])
+    await jobs.cancel(a!.id)
+    const refused = (of: Promise<unknown>) => expect(of).rejects
+    await refused(jobs.move(a!.id, 'emails')).toMatchObject({
+      code: 'JOB_NOT_MOVABLE',
+      message: `${a!.id} is cancelled; only a job that waits or is delayed can be moved`,
+      hint: `To run it again: lark jobs:retry ${a!.id}, and then move it.`,
+    })
+    await refused(jobs.move(b!.id, 'default')).toMatchObject({
+      code: 'JOB_NOT_MOVABLE',
+      message: `${b!.id} is in the queue default already`,
+    })
+    await refused(jobs.move(b!.id, 'emial')).toMatchObject({
+      code: 'UNKNOWN_QUEUE',
+      hint: expect.stringContaining('Did you mean emails?'),
+    })
+    await refused(jobs.move({ queue: 'default' }, 'default')).toMatchObject({ code: 'FILTER_INVALID' })
+    await refused(jobs.move({ queue: 'default' }, '')).toMatchObject({ code: 'FILTER_INVALID' })
+    await refused(jobs.move({} as never, 'emails')).toMatchObject({ code: 'FILTER_INVALID' })
+    await refused(jobs.move({ state: 'failed' } as never, 'emails')).toMatchObject({ code: 'FILTER_INVALID' })
+    await refused(b!.move(7 as never)).toMatchObject({ code: 'JOB_INVALID' })
+    await refused(b!.move('nowhere')).toMatchObject({ code: 'UNKNOWN_QUEUE' })
+    expect(await a!.move('emails')).toBe(false)
+    expect((await counts(jobs, 'default'))?.waiting).toBe(1)
+  })
+
+  test('the jobs of a queue that nobody has configured: paused or not, they run in the other', async () => {
+    await using bench = await Bench.make(connect)
+    ran = []
+    const wrong = bench.client(misnamed)
+    const { jobs } = bench
+    await wrong.dispatchMany(
+      new LostJob(),
+      ['a', 'b', 'c'].map((to) => ({ to })),
+    )
+    await wrong.dispatch(LostJob.with({ to: 'later' }).delayed('1h'))
+    await wrong.pause({ queue: 'emials' })
+    await jobs.pause({ queue: 'emails' })
+    expect(await jobs.move({ queue: 'emials', state: 'waiting' }, 'emails')).toEqual({ moved: 3, left: 0 })
+    await jobs.resume({ queue: 'emails' })
+    await run(bench)
+    expect(ran).toEqual(['a', 'b', 'c'])
+    expect(await jobs.move({ queue: 'emials' }, 'emails')).toEqual({ moved: 1, left: 0 })
+    expect(await counts(jobs, 'emails')).toMatchObject({ delayed: 1, completed: 3 })
+    expect(await jobs.runNow({ queue: 'emails' })).toEqual({ rescheduled: 1 })
+    await run(bench)
+    expect(ran).toEqual(['a', 'b', 'c', 'later'])
+  })
+
+  test('a unique job that would meet its like is left as it is', async () => {
+    await using bench = await Bench.make(connect)
+    const { jobs } = bench
+    ran = []
+    const [a, b] = await jobs.dispatch([OnceJob.with({ to: 'ada' }), OnceJob.with({ to: 'bob' })])
+    const there = await jobs.dispatch(OnceJob.with({ to: 'ada' }).onQueue('emails'))
+    expect(there.queued).toBe(true)
+    expect(await jobs.move({ queue: 'default' }, 'emails')).toEqual({ moved: 1, left: 1 })
+    expect(await a!.move('emails')).toBe(false)
+    expect((await a!.status())?.queue).toBe('default')
+    // Its lock is in the new queue.
+    expect((await jobs.dispatch(OnceJob.with({ to: 'bob' }).onQueue('emails'))).queued).toBe(false)
+    expect(await there.cancel()).toBe(true)
+    expect(await a!.move('emails')).toBe(true)
+    await run(bench)
+    expect(ran.sort()).toEqual(['ada', 'bob'])
+    expect(await b!.result()).toBe('sent to bob')
+  })
+
+  test('jobs of a strict group keep their order, and all go to one partition', async () => {
+    await using bench = await Bench.make(connect)
+    ran = []
+    const queues = { default: {}, emails: { partitions: 4 }, low: {} }
+    const jobs = bench.client({ queues })
+    await jobs.dispatchMany(
+      new ShopJob(),
+      ['1', '2', '3', '4', '5'].map((to) => ({ to })),
+    )
+    expect(await jobs.move({ group: 'acme' }, 'emails')).toEqual({ moved: 5, left: 0 })
+    const worker = await bench.work([ShopJob], { queues: ['emails'], stopWhenEmpty: true }, jobs)
+    await worker.done
+    expect(ran).toEqual(['1', '2', '3', '4', '5'])
+  })
+
+  test('an id of the application is found in its new queue, and again free in the old one', async () => {
+    await using bench = await Bench.make(connect)
+    const queues = { default: {}, emails: { partitions: 3 } }
+    const jobs = bench.client({ queues })
+    const draft = () => MailJob.with({ to: 'ada' }).withId('order-7')
+    const handle = await jobs.dispatch(draft())
+    expect(await jobs.move('order-7', 'emails')).toEqual({ moved: 1, left: 0 })
+    expect((await jobs.dispatch(draft().onQueue('emails'))).queued).toBe(false)
+    expect((await handle.status())?.queue).toBe('emails')
+    expect((await jobs.dispatch(draft())).queued).toBe(true)
+    expect(await jobs.move('order-7', 'emails', { queue: 'default' })).toEqual({ moved: 0, left: 1 })
+    expect(await jobs.purge('order-7', { queue: 'default' })).toMatchObject({ removed: 1 })
+    expect((await jobs.find('order-7'))?.queue).toBe('emails')
+  })
+
+  test('flows go on: a step of a chain, a member of a batch, moved while it waits', async () => {
+    await using bench = await Bench.make(connect)
+    const { jobs } = bench
+    ran = []
+    const flow = await jobs.dispatch(
+      chain([MailJob.with({ to: 'first' }), MailJob.with({ to: 'second' }).onQueue('emails')]),
+    )
+    const many = await jobs.dispatch(batch([MailJob.with({ to: 'x' }), MailJob.with({ to: 'y' })]))
+    expect(await jobs.move({ queue: 'default' }, 'emails')).toEqual({ moved: 3, left: 0 })
+    const worker = await bench.work(classes, { queues: ['emails'] })
+    expect(await flow.result({ timeout: '60s' })).toBe('sent to second')
+    await many.result({ timeout: '60s' })
+    await worker.stop()
+    expect(ran.sort()).toEqual(['first', 'second', 'x', 'y'])
+  })
+
+  test('a flow whose job was moved can be cancelled and purged', async () => {
+    await using bench = await Bench.make(connect)
+    const { jobs } = bench
+    const steps = () => chain([MailJob.with({ to: 'of ada' }).delayed('1h'), MailJob.with({ to: 'x' })])
+    const [one, other] = [await jobs.dispatch(steps()), await jobs.dispatch(steps())]
+    expect(await jobs.move({ key: 'mail' }, 'emails')).toEqual({ moved: 2, left: 0 })
+    const worker = await bench.work(classes)
+    expect(await one.cancel()).toBe(true)
+    await expect(one.result({ timeout: '60s' })).rejects.toMatchObject({ code: 'FLOW_CANCELLED' })
+    await worker.stop()
+    expect(await counts(jobs, 'emails')).toMatchObject({ delayed: 1, cancelled: 1 })
+    await operate(jobs).flows.purge(other.id)
+    expect(await counts(jobs, 'emails')).toMatchObject({ delayed: 0, cancelled: 1 })
+  })
+
+  test('the job of a schedule counts as running where it is: no other begins beside it', async () => {
+    await using bench = await Bench.make(connect)
+    const { jobs } = bench
+    await jobs.schedules.set('nightly', MailJob.with({ to: 'n' }), every('1d', { overlap: 'skip' }))
+    await jobs.schedules.runNow('nightly')
+    const { store } = await jobs[open]()
+    const book = new ScheduleBook(store)
+    const plan = async () => book.plan((await book.get('nightly'))!, 86_400_000)
+    expect(await jobs.move({ key: 'mail' }, 'emails')).toEqual({ moved: 1, left: 0 })
+    expect(await plan()).toMatchObject({ ticks: [], skipped: 1 })
+    await run(bench)
+    expect((await plan()).ticks).toHaveLength(1)
+  })
+
+  test('a move is in the audit, and can be taken back', async () => {
+    await using bench = await Bench.make(connect)
+    const { jobs } = bench
+    const operating = operate(jobs)
+    const [a, b] = await jobs.dispatch([MailJob.with({ to: 'a' }), MailJob.with({ to: 'b' }).delayed('1h')])
+    const records: unknown[] = []
+    for await (const some of operating.records()) records.push(...some)
+    expect(await operating.move({ queue: 'default' }, 'emails')).toEqual({ moved: 2, left: 0 })
+    const { entries } = await operating.audit()
+    expect(entries[0]).toMatchObject({
+      what: 'move',
+      on: 'jobs of queue default to queue emails',
+      count: 2,
+      outcome: 'done',
+    })
+    expect(await operating.undo(records)).toEqual({ undone: 2, left: 0 })
+    expect(await a!.status()).toMatchObject({ queue: 'default', state: 'waiting' })
+    expect(await b!.status()).toMatchObject({ queue: 'default', state: 'delayed' })
+    expect(await counts(jobs, 'emails')).toMatchObject({ waiting: 0, delayed: 0 })
+    // One that has run cannot go back.
+    expect(await operating.move(a!.id, 'emails')).toEqual({ moved: 1, left: 0 })
+    await run(bench)
+    expect(await operating.undo(records)).toEqual({ undone: 1, left: 1 })
+  })
+
+  test('an interrupted move says how far it came, and goes on when it is called again', async () => {
+    await using bench = await Bench.make(connect)
+    const { jobs } = bench
+    await jobs.dispatchMany(
+      new MailJob(),
+      Array.from({ length: 250 }, (_, n) => ({ to: String(n) })),
+    )
+    const ending = new AbortController()
+    const { moved } = await jobs.move({ queue: 'default' }, 'emails', {
+      signal: ending.signal,
+      onProgress: () => ending.abort(),
+    })
+    expect(moved).toBe(100)
+    expect((await jobs.move({ queue: 'default' }, 'emails')).moved).toBe(150)
+    expect((await counts(jobs, 'emails'))?.waiting).toBe(250)
+  })
+
+  test('a worker brings what was left on its way, also with no worker for that queue; so does the next move', async () => {
+    await using bench = await Bench.make(connect)
+    const { jobs } = bench
+    ran = []
+    const wrong = bench.client(misnamed)
+    const [a, b] = await wrong.dispatch([LostJob.with({ to: 'a' }), LostJob.with({ to: 'b' })])
+    const { store } = await jobs[open]()
+    await store.moves.take('emials', [a!.id], ['emails'])
+    const report = new Record()
+    await bench.work(classes, { queues: ['emails'], report })
+    await report.ends(1)
+    expect(ran).toEqual(['a'])
+    expect(await a!.result({ timeout: '60s' })).toBe('sent to a')
+    expect((await b!.status())?.queue).toBe('emials')
+  })
+
+  test('the remedies of status, doctor and why name the command, and it works as it is printed', async () => {
+    await using bench = await Bench.make(connect)
+    const wrong = bench.client(misnamed)
+    const operating = operate(bench.jobs)
+    const lost = await wrong.dispatch(LostJob.with({ to: 'a' }))
+    const command = 'lark jobs:move --queue=emials --to=emails'
+    const findings = await operating.doctor()
+    const remedies = findings.filter(({ subject }) => subject === 'emials').map(({ remedy }) => remedy)
+    expect(remedies).toContainEqual(
+      expect.stringMatching(new RegExp(`^Move them: ${command}; or configure it`)),
+    )
+    expect(remedies).toContainEqual(
+      expect.stringMatching(new RegExp(`^Move its jobs: ${command}; or name it`)),
+    )
+    const { reasons } = (await operating.why(lost.id))!
+    expect(reasons[0]).toMatchObject({ kind: 'no-worker', remedy: `lark jobs:move ${lost.id} --to=emails` })
+  })
+}
