@@ -111,6 +111,7 @@ const changesOf: Partial<Record<ActionName, object>> = {
   'jobs.retry': { filter: { state: 'failed' } },
   'jobs.cancel': { filter: { state: 'waiting' } },
   'jobs.run-now': { filter: { state: 'delayed' } },
+  'jobs.move': { filter: { state: 'delayed' }, to: 'emails' },
   'jobs.remove': { filter: { state: 'completed' } },
   'jobs.purge': { filter: { state: 'completed' } },
   'jobs.edit': { id: 'kept', payload: '{"to":"bob"}' },
@@ -532,6 +533,29 @@ describe('changes', () => {
       ['failed', 1],
       ['failed', 1],
     ])
+  })
+
+  test('jobs are moved by id and by filter, and come back when this is undone', async () => {
+    const made = await jobs.dispatch([SendJob.with({ to: 'ada' }), SendJob.with({ to: 'bob' }).delayed('1h')])
+    const queues = async () => (await Promise.all(made.map(({ id }) => find(id)))).map((job) => job?.queue)
+    const [before] = await queues()
+    const to = before === 'emails' ? 'default' : 'emails'
+    for (const input of [{ ids: made.map(({ id }) => id) }, { filter: { queue: before } }]) {
+      const count = { ...input, to, dryRun: true }
+      expect(await (await change('jobs.move', count)).json()).toMatchObject({ moved: 2, left: 0 })
+      const { undo, ...answer } = (await (await change('jobs.move', { ...input, to })).json()) as {
+        undo: string
+      }
+      expect(answer).toEqual({ moved: 2, left: 0 })
+      expect(await queues()).toEqual([to, to])
+      expect(await (await change('undo', { undo })).json()).toEqual({ undone: 2, left: 0 })
+      expect(await queues()).toEqual([before, before])
+    }
+    const id = made[0]!.id
+    expect(await codeOf(await change('jobs.move', { ids: [id], to: before }))).toBe('JOB_NOT_MOVABLE')
+    expect(await codeOf(await change('jobs.move', { ids: [id], to: 'nowhere' }))).toBe('UNKNOWN_QUEUE')
+    expect((await change('jobs.move', { ids: [id] })).status).toBe(400)
+    expect((await change('jobs.move', { ids: [id], to }, { role: 'read' })).status).toBe(403)
   })
 
   test('only who made a change undoes it', async () => {

@@ -10,6 +10,7 @@ import { JobsCancelCommand } from '../src/commands/change/jobs-cancel.ts'
 import { JobsEditCommand } from '../src/commands/change/jobs-edit.ts'
 import { JobsExportCommand } from '../src/commands/change/jobs-export.ts'
 import { JobsImportCommand } from '../src/commands/change/jobs-import.ts'
+import { JobsMoveCommand } from '../src/commands/change/jobs-move.ts'
 import { JobsPurgeCommand } from '../src/commands/change/jobs-purge.ts'
 import { JobsRemoveCommand } from '../src/commands/change/jobs-remove.ts'
 import { JobsRetryCommand } from '../src/commands/change/jobs-retry.ts'
@@ -26,7 +27,7 @@ let files = 0
 const commands = [
   ...[JobsEditCommand, JobsExportCommand, JobsFailedCommand, JobsImportCommand],
   ...[JobsPurgeCommand, JobsRemoveCommand, JobsRetryCommand, JobsRunNowCommand],
-  ...[JobsAuditCommand, JobsCancelCommand],
+  ...[JobsAuditCommand, JobsCancelCommand, JobsMoveCommand],
 ]
 
 /** Another instance than that of the commands, which close theirs. */
@@ -197,6 +198,51 @@ test('edit and run-now', async () => {
   expect(await later.status()).toMatchObject({ state: 'waiting' })
   expect(await lark(['jobs:run-now', later.id, '--all'])).toMatchObject({ code: 2 })
   expect(await lark(['jobs:run-now'])).toMatchObject({ code: 2 })
+})
+
+test('move: by ids, by filter, a dry run, and what is wrong', async () => {
+  const wrong = createJobs({
+    connection: process.env.LARK_JOBS_URL!,
+    queues: ['emials'],
+  })
+  await using _ = wrong
+  const [a] = await wrong.dispatch([1, 2, 3].map((n) => ChargeJob.with({ n }).onQueue('emials')))
+  expect(await lark(['jobs:move', '--queue=emials', '--to=default', '--dry-run'])).toMatchObject({
+    code: 0,
+    said: '✓ Would move 3 jobs of queue emials\n',
+  })
+  expect((await lark(['jobs:move', '--queue=emials', '--to=default', '--dry-run', '--json'])).json()).toEqual(
+    {
+      moved: 3,
+      left: 0,
+      dryRun: true,
+    },
+  )
+  expect(await lark(['jobs:move', a!.id, '--to=default'])).toMatchObject({
+    code: 0,
+    said: '✓ Moved 1 job\n',
+  })
+  // As doctor and status print it.
+  expect(await lark(['jobs:move', '--queue=emials', '--to=default'])).toMatchObject({
+    code: 0,
+    said: '✓ Moved 2 jobs\n',
+  })
+  expect((await lark(['jobs:move', '--queue=emials', '--to=default', '--json'])).json()).toEqual({
+    moved: 0,
+    left: 0,
+  })
+  expect(await count('waiting')).toBe(3)
+  expect((await lark(['jobs:audit'])).said).toContain('jobs of queue emials to queue default')
+  for (const [words, code, said] of [
+    [['--queue=emials'], 2, '--to'],
+    [['--to=default'], 2, 'Which jobs?'],
+    [['--all', '--to=defualt'], 1, 'Did you mean default?'],
+    [['--queue=default', '--to=default'], 2, 'the jobs of default are in default already'],
+    [['--queue=default', '--to='], 2, '--to is'],
+    [['--state=failed', '--to=default'], 2, '--state'],
+    [[(await jobs.failed())[0]!.id, '--to=default'], 1, 'only a job that waits or is delayed can be moved'],
+  ] as const)
+    expect(await lark(['jobs:move', ...words])).toMatchObject({ code, said: expect.stringContaining(said) })
 })
 
 /** What the standard input has. */

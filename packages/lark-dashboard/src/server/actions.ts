@@ -35,7 +35,7 @@ import {
   texts,
   upTo,
 } from './input.ts'
-import { cancelJobs, editJob, purgeJobs, removeJobs, retryJobs, runJobsNow } from './job-changes.ts'
+import { cancelJobs, editJob, moveJobs, purgeJobs, removeJobs, retryJobs, runJobsNow } from './job-changes.ts'
 import { type Range, ranges } from './past.ts'
 import { type PatchInput, patchAndRetry } from './patched-retry.ts'
 import { pauseQueue, pauseSchedule, resumeQueue, resumeSchedule } from './pauses.ts'
@@ -166,6 +166,14 @@ export const actions = {
     (act, input: ChosenJobs<PendingFilter> & { dryRun?: boolean }) => {
       const which = chosen(act.viewer, input)
       return long(act, (meanwhile) => runJobsNow(act, which, { ...input, meanwhile }))
+    },
+  ),
+  'jobs.move': change(
+    'operate',
+    { ...changedJobs, to: text },
+    (act, input: ChosenJobs<PendingFilter> & { to: string; dryRun?: boolean }) => {
+      const which = chosen(act.viewer, input)
+      return long(act, (meanwhile) => moveJobs(act, which, { ...input, meanwhile }))
     },
   ),
   'jobs.remove': change(

@@ -1,19 +1,21 @@
 /**
  * Changes of jobs that can be taken back: what the store has before is remembered for as long as the viewer may undo it.
  */
-import type {
-  CancelFilter,
-  Cancelled,
-  JobDetail,
-  JobRecord,
-  Operate,
-  PendingFilter,
-  Removed,
-  RemoveFilter,
-  Rescheduled,
-  RetryFilter,
-  State,
-  Undone,
+import {
+  type CancelFilter,
+  type Cancelled,
+  type JobDetail,
+  type JobRecord,
+  type Moved,
+  movable,
+  type Operate,
+  type PendingFilter,
+  type Removed,
+  type RemoveFilter,
+  type Rescheduled,
+  type RetryFilter,
+  type State,
+  type Undone,
 } from '@s18i/lark-jobs/operate'
 import type { Act } from './act.ts'
 import { refused } from './input.ts'
@@ -76,6 +78,21 @@ export async function runJobsNow(
   return { ...answer, undo: undos.keep(viewer.user, () => operate.undo(before)) }
 }
 
+/** Undone for the jobs that have not begun meanwhile. */
+export async function moveJobs(
+  { operate, undos, viewer }: Act,
+  which: string[] | PendingFilter,
+  input: ChangeInput & { to: string },
+): Promise<Undoable<Moved>> {
+  const { to } = input
+  if (input.dryRun) return await operate.move(which, to, optionsOf(input))
+  const before = await recordsOf(operate, which, movable, input.queue)
+  const answer = await operate.move(which, to, optionsOf(input))
+  const moved = before?.filter(({ partition }) => partition.split('/', 1)[0] !== to) ?? []
+  if (moved.length === 0 || answer.moved === 0) return answer
+  return { ...answer, undo: undos.keep(viewer.user, () => operate.undo(moved)) }
+}
+
 export async function removeJobs(
   { operate, undos, viewer }: Act,
   which: string[] | RemoveFilter,
@@ -129,7 +146,7 @@ export async function editJob(
 async function recordsOf(
   operate: Operate,
   which: string[] | RetryFilter | PendingFilter,
-  state: State,
+  state: State | readonly State[],
   queue: string | undefined,
 ): Promise<JobRecord[] | undefined> {
   const records: JobRecord[] = []

@@ -45,7 +45,7 @@ export function mistakes(url: () => string | undefined): void {
     await app.write({ 'lark.config.js': config(many) })
     const status = await app.run('jobs:status')
     expect(status.stderr).toContain(
-      '! default, emails have jobs and are not in jobs.queues: only a worker that is configured with them serves them\n',
+      '! default, emails have jobs and are not in jobs.queues: only a worker that is configured with them serves them. To move jobs: lark jobs:move --queue=default --to=',
     )
     expect(JSON.parse((await app.run('jobs:status', '--json')).stdout).queues.at(-1)).toMatchObject({
       queue: 'emails',

@@ -17,6 +17,7 @@ import { State } from '../../parts/state.tsx'
 import { openTab, type Tab, Tabs } from '../../parts/tabs.tsx'
 import { Duration } from '../../parts/time.tsx'
 import { changeWith, type JobVerb, jobVerbs, verbNames } from '../jobs/job-verbs.ts'
+import { MoveJobs } from '../jobs/move-jobs.tsx'
 import { EditPayload } from './edit-payload.tsx'
 import { JobLog } from './job-log.tsx'
 import { JobTimeline } from './job-timeline.tsx'
@@ -141,6 +142,7 @@ function JobView({ job, again }: { job: ShownJob; again(): void }) {
 
 function JobButtons({ job: { id, queue, state }, again }: { job: ShownJob; again(): void }) {
   const [isAsked, ask] = useState(false)
+  const [isMoved, move] = useState(false)
   const allowed = verbNames.filter((verb) => {
     return may(jobVerbs[verb].role) && jobVerbs[verb].states.includes(state)
   })
@@ -148,6 +150,7 @@ function JobButtons({ job: { id, queue, state }, again }: { job: ShownJob; again
     // What runs loses its work.
     if (verb === 'cancel' && state === 'active' && !isAsked) return ask(true)
     ask(false)
+    if (verb === 'move') return move(true)
     void changeWith(verb, { ids: [id], queue }).then(again)
   }
   useKeys(
@@ -172,6 +175,16 @@ function JobButtons({ job: { id, queue, state }, again }: { job: ShownJob; again
           {jobVerbs[verb].key !== undefined && <kbd>{jobVerbs[verb].key}</kbd>}
         </button>
       ))}
+      {isMoved && (
+        <MoveJobs
+          title="Move this job"
+          which={[{ ids: [id], queue }]}
+          onDone={() => {
+            move(false)
+            again()
+          }}
+        />
+      )}
       {isAsked && (
         <Question
           title="Cancel this job while it runs?"

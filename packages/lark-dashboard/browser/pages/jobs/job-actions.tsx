@@ -12,12 +12,15 @@ import { plural } from '../../parts/numbers.ts'
 import type { ListedJob } from './job-list.ts'
 import { queryWords } from './job-query.ts'
 import { changeWith, isGentle, type JobVerb, jobVerbs, verbNames } from './job-verbs.ts'
+import { type MovedJobs, MoveJobs } from './move-jobs.tsx'
 
 /** How many samples a question shows. */
 const SAMPLES = 3
 
+type Asking = Exclude<JobVerb, 'move'>
+
 interface Asked {
-  verb: JobVerb
+  verb: Asking
   title: string
   samples: readonly ListedJob[]
   act(): void
@@ -33,11 +36,13 @@ export interface JobActionsProps {
 
 export function JobActions({ chosen, filter, jobs, onDone }: JobActionsProps) {
   const [asked, ask] = useState<Asked | undefined>(undefined)
+  const [moved, moves] = useState<{ title: string; which: readonly MovedJobs[] } | undefined>(undefined)
   const allowed = verbNames.filter((name) => may(jobVerbs[name].role))
   const fits = (verb: JobVerb) => chosen.filter(({ state }) => jobVerbs[verb].states.includes(state))
   const actOnChosen = (verb: JobVerb) => {
     const some = fits(verb)
     if (some.length === 0) return
+    if (verb === 'move') return moves({ title: `Move ${plural(some.length, 'job')}`, which: byQueue(some) })
     const act = () => void changeIds(verb, some).then(onDone)
     if (isGentle(verb) || some.length === 1) return act()
     ask({
@@ -48,6 +53,10 @@ export function JobActions({ chosen, filter, jobs, onDone }: JobActionsProps) {
     })
   }
   const actOnAll = async (verb: JobVerb) => {
+    if (verb === 'move') {
+      const which = [{ filter: narrowed(verb, filter) }]
+      return moves({ title: `Move all ${queryWords(filter).replace(/^all /, '')}`, which })
+    }
     const some = jobs.filter(({ state }) => jobVerbs[verb].states.includes(state)).slice(0, SAMPLES)
     const count = await countOf(verb, filter).catch(tellWhy)
     if (count === undefined) return
@@ -95,6 +104,15 @@ export function JobActions({ chosen, filter, jobs, onDone }: JobActionsProps) {
           </>
         )
       )}
+      {moved !== undefined && (
+        <MoveJobs
+          {...moved}
+          onDone={() => {
+            moves(undefined)
+            onDone()
+          }}
+        />
+      )}
       {asked !== undefined && (
         <Question
           title={asked.title}
@@ -120,14 +138,18 @@ export function JobActions({ chosen, filter, jobs, onDone }: JobActionsProps) {
   )
 }
 
-async function changeIds(verb: JobVerb, jobs: readonly { id: string; queue: string }[]): Promise<void> {
-  // Only jobs of one queue can be named with it; an id alone may be that of two jobs.
-  const queues = new Map<string, string[]>()
-  for (const { id, queue } of jobs) queues.set(queue, [...(queues.get(queue) ?? []), id])
-  for (const [queue, ids] of queues) await changeWith(verb, { ids, queue })
+async function changeIds(verb: Asking, jobs: readonly { id: string; queue: string }[]): Promise<void> {
+  for (const some of byQueue(jobs)) await changeWith(verb, some)
 }
 
-function changeFilter(verb: JobVerb, filter: ListFilter): Promise<unknown> {
+/** Only jobs of one queue can be named with it; an id alone may be that of two jobs. */
+function byQueue(jobs: readonly { id: string; queue: string }[]): { ids: string[]; queue: string }[] {
+  const queues = new Map<string, string[]>()
+  for (const { id, queue } of jobs) queues.set(queue, [...(queues.get(queue) ?? []), id])
+  return [...queues].map(([queue, ids]) => ({ ids, queue }))
+}
+
+function changeFilter(verb: Asking, filter: ListFilter): Promise<unknown> {
   return changeWith(verb, { filter: narrowed(verb, filter) })
 }
 
@@ -139,7 +161,7 @@ function narrowed(verb: JobVerb, filter: ListFilter): never {
   return { ...filter, state: chosen } as never
 }
 
-async function countOf(verb: JobVerb, filter: ListFilter): Promise<number> {
+async function countOf(verb: Asking, filter: ListFilter): Promise<number> {
   const input = { filter: narrowed(verb, filter), dryRun: true }
   if (verb === 'retry') return (await change('jobs.retry', input)).retried
   if (verb === 'run-now') return (await change('jobs.run-now', input)).rescheduled

@@ -6,7 +6,8 @@ import type { Role } from '../../../src/server/viewer.ts'
 import { make } from '../../data/changes.ts'
 import { plural } from '../../parts/numbers.ts'
 
-export type JobVerb = 'retry' | 'run-now' | 'cancel' | 'remove'
+/** `move` needs a queue: see `move-jobs.tsx`. */
+export type JobVerb = 'retry' | 'run-now' | 'move' | 'cancel' | 'remove'
 
 interface Verb {
   title: string
@@ -20,6 +21,7 @@ interface Verb {
 export const jobVerbs: Readonly<Record<JobVerb, Verb>> = {
   retry: { title: 'Retry', role: 'operate', states: ['failed', 'cancelled', 'completed'], key: 'r' },
   'run-now': { title: 'Run now', role: 'operate', states: ['delayed'], key: 'n' },
+  move: { title: 'Move', role: 'operate', states: ['waiting', 'delayed'] },
   cancel: { title: 'Cancel', role: 'operate', states: ['waiting', 'delayed', 'active'] },
   remove: {
     title: 'Remove',
@@ -37,7 +39,7 @@ export function isGentle(verb: JobVerb): boolean {
 
 /** Changes jobs, and says what it did. */
 export function changeWith(
-  verb: JobVerb,
+  verb: Exclude<JobVerb, 'move'>,
   input: { ids: string[]; queue: string } | { filter: never },
 ): Promise<unknown> {
   if (verb === 'retry')

@@ -1,0 +1,55 @@
+/**
+ * Asks to which queue jobs go that are moved, and moves them.
+ */
+import { useState } from 'preact/hooks'
+import { make } from '../../data/changes.ts'
+import { snapshot } from '../../data/live.ts'
+import { Dialog } from '../../parts/dialog.tsx'
+import { plural } from '../../parts/numbers.ts'
+
+/** Jobs by their ids and their queue, or those of a filter. */
+export type MovedJobs = { ids: string[]; queue: string } | { filter: never }
+
+interface MoveJobsProps {
+  title: string
+  which: readonly MovedJobs[]
+  onDone(): void
+}
+
+export function MoveJobs({ title, which, onDone }: MoveJobsProps) {
+  const sources = new Set(which.map((some) => ('queue' in some ? some.queue : undefined)))
+  const queues = (snapshot.value?.queues ?? [])
+    .filter(({ queue, configured }) => configured && !(sources.size === 1 && sources.has(queue)))
+    .map(({ queue }) => queue)
+  const [to, setTo] = useState(queues[0] ?? '')
+  const move = async () => {
+    onDone()
+    for (const some of which)
+      await make('jobs.move', { ...some, to }, ({ moved, left }) => {
+        return `${plural(moved, 'job')} moved to ${to}${left > 0 ? `; ${left} stay` : ''}`
+      })
+  }
+  return (
+    <Dialog title={title} onClose={onDone}>
+      <label>
+        To the queue{' '}
+        <select value={to} onChange={(event) => setTo(event.currentTarget.value)}>
+          {queues.map((queue) => (
+            <option key={queue} value={queue}>
+              {queue}
+            </option>
+          ))}
+        </select>
+      </label>
+      {queues.length === 0 && <p class="quiet">The configuration has no other queue.</p>}
+      <div class="dialog-buttons">
+        <button type="button" onClick={onDone}>
+          Keep as it is
+        </button>
+        <button type="button" class="main" disabled={to === ''} onClick={() => void move()}>
+          Move
+        </button>
+      </div>
+    </Dialog>
+  )
+}
