@@ -1,9 +1,11 @@
-/** Ctrl-C in the middle of a change of many jobs. */
+/** Ctrl-C, and a kill, in the middle of a change of many jobs. */
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
-import { expect, test } from 'vitest'
+import { expect, inject, test, vi } from 'vitest'
 import { createJobs, Job } from '../../src/index.ts'
+import { newPrefix, removeKeys } from '../redis/place.ts'
+import { Record } from '../working/bench.ts'
 import { App } from './app.ts'
 
 const MANY = 2_000
@@ -42,3 +44,61 @@ test('a command that is interrupted says what it has done, and leaves the rest',
     new RegExp(`\\bcommand +remove +jobs of key charge +interrupted at ${said}$`, 'm'),
   )
 })
+
+const ran: number[] = []
+
+class MailJob extends Job {
+  override readonly key = 'mail'
+  override queueName = 'emials'
+  handle({ n }: { n: number }) {
+    ran.push(n)
+  }
+}
+
+test.each(['sqlite', 'redis'])(
+  'a move that is killed again and again loses no job, and runs none twice (%s)',
+  async (store) => {
+    ran.length = 0
+    const config = `export default { jobs: { queues: ['default'], prefix: process.env.PREFIX || 'lark' } }`
+    const prefix = newPrefix()
+    const redis = inject('redisUrl')
+    await using app = await App.make(
+      { 'lark.config.js': config },
+      store === 'redis' ? { LARK_JOBS_URL: redis, PREFIX: prefix } : {},
+    )
+    const connection = store === 'redis' ? redis : `sqlite:${join(app.folder, '.lark/jobs.db')}`
+    const of = { connection, ...(store === 'redis' && { prefix }) }
+    try {
+      await using wrong = createJobs({ ...of, queues: ['emials'] })
+      await using jobs = createJobs({ ...of, queues: ['default'] })
+      await wrong.dispatchMany(
+        new MailJob(),
+        Array.from({ length: MANY }, (_, n) => ({ n })),
+      )
+      const counts = async (name: string) =>
+        (await jobs.status()).queues.find(({ queue }) => queue === name)?.counts.waiting ?? 0
+      const command = ['jobs:move', '--queue=emials', '--to=default'] as const
+      for (let kills = 0; kills < 3; kills++) {
+        const before = await counts('default')
+        const { child, result } = app.lark(...command)
+        while ((await counts('default')) === before && child.exitCode === null) await pause(1)
+        child.kill('SIGKILL')
+        await result
+      }
+      expect(await counts('emials')).toBeGreaterThan(0)
+      expect((await app.run(...command)).code).toBe(0)
+      expect(await counts('emials')).toBe(0)
+      const worker = await jobs.work({ jobs: [MailJob], queues: ['default'], report: new Record() })
+      // What was on its way when its process died comes by itself.
+      await vi.waitFor(() => expect(ran.length).toBeGreaterThanOrEqual(MANY), { timeout: 60_000 })
+      await worker.stop()
+      expect(ran.toSorted((one, other) => one - other)).toEqual(Array.from({ length: MANY }, (_, n) => n))
+      expect((await app.run('jobs:audit')).stdout).toMatch(
+        /\bcommand +move +jobs of queue emials to queue default +/,
+      )
+    } finally {
+      if (store === 'redis') await removeKeys(redis, prefix)
+    }
+  },
+  120_000,
+)
