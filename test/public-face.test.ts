@@ -75,14 +75,14 @@ test.each([
   [
     'Jobs',
     2,
-    'cancel close configure dispatch dispatchByKey dispatchCommand dispatchMany dispatchNow edit events failed find flow flows flush handle list pause prioritize purge remove reschedule resume retry runNow schedules status tag untag work',
+    'cancel close configure dispatch dispatchByKey dispatchCommand dispatchMany dispatchNow edit events failed find flow flows flush handle list move pause prioritize purge remove reschedule resume retry runNow schedules status tag untag work',
   ],
   ['a job', 3, ofJob],
   ['this in handle', 1, ofJob],
   [
     'operate()',
     4,
-    'audit cancel circuits classes dashboard dispatch doctor edit erase events failed failureBook failures figures find flows groups history import importBullmq keys limiters list monitor name overview pause ping place prioritize purge records remove reschedule resume retention retry runNow runs runTimes schedules status tag tail undo untag why workers',
+    'audit cancel circuits classes dashboard dispatch doctor edit erase events failed failureBook failures figures find flows groups history import importBullmq keys limiters list monitor move name overview pause ping place prioritize purge records remove reschedule resume retention retry runNow runs runTimes schedules status tag tail undo untag why workers',
   ],
   [
     'a draft',
@@ -94,7 +94,7 @@ test.each([
   [
     'a handle',
     7,
-    'cancel edit find id prioritize progress queue queued rejection remove reschedule result runNow status tag untag',
+    'cancel edit find id move prioritize progress queue queued rejection remove reschedule result runNow status tag untag',
   ],
   ['an error of the queue', 5, 'because cause code exit hint id ids message name queued reason stack'],
 ])('behind the dot of %s is what users need, and nothing else', (_, mark, names) => {

@@ -48,13 +48,13 @@ export interface MovingJob {
 export type TakeVerdict = 'taken' | 'refused' | 'missing' | 'left'
 
 /** Where a job is. `here` also for one that was never there. `lock`: that it holds. */
-export type Whereabouts =
+export type MovedPlace =
   | { kind: 'here'; group?: string; lock?: string }
   | { kind: 'moving' | 'moved'; to: string }
 
 export interface Moves {
   /** Where jobs are, at most `MAX_ITEMS`: one answer for each id. Of one that is here, its group and the name of its lock. */
-  where(partition: string, ids: readonly string[]): Promise<Whereabouts[]>
+  where(partition: string, ids: readonly string[]): Promise<MovedPlace[]>
 
   /** Whether a job that waits, or is kept, is in the way of each of these: by its id, or by its lock. */
   meets(partition: string, jobs: readonly { id: string; lock?: string }[]): Promise<boolean[]>

@@ -8,10 +8,10 @@ import {
   MOVE_LEASE,
   MOVED_LEAST,
   MOVED_MEMORY,
+  type MovedPlace,
   type Moves,
   type MovingJob,
   type TakeVerdict,
-  type Whereabouts,
 } from '../../contract/store.ts'
 import type { Scripts } from '../client/script.ts'
 import type { DurabilityWait } from './durability-wait.ts'
@@ -25,7 +25,7 @@ const verdicts: Readonly<Record<string, TakeVerdict>> = {
 }
 
 /** A letter for each, and four values for each that is taken. */
-type Taken = [letters: string, taken: string[]]
+type TakenOut = [letters: string, taken: string[]]
 
 export class RedisMoves implements Moves {
   readonly #scripts: Scripts
@@ -38,9 +38,9 @@ export class RedisMoves implements Moves {
     this.#durability = durability
   }
 
-  async where(partition: string, ids: readonly string[]): Promise<Whereabouts[]> {
+  async where(partition: string, ids: readonly string[]): Promise<MovedPlace[]> {
     const found = (await this.#scripts.run('move-where', partition, ids)) as string[]
-    return [...inLots(found, 3)].map(([kind, at, lock]): Whereabouts => {
+    return [...inLots(found, 3)].map(([kind, at, lock]): MovedPlace => {
       if (kind !== 'here') return { kind: kind as 'moving' | 'moved', to: at! }
       const { group } = at === '' ? {} : readLaneName(at!)
       return { kind, ...(group !== undefined && { group }), ...(lock !== '' && { lock: lock! }) }
@@ -85,7 +85,7 @@ export class RedisMoves implements Moves {
     const [letters, taken] = (await this.#scripts.run('move-take', from, [
       String(MOVE_LEASE),
       ...args,
-    ])) as Taken
+    ])) as TakenOut
     const jobs = [...inLots(taken, 4)].map(([id, to, moves, text]) => ({
       ...{ id: id!, from, to: to! },
       ...{ moves: Number(moves), text: text! },

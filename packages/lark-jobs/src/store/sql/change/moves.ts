@@ -10,10 +10,10 @@ import {
   MOVE_LEASE,
   MOVED_LEAST,
   MOVED_MEMORY,
+  type MovedPlace,
   type Moves,
   type MovingJob,
   type TakeVerdict,
-  type Whereabouts,
 } from '../../contract/store.ts'
 import type { Access } from '../access.ts'
 import { findLane, goesFirst, laneMoves, openLane, putFirst, rulesTextOf } from '../claim/lane.ts'
@@ -68,8 +68,8 @@ export class SqliteMoves implements Moves {
     this.#on = on
   }
 
-  where(name: string, ids: readonly string[]): Promise<Whereabouts[]> {
-    const here = ids.map((): Whereabouts => ({ kind: 'here' }))
+  where(name: string, ids: readonly string[]): Promise<MovedPlace[]> {
+    const here = ids.map((): MovedPlace => ({ kind: 'here' }))
     return this.#on.look(name, here, (partition) => {
       const rows = partition.database.all<JobRow>(findAll, partition.id, list(ids))
       const found = new Map(rows.map((row) => [row.id, whereabouts(partition, row)]))
@@ -137,7 +137,7 @@ function movesOf(row: Pick<JobRow, 'options'>): number {
   return optionsOf(row)?.moves ?? 0
 }
 
-function whereabouts(partition: Partition, row: JobRow): Whereabouts {
+function whereabouts(partition: Partition, row: JobRow): MovedPlace {
   if (row.state === GONE) return { kind: isOnItsWay(partition, row) ? 'moving' : 'moved', to: row.reason! }
   const { group } = row.lane === '' ? {} : readLaneName(row.lane)
   const holds = row.lock !== null && holderOfLock(partition, row.lock)?.seq === row.seq
