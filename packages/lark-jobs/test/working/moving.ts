@@ -28,6 +28,14 @@ class LostJob extends MailJob {
   override queueName = 'emials'
 }
 
+class BrokenJob extends Job {
+  override readonly key = 'broken'
+  override tries = 1
+  handle(): void {
+    throw new Error('no')
+  }
+}
+
 const classes = [MailJob, OnceJob, ShopJob, LostJob]
 const misnamed = { queues: ['default', 'emials'] }
 
@@ -279,6 +287,69 @@ export function moving(connect: Connect): void {
     expect(ran).toEqual(['a'])
     expect(await a!.result({ timeout: '60s' })).toBe('sent to a')
     expect((await b!.status())?.queue).toBe('emials')
+  })
+
+  test('who follows a job goes on in its new queue; listeners hear that it was moved', async () => {
+    await using bench = await Bench.make(connect)
+    const { jobs } = bench
+    ran = []
+    const operating = operate(bench.client())
+    const handle = await jobs.dispatch(MailJob.with({ to: 'a' }))
+    const events = await bench
+      .client()
+      .events({ kinds: ['moved', 'queued'] })
+      .ready()
+    const news = operating.tail(handle.id)
+    expect((await news.next()).value).toMatchObject({ kind: 'state', job: { queue: 'default' } })
+    expect(await handle.move('emails')).toBe(true)
+    expect((await news.next()).value).toMatchObject({ kind: 'state', job: { queue: 'emails' } })
+    const heard = [(await events.next()).value, (await events.next()).value]
+    expect(heard).toContainEqual(expect.objectContaining({ kind: 'moved', id: handle.id, queue: 'default' }))
+    expect(heard).toContainEqual(expect.objectContaining({ kind: 'queued', id: handle.id, queue: 'emails' }))
+    await run(bench)
+    let last: unknown
+    for await (const each of news) last = each
+    expect(last).toMatchObject({ kind: 'state', job: { queue: 'emails', state: 'completed' } })
+    await events.return?.()
+  })
+
+  test('what was exported before a move and is imported after it does not come twice', async () => {
+    await using bench = await Bench.make(connect)
+    const { jobs } = bench
+    const operating = operate(jobs)
+    const handle = await jobs.dispatch(MailJob.with({ to: 'a' }))
+    const records: unknown[] = []
+    for await (const some of operating.records()) records.push(...some)
+    expect(await handle.move('emails')).toBe(true)
+    expect(await operating.import(records)).toEqual({ imported: 0, existing: 1 })
+    const moved: unknown[] = []
+    for await (const some of operating.records({ queue: 'emails' })) moved.push(...some)
+    await jobs.remove(handle.id)
+    expect(await operating.import(moved)).toEqual({ imported: 1, existing: 0 })
+    expect((await jobs.find(handle.id))?.queue).toBe('emails')
+  })
+
+  test('a failed job is retried, and then moved with what it has behind it', async () => {
+    await using bench = await Bench.make(connect)
+    const { jobs } = bench
+    const handle = await jobs.dispatch(BrokenJob.with())
+    await (await bench.work([BrokenJob], { queues: ['default'], stopWhenEmpty: true, report: new Record() }))
+      .done
+    expect(await handle.move('emails')).toBe(false)
+    expect(await jobs.retry(handle.id)).toBe(1)
+    expect(await handle.move('emails')).toBe(true)
+    expect(await handle.status()).toMatchObject({
+      queue: 'emails',
+      runs: 1,
+      failures: 0,
+      errors: [{ message: 'no' }],
+    })
+    expect(await jobs.purge(handle.id)).toMatchObject({ removed: 1 })
+    expect(await handle.status()).toBeUndefined()
+    const mentioned = await bench.place.mentions!(handle.id)
+    expect(mentioned.filter((place) => place.includes('{'))).toEqual(
+      mentioned.filter((place) => /:(line|void|call:\S*|audit)$/.test(place)),
+    )
   })
 
   test('the remedies of status, doctor and why name the command, and it works as it is printed', async () => {

@@ -10,6 +10,7 @@ import { partitionWith, queueOf } from '../../model/partition.ts'
 import { type JobRecord, type NewJob, type State, states } from '../../model/record.ts'
 import { isReserved } from '../../model/reserved-key.ts'
 import { flag, isObject, isText, type OptionsOf, option } from '../../options/schema.ts'
+import { fatesFollowed } from '../../store/contract/moved.ts'
 import { inLots } from '../../store/contract/rules/in-lots.ts'
 import { shown } from '../../words/secret.ts'
 import { checkFilter, conditions, isFunction, signal } from '../look/filter.ts'
@@ -130,8 +131,16 @@ async function importAll(
 }
 
 /** Jobs that had not ended begin anew, with all their tries. */
-async function queueAgain({ store }: OpenQueues, partition: string, records: readonly JobRecord[]) {
-  if (records.length === 0) return []
+async function queueAgain({ store }: OpenQueues, partition: string, all: readonly JobRecord[]) {
+  if (all.length === 0) return []
+  // One that was moved to another queue since its record was written is there.
+  const kept = await fatesFollowed(
+    store,
+    partition,
+    all.map(({ id }) => id),
+  )
+  const records = all.filter((_, i) => kept[i]!.kind === 'unknown')
+  if (records.length === 0) return all.map(() => 'exists' as const)
   const now = await store.now(partition)
   const call = { caller: `import-${newNonce()}`, number: 1 }
   const verdicts = await store.enqueue(
@@ -139,7 +148,8 @@ async function queueAgain({ store }: OpenQueues, partition: string, records: rea
     call,
     records.map((record) => newJob(record, now)),
   )
-  return verdicts.map((verdict) => (verdict === 'queued' ? verdict : 'exists'))
+  const queued = verdicts.filter((verdict) => verdict === 'queued').length
+  return all.map((_, i) => (i < queued ? ('queued' as const) : ('exists' as const)))
 }
 
 function newJob(record: JobRecord, now: number): NewJob {

@@ -56,7 +56,7 @@ export async function* tail(
   const found = await locate(open, await partitionsToLookIn(open, queue), id, true)
   if (found === undefined)
     throw new JobsError('JOB_NOT_FOUND', `There is no job ${id}`, { id, hint: 'See lark jobs:list' })
-  const { partition } = found
+  let { partition } = found
   const alarm = new Alarm()
   const leaves = [
     open.watcher.hear((rung) => {
@@ -85,12 +85,19 @@ export async function* tail(
       }
       const { job, lines, run } = look
       told = run
+      const [place] = job === undefined ? await open.store.moves.where(partition, [id]) : []
+      if (place !== undefined && place.kind !== 'here') {
+        // It is followed to where it was moved.
+        if (place.kind === 'moved') partition = place.to
+        else await alarm.wait(WATCH_AGAIN)
+        continue
+      }
       if (job === undefined) {
         yield { kind: 'gone' }
         return
       }
       const isEnded = job.finishedAt !== undefined
-      const state = `${job.state} ${job.runs} ${job.dueAt}`
+      const state = `${partition} ${job.state} ${job.runs} ${job.dueAt}`
       // What the job wrote comes before its end.
       if (state !== seen && !isEnded) yield { kind: 'state', job: stored(job) }
       seen = state
