@@ -17,7 +17,7 @@
 
 const words = `
   and break do else elseif end false for function if in local nil not or repeat return then true until while
-  redis cjson KEYS ARGV string table math tonumber tostring type pairs ipairs next unpack error pcall`
+  redis KEYS ARGV string table math tonumber tostring type pairs ipairs next unpack error pcall`
 const language = new Set(words.trim().split(/\s+/))
 
 /**

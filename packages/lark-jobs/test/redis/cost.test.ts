@@ -14,6 +14,7 @@ import {
   type Claim,
   MAX_DUE,
   type MemberEnd,
+  type MovingJob,
   type ScheduleWrite,
   type StoredSchedule,
 } from '../../src/store/contract/store.ts'
@@ -294,6 +295,20 @@ test('a job has failed and is retried', async () => {
     smismember: 1, // and whether they are not void
     sadd: 1, // it waits for its next try
   })
+})
+
+test('a job that is moved: its partition is asked, and three steps take it to the other', async () => {
+  const list = plain(1)
+  await web.enqueue(...list)
+  const { store } = web
+  let taken: MovingJob[] = []
+  const take = await costOf(async () => {
+    taken = (await store.moves.take('emails', ids(list), ['mails'])).jobs
+  })
+  const put = await costOf(() => store.moves.put('mails', taken))
+  const settle = await costOf(() => store.moves.settle('emails', taken))
+  const commands = ({ calls }: Cost) => Object.values(calls).reduce((sum, count) => sum + count, 0)
+  expect([take, put, settle].map(commands)).toEqual([41, 15, 9])
 })
 
 test('kept data: a record for each waiting job, and an entry for each ended job', async () => {

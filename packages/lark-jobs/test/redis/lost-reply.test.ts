@@ -6,7 +6,7 @@ import type { ScriptName } from '../../src/store/redis/client/repetition.ts'
 import { textOf } from '../../src/store/redis/client/script.ts'
 import { lua } from '../../src/store/redis/scripts.generated.ts'
 import { Caller, LEASE } from '../conformance/caller.ts'
-import { completed, failed, ids, jobs, settlement } from '../conformance/jobs.ts'
+import { completed, failed, ids, job, jobs, settlement } from '../conformance/jobs.ts'
 import { Bench } from '../working/bench.ts'
 import { withoutLoss } from './cuts.ts'
 import { newPrefix } from './place.ts'
@@ -144,6 +144,16 @@ test('a change whose reply was lost is sent again under its number: it is made o
   expect(await lost(() => store.undo('changes', [record]))).toEqual(['done'])
   expect(await lost(() => store.alter('changes', [held.id], { kind: 'remove' }))).toEqual(['done'])
   expect(await lost(() => store.restore('changes', [record]))).toEqual(['restored'])
+  const moved = job()
+  await web.enqueue(moved)
+  const taken = await lost(() => store.moves.take('changes', [moved.id], ['elsewhere']))
+  expect(taken).toMatchObject({ verdicts: ['taken'], jobs: [{ id: moved.id, moves: 1 }] })
+  await lost(() => store.moves.put('elsewhere', taken.jobs))
+  await lost(() => store.moves.settle('changes', taken.jobs))
+  expect(await lost(() => store.moves.where('changes', [moved.id]))).toEqual([
+    { kind: 'moved', to: 'elsewhere' },
+  ])
+  expect((await store.counts('elsewhere')).waiting).toBe(1)
   expect(await lost(() => store.pause('changes', 'acme'))).toEqual({ wasPaused: false, hasJobs: false })
   expect(await lost(() => store.configure('changes', { paused: true }))).toMatchObject({ paused: true })
   expect(await lost(() => store.counts('changes'))).toMatchObject({ waiting: 2, failed: 1 })

@@ -73,6 +73,26 @@ async function live(store: SqliteStore, clock: { now: number }): Promise<void> {
   clock.now += 120_000
   await store.minutes('emails')
   for (const kind of ['retry', 'remove', 'run-now'] as const) await store.alter('emails', ids(list), { kind })
+  await store.moves.where('emails', ids(list))
+  await store.moves.meets(
+    'mails',
+    ids(list).map((id) => ({ id, lock: 'x' })),
+  )
+  const moving = await store.moves.take(
+    'emails',
+    ids(list),
+    list.map(() => 'mails'),
+  )
+  await store.moves.due('emails')
+  await store.moves.put('mails', moving.jobs)
+  await store.moves.settle('emails', moving.jobs)
+  const back = await store.moves.take(
+    'mails',
+    ids(list),
+    list.map(() => 'emails'),
+  )
+  await store.moves.put('emails', back.jobs)
+  await store.moves.settle('mails', back.jobs)
   await store.alter('emails', ids(list), { kind: 'reschedule', in: 9 })
   await store.alter('emails', ids(list), { kind: 'edit', payload: '1' })
   await store.alter('emails', ids(list), { kind: 'cancel', reason: 'user' })

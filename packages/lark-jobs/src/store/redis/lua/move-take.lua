@@ -29,29 +29,31 @@ local function hand_out(id, to, moves, text)
   return 't'
 end
 
--- Takes a job of a line. Its text has everything of it.
+-- Takes a job of a line. Its text has everything of it (gone.lua).
 local function take_out(id, to, record, priority, place)
   local _, values = payloads().options_of(record)
   local moves = (tonumber(values.moves) or 0) + 1
   local large = payloads().payloads_of({ id }, { record })[1]
   local lane = string.match(priority, '@(.*)$')
   local group = lane and redis.call('HMGET', key('group:' .. lane), 'limits', 'first') or {}
-  local lock = redis.call('HGET', key('locks'), id)
-  local _, _, name = admission().read_lock(lock or '')
-  local job = {
-    payload = large, place = string.format('%.0f', tonumber(place) or queued(id, record)), lock = lock,
-    holds = name and admission().locker(name) == id, first = group[2] == id, keep = redis.call('HGET', key('keeps'), id),
-    hooked = redis.call('HEXISTS', key('hooked'), id) == 1, direct = redis.call('HEXISTS', key('direct'), id) == 1,
-  }
-  for _, each in ipairs({ 'counters', 'errors', 'logs', 'progress' }) do
-    job[each] = redis.call('HGET', key(each), id)
+  local lock = redis.call('HGET', key('locks'), id) or ''
+  local _, _, name = admission().read_lock(lock)
+  local marks = (name and admission().locker(name) == id and 'l' or '') .. (group[2] == id and 'f' or '')
+  for _, each in ipairs({ 'hooked', 'direct' }) do
+    marks = marks .. (redis.call('HEXISTS', key(each), id) == 1 and string.sub(each, 1, 1) or '')
+  end
+  local texts = { string.format('%.0f', tonumber(place) or queued(id, record)), marks }
+  for _, each in ipairs({ 'counters', 'errors', 'logs', 'progress', 'keeps' }) do
+    texts[#texts + 1] = redis.call('HGET', key(each), id) or ''
   end
   -- The limits of its group, which another job may have brought, are those of the group elsewhere too.
   local before, after = string.match(record, '^([^,|]*,[^,|~]*@[^,|~]*)~?[^,|]*([,|].*)$')
   local limits = (group[1] or '') ~= '' and '~' .. group[1] or ''
-  record = before and before .. limits .. after or record
-  job.record = payloads().with_options(record, { moves = string.format('%d', moves) })
-  local text = cjson.encode(job)
+  record = payloads().with_options(before and before .. limits .. after or record, { moves = string.format('%d', moves) })
+  for _, each in ipairs({ record, large or '', lock }) do
+    texts[#texts + 1] = each
+  end
+  local text = table.concat(texts, '\30')
   leave(id, priority, place)
   redis.call('ZREM', key('stranded'), id)
   redis.call('ZREM', key('stranded-due'), id)
