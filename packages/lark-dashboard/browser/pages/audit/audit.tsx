@@ -20,6 +20,7 @@ const names: Readonly<Record<AuditEntry['what'], string>> = {
   'run-now': 'run now',
   reschedule: 'reschedule',
   prioritize: 'prioritize',
+  move: 'move',
   edit: 'edit',
   tag: 'tag',
   untag: 'untag',
