@@ -131,7 +131,6 @@ const LONGEST = 500
 const mayBeLonger: Record<string, string> = {
   'packages/lark-jobs/src/operate/operate.ts':
     'a method for each operation, most of it what users read of them',
-  'packages/lark-jobs/src/store/sqlite/schema.ts': 'the layout, and how each earlier one is brought forward',
   'packages/lark-jobs/src/store/sqlite/store.ts': 'a method for each verb of the contract',
   'packages/lark-jobs/src/worker/worker.ts': 'puts the parts of a worker together, and is its whole life',
 }

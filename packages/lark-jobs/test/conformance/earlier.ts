@@ -1,19 +1,51 @@
 /**
- * Jobs of an earlier Lark, in its layout: small and large jobs that wait, are held or have ended. The files in
- * `../sqlite/layouts/` and the dumps in `../redis/layouts/` contain the same jobs.
+ * Jobs of an earlier layout: small and large jobs that wait, are held or have ended. `leave` makes them, also those of a
+ * fixture (`CONTRIBUTING.md`), and `goesOn` runs them when the store was brought forward.
  */
 import { expect } from 'vitest'
 import type { LeasedJob } from '../../src/model/record.ts'
 import { MAX_BYTES, type Store } from '../../src/store/contract/store.ts'
 import { Caller } from './caller.ts'
-import { completed } from './jobs.ts'
+import { take } from './effects.ts'
+import { completed, failed, job } from './jobs.ts'
 
 const id = (name: string) => name.padStart(13, '0')
 const text = (name: string) => JSON.stringify({ text: name.repeat(2_000) })
+const small = (name: string) => job({ id: id(name) })
+const large = (name: string) => job({ id: id(name), payload: text(name) })
+
+export async function leave(store: Store): Promise<void> {
+  const [web, ada] = [new Caller(store, 'web', 'emails'), new Caller(store, 'ada', 'emails')]
+  await ada.run(small('completed'), completed)
+  for (const one of [small('failed'), large('largeFailed')]) await ada.run(one, failed)
+  await web.enqueue(small('active'), large('largeActive'))
+  await ada.claim(2)
+  const group = { name: 'acme', limits: { concurrency: 1 } }
+  const lockOf = (name: string) => ({ name, until: 'done' }) as const
+  await web.enqueue(
+    { ...small('waiting'), priority: 5, options: { tries: 3 } },
+    { ...small('delayed'), delay: 60_000 },
+    { ...small('cancelled'), hooked: true },
+    { ...small('unique'), lock: lockOf('ada') },
+    { ...large('largeUnique'), lock: lockOf('bob') },
+    { ...small('grouped'), group },
+    { ...large('largeGrouped'), group },
+  )
+  const xs = 'x'.repeat(400_000)
+  for (const n of [1, 2, 3, 4])
+    await web.enqueue({ ...small(`large${n}`), payload: JSON.stringify({ n, text: xs }) })
+  await store.alter('emails', [id('cancelled')], { kind: 'cancel', reason: 'user' })
+}
 
 /** Runs the jobs of such a store. @param other a second handle on the store */
 export async function goesOn(store: Store, other: Store): Promise<void> {
-  const counts = { waiting: 10, active: 2, completed: 1, failed: 2, cancelled: 1 }
+  const [hook, ...others] = await take(store)
+  expect(hook).toMatchObject({
+    kind: 'hook',
+    job: { id: id('cancelled'), state: 'cancelled', reason: 'user' },
+  })
+  expect(others).toEqual([])
+  const counts = { waiting: 9, delayed: 1, active: 2, completed: 1, failed: 2, cancelled: 1 }
   expect(await other.counts('emails')).toMatchObject(counts)
   expect((await store.heads('emails', { state: 'waiting' })).jobs).toHaveLength(counts.waiting)
   const bob = new Caller(store, 'bob', 'emails')

@@ -10,6 +10,7 @@ import { job, jobs } from '../conformance/jobs.ts'
 import { Record, signal } from '../working/bench.ts'
 import { type Cluster, startCluster } from './cluster.ts'
 import { withoutLoss } from './cuts.ts'
+import { later } from './later.ts'
 import { newPrefix } from './place.ts'
 import { until } from './server.ts'
 import { makeStore, openStore, timed } from './stores.ts'
@@ -296,14 +297,21 @@ describe('a cluster that is opened', () => {
     expect(ms).toBeLessThan(2_000)
   })
 
-  test('another layout is refused with one line', async () => {
-    const slot = slotOf('{meta}')
-    const owner = await cluster.owner(slot)
-    await owner.send('SET', 'old:{meta}:layout', '0')
-    await using store = makeStore(cluster.url, { prefix: 'old' })
-    await expect(store.open()).rejects.toMatchObject({
+  test('is brought forward in several slots', async () => {
+    await using earlier = await openStore(cluster.url)
+    const partitions = Array.from({ length: 8 }, (_, i) => `emails/${i}`)
+    for (const each of partitions) await new Caller(earlier, 'web', each).enqueue(job())
+    const keys = partitions.map((each) => `lark:{${each}}:settings`)
+    const owners = await Promise.all(keys.map((key) => cluster.owner(slotOf(key))))
+    expect(new Set(owners).size).toBeGreaterThan(1)
+    await using _ = await openStore(cluster.url, { layout: later })
+    for (const [i, key] of keys.entries()) expect(await owners[i]!.send('HGET', key, 'colour')).toBe('red1')
+    await using late = makeStore(cluster.url)
+    await expect(late.open()).rejects.toMatchObject({
       code: 'LAYOUT_UNKNOWN',
-      message: expect.stringMatching(/^redis\+cluster:\S+ has layout 0; this Lark knows \d+$/),
+      message: expect.stringMatching(
+        /^redis\+cluster:\S+ has layout 3; this version of Lark reads layout \d+$/,
+      ),
     })
   })
 })

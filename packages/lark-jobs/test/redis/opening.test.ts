@@ -1,7 +1,6 @@
 import { setTimeout } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { Connection } from '../../src/store/redis/client/connection.ts'
-import { LAYOUT } from '../../src/store/redis/client/keys.ts'
 import { parseLocation } from '../../src/store/redis/client/location.ts'
 import { Caller } from '../conformance/caller.ts'
 import { failed, job, jobs, line, retried } from '../conformance/jobs.ts'
@@ -17,17 +16,6 @@ beforeAll(async () => {
 afterAll(async () => {
   raw.close()
   await server[Symbol.asyncDispose]()
-})
-
-test('another layout is refused and not changed', async () => {
-  await raw.send(['SET', 'old:{meta}:layout', '0'])
-  await using store = makeStore(server.url, { prefix: 'old' })
-  await expect(store.open()).rejects.toMatchObject({
-    code: 'LAYOUT_UNKNOWN',
-    message: `redis://127.0.0.1:${server.port}/0 has layout 0; this Lark knows ${LAYOUT}`,
-    hint: expect.stringContaining('old:{meta}:layout'),
-  })
-  expect(await raw.send(['KEYS', 'old:*'])).toEqual(['old:{meta}:layout'])
 })
 
 test('warns of an eviction policy that drops jobs, only when there is a limit', async () => {

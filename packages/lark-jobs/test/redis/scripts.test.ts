@@ -70,8 +70,6 @@ describe.each(verbs)('%s', (name) => {
 const excuses: Readonly<Record<string, [command: string, form: RegExp]>> = {
   // A damaged claim is searched in parts of one size, a few a call.
   'recover.lua': ['HSCAN', /'HSCAN', key\('holders'\), cursor, 'COUNT', MAX_ITEMS\)/],
-  // A store of an earlier layout is brought forward once, in parts of one size.
-  'migrate.lua': ['HSCAN', /'HSCAN', key\('counters'\), from, 'COUNT', MAX_ITEMS\)/],
   // A person purges what retention has hidden: among the jobs with effects, of which there are usually few.
   'clear.lua': ['HSCAN', /'HSCAN', key\('ended'\), cursor, 'COUNT', MAX_ITEMS\)/],
   // A page far back in a list finds its place again, although jobs have left the list meanwhile.
@@ -266,8 +264,6 @@ test('every script is called with what its header documents', async () => {
   const rule = { failures: 1, per: 1_000, pause: 1_000 }
   await store.limiters.circuit('stripe', rule, { kind: 'failed', id: 'x' })
   await store.limiters.look('stripe')
-  await server.send('SET', 'lark:{meta}:layout', '5')
-  await (await openStore(server.url)).close()
   await store.get('emails', 'the-last-call')
   await all
   monitor.destroy()

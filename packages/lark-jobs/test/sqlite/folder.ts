@@ -1,12 +1,12 @@
 /**
  * A folder for one test with a file for a store, and the connections that stores open.
  */
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { gunzipSync } from 'node:zlib'
 import { vi } from 'vitest'
 import { SqliteDatabase } from '../../src/store/sqlite/database.ts'
+import type { FileLayout } from '../../src/store/sqlite/schema.ts'
 import { SqliteStore } from '../../src/store/sqlite/store.ts'
 
 const plenty = { count: 1_000_000, age: 3_600_000 }
@@ -26,16 +26,10 @@ export class Folder implements AsyncDisposable {
   }
 
   /** A store on the file, with the real clock. */
-  async store(): Promise<SqliteStore> {
-    const store = new SqliteStore(this.file, options)
+  async store(layout?: FileLayout): Promise<SqliteStore> {
+    const store = new SqliteStore(this.file, options, layout)
     await store.open()
     return store
-  }
-
-  /** Makes the file one that the Lark of an earlier layout has left. */
-  async earlier(layout: number): Promise<void> {
-    const packed = await readFile(new URL(`layouts/${layout}.db.gz`, import.meta.url))
-    await writeFile(this.file, gunzipSync(packed))
   }
 
   inMemory(): SqliteStore {

@@ -1,18 +1,21 @@
 /**
  * Files of other versions of Lark: an earlier layout is brought forward, other layouts are refused with one line and
- * not changed, and no file is written by two versions at the same time.
+ * not changed, and no file is written by two versions at the same time. The later layouts are invented.
  */
+import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, expect, test, vi } from 'vitest'
 import { open } from '../../src/api/jobs.ts'
 import { createJobs, Job } from '../../src/index.ts'
-import { NODES } from '../../src/model/flow.ts'
 import { SqliteDatabase } from '../../src/store/sqlite/database.ts'
+import { nameOf, versionOf } from '../../src/store/sqlite/layout.ts'
+import { type FileLayout, layout as present } from '../../src/store/sqlite/schema.ts'
 import { SqliteStore } from '../../src/store/sqlite/store.ts'
 import { Caller, LEASE } from '../conformance/caller.ts'
-import { goesOn } from '../conformance/earlier.ts'
-import { take } from '../conformance/effects.ts'
-import { ids, job, jobs } from '../conformance/jobs.ts'
+import { goesOn, leave } from '../conformance/earlier.ts'
+import { job, jobs } from '../conformance/jobs.ts'
+import { Random } from '../conformance/random.ts'
 import { Record } from '../working/bench.ts'
+import { Child } from './child.ts'
 import { Folder, options } from './folder.ts'
 import { open as openRaw } from './raw.ts'
 
@@ -20,18 +23,11 @@ afterEach(() => {
   vi.restoreAllMocks()
 })
 
-/** The layout of this version. */
-async function present(): Promise<number> {
-  await using folder = await Folder.make()
-  await (await folder.store()).close()
-  return versionOf(folder.file)
-}
-
-function versionOf(file: string): number {
+function layoutIn(file: string): string {
   const other = openRaw(file)
   const { user_version } = other.prepare('PRAGMA user_version').get([]) as { user_version: number }
   other.close()
-  return user_version
+  return nameOf(user_version)
 }
 
 function inOther(file: string, sql: string): void {
@@ -40,30 +36,59 @@ function inOther(file: string, sql: string): void {
   other.close()
 }
 
-/** The earliest layout that is brought forward. `layouts/` has a file of each layout, made by the Lark that had it. */
-const EARLIEST = 6
-
-for (const name of ['too old a', 'a newer'] as const) {
-  test(`${name} layout is refused with a hint, and its file is not changed`, async () => {
-    await using folder = await Folder.make()
-    const store = await folder.store()
-    await new Caller(store, 'web', 'emails').enqueue(...jobs(3))
-    await store.close()
-    const own = versionOf(folder.file)
-    const layout = name === 'a newer' ? own + 1 : EARLIEST - 1
-    inOther(folder.file, `PRAGMA user_version = ${layout}`)
-    for (let attempt = 0; attempt < 2; attempt += 1) {
-      await expect(folder.store()).rejects.toMatchObject({
-        code: 'LAYOUT_UNKNOWN',
-        message: `sqlite:${folder.file} holds layout ${layout}; this version of Lark reads layout ${own}`,
-        hint: 'Use the version of Lark that made the file, or give this one a file of its own.',
-      })
-    }
-    inOther(folder.file, `PRAGMA user_version = ${own}`)
-    await using again = await folder.store()
-    expect(await again.counts('emails')).toMatchObject({ waiting: 3 })
-  })
+const colour = 'ALTER TABLE jobs ADD COLUMN colour TEXT'
+const colours = 'CREATE TABLE colours (seq INTEGER PRIMARY KEY, colour TEXT NOT NULL)'
+const NEXT = '2.0c0de'
+/** Two releases later. */
+const later: FileLayout = {
+  name: '3.0c0de',
+  steps: [
+    [present.name, colour],
+    [NEXT, `${colours}; INSERT INTO colours SELECT seq, coalesce(colour, 'red') FROM jobs`],
+  ],
+  tables: `${present.tables}; ${colour}; ${colours}`,
 }
+const [own] = present.name.split('.')
+
+const refusals = [
+  [
+    'of a later release',
+    versionOf(NEXT),
+    `has layout 2; this version of Lark reads layout ${own}`,
+    'Use the version of Lark that made it, or another file',
+  ],
+  ...[versionOf(`${own}.0beef`), 18].map(
+    (version) =>
+      [
+        'of a build that was never released',
+        version,
+        `was made by a build of Lark that was never released: it has layout ${nameOf(version)}, and this build ${present.name}`,
+        'Take its jobs along with lark jobs:export of that build and lark jobs:import, or use another file',
+      ] as const,
+  ),
+] as const
+
+test.each(refusals)('a file %s is refused with one line, and not changed', async (_, version, says, hint) => {
+  await using folder = await Folder.make()
+  const store = await folder.store()
+  await new Caller(store, 'web', 'emails').enqueue(...jobs(3))
+  await store.close()
+  inOther(folder.file, `PRAGMA user_version = ${version}`)
+  const refusal = { code: 'LAYOUT_UNKNOWN', message: `sqlite:${folder.file} ${says}`, hint }
+  for (let attempt = 0; attempt < 2; attempt += 1) await expect(folder.store()).rejects.toMatchObject(refusal)
+  inOther(folder.file, `PRAGMA user_version = ${versionOf(present.name)}`)
+  await using again = await folder.store()
+  expect(await again.counts('emails')).toMatchObject({ waiting: 3 })
+})
+
+test('a version with later steps refuses the file of a build that was never released', async () => {
+  await using folder = await Folder.make()
+  await (await folder.store()).close()
+  inOther(folder.file, `PRAGMA user_version = ${versionOf('2.0beef')}`)
+  const says = expect.stringContaining('never released: it has layout 2.0beef, and this build 3.0c0de')
+  await expect(folder.store(later)).rejects.toMatchObject({ code: 'LAYOUT_UNKNOWN', message: says })
+  expect(layoutIn(folder.file)).toBe('2.0beef')
+})
 
 /** The tables, indexes and columns, as SQLite lists them. */
 function schemaOf(file: string): object {
@@ -80,108 +105,63 @@ function schemaOf(file: string): object {
   return { ...Object.fromEntries(columns), others }
 }
 
-test('a file of an earlier layout has the present layout after it was opened', async () => {
-  await using present = await Folder.make()
-  await (await present.store()).close()
-  for (let layout = EARLIEST; layout < versionOf(present.file); layout += 1) {
+test('a file goes step by step to the layout of a new file, and its jobs go on', async () => {
+  await using folder = await Folder.make()
+  await using made = await Folder.make()
+  await (await made.store(later)).close()
+  const earlier = await folder.store()
+  await leave(earlier)
+  await earlier.close()
+  // Two stores open the file at the same time. The later one finds the work done.
+  const [store, other] = await Promise.all([folder.store(later), folder.store(later)])
+  await using _ = other
+  await using __ = store
+  expect(layoutIn(folder.file)).toBe(later.name)
+  expect(schemaOf(folder.file)).toEqual(schemaOf(made.file))
+  await goesOn(store, other)
+})
+
+test('a file is brought forward from where it is', async () => {
+  await using folder = await Folder.make()
+  const earlier = await folder.store()
+  await new Caller(earlier, 'web', 'emails').enqueue(job())
+  await earlier.close()
+  inOther(folder.file, `${colour}; UPDATE jobs SET colour = 'blue'; PRAGMA user_version = ${versionOf(NEXT)}`)
+  await (await folder.store(later)).close()
+  const other = openRaw(folder.file)
+  expect(other.prepare('SELECT colour FROM colours').all([])).toEqual([{ colour: 'blue' }])
+  other.close()
+})
+
+test('a process that is killed while it brings the file forward leaves it as it was, or done', async () => {
+  await using made = await Folder.make()
+  await using before = await made.store()
+  await new Caller(before, 'web', 'emails').enqueue(...jobs(3))
+  const numbers =
+    'WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000) SELECT i FROM n'
+  const slow = {
+    ...later,
+    steps: [
+      ...later.steps.slice(0, 1),
+      [NEXT, `${colours}; INSERT INTO colours SELECT i, 'red' FROM (${numbers})`],
+    ],
+  } satisfies FileLayout
+  const random = new Random(Number(process.env.LARK_SEED ?? 1))
+  for (let kill = 0; kill < 4; kill++) {
     await using folder = await Folder.make()
-    await folder.earlier(layout)
-    await (await folder.store()).close()
-    expect(versionOf(folder.file)).toBe(versionOf(present.file))
-    expect(schemaOf(folder.file)).toEqual(schemaOf(present.file))
+    inOther(made.file, `VACUUM INTO '${folder.file}'`)
+    await using child = new Child('forward', folder.file, `n${kill}`)
+    await child.message()
+    child.tell(JSON.stringify(slow))
+    await sleep(random.below(150))
+    await child.kill()
+    const other = openRaw(folder.file)
+    expect(other.prepare('PRAGMA integrity_check').get([])).toMatchObject({ integrity_check: 'ok' })
+    other.close()
+    expect([present.name, later.name]).toContain(layoutIn(folder.file))
+    await using store = await folder.store(slow)
+    expect(await store.counts('emails')).toMatchObject({ waiting: 3 })
   }
-})
-
-test.each([6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17])(
-  'jobs of layout %i go on, and what their ends have yet to do elsewhere',
-  async (layout) => {
-    await using folder = await Folder.make()
-    await folder.earlier(layout)
-    // Two stores open the file at the same time. The later one finds the work done.
-    const [store, other] = await Promise.all([folder.store(), folder.store()])
-    await using _ = other
-    await using __ = store
-    const effects = await take(store)
-    expect(effects).toMatchObject([
-      { kind: 'hook', job: { state: 'cancelled', reason: 'user', key: 'send-email' } },
-    ])
-    expect(await take(store, effects)).toEqual([])
-    await goesOn(store, other)
-  },
-)
-
-test('of layout 17, jobs that have failed and wait for their next try are counted', async () => {
-  await using folder = await Folder.make()
-  await folder.earlier(17)
-  inOther(
-    folder.file,
-    "UPDATE jobs SET runs = 2, failures = 1 WHERE id IN ('000000waiting', '0000000failed')",
-  )
-  await using store = await folder.store()
-  expect((await store.standings(['emails']))[0]!.retrying).toBe(1)
-})
-
-test('a limiter of layout 16 goes on, and the permits that it granted before are not refunded', async () => {
-  await using folder = await Folder.make()
-  await folder.earlier(16)
-  await using store = await folder.store()
-  const rate = { limit: 1, per: 3_600_000, kind: 'bucket', burst: 1 } as const
-  const call = { holder: 'ada', number: 7, limits: { rate }, held: 0, wanted: 1, lease: LEASE }
-  expect(await store.limiters.permit('stripe', call)).toEqual({ granted: 1 })
-  const { granted, mark } = await store.limiters.permit('stripe', { ...call, number: 8 })
-  expect(granted).toBe(1)
-  const unused = [{ number: 8, mark: mark!, count: 1 }]
-  expect(await store.limiters.permit('stripe', { ...call, number: 9, after: 8, unused })).toMatchObject({
-    granted: 1,
-  })
-})
-
-test('schedules of layout 11 are due as before, beside flows', async () => {
-  await using folder = await Folder.make()
-  await folder.earlier(11)
-  await using store = await folder.store()
-  const { schedules, flows } = store
-  expect(await schedules.home('nightly')).toBe('{"queue":"reports","partition":"reports"}')
-  await flows.write('reports', { id: 'flow', rev: 0, definition: '{}', state: '{}', next: 0 })
-  const found = await schedules.due('reports', 9, LEASE)
-  expect([ids(found.due), ids(found.flows)]).toEqual([['nightly'], ['flow']])
-})
-
-test('a flow of layout 12 has its results, and room for others', async () => {
-  await using folder = await Folder.make()
-  await folder.earlier(12)
-  await using store = await folder.store()
-  const { flows } = store
-  const next = { flow: 'chain', index: NODES + 2, state: 'completed', result: '{"n":3}', at: 1 } as const
-  expect(await flows.apply('reports', [next])).toMatchObject({ verdicts: ['counted'] })
-  const ends = await flows.ends('reports', 'chain', [NODES, NODES + 1, NODES + 2])
-  expect(ends.map(({ result }) => result)).toEqual(['{"n":1}', '{"n":2}', '{"n":3}'])
-})
-
-test('pauses of layout 13 go on, and a person may pause a group there', async () => {
-  await using folder = await Folder.make()
-  await folder.earlier(13)
-  await using store = await folder.store()
-  const acme = { group: 'acme' }
-  const paused = { paused: true, because: 'the mail server|\nis down' }
-  expect(await store.configure('reports', {})).toEqual({ ...paused, groups: [acme] })
-  await store.pause('reports', 'acme', undefined, 'ada')
-  expect((await store.configure('reports', {})).groups).toMatchObject([{ ...acme, by: 'ada' }])
-  expect((await store.audit.list(9)).entries).toEqual([])
-})
-
-test('while a file is brought forward, the effects of each partition are found by an index', async () => {
-  await using folder = await Folder.make()
-  await folder.earlier(7)
-  const exec = vi.spyOn(SqliteDatabase.prototype, 'exec')
-  await (await folder.store()).close()
-  const statements = exec.mock.calls.flatMap(([sql]) => sql.split(';'))
-  const [update] = statements.filter((sql) => sql.trimStart().startsWith('UPDATE partitions SET nextEffect'))
-  const file = openRaw(folder.file)
-  const plan = file.prepare(`EXPLAIN QUERY PLAN ${update}`).all([]) as { detail: string }[]
-  file.close()
-  const details = plan.map(({ detail }) => detail).filter((detail) => detail.includes('effects'))
-  expect(details).toEqual([expect.stringMatching(/^SEARCH effects USING .*INDEX effectTimes/)])
 })
 
 test('while an older version has the file open, this version is refused, and the older one goes on', async () => {
@@ -222,18 +202,13 @@ test('a file that a newer version changes while it is open here is not written o
   await ada.enqueue(...jobs(3))
   const held = await ada.claimOne()
   const waiting = store.wait('bob', 60_000)
-  const layout = (await present()) + 1
-  const newer = openRaw(folder.file)
-  newer.exec(
-    `BEGIN IMMEDIATE; ALTER TABLE jobs ADD COLUMN colour TEXT; PRAGMA user_version = ${layout}; COMMIT`,
-  )
-  const before = newer.prepare('SELECT * FROM jobs').all([])
+  await using newer = await folder.store(later)
+  const other = openRaw(folder.file)
+  const before = other.prepare('SELECT * FROM jobs').all([])
 
   const unknown = {
     code: 'LAYOUT_UNKNOWN',
-    message: expect.stringContaining(
-      `holds layout ${layout}; this version of Lark reads layout ${layout - 1}`,
-    ),
+    message: expect.stringContaining(`has layout 3; this version of Lark reads layout ${own}`),
   }
   await expect(ada.enqueue(job())).rejects.toMatchObject(unknown)
   await expect(ada.claim(2)).rejects.toMatchObject(unknown)
@@ -242,8 +217,11 @@ test('a file that a newer version changes while it is open here is not written o
   await expect(store.recover('emails', { holder: 'ada' })).rejects.toMatchObject(unknown)
   await expect(store.counts('emails')).rejects.toMatchObject(unknown)
   await expect(waiting).rejects.toMatchObject(unknown)
-  expect(newer.prepare('SELECT * FROM jobs').all([])).toEqual(before)
-  newer.close()
+  expect(other.prepare('SELECT * FROM jobs').all([])).toEqual(before)
+  other.close()
+  // None of its jobs is lost.
+  await newer.recover('emails', { holder: 'ada' })
+  expect(await new Caller(newer, 'bob', 'emails').claim(9)).toHaveLength(3)
 })
 
 test('if a newer version changes the file of a worker, the worker reports it, goes on, and stops in order', async () => {
@@ -258,7 +236,7 @@ test('if a newer version changes the file of a worker, the worker reports it, go
   await report.ends(1)
   const { store } = await jobs[open]()
   const [survey, exchange] = [vi.spyOn(store, 'survey'), vi.spyOn(store, 'exchange')]
-  inOther(folder.file, `PRAGMA user_version = ${(await present()) + 1}`)
+  await (await folder.store(later)).close()
   await vi.waitFor(
     () => expect(report.warnings.at(-1)).toContain('this version of Lark reads layout'),
     10_000,

@@ -12,7 +12,8 @@ if (clock !== 0) {
   Date.now = () => now() + clock
 }
 const plenty = { count: 1_000_000, age: 3_600_000 }
-const store = new SqliteStore(file, { retention: { completed: plenty, failed: plenty, cancelled: plenty } })
+const retention = { completed: plenty, failed: plenty, cancelled: plenty }
+const store = new SqliteStore(file, { retention })
 let number = 0
 
 function call() {
@@ -36,6 +37,12 @@ const roles = {
     await store.open()
     await store.enqueue('emails', call(), [job(0)])
     await store.close()
+  },
+
+  /** Brings the file forward to the layout that the test tells it. */
+  async forward() {
+    process.send('ready')
+    await new SqliteStore(file, { retention }, JSON.parse(await told())).open()
   },
 
   /** Reports why it cannot open the store. */

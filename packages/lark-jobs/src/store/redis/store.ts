@@ -26,7 +26,7 @@ import { RedisFlows } from './verbs/flows.ts'
 import { histories } from './verbs/histories.ts'
 import { inspectServer } from './verbs/inspect.ts'
 import { packWaiting, readLimited } from './verbs/lane.ts'
-import { settleLayout } from './verbs/layout.ts'
+import { type RedisLayout, settleLayout } from './verbs/layout.ts'
 import { RedisLimiters } from './verbs/limiters.ts'
 import { RedisMoves } from './verbs/moves.ts'
 import { Notifier } from './verbs/notifier.ts'
@@ -83,6 +83,8 @@ export interface RedisStoreOptions extends contract.StoreOptions {
   prefix?: string
   /** Milliseconds after which a verb that finds no server, or gets no answer, rejects. Default 4,500. */
   patience?: number
+  /** For tests. Default: that of this version. */
+  layout?: RedisLayout
 }
 
 /**
@@ -447,7 +449,7 @@ export class RedisStore implements contract.Store {
     const { durability } = this.#options
     const greeting = () => greet(this.#transport, durability, this.#location.managed)
     const warnings = await repeated('read', this.#transport.deadline(), greeting)
-    await settleLayout(this.#scripts)
+    await settleLayout(this.#scripts, this.#options.layout)
     return warnings
   }
 

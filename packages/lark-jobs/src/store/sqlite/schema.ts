@@ -1,5 +1,5 @@
 /**
- * The layout of the file, and how it is opened.
+ * The layout of the file.
  *
  * A job is one row of `jobs` from its dispatch until it is removed. `state` and three partial indexes show its state:
  *
@@ -40,15 +40,8 @@
  *   runHistory                 how the runs of all workers went, minutes to days ago (`run-history.ts`)
  *   workers, keys              the live workers, and every key that a worker ever had (`workers.ts`)
  */
-import { JobsError } from '../../model/errors.ts'
-import type { StoreOptions } from '../contract/store.ts'
+import { type Layout, layoutName } from '../contract/layout.ts'
 import { COMPLETED, PENDING, STRANDED } from '../sql/states.ts'
-import type { SqliteDatabase } from './database.ts'
-
-/** The version of the layout. Raise it with every change below that an older Lark could not read. */
-const LAYOUT = 18
-/** "Lark" in ASCII. It distinguishes our file from the files of other programs. */
-const APPLICATION = 0x4c61726b
 
 /**
  * Payloads that are not in the row of their job. The job's `apart` is their id. They are removed with the job's row.
@@ -86,6 +79,8 @@ const flows = `
     alarm INTEGER,
     completed INTEGER NOT NULL DEFAULT 0,
     failed INTEGER NOT NULL DEFAULT 0,
+    cancelled INTEGER NOT NULL DEFAULT 0,
+    results INTEGER NOT NULL DEFAULT 0,
     state TEXT NOT NULL,
     UNIQUE (partition, id)
   );
@@ -97,6 +92,7 @@ const flows = `
     page INTEGER NOT NULL,
     bits TEXT NOT NULL,
     failed TEXT,
+    cancelled TEXT,
     PRIMARY KEY (flow, page)
   ) WITHOUT ROWID;
   CREATE TABLE ends (
@@ -112,17 +108,6 @@ const flows = `
   );
   CREATE INDEX endPlaces ON ends (flow, place);
   CREATE INDEX news ON ends (flow, seq) WHERE isNews = 1;`
-
-/** How many bytes the results of a flow have. */
-const flowResults = 'ALTER TABLE flows ADD COLUMN results INTEGER NOT NULL DEFAULT 0;'
-
-/** Which members of a flow were cancelled, and how many. */
-const cancelledMembers = `
-  ALTER TABLE flows ADD COLUMN cancelled INTEGER NOT NULL DEFAULT 0;
-  ALTER TABLE members ADD COLUMN cancelled TEXT;`
-
-/** The last order to each worker (`contract/orders.ts`). */
-const orders = 'ALTER TABLE workers ADD COLUMN ordered TEXT;'
 
 /** Until when ended jobs and their logs are kept for an age of their own. The rows go with the row of the job. */
 const expiries = `
@@ -161,11 +146,10 @@ const events = `
     PRIMARY KEY (partition, listener)
   ) WITHOUT ROWID;`
 
-/** What people changed by hand, and who paused a group. */
+/** What people changed by hand. */
 const audit = `
   CREATE TABLE audit (id TEXT PRIMARY KEY, at INTEGER NOT NULL, writtenAt INTEGER NOT NULL, text TEXT NOT NULL);
-  CREATE INDEX auditTimes ON audit (at, id);
-  ALTER TABLE pauses ADD COLUMN paused TEXT;`
+  CREATE INDEX auditTimes ON audit (at, id);`
 
 /** Schedules, and the home of each in the whole store. */
 const schedules = `
@@ -198,28 +182,6 @@ const history = `
 /** What the counts of all runs were at some instants. */
 const runHistory = 'CREATE TABLE runHistory (at INTEGER PRIMARY KEY, text TEXT NOT NULL);'
 
-/** Where a rate has counted what it granted, so that unused permits go back to it (`rate.ts`). */
-const refunds = `
-  ALTER TABLE holders ADD COLUMN mark INTEGER;
-  ALTER TABLE holders ADD COLUMN since INTEGER;
-  ALTER TABLE rates ADD COLUMN taken INTEGER NOT NULL DEFAULT 0;`
-
-/**
- * When a partition with leases was last surveyed, when its last silence was over, and the jobs taken back after one.
- */
-const silence = `
-  ALTER TABLE partitions ADD COLUMN heardAt INTEGER;
-  ALTER TABLE partitions ADD COLUMN silentAt INTEGER;
-  CREATE TABLE doubts (
-    partition INTEGER NOT NULL,
-    id TEXT NOT NULL,
-    at INTEGER NOT NULL,
-    PRIMARY KEY (partition, id)
-  ) WITHOUT ROWID;`
-
-/** How many pending jobs have failed. */
-const retrying = 'ALTER TABLE partitions ADD COLUMN retrying INTEGER NOT NULL DEFAULT 0;'
-
 const stranded = `CREATE INDEX stranded ON jobs (partition, dueAt) WHERE ${STRANDED};`
 
 /** The failed jobs that are kept as their queue says, and what they are together. */
@@ -243,65 +205,6 @@ const failedJobs = `
     dropped INTEGER NOT NULL DEFAULT 0,
     droppedAt INTEGER NOT NULL DEFAULT 0
   );`
-
-/**
- * The statements that bring a file from each earlier layout to the next. Other processes wait meanwhile, so they must
- * be quick however large the file is.
- */
-const migrations: Readonly<Record<number, string>> = {
-  // Large payloads stay in their rows, because moving them would rewrite the file.
-  6: `ALTER TABLE jobs ADD COLUMN apart INTEGER; ${payloads}`,
-  // The index by `endingAt` finds the few jobs that have effects. The column is used for their number.
-  7: `
-    ALTER TABLE partitions ADD COLUMN nextEffect INTEGER;
-    ${effects}
-    INSERT INTO effects (seq, kind, partition, at)
-      SELECT seq, 'hook', partition, endingAt FROM jobs WHERE endingAt IS NOT NULL;
-    UPDATE partitions SET nextEffect = (
-      SELECT min(at) FROM effects WHERE partition = partitions.id AND kind = 'hook' AND at IS NOT NULL
-    );
-    UPDATE jobs SET endingAt = 1 WHERE endingAt IS NOT NULL;
-    DROP INDEX endings;
-    ALTER TABLE jobs RENAME COLUMN endingAt TO effects;`,
-  8: `
-    ALTER TABLE partitions ADD COLUMN watched INTEGER;
-    ALTER TABLE partitions ADD COLUMN keptCompleted INTEGER NOT NULL DEFAULT 0;
-    ALTER TABLE partitions ADD COLUMN keptFailed INTEGER NOT NULL DEFAULT 0;
-    ALTER TABLE partitions ADD COLUMN keptCancelled INTEGER NOT NULL DEFAULT 0;
-    ALTER TABLE jobs ADD COLUMN keep TEXT;
-    ALTER TABLE jobs ADD COLUMN progress TEXT;
-    ${watches}
-    ${expiries}`,
-  9: `
-    ALTER TABLE partitions ADD COLUMN listened INTEGER;
-    ${events}`,
-  10: `
-    ALTER TABLE partitions ADD COLUMN nextTick INTEGER;
-    ${schedules}`,
-  // No earlier version made flows.
-  11: `
-    DROP TABLE IF EXISTS flows;
-    DROP TABLE IF EXISTS members;
-    ${flows}`,
-  // The results that are there already do not count: to sum them up would read the file.
-  12: flowResults,
-  13: `${orders} ${audit}`,
-  14: history,
-  15: runHistory,
-  16: refunds,
-  // This reads each job once (1.1 s for a million of 300 bytes; 2026-12-01, 2 cores, shared and busy, Node 20.20).
-  17: `
-    ${cancelledMembers}
-    ${silence}
-    ${retrying}
-    UPDATE partitions SET retrying = found.count
-      FROM (
-        SELECT partition, count(*) AS count FROM jobs WHERE state = ${PENDING} AND failures > 0 GROUP BY partition
-      ) AS found
-      WHERE found.partition = partitions.id;
-    ${failedJobs}
-    ${stranded}`,
-}
 
 const tables = `
   CREATE TABLE partitions (
@@ -330,7 +233,10 @@ const tables = `
     keptFailed INTEGER NOT NULL DEFAULT 0,
     keptCancelled INTEGER NOT NULL DEFAULT 0,
     listened INTEGER,
-    nextTick INTEGER
+    nextTick INTEGER,
+    heardAt INTEGER,
+    silentAt INTEGER,
+    retrying INTEGER NOT NULL DEFAULT 0
   );
   CREATE TABLE jobs (
     seq INTEGER PRIMARY KEY,
@@ -370,8 +276,6 @@ const tables = `
   ${payloads}
   ${effects}
   ${flows}
-  ${flowResults}
-  ${cancelledMembers}
   ${watches}
   ${expiries}
   ${events}
@@ -397,6 +301,7 @@ const tables = `
     at INTEGER NOT NULL,
     count REAL NOT NULL,
     over INTEGER NOT NULL,
+    taken INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (partition, key)
   ) WITHOUT ROWID;
   CREATE INDEX rateEnds ON rates (over);
@@ -416,6 +321,8 @@ const tables = `
     held INTEGER NOT NULL,
     granted INTEGER NOT NULL,
     wait INTEGER,
+    mark INTEGER,
+    since INTEGER,
     PRIMARY KEY (limiter, holder)
   ) WITHOUT ROWID;
   CREATE INDEX holderEnds ON holders (leaseEnd);
@@ -450,6 +357,7 @@ const tables = `
     partition INTEGER NOT NULL,
     name TEXT NOT NULL,
     until INTEGER NOT NULL,
+    paused TEXT,
     PRIMARY KEY (partition, name)
   ) WITHOUT ROWID;
   CREATE INDEX asleep ON lanes (partition, wakeAt) WHERE wakeAt IS NOT NULL;
@@ -488,87 +396,26 @@ const tables = `
     PRIMARY KEY (caller, partition, notice)
   ) WITHOUT ROWID;
   CREATE INDEX idle ON waiters (partition, since) WHERE rungAt IS NULL;
-  CREATE TABLE workers (id TEXT PRIMARY KEY, record TEXT NOT NULL, until INTEGER NOT NULL);
-  ${orders}
+  CREATE TABLE workers (id TEXT PRIMARY KEY, record TEXT NOT NULL, until INTEGER NOT NULL, ordered TEXT);
   CREATE TABLE keys (key TEXT PRIMARY KEY) WITHOUT ROWID;
   ${audit}
-  ${refunds}
-  ${silence}
-  ${retrying}
+  CREATE TABLE doubts (
+    partition INTEGER NOT NULL,
+    id TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    PRIMARY KEY (partition, id)
+  ) WITHOUT ROWID;
   ${failedJobs}
   ${stranded}
 `
 
-/**
- * Prepares the file for use by several processes, whichever of them comes first.
- *
- * WAL lets readers work while a process writes. `synchronous = NORMAL` syncs only at checkpoints: a power cut loses the
- * commits since the last checkpoint, and a killed process loses nothing. `FULL` syncs every commit.
- *
- * @throws LAYOUT_UNKNOWN
- */
-export async function prepare(
-  database: SqliteDatabase,
-  durability: StoreOptions['durability'] = 'normal',
-): Promise<void> {
-  // The check is first, so that a file of another program keeps even its journal mode.
-  const found = await database.read(() => layout(database))
-  if (!isOurs(found) && found !== 'empty') throw unknown(database.name, found)
-  const synchronous = durability === 'strict' ? 'FULL' : 'NORMAL'
-  for (const setting of [
-    'journal_mode = WAL',
-    `synchronous = ${synchronous}`,
-    'cache_size = -16000',
-    'temp_store = MEMORY',
-  ])
-    await database.retry(() => database.exec(`PRAGMA ${setting}`))
-  // The first transaction creates the log, also for a file that was copied without it.
-  if (found === 'ours') await database.read(() => undefined)
-  else await database.write(() => layOut(database))
-  database.ready(() => check(database))
+/** Raise this if what a column keeps changes, but no statement above. */
+const FORM = 1
+
+/** Its steps are SQL. Others wait meanwhile, so they must be quick however large the file is. */
+export interface FileLayout extends Layout<string> {
+  /** Makes a new file. */
+  readonly tables: string
 }
 
-/** Checks whether a newer Lark has changed the layout while this process has the file open (1.7 µs a transaction). */
-function check(database: SqliteDatabase): void {
-  const version = versionOf(database)
-  if (version !== LAYOUT) throw unknown(database.name, `layout ${version}`)
-}
-
-/** Creates or migrates the layout, under the write lock. Another process may have done it meanwhile. */
-function layOut(database: SqliteDatabase): void {
-  const found = layout(database)
-  if (found === 'empty') {
-    database.exec(`${tables}; PRAGMA application_id = ${APPLICATION}; PRAGMA user_version = ${LAYOUT}`)
-    return
-  }
-  if (!isOurs(found)) throw unknown(database.name, found)
-  for (let version = versionOf(database)!; version < LAYOUT; version += 1)
-    database.exec(`${migrations[version]}; PRAGMA user_version = ${version + 1}`)
-}
-
-function isOurs(found: string): boolean {
-  return found === 'ours' || found === 'earlier'
-}
-
-/** `ours`, `earlier`, `empty`, or a description of another content. */
-function layout(database: SqliteDatabase): string {
-  const application = database.get<{ application_id: number }>('PRAGMA application_id')?.application_id
-  const version = versionOf(database)
-  if (application === APPLICATION) {
-    if (version === LAYOUT) return 'ours'
-    return migrations[version ?? 0] === undefined ? `layout ${version}` : 'earlier'
-  }
-  const any = database.get('SELECT 1 FROM sqlite_schema LIMIT 1')
-  return any === undefined ? 'empty' : 'the tables of another program'
-}
-
-function versionOf(database: SqliteDatabase): number | undefined {
-  return database.get<{ user_version: number }>('PRAGMA user_version')?.user_version
-}
-
-function unknown(name: string, found: string): JobsError {
-  const message = `${name} holds ${found}; this version of Lark reads layout ${LAYOUT}`
-  return new JobsError('LAYOUT_UNKNOWN', message, {
-    hint: 'Use the version of Lark that made the file, or give this one a file of its own.',
-  })
-}
+export const layout: FileLayout = { name: layoutName(1, `${FORM} ${tables}`), steps: [], tables }

@@ -67,7 +67,8 @@ import { Clock } from './clock.ts'
 import { SqliteDatabase } from './database.ts'
 import { closed, isForWantOfRoom, notReplicated, toJobsError } from './failure.ts'
 import { inspectFile } from './inspect.ts'
-import { prepare } from './schema.ts'
+import { prepare } from './layout.ts'
+import { type FileLayout, layout as present } from './schema.ts'
 
 const MEMORY = ':memory:'
 /** If more jobs than this have become due since the counters were saved, a reader of the counters saves them. */
@@ -89,6 +90,7 @@ export class SqliteStore implements contract.Store {
   readonly #file: string
   readonly #options: contract.StoreOptions
   readonly #retentions: AgreedRetentions
+  readonly #layout: FileLayout
   readonly #clock: Clock
   #opening: Promise<string[]> | undefined
   #database: SqliteDatabase | undefined
@@ -96,13 +98,15 @@ export class SqliteStore implements contract.Store {
 
   /**
    * @param target a path, or `:memory:` for a store that ends with this object
+   * @param layout for tests: that of this version
    * @throws STORE_INVALID for `durability: 'replicated'`
    */
-  constructor(target: string, options: contract.StoreOptions) {
+  constructor(target: string, options: contract.StoreOptions, layout: FileLayout = present) {
     this.#file = target === MEMORY ? MEMORY : resolve(target)
     this.name = `sqlite:${this.#file}`
     this.#options = options
     this.#retentions = new AgreedRetentions(options)
+    this.#layout = layout
     this.#clock = new Clock(options.clock, options.clock)
     if (options.durability === 'replicated') throw notReplicated(this.name)
     const access: Access = {
@@ -412,7 +416,7 @@ export class SqliteStore implements contract.Store {
     database.now = () => this.#clock.now()
     database.reopen = () => this.#connect()
     try {
-      await prepare(database, this.#options.durability)
+      await prepare(database, this.#options.durability, this.#layout)
       this.#clock.meet(await database.read(() => Partition.latest(database)))
       return database
     } catch (error) {

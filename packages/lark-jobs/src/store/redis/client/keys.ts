@@ -27,7 +27,6 @@
  *                        (`lua/shared/keep.lua`)
  *   watches      HASH    who wants to hear of the ends of which jobs (`lua/shared/watch.lua`)
  *   events, listeners  LIST, SET  what happens to jobs, while somebody listens (`lua/shared/listen.lua`)
- *   endings      ZSET    what layout 5 had in their place; an older worker may still write it
  *   flow:<id>, flow-ends:<id>, flow-results:<id>, news:<id>  HASH, HASH, HASH, LIST  flows
  *                        (`lua/shared/flows/flow.lua`)
  *   crowd:<id>, crowd-failed:<id>, crowd-cancelled:<id>, flow-ids, flows  STRING, STRING, STRING, ZSET, ZSET  the same
@@ -67,7 +66,7 @@
  *
  * Keys of the whole store, `<prefix>:{meta}:…`. A partition with the name `meta` has no key in common with these:
  *
- *   layout       STRING  the version of all this
+ *   layout       STRING  the name of all this (`contract/layout.ts`)
  *   migration    STRING  while a process brings an earlier layout forward (`verbs/layout.ts`); it expires
  *   partitions   SET
  *   workers, worker-ends   HASH, ZSET  worker -> record, until when it counts as alive. Those that have ended are kept for
@@ -87,9 +86,7 @@
  * And the channel `<prefix>:bell:<caller>`, on which the name of a partition is a ring.
  */
 import { JobsError } from '../../../model/errors.ts'
-
-/** The version of the layout above. */
-export const LAYOUT = '9'
+import { layoutName } from '../../contract/layout.ts'
 
 type Kind = 'hash' | 'list' | 'set' | 'zset' | 'string'
 
@@ -102,10 +99,15 @@ const kinds: Readonly<Record<Kind, string>> = {
   list: 'line starts events news taken',
   set: 'void idle listeners partitions keys retrying',
   zset:
-    'due priorities laned lane late turns asleep limiters paused leases doubts effects remembered endings throttles completed failed cancelled ' +
+    'due priorities laned lane late turns asleep limiters paused leases doubts effects remembered throttles completed failed cancelled ' +
     'failed-kinds failed-spares failed-wholes stranded stranded-due ends waiting waits failures worker-ends kept kept-logs ticks flows flow-ids bundles unrolled audit-times retentions',
   string: 'call layout migration crowd crowd-failed crowd-cancelled order past-runs runs-kept',
 }
+
+/** Raise this if what a key keeps changes, but no word above. */
+const FORM = 1
+
+export const LAYOUT = layoutName(1, `${FORM} ${JSON.stringify(kinds)}`)
 
 const byName = new Map(
   Object.entries(kinds).flatMap(([kind, all]) => all.split(' ').map((name) => [name, kind as Kind] as const)),

@@ -42,7 +42,6 @@ export const kinds: Readonly<Record<ScriptName, Repetition>> = {
       'fold-runs',
       'leave',
       'listen',
-      'migrate',
     ] as const),
     ...(['move-meets', 'move-settle', 'move-take', 'move-where'] as const),
     ...(['order', 'prune', 'retire', 'schedule-move', 'wake', 'watch'] as const),

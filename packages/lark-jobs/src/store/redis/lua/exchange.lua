@@ -181,9 +181,7 @@ if has_less and string.find(waits, '^%a') then
   local takes = string.sub(waits, 1, 4) == 'hand' and limit - #ids or 0
   redis.call('HSET', key('offers'), ARGV[2], table.concat({ ARGV[3], takes, ARGV[7] }, '|'))
 end
--- An older worker does not know all effects, and may have noted that there are none.
-local acknowledges = wanted and string.find(wanted, '\n', 1, true)
-local handed = wanted and (owes or made.effects or acknowledges) and delivery().serve(wanted) or nil
+local handed = wanted and (owes or made.effects) and delivery().serve(wanted) or nil
 if limit == 0 and ends.calls then
   -- The caller is perhaps about to stop.
   redis.call('SREM', key('idle'), ARGV[2])

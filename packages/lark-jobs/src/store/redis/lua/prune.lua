@@ -12,17 +12,7 @@
 -- Returns  how many were removed, negative if there may be more (shared/removed.lua); 1,000 if there may be more
 --          acknowledged effects to forget
 -- Cost     O(n + log m) for n removed of m ended, and as many throttles that have ended; O(1) for an hour
--- needs: start, removed, retain, effects, keeping, roll-up, locate
-
--- Workers of layout 8 do not note that a job has left its line, so now and then some are looked at, by chance.
-local function look_for_retrying()
-  for _, id in ipairs(redis.call('SRANDMEMBER', key('retrying'), 100)) do
-    local state = locate(id)
-    if state ~= 'waiting' and state ~= 'delayed' then
-      redis.call('SREM', key('retrying'), id)
-    end
-  end
-end
+-- needs: start, removed, retain, effects, keeping, roll-up
 
 local most = most_removed()
 local left = most
@@ -50,7 +40,6 @@ if redis.call('EXISTS', key('pausers')) == 1 then
 end
 redis.call('ZREMRANGEBYSCORE', key('paused'), '-inf', now)
 roll_up()
-look_for_retrying()
 local found = 0
 if redis.call('EXISTS', key('remembered'), key('remembered:bundle'), key('kept'), key('kept-logs')) > 0 then
   local counts = { completed = tonumber(ARGV[5]), failed = read_kept(ARGV[6]), cancelled = tonumber(ARGV[7]) }

@@ -158,8 +158,7 @@ if not is_over then
 end
 
 local handed, effect
-if redis.call('EXISTS', key('ended'), key('effects:bundle'), key('endings')) > 0 then
-  delivery().adopt()
+if redis.call('EXISTS', key('ended'), key('effects:bundle')) > 0 then
   handed = ARGV[9] ~= '' and delivery().serve(ARGV[9]) or nil
   effect = effects().next_effect()
 end

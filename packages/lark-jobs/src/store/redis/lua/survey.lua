@@ -90,13 +90,12 @@ end
 local function look(waits, prunes, own)
   local due = waits and next_job() or -1
   local ends, effect, tick, old_or_moving = -1, -1, nil, prunes and is_old(own) and 1 or 0
-  -- An older worker may have written `endings` (shared/deliver.lua). EXISTS counts a key as often as it is named, so
-  -- the number says whether a schedule will be due, whether a flow will be, and whether there is one of the others.
-  local leases, ended, endings, flow = key('leases'), key('ended'), key('endings'), key('flows')
-  local bundles = key('effects:bundle')
+  -- EXISTS counts a key as often as it is named, so the number says whether a schedule will be due, whether a flow will
+  -- be, and whether there is one of the others.
+  local leases, ended, flow, bundles = key('leases'), key('ended'), key('flows'), key('effects:bundle')
   local found = redis.call(
-    'EXISTS', key('ticks'), flow, flow, leases, leases, leases, leases, ended, ended, ended, ended, endings, endings,
-    endings, endings, bundles, bundles, bundles, bundles
+    'EXISTS', key('ticks'), flow, flow, leases, leases, leases, leases, ended, ended, ended, ended, bundles, bundles,
+    bundles, bundles
   )
   for n, name in ipairs({ 'ticks', 'flows' }) do
     local rest = math.floor(found / n) % 2 == 1 and rest_until(name) or -1
@@ -107,7 +106,7 @@ local function look(waits, prunes, own)
     if lease and ends >= 0 then
       hear(lease)
     end
-    for _, name in ipairs({ 'effects:hook', 'effects:member', 'effects:bundle', 'endings' }) do
+    for _, name in ipairs({ 'effects:hook', 'effects:member', 'effects:bundle' }) do
       local rest = rest_until(name)
       effect = (effect < 0 or rest >= 0 and rest < effect) and rest or effect
     end

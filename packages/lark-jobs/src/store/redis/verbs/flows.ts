@@ -231,8 +231,7 @@ export function readFlow(shown: FlowTexts): StoredFlow {
     ...(size !== null && { size: Number(size) }),
     completed: Number(completed) || 0,
     failed: Number(failed) || 0,
-    // A worker of an earlier version counts them no less when they start again.
-    ...(Number(cancelled) > 0 && { cancelled: Math.min(Number(cancelled), Number(failed) || 0) }),
+    ...(Number(cancelled) > 0 && { cancelled: Number(cancelled) }),
   }
   return {
     id,

@@ -1,7 +1,7 @@
 /**
  * The failed jobs of a partition that are kept as their queue says, in the order in which they go
  * (`store/contract/rules/retention.ts#Retention`): `failedJobs` has a row for each, with its bytes and its kind, and `failedSums`
- * one for the partition. Jobs that failed before an upgrade from layout 17 have none.
+ * one for the partition.
  *
  *   spare   1 for a job that is not among the newest of its kind: it goes first
  *   whole   1 for a job that has all of its errors

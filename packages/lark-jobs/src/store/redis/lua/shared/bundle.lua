@@ -3,7 +3,7 @@
 -- and nothing else is kept of their jobs when these are removed.
 --   effects:bundle           ZSET  bundle -> from when on it is handed out
 --   remembered:bundle        ZSET  bundle -> until when: those that were acknowledged. They are not in `remembered`,
---                                  because an older worker would forget them there, and leave their runs
+--                                  because their runs are forgotten with them
 --   bundles:<flow>.<home>:   ZSET  first-last|when they ended -> last: the runs of bundles, until these are forgotten
 -- A bundle is a text: `<flow>.<home>:`, the numbers of the members as count.lua reads them, `|`, and when they ended.
 -- module: effects

@@ -4,29 +4,11 @@
 -- 17 µs when each member had an effect of its own.)
 -- module: delivery
 -- needs: start, payloads, show, effects, ended
--- gives: adopt, serve
+-- gives: serve
 
 local MEMBER_LEASE = 500
 local MAX_HOOKS = 100
 local MAX_BYTES = 1048576
-
--- Layout 5 kept the hooks that were due in `endings`, and an older worker may still write there. Takes over those that
--- it has not handed out.
-local function adopt()
-  local due = redis.call('ZRANGE', key('endings'), '-inf', now, 'BYSCORE', 'LIMIT', 0, MAX_ITEMS)
-  for _, id in ipairs(due) do
-    redis.call('ZREM', key('endings'), id)
-    for _, state in ipairs({ 'failed', 'cancelled' }) do
-      local at = redis.call('ZSCORE', key(state), id)
-      if at then
-        redis.call('HSET', key('ended'), id, state .. '|' .. at)
-        redis.call('ZADD', key('effects:hook'), at, id)
-        redis.call('HSETNX', key('settings'), 'effects', 1)
-      end
-    end
-  end
-  return #due
-end
 
 -- The bytes of jobs that this answer may still carry, and how many it has.
 local left, taken = MAX_BYTES, 0
@@ -69,8 +51,7 @@ local function hand_out(answer, kind, most, lease, floor)
       local n = #group.ids + 1
       groups[state], group.ids[n], group.ends[n], group.records[n] = group, id, at, record
     else
-      -- The server has evicted the record; or an older worker, which knows of no effects, has removed the job, or put
-      -- it back into its line.
+      -- The server has evicted something of the job.
       gone[#gone + 1] = id
     end
   end

@@ -4,7 +4,7 @@
 
 -- The most bytes of jobs in one answer. The first job is included whatever its size.
 local MAX_BYTES = 1048576
--- How many records are read together. Records of an earlier layout contain their payloads.
+-- How many records are read together.
 local step = 20
 
 -- How many of the jobs fit into one answer. `lean`: '' if payloads count.

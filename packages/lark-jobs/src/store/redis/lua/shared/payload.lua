@@ -5,8 +5,7 @@
 -- 1.2 kB, 25 and 25 at 2 kB, 112 and 78 at 16 kB, 500 and 270 at 64 kB, 3.0 and 2.6 ms at 500 kB. With the payload in
 -- the record, a retry or a cancel took as long as reading the payload.)
 --   payloads  HASH  id -> payload
--- `large` in `settings`: 1 while there may be payloads in the hash; 2 if an earlier layout may have left large payloads
--- in their records.
+-- `large` in `settings`: 1 while there may be payloads in the hash.
 -- module: payloads
 -- needs: start
 -- gives: part, unmarked, bare, payload_at, bytes_of, is_changeable, keep_payloads, change_record, payloads_of

@@ -2,7 +2,7 @@
 -- limit the jobs that begin, for a limiter the permits that are granted; both are called starts here. The state of a
 -- rate:
 --   rate    HASH  window: at, when the window began; count, its starts. bucket: at, a time; tokens, the tokens then;
---                 taken, how many tokens were ever taken, and that time again: taken|at
+--                 taken, how many tokens were ever taken
 --   starts  LIST  sliding: the times of the last starts, the latest first, at most as many as the limit
 -- module: starts
 -- needs: start
@@ -28,14 +28,9 @@ function kinds.bucket(most, per, burst, _, suffix, each)
     tokens = math.min(burst, tonumber(known[2]) + math.max(0, now - tonumber(known[1])) * most / per)
   end
   return math.floor(tokens), math.ceil((each - tokens % each) * per / most), function(begun)
-    -- The first number is in microseconds since 1970. So a bucket that was forgotten does not count the same again. Nor
-    -- does one of which an earlier Lark has taken tokens, which it does not count: then the times differ.
-    local taken, at = string.match(known[3] or '', '^(%d+)|(%d+)$')
-    if not taken or tonumber(at) ~= tonumber(known[1]) then
-      taken = math.max(now * 1000, (tonumber(taken) or 0) + burst)
-    end
-    taken = taken + begun
-    local values = { 'tokens', string.format('%.6f', tokens - begun), 'taken', string.format('%.0f|%.0f', taken, now) }
+    -- The first number is in microseconds since 1970. So a bucket that was forgotten does not count the same again.
+    local taken = (tonumber(known[3]) or now * 1000) + begun
+    local values = { 'tokens', string.format('%.6f', tokens - begun), 'taken', string.format('%.0f', taken) }
     redis.call('HSET', key('rate' .. suffix), 'at', now, unpack(values))
     return taken
   end

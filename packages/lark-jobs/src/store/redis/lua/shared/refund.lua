@@ -13,10 +13,9 @@ end
 
 -- After the grant the bucket had at most `burst` tokens, whatever overflowed, and has given some since.
 function kinds.bucket(mark, count, _, burst)
-  local known = redis.call('HMGET', key('rate'), 'tokens', 'taken', 'at')
-  local tokens, taken, at = tonumber(known[1]), string.match(known[2] or '', '^(%d+)|(%d+)$')
-  taken = tonumber(taken)
-  if not tokens or not taken or taken < mark or tonumber(at) ~= tonumber(known[3]) then
+  local known = redis.call('HMGET', key('rate'), 'tokens', 'taken')
+  local tokens, taken = tonumber(known[1]), tonumber(known[2])
+  if not tokens or not taken or taken < mark then
     return
   end
   local refilled = math.min(tokens + count, burst - (taken - mark))
