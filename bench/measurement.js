@@ -7,8 +7,8 @@ import { join } from 'node:path'
 import { startProxy } from './proxy.js'
 
 /** For how many seconds a rate is measured, and how many jobs are dispatched to an idle worker. */
-const FULL = { seconds: 2, samples: 300 }
-const QUICK = { seconds: 0.7, samples: 100 }
+export const FULL = { seconds: 2, samples: 300 }
+export const QUICK = { seconds: 0.7, samples: 100 }
 /** Milliseconds after which a measurement counts as stuck. */
 const PATIENCE = 300_000
 
@@ -27,9 +27,12 @@ export class Measurement {
     this.#context = context
   }
 
-  /** @returns the metrics, by name */
-  async run() {
-    const { probe, quick } = this.#context
+  /**
+   * @param {(task: any) => Promise<Record<string, number>>} [how] by default in a process of its own
+   * @returns the metrics, by name
+   */
+  async run(how = inChild) {
+    const { probe, amount } = this.#context
     if (this.#peer.store === 'redis') await probe.ask(['FLUSHDB', 'SYNC'])
     const near = this.#place()
     await this.#peer.clear?.(near)
@@ -41,10 +44,10 @@ export class Measurement {
       near,
       place: proxy ? { connection: proxy.url } : near,
       folder: this.#context.folder,
-      ...(quick ? QUICK : FULL),
+      ...amount,
     }
     try {
-      return await inChild(task)
+      return await how(task)
     } finally {
       proxy?.stop()
     }

@@ -19,7 +19,7 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { describeMachine, versions } from './environment.js'
 import { installPackages } from './install.js'
-import { Measurement } from './measurement.js'
+import { FULL, Measurement, QUICK } from './measurement.js'
 import { startPostgres } from './postgres.js'
 import { startProxy } from './proxy.js'
 import { Probe, startRedis } from './redis.js'
@@ -77,7 +77,7 @@ for (let round = 1; round <= rounds; round++) {
         places,
         folder,
         probe,
-        quick: options.quick,
+        amount: options.quick ? QUICK : FULL,
       })
       try {
         keep(measure.name, name, round, await measurement.run())

@@ -4,10 +4,11 @@
  */
 import { payloads } from '../payloads.js'
 import { onRedis } from '../peers/index.js'
+import { scaled } from '../scale.js'
 
-const JOBS = 30_000
+const JOBS = scaled(30_000)
 /** Jobs for warming up. A process that has just started is slow, and its compiler counts as CPU. */
-const WARM_UP = 15_000
+const WARM_UP = scaled(15_000)
 const batch = payloads(100)
 
 export const measures = [

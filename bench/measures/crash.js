@@ -6,6 +6,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { now } from '../clock.js'
 import { payload } from '../payloads.js'
 import { onRedis } from '../peers/index.js'
+import { scaled } from '../scale.js'
 
 const JOBS = 10
 /** groupmq is not measured, because by default it fails a job whose worker died. */
@@ -32,7 +33,7 @@ export const measures = [
       await first.started(JOBS)
       const second = await partner({ work: JOBS, tells: true })
       // Wait until the second worker is idle. By then the first worker has held its jobs for a while.
-      await pause(2_000)
+      await pause(scaled(2_000))
       first.kill()
       const killed = now()
       await second.started(JOBS)
@@ -86,7 +87,7 @@ export function supervised(name, peer) {
       }
       const [{ pid }] = await starts((all) => all.length === JOBS)
       // As above: wait until both are idle.
-      await pause(2_000)
+      await pause(scaled(2_000))
       process.kill(pid, 'SIGKILL')
       const killed = now()
       const its = (all) => all.filter((start) => start.pid === pid).length

@@ -2,9 +2,10 @@
 import { now } from '../clock.js'
 import { payload } from '../payloads.js'
 import { onRedis } from '../peers/index.js'
+import { scaled } from '../scale.js'
 import { percentile } from '../statistics.js'
 
-const JOBS = 500
+const JOBS = scaled(500)
 
 export const measures = [
   {
@@ -26,7 +27,7 @@ export const measures = [
         if (late.length === JOBS) finish()
       })
       for (let n = 0; n < JOBS; n++) {
-        const delay = Math.round(500 + Math.random() * 5_000)
+        const delay = scaled(500 + Math.random() * 5_000)
         await queue.addLater({ ...payload(n), due: now() + delay }, delay)
       }
       await finished

@@ -1,14 +1,16 @@
 /** The embedded store, compared with plainjob, and the cost of two processes without a server between them. */
 import { setTimeout as pause } from 'node:timers/promises'
 import { payloads } from '../payloads.js'
+import { scale, scaled } from '../scale.js'
 import { enqueue } from './enqueue.js'
 import { dispatchSlowly, latencies } from './latency.js'
 import { drain, fill } from './process.js'
 
 const peers = ['lark-embedded', 'plainjob']
 const batch = payloads(100)
+const JOBS = scaled(60_000)
 /** Seconds for which an idle worker is watched: many times longer than the garbage collection of its work takes. */
-const IDLE = 20
+const IDLE = 20 * scale
 
 export const measures = [
   {
@@ -44,7 +46,7 @@ export const measures = [
       const worker = await partner({ work: 10 })
       const queue = await open()
       await dispatchSlowly(queue, samples)
-      await pause(1_000)
+      await pause(scaled(1_000))
       const before = await worker.ask('report')
       await pause(IDLE * 1_000)
       const after = await worker.ask('report')
@@ -60,8 +62,8 @@ function processing(concurrency, target) {
     peers,
     rows: [{ metric: 'rate', label: `process, concurrency ${concurrency}`, unit: 'jobs/s', target }],
     async run({ open, seconds }) {
-      await fill(open, 60_000)
-      return { rate: await drain(await open(), concurrency, 60_000, seconds * 1.5) }
+      await fill(open, JOBS)
+      return { rate: await drain(await open(), concurrency, JOBS, seconds * 1.5) }
     },
   }
 }

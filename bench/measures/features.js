@@ -5,11 +5,12 @@
  * the preset `spread`.
  */
 import { group, limiter, unique } from '../../packages/lark-jobs/dist/index.js'
+import { scaled } from '../scale.js'
 import { dispatch, spent, work } from './cpu.js'
 
-const JOBS = 30_000
+const JOBS = scaled(30_000)
 /** Jobs for warming up. A process that has just started is slow, and its compiler counts as CPU. */
-const WARM_UP = 10_000
+const WARM_UP = scaled(10_000)
 
 let count = 0
 

@@ -1,6 +1,7 @@
 /** Whether the cost of a job stays the same with more waiting jobs, more queues and more workers. */
 import { setTimeout as pause } from 'node:timers/promises'
 import { payloads } from '../payloads.js'
+import { scaled } from '../scale.js'
 import { cost, dispatch, spent, work } from './cpu.js'
 
 export const measures = [
@@ -25,8 +26,8 @@ function waiting(backlog, text) {
     ...(backlog > 100_000 && { rounds: 1 }),
     async run({ open, probe }) {
       const queue = await open()
-      const bulk = payloads(Math.min(backlog, 10_000))
-      for (let left = backlog; left > 0; left -= bulk.length) await queue.addMany(bulk)
+      const bulk = payloads(Math.min(scaled(backlog), 10_000))
+      for (let left = scaled(backlog); left > 0; left -= bulk.length) await queue.addMany(bulk)
       return both(queue, probe)
     },
   }
@@ -36,7 +37,7 @@ function waiting(backlog, text) {
 function spread(queues, text) {
   return {
     ...measure(`queues-${queues}`, `over ${text} queues`),
-    run: async ({ open, probe }) => both(await open({ queues }), probe),
+    run: async ({ open, probe }) => both(await open({ queues: scaled(queues) }), probe),
   }
 }
 
@@ -44,7 +45,7 @@ function spread(queues, text) {
 function among(queues, text) {
   return {
     ...measure(`queues-${queues}-one`, `in one of ${text} queues`),
-    run: async ({ open, probe }) => both(await open({ queues, used: 1 }), probe),
+    run: async ({ open, probe }) => both(await open({ queues: scaled(queues), used: 1 }), probe),
   }
 }
 
@@ -111,22 +112,24 @@ function fleetRows(count, held) {
 }
 
 /** Milliseconds until new workers are idle, and milliseconds for which they are then watched. */
-const REST = { settle: 6_000, watch: 10_000 }
+const REST = { settle: scaled(6_000), watch: scaled(10_000) }
 /** The number of jobs in a backlog: some hundreds for each worker. */
-const BACKLOG = 100_000
+const BACKLOG = scaled(100_000)
+/** Jobs for warming up. */
+const WARM_UP = scaled(15_000)
 /** How many jobs trickle in, and the milliseconds between two of them. */
-const TRICKLE = { jobs: 2_000, apart: 2 }
+const TRICKLE = { jobs: scaled(2_000), apart: 2 }
 
 async function fleet(open, probe, count) {
   const queue = await open()
   // A process that has just started is slow.
-  await dispatch(queue, 15_000)
+  await dispatch(queue, WARM_UP)
   const working = work(queue, 1, 5)
-  await working.until(15_000)
+  await working.until(WARM_UP)
   await working.stop()
 
   const begun = process.cpuUsage()
-  const all = work(queue, count, 5)
+  const all = work(queue, scaled(count), 5)
   await all.begun
   const { user, system } = process.cpuUsage(begun)
   await pause(REST.settle)
@@ -143,7 +146,7 @@ async function fleet(open, probe, count) {
     },
     BACKLOG,
   )
-  await pause(1_000)
+  await pause(scaled(1_000))
   let took = 0
   const trickle = await spent(
     probe,

@@ -4,18 +4,19 @@
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { payload } from '../payloads.js'
+import { scaled } from '../scale.js'
 import { median, percentile } from '../statistics.js'
 
-const MEMBERS = 10_000
-const STEPS = 50
+const MEMBERS = scaled(10_000)
+const STEPS = Math.max(scaled(50), 2)
 /** How many chains run, one after the other. */
-const CHAINS = 10
-const NODES = 1_000
+const CHAINS = scaled(10)
+const NODES = scaled(1_000)
 /** The nodes of a workflow are in layers of so many. */
-const WIDTH = 100
+const WIDTH = scaled(100)
 /** So many nodes of the layer before are waited for by each node. */
-const PARENTS = 10
-const MILLION = 1_000_000
+const PARENTS = scaled(10)
+const MILLION = scaled(1_000_000)
 const MIB = 2 ** 20
 const peers = ['lark', 'bullmq']
 
@@ -143,7 +144,7 @@ function million(name, peers, target) {
       const queue = await open()
       // Idle: connected, and one job was dispatched.
       await queue.add(payload(0))
-      await pause(500)
+      await pause(scaled(500))
       const [idle, redis] = [process.memoryUsage().rss, await probe.cpu()]
       let most = idle
       const look = setInterval(() => {

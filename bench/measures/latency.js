@@ -6,11 +6,12 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { now } from '../clock.js'
 import { payload } from '../payloads.js'
 import { onRedis } from '../peers/index.js'
+import { scaled } from '../scale.js'
 import { percentile } from '../statistics.js'
 
 const SAMPLES = 300
 /** Jobs for warming up connections, scripts and compilers. */
-const WARM_UP = 30
+const WARM_UP = scaled(30)
 const peers = [...onRedis.filter((peer) => peer !== 'bullmq-lean'), 'graphile-worker']
 
 export const measures = [
@@ -40,7 +41,7 @@ export const measures = [
       const worker = await partner({ work: 10 })
       const queue = await open({ tuned: 'latency' })
       await dispatchSlowly(queue, samples)
-      await pause(200)
+      await pause(scaled(200))
       const { took } = await worker.ask('report')
       return latencies(took)
     },

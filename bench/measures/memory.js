@@ -5,8 +5,9 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { longPayload, payload, payloads } from '../payloads.js'
 import { onRedis } from '../peers/index.js'
+import { scaled } from '../scale.js'
 
-const JOBS = 50_000
+const JOBS = scaled(50_000)
 
 export const measures = [
   memory('memory-60', payload, 'Redis memory a waiting job of 60 bytes', 0.6),
@@ -28,7 +29,7 @@ function memory(name, make, label, part) {
       for (let left = JOBS; left > 0; left -= bulk.length) await queue.addMany(bulk)
       await queue.close()
       // Wait until the server has freed the connection and its buffers.
-      await pause(500)
+      await pause(scaled(500))
       return { bytes: ((await probe.memory()) - before) / JOBS }
     },
   }

@@ -1,7 +1,8 @@
 /** Lark's presets other than the default: their gain and cost, with jobs that do nothing. */
+import { scaled } from '../scale.js'
 import { drain, fill } from './process.js'
 
-const JOBS = 60_000
+const JOBS = scaled(60_000)
 
 export const measures = ['throughput', 'spread'].flatMap((preset) => [one(preset, 50), one(preset, 1)])
 

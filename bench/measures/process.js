@@ -1,6 +1,7 @@
 /** How fast jobs that do nothing are run, from a queue that was filled before. */
 import { payloads } from '../payloads.js'
 import { onRedis } from '../peers/index.js'
+import { scaled } from '../scale.js'
 
 const all = [...onRedis, 'graphile-worker']
 
@@ -14,22 +15,23 @@ export const measures = [
 
 /** @param {number} [delay] milliseconds between client and server, each way */
 function processing(name, concurrency, jobs, peers, label, times, delay) {
+  const count = scaled(jobs)
   return {
     name,
     peers,
     delay,
     rows: [{ metric: 'rate', label, unit: 'jobs/s', target: { times } }],
     async run({ open, seconds, near }) {
-      await fill(near, jobs, { slots: concurrency })
+      await fill(near, count, { slots: concurrency })
       const queue = await open({ slots: concurrency })
-      return { rate: await drain(queue, concurrency, jobs, seconds * 1.5) }
+      return { rate: await drain(queue, concurrency, count, seconds * 1.5) }
     },
   }
 }
 
 export async function fill(open, jobs, options) {
   const queue = await open(options)
-  const bulk = payloads(1_000)
+  const bulk = payloads(Math.min(jobs, 1_000))
   for (let left = jobs; left > 0; left -= bulk.length) await queue.addMany(bulk)
   await queue.close()
 }

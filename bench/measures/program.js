@@ -2,6 +2,7 @@
  * The speed of `lark jobs:work`, the program that users run, with its output in a file. The jobs are those of
  * `process.js`.
  */
+import { scaled } from '../scale.js'
 import { fill } from './process.js'
 
 /**
@@ -25,9 +26,10 @@ const files = (warm) => ({
 
 /**
  * @param {string} like the measure with whose figures of other peers it is compared
- * @param {number} jobs the same number as in that measure
+ * @param {number} all the jobs, the same number as in that measure
  */
-export function program(name, peer, like, times, jobs) {
+export function program(name, peer, like, times, all) {
+  const jobs = scaled(all)
   const warm = jobs / 10
   return {
     name,

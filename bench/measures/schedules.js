@@ -1,12 +1,14 @@
 /** How late the jobs of many schedules begin that are due at the same instant. A worker of concurrency 50 waits for it. */
 import { setTimeout as pause } from 'node:timers/promises'
+import { scaled } from '../scale.js'
 import { percentile } from '../statistics.js'
 
-const SCHEDULES = 10_000
+const SCHEDULES = scaled(10_000)
 /** How many are made at the same time. */
-const TOGETHER = 100
+const TOGETHER = scaled(100)
 /** Seconds between two ticks: more than it takes to make the schedules, and to run their jobs. */
-const PERIOD = 60
+const PERIOD = scaled(60)
+const PATTERN = PERIOD < 60 ? `*/${PERIOD} * * * * *` : '0 * * * * *'
 const SECOND = 1_000
 
 export const measures = [
@@ -25,7 +27,7 @@ export const measures = [
       const queue = await open({ tuned: 'latency' })
       const began = performance.now()
       for (let n = 0; n < SCHEDULES; n += TOGETHER)
-        await Promise.all(Array.from({ length: TOGETHER }, (_, i) => queue.schedule(n + i, '0 * * * * *')))
+        await Promise.all(Array.from({ length: TOGETHER }, (_, i) => queue.schedule(n + i, PATTERN)))
       const made = performance.now()
       let instant = Number.POSITIVE_INFINITY
       const late = []
@@ -38,7 +40,7 @@ export const measures = [
         if (ms >= 0 && late.push(ms) === SCHEDULES) finish()
       })
       // Ticks that were due while the schedules were made have 10 seconds to be over.
-      instant = Math.ceil((Date.now() + 10 * SECOND) / (PERIOD * SECOND)) * PERIOD * SECOND
+      instant = Math.ceil((Date.now() + scaled(10 * SECOND)) / (PERIOD * SECOND)) * PERIOD * SECOND
       await pause(instant - Date.now() - SECOND)
       const redis = await probe.cpu()
       await finished

@@ -4,16 +4,17 @@
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { payloads } from '../payloads.js'
+import { scaled } from '../scale.js'
 import { dispatch, spent, work } from './cpu.js'
 import { drain } from './process.js'
 
-const JOBS = 30_000
+const JOBS = scaled(30_000)
 /** Jobs for warming up. */
-const WARM_UP = 10_000
+const WARM_UP = scaled(10_000)
 /** Milliseconds that a job waits. */
 const PAUSE = 5
 
-const many = payloads(1_000)
+const many = payloads(Math.min(JOBS, 1_000))
 const pausing = (Plain) =>
   class SendEmailJob extends Plain {
     async handle(payload) {

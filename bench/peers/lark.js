@@ -4,6 +4,7 @@
  */
 import { batch, chain, createJobs, cron, Job, workflow } from '../../packages/lark-jobs/dist/index.js'
 import { payload } from '../payloads.js'
+import { scale } from '../scale.js'
 
 export const title = 'Lark'
 export const store = 'redis'
@@ -75,14 +76,12 @@ export async function open({ connection }, options = {}) {
     schedule: (n, pattern) => jobs.schedules.set(`s-${n}`, draft(payload(n)), cron(pattern)),
     async work(concurrency, handler) {
       handle = handler
-      const worker = await jobs.work({ jobs: [Kind], concurrency, report: silent })
+      const lease = scale < 1 ? { lease: 1_000 } : {}
+      const worker = await jobs.work({ jobs: [Kind], concurrency, report: silent, ...lease })
       return { stop: () => worker.stop() }
     },
     /** Pauses or resumes the queues, to make a backlog for workers that have started. */
-    async hold(paused) {
-      const { store } = await jobs.open()
-      await Promise.all(names.map((name) => store.configure(name, { paused })))
-    },
+    hold: (paused) => (paused ? jobs.pause({ all: true }) : jobs.resume({ all: true })),
     close: () => jobs.close(),
   }
 }

@@ -1,0 +1,53 @@
+/** Each measure of `npm run bench` runs, with Lark, a thousandth of everything and nothing to compare it with. */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+
+process.env.LARK_BENCH_SCALE = '0.001'
+const [{ all }, { load }, { Measurement }, { Probe, startRedis }, { Stage }] = await Promise.all([
+  import('../bench/measures/index.js'),
+  import('../bench/peers/index.js'),
+  import('../bench/measurement.js'),
+  import('../bench/redis.js'),
+  import('../bench/stage.js'),
+])
+const folder = mkdtempSync(join(tmpdir(), 'lark-bench-'))
+let server: Awaited<ReturnType<typeof startRedis>>
+let probe: Awaited<ReturnType<typeof Probe.open>>
+beforeAll(async () => {
+  server = await startRedis()
+  probe = await Probe.open(server.url)
+})
+afterAll(() => {
+  probe.close()
+  server.kill()
+  rmSync(folder, { recursive: true })
+})
+
+interface Measure {
+  name: string
+  peers: string[]
+  rows: { metric: string }[]
+  run(stage: object): Promise<Record<string, number>>
+}
+
+for (const measure of all as Measure[])
+  for (const name of measure.peers.filter((name) => name.startsWith('lark')))
+    test(`${measure.name}, ${name}`, async () => {
+      const peer = await load(name)
+      const amount = { seconds: 0.02, samples: 2 }
+      const context = { places: { redis: server.url }, folder, probe, amount }
+      // In this process: the measures are many, and a process takes longer than most of them.
+      const metrics = await new Measurement(measure, name, peer, context).run(async (task) => {
+        const stage = await Stage.make(task)
+        try {
+          return await measure.run(stage)
+        } finally {
+          await stage.close()
+        }
+      })
+      // Of the embedded store, Redis has no part.
+      const rows = measure.rows.filter(({ metric }) => metric !== 'redis' || peer.store === 'redis')
+      for (const { metric } of rows) expect(metrics).toHaveProperty(metric, expect.any(Number))
+    })
