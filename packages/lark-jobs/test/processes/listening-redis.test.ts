@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { describe, test } from 'vitest'
+import { test } from 'vitest'
 import { Server } from '../redis/server.ts'
 import { listenUnderAbuse } from './listening.ts'
 
@@ -8,16 +8,16 @@ const PAUSE = 1_000
 /** Milliseconds for which it is down. */
 const DOWN = 700
 
-describe.each(['redis-server', 'valkey-server'])('%s', { timeout: 300_000 }, (binary) => {
-  test('events while workers are killed, and the server too, which comes back with its data', async () => {
-    await using server = await Server.start(binary, ['--appendonly', 'yes', '--appendfsync', 'always'])
-    await listenUnderAbuse({ connection: server.url }, async () => {
-      for (const signal of ['SIGKILL', 'SIGTERM'] as const) {
-        await sleep(PAUSE)
-        await server.kill(signal)
-        await sleep(DOWN)
-        await server.start()
-      }
-    })
+test('events while workers are killed, and the server too, which comes back with its data', {
+  timeout: 300_000,
+}, async () => {
+  await using server = await Server.start('redis-server', ['--appendonly', 'yes', '--appendfsync', 'always'])
+  await listenUnderAbuse({ connection: server.url }, async () => {
+    for (const signal of ['SIGKILL', 'SIGTERM'] as const) {
+      await sleep(PAUSE)
+      await server.kill(signal)
+      await sleep(DOWN)
+      await server.start()
+    }
   })
 })

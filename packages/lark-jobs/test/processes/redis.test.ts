@@ -1,26 +1,15 @@
 import { describe, inject } from 'vitest'
 import { accounting } from './accounting.ts'
-import { booting } from './booting.ts'
-import { causing } from './causing.ts'
-import { commanding } from './commanding.ts'
-import { defining } from './defining.ts'
-import { endings } from './endings.ts'
 import { freezing } from './freezing.ts'
-import { mistakes } from './mistakes.ts'
-import { program } from './program.ts'
+import { wholeWay } from './program.ts'
 import { unawaited } from './unawaited.ts'
 
 const url = () => inject('redisUrl')
 
+// What commands print, and what a worker does by itself, is the same on every store: the embedded one shows it.
 describe('on Redis', { timeout: 60_000 }, () => {
   accounting(url)
-  endings(url)
   freezing(url)
-  program(url)
-  mistakes(url)
-  booting(url)
-  commanding(url)
-  defining(url)
-  causing(url)
+  wholeWay(url)
   unawaited(url)
 })

@@ -13,34 +13,30 @@ const MISSED = 4_500
 
 const durable = ['--appendonly', 'yes', '--appendfsync', 'always']
 
-describe.each(['redis-server', 'valkey-server'])(
-  'schedules in %s',
-  { timeout: 300_000, concurrent: true },
-  (binary) => {
-    test('while workers are killed, and the server too, which comes back with its data', async () => {
-      await using server = await Server.start(binary, durable)
-      await tickUnderAbuse({ connection: server.url }, [0, HOUR, -HOUR], async () => {
-        for (const signal of ['SIGKILL', 'SIGTERM'] as const) {
-          await sleep(PAUSE)
-          await server.kill(signal)
-          await sleep(DOWN)
-          await server.start()
-        }
-      })
-    })
-
-    test('while the server is away over some ticks', async () => {
-      await using server = await Server.start(binary, durable)
-      await missTicks({ connection: server.url }, async () => {
-        await server.kill('SIGKILL')
-        await sleep(MISSED)
+describe('schedules', { timeout: 300_000, concurrent: true }, () => {
+  test('on Redis, while workers are killed, and the server too, which comes back with its data', async () => {
+    await using server = await Server.start('redis-server', durable)
+    await tickUnderAbuse({ connection: server.url }, [0, HOUR, -HOUR], async () => {
+      for (const signal of ['SIGKILL', 'SIGTERM'] as const) {
+        await sleep(PAUSE)
+        await server.kill(signal)
+        await sleep(DOWN)
         await server.start()
-      })
+      }
     })
+  })
 
-    test('while two deploys take turns', async () => {
-      await using server = await Server.start(binary, [])
-      await deployInTurns({ connection: server.url })
+  test('on Valkey, while the server is away over some ticks', async () => {
+    await using server = await Server.start('valkey-server', durable)
+    await missTicks({ connection: server.url }, async () => {
+      await server.kill('SIGKILL')
+      await sleep(MISSED)
+      await server.start()
     })
-  },
-)
+  })
+
+  test('on Redis, while two deploys take turns', async () => {
+    await using server = await Server.start('redis-server', [])
+    await deployInTurns({ connection: server.url })
+  })
+})

@@ -3,10 +3,10 @@ import { expect, test } from 'vitest'
 import { readTrace } from './trace.ts'
 import { countsOf, isAlive, tracedApp, until } from './traced-app.ts'
 
-/** @param url of a store; undefined: the embedded store */
-export function supervisingEnds(url: () => string | undefined): void {
+/** On the embedded store. */
+export function supervisingEnds(): void {
   test.concurrent('SIGTERM and SIGINT to all processes, as terminals and process managers send them: one orderly stop', async () => {
-    await using traced = await tracedApp(url())
+    await using traced = await tracedApp()
     const { app, work, fill } = traced
     await fill(60, 1_500)
     const supervisor = work('--processes=2', '--concurrency=3')
@@ -29,7 +29,7 @@ export function supervisingEnds(url: () => string | undefined): void {
   })
 
   test.concurrent('SIGTERM to one process: it finishes its running jobs, and is replaced', async () => {
-    await using traced = await tracedApp(url())
+    await using traced = await tracedApp()
     const { app, work, fill } = traced
     await fill(3, 1_000)
     const supervisor = work('--processes=1', '--concurrency=1')
@@ -46,7 +46,7 @@ export function supervisingEnds(url: () => string | undefined): void {
   })
 
   test.concurrent('kill -9 of the supervisor: its processes finish their running jobs, take no more, and end', async () => {
-    await using traced = await tracedApp(url())
+    await using traced = await tracedApp()
     const { app, work, fill } = traced
     await fill(60, 1_500)
     const supervisor = work('--processes=2', '--concurrency=3')
@@ -64,15 +64,13 @@ export function supervisingEnds(url: () => string | undefined): void {
   })
 
   test.concurrent('--stop-when-empty and --max-jobs: the supervisor ends with all its processes, and prints one sum', async () => {
-    await using traced = await tracedApp(url())
+    await using traced = await tracedApp()
     const { app, work, fill, mood } = traced
     await fill(500, 1)
     await mood('fine')
     const empty = await work('--processes=3', '--stop-when-empty').result
     expect(empty.code).toBe(0)
     expect(empty.stderr).toMatch(/^i Serving \S+: default, other in fair turns, 3 processes × 10 at a time\n/)
-    // The test server causes a warning.
-    expect(empty.stderr.match(/append-only/g) ?? []).toHaveLength(url() === undefined ? 0 : 1)
     expect(empty.stdout).toMatch(
       /\nQUEUE +COMPLETED.*\n(default +500 .*\nother +1 |other +1 .*\ndefault +500 ).*\n\n501 completed in [^\n]*\n$/,
     )
@@ -85,7 +83,7 @@ export function supervisingEnds(url: () => string | undefined): void {
   })
 
   test.concurrent('with --json: whole lines of JSON from every process, each with its worker', async () => {
-    await using traced = await tracedApp(url())
+    await using traced = await tracedApp()
     const { work, fill, mood } = traced
     await fill(2_000, 3)
     // The lines are longer than one read from a pipe.

@@ -1,7 +1,7 @@
 /** A quiet worker or supervisor takes no more jobs and finishes the running ones, and all processes stay. */
 import { fork } from 'node:child_process'
 import { join } from 'node:path'
-import { describe, expect, inject, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { PROCESS_SLOT } from '../../src/supervisor/protocol.ts'
 import { Supervisor } from '../../src/supervisor/supervisor.ts'
 import { readTrace } from './trace.ts'
@@ -45,12 +45,9 @@ async function supervise({ app }: Traced) {
   }
 }
 
-describe.each([
-  ['Redis', () => inject('redisUrl')],
-  ['the embedded store', () => undefined],
-])('quiet, on %s', { timeout: 60_000 }, (_, url) => {
+describe('quiet', { timeout: 60_000 }, () => {
   test.concurrent('its processes take no more jobs, finish the running ones, and stay until the supervisor is stopped', async () => {
-    await using traced = await tracedApp(url())
+    await using traced = await tracedApp()
     const { app, fill } = traced
     await fill(5, 2_000)
     await using running = await supervise(traced)
@@ -77,7 +74,7 @@ describe.each([
   ])(
     'SIGTSTP to %s: no more is taken, what runs is finished; SIGTERM stops it',
     async (_name, flags, whom) => {
-      await using traced = await tracedApp(url())
+      await using traced = await tracedApp()
       const { app, work, fill } = traced
       await fill(5, 3_000)
       const worker = work(...flags)
@@ -100,7 +97,7 @@ describe.each([
   )
 
   test.concurrent('SIGTSTP to one of several processes: only this one takes no more jobs, and it stays', async () => {
-    await using traced = await tracedApp(url())
+    await using traced = await tracedApp()
     const { app, work, fill } = traced
     await fill(2, 2_000)
     const supervisor = work('--processes=2', '--concurrency=1')
@@ -122,7 +119,7 @@ describe.each([
   })
 
   test.concurrent('a quiet process that dies is not replaced, and its jobs go back; the supervisor ends when no process is left', async () => {
-    await using traced = await tracedApp(url())
+    await using traced = await tracedApp()
     const { app, fill } = traced
     await fill(2, 60_000)
     await using running = await supervise(traced)
@@ -130,7 +127,6 @@ describe.each([
     supervisor.quiet()
     for (const pid of pids) process.kill(pid, 'SIGKILL')
     expect(await supervisor.done).toMatchObject({ isInOrder: false })
-    // The test server also causes a warning.
     expect(said.filter((text) => text.startsWith('Worker')).sort()).toEqual([
       expect.stringMatching(/^Worker process 1 \(pid \d+\) was killed by SIGKILL: 1 job went back$/),
       expect.stringMatching(/^Worker process 2 \(pid \d+\) was killed by SIGKILL: 1 job went back$/),

@@ -4,5 +4,5 @@ import { supervisingEnds } from './supervising-ends.ts'
 
 describe('a supervisor on the embedded store', { timeout: 60_000 }, () => {
   supervisingDeaths(() => undefined)
-  supervisingEnds(() => undefined)
+  supervisingEnds()
 })

@@ -83,7 +83,7 @@ export interface Traced {
 }
 
 /** An application whose jobs write a trace. @param url of its store; undefined: the embedded store */
-export async function tracedApp(url: string | undefined): Promise<Traced & AsyncDisposable> {
+export async function tracedApp(url?: string): Promise<Traced & AsyncDisposable> {
   const prefix = newPrefix()
   const app = await App.make(files, { LARK_JOBS_URL: url, PREFIX: prefix })
   if (url !== undefined) app.atEnd(() => removeKeys(url, prefix))
