@@ -49,7 +49,6 @@ if (process.env.TMPDIR === undefined && existsSync(memory) && totalmem() > 2 * r
 }
 const folder = mkdtempSync(join(tmpdir(), 'lark-test-'))
 process.once('exit', () => rmSync(folder, { recursive: true }))
-const tally = join(folder, 'tally.json')
 /** If more files fail, it is no chance. */
 const MOST_UNSTEADY = 5
 /** The tests that failed, and passed when their files ran again. @type {string[]} */
@@ -64,10 +63,13 @@ const embedded = [
   ),
 ]
 const total = { passed: 0, failed: 0, skipped: 0 }
-// Otherwise all tests use this library. It is mostly one file, which takes one core.
-if (newer !== undefined) testOn(newer, 'Testing with node:sqlite', ...embedded)
+let tallies = 0
+// Otherwise all tests use this library. It is mostly one file that computes, and the other tests wait for a fifth of the
+// time: for processes, servers and clocks.
+const withNewer = newer && startTests(newer, 'Testing with node:sqlite', '--testTimeout=600000', ...embedded)
 await packed()
 test('Testing', ...[chaos, ...browser.map((folder) => `${folder}/**`)].flatMap((each) => ['--exclude', each]))
+await withNewer?.()
 await manual()
 test('Looking at the dashboard and the manual', ...browser)
 // The chaos tests run alone, because on a busy machine workers lose leases without a fault.
@@ -83,24 +85,43 @@ if (total.skipped > 0) fail('A skipped test proves nothing: mend it or remove it
 
 /** @param {string} what @param {...string} words of vitest */
 function test(what, ...words) {
-  testOn(process.execPath, what, ...words)
+  const { path, args, env } = vitest(words)
+  console.log(`${what}: vitest run ${words.join(' ')}`)
+  const { status } = spawnSync(process.execPath, args, { cwd: root, stdio: 'inherit', env })
+  judge(process.execPath, what, tallyOf(path, status))
 }
 
 /**
- * Runs tests. A few files that fail run once more, alone: a test that stops servers and kills processes can fail on a
- * machine that others keep busy, and one in 12,000 would throw the whole run away. Each is named at the end.
+ * Starts tests beside the next ones.
+ *
+ * @param {string} node
+ * @param {string} what
+ * @param {...string} words of vitest
+ * @returns {() => Promise<void>} waits for their end
+ */
+function startTests(node, what, ...words) {
+  const { path, args, env } = vitest(words)
+  const ended = start(what, node, args, { env, mayFail: true })
+  return async () => judge(node, what, tallyOf(path, await ended()))
+}
+
+/**
+ * Adds up what became of tests. A few files that fail run once more, alone: a test that stops servers and kills
+ * processes can fail on a machine that others keep busy, and one in 12,000 would throw the whole run away. Each is named
+ * at the end.
  *
  * @param {string} node the path of the Node that runs them
  * @param {string} what
- * @param {...string} words of vitest
+ * @param {Run} first
  */
-function testOn(node, what, ...words) {
-  const first = vitest(node, what, words)
+function judge(node, what, first) {
   const failing = Object.keys(first.files).filter((file) => first.files[file].isFailed)
   if (first.status !== 0) {
     const mayBeChance = failing.length > 0 && failing.length <= MOST_UNSTEADY && first.strays.length === 0
     if (!mayBeChance) process.exit(first.status)
-    const again = vitest(node, `${what} again, alone`, ['--maxWorkers=1', ...failing])
+    const { path, args, env } = vitest(['--maxWorkers=1', ...failing])
+    console.log(`${what} again, alone: ${failing.join(' ')}`)
+    const again = tallyOf(path, spawnSync(node, args, { cwd: root, stdio: 'inherit', env }).status)
     if (again.status !== 0) process.exit(again.status)
     for (const file of failing) {
       const { names } = first.files[file]
@@ -116,25 +137,23 @@ function testOn(node, what, ...words) {
   }
 }
 
-/**
- * @param {string} node
- * @param {string} what
- * @param {string[]} words
- * @returns {import('./tally.js').Tally & { status: number }}
- */
-function vitest(node, what, words) {
-  const path = join(root, 'node_modules/vitest/vitest.mjs')
+/** The words that run vitest, and where its tally will be. @param {string[]} words */
+function vitest(words) {
+  const path = join(folder, `${tallies++}.json`)
   const reporters = ['--reporter=default', '--reporter=./scripts/tally.js']
-  rmSync(tally, { force: true })
-  console.log(`${what}: vitest run ${words.join(' ')}`)
-  const env = { ...process.env, LARK_TALLY: tally }
-  const { status } = spawnSync(node, [path, 'run', ...reporters, ...words], {
-    cwd: root,
-    stdio: 'inherit',
-    env,
-  })
-  if (!existsSync(tally)) fail(`Vitest ended with ${status} before it had run the tests.`)
-  return { ...JSON.parse(readFileSync(tally, 'utf8')), status: status ?? 1 }
+  const args = [join(root, 'node_modules/vitest/vitest.mjs'), 'run', ...reporters, ...words]
+  return { path, args, env: { ...process.env, LARK_TALLY: path } }
+}
+
+/**
+ * @typedef {import('./tally.js').Tally & { status: number }} Run
+ * @param {string} path
+ * @param {number | null} status
+ * @returns {Run}
+ */
+function tallyOf(path, status) {
+  if (!existsSync(path)) fail(`Vitest ended with ${status} before it had run the tests.`)
+  return { ...JSON.parse(readFileSync(path, 'utf8')), status: status ?? 1 }
 }
 
 /**
