@@ -1,0 +1,171 @@
+/**
+ * The `QueueEvents` of BullMQ: what happens to the jobs of a queue, in all processes. It listens to the store from the first
+ * listener on. Without one it costs nothing.
+ */
+import { setTimeout as pause } from 'node:timers/promises'
+import { Deferred } from '../model/deferred.ts'
+import { memberOf } from '../model/effect.ts'
+import type { EventKind } from '../model/event.ts'
+import { shown } from '../model/secret.ts'
+import type { QueueEvents } from '../operate/queue-events.ts'
+import { passes } from '../operate/watcher.ts'
+import { BullJob } from './bull-job.ts'
+import { BullEmitter } from './emitter.ts'
+import { readQueue } from './queue.ts'
+import { type JobHome, type PlaceOptions, RETRY, SharedStore } from './shared-store.ts'
+import { checkOptions, refuseMethods } from './unsupported.ts'
+
+export interface BullEventsOptions extends PlaceOptions {
+  /** Is not needed: it listens from the first listener on. */
+  autorun?: boolean
+}
+
+/** `id` is a cursor: another process can go on after the event with it, as `since` of `Jobs.events()`. */
+export interface BullEvents {
+  added: (args: { jobId: string; name: string }, id: string) => void
+  waiting: (args: { jobId: string; prev?: string }, id: string) => void
+  active: (args: { jobId: string; prev?: string }, id: string) => void
+  // biome-ignore lint/suspicious/noExplicitAny: as in BullMQ
+  completed: (args: { jobId: string; returnvalue: any; prev?: string }, id: string) => void
+  failed: (args: { jobId: string; failedReason: string; prev?: string }, id: string) => void
+  removed: (args: { jobId: string; prev?: string }, id: string) => void
+  stalled: (args: { jobId: string }, id: string) => void
+  error: (error: Error) => void
+}
+
+/** The events of Lark that lead to each of BullMQ's. */
+const kinds: Record<string, readonly EventKind[]> = {
+  added: ['queued'],
+  waiting: ['queued', 'retrying', 'released', 'returned'],
+  active: ['started'],
+  completed: ['completed'],
+  failed: ['failed', 'cancelled'],
+  removed: ['removed'],
+  stalled: ['crashed'],
+}
+
+/**
+ * @example
+ * const events = new QueueEvents('emails', { connection })
+ * events.on('completed', ({ jobId, returnvalue }) => console.log(jobId, returnvalue))
+ */
+export class BullQueueListener extends BullEmitter<BullEvents> implements AsyncDisposable {
+  readonly name: string
+  readonly #home: JobHome
+  #events: QueueEvents | undefined
+  /** Resolves when it hears what happens; undefined without a listener. */
+  #ready: Deferred<void> | undefined
+  #closing: Promise<void> | undefined
+  /** Aborted when it is closed. */
+  readonly #stopped = new AbortController()
+  /** Behind which event it goes on. */
+  #heard: string | undefined
+
+  /** @throws BULLMQ_UNSUPPORTED, JOB_INVALID */
+  constructor(name: string, opts: BullEventsOptions = {}) {
+    const who = `QueueEvents ${shown(name)}`
+    super(who, 'events of QueueEvents')
+    this.name = readQueue(who, name)
+    checkOptions(who, 'options of QueueEvents', opts)
+    this.#home = { store: SharedStore.of(who, opts, name), queue: name }
+  }
+
+  protected override listened(event: string): void {
+    if (event === 'error' || this.#ready !== undefined || this.#closing !== undefined) return
+    const ready = new Deferred<void>()
+    this.#ready = ready
+    // `waitUntilReady()` rejects with this error, and `error` tells it.
+    ready.promise.catch(() => {})
+    this.#hearAgain(ready).catch((error) => {
+      ready.reject(error)
+      if (!this.#stopped.signal.aborted) this.tell('error', error)
+    })
+  }
+
+  /** Hears events until it is closed, also if the store is away at first or meanwhile: then it tells so, and goes on. */
+  async #hearAgain(ready: Deferred<void>): Promise<void> {
+    const { signal } = this.#stopped
+    for (let wait = RETRY.from; ; wait = Math.min(RETRY.to, wait * 2)) {
+      try {
+        await this.#hear(() => {
+          wait = RETRY.from
+          ready.resolve()
+        })
+        return
+      } catch (error) {
+        if (!passes(error) || signal.aborted) throw error
+        this.tell('error', error as Error)
+        await pause(wait, undefined, { signal })
+      }
+    }
+  }
+
+  /** @param isReady called when it hears what happens from then on */
+  async #hear(isReady: () => void): Promise<void> {
+    const all = Object.values(kinds).flat()
+    const since = this.#heard
+    const events = this.#home.store.jobs.events({
+      queues: [this.name],
+      kinds: [...new Set(all)],
+      ...(since !== undefined && { since }),
+    })
+    this.#events = events
+    await events.ready()
+    this.#heard ??= events.cursor
+    isReady()
+    for await (const event of events) {
+      if (event.kind === 'gap') continue
+      const { id, kind, cursor } = event
+      const heard = (name: string) => kinds[name]!.includes(kind) && this.listenerCount(name) > 0
+      // The application may have chosen another id for a job of a flow.
+      const isNeeded = heard('added') || heard('completed') || heard('failed') || memberOf(id) !== undefined
+      const job = isNeeded ? await this.#find(id) : undefined
+      const jobId = job?.id ?? id
+      if (heard('added')) this.tell('added', { jobId, name: job?.name ?? '' }, cursor)
+      if (heard('waiting'))
+        this.tell('waiting', { jobId, ...(kind !== 'queued' && { prev: 'active' }) }, cursor)
+      if (heard('active')) this.tell('active', { jobId, prev: 'waiting' }, cursor)
+      if (heard('completed'))
+        this.tell('completed', { jobId, returnvalue: job?.returnvalue, prev: 'active' }, cursor)
+      if (heard('failed'))
+        this.tell('failed', { jobId, failedReason: job?.failedReason ?? '', prev: 'active' }, cursor)
+      if (heard('removed')) this.tell('removed', { jobId }, cursor)
+      if (heard('stalled')) this.tell('stalled', { jobId }, cursor)
+      this.#heard = cursor
+    }
+  }
+
+  async #find(id: string): Promise<BullJob | undefined> {
+    const found = await this.#home.store.jobs.find(id, { queue: this.name })
+    return found && BullJob.found(this.#home, found)
+  }
+
+  /** Resolves when it hears what happens from then on; without a listener, when the store is open. */
+  async waitUntilReady(): Promise<void> {
+    await (this.#ready?.promise ?? this.#home.store.standing(this.name))
+  }
+
+  /** Does nothing: it listens from the first listener on. */
+  async run(): Promise<void> {}
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  disconnect(): Promise<void> {
+    return this.close()
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  async #close(): Promise<void> {
+    this.#stopped.abort()
+    // If the store is away, there is nothing to end.
+    await this.#events?.return().catch(() => {})
+    await this.#home.store.leave()
+  }
+}
+refuseMethods(BullQueueListener.prototype, 'methods of QueueEvents')

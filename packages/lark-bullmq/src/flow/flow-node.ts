@@ -1,0 +1,343 @@
+/**
+ * A job of a flow as BullMQ shows it. While it waits for its children, only its flow has it, and the flow also has what
+ * became of the children. The flow is read once.
+ */
+import { setTimeout as pause } from 'node:timers/promises'
+import { jobIndex } from '../flow/advance.ts'
+import { FlowBook } from '../flow/flow-book.ts'
+import { FlowRecords, type KeptFlow, type NodeEnd } from '../flow/flow-records.ts'
+import { memberId, memberOf } from '../model/effect.ts'
+import { JobsError } from '../model/errors.ts'
+import { type FlowJob, type NodeDefinition, type NodeState, nodeOf } from '../model/flow.ts'
+import { queueOf } from '../model/partition.ts'
+import { decode, whyDropped } from '../model/payload.ts'
+import { locateFlow } from '../operate/flow-finding.ts'
+import { closing, type Operated, open } from '../operate/operations.ts'
+import { awaitWithin } from '../operate/results.ts'
+import { partitionsToLookIn } from '../operate/stored-jobs.ts'
+import { passes } from '../operate/watcher.ts'
+import type { Dependencies } from './dependencies.ts'
+import { EveryJob } from './every-job.ts'
+import { flowIdFor, shownId } from './flow-rules.ts'
+import { type JobsOptions, optionsIn } from './job-options.ts'
+import type { JobHome } from './shared-store.ts'
+
+/**
+ * The least milliseconds for which the jobs of a flow are kept after its end, so that whoever awaits one sees its end.
+ * The id of a flow that was removed is free again after this time.
+ */
+export const LEAST_KEPT = 600_000
+/** Milliseconds between two looks at a job that waits for its children: at first, and at most. */
+const LOOK = { first: 20, last: 500 }
+/** Flows that are read together: their texts may be large. */
+const AT_A_TIME = 100
+
+/** The last node that is not a callback. */
+function rootOf({ definition }: KeptFlow): number {
+  return definition.nodes.findLastIndex(({ on }) => on === undefined)
+}
+
+export class FlowNode {
+  readonly #home: JobHome
+  readonly #found: KeptFlow
+  readonly #node: number
+  /** What the keys of the application begin with. */
+  readonly #prefix: string
+
+  private constructor(home: JobHome, found: KeptFlow, node: number, prefix: string) {
+    this.#home = home
+    this.#found = found
+    this.#node = node
+    this.#prefix = prefix
+  }
+
+  /** The job of a flow in a queue. @param id of Lark, or that of the application @throws STORE_DAMAGED */
+  static async find(home: JobHome, id: string): Promise<FlowNode | undefined> {
+    const opened = await home.store.jobs[open]()
+    const { store, settings } = opened
+    const member = memberOf(id)
+    const found =
+      member === undefined
+        ? await locateFlow(opened, flowIdFor(id), home.queue)
+        : await new FlowRecords(store).get(member)
+    if (found === undefined) return undefined
+    const { nodes } = found.definition
+    const number = member === undefined ? rootOf(found) : nodeOf(member.index)?.node
+    if (number === undefined || nodes[number]?.job === undefined) return undefined
+    const node = new FlowNode(home, found, number, settings.prefix)
+    return node.queue === home.queue && (member !== undefined || node.shownId === id) ? node : undefined
+  }
+
+  /** The jobs of a queue that wait for their children, the last added first. */
+  static async *blocked(home: JobHome): AsyncGenerator<FlowNode> {
+    const { store, settings } = await home.store.jobs[open]()
+    const records = new FlowRecords(store)
+    for (const partition of await partitionsToLookIn({ store, queues: settings.partitions }))
+      for (let before: string | undefined; ; ) {
+        const page = await store.flows.list(partition, AT_A_TIME, before)
+        before = page.at(-1)?.id
+        if (before === undefined) break
+        for (const each of page) {
+          const found = records.parse(partition, { ...each, news: [] }, 0)
+          if (found.state.phase === 'ended') continue
+          for (const [number, { on }] of found.definition.nodes.entries()) {
+            const node = new FlowNode(home, found, number, settings.prefix)
+            if (on === undefined && node.state === 'b' && node.queue === home.queue) yield node
+          }
+        }
+      }
+  }
+
+  get #definition(): NodeDefinition {
+    return this.#found.definition.nodes[this.#node]!
+  }
+
+  get #job(): FlowJob | undefined {
+    return this.#definition.job
+  }
+
+  /** The queue of its job, or of its flow if the node is a flow. */
+  get queue(): string {
+    return queueOf(this.#job?.partition ?? this.#definition.flow!.home)
+  }
+
+  /** In Lark. */
+  get id(): string {
+    const { id: flow, home, state } = this.#found
+    return state.flows?.[this.#node] ?? memberId({ flow, home, index: jobIndex(state, this.#node) })
+  }
+
+  get shownId(): string {
+    return shownId(this.id, this.opts)
+  }
+
+  get key(): string {
+    return `${this.#prefix}:${this.queue}:${this.shownId}`
+  }
+
+  get name(): string {
+    return this.#job?.job.key ?? this.#definition.name
+  }
+
+  get data(): unknown {
+    return decode(this.#job?.job.payload ?? '')
+  }
+
+  get opts(): JobsOptions {
+    return optionsIn(this.#job?.job.options?.context)
+  }
+
+  /** When its flow was dispatched: milliseconds since 1970. */
+  get timestamp(): number {
+    return this.#found.state.at
+  }
+
+  get state(): NodeState {
+    return this.#found.state.nodes[this.#node] as NodeState
+  }
+
+  /** Whether its job is in its queue, or was there. */
+  get isQueued(): boolean {
+    const { causes, reasons } = this.#found.state
+    const isEnded = this.state !== 'b' && this.state !== 's'
+    return (
+      this.state !== 'b' &&
+      this.#definition.ended === undefined &&
+      !(isEnded && (causes?.[this.#node] !== undefined || reasons?.[this.#node] === 'rejected'))
+    )
+  }
+
+  /** The jobs that it waits for. */
+  get children(): FlowNode[] {
+    return this.#definition.after.map((child) => this.#other(child))
+  }
+
+  /** The same job, as its own queue shows it. */
+  get home(): JobHome {
+    return { store: this.#home.store, queue: this.queue }
+  }
+
+  /** How it has ended; undefined if it has not. @throws RESULT_DROPPED if what it returned was not kept */
+  async end(): Promise<{ at: number; value?: unknown; failedReason?: string } | undefined> {
+    const { state } = this
+    if (state === 'b' || state === 's') return undefined
+    const [end] = await this.#ends([this.#node])
+    const at = end?.at ?? this.#found.state.end?.at ?? this.#found.at
+    return state === 'c' ? { at, value: this.#valueOf(end) } : { at, failedReason: this.#reasonOf(end) }
+  }
+
+  /** @throws RESULT_DROPPED if what a child returned was not kept */
+  async dependencies(): Promise<Dependencies> {
+    const all: Dependencies = { processed: {}, unprocessed: [], ignored: {}, failed: [] }
+    const { after } = this.#definition
+    const ends = new Map((await this.#ends(after)).map((end) => [end.node, end]))
+    for (const number of after) {
+      const child = this.#other(number)
+      const { key, opts, state } = child
+      if (child.isRemoved) continue
+      if (state === 'c') all.processed[key] = child.#valueOf(ends.get(number))
+      else if (state === 'b' || state === 's') all.unprocessed.push(key)
+      else if (opts.ignoreDependencyOnFailure || opts.continueParentOnFailure)
+        all.ignored[key] = child.#reasonOf(ends.get(number))
+      else if (opts.failParentOnFailure) all.failed.push(key)
+      // As in BullMQ, where the job waits for it for ever.
+      else if (!opts.removeDependencyOnFailure) all.unprocessed.push(key)
+    }
+    return all
+  }
+
+  /** It was removed, and BullMQ would know nothing of it. */
+  get isRemoved(): boolean {
+    return this.#found.state.reasons?.[this.#node] === 'removed'
+  }
+
+  /** It, and all that is below it. A workflow of Lark is no tree: a job is below others on several paths. */
+  get family(): FlowNode[] {
+    const numbers = new Set([this.#node])
+    // A set that grows while it is walked.
+    for (const number of numbers)
+      for (const child of this.#found.definition.nodes[number]!.after) numbers.add(child)
+    return [...numbers].map((number) => this.#other(number))
+  }
+
+  /** All others are below it. */
+  get isRoot(): boolean {
+    return this.#node === rootOf(this.#found)
+  }
+
+  /**
+   * What the job of a flow returns, also if it still waits for its children.
+   *
+   * @param ttl milliseconds. Default: as long as it takes
+   * @throws RESULT_TIMEOUT, as `JobHandle.result`; an error with the reason of the failure
+   */
+  static async result(home: JobHome, id: string, ttl?: number): Promise<unknown> {
+    const jobs: Operated = home.store.jobs
+    return await awaitWithin(jobs, ttl, `Job ${id}`, id, [jobs[closing]], async (over) => {
+      for (let wait = LOOK.first; ; wait = Math.min(2 * wait, LOOK.last)) {
+        over.throwIfAborted()
+        try {
+          const node = await FlowNode.find(home, id)
+          if (node === undefined) throw new Error(`Missing key for job ${id}. isFinished`)
+          const end = node.isQueued ? undefined : await node.end()
+          if (end?.failedReason !== undefined) throw new Error(end.failedReason)
+          if (end !== undefined) return end.value
+          if (node.isQueued) return await node.#handle().result({ signal: over })
+        } catch (error) {
+          // It is on its way to its queue.
+          if (!passes(error) && !JobsError.is(error, 'RESULT_GONE')) throw error
+        }
+        await pause(wait, undefined, { signal: over })
+      }
+    })
+  }
+
+  #handle() {
+    return this.#home.store.jobs.handle(EveryJob, this.id, { queue: this.queue })
+  }
+
+  get #isOpen(): boolean {
+    return this.state === 'b' || this.state === 's'
+  }
+
+  async #isActive(): Promise<boolean> {
+    return this.state === 's' && (await this.#handle().status())?.state === 'active'
+  }
+
+  /** Removes the jobs below it that have not begun. */
+  async removeUnprocessed(): Promise<void> {
+    const open = this.family.slice(1).filter((node) => node.#isOpen)
+    const isActive = await Promise.all(open.map((node) => node.#isActive()))
+    await this.#remove(open.filter((_, i) => !isActive[i]))
+  }
+
+  /** @param withChildren also removes what is below it @throws Error if one of them runs */
+  async remove(withChildren: boolean): Promise<void> {
+    const all = withChildren ? this.family : [this]
+    if ((await Promise.all(all.map((node) => node.#isActive()))).includes(true))
+      throw new Error(`Job ${this.shownId} could not be removed because it is locked by another worker`)
+    await this.#remove(all)
+  }
+
+  async #remove(nodes: readonly FlowNode[]): Promise<void> {
+    // They must not start because of what is removed below them.
+    const ended = await this.#endAsRemoved(
+      nodes.filter(({ state }) => state === 'b'),
+      'b',
+    )
+    const removed: FlowNode[] = []
+    for (const node of nodes) {
+      const hasStarted = node.state === 'b' && !ended.has(node.#node)
+      if (!node.isQueued && !hasStarted) continue
+      const isGone = await node.#handle().remove()
+      if (isGone && (node.state === 's' || hasStarted)) removed.push(node)
+    }
+    await this.#endAsRemoved(removed, 's')
+  }
+
+  /**
+   * Ends nodes at once: a flow learns that a job is gone only while a worker runs. Parents do not wait for them.
+   *
+   * @param from the state in which they must still be
+   * @returns the numbers of those that it has ended
+   */
+  async #endAsRemoved(nodes: readonly FlowNode[], from: NodeState): Promise<ReadonlySet<number>> {
+    let removed = new Set<number>()
+    if (nodes.length === 0) return removed
+    const { store } = await this.#home.store.jobs[open]()
+    const { id: flow, home } = this.#found
+    const keep = { completed: LEAST_KEPT, failed: LEAST_KEPT, cancelled: LEAST_KEPT }
+    await new FlowBook({ store }).change({ flow, home }, ({ definition, state, at }) => {
+      const end = { state: 'cancelled', reason: 'removed', at } as const
+      const gone = nodes.filter((node) => state.nodes[node.#node] === from)
+      removed = new Set(gone.map((node) => node.#node))
+      if (gone.length === 0) return undefined
+      return {
+        state,
+        ends: [...removed].map((node) => ({ index: jobIndex(state, node), ...end })),
+        definition: {
+          ...definition,
+          ...(gone.some(({ isRoot }) => isRoot) && { keep }),
+          nodes: definition.nodes.map((node) => without(node, removed)),
+        },
+      }
+    })
+    return removed
+  }
+
+  async #ends(nodes: readonly number[]): Promise<NodeEnd[]> {
+    const { store } = await this.#home.store.jobs[open]()
+    const ended = nodes.filter((node) => 'cfx'.includes(this.#found.state.nodes[node]!))
+    return await new FlowRecords(store).ends(this.#found, ended)
+  }
+
+  #valueOf(end: NodeEnd | undefined): unknown {
+    const { result } = end ?? {}
+    const why = result === undefined ? undefined : whyDropped(result)
+    if (why === undefined) return result === undefined ? null : decode(result)
+    const message = `The job ${this.shownId} completed, but what its processor returned was not kept: ${why}`
+    throw new JobsError('RESULT_DROPPED', message, { id: this.id })
+  }
+
+  #reasonOf(end: NodeEnd | undefined): string {
+    const { causes, reasons } = this.#found.state
+    if (causes?.[this.#node] === undefined)
+      return end?.error ?? `cancelled: ${reasons?.[this.#node] ?? 'the reason is not known'}`
+    const child = this.children.find(({ state }) => state === 'f' || state === 'x')
+    return `child ${child?.key} failed`
+  }
+
+  #other(node: number): FlowNode {
+    return new FlowNode(this.#home, this.#found, node, this.#prefix)
+  }
+}
+
+/** A node that does without those that were removed. */
+function without(node: NodeDefinition, removed: ReadonlySet<number>): NodeDefinition {
+  const gone = node.after.filter((each) => removed.has(each))
+  if (gone.length === 0) return node
+  return {
+    ...node,
+    rules: { ...node.rules, ...Object.fromEntries(gone.map((each) => [each, 'run' as const])) },
+  }
+}

@@ -1,0 +1,214 @@
+/**
+ * The `FlowProducer` of BullMQ: a tree of jobs becomes a workflow of Lark.
+ */
+import { dispatchFlow } from '../api/flow-draft.ts'
+import type { Settings } from '../config/config.ts'
+import { type FlowSpec, flowPlace } from '../dispatch/flow-definition.ts'
+import type { Drafted } from '../dispatch/new-job.ts'
+import { JobsError } from '../model/errors.ts'
+import type { FlowPlace } from '../model/flow.ts'
+import { newId } from '../model/id.ts'
+import { shown } from '../model/secret.ts'
+import { open } from '../operate/operations.ts'
+import { addJobs } from './added-jobs.ts'
+import { BullJob } from './bull-job.ts'
+import { BullEmitter } from './emitter.ts'
+import { FlowNode } from './flow-node.ts'
+import { flowIdFor } from './flow-rules.ts'
+import { type BullFlow, type FlowOpts, idIn, readTree, type TreeJob, workflowOf } from './flow-tree.ts'
+import { draftedBy, optionsIn } from './job-options.ts'
+import { readQueue } from './queue.ts'
+import { type PlaceOptions, SharedStore } from './shared-store.ts'
+import { checkOptions, refuseMethods, unsupported, wrongValue } from './unsupported.ts'
+
+export interface FlowProducerOptions extends PlaceOptions {}
+
+/** The events of a flow producer: there are none, because its calls reject. */
+export interface FlowProducerListener {
+  error: (error: Error) => void
+}
+
+/** Flows that `addBulk()` sends at a time: each takes the memory of its definition, of up to 4 MiB. */
+const TOGETHER = 20
+
+/** A job with its children. */
+export interface JobNode {
+  job: BullJob
+  children?: JobNode[]
+}
+
+/** Which job, and how much of what is below it. */
+export interface NodeOpts {
+  id: string
+  queueName: string
+  /** That of the producer, if there is one. */
+  prefix?: string
+  /** How many levels, that of the job included. Default 10. */
+  depth?: number
+  /** How many children of each job: at most so many that completed, that are open, and that failed. Default 20. */
+  maxChildren?: number
+}
+
+/**
+ * Adds jobs that wait for others: each job starts when its children have completed, and can read what they returned.
+ *
+ * @example
+ * const flows = new FlowProducer({ connection })
+ * await flows.add({
+ *   name: 'renovate',
+ *   queueName: 'renovate',
+ *   children: [{ name: 'paint', queueName: 'steps', data: { place: 'ceiling' } }],
+ * })
+ */
+export class FlowProducer extends BullEmitter<FlowProducerListener> implements AsyncDisposable {
+  readonly opts: FlowProducerOptions
+  readonly #store: SharedStore
+  #closing: Promise<void> | undefined
+
+  /** @throws BULLMQ_UNSUPPORTED for an option that Lark does not have, JOB_INVALID for a wrong value */
+  constructor(opts: FlowProducerOptions = {}) {
+    super('FlowProducer', 'events of FlowProducer')
+    this.opts = checkOptions(`${this}`, 'options of FlowProducer', opts)
+    this.#store = SharedStore.of(`${this}`, this.opts)
+  }
+
+  /**
+   * Adds a flow, in one atomic step.
+   *
+   * @returns the root job with its children: those of the existing flow, if its queue has one with this `jobId`
+   * @throws BULLMQ_UNSUPPORTED, JOB_INVALID, FLOW_TOO_LARGE, before anything is sent; the errors of a dispatch
+   */
+  async add(flow: BullFlow, opts: FlowOpts = {}): Promise<JobNode> {
+    const [tree] = await this.#add([readTree(`${this}`, flow, opts, this.opts.prefix)])
+    return tree!
+  }
+
+  /** Adds several flows, each in one atomic step. All are checked before the first is sent. */
+  async addBulk(flows: readonly BullFlow[]): Promise<JobNode[]> {
+    return await this.#add(flows.map((flow) => readTree(`${this}`, flow, {}, this.opts.prefix)))
+  }
+
+  async #add(trees: readonly (readonly TreeJob[])[]): Promise<JobNode[]> {
+    for (const tree of trees) for (const { queue } of tree) this.#store.admit(queue)
+    const settings = await this.#store.settings()
+    const ready = trees.map((tree) =>
+      tree.length === 1 ? this.#plain(tree[0]!) : this.#flow(tree, settings),
+    )
+    const flows: Promise<JobNode>[] = []
+    return await Promise.all(
+      ready.map((send, i) => {
+        if (trees[i]!.length === 1) return send()
+        const before = flows.at(-TOGETHER)
+        const sent = before === undefined ? send() : before.then(send, send)
+        flows.push(sent)
+        return sent
+      }),
+    )
+  }
+
+  /** A job without children. @returns adds it */
+  #plain(job: TreeJob): () => Promise<JobNode> {
+    const home = { store: this.#store, queue: job.queue }
+    draftedBy(`${this}`, job.queue, job)
+    return async () => ({ job: (await addJobs(`${this}`, home, [job]))[0]! })
+  }
+
+  /** @returns adds it */
+  #flow(tree: readonly TreeJob[], { partitions, prefix }: Settings): () => Promise<JobNode> {
+    const { queue, opts } = tree.at(-1)!
+    const { jobId } = opts
+    const place = flowPlace(jobId === undefined ? newId() : flowIdFor(jobId), queue, partitions)
+    const spec = workflowOf(`${this}`, tree, place, prefix)
+    return async () => {
+      const { isNew } = await this.#store.jobs[dispatchFlow](spec)
+      if (isNew) return this.#added(tree, spec, place)
+      const existing = await this.getFlow({ id: jobId!, queueName: queue })
+      if (existing !== undefined) return existing
+      throw new JobsError(
+        'JOB_NOT_QUEUED',
+        `${this}: a flow with the id ${shown(jobId)} was removed from ${queue}`,
+        {
+          hint: 'Its id is free again when the flow is forgotten, 10 minutes after its end.',
+        },
+      )
+    }
+  }
+
+  /** A tree that was added, with the ids that its jobs have. */
+  #added(tree: readonly TreeJob[], spec: FlowSpec, place: FlowPlace): JobNode {
+    const nodes: JobNode[] = []
+    for (const [number, { queue, name, data = {}, children }] of tree.entries()) {
+      const opts = optionsIn((spec.nodes[number]!.work as Drafted).context)
+      const facts = { id: idIn(place, number), name, data, opts, timestamp: Date.now() }
+      const job = new BullJob({ store: this.#store, queue }, facts)
+      nodes.push(children.length === 0 ? { job } : { job, children: children.map((child) => nodes[child]!) })
+    }
+    return nodes.at(-1)!
+  }
+
+  /** A job with what is below it; undefined if the queue has no such job. */
+  async getFlow({
+    id,
+    queueName,
+    prefix,
+    depth = 10,
+    maxChildren = 20,
+  }: NodeOpts): Promise<JobNode | undefined> {
+    const queue = readQueue(`${this}: getFlow()`, queueName)
+    for (const [name, value] of Object.entries({ depth, maxChildren }))
+      if (!Number.isInteger(value) || value < 1)
+        throw wrongValue(`${this}: getFlow()`, name, value, 'a whole number from 1')
+    if (prefix !== undefined && prefix !== this.opts.prefix)
+      throw unsupported(
+        `${this}: getFlow()`,
+        `the prefix ${shown(prefix)}`,
+        'a FlowProducer with this prefix',
+        'redis.md',
+      )
+    this.#store.admit(queue)
+    const home = { store: this.#store, queue }
+    const node = await FlowNode.find(home, id)
+    if (node !== undefined) return await treeOf(node, depth, maxChildren)
+    const job = await BullJob.withId(home, id)
+    return job && { job }
+  }
+
+  /** Resolves when the store is open. */
+  async waitUntilReady(): Promise<void> {
+    await this.#store.jobs[open]()
+  }
+
+  /** Waits until what was added is in the store, and closes the store if nobody else uses it. */
+  close(): Promise<void> {
+    this.#closing ??= this.#store.leave()
+    return this.#closing
+  }
+
+  disconnect(): Promise<void> {
+    return this.close()
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+}
+refuseMethods(FlowProducer.prototype, 'methods of FlowProducer')
+
+async function treeOf(node: FlowNode, depth: number, most: number): Promise<JobNode | undefined> {
+  const job = await BullJob.ofNode(node)
+  const { children } = node
+  if (job === undefined || children.length === 0 || depth === 1) return job && { job }
+  const trees = await Promise.all(told(children, most).map((each) => treeOf(each, depth - 1, most)))
+  return { job, children: trees.filter((tree) => tree !== undefined) }
+}
+
+/** At most `most` children of each outcome, without failed ones with `removeDependencyOnFailure`. */
+function told(children: readonly FlowNode[], most: number): FlowNode[] {
+  const isBad = ({ state }: FlowNode) => state === 'f' || state === 'x'
+  const kinds: ((child: FlowNode) => boolean)[] = [
+    ({ state }) => state === 'c',
+    ({ state }) => state === 'b' || state === 's',
+    (child) => isBad(child) && !child.opts.removeDependencyOnFailure,
+  ]
+  return kinds.flatMap((is) => children.filter(is).slice(0, most))
+}

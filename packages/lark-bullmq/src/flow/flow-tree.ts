@@ -1,0 +1,184 @@
+/**
+ * The tree of a flow of BullMQ, and the workflow that it becomes: each job is a node, which comes after its children.
+ */
+import type { FlowSpec, NodeSpec } from '../dispatch/flow-definition.ts'
+import { NodeNames } from '../dispatch/node-names.ts'
+import { memberId } from '../model/effect.ts'
+import { JobsError } from '../model/errors.ts'
+import { type FailureRule, type FlowPlace, indexOf, MAX_NODES } from '../model/flow.ts'
+import type { Keep } from '../model/record.ts'
+import { shown } from '../model/secret.ts'
+import { ownIdOf } from '../options/own-id.ts'
+import { isObject } from '../options/schema.ts'
+import { LEAST_KEPT } from './flow-node.ts'
+import { ruleOf } from './flow-rules.ts'
+import {
+  type AddedJob,
+  checkJobOptions,
+  type DefaultJobOptions,
+  draftedBy,
+  type JobsOptions,
+  type ParentOptions,
+} from './job-options.ts'
+import { keepOf } from './kept-jobs.ts'
+import { readQueue } from './queue.ts'
+import { checkOptions, unsupported, wrongValue } from './unsupported.ts'
+
+/** A job, and those that it waits for. */
+export interface BullFlow {
+  name: string
+  queueName: string
+  // biome-ignore lint/suspicious/noExplicitAny: as in BullMQ
+  data?: any
+  /** That of the producer, if there is one. */
+  prefix?: string
+  /** Without `deduplication`. Only the root job, which waits for all others, may have a `jobId`. */
+  opts?: JobsOptions
+  children?: BullFlow[]
+}
+
+export interface FlowOpts {
+  /** By queue: what its jobs have that do not say otherwise. */
+  queuesOptions?: Record<string, { defaultJobOptions?: DefaultJobOptions }>
+}
+
+/** A job of a tree that was read. */
+export interface TreeJob extends AddedJob {
+  queue: string
+  /** By number: those that it waits for. */
+  children: number[]
+  /** The one that waits for it. */
+  parent: number | undefined
+}
+
+/** The most characters of the name of a flow, and of a node. */
+const MAX_NAME = 100
+
+/**
+ * The jobs of a tree, the children before the job that waits for them, which is the last.
+ *
+ * @param prefix of the producer
+ * @throws BULLMQ_UNSUPPORTED, JOB_INVALID, FLOW_TOO_LARGE
+ */
+export function readTree(
+  who: string,
+  flow: BullFlow,
+  { queuesOptions = {} }: FlowOpts,
+  prefix: string | undefined,
+): TreeJob[] {
+  // Each job before its children, and the last child first: read backwards, the children come first.
+  const found: (AddedJob & { queue: string; parent: number | undefined })[] = []
+  const open: [job: BullFlow, parent: number | undefined][] = [[flow, undefined]]
+  for (let next = open.pop(); next !== undefined; next = open.pop()) {
+    const [job, parent] = next
+    if (found.length === MAX_NODES)
+      throw new JobsError('FLOW_TOO_LARGE', `${who}: the flow has more than ${MAX_NODES} jobs`)
+    const { children, ...read } = readJob(who, job, queuesOptions, prefix)
+    if (parent !== undefined || children.length > 0) checkInFlow(who, read, parent === undefined)
+    const number = found.push({ ...read, parent }) - 1
+    for (const child of children) open.push([child, number])
+  }
+  const last = found.length - 1
+  const all = found.reverse().map(({ parent, ...job }): TreeJob => {
+    return { ...job, children: [], parent: parent === undefined ? undefined : last - parent }
+  })
+  for (const [number, { parent }] of all.entries())
+    if (parent !== undefined) all[parent]!.children.push(number)
+  return all
+}
+
+function readJob(
+  who: string,
+  job: BullFlow,
+  queues: NonNullable<FlowOpts['queuesOptions']>,
+  prefix: string | undefined,
+): AddedJob & { queue: string; children: BullFlow[] } {
+  if (!isObject(job)) throw wrongValue(who, 'a job', job, 'an object with name and queueName')
+  const { name, data, children = [] } = job
+  const queue = readQueue(who, job.queueName)
+  const what = `${who}: the job ${shown(name)}`
+  if (job.prefix !== undefined && job.prefix !== prefix)
+    throw unsupported(
+      what,
+      `the prefix ${shown(job.prefix)} of one job`,
+      'all jobs of a flow are in one store',
+      'redis.md',
+    )
+  if (!Array.isArray(children)) throw wrongValue(what, 'children', children, 'a list of jobs')
+  const ofQueue = checkOptions(`${who}: queuesOptions of ${queue}`, 'options of Queue', queues[queue])
+  const defaults = checkJobOptions(`${who}: defaultJobOptions of ${queue}`, ofQueue.defaultJobOptions)
+  const opts = { ...defaults, ...checkJobOptions(what, job.opts) }
+  return { name, data, opts, queue, children }
+}
+
+function checkInFlow(who: string, { name, opts }: AddedJob, isRoot: boolean): void {
+  const what = `${who}: the job ${shown(name)}`
+  if (opts.deduplication !== undefined)
+    throw unsupported(
+      what,
+      'deduplication in a flow',
+      'a jobId of the root job, which waits for all others',
+      'from-bullmq.md#flows',
+    )
+  if (opts.jobId !== undefined && isRoot) ownIdOf({ id: opts.jobId, options: {} }, what)
+  else if (opts.jobId !== undefined)
+    throw unsupported(
+      what,
+      'the option jobId of a child',
+      'Lark gives ids to children. Only the root job, which waits for all others, may have a jobId',
+      'from-bullmq.md#flows',
+    )
+}
+
+/** The workflow of a tree. @param prefix what the keys of the application begin with */
+export function workflowOf(
+  who: string,
+  tree: readonly TreeJob[],
+  place: FlowPlace,
+  prefix: string,
+): FlowSpec {
+  const names = new NodeNames()
+  const root = tree.at(-1)!
+  const nodes = tree.map((job): NodeSpec => {
+    const { parent } = job
+    const opts =
+      parent === undefined ? job.opts : { ...job.opts, parent: parentOf(tree, parent, place, prefix) }
+    // Its id comes from the flow.
+    const { ownId: _, ...work } = draftedBy(`${who}: the job ${shown(job.name)}`, job.queue, { ...job, opts })
+    return { name: names.of(shortened(job.name)), after: job.children, work, ...rulesOf(tree, job) }
+  })
+  const keep = keptFor(keepOf(root.opts))
+  return {
+    ...{ kind: 'workflow', name: shortened(root.name), id: place.flow, queue: root.queue, scope: {}, nodes },
+    ...(keep !== undefined && { keep }),
+  } as FlowSpec
+}
+
+function rulesOf(tree: readonly TreeJob[], { children }: TreeJob): Pick<NodeSpec, 'rules'> {
+  const rules = children.flatMap((child): [number, FailureRule][] => {
+    const rule = ruleOf(tree[child]!.opts)
+    return rule === 'skip' ? [] : [[child, rule]]
+  })
+  return rules.length === 0 ? {} : { rules: Object.fromEntries(rules) }
+}
+
+function parentOf(tree: readonly TreeJob[], parent: number, place: FlowPlace, prefix: string): ParentOptions {
+  const { queue, opts } = tree[parent]!
+  return { id: opts.jobId ?? idIn(place, parent), queue: `${prefix}:${queue}` }
+}
+
+/** The id of a job of a flow in Lark. */
+export function idIn(place: FlowPlace, number: number): string {
+  return memberId({ ...place, index: indexOf(number, 0) })
+}
+
+function keptFor(keep: Keep | undefined): FlowSpec['keep'] {
+  const { completed, failed } = keep ?? {}
+  if (completed === undefined && failed === undefined) return undefined
+  const of = (age: number | undefined) => (age === undefined ? undefined : Math.max(LEAST_KEPT, age))
+  return { completed: of(completed), failed: of(failed), cancelled: of(failed) } as FlowSpec['keep']
+}
+
+function shortened(name: string): string {
+  return name.slice(0, MAX_NAME)
+}

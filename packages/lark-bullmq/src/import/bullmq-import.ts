@@ -1,0 +1,494 @@
+/**
+ * Imports the jobs and schedulers of BullMQ: page by page, each page is read, marked in BullMQ as begun, queued in Lark,
+ * and then marked as imported, or with `move` removed.
+ *
+ * So whenever the process dies, each job is in BullMQ, in Lark, or in both, and an import that is repeated knows those in
+ * both: by the mark, or, if it died between the two marks, by the id, which Lark keeps for an hour at least. What was begun
+ * before that and is not in Lark any more stays in BullMQ, and is told (`import-mark.ts`).
+ *
+ * BullMQ's own workers would run what stays in BullMQ. So an import refuses a queue that has workers, unless the queue is
+ * paused there.
+ */
+import type { Settings } from '../../config/config.ts'
+import { knownQueue } from '../../config/queues.ts'
+import { partitionOf } from '../../dispatch/scheduled-job.ts'
+import type { Signal } from '../../model/abort-signal.ts'
+import { JobsError } from '../../model/errors.ts'
+import { groupedBy } from '../../model/grouped.ts'
+import { newNonce } from '../../model/id.ts'
+import { partitionWith } from '../../model/partition.ts'
+import type { JobRecord, NewJob } from '../../model/record.ts'
+import { textOf } from '../../model/thrown.ts'
+import { flag, isText, type OptionsOf, option } from '../../options/schema.ts'
+import { openBullmq } from '../../store/connect.ts'
+import type {
+  BullmqEntry,
+  BullmqPlace,
+  BullmqQueue,
+  BullmqScheduler,
+  BullmqSource,
+  ImportedPlace,
+} from '../../store/contract/bullmq.ts'
+import type { RedisServers } from '../../store/contract/servers.ts'
+import { retentionOf, type Store } from '../../store/contract/store.ts'
+import { checkFilter, conditions, isFunction, signal } from '../filter.ts'
+import type { HandChange } from '../hand-change.ts'
+import { bookOf } from '../schedule-info.ts'
+import { FlowImport } from './flow-import.ts'
+import { FlowReader } from './flows.ts'
+import { ImportMark, type MarkState } from './import-mark.ts'
+import { failedJob, larkId, lotsOf, waitingJob } from './jobs.ts'
+import { found, queuesIn, stillRunning } from './queues.ts'
+import { anotherHas, type BullmqImport, type LackReason, QueueTally } from './report.ts'
+import { nextJobOf, scheduleIdOf, scheduleOf, tickIn } from './schedules.ts'
+
+/** Jobs that are read, queued and marked together. */
+const PAGE = 250
+/** Flows that are read and started at the same time. */
+const FLOWS = 20
+/** The most schedulers of a queue that are read together. */
+const SCHEDULERS = 100
+
+const bullmqConditions = conditions({
+  /** What BullMQ's keys begin with. Default `bull`. */
+  prefix: option<string>("a text, such as 'bull'", isText),
+  /** Only these queues. Default: all that are there. */
+  queues: option<readonly string[]>(
+    'a list of names of queues',
+    (value) => Array.isArray(value) && value.every(isText),
+  ),
+  /** The key of a job, with `{name}` and `{queue}` for those of BullMQ. Default `{name}`. */
+  key: option<string>("a text such as '{name}' or '{queue}.{name}'", isText),
+  /** Also imports failed jobs, as jobs that have failed. */
+  failed: flag(),
+  /** Removes from BullMQ what Lark has. Default: it is marked there, and stays. */
+  move: flag(),
+  /** Imports also what may run twice: from queues with workers of BullMQ, and jobs that Lark may have run already. */
+  force: flag(),
+  /** Only says what would be imported. Changes nothing, neither in Lark nor in BullMQ. */
+  dryRun: flag(),
+  /** Ends the call between two pages when it is aborted. The answer says what was imported by then. */
+  signal,
+  /** Called after each page: how many jobs and schedulers are done, and how many there are. */
+  onProgress: option<(done: number, found: number) => void>('a function', isFunction),
+})
+
+export interface BullmqOptions extends OptionsOf<typeof bullmqConditions.entries> {}
+
+/** @throws FILTER_INVALID */
+export function checkBullmq(options: unknown): void {
+  checkFilter('operate().importBullmq()', options, bullmqConditions, { whole: 'the second argument' })
+}
+
+/** The import, as the audit keeps it. */
+export function importChange({ queues, signal }: BullmqOptions): HandChange<BullmqImport> {
+  const on = queues === undefined ? 'jobs of BullMQ' : `jobs of queue ${queues.join(', ')} of BullMQ`
+  return { what: 'import', on, signal, count: ({ imported }) => imported }
+}
+
+/** An open store, with its configuration. */
+interface OpenTarget {
+  store: Store
+  settings: Settings
+}
+
+/**
+ * @param noted told how many jobs were imported
+ * @throws BULLMQ_NOT_FOUND, BULLMQ_RUNNING, UNKNOWN_QUEUE, before anything is imported; the errors of a store
+ */
+export async function importBullmq(
+  target: OpenTarget,
+  connection: string | RedisServers,
+  options: BullmqOptions,
+  noted: (done: number) => void = () => {},
+): Promise<BullmqImport> {
+  const { prefix = 'bull', dryRun = false, force = false } = options
+  await using source = await openBullmq(connection, prefix)
+  const queues = await queuesIn(source, prefix, options.queues)
+  const unknown = queues.map(({ name }) => name).filter((name) => !target.settings.partitions.has(name))
+  if (!dryRun) for (const name of unknown) knownQueue(name, target.settings, 'A queue of BullMQ')
+  const workers = await source.workers(queues.map(({ name }) => name))
+  const running = queues.filter(({ name, paused }) => !paused && (workers?.get(name) ?? 0) > 0)
+  if (running.length > 0 && !force && !dryRun) throw stillRunning(running, workers!)
+  const tallies = queues.map((queue) => new QueueTally(queue, workers && (workers.get(queue.name) ?? 0)))
+  const imported = new Map(queues.map((queue, i) => [queue.name, { queue, tally: tallies[i]! }]))
+  const mark = new ImportMark(source, `${target.store.name} ${target.settings.prefix}`)
+  const run = new ImportRun(target, source, options, imported, mark, noted)
+  for (const { name } of queues) await run.flows(name)
+  for (const { name } of queues) await run.queue(name)
+  const reports = tallies.map(({ report }) => report)
+  const sum = (of: 'imported' | 'existing' | 'schedules' | 'removed' | 'failures') =>
+    reports.reduce((all, report) => all + report[of], 0)
+  return {
+    from: source.name,
+    queues: reports,
+    ...{ imported: sum('imported'), existing: sum('existing'), schedules: sum('schedules') },
+    ...{ removed: sum('removed'), failures: sum('failures') },
+    unknownQueues: unknown,
+    ...(mark.unmarked !== undefined && { unmarked: mark.unmarked }),
+    ...(dryRun && { dryRun }),
+  }
+}
+
+/** A job that is queued now, with the mark that it had. */
+interface BegunEntry {
+  entry: BullmqEntry
+  mark: MarkState
+}
+
+/** A queue that is imported. */
+interface ImportedQueue {
+  queue: BullmqQueue
+  tally: QueueTally
+}
+
+class ImportRun {
+  readonly #target: OpenTarget
+  readonly #source: BullmqSource
+  readonly #options: BullmqOptions
+  readonly #template: string
+  readonly #mark: ImportMark
+  readonly #queues: ReadonlyMap<string, ImportedQueue>
+  readonly #flows: FlowImport
+  readonly #found: number
+  readonly #noted: (done: number) => void
+  #done = 0
+  #imported = 0
+
+  constructor(
+    target: OpenTarget,
+    source: BullmqSource,
+    options: BullmqOptions,
+    queues: ReadonlyMap<string, ImportedQueue>,
+    mark: ImportMark,
+    noted: (done: number) => void,
+  ) {
+    this.#target = target
+    this.#source = source
+    this.#options = options
+    this.#template = options.key ?? '{name}'
+    this.#queues = queues
+    const all = [...queues.values()]
+    const { dryRun, force } = options
+    this.#flows = new FlowImport({
+      ...{ store: target.store, mark, dryRun, force },
+      reader: new FlowReader(source, this.#template, target.settings, new Set(queues.keys())),
+      tallies: new Map(all.map(({ queue, tally }) => [queue.name, tally])),
+    })
+    const counted = all.map(({ queue }) => queue)
+    this.#found = found(counted, options.failed)
+    this.#noted = noted
+    this.#mark = mark
+  }
+
+  get #isOver(): boolean {
+    const signal: Signal | undefined = this.#options.signal
+    return signal?.aborted === true
+  }
+
+  /** Imports the flows whose last jobs wait for others in a queue. */
+  async flows(queue: string): Promise<void> {
+    for (let offset = 0; !this.#isOver; offset += PAGE) {
+      const page = await this.#source.entries(queue, 'waiting-children', offset, PAGE)
+      if (page.length === 0) break
+      const now = await this.#source.now()
+      const roots = page.filter(({ parentKey }) => parentKey === undefined)
+      for (let i = 0; i < roots.length && !this.#isOver; i += FLOWS) {
+        const some = roots.slice(i, i + FLOWS)
+        await Promise.all(some.map((entry) => this.#flows.bring(queue, entry, now)))
+      }
+    }
+  }
+
+  /** Settles the jobs that wait for others, and tells of those that stay. */
+  async #parents(queue: string, tally: QueueTally): Promise<void> {
+    for (let offset = 0; !this.#isOver; ) {
+      const page = await this.#source.entries(queue, 'waiting-children', offset, PAGE)
+      if (page.length === 0) break
+      const now = await this.#source.now()
+      const settled = page.filter((entry) => this.#flows.takes(queue, entry, now)).map(({ id }) => id)
+      offset += page.length - (await this.#settle(queue, 'waiting-children', settled, tally))
+      this.#progress(page.length)
+    }
+  }
+
+  /** Imports the jobs of a queue, and its schedulers. Flows must be there already. */
+  async queue(name: string): Promise<void> {
+    const { queue, tally } = this.#queues.get(name)!
+    const { counts } = queue
+    const schedules = await this.#schedulers(queue, tally)
+    const places: BullmqPlace[] = ['wait', 'paused', 'prioritized', 'delayed']
+    for (const place of places) await this.#place(name, place, schedules, tally)
+    await this.#parents(name, tally)
+    if (this.#options.failed) await this.#failedJobs(name, tally)
+    else tally.left('failed', [], counts.failed)
+    if (this.#options.move && !this.#options.dryRun && !this.#isOver)
+      for (const { scheduler, since } of schedules.values()) {
+        if (since === undefined) continue
+        await this.#source.removeScheduler(name, scheduler.id)
+        tally.report.removed++
+      }
+    tally.left('active', await this.#source.ids(name, 'active', 5), counts.active)
+    tally.left('completed', [], counts.completed)
+  }
+
+  /** Imports the schedulers. @returns each with the time since when Lark makes its jobs; undefined: Lark does not */
+  async #schedulers(
+    { name: queue }: BullmqQueue,
+    tally: QueueTally,
+  ): Promise<Map<string, { scheduler: BullmqScheduler; since: number | undefined }>> {
+    const all = new Map<string, { scheduler: BullmqScheduler; since: number | undefined }>()
+    for (let offset = 0; !this.#isOver; offset += SCHEDULERS) {
+      const page = await this.#source.schedulers(queue, offset, SCHEDULERS)
+      for (const scheduler of page) {
+        let since: number | undefined
+        try {
+          since = await this.#schedule(queue, scheduler, tally)
+        } catch (error) {
+          if (JobsError.is(error) && error.code.startsWith('STORE_')) throw error
+          tally.mistake(scheduler.id, textOf(error))
+        }
+        all.set(scheduler.id, { scheduler, since })
+      }
+      this.#progress(page.length)
+      if (page.length < SCHEDULERS) break
+    }
+    return all
+  }
+
+  /** @returns since when the schedule is in Lark */
+  async #schedule(queue: string, scheduler: BullmqScheduler, tally: QueueTally): Promise<number> {
+    const { settings } = this.#target
+    const id = scheduleIdOf(queue, scheduler)
+    const book = bookOf(this.#target)
+    const existing = await book.get(id)
+    if (existing !== undefined) {
+      tally.report.existingSchedules++
+      return existing.state.since
+    }
+    const now = await this.#source.now()
+    const nextJob = await this.#source.entry(queue, nextJobOf(scheduler))
+    const { definition, lacks } = scheduleOf(scheduler, nextJob, scheduler.next <= now, {
+      ...{ queue, template: this.#template, timezone: settings.schedules.timezone },
+    })
+    tally.lacks(scheduler.id, lacks)
+    tally.key(definition.job.key)
+    tally.report.schedules++
+    if (this.#options.dryRun) return now
+    await book.set(id, definition, partitionOf(id, definition, settings.partitions))
+    return now
+  }
+
+  async #place(
+    queue: string,
+    place: BullmqPlace,
+    schedules: ReadonlyMap<string, { since: number | undefined }>,
+    tally: QueueTally,
+  ): Promise<void> {
+    for (let offset = 0; !this.#isOver; ) {
+      const page = await this.#source.entries(queue, place, offset, PAGE)
+      if (page.length === 0) break
+      const now = await this.#source.now()
+      const ready = new Map<string, BegunEntry>()
+      const jobs: NewJob[] = []
+      const settled: string[] = []
+      for (const entry of page) {
+        // BullMQ 4 wakes its workers with such entries, which are no jobs.
+        if (/^0(:|$)/.test(entry.id)) continue
+        const mark = this.#mark.read(entry.mark, now)
+        const isTaken = this.#flows.has(queue, entry.id)
+        if (entry.parentKey !== undefined || entry.hasChildren || isTaken) {
+          // One that has waited for all others, and has what they returned.
+          if (entry.parentKey === undefined && !isTaken) await this.#flows.bring(queue, entry, now)
+          if (this.#flows.takes(queue, entry, now)) settled.push(entry.id)
+          continue
+        }
+        const left = leftFor(entry, schedules)
+        if (left !== undefined) {
+          tally.left(left, [entry.id])
+          if (left === 'next-run' && this.#options.move) settled.push(entry.id)
+        } else if (mark === 'done') {
+          tally.report.existing++
+          settled.push(entry.id)
+        } else if (mark === 'old' && !this.#options.force && !(await this.#has(queue, larkId(entry.id))))
+          tally.left('uncertain', [entry.id])
+        else {
+          const read = this.#read(entry, tally, () => waitingJob(entry, queue, this.#template, now))
+          if (read === undefined) continue
+          tally.key(read.job.key)
+          if (ready.has(read.job.id)) {
+            // The place has the id twice.
+            settled.push(entry.id)
+            continue
+          }
+          jobs.push(read.job)
+          ready.set(read.job.id, { entry, mark })
+        }
+      }
+      await this.#begin(queue, [...ready.values()], now)
+      const kept = await this.#enqueue(queue, jobs, ready, tally)
+      offset += page.length - (await this.#settle(queue, place, [...settled, ...kept], tally))
+      this.#progress(page.length)
+    }
+  }
+
+  /** Failed jobs, the last to fail first, as many and as old as the queue keeps in Lark. */
+  async #failedJobs(queue: string, tally: QueueTally): Promise<void> {
+    const { settings, store } = this.#target
+    const { count, age } = retentionOf(settings, queue).failed
+    for (let offset = 0, seen = 0; !this.#isOver; ) {
+      const page = await this.#source.entries(queue, 'failed', offset, PAGE)
+      if (page.length === 0) break
+      const now = await this.#source.now()
+      const records = new Map<string, BegunEntry & { record: JobRecord }>()
+      const settled: string[] = []
+      for (const entry of page) {
+        const isOld = seen++ >= count || now - (entry.finishedOn ?? now) >= age
+        const mark = this.#mark.read(entry.mark, now)
+        if (isOld) tally.left('failed-before', [entry.id])
+        else if (mark === 'done') {
+          tally.report.existing++
+          settled.push(entry.id)
+        } else {
+          const read = this.#read(entry, tally, () => failedJob(entry, queue, this.#template, now))
+          if (read === undefined) continue
+          tally.key(read.record.key)
+          const partition = this.#partition(queue, read.record.id)
+          records.set(entry.id, { entry, mark, record: { ...read.record, partition } })
+        }
+      }
+      await this.#begin(queue, [...records.values()], now)
+      for (const [partition, list] of groupedBy([...records.values()], ({ record }) => record.partition)) {
+        const restored = this.#options.dryRun
+          ? list.map(() => 'restored')
+          : await store.restore(
+              partition,
+              list.map(({ record }) => record),
+            )
+        for (const [i, { entry, mark, record }] of list.entries()) {
+          if (restored[i] === 'restored') tally.report.imported++
+          else if (await this.#isImported(partition, record, mark)) tally.report.existing++
+          else {
+            tally.mistake(entry.id, anotherHas(record.id))
+            continue
+          }
+          settled.push(entry.id)
+        }
+      }
+      offset += page.length - (await this.#settle(queue, 'failed', settled, tally))
+      this.#progress(page.length)
+    }
+  }
+
+  #read<T extends { lacks: readonly LackReason[] }>(
+    { id }: BullmqEntry,
+    tally: QueueTally,
+    read: () => T,
+  ): T | undefined {
+    try {
+      const made = read()
+      tally.lacks(id, made.lacks)
+      return made
+    } catch (error) {
+      tally.mistake(id, textOf(error))
+      return undefined
+    }
+  }
+
+  /** Queues jobs. @returns BullMQ's ids of those that Lark has now */
+  async #enqueue(
+    queue: string,
+    jobs: readonly NewJob[],
+    entries: ReadonlyMap<string, BegunEntry>,
+    tally: QueueTally,
+  ): Promise<string[]> {
+    const kept: string[] = []
+    for (const [partition, all] of groupedBy(jobs, ({ id }) => this.#partition(queue, id)))
+      for (const lot of lotsOf(all)) {
+        const call = { caller: `import-${newNonce()}`, number: 1 }
+        const verdicts = this.#options.dryRun
+          ? lot.map(() => 'queued' as const)
+          : await this.#target.store.enqueue(partition, call, lot)
+        for (const [i, verdict] of verdicts.entries()) {
+          const job = lot[i]!
+          const { entry, mark } = entries.get(job.id)!
+          if (verdict === 'queued') {
+            tally.report.imported++
+            this.#imported++
+            kept.push(entry.id)
+          } else if (typeof verdict === 'object' && verdict.kind === 'refused') {
+            tally.mistake(entry.id, 'the jobs of its queue have 256 other priorities in Lark already')
+          } else if (await this.#isImported(partition, job, mark)) {
+            tally.report.existing++
+            kept.push(entry.id)
+          } else tally.mistake(entry.id, anotherHas(job.id))
+        }
+      }
+    return kept
+  }
+
+  async #has(queue: string, id: string): Promise<boolean> {
+    return (await this.#target.store.get(this.#partition(queue, id), id)) !== undefined
+  }
+
+  /** Whether the job that Lark has is the one of BullMQ. One that had no mark was never sent to Lark. */
+  async #isImported(
+    partition: string,
+    { id, key, payload }: Pick<NewJob, 'id' | 'key' | 'payload'>,
+    mark: MarkState,
+  ): Promise<boolean> {
+    const found = await this.#target.store.get(partition, id)
+    if (found?.key !== key) return false
+    // Without marks, the payload must tell.
+    return mark !== 'none' || (this.#mark.unmarked !== undefined && found.payload === payload)
+  }
+
+  /** Marks the jobs that are about to be queued. One that was begun before keeps the time of that. */
+  async #begin(queue: string, jobs: readonly BegunEntry[], now: number): Promise<void> {
+    const fresh = jobs.filter(({ mark }) => mark !== 'begun').map(({ entry }) => entry.id)
+    if (!this.#options.dryRun) await this.#mark.write(queue, fresh, this.#mark.begun(now))
+  }
+
+  /** Marks or removes what Lark has. @returns how many jobs were removed from the place */
+  async #settle(
+    queue: string,
+    place: ImportedPlace,
+    ids: readonly string[],
+    tally: QueueTally,
+  ): Promise<number> {
+    const { move, dryRun } = this.#options
+    if (dryRun || ids.length === 0) return 0
+    if (move) {
+      const removed = await this.#source.remove(queue, place, ids)
+      tally.taken(ids.filter((_, i) => !removed[i]))
+      const count = removed.filter(Boolean).length
+      tally.report.removed += count
+      return count
+    }
+    await this.#mark.write(queue, ids, this.#mark.done)
+    return 0
+  }
+
+  #partition(queue: string, id: string): string {
+    return partitionWith(id, queue, this.#target.settings.partitions)
+  }
+
+  #progress(count: number): void {
+    this.#done += count
+    this.#noted(this.#imported + this.#flows.imported)
+    this.#options.onProgress?.(this.#done, Math.max(this.#done, this.#found))
+  }
+}
+
+/** Why a job of a scheduler stays in BullMQ; undefined if it does not. */
+function leftFor(
+  { id, schedulerId }: BullmqEntry,
+  schedules: ReadonlyMap<string, { since: number | undefined }>,
+): 'unscheduled' | 'next-run' | undefined {
+  const schedule = schedulerId === undefined ? undefined : schedules.get(schedulerId)
+  const tick = tickIn(id)
+  if (schedule === undefined || tick === undefined) return undefined
+  if (schedule.since === undefined) return 'unscheduled'
+  // What was due when the schedule came to Lark is a job like others.
+  return tick > schedule.since ? 'next-run' : undefined
+}

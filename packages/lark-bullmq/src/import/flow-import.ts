@@ -1,0 +1,133 @@
+/**
+ * The flows of an import. Each is marked in BullMQ as begun, started in Lark, and marked as imported, like a page of jobs.
+ * Its jobs stay in their places until the import comes there, and takes them for imported.
+ */
+import { FlowBook } from '../../flow/flow-book.ts'
+import { JobsError } from '../../model/errors.ts'
+import type { FlowDefinition } from '../../model/flow.ts'
+import { newNonce } from '../../model/id.ts'
+import { textOf } from '../../model/thrown.ts'
+import type { BullmqEntry } from '../../store/contract/bullmq.ts'
+import type { Store } from '../../store/contract/store.ts'
+import type { FlowReader, ReadFlow, ReadMember } from './flows.ts'
+import type { ImportMark, MarkState } from './import-mark.ts'
+import { anotherHas, type QueueTally } from './report.ts'
+
+export interface FlowImportOptions {
+  store: Store
+  reader: FlowReader
+  mark: ImportMark
+  tallies: ReadonlyMap<string, QueueTally>
+  dryRun: boolean | undefined
+  force: boolean | undefined
+}
+
+export class FlowImport {
+  readonly #options: FlowImportOptions
+  /** The jobs of flows that this import has found in Lark, or has brought there: `queue:id`. */
+  readonly #taken = new Set<string>()
+  /** The root jobs of flows that stay in BullMQ, and are in the report. */
+  readonly #stayed = new Set<string>()
+  /** How many jobs were queued. */
+  imported = 0
+
+  constructor(options: FlowImportOptions) {
+    this.#options = options
+  }
+
+  /**
+   * Imports a flow, or reports why it stays.
+   *
+   * @param root the root job: it waits, or has waited, for all others
+   * @param now milliseconds since 1970, by the clock of BullMQ's server
+   */
+  async bring(queue: string, root: BullmqEntry, now: number): Promise<void> {
+    const { reader, mark, tallies } = this.#options
+    const tally = tallies.get(queue)!
+    const state = mark.read(root.mark, now)
+    if (state === 'done') return
+    let isTaken = false
+    try {
+      const flow = await reader.read(queue, root, now)
+      if (typeof flow === 'string') tally.left(flow, [root.id])
+      else isTaken = await this.#take(flow, state, now, tally)
+    } catch (error) {
+      if (JobsError.is(error) && error.code.startsWith('STORE_')) throw error
+      tally.mistake(root.id, textOf(error))
+    }
+    if (!isTaken) this.#stayed.add(keyOf(queue, root.id))
+  }
+
+  /** Whether Lark has a job as a part of a flow, or had it. If not, the report says that it stays with its flow. */
+  takes(queue: string, { id, mark }: BullmqEntry, now: number): boolean {
+    const key = keyOf(queue, id)
+    if (this.#taken.has(key)) return true
+    const { mark: marks, tallies } = this.#options
+    const tally = tallies.get(queue)!
+    const isDone = marks.read(mark, now) === 'done'
+    if (isDone) tally.report.existing++
+    else if (!this.#stayed.has(key)) tally.left('flow-child', [id])
+    return isDone
+  }
+
+  /** Whether this import has brought a job to Lark, as a part of a flow. */
+  has(queue: string, id: string): boolean {
+    return this.#taken.has(keyOf(queue, id))
+  }
+
+  /** @param tally of its last job @returns whether Lark has it now */
+  async #take(flow: ReadFlow, state: MarkState, now: number, tally: QueueTally): Promise<boolean> {
+    const { store, mark, dryRun, force } = this.#options
+    const { place, definition, members } = flow
+    const { queue, entry } = members.at(-1)!
+    const book = new FlowBook({ store })
+    const existing = await book.get(place)
+    if (state === 'old' && existing === undefined && !force) {
+      tally.left('uncertain', [entry.id])
+      return false
+    }
+    if (existing !== undefined && !this.#isSame(existing.definition, definition, state)) {
+      tally.mistake(entry.id, anotherHas(entry.id))
+      return false
+    }
+    // The queue of the root job is marked last: if a job there is marked as imported, its whole flow is.
+    const queues = [...new Set(members.map((each) => each.queue))].filter((each) => each !== queue)
+    const write = async (text: string) => {
+      for (const name of [...queues, queue]) {
+        const ids = members.filter((each) => each.queue === name).map((each) => each.entry.id)
+        if (!dryRun) await mark.write(name, ids, text)
+      }
+    }
+    if (existing === undefined) {
+      await write(mark.begun(now))
+      if (!dryRun) await book.start(place, definition, undefined, newNonce())
+    }
+    this.#count(members, existing === undefined)
+    await write(mark.done)
+    return true
+  }
+
+  #count(members: readonly ReadMember[], isNew: boolean): void {
+    for (const { queue, entry, key, lacks } of members) {
+      const tally = this.#options.tallies.get(queue)!
+      tally.lacks(entry.id, lacks)
+      tally.key(key)
+      tally.report[isNew ? 'imported' : 'existing']++
+      this.#taken.add(keyOf(queue, entry.id))
+    }
+    if (isNew) this.imported += members.length
+  }
+
+  /** Whether the flow that Lark has is the one of BullMQ. One whose last job had no mark was never sent to Lark. */
+  #isSame(one: FlowDefinition, other: FlowDefinition, state: MarkState): boolean {
+    const last = ({ nodes }: FlowDefinition) => nodes.at(-1)?.job?.job
+    if (last(one)?.key !== last(other)?.key) return false
+    // Without marks, the payload must tell.
+    const isUnmarked = this.#options.mark.unmarked !== undefined
+    return state !== 'none' || (isUnmarked && last(one)?.payload === last(other)?.payload)
+  }
+}
+
+function keyOf(queue: string, id: string): string {
+  return `${queue}:${id}`
+}

@@ -1,0 +1,60 @@
+/**
+ * What an import writes to the jobs of BullMQ: which store a job goes to, and since when it may be there. `<store> <time>` is
+ * written before the job is queued in Lark, `<store>` when Lark has it. So, whenever the process dies:
+ *
+ * - A job without a mark was not sent to Lark. If the queue has a job with its id there, that is another one.
+ * - A job that was begun is in Lark or it is not. Lark keeps imported jobs for a time after their end, so during this time
+ *   the id tells. After it, a job that Lark does not have may have run.
+ */
+import { createHash } from 'node:crypto'
+import { JobsError } from '../../model/errors.ts'
+import { textOf } from '../../model/thrown.ts'
+import type { BullmqSource } from '../../store/contract/bullmq.ts'
+import { REMEMBERED } from './jobs.ts'
+
+/** Milliseconds: the time in which the id tells is shorter by this, because clocks are set. */
+const MARGIN = 60_000
+
+/**
+ * `none`: the job has no mark. `other`: it was imported to another store. `begun`: the id tells whether Lark has it. `old`:
+ * it was begun so long ago that Lark may have forgotten it. `done`: Lark has it, or had it.
+ */
+export type MarkState = 'none' | 'other' | 'begun' | 'old' | 'done'
+
+export class ImportMark {
+  readonly done: string
+  readonly #source: BullmqSource
+  /** Why jobs could not be marked. */
+  unmarked: string | undefined
+
+  /** @param store tells the store from others */
+  constructor(source: BullmqSource, store: string) {
+    this.#source = source
+    this.done = createHash('sha256').update(store).digest('base64url').slice(0, 12)
+  }
+
+  /** @param now milliseconds since 1970, by the clock of BullMQ's server */
+  begun(now: number): string {
+    return `${this.done} ${now}`
+  }
+
+  read(mark: string | undefined, now: number): MarkState {
+    if (mark === undefined) return 'none'
+    if (mark === this.done) return 'done'
+    const [store, since] = mark.split(' ')
+    if (store !== this.done) return 'other'
+    // A time that cannot be read is an old one.
+    return now - Number(since) < REMEMBERED - MARGIN ? 'begun' : 'old'
+  }
+
+  async write(queue: string, ids: readonly string[], text: string): Promise<void> {
+    if (this.unmarked !== undefined || ids.length === 0) return
+    try {
+      await this.#source.mark(queue, ids, text)
+    } catch (error) {
+      if (JobsError.is(error, 'STORE_UNREACHABLE') || JobsError.is(error, 'STORE_UNCERTAIN')) throw error
+      // A user who may only read BullMQ's keys can import, too.
+      this.unmarked = textOf(error)
+    }
+  }
+}

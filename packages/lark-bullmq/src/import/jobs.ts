@@ -1,0 +1,143 @@
+/**
+ * From a job of BullMQ to a job of Lark. Whatever is wrong with it is thrown, and told with its id.
+ */
+import { createHash } from 'node:crypto'
+import { type BullmqLack, bullmqRecord } from '../../bullmq/record.ts'
+import { LONGEST } from '../../model/duration.ts'
+import { MAX_ID } from '../../model/id.ts'
+import { encode, MAX_PAYLOAD } from '../../model/payload.ts'
+import type { JobError, JobRecord, Keep, NewJob } from '../../model/record.ts'
+import { isReserved } from '../../model/reserved-key.ts'
+import { shown } from '../../model/secret.ts'
+import { isName } from '../../options/job-settings.ts'
+import type { BullmqEntry } from '../../store/contract/bullmq.ts'
+import { MAX_BYTES, MAX_ERRORS } from '../../store/contract/store.ts'
+
+/**
+ * Milliseconds: an imported job that has ended is kept for at least so long. If the process dies after Lark has answered
+ * and before this is marked in BullMQ, an import that is repeated within this time finds it (`import-mark.ts`).
+ */
+export const REMEMBERED = 3_600_000
+/** Characters of a message and of a stack that are kept of an error. */
+const MAX_MESSAGE = 4_000
+
+export interface ReadJob {
+  job: NewJob
+  /** As the application wrote them. */
+  opts: Record<string, unknown>
+  lacks: BullmqLack[]
+}
+
+/**
+ * The id of a job in Lark. Most are those of BullMQ. Characters that an id may not have are written as in a URL, and a
+ * long one is hashed, so two ids that differ still differ.
+ */
+export function larkId(id: string): string {
+  const plain = id.replace(/[%\s:]|\p{C}/gu, (letter) => encodeURIComponent(letter))
+  if (plain === 'failed') return '%66ailed'
+  return plain.length <= MAX_ID ? plain : createHash('sha256').update(id).digest('hex')
+}
+
+/** @param template with `{name}` and `{queue}` */
+export function keyFor(template: string, name: string, queue: string): string {
+  const key = template.replace(/\{(name|queue)\}/g, (_, what) => (what === 'name' ? name : queue))
+  // Somebody who can write into BullMQ's Redis is not necessarily allowed to run every command of the application.
+  if (isName(key) && !isReserved(key)) return key
+  throw new Error(`its name is ${shown(name)}, which makes no key`)
+}
+
+/** The JSON text of a payload. */
+export function payloadOf(data: string | undefined, bytes: number): string {
+  if (data === undefined) throw new Error(`its data has ${bytes} bytes, the limit is ${MAX_PAYLOAD}`)
+  return encode(parsed(data, 'data'), 'data')
+}
+
+export function parsed(text: string, what: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    throw new Error(`its ${what} is not JSON: ${shown(text.slice(0, 60))}`)
+  }
+}
+
+/** @param now milliseconds since 1970, by the clock of BullMQ's server */
+export function waitingJob(entry: BullmqEntry, queue: string, template: string, now: number): ReadJob {
+  if (entry.isGone) throw new Error('nothing is left of it but its id')
+  if (entry.isForeign) throw new Error('its key holds something else than a job of BullMQ')
+  if (entry.opts === undefined) throw new Error(`its opts have more than ${MAX_PAYLOAD} bytes`)
+  const record = bullmqRecord(parsed(entry.opts, 'opts'), entry.attemptsMade)
+  const { opts, options, priority, lacks } = record
+  const job: NewJob = {
+    id: larkId(entry.id),
+    ownId: 'new',
+    key: keyFor(template, entry.name, queue),
+    payload: payloadOf(entry.data, entry.bytes),
+    ...{ options, keep: remembered(record.keep) },
+    ...(priority !== undefined && { priority }),
+    ...(entry.dueAt !== undefined && { delay: Math.min(LONGEST, Math.max(0, entry.dueAt - now)) }),
+  }
+  return { job, opts, lacks }
+}
+
+/** A failed job as it ended. A retry by hand gives it all its attempts. */
+export function failedJob(
+  entry: BullmqEntry,
+  queue: string,
+  template: string,
+  now: number,
+): { record: Omit<JobRecord, 'partition'>; lacks: BullmqLack[] } {
+  const { job, lacks } = waitingJob({ ...entry, attemptsMade: 0 }, queue, template, now)
+  const { id, key, payload, priority = 0, options = {} } = job
+  const runs = Math.max(1, entry.attemptsMade)
+  const record = {
+    ...{ id, key, payload, priority, options, state: 'failed' as const },
+    ...{ queuedAt: entry.timestamp, runs, failures: runs, crashes: 0, releases: 0 },
+    finishedAt: entry.finishedOn ?? now,
+    errors: errorsOf(entry, runs),
+  }
+  return { record, lacks }
+}
+
+function remembered(keep: Keep = {}): Keep {
+  const ages = Object.entries(keep).map(([state, age]) => [state, Math.max(age, REMEMBERED)])
+  return { ...Object.fromEntries(ages), least: REMEMBERED }
+}
+
+/** The errors of the attempts of which BullMQ has kept the stack, and the last one in any case. */
+function errorsOf({ failedReason = '', stacktrace = '[]' }: BullmqEntry, runs: number): JobError[] {
+  let stacks: unknown
+  try {
+    stacks = JSON.parse(stacktrace)
+  } catch {
+    // The reason is enough.
+  }
+  const texts = (Array.isArray(stacks) ? stacks : []).filter((text) => typeof text === 'string')
+  const last = texts.slice(-MAX_ERRORS)
+  if (last.length === 0) return [{ run: runs, name: 'Error', message: failedReason.slice(0, MAX_MESSAGE) }]
+  return last.map((text, i) => errorOf(text, Math.max(1, runs - last.length + 1 + i)))
+}
+
+/** Reads `TypeError: x is undefined`, with the frames below it. */
+function errorOf(text: string, run: number): JobError {
+  const frames = text.search(/\n\s+at /)
+  const head = frames < 0 ? text : text.slice(0, frames)
+  const [, name = 'Error', message = head] = /^(\w{1,200}): (.*)$/s.exec(head) ?? []
+  const stack = text.slice(0, MAX_MESSAGE)
+  return { run, name, message: message.slice(0, MAX_MESSAGE), ...(frames >= 0 && { stack }) }
+}
+
+/** Jobs that go into one call. */
+export function lotsOf(jobs: readonly NewJob[]): NewJob[][] {
+  const lots: NewJob[][] = []
+  let room = 0
+  for (const job of jobs) {
+    const bytes = job.payload.length + JSON.stringify(job.options).length
+    if (room < bytes) {
+      lots.push([])
+      room = MAX_BYTES
+    }
+    lots.at(-1)!.push(job)
+    room -= bytes
+  }
+  return lots
+}

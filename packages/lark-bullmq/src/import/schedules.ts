@@ -1,0 +1,111 @@
+/**
+ * From a scheduler of BullMQ to a schedule of Lark: job schedulers (BullMQ 5.16 and later, and 6), and repeatable jobs of
+ * BullMQ 5, whose data only the job of the next tick has.
+ */
+import { bullmqRecord } from '../../bullmq/record.ts'
+import { scheduleName } from '../../bullmq/schedule-name.ts'
+import { checkTicks } from '../../dispatch/scheduled-job.ts'
+import { cron, every, type Recurrence } from '../../options/recurrence.ts'
+import { isObject, voiceOf } from '../../options/schema.ts'
+import type { Definition } from '../../schedule/definition.ts'
+import type { BullmqEntry, BullmqScheduler } from '../../store/contract/bullmq.ts'
+import { keyFor, parsed, payloadOf } from './jobs.ts'
+import type { LackReason } from './report.ts'
+
+export interface ReadSchedule {
+  definition: Definition
+  lacks: LackReason[]
+}
+
+/**
+ * The id of a schedule in Lark, where ids are unique in the store. BullMQ's are unique in a queue; those of repeatable jobs
+ * are hashes, and tell more with a name.
+ */
+export function scheduleIdOf(queue: string, { id, fields: { name } }: BullmqScheduler): string {
+  const isHash = name !== undefined && /^[0-9a-f]{32}$/.test(id)
+  return scheduleName(queue, isHash ? `${name}-${id.slice(0, 8)}` : id)
+}
+
+/** The id of the job of the next tick. */
+export function nextJobOf({ id, next }: BullmqScheduler): string {
+  return `repeat:${id}:${next}`
+}
+
+/** The instant that the id of a scheduler's job names; undefined for other ids. */
+export function tickIn(id: string): number | undefined {
+  const tick = /^repeat:.+:(\d{1,15})$/.exec(id)?.[1]
+  return tick === undefined ? undefined : Number(tick)
+}
+
+/**
+ * @param nextJob the job of its next tick
+ * @param isDue whether this job is due, and imported like others
+ * @param timezone of expressions that name none
+ * @throws what is wrong with it
+ */
+export function scheduleOf(
+  { fields }: BullmqScheduler,
+  nextJob: BullmqEntry,
+  isDue: boolean,
+  { queue, template, timezone }: { queue: string; template: string; timezone: string },
+): ReadSchedule {
+  // Repeatable jobs count their ticks in the next job, and have nothing of it themselves.
+  const isLegacy = fields.ic === undefined
+  if (isLegacy && nextJob.isGone && fields.data === undefined)
+    throw new Error('the job of its next tick is gone, and with it the data of its jobs')
+  if (fields.name === undefined && nextJob.isGone) throw new Error('nothing is left of it but its id')
+  const nextOpts = nextJob.isGone ? {} : parsed(nextJob.opts ?? '', 'opts')
+  const { repeat, ...legacyOpts } = isObject(nextOpts) ? nextOpts : {}
+  const said = { ...(isLegacy && isObject(repeat) ? repeat : {}), ...fields } as Record<string, unknown>
+  const made = Number((isLegacy ? said.count : fields.ic) ?? 1)
+  const { when, lacks } = recurrenceOf(said, isDue ? made : made - 1)
+  const opts = isLegacy ? jobOptions(legacyOpts) : parsed(fields.opts ?? '{}', 'opts')
+  const data = fields.data ?? (isLegacy ? nextJob.data : '{}')
+  const record = bullmqRecord(opts, 0)
+  const { timing, missed, grace, overlap, jitter, pauseAfterFailures, limit } = when
+  const definition: Definition = {
+    timing: timing.kind === 'cron' ? { ...timing, timezone: timing.timezone ?? timezone } : timing,
+    ...{ missed, grace, overlap, jitter, pauseAfterFailures, limit, queue },
+    job: {
+      key: keyFor(template, fields.name ?? nextJob.name, queue),
+      payload: payloadOf(data, data === undefined ? nextJob.bytes : Buffer.byteLength(data)),
+      options: record.options,
+      ...(record.priority !== undefined && { priority: record.priority }),
+      ...(record.keep !== undefined && { keep: record.keep }),
+    },
+  }
+  checkTicks(definition, voiceOf('SCHEDULE_INVALID', 'its pattern'))
+  return { definition, lacks: [...lacks, ...record.lacks] }
+}
+
+/** What every job of a repeatable job says, without what is of one tick. */
+function jobOptions(opts: Record<string, unknown>): Record<string, unknown> {
+  const { jobId: _, delay: __, timestamp: ___, prevMillis: ____, repeatJobKey: _____, ...others } = opts
+  return others
+}
+
+/** @param ticked how often it has ticked */
+function recurrenceOf(
+  { pattern, every: ms, tz, startDate, endDate, limit }: Record<string, unknown>,
+  ticked: number,
+): { when: Recurrence; lacks: LackReason[] } {
+  const left = limit === undefined ? undefined : Number(limit) - ticked
+  if (left !== undefined && left < 1) throw new Error('it has ticked as often as its limit says')
+  const options = {
+    // BullMQ runs one job late if no worker was there for several ticks.
+    missed: 'once' as const,
+    ...(startDate !== undefined && { from: instantOf(startDate, 'startDate') }),
+    ...(endDate !== undefined && { until: instantOf(endDate, 'endDate') }),
+    ...(left !== undefined && { limit: left }),
+  }
+  if (typeof pattern !== 'string') return { when: every(Number(ms), options), lacks: ['aligned'] }
+  if (typeof tz === 'string') return { when: cron(pattern, { ...options, timezone: tz }), lacks: [] }
+  return { when: cron(pattern, options), lacks: ['timezone'] }
+}
+
+function instantOf(value: unknown, what: string): Date {
+  const text = String(value)
+  const date = new Date(/^\d+$/.test(text) ? Number(text) : text)
+  if (Number.isNaN(date.getTime())) throw new Error(`its ${what} is not a date`)
+  return date
+}

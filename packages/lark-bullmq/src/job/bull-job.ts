@@ -1,0 +1,493 @@
+/**
+ * A job, as BullMQ shows it: in the processor of a worker, or as a queue has found or added it.
+ */
+import { memberOf } from '../model/effect.ts'
+import { JobsError } from '../model/errors.ts'
+import type { JobError, JobOptions, LeasedJob } from '../model/record.ts'
+import { isReserved, unreserved } from '../model/reserved-key.ts'
+import { tickOf } from '../model/tick.ts'
+import type { JobDetail, StoredJob } from '../operate/stored-jobs.ts'
+import { isObject } from '../options/schema.ts'
+import {
+  countsOf,
+  type Dependencies,
+  type DependenciesCount,
+  type DependenciesOptions,
+  type JobDependencies,
+  pagesOf,
+} from './dependencies.ts'
+import { EveryJob } from './every-job.ts'
+import { FlowNode } from './flow-node.ts'
+import { shownId } from './flow-rules.ts'
+import { checkJobOptions, type JobsOptions, optionsIn } from './job-options.ts'
+import { type FinishedStatus, type JobState, stateOf, stateOfNode } from './job-state.ts'
+import { larkPriority } from './priority.ts'
+import { schedulerName } from './schedule-name.ts'
+import type { JobHome } from './shared-store.ts'
+import { refuseMethods, refuseProperties, unsupported, wrongValue } from './unsupported.ts'
+
+// biome-ignore lint/suspicious/noExplicitAny: the default of BullMQ's own types
+export type Any = any
+
+export type JobProgress = string | boolean | number | object
+
+/** What the processor of a worker may do to its job. */
+export interface JobControls {
+  /** @returns whether the job is still there */
+  edit(data: unknown): Promise<boolean>
+  progress(value: unknown): void
+  info(text: string): void
+  reported(progress: JobProgress): void
+}
+
+/** The page that has flows. */
+const bullFlows = 'from-bullmq.md#flows'
+
+/** What is known of a job. */
+interface JobFacts {
+  /** In Lark. */
+  id: string | undefined
+  name: string
+  data: unknown
+  opts: JobsOptions
+  timestamp: number
+}
+
+export class BullJob<DataType = Any, ReturnType = Any, NameType extends string = string> {
+  id: string | undefined
+  name: NameType
+  data: DataType
+  opts: JobsOptions
+  progress: JobProgress = 0
+  returnvalue: ReturnType = null as ReturnType
+  stacktrace: string[] | null = null
+  /** Milliseconds. */
+  delay: number
+  priority: number
+  /** When it was added: milliseconds since 1970, by the clock of the store. */
+  timestamp: number
+  /** How often a worker has begun it. */
+  attemptsStarted = 0
+  /** How many of its attempts have ended. */
+  attemptsMade = 0
+  /** How often its worker died. */
+  stalledCounter = 0
+  failedReason!: string
+  finishedOn?: number
+  processedOn?: number
+  deduplicationId?: string
+  /** The job scheduler that added it. */
+  repeatJobKey?: string
+  token?: string
+  /** Of a job in a flow: the one that waits for it. */
+  parent?: { id: string; queueKey: string }
+  parentKey?: string
+  readonly queueName: string
+  readonly #home: JobHome
+  /** The id in Lark. `id` may be a `jobId` instead. */
+  readonly #larkId: string | undefined
+  #active: JobControls | undefined
+  #lines = 0
+  /** Until when the processor has put the job off: milliseconds since 1970. */
+  #movedTo: number | undefined
+
+  /** @internal */
+  constructor(home: JobHome, { id, name, data, opts, timestamp }: JobFacts, active?: JobControls) {
+    this.#home = home
+    this.#active = active
+    this.#larkId = id
+    this.id = id && shownId(id, opts)
+    this.name = name as NameType
+    this.data = data as DataType
+    this.opts = { attempts: 0, ...opts }
+    this.delay = opts.delay ?? 0
+    this.priority = opts.priority ?? 0
+    this.timestamp = timestamp
+    this.queueName = home.queue
+    if (opts.deduplication !== undefined) this.deduplicationId = opts.deduplication.id
+    if (isObject(opts.parent)) {
+      const { id, queue } = opts.parent
+      this.parent = { id: String(id), queueKey: String(queue) }
+      this.parentKey = `${queue}:${id}`
+    }
+    const tick = tickOf(id ?? '')
+    if (tick !== undefined) this.repeatJobKey = schedulerName(home.queue, tick.schedule)
+  }
+
+  /** A job that a worker runs. @internal */
+  static held(home: JobHome, lease: LeasedJob, data: unknown, active: JobControls): BullJob {
+    const { id, key: name, queuedAt: timestamp, runs, failures, crashes, token, options } = lease
+    const job = new BullJob(home, { id, name, data, opts: optionsIn(options?.context), timestamp }, active)
+    const made = failures + madeBefore(job.opts, options)
+    Object.assign(job, { attemptsStarted: runs, attemptsMade: made, stalledCounter: crashes, token })
+    Object.assign(job, { delay: 0, stacktrace: [], priority: priorityOf(job.opts, lease.priority) })
+    job.processedOn = Date.now()
+    return job
+  }
+
+  /** What the runs before have left. @internal */
+  recall({ progress, errors, log }: JobDetail): void {
+    if (progress !== undefined) this.progress = progress as JobProgress
+    this.#lines = log.length
+    this.stacktrace = errors.map(stackOf)
+    if (errors.length > 0) this.failedReason = errors.at(-1)!.message
+  }
+
+  /** A job that the store has. @internal */
+  static found(home: JobHome, found: StoredJob | JobDetail): BullJob {
+    const { id, key: name, payload: data, queuedAt: timestamp, options, state, errors } = found
+    const job = new BullJob(home, { id, name, data, opts: optionsIn(options?.context), timestamp })
+    job.attemptsStarted = found.runs
+    job.attemptsMade = found.failures + madeBefore(job.opts, options) + (state === 'completed' ? 1 : 0)
+    job.stalledCounter = found.crashes
+    if (found.progress !== undefined) job.progress = found.progress as JobProgress
+    if (found.result !== undefined) job.returnvalue = found.result
+    job.stacktrace = errors.map(stackOf)
+    if (state !== 'delayed') job.delay = 0
+    job.priority = priorityOf(job.opts, found.priority)
+    const reason =
+      state === 'cancelled' ? cancelledReason(found) : state === 'failed' ? errors.at(-1)?.message : undefined
+    if (reason !== undefined) job.failedReason = reason
+    if (found.finishedAt !== undefined) job.finishedOn = found.finishedAt
+    if (found.claimedAt !== undefined) job.processedOn = found.claimedAt
+    return job
+  }
+
+  /** A job of a flow that its queue does not have: it waits for its children, or has ended because of them. */
+  static async #inFlow(node: FlowNode): Promise<BullJob> {
+    const { home, id, name, data, opts, timestamp } = node
+    const job = new BullJob(home, { id, name, data: data ?? {}, opts, timestamp })
+    const end = await node.end()
+    if (end === undefined) return job
+    job.finishedOn = end.at
+    if (end.failedReason !== undefined) job.failedReason = end.failedReason
+    else job.returnvalue = end.value
+    return job
+  }
+
+  /** The job of a node; undefined if it was removed. @internal */
+  static async ofNode(node: FlowNode): Promise<BullJob | undefined> {
+    const { home, id } = node
+    if (node.isRemoved) return undefined
+    const found = node.isQueued ? await home.store.jobs.find(id, { queue: home.queue }) : undefined
+    if (found !== undefined) return BullJob.found(home, found)
+    return node.isQueued && node.state !== 's' ? undefined : await BullJob.#inFlow(node)
+  }
+
+  /** The job with this id; undefined if the queue has none. @internal */
+  static async withId(home: JobHome, id: string): Promise<BullJob | undefined> {
+    const isMember = memberOf(id) !== undefined
+    const own = isMember ? await FlowNode.find(home, id) : undefined
+    if (own !== undefined) return await BullJob.ofNode(own)
+    const found = await home.store.jobs.find(id, { queue: home.queue })
+    if (found !== undefined) return BullJob.found(home, found)
+    const node = isMember ? undefined : await FlowNode.find(home, id)
+    return node && (await BullJob.ofNode(node))
+  }
+
+  static async fromId(
+    queue: { getJob(id: string): Promise<BullJob | undefined> },
+    id: string,
+  ): Promise<BullJob | undefined> {
+    return await queue.getJob(id)
+  }
+
+  /** Reports how far the job is: any JSON of at most 4 KiB. */
+  async updateProgress(progress: JobProgress): Promise<void> {
+    this.#running('updateProgress()').progress(progress)
+    this.progress = progress
+    this.#active!.reported(progress)
+  }
+
+  /** Writes a line that is kept with the job. @returns how many lines it has: at most 100 of the runs before, and those of this one */
+  async log(row: string): Promise<number> {
+    this.#running('log()').info(String(row))
+    return ++this.#lines
+  }
+
+  async getState(): Promise<JobState | 'unknown'> {
+    const node = await this.#node()
+    if (node?.isRemoved) return 'unknown'
+    const isQueued = node?.isQueued ?? true
+    const status = isQueued ? await this.#handle(node).status() : undefined
+    if (status !== undefined) return stateOf(status.state, status.priority)
+    // One that has started may be on its way to its queue; one that has ended was removed there.
+    return node === undefined || (isQueued && node.state !== 's') ? 'unknown' : stateOfNode[node.state]
+  }
+
+  isCompleted(): Promise<boolean> {
+    return this.#isIn('completed')
+  }
+
+  isFailed(): Promise<boolean> {
+    return this.#isIn('failed')
+  }
+
+  isDelayed(): Promise<boolean> {
+    return this.#isIn('delayed')
+  }
+
+  isActive(): Promise<boolean> {
+    return this.#isIn('active')
+  }
+
+  isWaiting(): Promise<boolean> {
+    return this.#isIn('waiting')
+  }
+
+  isWaitingChildren(): Promise<boolean> {
+    return this.#isIn('waiting-children')
+  }
+
+  /** What the children have returned, by their keys: `prefix:queue:id`. @throws RESULT_DROPPED if a value was not kept */
+  // biome-ignore lint/suspicious/noExplicitAny: as in BullMQ
+  async getChildrenValues<T = any>(): Promise<Record<string, T>> {
+    return (await this.#dependencies()).processed as Record<string, T>
+  }
+
+  /** Why the children failed whose failure this job ignores, by their keys. */
+  async getIgnoredChildrenFailures(): Promise<Record<string, string>> {
+    return (await this.#dependencies()).ignored
+  }
+
+  /** The same as `getIgnoredChildrenFailures()`. */
+  getFailedChildrenValues(): Promise<Record<string, string>> {
+    return this.getIgnoredChildrenFailures()
+  }
+
+  /** The children, by what became of them. @param opts which of them, by page. Default: all */
+  async getDependencies(opts: DependenciesOptions = {}): Promise<JobDependencies> {
+    return pagesOf(await this.#dependencies(), opts)
+  }
+
+  /** How many children there are, by what became of them. @param opts which of them. Default: all */
+  async getDependenciesCount(opts: Parameters<typeof countsOf>[1] = {}): Promise<DependenciesCount> {
+    return countsOf(await this.#dependencies(), opts)
+  }
+
+  /**
+   * Waits until the job has ended.
+   *
+   * @param _queueEvents is not needed
+   * @param ttl milliseconds. Default: as long as it takes
+   * @returns what the processor returned; `null` for nothing
+   * @throws an error with the reason of the failure
+   */
+  async waitUntilFinished(_queueEvents?: unknown, ttl?: number): Promise<ReturnType> {
+    try {
+      const result = await (memberOf(this.#larkId ?? '') === undefined
+        ? this.#handle().result(ttl ? { timeout: ttl } : {})
+        : FlowNode.result(this.#home, this.#id(), ttl || undefined))
+      return (result ?? null) as ReturnType
+    } catch (error) {
+      if (JobsError.is(error, 'RESULT_TIMEOUT'))
+        throw new Error(
+          `Job wait ${this.name} timed out before finishing, no finish notification arrived after ${ttl}ms (id=${this.id})`,
+          { cause: error },
+        )
+      if (JobsError.is(error, 'JOB_FAILED') && error.cause instanceof Error)
+        throw new Error(error.cause.message, { cause: error.cause })
+      throw error
+    }
+  }
+
+  /**
+   * Removes the job, with those that it waits for. One that is gone is not missed.
+   *
+   * @param opts `removeChildren: false` is for a job that waits for none
+   * @throws JOB_NOT_REMOVABLE if it runs; in a flow, an Error if it or a job below it runs
+   */
+  async remove({ removeChildren = true }: { removeChildren?: boolean } = {}): Promise<void> {
+    const { jobs } = this.#home.store
+    const node = await this.#node()
+    if (node !== undefined) return await this.#removeFrom(node, removeChildren)
+    await jobs.remove([this.#id()], { queue: this.#home.queue }).catch((error: unknown) => {
+      if (!JobsError.is(error, 'JOB_NOT_FOUND')) throw error
+    })
+  }
+
+  async #removeFrom(node: FlowNode, removeChildren: boolean): Promise<void> {
+    if (node.state === 'b' && !removeChildren) {
+      const what = 'remove() without the children that the job waits for'
+      throw unsupported(`Job ${this.id}`, what, '`Jobs.flow(id)`', bullFlows)
+    }
+    if (!node.isQueued && node.state !== 'b') throw this.#hasNoJob('remove()', '`Jobs.flow(id)`')
+    await node.remove(removeChildren)
+  }
+
+  /** Removes the jobs below this one that have not begun. */
+  async removeUnprocessedChildren(): Promise<void> {
+    await (await this.#node())?.removeUnprocessed()
+  }
+
+  /** Adds the job again, with all its attempts. @param state in which it must be */
+  async retry(state: FinishedStatus = 'failed', options?: object): Promise<void> {
+    if (options !== undefined && Object.values(options).some((each) => each === false))
+      throw unsupported(
+        `Job ${this.id}`,
+        'a retry that keeps the attempts that were made',
+        '`Jobs.retry(id)`',
+        'operating-jobs.md',
+      )
+    const now = await this.getState()
+    if (now !== state) throw new Error(`Job ${this.id} is not in the ${state} state. reprocessJob`)
+    const node = await this.#node()
+    if (node?.isQueued === false)
+      throw this.#hasNoJob('retry()', 'retry its child, or `Jobs.flow(id).retry()`')
+    await this.#home.store.jobs.retry([node?.id ?? this.#id()], { queue: this.#home.queue })
+    this.finishedOn = undefined as unknown as number
+    this.returnvalue = null as ReturnType
+  }
+
+  /** Makes a delayed job due now. */
+  async promote(): Promise<void> {
+    if (!(await this.#handle().runNow()))
+      throw new Error(`Job ${this.id} is not in the delayed state. promote`)
+    this.delay = 0
+  }
+
+  /** @param delay milliseconds from now */
+  async changeDelay(delay: number): Promise<void> {
+    // Lark would also delay a job that waits.
+    if (!(await this.isDelayed()) || !(await this.#handle().reschedule(delay)))
+      throw new Error(`Job ${this.id} is not in the delayed state. changeDelay`)
+    this.delay = delay
+  }
+
+  async changePriority(opts: { priority?: number; lifo?: boolean }): Promise<void> {
+    const { priority = 0 } = checkJobOptions(`Job ${this.id}: changePriority()`, opts)
+    if (!(await this.#handle().prioritize(larkPriority(priority)))) await this.#mustBeThere('changePriority')
+    this.priority = priority
+  }
+
+  /** Replaces the data. In a processor, the next attempt gets it. @throws BULLMQ_UNSUPPORTED if another process runs it */
+  async updateData(data: DataType): Promise<void> {
+    if (isReserved(this.name)) throw wrongValue(`${this}: updateData()`, 'the name', this.name, unreserved)
+    const isDone = await (this.#active?.edit(data) ?? this.#handle(await this.#node()).edit(data as never))
+    if (!isDone) {
+      await this.#mustBeThere('updateData')
+      const what = 'updateData() outside of the processor that runs the job'
+      throw unsupported(`Job ${this.id}`, what, '`handle.edit()` while it does not run', 'handles.md')
+    }
+    this.data = data
+  }
+
+  /** In a processor, which then throws a `DelayedError`: the job runs again at this time. @param timestamp since 1970 */
+  async moveToDelayed(timestamp: number, _token?: string): Promise<void> {
+    if (typeof timestamp !== 'number' || Number.isNaN(timestamp))
+      throw wrongValue(`Job ${this.id}`, 'moveToDelayed()', timestamp, 'milliseconds since 1970')
+    const delay = Math.max(0, timestamp - Date.now())
+    if (this.#active !== undefined) this.#movedTo = timestamp
+    else if (!(await this.#handle().reschedule(delay)))
+      throw new Error(`Job ${this.id} cannot be delayed: it runs or has ended`)
+    this.delay = delay
+  }
+
+  /** In a processor, which then throws a `WaitingError`: the job runs again. */
+  async moveToWait(_token?: string): Promise<void> {
+    this.#running('moveToWait()')
+    this.#movedTo = 0
+  }
+
+  /** Nothing is to be done: leases are renewed. */
+  async extendLock(_token?: string, _duration?: number): Promise<number> {
+    return 1
+  }
+
+  toString(): string {
+    return `Job ${this.id}`
+  }
+
+  toJSON(): object {
+    const { token: _, ...shown } = this
+    return shown
+  }
+
+  /** The id in Lark. `id` may be a `jobId` instead. @internal */
+  get larkId(): string {
+    return this.#id()
+  }
+
+  /** Milliseconds for which the processor has put the job off; undefined if it has not. @internal */
+  get movedFor(): number | undefined {
+    return this.#movedTo === undefined ? undefined : Math.max(0, this.#movedTo - Date.now())
+  }
+
+  /** The run has ended. @internal */
+  ended(what: { value: ReturnType } | { error: Error; isLast: boolean }): void {
+    this.#active = undefined
+    this.attemptsMade++
+    if ('value' in what) this.returnvalue = what.value
+    else {
+      this.failedReason = what.error.message
+      this.stacktrace = [...(this.stacktrace ?? []), what.error.stack ?? what.error.message]
+      if (!what.isLast) return
+    }
+    this.finishedOn = Date.now()
+  }
+
+  #running(method: string): JobControls {
+    if (this.#active !== undefined) return this.#active
+    throw unsupported(
+      `Job ${this.id}`,
+      `${method} outside of its processor`,
+      '`this.progress()`, `this.info()`',
+      'results.md#progress',
+    )
+  }
+
+  async #mustBeThere(method: string): Promise<void> {
+    if ((await this.getState()) === 'unknown') throw new Error(`Missing key for job ${this.id}. ${method}`)
+  }
+
+  async #isIn(state: JobState): Promise<boolean> {
+    return (await this.getState()) === state
+  }
+
+  #id(): string {
+    if (this.#larkId === undefined) throw new Error(`The job ${this.name} has no id`)
+    return this.#larkId
+  }
+
+  /** @param node of its flow: it may have been started again meanwhile, as another job */
+  #handle(node?: FlowNode) {
+    const { store, queue } = this.#home
+    return store.jobs.handle(EveryJob, node?.id ?? this.#id(), { queue })
+  }
+
+  /** Its node; undefined if it is in no flow. */
+  async #node(): Promise<FlowNode | undefined> {
+    const id = this.#id()
+    return memberOf(id) === undefined ? undefined : await FlowNode.find(this.#home, id)
+  }
+
+  async #dependencies(): Promise<Dependencies> {
+    const none = { processed: {}, unprocessed: [], ignored: {}, failed: [] }
+    return (await (await this.#node())?.dependencies()) ?? none
+  }
+
+  #hasNoJob(method: string, inLark: string): Error {
+    const what = `${method} of a job that has ended because of its children`
+    return unsupported(`Job ${this.id}`, what, inLark, bullFlows)
+  }
+}
+refuseMethods(BullJob.prototype, 'methods of Job')
+refuseProperties(BullJob.prototype, 'properties of Job')
+
+/** The attempts that BullMQ had made when the job was imported: the job has as many fewer here. */
+function madeBefore({ attempts }: JobsOptions, options: Pick<JobOptions, 'tries'> | undefined): number {
+  return Math.max(0, (attempts || 1) - (options?.tries ?? 1))
+}
+
+/** What it was added with, unless it was changed since. */
+function priorityOf({ priority = 0 }: JobsOptions, now: number): number {
+  return larkPriority(priority) === now ? priority : Math.max(0, -now)
+}
+
+function stackOf({ stack, name, message }: JobError): string {
+  return stack ?? `${name}: ${message}`
+}
+
+function cancelledReason({ reason, because }: Pick<StoredJob, 'reason' | 'because'>): string {
+  return `cancelled: ${because ?? reason ?? 'the reason is not known'}`
+}

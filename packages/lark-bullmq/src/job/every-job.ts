@@ -1,0 +1,23 @@
+/**
+ * The class of all jobs that `@s18i/lark-jobs/bullmq` adds. The key of each is its name, and the worker's class for every
+ * key runs it. So an application may later give a name a class of its own, with that key.
+ */
+import { Job } from '../api/job.ts'
+import { LONGEST } from '../model/duration.ts'
+import { JobsError } from '../model/errors.ts'
+import { EVERY_KEY } from '../model/every-key.ts'
+import { lenient } from '../options/lenient.ts'
+
+/** Its settings are the defaults of BullMQ: one attempt, a retry at once, no timeout. */
+export class EveryJob extends Job {
+  /** BullMQ takes what `JSON.stringify` takes. */
+  static override readonly schema = lenient<unknown>()
+  override readonly key: string = EVERY_KEY
+  override tries = 1
+  override backoff: Job['backoff'] = 0
+  override timeout = LONGEST
+
+  override handle(_payload?: unknown): unknown {
+    throw new JobsError('JOB_INVALID', 'A job of BullMQ runs in a Worker of @s18i/lark-jobs/bullmq')
+  }
+}

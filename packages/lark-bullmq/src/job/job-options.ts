@@ -1,0 +1,246 @@
+/**
+ * The options of a job, as BullMQ has them, and what they are in Lark.
+ */
+import type { Drafted } from '../dispatch/new-job.ts'
+import { type BackoffOption, exponential } from '../model/backoff.ts'
+import { type Context, context } from '../model/context.ts'
+import { LONGEST } from '../model/duration.ts'
+import { JobsError } from '../model/errors.ts'
+import { MAX_CONTEXT } from '../model/payload.ts'
+import { MAX_NAME } from '../model/record.ts'
+import { isReserved, unreserved } from '../model/reserved-key.ts'
+import { isObject } from '../options/schema.ts'
+import type { UniqueOptions } from '../options/unique.ts'
+import { EveryJob } from './every-job.ts'
+import type { ChildFailureOptions } from './flow-rules.ts'
+import { checkRemove, keepOf, type RemoveOption } from './kept-jobs.ts'
+import { larkPriority, MOST } from './priority.ts'
+import { checkOptions, unsupported, wrongValue } from './unsupported.ts'
+
+export interface BackoffOptions {
+  /** `fixed`, `exponential`, or a name that `settings.backoffStrategy` of the worker knows. */
+  type: 'fixed' | 'exponential' | (string & {})
+  /** Milliseconds. */
+  delay?: number
+  /** The share of each pause that is random, from 0 to 1. */
+  jitter?: number
+}
+
+export interface DeduplicationOptions {
+  id: string
+  /** Milliseconds. */
+  ttl?: number
+  /** With `ttl` and `replace`: each further job begins the time anew. */
+  extend?: boolean
+  /** A further job replaces the data of the first, while the first has not begun. */
+  replace?: boolean
+  /** While one job runs, one more may wait, with the data that came last. */
+  keepLastIfActive?: boolean
+}
+
+/** The options that may also be defaults of a queue. */
+export interface DefaultJobOptions extends ChildFailureOptions {
+  /** The number of attempts, the first one included. Default 1. */
+  attempts?: number
+  /** The pause before each retry: milliseconds, or how it grows. Default: none. */
+  backoff?: number | BackoffOptions
+  /** Milliseconds. */
+  delay?: number
+  /** 0 goes first, then 1, then 2, up to 2,097,151. Default 0. */
+  priority?: number
+  /** `true`: nothing is kept. A number: the newest. `{ age }`: seconds. Default: as the queue of Lark keeps. */
+  removeOnComplete?: RemoveOption
+  /** The same for jobs that have failed. */
+  removeOnFail?: RemoveOption
+  /** The most bytes of the data, as JSON. */
+  sizeLimit?: number
+}
+
+/** The job of a flow that waits for another. */
+export interface ParentOptions {
+  id: string
+  /** What its keys begin with in BullMQ: `prefix:queue`. */
+  queue: string
+}
+
+export interface JobsOptions extends DefaultJobOptions {
+  /** An id that you choose: while the queue has a job with it, no other is added. */
+  jobId?: string
+  deduplication?: DeduplicationOptions
+  /** Of a job that a `FlowProducer` has added. Nobody else may say it. */
+  parent?: ParentOptions
+}
+
+/** A job that is to be added. */
+export interface AddedJob {
+  name: string
+  data: unknown
+  /** With the defaults of its queue. */
+  opts: JobsOptions
+}
+
+/** Where a job keeps the options that it was added with: in its context, as `lark jobs:show` shows. */
+const SLOT = 'bullmq'
+/** What becomes of the parent. */
+const onFailure = [
+  'failParentOnFailure',
+  'continueParentOnFailure',
+  'ignoreDependencyOnFailure',
+  'removeDependencyOnFailure',
+] as const
+
+/** @throws BULLMQ_UNSUPPORTED, JOB_INVALID */
+export function checkJobOptions(who: string, opts: JobsOptions | undefined): JobsOptions {
+  const read = checkOptions(who, 'options of a job', opts)
+  const { attempts, delay, priority, backoff, sizeLimit, deduplication } = read
+  const whole = (name: string, value: unknown, most: number) => {
+    if (
+      value === undefined ||
+      (Number.isInteger(value) && (value as number) >= 0 && (value as number) <= most)
+    )
+      return
+    throw wrongValue(who, name, value, `a whole number from 0 to ${most}`)
+  }
+  whole('attempts', attempts, Number.MAX_SAFE_INTEGER)
+  whole('priority', priority, MOST)
+  whole('sizeLimit', sizeLimit, Number.MAX_SAFE_INTEGER)
+  if (delay !== undefined && !isTime(delay)) throw wrongValue(who, 'delay', delay, 'milliseconds')
+  checkRemove(who, 'removeOnComplete', read.removeOnComplete)
+  checkRemove(who, 'removeOnFail', read.removeOnFail)
+  if (backoff !== undefined) checkBackoff(who, backoff)
+  if (deduplication !== undefined) uniqueOf(who, deduplication)
+  const rules = onFailure.filter((name) => read[name])
+  if (rules.length > 1) throw wrongValue(who, rules[0]!, true, `the only one of ${onFailure.join(', ')}`)
+  return read
+}
+
+function isTime(value: unknown): boolean {
+  return typeof value === 'number' && value >= 0 && value <= LONGEST
+}
+
+function checkBackoff(who: string, backoff: unknown): void {
+  if (isTime(backoff)) return
+  if (!isObject(backoff))
+    throw wrongValue(who, 'backoff', backoff, 'milliseconds, or { type, delay, jitter }')
+  const {
+    type,
+    delay = 0,
+    jitter = 0,
+  } = checkOptions(who, 'options of backoff', backoff) as Partial<BackoffOptions>
+  if (typeof type !== 'string' || type === '')
+    throw wrongValue(who, 'backoff.type', type, "'fixed', 'exponential', or the name of a strategy")
+  if (!isTime(delay)) throw wrongValue(who, 'backoff.delay', delay, 'milliseconds')
+  if (typeof jitter !== 'number' || !(jitter >= 0 && jitter <= 1))
+    throw wrongValue(who, 'backoff.jitter', jitter, 'a number from 0 to 1')
+}
+
+/** The options that are stored with a job. @throws JOB_INVALID if they are too long */
+function stored(who: string, opts: JobsOptions): Context {
+  const text = JSON.stringify(opts)
+  if (text.length <= MAX_CONTEXT) return JSON.parse(text)
+  const right = `an object of at most ${MAX_CONTEXT} characters, as JSON`
+  throw wrongValue(who, 'the object of options', `${text.slice(0, 40)}…`, right)
+}
+
+/**
+ * What Lark dispatches for a job.
+ *
+ * @throws BULLMQ_UNSUPPORTED, JOB_INVALID
+ */
+export function draftedBy(who: string, queueName: string, { name, data = {}, opts }: AddedJob): Drafted {
+  checkName(who, name)
+  checkSize(who, name, data, opts.sizeLimit)
+  const { attempts, delay, priority, jobId, deduplication } = opts
+  const backoff = larkBackoff(opts.backoff)
+  const keep = keepOf(opts)
+  const kept = stored(who, opts)
+  return {
+    Class: EveryJob,
+    key: name,
+    payload: data,
+    fields: {
+      queueName,
+      ...(attempts && { tries: attempts }),
+      ...(delay && { delay }),
+      ...(priority && { priority: larkPriority(priority) }),
+      ...(backoff !== undefined && { backoff }),
+      ...(deduplication && { unique: uniqueOf(who, deduplication) }),
+    },
+    ...(jobId !== undefined && { ownId: { id: jobId, options: {} } }),
+    ...(keep && { keep }),
+    ...(Object.keys(kept).length > 0 && { context: { [SLOT]: kept } }),
+  }
+}
+
+/** The options that a job was added with, from its context. */
+export function optionsIn(all: Context | undefined): JobsOptions {
+  const opts = all?.[SLOT]
+  return isObject(opts) ? { ...opts } : {}
+}
+
+/** The current context without these options: jobs that a processor adds to Lark do not inherit them. */
+export function contextWithout(): Context | undefined {
+  const { [SLOT]: _, ...others } = context() ?? {}
+  return Object.keys(others).length > 0 ? others : undefined
+}
+
+function checkName(who: string, name: string): void {
+  const isName = typeof name === 'string' && name !== '' && name.length <= MAX_NAME && !/\p{C}/u.test(name)
+  if (!isName)
+    throw wrongValue(
+      who,
+      'the name of a job',
+      name,
+      `a text of 1 to ${MAX_NAME} characters, without control characters`,
+    )
+  if (isReserved(name)) throw wrongValue(who, 'the name of a job', name, unreserved)
+}
+
+function checkSize(who: string, name: string, data: unknown, limit: number | undefined): void {
+  if (limit === undefined) return
+  const bytes = Buffer.byteLength(JSON.stringify(data) ?? '')
+  if (bytes <= limit) return
+  throw new JobsError(
+    'PAYLOAD_TOO_LARGE',
+    `${who}: the data of job ${name} has ${bytes} bytes, its sizeLimit is ${limit}`,
+  )
+}
+
+/** Undefined: none, or one that the worker knows by its name. */
+function larkBackoff(backoff: number | BackoffOptions | undefined): BackoffOption | undefined {
+  if (backoff === undefined || typeof backoff === 'number') return backoff
+  const { type, delay = 0, jitter = 0 } = backoff
+  if (type === 'fixed')
+    return jitter === 0 || delay === 0 ? delay : exponential({ from: delay, to: delay, jitter })
+  // A pause of 0 does not grow.
+  if (type === 'exponential') return delay === 0 ? 0 : exponential({ from: delay, to: LONGEST, jitter })
+  return undefined
+}
+
+/** The name of a strategy of the worker; undefined if Lark itself knows the pause. */
+export function strategyOf({ backoff }: JobsOptions): string | undefined {
+  const type = typeof backoff === 'object' ? backoff.type : 'fixed'
+  return type === 'fixed' || type === 'exponential' ? undefined : type
+}
+
+/** @throws BULLMQ_UNSUPPORTED for a combination that Lark does not have, JOB_INVALID */
+function uniqueOf(who: string, given: DeduplicationOptions): UniqueOptions & { by: () => string } {
+  const read = checkOptions(who, 'options of deduplication', given)
+  const { id, ttl, extend = false, replace = false, keepLastIfActive = false } = read
+  if (typeof id !== 'string' || id === '') throw wrongValue(who, 'deduplication.id', id, 'a text')
+  if (ttl !== undefined && (!isTime(ttl) || ttl === 0))
+    throw wrongValue(who, 'deduplication.ttl', ttl, 'milliseconds')
+  const by = () => id
+  if (keepLastIfActive && ttl === undefined) return { by, keepLast: true }
+  if (ttl !== undefined && extend && replace) return { by, debounce: ttl }
+  if (ttl !== undefined && !extend && !replace && !keepLastIfActive)
+    return { by, until: 'start', throttle: ttl }
+  if (ttl === undefined && !extend) return replace ? { by, replace: true } : { by }
+  const names = Object.keys(read).filter((name) => name !== 'id')
+  throw unsupported(
+    who,
+    `deduplication with ${names.join(' and ')} together`,
+    'ttl alone throttles, ttl with extend and replace debounces, replace and keepLastIfActive stand alone',
+    'unique-jobs.md#options',
+  )
+}

@@ -1,0 +1,71 @@
+/**
+ * `removeOnComplete` and `removeOnFail`. An age, `true` and `false` are kept with the job. A number of jobs is a matter of
+ * the queue: in BullMQ each job that ends applies its own number, and here the worker that runs a job does.
+ */
+import { LONGEST } from '../model/duration.ts'
+import type { Keep } from '../model/record.ts'
+import { isObject } from '../options/schema.ts'
+import type { Retention } from '../store/contract/retention.ts'
+import { wrongValue } from './unsupported.ts'
+
+/** How many ended jobs are kept, and for how many seconds. */
+export interface KeepJobs {
+  count?: number
+  age?: number
+  limit?: number
+}
+
+export type RemoveOption = boolean | number | KeepJobs | undefined
+
+/** What a job says of its own end. */
+export interface JobRemoval {
+  removeOnComplete?: RemoveOption
+  removeOnFail?: RemoveOption
+}
+
+const right = 'true, false, a number of jobs, or { age, count }, with the age in seconds'
+
+/** @throws JOB_INVALID */
+export function checkRemove(who: string, name: string, value: unknown): void {
+  const isCount = (each: unknown) => each === undefined || (Number.isInteger(each) && (each as number) >= 0)
+  const isAge = (each: unknown) => each === undefined || (typeof each === 'number' && each >= 0)
+  if (value === undefined || typeof value === 'boolean') return
+  if (typeof value === 'number' && isCount(value)) return
+  // BullMQ takes a number below 0 as: keep all.
+  if (value === -1) return
+  if (!isObject(value)) throw wrongValue(who, name, value, right)
+  const { count, age, limit: _, ...others } = value
+  const isKnown = Object.keys(others).length === 0 && (count !== undefined || age !== undefined)
+  if (!isKnown || !(count === -1 || isCount(count)) || !isAge(age)) throw wrongValue(who, name, value, right)
+}
+
+/** What a job of Lark carries; undefined if its queue decides. */
+export function keepOf({ removeOnComplete, removeOnFail }: JobRemoval): Keep | undefined {
+  const [completed, failed] = [ageOf(removeOnComplete), ageOf(removeOnFail)]
+  if (completed === undefined && failed === undefined) return undefined
+  // For BullMQ, a cancelled job is a failed one.
+  return {
+    ...(completed !== undefined && { completed }),
+    ...(failed !== undefined && { failed, cancelled: failed }),
+  }
+}
+
+/** Milliseconds, 0 for not at all; undefined if a number of jobs decides, or nothing is said. */
+function ageOf(remove: RemoveOption): number | undefined {
+  if (remove === true || remove === 0) return 0
+  if (remove === false || remove === -1) return LONGEST
+  if (typeof remove !== 'object' || remove.count === 0) return typeof remove === 'object' ? 0 : undefined
+  if (remove.count === -1 && remove.age === undefined) return LONGEST
+  const isAgeAlone = remove.count === undefined || remove.count === -1
+  return isAgeAlone && remove.age !== undefined ? Math.min(LONGEST, remove.age * 1_000) : undefined
+}
+
+/** What a queue keeps, if a number of jobs was said. */
+export function retentionOfCount(remove: RemoveOption): Retention | undefined {
+  if (typeof remove === 'number') return remove > 0 ? { count: remove, age: LONGEST } : undefined
+  if (typeof remove !== 'object' || remove.count === undefined || remove.count <= 0) return undefined
+  return {
+    count: remove.count,
+    age: remove.age === undefined ? LONGEST : Math.min(LONGEST, remove.age * 1_000),
+  }
+}

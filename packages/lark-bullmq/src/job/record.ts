@@ -1,0 +1,106 @@
+/**
+ * What the options of a BullMQ job mean in Lark. BullMQ's options are data from a store: each is checked, and one that
+ * cannot be read is as if it were absent.
+ */
+import type { Backoff } from '../model/backoff.ts'
+import { defined } from '../model/defined.ts'
+import { LONGEST } from '../model/duration.ts'
+import { MAX_CONTEXT } from '../model/payload.ts'
+import type { JobOptions, NewJob } from '../model/record.ts'
+import { isObject } from '../options/schema.ts'
+import { keepOf, type RemoveOption } from './kept-jobs.ts'
+import { larkPriority } from './priority.ts'
+
+/** What of a BullMQ job has no place in Lark. */
+export const bullmqLacks = {
+  backoff: 'a backoff strategy by name: only a Worker of @s18i/lark-jobs/bullmq has such strategies',
+  keepCount: 'a number of jobs to keep: only a Worker of @s18i/lark-jobs/bullmq applies it. See jobs.keep',
+  deduplication: 'a deduplication id: jobs that are added later are not compared with it',
+  options: 'options of more than 4 KiB, which a processor would read from job.opts',
+} as const
+
+export type BullmqLack = keyof typeof bullmqLacks
+
+/** What a job says with BullMQ's options. */
+export interface BullmqRecord extends Pick<NewJob, 'priority' | 'keep'> {
+  /** Under the names that an application writes. */
+  opts: Record<string, unknown>
+  options: JobOptions
+  lacks: BullmqLack[]
+}
+
+/** The names that BullMQ stores for some of its options. */
+const names: ReadonlyMap<string, string> = new Map(
+  Object.entries({
+    de: 'deduplication',
+    fpof: 'failParentOnFailure',
+    cpof: 'continueParentOnFailure',
+    idof: 'ignoreDependencyOnFailure',
+    kl: 'keepLogs',
+    rdof: 'removeDependencyOnFailure',
+  }),
+)
+
+/**
+ * @param stored the options as BullMQ stores them
+ * @param made how many attempts were made
+ */
+export function bullmqRecord(stored: unknown, made: number): BullmqRecord {
+  const opts = Object.fromEntries(
+    Object.entries(isObject(stored) ? stored : {}).map(([name, value]) => [names.get(name) ?? name, value]),
+  )
+  const lacks: BullmqLack[] = []
+  const attempts = Math.max(1, Math.floor(numberIn(opts.attempts) ?? 1))
+  const options: JobOptions = { tries: Math.max(1, attempts - made) }
+  const backoff = backoffOf(opts.backoff, made)
+  if (backoff === undefined) lacks.push('backoff')
+  else options.backoff = backoff
+  const [removeOnComplete, removeOnFail] = [removeIn(opts.removeOnComplete), removeIn(opts.removeOnFail)]
+  if (isCount(removeOnComplete) || isCount(removeOnFail)) lacks.push('keepCount')
+  if (opts.deduplication !== undefined) lacks.push('deduplication')
+  const { attempts: given, ...others } = opts
+  // BullMQ stores 0 attempts if the application has not said how many.
+  const context = { bullmq: given === 0 ? others : opts }
+  if (Buffer.byteLength(JSON.stringify(context)) > MAX_CONTEXT) lacks.push('options')
+  else if (Object.keys(context.bullmq).length > 0) options.context = context
+  const priority = larkPriority(Math.ceil(numberIn(opts.priority) ?? 0))
+  const keep = keepOf({ removeOnComplete, removeOnFail })
+  return {
+    ...(priority !== 0 && { priority }),
+    ...(keep !== undefined && { keep }),
+    ...{ opts, options, lacks },
+  }
+}
+
+/** The pauses before the retries that are left; undefined for a strategy that only BullMQ's worker knows. */
+function backoffOf(given: unknown, made: number): Backoff | undefined {
+  const fixed = numberIn(given)
+  if (given === undefined || given === null) return [0]
+  if (fixed !== undefined) return [Math.min(fixed, LONGEST)]
+  if (!isObject(given)) return undefined
+  const delay = Math.min(numberIn(given.delay) ?? 0, LONGEST)
+  const jitter = Math.min(1, numberIn(given.jitter) ?? 0)
+  if (given.type === 'fixed') return jitter === 0 ? [delay] : { from: delay, to: delay, jitter }
+  // BullMQ doubles without an end.
+  if (given.type === 'exponential') return { from: Math.min(delay * 2 ** made, LONGEST), to: LONGEST, jitter }
+  return undefined
+}
+
+/** Undefined: nothing is said, or nothing that can be read. */
+function removeIn(given: unknown): RemoveOption {
+  if (typeof given === 'boolean' || given === -1) return given
+  if (!isObject(given)) return numberIn(given)
+  const age = numberIn(given.age)
+  const count = given.count === -1 ? -1 : numberIn(given.count)
+  return age === undefined && count === undefined ? undefined : defined({ age, count })
+}
+
+/** Whether it keeps a number of jobs. */
+function isCount(remove: RemoveOption): boolean {
+  const count = typeof remove === 'object' ? remove.count : remove
+  return typeof count === 'number' && count > 0
+}
+
+function numberIn(value: unknown): number | undefined {
+  return typeof value === 'number' && Number.isFinite(value) && value >= 0 ? value : undefined
+}

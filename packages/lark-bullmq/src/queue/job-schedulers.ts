@@ -1,0 +1,167 @@
+/**
+ * Job schedulers of BullMQ, as schedules of Lark. In BullMQ an id counts within a queue, in Lark within the store: so the
+ * id of the schedule is `queue/id`.
+ */
+import { Draft, dispatchDrafts } from '../api/draft.ts'
+import { milliseconds } from '../model/duration.ts'
+import { JobsError } from '../model/errors.ts'
+import { shown } from '../model/secret.ts'
+import { tickId } from '../model/tick.ts'
+import { open } from '../operate/operations.ts'
+import { bookOf, type ScheduleInfo } from '../operate/schedule-info.ts'
+import { cron, every, type Recurrence } from '../options/recurrence.ts'
+import { BullJob } from './bull-job.ts'
+import { checkJobOptions, draftedBy, type JobsOptions, optionsIn } from './job-options.ts'
+import { scheduleName, schedulerName } from './schedule-name.ts'
+import type { JobHome } from './shared-store.ts'
+import { checkOptions, unsupported, wrongValue } from './unsupported.ts'
+
+export interface RepeatOptions {
+  /** A cron expression, also with seconds in front. */
+  pattern?: string
+  /** Milliseconds, from 1,000. */
+  every?: number
+  /** The time zone of the pattern. Default: that of Lark's configuration (UTC unless set). BullMQ takes that of the process. */
+  tz?: string
+  startDate?: Date | string | number
+  endDate?: Date | string | number
+  /** How many jobs it adds at most. */
+  limit?: number
+}
+
+/** The job of each tick. */
+export interface JobTemplate<DataType, NameType extends string> {
+  name?: NameType
+  data?: DataType
+  opts?: Omit<JobsOptions, 'jobId' | 'delay' | 'deduplication'>
+}
+
+export interface JobSchedulerJson {
+  /** Its id. */
+  key: string
+  name: string
+  pattern?: string
+  every?: number
+  tz?: string
+  /** When it ticks next: milliseconds since 1970. */
+  next?: number
+  limit?: number
+  startDate?: number
+  endDate?: number
+  /** How many jobs it has added since it was changed last. */
+  iterationCount: number
+  template?: { data?: unknown; opts?: JobsOptions }
+}
+
+/** @throws BULLMQ_UNSUPPORTED, JOB_INVALID, SCHEDULE_INVALID */
+export function recurrenceOf(who: string, repeat: RepeatOptions): Recurrence {
+  const read = checkOptions(who, 'options of a job scheduler', repeat)
+  const { pattern, every: ms, tz, limit } = read
+  if ((pattern === undefined) === (ms === undefined))
+    throw new JobsError('SCHEDULE_INVALID', `${who}: needs either pattern or every`)
+  const from = instant(who, 'startDate', read.startDate)
+  const until = instant(who, 'endDate', read.endDate)
+  const common = {
+    ...(from && { from }),
+    ...(until && { until }),
+    ...(limit !== undefined && { limit }),
+    // As in BullMQ: of the ticks that were missed, one becomes a job.
+    missed: 'once' as const,
+  }
+  if (ms === undefined) return cron(pattern!, { ...(tz !== undefined && { timezone: tz }), ...common })
+  if (tz !== undefined)
+    throw unsupported(who, 'tz with every', 'ticks of every() are aligned in UTC', 'schedules.md')
+  return every(ms, common)
+}
+
+function instant(who: string, name: string, value: RepeatOptions['startDate']): Date | undefined {
+  if (value === undefined) return undefined
+  const date = new Date(value)
+  if (Number.isNaN(date.getTime())) throw wrongValue(who, name, value, 'a date')
+  return date
+}
+
+export class JobSchedulers {
+  readonly #home: JobHome
+  readonly #who: string
+
+  constructor(who: string, home: JobHome) {
+    this.#who = who
+    this.#home = home
+  }
+
+  /** @returns the job of the next tick. It is not queued before the schedule ticks */
+  async upsert(
+    id: string,
+    repeat: RepeatOptions,
+    template: JobTemplate<unknown, string>,
+    defaults: JobsOptions,
+  ): Promise<BullJob> {
+    const who = `${this.#who}: upsertJobScheduler(${shown(id)})`
+    const { store, queue } = this.#home
+    for (const name of ['jobId', 'delay', 'deduplication'])
+      if (template.opts !== undefined && name in template.opts)
+        throw unsupported(who, `the option ${name} in a template`, 'the options of each job', 'schedules.md')
+    const opts = { ...defaults, ...checkJobOptions(who, template.opts) }
+    const { name = id, data } = template
+    const draft = new Draft(
+      { [dispatchDrafts]: () => Promise.resolve([]) },
+      draftedBy(who, queue, { name, data, opts }),
+    )
+    const info = await store.jobs.schedules.set(this.#idOf(id), draft, recurrenceOf(who, repeat))
+    const next = info.next ?? Date.now()
+    const job = { id: tickId({ schedule: info.id, at: next }), name, data: data ?? {}, timestamp: Date.now() }
+    const delay = Math.max(0, next - job.timestamp)
+    return new BullJob(this.#home, { ...job, opts: { ...opts, ...(info.next !== undefined && { delay }) } })
+  }
+
+  async remove(id: string): Promise<boolean> {
+    return await this.#home.store.jobs.schedules.remove(this.#idOf(id))
+  }
+
+  async get(id: string): Promise<JobSchedulerJson | undefined> {
+    const info = await this.#home.store.jobs.schedules.get(this.#idOf(id))
+    return info && this.#json(info, await this.#optionsOf(info))
+  }
+
+  /** The schedules of the queue that no job class declares, the one that ticks next first. */
+  async list(): Promise<JobSchedulerJson[]> {
+    const all = await this.#home.store.jobs.schedules.list({ queue: this.#home.queue, ofClass: false })
+    const { POSITIVE_INFINITY: never } = Number
+    const shown = all.map(async (info) => this.#json(info, await this.#optionsOf(info)))
+    return (await Promise.all(shown)).sort((one, other) => (one.next ?? never) - (other.next ?? never))
+  }
+
+  /** What its jobs are added with. */
+  async #optionsOf({ id }: ScheduleInfo): Promise<JobsOptions> {
+    const found = await bookOf(await this.#home.store.jobs[open]()).get(id)
+    return optionsIn(found?.definition.job.options?.context)
+  }
+
+  #idOf(id: string): string {
+    if (typeof id !== 'string') throw wrongValue(this.#who, 'the id of a job scheduler', id, 'a text')
+    return scheduleName(this.#home.queue, id)
+  }
+
+  #json(
+    { id, key, when, timezone, next, limit, from, until, ticks, payload }: ScheduleInfo,
+    opts: JobsOptions,
+  ): JobSchedulerJson {
+    const ms = when.startsWith('every ') ? milliseconds(when.slice('every '.length)) : undefined
+    const hasOpts = Object.keys(opts).length > 0
+    return {
+      key: schedulerName(this.#home.queue, id),
+      name: key,
+      ...(ms === undefined ? { pattern: when } : { every: ms }),
+      ...(timezone !== undefined && { tz: timezone }),
+      ...(next !== undefined && { next }),
+      ...(limit !== undefined && { limit }),
+      ...(from !== undefined && { startDate: from }),
+      ...(until !== undefined && { endDate: until }),
+      iterationCount: ticks,
+      ...((payload !== undefined || hasOpts) && {
+        template: { ...(payload !== undefined && { data: payload }), ...(hasOpts && { opts }) },
+      }),
+    }
+  }
+}

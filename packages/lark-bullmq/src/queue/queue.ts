@@ -1,0 +1,416 @@
+/**
+ * The `Queue` of BullMQ on a store of Lark.
+ */
+import { isQueueName } from '../config/queues.ts'
+import { memberOf } from '../model/effect.ts'
+import { JobsError } from '../model/errors.ts'
+import type { EndedState, State } from '../model/record.ts'
+import { shown } from '../model/secret.ts'
+import { addJobs } from './added-jobs.ts'
+import { type Any, BullJob } from './bull-job.ts'
+import { BullEmitter } from './emitter.ts'
+import { EveryJob } from './every-job.ts'
+import { FlowNode } from './flow-node.ts'
+import { type AddedJob, checkJobOptions, type DefaultJobOptions, type JobsOptions } from './job-options.ts'
+import {
+  type JobSchedulerJson,
+  JobSchedulers,
+  type JobTemplate,
+  type RepeatOptions,
+} from './job-schedulers.ts'
+import type { FinishedStatus, JobState } from './job-state.ts'
+import { type JobHome, type PlaceOptions, SharedStore } from './shared-store.ts'
+import { checkOptions, refuseMethods, refuseProperties, unsupported, wrongValue } from './unsupported.ts'
+
+export interface BullQueueOptions extends PlaceOptions {
+  /** The options of each job that does not say otherwise. */
+  defaultJobOptions?: DefaultJobOptions
+}
+
+export type JobType = JobState | 'wait' | 'paused'
+
+/** The states of Lark for one of BullMQ. A job with a priority waits in Lark. A cancelled one has failed, for BullMQ. */
+const statesOf: Record<string, readonly State[]> = {
+  waiting: ['waiting'],
+  wait: ['waiting'],
+  paused: [],
+  prioritized: ['waiting'],
+  active: ['active'],
+  delayed: ['delayed'],
+  'waiting-children': ['blocked'],
+  completed: ['completed'],
+  failed: ['failed', 'cancelled'],
+}
+/** Of the jobs that wait in Lark, those that BullMQ has in a state. */
+const prioritizedOf: Partial<Record<JobType, (job: BullJob) => boolean>> = {
+  waiting: ({ priority }) => priority === 0,
+  wait: ({ priority }) => priority === 0,
+  prioritized: ({ priority }) => priority > 0,
+}
+const types = [
+  'active',
+  'completed',
+  'delayed',
+  'failed',
+  'prioritized',
+  'waiting',
+  'waiting-children',
+] as const
+const ended: readonly State[] = ['completed', 'failed', 'cancelled'] satisfies EndedState[]
+
+/** The events of a queue: what this object itself has done. */
+export interface BullQueueEvents {
+  error: (error: Error) => void
+  waiting: (job: BullJob) => void
+  paused: () => void
+  resumed: () => void
+  removed: (jobId: string) => void
+  cleaned: (jobIds: string[], type: string) => void
+}
+
+/**
+ * Adds jobs, and looks at those of a queue.
+ *
+ * @example
+ * const queue = new Queue('emails', { connection: { host: 'localhost', port: 6379 } })
+ * await queue.add('welcome', { to: 'ada@example.com' }, { attempts: 3, backoff: { type: 'exponential', delay: 1_000 } })
+ */
+export class BullQueue<DataType = Any, ResultType = Any, NameType extends string = string>
+  extends BullEmitter<BullQueueEvents>
+  implements AsyncDisposable
+{
+  readonly name: string
+  readonly opts: BullQueueOptions
+  readonly #home: JobHome
+  readonly #schedulers: JobSchedulers
+  #closing: Promise<void> | undefined
+
+  /** @throws BULLMQ_UNSUPPORTED for an option that Lark does not have, JOB_INVALID for a wrong value */
+  constructor(name: string, opts: BullQueueOptions = {}) {
+    const who = `Queue ${shown(name)}`
+    super(who, 'events of Queue')
+    this.name = readQueue(who, name)
+    this.opts = checkOptions(who, 'options of Queue', opts)
+    checkJobOptions(`${who}: defaultJobOptions`, this.opts.defaultJobOptions)
+    this.#home = { store: SharedStore.of(who, this.opts, name), queue: name }
+    this.#schedulers = new JobSchedulers(who, this.#home)
+  }
+
+  get defaultJobOptions(): DefaultJobOptions {
+    return { ...this.opts.defaultJobOptions }
+  }
+
+  /**
+   * Adds a job.
+   *
+   * @param name what the processor looks at, and the key of the job in Lark
+   * @param data JSON. Default `{}`
+   * @returns the job. If one with its `jobId` or `deduplication.id` is there already, it has the id of that one
+   * @throws BULLMQ_UNSUPPORTED, JOB_INVALID; the errors of a dispatch
+   */
+  async add(
+    name: NameType,
+    data: DataType,
+    opts?: JobsOptions,
+  ): Promise<BullJob<DataType, ResultType, NameType>> {
+    const [job] = await this.#add([this.#read(name, data, opts)])
+    return job!
+  }
+
+  /** Adds several jobs, up to 1,000 of them in one atomic step. All are checked before the first is sent. */
+  async addBulk(
+    jobs: readonly { name: NameType; data: DataType; opts?: JobsOptions }[],
+  ): Promise<BullJob<DataType, ResultType, NameType>[]> {
+    return await this.#add(jobs.map(({ name, data, opts }) => this.#read(name, data, opts)))
+  }
+
+  #read(name: string, data: unknown, opts: JobsOptions | undefined): AddedJob {
+    const own = checkJobOptions(`${this}: the job ${shown(name)}`, opts)
+    return { name, data, opts: { ...this.opts.defaultJobOptions, ...own } }
+  }
+
+  async #add(added: readonly AddedJob[]): Promise<BullJob<DataType, ResultType, NameType>[]> {
+    const jobs = await addJobs(`${this}`, this.#home, added)
+    for (const job of jobs) this.tell('waiting', job)
+    return jobs as BullJob<DataType, ResultType, NameType>[]
+  }
+
+  async getJob(id: string): Promise<BullJob<DataType, ResultType, NameType> | undefined> {
+    const job = await BullJob.withId(this.#home, id)
+    return job as BullJob<DataType, ResultType, NameType> | undefined
+  }
+
+  async getJobState(id: string): Promise<JobState | 'unknown'> {
+    const state = await new BullJob(this.#home, { id, name: '', data: {}, opts: {}, timestamp: 0 }).getState()
+    // It may be the id that the application has chosen for a flow.
+    return state === 'unknown' ? ((await (await this.getJob(id))?.getState()) ?? 'unknown') : state
+  }
+
+  /**
+   * Jobs in some states, state by state.
+   *
+   * @param start and `end`: the first and the last place within each state, from 0; -1 is the last. Default: all
+   * @param asc oldest first. Default: newest first
+   */
+  async getJobs(
+    of: readonly JobType[] | JobType = types,
+    start = 0,
+    end = -1,
+    asc = false,
+  ): Promise<BullJob<DataType, ResultType, NameType>[]> {
+    const all: BullJob[] = []
+    for (const type of [of].flat() as JobType[]) {
+      const is = prioritizedOf[type] ?? (() => true)
+      const found: BullJob[] = type === 'waiting-children' ? await this.#blocked(asc) : []
+      for (const state of this.#states(type)) found.push(...(await this.#list(state, end, asc, is)))
+      all.push(
+        ...(end < 0 ? found.slice(start, end === -1 ? undefined : end + 1) : found.slice(start, end + 1)),
+      )
+    }
+    return all as BullJob<DataType, ResultType, NameType>[]
+  }
+
+  #states(type: JobType): readonly State[] {
+    const states = statesOf[type]
+    if (states !== undefined) return states
+    throw wrongValue(`${this}`, 'the state of jobs', type, Object.keys(statesOf).join(', '))
+  }
+
+  /** The jobs that wait for their children: they are kept with their flows. */
+  async #blocked(asc: boolean): Promise<BullJob[]> {
+    const found: (BullJob | undefined)[] = []
+    for await (const node of FlowNode.blocked(this.#home)) found.push(await BullJob.ofNode(node))
+    const jobs = found.filter((job) => job !== undefined)
+    return asc ? jobs.reverse() : jobs
+  }
+
+  /** The jobs in a state: no more than are needed, if that is their order in the store. */
+  async #list(state: State, end: number, asc: boolean, is: (job: BullJob) => boolean): Promise<BullJob[]> {
+    const { jobs } = this.#home.store
+    const isNatural = asc || ended.includes(state)
+    const found: BullJob[] = []
+    let cursor: string | undefined
+    do {
+      const order = ended.includes(state) ? { order: asc ? ('oldest' as const) : ('newest' as const) } : {}
+      const page = await jobs.list(
+        { queue: this.name, state },
+        { limit: 1_000, ...order, ...(cursor && { cursor }) },
+      )
+      found.push(...page.jobs.map((job) => BullJob.found(this.#home, job)).filter(is))
+      cursor = page.cursor
+    } while (cursor !== undefined && !(isNatural && end >= 0 && found.length > end))
+    return isNatural ? found : found.reverse()
+  }
+
+  getWaiting = (start?: number, end?: number) => this.getJobs('waiting', start, end, true)
+  getActive = (start?: number, end?: number) => this.getJobs('active', start, end, true)
+  getDelayed = (start?: number, end?: number) => this.getJobs('delayed', start, end, true)
+  getCompleted = (start?: number, end?: number) => this.getJobs('completed', start, end, false)
+  getFailed = (start?: number, end?: number) => this.getJobs('failed', start, end, false)
+  getWaitingChildren = (start?: number, end?: number) => this.getJobs('waiting-children', start, end, true)
+
+  /**
+   * How many jobs are in each state. Jobs with a priority are `waiting`, so that `prioritized` is 0; cancelled jobs are
+   * `failed`. For `waiting-children`, all flows that are kept are looked at.
+   */
+  async getJobCounts(...asked: JobType[]): Promise<Record<string, number>> {
+    const { counts } = await this.#home.store.standing(this.name)
+    const all = asked.length > 0 ? asked : types
+    let blocked = 0
+    if (all.includes('waiting-children')) for await (const _ of FlowNode.blocked(this.#home)) blocked++
+    const kept = { ...counts, blocked }
+    return Object.fromEntries(
+      all.map((type) => [
+        type,
+        type === 'prioritized'
+          ? 0
+          : this.#states(type).reduce((sum, state) => sum + (kept[state as never] ?? 0), 0),
+      ]),
+    )
+  }
+
+  async getJobCountByTypes(...asked: JobType[]): Promise<number> {
+    return Object.values(await this.getJobCounts(...asked)).reduce((sum, count) => sum + count, 0)
+  }
+
+  /** The jobs that have not begun. */
+  count = () => this.getJobCountByTypes('waiting', 'delayed', 'prioritized', 'waiting-children')
+  getWaitingCount = () => this.getJobCountByTypes('waiting')
+  getActiveCount = () => this.getJobCountByTypes('active')
+  getDelayedCount = () => this.getJobCountByTypes('delayed')
+  getCompletedCount = () => this.getJobCountByTypes('completed')
+  getFailedCount = () => this.getJobCountByTypes('failed')
+  getWaitingChildrenCount = () => this.getJobCountByTypes('waiting-children')
+
+  async getJobLogs(id: string, start = 0, end = -1, asc = true): Promise<{ logs: string[]; count: number }> {
+    const all =
+      (await this.#home.store.jobs.find(id, { queue: this.name }))?.log.map(({ text }) => text) ?? []
+    const ordered = asc ? all : all.toReversed()
+    return { logs: ordered.slice(start, end < 0 ? undefined : end + 1), count: all.length }
+  }
+
+  /** No job begins any more, in any process. Running jobs go on. */
+  async pause(): Promise<void> {
+    await this.#home.store.jobs.pause({ queue: this.name })
+    this.tell('paused')
+  }
+
+  async resume(): Promise<void> {
+    await this.#home.store.jobs.resume({ queue: this.name })
+    this.tell('resumed')
+  }
+
+  async isPaused(): Promise<boolean> {
+    return (await this.#home.store.standing(this.name)).isPaused
+  }
+
+  /** No job begins for some milliseconds. */
+  async rateLimit(ms: number): Promise<void> {
+    if (typeof ms !== 'number' || !(ms >= 0)) throw wrongValue(`${this}`, 'rateLimit()', ms, 'milliseconds')
+    await this.#home.store.pauseFor(this.name, ms)
+  }
+
+  /** Removes a job that does not run, with those that it waits for. @returns 1; 0 if one of them runs */
+  async remove(id: string): Promise<number> {
+    if (memberOf(id) === undefined && (await this.#remove(id))) return 1
+    const job = await this.getJob(id)
+    try {
+      await job?.remove()
+    } catch (error) {
+      if ((error as Error).message.includes('is locked') || JobsError.is(error, 'JOB_NOT_REMOVABLE')) return 0
+      throw error
+    }
+    if (job !== undefined) this.tell('removed', id)
+    return 1
+  }
+
+  /** @param larkId of its job in Lark, if it is another one */
+  async #remove(id: string, larkId = id): Promise<boolean> {
+    const isRemoved = await this.#home.store.jobs.handle(EveryJob, larkId, { queue: this.name }).remove()
+    if (isRemoved) this.tell('removed', id)
+    return isRemoved
+  }
+
+  /** Removes the jobs that wait. @param delayed also those that are delayed */
+  async drain(delayed = false): Promise<void> {
+    const state = delayed ? (['waiting', 'delayed'] as const) : 'waiting'
+    await this.#home.store.jobs.remove({ queue: this.name, state })
+  }
+
+  /**
+   * Removes jobs in a state that are older than a time.
+   *
+   * @param grace milliseconds since they ended, or were added
+   * @param limit how many at most; 0 for all
+   * @returns their ids
+   */
+  async clean(grace: number, limit: number, type: JobType = 'completed'): Promise<string[]> {
+    const before = Date.now() - grace
+    const found = await this.getJobs(type, 0, -1, true)
+    const old = found.filter(({ finishedOn, timestamp }) => (finishedOn ?? timestamp) <= before)
+    const ids: string[] = []
+    for (const { id, larkId } of limit > 0 ? old.slice(0, limit) : old)
+      if (await this.#remove(id!, larkId)) ids.push(id!)
+    this.tell('cleaned', ids, type)
+    return ids
+  }
+
+  /**
+   * Removes all jobs of the queue.
+   *
+   * @param opts `force`: running jobs are cancelled; without it, the call throws if there are some
+   */
+  async obliterate({ force = false }: { force?: boolean; count?: number } = {}): Promise<void> {
+    const { jobs } = this.#home.store
+    await jobs.pause({ queue: this.name })
+    const active = await this.getActiveCount()
+    if (active > 0 && !force) throw new Error('Cannot obliterate queue with active jobs')
+    if (active > 0) await jobs.cancel({ queue: this.name, state: 'active' })
+    await jobs.remove({ queue: this.name })
+    await jobs.resume({ queue: this.name })
+  }
+
+  /** Adds all failed jobs again, or all completed ones, each with all its attempts. */
+  async retryJobs(opts: { count?: number; state?: FinishedStatus; timestamp?: number } = {}): Promise<void> {
+    const { state = 'failed', timestamp } = opts
+    if (timestamp !== undefined)
+      throw unsupported(
+        `${this}`,
+        'the option timestamp of retryJobs()',
+        '`Jobs.retry({ since })`',
+        'operating-jobs.md',
+      )
+    await this.#home.store.jobs.retry({ queue: this.name, state })
+  }
+
+  /** Makes all delayed jobs due now. */
+  async promoteJobs(_opts: { count?: number } = {}): Promise<void> {
+    await this.#home.store.jobs.runNow({ queue: this.name, state: 'delayed' })
+  }
+
+  /**
+   * Makes a job scheduler, or changes it.
+   *
+   * @returns the job of its next tick. It is not in the queue before that
+   * @throws BULLMQ_UNSUPPORTED, SCHEDULE_INVALID
+   */
+  async upsertJobScheduler(
+    id: string,
+    repeat: RepeatOptions,
+    template: JobTemplate<DataType, NameType> = {},
+  ): Promise<BullJob<DataType, ResultType, NameType>> {
+    const { delay: _, ...defaults } = this.opts.defaultJobOptions ?? {}
+    const job = await this.#schedulers.upsert(id, repeat, template, defaults)
+    return job as BullJob<DataType, ResultType, NameType>
+  }
+
+  /** @returns whether it was there */
+  removeJobScheduler(id: string): Promise<boolean> {
+    return this.#schedulers.remove(id)
+  }
+
+  getJobScheduler(id: string): Promise<JobSchedulerJson | undefined> {
+    return this.#schedulers.get(id)
+  }
+
+  async getJobSchedulers(start = 0, end = -1, asc = true): Promise<JobSchedulerJson[]> {
+    const all = await this.#schedulers.list()
+    return (asc ? all : all.reverse()).slice(start, end < 0 ? undefined : end + 1)
+  }
+
+  async getJobSchedulersCount(): Promise<number> {
+    return (await this.#schedulers.list()).length
+  }
+
+  /** Resolves when the store is open. */
+  async waitUntilReady(): Promise<void> {
+    await this.#home.store.standing(this.name)
+  }
+
+  /** Waits until what was added is in the store, and closes the store if nobody else uses it. */
+  close(): Promise<void> {
+    this.#closing ??= this.#home.store.leave()
+    return this.#closing
+  }
+
+  disconnect(): Promise<void> {
+    return this.close()
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+}
+refuseMethods(BullQueue.prototype, 'methods of Queue')
+refuseProperties(BullQueue.prototype, 'properties of Queue')
+
+/** @throws JOB_INVALID */
+export function readQueue(who: string, name: unknown): string {
+  if (isQueueName(name)) return name as string
+  throw wrongValue(
+    who,
+    'the name of the queue',
+    name,
+    'a text of up to 200 characters, without spaces, commas, slashes and braces',
+  )
+}

@@ -1,0 +1,221 @@
+/**
+ * The store that all objects of one connection and prefix share in a process: one instance of `Jobs`. It is closed with
+ * the last of them.
+ *
+ * In BullMQ the queues of a process come one after the other, each with settings of its own. So the settings of this
+ * instance have maps to which queues are added at any time.
+ */
+import { Jobs } from '../api/jobs.ts'
+import { loadSettings, type Settings } from '../config/config.ts'
+import { Configured } from '../config/configured.ts'
+import { partitionsOf } from '../model/partition.ts'
+import type { Rate } from '../model/rate.ts'
+import { open } from '../operate/operations.ts'
+import { limitsOf } from '../options/limits.ts'
+import type { CrashedEvent } from '../run/hooks.ts'
+import type { Counts } from '../store/contract/page.ts'
+import { type QueueRetention, RETENTION, type Retention, retentionOf } from '../store/contract/retention.ts'
+import type { RedisServers } from '../store/contract/servers.ts'
+import { PlainReport } from '../worker/report.ts'
+import { type BullConnection, larkConnection } from './connection.ts'
+import { wrongValue } from './unsupported.ts'
+
+/** The options of every class that say where the jobs are. */
+export interface PlaceOptions {
+  /**
+   * Options of ioredis, an open ioredis, or a text such as `redis://localhost:6379` or `sqlite:jobs.db`. Default: the store
+   * of the application.
+   */
+  connection?: BullConnection | object
+  /** What the keys begin with. Default: that of the application, or `lark`. */
+  prefix?: string
+}
+
+/** Where a job is. */
+export interface JobHome {
+  readonly store: SharedStore
+  readonly queue: string
+}
+
+/** Milliseconds until a worker or the events of a queue try again to begin, if the store is away: doubled each time. */
+export const RETRY = { from: 500, to: 10_000 }
+
+const stores = new Map<string, SharedStore>()
+
+export class SharedStore {
+  readonly jobs: Jobs
+  readonly #key: string
+  readonly #connection: string | RedisServers | undefined
+  readonly #prefix: string | undefined
+  readonly #partitions = new Map<string, number>()
+  readonly #limits: Map<string, NonNullable<ReturnType<typeof limitsOf>>> = new Map()
+  /** Of the queues whose workers here say one, with the number of these workers. */
+  readonly #rates = new Map<string, { rate: Rate; workers: number }>()
+  /** The limits that the configuration says. */
+  #configured: Settings['limits'] | undefined
+  readonly #retentions: Record<string, QueueRetention> = {}
+  /** What a queue keeps unless it says otherwise. */
+  #retention: QueueRetention = RETENTION
+  readonly #crashed = new Map<string, Set<(event: CrashedEvent) => void>>()
+  readonly #remarks = new Set<string>()
+  #settings: Promise<Settings> | undefined
+  #users = 0
+
+  /** @internal */
+  constructor(key: string, connection: string | RedisServers | undefined, prefix: string | undefined) {
+    this.#key = key
+    this.#connection = connection
+    this.#prefix = prefix
+    this.jobs = new Jobs(() => this.settings())
+  }
+
+  /**
+   * The store of some options. Each user of it calls `leave` once.
+   *
+   * @throws BULLMQ_UNSUPPORTED, JOB_INVALID
+   */
+  static of(who: string, { connection: given, prefix: written }: PlaceOptions, queue?: string): SharedStore {
+    const connection = larkConnection(who, given)
+    if (written !== undefined && typeof written !== 'string')
+      throw wrongValue(who, 'prefix', written, 'a text')
+    // With BullMQ, braces keep the keys of a queue on one node of a cluster. Lark does that by itself.
+    const prefix = written?.replaceAll(/[{}]/g, '') || undefined
+    const key = JSON.stringify([connection ?? null, prefix ?? null])
+    const store = stores.get(key) ?? new SharedStore(key, connection, prefix)
+    stores.set(key, store)
+    store.#users++
+    if (queue !== undefined) store.admit(queue)
+    return store
+  }
+
+  /** Knows a queue from now on. */
+  admit(queue: string): void {
+    if (!this.#partitions.has(queue)) this.#partitions.set(queue, 1)
+  }
+
+  /** Closes the store if nobody else uses it. */
+  async leave(): Promise<void> {
+    if (--this.#users > 0) return
+    stores.delete(this.#key)
+    await this.jobs.close()
+  }
+
+  /**
+   * Limits how many jobs of a queue begin within a time, counted over all processes. It applies to workers of this one.
+   *
+   * @throws JOB_INVALID if another worker of this process has said something else
+   */
+  limit(who: string, queue: string, rate: Rate): void {
+    const { rate: other, workers } = this.#rates.get(queue) ?? { rate, workers: 0 }
+    if (other.limit !== rate.limit || other.per !== rate.per)
+      throw wrongValue(
+        who,
+        'limiter',
+        { max: rate.limit, duration: rate.per },
+        'that of the other workers of the queue',
+      )
+    this.#rates.set(queue, { rate, workers: workers + 1 })
+    if (this.#settings !== undefined) this.#setLimit(queue, rate)
+  }
+
+  /** A worker that has said `limit` is closed. The limit ends with the last one. */
+  unlimit(queue: string): void {
+    const { rate, workers } = this.#rates.get(queue)!
+    if (workers > 1) {
+      this.#rates.set(queue, { rate, workers: workers - 1 })
+      return
+    }
+    this.#rates.delete(queue)
+    const limits = this.#configured?.get(queue)
+    if (limits === undefined) this.#limits.delete(queue)
+    else this.#limits.set(queue, limits)
+  }
+
+  #setLimit(queue: string, rate: Rate): void {
+    const { burst: _, ...others } = rate
+    this.#limits.set(queue, limitsOf({ rate: { ...others, burst: undefined } }, this.#partitions.get(queue))!)
+  }
+
+  /** Sets how many ended jobs of a queue are kept, of those that this process runs. The settings must be loaded. */
+  keep(queue: string, state: 'completed' | 'failed', kept: Retention): void {
+    const now = retentionOf({ retention: this.#retention, retentions: this.#retentions }, queue)
+    if (now[state].count === kept.count && now[state].age === kept.age) return
+    this.#retentions[queue] = { ...now, [state]: kept }
+  }
+
+  /**
+   * Calls a function when a worker has died that ran a job of the queue, in the process that finds it: one of those that
+   * hear it there.
+   */
+  whenCrashed(queue: string, hear: (event: CrashedEvent) => void): void {
+    const all = this.#crashed.get(queue) ?? new Set()
+    this.#crashed.set(queue, all.add(hear))
+  }
+
+  forget(queue: string, hear: (event: CrashedEvent) => void): void {
+    this.#crashed.get(queue)?.delete(hear)
+  }
+
+  /** Prints what is odd about the store, once, however many workers find it. */
+  remark(text: string): void {
+    if (this.#remarks.has(text)) return
+    this.#remarks.add(text)
+    new PlainReport().warn(text)
+  }
+
+  settings(): Promise<Settings> {
+    // As in BullMQ. Else a call that comes too late would open the store again, and nobody would close it.
+    if (this.#users <= 0) return Promise.reject(new Error('Connection is closed.'))
+    this.#settings ??= this.#load().catch((error) => {
+      this.#settings = undefined
+      throw error
+    })
+    return this.#settings
+  }
+
+  /** Pauses a queue for some milliseconds. One that is paused already stays as it is. */
+  async pauseFor(queue: string, ms: number): Promise<void> {
+    if (ms === 0 || (await this.standing(queue)).isPaused) return
+    await this.jobs.pause({ queue, for: ms, because: 'rateLimit()' })
+  }
+
+  /** How many jobs of a queue are in each state, and whether it is paused. */
+  async standing(queue: string): Promise<{ counts: Counts; isPaused: boolean }> {
+    const { store } = await this.jobs[open]()
+    const standings = await store.standings(partitionsOf(queue, this.#partitions.get(queue) ?? 1))
+    const counts: Record<string, number> = {}
+    for (const standing of standings)
+      for (const [state, count] of Object.entries(standing.counts))
+        counts[state] = (counts[state] ?? 0) + count
+    return { counts: counts as unknown as Counts, isPaused: standings.some(({ isPaused }) => isPaused) }
+  }
+
+  async #load(): Promise<Settings> {
+    const connection = this.#connection
+    const found =
+      connection === undefined
+        ? await loadSettings()
+        : new Configured({ connection }, 'a Queue or a Worker of @s18i/lark-jobs/bullmq').settings()
+    for (const [queue, count] of found.partitions) this.#partitions.set(queue, count)
+    for (const [queue, limits] of found.limits) this.#limits.set(queue, limits)
+    this.#configured = found.limits
+    for (const [queue, { rate }] of this.#rates) this.#setLimit(queue, rate)
+    Object.assign(this.#retentions, found.retentions)
+    this.#retention = found.retention
+    const hooks = Object.assign(Object.create(found.hooks ?? null), {
+      crashed: (event: CrashedEvent) => {
+        const [hear] = this.#crashed.get(event.queue) ?? []
+        hear?.(event)
+        return found.hooks?.crashed?.(event)
+      },
+    })
+    return {
+      ...found,
+      partitions: this.#partitions,
+      limits: this.#limits,
+      retentions: this.#retentions,
+      hooks,
+      ...(this.#prefix !== undefined && { prefix: this.#prefix }),
+    }
+  }
+}

@@ -1,0 +1,491 @@
+/**
+ * The `Worker` of BullMQ: one function that runs all jobs of a queue, on a worker of Lark.
+ */
+import { setTimeout as pause } from 'node:timers/promises'
+import { supervisedWork } from '../api/jobs.ts'
+import { inContext } from '../model/context.ts'
+import type { Rate } from '../model/rate.ts'
+import { LONGEST_TIMER } from '../model/run.ts'
+import { shown } from '../model/secret.ts'
+import { passes } from '../operate/watcher.ts'
+import { currentRun, type JobLike } from '../options/job-class.ts'
+import type { CrashedEvent } from '../run/hooks.ts'
+import type { Retention } from '../store/contract/retention.ts'
+import type { Ending, Report } from '../worker/report.ts'
+import { type Any, BullJob, type JobProgress } from './bull-job.ts'
+import { changeData } from './changed-data.ts'
+import { BullEmitter } from './emitter.ts'
+import { endingOf, RateLimitError } from './ending-errors.ts'
+import { EveryJob } from './every-job.ts'
+import { contextWithout, strategyOf } from './job-options.ts'
+import { checkRemove, type RemoveOption, retentionOfCount } from './kept-jobs.ts'
+import { readQueue } from './queue.ts'
+import { keptValue } from './returned-value.ts'
+import { type JobHome, type PlaceOptions, RETRY, SharedStore } from './shared-store.ts'
+import { checkOptions, refuseMethods, refuseProperties, unsupported, wrongValue } from './unsupported.ts'
+import type { Worker } from './worker.ts'
+
+/**
+ * Does the work of a job.
+ *
+ * @param token the proof of the lease, for `job.moveToDelayed()`
+ * @param signal aborted when the job should end: when the worker stops, the lease is lost, or `cancelJob()` is called. As in
+ *   BullMQ, it is undefined if the function does not name it as its third parameter
+ */
+export type Processor<DataType = Any, ResultType = Any, NameType extends string = string> = (
+  job: BullJob<DataType, ResultType, NameType>,
+  token: string,
+  signal: AbortSignal,
+) => Promise<ResultType>
+
+/**
+ * Milliseconds until the next attempt; -1: there is none.
+ *
+ * @param attemptsMade how many attempts have failed, from 1
+ * @param type the name of the strategy, as the job says it
+ */
+export type BackoffStrategy = (
+  attemptsMade: number,
+  type?: string,
+  error?: Error,
+  job?: BullJob,
+) => number | Promise<number>
+
+export interface BullWorkerOptions extends PlaceOptions {
+  /** How many jobs it runs at a time. Default 1. */
+  concurrency?: number
+  /** Whether it starts by itself. Default: yes. */
+  autorun?: boolean
+  /** At most `max` jobs of the queue begin within `duration` milliseconds, in all processes. */
+  limiter?: { max: number; duration: number }
+  /** Milliseconds after which another worker takes the jobs of a worker that died. Default 15,000. */
+  lockDuration?: number
+  settings?: { backoffStrategy?: BackoffStrategy }
+  /** For jobs that do not say it themselves. */
+  removeOnComplete?: RemoveOption
+  removeOnFail?: RemoveOption
+  // Lark does by itself what these are for.
+  drainDelay?: number
+  lockRenewTime?: number
+  maximumRateLimitDelay?: number
+  metrics?: object
+  runRetryDelay?: number
+  stalledInterval?: number
+}
+
+export interface BullWorkerEvents {
+  active: (job: BullJob, prev: string) => void
+  completed: (job: BullJob, result: Any, prev: string) => void
+  failed: (job: BullJob | undefined, error: Error, prev: string) => void
+  progress: (job: BullJob, progress: JobProgress) => void
+  stalled: (jobId: string, prev: string) => void
+  error: (error: Error) => void
+  ready: () => void
+  paused: () => void
+  resumed: () => void
+  closing: (message: string) => void
+  closed: () => void
+}
+
+/** A job that this worker runs. */
+interface OwnRun {
+  job: BullJob
+  /** Undefined: its processor takes no signal. */
+  abort: AbortController | undefined
+  value?: unknown
+  error?: Error
+}
+
+/** Milliseconds. */
+const LEAST_LEASE = 100
+/** The most jobs within a time that are counted in any period; more are counted in windows. */
+const MOST_SLIDING = 10_000
+
+/**
+ * Runs the jobs of a queue.
+ *
+ * @example
+ * const worker = new Worker('emails', async (job) => send(job.data.to), { connection, concurrency: 20 })
+ * worker.on('failed', (job, error) => console.error(job?.id, error))
+ */
+export class BullWorker<DataType = Any, ResultType = Any, NameType extends string = string>
+  extends BullEmitter<BullWorkerEvents>
+  implements AsyncDisposable
+{
+  readonly name: string
+  readonly opts: BullWorkerOptions
+  readonly #home: JobHome
+  readonly #processor: Processor<DataType, ResultType, NameType> | undefined
+  readonly #running = new Map<string, OwnRun>()
+  /** What is told when the store has answered, by the id of the job. */
+  readonly #ended = new Map<string, () => void>()
+  /** Milliseconds until a retry, by the error that the attempt threw. */
+  readonly #pauses = new WeakMap<Error, number>()
+  /** Milliseconds of the last `rateLimit()`. */
+  #limited = 0
+  #starting: Promise<Worker> | undefined
+  #worker: Worker | undefined
+  #isPaused = false
+  #closing: Promise<void> | undefined
+  /** Aborted when it is closed. */
+  readonly #stopped = new AbortController()
+
+  /** What a processor throws after `worker.rateLimit()`. */
+  static RateLimitError(): Error {
+    return new RateLimitError()
+  }
+
+  /** @throws BULLMQ_UNSUPPORTED for an option that Lark does not have, and for the file of a processor; JOB_INVALID */
+  constructor(
+    name: string,
+    processor?: Processor<DataType, ResultType, NameType> | string | URL | null,
+    opts: BullWorkerOptions = {},
+  ) {
+    const who = `Worker ${shown(name)}`
+    super(who, 'events of Worker')
+    this.name = readQueue(who, name)
+    if (typeof processor === 'string' || processor instanceof URL)
+      throw unsupported(who, 'a file as its processor', '`lark jobs:work --processes`', 'queue-workers.md')
+    if (processor !== null && processor !== undefined && typeof processor !== 'function')
+      throw wrongValue(who, 'the processor', processor, 'a function')
+    this.#processor = processor ?? undefined
+    this.opts = { concurrency: 1, ...readOptions(who, opts) }
+    this.#home = { store: SharedStore.of(who, opts, name), queue: name }
+    const { limiter, autorun = true } = this.opts
+    if (limiter !== undefined) this.#limit(who, rateOf(limiter))
+    if (autorun && this.#processor !== undefined) this.run().catch((error) => this.tell('error', error))
+  }
+
+  #limit(who: string, rate: Rate): void {
+    const { store, queue } = this.#home
+    try {
+      store.limit(who, queue, rate)
+    } catch (error) {
+      void store.leave()
+      throw error
+    }
+  }
+
+  get concurrency(): number {
+    return this.opts.concurrency!
+  }
+
+  /** @throws JOB_INVALID */
+  set concurrency(value: number) {
+    checkConcurrency(`${this}`, value)
+    this.opts.concurrency = value
+    if (this.#worker !== undefined) this.#worker.concurrency = value
+  }
+
+  /** Starts the worker. @returns a promise that resolves when it has stopped */
+  async run(): Promise<void> {
+    if (this.#processor === undefined) throw new Error('No process function is defined.')
+    if (this.#starting !== undefined) throw new Error('Worker is already running.')
+    if (this.#closing !== undefined) return
+    this.#starting = this.#startAgain(this.#processor)
+    try {
+      await (await this.#starting).done
+    } catch (error) {
+      this.#starting = undefined
+      // It was closed before it could start.
+      if (!this.#stopped.signal.aborted) throw error
+    }
+  }
+
+  /** Starts the worker, also if the store is away at first: then it tells so, and tries again. */
+  async #startAgain(processor: Processor<DataType, ResultType, NameType>): Promise<Worker> {
+    const { signal } = this.#stopped
+    for (let wait = RETRY.from; ; wait = Math.min(RETRY.to, wait * 2)) {
+      try {
+        return await this.#start(processor)
+      } catch (error) {
+        if (!passes(error) || signal.aborted) throw error
+        this.tell('error', error as Error)
+        await pause(wait, undefined, { signal }).catch(() => {})
+        if (signal.aborted) throw error
+      }
+    }
+  }
+
+  async #start(processor: Processor<DataType, ResultType, NameType>): Promise<Worker> {
+    const { store, queue } = this.#home
+    await store.settings()
+    this.#keep('completed', this.opts.removeOnComplete)
+    this.#keep('failed', this.opts.removeOnFail)
+    const pauses = this.#pauses
+    const process = (job: EveryJob, data: unknown) => this.#process(job, data, processor)
+    class Processed extends EveryJob {
+      override queueName = queue
+      override backoff = (_: number, error: Error) => pauses.get(error) ?? 0
+      override handle(data?: unknown): unknown {
+        return process(this, data)
+      }
+    }
+    const { concurrency, lockDuration } = this.opts
+    const worker = await store.jobs[supervisedWork]({
+      jobs: [Processed],
+      queues: [queue],
+      report: this.#report(),
+      concurrency: concurrency!,
+      // A container of the application does not know the class.
+      make: (Class) => new Class(),
+      ...(lockDuration !== undefined && { lease: lockDuration }),
+    })
+    this.#worker = worker
+    store.whenCrashed(queue, this.#crashed)
+    if (this.#isPaused) void worker.quiet()
+    setImmediate(() => this.tell('ready'))
+    return worker
+  }
+
+  #keep(state: 'completed' | 'failed', remove: RemoveOption): void {
+    const kept = remove === undefined ? undefined : retentionOfWorker(remove)
+    if (kept !== undefined) this.#home.store.keep(this.name, state, kept)
+  }
+
+  readonly #crashed = ({ id, last, cause }: CrashedEvent) => {
+    this.tell('stalled', id, 'active')
+    if (last) this.#failed(id, new Error(cause)).catch((error) => this.tell('error', error))
+  }
+
+  /** Tells of a job that has failed because its workers died. */
+  async #failed(id: string, error: Error): Promise<void> {
+    this.tell('failed', await BullJob.withId(this.#home, id), error, 'active')
+  }
+
+  /** What the worker of Lark tells of its runs. */
+  #report(): Report {
+    return {
+      wrote: () => {},
+      ended: (ending) => this.#end(ending),
+      settled: (id, isLost) => {
+        const tell = this.#ended.get(id)
+        this.#ended.delete(id)
+        if (!isLost) tell?.()
+      },
+      warn: (text) => {
+        // What is odd about the store is no error of the worker.
+        if (this.#worker === undefined) this.#home.store.remark(text)
+        else this.tell('error', new Error(text))
+      },
+      info: (text) => {
+        // BullMQ says nothing of what a worker does. But nobody would see that a scheduler rests in development.
+        if (text.includes(' not run here: ')) this.#home.store.remark(text)
+      },
+    }
+  }
+
+  async #process(
+    lark: EveryJob,
+    data: unknown,
+    processor: Processor<DataType, ResultType, NameType>,
+  ): Promise<unknown> {
+    const lease = (lark as JobLike)[currentRun]!.lease!
+    const job = BullJob.held(this.#home, lease, data, {
+      edit: (value) => changeData(this.#home, lease, value),
+      progress: (value) => lark.progress(value),
+      info: (text) => lark.info(text),
+      reported: (progress) => this.tell('progress', job, progress),
+    })
+    // As in BullMQ: a processor that does not name a signal has none.
+    const abort = processor.length > 2 ? new AbortController() : undefined
+    const running: OwnRun = { job, abort }
+    this.#running.set(lease.id, running)
+    if (lease.runs > 1) await this.#recall(lease.id, job)
+    this.#keep('completed', ofOthers(job.opts.removeOnComplete) ?? this.opts.removeOnComplete)
+    this.#keep('failed', ofOthers(job.opts.removeOnFail) ?? this.opts.removeOnFail)
+    this.tell('active', job, 'waiting')
+    const signal = abort && AbortSignal.any([lark.signal as AbortSignal, abort.signal])
+    try {
+      running.value = await inContext(contextWithout(), () =>
+        processor(job as BullJob<DataType, ResultType, NameType>, lease.token, signal as AbortSignal),
+      )
+    } catch (thrown) {
+      running.error = thrown instanceof Error ? thrown : new Error(String(thrown))
+      await this.#threw(lark, running.error, job)
+    }
+    if (job.movedFor !== undefined) lark.release(job.movedFor)
+    return keptValue(running.value)
+  }
+
+  /** Reads what the runs before have left: their progress and errors. Without them the job runs all the same. */
+  async #recall(id: string, job: BullJob): Promise<void> {
+    const { store, queue } = this.#home
+    try {
+      const found = await store.jobs.find(id, { queue })
+      if (found !== undefined) job.recall(found)
+    } catch (error) {
+      this.tell('error', error as Error)
+    }
+  }
+
+  /** @throws always, unless the processor has put its job off */
+  async #threw(lark: EveryJob, error: Error, job: BullJob): Promise<void> {
+    const ending = endingOf(error)
+    if (ending === 'failed') lark.fail(error)
+    if (ending === 'limited') {
+      const limited = this.#limited
+      this.#limited = 0
+      // Without `rateLimit()` of this worker, somebody else has paused the queue, or nobody.
+      if (limited > 0) lark.pauseQueue(limited, 'rateLimit()')
+      lark.release()
+    }
+    if (ending === 'released' && job.movedFor === undefined) lark.release()
+    if (ending === 'released') return
+    const type = strategyOf(job.opts)
+    if (type !== undefined && job.attemptsMade + 1 < job.opts.attempts!)
+      await this.#askStrategy(lark, error, job, type)
+    throw error
+  }
+
+  /** Keeps what the application's strategy says for the retry of a job; fails the job if there is none. */
+  async #askStrategy(lark: EveryJob, error: Error, job: BullJob, type: string): Promise<void> {
+    const strategy = this.opts.settings?.backoffStrategy
+    if (strategy === undefined)
+      return lark.fail(new Error(`Unknown backoff strategy ${type}.`, { cause: error }))
+    const pause = await strategy(job.attemptsMade + 1, type, error, job)
+    if (pause === -1) lark.fail(error)
+    if (!(pause >= 0))
+      throw wrongValue(`${this}`, 'what backoffStrategy returned', pause, 'milliseconds, or -1')
+    this.#pauses.set(error, pause)
+  }
+
+  #end({ lease, outcome }: Ending): void {
+    const running = this.#running.get(lease.id)
+    this.#running.delete(lease.id)
+    if (running === undefined || outcome.kind === 'released' || outcome.kind === 'unstarted') return
+    const { job, value } = running
+    if (outcome.kind === 'completed') {
+      job.ended({ value })
+      this.#ended.set(lease.id, () => this.tell('completed', job, value, 'active'))
+      return
+    }
+    const isLast = outcome.kind === 'cancelled' || outcome.retryIn === undefined
+    const { error = new Error(outcome.error?.message ?? 'The job was cancelled') } = running
+    job.ended({ error, isLast })
+    this.#ended.set(lease.id, () => this.tell('failed', job, error, 'active'))
+  }
+
+  /** Begins no more jobs. @param doNotWaitActive whether it resolves before the running jobs have ended */
+  async pause(doNotWaitActive = false): Promise<void> {
+    if (this.#isPaused) return
+    this.#isPaused = true
+    const worker = await this.#starting
+    const idle = worker?.quiet()
+    if (!doNotWaitActive) await idle
+    this.tell('paused')
+  }
+
+  /** Begins jobs again. */
+  resume(): void {
+    if (!this.#isPaused) return
+    this.#isPaused = false
+    this.#worker?.resume()
+    this.tell('resumed')
+  }
+
+  isPaused(): boolean {
+    return this.#isPaused
+  }
+
+  isRunning(): boolean {
+    return this.#starting !== undefined && this.#closing === undefined
+  }
+
+  /** Before its processor throws a `RateLimitError`: no job of the queue begins for so many milliseconds. */
+  async rateLimit(ms: number): Promise<void> {
+    if (typeof ms !== 'number' || !(ms >= 0)) throw wrongValue(`${this}`, 'rateLimit()', ms, 'milliseconds')
+    this.#limited = ms
+    await this.#home.store.pauseFor(this.name, ms)
+  }
+
+  /** Aborts the signal of a job that this worker runs. @returns whether it runs it, with a processor that takes a signal */
+  cancelJob(id: string, reason?: string): boolean {
+    const running = this.#running.get(id) ?? [...this.#running.values()].find(({ job }) => job.id === id)
+    running?.abort?.abort(reason)
+    return running?.abort !== undefined
+  }
+
+  /** Aborts the signals of all jobs that this worker runs. */
+  cancelAllJobs(reason?: string): void {
+    for (const { abort } of this.#running.values()) abort?.abort(reason)
+  }
+
+  /** Resolves when the worker takes jobs; without `run()`, when the store is open. */
+  async waitUntilReady(): Promise<void> {
+    await (this.#starting ?? this.#home.store.standing(this.name))
+  }
+
+  /** @param force gives the running jobs back at once. Default: waits until they have ended, however long */
+  close(force = false): Promise<void> {
+    if (force) void this.#worker?.stop(0)
+    this.#closing ??= this.#close(force)
+    return this.#closing
+  }
+
+  disconnect(): Promise<void> {
+    return this.close(true)
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  async #close(force: boolean): Promise<void> {
+    this.tell('closing', 'closing queue')
+    this.#stopped.abort()
+    const { store, queue } = this.#home
+    // A worker that could not start has told so.
+    const worker = await this.#starting?.catch(() => undefined)
+    await worker?.stop(force ? 0 : LONGEST_TIMER)
+    store.forget(queue, this.#crashed)
+    if (this.opts.limiter !== undefined) store.unlimit(queue)
+    await store.leave()
+    this.tell('closed')
+  }
+}
+refuseMethods(BullWorker.prototype, 'methods of Worker')
+refuseProperties(BullWorker.prototype, 'properties of Worker')
+
+/** What a worker keeps of jobs that do not say it themselves. Unlike that of a job, an age alone is set for the queue. */
+function retentionOfWorker(remove: RemoveOption): Retention | undefined {
+  if (remove === true || remove === 0) return { count: 0, age: 0 }
+  if (typeof remove !== 'object' || remove.count !== undefined || remove.age === undefined)
+    return retentionOfCount(remove)
+  return { count: Number.MAX_SAFE_INTEGER, age: remove.age * 1_000 }
+}
+
+/** @throws BULLMQ_UNSUPPORTED, JOB_INVALID */
+function readOptions(who: string, opts: BullWorkerOptions): BullWorkerOptions {
+  const read = checkOptions(who, 'options of Worker', opts)
+  const { concurrency, limiter, lockDuration, settings } = read
+  if (concurrency !== undefined) checkConcurrency(who, concurrency)
+  if (limiter !== undefined) {
+    const { max, duration } = checkOptions(`${who}: limiter`, 'options of limiter', limiter)
+    for (const [name, value] of Object.entries({ max, duration }))
+      if (!Number.isInteger(value) || value < 1)
+        throw wrongValue(who, `limiter.${name}`, value, 'a whole number from 1')
+  }
+  if (lockDuration !== undefined && !(lockDuration >= LEAST_LEASE))
+    throw wrongValue(who, 'lockDuration', lockDuration, `milliseconds, from ${LEAST_LEASE}`)
+  const strategy = checkOptions(`${who}: settings`, 'options of settings', settings).backoffStrategy
+  if (strategy !== undefined && typeof strategy !== 'function')
+    throw wrongValue(who, 'settings.backoffStrategy', strategy, 'a function')
+  checkRemove(who, 'removeOnComplete', read.removeOnComplete)
+  checkRemove(who, 'removeOnFail', read.removeOnFail)
+  return read
+}
+
+function checkConcurrency(who: string, value: unknown): void {
+  if (!Number.isInteger(value) || (value as number) < 1)
+    throw wrongValue(who, 'concurrency', value, 'a whole number from 1')
+}
+
+function rateOf({ max, duration }: { max: number; duration: number }): Rate {
+  return { limit: max, per: duration, kind: max > MOST_SLIDING ? 'window' : 'sliding', burst: max }
+}
+
+/** What a job says of the others that are kept: `true` is about the job alone. */
+function ofOthers(remove: RemoveOption): RemoveOption {
+  return remove === true ? undefined : remove
+}
