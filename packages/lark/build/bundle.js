@@ -7,6 +7,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync
 import { createRequire } from 'node:module'
 import { dirname, join, relative, resolve } from 'node:path'
 import { rolldown } from 'rolldown'
+import { toLines } from './line-maps.js'
 
 const tsc = join(dirname(createRequire(import.meta.url).resolve('typescript/package.json')), 'bin/tsc')
 
@@ -99,12 +100,26 @@ async function bundle(
     // Annotations are comments for bundlers: `import(/* webpackIgnore: true */ …)`.
     comments: { legal: false, jsdoc: false, annotation: true },
     minifyInternalExports: false,
+    // The CommonJS build is for test runners and has no source maps. Its lines, functions and classes keep their names.
+    minify: format === 'cjs' && {
+      compress: false,
+      mangle: { toplevel: false, keepNames: true },
+      codegen: { removeWhitespace: false },
+    },
     // Jest ignores the source maps of packages.
     sourcemap: format === 'es',
     sourcemapExcludeSources: true,
   })
   await bundler.close()
+  if (format === 'es')
+    for (const file of mapsIn(join(folder, 'dist'))) writeFileSync(file, toLines(readFileSync(file, 'utf8')))
 }
+
+/** @param {string} dist */
+const mapsIn = (dist) =>
+  readdirSync(dist, { recursive: true, encoding: 'utf8' })
+    .filter((file) => file.endsWith('.js.map'))
+    .map((file) => join(dist, file))
 
 /** The prefix of modules that have only the exports of a source, without those that chunks need from each other. */
 const EXPORTS = 'exports of '
