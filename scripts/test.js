@@ -30,6 +30,7 @@ run('Checking style', 'npx', ['biome', 'check', '--error-on-warnings', '.'], { s
 const typed = [
   'packages/lark/test',
   'packages/lark-jobs/test',
+  'packages/lark-bullmq/test',
   'packages/lark-jobs-bench/test',
   'packages/lark-dashboard/browser',
   'packages/lark-dashboard/test',

@@ -6,7 +6,7 @@ import { declares, filesBelow, read, root } from './source.ts'
 
 const page = read('docs/architecture.md')
 const home = 'packages/lark-jobs/src'
-const folders = ['packages/lark/src', home, 'packages/lark-dashboard/src']
+const folders = ['packages/lark/src', home, 'packages/lark-dashboard/src', 'packages/lark-bullmq/src']
 
 describe('the way of one job', () => {
   const references = [...page.matchAll(/`([\w/.-]+\.ts)#([\w.]+)`/g)].map(

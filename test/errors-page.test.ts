@@ -1,5 +1,6 @@
 /** docs/errors.md has exactly one entry for every code, and shows the output of the program. */
 import { larkErrors } from '@s18i/lark'
+import { bullmqErrors } from '@s18i/lark-bullmq'
 import { dashboardErrors } from '@s18i/lark-dashboard'
 import { jobsErrors } from '@s18i/lark-jobs'
 import { expect, it } from 'vitest'
@@ -7,7 +8,7 @@ import { blocksOf } from './markdown.ts'
 import { makeApp } from './program.ts'
 import { filesBelow, read } from './source.ts'
 
-const codes: Record<string, string> = { ...larkErrors, ...jobsErrors, ...dashboardErrors }
+const codes: Record<string, string> = { ...larkErrors, ...jobsErrors, ...dashboardErrors, ...bullmqErrors }
 const page = read('docs/errors.md')
 const entries = page.split(/^### /m).slice(1)
 const entryOf = new Map(entries.map((entry) => [entry.slice(0, entry.indexOf('\n')), entry]))
@@ -36,7 +37,8 @@ it('has an entry for every code that other pages name', () => {
 })
 
 it('has only codes that the source uses', () => {
-  const source = ['packages/lark/src', 'packages/lark-jobs/src', 'packages/lark-dashboard/src']
+  const source = ['lark', 'lark-jobs', 'lark-dashboard', 'lark-bullmq']
+    .map((name) => `packages/${name}/src`)
     .flatMap((folder) => filesBelow(folder, '.ts').map((file) => `${folder}/${file}`))
     .filter((file) => !file.endsWith('/src/errors.ts'))
     .map(read)

@@ -4,6 +4,7 @@
  */
 import { createRequire } from 'node:module'
 import { describe, expect, it } from 'vitest'
+import * as internal from '../packages/lark-jobs/src/internal.ts'
 import { earlyReturns, filesBelow, type Import, importsOf, read } from './source.ts'
 
 // js-yaml has no types of its own.
@@ -64,11 +65,6 @@ const floors: Record<string, string[][]> = {
     ['model/*'],
     ['options/*'],
     ['store/contract/*'],
-    // what BullMQ has, and what it is in Lark
-    [
-      ...['bullmq/compared.ts', 'bullmq/unsupported.ts', 'bullmq/priority.ts', 'bullmq/kept-jobs.ts'],
-      ...['bullmq/record.ts', 'bullmq/schedule-name.ts', 'bullmq/flow-rules.ts'],
-    ],
     ['store/sql/*', 'store/sqlite/*', 'store/redis/*'],
     // from a name to a store
     ['store/connect.ts'],
@@ -85,10 +81,10 @@ const floors: Record<string, string[][]> = {
     // the only files that import the API of OpenTelemetry
     ['telemetry/otel/*'],
     ['api/*'],
-    // the classes of BullMQ, and a fake of all this for tests of applications
-    ['bullmq/*', 'testing/*'],
+    // a fake of all this for tests of applications
+    ['testing/*'],
     // what the package exports
-    ['index.ts', 'operate.ts', 'otel.ts', 'bullmq.ts', 'testing.ts'],
+    ['index.ts', 'operate.ts', 'otel.ts', 'testing.ts', 'internal.ts'],
     ['commands/*'],
   ],
   'packages/lark-dashboard/src': [
@@ -121,6 +117,29 @@ const floors: Record<string, string[][]> = {
     ['server/to-node.ts'],
     ['server/listening.ts'],
     ['server/local.ts', 'server/shared.ts'],
+    ['index.ts', 'commands/*'],
+  ],
+  'packages/lark-bullmq/src': [
+    ['errors.ts'],
+    // what BullMQ has, how the rest is refused, and what its options are in Lark
+    ['compared/*'],
+    ['job/priority.ts', 'job/kept-jobs.ts', 'job/record.ts', 'flow/flow-rules.ts', 'queue/schedule-name.ts'],
+    // which store
+    ['store/*', 'events/emitter.ts'],
+    // what one job says, and what it was
+    [
+      ...['every-job', 'job-options', 'job-state', 'changed-data', 'dependencies', 'ending-errors'].map(
+        (name) => `job/${name}.ts`,
+      ),
+      'job/returned-value.ts',
+    ],
+    ['flow/flow-node.ts'],
+    ['job/bull-job.ts'],
+    ['job/added-jobs.ts', 'queue/job-schedulers.ts'],
+    ['queue/queue.ts'],
+    ['flow/*', 'worker/*', 'events/*'],
+    // what imports jobs knows none of the classes
+    ['import/*', 'check/*'],
     ['index.ts', 'commands/*'],
   ],
   'packages/lark-jobs-bench/src': [['figure.ts', 'advice.ts', 'place.ts'], ['measures.ts'], ['commands/*']],
@@ -192,6 +211,46 @@ describe('between the packages', () => {
     expect(read('packages/lark-dashboard/src/server/dashboard.ts')).toMatch(
       /^import type .* from '@s18i\/lark-jobs'$/m,
     )
+  })
+
+  it('@s18i/lark-jobs knows nothing of BullMQ, and no package of the others', () => {
+    expect(jobs.filter(({ from }) => /^@s18i\/(?!lark(\/|$))/.test(from))).toEqual([])
+    const sources = [
+      ...filesBelow('packages/lark-jobs/src', '.ts'),
+      ...filesBelow('packages/lark-jobs/src', '.lua'),
+    ]
+    const named = sources.filter((file) => /bullmq/i.test(read(`packages/lark-jobs/src/${file}`)))
+    expect(named).toEqual([])
+  })
+
+  it('/internal is for lark-bullmq alone, which uses nothing of Lark but it and what users can use', () => {
+    const others = ['lark', 'lark-dashboard', 'lark-jobs-bench'].flatMap((name) =>
+      everyImport(`packages/${name}/src`).filter(({ from }) => from === '@s18i/lark-jobs/internal'),
+    )
+    expect(others).toEqual([])
+    const bullmq = everyImport('packages/lark-bullmq/src').filter(({ from }) => from.startsWith('@s18i/'))
+    const allowed = [
+      '@s18i/lark-jobs',
+      '@s18i/lark-jobs/operate',
+      '@s18i/lark-jobs/internal',
+      '@s18i/lark/config',
+    ]
+    const more = bullmq.filter(
+      ({ importer, from }) => !allowed.includes(from) && !importer.startsWith('commands/'),
+    )
+    expect(more).toEqual([])
+    expect(
+      bullmq.filter(({ from }) => !allowed.includes(from)).every(({ from }) => from === '@s18i/lark'),
+    ).toBe(true)
+  })
+
+  it('/internal has no name that nothing uses', () => {
+    const used = filesBelow('packages/lark-bullmq/src', '.ts')
+      .map((file) => read(`packages/lark-bullmq/src/${file}`))
+      .join('\n')
+    const names = Object.keys(internal)
+    expect(names.length).toBeGreaterThan(10)
+    expect(names.filter((name) => !new RegExp(`\\b${name}\\b`).test(used))).toEqual([])
   })
 
   it('the browser imports of the server only types', () => {

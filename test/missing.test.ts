@@ -39,6 +39,7 @@ const pages = [
   'README.md',
   'packages/lark/README.md',
   'packages/lark-jobs/README.md',
+  'packages/lark-bullmq/README.md',
   ...filesBelow('docs', '.md').map((file) => `docs/${file}`),
 ]
 

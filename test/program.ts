@@ -41,10 +41,9 @@ export async function makeApp(
 
 /** Packs the packages into tarballs in `folder`. The build must have run. */
 export function packInto(folder: string): string[] {
-  const workspaces = ['lark', 'lark-jobs', 'lark-jobs-bench', 'lark-dashboard'].flatMap((name) => [
-    '-w',
-    `@s18i/${name}`,
-  ])
+  const workspaces = ['lark', 'lark-jobs', 'lark-bullmq', 'lark-jobs-bench', 'lark-dashboard'].flatMap(
+    (name) => ['-w', `@s18i/${name}`],
+  )
   const words = ['pack', '--json', '--ignore-scripts', '--pack-destination', folder, ...workspaces]
   const packed = JSON.parse(execFileSync('npm', words, { cwd: root, encoding: 'utf8' })) as Packed[]
   return packed.map(({ filename }) => join(folder, filename))
@@ -63,7 +62,7 @@ export async function installPacked(app: App, tarballs: string[]): Promise<void>
     await mkdir(target)
     execFileSync('tar', ['-xzf', tarball, '--strip-components=1', '-C', target])
   }
-  for (const name of ['jiti', 'libsql', '@redis', 'croner'])
+  for (const name of ['jiti', 'libsql', '@redis', 'croner', 'ioredis'])
     await symlink(join(root, 'node_modules', name), join(app.folder, 'node_modules', name))
 }
 

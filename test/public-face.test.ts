@@ -21,7 +21,7 @@ const entries = [
   '@s18i/lark-jobs/otel',
   '@s18i/lark-jobs/testing',
   '@s18i/lark-dashboard',
-  '@s18i/lark-jobs/bullmq',
+  '@s18i/lark-bullmq',
 ]
 
 /** What a user types. A number in a comment marks a place where the editor is asked. */
@@ -82,7 +82,7 @@ test.each([
   [
     'operate()',
     4,
-    'audit cancel circuits classes dashboard dispatch doctor edit erase events failed failureBook failures figures find flows groups history import importBullmq keys limiters list monitor move name overview pause ping place prioritize purge records remove reschedule resume retention retry runNow runs runTimes schedules status tag tail undo untag why workers',
+    'audit cancel circuits classes dashboard dispatch doctor edit erase events failed failureBook failures figures find flows groups history import keys limiters list monitor move name overview pause ping place prioritize purge records remove reschedule resume retention retry runNow runs runTimes schedules status tag tail undo untag why workers',
   ],
   [
     'a draft',

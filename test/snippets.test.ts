@@ -67,7 +67,7 @@ const shared: Record<string, string[]> = {
 }
 
 /** All that the pages speak of. An application names the last only to measure its store. */
-const packages = ['lark', 'lark-jobs', 'lark-jobs-bench', 'lark-dashboard']
+const packages = ['lark', 'lark-jobs', 'lark-bullmq', 'lark-jobs-bench', 'lark-dashboard']
 
 /** What pages use besides, from the `node_modules` of the workspace. */
 const libraries = ['zod', '@opentelemetry', 'nodemailer', 'smtp-server', 'sharp'].concat([

@@ -30,9 +30,9 @@ async function install(type: string, files: Record<string, string>) {
   return app
 }
 
-it('each entry of the package compiles with skipLibCheck off', async () => {
-  const entries = ['', '/operate', '/testing', '/bullmq', '/otel']
-  const source = entries.map((entry, n) => `export * as entry${n} from '@s18i/lark-jobs${entry}'`).join('\n')
+it('each entry of the packages compiles with skipLibCheck off', async () => {
+  const entries = ['-jobs', '-jobs/operate', '-jobs/testing', '-jobs/internal', '-jobs/otel', '-bullmq']
+  const source = entries.map((entry, n) => `export * as entry${n} from '@s18i/lark${entry}'`).join('\n')
   const compilerOptions = {
     ...{ target: 'es2022', lib: ['es2023', 'esnext.disposable'], types: ['node'], module: 'nodenext' },
     ...{ strict: true, noEmit: true, skipLibCheck: false },

@@ -3,58 +3,75 @@
  * The classes of BullMQ on a store of Lark, for applications that come from BullMQ. What Lark does not have is refused, and
  * never ignored.
  *
- * @module @s18i/lark-jobs/bullmq
+ * The import of what BullMQ has is `importBullmq()`.
+ *
+ * @module @s18i/lark-bullmq
  */
-export {
-  type Any,
-  BullJob as Job,
-  type JobProgress,
-} from './bullmq/bull-job.ts'
-export type { BullConnection as ConnectionOptions, RedisOptions } from './bullmq/connection.ts'
-export type {
-  Dependencies,
-  DependenciesCount,
-  DependenciesOptions,
-  JobDependencies,
-} from './bullmq/dependencies.ts'
-export type { BullEmitter, Listeners } from './bullmq/emitter.ts'
-export { DelayedError, RateLimitError, UnrecoverableError, WaitingError } from './bullmq/ending-errors.ts'
 
+export {
+  BullmqError,
+  type BullmqErrorCode,
+  type BullmqErrorOptions,
+  bullmqErrors,
+} from './errors.ts'
+export type { BullEmitter, Listeners } from './events/emitter.ts'
+export {
+  type BullEvents as QueueEventsListener,
+  type BullEventsOptions as QueueEventsOptions,
+  BullQueueListener as QueueEvents,
+} from './events/queue-events.ts'
 export {
   FlowProducer,
   type FlowProducerListener,
   type FlowProducerOptions,
   type JobNode,
   type NodeOpts,
-} from './bullmq/flow-producer.ts'
-export type { ChildFailureOptions } from './bullmq/flow-rules.ts'
-export type { BullFlow as FlowJob, FlowOpts } from './bullmq/flow-tree.ts'
+} from './flow/flow-producer.ts'
+export type { ChildFailureOptions } from './flow/flow-rules.ts'
+export type { BullFlow as FlowJob, FlowOpts } from './flow/flow-tree.ts'
+export { importBullmq } from './import/import-bullmq.ts'
+export type { BullmqOptions } from './import/options.ts'
+export type {
+  BullmqImport,
+  BullmqMistake,
+  BullmqNote,
+  BullmqQueueReport,
+  BullmqReason,
+} from './import/report.ts'
+export {
+  type Any,
+  BullJob as Job,
+  type JobProgress,
+} from './job/bull-job.ts'
+export type {
+  Dependencies,
+  DependenciesCount,
+  DependenciesOptions,
+  JobDependencies,
+} from './job/dependencies.ts'
+export { DelayedError, RateLimitError, UnrecoverableError, WaitingError } from './job/ending-errors.ts'
 export type {
   BackoffOptions,
   DeduplicationOptions,
   DefaultJobOptions,
   JobsOptions,
   ParentOptions,
-} from './bullmq/job-options.ts'
-export type { JobSchedulerJson, JobTemplate, RepeatOptions } from './bullmq/job-schedulers.ts'
-export type { FinishedStatus, JobState } from './bullmq/job-state.ts'
-export type { KeepJobs, RemoveOption } from './bullmq/kept-jobs.ts'
+} from './job/job-options.ts'
+export type { FinishedStatus, JobState } from './job/job-state.ts'
+export type { KeepJobs, RemoveOption } from './job/kept-jobs.ts'
+export type { JobSchedulerJson, JobTemplate, RepeatOptions } from './queue/job-schedulers.ts'
 export {
   BullQueue as Queue,
   type BullQueueEvents as QueueListener,
   type BullQueueOptions as QueueOptions,
   type JobType,
-} from './bullmq/queue.ts'
-export {
-  type BullEvents as QueueEventsListener,
-  type BullEventsOptions as QueueEventsOptions,
-  BullQueueListener as QueueEvents,
-} from './bullmq/queue-events.ts'
-export type { PlaceOptions } from './bullmq/shared-store.ts'
+} from './queue/queue.ts'
+export type { BullConnection as ConnectionOptions, RedisOptions } from './store/connection.ts'
+export type { PlaceOptions } from './store/shared-store.ts'
 export {
   type BackoffStrategy,
   BullWorker as Worker,
   type BullWorkerEvents as WorkerListener,
   type BullWorkerOptions as WorkerOptions,
   type Processor,
-} from './bullmq/worker.ts'
+} from './worker/worker.ts'

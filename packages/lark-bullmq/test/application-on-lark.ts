@@ -15,7 +15,7 @@ import {
   UnrecoverableError,
   Worker,
   type WorkerOptions,
-} from '../../src/bullmq.ts'
+} from '../src/index.ts'
 
 /** Where the queues are. */
 export interface Place {

@@ -4,8 +4,8 @@
 import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
-import { type Cluster, startCluster } from '../redis/cluster.ts'
-import { newPrefix, removeKeys } from '../redis/place.ts'
+import { type Cluster, startCluster } from '../../lark-jobs/test/redis/cluster.ts'
+import { newPrefix, removeKeys } from '../../lark-jobs/test/redis/place.ts'
 import { stories as ofQueues, type Place } from './application.ts'
 import { stories as ofQueuesOnLark } from './application-on-lark.ts'
 import { stories as ofFlows } from './flows.ts'
@@ -16,7 +16,7 @@ const onLark = { ...ofQueuesOnLark, ...ofFlowsOnLark }
 const read = (name: string) => readFileSync(new URL(name, import.meta.url), 'utf8')
 
 test.each(['application', 'flows'])('the %s on Lark is that on BullMQ with the import changed', (name) => {
-  const changed = read(`${name}.ts`).replace("from 'bullmq'", "from '../../src/bullmq.ts'")
+  const changed = read(`${name}.ts`).replace("from 'bullmq'", "from '../src/index.ts'")
   expect(read(`${name}-on-lark.ts`)).toBe(changed)
 })
 

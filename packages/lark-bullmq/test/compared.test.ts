@@ -1,6 +1,6 @@
 /**
  * The table of what BullMQ has: it names everything that BullMQ's own types declare, and the classes of
- * `@s18i/lark-jobs/bullmq` keep to it.
+ * `@s18i/lark-bullmq` keep to it.
  */
 import { existsSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
@@ -13,10 +13,10 @@ import {
   compared,
   comparisonOf,
   verdicts,
-} from '../../src/bullmq/compared.ts'
-import { larkPriority, MOST } from '../../src/bullmq/priority.ts'
-import * as shim from '../../src/bullmq.ts'
-import { JobsError } from '../../src/index.ts'
+} from '../src/compared/compared.ts'
+import { BullmqError } from '../src/errors.ts'
+import * as shim from '../src/index.ts'
+import { larkPriority, MOST } from '../src/job/priority.ts'
 
 const types = join(dirname(createRequire(import.meta.url).resolve('bullmq')), '../esm')
 const declared = (file: string) =>
@@ -85,7 +85,7 @@ test.each([
 })
 
 test('every page exists, with the heading', () => {
-  const docs = join(import.meta.dirname, '../../../../docs')
+  const docs = join(import.meta.dirname, '../../../docs')
   const pages = new Set(
     Object.values(compared).flatMap((topic) => Object.values(topic).map((row) => String(row[2]))),
   )
@@ -108,7 +108,7 @@ const untold: ComparedTopic[] = ['types', 'Nest']
 test.each(
   Object.keys(compared).filter((topic) => !untold.includes(topic as ComparedTopic)) as ComparedTopic[],
 )('the manual has a table of the %s', (topic) => {
-  const page = readFileSync(join(import.meta.dirname, '../../../../docs/from-bullmq.md'), 'utf8')
+  const page = readFileSync(join(import.meta.dirname, '../../../docs/from-bullmq.md'), 'utf8')
   const rows = Object.entries(compared[topic] as Record<string, Comparison>).map(
     ([name, [verdict, inLark, page]]) =>
       `| \`${name}\` | ${verdicts[verdict]} | ${page === undefined ? inLark : `[${inLark}](./${page})`} |`,
@@ -148,8 +148,8 @@ describe.each(Object.keys(takers) as ComparedTopic[])('%s', (topic) => {
 
   test.each([...missing, 'notAnOption'])('%s is refused at once', async (name) => {
     const act = async () => await takers[topic]!({ [name]: name === 'notAnOption' ? 1 : true })
-    const error = (await act().catch((error) => error)) as JobsError
-    expect(JobsError.is(error, 'BULLMQ_UNSUPPORTED'), `${name}: ${error}`).toBe(true)
+    const error = (await act().catch((error) => error)) as BullmqError
+    expect(BullmqError.is(error, 'BULLMQ_UNSUPPORTED'), `${name}: ${error}`).toBe(true)
     expect(error.message).toContain(`the option ${name}`)
     expect(error.hint).toMatch(/https:\/\/github\.com\/s18i\/lark\/blob\/main\/docs\/[\w-]+\.md/)
   })

@@ -1,12 +1,12 @@
-/** What a `FlowProducer` of `@s18i/lark-jobs/bullmq` promises beyond what BullMQ does, and what it refuses. */
+/** What a `FlowProducer` of `@s18i/lark-bullmq` promises beyond what BullMQ does, and what it refuses. */
 import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { createJobs, Job, workflow } from '@s18i/lark-jobs'
+import { FlowBook } from '@s18i/lark-jobs/internal'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { type FlowJob, FlowProducer, type Processor, Queue, Worker } from '../../src/bullmq.ts'
-import { FlowBook } from '../../src/flow/flow-book.ts'
-import { createJobs, Job, workflow } from '../../src/index.ts'
+import { type FlowJob, FlowProducer, type Processor, Queue, Worker } from '../src/index.ts'
 
 let folder: string
 let connection: string

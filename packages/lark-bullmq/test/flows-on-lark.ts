@@ -13,7 +13,7 @@ import {
   Queue,
   QueueEvents,
   Worker,
-} from '../../src/bullmq.ts'
+} from '../src/index.ts'
 import type { Place } from './application.ts'
 
 /** A flow producer, with the queues and workers of a story. */

@@ -1,25 +1,31 @@
 /**
- * `operate().importBullmq()`: the real BullMQ 5 and 6 write into a real Redis, and each kind of entry comes to a store of
- * Lark, is left with its reason, or is told as wrong. And what `jobs:import --from-bullmq` asks and says.
+ * `importBullmq()`: the real BullMQ 5 and 6 write into a real Redis, and each kind of entry comes to a store of
+ * Lark, is left with its reason, or is told as wrong. And what `jobs:import-bullmq` asks and says.
  */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { MemoryConsole, run as runProgram } from '@s18i/lark'
+import { createJobs, Job, type Jobs, JobsError } from '@s18i/lark-jobs'
+import { operate } from '@s18i/lark-jobs/operate'
 import * as bullmq6 from 'bullmq'
 import * as bullmq5 from 'bullmq5'
 import { Cluster as RedisCluster } from 'ioredis'
 import { afterAll, afterEach, beforeEach, describe, expect, inject, test, vi } from 'vitest'
-import { Queue as LarkQueue, Worker as LarkWorker, type Processor } from '../../src/bullmq.ts'
-import { JobsImportCommand } from '../../src/commands/jobs-import.ts'
-import { createJobs, Job, type Jobs, JobsError } from '../../src/index.ts'
-import { type BullmqImport, type BullmqOptions, operate } from '../../src/operate.ts'
-import { openBullmq } from '../../src/store/connect.ts'
-import { RedisBullmq } from '../../src/store/redis/bullmq/bullmq-source.ts'
-import { startCluster } from '../redis/cluster.ts'
-import { newPrefix, removeKeys } from '../redis/place.ts'
-import { command } from '../redis/server.ts'
-import { Record } from '../working/bench.ts'
+import { startCluster } from '../../lark-jobs/test/redis/cluster.ts'
+import { newPrefix, removeKeys } from '../../lark-jobs/test/redis/place.ts'
+import { command } from '../../lark-jobs/test/redis/server.ts'
+import { Record } from '../../lark-jobs/test/working/bench.ts'
+import { JobsImportBullmqCommand } from '../src/commands/jobs-import-bullmq.ts'
+import { RedisBullmq } from '../src/import/redis-source.ts'
+import {
+  type BullmqImport,
+  type BullmqOptions,
+  importBullmq,
+  Queue as LarkQueue,
+  Worker as LarkWorker,
+  type Processor,
+} from '../src/index.ts'
 
 type Bullmq = typeof bullmq6
 
@@ -61,7 +67,7 @@ function queueOf({ Queue }: Bullmq, name = 'emails', more: object = {}) {
   return queue
 }
 
-const importing = (options: BullmqOptions = {}) => operate(jobs).importBullmq(url, { prefix, ...options })
+const importing = (options: BullmqOptions = {}) => importBullmq(url, { prefix, ...options }, operate(jobs))
 const emails = ({ queues }: BullmqImport) => queues.find(({ queue }) => queue === 'emails')!
 const why = (notes: readonly { why: string; count: number }[]) =>
   Object.fromEntries(notes.map(({ why, count }) => [why, count]))
@@ -349,7 +355,7 @@ test('repeatable jobs of BullMQ 5, whose data only their next jobs have', async 
   expect(yearly).toMatchObject({ payload: { l: 1 }, limit: 10, when: '0 0 1 1 *', timezone: 'UTC' })
 })
 
-test('a Worker of @s18i/lark-jobs/bullmq runs what was imported, with its options and its backoff strategy', async () => {
+test('a Worker of @s18i/lark-bullmq runs what was imported, with its options and its backoff strategy', async () => {
   const queue = queueOf(bullmq6, 'others')
   await queue.add('welcome', { n: 1 }, { attempts: 2, backoff: { type: 'ours' }, priority: 7 })
   await importing({ move: true })
@@ -581,7 +587,7 @@ test('a queue and a prefix that are not there, and one that Lark does not have',
   expect(await importing({ dryRun: true })).toMatchObject({ unknownQueues: ['news'], imported: 1 })
   await expect(importing()).rejects.toMatchObject({ code: 'UNKNOWN_QUEUE' })
   await expect(importing({ queue: 'news' } as object)).rejects.toMatchObject({ code: 'FILTER_INVALID' })
-  await expect(operate(jobs).importBullmq('sqlite:x')).rejects.toMatchObject({ code: 'STORE_INVALID' })
+  await expect(importBullmq('sqlite:x', {}, operate(jobs))).rejects.toMatchObject({ code: 'STORE_INVALID' })
 })
 
 test('who may only read in BullMQ can import, and is told that nothing is marked', async () => {
@@ -601,10 +607,10 @@ test('who may only read in BullMQ can import, and is told that nothing is marked
   )
   try {
     const from = { host: hostname, port: Number(port), username: prefix, password: 'pw' }
-    const report = await operate(jobs).importBullmq(from, { prefix })
+    const report = await importBullmq(from, { prefix }, operate(jobs))
     expect(report).toMatchObject({ imported: 1, unmarked: expect.stringContaining('NOPERM') })
     expect(report.queues[0]).not.toHaveProperty('workers')
-    expect(await operate(jobs).importBullmq(from, { prefix })).toMatchObject({ imported: 0, existing: 1 })
+    expect(await importBullmq(from, { prefix }, operate(jobs))).toMatchObject({ imported: 0, existing: 1 })
   } finally {
     await command(url, 'ACL', 'DELUSER', prefix)
   }
@@ -614,7 +620,7 @@ test('a job that BullMQ has taken meanwhile is not removed', async () => {
   const queue = queueOf(bullmq6)
   await queue.addBulk([1, 2].map((n) => ({ name: 'n', data: { n } })))
   await command(url, 'LREM', `${prefix}:emails:wait`, '1', '1')
-  await using source = await openBullmq(url, prefix)
+  await using source = await RedisBullmq.open(url, prefix)
   expect(await source.remove('emails', 'wait', ['1', '2'])).toEqual([false, true])
   expect(await command(url, 'EXISTS', `${prefix}:emails:1`)).toBe(1)
 })
@@ -645,8 +651,8 @@ test('keys of a template, page by page, until the signal is aborted', async () =
 test('the command says what it would import, asks, imports, and exits with 1 if something was wrong', async () => {
   const lark = async (words: string[], answers?: string[]) => {
     const console = new MemoryConsole(answers && { answers })
-    const all = ['jobs:import', ...words]
-    const code = await runProgram(all, { commands: [JobsImportCommand], console })
+    const all = ['jobs:import-bullmq', ...words]
+    const code = await runProgram(all, { commands: [JobsImportBullmqCommand], console })
     return { code, said: console.stdout + console.stderr, json: () => JSON.parse(console.stdout) }
   }
   vi.stubEnv('LARK_JOBS_URL', `sqlite:${join(folder, `${prefix}.db`)}`)
@@ -655,15 +661,8 @@ test('the command says what it would import, asks, imports, and exits with 1 if 
     await queue.add('n\u200b\u001b[2J', {})
     await queue.add('welcome', { n: 1 }, { deduplication: { id: 'x' } })
     await queue.setGlobalConcurrency(4)
-    const from = ['--from-bullmq', url, '--prefix', prefix]
-    const neither = await lark([])
-    expect([neither.code, neither.said]).toEqual([2, expect.stringContaining('Import what? Give a FILE')])
-    expect((await lark(['file.jsonl', ...from])).said).toContain('Give a FILE or --from-bullmq, not both')
-
-    expect(await lark(['file.jsonl', '--dry-run'])).toMatchObject({
-      code: 2,
-      said: expect.stringContaining('--dry-run goes with --from-bullmq'),
-    })
+    const from = [url, '--prefix', prefix]
+    expect((await lark([])).code).toBe(2)
     const dry = await lark([...from, '--dry-run'])
     expect(dry.code).toBe(1)
     expect(dry.said).toMatch(
@@ -704,7 +703,7 @@ test('from a cluster to the same cluster', async () => {
   await flows.add({ name: 'root', queueName: 'emails', children: [{ name: 'n', queueName: 'emails' }] })
   await jobs.close()
   jobs = larkOn(cluster.url)
-  const report = await operate(jobs).importBullmq(cluster.url, { prefix: '{bull}', move: true })
+  const report = await importBullmq(cluster.url, { prefix: '{bull}', move: true }, operate(jobs))
   expect(report).toMatchObject({ imported: 5, schedules: 1, removed: 7, queues: [{ workers: 0 }] })
   const child = expect.stringMatching(/:90000000$/)
   expect([await ids('waiting'), await ids('delayed')]).toEqual([['1', '2', child], ['3']])

@@ -6,8 +6,8 @@ import { dirname, join } from 'node:path'
 import { MemoryConsole, run } from '@s18i/lark'
 import { syntaxOf } from '@s18i/lark/config'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { FileUsage } from '../../src/bullmq/usage.ts'
-import { JobsCheckBullmqCommand } from '../../src/commands/jobs-check-bullmq.ts'
+import { FileUsage } from '../src/check/usage.ts'
+import { JobsCheckBullmqCommand } from '../src/commands/jobs-check-bullmq.ts'
 
 /** What a file uses, as `line topic: name`, without what it imports. */
 function usesOf(text: string, file = 'app.ts'): string[] {
@@ -278,7 +278,7 @@ setInterval(async () => console.log(await mails.getJobCounts('waiting')), 60_000
     ['from-bullmq', 'src'],
     ['commands', 'src/queues.ts'],
   ])('prints what the page %s of the manual shows', async (page, source) => {
-    const manual = readFileSync(join(import.meta.dirname, `../../../../docs/${page}.md`), 'utf8')
+    const manual = readFileSync(join(import.meta.dirname, `../../../docs/${page}.md`), 'utf8')
     const { stdout } = await check(join(folder, 'manual', source))
     expect(manual).toContain(`\n$ lark jobs:check-bullmq ${source}\n${stdout.replaceAll('/manual/', '')}`)
   })

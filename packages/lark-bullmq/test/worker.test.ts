@@ -1,16 +1,17 @@
-/** What a `Worker` and a `Queue` of `@s18i/lark-jobs/bullmq` promise beyond what BullMQ does. */
+/** What a `Worker` and a `Queue` of `@s18i/lark-bullmq` promise beyond what BullMQ does. */
 import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { createJobs, Job, JobsError } from '@s18i/lark-jobs'
+import { opened as storeOf } from '@s18i/lark-jobs/internal'
+import { operate } from '@s18i/lark-jobs/operate'
 import { Redis } from 'ioredis'
 import { afterEach, beforeEach, expect, inject, test, vi } from 'vitest'
-import { open, supervisedWork } from '../../src/api/jobs.ts'
-import { SharedStore } from '../../src/bullmq/shared-store.ts'
-import { Job as BullJob, DelayedError, FlowProducer, Queue, QueueEvents, Worker } from '../../src/bullmq.ts'
-import { createJobs, Job, JobsError } from '../../src/index.ts'
-import { operate } from '../../src/operate.ts'
-import { newPrefix, removeKeys } from '../redis/place.ts'
+import { type Jobs, supervisedWork } from '../../lark-jobs/src/api/jobs.ts'
+import { newPrefix, removeKeys } from '../../lark-jobs/test/redis/place.ts'
+import { Job as BullJob, DelayedError, FlowProducer, Queue, QueueEvents, Worker } from '../src/index.ts'
+import { SharedStore } from '../src/store/shared-store.ts'
 
 let folder: string
 let connection: string
@@ -32,6 +33,9 @@ function opened<T extends { close(): Promise<unknown> }>(object: T): T {
   made.push(object)
   return object
 }
+
+/** With the members that the package hides. */
+const hidden = ({ jobs }: SharedStore) => jobs as unknown as Jobs
 
 test('a class of Lark with the key of a name runs its jobs', async () => {
   const queue = opened(new Queue('emails', { connection }))
@@ -122,7 +126,7 @@ test('true and false are values like others, and a value that is no JSON fails t
 test('a worker whose store is away at first tells so, and starts when it is back', async () => {
   const shared = SharedStore.of('test', { connection }, 'late')
   made.push({ close: () => shared.leave() })
-  vi.spyOn(shared.jobs, supervisedWork).mockRejectedValueOnce(
+  vi.spyOn(hidden(shared), supervisedWork).mockRejectedValueOnce(
     new JobsError('STORE_UNREACHABLE', 'it is away'),
   )
   const worker = opened(new Worker('late', async () => 'done', { connection }))
@@ -135,7 +139,7 @@ test('a worker whose store is away at first tells so, and starts when it is back
 test('a worker that is closed before its store is there tells of no further error', async () => {
   const shared = SharedStore.of('test', { connection }, 'never')
   made.push({ close: () => shared.leave() })
-  vi.spyOn(shared.jobs, supervisedWork).mockRejectedValue(new JobsError('STORE_UNREACHABLE', 'it is away'))
+  vi.spyOn(hidden(shared), supervisedWork).mockRejectedValue(new JobsError('STORE_UNREACHABLE', 'it is away'))
   const worker = opened(new Worker('never', async () => {}, { connection }))
   const errors: string[] = []
   await new Promise<void>((resolve) => {
@@ -175,7 +179,7 @@ test('a job whose worker has died runs again, and the worker that finds it tells
   made.push({ close: () => shared.leave() })
   const queue = opened(new Queue('crashes', { connection }))
   const job = await queue.add('x', {})
-  const { store } = await shared.jobs[open]()
+  const { store } = await storeOf(shared.jobs)
   const [held] = (
     await store.exchange('crashes', { caller: 'dead', number: 1 }, [], { limit: 1, lease: 100 })
   ).jobs

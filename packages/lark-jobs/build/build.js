@@ -21,7 +21,7 @@ await build({
   entries: {
     index: 'src/index.ts',
     operate: 'src/operate.ts',
-    bullmq: 'src/bullmq.ts',
+    internal: 'src/internal.ts',
     otel: 'src/otel.ts',
     testing: 'src/testing.ts',
     'lease-watch': 'src/worker/lease/lease-watch.ts',
@@ -31,8 +31,8 @@ await build({
     'sqlite-store': 'src/store/sqlite/store.ts',
     ...Object.fromEntries(commands.map((file) => [nameOf(file), file])),
   },
-  exported: ['index', 'operate', 'otel', 'bullmq', 'testing'],
-  required: ['index', 'operate', 'otel', 'bullmq', 'testing', 'redis-store', 'sqlite-store'],
+  exported: ['index', 'operate', 'otel', 'internal', 'testing'],
+  required: ['index', 'operate', 'otel', 'internal', 'testing', 'redis-store', 'sqlite-store'],
   alone: ['lease-watch', 'supervised-guard', 'health-thread', ...commands.map(nameOf)],
   // The package contains the Lua once. The CommonJS build reads it from the ES module.
   written: { 'lua.js': `${LUA}${JSON.stringify(lua)}\n` },

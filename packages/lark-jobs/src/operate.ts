@@ -34,14 +34,6 @@ export type { ScheduleRun, ScheduleTick } from './model/tick.ts'
 export { type Actor, type ActorOrigin, actorOrigins } from './operate/audit/actor.ts'
 export type { AuditEntry, AuditOptions, AuditPage } from './operate/audit/audit.ts'
 export type { AuditOutcome } from './operate/audit/recording.ts'
-export type { BullmqOptions } from './operate/bullmq/bullmq-import.ts'
-export type {
-  BullmqImport,
-  BullmqMistake,
-  BullmqNote,
-  BullmqQueueReport,
-  BullmqReason,
-} from './operate/bullmq/report.ts'
 export {
   type CancelFilter,
   type Cancellable,

@@ -4,7 +4,6 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { LarkError } from '@s18i/lark/config'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { FlowProducer, Queue, Worker } from '../src/bullmq.ts'
 import {
   batch,
   chain,
@@ -27,17 +26,14 @@ class SaveJob extends Job {
 let folder: string
 let jobs: Jobs
 let place: { connection: string }
-let flows: FlowProducer
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'lark-long-'))
   place = { connection: `sqlite:${join(folder, 'jobs.db')}` }
   jobs = createJobs({ ...place, jobs: [SaveJob] })
-  flows = new FlowProducer(place)
   await jobs.dispatch(new SaveJob().with(1).withId('one'))
 })
 afterAll(async () => {
-  await flows.close()
   await jobs.close()
   await rm(folder, { recursive: true })
 })
@@ -98,11 +94,6 @@ const entries: Record<string, (text: string) => unknown> = {
       { id: 'a', key: text, partition: 'default', payload: text, state: text, errors: [] },
     ]),
   'by hand: whom': (text) => operate(jobs).audit({ [text]: 1 } as never),
-  'BullMQ: a queue': (text) => new Queue(text, place),
-  'BullMQ: a worker': (text) => new Worker(text, async () => {}, place),
-  'BullMQ: an option': (text) => new Queue('long', { ...place, [text]: 1 } as never),
-  'BullMQ: the prefix of a flow': (text) => flows.add({ name: 'a', queueName: 'default', prefix: text }),
-  'BullMQ: the name of a job of a flow': (text) => flows.add({ name: text, queueName: 'default' }),
 }
 
 test.each(Object.entries(entries))('%s', async (_, call) => {

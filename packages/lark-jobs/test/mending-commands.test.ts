@@ -146,8 +146,6 @@ test('a file brings back jobs that run commands only if that is said', async () 
   expect(await jobs.find(id)).toBeUndefined()
   expect((await lark(['jobs:import', file, '--commands'])).said).toContain('✓ Imported 1 job\n')
   expect((await jobs.find(id))?.key).toBe('lark:command')
-  const other = await lark(['jobs:import', '--from-bullmq=redis://127.0.0.1', '--commands'])
-  expect(other).toMatchObject({ code: 2, said: expect.stringContaining('--commands goes with a file') })
 })
 
 test('purge writes no file, and says so; export writes what a filter finds', async () => {

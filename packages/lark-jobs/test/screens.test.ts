@@ -11,7 +11,6 @@ import { afterAll, expect, test, vi } from 'vitest'
 import { blocksOf } from '../../../test/markdown.ts'
 import { dispatchFlow } from '../src/api/flows/flow-draft.ts'
 import type { FlowHandle } from '../src/api/flows/flow-handle.ts'
-import { sayImport } from '../src/commands/bullmq-words.ts'
 import { JobsRetryCommand } from '../src/commands/change/jobs-retry.ts'
 import { JobsFlowCommand } from '../src/commands/flows/jobs-flow.ts'
 import { JobsAuditCommand } from '../src/commands/look/jobs-audit.ts'
@@ -28,8 +27,7 @@ import { SchedulePauseCommand } from '../src/commands/schedules/schedule-pause.t
 import { ScheduleResumeCommand } from '../src/commands/schedules/schedule-resume.ts'
 import { ScheduleRunCommand } from '../src/commands/schedules/schedule-run.ts'
 import { createJobs, cron, daily, every, Job, type Jobs, type JobsConfig, workflow } from '../src/index.ts'
-import { lackReasons, leftReasons } from '../src/operate/bullmq/report.ts'
-import { type BullmqImport, operate } from '../src/operate.ts'
+import { operate } from '../src/operate.ts'
 import { startRedis } from './redis/server.ts'
 import { Record as Reported, signal } from './working/bench.ts'
 
@@ -61,8 +59,9 @@ const elsewhere = {
   'commands: $ lark users:greet': 'a question, which @clack/prompts draws',
   'commands: sync-shop': 'jobs-why.test.ts',
   'commands: $ lark jobs:why': 'jobs-why.test.ts',
-  'commands: $ lark jobs:check-bullmq': 'bullmq/usage.test.ts',
-  'from-bullmq: $ lark jobs:check-bullmq': 'bullmq/usage.test.ts',
+  'commands: $ lark jobs:check-bullmq': 'packages/lark-bullmq/test/usage.test.ts',
+  'from-bullmq: $ lark jobs:check-bullmq': 'packages/lark-bullmq/test/usage.test.ts',
+  'from-bullmq: $ lark jobs:import-bullmq': 'packages/lark-bullmq/test/import-words.test.ts',
 }
 
 /** The texts of all files. */
@@ -375,51 +374,6 @@ test('the figures of jobs:bench', () => {
   const bench = filesIn(new URL('../../lark-jobs-bench/src/', import.meta.url)).join('\n')
   for (const word of [...head.split(/ {2,}/), ...rows.map((row) => row.split(/ {2,}/, 1)[0]!)])
     expect(bench, word).toContain(word.replace(/\d[\d,]*.*$/, ''))
-})
-
-test('jobs:import --from-bullmq, told of what the page has', async () => {
-  const expected = screen('from-bullmq', '$ lark jobs:import --from-bullmq')
-  const note = (why: keyof typeof leftReasons | keyof typeof lackReasons, ...ids: string[]) => {
-    const text = { ...leftReasons, ...lackReasons }[why]
-    return { why, text, count: ids.length, ids }
-  }
-  const none = {
-    existing: 0,
-    existingSchedules: 0,
-    removed: 0,
-    taken: [],
-    failures: 0,
-    mistakes: [],
-    found: {},
-  }
-  const emails = {
-    ...{ ...none, queue: 'emails', paused: false, workers: 0, imported: 1240, schedules: 1 },
-    keys: ['report', 'welcome', 'invoice', 'reminder'],
-    left: [note('next-run', 'repeat:nightly-report:1795831200000')],
-    lacks: [note('backoff', '1237', '1238', '1239', '1240')],
-  }
-  const images = {
-    ...{ ...none, queue: 'images', paused: false, workers: 0, imported: 80, schedules: 0, keys: ['resize'] },
-    left: [
-      note('flow-child', '7b6c80d2-9913-48cc-adfe-d4be92fe0ec6', '21519901-a21e-49ef-8bf5-af6c3720ee6f'),
-      note('flow-failed', '6f554532-5536-4c27-b62b-ad93d45e2ae6'),
-    ],
-    lacks: [],
-  }
-  class Say extends Command {
-    readonly key = 'say'
-    handle() {
-      sayImport(this, {
-        ...{ from: '', dryRun: true, imported: 1320, schedules: 1, failures: 0, unknownQueues: [] },
-        queues: [emails, images],
-      } as unknown as BullmqImport)
-    }
-  }
-  const console = new MemoryConsole()
-  await run(['say'], { commands: [Say], console })
-  const [, ...lines] = expected.split('\n')
-  expect(steady(console.stdout + console.stderr)).toBe(lines.slice(0, -1).join('\n'))
-  expect(source).toContain('Would import')
 })
 
 /** Messages of one line: the words between what differs are in the source. */

@@ -25,6 +25,13 @@ export type Project = Pick<LoadedConfig, 'folder' | 'config'>
  */
 export const CATALOG = Symbol.for('s18i.lark.catalog')
 
+/** The packages of commands that are not in `lark-jobs`, as npm installs them. */
+const homes: Readonly<Record<string, string>> = {
+  'jobs:bench': '--save-dev @s18i/lark-jobs-bench',
+  'jobs:check-bullmq': '@s18i/lark-bullmq',
+  'jobs:import-bullmq': '@s18i/lark-bullmq',
+}
+
 export class Catalog {
   readonly project: Project
   readonly entries: Entry[] = []
@@ -75,8 +82,8 @@ export class Catalog {
     if (entry) return entry
     const near = this.#meant(name, next)
     const hints = this.problems.map(({ message }) => message)
-    if (name === 'jobs:bench')
-      hints.unshift('It has a package of its own: npm install --save-dev @s18i/lark-jobs-bench')
+    const home = homes[name]
+    if (home !== undefined) hints.unshift(`It has a package of its own: npm install ${home}`)
     else if (near) hints.unshift(`Did you mean ${near}?`)
     else if (this.inNamespace(name).length > 0) hints.unshift(`See lark list ${name}`)
     else if (hints.length === 0) hints.push(this.#isBare ? this.#nothingFound : 'See lark list')

@@ -4,7 +4,7 @@
  * calls that return them. Names count within a file, and those that a file exports also in files that import them.
  */
 import type { SyntaxNode } from '@s18i/lark/config'
-import { type ComparedTopic, comparisonOf } from './compared.ts'
+import { type ComparedTopic, comparisonOf } from '../compared/compared.ts'
 import {
   isFunction,
   isNode,
@@ -33,7 +33,7 @@ type BullKind = 'Queue' | 'Worker' | 'Job' | 'Job[]' | 'QueueEvents' | 'FlowProd
  */
 type Kinds = ReadonlyMap<string, BullKind>
 
-const LIBRARY = /^(bullmq|@s18i\/lark-jobs\/bullmq)$/
+const LIBRARY = /^(bullmq|@s18i\/lark-bullmq)$/
 const NEST = '@nestjs/bullmq'
 const classes: readonly string[] = ['Queue', 'Worker', 'Job', 'QueueEvents', 'FlowProducer']
 
@@ -85,7 +85,7 @@ const ofJobs = new Set(['completed', 'failed', 'active', 'progress'])
 
 /** Whether a file names BullMQ at all. */
 export function mentionsBullMQ(text: string): boolean {
-  return /['"](?:bullmq|@nestjs\/bullmq|@s18i\/lark-jobs\/bullmq)['"]/.test(text)
+  return /['"](?:bullmq|@nestjs\/bullmq|@s18i\/lark-bullmq)['"]/.test(text)
 }
 
 /** What one file uses. */

@@ -1,12 +1,12 @@
 /**
- * What `jobs:import --from-bullmq` says of an import: a row for each queue, and below it why jobs stay in BullMQ, what is
+ * What `jobs:import-bullmq` says of an import: a row for each queue, and below it why jobs stay in BullMQ, what is
  * not carried over, and what is wrong.
  */
+
 import type { Command } from '@s18i/lark'
 import { visible } from '@s18i/lark/config'
-import { shellWord } from '../model/command-line.ts'
-import { listed } from '../model/listed.ts'
-import type { BullmqImport, BullmqNote, BullmqQueueReport } from '../operate.ts'
+import { listed, shellWord } from '@s18i/lark-jobs/internal'
+import type { BullmqImport, BullmqNote, BullmqQueueReport } from '../import/report.ts'
 
 export function sayImport(command: Command, report: BullmqImport): void {
   const isDry = report.dryRun === true

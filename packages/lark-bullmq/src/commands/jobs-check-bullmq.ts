@@ -2,8 +2,8 @@ import { readFile, stat } from 'node:fs/promises'
 import { relative, resolve } from 'node:path'
 import { arg, Command } from '@s18i/lark'
 import { codeFiles, syntaxOf, usageError, visible } from '@s18i/lark/config'
-import { type Compatibility, comparisonOf, verdicts } from '../bullmq/compared.ts'
-import { type BullUse, FileUsage, mentionsBullMQ } from '../bullmq/usage.ts'
+import { type BullUse, FileUsage, mentionsBullMQ } from '../check/usage.ts'
+import { type Compatibility, comparisonOf, verdicts } from '../compared/compared.ts'
 
 /** How many places of a name are shown without `--verbose`. */
 const PLACES = 3

@@ -1,5 +1,5 @@
 /**
- * What BullMQ has, and Lark's answer to each: the options that `@s18i/lark-jobs/bullmq` takes and refuses, what
+ * What BullMQ has, and Lark's answer to each: the options that `@s18i/lark-bullmq` takes and refuses, what
  * `lark jobs:check-bullmq` reports, and the tables of the manual (docs/from-bullmq.md) are all made of this.
  */
 
@@ -44,7 +44,7 @@ const prefix: Comparison = [
 ]
 const telemetry: Comparison = ['missing', '`telemetry: otel()` in `lark.config`', 'telemetry.md']
 /** A type that the package has too. */
-const taken: Comparison = ['same', 'a type of the same name in `@s18i/lark-jobs/bullmq`', 'from-bullmq.md']
+const taken: Comparison = ['same', 'a type of the same name in `@s18i/lark-bullmq`', 'from-bullmq.md']
 const nest: Comparison = [
   'missing',
   'a module of 60 lines, with classes of jobs',

@@ -1,25 +1,31 @@
 /**
- * How `@s18i/lark-jobs/bullmq` refuses what it does not do: at once, with the name, what Lark has instead, and the page.
+ * How `@s18i/lark-bullmq` refuses what it does not do: at once, with the name, what Lark has instead, and the page.
  */
+
 import { excerpt, nearest } from '@s18i/lark/config'
-import { JobsError } from '../model/errors.ts'
-import { shown } from '../model/secret.ts'
-import { isObject } from '../options/schema.ts'
+import { JobsError } from '@s18i/lark-jobs'
+import { isObject, shown } from '@s18i/lark-jobs/internal'
+import { BullmqError } from '../errors.ts'
 import { type ComparedTopic, compared, comparisonOf } from './compared.ts'
 
 /** The manual, as people find it. */
 const MANUAL = 'https://github.com/s18i/lark/blob/main/docs'
 
 /** @param who `Queue 'emails'` @param what `the option lifo` @param inLark what Lark has instead */
-export function unsupported(who: string, what: string, inLark?: string, page = 'from-bullmq.md'): JobsError {
+export function unsupported(
+  who: string,
+  what: string,
+  inLark?: string,
+  page = 'from-bullmq.md',
+): BullmqError {
   const instead = inLark === undefined ? '' : `In Lark: ${inLark.replaceAll('`', '')}. `
-  return new JobsError('BULLMQ_UNSUPPORTED', `${who}: @s18i/lark-jobs/bullmq does not have ${what}`, {
+  return new BullmqError('BULLMQ_UNSUPPORTED', `${who}: @s18i/lark-bullmq does not have ${what}`, {
     hint: `${instead}See ${MANUAL}/${page}`,
   })
 }
 
 /** The error for a method or an event. */
-export function unsupportedName(who: string, topic: ComparedTopic, word: string, name: string): JobsError {
+export function unsupportedName(who: string, topic: ComparedTopic, word: string, name: string): BullmqError {
   const [, inLark, page] = comparisonOf(topic, name) ?? []
   return unsupported(who, `${word} ${name}`, inLark, page)
 }

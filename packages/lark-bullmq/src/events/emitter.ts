@@ -3,8 +3,8 @@
  * listens for it. An error that nobody listens for is printed, as in BullMQ.
  */
 import { EventEmitter } from 'node:events'
-import { type ComparedTopic, comparisonOf } from './compared.ts'
-import { unsupportedName } from './unsupported.ts'
+import { type ComparedTopic, comparisonOf } from '../compared/compared.ts'
+import { unsupportedName } from '../compared/unsupported.ts'
 
 // biome-ignore lint/suspicious/noExplicitAny: listeners of all types
 export type Listeners<L> = { [Name in keyof L]: (...args: any[]) => void }

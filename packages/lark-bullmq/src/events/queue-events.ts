@@ -2,18 +2,15 @@
  * The `QueueEvents` of BullMQ: what happens to the jobs of a queue, in all processes. It listens to the store from the first
  * listener on. Without one it costs nothing.
  */
+
 import { setTimeout as pause } from 'node:timers/promises'
-import { Deferred } from '../model/deferred.ts'
-import { memberOf } from '../model/effect.ts'
-import type { EventKind } from '../model/event.ts'
-import { shown } from '../model/secret.ts'
-import type { QueueEvents } from '../operate/queue-events.ts'
-import { passes } from '../operate/watcher.ts'
-import { BullJob } from './bull-job.ts'
+import type { EventKind, QueueEvents } from '@s18i/lark-jobs'
+import { memberOf, passes, shown } from '@s18i/lark-jobs/internal'
+import { checkOptions, refuseMethods } from '../compared/unsupported.ts'
+import { BullJob } from '../job/bull-job.ts'
+import { readQueue } from '../queue/queue.ts'
+import { type JobHome, type PlaceOptions, RETRY, SharedStore } from '../store/shared-store.ts'
 import { BullEmitter } from './emitter.ts'
-import { readQueue } from './queue.ts'
-import { type JobHome, type PlaceOptions, RETRY, SharedStore } from './shared-store.ts'
-import { checkOptions, refuseMethods } from './unsupported.ts'
 
 export interface BullEventsOptions extends PlaceOptions {
   /** Is not needed: it listens from the first listener on. */
@@ -54,7 +51,7 @@ export class BullQueueListener extends BullEmitter<BullEvents> implements AsyncD
   readonly #home: JobHome
   #events: QueueEvents | undefined
   /** Resolves when it hears what happens; undefined without a listener. */
-  #ready: Deferred<void> | undefined
+  #ready: Promise<void> | undefined
   #closing: Promise<void> | undefined
   /** Aborted when it is closed. */
   readonly #stopped = new AbortController()
@@ -72,24 +69,24 @@ export class BullQueueListener extends BullEmitter<BullEvents> implements AsyncD
 
   protected override listened(event: string): void {
     if (event === 'error' || this.#ready !== undefined || this.#closing !== undefined) return
-    const ready = new Deferred<void>()
-    this.#ready = ready
-    // `waitUntilReady()` rejects with this error, and `error` tells it.
-    ready.promise.catch(() => {})
-    this.#hearAgain(ready).catch((error) => {
-      ready.reject(error)
-      if (!this.#stopped.signal.aborted) this.tell('error', error)
+    this.#ready = new Promise((resolve, reject) => {
+      this.#hearAgain(resolve).catch((error) => {
+        reject(error)
+        if (!this.#stopped.signal.aborted) this.tell('error', error)
+      })
     })
+    // `waitUntilReady()` rejects with this error, and `error` tells it.
+    this.#ready.catch(() => {})
   }
 
   /** Hears events until it is closed, also if the store is away at first or meanwhile: then it tells so, and goes on. */
-  async #hearAgain(ready: Deferred<void>): Promise<void> {
+  async #hearAgain(isReady: () => void): Promise<void> {
     const { signal } = this.#stopped
     for (let wait = RETRY.from; ; wait = Math.min(RETRY.to, wait * 2)) {
       try {
         await this.#hear(() => {
           wait = RETRY.from
-          ready.resolve()
+          isReady()
         })
         return
       } catch (error) {
@@ -142,7 +139,7 @@ export class BullQueueListener extends BullEmitter<BullEvents> implements AsyncD
 
   /** Resolves when it hears what happens from then on; without a listener, when the store is open. */
   async waitUntilReady(): Promise<void> {
-    await (this.#ready?.promise ?? this.#home.store.standing(this.name))
+    await (this.#ready ?? this.#home.store.standing(this.name))
   }
 
   /** Does nothing: it listens from the first listener on. */

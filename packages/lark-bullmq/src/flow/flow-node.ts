@@ -2,25 +2,35 @@
  * A job of a flow as BullMQ shows it. While it waits for its children, only its flow has it, and the flow also has what
  * became of the children. The flow is read once.
  */
+
 import { setTimeout as pause } from 'node:timers/promises'
-import { jobIndex } from '../flow/advance.ts'
-import { FlowBook } from '../flow/flow-book.ts'
-import { FlowRecords, type KeptFlow, type NodeEnd } from '../flow/flow-records.ts'
-import { memberId, memberOf } from '../model/effect.ts'
-import { JobsError } from '../model/errors.ts'
-import { type FlowJob, type NodeDefinition, type NodeState, nodeOf } from '../model/flow.ts'
-import { queueOf } from '../model/partition.ts'
-import { decode, whyDropped } from '../model/payload.ts'
-import { locateFlow } from '../operate/flow-finding.ts'
-import { closing, type Operated, open } from '../operate/operations.ts'
-import { awaitWithin } from '../operate/results.ts'
-import { partitionsToLookIn } from '../operate/stored-jobs.ts'
-import { passes } from '../operate/watcher.ts'
-import type { Dependencies } from './dependencies.ts'
-import { EveryJob } from './every-job.ts'
+import { JobsError } from '@s18i/lark-jobs'
+import {
+  awaitEnd,
+  decode,
+  FlowBook,
+  type FlowJob,
+  FlowRecords,
+  jobIndex,
+  type KeptFlow,
+  locateFlow,
+  memberId,
+  memberOf,
+  type NodeDefinition,
+  type NodeEnd,
+  type NodeState,
+  nodeOf,
+  opened,
+  partitionsToLookIn,
+  passes,
+  queueOf,
+  whyDropped,
+} from '@s18i/lark-jobs/internal'
+import type { Dependencies } from '../job/dependencies.ts'
+import { EveryJob } from '../job/every-job.ts'
+import { type JobsOptions, optionsIn } from '../job/job-options.ts'
+import type { JobHome } from '../store/shared-store.ts'
 import { flowIdFor, shownId } from './flow-rules.ts'
-import { type JobsOptions, optionsIn } from './job-options.ts'
-import type { JobHome } from './shared-store.ts'
 
 /**
  * The least milliseconds for which the jobs of a flow are kept after its end, so that whoever awaits one sees its end.
@@ -53,12 +63,12 @@ export class FlowNode {
 
   /** The job of a flow in a queue. @param id of Lark, or that of the application @throws STORE_DAMAGED */
   static async find(home: JobHome, id: string): Promise<FlowNode | undefined> {
-    const opened = await home.store.jobs[open]()
-    const { store, settings } = opened
+    const open = await opened(home.store.jobs)
+    const { store, settings } = open
     const member = memberOf(id)
     const found =
       member === undefined
-        ? await locateFlow(opened, flowIdFor(id), home.queue)
+        ? await locateFlow(open, flowIdFor(id), home.queue)
         : await new FlowRecords(store).get(member)
     if (found === undefined) return undefined
     const { nodes } = found.definition
@@ -70,7 +80,7 @@ export class FlowNode {
 
   /** The jobs of a queue that wait for their children, the last added first. */
   static async *blocked(home: JobHome): AsyncGenerator<FlowNode> {
-    const { store, settings } = await home.store.jobs[open]()
+    const { store, settings } = await opened(home.store.jobs)
     const records = new FlowRecords(store)
     for (const partition of await partitionsToLookIn({ store, queues: settings.partitions }))
       for (let before: string | undefined; ; ) {
@@ -212,8 +222,7 @@ export class FlowNode {
    * @throws RESULT_TIMEOUT, as `JobHandle.result`; an error with the reason of the failure
    */
   static async result(home: JobHome, id: string, ttl?: number): Promise<unknown> {
-    const jobs: Operated = home.store.jobs
-    return await awaitWithin(jobs, ttl, `Job ${id}`, id, [jobs[closing]], async (over) => {
+    return await awaitEnd(home.store.jobs, { ms: ttl, what: `Job ${id}`, id }, async (over) => {
       for (let wait = LOOK.first; ; wait = Math.min(2 * wait, LOOK.last)) {
         over.throwIfAborted()
         try {
@@ -284,7 +293,7 @@ export class FlowNode {
   async #endAsRemoved(nodes: readonly FlowNode[], from: NodeState): Promise<ReadonlySet<number>> {
     let removed = new Set<number>()
     if (nodes.length === 0) return removed
-    const { store } = await this.#home.store.jobs[open]()
+    const { store } = await opened(this.#home.store.jobs)
     const { id: flow, home } = this.#found
     const keep = { completed: LEAST_KEPT, failed: LEAST_KEPT, cancelled: LEAST_KEPT }
     await new FlowBook({ store }).change({ flow, home }, ({ definition, state, at }) => {
@@ -306,7 +315,7 @@ export class FlowNode {
   }
 
   async #ends(nodes: readonly number[]): Promise<NodeEnd[]> {
-    const { store } = await this.#home.store.jobs[open]()
+    const { store } = await opened(this.#home.store.jobs)
     const ended = nodes.filter((node) => 'cfx'.includes(this.#found.state.nodes[node]!))
     return await new FlowRecords(store).ends(this.#found, ended)
   }

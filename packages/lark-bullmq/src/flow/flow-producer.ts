@@ -1,25 +1,28 @@
 /**
  * The `FlowProducer` of BullMQ: a tree of jobs becomes a workflow of Lark.
  */
-import { dispatchFlow } from '../api/flow-draft.ts'
-import type { Settings } from '../config/config.ts'
-import { type FlowSpec, flowPlace } from '../dispatch/flow-definition.ts'
-import type { Drafted } from '../dispatch/new-job.ts'
-import { JobsError } from '../model/errors.ts'
-import type { FlowPlace } from '../model/flow.ts'
-import { newId } from '../model/id.ts'
-import { shown } from '../model/secret.ts'
-import { open } from '../operate/operations.ts'
-import { addJobs } from './added-jobs.ts'
-import { BullJob } from './bull-job.ts'
-import { BullEmitter } from './emitter.ts'
+import { JobsError } from '@s18i/lark-jobs'
+import {
+  type Drafted,
+  type FlowPlace,
+  type FlowSpec,
+  flowPlace,
+  newId,
+  opened,
+  type Settings,
+  shown,
+  startFlow,
+} from '@s18i/lark-jobs/internal'
+import { checkOptions, refuseMethods, unsupported, wrongValue } from '../compared/unsupported.ts'
+import { BullEmitter } from '../events/emitter.ts'
+import { addJobs } from '../job/added-jobs.ts'
+import { BullJob } from '../job/bull-job.ts'
+import { draftedBy, optionsIn } from '../job/job-options.ts'
+import { readQueue } from '../queue/queue.ts'
+import { type PlaceOptions, SharedStore } from '../store/shared-store.ts'
 import { FlowNode } from './flow-node.ts'
 import { flowIdFor } from './flow-rules.ts'
 import { type BullFlow, type FlowOpts, idIn, readTree, type TreeJob, workflowOf } from './flow-tree.ts'
-import { draftedBy, optionsIn } from './job-options.ts'
-import { readQueue } from './queue.ts'
-import { type PlaceOptions, SharedStore } from './shared-store.ts'
-import { checkOptions, refuseMethods, unsupported, wrongValue } from './unsupported.ts'
 
 export interface FlowProducerOptions extends PlaceOptions {}
 
@@ -120,8 +123,7 @@ export class FlowProducer extends BullEmitter<FlowProducerListener> implements A
     const place = flowPlace(jobId === undefined ? newId() : flowIdFor(jobId), queue, partitions)
     const spec = workflowOf(`${this}`, tree, place, prefix)
     return async () => {
-      const { isNew } = await this.#store.jobs[dispatchFlow](spec)
-      if (isNew) return this.#added(tree, spec, place)
+      if (await startFlow(this.#store.jobs, spec)) return this.#added(tree, spec, place)
       const existing = await this.getFlow({ id: jobId!, queueName: queue })
       if (existing !== undefined) return existing
       throw new JobsError(
@@ -175,7 +177,7 @@ export class FlowProducer extends BullEmitter<FlowProducerListener> implements A
 
   /** Resolves when the store is open. */
   async waitUntilReady(): Promise<void> {
-    await this.#store.jobs[open]()
+    await opened(this.#store.jobs)
   }
 
   /** Waits until what was added is in the store, and closes the store if nobody else uses it. */

@@ -1,10 +1,9 @@
 /**
  * What a flow of BullMQ is in Lark: its id, the ids of its jobs, and what becomes of a job whose child fails.
  */
+
 import { createHash } from 'node:crypto'
-import { memberOf } from '../model/effect.ts'
-import { type FailureRule, MAX_FLOW_ID } from '../model/flow.ts'
-import { isFlowId } from '../options/flow.ts'
+import { type FailureRule, isFlowId, MAX_FLOW_ID, memberOf } from '@s18i/lark-jobs/internal'
 
 /** What becomes of the parent of this job if this job fails. At most one of these options may be true. */
 export interface ChildFailureOptions {

@@ -1,17 +1,22 @@
 /**
  * The tree of a flow of BullMQ, and the workflow that it becomes: each job is a node, which comes after its children.
  */
-import type { FlowSpec, NodeSpec } from '../dispatch/flow-definition.ts'
-import { NodeNames } from '../dispatch/node-names.ts'
-import { memberId } from '../model/effect.ts'
-import { JobsError } from '../model/errors.ts'
-import { type FailureRule, type FlowPlace, indexOf, MAX_NODES } from '../model/flow.ts'
-import type { Keep } from '../model/record.ts'
-import { shown } from '../model/secret.ts'
-import { ownIdOf } from '../options/own-id.ts'
-import { isObject } from '../options/schema.ts'
-import { LEAST_KEPT } from './flow-node.ts'
-import { ruleOf } from './flow-rules.ts'
+import { JobsError } from '@s18i/lark-jobs'
+import {
+  type FailureRule,
+  type FlowPlace,
+  type FlowSpec,
+  indexOf,
+  isObject,
+  type Keep,
+  MAX_NODES,
+  memberId,
+  NodeNames,
+  type NodeSpec,
+  ownIdOf,
+  shown,
+} from '@s18i/lark-jobs/internal'
+import { checkOptions, unsupported, wrongValue } from '../compared/unsupported.ts'
 import {
   type AddedJob,
   checkJobOptions,
@@ -19,10 +24,11 @@ import {
   draftedBy,
   type JobsOptions,
   type ParentOptions,
-} from './job-options.ts'
-import { keepOf } from './kept-jobs.ts'
-import { readQueue } from './queue.ts'
-import { checkOptions, unsupported, wrongValue } from './unsupported.ts'
+} from '../job/job-options.ts'
+import { keepOf } from '../job/kept-jobs.ts'
+import { readQueue } from '../queue/queue.ts'
+import { LEAST_KEPT } from './flow-node.ts'
+import { ruleOf } from './flow-rules.ts'
 
 /** A job, and those that it waits for. */
 export interface BullFlow {

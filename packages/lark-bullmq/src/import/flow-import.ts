@@ -2,16 +2,12 @@
  * The flows of an import. Each is marked in BullMQ as begun, started in Lark, and marked as imported, like a page of jobs.
  * Its jobs stay in their places until the import comes there, and takes them for imported.
  */
-import { FlowBook } from '../../flow/flow-book.ts'
-import { JobsError } from '../../model/errors.ts'
-import type { FlowDefinition } from '../../model/flow.ts'
-import { newNonce } from '../../model/id.ts'
-import { textOf } from '../../model/thrown.ts'
-import type { BullmqEntry } from '../../store/contract/bullmq.ts'
-import type { Store } from '../../store/contract/store.ts'
+import { JobsError } from '@s18i/lark-jobs'
+import { FlowBook, type FlowDefinition, newNonce, type Store, textOf } from '@s18i/lark-jobs/internal'
 import type { FlowReader, ReadFlow, ReadMember } from './flows.ts'
 import type { ImportMark, MarkState } from './import-mark.ts'
 import { anotherHas, type QueueTally } from './report.ts'
+import type { BullmqEntry } from './source.ts'
 
 export interface FlowImportOptions {
   store: Store

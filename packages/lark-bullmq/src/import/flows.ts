@@ -2,32 +2,37 @@
  * From a flow of BullMQ to a workflow of Lark: the job that waits for all others, and all that are below it. Children that
  * have ended are nodes that had ended before, so the jobs that wait for them get their results.
  */
-import { flowIdFor, ruleOf } from '../../bullmq/flow-rules.ts'
-import { bullmqRecord } from '../../bullmq/record.ts'
-import type { Settings } from '../../config/config.ts'
-import { isQueueName } from '../../config/queues.ts'
-import { flowPlace } from '../../dispatch/flow-definition.ts'
-import { NodeNames } from '../../dispatch/node-names.ts'
-import { LONGEST } from '../../model/duration.ts'
-import { memberId } from '../../model/effect.ts'
+
+import type { EndedState } from '@s18i/lark-jobs'
 import {
   type FailureRule,
   type FlowDefinition,
   type FlowPlace,
+  flowPlace,
   indexOf,
+  isQueueName,
+  type Keep,
+  LONGEST,
+  MAX_CONTEXT,
   MAX_DEFINITION,
+  MAX_ERROR,
   MAX_NODES,
+  memberId,
   type NodeDefinition,
-} from '../../model/flow.ts'
-import { partitionsOf, queueOf } from '../../model/partition.ts'
-import { MAX_CONTEXT } from '../../model/payload.ts'
-import type { EndedState, Keep } from '../../model/record.ts'
-import { shown } from '../../model/secret.ts'
-import { textOf } from '../../model/thrown.ts'
-import type { BullmqChild, BullmqEntry, BullmqSource } from '../../store/contract/bullmq.ts'
-import { MAX_ERROR, RETENTION, retentionOf } from '../../store/contract/store.ts'
+  NodeNames,
+  partitionsOf,
+  queueOf,
+  retentionOf,
+  type Settings,
+  shown,
+  textOf,
+} from '@s18i/lark-jobs/internal'
+import { retention } from '@s18i/lark-jobs/operate'
+import { flowIdFor, ruleOf } from '../flow/flow-rules.ts'
+import { bullmqRecord } from '../job/record.ts'
 import { keyFor, parsed, REMEMBERED, waitingJob } from './jobs.ts'
 import type { LackReason, leftReasons } from './report.ts'
+import type { BullmqChild, BullmqEntry, BullmqSource } from './source.ts'
 
 /** The most characters of the name of a flow, and of a node. */
 const MAX_NAME = 100
@@ -256,10 +261,10 @@ class FlowInReading {
     const parent = { id: root.id, queue: `${this.#settings.prefix}:${queueOf(this.#place.home)}` }
     for (const child of this.#nodes[last]!.after) this.#say(child, { parent })
     this.#say(last, { jobId: root.id, parent: undefined })
-    const retention = retentionOf(this.#settings, this.#place.home)
+    const ofQueue = retentionOf(this.#settings, this.#place.home)
     const kept = (state: EndedState) => {
-      const { age } = retention[state]
-      return Math.max(REMEMBERED, this.#keep?.[state] ?? (age === LONGEST ? RETENTION[state].age : age))
+      const { age } = ofQueue[state]
+      return Math.max(REMEMBERED, this.#keep?.[state] ?? (age === LONGEST ? retention[state].age : age))
     }
     const name = this.#nodes[last]!.job!.job.key.slice(0, MAX_NAME)
     const keep = { completed: kept('completed'), failed: kept('failed'), cancelled: kept('cancelled') }

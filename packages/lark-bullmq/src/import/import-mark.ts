@@ -6,11 +6,12 @@
  * - A job that was begun is in Lark or it is not. Lark keeps imported jobs for a time after their end, so during this time
  *   the id tells. After it, a job that Lark does not have may have run.
  */
+
 import { createHash } from 'node:crypto'
-import { JobsError } from '../../model/errors.ts'
-import { textOf } from '../../model/thrown.ts'
-import type { BullmqSource } from '../../store/contract/bullmq.ts'
+import { JobsError } from '@s18i/lark-jobs'
+import { textOf } from '@s18i/lark-jobs/internal'
 import { REMEMBERED } from './jobs.ts'
+import type { BullmqSource } from './source.ts'
 
 /** Milliseconds: the time in which the id tells is shorter by this, because clocks are set. */
 const MARGIN = 60_000

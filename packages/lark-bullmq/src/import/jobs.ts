@@ -1,17 +1,24 @@
 /**
  * From a job of BullMQ to a job of Lark. Whatever is wrong with it is thrown, and told with its id.
  */
+
 import { createHash } from 'node:crypto'
-import { type BullmqLack, bullmqRecord } from '../../bullmq/record.ts'
-import { LONGEST } from '../../model/duration.ts'
-import { MAX_ID } from '../../model/id.ts'
-import { encode, MAX_PAYLOAD } from '../../model/payload.ts'
-import type { JobError, JobRecord, Keep, NewJob } from '../../model/record.ts'
-import { isReserved } from '../../model/reserved-key.ts'
-import { shown } from '../../model/secret.ts'
-import { isName } from '../../options/job-settings.ts'
-import type { BullmqEntry } from '../../store/contract/bullmq.ts'
-import { MAX_BYTES, MAX_ERRORS } from '../../store/contract/store.ts'
+import type { JobError, JobRecord } from '@s18i/lark-jobs'
+import {
+  encode,
+  isName,
+  isReserved,
+  type Keep,
+  LONGEST,
+  MAX_BYTES,
+  MAX_ERRORS,
+  MAX_ID,
+  MAX_PAYLOAD,
+  type NewJob,
+  shown,
+} from '@s18i/lark-jobs/internal'
+import { type BullmqLack, bullmqRecord } from '../job/record.ts'
+import type { BullmqEntry } from './source.ts'
 
 /**
  * Milliseconds: an imported job that has ended is kept for at least so long. If the process dies after Lark has answered

@@ -1,10 +1,11 @@
 /**
  * The queues of BullMQ that an import is about: those that are named, or all, and those that must not be imported now.
  */
+
 import { excerpt } from '@s18i/lark/config'
-import { JobsError } from '../../model/errors.ts'
-import { listed } from '../../model/listed.ts'
-import type { BullmqQueue, BullmqSource } from '../../store/contract/bullmq.ts'
+import { listed } from '@s18i/lark-jobs/internal'
+import { BullmqError } from '../errors.ts'
+import type { BullmqQueue, BullmqSource } from './source.ts'
 
 /** @throws BULLMQ_NOT_FOUND */
 export async function queuesIn(
@@ -18,7 +19,7 @@ export async function queuesIn(
   if (missing.length === 0 && names.length > 0) return queues.filter((queue) => queue !== undefined)
   const others = named === undefined ? [] : await source.queues()
   const what = missing.length > 0 ? `no BullMQ queue ${listed(missing.map(excerpt))}` : 'no queue of BullMQ'
-  throw new JobsError('BULLMQ_NOT_FOUND', `${source.name} has ${what} with the prefix ${excerpt(prefix)}`, {
+  throw new BullmqError('BULLMQ_NOT_FOUND', `${source.name} has ${what} with the prefix ${excerpt(prefix)}`, {
     exit: 2,
     hint:
       others.length > 0
@@ -30,10 +31,10 @@ export async function queuesIn(
 export function stillRunning(
   queues: readonly BullmqQueue[],
   workers: ReadonlyMap<string, number>,
-): JobsError {
+): BullmqError {
   const each = queues.map(({ name }) => `${name} (${workers.get(name)})`)
   const message = `Workers of BullMQ are connected to queues that are not paused: ${listed(each)}`
-  return new JobsError('BULLMQ_RUNNING', message, {
+  return new BullmqError('BULLMQ_RUNNING', message, {
     hint: 'They would run jobs that Lark runs too. Stop them, or pause the queue in BullMQ: queue.pause(). --force imports all the same.',
   })
 }

@@ -17,9 +17,9 @@
  *
  * On a cluster, the prefix or the name of the queue has a hash tag, so all keys of a queue are on one server.
  */
-import { JobsError } from '../../../model/errors.ts'
-import { MAX_PAYLOAD } from '../../../model/payload.ts'
-import { shown } from '../../../model/secret.ts'
+import { JobsError, type RedisServers } from '@s18i/lark-jobs'
+import { MAX_PAYLOAD, shown } from '@s18i/lark-jobs/internal'
+import { ForeignRedis, isWrongType } from './foreign-redis.ts'
 import type {
   BullmqChild,
   BullmqChildren,
@@ -28,14 +28,8 @@ import type {
   BullmqScheduler,
   BullmqSource,
   ImportedPlace,
-} from '../../contract/bullmq.ts'
-import { bullmqPlaces, otherBullmqPlaces } from '../../contract/bullmq.ts'
-import type { RedisServers } from '../../contract/servers.ts'
-import { refusalIn } from '../client/failure.ts'
-import { parseLocation } from '../client/location.ts'
-import { openTransport } from '../client/open-transport.ts'
-import { repeated } from '../client/repetition.ts'
-import type { Transport } from '../client/transport.ts'
+} from './source.ts'
+import { bullmqPlaces, otherBullmqPlaces } from './source.ts'
 
 /** How many keys one call scans, in a fraction of a millisecond. */
 const PAGE = '1000'
@@ -108,24 +102,28 @@ return 1`
 
 export class RedisBullmq implements BullmqSource {
   readonly name: string
-  readonly #transport: Transport
+  readonly #redis: ForeignRedis
   readonly #prefix: string
 
-  /** @throws STORE_INVALID */
-  constructor(servers: string | RedisServers, prefix: string) {
-    this.#transport = openTransport(parseLocation(servers, 'command'), {})
-    this.name = this.#transport.name
+  private constructor(redis: ForeignRedis, prefix: string) {
+    this.#redis = redis
+    this.name = redis.name
     this.#prefix = prefix
+  }
+
+  /** @param prefix of BullMQ @throws STORE_INVALID */
+  static async open(servers: string | RedisServers, prefix: string): Promise<RedisBullmq> {
+    return new RedisBullmq(await ForeignRedis.open(servers), prefix)
   }
 
   async queues(): Promise<string[]> {
     const begin = `${this.#prefix}:`
     const pattern = `${begin.replace(/[*?[\]^\\]/g, '\\$&')}*:meta`
     const names = new Set<string>()
-    for (const server of await this.#transport.servers(this.#transport.deadline())) {
+    await this.#redis.each(async (read) => {
       let cursor = '0'
       do {
-        const page = await this.#ask(() => server.send(['SCAN', cursor, 'MATCH', pattern, 'COUNT', PAGE]))
+        const page = await read(['SCAN', cursor, 'MATCH', pattern, 'COUNT', PAGE])
         const [next, keys] = page as [string, string[]]
         for (const key of keys) {
           const name = key.slice(begin.length, -':meta'.length)
@@ -134,7 +132,7 @@ export class RedisBullmq implements BullmqSource {
         }
         cursor = next
       } while (cursor !== '0')
-    }
+    })
     return [...names].sort()
   }
 
@@ -166,10 +164,12 @@ export class RedisBullmq implements BullmqSource {
       queues.map((queue) => [`${this.#prefix}:${Buffer.from(queue).toString('base64')}`, queue]),
     )
     const most = new Map<string, number>()
-    for (const server of await this.#transport.servers(this.#transport.deadline())) {
-      const list = await this.#ask(() => server.send(['CLIENT', 'LIST'])).catch((error: unknown) => {
-        if (refusalIn(error) === undefined) throw error
-      })
+    const lists = await this.#redis.each((read) =>
+      read(['CLIENT', 'LIST']).catch((error: unknown) => {
+        if (!JobsError.is(error, 'STORE_REFUSED')) throw error
+      }),
+    )
+    for (const list of lists) {
       if (typeof list !== 'string') return undefined
       const here = new Map<string, number>()
       for (const [, name = ''] of list.matchAll(/ name=(\S+)/g)) {
@@ -183,7 +183,7 @@ export class RedisBullmq implements BullmqSource {
   }
 
   async now(): Promise<number> {
-    const time = await this.#ask(() => this.#transport.send(['TIME'], undefined, ''))
+    const [time] = await this.#redis.each((read) => read(['TIME']))
     const [seconds, micros] = time as [string, string]
     return Number(seconds) * 1_000 + Math.floor(Number(micros) / 1_000)
   }
@@ -261,9 +261,7 @@ export class RedisBullmq implements BullmqSource {
     const found = await this.#range(queue, 'repeat', offset, count)
     return await Promise.all(
       found.map(async ({ id, score }) => {
-        const flat = (await this.#fieldsOf(this.#key(queue, `repeat:${id}`))) as string[]
-        const pairs = flat.flatMap((word, i) => (i % 2 === 0 ? [[word, flat[i + 1]!]] : []))
-        return { id, next: score, fields: Object.fromEntries(pairs) as Record<string, string> }
+        return { id, next: score, fields: await this.#fieldsOf(this.#key(queue, `repeat:${id}`)) }
       }),
     )
   }
@@ -284,7 +282,7 @@ export class RedisBullmq implements BullmqSource {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#transport.close()
+    this.#redis.close()
   }
 
   /** Ids of a place in the order in which BullMQ takes them, with their scores. */
@@ -316,11 +314,14 @@ export class RedisBullmq implements BullmqSource {
     }
   }
 
-  async #fieldsOf(key: string): Promise<unknown> {
-    return await this.#send('HGETALL', key).catch((error: unknown) => {
+  async #fieldsOf(key: string): Promise<Record<string, string>> {
+    try {
+      const flat = (await this.#redis.read(['HGETALL', key])) as string[]
+      return Object.fromEntries(flat.flatMap((word, i) => (i % 2 === 0 ? [[word, flat[i + 1]!]] : [])))
+    } catch (error) {
       if (!isWrongType(error)) throw error
-      return []
-    })
+      return {}
+    }
   }
 
   async #read(queue: string, id: string, sizes: Sizes | undefined, dueAt?: number): Promise<BullmqEntry> {
@@ -365,7 +366,7 @@ export class RedisBullmq implements BullmqSource {
   }
 
   async #send(...command: [name: string, key: string, ...words: string[]]): Promise<unknown> {
-    const answer = await this.#ask(() => this.#transport.send(command)).catch((error: unknown) => error)
+    const answer = await this.#redis.read(command).catch((error: unknown) => error)
     if (!(answer instanceof Error)) return answer
     if (!isWrongType(answer)) throw answer
     throw new JobsError(
@@ -378,23 +379,13 @@ export class RedisBullmq implements BullmqSource {
     )
   }
 
-  /** Asks again if a connection was cut. What takes jobs from BullMQ is not sent again: whoever imports begins anew. */
-  #ask<T>(send: () => Promise<T>): Promise<T> {
-    return repeated('read', this.#transport.deadline(), send)
-  }
-
-  async #run(script: string, queue: string, args: readonly string[]): Promise<unknown> {
-    const key = this.#key(queue, '')
-    return await this.#transport.send(['EVAL', script, '1', key, ...args], undefined, key)
+  #run(script: string, queue: string, args: readonly string[]): Promise<unknown> {
+    return this.#redis.run(script, this.#key(queue, ''), args)
   }
 }
 
 function isList(place: string): boolean {
   return place === 'wait' || place === 'paused' || place === 'active'
-}
-
-function isWrongType(error: unknown): boolean {
-  return refusalIn(error)?.word === 'WRONGTYPE'
 }
 
 /** How many bytes of the large fields are read. */

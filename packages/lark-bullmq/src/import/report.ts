@@ -2,9 +2,8 @@
  * What an import from BullMQ says: how many jobs of each queue are in Lark, and of all others why not. No job is passed
  * over silently.
  */
-import { bullmqLacks } from '../../bullmq/record.ts'
-import { defined } from '../../model/defined.ts'
-import type { BullmqQueue } from '../../store/contract/bullmq.ts'
+import { bullmqLacks } from '../job/record.ts'
+import type { BullmqQueue } from './source.ts'
 
 /** Why a job stays in BullMQ: behind `3 left: `. */
 export const leftReasons = {
@@ -112,7 +111,10 @@ export class QueueTally {
 
   constructor({ name, paused, concurrency, isRated, counts }: BullmqQueue, workers: number | undefined) {
     this.report = {
-      ...{ queue: name, paused, ...defined({ concurrency, workers, isRated: isRated || undefined }) },
+      ...{ queue: name, paused },
+      ...(concurrency !== undefined && { concurrency }),
+      ...(workers !== undefined && { workers }),
+      ...(isRated && { isRated }),
       ...{ found: counts, keys: [], imported: 0, existing: 0 },
       ...{ schedules: 0, existingSchedules: 0, removed: 0 },
       ...{ taken: [], left: [], lacks: [], failures: 0, mistakes: [] },

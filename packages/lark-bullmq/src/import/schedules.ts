@@ -2,15 +2,13 @@
  * From a scheduler of BullMQ to a schedule of Lark: job schedulers (BullMQ 5.16 and later, and 6), and repeatable jobs of
  * BullMQ 5, whose data only the job of the next tick has.
  */
-import { bullmqRecord } from '../../bullmq/record.ts'
-import { scheduleName } from '../../bullmq/schedule-name.ts'
-import { checkTicks } from '../../dispatch/scheduled-job.ts'
-import { cron, every, type Recurrence } from '../../options/recurrence.ts'
-import { isObject, voiceOf } from '../../options/schema.ts'
-import type { Definition } from '../../schedule/definition.ts'
-import type { BullmqEntry, BullmqScheduler } from '../../store/contract/bullmq.ts'
+import { cron, every, type Recurrence } from '@s18i/lark-jobs'
+import { checkTicks, type Definition, isObject, voiceOf } from '@s18i/lark-jobs/internal'
+import { bullmqRecord } from '../job/record.ts'
+import { scheduleName } from '../queue/schedule-name.ts'
 import { keyFor, parsed, payloadOf } from './jobs.ts'
 import type { LackReason } from './report.ts'
+import type { BullmqEntry, BullmqScheduler } from './source.ts'
 
 export interface ReadSchedule {
   definition: Definition

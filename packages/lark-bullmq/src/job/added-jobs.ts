@@ -1,17 +1,17 @@
 /**
  * Adds jobs to a queue: for `Queue.add()`, and for a `FlowProducer` whose job has no children.
  */
-import { Draft, dispatchDrafts } from '../api/draft.ts'
-import { JobsError } from '../model/errors.ts'
+
+import { JobsError } from '@s18i/lark-jobs'
+import { dispatchAll } from '@s18i/lark-jobs/internal'
+import type { JobHome } from '../store/shared-store.ts'
 import { BullJob } from './bull-job.ts'
 import { type AddedJob, draftedBy } from './job-options.ts'
-import type { JobHome } from './shared-store.ts'
 
 /** @throws BULLMQ_UNSUPPORTED, JOB_INVALID; the errors of a dispatch */
 export async function addJobs(who: string, home: JobHome, added: readonly AddedJob[]): Promise<BullJob[]> {
-  const { jobs } = home.store
-  const drafts = added.map((each) => new Draft(jobs, draftedBy(who, home.queue, each)))
-  const handles = await jobs[dispatchDrafts](drafts)
+  const drafted = added.map((each) => draftedBy(who, home.queue, each))
+  const handles = await dispatchAll(home.store.jobs, drafted)
   return handles.map(({ id, rejection }, i) => {
     const { name, data = {}, opts } = added[i]!
     if (rejection?.reason === 'full')

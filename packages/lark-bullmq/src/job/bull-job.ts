@@ -1,13 +1,20 @@
 /**
  * A job, as BullMQ shows it: in the processor of a worker, or as a queue has found or added it.
  */
-import { memberOf } from '../model/effect.ts'
-import { JobsError } from '../model/errors.ts'
-import type { JobError, JobOptions, LeasedJob } from '../model/record.ts'
-import { isReserved, unreserved } from '../model/reserved-key.ts'
-import { tickOf } from '../model/tick.ts'
-import type { JobDetail, StoredJob } from '../operate/stored-jobs.ts'
-import { isObject } from '../options/schema.ts'
+import {
+  type JobDetail,
+  type JobError,
+  type JobOptions,
+  JobsError,
+  type LeasedJob,
+  type StoredJob,
+} from '@s18i/lark-jobs'
+import { isObject, isReserved, memberOf, tickOf, unreserved } from '@s18i/lark-jobs/internal'
+import { refuseMethods, refuseProperties, unsupported, wrongValue } from '../compared/unsupported.ts'
+import { FlowNode } from '../flow/flow-node.ts'
+import { shownId } from '../flow/flow-rules.ts'
+import { schedulerName } from '../queue/schedule-name.ts'
+import type { JobHome } from '../store/shared-store.ts'
 import {
   countsOf,
   type Dependencies,
@@ -17,14 +24,9 @@ import {
   pagesOf,
 } from './dependencies.ts'
 import { EveryJob } from './every-job.ts'
-import { FlowNode } from './flow-node.ts'
-import { shownId } from './flow-rules.ts'
 import { checkJobOptions, type JobsOptions, optionsIn } from './job-options.ts'
 import { type FinishedStatus, type JobState, stateOf, stateOfNode } from './job-state.ts'
 import { larkPriority } from './priority.ts'
-import { schedulerName } from './schedule-name.ts'
-import type { JobHome } from './shared-store.ts'
-import { refuseMethods, refuseProperties, unsupported, wrongValue } from './unsupported.ts'
 
 // biome-ignore lint/suspicious/noExplicitAny: the default of BullMQ's own types
 export type Any = any

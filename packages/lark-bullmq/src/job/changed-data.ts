@@ -1,11 +1,9 @@
 /**
  * `job.updateData()` in a processor: the data of a job that runs, which its next attempt gets.
  */
-import { encode } from '../model/payload.ts'
-import type { LeasedJob } from '../model/record.ts'
-import { open } from '../operate/operations.ts'
-import { alterAt } from '../operate/stored-jobs.ts'
-import type { JobHome } from './shared-store.ts'
+import type { LeasedJob } from '@s18i/lark-jobs'
+import { alterAt, encode, opened } from '@s18i/lark-jobs/internal'
+import type { JobHome } from '../store/shared-store.ts'
 
 /** @returns whether the job is still there @throws PAYLOAD_NOT_JSON, PAYLOAD_TOO_LARGE */
 export async function changeData(
@@ -13,10 +11,10 @@ export async function changeData(
   { id, key, payload }: LeasedJob,
   data: unknown,
 ): Promise<boolean> {
-  const opened = await store.jobs[open]()
+  const open = await opened(store.jobs)
   // The spaces at its end say of which version it is (`options/payload-rules.ts`).
   const text = encode(data, key) + payload.slice(payload.trimEnd().length)
   const change = { kind: 'edit', payload: text, whileActive: true } as const
-  const place = { store: opened.store, queues: opened.settings.partitions }
+  const place = { store: open.store, queues: open.settings.partitions }
   return (await alterAt(place, { id, queue }, change)) === 'done'
 }

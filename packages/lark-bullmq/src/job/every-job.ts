@@ -1,12 +1,9 @@
 /**
- * The class of all jobs that `@s18i/lark-jobs/bullmq` adds. The key of each is its name, and the worker's class for every
+ * The class of all jobs that `@s18i/lark-bullmq` adds. The key of each is its name, and the worker's class for every
  * key runs it. So an application may later give a name a class of its own, with that key.
  */
-import { Job } from '../api/job.ts'
-import { LONGEST } from '../model/duration.ts'
-import { JobsError } from '../model/errors.ts'
-import { EVERY_KEY } from '../model/every-key.ts'
-import { lenient } from '../options/lenient.ts'
+import { Job, JobsError, lenient } from '@s18i/lark-jobs'
+import { EVERY_KEY, LONGEST } from '@s18i/lark-jobs/internal'
 
 /** Its settings are the defaults of BullMQ: one attempt, a retry at once, no timeout. */
 export class EveryJob extends Job {
@@ -18,6 +15,6 @@ export class EveryJob extends Job {
   override timeout = LONGEST
 
   override handle(_payload?: unknown): unknown {
-    throw new JobsError('JOB_INVALID', 'A job of BullMQ runs in a Worker of @s18i/lark-jobs/bullmq')
+    throw new JobsError('JOB_INVALID', 'A job of BullMQ runs in a Worker of @s18i/lark-bullmq')
   }
 }

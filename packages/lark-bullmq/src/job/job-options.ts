@@ -1,21 +1,21 @@
 /**
  * The options of a job, as BullMQ has them, and what they are in Lark.
  */
-import type { Drafted } from '../dispatch/new-job.ts'
-import { type BackoffOption, exponential } from '../model/backoff.ts'
-import { type Context, context } from '../model/context.ts'
-import { LONGEST } from '../model/duration.ts'
-import { JobsError } from '../model/errors.ts'
-import { MAX_CONTEXT } from '../model/payload.ts'
-import { MAX_NAME } from '../model/record.ts'
-import { isReserved, unreserved } from '../model/reserved-key.ts'
-import { isObject } from '../options/schema.ts'
-import type { UniqueOptions } from '../options/unique.ts'
+import { type BackoffOption, context, exponential, JobsError, type UniqueOptions } from '@s18i/lark-jobs'
+import {
+  type Drafted,
+  isObject,
+  isReserved,
+  LONGEST,
+  MAX_CONTEXT,
+  MAX_NAME,
+  unreserved,
+} from '@s18i/lark-jobs/internal'
+import { checkOptions, unsupported, wrongValue } from '../compared/unsupported.ts'
+import type { ChildFailureOptions } from '../flow/flow-rules.ts'
 import { EveryJob } from './every-job.ts'
-import type { ChildFailureOptions } from './flow-rules.ts'
 import { checkRemove, keepOf, type RemoveOption } from './kept-jobs.ts'
 import { larkPriority, MOST } from './priority.ts'
-import { checkOptions, unsupported, wrongValue } from './unsupported.ts'
 
 export interface BackoffOptions {
   /** `fixed`, `exponential`, or a name that `settings.backoffStrategy` of the worker knows. */
@@ -78,6 +78,8 @@ export interface AddedJob {
   /** With the defaults of its queue. */
   opts: JobsOptions
 }
+
+type Context = Readonly<Record<string, unknown>>
 
 /** Where a job keeps the options that it was added with: in its context, as `lark jobs:show` shows. */
 const SLOT = 'bullmq'

@@ -1,6 +1,6 @@
 /** The states of a job, in the words of BullMQ. */
-import type { NodeState } from '../model/flow.ts'
-import type { State } from '../model/record.ts'
+import type { State } from '@s18i/lark-jobs'
+import type { NodeState } from '@s18i/lark-jobs/internal'
 
 export type FinishedStatus = 'completed' | 'failed'
 export type JobState = FinishedStatus | 'active' | 'delayed' | 'prioritized' | 'waiting' | 'waiting-children'

@@ -2,11 +2,9 @@
  * `removeOnComplete` and `removeOnFail`. An age, `true` and `false` are kept with the job. A number of jobs is a matter of
  * the queue: in BullMQ each job that ends applies its own number, and here the worker that runs a job does.
  */
-import { LONGEST } from '../model/duration.ts'
-import type { Keep } from '../model/record.ts'
-import { isObject } from '../options/schema.ts'
-import type { Retention } from '../store/contract/retention.ts'
-import { wrongValue } from './unsupported.ts'
+import { isObject, type Keep, LONGEST } from '@s18i/lark-jobs/internal'
+import type { Retention } from '@s18i/lark-jobs/operate'
+import { wrongValue } from '../compared/unsupported.ts'
 
 /** How many ended jobs are kept, and for how many seconds. */
 export interface KeepJobs {

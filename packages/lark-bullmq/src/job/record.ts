@@ -2,19 +2,15 @@
  * What the options of a BullMQ job mean in Lark. BullMQ's options are data from a store: each is checked, and one that
  * cannot be read is as if it were absent.
  */
-import type { Backoff } from '../model/backoff.ts'
-import { defined } from '../model/defined.ts'
-import { LONGEST } from '../model/duration.ts'
-import { MAX_CONTEXT } from '../model/payload.ts'
-import type { JobOptions, NewJob } from '../model/record.ts'
-import { isObject } from '../options/schema.ts'
+import type { Backoff, JobOptions } from '@s18i/lark-jobs'
+import { isObject, LONGEST, MAX_CONTEXT, type NewJob } from '@s18i/lark-jobs/internal'
 import { keepOf, type RemoveOption } from './kept-jobs.ts'
 import { larkPriority } from './priority.ts'
 
 /** What of a BullMQ job has no place in Lark. */
 export const bullmqLacks = {
-  backoff: 'a backoff strategy by name: only a Worker of @s18i/lark-jobs/bullmq has such strategies',
-  keepCount: 'a number of jobs to keep: only a Worker of @s18i/lark-jobs/bullmq applies it. See jobs.keep',
+  backoff: 'a backoff strategy by name: only a Worker of @s18i/lark-bullmq has such strategies',
+  keepCount: 'a number of jobs to keep: only a Worker of @s18i/lark-bullmq applies it. See jobs.keep',
   deduplication: 'a deduplication id: jobs that are added later are not compared with it',
   options: 'options of more than 4 KiB, which a processor would read from job.opts',
 } as const
@@ -92,7 +88,8 @@ function removeIn(given: unknown): RemoveOption {
   if (!isObject(given)) return numberIn(given)
   const age = numberIn(given.age)
   const count = given.count === -1 ? -1 : numberIn(given.count)
-  return age === undefined && count === undefined ? undefined : defined({ age, count })
+  if (age === undefined && count === undefined) return undefined
+  return { ...(age !== undefined && { age }), ...(count !== undefined && { count }) }
 }
 
 /** Whether it keeps a number of jobs. */

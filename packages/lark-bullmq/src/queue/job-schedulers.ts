@@ -2,19 +2,13 @@
  * Job schedulers of BullMQ, as schedules of Lark. In BullMQ an id counts within a queue, in Lark within the store: so the
  * id of the schedule is `queue/id`.
  */
-import { Draft, dispatchDrafts } from '../api/draft.ts'
-import { milliseconds } from '../model/duration.ts'
-import { JobsError } from '../model/errors.ts'
-import { shown } from '../model/secret.ts'
-import { tickId } from '../model/tick.ts'
-import { open } from '../operate/operations.ts'
-import { bookOf, type ScheduleInfo } from '../operate/schedule-info.ts'
-import { cron, every, type Recurrence } from '../options/recurrence.ts'
-import { BullJob } from './bull-job.ts'
-import { checkJobOptions, draftedBy, type JobsOptions, optionsIn } from './job-options.ts'
+import { cron, every, JobsError, type Recurrence, type ScheduleInfo } from '@s18i/lark-jobs'
+import { bookOf, draftOf, milliseconds, opened, shown, tickId } from '@s18i/lark-jobs/internal'
+import { checkOptions, unsupported, wrongValue } from '../compared/unsupported.ts'
+import { BullJob } from '../job/bull-job.ts'
+import { checkJobOptions, draftedBy, type JobsOptions, optionsIn } from '../job/job-options.ts'
+import type { JobHome } from '../store/shared-store.ts'
 import { scheduleName, schedulerName } from './schedule-name.ts'
-import type { JobHome } from './shared-store.ts'
-import { checkOptions, unsupported, wrongValue } from './unsupported.ts'
 
 export interface RepeatOptions {
   /** A cron expression, also with seconds in front. */
@@ -104,10 +98,7 @@ export class JobSchedulers {
         throw unsupported(who, `the option ${name} in a template`, 'the options of each job', 'schedules.md')
     const opts = { ...defaults, ...checkJobOptions(who, template.opts) }
     const { name = id, data } = template
-    const draft = new Draft(
-      { [dispatchDrafts]: () => Promise.resolve([]) },
-      draftedBy(who, queue, { name, data, opts }),
-    )
+    const draft = draftOf(draftedBy(who, queue, { name, data, opts }))
     const info = await store.jobs.schedules.set(this.#idOf(id), draft, recurrenceOf(who, repeat))
     const next = info.next ?? Date.now()
     const job = { id: tickId({ schedule: info.id, at: next }), name, data: data ?? {}, timestamp: Date.now() }
@@ -134,7 +125,7 @@ export class JobSchedulers {
 
   /** What its jobs are added with. */
   async #optionsOf({ id }: ScheduleInfo): Promise<JobsOptions> {
-    const found = await bookOf(await this.#home.store.jobs[open]()).get(id)
+    const found = await bookOf(await opened(this.#home.store.jobs)).get(id)
     return optionsIn(found?.definition.job.options?.context)
   }
 

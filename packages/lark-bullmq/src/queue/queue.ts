@@ -1,26 +1,34 @@
 /**
  * The `Queue` of BullMQ on a store of Lark.
  */
-import { isQueueName } from '../config/queues.ts'
-import { memberOf } from '../model/effect.ts'
-import { JobsError } from '../model/errors.ts'
-import type { EndedState, State } from '../model/record.ts'
-import { shown } from '../model/secret.ts'
-import { addJobs } from './added-jobs.ts'
-import { type Any, BullJob } from './bull-job.ts'
-import { BullEmitter } from './emitter.ts'
-import { EveryJob } from './every-job.ts'
-import { FlowNode } from './flow-node.ts'
-import { type AddedJob, checkJobOptions, type DefaultJobOptions, type JobsOptions } from './job-options.ts'
+import { type EndedState, JobsError, type State } from '@s18i/lark-jobs'
+import { isQueueName, memberOf, shown } from '@s18i/lark-jobs/internal'
+import {
+  checkOptions,
+  refuseMethods,
+  refuseProperties,
+  unsupported,
+  wrongValue,
+} from '../compared/unsupported.ts'
+import { BullEmitter } from '../events/emitter.ts'
+import { FlowNode } from '../flow/flow-node.ts'
+import { addJobs } from '../job/added-jobs.ts'
+import { type Any, BullJob } from '../job/bull-job.ts'
+import { EveryJob } from '../job/every-job.ts'
+import {
+  type AddedJob,
+  checkJobOptions,
+  type DefaultJobOptions,
+  type JobsOptions,
+} from '../job/job-options.ts'
+import type { FinishedStatus, JobState } from '../job/job-state.ts'
+import { type JobHome, type PlaceOptions, SharedStore } from '../store/shared-store.ts'
 import {
   type JobSchedulerJson,
   JobSchedulers,
   type JobTemplate,
   type RepeatOptions,
 } from './job-schedulers.ts'
-import type { FinishedStatus, JobState } from './job-state.ts'
-import { type JobHome, type PlaceOptions, SharedStore } from './shared-store.ts'
-import { checkOptions, refuseMethods, refuseProperties, unsupported, wrongValue } from './unsupported.ts'
 
 export interface BullQueueOptions extends PlaceOptions {
   /** The options of each job that does not say otherwise. */

@@ -2,8 +2,9 @@
  * The id of the schedule that stands for a job scheduler of BullMQ. There an id counts within a queue, and may have white
  * space and colons; in Lark it counts within the store.
  */
+
 import { createHash } from 'node:crypto'
-import { MAX_SCHEDULE_ID } from '../model/tick.ts'
+import { MAX_SCHEDULE_ID } from '@s18i/lark-jobs/internal'
 
 export function scheduleName(queue: string, id: string): string {
   const whole = `${queue}/${id}`.replaceAll(/[\s:%\p{C}]/gu, encodeURIComponent)

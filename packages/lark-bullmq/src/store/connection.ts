@@ -9,9 +9,9 @@
  * Of the options of ioredis, Lark reads those that say where the servers are and how to log in. The others say how ioredis
  * sends calls and waits (`maxRetriesPerRequest`, `lazyConnect`), and have no meaning here.
  */
-import { isObject } from '../options/schema.ts'
-import type { RedisServers } from '../store/contract/servers.ts'
-import { unsupported } from './unsupported.ts'
+import type { RedisServers } from '@s18i/lark-jobs'
+import { isObject } from '@s18i/lark-jobs/internal'
+import { unsupported } from '../compared/unsupported.ts'
 
 /** Options of ioredis, as far as they say where the server is. */
 export interface RedisOptions {

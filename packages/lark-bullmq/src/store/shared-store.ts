@@ -5,20 +5,20 @@
  * In BullMQ the queues of a process come one after the other, each with settings of its own. So the settings of this
  * instance have maps to which queues are added at any time.
  */
-import { Jobs } from '../api/jobs.ts'
-import { loadSettings, type Settings } from '../config/config.ts'
-import { Configured } from '../config/configured.ts'
-import { partitionsOf } from '../model/partition.ts'
-import type { Rate } from '../model/rate.ts'
-import { open } from '../operate/operations.ts'
-import { limitsOf } from '../options/limits.ts'
-import type { CrashedEvent } from '../run/hooks.ts'
-import type { Counts } from '../store/contract/page.ts'
-import { type QueueRetention, RETENTION, type Retention, retentionOf } from '../store/contract/retention.ts'
-import type { RedisServers } from '../store/contract/servers.ts'
-import { PlainReport } from '../worker/report.ts'
+import { visible } from '@s18i/lark/config'
+import type { Counts, CrashedEvent, Jobs, RedisServers } from '@s18i/lark-jobs'
+import {
+  jobsWith,
+  limitsOf,
+  opened,
+  partitionsOf,
+  retentionOf,
+  type Settings,
+  settingsOf,
+} from '@s18i/lark-jobs/internal'
+import { type QueueRetention, type Rate, type Retention, retention } from '@s18i/lark-jobs/operate'
+import { wrongValue } from '../compared/unsupported.ts'
 import { type BullConnection, larkConnection } from './connection.ts'
-import { wrongValue } from './unsupported.ts'
 
 /** The options of every class that say where the jobs are. */
 export interface PlaceOptions {
@@ -55,7 +55,7 @@ export class SharedStore {
   #configured: Settings['limits'] | undefined
   readonly #retentions: Record<string, QueueRetention> = {}
   /** What a queue keeps unless it says otherwise. */
-  #retention: QueueRetention = RETENTION
+  #retention: QueueRetention = retention
   readonly #crashed = new Map<string, Set<(event: CrashedEvent) => void>>()
   readonly #remarks = new Set<string>()
   #settings: Promise<Settings> | undefined
@@ -66,7 +66,7 @@ export class SharedStore {
     this.#key = key
     this.#connection = connection
     this.#prefix = prefix
-    this.jobs = new Jobs(() => this.settings())
+    this.jobs = jobsWith(() => this.settings())
   }
 
   /**
@@ -160,7 +160,7 @@ export class SharedStore {
   remark(text: string): void {
     if (this.#remarks.has(text)) return
     this.#remarks.add(text)
-    new PlainReport().warn(text)
+    console.warn(`! lark-bullmq  ${visible(text)}`)
   }
 
   settings(): Promise<Settings> {
@@ -181,7 +181,7 @@ export class SharedStore {
 
   /** How many jobs of a queue are in each state, and whether it is paused. */
   async standing(queue: string): Promise<{ counts: Counts; isPaused: boolean }> {
-    const { store } = await this.jobs[open]()
+    const { store } = await opened(this.jobs)
     const standings = await store.standings(partitionsOf(queue, this.#partitions.get(queue) ?? 1))
     const counts: Record<string, number> = {}
     for (const standing of standings)
@@ -192,10 +192,7 @@ export class SharedStore {
 
   async #load(): Promise<Settings> {
     const connection = this.#connection
-    const found =
-      connection === undefined
-        ? await loadSettings()
-        : new Configured({ connection }, 'a Queue or a Worker of @s18i/lark-jobs/bullmq').settings()
+    const found = await settingsOf(connection, 'a Queue or a Worker of @s18i/lark-bullmq')
     for (const [queue, count] of found.partitions) this.#partitions.set(queue, count)
     for (const [queue, limits] of found.limits) this.#limits.set(queue, limits)
     this.#configured = found.limits

@@ -1,29 +1,28 @@
 /**
  * The `Worker` of BullMQ: one function that runs all jobs of a queue, on a worker of Lark.
  */
+
 import { setTimeout as pause } from 'node:timers/promises'
-import { supervisedWork } from '../api/jobs.ts'
-import { inContext } from '../model/context.ts'
-import type { Rate } from '../model/rate.ts'
-import { LONGEST_TIMER } from '../model/run.ts'
-import { shown } from '../model/secret.ts'
-import { passes } from '../operate/watcher.ts'
-import { currentRun, type JobLike } from '../options/job-class.ts'
-import type { CrashedEvent } from '../run/hooks.ts'
-import type { Retention } from '../store/contract/retention.ts'
-import type { Ending, Report } from '../worker/report.ts'
-import { type Any, BullJob, type JobProgress } from './bull-job.ts'
-import { changeData } from './changed-data.ts'
-import { BullEmitter } from './emitter.ts'
-import { endingOf, RateLimitError } from './ending-errors.ts'
-import { EveryJob } from './every-job.ts'
-import { contextWithout, strategyOf } from './job-options.ts'
-import { checkRemove, type RemoveOption, retentionOfCount } from './kept-jobs.ts'
-import { readQueue } from './queue.ts'
-import { keptValue } from './returned-value.ts'
-import { type JobHome, type PlaceOptions, RETRY, SharedStore } from './shared-store.ts'
-import { checkOptions, refuseMethods, refuseProperties, unsupported, wrongValue } from './unsupported.ts'
-import type { Worker } from './worker.ts'
+import type { CrashedEvent, Ending, Report, Worker } from '@s18i/lark-jobs'
+import { inContext, leaseOf, passes, shown, workApart } from '@s18i/lark-jobs/internal'
+import type { Rate, Retention } from '@s18i/lark-jobs/operate'
+import {
+  checkOptions,
+  refuseMethods,
+  refuseProperties,
+  unsupported,
+  wrongValue,
+} from '../compared/unsupported.ts'
+import { BullEmitter } from '../events/emitter.ts'
+import { type Any, BullJob, type JobProgress } from '../job/bull-job.ts'
+import { changeData } from '../job/changed-data.ts'
+import { endingOf, RateLimitError } from '../job/ending-errors.ts'
+import { EveryJob } from '../job/every-job.ts'
+import { contextWithout, strategyOf } from '../job/job-options.ts'
+import { checkRemove, type RemoveOption, retentionOfCount } from '../job/kept-jobs.ts'
+import { keptValue } from '../job/returned-value.ts'
+import { readQueue } from '../queue/queue.ts'
+import { type JobHome, type PlaceOptions, RETRY, SharedStore } from '../store/shared-store.ts'
 
 /**
  * Does the work of a job.
@@ -98,6 +97,8 @@ interface OwnRun {
 
 /** Milliseconds. */
 const LEAST_LEASE = 100
+/** Milliseconds: the longest time that a timer can be set for. */
+const LONGEST_TIMER = 2 ** 31 - 1
 /** The most jobs within a time that are counted in any period; more are counted in windows. */
 const MOST_SLIDING = 10_000
 
@@ -222,7 +223,7 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
       }
     }
     const { concurrency, lockDuration } = this.opts
-    const worker = await store.jobs[supervisedWork]({
+    const worker = await workApart(store.jobs, {
       jobs: [Processed],
       queues: [queue],
       report: this.#report(),
@@ -280,7 +281,7 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
     data: unknown,
     processor: Processor<DataType, ResultType, NameType>,
   ): Promise<unknown> {
-    const lease = (lark as JobLike)[currentRun]!.lease!
+    const lease = leaseOf(lark)
     const job = BullJob.held(this.#home, lease, data, {
       edit: (value) => changeData(this.#home, lease, value),
       progress: (value) => lark.progress(value),

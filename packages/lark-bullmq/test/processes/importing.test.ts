@@ -1,11 +1,14 @@
-/** `lark jobs:import --from-bullmq`, killed in the middle and repeated: no job is lost, and none runs twice. */
+/** `lark jobs:import-bullmq`, killed in the middle and repeated: no job is lost, and none runs twice. */
+import { symlink } from 'node:fs/promises'
+import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { createJobs, Job } from '@s18i/lark-jobs'
 import { Queue } from 'bullmq'
 import { expect, inject, test } from 'vitest'
-import { createJobs, Job } from '../../src/index.ts'
-import { newPrefix, removeKeys } from '../redis/place.ts'
-import { Record } from '../working/bench.ts'
-import { App } from './app.ts'
+import { App } from '../../../lark-jobs/test/processes/app.ts'
+import { newPrefix, removeKeys } from '../../../lark-jobs/test/redis/place.ts'
+import { Record } from '../../../lark-jobs/test/working/bench.ts'
 
 /** So many that an import goes on for some hundred milliseconds after the last instant at which it is killed. */
 const MANY = 4_000
@@ -27,10 +30,18 @@ test('an import that is killed, and repeated', async () => {
   const all = Array.from({ length: MANY }, (_, n) => n)
   await numbers.addBulk(all.map((n) => ({ name: 'number', data: { n } })))
   const config = { queues: ['numbers'], prefix: larkPrefix, connection: url }
-  await using app = await App.make({ 'lark.config.js': `export default { jobs: ${JSON.stringify(config)} }` })
+  const dependencies = { '@s18i/lark': '*', '@s18i/lark-jobs': '*', '@s18i/lark-bullmq': '*' }
+  await using app = await App.make({
+    'package.json': JSON.stringify({ type: 'module', dependencies }),
+    'lark.config.js': `export default { jobs: ${JSON.stringify(config)} }`,
+  })
+  await symlink(
+    fileURLToPath(new URL('../..', import.meta.url)),
+    join(app.folder, 'node_modules/@s18i/lark-bullmq'),
+  )
   await using jobs = createJobs(config)
   const worker = await jobs.work({ jobs: [NumberJob], report: new Record() })
-  const words = ['jobs:import', '--from-bullmq', url, '--prefix', prefix, '--yes']
+  const words = ['jobs:import-bullmq', url, '--prefix', prefix, '--yes']
   for (const [least, ...more] of [[200], [600], [1_000, '--move']] as [number, ...string[]][]) {
     const { child, result } = app.lark(...words, ...more)
     while (ran.length < least && child.exitCode === null) await pause(2)

@@ -3,16 +3,10 @@
  */
 import { listed } from '../words/listed.ts'
 
-/** The calls that take a configuration. */
-export type CodeCall =
-  | 'Jobs.configure()'
-  | 'createJobs()'
-  | 'Jobs.fake()'
-  | 'a Queue or a Worker of @s18i/lark-jobs/bullmq'
-
 export type ConfigSource =
   | { kind: 'file'; file: string }
-  | { kind: 'code'; call: CodeCall }
+  /** The call that took it, as messages name it. */
+  | { kind: 'code'; call: string }
   /** No file was found in these folders. */
   | { kind: 'none'; looked: readonly string[] }
 

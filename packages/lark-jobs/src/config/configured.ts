@@ -14,7 +14,7 @@ import {
   type Settings,
   settingsFrom,
 } from './config.ts'
-import type { CodeCall, ConfigSource } from './config-source.ts'
+import type { ConfigSource } from './config-source.ts'
 
 /** The `jobs` section of `lark.config`, and the job classes, which only code can name. Everything is optional. */
 export interface CodeConfig extends JobsConfig {
@@ -31,7 +31,7 @@ export class Configured {
   readonly #section: JobsConfig
   readonly #source: ConfigSource & { kind: 'code' }
 
-  constructor({ jobs, ...section }: CodeConfig, call: CodeCall) {
+  constructor({ jobs, ...section }: CodeConfig, call: string) {
     this.jobs = jobs
     this.#section = section
     this.#source = { kind: 'code', call }

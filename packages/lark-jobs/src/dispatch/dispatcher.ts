@@ -18,7 +18,7 @@ import type { Outbox } from './outbox.ts'
 import type { Outboxes } from './outboxes.ts'
 import type { Underway } from './underway.ts'
 
-/** The most keys of which a process asks whether a worker knows them: jobs of BullMQ may have any number of names. */
+/** The most keys of which a process asks whether a worker knows them: a queue with a class for every key may have any number. */
 const MOST_MET = 1_000
 
 export class Dispatcher {

@@ -13,8 +13,6 @@ import type { Durability, QueueRetention } from '../store/contract/store.ts'
 import { type Actor, knownActor, personOf } from './audit/actor.ts'
 import type { AuditOptions, AuditPage } from './audit/audit.ts'
 import type { Perform } from './audit/hand-change.ts'
-import type { BullmqOptions } from './bullmq/bullmq-import.ts'
-import type { BullmqImport } from './bullmq/report.ts'
 import type { ByHand, HandDispatch } from './change/dispatch.ts'
 import type { Imported, ImportOptions } from './change/import.ts'
 import type { Undone } from './change/undo.ts'
@@ -355,24 +353,6 @@ export class Operate extends Operations {
     return this[perform]({ what: 'undo', on: 'changes of jobs', count }, async (noted) =>
       by.undo(await this.#queues(), records, noted),
     )
-  }
-
-  /**
-   * Imports what BullMQ 5 or 6 has: jobs that wait or are delayed, job schedulers, and with `failed` also failed jobs. The
-   * answer says why the others stay. Repeat a call that was interrupted within an hour: no job is lost or imported twice.
-   *
-   * @param from the Redis of BullMQ: a connection string, or an object as in `jobs.connection`
-   * @param options `prefix`, default `bull`; `queues`, default all; `key`, default `{name}`; `failed`; `move` removes from
-   * BullMQ what Lark has; `force` imports although workers of BullMQ are connected; `dryRun`, `signal`, `onProgress`
-   * @throws BULLMQ_NOT_FOUND, BULLMQ_RUNNING, UNKNOWN_QUEUE, before anything is imported; STORE_INVALID, FILTER_INVALID
-   * @example const { imported, queues } = await operate().importBullmq('redis://old:6379', { dryRun: true })
-   */
-  async importBullmq(from: string | RedisServers, options: BullmqOptions = {}): Promise<BullmqImport> {
-    const { checkBullmq, importBullmq, importChange } = await import('./bullmq/bullmq-import.ts')
-    checkBullmq(options)
-    const target = await this[open]()
-    if (options.dryRun) return importBullmq(target, from, options)
-    return this[perform](importChange(options), (noted) => importBullmq(target, from, options, noted))
   }
 
   /**

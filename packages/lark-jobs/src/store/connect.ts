@@ -6,7 +6,6 @@
 import { JobsError } from '../model/errors.ts'
 import { hintFor, plain, schemeOf } from '../words/connection-text.ts'
 import { formOf } from '../words/secret.ts'
-import type { BullmqSource } from './contract/bullmq.ts'
 import { RETENTION } from './contract/rules/retention.ts'
 import type { RedisServers } from './contract/servers.ts'
 import type { Store, StoreOptions } from './contract/store.ts'
@@ -56,13 +55,8 @@ export async function erase(connection: string | RedisServers, prefix: string): 
   if (file !== ':memory:') return (await import('./sqlite/erase.ts')).erase(file)
 }
 
-/**
- * The queues that BullMQ keeps in a Redis.
- *
- * @param prefix of BullMQ
- * @throws STORE_INVALID
- */
-export async function openBullmq(servers: string | RedisServers, prefix: string): Promise<BullmqSource> {
-  const { RedisBullmq } = await import('./redis/bullmq/bullmq-source.ts')
-  return new RedisBullmq(servers, prefix)
+/** Where the servers of a connection are, for another client than Lark's. @internal @throws STORE_INVALID */
+export async function locationOf(servers: string | RedisServers) {
+  const { parseLocation } = await import('./redis/client/location.ts')
+  return parseLocation(servers, 'command')
 }

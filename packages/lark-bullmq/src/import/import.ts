@@ -9,18 +9,29 @@
  * BullMQ's own workers would run what stays in BullMQ. So an import refuses a queue that has workers, unless the queue is
  * paused there.
  */
-import type { Settings } from '../../config/config.ts'
-import { knownQueue } from '../../config/queues.ts'
-import { partitionOf } from '../../dispatch/scheduled-job.ts'
-import type { Signal } from '../../model/abort-signal.ts'
-import { JobsError } from '../../model/errors.ts'
-import { groupedBy } from '../../model/grouped.ts'
-import { newNonce } from '../../model/id.ts'
-import { partitionWith } from '../../model/partition.ts'
-import type { JobRecord, NewJob } from '../../model/record.ts'
-import { textOf } from '../../model/thrown.ts'
-import { flag, isText, type OptionsOf, option } from '../../options/schema.ts'
-import { openBullmq } from '../../store/connect.ts'
+import { type JobRecord, JobsError, type RedisServers, type Signal } from '@s18i/lark-jobs'
+import {
+  bookOf,
+  groupedBy,
+  type HandChange,
+  knownQueue,
+  type NewJob,
+  newNonce,
+  type OpenJobs,
+  partitionOf,
+  partitionWith,
+  retentionOf,
+  textOf,
+} from '@s18i/lark-jobs/internal'
+import { FlowImport } from './flow-import.ts'
+import { FlowReader } from './flows.ts'
+import { ImportMark, type MarkState } from './import-mark.ts'
+import { failedJob, larkId, lotsOf, waitingJob } from './jobs.ts'
+import type { BullmqOptions } from './options.ts'
+import { found, queuesIn, stillRunning } from './queues.ts'
+import { RedisBullmq } from './redis-source.ts'
+import { anotherHas, type BullmqImport, type LackReason, QueueTally } from './report.ts'
+import { nextJobOf, scheduleIdOf, scheduleOf, tickIn } from './schedules.ts'
 import type {
   BullmqEntry,
   BullmqPlace,
@@ -28,19 +39,7 @@ import type {
   BullmqScheduler,
   BullmqSource,
   ImportedPlace,
-} from '../../store/contract/bullmq.ts'
-import type { RedisServers } from '../../store/contract/servers.ts'
-import { retentionOf, type Store } from '../../store/contract/store.ts'
-import { checkFilter, conditions, isFunction, signal } from '../filter.ts'
-import type { HandChange } from '../hand-change.ts'
-import { bookOf } from '../schedule-info.ts'
-import { FlowImport } from './flow-import.ts'
-import { FlowReader } from './flows.ts'
-import { ImportMark, type MarkState } from './import-mark.ts'
-import { failedJob, larkId, lotsOf, waitingJob } from './jobs.ts'
-import { found, queuesIn, stillRunning } from './queues.ts'
-import { anotherHas, type BullmqImport, type LackReason, QueueTally } from './report.ts'
-import { nextJobOf, scheduleIdOf, scheduleOf, tickIn } from './schedules.ts'
+} from './source.ts'
 
 /** Jobs that are read, queued and marked together. */
 const PAGE = 250
@@ -49,61 +48,26 @@ const FLOWS = 20
 /** The most schedulers of a queue that are read together. */
 const SCHEDULERS = 100
 
-const bullmqConditions = conditions({
-  /** What BullMQ's keys begin with. Default `bull`. */
-  prefix: option<string>("a text, such as 'bull'", isText),
-  /** Only these queues. Default: all that are there. */
-  queues: option<readonly string[]>(
-    'a list of names of queues',
-    (value) => Array.isArray(value) && value.every(isText),
-  ),
-  /** The key of a job, with `{name}` and `{queue}` for those of BullMQ. Default `{name}`. */
-  key: option<string>("a text such as '{name}' or '{queue}.{name}'", isText),
-  /** Also imports failed jobs, as jobs that have failed. */
-  failed: flag(),
-  /** Removes from BullMQ what Lark has. Default: it is marked there, and stays. */
-  move: flag(),
-  /** Imports also what may run twice: from queues with workers of BullMQ, and jobs that Lark may have run already. */
-  force: flag(),
-  /** Only says what would be imported. Changes nothing, neither in Lark nor in BullMQ. */
-  dryRun: flag(),
-  /** Ends the call between two pages when it is aborted. The answer says what was imported by then. */
-  signal,
-  /** Called after each page: how many jobs and schedulers are done, and how many there are. */
-  onProgress: option<(done: number, found: number) => void>('a function', isFunction),
-})
-
-export interface BullmqOptions extends OptionsOf<typeof bullmqConditions.entries> {}
-
-/** @throws FILTER_INVALID */
-export function checkBullmq(options: unknown): void {
-  checkFilter('operate().importBullmq()', options, bullmqConditions, { whole: 'the second argument' })
-}
-
 /** The import, as the audit keeps it. */
 export function importChange({ queues, signal }: BullmqOptions): HandChange<BullmqImport> {
   const on = queues === undefined ? 'jobs of BullMQ' : `jobs of queue ${queues.join(', ')} of BullMQ`
   return { what: 'import', on, signal, count: ({ imported }) => imported }
 }
 
-/** An open store, with its configuration. */
-interface OpenTarget {
-  store: Store
-  settings: Settings
-}
-
 /**
+ * Does the import.
+ *
  * @param noted told how many jobs were imported
  * @throws BULLMQ_NOT_FOUND, BULLMQ_RUNNING, UNKNOWN_QUEUE, before anything is imported; the errors of a store
  */
-export async function importBullmq(
-  target: OpenTarget,
+export async function importInto(
+  target: OpenJobs,
   connection: string | RedisServers,
   options: BullmqOptions,
   noted: (done: number) => void = () => {},
 ): Promise<BullmqImport> {
   const { prefix = 'bull', dryRun = false, force = false } = options
-  await using source = await openBullmq(connection, prefix)
+  await using source = await RedisBullmq.open(connection, prefix)
   const queues = await queuesIn(source, prefix, options.queues)
   const unknown = queues.map(({ name }) => name).filter((name) => !target.settings.partitions.has(name))
   if (!dryRun) for (const name of unknown) knownQueue(name, target.settings, 'A queue of BullMQ')
@@ -143,7 +107,7 @@ interface ImportedQueue {
 }
 
 class ImportRun {
-  readonly #target: OpenTarget
+  readonly #target: OpenJobs
   readonly #source: BullmqSource
   readonly #options: BullmqOptions
   readonly #template: string
@@ -156,7 +120,7 @@ class ImportRun {
   #imported = 0
 
   constructor(
-    target: OpenTarget,
+    target: OpenJobs,
     source: BullmqSource,
     options: BullmqOptions,
     queues: ReadonlyMap<string, ImportedQueue>,

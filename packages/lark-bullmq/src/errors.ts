@@ -1,0 +1,47 @@
+/**
+ * The errors of this package, each with a code that does not change. `docs/errors.md` has an entry for each. What Lark
+ * itself refuses has the errors of the queue (`JobsError`).
+ */
+import { branded, LarkError } from '@s18i/lark/config'
+
+/** Marks an error of this package in every copy of it. */
+const brand = Symbol.for('s18i.lark.bullmq.error')
+
+/** Every code, with its meaning in one line. */
+export const bullmqErrors = {
+  BULLMQ_UNSUPPORTED: 'An option or a method of BullMQ was used that Lark does not have.',
+  BULLMQ_NOT_FOUND: 'There is no queue of BullMQ with this name and prefix.',
+  BULLMQ_RUNNING: 'Workers of BullMQ are connected to a queue that is to be imported.',
+} as const
+
+export type BullmqErrorCode = keyof typeof bullmqErrors
+
+export interface BullmqErrorOptions {
+  /** What the reader can do about it. */
+  hint?: string
+  /** Exit code for the `lark` program; default 1. */
+  exit?: number
+}
+
+export class BullmqError extends LarkError {
+  override readonly name: string = 'BullmqError'
+  declare readonly code: BullmqErrorCode
+
+  constructor(code: BullmqErrorCode, message: string, options: BullmqErrorOptions = {}) {
+    super(code, message, options)
+  }
+
+  /**
+   * Whether a value is an error of this package, thrown by this copy of it or by another one.
+   *
+   * @param code if given: whether it also has this code
+   */
+  static override is<C extends BullmqErrorCode>(
+    value: unknown,
+    code?: C,
+  ): value is BullmqError & { code: C } {
+    return LarkError.is(value) && brand in value && (code === undefined || value.code === code)
+  }
+}
+Object.defineProperty(BullmqError.prototype, brand, { value: true })
+branded(BullmqError, (value) => BullmqError.is(value))

@@ -1,0 +1,169 @@
+/**
+ * The Redis of BullMQ: one server, a primary that Sentinels watch, or a cluster. It is read with ioredis, which knows all
+ * of them, and fails with the errors of a store.
+ *
+ * ioredis sends nothing again here. What only reads is asked again until it is answered, for up to `PATIENCE`.
+ */
+import { setTimeout as pause } from 'node:timers/promises'
+import type { RedisServers } from '@s18i/lark-jobs'
+import { JobsError } from '@s18i/lark-jobs'
+import { type ForeignAddress, type ForeignLocation, locationOf, textOf } from '@s18i/lark-jobs/internal'
+import type { Cluster, Redis, RedisOptions } from 'ioredis'
+
+type Options = RedisOptions & { replyMapping?: 'legacy' }
+/** The words of a command, the key behind its name. */
+export type Words = readonly [name: string, ...words: string[]]
+
+/** Milliseconds for which a question is asked again, while the server does not answer. */
+const PATIENCE = 10_000
+/** Milliseconds between two attempts. */
+const AGAIN = 100
+
+/** What to do about a refusal, by its first word. */
+const hints: Record<string, string> = {
+  NOAUTH: 'The server asks for a password: redis://:password@host',
+  WRONGPASS: 'The user name or the password is wrong.',
+  NOPERM:
+    'The user may not call this. An import needs the reading commands, and to mark jobs HSET, EXISTS and EVAL.',
+  MOVED: 'This server is a node of a cluster: redis+cluster://host:port',
+}
+
+export class ForeignRedis {
+  /** For people: `redis://host:6379/0`, without a password. */
+  readonly name: string
+  readonly #client: Redis | Cluster
+  /** Why there is no connection. */
+  #fault: unknown
+
+  private constructor(name: string, client: Redis | Cluster) {
+    this.name = name
+    this.#client = client
+    client.on('error', (error: unknown) => {
+      this.#fault = error
+    })
+  }
+
+  /** @throws STORE_INVALID */
+  static async open(servers: string | RedisServers): Promise<ForeignRedis> {
+    const location = await locationOf(servers)
+    const { Cluster, Redis } = await import('ioredis')
+    if (location.kind === 'server')
+      return new ForeignRedis(location.name, new Redis(optionsOf(location.address)))
+    if (location.kind === 'sentinel') return new ForeignRedis(location.name, new Redis(sentinelsOf(location)))
+    const [first] = location.nodes
+    const { host: _, port: __, db: ___, ...redisOptions } = optionsOf(first!)
+    const nodes = location.nodes.map(({ host, port }) => ({ host, port }))
+    return new ForeignRedis(
+      location.name,
+      new Cluster(nodes, { redisOptions, retryDelayOnFailover: 0, ...natOf(first!) }),
+    )
+  }
+
+  /** Asks what changes nothing: again, if there is no answer. @throws STORE_UNREACHABLE, STORE_REFUSED */
+  async read(words: Words, client: Redis | Cluster = this.#client): Promise<unknown> {
+    const [name, ...rest] = words
+    for (const end = performance.now() + PATIENCE; ; await pause(AGAIN)) {
+      try {
+        return await client.call(name, ...rest)
+      } catch (error) {
+        if (isReply(error)) throw this.#refused(error)
+        if (performance.now() > end) throw this.#unanswered('STORE_UNREACHABLE', 'cannot be reached', error)
+      }
+    }
+  }
+
+  /** Runs a script that changes something. @throws STORE_UNCERTAIN if there is no answer: it may have run */
+  async run(script: string, key: string, args: readonly string[]): Promise<unknown> {
+    try {
+      return await this.#client.call('EVAL', script, '1', key, ...args)
+    } catch (error) {
+      throw isReply(error)
+        ? this.#refused(error)
+        : this.#unanswered('STORE_UNCERTAIN', 'did not answer', error)
+    }
+  }
+
+  /** Asks each server that has keys. */
+  async each<T>(ask: (read: (words: Words) => Promise<unknown>) => Promise<T>): Promise<T[]> {
+    // A cluster knows its servers when it has answered.
+    await this.read(['PING'])
+    const servers = 'nodes' in this.#client ? this.#client.nodes('master') : [this.#client]
+    return await Promise.all(servers.map((server) => ask((words) => this.read(words, server))))
+  }
+
+  close(): void {
+    this.#client.disconnect()
+  }
+
+  #refused(error: Error): Error {
+    const word = wordOf(error)
+    if (word === 'WRONGTYPE') return error
+    const hint = hints[word]
+    const message = `${this.name} refused: ${error.message}`
+    return new JobsError('STORE_REFUSED', message, { cause: error, ...(hint !== undefined && { hint }) })
+  }
+
+  #unanswered(code: 'STORE_UNREACHABLE' | 'STORE_UNCERTAIN', what: string, error: unknown): JobsError {
+    const cause = this.#fault ?? error
+    return new JobsError(code, `${this.name} ${what}: ${textOf(cause)}`, {
+      cause,
+      hint: 'Is it the address of the Redis of BullMQ?',
+    })
+  }
+}
+
+/** Whether a key holds something of another type than the command is for; also if another error was made of that. */
+export function isWrongType(error: unknown): boolean {
+  const reply = error instanceof JobsError ? error.cause : error
+  return isReply(reply) && wordOf(reply) === 'WRONGTYPE'
+}
+
+/** The server has answered, with an error. (The class may be of another copy of ioredis.) */
+function isReply(error: unknown): error is Error {
+  return error instanceof Error && error.name === 'ReplyError'
+}
+
+function wordOf({ message }: Error): string {
+  return /^(?:ERR Error running script.*? -)?([A-Z]{3,})\b/.exec(message)?.[1] ?? 'ERR'
+}
+
+function optionsOf(address: ForeignAddress): Options {
+  const { host, port, path, database: db, family, connectTimeout } = address
+  return {
+    ...(path === undefined ? { host, port } : { path }),
+    ...loginOf(address),
+    ...(address.tls && { tls: tlsOf(address) }),
+    ...(family && { family }),
+    ...(connectTimeout !== undefined && { connectTimeout }),
+    // Version 6 of ioredis would answer in other forms with protocol 3, which version 5 does not have.
+    ...{ protocol: 2, db, maxRetriesPerRequest: 0, retryStrategy: () => AGAIN },
+    // It would need INFO, for which a user may have no right.
+    enableReadyCheck: false,
+  }
+}
+
+function sentinelsOf(location: Extract<ForeignLocation, { kind: 'sentinel' }>): Options {
+  const { host: _, port: __, ...options } = optionsOf(location.address)
+  const first = location.sentinels[0]!
+  const { username, password } = first
+  return {
+    ...{ ...options, ...natOf(first) },
+    ...{ name: location.primary, sentinels: location.sentinels.map(({ host, port }) => ({ host, port })) },
+    ...{ sentinelRetryStrategy: () => AGAIN },
+    ...(username !== undefined && { sentinelUsername: username }),
+    ...(password !== undefined && { sentinelPassword: password }),
+    ...(first.tls && { enableTLSForSentinelMode: true, sentinelTLS: tlsOf(first) }),
+  }
+}
+
+function loginOf({ username, password }: ForeignAddress): { username?: string; password?: string } {
+  return { ...(username !== undefined && { username }), ...(password !== undefined && { password }) }
+}
+
+function tlsOf({ tls }: ForeignAddress): Record<string, unknown> {
+  return typeof tls === 'object' ? { ...tls } : {}
+}
+
+function natOf({ natMap }: ForeignAddress): { natMap?: Record<string, { host: string; port: number }> } {
+  return natMap === undefined ? {} : { natMap: Object.fromEntries(natMap) }
+}

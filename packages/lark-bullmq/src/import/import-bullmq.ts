@@ -1,0 +1,32 @@
+/**
+ * The call that imports what BullMQ has. Its work (`import.ts`) is loaded when it is called.
+ */
+import type { RedisServers } from '@s18i/lark-jobs'
+import { openedBy, recorded } from '@s18i/lark-jobs/internal'
+import { type Operate, operate } from '@s18i/lark-jobs/operate'
+import { type BullmqOptions, checkBullmq } from './options.ts'
+import type { BullmqImport } from './report.ts'
+
+/**
+ * Imports what BullMQ 5 or 6 has: jobs that wait or are delayed, job schedulers, and with `failed` also failed jobs. The
+ * answer says why the others stay. Repeat a call that was interrupted within an hour: no job is lost or imported twice.
+ *
+ * @param from the Redis of BullMQ: a connection string, or an object as in `jobs.connection`
+ * @param options `prefix`, default `bull`; `queues`, default all; `key`, default `{name}`; `failed`; `move` removes from
+ * BullMQ what Lark has; `force` imports although workers of BullMQ are connected; `dryRun`, `signal`, `onProgress`
+ * @param operating into whose store, and who imports, for the audit. Default: the store of the application
+ * @throws BULLMQ_NOT_FOUND, BULLMQ_RUNNING, UNKNOWN_QUEUE, before anything is imported; STORE_INVALID, FILTER_INVALID
+ * @example const { imported, queues } = await importBullmq('redis://old:6379', { dryRun: true })
+ */
+export async function importBullmq(
+  from: string | RedisServers,
+  options: BullmqOptions = {},
+  operating: Operate = operate(),
+): Promise<BullmqImport> {
+  checkBullmq(options)
+  const { importChange, importInto } = await import('./import.ts')
+  if (options.dryRun) return importInto(await openedBy(operating), from, options)
+  return recorded(operating, importChange(options), (target, noted) =>
+    importInto(target, from, options, noted),
+  )
+}

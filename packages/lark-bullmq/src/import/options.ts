@@ -1,0 +1,61 @@
+/**
+ * The options of an import, and their check.
+ */
+import { excerpt, nearest } from '@s18i/lark/config'
+import { JobsError, type Signal } from '@s18i/lark-jobs'
+import { isObject, shown } from '@s18i/lark-jobs/internal'
+
+export interface BullmqOptions {
+  /** What BullMQ's keys begin with. Default `bull`. */
+  prefix?: string
+  /** Only these queues. Default: all that are there. */
+  queues?: readonly string[]
+  /** The key of a job, with `{name}` and `{queue}` for those of BullMQ. Default `{name}`. */
+  key?: string
+  /** Also imports failed jobs, as jobs that have failed. */
+  failed?: boolean
+  /** Removes from BullMQ what Lark has. Default: it is marked there, and stays. */
+  move?: boolean
+  /** Imports also what may run twice: from queues with workers of BullMQ, and jobs that Lark may have run already. */
+  force?: boolean
+  /** Only says what would be imported. Changes nothing, neither in Lark nor in BullMQ. */
+  dryRun?: boolean
+  /** Ends the call between two pages when it is aborted. The answer says what was imported by then. */
+  signal?: Signal
+  /** Called after each page: how many jobs and schedulers are done, and how many there are. */
+  onProgress?: (done: number, found: number) => void
+}
+
+type Check = readonly [right: string, isRight: (value: unknown) => boolean]
+
+const isText = (value: unknown) => typeof value === 'string' && value !== ''
+const flag: Check = ['true or false', (value) => typeof value === 'boolean']
+/** What each option must be. */
+const options: Readonly<Record<keyof BullmqOptions, Check>> = {
+  prefix: ["a text, such as 'bull'", isText],
+  queues: ['a list of names of queues', (value) => Array.isArray(value) && value.every(isText)],
+  key: ["a text such as '{name}' or '{queue}.{name}'", isText],
+  failed: flag,
+  move: flag,
+  force: flag,
+  dryRun: flag,
+  signal: ['an AbortSignal', (value) => value instanceof AbortSignal],
+  onProgress: ['a function', (value) => typeof value === 'function'],
+}
+
+/** @throws FILTER_INVALID: a call that ignored a condition would import everything */
+export function checkBullmq(given: unknown): void {
+  const wrong = (name: string, value: unknown, right: string) =>
+    new JobsError('FILTER_INVALID', `importBullmq(): ${name} is ${shown(value)}; it must be ${right}`)
+  if (!isObject(given)) throw wrong('the second argument', given, 'an object')
+  for (const [name, value] of Object.entries(given)) {
+    if (!Object.hasOwn(options, name)) {
+      const near = nearest(name, Object.keys(options))
+      throw new JobsError('FILTER_INVALID', `importBullmq(): ${excerpt(name)} is not an option`, {
+        hint: near && `Did you mean ${near}?`,
+      })
+    }
+    const [right, isRight] = options[name as keyof BullmqOptions]
+    if (!isRight(value)) throw wrong(name, value, right)
+  }
+}
