@@ -24,7 +24,7 @@ const sources = join(root, 'matrix')
 /** Options for every call of npm: no install scripts and no messages. */
 const quiet = ['--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error']
 
-const names = ['@s18i/lark', '@s18i/lark-jobs', '@s18i/lark-dashboard']
+const names = ['@s18i/lark', '@s18i/lark-jobs', '@s18i/lark-dashboard', '@s18i/lark-bullmq']
 
 export class Workshop {
   /** The packed packages. */

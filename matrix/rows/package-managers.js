@@ -22,10 +22,10 @@ const manager = (name, install, row = {}) => ({
     mkdirSync(folder)
     cpSync(join(trial.folder, 'program'), join(folder, 'program'), { recursive: true })
     const packages = Object.fromEntries(
-      trial.tarballs.map((file) => [
-        file.includes('lark-jobs') ? '@s18i/lark-jobs' : '@s18i/lark',
-        `file:${file}`,
-      ]),
+      trial.tarballs.flatMap((file) => {
+        const name = /s18i-(lark|lark-jobs)-\d/.exec(file)?.[1]
+        return name === undefined ? [] : [[`@s18i/${name}`, `file:${file}`]]
+      }),
     )
     writeFileSync(
       join(folder, 'package.json'),

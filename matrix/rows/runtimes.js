@@ -35,7 +35,29 @@ const other = (name, scope, words) => ({
   },
 })
 
-export const rows = [...nodes, other('Bun', '@oven', []), other('Deno', '@deno', ['run', '--allow-all'])]
+/** @type {Row[]} */
+const bullmq = ['20', '24'].map((major) => ({
+  kind: 'Runtime',
+  name: `BullMQ's classes on Node ${major}`,
+  fixture: 'plain',
+  isSmall: major === '24',
+  node: major,
+  async run(trial) {
+    trial.version = (await trial.run(['node', '-p', 'process.versions.node'])).stdout.trim()
+    for (const { name, url } of await trial.stores()) {
+      const { stdout } = await trial.run(['node', 'program/bullmq.mjs'], { env: { LARK_JOBS_URL: url } })
+      trial.expect(stdout.trim(), 'returned 2', `${name}: `)
+    }
+    return 'Redis, SQLite'
+  },
+}))
+
+export const rows = [
+  ...nodes,
+  ...bullmq,
+  other('Bun', '@oven', []),
+  other('Deno', '@deno', ['run', '--allow-all']),
+]
 
 async function works(trial, words, store) {
   const mode = trial.isQuick ? 'once' : 'block'
