@@ -2,7 +2,8 @@
  * The Redis of BullMQ: one server, a primary that Sentinels watch, or a cluster. It is read with ioredis, which knows all
  * of them, and fails with the errors of a store.
  *
- * ioredis sends nothing again here. What only reads is asked again until it is answered, for up to `PATIENCE`.
+ * ioredis sends nothing again here. What only reads is asked again if a connection ends before the answer. What changes
+ * something is not: whoever imports begins anew.
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import type { RedisServers } from '@s18i/lark-jobs'
@@ -14,8 +15,8 @@ type Options = RedisOptions & { replyMapping?: 'legacy' }
 /** The words of a command, the key behind its name. */
 export type Words = readonly [name: string, ...words: string[]]
 
-/** Milliseconds for which a question is asked again, while the server does not answer. */
-const PATIENCE = 10_000
+/** Milliseconds for which a question is asked again: before the first answer, and after it. */
+const PATIENCE = { first: 2_000, later: 10_000 }
 /** Milliseconds between two attempts. */
 const AGAIN = 100
 
@@ -34,6 +35,7 @@ export class ForeignRedis {
   readonly #client: Redis | Cluster
   /** Why there is no connection. */
   #fault: unknown
+  #patience = PATIENCE.first
 
   private constructor(name: string, client: Redis | Cluster) {
     this.name = name
@@ -62,12 +64,15 @@ export class ForeignRedis {
   /** Asks what changes nothing: again, if there is no answer. @throws STORE_UNREACHABLE, STORE_REFUSED */
   async read(words: Words, client: Redis | Cluster = this.#client): Promise<unknown> {
     const [name, ...rest] = words
-    for (const end = performance.now() + PATIENCE; ; await pause(AGAIN)) {
+    for (const began = performance.now(); ; await pause(AGAIN)) {
       try {
-        return await client.call(name, ...rest)
+        const answer = await client.call(name, ...rest)
+        this.#patience = PATIENCE.later
+        return answer
       } catch (error) {
         if (isReply(error)) throw this.#refused(error)
-        if (performance.now() > end) throw this.#unanswered('STORE_UNREACHABLE', 'cannot be reached', error)
+        if (performance.now() > began + this.#patience)
+          throw this.#unanswered('STORE_UNREACHABLE', 'cannot be reached', error)
       }
     }
   }
