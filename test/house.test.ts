@@ -124,6 +124,8 @@ const floors: Record<string, string[][]> = {
     // what BullMQ has, how the rest is refused, and what its options are in Lark
     ['compared/*'],
     ['job/priority.ts', 'job/kept-jobs.ts', 'job/record.ts', 'flow/flow-rules.ts', 'queue/schedule-name.ts'],
+    // what imports jobs, and what checks code, know none of the classes
+    ['import/*', 'check/*'],
     // which store
     ['store/*', 'events/emitter.ts'],
     // what one job says, and what it was
@@ -138,8 +140,6 @@ const floors: Record<string, string[][]> = {
     ['job/added-jobs.ts', 'queue/job-schedulers.ts'],
     ['queue/queue.ts'],
     ['flow/*', 'worker/*', 'events/*'],
-    // what imports jobs knows none of the classes
-    ['import/*', 'check/*'],
     ['index.ts', 'commands/*'],
   ],
   'packages/lark-jobs-bench/src': [['figure.ts', 'advice.ts', 'place.ts'], ['measures.ts'], ['commands/*']],
@@ -361,9 +361,8 @@ interface Workflow {
   jobs: Record<string, { permissions?: object; steps: { uses?: string; with?: Record<string, unknown> }[] }>
 }
 
-describe('names', () => {
+describe.each(['packages/lark-jobs/src', 'packages/lark-bullmq/src'])('names in %s', (folder) => {
   it('no type has the name of another', () => {
-    const folder = 'packages/lark-jobs/src'
     const files = new Map<string, string[]>()
     for (const file of filesBelow(folder, '.ts').filter((path) => !path.endsWith('.generated.ts')))
       for (const name of typesOf(read(`${folder}/${file}`)))
@@ -372,8 +371,7 @@ describe('names', () => {
   })
 })
 
-describe('comments', () => {
-  const folder = 'packages/lark-jobs/src'
+describe.each(['packages/lark-jobs/src', 'packages/lark-bullmq/src'])('comments in %s', (folder) => {
   const files = [...filesBelow(folder, '.ts'), ...filesBelow(folder, '.lua')]
 
   it('name only source files that exist', () => {

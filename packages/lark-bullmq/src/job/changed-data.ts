@@ -12,7 +12,7 @@ export async function changeData(
   data: unknown,
 ): Promise<boolean> {
   const open = await opened(store.jobs)
-  // The spaces at its end say of which version it is (`options/payload-rules.ts`).
+  // The spaces at its end say of which version it is.
   const text = encode(data, key) + payload.slice(payload.trimEnd().length)
   const change = { kind: 'edit', payload: text, whileActive: true } as const
   const place = { store: open.store, queues: open.settings.partitions }
