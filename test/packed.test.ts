@@ -232,6 +232,11 @@ describe('a program', () => {
       )
   })
 
+  test('/internal is for other packages: no file of the package loads it', () => {
+    const files = filesBelow('packages/lark-jobs/dist', '.js')
+    expect(files.filter((file) => loaded(file).includes('internal.js'))).toEqual(['internal.js'])
+  })
+
   test('no store loads code of a worker', () => {
     for (const store of ['redis-store.js', 'sqlite-store.js'])
       expect(loaded(store).filter((file) => /^(lease|work|command)/.test(file))).toEqual([])

@@ -79,6 +79,8 @@ await build({
       ...['retry', 'cancel', 'pause'].map((name) => `src/operate/change/${name}.ts`),
       'src/operate/measures/status.ts',
     ],
+    // For who dispatches a flow, and for packages of this repository.
+    'flow-definition': ['flow-definition', 'node-names'].map((name) => `src/dispatch/${name}.ts`),
     'redis-client': ['src/store/redis/verbs/erase.ts'],
     'sqlite-erase': ['src/store/sqlite/erase.ts'],
     // Without a worker and a parser of cron expressions: `lark jobs:status` and completions load none.
