@@ -262,7 +262,7 @@ export const stories: Record<string, (place: Place) => Promise<unknown>> = {
     const all = counting(4)
     await stage.queue.addBulk([1, 2, 3, 4].map((n) => ({ name: 'n', data: { n } })))
     stage
-      .worker(async () => void at.push(performance.now()), {
+      .worker(async ({ processedOn }) => void at.push(processedOn!), {
         limiter: { max: 2, duration: 1_000 },
         concurrency: 4,
       })
