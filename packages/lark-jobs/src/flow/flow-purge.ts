@@ -10,16 +10,8 @@
  * First the payloads go, in one step of each flow with which nodes that have not started end; then the jobs. If this
  * process dies in between, what is left of a node is at most its job, and it never starts again.
  */
-import { defined } from '../model/defined.ts'
 import { memberId } from '../model/effect.ts'
-import {
-  type FlowDefinition,
-  type FlowJob,
-  type FlowPlace,
-  indexOf,
-  type NodeDefinition,
-  nodeOf,
-} from '../model/flow.ts'
+import { type FlowJob, type FlowPlace, indexOf, type NodeDefinition, nodeOf } from '../model/flow.ts'
 import { grouped } from '../model/grouped.ts'
 import type { JobRecord, State } from '../model/record.ts'
 import { alterFollowed, fatesFollowed, getFollowed } from '../store/contract/moved.ts'
@@ -32,12 +24,12 @@ import {
   RESULT_PURGED,
   type Store,
 } from '../store/contract/store.ts'
-import { failureRule } from './advance.ts'
 import type { FlowBook } from './flow-book.ts'
 import { byPartition, inRuns } from './flow-members.ts'
 import { FlowRecords, type KeptFlow } from './flow-records.ts'
 import { removedEnd } from './member-end.ts'
 import { nestedFlow } from './nested-flow.ts'
+import { goesAlong, hasLost, isEmptied, isFresh, type Level, type PurgePlan, purgedOf } from './purge-plan.ts'
 import { payloadOf } from './reference.ts'
 
 /** Jobs that one call purges: a server does nothing else meanwhile. */
@@ -63,28 +55,6 @@ export interface PurgeWish {
 
 export function flowName({ flow, home }: FlowPlace): string {
   return `${flow}.${home}`
-}
-
-/** A flow, or one that is a node and has not started: then nothing but its definition is there. */
-interface Level extends FlowPlace {
-  found: KeptFlow | undefined
-  definition: FlowDefinition
-  /** Of a batch in another flow: the jobs of its members, by number. */
-  members: readonly FlowJob[]
-}
-
-/** What is to be purged of a flow. */
-interface PurgePlan {
-  level: Level
-  isAll: boolean
-  /** How far each node is. */
-  letters: string[]
-  nodes: Set<number>
-  members: Set<number>
-  /** Of the nodes that are flows. */
-  flows: Map<number, PurgePlan>
-  /** How started nodes had ended that nobody has heard of yet. */
-  ends: MemberEnd[]
 }
 
 const states: Record<string, State> = { c: 'completed', f: 'failed', x: 'cancelled' }
@@ -393,109 +363,4 @@ function at({ found }: Level): number {
 /** The number of the job of a node. */
 function indexIn({ found }: Pick<Level, 'found'>, node: number): number {
   return indexOf(node, found?.state.generations?.[node] ?? 0)
-}
-
-/** Whether a node has something of a node that is purged, or can never start because of one. */
-function goesAlong(plan: PurgePlan, node: number): boolean {
-  const { level, letters, nodes } = plan
-  const definition = level.definition.nodes[node]!
-  const { after, refs = [] } = definition
-  if (refs.some((ref) => isLost(plan, ref.node))) return true
-  const isDead = letters[node] === 'b' || level.found?.state.causes?.[node] !== undefined
-  const stops = (each: number) => {
-    const rule = failureRule(definition, each)
-    return nodes.has(each) && letters[each] !== 'c' && (rule === 'skip' || rule === 'fail')
-  }
-  return isDead && after.some(stops)
-}
-
-/** Whether the result of a node is purged, or has some that are. */
-function isLost({ letters, nodes, flows }: PurgePlan, node: number): boolean {
-  const flow = flows.get(node)
-  return letters[node] === 'c' && (nodes.has(node) || (flow !== undefined && hasLost(flow)))
-}
-
-/** Whether the result of a flow has some that are purged. */
-function hasLost(plan: PurgePlan): boolean {
-  const { kind, nodes } = plan.level.definition
-  const steps = nodes.flatMap(({ on }, node) => (on === undefined ? [node] : []))
-  if (kind === 'batch') return false
-  return (kind === 'chain' ? steps.slice(-1) : steps).some((node) => isLost(plan, node))
-}
-
-/** Whether a definition still has something that is to be purged. */
-function isFresh({ level, nodes, members, flows }: PurgePlan): boolean {
-  return (
-    [...nodes].some((node) => !level.definition.nodes[node]!.purged) ||
-    [...members].some(
-      (index) => level.members[index]?.purged === undefined && index < level.members.length,
-    ) ||
-    [...flows.values()].some(isFresh)
-  )
-}
-
-/** Whether a purge takes some job of a flow. */
-function hasTaken({ nodes, members, flows }: PurgePlan): boolean {
-  return nodes.size + members.size > 0 || [...flows.values()].some(hasTaken)
-}
-
-/** Whether a purge takes the last jobs of a flow. */
-function isEmptied(plan: PurgePlan): boolean {
-  return hasTaken(plan) && isEmpty(plan)
-}
-
-function isEmpty({ level, nodes, members, flows }: PurgePlan): boolean {
-  const { found, definition } = level
-  const count = definition.kind === 'batch' ? (found?.crowd.reserved ?? level.members.length) : 0
-  const isGone = ({ purged }: NodeDefinition, node: number) => {
-    const inner = flows.get(node)
-    return inner === undefined ? purged === true || nodes.has(node) : isEmpty(inner)
-  }
-  return members.size >= count && definition.nodes.every(isGone)
-}
-
-/** A definition without what is purged. */
-function purgedOf(definition: FlowDefinition, plan: PurgePlan): FlowDefinition {
-  const left = without(definition, plan)
-  if (!isEmptied(plan)) return left
-  const { name: _, tags: __, ...unnamed } = left
-  const nodes = left.nodes.map((node, i) => {
-    const what = node.job?.job.key ?? node.flow?.definition.kind
-    return { ...node, name: `${what} ${i + 1}` }
-  })
-  return { ...unnamed, nodes }
-}
-
-function without(definition: FlowDefinition, plan: PurgePlan): FlowDefinition {
-  const nodes = definition.nodes.map((node, i): NodeDefinition => {
-    const { name, after, ifFailed, rules, on, ended, job, flow } = node
-    const inner = plan.flows.get(i)
-    const its = flow && inner ? { flow: flowWithout(flow, inner) } : defined({ flow })
-    if (!plan.nodes.has(i)) return { ...node, ...its }
-    return {
-      ...{ name, after, purged: true },
-      ...defined({ ifFailed, rules, on }),
-      ...(ended !== undefined && { ended: { state: ended.state, at: ended.at, result: RESULT_PURGED } }),
-      ...(job !== undefined && { job: bare(job) }),
-      ...its,
-    }
-  })
-  return { ...definition, nodes }
-}
-
-function flowWithout(
-  { home, definition, members }: NonNullable<NodeDefinition['flow']>,
-  plan: PurgePlan,
-): NonNullable<NodeDefinition['flow']> {
-  // Members are numbered in the order of their partitions.
-  const numbers = members && new Map(inRuns(members).members.map((member, index) => [member, index]))
-  const left = members?.map((member) =>
-    plan.members.has(numbers!.get(member)!) ? { ...bare(member), purged: true as const } : member,
-  )
-  return { home, definition: purgedOf(definition, plan), ...defined({ members: left }) }
-}
-
-/** What is left of a job: where it was to go, and its key. */
-function bare({ partition, job: { key } }: FlowJob): FlowJob {
-  return { partition, job: { key, payload: '' } }
 }
