@@ -382,7 +382,7 @@ describe.each(['packages/lark-jobs/src', 'packages/lark-bullmq/src'])('comments 
   })
 })
 
-/** The files that the comments of a file name, as written: `owner.ts`, `lua/shared/order.lua`. */
+/** The files that the comments of a file name, as written: `owner.ts`, `store/sql/end/move.ts`. */
 function filesNamedIn(text: string): string[] {
   const comments = text.match(/\/\*[\s\S]*?\*\/|\/\/.*$|^ *--.*$/gm) ?? []
   const names = comments.join('\n').matchAll(/(?<![\w/.*-])(?:\.\.?\/)*((?:[\w-]+\/)*[\w-]+\.(?:ts|lua))\b/g)

@@ -1,6 +1,8 @@
 /**
- * Puts the Lua scripts of the Redis store together. A script is `NAME.lua`, a fragment is `shared/NAME.lua`. Headers
- * say which fragments a file needs, and which names a fragment gives:
+ * Puts the Lua scripts of the Redis store together. A script is in the folder of its subject: `end/prune.lua`. A fragment
+ * is in a folder `shared` there, or below one: `end/shared/retain.lua`, `claim/shared/lanes/turn.lua`. So the path of a
+ * file says which of the two it is, and a subject has both in one place. Headers say which fragments a file needs, and
+ * which names a fragment gives:
  *
  *   -- needs: line, counters, lanes
  *   -- gives: put, leave
@@ -21,14 +23,14 @@ const words = `
 const language = new Set(words.trim().split(/\s+/))
 
 /**
- * @param {ReadonlyMap<string, string>} files texts by path: `exchange`, `shared/line`, `shared/lanes/turn`
+ * @param {ReadonlyMap<string, string>} files texts by path: `claim/exchange`, `claim/shared/lanes/turn`
  * @returns {Map<string, string[]>} the pieces of each script
  * @throws if a file uses a name that nothing gives, if two give the same name, if nothing uses a name, or if fragments
  * need each other
  */
 export function assemble(files) {
   const parts = [...files].map(([path, text]) => parse(path, text))
-  const shared = parts.filter(({ path }) => path.startsWith('shared/'))
+  const shared = parts.filter(({ path }) => isFragment(path))
   const fragments = new Map(shared.map((part) => [part.name, part]))
   /** @type {Map<string, Part[]>} */
   const modules = new Map()
@@ -39,6 +41,9 @@ export function assemble(files) {
   const scripts = parts.filter((part) => !shared.includes(part))
   return new Map(scripts.map((script) => [script.name, piecesOf(script, house)]))
 }
+
+/** @param {string} path */
+export const isFragment = (path) => /(^|\/)shared\//.test(path)
 
 /** @param {string} path @param {string} text @returns {Part} */
 function parse(path, text) {
@@ -111,48 +116,60 @@ function namesIn(code) {
 
 /** @param {Part} script @param {House} house @returns {string[]} */
 function piecesOf(script, { fragments, modules }) {
-  /** For each fragment, the modules that need it; '' stands for the script. @type {Map<string, Set<string>>} */
+  /** For each fragment, the modules that need it; '' stands for the script. @type {Map<Part, Set<string>>} */
   const users = new Map()
   /** @param {Part} part @param {string} user */
-  const find = (part, user) => {
+  const use = (part, user) => {
+    const all = users.get(part) ?? new Set()
+    users.set(part, all)
+    if (all.has(user)) return
+    all.add(user)
     for (const need of part.needs) {
-      const all = users.get(need) ?? new Set()
-      users.set(need, all)
-      if (all.has(user)) continue
-      all.add(user)
       const inner = modules.get(need)
       const fragment = fragments.get(need)
-      if (inner) for (const each of inner) find(each, need)
-      else if (fragment) find(fragment, user)
+      if (inner) for (const each of inner) use(each, need)
+      else if (fragment) use(fragment, user)
     }
   }
-  find(script, '')
+  use(script, '')
 
   /** The pieces of the script, and of each module. @type {Record<string, string[]>} */
   const pieces = { '': [] }
-  /** @type {string[]} */
+  /** What is being added: names of modules and fragments. @type {string[]} */
   const under = []
+  /** @type {Set<unknown>} */
   const done = new Set()
+  /** @param {unknown} what @param {string} name @param {() => void} put */
+  const once = (what, name, put) => {
+    if (under.includes(name)) throw new Error([...under.slice(under.indexOf(name)), name].join(' needs '))
+    if (done.has(what)) return
+    under.push(name)
+    put()
+    under.pop()
+    done.add(what)
+  }
+  /** @param {Part} part */
+  const addFragment = (part) => {
+    for (const need of part.needs) add(need)
+    const [user = '', ...others] = users.get(part) ?? []
+    pieces[part.module || (others.length > 0 ? '' : user)]?.push(part.code)
+  }
+  /** @param {string} need @param {Part[]} inner */
+  const addModule = (need, inner) => {
+    /** @type {string[]} */
+    const own = []
+    pieces[need] = own
+    for (const part of inner) once(part, `${need}/${part.name}`, () => addFragment(part))
+    const table = inner.flatMap(({ gives }) => gives).map((name) => `${name} = ${name}`)
+    pieces['']?.push(`local function ${need}()\n  if made.${need} then\n    return made.${need}\n  end\n`)
+    pieces['']?.push(...own, `made.${need} = { ${table.join(', ')} }\nreturn made.${need}\nend\n`)
+  }
   /** @param {string} need */
   const add = (need) => {
-    if (under.includes(need)) throw new Error([...under.slice(under.indexOf(need)), need].join(' needs '))
-    if (done.has(need)) return
-    under.push(need)
     const inner = modules.get(need)
     const fragment = fragments.get(need)
-    if (inner) {
-      pieces[need] = []
-      for (const { name } of inner) add(name)
-      const table = inner.flatMap(({ gives }) => gives).map((name) => `${name} = ${name}`)
-      pieces['']?.push(`local function ${need}()\n  if made.${need} then\n    return made.${need}\n  end\n`)
-      pieces['']?.push(...pieces[need], `made.${need} = { ${table.join(', ')} }\nreturn made.${need}\nend\n`)
-    } else if (fragment) {
-      for (const each of fragment.needs) add(each)
-      const [user = '', ...others] = users.get(need) ?? []
-      pieces[fragment.module || (others.length > 0 ? '' : user)]?.push(fragment.code)
-    }
-    under.pop()
-    done.add(need)
+    if (inner) once(inner, need, () => addModule(need, inner))
+    else if (fragment) once(fragment, need, () => addFragment(fragment))
   }
   for (const need of script.needs) add(need)
   return [...(pieces[''] ?? []), script.code]

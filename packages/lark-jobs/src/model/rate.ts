@@ -1,6 +1,7 @@
 /**
  * Rates: how many jobs begin, or permits are granted, within a time. A new kind of rate has its name here, and its
- * count in `store/sql/limits/rate.ts` and `store/redis/lua/shared/rate.lua`. Users write rates as `options/limits.ts` says.
+ * count in `store/sql/limits/rate.ts` and `store/redis/lua/limits/shared/rate.lua`. Users write rates as
+ * `options/limits.ts` says.
  */
 
 /**

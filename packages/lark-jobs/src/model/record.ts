@@ -9,8 +9,8 @@
  *   active     a worker holds a lease on it
  *   completed, failed, cancelled    ended; kept for a while, then pruned
  *
- * A new state also needs a way in and out on each store (`store/sql/end/move.ts`, `redis/lua/shared/place.lua`), and its rules in
- * `store/contract/rules/consequence.ts`.
+ * A new state also needs a way in and out on each store (`store/sql/end/move.ts`, `store/redis/lua/shared/place.lua`), and
+ * its rules in `store/contract/rules/consequence.ts`.
  *
  * Every time is in milliseconds since 1970 by the store's clock. A worker sends durations, never times, because its
  * clock is not the store's.

@@ -34,7 +34,7 @@ test('a script has what it needs once, in order of need', () => {
 test('a module is made when it is first used, with what nothing else needs', () => {
   const lanes =
     '-- module: lanes\n-- needs: line\n-- gives: reposition\nlocal function reposition()\n  return line()\nend\n'
-  const texts = { 'shared/line': line, 'shared/lanes/turn': lanes }
+  const texts = { 'shared/line': line, 'claim/shared/lanes/turn': lanes }
   const alone = scriptOf({
     ...texts,
     verb: '-- needs: start, lanes\nlanes(made).reposition()\nlanes().reposition()\n',

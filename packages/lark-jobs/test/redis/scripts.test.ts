@@ -4,8 +4,10 @@
  */
 import { createHash } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
+import { basename } from 'node:path'
 import { createClient } from '@redis/client'
 import { describe, expect, test } from 'vitest'
+import { isFragment } from '../../build/fragments.js'
 import { NODES } from '../../src/store/contract/flows.ts'
 import * as contract from '../../src/store/contract/store.ts'
 import type { ScriptName } from '../../src/store/redis/client/repetition.ts'
@@ -21,13 +23,16 @@ const read = (path: string) => readFileSync(new URL(path, folder), 'utf8')
 const files = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((path) =>
   path.endsWith('.lua'),
 )
-const shared = files.filter((path) => path.startsWith('shared/'))
+const shared = files.filter(isFragment)
 const verbs = files.filter((path) => !shared.includes(path))
+const nameOf = (path: string) => basename(path, '.lua') as ScriptName
 const code = (text: string) => text.replace(/--.*$/gm, '')
 
 /** A script whose calls the store numbers: it takes them off its arguments before it reads these. */
 const isNumbered = (name: string) => /^-- needs: .*\bnumbered\b/m.test(read(name))
-const numbering = ['call', 'numbered'].map((each) => code(read(`shared/${each}.lua`)).replace(/^\s*\n/gm, ''))
+const numbering = ['calls', 'numbered'].map((each) =>
+  code(read(`shared/${each}.lua`)).replace(/^\s*\n/gm, ''),
+)
 
 /** The ARGV of a header: how many single arguments there are, and how many each further item has. */
 function headerOf(name: string): { single: number; group: number } {
@@ -47,7 +52,7 @@ describe.each(verbs)('%s', (name) => {
   const text = read(name)
 
   test('begins with its documentation', () => {
-    expect(text).toMatch(new RegExp(`^-- ${name.slice(0, -'.lua'.length)}: `))
+    expect(text).toMatch(new RegExp(`^-- ${nameOf(name)}: `))
     expect(text).toMatch(/^-- KEYS\[1\] {2}\w+ {2,}[A-Z]+ /m)
     expect(text).toMatch(/^-- Returns {2}\S/m)
     expect(text).toMatch(/^-- Cost {5}O\(/m)
@@ -56,7 +61,7 @@ describe.each(verbs)('%s', (name) => {
 
   test('reads the arguments that it documents, and no others', () => {
     const { single, group } = headerOf(name)
-    const text = textOf(name.slice(0, -'.lua'.length) as ScriptName)
+    const text = textOf(nameOf(name))
     const whole = isNumbered(name) ? numbering.reduce((rest, part) => rest.replace(part, ''), text) : text
     const used = new Set([...whole.matchAll(/ARGV\[(\d+)\]/g)].map((match) => Number(match[1])))
     const expected = Array.from({ length: single }, (_, i) => i + 1)
@@ -69,15 +74,15 @@ describe.each(verbs)('%s', (name) => {
 /** The commands whose cost may grow with the stored data: one for each script, in one form. */
 const excuses: Readonly<Record<string, [command: string, form: RegExp]>> = {
   // A damaged claim is searched in parts of one size, a few a call.
-  'recover.lua': ['HSCAN', /'HSCAN', key\('holders'\), cursor, 'COUNT', MAX_ITEMS\)/],
+  'claim/recover.lua': ['HSCAN', /'HSCAN', key\('holders'\), cursor, 'COUNT', MAX_ITEMS\)/],
   // A person purges what retention has hidden: among the jobs with effects, of which there are usually few.
-  'clear.lua': ['HSCAN', /'HSCAN', key\('ended'\), cursor, 'COUNT', MAX_ITEMS\)/],
+  'end/clear.lua': ['HSCAN', /'HSCAN', key\('ended'\), cursor, 'COUNT', MAX_ITEMS\)/],
   // A page far back in a list finds its place again, although jobs have left the list meanwhile.
-  'list-waiting.lua': ['LPOS', /'LPOS', list, last, 'MAXLEN', count\)/],
+  'look/list-waiting.lua': ['LPOS', /'LPOS', list, last, 'MAXLEN', count\)/],
   // A list has at most as many starts as the limit, the latest first: mostly those that are looked for.
-  'shared/refund.lua': ['LREM', /'LREM', key\('starts'\), count, mark\)/],
+  'limits/shared/refund.lua': ['LREM', /'LREM', key\('starts'\), count, mark\)/],
   // A person looks for groups that wait for the end of their jobs: by the active jobs, no more than workers have slots.
-  'list-lanes.lua': ['HVALS', /'HVALS', key\('holders'\)\)/],
+  'look/list-lanes.lua': ['HVALS', /'HVALS', key\('holders'\)\)/],
 }
 
 describe.each([...verbs, ...shared])('%s', (name) => {
@@ -108,8 +113,8 @@ describe.each([...verbs, ...shared])('%s', (name) => {
     expect(text).not.toMatch(/KEYS/)
     // Only the channel of a bell, which is not a key, is made elsewhere. One fragment uses `key` for the keys of
     // another partition, and one compares the partition with the home of a flow.
-    const allowed = ['ring', 'hand', 'notice', 'visit', 'flows/home'].map((each) => `shared/${each}.lua`)
-    if (!allowed.includes(name)) expect(text).not.toMatch(/\btag\b/)
+    const allowed = ['ring', 'offers', 'notice', 'visit', 'home']
+    if (!allowed.includes(nameOf(name))) expect(text).not.toMatch(/\btag\b/)
     const calls = [...text.matchAll(/call\((?:'[A-Z]+'|[a-z]+), (.+?)[,)]/g)].map(([, key]) => key!)
     const made = /^(key\(|line\()/
     for (const key of calls) {
@@ -270,9 +275,10 @@ test('every script is called with what its header documents', async () => {
 
   expect([...seen.keys()].sort()).toEqual(Object.keys(lua.scripts).sort())
   for (const [name, counts] of seen) {
-    const { single, group } = headerOf(`${name}.lua`)
+    const path = verbs.find((each) => nameOf(each) === name)!
+    const { single, group } = headerOf(path)
     for (const count of counts) {
-      const rest = count - single - (isNumbered(`${name}.lua`) ? 3 : 0)
+      const rest = count - single - (isNumbered(path) ? 3 : 0)
       expect(group === 0 ? rest : rest % group, `${name} is called with ${count} arguments`).toBe(0)
       expect(rest, name).toBeGreaterThanOrEqual(0)
     }

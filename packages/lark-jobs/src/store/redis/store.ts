@@ -424,7 +424,7 @@ export class RedisStore implements contract.Store {
       ms === undefined ? '' : packDuration(ms),
       by === undefined ? '' : packPaused(by),
     ]
-    const found = (await this.#scripts.run('pause', partition, args)) as string
+    const found = (await this.#scripts.run('pause-group', partition, args)) as string
     return { wasPaused: found.includes('p'), hasJobs: found.includes('j') }
   }
 

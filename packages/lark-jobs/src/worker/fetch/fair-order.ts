@@ -1,6 +1,6 @@
 /**
  * The order in which a worker's claimers may call for jobs, and for how many jobs in a call. (The order of jobs within
- * a partition is the store's: `store/sql/claim/order.ts`, `store/redis/lua/shared/order.lua`.)
+ * a partition is the store's: `store/sql/claim/order.ts`, `store/redis/lua/claim/shared/order.lua`.)
  *
  *   strict      queue by queue, as listed; a later queue gets what the earlier ones leave
  *   fair        the queues take turns; a call asks for at most the queue's part of the slots, so that no queue takes

@@ -48,7 +48,7 @@ let givenUp = 0
 /**
  * A number that rises whenever a link of this process is given up. If a server receives a call with a lower epoch after
  * one with a higher epoch, the late call was on a link that was given up, and its caller may have sent it again since
- * (see `lua/shared/call.lua`).
+ * (see `calls.lua`).
  */
 export function currentEpoch(): number {
   return givenUp

@@ -1,43 +1,43 @@
 /**
  * Every key that Lark has in Redis. Key names are made in this file and in one fragment that the scripts share
- * (`lua/shared/start.lua`), and nowhere else. The fragment gives every key the prefix and hash tag of KEYS[1], so all
+ * (`start.lua`), and nowhere else. The fragment gives every key the prefix and hash tag of KEYS[1], so all
  * keys of a partition are in one slot of a cluster.
  *
  * Keys of a partition, `<prefix>:{emails}:…`:
  *
  *   jobs         HASH    id -> record (`packing.ts`)
- *   payloads     HASH    id -> payload of a large job (`lua/shared/payload.lua`)
- *   line, due, void  LIST, ZSET, SET  pending jobs (`lua/shared/line.lua`); with `:<priority>` if that is not 0
+ *   payloads     HASH    id -> payload of a large job (`payload.lua`)
+ *   line, due, void  LIST, ZSET, SET  pending jobs (`line.lua`); with `:<priority>` if that is not 0
  *   priorities   ZSET    priorities other than 0 that have a line
- *   laned, lane:<name>, late:<name>, group:<name>  ZSET, ZSET, ZSET, HASH  jobs of groups (`lua/shared/lanes/lane.lua`)
- *   turns, turns^<limiter>, asleep, limiters  ZSET  which lane is next (`lua/shared/lanes/turn.lua`)
+ *   laned, lane:<name>, late:<name>, group:<name>  ZSET, ZSET, ZSET, HASH  jobs of groups (`lane.lua`)
+ *   turns, turns^<limiter>, asleep, limiters  ZSET  which lane is next (`turn.lua`)
  *   paused, pausers  ZSET, HASH  groups -> until when; which person paused them
- *   claims, leases, holders  HASH, ZSET, HASH  active jobs (`lua/shared/lease.lua`)
+ *   claims, leases, holders  HASH, ZSET, HASH  active jobs (`lease.lua`)
  *   direct       HASH    id -> 1: jobs that must not be prefetched, because the store must see their start: they were
  *                        taken back from a worker, or release their lock when they start. In the code
  *                        this is `noPrefetch`; stored names do not change. Or the token with which a job that was taken
- *                        back may still be settled (`lua/shared/last-token.lua`)
- *   doubts       ZSET    jobs that were taken back after a silence of the store (`lua/shared/doubt.lua`)
+ *                        back may still be settled (`last-token.lua`)
+ *   doubts       ZSET    jobs that were taken back after a silence of the store (`doubt.lua`)
  *   effects:<kind>, remembered, ended, hooked  ZSET, ZSET, HASH, HASH  what must happen elsewhere because jobs ended
- *                        (`lua/shared/effect.lua`)
- *   effects:move  ZSET   jobs on their way to another partition (`lua/shared/gone.lua`)
+ *                        (`effect.lua`)
+ *   effects:move  ZSET   jobs on their way to another partition (`gone.lua`)
  *   effects:bundle, remembered:bundle, bundles:<flow>.<home>:  ZSET, ZSET, ZSET  members that completed together
- *                        (`lua/shared/bundle.lua`)
+ *                        (`bundle.lua`)
  *   keeps, kept, kept:<state>, kept-logs  HASH, ZSET, ZSET, ZSET  jobs that are kept for an age of their own
- *                        (`lua/shared/keep.lua`)
- *   watches      HASH    who wants to hear of the ends of which jobs (`lua/shared/watch.lua`)
- *   events, listeners  LIST, SET  what happens to jobs, while somebody listens (`lua/shared/listen.lua`)
+ *                        (`keeping.lua`)
+ *   watches      HASH    who wants to hear of the ends of which jobs (`watching.lua`)
+ *   events, listeners  LIST, SET  what happens to jobs, while somebody listens (`listening.lua`)
  *   flow:<id>, flow-ends:<id>, flow-results:<id>, news:<id>  HASH, HASH, HASH, LIST  flows
- *                        (`lua/shared/flows/flow.lua`)
+ *                        (`flows.lua`)
  *   crowd:<id>, crowd-failed:<id>, crowd-cancelled:<id>, flow-ids, flows  STRING, STRING, STRING, ZSET, ZSET  the same
- *   lockers, locks, throttles, throttlers  HASH, HASH, ZSET, HASH  unique jobs (`lua/shared/admission/lock.lua`)
+ *   lockers, locks, throttles, throttlers  HASH, HASH, ZSET, HASH  unique jobs (`lock.lua`)
  *   notices      HASH    id -> reason: running jobs that should be cancelled
  *   counters     HASH    id -> runs, failures, crashes, releases; absent while all are 0
  *   failed-sizes, failed-kinds, failed-spares, failed-wholes  HASH, ZSET, ZSET, ZSET  which failed jobs go first
- *                        (`lua/shared/failed-jobs.lua`)
- *   retrying     SET     the jobs that have failed and wait for their next try (`lua/shared/counters.lua`)
+ *                        (`failed-jobs.lua`)
+ *   retrying     SET     the jobs that have failed and wait for their next try (`counters.lua`)
  *   stranded, stranded-due  ZSET, ZSET  pending jobs that no worker could read: since when, until when they are delayed
- *                        (`lua/shared/counters.lua`)
+ *                        (`counters.lua`)
  *   errors, logs HASH    id -> JSON lines
  *   progress     HASH    id -> JSON: what a job reported last
  *   results, reasons     HASH  id -> JSON text; the reason of a cancel, or `runs|reason` of the last release
@@ -45,24 +45,24 @@
  *   completed, failed, cancelled   ZSET  id -> when it ended
  *   settings     HASH    paused; lanes, turn, own; large; effects; watched; keeps; listened, trimmed; ticks, flows;
  *                        heard, silent, failed-bytes, dropped, dropped-at
- *   rate, starts HASH, LIST  when jobs began, if there is a rate (`lua/shared/rate.lua`); for a group with `@<name>`
+ *   rate, starts HASH, LIST  when jobs began, if there is a rate (`rate.lua`); for a group with `@<name>`
  *   schedules, schedule-states, schedule-runs, ticks  HASH, HASH, HASH, ZSET  schedules
- *                        (`lua/shared/schedules/stored.lua`)
- *   minutes:<minute>     HASH    how many jobs ended in it (`lua/shared/minute.lua`)
+ *                        (`stored.lua`)
+ *   minutes:<minute>     HASH    how many jobs ended in it (`minute.lua`)
  *   history, unrolled  HASH, ZSET  how many ended in each hour and day, and hours that are to be added
- *                        (`lua/shared/roll-up.lua`)
+ *                        (`roll-up.lua`)
  *   idle         SET     callers that got less than they wanted and can be rung
- *   offers       HASH    how many jobs each of these callers takes with a ring (`lua/shared/hand.lua`)
+ *   offers       HASH    how many jobs each of these callers takes with a ring (`offers.lua`)
  *   call:<caller>        STRING  the caller's last call, and the answer; `call:schedules.<id>`, `call:flows.<id>`:
  *                        schedules or a flow were written, and a process waits for the replicas or the disk
  *
  * Keys of a limiter, `<prefix>:limit:{stripe}:…`:
  *
- *   holders, ends  HASH, ZSET  worker -> permits it holds, and its last call (`lua/permit.lua`); until when. Both are
+ *   holders, ends  HASH, ZSET  worker -> permits it holds, and its last call (`permit.lua`); until when. Both are
  *                        removed with the last holder
  *   waiting, waits ZSET, ZSET  sizes of lots that holders wait for: since when, until when this counts
- *   rate, starts HASH, LIST  when permits were granted, if there is a rate (`lua/shared/rate.lua`)
- *   circuit, failures  HASH, ZSET  of a circuit breaker with that name (`lua/circuit.lua`)
+ *   rate, starts HASH, LIST  when permits were granted, if there is a rate (`rate.lua`)
+ *   circuit, failures  HASH, ZSET  of a circuit breaker with that name (`circuit.lua`)
  *
  * Keys of the whole store, `<prefix>:{meta}:…`. A partition with the name `meta` has no key in common with these:
  *
@@ -81,7 +81,7 @@
  *   keys         SET     job keys that were ever announced
  *   homes, class-homes  HASH, HASH  schedule -> its home (`contract/schedules.ts`): of all; of those that job classes
  *                        declare
- *   audit, audit-times  HASH, ZSET  what people changed by hand (`lua/audit-write.lua`)
+ *   audit, audit-times  HASH, ZSET  what people changed by hand (`audit-write.lua`)
  *
  * And the channel `<prefix>:bell:<caller>`, on which the name of a partition is a ring.
  */

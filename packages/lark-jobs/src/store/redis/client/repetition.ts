@@ -3,7 +3,7 @@
  *
  *   read      changes nothing, or nothing that a second time would change: it is asked again
  *   numbered  a change. It carries the number of its call, and the partition remembers the answer: it is sent again under
- *             its number, and takes effect once (`lua/shared/call.lua`)
+ *             its number, and takes effect once (`calls.lua`)
  *   own       belongs to a loop that sends it again itself, or must hear of the outage: dispatches and workers
  *
  * All of this is within the time limit of the verb. A single command is of the kind `read`: Lark sends only such as may
@@ -20,14 +20,23 @@ export type Repetition = 'read' | 'numbered' | 'own'
 export const kinds: Readonly<Record<ScriptName, Repetition>> = {
   ...of(
     'read',
-    ...(['audit-list', 'counts', 'fates', 'flow-ends', 'flow-get', 'flow-list', 'get', 'histories'] as const),
+    ...([
+      'audit-list',
+      'counts',
+      'flow-ends',
+      'flow-fates',
+      'flow-get',
+      'flow-list',
+      'get',
+      'histories',
+    ] as const),
     ...([
       'list',
       'list-active',
       'list-delayed',
       'list-lanes',
       'list-waiting',
-      'look',
+      'look-at-limiter',
       'lost-workers',
       'members',
     ] as const),
@@ -44,7 +53,7 @@ export const kinds: Readonly<Record<ScriptName, Repetition>> = {
       'listen',
     ] as const),
     ...(['move-meets', 'move-settle', 'move-take', 'move-where'] as const),
-    ...(['order', 'prune', 'retire', 'schedule-move', 'wake', 'watch'] as const),
+    ...(['order-workers', 'prune', 'retire', 'schedule-move', 'wake', 'watch'] as const),
   ),
   ...of(
     'numbered',
@@ -53,7 +62,7 @@ export const kinds: Readonly<Record<ScriptName, Repetition>> = {
       'clear',
       'flow-write',
       'move-put',
-      'pause',
+      'pause-group',
       'reopen',
       'restore',
       'schedule-write',
@@ -68,7 +77,7 @@ export const kinds: Readonly<Record<ScriptName, Repetition>> = {
       'enqueue',
       'exchange',
       'extend',
-      'keep',
+      'keep-permits',
       'note-taken',
       'permit',
       'recover',

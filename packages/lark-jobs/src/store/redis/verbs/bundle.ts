@@ -1,5 +1,5 @@
 /**
- * Bundles: members of one flow that completed in one call, and have one effect together (`lua/shared/bundle.lua`).
+ * Bundles: members of one flow that completed in one call, and have one effect together (`bundle.lua`).
  */
 import type { Effect, EffectName } from '../../../model/effect.ts'
 import { MAX_ITEMS } from '../../contract/store.ts'

@@ -29,7 +29,7 @@ const letters = { completed: 'c', failed: 'f', cancelled: 'x' } as const
 const states = { c: 'completed', f: 'failed', x: 'cancelled' } as const
 
 type Text = string | null
-/** A flow as in `lua/shared/flows/flow.lua`. */
+/** A flow as in `flows.lua`. */
 export type FlowTexts = [
   id: string,
   rev: string,
@@ -124,7 +124,7 @@ export class RedisFlows implements Flows {
   }
 
   async fates(partition: string, ids: readonly string[]): Promise<MemberFate[]> {
-    const reply = await this.#scripts.run('fates', partition, ids)
+    const reply = await this.#scripts.run('flow-fates', partition, ids)
     return readMemberFates(partition, ids, reply as FatesReply)
   }
 
@@ -204,7 +204,7 @@ function packWrite(write: FlowWrite): string[] {
   return [...head, packDue(next), state, packText(definition), String(heard), ...counts]
 }
 
-/** As `lua/shared/flows/home.lua` too: a letter of the state, when it ended, and JSON of what else there is to say. */
+/** As `home.lua` too: a letter of the state, when it ended, and JSON of what else there is to say. */
 function packEnd({ state, at, reason, error }: MemberEnd): string {
   const more = { ...defined({ reason }), ...(error !== undefined && { error: error.slice(0, MAX_ERROR) }) }
   return `${letters[state]}${at}${Object.keys(more).length === 0 ? '' : JSON.stringify(more)}`

@@ -8,7 +8,7 @@ import { type Bucket, DAY, type History, HOUR, historyOf, type Rolled } from '..
 import type { Scripts } from '../client/script.ts'
 import { readMinutes } from './reading.ts'
 
-/** Minutes as `readMinutes` takes them; hours and days as `lua/shared/roll-up.lua` writes them. */
+/** Minutes as `readMinutes` takes them; hours and days as `roll-up.lua` writes them. */
 type FoundHistory = [minutes: number[], hours: (string | null)[], days: (string | null)[]]
 
 export async function histories(scripts: Scripts, partitions: readonly string[]): Promise<History[]> {

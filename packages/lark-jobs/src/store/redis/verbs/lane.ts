@@ -1,5 +1,5 @@
 /**
- * The lane of a job, and the permits of a claimer, in the form that the scripts read (`lua/shared/lanes/lane.lua`).
+ * The lane of a job, and the permits of a claimer, in the form that the scripts read (`lane.lua`).
  */
 import type { NewJob } from '../../../model/record.ts'
 import { laneName } from '../../contract/rules/lane.ts'

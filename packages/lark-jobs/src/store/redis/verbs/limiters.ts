@@ -36,7 +36,7 @@ export class RedisLimiters implements Limiters {
 
   async keep(limiter: string, holder: string, lease: number): Promise<boolean> {
     const key = this.#scripts.keys.limiter(limiter, 'holders')
-    return (await this.#scripts.on(key, 'keep', [holder, packDuration(lease)])) === 1
+    return (await this.#scripts.on(key, 'keep-permits', [holder, packDuration(lease)])) === 1
   }
 
   async circuit(name: string, rule: CircuitRule, event: CircuitEvent): Promise<Circuit> {
@@ -58,6 +58,6 @@ export class RedisLimiters implements Limiters {
   async look(name: string, lot?: Lot): Promise<LimiterRecord> {
     const key = this.#scripts.keys.limiter(name, 'holders')
     const args = [String(MAX_ITEMS), lot === undefined ? '' : packLimits(lot.limits), String(lot?.each ?? 1)]
-    return readLimiter((await this.#scripts.on(key, 'look', args)) as ShownLimiter)
+    return readLimiter((await this.#scripts.on(key, 'look-at-limiter', args)) as ShownLimiter)
   }
 }

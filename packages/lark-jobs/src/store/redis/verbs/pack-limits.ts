@@ -20,12 +20,12 @@ export function packCounts({ completed, failed, cancelled }: QueueRetention): [s
   return [String(completed.count), packFailed(failed), String(cancelled.count)]
 }
 
-/** Of failed jobs of which nobody has said how many are kept, all that `shared/failed-jobs.lua` needs. */
+/** Of failed jobs of which nobody has said how many are kept, all that `failed-jobs.lua` needs. */
 function packFailed({ count, age, bytes, whole, ofKind }: Retention): string {
   return bytes === undefined ? String(count) : [count, packDuration(age), bytes, whole, ofKind].join(';')
 }
 
-/** Limits, in the form that `shared/rate.lua` reads. */
+/** Limits, in the form that `rate.lua` reads. */
 export function packLimits({ concurrency, rate }: Limits): string {
   const parts =
     rate === undefined ? ['', '', '', ''] : [rate.kind, rate.limit, packDuration(rate.per), rate.burst]

@@ -40,7 +40,7 @@ import { packDuration } from './pack-limits.ts'
 
 /** Separates the records that come with a ring. JSON text contains this character only as `\u001e`. */
 export const RS = '\x1e'
-/** In a record, precedes the number of bytes of a payload that is kept apart (`lua/shared/payload.lua`). */
+/** In a record, precedes the number of bytes of a payload that is kept apart (`payload.lua`). */
 const GS = '\x1d'
 
 /** A run of similar jobs, and the index of the argument that has their number. */
@@ -124,13 +124,13 @@ export function packJobs(
   return args
 }
 
-/** A lock, in the form that `shared/admission/lock.lua` reads. */
+/** A lock, in the form that `lock.lua` reads. */
 function packLock({ name, until, replace, debounce, maxWait, throttle }: Lock): string {
   const durations = [debounce, maxWait, throttle].map((ms) => (ms === undefined ? '' : packDuration(ms)))
   return ['', until === 'start' ? 's' : 'd', replace ? '1' : '', ...durations, name].join('|')
 }
 
-/** How long a job is kept, in the form that `shared/keep.lua` reads. */
+/** How long a job is kept, in the form that `keeping.lua` reads. */
 function packKeep({ completed, failed, cancelled, log, least }: Keep): string {
   const ages = [completed, failed, cancelled, log, least]
   return `k${ages.map((ms) => (ms === undefined ? '' : packDuration(ms))).join(',')};`
@@ -233,7 +233,7 @@ export function unescapeKey(key: string): string {
 
 /** @param started adds the run that is active, or that completed, because the store does not count it */
 export function unpackCounters(text: string | null | undefined, started: boolean): Counters {
-  // Damaged counters count as 0, as in the scripts (`lua/shared/counters.lua`).
+  // Damaged counters count as 0, as in the scripts (`counters.lua`).
   const isSound = text && /^\d+,\d+,\d+,\d+$/.test(text)
   const [runs = 0, failures = 0, crashes = 0, releases = 0] = isSound ? text.split(',').map(Number) : []
   return { runs: started ? runs + 1 : runs, failures, crashes, releases }
@@ -261,7 +261,7 @@ function packLog(log: readonly LogLine[] | undefined): string {
   return lines.reverse().join('\n')
 }
 
-/** What a run reports, as `lua/shared/history.lua` reads it: its progress, between two RS, and its log lines. */
+/** What a run reports, as `report.lua` reads it: its progress, between two RS, and its log lines. */
 function packReport({ log, progress }: Pick<contract.LeaseNote, 'log' | 'progress'>): string {
   return `${progress === undefined ? '' : `${RS}${progress}${RS}`}${packLog(log)}`
 }
@@ -271,7 +271,7 @@ export function unpackLog(text: string | null): LogLine[] {
 }
 
 /**
- * The arguments of `shared/settle.lua`: the first has the jobs that completed without result and log, by token; then
+ * The arguments of `settle.lua`: the first has the jobs that completed without result and log, by token; then
  * there are five for each other job.
  *
  * @returns also, for each settlement, the index of its verdict in the script's answer
@@ -364,7 +364,7 @@ export function packRecovery(options: contract.RecoverOptions): string[] {
 }
 
 /**
- * What a call says of effects, in the form that `shared/deliver.lua` reads.
+ * What a call says of effects, in the form that `delivery.lua` reads.
  *
  * @param lease of the jobs that the call claims: one letter says that hooks have the same
  */
@@ -375,7 +375,7 @@ export function packEffects(wanted: contract.EffectsWanted | undefined, lease?: 
   return wanted.done === undefined ? head : `${head}\n${packNames(wanted.done)}`
 }
 
-/** Names of effects, in the form that `shared/effect.lua` reads: bundles, and others by kind and time. */
+/** Names of effects, in the form that `effect.lua` reads: bundles, and others by kind and time. */
 function packNames(names: readonly EffectName[]): string {
   const ids = new Map<string, string[]>()
   const bundles = namedBundles(names)

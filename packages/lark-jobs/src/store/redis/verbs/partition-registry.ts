@@ -102,7 +102,7 @@ export class PartitionRegistry {
 
   async order(workers: readonly string[], order: WorkerOrder): Promise<string[]> {
     const args = [orderText(order), packDuration(ORDER_HOLDS), ...workers]
-    return (await this.#scripts.on(this.#scripts.keys.meta('workers'), 'order', args)) as string[]
+    return (await this.#scripts.on(this.#scripts.keys.meta('workers'), 'order-workers', args)) as string[]
   }
 
   async workers(): Promise<WorkerRecord[]> {

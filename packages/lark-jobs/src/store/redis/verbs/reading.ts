@@ -1,5 +1,5 @@
 /**
- * Converts the answers of scripts: jobs (`lua/shared/show.lua`) to records, and the ends of pages to cursors.
+ * Converts the answers of scripts: jobs (`show.lua`) to records, and the ends of pages to cursors.
  */
 import type { Effect, EffectKind, EndedJob } from '../../../model/effect.ts'
 import type { JobRecord, LeasedJob, NewJob, State } from '../../../model/record.ts'
@@ -27,8 +27,8 @@ export type ShownJobs = [
   progress?: Texts,
 ]
 /**
- * The answer of `fates.lua` and of `watch.lua`: a letter for each id, and the jobs that have ended, by state; of `watch.lua`
- * also the progress and the births of the others.
+ * The answer of `flow-fates.lua` and of `watch.lua`: a letter for each id, and the jobs that have ended, by state; of
+ * `watch.lua` also the progress and the births of the others.
  */
 export type FatesReply = [letters: string, ...(ShownJobs | Texts)[]]
 /** A state, ids and packed keys; of active jobs also `token|claimed at`. */
@@ -38,7 +38,7 @@ export type ShownLanes = [
   lanes: [name: string, until: string, pending: number, active: number][],
   mark: string[],
 ]
-/** The answer of `look.lua`: flat lists of three; when the circuit opened; what is free. */
+/** The answer of `look-at-limiter.lua`: flat lists of three; when the circuit opened; what is free. */
 export type ShownLimiter = [holders: string[], waits: string[], circuit: string[], free: string[]]
 
 /** Nodes that completed in the call, whose answer this is. */
@@ -253,7 +253,7 @@ export function readFates(
   })
 }
 
-/** The answer of `fates.lua`: also when members completed of whose jobs nothing is kept. */
+/** The answer of `flow-fates.lua`: also when members completed of whose jobs nothing is kept. */
 export function readMemberFates(
   partition: string,
   ids: readonly string[],

@@ -141,7 +141,7 @@ function readWritten(
 /** @param texts definitions, states and runs */
 function readSchedule(id: string, i: number, [definitions, states, runs]: readonly Texts[]): StoredSchedule {
   const text = states![i] ?? ''
-  // A damaged state has the number 0, as in the scripts (`lua/shared/schedules/stored.lua`).
+  // A damaged state has the number 0, as in the scripts (`stored.lua`).
   const number = /^(\d+)\|/.exec(text)
   return {
     id,

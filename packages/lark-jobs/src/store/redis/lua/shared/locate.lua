@@ -1,5 +1,5 @@
 -- Finds a job: its state, record, priority, and its place if it is in the `due` half of its line. Of an ended job that
--- is kept by its own age (keep.lua), the place is `kept:`. Nothing if there is no such job, or if it is hidden
+-- is kept by its own age (keeping.lua), the place is `kept:`. Nothing if there is no such job, or if it is hidden
 -- (effect.lua).
 -- needs: start, line
 -- gives: locate

@@ -1,6 +1,6 @@
 -- A change that the store itself numbers, so that it can be sent again: its caller, its number and its connection
--- (call.lua) are in front of the arguments that the header of the script names.
--- needs: call
+-- (calls.lua) are in front of the arguments that the header of the script names.
+-- needs: calls
 -- gives: recalled
 
 -- The answer, if it was made before. Leaves the arguments of the script.

@@ -1,0 +1,278 @@
+-- alter: changes jobs by hand.
+--
+-- KEYS[1]  jobs        HASH id -> record
+-- ARGV[1]  clock, or '' for the server's; then the call (numbered.lua), and as if that were not there:
+-- ARGV[2]  how many cancelled jobs to keep; for `unpin`, how many failed jobs
+-- ARGV[3]  the change: retry, cancel, remove, purge, unpin, run-now, reschedule, prioritize, edit, edit-active (of an active job
+--          too), add-tags, remove-tags; with `!` behind it, only of a job that has not begun; a retry only of one that has
+--          not completed
+-- ARGV[4]  its value: the reason (`store/contract/rules/reason.ts`); the milliseconds; the priority ('' for 0); the paths to hide as
+--          JSON ('' leaves them as they are), RS and the payload; tags as JSON; of `remove`, the versions of the jobs
+--          with commas between them (`contract/change.ts`), or ''; else ''
+-- ARGV[5…] ids
+-- Returns  a letter for each id: d(one), a(sked), m(issing), r(efused)
+-- Cost     O(n log m) for n ids among m jobs delayed, held or ended
+-- needs: start, numbered, calls, line, place, lanes, counters, end, locate, payloads, admission, notice, ring, effects, erase, retain, rouse
+-- needs: keeping, failing, watching, event, lease, schedules, last_tokens, gone
+
+local answer = recalled()
+if answer then
+  return answer
+end
+
+local MAX_TAGS = 10
+local kept, value = read_kept(ARGV[2]), ARGV[4]
+local change, is_of_some = string.match(ARGV[3], '^([%l-]+)(!?)$')
+if not string.find(change, '^edit') and change ~= 'add-tags' then
+  -- A full server allows this write, and after a write the rest of a script: the other changes need no room.
+  redis.call('ZREM', key('leases'), '')
+end
+local ended = { completed = true, failed = true, cancelled = true }
+local rings, cancelled = 0, {}
+
+local function put_and_ring(id, priority, place)
+  last_tokens().settles_no_more({ id })
+  redis.call('ZADD', key('stranded-due'), 'XX', string.format('%.0f', place), id)
+  if put(id, priority, place) or place <= now then
+    rings = rings + 1
+  end
+end
+
+local changes = {}
+
+-- Takes a job out of its ended state. `place`: as in locate.lua.
+local function leave_state(id, state, place)
+  if place then
+    keeping().let_go(state, { id })
+  else
+    redis.call('ZREM', key(state), id)
+    if state == 'failed' then
+      failing().forget_failed({ id })
+    end
+  end
+end
+
+changes['retry'] = function(id, state, record, priority, place)
+  if not ended[state] then
+    return 'r'
+  end
+  local rest = string.match(record, '^-?%d+(.*)$')
+  local till, _, name = admission().read_lock(redis.call('HGET', key('locks'), id) or '')
+  if not rest or name and admission().locker(name) then
+    return 'r'
+  end
+  local runs, _, _, releases = counted(id)
+  runs = state == 'completed' and runs + 1 or runs
+  count(id, runs, 0, 0, releases)
+  leave_state(id, state, place)
+  if redis.call('HEXISTS', key('keeps'), id) == 1 then
+    redis.call('ZREM', key('kept-logs'), id)
+  end
+  if redis.call('HDEL', key('ended'), id) == 1 then
+    effects().withdraw(id)
+  end
+  if state == 'completed' then
+    effects().unbundle(id)
+  end
+  redis.call('HDEL', key('results'), id)
+  redis.call('HDEL', key('progress'), id)
+  redis.call('HDEL', key('reasons'), id)
+  if crash_limit(record) > 1 then
+    redis.call('HDEL', key('direct'), id)
+  else
+    last_tokens().settles_no_more({ id })
+  end
+  if name then
+    admission().take_lock(id, till, name, runs)
+  end
+  redis.call('HSET', key('jobs'), id, now - made_at(id) .. rest)
+  local is_laned = string.find(priority, '@', 1, true)
+  if is_laned or redis.call('SISMEMBER', line('void', priority), id) == 1 then
+    put(id, priority, now)
+  else
+    open_line(priority)
+    redis.call('RPUSH', line('line', priority), id)
+  end
+  rings = rings + 1
+  tell('queued', { id })
+  return 'd'
+end
+
+changes['cancel'] = function(id, state, _, priority, place)
+  if state == 'active' then
+    notice(id, value)
+    return 'a'
+  elseif ended[state] or cancelled[id] then
+    return 'r'
+  end
+  leave(id, priority, place)
+  redis.call('HSET', key('reasons'), id, value)
+  cancelled[id], cancelled[#cancelled + 1] = true, id
+  return 'd'
+end
+
+changes['remove'] = function(id, state, _, priority, place)
+  if state == 'active' then
+    return 'r'
+  elseif ended[state] then
+    leave_state(id, state, place)
+    forget({ id })
+    tell('removed', { id })
+  else
+    leave(id, priority, place)
+    end_as('cancelled', { id }, 0, 'removed')
+  end
+  return 'd'
+end
+
+-- `state` is nothing for a hidden job (effect.lua).
+changes['purge'] = function(id, state, _, priority, place)
+  if state == 'active' then
+    return 'r'
+  elseif state and not ended[state] then
+    leave(id, priority, place)
+    redis.call('ZREM', key('stranded'), id)
+    redis.call('ZREM', key('stranded-due'), id)
+    watching().unwatch({ id })
+    schedules().note_runs('cancelled', { id }, {})
+  end
+  forget_traces(id)
+  if not state and redis.call('HEXISTS', key('ended'), id) == 0 then
+    return 'm'
+  end
+  -- A job that was moved is elsewhere: only the trace of it goes here.
+  local is_elsewhere = not state and gone(id) == 'moved'
+  effects().purge(id)
+  tell('removed', state and { id } or {})
+  return is_elsewhere and 'm' or 'd'
+end
+
+-- Of a job that is kept for its own age only, this changes nothing.
+changes['unpin'] = function(id, state, _, _, place)
+  if state ~= 'failed' then
+    return 'r'
+  elseif place then
+    keeping().unpin(id, kept)
+  end
+  return 'd'
+end
+
+changes['run-now'] = function(id, state, _, priority)
+  if state ~= 'delayed' then
+    return 'r'
+  end
+  put_and_ring(id, priority, now)
+  return 'd'
+end
+
+changes['reschedule'] = function(id, state, _, priority, place)
+  if state ~= 'waiting' and state ~= 'delayed' then
+    return 'r'
+  end
+  leave(id, priority, place)
+  put_and_ring(id, priority, now + tonumber(value))
+  return 'd'
+end
+
+changes['edit-active'] = function(id, state, record)
+  if not payloads().is_changeable(record) then
+    return 'r'
+  end
+  local redact, payload = string.match(value, '^([^\30]*)\30(.*)$')
+  local changes = { editedAt = string.format('%.0f', now) }
+  if redact ~= '' then
+    changes.redact = redact ~= '[]' and redact or ''
+  end
+  local edited = string.sub(record, 1, payloads().payload_at(record) - 1) .. payload
+  payloads().change_record(id, record, payloads().with_options(edited, changes))
+  if state ~= 'active' then
+    last_tokens().settles_no_more({ id })
+  end
+  return 'd'
+end
+
+changes['edit'] = function(id, state, record)
+  return state == 'active' and 'r' or changes['edit-active'](id, state, record)
+end
+
+-- Whether a job may go to the line of the new priority: the same for all jobs of a call.
+local is_open = value == '' or nil
+changes['prioritize'] = function(id, state, record, priority, place)
+  local after, lane, rest = string.match(record, '^(-?%d+),?-?%d*(@?[^,|]*)(.*)$')
+  if state ~= 'waiting' and state ~= 'delayed' or not after then
+    return 'r'
+  end
+  local to = value .. (string.match(priority, '@.*$') or '')
+  local is_laned = string.find(priority, '@', 1, true)
+  if to ~= priority and not is_laned and is_open == nil then
+    is_open = may_open(value)
+  end
+  if to ~= priority and not is_laned and not is_open then
+    return 'r'
+  elseif to ~= priority then
+    local line_of = value .. lane
+    local is_bare = line_of == '' and string.sub(rest, 1, 1) == '|'
+    leave(id, priority, place)
+    redis.call('HSET', key('jobs'), id, after .. (is_bare and '' or ',') .. line_of .. rest)
+    put(id, to, tonumber(place) or queued(id, record))
+  end
+  return 'd'
+end
+
+local function change_tags(id, _, record)
+  local tagged = payloads().is_changeable(record) and payloads().with_tags(record, value, change == 'add-tags', MAX_TAGS)
+  if not tagged then
+    return 'r'
+  end
+  payloads().change_record(id, record, tagged)
+  return 'd'
+end
+
+changes['add-tags'], changes['remove-tags'] = change_tags, change_tags
+
+-- Whether a change with `!` leaves a job as it is. A run that completed is not counted.
+local function is_spared(id, state)
+  if state == 'completed' or change == 'retry' then
+    return state == 'completed'
+  end
+  return state == 'active' or counted(id) > 0
+end
+
+-- The versions of the jobs that the caller has read.
+local versions = {}
+for version in string.gmatch(change == 'remove' and value or '', '[^,]+') do
+  versions[#versions + 1] = version
+end
+
+local function version_of(id, state, record)
+  local runs = counted(id) + (state == 'completed' and 1 or 0)
+  local _, values = payloads().options_of(record)
+  return state .. ' ' .. runs .. ' ' .. (values.editedAt or '')
+end
+
+local verdicts = {}
+for i = 5, #ARGV do
+  local state, record, priority, place = locate(ARGV[i])
+  if not state and change ~= 'purge' then
+    verdicts[i - 4] = 'm'
+  elseif is_of_some ~= '' and is_spared(ARGV[i], state) then
+    verdicts[i - 4] = 'r'
+  elseif versions[i - 4] and state ~= 'active' and versions[i - 4] ~= version_of(ARGV[i], state, record) then
+    verdicts[i - 4] = 'r'
+  else
+    verdicts[i - 4] = changes[change](ARGV[i], state, record, priority, place)
+  end
+end
+-- After all verdicts, so that no id is `missing` because of another id of this call.
+end_as('cancelled', cancelled, kept, 'untold')
+if made.lanes then
+  lanes().reposition_all()
+  -- The jobs behind a removed job of a lane may begin now.
+  rings = math.max(rings, #verdicts)
+end
+rouse(ring(rings))
+local all = table.concat(verdicts)
+if string.find(all, '[da]') then
+  remember(all)
+end
+return all

@@ -1,0 +1,41 @@
+-- configure: stores and returns the settings of a partition.
+--
+-- KEYS[1]  jobs        HASH id -> record
+-- ARGV[1]  clock, or '' for the server's
+-- ARGV[2]  1 to pause, 0 to resume, '' to leave as it is; `+` and milliseconds to pause for a time, with a second `+`
+--          unless it is paused for longer; then, if it is paused, `|` and why, and two separators and who
+--          does it, if that is known (`store/contract/rules/pause.ts`)
+-- ARGV[3]  how many paused groups to return
+-- Returns  { the pause (pause.lua); a paused group; until when; who paused it and when, or ''; another; … }
+-- Cost     O(w) for w waiting callers when it resumes, or pauses for a time; O(log m) for m paused groups
+-- needs: start, ring, pause, pauses
+
+-- The time of the pause comes between the separators.
+local setting = string.gsub(ARGV[2], '\31\31', '\31' .. string.format('%.0f', now) .. '\31', 1)
+local more, ms, because = string.match(setting, '^%+(%+?)(%d+)(.*)$')
+if setting ~= '' then
+  -- This is first because a full server allows this write. After a write, the server allows the rest of a script.
+  redis.call('HDEL', key('settings'), '')
+end
+if ms then
+  if more == '' then
+    redis.call('HSET', key('settings'), 'paused', '0')
+  end
+  pauses().pause_for(tonumber(ms), because)
+elseif setting ~= '' then
+  local was_paused = pause_left(redis.call('HGET', key('settings'), 'paused'))
+  redis.call('HSET', key('settings'), 'paused', setting)
+  if was_paused and setting == '0' then
+    ring(MAX_ITEMS)
+  end
+end
+local is = redis.call('HGET', key('settings'), 'paused')
+is = pause_left(is) and is or '0'
+local after = string.format('(%.0f', now)
+local paused = redis.call('ZRANGEBYSCORE', key('paused'), after, '+inf', 'WITHSCORES', 'LIMIT', 0, ARGV[3])
+local answer = { is }
+for i = 1, #paused, 2 do
+  local who = redis.call('HGET', key('pausers'), paused[i]) or ''
+  answer[#answer + 1], answer[#answer + 2], answer[#answer + 3] = paused[i], paused[i + 1], who
+end
+return answer

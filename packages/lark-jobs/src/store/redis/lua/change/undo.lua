@@ -1,0 +1,95 @@
+-- undo: takes a retry or a run-now back: jobs that have not begun since are again what they were.
+--
+-- KEYS[1]  jobs        HASH id -> record
+-- ARGV[1]  clock, or '' for the server's; then the call (numbered.lua), and as if that were not there:
+-- ARGV[2]  how many completed, failed and cancelled jobs to keep, with commas
+-- ARGV[3…] three values for each job: its id; its runs and when it was edited, with a space; and with RS between them: its
+--          state, when it was queued after its id was made, when it ended or is due, its counters, result, progress and
+--          reason; each '' if there is none
+-- Returns  a letter for each job: d(one), m(issing), r(efused)
+-- Cost     O(n log m) for n jobs among m jobs delayed or ended
+-- needs: start, numbered, calls, place, lanes, counters, end, retain, locate, payloads, ring, rouse
+
+local answer = recalled()
+if answer then
+  return answer
+end
+
+-- This is first because a full server allows this write. After a write, the server allows the rest of a script.
+redis.call('HDEL', key('ended'), '')
+local kept = {}
+kept.completed, kept.failed, kept.cancelled = string.match(ARGV[2], '^(%d+),([%d;]+),(%d+)$')
+local ended = { completed = {}, failed = {}, cancelled = {}, crashed = {} }
+local ends_at = {}
+local rings = 0
+
+local function set(name, id, text)
+  if text ~= '' then
+    redis.call('HSET', key(name), id, text)
+  end
+end
+
+local function undo(id, version, was)
+  local state, record, priority, place = locate(id)
+  if not state then
+    return 'm'
+  elseif state ~= 'waiting' and state ~= 'delayed' then
+    return 'r'
+  end
+  local _, values = payloads().options_of(record)
+  local rest = string.match(record, '^-?%d+(.*)$')
+  if not rest or version ~= counted(id) .. ' ' .. (values.editedAt or '') then
+    return 'r'
+  end
+  local before, after, at, counters, result, progress, reason =
+    string.match(was, '^([^\30]*)\30([^\30]*)\30([^\30]*)\30([^\30]*)\30([^\30]*)\30([^\30]*)\30(.*)$')
+  if before == 'delayed' then
+    leave(id, priority, place)
+    if put(id, priority, tonumber(at)) or tonumber(at) <= now then
+      rings = rings + 1
+    end
+    return 'd'
+  elseif not kept[before] or ends_at[id] then
+    return 'r'
+  end
+  leave(id, priority, place)
+  redis.call('HSET', key('jobs'), id, after .. rest)
+  redis.call('HDEL', key('counters'), id)
+  set('counters', id, counters)
+  set('results', id, result)
+  set('progress', id, progress)
+  set('reasons', id, reason)
+  local has_crashed = before == 'failed' and counters ~= '' and not string.find(counters, ',0,%d+$')
+  local ids = ended[has_crashed and 'crashed' or before]
+  ids[#ids + 1], ends_at[id] = id, at
+  return 'd'
+end
+
+local verdicts = {}
+for i = 3, #ARGV, 3 do
+  verdicts[#verdicts + 1] = undo(ARGV[i], ARGV[i + 1], ARGV[i + 2])
+end
+for _, name in ipairs({ 'completed', 'failed', 'crashed', 'cancelled' }) do
+  local state, ids = name == 'crashed' and 'failed' or name, ended[name]
+  -- The retry has withdrawn what the class of a job had not been told.
+  end_as(state, ids, read_kept(kept[state]), (name == 'crashed' or name == 'cancelled') and 'untold' or nil)
+  for _, id in ipairs(ids) do
+    redis.call('ZADD', key(state), 'XX', ends_at[id], id)
+    redis.call('ZADD', key('kept:' .. state), 'XX', ends_at[id], id)
+    -- Effects name the end that they belong to.
+    if redis.call('HEXISTS', key('ended'), id) == 1 then
+      redis.call('HSET', key('ended'), id, state .. '|' .. ends_at[id])
+    end
+  end
+end
+if made.lanes then
+  lanes().reposition_all()
+  -- The jobs behind these in their lanes may begin now.
+  rings = math.max(rings, #verdicts)
+end
+rouse(ring(rings))
+local all = table.concat(verdicts)
+if string.find(all, 'd', 1, true) then
+  remember(all)
+end
+return all

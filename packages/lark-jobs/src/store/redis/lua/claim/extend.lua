@@ -1,0 +1,70 @@
+-- extend: renews the claims of jobs, marks the jobs as started, stores progress and log lines, returns notices.
+--
+-- KEYS[1]  jobs        HASH id -> record
+-- ARGV[1]  clock, or '' for the server's
+-- ARGV[2]  lease, milliseconds
+-- ARGV[3…] three for each note: id, token, progress and log lines (report.lua). For a suspect, this begins
+--          with 1 if it runs alone from now on, and with 0 if not; for a job that has not begun, with -
+-- Returns  { ids whose lease is lost; ids with a notice; the reasons of these notices; ids that somebody watches }
+-- Cost     O(n log m) for n notes among m claims
+-- needs: start, texts, lease, notice, watching, event
+
+local ids = {}
+for i = 3, #ARGV, 3 do
+  ids[#ids + 1] = ARGV[i]
+end
+-- This is first because a full server allows this write. After a write, the server allows the rest of a script. A live
+-- worker must not lose its jobs because the server is full.
+redis.call('ZREM', key('leases'), '')
+
+local holders = redis.call('HMGET', key('holders'), unpack(ids))
+-- Mostly there is none of these. A key counts as often as it is named, so an odd number means that somebody listens.
+local found = redis.call('EXISTS', key('notices'), key('notices'), key('watches'), key('watches'), key('events'))
+local noticed, begun = found > 1, {}
+
+-- The start (lease.lua) of a job after a note.
+local function started(start, alone)
+  if alone == '-' then
+    return start
+  elseif start == 'a' or alone == '1' then
+    return ''
+  end
+  return (start == 's' or alone == '0') and 'b' or start
+end
+
+local lost, asked, reasons, watched, renewed = {}, {}, {}, {}, {}
+local ends = now + tonumber(ARGV[2])
+for i, id in ipairs(ids) do
+  local token, alone, report = ARGV[3 * i + 1], string.match(ARGV[3 * i + 2], '^([01-]?)(.*)$')
+  if is_held(holders[i], token) then
+    if not renewed[token] then
+      redis.call('ZADD', key('leases'), ends, token)
+      renewed[token] = true
+    end
+    local _, start = read_holder(holders[i])
+    local has = started(start, alone)
+    if has ~= start then
+      begun[#begun + 1] = not has_begun(start) and has_begun(has) and id or nil
+      redis.call('HSET', key('holders'), id, token .. '|' .. has .. string.sub(holders[i], #token + 2 + #start))
+    end
+    local progress = report ~= '' and texts().keep_report(id, report, true)
+    local watchers = noticed and watching().watchers_of({ id })[1] or {}
+    if #watchers > 0 then
+      watched[#watched + 1] = id
+    end
+    for _, watcher in ipairs(progress and watchers or {}) do
+      notify(watcher)
+    end
+    local reason = noticed and redis.call('HGET', key('notices'), id)
+    if reason then
+      asked[#asked + 1] = id
+      reasons[#reasons + 1] = reason
+    end
+  else
+    lost[#lost + 1] = id
+  end
+end
+if found % 2 == 1 then
+  tell('started', begun)
+end
+return { lost, asked, reasons, watched }

@@ -1,0 +1,170 @@
+-- recover: takes back the jobs that dead workers held: whole claims, at most 1,000 jobs. And acknowledges and hands out
+-- effects. What becomes of each job stands in consequence.lua.
+--
+-- KEYS[1]  jobs        HASH id -> record
+-- ARGV[1]  clock, or '' for the server's
+-- ARGV[2]  how many failed jobs to keep
+-- ARGV[3]  how many cancelled jobs to keep
+-- ARGV[4]  the error for each crash, as JSON without its first field: `,"name":…}`
+-- ARGV[5]  1 if no crash is counted, else ''
+-- ARGV[6]  a caller whose claims are all taken back, or '' for all claims whose lease has ended
+-- ARGV[7]  the time from which on this call takes nothing back, or ''; then, if silences count (silence.lua), `|`
+--          and the leases of all workers, milliseconds; then `+` if the caller notes from whom the jobs came
+-- ARGV[8]  the token of a claim that its caller has not read: only this claim is taken back; or ''
+-- ARGV[9]  what the call says of effects (delivery.lua), or ''
+-- Returns  { ids put back; ids failed; milliseconds until the next lease ends, or -1; milliseconds until there is an
+--            effect to hand out, or -1; ids that counted a crash; effects that are handed out, or nothing; ids that were
+--            taken back after a silence, or nothing; for each caller its name, how many jobs it had, and the first of
+--            their ids, if the caller notes that }
+-- Cost     O(n log m) for n jobs taken back among m claims, and n effects; O(m) for the claims of one caller
+-- needs: start, lanes, consequences, end, retain, lease, minute, ring, effects, delivery, rouse, silence, doubts
+
+local MAX_CLAIMS = 100000
+local till, lease, notes = string.match(ARGV[7], '^([^|+]*)|?(%d*)(%+?)$')
+local is_unread, is_over = ARGV[8] ~= '', till ~= '' and now > tonumber(till)
+local taken, crashed, doubted, from = { pending = {}, failed = {}, cancelled = {} }, {}, {}, {}
+
+-- Parses a token: the caller and the number of its call. For a claim that came with a ring, the number ends in a half.
+local function read_token(token)
+  return string.match(token, '^(.-)%.(%d+)%.?5?$')
+end
+
+-- The claims to take back, the earliest end of their lease first.
+local function tokens()
+  if is_unread then
+    return { ARGV[8] }
+  end
+  if ARGV[6] == '' then
+    return redis.call('ZRANGE', key('leases'), '-inf', now, 'BYSCORE', 'LIMIT', 0, MAX_ITEMS)
+  end
+  local own = {}
+  for _, token in ipairs(redis.call('ZRANGE', key('leases'), 0, MAX_CLAIMS)) do
+    if read_token(token) == ARGV[6] then
+      own[#own + 1] = token
+    end
+  end
+  return own
+end
+
+-- The caller that has not read its claim is handed no more jobs for this call. It may have made a new call meanwhile,
+-- whose offer stays. Returns whether the caller was rung in vain: then the ring goes to another.
+local function withdraw_offer()
+  local caller, number = read_token(ARGV[8])
+  local offer = redis.call('HGET', key('offers'), caller)
+  if offer and string.match(offer, '^%d+') == number then
+    redis.call('SREM', key('idle'), caller)
+    redis.call('HDEL', key('offers'), caller)
+  end
+  return not offer
+end
+
+-- How many more times this call searches the active jobs.
+local searches = 3
+
+-- The jobs of a claim and their holder fields. If the list of its ids is damaged, they are searched among all active
+-- jobs, about 1,000 at a time. If there may be more, the third value is where the next call goes on.
+local function jobs_of(token)
+  local ids, holders = held_by(token)
+  local list, count = unpack(redis.call('HMGET', key('claims'), token, token .. '#'))
+  if #ids >= (tonumber(count) or math.huge) or not redis.call('ZSCORE', key('leases'), token) then
+    return ids, holders
+  end
+  ids, holders = {}, {}
+  local cursor = string.match(list or '', '^search (%d+)$') or '0'
+  while searches > 0 do
+    searches = searches - 1
+    local found = redis.call('HSCAN', key('holders'), cursor, 'COUNT', MAX_ITEMS)
+    cursor = found[1]
+    for i = 1, #found[2], 2 do
+      if is_held(found[2][i + 1], token) then
+        ids[#ids + 1], holders[#holders + 1] = found[2][i], found[2][i + 1]
+      end
+    end
+    if cursor == '0' then
+      return ids, holders
+    end
+  end
+  return ids, holders, cursor
+end
+
+-- Notes from whom jobs are taken back.
+local function note_taken(caller, ids)
+  local note = from[caller]
+  if not note then
+    note = { caller, 0, {} }
+    from[caller], from[#from + 1] = note, note
+  end
+  note[2] = note[2] + #ids
+  for i = 1, math.min(#ids, 10 - #note[3]) do
+    note[3][#note[3] + 1] = ids[i]
+  end
+end
+
+-- A write, so that a server which accepts no writes refuses the call also if it comes too late to do anything.
+redis.call('ZREM', key('leases'), '')
+local heard = 0
+if not is_over then
+  local vain = is_unread and withdraw_offer() and 1 or 0
+  local count_taken = 0
+  local grace = lease ~= '' and ARGV[6] == '' and not is_unread and hear(tonumber(lease)) or 0
+  for _, token in ipairs(tokens()) do
+    local is_silent = grace > 0 and tonumber(redis.call('ZSCORE', key('leases'), token)) <= grace
+    local ids, holders, cursor = {}, {}, nil
+    if is_silent and now < grace then
+      redis.call('ZADD', key('leases'), string.format('%.0f', grace), token)
+    else
+      ids, holders, cursor = jobs_of(token)
+    end
+    if count_taken + #ids > MAX_ITEMS then
+      break
+    end
+    count_taken = count_taken + #ids
+    if #ids > 0 and notes == '+' then
+      note_taken((read_token(token)) or '', ids)
+    end
+    for i, id in ipairs(ids) do
+      local _, start = read_holder(holders[i])
+      local is_doubt = is_silent and has_begun(start)
+      local is_forgiven = ARGV[5] ~= '' or is_doubt and not doubts().is_doubted(id)
+      local state, has_crashed = consequences().take_back(id, holders[i], not is_forgiven and ARGV[4] or nil, is_unread)
+      doubted[#doubted + 1] = is_doubt and id or nil
+      taken[state][#taken[state] + 1] = id
+      crashed[#crashed + 1] = has_crashed and id or nil
+      if string.find(holders[i], '~', 1, true) then
+        lanes().end_busy(holders[i])
+      end
+    end
+    if #ids > 0 then
+      redis.call('HDEL', key('holders'), unpack(ids))
+      redis.call('HDEL', key('notices'), unpack(ids))
+    end
+    if cursor then
+      redis.call('HSET', key('claims'), token, 'search ' .. cursor)
+    elseif not is_silent or now >= grace then
+      leave_claim(token, MAX_ITEMS)
+    end
+  end
+  if #doubted > 0 then
+    doubts().keep_doubts(doubted)
+  end
+  if made.lanes then
+    lanes().reposition_all()
+  end
+  end_as('failed', taken.failed, read_kept(ARGV[2]), 'untold')
+  count_minute('failed', #taken.failed)
+  end_as('cancelled', taken.cancelled, tonumber(ARGV[3]), 'untold')
+  -- With limits, a job that ended lets another one begin too.
+  heard = ring(count_taken + vain)
+end
+
+local handed, effect
+if redis.call('EXISTS', key('ended'), key('effects:bundle')) > 0 then
+  handed = ARGV[9] ~= '' and delivery().serve(ARGV[9]) or nil
+  effect = effects().next_effect()
+end
+rouse(heard)
+local ends = not is_over and redis.call('ZRANGE', key('leases'), 0, 0, 'WITHSCORES')[2]
+return {
+  taken.pending, taken.failed, ends and math.max(ends - now, 0) or -1, effect and math.max(effect - now, 0) or -1, crashed,
+  handed or false, #doubted > 0 and doubted, #from > 0 and from or nil,
+}

@@ -1,0 +1,118 @@
+-- A claim: the jobs that one exchange handed out, under one token and one lease.
+--   claims   HASH  token -> claimed at, then the ids, one a line; token# -> how many of them are still held
+--   leases   ZSET  token -> when its lease ends
+--   holders  HASH  id -> token | [start] [@ place in its line, if that is not the time it was queued] [~ its lane]
+--                  start: '' has started; a, prefetched and not started; s, a suspect that has not started; b, a
+--                  suspect that has started beside other jobs
+-- Fields that are kept once for a claim, and not once for each job, save 0.9 µs a job in batches of 50.
+-- needs: start, last_tokens
+-- gives: open_claim, started_of, is_held, read_holder, has_begun, held_by, leave_claim, claimed_at, crash_limit
+
+-- The value of the field '' of `holders`. Redis keeps a hash of up to 512 short fields as a list, and searches the list
+-- for each field. One value of over 64 bytes makes it a hash table (in batches of 200, a job of 5.6 µs takes 1.9 less).
+local TABLE = 'this text is long enough that the hash in which it stands is a table'
+
+local MAX_CRASHES = 3
+
+-- The crashes after which a job fails. In a record, a limit of the job's own is the first of its options.
+local function crash_limit(record)
+  return tonumber(string.match(record or '', '^[^,|]*,[^,|]*,{"maxCrashes":(%d+)')) or MAX_CRASHES
+end
+
+-- Whether a job with these counters (counters.lua) is a suspect: one crash below its limit. It must run alone in its
+-- process. Most jobs have no counters.
+local function is_suspect(counters, record)
+  local crashes = counters and tonumber(string.match(counters, '^%d+,%d+,(%d+)')) or 0
+  return crashes > 0 and crashes >= crash_limit(record) - 1
+end
+
+-- Opens a claim of jobs that have left their lines. The first `started` jobs begin at once, except for suspects.
+-- `places`: the places that are not the time of queueing, or that have a lane behind them (turn.lua). `counters`:
+-- the counters of each job, or nothing if no job has counters. `records`: of the jobs, if there are counters.
+local function open_claim(token, ids, started, places, ends, counters, records)
+  local holders = { '', TABLE }
+  local begins, prefetched = token .. '|', token .. '|a'
+  for i = 1, #ids do
+    local id, holder = ids[i], i > started and prefetched or begins
+    if counters and is_suspect(counters[i], records[i]) then
+      holder = token .. '|s'
+    end
+    holders[2 * i + 1], holders[2 * i + 2] = id, places[id] and holder .. '@' .. places[id] or holder
+  end
+  if counters then
+    -- A job that was taken back after it had started has counters.
+    local counted_ones = {}
+    for i = 1, #ids do
+      counted_ones[#counted_ones + 1] = counters[i] and ids[i] or nil
+    end
+    last_tokens().settles_no_more(counted_ones)
+  end
+  redis.call('HSET', key('holders'), unpack(holders))
+  redis.call('HSET', key('claims'), token, now .. '\n' .. table.concat(ids, '\n'), token .. '#', #ids)
+  redis.call('ZADD', key('leases'), ends, token)
+end
+
+-- The jobs of a new claim that count as started.
+local function started_of(ids, started, counters, records)
+  local begun = {}
+  for i = 1, math.min(started, #ids) do
+    begun[#begun + 1] = not (counters and is_suspect(counters[i], records[i])) and ids[i] or nil
+  end
+  return begun
+end
+
+local function is_held(holder, token)
+  return holder and string.sub(holder, 1, #token + 1) == token .. '|'
+end
+
+-- Parses a holder: the token, the start, the place, and the lane or ''.
+local function read_holder(holder)
+  local token, start, place, lane = string.match(holder, '^(.*)|([asb]?)@?(%d*)~?(.*)$')
+  return token, start, tonumber(place), lane
+end
+
+-- Whether a job counts as started, by its `start`.
+local function has_begun(start)
+  return start == '' or start == 'b'
+end
+
+-- The jobs of a claim that are still held, in their order, and their holder fields. `after`: only the jobs after this
+-- id.
+local function held_by(token, after)
+  local claim = redis.call('HGET', key('claims'), token)
+  local ids, held, holders = {}, {}, {}
+  for id in string.gmatch(claim or '', '\n([^\n]+)') do
+    if id == after then
+      ids = {}
+    else
+      ids[#ids + 1] = id
+    end
+  end
+  if #ids == 0 then
+    return held, holders
+  end
+  for i, holder in ipairs(redis.call('HMGET', key('holders'), unpack(ids))) do
+    if is_held(holder, token) then
+      held[#held + 1], holders[#holders + 1] = ids[i], holder
+    end
+  end
+  return held, holders
+end
+
+-- Notes that `count` jobs of a claim are no longer held.
+local function leave_claim(token, count)
+  local left = redis.pcall('HINCRBY', key('claims'), token .. '#', -count)
+  if type(left) ~= 'number' then
+    -- The stored number is damaged: the held jobs are counted again.
+    left = #held_by(token)
+    redis.call('HSET', key('claims'), token .. '#', left)
+  end
+  if left <= 0 then
+    redis.call('HDEL', key('claims'), token, token .. '#')
+    redis.call('ZREM', key('leases'), token)
+  end
+end
+
+local function claimed_at(token)
+  return string.match(redis.call('HGET', key('claims'), token) or '', '^%d+')
+end

@@ -1,0 +1,276 @@
+-- The order of claims: which job is next.
+--
+-- 1. Groups take turns. All jobs without a group take turns as one more group (`take_turns`).
+-- 2. Among the jobs without a group, the line of the highest priority goes first (`take_lines`); if priorities age, the
+--    line whose first job has the lowest aged place. Among the jobs of a group: turn.lua, aged.lua.
+-- 3. In a line, the lowest place goes first; at the same place the lowest id, because ids are in order of dispatch.
+-- needs: start, line, lanes
+-- gives: room, sweeps, aging, take, take_lines, take_turns, next_due, prefetch_until
+
+-- Set if the claim counts bytes (room.lua).
+local room
+
+-- How many more entries this call may look at to find void ones. It looks only behind an entry that it has found void.
+local sweeps = 10000
+
+-- Removes void entries from the head of a list: of jobs that were cancelled or removed while they waited. There may be
+-- a hundred thousand (0.5 µs each), so that a call removes some 10,000 at most, and leaves the others to the next call.
+-- (There are 256 lines at most, so it is not the number of looks that is bounded.)
+local function drop_voids(list, void)
+  local size, count = 2, 2
+  while count == size and sweeps > 0 do
+    size = math.min(8 * size, MAX_ITEMS)
+    local heads = redis.call('LRANGE', list, 0, size - 1)
+    local voids = #heads > 0 and redis.call('SMISMEMBER', void, unpack(heads)) or {}
+    sweeps, count = sweeps - #heads, 0
+    while voids[count + 1] == 1 do
+      count = count + 1
+    end
+    if count > 0 then
+      redis.call('LPOP', list, count)
+      redis.call('SREM', void, unpack(heads, 1, count))
+    end
+  end
+end
+
+-- The slow path, for lines with due jobs in the `due` half, with void entries, or if bytes are counted. It merges the
+-- two halves. At the same millisecond the lower id goes first, because ids are in order of dispatch. Returns whether a
+-- job did not fit.
+local function merge(priority, limit, ids, places)
+  local list, due, void = line('line', priority), line('due', priority), line('void', priority)
+  local early = redis.call('ZRANGE', due, '-inf', now, 'BYSCORE', 'LIMIT', 0, limit - #ids, 'WITHSCORES')
+  local i, taken, before, is_over = 1, {}, #ids, false
+  for round = 1, 10 do
+    -- If bytes are counted, few jobs may fit: it reads a few heads, then twice as many.
+    local wanted = room and math.min(limit - #ids, 8 * 2 ^ round) or limit - #ids
+    local heads = redis.call('LRANGE', list, 0, wanted - 1)
+    local voids = #heads > 0 and redis.call('SMISMEMBER', void, unpack(heads)) or {}
+    local records = #heads > 0 and (early[i] or room) and redis.call('HMGET', key('jobs'), unpack(heads)) or {}
+    local j, dropped = 1, {}
+    while #ids < limit and not is_over and (early[i] or heads[j]) do
+      local head = heads[j]
+      if not head and #heads == wanted then
+        -- Some heads were void: more of the list must be read before a due job may pass it.
+        break
+      end
+      local place = head and early[i] and queued(head, records[j])
+      if head and voids[j] == 1 then
+        dropped[#dropped + 1] = head
+        j = j + 1
+      elseif early[i] and (not head or tonumber(early[i + 1]) < place
+        or (tonumber(early[i + 1]) == place and early[i] < head)) then
+        is_over = room and not room.takes(redis.call('HGET', key('jobs'), early[i]), #ids > before)
+        if not is_over then
+          ids[#ids + 1], taken[#taken + 1] = early[i], early[i]
+          places[early[i]] = early[i + 1]
+          i = i + 2
+        end
+      else
+        is_over = room and not room.takes(records[j], #ids > before)
+        if not is_over then
+          ids[#ids + 1] = head
+          j = j + 1
+        end
+      end
+    end
+    if j > 1 then
+      redis.call('LPOP', list, j - 1)
+    end
+    if #dropped > 0 then
+      redis.call('SREM', void, unpack(dropped))
+    end
+    if #ids == limit or is_over or #dropped == 0 and (#heads < wanted or not room) then
+      break
+    elseif #dropped > 0 then
+      drop_voids(list, void)
+    end
+  end
+  if #taken > 0 then
+    redis.call('ZREM', due, unpack(taken))
+  end
+  return is_over
+end
+
+-- Appends to `ids` until there are `limit`. `places` gets the place of each job whose place is not the time it was
+-- queued.
+-- Returns whether the next job does not fit.
+local function take(priority, limit, ids, places)
+  local list, due, void = line('line', priority), line('due', priority), line('void', priority)
+  if room or redis.call('EXISTS', due, void) > 0 then
+    return merge(priority, limit, ids, places)
+  end
+  local popped = redis.call('LPOP', list, limit - #ids)
+  if popped then
+    for _, id in ipairs(popped) do
+      ids[#ids + 1] = id
+    end
+  elseif priority ~= '' then
+    redis.call('ZREM', key('priorities'), priority)
+  end
+end
+
+-- Set if priorities age: the milliseconds of one step.
+local aging
+
+-- Takes jobs off the lines when priorities age: each step of a job's priority counts as if the job had come so many
+-- milliseconds sooner. No stored place changes: only the heads of the lines are compared.
+local function take_aging(all, limit, ids, places)
+  -- The aged place of the first due job of a line; infinite if no job is due.
+  local function aged_place(priority)
+    local list, void = line('line', priority), line('void', priority)
+    local function first()
+      local head = redis.call('LRANGE', list, 0, 0)[1]
+      return head and redis.call('SISMEMBER', void, head) == 0 and head
+    end
+    local head = first()
+    if head == false then
+      drop_voids(list, void)
+      head = first()
+    end
+    local place = head and queued(head, redis.call('HGET', key('jobs'), head))
+    local due = redis.call('ZRANGE', line('due', priority), '-inf', now, 'BYSCORE', 'LIMIT', 0, 1, 'WITHSCORES')[2]
+    place = math.min(place or math.huge, tonumber(due) or math.huge)
+    return place - (tonumber(priority) or 0) * aging
+  end
+
+  local heads = {}
+  for i, priority in ipairs(all) do
+    heads[i] = aged_place(priority)
+  end
+  while #ids < limit do
+    -- If places are equal, the first line goes first, which has the higher priority.
+    local first = 1
+    for i = 2, #heads do
+      first = heads[i] < heads[first] and i or first
+    end
+    local before = #ids
+    if heads[first] < math.huge then
+      take(all[first], before + 1, ids, places)
+    end
+    if #ids == before then
+      return
+    end
+    heads[first] = aged_place(all[first])
+  end
+end
+
+-- Takes jobs from the lines, the highest priority first.
+local function take_lines(all, limit, ids, places)
+  if aging then
+    return take_aging(all, limit, ids, places)
+  end
+  for _, priority in ipairs(all) do
+    if #ids < limit and take(priority, limit, ids, places) then
+      return
+    end
+  end
+end
+
+-- Milliseconds until a job is due; 0 if one waits, -1 if there is none.
+local function next_due(all)
+  local nearest = -1
+  for _, priority in ipairs(all) do
+    local length = redis.call('LLEN', line('line', priority))
+    if length > 0 and length > redis.call('SCARD', line('void', priority)) then
+      return 0
+    end
+    local score = redis.call('ZRANGE', line('due', priority), 0, 0, 'WITHSCORES')[2]
+    if score then
+      local rest = math.max(score - now, 0)
+      if nearest < 0 or rest < nearest then
+        nearest = rest
+      end
+    end
+  end
+  return nearest
+end
+
+-- Takes jobs of lanes, and jobs without a lane, in fair turns: each lane gives as many jobs as the others, and the ids
+-- alternate between lanes. `permitted`: for how many jobs of each limiter the claimer has permits, `limiter=count,…`.
+local function take_turns(all, most, ids, places, permitted)
+  -- Takes the next jobs without a lane, in the order of their lines, and gives them their next turn.
+  local function take_own(all, most, places)
+    local ids = {}
+    take_lines(all, most, ids, places)
+    if #ids == 0 then
+      -- These jobs keep their turn: they fit into the next claim.
+      return ids
+    end
+    redis.call('HSET', key('settings'), 'own', redis.call('HINCRBY', key('settings'), 'turn', 1))
+    return ids
+  end
+
+  -- The lanes whose turn it is, the next first, at most `most`; '' stands for the jobs without a lane. `permits`: how
+  -- many jobs of each limiter may begin.
+  local function in_turn(all, most, permits)
+    local order = {}
+    local function add(suffix, count)
+      local found = count > 0 and redis.call('ZRANGE', key('turns' .. suffix), 0, count - 1, 'WITHSCORES') or {}
+      for i = 1, #found, 2 do
+        order[#order + 1] = { lane = found[i], turn = tonumber(found[i + 1]) }
+      end
+    end
+    add('', most)
+    for limiter, count in pairs(permits) do
+      add('^' .. limiter, math.min(most, count))
+    end
+    if next_due(all) == 0 then
+      order[#order + 1] = { lane = '', turn = tonumber(redis.call('HGET', key('settings'), 'own') or 0) }
+    end
+    table.sort(order, function(a, b)
+      return a.turn < b.turn
+    end)
+    for i = most + 1, #order do
+      order[i] = nil
+    end
+    return order
+  end
+
+  local permits = {}
+  for limiter, count in string.gmatch(permitted, '([^;,=]+)=(%d+)') do
+    permits[limiter] = tonumber(count)
+  end
+  for _, lane in ipairs(redis.call('ZRANGE', key('asleep'), '-inf', now, 'BYSCORE', 'LIMIT', 0, MAX_ITEMS)) do
+    lanes().reposition(lane)
+  end
+  for _ = 1, MAX_ITEMS do
+    local left = most - #ids
+    local order = left > 0 and not (room and room.is_full) and in_turn(all, left, permits) or {}
+    if #order == 0 then
+      return
+    end
+    local share, parts = math.floor(left / #order), {}
+    for i, each in ipairs(order) do
+      local limiter = string.match(each.lane, '%^(.*)$')
+      local part = math.min(share, limiter and permits[limiter] or share)
+      if room then
+        -- Each lane has its share of the bytes, and gives at least one job.
+        part = room.is_full and 0 or part
+        room.floor = room.left - room.left / (#order - i + 1)
+      end
+      parts[i] = each.lane == '' and part > 0 and take_own(all, part, places)
+        or part > 0 and lanes().take_turn(each.lane, part, places, aging, room) or {}
+      if limiter then
+        permits[limiter] = permits[limiter] - #parts[i]
+      end
+    end
+    for i = 1, share do
+      for _, part in ipairs(parts) do
+        ids[#ids + 1] = part[i]
+      end
+    end
+  end
+end
+
+-- How many of the taken jobs may be handed out if only the first `limit` start at once: a job after these that must not
+-- be prefetched ends the claim.
+local function prefetch_until(ids, limit)
+  if #ids > limit and redis.call('EXISTS', key('direct')) == 1 then
+    for i, no_prefetch in ipairs(redis.call('HMGET', key('direct'), unpack(ids))) do
+      if i > limit and no_prefetch then
+        return i - 1
+      end
+    end
+  end
+  return #ids
+end

@@ -1,0 +1,146 @@
+-- survey: reports what there is to do in partitions, and may announce a worker with the same call.
+--
+-- KEYS[1]  workers     HASH worker -> record; on a cluster jobs, HASH id -> record, of the one partition
+-- ARGV[1]  clock, or '' for the server's
+-- ARGV[2]  caller
+-- ARGV[3]  milliseconds for which the worker is announced, or '' for no announcement; then, if the caller is a worker,
+--          `|` and the leases of all workers, milliseconds
+-- ARGV[4]  record of the worker, JSON
+-- ARGV[5]  how many job keys it knows
+-- ARGV[6]  age from which on completed jobs are removed, milliseconds
+-- ARGV[7]  age of failed jobs
+-- ARGV[8]  age of cancelled jobs
+-- ARGV[9]  what the worker keeps of ended jobs
+-- ARGV[10…] the keys; then for each partition: 'w' if the caller is idle there; 'p' if it asks for jobs to prune,
+--          followed by three ages if the partition has its own; '|', and its name
+-- Returns  { the time; the number of partitions, or -1; five values for each partition with something to do: its index;
+--            milliseconds, or -1, until a job may begin, until a lease ends, until there is an effect to hand
+--            out; 1 if there is something to prune, and 2 more if jobs are on their way that nobody has; two values for
+--            each damaged partition: its index, and the error; if there are schedules or flows, or something is told, two
+--            values for each partition in which one will be due: its index, and milliseconds until then; what the worker
+--            is told, if anything (shared/known.lua) }
+-- Cost     O(n log m) for n partitions, m waiting
+-- needs: start, known, visit, line, order, lanes, pause, silence
+
+-- The same as in calls.lua.
+local CALL_MEMORY = 60000
+local ttl, lease = string.match(ARGV[3], '^(%d*)|?(%d*)$')
+lease = tonumber(lease)
+local ages = table.concat({ ARGV[6], ARGV[7], ARGV[8] }, ',')
+
+-- The first time in a sorted set of times; nothing if the set is empty.
+local function first_of(name)
+  return tonumber(redis.call('ZRANGE', key(name), 0, 0, 'WITHSCORES')[2])
+end
+
+local function rest_until(name)
+  local at = first_of(name)
+  return at and math.max(at - now, 0) or -1
+end
+
+-- Milliseconds until the caller should ask for jobs, or -1.
+local function next_job()
+  if redis.call('SISMEMBER', key('idle'), ARGV[2]) == 0 then
+    return 0
+  end
+  if in_cluster then
+    -- Shows that the caller is alive (ring.lua).
+    redis.call('PEXPIRE', key('call:' .. ARGV[2]), CALL_MEMORY)
+  end
+  local places = redis.call(
+    'EXISTS', key('line'), key('due'), key('priorities'), key('turns'), key('asleep'), key('limiters')
+  )
+  local paused = pause_left(redis.call('HGET', key('settings'), 'paused'))
+  if places == 0 or paused == math.huge then
+    return -1
+  elseif paused then
+    return paused
+  elseif redis.call('EXISTS', key('limiters')) == 1 then
+    -- The caller must make a claim: only its answer says for which limiters the caller needs permits.
+    return 0
+  end
+  local due = next_due(lines())
+  return redis.call('EXISTS', key('turns'), key('asleep')) > 0 and lanes().next_turn(due) or due
+end
+
+local function is_old(own)
+  local completed, failed, cancelled = string.match(own ~= '' and own or ages, '^(%d+),(%d+),(%d+)$')
+  for state, age in pairs({ completed = completed, failed = failed, cancelled = cancelled }) do
+    if (first_of(state) or math.huge) <= now - age then
+      return true
+    end
+  end
+  -- Named once and twice, as in `look`: most partitions have at most hours to roll up.
+  local names, keys = { 'throttles', 'paused', 'remembered', 'remembered:bundle', 'kept', 'kept-logs' }, {}
+  for i, name in ipairs(names) do
+    keys[2 * i - 1], keys[2 * i] = key(name), key(name)
+  end
+  local found = redis.call('EXISTS', key('unrolled'), unpack(keys))
+  if found % 2 == 1 and first_of('unrolled') <= now then
+    return true
+  end
+  for _, name in ipairs(found > 1 and names or {}) do
+    if (first_of(name) or math.huge) <= now then
+      return true
+    end
+  end
+  return false
+end
+
+local function look(waits, prunes, own)
+  local due = waits and next_job() or -1
+  local ends, effect, tick, old_or_moving = -1, -1, nil, prunes and is_old(own) and 1 or 0
+  -- EXISTS counts a key as often as it is named, so the number says whether a schedule will be due, whether a flow will
+  -- be, and whether there is one of the others.
+  local leases, ended, flow, bundles = key('leases'), key('ended'), key('flows'), key('effects:bundle')
+  local found = redis.call(
+    'EXISTS', key('ticks'), flow, flow, leases, leases, leases, leases, ended, ended, ended, ended, bundles, bundles,
+    bundles, bundles
+  )
+  for n, name in ipairs({ 'ticks', 'flows' }) do
+    local rest = math.floor(found / n) % 2 == 1 and rest_until(name) or -1
+    tick = rest >= 0 and math.min(rest, tick or rest) or tick
+  end
+  if found > 3 then
+    ends = rest_until('leases')
+    if lease and ends >= 0 then
+      hear(lease)
+    end
+    for _, name in ipairs({ 'effects:hook', 'effects:member', 'effects:bundle' }) do
+      local rest = rest_until(name)
+      effect = (effect < 0 or rest >= 0 and rest < effect) and rest or effect
+    end
+    old_or_moving = old_or_moving + ((first_of('effects:move') or math.huge) <= now and 2 or 0)
+  end
+  return due, ends, effect, old_or_moving, tick
+end
+
+-- This is first because it is a write: a server that accepts no writes refuses the call, and a full server allows the
+-- rest of a script after it.
+redis.call('ZREM', key('worker-ends'), '')
+local from = 10 + tonumber(ARGV[5])
+local known, told = -1, nil
+if ttl ~= '' then
+  known, told = make_known(ARGV[2], ttl, ARGV[4], ARGV[9], 10, from - 1)
+end
+local found, damaged, ticks = {}, {}, {}
+for i = from, #ARGV do
+  local waits, prunes, own, partition = string.match(ARGV[i], '^(w?)(p?)([%d,]*)|(.*)$')
+  visit(partition)
+  local is_sound, due, ends, effect, old, tick = pcall(function()
+    return look(waits == 'w', prunes == 'p', own)
+  end)
+  if not is_sound then
+    damaged[#damaged + 1] = i - from
+    damaged[#damaged + 1] = type(due) == 'table' and due.err or tostring(due)
+  elseif due >= 0 or ends >= 0 or effect >= 0 or old > 0 then
+    for _, number in ipairs({ i - from, due, ends, effect, old }) do
+      found[#found + 1] = number
+    end
+  end
+  if is_sound and tick then
+    ticks[#ticks + 1] = i - from
+    ticks[#ticks + 1] = tick
+  end
+end
+return { now, known, found, damaged, (told or #ticks > 0) and ticks or nil, told }

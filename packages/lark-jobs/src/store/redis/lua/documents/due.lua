@@ -1,0 +1,68 @@
+-- due: hands out schedules and flows that are due, under a short lease.
+--
+-- KEYS[1]  jobs        HASH id -> record
+-- ARGV[1]  clock, or '' for the server's
+-- ARGV[2]  how many schedules; 0 if the caller asks for flows alone
+-- ARGV[3]  lease, milliseconds
+-- ARGV[4]  by how much the numbers of flows rise: random
+-- Returns  { the time; milliseconds until one is due that the caller asks for, or -1; ids of schedules, those that are due for
+--            longest first; their definitions; states; runs (shared/schedules/); flows, in the same order
+--            (flows.lua) }
+-- Cost     O(n log m) for n of m schedules and flows, and the news of these flows
+-- needs: start, ticks, schedules, flows
+
+local MAX_BYTES, FIRST, MAX_DUE = 1048576, 4, 100
+local flags, left = ticks().flags_of_ticks(), MAX_BYTES
+if ARGV[2] == '0' then
+  flags.ticks = nil
+end
+
+local function due_in(name, most)
+  return flags[name] and redis.call('ZRANGE', key(name), '-inf', now, 'BYSCORE', 'LIMIT', 0, most) or {}
+end
+
+-- Returns ids, definitions, states and runs, and whether some are not there any more.
+local function hand_out_schedules(due)
+  local ids, leases, gone, till = {}, {}, {}, string.format('%.0f', now + tonumber(ARGV[3]))
+  local found = { {}, {}, {} }
+  -- In steps of 4, 32 and more: definitions may be large, and then the answer has few of them.
+  local from, step = 1, FIRST
+  while from <= #due and left >= 0 do
+    local some = { unpack(due, from, math.min(#due, from + step - 1)) }
+    local definitions, states, runs = schedules().stored(some)
+    for i, id in ipairs(some) do
+      left = left - #id - #(definitions[i] or '') - #(states[i] or '') - #(runs[i] or '')
+      if left < 0 and #ids > 0 then
+        break
+      end
+      local n = #ids + 1
+      if states[i] then
+        ids[n], found[1][n], found[2][n], found[3][n] = id, definitions[i], states[i], runs[i]
+        leases[2 * n - 1], leases[2 * n] = till, id
+      else
+        -- The server has evicted its state.
+        gone[#gone + 1] = id
+      end
+    end
+    from, step = from + step, 8 * step
+  end
+  if #gone > 0 then
+    redis.call('ZREM', key('ticks'), unpack(gone))
+  end
+  if #leases > 0 then
+    redis.call('ZADD', key('ticks'), unpack(leases))
+  end
+  return { ids, found[1], found[2], found[3] }, #gone > 0
+end
+
+local due_flows = due_in('flows', MAX_DUE)
+local handed, is_any_gone = hand_out_schedules(due_in('ticks', tonumber(ARGV[2])))
+local due, is_changed = {}, false
+if #due_flows > 0 then
+  due, is_changed = flows().hand_out_flows(due_flows, tonumber(ARGV[3]), ARGV[4], left, #handed[1] == 0)
+end
+if is_any_gone and is_changed then
+  ticks().next_tick(flags, 'ticks')
+end
+local next_one = ticks().next_tick(flags, is_changed and 'flows' or is_any_gone and 'ticks' or nil)
+return { string.format('%.0f', now), next_one or -1, handed[1], handed[2], handed[3], handed[4], due }

@@ -1,0 +1,14 @@
+-- flow-get: reads a flow, or its state alone.
+--
+-- KEYS[1]  jobs        HASH id -> record
+-- ARGV[1]  clock, or '' for the server's
+-- ARGV[2]  id
+-- ARGV[3]  1 for its state alone, or ''
+-- Returns  { the time; the flow (flows.lua), or nothing }; or the state, or nothing
+-- Cost     O(n) for n news, at most 1,000
+-- needs: start, flows
+
+if ARGV[3] ~= '' then
+  return redis.call('HGET', key('flow:' .. ARGV[2]), 'state')
+end
+return { string.format('%.0f', now), flows().read_flow(ARGV[2], true) or false }

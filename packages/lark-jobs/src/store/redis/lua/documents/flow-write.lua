@@ -1,0 +1,96 @@
+-- flow-write: writes a flow, if it has the number that the writer has read, and queues jobs.
+--
+-- KEYS[1]  jobs        HASH id -> record
+-- ARGV[1]  clock, or '' for the server's; then the call (numbered.lua), and as if that were not there:
+-- ARGV[2]  by how much the number rises: random
+-- ARGV[3]  the bound of the partition, as in enqueue.lua, or ''
+-- ARGV[4]  id
+-- ARGV[5]  the number that was read
+-- ARGV[6]  when it is due, or '', or `x` to remove it
+-- ARGV[7]  its state
+-- ARGV[8]  `=` and its definition, or '' to leave it as it is
+-- ARGV[9]  how many news the writer has read
+-- ARGV[10] reserved, or '' to leave it as it is
+-- ARGV[11] size, or '' to leave it as it is
+-- ARGV[12] alarm, or '' to leave it as it is
+-- ARGV[13…] its jobs, as in enqueue.lua
+-- Returns  with `|` between: the new number, 0 if it removed the flow, or '' if it was not written; milliseconds until a
+--          schedule or a flow is due, or -1; the verdicts of the jobs, as enqueue.lua returns them
+-- Cost     O(log m) among m flows, and what the jobs cost
+-- needs: start, numbered, calls, ticks, flows, queue, intake, written
+
+local answer = recalled()
+if answer then
+  return answer
+end
+
+local id, due = ARGV[4], ARGV[6]
+local flow, news, flags = key('flow:' .. id), key('news:' .. id), ticks().flags_of_ticks()
+local before = ticks().next_tick(flags)
+local rev = redis.call('HGET', flow, 'rev')
+-- The number of a damaged flow is 0, so that it can be replaced.
+if (string.match(rev or '', '^%d+$') or '0') ~= ARGV[5] then
+  return '|' .. (before or -1) .. '|'
+end
+
+-- Whether so many members have ended as this write says for the first time.
+local function is_reached(given, kept, count)
+  return given ~= '' and given ~= kept and count >= tonumber(given)
+end
+
+local function write(number)
+  local called, size, alarm, completed, failed =
+    unpack(redis.call('HMGET', flow, 'called', 'size', 'alarm', 'completed', 'failed'))
+  local fields = { 'rev', number, 'state', ARGV[7], 'lent', '' }
+  for name, given in pairs({ reserved = ARGV[10], size = ARGV[11], alarm = ARGV[12] }) do
+    if given ~= '' then
+      fields[#fields + 1], fields[#fields + 2] = name, given
+    end
+  end
+  if ARGV[8] ~= '' or not rev then
+    fields[#fields + 1], fields[#fields + 2] = 'definition', string.sub(ARGV[8], 2)
+  end
+  redis.call('HSET', flow, unpack(fields))
+  if ARGV[5] == '0' then
+    -- Of flows that are made in the same millisecond, each is behind the one before.
+    local last = tonumber(redis.call('ZRANGE', key('flow-ids'), -1, -1, 'WITHSCORES')[2]) or 0
+    redis.call('ZADD', key('flow-ids'), string.format('%.3f', math.max(now, last + 0.001)), id)
+  end
+  if ARGV[9] ~= '0' then
+    redis.call('LTRIM', news, ARGV[9], -1)
+  end
+  failed = tonumber(failed) or 0
+  local ended = (tonumber(completed) or 0) + failed
+  local is_due = called == '1' or is_reached(ARGV[11], size, ended) or is_reached(ARGV[12], alarm, failed)
+    or redis.call('EXISTS', news) == 1
+  if is_due and (due == '' or tonumber(due) > now) then
+    due = string.format('%.0f', now)
+  end
+  if due == '' then
+    redis.call('ZREM', key('flows'), id)
+  else
+    redis.call('ZADD', key('flows'), due, id)
+  end
+end
+
+-- The jobs are first: if foreign data ends the script, the flow is due again, and its jobs are there already.
+local verdicts, rings = '', 0
+if #ARGV > 12 then
+  local batch, max, kept = new_batch(), string.match(ARGV[3], '^b(%d+)|(%d*)$')
+  if max and not rev then
+    -- A job that is dropped to make room may be of this flow, which then counts it.
+    redis.call('HSET', flow, 'rev', 0)
+  end
+  read_runs(batch, 13, #ARGV)
+  verdicts, rings = queue_all(batch, max, kept)
+end
+-- It rises as that of a schedule (schedule-write.lua).
+local number = due == 'x' and '0' or string.format('%.0f', math.max(tonumber(ARGV[5]), now) + ARGV[2])
+if due == 'x' then
+  flows().remove_flow(id)
+else
+  write(number)
+end
+local all = table.concat({ number, written(flags, 'flows', before, rings), verdicts }, '|')
+remember(all)
+return all

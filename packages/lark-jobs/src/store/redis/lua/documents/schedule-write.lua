@@ -1,0 +1,132 @@
+-- schedule-write: writes schedules, each if it has the number that its writer has read, and queues the jobs of those.
+--
+-- KEYS[1]  jobs        HASH id -> record
+-- ARGV[1]  clock, or '' for the server's; then the call (numbered.lua), and as if that were not there:
+-- ARGV[2]  by how much the numbers rise: random
+-- ARGV[3]  the bound of the partition, as in enqueue.lua, or ''
+-- ARGV[4…] for each write its id; the number that was read; when it is due, or '', or `x` to remove it; its state; `=`
+--          and its definition, or '' to leave it as it is; how many arguments its jobs have, and these, as in
+--          enqueue.lua; but a delay may also be `@` and the time at which they are due, or `=` and this time if nobody
+--          is to be rung for them
+-- Returns  with `|` between: for each write the new number, 0 if it removed the schedule, or '' if it was not written,
+--          with commas; milliseconds until a schedule or a flow is due, or -1; the verdicts of the jobs of those that
+--          were written, as enqueue.lua returns them
+-- Cost     O(n log m) for n of m schedules, and what their jobs cost
+-- needs: start, numbered, calls, ticks, schedules, queue, intake, end, written
+
+local answer = recalled()
+if answer then
+  return answer
+end
+
+local COMMON = { 'priority', 'delay', 'own', 'hooked', 'direct', 'keep', 'limits', 'lock', 'is_expected' }
+local writes, ids, at = {}, {}, 4
+while ARGV[at] do
+  local from = at + 6
+  local to = from - 1 + tonumber(ARGV[at + 5])
+  ids[#ids + 1] = ARGV[at]
+  writes[#writes + 1] = {
+    id = ARGV[at], read = ARGV[at + 1], due = ARGV[at + 2], state = ARGV[at + 3], definition = ARGV[at + 4],
+    from = from, to = to,
+  }
+  at = to + 1
+end
+
+-- Which of them are written. A schedule may have several writes in one call. Its number rises with the time and by a
+-- random step, so that it is another one also after it was removed and made again, or after the server has lost its
+-- last writes.
+local numbers, batch, answers, changed, grows = {}, new_batch(), {}, {}, false
+for i, state in ipairs(#ids > 0 and redis.call('HMGET', key('schedule-states'), unpack(ids)) or {}) do
+  numbers[ids[i]] = schedules().number_of(state)
+end
+for i, each in ipairs(writes) do
+  answers[i] = ''
+  if numbers[each.id] == each.read then
+    local number = each.due == 'x' and '0' or string.format('%.0f', math.max(tonumber(each.read), now) + ARGV[2])
+    numbers[each.id], each.number, answers[i], changed[#changed + 1] = number, number, number, each
+    read_runs(batch, each.from, each.to)
+    grows = grows or each.definition ~= ''
+  end
+end
+if #batch.ids == 0 and not grows then
+  -- A full server allows this write, and after a write the rest of a script: pausing and resuming need no room.
+  redis.call('ZREM', key('ticks'), '')
+end
+
+-- Makes delays of due times. The jobs of many schedules are mostly similar: as one run, a hundred of them take one
+-- command and not a hundred.
+local function join_runs(runs)
+  local joined, last = {}, nil
+  for _, run in ipairs(runs) do
+    local mark, due = string.match(run.delay, '^([@=])(%d+)$')
+    if mark then
+      run.is_expected = mark == '='
+      run.delay = tonumber(due) > now and tonumber(due) - now or ''
+    end
+    local is_alike = last ~= nil
+    for _, name in ipairs(COMMON) do
+      is_alike = is_alike and last[name] == run[name]
+    end
+    if is_alike then
+      last.last = run.last
+      for _, id in ipairs(run.list) do
+        last.list[#last.list + 1] = id
+      end
+    else
+      joined[#joined + 1], last = run, run
+    end
+  end
+  return joined
+end
+
+local function apply(each)
+  local id = each.id
+  if each.due == 'x' then
+    for _, name in ipairs({ 'schedules', 'schedule-states', 'schedule-runs' }) do
+      redis.call('HDEL', key(name), id)
+    end
+  else
+    redis.call('HSET', key('schedule-states'), id, each.number .. '|' .. each.state)
+    if each.definition ~= '' then
+      redis.call('HSET', key('schedules'), id, string.sub(each.definition, 2))
+      redis.call('HSETNX', key('schedule-runs'), id, '')
+    end
+  end
+  if each.due == '' or each.due == 'x' then
+    redis.call('ZREM', key('ticks'), id)
+  else
+    redis.call('ZADD', key('ticks'), each.due, id)
+  end
+end
+
+-- The jobs of ticks that were not queued count as runs of their schedules.
+local function note_rejected(verdicts)
+  local rejected = {}
+  for i, id in ipairs(batch.ids) do
+    rejected[#rejected + 1] = not string.find(string.sub(verdicts, i, i), '[qex]') and id or nil
+  end
+  schedules().note_runs('rejected', rejected, {})
+end
+
+-- The jobs are first: if foreign data ends the script, a tick may have its job and be due again, but not the other way
+-- round.
+local flags = ticks().flags_of_ticks()
+local before, verdicts, rings = ticks().next_tick(flags), '', 0
+if #batch.ids > 0 then
+  batch.runs = join_runs(batch.runs)
+  local max, kept = string.match(ARGV[3], '^b(%d+)|(%d*)$')
+  verdicts, rings = queue_all(batch, max, kept)
+end
+-- Jobs that were dropped may have made a flow due.
+flags.flows = flags.flows or ends.calls
+for _, each in ipairs(changed) do
+  apply(each)
+end
+if verdicts ~= '' then
+  note_rejected(verdicts)
+end
+local all = table.concat({ table.concat(answers, ','), written(flags, 'ticks', before, rings), verdicts }, '|')
+if #changed > 0 then
+  remember(all)
+end
+return all

@@ -1,0 +1,79 @@
+-- Flows. The scripts read neither their definitions nor their states.
+--   flow:<id>           HASH    rev, definition, state; lent: until when it is handed out; called: 1 if it is due
+--                               because of its members; reserved, size, alarm, completed, failed, cancelled: as in the contract;
+--                               results: how many bytes its results have
+--   news:<id>           LIST    the indices of nodes that have ended, and of which no writer has heard
+--   flow-ends:<id>      HASH    index -> how it ended (`verbs/flows.ts`, home.lua; the first letter is that of the
+--                               state): nodes, and the first members that did not complete
+--   flow-results:<id>   HASH    index -> result of a node
+--   crowd:<id>, crowd-failed:<id>, crowd-cancelled:<id>  STRING  a bit for each member: whether it has ended, otherwise
+--                               than completed, and was cancelled
+--   flow-ids            ZSET    id -> when it was made, in the order in which they were
+--   flows               ZSET    when they are due (tick.lua)
+-- module: flows
+-- needs: start
+-- gives: read_flow, remove_flow, hand_out_flows
+
+local MAX_NEWS = 1000
+
+-- Reads a flow, and the ends that are news. Returns { id; rev; definition; state; reserved; size; completed; failed;
+-- cancelled; indices and ends of news }, its bytes, and whether it was called; nothing if it is not there.
+local function read_flow(id, has_news)
+  local flow, called = { id }, nil
+  flow[2], flow[3], flow[4], flow[5], flow[6], flow[7], flow[8], flow[9], called = unpack(redis.call(
+    'HMGET', key('flow:' .. id),
+    'rev', 'definition', 'state', 'reserved', 'size', 'completed', 'failed', 'cancelled', 'called'
+  ))
+  if not flow[2] then
+    return
+  end
+  local news = has_news and redis.call('LRANGE', key('news:' .. id), 0, MAX_NEWS - 1) or {}
+  local ends = #news > 0 and redis.call('HMGET', key('flow-ends:' .. id), unpack(news)) or {}
+  local bytes = #id + #(flow[3] or '') + #(flow[4] or '')
+  for _, each in ipairs(ends) do
+    bytes = bytes + #(each or '')
+  end
+  flow[10], flow[11] = news, ends
+  return flow, bytes, called == '1'
+end
+
+local function remove_flow(id)
+  redis.call('ZREM', key('flows'), id)
+  redis.call('ZREM', key('flow-ids'), id)
+  redis.call(
+    'DEL', key('flow:' .. id), key('news:' .. id), key('flow-ends:' .. id), key('flow-results:' .. id),
+    key('crowd:' .. id), key('crowd-failed:' .. id), key('crowd-cancelled:' .. id)
+  )
+end
+
+-- Hands out flows. `lease`: milliseconds. `step`: by how much a number rises. `left`: how many bytes the answer may
+-- still carry. `anyway`: one flow also if it is larger. Returns them, and whether some were not there any more.
+local function hand_out_flows(ids, lease, step, left, anyway)
+  local handed, leases, is_any_gone, till = {}, {}, false, string.format('%.0f', now + lease)
+  for _, id in ipairs(ids) do
+    local flow, bytes, is_called = read_flow(id, true)
+    if not flow then
+      -- The server has evicted it.
+      is_any_gone = true
+      remove_flow(id)
+    else
+      left = left - bytes
+      if left < 0 and (#handed > 0 or not anyway) then
+        break
+      end
+      -- Who has read the flow before it was called cannot write it any more, so the call is not lost.
+      if is_called then
+        flow[2] = string.format('%.0f', math.max(tonumber(flow[2]) or 0, now) + step)
+        redis.call('HSET', key('flow:' .. id), 'rev', flow[2], 'lent', till, 'called', '')
+      else
+        redis.call('HSET', key('flow:' .. id), 'lent', till)
+      end
+      handed[#handed + 1] = flow
+      leases[#leases + 1], leases[#leases + 2] = till, id
+    end
+  end
+  if #leases > 0 then
+    redis.call('ZADD', key('flows'), unpack(leases))
+  end
+  return handed, is_any_gone
+end

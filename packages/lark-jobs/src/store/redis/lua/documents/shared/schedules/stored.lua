@@ -1,0 +1,22 @@
+-- Schedules. The scripts read neither their definitions nor their states.
+--   schedules        HASH  id -> definition
+--   schedule-states  HASH  id -> its number|state
+--   schedule-runs    HASH  id -> its last runs, one a line (runs.lua); '' if there are none
+--   ticks            ZSET  when they are due (tick.lua)
+-- module: schedules
+-- needs: start
+-- gives: number_of, stored
+
+-- The number of a schedule, as text. That of a damaged state is 0, so that a new definition can replace it.
+local function number_of(state)
+  return string.match(state or '', '^(%d+)|') or '0'
+end
+
+-- The definitions, states and runs of schedules; false for what is not there.
+local function stored(ids)
+  local found = {}
+  for i, name in ipairs({ 'schedules', 'schedule-states', 'schedule-runs' }) do
+    found[i] = #ids > 0 and redis.call('HMGET', key(name), unpack(ids)) or {}
+  end
+  return found[1], found[2], found[3]
+end

@@ -1,0 +1,20 @@
+-- apply: counts members of flows as ended, and keeps the ends of nodes as news.
+--
+-- KEYS[1]  jobs        HASH id -> record
+-- ARGV[1]  clock, or '' for the server's
+-- ARGV[2…] for each flow its id; the members that completed, as in count.lua; how many nodes and other
+--          members ended; three for each of these: its index, how it ended, and `=` and its result, or ''
+-- Returns  { milliseconds until a schedule or a flow is due, or -1; for each flow a letter for each end, in this order:
+--            c(ounts now), r(epeated) or u(nknown) }
+-- Cost     O(n) for n ends, O(log m) among m flows
+-- needs: ticks, counting, written
+
+local all, flags, is_any_due, at = {}, ticks().flags_of_ticks(), false, 2
+local before = ticks().next_tick(flags)
+while ARGV[at] do
+  local others = tonumber(ARGV[at + 2])
+  local over = at + 2 + 3 * others
+  local verdicts, is_due = counting().count_ends(ARGV[at], counting().runs_of(ARGV[at + 1]), ARGV, at + 3, over)
+  all[#all + 1], is_any_due, at = verdicts, is_any_due or is_due, over + 1
+end
+return { is_any_due and written(flags, 'flows', before, 0) or before or -1, all }

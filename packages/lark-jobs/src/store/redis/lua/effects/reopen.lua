@@ -1,0 +1,49 @@
+-- reopen: members of a flow that ended otherwise than completed are missing again.
+--
+-- KEYS[1]  jobs        HASH id -> record
+-- ARGV[1]  clock, or '' for the server's; then the call (numbered.lua), and as if that were not there:
+-- ARGV[2]  the flow
+-- ARGV[3…] indices
+-- Returns  how many
+-- Cost     O(n) for n indices
+-- needs: start, numbered, calls
+
+local answer = recalled()
+if answer then
+  return tonumber(answer)
+end
+
+local flow, all, failed = key('flow:' .. ARGV[2]), key('crowd:' .. ARGV[2]), key('crowd-failed:' .. ARGV[2])
+local cancels = key('crowd-cancelled:' .. ARGV[2])
+-- This is first because a full server allows this write. After a write, the server allows the rest of a script.
+redis.call('HDEL', flow, '')
+local clears, again = {}, {}
+for i = 3, #ARGV do
+  for _, word in ipairs({ 'SET', 'u1', ARGV[i], '0' }) do
+    clears[#clears + 1] = word
+  end
+end
+local has_failed = #clears > 0 and redis.call('EXISTS', failed) == 1
+for i, was_set in ipairs(has_failed and redis.call('BITFIELD', failed, unpack(clears)) or {}) do
+  again[#again + 1] = was_set == 1 and ARGV[i + 2] or nil
+end
+clears = {}
+for _, index in ipairs(again) do
+  for _, word in ipairs({ 'SET', 'u1', index, '0' }) do
+    clears[#clears + 1] = word
+  end
+end
+if #again > 0 then
+  redis.call('BITFIELD', all, unpack(clears))
+  local cancelled = 0
+  for _, was_set in ipairs(redis.call('EXISTS', cancels) == 1 and redis.call('BITFIELD', cancels, unpack(clears)) or {}) do
+    cancelled = cancelled + was_set
+  end
+  if cancelled > 0 then
+    redis.call('HINCRBY', flow, 'cancelled', -cancelled)
+  end
+  redis.call('HINCRBY', flow, 'failed', -#again)
+  redis.call('HDEL', key('flow-ends:' .. ARGV[2]), unpack(again))
+  remember(#again)
+end
+return #again

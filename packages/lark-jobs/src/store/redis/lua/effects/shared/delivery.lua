@@ -1,0 +1,119 @@
+-- Hands out effects. (Measured on 2026-11-27, 2 cores, 24 GiB, Node 20, load 24, 50 jobs a claim, the best of 7 runs, time of
+-- the server. To settle a job and claim the next took 5.3 µs for a plain job, and 7.0 µs for a member of a batch at home
+-- (home.lua). A member with another home took 8.8 µs, with its effect, its flow and the acknowledgement; and some
+-- 17 µs when each member had an effect of its own.)
+-- module: delivery
+-- needs: start, payloads, show, effects, ended
+-- gives: serve
+
+local MEMBER_LEASE = 500
+local MAX_HOOKS = 100
+local MAX_BYTES = 1048576
+
+-- The bytes of jobs that this answer may still carry, and how many it has.
+local left, taken = MAX_BYTES, 0
+
+-- Hands out the effects of one kind that are due longest, and appends { kind; jobs as in show.lua } to `answer`, once
+-- for each state. `most`: how many at most. `floor`: how many bytes must be left. Returns how many it has handed out.
+local function hand_out(answer, kind, most, lease, floor)
+  local name = key('effects:' .. kind)
+  local ids = most > 0 and redis.call('ZRANGE', name, '-inf', now, 'BYSCORE', 'LIMIT', 0, most) or {}
+  if #ids == 0 then
+    return 0
+  end
+  local ends = redis.call('HMGET', key('ended'), unpack(ids))
+  local records = redis.call('HMGET', key('jobs'), unpack(ids))
+  local scores = {}
+  for _, state in ipairs({ 'completed', 'failed', 'cancelled' }) do
+    scores[state] = ends_of(state, ids)
+  end
+  local texts, until_then = {}, string.format('%.0f', now + lease)
+  for _, each in ipairs({ 'errors', 'results' }) do
+    texts[#texts + 1] = redis.call('EXISTS', key(each)) == 1 and key(each) or nil
+  end
+  local groups, leases, gone = {}, {}, {}
+  local bare, unmarked, bytes_of = payloads().bare, payloads().unmarked, payloads().bytes_of
+  for i, id in ipairs(ids) do
+    local state, at, mark = string.match(ends[i] or '', '^(%a+)|(%d+)|?(~?)')
+    local is_ended = mark == '~' or state and tonumber(scores[state][i]) == tonumber(at)
+    local record = kind == 'member' and bare(records[i] or '') or unmarked(records[i] or '')
+    local size = kind == 'member' and #record or bytes_of(record)
+    for _, each in ipairs(texts) do
+      size = size + redis.call('HSTRLEN', each, id)
+    end
+    if left - size < floor and taken > 0 then
+      break
+    end
+    if is_ended and records[i] then
+      left, taken = left - size, taken + 1
+      leases[#leases + 1], leases[#leases + 2] = until_then, id
+      local group = groups[state] or { ids = {}, ends = {}, records = {} }
+      local n = #group.ids + 1
+      groups[state], group.ids[n], group.ends[n], group.records[n] = group, id, at, record
+    else
+      -- The server has evicted something of the job.
+      gone[#gone + 1] = id
+    end
+  end
+  if #gone > 0 then
+    redis.call('ZREM', name, unpack(gone))
+    effects().release(gone)
+  end
+  if #leases > 0 then
+    redis.call('ZADD', name, unpack(leases))
+  end
+  for state, group in pairs(groups) do
+    answer[#answer + 1] = kind
+    answer[#answer + 1] = show(state, group.ids, group.ends, group.records)
+  end
+  return #leases / 2
+end
+
+-- Hands out nodes that completed in this call, and appends `fresh` and { when they ended; their ids; their results } to
+-- `answer`.
+local function hand_out_fresh(answer)
+  local ids, found, results = effects().fresh, {}, key('results')
+  if redis.call('EXISTS', results) == 1 then
+    local sent, again = {}, {}
+    for _, id in ipairs(ids) do
+      local bytes = redis.call('HSTRLEN', results, id)
+      if left < bytes and taken > 0 then
+        again[#again + 1], again[#again + 2] = string.format('%.0f', now), id
+      else
+        local n = #sent + 1
+        left, taken, sent[n], found[n] = left - bytes, taken + 1, id, bytes > 0 and redis.call('HGET', results, id)
+      end
+    end
+    if #again > 0 then
+      redis.call('ZADD', key('effects:member'), unpack(again))
+    end
+    ids = sent
+  end
+  answer[#answer + 1] = 'fresh'
+  answer[#answer + 1] = { string.format('%.0f', now), ids, found }
+end
+
+-- Does what a call says of effects. `wanted`: `e` and the milliseconds for which the caller has hooks, if it takes
+-- some, or 0 if it takes no effects; then, from the next line on, the effects that were delivered. Returns the effects that are
+-- handed out, or nothing.
+local function serve(wanted)
+  local lease, names = string.match(wanted, '^e(%d*)\n?(.*)$')
+  effects().acknowledge(names)
+  lease = tonumber(lease)
+  if lease == 0 then
+    return
+  end
+  effects().owed.is = effects().owed.is and not lease
+  local answer = {}
+  -- Large hooks leave half of the answer to members that are due.
+  local member_at = lease and tonumber(redis.call('ZRANGE', key('effects:member'), 0, 0, 'WITHSCORES')[2])
+  local is_due = member_at and member_at <= now
+  hand_out(answer, 'hook', lease and MAX_HOOKS or 0, lease or 0, is_due and MAX_BYTES / 2 or 0)
+  if #effects().fresh > 0 then
+    hand_out_fresh(answer)
+  end
+  local most = MAX_ITEMS - #effects().fresh - effects().fresh.count
+  most = most - hand_out(answer, 'member', most, MEMBER_LEASE, 0)
+  effects().hand_out_bundles(answer, most, effects().fresh.bundles)
+  return #answer > 0 and answer or nil
+end

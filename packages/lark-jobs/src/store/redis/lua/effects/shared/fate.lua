@@ -1,0 +1,70 @@
+-- What became of jobs, for flow-fates.lua and watch.lua.
+-- needs: start, payloads, show, ended
+-- gives: fates_of, progress_of, births_of
+
+local MAX_BYTES = 1048576
+local ENDED = { 'completed', 'failed', 'cancelled' }
+
+-- Returns a letter for each id, p(resent), e(nded), c(ut: it has ended, but there is no room for it) or u(nknown), as
+-- one text; for each state the ended jobs as in show.lua, without payloads, in one list; how many bytes are left; and
+-- the records.
+local function fates_of(ids)
+  local records, ends = redis.call('HMGET', key('jobs'), unpack(ids)), redis.call('HMGET', key('ended'), unpack(ids))
+  local fates, groups, shown, left, texts = {}, {}, {}, MAX_BYTES, {}
+  for _, state in ipairs(ENDED) do
+    groups[state] = { ids = {}, ends = {}, records = {}, scores = ends_of(state, ids) }
+  end
+  for _, name in ipairs({ 'errors', 'results' }) do
+    texts[#texts + 1] = redis.call('EXISTS', key(name)) == 1 and name or nil
+  end
+  for i, id in ipairs(ids) do
+    -- Hidden jobs are in none of the sets.
+    local state, at = string.match(ends[i] or '', '^(%a+)|(%d+)|~')
+    -- Of a job that was moved, nothing more is known here; one on its way is present.
+    local is_there, is_moving = records[i] and state ~= 'moved', state == 'moving'
+    state = state ~= 'moved' and not is_moving and state or nil
+    for _, each in ipairs((state or is_moving or not is_there) and {} or ENDED) do
+      if groups[each].scores[i] then
+        state, at = each, groups[each].scores[i]
+      end
+    end
+    local is_ended, size = is_there and state, 0
+    for _, name in ipairs(is_ended and texts or {}) do
+      size = size + redis.call('HSTRLEN', key(name), id)
+    end
+    fates[i] = not is_there and 'u' or not state and 'p' or left < MAX_BYTES and left < size and 'c' or 'e'
+    if fates[i] == 'e' then
+      local group, n = groups[state], #groups[state].ids + 1
+      left = left - size
+      group.ids[n], group.ends[n], group.records[n] = id, at, payloads().bare(records[i])
+    end
+  end
+  for _, state in ipairs(ENDED) do
+    shown[#shown + 1] = show(state, groups[state].ids, groups[state].ends, groups[state].records)
+  end
+  return table.concat(fates), shown, left, records
+end
+
+-- What tells jobs apart that have an id one after the other, for those of these records that have it; false for others.
+local function births_of(records)
+  local births = {}
+  for i, record in ipairs(records) do
+    local at = string.find(record, '"born":"', 1, true)
+    births[i] = at and at < string.find(record, '|', 1, true) and string.match(record, '^%w+', at + 8) or false
+  end
+  return births
+end
+
+-- The progress of jobs, as far as there is room for it: of some at a time, because it may be 4 KiB each.
+local function progress_of(ids, room)
+  local found = {}
+  local last = redis.call('EXISTS', key('progress')) == 1 and #ids or 0
+  for from = 1, last, 100 do
+    local to = math.min(from + 99, last)
+    for i, progress in ipairs(room > 0 and redis.call('HMGET', key('progress'), unpack(ids, from, to)) or {}) do
+      room = room - (progress and #progress or 0)
+      found[from + i - 1] = progress
+    end
+  end
+  return found
+end

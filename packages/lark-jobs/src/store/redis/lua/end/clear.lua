@@ -1,0 +1,113 @@
+-- clear: removes jobs of one state, at most 1,000, and fewer if there are large jobs.
+--
+-- KEYS[1]  jobs        HASH id -> record
+-- ARGV[1]  clock, or '' for the server's; then the call (numbered.lua), and as if that were not there:
+-- ARGV[2]  state, not active; or hidden: jobs that were removed, and are kept for their effects
+-- Returns  how many were removed, negative if there may be more (removed.lua)
+-- Cost     O(n + log m) for n removed of m, and a little for each void entry of a list that is passed; of hidden jobs
+--          O(m) for m jobs with effects
+-- needs: start, numbered, calls, line, place, lanes, end, removed, erase, retain, effects, event, rouse
+
+local answer = recalled()
+if answer then
+  return tonumber(answer)
+end
+
+local state, most = ARGV[2], most_removed()
+local left = most
+
+-- Removes jobs that have not ended, and have left their lines.
+local function end_removed(ids)
+  end_as('cancelled', ids, 0, 'removed')
+end
+
+-- The same for the jobs of groups.
+local function end_laned(ids)
+  for _, id in ipairs(ids) do
+    local _, priority = queued(id, redis.call('HGET', key('jobs'), id))
+    leave(id, priority)
+  end
+  end_removed(ids)
+end
+
+-- Removes the members of a sorted set between two scores. `remove`: a function of their ids.
+local function clear_set(name, from, to, remove)
+  local ids = left > 0 and redis.call('ZRANGE', name, from, to, 'BYSCORE', 'LIMIT', 0, left) or {}
+  if #ids > 0 then
+    redis.call('ZREM', name, unpack(ids))
+    remove(ids)
+    left = left - #ids
+  end
+end
+
+local function clear_list(priority)
+  local list, void = line('line', priority), line('void', priority)
+  -- The loop ends because every round removes entries from the list.
+  while left > 0 do
+    local ids = redis.call('LPOP', list, left)
+    if not ids then
+      return
+    end
+    local live, dead = {}, {}
+    for i, is_void in ipairs(redis.call('SMISMEMBER', void, unpack(ids))) do
+      local into = is_void == 1 and dead or live
+      into[#into + 1] = ids[i]
+    end
+    if #dead > 0 then
+      redis.call('SREM', void, unpack(dead))
+    end
+    end_removed(live)
+    left = left - #live
+  end
+end
+
+local function clear_hidden()
+  local cursor, found = '0', nil
+  for _ = 0, redis.call('HLEN', key('ended')) do
+    cursor, found = unpack(redis.call('HSCAN', key('ended'), cursor, 'COUNT', MAX_ITEMS))
+    for i = 1, #found, 2 do
+      if left > 0 and string.find(found[i + 1], '~', 1, true) then
+        forget_traces(found[i])
+        effects().purge(found[i])
+        left = left - 1
+      end
+    end
+    if cursor == '0' or left == 0 then
+      return
+    end
+  end
+end
+
+if state == 'waiting' then
+  for _, priority in ipairs(lines()) do
+    clear_set(line('due', priority), '-inf', now, end_removed)
+    clear_list(priority)
+  end
+  clear_set(key('laned'), '-inf', now, end_laned)
+elseif state == 'delayed' then
+  for _, priority in ipairs(lines()) do
+    clear_set(line('due', priority), '(' .. now, '+inf', end_removed)
+  end
+  clear_set(key('laned'), '(' .. now, '+inf', end_laned)
+elseif state == 'hidden' then
+  clear_hidden()
+elseif state ~= 'blocked' then
+  local function forget_all(ids)
+    forget_of(state, ids)
+    tell('removed', ids)
+  end
+  clear_set(key(state), '-inf', '+inf', forget_all)
+  clear_set(key('kept:' .. state), '-inf', '+inf', function(ids)
+    redis.call('ZREM', key('kept'), unpack(ids))
+    forget_all(ids)
+  end)
+end
+if made.lanes then
+  lanes().reposition_all()
+end
+rouse(0)
+local count = removed(most - left, most)
+if count ~= 0 then
+  remember(count)
+end
+return count

@@ -1,0 +1,146 @@
+-- Settles jobs.
+-- needs: start, lanes, lease, texts, consequences, end, minute, event, late_outcomes
+-- gives: settle
+
+-- Which of the jobs are held under the given tokens: their ids, the index of each, and how many jobs each token has.
+local function verify(ids, tokens, holders)
+  local settled, index, parts = {}, {}, {}
+  local good, shown, part = nil, nil, 0
+  for i = 1, #ids do
+    local id, holder, token = ids[i], holders[i], tokens[i]
+    -- Most batches have only one token: then one comparison of texts checks all jobs.
+    if holder and (holder ~= good or token ~= shown) and is_held(holder, token) then
+      parts[shown or token] = part
+      good, shown, part = holder, token, parts[token] or 0
+    end
+    if holder and holder == good and token == shown and not index[id] then
+      index[id], settled[#settled + 1] = i, id
+      part = part + 1
+    end
+  end
+  if shown then
+    parts[shown] = part
+  end
+  return settled, index, parts
+end
+
+-- Those of the settled jobs that have begun, of which no `extend` has said so. `plain`, `first`: see `settle`.
+local function begun_of(settled, index, holders, plain, first)
+  local begun = {}
+  for _, id in ipairs(settled) do
+    local i = index[id]
+    local _, start = read_holder(holders[i])
+    local has_run = i <= plain or ARGV[first + 5 * (i - plain) - 2] ~= 'unstarted'
+    begun[#begun + 1] = has_run and not has_begun(start) and id or nil
+  end
+  return begun
+end
+
+-- Holds those of the lost jobs again of which a late outcome still counts. Returns whether there are any.
+local function hold_late(ids, tokens, holders, index, plain, first)
+  local is_any = false
+  for i, id in ipairs(ids) do
+    if not index[id] and not holders[i] and (i <= plain or ARGV[first + 5 * (i - plain) - 2] ~= 'unstarted') then
+      holders[i] = late_outcomes().hold_again(id, tokens[i])
+      is_any = is_any or holders[i]
+    end
+  end
+  return is_any
+end
+
+local function verdicts_of(ids, index)
+  local verdicts = {}
+  for i, id in ipairs(ids) do
+    verdicts[i] = index[id] == i and '1' or '0'
+  end
+  return table.concat(verdicts)
+end
+
+-- Settles jobs. ARGV[first]: the jobs that completed without result and log, as `token\nid\nid…`, joined by tabs. From
+-- ARGV[first + 1] on, five values for each other job: id, token, kind, value, progress and log lines (report.lua).
+-- The kinds are the outcomes in consequence.lua, `completed`, `result` (completed with a result), and `timed` (completed;
+-- the milliseconds that the run took, and `|` and the result if there is one). Returns '' if all jobs are settled,
+-- otherwise 1 (settled) or 0 (lost) for each, in this order; and how many are settled. `laned`: some jobs may be in lanes.
+local function settle(first, kept, laned)
+  local ids, tokens = {}, {}
+  local plain = 0
+  for token, list in string.gmatch(ARGV[first], '([^\t\n]+)\n([^\t]+)') do
+    -- A plain search takes half the time of a pattern.
+    local from, to = 1, string.find(list, '\n', 1, true)
+    while from do
+      plain = plain + 1
+      ids[plain], tokens[plain] = string.sub(list, from, to and to - 1), token
+      from, to = to and to + 1, to and string.find(list, '\n', to + 1, true)
+    end
+  end
+  for i = first + 1, #ARGV, 5 do
+    ids[#ids + 1], tokens[#tokens + 1] = ARGV[i], ARGV[i + 1]
+  end
+  if #ids == 0 then
+    return '', 0
+  end
+  local holders = redis.call('HMGET', key('holders'), unpack(ids))
+  local settled, index, parts = verify(ids, tokens, holders)
+  if #settled < #ids and hold_late(ids, tokens, holders, index, plain, first) then
+    settled, index, parts = verify(ids, tokens, holders)
+  end
+  if #settled == 0 then
+    return verdicts_of(ids, index), 0
+  end
+  redis.call('HDEL', key('holders'), unpack(settled))
+  if is_heard() then
+    tell('started', begun_of(settled, index, holders, plain, first))
+  end
+  for token, part in pairs(parts) do
+    leave_claim(token, part)
+  end
+  for n = 1, laned and #settled or 0 do
+    lanes().end_busy(holders[index[settled[n]]])
+  end
+  local notices = {}
+  if redis.call('EXISTS', key('notices')) == 1 then
+    notices = redis.call('HMGET', key('notices'), unpack(settled))
+    redis.call('HDEL', key('notices'), unpack(settled))
+  end
+  local completed, results, ended = {}, {}, {}
+  for n = 1, #settled do
+    local id = settled[n]
+    local i = index[id]
+    if i <= plain then
+      completed[n] = id
+    else
+      local at = first + 5 * (i - plain) - 2
+      local kind, value, log = ARGV[at], ARGV[at + 1], ARGV[at + 2]
+      ended[kind] = (ended[kind] or 0) + 1
+      if log ~= '' then
+        texts().keep_report(id, log)
+      end
+      if kind == 'completed' then
+        completed[#completed + 1] = id
+      elseif kind == 'result' then
+        completed[#completed + 1] = id
+        results[#results + 1] = id
+        results[#results + 1] = value
+      elseif kind == 'timed' then
+        local took, bar = string.match(value, '^(%d+)()')
+        completed[#completed + 1] = id
+        ends.took = ends.took or {}
+        ends.took[id] = took
+        if bar <= #value then
+          results[#results + 1] = id
+          results[#results + 1] = string.sub(value, bar + 1)
+        end
+      else
+        consequences().outcomes[kind](id, value, { holder = holders[i], notice = notices[n], kept = kept })
+      end
+    end
+  end
+  if #results > 0 then
+    redis.call('HSET', key('results'), unpack(results))
+  end
+  end_as('completed', completed, kept.completed)
+  count_minute('completed', #completed)
+  count_minute('failed', ended.failed or 0)
+  count_minute('retried', ended.retried or 0)
+  return #settled < #ids and verdicts_of(ids, index) or '', #settled
+end

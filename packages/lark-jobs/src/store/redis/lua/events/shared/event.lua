@@ -1,0 +1,18 @@
+-- What happens to jobs, told to who listens (listening.lua).
+-- needs: start, listening
+-- gives: audience, is_heard, tell
+
+-- `till`: until when somebody listens, as in `settings`, or ''; nothing if this call has not read it.
+local audience = {}
+
+-- Whether somebody listens.
+local function is_heard()
+  audience.till = audience.till or redis.call('HGET', key('settings'), 'listened') or ''
+  return audience.till ~= ''
+end
+
+local function tell(kind, ids)
+  if #ids > 0 and is_heard() then
+    audience.till = listening().write_event(audience.till, kind, ids)
+  end
+end

@@ -1,0 +1,23 @@
+-- keep-permits: renews the lease of a holder of permits. The number of its permits stays.
+--
+-- KEYS[1]  holders     HASH holder -> its data, see permit.lua
+-- ARGV[1]  clock, or '' for the server's
+-- ARGV[2]  holder
+-- ARGV[3]  lease, milliseconds
+-- Returns  1; or 0 if it holds no permits, or if its lease has ended
+-- Cost     O(log h) for h holders
+-- needs: start
+
+local holders, ends, lease = key('holders'), key('ends'), tonumber(ARGV[3])
+local till = redis.call('ZSCORE', ends, ARGV[2])
+if not till or tonumber(till) <= now then
+  return 0
+end
+-- This is first because a full server allows this write. After a write, the server allows the rest of a script.
+redis.call('ZREM', ends, ARGV[2])
+redis.call('ZADD', ends, now + lease, ARGV[2])
+if redis.call('PTTL', ends) < 2 * lease then
+  redis.call('PEXPIRE', ends, 2 * lease)
+  redis.call('PEXPIRE', holders, 2 * lease)
+end
+return 1

@@ -1,0 +1,45 @@
+-- look-at-limiter: who holds permits of a limiter, who waits for some, and whether a circuit with this name is open.
+--
+-- KEYS[1]  holders     HASH holder -> its data, see permit.lua
+-- ARGV[1]  clock, or '' for the server's
+-- ARGV[2]  how many holders, and how many sizes of lots, at most
+-- ARGV[3]  to ask what is free for a lot: the limits (rate.lua); or ''
+-- ARGV[4]  the size of the lot
+-- Returns  { holder, permits, until when, …; size of a lot, since when, until when, …; when the circuit opened and when
+--            its next trial is due, or nothing; how many permits are free, and if a rate has
+--            too few, when it has enough, or nothing }
+-- Cost     O(h + s) for h holders and s sizes
+-- needs: start, starts
+
+local after = string.format('(%.0f', now)
+
+local function live(name)
+  return redis.call('ZRANGEBYSCORE', key(name), after, '+inf', 'WITHSCORES', 'LIMIT', 0, ARGV[2])
+end
+
+local holders, waits, all = {}, {}, 0
+local found = live('ends')
+for i = 1, #found, 2 do
+  local held = string.match(redis.call('HGET', key('holders'), found[i]) or '', '^%d+|(%d+)|')
+  if held and held ~= '0' then
+    holders[#holders + 1] = found[i]
+    holders[#holders + 1], holders[#holders + 2] = held, found[i + 1]
+    all = all + held
+  end
+end
+found = live('waits')
+for i = 1, #found, 2 do
+  local since = redis.call('ZSCORE', key('waiting'), found[i])
+  if since then
+    waits[#waits + 1] = found[i]
+    waits[#waits + 1], waits[#waits + 2] = since, found[i + 1]
+  end
+end
+local opening, trial = unpack(redis.call('HMGET', key('circuit'), 'opening', 'trial'))
+local free = {}
+if ARGV[3] ~= '' then
+  local each = tonumber(ARGV[4])
+  local count, wait = starts().allowed_starts(ARGV[3], MAX_ITEMS, '', all, each)
+  free = { tostring(count), count < each and wait >= 0 and string.format('%.0f', now + wait) or nil }
+end
+return { holders, waits, opening and trial and { opening, trial } or {}, free }

@@ -1,0 +1,141 @@
+-- permit: a holder reports how many permits of a limiter it uses, and asks for more.
+--
+-- KEYS[1]  holders     HASH holder -> number of its last call|held|granted|wait; '' -> permits held by all together;
+--                      @ and a holder -> its mark|since: where the rate has counted what was granted to it last; the
+--                      number of the first such call, from which on all of its calls are known
+--          waiting, waits  ZSET, ZSET  size of a lot -> since when holders wait for one; until when this counts
+-- ARGV[1]  clock, or '' for the server's
+-- ARGV[2]  holder
+-- ARGV[3]  number of the call
+-- ARGV[4]  lease, milliseconds
+-- ARGV[5]  how many it uses
+-- ARGV[6]  how many more it wants
+-- ARGV[7]  in lots of how many
+-- ARGV[8]  limits (rate.lua)
+-- ARGV[9]  1 if the limits can ever allow a whole lot, else ''
+-- ARGV[10] number of the call before this one, or ''
+-- ARGV[11…] three for each earlier call that granted permits of a rate which no job has used: its number, its mark, how
+--          many were not used
+-- Returns  { granted, milliseconds until a rate allows more or -1, mark or nothing }
+-- Cost     O(log h + n) for h holders and n permits wanted; O(log h) for each holder with an ended lease, and each size
+--          that no holder waits for any more; O(l) for unused permits of a call, of a sliding rate with the limit l
+-- needs: start, starts, refunds
+
+local holders, ends = key('holders'), key('ends')
+
+local function parse(text)
+  local number, held, granted, wait = string.match(text or '', '^(%d+)|(%d+)|(%d+)|(-?%d+)$')
+  return tonumber(number), tonumber(held) or 0, tonumber(granted), tonumber(wait)
+end
+
+local function renew()
+  local lease = tonumber(ARGV[4])
+  redis.call('ZADD', ends, now + lease, ARGV[2])
+  -- A limiter that no holder uses leaves no data. Its keys expire when the longest lease has ended.
+  if redis.call('PTTL', ends) < 2 * lease then
+    redis.call('PEXPIRE', ends, 2 * lease)
+    redis.call('PEXPIRE', holders, 2 * lease)
+  end
+end
+
+-- Mostly no holder waits, and one command shows this.
+local is_awaited = false
+
+-- The size that has waited longest goes first: one lot of it is reserved, so that requests of other sizes cannot take
+-- it.
+local function kept_from(each)
+  is_awaited = redis.call('EXISTS', key('waiting')) == 1
+  if not is_awaited then
+    return 0
+  end
+  local over = redis.call('ZRANGEBYSCORE', key('waits'), '-inf', now, 'LIMIT', 0, MAX_ITEMS)
+  if #over > 0 then
+    redis.call('ZREM', key('waits'), unpack(over))
+    redis.call('ZREM', key('waiting'), unpack(over))
+  end
+  local first = tonumber(redis.call('ZRANGE', key('waiting'), 0, 0)[1])
+  return first and first ~= each and first or 0
+end
+
+local function stay(name, ms)
+  if redis.call('PTTL', key(name)) < ms then
+    redis.call('PEXPIRE', key(name), ms)
+  end
+end
+
+-- A size that got permits has had its turn. A size that got none waits from now on.
+local function take_turn(each, has_some, patience)
+  if has_some then
+    if is_awaited then
+      redis.call('ZREM', key('waiting'), each)
+      redis.call('ZREM', key('waits'), each)
+    end
+    return
+  end
+  redis.call('ZADD', key('waiting'), 'NX', now, each)
+  redis.call('ZADD', key('waits'), now + patience, each)
+  stay('waiting', patience)
+  stay('waits', patience)
+end
+
+local known = redis.call('HMGET', holders, ARGV[2], '@' .. ARGV[2])
+local number, mine, granted, wait = parse(known[1])
+local last_mark, since = string.match(known[2] or '', '^(%d+)|(%d+)$')
+if number and number > tonumber(ARGV[3]) then
+  error('a call on a connection that was given up')
+end
+-- This is first because a full server allows this write. After a write, the server allows the rest of a script.
+redis.call('ZREM', ends, ARGV[2])
+if number == tonumber(ARGV[3]) then
+  renew()
+  return { granted, wait, granted > 0 and tonumber(last_mark) or nil }
+end
+-- A failover or the end of a lease has undone calls, and nothing that was granted before is given back.
+if since and number ~= tonumber(ARGV[10]) then
+  redis.call('HDEL', holders, '@' .. ARGV[2])
+  since = nil
+end
+for i = 11, since and #ARGV or 0, 3 do
+  if tonumber(ARGV[i]) >= tonumber(since) then
+    refunds().refund(ARGV[8], tonumber(ARGV[i + 1]), tonumber(ARGV[i + 2]))
+  end
+end
+
+local all = (tonumber(redis.call('HGET', holders, '')) or 0) - mine
+for _, holder in ipairs(redis.call('ZRANGEBYSCORE', ends, '-inf', now, 'LIMIT', 0, MAX_ITEMS)) do
+  local _, held = parse(redis.call('HGET', holders, holder))
+  all = all - held
+  redis.call('HDEL', holders, holder, '@' .. holder)
+  redis.call('ZREM', ends, holder)
+end
+
+local held, wanted, each = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
+local function in_lots(count)
+  count = math.max(math.min(count, wanted), 0)
+  return count - count % each
+end
+
+granted, wait = 0, -1
+local mark
+if wanted > 0 then
+  local kept, free, note = kept_from(each), nil, nil
+  free, wait, note = starts().allowed_starts(ARGV[8], wanted + kept, '', all + held, each)
+  granted = in_lots(free - kept)
+  if note and granted > 0 then
+    mark = note(granted)
+  end
+  -- If the rate is the cause of the refusal, it says when there are more permits.
+  wait = granted < wanted and granted == in_lots(free) and wait or -1
+  if ARGV[9] ~= '' then
+    take_turn(each, granted > 0, tonumber(ARGV[4]) + math.max(wait, 0))
+  end
+end
+held = held + granted
+local fields = { ARGV[2], table.concat({ ARGV[3], held, granted, wait }, '|'), '', all + held }
+if mark then
+  -- In a field of its own: a limiter without a rate has none.
+  fields[5], fields[6] = '@' .. ARGV[2], string.format('%.0f|%s', mark, since or ARGV[3])
+end
+redis.call('HSET', holders, unpack(fields))
+renew()
+return { granted, wait, mark }

@@ -1,0 +1,55 @@
+-- list-active: a page of the running jobs, by the end of their claim's lease; or of given ones, in their order.
+--
+-- KEYS[1]  jobs        HASH id -> record
+-- ARGV[1]  clock, or '' for the server's
+-- ARGV[2]  how many (page.lua)
+-- ARGV[3]  lease end of the claim with the last job of the page before, or ''
+-- ARGV[4]  token of that claim
+-- ARGV[5]  id of that job
+-- ARGV[6…] ids of jobs to show; ARGV[3] then is 1 if there are more after them, else ''
+-- Returns  { as in page.lua; lease end, token and id of the last job; nothing if there are no more }
+-- Cost     O(n + log m) for n jobs of m claims
+-- needs: start, lease, page
+
+local ends_at, token_at, id_at = ARGV[3], ARGV[4], ARGV[5]
+
+-- Those of the given jobs that are still active.
+local function given(limit)
+  local ids, holders = {}, {}
+  for i, holder in ipairs(redis.call('HMGET', key('holders'), unpack(ARGV, 6))) do
+    if holder and #ids < limit then
+      local token = read_holder(holder)
+      ids[#ids + 1], holders[#holders + 1] = ARGV[5 + i], token .. '|' .. (claimed_at(token) or '')
+    end
+  end
+  return ids, holders, function(n)
+    return (n < #ids or ends_at == '1') and { ids[n] or ARGV[#ARGV] } or {}
+  end
+end
+
+if #ARGV > 5 then
+  return page('active', ARGV[2], given)
+end
+
+-- It continues in the claim in which the last page ended; if that claim is gone, in the claims after it.
+local start = 0
+if ends_at ~= '' then
+  start = redis.call('ZRANK', key('leases'), token_at) or redis.call('ZCOUNT', key('leases'), '-inf', '(' .. ends_at)
+end
+return page('active', ARGV[2], function(limit)
+  local ids, marks, holders = {}, {}, {}
+  local found = redis.call('ZRANGE', key('leases'), start, start + limit, 'WITHSCORES')
+  for i = 1, #found, 2 do
+    local token, ends = found[i], found[i + 1]
+    local held = #ids < limit and held_by(token, token == token_at and id_at or nil) or {}
+    local holder = held[1] and token .. '|' .. (claimed_at(token) or '')
+    for _, id in ipairs(held) do
+      if #ids < limit then
+        ids[#ids + 1], marks[#marks + 1], holders[#holders + 1] = id, { ends, token, id }, holder
+      end
+    end
+  end
+  return ids, holders, function(n)
+    return (n < #ids or n == limit) and marks[n] or {}
+  end
+end)

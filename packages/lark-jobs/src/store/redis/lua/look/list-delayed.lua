@@ -1,0 +1,57 @@
+-- list-delayed: a page of the jobs that are due later, by due time, then priority.
+--
+-- KEYS[1]  jobs        HASH id -> record
+-- ARGV[1]  clock, or '' for the server's
+-- ARGV[2]  how many (page.lua)
+-- ARGV[3]  due time of the last job of the page before, or ''
+-- ARGV[4]  its priority
+-- ARGV[5]  its id
+-- Returns  { as in page.lua; due time, priority and id of the last job; nothing if there are no more }
+-- Cost     O(p (n + log m)) for n jobs, p priorities in use, m delayed
+-- needs: start, line, page
+
+local due_at, priority_at, id_at = ARGV[3], ARGV[4], ARGV[5]
+
+-- The jobs of groups count as one more line.
+local GROUPS = '@'
+
+return page('delayed', ARGV[2], function(limit)
+  local found = {}
+  local all = lines()
+  all[#all + 1] = GROUPS
+  for order, priority in ipairs(all) do
+    local due = priority == GROUPS and key('laned') or line('due', priority)
+    local start = redis.call('ZCOUNT', due, '-inf', now)
+    if due_at ~= '' then
+      -- Lines before the cursor's line have already shown the jobs of its due time; lines after it have not.
+      local shown
+      if priority == priority_at then
+        shown = passed(due, due_at, id_at, true)
+      else
+        shown = redis.call('ZCOUNT', due, '-inf', is_above(priority, priority_at) and due_at or '(' .. due_at)
+      end
+      start = math.max(start, shown)
+    end
+    local part = redis.call('ZRANGE', due, start, start + limit - 1, 'WITHSCORES')
+    for i = 1, #part, 2 do
+      found[#found + 1] = { id = part[i], place = part[i + 1], priority = priority, order = order, rank = i }
+    end
+  end
+  table.sort(found, function(a, b)
+    if a.place ~= b.place then
+      return tonumber(a.place) < tonumber(b.place)
+    elseif a.order ~= b.order then
+      return a.order < b.order
+    end
+    return a.rank < b.rank
+  end)
+
+  local ids, places = {}, {}
+  for i = 1, math.min(limit, #found) do
+    ids[i], places[i] = found[i].id, found[i].place
+  end
+  return ids, places, function(n)
+    local last = (n < #ids or n == limit) and found[n]
+    return last and { last.place, last.priority, last.id } or {}
+  end
+end)

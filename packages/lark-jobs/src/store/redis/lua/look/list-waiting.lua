@@ -1,0 +1,92 @@
+-- list-waiting: a page of the waiting jobs, in the order in which they would run; jobs of groups last, by place.
+--
+-- KEYS[1]  jobs        HASH id -> record
+-- ARGV[1]  clock, or '' for the server's
+-- ARGV[2]  how many (page.lua)
+-- ARGV[3]  priority of the line to continue in, or 'first'
+-- ARGV[4]  place of the last of that line's due jobs that was shown, or ''
+-- ARGV[5]  its id
+-- ARGV[6]  how many entries of the line's list were shown or skipped
+-- ARGV[7]  id of the last of them, or ''
+-- Returns  { as in page.lua; where to continue: these five values; nothing if there are no more }
+-- Cost     O(n + log m) for n jobs, and the search for a node of the list; for that entry, if jobs have left the list
+-- needs: start, line, page
+
+-- Jobs of groups come after all others, by place, because their future turns are not known.
+local GROUPS = '@'
+local all = lines()
+all[#all + 1] = GROUPS
+
+local first = ARGV[3]
+-- `marks`: the position of each job.
+local ids, places, marks, cursor = {}, {}, {}, {}
+
+-- How many entries of a list were shown or skipped. Entries leave a list only at its head: if the last one shown is gone,
+-- all before it are gone too.
+local function passed_of(list, count, last)
+  if last == '' or redis.call('LRANGE', list, count - 1, count - 1)[1] == last then
+    return tonumber(count)
+  end
+  return (redis.call('LPOS', list, last, 'MAXLEN', count) or -1) + 1
+end
+
+local function read(priority, place_at, id_at, count, last, limit)
+  local wanted = limit - #ids
+  local list, due = line('line', priority), priority == GROUPS and key('laned') or line('due', priority)
+  local i, j = place_at == '' and 0 or passed(due, place_at, id_at, true), passed_of(list, count, last)
+  local early = redis.call('ZRANGE', due, '-inf', now, 'BYSCORE', 'LIMIT', i, wanted, 'WITHSCORES')
+  local heads = redis.call('LRANGE', list, j, j + wanted - 1)
+  local voids, records = {}, {}
+  if #heads > 0 then
+    voids = redis.call('SMISMEMBER', line('void', priority), unpack(heads))
+    records = redis.call('HMGET', key('jobs'), unpack(heads))
+  end
+  local e, h = 1, 1
+  local function here()
+    return {
+      priority, early[e - 1] or place_at, early[e - 2] or id_at, tostring(j + h - 1), heads[h - 1] or last,
+    }
+  end
+  while #ids < limit and (early[e] or heads[h]) do
+    local head = heads[h]
+    if not head and #heads == wanted then
+      -- Some entries were void: the next page reads more of the list before a due job may pass it.
+      break
+    end
+    local place = head and queued(head, records[h])
+    if head and voids[h] == 1 then
+      h = h + 1
+    elseif early[e] and (not head or tonumber(early[e + 1]) < place
+      or (tonumber(early[e + 1]) == place and early[e] < head)) then
+      ids[#ids + 1], places[#places + 1] = early[e], early[e + 1]
+      e = e + 2
+    else
+      ids[#ids + 1], places[#places + 1] = head, place
+      h = h + 1
+    end
+    marks[#ids] = here()
+  end
+  return here(), #early == 2 * wanted or #heads == wanted
+end
+
+return page('waiting', ARGV[2], function(limit)
+  for _, priority in ipairs(all) do
+    local is_here = first == priority
+    if #ids < limit and (first == 'first' or is_here or is_above(first, priority)) then
+      local at, more
+      if is_here then
+        at, more = read(priority, ARGV[4], ARGV[5], ARGV[6], ARGV[7], limit)
+      else
+        at, more = read(priority, '', '', '0', '', limit)
+      end
+      -- Void entries may make a page short before its line ends.
+      if #ids == limit or more then
+        cursor = at
+        break
+      end
+    end
+  end
+  return ids, places, function(n)
+    return n < #ids and marks[n] or cursor
+  end
+end)

@@ -1,0 +1,47 @@
+-- list: a page of ended jobs, the latest or the earliest end first.
+--
+-- KEYS[1]  jobs        HASH id -> record
+-- ARGV[1]  clock, or '' for the server's
+-- ARGV[2]  state: completed, failed, cancelled
+-- ARGV[3]  how many (page.lua)
+-- ARGV[4]  score of the last job of the page before, or ''
+-- ARGV[5]  id of that job
+-- ARGV[6]  'oldest' for the earliest end first, or ''
+-- Returns  { as in page.lua; score of the last job, or '' if there are no more }
+-- Cost     O(n + log m) for n jobs of m
+-- needs: start, page
+
+local state, score, last, is_oldest = ARGV[2], ARGV[4], ARGV[5], ARGV[6] == 'oldest'
+
+-- The next ids and scores of one of the two sets of the state: jobs that are kept by their own age have a set of their
+-- own (keeping.lua).
+local function next_of(name, limit)
+  local start = 0
+  if score ~= '' then
+    start = is_oldest and passed(name, score, last, true) or redis.call('ZCARD', name) - passed(name, score, last)
+  end
+  return redis.call(is_oldest and 'ZRANGE' or 'ZREVRANGE', name, start, start + limit - 1, 'WITHSCORES')
+end
+
+local function is_first(id, at, other, other_at)
+  if at ~= other_at then
+    return (tonumber(at) < tonumber(other_at)) == is_oldest
+  end
+  return is_before(id, other) == is_oldest
+end
+
+return page(state, ARGV[3], function(limit)
+  local ids, places, i, j = {}, {}, 1, 1
+  local others, kept = next_of(key(state), limit), next_of(key('kept:' .. state), limit)
+  while #ids < limit and (others[i] or kept[j]) do
+    local n = #ids + 1
+    if others[i] and (not kept[j] or is_first(others[i], others[i + 1], kept[j], kept[j + 1])) then
+      ids[n], places[n], i = others[i], others[i + 1], i + 2
+    else
+      ids[n], places[n], j = kept[j], kept[j + 1], j + 2
+    end
+  end
+  return ids, places, function(n)
+    return (n < #ids or n == limit) and places[n] or ''
+  end
+end)

@@ -1,0 +1,44 @@
+-- standings: counts and pauses of partitions, their minutes, and since when their jobs wait.
+--
+-- KEYS[1]  partitions  SET of names; on a cluster jobs, HASH id -> record, of the one partition
+-- ARGV[1]  clock, or '' for the server's
+-- ARGV[2]  '1' to return the minutes, which take four fifths of the time, and since when jobs wait
+-- ARGV[3…] the names of the partitions
+-- Returns  for each partition, in their order: { as counts.lua; 1 if it or a group is paused; how many jobs wait for
+--            another try; how many failed jobs were removed before their age, and when last; if wanted: when the first
+--            waiting job was due, or -1; how many of the waiting jobs became due within the last minute; of the jobs that
+--            no worker could read: how many wait, how many of them are delayed, since when the first waits, and its id;
+--            as minutes.lua },
+--            or the error that a damaged one answers
+-- Cost     O(n p log m) for n partitions, p priorities in use, m jobs
+-- needs: start, visit, job-counts, minute, recent, pause, waiting-since
+
+local all, after, MINUTE = {}, string.format('(%.0f', now), 60000
+
+local function standing()
+  local found = job_counts()
+  local is_paused = pause_left(redis.call('HGET', key('settings'), 'paused'))
+    or redis.call('ZCOUNT', key('paused'), after, '+inf') > 0
+  found[7], found[8] = is_paused and 1 or 0, redis.call('SCARD', key('retrying'))
+  local dropped = redis.call('HMGET', key('settings'), 'dropped', 'dropped-at')
+  found[9], found[10] = tonumber(dropped[1]) or 0, tonumber(dropped[2]) or 0
+  if ARGV[2] ~= '1' then
+    return found
+  end
+  found[11], found[12] = waiting_since(now - MINUTE)
+  local first = redis.call('ZRANGE', key('stranded'), 0, 0, 'WITHSCORES')
+  found[13], found[14], found[15], found[16] = 0, 0, 0, ''
+  if first[1] then
+    found[13], found[14] = redis.call('ZCARD', key('stranded')), redis.call('ZCOUNT', key('stranded-due'), after, '+inf')
+    found[15], found[16] = tonumber(first[2]), first[1]
+  end
+  local this = math.floor(now / 60000)
+  return append_minutes(found, this - MINUTES + 1, this)
+end
+
+for i = 3, #ARGV do
+  visit(ARGV[i])
+  local is_sound, found = pcall(standing)
+  all[i - 2] = is_sound and found or type(found) == 'table' and found.err or tostring(found)
+end
+return all

@@ -1,0 +1,21 @@
+-- order-workers: gives live workers an order, which takes the place of earlier ones.
+--
+-- KEYS[1]  workers     HASH worker -> record
+-- ARGV[1]  clock, or '' for the server's
+-- ARGV[2]  the order
+-- ARGV[3]  milliseconds for which it is kept
+-- ARGV[4…] the workers
+-- Returns  those that live
+-- Cost     O(n log w) for n of w workers
+-- needs: start
+
+-- This is first because a full server allows this write. After a write, the server allows the rest of a script.
+redis.call('ZREM', key('worker-ends'), '')
+local living = {}
+for i = 4, #ARGV do
+  if tonumber(redis.call('ZSCORE', key('worker-ends'), ARGV[i]) or 0) > now then
+    redis.call('SET', key('order:' .. ARGV[i]), ARGV[2], 'PX', ARGV[3])
+    living[#living + 1] = ARGV[i]
+  end
+end
+return living

@@ -1,0 +1,27 @@
+-- The numbers of jobs.
+-- needs: start, line
+-- gives: pending, job_counts
+
+-- The number of jobs that have not begun: waiting, delayed.
+local function pending()
+  local waiting, delayed = 0, 0
+  for _, priority in ipairs(lines()) do
+    local due = line('due', priority)
+    local fallen = redis.call('ZCOUNT', due, '-inf', now)
+    local listed = redis.call('LLEN', line('line', priority)) - redis.call('SCARD', line('void', priority))
+    waiting, delayed = waiting + fallen + listed, delayed + redis.call('ZCARD', due) - fallen
+  end
+  local fallen = redis.call('ZCOUNT', key('laned'), '-inf', now)
+  return waiting + fallen, delayed + redis.call('ZCARD', key('laned')) - fallen
+end
+
+-- The number of jobs in each state: waiting, delayed, active, completed, failed, cancelled.
+local function job_counts()
+  local waiting, delayed = pending()
+  local counts = { waiting, delayed, math.max(redis.call('HLEN', key('holders')) - 1, 0) }
+  local are_kept = redis.call('EXISTS', key('kept')) == 1
+  for _, state in ipairs({ 'completed', 'failed', 'cancelled' }) do
+    counts[#counts + 1] = redis.call('ZCARD', key(state)) + (are_kept and redis.call('ZCARD', key('kept:' .. state)) or 0)
+  end
+  return counts
+end
