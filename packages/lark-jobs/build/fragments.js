@@ -12,6 +12,9 @@
  * A script makes its functions anew with each call, which takes 0.12 µs for each. So there are modules: the fragments
  * with the line `-- module: lanes` are the module `lanes`. `lanes()` returns a table of the names that they give, and
  * the first use in a call makes them. What only one module needs is made with it.
+ *
+ * No two files have one name, and a module has the name of its file, in the plural if the file has a noun (`rate.lua` is
+ * `rates()`), or that of the folder of its files.
  */
 
 /** @typedef {{ path: string, name: string, module: string, needs: string[], gives: string[], code: string }} Part */
@@ -25,8 +28,8 @@ const language = new Set(words.trim().split(/\s+/))
 /**
  * @param {ReadonlyMap<string, string>} files texts by path: `claim/exchange`, `claim/shared/lanes/turn`
  * @returns {Map<string, string[]>} the pieces of each script
- * @throws if a file uses a name that nothing gives, if two give the same name, if nothing uses a name, or if fragments
- * need each other
+ * @throws if a file uses a name that nothing gives, if two give the same name, if nothing uses a name, if fragments need
+ * each other, or if a name is not where a reader looks for it
  */
 export function assemble(files) {
   const parts = [...files].map(([path, text]) => parse(path, text))
@@ -37,6 +40,7 @@ export function assemble(files) {
   for (const part of shared)
     if (part.module) modules.set(part.module, [...(modules.get(part.module) ?? []), part])
   const house = { parts, fragments, modules }
+  checkNames(parts)
   check(house)
   const scripts = parts.filter((part) => !shared.includes(part))
   return new Map(scripts.map((script) => [script.name, piecesOf(script, house)]))
@@ -62,6 +66,29 @@ function parse(path, text) {
   }
 }
 
+/**
+ * A reader finds a file by its name alone, and the file of a module by the module's name.
+ *
+ * @param {Part[]} parts
+ */
+function checkNames(parts) {
+  /** @type {Map<string, string>} */
+  const paths = new Map()
+  for (const { path, name, module } of parts) {
+    if (paths.has(name)) throw new Error(`${path} has the name of ${paths.get(name)}`)
+    paths.set(name, path)
+    const noun = name.replaceAll('-', '_')
+    const folder = path
+      .split('/')
+      .slice(0, -1)
+      .findLast((each) => each !== 'shared')
+    if (module && ![noun, `${noun}s`, folder].includes(module))
+      throw new Error(
+        `${path} is part of the module ${module}, which has neither its name nor that of its folder`,
+      )
+  }
+}
+
 /** @param {House} house */
 function check({ parts, fragments, modules }) {
   /** @type {Map<string, string>} */
@@ -81,6 +108,8 @@ function check({ parts, fragments, modules }) {
       const fragment = fragments.get(need)
       const isOpen = fragment && (fragment.module === '' || fragment.module === module)
       if (!isOpen && !modules.has(need)) throw new Error(`${path} needs ${need}, which is no fragment for it`)
+      if (modules.has(need) && declared.has(need))
+        throw new Error(`${path} declares ${need}, which is a module that it needs`)
       const given = modules.has(need) ? [need] : (fragment?.gives ?? [])
       const taken = given.filter((name) => used.delete(name))
       if (taken.length === 0) throw new Error(`${path} needs ${need}, and uses nothing of it`)

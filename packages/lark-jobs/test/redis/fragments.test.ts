@@ -51,6 +51,18 @@ test('a module is made when it is first used, with what nothing else needs', () 
 })
 
 test.each([
+  ['last-token', 'last_tokens'],
+  ['listening', 'listening'],
+  ['effects/shared/effect', 'effects'],
+  ['claim/shared/lanes/turn', 'lanes'],
+])('the file %s may be the module %s', (path, module) => {
+  const text = '-- needs: start\n-- gives: some\nlocal function some()\n  return key(made)\nend\n'
+  const use = `-- needs: start, ${module}\n${module}(made, key).some()\n${module}().some()\n`
+  const named = path.includes('/') ? path : `claim/shared/${path}`
+  expect(scriptOf({ [named]: `-- module: ${module}\n${text}`, verb: use })).toContain(`function ${module}()`)
+})
+
+test.each([
   [
     'a name that is used and not given',
     { verb: '-- needs: start\nput(key(made))\n' },
@@ -88,8 +100,29 @@ test.each([
   ],
   [
     'a part of a module',
-    { 'shared/line': `-- module: lanes\n${line}`, verb: '-- needs: start, line\nkey(made, line())\n' },
+    {
+      'claim/shared/lanes/line': `-- module: lanes\n${line}`,
+      verb: '-- needs: start, line\nkey(made, line())\n',
+    },
     /^verb needs line, which is no fragment for it$/,
+  ],
+  [
+    'a local with the name of a module',
+    {
+      'shared/line': `-- module: lines\n${line}`,
+      verb: '-- needs: start, lines\nlocal lines = lines().line(key(made))\n',
+    },
+    /^verb declares lines, which is a module that it needs$/,
+  ],
+  [
+    'a second file with a name',
+    { 'shared/line': line, 'claim/line': '-- needs: start, line\nkey(made, line())\n' },
+    /^claim\/line has the name of shared\/line$/,
+  ],
+  [
+    'a module with another name than its file',
+    { 'claim/shared/line': `-- module: lanes\n${line}`, verb: '-- needs: start, lanes\nlanes(made, key)\n' },
+    /^claim\/shared\/line is part of the module lanes, which has neither its name nor that of its folder$/,
   ],
   [
     'a circle',

@@ -12,8 +12,8 @@
 -- ARGV[5…] ids
 -- Returns  a letter for each id: d(one), a(sked), m(issing), r(efused)
 -- Cost     O(n log m) for n ids among m jobs delayed, held or ended
--- needs: start, numbered, calls, line, place, lanes, counters, end, locate, payloads, admission, notice, ring, effects, erase, retain, rouse
--- needs: keeping, failing, watching, event, lease, schedules, last_tokens, gone
+-- needs: start, numbered, calls, line, place, lanes, counters, end, locate, payloads, options, admission, notice, ring, effects, erase, retain, rouse
+-- needs: keeping, failed_jobs, watching, event, lease, schedules, last_tokens, gone
 
 local answer = recalled()
 if answer then
@@ -47,7 +47,7 @@ local function leave_state(id, state, place)
   else
     redis.call('ZREM', key(state), id)
     if state == 'failed' then
-      failing().forget_failed({ id })
+      failed_jobs().forget_failed({ id })
     end
   end
 end
@@ -184,7 +184,7 @@ changes['edit-active'] = function(id, state, record)
     changes.redact = redact ~= '[]' and redact or ''
   end
   local edited = string.sub(record, 1, payloads().payload_at(record) - 1) .. payload
-  payloads().change_record(id, record, payloads().with_options(edited, changes))
+  payloads().change_record(id, record, options().with_options(edited, changes))
   if state ~= 'active' then
     last_tokens().settles_no_more({ id })
   end
@@ -220,7 +220,7 @@ changes['prioritize'] = function(id, state, record, priority, place)
 end
 
 local function change_tags(id, _, record)
-  local tagged = payloads().is_changeable(record) and payloads().with_tags(record, value, change == 'add-tags', MAX_TAGS)
+  local tagged = payloads().is_changeable(record) and options().with_tags(record, value, change == 'add-tags', MAX_TAGS)
   if not tagged then
     return 'r'
   end
@@ -246,7 +246,7 @@ end
 
 local function version_of(id, state, record)
   local runs = counted(id) + (state == 'completed' and 1 or 0)
-  local _, values = payloads().options_of(record)
+  local _, values = options().options_of(record)
   return state .. ' ' .. runs .. ' ' .. (values.editedAt or '')
 end
 

@@ -8,7 +8,7 @@
 -- ARGV[3]  how many paused groups to return
 -- Returns  { the pause (pause.lua); a paused group; until when; who paused it and when, or ''; another; … }
 -- Cost     O(w) for w waiting callers when it resumes, or pauses for a time; O(log m) for m paused groups
--- needs: start, ring, pause, pauses
+-- needs: start, ring, pause, pausing
 
 -- The time of the pause comes between the separators.
 local setting = string.gsub(ARGV[2], '\31\31', '\31' .. string.format('%.0f', now) .. '\31', 1)
@@ -21,7 +21,7 @@ if ms then
   if more == '' then
     redis.call('HSET', key('settings'), 'paused', '0')
   end
-  pauses().pause_for(tonumber(ms), because)
+  pausing().pause_for(tonumber(ms), because)
 elseif setting ~= '' then
   local was_paused = pause_left(redis.call('HGET', key('settings'), 'paused'))
   redis.call('HSET', key('settings'), 'paused', setting)

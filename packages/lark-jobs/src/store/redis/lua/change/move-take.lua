@@ -7,7 +7,7 @@
 -- Returns  { a letter for each: t(aken), r(efused), m(issing), l(eft); four values for each that is taken: its id, its
 --            partition, how often it was moved, and its text }
 -- Cost     O(n log m) for n jobs among m delayed
--- needs: start, line, place, lanes, locate, payloads, admission, erase, event, rouse, gone
+-- needs: start, line, place, lanes, locate, payloads, options, admission, erase, event, rouse, gone
 
 local MAX_BYTES = 1048576
 -- This is first because a full server allows this write, and after it the rest of a script: what is taken is kept here.
@@ -31,7 +31,7 @@ end
 
 -- Takes a job of a line. Its text has everything of it (gone.lua).
 local function take_out(id, to, record, priority, place)
-  local _, values = payloads().options_of(record)
+  local _, values = options().options_of(record)
   local moves = (tonumber(values.moves) or 0) + 1
   local large = payloads().payloads_of({ id }, { record })[1]
   local lane = string.match(priority, '@(.*)$')
@@ -49,7 +49,7 @@ local function take_out(id, to, record, priority, place)
   -- The limits of its group, which another job may have brought, are those of the group elsewhere too.
   local before, after = string.match(record, '^([^,|]*,[^,|~]*@[^,|~]*)~?[^,|]*([,|].*)$')
   local limits = (group[1] or '') ~= '' and '~' .. group[1] or ''
-  record = payloads().with_options(before and before .. limits .. after or record, { moves = string.format('%d', moves) })
+  record = options().with_options(before and before .. limits .. after or record, { moves = string.format('%d', moves) })
   for _, each in ipairs({ record, large or '', lock }) do
     texts[#texts + 1] = each
   end

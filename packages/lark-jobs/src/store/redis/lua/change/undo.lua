@@ -8,7 +8,7 @@
 --          reason; each '' if there is none
 -- Returns  a letter for each job: d(one), m(issing), r(efused)
 -- Cost     O(n log m) for n jobs among m jobs delayed or ended
--- needs: start, numbered, calls, place, lanes, counters, end, retain, locate, payloads, ring, rouse
+-- needs: start, numbered, calls, place, lanes, counters, end, retain, locate, options, ring, rouse
 
 local answer = recalled()
 if answer then
@@ -36,7 +36,7 @@ local function undo(id, version, was)
   elseif state ~= 'waiting' and state ~= 'delayed' then
     return 'r'
   end
-  local _, values = payloads().options_of(record)
+  local _, values = options().options_of(record)
   local rest = string.match(record, '^-?%d+(.*)$')
   if not rest or version ~= counted(id) .. ' ' .. (values.editedAt or '') then
     return 'r'

@@ -23,7 +23,7 @@
 --            due, or '' if that is when it was queued, or nothing; milliseconds until a schedule or a flow is due, or
 --            nothing if the claim has all the jobs that it wanted and no flow became due, or if none will be due }
 -- Cost     O((n + limit) log m) for n settlements and m ended jobs; independent of the length of the lines
--- needs: start, calls, line, place, lanes, counters, lease, starts, bytes, payloads, settle, order, ring
+-- needs: start, calls, line, place, lanes, counters, lease, rates, rooms, payloads, settle, order, ring
 -- needs: effects, retain, delivery, end, event, pause, ticks
 
 local limit, prefetch = math.min(tonumber(ARGV[5]), MAX_ITEMS), tonumber(ARGV[6])
@@ -42,7 +42,7 @@ local paused, laned, large, owes, watched, keeps, listened, has_ticks, has_flows
 ends.watched, ends.keeps, audience.till = watched or '', keeps, listened or ''
 ends.takes = wanted and string.match(wanted, '^e(%d*)') ~= '0'
 paused, laned = pause_left(paused), (laned or '0') ~= '0'
-room = large and bytes().byte_room or nil
+room = large and rooms().byte_room or nil
 
 local function records_of(ids)
   return #ids > 0 and redis.call('HMGET', key('jobs'), unpack(ids)) or {}
@@ -98,7 +98,7 @@ redis.call('SREM', key('idle'), most > 0 and ARGV[2] or '')
 
 local kept = { completed = tonumber(ARGV[10]), failed = read_kept(ARGV[11]), cancelled = tonumber(ARGV[12]) }
 local verdicts, settled = settle(13, kept, laned)
-if made.pauses then
+if made.pausing then
   paused = pause_left(redis.call('HGET', key('settings'), 'paused'))
 end
 if laned then
@@ -110,7 +110,7 @@ end
 
 local permitted, wait, note = math.huge, -1, nil
 if not prefetch and most > 0 then
-  permitted, wait, note = starts().allowed_starts(ARGV[6], most)
+  permitted, wait, note = rates().allowed_starts(ARGV[6], most)
   most = math.min(most, permitted)
 end
 local all, taken, places = lines(), {}, {}

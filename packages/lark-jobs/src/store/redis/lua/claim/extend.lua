@@ -7,7 +7,7 @@
 --          with 1 if it runs alone from now on, and with 0 if not; for a job that has not begun, with -
 -- Returns  { ids whose lease is lost; ids with a notice; the reasons of these notices; ids that somebody watches }
 -- Cost     O(n log m) for n notes among m claims
--- needs: start, texts, lease, notice, watching, event
+-- needs: start, reports, lease, notice, watching, event
 
 local ids = {}
 for i = 3, #ARGV, 3 do
@@ -47,7 +47,7 @@ for i, id in ipairs(ids) do
       begun[#begun + 1] = not has_begun(start) and has_begun(has) and id or nil
       redis.call('HSET', key('holders'), id, token .. '|' .. has .. string.sub(holders[i], #token + 2 + #start))
     end
-    local progress = report ~= '' and texts().keep_report(id, report, true)
+    local progress = report ~= '' and reports().keep_report(id, report, true)
     local watchers = noticed and watching().watchers_of({ id })[1] or {}
     if #watchers > 0 then
       watched[#watched + 1] = id

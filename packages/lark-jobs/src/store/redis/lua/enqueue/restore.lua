@@ -7,7 +7,7 @@
 --          ended, its counters, errors, result, progress and reason; each but the first '' if there is none
 -- Returns  a letter for each job: d(one), e(xists)
 -- Cost     O(n log m) for n jobs and m that have ended
--- needs: start, numbered, calls, payloads, retain, failing
+-- needs: start, numbered, calls, payloads, retain, failed_jobs
 
 local answer = recalled()
 if answer then
@@ -29,7 +29,7 @@ for i = 3, #ARGV, 4 do
     end
     redis.call('ZADD', key(state), at, id)
     if state == 'failed' and type(kept) == 'string' then
-      failing().note_failed({ id }, tonumber(at), {}, kept)
+      failed_jobs().note_failed({ id }, tonumber(at), {}, kept)
     end
   end
   verdicts[#verdicts + 1] = is_new and 'd' or 'e'

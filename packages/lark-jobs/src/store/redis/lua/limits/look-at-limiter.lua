@@ -9,7 +9,7 @@
 --            its next trial is due, or nothing; how many permits are free, and if a rate has
 --            too few, when it has enough, or nothing }
 -- Cost     O(h + s) for h holders and s sizes
--- needs: start, starts
+-- needs: start, rates
 
 local after = string.format('(%.0f', now)
 
@@ -39,7 +39,7 @@ local opening, trial = unpack(redis.call('HMGET', key('circuit'), 'opening', 'tr
 local free = {}
 if ARGV[3] ~= '' then
   local each = tonumber(ARGV[4])
-  local count, wait = starts().allowed_starts(ARGV[3], MAX_ITEMS, '', all, each)
+  local count, wait = rates().allowed_starts(ARGV[3], MAX_ITEMS, '', all, each)
   free = { tostring(count), count < each and wait >= 0 and string.format('%.0f', now + wait) or nil }
 end
 return { holders, waits, opening and trial and { opening, trial } or {}, free }

@@ -19,7 +19,7 @@
 -- Returns  { granted, milliseconds until a rate allows more or -1, mark or nothing }
 -- Cost     O(log h + n) for h holders and n permits wanted; O(log h) for each holder with an ended lease, and each size
 --          that no holder waits for any more; O(l) for unused permits of a call, of a sliding rate with the limit l
--- needs: start, starts, refunds
+-- needs: start, rates, refunds
 
 local holders, ends = key('holders'), key('ends')
 
@@ -119,7 +119,7 @@ granted, wait = 0, -1
 local mark
 if wanted > 0 then
   local kept, free, note = kept_from(each), nil, nil
-  free, wait, note = starts().allowed_starts(ARGV[8], wanted + kept, '', all + held, each)
+  free, wait, note = rates().allowed_starts(ARGV[8], wanted + kept, '', all + held, each)
   granted = in_lots(free - kept)
   if note and granted > 0 then
     mark = note(granted)

@@ -14,7 +14,7 @@
 --            whether it has begun; the job that has its lock; tokens
 --            of claims, how many of their jobs are held }. For a part that does not matter: false
 -- Cost     O(10,000 + p log m + c) for p priorities in use, m jobs in line, c claims
--- needs: start, locate, show, line, lanes, lease, starts, pause, page, admission
+-- needs: start, locate, show, line, lanes, lease, rates, pause, page, admission
 
 -- To count so many takes the server 4 ms (measured on 2026-11-27, 2 cores, busy).
 local MAX_AHEAD = 10000
@@ -197,7 +197,7 @@ local function limited()
     return false
   end
   local active = math.max(redis.call('HLEN', key('holders')) - 1, 0)
-  local free, wait = starts().allowed_starts(ARGV[3], MAX_ITEMS, nil, active)
+  local free, wait = rates().allowed_starts(ARGV[3], MAX_ITEMS, nil, active)
   return { active, free, wait }
 end
 

@@ -1,6 +1,6 @@
 -- The options in a record: JSON text. A change finds the members in the text and leaves the others as they are, because
 -- `cjson` would make an object of an empty list, and lose digits of large numbers.
--- module: payloads
+-- module: options
 -- gives: options_of, with_options, with_tags
 
 -- The position after the text that begins at `at`.

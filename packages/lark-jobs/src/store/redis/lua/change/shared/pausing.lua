@@ -1,5 +1,5 @@
 -- Pauses the partition for a time.
--- module: pauses
+-- module: pausing
 -- needs: start, pause, ring
 -- gives: pause_for
 

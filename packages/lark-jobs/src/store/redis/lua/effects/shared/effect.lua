@@ -11,7 +11,7 @@
 --   hooked          HASH  id -> 1: jobs whose class has a hook
 -- `effects` in `settings` is 1 while `ended` or a bundle is there.
 -- module: effects
--- needs: start, failing, erase, ring, notice, payloads, bundle
+-- needs: start, failed_jobs, erase, ring, notice, payloads, bundle
 -- gives: owed, fresh, next_effect, write_bundles, write_effects, withdraw, unbundle, purge, hide, acknowledge, forget_remembered, remember_ends
 -- gives: release, ring_for_effects
 
@@ -121,7 +121,7 @@ local function purge(id)
     redis.call('ZREM', key(state), id)
     redis.call('ZREM', key('kept:' .. state), id)
   end
-  failing().forget_failed({ id })
+  failed_jobs().forget_failed({ id })
   redis.call('ZREM', key('kept'), id)
   if redis.call('HDEL', key('ended'), id) == 1 then
     redis.call('ZREM', key('effects:move'), id)

@@ -1,7 +1,7 @@
 -- What becomes of a job when its run has ended, or when its worker has died: the same rules as in
 -- `store/contract/rules/consequence.ts`. Runs that completed are ended together, in settle.lua.
 -- module: consequences
--- needs: start, line, place, lanes, counters, texts, lease, end, ring, event, pauses, last_tokens
+-- needs: start, line, place, lanes, counters, reports, lease, end, ring, event, pausing, last_tokens
 -- gives: outcomes, take_back
 
 local MAX_CRASHES_BESIDE = 10
@@ -34,7 +34,7 @@ function outcomes.retried(id, value, job)
   local after, failure = string.match(value, '^(%d+)|(.*)$')
   local runs, failures, crashes, releases = counted(id)
   count(id, runs + 1, failures + 1, crashes, releases)
-  texts().keep_error(id, failure)
+  reports().keep_error(id, failure)
   fall_back(id, now + tonumber(after), job, 'retrying', failures + 1)
 end
 
@@ -58,7 +58,7 @@ function outcomes.released(id, value, job)
   end
   local group = string.match(lane or '', '^[^^]*')
   if what == 'q' then
-    pauses().pause_for(tonumber(after), because ~= '' and '|' .. string.gsub(because, '\31', ' ') or '')
+    pausing().pause_for(tonumber(after), because ~= '' and '|' .. string.gsub(because, '\31', ' ') or '')
   elseif what == 'g' and group ~= '' and now + tonumber(after) > lanes().paused_until(group) then
     lanes().pause(group, now + tonumber(after), '')
   end
@@ -80,7 +80,7 @@ function outcomes.failed(id, value, job)
     ends.kinds = ends.kinds or {}
     ends.kinds[id] = kind
   end
-  texts().keep_error(id, failure)
+  reports().keep_error(id, failure)
   end_as('failed', { id }, job.kept.failed, untold ~= '' and 'untold' or nil)
 end
 
@@ -90,7 +90,7 @@ function outcomes.cancelled(id, value, job)
   local runs, failures, crashes, releases = counted(id)
   count(id, runs + 1, failures, crashes, releases)
   if failure ~= '' then
-    texts().keep_error(id, failure)
+    reports().keep_error(id, failure)
   end
   -- A notice may have more: what a person wrote.
   local is_asked = job.notice and string.match(job.notice, '^[^|]*') == reason
@@ -114,7 +114,7 @@ local function take_back(id, holder, cause, is_unread)
     count(id, runs + 1, failures, cause and crashes + 1 or crashes, releases)
     if cause then
       has_crashed = true
-      texts().keep_error(id, '{"run":' .. runs + 1 .. cause)
+      reports().keep_error(id, '{"run":' .. runs + 1 .. cause)
       local most = crash_limit(record)
       if crashes + 1 >= (start == 'b' and math.max(most, MAX_CRASHES_BESIDE) or most) then
         return 'failed', true

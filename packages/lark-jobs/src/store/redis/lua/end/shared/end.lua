@@ -1,5 +1,5 @@
 -- The end of jobs: the one way into an ended state. It writes the state and the effects (effect.lua) in one step.
--- needs: start, retain, failing, effects, counting, watching, keeping, event, schedules
+-- needs: start, retain, failed_jobs, effects, counting, watching, keeping, event, schedules
 -- gives: end_as, ends
 
 -- `watched`: when the last watch of the partition lapses (watching.lua), or ''; nothing if this call has not read it.
@@ -66,7 +66,7 @@ local function end_as(state, ids, kept, how)
   end
   redis.call('ZADD', key(state), unpack(scored))
   if type(kept) == 'string' then
-    failing().note_failed(ids, now, ends.kinds or {}, kept)
+    failed_jobs().note_failed(ids, now, ends.kinds or {}, kept)
   end
   trim(state, kept, #ids)
 end

@@ -5,7 +5,7 @@
 --   failed-wholes  ZSET  id -> when: those that have all of their errors
 -- In `settings`, `failed-bytes` is their sum; `dropped` and `dropped-at`: how many were removed before their age, and when
 -- last. Jobs that failed before an upgrade from layout 8 are in none of these.
--- module: failing
+-- module: failed_jobs
 -- needs: start, payloads
 -- gives: note_failed, forget_failed, next_to_go
 

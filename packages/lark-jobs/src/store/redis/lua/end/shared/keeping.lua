@@ -7,7 +7,7 @@
 --   kept-logs     ZSET  id -> until when the log of an ended job is kept
 -- `keeps` in `settings` is 1 while `keeps` is there.
 -- module: keeping
--- needs: start, retain, effects, failing
+-- needs: start, retain, effects, failed_jobs
 -- gives: carry, remember_unkept, keep_some, let_go, unpin, drop_old
 
 local PINNED = 31536000000
@@ -96,7 +96,7 @@ local function unpin(id, kept)
     let_go('failed', { id })
     add('failed', { at, id })
     if type(kept) == 'string' then
-      failing().note_failed({ id }, at, {}, kept)
+      failed_jobs().note_failed({ id }, at, {}, kept)
     end
     trim('failed', kept, 1)
   end
@@ -124,7 +124,7 @@ local function drop_old(most, counts)
       add(state, scored)
       if type(counts[state]) == 'string' then
         for n = 2, #scored, 2 do
-          failing().note_failed({ scored[n] }, scored[n - 1], {}, counts[state])
+          failed_jobs().note_failed({ scored[n] }, scored[n - 1], {}, counts[state])
         end
       end
       trim(state, counts[state], #scored / 2)

@@ -1,7 +1,7 @@
 -- What is kept of the runs of a job. Appends lines to a text, and keeps the newest: at most `most` lines and `bytes`
 -- bytes. Of progress, the latest is kept.
 --   progress  HASH  id -> JSON
--- module: texts
+-- module: reports
 -- needs: start
 -- gives: keep_error, keep_report
 local MAX_ERRORS = 10

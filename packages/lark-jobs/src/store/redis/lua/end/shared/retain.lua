@@ -1,6 +1,6 @@
 -- Which ended jobs are kept: removes those that retention or a person removes. A job whose effects are not acknowledged
 -- is hidden instead (effect.lua).
--- needs: start, erase, effects, failing
+-- needs: start, erase, effects, failed_jobs
 -- gives: forget, forget_of, trim, read_kept
 
 -- Removes jobs that are in no line, claim or state any more.
@@ -24,7 +24,7 @@ end
 -- Removes jobs that have left the set of their state.
 local function forget_of(state, ids)
   if state == 'failed' and #ids > 0 then
-    failing().forget_failed(ids)
+    failed_jobs().forget_failed(ids)
   end
   forget(ids)
 end
@@ -37,7 +37,7 @@ end
 -- Removes the oldest jobs of a state beyond `kept`: as many as `added` jobs made too many, and up to 1,000 more.
 local function trim(state, kept, added)
   if type(kept) == 'string' then
-    local gone = failing().next_to_go(kept)
+    local gone = failed_jobs().next_to_go(kept)
     if #gone > 0 then
       redis.call('ZREM', key(state), unpack(gone))
       forget_of(state, gone)

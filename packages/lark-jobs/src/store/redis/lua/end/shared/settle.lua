@@ -1,5 +1,5 @@
 -- Settles jobs.
--- needs: start, lanes, lease, texts, consequences, end, minute, event, late_outcomes
+-- needs: start, lanes, lease, reports, consequences, end, minute, event, late_outcomes
 -- gives: settle
 
 -- Which of the jobs are held under the given tokens: their ids, the index of each, and how many jobs each token has.
@@ -113,7 +113,7 @@ local function settle(first, kept, laned)
       local kind, value, log = ARGV[at], ARGV[at + 1], ARGV[at + 2]
       ended[kind] = (ended[kind] or 0) + 1
       if log ~= '' then
-        texts().keep_report(id, log)
+        reports().keep_report(id, log)
       end
       if kind == 'completed' then
         completed[#completed + 1] = id

@@ -4,7 +4,7 @@
 --   rate    HASH  window: at, when the window began; count, its starts. bucket: at, a time; tokens, the tokens then;
 --                 taken, how many tokens were ever taken
 --   starts  LIST  sliding: the times of the last starts, the latest first, at most as many as the limit
--- module: starts
+-- module: rates
 -- needs: start
 -- gives: allowed_starts
 local kinds = {}

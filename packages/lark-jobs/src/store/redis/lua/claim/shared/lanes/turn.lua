@@ -5,7 +5,7 @@
 --   asleep    ZSET  lane -> when a job may begin. A lane that waits for the end of one of its jobs is in neither set
 -- In `settings`: turn, the last turn that was given; own, the turn of the jobs without a group.
 -- module: lanes
--- needs: start, line, starts, lane, aged
+-- needs: start, line, rates, lane, aged
 -- gives: fall_due, opens_at, reposition, reposition_all, next_turn, take_turn
 
 -- Stands for no end. Redis accepts this number as a score.
@@ -47,7 +47,7 @@ local function opens_at(lane)
   end
   local _, limited = read_limits(limits)
   if at == 0 and limited ~= '' then
-    local free, wait = starts().allowed_starts(limited, 1, '@' .. lane, busy)
+    local free, wait = rates().allowed_starts(limited, 1, '@' .. lane, busy)
     at = free > 0 and 0 or wait >= 0 and now + wait or NEVER
     cause = at == NEVER and 'end' or at > 0 and 'rate' or nil
   end
@@ -115,7 +115,7 @@ local function take_turn(lane, most, places, aging, room)
   local _, limited = read_limits(limits)
   local note
   if limited ~= '' then
-    local free, _, begin = starts().allowed_starts(limited, most, '@' .. lane, tonumber(busy or 0))
+    local free, _, begin = rates().allowed_starts(limited, most, '@' .. lane, tonumber(busy or 0))
     most, note = math.min(most, free), begin
   end
   local ids = {}

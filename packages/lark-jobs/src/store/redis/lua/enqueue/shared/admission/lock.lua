@@ -5,7 +5,7 @@
 --                    when it took the lock: until it is started again
 --   throttles, throttlers  ZSET, HASH  name -> when the next job may come; id of the last job
 -- module: admission
--- needs: start, line, place, payloads, counters, locate, last_tokens
+-- needs: start, line, place, payloads, options, counters, locate, last_tokens
 -- gives: read_lock, locker, take_lock, meet, hold
 
 local function read_lock(lock)
@@ -57,10 +57,10 @@ local function meet(lock, mine, large)
   if replace == '' or state == 'active' or not payloads().is_changeable(record) then
     return 'u', other
   end
-  local _, said = payloads().options_of(mine)
+  local _, said = options().options_of(mine)
   local changes = { tags = said.tags or '', redact = said.redact or '', editedAt = '' }
   local head = string.sub(record, 1, payloads().payload_at(record) - 1)
-  local changed = payloads().with_options(head .. string.sub(mine, payloads().payload_at(mine)), changes)
+  local changed = options().with_options(head .. string.sub(mine, payloads().payload_at(mine)), changes)
   payloads().change_record(other, record, changed, large)
   last_tokens().settles_no_more({ other })
   if debounce ~= '' and state == 'delayed' then
