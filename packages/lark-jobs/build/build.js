@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { build } from '../../lark/build/bundle.js'
 import { embedLua } from './embed-lua.js'
 
-const lua = embedLua()
+const lua = await embedLua()
 
 const folder = fileURLToPath(new URL('..', import.meta.url)).replace(/\/$/, '')
 // Each file in `dist/commands` is imported to find its commands, so only files with commands are entries.

@@ -5,6 +5,7 @@
 import { createHash } from 'node:crypto'
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { pathToFileURL } from 'node:url'
+import { luaConstants } from './contract.js'
 import { assemble } from './fragments.js'
 
 const redis = new URL('../src/store/redis/', import.meta.url)
@@ -20,9 +21,9 @@ const flags = '--!df flags=allow-undeclared-keys\n'
  * Writes the generated file if it has changed. Each piece is in the file once. Whole scripts would have four times the
  * size.
  *
- * @returns {{ pieces: string[], scripts: Record<string, { sha1: string, pieces: number[] }> }}
+ * @returns {Promise<{ pieces: string[], scripts: Record<string, { sha1: string, pieces: number[] }> }>}
  */
-export function embedLua() {
+export async function embedLua() {
   const folder = new URL('lua/', redis)
   const paths = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((path) =>
     path.endsWith('.lua'),
@@ -31,7 +32,7 @@ export function embedLua() {
     const name = path.slice(0, -'.lua'.length).replaceAll('\\', '/')
     return /** @type {const} */ ([name, readFileSync(new URL(path, folder), 'utf8')])
   })
-  const assembled = [...assemble(new Map(files))]
+  const assembled = [...assemble(new Map(files), await luaConstants())]
   /** @type {string[]} */
   const pieces = []
   /** @param {string} piece */
@@ -54,4 +55,4 @@ ${scripts.map(([name, script]) => `    ${JSON.stringify(name)}: ${JSON.stringify
   return { pieces, scripts: Object.fromEntries(scripts) }
 }
 
-if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) embedLua()
+if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) await embedLua()

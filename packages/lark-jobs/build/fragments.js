@@ -13,11 +13,17 @@
  * with the line `-- module: lanes` are the module `lanes`. `lanes()` returns a table of the names that they give, and
  * the first use in a call makes them. What only one module needs is made with it.
  *
+ * A name in capitals is a constant of the store contract (`contract.js`), which is written into the text: RATE_KINDS,
+ * MAX_ITEMS. A file with a function for each of a list says so, and the build refuses it if one is missing:
+ *
+ *   -- covers: RATE_KINDS in kinds
+ *
  * No two files have one name, and a module has the name of its file, in the plural if the file has a noun (`rate.lua` is
  * `rates()`), or that of the folder of its files.
  */
 
-/** @typedef {{ path: string, name: string, module: string, needs: string[], gives: string[], code: string }} Part */
+/** @typedef {{ path: string, name: string, module: string, needs: string[], gives: string[], covers: string[], code: string }} Part */
+/** @typedef {ReadonlyMap<string, string>} Constants as Lua, by their names */
 /** @typedef {{ parts: Part[], fragments: Map<string, Part>, modules: Map<string, Part[]> }} House */
 
 const words = `
@@ -27,12 +33,13 @@ const language = new Set(words.trim().split(/\s+/))
 
 /**
  * @param {ReadonlyMap<string, string>} files texts by path: `claim/exchange`, `claim/shared/lanes/turn`
+ * @param {Constants} constants
  * @returns {Map<string, string[]>} the pieces of each script
  * @throws if a file uses a name that nothing gives, if two give the same name, if nothing uses a name, if fragments need
  * each other, or if a name is not where a reader looks for it
  */
-export function assemble(files) {
-  const parts = [...files].map(([path, text]) => parse(path, text))
+export function assemble(files, constants = new Map()) {
+  const parts = [...files].map(([path, text]) => parse(path, text, constants))
   const shared = parts.filter(({ path }) => isFragment(path))
   const fragments = new Map(shared.map((part) => [part.name, part]))
   /** @type {Map<string, Part[]>} */
@@ -41,6 +48,7 @@ export function assemble(files) {
     if (part.module) modules.set(part.module, [...(modules.get(part.module) ?? []), part])
   const house = { parts, fragments, modules }
   checkNames(parts)
+  for (const part of parts) checkCovered(part, constants)
   check(house)
   const scripts = parts.filter((part) => !shared.includes(part))
   return new Map(scripts.map((script) => [script.name, piecesOf(script, house)]))
@@ -49,12 +57,18 @@ export function assemble(files) {
 /** @param {string} path */
 export const isFragment = (path) => /(^|\/)shared\//.test(path)
 
-/** @param {string} path @param {string} text @returns {Part} */
-function parse(path, text) {
+/** @param {string} path @param {string} text @param {Constants} constants @returns {Part} */
+function parse(path, text, constants) {
   /** @param {string} word */
   const listed = (word) =>
     [...text.matchAll(new RegExp(`^-- ${word}: (.*)$`, 'gm'))].flatMap(([, names = '']) => names.split(', '))
-  const code = text.replace(/^\s*(--.*)?\n/gm, '')
+  const written = text.replace(/^\s*(--.*)?\n/gm, '')
+  for (const name of namesIn(written).declared)
+    if (constants.has(name)) throw new Error(`${path} declares ${name}, which is a constant of the contract`)
+  const code = written.replace(
+    /'(?:\\.|[^'\\])*'|(?<![\w.])[A-Z][A-Z_]*\b/g,
+    (word) => constants.get(word) ?? word,
+  )
   const [module = ''] = listed('module')
   return {
     path,
@@ -62,7 +76,20 @@ function parse(path, text) {
     module,
     needs: listed('needs'),
     gives: listed('gives'),
+    covers: listed('covers'),
     code,
+  }
+}
+
+/** @param {Part} part @param {Constants} constants */
+function checkCovered({ path, covers, code }, constants) {
+  for (const each of covers) {
+    const [list = '', table] = each.split(' in ')
+    const names = [...(constants.get(list)?.matchAll(/'([^']+)'/g) ?? [])].map(([, name]) => name)
+    if (names.length === 0) throw new Error(`${path} covers ${list}, which is no list of the contract`)
+    const made = [...code.matchAll(new RegExp(`\\b${table}(?:\\.(\\w+)|\\['([^']+)'\\])`, 'g'))]
+    const missing = names.filter((name) => !made.some(([, word, text]) => (word ?? text) === name))
+    if (missing.length > 0) throw new Error(`${path} has no ${table} for ${missing.join(', ')} of ${list}`)
   }
 }
 

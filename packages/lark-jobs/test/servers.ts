@@ -17,7 +17,7 @@ declare module 'vitest' {
 }
 
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
-  embedLua()
+  await embedLua()
   // All files of this run are in one folder, to see which files are left behind.
   const folder = mkdtempSync(join(tmpdir(), 'lark-test-run-'))
   process.env.TMPDIR = folder

@@ -24,7 +24,8 @@ export const MAX_NAME = 200
 
 export const states = ['waiting', 'delayed', 'blocked', 'active', 'completed', 'failed', 'cancelled'] as const
 export type State = (typeof states)[number]
-export type EndedState = Extract<State, 'completed' | 'failed' | 'cancelled'>
+export const endedStates = ['completed', 'failed', 'cancelled'] as const satisfies readonly State[]
+export type EndedState = (typeof endedStates)[number]
 
 /**
  * Why a job ended `cancelled`. `removed`: a person removed it before it had ended. `skipped`: the flow that it belongs to

@@ -2,6 +2,8 @@
  * Which jobs of a group may begin: its limits, and strict order.
  */
 import { expect, test } from 'vitest'
+import type { RateKind } from '../../src/model/rate.ts'
+import { UNKNOWN_RATE_AGAIN } from '../../src/store/contract/rules/rate.ts'
 import { LEASE } from './caller.ts'
 import { limited, of, swap } from './grouped.ts'
 import type { Make } from './harness.ts'
@@ -60,6 +62,48 @@ export function groupLimits(make: Make): void {
     expect(nextDue).toBe(600)
     harness.clock.advance(600)
     expect(await caller.claim(9)).toHaveLength(2)
+  })
+
+  test('a rate of an unknown kind is refused by every call that states one, by its name, and nothing changes', async () => {
+    await using harness = await make()
+    const { store } = harness
+    const caller = harness.caller()
+    const kind = 'leaky' as RateKind
+    const limits = { rate: { limit: 1, per: 1_000, kind, burst: 1 } }
+    const names = /rate of the kind 'leaky'/
+    await caller.enqueue(job())
+    await expect(caller.enqueue(job(of('a', { limits })))).rejects.toThrow(names)
+    await expect(caller.exchange([], { limit: 9, lease: LEASE, limits })).rejects.toThrow(names)
+    const [held] = await caller.claim(9)
+    await expect(store.stand('emails', held!.id, { limits })).rejects.toThrow(names)
+    const call = { holder: 'ada', number: 1, limits, held: 0, wanted: 1, lease: LEASE }
+    await expect(store.limiters.permit('stripe', call)).rejects.toThrow(names)
+    await expect(store.limiters.look('stripe', { limits, each: 1 })).rejects.toThrow(names)
+    expect(await store.counts('emails')).toMatchObject({ waiting: 0, active: 1 })
+  })
+
+  test('a group with a rate of an unknown kind, as a later version may have queued it, begins no job, and others do', async () => {
+    await using harness = await make()
+    const caller = harness.caller()
+    const rated = of('a', { limits: { rate: { limit: 1, per: 1_000, kind: 'window', burst: 1 } } })
+    const [first, second] = jobs(2, rated)
+    const other = job(of('b'))
+    await caller.enqueue(first!, second!, other)
+    await harness.rewordLimits('window', 'leaky_2')
+    expect(ids(await caller.claim(9))).toEqual([other.id])
+    harness.clock.advance(60_000)
+    expect(await caller.claim(9)).toEqual([])
+    const { nextDue } = await caller.exchange([], { limit: 9, lease: LEASE })
+    expect(nextDue).toBe(UNKNOWN_RATE_AGAIN)
+    const { lane } = (await harness.store.stand('emails', first!.id))!
+    expect(lane).toMatchObject({ waitsFor: 'rate', unknownRate: 'leaky_2' })
+    expect(lane!.limits).toBeUndefined()
+    // A worker of the version that knows the kind.
+    await harness.rewordLimits('leaky_2', 'window')
+    harness.clock.advance(UNKNOWN_RATE_AGAIN)
+    expect(ids(await caller.claim(9))).toEqual([first!.id])
+    harness.clock.advance(1_000)
+    expect(ids(await caller.claim(9))).toEqual([second!.id])
   })
 
   test('the limits of a group are those of its last job', async () => {

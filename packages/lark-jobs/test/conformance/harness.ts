@@ -14,6 +14,8 @@ export interface Place {
   save?(): Promise<() => Promise<void>>
   /** Where a text is: keys, or tables. */
   mentions?(text: string): Promise<string[]>
+  /** Puts another word in the place of one in the limits of each group, as another version of Lark might have it. */
+  rewordLimits?(from: string, to: string): Promise<void>
   /** Removes the place. Called when every handle is closed. */
   remove(): Promise<void>
 }
@@ -95,6 +97,10 @@ export class Harness implements AsyncDisposable {
   /** Where a text is in the store: keys, or tables. Nowhere, for a store that cannot say. */
   async mentions(text: string): Promise<string[]> {
     return (await this.#place.mentions?.(text)) ?? []
+  }
+
+  async rewordLimits(from: string, to: string): Promise<void> {
+    await this.#place.rewordLimits!(from, to)
   }
 
   /** Lets the leases end, and takes their jobs back. @returns the ids */

@@ -5,7 +5,7 @@ import { erase } from '../../src/store/sqlite/erase.ts'
 import { library } from '../../src/store/sqlite/library.ts'
 import { SqliteStore } from '../../src/store/sqlite/store.ts'
 import { through } from '../../src/testing/link.ts'
-import { open } from '../sqlite/raw.ts'
+import { open, rewordLanes } from '../sqlite/raw.ts'
 import { describeStore } from './suite.ts'
 
 /** `npm test` runs this on Node 20 with `libsql`, and on Node 24 with `node:sqlite`. */
@@ -45,6 +45,7 @@ describeStore(
         database.close()
         return found
       },
+      rewordLimits: async (from, to) => rewordLanes(file, from, to),
       remove: () => rm(folder, { recursive: true }),
     }
   },

@@ -2,15 +2,23 @@
  * How scripts are put together of fragments, and what the build refuses.
  */
 import { expect, test } from 'vitest'
+import { luaConstants } from '../../build/contract.js'
 import { assemble } from '../../build/fragments.js'
+import { NODES } from '../../src/store/contract/flows.ts'
+import { rateKinds } from '../../src/store/contract/rules/rate.ts'
+import * as contract from '../../src/store/contract/store.ts'
 
+const constants = new Map([
+  ['MAX_ITEMS', '1000'],
+  ['RATE_KINDS', "{ 'window', 'bucket' }"],
+])
 const files = (texts: Record<string, string>) => new Map(Object.entries(texts))
 const start = '-- gives: made, key\nlocal made = {}\nlocal function key(name)\n  return name\nend\n'
 const line = "-- needs: start\n-- gives: line\nlocal function line()\n  return key('line')\nend\n"
 const put = '-- needs: line\n-- gives: put\nlocal function put()\n  return line()\nend\n'
 
 function scriptOf(texts: Record<string, string>): string {
-  return assemble(files({ 'shared/start': start, ...texts }))
+  return assemble(files({ 'shared/start': start, ...texts }), constants)
     .get('verb')!
     .join('')
 }
@@ -60,6 +68,22 @@ test.each([
   const use = `-- needs: start, ${module}\n${module}(made, key).some()\n${module}().some()\n`
   const named = path.includes('/') ? path : `claim/shared/${path}`
   expect(scriptOf({ [named]: `-- module: ${module}\n${text}`, verb: use })).toContain(`function ${module}()`)
+})
+
+test('a constant of the contract is in the text with its value', () => {
+  const text =
+    "-- needs: start\nkey(MAX_ITEMS, 'MAX_ITEMS', made.MAX_ITEMS)\nfor _, kind in ipairs(RATE_KINDS) do\nend\n"
+  expect(scriptOf({ verb: text })).toContain(
+    "key(1000, 'MAX_ITEMS', made.MAX_ITEMS)\nfor _, kind in ipairs({ 'window', 'bucket' }) do\n",
+  )
+})
+
+test('the constants are those of the contract', async () => {
+  const constants = await luaConstants()
+  for (const name of ['MAX_ITEMS', 'RESEND_MEMORY', 'PINNED', 'NODES'] as const)
+    expect(constants.get(name), name).toBe(String({ ...contract, NODES }[name]))
+  expect(constants.get('RATE_KINDS')).toBe(`{ '${rateKinds.join("', '")}' }`)
+  expect(constants.get('RESULT_PURGED')).toBe("'!it was purged'")
 })
 
 test.each([
@@ -123,6 +147,23 @@ test.each([
     'a module with another name than its file',
     { 'claim/shared/line': `-- module: lanes\n${line}`, verb: '-- needs: start, lanes\nlanes(made, key)\n' },
     /^claim\/shared\/line is part of the module lanes, which has neither its name nor that of its folder$/,
+  ],
+  [
+    'a constant of the contract that is written again',
+    { verb: '-- needs: start\nlocal MAX_ITEMS = 1000\nkey(made)\n' },
+    /^verb declares MAX_ITEMS, which is a constant of the contract$/,
+  ],
+  [
+    'a table that lacks a kind',
+    {
+      verb: '-- needs: start\n-- covers: RATE_KINDS in kinds\nlocal kinds = {}\nfunction kinds.window()\n  key(made)\nend\n',
+    },
+    /^verb has no kinds for bucket of RATE_KINDS$/,
+  ],
+  [
+    'a table of kinds that the contract does not have',
+    { verb: '-- needs: start\n-- covers: SPEEDS in kinds\nlocal kinds = {}\nkey(made, kinds)\n' },
+    /^verb covers SPEEDS, which is no list of the contract$/,
   ],
   [
     'a circle',

@@ -16,6 +16,7 @@ export function redisPlace(url: string, admin = url): MakePlace {
       handle: (options) => new RedisStore(url, { ...options, prefix }),
       save: () => saveKeys(admin, prefix),
       mentions: (text) => keysThatMention(admin, prefix, text),
+      rewordLimits: (from, to) => rewordLimits(admin, prefix, from, to),
       remove: () => removeKeys(admin, prefix),
     }
   }
@@ -38,6 +39,16 @@ async function saveKeys(url: string, prefix: string): Promise<() => Promise<void
       for (const [key, dump] of all.next().value!) await server.restore(key, 0, dump)
     })
   }
+}
+
+export async function rewordLimits(url: string, prefix: string, from: string, to: string): Promise<void> {
+  await onServers(url, async (server) => {
+    for await (const keys of server.scanIterator({ MATCH: `${prefix}:*:group:*`, COUNT: 1_000 }))
+      for (const key of keys) {
+        const limits = await server.hGet(key, 'limits')
+        await server.hSet(key, 'limits', limits!.replace(from, to))
+      }
+  })
 }
 
 /** The keys with a prefix in whose names or values a text is. */

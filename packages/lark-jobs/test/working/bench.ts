@@ -17,13 +17,16 @@ import {
 } from '../../src/index.ts'
 import type { LeasedJob } from '../../src/model/record.ts'
 import type { Worker } from '../../src/worker/worker.ts'
-import { keysThatMention, newPrefix, removeKeys } from '../redis/place.ts'
+import { keysThatMention, newPrefix, removeKeys, rewordLimits } from '../redis/place.ts'
+import { rewordLanes } from '../sqlite/raw.ts'
 
 export type Connect = () => Promise<{
   connection: string
   prefix?: string
   /** Where a text is in what the store keeps: keys, or files. */
   mentions?(text: string): Promise<string[]>
+  /** As `Place.rewordLimits` of the conformance tests. */
+  rewordLimits?(from: string, to: string): Promise<void>
   remove(): Promise<void>
 }>
 
@@ -38,6 +41,7 @@ export const sqliteFile: Connect = async () => {
       const texts = await Promise.all(files.map((name) => readFile(join(folder, name), 'latin1')))
       return files.filter((_, i) => texts[i]!.includes(text))
     },
+    rewordLimits: async (from, to) => rewordLanes(file, from, to),
     remove: () => rm(folder, { recursive: true }),
   }
 }
@@ -49,6 +53,7 @@ export function redisPrefix(url: string): Connect {
     return {
       ...{ connection: url, prefix },
       mentions: (text) => keysThatMention(url, prefix, text),
+      rewordLimits: (from, to) => rewordLimits(url, prefix, from, to),
       remove: () => removeKeys(url, prefix),
     }
   }

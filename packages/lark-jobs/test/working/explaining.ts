@@ -135,6 +135,7 @@ export function explaining(connect: Connect): void {
     return {
       jobs,
       reasons,
+      place: bench.place,
       client: (config: JobsConfig) => bench.client(config),
       /** The reasons, as kinds and texts. Ids and times are left out. */
       told: async (id: string | null | undefined) =>
@@ -255,6 +256,16 @@ export function explaining(connect: Connect): void {
     const [last, locked] = await of(KeepLastJob)
     expect(locked.kind).toBe('lock')
     expect(timeless(locked.text)).toBe(`It is unique, and job ${last} goes first: ${held}`)
+  })
+
+  test('a group with a rate of a kind that only another version knows', async () => {
+    await using bench = await make()
+    const { jobs, reasons, place } = bench
+    const [id] = await queued(jobs, new RatedJob())
+    await place.rewordLimits!('sliding', 'leaky')
+    const text =
+      'Its group slow has a rate of the kind leaky, which this version of Lark does not know: only a worker of a later version begins it'
+    expect(await reasons(id)).toContainEqual({ kind: 'group-limit', text })
   })
 
   test('a strict group behind a job that is retried, and how that failed', async () => {

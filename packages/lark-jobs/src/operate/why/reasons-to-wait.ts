@@ -179,6 +179,10 @@ async function groupLimit(facts: Facts): Promise<Reason[]> {
   const { job, at, lane } = facts.stand
   if (lane === undefined || lane.strict || job.group === undefined) return []
   const group = groupWords(job.group)
+  if (lane.unknownRate !== undefined) {
+    const text = `Its ${group} has a rate of the kind ${lane.unknownRate}, which this version of Lark does not know: only a worker of a later version begins it`
+    return [{ kind: 'group-limit', text }]
+  }
   if (lane.waitsFor === 'rate') {
     const text = `The rate of its ${group} allows the next job in ${readable(Math.max(0, (lane.until ?? at) - at))}`
     return [{ kind: 'group-limit', text, ...untilOf(lane) }]

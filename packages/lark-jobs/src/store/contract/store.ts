@@ -103,6 +103,7 @@ import type { Retentions } from './rules/retention.ts'
 import type { Schedules } from './schedules.ts'
 import type { WatchVerb } from './watch.ts'
 
+export { endedStates } from '../../model/record.ts'
 export * from './audit.ts'
 export * from './change.ts'
 export * from './durability.ts'

@@ -2,7 +2,7 @@
  * Durations and limits, in the form that the scripts read.
  */
 import type { Limits } from '../../../model/limits.ts'
-import { type RateKind, rateKinds } from '../../../model/rate.ts'
+import { checkLimits, isRateKind } from '../../contract/rules/rate.ts'
 import type { QueueRetention, Retention } from '../../contract/store.ts'
 
 /** Milliseconds for the scripts: whole, not negative, and rounded up so that no job is early. */
@@ -25,18 +25,22 @@ function packFailed({ count, age, bytes, whole, ofKind }: Retention): string {
   return bytes === undefined ? String(count) : [count, packDuration(age), bytes, whole, ofKind].join(';')
 }
 
-/** Limits, in the form that `rate.lua` reads. */
-export function packLimits({ concurrency, rate }: Limits): string {
+/** Limits, in the form that `rate.lua` reads. @throws for a rate of an unknown kind */
+export function packLimits(limits: Limits): string {
+  checkLimits(limits)
+  const { concurrency, rate } = limits
   const parts =
     rate === undefined ? ['', '', '', ''] : [rate.kind, rate.limit, packDuration(rate.per), rate.burst]
   return [concurrency ?? '', ...parts].join('|')
 }
 
-/** Parses the same. Damaged limits are none. */
-export function unpackLimits(text: string): Limits | undefined {
-  const [, concurrency = '', kind, limit, per, burst] = /^(\d*)\|(\w*)\|(\d*)\|(\d*)\|(\d*)$/.exec(text) ?? []
-  const rate = { limit: Number(limit), per: Number(per), kind: kind as RateKind, burst: Number(burst) }
-  const isDamaged = kind && !rateKinds.some((each) => each === kind)
-  if (isDamaged || (concurrency === '' && !kind)) return undefined
-  return { ...(concurrency !== '' && { concurrency: Number(concurrency) }), ...(kind && { rate }) }
+/** Parses the same. Damaged limits are none. `unknownRate`: as `LaneStand` has it. */
+export function unpackLimits(text: string): { limits?: Limits; unknownRate?: string } {
+  const [, concurrency = '', kind = '', limit, per, burst] =
+    /^(\d*)\|([^|]*)\|(\d*)\|(\d*)\|(\d*)$/.exec(text) ?? []
+  const limits: Limits = {}
+  if (concurrency !== '') limits.concurrency = Number(concurrency)
+  if (isRateKind(kind)) limits.rate = { limit: Number(limit), per: Number(per), kind, burst: Number(burst) }
+  else if (kind !== '') return { unknownRate: kind }
+  return Object.keys(limits).length > 0 ? { limits } : {}
 }

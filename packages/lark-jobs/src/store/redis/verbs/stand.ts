@@ -93,11 +93,10 @@ function readLane(
   [waitsFor, until, pausedUntil, paused, text, first, firstDue, active, running]: ShownLane,
   at: number,
 ): LaneStand {
-  const limits = unpackLimits(text.replace(/^o/, '').replaceAll(':', '|'))
   return {
     ...(Number(pausedUntil) > at && { pause: { ...untilOf(Number(pausedUntil)), ...readPaused(paused) } }),
     ...(waitsFor !== '' && { waitsFor: waitsFor!, ...untilOf(Number(until)) }),
-    ...(limits !== undefined && { limits }),
+    ...unpackLimits(text.replace(/^o/, '').replaceAll(':', '|')),
     ...(text.startsWith('o') && { strict: true }),
     ...(first !== '' && { first: { id: first, dueAt: Number(firstDue) } }),
     active,

@@ -1,6 +1,7 @@
 /**
  * Settles and claims jobs in one transaction: the main call of a worker.
  */
+import { checkLimits } from '../../contract/rules/rate.ts'
 import type { Call, Exchange, Settlement, Verdict, Want } from '../../contract/store.ts'
 import { recall, remember } from '../calls.ts'
 import { exchangeEffects } from '../effects/effect.ts'
@@ -19,6 +20,7 @@ export function exchange(
   settlements: readonly Settlement[],
   want: Want,
 ): Exchange {
+  if (want.limits) checkLimits(want.limits)
   const token = `${call.caller}.${call.number}`
   const known = recall<Verdict>(partition, call, settlements.length, 'settled')
   if (known) {

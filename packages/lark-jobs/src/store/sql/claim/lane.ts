@@ -14,6 +14,7 @@ import type { Group } from '../../../model/record.ts'
 import { MAX_PAUSED, type MetGroup, type PausedGroup } from '../../contract/change.ts'
 import { laneName, readLane } from '../../contract/rules/lane.ts'
 import { packPaused, pausedGroup } from '../../contract/rules/pause.ts'
+import { checkLimits } from '../../contract/rules/rate.ts'
 import { parsed } from '../../contract/rules/unreadable.ts'
 import type { LaneStand } from '../../contract/stand.ts'
 import { allowedStarts } from '../limits/rate.ts'
@@ -78,6 +79,7 @@ export function openLane(partition: Partition, name: string, limits: string | nu
 
 /** The rules of a group, as the text in a row. */
 export function laneLimits({ limits, strict }: Group): string | null {
+  if (limits !== undefined) checkLimits(limits)
   return limits === undefined && !strict ? null : JSON.stringify({ limits, strict })
 }
 

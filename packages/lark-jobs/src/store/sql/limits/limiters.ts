@@ -8,6 +8,7 @@
  */
 import type { Circuit, CircuitEvent, CircuitRule } from '../../../options/circuit.ts'
 import { mostOf } from '../../../options/limiter.ts'
+import { checkLimits } from '../../contract/rules/rate.ts'
 import {
   type LimiterRecord,
   type Limiters,
@@ -114,6 +115,7 @@ function freeFor(
   { limits, each }: Lot,
   now: number,
 ): Pick<LimiterRecord, 'free' | 'nextAt'> {
+  checkLimits(limits)
   const { held } = database.get<{ held: number }>(others, limiter, '', now)!
   const { free, wait } = allowedStarts({ database, id: 0, now, active: held }, limits, limiter, held, each)
   return { free: Math.min(free, MAX_ITEMS), ...(free < each && wait !== undefined && { nextAt: now + wait }) }
@@ -122,6 +124,7 @@ function freeFor(
 function permit(database: Database, limiter: string, call: PermitCall): Permitted {
   const now = database.now()
   const { holder, number, after, limits, held, wanted, each = 1, unused = [], lease } = call
+  checkLimits(limits)
   const last = database.get<LimiterRow>(find, limiter, holder, now)
   if (last !== undefined && last.number > number) throw new Error('a permit call older than the last')
   const isAgain = last?.number === number

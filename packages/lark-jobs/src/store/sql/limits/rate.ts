@@ -8,6 +8,7 @@
  */
 import type { Limits } from '../../../model/limits.ts'
 import type { Rate } from '../../../model/rate.ts'
+import { isRateKind, UNKNOWN_RATE_AGAIN } from '../../contract/rules/rate.ts'
 import { MAX_ITEMS } from '../../contract/store.ts'
 import type { Partition } from '../partition.ts'
 
@@ -69,6 +70,7 @@ export function allowedStarts(
   active = jobs,
   each = 1,
 ): AllowedStarts {
+  if (rate !== undefined && !isRateKind(rate.kind)) return unknown
   const byRate = rate && kinds[rate.kind]({ database, id, now, key }, rate, each)
   const free = concurrency === undefined ? Number.POSITIVE_INFINITY : concurrency - active
   const isByRate = byRate !== undefined && byRate.free <= free
@@ -88,6 +90,9 @@ export function refund(place: RateKey, rate: Rate, mark: number, count: number):
 export function forgetOver({ database, now }: Pick<Partition, 'database' | 'now'>): number {
   return Math.max(database.run(forgetRates, now), database.run(forgetStarts, now))
 }
+
+/** What a rate of an unknown kind allows. */
+const unknown: AllowedStarts = { free: 0, wait: UNKNOWN_RATE_AGAIN, note: () => undefined }
 
 const kinds: Record<Rate['kind'], (place: RateKey, rate: Rate, each: number) => AllowedStarts> = {
   window({ database, id, key, now }, { limit, per }) {

@@ -1,9 +1,10 @@
 /**
  * Where a job stands. It finds out what a claim would find, and changes nothing.
  */
-
+import type { Limits } from '../../../model/limits.ts'
 import { readLane } from '../../contract/rules/lane.ts'
 import { readPaused } from '../../contract/rules/pause.ts'
+import { checkLimits, isRateKind } from '../../contract/rules/rate.ts'
 import {
   type LaneStand,
   type LineStand,
@@ -47,6 +48,7 @@ export function stand(partition: Partition, id: string, { limits, aging }: Stand
     found.pause = { ...untilOf(until), ...rest }
   }
   if (limits !== undefined) {
+    checkLimits(limits)
     const { free, wait } = allowedStarts(partition, limits)
     found.limits = {
       active,
@@ -120,12 +122,18 @@ function laneStand(partition: Partition, lane: LaneRow): LaneStand {
   return {
     ...(pause.until > partition.now && { pause: { ...untilOf(pause.until), ...readPaused(pause.paused) } }),
     ...(waitsFor !== undefined && { waitsFor, ...untilOf(at) }),
-    ...(limits !== undefined && { limits }),
+    ...limitsOf(limits),
     ...(strict && { strict }),
     ...(first !== undefined && { first }),
     active: busy,
     running: busy > 0 ? runningOf(partition, name) : [],
   }
+}
+
+function limitsOf(limits: Limits | undefined): Pick<LaneStand, 'limits' | 'unknownRate'> {
+  if (limits === undefined) return {}
+  const kind = limits.rate?.kind
+  return kind === undefined || isRateKind(kind) ? { limits } : { unknownRate: kind }
 }
 
 /** The active jobs are searched: there is no index of those of a lane. */

@@ -20,7 +20,6 @@ if answer then
   return answer
 end
 
-local MAX_TAGS = 10
 local kept, value = read_kept(ARGV[2]), ARGV[4]
 local change, is_of_some = string.match(ARGV[3], '^([%l-]+)(!?)$')
 if not string.find(change, '^edit') and change ~= 'add-tags' then

@@ -9,7 +9,6 @@
 -- Cost     O(n log m) for n jobs among m delayed
 -- needs: start, line, place, lanes, locate, payloads, options, admission, erase, event, rouse, gone
 
-local MAX_BYTES = 1048576
 -- This is first because a full server allows this write, and after it the rest of a script: what is taken is kept here.
 redis.call('ZREM', key('effects:move'), '')
 local till = string.format('%.0f', now + tonumber(ARGV[2]))

@@ -19,7 +19,6 @@
 -- Cost     O(n log m) for n jobs taken back among m claims, and n effects; O(m) for the claims of one caller
 -- needs: start, lanes, consequences, end, retain, lease, minute, ring, effects, delivery, rouse, silence, doubts
 
-local MAX_CLAIMS = 100000
 local till, lease, notes = string.match(ARGV[7], '^([^|+]*)|?(%d*)(%+?)$')
 local is_unread, is_over = ARGV[8] ~= '', till ~= '' and now > tonumber(till)
 local taken, crashed, doubted, from = { pending = {}, failed = {}, cancelled = {} }, {}, {}, {}

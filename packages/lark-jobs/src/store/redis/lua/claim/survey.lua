@@ -22,8 +22,6 @@
 -- Cost     O(n log m) for n partitions, m waiting
 -- needs: start, known, visit, line, order, lanes, pause, silence
 
--- The same as in calls.lua.
-local CALL_MEMORY = 60000
 local ttl, lease = string.match(ARGV[3], '^(%d*)|?(%d*)$')
 lease = tonumber(lease)
 local ages = table.concat({ ARGV[6], ARGV[7], ARGV[8] }, ',')

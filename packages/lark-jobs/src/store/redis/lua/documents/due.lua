@@ -11,7 +11,7 @@
 -- Cost     O(n log m) for n of m schedules and flows, and the news of these flows
 -- needs: start, ticks, schedules, flows
 
-local MAX_BYTES, FIRST, MAX_DUE = 1048576, 4, 100
+local FIRST = 4
 local flags, left = ticks().flags_of_ticks(), MAX_BYTES
 if ARGV[2] == '0' then
   flags.ticks = nil

@@ -8,7 +8,6 @@
 -- Cost     O(n + log m) for n of m flows
 -- needs: start, flows
 
-local MAX_BYTES = 1048576
 local from = 0
 if ARGV[3] ~= '' then
   local rank = redis.call('ZREVRANK', key('flow-ids'), ARGV[3])

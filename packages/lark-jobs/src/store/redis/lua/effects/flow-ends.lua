@@ -8,7 +8,6 @@
 -- Cost     O(n) for n indices
 -- needs: start
 
-local MAX_BYTES = 1048576
 local indices = { unpack(ARGV, 3) }
 local results, left, found = key('flow-results:' .. ARGV[2]), MAX_BYTES, { {}, {}, {} }
 local has_results = redis.call('EXISTS', results) == 1

@@ -8,7 +8,6 @@
 -- Cost     O(n) for n indices
 -- needs: start
 
-local PURGED = '!it was purged'
 local ends, results = key('flow-ends:' .. ARGV[2]), key('flow-results:' .. ARGV[2])
 local freed = 0
 for i = 3, #ARGV do
@@ -20,8 +19,8 @@ for i = 3, #ARGV do
   end
   local size = redis.call('HSTRLEN', results, index)
   if size > 0 then
-    redis.call('HSET', results, index, PURGED)
-    freed = freed + size - #PURGED
+    redis.call('HSET', results, index, RESULT_PURGED)
+    freed = freed + size - #RESULT_PURGED
   end
 end
 if freed ~= 0 then

@@ -16,7 +16,7 @@
 
 local most = most_removed()
 local left = most
-for i, state in ipairs({ 'completed', 'failed', 'cancelled' }) do
+for i, state in ipairs(ENDED_STATES) do
   if left > 0 then
     local until_then = now - tonumber(ARGV[i + 1])
     local old = redis.call('ZRANGE', key(state), '-inf', until_then, 'BYSCORE', 'LIMIT', 0, left)

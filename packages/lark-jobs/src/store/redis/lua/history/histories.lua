@@ -6,9 +6,9 @@
 -- Returns  { the time; for each partition, in their order: { as minutes.lua, of all minutes that are kept; the hours;
 --            the days (roll-up.lua) }, or the error that a damaged one answers }
 -- Cost     O(n) for n partitions
--- needs: start, visit, minute, recent, roll-up
+-- needs: start, visit, minute, recent
 
-local this, all, hours, days = math.floor(now / 60000), { now }, {}, {}
+local this, all, hours, days = math.floor(now / MINUTE), { now }, {}, {}
 for i = 1, HOURS do
   hours[i] = 'h' .. i - 1
 end

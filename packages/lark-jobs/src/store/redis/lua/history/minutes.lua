@@ -4,7 +4,7 @@
 -- ARGV[1]  clock, or '' for the server's
 -- Returns  four numbers for each minute in which a job ended: minute since 1970, completed, failed, retried
 -- Cost     O(1)
--- needs: start, minute, recent
+-- needs: start, recent
 
-local this = math.floor(now / 60000)
+local this = math.floor(now / MINUTE)
 return append_minutes({}, this - MINUTES + 1, this)

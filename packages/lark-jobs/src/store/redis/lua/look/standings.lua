@@ -11,9 +11,9 @@
 --            as minutes.lua },
 --            or the error that a damaged one answers
 -- Cost     O(n p log m) for n partitions, p priorities in use, m jobs
--- needs: start, visit, job-counts, minute, recent, pause, waiting-since
+-- needs: start, visit, job-counts, recent, pause, waiting-since
 
-local all, after, MINUTE = {}, string.format('(%.0f', now), 60000
+local all, after = {}, string.format('(%.0f', now)
 
 local function standing()
   local found = job_counts()
@@ -32,7 +32,7 @@ local function standing()
     found[13], found[14] = redis.call('ZCARD', key('stranded')), redis.call('ZCOUNT', key('stranded-due'), after, '+inf')
     found[15], found[16] = tonumber(first[2]), first[1]
   end
-  local this = math.floor(now / 60000)
+  local this = math.floor(now / MINUTE)
   return append_minutes(found, this - MINUTES + 1, this)
 end
 

@@ -2,7 +2,6 @@
 -- call, ARGV[4] how many connections its process had given up when it sent the call.
 -- needs: start
 -- gives: recall, remember
-local CALL_MEMORY = 60000
 local memory, called, link = key('call:' .. ARGV[2]), ARGV[3], ARGV[4]
 
 -- The answer to this call, if it was run before. Throws if a later call, on a later connection, was run since: then

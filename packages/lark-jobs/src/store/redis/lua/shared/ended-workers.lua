@@ -1,8 +1,7 @@
 -- The records of workers that have ended: they are kept while they say how the runs of the worker went, and for an hour
 -- if it has died (`store/contract/lost-workers.ts`). If nobody reads that, the oldest go.
 -- needs: start
--- gives: LOST_KEPT, is_lost, forget_ended
-local MOST_ENDED, LOST_KEPT = 200, 3600000
+-- gives: is_lost, forget_ended
 
 local function has(record, text)
   return string.find(record, text, 1, true)

@@ -20,7 +20,7 @@ local function job_counts()
   local waiting, delayed = pending()
   local counts = { waiting, delayed, math.max(redis.call('HLEN', key('holders')) - 1, 0) }
   local are_kept = redis.call('EXISTS', key('kept')) == 1
-  for _, state in ipairs({ 'completed', 'failed', 'cancelled' }) do
+  for _, state in ipairs(ENDED_STATES) do
     counts[#counts + 1] = redis.call('ZCARD', key(state)) + (are_kept and redis.call('ZCARD', key('kept:' .. state)) or 0)
   end
   return counts

@@ -11,7 +11,7 @@ local function make_known(worker, milliseconds, record, kept, first, last)
     redis.call('SADD', key('keys'), unpack(ARGV, first, last))
   end
   local order = redis.call('GET', key('order:' .. worker))
-  local minute = string.format('%.0f', math.floor(now / 60000))
+  local minute = string.format('%.0f', math.floor(now / MINUTE))
   local keeps = redis.call('GET', key('runs-kept')) ~= minute and 1
   if keeps then
     redis.call('SET', key('runs-kept'), minute)

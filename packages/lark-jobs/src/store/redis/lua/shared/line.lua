@@ -41,7 +41,7 @@ end
 -- that comes back to its line opens it without a question.)
 local opened, have_looked = {}, false
 local function may_open(priority)
-  if redis.call('ZADD', key('priorities'), priority, priority) == 0 or redis.call('ZCARD', key('priorities')) < 256 then
+  if redis.call('ZADD', key('priorities'), priority, priority) == 0 or redis.call('ZCARD', key('priorities')) < MAX_LINES then
     opened[priority] = true
     return true
   end
@@ -54,7 +54,7 @@ local function may_open(priority)
     end
   end
   have_looked = true
-  opened[priority] = redis.call('ZCARD', key('priorities')) < 256
+  opened[priority] = redis.call('ZCARD', key('priorities')) < MAX_LINES
   if not opened[priority] then
     redis.call('ZREM', key('priorities'), priority)
   end

@@ -12,13 +12,13 @@ local function locate(id)
   if redis.call('HEXISTS', key('holders'), id) == 1 then
     return 'active', record, priority
   end
-  for _, state in ipairs({ 'completed', 'failed', 'cancelled' }) do
+  for _, state in ipairs(ENDED_STATES) do
     if redis.call('ZSCORE', key(state), id) then
       return state, record, priority
     end
   end
   if redis.call('ZSCORE', key('kept'), id) then
-    for _, state in ipairs({ 'completed', 'failed', 'cancelled' }) do
+    for _, state in ipairs(ENDED_STATES) do
       if redis.call('ZSCORE', key('kept:' .. state), id) then
         return state, record, priority, 'kept:'
       end

@@ -10,8 +10,6 @@
 -- needs: start
 -- gives: part, unmarked, bare, payload_at, bytes_of, is_changeable, keep_payloads, change_record, payloads_of
 local LARGE = '\29'
--- The same as in queue.lua.
-local MAX_SMALL = 1048
 
 -- The position at which the payload begins; nothing if the record is damaged.
 local function payload_at(record)

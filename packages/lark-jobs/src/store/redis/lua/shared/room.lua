@@ -4,7 +4,6 @@
 -- module: rooms
 -- needs: start, payloads
 -- gives: byte_room
-local MAX_BYTES = 1048576
 local byte_room = { left = MAX_BYTES, is_full = false, is_empty = true, floor = -math.huge }
 
 -- Whether the job with this record fits. `is_more`: the claim has a job of its lane already, so it may only use the

@@ -4,9 +4,6 @@
 -- needs: start
 -- gives: is_doubted, keep_doubts
 
-local MAX_DOUBTS = 1000
-local DOUBT_AGE = 604800000
-
 local function is_doubted(id)
   return redis.call('ZSCORE', key('doubts'), id)
 end

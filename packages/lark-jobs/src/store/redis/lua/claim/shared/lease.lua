@@ -12,8 +12,6 @@
 -- for each field. One value of over 64 bytes makes it a hash table (in batches of 200, a job of 5.6 µs takes 1.9 less).
 local TABLE = 'this text is long enough that the hash in which it stands is a table'
 
-local MAX_CRASHES = 3
-
 -- The crashes after which a job fails. In a record, a limit of the job's own is the first of its options.
 local function crash_limit(record)
   return tonumber(string.match(record or '', '^[^,|]*,[^,|]*,{"maxCrashes":(%d+)')) or MAX_CRASHES

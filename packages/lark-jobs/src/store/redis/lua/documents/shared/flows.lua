@@ -14,8 +14,6 @@
 -- needs: start
 -- gives: read_flow, remove_flow, hand_out_flows
 
-local MAX_NEWS = 1000
-
 -- Reads a flow, and the ends that are news. Returns { id; rev; definition; state; reserved; size; completed; failed;
 -- cancelled; indices and ends of news }, its bytes, and whether it was called; nothing if it is not there.
 local function read_flow(id, has_news)

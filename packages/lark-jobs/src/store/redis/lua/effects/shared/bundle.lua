@@ -10,7 +10,6 @@
 -- needs: start, counting
 -- gives: keep_bundle, take_out, hand_out_bundles, acknowledge_bundles, forget_bundles, ends_in_bundles
 
-local MEMBER_LEASE = 500
 -- So many bundles are looked at to find members that are taken out.
 local looks = 100
 

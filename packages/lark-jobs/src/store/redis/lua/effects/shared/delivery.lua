@@ -6,9 +6,6 @@
 -- needs: start, payloads, show, effects, ended
 -- gives: serve
 
-local MEMBER_LEASE = 500
-local MAX_HOOKS = 100
-local MAX_BYTES = 1048576
 
 -- The bytes of jobs that this answer may still carry, and how many it has.
 local left, taken = MAX_BYTES, 0
@@ -24,7 +21,7 @@ local function hand_out(answer, kind, most, lease, floor)
   local ends = redis.call('HMGET', key('ended'), unpack(ids))
   local records = redis.call('HMGET', key('jobs'), unpack(ids))
   local scores = {}
-  for _, state in ipairs({ 'completed', 'failed', 'cancelled' }) do
+  for _, state in ipairs(ENDED_STATES) do
     scores[state] = ends_of(state, ids)
   end
   local texts, until_then = {}, string.format('%.0f', now + lease)

@@ -15,9 +15,6 @@
 -- gives: owed, fresh, next_effect, write_bundles, write_effects, withdraw, unbundle, purge, hide, acknowledge, forget_remembered, remember_ends
 -- gives: release, ring_for_effects
 
-local RESEND_MEMORY = 30000
-local MEMBER_LEASE = 500
-
 -- `is`: this call wrote effects while none was due, and has not handed them out.
 local owed = { is = false }
 -- What completed in this call, and what its answer hands out, because the lease has begun: the ids of nodes; bundles, and
@@ -117,7 +114,7 @@ end
 -- Removes all that is kept of a job that is in no line or claim, with its effects. It does not end.
 local function purge(id)
   unbundle(id)
-  for _, state in ipairs({ 'completed', 'failed', 'cancelled' }) do
+  for _, state in ipairs(ENDED_STATES) do
     redis.call('ZREM', key(state), id)
     redis.call('ZREM', key('kept:' .. state), id)
   end

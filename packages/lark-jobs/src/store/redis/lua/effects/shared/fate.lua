@@ -2,8 +2,7 @@
 -- needs: start, payloads, show, ended
 -- gives: fates_of, progress_of, births_of
 
-local MAX_BYTES = 1048576
-local ENDED = { 'completed', 'failed', 'cancelled' }
+local ended_states = ENDED_STATES
 
 -- Returns a letter for each id, p(resent), e(nded), c(ut: it has ended, but there is no room for it) or u(nknown), as
 -- one text; for each state the ended jobs as in show.lua, without payloads, in one list; how many bytes are left; and
@@ -11,7 +10,7 @@ local ENDED = { 'completed', 'failed', 'cancelled' }
 local function fates_of(ids)
   local records, ends = redis.call('HMGET', key('jobs'), unpack(ids)), redis.call('HMGET', key('ended'), unpack(ids))
   local fates, groups, shown, left, texts = {}, {}, {}, MAX_BYTES, {}
-  for _, state in ipairs(ENDED) do
+  for _, state in ipairs(ended_states) do
     groups[state] = { ids = {}, ends = {}, records = {}, scores = ends_of(state, ids) }
   end
   for _, name in ipairs({ 'errors', 'results' }) do
@@ -23,7 +22,7 @@ local function fates_of(ids)
     -- Of a job that was moved, nothing more is known here; one on its way is present.
     local is_there, is_moving = records[i] and state ~= 'moved', state == 'moving'
     state = state ~= 'moved' and not is_moving and state or nil
-    for _, each in ipairs((state or is_moving or not is_there) and {} or ENDED) do
+    for _, each in ipairs((state or is_moving or not is_there) and {} or ended_states) do
       if groups[each].scores[i] then
         state, at = each, groups[each].scores[i]
       end
@@ -39,7 +38,7 @@ local function fates_of(ids)
       group.ids[n], group.ends[n], group.records[n] = id, at, payloads().bare(records[i])
     end
   end
-  for _, state in ipairs(ENDED) do
+  for _, state in ipairs(ended_states) do
     shown[#shown + 1] = show(state, groups[state].ids, groups[state].ends, groups[state].records)
   end
   return table.concat(fates), shown, left, records

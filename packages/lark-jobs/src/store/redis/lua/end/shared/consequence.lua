@@ -4,8 +4,6 @@
 -- needs: start, line, place, lanes, counters, reports, lease, end, ring, event, pausing, last_tokens
 -- gives: outcomes, take_back
 
-local MAX_CRASHES_BESIDE = 10
-
 -- Puts a job back into its line, unless somebody has asked meanwhile to cancel it. `event`: what listeners hear, or
 -- nothing. `failures`: how often it has failed, if the caller knows.
 local function fall_back(id, place, job, event, failures)

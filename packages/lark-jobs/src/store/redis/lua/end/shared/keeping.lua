@@ -10,10 +10,6 @@
 -- needs: start, retain, effects, failed_jobs
 -- gives: carry, remember_unkept, keep_some, let_go, unpin, drop_old
 
-local PINNED = 31536000000
-local MAX_PINNED = 10000
-local NODES = 90000000
-local UNKEPT_MEMORY = 5000
 local places = { completed = 1, failed = 2, cancelled = 3 }
 
 -- The age in a state, that of the log, and the least age, of an entry of `keeps`.

@@ -4,9 +4,6 @@
 -- module: reports
 -- needs: start
 -- gives: keep_error, keep_report
-local MAX_ERRORS = 10
-local MAX_LOG_LINES = 100
-local MAX_LOG_BYTES = 16384
 
 local function keep(name, id, lines, most, bytes)
   local kept = redis.call('HGET', key(name), id)

@@ -2,9 +2,6 @@
 -- needs: start, line, place, lanes, payloads, pause
 -- gives: new_batch, read_runs, open_lines, write, are_first, line_up
 
--- The most bytes of a record that contains its payload: one answer may carry a thousand of these.
-local MAX_SMALL = 1048
-
 -- New jobs: all ids; ids and records in turns; for each run of similar jobs, the common fields and its `list` of ids;
 -- whether no job has a lock; and the payloads that are kept apart, by the index of their jobs.
 local function new_batch()

@@ -8,9 +8,6 @@
 -- needs: start, notice
 -- gives: listen, write_event
 
-local EVENTS_KEPT = 10000
-local EVENTS_TOGETHER = 50
-local EVENTS_BYTES = 2000
 -- Whether this call has rung the listeners.
 local have_rung = false
 -- The last entry of this call: its kind, its text, and the number of its ids.

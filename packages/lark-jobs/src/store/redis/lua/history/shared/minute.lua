@@ -1,15 +1,15 @@
 -- Counts the jobs that end in each minute: `minutes:<minute since 1970>`, HASH of counts by kind. The key expires. Until
 -- then prune.lua rolls up its hour, which is noted in `unrolled`: ZSET hour since 1970 -> when it is over.
 -- needs: start
--- gives: MINUTES, MINUTES_KEPT, count_minute
-local MINUTES, MINUTES_KEPT = 60, 120
+-- gives: MINUTES_KEPT, count_minute
+local MINUTES_KEPT = 120
 
 local function count_minute(kind, count)
-  local number = math.floor(now / 60000)
+  local number = math.floor(now / MINUTE)
   local minute = key('minutes:' .. number)
   if count > 0 and redis.call('HINCRBY', minute, kind, count) == count then
     redis.call('EXPIRE', minute, (MINUTES_KEPT + 1) * 60)
     local hour = math.floor(number / 60)
-    redis.call('ZADD', key('unrolled'), (hour + 1) * 3600000, hour)
+    redis.call('ZADD', key('unrolled'), (hour + 1) * HOUR, hour)
   end
 end

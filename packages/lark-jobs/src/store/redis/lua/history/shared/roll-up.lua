@@ -4,8 +4,7 @@
 -- `history`: HASH of the last 72 hours and 90 days, each `<number since 1970> <completed> <failed> <retried>`. The fields
 -- `h<hour modulo 72>` and `d<day modulo 90>` are used again, so nothing has to be removed.
 -- needs: start, recent
--- gives: HOURS, DAYS, roll_up
-local HOURS, DAYS = 72, 90
+-- gives: roll_up
 
 -- The sum under a field, if it is of this hour or day.
 local function read_sum(text, number)

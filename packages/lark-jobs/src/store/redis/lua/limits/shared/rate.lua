@@ -7,6 +7,7 @@
 -- module: rates
 -- needs: start
 -- gives: allowed_starts
+-- covers: RATE_KINDS in kinds
 local kinds = {}
 
 -- Each of these returns how many starts are allowed now, the milliseconds until `each` more are, and a function that
@@ -66,11 +67,15 @@ end
 -- keys with a suffix expire. `active`: the number that counts against the concurrency; default: the active jobs of the
 -- partition.
 local function allowed_starts(limits, wanted, suffix, active, each)
-  local concurrency, kind, most, per, burst = string.match(limits, '^(%d*)|(%a*)|(%d*)|(%d*)|(%d*)$')
+  local concurrency, kind, most, per, burst = string.match(limits, '^(%d*)|([^|]*)|(%d*)|(%d*)|(%d*)$')
   local free, wait, note = wanted, -1, nil
   if concurrency ~= '' then
     active = active or math.max(redis.call('HLEN', key('holders')) - 1, 0)
     free = math.min(free, tonumber(concurrency) - active)
+  end
+  if kind ~= '' and not kinds[kind] then
+    -- See `store/contract/rules/rate.ts`.
+    return 0, UNKNOWN_RATE_AGAIN, nil
   end
   if kind ~= '' then
     most, per, burst, suffix = tonumber(most), tonumber(per), tonumber(burst), suffix or ''

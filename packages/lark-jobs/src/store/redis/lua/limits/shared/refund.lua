@@ -2,6 +2,7 @@
 -- module: refunds
 -- needs: start
 -- gives: refund
+-- covers: RATE_KINDS in kinds
 local kinds = {}
 
 function kinds.window(mark, count)

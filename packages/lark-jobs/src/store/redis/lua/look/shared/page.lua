@@ -3,7 +3,6 @@
 -- gives: page, passed, is_above, is_before
 
 -- The most bytes of jobs in one answer. The first job is included whatever its size.
-local MAX_BYTES = 1048576
 -- How many records are read together.
 local step = 20
 

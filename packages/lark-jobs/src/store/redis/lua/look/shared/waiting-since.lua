@@ -2,7 +2,6 @@
 -- processes that made their ids.
 -- needs: start, line
 -- gives: waiting_since
-local day = 86400000
 
 -- When the first job of a list was queued that still counts; infinite if there is none among the first 9,001 entries.
 local function first_place(priority)
@@ -30,7 +29,7 @@ local function came_after(priority, since)
   local function came(back)
     local id = redis.call('LRANGE', list, -back, -back)[1]
     local at = id and made_at(id) or 0
-    if id and math.abs(at - now) > day then
+    if id and math.abs(at - now) > DAY then
       at = queued(id, redis.call('HGET', key('jobs'), id))
     end
     return at > since

@@ -49,9 +49,8 @@ end
 -- limits count as none until the next job of the group brings new ones.
 local function read_limits(text)
   local strict, limits = string.match(text or '', '^(o?)(.*)$')
-  local kind, rate = string.match(limits, '^%d*:(%a*)(:%d*:%d*:%d*)$')
-  local is_rate = (kind == 'window' or kind == 'bucket' or kind == 'sliding') and string.find(rate, '^:%d+:%d+:')
-  if kind ~= '' and not is_rate then
+  local kind, rate = string.match(limits, '^%d*:([^:]*)(:%d*:%d*:%d*)$')
+  if kind ~= '' and not string.find(rate or '', '^:%d+:%d+:') then
     limits = ''
   end
   return strict == 'o', (string.gsub(limits, ':', '|'))

@@ -4,8 +4,6 @@
 -- needs: start
 -- gives: note_runs
 
-local MAX_RUNS = 20
-
 local function last_lines(text)
   local _, breaks = string.gsub(text, '\n', '\n')
   local from = 1

@@ -3,11 +3,6 @@
 -- needs: start
 -- gives: count_ends, runs_of
 
-local MAX_FAILURES = 1000
-local MAX_RESULTS = 67108864
-local NOT_KEPT = '!the results of its flow have more than 67108864 bytes'
-local NODES = 90000000
-
 -- So many bits fit into a number without loss.
 local longest = 48
 
@@ -73,7 +68,7 @@ local function keep_result(id, index, result)
   local flow, size = key('flow:' .. id), #result
   if redis.call('HINCRBY', flow, 'results', size) > MAX_RESULTS then
     redis.call('HINCRBY', flow, 'results', -size)
-    result = NOT_KEPT
+    result = RESULT_NOT_KEPT
   end
   redis.call('HSET', key('flow-results:' .. id), index, result)
 end

@@ -4,7 +4,6 @@
 -- needs: start, count
 -- gives: count_at_home
 
-local NODES = 90000000
 -- Bytes of the JSON of a message: whatever its characters, MAX_ERROR of them fit. The reader cuts it to that.
 local longest_message = 3000
 
