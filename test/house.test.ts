@@ -382,6 +382,45 @@ describe.each(['packages/lark-jobs/src', 'packages/lark-bullmq/src'])('comments 
   })
 })
 
+/** A signpost says which files a new kind goes into: each at a comment with its mark, `New state:`. */
+describe('signposts', () => {
+  const folder = 'packages/lark-jobs/src'
+  const places = [`${folder}/`, 'packages/lark-jobs/', '']
+  const sources = [folder, 'packages/lark-jobs/test', 'packages/lark-dashboard/browser'].flatMap((place) =>
+    ['.ts', '.tsx', '.lua'].flatMap((end) => filesBelow(place, end).map((file) => `${place}/${file}`)),
+  )
+  const posts = sources
+    .filter((file) => file.startsWith(`${folder}/`) && file.endsWith('.ts'))
+    .flatMap((file) => signpostsIn(read(file)).map((post) => ({ file, ...post })))
+
+  it('are at rates, and at records', () => {
+    expect(posts.map(({ file, mark }) => `${file} ${mark}`).sort()).toEqual([
+      `${folder}/model/rate.ts New kind of rate:`,
+      `${folder}/model/record.ts New outcome:`,
+      `${folder}/model/record.ts New state:`,
+    ])
+  })
+
+  it.each(posts)('$mark is where $file says, and nowhere else', ({ file, mark, named }) => {
+    const meant = named.map(
+      (name) => sources.find((each) => places.some((place) => each === place + name)) ?? name,
+    )
+    const marked = sources.filter((each) => each !== file && read(each).includes(mark))
+    expect(marked.sort()).toEqual(meant.sort())
+  })
+})
+
+/** The signposts of a file: the mark, and the files in the list behind it. */
+function signpostsIn(text: string): { mark: string; named: string[] }[] {
+  const posts = text.matchAll(
+    /goes into these files, at the comment `(New [\w ]+:)`\n \*\n((?: \* {3}.*\n)+)/g,
+  )
+  return [...posts].map(([, mark, list]) => ({
+    mark: mark!,
+    named: [...list!.matchAll(/`([\w./-]+\.(?:tsx?|lua))`/g)].map(([, name]) => name!),
+  }))
+}
+
 /** The files that the comments of a file name, as written: `owner.ts`, `store/sql/end/move.ts`. */
 function filesNamedIn(text: string): string[] {
   const comments = text.match(/\/\*[\s\S]*?\*\/|\/\/.*$|^ *--.*$/gm) ?? []

@@ -1,7 +1,18 @@
 /**
- * Rates: how many jobs begin, or permits are granted, within a time. A new kind of rate has its name here, and its
- * count in `store/sql/limits/rate.ts` and `store/redis/lua/limits/shared/rate.lua`. Users write rates as
- * `options/limits.ts` says.
+ * Rates: how many jobs begin, or permits are granted, within a time. Users write rates as `options/limits.ts` says.
+ *
+ * A new kind of rate has its name in `rateKinds` below. It goes into these files, at the comment `New kind of rate:`
+ *
+ *   `options/limits.ts`, `options/limiter.ts`  what a user may say of it, and how many permits it grants at once
+ *   `store/sql/limits/rate.ts`                 its count
+ *   `store/redis/lua/limits/shared/rate.lua`, `store/redis/lua/limits/shared/refund.lua`  the same on Redis
+ *   `store/redis/verbs/pack-limits.ts`         if it has more numbers than the others
+ *   `commands/look/limit-words.ts`             its words in the terminal
+ *   `packages/lark-dashboard/browser/pages/limiters/limiters.tsx`  its words in the dashboard
+ *   `test/conformance/limiting.ts`             a test that counts by hand; most tests run for each kind by themselves
+ *
+ * And a row in docs/configuration.md. It raises no layout: an earlier version of Lark begins no job of a group with such
+ * a rate (`store/contract/rules/rate.ts`).
  */
 
 /**

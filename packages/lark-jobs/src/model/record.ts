@@ -9,8 +9,22 @@
  *   active     a worker holds a lease on it
  *   completed, failed, cancelled    ended; kept for a while, then pruned
  *
- * A new state also needs a way in and out on each store (`store/sql/end/move.ts`, `store/redis/lua/shared/place.lua`), and
- * its rules in `store/contract/rules/consequence.ts`.
+ * A new state has its name in `states` below. In the stores it goes into these files, at the comment `New state:`
+ *
+ *   `store/contract/rules/consequence.ts`  which end of a run leads to it
+ *   `store/sql/states.ts`, `store/sql/row.ts`, `store/sqlite/schema.ts`  its number, its name, its index
+ *   `store/sql/end/move.ts`                the way in and out
+ *   `store/sql/partition.ts`, `store/sql/look/read.ts`  its count, and its pages
+ *   `store/redis/client/keys.ts`           the key with its jobs
+ *   `store/redis/lua/shared/place.lua`     the way in and out
+ *   `store/redis/lua/shared/locate.lua`, `store/redis/lua/shared/job-counts.lua`  who is in it, and its count
+ *   `store/redis/verbs/reading.ts`         its pages
+ *
+ * A new kind of outcome has its type in `Outcome`. It goes into these files, at the comment `New outcome:`
+ *
+ *   `store/contract/rules/consequence.ts`  what becomes of the job: for SQL, and the model of the conformance tests
+ *   `store/redis/verbs/packing.ts`, `store/redis/lua/end/shared/consequence.lua`  the same on Redis
+ *   `worker/slots.ts`                      as what the worker counts it
  *
  * Every time is in milliseconds since 1970 by the store's clock. A worker sends durations, never times, because its
  * clock is not the store's.

@@ -3,6 +3,7 @@
  * configuration, which classes and queues share, or one that belongs to the class alone.
  */
 import type { Limits } from '../model/limits.ts'
+import type { Rate, RateKind } from '../model/rate.ts'
 import { concurrency, limitsOf, rate } from './limits.ts'
 import { isText, Option, type OptionsOf, option, type Read, Schema, whole } from './schema.ts'
 
@@ -115,8 +116,14 @@ export function readNeed(need: string): { name: string; weight: number } {
 
 /** The most permits that a limiter can grant at once. */
 export function mostOf({ concurrency = HEAVIEST, rate }: Limits): number {
-  const { kind, limit = HEAVIEST, burst = HEAVIEST } = rate ?? {}
-  return Math.min(HEAVIEST, concurrency, kind === 'bucket' ? burst : limit)
+  return Math.min(HEAVIEST, concurrency, rate === undefined ? HEAVIEST : mostAtOnce[rate.kind](rate))
+}
+
+// New kind of rate: how many starts it allows at once.
+const mostAtOnce: Record<RateKind, (rate: Rate) => number> = {
+  sliding: ({ limit }) => limit,
+  window: ({ limit }) => limit,
+  bucket: ({ burst }) => burst,
 }
 
 /** Whether a limiter belongs to one class. Names in the configuration have no colon. */

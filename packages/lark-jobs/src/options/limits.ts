@@ -30,6 +30,7 @@ export const rateOptions = new Schema(
     burst: whole(1),
   },
   ({ limit, kind, burst }, refuse) => {
+    // New kind of rate: which numbers it may have.
     if (kind === 'sliding' && limit > MAX_SLIDING)
       refuse('limit', `at most ${MAX_SLIDING}, or kind 'window' or 'bucket'`)
     if (kind !== 'bucket' && burst !== undefined) refuse('burst', "absent, or kind 'bucket'")

@@ -380,6 +380,7 @@ class Tally {
   }
 }
 
+// New outcome: as what it counts.
 function kindOf(outcome: Outcome): Exclude<keyof Summary, 'lost' | 'unstored' | 'took'> {
   if (outcome.kind === 'failed') return outcome.retryIn === undefined ? 'failed' : 'retried'
   return outcome.kind === 'unstarted' ? 'released' : outcome.kind

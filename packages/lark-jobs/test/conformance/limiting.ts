@@ -124,6 +124,7 @@ export function limiting(make: Make): void {
     expect((await claim(caller, 5, limits)).nextDue).toBe(600)
   })
 
+  // New kind of rate: a count by hand.
   test('window: counts anew with each second of the clock', async () => {
     await using harness = await make()
     harness.clock.now = Math.ceil(harness.clock.now / 1_000) * 1_000 + 500

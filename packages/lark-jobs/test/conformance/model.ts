@@ -459,7 +459,7 @@ export class Model {
         this.#forgetTraces(id, job!)
         this.events.tell('removed', id)
       }
-      const stays = change.kind === 'prioritize' ? priority === job?.priority : staying.includes(change.kind)
+      const stays = change.kind === 'prioritize' ? priority === job?.priority : staying[change.kind]
       if (verdict === 'done' && !stays && job && (wasPending || job.isPending)) this.lanes.moved(job)
       return verdict
     })
@@ -544,8 +544,12 @@ export class Model {
   }
 }
 
-/** The changes that leave a job where it is. */
-const staying: readonly Change['kind'][] = ['edit', 'add-tags', 'remove-tags']
+/** Whether a change leaves a job where it is; that of a priority may. */
+const staying: Record<Change['kind'], boolean> = {
+  ...{ edit: true, 'add-tags': true, 'remove-tags': true },
+  ...{ retry: false, cancel: false, remove: false, purge: false, unpin: false, 'run-now': false },
+  ...{ reschedule: false, prioritize: false },
+}
 
 function dueOf(effect: { at: number } | { over: number }): number | [] {
   return 'at' in effect ? effect.at : []

@@ -264,27 +264,31 @@ class Sequence {
 
   async #alter(): Promise<void> {
     const asked = this.#random.some([...this.#model.ids, 'nobody']).slice(0, 3)
-    const change = this.#random.pick<Change>([
-      { kind: 'retry', unlessCompleted: this.#random.chance(2) },
-      { kind: 'cancel', reason: 'user' },
-      {
-        kind: 'cancel',
-        reason: 'user',
-        because: 'no | longer\nwanted 🚦',
-        ifNotBegun: this.#random.chance(2),
-      },
-      { kind: 'remove' },
-      { kind: 'remove', ifNotBegun: true },
-      { kind: 'purge' },
-      { kind: 'unpin' },
-      { kind: 'run-now' },
-      { kind: 'reschedule', in: this.#random.below(800) },
-      { kind: 'edit', payload: chancePayload(this.#random), whileActive: this.#random.chance(2) },
-      { kind: 'edit', payload: chancePayload(this.#random), redact: this.#random.pick([['card|*'], []])! },
-      { kind: 'prioritize', priority: this.#random.pick([-5, 0, 7, 100])! },
-      { kind: 'add-tags', tags: this.#random.some(chanceTags) },
-      { kind: 'remove-tags', tags: this.#random.some(chanceTags) },
-    ])!
+    const kinds: { [Kind in Change['kind']]: (Change & { kind: Kind })[] } = {
+      retry: [{ kind: 'retry', unlessCompleted: this.#random.chance(2) }],
+      cancel: [
+        { kind: 'cancel', reason: 'user' },
+        {
+          kind: 'cancel',
+          reason: 'user',
+          because: 'no | longer\nwanted 🚦',
+          ifNotBegun: this.#random.chance(2),
+        },
+      ],
+      remove: [{ kind: 'remove' }, { kind: 'remove', ifNotBegun: true }],
+      purge: [{ kind: 'purge' }],
+      unpin: [{ kind: 'unpin' }],
+      'run-now': [{ kind: 'run-now' }],
+      reschedule: [{ kind: 'reschedule', in: this.#random.below(800) }],
+      edit: [
+        { kind: 'edit', payload: chancePayload(this.#random), whileActive: this.#random.chance(2) },
+        { kind: 'edit', payload: chancePayload(this.#random), redact: this.#random.pick([['card|*'], []])! },
+      ],
+      prioritize: [{ kind: 'prioritize', priority: this.#random.pick([-5, 0, 7, 100])! }],
+      'add-tags': [{ kind: 'add-tags', tags: this.#random.some(chanceTags) }],
+      'remove-tags': [{ kind: 'remove-tags', tags: this.#random.some(chanceTags) }],
+    }
+    const change = this.#random.pick<Change>(Object.values(kinds).flat())!
     this.#tell('alter', asked, change)
     const verdicts = await this.#harness.store.alter(this.#partition, asked, change)
     expect(verdicts).toEqual(this.#model.alter(asked, change))

@@ -96,6 +96,7 @@ function LimiterRow({ limiter: { limiter, limits, held, holders, waits } }: { li
 }
 
 /** `5 at a time, 100 in 1 min`. */
+// New kind of rate: its words, if it has other numbers.
 function limitWords({ concurrency, rate }: NonNullable<ShownLimiter['limits']>): string {
   return [
     concurrency !== undefined && `${count(concurrency)} at a time`,

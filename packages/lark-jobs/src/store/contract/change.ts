@@ -38,6 +38,22 @@ export type Change =
   /** Any state: the job has none of these tags. */
   | { kind: 'remove-tags'; tags: readonly string[] }
 
+const kinds: Record<Change['kind'], true> = {
+  retry: true,
+  cancel: true,
+  remove: true,
+  purge: true,
+  unpin: true,
+  'run-now': true,
+  reschedule: true,
+  prioritize: true,
+  edit: true,
+  'add-tags': true,
+  'remove-tags': true,
+}
+/** What a person can do to a job: `alter.lua` has a function for each. */
+export const changeKinds = Object.keys(kinds) as Change['kind'][]
+
 /** What tells the record of a job from what it is after it was run, queued again, or edited: `failed 3 1767225600000`. */
 export function versionOf({ state, runs, options }: Pick<JobRecord, 'state' | 'runs' | 'options'>): string {
   return `${state} ${runs} ${options?.editedAt ?? ''}`

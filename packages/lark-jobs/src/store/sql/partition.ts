@@ -393,6 +393,7 @@ export class Partition {
     this.sooner = true
   }
 
+  // New state: its counter.
   #count(state: number, change: 1 | -1): void {
     if (state === ACTIVE) this.active += change
     else if (state === COMPLETED) this.completed += change

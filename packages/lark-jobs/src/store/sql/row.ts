@@ -52,6 +52,7 @@ export interface ShownRow extends JobRow {
 export const columns = `seq, id, state, priority, queuedAt, dueAt, runs, failures, crashes, releases, direct, ahead,
   finishedAt, token, hooked, effects, lane, laneLimits, lock, untilStart, holds, asked, reason, key, options, errors, apart, keep`
 
+// New state: its name.
 const names: Record<number, State> = {
   [ACTIVE]: 'active',
   [COMPLETED]: 'completed',

@@ -2,7 +2,7 @@
  * What the numbers in the table `jobs` stand for. Indexes are made for them, so statements have them in their texts.
  */
 
-/** `jobs.state`. A partial index needs the number in the statement's text. */
+/** `jobs.state`. A partial index needs the number in the statement's text. New state: its number. */
 export const PENDING = 0
 export const ACTIVE = 1
 export const COMPLETED = 2

@@ -9,6 +9,8 @@
  *              had started and was taken back keeps its token while it waits: a late outcome still counts
  *   ended      in the index `ended`, by the time it ended
  *
+ * New state: its index, and its counter in `partitions`.
+ *
  * Columns have the names of the record's fields. Others:
  *
  *   seq                        rises with every job, and decides between jobs of one place

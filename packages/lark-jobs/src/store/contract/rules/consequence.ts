@@ -1,6 +1,8 @@
 /**
  * What becomes of a job when its run has ended, or when its worker has died: the rules that every store follows. SQLite
  * and the model of the conformance tests call these functions; `consequence.lua` says the same in Lua.
+ *
+ * New state: which outcomes lead to it. New outcome: what becomes of the job.
  */
 import type { EventKind } from '../../../model/event.ts'
 import type { Counters, JobError, JobOptions, Outcome, State } from '../../../model/record.ts'

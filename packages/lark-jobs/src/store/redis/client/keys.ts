@@ -42,7 +42,7 @@
  *   progress     HASH    id -> JSON: what a job reported last
  *   results, reasons     HASH  id -> JSON text; the reason of a cancel, or `runs|reason` of the last release
  *                        (`store/contract/rules/reason.ts`)
- *   completed, failed, cancelled   ZSET  id -> when it ended
+ *   completed, failed, cancelled   ZSET  id -> when it ended. New state: its key
  *   settings     HASH    paused; lanes, turn, own; large; effects; watched; keeps; listened, trimmed; ticks, flows;
  *                        heard, silent, failed-bytes, dropped, dropped-at
  *   rate, starts HASH, LIST  when jobs began, if there is a rate (`rate.lua`); for a group with `@<name>`

@@ -25,7 +25,11 @@ function packFailed({ count, age, bytes, whole, ofKind }: Retention): string {
   return bytes === undefined ? String(count) : [count, packDuration(age), bytes, whole, ofKind].join(';')
 }
 
-/** Limits, in the form that `rate.lua` reads. @throws for a rate of an unknown kind */
+/**
+ * Limits, in the form that `rate.lua` reads. New kind of rate: its numbers, if it has others.
+ *
+ * @throws for a rate of an unknown kind
+ */
 export function packLimits(limits: Limits): string {
   checkLimits(limits)
   const { concurrency, rate } = limits

@@ -316,6 +316,7 @@ function reports({ log, progress, took }: Outcome): boolean {
   return log !== undefined || progress !== undefined || took !== undefined
 }
 
+// New outcome: its kind and value, as `consequence.lua` reads them.
 function packOutcome(outcome: Outcome): [kind: string, value: string] {
   switch (outcome.kind) {
     case 'completed': {
@@ -462,7 +463,10 @@ function changeValue(change: contract.Change): string {
     case 'add-tags':
     case 'remove-tags':
       return packJson(change.tags)
-    default:
+    case 'retry':
+    case 'purge':
+    case 'unpin':
+    case 'run-now':
       return ''
   }
 }

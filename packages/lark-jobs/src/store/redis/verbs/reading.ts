@@ -301,7 +301,7 @@ export function limitOf({ limit = LIMIT }: contract.Filter): number {
 
 /**
  * The script that reads a page, and its arguments. A cursor is the JSON text of what the script returned for the last
- * job.
+ * job. New state: its script, if it is not `list`; and its number in `readCounts`.
  *
  * @param what `heads`: only ids and keys
  */

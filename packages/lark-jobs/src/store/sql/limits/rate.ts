@@ -94,6 +94,7 @@ export function forgetOver({ database, now }: Pick<Partition, 'database' | 'now'
 /** What a rate of an unknown kind allows. */
 const unknown: AllowedStarts = { free: 0, wait: UNKNOWN_RATE_AGAIN, note: () => undefined }
 
+// New kind of rate: its count; and below, what is taken back.
 const kinds: Record<Rate['kind'], (place: RateKey, rate: Rate, each: number) => AllowedStarts> = {
   window({ database, id, key, now }, { limit, per }) {
     const at = now - (now % per)

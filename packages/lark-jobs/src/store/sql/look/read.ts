@@ -143,6 +143,7 @@ export function log(partition: Partition, id: string): LogLine[] {
 /** The counts of a partition that does not exist. */
 export const noCounts = Object.fromEntries(states.map((state) => [state, 0])) as Counts
 
+// New state: its count; and its page, in the order of its index.
 export function counts(partition: Partition): Counts {
   const { waiting, delayed, active, kept } = partition
   const completed = partition.completed + kept.completed

@@ -13,6 +13,7 @@
 -- Returns  a letter for each id: d(one), a(sked), m(issing), r(efused)
 -- Cost     O(n log m) for n ids among m jobs delayed, held or ended
 -- needs: start, numbered, calls, line, place, lanes, counters, end, locate, payloads, options, admission, notice, ring, effects, erase, retain, rouse
+-- covers: CHANGE_KINDS in changes
 -- needs: keeping, failed_jobs, watching, event, lease, schedules, last_tokens, gone
 
 local answer = recalled()

@@ -1,4 +1,4 @@
--- The numbers of jobs.
+-- The numbers of jobs. New state: how many there are.
 -- needs: start, line
 -- gives: pending, job_counts
 

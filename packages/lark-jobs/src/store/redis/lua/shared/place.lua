@@ -1,4 +1,4 @@
--- Puts jobs into their lines and lanes, and takes them out.
+-- Puts jobs into their lines and lanes, and takes them out. New state: the way in and out.
 -- needs: line, lanes
 -- gives: put, leave
 

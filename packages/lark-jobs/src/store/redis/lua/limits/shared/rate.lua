@@ -10,7 +10,7 @@
 -- covers: RATE_KINDS in kinds
 local kinds = {}
 
--- Each of these returns how many starts are allowed now, the milliseconds until `each` more are, and a function that
+-- New kind of rate: its count. Each of these returns how many starts are allowed now, the milliseconds until `each` more are, and a function that
 -- records starts and returns their mark (refund.lua). Before it is called, nothing changes.
 function kinds.window(most, per, _, _, suffix)
   local at = now - now % per

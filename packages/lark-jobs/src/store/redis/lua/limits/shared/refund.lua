@@ -3,6 +3,7 @@
 -- needs: start
 -- gives: refund
 -- covers: RATE_KINDS in kinds
+-- New kind of rate: what is taken back.
 local kinds = {}
 
 function kinds.window(mark, count)
