@@ -58,7 +58,7 @@ await build({
     contract: [
       'src/model/effect.ts',
       'src/store/contract/effects.ts',
-      ...['reason', 'unreadable', 'consequence', 'pause'].map(
+      ...['reason', 'unreadable', 'consequence', 'pause', 'rate'].map(
         (name) => `src/store/contract/rules/${name}.ts`,
       ),
     ],
