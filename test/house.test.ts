@@ -321,6 +321,19 @@ describe('the stores', () => {
     expect(others.every(({ isDynamic }) => isDynamic)).toBe(true)
   })
 
+  it('have the same subjects under the same names, and no room has more than 25 files', () => {
+    const lua = filesBelow('packages/lark-jobs/src/store/redis/lua', '.lua')
+    const sql = filesBelow('packages/lark-jobs/src/store/sql', '.ts')
+    const subjects = (files: string[]) =>
+      [...new Set(files.filter((file) => file.includes('/')).map((file) => file.split('/')[0]!))].sort()
+    expect(subjects(lua).filter((name) => name !== 'shared')).toEqual(subjects(sql))
+    for (const files of [lua, sql]) {
+      const rooms = files.map((file) => file.slice(0, file.lastIndexOf('/') + 1))
+      const large = new Set(rooms.filter((room) => rooms.filter((each) => each === room).length > 25))
+      expect([...large]).toEqual([])
+    }
+  })
+
   it('libsql is named by libsql.ts only, and of it only types are imported: a bundler would follow more', () => {
     const file = 'store/sqlite/libsql.ts'
     const imports = jobs.filter(({ from }) => from === 'libsql')
