@@ -1,8 +1,8 @@
 /**
- * Puts the Lua scripts of the Redis store together. A script is in the folder of its subject: `end/prune.lua`. A fragment
- * is in a folder `shared` there, or below one: `end/shared/retain.lua`, `claim/shared/lanes/turn.lua`. So the path of a
- * file says which of the two it is, and a subject has both in one place. Headers say which fragments a file needs, and
- * which names a fragment gives:
+ * Puts the Lua scripts of the Redis store together. A script is in the folder of its subject: `end/prune.lua`. A
+ * fragment is in a folder `shared` there, or below one: `end/shared/retain.lua`, `claim/shared/lanes/turn.lua`. So the
+ * path of a file says which of the two it is, and a subject has both in one place. Headers say which fragments a file
+ * needs, and which names a fragment gives:
  *
  *   -- needs: line, counters, lanes
  *   -- gives: put, leave
@@ -18,11 +18,14 @@
  *
  *   -- covers: RATE_KINDS in kinds
  *
- * No two files have one name, and a module has the name of its file, in the plural if the file has a noun (`rate.lua` is
- * `rates()`), or that of the folder of its files.
+ * No two files have one name, and a module has the name of its file, in the plural if the file has a noun (`rate.lua`
+ * is `rates()`), or that of the folder of its files.
  */
 
-/** @typedef {{ path: string, name: string, module: string, needs: string[], gives: string[], covers: string[], code: string }} Part */
+/**
+ * @typedef {{ path: string, name: string, module: string, code: string }
+ *   & Record<'needs' | 'gives' | 'covers', string[]>} Part
+ */
 /** @typedef {ReadonlyMap<string, string>} Constants as Lua, by their names */
 /** @typedef {{ parts: Part[], fragments: Map<string, Part>, modules: Map<string, Part[]> }} House */
 
@@ -35,8 +38,8 @@ const language = new Set(words.trim().split(/\s+/))
  * @param {ReadonlyMap<string, string>} files texts by path: `claim/exchange`, `claim/shared/lanes/turn`
  * @param {Constants} constants
  * @returns {Map<string, string[]>} the pieces of each script
- * @throws if a file uses a name that nothing gives, if two give the same name, if nothing uses a name, if fragments need
- * each other, or if a name is not where a reader looks for it
+ * @throws if a file uses a name that nothing gives, if two give the same name, if nothing uses a name, if fragments
+ * need each other, or if a name is not where a reader looks for it
  */
 export function assemble(files, constants = new Map()) {
   const parts = [...files].map(([path, text]) => parse(path, text, constants))

@@ -11,8 +11,8 @@
  *   `packages/lark-dashboard/browser/pages/limiters/limiters.tsx`  its words in the dashboard
  *   `test/conformance/limiting.ts`             a test that counts by hand; most tests run for each kind by themselves
  *
- * And a row in docs/configuration.md. It raises no layout: an earlier version of Lark begins no job of a group with such
- * a rate (`store/contract/rules/rate.ts`).
+ * And a row in docs/configuration.md. It raises no layout: an earlier version of Lark begins no job of a group with
+ * such a rate (`store/contract/rules/rate.ts`).
  */
 
 /**

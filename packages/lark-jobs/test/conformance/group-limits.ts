@@ -64,7 +64,7 @@ export function groupLimits(make: Make): void {
     expect(await caller.claim(9)).toHaveLength(2)
   })
 
-  test('a rate of an unknown kind is refused by every call that states one, by its name, and nothing changes', async () => {
+  test('a rate of an unknown kind is refused by each call that states one, by its name, and nothing changes', async () => {
     await using harness = await make()
     const { store } = harness
     const caller = harness.caller()
@@ -82,7 +82,7 @@ export function groupLimits(make: Make): void {
     expect(await store.counts('emails')).toMatchObject({ waiting: 0, active: 1 })
   })
 
-  test('a group with a rate of an unknown kind, as a later version may have queued it, begins no job, and others do', async () => {
+  test('a group whose rate is of an unknown kind, as a later version queued it, begins no job, and others do', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const rated = of('a', { limits: { rate: { limit: 1, per: 1_000, kind: 'window', burst: 1 } } })

@@ -64,7 +64,7 @@ export interface LaneStand {
   /** Milliseconds since 1970: when that is over, if it is known. */
   until?: number
   limits?: Limits
-  /** The kind of the group's rate, if this version of Lark does not know it (`rules/rate.ts`): it begins none of its jobs. */
+  /** The kind of its rate, if this version of Lark does not know it (`rules/rate.ts`): then none of its jobs begins here. */
   unknownRate?: string
   strict?: true
   /** In a strict group: the job that goes before all others, because it had begun, and when it is due. */

@@ -1,8 +1,8 @@
 /**
- * Rates of a kind that this version of Lark does not know: they are never no limit. A call that states one is refused, and
- * changes nothing. A store may have one in the limits of a group, whose jobs a later version of Lark has queued: this
- * version begins none of them, looks again after a while, and leaves them to the workers of the other. `stand` names the
- * kind.
+ * Rates of a kind that this version of Lark does not know: they are never no limit. A call that states one is refused,
+ * and changes nothing. A store may have one in the limits of a group, whose jobs a later version of Lark has queued:
+ * this version begins none of them, looks again after a while, and leaves them to the workers of the other. `stand`
+ * names the kind.
  */
 import type { Limits } from '../../../model/limits.ts'
 import { type RateKind, rateKinds } from '../../../model/rate.ts'

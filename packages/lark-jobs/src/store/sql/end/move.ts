@@ -20,7 +20,10 @@ export type Move = Pick<JobRow, 'state'> &
     result?: string
   }
 
-/** Moves a job. New state: what a job gets or loses with it. If it had a lease, the caller must count it out of the lease (`lease.ts`). */
+/**
+ * Moves a job. If it had a lease, the caller must count it out of the lease (`lease.ts`). New state: what a job gets or
+ * loses with it.
+ */
 export function move(partition: Partition, row: JobRow, change: Move): void {
   const { state } = row
   const { result = null, ...fields } = change

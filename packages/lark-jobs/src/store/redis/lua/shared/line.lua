@@ -41,7 +41,8 @@ end
 -- that comes back to its line opens it without a question.)
 local opened, have_looked = {}, false
 local function may_open(priority)
-  if redis.call('ZADD', key('priorities'), priority, priority) == 0 or redis.call('ZCARD', key('priorities')) < MAX_LINES then
+  if redis.call('ZADD', key('priorities'), priority, priority) == 0
+    or redis.call('ZCARD', key('priorities')) < MAX_LINES then
     opened[priority] = true
     return true
   end

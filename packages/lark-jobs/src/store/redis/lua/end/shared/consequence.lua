@@ -23,8 +23,8 @@ local function fall_back(id, place, job, event, failures)
   end
 end
 
--- A function for each kind of outcome. New outcome: what becomes of the job. `job`: its holder field, a notice to cancel
--- it, and how many ended jobs of each state are kept.
+-- A function for each kind of outcome. New outcome: what becomes of the job. `job`: its holder field, a notice to
+-- cancel it, and how many ended jobs of each state are kept.
 local outcomes = {}
 
 -- value: milliseconds until the retry | the error

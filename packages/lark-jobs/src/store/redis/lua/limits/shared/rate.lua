@@ -10,8 +10,9 @@
 -- covers: RATE_KINDS in kinds
 local kinds = {}
 
--- New kind of rate: its count. Each of these returns how many starts are allowed now, the milliseconds until `each` more are, and a function that
--- records starts and returns their mark (refund.lua). Before it is called, nothing changes.
+-- New kind of rate: its count. Each of these returns how many starts are allowed now, the milliseconds until `each`
+-- more are, and a function that records starts and returns their mark (refund.lua). Before it is called, nothing
+-- changes.
 function kinds.window(most, per, _, _, suffix)
   local at = now - now % per
   local known = redis.call('HMGET', key('rate' .. suffix), 'at', 'count')
