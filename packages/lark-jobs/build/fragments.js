@@ -148,6 +148,8 @@ function check({ parts, fragments, modules }) {
     for (const name of used)
       if (!declared.has(name)) throw new Error(`${path} uses ${name}, which nothing that it needs gives`)
     for (const [, name] of code.matchAll(/\(\)\.(\w+)/g)) wanted.add(name)
+    for (const [, name = ''] of code.matchAll(/\bmade\.(\w+)/g))
+      if (!modules.has(name)) throw new Error(`${path} asks whether ${name} is made, which is no module`)
   }
   for (const [name, path] of givers)
     if (!wanted.has(name)) throw new Error(`${path} gives ${name}, which nothing uses`)

@@ -72,9 +72,9 @@ test.each([
 
 test('a constant of the contract is in the text with its value', () => {
   const text =
-    "-- needs: start\nkey(MAX_ITEMS, 'MAX_ITEMS', made.MAX_ITEMS)\nfor _, kind in ipairs(RATE_KINDS) do\nend\n"
+    "-- needs: start\nkey(made, MAX_ITEMS, 'MAX_ITEMS', key.MAX_ITEMS)\nfor _, kind in ipairs(RATE_KINDS) do\nend\n"
   expect(scriptOf({ verb: text })).toContain(
-    "key(1000, 'MAX_ITEMS', made.MAX_ITEMS)\nfor _, kind in ipairs({ 'window', 'bucket' }) do\n",
+    "key(made, 1000, 'MAX_ITEMS', key.MAX_ITEMS)\nfor _, kind in ipairs({ 'window', 'bucket' }) do\n",
   )
 })
 
@@ -137,6 +137,11 @@ test.each([
       verb: '-- needs: start, lines\nlocal lines = lines().line(key(made))\n',
     },
     /^verb declares lines, which is a module that it needs$/,
+  ],
+  [
+    'a question for a module that does not exist',
+    { verb: '-- needs: start\nif made.lines then\n  key(made)\nend\n' },
+    /^verb asks whether lines is made, which is no module$/,
   ],
   [
     'a second file with a name',
