@@ -149,7 +149,6 @@ const floors: Record<string, string[][]> = {
 const LONGEST = 500
 const mayBeLonger: Record<string, string> = {
   'packages/lark-jobs/src/store/sqlite/store.ts': 'a method for each verb of the contract',
-  'packages/lark-jobs/src/worker/worker.ts': 'puts the parts of a worker together, and is its whole life',
 }
 
 for (const [folder, table] of Object.entries(floors)) {

@@ -3,12 +3,12 @@
  */
 import { afterEach, expect, test } from 'vitest'
 import type { Execution } from '../src/run/execution.ts'
-import { watchDeath } from '../src/worker/death.ts'
+import { DeathWatch } from '../src/worker/death.ts'
 import type { ProcessEnd } from '../src/worker/lease/lease-thread.ts'
 
-const unwatch: (() => void)[] = []
-afterEach(() => {
-  for (const end of unwatch.splice(0)) end()
+const watches: DeathWatch[] = []
+afterEach(async () => {
+  for (const watch of watches.splice(0)) await watch.stop()
 })
 
 interface Setting {
@@ -57,7 +57,11 @@ function die(...workers: Setting[]): string[] {
     const settlements = unstored.map((id) => ({ id, token: 't', outcome, held: () => 'no plain data' }))
     const report = { warn: warn ?? ((text: string) => void events.push(`${i} says ${text}`)) }
     const running = new Set(ran ? [job] : [])
-    unwatch.push(watchDeath({ running, report, thread, unstored: () => [['emails', settlements]], onEnding }))
+    const watch = new DeathWatch({
+      ...{ running, report, thread, unstored: () => [['emails', settlements]], onEnding },
+    })
+    void watch.start()
+    watches.push(watch)
   }
   const [tell] = process.listeners('exit').filter((listener) => !before.includes(listener))
   tell!.call(process, 3)
@@ -101,7 +105,7 @@ test('outcomes that the store has not heard go to the thread; what it could not 
     /^0 says This process ends with exit code 3: .*; it tells the store how 2 jobs ended$/,
   )
   expect(kinds(events.slice(2))).toEqual(['0 waits'])
-  for (const end of unwatch.splice(0)) end()
+  for (const watch of watches.splice(0)) void watch.stop()
   const away = die({ ran: true, unstored: ['a'], isAway: true })
   expect(away[1]).toMatch(/; it ran Job job0, and it tells the store how 1 job ended$/)
   expect(away.at(-1)).toBe(
@@ -117,13 +121,13 @@ test('what a supervised worker holds is left to the supervisor, which is told wh
   const [ends, tells] = die({ ran: true, isSupervised: true })
   expect(ends).toBe('0 ends: undefined')
   expect(tells).toBe('0 tells ran: ended with exit code 3: nothing kept it alive')
-  for (const end of unwatch.splice(0)) end()
+  for (const watch of watches.splice(0)) void watch.stop()
   // It has interrupted no job.
   const late = die({ unstored: ['a'], isSupervised: true })
   expect(late.slice(0, 2)).toEqual([
     '0 ends: undefined a',
     '0 tells ended with exit code 3: nothing kept it alive',
   ])
-  for (const end of unwatch.splice(0)) end()
+  for (const watch of watches.splice(0)) void watch.stop()
   expect(die({}, {})).toEqual([])
 })

@@ -153,7 +153,7 @@ async function work(
   const { signal } = new AbortController()
   setMaxListeners(0, signal)
   const order = new FairOrder(false, slots)
-  const suspects = { count: 0, giveBack() {}, open() {}, shut() {} } as unknown as Suspects
+  const suspects = { count: 0, giveBack() {} } as unknown as Suspects
   const intake: Intake = new Intake({
     ...{ order, slots, suspects, pace: paces.balanced, maxJobs: Number.POSITIVE_INFINITY, lease: LEASE },
     ...{ stoodStill: () => 0, signal, isHere: way === undefined },
@@ -167,9 +167,9 @@ async function work(
     })
     intake.changed(claimer)
   }
-  intake.open()
+  void intake.start()
   await clock.until(() => isOver(ran, clock.now))
-  intake.stop()
+  void intake.stop()
   return seen
 }
 

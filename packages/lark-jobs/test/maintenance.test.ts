@@ -77,6 +77,7 @@ async function outlived(
     owes() {},
     ordered() {},
     store,
+    caller: record().id,
     partitions: ['emails'],
     met() {},
     lease,

@@ -164,6 +164,7 @@ test('a claimer that waits for a rate of an hour asks again after a second, and 
     const other = await take(shop.worker('ada', { slow: limits }), 'slow')
     const permits = shop.worker('bob')
     const waits = new ClaimPermits({ permits, limiters: () => limits, warn: () => {}, signal: forever })
+    void waits.start()
     const brought: (object | undefined)[] = []
     const claimer = {
       ring: () =>
@@ -185,7 +186,7 @@ test('a claimer that waits for a rate of an hour asks again after a second, and 
     refund(other)
     await vi.advanceTimersByTimeAsync(1_500_000)
     expect(brought).toContainEqual({ 'slow*1': 1 })
-    waits.shut()
+    await waits.stop()
     await permits.stop()
   } finally {
     vi.useRealTimers()

@@ -11,6 +11,7 @@ import { listed } from '../words/listed.ts'
 import { plural } from '../words/plural.ts'
 import { fieldOf, isError, textOf } from '../words/thrown.ts'
 import type { LeaseThread, ProcessEnd } from './lease/lease-thread.ts'
+import { Part } from './part.ts'
 import type { Report } from './report.ts'
 
 /** How many frames of the stack are searched for the call of `process.exit()`. */
@@ -38,12 +39,21 @@ const watched = new Set<Watched>()
 /** The uncaught exception that ends the process. */
 let uncaught: { error: unknown } | undefined
 
-/** @returns a function that stops watching */
-export function watchDeath(one: Watched): () => void {
-  if (watched.size === 0) process.on('uncaughtExceptionMonitor', note).on('exit', tell)
-  watched.add(one)
-  return () => {
-    if (watched.delete(one) && watched.size === 0)
+export class DeathWatch extends Part {
+  readonly #one: Watched
+
+  constructor(one: Watched) {
+    super()
+    this.#one = one
+  }
+
+  protected override onStart(): void {
+    if (watched.size === 0) process.on('uncaughtExceptionMonitor', note).on('exit', tell)
+    watched.add(this.#one)
+  }
+
+  protected override onStop(): void {
+    if (watched.delete(this.#one) && watched.size === 0)
       process.off('uncaughtExceptionMonitor', note).off('exit', tell)
   }
 }

@@ -8,7 +8,7 @@ import type { WorkerOptions } from './options.ts'
 import type { Report } from './report.ts'
 
 /** What this file needs of a worker. */
-interface Obeying {
+export interface Obeying {
   readonly state: WorkerState
   quiet(): void
   resume(): void

@@ -1,14 +1,14 @@
 /**
  * Reports once that the store does not answer, however many calls fail, and once that it answers again.
  */
+import { Part } from './part.ts'
 import type { Report } from './report.ts'
 
-export class OutageReporter {
+export class OutageReporter extends Part {
   readonly #store: string
   readonly #report: Report
   readonly #isAway: () => boolean
   #isOn = false
-  #isOver = false
   /** When a call was last answered, by `performance.now()`. */
   answeredAt = performance.now()
 
@@ -17,6 +17,7 @@ export class OutageReporter {
    * @param isAway whether a call is still being sent again. Other calls, which only read, may have been answered
    */
   constructor(store: string, report: Report, isAway: () => boolean) {
+    super()
     this.#store = store
     this.#report = report
     this.#isAway = isAway
@@ -27,9 +28,9 @@ export class OutageReporter {
     return this.#isOn
   }
 
-  /** A call failed. */
+  /** A call failed. Once the worker has stopped, that is not reported. */
   met(error: unknown): void {
-    if (this.#isOn || this.#isOver) return
+    if (this.#isOn || this.isStopped) return
     this.#isOn = true
     this.#report.warn(`${(error as Error).message}. The worker goes on trying.`)
   }
@@ -45,10 +46,5 @@ export class OutageReporter {
     if (!this.#isOn || this.#isAway()) return
     this.#isOn = false
     this.#report.info(`${this.#store} answers again`)
-  }
-
-  /** The worker has stopped: calls that fail from now on are not reported. */
-  end(): void {
-    this.#isOver = true
   }
 }

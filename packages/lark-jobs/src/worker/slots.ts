@@ -30,6 +30,7 @@ import { LongRuns } from './long-runs.ts'
 import { startGate } from './maintenance/start-gate.ts'
 import type { StoreClock } from './maintenance/store-clock.ts'
 import { CONCURRENCY, type WorkerOptions } from './options.ts'
+import { Part } from './part.ts'
 import type { Ending, RunningJob, Summary } from './report.ts'
 import { RunTally } from './run-tally.ts'
 
@@ -82,7 +83,7 @@ export interface SlotsAround {
   turnedAt?(): number
 }
 
-export class Slots implements RunEnvironment {
+export class Slots extends Part implements RunEnvironment {
   readonly running = new Set<SlotExecution>()
   /** How many slots there are. It may be set at any time: slots that are too many go when their jobs end. */
   concurrency: number
@@ -109,7 +110,7 @@ export class Slots implements RunEnvironment {
     (running) => this.#stuck(running),
     () => this.#around.turnedAt?.() ?? performance.now(),
   )
-  readonly #unwatch: () => void
+  #unwatch = () => {}
   readonly #longRuns = new LongRuns(this.running, (long) => this.#options.report.running?.(long.map(seen)))
 
   constructor(
@@ -119,6 +120,7 @@ export class Slots implements RunEnvironment {
     permits: Permits,
     around: SlotsAround,
   ) {
+    super()
     this.#options = options
     this.concurrency = options.concurrency ?? CONCURRENCY
     this.middleware = options.middleware ?? []
@@ -131,9 +133,6 @@ export class Slots implements RunEnvironment {
     this.clock = clock
     this.permits = permits
     this.#around = around
-    // Otherwise the lease thread does not settle jobs.
-    const isReplaced = options.onStuck !== undefined
-    this.#unwatch = isReplaced ? watchLoop({ running: this.running, failed: this.#blocked }) : () => {}
     this.#failed = warnsOfDropped(options.store, options.report)
   }
 
@@ -284,7 +283,13 @@ export class Slots implements RunEnvironment {
     return retryIn(error, running, jobClass, timeout) ?? NEVER
   }
 
-  stop(): void {
+  protected override onStart(): void {
+    // Otherwise the lease thread does not settle jobs.
+    if (this.#options.onStuck === undefined) return
+    this.#unwatch = watchLoop({ running: this.running, failed: this.#blocked })
+  }
+
+  protected override onStop(): void {
     this.#deadline.stop()
     this.#longRuns.stop()
     this.#unwatch()

@@ -27,6 +27,7 @@ import { unlessAborted } from '../../waiting/bounded-wait.ts'
 import { type HeldJob, Ledger } from '../lease/ledger.ts'
 import { CALL, RING, sources, Unread } from '../lease/unread.ts'
 import type { Deliverer } from '../maintenance/deliverer.ts'
+import { Part } from '../part.ts'
 import type { ClaimPermits } from '../permits/claim-permits.ts'
 import { Prefetch } from './prefetch.ts'
 
@@ -82,7 +83,7 @@ export interface ClaimerOptions {
   changed?: (claimer: Claimer) => void
 }
 
-export class Claimer {
+export class Claimer extends Part {
   readonly partition: string
   readonly queue: string
   readonly rank: number
@@ -126,6 +127,7 @@ export class Claimer {
   #timerAt = 0
 
   constructor(options: ClaimerOptions) {
+    super()
     const { store, partition, rank = 0, weight = 1, caller, lease, terms = {} } = options
     const {
       prefetch = new Prefetch(new Ledger(), 0),
@@ -263,8 +265,8 @@ export class Claimer {
     return true
   }
 
-  /** The claimer never becomes ready again. */
-  stop(): void {
+  /** It never becomes ready again. */
+  protected override onStop(): void {
     clearTimeout(this.#timer)
   }
 

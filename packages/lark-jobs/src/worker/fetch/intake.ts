@@ -1,8 +1,8 @@
 /**
  * What a worker claims: keeps its slots busy with as few calls to the store as possible.
  *
- *   open   claims jobs for free slots, and prefetches more
- *   shut   only settles; prefetched jobs go back
+ *   running   claims jobs for free slots, and prefetches more
+ *   quiet     only settles; prefetched jobs go back
  *
  * It does two things. `#turn` lets the claimers call: it runs once at the end of each tick in which something changed,
  * so that jobs which end together are settled in one call, which also claims the next jobs. `#fill` starts prefetched
@@ -19,6 +19,7 @@ import { type Claim, isSuspect } from '../../store/contract/store.ts'
 import { CALL, RING, type Source } from '../lease/unread.ts'
 import { startGate } from '../maintenance/start-gate.ts'
 import type { Suspects } from '../maintenance/suspects.ts'
+import { Part } from '../part.ts'
 import type { Slots } from '../slots.ts'
 import type { Answer, Claimer } from './claimer.ts'
 import { type FairOrder, TURN } from './fair-order.ts'
@@ -47,11 +48,10 @@ export interface IntakeOptions {
   turned: () => void
 }
 
-export class Intake {
+export class Intake extends Part {
   readonly #options: IntakeOptions
   /** The claimers that have prefetched jobs. */
   readonly #holding: RoundRobin
-  #isOpen = false
   /** Free slots for which calls under way ask for jobs. */
   #reserved = 0
   /** How many jobs were claimed and not given back. */
@@ -81,14 +81,11 @@ export class Intake {
   #overdue: NodeJS.Timeout | undefined
 
   constructor(options: IntakeOptions) {
+    super()
     this.#options = options
     this.#holding = options.order.round()
     this.#speed = new Speed(options.pace, options.slots)
     this.#slice = options.pace.slice
-  }
-
-  get isOpen(): boolean {
-    return this.#isOpen
   }
 
   /** How many jobs were claimed and have not begun. */
@@ -108,7 +105,7 @@ export class Intake {
 
   /** Whether jobs may start. */
   get #mayStart(): boolean {
-    return this.#isOpen && !startGate.isClosed
+    return this.isRunning && !startGate.isClosed
   }
 
   /** How many more jobs could start now. */
@@ -128,21 +125,20 @@ export class Intake {
     return slots.free - suspects.count
   }
 
-  open(): void {
-    this.#isOpen = true
-    this.#options.suspects.open()
+  protected override onStart(): void {
     this.schedule()
   }
 
-  /** Claims no more jobs until `open`. Idempotent. */
-  shut(): void {
-    this.#isOpen = false
-    this.#options.suspects.shut()
+  protected override onQuiet(): void {
     for (const claimer of this.#holding.all) this.#giveBack(claimer)
     this.schedule()
   }
 
-  stop(): void {
+  protected override onResume(): void {
+    this.schedule()
+  }
+
+  protected override onStop(): void {
     clearTimeout(this.#alarm)
     clearTimeout(this.#overdue)
   }
@@ -290,7 +286,7 @@ export class Intake {
   }
 
   /**
-   * Takes claimed jobs in. They go back at once if the worker is shut; if they lay unread while a handler blocked the
+   * Takes claimed jobs in. They go back at once if the worker is quiet; if they lay unread while a handler blocked the
    * event loop, because they were recalled or their lease may have ended; and if jobs went back meanwhile.
    */
   #hold(claimer: Claimer, claim: Claim & Pick<Answer, 'isShort' | 'sentAt'>, source: Source): void {
@@ -303,7 +299,7 @@ export class Intake {
     this.#held += jobs.length
     claimer.prefetch.push(number, jobs, isShort, now, sentAt + this.#options.lease)
     this.#holding.set(claimer, claimer.prefetch.size > 0)
-    if (jobs.length > 0 && !(this.#isOpen && isOurs && isInOrder)) this.#giveBack(claimer)
+    if (jobs.length > 0 && !(this.isRunning && isOurs && isInOrder)) this.#giveBack(claimer)
     if (this.#held > 0) this.#options.holds()
   }
 

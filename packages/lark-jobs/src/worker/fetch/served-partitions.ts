@@ -4,18 +4,21 @@
  * configuration; they are served as soon as they are met.
  */
 import { partitionsOf, queueOf } from '../../model/partition.ts'
+import type { Settlement } from '../../store/contract/store.ts'
+import { Part } from '../part.ts'
 import type { Claimer } from './claimer.ts'
 
 /** @param rank of the queue @param index of the partition, in the order in which the worker met them */
 export type OpenClaimer = (partition: string, rank: number, index: number) => Claimer
 
-export class ServedPartitions {
+export class ServedPartitions extends Part {
   readonly #ranks: ReadonlyMap<string, number>
   readonly #claimers = new Map<string, Claimer>()
   readonly #open: OpenClaimer
 
   /** @param partitions how many partitions a queue has; 1 if it is not in the map */
   constructor(queues: readonly string[], partitions: ReadonlyMap<string, number>, open: OpenClaimer) {
+    super()
     this.#ranks = new Map(queues.map((queue, rank) => [queue, rank]))
     this.#open = open
     this.meet(queues.flatMap((queue) => partitionsOf(queue, partitions.get(queue) ?? 1)))
@@ -27,6 +30,16 @@ export class ServedPartitions {
 
   get claimers(): Iterable<Claimer> {
     return this.#claimers.values()
+  }
+
+  /** Whether a call is being sent again, because the store, or a part of it, does not answer. */
+  get isAway(): boolean {
+    return [...this.claimers].some((claimer) => claimer.isAway)
+  }
+
+  /** The outcomes of jobs that began, for which the store has not answered. */
+  get unstored(): Settlement[] {
+    return [...this.claimers].flatMap((claimer) => claimer.unstored)
   }
 
   of(partition: string): Claimer | undefined {
@@ -42,5 +55,9 @@ export class ServedPartitions {
       this.#claimers.set(partition, this.#open(partition, rank, this.#claimers.size))
     }
     return this.#claimers.size > before
+  }
+
+  protected override onStop(): void {
+    for (const claimer of this.claimers) void claimer.stop()
   }
 }

@@ -23,6 +23,7 @@ import {
   type Settlement,
   type Store,
 } from '../../store/contract/store.ts'
+import { Part } from '../part.ts'
 import type { PermitPools } from '../permits/permit-pools.ts'
 import type { Pulse } from './lease-thread.ts'
 import { Renewals } from './renewals.ts'
@@ -52,7 +53,7 @@ interface Settling {
 /** Milliseconds between two calls that hand over progress and log lines. */
 const PROGRESS_PAUSE = 250
 
-export class LeaseKeeper {
+export class LeaseKeeper extends Part {
   readonly #options: LeaseKeeperOptions
   #timer: NodeJS.Timeout | undefined
   readonly #renewals = new Renewals()
@@ -70,13 +71,14 @@ export class LeaseKeeper {
   readonly #noticed = new Set<string>()
 
   constructor(options: LeaseKeeperOptions) {
+    super()
     this.#options = options
     options.pulse.renewedAt = Date.now()
   }
 
-  start(): void {
+  protected override onStart(): void {
     // A third of the lease: two rounds may fail before a lease ends.
-    this.#timer ??= setInterval(() => void this.#renewNow(), this.#options.lease / 3)
+    this.#timer = setInterval(() => void this.#renewNow(), this.#options.lease / 3)
   }
 
   /** Renews now if a round is overdue, because the loop was blocked or the machine slept. */
@@ -103,9 +105,8 @@ export class LeaseKeeper {
   }
 
   /** Waits for calls that are under way. */
-  async stop(): Promise<void> {
+  protected override async onStop(): Promise<void> {
     clearInterval(this.#timer)
-    this.#timer = undefined
     clearTimeout(this.#soon)
     this.#soon = undefined
     await Promise.all([...this.#turns.values(), this.#round])

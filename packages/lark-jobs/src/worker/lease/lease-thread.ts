@@ -12,6 +12,7 @@ import type { Place } from '../../store/connect.ts'
 import { type Lent, lend, withoutCredentials } from '../../store/contract/credentials.ts'
 import type { Settlement } from '../../store/contract/store.ts'
 import { within } from '../../waiting/bounded-wait.ts'
+import { Part } from '../part.ts'
 import { threadFile } from '../thread-file.ts'
 import type { LedgerPage } from './ledger.ts'
 import type { Unread } from './unread.ts'
@@ -222,7 +223,7 @@ function unsharableIn(value: unknown, path = ''): string | undefined {
   }
 }
 
-export class LeaseThread {
+export class LeaseThread extends Part {
   readonly pulse = new Pulse()
   readonly #watch: WatchOrder | undefined
   readonly #warn: (text: string) => void
@@ -241,13 +242,14 @@ export class LeaseThread {
    * @param recalled called when the thread has recalled something
    */
   constructor(watch: WatchOrder | undefined, warn: (text: string) => void, recalled: () => void) {
+    super()
     this.#watch = watch
     this.#warn = warn
     this.#recalled = recalled
   }
 
-  start(): void {
-    if (this.#watch === undefined || this.#port !== undefined) return
+  protected override onStart(): void {
+    if (this.#watch === undefined) return
     // Only this thread can reach such a store.
     if (this.#watch.place.connection === 'sqlite::memory:') return
     const file = threadFile('lease-watch')
@@ -365,7 +367,7 @@ export class LeaseThread {
     return this.#port !== undefined && this.#shared?.isOver === false
   }
 
-  async stop(): Promise<void> {
+  protected override async onStop(): Promise<void> {
     if (this.#shared === undefined) return
     const [from, port] = [this.#shared, this.#port!]
     this.#shared = undefined

@@ -25,6 +25,7 @@ import { keptBy, type LeaseNote, MAX_ITEMS, type Store } from '../../store/contr
 import { inTime, within } from '../../waiting/bounded-wait.ts'
 import { Deferred } from '../../waiting/deferred.ts'
 import { Claimer } from '../fetch/claimer.ts'
+import { Part } from '../part.ts'
 import {
   clock,
   LEASE_THREAD,
@@ -93,7 +94,7 @@ interface LedgerJob {
 }
 
 /** What the thread does for one worker. */
-class LeaseWatch {
+class LeaseWatch extends Part {
   readonly #watch: Watch
   readonly #port: MessagePort
   readonly #pulse: Pulse
@@ -126,6 +127,7 @@ class LeaseWatch {
   #patientUntil = 0
 
   constructor(watch: Watch, port: MessagePort) {
+    super()
     this.#watch = watch
     this.#port = port
     this.#pulse = new Pulse(watch.pulse)
@@ -144,7 +146,7 @@ class LeaseWatch {
         this.#store!.recover(this.#partitions[index]!.partition, { unread: `${watch.caller}.${number}` }),
     })
     port.on('message', (message: Message) => {
-      if (message === 'end') return void this.#stop()
+      if (message === 'end') return void this.stop()
       if (typeof message === 'object' && 'outcomes' in message) return void this.#processEnds(message)
       if (typeof message === 'object' && 'limiter' in message) {
         if (message.isHeld) this.#limiters.add(message.limiter)
@@ -158,7 +160,7 @@ class LeaseWatch {
     })
   }
 
-  async start(): Promise<void> {
+  protected override async onStart(): Promise<void> {
     const { place } = this.#watch
     const { signal } = this.#end
     const store = await open(place)
@@ -176,11 +178,10 @@ class LeaseWatch {
     this.#look()
   }
 
-  async #stop(): Promise<void> {
-    if (this.#end.signal.aborted) return
+  protected override async onStop(): Promise<void> {
     this.#end.abort()
     clearTimeout(this.#timer)
-    for (const claimer of this.#claimers) claimer.stop()
+    for (const claimer of this.#claimers) void claimer.stop()
     await leave(this.#watch.place)
     this.#pulse.ended()
     this.#port.close()
@@ -318,7 +319,7 @@ class LeaseWatch {
     if (outcomes.length > 0) await this.#tellOutcomes(outcomes)
     // A job whose handler has ended must not go back as one that was interrupted: then rather its lease ends.
     if (cause !== undefined && (outcomes.length === 0 || this.#pulse.hasTold)) await this.#handBack(cause)
-    await this.#stop()
+    await this.stop()
   }
 
   /** Tells the store how jobs ended, until it has heard of all, or until the worker waits no longer. */

@@ -13,6 +13,7 @@ import { hashOf } from '../../schedule/definition.ts'
 import type { ScheduleState } from '../../schedule/state.ts'
 import { isResendable, type Store } from '../../store/contract/store.ts'
 import type { DeclaredSchedule, WorkerSchedules } from '../options.ts'
+import { Part } from '../part.ts'
 import type { Report } from '../report.ts'
 
 /** Milliseconds between two looks. */
@@ -31,14 +32,14 @@ export interface DeclarationsOptions extends Pick<WorkerSchedules, 'declared' | 
 /** The hashes of the definitions that living workers declare, by schedule. */
 type Declared = ReadonlyMap<string, ReadonlySet<string>>
 
-export class Declarations {
+export class Declarations extends Part {
   readonly #options: DeclarationsOptions
   readonly #warned = new Set<string>()
   #timer: NodeJS.Timeout | undefined
   #looking: Promise<void> | undefined
-  #isStopped = false
 
   constructor(options: DeclarationsOptions) {
+    super()
     this.#options = options
   }
 
@@ -50,19 +51,17 @@ export class Declarations {
   }
 
   /** Resolves when the schedules are declared, if the store answers. */
-  async start(): Promise<void> {
-    if (this.#isStopped) return
+  protected override async onStart(): Promise<void> {
     const { declared, hasOthers, met } = this.#options
     if (declared.length > 0 || hasOthers()) {
       this.#looking = this.#look().catch(met)
       await this.#looking
     }
-    if (this.#isStopped) return
-    this.#timer = setTimeout(() => void this.start(), LOOK * (0.75 + Math.random() / 2)).unref()
+    if (this.isStopped) return
+    this.#timer = setTimeout(() => void this.onStart(), LOOK * (0.75 + Math.random() / 2)).unref()
   }
 
-  async stop(): Promise<void> {
-    this.#isStopped = true
+  protected override async onStop(): Promise<void> {
     clearTimeout(this.#timer)
     await this.#looking
   }
@@ -106,7 +105,7 @@ export class Declarations {
   ): Promise<void> {
     const { book, placeOf } = this.#options
     let first = read?.state.movesTo === undefined ? read : undefined
-    while (!this.#isStopped) {
+    while (!this.isStopped) {
       const found = first ?? (await book.get(id))
       first = undefined
       if (found === undefined) {

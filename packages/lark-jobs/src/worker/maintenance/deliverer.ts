@@ -29,6 +29,7 @@ import {
   type Store,
 } from '../../store/contract/store.ts'
 import { within } from '../../waiting/bounded-wait.ts'
+import { Part } from '../part.ts'
 import type { Report } from '../report.ts'
 import type { StoreClock } from './store-clock.ts'
 
@@ -110,7 +111,7 @@ class Delivery {
   }
 }
 
-export class Deliverer {
+export class Deliverer extends Part {
   readonly #options: DelivererOptions
   readonly #deliveries = new Map<string, Delivery>()
   /** How many hooks run. */
@@ -119,10 +120,10 @@ export class Deliverer {
   #counting = 0
   /** Partitions that were not asked for hooks, because so many ran. */
   readonly #full = new Set<string>()
-  #stopped = false
   #isOver = false
 
   constructor(options: DelivererOptions) {
+    super()
     this.#options = options
   }
 
@@ -140,7 +141,7 @@ export class Deliverer {
   /** What the next call to a partition says of effects. If the call fails, this must be put back. */
   wanted(partition: string): EffectsWanted {
     const delivery = this.#deliveries.get(partition)
-    const lease = this.#stopped ? 0 : this.#takesHooks(partition, delivery) ? this.#options.lease : undefined
+    const lease = this.isStopped ? 0 : this.#takesHooks(partition, delivery) ? this.#options.lease : undefined
     const done = delivery?.take() ?? []
     return { ...(lease !== undefined && { lease }), ...(done.length > 0 && { done }) }
   }
@@ -199,11 +200,10 @@ export class Deliverer {
 
   /** Effects are due in a partition. */
   look(partition: string): void {
-    if (!this.#stopped) this.#ask(partition, this.#of(partition))
+    if (!this.isStopped) this.#ask(partition, this.#of(partition))
   }
 
-  async stop(): Promise<void> {
-    this.#stopped = true
+  protected override async onStop(): Promise<void> {
     const finish = async ({ work }: Delivery) => {
       while (work.size > 0) await Promise.all(work)
     }

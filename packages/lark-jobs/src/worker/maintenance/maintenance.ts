@@ -27,6 +27,7 @@ import {
 } from '../../store/contract/store.ts'
 import { spread } from '../../words/duration.ts'
 import { listed } from '../../words/listed.ts'
+import { Part } from '../part.ts'
 import type { Report } from '../report.ts'
 import { Lateness, PATIENCE } from './lateness.ts'
 import { Standstill } from './standstill.ts'
@@ -80,6 +81,8 @@ type Chore = [partition: string, chores: Chores]
 
 export interface MaintenanceOptions {
   store: Store
+  /** The id of the worker. */
+  caller: string
   /** The partitions that the worker serves, which are known from the start. */
   partitions: readonly string[]
   /** Called with all partitions when their list has changed. */
@@ -107,10 +110,9 @@ export interface MaintenanceOptions {
   trouble: { met(error: unknown): void; answered(): void; passed(): void }
 }
 
-export class Maintenance {
+export class Maintenance extends Part {
   readonly #options: MaintenanceOptions
   readonly #chores = new Map<string, Chores>()
-  readonly #id: string
   #announceAt = 0
   #meetAt = 0
   /** How many partitions the list had when it was last read. */
@@ -129,11 +131,11 @@ export class Maintenance {
   #asksSince: number | undefined
   #timer: NodeJS.Timeout | undefined
   #round: Promise<void> | undefined
-  #stopped = false
+  #announced: Promise<unknown> | undefined
 
   constructor(options: MaintenanceOptions) {
+    super()
     this.#options = options
-    this.#id = options.record().id
     this.#lateness = new Lateness(options.lease)
     // After standing still for so long, this process may have missed a renewal, and so may others.
     this.standstill = new Standstill(Math.max(options.lease / 2, TICK.often * 4))
@@ -141,23 +143,28 @@ export class Maintenance {
   }
 
   /** Resolves after the first round: the store then knows the worker. */
-  async start(): Promise<void> {
+  protected override async onStart(): Promise<void> {
     this.standstill.begin()
     await this.#tick()
   }
 
-  /** Announces the worker's state now. */
+  /** Announces the worker's state now. `stop` waits for it. */
   async announce(): Promise<void> {
+    const announcing = this.#announce().catch((error) => this.#options.trouble.met(error))
+    this.#announced = Promise.all([this.#announced, announcing])
+    await announcing
+  }
+
+  protected override async onStop(): Promise<void> {
+    clearTimeout(this.#timer)
+    await Promise.all([this.#round, this.#announced])
+  }
+
+  async #announce(): Promise<void> {
     const { store, record, ordered } = this.#options
     this.#announceAt = performance.now() + ANNOUNCE.every
     const order = await store.announce(record(), ANNOUNCE.holds)
     if (order !== undefined) ordered(order)
-  }
-
-  async stop(): Promise<void> {
-    this.#stopped = true
-    clearTimeout(this.#timer)
-    await this.#round
   }
 
   /** Milliseconds after which an answer is so late that other workers may have lost a renewal or a connection. */
@@ -195,7 +202,7 @@ export class Maintenance {
 
   #tickIn(ms: number): void {
     clearTimeout(this.#timer)
-    if (!this.#stopped) this.#timer = setTimeout(() => void this.#tick(), ms)
+    if (!this.isStopped) this.#timer = setTimeout(() => void this.#tick(), ms)
   }
 
   /** Milliseconds until the next tick. */
@@ -215,12 +222,12 @@ export class Maintenance {
     for (const each of due) (each[1].isAway ? away : present).push(each)
     let failure: unknown
     for (let i = 0; i < present.length || (i === 0 && isAnnounced); i += MAX_ITEMS) {
-      if (this.#stopped) return
+      if (this.isStopped) return
       const failed = await this.#look(present.slice(i, i + MAX_ITEMS), i === 0 && isAnnounced)
       failure ??= failed
     }
     for (let i = 0; i < away.length; i += MAX_ITEMS) {
-      if (this.#stopped) return
+      if (this.isStopped) return
       const failed = await this.#look(away.slice(i, i + MAX_ITEMS), false, true).catch(async (error) => {
         // It may be that no part of the store answers any more.
         await this.#ask(store.now())
@@ -260,7 +267,7 @@ export class Maintenance {
       waits: rests(partition),
       prunes: asked >= pruneAt,
     }))
-    const survey = await this.#answered(store.survey(this.#id, asking, announced, lease))
+    const survey = await this.#answered(store.survey(this.#options.caller, asking, announced, lease))
     const isLate = performance.now() - asked > this.#late
     if (!isLate) clock.heard(survey.at, asked)
     if (this.#isAway || (isLate && !wereAway)) this.#forgive()
@@ -330,7 +337,7 @@ export class Maintenance {
   /** @returns why something could not be done */
   async #doAll(all: readonly (() => Promise<void>)[]): Promise<unknown> {
     const failures: unknown[] = []
-    for (let i = 0; i < all.length && !this.#stopped; i += TOGETHER) {
+    for (let i = 0; i < all.length && !this.isStopped; i += TOGETHER) {
       const some = all.slice(i, i + TOGETHER).map((work) => work())
       for (const answer of await this.#ask(Promise.allSettled(some)))
         if (answer.status === 'rejected') failures.push(answer.reason)
@@ -407,7 +414,7 @@ export class Maintenance {
     // A store that is always late would never carry it out.
     const until = isPatient ? { until: at + this.#late } : {}
     const recovery = await this.#options.store
-      .recover(partition, { forgiving, ...until, lease: this.#options.lease, by: this.#id })
+      .recover(partition, { forgiving, ...until, lease: this.#options.lease, by: this.#options.caller })
       .catch((error) => {
         chores.isAway = true
         throw error

@@ -19,6 +19,7 @@ import { unlessAborted } from '../../waiting/bounded-wait.ts'
 import { spread } from '../../words/duration.ts'
 import type { Claimer } from '../fetch/claimer.ts'
 import type { HeldJob } from '../lease/ledger.ts'
+import { Part } from '../part.ts'
 import type { Slots } from '../slots.ts'
 import { startGate } from './start-gate.ts'
 
@@ -68,9 +69,9 @@ interface WaitingSuspect {
   giveUp: () => void
 }
 
-export class Suspects {
+export class Suspects extends Part {
   readonly #options: SuspectsOptions
-  readonly #unwatch: () => void
+  #unwatch = () => {}
   /**
    * When each suspect that could not start yet was met first, by `performance.now()`. By partition and id: two
    * partitions may each have a job with the same id of the application.
@@ -80,14 +81,10 @@ export class Suspects {
   /** How many suspects were set apart, and have neither begun nor gone back. */
   count = 0
   #restUntil = 0
-  #isShut = false
 
   constructor(options: SuspectsOptions) {
+    super()
     this.#options = options
-    this.#unwatch = startGate.watch(() => {
-      options.changed()
-      options.shown()
-    })
   }
 
   /** Takes a suspect whose turn it is to start. */
@@ -122,17 +119,19 @@ export class Suspects {
     if (claimer === undefined || this.#waiting?.claimer === claimer) this.#waiting?.giveUp()
   }
 
-  open(): void {
-    this.#isShut = false
+  protected override onStart(): void {
+    const { changed, shown } = this.#options
+    this.#unwatch = startGate.watch(() => {
+      changed()
+      shown()
+    })
   }
 
-  /** Gives back the waiting suspect, and starts none until `open`. */
-  shut(): void {
-    this.#isShut = true
+  protected override onQuiet(): void {
     this.giveBack()
   }
 
-  stop(): void {
+  protected override onStop(): void {
     this.#unwatch()
   }
 
@@ -175,7 +174,7 @@ export class Suspects {
     }
     held.until = sentAt + lease
     // A suspect that is to be cancelled goes back, and the store then cancels it.
-    const mayStart = told !== undefined && told.notices.length === 0 && now <= held.until && !this.#isShut
+    const mayStart = told !== undefined && told.notices.length === 0 && now <= held.until && this.isRunning
     if (!mayStart || !slots.begin(held, claimer, now)) this.#leave(held, claimer)
     else if (!alone) startGate.leave(held)
     else this.#openIn(held, claimer, lease * aloneFor(held))

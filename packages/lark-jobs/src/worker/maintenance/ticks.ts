@@ -25,6 +25,7 @@ import {
   type Store,
   type StoredFlow,
 } from '../../store/contract/store.ts'
+import { Part } from '../part.ts'
 import type { Report } from '../report.ts'
 
 /** Milliseconds for which other workers are not handed what this worker handles: much more than two calls take. */
@@ -55,7 +56,7 @@ export interface TicksOptions {
   foreseen?: (partition: string, ms: number) => boolean
 }
 
-export class Ticks {
+export class Ticks extends Part {
   readonly #options: TicksOptions
   /** When the next schedule of a partition is due, by `performance.now()`. */
   readonly #dueAt = new Map<string, number>()
@@ -66,11 +67,11 @@ export class Ticks {
   #homes = { until: 0, known: new Set<string>() }
   #keys: { at: number; known: Promise<ReadonlySet<string>> } | undefined
   #timer: NodeJS.Timeout | undefined
-  #isStopped = false
   /** Whether any partition has ever had a schedule or a flow that will be due, as far as this worker has heard. */
   hasHeard = false
 
   constructor(options: TicksOptions) {
+    super()
     this.#options = options
   }
 
@@ -87,8 +88,7 @@ export class Ticks {
   }
 
   /** Fires no more. Resolves when what was begun is written. */
-  async stop(): Promise<void> {
-    this.#isStopped = true
+  protected override async onStop(): Promise<void> {
     clearTimeout(this.#timer)
     await Promise.all(this.#firing.values())
     await Promise.all(this.#advancing)
@@ -101,7 +101,7 @@ export class Ticks {
 
   #setTimer(): void {
     clearTimeout(this.#timer)
-    if (this.#isStopped) return
+    if (this.isStopped) return
     let next = Number.POSITIVE_INFINITY
     for (const [partition, at] of this.#dueAt) if (!this.#firing.has(partition)) next = Math.min(next, at)
     if (next === Number.POSITIVE_INFINITY) return
@@ -140,7 +140,7 @@ export class Ticks {
       // The store looks for more, and writes, while this worker computes.
       while (asked !== undefined) {
         const { at, due, flows, nextTick, heardAt }: DueAnswer = await asked
-        const isMore: boolean = nextTick === 0 && due.length + flows.length > 0 && !this.#isStopped
+        const isMore: boolean = nextTick === 0 && due.length + flows.length > 0 && !this.isStopped
         asked = isMore ? ask() : undefined
         for (const flow of flows) this.#advance(partition, flow, at)
         const found = due.flatMap((stored) => this.#read(partition, stored, at) ?? [])

@@ -20,6 +20,7 @@ import type { Want } from '../../store/contract/store.ts'
 import { within } from '../../waiting/bounded-wait.ts'
 import { spread } from '../../words/duration.ts'
 import type { WorkerOptions } from '../options.ts'
+import { Part } from '../part.ts'
 
 /** Milliseconds, about, after which permits are asked for again that other workers hold. */
 const AGAIN = 200
@@ -73,7 +74,7 @@ export interface ClaimPermitsOptions {
   signal: AbortSignal
 }
 
-export class ClaimPermits {
+export class ClaimPermits extends Part {
   readonly #options: ClaimPermitsOptions
   readonly #needs = new Map<PermitClaimer, Needs>()
   readonly #inUse = new WeakMap<LeasedJob, Grant>()
@@ -82,9 +83,9 @@ export class ClaimPermits {
   /** By limiter: since when this worker takes permits again at once. */
   readonly #since = new Map<string, number>()
   readonly #unknown = new Set<string>()
-  #isShut = false
 
   constructor(options: ClaimPermitsOptions) {
+    super()
     this.#options = options
   }
 
@@ -130,7 +131,7 @@ export class ClaimPermits {
     for (const grant of needs.brought) grant.refund()
     needs.brought = []
     needs.isCalling = false
-    if (this.#isShut) return void this.#needs.delete(claimer)
+    if (!this.isRunning) return void this.#needs.delete(claimer)
     needs.known = new Map(Object.entries(limited).filter(([need]) => this.#isPossible(need)))
     clearTimeout(needs.timer)
     if (needs.known.size === 0) return void this.#needs.delete(claimer)
@@ -157,15 +158,11 @@ export class ClaimPermits {
     }
   }
 
-  open(): void {
-    this.#isShut = false
-  }
-
   /**
-   * Until `open`, no claimer is rung, and no other call brings permits. Those of a call that is under way are kept until
-   * its answer: its jobs may begin if `open` comes first.
+   * Until `resume`, no claimer is rung, and no other call brings permits. Those of a call that is under way are kept
+   * until its answer: its jobs may begin if `resume` comes first.
    */
-  shut(): void {
+  protected override onQuiet(): void {
     for (const [claimer, { timer, brought, isCalling }] of this.#needs) {
       clearTimeout(timer)
       if (isCalling) continue
@@ -173,7 +170,10 @@ export class ClaimPermits {
       this.#needs.delete(claimer)
     }
     this.#waiting.clear()
-    this.#isShut = true
+  }
+
+  protected override onStop(): void {
+    this.onQuiet()
   }
 
   async #take(claimer: PermitClaimer, needs: Needs, need: string, count: number): Promise<void> {

@@ -26,6 +26,7 @@ import { Deferred } from '../../waiting/deferred.ts'
 import { RESEND } from '../fetch/claimer.ts'
 import { Renewals } from '../lease/renewals.ts'
 import { Lateness } from '../maintenance/lateness.ts'
+import { Part } from '../part.ts'
 
 /** Milliseconds after which it is checked again whether an outage is over. */
 const CALM = 100
@@ -77,7 +78,7 @@ export interface PermitPoolsOptions {
   signal: AbortSignal
 }
 
-export class PermitPools implements Permits {
+export class PermitPools extends Part implements Permits {
   readonly #options: PermitPoolsOptions
   readonly #limiters: ReadonlyMap<string, Limits>
   readonly #pools = new Map<string, PermitPool>()
@@ -88,12 +89,12 @@ export class PermitPools implements Permits {
   #number = 0
   /** The number of the last call of each limiter. */
   readonly #last = new Map<string, number>()
-  #isStopped = false
   /** After an outage that was noticed here, all living workers have renewed by this time (`performance.now()`). */
   #renewedBy = 0
   readonly #lateness: Lateness
 
   constructor(options: PermitPoolsOptions) {
+    super()
     this.#options = options
     this.#lateness = new Lateness(options.lease)
     this.#limiters = options.limiters ?? new Map()
@@ -150,8 +151,7 @@ export class PermitPools implements Permits {
   }
 
   /** Gives all permits back, also those of handlers that still run although their jobs were given back. */
-  async stop(): Promise<void> {
-    this.#isStopped = true
+  protected override async onStop(): Promise<void> {
     const pools = [...this.#pools.values()]
     for (const pool of pools) {
       pool.owes ||= pool.held > 0
@@ -212,7 +212,7 @@ export class PermitPools implements Permits {
     const after = this.#last.get(name)
     if (after !== undefined) call.after = after
     this.#last.set(name, call.number)
-    call.wanted = this.#isStopped ? 0 : requests.length * each
+    call.wanted = this.isStopped ? 0 : requests.length * each
     if (unused.length > 0) call.unused = unused
     const sentAt = Date.now()
     try {
@@ -255,7 +255,7 @@ export class PermitPools implements Permits {
     const count = granted / each
     if (concurrency !== undefined) pool.held += granted
     // Permits that come after `stop` are not kept: the next call says so.
-    if (this.#isStopped && granted > 0) {
+    if (this.isStopped && granted > 0) {
       pool.held = 0
       this.#refund(pool, number, mark, granted)
       pool.owes = true
@@ -286,7 +286,7 @@ export class PermitPools implements Permits {
     const isHeld = limits.concurrency !== undefined
     let isOver = false
     const end = (isUsed: boolean) => {
-      if (isOver || this.#isStopped) return
+      if (isOver || this.isStopped) return
       isOver = true
       if (!isHeld && (isUsed || mark === undefined)) return
       const pool = this.#pool(name, limits)

@@ -1,0 +1,67 @@
+/**
+ * A part that runs: of a worker, of a supervisor, or of what tells others how they are. All have one lifecycle:
+ *
+ *   new → running ⇄ quiet (takes no more, and goes on with what it has) → stopped
+ *
+ * Each step may be taken again without harm, and nothing comes after `stop`. A part that is told to be quiet before it
+ * has started starts quiet. A class that extends `Part` writes only the steps that mean something for it.
+ */
+
+/** What every running part can do. A worker and a supervisor do it for all their parts. */
+export interface Lifecycle extends AsyncDisposable {
+  /** Begins. Resolves when it runs. */
+  start(): void | Promise<void>
+  /** Takes no more. */
+  quiet(): void | Promise<void>
+  /** Resolves when nothing of it runs. @param deadline milliseconds for what it has begun */
+  stop(deadline?: number): Promise<void>
+}
+
+export abstract class Part implements Lifecycle {
+  #mode: 'new' | 'running' | 'quiet' | 'stopped' = 'new'
+  #started: Promise<void> | undefined
+  #stopped: Promise<void> | undefined
+
+  /** Whether it has started, and may take more. */
+  get isRunning(): boolean {
+    return this.#mode === 'running'
+  }
+
+  get isStopped(): boolean {
+    return this.#mode === 'stopped'
+  }
+
+  async start(): Promise<void> {
+    if (this.#mode === 'new') this.#mode = 'running'
+    if (!this.isStopped) this.#started ??= Promise.resolve(this.onStart())
+    await this.#started
+  }
+
+  async quiet(): Promise<void> {
+    if (this.#mode === 'quiet' || this.isStopped) return
+    this.#mode = 'quiet'
+    this.onQuiet()
+  }
+
+  /** Takes more again, after `quiet`. */
+  resume(): void {
+    if (this.#mode !== 'quiet') return
+    this.#mode = this.#started === undefined ? 'new' : 'running'
+    if (this.isRunning) this.onResume()
+  }
+
+  async stop(): Promise<void> {
+    this.#mode = 'stopped'
+    this.#stopped ??= Promise.resolve(this.onStop())
+    await this.#stopped
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop()
+  }
+
+  protected onStart(): void | Promise<void> {}
+  protected onQuiet(): void {}
+  protected onResume(): void {}
+  protected onStop(): void | Promise<void> {}
+}

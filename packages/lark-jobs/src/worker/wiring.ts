@@ -1,0 +1,204 @@
+/**
+ * Makes the parts of a worker, and joins them. Each part is told only what it needs, mostly by a function, because many
+ * of them need each other. `worker.ts` is the life that they have together.
+ */
+import { FlowBook } from '../flow/flow-book.ts'
+import { queueOf } from '../model/partition.ts'
+import type { AnnouncedWorker } from '../model/record.ts'
+import { PRESET, paces } from '../options/preset.ts'
+import { ScheduleBook } from '../schedule/book.ts'
+import type { Bound } from '../store/contract/store.ts'
+import { DeathWatch } from './death.ts'
+import { Claimer } from './fetch/claimer.ts'
+import { DrainCheck } from './fetch/drain-check.ts'
+import { FairOrder } from './fetch/fair-order.ts'
+import { Intake } from './fetch/intake.ts'
+import { Prefetch } from './fetch/prefetch.ts'
+import { Rings } from './fetch/rings.ts'
+import { ServedPartitions } from './fetch/served-partitions.ts'
+import { sharesOf } from './fetch/weighted-shares.ts'
+import { LeaseKeeper } from './lease/lease-keeper.ts'
+import { LeaseThread } from './lease/lease-thread.ts'
+import { Ledger } from './lease/ledger.ts'
+import { Unread } from './lease/unread.ts'
+import { tellCrashed } from './maintenance/crashed-jobs.ts'
+import { Declarations } from './maintenance/declarations.ts'
+import { Deliverer } from './maintenance/deliverer.ts'
+import { Maintenance } from './maintenance/maintenance.ts'
+import { StoreClock } from './maintenance/store-clock.ts'
+import { Suspects } from './maintenance/suspects.ts'
+import { Ticks } from './maintenance/ticks.ts'
+import { Obedience, type Obeying } from './obedience.ts'
+import { LEASE, type WorkerOptions } from './options.ts'
+import { OutageReporter } from './outage-reporter.ts'
+import type { Part } from './part.ts'
+import { ClaimPermits, limitersOf } from './permits/claim-permits.ts'
+import { PermitPools } from './permits/permit-pools.ts'
+import { pauseQueue } from './queue-pause.ts'
+import { Slots } from './slots.ts'
+import { ClaimWatch } from './vitals.ts'
+
+/** The worker around the parts. */
+export interface WorkerAround {
+  id: string
+  /** Aborted when the worker lets go of the store. */
+  signal: AbortSignal
+  obeying: Obeying
+  /** What the worker makes known of itself. */
+  record: () => AnnouncedWorker
+  /** Called when jobs may have been claimed, or may have ended. */
+  turned: () => void
+}
+
+export function wire(options: WorkerOptions, { id, signal, obeying, record, turned }: WorkerAround) {
+  const { store, place, lease = LEASE, preset = PRESET, onStuck, registry, report, telemetry } = options
+  const { bounds = new Map<string, Bound>(), maxJobs = Number.POSITIVE_INFINITY } = options
+  const { queues, partitions = new Map(), strict = false, schedules } = options
+  const pace = paces[preset]
+  const warn = (text: string) => report.warn(text)
+  const met = (error: unknown) => trouble.met(error)
+  const common = { store, caller: id, lease, trouble: met }
+
+  const trouble = new OutageReporter(store.name, report, () => served.isAway)
+  const watched = place && { place, caller: id, lease, window: pace.window, kills: onStuck !== undefined }
+  const thread = new LeaseThread(watched, warn, () => {
+    for (const claimer of served.claimers) claimer.askAnew()
+  })
+  const ledger = new Ledger((page) => thread.add(page))
+  const clock = new StoreClock()
+  const claimWatch = new ClaimWatch()
+
+  const permits = new PermitPools({
+    ...{ store, holder: id, lease, limiters: options.limiters, trouble: met, signal },
+    holds: (limiter, isHeld) => thread.hold(limiter, isHeld),
+    met: () => void maintenance.announce(),
+    isAfterOutage: () => maintenance.isAfterOutage,
+  })
+  const claimPermits = new ClaimPermits({ permits, limiters: limitersOf(options), warn, signal })
+  const slots = new Slots(options, ledger, clock, permits, {
+    changed: (took) => intake.freed(took),
+    reported: (running) => leases.reported(running),
+    paused: (own, outcome) =>
+      pauseQueue(store, served.claimers, own, outcome, (claimer) => intake.giveBack(claimer), warn),
+    turnedAt: () => thread.pulse.beat,
+  })
+  const { running } = slots
+  const order = new FairOrder(strict, slots, sharesOf(options, slots))
+  const suspects = new Suspects({
+    ...{ ...common, slots, signal },
+    changed: () => intake.freed(),
+    returned: () => intake.returned(),
+    shown: () => void maintenance.announce(),
+  })
+  const intake = new Intake({
+    ...{ order, slots, suspects, pace, maxJobs, lease, signal, turned },
+    isHere: !store.isRemote,
+    stoodStill: () => maintenance.standstill.length,
+    answered: () => {
+      claimWatch.settled()
+      thread.beat()
+      trouble.passed()
+    },
+    holds: () => thread.wake(),
+  })
+
+  /** @returns whether this worker claims the job that may begin then */
+  const foreseen = (partition: string, ms: number) => {
+    const isOurs = served.of(partition)?.foresee(ms) === true && intake.room > 0
+    if (isOurs && ms === 0) claimWatch.wanted()
+    return isOurs
+  }
+  const ticksIn = (partition: string, ms: number) => ticks.foresee(partition, ms)
+  const boundOf = (partition: string) => bounds.get(queueOf(partition))
+  const book = new ScheduleBook(store, boundOf)
+  const flows = new FlowBook({ store, boundOf, keys: () => ticks.keys() })
+  const ofSchedules = { store, book, registry, report, met }
+  const ticks = new Ticks({ ...ofSchedules, flows, bounds, foreseen, isOff: schedules === undefined })
+  const declarations =
+    schedules && new Declarations({ ...ofSchedules, ...schedules, hasOthers: () => ticks.hasHeard })
+  const deliverer = new Deliverer({
+    ...{ store, registry, report, clock, make: options.make, lease, met, flows, dueIn: ticksIn },
+  })
+
+  const served = new ServedPartitions(queues, partitions, (partition, rank, index) => {
+    const queue = queueOf(partition)
+    const unread = new Unread(thread.pulse.unread)
+    const claimer = new Claimer({
+      ...{ ...common, partition, rank, unread, permits: claimPermits, deliverer, ticksIn },
+      prefetch: new Prefetch(ledger, index, pace),
+      changed: (each) => intake.changed(each),
+      weight: options.weights?.get(queue),
+      terms: { limits: options.limits?.get(queue), aging: options.agings?.get(queue) },
+    })
+    thread.serve(partition, unread)
+    intake.changed(claimer)
+    return claimer
+  })
+  const rings = new Rings(store, id, {
+    // A ring is for one worker. A worker without a free slot passes it on to another.
+    rang: async (partition) => {
+      served.of(partition)?.ring()
+      if (intake.room <= 0) await store.wake(partition, id)
+      intake.schedule()
+    },
+    // Jobs that have not begun go back, because one of them may be the job that is to be cancelled.
+    noticed: (partition) => {
+      const claimer = served.of(partition)
+      if (claimer !== undefined) intake.giveBack(claimer)
+      leases.look(partition)
+      deliverer.look(partition)
+    },
+    trouble: met,
+  })
+  const advances = () => deliverer.isCounting || ticks.isBusy
+  const drainCheck = new DrainCheck(store, served, registry, advances)
+
+  const settling = () => served.claimers
+  const leases = new LeaseKeeper({ ...common, running, permits, settling, pulse: thread.pulse })
+  const obedience = new Obedience(obeying, options)
+  const maintenance = new Maintenance({
+    ...{
+      store,
+      caller: id,
+      partitions: served.partitions,
+      lease,
+      record,
+      clock,
+      foreseen,
+      ticksIn,
+      report,
+      trouble,
+    },
+    met: (all) => served.meet(all),
+    rests: (partition) => intake.isRunning && served.of(partition)?.rests === true,
+    owes: (partition) => deliverer.look(partition),
+    ordered: (order) => obedience.hear(order),
+    recovered: (partition, recovery) => {
+      slots.runs.crashed(queueOf(partition), recovery.crashed?.length ?? 0)
+      void tellCrashed(store, registry, slots.hooks, partition, recovery, telemetry).catch(met)
+    },
+    renew: () => {
+      thread.beat()
+      return leases.catchUp()
+    },
+  })
+  const death = new DeathWatch({
+    ...{ running, report, thread, onEnding: options.onEnding },
+    unstored: () => [...served.claimers].map(({ partition, unstored }) => [partition, unstored]),
+  })
+
+  /**
+   * In the order in which they start and become quiet; they stop in the reverse order, so first what takes jobs, and last
+   * who reports an outage. The first round of the maintenance makes the worker known, and only then may the store ring and
+   * jobs begin. Only the last three know what it is to be quiet: a quiet worker goes on with all that it does for others.
+   */
+  const all: Part[] = [
+    ...[trouble, permits, slots, leases, thread, death, maintenance],
+    ...(declarations === undefined ? [] : [declarations]),
+    ...[ticks, deliverer, rings, served, claimPermits, suspects, intake],
+  ]
+  return {
+    ...{ all, intake, order, slots, served, permits, trouble, claimWatch, thread },
+    ...{ maintenance, declarations, ticks, deliverer, drainCheck },
+  }
+}
