@@ -2,14 +2,23 @@
  * One lifecycle for all that runs (`worker/part.ts`): nothing runs before `start` and after `stop`, and each step may be
  * taken again. A new part of a worker is tested here as soon as it is in the list of `wiring.ts`.
  */
+import { type ChildProcess, spawn } from 'node:child_process'
 import { setImmediate as turn } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { filesBelow, read } from '../../../test/source.ts'
 import { Job } from '../src/index.ts'
 import type { AnnouncedWorker } from '../src/model/record.ts'
+import type { Operated } from '../src/operate/operations.ts'
 import type { JobConstructor } from '../src/options/job-class.ts'
 import { Registry } from '../src/options/registry.ts'
 import type { Store } from '../src/store/contract/store.ts'
+import { HandBack } from '../src/supervisor/hand-back.ts'
+import { SourceWatch } from '../src/supervisor/source-watch.ts'
+import { Supervisor } from '../src/supervisor/supervisor.ts'
+import { WorkerProcess } from '../src/supervisor/worker-process.ts'
+import { HealthServer } from '../src/telemetry/health/health-server.ts'
+import { type HttpPlace, HttpServer } from '../src/telemetry/health/http-server.ts'
+import { Systemd } from '../src/telemetry/health/systemd.ts'
 import { through } from '../src/testing/link.ts'
 import type { WorkerOptions } from '../src/worker/options.ts'
 import type { Lifecycle, Part } from '../src/worker/part.ts'
@@ -29,8 +38,15 @@ afterEach(() => {
   vi.useRealTimers()
 })
 
-/** A worker's options, on a store of its own. `seen` tells what runs, and how many calls were made so far. */
-async function setting() {
+interface Setting extends AsyncDisposable {
+  folder: Folder
+  options: WorkerOptions
+  /** How many calls the store has had. */
+  calls(): number
+}
+
+/** A worker's options, on a store of its own. */
+async function setting(): Promise<Setting> {
   const folder = await Folder.make()
   const opened = await folder.store()
   let calls = 0
@@ -46,12 +62,8 @@ async function setting() {
     report: { wrote() {}, ended() {}, info() {}, warn: (text) => expect.unreachable(text) },
     schedules: { declared: [], placeOf: () => 'default' },
   }
-  const timers = vi.getTimerCount()
-  const exits = process.listenerCount('exit')
   return {
-    options,
-    running: () => ({ timers: vi.getTimerCount() - timers, exits: process.listenerCount('exit') - exits }),
-    calls: () => calls,
+    ...{ folder, options, calls: () => calls },
     async [Symbol.asyncDispose]() {
       await opened.close()
       await folder[Symbol.asyncDispose]()
@@ -74,96 +86,139 @@ async function settled(): Promise<void> {
   for (let i = 0; i < 20; i++) await turn()
 }
 
-interface Setting {
-  running(): object
-  calls(): number
+/** What runs in this process: what keeps it alive, its timers, and who hears of its end. */
+function running(): string[] {
+  const handles = process
+    .getActiveResourcesInfo()
+    .filter((name) => /^(FSEvent|Process|TCPServer)Wrap$/.test(name))
+  return [...handles.sort(), `${vi.getTimerCount()} timers`, `${process.listenerCount('exit')} listeners`]
+}
+
+/** A handle that is being closed disappears after a few turns. */
+async function runs(expected: readonly string[]): Promise<void> {
+  for (let i = 0; i < 5_000 && running().join() !== expected.join(); i++) await turn()
+  expect(running()).toEqual(expected)
 }
 
 /** @param make makes what is started and stopped, in a setting of its own */
-function livesOnce<S extends Setting & AsyncDisposable>(
-  open: () => Promise<S>,
-  make: (setting: S) => Lifecycle,
-) {
+function livesOnce(make: (setting: Setting) => Lifecycle) {
   test('nothing runs before it starts', async () => {
-    await using at = await open()
-    const nothing = at.running()
+    await using at = await setting()
+    const nothing = running()
     const part = make(at)
     await settled()
-    expect([at.running(), at.calls()]).toEqual([nothing, 0])
+    expect([running(), at.calls()]).toEqual([nothing, 0])
     await Promise.all([part.stop(0), part.stop(0)])
     await part.start()
     await settled()
-    expect([at.running(), at.calls()]).toEqual([nothing, 0])
+    expect([running(), at.calls()]).toEqual([nothing, 0])
   })
 
   test('each step may be taken again, and after `stop` nothing is left', async () => {
-    await using at = await open()
-    const nothing = at.running()
+    await using at = await setting()
+    const nothing = running()
     const part = make(at)
     await Promise.all([part.start(), part.start()])
     await settled()
-    const started = [at.running(), at.calls()]
+    const started = [running(), at.calls()]
     await part.start()
     await settled()
-    expect([at.running(), at.calls()]).toEqual(started)
+    expect([running(), at.calls()]).toEqual(started)
     void part.quiet()
     await settled()
-    const quiet = [at.running(), at.calls()]
+    const quiet = [running(), at.calls()]
     void part.quiet()
     await settled()
-    expect([at.running(), at.calls()]).toEqual(quiet)
+    expect([running(), at.calls()]).toEqual(quiet)
     await Promise.all([part.stop(0), part.stop(0)])
-    await settled()
-    expect(at.running()).toEqual(nothing)
+    await runs(nothing)
     const calls = at.calls()
     await part.start()
     void part.quiet()
     await part.stop(0)
     await part[Symbol.asyncDispose]()
     await settled()
-    expect([at.running(), at.calls()]).toEqual([nothing, calls])
+    expect([running(), at.calls()]).toEqual([nothing, calls])
   })
 }
 
-describe('each part of a worker', () => {
-  const registry = new Registry()
-  const schedules = { declared: [], placeOf: () => 'default' }
-  const report = { wrote() {}, ended() {}, info() {}, warn() {} }
-  const parts = partsOf({ store: {} as Store, registry, report, queues: [], schedules })
+/** A process that ends when it is told to stop. */
+function start(): ChildProcess {
+  const code = "process.on('message', ({ lark }) => lark.kind === 'stop' && process.exit())"
+  return spawn(process.execPath, ['-e', code], { stdio: ['ignore', 'ignore', 'ignore', 'ipc', 'pipe'] })
+}
 
-  describe.each(parts.map((part, index) => ({ name: part.constructor.name, index })))(
-    '$name',
-    ({ index }) => {
-      livesOnce(setting, ({ options }) => partsOf(options)[index]!)
+const place: HttpPlace = { host: '127.0.0.1', port: 0 }
+const answer = async () => ({ status: 200, text: '' })
+const nobody = {} as Operated
+const nothing = () => undefined
+/** The parts of a supervisor, and of what tells others how workers are. */
+const others: Record<string, (setting: Setting) => Lifecycle> = {
+  WorkerProcess: () => new WorkerProcess(1, 1, start, () => {}),
+  HandBack: ({ options }) => new HandBack({ ...options, limiters: [] }),
+  SourceWatch: ({ folder }) => new SourceWatch(folder.path, () => {}),
+  HttpServer: () => new HttpServer(place, answer),
+  HealthServer: () => new HealthServer(place, nobody, (text) => expect.unreachable(text)),
+  Systemd: () => Systemd.find(nothing, nothing)!,
+}
 
-      test('is quiet when it starts, if it was told so before, and then takes more again', async () => {
-        await using at = await setting()
-        await using part = partsOf(at.options)[index]!
-        void part.quiet()
-        await part.start()
-        expect(part.isRunning).toBe(false)
-        part.resume()
-        expect(part.isRunning).toBe(true)
-        void part.stop()
-        part.resume()
-        expect([part.isRunning, part.isStopped]).toEqual([false, true])
-      })
-    },
-  )
+const registry = new Registry()
+const schedules = { declared: [], placeOf: () => 'default' }
+const silent = { wrote() {}, ended() {}, info() {}, warn() {} }
+const workerParts = partsOf({ store: {} as Store, registry, report: silent, queues: [], schedules }).map(
+  (part) => part.constructor.name,
+)
 
-  test('lists every part that there is in worker/', () => {
-    const files = filesBelow('packages/lark-jobs/src/worker', '.ts')
-    const classes = files.flatMap((file) =>
-      [
-        ...read(`packages/lark-jobs/src/worker/${file}`).matchAll(/^(?:export )?class (\w+) extends Part/gm),
-      ].map(([, name]) => name),
-    )
-    // Each claimer is stopped by those that serve its partition, and the watch is in the lease thread.
-    const others = ['Claimer', 'LeaseWatch']
-    expect([...parts.map((part) => part.constructor.name), ...others].sort()).toEqual(classes.sort())
+describe.each(workerParts)('%s, a part of a worker', (name) => {
+  const make = (options: WorkerOptions) => partsOf(options).find((part) => part.constructor.name === name)!
+  livesOnce(({ options }) => make(options))
+
+  test('is quiet when it starts, if it was told so before, and then takes more again', async () => {
+    await using at = await setting()
+    await using part = make(at.options)
+    void part.quiet()
+    await part.start()
+    expect(part.isRunning).toBe(false)
+    part.resume()
+    expect(part.isRunning).toBe(true)
+    void part.stop()
+    part.resume()
+    expect([part.isRunning, part.isStopped]).toEqual([false, true])
   })
 })
 
+describe.each(Object.entries(others))('%s', (_, make) => {
+  beforeEach(() => {
+    vi.stubEnv('NOTIFY_SOCKET', '/nowhere')
+    vi.stubEnv('WATCHDOG_USEC', '1000000')
+  })
+  afterEach(() => {
+    vi.unstubAllEnvs()
+  })
+  livesOnce(make)
+})
+
+test('every part is tested here', () => {
+  const classes = ['worker', 'supervisor', 'telemetry'].flatMap((room) => {
+    const files = filesBelow(`packages/lark-jobs/src/${room}`, '.ts').map((file) =>
+      read(`packages/lark-jobs/src/${room}/${file}`),
+    )
+    return files.flatMap((text) =>
+      [...text.matchAll(/^(?:export )?class (\w+) extends Part/gm)].map(([, name]) => name),
+    )
+  })
+  // Who serves a partition stops its claimer, and the watch is in the lease thread.
+  const tested = [...workerParts, ...Object.keys(others), 'Claimer', 'LeaseWatch']
+  expect(tested.sort()).toEqual(classes.sort())
+})
+
 describe('a worker', () => {
-  livesOnce(setting, ({ options }) => new Worker(options))
+  livesOnce(({ options }) => new Worker(options))
+})
+
+describe('a supervisor', () => {
+  livesOnce(({ options }) => {
+    const report = { ...options.report, warn() {}, counted() {} }
+    return new Supervisor({ ...options, processes: 2, start, limiters: [], remarks: [], report })
+  })
 })

@@ -20,6 +20,7 @@ async function project() {
     told.push(files.sort())
     heard()
   })
+  await sources.start()
   return {
     root,
     write,
@@ -30,7 +31,7 @@ async function project() {
         heard = resolve
       }),
     async [Symbol.asyncDispose]() {
-      sources.close()
+      await sources.stop()
       await rm(root, { recursive: true })
     },
   }

@@ -53,6 +53,7 @@ export class Development {
   async run(): Promise<number> {
     const { root, info, warn } = this.#options
     info(`Watching ${root}: restarts when its sources change`)
+    await this.#sources.start()
     if (this.#sources.isPartial) warn('It has more folders than can be watched: changes in some are not seen')
     process.on('SIGINT', this.#stop).on('SIGTERM', this.#stop)
     // Ctrl-Z is for the program, which takes no more jobs then.
@@ -64,7 +65,7 @@ export class Development {
     try {
       return await done
     } finally {
-      this.#sources.close()
+      await this.#sources.stop()
       process.off('SIGINT', this.#stop).off('SIGTERM', this.#stop).off('SIGTSTP', ignore)
     }
   }

@@ -9,6 +9,7 @@ import { JobsError } from '../model/errors.ts'
 import { queueOf } from '../model/partition.ts'
 import { ownName } from '../options/limiter.ts'
 import type { RecoverOptions, Recovery, Store } from '../store/contract/store.ts'
+import { Part } from '../worker/part.ts'
 
 /** Milliseconds between two attempts: doubled each time, from the first to the second. */
 const AGAIN = { from: 100, to: 2_000 }
@@ -33,11 +34,12 @@ export interface HandBackOptions {
 
 type Late = (returned: Returned) => void
 
-export class HandBack {
+export class HandBack extends Part {
   readonly #options: HandBackOptions
   readonly #end = new AbortController()
 
   constructor(options: HandBackOptions) {
+    super()
     this.#options = options
   }
 
@@ -56,7 +58,7 @@ export class HandBack {
   }
 
   /** Lets go of the store. Jobs that were not handed back go back when their leases end. */
-  stop(): void {
+  protected override onStop(): void {
     this.#end.abort()
   }
 

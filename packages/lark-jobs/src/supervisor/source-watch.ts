@@ -7,6 +7,7 @@
  */
 import { type FSWatcher, readdirSync, watch } from 'node:fs'
 import { join, relative } from 'node:path'
+import { Part } from '../worker/part.ts'
 
 /** Milliseconds without a further change, until a change is told: editors and compilers write several files. */
 const SETTLED = 200
@@ -15,7 +16,7 @@ const MOST = 2_000
 const PASSED_OVER = new Set(['node_modules', 'dist', 'build', 'out', 'coverage'])
 const SOURCE = /\.[cm]?[jt]sx?$|^(package|tsconfig.*)\.json$|^\.env(\..+)?$/
 
-export class SourceWatch {
+export class SourceWatch extends Part {
   readonly #root: string
   readonly #changed: (files: string[]) => void
   readonly #watchers = new Map<string, FSWatcher>()
@@ -29,12 +30,16 @@ export class SourceWatch {
    * @param changed called with the changed files, relative to the root
    */
   constructor(root: string, changed: (files: string[]) => void) {
+    super()
     this.#root = root
     this.#changed = changed
-    this.#watch(root)
   }
 
-  close(): void {
+  protected override onStart(): void {
+    this.#watch(this.#root)
+  }
+
+  protected override onStop(): void {
     clearTimeout(this.#settling)
     for (const watcher of this.#watchers.values()) watcher.close()
     this.#watchers.clear()

@@ -21,6 +21,7 @@ import { within } from '../waiting/bounded-wait.ts'
 import { Deferred } from '../waiting/deferred.ts'
 import { readable } from '../words/duration.ts'
 import { STOP_DEADLINE } from '../worker/options.ts'
+import type { Lifecycle } from '../worker/part.ts'
 import type { Vitals } from '../worker/vitals.ts'
 import { HandBack, type HandBackOptions, type Returned } from './hand-back.ts'
 import { ended, type Figures, noFigures, type ProcessReport, type ProcessSlot, sum } from './protocol.ts'
@@ -70,7 +71,7 @@ export interface Supervision {
   isInOrder: boolean
 }
 
-export class Supervisor implements AsyncDisposable {
+export class Supervisor implements Lifecycle {
   readonly #done = new Deferred<Supervision>()
   /** Resolves when no process is left. Rejects if the first processes could not start, with their error. */
   readonly done = this.#done.promise
@@ -116,7 +117,7 @@ export class Supervisor implements AsyncDisposable {
     this.#state = 'quiet'
     for (const { process, pause } of this.#places) {
       clearTimeout(pause)
-      process?.quiet()
+      void process?.quiet()
     }
     this.#lookWhetherDone()
   }
@@ -132,7 +133,7 @@ export class Supervisor implements AsyncDisposable {
     this.#state = 'stopping'
     for (const { process, pause } of this.#places) {
       clearTimeout(pause)
-      process?.stop(deadline, outcomes)
+      void process?.stop(deadline, outcomes)
     }
     this.#lookWhetherDone()
     await this.done.catch(() => {})
@@ -165,6 +166,7 @@ export class Supervisor implements AsyncDisposable {
     const process = new WorkerProcess(place.number, this.#places.length, this.#options.start, heard)
     place.process = process
     void process.departed.then((departure) => this.#departed(place, process, departure))
+    void process.start()
   }
 
   async #restartInTurn(): Promise<void> {
@@ -290,7 +292,7 @@ export class Supervisor implements AsyncDisposable {
     if (this.#places.some(({ process }) => process !== undefined)) return
     if (this.#state === 'running' && this.#places.some(({ isFinished }) => !isFinished)) return
     this.#state = 'stopped'
-    this.#leases.stop()
+    void this.#leases.stop()
     clearTimeout(this.#second)
     this.#count()
     if (this.#refusal !== undefined) this.#done.reject(this.#refusal)

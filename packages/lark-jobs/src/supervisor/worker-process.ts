@@ -1,7 +1,7 @@
 /**
  * One worker process, as its supervisor (`supervisor.ts`) sees it.
  *
- *   starting → serving → quiet → leaving (it was told to stop, or stops by itself) → departed
+ *   new → starting → serving → quiet → leaving (it was told to stop, or stops by itself) → departed
  *
  * A process that was told to stop, and has not ended at its deadline and a grace period (`GRACE`), is killed, unless it
  * has said that it needs longer. A process that a handler blocks cannot say so.
@@ -11,6 +11,7 @@ import type { Readable, Writable } from 'node:stream'
 import { newNonce } from '../model/id.ts'
 import { Deferred } from '../waiting/deferred.ts'
 import { STOP_DEADLINE } from '../worker/options.ts'
+import { Part } from '../worker/part.ts'
 import type { Vitals } from '../worker/vitals.ts'
 import {
   type Figures,
@@ -36,13 +37,13 @@ export type Departure =
    */
   | { kind: 'died'; how: string; cause: string | undefined }
 
-export class WorkerProcess {
+export class WorkerProcess extends Part {
   readonly slot: ProcessSlot
-  readonly pid: number | undefined
   /** By `performance.now()`. */
   readonly startedAt = performance.now()
+  readonly #departed = new Deferred<Departure>()
   /** Resolves when the process has ended and said all it had to say. */
-  readonly departed: Promise<Departure>
+  readonly departed: Promise<Departure> = this.#departed.promise
   figures: Figures = noFigures()
   /** How its worker is, as it said last, and when it said so, by `performance.now()`. */
   vitals: Vitals | undefined
@@ -55,7 +56,8 @@ export class WorkerProcess {
   readonly began: Promise<void> = this.#began.promise
   /** It was killed because it did not end in time. */
   isKilled = false
-  readonly #child: ChildProcess
+  readonly #start: (slot: ProcessSlot) => ChildProcess
+  #child: ChildProcess | undefined
   readonly #heard: (report: ProcessReport) => void
   /** The departure that the process announced, if any. */
   #last: Departure | undefined
@@ -71,10 +73,19 @@ export class WorkerProcess {
     start: (slot: ProcessSlot) => ChildProcess,
     heard: (report: ProcessReport) => void,
   ) {
+    super()
     this.slot = { number, of, worker: newNonce() }
+    this.#start = start
     this.#heard = heard
-    this.#child = start(this.slot)
-    this.pid = this.#child.pid
+  }
+
+  /** Undefined also if it could not be started. */
+  get pid(): number | undefined {
+    return this.#child?.pid
+  }
+
+  protected override onStart(): void {
+    this.#child = this.#start(this.slot)
     this.#child.on('message', (message) => {
       const report = larkMessage<ProcessReport>(message)
       if (report !== undefined) this.#hear(report)
@@ -82,11 +93,11 @@ export class WorkerProcess {
       // --watch`.
       else if (process.connected) process.send?.(message, undefined, undefined, () => {})
     })
-    this.departed = this.#end()
+    void this.#end(this.#child).then(this.#departed.resolve)
   }
 
   /** The process claims no more jobs. */
-  quiet(): void {
+  protected override onQuiet(): void {
     this.#tell({ kind: 'quiet' })
   }
 
@@ -94,9 +105,14 @@ export class WorkerProcess {
    * @param deadline milliseconds. Of several calls, the earliest deadline counts
    * @param outcomes as for the worker
    */
-  stop(deadline: number, outcomes?: number): void {
+  override async stop(deadline = STOP_DEADLINE, outcomes?: number): Promise<void> {
     this.#tell({ kind: 'stop', deadline, outcomes })
-    this.#killIn(deadline + GRACE)
+    if (this.#child !== undefined) this.#killIn(deadline + GRACE)
+    await super.stop()
+  }
+
+  protected override async onStop(): Promise<void> {
+    if (this.#child !== undefined) await this.departed
   }
 
   /** As `stop`; another process takes its place. */
@@ -108,7 +124,7 @@ export class WorkerProcess {
 
   /** Sends a command, unless the process has just ended. */
   #tell(command: ProcessCommand): void {
-    if (this.#child.connected) this.#child.send({ lark: command }, () => {})
+    if (this.#child?.connected) this.#child.send({ lark: command }, () => {})
   }
 
   #hear(report: ProcessReport): void {
@@ -138,20 +154,20 @@ export class WorkerProcess {
     clearTimeout(this.#kill)
     this.#kill = setTimeout(() => {
       this.isKilled = this.#last === undefined
-      this.#child.kill('SIGKILL')
+      this.#child?.kill('SIGKILL')
     }, ms)
   }
 
-  async #end(): Promise<Departure> {
+  async #end(child: ChildProcess): Promise<Departure> {
     const how = await new Promise<string>((resolve) => {
-      this.#child.on('error', (error) => {
+      child.on('error', (error) => {
         if (this.pid === undefined) resolve(`could not be started: ${error.message}`)
       })
-      this.#child.once('exit', (code, signal) => {
+      child.once('exit', (code, signal) => {
         const text = signal === null ? `ended with exit code ${code}` : `was killed by ${signal}`
         // `close` comes when its pipes are read to the end; a process that it left behind may hold them open.
         const late = setTimeout(resolve, LAST_WORDS, text)
-        this.#child.once('close', () => {
+        child.once('close', () => {
           clearTimeout(late)
           resolve(text)
         })
@@ -164,7 +180,7 @@ export class WorkerProcess {
       const killed = 'did not stop in time and was killed'
       return { kind: 'died', how: killed, cause: killed }
     }
-    const ending = this.#child.signalCode === null ? this.#ending : undefined
+    const ending = child.signalCode === null ? this.#ending : undefined
     if (ending?.ranJobs === false) return { kind: 'died', how, cause: undefined }
     return { kind: 'died', how, cause: ending?.cause ?? how }
   }

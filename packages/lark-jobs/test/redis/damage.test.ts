@@ -169,7 +169,7 @@ describe('a foreign value', () => {
     }
     const leases = new HandBack({ store, queues: ['a', 'b', 'c'], limiters: [] })
     expect(await leases.handBack('ada', undefined, () => {})).toEqual({ jobs: 2, failed: 0 })
-    leases.stop()
+    await leases.stop()
     for (const partition of ['a', 'c']) expect(await store.counts(partition)).toMatchObject({ waiting: 1 })
     await removeKeys(url, prefix)
   })

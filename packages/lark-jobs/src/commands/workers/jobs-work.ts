@@ -20,7 +20,7 @@ import { Supervisor } from '../../supervisor/supervisor.ts'
 import { startProcess } from '../../supervisor/worker-process.ts'
 import { answerAlone, answerOfStore } from '../../telemetry/health/endpoints.ts'
 import { HealthServer } from '../../telemetry/health/health-server.ts'
-import { type HttpPlace, listen, placeIn } from '../../telemetry/health/http-server.ts'
+import { type HttpPlace, HttpServer, placeIn } from '../../telemetry/health/http-server.ts'
 import { Systemd } from '../../telemetry/health/systemd.ts'
 import { within } from '../../waiting/bounded-wait.ts'
 import { durationForm, milliseconds } from '../../words/duration.ts'
@@ -106,7 +106,8 @@ export class JobsWorkCommand extends Command {
     const signals = this.#signals()
     const place = this.#httpPlace()
     const warn = (text: string) => report.warn(text)
-    const health = place && (await HealthServer.start(place, Jobs, warn))
+    const health = place && new HealthServer(place, Jobs, warn)
+    await health?.start()
     if (health !== undefined) report.info(answers(health.url))
     const worker = await this.#start(report, { onRestart: (worker) => void worker.restart() })
     signals.serve(worker)
@@ -116,11 +117,11 @@ export class JobsWorkCommand extends Command {
     }
     this.#limits.watch({ time: restart, memory: restart })
     health?.watch(worker)
-    const systemd = Systemd.find(warn)
-    systemd?.ready(() => ailmentOf(worker.vitals, 0))
+    const systemd = Systemd.find(warn, () => ailmentOf(worker.vitals, 0))
+    void systemd?.start()
     const summary = await worker.done
-    systemd?.stopping()
-    health?.close()
+    void systemd?.stop()
+    void health?.stop()
     report.end()
     sumUp(this.console, summary, report.queues)
     await this.#shutDown(report)
@@ -187,7 +188,13 @@ export class JobsWorkCommand extends Command {
     // This process loads no jobs, so hooks get their keys as names.
     const noClasses = { find: () => undefined }
     const place = this.#httpPlace()
-    const systemd = Systemd.find((text) => report.warn(text))
+    const systemd = Systemd.find(
+      (text) => report.warn(text),
+      () => {
+        const { status, text } = answerAlone('/live', supervisor.patients)!
+        return status === 200 ? undefined : text.trimEnd()
+      },
+    )
     const says = place !== undefined || systemd !== undefined
     const supervisor = new Supervisor({
       processes,
@@ -204,22 +211,20 @@ export class JobsWorkCommand extends Command {
       report,
     })
     const answer = async (path: string) => answerAlone(path, supervisor.patients) ?? answerOfStore(path, Jobs)
-    const health = place && (await listen(place, answer))
+    const health = place && new HttpServer(place, answer)
+    await health?.start()
     if (health !== undefined) report.info(answers(health.url))
     supervisor.start()
     signals.serve(supervisor)
-    systemd?.ready(() => {
-      const { status, text } = answerAlone('/live', supervisor.patients)!
-      return status === 200 ? undefined : text.trimEnd()
-    })
+    void systemd?.start()
     try {
       const { figures, isInOrder } = await supervisor.done
       sumUp(this.console, figures.summary, Object.entries(figures.queues))
       if (!isInOrder) return 1
       return figures.summary.unstored > 0 ? UNSTORED : 0
     } finally {
-      systemd?.stopping()
-      health?.close()
+      void systemd?.stop()
+      void health?.stop()
       await Jobs.close()
       signals.release()
       this.#exit()

@@ -1,14 +1,15 @@
 /**
  * The worker's side of the health thread (`health-thread.ts`), and what both say to each other.
  *
- *   starting (the thread listens, and the worker is not there yet) → watching (a worker) → closed
+ * It starts before there is a worker, which `watch` names: until then, it answers that the worker is starting.
  */
 import { Worker as Thread } from 'node:worker_threads'
 import type { Operated } from '../../operate/operations.ts'
+import { Part } from '../../worker/part.ts'
 import { threadFile } from '../../worker/thread-file.ts'
 import type { Vitals } from '../../worker/vitals.ts'
 import { answerAlone, answerOfStore, type HttpAnswer } from './endpoints.ts'
-import { type HttpPlace, type Listening, listen, unavailable } from './http-server.ts'
+import { type HttpPlace, HttpServer, unavailable } from './http-server.ts'
 
 /** The `workerData.kind` that makes a thread the health thread. */
 export const HEALTH_THREAD = '@s18i/lark-jobs: health thread'
@@ -34,46 +35,71 @@ export interface SaysVitals {
   readonly vitals: Vitals
 }
 
-export class HealthServer {
-  readonly url: string
-  readonly #end: () => void
-  readonly #tell: (vitals: Vitals) => void
+export class HealthServer extends Part {
+  /** Once it has started. */
+  url = ''
+  readonly #place: HttpPlace
+  readonly #jobs: Operated
+  readonly #warn: (text: string) => void
+  #tell: (vitals: Vitals) => void = () => {}
+  #end = () => {}
   #timer: NodeJS.Timeout | undefined
 
-  private constructor(url: string, tell: (vitals: Vitals) => void, end: () => void) {
-    this.url = url
-    this.#tell = tell
-    this.#end = end
+  /** @param jobs whose store `/slo` and `/metrics` look at */
+  constructor(place: HttpPlace, jobs: Operated, warn: (text: string) => void) {
+    super()
+    this.#place = place
+    this.#jobs = jobs
+    this.#warn = warn
   }
 
-  /** @param jobs whose store `/slo` and `/metrics` look at @throws HTTP_UNAVAILABLE */
-  static async start(place: HttpPlace, jobs: Operated, warn: (text: string) => void): Promise<HealthServer> {
+  /** Says each second how the worker is. */
+  watch(worker: SaysVitals): void {
+    if (this.isStopped) return
+    const tell = () => this.#tell(worker.vitals)
+    tell()
+    this.#timer ??= setInterval(tell, SIGN).unref()
+  }
+
+  /** @throws HTTP_UNAVAILABLE */
+  protected override async onStart(): Promise<void> {
     const file = threadFile('health-thread')
-    if (file !== undefined) return HealthServer.#inThread(file, place, jobs)
-    warn('The health thread is not there: while a handler blocks the event loop, health checks get no answer')
+    if (file !== undefined) return this.#startThread(file)
+    this.#warn(
+      'The health thread is not there: while a handler blocks the event loop, health checks get no answer',
+    )
     let vitals: Vitals | undefined
     const startedAt = performance.now()
-    const { url, close }: Listening = await listen(place, async (path) => {
+    const server = new HttpServer(this.#place, async (path) => {
       const age = vitals === undefined ? performance.now() - startedAt : 0
-      return answerAlone(path, [{ name: 'The worker', vitals, age }]) ?? answerOfStore(path, jobs)
+      return answerAlone(path, [{ name: 'The worker', vitals, age }]) ?? answerOfStore(path, this.#jobs)
     })
-    const tell = (said: Vitals) => {
+    await server.start()
+    this.url = server.url
+    this.#end = () => void server.stop()
+    this.#tell = (said) => {
       vitals = said
     }
-    return new HealthServer(url, tell, close)
   }
 
-  static #inThread(file: string, place: HttpPlace, jobs: Operated): Promise<HealthServer> {
-    const order: HealthOrder = { kind: HEALTH_THREAD, place }
+  protected override onStop(): void {
+    clearInterval(this.#timer)
+    this.#end()
+  }
+
+  #startThread(file: string): Promise<void> {
+    const order: HealthOrder = { kind: HEALTH_THREAD, place: this.#place }
     const thread = new Thread(file, { workerData: order, execArgv: [], stderr: false })
     const tell = (message: HealthMessage) => thread.postMessage(message)
+    this.#tell = (vitals) => tell({ kind: 'vitals', vitals })
+    this.#end = () => void thread.terminate()
     return new Promise((resolve, reject) => {
       thread.once('error', reject)
       thread.on('message', async (message: HealthMessage) => {
         if (message.kind === 'listening') {
           thread.unref()
-          const end = () => void thread.terminate()
-          resolve(new HealthServer(message.url, (vitals) => tell({ kind: 'vitals', vitals }), end))
+          this.url = message.url
+          resolve()
         }
         if (message.kind === 'failed') {
           void thread.terminate()
@@ -81,20 +107,8 @@ export class HealthServer {
         }
         if (message.kind !== 'ask') return
         const { number, path } = message
-        tell({ kind: 'answer', number, answer: await answerOfStore(path, jobs) })
+        tell({ kind: 'answer', number, answer: await answerOfStore(path, this.#jobs) })
       })
     })
-  }
-
-  /** Says each second how the worker is. */
-  watch(worker: SaysVitals): void {
-    const tell = () => this.#tell(worker.vitals)
-    tell()
-    this.#timer = setInterval(tell, SIGN).unref()
-  }
-
-  close(): void {
-    clearInterval(this.#timer)
-    this.#end()
   }
 }

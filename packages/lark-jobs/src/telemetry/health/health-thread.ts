@@ -8,7 +8,7 @@ import { inTime } from '../../waiting/bounded-wait.ts'
 import type { Vitals } from '../../worker/vitals.ts'
 import { answerAlone, type HttpAnswer } from './endpoints.ts'
 import { HEALTH_THREAD, type HealthMessage, type HealthOrder, PATIENCE } from './health-server.ts'
-import { listen } from './http-server.ts'
+import { HttpServer } from './http-server.ts'
 
 const order = workerData as HealthOrder | undefined
 
@@ -37,11 +37,12 @@ async function serve({ place }: HealthOrder): Promise<void> {
     )
   }
   try {
-    const { url } = await listen(place, async (path) => {
+    const server = new HttpServer(place, async (path) => {
       const patient = { name: 'The worker', vitals, age: performance.now() - heardAt }
       return answerAlone(path, [patient]) ?? ask(path)
     })
-    port.postMessage({ kind: 'listening', url } satisfies HealthMessage)
+    await server.start()
+    port.postMessage({ kind: 'listening', url: server.url } satisfies HealthMessage)
   } catch (error) {
     port.postMessage({ kind: 'failed', text: (error as Error).message } satisfies HealthMessage)
   }

@@ -1,9 +1,10 @@
 /**
  * A small HTTP server for machines that ask by GET: health checks and Prometheus.
  */
-import { createServer } from 'node:http'
+import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { JobsError } from '../../model/errors.ts'
+import { Part } from '../../worker/part.ts'
 import type { HttpAnswer } from './endpoints.ts'
 
 /** Where to listen. */
@@ -12,11 +13,6 @@ export interface HttpPlace {
   host: string | undefined
   /** 0: one that is free. */
   port: number
-}
-
-export interface Listening {
-  url: string
-  close(): void
 }
 
 /** Milliseconds that a request may take to arrive. */
@@ -29,40 +25,52 @@ export function placeIn(text: string): HttpPlace | undefined {
   return found === null || port > 65_535 ? undefined : { host: found[1] ?? found[2], port }
 }
 
-/** @throws HTTP_UNAVAILABLE */
-export function listen(
-  { host, port }: HttpPlace,
-  answer: (url: string) => Promise<HttpAnswer>,
-): Promise<Listening> {
-  const server = createServer(async (request, response) => {
-    const { method = '', url = '' } = request
-    const isRead = method === 'GET' || method === 'HEAD'
-    const failed = (): HttpAnswer => ({ status: 500, text: 'The answer could not be made\n' })
-    const {
-      status,
-      text,
-      type = 'text/plain; charset=utf-8',
-    } = isRead ? await answer(url).catch(failed) : { status: 405, text: 'Only GET\n' }
-    response.writeHead(status, { 'content-type': type, 'content-length': Buffer.byteLength(text) })
-    response.end(method === 'HEAD' ? undefined : text)
-  })
-  server.headersTimeout = ARRIVAL
-  server.requestTimeout = ARRIVAL
-  return new Promise((resolve, reject) => {
-    const at = `${host === undefined ? 'port' : `${host}, port`} ${port}`
-    server.once('error', ({ message }) =>
-      reject(unavailable(`Health checks and metrics cannot be answered on ${at}: ${message}`)),
-    )
-    server.listen(port, host, () => {
-      const found = server.address() as AddressInfo
-      const name = host === undefined ? 'localhost' : host.includes(':') ? `[${host}]` : host
-      const close = () => {
-        server.close()
-        server.closeAllConnections()
-      }
-      resolve({ url: `http://${name}:${found.port}`, close })
+export class HttpServer extends Part {
+  readonly #place: HttpPlace
+  readonly #server: Server
+
+  constructor(place: HttpPlace, answer: (url: string) => Promise<HttpAnswer>) {
+    super()
+    this.#place = place
+    this.#server = createServer(async (request, response) => {
+      const { method = '', url = '' } = request
+      const isRead = method === 'GET' || method === 'HEAD'
+      const failed = (): HttpAnswer => ({ status: 500, text: 'The answer could not be made\n' })
+      const {
+        status,
+        text,
+        type = 'text/plain; charset=utf-8',
+      } = isRead ? await answer(url).catch(failed) : { status: 405, text: 'Only GET\n' }
+      response.writeHead(status, { 'content-type': type, 'content-length': Buffer.byteLength(text) })
+      response.end(method === 'HEAD' ? undefined : text)
     })
-  })
+    this.#server.headersTimeout = ARRIVAL
+    this.#server.requestTimeout = ARRIVAL
+  }
+
+  /** Once it has started. */
+  get url(): string {
+    const { host } = this.#place
+    const name = host === undefined ? 'localhost' : host.includes(':') ? `[${host}]` : host
+    return `http://${name}:${(this.#server.address() as AddressInfo).port}`
+  }
+
+  /** @throws HTTP_UNAVAILABLE */
+  protected override onStart(): Promise<void> {
+    const { host, port } = this.#place
+    return new Promise((resolve, reject) => {
+      const at = `${host === undefined ? 'port' : `${host}, port`} ${port}`
+      this.#server.once('error', ({ message }) =>
+        reject(unavailable(`Health checks and metrics cannot be answered on ${at}: ${message}`)),
+      )
+      this.#server.listen(port, host, resolve)
+    })
+  }
+
+  protected override onStop(): void {
+    this.#server.close()
+    this.#server.closeAllConnections()
+  }
 }
 
 export function unavailable(text: string): JobsError {

@@ -5,35 +5,42 @@
  * `systemd-notify`, which is there wherever systemd is. The unit needs `NotifyAccess=all`, because it is another process.
  */
 import { spawn } from 'node:child_process'
+import { Part } from '../../worker/part.ts'
 
-export class Systemd {
+export class Systemd extends Part {
   readonly #warn: (text: string) => void
+  readonly #ailment: () => string | undefined
   #timer: NodeJS.Timeout | undefined
   #hasWarned = false
 
-  /** Undefined if the process is no service that notifies. */
-  static find(warn: (text: string) => void): Systemd | undefined {
-    return process.env.NOTIFY_SOCKET ? new Systemd(warn) : undefined
+  /**
+   * @param ailment what ails the service; asked for as often as the watchdog wants to hear from it
+   * @returns undefined if the process is no service that notifies
+   */
+  static find(warn: (text: string) => void, ailment: () => string | undefined): Systemd | undefined {
+    return process.env.NOTIFY_SOCKET ? new Systemd(warn, ailment) : undefined
   }
 
-  private constructor(warn: (text: string) => void) {
+  private constructor(warn: (text: string) => void, ailment: () => string | undefined) {
+    super()
     this.#warn = warn
+    this.#ailment = ailment
   }
 
-  /** The service is ready. @param ailment what ails it; asked for as often as the watchdog wants to hear from it */
-  ready(ailment: () => string | undefined): void {
+  /** The service is ready. */
+  protected override onStart(): void {
     this.#send('READY=1')
     const within = Number(process.env.WATCHDOG_USEC) / 1_000
     const isForUs = [undefined, '', String(process.pid)].includes(process.env.WATCHDOG_PID)
     if (!(within > 0) || !isForUs) return
     this.#timer = setInterval(() => {
-      const found = ailment()
+      const found = this.#ailment()
       if (found === undefined) this.#send('WATCHDOG=1')
       else this.#warn(`systemd is not told that this service is well: ${found}`)
     }, within / 2).unref()
   }
 
-  stopping(): void {
+  protected override onStop(): void {
     clearInterval(this.#timer)
     this.#send('STOPPING=1')
   }
