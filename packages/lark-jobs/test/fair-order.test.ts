@@ -1,7 +1,7 @@
 /**
  * The fair order of queues, checked by counting.
  */
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { SqliteStore } from '../src/store/sqlite/store.ts'
 import { Claimer } from '../src/worker/fetch/claimer.ts'
 import { FairOrder, TURN } from '../src/worker/fetch/fair-order.ts'
@@ -162,11 +162,11 @@ describe('slots', () => {
       const limit = Math.min(free, turns.share(claimer, turns.row(0)))
       asked.push([claimer, limit])
       free -= limit
-      claimer.calling = true
+      vi.spyOn(claimer, 'calling', 'get').mockReturnValue(true)
       turns.changed(claimer)
     }
     for (const [claimer, limit] of asked) {
-      claimer.calling = false
+      vi.spyOn(claimer, 'calling', 'get').mockReturnValue(false)
       turns.changed(claimer)
       for (let i = 0; i < limit; i++) turns.started(claimer)
     }

@@ -58,6 +58,20 @@ export interface Answer extends Exchange {
 /** What every claim says of the partition's order and limits. */
 export type Terms = Pick<Want, 'limits' | 'aging'>
 
+/** The call that is under way. */
+interface ClaimCall {
+  /** By `performance.now()`. */
+  readonly startedAt: number
+  /** The outcomes that it brings. */
+  settled: readonly Outgoing[]
+  /** The store rang meanwhile, so the answer may be older than the ring. */
+  hasRung: boolean
+  /** When a job may begin as somebody foresaw meanwhile, by `performance.now()`. */
+  foreseen: number
+  /** It is being sent again, because the store does not answer. */
+  isAway: boolean
+}
+
 export interface ClaimerOptions {
   store: Store
   partition: string
@@ -90,73 +104,55 @@ export class Claimer extends Part {
   readonly weight: number
   readonly prefetch: Prefetch
   readonly limits: Limits | undefined
-  readonly #terms: Terms
   readonly permits: ClaimPermits | undefined
-  readonly #deliverer: ClaimerOptions['deliverer']
-  readonly #ticksIn: ClaimerOptions['ticksIn']
   readonly unread: Unread
-  readonly #store: Store
-  readonly #caller: string
-  readonly #lease: number
-  readonly #trouble: (error: unknown) => void
-  readonly #changed: (claimer: Claimer) => void
+  readonly #options: ClaimerOptions
+  /** Undefined: it is ready, or rests. */
+  #call: ClaimCall | undefined
   #number = 0
   #settlements: Outgoing[] = []
   /** When the first of the waiting outcomes came, by `performance.now()`. */
   #since = 0
-  calling = false
-  /** The call is being sent again, because the store does not answer. */
-  isAway = false
   /** When jobs were given back the last time, by `performance.now()`. */
   gaveBackAt = 0
-  /** Outcomes in the call that is under way, and when it began (`performance.now()`). */
-  #underway: readonly Outgoing[] = []
   /** Outcomes of calls that were given up. */
   readonly #givenUp: Outgoing[] = []
-  #calledAt = 0
   /** How many claims in a row brought no job although the store said that there was one. */
   #vain = 0
-  /** The store rang during the call that is under way, so the answer may be older than the ring. */
-  #rung = false
   /** Until when it rests, by `performance.now()`; 0 when ready. */
   #restUntil = 0
-  /** When a job may begin as somebody foresaw during the call that is under way, by `performance.now()`. */
-  #foreseen = Number.POSITIVE_INFINITY
   #timer: NodeJS.Timeout | undefined
   /** When the timer goes off, by `performance.now()`. */
   #timerAt = 0
 
   constructor(options: ClaimerOptions) {
     super()
-    const { store, partition, rank = 0, weight = 1, caller, lease, terms = {} } = options
-    const {
-      prefetch = new Prefetch(new Ledger(), 0),
-      unread = new Unread(),
-      trouble = () => {},
-      changed = () => {},
-    } = options
+    const { partition, rank = 0, weight = 1, terms, permits } = options
+    const { prefetch = new Prefetch(new Ledger(), 0), unread = new Unread() } = options
+    this.#options = options
     this.partition = partition
     this.queue = queueOf(partition)
     this.rank = rank
     this.weight = weight
     this.prefetch = prefetch
     this.unread = unread
-    this.limits = terms.limits
-    this.#terms = terms
-    this.permits = options.permits
-    this.#deliverer = options.deliverer
-    this.#ticksIn = options.ticksIn
-    this.prefetch.gone = (lease) => this.permits?.ended(lease, false)
-    this.#store = store
-    this.#caller = caller
-    this.#lease = lease
-    this.#trouble = trouble
-    this.#changed = changed
+    this.limits = terms?.limits
+    this.permits = permits
+    this.prefetch.gone = (lease) => permits?.ended(lease, false)
   }
 
   /** Whether the store is embedded: then an answer is read before the event loop turns. */
   get isHere(): boolean {
-    return !this.#store.isRemote
+    return !this.#options.store.isRemote
+  }
+
+  get calling(): boolean {
+    return this.#call !== undefined
+  }
+
+  /** The call is being sent again, because the store does not answer. */
+  get isAway(): boolean {
+    return this.#call?.isAway === true
   }
 
   get isResting(): boolean {
@@ -183,7 +179,7 @@ export class Claimer extends Part {
    * milliseconds.
    */
   unsettled(ms: number): readonly Settlement[] {
-    if (!this.calling || performance.now() - this.#calledAt < ms) return []
+    if (this.#call === undefined || performance.now() - this.#call.startedAt < ms) return []
     return [...this.#underway, ...this.#settlements]
   }
 
@@ -191,6 +187,10 @@ export class Claimer extends Part {
   get unstored(): readonly Settlement[] {
     const all = [...this.#givenUp, ...this.#underway, ...this.#settlements]
     return all.filter(({ outcome }) => outcome.kind !== 'unstarted')
+  }
+
+  get #underway(): readonly Outgoing[] {
+    return this.#call?.settled ?? []
   }
 
   /** Until when (`performance.now()`) the outcomes should wait for more outcomes; 0 if they should go now. */
@@ -206,7 +206,7 @@ export class Claimer extends Part {
   settle(id: string, token: string, outcome: Outcome, now: number, held?: HeldJob): void {
     if (this.#settlements.push({ id, token, outcome, held }) > 1) return
     this.#since = now
-    this.#changed(this)
+    this.#options.changed?.(this)
   }
 
   /** Gives back jobs that did not start. */
@@ -237,9 +237,9 @@ export class Claimer extends Part {
   /** The partition may have jobs: makes the claimer ready. */
   ring(): void {
     this.#restUntil = 0
-    this.#rung = true
+    if (this.#call !== undefined) this.#call.hasRung = true
     this.prefetch.isDry = false
-    this.#changed(this)
+    this.#options.changed?.(this)
   }
 
   /**
@@ -257,7 +257,7 @@ export class Claimer extends Part {
    * @returns whether the claimer rests, and becomes ready then. If a call is under way, this holds after its answer
    */
   foresee(ms: number): boolean {
-    if (this.calling) this.#foreseen = Math.min(this.#foreseen, performance.now() + ms)
+    if (this.#call !== undefined) this.#call.foreseen = Math.min(this.#call.foreseen, performance.now() + ms)
     if (!this.rests) return false
     const left = Math.min(this.#restUntil - performance.now(), ms)
     if (left > 0) this.#restFor(left)
@@ -282,15 +282,21 @@ export class Claimer extends Part {
     signal: AbortSignal,
     hand?: Want['hand'],
   ): Promise<Answer | undefined> {
-    this.calling = true
-    this.#calledAt = performance.now()
-    this.#rung = false
+    const { store, caller, lease, terms, deliverer, ticksIn } = this.#options
+    const made: ClaimCall = {
+      startedAt: performance.now(),
+      settled: [],
+      hasRung: false,
+      foreseen: Number.POSITIVE_INFINITY,
+      isAway: false,
+    }
+    this.#call = made
     const want = Math.min(room, MAX_ITEMS)
     const permits = this.permits?.isNeeded(this, want) ? await this.permits.prepare(this, want) : undefined
     const settled = this.#take()
-    const effects = this.#deliverer?.wanted(this.partition)
-    this.#underway = settled
-    const call = { caller: this.#caller, number: ++this.#number }
+    const effects = deliverer?.wanted(this.partition)
+    made.settled = settled
+    const call = { caller, number: ++this.#number }
     const since = performance.now()
     if (want + more > 0) {
       this.unread.expect(RING, 0, since)
@@ -301,33 +307,35 @@ export class Claimer extends Part {
     let isAlone = false
     let isAnswered = false
     try {
-      for (let wait = RESEND.from; ; wait = Math.min(RESEND.to, this.#lease / 20, wait * 2)) {
+      for (let wait = RESEND.from; ; wait = Math.min(RESEND.to, lease / 20, wait * 2)) {
         try {
           const wanted = isAlone ? { limit: 0, prefetch: 0 } : { limit: want, prefetch: more }
-          const asked: Want = { ...wanted, lease: this.#lease, ...this.#terms }
+          const asked: Want = { ...wanted, lease, ...terms }
           if (this.limits === undefined && want > 0 && hand !== undefined) asked.hand = hand
           if (permits !== undefined) asked.permits = permits
           if (effects !== undefined && !isAlone) asked.effects = effects
-          const asking = this.#store.exchange(this.partition, call, settled, asked)
+          const asking = store.exchange(this.partition, call, settled, asked)
           const reply = await unlessAborted(signal, asking)
           if (reply === undefined) return undefined
           isAnswered = true
-          this.#rest(want, reply, isAlone, rested)
-          this.#restUntilForeseen()
-          if (reply.nextTick !== undefined) this.#ticksIn?.(this.partition, reply.nextTick)
-          if (reply.effects !== undefined) this.#deliverer?.take(this.partition, reply.effects, since)
+          if (made.hasRung) this.#restUntil = 0
+          else this.#rest(want, reply, isAlone, rested)
+          // What was foreseen during the call may have come after the store's answer.
+          if (this.#restUntil > made.foreseen) this.#restFor(made.foreseen - performance.now())
+          if (reply.nextTick !== undefined) ticksIn?.(this.partition, reply.nextTick)
+          if (reply.effects !== undefined) deliverer?.take(this.partition, reply.effects, since)
           if (reply.limited || this.permits?.isNeeded(this, want))
             this.permits?.answered(this, reply.jobs, reply.limited)
-          this.prefetch.isDry = reply.jobs.length < want + more && !this.#rung
+          this.prefetch.isDry = reply.jobs.length < want + more && !made.hasRung
           const now = performance.now()
           // From now on the store may ring, and some stores hand jobs over with a ring.
           if (reply.jobs.length < want) this.unread.expect(RING, call.number, now)
           return { ...reply, settled, number: call.number, isShort: reply.jobs.length < want, sentAt: since }
         } catch (error) {
           if (signal.aborted) return undefined
-          this.#trouble(error)
-          this.isAway = true
-          this.#changed(this)
+          this.#options.trouble?.(error)
+          made.isAway = true
+          this.#options.changed?.(this)
           await pause(wait, undefined, { signal }).catch(() => {})
           if (signal.aborted) return undefined
           // A newer version has changed the layout of the store: the leases end by themselves. Another call is made,
@@ -340,27 +348,25 @@ export class Claimer extends Part {
       }
     } finally {
       for (const { held } of settled) if (held !== undefined) this.prefetch.ledger.settled(held)
-      if (effects !== undefined && (isAlone || !isAnswered)) this.#deliverer?.putBack(this.partition, effects)
-      this.calling = false
-      this.isAway = false
+      if (effects !== undefined && (isAlone || !isAnswered)) deliverer?.putBack(this.partition, effects)
+      this.#call = undefined
       if (!isAnswered) this.#givenUp.push(...settled)
-      this.#underway = []
     }
   }
 
   /**
-   * After a reply, decides how long to wait before the next call. A claimer that asked for no jobs, and was not resting
-   * before, does not get a ring, so it asks again as soon as it can.
+   * After a reply during which no ring came, decides how long to wait before the next call. A claimer that asked for no
+   * jobs, and was not resting before, does not get a ring, so it asks again as soon as it can.
    *
    * @param rested the time until which it rested before a call that only settled; else 0
    * @param isAlone it asked for no jobs only because an earlier attempt failed: then it rests until the next survey
    */
   #rest(want: number, reply: Exchange, isAlone: boolean, rested: number): void {
-    if (rested > 0 && !this.#rung) {
+    if (rested > 0) {
       this.#restFor(Math.min(rested - performance.now(), reply.nextDue ?? Number.POSITIVE_INFINITY))
       return
     }
-    if (reply.jobs.length >= want || this.#rung) {
+    if (reply.jobs.length >= want) {
       this.#restUntil = 0
       return
     }
@@ -371,13 +377,6 @@ export class Claimer extends Part {
     this.#vain = isVain ? this.#vain + 1 : 0
     if (isVain) this.#restFor(Math.min(VAIN.to, VAIN.from * 2 ** (this.#vain - 1)))
     else this.#restFor(isAlone ? Number.POSITIVE_INFINITY : nextDue)
-  }
-
-  /** What was foreseen during the call may have come after the store's answer. */
-  #restUntilForeseen(): void {
-    if (this.#foreseen === Number.POSITIVE_INFINITY) return
-    if (this.#restUntil > this.#foreseen) this.#restFor(this.#foreseen - performance.now())
-    this.#foreseen = Number.POSITIVE_INFINITY
   }
 
   /** Waits before the next call, unless a ring comes first. */
@@ -401,7 +400,7 @@ export class Claimer extends Part {
     if (this.#restUntil > performance.now()) this.#setTimer()
     else if (this.#restUntil > 0) {
       this.#restUntil = 0
-      this.#changed(this)
+      this.#options.changed?.(this)
     }
   }
 
