@@ -24,6 +24,8 @@ import type { WorkerOptions } from '../src/worker/options.ts'
 import type { Lifecycle, Part } from '../src/worker/part.ts'
 import { wire } from '../src/worker/wiring.ts'
 import { Worker } from '../src/worker/worker.ts'
+import { Caller } from './conformance/caller.ts'
+import { job } from './conformance/jobs.ts'
 import { Folder, options as storeOptions } from './sqlite/folder.ts'
 
 class SomeJob extends Job {
@@ -214,6 +216,18 @@ test('every part is tested here', () => {
 
 describe('a worker', () => {
   livesOnce(({ options }) => new Worker(options))
+
+  test('takes no job if it is told to be quiet while it starts', async () => {
+    await using at = await setting()
+    const { store } = at.options
+    await new Caller(store, 'web', 'default').enqueue(job())
+    const worker = new Worker(at.options)
+    const starting = worker.start()
+    void worker.quiet()
+    await starting
+    await worker.stop()
+    expect(await store.counts('default')).toMatchObject({ waiting: 1, delayed: 0, completed: 0 })
+  })
 })
 
 describe('a supervisor', () => {

@@ -24,7 +24,7 @@
  *
  *   `store/contract/rules/consequence.ts`  what becomes of the job: for SQL, and the model of the conformance tests
  *   `store/redis/verbs/packing.ts`, `store/redis/lua/end/shared/consequence.lua`  the same on Redis
- *   `worker/slots.ts`                      as what the worker counts it
+ *   `worker/tally.ts`                      as what the worker counts it
  *
  * Every time is in milliseconds since 1970 by the store's clock. A worker sends durations, never times, because its
  * clock is not the store's.

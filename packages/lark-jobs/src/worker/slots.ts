@@ -31,8 +31,9 @@ import { startGate } from './maintenance/start-gate.ts'
 import type { StoreClock } from './maintenance/store-clock.ts'
 import { CONCURRENCY, type WorkerOptions } from './options.ts'
 import { Part } from './part.ts'
-import type { Ending, RunningJob, Summary } from './report.ts'
+import type { Ending, RunningJob } from './report.ts'
 import { RunTally } from './run-tally.ts'
+import { kindOf, Tally } from './tally.ts'
 
 /** Milliseconds that handlers get to react to their signal before their jobs are given back. */
 const LAST_WORDS = 1_000
@@ -350,43 +351,4 @@ export class Slots extends Part implements RunEnvironment {
 /** What a report is told of a running job. */
 function seen({ lease, name, claimer, startedAt }: Execution): RunningJob {
   return { lease, name, queue: claimer.queue, took: performance.now() - startedAt }
-}
-
-/** Counts how runs ended. */
-class Tally {
-  readonly #counts = { completed: 0, retried: 0, failed: 0, released: 0, cancelled: 0, lost: 0, unstored: 0 }
-  #first: number | undefined
-  #last = 0
-
-  /** @param now by `performance.now()` */
-  started(now: number): void {
-    this.#first ??= now
-  }
-
-  ended(outcome: Outcome, now: number): void {
-    this.#last = now
-    this.#counts[kindOf(outcome)]++
-  }
-
-  /** @param outcome how it was counted before the store said so */
-  lost(outcome?: Outcome): void {
-    this.#counts.lost++
-    if (outcome !== undefined) this.#counts[kindOf(outcome)]--
-  }
-
-  /** @param outcome as it was counted */
-  unstored(outcome: Outcome): void {
-    this.#counts.unstored++
-    this.#counts[kindOf(outcome)]--
-  }
-
-  get summary(): Summary {
-    return { ...this.#counts, took: this.#first === undefined ? 0 : Math.max(0, this.#last - this.#first) }
-  }
-}
-
-// New outcome: as what it counts.
-function kindOf(outcome: Outcome): Exclude<keyof Summary, 'lost' | 'unstored' | 'took'> {
-  if (outcome.kind === 'failed') return outcome.retryIn === undefined ? 'failed' : 'retried'
-  return outcome.kind === 'unstarted' ? 'released' : outcome.kind
 }

@@ -1,0 +1,44 @@
+/**
+ * How the runs of a worker ended, in numbers. An outcome is counted when a run ends, and taken back if the store says
+ * later that it does not count, or never answers.
+ */
+import type { Outcome } from '../model/record.ts'
+import type { Summary } from './report.ts'
+
+export class Tally {
+  readonly #counts = { completed: 0, retried: 0, failed: 0, released: 0, cancelled: 0, lost: 0, unstored: 0 }
+  #first: number | undefined
+  #last = 0
+
+  /** @param now by `performance.now()` */
+  started(now: number): void {
+    this.#first ??= now
+  }
+
+  ended(outcome: Outcome, now: number): void {
+    this.#last = now
+    this.#counts[kindOf(outcome)]++
+  }
+
+  /** @param outcome how it was counted before the store said so */
+  lost(outcome?: Outcome): void {
+    this.#counts.lost++
+    if (outcome !== undefined) this.#counts[kindOf(outcome)]--
+  }
+
+  /** @param outcome as it was counted */
+  unstored(outcome: Outcome): void {
+    this.#counts.unstored++
+    this.#counts[kindOf(outcome)]--
+  }
+
+  get summary(): Summary {
+    return { ...this.#counts, took: this.#first === undefined ? 0 : Math.max(0, this.#last - this.#first) }
+  }
+}
+
+/** What an outcome is counted as. */
+export function kindOf(outcome: Outcome): Exclude<keyof Summary, 'lost' | 'unstored' | 'took'> {
+  if (outcome.kind === 'failed') return outcome.retryIn === undefined ? 'failed' : 'retried'
+  return outcome.kind === 'unstarted' ? 'released' : outcome.kind
+}
