@@ -7,7 +7,10 @@
  * has started starts quiet. A class that extends `Part` writes only the steps that mean something for it.
  */
 
-/** What every running part can do. A worker and a supervisor do it for all their parts. */
+/**
+ * What every running part can do. A worker and a supervisor do it for all their parts. (The class of a worker does not name
+ * this type, because users would then have to know it.)
+ */
 export interface Lifecycle extends AsyncDisposable {
   /** Begins. Resolves when it runs. */
   start(): void | Promise<void>

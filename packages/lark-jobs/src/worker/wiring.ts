@@ -134,7 +134,8 @@ export function wire(options: WorkerOptions, { id, signal, obeying, record, turn
     intake.changed(claimer)
     return claimer
   })
-  const rings = new Rings(store, id, {
+  const rings = new Rings({
+    ...{ store, caller: id, trouble: met },
     // A ring is for one worker. A worker without a free slot passes it on to another.
     rang: async (partition) => {
       served.of(partition)?.ring()
@@ -148,7 +149,6 @@ export function wire(options: WorkerOptions, { id, signal, obeying, record, turn
       leases.look(partition)
       deliverer.look(partition)
     },
-    trouble: met,
   })
   const advances = () => deliverer.isCounting || ticks.isBusy
   const drainCheck = new DrainCheck(store, served, registry, advances)
@@ -157,18 +157,8 @@ export function wire(options: WorkerOptions, { id, signal, obeying, record, turn
   const leases = new LeaseKeeper({ ...common, running, permits, settling, pulse: thread.pulse })
   const obedience = new Obedience(obeying, options)
   const maintenance = new Maintenance({
-    ...{
-      store,
-      caller: id,
-      partitions: served.partitions,
-      lease,
-      record,
-      clock,
-      foreseen,
-      ticksIn,
-      report,
-      trouble,
-    },
+    ...{ store, caller: id, lease, partitions: served.partitions, record, clock, report, trouble },
+    ...{ foreseen, ticksIn },
     met: (all) => served.meet(all),
     rests: (partition) => intake.isRunning && served.of(partition)?.rests === true,
     owes: (partition) => deliverer.look(partition),
@@ -187,15 +177,25 @@ export function wire(options: WorkerOptions, { id, signal, obeying, record, turn
     unstored: () => [...served.claimers].map(({ partition, unstored }) => [partition, unstored]),
   })
 
-  /**
-   * In the order in which they start and become quiet; they stop in the reverse order, so first what takes jobs, and last
-   * who reports an outage. The first round of the maintenance makes the worker known, and only then may the store ring and
-   * jobs begin. Only the last three know what it is to be quiet: a quiet worker goes on with all that it does for others.
-   */
+  // In the order in which they start, and become quiet. They stop in the reverse order.
   const all: Part[] = [
-    ...[trouble, permits, slots, leases, thread, death, maintenance],
+    trouble,
+    permits,
+    slots,
+    leases,
+    thread,
+    death,
+    // Its first round makes the worker known. Only then may the store ring, and jobs begin.
+    maintenance,
     ...(declarations === undefined ? [] : [declarations]),
-    ...[ticks, deliverer, rings, served, claimPermits, suspects, intake],
+    ticks,
+    deliverer,
+    rings,
+    served,
+    // These take jobs. Only they know what it is to be quiet: a quiet worker goes on with what it does for others.
+    claimPermits,
+    suspects,
+    intake,
   ]
   return {
     ...{ all, intake, order, slots, served, permits, trouble, claimWatch, thread },

@@ -41,7 +41,6 @@ import {
   STOP_DEADLINE,
   type WorkerOptions,
 } from './options.ts'
-import type { Lifecycle } from './part.ts'
 import type { Summary } from './report.ts'
 import type { Vitals } from './vitals.ts'
 import { wire } from './wiring.ts'
@@ -49,7 +48,7 @@ import { wire } from './wiring.ts'
 /** Milliseconds that the last calls to the store may take when the worker stops. */
 const LAST_CALL = 3_000
 
-export class Worker implements Lifecycle {
+export class Worker implements AsyncDisposable {
   readonly #done = new Deferred<Summary>()
   readonly id: string
   /** Resolves when the worker has stopped, with what it has done. */

@@ -171,7 +171,7 @@ export class Claimer extends Part {
 
   /** Whether the store has not answered for some outcomes. */
   get isSettling(): boolean {
-    return this.#settlements.length + this.#underway.length > 0
+    return this.#settlements.length > 0 || (this.#call?.settled.length ?? 0) > 0
   }
 
   /**

@@ -10,7 +10,10 @@ const WAIT = 60_000
 /** Milliseconds until the next wait after one that failed. */
 const PAUSE = 1_000
 
-export interface RingListener {
+export interface RingsOptions {
+  store: Store
+  /** The id of the worker. */
+  caller: string
   /** There may be jobs in a partition. */
   rang(partition: string): void | Promise<void>
   /** There is a notice of a job that the worker holds in a partition. */
@@ -19,17 +22,13 @@ export interface RingListener {
 }
 
 export class Rings extends Part {
-  readonly #store: Store
-  readonly #caller: string
-  readonly #listener: RingListener
+  readonly #options: RingsOptions
   readonly #end = new AbortController()
   #hearing: Promise<void> | undefined
 
-  constructor(store: Store, caller: string, listener: RingListener) {
+  constructor(options: RingsOptions) {
     super()
-    this.#store = store
-    this.#caller = caller
-    this.#listener = listener
+    this.#options = options
   }
 
   protected override onStart(): void {
@@ -43,10 +42,10 @@ export class Rings extends Part {
 
   async #hear(): Promise<void> {
     const { signal } = this.#end
-    const { rang, noticed, trouble } = this.#listener
+    const { store, caller, rang, noticed, trouble } = this.#options
     while (!signal.aborted) {
       try {
-        const rung = await this.#store.wait(this.#caller, WAIT, signal, noticed)
+        const rung = await store.wait(caller, WAIT, signal, noticed)
         await Promise.all(rung.map(rang))
       } catch (error) {
         trouble(error)
