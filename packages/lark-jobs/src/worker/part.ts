@@ -8,8 +8,8 @@
  */
 
 /**
- * What every running part can do. A worker and a supervisor do it for all their parts. (The class of a worker does not name
- * this type, because users would then have to know it.)
+ * What every running part can do. A worker and a supervisor do it for all their parts. (The class of a worker does not
+ * name this type, because users would then have to know it.)
  */
 export interface Lifecycle extends AsyncDisposable {
   /** Begins. Resolves when it runs. */

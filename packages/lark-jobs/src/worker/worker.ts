@@ -3,19 +3,19 @@
  *
  *   new → running ⇄ quiet (claims no more jobs, finishes those that run) → stopped
  *
- * `start`, `quiet`, `resume` and `stop` may each be called again without harm. The same is done by orders, which come with
- * the answers to its announcements (`store/contract/orders.ts`). One process may have several workers.
+ * `start`, `quiet`, `resume` and `stop` may each be called again without harm. The same is done by orders, which come
+ * with the answers to its announcements (`store/contract/orders.ts`). One process may have several workers.
  *
- * This file is the life of a worker. `wiring.ts` makes its parts, and lists them in the order in which they start and stop.
- * `fetch/intake.ts` decides what to claim, `slots.ts` runs it, `lease/` keeps it, `maintenance/` does what every worker
- * does for all. The signals of a process (SIGTERM, SIGINT) come from `commands/workers/work-signals.ts` and
+ * This file is the life of a worker. `wiring.ts` makes its parts, and lists them in the order in which they start and
+ * stop. `fetch/intake.ts` decides what to claim, `slots.ts` runs it, `lease/` keeps it, `maintenance/` does what every
+ * worker does for all. The signals of a process (SIGTERM, SIGINT) come from `commands/workers/work-signals.ts` and
  * `supervisor/supervised.ts`.
  *
  * A worker stops in these steps:
  *
  *   1. It is quiet: it claims no more, and gives back what has not begun. Running jobs go on.
  *   2. At the deadline, the signals of the handlers are aborted, and a second later their jobs are given back.
- *   3. The store is told how all jobs ended. It gets the time to answer, or, if it is away, the time that `outcomes` says.
+ *   3. The store is told how all jobs ended. It gets the time to answer or, if it is away, the time of `outcomes`.
  *   4. The worker lets go of the store: waits end, and calls are not sent again. What could not be told is reported.
  *   5. All parts stop, and at last the store forgets the worker.
  */
