@@ -302,7 +302,9 @@ describe('a program', () => {
     const built = await printed('stack.mjs', text)
     expect(built).toMatch(/at checkFilter \(.*\/@s18i\/lark-jobs\/dist\/operations\.js:\d+:\d+\)/)
     const mapped = await printed('stack.mjs', text, '--enable-source-maps')
-    const place = /at checkFilter \(.*\/@s18i\/lark-jobs\/src\/(operate\/look\/filter\.ts):(\d+):\d+\)/.exec(mapped)
+    const place = /at checkFilter \(.*\/@s18i\/lark-jobs\/src\/(operate\/look\/filter\.ts):(\d+):\d+\)/.exec(
+      mapped,
+    )
     expect(read(`packages/lark-jobs/src/${place?.[1]}`).split('\n')[Number(place?.[2]) - 1]).toMatch(
       /schema\.readAll/,
     )

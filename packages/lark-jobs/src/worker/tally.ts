@@ -37,6 +37,7 @@ export class Tally {
   }
 }
 
+// New outcome: as what it counts.
 /** What an outcome is counted as. */
 export function kindOf(outcome: Outcome): Exclude<keyof Summary, 'lost' | 'unstored' | 'took'> {
   if (outcome.kind === 'failed') return outcome.retryIn === undefined ? 'failed' : 'retried'
