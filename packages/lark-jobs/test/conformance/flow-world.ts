@@ -156,12 +156,12 @@ export class World implements AsyncDisposable {
 
   /** Calls go to the server that has the partition. */
   #routed(): Store {
-    const routed = (flat: 'flows' | 'schedules' | undefined): object =>
+    const routed = (flat: Beside | undefined): object =>
       new Proxy(
         {},
         {
           get: (_, name) => {
-            if (flat === undefined && (name === 'flows' || name === 'schedules')) return routed(name)
+            if (flat === undefined && isBeside(name)) return routed(name)
             return (...args: unknown[]) => {
               const { store } = this.#harnesses.get(args[0] as string)!
               const verbs = (flat === undefined ? store : store[flat]) as unknown as Record<
@@ -181,7 +181,7 @@ export class World implements AsyncDisposable {
       new Proxy(target, {
         get(of, verb) {
           const value = Reflect.get(of, verb) as unknown
-          if (verb === 'flows' || verb === 'schedules') return through(value as object)
+          if (isBeside(verb)) return through(value as object)
           return (...args: unknown[]) =>
             intercept(
               () => (value as (...args: unknown[]) => Promise<unknown>)(...args),
@@ -207,6 +207,14 @@ export class World implements AsyncDisposable {
       this.begun.add(nameIn(payload))
     }
   }
+}
+
+/** The verbs that a store has beside those of jobs. */
+const beside = ['flows', 'schedules', 'moves'] as const
+type Beside = (typeof beside)[number]
+
+function isBeside(name: PropertyKey): name is Beside {
+  return beside.some((each) => each === name)
 }
 
 export function nameIn(payload: string): string {
