@@ -58,14 +58,16 @@ await build({
     contract: [
       'src/model/effect.ts',
       'src/store/contract/effects.ts',
+      'src/store/contract/layout.ts',
       ...['reason', 'unreadable', 'consequence', 'pause', 'rate'].map(
         (name) => `src/store/contract/rules/${name}.ts`,
       ),
     ],
     credentials: ['src/store/contract/credentials.ts'],
-    // Stored errors, their kinds, and words of the terminal: for a worker and for who looks at jobs.
+    // Stored errors, their kinds, moved jobs, and words of the terminal: for a worker and for who looks at jobs.
     'job-error': [
       ...['job-error', 'fingerprint'].map((name) => `src/run/${name}.ts`),
+      'src/store/contract/moved.ts',
       ...['dropped-words', 'command-line', 'plural'].map((name) => `src/words/${name}.ts`),
     ],
     lease: ['src/worker/lease/lease-watch.ts'],
