@@ -211,6 +211,7 @@ export class SharedStore {
       partitions: this.#partitions,
       limits: this.#limits,
       retentions: this.#retentions,
+      agrees: false,
       hooks,
       ...(this.#prefix !== undefined && { prefix: this.#prefix }),
     }

@@ -32,6 +32,8 @@ export interface Retentions {
   retention: QueueRetention
   /** By queue, where a queue keeps something else. */
   retentions?: Readonly<Record<string, QueueRetention>> | undefined
+  /** False: the numbers change from job to job, so they hold as they are, whatever other workers keep. */
+  agrees?: false | undefined
 }
 
 /** What is kept unless the configuration says something else. */
@@ -50,8 +52,10 @@ const keepsAll: Retentions = { retention: { completed: all, failed: allFailed, c
  * What a process or a thread keeps. A supervisor outlives the configuration that it was started with, and a lease thread
  * does not hear what other workers keep. So they remove nothing: they leave that to the workers.
  */
-export function keptBy(isWatch: boolean, { retention, retentions }: Retentions): Retentions {
-  return isWatch ? keepsAll : { retention, ...(retentions && { retentions }) }
+export function keptBy(isWatch: boolean, { retention, retentions, agrees }: Retentions): Retentions {
+  return isWatch
+    ? keepsAll
+    : { retention, ...(retentions && { retentions }), ...(agrees === false && { agrees }) }
 }
 
 /**
@@ -99,6 +103,7 @@ export class AgreedRetentions implements Retentions {
 
   /** @param texts of all living workers */
   hear(texts: readonly string[]): void {
+    if (this.#own.agrees === false) return
     const others = texts.flatMap((text) => retentionsIn(text) ?? [])
     this.#agreed = others.reduce(larger, this.#own)
   }
