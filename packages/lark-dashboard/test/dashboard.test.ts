@@ -721,13 +721,14 @@ describe('the audit', () => {
     expect(entries).toMatchObject([{ who: 'admin@example.com', what: 'resume', on: 'queue emails' }])
   })
 
-  test('shows what was searched in payloads only to those who may see payloads', async () => {
+  test('has no values that were searched in payloads, whoever looks', async () => {
     const search = { filter: { where: { secret: 4711 }, state: 'failed' } }
     await change('jobs.retry', search, { role: 'admin' })
     const shown = async (role: string) => await (await look('audit', {}, { role })).text()
-    expect(await shown('admin')).toContain('4711')
-    expect(await shown('operate')).not.toContain('4711')
-    expect(await shown('operate')).toContain('failed where …')
+    for (const role of ['admin', 'operate']) {
+      expect(await shown(role)).not.toContain('4711')
+      expect(await shown(role)).toContain('failed where ')
+    }
   })
 })
 
