@@ -79,8 +79,8 @@ export interface JobOptions {
   born?: string
   /** When somebody edited the payload: milliseconds since 1970. */
   editedAt?: number
-  /** How often somebody moved it to another queue. */
-  moves?: number
+  /** When somebody moved it to another queue last: milliseconds since 1970. Later with each move, whatever the clock says. */
+  movedAt?: number
 }
 
 /** How long a job is kept when it has ended, in milliseconds; 0: not at all. Absent: as its queue says. */

@@ -310,9 +310,10 @@ export class ModelJob implements Counters {
   }
 
   /** It was moved to another partition, and back. @param rules of its group */
-  comeBack(rules: Pick<Group, 'limits' | 'strict'>): void {
-    const { moves = 0 } = this.#own ?? {}
-    this.options = withOptions(this.options, { moves: moves + 2 })
+  comeBack(rules: Pick<Group, 'limits' | 'strict'>, now: number): void {
+    const { movedAt = 0 } = this.#own ?? {}
+    const away = Math.max(now, movedAt + 1)
+    this.options = withOptions(this.options, { movedAt: Math.max(now, away + 1) })
     if (this.group !== undefined) this.group = { name: this.group.name, ...rules }
     this.#keep = { ...this.#keep, least: Math.max(this.#keep.least ?? 0, MOVED_LEAST) }
     this.lateToken = undefined

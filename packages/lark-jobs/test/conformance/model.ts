@@ -480,7 +480,7 @@ export class Model {
     this.lanes.reposition()
     for (const [i, job] of gone.entries()) {
       this.jobs.set(job.id, job)
-      job.comeBack(stands[i]!.rules)
+      job.comeBack(stands[i]!.rules, this.#now())
       this.lanes.come(job, stands[i]!)
     }
     this.lanes.reposition()

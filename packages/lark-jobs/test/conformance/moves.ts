@@ -15,7 +15,7 @@ import {
   type Store,
 } from '../../src/store/contract/store.ts'
 import { LEASE } from './caller.ts'
-import type { Make } from './harness.ts'
+import type { Harness, Make } from './harness.ts'
 import { completed, failed, ids, job, jobs, line, retried } from './jobs.ts'
 
 const FROM = 'emails'
@@ -70,7 +70,7 @@ export function moves(make: Make): void {
     for (const { state, ...rest } of before) {
       expect(await store.get(FROM, rest.id)).toBeUndefined()
       const now = await store.get(TO, rest.id)
-      const moved = { ...rest, partition: TO, options: { ...rest.options, moves: 1 } }
+      const moved = { ...rest, partition: TO, options: { ...rest.options, movedAt: clock.now } }
       expect(now).toEqual({ ...moved, state: rest.dueAt! <= clock.now ? 'waiting' : 'delayed' })
     }
     expect(await store.log(TO, held!.id)).toEqual(log)
@@ -150,7 +150,7 @@ export function moves(make: Make): void {
     expect(await caller.claim()).toEqual([])
     expect(await caller.enqueue(given)).toMatchObject([{ kind: 'rejected', reason: 'exists' }])
     expect((await store.flows.fates(FROM, [given.id]))[0]!.kind).toBe('present')
-    expect(await store.moves.where(FROM, [given.id, 'nobody'])).toEqual([
+    expect(await store.moves.where(FROM, [given.id, 'nobody'])).toMatchObject([
       { kind: 'moving', to: TO },
       { kind: 'here' },
     ])
@@ -166,7 +166,7 @@ export function moves(make: Make): void {
     // The one who took it was not dead.
     await bring(store, FROM, [taken!])
     expect(await store.counts(TO)).toMatchObject({ waiting: 1 })
-    expect(await store.moves.where(FROM, [given.id])).toEqual([{ kind: 'moved', to: TO }])
+    expect(await store.moves.where(FROM, [given.id])).toMatchObject([{ kind: 'moved', to: TO }])
     expect(ids(await harness.caller('bob', TO).claim(9))).toEqual([given.id])
   })
 
@@ -197,7 +197,7 @@ export function moves(make: Make): void {
 
   test('there and back: a late put of the way there finds that it has gone', async () => {
     await using harness = await make()
-    const { store } = harness
+    const { store, clock } = harness
     const given = job({ options: { tags: ['x'] } })
     await harness.caller().enqueue(given)
     const taken = await take(store, [given])
@@ -206,11 +206,54 @@ export function moves(make: Make): void {
     await store.moves.put(TO, taken)
     await store.moves.settle(FROM, taken)
     expect(await store.get(TO, given.id)).toBeUndefined()
-    expect((await store.get(FROM, given.id))?.options).toEqual({ tags: ['x'], moves: 2 })
+    expect((await store.get(FROM, given.id))?.options).toEqual({ tags: ['x'], movedAt: clock.now + 1 })
     await move(store, [given])
-    expect((await store.get(TO, given.id))?.options).toEqual({ tags: ['x'], moves: 3 })
+    expect((await store.get(TO, given.id))?.options).toEqual({ tags: ['x'], movedAt: clock.now + 2 })
     expect(ids(await harness.caller('bob', TO).claim(9))).toEqual([given.id])
     expect(await harness.caller().claim(9)).toEqual([])
+  })
+
+  test('an id that was moved before, and is used again, is moved as another job', async () => {
+    await using harness = await make()
+    const { store, clock } = harness
+    const [caller, other] = [harness.caller(), harness.caller('bob', TO)]
+    const given = job({ ownId: 'new' })
+    await caller.enqueue(given)
+    await move(store, [given])
+    await move(store, [given], TO, 'third')
+    clock.advance(10)
+    // Where it was moved away, and where it went by.
+    expect(await caller.enqueue(given)).toEqual(['queued'])
+    await move(store, [given])
+    expect((await store.get(TO, given.id))?.state).toBe('waiting')
+    const [held] = await other.claim()
+    await other.settle(held!, completed)
+    await store.alter(TO, [given.id], { kind: 'remove' })
+    clock.advance(10)
+    expect(await other.enqueue(given)).toEqual(['queued'])
+    await move(store, [given], TO, FROM)
+    expect((await store.get(FROM, given.id))?.state).toBe('waiting')
+  })
+
+  test('a job that took its id in between keeps it: the moved job waits on its way until that has ended', async () => {
+    await using harness = await make()
+    const { store, clock } = harness
+    const other = harness.caller('bob', TO)
+    const given = job({ ownId: 'reuse', payload: '"moved"' })
+    await harness.caller().enqueue(given)
+    const taken = await take(store, [given])
+    expect(await other.enqueue({ ...given, payload: '"own"' })).toEqual(['queued'])
+    await bring(store, FROM, taken)
+    expect(await store.moves.where(FROM, [given.id])).toMatchObject([{ kind: 'moving', to: TO }])
+    const held = await other.claimOne()
+    clock.advance(MOVE_LEASE)
+    await bringDue(store, FROM)
+    expect(held.payload).toBe('"own"')
+    await other.settle(held, completed)
+    clock.advance(MOVE_LEASE)
+    await bringDue(store, FROM)
+    expect((await other.claimOne()).payload).toBe('"moved"')
+    expect(await store.moves.where(FROM, [given.id])).toMatchObject([{ kind: 'moved', to: TO }])
   })
 
   test('its lock goes along, and what it would meet is said before', async () => {
@@ -369,8 +412,8 @@ export function moves(make: Make): void {
     const [moving] = await take(store, [given[0]!])
     await move(store, [given[1]!])
     expect(await harness.mentions('of ada')).not.toEqual([])
-    expect(await store.alter(FROM, ids(given), { kind: 'purge' })).toEqual(['done', 'missing'])
-    expect(await store.alter(TO, ['ada-moved'], { kind: 'purge' })).toEqual(['done'])
+    expect(await store.alter(FROM, ids(given), { kind: 'purge' })).toEqual(['missing', 'missing'])
+    expect(await alterFollowed(store, FROM, ids(given), { kind: 'purge' })).toEqual(['done', 'done'])
     // An entry of a line has the id until the line is read.
     const isElsewhere = (place: string) => !/:(line|void)$/.test(place)
     for (const text of ['of ada', 'ada-mov', 'lock-of-ada'])
@@ -379,6 +422,56 @@ export function moves(make: Make): void {
     await bringDue(store, FROM)
     expect(await store.get(TO, moving!.id)).toBeUndefined()
     expect(await caller.enqueue(...given)).toEqual(['queued', 'queued'])
+  })
+
+  test.each<[string, (harness: Harness, id: string) => Promise<unknown>]>([
+    ['purged', ({ store }, id) => store.alter(TO, [id], { kind: 'purge' })],
+    ['purged where it was', ({ store }, id) => alterFollowed(store, FROM, [id], { kind: 'purge' })],
+    ['removed', ({ store }, id) => store.alter(TO, [id], { kind: 'remove' })],
+    ['replaced', (harness, id) => harness.caller('web', TO).run(job({ id, ownId: 'reuse' }), completed)],
+  ])('a put that comes late does not bring back what ran and was %s', async (_, end) => {
+    await using harness = await make()
+    const { store, clock } = harness
+    const other = harness.caller('bob', TO)
+    const given = job({ id: 'invoice-7', ownId: 'reuse', payload: '"of ada"' })
+    await harness.caller().enqueue(given)
+    const taken = await take(store, [given])
+    await store.moves.put(TO, taken)
+    await other.settle(await other.claimOne(), completed)
+    await end(harness, given.id)
+    await store.clear(TO, 'hidden')
+    // Whoever took it was slow, or died before it noted that the job has arrived.
+    await bring(store, FROM, taken)
+    clock.advance(MOVE_LEASE)
+    await bringDue(store, FROM)
+    expect(await store.counts(TO)).toMatchObject({ waiting: 0 })
+    expect(await harness.mentions('of ada')).toEqual([])
+    // Another job with its id may be moved.
+    await store.alter(TO, [given.id], { kind: 'remove' })
+    clock.advance(1)
+    expect(await harness.caller().enqueue(given)).toEqual(['queued'])
+    await move(store, [given])
+    expect(await store.counts(TO)).toMatchObject({ waiting: 1 })
+    clock.advance(MOVED_LEAST + 1)
+    await store.alter(TO, [given.id], { kind: 'purge' })
+    while ((await store.prune(TO)) > 0);
+    expect(await harness.mentions('void:')).toEqual([])
+  })
+
+  test('a purge on its way holds, also if whoever took it brings it after that', async () => {
+    await using harness = await make()
+    const { store, clock } = harness
+    const given = jobs(2, { payload: '"of ada"' })
+    await harness.caller().enqueue(...given)
+    const taken = await take(store, given)
+    expect(await alterFollowed(store, FROM, ids(given), { kind: 'purge' })).toEqual(['done', 'done'])
+    await bring(store, FROM, taken)
+    clock.advance(MOVE_LEASE)
+    await bringDue(store, FROM)
+    expect(await store.counts(TO)).toMatchObject({ waiting: 0 })
+    expect(await harness.mentions('of ada')).toEqual([])
+    const isElsewhere = (place: string) => !/:(line|void)$/.test(place)
+    for (const { id } of given) expect((await harness.mentions(id)).filter(isElsewhere)).toEqual([])
   })
 
   test('one that was moved can be cancelled, retried, removed and moved again where it is', async () => {

@@ -147,11 +147,11 @@ test('a change whose reply was lost is sent again under its number: it is made o
   const moved = job()
   await web.enqueue(moved)
   const taken = await lost(() => store.moves.take('changes', [moved.id], ['elsewhere']))
-  expect(taken).toMatchObject({ verdicts: ['taken'], jobs: [{ id: moved.id, moves: 1 }] })
+  expect(taken).toMatchObject({ verdicts: ['taken'], jobs: [{ id: moved.id }] })
   await lost(() => store.moves.put('elsewhere', taken.jobs))
   await lost(() => store.moves.settle('changes', taken.jobs))
   expect(await lost(() => store.moves.where('changes', [moved.id]))).toEqual([
-    { kind: 'moved', to: 'elsewhere' },
+    { kind: 'moved', to: 'elsewhere', movedAt: taken.jobs[0]!.movedAt },
   ])
   expect((await store.counts('elsewhere')).waiting).toBe(1)
   expect(await lost(() => store.pause('changes', 'acme'))).toEqual({ wasPaused: false, hasJobs: false })

@@ -375,7 +375,10 @@ export async function alterAll(
   const verdicts: AlterVerdict[] = []
   for (const lot of inLots(ids, TOGETHER)) {
     if (passage.isOver) break
-    const answers = await store.alter(partition, lot, change)
+    const answers =
+      change.kind === 'purge'
+        ? await alterFollowed(store, partition, lot, change)
+        : await store.alter(partition, lot, change)
     verdicts.push(...answers)
     await passage.passed(lot.length, answers)
   }

@@ -19,8 +19,9 @@ export type Change =
    *  (`versionOf`); a job that has another now is refused. */
   | { kind: 'remove'; ifNotBegun?: boolean; as?: readonly string[] }
   /** The same for good: also a record that is kept for effects (`effects.ts`). These are withdrawn, and a job that has
-   *  not ended has none: nobody hears of its end. A flow that asks for such a member is answered `unknown`. */
-  | { kind: 'purge' }
+   *  not ended has none: nobody hears of its end. A flow that asks for such a member is answered `unknown`.
+   *  `isElsewhere`: of jobs that were moved, what is kept here; without it, these are missing (`moved.ts`). */
+  | { kind: 'purge'; isElsewhere?: true }
   /** failed: a member of a flow is kept as its class and queue say from now on (`retention.ts`). */
   | { kind: 'unpin' }
   /** delayed → waiting. */

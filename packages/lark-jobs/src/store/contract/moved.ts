@@ -15,8 +15,9 @@ export async function bring(
   jobs: readonly MovingJob[],
 ): Promise<void> {
   for (const [to, some] of groupedBy(jobs, (job) => job.to)) {
-    await moves.put(to, some)
-    await moves.settle(partition, some)
+    const arrived = await moves.put(to, some)
+    const here = some.filter((_, i) => arrived[i])
+    if (here.length > 0) await moves.settle(partition, here)
   }
 }
 
@@ -34,10 +35,10 @@ async function gone(
   { moves }: Pick<Store, 'moves'>,
   partition: string,
   ids: readonly string[],
-): Promise<Map<string, number[]>> {
+): Promise<Map<string, { i: number; id: string; movedAt: number }[]>> {
   const found = ids.length === 0 ? [] : await moves.where(partition, ids)
-  const places = found.flatMap((each, i) => (each.kind === 'here' ? [] : [{ to: each.to, i }]))
-  return new Map([...groupedBy(places, ({ to }) => to)].map(([to, some]) => [to, some.map(({ i }) => i)]))
+  const places = found.flatMap((each, i) => (each.kind === 'here' ? [] : [{ ...each, i, id: ids[i]! }]))
+  return groupedBy(places, ({ to }) => to)
 }
 
 /**
@@ -59,11 +60,11 @@ async function followed<T>(
     const others = await followed(
       store,
       to,
-      some.map((i) => missing[i]!),
+      some.map(({ id }) => id),
       lacks,
       ask,
     )
-    for (const [n, i] of some.entries()) answers[places[i]!] = others[n]!
+    for (const [n, { i }] of some.entries()) answers[places[i]!] = others[n]!
   }
   return answers
 }
@@ -77,17 +78,17 @@ export async function alterFollowed(
 ): Promise<AlterVerdict[]> {
   const alter = (partition: string, ids: readonly string[]) => store.alter(partition, ids, change)
   if (change.kind !== 'purge') return followed(store, partition, ids, isMissing, alter)
-  // Asked before, because the purge takes what says where they are.
-  const places = await gone(store, partition, ids)
   const verdicts = await alter(partition, ids)
-  for (const [to, some] of places) {
-    const others = await alterFollowed(
-      store,
-      to,
-      some.map((i) => ids[i]!),
-      change,
-    )
-    for (const [n, i] of some.entries()) if (isMissing(verdicts[i]!)) verdicts[i] = others[n]!
+  // Asked after that, so none can leave in between.
+  const places = verdicts.flatMap((verdict, i) => (isMissing(verdict) ? [i] : []))
+  const missing = places.map((i) => ids[i]!)
+  for (const [to, some] of await gone(store, partition, missing)) {
+    await store.moves.revoke(to, some)
+    const its = some.map(({ id }) => id)
+    const here = await store.alter(partition, its, { ...change, isElsewhere: true })
+    const there = await alterFollowed(store, to, its, change)
+    for (const [n, { i }] of some.entries())
+      verdicts[places[i]!] = isMissing(there[n]!) ? here[n]! : there[n]!
   }
   return verdicts
 }

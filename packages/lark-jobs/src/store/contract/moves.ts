@@ -12,13 +12,19 @@
  * whoever moves jobs dies in between, `due` hands them out again after `MOVE_LEASE`, and any worker goes on.
  *
  * **On its way** a job counts nowhere, and nobody sees it. But its id is taken, and who asks for its fate is told that it
- * is `present`. A purge removes it.
+ * is `present`.
  *
- * **Once.** A job counts how often it was moved (`JobOptions.moves`). A `put` that comes late, because its process stood
- * still, finds the job, or that it has gone on from there, and changes nothing. The job of the put is kept for
- * `MOVED_LEAST` at least when it has ended, so it is there to be found. A put never refuses a job, because nothing could
- * take the job back for certain: what must not meet (a lock, an id of the application) is asked for before (`meets`). If
- * another job takes the lock after that, both are there; if another takes the id, it stays.
+ * **Once.** Each move of a job has a later instant (`JobOptions.movedAt`), also if its id was free in between, and another
+ * job has it. A `put` that comes late, because its process stood still, finds the job, or that it has gone on from there,
+ * and changes nothing. The job of the put is kept for `MOVED_LEAST` at least when it has ended, so it is there to be found.
+ *
+ * **Met.** What must not meet (a lock, an id of the application) is asked for before (`meets`). If another job takes the lock
+ * after that, both are there. If another takes the id, it has it: the moved one stays on its way until the other has ended,
+ * and then takes its place. It does not go back, because a process that stood still could put it there after that.
+ *
+ * **Void.** If a job that was moved is purged or removed, or another takes its place, a `put` of it may still come, from a
+ * process that stood still, or from `due`. So its partition notes for `MOVED_LEAST` that this put changes nothing. A purge
+ * of a job on its way asks for this first (`revoke`, `moved.ts`), and then removes what the first partition keeps.
  *
  * **What goes along**: id, key, payload, options, priority, times, counters, errors, log, progress, group, limiter, lock, age,
  * hooks. What stays: why the last run put the job back, and a late outcome of a run whose worker had died.
@@ -38,11 +44,14 @@ export interface MovingJob {
   id: string
   from: string
   to: string
-  /** How often it was moved, with this one. */
-  moves: number
+  /** The instant of this move. */
+  movedAt: number
   /** All of it. Only the store reads it. */
   text: string
 }
+
+/** A job by one of its moves. */
+export type Moved = Pick<MovingJob, 'id' | 'movedAt'>
 
 /** `left`: the answer has no room for it. Ask again for these. */
 export type TakeVerdict = 'taken' | 'refused' | 'missing' | 'left'
@@ -50,7 +59,7 @@ export type TakeVerdict = 'taken' | 'refused' | 'missing' | 'left'
 /** Where a job is. `here` also for one that was never there. `lock`: that it holds. */
 export type MovedPlace =
   | { kind: 'here'; group?: string; lock?: string }
-  | { kind: 'moving' | 'moved'; to: string }
+  | { kind: 'moving' | 'moved'; to: string; movedAt: number }
 
 export interface Moves {
   /** Where jobs are, at most `MAX_ITEMS`: one answer for each id. Of one that is here, its group and the name of its lock. */
@@ -72,9 +81,16 @@ export interface Moves {
   /** Jobs on their way that nobody has brought to their partition. The caller has them for `MOVE_LEASE`. */
   due(partition: string): Promise<MovingJob[]>
 
-  /** Queues jobs that were taken out elsewhere. Rings waiting workers. */
-  put(partition: string, jobs: readonly MovingJob[]): Promise<void>
+  /**
+   * Queues jobs that were taken out elsewhere. Rings waiting workers.
+   *
+   * @returns whether each has arrived, now or before; it has not while another job has its id
+   */
+  put(partition: string, jobs: readonly MovingJob[]): Promise<boolean[]>
 
   /** Notes that jobs have arrived. Rings those who watch them. */
-  settle(partition: string, jobs: readonly Pick<MovingJob, 'id' | 'moves'>[]): Promise<void>
+  settle(partition: string, jobs: readonly Moved[]): Promise<void>
+
+  /** A `put` of these moves here, and of earlier ones of the same ids, changes nothing from now on. */
+  revoke(partition: string, jobs: readonly Moved[]): Promise<void>
 }

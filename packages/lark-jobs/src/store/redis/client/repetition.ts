@@ -52,7 +52,7 @@ export const kinds: Readonly<Record<ScriptName, Repetition>> = {
       'leave',
       'listen',
     ] as const),
-    ...(['move-meets', 'move-settle', 'move-take', 'move-where'] as const),
+    ...(['move-meets', 'move-revoke', 'move-settle', 'move-take', 'move-where'] as const),
     ...(['order-workers', 'prune', 'retire', 'schedule-move', 'wake', 'watch'] as const),
   ),
   ...of(

@@ -41,7 +41,7 @@ export class RedisMoves implements Moves {
   async where(partition: string, ids: readonly string[]): Promise<MovedPlace[]> {
     const found = (await this.#scripts.run('move-where', partition, ids)) as string[]
     return [...inLots(found, 3)].map(([kind, at, lock]): MovedPlace => {
-      if (kind !== 'here') return { kind: kind as 'moving' | 'moved', to: at! }
+      if (kind !== 'here') return { kind: kind as 'moving' | 'moved', to: at!, movedAt: Number(lock) }
       const { group } = at === '' ? {} : readLaneName(at!)
       return { kind, ...(group !== undefined && { group }), ...(lock !== '' && { lock: lock! }) }
     })
@@ -66,19 +66,26 @@ export class RedisMoves implements Moves {
     return jobs
   }
 
-  async put(partition: string, jobs: readonly MovingJob[]): Promise<void> {
+  async put(partition: string, jobs: readonly MovingJob[]): Promise<boolean[]> {
     const deadline = this.#scripts.transport.deadline()
     if (!this.#registry.hasEntered(partition)) await this.#registry.enter(partition, deadline)
-    const args = jobs.flatMap(({ id, moves, text }) => [id, String(moves), text])
+    const args = jobs.flatMap(({ id, movedAt, text }) => [id, String(movedAt), text])
     const isSafe = async (memory: string) => this.#durability!.confirm(memory, deadline)
     // What is settled next is kept nowhere else.
     const safely = this.#durability === undefined ? undefined : isSafe
-    await this.#scripts.run('move-put', partition, [String(MOVED_LEAST), ...args], deadline, true, safely)
+    const all = [String(MOVED_LEAST), ...args]
+    const letters = (await this.#scripts.run('move-put', partition, all, deadline, true, safely)) as string
+    return [...letters].map((letter) => letter === 'a')
   }
 
   async settle(...[partition, jobs]: Parameters<Moves['settle']>): Promise<void> {
-    const args = jobs.flatMap(({ id, moves }) => [id, String(moves)])
+    const args = jobs.flatMap(({ id, movedAt }) => [id, String(movedAt)])
     await this.#scripts.run('move-settle', partition, [String(MOVED_MEMORY), ...args])
+  }
+
+  async revoke(...[partition, jobs]: Parameters<Moves['revoke']>): Promise<void> {
+    const args = jobs.flatMap(({ id, movedAt }) => [id, String(movedAt)])
+    await this.#scripts.run('move-revoke', partition, args)
   }
 
   async #take(from: string, args: readonly string[]): Promise<[letters: string, jobs: MovingJob[]]> {
@@ -86,9 +93,9 @@ export class RedisMoves implements Moves {
       String(MOVE_LEASE),
       ...args,
     ])) as TakenOut
-    const jobs = [...inLots(taken, 4)].map(([id, to, moves, text]) => ({
+    const jobs = [...inLots(taken, 4)].map(([id, to, movedAt, text]) => ({
       ...{ id: id!, from, to: to! },
-      ...{ moves: Number(moves), text: text! },
+      ...{ movedAt: Number(movedAt), text: text! },
     }))
     return [letters, jobs]
   }

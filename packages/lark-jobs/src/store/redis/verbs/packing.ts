@@ -443,6 +443,7 @@ function packCounters({ state, runs, failures, crashes, releases }: JobRecord): 
 /** The kind of a change, with `!` if the job must not have begun, or of a retry: not have completed; and its value. */
 export function packChange(change: contract.Change): [kind: string, value: string] {
   if (change.kind === 'edit' && change.whileActive) return ['edit-active', changeValue(change)]
+  if (change.kind === 'purge' && change.isElsewhere) return ['purge-elsewhere', changeValue(change)]
   const isOfNew = 'ifNotBegun' in change && change.ifNotBegun
   const isOfBad = change.kind === 'retry' && change.unlessCompleted
   return [isOfNew || isOfBad ? `${change.kind}!` : change.kind, changeValue(change)]

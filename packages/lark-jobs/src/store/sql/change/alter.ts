@@ -19,6 +19,7 @@ import type { Partition } from '../partition.ts'
 import { changeOptions, changePayload } from '../payload.ts'
 import { columns, holderOf, type JobRow, optionsOf, stateOf } from '../row.ts'
 import { ACTIVE, COMPLETED, GONE, HIDDEN, PENDING } from '../states.ts'
+import { revokePut } from './revoked.ts'
 
 const findAny = `SELECT ${columns} FROM jobs WHERE partition = ? AND id = ?`
 const find = `${findAny} AND state < ${HIDDEN}`
@@ -96,15 +97,17 @@ function apply(
       if (row.state === ACTIVE) return 'refused'
       // The end of a job that has not ended is told there.
       if (row.state !== PENDING) tell(partition, 'removed', [row.id])
+      revokePut(partition, row)
       remove(partition, [row])
       return 'done'
     case 'purge': {
       if (row.state === ACTIVE) return 'refused'
       if (row.state < HIDDEN) tell(partition, 'removed', [row.id])
-      // A job that was moved is elsewhere: only the trace of it goes here.
-      const isElsewhere = row.state === GONE && !isOnItsWay(partition, row)
+      if (row.state === GONE && !change.isElsewhere) return 'missing'
+      const hasArrived = row.state === GONE && !isOnItsWay(partition, row)
+      revokePut(partition, row)
       purge(partition, row)
-      return isElsewhere ? 'missing' : 'done'
+      return hasArrived ? 'missing' : 'done'
     }
     case 'unpin':
       if (stateOf(row, now) !== 'failed') return 'refused'

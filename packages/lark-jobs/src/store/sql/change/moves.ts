@@ -19,6 +19,7 @@ import type { Access } from '../access.ts'
 import { findLane, goesFirst, laneMoves, openLane, putFirst, rulesTextOf } from '../claim/lane.ts'
 import { isOnItsWay, owesHook } from '../effects/effect.ts'
 import { makeWay } from '../end/retain.ts'
+import { inTheWay } from '../enqueue/enqueue.ts'
 import { forgetLock, holderOfLock } from '../enqueue/lock.ts'
 import { tell } from '../events/events.ts'
 import { unwatch } from '../events/watch.ts'
@@ -27,6 +28,7 @@ import { forgetPayload, keepPayload, payload } from '../payload.ts'
 import { Room } from '../room.ts'
 import { columns, type JobRow, list, optionsOf } from '../row.ts'
 import { GONE, HIDDEN, PENDING } from '../states.ts'
+import { isRevoked, movedAtOf, revoke } from './revoked.ts'
 
 const find = `SELECT ${columns} FROM jobs WHERE partition = ? AND id = ?`
 const findAll = `SELECT ${columns} FROM jobs WHERE partition = ? AND id IN (SELECT value FROM json_each(?))`
@@ -112,18 +114,16 @@ export class SqliteMoves implements Moves {
     })
   }
 
-  put(name: string, jobs: readonly MovingJob[]): Promise<void> {
-    return this.#on.change(name, (partition) => {
-      for (const job of jobs) put(partition, job)
-    })
+  put(name: string, jobs: readonly MovingJob[]): Promise<boolean[]> {
+    return this.#on.change(name, (partition) => jobs.map((job) => put(partition, job)))
   }
 
   settle(...[name, jobs]: Parameters<Moves['settle']>): Promise<void> {
     return this.#on.change(name, (partition) => {
       const { database, now } = partition
-      for (const { id, moves } of jobs) {
+      for (const { id, movedAt } of jobs) {
         const row = database.get<JobRow>(find, partition.id, id)
-        if (row?.state !== GONE || movesOf(row) !== moves || !isOnItsWay(partition, row)) continue
+        if (row?.state !== GONE || movedAtOf(row) !== movedAt || !isOnItsWay(partition, row)) continue
         forgetPayload(database, row.apart)
         database.run(bare, row.seq)
         database.run(arrived, now + MOVED_MEMORY, row.seq)
@@ -131,21 +131,26 @@ export class SqliteMoves implements Moves {
       }
     })
   }
-}
 
-function movesOf(row: Pick<JobRow, 'options'>): number {
-  return optionsOf(row)?.moves ?? 0
+  revoke(...[name, jobs]: Parameters<Moves['revoke']>): Promise<void> {
+    return this.#on.change(name, (partition) => {
+      for (const { id, movedAt } of jobs) revoke(partition, id, movedAt)
+    })
+  }
 }
 
 function whereabouts(partition: Partition, row: JobRow): MovedPlace {
-  if (row.state === GONE) return { kind: isOnItsWay(partition, row) ? 'moving' : 'moved', to: row.reason! }
+  if (row.state === GONE) {
+    const kind = isOnItsWay(partition, row) ? 'moving' : 'moved'
+    return { kind, to: row.reason!, movedAt: movedAtOf(row) }
+  }
   const { group } = row.lane === '' ? {} : readLaneName(row.lane)
   const holds = row.lock !== null && holderOfLock(partition, row.lock)?.seq === row.seq
   return { kind: 'here', ...(group !== undefined && { group }), ...(holds && { lock: row.lock! }) }
 }
 
 function moving({ name }: Partition, row: GoneRow): MovingJob {
-  return { id: row.id, from: name, to: row.reason!, moves: movesOf(row), text: row.payload }
+  return { id: row.id, from: name, to: row.reason!, movedAt: movedAtOf(row), text: row.payload }
 }
 
 function take(partition: Partition, id: string, to: string, room: Room, jobs: MovingJob[]): TakeVerdict {
@@ -166,16 +171,16 @@ function take(partition: Partition, id: string, to: string, room: Room, jobs: Mo
   if (row.state !== PENDING || !isSound || to === partition.name) return 'refused'
   const all = database.get<ReadRow>(read, row.seq)!
   if (room.take([{ bytes: Buffer.byteLength(all.payload) }]).length === 0) return 'left'
-  const moves = (options?.moves ?? 0) + 1
-  const text = JSON.stringify(carried(partition, row, all, { ...options, moves }))
+  const movedAt = Math.max(now, movedAtOf(row) + 1)
+  const text = JSON.stringify(carried(partition, row, all, { ...options, movedAt }))
   partition.leave(row)
   laneMoves(partition, row)
   forgetPayload(database, row.apart)
   const { payload, apart } = keepPayload(database, text)
-  database.run(leave, now, to, JSON.stringify({ moves }), payload, apart, row.seq)
+  database.run(leave, now, to, JSON.stringify({ movedAt }), payload, apart, row.seq)
   database.run(lend, row.seq, partition.id, now + MOVE_LEASE)
   tell(partition, 'moved', [id])
-  jobs.push({ id, from: partition.name, to, moves, text })
+  jobs.push({ id, from: partition.name, to, movedAt, text })
   return 'taken'
 }
 
@@ -198,12 +203,14 @@ function keptFor(text: string | null): string {
   return JSON.stringify({ ...keep, least: Math.max(keep.least ?? 0, MOVED_LEAST) })
 }
 
-function put(partition: Partition, { id, moves, text }: MovingJob): void {
+/** @returns whether it has arrived */
+function put(partition: Partition, { id, movedAt, text }: MovingJob): boolean {
   const { database } = partition
+  if (isRevoked(partition, id, movedAt)) return true
   const before = database.get<JobRow>(find, partition.id, id)
   if (before !== undefined) {
-    const hasComeBack = before.state === GONE && movesOf(before) < moves && !isOnItsWay(partition, before)
-    if (!hasComeBack) return
+    if (movedAtOf(before) >= movedAt) return true
+    if (inTheWay(partition, before, 'reuse') !== undefined) return false
     makeWay(partition, before)
   }
   const job = JSON.parse(text) as Carried
@@ -223,4 +230,5 @@ function put(partition: Partition, { id, moves, text }: MovingJob): void {
   }
   partition.arrive({ state: PENDING, dueAt, failures })
   tell(partition, 'queued', [id])
+  return true
 }

@@ -3,6 +3,7 @@
  */
 import type { State } from '../../../model/record.ts'
 import { MAX_ITEMS, type QueueRetention } from '../../contract/store.ts'
+import { VOID } from '../change/revoked.ts'
 import { laneMoves } from '../claim/lane.ts'
 import { forgetDoubt } from '../claim/silence.ts'
 import type { Value } from '../database.ts'
@@ -52,7 +53,7 @@ const hideOldest = `${raise} WHERE seq IN ${oldestSeqs} RETURNING seq`
 const dropThese = 'DELETE FROM jobs WHERE seq IN (SELECT value FROM json_each(?)) AND effects IS NULL'
 const drop = 'DELETE FROM jobs WHERE seq = ?'
 const hidden = `
-  SELECT ${jobColumns} FROM jobs WHERE state >= ${HIDDEN} AND seq IN (
+  SELECT ${jobColumns} FROM jobs WHERE state >= ${HIDDEN} AND id NOT LIKE '${VOID}%' AND seq IN (
     SELECT seq FROM effects WHERE partition = ?1 AND kind IN ('hook', 'member', 'move') AND at IS NOT NULL
     UNION ALL SELECT seq FROM effects WHERE partition = ?1 AND over IS NOT NULL
   ) LIMIT ?2`

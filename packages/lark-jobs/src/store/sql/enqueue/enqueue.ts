@@ -8,6 +8,7 @@ import type { NewJob, State } from '../../../model/record.ts'
 import { laneName } from '../../contract/rules/lane.ts'
 import { type Bound, type Call, type Enqueued, mayPrefetch } from '../../contract/store.ts'
 import { recall, remember } from '../calls.ts'
+import { revokePut } from '../change/revoked.ts'
 import { laneLimits, openLane } from '../claim/lane.ts'
 import type { Value } from '../database.ts'
 import { isOnItsWay, owesHook } from '../effects/effect.ts'
@@ -68,7 +69,10 @@ export function queue(partition: Partition, jobs: readonly NewJob[], bound: Boun
         return isTaken() ? 'exists' : { kind: 'refused', reason: 'priorities' }
       opened.add(priority)
     }
-    if (before !== undefined) makeWay(partition, before)
+    if (before !== undefined) {
+      revokePut(partition, before)
+      makeWay(partition, before)
+    }
     const limits = group === undefined ? null : laneLimits(group)
     const { payload, apart } = keepPayload(database, job.payload)
     const values: Value[] = [id, job.id, priority, now, dueAt, job.key, options, payload]
@@ -102,7 +106,7 @@ export function queue(partition: Partition, jobs: readonly NewJob[], bound: Boun
  * The state of the job with an id that the application chose, if that job is in the way of a new one; undefined if the
  * new job may take its place.
  */
-function inTheWay(partition: Partition, row: JobRow, ownId: NewJob['ownId']): State | undefined {
+export function inTheWay(partition: Partition, row: JobRow, ownId: NewJob['ownId']): State | undefined {
   if (row.state === GONE) return isOnItsWay(partition, row) ? 'waiting' : undefined
   const isOver = row.state >= (ownId === 'reuse' ? COMPLETED : HIDDEN) && !owesHook(partition, row)
   return isOver ? undefined : stateOf(row, partition.now)

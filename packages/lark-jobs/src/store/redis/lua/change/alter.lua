@@ -3,7 +3,7 @@
 -- KEYS[1]  jobs        HASH id -> record
 -- ARGV[1]  clock, or '' for the server's; then the call (numbered.lua), and as if that were not there:
 -- ARGV[2]  how many cancelled jobs to keep; for `unpin`, how many failed jobs
--- ARGV[3]  the change: retry, cancel, remove, purge, unpin, run-now, reschedule, prioritize, edit, edit-active (of an active job
+-- ARGV[3]  the change: retry, cancel, remove, purge, purge-elsewhere, unpin, run-now, reschedule, prioritize, edit, edit-active (of an active job
 --          too), add-tags, remove-tags; with `!` behind it, only of a job that has not begun; a retry only of one that has
 --          not completed
 -- ARGV[4]  its value: the reason (`store/contract/rules/reason.ts`); the milliseconds; the priority ('' for 0); the paths to hide as
@@ -14,7 +14,7 @@
 -- Cost     O(n log m) for n ids among m jobs delayed, held or ended
 -- needs: start, numbered, calls, line, place, lanes, counters, end, locate, payloads, options, admission, notice, ring, effects, erase, retain, rouse
 -- covers: CHANGE_KINDS in changes
--- needs: keeping, failed_jobs, watching, event, lease, schedules, last_tokens, gone
+-- needs: keeping, failed_jobs, watching, event, lease, schedules, last_tokens, gone, revoked
 
 local answer = recalled()
 if answer then
@@ -111,10 +111,12 @@ changes['cancel'] = function(id, state, _, priority, place)
   return 'd'
 end
 
-changes['remove'] = function(id, state, _, priority, place)
+changes['remove'] = function(id, state, record, priority, place)
   if state == 'active' then
     return 'r'
-  elseif ended[state] then
+  end
+  revoke_put(id, record)
+  if ended[state] then
     leave_state(id, state, place)
     forget({ id })
     tell('removed', { id })
@@ -125,11 +127,16 @@ changes['remove'] = function(id, state, _, priority, place)
   return 'd'
 end
 
--- `state` is nothing for a hidden job (effect.lua).
-changes['purge'] = function(id, state, _, priority, place)
-  if state == 'active' then
+-- `state` is nothing for a hidden job (effect.lua). `is_elsewhere`: of a job that was moved, what is kept here.
+local function purge(id, state, priority, place, is_elsewhere)
+  local where = gone(id)
+  if where and not is_elsewhere then
+    return 'm'
+  elseif state == 'active' then
     return 'r'
-  elseif state and not ended[state] then
+  end
+  revoke_put(id, redis.call('HGET', key('jobs'), id))
+  if state and not ended[state] then
     leave(id, priority, place)
     redis.call('ZREM', key('stranded'), id)
     redis.call('ZREM', key('stranded-due'), id)
@@ -140,11 +147,17 @@ changes['purge'] = function(id, state, _, priority, place)
   if not state and redis.call('HEXISTS', key('ended'), id) == 0 then
     return 'm'
   end
-  -- A job that was moved is elsewhere: only the trace of it goes here.
-  local is_elsewhere = not state and gone(id) == 'moved'
   effects().purge(id)
   tell('removed', state and { id } or {})
-  return is_elsewhere and 'm' or 'd'
+  return where == 'moved' and 'm' or 'd'
+end
+
+changes['purge'] = function(id, state, _, priority, place)
+  return purge(id, state, priority, place)
+end
+
+changes['purge-elsewhere'] = function(id, state, _, priority, place)
+  return purge(id, state, priority, place, true)
 end
 
 -- Of a job that is kept for its own age only, this changes nothing.
@@ -253,7 +266,7 @@ end
 local verdicts = {}
 for i = 5, #ARGV do
   local state, record, priority, place = locate(ARGV[i])
-  if not state and change ~= 'purge' then
+  if not state and not string.find(change, '^purge') then
     verdicts[i - 4] = 'm'
   elseif is_of_some ~= '' and is_spared(ARGV[i], state) then
     verdicts[i - 4] = 'r'

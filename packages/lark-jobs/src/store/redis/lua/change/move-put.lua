@@ -3,17 +3,17 @@
 -- KEYS[1]  jobs        HASH id -> record
 -- ARGV[1]  clock, or '' for the server's; then the call (shared/numbered.lua), and as if that were not there:
 -- ARGV[2]  milliseconds for which a job is kept at least when it has ended
--- ARGV[3…] three values for each: its id; how often it was moved; its text (shared/gone.lua)
--- Returns  how many are here now that were not before
+-- ARGV[3…] three values for each: its id; the instant of the move; its text (shared/gone.lua)
+-- Returns  a letter for each: a(rrived, now or before), w(aits: another job has its id)
 -- Cost     O(n log m) for n jobs among m
--- needs: start, numbered, calls, line, place, lanes, counters, payloads, admission, effects, keeping, event, ring, rouse, gone
+-- needs: start, numbered, calls, line, place, lanes, counters, payloads, admission, effects, keeping, event, ring, rouse, gone, locate, revoked
 
 local answer = recalled()
 if answer then
-  return tonumber(answer)
+  return answer
 end
 
-local least, count, rings = tonumber(ARGV[2]), 0, 0
+local least, rings, verdicts = tonumber(ARGV[2]), 0, {}
 
 local FORM = '^([^\30]*)' .. string.rep('\30([^\30]*)', 8) .. '\30(.*)$'
 
@@ -45,26 +45,41 @@ local function bring(id, text)
   if put(id, priority, place, string.find(marks, 'f', 1, true)) or place <= now then
     rings = rings + 1
   end
-  count = count + 1
   tell('queued', { id })
 end
 
-for i = 3, #ARGV, 3 do
-  local id, moves = ARGV[i], tonumber(ARGV[i + 1])
-  local is_known = redis.call('HEXISTS', key('jobs'), id) == 1
-  local state, before = gone(id)
-  -- It has come back to where it was.
-  local is_back = state == 'moved' and before < moves
-  if is_back then
+-- Whether a job does not give its id to one that comes, as to a new one that may take the place of one that has ended.
+local function stays(id)
+  local state = locate(id)
+  local has_ended = not state or state == 'completed' or state == 'failed' or state == 'cancelled'
+  return not has_ended or gone(id) == 'moving' or redis.call('ZSCORE', key('effects:hook'), id)
+end
+
+local function arrive(id, moved_at, text)
+  if is_revoked(id, moved_at) then
+    return 'a'
+  end
+  local record = redis.call('HGET', key('jobs'), id)
+  if record then
+    local _, before = gone(id)
+    if (before or moved_at_of(record)) >= moved_at then
+      return 'a'
+    elseif stays(id) then
+      return 'w'
+    end
     effects().purge(id)
   end
-  if is_back or not is_known then
-    bring(id, ARGV[i + 2])
-  end
+  bring(id, text)
+  return 'a'
+end
+
+for i = 3, #ARGV, 3 do
+  verdicts[#verdicts + 1] = arrive(ARGV[i], tonumber(ARGV[i + 1]), ARGV[i + 2])
 end
 if made.lanes then
   lanes().reposition_all()
 end
 rouse(ring(rings))
-remember(count)
-return count
+local all = table.concat(verdicts)
+remember(all)
+return all

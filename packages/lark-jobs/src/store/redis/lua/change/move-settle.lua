@@ -3,7 +3,7 @@
 -- KEYS[1]  jobs        HASH id -> record
 -- ARGV[1]  clock, or '' for the server's
 -- ARGV[2]  milliseconds for which it is kept where they have gone
--- ARGV[3…] two values for each: its id; how often it was moved
+-- ARGV[3…] two values for each: its id; the instant of the move
 -- Returns  nothing
 -- Cost     O(n log m) for n jobs among m on their way
 -- needs: start, gone, watching, rouse
@@ -13,10 +13,10 @@ redis.call('ZREM', key('effects:move'), '')
 local over = string.format('%.0f', now + tonumber(ARGV[2]))
 for i = 3, #ARGV, 2 do
   local id = ARGV[i]
-  local state, moves, to = gone(id)
-  if state == 'moving' and moves == tonumber(ARGV[i + 1]) then
+  local state, moved_at, to = gone(id)
+  if state == 'moving' and moved_at == tonumber(ARGV[i + 1]) then
     redis.call('HSET', key('jobs'), id, '~')
-    redis.call('HSET', key('ended'), id, string.format('moved|%.0f|~%d|', now, moves) .. to)
+    redis.call('HSET', key('ended'), id, string.format('moved|%.0f|~%.0f|', now, moved_at) .. to)
     redis.call('ZREM', key('effects:move'), id)
     redis.call('ZADD', key('remembered'), over, id)
     watching().unwatch({ id })

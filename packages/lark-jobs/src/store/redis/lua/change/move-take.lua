@@ -5,9 +5,9 @@
 -- ARGV[2]  milliseconds for which the caller has them
 -- ARGV[3…] two values for each: its id, and its partition. None: those on their way that are due, at most 100
 -- Returns  { a letter for each: t(aken), r(efused), m(issing), l(eft); four values for each that is taken: its id, its
---            partition, how often it was moved, and its text }
+--            partition, the instant of the move, and its text }
 -- Cost     O(n log m) for n jobs among m delayed
--- needs: start, line, place, lanes, locate, payloads, options, admission, erase, event, rouse, gone
+-- needs: start, line, place, lanes, locate, payloads, options, admission, erase, event, rouse, gone, revoked
 
 -- This is first because a full server allows this write, and after it the rest of a script: what is taken is kept here.
 redis.call('ZREM', key('effects:move'), '')
@@ -20,9 +20,9 @@ local function has_room(bytes)
   return fits
 end
 
-local function hand_out(id, to, moves, text)
+local function hand_out(id, to, moved_at, text)
   redis.call('ZADD', key('effects:move'), till, id)
-  for _, value in ipairs({ id, to, string.format('%d', moves), text }) do
+  for _, value in ipairs({ id, to, string.format('%.0f', moved_at), text }) do
     taken[#taken + 1] = value
   end
   return 't'
@@ -30,8 +30,7 @@ end
 
 -- Takes a job of a line. Its text has everything of it (gone.lua).
 local function take_out(id, to, record, priority, place)
-  local _, values = options().options_of(record)
-  local moves = (tonumber(values.moves) or 0) + 1
+  local moved_at = math.max(now, moved_at_of(record) + 1)
   local large = payloads().payloads_of({ id }, { record })[1]
   local lane = string.match(priority, '@(.*)$')
   local group = lane and redis.call('HMGET', key('group:' .. lane), 'limits', 'first') or {}
@@ -48,7 +47,7 @@ local function take_out(id, to, record, priority, place)
   -- The limits of its group, which another job may have brought, are those of the group elsewhere too.
   local before, after = string.match(record, '^([^,|]*,[^,|~]*@[^,|~]*)~?[^,|]*([,|].*)$')
   local limits = (group[1] or '') ~= '' and '~' .. group[1] or ''
-  record = options().with_options(before and before .. limits .. after or record, { moves = string.format('%d', moves) })
+  record = options().with_options(before and before .. limits .. after or record, { movedAt = string.format('%.0f', moved_at) })
   for _, each in ipairs({ record, large or '', lock }) do
     texts[#texts + 1] = each
   end
@@ -58,17 +57,17 @@ local function take_out(id, to, record, priority, place)
   redis.call('ZREM', key('stranded-due'), id)
   erase({ id })
   redis.call('HSET', key('jobs'), id, '~' .. text)
-  redis.call('HSET', key('ended'), id, string.format('moving|%.0f|~%d|', now, moves) .. to)
+  redis.call('HSET', key('ended'), id, string.format('moving|%.0f|~%.0f|', now, moved_at) .. to)
   redis.call('HSETNX', key('settings'), 'effects', 1)
   tell('moved', { id })
-  return hand_out(id, to, moves, text)
+  return hand_out(id, to, moved_at, text)
 end
 
 local function take(id, to)
-  local known, moves, where = gone(id)
+  local known, moved_at, where = gone(id)
   if known then
     local text = known == 'moving' and where == to and string.sub(redis.call('HGET', key('jobs'), id) or '', 2)
-    return not text and 'm' or has_room(#text) and hand_out(id, to, moves, text) or 'l'
+    return not text and 'm' or has_room(#text) and hand_out(id, to, moved_at, text) or 'l'
   end
   local state, record, priority, place = locate(id)
   if not state then
@@ -85,12 +84,12 @@ for i = 3, #ARGV, 2 do
   verdicts[#verdicts + 1] = take(ARGV[i], ARGV[i + 1])
 end
 for _, id in ipairs(#ARGV < 3 and redis.call('ZRANGE', key('effects:move'), '-inf', now, 'BYSCORE', 'LIMIT', 0, 100) or {}) do
-  local state, moves, to = gone(id)
+  local state, moved_at, to = gone(id)
   local record = redis.call('HGET', key('jobs'), id)
   if state ~= 'moving' or not record then
     redis.call('ZREM', key('effects:move'), id)
   elseif has_room(#record) then
-    hand_out(id, to, moves, string.sub(record, 2))
+    hand_out(id, to, moved_at, string.sub(record, 2))
   end
 end
 if made.lanes then

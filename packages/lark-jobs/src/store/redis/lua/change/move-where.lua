@@ -3,15 +3,16 @@
 -- KEYS[1]  jobs        HASH id -> record
 -- ARGV[1]  clock, or '' for the server's
 -- ARGV[2…] ids
--- Returns  three values for each: here, moving or moved; its lane, or where it goes; the name of the lock that it holds, or ''
+-- Returns  three values for each: here, moving or moved; its lane, or where it goes; the name of the lock that it holds, or '',
+--          or the instant of the move
 -- Cost     O(n) for n ids
 -- needs: start, line, admission, gone
 
 local found = {}
 for i = 2, #ARGV do
   local id = ARGV[i]
-  local state, _, to = gone(id)
-  local lane, name = '', ''
+  local state, moved_at, to = gone(id)
+  local lane, name = '', state and string.format('%.0f', moved_at) or ''
   if not state then
     local _, priority = queued(id, redis.call('HGET', key('jobs'), id))
     lane = string.match(priority, '@(.*)$') or ''

@@ -66,7 +66,7 @@ local function clear_hidden()
   for _ = 0, redis.call('HLEN', key('ended')) do
     cursor, found = unpack(redis.call('HSCAN', key('ended'), cursor, 'COUNT', MAX_ITEMS))
     for i = 1, #found, 2 do
-      if left > 0 and string.find(found[i + 1], '~', 1, true) then
+      if left > 0 and string.find(found[i + 1], '~', 1, true) and string.sub(found[i], 1, 5) ~= 'void:' then
         forget_traces(found[i])
         effects().purge(found[i])
         left = left - 1

@@ -4,13 +4,13 @@
 --                 its place; l if it holds its lock, f if it goes first in its lane, h if it is hooked, d if it is not
 --                 prefetched; its counters, errors, log, progress, ages (keeping.lua), record, payload that is kept apart, and
 --                 lock. Only the lock may have an RS in it
---   ended         moving|when it left|~how often it was moved|to which partition; once it has arrived, moved|…
+--   ended         moving|when it left|~the instant of the move|to which partition; once it has arrived, moved|…
 --   effects:move  ZSET  id -> from when on it is handed out: those on their way
 --   remembered    ZSET  id -> until when: those that have arrived
 -- needs: start
 -- gives: gone
 
--- `moving` or `moved`, how often the job was moved, and where to; nothing for any other job.
+-- `moving` or `moved`, the instant of the move, and where to; nothing for any other job.
 local function gone(id)
   local state, moves, to = string.match(redis.call('HGET', key('ended'), id) or '', '^(mov%a+)|%d+|~(%d+)|(.*)$')
   return state, tonumber(moves), to

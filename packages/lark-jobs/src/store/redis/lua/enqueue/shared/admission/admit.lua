@@ -3,7 +3,7 @@
 -- many callers to ring for delayed jobs that are in their place already. The jobs that still go into a line are in the
 -- `list` of each run.
 -- module: admission
--- needs: start, place, payloads, lock, locate, effects, keeping, gone
+-- needs: start, place, payloads, lock, locate, effects, keeping, gone, revoked
 -- gives: admit
 
 -- The state of the job with an id that the application chose, if that job is in the way of a new one. `own`: see
@@ -55,6 +55,7 @@ local function admit(ids, records, runs, large, room)
         is_all = false
       else
         if known[i] then
+          revoke_put(id, known[i])
           effects().purge(id)
         end
         if run.lock ~= '' then

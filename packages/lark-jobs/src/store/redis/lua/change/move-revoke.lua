@@ -1,0 +1,15 @@
+-- move-revoke: what was handed out of jobs that are moved here changes nothing from now on.
+--
+-- KEYS[1]  jobs        HASH id -> record
+-- ARGV[1]  clock, or '' for the server's
+-- ARGV[2…] two values for each: its id; when it was moved
+-- Returns  nothing
+-- Cost     O(n log m) for n jobs among m that are remembered
+-- needs: start, revoked, rouse
+
+-- This is first because a full server allows this write, and after it the rest of a script.
+redis.call('ZREM', key('effects:move'), '')
+for i = 2, #ARGV, 2 do
+  revoke(ARGV[i], tonumber(ARGV[i + 1]))
+end
+rouse(0)
