@@ -293,6 +293,27 @@ export function moving(connect: Connect): void {
     expect((await b!.status())?.queue).toBe('emials')
   })
 
+  test.each<[string, (jobs: Jobs, ids: string[]) => Promise<{ removed: number }>]>([
+    ['by id', (jobs, ids) => jobs.purge(ids)],
+    ['by a filter', (jobs) => jobs.purge({ queue: 'emails', key: 'mail' })],
+  ])('a purge %s leaves nothing of jobs that were moved, also if who moved them died', async (_, purge) => {
+    await using bench = await Bench.make(connect)
+    const { jobs } = bench
+    const handles = await jobs.dispatch(['a', 'b', 'c'].map((to) => MailJob.with({ to: `of ada ${to}` })))
+    const [a, b, c] = handles.map(({ id }) => id) as [string, string, string]
+    const { store } = await jobs[open]()
+    expect(await jobs.move([a], 'low')).toEqual({ moved: 1, left: 0 })
+    expect(await jobs.move([a], 'emails')).toEqual({ moved: 1, left: 0 })
+    expect(await jobs.move([c], 'emails')).toEqual({ moved: 1, left: 0 })
+    const taken = await store.moves.take('default', [b], ['emails'])
+    await store.moves.put('emails', taken.jobs)
+    expect(await purge(jobs, [a, b, c])).toMatchObject({ removed: 3 })
+    await store.moves.put('emails', taken.jobs)
+    expect(await counts(jobs, 'emails')).toMatchObject({ waiting: 0 })
+    for (const partition of ['default', 'low'])
+      expect(await store.moves.where(partition, [a, b, c])).toEqual(Array(3).fill({ kind: 'here' }))
+  })
+
   test('who follows a job goes on in its new queue; listeners hear that it was moved', async () => {
     await using bench = await Bench.make(connect)
     const { jobs } = bench

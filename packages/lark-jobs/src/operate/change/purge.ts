@@ -12,8 +12,7 @@ import type { FlowJob, FlowPlace } from '../../model/flow.ts'
 import { grouped } from '../../model/grouped.ts'
 import { queueOf } from '../../model/partition.ts'
 import type { State } from '../../model/record.ts'
-import { movedTo } from '../../store/contract/moved.ts'
-import { MAX_ITEMS, type Store } from '../../store/contract/store.ts'
+import { MAX_ITEMS, type MovedPlace, type Store } from '../../store/contract/store.ts'
 import type { OpenFlows } from '../flows/flow-info.ts'
 import { askAll } from '../look/ask-all.ts'
 import {
@@ -39,6 +38,7 @@ import {
 } from '../look/stored-jobs.ts'
 import { changeJobs, isCounted, type VerdictCounts } from './change.ts'
 import { bookOf } from './flow-changes.ts'
+import { carry } from './move.ts'
 import { checkRemovable, type Removed, removable } from './remove.ts'
 
 /** Flows of a partition that are listed together: their texts may be large. */
@@ -176,12 +176,38 @@ async function purgeFound(
       return job.state === 'active' ? ('refused' as const) : ('done' as const)
     },
     check: checkRemovable,
-    act: (partition: string, jobs: readonly Located[], passage: Passage) => {
+    act: async (partition: string, jobs: readonly Located[], passage: Passage) => {
       const others = jobs.filter(({ id }) => !listed.add(id, partition)).map(({ id }) => id)
-      return alterAll(open.store, partition, others, { kind: 'purge' }, passage)
+      const verdicts = await alterAll(open.store, partition, others, { kind: 'purge' }, passage)
+      await purgeTraces(open, partition, others.slice(0, verdicts.length))
+      return verdicts
     },
   }
   return changeJobs(open, filter, changing, options, passage)
+}
+
+/** Purges what other partitions keep of jobs that were moved from there to this one, and are purged. */
+async function purgeTraces(open: OpenPurge, partition: string, ids: readonly string[]): Promise<void> {
+  const { store } = open
+  if (ids.length === 0) return
+  const others = [...(await everyPartition(open)).values()].flat().filter((each) => each !== partition)
+  await askAll(others, async (other) => {
+    const gone = async (kind: MovedPlace['kind']) => {
+      const places = await store.moves.where(other, ids)
+      return ids.filter((_, i) => {
+        const place = places[i]!
+        return place.kind !== 'here' && place.kind === kind && place.to === partition
+      })
+    }
+    // What is on its way may be a purged job, which arrives as none, or another one, which then has its id.
+    const moving = await gone('moving')
+    const to = moving.map(() => partition)
+    if (moving.length > 0) await carry(store, other, moving, to)
+    const traces = await gone('moved')
+    if (traces.length === 0) return
+    await store.alter(other, traces, { kind: 'purge', isElsewhere: true })
+    await purgeTraces(open, other, traces)
+  })
 }
 
 /** Purges what is kept of these jobs, also of removed ones. An id that no job has counts as none. */
@@ -194,21 +220,31 @@ async function purgeIds(
   const tally: VerdictCounts = { done: 0, asked: 0, missing: 0, refused: 0 }
   const all = await partitionsToLookIn(open, queue)
   const places = new Map<string, string[]>()
+  const moving = new Map<string, string[]>()
   const traces = new Map<string, string[]>()
   for (const id of ids) {
     const job = await locate(open, all, id)
     if (job !== undefined) checkRemovable(job)
     const kept = await remembering(open, all, id)
-    const its = all.filter((partition, i) => partition === job?.partition || kept[i])
+    // Where it was before it was moved, or is on its way from.
+    const found = await askAll(all, (partition) => open.store.moves.where(partition, [id]))
+    const kinds = found.map(([place]) => place!.kind)
+    const its = all.filter((partition, i) => kinds[i] === 'here' && (partition === job?.partition || kept[i]))
     checkQueues(id, new Set(its.map(queueOf)))
     places.set(id, its)
-    // Where it was before it was moved, its id is kept.
-    const moved = await askAll(all, (partition) => movedTo(open.store, partition, id))
+    moving.set(
+      id,
+      all.filter((_, i) => kinds[i] === 'moving'),
+    )
     traces.set(
       id,
-      all.filter((partition, i) => moved[i] !== undefined && !its.includes(partition)),
+      all.filter((_, i) => kinds[i] === 'moved'),
     )
   }
+  // First, so a job that its last step has brought there already counts once.
+  for (const [id, partitions] of dryRun ? [] : moving)
+    for (const partition of partitions)
+      for (const verdict of await alterAll(open.store, partition, [id], { kind: 'purge' })) tally[verdict]++
   const records = new FlowRecords(open.store)
   for (const [id, partitions] of places) {
     const member = memberOf(id)
@@ -222,7 +258,8 @@ async function purgeIds(
         tally[verdict]++
   }
   for (const [id, partitions] of dryRun ? [] : traces)
-    for (const partition of partitions) await alterAll(open.store, partition, [id], { kind: 'purge' })
+    for (const partition of partitions)
+      await open.store.alter(partition, [id], { kind: 'purge', isElsewhere: true })
   return tally
 }
 
