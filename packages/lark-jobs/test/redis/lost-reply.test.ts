@@ -150,6 +150,7 @@ test('a change whose reply was lost is sent again under its number: it is made o
   expect(taken).toMatchObject({ verdicts: ['taken'], jobs: [{ id: moved.id }] })
   await lost(() => store.moves.put('elsewhere', taken.jobs))
   await lost(() => store.moves.settle('changes', taken.jobs))
+  await lost(() => store.moves.revoke('elsewhere', taken.jobs))
   expect(await lost(() => store.moves.where('changes', [moved.id]))).toEqual([
     { kind: 'moved', to: 'elsewhere', movedAt: taken.jobs[0]!.movedAt },
   ])

@@ -244,6 +244,7 @@ test('every script is called with what its header documents', async () => {
   const { jobs: moving } = await store.moves.take('emails', [second!.id], ['mails'])
   await store.moves.put('mails', moving)
   await store.moves.settle('emails', moving)
+  await store.moves.revoke('mails', moving)
   await store.moves.due('emails')
   await store.clear('emails', 'failed')
   await store.audit.write('one', '{}', { count: 9, age: LEASE })

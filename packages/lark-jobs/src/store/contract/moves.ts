@@ -51,7 +51,7 @@ export interface MovingJob {
 }
 
 /** A job by one of its moves. */
-export type Moved = Pick<MovingJob, 'id' | 'movedAt'>
+export type MoveName = Pick<MovingJob, 'id' | 'movedAt'>
 
 /** `left`: the answer has no room for it. Ask again for these. */
 export type TakeVerdict = 'taken' | 'refused' | 'missing' | 'left'
@@ -89,8 +89,8 @@ export interface Moves {
   put(partition: string, jobs: readonly MovingJob[]): Promise<boolean[]>
 
   /** Notes that jobs have arrived. Rings those who watch them. */
-  settle(partition: string, jobs: readonly Moved[]): Promise<void>
+  settle(partition: string, jobs: readonly MoveName[]): Promise<void>
 
   /** A `put` of these moves here, and of earlier ones of the same ids, changes nothing from now on. */
-  revoke(partition: string, jobs: readonly Moved[]): Promise<void>
+  revoke(partition: string, jobs: readonly MoveName[]): Promise<void>
 }
