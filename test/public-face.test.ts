@@ -8,7 +8,7 @@ import { Jobs } from '@s18i/lark-jobs'
 import { type Node, SyntaxKind } from 'typescript/unstable/ast'
 import { API, type Checker, type Symbol as Declared, SymbolFlags } from 'typescript/unstable/sync'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { generationOf } from '../packages/lark-jobs/src/operate/operations.ts'
+import { generationOf } from '../packages/lark-jobs/src/model/copies.ts'
 import type { App } from '../packages/lark-jobs/test/processes/app.ts'
 import { makeApp } from './program.ts'
 
@@ -166,13 +166,24 @@ test('copies of the package share the default instance if their versions go toge
   expect((globalThis as { [slot]?: unknown })[slot]).toBe(Jobs)
 })
 
+test('one symbol leads to the inside of an instance', () => {
+  const { version } = JSON.parse(
+    readFileSync(new URL('../packages/lark-jobs/package.json', import.meta.url), 'utf8'),
+  )
+  const doors = []
+  for (let from: object = Jobs; from !== Object.prototype; from = Object.getPrototypeOf(from))
+    doors.push(...Object.getOwnPropertySymbols(from))
+  const inside = Symbol.for(`s18i.lark.jobs@${generationOf(version)}.inside`)
+  expect(doors).toEqual([inside, Symbol.asyncDispose])
+})
+
 test('what is internal is in no published declaration', () => {
   const declared = readFileSync(
     join(app.folder, 'node_modules/@s18i/lark-jobs/dist/types/api/jobs.d.ts'),
     'utf8',
   )
   expect(declared).toContain('class Jobs')
-  expect(declared).not.toMatch(/\[(open|enqueue|dispatchNow|settings|supervisedWork)\]|constructor/)
+  expect(declared).not.toMatch(/[Ii]nside|enqueue|Operating|constructor/)
 })
 
 /** The symbol behind an import or a re-export. */

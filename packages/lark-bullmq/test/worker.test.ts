@@ -8,7 +8,8 @@ import { opened as storeOf } from '@s18i/lark-jobs/internal'
 import { operate } from '@s18i/lark-jobs/operate'
 import { Redis } from 'ioredis'
 import { afterEach, beforeEach, expect, inject, test, vi } from 'vitest'
-import { type Jobs, supervisedWork } from '../../lark-jobs/src/api/jobs.ts'
+import type { Jobs } from '../../lark-jobs/src/api/jobs.ts'
+import { insideOf } from '../../lark-jobs/src/model/copies.ts'
 import { newPrefix, removeKeys } from '../../lark-jobs/test/redis/place.ts'
 import { Job as BullJob, DelayedError, FlowProducer, Queue, QueueEvents, Worker } from '../src/index.ts'
 import { SharedStore } from '../src/store/shared-store.ts'
@@ -126,7 +127,7 @@ test('true and false are values like others, and a value that is no JSON fails t
 test('a worker whose store is away at first tells so, and starts when it is back', async () => {
   const shared = SharedStore.of('test', { connection }, 'late')
   made.push({ close: () => shared.leave() })
-  vi.spyOn(hidden(shared), supervisedWork).mockRejectedValueOnce(
+  vi.spyOn(insideOf(hidden(shared)), 'supervisedWork').mockRejectedValueOnce(
     new JobsError('STORE_UNREACHABLE', 'it is away'),
   )
   const worker = opened(new Worker('late', async () => 'done', { connection }))
@@ -139,7 +140,9 @@ test('a worker whose store is away at first tells so, and starts when it is back
 test('a worker that is closed before its store is there tells of no further error', async () => {
   const shared = SharedStore.of('test', { connection }, 'never')
   made.push({ close: () => shared.leave() })
-  vi.spyOn(hidden(shared), supervisedWork).mockRejectedValue(new JobsError('STORE_UNREACHABLE', 'it is away'))
+  vi.spyOn(insideOf(hidden(shared)), 'supervisedWork').mockRejectedValue(
+    new JobsError('STORE_UNREACHABLE', 'it is away'),
+  )
   const worker = opened(new Worker('never', async () => {}, { connection }))
   const errors: string[] = []
   await new Promise<void>((resolve) => {

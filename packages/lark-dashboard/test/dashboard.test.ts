@@ -1,6 +1,7 @@
 /**
  * The server of the dashboard: who gets in, who may do what, route by route, and what is never told.
  */
+
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { LarkError } from '@s18i/lark/config'
@@ -13,7 +14,8 @@ import {
   type TailOptions,
 } from '@s18i/lark-jobs/operate'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { type Operated, open } from '../../lark-jobs/src/operate/operations.ts'
+import { type Facade, insideOf } from '../../lark-jobs/src/model/copies.ts'
+import type { Operated } from '../../lark-jobs/src/operate/operated.ts'
 import { type Dashboard, dashboard, type Role, toNode, type Viewer } from '../src/index.ts'
 import { type ActionName, actions } from '../src/server/actions.ts'
 import { FollowedJobs, type JobReport } from '../src/server/followed-jobs.ts'
@@ -617,7 +619,7 @@ describe('changes', () => {
   })
 
   test('a worker that died is shown, with what it held and who took that back', async () => {
-    const { store } = await (jobs as unknown as Operated)[open]()
+    const { store } = await insideOf(jobs as unknown as Facade<Operated>).open()
     const died = { id: 'ghost', host: 'web-1', pid: 7, seenAt: 1_700_000_000_000 }
     const rest = {
       queues: ['emails'],

@@ -7,21 +7,22 @@
  *
  * @module @s18i/lark-jobs/internal
  */
-import { Draft, dispatchDrafts } from './api/draft.ts'
-import { dispatchFlow } from './api/flows/flow-draft.ts'
+import { Draft } from './api/draft.ts'
+import { Inside } from './api/inside.ts'
 import type { JobHandle } from './api/job-handle.ts'
-import { Jobs, supervisedWork } from './api/jobs.ts'
+import { Jobs } from './api/jobs.ts'
 import { loadSettings, type Settings } from './config/config.ts'
 import { Configured } from './config/configured.ts'
 import type { FlowSpec } from './dispatch/flow-definition.ts'
 import type { Drafted } from './dispatch/new-job.ts'
+import { insideOf } from './model/copies.ts'
 import { defined } from './model/defined.ts'
 import type { LeasedJob } from './model/record.ts'
 import type { HandChange } from './operate/audit/hand-change.ts'
 import { awaitWithin } from './operate/events/results.ts'
 import type { Operate } from './operate/operate.ts'
-import { closing, type Operated, open, perform } from './operate/operations.ts'
-import { currentRun, type JobLike } from './options/job-class.ts'
+import type { JobLike } from './options/job-class.ts'
+import { jobInside } from './options/job-inside.ts'
 import { locationOf as locate } from './store/connect.ts'
 import type { RedisServers } from './store/contract/servers.ts'
 import type { Store } from './store/contract/store.ts'
@@ -100,37 +101,38 @@ export async function settingsOf(
 
 /** An instance whose settings come from a function. Their maps may grow later. */
 export function jobsWith(load: () => Promise<Settings>): Jobs {
-  return new Jobs(load)
+  return new Jobs(new Inside(load))
 }
 
 /** Opens the store, unless it is open. */
 export function opened(jobs: Jobs): Promise<OpenJobs> {
-  return jobs[open]()
+  return insideOf(jobs).open()
 }
 
 /** A job that is not dispatched, for a schedule. */
 export function draftOf(says: Drafted): Draft {
-  return new Draft({ [dispatchDrafts]: () => Promise.resolve([]) }, says)
+  return new Draft({ dispatchDrafts: () => Promise.resolve([]) }, says)
 }
 
 /** Dispatches jobs together. */
 export function dispatchAll(jobs: Jobs, all: readonly Drafted[]): Promise<JobHandle[]> {
-  return jobs[dispatchDrafts](all.map((says) => new Draft(jobs, says)))
+  const inner = insideOf(jobs)
+  return inner.dispatchDrafts(all.map((says) => new Draft(inner, says)))
 }
 
 /** @returns whether the flow is new: there may be one with its id */
 export async function startFlow(jobs: Jobs, spec: FlowSpec): Promise<boolean> {
-  return (await jobs[dispatchFlow](spec)).isNew
+  return (await insideOf(jobs).dispatchFlow(spec)).isNew
 }
 
 /** `jobs.work()`, any number of times from one line of code: a development server that loads it again ends no worker. */
 export function workApart(jobs: Jobs, options: WorkOptions): Promise<Worker> {
-  return jobs[supervisedWork](options)
+  return insideOf(jobs).supervisedWork(options)
 }
 
 /** What a worker holds of the job that it runs. */
 export function leaseOf(job: JobLike): LeasedJob {
-  return job[currentRun]!.lease!
+  return job[jobInside]!.run!.lease!
 }
 
 /**
@@ -145,8 +147,8 @@ export function awaitEnd<T>(
   { ms, what, id }: { ms: number | undefined; what: string; id: string },
   wait: (over: AbortSignal) => Promise<T>,
 ): Promise<T> {
-  const operated: Operated = jobs
-  return awaitWithin(operated, ms, what, id, [operated[closing]], wait)
+  const inner = insideOf(jobs)
+  return awaitWithin(inner, ms, what, id, [inner.closing], wait)
 }
 
 /** Makes a change by hand, and records it in the audit. */
@@ -155,12 +157,13 @@ export function recorded<T>(
   change: HandChange<T>,
   act: (target: OpenJobs, noted: (done: number) => void) => Promise<T>,
 ): Promise<T> {
-  return operating[perform](change, async (noted) => act(await operating[open](), noted))
+  const { jobs, perform } = insideOf(operating)
+  return perform(change, async (noted) => act(await jobs.open(), noted))
 }
 
 /** The open store of what `operate()` has made. */
 export function openedBy(operating: Operate): Promise<OpenJobs> {
-  return operating[open]()
+  return insideOf(operating).jobs.open()
 }
 
 /** An address of a server, and who logs in there. */

@@ -4,9 +4,11 @@
  * @module @s18i/lark-jobs/operate
  */
 import { Jobs } from './api/default-jobs.ts'
+import { type Facade, inside } from './model/copies.ts'
 import { type Actor, checkActor } from './operate/audit/actor.ts'
+import { byPerson } from './operate/by-person.ts'
 import { Operate } from './operate/operate.ts'
-import { open } from './operate/operations.ts'
+import type { Operated } from './operate/operated.ts'
 import { refuse, voiceOf } from './options/schema.ts'
 import { formOf } from './words/secret.ts'
 
@@ -190,9 +192,9 @@ export interface OperateOptions {
  * await operate(createJobs({ connection: 'redis://other' })).retry('failed')
  */
 export function operate(jobs: Jobs = Jobs, { names, actor }: OperateOptions = {}): Operate {
-  checkJobs('operate()', jobs)
+  const operated = operatedBy('operate()', jobs)
   if (actor !== undefined) checkActor(actor, voiceOf('OPERATE_INVALID', 'operate()'))
-  return new Operate(jobs, names, actor)
+  return new Operate(byPerson(operated, names, actor))
 }
 
 /**
@@ -204,9 +206,9 @@ export function operate(jobs: Jobs = Jobs, { names, actor }: OperateOptions = {}
  * @example app.get('/metrics', async (_, reply) => reply.type('text/plain; version=0.0.4').send(await metrics()))
  */
 export async function metrics(jobs: Jobs = Jobs): Promise<string> {
-  checkJobs('metrics()', jobs)
+  const operated = operatedBy('metrics()', jobs)
   const { scrape } = await import('./telemetry/prometheus/scrape.ts')
-  return scrape(jobs)
+  return scrape(operated)
 }
 
 /**
@@ -217,15 +219,17 @@ export async function metrics(jobs: Jobs = Jobs): Promise<string> {
  * @example export const GET = metricsHandler()
  */
 export function metricsHandler(jobs: Jobs = Jobs): (request?: Request) => Promise<Response> {
-  checkJobs('metricsHandler()', jobs)
+  operatedBy('metricsHandler()', jobs)
   return async () => {
     const { CONTENT_TYPE } = await import('./telemetry/prometheus/exposition.ts')
     return new Response(await metrics(jobs), { headers: { 'content-type': CONTENT_TYPE } })
   }
 }
 
-function checkJobs(call: string, jobs: Jobs): void {
-  if (typeof (jobs as Partial<Jobs> | null)?.[open] === 'function') return
+/** @throws OPERATE_INVALID */
+function operatedBy(call: string, jobs: Jobs): Operated {
+  const operated = ((jobs ?? {}) as Partial<Facade<Operated>>)[inside]
+  if (typeof operated?.open === 'function') return operated
   const right = 'Jobs, or what createJobs({ connection }) returns, of this version of the package'
   // A configuration may contain a password.
   refuse(voiceOf('OPERATE_INVALID', call), '', jobs, right, formOf)

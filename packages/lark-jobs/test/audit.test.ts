@@ -1,7 +1,8 @@
 /** How changes by hand are recorded, whatever the store answers, and how the entries are read. */
+
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { open } from '../src/api/jobs.ts'
 import { createJobs, Job } from '../src/index.ts'
+import { insideOf } from '../src/model/copies.ts'
 import { JobsError } from '../src/model/errors.ts'
 import { audit } from '../src/operate/audit/audit.ts'
 import type { HandChange } from '../src/operate/audit/hand-change.ts'
@@ -71,7 +72,7 @@ test('how far a change is counts the jobs that it changed, and not those that it
     handle() {}
   }
   await jobs.dispatchMany(new SendJob(), [undefined, undefined, undefined])
-  const { store } = await jobs[open]()
+  const { store } = await insideOf(jobs).open()
   await new Caller(store, 'ada', 'default').claimOne()
   const noted: number[] = []
   const passage = new Passage({ onProgress: (_, __, changed) => noted.push(changed) })

@@ -2,8 +2,10 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
-import { Jobs, open } from '../src/api/jobs.ts'
+import { Inside } from '../src/api/inside.ts'
+import { Jobs } from '../src/api/jobs.ts'
 import { type CodeConfig, createJobs, Job } from '../src/index.ts'
+import { insideOf } from '../src/model/copies.ts'
 import type { JobConstructor } from '../src/options/job-class.ts'
 import { Record } from './working/bench.ts'
 
@@ -15,9 +17,11 @@ afterAll(() => rm(folder, { recursive: true }))
 
 /** A client like the default instance, in a process without a configuration file. */
 const client = () =>
-  new Jobs(async () => {
-    throw new Error('looked for a file')
-  })
+  new Jobs(
+    new Inside(async () => {
+      throw new Error('looked for a file')
+    }),
+  )
 
 let count = 0
 /** A configuration with its own store. */
@@ -134,29 +138,31 @@ test('after the first use, the same configuration is accepted, and another one o
   const own = config()
   await using jobs = client()
   jobs.configure(own)
-  await jobs[open]()
+  await insideOf(jobs).open()
   jobs.configure({ ...own })
   expect(codeOf(() => jobs.configure(config()))).toMatch(/^ALREADY_CONFIGURED: .* with other connection$/)
 
   const late = 'CONFIGURED_LATE: Jobs.configure() was called after Jobs had been used'
   const configured = createJobs(config())
-  const settings = (await configured[open]()).settings
+  const settings = (await insideOf(configured).open()).settings
   await configured.close()
-  await using found = new Jobs(async () => settings)
-  const opening = found[open]()
+  await using found = new Jobs(new Inside(async () => settings))
+  const opening = insideOf(found).open()
   expect(codeOf(() => found.configure(own))).toBe(late)
   await opening
   expect(codeOf(() => found.configure(own))).toBe(late)
 
-  await using running = new Jobs(async () => settings)
+  await using running = new Jobs(new Inside(async () => settings))
   await running.dispatchNow(new (load(''))())
   expect(codeOf(() => running.configure(own))).toBe(late)
 })
 
 test('a store that could not be opened does not count as used; after close() another configuration is accepted', async () => {
-  await using jobs = new Jobs(async () => {
-    throw new Error('no file')
-  })
+  await using jobs = new Jobs(
+    new Inside(async () => {
+      throw new Error('no file')
+    }),
+  )
   await expect(jobs.dispatch(new (load(''))())).rejects.toThrow('no file')
   const first = config()
   jobs.configure(first)
@@ -223,7 +229,7 @@ test('environment variables apply as they do beside a file', async () => {
   vi.stubEnv('LARK_JOBS_URL', connection as string)
   await using jobs = client()
   jobs.configure({ queues: ['only'] })
-  const { settings } = await jobs[open]()
+  const { settings } = await insideOf(jobs).open()
   expect(settings).toMatchObject({ connection, queues: ['only'], source: { kind: 'code' } })
   vi.unstubAllEnvs()
 })

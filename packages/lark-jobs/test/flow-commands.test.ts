@@ -1,11 +1,12 @@
 /** `jobs:flow`, `jobs:flows`, and what other commands say of flows: on both stores, also of names that would change a terminal. */
+
 import { writeFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Command, MemoryConsole, run } from '@s18i/lark'
 import { afterEach, beforeEach, describe, expect, inject, test, vi } from 'vitest'
-import { dispatchFlow, type FlowDraft } from '../src/api/flows/flow-draft.ts'
+import type { FlowDraft } from '../src/api/flows/flow-draft.ts'
 import type { FlowHandle } from '../src/api/flows/flow-handle.ts'
 import { JobsCancelCommand } from '../src/commands/change/jobs-cancel.ts'
 import { JobsPurgeCommand } from '../src/commands/change/jobs-purge.ts'
@@ -14,6 +15,7 @@ import { JobsFlowCommand } from '../src/commands/flows/jobs-flow.ts'
 import { JobsFlowsCommand } from '../src/commands/flows/jobs-flows.ts'
 import { JobsShowCommand } from '../src/commands/look/jobs-show.ts'
 import { batch, chain, Job, type Jobs, workflow } from '../src/index.ts'
+import { insideOf } from '../src/model/copies.ts'
 import { FlowOperations } from '../src/operate/flow-operations.ts'
 import { type Operate, operate } from '../src/operate.ts'
 import { Bench, redisPrefix, sqliteFile } from './working/bench.ts'
@@ -99,7 +101,7 @@ describe.each([
   }
 
   async function dispatch(draft: FlowDraft): Promise<string> {
-    return ((await jobs[dispatchFlow](draft)) as FlowHandle).id
+    return ((await insideOf(jobs).dispatchFlow(draft)) as FlowHandle).id
   }
 
   const is = (id: string, state: string) =>

@@ -1,14 +1,15 @@
 /** `jobs:why`, and the line of `jobs:show`: why a job does not run, as people see it. */
+
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { stripVTControlCharacters } from 'node:util'
 import { MemoryConsole, run } from '@s18i/lark'
 import { afterAll, afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { dispatchFlow } from '../src/api/flows/flow-draft.ts'
 import { JobsShowCommand } from '../src/commands/look/jobs-show.ts'
 import { JobsWhyCommand } from '../src/commands/look/jobs-why.ts'
 import { chain, createJobs, group, Job, type Jobs } from '../src/index.ts'
+import { insideOf } from '../src/model/copies.ts'
 import { Record } from './working/bench.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'lark-why-'))
@@ -135,7 +136,7 @@ test('texts of others change no terminal', async () => {
 })
 
 test('no job has the id; but a flow', async () => {
-  await jobs[dispatchFlow](chain([SyncShopJob.with({ shop: 'a' })]).withId('order-77'))
+  await insideOf(jobs).dispatchFlow(chain([SyncShopJob.with({ shop: 'a' })]).withId('order-77'))
   for (const [id, hint] of [
     ['nobody', 'Jobs that have ended are kept for a while only: see lark jobs:failed'],
     ['order-77', 'There is a flow with this id: lark jobs:flow order-77'],

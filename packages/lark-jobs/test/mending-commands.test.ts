@@ -5,7 +5,6 @@ import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { MemoryConsole, run } from '@s18i/lark'
 import { afterAll, afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { open } from '../src/api/jobs.ts'
 import { JobsCancelCommand } from '../src/commands/change/jobs-cancel.ts'
 import { JobsEditCommand } from '../src/commands/change/jobs-edit.ts'
 import { JobsExportCommand } from '../src/commands/change/jobs-export.ts'
@@ -18,6 +17,7 @@ import { JobsRunNowCommand } from '../src/commands/change/jobs-run-now.ts'
 import { JobsAuditCommand } from '../src/commands/look/jobs-audit.ts'
 import { JobsFailedCommand } from '../src/commands/look/jobs-failed.ts'
 import { chain, createJobs, cron, Job, type Jobs } from '../src/index.ts'
+import { insideOf } from '../src/model/copies.ts'
 import { operate } from '../src/operate.ts'
 import { open as raw } from './sqlite/raw.ts'
 import { Record } from './working/bench.ts'
@@ -278,7 +278,7 @@ test('jobs:cancel asks before it cancels several jobs by their ids, and not for 
 })
 
 test('jobs:audit says of a change whose process died how many it has changed at least', async () => {
-  const { store } = await jobs[open]()
+  const { store } = await insideOf(jobs).open()
   const text = {
     who: 'ada',
     host: 'web-1',

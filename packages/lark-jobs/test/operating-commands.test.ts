@@ -1,10 +1,10 @@
 /** `jobs:groups`, `jobs:limits` and `jobs:workers`: what they print, also of names that would change a terminal. */
+
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { MemoryConsole, run } from '@s18i/lark'
 import { afterAll, afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { open } from '../src/api/jobs.ts'
 import { JobsPauseCommand } from '../src/commands/change/jobs-pause.ts'
 import { JobsGroupsCommand } from '../src/commands/look/jobs-groups.ts'
 import { JobsLimitsCommand } from '../src/commands/look/jobs-limits.ts'
@@ -12,6 +12,7 @@ import { JobsQuietCommand } from '../src/commands/workers/jobs-quiet.ts'
 import { JobsRestartCommand } from '../src/commands/workers/jobs-restart.ts'
 import { JobsWorkersCommand } from '../src/commands/workers/jobs-workers.ts'
 import { circuitBreaker, createJobs, group, Job, type Jobs, limiter } from '../src/index.ts'
+import { insideOf } from '../src/model/copies.ts'
 import { Record, signal } from './working/bench.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'lark-operating-'))
@@ -162,7 +163,7 @@ test('orders to workers: who was told, who has obeyed, and who goes on', async (
   const restart = await lark('jobs:restart')
   expect(restart).toMatchObject({ code: 1 })
   expect(restart.said).toContain('goes on: an application has its process, so restart that')
-  const { store } = await jobs[open]()
+  const { store } = await insideOf(jobs).open()
   const [here] = await store.workers()
   await store.announce({ ...here!, id: 'child', state: 'running', restarts: true, supervised: true }, 60_000)
   const ofSupervisor = await lark('jobs:restart', '--worker=child')

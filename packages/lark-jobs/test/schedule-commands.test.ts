@@ -1,11 +1,11 @@
 /** `schedule:*`: what they print and do on both stores, also of names that would change a terminal. */
+
 import { writeFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Command, MemoryConsole, run } from '@s18i/lark'
 import { afterEach, beforeEach, describe, expect, inject, test, vi } from 'vitest'
-import { open } from '../src/api/jobs.ts'
 import { ScheduleExplainCommand } from '../src/commands/schedules/schedule-explain.ts'
 import { ScheduleListCommand } from '../src/commands/schedules/schedule-list.ts'
 import { SchedulePauseCommand } from '../src/commands/schedules/schedule-pause.ts'
@@ -15,6 +15,7 @@ import { ScheduleRunCommand } from '../src/commands/schedules/schedule-run.ts'
 import { ScheduleShowCommand } from '../src/commands/schedules/schedule-show.ts'
 import { declaredBy, partitionOf } from '../src/dispatch/scheduled-job.ts'
 import { cron, daily, every, Job, type Jobs } from '../src/index.ts'
+import { insideOf } from '../src/model/copies.ts'
 import { bookOf } from '../src/operate/schedules/schedule-info.ts'
 import { classOf } from '../src/options/job-class.ts'
 import type { ScheduleState } from '../src/schedule/state.ts'
@@ -85,13 +86,13 @@ describe.each([
 
   /** Changes what is kept of a schedule, as if time had passed. */
   async function make(id: string, state: (now: number) => Partial<ScheduleState>) {
-    await bookOf(await jobs[open]()).change(id, (found) => ({
+    await bookOf(await insideOf(jobs).open()).change(id, (found) => ({
       state: { ...found.state, ...state(found.at) },
     }))
   }
 
   async function declare(Class: new () => Job) {
-    const opened = await jobs[open]()
+    const opened = await insideOf(jobs).open()
     for (const { id, definition } of declaredBy(classOf(Class), 'UTC'))
       await bookOf(opened).set(id, definition, partitionOf(id, definition, opened.settings.partitions))
   }
@@ -332,7 +333,7 @@ Payload
   })
 
   test('the schedule of a command', async () => {
-    const opened = await jobs[open]()
+    const opened = await insideOf(jobs).open()
     const { definition } = declaredBy(classOf(NightlyJob), 'UTC')[0]!
     const job = { ...definition.job, key: 'lark:command', payload: '{"command":"shops:sync"}' }
     await bookOf(opened).set('shops:sync', { ...definition, job, ofClass: 'lark:command' }, 'default')

@@ -2,6 +2,7 @@
  * Each screen of the manual is what a command prints: every block of text in `docs/` is compared with a run here, or has
  * the file that compares it. What differs from run to run (ids, times, hosts, numbers) is left out of both.
  */
+
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -9,7 +10,6 @@ import { stripVTControlCharacters } from 'node:util'
 import { Command, flag, MemoryConsole, run } from '@s18i/lark'
 import { afterAll, expect, test, vi } from 'vitest'
 import { blocksOf } from '../../../test/markdown.ts'
-import { dispatchFlow } from '../src/api/flows/flow-draft.ts'
 import type { FlowHandle } from '../src/api/flows/flow-handle.ts'
 import { JobsRetryCommand } from '../src/commands/change/jobs-retry.ts'
 import { JobsFlowCommand } from '../src/commands/flows/jobs-flow.ts'
@@ -27,6 +27,7 @@ import { SchedulePauseCommand } from '../src/commands/schedules/schedule-pause.t
 import { ScheduleResumeCommand } from '../src/commands/schedules/schedule-resume.ts'
 import { ScheduleRunCommand } from '../src/commands/schedules/schedule-run.ts'
 import { createJobs, cron, daily, every, Job, type Jobs, type JobsConfig, workflow } from '../src/index.ts'
+import { insideOf } from '../src/model/copies.ts'
 import { operate } from '../src/operate.ts'
 import { startRedis } from './redis/server.ts'
 import { Record as Reported, signal } from './working/bench.ts'
@@ -296,7 +297,7 @@ test('jobs:flow of a workflow with another in it', async () => {
     w.add(step('send'), { name: 'send', after: [invoice, print, shipped], ifFailed: 'run' })
   })
   const draft = order.within('2h').onFailed(new Refund().with())
-  const { id } = (await jobs[dispatchFlow](draft)) as FlowHandle
+  const { id } = (await insideOf(jobs).dispatchFlow(draft)) as FlowHandle
   await jobs.work({ jobs: stepClasses(), queues: ['default', 'printers'], report: new Reported() })
   const expected = screen('commands', '$ lark jobs:flow V')
   await eventually(async () => {

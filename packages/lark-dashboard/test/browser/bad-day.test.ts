@@ -2,6 +2,7 @@
  * A bad day: queues that stand still for every reason that there is, thousands of failures, and texts of somebody who means
  * harm.
  */
+
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -21,9 +22,10 @@ import {
 import { operate, type ReasonKind, reasonKinds, type WorkerRecord } from '@s18i/lark-jobs/operate'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { type Facade, insideOf } from '../../../lark-jobs/src/model/copies.ts'
 import { memberId } from '../../../lark-jobs/src/model/effect.ts'
 import { indexOf } from '../../../lark-jobs/src/model/flow.ts'
-import { type Operated, open } from '../../../lark-jobs/src/operate/operations.ts'
+import type { Operated } from '../../../lark-jobs/src/operate/operated.ts'
 import { Shown, startBrowser } from './browser.ts'
 import { harmOn } from './harm.ts'
 import { HOSTILE } from './scene.ts'
@@ -267,7 +269,7 @@ test('a queue that stands still says why, whatever the reason', async () => {
 }, 90_000)
 
 test('a job that waits says why, whatever the reason', async () => {
-  const { store } = await (jobs as unknown as Operated)[open]()
+  const { store } = await insideOf(jobs as unknown as Facade<Operated>).open()
   const plain = (queue: string, count = 1) =>
     Array.from({ length: count }, () => new PlainJob().with({}).onQueue(queue))
   const worker = (id: string, queue: string, running: number): WorkerRecord => ({

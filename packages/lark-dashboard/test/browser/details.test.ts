@@ -2,6 +2,7 @@
  * Dialogs as axe sees them, payloads that are mended together, flows that are large or run, progress while it is made, the
  * way of a job that failed often, and workers whose names mean harm.
  */
+
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -9,7 +10,8 @@ import { chain, createJobs, cron, Job, type Jobs, workflow } from '@s18i/lark-jo
 import { operate, type WorkerRecord } from '@s18i/lark-jobs/operate'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
-import { type Operated, open } from '../../../lark-jobs/src/operate/operations.ts'
+import { type Facade, insideOf } from '../../../lark-jobs/src/model/copies.ts'
+import type { Operated } from '../../../lark-jobs/src/operate/operated.ts'
 import { Shown, startBrowser } from './browser.ts'
 import { examined } from './examined.ts'
 import { harmOn } from './harm.ts'
@@ -103,7 +105,7 @@ async function run(queue: string): Promise<void> {
 }
 
 async function announce(worker: Partial<WorkerRecord>): Promise<void> {
-  const { store } = await (jobs as unknown as Operated)[open]()
+  const { store } = await insideOf(jobs as unknown as Facade<Operated>).open()
   const plain = { id: 'w', host: 'web-1', pid: 7, queues: ['default'], strict: false, keys: ['mail'] }
   await store.announce(
     { ...plain, concurrency: 3, running: 1, startedAt: 0, state: 'running', ...worker },
@@ -252,7 +254,7 @@ test('a drawing follows what runs', async () => {
 
 test('workers that died, and one that keeps others waiting for a suspect, are shown; their names are text', async () => {
   const name = HOSTILE.repeat(3)
-  const { store } = await (jobs as unknown as Operated)[open]()
+  const { store } = await insideOf(jobs as unknown as Facade<Operated>).open()
   const all = { host: name, version: name, queues: [name], keys: [name] }
   await announce({ ...all, id: 'harm', alone: { job: name, until: Date.now() + LEASE } })
   await announce({ ...all, id: 'dead' })

@@ -4,12 +4,15 @@
  * otherwise the `lark.config` that it finds when it is first used.
  */
 import { loadAround, loadSettings } from '../config/config.ts'
-import { symbolPrefix } from '../operate/operations.ts'
+import { insideOf, symbolPrefix } from '../model/copies.ts'
+import { Inside } from './inside.ts'
 import { Jobs as Instance } from './jobs.ts'
 
 const slot = Symbol.for(symbolPrefix)
 const place = globalThis as { [slot]?: Instance }
 
-place[slot] ??= new Instance(loadSettings, loadAround)
+place[slot] ??= new Instance(new Inside(loadSettings, loadAround))
 export const Jobs: Instance = place[slot]
 export type Jobs = Instance
+/** What jobs and drafts dispatch with. @internal */
+export const jobsInside: Inside = insideOf(Jobs)

@@ -7,8 +7,8 @@
 import { branded } from '@s18i/lark/config'
 import type { Drafted } from '../dispatch/new-job.ts'
 import type { BackoffOption } from '../model/backoff.ts'
+import { symbolPrefix } from '../model/copies.ts'
 import { JobsError } from '../model/errors.ts'
-import { symbolPrefix } from '../operate/operations.ts'
 import type { DispatchOptions } from '../options/dispatch-options.ts'
 import type { JobLike } from '../options/job-class.ts'
 import type { WrittenSettings } from '../options/job-settings.ts'
@@ -20,12 +20,10 @@ import type { JobHandle } from './job-handle.ts'
 
 /** Where a draft keeps what it says, for other copies of this package. @internal */
 export const drafted = Symbol.for(`${symbolPrefix}.drafted`)
-/** @internal */
-export const dispatchDrafts = Symbol.for(`${symbolPrefix}.dispatchDrafts`)
 
-/** An instance of `Jobs`, as a draft knows it. @internal */
+/** The inside of an instance of `Jobs`, as a draft knows it. @internal */
 export interface DraftDispatcher {
-  [dispatchDrafts](drafts: readonly Draft[]): Promise<JobHandle[]>
+  dispatchDrafts(drafts: readonly Draft[]): Promise<JobHandle[]>
 }
 
 /**
@@ -125,7 +123,7 @@ export class Draft<J extends JobLike = JobLike> {
    * @throws the errors of `Job.dispatch`
    */
   async dispatch(): Promise<JobHandle<J>> {
-    const [handle] = await this.#jobs[dispatchDrafts]([this])
+    const [handle] = await this.#jobs.dispatchDrafts([this])
     return handle as JobHandle<J>
   }
 

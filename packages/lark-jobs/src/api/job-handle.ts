@@ -9,7 +9,7 @@ import type { CancelOptions } from '../operate/change/cancel.ts'
 import type { RemoveOptions } from '../operate/change/remove.ts'
 import type { KeptResult, ResultOptions } from '../operate/events/results.ts'
 import type { JobDetail, JobPlace, JobStatus, OpenQueues } from '../operate/look/stored-jobs.ts'
-import { closing, type Operated, open, watcher } from '../operate/operations.ts'
+import type { Operated } from '../operate/operated.ts'
 import type { JobLike, PayloadOf } from '../options/job-class.ts'
 import type { Rejection } from '../options/unique.ts'
 import type { Change } from '../store/contract/store.ts'
@@ -79,7 +79,7 @@ export class JobHandle<J extends JobLike = JobLike> {
    */
   async result(options: ResultOptions = {}): Promise<KeptResult<J>> {
     // Before anything is awaited: `close()` may be called next.
-    const closed = this.#jobs[closing]
+    const closed = this.#jobs.closing
     const { notQueued, resultAt } = await import('../operate/events/results.ts')
     if (this.rejection?.reason === 'full') throw notQueued(this.#place)
     return resultAt<J>(this.#jobs, closed, this.#place, options)
@@ -91,7 +91,7 @@ export class JobHandle<J extends JobLike = JobLike> {
    * second old.
    */
   async progress(): Promise<unknown> {
-    const opened = await this.#jobs[watcher]()
+    const opened = await this.#jobs.watcher()
     const { progressAt } = await import('../operate/events/results.ts')
     return progressAt(opened, this.#place)
   }
@@ -230,7 +230,7 @@ export class JobHandle<J extends JobLike = JobLike> {
   }
 
   async #opened(): Promise<OpenQueues> {
-    const { store, settings } = await this.#jobs[open]()
+    const { store, settings } = await this.#jobs.open()
     return { store, queues: settings.partitions }
   }
 }

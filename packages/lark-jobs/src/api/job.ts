@@ -8,14 +8,10 @@ import { memberOf } from '../model/effect.ts'
 import { encode } from '../model/payload.ts'
 import type { LogLevel } from '../model/record.ts'
 import { type Decision, failing, releasing } from '../model/run/decision.ts'
-import type { Run } from '../model/run/run.ts'
 import { tickOf } from '../model/tick.ts'
-import type { Operated } from '../operate/operations.ts'
+import type { Operated } from '../operate/operated.ts'
 import type { GroupBy } from '../options/group.ts'
 import {
-  currentRun,
-  dispatchedIds,
-  dispatchRejection,
   idle,
   type JobConstructor,
   jobBrand,
@@ -23,6 +19,7 @@ import {
   type ResultOf,
   writtenOf,
 } from '../options/job-class.ts'
+import { type JobInside, jobInside } from '../options/job-inside.ts'
 import type { KeepOptions } from '../options/keep.ts'
 import type { LimiterBy } from '../options/limiter.ts'
 import type { Middleware } from '../options/middleware.ts'
@@ -34,10 +31,9 @@ import type { Rejection, Unique } from '../options/unique.ts'
 import { print } from '../run/job-log.ts'
 import type { Signal } from '../waiting/abort-signal.ts'
 import type { Duration } from '../words/duration.ts'
-import { Jobs } from './default-jobs.ts'
+import { jobsInside } from './default-jobs.ts'
 import { Draft } from './draft.ts'
 import { JobFlow } from './flows/job-flow.ts'
-import { dispatchNow, enqueue } from './jobs.ts'
 
 /**
  * The base class of every job.
@@ -147,11 +143,7 @@ export abstract class Job {
   declare schedule?: ClassSchedule | undefined
 
   /** @internal */
-  declare [currentRun]?: Run | undefined
-  /** @internal */
-  declare [dispatchedIds]?: string[] | undefined
-  /** @internal */
-  declare [dispatchRejection]?: Rejection | undefined
+  declare [jobInside]?: JobInside | undefined
 
   /** @internal */
   get [jobBrand](): true {
@@ -222,24 +214,24 @@ export abstract class Job {
 
   /** In `handle`: the id of this job. After `dispatch`: the id of the queued job. */
   get id(): string | undefined {
-    return this[currentRun]?.id ?? this[dispatchedIds]?.at(-1)
+    return this[jobInside]?.run?.id ?? this[jobInside]?.ids?.at(-1)
   }
 
   /** After `dispatchMany`: the ids of the queued jobs, in the order of the payloads. */
   get ids(): readonly string[] {
-    return this[dispatchedIds] ?? []
+    return this[jobInside]?.ids ?? []
   }
 
   /**
    * After a `dispatch` that resolved to `false`: the reason, and the other job. After `dispatchMany`: of the first one.
    */
   get rejection(): Rejection | undefined {
-    return this[dispatchRejection]
+    return this[jobInside]?.rejection
   }
 
   /** In `handle`: the number of this attempt, from 1. Elsewhere 0. */
   get attempt(): number {
-    return this[currentRun]?.attempt ?? 0
+    return this[jobInside]?.run?.attempt ?? 0
   }
 
   /**
@@ -247,7 +239,7 @@ export abstract class Job {
    * in each attempt. Otherwise undefined.
    */
   get scheduledFor(): Date | undefined {
-    const tick = tickOf(this[currentRun]?.id ?? '')
+    const tick = tickOf(this[jobInside]?.run?.id ?? '')
     return tick && new Date(tick.at)
   }
 
@@ -255,7 +247,7 @@ export abstract class Job {
    * In `handle`: aborted, with a reason, when the job should end: at its timeout, a stop, a cancel, or a lost lease.
    */
   get signal(): Signal {
-    return this[currentRun]?.signal ?? neverAborted
+    return this[jobInside]?.run?.signal ?? neverAborted
   }
 
   /**
@@ -264,7 +256,7 @@ export abstract class Job {
    * @example const { counts } = (await this.flow!.status())!
    */
   get flow(): JobFlow | undefined {
-    const run = this[currentRun]
+    const run = this[jobInside]?.run
     const member = run?.owner === undefined ? undefined : memberOf(run.id)
     return member && new JobFlow(run!.owner as Operated, member)
   }
@@ -278,7 +270,7 @@ export abstract class Job {
    *   TOO_MANY_PRIORITIES
    */
   dispatch(...payload: PayloadOf<this>): Promise<boolean> {
-    return Jobs[enqueue](this, [(payload as readonly unknown[])[0]])
+    return jobsInside.enqueue(this, [(payload as readonly unknown[])[0]])
   }
 
   /**
@@ -287,7 +279,7 @@ export abstract class Job {
    * the queued jobs. Afterwards `this.ids` has the ids of all jobs.
    */
   dispatchMany(payloads: readonly PayloadOf<this>[0][]): Promise<boolean> {
-    return Jobs[enqueue](this, payloads)
+    return jobsInside.enqueue(this, payloads)
   }
 
   /**
@@ -298,7 +290,11 @@ export abstract class Job {
    */
   with(...payload: PayloadOf<this>): Draft<this> {
     const Class = this.constructor as JobConstructor
-    return new Draft(Jobs, { Class, fields: writtenOf(this), payload: (payload as readonly unknown[])[0] })
+    return new Draft(jobsInside, {
+      Class,
+      fields: writtenOf(this),
+      payload: (payload as readonly unknown[])[0],
+    })
   }
 
   /**
@@ -310,7 +306,7 @@ export abstract class Job {
   static with<J extends Job>(this: new (...args: never[]) => J, ...payload: PayloadOf<J>): Draft<J> {
     // biome-ignore lint/complexity/noThisInStatic: the class that the caller names
     const Class = this as unknown as JobConstructor
-    return new Draft(Jobs, { Class, fields: {}, payload: (payload as readonly unknown[])[0] })
+    return new Draft(jobsInside, { Class, fields: {}, payload: (payload as readonly unknown[])[0] })
   }
 
   /**
@@ -321,7 +317,7 @@ export abstract class Job {
    * @returns what `handle` returned; rejects with the error of `handle`
    */
   dispatchNow(...payload: PayloadOf<this>): Promise<ResultOf<this>> {
-    return Jobs[dispatchNow](this, (payload as readonly unknown[])[0]) as Promise<ResultOf<this>>
+    return jobsInside.dispatchNow(this, (payload as readonly unknown[])[0]) as Promise<ResultOf<this>>
   }
 
   /**
@@ -390,7 +386,7 @@ export abstract class Job {
   progress(value: unknown): void
   progress(first: unknown, total?: number, note?: string): void {
     const value = total === undefined ? first : { done: first, total, note }
-    this[currentRun]?.report(encode(value ?? null, this.constructor.name, 'progress'))
+    this[jobInside]?.run?.report(encode(value ?? null, this.constructor.name, 'progress'))
   }
 
   /** Writes a line with the job's name and id. The line is also kept with the job. */
@@ -414,12 +410,12 @@ export abstract class Job {
   }
 
   #decide(decision: Decision): never {
-    this[currentRun]?.decide(decision)
+    this[jobInside]?.run?.decide(decision)
     throw decision.error
   }
 
   #write(level: LogLevel, text: string): void {
-    const run = this[currentRun]
+    const run = this[jobInside]?.run
     if (run === undefined) print(this.constructor.name, undefined, level, text)
     else run.write(level, String(text))
   }

@@ -9,7 +9,8 @@ import { placeNameOf } from '../model/partition.ts'
 import type { NewJob } from '../model/record.ts'
 import type { Sending, Sent, TelemetryCalls } from '../model/run/telemetry.ts'
 import { giveTrace } from '../model/trace.ts'
-import { dispatchedIds, dispatchRejection, type JobLike } from '../options/job-class.ts'
+import type { JobLike } from '../options/job-class.ts'
+import { insideOfJob } from '../options/job-inside.ts'
 import type { Rejection } from '../options/unique.ts'
 import { type Enqueued, MAX_BYTES, MAX_ITEMS, MAX_LINES, type Store } from '../store/contract/store.ts'
 import { rejection } from './caller.ts'
@@ -228,12 +229,13 @@ function forEachAnswer(
 
 /** Stores the ids and the rejection of a dispatch in the job. @returns whether all of its records are queued */
 function note(job: JobLike, records: readonly NewJob[], answers: readonly Enqueued[], first = 0): boolean {
-  job[dispatchedIds] = idsOf(records, answers, first)
+  const inside = insideOfJob(job)
+  inside.ids = idsOf(records, answers, first)
   let rejection: Rejection | undefined
   for (let i = 0; i < records.length && rejection === undefined; i++) {
     rejection = rejectionOf(answers[first + i]!)
   }
-  if (rejection !== undefined || job[dispatchRejection] !== undefined) job[dispatchRejection] = rejection
+  inside.rejection = rejection
   return rejection === undefined
 }
 

@@ -2,18 +2,16 @@
  * What people do to the jobs in a store, for commands, dashboards and scripts: the operations that `Jobs` has, and
  * those that an application rarely needs.
  */
-import type { Settings } from '../config/config.ts'
 import type { ConfiguredDashboard } from '../config/dashboard.ts'
+import { inside } from '../model/copies.ts'
 import { readId } from '../model/id.ts'
 import type { JobRecord } from '../model/record.ts'
 import type { DispatchOptions } from '../options/dispatch-options.ts'
 import { erase } from '../store/connect.ts'
 import type { RedisServers } from '../store/contract/servers.ts'
 import type { Durability, QueueRetention } from '../store/contract/store.ts'
-import { type Actor, knownActor, personOf } from './audit/actor.ts'
 import type { AuditOptions, AuditPage } from './audit/audit.ts'
-import type { Perform } from './audit/hand-change.ts'
-import type { ByHand, HandDispatch } from './change/dispatch.ts'
+import type { HandDispatch } from './change/dispatch.ts'
 import type { Imported, ImportOptions } from './change/import.ts'
 import type { Undone } from './change/undo.ts'
 import type { DoctorFinding } from './doctor/finding.ts'
@@ -22,7 +20,7 @@ import type { FailureBook } from './failures/failure-book.ts'
 import type { FailureFilter, FailureOptions, Failures } from './failures/failures.ts'
 import { FlowOperations } from './flow-operations.ts'
 import type { ClassInfo } from './look/classes.ts'
-import { all, checkFilter, conditions, type Flags } from './look/filter.ts'
+import { all, checkFilter, conditions } from './look/filter.ts'
 import type { GroupFilter, GroupPage, PageOptions } from './look/groups.ts'
 import type { CircuitStatus, LimiterStatus } from './look/limiters.ts'
 import type { ListFilter } from './look/list.ts'
@@ -34,18 +32,8 @@ import type { HistoryFilter, StoreHistory } from './measures/history.ts'
 import type { MonitorOptions, MonitorReport } from './measures/monitor.ts'
 import type { Overview, OverviewOptions } from './measures/overview.ts'
 import type { RunTimes, RunTimesFilter } from './measures/run-times.ts'
-import {
-  byHand,
-  closing,
-  names,
-  type Operated,
-  Operations,
-  open,
-  perform,
-  person,
-  settings,
-  watcher,
-} from './operations.ts'
+import type { Operating } from './operated.ts'
+import { Operations } from './operations.ts'
 import type { JobWhy, WhyOptions } from './why/why.ts'
 import { WorkerOperations } from './worker-operations.ts'
 
@@ -60,20 +48,23 @@ export interface StorePlace {
 
 /** Looks at the jobs of one store and changes them; `operate()` makes it. */
 export class Operate extends Operations {
-  readonly #jobs: Operated
-  readonly #actor: Actor | undefined
+  readonly #operating: Operating
 
   /** @internal */
-  constructor(jobs: Operated, given: Flags | undefined, actor: Actor | undefined) {
-    super()
-    this.#jobs = jobs
-    this.#actor = actor
-    Object.defineProperty(this, names, { value: given })
+  constructor(operating: Operating) {
+    super(operating)
+    this.#operating = operating
+  }
+
+  /** For packages of this repository (`internal.ts`). @internal */
+  get [inside](): Operating {
+    return this.#operating
   }
 
   /** Flows, which are chains, batches and workflows: look, cancel, retry. */
   get flows(): FlowOperations {
-    return new FlowOperations(() => this[open](), this[names], this[perform])
+    const { jobs, names, perform } = this.#operating
+    return new FlowOperations(() => jobs.open(), names, perform)
   }
 
   /**
@@ -88,12 +79,13 @@ export class Operate extends Operations {
     readId(id)
     const { checkWhy, why } = await import('./why/why.ts')
     checkWhy(options)
-    return why(await this[open](), id, options)
+    return why(await this.#operating.jobs.open(), id, options)
   }
 
   /** The live workers: look, quiet, resume, restart. */
   get workers(): WorkerOperations {
-    return new WorkerOperations(() => this[open](), this[names], this[perform])
+    const { jobs, names, perform } = this.#operating
+    return new WorkerOperations(() => jobs.open(), names, perform)
   }
 
   /**
@@ -107,8 +99,8 @@ export class Operate extends Operations {
    */
   async runs(filter: RunFilter = {}, options: PageOptions = {}): Promise<RunPage> {
     const { checkRuns, runs } = await import('./look/runs.ts')
-    checkRuns(filter, options, this[names])
-    return runs(await this.#queues(), filter, options, this[names])
+    checkRuns(filter, options, this.#operating.names)
+    return runs(await this.#queues(), filter, options, this.#operating.names)
   }
 
   /**
@@ -122,8 +114,8 @@ export class Operate extends Operations {
    */
   async groups(filter: GroupFilter, options: PageOptions = {}): Promise<GroupPage> {
     const { checkGroups, groups } = await import('./look/groups.ts')
-    checkGroups(filter, options, this[names])
-    return groups(await this.#queues(), filter, options, this[names])
+    checkGroups(filter, options, this.#operating.names)
+    return groups(await this.#queues(), filter, options, this.#operating.names)
   }
 
   /**
@@ -132,19 +124,19 @@ export class Operate extends Operations {
    */
   async limiters(): Promise<LimiterStatus[]> {
     const { limiters } = await import('./look/limiters.ts')
-    const { store, settings } = await this[open]()
+    const { store, settings } = await this.#operating.jobs.open()
     return limiters(store, settings.limiters)
   }
 
   /** The open circuits that live workers know, and until when they are open. */
   async circuits(): Promise<CircuitStatus[]> {
     const { circuits } = await import('./look/limiters.ts')
-    return circuits((await this[open]()).store)
+    return circuits((await this.#operating.jobs.open()).store)
   }
 
   /** The keys of all job classes that any worker of this store ever had, in alphabetical order. */
   async keys(): Promise<string[]> {
-    return (await (await this[open]()).store.keys()).sort()
+    return (await (await this.#operating.jobs.open()).store.keys()).sort()
   }
 
   /**
@@ -156,7 +148,7 @@ export class Operate extends Operations {
    */
   async classes(): Promise<ClassInfo[]> {
     const { classInfos } = await import('./look/classes.ts')
-    return classInfos(await this[byHand].classes())
+    return classInfos(await this.#operating.jobs.byHand.classes())
   }
 
   /**
@@ -170,8 +162,8 @@ export class Operate extends Operations {
    */
   async dispatch(key: string, payload?: unknown, options: DispatchOptions = {}): Promise<HandDispatch> {
     const count = ({ queued }: HandDispatch) => (queued ? 1 : 0)
-    return this[perform]({ what: 'dispatch', on: `class ${key}`, count }, async () =>
-      this[byHand].dispatch(key, payload, options),
+    return this.#operating.perform({ what: 'dispatch', on: `class ${key}`, count }, async () =>
+      this.#operating.jobs.byHand.dispatch(key, payload, options),
     )
   }
 
@@ -190,8 +182,8 @@ export class Operate extends Operations {
    */
   async figures(filter: FigureFilter = {}): Promise<StoreFigures> {
     const { checkFigures, figures } = await import('./measures/figures.ts')
-    checkFigures(filter, this[names])
-    const { store, settings } = await this[open]()
+    checkFigures(filter, this.#operating.names)
+    const { store, settings } = await this.#operating.jobs.open()
     return figures({ store, queues: settings.partitions }, settings.targets, filter)
   }
 
@@ -205,7 +197,7 @@ export class Operate extends Operations {
   async overview(options: OverviewOptions = {}): Promise<Overview> {
     const { checkOverview, overview } = await import('./measures/overview.ts')
     checkOverview(options)
-    const { store, settings } = await this[open]()
+    const { store, settings } = await this.#operating.jobs.open()
     return await overview({ store, queues: settings.partitions }, settings.targets, options)
   }
 
@@ -221,7 +213,7 @@ export class Operate extends Operations {
    */
   async history(filter: HistoryFilter = {}): Promise<StoreHistory> {
     const { checkHistory, history } = await import('./measures/history.ts')
-    checkHistory(filter, this[names])
+    checkHistory(filter, this.#operating.names)
     return await history(await this.#queues(), filter)
   }
 
@@ -239,7 +231,7 @@ export class Operate extends Operations {
    */
   async runTimes(filter: RunTimesFilter = {}): Promise<RunTimes> {
     const { checkRunTimes, runTimes } = await import('./measures/run-times.ts')
-    checkRunTimes(filter, this[names])
+    checkRunTimes(filter, this.#operating.names)
     return await runTimes(await this.#queues(), filter)
   }
 
@@ -256,9 +248,9 @@ export class Operate extends Operations {
    */
   async monitor(options: MonitorOptions = {}): Promise<MonitorReport> {
     const { checkMonitor, monitor } = await import('./measures/monitor.ts')
-    checkMonitor(options, this[names])
-    const { store, settings } = await this[open]()
-    return monitor({ store, queues: settings.partitions }, settings.targets, options, this[names])
+    checkMonitor(options, this.#operating.names)
+    const { store, settings } = await this.#operating.jobs.open()
+    return monitor({ store, queues: settings.partitions }, settings.targets, options, this.#operating.names)
   }
 
   /**
@@ -278,7 +270,7 @@ export class Operate extends Operations {
    */
   async failures(filter: FailureFilter = {}, options: FailureOptions = {}): Promise<Failures> {
     const by = await import('./failures/failures.ts')
-    by.checkFailures(filter, options, this[names])
+    by.checkFailures(filter, options, this.#operating.names)
     return by.failures(await this.#queues(), filter, options)
   }
 
@@ -305,7 +297,7 @@ export class Operate extends Operations {
    */
   async *records(filter: ListFilter = {}, options: RecordOptions = {}): AsyncGenerator<JobRecord[]> {
     const by = await import('./look/records.ts')
-    by.checkRecords(filter, options, this[names])
+    by.checkRecords(filter, options, this.#operating.names)
     yield* by.records(await this.#queues(), filter, options)
   }
 
@@ -331,7 +323,7 @@ export class Operate extends Operations {
     const { source, signal } = options
     const on = source === undefined ? 'jobs' : `jobs of ${source}`
     const count = ({ imported, schedules = 0 }: Imported) => imported + schedules
-    return this[perform]({ what: 'import', on, signal, count }, async (noted) =>
+    return this.#operating.perform({ what: 'import', on, signal, count }, async (noted) =>
       by.importJobs(await this.#queues(), records, options, noted),
     )
   }
@@ -350,7 +342,7 @@ export class Operate extends Operations {
   async undo(records: readonly unknown[]): Promise<Undone> {
     const by = await import('./change/undo.ts')
     const count = ({ undone }: Undone) => undone
-    return this[perform]({ what: 'undo', on: 'changes of jobs', count }, async (noted) =>
+    return this.#operating.perform({ what: 'undo', on: 'changes of jobs', count }, async (noted) =>
       by.undo(await this.#queues(), records, noted),
     )
   }
@@ -367,8 +359,8 @@ export class Operate extends Operations {
    */
   async audit(options: AuditOptions = {}): Promise<AuditPage> {
     const { audit, checkAudit } = await import('./audit/audit.ts')
-    checkAudit(options, this[names])
-    return audit((await this[open]()).store, options, this[names])
+    checkAudit(options, this.#operating.names)
+    return audit((await this.#operating.jobs.open()).store, options, this.#operating.names)
   }
 
   /**
@@ -383,7 +375,7 @@ export class Operate extends Operations {
    */
   async doctor(): Promise<DoctorFinding[]> {
     const { doctor } = await import('./doctor/doctor.ts')
-    return doctor(this)
+    return doctor(this.#operating.jobs)
   }
 
   /**
@@ -399,14 +391,15 @@ export class Operate extends Operations {
   async *tail(id: string, options: TailOptions = {}): AsyncGenerator<JobNews, undefined> {
     const { checkTail, tail } = await import('./events/tail.ts')
     checkTail(id, options)
-    const closed = this[closing]
-    yield* tail(await this[watcher](), closed, id, options)
+    const { jobs } = this.#operating
+    const closed = jobs.closing
+    yield* tail(await jobs.watcher(), closed, id, options)
     return undefined
   }
 
   /** How many milliseconds the store takes to answer the smallest question. Opens it first, and does not count that. */
   async ping(): Promise<number> {
-    const { store } = await this[open]()
+    const { store } = await this.#operating.jobs.open()
     const asked = performance.now()
     await store.now()
     return performance.now() - asked
@@ -414,18 +407,18 @@ export class Operate extends Operations {
 
   /** What people call the store: `redis://host:6379/0` or `sqlite:/path/jobs.db`, without a password. */
   async name(): Promise<string> {
-    return (await this[open]()).store.name
+    return (await this.#operating.jobs.open()).store.name
   }
 
   /** Where the jobs are kept, as it is configured. The store is not opened. */
   async place(): Promise<StorePlace> {
-    const { connection, prefix, durability } = await this[settings]()
+    const { connection, prefix, durability } = await this.#operating.jobs.settings()
     return { connection, prefix, durability }
   }
 
   /** Where `lark jobs:dashboard` listens, and who may look, as it is configured. The store is not opened. */
   async dashboard(): Promise<ConfiguredDashboard> {
-    return (await this[settings]()).dashboard
+    return (await this.#operating.jobs.settings()).dashboard
   }
 
   /**
@@ -435,7 +428,7 @@ export class Operate extends Operations {
    * @param queue default: a queue that says nothing of it
    */
   async retention(queue?: string): Promise<QueueRetention> {
-    const { retention, retentions } = await this[settings]()
+    const { retention, retentions } = await this.#operating.jobs.settings()
     return (queue === undefined ? undefined : retentions?.[queue]) ?? retention
   }
 
@@ -447,52 +440,12 @@ export class Operate extends Operations {
    */
   async erase(what: { all: true }): Promise<void> {
     checkFilter('operate().erase()', what, conditions({ all }), { needed: ['all'] })
-    const { connection, prefix } = await this[settings]()
+    const { connection, prefix } = await this.#operating.jobs.settings()
     await erase(connection, prefix)
   }
 
-  /** Makes a change, and records it. @internal */
-  override get [perform](): Perform {
-    return async (change, act) => {
-      const { store, settings } = await this[open]()
-      if (settings.audit === false) return act(() => {})
-      const { withRecord } = await import('./audit/recording.ts')
-      return withRecord(store, settings.audit, knownActor(this.#actor), change, act)
-    }
-  }
-
-  /** @internal */
-  override get [person](): string {
-    return personOf(knownActor(this.#actor))
-  }
-
   async #queues(): Promise<OpenQueues> {
-    const { store, settings } = await this[open]()
+    const { store, settings } = await this.#operating.jobs.open()
     return { store, queues: settings.partitions }
-  }
-
-  /** @internal */
-  override [open](): ReturnType<Operated[typeof open]> {
-    return this.#jobs[open]()
-  }
-
-  /** @internal */
-  get [byHand](): ByHand {
-    return this.#jobs[byHand]
-  }
-
-  /** @internal */
-  override get [closing](): AbortSignal {
-    return this.#jobs[closing]
-  }
-
-  /** @internal */
-  override [watcher](): ReturnType<Operated[typeof watcher]> {
-    return this.#jobs[watcher]()
-  }
-
-  /** @internal */
-  override [settings](): Promise<Settings> {
-    return this.#jobs[settings]()
   }
 }

@@ -2,16 +2,11 @@
  * The operations on jobs that `Jobs` and `operate()` share: look, retry, cancel, pause, resume. Each call checks what
  * it is given before it opens the store, and imports what it needs: most processes only dispatch.
  */
-import type { Settings } from '../config/config.ts'
 import type { Audited } from '../model/audited.ts'
 import { readId } from '../model/id.ts'
-import { version } from '../model/version.ts'
 import type { JobLike, PayloadOf } from '../options/job-class.ts'
-import type { Store } from '../store/contract/store.ts'
 import type { Duration } from '../words/duration.ts'
-import { type Perform, unrecorded } from './audit/hand-change.ts'
 import type { CancelFilter, Cancelled, CancelOptions } from './change/cancel.ts'
-import type { ByHand } from './change/dispatch.ts'
 import type { Edited, EditFilter } from './change/edit.ts'
 import type { Moved } from './change/move.ts'
 import type { EveryQueue, MetPause, PauseOptions, PauseTarget } from './change/pause.ts'
@@ -22,85 +17,26 @@ import type { PendingFilter, Rescheduled, RescheduleOptions } from './change/res
 import type { RetryFilter, RetryOptions } from './change/retry.ts'
 import type { TagFilter, Tagged, Untagged } from './change/tag.ts'
 import { type EventOptions, QueueEvents } from './events/queue-events.ts'
-import type { WatchedStore } from './events/watcher.ts'
 import type { OpenFlows } from './flows/flow-info.ts'
-import type { ChangeOptions, Chosen, Flags } from './look/filter.ts'
+import type { ChangeOptions, Chosen } from './look/filter.ts'
 import type { JobPage, ListFilter, ListOptions } from './look/list.ts'
 import type { FailedOptions, FindOptions, JobDetail, OpenQueues, StoredJob } from './look/stored-jobs.ts'
 import type { Status } from './measures/status.ts'
+import type { Operating } from './operated.ts'
 import { ScheduleOperations } from './schedule-operations.ts'
 
-/** The part of a version that two copies must have in common: the major version, below 1.0 with the minor version. */
-export function generationOf(version: string): string {
-  return /^(0\.)?\d+/.exec(version)![0]
-}
-
-/**
- * The beginning of the symbols by which copies of this package share instances. Copies whose versions do not go
- * together have other symbols. The sources run as 0.0.
- */
-export const symbolPrefix = `s18i.lark.jobs@${generationOf(version)}`
-
-// Members that users do not see. `operate()` may be of one copy, and the instance of `Jobs` of another.
-export const open = Symbol.for(`${symbolPrefix}.open`)
-/** @internal */
-export const settings = Symbol.for(`${symbolPrefix}.settings`)
-/** @internal */
-export const closing = Symbol.for(`${symbolPrefix}.closing`)
-/** @internal */
-export const watcher = Symbol.for(`${symbolPrefix}.watcher`)
-/** @internal */
-export const after = Symbol.for(`${symbolPrefix}.after`)
-/** @internal */
-export const byHand = Symbol.for(`${symbolPrefix}.byHand`)
-/** @internal */
-export const names = Symbol.for(`${symbolPrefix}.names`)
-/** @internal */
-export const perform = Symbol.for(`${symbolPrefix}.perform`)
-/** @internal */
-export const person = Symbol.for(`${symbolPrefix}.person`)
-
-/** What an instance of `Jobs` gives to its operations and to handles. @internal */
-export interface Operated {
-  /** Aborted when the instance is closed next. */
-  readonly [closing]: AbortSignal
-  /** Opens the store, unless it is open. */
-  [watcher](): Promise<WatchedStore>
-  /** Opens the store, unless it is open. */
-  [open](): Promise<{ store: Store; settings: Settings }>
-  /** The configuration with its defaults. The store is not opened. */
-  [settings](): Promise<Settings>
-  readonly [byHand]: ByHand
-  /** Calls a function after some milliseconds: absent, by a timer. @returns a function that ends this */
-  [after]?(ms: number, act: () => void): () => void
-}
-
 export abstract class Operations {
-  /** What messages call the conditions of a filter, if not by their names. @internal */
-  declare readonly [names]?: Flags | undefined
+  readonly #operating: Operating
 
-  /** Makes each change by hand. An application that changes its own jobs keeps no record of it. @internal */
-  get [perform](): Perform {
-    return unrecorded
+  /** @internal */
+  constructor(operating: Operating) {
+    this.#operating = operating
   }
-
-  /** Who changes something, if it is a person. @internal */
-  get [person](): string | undefined {
-    return undefined
-  }
-
-  /** @internal */
-  abstract [open](): ReturnType<Operated[typeof open]>
-  /** @internal */
-  abstract [settings](): Promise<Settings>
-  /** @internal */
-  abstract readonly [closing]: AbortSignal
-  /** @internal */
-  abstract [watcher](): ReturnType<Operated[typeof watcher]>
 
   /** Schedules: look, pause, resume, remove, run now. */
   get schedules(): ScheduleOperations {
-    return new ScheduleOperations(() => this[open](), this[perform], this[person])
+    const { jobs, perform, person } = this.#operating
+    return new ScheduleOperations(() => jobs.open(), perform, person)
   }
 
   /**
@@ -128,7 +64,7 @@ export abstract class Operations {
    */
   async failed<J extends JobLike = JobLike>(options: FailedOptions = {}): Promise<StoredJob<J>[]> {
     const { checkFailed, failed } = await import('./look/stored-jobs.ts')
-    checkFailed(options, this[names])
+    checkFailed(options, this.#operating.names)
     return failed<J>(await this.#opened(), options)
   }
 
@@ -152,8 +88,8 @@ export abstract class Operations {
     options: ListOptions = {},
   ): Promise<JobPage<J>> {
     const { checkList, list } = await import('./look/list.ts')
-    checkList(filter, options, this[names])
-    return list<J>(await this.#opened(), filter, options, this[names])
+    checkList(filter, options, this.#operating.names)
+    return list<J>(await this.#opened(), filter, options, this.#operating.names)
   }
 
   /**
@@ -171,7 +107,7 @@ export abstract class Operations {
     ...rest: [] | [of: string | RetryOptions]
   ): Promise<number> {
     const { readRetry, retry } = await import('./change/retry.ts')
-    const [chosen, options] = readRetry(which, rest, this[names])
+    const [chosen, options] = readRetry(which, rest, this.#operating.names)
     const change = { what: 'retry', chosen, options, count: (retried: number) => retried } as const
     return this.#change(change, (options, opened) => retry(opened, chosen, options))
   }
@@ -194,7 +130,7 @@ export abstract class Operations {
     options: CancelOptions = {},
   ): Promise<Cancelled> {
     const { cancel, readCancel } = await import('./change/cancel.ts')
-    const chosen = readCancel(which, options, this[names])
+    const chosen = readCancel(which, options, this.#operating.names)
     const count = ({ cancelled, asked }: Cancelled) => cancelled + asked
     const change = { what: 'cancel', chosen, options, count } as const
     return this.#change(change, (options, opened) => cancel(opened, chosen, options))
@@ -212,7 +148,7 @@ export abstract class Operations {
     options: RescheduleOptions = {},
   ): Promise<Rescheduled> {
     const { readRunNow, reschedule } = await import('./change/reschedule.ts')
-    const chosen = readRunNow(which, options, this[names])
+    const chosen = readRunNow(which, options, this.#operating.names)
     const change = { what: 'run-now', chosen, options, count: rescheduledIn } as const
     return this.#change(change, (options, opened) => reschedule(opened, chosen, { kind: 'run-now' }, options))
   }
@@ -230,7 +166,7 @@ export abstract class Operations {
     options: RescheduleOptions = {},
   ): Promise<Rescheduled> {
     const by = await import('./change/reschedule.ts')
-    const [chosen, to] = by.readReschedule(which, delay, options, this[names])
+    const [chosen, to] = by.readReschedule(which, delay, options, this.#operating.names)
     const change = { what: 'reschedule', chosen, options, count: rescheduledIn } as const
     return this.#change(change, (options, opened) => by.reschedule(opened, chosen, to, options))
   }
@@ -249,7 +185,7 @@ export abstract class Operations {
     options: ChangeOptions = {},
   ): Promise<Prioritized> {
     const by = await import('./change/prioritize.ts')
-    const [chosen, to] = by.readPrioritize(which, priority, options, this[names])
+    const [chosen, to] = by.readPrioritize(which, priority, options, this.#operating.names)
     const count = ({ prioritized }: Prioritized) => prioritized
     const change = { what: 'prioritize', chosen, options, count } as const
     return this.#change(change, (options, opened) => by.prioritize(opened, chosen, to, options))
@@ -274,7 +210,7 @@ export abstract class Operations {
     options: ChangeOptions = {},
   ): Promise<Moved> {
     const { move, readMove } = await import('./change/move.ts')
-    const [chosen, to] = readMove(which, queue, options, this[names])
+    const [chosen, to] = readMove(which, queue, options, this.#operating.names)
     const change = { what: 'move', chosen, to, options, count: ({ moved }: Moved) => moved } as const
     return this.#change(change, (options, opened) => move(opened, chosen, to, options))
   }
@@ -300,7 +236,7 @@ export abstract class Operations {
     options: ChangeOptions = {},
   ): Promise<Edited> {
     const { edit, readEdit } = await import('./change/edit.ts')
-    const chosen = readEdit(which, payload, options, this[names])
+    const chosen = readEdit(which, payload, options, this.#operating.names)
     const change = { what: 'edit', chosen, options, count: ({ edited }: Edited) => edited } as const
     return this.#change(change, (options, opened) => edit(opened, chosen, payload, options))
   }
@@ -319,7 +255,7 @@ export abstract class Operations {
     options: ChangeOptions = {},
   ): Promise<Tagged> {
     const by = await import('./change/tag.ts')
-    const [chosen, to] = by.readTag('add-tags', which, tags, options, this[names])
+    const [chosen, to] = by.readTag('add-tags', which, tags, options, this.#operating.names)
     const change = { what: 'tag', chosen, options, count: ({ tagged }: Tagged) => tagged } as const
     return this.#change(change, (options, opened) => by.tag(opened, chosen, to, options))
   }
@@ -337,7 +273,7 @@ export abstract class Operations {
     options: ChangeOptions = {},
   ): Promise<Untagged> {
     const by = await import('./change/tag.ts')
-    const [chosen, to] = by.readTag('remove-tags', which, tags, options, this[names])
+    const [chosen, to] = by.readTag('remove-tags', which, tags, options, this.#operating.names)
     const change = { what: 'untag', chosen, options, count: ({ tagged }: Tagged) => tagged } as const
     const { tagged } = await this.#change(change, (options, opened) => by.tag(opened, chosen, to, options))
     return { untagged: tagged }
@@ -360,7 +296,7 @@ export abstract class Operations {
     options: RemoveOptions = {},
   ): Promise<Removed> {
     const { readRemove, remove } = await import('./change/remove.ts')
-    const chosen = readRemove(which, options, this[names])
+    const chosen = readRemove(which, options, this.#operating.names)
     const change = { what: 'remove', chosen, options, count: ({ removed }: Removed) => removed } as const
     return this.#change(change, (options, opened) => remove(opened, chosen, options))
   }
@@ -380,7 +316,7 @@ export abstract class Operations {
     options: PurgeOptions = {},
   ): Promise<Removed> {
     const { purge, readPurge } = await import('./change/purge.ts')
-    const chosen = readPurge(which, options, this[names])
+    const chosen = readPurge(which, options, this.#operating.names)
     const change = { what: 'purge', chosen, options, count: ({ removed }: Removed) => removed } as const
     return this.#change(change, (options, opened) => purge(opened, chosen, options))
   }
@@ -395,9 +331,11 @@ export abstract class Operations {
    */
   async pause(options: PauseOptions | EveryQueue): Promise<MetPause> {
     const { checkPause, pause, placeWords } = await import('./change/pause.ts')
-    checkPause(options, this[names])
+    checkPause(options, this.#operating.names)
     const change = { what: 'pause', on: placeWords(options), count: () => 1 } as const
-    return this[perform](change, async () => pause(await this.#opened(), options, this[person]))
+    return this.#operating.perform(change, async () =>
+      pause(await this.#opened(), options, this.#operating.person),
+    )
   }
 
   /**
@@ -408,10 +346,10 @@ export abstract class Operations {
    */
   async resume(target: PauseTarget | EveryQueue): Promise<MetPause> {
     const { checkResume, placeWords, resume } = await import('./change/pause.ts')
-    checkResume(target, this[names])
+    checkResume(target, this.#operating.names)
     const count = ({ wasPaused }: MetPause) => (wasPaused ? 1 : 0)
     const change = { what: 'resume', on: placeWords(target), count } as const
-    return this[perform](change, async () => resume(await this.#opened(), target))
+    return this.#operating.perform(change, async () => resume(await this.#opened(), target))
   }
 
   /**
@@ -430,16 +368,17 @@ export abstract class Operations {
    * }
    */
   events(options: EventOptions = {}): QueueEvents {
-    const closed = this[closing]
+    const { jobs } = this.#operating
+    const closed = jobs.closing
     return new QueueEvents(async () => {
       const { EventStream } = await import('./events/event-stream.ts')
-      return new EventStream(() => this[watcher](), closed, options)
+      return new EventStream(() => jobs.watcher(), closed, options)
     })
   }
 
   /** Every queue with its counts and what ended there lately, and the live workers. */
   async status(): Promise<Status> {
-    const { store, settings } = await this[open]()
+    const { store, settings } = await this.#operating.jobs.open()
     const { status } = await import('./measures/status.ts')
     return status({ store, queues: settings.partitions }, settings.targets)
   }
@@ -452,7 +391,7 @@ export abstract class Operations {
     const opened = await this.#opened()
     if (options.dryRun) return act(options, opened)
     const { queue, signal } = options
-    return this[perform]({ ...change, on: chosen, queue, signal }, (noted) => {
+    return this.#operating.perform({ ...change, on: chosen, queue, signal }, (noted) => {
       const onProgress = (done: number, found: number, changed = done) => {
         noted(changed)
         options.onProgress?.(done, found)
@@ -462,7 +401,7 @@ export abstract class Operations {
   }
 
   async #opened(): Promise<OpenQueues & OpenFlows> {
-    const { store, settings } = await this[open]()
+    const { store, settings } = await this.#operating.jobs.open()
     return { store, settings, queues: settings.partitions }
   }
 }

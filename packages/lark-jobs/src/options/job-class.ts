@@ -11,10 +11,10 @@ import { nearest } from '@s18i/lark/config'
 import { isSameFunction } from '../model/backoff.ts'
 import { JobsError } from '../model/errors.ts'
 import type { CancelReason, Keep } from '../model/record.ts'
-import type { Run } from '../model/run/run.ts'
 import { shown } from '../words/secret.ts'
 import { textOf } from '../words/thrown.ts'
 import { originOf } from './class-name.ts'
+import type { JobInside, jobInside } from './job-inside.ts'
 import {
   classSettings,
   type JobSettings,
@@ -38,19 +38,11 @@ import {
   voiceOf,
 } from './schema.ts'
 import type { PayloadInput } from './standard-schema.ts'
-import type { Rejection } from './unique.ts'
 
 /** Marks the prototype of `Job`, in every copy of this package. */
 export const jobBrand = Symbol.for('s18i.lark.job')
-/** Where a job keeps the run it is in. */
-export const currentRun = Symbol.for('s18i.lark.job.run')
-/** Where a job keeps the ids of its last dispatch. */
-export const dispatchedIds = Symbol.for('s18i.lark.job.ids')
-
 /** Marks the methods of `Job` that do nothing, so that every copy can tell them from the methods of a class. */
 export const idle = Symbol.for('s18i.lark.job.idle')
-/** Where a job keeps the reason why its last dispatch was not queued. */
-export const dispatchRejection = Symbol.for('s18i.lark.job.rejection')
 
 /** The fields of a job that say how it is queued and run. */
 export interface JobFields
@@ -68,11 +60,7 @@ export interface WrittenJob extends JobFields {
 
 export interface JobLike extends WrittenJob {
   /** @internal */
-  [currentRun]?: Run | undefined
-  /** @internal */
-  [dispatchedIds]?: string[] | undefined
-  /** @internal */
-  [dispatchRejection]?: Rejection | undefined
+  [jobInside]?: JobInside | undefined
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: the parameters are between a class and the `make` of its application

@@ -11,9 +11,9 @@ import { LarkError } from '@s18i/lark/config'
 import { defaultBackoff } from '../model/backoff.ts'
 import { JobsError } from '../model/errors.ts'
 import { failing } from '../model/run/decision.ts'
-import type { Run } from '../model/run/run.ts'
 import { tickOf } from '../model/tick.ts'
-import { currentRun, jobBrand, type WrittenJob } from '../options/job-class.ts'
+import { jobBrand, type WrittenJob } from '../options/job-class.ts'
+import { type JobInside, jobInside } from '../options/job-inside.ts'
 import { isObject, isText } from '../options/schema.ts'
 import { shown } from '../words/secret.ts'
 
@@ -56,14 +56,14 @@ export class CommandJob implements WrittenJob {
   tries = 3
   backoff = defaultBackoff
   timeout = 1_800_000;
-  [currentRun]?: Run | undefined
+  [jobInside]?: JobInside | undefined
 
   get [jobBrand](): true {
     return true
   }
 
   async handle(payload: CommandPayload): Promise<object | undefined> {
-    const run = this[currentRun]!
+    const run = this[jobInside]!.run!
     const { callCommand } = await import('@s18i/lark')
     const log = (level: 'info' | 'success' | 'warn' | 'error', line: string) => run.write(level, line)
     const tick = tickOf(run.id)

@@ -5,7 +5,8 @@
 import { newId } from '../model/id.ts'
 import { resultText } from '../model/payload.ts'
 import { LONGEST_TIMER, Run, returnedFalse, timedOut } from '../model/run/run.ts'
-import { classOf, currentRun, type JobConstructor, type JobLike, settingsOf } from '../options/job-class.ts'
+import { classOf, type JobConstructor, type JobLike, settingsOf } from '../options/job-class.ts'
+import { insideOfJob } from '../options/job-inside.ts'
 import { readPayload, writePayload } from '../options/payload-rules.ts'
 import { type Around, EventJob, HookCalls } from './hooks.ts'
 import { print } from './job-log.ts'
@@ -99,7 +100,8 @@ export class DispatchNow {
 
 /** Runs `handle`. The decision or abort of the run, if there is one, replaces what `handle` returned or threw. */
 async function inRun(job: JobLike, run: Run, handle: () => unknown): Promise<unknown> {
-  job[currentRun] = run
+  const inside = insideOfJob(job)
+  inside.run = run
   try {
     const result = await handle()
     if (run.decision !== undefined) throw run.decision.error
@@ -109,6 +111,6 @@ async function inRun(job: JobLike, run: Run, handle: () => unknown): Promise<unk
     throw run.decision?.error ?? run.reason ?? error
   } finally {
     // Another run of the same object may have begun meanwhile.
-    if (job[currentRun] === run) job[currentRun] = undefined
+    if (inside.run === run) inside.run = undefined
   }
 }

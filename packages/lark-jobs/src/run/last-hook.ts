@@ -6,7 +6,8 @@
 import { JobsError } from '../model/errors.ts'
 import type { CancelReason } from '../model/record.ts'
 import type { Run } from '../model/run/run.ts'
-import { currentRun, type JobClass, type JobLike } from '../options/job-class.ts'
+import type { JobClass, JobLike } from '../options/job-class.ts'
+import { insideOfJob } from '../options/job-inside.ts'
 import { readAnyway } from '../options/payload-rules.ts'
 import { textOf } from '../words/thrown.ts'
 import { type Make, withMade } from './made-job.ts'
@@ -63,7 +64,7 @@ function call(
     word.kind === 'failed' ? job.failed!(word.error, copy) : job.cancelled!(copy, word.reason, word.because)
   if (make !== undefined) return withMade(make, jobClass, run, copy, act)
   const job = new jobClass.Class()
-  job[currentRun] = run
+  insideOfJob(job).run = run
   return act(job)
 }
 

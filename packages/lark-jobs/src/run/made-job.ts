@@ -5,7 +5,8 @@
 
 import { JobsError } from '../model/errors.ts'
 import type { Run } from '../model/run/run.ts'
-import { currentRun, type JobClass, type JobLike, jobBrand, type WrittenJob } from '../options/job-class.ts'
+import { type JobClass, type JobLike, jobBrand, type WrittenJob } from '../options/job-class.ts'
+import { insideOfJob, jobInside } from '../options/job-inside.ts'
 import type { Signal } from '../waiting/abort-signal.ts'
 import { shown } from '../words/secret.ts'
 import { textOf } from '../words/thrown.ts'
@@ -61,14 +62,14 @@ export async function withMade<T>(
         jobClass,
         `make() returned ${shown(made)}; it must return a job of this class, or { job, dispose }`,
       )
-    if (job[currentRun] !== undefined)
+    if (job[jobInside]?.run !== undefined)
       throw refusal(jobClass, 'make() returned a job that is running; it must return a new one for every run')
     if (run.reason !== undefined) throw run.reason
-    job[currentRun] = run
+    insideOfJob(job).run = run
     try {
       return await use(job)
     } finally {
-      job[currentRun] = undefined
+      insideOfJob(job).run = undefined
     }
   } finally {
     try {

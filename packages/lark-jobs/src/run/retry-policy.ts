@@ -7,7 +7,8 @@ import { defaultBackoff, pauseAfter } from '../model/backoff.ts'
 import type { LeasedJob } from '../model/record.ts'
 import { isNonRetryable } from '../model/run/non-retryable.ts'
 import { limitsFrom } from '../model/tick.ts'
-import { currentRun, type JobClass } from '../options/job-class.ts'
+import type { JobClass } from '../options/job-class.ts'
+import { insideOfJob } from '../options/job-inside.ts'
 import { readAnyway } from '../options/payload-rules.ts'
 import { durationForm, milliseconds } from '../words/duration.ts'
 import { shown as shownText } from '../words/secret.ts'
@@ -75,7 +76,7 @@ export function retryIn(
 function asksForMore(thrown: unknown, { run }: Execution, jobClass: JobClass, warn: Warn): boolean {
   try {
     const job = new jobClass.Class()
-    job[currentRun] = run
+    insideOfJob(job).run = run
     const answer = job.retryIf!(thrown)
     if (typeof answer !== 'boolean') warn(`retryIf() returned ${shown(answer)}; it must be true or false`)
     return answer !== false

@@ -13,7 +13,8 @@ import { inRunOf } from '../model/run/current-member.ts'
 import type { Decision } from '../model/run/decision.ts'
 import { returnedFalse } from '../model/run/run.ts'
 import { limitsFrom } from '../model/tick.ts'
-import { currentRun, type JobClass, type JobLike } from '../options/job-class.ts'
+import type { JobClass, JobLike } from '../options/job-class.ts'
+import { insideOfJob } from '../options/job-inside.ts'
 import { newerVersion, readPayload } from '../options/payload-rules.ts'
 import { readable } from '../words/duration.ts'
 import { CommandJob } from './command-job.ts'
@@ -211,7 +212,7 @@ function handle(execution: Execution, jobClass: JobClass): Promise<unknown> {
       return withMade(environment.make, jobClass, run, payload, use)
     }
     const job = new jobClass.Class()
-    job[currentRun] = run
+    insideOfJob(job).run = run
     return Promise.resolve(called(job, payload, execution, jobClass))
   } catch (error) {
     return Promise.reject(error)

@@ -4,7 +4,7 @@
 import type { Levels } from '../model/run/telemetry.ts'
 import { oldestOf } from '../operate/measures/measurement.ts'
 import { strandedIn } from '../operate/measures/stranded-jobs.ts'
-import { type Operated, open } from '../operate/operations.ts'
+import type { Operated } from '../operate/operated.ts'
 import { counted, lookAt } from './look.ts'
 
 /** The most limiters that are looked at: those that the configuration names first. */
@@ -13,7 +13,7 @@ const MAX_LIMITERS = 100
 /** Asks the store at most once a second for the queues, and for each limiter of the configuration. @throws as `lookAt` */
 export async function levelsOf(jobs: Operated): Promise<Levels> {
   const { at, queues } = await lookAt(jobs)
-  const { store, settings } = await jobs[open]()
+  const { store, settings } = await jobs.open()
   const configured = [...settings.limiters].slice(0, MAX_LIMITERS)
   const limiters = configured.map(async ([limiter, { concurrency }]) => {
     const { holders } = await store.limiters.look(limiter)

@@ -5,7 +5,7 @@
 
 import { JobsError } from '../model/errors.ts'
 import { type Measurement, measure } from '../operate/measures/measurement.ts'
-import { type Operated, open } from '../operate/operations.ts'
+import type { Operated } from '../operate/operated.ts'
 import { inTime } from '../waiting/bounded-wait.ts'
 
 /** Milliseconds for which a look is shared. */
@@ -41,7 +41,7 @@ export function lookAt(jobs: Operated): Promise<Look> {
 }
 
 async function lookAnew(jobs: Operated): Promise<Look> {
-  const { store, settings } = await jobs[open]()
+  const { store, settings } = await jobs.open()
   const { partitions: queues, targets } = settings
   return { ...(await measure({ store, queues })), targets }
 }

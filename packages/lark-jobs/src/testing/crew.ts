@@ -14,7 +14,7 @@ import { type OpenStore, schedulesOfWorker, Worker, workerSettings } from '../ap
 import { Underway } from '../dispatch/underway.ts'
 import { JobsError } from '../model/errors.ts'
 import { scheduleTick } from '../model/tick.ts'
-import type { Operated } from '../operate/operations.ts'
+import type { Operated } from '../operate/operated.ts'
 import type { JobConstructor } from '../options/job-class.ts'
 import type { Middleware } from '../options/middleware.ts'
 import { HookCalls } from '../run/hooks.ts'

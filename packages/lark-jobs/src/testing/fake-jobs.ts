@@ -4,21 +4,23 @@
  * crew work for it.
  */
 import { KnownJobs, refuseReserved, saysOf } from '../api/dispatch-by-key.ts'
-import { Draft, dispatchDrafts, readDraft } from '../api/draft.ts'
-import { dispatchFlow, type FlowDraft, flowDrafted, isFlowDraft } from '../api/flows/flow-draft.ts'
+import { Draft, readDraft } from '../api/draft.ts'
+import { type FlowDraft, flowDrafted, isFlowDraft } from '../api/flows/flow-draft.ts'
 import { FlowHandle } from '../api/flows/flow-handle.ts'
+import { Inside, type Opened } from '../api/inside.ts'
 import type { JobHandle } from '../api/job-handle.ts'
-import { enqueue, Jobs, type Opened, open } from '../api/jobs.ts'
+import { Jobs } from '../api/jobs.ts'
 import type { Settings } from '../config/config.ts'
 import { draftedJob, newJobs } from '../dispatch/new-job.ts'
+import { insideOf } from '../model/copies.ts'
 import { JobsError } from '../model/errors.ts'
 import { type WatchedStore, Watcher } from '../operate/events/watcher.ts'
 import type { FindFlowOptions } from '../operate/flows/flow-finding.ts'
 import type { FlowResultOptions } from '../operate/flows/flow-results.ts'
-import { after, watcher } from '../operate/operations.ts'
 import { definitions } from '../options/definitions.ts'
 import type { DispatchOptions } from '../options/dispatch-options.ts'
-import { classOf, dispatchedIds, type JobConstructor, type JobLike } from '../options/job-class.ts'
+import { classOf, type JobConstructor, type JobLike } from '../options/job-class.ts'
+import { jobInside } from '../options/job-inside.ts'
 import { shown } from '../words/secret.ts'
 import { currentLink } from './current.ts'
 import type { FakeClock } from './fake-clock.ts'
@@ -47,7 +49,7 @@ function hasModulesOfItsOwn(): boolean {
   return '__vitest_worker__' in globalThis || process.env.JEST_WORKER_ID !== undefined
 }
 
-export class FakeJobs extends Jobs {
+class FakeInside extends Inside {
   readonly #options: FakeJobsOptions
   #watcher: FakeWatcher | undefined
 
@@ -56,85 +58,45 @@ export class FakeJobs extends Jobs {
     this.#options = options
   }
 
-  override [enqueue](job: JobLike, payloads: readonly unknown[]): Promise<boolean> {
+  override enqueue(job: JobLike, payloads: readonly unknown[]): Promise<boolean> {
     const Class = job.constructor as JobConstructor
     return this.#dispatch(
       () => this.#options.classes.meet(Class),
-      () => super[enqueue](job, payloads),
-      (answer) => (answer && job[dispatchedIds]) || newJobs(job, payloads).records.map(({ id }) => id),
+      () => super.enqueue(job, payloads),
+      (answer) => (answer && job[jobInside]?.ids) || newJobs(job, payloads).records.map(({ id }) => id),
     )
   }
 
-  override [dispatchDrafts](drafts: readonly Draft[]): Promise<JobHandle[]> {
+  override dispatchDrafts(drafts: readonly Draft[]): Promise<JobHandle[]> {
     const said = () => drafts.map((draft) => readDraft(draft))
     return this.#dispatch(
       () => said().forEach(({ Class }) => void this.#options.classes.meet(Class)),
-      () => super[dispatchDrafts](drafts),
+      () => super.dispatchDrafts(drafts),
       (handles) =>
         handles?.map(({ id }) => id) ??
         said().flatMap((each) => draftedJob(each).records.map(({ id }) => id)),
     )
   }
 
-  override [dispatchFlow](flow: FlowDraft): Promise<FlowHandle> {
+  override dispatchFlow(flow: FlowDraft): Promise<FlowHandle> {
     return this.#dispatch(
       () => this.#meetAll(flow),
       async () => {
-        const { id, isNew } = await super[dispatchFlow](flow)
+        const { id, isNew } = await super.dispatchFlow(flow)
         return new FakeFlowHandle(this, this.#options, id, {}, isNew)
       },
       (handle) => (handle === undefined ? [] : [handle.id]),
     )
   }
 
-  /**
-   * Finds the classes of this test as well. Not those in the folders of the application under a runner that keeps
-   * modules of its own: they would be loaded a second time, and the test would know nothing of what these copies do.
-   */
-  override async dispatchByKey(
-    key: string,
-    payload?: unknown,
-    options: DispatchOptions = {},
-  ): Promise<JobHandle> {
-    refuseReserved('Jobs.dispatchByKey()', key)
-    const { classes, all, named, load } = this.#options
-    const isIt = (Class: JobConstructor) => classOf(Class).key === key
-    const met = classes.find(key)?.Class ?? [...definitions.values()].find(isIt)
-    if (met === undefined && named() === undefined && hasModulesOfItsOwn())
-      throw new JobsError(
-        'UNKNOWN_JOB',
-        `Jobs.dispatchByKey(): this test knows no job with the key ${shown(key)}`,
-        {
-          hint: 'Import its class, and name it: Jobs.fake({ jobs: [SendEmailJob] }). The test runner keeps modules of its own, so the files of the application would be loaded a second time.',
-        },
-      )
-    const Class = met ?? (await new KnownJobs(load).find(key, await all()))
-    const draft = new Draft(this, { Class, payload, ...saysOf('Jobs.dispatchByKey()', options) })
-    return (await this[dispatchDrafts]([draft]))[0]!
-  }
-
-  override flow<Result = unknown>(id: string, options: FindFlowOptions = {}): FlowHandle<Result> {
-    return new FakeFlowHandle<Result>(this, this.#options, id, options)
-  }
-
-  /** Waits for the dispatches. The store stays open until the fake ends: what it has is for the test to see. */
-  override close(): Promise<void> {
-    return this.flush()
-  }
-
-  /** Closes the store. */
-  end(): Promise<void> {
-    return super.close()
-  }
-
-  override async [watcher](): Promise<WatchedStore> {
-    const { store, settings } = await this[open]()
+  override async watcher(): Promise<WatchedStore> {
+    const { store, settings } = await this.open()
     this.#watcher ??= new FakeWatcher(store, this.#options)
     return { store, queues: settings.partitions, watcher: this.#watcher }
   }
 
   /** By the clock of the fake. */
-  [after](ms: number, act: () => void): () => void {
+  after(ms: number, act: () => void): () => void {
     const { clock } = this.#options
     return clock.alarm(clock.now + ms, act)
   }
@@ -170,6 +132,56 @@ export class FakeJobs extends Jobs {
   }
 }
 
+export class FakeJobs extends Jobs {
+  readonly #options: FakeJobsOptions
+
+  constructor(options: FakeJobsOptions) {
+    super(new FakeInside(options))
+    this.#options = options
+  }
+
+  /**
+   * Finds the classes of this test as well. Not those in the folders of the application under a runner that keeps
+   * modules of its own: they would be loaded a second time, and the test would know nothing of what these copies do.
+   */
+  override async dispatchByKey(
+    key: string,
+    payload?: unknown,
+    options: DispatchOptions = {},
+  ): Promise<JobHandle> {
+    refuseReserved('Jobs.dispatchByKey()', key)
+    const { classes, all, named, load } = this.#options
+    const isIt = (Class: JobConstructor) => classOf(Class).key === key
+    const met = classes.find(key)?.Class ?? [...definitions.values()].find(isIt)
+    if (met === undefined && named() === undefined && hasModulesOfItsOwn())
+      throw new JobsError(
+        'UNKNOWN_JOB',
+        `Jobs.dispatchByKey(): this test knows no job with the key ${shown(key)}`,
+        {
+          hint: 'Import its class, and name it: Jobs.fake({ jobs: [SendEmailJob] }). The test runner keeps modules of its own, so the files of the application would be loaded a second time.',
+        },
+      )
+    const Class = met ?? (await new KnownJobs(load).find(key, await all()))
+    const inner = insideOf(this)
+    const draft = new Draft(inner, { Class, payload, ...saysOf('Jobs.dispatchByKey()', options) })
+    return inner.dispatchOne(draft)
+  }
+
+  override flow<Result = unknown>(id: string, options: FindFlowOptions = {}): FlowHandle<Result> {
+    return new FakeFlowHandle<Result>(insideOf(this), this.#options, id, options)
+  }
+
+  /** Waits for the dispatches. The store stays open until the fake ends: what it has is for the test to see. */
+  override close(): Promise<void> {
+    return this.flush()
+  }
+
+  /** Closes the store. */
+  end(): Promise<void> {
+    return super.close()
+  }
+}
+
 /** What awaits the ends of jobs has the crew work meanwhile. */
 class FakeWatcher extends Watcher {
   readonly #opened: Opened['store']
@@ -202,7 +214,7 @@ class FakeFlowHandle<Result = unknown> extends FlowHandle<Result> {
   readonly #options: Pick<FakeJobsOptions, 'until'>
 
   constructor(
-    jobs: FakeJobs,
+    jobs: Inside,
     options: Pick<FakeJobsOptions, 'until'>,
     flow: string,
     find: FindFlowOptions,

@@ -5,13 +5,14 @@
  *   alive → over (`end`, or the end of the block with `using`)
  */
 
-import { Jobs as DefaultJobs } from '../api/default-jobs.ts'
-import { type Jobs, open } from '../api/jobs.ts'
+import { Jobs as DefaultJobs, jobsInside } from '../api/default-jobs.ts'
+import type { Inside } from '../api/inside.ts'
+import type { Jobs } from '../api/jobs.ts'
 import type { Settings } from '../config/config.ts'
 import { type CodeConfig, Configured } from '../config/configured.ts'
 import { Underway } from '../dispatch/underway.ts'
+import { inside, insideOf } from '../model/copies.ts'
 import { JobsError } from '../model/errors.ts'
-import { byHand, settings } from '../operate/operations.ts'
 import type { JobConstructor, JobLike } from '../options/job-class.ts'
 import { connect } from '../store/connect.ts'
 import type { Store } from '../store/contract/store.ts'
@@ -115,8 +116,14 @@ export class Fake extends Assertions implements Disposable, AsyncDisposable {
       pass: async (at) => (await this.#hired()).pass(at),
       until: (promise, isMet, what) => this.#until(promise, isMet, what),
     })
-    for (const instance of [DefaultJobs, ...(options.instances ?? [])])
-      route<Jobs>(instance, () => (currentFake() as Fake | undefined)?.jobs, ['configure', 'fake'])
+    const applies = () => (currentFake() as Fake | undefined)?.jobs
+    for (const instance of [DefaultJobs, ...(options.instances ?? [])]) {
+      route<Jobs>(instance, applies, ['configure', 'fake', inside])
+      route<Inside>(insideOf(instance), () => {
+        const jobs = applies()
+        return jobs && insideOf(jobs)
+      }, ['configure'])
+    }
     begin(this)
   }
 
@@ -266,7 +273,7 @@ export class Fake extends Assertions implements Disposable, AsyncDisposable {
     this.#check()
     const { config } = this.#options
     const found = await (config === undefined
-      ? ordinary(() => DefaultJobs[settings]())
+      ? ordinary(() => jobsInside.settings())
       : new Configured({ ...config, connection: MEMORY }, 'Jobs.fake()').settings())
     return {
       ...found,
@@ -286,12 +293,12 @@ export class Fake extends Assertions implements Disposable, AsyncDisposable {
   /** The classes that the test or the application has named. */
   #named(): readonly JobConstructor[] | undefined {
     const { jobs, config } = this.#options
-    return jobs ?? config?.jobs ?? ordinary(() => DefaultJobs[byHand].named)
+    return jobs ?? config?.jobs ?? ordinary(() => jobsInside.byHand.named)
   }
 
   /** The classes of the application: those that were named, or else those in its folders. */
   async #all(): Promise<readonly JobConstructor[]> {
-    return this.#named() ?? (await ordinary(() => DefaultJobs[byHand].classes()))
+    return this.#named() ?? (await ordinary(() => jobsInside.byHand.classes()))
   }
 
   /** A call of the application to the store. */
@@ -315,13 +322,13 @@ export class Fake extends Assertions implements Disposable, AsyncDisposable {
 
   async #hire(): Promise<Crew> {
     const { Crew } = await import('./crew.ts')
-    await this.#jobs[open]()
+    await insideOf(this.#jobs).open()
     return new Crew({
       fake: this,
       clock: this.#clock,
       outage: this.#outage,
       classes: this.#classes,
-      open: async () => ({ ...(await this.#jobs[open]()), owner: this.#jobs }),
+      open: async () => ({ ...(await insideOf(this.#jobs).open()), owner: insideOf(this.#jobs) }),
       store: () => this.#store!,
       scheduled: () => this.#all(),
       sleep,

@@ -3,8 +3,9 @@
  * accepted dispatch after the probe began.
  */
 
-import { type Jobs, open } from '../../src/api/jobs.ts'
+import type { Jobs } from '../../src/api/jobs.ts'
 import { createJobs, Job } from '../../src/index.ts'
+import { insideOf } from '../../src/model/copies.ts'
 import type { Crew, Role } from './crew.ts'
 import type { Journals } from './journals.ts'
 import { within } from './within.ts'
@@ -42,7 +43,7 @@ export class Probes implements AsyncDisposable {
   }
 
   async store() {
-    return (await this.#jobs[open]()).store
+    return (await insideOf(this.#jobs).open()).store
   }
 
   /** @returns the milliseconds until the last role was seen to work, and the roles that did not, with the reasons */

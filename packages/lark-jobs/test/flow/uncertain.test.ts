@@ -1,9 +1,10 @@
 /**
  * What calls say and do when the store goes away in the middle of them, or somebody else changes the flow: only what is certain.
  */
+
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { open } from '../../src/api/jobs.ts'
 import { batch, chain, createJobs, Job, type Jobs, workflow } from '../../src/index.ts'
+import { insideOf } from '../../src/model/copies.ts'
 import { JobsError } from '../../src/model/errors.ts'
 import type { Store } from '../../src/store/contract/store.ts'
 
@@ -25,7 +26,7 @@ let jobs: Jobs
 let store: Store
 beforeEach(async () => {
   jobs = createJobs({ connection: 'sqlite::memory:', queues: ['default', 'other'] })
-  store = (await jobs[open]()).store
+  store = (await insideOf(jobs).open()).store
 })
 afterEach(() => {
   vi.restoreAllMocks()

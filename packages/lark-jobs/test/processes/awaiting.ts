@@ -5,10 +5,12 @@
  *
  * `LARK_RESULTS=5000` sets how many.
  */
+
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, vi } from 'vitest'
-import { type Jobs, open } from '../../src/api/jobs.ts'
+import type { Jobs } from '../../src/api/jobs.ts'
 import { createJobs, Job, type JobHandle, JobsError } from '../../src/index.ts'
+import { insideOf } from '../../src/model/copies.ts'
 import { signal } from '../working/bench.ts'
 import { App } from './app.ts'
 
@@ -118,7 +120,7 @@ export async function awaitUnderAbuse(
   await watched
   const over = new AbortController()
   const killing = killWorkers(app, over.signal)
-  const { store } = await web[open]()
+  const { store } = await insideOf(web).open()
   const watching = outages.watch(() => store.counts('default'), over.signal)
   const ping = async () => {
     while ((await store.counts('default').catch(() => undefined)) === undefined) await sleep(20)
@@ -197,7 +199,7 @@ export async function killWorkers(app: App, over: AbortSignal): Promise<void> {
 
 /** @returns what says which ends were known too late, and a promise of when all jobs are watched */
 async function observe(web: Jobs, outages: Outages) {
-  const { store } = await web[open]()
+  const { store } = await insideOf(web).open()
   const first = signal()
   const asked = new Set<string>()
   const found: { id: string; endedAt: number; at: number }[] = []

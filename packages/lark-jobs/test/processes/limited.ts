@@ -2,10 +2,11 @@
  * A limited queue with real processes, one of which dies or stands still. The tests compare three things: how many jobs
  * the store counts as active, which runs the handlers have noted, and when each job was claimed by the store's clock.
  */
+
 import { setTimeout as pause } from 'node:timers/promises'
 import { expect, test } from 'vitest'
-import { open } from '../../src/api/jobs.ts'
 import { createJobs } from '../../src/index.ts'
+import { insideOf } from '../../src/model/copies.ts'
 import type { Store } from '../../src/store/contract/store.ts'
 import { newPrefix, removeKeys } from '../redis/place.ts'
 import { App, type Running } from './app.ts'
@@ -92,7 +93,7 @@ class Fleet implements AsyncDisposable {
     const app = await App.make(files, { LARK_JOBS_URL: url, PREFIX: prefix })
     if (url !== undefined) app.atEnd(() => removeKeys(url, prefix))
     const jobs = createJobs({ connection: url ?? `sqlite:${app.folder}/.lark/jobs.db`, prefix })
-    const fleet = new Fleet(app, jobs, (await jobs[open]()).store)
+    const fleet = new Fleet(app, jobs, (await insideOf(jobs).open()).store)
     try {
       expect(await app.start(['fill.js', ...fill]).result).toMatchObject({ code: 0, stderr: '' })
       await fleet.#begin()

@@ -39,7 +39,7 @@ const failing: [code: string, dispatch: string][] = [
   // An open store that is away. Here it is closed.
   [
     'STORE_UNREACHABLE',
-    `const open = Object.getOwnPropertySymbols(Object.getPrototypeOf(Jobs)).find(({ description }) => description.endsWith('.open')); await (await Jobs[open]()).store.close(); new NoteJob().dispatch({})`,
+    `const inside = Object.getOwnPropertySymbols(Object.getPrototypeOf(Jobs)).find(({ description }) => description.endsWith('.inside')); await (await Jobs[inside].open()).store.close(); new NoteJob().dispatch({})`,
   ],
   ['STORE_UNREACHABLE', 'new NoteJob().dispatchMany([{}, {}])'],
 ]

@@ -1,9 +1,10 @@
 /**
  * Opening a cluster, and a cluster whose nodes die, join and leave. No client is restarted.
  */
+
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { open } from '../../src/api/jobs.ts'
 import { createJobs, Job } from '../../src/index.ts'
+import { insideOf } from '../../src/model/copies.ts'
 import { slotOf } from '../../src/store/redis/client/hash-slot.ts'
 import { Caller } from '../conformance/caller.ts'
 import { job, jobs } from '../conformance/jobs.ts'
@@ -176,7 +177,7 @@ test('a node that does not answer costs no lease on the others', async () => {
     }
   }
   await using jobs = createJobs(config)
-  const { store } = await jobs[open]()
+  const { store } = await insideOf(jobs).open()
   await jobs.dispatch(new LongJob())
   await jobs.dispatch(Object.assign(new LongJob(), { queueName: here }))
   // A call waits for longer than a lease for the silent node.

@@ -2,9 +2,10 @@
  * People and applications look and change while the connections to all servers are cut again and again: nothing fails,
  * and each change is made once.
  */
+
 import { expect } from 'vitest'
-import { open } from '../../src/api/jobs.ts'
 import { chain, every, Job, type Jobs } from '../../src/index.ts'
+import { insideOf } from '../../src/model/copies.ts'
 import { operate } from '../../src/operate.ts'
 import { Bench } from '../working/bench.ts'
 import { newPrefix } from './place.ts'
@@ -19,7 +20,7 @@ const COUNT = 2_500
 
 /** Cuts the connections to all servers with each call to the store, some while the call is under way. */
 async function cutting(jobs: Jobs, servers: readonly Server[]): Promise<void> {
-  const { store } = await jobs[open]()
+  const { store } = await insideOf(jobs).open()
   const cut = () =>
     Promise.allSettled(servers.map((each) => each.send('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes')))
   const cuts = (part: object) => {

@@ -2,11 +2,12 @@
  * The commands of an idle worker: on metered servers, users pay for each of them. There are at most 20 a minute,
  * whatever features exist and however many queues the worker serves (one call covers up to 1,000).
  */
+
 import { setTimeout as pause } from 'node:timers/promises'
 import { createClient } from '@redis/client'
 import { expect, test, vi } from 'vitest'
-import { open } from '../../src/api/jobs.ts'
 import { Job, type JobsConfig } from '../../src/index.ts'
+import { insideOf } from '../../src/model/copies.ts'
 import { lua } from '../../src/store/redis/scripts.generated.ts'
 import { Bench } from '../working/bench.ts'
 import { Server } from './server.ts'
@@ -41,7 +42,7 @@ test.concurrent.each([
     await using server = await Server.start()
     await using bench = await Bench.make(async () => ({ connection: server.url, remove: async () => {} }))
     const client = bench.client(config)
-    const { store } = await client[open]()
+    const { store } = await insideOf(client).open()
     const [survey, exchange] = [vi.spyOn(store, 'survey'), vi.spyOn(store, 'exchange')]
     await bench.work([IdleJob], {}, client)
     await vi.waitFor(() => expect(survey.mock.calls.length).toBeGreaterThan(1), 10_000)

@@ -1,10 +1,11 @@
 /**
  * Workers and dispatchers whose server hangs, is down, or is full.
  */
+
 import { setTimeout as pause } from 'node:timers/promises'
 import { describe, expect, test, vi } from 'vitest'
-import { open } from '../../src/api/jobs.ts'
 import { Job, withoutOverlapping } from '../../src/index.ts'
+import { insideOf } from '../../src/model/copies.ts'
 import { Connection } from '../../src/store/redis/client/connection.ts'
 import { Bench, type Connect, Record, signal } from '../working/bench.ts'
 import { TcpProxy } from './proxy.ts'
@@ -43,7 +44,7 @@ test('a server was frozen for longer than a lease: the jobs of two living worker
   )
   await full.promise
   // The worst moment: one worker is about to look for ended leases.
-  const { store } = await bench.jobs[open]()
+  const { store } = await insideOf(bench.jobs).open()
   const frozen = signal()
   const freeze = () => {
     server.signal('SIGSTOP')
@@ -64,7 +65,7 @@ test('a server was frozen for longer than a lease: the jobs of two living worker
   server.signal('SIGCONT')
   // Wait until each worker has renewed its leases, and has looked for ended ones.
   for (const client of clients) {
-    const survey = vi.spyOn((await client[open]()).store, 'survey')
+    const survey = vi.spyOn((await insideOf(client).open()).store, 'survey')
     await vi.waitFor(() => expect(survey.mock.calls.length).toBeGreaterThan(3), 20_000)
   }
   go.resolve()
@@ -101,7 +102,7 @@ test('a server was frozen for longer than a lease: no other worker gets the perm
   const others = bench.client()
   const second = await bench.work([SoleJob], { lease, queues: ['emails'] }, others)
   // The worst moment: the request for a permit is the first call that the server gets when it goes on.
-  const { limiters } = (await others[open]()).store
+  const { limiters } = (await insideOf(others).open()).store
   const permit = limiters.permit.bind(limiters)
   const asked = vi.spyOn(limiters, 'permit').mockImplementationOnce((...args) => {
     server.signal('SIGSTOP')
@@ -143,7 +144,7 @@ test('a server that is full: a living worker keeps its job and its entry in the 
   const admin = new Connection(addressOf(server.url))
   await admin.send(['CONFIG', 'SET', 'maxmemory', '1'])
   admin.close()
-  const { store } = await bench.jobs[open]()
+  const { store } = await insideOf(bench.jobs).open()
   await expect(bench.jobs.dispatch(new NoteJob(), { n: 1 })).rejects.toMatchObject({ code: 'STORE_REFUSED' })
   const leaseEnds = performance.now() + 300
   const survey = vi.spyOn(store, 'survey')
@@ -255,7 +256,7 @@ describe.concurrent.each(['SIGKILL', 'SIGSTOP'] as const)('a server that is away
     const worker = await bench.work([NoteJob])
     server.signal(away)
     // Wait until the worker has asked for jobs and got no answer: it asks by itself every few seconds.
-    const exchange = vi.spyOn((await bench.jobs[open]()).store, 'exchange')
+    const exchange = vi.spyOn((await insideOf(bench.jobs).open()).store, 'exchange')
     await vi.waitFor(() => expect(exchange).toHaveBeenCalled(), 10_000)
     expect((await timed(worker.stop())).ms).toBeLessThan(10_000)
   })

@@ -2,10 +2,11 @@
  * Files of other versions of Lark: an earlier layout is brought forward, other layouts are refused with one line and
  * not changed, and no file is written by two versions at the same time. The later layouts are invented.
  */
+
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, expect, test, vi } from 'vitest'
-import { open } from '../../src/api/jobs.ts'
 import { createJobs, Job } from '../../src/index.ts'
+import { insideOf } from '../../src/model/copies.ts'
 import { SqliteDatabase } from '../../src/store/sqlite/database.ts'
 import { nameOf, versionOf } from '../../src/store/sqlite/layout.ts'
 import { type FileLayout, layout as present } from '../../src/store/sqlite/schema.ts'
@@ -234,7 +235,7 @@ test('if a newer version changes the file of a worker, the worker reports it, go
   const worker = await jobs.work({ jobs: [IdleJob], report })
   await jobs.dispatch(new IdleJob())
   await report.ends(1)
-  const { store } = await jobs[open]()
+  const { store } = await insideOf(jobs).open()
   const [survey, exchange] = [vi.spyOn(store, 'survey'), vi.spyOn(store, 'exchange')]
   await (await folder.store(later)).close()
   await vi.waitFor(

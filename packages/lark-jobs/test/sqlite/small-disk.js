@@ -69,10 +69,10 @@ const report = {
 
 const webs = [createJobs({ connection }), createJobs({ connection })]
 const jobs = createJobs({ connection })
-const open = Object.getOwnPropertySymbols(Object.getPrototypeOf(jobs)).find(({ description }) =>
-  description.endsWith('.open'),
+const inside = Object.getOwnPropertySymbols(Object.getPrototypeOf(jobs)).find(({ description }) =>
+  description.endsWith('.inside'),
 )
-const { store } = await jobs[open]()
+const { store } = await jobs[inside].open()
 /** How often the store refused each verb of the worker. */
 const refused = {}
 for (const verb of ['exchange', 'survey']) {

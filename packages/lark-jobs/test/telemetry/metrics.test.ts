@@ -1,9 +1,10 @@
 /** What Prometheus scrapes: the format, the counters, and the dashboard and alert rules that use them. */
+
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { expect, test, vi } from 'vitest'
-import { open } from '../../src/api/jobs.ts'
 import { Job } from '../../src/index.ts'
+import { insideOf } from '../../src/model/copies.ts'
 import { RunCounts } from '../../src/model/run/run-counts.ts'
 import { metrics, metricsHandler } from '../../src/operate.ts'
 import { RisingCounts } from '../../src/telemetry/prometheus/scrape.ts'
@@ -78,7 +79,7 @@ test('one process tells what all have done, also those that have ended', async (
 
 test('however many scrapes come, the store is looked at once a second', async () => {
   await using bench = await Bench.make(sqliteFile)
-  const { store } = await bench.jobs[open]()
+  const { store } = await insideOf(bench.jobs).open()
   const looks = vi.spyOn(store, 'standings')
   const texts = await Promise.all(Array.from({ length: 20 }, () => metrics(bench.jobs)))
   expect(new Set(texts).size).toBe(1)
@@ -87,7 +88,7 @@ test('however many scrapes come, the store is looked at once a second', async ()
 
 test('if the store does not answer, the metrics say only that', async () => {
   await using bench = await Bench.make(sqliteFile)
-  const { store } = await bench.jobs[open]()
+  const { store } = await insideOf(bench.jobs).open()
   vi.spyOn(store, 'now').mockRejectedValue(new Error('away'))
   expect([...parse(await metrics(bench.jobs))]).toEqual([['lark_jobs_store_up', 0]])
 })

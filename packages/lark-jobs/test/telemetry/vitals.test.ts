@@ -1,7 +1,8 @@
 /** Whether a worker is well, by what it said last. */
+
 import { expect, test, vi } from 'vitest'
-import { open } from '../../src/api/jobs.ts'
 import { Job } from '../../src/index.ts'
+import { insideOf } from '../../src/model/copies.ts'
 import { answerAlone, answerOfStore } from '../../src/telemetry/health/endpoints.ts'
 import { placeIn } from '../../src/telemetry/health/http-server.ts'
 import { ailmentOf, type Vitals } from '../../src/worker/vitals.ts'
@@ -87,7 +88,7 @@ class SlowJob extends Job {
 
 test('a worker whose claims are not answered has lost its way, although the store answers', async () => {
   await using bench = await Bench.make(sqliteFile)
-  const { store } = await bench.jobs[open]()
+  const { store } = await insideOf(bench.jobs).open()
   const worker = await bench.work([SlowJob])
   await vi.waitFor(() => expect(worker.vitals).toMatchObject({ state: 'running', unclaimed: 0 }))
   const exchange = vi.spyOn(store, 'exchange').mockImplementation(() => new Promise(() => {}))
@@ -106,18 +107,18 @@ test('a worker whose claims are not answered has lost its way, although the stor
 test('/slo names the queues whose oldest job has waited for too long', async () => {
   await using bench = await Bench.make(sqliteFile)
   const jobs = bench.client({ queues: { default: { target: 1 }, low: { target: '1h' } } })
-  expect(await answerOfStore('/slo', jobs)).toEqual({ status: 200, text: 'ok\n' })
+  expect(await answerOfStore('/slo', insideOf(jobs))).toEqual({ status: 200, text: 'ok\n' })
   const other = bench.client({ queues: { default: { target: '1ms' }, low: {} } })
   await other.dispatch(new SlowJob())
   await other.pause({ queue: 'default' })
   await new Promise((resolve) => setTimeout(resolve, 5))
-  expect(await answerOfStore('/slo', other)).toEqual({
+  expect(await answerOfStore('/slo', insideOf(other))).toEqual({
     status: 503,
     text: expect.stringMatching(
       /^default: the oldest job has waited for .+, its target is 1 ms \(paused\)\n$/,
     ),
   })
-  const { store } = await bench.jobs[open]()
+  const { store } = await insideOf(bench.jobs).open()
   vi.spyOn(store, 'now').mockRejectedValue(new Error('away'))
-  expect(await answerOfStore('/slo', bench.jobs)).toEqual({ status: 503, text: 'away\n' })
+  expect(await answerOfStore('/slo', insideOf(bench.jobs))).toEqual({ status: 503, text: 'away\n' })
 })

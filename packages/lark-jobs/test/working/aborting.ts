@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { expect, test } from 'vitest'
-import { open } from '../../src/api/jobs.ts'
 import { Job } from '../../src/index.ts'
+import { insideOf } from '../../src/model/copies.ts'
 import { Bench, type Connect, signal } from './bench.ts'
 
 /** Runs whose signal is aborted: at their timeout, or because people cancel the job. */
@@ -74,7 +74,7 @@ export function aborting(connect: Connect): void {
       await bench.jobs.dispatch(job)
       const worker = await bench.work([PatientJob], { stopWhenEmpty: true, lease: 300 })
       await began.promise
-      const { store } = await bench.jobs[open]()
+      const { store } = await insideOf(bench.jobs).open()
       expect(await store.alter('default', [job.id!], { kind: 'cancel', reason })).toEqual(['asked'])
       expect(await worker.done).toMatchObject({ cancelled: 1 })
       expect(await bench.jobs.find(job.id!)).toMatchObject({ state: 'cancelled', reason })

@@ -1,9 +1,11 @@
 /**
  * `handle.result()`: what the job returned, or how it ended instead, in whichever process it ran.
  */
+
 import { expect, test, vi } from 'vitest'
-import { type Jobs, open } from '../../src/api/jobs.ts'
+import type { Jobs } from '../../src/api/jobs.ts'
 import { Job, JobsError, unique } from '../../src/index.ts'
+import { insideOf } from '../../src/model/copies.ts'
 import { MAX_ITEMS } from '../../src/store/contract/store.ts'
 import { Bench, type Connect, signal } from './bench.ts'
 
@@ -43,7 +45,7 @@ const PATIENCE = 10_000
 const SOON = 1_000
 
 async function storeOf(jobs: Jobs) {
-  return (await jobs[open]()).store
+  return (await insideOf(jobs).open()).store
 }
 
 /** Resolves when the store has answered to a watch of so many jobs. */
@@ -154,19 +156,19 @@ export function awaiting(connect: Connect): void {
     await bench.work([SquareJob])
     const web = bench.client()
     const away = new JobsError('STORE_UNREACHABLE', 'Away')
-    vi.spyOn(web, open).mockRejectedValueOnce(away)
+    vi.spyOn(insideOf(web), 'open').mockRejectedValueOnce(away)
     expect(await web.handle(SquareJob, id).result()).toEqual({ square: 3 * 3 })
     vi.spyOn(await storeOf(web), 'partitions').mockRejectedValueOnce(away)
     expect(await web.handle(SquareJob, id).result()).toEqual({ square: 3 * 3 })
     const fails = new JobsError('LAYOUT_UNKNOWN', 'A layout')
-    vi.spyOn(web, open).mockRejectedValueOnce(fails)
+    vi.spyOn(insideOf(web), 'open').mockRejectedValueOnce(fails)
     await expect(web.handle(SquareJob, id).result()).rejects.toBe(fails)
   })
 
   test('timeout and signal count while the store is being opened', async () => {
     await using bench = await Bench.make(connect)
     const web = bench.client()
-    const opening = vi.spyOn(web, open).mockReturnValue(new Promise(() => {}))
+    const opening = vi.spyOn(insideOf(web), 'open').mockReturnValue(new Promise(() => {}))
     const handle = web.handle(SquareJob, 'nobody0000000')
     await expect(handle.result({ timeout: 20 })).rejects.toMatchObject({ code: 'RESULT_TIMEOUT' })
     const reason = new Error('the visitor has left')
@@ -385,8 +387,8 @@ export function awaiting(connect: Connect): void {
       await using bench = await Bench.make(connect)
       const { id } = await bench.jobs.dispatch(new SquareJob().with({ n: 1 }))
       const web = bench.client()
-      if (state === 'open') await web[open]()
-      const opening = vi.spyOn(web, open)
+      if (state === 'open') await insideOf(web).open()
+      const opening = vi.spyOn(insideOf(web), 'open')
       const result = web
         .handle(SquareJob, id)
         .result()
@@ -401,7 +403,9 @@ export function awaiting(connect: Connect): void {
   test('closing the instance while the store is away ends the waits', async () => {
     await using bench = await Bench.make(connect)
     const web = bench.client()
-    const opening = vi.spyOn(web, open).mockRejectedValue(new JobsError('STORE_UNREACHABLE', 'Away'))
+    const opening = vi
+      .spyOn(insideOf(web), 'open')
+      .mockRejectedValue(new JobsError('STORE_UNREACHABLE', 'Away'))
     const result = web
       .handle(SquareJob, 'nobody0000000')
       .result()

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
-import { open } from '../../src/api/jobs.ts'
 import { backoff, exponential, Job } from '../../src/index.ts'
+import { insideOf } from '../../src/model/copies.ts'
 import { Bench, type Connect, Record } from './bench.ts'
 
 /** The pause before the next attempt. */
@@ -168,7 +168,7 @@ export function backingOff(connect: Connect): void {
       }
     }
     await bench.jobs.dispatch(new PausingJob())
-    const { store } = await bench.jobs[open]()
+    const { store } = await insideOf(bench.jobs).open()
     for (const [least, most] of expected) {
       const report = new Record()
       const worker = await bench.work([PausingJob], { report })

@@ -1,6 +1,6 @@
 import { expect, test, vi } from 'vitest'
-import { open } from '../../src/api/jobs.ts'
 import { type CircuitBreakerOptions, circuitBreaker, Job, type Middleware } from '../../src/index.ts'
+import { insideOf } from '../../src/model/copies.ts'
 import type { Outcome } from '../../src/model/record.ts'
 import { Bench, type Connect, Record, signal } from './bench.ts'
 
@@ -131,7 +131,7 @@ export function breaking(connect: Connect): void {
       }
     }
     const { service, CallJob } = calling({ failures: 1, name: 'slow' })
-    const { store } = await bench.jobs[open]()
+    const { store } = await insideOf(bench.jobs).open()
     const circuit = vi.spyOn(store.limiters, 'circuit')
     const report = new Record()
     await bench.work([SlowJob, CallJob], { report })

@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { defineJob, group, Job, tags } from '../../src/index.ts'
+import { insideOf } from '../../src/model/copies.ts'
 import { Bench, type Connect, Record, signal } from './bench.ts'
 
 /** Refuses payloads whose `to` is not a text. */
@@ -94,26 +95,23 @@ export function changing(connect: Connect): void {
   test('a payload of a class that this process has not met keeps its version', async () => {
     await using bench = await Bench.make(connect)
     const { jobs } = bench
-    const opened = await jobs.status().then(() => jobs)
-    const store = (await (opened as never as { [key: symbol]: () => Promise<{ store: unknown }> })[
-      Symbol.for('s18i.lark.jobs@0.0.open')
-    ]!()) as { store: import('../../src/store/contract/store.ts').Store }
+    const { store } = await insideOf(jobs).open()
     const made = ['Vbu1WuDE6eYIV', 'Vbu1WuDE6eYIW'].map((id, i) => ({
       id,
       key: 'elsewhere',
       payload: `{"n":1}${' '.repeat(i)}`,
     }))
-    await store.store.enqueue('default', { caller: 'x', number: 1 }, made)
+    await store.enqueue('default', { caller: 'x', number: 1 }, made)
     expect(await jobs.edit({ key: 'elsewhere' }, { n: 2 })).toEqual({ edited: 2, running: 0 })
     for (const [i, { id }] of made.entries())
-      expect((await store.store.get('default', id))?.payload).toBe(`{"n":2}${' '.repeat(i)}`)
+      expect((await store.get('default', id))?.payload).toBe(`{"n":2}${' '.repeat(i)}`)
     await expect(jobs.edit({ key: 'elsewhere' }, { n: 2n })).rejects.toMatchObject({
       code: 'PAYLOAD_NOT_JSON',
     })
     const more = ({ n }: { n: number }) => ({ n: n + 1 })
     expect(await jobs.edit({ key: 'elsewhere' }, more as never)).toEqual({ edited: 2, running: 0 })
     for (const [i, { id }] of made.entries())
-      expect((await store.store.get('default', id))?.payload).toBe(`{"n":3}${' '.repeat(i)}`)
+      expect((await store.get('default', id))?.payload).toBe(`{"n":3}${' '.repeat(i)}`)
     const sent = defineJob<{ n: number }>({ key: 'changed-later', tries: 2 })
     const handle = await jobs.dispatch(sent.with({ n: 1 }))
     expect(await handle.edit({ n: 2 })).toBe(true)

@@ -1,6 +1,6 @@
 import { expect, test, vi } from 'vitest'
-import { open } from '../../src/api/jobs.ts'
 import { context, Job, type Middleware, withContext } from '../../src/index.ts'
+import { insideOf } from '../../src/model/copies.ts'
 import { Bench, type Connect, Record } from './bench.ts'
 
 /** The context goes from a dispatch to the run, beside the payload. */
@@ -90,7 +90,7 @@ export function contexts(connect: Connect): void {
     class CarryingJob extends Job {
       handle(_: { n: number }) {}
     }
-    const { store } = await bench.jobs[open]()
+    const { store } = await insideOf(bench.jobs).open()
     const enqueue = vi.spyOn(store, 'enqueue')
     const payloads = Array.from({ length: 600 }, (_, n) => ({ n }))
     const job = new CarryingJob()

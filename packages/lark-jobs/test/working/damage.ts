@@ -1,7 +1,7 @@
 import { createClient } from '@redis/client'
 import { expect, test, vi } from 'vitest'
-import { open } from '../../src/api/jobs.ts'
 import { group, Job } from '../../src/index.ts'
+import { insideOf } from '../../src/model/copies.ts'
 import { newId } from '../../src/model/id.ts'
 import { operate } from '../../src/operate.ts'
 import { open as openRaw } from '../sqlite/raw.ts'
@@ -114,7 +114,7 @@ export function damage(connect: Connect, isRedis: boolean): void {
 
   /** All three jobs are shown. */
   async function look({ bench, ids }: Awaited<ReturnType<typeof make>>): Promise<void> {
-    const { store } = await bench.jobs[open]()
+    const { store } = await insideOf(bench.jobs).open()
     const pages = await Promise.all(
       (['waiting', 'delayed', 'active', 'completed', 'failed', 'cancelled'] as const).map((state) =>
         store.list('default', { state }),
@@ -161,7 +161,7 @@ export function damage(connect: Connect, isRedis: boolean): void {
     expect(error).toMatchObject({ code: 'RECORD_DAMAGED' })
     expect(error.message).toMatch(new RegExp(`^The record of job ${id} in default is damaged: it `))
     // The damaged data stays, except a counter, because each run sets the counters.
-    const { unreadable } = (await (await bench.jobs[open]()).store.get('default', id))!
+    const { unreadable } = (await (await insideOf(bench.jobs).open()).store.get('default', id))!
     // What people must not see may stand in the part that is damaged.
     if (job.payload !== undefined && unreadable !== undefined) expect(job.payload).toBe('[redacted]')
     if (unreadable?.kind === 'damaged' && ['record', 'payload'].includes(unreadable.field)) {
@@ -187,7 +187,7 @@ export function damage(connect: Connect, isRedis: boolean): void {
   test('a claim with a damaged count: its jobs go back all the same', async () => {
     await using app = await make()
     const { bench, ids, place } = app
-    const { store } = await bench.jobs[open]()
+    const { store } = await insideOf(bench.jobs).open()
     const want = { limit: 3, lease: 60_000 }
     const { jobs } = await store.exchange('default', { caller: 'dead', number: 1 }, [], want)
     const settled = jobs
@@ -215,7 +215,7 @@ export function damage(connect: Connect, isRedis: boolean): void {
   test('a unique job cannot replace the payload of a record in another format, and is rejected', async () => {
     await using app = await make()
     const { bench, id, set } = app
-    const { store } = await bench.jobs[open]()
+    const { store } = await insideOf(bench.jobs).open()
     await store.alter('default', [id], { kind: 'remove' })
     const lock = { name: 'only', until: 'done', replace: true } as const
     const job = (payload: string, of: string) => ({ id: of, key: 'DamageJob', payload, lock })
@@ -233,7 +233,7 @@ export function damage(connect: Connect, isRedis: boolean): void {
   test('a job in another format is put back, shown as such, and loses no data', async () => {
     await using app = await make()
     const { bench, id, set } = app
-    const { store } = await bench.jobs[open]()
+    const { store } = await insideOf(bench.jobs).open()
     if (isRedis) await set('jobs', '5,,!sealed2;8fe1c0|7d|%%%|opaque')
     else {
       await set('options', '!sealed2;8fe1c0')

@@ -1,6 +1,6 @@
 import { expect, test, vi } from 'vitest'
-import { open } from '../../src/api/jobs.ts'
 import { Job } from '../../src/index.ts'
+import { insideOf } from '../../src/model/copies.ts'
 import { memberId } from '../../src/model/effect.ts'
 import { newId } from '../../src/model/id.ts'
 import { openFlow } from '../conformance/effects.ts'
@@ -21,7 +21,7 @@ export function delivering(connect: Connect): void {
 
   /** Opens a flow at `low`, and puts its members into other partitions. */
   async function flowOf(bench: Bench, size: number): Promise<string> {
-    const { store } = await bench.jobs[open]()
+    const { store } = await insideOf(bench.jobs).open()
     const flow = newId()
     await openFlow(store, size, flow, 'low')
     for (const [number, partition] of ['default', 'emails', 'emails/1'].entries()) {
@@ -38,7 +38,7 @@ export function delivering(connect: Connect): void {
 
   test('a flow counts each of its members once, whatever partitions they ran in and however they ended', async () => {
     await using bench = await Bench.make(connect)
-    const { store } = await bench.jobs[open]()
+    const { store } = await insideOf(bench.jobs).open()
     const size = 300
     const flow = await flowOf(bench, size)
     const apply = vi.spyOn(store.flows, 'apply')
@@ -60,7 +60,7 @@ export function delivering(connect: Connect): void {
 
   test('the home of a flow is away: its members are delivered when it answers again', async () => {
     await using bench = await Bench.make(connect)
-    const { store } = await bench.jobs[open]()
+    const { store } = await insideOf(bench.jobs).open()
     const flow = await flowOf(bench, 3)
     const apply = vi.spyOn(store.flows, 'apply')
     for (let n = 0; n < 6; n++) apply.mockRejectedValueOnce(new Error('away'))
@@ -72,7 +72,7 @@ export function delivering(connect: Connect): void {
 
   test('members that are cancelled by hand while nothing runs are delivered by a worker that waits', async () => {
     await using bench = await Bench.make(connect)
-    const { store } = await bench.jobs[open]()
+    const { store } = await insideOf(bench.jobs).open()
     const flow = newId()
     await openFlow(store, 2, flow, 'low')
     const [first, second] = [0, 1].map((index) => memberId({ flow, home: 'low', index })) as [string, string]
@@ -122,7 +122,7 @@ export function delivering(connect: Connect): void {
     const job = new GoneJob()
     await bench.jobs.dispatch(job, { n: 3 })
     await bench.jobs.cancel(job.id!)
-    const { store } = await bench.jobs[open]()
+    const { store } = await insideOf(bench.jobs).open()
     expect(await store.clear('default', 'cancelled')).toBe(1)
     expect(await bench.jobs.find(job.id!)).toBeUndefined()
     const worker = await bench.work([GoneJob])

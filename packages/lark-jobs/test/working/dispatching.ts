@@ -1,6 +1,7 @@
 import { expect, test, vi } from 'vitest'
-import { type Jobs, open } from '../../src/api/jobs.ts'
+import type { Jobs } from '../../src/api/jobs.ts'
 import { Job } from '../../src/index.ts'
+import { insideOf } from '../../src/model/copies.ts'
 import { Bench, type Connect } from './bench.ts'
 
 class NoteJob extends Job {
@@ -95,7 +96,7 @@ export function dispatching(connect: Connect): void {
 
   test('jobs that are dispatched in one tick travel in one round trip, and each promise has its own outcome', async () => {
     await using bench = await Bench.make(connect)
-    const { store } = await bench.jobs[open]()
+    const { store } = await insideOf(bench.jobs).open()
     const enqueue = store.enqueue.bind(store)
     const sizes: number[] = []
     let answered = 0
@@ -126,13 +127,13 @@ export function dispatching(connect: Connect): void {
   test('the first dispatches of a process travel together too', async () => {
     await using bench = await Bench.make(connect)
     await Promise.all(Array.from({ length: 50 }, (_, n) => bench.jobs.dispatch(new NoteJob(), { n })))
-    const { store } = await bench.jobs[open]()
+    const { store } = await insideOf(bench.jobs).open()
     expect((await store.counts('default')).waiting).toBe(50)
   })
 
   test('dispatchMany goes in chunks, keeps the order, and knows the ids', async () => {
     await using bench = await Bench.make(connect)
-    const { store } = await bench.jobs[open]()
+    const { store } = await insideOf(bench.jobs).open()
     const enqueue = vi.spyOn(store, 'enqueue')
     const job = new NoteJob()
     expect(
@@ -156,13 +157,13 @@ export function dispatching(connect: Connect): void {
     await expect(bench.jobs.dispatchMany(new NoteJob(), payloads)).rejects.toMatchObject({
       code: 'PAYLOAD_NOT_JSON',
     })
-    const { store } = await bench.jobs[open]()
+    const { store } = await insideOf(bench.jobs).open()
     expect((await store.counts('default')).waiting).toBe(0)
   })
 
   test('when a later chunk fails, the error says which ids are queued', async () => {
     await using bench = await Bench.make(connect)
-    const { store } = await bench.jobs[open]()
+    const { store } = await insideOf(bench.jobs).open()
     const enqueue = store.enqueue.bind(store)
     let calls = 0
     // The failure is simulated, to choose its moment. Real failures are in the tests of the stores.
@@ -197,7 +198,7 @@ export function dispatching(connect: Connect): void {
     await failing(bench.client({ connection: 'mysql://nowhere' }))
     const { jobs } = bench
     await failing(jobs, 'nowhere')
-    const { store } = await jobs[open]()
+    const { store } = await insideOf(jobs).open()
     await failing(jobs, 'nowhere')
     await store.close()
     await failing(jobs)

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
-import { open } from '../../src/api/jobs.ts'
 import { group, Job, unique } from '../../src/index.ts'
+import { insideOf } from '../../src/model/copies.ts'
 import { Bench, type Connect } from './bench.ts'
 
 class NoteJob extends Job {
@@ -45,7 +45,7 @@ class ShopJob extends Job {
 
 /** Notes how many jobs each call of a client carries, and where. */
 async function calls(jobs: Bench['jobs']): Promise<[partition: string, size: number][]> {
-  const { store } = await jobs[open]()
+  const { store } = await insideOf(jobs).open()
   const enqueue = store.enqueue.bind(store)
   const made: [string, number][] = []
   store.enqueue = (partition, call, records) => {

@@ -1,8 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { expect, test, vi } from 'vitest'
-import { dispatchFlow } from '../../src/api/flows/flow-draft.ts'
-import { open } from '../../src/api/jobs.ts'
 import { batch, chain, Job, JobsError } from '../../src/index.ts'
+import { insideOf } from '../../src/model/copies.ts'
 import type { Store } from '../../src/store/contract/store.ts'
 import type { Worker } from '../../src/worker/worker.ts'
 import { Bench, type Connect } from './bench.ts'
@@ -22,7 +21,7 @@ export function drainCheck(connect: Connect): void {
     known.delay = '1s'
     await bench.jobs.dispatchMany(new StrangeJob(), Array(150).fill(undefined))
     await bench.jobs.dispatch(known)
-    const { store } = await bench.jobs[open]()
+    const { store } = await insideOf(bench.jobs).open()
     const { jobs: strange } = await store.list('default', { state: 'delayed', limit: 1_000 })
     const ids = strange.filter(({ key }) => key === 'StrangeJob').map(({ id }) => id)
     // These jobs are due before the known one, and after the first look of the worker.
@@ -45,7 +44,7 @@ export function drainCheck(connect: Connect): void {
       ...Array.from({ length: 4 }, () => batch([step, low]).onCompleted(low)),
     ]
     for (const flow of flows) {
-      await bench.jobs[dispatchFlow](flow)
+      await insideOf(bench.jobs).dispatchFlow(flow)
       const worker = await bench.work([StepJob, LowJob], { stopWhenEmpty: true })
       expect(await worker.done).toMatchObject({ completed: 3 })
     }
@@ -65,7 +64,7 @@ export function drainCheck(connect: Connect): void {
     }
     await bench.jobs.dispatch(new FirstJob())
     const client = bench.client()
-    const { store } = await client[open]()
+    const { store } = await insideOf(client).open()
     vi.spyOn(store, 'wait').mockImplementation(async (_caller, timeout, signal) => {
       await pause(timeout, undefined, { signal: signal! }).catch(() => {})
       return []
@@ -93,7 +92,7 @@ export function drainCheck(connect: Connect): void {
 
   test('a failed check is repeated, and other work goes on meanwhile', async () => {
     await using bench = await Bench.make(connect)
-    const { store } = await bench.jobs[open]()
+    const { store } = await insideOf(bench.jobs).open()
     const standings = store.standings.bind(store)
     let [looks, turned] = [0, false]
     vi.spyOn(store, 'standings').mockImplementation((partitions) => {

@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { expect, test } from 'vitest'
-import { open } from '../../src/api/jobs.ts'
 import { Job, type JobsError } from '../../src/index.ts'
+import { insideOf } from '../../src/model/copies.ts'
 import { MAX_CRASHES } from '../../src/store/contract/store.ts'
 import { Bench, type Connect, Record, signal } from './bench.ts'
 
@@ -122,7 +122,7 @@ export function ending(connect: Connect): void {
     await told.promise
     await Promise.all(workers.map((worker) => worker.stop()))
     expect(calls).toEqual([[{ n: 4 }, 'user', job.id]])
-    const { store } = await bench.jobs[open]()
+    const { store } = await insideOf(bench.jobs).open()
     expect(await store.recover('default')).not.toHaveProperty('nextEffect')
   })
 
@@ -141,7 +141,7 @@ export function ending(connect: Connect): void {
     }
     const job = new CrashJob()
     await bench.jobs.dispatch(job, { n: 5 })
-    const { store } = await bench.jobs[open]()
+    const { store } = await insideOf(bench.jobs).open()
     for (let number = 1; number <= MAX_CRASHES; number++) {
       const { jobs } = await store.exchange('default', { caller: 'dead', number }, [], {
         limit: 1,
@@ -176,7 +176,7 @@ export function ending(connect: Connect): void {
     await bench.jobs.cancel(job.ids)
     const report = new Record()
     const worker = await bench.work([BadJob], { report, lease: LEASE })
-    const { store } = await bench.jobs[open]()
+    const { store } = await insideOf(bench.jobs).open()
     while ((await store.recover('default')).nextEffect !== undefined) await pause(20)
     await worker.stop()
     expect(calls).toBe(2)

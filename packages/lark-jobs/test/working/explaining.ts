@@ -3,9 +3,8 @@ import { once } from 'node:events'
 import { hostname } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { afterEach, expect, test, vi } from 'vitest'
-import { dispatchFlow, type FlowDraft } from '../../src/api/flows/flow-draft.ts'
+import type { FlowDraft } from '../../src/api/flows/flow-draft.ts'
 import type { FlowHandle } from '../../src/api/flows/flow-handle.ts'
-import { open } from '../../src/api/jobs.ts'
 import {
   batch,
   circuitBreaker,
@@ -18,6 +17,7 @@ import {
   type WorkOptions,
   workflow,
 } from '../../src/index.ts'
+import { insideOf } from '../../src/model/copies.ts'
 import { memberId } from '../../src/model/effect.ts'
 import { indexOf } from '../../src/model/flow.ts'
 import { newId } from '../../src/model/id.ts'
@@ -377,7 +377,7 @@ export function explaining(connect: Connect): void {
       workers: [worker.id],
     })
     // A worker that has not taken it yet.
-    const { store } = await jobs[open]()
+    const { store } = await insideOf(jobs).open()
     const idle: WorkerRecord = { ...(await operate(jobs).workers.list())[0]!, id: 'idle', running: 0 }
     await store.announce(idle, LEASE)
     expect(await told(shops[0]!.id)).toEqual([
@@ -458,7 +458,7 @@ export function explaining(connect: Connect): void {
   test('a job of a silent worker, one that is prefetched, and one that cannot be read', async () => {
     await using bench = await make()
     const { jobs, told, reasons } = bench
-    const { store } = await jobs[open]()
+    const { store } = await insideOf(jobs).open()
     const [lost] = await queued(jobs, new DyingJob())
     await bench.dies()
     await eventually(async () => expect((await reasons(lost))[0]?.kind).toBe('silent-worker'))
@@ -500,7 +500,7 @@ export function explaining(connect: Connect): void {
   test('a node of a flow that waits for another, and one that never started', async () => {
     await using bench = await make()
     const { jobs, told, reasons } = bench
-    const dispatch = async (draft: FlowDraft) => ((await jobs[dispatchFlow](draft)) as FlowHandle).id
+    const dispatch = async (draft: FlowDraft) => ((await insideOf(jobs).dispatchFlow(draft)) as FlowHandle).id
     const flow = await dispatch(
       workflow('order', (w) => {
         const charge = w.add(new FailJob().with().withOptions({ tries: 1 }), { name: 'charge' })

@@ -1,9 +1,9 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { expect, test, vi } from 'vitest'
-import { open } from '../../src/api/jobs.ts'
 import type { WorkOptions } from '../../src/api/work.ts'
 import type { QueueConfig } from '../../src/config/queues.ts'
 import { Job } from '../../src/index.ts'
+import { insideOf } from '../../src/model/copies.ts'
 import { Bench, type Connect } from './bench.ts'
 
 /** Queues take turns although a worker prefetches jobs of the queues that are fast. */
@@ -119,7 +119,7 @@ export function fairOrder(connect: Connect): void {
       job.queueName = queue
       await client.dispatchMany(job, Array(40).fill(queue))
     }
-    const { store } = await client[open]()
+    const { store } = await insideOf(client).open()
     const exchange = vi.spyOn(store, 'exchange')
     const worker = await bench.work([ManyJob], { stopWhenEmpty: true }, client)
     expect(await worker.done).toMatchObject({ completed: 8_000, lost: 0 })

@@ -1,6 +1,6 @@
 import { expect, test, vi } from 'vitest'
-import { open } from '../../src/api/jobs.ts'
 import { batch, chain, Job, type Jobs, JobsError, keep, unique, workflow } from '../../src/index.ts'
+import { insideOf } from '../../src/model/copies.ts'
 import { operate } from '../../src/operate.ts'
 import { Bench, type Connect, Record as Report } from './bench.ts'
 
@@ -338,7 +338,7 @@ export function flows(connect: Connect): void {
   test('without an answer of the store, a flow is started once, and each member is queued once', async () => {
     await using bench = await working(connect)
     const client = bench.client()
-    const { store } = await client[open]()
+    const { store } = await insideOf(client).open()
     const lost = new JobsError('STORE_UNCERTAIN', 'no answer')
     const isLost = { write: 2, enqueue: 1 }
     const { flows } = store
@@ -369,7 +369,7 @@ export function flows(connect: Connect): void {
   test('a store that refuses to write for a moment does not end a batch that is being filled', async () => {
     await using bench = await working(connect)
     const client = bench.client()
-    const { store } = await client[open]()
+    const { store } = await insideOf(client).open()
     const refused = new JobsError('STORE_REFUSED', 'read-only')
     const left = { write: 1, enqueue: 2 }
     const { flows } = store
@@ -388,7 +388,7 @@ export function flows(connect: Connect): void {
   test('a batch that was begun, and that the store then refuses to fill, is uncertain, and ends failed', async () => {
     await using bench = await working(connect)
     const client = bench.client()
-    const { store } = await client[open]()
+    const { store } = await insideOf(client).open()
     const now = performance.now.bind(performance)
     let later = 0
     using _ = vi.spyOn(performance, 'now').mockImplementation(() => now() + later)
@@ -700,7 +700,7 @@ export function flows(connect: Connect): void {
   test('who awaits a flow reads its definition only when it has ended', async () => {
     await using bench = await Bench.make(connect)
     const handle = await bench.jobs.dispatch(chain([new LowJob().with({ n: 1 })]))
-    const { store } = await bench.jobs[open]()
+    const { store } = await insideOf(bench.jobs).open()
     const [get, state] = [vi.spyOn(store.flows, 'get'), vi.spyOn(store.flows, 'state')]
     const result = handle.result(soon)
     await vi.waitFor(() => expect(state.mock.calls.length).toBeGreaterThan(3))
@@ -713,7 +713,7 @@ export function flows(connect: Connect): void {
   test('a batch has a million members at most', async () => {
     await using bench = await Bench.make(connect)
     const handle = await bench.jobs.dispatch(batch([new LowJob().with({ n: 1 })]))
-    const { store } = await bench.jobs[open]()
+    const { store } = await insideOf(bench.jobs).open()
     const { home } = (await handle.status())!
     const { id, rev, state } = (await store.flows.get(home, handle.id)).found!
     await store.flows.write(home, { id, rev, state, crowd: { reserved: 999_998, size: 999_998 } })

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { expect, test, vi } from 'vitest'
-import { open } from '../../src/api/jobs.ts'
 import { type Hooks, Job, type JobEvent } from '../../src/index.ts'
+import { insideOf } from '../../src/model/copies.ts'
 import { Bench, type Connect, Record, signal } from './bench.ts'
 
 /** Hooks that note their arguments, without the values that differ from run to run. */
@@ -150,7 +150,7 @@ export function hooks(connect: Connect): void {
       handle(_: { n: number }) {}
     }
     await jobs.dispatch([new TransferJob().with({ n: 1 }), new OtherJob().with({ n: 2 })])
-    const { store } = await jobs[open]()
+    const { store } = await insideOf(jobs).open()
     const { jobs: held } = await store.exchange('default', { caller: 'dead', number: 1 }, [], {
       limit: 2,
       lease: 1,

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
-import { open } from '../../src/api/jobs.ts'
 import { remarksOn } from '../../src/commands/look/queue-remarks.ts'
 import { createJobs, Job, keep } from '../../src/index.ts'
+import { insideOf } from '../../src/model/copies.ts'
 import { operate } from '../../src/operate.ts'
 import { Bench, type Connect, Record } from './bench.ts'
 
@@ -51,7 +51,7 @@ export function keeping(connect: Connect): void {
     await using bench = await Bench.make(connect)
     const { connection, prefix } = await operate(bench.jobs).place()
     await using jobs = createJobs({ connection, prefix, keep: { failed: { count: 1 } } })
-    const { store } = await jobs[open]('supervisor')
+    const { store } = await insideOf(jobs).open('supervisor')
     class OnceJob extends PlainJob {
       override maxCrashes = 1
     }
@@ -71,7 +71,7 @@ export function keeping(connect: Connect): void {
     await using bench = await Bench.make(connect)
     const { connection, prefix } = await operate(bench.jobs).place()
     await using jobs = createJobs({ connection, prefix })
-    const { store, settings } = await jobs[open]()
+    const { store, settings } = await insideOf(jobs).open()
     // As if 100,000 had failed: the store reads this at each call.
     Object.assign(settings.retention, { failed: { ...settings.retention.failed, count: 2 } })
     const report = new Record()
@@ -115,7 +115,7 @@ export function keeping(connect: Connect): void {
     )
     const worker = await jobs.work({ jobs: [PlainJob], stopWhenEmpty: true, concurrency: 1 })
     await worker.done
-    const { store } = await jobs[open]()
+    const { store } = await insideOf(jobs).open()
     expect(await store.counts('default')).toMatchObject({ completed: 3, failed: 0 })
     const { jobs: kept } = await store.list('default', { state: 'completed' })
     expect(kept.map(({ payload }) => JSON.parse(payload).n)).toEqual([6, 4, 3])

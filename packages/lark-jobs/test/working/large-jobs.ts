@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises'
 import { expect, test, vi } from 'vitest'
-import { open } from '../../src/api/jobs.ts'
 import { Job, NonRetryableError, type StoredJob } from '../../src/index.ts'
+import { insideOf } from '../../src/model/copies.ts'
 import type { Store } from '../../src/store/contract/store.ts'
 import { Bench, type Connect, Record } from './bench.ts'
 
@@ -45,7 +45,7 @@ export function largeJobs(connect: Connect): void {
     await using bench = await Bench.make(connect)
     ImportJob.begun = []
     for (let n = 0; n < 24; n += 1) await bench.jobs.dispatch(new ImportJob(), { n, text })
-    const { store } = await bench.jobs[open]()
+    const { store } = await insideOf(bench.jobs).open()
     const { exchange } = store
     let handed = 0
     const held: number[] = []
@@ -75,7 +75,7 @@ export function largeJobs(connect: Connect): void {
     const worker = await bench.work([BrokenJob], { queues: ['emails'], concurrency: 3, report })
     await report.ends(6)
     await worker.stop()
-    const { store } = await jobs[open]()
+    const { store } = await insideOf(jobs).open()
     const read = payloads(store)
     const failed = await jobs.failed<BrokenJob>({ limit: 3 })
     expect(failed.map(({ payload }) => payload?.text === text)).toEqual([true, true, true])
@@ -99,7 +99,7 @@ export function largeJobs(connect: Connect): void {
       new ImportJob(),
       Array.from({ length: 700 }, (_, n) => ({ n, text: '' })),
     )
-    const { store } = await bench.jobs[open]()
+    const { store } = await insideOf(bench.jobs).open()
     const alter = vi.spyOn(store, 'alter')
     expect(await bench.jobs.cancel({ queue: 'default' })).toEqual({ cancelled: 700, asked: 0 })
     expect(alter.mock.calls.map(([, ids]) => ids.length)).toEqual([250, 250, 200])

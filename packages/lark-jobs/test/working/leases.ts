@@ -1,6 +1,6 @@
 import { expect, test, vi } from 'vitest'
-import { open } from '../../src/api/jobs.ts'
 import { Job } from '../../src/index.ts'
+import { insideOf } from '../../src/model/copies.ts'
 import { Caller } from '../conformance/caller.ts'
 import { Bench, type Connect, Record, signal } from './bench.ts'
 
@@ -13,7 +13,7 @@ function standStill(ms: number): void {
 export function leases(connect: Connect): void {
   test('a single worker whose event loop is blocked for longer than a lease takes no job from itself', async () => {
     await using bench = await Bench.make(connect)
-    const { store } = await bench.jobs[open]()
+    const { store } = await insideOf(bench.jobs).open()
     const survey = vi.spyOn(store, 'survey')
     const attempts: number[] = []
     class BlockingJob extends Job {
@@ -37,7 +37,7 @@ export function leases(connect: Connect): void {
     'a job that takes longer than its lease stays with a worker that %s, although another worker runs',
     async (does) => {
       await using bench = await Bench.make(connect)
-      const { store } = await bench.jobs[open]()
+      const { store } = await insideOf(bench.jobs).open()
       const began = signal()
       const go = signal()
       class LongJob extends Job {
@@ -52,7 +52,7 @@ export function leases(connect: Connect): void {
       await began.promise
       const other = bench.client()
       const idle = await bench.work([LongJob], { lease: 300 }, other)
-      const looks = vi.spyOn((await other[open]()).store, 'survey')
+      const looks = vi.spyOn((await insideOf(other).open()).store, 'survey')
       const stopped = does === 'stops' ? worker.stop() : undefined
       const leaseEnds = (await store.now()) + 600
       await vi.waitFor(async () => expect(await store.now()).toBeGreaterThan(leaseEnds), 5_000)
@@ -71,7 +71,7 @@ export function leases(connect: Connect): void {
 
   test('a job that has ended stays with its worker while the store does not take its outcome', async () => {
     await using bench = await Bench.make(connect)
-    const { store } = await bench.jobs[open]()
+    const { store } = await insideOf(bench.jobs).open()
     const settles = signal()
     const go = signal()
     const exchange = store.exchange.bind(store)
@@ -91,7 +91,7 @@ export function leases(connect: Connect): void {
     await settles.promise
     const other = bench.client()
     const idle = await bench.work([EndingJob], { lease: 600 }, other)
-    const looks = vi.spyOn((await other[open]()).store, 'survey')
+    const looks = vi.spyOn((await insideOf(other).open()).store, 'survey')
     const leaseEnds = (await store.now()) + 1_000
     await vi.waitFor(async () => expect(await store.now()).toBeGreaterThan(leaseEnds), 5_000)
     const before = looks.mock.calls.length
@@ -108,7 +108,7 @@ export function leases(connect: Connect): void {
 
   test('a job that the same worker claimed again: only its first run gets LEASE_LOST', async () => {
     await using bench = await Bench.make(connect)
-    const { store } = await bench.jobs[open]()
+    const { store } = await insideOf(bench.jobs).open()
     const began = signal()
     const lost = signal<{ run: number; code: string }>()
     const go = signal()
@@ -139,7 +139,7 @@ export function leases(connect: Connect): void {
 
   test('jobs of two queues with the same id: the worker renews the lease of each', async () => {
     await using bench = await Bench.make(connect)
-    const { store } = await bench.jobs[open]()
+    const { store } = await insideOf(bench.jobs).open()
     const began = signal()
     const go = signal()
     let runs = 0
@@ -177,7 +177,7 @@ export function leases(connect: Connect): void {
     }
     const job = new MailJob()
     await bench.jobs.dispatch(job)
-    const { store } = await bench.jobs[open]()
+    const { store } = await insideOf(bench.jobs).open()
     await new Caller(store, 'dead', 'emails').claimOne(100)
     await bench.work([MailJob], { queues: 'default', lease: 300 })
     await vi.waitFor(

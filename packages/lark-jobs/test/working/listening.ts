@@ -1,9 +1,11 @@
 /**
  * `Jobs.events()`: what happens to jobs, in whichever process it happens.
  */
+
 import { expect, test, vi } from 'vitest'
-import { type Jobs, open } from '../../src/api/jobs.ts'
+import type { Jobs } from '../../src/api/jobs.ts'
 import { type EventGap, type EventOptions, Job, type QueueEvent, type QueueEvents } from '../../src/index.ts'
+import { insideOf } from '../../src/model/copies.ts'
 import { operate } from '../../src/operate.ts'
 import { Bench, type Connect, Record } from './bench.ts'
 
@@ -139,7 +141,7 @@ export function listening(connect: Connect): void {
 
   test('while the application is busy with an event, the listening does not lapse', async () => {
     await using bench = await Bench.make(connect)
-    const { store } = await bench.jobs[open]()
+    const { store } = await insideOf(bench.jobs).open()
     vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval', 'performance'] })
     try {
       await using events = await listen(bench.jobs, { queues: ['default'] })

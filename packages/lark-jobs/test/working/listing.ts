@@ -9,8 +9,8 @@ import {
   type ListOptions,
   tags,
 } from '../../src/index.ts'
+import { insideOf } from '../../src/model/copies.ts'
 import type { State } from '../../src/model/record.ts'
-import { open } from '../../src/operate/operations.ts'
 import type { Store } from '../../src/store/contract/store.ts'
 import { Bench, type Connect } from './bench.ts'
 
@@ -92,7 +92,7 @@ class Hand {
   }
 
   static async on(jobs: Jobs, partition = 'default'): Promise<Hand> {
-    return new Hand((await jobs[open]()).store, partition)
+    return new Hand((await insideOf(jobs).open()).store, partition)
   }
 
   async claim(limit: number): Promise<{ id: string; token: string }[]> {

@@ -1,9 +1,10 @@
 /**
  * `operate().figures()`: what workers gather of their runs, and what the store knows of waiting jobs.
  */
+
 import { expect, test, vi } from 'vitest'
-import { open } from '../../src/api/jobs.ts'
 import { Job } from '../../src/index.ts'
+import { insideOf } from '../../src/model/copies.ts'
 import { RunCounts } from '../../src/model/run/run-counts.ts'
 import { operate } from '../../src/operate.ts'
 import { Bench, type Connect, Record } from './bench.ts'
@@ -70,7 +71,7 @@ export function measuring(connect: Connect): void {
     await expect(operate(client).history({ since: 'x' as never })).rejects.toMatchObject({
       code: 'FILTER_INVALID',
     })
-    const { store } = await client[open]()
+    const { store } = await insideOf(client).open()
     const { workers } = await store.workerRuns()
     const counts = RunCounts.read(workers[0]!.all['emails counted'])
     expect([counts.ends('completed'), counts.ends('failed')]).toEqual([2, 1])
@@ -83,7 +84,7 @@ export function measuring(connect: Connect): void {
 
   test('a living worker makes its runs known', async () => {
     await using bench = await Bench.make(connect)
-    const { store } = await bench.jobs[open]()
+    const { store } = await insideOf(bench.jobs).open()
     await bench.work([CountedJob])
     await bench.jobs.dispatch(new CountedJob(), { fails: false })
     await vi.waitFor(

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
-import { open } from '../../src/api/jobs.ts'
 import { batch, chain, every, group, Job, type Jobs, unique } from '../../src/index.ts'
+import { insideOf } from '../../src/model/copies.ts'
 import { operate } from '../../src/operate.ts'
 import { ScheduleBook } from '../../src/schedule/book.ts'
 import { Bench, type Connect, Record } from './bench.ts'
@@ -226,7 +226,7 @@ export function moving(connect: Connect): void {
     const { jobs } = bench
     await jobs.schedules.set('nightly', MailJob.with({ to: 'n' }), every('1d', { overlap: 'skip' }))
     await jobs.schedules.runNow('nightly')
-    const { store } = await jobs[open]()
+    const { store } = await insideOf(jobs).open()
     const book = new ScheduleBook(store)
     const plan = async () => book.plan((await book.get('nightly'))!, 86_400_000)
     expect(await jobs.move({ key: 'mail' }, 'emails')).toEqual({ moved: 1, left: 0 })
@@ -283,7 +283,7 @@ export function moving(connect: Connect): void {
     ran = []
     const wrong = bench.client(misnamed)
     const [a, b] = await wrong.dispatch([LostJob.with({ to: 'a' }), LostJob.with({ to: 'b' })])
-    const { store } = await jobs[open]()
+    const { store } = await insideOf(jobs).open()
     await store.moves.take('emials', [a!.id], ['emails'])
     const report = new Record()
     await bench.work(classes, { queues: ['emails'], report })
@@ -301,7 +301,7 @@ export function moving(connect: Connect): void {
     const { jobs } = bench
     const handles = await jobs.dispatch(['a', 'b', 'c'].map((to) => MailJob.with({ to: `of ada ${to}` })))
     const [a, b, c] = handles.map(({ id }) => id) as [string, string, string]
-    const { store } = await jobs[open]()
+    const { store } = await insideOf(jobs).open()
     expect(await jobs.move([a], 'low')).toEqual({ moved: 1, left: 0 })
     expect(await jobs.move([a], 'emails')).toEqual({ moved: 1, left: 0 })
     expect(await jobs.move([c], 'emails')).toEqual({ moved: 1, left: 0 })

@@ -1,8 +1,8 @@
 import { expect, test, vi } from 'vitest'
-import { dispatchFlow, type FlowDraft } from '../../src/api/flows/flow-draft.ts'
+import type { FlowDraft } from '../../src/api/flows/flow-draft.ts'
 import type { FlowHandle } from '../../src/api/flows/flow-handle.ts'
-import { open } from '../../src/api/jobs.ts'
 import { batch, chain, Job, type Jobs, workflow } from '../../src/index.ts'
+import { insideOf } from '../../src/model/copies.ts'
 import { memberId } from '../../src/model/effect.ts'
 import { indexOf } from '../../src/model/flow.ts'
 import { operate } from '../../src/operate.ts'
@@ -33,7 +33,7 @@ let mended = false
 const step = (number: number, fails = false) => new StepJob().with({ step: number, ...(fails && { fails }) })
 
 async function dispatch(jobs: Jobs, draft: FlowDraft): Promise<string> {
-  return ((await jobs[dispatchFlow](draft)) as FlowHandle).id
+  return ((await insideOf(jobs).dispatchFlow(draft)) as FlowHandle).id
 }
 
 /** Waits until a check passes. */
@@ -193,7 +193,7 @@ export function operatingFlows(connect: Connect): void {
   test('flows by page, the last dispatched first, while others come and go', async () => {
     await using bench = await Bench.make(connect)
     const { flows } = operate(bench.jobs)
-    const { store } = await bench.jobs[open]()
+    const { store } = await insideOf(bench.jobs).open()
     const made: string[] = []
     for (let n = 0; n < 9; n++) {
       // Homes of two queues. Each is later than the one before.
@@ -222,7 +222,7 @@ export function operatingFlows(connect: Connect): void {
 
   test('a page ends where it has looked at many flows of a partition, and the next one goes on', async () => {
     await using bench = await Bench.make(connect)
-    const { store } = await bench.jobs[open]()
+    const { store } = await insideOf(bench.jobs).open()
     const definition = JSON.stringify({ kind: 'batch', nodes: [], keep: {} })
     const write = (id: string, name: string) => {
       const state = JSON.stringify({ phase: 'open', at: 1, nodes: '' })
@@ -241,7 +241,7 @@ export function operatingFlows(connect: Connect): void {
   test('flows that are not readable are told, and the others are listed', async () => {
     await using bench = await Bench.make(connect)
     const id = await dispatch(bench.jobs, chain([step(1)]))
-    const { store } = await bench.jobs[open]()
+    const { store } = await insideOf(bench.jobs).open()
     for (const [id, state] of Object.entries({ torn: '{"phase":', other: '[]' }))
       await store.flows.write('default', { id, rev: 0, definition: '{}', state })
     const { flows, damaged, cursor } = await bench.jobs.flows({ state: 'open' })

@@ -1,7 +1,7 @@
 import { inspect } from 'node:util'
 import { expect, test } from 'vitest'
-import { open } from '../../src/api/jobs.ts'
 import { Job } from '../../src/index.ts'
+import { insideOf } from '../../src/model/copies.ts'
 import { Bench, type Connect, Record, signal } from './bench.ts'
 
 /** The order in which jobs run, and how many run at the same time. */
@@ -190,7 +190,7 @@ export function order(connect: Connect): void {
     }
     await bench.jobs.dispatchMany(new CountJob(), Array(30).fill(undefined))
     expect(await (await bench.work([CountJob], { maxJobs: 12 })).done).toMatchObject({ completed: 12 })
-    const { store } = await bench.jobs[open]()
+    const { store } = await insideOf(bench.jobs).open()
     expect(await store.counts('default')).toMatchObject({ waiting: 18, active: 0, completed: 12 })
   })
 

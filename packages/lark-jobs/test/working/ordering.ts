@@ -2,9 +2,10 @@
  * Orders to live workers: who is told, and what becomes of it. A worker hears an order with its next announcement; each
  * change of its state is one, so nothing waits here. `../processes/fleet.test.ts` waits.
  */
+
 import { expect, test, vi } from 'vitest'
-import { open, supervisedWork } from '../../src/api/jobs.ts'
 import { Job, type JobConstructor } from '../../src/index.ts'
+import { insideOf } from '../../src/model/copies.ts'
 import { operate } from '../../src/operate.ts'
 import { Bench, type Connect, Record, signal } from './bench.ts'
 
@@ -18,7 +19,7 @@ export function ordering(connect: Connect): void {
     const report = new Record()
     const worker = await bench.work([IdleJob], { report })
     const { workers } = operate(bench.client())
-    const { store } = await bench.jobs[open]()
+    const { store } = await insideOf(bench.jobs).open()
     const listed = (state: string) =>
       vi.waitFor(async () => expect(await workers.list()).toMatchObject([{ state }]))
     const resumed = await workers.resume({ worker: worker.id })
@@ -43,12 +44,10 @@ export function ordering(connect: Connect): void {
   test('one that may restart ends when it is told; a worker of an application goes on', async () => {
     await using bench = await Bench.make(connect)
     const ours = await bench.work([IdleJob])
-    const theirs = await bench
-      .client()
-      [supervisedWork](
-        { jobs: [IdleJob] as unknown as JobConstructor[], report: new Record() },
-        { onRestart: (worker) => void worker.restart() },
-      )
+    const theirs = await insideOf(bench.client()).supervisedWork(
+      { jobs: [IdleJob] as unknown as JobConstructor[], report: new Record() },
+      { onRestart: (worker) => void worker.restart() },
+    )
     const { workers } = operate(bench.jobs)
     const told = await workers.restart({ all: true })
     expect(told.workers).toMatchObject([{ id: theirs.id, restarts: true }])

@@ -1,6 +1,6 @@
 import { expect, test, vi } from 'vitest'
-import { open } from '../../src/api/jobs.ts'
 import { Job, type OverlappingOptions, withoutOverlapping } from '../../src/index.ts'
+import { insideOf } from '../../src/model/copies.ts'
 import { Bench, type Connect, Record, signal } from './bench.ts'
 
 /** `withoutOverlapping`: jobs with the same name never run at the same time. */
@@ -193,7 +193,7 @@ export function overlapping(connect: Connect): void {
     class PlainJob extends Job {
       handle() {}
     }
-    const { store } = await bench.jobs[open]()
+    const { store } = await insideOf(bench.jobs).open()
     const calls = [vi.spyOn(store.limiters, 'permit'), vi.spyOn(store.limiters, 'keep')]
     await bench.jobs.dispatchMany(new PlainJob(), new Array(20).fill(undefined))
     await (await bench.work([PlainJob], { stopWhenEmpty: true, lease: 300 })).done

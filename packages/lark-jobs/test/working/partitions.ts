@@ -1,7 +1,8 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { expect, test, vi } from 'vitest'
-import { enqueue, type Jobs, open } from '../../src/api/jobs.ts'
+import type { Jobs } from '../../src/api/jobs.ts'
 import { Job, JobsError } from '../../src/index.ts'
+import { insideOf } from '../../src/model/copies.ts'
 import type { JobLike } from '../../src/options/job-class.ts'
 import { Bench, type Connect, Record, signal } from './bench.ts'
 
@@ -15,7 +16,7 @@ const grown = { queues: { default: {}, emails: { partitions: 3 }, low: {} } }
 
 /** Dispatches `count` jobs, each in its own tick, so that each goes to the next partition. */
 async function fill(client: Jobs, count: number, make: () => JobLike = () => new MailJob()) {
-  for (let n = 0; n < count; n++) await client[enqueue](make(), [{ n }])
+  for (let n = 0; n < count; n++) await insideOf(client).enqueue(make(), [{ n }])
 }
 
 /** A queue with several partitions. Only the stores see the partitions. */
@@ -23,7 +24,7 @@ export function partitions(connect: Connect): void {
   test('jobs of one tick go to one partition, in one call; the next tick uses the next partition', async () => {
     await using bench = await Bench.make(connect)
     const client = bench.client(grown)
-    const { store } = await client[open]()
+    const { store } = await insideOf(client).open()
     const enqueue = vi.spyOn(store, 'enqueue')
     for (let tick = 0; tick < 6; tick++)
       await Promise.all(Array.from({ length: 40 }, (_, n) => client.dispatch(new MailJob(), { n })))
@@ -37,7 +38,7 @@ export function partitions(connect: Connect): void {
   test('dispatchMany sends to all partitions at once, to each in order', async () => {
     await using bench = await Bench.make(connect)
     const client = bench.client(grown)
-    const { store } = await client[open]()
+    const { store } = await insideOf(client).open()
     const enqueue = vi.spyOn(store, 'enqueue')
     const job = new MailJob()
     const payloads = Array.from({ length: 4_500 }, (_, n) => ({ n }))
@@ -64,7 +65,7 @@ export function partitions(connect: Connect): void {
   test('a chunk that fails stops the later chunks; the error has the queued ids', async () => {
     await using bench = await Bench.make(connect)
     const client = bench.client(grown)
-    const { store } = await client[open]()
+    const { store } = await insideOf(client).open()
     const enqueue = store.enqueue.bind(store)
     let calls = 0
     const failed: string[] = []
@@ -94,7 +95,7 @@ export function partitions(connect: Connect): void {
       }
     }
     const client = bench.client(grown)
-    const { store } = await client[open]()
+    const { store } = await insideOf(client).open()
     await fill(client, 30)
     await fill(client, 6, () => new FailJob())
     const report = new Record()
@@ -127,7 +128,7 @@ export function partitions(connect: Connect): void {
   test('the order is kept within a partition', async () => {
     await using bench = await Bench.make(connect)
     const client = bench.client(grown)
-    const { store } = await client[open]()
+    const { store } = await insideOf(client).open()
     const enqueue = vi.spyOn(store, 'enqueue')
     const ran: number[] = []
     class OrderJob extends MailJob {
@@ -260,7 +261,7 @@ export function partitions(connect: Connect): void {
     await fill(bench.client(grown), 30)
     const client = bench.client({ queues: { default: {}, emails: { partitions: 1 } } })
     await fill(client, 5)
-    const { store } = await client[open]()
+    const { store } = await insideOf(client).open()
     expect((await store.counts('emails')).waiting).toBe(15)
     expect(await (await bench.work([MailJob], { stopWhenEmpty: true }, client)).done).toMatchObject({
       completed: 35,

@@ -1,6 +1,6 @@
 import { expect, test, vi } from 'vitest'
-import { open } from '../../src/api/jobs.ts'
 import { Job } from '../../src/index.ts'
+import { insideOf } from '../../src/model/copies.ts'
 import { Bench, type Connect, Record } from './bench.ts'
 
 /** Pauses of whole queues: by a job, and by hand for a time. */
@@ -29,7 +29,7 @@ export function pausing(connect: Connect): void {
     await vi.waitFor(async () => {
       const { queues } = await client.status()
       expect(queues[0]).toMatchObject({ paused: true, pausedBecause: 'the mail server is down' })
-      const { store } = await client[open]()
+      const { store } = await insideOf(client).open()
       const settings = await Promise.all(
         ['default', 'default/1', 'default/2'].map((each) => store.configure(each, {})),
       )

@@ -1,6 +1,6 @@
 import { expect, test, vi } from 'vitest'
-import { enqueue, open } from '../../src/api/jobs.ts'
 import { group, Job, type JobConstructor, limiter } from '../../src/index.ts'
+import { insideOf } from '../../src/model/copies.ts'
 import { Bench, type Connect, Record, signal } from './bench.ts'
 import { Meter } from './meter.ts'
 
@@ -265,7 +265,7 @@ export function permitting(connect: Connect): void {
       handle() {}
     }
     await client.dispatchMany(new CardJob(), [undefined, undefined])
-    const { store } = await client[open]()
+    const { store } = await insideOf(client).open()
     const exchange = store.exchange.bind(store)
     const [claimed, answered] = [signal(), signal()]
     vi.spyOn(store, 'exchange').mockImplementation(async (...args) => {
@@ -364,7 +364,7 @@ export function permitting(connect: Connect): void {
         override limiter = option as string
         handle(_n: number) {}
       }
-    const dispatch = (option: unknown) => client[enqueue](new (jobOf(option))(), [1])
+    const dispatch = (option: unknown) => insideOf(client).enqueue(new (jobOf(option))(), [1])
     await expect(dispatch('strip')).rejects.toMatchObject({
       code: 'UNKNOWN_LIMITER',
       message: "CardJob: 'strip' is not a configured limiter",

@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest'
-import { type Jobs, open } from '../../src/api/jobs.ts'
+import type { Jobs } from '../../src/api/jobs.ts'
 import type { WorkOptions } from '../../src/api/work.ts'
 import { Job } from '../../src/index.ts'
+import { insideOf } from '../../src/model/copies.ts'
 import { paces } from '../../src/options/preset.ts'
 import { Bench, type Connect } from './bench.ts'
 
@@ -64,7 +65,7 @@ async function workThrough(
     new FastJob(),
     Array.from({ length: jobs }, (_, n) => n),
   )
-  const { store } = await client[open]()
+  const { store } = await insideOf(client).open()
   const exchange = store.exchange
   const wants: { limit: number; prefetch: number }[] = []
   store.exchange = (partition, call, settlements, want) => {

@@ -1,11 +1,12 @@
 /**
  * Purging jobs of flows: those that were queued, and those that never were.
  */
+
 import { expect, test, vi } from 'vitest'
 import type { FlowDraft } from '../../src/api/flows/flow-draft.ts'
 import type { FlowHandle } from '../../src/api/flows/flow-handle.ts'
-import { open } from '../../src/api/jobs.ts'
 import { batch, chain, cron, group, Job, type Jobs, keep, unique, workflow } from '../../src/index.ts'
+import { insideOf } from '../../src/model/copies.ts'
 import { memberId } from '../../src/model/effect.ts'
 import { indexOf } from '../../src/model/flow.ts'
 import { type FlowInfo, operate } from '../../src/operate.ts'
@@ -393,7 +394,7 @@ export function purging(connect: Connect): void {
       }),
     )
     const dying = bench.client()
-    const { store } = await dying[open]()
+    const { store } = await insideOf(dying).open()
     vi.spyOn(store.flows, 'apply').mockRejectedValue(new Error('the process has died'))
     await expect(dying.purge({ where: { who: ADA } })).rejects.toThrow('the process has died')
     // A look of the flow finds that the job is gone, and that its payload is.

@@ -1,6 +1,6 @@
 import { expect, test, vi } from 'vitest'
-import { open } from '../../src/api/jobs.ts'
 import { Job, type JobsConfig, type RateLimitedOptions, rateLimited } from '../../src/index.ts'
+import { insideOf } from '../../src/model/copies.ts'
 import { Bench, type Connect, Record } from './bench.ts'
 
 /** `rateLimited`: limiters that jobs of any class and queue share. */
@@ -154,7 +154,7 @@ export function rateLimiting(connect: Connect): void {
   test('dispatchNow() asks for no permit', async () => {
     await using bench = await Bench.make(connect)
     const [ChargeJob] = classes()
-    const { store } = await bench.jobs[open]()
+    const { store } = await insideOf(bench.jobs).open()
     const permit = vi.spyOn(store.limiters, 'permit')
     expect(await bench.jobs.dispatchNow(new ChargeJob())).toBe(1)
     expect(permit).not.toHaveBeenCalled()

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
-import { open } from '../../src/api/jobs.ts'
 import { group, Job } from '../../src/index.ts'
+import { insideOf } from '../../src/model/copies.ts'
 import { operate } from '../../src/operate.ts'
 import { Bench, type Connect, Record, signal } from './bench.ts'
 
@@ -153,7 +153,7 @@ export function removing(connect: Connect): void {
     await operating.remove({ where: { n: 3 } }, { before })
     expect(await operating.import(kept)).toEqual({ imported: 1, existing: 0 })
     expect((await bench.jobs.list({ group: 'acme' })).jobs).toHaveLength(jobs.length)
-    const { store } = await bench.jobs[open]()
+    const { store } = await insideOf(bench.jobs).open()
     const call = { caller: 'ada', number: 1 }
     const claim = await store.exchange('default', call, [], { limit: 3, lease: 60_000 })
     expect(claim.jobs).toHaveLength(1)
@@ -221,7 +221,7 @@ export function removing(connect: Connect): void {
     const list = [new ToldJob(), new ToldJob()]
     for (const job of list) await bench.jobs.dispatch(job, { n: 1 })
     const [one, other] = list.map(({ id }) => id!)
-    const { store } = await bench.jobs[open]()
+    const { store } = await insideOf(bench.jobs).open()
     const hasEffects = async () => (await store.recover('default')).nextEffect !== undefined
     await bench.jobs.cancel([one!, other!])
     await bench.jobs.remove([one!, other!])

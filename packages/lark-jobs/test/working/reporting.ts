@@ -1,9 +1,10 @@
 /**
  * `this.progress()`: the latest report of a job, while it runs and after it has ended.
  */
+
 import { expect, test, vi } from 'vitest'
-import { open } from '../../src/api/jobs.ts'
 import { Job } from '../../src/index.ts'
+import { insideOf } from '../../src/model/copies.ts'
 import { Bench, type Connect, signal } from './bench.ts'
 
 /** Longer than any of this takes, in milliseconds. */
@@ -62,7 +63,7 @@ export function reporting(connect: Connect): void {
     const web = bench.client()
     const back = bench.client()
     const handle = await web.dispatch(new ReportingJob().with())
-    const { store } = await back[open]()
+    const { store } = await insideOf(back).open()
     const extend = vi.spyOn(store, 'extend')
     const reports = () =>
       extend.mock.calls.filter(([, , notes]) => notes.some((note) => note.progress !== undefined)).length

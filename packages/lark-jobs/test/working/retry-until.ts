@@ -1,6 +1,6 @@
 import { expect, test, vi } from 'vitest'
-import { open } from '../../src/api/jobs.ts'
 import { Job } from '../../src/index.ts'
+import { insideOf } from '../../src/model/copies.ts'
 import { Bench, type Connect, Record } from './bench.ts'
 
 /** `retryUntil`: jobs that are retried for a time, and not a number of times. */
@@ -56,7 +56,7 @@ export function retryUntil(connect: Connect): void {
     none.tries = 1
     const plain = new DelayedJob()
     for (const job of [later, short, none, plain]) await bench.jobs.dispatch(job)
-    const { store } = await bench.jobs[open]()
+    const { store } = await insideOf(bench.jobs).open()
     const kept = async (job: Job) => (await store.get('default', job.id!))?.options
     expect(await kept(later)).toEqual({ retryUntil: 3_720_000 })
     expect(await kept(none)).toEqual({ tries: 1, retryUntil: 0 })
@@ -82,7 +82,7 @@ export function retryUntil(connect: Connect): void {
     }
     const job = new HourJob()
     await bench.jobs.dispatch(job)
-    const { store } = await bench.jobs[open]()
+    const { store } = await insideOf(bench.jobs).open()
     const survey = store.survey.bind(store)
     vi.spyOn(store, 'survey').mockImplementation(async (...args) => {
       const answer = await survey(...args)

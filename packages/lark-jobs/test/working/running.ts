@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
-import { open } from '../../src/api/jobs.ts'
 import { Job } from '../../src/index.ts'
+import { insideOf } from '../../src/model/copies.ts'
 import { newId } from '../../src/model/id.ts'
 import { Bench, type Connect, Record, signal } from './bench.ts'
 
@@ -95,7 +95,7 @@ export function running(connect: Connect): void {
 
   test('a value that is damaged in the store, or nested too deeply to be written again, is returned as text', async () => {
     await using bench = await Bench.make(connect)
-    const { store } = await bench.jobs[open]()
+    const { store } = await insideOf(bench.jobs).open()
     const deep = '['.repeat(50_000) + ']'.repeat(50_000)
     for (const [i, payload] of ['{"n":', deep, '"text"'].entries()) {
       const id = newId()

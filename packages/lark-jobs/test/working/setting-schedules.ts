@@ -1,5 +1,4 @@
 import { expect, test } from 'vitest'
-import { open } from '../../src/api/jobs.ts'
 import { declaredBy, partitionOf } from '../../src/dispatch/scheduled-job.ts'
 import {
   createJobs,
@@ -12,6 +11,7 @@ import {
   type ScheduleInfo,
   unique,
 } from '../../src/index.ts'
+import { insideOf } from '../../src/model/copies.ts'
 import { bookOf } from '../../src/operate/schedules/schedule-info.ts'
 import { operate } from '../../src/operate.ts'
 import { classOf } from '../../src/options/job-class.ts'
@@ -38,14 +38,14 @@ class NightlyJob extends Job {
 
 /** Declares the schedules of a class, as a worker does. */
 async function declare(jobs: Jobs, Class: new () => Job): Promise<void> {
-  const opened = await jobs[open]()
+  const opened = await insideOf(jobs).open()
   for (const { id, definition } of declaredBy(classOf(Class), 'UTC'))
     await bookOf(opened).set(id, definition, partitionOf(id, definition, opened.settings.partitions))
 }
 
 /** Writes something else in the place of a schedule. */
 export async function damageSchedule(jobs: Jobs, id: string): Promise<void> {
-  const opened = await jobs[open]()
+  const opened = await insideOf(jobs).open()
   const { partition, rev } = (await bookOf(opened).get(id))!
   const write = { id, rev, definition: 'damaged', state: 'damaged', next: Date.now() }
   await opened.store.schedules.write(partition, [write])

@@ -1,7 +1,7 @@
 import { expect, test, vi } from 'vitest'
-import { open } from '../../src/api/jobs.ts'
 import type { WorkOptions } from '../../src/api/work.ts'
 import { Job, JobsError } from '../../src/index.ts'
+import { insideOf } from '../../src/model/copies.ts'
 import { Bench, type Connect, Record, signal } from './bench.ts'
 
 class IdleJob extends Job {
@@ -105,7 +105,7 @@ export function starting(connect: Connect): void {
   ])('a worker whose first claim %s says so, and works', async (_, error) => {
     await using bench = await Bench.make(connect)
     await bench.jobs.dispatch(new IdleJob())
-    const { store } = await bench.jobs[open]()
+    const { store } = await insideOf(bench.jobs).open()
     vi.spyOn(store, 'exchange').mockRejectedValueOnce(error)
     const report = new Record()
     const worker = await bench.work([IdleJob], { report, queues: 'default' })
@@ -141,7 +141,7 @@ export function starting(connect: Connect): void {
     await using bench = await Bench.make(connect)
     for (const opened of [false, true]) {
       const client = bench.client()
-      if (opened) await client[open]()
+      if (opened) await insideOf(client).open()
       const starting = bench.work([IdleJob], {}, client)
       await client.close()
       await (await starting).done

@@ -1,8 +1,8 @@
 import { once } from 'node:events'
 import { setTimeout as pause } from 'node:timers/promises'
 import { expect, test, vi } from 'vitest'
-import { open } from '../../src/api/jobs.ts'
 import { Job, JobsError } from '../../src/index.ts'
+import { insideOf } from '../../src/model/copies.ts'
 import { Bench, type Connect, Record, signal } from './bench.ts'
 
 /** How workers stop, and what happens to the jobs of workers that do not end in time. */
@@ -25,7 +25,7 @@ export function stopping(connect: Connect): void {
     await stopped
     await worker.stop()
     expect(worker.summary).toMatchObject({ completed: 1, released: 0 })
-    const { store } = await bench.jobs[open]()
+    const { store } = await insideOf(bench.jobs).open()
     expect(await store.counts('default')).toMatchObject({ waiting: 1, active: 0, completed: 1 })
     expect(await store.workers()).toEqual([])
   })
@@ -97,7 +97,7 @@ export function stopping(connect: Connect): void {
       handle() {}
     }
     const worker = await bench.work([IdleJob])
-    const { store } = await bench.jobs[open]()
+    const { store } = await insideOf(bench.jobs).open()
     expect(await store.workers()).toMatchObject([
       {
         id: worker.id,
@@ -138,7 +138,7 @@ export function stopping(connect: Connect): void {
     await began.promise
     // It would run the job itself if it heard of the loss before the other worker has started.
     first.quiet()
-    await (await bench.jobs[open]()).store.recover('default', { holder: first.id })
+    await (await insideOf(bench.jobs).open()).store.recover('default', { holder: first.id })
     const other = new Record()
     await bench.work([StealJob], { report: other })
     await other.ends(1)
@@ -166,7 +166,7 @@ export function stopping(connect: Connect): void {
     await bench.jobs.dispatch(new LongJob())
     const worker = await bench.work([LongJob])
     await began.promise
-    const { store } = await bench.jobs[open]()
+    const { store } = await insideOf(bench.jobs).open()
     vi.spyOn(store, 'exchange').mockImplementation(() => {
       asked.resolve()
       return Promise.reject(new JobsError('STORE_UNREACHABLE', 'Away'))
@@ -186,7 +186,7 @@ export function stopping(connect: Connect): void {
         runs++
       }
     }
-    const { store } = await bench.jobs[open]()
+    const { store } = await insideOf(bench.jobs).open()
     const asked = signal()
     const exchange = store.exchange.bind(store)
     let isAway = true
@@ -218,7 +218,7 @@ export function stopping(connect: Connect): void {
     class ShortJob extends Job {
       handle() {}
     }
-    const { store } = await bench.jobs[open]()
+    const { store } = await insideOf(bench.jobs).open()
     const exchange = store.exchange.bind(store)
     const job = new ShortJob()
     await bench.jobs.dispatch(job)
@@ -245,7 +245,7 @@ export function stopping(connect: Connect): void {
         await go.promise
       }
     }
-    const { store } = await bench.jobs[open]()
+    const { store } = await insideOf(bench.jobs).open()
     const exchange = store.exchange.bind(store)
     vi.spyOn(store, 'exchange').mockImplementation(async (...args) => {
       if (args[2].length > 0) await pause(50)
@@ -270,7 +270,7 @@ export function stopping(connect: Connect): void {
         await go.promise
       }
     }
-    const { store } = await bench.jobs[open]()
+    const { store } = await insideOf(bench.jobs).open()
     vi.spyOn(store, 'extend').mockImplementation(() => {
       renewing.resolve()
       return new Promise(() => {})
@@ -295,13 +295,13 @@ export function stopping(connect: Connect): void {
       await bench.jobs.dispatch(new ScopedJob())
       await report.ends(1)
     }
-    const { store } = await bench.jobs[open]()
+    const { store } = await insideOf(bench.jobs).open()
     expect(await store.workers()).toEqual([])
   })
 
   test('quiet() resolves when the store has the outcomes of the jobs that ran, or when the worker goes on', async () => {
     await using bench = await Bench.make(connect)
-    const { store } = await bench.jobs[open]()
+    const { store } = await insideOf(bench.jobs).open()
     const [begun, go, settling, answer] = [signal(), signal(), signal(), signal()]
     class SlowJob extends Job {
       async handle(_payload: { n: number }) {

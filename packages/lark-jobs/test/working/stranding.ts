@@ -1,7 +1,9 @@
 /** Jobs that no worker can read: a newer release dispatched them. Each alarm says so, until a worker reads them. */
+
 import { expect, test } from 'vitest'
 import { remarksOn } from '../../src/commands/look/queue-remarks.ts'
 import { Job } from '../../src/index.ts'
+import { insideOf } from '../../src/model/copies.ts'
 import { metrics, operate } from '../../src/operate.ts'
 import { answerOfStore } from '../../src/telemetry/health/endpoints.ts'
 import { levelsOf } from '../../src/telemetry/levels.ts'
@@ -32,7 +34,7 @@ async function alarms(bench: Bench) {
   const findings = await operating.doctor()
   const { checks } = await operating.monitor({ maxAge: 1, maxWaiting: { default: 1 } })
   const text = await metrics(jobs)
-  const levels = await levelsOf(bench.client())
+  const levels = await levelsOf(insideOf(bench.client()))
   return {
     stranded,
     counts: [counts, ...status.queues.filter(({ queue }) => queue === 'default').map((each) => each.counts)],
@@ -40,7 +42,7 @@ async function alarms(bench: Bench) {
     since: oldest && at - oldest,
     doctor: findings.filter(({ code, level }) => code === 'stranded-jobs' && level !== 'ok'),
     monitor: checks.filter(({ ok }) => !ok),
-    slo: await answerOfStore('/slo', jobs),
+    slo: await answerOfStore('/slo', insideOf(jobs)),
     gauge: /^lark_jobs_stranded{queue="default"} (.+)$/m.exec(text)?.[1],
     stored: ['waiting', 'delayed'].map(
       (state) => new RegExp(`^lark_jobs_stored{queue="default",state="${state}"} (.+)$`, 'm').exec(text)?.[1],

@@ -1,8 +1,8 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { expect, test, vi } from 'vitest'
-import { open } from '../../src/api/jobs.ts'
 import type { WorkOptions } from '../../src/api/work.ts'
 import { Job } from '../../src/index.ts'
+import { insideOf } from '../../src/model/copies.ts'
 import { operate } from '../../src/operate.ts'
 import { MAX_CRASHES, MAX_CRASHES_BESIDE } from '../../src/store/contract/store.ts'
 import { Bench, type Connect, signal } from './bench.ts'
@@ -73,7 +73,7 @@ export function suspects(connect: Connect): void {
   async function make() {
     const bench = await Bench.make(connect)
     const client = bench.client({ limiters: { stripe: { concurrency: 1 } } })
-    const { store } = await client[open]()
+    const { store } = await insideOf(client).open()
     const all = classes()
     const { PlainJob, SuspectJob, FragileJob, LimitedJob, StrictJob } = all
     let dead = 0

@@ -1,9 +1,10 @@
 /**
  * `operate().tail()`: one job as it goes on, in whichever process it runs.
  */
+
 import { expect, test, vi } from 'vitest'
-import { open } from '../../src/api/jobs.ts'
 import { Job } from '../../src/index.ts'
+import { insideOf } from '../../src/model/copies.ts'
 import { type JobNews, operate } from '../../src/operate.ts'
 import { Bench, type Connect, signal } from './bench.ts'
 
@@ -70,7 +71,7 @@ export function tailing(connect: Connect): void {
     go = signal()
     await using bench = await Bench.make(connect)
     const back = bench.client()
-    const extend = vi.spyOn((await back[open]()).store, 'extend')
+    const extend = vi.spyOn((await insideOf(back).open()).store, 'extend')
     const handle = await bench.jobs.dispatch(new WritingJob().with())
     await bench.work([WritingJob], { lease: 100_000 }, back)
     await vi.waitFor(async () => expect(await handle.status()).toMatchObject({ state: 'active' }), 10_000)

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { expect, test } from 'vitest'
-import { open } from '../../src/api/jobs.ts'
 import { Job } from '../../src/index.ts'
+import { insideOf } from '../../src/model/copies.ts'
 import { Bench, type Connect, Record, signal } from './bench.ts'
 
 /** `failed()` is called when a job has failed for good. */
@@ -18,7 +18,7 @@ export function telling(connect: Connect): void {
       }
       override async failed(error: unknown, payload: { list: number[] }) {
         this.info('told')
-        const { store } = await bench.jobs[open]()
+        const { store } = await insideOf(bench.jobs).open()
         told.push([(error as Error).message, payload, this.id, this.attempt])
         told.push((await store.get('default', this.id!))?.state)
       }
@@ -110,7 +110,7 @@ export function telling(connect: Connect): void {
     }
     const job = new SlowJob()
     await bench.jobs.dispatch(job)
-    const { store } = await bench.jobs[open]()
+    const { store } = await insideOf(bench.jobs).open()
     const { extend } = store
     let renewals = 0
     // With two renewals, the first lease has ended.

@@ -1,10 +1,11 @@
 /**
  * `telemetry: otel()`, with the real SDK: spans of dispatches and runs, what travels between them, and metrics.
  */
+
 import { context, propagation, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api'
 import { expect, test, vi } from 'vitest'
-import { open } from '../../src/api/jobs.ts'
 import { batch, chain, type DispatchableFlow, Job, unique } from '../../src/index.ts'
+import { insideOf } from '../../src/model/copies.ts'
 import { otel } from '../../src/otel.ts'
 import { idsOf, Sdk } from '../telemetry/sdk.ts'
 import { Bench, type Connect, Record as Report } from './bench.ts'
@@ -218,7 +219,7 @@ export function tracing(connect: Connect): void {
     const process = { ...common, 'messaging.operation.name': 'process' }
     const key = { 'lark.job.key': 'step' }
     const emails = { 'messaging.destination.name': 'emails' }
-    const looks = vi.spyOn((await client[open]()).store, 'workerRuns')
+    const looks = vi.spyOn((await insideOf(client).open()).store, 'workerRuns')
     const found = await sdk.collected()
     const points = (name: string) => found[name]!.map(({ attributes, value }) => [attributes, value])
     expect(points('messaging.client.sent.messages')).toEqual([
@@ -266,7 +267,7 @@ export function tracing(connect: Connect): void {
     await using app = await traced()
     const { sdk, client } = app
     await client.dispatch(new StepJob(), { how: 'fine' })
-    const { store } = await client[open]()
+    const { store } = await insideOf(client).open()
     const want = { limit: 1, lease: 60_000 }
     const { jobs } = await store.exchange('default', { caller: 'dead', number: 1 }, [], want)
     expect(jobs).toHaveLength(1)
@@ -299,7 +300,7 @@ export function tracing(connect: Connect): void {
     const optionsOf = async (client: Bench['jobs']) => {
       await client.dispatch(new StepJob(), { how: 'fine' })
       await client.dispatch(chain([step(), step()]))
-      const { store } = await client[open]()
+      const { store } = await insideOf(client).open()
       const { jobs } = await store.list('default', { state: 'waiting' })
       return jobs.map(({ options }) => options)
     }

@@ -1,6 +1,6 @@
 import { expect, test, vi } from 'vitest'
-import { open } from '../../src/api/jobs.ts'
 import { Job } from '../../src/index.ts'
+import { insideOf } from '../../src/model/copies.ts'
 import { Bench, type Connect, Record } from './bench.ts'
 
 /** Unexpected answers of the store. */
@@ -13,7 +13,7 @@ export function unforeseen(connect: Connect): void {
         runs += 1
       }
     }
-    const { store } = await bench.jobs[open]()
+    const { store } = await insideOf(bench.jobs).open()
     const error = Object.assign(new Error('attempt to do the impossible'), {
       code: 'UNKNOWN_SQLITE_ERROR_9999',
     })

@@ -1,7 +1,7 @@
 /**
  * Batches: many jobs at once, with callbacks when all have ended.
  */
-import { Jobs } from '../default-jobs.ts'
+import { jobsInside } from '../default-jobs.ts'
 import type { Draft } from '../draft.ts'
 import { DispatchableFlow } from './flow-dispatchable.ts'
 import { flowDrafted } from './flow-draft.ts'
@@ -45,5 +45,5 @@ export class Batch extends DispatchableFlow<BatchCounts> {
  *   .dispatch()
  */
 export function batch(members: Iterable<Draft> | AsyncIterable<Draft>): Batch {
-  return new Batch(Jobs, { content: { kind: 'batch', members }, callbacks: [] })
+  return new Batch(jobsInside, { content: { kind: 'batch', members }, callbacks: [] })
 }

@@ -2,7 +2,7 @@
  * Chains: jobs, or flows, one after the other.
  */
 import { JobsError } from '../../model/errors.ts'
-import { Jobs } from '../default-jobs.ts'
+import { jobsInside } from '../default-jobs.ts'
 import { DispatchableFlow } from './flow-dispatchable.ts'
 import {
   type FlowPart,
@@ -73,5 +73,5 @@ export function chain<const S extends readonly FlowPart[]>(steps: S): Chain<Resu
       'FLOW_INVALID',
       `chain() was given ${partWords(steps)}; it must be a list of drafts and flows`,
     )
-  return new Chain(Jobs, { content: { kind: 'chain', steps: [...steps] }, callbacks: [] })
+  return new Chain(jobsInside, { content: { kind: 'chain', steps: [...steps] }, callbacks: [] })
 }

@@ -13,7 +13,7 @@ import { JobsError } from '../../model/errors.ts'
 import { type FlowDefinition, type FlowJob, type FlowPlace, MAX_NODES } from '../../model/flow.ts'
 import { queueOf } from '../../model/partition.ts'
 import { flowNotFound } from '../../operate/flows/flow-finding.ts'
-import { type Operated, open } from '../../operate/operations.ts'
+import type { Operated } from '../../operate/operated.ts'
 import { nodeEntries } from '../../options/flow.ts'
 import { isText, option, type Read, Schema, voiceOf } from '../../options/schema.ts'
 import { isResendable } from '../../store/contract/store.ts'
@@ -50,7 +50,7 @@ export async function addTo(
   const voice = voiceOf('FLOW_INVALID', 'add()', 'the options')
   const read = addOptions.readAll(options, voice)
   const parts = Array.isArray(part) ? (part as readonly FlowPart[]) : [part as FlowPart]
-  const { store, settings } = await jobs[open]()
+  const { store, settings } = await jobs.open()
   const boundOf = (partition: string) => settings.bounds.get(queueOf(partition))
   const book = new FlowBook({ store, boundOf })
   const found = place && (await book.get(place))

@@ -11,7 +11,7 @@ import { JobSender } from '../../flow/job-sender.ts'
 import { JobsError } from '../../model/errors.ts'
 import { newId, newNonce } from '../../model/id.ts'
 import { queueOf } from '../../model/partition.ts'
-import { type Operated, open } from '../../operate/operations.ts'
+import type { Operated } from '../../operate/operated.ts'
 import { isResendable } from '../../store/contract/store.ts'
 import { BatchMembers } from './batch-members.ts'
 import { type FlowDraft, flowDrafted, isFlowDraft } from './flow-draft.ts'
@@ -25,7 +25,7 @@ export async function dispatchOf(jobs: Operated, flow: FlowDraft | FlowSpec): Pr
   const spec = isDraft ? await readFlow(flow) : flow
   const members = content?.kind === 'batch' ? await BatchMembers.of(content.members) : undefined
   try {
-    const { store, settings } = await jobs[open]()
+    const { store, settings } = await jobs.open()
     const { partitions, bounds } = settings
     const placing = { ...settings, check: (job: NewJobs) => checkPlace(job, settings) }
     const queue = queueOfFlow(spec, placing, members?.first)

@@ -1,7 +1,7 @@
 /**
  * The draft of a flow that can be dispatched: chain, batch and workflow extend it.
  */
-import { dispatchFlow, FlowDraft } from './flow-draft.ts'
+import { FlowDraft } from './flow-draft.ts'
 import type { FlowHandle } from './flow-handle.ts'
 
 export abstract class DispatchableFlow<Result = unknown> extends FlowDraft<Result> {
@@ -14,6 +14,6 @@ export abstract class DispatchableFlow<Result = unknown> extends FlowDraft<Resul
    *   time; what the members of a batch throw while they are iterated; the errors of `Job.dispatch`
    */
   dispatch(): Promise<FlowHandle<Result>> {
-    return this.jobs[dispatchFlow](this) as Promise<FlowHandle<Result>>
+    return this.jobs.dispatchFlow(this) as Promise<FlowHandle<Result>>
   }
 }

@@ -3,17 +3,15 @@
  * of a flow never changes: each of its methods returns another. What it says is checked when it is dispatched.
  */
 import { branded } from '@s18i/lark/config'
+import { symbolPrefix } from '../../model/copies.ts'
 import type { FlowOutcome } from '../../model/flow.ts'
 import type { KeptResult } from '../../operate/events/results.ts'
-import { symbolPrefix } from '../../operate/operations.ts'
 import type { Json } from '../../options/lenient.ts'
 import type { Duration } from '../../words/duration.ts'
 import type { Draft } from '../draft.ts'
 
 /** Where the draft of a flow keeps what it says, for other copies of this package. @internal */
 export const flowDrafted = Symbol.for(`${symbolPrefix}.flowDrafted`)
-/** @internal */
-export const dispatchFlow = Symbol.for(`${symbolPrefix}.dispatchFlow`)
 
 /** What a flow consists of: jobs, and flows. */
 export type FlowPart = Draft | FlowDraft
@@ -66,9 +64,9 @@ export interface FlowSays {
   keep?: FlowKeepOptions
 }
 
-/** An instance of `Jobs`, as the draft of a flow knows it. @internal */
+/** The inside of an instance of `Jobs`, as the draft of a flow knows it. @internal */
 export interface FlowDispatcher {
-  [dispatchFlow](flow: FlowDraft): Promise<unknown>
+  dispatchFlow(flow: FlowDraft): Promise<unknown>
 }
 
 /**

@@ -8,7 +8,7 @@ import type { RetryFlowOptions } from '../../operate/change/flow-changes.ts'
 import type { FindFlowOptions, GetFlowOptions } from '../../operate/flows/flow-finding.ts'
 import type { FlowInfo } from '../../operate/flows/flow-info.ts'
 import type { FlowResultOptions } from '../../operate/flows/flow-results.ts'
-import { closing, type Operated, open } from '../../operate/operations.ts'
+import type { Operated } from '../../operate/operated.ts'
 import type { AddOptions } from './flow-add.ts'
 import type { FlowPart } from './flow-draft.ts'
 
@@ -82,7 +82,7 @@ export class FlowHandle<Result = unknown> {
    */
   async result(options: FlowResultOptions = {}): Promise<Result> {
     // Before anything is awaited: `close()` may be called next.
-    const closed = this.#jobs[closing]
+    const closed = this.#jobs.closing
     const { flowResultAt } = await import('../../operate/flows/flow-results.ts')
     return flowResultAt(this.#jobs, closed, this.id, () => this.#place(), options) as Promise<Result>
   }
@@ -143,6 +143,6 @@ export class FlowHandle<Result = unknown> {
 
   async #flows() {
     const { FlowOperations } = await import('../../operate/flow-operations.ts')
-    return new FlowOperations(() => this.#jobs[open]())
+    return new FlowOperations(() => this.#jobs.open())
   }
 }

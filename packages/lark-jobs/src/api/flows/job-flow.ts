@@ -5,7 +5,7 @@
 import type { Member } from '../../model/effect.ts'
 import type { FlowInfo } from '../../operate/flows/flow-info.ts'
 import type { FlowFailure, FlowNodeInfo } from '../../operate/flows/flow-parts.ts'
-import { type Operated, open } from '../../operate/operations.ts'
+import type { Operated } from '../../operate/operated.ts'
 import type { AddOptions } from './flow-add.ts'
 import type { FlowPart } from './flow-draft.ts'
 import { FlowHandle, type FlowProgress } from './flow-handle.ts'
@@ -88,6 +88,6 @@ export class JobFlow {
   }
 
   async #store() {
-    return (await this.#jobs[open]()).store
+    return (await this.#jobs.open()).store
   }
 }

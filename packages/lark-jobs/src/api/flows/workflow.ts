@@ -1,7 +1,7 @@
 /**
  * Workflows: jobs, and flows, of which each starts when those that it waits for have ended.
  */
-import { Jobs } from '../default-jobs.ts'
+import { jobsInside } from '../default-jobs.ts'
 import { DispatchableFlow } from './flow-dispatchable.ts'
 import type { WorkflowBuilder } from './workflow-builder.ts'
 
@@ -22,5 +22,5 @@ export class Workflow extends DispatchableFlow<Record<string, unknown>> {}
  * }).dispatch()
  */
 export function workflow(name: string, build: (w: WorkflowBuilder) => unknown): Workflow {
-  return new Workflow(Jobs, { content: { kind: 'workflow', build }, callbacks: [], name })
+  return new Workflow(jobsInside, { content: { kind: 'workflow', build }, callbacks: [], name })
 }

@@ -1,7 +1,6 @@
 /**
  * `Jobs.schedules`: what people do to schedules, and `set`, which makes them at run time.
  */
-import { open } from '../../operate/operations.ts'
 import { ScheduleOperations } from '../../operate/schedule-operations.ts'
 import type { ScheduleInfo } from '../../operate/schedules/schedule-info.ts'
 import type { JobLike } from '../../options/job-class.ts'
@@ -15,7 +14,7 @@ export class JobSchedules extends ScheduleOperations {
 
   /** @internal */
   constructor(jobs: OperatedSchedules) {
-    super(() => jobs[open]())
+    super(() => jobs.open())
     this.#jobs = jobs
   }
 

@@ -4,7 +4,7 @@
 import { checkPlace } from '../../config/queues.ts'
 import { checkTicks, partitionOf, scheduledJob } from '../../dispatch/scheduled-job.ts'
 import { JobsError } from '../../model/errors.ts'
-import { type Operated, open } from '../../operate/operations.ts'
+import type { Operated } from '../../operate/operated.ts'
 import { bookOf, infoOf, type ScheduleInfo } from '../../operate/schedules/schedule-info.ts'
 import { classOf, type JobLike } from '../../options/job-class.ts'
 import { isRecurrence, type Recurrence } from '../../options/schedules/recurrence.ts'
@@ -14,7 +14,7 @@ import { COMMAND_JOB } from '../../run/command-job.ts'
 import { type Draft, drafted, isDraft } from '../draft.ts'
 
 /** What an instance of `Jobs` gives to its schedules. @internal */
-export type OperatedSchedules = Pick<Operated, typeof open>
+export type OperatedSchedules = Pick<Operated, 'open'>
 
 const voice = voiceOf('SCHEDULE_INVALID', 'Jobs.schedules.set()')
 
@@ -33,7 +33,7 @@ export async function setSchedule<J extends JobLike>(
   const define = (timezone: string) => scheduledJob(id, draft[drafted], when, { timezone })
   // What is wrong is found before the store is opened.
   const inUtc = define('UTC')
-  const opened = await jobs[open]()
+  const opened = await jobs.open()
   const { schedules, partitions } = opened.settings
   const definition = schedules.timezone === 'UTC' ? inUtc : define(schedules.timezone)
   const { queue, job } = definition

@@ -3,8 +3,7 @@ import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { Command, flag, LarkError } from '@s18i/lark'
 import { projectFolders, usageError } from '@s18i/lark/config'
-import { Jobs } from '../../api/default-jobs.ts'
-import { open, supervisedWork } from '../../api/jobs.ts'
+import { Jobs, jobsInside } from '../../api/default-jobs.ts'
 import type { SupervisedOptions } from '../../api/work.ts'
 import { absence, spokenOf } from '../../config/config-source.ts'
 import { serviceOf } from '../../config/queues.ts'
@@ -106,7 +105,7 @@ export class JobsWorkCommand extends Command {
     const signals = this.#signals()
     const place = this.#httpPlace()
     const warn = (text: string) => report.warn(text)
-    const health = place && new HealthServer(place, Jobs, warn)
+    const health = place && new HealthServer(place, jobsInside, warn)
     await health?.start()
     if (health !== undefined) report.info(answers(health.url))
     const worker = await this.#start(report, { onRestart: (worker) => void worker.restart() })
@@ -178,7 +177,7 @@ export class JobsWorkCommand extends Command {
 
   async #supervise(processes: number): Promise<number> {
     const signals = this.#signals()
-    const { settings, store, warnings } = await Jobs[open]('supervisor')
+    const { settings, store, warnings } = await jobsInside.open('supervisor')
     const { queues, words } = serviceOf(settings, this.queue.length > 0 ? this.queue : undefined)
     const report = this.#report()
     const missing = absence(settings.source, process.env.NODE_ENV === 'production')
@@ -210,7 +209,8 @@ export class JobsWorkCommand extends Command {
       remarks: warnings,
       report,
     })
-    const answer = async (path: string) => answerAlone(path, supervisor.patients) ?? answerOfStore(path, Jobs)
+    const answer = async (path: string) =>
+      answerAlone(path, supervisor.patients) ?? answerOfStore(path, jobsInside)
     const health = place && new HttpServer(place, answer)
     await health?.start()
     if (health !== undefined) report.info(answers(health.url))
@@ -251,7 +251,7 @@ export class JobsWorkCommand extends Command {
     const outcomes = this.#outcomes
     const options = defined({ report, concurrency, stopWhenEmpty, queues, preset, maxJobs, outcomes })
     this.#booted = await boot()
-    const worker = await Jobs[supervisedWork](options, supervised).catch(async (error) => {
+    const worker = await jobsInside.supervisedWork(options, supervised).catch(async (error) => {
       await this.#shutDown(report)
       throw error
     })
@@ -308,7 +308,7 @@ export class JobsWorkCommand extends Command {
 
 /** Calls `boot` of the configuration. @returns what it returned. @throws BOOT_FAILED */
 async function boot(): Promise<unknown> {
-  const { settings } = await Jobs[open]('worker')
+  const { settings } = await jobsInside.open('worker')
   try {
     return await settings.boot?.()
   } catch (cause) {

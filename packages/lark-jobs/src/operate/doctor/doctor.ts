@@ -10,7 +10,7 @@ import type { Inspection } from '../../store/contract/inspection.ts'
 import { MAX_ITEMS, type Store } from '../../store/contract/store.ts'
 import { textOf } from '../../words/thrown.ts'
 import { status } from '../measures/status.ts'
-import { type Operated, open, settings } from '../operations.ts'
+import type { Operated } from '../operated.ts'
 import { fileFindings } from './file-findings.ts'
 import { type DoctorFinding, Examination } from './finding.ts'
 import { type PartitionSample, queueFindings } from './queue-findings.ts'
@@ -25,10 +25,10 @@ const BACK = 2_000
 
 /** @throws CONFIG_INVALID, CONFIG_FAILED, STORE_NOT_CONFIGURED */
 export async function doctor(jobs: Operated): Promise<DoctorFinding[]> {
-  await jobs[settings]()
-  let opened: Awaited<ReturnType<Operated[typeof open]>>
+  await jobs.settings()
+  let opened: Awaited<ReturnType<Operated['open']>>
   try {
-    opened = await jobs[open]()
+    opened = await jobs.open()
   } catch (error) {
     if (!JobsError.is(error)) throw error
     const found = new Examination('the store')

@@ -15,7 +15,7 @@ import { orAborted } from '../../waiting/bounded-wait.ts'
 import { type Duration, durationForm, milliseconds, readable } from '../../words/duration.ts'
 import { shown } from '../../words/secret.ts'
 import { type JobPlace, movedFrom, partitionsAt } from '../look/stored-jobs.ts'
-import { after, type Operated, watcher } from '../operations.ts'
+import type { Operated } from '../operated.ts'
 import { passes, type WatchedStore } from './watcher.ts'
 
 /** How long to wait for a result. */
@@ -113,7 +113,7 @@ async function endedAt(
   for (;;) {
     over.throwIfAborted()
     try {
-      const open = await jobs[watcher]()
+      const open = await jobs.watcher()
       const partitions = await partitionsAt(open, at)
       const [own, ...others] = partitions
       const ended = (partition: string, signal: AbortSignal) =>
@@ -157,7 +157,7 @@ async function firstOf<T>(
  * @internal
  */
 export async function awaitWithin<T>(
-  jobs: Pick<Operated, typeof after>,
+  jobs: Operated,
   ms: number | undefined,
   what: string,
   id: string,
@@ -173,7 +173,7 @@ export async function awaitWithin<T>(
     signal?.addEventListener('abort', abort)
     return () => signal?.removeEventListener('abort', abort)
   })
-  if (ms !== undefined) leaves.push(jobs[after]?.(ms, timeOver) ?? afterTime(ms, timeOver))
+  if (ms !== undefined) leaves.push(jobs.after?.(ms, timeOver) ?? afterTime(ms, timeOver))
   try {
     return await orAborted(over.signal, wait(over.signal))
   } finally {

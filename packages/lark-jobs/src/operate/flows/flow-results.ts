@@ -20,7 +20,7 @@ import { listed } from '../../words/listed.ts'
 import { shown } from '../../words/secret.ts'
 import { awaitWithin, type ResultOptions, readTimeout } from '../events/results.ts'
 import { passes } from '../events/watcher.ts'
-import { type Operated, open } from '../operations.ts'
+import type { Operated } from '../operated.ts'
 import { flowNotFound } from './flow-finding.ts'
 import { infoOf } from './flow-info.ts'
 import { failuresOf } from './flow-parts.ts'
@@ -53,7 +53,7 @@ export async function flowResultAt(
     for (let wait = LOOK.first; ; wait = Math.min(2 * wait, LOOK.last)) {
       over.throwIfAborted()
       try {
-        const { store } = await jobs[open]()
+        const { store } = await jobs.open()
         const place = await find()
         const records = new FlowRecords(store)
         if (place === undefined) throw flowNotFound(id)

@@ -10,7 +10,7 @@
 
 import { oldestOf } from '../../operate/measures/measurement.ts'
 import { strandedIn } from '../../operate/measures/stranded-jobs.ts'
-import type { Operated } from '../../operate/operations.ts'
+import type { Operated } from '../../operate/operated.ts'
 import { milliseconds, readable } from '../../words/duration.ts'
 import { textOf } from '../../words/thrown.ts'
 import { ailmentOf, LEAST_WELL, type Vitals, WELL } from '../../worker/vitals.ts'

@@ -4,7 +4,7 @@
  * It starts before there is a worker, which `watch` names: until then, it answers that the worker is starting.
  */
 import { Worker as Thread } from 'node:worker_threads'
-import type { Operated } from '../../operate/operations.ts'
+import type { Operated } from '../../operate/operated.ts'
 import { Part } from '../../worker/part.ts'
 import { threadFile } from '../../worker/thread-file.ts'
 import type { Vitals } from '../../worker/vitals.ts'

@@ -4,7 +4,7 @@
  */
 import { RunCounts } from '../../model/run/run-counts.ts'
 import { countsByKey } from '../../operate/measures/measurement.ts'
-import type { Operated } from '../../operate/operations.ts'
+import type { Operated } from '../../operate/operated.ts'
 import { type Look, lookAt } from '../look.ts'
 import { type KeyCounts, metricsOf, metricsOfAbsence } from './metrics.ts'
 

@@ -9,12 +9,13 @@
  * `spawnSync` and `pbkdf2Sync` stop when they end.)
  */
 import type { Session } from 'node:inspector/promises'
+import { jobInside } from '../../options/job-inside.ts'
 import { inTime } from '../../waiting/bounded-wait.ts'
 import { nameOf, WITNESSES } from './loop-witness.ts'
 
-/** Runs on what is `this` in a frame. `currentRun` of `options/job-class.ts` is this symbol. */
+/** Runs on what is `this` in a frame. */
 const RUN_OF = `function () {
-  const lease = this?.[Symbol.for('s18i.lark.job.run')]?.lease
+  const lease = this?.[Symbol.for('${Symbol.keyFor(jobInside)}')]?.run?.lease
   return lease && [lease.token, lease.id]
 }`
 

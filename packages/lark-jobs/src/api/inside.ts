@@ -1,0 +1,307 @@
+/**
+ * The inside of an instance of `Jobs`: what handles, drafts, flows, operations and workers ask of it, and users do not.
+ * It opens the store once, sends what is dispatched, and starts the workers.
+ *
+ *   unopened → opening → open → closed (and opening again, when used again)
+ */
+import type { Settings } from '../config/config.ts'
+import { type CodeConfig, Configured } from '../config/configured.ts'
+import { checkPlace } from '../config/queues.ts'
+import { callerOf, toldTo } from '../dispatch/caller.ts'
+import { Dispatcher } from '../dispatch/dispatcher.ts'
+import type { FlowSpec } from '../dispatch/flow-definition.ts'
+import { draftedJob, type NewJobs, newJobs } from '../dispatch/new-job.ts'
+import { Outboxes } from '../dispatch/outboxes.ts'
+import { Underway } from '../dispatch/underway.ts'
+import { JobsError } from '../model/errors.ts'
+import type { ByHand } from '../operate/change/dispatch.ts'
+import type { WatchedStore, Watcher } from '../operate/events/watcher.ts'
+import type { Operated } from '../operate/operated.ts'
+import type { JobConstructor, JobLike } from '../options/job-class.ts'
+import { isInCommand } from '../run/command-job.ts'
+import { DispatchNow } from '../run/dispatch-now.ts'
+import type { Around } from '../run/hooks.ts'
+import { connect } from '../store/connect.ts'
+import { keptBy } from '../store/contract/rules/retention.ts'
+import type { Role } from '../store/contract/store.ts'
+import type { WorkOptions } from '../worker/options.ts'
+import type { Worker } from '../worker/worker.ts'
+import { byHandOf, KnownJobs } from './dispatch-by-key.ts'
+import { Draft, readDraft } from './draft.ts'
+import type { Evaluations } from './evaluations.ts'
+import type { FlowDraft } from './flows/flow-draft.ts'
+import type { FlowHandle } from './flows/flow-handle.ts'
+import { JobHandle } from './job-handle.ts'
+import type { OpenStore, Origin, SupervisedOptions } from './work.ts'
+
+/** Set by the program `lark`, in whose process a command runs. */
+const PROGRAM = Symbol.for('s18i.lark.program')
+
+/** The number of dispatches that record their caller while they wait for the store to open (`dispatch/caller.ts`). */
+const NOTED = 100
+
+/** What an instance has when its store is open. @internal */
+export interface Opened extends OpenStore {
+  dispatcher: Dispatcher
+  /** Since a result was first awaited. */
+  watcher?: Watcher
+}
+
+export class Inside implements Operated {
+  readonly #load: () => Promise<Settings>
+  readonly #runs: DispatchNow
+  readonly #known = new KnownJobs(() => this.settings())
+  #configured: Configured | undefined
+  /** Whether a configuration other than `#configured` is refused: from `configure` until `close`. */
+  #isFixed: boolean
+  #opened: Opened | undefined
+  #opening: Promise<Opened> | undefined
+  /** What this process does with its store, as far as this instance knows. */
+  #role: Role = PROGRAM in globalThis ? 'command' : 'web'
+  /** Aborted by `close`. */
+  #closing = new AbortController()
+  readonly #underway = new Underway()
+  readonly #workers = new Map<Worker, Origin>()
+  readonly #starting = new Set<Promise<Worker>>()
+
+  /**
+   * @param load finds the settings, if none are given in code
+   * @param around finds the part of them for which no store need be configured
+   */
+  constructor(load: () => Promise<Settings>, around: () => Promise<Around> = load, configured?: Configured) {
+    this.#load = load
+    this.#runs = new DispatchNow(async () => this.#configured?.around() ?? around())
+    this.#configured = configured
+    this.#isFixed = configured !== undefined
+  }
+
+  /** @throws as `Jobs.configure` */
+  configure(config: CodeConfig): void {
+    const given = new Configured(config, 'Jobs.configure()')
+    given.check()
+    const differences = this.#configured?.differences(given)
+    if (differences?.length !== 0) {
+      const isUsed = this.#opened !== undefined || this.#opening !== undefined || this.#runs.isInformed
+      if (differences !== undefined && (isUsed || this.#isFixed)) {
+        const message = `Jobs.configure(): Jobs was configured before, with other ${differences.join(', ')}`
+        const hint =
+          'Call it in one module, and import that. After Jobs.close() it may be called with others.'
+        throw new JobsError('ALREADY_CONFIGURED', message, { hint })
+      }
+      if (isUsed)
+        throw new JobsError('CONFIGURED_LATE', 'Jobs.configure() was called after Jobs had been used', {
+          hint: 'Call it before the first dispatch and the first worker, in a module that is imported before.',
+        })
+    }
+    this.#isFixed = true
+    this.#configured = given
+    this.#runs.forget()
+  }
+
+  /** `dispatchNow` without its types. */
+  dispatchNow(job: JobLike, payload: unknown): Promise<unknown> {
+    return this.#runs.run(job, payload)
+  }
+
+  /** `dispatch` and `dispatchMany` without their types: queues one job for each payload. */
+  enqueue(job: JobLike, payloads: readonly unknown[]): Promise<boolean> {
+    try {
+      const made = newJobs(job, payloads)
+      if (this.#opened === undefined || made.records.length !== 1)
+        return this.#send([made], (dispatcher) => dispatcher.many(job, made), this.enqueue)
+      // The short way of most dispatches.
+      const { settings, dispatcher } = this.#opened
+      checkPlace(made, settings)
+      return dispatcher.one(job, made.queue, made.records[0]!)
+    } catch (error) {
+      return Promise.reject(error)
+    }
+  }
+
+  /** Queues the jobs of drafts. */
+  async dispatchDrafts(drafts: readonly Draft[]): Promise<JobHandle[]> {
+    const made = drafts.map((draft) => draftedJob(readDraft(draft)))
+    const all = await this.#send(made, (dispatcher) => dispatcher.each(made), this.dispatchDrafts)
+    return all.map(({ id, partition, rejection }, i) => {
+      const { queue, records } = made[i]!
+      const born = rejection === undefined ? records[0]!.options?.born : undefined
+      return new JobHandle(this, { id, queue, partition, ...(born !== undefined && { born }) }, rejection)
+    })
+  }
+
+  /** Dispatches a flow. */
+  async dispatchFlow(flow: FlowDraft | FlowSpec): Promise<FlowHandle> {
+    const end = this.#underway.begin()
+    try {
+      const { dispatchOf } = await import('./flows/flow-dispatch.ts')
+      return await dispatchOf(this, flow)
+    } catch (error) {
+      throw toldTo(callerOf(this.dispatchFlow), error)
+    } finally {
+      end()
+    }
+  }
+
+  async dispatchOne(draft: Draft): Promise<JobHandle> {
+    const [handle] = await this.dispatchDrafts([draft])
+    return handle!
+  }
+
+  /** The class of a job that is dispatched by key. @throws UNKNOWN_JOB */
+  classOf(key: string): Promise<JobConstructor> {
+    return this.#known.find(key, this.#configured?.jobs)
+  }
+
+  /** Resolves when every dispatch so far has succeeded or failed. Call it before `process.exit()`. */
+  flush(): Promise<void> {
+    return this.#underway.through()
+  }
+
+  /** `work`, in a process of `jobs:work` that may have a supervisor. */
+  supervisedWork(options: WorkOptions, supervised: SupervisedOptions = {}): Promise<Worker> {
+    return this.work(options, supervised, undefined)
+  }
+
+  /**
+   * Opens the store, unless it is open. After a failure the next call tries again.
+   *
+   * @param role what the process does with the store from now on. Default: what it did before
+   */
+  open(role: Role = this.#role): Promise<Opened> {
+    if (role !== this.#role) {
+      this.#role = role
+      this.#opened?.store.become?.(role)
+    }
+    if (this.#opened !== undefined) return Promise.resolve(this.#opened)
+    this.#opening ??= this.#open().finally(() => {
+      this.#opening = undefined
+    })
+    return this.#opening
+  }
+
+  get byHand(): ByHand {
+    return byHandOf(this.#known, this.#configured?.jobs, (said) => this.dispatchOne(new Draft(this, said)))
+  }
+
+  /** The configuration with its defaults. The store is not opened. */
+  async settings(): Promise<Settings> {
+    return this.#configured?.settings() ?? (await this.#load())
+  }
+
+  /** Aborted when this instance is closed next: the reason is for whoever awaits a result. */
+  get closing(): AbortSignal {
+    return this.#closing.signal
+  }
+
+  /** The open store, with what waits there for the ends of jobs. */
+  async watcher(): Promise<WatchedStore> {
+    const opened = await this.open()
+    const { Watcher } = await import('../operate/events/watcher.ts')
+    const isFull = (queue: string) => [...this.#workers.keys()].some((worker) => worker.isFull(queue))
+    opened.watcher ??= new Watcher(opened.store, isFull)
+    return { store: opened.store, queues: opened.settings.partitions, watcher: opened.watcher }
+  }
+
+  /** As `Jobs.close`. */
+  async close(): Promise<void> {
+    if (this.#workers.size > 0 && isInCommand()) return this.flush()
+    await Promise.allSettled([...this.#starting])
+    await Promise.all([...this.#workers.keys()].map((worker) => worker.stop()))
+    await this.flush()
+    while (this.#opening !== undefined) await this.#opening.catch(() => {})
+    const opened = this.#opened
+    this.#opened = undefined
+    this.#isFixed = false
+    this.#runs.forget()
+    const name = opened?.store.name ?? 'The store'
+    this.#closing.abort(new JobsError('STORE_UNREACHABLE', `${name} was closed while a result was awaited`))
+    this.#closing = new AbortController()
+    await opened?.store.close()
+  }
+
+  /**
+   * Starts a worker.
+   *
+   * @param evaluations of the caller; undefined: no worker is replaced
+   */
+  work(
+    options: WorkOptions,
+    supervised: SupervisedOptions,
+    evaluations: Evaluations | undefined,
+  ): Promise<Worker> {
+    const starting = this.#start(options, supervised, evaluations, [...this.#starting])
+    this.#starting.add(starting)
+    return starting.finally(() => this.#starting.delete(starting))
+  }
+
+  /** @param before workers that are being started already */
+  async #start(
+    given: WorkOptions,
+    supervised: SupervisedOptions,
+    evaluations: Evaluations | undefined,
+    before: readonly Promise<Worker>[],
+  ): Promise<Worker> {
+    const { checkWork, replaceFormer, workerOn } = await import('./work.ts')
+    checkWork(given)
+    const opened = await this.open('worker')
+    const newest = { ...opened, settings: { ...opened.settings, ...this.#configured?.around() } }
+    const { jobs } = { jobs: this.#configured?.jobs, ...given }
+    const options = { ...given, ...(jobs !== undefined && { jobs }) }
+    const worker = await workerOn(newest, options, supervised, this)
+    const origin = { evaluations, options }
+    if (evaluations !== undefined) {
+      await Promise.allSettled(before)
+      replaceFormer(this.#workers, origin)
+    }
+    this.#workers.set(worker, origin)
+    void worker.done.then(() => this.#workers.delete(worker))
+    await worker.start()
+    return worker
+  }
+
+  async #open(): Promise<Opened> {
+    Underway.watchExit()
+    const found = await this.settings()
+    const { connection, prefix, durability, partitions, bounds, telemetry } = found
+    const options = { ...keptBy(this.#role === 'supervisor', found), durability }
+    const place = { connection, prefix, options }
+    const store = await (found.connect ?? connect)(connection, prefix, { ...options, role: this.#role })
+    try {
+      const warnings = await store.open()
+      // It may have changed meanwhile.
+      store.become?.(this.#role)
+      const outboxes = new Outboxes(store, partitions, bounds)
+      const dispatcher = new Dispatcher(store, outboxes, this.#underway, telemetry)
+      this.#opened = { settings: found, place, store, dispatcher, warnings }
+      return this.#opened
+    } catch (error) {
+      await store.close()
+      throw error
+    }
+  }
+
+  /**
+   * Opens the store, checks where the jobs go, and sends them.
+   *
+   * @param below the stack of an error begins with the caller of this function
+   */
+  async #send<T>(
+    made: readonly NewJobs[],
+    send: (dispatcher: Dispatcher) => Promise<T>,
+    below: (...args: never[]) => unknown,
+  ): Promise<T> {
+    const isNoted = this.#opened === undefined && Underway.unanswered < NOTED
+    const caller = isNoted ? callerOf(below) : undefined
+    const end = this.#underway.begin()
+    try {
+      // Once open, nothing is awaited before the dispatcher has it.
+      const { settings, dispatcher } = this.#opened ?? (await this.open())
+      for (const each of made) checkPlace(each, settings)
+      return await send(dispatcher)
+    } catch (error) {
+      throw toldTo(caller ?? callerOf(this.#send), error)
+    } finally {
+      end()
+    }
+  }
+}

@@ -1,0 +1,22 @@
+/**
+ * Operations for a person: what is changed is recorded in the store.
+ */
+import { type Actor, knownActor, personOf } from './audit/actor.ts'
+import type { Flags } from './look/filter.ts'
+import type { Operated, Operating } from './operated.ts'
+
+export function byPerson(jobs: Operated, names: Flags | undefined, actor: Actor | undefined): Operating {
+  return {
+    jobs,
+    names,
+    get person() {
+      return personOf(knownActor(actor))
+    },
+    async perform(change, act) {
+      const { store, settings } = await jobs.open()
+      if (settings.audit === false) return act(() => {})
+      const { withRecord } = await import('./audit/recording.ts')
+      return withRecord(store, settings.audit, knownActor(actor), change, act)
+    },
+  }
+}

@@ -1,0 +1,35 @@
+/**
+ * What operations act on: the inside of an instance of `Jobs`, as everything below `api/` knows it.
+ */
+import type { Settings } from '../config/config.ts'
+import type { Store } from '../store/contract/store.ts'
+import type { Perform } from './audit/hand-change.ts'
+import type { ByHand } from './change/dispatch.ts'
+import type { WatchedStore } from './events/watcher.ts'
+import type { Flags } from './look/filter.ts'
+
+/** What an instance of `Jobs` gives to its operations and to handles. @internal */
+export interface Operated {
+  /** Aborted when the instance is closed next. */
+  readonly closing: AbortSignal
+  readonly byHand: ByHand
+  /** Opens the store, unless it is open. */
+  watcher(): Promise<WatchedStore>
+  /** Opens the store, unless it is open. */
+  open(): Promise<{ store: Store; settings: Settings }>
+  /** The configuration with its defaults. The store is not opened. */
+  settings(): Promise<Settings>
+  /** Calls a function after some milliseconds: absent, by a timer. @returns a function that ends this */
+  after?(ms: number, act: () => void): () => void
+}
+
+/** On what operations act, and for whom. @internal */
+export interface Operating {
+  readonly jobs: Operated
+  /** What messages call the conditions of a filter, if not by their names. */
+  readonly names?: Flags | undefined
+  /** Who changes something, if it is a person. */
+  readonly person?: string | undefined
+  /** Makes each change by hand. */
+  readonly perform: Perform
+}

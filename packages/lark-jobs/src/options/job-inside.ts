@@ -1,0 +1,24 @@
+/**
+ * What Lark notes in a job. A job has no such object until it is dispatched or run. The base class of one copy of this
+ * package reads what the dispatcher or the worker of another has noted (`model/copies.ts`).
+ */
+import type { Run } from '../model/run/run.ts'
+import type { Rejection } from './unique.ts'
+
+/** Where a job keeps it. */
+export const jobInside = Symbol.for('s18i.lark.job.inside')
+
+export interface JobInside {
+  /** The run that the job is in. */
+  run: Run | undefined
+  /** The ids of its last dispatch. */
+  ids: string[] | undefined
+  /** Why its last dispatch was not queued. */
+  rejection: Rejection | undefined
+}
+
+/** To note something in a job. */
+export function insideOfJob(job: { [jobInside]?: JobInside | undefined }): JobInside {
+  job[jobInside] ??= { run: undefined, ids: undefined, rejection: undefined }
+  return job[jobInside]
+}
