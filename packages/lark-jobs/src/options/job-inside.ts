@@ -19,6 +19,9 @@ export interface JobInside {
 
 /** To note something in a job. */
 export function insideOfJob(job: { [jobInside]?: JobInside | undefined }): JobInside {
-  job[jobInside] ??= { run: undefined, ids: undefined, rejection: undefined }
-  return job[jobInside]
+  const known = job[jobInside]
+  if (known !== undefined) return known
+  const made: JobInside = { run: undefined, ids: undefined, rejection: undefined }
+  job[jobInside] = made
+  return made
 }
