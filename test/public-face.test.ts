@@ -1,10 +1,12 @@
 /**
- * What users of the built packages see in their editor: what is suggested behind a dot, which parameters are shown, and
- * that each type in what they see can be imported.
+ * What users of the built packages see in their editor: what is suggested behind a dot, which parameters are shown,
+ * that each type in what they see can be imported; and that two copies of a package work together.
  */
 import { readFileSync } from 'node:fs'
+import { cp } from 'node:fs/promises'
 import { join } from 'node:path'
-import { Jobs } from '@s18i/lark-jobs'
+import { pathToFileURL } from 'node:url'
+import { createJobs, Job, Jobs } from '@s18i/lark-jobs'
 import { type Node, SyntaxKind } from 'typescript/unstable/ast'
 import { API, type Checker, type Symbol as Declared, SymbolFlags } from 'typescript/unstable/sync'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -164,6 +166,34 @@ test('copies of the package share the default instance if their versions go toge
   )
   const slot = Symbol.for(`s18i.lark.jobs@${generationOf(version)}`)
   expect((globalThis as { [slot]?: unknown })[slot]).toBe(Jobs)
+})
+
+test('a copy of the package works with the instances, jobs and drafts of another', async () => {
+  const copy = join(app.folder, 'copy')
+  await cp(new URL('../packages/lark-jobs/dist', import.meta.url), join(copy, 'dist'), { recursive: true })
+  await cp(new URL('../packages/lark-jobs/package.json', import.meta.url), join(copy, 'package.json'))
+  const other = (name: string) => import(pathToFileURL(join(copy, `dist/${name}.js`)).href)
+  const { chain: chainOfCopy, Job: JobOfCopy }: typeof import('@s18i/lark-jobs') = await other('index')
+  const { operate }: typeof import('@s18i/lark-jobs/operate') = await other('operate')
+  expect(JobOfCopy).not.toBe(Job)
+  const seen: unknown[] = []
+  class CountJob extends JobOfCopy {
+    handle({ n }: { n: number }) {
+      seen.push([n, this.attempt, this.id !== undefined, this.flow !== undefined])
+      return n
+    }
+  }
+  await using jobs = createJobs({ connection: 'sqlite::memory:' })
+  const job = new CountJob()
+  expect(await jobs.dispatch(job, { n: 1 })).toBe(true)
+  expect(job.ids).toHaveLength(1)
+  const handle = await jobs.dispatch(CountJob.with({ n: 2 }))
+  await jobs.dispatch(chainOfCopy([CountJob.with({ n: 3 })]))
+  expect(await operate(jobs).pause({ queue: 'default' })).toEqual({ wasPaused: false })
+  expect(await operate(jobs).resume({ queue: 'default' })).toEqual({ wasPaused: true })
+  await (await jobs.work({ jobs: [CountJob], stopWhenEmpty: true })).done
+  expect(seen).toEqual([1, 2, 3].map((n) => [n, 1, true, n === 3]))
+  expect(await handle.result()).toBe(2)
 })
 
 test('one symbol leads to the inside of an instance', () => {
