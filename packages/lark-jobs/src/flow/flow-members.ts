@@ -127,7 +127,19 @@ export class FlowMembers {
       const verdicts = await alterFollowed(store, partition, idsOf(found, indices), again)
       // One whose job is not kept any more cannot run again.
       const kept = indices.filter((_, i) => verdicts[i] !== 'missing')
-      await store.flows.reopen(home, id, kept)
+      const jobs = await Promise.all(
+        idsOf(found, kept).map((each) => getFollowed(store, partition, each, true)),
+      )
+      // The news of the end before may be on its way to the flow, or come once more.
+      const started = kept.flatMap((index, i) =>
+        jobs[i] === undefined ? [] : ([[index, jobs[i].queuedAt]] as const),
+      )
+      await store.flows.reopen(
+        home,
+        id,
+        started.map(([index]) => index),
+        started.map(([, start]) => start),
+      )
     }
     const note = (retriesAfter: number | undefined) =>
       control.change({ home, flow: id }, ({ state }) =>
@@ -152,7 +164,7 @@ export class FlowMembers {
    * read: others may have been added since, and are on their way.
    */
   async check(found: KeptFlow): Promise<void> {
-    const { store, records } = this.#parts
+    const { store } = this.#parts
     const { home, id, definition, state, crowd, at } = found
     const isOnItsWay = state.filledAt !== undefined && at - state.filledAt < ON_ITS_WAY
     const nested = state.ending === undefined ? await this.#membersOf(definition.parent) : undefined
@@ -166,8 +178,23 @@ export class FlowMembers {
         await this.send({ flow: id, home }, nested, await this.#stillMissing(found, lost), definition.trace)
       else if (!isOnItsWay)
         for (const index of lost) ends.push({ flow: id, index, state: 'cancelled', reason: 'lost', at })
-      if (ends.length > 0) await records.apply(home, ends)
+      if (ends.length > 0) await this.#apply(found, ends)
     }
+  }
+
+  /** Counts what became of members. */
+  async #apply(found: KeptFlow, ends: readonly MemberEnd[]): Promise<void> {
+    const { records, store } = this.#parts
+    const { verdicts } = await store.flows.apply(found.home, ends)
+    const former = ends.filter((_, i) => verdicts[i] === 'former').map(({ index }) => index)
+    if (former.length === 0) return
+    // They were asked before they were started again; or their partition has lost that, or somebody has taken it back. What
+    // they say now holds.
+    const { ends: last } = await this.#fatesOf(found, former)
+    await records.apply(
+      found.home,
+      last.map(({ start: _, ...end }) => end),
+    )
   }
 
   /** Those of some members that have not ended since: one that has, and is not kept, is as unknown as one that was lost. */

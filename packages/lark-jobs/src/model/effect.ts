@@ -29,11 +29,12 @@ export type EffectKind = Effect['kind']
 /** Without its payload, which may be large: the home of a flow does not need it, nor does who waits for the end. */
 export type EndedJob = Omit<JobRecord, 'payload'>
 
-/** What a flow hears of a job. Of one that completed: no errors, and the result only of a node. */
+/** What a flow hears of a job. Of one that completed: no errors, the result only of a node, and perhaps no `queuedAt`. */
 export type EndedMember = Pick<
   JobRecord,
   'id' | 'state' | 'reason' | 'because' | 'errors' | 'result' | 'finishedAt'
->
+> &
+  Partial<Pick<JobRecord, 'queuedAt'>>
 
 /** Names an effect, to acknowledge it. */
 export interface EffectName extends Bundled {

@@ -4,7 +4,9 @@
  */
 import { expect, test } from 'vitest'
 import { memberOf } from '../../src/model/effect.ts'
+import { JobsError } from '../../src/model/errors.ts'
 import { type FlowPlace, type FlowState, indexOf, NODES } from '../../src/model/flow.ts'
+import type { MemberEnd } from '../../src/store/contract/store.ts'
 import { Crew } from './flow-crew.ts'
 import { flow, members, node, type Story, stories } from './flow-stories.ts'
 import { FlowWorker, HOUR, workUntilQuiet } from './flow-worker.ts'
@@ -162,6 +164,58 @@ export function advancing(make: Make, turn: number): void {
     expect(await stateOf(world, place)).not.toHaveProperty('ending')
   })
 
+  test('the end of a member is counted after it was started again: it is the end of the start before, and does not count', async () => {
+    await using world = await oneServer(make)
+    let late: readonly MemberEnd[] = []
+    const store = world.disturbed(async (verb, args) => {
+      if (verb === 'apply') late = [...late, ...(args[1] as MemberEnd[])]
+    })
+    const worker = new FlowWorker(world, store)
+    const place = await failedBatch(world, worker)
+    expect(late).toMatchObject([{ state: 'failed' }])
+    world.advance(1_000)
+    await worker.book.retry(place)
+    expect((await worker.book.get(place))!.crowd).toMatchObject({ completed: 0, failed: 0 })
+    // Another worker was handed it too, and stood still.
+    await new FlowWorker(world).book.apply(HOME, late)
+    expect((await worker.book.get(place))!.crowd).toMatchObject({ completed: 0, failed: 0 })
+    await worker.work()
+    expect((await worker.book.get(place))!.crowd).toMatchObject({ completed: 0, failed: 1 })
+    world.fails.clear()
+    await worker.book.retry(place)
+    await worker.work()
+    expect(await stateOf(world, place)).toMatchObject({ end: { state: 'completed' } })
+    expect(world.counted.map(({ name }) => name)).toEqual(['m1', 'm1', 'm1'])
+  })
+
+  test('what became of a member is counted after it was started again: it is asked once more', async () => {
+    await using world = await oneServer(make)
+    const deaf = world.disturbed(async (verb) => {
+      if (verb === 'apply') throw new JobsError('STORE_UNREACHABLE', 'the call is lost')
+    })
+    const worker = new FlowWorker(world)
+    let isLate = false
+    const looking = new FlowWorker(
+      world,
+      world.disturbed(async (verb, args) => {
+        if (verb !== 'apply' || isLate) return
+        isLate = true
+        await worker.book.apply(HOME, args[1] as MemberEnd[])
+        await worker.work()
+        world.advance(1_000)
+        await worker.book.retry(place)
+      }),
+    )
+    const ending = new FlowWorker(world, deaf)
+    const place = await failedBatch(world, ending, () => world.counted.length > 0)
+    for (let n = 0; !isLate && n < 100; n++) {
+      world.advance(1_000)
+      await looking.advance(HOME)
+    }
+    expect(isLate).toBe(true)
+    expect((await worker.book.get(place))!.crowd).toMatchObject({ completed: 0, failed: 0 })
+  })
+
   test('an end that the home has kept from before it was set back is heard when its node starts again', async () => {
     await using world = await oneServer(make)
     world.fails.add('a')
@@ -239,6 +293,23 @@ export function advancingAtRandom(make: Make): void {
 
 /** The same, and each of the servers loses its last changes, once or more often. Some jobs may run again then. */
 export function advancingThroughRollbacks(make: Make): void {
+  test('the server of a member has lost that it was started again: its end counts once more', async () => {
+    await using world = await twoServers(make)
+    const worker = new FlowWorker(world)
+    const place = await failedBatch(world, worker)
+    const setBack = await world.save(AWAY)
+    world.advance(1_000)
+    await worker.book.retry(place)
+    await setBack()
+    await worker.work()
+    expect(await stateOf(world, place)).toMatchObject({ phase: 'ended', end: { state: 'failed' } })
+    expect((await worker.book.get(place))!.crowd).toMatchObject({ completed: 0, failed: 1 })
+    world.fails.clear()
+    await worker.book.retry(place)
+    await worker.work()
+    expect(await stateOf(world, place)).toMatchObject({ end: { state: 'completed' } })
+  })
+
   test.each(seeds)('seed %i', { timeout: 120_000 }, async (seed) => {
     const random = new Random(seed)
     await using world = await twoServers(() => make(random.chance(2) ? {} : forgetful))
@@ -263,6 +334,18 @@ export function advancingThroughRollbacks(make: Make): void {
     await new FlowWorker(world).work()
     expect((await world.store.flows.get(place.home, place.flow)).found).toBeUndefined()
   })
+}
+
+/** A batch with a member elsewhere, which fails. @param isEnough the worker stops there */
+async function failedBatch(world: World, worker: FlowWorker, isEnough?: () => boolean): Promise<FlowPlace> {
+  const place = { flow: 'flow', home: HOME }
+  world.fails.add('m1')
+  await dispatch(world, place, {
+    definition: flow('batch', [], { allowed: 0 }),
+    members: members(2).slice(1),
+  })
+  await worker.work(isEnough)
+  return place
 }
 
 async function twoServers(make: Make): Promise<World> {

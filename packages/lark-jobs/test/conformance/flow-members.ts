@@ -297,6 +297,37 @@ export function flowMembers(make: Make): void {
     expect(await store.reopen('elsewhere', 'flow', [1])).toBe(0)
   })
 
+  flowing('a late end of an earlier start does not count, whatever comes how often', async (home) => {
+    const { store } = home
+    const from = (start: number) => ({ ...failed, start })
+    await home.make('flow', { crowd: { reserved: 9, size: 3, alarm: 2 } })
+    expect(await home.apply(...each([0, 1, 2], from(START)))).toEqual(Array(3).fill('counted'))
+    await home.due()
+    await home.change()
+    expect(await store.reopen('home', 'flow', [0, 1, 2], [START + 50, START + 70, START + 70])).toBe(3)
+    const late = each([0, 1, 2], { state: 'cancelled', reason: 'user', start: START + 49 })
+    expect(await home.apply(...late, end(0, from(START + 49)))).toEqual(Array(4).fill('former'))
+    expect(await home.crowd()).toEqual({ reserved: 9, size: 3, completed: 0, failed: 0 })
+    expect(await store.missing('home', 'flow', -1, 3)).toEqual([0, 1, 2])
+    expect(await store.ends('home', 'flow', [0, 1, 2])).toEqual([])
+    await store.purge('home', 'flow', [0, 1, 2])
+    expect(await store.ends('home', 'flow', [0, 1, 2])).toEqual([])
+    expect(await home.due()).toEqual([])
+    // Those of the last start, or of a later one, count; and one that completed does, whenever it was started.
+    const last = [end(0, from(START + 50)), end(1, from(START + 99)), end(2, { start: START })]
+    expect(await home.apply(...last)).toEqual(Array(3).fill('counted'))
+    expect(await home.due()).toHaveLength(1)
+    expect(await home.apply(...late)).toEqual(Array(3).fill('repeated'))
+    expect(await home.crowd()).toEqual({ reserved: 9, size: 3, completed: 1, failed: 2 })
+    expect(await store.ends('home', 'flow', [0, 1, 2])).toMatchObject([{ index: 0 }, { index: 1 }])
+    // Each time it is started again.
+    expect(await store.reopen('home', 'flow', [0, 1], [START + 200, START + 40])).toBe(2)
+    expect(await home.apply(...last.slice(0, 2))).toEqual(['former', 'counted'])
+    // Whoever asks now, and those that end at home, know of no other start.
+    expect(await home.apply(end(0, failed))).toEqual(['counted'])
+    expect(await store.ends('home', 'flow', [0, 1])).toMatchObject([{ index: 0 }, { index: 1 }])
+  })
+
   flowing(
     `of the first ${MAX_FAILURES} members that did not complete it is kept how they ended`,
     async (home) => {

@@ -64,7 +64,7 @@ export class FlowWorker {
   async round(): Promise<boolean> {
     let isBusy = false
     for (const partition of PLACES)
-      for (const act of [() => this.#serve(partition), () => this.#advance(partition)])
+      for (const act of [() => this.#serve(partition), () => this.advance(partition)])
         try {
           isBusy = (await act()) || isBusy
         } catch (error) {
@@ -101,7 +101,8 @@ export class FlowWorker {
     return settlements.length + jobs.length + effects.length + want.effects!.done!.length > 0
   }
 
-  async #advance(partition: string): Promise<boolean> {
+  /** Advances the flows that are due. @returns whether any were */
+  async advance(partition: string): Promise<boolean> {
     const { flows, at } = await this.#store.schedules.due(partition, 0, DUE_LEASE)
     for (const flow of flows) await this.book.advance(partition, flow, at)
     return flows.length > 0

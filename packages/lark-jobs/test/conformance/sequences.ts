@@ -90,6 +90,8 @@ class Sequence {
   /** Every effect that was ever handed out here, so that chance also acknowledges those of earlier ends. */
   readonly #effects: EffectName[] = []
   readonly #open = new Map<string, Map<number, EndedState>>()
+  /** Of each flow that is kept, since when members run that were started again. */
+  readonly #starts = new Map<string, Map<number, number>>()
   /** How far the listener has heard. */
   #position: string | undefined
   readonly #story: string[] = []
@@ -408,17 +410,24 @@ class Sequence {
     if (what === 'open') {
       const made = { id, rev: 0, definition: '{}', state: '{}', crowd: { reserved: SIZE } }
       expect((await home.write(made)).isWritten).toBe(ended === undefined)
-      if (ended === undefined) this.#open.set(id, new Map())
+      if (ended === undefined) {
+        this.#open.set(id, new Map())
+        this.#starts.set(id, new Map())
+      }
     } else if (what === 'apply') {
+      const start = this.#chanceStart()
       const ends = Array.from({ length: 3 }, () =>
         end(this.#random.below(SIZE + 1), {
           flow: id,
           state: this.#random.pick(['completed', 'failed', 'cancelled'] as const)!,
+          ...(start !== undefined && { start }),
         }),
       )
       const verdicts = ends.map(({ index, state }) => {
         if (ended === undefined || index >= SIZE) return 'unknown'
         if (!counts(ended.get(index), state)) return 'repeated'
+        const isFormer = (start ?? Number.POSITIVE_INFINITY) < (this.#starts.get(id)!.get(index) ?? 0)
+        if (isFormer && state !== 'completed') return 'former'
         ended.set(index, state)
         return 'counted'
       })
@@ -427,8 +436,12 @@ class Sequence {
       for (const { id, rev, state } of await home.due()) await home.write({ id, rev, state })
     } else if (what === 'reopen') {
       const failed = this.#random.some(all).filter((index) => hasFailed(ended?.get(index)))
-      expect(await home.store.reopen(this.#partition, id, failed)).toBe(failed.length)
-      for (const index of failed) ended!.delete(index)
+      const starts = this.#random.chance(4) ? undefined : failed.map(() => this.#harness.clock.now)
+      expect(await home.store.reopen(this.#partition, id, failed, starts)).toBe(failed.length)
+      for (const [i, index] of failed.entries()) {
+        ended!.delete(index)
+        this.#starts.get(id)!.set(index, starts?.[i] ?? 0)
+      }
     } else if (what === 'missing') {
       const after = this.#random.below(3) - 1
       const of = (isOne: (state: EndedState | undefined) => boolean) =>
@@ -455,6 +468,12 @@ class Sequence {
       expect((await home.write({ id, rev, remove: true })).isWritten).toBe(true)
       this.#open.delete(id)
     }
+  }
+
+  /** When the job of a member was queued: an end may come late. */
+  #chanceStart(): number | undefined {
+    const late = this.#random.pick([undefined, 0, 1, 1_000])
+    return late === undefined ? undefined : this.#harness.clock.now - late
   }
 
   async #watch(): Promise<void> {

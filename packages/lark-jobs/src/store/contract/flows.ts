@@ -24,7 +24,8 @@
  * for each that ended otherwise than completed, one for each that was cancelled, and how many there are of each. A
  * member counts once; but one that has counted as not completed, and has completed since (it was retried), counts as
  * completed. Of the first `MAX_FAILURES` that did not complete, the flow keeps how they ended. An index from `reserved`
- * on is unknown. The flow is due when `size` members have ended, when `alarm` members have ended otherwise than
+ * on is unknown. A member that is started again is missing again (`reopen`), and of an end that was on its way meanwhile
+ * the flow knows by its `start` that it is of an earlier start. The flow is due when `size` members have ended, when `alarm` members have ended otherwise than
  * completed, and when a member completes that had not. A write makes the flow due too if it sets a size or an alarm
  * that is reached already. All of this is kept until `due` hands the flow out: a write before makes it due at once; and
  * then the flow gets a new number, so that nobody writes who has read it before.
@@ -45,13 +46,13 @@
  */
 import { defined } from '../../model/defined.ts'
 import { type EndedMember, type Member, memberOf } from '../../model/effect.ts'
-import type { EndReason } from '../../model/flow.ts'
+import { type EndReason, NODES } from '../../model/flow.ts'
 import { droppedResult } from '../../model/payload.ts'
 import type { EndedState, NewJob } from '../../model/record.ts'
 import type { Bound, Enqueued } from './enqueued.ts'
 import type { Fate } from './watch.ts'
 
-export { NODES } from '../../model/flow.ts'
+export { NODES }
 
 /** Of so many members that did not complete, a flow keeps how they ended. */
 export const MAX_FAILURES = 1_000
@@ -80,18 +81,24 @@ export interface MemberEnd extends Pick<Member, 'flow' | 'index'> {
   result?: string
   /** When it ended, by the clock of its partition. */
   at: number
+  /**
+   * Of a member that did not complete: the `queuedAt` of its job, which tells its starts apart. Absent: the end is that of
+   * its last start.
+   */
+  start?: number
 }
 
 /** How the job of a node or member ended, for its flow. */
-export function endOf({ id, state, reason, errors, result, finishedAt }: EndedMember): MemberEnd {
+export function endOf({ id, state, reason, errors, result, finishedAt, queuedAt }: EndedMember): MemberEnd {
   const { flow, index } = memberOf(id)!
   const error = state === 'failed' ? errors.at(-1)?.message : undefined
-  const more = defined({ reason, error, result })
+  const start = index < NODES && state !== 'completed' ? queuedAt : undefined
+  const more = defined({ reason, error, result, start })
   return { flow, index, state: state as MemberEnd['state'], at: finishedAt!, ...more }
 }
 
 /** The end of a node, or of one of the members that did not complete. */
-export type KeptEnd = Omit<MemberEnd, 'flow'>
+export type KeptEnd = Omit<MemberEnd, 'flow' | 'start'>
 
 /** What is counted of the members of a batch. */
 export interface Crowd {
@@ -158,10 +165,11 @@ export interface FlowWritten {
 
 export interface Applied {
   /**
-   * One for each end, in their order. `counted`: it counts now. `repeated`: it had counted before. `unknown`: there is no
-   * such flow, or it has no such member.
+   * One for each end, in their order. `counted`: it counts now. `repeated`: it had counted before. `former`: the member is
+   * missing, because it was started again, and the end is that of an earlier start. `unknown`: there is no such flow, or it
+   * has no such member.
    */
-  verdicts: ('counted' | 'repeated' | 'unknown')[]
+  verdicts: ('counted' | 'repeated' | 'former' | 'unknown')[]
   /** Milliseconds until a flow or a schedule of the partition is due; absent if none will be. */
   nextTick?: number
 }
@@ -204,8 +212,14 @@ export interface Flows {
   /** The members that ended otherwise than completed, by page like `missing`. */
   failed(home: string, flow: string, after: number, count: number): Promise<number[]>
 
-  /** Members that ended otherwise than completed are missing again, at most `MAX_ITEMS`. Others stay. @returns how many */
-  reopen(home: string, flow: string, indices: readonly number[]): Promise<number>
+  /**
+   * Members that ended otherwise than completed are missing again, at most `MAX_ITEMS`. Others stay.
+   *
+   * @param starts for each, the `queuedAt` that its job has since. Ends of earlier starts, which may be on their way, are
+   *   `former` from then on
+   * @returns how many
+   */
+  reopen(home: string, flow: string, indices: readonly number[], starts?: readonly number[]): Promise<number>
 
   /**
    * Keeps no more of the ends of nodes and members, at most `MAX_ITEMS`, than that they have ended, how, why and when:

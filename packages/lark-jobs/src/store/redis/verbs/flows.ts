@@ -24,7 +24,7 @@ import { type FatesReply, readMemberFates, type Texts } from './reading.ts'
 import { brings, nextTick, packDue, packText, readQueued, type Writing } from './writing.ts'
 
 /** The verdicts of `apply.lua`. */
-const verdicts = { c: 'counted', r: 'repeated', u: 'unknown' } as const
+const verdicts = { c: 'counted', r: 'repeated', f: 'former', u: 'unknown' } as const
 const letters = { completed: 'c', failed: 'f', cancelled: 'x' } as const
 const states = { c: 'completed', f: 'failed', x: 'cancelled' } as const
 
@@ -115,8 +115,9 @@ export class RedisFlows implements Flows {
     return this.#members('failed', home, flow, after, count)
   }
 
-  async reopen(home: string, flow: string, indices: readonly number[]): Promise<number> {
-    return (await this.#scripts.run('reopen', home, [flow, ...indices.map(String)])) as number
+  async reopen(...[home, flow, indices, starts = []]: Parameters<Flows['reopen']>): Promise<number> {
+    const args = indices.flatMap((index, i) => [String(index), String(starts[i] ?? '')])
+    return (await this.#scripts.run('reopen', home, [flow, ...args])) as number
   }
 
   async purge(home: string, flow: string, indices: readonly number[]): Promise<void> {
@@ -170,7 +171,7 @@ class FlowEnds {
 
   /** @param place of the end in the call */
   add(place: number, end: MemberEnd): void {
-    const { index, state, result } = end
+    const { index, state, result, start } = end
     const isNode = index >= NODES
     if (!isNode && state === 'completed') {
       const run = this.#completed.at(-1)
@@ -179,7 +180,7 @@ class FlowEnds {
       this.#places.completed.push(place)
     } else {
       if (!isNode) this.#failed.add(index)
-      this.#others.push(String(index), packEnd(end), packText(isNode ? result : undefined))
+      this.#others.push(String(index), packEnd(end), isNode ? packText(result) : String(start ?? ''))
       this.#places.others.push(place)
     }
   }

@@ -8,7 +8,7 @@
  *   definitions   the definitions, which may be large. They are not in the rows of `flows`, because a change of a row
  *                 writes the whole row
  *   members       which members have ended (`members.ts`)
- *   ends          how nodes ended (`ends.ts`)
+ *   ends          how nodes ended, and since when members run that were started again (`ends.ts`)
  *
  * `rev` is at least the time of its write: see `schedules.ts`.
  *
@@ -145,8 +145,8 @@ export class SqliteFlows implements Flows {
     )
   }
 
-  reopen(home: string, flow: string, indices: readonly number[]): Promise<number> {
-    return this.#on.change(home, (partition) => FlowTally.find(partition, flow)?.reopen(indices) ?? 0)
+  reopen(...[home, flow, indices, starts = []]: Parameters<Flows['reopen']>): Promise<number> {
+    return this.#on.change(home, (partition) => FlowTally.find(partition, flow)?.reopen(indices, starts) ?? 0)
   }
 
   purge(home: string, flow: string, indices: readonly number[]): Promise<void> {

@@ -2,6 +2,7 @@
  * How the nodes of flows ended, and the first members that did not complete: one row of `ends` for each. `isNews` is 1 until
  * somebody has heard of it. `seq` has the order of arrival. A node that had ended otherwise than completed, and has completed
  * since, has two rows, of which the later holds: somebody may have read the first, and be about to say that it was heard.
+ * A member that was started again has a row with the state `again`, of which `at` is the `queuedAt` of its job.
  */
 import { defined } from '../../../model/defined.ts'
 import { type KeptEnd, MAX_ERROR, MAX_NEWS, type MemberEnd, RESULT_PURGED } from '../../contract/store.ts'
@@ -11,7 +12,7 @@ import { list } from '../row.ts'
 
 interface EndRow {
   place: number
-  state: KeptEnd['state']
+  state: KeptEnd['state'] | 'again'
   reason: string | null
   error: string | null
   result: string | null
@@ -29,7 +30,7 @@ const BASE = 64
 
 const insert = `
   INSERT INTO ends (flow, place, state, reason, error, result, at, isNews) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`
-const find = 'SELECT state FROM ends WHERE flow = ? AND place = ? ORDER BY seq DESC LIMIT 1'
+const find = 'SELECT state, at FROM ends WHERE flow = ? AND place = ? ORDER BY seq DESC LIMIT 1'
 const forget = 'DELETE FROM ends WHERE flow = ? AND place = ?'
 const remove = 'DELETE FROM ends WHERE flow = ?'
 const these = 'flow = ? AND place IN (SELECT value FROM json_each(?))'
@@ -53,7 +54,7 @@ export const newsBytes = `
   )`
 const measure = `
   SELECT seq, place, ${bytes} + ifnull(octet_length(result), 0) AS bytes FROM ends
-  WHERE flow = ? AND place IN (SELECT value FROM json_each(?))`
+  WHERE flow = ? AND place IN (SELECT value FROM json_each(?)) AND state <> 'again'`
 const show = `
   SELECT place, state, reason, error, result, at FROM ends WHERE seq IN (SELECT value FROM json_each(?))`
 
@@ -84,6 +85,17 @@ function keep(
 ): void {
   const message = error?.slice(0, MAX_ERROR) ?? null
   database.run(insert, flow, index, state, reason ?? null, message, result, at, isNews)
+}
+
+/** Keeps since when a member runs that was started again. */
+export function keepStart(database: Database, flow: number, index: number, start: number): void {
+  database.run(insert, flow, index, 'again', null, null, null, start, null)
+}
+
+/** Whether a member was started again after a start. */
+export function isStartedSince(database: Database, flow: number, index: number, start: number): boolean {
+  const row = database.get<Pick<EndRow, 'state' | 'at'>>(find, flow, index)
+  return row?.state === 'again' && start < row.at
 }
 
 export function forgetEnd(database: Database, flow: number, index: number): void {
@@ -126,5 +138,5 @@ export function endsOf(database: Database, flow: number, indices: readonly numbe
 
 function toEnd({ place, state, reason, error, result, at }: EndRow): KeptEnd {
   const texts = { reason: reason ?? undefined, error: error ?? undefined, result: result ?? undefined }
-  return { index: place, state, ...defined(texts), at }
+  return { index: place, state: state as KeptEnd['state'], ...defined(texts), at }
 }

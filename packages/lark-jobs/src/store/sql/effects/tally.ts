@@ -12,7 +12,7 @@ import {
 } from '../../contract/store.ts'
 import { noteNext } from '../documents/tick.ts'
 import type { Partition } from '../partition.ts'
-import { forgetEnd, keepFailure, keepNews } from './ends.ts'
+import { forgetEnd, isStartedSince, keepFailure, keepNews, keepStart } from './ends.ts'
 import { Members } from './members.ts'
 
 /** What is counted, and when the flow is due: without its texts. */
@@ -87,7 +87,7 @@ export class FlowTally {
   end(end: MemberEnd): Applied['verdicts'][number] {
     const { database } = this.#partition
     const row = this.#row
-    const { index, state } = end
+    const { index, state, start } = end
     if (index >= NODES) {
       if (!keepNews(database, row.number, end, (result) => this.#keptOf(result))) return 'repeated'
       this.#hasNews = true
@@ -96,6 +96,8 @@ export class FlowTally {
     if (index >= row.reserved) return 'unknown'
     const before = this.#members.of(index)
     if (before === 'completed' || (before !== undefined && state !== 'completed')) return 'repeated'
+    const mayBeFormer = before === undefined && state !== 'completed' && start !== undefined
+    if (mayBeFormer && isStartedSince(database, row.number, index, start)) return 'former'
     this.#members.set(index, state)
     if (state === 'completed') row.completed += 1
     else row.failed += 1
@@ -128,13 +130,15 @@ export class FlowTally {
   }
 
   /** @returns how many are missing again */
-  reopen(indices: readonly number[]): number {
+  reopen(indices: readonly number[], starts: readonly number[]): number {
     const row = this.#row
-    for (const index of indices) {
+    for (const [i, index] of indices.entries()) {
       const before = this.#members.of(index)
       if (before === undefined || before === 'completed') continue
       this.#members.set(index, undefined)
       this.#failedNoMore(index, before)
+      const start = starts[i]
+      if (start !== undefined) keepStart(this.#partition.database, row.number, index, start)
     }
     const count = this.#before.failed - row.failed
     if (count > 0) this.save()

@@ -12,6 +12,7 @@ local indices = { unpack(ARGV, 3) }
 local results, left, found = key('flow-results:' .. ARGV[2]), MAX_BYTES, { {}, {}, {} }
 local has_results = redis.call('EXISTS', results) == 1
 for i, ended in ipairs(#indices > 0 and redis.call('HMGET', key('flow-ends:' .. ARGV[2]), unpack(indices)) or {}) do
+  ended = ended and string.sub(ended, 1, 1) ~= 's' and ended
   local size = ended and has_results and redis.call('HSTRLEN', results, indices[i]) or 0
   local n = #found[1]
   if ended and left < #ended + size and n > 0 then

@@ -3,7 +3,7 @@
 -- KEYS[1]  jobs        HASH id -> record
 -- ARGV[1]  clock, or '' for the server's; then the call (numbered.lua), and as if that were not there:
 -- ARGV[2]  the flow
--- ARGV[3…] indices
+-- ARGV[3…] two for each member: its index, and the `queuedAt` that its job has since, or ''
 -- Returns  how many
 -- Cost     O(n) for n indices
 -- needs: start, numbered, calls
@@ -17,15 +17,19 @@ local flow, all, failed = key('flow:' .. ARGV[2]), key('crowd:' .. ARGV[2]), key
 local cancels = key('crowd-cancelled:' .. ARGV[2])
 -- This is first because a full server allows this write. After a write, the server allows the rest of a script.
 redis.call('HDEL', flow, '')
-local clears, again = {}, {}
-for i = 3, #ARGV do
+local clears, again, starts = {}, {}, {}
+for i = 3, #ARGV, 2 do
   for _, word in ipairs({ 'SET', 'u1', ARGV[i], '0' }) do
     clears[#clears + 1] = word
   end
 end
 local has_failed = #clears > 0 and redis.call('EXISTS', failed) == 1
 for i, was_set in ipairs(has_failed and redis.call('BITFIELD', failed, unpack(clears)) or {}) do
-  again[#again + 1] = was_set == 1 and ARGV[i + 2] or nil
+  local index, start = ARGV[2 * i + 1], ARGV[2 * i + 2]
+  again[#again + 1] = was_set == 1 and index or nil
+  if was_set == 1 and start ~= '' then
+    starts[#starts + 1], starts[#starts + 2] = index, 's' .. start
+  end
 end
 clears = {}
 for _, index in ipairs(again) do
@@ -44,6 +48,9 @@ if #again > 0 then
   end
   redis.call('HINCRBY', flow, 'failed', -#again)
   redis.call('HDEL', key('flow-ends:' .. ARGV[2]), unpack(again))
+  if #starts > 0 then
+    redis.call('HSET', key('flow-ends:' .. ARGV[2]), unpack(starts))
+  end
   remember(#again)
 end
 return #again

@@ -91,7 +91,8 @@ local function keep_node(id, index, ended, result)
 end
 
 -- Counts ends of the flow `id`. `completed`: runs of members, as in put_runs. `list`, from `first` to `over`: other ends,
--- three values each: the index, how it ended (flows.lua), and `=` and its result, or ''. Returns a letter for each, as
+-- three values each: the index, how it ended (flows.lua), and of a node `=` and its result, of a member the `queuedAt` of
+-- its job, or ''. Returns a letter for each, as
 -- apply.lua does, and whether the flow has become due.
 local function count_ends(id, completed, list, first, over)
   local flow, ends, failures = key('flow:' .. id), key('flow-ends:' .. id), key('crowd-failed:' .. id)
@@ -100,7 +101,7 @@ local function count_ends(id, completed, list, first, over)
     unpack(redis.call('HMGET', flow, 'rev', 'lent', 'reserved', 'size', 'alarm', 'completed', 'failed', 'cancelled'))
   reserved, had_completed, had_failed = tonumber(reserved) or 0, tonumber(had_completed) or 0, tonumber(had_failed) or 0
   local verdicts, has_news, is_called = {}, false, false
-  local not_done = { places = {}, indices = {}, ends = {} }
+  local not_done, former = { places = {}, indices = {}, ends = {}, starts = {} }, { places = {}, bits = {} }
   for i = first, over, 3 do
     local n, m, index = #verdicts + 1, #not_done.indices + 1, tonumber(list[i])
     verdicts[n] = 'u'
@@ -108,7 +109,7 @@ local function count_ends(id, completed, list, first, over)
       local is_news = keep_node(id, list[i], list[i + 1], list[i + 2])
       verdicts[n], has_news = is_news and 'c' or 'r', has_news or is_news
     elseif rev and index < reserved then
-      not_done.places[m], not_done.indices[m], not_done.ends[m] = n, list[i], list[i + 1]
+      not_done.places[m], not_done.indices[m], not_done.ends[m], not_done.starts[m] = n, list[i], list[i + 1], list[i + 2]
     end
   end
 
@@ -116,7 +117,19 @@ local function count_ends(id, completed, list, first, over)
     -- Foreign data under these keys ends the script before a bit is set that would not count.
     redis.call('STRLEN', failures)
     redis.call('STRLEN', cancels)
-    redis.call('HLEN', ends)
+    local known = redis.call('HMGET', ends, '', unpack(not_done.indices))
+    for i = #not_done.indices, 1, -1 do
+      -- The member was started again since.
+      local again = tonumber(string.match(known[i + 1] or '', '^s(%d+)'))
+      if again and (tonumber(not_done.starts[i]) or again) < again then
+        local n = #former.bits
+        former.bits[n + 1], former.bits[n + 2], former.bits[n + 3] = 'GET', 'u1', not_done.indices[i]
+        former.places[#former.places + 1] = not_done.places[i]
+        for _, values in pairs(not_done) do
+          table.remove(values, i)
+        end
+      end
+    end
   end
   local letters, count, repeated = put_runs(key('crowd:' .. id), completed, rev and reserved or 0)
   local sum, failed, again, gone, fresh = had_completed + count, had_failed, {}, {}, {}
@@ -148,6 +161,9 @@ local function count_ends(id, completed, list, first, over)
         redis.call('HSET', ends, not_done.indices[i], not_done.ends[i])
       end
     end
+  end
+  for i, is_set in ipairs(#former.bits > 0 and redis.call('BITFIELD', key('crowd:' .. id), unpack(former.bits)) or {}) do
+    verdicts[former.places[i]] = is_set == 1 and 'r' or 'f'
   end
   put_bits(failures, fresh, '1')
   put_bits(cancels, cancelled_now, '1')
