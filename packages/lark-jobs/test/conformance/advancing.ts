@@ -3,7 +3,7 @@
  * as its jobs demand. Nothing is lost, and nothing is doubled.
  */
 import { expect, test } from 'vitest'
-import { memberOf } from '../../src/model/effect.ts'
+import { memberId, memberOf } from '../../src/model/effect.ts'
 import { JobsError } from '../../src/model/errors.ts'
 import { type FlowPlace, type FlowState, indexOf, NODES } from '../../src/model/flow.ts'
 import type { MemberEnd } from '../../src/store/contract/store.ts'
@@ -186,6 +186,50 @@ export function advancing(make: Make, turn: number): void {
     await worker.work()
     expect(await stateOf(world, place)).toMatchObject({ end: { state: 'completed' } })
     expect(world.counted.map(({ name }) => name)).toEqual(['m1', 'm1', 'm1'])
+  })
+
+  test('the ends of nodes, and of members of a batch in a flow, come once more after they were started again', async () => {
+    await using world = await oneServer(make)
+    const late: [home: string, end: MemberEnd][] = []
+    const store = world.disturbed(async (verb, [home, ends]) => {
+      if (verb === 'apply') for (const end of ends as MemberEnd[]) late.push([home as string, end])
+    })
+    const worker = new FlowWorker(world, store)
+    const place = { flow: 'flow', home: HOME }
+    const batch = { home: HOME, definition: flow('batch', [], { allowed: 0 }), members: members(2) }
+    const nodes = [node('a', [], { at: AWAY }), node('batch', [], { flow: batch })]
+    for (const name of ['a', 'm1']) world.fails.add(name)
+    await worker.book.start(place, flow('workflow', [...nodes, node('onEnded', [], { on: 'ended' })]))
+    await worker.work()
+    const failed = late.filter(([, { state }]) => state === 'failed')
+    expect(failed.length).toBeGreaterThan(2)
+    world.advance(1_000)
+    await worker.book.retry(place)
+    for (const name of ['a', 'm1']) world.hangs.add(name)
+    await worker.round()
+    for (const [home, end] of failed) await worker.book.apply(home, [end])
+    await worker.round()
+    expect(await stateOf(world, place)).toMatchObject({ phase: 'open' })
+    expect(world.counted.filter(({ name }) => name === 'onEnded')).toHaveLength(1)
+    world.hangs.clear()
+    world.fails.clear()
+    await worker.work()
+    expect(await stateOf(world, place)).toMatchObject({ end: { state: 'completed' } })
+    expect(world.counted.filter(({ name }) => name === 'onEnded')).toHaveLength(2)
+  })
+
+  test('somebody takes back that a member was started again: it has ended as before', async () => {
+    await using world = await oneServer(make)
+    const worker = new FlowWorker(world)
+    const place = await failedBatch(world, worker)
+    const record = (await world.store.get(AWAY, memberId({ ...place, index: 0 })))!
+    world.advance(1_000)
+    await worker.book.retry(place)
+    expect(await world.store.undo(AWAY, [record])).toEqual(['done'])
+    await worker.work()
+    expect(await stateOf(world, place)).toMatchObject({ phase: 'ended', end: { state: 'failed' } })
+    expect((await worker.book.get(place))!.crowd).toMatchObject({ completed: 0, failed: 1 })
+    expect(world.counted.map(({ name }) => name)).toEqual(['m1'])
   })
 
   test('what became of a member is counted after it was started again: it is asked once more', async () => {

@@ -24,11 +24,12 @@
  * for each that ended otherwise than completed, one for each that was cancelled, and how many there are of each. A
  * member counts once; but one that has counted as not completed, and has completed since (it was retried), counts as
  * completed. Of the first `MAX_FAILURES` that did not complete, the flow keeps how they ended. An index from `reserved`
- * on is unknown. A member that is started again is missing again (`reopen`), and of an end that was on its way meanwhile
- * the flow knows by its `start` that it is of an earlier start. The flow is due when `size` members have ended, when `alarm` members have ended otherwise than
- * completed, and when a member completes that had not. A write makes the flow due too if it sets a size or an alarm
- * that is reached already. All of this is kept until `due` hands the flow out: a write before makes it due at once; and
- * then the flow gets a new number, so that nobody writes who has read it before.
+ * on is unknown. A member that is started again is missing again (`reopen`), and of an end that was on its way
+ * meanwhile the flow knows by its `start` that it is of an earlier start. The flow is due when `size` members have
+ * ended, when `alarm` members have ended otherwise than completed, and when a member completes that had not. A write
+ * makes the flow due too if it sets a size or an alarm that is reached already. All of this is kept until `due` hands
+ * the flow out: a write before makes it due at once; and then the flow gets a new number, so that nobody writes who has
+ * read it before.
  *
  * **Ends at home.** If a node or a member ends in the home of its flow, the same atomic step counts its end as `apply`
  * does, and writes no effect (`effects.ts`). If the flow is not there, or has no such member, nobody waits for the end, and
