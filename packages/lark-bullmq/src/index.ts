@@ -1,7 +1,7 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 /**
- * The classes of BullMQ on a store of Lark, for applications that come from BullMQ. What Lark does not have is refused, and
- * never ignored.
+ * The classes of BullMQ on a store of Lark, for applications that come from BullMQ. What Lark does not have
+ * is refused, and never ignored.
  *
  * The import of what BullMQ has is `importBullmq()`.
  *

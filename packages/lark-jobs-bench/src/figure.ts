@@ -40,8 +40,8 @@ export class ProcessTimer {
   }
 
   /**
-   * Whether the process was busy, and hardly waited for the store. An embedded store blocks the event loop while it
-   * waits for the disk, so then the CPU time decides.
+   * Whether the process was busy, and hardly waited for the store. An embedded store blocks the event loop
+   * while it waits for the disk, so then the CPU time decides.
    */
   get isBusy(): boolean {
     if (!this.#isEmbedded) return performance.eventLoopUtilization(this.#loop).utilization > BUSY

@@ -1,6 +1,7 @@
 /**
- * A temporary store for the measures: on the same servers or the same disk, with the same settings, but without the
- * user's jobs, middleware and hooks. On Redis it is a prefix of keys, for the embedded store a file beside the user's.
+ * A temporary store for the measures: on the same servers or the same disk, with the same settings, but
+ * without the user's jobs, middleware and hooks. On Redis it is a prefix of keys, for the embedded store a
+ * file beside the user's.
  *
  *   made → removed, by `remove`
  */
@@ -17,7 +18,10 @@ export interface BenchPlace {
   users: StorePlace
   /** Dispatches the jobs of the measures. */
   here: Jobs
-  /** Runs the worker, with its own connection as in another process. For a store in memory it is the same as `here`. */
+  /**
+   * Runs the worker, with its own connection as in another process. For a store in memory it is the same as
+   * `here`.
+   */
   there: Jobs
   /** The name of the place in messages, with the keys or the file in it. */
   words: string
@@ -43,8 +47,8 @@ export async function benchPlace(queues: string[]): Promise<BenchPlace> {
     return { users, here, there: here, words, isEmbedded: true, remove: () => here.close() }
   }
   if (file === undefined) {
-    // The prefix begins with the name of the rings' channels, because an ACL may allow only the keys and channels of
-    // the store's own prefix.
+    // The prefix begins with the name of the rings' channels, because an ACL may allow only the keys and
+    // channels of the store's own prefix.
     own.prefix = `${prefix}:bell:bench-${nonce}`
     const words = `keys of its own (${own.prefix}:…)`
     return { users, ...pair(own), words, isEmbedded: false }

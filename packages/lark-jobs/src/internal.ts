@@ -1,9 +1,10 @@
 /**
- * What other packages of this repository need of the queue, and no user should: it may change with every release, and it
- * is for these packages alone, which are released together with this one. `/operate` and the main entry do not change so.
+ * What other packages of this repository need of the queue, and no user should: it may change with every
+ * release, and it is for these packages alone, which are released together with this one. `/operate` and the
+ * main entry do not change so.
  *
- * First what an instance of `Jobs` hides; then the flows and schedules that a store keeps; then the rules by which a job
- * is written: its ids, its sizes, its options; and last the words of messages.
+ * First what an instance of `Jobs` hides; then the flows and schedules that a store keeps; then the rules by
+ * which a job is written: its ids, its sizes, its options; and last the words of messages.
  *
  * @module @s18i/lark-jobs/internal
  */
@@ -125,7 +126,10 @@ export async function startFlow(jobs: Jobs, spec: FlowSpec): Promise<boolean> {
   return (await insideOf(jobs).dispatchFlow(spec)).isNew
 }
 
-/** `jobs.work()`, any number of times from one line of code: a development server that loads it again ends no worker. */
+/**
+ * `jobs.work()`, any number of times from one line of code: a development server that loads it again ends no
+ * worker.
+ */
 export function workApart(jobs: Jobs, options: WorkOptions): Promise<Worker> {
   return insideOf(jobs).supervisedWork(options)
 }
@@ -184,14 +188,18 @@ export interface ForeignAddress {
   natMap?: ReadonlyMap<string, { host: string; port: number }>
 }
 
-/** `name` is for people, and without a password. The primary that Sentinels watch has `address`, except host and port. */
+/**
+ * `name` is for people, and without a password. The primary that Sentinels watch has `address`, except host
+ * and port.
+ */
 export type ForeignLocation =
   | { kind: 'server'; name: string; address: ForeignAddress }
   | { kind: 'cluster'; name: string; nodes: ForeignAddress[] }
   | { kind: 'sentinel'; name: string; sentinels: ForeignAddress[]; primary: string; address: ForeignAddress }
 
 /**
- * Where the servers of a connection are, for another client than Lark's. A function for credentials is called once.
+ * Where the servers of a connection are, for another client than Lark's. A function for credentials is called
+ * once.
  *
  * @throws STORE_INVALID
  */

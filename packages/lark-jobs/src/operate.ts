@@ -168,13 +168,13 @@ export {
 
 export interface OperateOptions {
   /**
-   * What messages of FILTER_INVALID call the conditions, if not by their names here: `{ key: '--job' }`. Default: a
-   * message names the call and the condition.
+   * What messages of FILTER_INVALID call the conditions, if not by their names here: `{ key: '--job' }`.
+   * Default: a message names the call and the condition.
    */
   names?: Readonly<Record<string, string>>
   /**
-   * Who changes something, for the audit and with a pause: a name, or `{ name, host, from }`. Default: the user of the
-   * operating system, on this machine.
+   * Who changes something, for the audit and with a pause: a name, or `{ name, host, from }`. Default: the
+   * user of the operating system, on this machine.
    */
   actor?: Actor
 }
@@ -186,7 +186,8 @@ export interface OperateOptions {
  *
  * @param jobs whose store. Default: the default instance, with the configuration of `lark.config`
  * @param options `actor`: who changes something. Default: the user of the operating system
- * @throws OPERATE_INVALID for a value that is not an instance of `Jobs`, such as a configuration, and for a wrong `actor`
+ * @throws OPERATE_INVALID for a value that is not an instance of `Jobs`, such as a configuration, and for a
+ *   wrong `actor`
  * @example
  * const { queues, workers } = await operate().status()
  * await operate(createJobs({ connection: 'redis://other' })).retry('failed')
@@ -198,8 +199,9 @@ export function operate(jobs: Jobs = Jobs, { names, actor }: OperateOptions = {}
 }
 
 /**
- * The metrics of the whole store as text for Prometheus (format 0.0.4): also what other processes do. Asks the store at
- * most once a second. If the store does not answer, the text says only that: `lark_jobs_store_up 0`.
+ * The metrics of the whole store as text for Prometheus (format 0.0.4): also what other processes do. Asks
+ * the store at most once a second. If the store does not answer, the text says only that: `lark_jobs_store_up
+ * 0`.
  *
  * @param jobs whose store. Default: the default instance, with the configuration of `lark.config`
  * @throws OPERATE_INVALID for a value that is not an instance of `Jobs`

@@ -1,6 +1,6 @@
 /**
- * Spans and metrics for OpenTelemetry. Needs `@opentelemetry/api`, and does nothing unless the application sets up an
- * SDK.
+ * Spans and metrics for OpenTelemetry. Needs `@opentelemetry/api`, and does nothing unless the application
+ * sets up an SDK.
  *
  * @module @s18i/lark-jobs/otel
  */
@@ -10,8 +10,8 @@ import { OpenTelemetry } from './telemetry/otel/open-telemetry.ts'
 export type { Telemetry } from './model/run/telemetry.ts'
 
 /**
- * Tells OpenTelemetry of every dispatch and every run: spans that link to each other, and metrics. By the semantic
- * conventions for messaging; see docs/telemetry.md.
+ * Tells OpenTelemetry of every dispatch and every run: spans that link to each other, and metrics. By the
+ * semantic conventions for messaging; see docs/telemetry.md.
  *
  * @returns a value for `jobs.telemetry` of the configuration
  * @example export default defineConfig({ jobs: { telemetry: otel() } })

@@ -1,7 +1,7 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 /**
- * For tests of applications. Jobs that they dispatch go to a store in memory, and the test says when they run, what time
- * it is, and what goes wrong.
+ * For tests of applications. Jobs that they dispatch go to a store in memory, and the test says when they
+ * run, what time it is, and what goes wrong.
  *
  * @module @s18i/lark-jobs/testing
  */
@@ -20,8 +20,9 @@ export type { SpiedEvent, Spy } from './testing/spy.ts'
 /** The instance of `Jobs` that the application uses, for tests. */
 export interface TestJobs extends Instance {
   /**
-   * From now on, and until the fake ends, all that this test does with `Jobs` goes to a store of its own, in memory: `dispatch`,
-   * flows, schedules, handles, in whatever code it calls. Other tests do not see it, even if they run at the same time.
+   * From now on, and until the fake ends, all that this test does with `Jobs` goes to a store of its own, in
+   * memory: `dispatch`, flows, schedules, handles, in whatever code it calls. Other tests do not see it, even
+   * if they run at the same time.
    *
    * @example
    * test('a new user gets an email', async () => {

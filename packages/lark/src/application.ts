@@ -1,7 +1,7 @@
 /**
- * The application: from the words of a command line to an exit code. It answers `lark --help` and `lark --version`
- * itself. Only to call a command does it import `call.ts`, so that `lark --help` stays quick. It prints every error,
- * once.
+ * The application: from the words of a command line to an exit code. It answers `lark --help` and `lark
+ * --version` itself. Only to call a command does it import `call.ts`, so that `lark --help` stays quick. It
+ * prints every error, once.
  */
 import type { Call } from './call.ts'
 import type { Called, CommandClass, CommandInput } from './command.ts'
@@ -21,8 +21,8 @@ export interface RunOptions extends ConfigOptions {
 }
 
 /**
- * Runs a command as the program `lark` would, and resolves to the exit code. Never rejects, and never ends the
- * process.
+ * Runs a command as the program `lark` would, and resolves to the exit code. Never rejects, and never ends
+ * the process.
  *
  * ```ts
  * process.exitCode = await run(['users:process', '--limit=5'])
@@ -67,12 +67,12 @@ export interface FoundCommand {
 }
 
 /**
- * Calls a command inside of another program, such as a server: it takes over no signals, prints nothing by itself and
- * never ends the process.
+ * Calls a command inside of another program, such as a server: it takes over no signals, prints nothing by
+ * itself and never ends the process.
  *
  * @param given its arguments and flags, by the names of the fields or as the words of a command line
- * @throws UNKNOWN_COMMAND, USAGE (both have `exit` 2), COMMAND_INVALID, COMMAND_FAILED_TO_LOAD, the errors of the
- *   configuration, and what the command throws
+ * @throws UNKNOWN_COMMAND, USAGE (both have `exit` 2), COMMAND_INVALID, COMMAND_FAILED_TO_LOAD, the errors of
+ *   the configuration, and what the command throws
  * @example
  * const { exitCode } = await callCommand('users:process', { limit: 5 }, {
  *   log: (level, line) => logger[level](line),
@@ -98,8 +98,8 @@ export async function callCommand(
 }
 
 /**
- * Finds the commands of the project, as `lark list` does. Only files that are new or have changed are imported, in another
- * process.
+ * Finds the commands of the project, as `lark list` does. Only files that are new or have changed are
+ * imported, in another process.
  *
  * @returns also the problems of files and commands that are wrong
  * @throws the errors of the configuration

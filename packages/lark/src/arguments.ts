@@ -1,6 +1,6 @@
 /**
- * Declares what a command takes. A field of the command is initialised with a declaration, whose type is that of the
- * later value. Before `handle()`, the application replaces the declaration with the parsed value:
+ * Declares what a command takes. A field of the command is initialised with a declaration, whose type is that
+ * of the later value. Before `handle()`, the application replaces the declaration with the parsed value:
  *
  * ```ts
  * email = arg.string('Who')                                // string
@@ -113,8 +113,8 @@ function enumArgument(
 }
 
 /**
- * All remaining arguments. With `required`, at least one must be given. Only the last argument of a command can be of
- * this kind.
+ * All remaining arguments. With `required`, at least one must be given. Only the last argument of a command
+ * can be of this kind.
  */
 function stringsArgument(description: string, options: { required?: boolean } = {}): string[] {
   return argument('string', description, { optional: options.required !== true }, { many: true }) as never
@@ -155,7 +155,10 @@ function enumFlag(
   return flagOf('enum', description, options, { values })
 }
 
-/** A flag that may be repeated, and may contain a list each time, unless `splits` is false: `--queue=a,b --queue c`. */
+/**
+ * A flag that may be repeated, and may contain a list each time, unless `splits` is false: `--queue=a,b
+ * --queue c`.
+ */
 function stringsFlag(description: string, options: ListOptions = {}): string[] {
   return flagOf('string', description, options, { many: true }) as never
 }

@@ -1,14 +1,14 @@
 /**
- * Remembers which commands each file contained when it was last imported, so that most starts import only the file of
- * the command that they run. The cache is `node_modules/.cache/lark/commands.json` beside the nearest package.json. An
- * entry is valid as long as its file keeps its path, time and size. It also remembers which folders of commands the
- * configuration file has named, so that `lark list` need not import it.
+ * Remembers which commands each file contained when it was last imported, so that most starts import only the
+ * file of the command that they run. The cache is `node_modules/.cache/lark/commands.json` beside the nearest
+ * package.json. An entry is valid as long as its file keeps its path, time and size. It also remembers which
+ * folders of commands the configuration file has named, so that `lark list` need not import it.
  *
- * Lark also works without the cache. A cache that cannot be read, or that differs from what Lark wrote, counts as
- * empty. If the cache cannot be written, it stays as it is.
+ * Lark also works without the cache. A cache that cannot be read, or that differs from what Lark wrote,
+ * counts as empty. If the cache cannot be written, it stays as it is.
  *
- * It reads without promises and without `node:crypto`, because every start waits for it. (List of 200 commands, CPU:
- * docs/performance.md.)
+ * It reads without promises and without `node:crypto`, because every start waits for it. (List of 200
+ * commands, CPU: docs/performance.md.)
  */
 import { mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
@@ -20,8 +20,8 @@ import { cacheFolder } from './owner.ts'
 const LAYOUT = 5
 
 /**
- * The commands that one file contains. `problem` is set if the file cannot be imported, or if a command in it is
- * invalid.
+ * The commands that one file contains. `problem` is set if the file cannot be imported, or if a command in it
+ * is invalid.
  */
 export interface HeldCommands {
   commands: CommandMetadata[]
@@ -75,7 +75,9 @@ export class CommandCache {
     return unchanged(file, this.#known.files[file])
   }
 
-  /** The folders that a configuration file named when it was last imported, if the file has not changed since. */
+  /**
+   * The folders that a configuration file named when it was last imported, if the file has not changed since.
+   */
   foldersOf(config: string): Folders | undefined {
     return unchanged(config, this.#known.configs[config])
   }
@@ -89,8 +91,8 @@ export class CommandCache {
   }
 
   /**
-   * Writes what the files contain now, unless the cache says so already. It replaces its file in one step, because
-   * another process may be reading it.
+   * Writes what the files contain now, unless the cache says so already. It replaces its file in one step,
+   * because another process may be reading it.
    *
    * @param held by file; what came from `get` is known
    */
@@ -120,7 +122,9 @@ export class CommandCache {
     }
   }
 
-  /** The first line: it shows whether the rest is unchanged since Lark wrote it, so the fields need no check. */
+  /**
+   * The first line: it shows whether the rest is unchanged since Lark wrote it, so the fields need no check.
+   */
   #head(body: string): string {
     return `${this.#version} ${body.length} ${sumOf(body)}\n`
   }

@@ -1,6 +1,7 @@
 /**
- * Calls a command, in these steps: load the configuration, read the catalogue, load the class, set the values of its
- * fields, run `handle()`, and turn its result into an exit code. The words of a command line call it, or a program.
+ * Calls a command, in these steps: load the configuration, read the catalogue, load the class, set the values
+ * of its fields, run `handle()`, and turn its result into an exit code. The words of a command line call it,
+ * or a program.
  */
 
 import { dirname } from 'node:path'
@@ -33,10 +34,11 @@ export interface Call extends ConfigOptions {
 }
 
 /**
- * Calls the command with this key or alias, or the one that the name abbreviates. If the name is a namespace without
- * further words, or abbreviates one, lists its commands.
+ * Calls the command with this key or alias, or the one that the name abbreviates. If the name is a namespace
+ * without further words, or abbreviates one, lists its commands.
  *
- * @throws UNKNOWN_COMMAND, USAGE, COMMAND_INVALID, COMMAND_FAILED_TO_LOAD, the errors of `loadConfig`, and those of the
+ * @throws UNKNOWN_COMMAND, USAGE, COMMAND_INVALID, COMMAND_FAILED_TO_LOAD, the errors of `loadConfig`, and
+ *   those of the
  * command itself
  */
 export async function call(name: string, words: string[], options: Call): Promise<number> {
@@ -67,8 +69,8 @@ export async function callFor(key: string, given: CommandInput, options: Call): 
 }
 
 /**
- * Reads the catalogue. Files that failed the last time are imported again only for `list`, for `help` and for an
- * unknown name. For completion, nobody waits for them.
+ * Reads the catalogue. Files that failed the last time are imported again only for `list`, for `help` and for
+ * an unknown name. For completion, nobody waits for them.
  */
 async function openCatalog(name: string, { commands, ...options }: Omit<Call, 'console'>) {
   const own = entriesOf([ListCommand, HelpCommand, MakeCommand, CompletionCommand, CompleteCommand])
@@ -87,8 +89,8 @@ async function openCatalog(name: string, { commands, ...options }: Omit<Call, 'c
 }
 
 /**
- * The project, and the cache beside it. To list commands, the configuration file is not imported if it is unchanged since
- * it was last imported: this would take longer than all the rest (docs/performance.md).
+ * The project, and the cache beside it. To list commands, the configuration file is not imported if it is
+ * unchanged since it was last imported: this would take longer than all the rest (docs/performance.md).
  */
 async function openProject(
   isListing: boolean,

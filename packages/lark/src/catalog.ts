@@ -1,6 +1,6 @@
 /**
- * The catalogue: every command that can be called, by key, and the problems of commands that cannot. It contains only
- * metadata. The class of a command is imported when the command runs.
+ * The catalogue: every command that can be called, by key, and the problems of commands that cannot. It
+ * contains only metadata. The class of a command is imported when the command runs.
  */
 import type { CommandClass } from './command.ts'
 import type { LoadedConfig } from './config.ts'
@@ -13,7 +13,9 @@ import { visible } from './visible.ts'
 
 /** A command in the catalogue, and how to load its class. */
 export interface Entry extends CommandMetadata {
-  /** The path of its file, relative to the project's folder; undefined for a class that was passed to `run`. */
+  /**
+   * The path of its file, relative to the project's folder; undefined for a class that was passed to `run`.
+   */
   file?: string
   load(): Promise<CommandClass>
 }
@@ -21,7 +23,8 @@ export interface Entry extends CommandMetadata {
 export type Project = Pick<LoadedConfig, 'folder' | 'config'>
 
 /**
- * The key under which an instance finds the catalogue. `list` and `help` need it, and are ordinary commands otherwise.
+ * The key under which an instance finds the catalogue. `list` and `help` need it, and are ordinary commands
+ * otherwise.
  */
 export const CATALOG = Symbol.for('s18i.lark.catalog')
 
@@ -74,7 +77,8 @@ export class Catalog {
    * Like `find`, but for a name that a user typed.
    *
    * @param next the next word: `lark jobs work` may mean `jobs:work`
-   * @throws UNKNOWN_COMMAND, with what the user may have meant, and with the files that could not be read and may
+   * @throws UNKNOWN_COMMAND, with what the user may have meant, and with the files that could not be read and
+   *   may
    * contain the command
    */
   get(name: string, next?: string): Entry {
@@ -94,7 +98,8 @@ export class Catalog {
   }
 
   /**
-   * Like `get`, but each word of the name may be abbreviated: `j:st` means `jobs:status`, if no other key begins so.
+   * Like `get`, but each word of the name may be abbreviated: `j:st` means `jobs:status`, if no other key
+   * begins so.
    *
    * @throws UNKNOWN_COMMAND, also for an abbreviation of several keys, with these keys
    */
@@ -150,7 +155,9 @@ export class Catalog {
     )
   }
 
-  /** The key that a name may mean: the nearest key, or a key with this last word (`work` means `jobs:work`). */
+  /**
+   * The key that a name may mean: the nearest key, or a key with this last word (`work` means `jobs:work`).
+   */
   #meant(name: string, next: string | undefined): string | undefined {
     const inside = this.inNamespace(name)
     if (inside.length > 0) return next === undefined ? undefined : byLastWord(next, inside)

@@ -1,10 +1,10 @@
 /**
- * A command: a class with a key, a `handle()`, and fields that declare what it takes. Every exported class that extends
- * `Command` is a command. One instance is made to read the declarations, and another to run the command once, so the
- * constructor and the initialisers must do no work.
+ * A command: a class with a key, a `handle()`, and fields that declare what it takes. Every exported class
+ * that extends `Command` is a command. One instance is made to read the declarations, and another to run the
+ * command once, so the constructor and the initialisers must do no work.
  *
- * The program and the application may have different copies of this package. So commands are recognised by a brand, and
- * an instance gets its context under a symbol of the global registry.
+ * The program and the application may have different copies of this package. So commands are recognised by a
+ * brand, and an instance gets its context under a symbol of the global registry.
  */
 import { Console } from './console.ts'
 import { LarkError } from './errors.ts'
@@ -28,7 +28,9 @@ export interface Context {
   call(key: string, given: CommandInput): Promise<Called>
 }
 
-/** The arguments and flags of a command: the words of a command line, or values by the names of its fields. */
+/**
+ * The arguments and flags of a command: the words of a command line, or values by the names of its fields.
+ */
 export type CommandInput = readonly string[] | Readonly<Record<string, unknown>>
 
 /** How a command ended that a program or another command has called. */
@@ -39,8 +41,8 @@ export interface Called {
 }
 
 /**
- * What `handle()` may return. `true` and nothing mean success, `false` means exit code 1, and a number is the exit
- * code. An object means success, and is printed under `--json`.
+ * What `handle()` may return. `true` and nothing mean success, `false` means exit code 1, and a number is the
+ * exit code. An object means success, and is printed under `--json`.
  */
 // biome-ignore lint/suspicious/noConfusingVoidType: a handle() without return is the common case
 export type CommandResult = boolean | number | object | undefined | void
@@ -75,15 +77,15 @@ export abstract class Command {
   declare [CONTEXT]?: Context
 
   /**
-   * Does the work. CommandResult says what the result means. A thrown error is printed, and the exit code is then 1, or
-   * the `exit` of a LarkError.
+   * Does the work. CommandResult says what the result means. A thrown error is printed, and the exit code is
+   * then 1, or the `exit` of a LarkError.
    */
   abstract handle(): CommandResult | Promise<CommandResult>
 
   /**
-   * Values that a shell may complete an argument or a flag with. It is called when somebody presses Tab, so it must be
-   * quick, print nothing and change nothing. The fields have no values then. Values that do not begin with `typed` are
-   * left out.
+   * Values that a shell may complete an argument or a flag with. It is called when somebody presses Tab, so
+   * it must be quick, print nothing and change nothing. The fields have no values then. Values that do not
+   * begin with `typed` are left out.
    *
    * ```ts
    * override complete(field: string) {
@@ -114,8 +116,8 @@ export abstract class Command {
   }
 
   /**
-   * The instant for which a schedule has started the command, the same however late it runs and in each attempt. Undefined
-   * if somebody has called it.
+   * The instant for which a schedule has started the command, the same however late it runs and in each
+   * attempt. Undefined if somebody has called it.
    */
   get scheduledFor(): Date | undefined {
     return this.#context.scheduledFor
@@ -157,7 +159,8 @@ export abstract class Command {
   }
 
   /**
-   * Asks for a text, and resolves to it. An answer is needed unless there is a `default`, or `validate` takes ''.
+   * Asks for a text, and resolves to it. An answer is needed unless there is a `default`, or `validate` takes
+   * ''.
    *
    * ```ts
    * const name = await this.ask('What is it called?', { default: 'app' })
@@ -165,8 +168,8 @@ export abstract class Command {
    *
    * Where nobody can answer (`this.console.canAsk` is false), every question is answered with its `default`.
    *
-   * @throws USAGE, exit code 2, if nobody can answer and there is no default; PROMPT_CANCELLED at Ctrl-C, which ends the
-   *   command with exit code 130
+   * @throws USAGE, exit code 2, if nobody can answer and there is no default; PROMPT_CANCELLED at Ctrl-C,
+   *   which ends the command with exit code 130
    */
   async ask(
     question: string,
@@ -231,8 +234,9 @@ export abstract class Command {
   }
 
   /**
-   * Calls another command, which prints to the same console and has the same signal. Its object is returned, and not
-   * printed under `--json`. The flags `--json`, `--quiet` and `--verbose` of this command are those of the other too.
+   * Calls another command, which prints to the same console and has the same signal. Its object is returned,
+   * and not printed under `--json`. The flags `--json`, `--quiet` and `--verbose` of this command are those
+   * of the other too.
    *
    * ```ts
    * const { exitCode } = await this.call('users:process', { limit: 5 })
@@ -246,8 +250,8 @@ export abstract class Command {
   }
 
   /**
-   * Shows on a terminal that something goes on: while `work` runs, or until `stop()`. Shows nothing elsewhere, and under
-   * `--json` and `--quiet`.
+   * Shows on a terminal that something goes on: while `work` runs, or until `stop()`. Shows nothing
+   * elsewhere, and under `--json` and `--quiet`.
    *
    * ```ts
    * const files = await this.spinner('Uploading', () => upload())
@@ -261,8 +265,8 @@ export abstract class Command {
   }
 
   /**
-   * Draws a screen again and again, in place, until the command is interrupted: what `draw` prints. Then the terminal is
-   * as it was before, also after an error.
+   * Draws a screen again and again, in place, until the command is interrupted: what `draw` prints. Then the
+   * terminal is as it was before, also after an error.
    *
    * ```ts
    * await this.live(async () => this.table(['QUEUE', 'JOBS'], await count()), { every: 2_000 })
@@ -275,9 +279,9 @@ export abstract class Command {
   }
 
   /**
-   * Runs `each` for one item after the other, and shows the progress on a terminal: a bar, the count, the rate and the
-   * time that is left. Elsewhere a long command prints one line a minute. Shows nothing under `--json` and `--quiet`.
-   * Given a number of items, returns a Progress that the caller advances.
+   * Runs `each` for one item after the other, and shows the progress on a terminal: a bar, the count, the
+   * rate and the time that is left. Elsewhere a long command prints one line a minute. Shows nothing under
+   * `--json` and `--quiet`. Given a number of items, returns a Progress that the caller advances.
    *
    * ```ts
    * await this.progress(users, async (user) => this.greet(user), { label: 'users' })
@@ -305,8 +309,8 @@ export abstract class Command {
   }
 
   /**
-   * The context. An instance that a test makes itself has none yet, and gets one that prints to the process's own
-   * streams.
+   * The context. An instance that a test makes itself has none yet, and gets one that prints to the process's
+   * own streams.
    */
   get #context(): Context {
     this[CONTEXT] ??= { console: new Console(), interrupt: new Interrupt(), call: callNothing }

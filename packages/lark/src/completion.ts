@@ -1,6 +1,6 @@
 /**
- * What a shell may complete a command line with: keys of commands, flags, and values of arguments and flags. All but the
- * values of `Command.complete()` come from the metadata, so that no command is imported.
+ * What a shell may complete a command line with: keys of commands, flags, and values of arguments and flags.
+ * All but the values of `Command.complete()` come from the metadata, so that no command is imported.
  */
 import type { Catalog, Entry } from './catalog.ts'
 import type { Parameter } from './metadata.ts'
@@ -46,7 +46,10 @@ export async function complete(
     .map((value) => ({ word: typed.before + value, about: '' }))
 }
 
-/** The value that the last word belongs to; undefined if the last word is to be the name of a flag, or too much. */
+/**
+ * The value that the last word belongs to; undefined if the last word is to be the name of a flag, or too
+ * much.
+ */
 function typedValue(entry: Entry, before: readonly string[], last: string): Typed | undefined {
   const isFlagOver = before.includes('--')
   const previous = before.at(-1)

@@ -1,7 +1,7 @@
 /**
- * Finds, imports and checks the configuration file, `lark.config.{ts,js,mjs,mts,cjs}`. This file is an entry of the
- * package, because a program that dispatches jobs needs nothing else of Lark. It loads only Node's own modules and a
- * few small files.
+ * Finds, imports and checks the configuration file, `lark.config.{ts,js,mjs,mts,cjs}`. This file is an entry
+ * of the package, because a program that dispatches jobs needs nothing else of Lark. It loads only Node's own
+ * modules and a few small files.
  *
  * A package adds its section to the type, and declares the key in its package.json (see `packages.ts`):
  *
@@ -51,8 +51,8 @@ export interface ConfigOptions {
 
 export interface LoadOptions extends ConfigOptions {
   /**
-   * Top-level keys that the caller itself reads. They are known even if the caller's package.json is not found, as in a
-   * bundle.
+   * Top-level keys that the caller itself reads. They are known even if the caller's package.json is not
+   * found, as in a bundle.
    */
   sections?: string[]
 }
@@ -62,8 +62,8 @@ export interface LoadedConfig {
   /** The file of the configuration. If there is none, it is undefined, and `config` is empty. */
   file: string | undefined
   /**
-   * The folder for relative paths: the folder of the file, otherwise that of the nearest package.json, otherwise the
-   * current folder.
+   * The folder for relative paths: the folder of the file, otherwise that of the nearest package.json,
+   * otherwise the current folder.
    */
   folder: string
   /** If there is no file: the folders that were searched. */
@@ -86,7 +86,8 @@ export function defineConfig(config: LarkConfig): LarkConfig {
  *
  * The searches upward end where the project ends.
  *
- * @throws CONFIG_NOT_FOUND if `LARK_CONFIG` names a file that does not exist; CONFIG_FOREIGN if the search finds a file
+ * @throws CONFIG_NOT_FOUND if `LARK_CONFIG` names a file that does not exist; CONFIG_FOREIGN if the search
+ *   finds a file
  * that belongs to another user
  */
 export function findConfig(options: ConfigOptions = {}): string | undefined {
@@ -109,10 +110,11 @@ export function findConfig(options: ConfigOptions = {}): string | undefined {
 }
 
 /**
- * Finds, imports and checks the configuration. Without a file, the configuration is empty. Repeated calls import the
- * file only once.
+ * Finds, imports and checks the configuration. Without a file, the configuration is empty. Repeated calls
+ * import the file only once.
  *
- * @throws CONFIG_NOT_FOUND, CONFIG_FOREIGN, CONFIG_FAILED (the file threw while it was imported), CONFIG_INVALID (it
+ * @throws CONFIG_NOT_FOUND, CONFIG_FOREIGN, CONFIG_FAILED (the file threw while it was imported),
+ *   CONFIG_INVALID (it
  * does not export an object, or has an unknown key)
  */
 export async function loadConfig(options: LoadOptions = {}): Promise<LoadedConfig> {
@@ -141,8 +143,8 @@ function startFolders({ entry = process.argv[1], cwd = process.cwd() }: ConfigOp
 }
 
 /**
- * The folder of the script that was started. It is undefined if the script is not part of the application: if it is the
- * program `lark` (perhaps linked from a checkout of its source), or anything else in node_modules.
+ * The folder of the script that was started. It is undefined if the script is not part of the application: if
+ * it is the program `lark` (perhaps linked from a checkout of its source), or anything else in node_modules.
  */
 function scriptFolder(entry: string): string | undefined {
   let path: string
@@ -158,8 +160,9 @@ function scriptFolder(entry: string): string | undefined {
 }
 
 /**
- * The folder for relative paths: the folder of the configuration file, otherwise that of the nearest package.json in
- * the project of the started script or of the current folder, otherwise the script's own folder.
+ * The folder for relative paths: the folder of the configuration file, otherwise that of the nearest
+ * package.json in the project of the started script or of the current folder, otherwise the script's own
+ * folder.
  *
  * @throws CONFIG_NOT_FOUND, CONFIG_FOREIGN
  */
@@ -179,8 +182,8 @@ export function homeFolder(options: ConfigOptions = {}): string {
 function refuseUnknownKeys(file: string, folders: string[], keys: string[], sections: string[]): void {
   let known = ['commands', ...sections]
   const stranger = () => keys.find((key) => !known.includes(key))
-  // The whole workspace is read only if a key is still unknown: it takes long to read the package.json of every
-  // dependency.
+  // The whole workspace is read only if a key is still unknown: it takes long to read the package.json of
+  // every dependency.
   for (const isWhole of [false, true]) {
     if (stranger() === undefined) return
     known = [...new Set([...known, ...larkPackages(folders, isWhole).flatMap((each) => each.config)])]

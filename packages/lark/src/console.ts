@@ -1,18 +1,18 @@
 /**
- * The output of a command. Messages (`info`, `success`, `warn`, `error`) go to stderr. Data (`line`, `table`, `json`)
- * goes to stdout, so that a pipe contains nothing else. Two modes change this:
+ * The output of a command. Messages (`info`, `success`, `warn`, `error`) go to stderr. Data (`line`, `table`,
+ * `json`) goes to stdout, so that a pipe contains nothing else. Two modes change this:
  *
  * - `isJson`: stdout contains only JSON. A table becomes an array of objects, and a line becomes a message.
  * - `isQuiet`: `info`, `success`, and lines that are messages, are omitted.
  *
  * With `isVerbose`, there are more messages, and every error has its stack.
  *
- * The last line of a terminal may show a status, such as a progress bar. Every other write erases the status first, and
- * shows it again afterwards.
+ * The last line of a terminal may show a status, such as a progress bar. Every other write erases the status
+ * first, and shows it again afterwards.
  *
- * Text that is printed here cannot move the cursor, and cannot erase or hide anything (`visible.ts`). Text from a
- * command keeps its colours, and errors lose theirs. If stdout is not a terminal, a line of data stays unchanged,
- * because a program may read it.
+ * Text that is printed here cannot move the cursor, and cannot erase or hide anything (`visible.ts`). Text
+ * from a command keeps its colours, and errors lose theirs. If stdout is not a terminal, a line of data stays
+ * unchanged, because a program may read it.
  */
 import { inspect, styleText } from 'node:util'
 import { LarkError, reasonOf, usageError } from './errors.ts'
@@ -40,8 +40,8 @@ export interface ConsoleOptions {
   /** Default `process.stderr`. */
   stderr?: Writer
   /**
-   * Whether to print colours. Default: decided for each stream, by `FORCE_COLOR`, `NO_COLOR` and whether it is a
-   * terminal.
+   * Whether to print colours. Default: decided for each stream, by `FORCE_COLOR`, `NO_COLOR` and whether it
+   * is a terminal.
    */
   color?: boolean | undefined
   quiet?: boolean
@@ -114,7 +114,8 @@ export class Console {
   }
 
   /**
-   * Prints rows of data in columns with heads. Under `--json` they are an array of objects, whose keys are the heads.
+   * Prints rows of data in columns with heads. Under `--json` they are an array of objects, whose keys are
+   * the heads.
    */
   table(head: string[], rows: unknown[][]): void {
     if (this.isJson) {
@@ -178,7 +179,10 @@ export class Console {
     return this.#stderr.isTTY === true && !this.isJson && !this.isQuiet && isFree
   }
 
-  /** The width of a status line, in terminal columns. (Some terminals report 0 if they do not know their width.) */
+  /**
+   * The width of a status line, in terminal columns. (Some terminals report 0 if they do not know their
+   * width.)
+   */
   get columns(): number {
     return this.#stderr.columns || 80
   }
@@ -205,9 +209,9 @@ export class Console {
   }
 
   /**
-   * Prints the error that ended a command: a LarkError as one line and a hint, any other error with its stack. With
-   * `--verbose`, every error has its stack, and those of its causes. Under
-   * `--json` the error is `{"error":{"code","message","hint"}}` on stdout, and the stack is still on stderr.
+   * Prints the error that ended a command: a LarkError as one line and a hint, any other error with its
+   * stack. With `--verbose`, every error has its stack, and those of its causes. Under `--json` the error is
+   * `{"error":{"code","message","hint"}}` on stdout, and the stack is still on stderr.
    */
   failure(error: unknown): void {
     const expected = LarkError.is(error)
@@ -223,16 +227,21 @@ export class Console {
     else if (this.isVerbose) this.#talk(' ', ofError(inspect(error)))
   }
 
-  /** Whether somebody can answer a question: only at a terminal, without `--json` and without `--no-interaction`. */
+  /**
+   * Whether somebody can answer a question: only at a terminal, without `--json` and without
+   * `--no-interaction`.
+   */
   get canAsk(): boolean {
     return this.isInteractive && !this.isJson && this.#reader.isTTY === true && this.#stderr.isTTY === true
   }
 
   /**
-   * Asks a question, and resolves to its answer. Where nobody can answer, the answer is the default of the question.
+   * Asks a question, and resolves to its answer. Where nobody can answer, the answer is the default of the
+   * question.
    *
    * @param signal takes the question back
-   * @throws USAGE, exit code 2, if nobody can answer and there is no default; PROMPT_CANCELLED; the reason of the signal
+   * @throws USAGE, exit code 2, if nobody can answer and there is no default; PROMPT_CANCELLED; the reason of
+   *   the signal
    */
   async prompt(prompt: Prompt, signal?: AbortSignal): Promise<Answer> {
     if (!this.canAsk) {
@@ -294,8 +303,8 @@ const FRAME = 80
 const ERASE = '\r\x1b[K'
 
 /**
- * Whether a stream shows colours. As in Node, this depends on `FORCE_COLOR`, then on `NO_COLOR`, then on whether the
- * stream is a terminal.
+ * Whether a stream shows colours. As in Node, this depends on `FORCE_COLOR`, then on `NO_COLOR`, then on
+ * whether the stream is a terminal.
  */
 function showsColor(stream: Writer): boolean {
   const { FORCE_COLOR, NO_COLOR, TERM } = process.env

@@ -1,10 +1,10 @@
 /**
- * Errors that a user of Lark can do something about. Each has a stable `code`, a message of one line that names the
- * thing, and often a `hint` that says what to do. The program prints them without a stack. Any other error is a bug in
- * Lark or in the application, and is printed with its stack.
+ * Errors that a user of Lark can do something about. Each has a stable `code`, a message of one line that
+ * names the thing, and often a `hint` that says what to do. The program prints them without a stack. Any
+ * other error is a bug in Lark or in the application, and is printed with its stack.
  *
- * An application may have two copies of this package, so a LarkError is recognised by its brand. `instanceof` uses the
- * brand too.
+ * An application may have two copies of this package, so a LarkError is recognised by its brand. `instanceof`
+ * uses the brand too.
  */
 import { types } from 'node:util'
 import { branded } from './brand.ts'
@@ -89,8 +89,8 @@ export function failedToLoad(code: LarkErrorCode, file: string, cause: unknown):
 }
 
 /**
- * Whether a value is an error. It may come from another realm, because Jest runs tests in a realm of their own. Never
- * throws, although a proxy may.
+ * Whether a value is an error. It may come from another realm, because Jest runs tests in a realm of their
+ * own. Never throws, although a proxy may.
  */
 export function isError(thrown: unknown): thrown is Error {
   try {
@@ -107,8 +107,9 @@ export function reasonOf(error: unknown): string {
 }
 
 /**
- * The first place (`path:line` or `path:line:column`) in an error's stack. It is undefined if Node's module loader
- * comes first in the stack: then no code of the module has run, and the next place is only the caller of the loader.
+ * The first place (`path:line` or `path:line:column`) in an error's stack. It is undefined if Node's module
+ * loader comes first in the stack: then no code of the module has run, and the next place is only the caller
+ * of the loader.
  */
 export function placeOf(error: unknown): string | undefined {
   if (!isError(error)) return undefined

@@ -1,13 +1,14 @@
 /**
- * Handles SIGINT and SIGTERM for a command that wants to end in an orderly way. The first one aborts `signal`. The
- * second one ends the process at once, with the shell's exit code (130 or 143). The handlers are installed when
- * `signal` is first read. A command that never reads it ends with the first SIGINT or SIGTERM, as any program does.
+ * Handles SIGINT and SIGTERM for a command that wants to end in an orderly way. The first one aborts
+ * `signal`. The second one ends the process at once, with the shell's exit code (130 or 143). The handlers
+ * are installed when `signal` is first read. A command that never reads it ends with the first SIGINT or
+ * SIGTERM, as any program does.
  *
- * A command that a program calls (`callCommand`) gets the signal of its caller. Then there are no handlers, because
- * SIGINT and SIGTERM are for the program.
+ * A command that a program calls (`callCommand`) gets the signal of its caller. Then there are no handlers,
+ * because SIGINT and SIGTERM are for the program.
  *
- * States: idle → listening (`signal` was read) → aborted (first SIGINT or SIGTERM) → the process ends (second), or
- * stopped.
+ * States: idle → listening (`signal` was read) → aborted (first SIGINT or SIGTERM) → the process ends
+ * (second), or stopped.
  */
 const EXIT_CODES = { SIGINT: 130, SIGTERM: 143 } as const
 
@@ -39,7 +40,9 @@ export class Interrupt {
     return this.#given ?? this.#controller?.signal
   }
 
-  /** @throws the reason if the caller has aborted its signal already: a command may wait for the event only */
+  /**
+   * @throws the reason if the caller has aborted its signal already: a command may wait for the event only
+   */
   check(): void {
     this.#given?.throwIfAborted()
   }

@@ -1,7 +1,8 @@
 /**
- * Draws a screen again and again, in place, until the command is interrupted. It uses the alternate screen of the
- * terminal, so that everything is as it was when it ends: by Ctrl-C, by SIGTERM, by an error, or by `process.exit()`.
- * What does not fit below is left out, because a terminal that scrolls cannot be drawn in place.
+ * Draws a screen again and again, in place, until the command is interrupted. It uses the alternate screen of
+ * the terminal, so that everything is as it was when it ends: by Ctrl-C, by SIGTERM, by an error, or by
+ * `process.exit()`. What does not fit below is left out, because a terminal that scrolls cannot be drawn in
+ * place.
  *
  *   drawing    the screen is as `draw` printed it
  *   old        `draw` takes long, or has met an error that passes: the last screen stays, and its first line says how old
@@ -17,9 +18,9 @@ export interface LiveOptions {
   /** Milliseconds between two drawings. Default 1,000. */
   every?: number
   /**
-   * Whether an error of `draw` is one that passes, such as a server that is away. Then the last screen stays, its first line
-   * says how old it is, and why, and `draw` is called again. An error of the first drawing ends it in any case. Default:
-   * every error ends it.
+   * Whether an error of `draw` is one that passes, such as a server that is away. Then the last screen stays,
+   * its first line says how old it is, and why, and `draw` is called again. An error of the first drawing
+   * ends it in any case. Default: every error ends it.
    */
   outlasts?: (error: unknown) => boolean
 }

@@ -7,8 +7,8 @@ export type LineLevel = 'info' | 'success' | 'warn' | 'error'
 export type Log = (level: LineLevel, line: string) => void
 
 /**
- * A console whose output goes to a function, line by line and without marks and colours. Data counts as `info`. Nobody
- * can answer a question there.
+ * A console whose output goes to a function, line by line and without marks and colours. Data counts as
+ * `info`. Nobody can answer a question there.
  */
 export class LogConsole extends Console {
   readonly #write: (level: LineLevel, text: string) => void

@@ -1,6 +1,6 @@
 /**
- * The metadata of a command: its key, description, arguments and flags. It is read once from an instance of the class
- * and then kept in the cache, so that `lark list` and `lark help` need not import the application.
+ * The metadata of a command: its key, description, arguments and flags. It is read once from an instance of
+ * the class and then kept in the cache, so that `lark list` and `lark help` need not import the application.
  */
 import { type Declaration, isDeclaration } from './arguments.ts'
 import { larkError } from './errors.ts'
@@ -19,7 +19,10 @@ export interface CommandMetadata {
   hidden: boolean
   arguments: Parameter[]
   flags: Parameter[]
-  /** What the field `schedule` says, as JSON: a package that runs commands at times reads it. Absent for most commands. */
+  /**
+   * What the field `schedule` says, as JSON: a package that runs commands at times reads it. Absent for most
+   * commands.
+   */
   schedule?: unknown
   /** Whether it has a `complete()`. Absent for most commands. */
   completes?: true
@@ -60,8 +63,8 @@ export function readMetadata(command: CommandFields): CommandMetadata {
 }
 
 /**
- * Undefined for a declaration, because a command may have a flag of this name, and for what has no JSON. A function
- * becomes a text, so that it is refused and not overlooked.
+ * Undefined for a declaration, because a command may have a flag of this name, and for what has no JSON. A
+ * function becomes a text, so that it is refused and not overlooked.
  */
 function asJson(value: unknown): unknown {
   if (value === undefined || isDeclaration(value)) return undefined

@@ -1,12 +1,13 @@
 /**
- * Imports a module of the application, in JavaScript or TypeScript. Node itself imports most JavaScript. jiti imports
- * TypeScript, JavaScript whose imports lack file extensions, and `.js` files of packages without `"type": "module"`.
- * (If such a `.js` file is an ES module, Node refuses it or prints a warning. If it is CommonJS, jiti leaves it to
- * Node.) If Node itself runs the program's TypeScript, it imports that of the modules as well.
+ * Imports a module of the application, in JavaScript or TypeScript. Node itself imports most JavaScript. jiti
+ * imports TypeScript, JavaScript whose imports lack file extensions, and `.js` files of packages without
+ * `"type": "module"`. (If such a `.js` file is an ES module, Node refuses it or prints a warning. If it is
+ * CommonJS, jiti leaves it to Node.) If Node itself runs the program's TypeScript, it imports that of the
+ * modules as well.
  *
- * A process has one loader, however many copies of this package it has, because a second loader would evaluate the
- * application's modules a second time. jiti imports packages natively, so that a job in TypeScript and the program that
- * runs it share one `@s18i/lark`.
+ * A process has one loader, however many copies of this package it has, because a second loader would
+ * evaluate the application's modules a second time. jiti imports packages natively, so that a job in
+ * TypeScript and the program that runs it share one `@s18i/lark`.
  */
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { existsSync } from 'node:fs'
@@ -24,8 +25,8 @@ const LOADER = Symbol.for('s18i.lark.loader')
 const TYPESCRIPT = new Set(['.ts', '.mts', '.cts'])
 
 /**
- * Imports the module in `file` (an absolute path) and resolves to its exports. An error that the module throws is
- * thrown unchanged.
+ * Imports the module in `file` (an absolute path) and resolves to its exports. An error that the module
+ * throws is thrown unchanged.
  */
 export async function importModule(file: string): Promise<Module> {
   if (requireHere === undefined) return importInNode(file)
@@ -76,8 +77,8 @@ function isPlain(value: unknown): value is object {
 }
 
 /**
- * Whether the text of a module declares a class that extends one with such a name. If the module exports no such class,
- * its author has probably forgotten `export`.
+ * Whether the text of a module declares a class that extends one with such a name. If the module exports no
+ * such class, its author has probably forgotten `export`.
  *
  * @param parent the name, as a regular expression
  */
@@ -86,9 +87,9 @@ export function declaresClass(text: string, parent: string): boolean {
 }
 
 /**
- * Whether Node imported the program's own file, which is in TypeScript, as under `tsx`. Then Node has evaluated modules
- * that jiti would evaluate again. A file that jiti or `require` has loaded is in the cache of `require`, which jiti uses
- * too, so its modules are not evaluated again.
+ * Whether Node imported the program's own file, which is in TypeScript, as under `tsx`. Then Node has
+ * evaluated modules that jiti would evaluate again. A file that jiti or `require` has loaded is in the cache
+ * of `require`, which jiti uses too, so its modules are not evaluated again.
  */
 function nodeRunsTypeScript(): boolean {
   const main = process.argv[1] ?? ''
@@ -114,8 +115,8 @@ function isCurable(error: unknown): boolean {
     case 'ERR_MODULE_NOT_FOUND':
       return message.startsWith('Cannot find module') // for a package: "Cannot find package"
     default:
-      // The parser threw this, and not the code of the module: jiti may be able to read the file, and otherwise names
-      // the wrong line.
+      // The parser threw this, and not the code of the module: jiti may be able to read the file, and
+      // otherwise names the wrong line.
       return isError(error) && error.name === 'SyntaxError' && placeOf(error) === undefined
   }
 }
@@ -131,8 +132,8 @@ function loader(): Loader {
 }
 
 /**
- * A jiti. `withoutPaths` says why it ignores the `paths` of tsconfig.json; undefined if it follows them or there is no
- * tsconfig.json.
+ * A jiti. `withoutPaths` says why it ignores the `paths` of tsconfig.json; undefined if it follows them or
+ * there is no tsconfig.json.
  */
 interface Importer {
   jiti: Jiti
@@ -140,10 +141,10 @@ interface Importer {
 }
 
 /**
- * Keeps one jiti for each tsconfig.json, because its `paths` decide what an import means. All jitis share the modules
- * that they have evaluated. jiti may return a module before its code has run to the end, so imports take turns. An
- * import that begins inside another one (a module that loads the configuration while it is imported) does not wait for
- * its turn.
+ * Keeps one jiti for each tsconfig.json, because its `paths` decide what an import means. All jitis share the
+ * modules that they have evaluated. jiti may return a module before its code has run to the end, so imports
+ * take turns. An import that begins inside another one (a module that loads the configuration while it is
+ * imported) does not wait for its turn.
  */
 class Loader {
   readonly #importers = new Map<string, Promise<Importer>>()
@@ -175,7 +176,8 @@ class Loader {
   }
 
   #begin(file: string): Promise<Importer> {
-    // Search only within the project, unlike TypeScript: outside of it, another user could decide where imports lead.
+    // Search only within the project, unlike TypeScript: outside of it, another user could decide where
+    // imports lead.
     const tsconfig = projectFolders(dirname(file))
       .map((folder) => join(folder, 'tsconfig.json'))
       .find((path) => existsSync(path))
@@ -186,19 +188,21 @@ class Loader {
 }
 
 async function createImporter(file: string, tsconfig: string | undefined): Promise<Importer> {
-  // A plain `import('jiti')` would make bundlers include jiti without its compiler. A `require` is faster than an import
-  // (18 ms instead of 60 ms), because Node parses a CommonJS module of 190 KB for the names of its exports.
+  // A plain `import('jiti')` would make bundlers include jiti without its compiler. A `require` is faster
+  // than an import (18 ms instead of 60 ms), because Node parses a CommonJS module of 190 KB for the names of
+  // its exports.
   const { createRequire } = process.getBuiltinModule('node:module')
   const { createJiti } = createRequire(import.meta.url)('jiti') as typeof import('jiti')
   const cache = cacheFolder(dirname(file))
-  // By default, jiti caches in the system's temporary folder, where another user could put code that we would run.
+  // By default, jiti caches in the system's temporary folder, where another user could put code that we would
+  // run.
   const fsCache = cache === undefined ? false : join(cache, 'jiti')
   try {
     if (tsconfig !== undefined) refuseForeign(tsconfig, '')
     return { jiti: createJiti(file, { fsCache, tsconfigPaths: tsconfig ?? false }), withoutPaths: undefined }
   } catch (error) {
-    // Many tsconfig.json files extend a file of a development dependency that is not deployed, and need no `paths` at
-    // run time.
+    // Many tsconfig.json files extend a file of a development dependency that is not deployed, and need no
+    // `paths` at run time.
     return { jiti: createJiti(file, { fsCache, tsconfigPaths: false }), withoutPaths: reasonOf(error) }
   }
 }

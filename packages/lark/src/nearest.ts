@@ -1,14 +1,14 @@
 /**
- * "Did you mean": the candidate that is the fewest edits away from a mistyped word. An edit is a letter added,
- * dropped, changed, or swapped with its neighbour.
+ * "Did you mean": the candidate that is the fewest edits away from a mistyped word. An edit is a letter
+ * added, dropped, changed, or swapped with its neighbour.
  */
 
 /** Nobody mistypes a longer word. The time that a comparison takes grows with its length squared. */
 const LONGEST = 64
 
 /**
- * The candidate nearest to `word`, or undefined if none is near enough, or if the word has more than 64 letters. A
- * third of its letters, and at least two, may differ.
+ * The candidate nearest to `word`, or undefined if none is near enough, or if the word has more than 64
+ * letters. A third of its letters, and at least two, may differ.
  *
  * ```ts
  * nearest('qeues', ['queues', 'connection']) // 'queues'

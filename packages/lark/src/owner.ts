@@ -1,7 +1,7 @@
 /**
- * Checks the owner of a file, and who can write to it or its folder. Lark runs code that it finds by searching. Such a
- * file must belong to the current user, to root, or to the owner of the started script, whose code runs already. On
- * Windows, nothing is checked.
+ * Checks the owner of a file, and who can write to it or its folder. Lark runs code that it finds by
+ * searching. Such a file must belong to the current user, to root, or to the owner of the started script,
+ * whose code runs already. On Windows, nothing is checked.
  */
 import { lstatSync, type Stats, statSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
@@ -49,15 +49,17 @@ function foreignOwner({ uid }: Stats): number | undefined {
   return user === undefined || uid === 0 || uid === user || uid === scriptOwner() ? undefined : uid
 }
 
-/** The owner of the started script. In a container, root often runs files that belong to a user outside of it. */
+/**
+ * The owner of the started script. In a container, root often runs files that belong to a user outside of it.
+ */
 function scriptOwner(): number | undefined {
   const script = process.argv[1]
   return script === undefined ? undefined : statSync(script, { throwIfNoEntry: false })?.uid
 }
 
 /**
- * Whether every user can write to a file or folder. The sticky bit (as of /tmp) makes no difference, because it only
- * prevents the removal of files.
+ * Whether every user can write to a file or folder. The sticky bit (as of /tmp) makes no difference, because
+ * it only prevents the removal of files.
  */
 function isOpen({ mode }: Stats): boolean {
   return process.getuid !== undefined && (mode & 0o002) !== 0

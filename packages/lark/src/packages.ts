@@ -1,12 +1,12 @@
 /**
- * Finds the packages that extend Lark. A package declares this in its own package.json, and the application needs no
- * wiring: `"lark": { "commands": "./dist/commands", "config": "jobs" }` adds a folder of commands and a section of the
- * configuration file.
+ * Finds the packages that extend Lark. A package declares this in its own package.json, and the application
+ * needs no wiring: `"lark": { "commands": "./dist/commands", "config": "jobs" }` adds a folder of commands
+ * and a section of the configuration file.
  *
- * Only direct dependencies of the project are considered. They are read from each package.json between the current
- * folder and the root of the workspace, and between the folder of the configuration and that root. If the current
- * folder is the root of the workspace, the dependencies of all its packages are considered too. A dependency is looked
- * for from the package.json that names it, as Node does.
+ * Only direct dependencies of the project are considered. They are read from each package.json between the
+ * current folder and the root of the workspace, and between the folder of the configuration and that root. If
+ * the current folder is the root of the workspace, the dependencies of all its packages are considered too. A
+ * dependency is looked for from the package.json that names it, as Node does.
  */
 import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
@@ -25,7 +25,8 @@ export interface LarkPackage {
 }
 
 /**
- * The packages that extend Lark for the project around `folders`, sorted by name. The first folder is the current one.
+ * The packages that extend Lark for the project around `folders`, sorted by name. The first folder is the
+ * current one.
  *
  * @param isWhole whether to consider all packages of the workspace, wherever in it the folders are
  * @throws CONFIG_FOREIGN if such a package, or a package.json that names it, belongs to another user

@@ -1,6 +1,6 @@
 /**
- * Turns the words of the command line into the values of a command's fields. Node's `parseArgs` splits the words into
- * tokens. This file decides what the tokens mean, and which error they cause.
+ * Turns the words of the command line into the values of a command's fields. Node's `parseArgs` splits the
+ * words into tokens. This file decides what the tokens mean, and which error they cause.
  */
 import { parseArgs } from 'node:util'
 import { reasonOf, usageError } from './errors.ts'
@@ -32,7 +32,8 @@ export interface Input {
 }
 
 /**
- * The value of each parameter. The word from the command line comes first, then the environment, then the default.
+ * The value of each parameter. The word from the command line comes first, then the environment, then the
+ * default.
  *
  * @throws USAGE
  */
@@ -82,8 +83,8 @@ export function parseWords(key: string, parameters: Parameter[], words: string[]
 
 /**
  * The value of each parameter of a command that is called with an object: `{ limit: 100, dryRun: true }`. A
- * value that is absent comes from the environment, or is the default. Values are converted as words are, so `'100'` is a
- * number too.
+ * value that is absent comes from the environment, or is the default. Values are converted as words are, so
+ * `'100'` is a number too.
  *
  * @throws USAGE, also for a name that no field has
  */
@@ -171,7 +172,9 @@ export function placeholder({ type, values, many, splits }: Parameter): string {
   return many && splits !== false ? `${word},…` : word
 }
 
-/** The most words of a call, and characters of a word of short flags: `parseArgs` takes time by their square. */
+/**
+ * The most words of a call, and characters of a word of short flags: `parseArgs` takes time by their square.
+ */
 const MOST_WORDS = 20_000
 const MOST_SHORT = 1_000
 

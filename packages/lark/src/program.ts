@@ -1,6 +1,6 @@
 /**
- * The answers to `lark --help` and `lark --version`, and the flags that may be before or after every command. The
- * answers need only this file and the console, but no configuration, command or catalogue.
+ * The answers to `lark --help` and `lark --version`, and the flags that may be before or after every command.
+ * The answers need only this file and the console, but no configuration, command or catalogue.
  */
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -29,8 +29,8 @@ export const programFlags: readonly { name: string; description: string }[] = [
 ]
 
 /**
- * Removes the flags that every command has from the words before `--`. Left are the key of the command and the words
- * after it, or flags of the program itself.
+ * Removes the flags that every command has from the words before `--`. Left are the key of the command and
+ * the words after it, or flags of the program itself.
  */
 export function readCommandLine(argv: string[]) {
   const end = argv.includes('--') ? argv.indexOf('--') : argv.length
@@ -77,7 +77,10 @@ export function printUsage(console: Console): void {
   console.line('lark list shows the commands, lark help KEY shows how one is used.')
 }
 
-/** Prints `lark --version`: the versions of Lark and of the packages that extend it for the project around `folder`. */
+/**
+ * Prints `lark --version`: the versions of Lark and of the packages that extend it for the project around
+ * `folder`.
+ */
 export function printVersions(console: Console, folder: string): void {
   const packages = larkPackages([folder]).filter(({ name }) => name !== '@s18i/lark')
   const versions = [{ name: '@s18i/lark', version: larkVersion() }, ...packages]
@@ -89,8 +92,8 @@ export function printVersions(console: Console, folder: string): void {
 export const USAGE = 'lark KEY [arguments] [flags]'
 
 /**
- * Flags in two columns, with the names on the left and the descriptions on the right. @param width of both, in terminal
- * columns
+ * Flags in two columns, with the names on the left and the descriptions on the right. @param width of both,
+ * in terminal columns
  */
 export function flagLines(
   flags: { name: string; short?: string; description: string }[],

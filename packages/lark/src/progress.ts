@@ -1,7 +1,7 @@
 /**
- * Shows how far a long command is. On a terminal it is a line with a bar, the count, the rate and the time that is left.
- * Elsewhere it is quiet, but for one line a minute, so that the log of a long command shows that it goes on. Under
- * `--json` and `--quiet` nothing is shown.
+ * Shows how far a long command is. On a terminal it is a line with a bar, the count, the rate and the time
+ * that is left. Elsewhere it is quiet, but for one line a minute, so that the log of a long command shows
+ * that it goes on. Under `--json` and `--quiet` nothing is shown.
  */
 import type { Console } from './console.ts'
 

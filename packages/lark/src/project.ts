@@ -1,7 +1,8 @@
 /**
- * Finds the folders of the project, from one folder upward. The project ends at the first folder that contains `.git`
- * or is the root of a workspace. If there is no such folder, it ends at the nearest package.json. Files above do not
- * belong to the project: in a parent folder such as /tmp they may be anybody's.
+ * Finds the folders of the project, from one folder upward. The project ends at the first folder that
+ * contains `.git` or is the root of a workspace. If there is no such folder, it ends at the nearest
+ * package.json. Files above do not belong to the project: in a parent folder such as /tmp they may be
+ * anybody's.
  */
 import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
@@ -40,8 +41,8 @@ export function* foldersUpward(from: string): Generator<string> {
 }
 
 /**
- * `from` and the folders above it that belong to the same project, including the outermost one. If there is no project,
- * this is `from` alone.
+ * `from` and the folders above it that belong to the same project, including the outermost one. If there is
+ * no project, this is `from` alone.
  */
 export function projectFolders(from: string): string[] {
   const folders: string[] = []
@@ -63,8 +64,8 @@ export function packageRoot(from: string): string | undefined {
 }
 
 /**
- * Whether a folder is a package. Builds write a package.json that contains only the `type` of their files, and does not
- * count.
+ * Whether a folder is a package. Builds write a package.json that contains only the `type` of their files,
+ * and does not count.
  */
 function isPackage(folder: string): boolean {
   return Object.keys(readPackage(folder) ?? {}).some((key) => key !== 'type')

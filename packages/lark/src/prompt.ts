@@ -1,9 +1,9 @@
 /**
- * A question to the person at the terminal, and how it is asked there, by @clack/prompts. This library is loaded with the
- * first question, because most commands ask none.
+ * A question to the person at the terminal, and how it is asked there, by @clack/prompts. This library is
+ * loaded with the first question, because most commands ask none.
  *
- * A person leaves a question with Ctrl-C, Ctrl-D or Escape. Then it throws PROMPT_CANCELLED, for which the program prints
- * nothing and exits with 130, as after a SIGINT.
+ * A person leaves a question with Ctrl-C, Ctrl-D or Escape. Then it throws PROMPT_CANCELLED, for which the
+ * program prints nothing and exits with 130, as after a SIGINT.
  */
 import { Writable } from 'node:stream'
 import { larkError } from './errors.ts'
@@ -123,7 +123,10 @@ function option({ value, label = value, hint }: Choice) {
   return { value, label: visible(label), ...(hint !== undefined && { hint: visible(hint) }) }
 }
 
-/** What is wrong with an answer. An empty one is right only if the question has a default or a `validate` that takes it. */
+/**
+ * What is wrong with an answer. An empty one is right only if the question has a default or a `validate` that
+ * takes it.
+ */
 function faultOf(prompt: Extract<Prompt, { validate?: unknown }>, answer: string): string | undefined {
   const fault = prompt.validate ? prompt.validate(answer) : answer === '' ? 'An answer is needed' : undefined
   return fault === undefined ? undefined : visible(fault)
@@ -134,8 +137,8 @@ function cancelled(question: string) {
 }
 
 /**
- * Reads a text as the answer to a question, for tests. '' is Enter: the default. For a question with choices it is a
- * value or a label, for one with several answers also a list with commas.
+ * Reads a text as the answer to a question, for tests. '' is Enter: the default. For a question with choices
+ * it is a value or a label, for one with several answers also a list with commas.
  *
  * @throws ANSWER_INVALID
  */

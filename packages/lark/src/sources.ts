@@ -1,6 +1,6 @@
 /**
- * Finds the application's folders of one kind (`commands`, `jobs`), and the modules in them: the sources, or their
- * built copies.
+ * Finds the application's folders of one kind (`commands`, `jobs`), and the modules in them: the sources, or
+ * their built copies.
  */
 import { existsSync, readFileSync } from 'node:fs'
 import { readdir } from 'node:fs/promises'
@@ -13,9 +13,9 @@ const DECLARATION = /\.d\.[cm]?ts$/
 const TEST = /\.(test|spec)\.[cm]?[jt]s$/
 
 /**
- * Every importable file in the folders and their subfolders, sorted by path. Declarations (`.d.ts`), tests (`.test.*`,
- * `.spec.*`) and names that begin with `_` or `.` are omitted. If `x.ts` and `x.js` are in the same folder, `x.ts` is
- * taken. A folder that does not exist counts as empty.
+ * Every importable file in the folders and their subfolders, sorted by path. Declarations (`.d.ts`), tests
+ * (`.test.*`, `.spec.*`) and names that begin with `_` or `.` are omitted. If `x.ts` and `x.js` are in the
+ * same folder, `x.ts` is taken. A folder that does not exist counts as empty.
  */
 export async function sourceFiles(folders: string[]): Promise<string[]> {
   const perFolder = await Promise.all(folders.map((folder) => filesIn(resolve(folder))))
@@ -51,7 +51,10 @@ async function filesIn(folder: string): Promise<string[]> {
 const MADE = new Set(['node_modules', 'dist', 'build', 'out', 'coverage'])
 const CODE = /\.[cm]?[jt]sx?$/
 
-/** Every file of code in a folder and its subfolders, tests too, sorted by path; not those of packages and builds. */
+/**
+ * Every file of code in a folder and its subfolders, tests too, sorted by path; not those of packages and
+ * builds.
+ */
 export async function codeFiles(folder: string): Promise<string[]> {
   const entries = await readdir(folder, { withFileTypes: true })
   const files = entries.filter(
@@ -65,10 +68,10 @@ export async function codeFiles(folder: string): Promise<string[]> {
 }
 
 /**
- * The application's folders of one kind: those that the configuration names, or `KIND/` and `src/KIND/` beside the
- * configuration. Their built copies (under the `outDir` of tsconfig.json, under `dist/` or `build/`) are taken in two
- * cases: if the sources do not exist, and if the started script is itself a built file. In the second case the script
- * imports built copies, and a class must not be loaded twice.
+ * The application's folders of one kind: those that the configuration names, or `KIND/` and `src/KIND/`
+ * beside the configuration. Their built copies (under the `outDir` of tsconfig.json, under `dist/` or
+ * `build/`) are taken in two cases: if the sources do not exist, and if the started script is itself a built
+ * file. In the second case the script imports built copies, and a class must not be loaded twice.
  *
  * ```ts
  * const { config, folder } = await loadConfig()

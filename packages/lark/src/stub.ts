@@ -1,6 +1,6 @@
 /**
- * What the `make:` commands share: they choose the folder and language of a new file, and write it without overwriting
- * an old one.
+ * What the `make:` commands share: they choose the folder and language of a new file, and write it without
+ * overwriting an old one.
  */
 import { existsSync } from 'node:fs'
 import { mkdir, writeFile } from 'node:fs/promises'
@@ -31,9 +31,9 @@ export async function writeStub(path: string, text: string): Promise<void> {
 }
 
 /**
- * Where a new module of one kind (`commands`, `jobs`) belongs. The folder is one that exists or that the configuration
- * names, otherwise `src/KIND` or `KIND`. The extension is `ts` if the application is in TypeScript. `isModule` says
- * whether the module uses `import` and `export`, and not `require`.
+ * Where a new module of one kind (`commands`, `jobs`) belongs. The folder is one that exists or that the
+ * configuration names, otherwise `src/KIND` or `KIND`. The extension is `ts` if the application is in
+ * TypeScript. `isModule` says whether the module uses `import` and `export`, and not `require`.
  */
 export async function stubPlace(
   kind: string,

@@ -1,10 +1,13 @@
 /**
- * The syntax of a source file, in JavaScript or TypeScript, for commands that look into the code of an application. The
- * parser is the one that jiti brings along: so an application installs none for it.
+ * The syntax of a source file, in JavaScript or TypeScript, for commands that look into the code of an
+ * application. The parser is the one that jiti brings along: so an application installs none for it.
  */
 import type { TransformOptions } from 'jiti'
 
-/** A node of the syntax, as Babel's parser makes it: https://github.com/babel/babel/blob/main/packages/babel-parser/ast/spec.md */
+/**
+ * A node of the syntax, as Babel's parser makes it:
+ * https://github.com/babel/babel/blob/main/packages/babel-parser/ast/spec.md
+ */
 export interface SyntaxNode {
   readonly type: string
   readonly loc?: { readonly start: { readonly line: number; readonly column: number } } | null
@@ -28,7 +31,8 @@ export function syntaxOf(text: string, file: string): SyntaxNode | undefined {
   const plugin = () => ({
     pre({ ast }: { ast: { program: SyntaxNode } }) {
       program = ast.program
-      // jiti takes what a plugin throws for a wrong text. So nothing is transformed, which takes most of the time.
+      // jiti takes what a plugin throws for a wrong text. So nothing is transformed, which takes most of the
+      // time.
       throw new Error('parsed')
     },
   })

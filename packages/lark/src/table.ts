@@ -1,6 +1,7 @@
 /**
- * Tables and wrapped text for a terminal, aligned by the width that the terminal shows: colour codes have no width, and
- * East Asian characters and emoji are two columns wide. In this file, a `place` is one column of the terminal.
+ * Tables and wrapped text for a terminal, aligned by the width that the terminal shows: colour codes have no
+ * width, and East Asian characters and emoji are two columns wide. In this file, a `place` is one column of
+ * the terminal.
  */
 import { inItsStyle, visibleInColor, visibleJson, withoutColor } from './visible.ts'
 
@@ -26,9 +27,9 @@ function placesOf(character: string): number {
 const STRETCH = 256
 
 /**
- * The characters of a text as people see them. The text is segmented in stretches, because each step of a segmenter
- * takes time in proportion to the length of the text: 50,000 characters took 2 s as one stretch, and take 0.1 s in
- * these (2 cores, shared, 2026-11-25).
+ * The characters of a text as people see them. The text is segmented in stretches, because each step of a
+ * segmenter takes time in proportion to the length of the text: 50,000 characters took 2 s as one stretch,
+ * and take 0.1 s in these (2 cores, shared, 2026-11-25).
  */
 function* charactersOf(text: string): Generator<string> {
   const segmenter = new Intl.Segmenter()
@@ -66,7 +67,10 @@ export function cut(text: string, width: number): string {
   return short
 }
 
-/** The narrowest column of text that is still readable, in places: for a description or the last column of a table. */
+/**
+ * The narrowest column of text that is still readable, in places: for a description or the last column of a
+ * table.
+ */
 const NARROWEST = 30
 /** The narrowest other column of a table. */
 const NARROWEST_INNER = 16
@@ -74,8 +78,9 @@ const NARROWEST_INNER = 16
 const INDENT = '    '
 
 /**
- * Breaks a text into lines of at most `width` places. It breaks between words, and inside a word only if the word is
- * longer than a line. A text that fits stays unchanged. In other texts, several spaces between words become one.
+ * Breaks a text into lines of at most `width` places. It breaks between words, and inside a word only if the
+ * word is longer than a line. A text that fits stays unchanged. In other texts, several spaces between words
+ * become one.
  */
 export function wrap(text: string, width: number): string[] {
   if (displayWidth(text) <= width) return [text]
@@ -107,8 +112,8 @@ export function wrap(text: string, width: number): string[] {
 }
 
 /**
- * Lines with names, and with the description beside each name. If the names leave too little room, the descriptions are
- * below them. @param width of a line, in places
+ * Lines with names, and with the description beside each name. If the names leave too little room, the
+ * descriptions are below them. @param width of a line, in places
  */
 export function describeAll(
   all: readonly (readonly [name: string, about: string])[],
@@ -118,7 +123,10 @@ export function describeAll(
   return all.flatMap(([name, about]) => (about === '' ? [name] : beside(name, about, column, width)))
 }
 
-/** A text at a column beside a name, broken between words; below the name if there is too little room beside it. */
+/**
+ * A text at a column beside a name, broken between words; below the name if there is too little room beside
+ * it.
+ */
 function beside(name: string, text: string, column: number, width: number): string[] {
   if (width - column < NARROWEST)
     return [name, ...wrap(text, width - INDENT.length).map((line) => INDENT + line)]
@@ -127,12 +135,12 @@ function beside(name: string, text: string, column: number, width: number): stri
 }
 
 /**
- * Formats rows as lines, with two spaces between columns. A column is aligned to the right if all its cells except the
- * head are numbers. Every cell without a break is one line, and keeps its colours.
+ * Formats rows as lines, with two spaces between columns. A column is aligned to the right if all its cells
+ * except the head are numbers. Every cell without a break is one line, and keeps its colours.
  *
- * The lines have at most `width` places. In a table that is wider, the texts are broken between words, and the columns
- * share the room. If there is too little for that, the last column of text is below its row. A table of numbers is split
- * into several blocks, and each block repeats the first column.
+ * The lines have at most `width` places. In a table that is wider, the texts are broken between words, and
+ * the columns share the room. If there is too little for that, the last column of text is below its row. A
+ * table of numbers is split into several blocks, and each block repeats the first column.
  *
  * @returns blocks, each with its head as the first line
  */
@@ -182,8 +190,9 @@ function lay({ texts, widths, numeric }: Table): string[] {
 }
 
 /**
- * Widths with which a table has `width` places: columns of text give way, the widest first. A column keeps its longest
- * word if that is not very long, because people copy ids. Undefined if there is too little room for a column.
+ * Widths with which a table has `width` places: columns of text give way, the widest first. A column keeps
+ * its longest word if that is not very long, because people copy ids. Undefined if there is too little room
+ * for a column.
  *
  * @param narrowest the least width of a column of text, whatever its words. Default: what is readable
  */

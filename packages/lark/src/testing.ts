@@ -1,6 +1,6 @@
 /**
- * Runs commands in tests, in the process of the test. A run has a console, a signal and an environment of its own, and
- * changes nothing of the process, so several can run at the same time.
+ * Runs commands in tests, in the process of the test. A run has a console, a signal and an environment of its
+ * own, and changes nothing of the process, so several can run at the same time.
  *
  * @module @s18i/lark/testing
  */
@@ -15,13 +15,19 @@ import { visibleJson } from './visible.ts'
 export interface TestOptions extends ConfigOptions {
   /** Its arguments and flags, by the names of the fields or as words. Words come after those of the line. */
   args?: CommandInput
-  /** The answers to its questions, in their order: a text, a boolean, or a list for several choices. '' is Enter. */
+  /**
+   * The answers to its questions, in their order: a text, a boolean, or a list for several choices. '' is
+   * Enter.
+   */
   answers?: readonly Answer[]
   /** Further commands, for `this.call()`. With them, or with a class, no command on disk is looked for. */
   commands?: readonly CommandClass[]
   /** Variables that the flags of the command read, beside those of the process. */
   env?: Record<string, string | undefined>
-  /** `this.signal` of the command. Default: one that is never aborted. SIGINT and SIGTERM stay with the process. */
+  /**
+   * `this.signal` of the command. Default: one that is never aborted. SIGINT and SIGTERM stay with the
+   * process.
+   */
   signal?: AbortSignal
   /** `this.scheduledFor` of the command. */
   scheduledFor?: Date
@@ -53,10 +59,10 @@ export interface TestRun {
  * expect(run.errorOutput).toContain('Deleted 5 users')
  * ```
  *
- * @param command a class; or the key of a command of the project around the current folder, with words as in a shell.
- *   Quotes keep spaces together
- * @throws ANSWER_INVALID if a question has no answer, or one that it does not take, or if an answer is left; UNKNOWN_COMMAND;
- *   USAGE if the line has an open quote
+ * @param command a class; or the key of a command of the project around the current folder, with words as in
+ *   a shell. Quotes keep spaces together
+ * @throws ANSWER_INVALID if a question has no answer, or one that it does not take, or if an answer is left;
+ *   UNKNOWN_COMMAND; USAGE if the line has an open quote
  */
 export async function testCommand(
   command: string | CommandClass,
@@ -135,7 +141,9 @@ class TestConsole extends MemoryConsole {
     }
   }
 
-  /** @throws ANSWER_INVALID if questions and answers did not match, even if the command has caught the error */
+  /**
+   * @throws ANSWER_INVALID if questions and answers did not match, even if the command has caught the error
+   */
   check(): void {
     if (this.#fault !== undefined) throw this.#fault
     if (this.#left <= 0) return

@@ -1,14 +1,15 @@
 /**
- * Makes text from outside safe for a terminal: names, payloads, messages of errors, lines that jobs write. A terminal
- * obeys control characters, and a reader expects that one line is one entry. So every character that is not plain text
- * is shown as an escape (`\x1b`, `\r`, `\u202e`), which people can read and the terminal does not obey.
+ * Makes text from outside safe for a terminal: names, payloads, messages of errors, lines that jobs write. A
+ * terminal obeys control characters, and a reader expects that one line is one entry. So every character that
+ * is not plain text is shown as an escape (`\x1b`, `\r`, `\u202e`), which people can read and the terminal
+ * does not obey.
  *
  * Lark's own styles are added after this.
  */
 
 /**
- * The characters that a terminal obeys or a reader does not see: C0, DEL, C1, the line separators of Unicode, and the
- * characters that change the direction of text.
+ * The characters that a terminal obeys or a reader does not see: C0, DEL, C1, the line separators of Unicode,
+ * and the characters that change the direction of text.
  */
 const CONTROLS = '\\x00-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069'
 /** A colour or style (SGR). It cannot move the cursor or erase anything. */
@@ -33,8 +34,8 @@ export function visibleLines(text: string): string[] {
 }
 
 /**
- * For text that a command prints on purpose: it keeps its colours, lines and tabs, and every other control character is
- * shown as an escape.
+ * For text that a command prints on purpose: it keeps its colours, lines and tabs, and every other control
+ * character is shown as an escape.
  */
 export function visibleInColor(text: string): string {
   return text.replace(COLOR_OR_CONTROL, (found) => {
@@ -42,7 +43,10 @@ export function visibleInColor(text: string): string {
   })
 }
 
-/** The JSON of a value. Control characters are written as `\uXXXX`, so the JSON still stands for the same value. */
+/**
+ * The JSON of a value. Control characters are written as `\uXXXX`, so the JSON still stands for the same
+ * value.
+ */
 export function visibleJson(value: unknown): string | undefined {
   return JSON.stringify(value)?.replace(LEFT_BY_JSON, (found) => `\\u${hex(found, 4)}`)
 }
@@ -52,8 +56,8 @@ export function withoutColor(text: string): string {
 }
 
 /**
- * Breaks a coloured text into lines by a function for text without colours. A text in one style has it in each line; any
- * other text loses its styles.
+ * Breaks a coloured text into lines by a function for text without colours. A text in one style has it in
+ * each line; any other text loses its styles.
  */
 export function inItsStyle(text: string, linesOf: (plain: string) => string[]): string[] {
   const [, start = '', inner = withoutColor(text), end = ''] = ONE_STYLE.exec(text) ?? []

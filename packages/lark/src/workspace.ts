@@ -1,13 +1,16 @@
 /**
- * Finds the packages of a workspace: the folders that are named by `workspaces` in its package.json, or by `packages`
- * in its pnpm-workspace.yaml. A pattern is a path whose segments may contain `*`. `**` stands for any number of
- * folders. A pattern with a leading `!` excludes folders.
+ * Finds the packages of a workspace: the folders that are named by `workspaces` in its package.json, or by
+ * `packages` in its pnpm-workspace.yaml. A pattern is a path whose segments may contain `*`. `**` stands for
+ * any number of folders. A pattern with a leading `!` excludes folders.
  */
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join, relative, sep } from 'node:path'
 import { readPackage } from './project.ts'
 
-/** The sorted folders of the packages in a workspace. The list is empty if `root` is not the root of a workspace. */
+/**
+ * The sorted folders of the packages in a workspace. The list is empty if `root` is not the root of a
+ * workspace.
+ */
 export function workspaceFolders(root: string): string[] {
   const patterns = patternsOf(root)
   const taken = patterns.filter((pattern) => !pattern.startsWith('!'))
@@ -28,8 +31,8 @@ function patternsOf(root: string): string[] {
 }
 
 /**
- * The list under `packages:`, with one item on each line or in brackets. Other forms of YAML are not supported, because
- * nobody uses them there.
+ * The list under `packages:`, with one item on each line or in brackets. Other forms of YAML are not
+ * supported, because nobody uses them there.
  */
 function pnpmPatterns(root: string): string[] {
   let text: string

@@ -1,6 +1,6 @@
 /**
- * Reads nodes of syntax: whether a value is one, its names and texts, and the nodes in it. A field that is missing, or has
- * another type, is read as absent: a parser may make nodes that this does not know.
+ * Reads nodes of syntax: whether a value is one, its names and texts, and the nodes in it. A field that is
+ * missing, or has another type, is read as absent: a parser may make nodes that this does not know.
  */
 import type { SyntaxNode } from '@s18i/lark/config'
 

@@ -1,7 +1,8 @@
 /**
- * Finds what a code base uses of BullMQ: the names that it imports, the options that it writes, and the methods and events
- * of the objects that it makes. It reads syntax, and knows the objects by what they are made of, by their types, and by the
- * calls that return them. Names count within a file, and those that a file exports also in files that import them.
+ * Finds what a code base uses of BullMQ: the names that it imports, the options that it writes, and the
+ * methods and events of the objects that it makes. It reads syntax, and knows the objects by what they are
+ * made of, by their types, and by the calls that return them. Names count within a file, and those that a
+ * file exports also in files that import them.
  */
 import type { SyntaxNode } from '@s18i/lark/config'
 import { type ComparedTopic, comparisonOf } from '../compared/compared.ts'
@@ -29,7 +30,8 @@ export interface BullUse {
 type BullKind = 'Queue' | 'Worker' | 'Job' | 'Job[]' | 'QueueEvents' | 'FlowProducer'
 
 /**
- * By how a file writes it: `queue`, `this.queue`, `makeQueue()`, and of a class `Queues.mail` and `Queues.get()`.
+ * By how a file writes it: `queue`, `this.queue`, `makeQueue()`, and of a class `Queues.mail` and
+ * `Queues.get()`.
  */
 type Kinds = ReadonlyMap<string, BullKind>
 
@@ -108,7 +110,8 @@ export class FileUsage {
 
   /** @param others objects that other files export, by their names */
   constructor(program: SyntaxNode, others: Kinds = new Map()) {
-    // Names are used before they are made, in methods above a constructor. A name may depend on another: twice is enough.
+    // Names are used before they are made, in methods above a constructor. A name may depend on another:
+    // twice is enough.
     walk(program, (node) => this.#import(node, others))
     for (let time = 0; time < 2; time++) walk(program, (node) => this.#know(node))
     walk(program, (node) => this.#use(node))
@@ -428,7 +431,10 @@ export class FileUsage {
     if (name === 'OnQueueEvent' && event !== undefined) this.#found('events of QueueEvents', event, first!)
   }
 
-  /** The names in an object of options, also of those that stand in it, and of objects that are spread into it. */
+  /**
+   * The names in an object of options, also of those that stand in it, and of objects that are spread into
+   * it.
+   */
   #options(topic: ComparedTopic, given: unknown): void {
     if (!isNode(given)) return
     const object = this.#valueOf(given)

@@ -1,5 +1,6 @@
 /**
- * How `@s18i/lark-bullmq` refuses what it does not do: at once, with the name, what Lark has instead, and the page.
+ * How `@s18i/lark-bullmq` refuses what it does not do: at once, with the name, what Lark has instead, and the
+ * page.
  */
 
 import { excerpt, nearest } from '@s18i/lark/config'
@@ -72,8 +73,8 @@ export function refuseProperties(prototype: object, topic: ComparedTopic): void 
 }
 
 /**
- * Methods that throw BULLMQ_UNSUPPORTED, for each name of a topic that is missing. They are on the prototype, so that a
- * call of one names it, instead of saying that it is not a function.
+ * Methods that throw BULLMQ_UNSUPPORTED, for each name of a topic that is missing. They are on the prototype,
+ * so that a call of one names it, instead of saying that it is not a function.
  */
 export function refuseMethods(prototype: object, topic: ComparedTopic): void {
   for (const [name, [verdict]] of Object.entries(compared[topic])) {

@@ -1,6 +1,6 @@
 /**
- * What tells of events: a queue, a worker, or the events of a queue. An event that never comes is refused when somebody
- * listens for it. An error that nobody listens for is printed, as in BullMQ.
+ * What tells of events: a queue, a worker, or the events of a queue. An event that never comes is refused
+ * when somebody listens for it. An error that nobody listens for is printed, as in BullMQ.
  */
 import { EventEmitter } from 'node:events'
 import { type ComparedTopic, comparisonOf } from '../compared/compared.ts'

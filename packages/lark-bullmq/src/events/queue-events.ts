@@ -1,6 +1,6 @@
 /**
- * The `QueueEvents` of BullMQ: what happens to the jobs of a queue, in all processes. It listens to the store from the first
- * listener on. Without one it costs nothing.
+ * The `QueueEvents` of BullMQ: what happens to the jobs of a queue, in all processes. It listens to the store
+ * from the first listener on. Without one it costs nothing.
  */
 
 import { setTimeout as pause } from 'node:timers/promises'
@@ -79,7 +79,10 @@ export class BullQueueListener extends BullEmitter<BullEvents> implements AsyncD
     this.#ready.catch(() => {})
   }
 
-  /** Hears events until it is closed, also if the store is away at first or meanwhile: then it tells so, and goes on. */
+  /**
+   * Hears events until it is closed, also if the store is away at first or meanwhile: then it tells so, and
+   * goes on.
+   */
   async #hearAgain(isReady: () => void): Promise<void> {
     const { signal } = this.#stopped
     for (let wait = RETRY.from; ; wait = Math.min(RETRY.to, wait * 2)) {

@@ -1,6 +1,6 @@
 /**
- * A job of a flow as BullMQ shows it. While it waits for its children, only its flow has it, and the flow also has what
- * became of the children. The flow is read once.
+ * A job of a flow as BullMQ shows it. While it waits for its children, only its flow has it, and the flow
+ * also has what became of the children. The flow is read once.
  */
 
 import { setTimeout as pause } from 'node:timers/promises'
@@ -33,8 +33,8 @@ import type { JobHome } from '../store/shared-store.ts'
 import { flowIdFor, shownId } from './flow-rules.ts'
 
 /**
- * The least milliseconds for which the jobs of a flow are kept after its end, so that whoever awaits one sees its end.
- * The id of a flow that was removed is free again after this time.
+ * The least milliseconds for which the jobs of a flow are kept after its end, so that whoever awaits one sees
+ * its end. The id of a flow that was removed is free again after this time.
  */
 export const LEAST_KEPT = 600_000
 /** Milliseconds between two looks at a job that waits for its children: at first, and at most. */
@@ -285,7 +285,8 @@ export class FlowNode {
   }
 
   /**
-   * Ends nodes at once: a flow learns that a job is gone only while a worker runs. Parents do not wait for them.
+   * Ends nodes at once: a flow learns that a job is gone only while a worker runs. Parents do not wait for
+   * them.
    *
    * @param from the state in which they must still be
    * @returns the numbers of those that it has ended

@@ -48,12 +48,16 @@ export interface NodeOpts {
   prefix?: string
   /** How many levels, that of the job included. Default 10. */
   depth?: number
-  /** How many children of each job: at most so many that completed, that are open, and that failed. Default 20. */
+  /**
+   * How many children of each job: at most so many that completed, that are open, and that failed. Default
+   * 20.
+   */
   maxChildren?: number
 }
 
 /**
- * Adds jobs that wait for others: each job starts when its children have completed, and can read what they returned.
+ * Adds jobs that wait for others: each job starts when its children have completed, and can read what they
+ * returned.
  *
  * @example
  * const flows = new FlowProducer({ connection })
@@ -78,8 +82,10 @@ export class FlowProducer extends BullEmitter<FlowProducerListener> implements A
   /**
    * Adds a flow, in one atomic step.
    *
-   * @returns the root job with its children: those of the existing flow, if its queue has one with this `jobId`
-   * @throws BULLMQ_UNSUPPORTED, JOB_INVALID, FLOW_TOO_LARGE, before anything is sent; the errors of a dispatch
+   * @returns the root job with its children: those of the existing flow, if its queue has one with this
+   *   `jobId`
+   * @throws BULLMQ_UNSUPPORTED, JOB_INVALID, FLOW_TOO_LARGE, before anything is sent; the errors of a
+   *   dispatch
    */
   async add(flow: BullFlow, opts: FlowOpts = {}): Promise<JobNode> {
     const [tree] = await this.#add([readTree(`${this}`, flow, opts, this.opts.prefix)])

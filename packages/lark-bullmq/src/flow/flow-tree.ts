@@ -1,5 +1,6 @@
 /**
- * The tree of a flow of BullMQ, and the workflow that it becomes: each job is a node, which comes after its children.
+ * The tree of a flow of BullMQ, and the workflow that it becomes: each job is a node, which comes after its
+ * children.
  */
 import { JobsError } from '@s18i/lark-jobs'
 import {

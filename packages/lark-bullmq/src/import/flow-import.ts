@@ -1,6 +1,6 @@
 /**
- * The flows of an import. Each is marked in BullMQ as begun, started in Lark, and marked as imported, like a page of jobs.
- * Its jobs stay in their places until the import comes there, and takes them for imported.
+ * The flows of an import. Each is marked in BullMQ as begun, started in Lark, and marked as imported, like a
+ * page of jobs. Its jobs stay in their places until the import comes there, and takes them for imported.
  */
 import { JobsError } from '@s18i/lark-jobs'
 import { FlowBook, type FlowDefinition, newNonce, type Store, textOf } from '@s18i/lark-jobs/internal'
@@ -54,7 +54,10 @@ export class FlowImport {
     if (!isTaken) this.#stayed.add(keyOf(queue, root.id))
   }
 
-  /** Whether Lark has a job as a part of a flow, or had it. If not, the report says that it stays with its flow. */
+  /**
+   * Whether Lark has a job as a part of a flow, or had it. If not, the report says that it stays with its
+   * flow.
+   */
   takes(queue: string, { id, mark }: BullmqEntry, now: number): boolean {
     const key = keyOf(queue, id)
     if (this.#taken.has(key)) return true
@@ -114,7 +117,10 @@ export class FlowImport {
     if (isNew) this.imported += members.length
   }
 
-  /** Whether the flow that Lark has is the one of BullMQ. One whose last job had no mark was never sent to Lark. */
+  /**
+   * Whether the flow that Lark has is the one of BullMQ. One whose last job had no mark was never sent to
+   * Lark.
+   */
   #isSame(one: FlowDefinition, other: FlowDefinition, state: MarkState): boolean {
     const last = ({ nodes }: FlowDefinition) => nodes.at(-1)?.job?.job
     if (last(one)?.key !== last(other)?.key) return false

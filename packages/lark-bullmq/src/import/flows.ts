@@ -1,6 +1,6 @@
 /**
- * From a flow of BullMQ to a workflow of Lark: the job that waits for all others, and all that are below it. Children that
- * have ended are nodes that had ended before, so the jobs that wait for them get their results.
+ * From a flow of BullMQ to a workflow of Lark: the job that waits for all others, and all that are below it.
+ * Children that have ended are nodes that had ended before, so the jobs that wait for them get their results.
  */
 
 import type { EndedState } from '@s18i/lark-jobs'
@@ -51,7 +51,10 @@ export interface ReadMember {
   lacks: LackReason[]
 }
 
-/** `definition`: the workflow. `members`: its jobs that have not ended, the one that waits for all others last. */
+/**
+ * `definition`: the workflow. `members`: its jobs that have not ended, the one that waits for all others
+ * last.
+ */
 export interface ReadFlow {
   place: FlowPlace
   definition: FlowDefinition

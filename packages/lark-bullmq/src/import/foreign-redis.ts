@@ -1,9 +1,9 @@
 /**
- * The Redis of BullMQ: one server, a primary that Sentinels watch, or a cluster. It is read with ioredis, which knows all
- * of them, and fails with the errors of a store.
+ * The Redis of BullMQ: one server, a primary that Sentinels watch, or a cluster. It is read with ioredis,
+ * which knows all of them, and fails with the errors of a store.
  *
- * ioredis sends nothing again here. What only reads is asked again if a connection ends before the answer. What changes
- * something is not: whoever imports begins anew.
+ * ioredis sends nothing again here. What only reads is asked again if a connection ends before the answer.
+ * What changes something is not: whoever imports begins anew.
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import type { RedisServers } from '@s18i/lark-jobs'
@@ -117,7 +117,10 @@ export class ForeignRedis {
   }
 }
 
-/** Whether a key holds something of another type than the command is for; also if another error was made of that. */
+/**
+ * Whether a key holds something of another type than the command is for; also if another error was made of
+ * that.
+ */
 export function isWrongType(error: unknown): boolean {
   const reply = error instanceof JobsError ? error.cause : error
   return isReply(reply) && wordOf(reply) === 'WRONGTYPE'

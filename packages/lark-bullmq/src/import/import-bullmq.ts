@@ -8,14 +8,18 @@ import { type BullmqOptions, checkBullmq } from './options.ts'
 import type { BullmqImport } from './report.ts'
 
 /**
- * Imports what BullMQ 5 or 6 has: jobs that wait or are delayed, job schedulers, and with `failed` also failed jobs. The
- * answer says why the others stay. Repeat a call that was interrupted within an hour: no job is lost or imported twice.
+ * Imports what BullMQ 5 or 6 has: jobs that wait or are delayed, job schedulers, and with `failed` also
+ * failed jobs. The answer says why the others stay. Repeat a call that was interrupted within an hour: no job
+ * is lost or imported twice.
  *
  * @param from the Redis of BullMQ: a connection string, or an object as in `jobs.connection`
- * @param options `prefix`, default `bull`; `queues`, default all; `key`, default `{name}`; `failed`; `move` removes from
- * BullMQ what Lark has; `force` imports although workers of BullMQ are connected; `dryRun`, `signal`, `onProgress`
+ * @param options `prefix`, default `bull`; `queues`, default all; `key`, default `{name}`; `failed`; `move`
+ *   removes from
+ * BullMQ what Lark has; `force` imports although workers of BullMQ are connected; `dryRun`, `signal`,
+ * `onProgress`
  * @param operating into whose store, and who imports, for the audit. Default: the store of the application
- * @throws BULLMQ_NOT_FOUND, BULLMQ_RUNNING, UNKNOWN_QUEUE, before anything is imported; STORE_INVALID, FILTER_INVALID
+ * @throws BULLMQ_NOT_FOUND, BULLMQ_RUNNING, UNKNOWN_QUEUE, before anything is imported; STORE_INVALID,
+ *   FILTER_INVALID
  * @example const { imported, queues } = await importBullmq('redis://old:6379', { dryRun: true })
  */
 export async function importBullmq(

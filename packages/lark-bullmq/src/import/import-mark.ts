@@ -1,6 +1,7 @@
 /**
- * What an import writes to the jobs of BullMQ: which store a job goes to, and since when it may be there. `<store> <time>` is
- * written before the job is queued in Lark, `<store>` when Lark has it. So, whenever the process dies:
+ * What an import writes to the jobs of BullMQ: which store a job goes to, and since when it may be there.
+ * `<store> <time>` is written before the job is queued in Lark, `<store>` when Lark has it. So, whenever the
+ * process dies:
  *
  * - A job without a mark was not sent to Lark. If the queue has a job with its id there, that is another one.
  * - A job that was begun is in Lark or it is not. Lark keeps imported jobs for a time after their end, so during this time
@@ -17,8 +18,8 @@ import type { BullmqSource } from './source.ts'
 const MARGIN = 60_000
 
 /**
- * `none`: the job has no mark. `other`: it was imported to another store. `begun`: the id tells whether Lark has it. `old`:
- * it was begun so long ago that Lark may have forgotten it. `done`: Lark has it, or had it.
+ * `none`: the job has no mark. `other`: it was imported to another store. `begun`: the id tells whether Lark
+ * has it. `old`: it was begun so long ago that Lark may have forgotten it. `done`: Lark has it, or had it.
  */
 export type MarkState = 'none' | 'other' | 'begun' | 'old' | 'done'
 

@@ -1,13 +1,14 @@
 /**
- * Imports the jobs and schedulers of BullMQ: page by page, each page is read, marked in BullMQ as begun, queued in Lark,
- * and then marked as imported, or with `move` removed.
+ * Imports the jobs and schedulers of BullMQ: page by page, each page is read, marked in BullMQ as begun,
+ * queued in Lark, and then marked as imported, or with `move` removed.
  *
- * So whenever the process dies, each job is in BullMQ, in Lark, or in both, and an import that is repeated knows those in
- * both: by the mark, or, if it died between the two marks, by the id, which Lark keeps for an hour at least. What was begun
- * before that and is not in Lark any more stays in BullMQ, and is told (`import-mark.ts`).
+ * So whenever the process dies, each job is in BullMQ, in Lark, or in both, and an import that is repeated
+ * knows those in both: by the mark, or, if it died between the two marks, by the id, which Lark keeps for an
+ * hour at least. What was begun before that and is not in Lark any more stays in BullMQ, and is told
+ * (`import-mark.ts`).
  *
- * BullMQ's own workers would run what stays in BullMQ. So an import refuses a queue that has workers, unless the queue is
- * paused there.
+ * BullMQ's own workers would run what stays in BullMQ. So an import refuses a queue that has workers, unless
+ * the queue is paused there.
  */
 import { type JobRecord, JobsError, type RedisServers, type Signal } from '@s18i/lark-jobs'
 import {
@@ -196,7 +197,11 @@ class ImportRun {
     tally.left('completed', [], counts.completed)
   }
 
-  /** Imports the schedulers. @returns each with the time since when Lark makes its jobs; undefined: Lark does not */
+  /**
+   * Imports the schedulers.
+   *
+   * @returns each with the time since when Lark makes its jobs; undefined: Lark does not
+   */
   async #schedulers(
     { name: queue }: BullmqQueue,
     tally: QueueTally,

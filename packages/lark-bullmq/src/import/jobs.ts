@@ -21,8 +21,9 @@ import { type BullmqLack, bullmqRecord } from '../job/record.ts'
 import type { BullmqEntry } from './source.ts'
 
 /**
- * Milliseconds: an imported job that has ended is kept for at least so long. If the process dies after Lark has answered
- * and before this is marked in BullMQ, an import that is repeated within this time finds it (`import-mark.ts`).
+ * Milliseconds: an imported job that has ended is kept for at least so long. If the process dies after Lark
+ * has answered and before this is marked in BullMQ, an import that is repeated within this time finds it
+ * (`import-mark.ts`).
  */
 export const REMEMBERED = 3_600_000
 /** Characters of a message and of a stack that are kept of an error. */
@@ -36,8 +37,8 @@ export interface ReadJob {
 }
 
 /**
- * The id of a job in Lark. Most are those of BullMQ. Characters that an id may not have are written as in a URL, and a
- * long one is hashed, so two ids that differ still differ.
+ * The id of a job in Lark. Most are those of BullMQ. Characters that an id may not have are written as in a
+ * URL, and a long one is hashed, so two ids that differ still differ.
  */
 export function larkId(id: string): string {
   const plain = id.replace(/[%\s:]|\p{C}/gu, (letter) => encodeURIComponent(letter))
@@ -48,7 +49,8 @@ export function larkId(id: string): string {
 /** @param template with `{name}` and `{queue}` */
 export function keyFor(template: string, name: string, queue: string): string {
   const key = template.replace(/\{(name|queue)\}/g, (_, what) => (what === 'name' ? name : queue))
-  // Somebody who can write into BullMQ's Redis is not necessarily allowed to run every command of the application.
+  // Somebody who can write into BullMQ's Redis is not necessarily allowed to run every command of the
+  // application.
   if (isName(key) && !isReserved(key)) return key
   throw new Error(`its name is ${shown(name)}, which makes no key`)
 }

@@ -16,7 +16,10 @@ export interface BullmqOptions {
   failed?: boolean
   /** Removes from BullMQ what Lark has. Default: it is marked there, and stays. */
   move?: boolean
-  /** Imports also what may run twice: from queues with workers of BullMQ, and jobs that Lark may have run already. */
+  /**
+   * Imports also what may run twice: from queues with workers of BullMQ, and jobs that Lark may have run
+   * already.
+   */
   force?: boolean
   /** Only says what would be imported. Changes nothing, neither in Lark nor in BullMQ. */
   dryRun?: boolean

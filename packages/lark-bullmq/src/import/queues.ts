@@ -1,5 +1,6 @@
 /**
- * The queues of BullMQ that an import is about: those that are named, or all, and those that must not be imported now.
+ * The queues of BullMQ that an import is about: those that are named, or all, and those that must not be
+ * imported now.
  */
 
 import { excerpt } from '@s18i/lark/config'

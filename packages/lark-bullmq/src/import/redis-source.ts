@@ -1,5 +1,6 @@
 /**
- * Reads the queues of BullMQ 5 and 6 from their Redis. The layout, for the prefix `bull` and the queue `emails`:
+ * Reads the queues of BullMQ 5 and 6 from their Redis. The layout, for the prefix `bull` and the queue
+ * `emails`:
  *
  *   bull:emails:meta                          HASH    `paused`, `concurrency`, `max` and `duration` of a rate
  *   bull:emails:wait, active, paused          LIST    ids; the one that is taken next is the last

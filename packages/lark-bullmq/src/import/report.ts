@@ -1,6 +1,6 @@
 /**
- * What an import from BullMQ says: how many jobs of each queue are in Lark, and of all others why not. No job is passed
- * over silently.
+ * What an import from BullMQ says: how many jobs of each queue are in Lark, and of all others why not. No job
+ * is passed over silently.
  */
 import { bullmqLacks } from '../job/record.ts'
 import type { BullmqQueue } from './source.ts'

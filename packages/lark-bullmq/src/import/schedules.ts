@@ -1,6 +1,6 @@
 /**
- * From a scheduler of BullMQ to a schedule of Lark: job schedulers (BullMQ 5.16 and later, and 6), and repeatable jobs of
- * BullMQ 5, whose data only the job of the next tick has.
+ * From a scheduler of BullMQ to a schedule of Lark: job schedulers (BullMQ 5.16 and later, and 6), and
+ * repeatable jobs of BullMQ 5, whose data only the job of the next tick has.
  */
 import { cron, every, type Recurrence } from '@s18i/lark-jobs'
 import { checkTicks, type Definition, isObject, voiceOf } from '@s18i/lark-jobs/internal'
@@ -16,8 +16,8 @@ export interface ReadSchedule {
 }
 
 /**
- * The id of a schedule in Lark, where ids are unique in the store. BullMQ's are unique in a queue; those of repeatable jobs
- * are hashes, and tell more with a name.
+ * The id of a schedule in Lark, where ids are unique in the store. BullMQ's are unique in a queue; those of
+ * repeatable jobs are hashes, and tell more with a name.
  */
 export function scheduleIdOf(queue: string, { id, fields: { name } }: BullmqScheduler): string {
   const isHash = name !== undefined && /^[0-9a-f]{32}$/.test(id)

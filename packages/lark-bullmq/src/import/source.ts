@@ -1,19 +1,26 @@
 /**
- * The contract between the import and a BullMQ queue: what it reads of the Redis in which BullMQ keeps its jobs, and the
- * little that it writes there. It knows the layout of BullMQ 5 and 6. Calls are bounded, like those of a store, and throw
- * the same errors.
+ * The contract between the import and a BullMQ queue: what it reads of the Redis in which BullMQ keeps its
+ * jobs, and the little that it writes there. It knows the layout of BullMQ 5 and 6. Calls are bounded, like
+ * those of a store, and throw the same errors.
  *
- * Jobs are in places. A job that BullMQ takes next is first in its place; of failed jobs, the last to fail is first.
+ * Jobs are in places. A job that BullMQ takes next is first in its place; of failed jobs, the last to fail is
+ * first.
  */
 
-/** Where BullMQ keeps the jobs that are imported. `paused` is where BullMQ 5 keeps the waiting jobs of a paused queue. */
+/**
+ * Where BullMQ keeps the jobs that are imported. `paused` is where BullMQ 5 keeps the waiting jobs of a
+ * paused queue.
+ */
 export const bullmqPlaces = ['wait', 'paused', 'prioritized', 'delayed', 'failed'] as const
 export type BullmqPlace = (typeof bullmqPlaces)[number]
 
 /** Where a job is that is imported: `waiting-children` has those that wait for other jobs of their flow. */
 export type ImportedPlace = BullmqPlace | 'waiting-children'
 
-/** Where it keeps others: those that wait for other jobs are imported with their flows, and the rest is only counted. */
+/**
+ * Where it keeps others: those that wait for other jobs are imported with their flows, and the rest is only
+ * counted.
+ */
 export const otherBullmqPlaces = ['active', 'waiting-children', 'completed', 'repeat'] as const
 
 export interface BullmqQueue {
@@ -39,7 +46,10 @@ export interface BullmqEntry {
   bytes: number
   /** JSON text. Undefined: it is too large, and was not read. */
   opts: string | undefined
-  /** Milliseconds since 1970, by the clock of whoever added the job. A number that cannot be read is 0, here and below. */
+  /**
+   * Milliseconds since 1970, by the clock of whoever added the job. A number that cannot be read is 0, here
+   * and below.
+   */
   timestamp: number
   attemptsMade: number
   /** Milliseconds since 1970: of a delayed job, when it is due. */
@@ -116,7 +126,10 @@ export interface BullmqSource extends AsyncDisposable {
   children(queue: string, id: string, most: number, bytes: number): Promise<BullmqChildren>
   /** The schedulers behind the first `offset`, those that are due next first. */
   schedulers(queue: string, offset: number, count: number): Promise<BullmqScheduler[]>
-  /** Writes a text to each of these jobs that is still there. BullMQ does not read it, and keeps it as long as the job. */
+  /**
+   * Writes a text to each of these jobs that is still there. BullMQ does not read it, and keeps it as long as
+   * the job.
+   */
   mark(queue: string, ids: readonly string[], text: string): Promise<void>
   /**
    * Removes jobs with their logs and deduplication ids, each in one step with its place.

@@ -1,6 +1,6 @@
 /**
- * The errors by which a processor of BullMQ says how its run ends. They are known by their names, as in BullMQ, so that the
- * error of another copy counts too.
+ * The errors by which a processor of BullMQ says how its run ends. They are known by their names, as in
+ * BullMQ, so that the error of another copy counts too.
  */
 
 /** The job fails, however many attempts are left. */

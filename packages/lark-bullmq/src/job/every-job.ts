@@ -1,6 +1,6 @@
 /**
- * The class of all jobs that `@s18i/lark-bullmq` adds. The key of each is its name, and the worker's class for every
- * key runs it. So an application may later give a name a class of its own, with that key.
+ * The class of all jobs that `@s18i/lark-bullmq` adds. The key of each is its name, and the worker's class
+ * for every key runs it. So an application may later give a name a class of its own, with that key.
  */
 import { Job, JobsError, lenient } from '@s18i/lark-jobs'
 import { EVERY_KEY, LONGEST } from '@s18i/lark-jobs/internal'

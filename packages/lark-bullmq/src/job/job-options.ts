@@ -48,7 +48,9 @@ export interface DefaultJobOptions extends ChildFailureOptions {
   delay?: number
   /** 0 goes first, then 1, then 2, up to 2,097,151. Default 0. */
   priority?: number
-  /** `true`: nothing is kept. A number: the newest. `{ age }`: seconds. Default: as the queue of Lark keeps. */
+  /**
+   * `true`: nothing is kept. A number: the newest. `{ age }`: seconds. Default: as the queue of Lark keeps.
+   */
   removeOnComplete?: RemoveOption
   /** The same for jobs that have failed. */
   removeOnFail?: RemoveOption

@@ -1,6 +1,7 @@
 /**
- * `removeOnComplete` and `removeOnFail`. An age, `true` and `false` are kept with the job. A number of jobs is a matter of
- * the queue: in BullMQ each job that ends applies its own number, and here the worker that runs a job does.
+ * `removeOnComplete` and `removeOnFail`. An age, `true` and `false` are kept with the job. A number of jobs
+ * is a matter of the queue: in BullMQ each job that ends applies its own number, and here the worker that
+ * runs a job does.
  */
 import { isObject, type Keep, LONGEST } from '@s18i/lark-jobs/internal'
 import type { Retention } from '@s18i/lark-jobs/operate'

@@ -1,6 +1,6 @@
 /**
- * What the options of a BullMQ job mean in Lark. BullMQ's options are data from a store: each is checked, and one that
- * cannot be read is as if it were absent.
+ * What the options of a BullMQ job mean in Lark. BullMQ's options are data from a store: each is checked, and
+ * one that cannot be read is as if it were absent.
  */
 import type { Backoff, JobOptions } from '@s18i/lark-jobs'
 import { isObject, LONGEST, MAX_CONTEXT, type NewJob } from '@s18i/lark-jobs/internal'

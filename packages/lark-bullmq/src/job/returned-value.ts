@@ -1,6 +1,6 @@
 /**
- * What is kept of the value that a processor returned: what JSON makes of it. Lark's `handle()` fails with `false`, and keeps
- * nothing of `true`; a processor returns them as any other value.
+ * What is kept of the value that a processor returned: what JSON makes of it. Lark's `handle()` fails with
+ * `false`, and keeps nothing of `true`; a processor returns them as any other value.
  */
 export function keptValue(value: unknown): unknown {
   const text = JSON.stringify(value)

@@ -1,6 +1,6 @@
 /**
- * Job schedulers of BullMQ, as schedules of Lark. In BullMQ an id counts within a queue, in Lark within the store: so the
- * id of the schedule is `queue/id`.
+ * Job schedulers of BullMQ, as schedules of Lark. In BullMQ an id counts within a queue, in Lark within the
+ * store: so the id of the schedule is `queue/id`.
  */
 import { cron, every, JobsError, type Recurrence, type ScheduleInfo } from '@s18i/lark-jobs'
 import { bookOf, draftOf, milliseconds, opened, shown, tickId } from '@s18i/lark-jobs/internal'
@@ -15,7 +15,10 @@ export interface RepeatOptions {
   pattern?: string
   /** Milliseconds, from 1,000. */
   every?: number
-  /** The time zone of the pattern. Default: that of Lark's configuration (UTC unless set). BullMQ takes that of the process. */
+  /**
+   * The time zone of the pattern. Default: that of Lark's configuration (UTC unless set). BullMQ takes that
+   * of the process.
+   */
   tz?: string
   startDate?: Date | string | number
   endDate?: Date | string | number

@@ -37,7 +37,10 @@ export interface BullQueueOptions extends PlaceOptions {
 
 export type JobType = JobState | 'wait' | 'paused'
 
-/** The states of Lark for one of BullMQ. A job with a priority waits in Lark. A cancelled one has failed, for BullMQ. */
+/**
+ * The states of Lark for one of BullMQ. A job with a priority waits in Lark. A cancelled one has failed, for
+ * BullMQ.
+ */
 const statesOf: Record<string, readonly State[]> = {
   waiting: ['waiting'],
   wait: ['waiting'],
@@ -113,7 +116,8 @@ export class BullQueue<DataType = Any, ResultType = Any, NameType extends string
    *
    * @param name what the processor looks at, and the key of the job in Lark
    * @param data JSON. Default `{}`
-   * @returns the job. If one with its `jobId` or `deduplication.id` is there already, it has the id of that one
+   * @returns the job. If one with its `jobId` or `deduplication.id` is there already, it has the id of that
+   *   one
    * @throws BULLMQ_UNSUPPORTED, JOB_INVALID; the errors of a dispatch
    */
   async add(
@@ -157,7 +161,8 @@ export class BullQueue<DataType = Any, ResultType = Any, NameType extends string
   /**
    * Jobs in some states, state by state.
    *
-   * @param start and `end`: the first and the last place within each state, from 0; -1 is the last. Default: all
+   * @param start and `end`: the first and the last place within each state, from 0; -1 is the last. Default:
+   *   all
    * @param asc oldest first. Default: newest first
    */
   async getJobs(
@@ -218,8 +223,8 @@ export class BullQueue<DataType = Any, ResultType = Any, NameType extends string
   getWaitingChildren = (start?: number, end?: number) => this.getJobs('waiting-children', start, end, true)
 
   /**
-   * How many jobs are in each state. Jobs with a priority are `waiting`, so that `prioritized` is 0; cancelled jobs are
-   * `failed`. For `waiting-children`, all flows that are kept are looked at.
+   * How many jobs are in each state. Jobs with a priority are `waiting`, so that `prioritized` is 0;
+   * cancelled jobs are `failed`. For `waiting-children`, all flows that are kept are looked at.
    */
   async getJobCounts(...asked: JobType[]): Promise<Record<string, number>> {
     const { counts } = await this.#home.store.standing(this.name)

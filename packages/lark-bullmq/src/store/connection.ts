@@ -1,13 +1,14 @@
 /**
- * Where a `Queue` or a `Worker` of BullMQ keeps its jobs: Lark's own keys, in the Redis that its `connection` names, or,
- * without a connection, in the store of the application (`lark.config`, `LARK_JOBS_URL`, `REDIS_URL`, or the embedded
- * store).
+ * Where a `Queue` or a `Worker` of BullMQ keeps its jobs: Lark's own keys, in the Redis that its `connection`
+ * names, or, without a connection, in the store of the application (`lark.config`, `LARK_JOBS_URL`,
+ * `REDIS_URL`, or the embedded store).
  *
- * A connection is what BullMQ takes: options of ioredis, or an open ioredis, of which Lark reads the options and opens
- * connections of its own. It may also be a text, as in `lark.config`: `redis+cluster://…`, `sqlite:jobs.db`.
+ * A connection is what BullMQ takes: options of ioredis, or an open ioredis, of which Lark reads the options
+ * and opens connections of its own. It may also be a text, as in `lark.config`: `redis+cluster://…`,
+ * `sqlite:jobs.db`.
  *
- * Of the options of ioredis, Lark reads those that say where the servers are and how to log in. The others say how ioredis
- * sends calls and waits (`maxRetriesPerRequest`, `lazyConnect`), and have no meaning here.
+ * Of the options of ioredis, Lark reads those that say where the servers are and how to log in. The others
+ * say how ioredis sends calls and waits (`maxRetriesPerRequest`, `lazyConnect`), and have no meaning here.
  */
 import type { RedisServers } from '@s18i/lark-jobs'
 import { isObject } from '@s18i/lark-jobs/internal'

@@ -1,9 +1,9 @@
 /**
- * The store that all objects of one connection and prefix share in a process: one instance of `Jobs`. It is closed with
- * the last of them.
+ * The store that all objects of one connection and prefix share in a process: one instance of `Jobs`. It is
+ * closed with the last of them.
  *
- * In BullMQ the queues of a process come one after the other, each with settings of its own. So the settings of this
- * instance have maps to which queues are added at any time.
+ * In BullMQ the queues of a process come one after the other, each with settings of its own. So the settings
+ * of this instance have maps to which queues are added at any time.
  */
 import { visible } from '@s18i/lark/config'
 import type { Counts, CrashedEvent, Jobs, RedisServers } from '@s18i/lark-jobs'
@@ -23,8 +23,8 @@ import { type BullConnection, larkConnection } from './connection.ts'
 /** The options of every class that say where the jobs are. */
 export interface PlaceOptions {
   /**
-   * Options of ioredis, an open ioredis, or a text such as `redis://localhost:6379` or `sqlite:jobs.db`. Default: the store
-   * of the application.
+   * Options of ioredis, an open ioredis, or a text such as `redis://localhost:6379` or `sqlite:jobs.db`.
+   * Default: the store of the application.
    */
   connection?: BullConnection | object
   /** What the keys begin with. Default: that of the application, or `lark`. */
@@ -37,7 +37,10 @@ export interface JobHome {
   readonly queue: string
 }
 
-/** Milliseconds until a worker or the events of a queue try again to begin, if the store is away: doubled each time. */
+/**
+ * Milliseconds until a worker or the events of a queue try again to begin, if the store is away: doubled each
+ * time.
+ */
 export const RETRY = { from: 500, to: 10_000 }
 
 const stores = new Map<string, SharedStore>()
@@ -101,7 +104,8 @@ export class SharedStore {
   }
 
   /**
-   * Limits how many jobs of a queue begin within a time, counted over all processes. It applies to workers of this one.
+   * Limits how many jobs of a queue begin within a time, counted over all processes. It applies to workers of
+   * this one.
    *
    * @throws JOB_INVALID if another worker of this process has said something else
    */
@@ -136,7 +140,10 @@ export class SharedStore {
     this.#limits.set(queue, limitsOf({ rate: { ...others, burst: undefined } }, this.#partitions.get(queue))!)
   }
 
-  /** Sets how many ended jobs of a queue are kept, of those that this process runs. The settings must be loaded. */
+  /**
+   * Sets how many ended jobs of a queue are kept, of those that this process runs. The settings must be
+   * loaded.
+   */
   keep(queue: string, state: 'completed' | 'failed', kept: Retention): void {
     const now = retentionOf({ retention: this.#retention, retentions: this.#retentions }, queue)
     if (now[state].count === kept.count && now[state].age === kept.age) return
@@ -144,8 +151,8 @@ export class SharedStore {
   }
 
   /**
-   * Calls a function when a worker has died that ran a job of the queue, in the process that finds it: one of those that
-   * hear it there.
+   * Calls a function when a worker has died that ran a job of the queue, in the process that finds it: one of
+   * those that hear it there.
    */
   whenCrashed(queue: string, hear: (event: CrashedEvent) => void): void {
     const all = this.#crashed.get(queue) ?? new Set()

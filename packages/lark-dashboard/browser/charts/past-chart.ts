@@ -1,6 +1,6 @@
 /**
- * A chart of the past: a step after the other, with thin marks where something happened. The pointer is on the same time in
- * all charts of a page. This file is the only one that loads the library.
+ * A chart of the past: a step after the other, with thin marks where something happened. The pointer is on
+ * the same time in all charts of a page. This file is the only one that loads the library.
  */
 import uPlot from 'uplot'
 import type { Mark } from '../../src/server/marks.ts'
@@ -29,7 +29,10 @@ export interface Drawing {
   axis: uPlot.Axis
 }
 
-/** A colour of the theme, read from the computed style of an element: a canvas does not understand `light-dark()`. */
+/**
+ * A colour of the theme, read from the computed style of an element: a canvas does not understand
+ * `light-dark()`.
+ */
 export function colour(place: HTMLElement, name: string): string {
   place.style.color = `var(${name})`
   return getComputedStyle(place).color

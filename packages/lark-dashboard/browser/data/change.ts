@@ -1,5 +1,6 @@
 /**
- * Makes a change, and waits for its end. If it takes long, the server answers with an id, and is asked how far it is.
+ * Makes a change, and waits for its end. If it takes long, the server answers with an id, and is asked how
+ * far it is.
  */
 import { signal } from '@preact/signals'
 import type { ActionName } from '../../src/server/actions.ts'

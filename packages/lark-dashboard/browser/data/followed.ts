@@ -1,6 +1,6 @@
 /**
- * The job that the page shows, until it has ended: its log and its progress come with the stream (`live.ts`), as it writes
- * them.
+ * The job that the page shows, until it has ended: its log and its progress come with the stream (`live.ts`),
+ * as it writes them.
  */
 import { signal } from '@preact/signals'
 import { useEffect } from 'preact/hooks'

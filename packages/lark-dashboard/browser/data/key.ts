@@ -1,7 +1,8 @@
 /**
- * The key that the dashboard of `lark jobs:dashboard` gives to the browser in which its link was opened. The cookie
- * alone does not let in, since a browser sends it to every server of this machine, whatever its port. What a page keeps
- * is for pages of the same port. A dashboard in a server with a login of its own has no key.
+ * The key that the dashboard of `lark jobs:dashboard` gives to the browser in which its link was opened. The
+ * cookie alone does not let in, since a browser sends it to every server of this machine, whatever its port.
+ * What a page keeps is for pages of the same port. A dashboard in a server with a login of its own has no
+ * key.
  */
 const NAME = 'lark-dashboard-key'
 let key = kept()

@@ -1,6 +1,6 @@
 /**
- * What the server says while the page is seen: each second the snapshot of the store, or since when the store is away; and
- * what the job on the page writes.
+ * What the server says while the page is seen: each second the snapshot of the store, or since when the store
+ * is away; and what the job on the page writes.
  */
 import { computed, effect, signal } from '@preact/signals'
 import type { Away, Snapshot } from '../../src/server/live.ts'
@@ -43,7 +43,8 @@ export function listenLive(): void {
 }
 
 /**
- * Asks for the stream again when it has ended: the server has restarted, for example, or the viewer has other rights.
+ * Asks for the stream again when it has ended: the server has restarted, for example, or the viewer has other
+ * rights.
  */
 async function keepListening(path: string, signal: AbortSignal): Promise<void> {
   for (;;) {

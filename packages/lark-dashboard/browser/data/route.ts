@@ -25,8 +25,8 @@ export const route = computed<Route>(() => {
 })
 
 /**
- * The address of a page: `href('jobs', [id])`, `href('jobs', [], { state: 'failed' })`. What is undefined or empty is left
- * out.
+ * The address of a page: `href('jobs', [id])`, `href('jobs', [], { state: 'failed' })`. What is undefined or
+ * empty is left out.
  */
 export function href(
   page: string,

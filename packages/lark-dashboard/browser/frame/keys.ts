@@ -1,6 +1,6 @@
 /**
- * The keys: `/` finds, `g` and a letter opens a page, `j` and `k` move through rows, `u` undoes, `?` lists them. A page adds
- * its own for as long as it is open.
+ * The keys: `/` finds, `g` and a letter opens a page, `j` and `k` move through rows, `u` undoes, `?` lists
+ * them. A page adds its own for as long as it is open.
  */
 import { signal } from '@preact/signals'
 import { useLayoutEffect, useRef } from 'preact/hooks'
@@ -22,8 +22,8 @@ export interface PageKey {
 export const pageKeys = signal<readonly PageKey[]>([])
 
 /**
- * Adds keys for as long as a component is shown. The next key may come before the page is painted, when other effects run:
- * so the keys are there at once, and each does what the last drawing of the component says.
+ * Adds keys for as long as a component is shown. The next key may come before the page is painted, when other
+ * effects run: so the keys are there at once, and each does what the last drawing of the component says.
  */
 export function useKeys(keys: readonly PageKey[]): void {
   const latest = useRef(keys)

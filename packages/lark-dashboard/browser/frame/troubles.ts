@@ -25,8 +25,8 @@ const found = signal<FoundTroubles | undefined>(undefined)
 /** How many workers are not heard of, as of the last snapshot. */
 const silent = signal(0)
 /**
- * By the id of each worker, what it said last of when it was heard, and since when it says that by the clock of this browser:
- * the clock of its host may be wrong. A worker of an earlier version does not say it.
+ * By the id of each worker, what it said last of when it was heard, and since when it says that by the clock
+ * of this browser: the clock of its host may be wrong. A worker of an earlier version does not say it.
  */
 let heard: ReadonlyMap<string, { seenAt: number; at: number }> = new Map()
 effect(() => {

@@ -1,5 +1,6 @@
 /**
- * A chart of the past, drawn as soon as the library is loaded, with the figures of the step that the pointer is on.
+ * A chart of the past, drawn as soon as the library is loaded, with the figures of the step that the pointer
+ * is on.
  */
 import { useSignal } from '@preact/signals'
 import type { ComponentChildren } from 'preact'

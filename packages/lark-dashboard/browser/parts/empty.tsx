@@ -1,5 +1,6 @@
 /**
- * What stands where nothing is shown: why it is empty, that it loads, or what went wrong. An error never looks like emptiness.
+ * What stands where nothing is shown: why it is empty, that it loads, or what went wrong. An error never
+ * looks like emptiness.
  */
 import type { ComponentChildren } from 'preact'
 import type { Asked } from '../data/asked.ts'

@@ -1,6 +1,7 @@
 /**
- * How many runs ended, of an hour, three days or 90 days, and how long they took: as charts, or as tables of the same figures.
- * What is shown is in the address. The library that draws is loaded when the first chart is shown.
+ * How many runs ended, of an hour, three days or 90 days, and how long they took: as charts, or as tables of
+ * the same figures. What is shown is in the address. The library that draws is loaded when the first chart is
+ * shown.
  */
 import type { Mark } from '../../src/server/marks.ts'
 import type { EndedRuns as Ended, Range } from '../../src/server/past.ts'

@@ -1,6 +1,6 @@
 /**
- * An error with its causes. Of the stack, the frames of the application come first; those of Node and of packages are
- * folded.
+ * An error with its causes. Of the stack, the frames of the application come first; those of Node and of
+ * packages are folded.
  */
 import type { JobError, KeptError } from '@s18i/lark-jobs/operate'
 import { plural } from './numbers.ts'

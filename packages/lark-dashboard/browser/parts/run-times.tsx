@@ -1,5 +1,6 @@
 /**
- * How long jobs waited and runs took, in the steps of the chart of ended runs: two charts, or a table of the same figures.
+ * How long jobs waited and runs took, in the steps of the chart of ended runs: two charts, or a table of the
+ * same figures.
  */
 import type { Mark } from '../../src/server/marks.ts'
 import type { Range, TimesOfRuns } from '../../src/server/past.ts'

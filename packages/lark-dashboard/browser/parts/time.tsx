@@ -13,7 +13,10 @@ export function exact(at: number): string {
     .replace(/\.\d+Z$/, ' UTC')}`
 }
 
-/** How long ago something was, or how soon it will be: `4 min 5 s ago`, `in 12 s`. Its ticks are not announced. */
+/**
+ * How long ago something was, or how soon it will be: `4 min 5 s ago`, `in 12 s`. Its ticks are not
+ * announced.
+ */
 export function Moment({ at }: { at: number }) {
   const ago = now.value - at
   const text =

@@ -1,6 +1,6 @@
 /**
- * A small line of how something went: no axes, the zero line shown, what nobody measured a gap, and the last, unfinished
- * part dashed.
+ * A small line of how something went: no axes, the zero line shown, what nobody measured a gap, and the last,
+ * unfinished part dashed.
  */
 const WIDTH = 120
 const HEIGHT = 22

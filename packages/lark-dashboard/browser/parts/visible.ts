@@ -1,13 +1,17 @@
 /**
- * Names, errors, payloads and logs come from outside. Characters that change the direction of text, or that nobody sees, are
- * shown as escapes, as the commands show them: wherever a text stands, since each goes through here.
+ * Names, errors, payloads and logs come from outside. Characters that change the direction of text, or that
+ * nobody sees, are shown as escapes, as the commands show them: wherever a text stands, since each goes
+ * through here.
  */
 import { options } from 'preact'
 
 /** What most texts consist of. */
 const PLAIN = /^[\n\t\x20-\x7e]*$/
 const COLOUR = '\\x1b\\[[\\d;:]{0,64}m'
-/** All that `visible()` of the console shows as escapes, but lines and tabs. Colours of a terminal are left out. */
+/**
+ * All that `visible()` of the console shows as escapes, but lines and tabs. Colours of a terminal are left
+ * out.
+ */
 const HIDDEN = new RegExp(
   `${COLOUR}|[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069]`,
   'g',

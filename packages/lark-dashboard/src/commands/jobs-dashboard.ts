@@ -9,8 +9,8 @@ import { startShared } from '../server/shared.ts'
 import { roles } from '../server/viewer.ts'
 
 /**
- * `lark jobs:dashboard`: the dashboard in the browser of whoever runs it, on this machine only; or for all whom `authorize` of
- * the configuration lets in.
+ * `lark jobs:dashboard`: the dashboard in the browser of whoever runs it, on this machine only; or for all
+ * whom `authorize` of the configuration lets in.
  */
 export class JobsDashboardCommand extends Command {
   readonly key = 'jobs:dashboard'

@@ -1,6 +1,6 @@
 /**
- * All that a viewer can see and do: the one table of the server. What is not in it cannot be done, and each entry says who
- * may. An action that looks is a GET of `api/NAME`, one that changes something a POST.
+ * All that a viewer can see and do: the one table of the server. What is not in it cannot be done, and each
+ * entry says who may. An action that looks is a GET of `api/NAME`, one that changes something a POST.
  */
 import type {
   AuditOptions,

@@ -28,15 +28,23 @@ const LONGEST_INPUT = 8 * 1024
 export interface DashboardOptions {
   /** Whose store. Default: the default instance, with the configuration of `lark.config`. */
   jobs?: Jobs
-  /** Says who sends a request, and what they may do. Without it, nobody may look, and `dashboard()` throws. */
+  /**
+   * Says who sends a request, and what they may do. Without it, nobody may look, and `dashboard()` throws.
+   */
   authorize: Authorize
-  /** The path below which the dashboard is, such as `/admin/jobs`. Default: where the server puts it, else `/`. */
+  /**
+   * The path below which the dashboard is, such as `/admin/jobs`. Default: where the server puts it, else
+   * `/`.
+   */
   base?: string
-  /** Which of several installations this is, such as `{ name: 'production', colour: 'red' }`: shown on each page. */
+  /**
+   * Which of several installations this is, such as `{ name: 'production', colour: 'red' }`: shown on each
+   * page.
+   */
   environment?: Environment
   /**
-   * The names by which it may be called, such as `['admin.example.com']`; one without a port stands for all ports.
-   * Default: any. Needed if `authorize` believes a header that a proxy sets.
+   * The names by which it may be called, such as `['admin.example.com']`; one without a port stands for all
+   * ports. Default: any. Needed if `authorize` believes a header that a proxy sets.
    */
   hosts?: readonly string[]
 }
@@ -54,10 +62,11 @@ export interface Dashboard extends AsyncDisposable {
 }
 
 /**
- * Makes the dashboard of a store: `fetch(Request)` for Hono, Next.js, Bun and Deno; `toNode()` makes a handler for Express,
- * Fastify, Koa and Nest of it.
+ * Makes the dashboard of a store: `fetch(Request)` for Hono, Next.js, Bun and Deno; `toNode()` makes a
+ * handler for Express, Fastify, Koa and Nest of it.
  *
- * @throws DASHBOARD_OPEN without `authorize`; DASHBOARD_INVALID for another option with a wrong value; OPERATE_INVALID
+ * @throws DASHBOARD_OPEN without `authorize`; DASHBOARD_INVALID for another option with a wrong value;
+ *   OPERATE_INVALID
  * @example
  * const authorize = (request: Request) => (isStaff(request) ? { role: 'operate', user: 'ada@example.com' } : undefined)
  * app.mount('/admin/jobs', dashboard({ authorize, base: '/admin/jobs' }))
@@ -159,7 +168,9 @@ class Served {
   }
 }
 
-/** @throws BODY_TOO_LARGE; INPUT_INVALID if the browser goes away meanwhile, or the server has read it already */
+/**
+ * @throws BODY_TOO_LARGE; INPUT_INVALID if the browser goes away meanwhile, or the server has read it already
+ */
 async function bodyOf(request: Request): Promise<string> {
   const tooLarge = () => new LarkError('BODY_TOO_LARGE', `The body has more than ${LONGEST_BODY} bytes`)
   if (Number(request.headers.get('content-length') ?? 0) > LONGEST_BODY) throw tooLarge()
@@ -203,7 +214,10 @@ const statuses: Readonly<Record<string, number>> = {
   VIEWER_INVALID: 500,
 }
 
-/** What we did not foresee is said without its text, which may have anything in it, and is told to the server's log. */
+/**
+ * What we did not foresee is said without its text, which may have anything in it, and is told to the
+ * server's log.
+ */
 function failed(error: unknown): Response {
   if (LarkError.is(error)) return refuse(statuses[error.code] ?? 400, error.code, error.message, error.hint)
   console.error('@s18i/lark-dashboard:', error)

@@ -1,6 +1,6 @@
 /**
- * Why jobs failed, for all open browsers of a process: it remembers the failed jobs as long as somebody looks, and reads only
- * what has changed.
+ * Why jobs failed, for all open browsers of a process: it remembers the failed jobs as long as somebody
+ * looks, and reads only what has changed.
  */
 import type { BookedFailures, FailureBook, FailureFilter, Operate } from '@s18i/lark-jobs/operate'
 

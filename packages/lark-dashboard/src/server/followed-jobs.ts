@@ -1,6 +1,6 @@
 /**
- * The jobs that open dashboards show and that have not ended: what each writes to its log and reports, as it does. A job is
- * followed once, however many browsers show it, and only as long as one does.
+ * The jobs that open dashboards show and that have not ended: what each writes to its log and reports, as it
+ * does. A job is followed once, however many browsers show it, and only as long as one does.
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { LarkError } from '@s18i/lark/config'
@@ -35,7 +35,11 @@ export class FollowedJobs {
     this.#operate = operate
   }
 
-  /** Calls back at once if something is known, and with all that is new, until the job has ended. @returns stops it */
+  /**
+   * Calls back at once if something is known, and with all that is new, until the job has ended.
+   *
+   * @returns stops it
+   */
   follow(named: Named, listener: Listener): () => void {
     const name = JSON.stringify([named.queue, named.id])
     const forget = (job: FollowedJob) => {
@@ -54,7 +58,9 @@ class FollowedJob {
   #report: JobReport = { changes: 0, log: [] }
   #isAboutToTell = false
 
-  /** @param forget called when it has ended, and when nobody listens any more: the next listener begins anew */
+  /**
+   * @param forget called when it has ended, and when nobody listens any more: the next listener begins anew
+   */
   constructor(operate: Pick<Operate, 'tail'>, named: Named, forget: (job: FollowedJob) => void) {
     this.#forget = forget
     void this.#follow(operate, named).finally(() => forget(this))

@@ -1,6 +1,7 @@
 /**
- * Which requests are answered at all, before it is asked who sends them. A page of another site can make the browser of a
- * person who is logged in send requests; a name server can make another name point to this server.
+ * Which requests are answered at all, before it is asked who sends them. A page of another site can make the
+ * browser of a person who is logged in send requests; a name server can make another name point to this
+ * server.
  */
 
 /** The methods that are taken at all. */

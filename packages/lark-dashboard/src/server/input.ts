@@ -1,6 +1,6 @@
 /**
- * What a browser sends, as JSON. Each action says which fields it takes, and an input is checked before anything is
- * done with it. What the conditions of a filter may be is checked by the store's operations.
+ * What a browser sends, as JSON. Each action says which fields it takes, and an input is checked before
+ * anything is done with it. What the conditions of a filter may be is checked by the store's operations.
  */
 import { LarkError } from '@s18i/lark/config'
 
@@ -17,7 +17,9 @@ type Names<Input> = Input extends unknown ? keyof Input : never
 /** The fields of an input. There are no others. */
 export type Shape<Input> = { readonly [Name in Names<Input>]: Field }
 
-/** How deep an input is nested at most. Something deeper would overflow the stack of whoever walks through it. */
+/**
+ * How deep an input is nested at most. Something deeper would overflow the stack of whoever walks through it.
+ */
 const DEEPEST = 50
 /** The most characters of a text in a message. */
 const MOST_SHOWN = 60

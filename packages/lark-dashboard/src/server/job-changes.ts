@@ -1,5 +1,6 @@
 /**
- * Changes of jobs that can be taken back: what the store has before is remembered for as long as the viewer may undo it.
+ * Changes of jobs that can be taken back: what the store has before is remembered for as long as the viewer
+ * may undo it.
  */
 import {
   type CancelFilter,
@@ -138,8 +139,8 @@ export async function editJob(
 }
 
 /**
- * The records of the jobs that are about to be changed, without payloads, which an undo leaves as they are; undefined if they
- * are too many to keep.
+ * The records of the jobs that are about to be changed, without payloads, which an undo leaves as they are;
+ * undefined if they are too many to keep.
  *
  * @param state in which a filter without a state finds jobs
  */

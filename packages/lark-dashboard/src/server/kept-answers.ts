@@ -1,5 +1,6 @@
 /**
- * Answers that all viewers of a process share for a while. What failed is not shared for longer than it takes.
+ * Answers that all viewers of a process share for a while. What failed is not shared for longer than it
+ * takes.
  */
 
 /** The most answers that are kept. */

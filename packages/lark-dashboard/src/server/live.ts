@@ -1,15 +1,21 @@
 /**
- * What all open dashboards of a process see change: one snapshot of the store a second, which they share. While nobody
- * looks, the store is not asked.
+ * What all open dashboards of a process see change: one snapshot of the store a second, which they share.
+ * While nobody looks, the store is not asked.
  */
 import type { Operate, QueueOverview, WorkerRecord } from '@s18i/lark-jobs/operate'
 
 /** Milliseconds between two snapshots. */
 const PERIOD = 1_000
-/** Milliseconds after which a store that does not answer counts as away, unless it took half as long for its last answer. */
+/**
+ * Milliseconds after which a store that does not answer counts as away, unless it took half as long for its
+ * last answer.
+ */
 const PATIENCE = 3_000
 const MOST_PATIENCE = 15_000
-/** Snapshots from one look for keys that no worker knows to the next, because these are most of what a snapshot costs. */
+/**
+ * Snapshots from one look for keys that no worker knows to the next, because these are most of what a
+ * snapshot costs.
+ */
 const KEYS_EVERY = 5
 /** The most unknown keys of a queue. */
 const MOST_KEYS = 20

@@ -1,10 +1,11 @@
 /**
- * A dashboard for the one person at this machine: a server on the loopback, and a link with a token that works once. A
- * page that another program of this machine opens, or another user, has no token and sees nothing.
+ * A dashboard for the one person at this machine: a server on the loopback, and a link with a token that
+ * works once. A page that another program of this machine opens, or another user, has no token and sees
+ * nothing.
  *
- * The link begins a session, which has two secrets. The cookie is kept from scripts, but a browser sends it to every
- * server of this machine. The key is in the part of the address that a browser sends nowhere, and the page sends it
- * with a header.
+ * The link begins a session, which has two secrets. The cookie is kept from scripts, but a browser sends it
+ * to every server of this machine. The key is in the part of the address that a browser sends nowhere, and
+ * the page sends it with a header.
  */
 import { randomBytes, timingSafeEqual } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'

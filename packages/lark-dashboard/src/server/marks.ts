@@ -1,6 +1,6 @@
 /**
- * What happened in the past that may explain its charts: somebody paused or resumed a queue or restarted workers, as the
- * audit says, or workers came with another version of Lark.
+ * What happened in the past that may explain its charts: somebody paused or resumed a queue or restarted
+ * workers, as the audit says, or workers came with another version of Lark.
  */
 import type { AuditEntry, Operate } from '@s18i/lark-jobs/operate'
 
@@ -22,7 +22,12 @@ const verbs: Partial<Record<AuditEntry['what'], string>> = {
   'restart-workers': 'restarted',
 }
 
-/** The earliest first. @param from milliseconds since 1970 @param queue only what is of this queue, of all queues, or of workers */
+/**
+ * The earliest first.
+ *
+ * @param from milliseconds since 1970
+ * @param queue only what is of this queue, of all queues, or of workers
+ */
 export async function changesSince(operate: Operate, from: number, queue?: string): Promise<Mark[]> {
   const marks: Mark[] = []
   let cursor: string | undefined

@@ -1,6 +1,6 @@
 /**
- * How many runs ended, how long they waited and took, and what happened, up to 90 days back, for all open browsers of a
- * process: the store is asked the same at most every ten seconds.
+ * How many runs ended, how long they waited and took, and what happened, up to 90 days back, for all open
+ * browsers of a process: the store is asked the same at most every ten seconds.
  */
 import type {
   FirstSeen,
@@ -33,7 +33,9 @@ export interface EndedRuns {
   range: Range
   /** Milliseconds of a step. */
   step: number
-  /** When the store was asked, by its clock: milliseconds since 1970. The step that this is in is not over. */
+  /**
+   * When the store was asked, by its clock: milliseconds since 1970. The step that this is in is not over.
+   */
   at: number
   /** When the range begins, whatever is known of it. */
   from: number
@@ -48,7 +50,10 @@ export interface TimesOfRuns extends Omit<EndedRuns, 'steps'> {
 
 export interface Trends {
   at: number
-  /** By queue, how many runs ended in each of the last 60 minutes, the oldest first. Queues in which none ended are left out. */
+  /**
+   * By queue, how many runs ended in each of the last 60 minutes, the oldest first. Queues in which none
+   * ended are left out.
+   */
   queues: Record<string, number[]>
 }
 

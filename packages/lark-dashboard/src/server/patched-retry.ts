@@ -1,6 +1,6 @@
 /**
- * Mends the payloads of all jobs that failed in one way, and retries them: a change of some fields as a JSON Merge Patch (RFC
- * 7386). Jobs that fail in this way after the payloads were changed are retried as they are.
+ * Mends the payloads of all jobs that failed in one way, and retries them: a change of some fields as a JSON
+ * Merge Patch (RFC 7386). Jobs that fail in this way after the payloads were changed are retried as they are.
  */
 import type { FailureFilter, RetryFilter } from '@s18i/lark-jobs/operate'
 import type { Act } from './act.ts'

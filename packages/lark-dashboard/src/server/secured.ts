@@ -1,4 +1,7 @@
-/** The headers that every answer has: nothing of another origin is loaded, and no other site shows the dashboard in itself. */
+/**
+ * The headers that every answer has: nothing of another origin is loaded, and no other site shows the
+ * dashboard in itself.
+ */
 export const secured = {
   'content-security-policy':
     "default-src 'self'; base-uri 'self'; form-action 'self'; frame-ancestors 'none'; object-src 'none'",

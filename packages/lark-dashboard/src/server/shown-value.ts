@@ -1,6 +1,6 @@
 /**
- * Payloads, results and progress on their way to a viewer: not at all without the right to see them, and a large one cut,
- * with how much is hidden.
+ * Payloads, results and progress on their way to a viewer: not at all without the right to see them, and a
+ * large one cut, with how much is hidden.
  */
 import { LarkError } from '@s18i/lark/config'
 import type { AuditEntry, ScheduleInfo, StoredJob } from '@s18i/lark-jobs/operate'
@@ -31,8 +31,8 @@ export function shownValue(value: unknown): ShownValue {
 }
 
 /**
- * The options of a job that have nothing in them of what the application knew when it dispatched, such as its user and
- * its tenant: these are in the context, and in the baggage of the trace.
+ * The options of a job that have nothing in them of what the application knew when it dispatched, such as its
+ * user and its tenant: these are in the context, and in the baggage of the trace.
  */
 const plainOptions = [
   ...['maxCrashes', 'tries', 'backoff', 'timeout', 'retryUntil', 'expiresIn'],
@@ -71,8 +71,8 @@ export function shownSchedule(
 }
 
 /**
- * The values that a filter searched in payloads are at the end of the words of a change, and the error of one may quote
- * a payload.
+ * The values that a filter searched in payloads are at the end of the words of a change, and the error of one
+ * may quote a payload.
  */
 export function shownEntry(entry: AuditEntry, { payloads }: KnownViewer): AuditEntry {
   if (payloads) return entry

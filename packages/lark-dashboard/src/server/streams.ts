@@ -1,6 +1,6 @@
 /**
- * The streams by which open dashboards hear what changes: server-sent events. Each sends the snapshot of each second and
- * what the job on the page writes.
+ * The streams by which open dashboards hear what changes: server-sent events. Each sends the snapshot of each
+ * second and what the job on the page writes.
  */
 import { LarkError } from '@s18i/lark/config'
 import type { FollowedJobs, JobReport } from './followed-jobs.ts'
@@ -10,7 +10,10 @@ import { secured } from './secured.ts'
 import { type ShownValue, shownValue } from './shown-value.ts'
 import type { KnownViewer } from './viewer.ts'
 
-/** The most streams of one process, and of one user: however many tabs a person opens, others see something, too. */
+/**
+ * The most streams of one process, and of one user: however many tabs a person opens, others see something,
+ * too.
+ */
 const MOST = 200
 const MOST_OF_A_USER = 40
 /** Milliseconds after which `authorize` is asked again. A session may have ended. */
@@ -42,7 +45,8 @@ export class Streams {
   }
 
   /**
-   * @param isStill asks whether the viewer may still look. If not, or if there is no answer in time, the stream ends
+   * @param isStill asks whether the viewer may still look. If not, or if there is no answer in time, the
+   *   stream ends
    * @throws TOO_MANY_STREAMS
    */
   open(

@@ -7,7 +7,10 @@ import { LarkError } from '@s18i/lark/config'
 import { type Dashboard, mountedAt } from './dashboard.ts'
 import { methods } from './gate.ts'
 
-/** A request as Express passes it: without the path below which the handler is, and perhaps with a body that was read. */
+/**
+ * A request as Express passes it: without the path below which the handler is, and perhaps with a body that
+ * was read.
+ */
 export interface NodeRequest extends IncomingMessage {
   originalUrl?: string
   baseUrl?: string
@@ -17,8 +20,8 @@ export interface NodeRequest extends IncomingMessage {
 export type NodeHandler = (request: NodeRequest, response: ServerResponse) => Promise<void>
 
 /**
- * Makes a handler of a dashboard for servers that do not speak `fetch`. It never rejects: many servers do not look at
- * what a handler promises, and a rejection that nobody looks at ends the process.
+ * Makes a handler of a dashboard for servers that do not speak `fetch`. It never rejects: many servers do not
+ * look at what a handler promises, and a rejection that nobody looks at ends the process.
  *
  * @example app.use('/admin/jobs', toNode(dashboard({ authorize })))
  */
@@ -46,10 +49,14 @@ async function send(answer: Response, response: ServerResponse): Promise<void> {
   response.end()
 }
 
-/** A name or an address, perhaps with a port: nothing that would make another address of what it is put into. */
+/**
+ * A name or an address, perhaps with a port: nothing that would make another address of what it is put into.
+ */
 const hostLike = /^(\[[\da-f:.]+\]|[^\s/?#@\\:[\]]+)(:\d+)?$/i
 
-/** @throws METHOD_REFUSED; REQUEST_INVALID for what Node's server lets through and a `Request` does not take */
+/**
+ * @throws METHOD_REFUSED; REQUEST_INVALID for what Node's server lets through and a `Request` does not take
+ */
 function requestOf(incoming: NodeRequest, signal: AbortSignal): Request {
   const { method = 'GET', headers, socket, originalUrl, url = '/', body } = incoming
   const scheme = (socket as TLSSocket).encrypted ? 'https' : 'http'

@@ -1,6 +1,6 @@
 /**
- * Troubles that the snapshot of each second does not tell, because to find them takes longer. They are asked for at most
- * once a minute, for all viewers together.
+ * Troubles that the snapshot of each second does not tell, because to find them takes longer. They are asked
+ * for at most once a minute, for all viewers together.
  */
 import type { Operate } from '@s18i/lark-jobs/operate'
 

@@ -1,6 +1,6 @@
 /**
- * Changes that take longer than a browser should wait for one answer: of 100,000 jobs, for example. Such a change goes on in
- * the server, whatever becomes of the browser, and the browser asks how far it is.
+ * Changes that take longer than a browser should wait for one answer: of 100,000 jobs, for example. Such a
+ * change goes on in the server, whatever becomes of the browser, and the browser asks how far it is.
  *
  *   begun      the request waits for a while
  *   underway   it takes longer: the request was answered with an id

@@ -1,6 +1,6 @@
 /**
- * What can be taken back for some seconds after it was done. It is kept in this process only: after a restart, or on
- * another process of the server, it cannot be undone any more, and the viewer hears so.
+ * What can be taken back for some seconds after it was done. It is kept in this process only: after a
+ * restart, or on another process of the server, it cannot be undone any more, and the viewer hears so.
  */
 import { randomUUID } from 'node:crypto'
 import { LarkError } from '@s18i/lark/config'

@@ -16,8 +16,8 @@ export interface Viewer {
   /** For the audit, such as an e-mail address. */
   user: string
   /**
-   * Whether payloads, results and progress are shown, which may have data of your customers in them. Default: to admins
-   * only. Errors and logs are shown to everybody.
+   * Whether payloads, results and progress are shown, which may have data of your customers in them. Default:
+   * to admins only. Errors and logs are shown to everybody.
    */
   payloads?: boolean
 }

@@ -1,6 +1,6 @@
 /**
- * Orders to workers. Quiet and resume undo each other, if all workers that were told were otherwise before: what somebody
- * else has made quiet must not go on by an undo.
+ * Orders to workers. Quiet and resume undo each other, if all workers that were told were otherwise before:
+ * what somebody else has made quiet must not go on by an undo.
  */
 import type { ToldWorkers, WorkerFilter } from '@s18i/lark-jobs/operate'
 import type { Act } from './act.ts'

@@ -1,7 +1,7 @@
 /**
- * The default instance of `Jobs`. A process has one, however many copies of this package it loads: one that was
- * imported, one inside a bundle, one of CommonJS. It uses the configuration that `Jobs.configure()` was given,
- * otherwise the `lark.config` that it finds when it is first used.
+ * The default instance of `Jobs`. A process has one, however many copies of this package it loads: one that
+ * was imported, one inside a bundle, one of CommonJS. It uses the configuration that `Jobs.configure()` was
+ * given, otherwise the `lark.config` that it finds when it is first used.
  */
 import { loadAround, loadSettings } from '../config/config.ts'
 import { insideOf, symbolPrefix } from '../model/copies.ts'

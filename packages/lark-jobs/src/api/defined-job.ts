@@ -1,6 +1,6 @@
 /**
- * Jobs that are functions. `defineJob()` makes a job class whose `handle` calls a function, and the worker's files set
- * the function. So a program that only dispatches does not contain it.
+ * Jobs that are functions. `defineJob()` makes a job class whose `handle` calls a function, and the worker's
+ * files set the function. So a program that only dispatches does not contain it.
  */
 import { defined } from '../model/defined.ts'
 import { JobsError } from '../model/errors.ts'
@@ -56,7 +56,8 @@ export abstract class FunctionJob<P, R> extends Job {
 }
 
 /**
- * A job that is a function. It is also a job class: `Jobs.work({ jobs: [sendEmail] })`, `Jobs.handle(sendEmail, id)`.
+ * A job that is a function. It is also a job class: `Jobs.work({ jobs: [sendEmail] })`,
+ * `Jobs.handle(sendEmail, id)`.
  */
 export interface DefinedJob<P = void, R = unknown> {
   new (): FunctionJob<P, R>
@@ -83,8 +84,8 @@ const methods = ['retryIf', 'failed', 'cancelled', 'middleware'] as const
 const names = [classSettings, jobSettings, payloadOptions].flatMap(({ entries }) => Object.keys(entries))
 
 /**
- * The handler of an earlier definition with this key. A development server may load the file of a definition again, and
- * not the file that calls `handle()`.
+ * The handler of an earlier definition with this key. A development server may load the file of a definition
+ * again, and not the file that calls `handle()`.
  */
 function formerHandler(key: string): ((payload: unknown, job: Job) => unknown) | null {
   if (process.env.NODE_ENV !== 'development') return null
@@ -95,7 +96,8 @@ function formerHandler(key: string): ((payload: unknown, job: Job) => unknown) |
 /**
  * Makes a job of a function. Its options are those of a job class.
  *
- * @throws JOB_INVALID for an option that does not exist, or no key; for wrong values when the job is first used
+ * @throws JOB_INVALID for an option that does not exist, or no key; for wrong values when the job is first
+ *   used
  * @example
  * export const sendEmail = defineJob<{ to: string }>({ key: 'send-email', queueName: 'emails', tries: 5 })
  *

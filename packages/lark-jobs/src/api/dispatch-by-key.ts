@@ -1,6 +1,6 @@
 /**
- * Dispatching by key: finds the class of a key among the classes that code has named, the defined jobs, and at last the
- * classes in the folders of the application.
+ * Dispatching by key: finds the class of a key among the classes that code has named, the defined jobs, and
+ * at last the classes in the folders of the application.
  */
 import { excerpt, nearest } from '@s18i/lark/config'
 import type { Settings } from '../config/config.ts'
@@ -29,7 +29,8 @@ export function saysOf(call: string, options: DispatchOptions): Pick<Drafted, 'f
 }
 
 /**
- * Who may dispatch jobs, or chooses the key of one, need not be allowed to run each command of the application.
+ * Who may dispatch jobs, or chooses the key of one, need not be allowed to run each command of the
+ * application.
  *
  * @throws UNKNOWN_JOB
  */
@@ -74,7 +75,8 @@ export class KnownJobs {
   }
 
   /**
-   * All classes of the application: those that code has named, or else those in its folders; and the defined jobs.
+   * All classes of the application: those that code has named, or else those in its folders; and the defined
+   * jobs.
    *
    * @throws JOB_KEY_TAKEN, JOB_INVALID
    */
@@ -98,7 +100,10 @@ export class KnownJobs {
   }
 }
 
-/** What people dispatch by hand: jobs of the application, of the classes that code has named or that are in its folders. */
+/**
+ * What people dispatch by hand: jobs of the application, of the classes that code has named or that are in
+ * its folders.
+ */
 export function byHandOf(
   known: KnownJobs,
   named: readonly JobConstructor[] | undefined,

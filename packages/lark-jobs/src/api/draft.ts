@@ -1,7 +1,8 @@
 /**
- * A draft: a job of a class with its payload and with what this one job says differently, not dispatched yet. A draft
- * never changes: each of its methods returns another draft. So a draft may be kept, shared and dispatched several
- * times, also at once. The settings and the payload are checked when the draft is dispatched.
+ * A draft: a job of a class with its payload and with what this one job says differently, not dispatched yet.
+ * A draft never changes: each of its methods returns another draft. So a draft may be kept, shared and
+ * dispatched several times, also at once. The settings and the payload are checked when the draft is
+ * dispatched.
  */
 
 import { branded } from '@s18i/lark/config'
@@ -46,8 +47,9 @@ export class Draft<J extends JobLike = JobLike> {
   }
 
   /**
-   * The same job under an id that you choose. Its queue has one job with this id, as long as the record of the job is
-   * kept: another is rejected, and `handle.rejection` has the state of the first. So a dispatch may be repeated.
+   * The same job under an id that you choose. Its queue has one job with this id, as long as the record of
+   * the job is kept: another is rejected, and `handle.rejection` has the state of the first. So a dispatch
+   * may be repeated.
    *
    * @param id 1 to 100 characters, without white space, colons and control characters
    * @param options `reuse: 'ended'`: the job replaces a job with this id that has ended
@@ -77,7 +79,10 @@ export class Draft<J extends JobLike = JobLike> {
     return this.#with({ tries })
   }
 
-  /** The same job with other pauses before its retries. A function cannot be stored with a job, and is refused. */
+  /**
+   * The same job with other pauses before its retries. A function cannot be stored with a job, and is
+   * refused.
+   */
   withBackoff(backoff: Exclude<BackoffOption, (...args: never) => unknown>): Draft<J> {
     return this.#with({ backoff })
   }
@@ -97,15 +102,18 @@ export class Draft<J extends JobLike = JobLike> {
     return this.#with({ retryUntil })
   }
 
-  /** The same job with more tags, by which people find it. A job has at most 10, each of at most 64 characters. */
+  /**
+   * The same job with more tags, by which people find it. A job has at most 10, each of at most 64
+   * characters.
+   */
   tagged(...tags: string[]): Draft<J> {
     const says = this[drafted]
     return new Draft(this.#jobs, { ...says, tags: [...(says.tags ?? []), ...tags] })
   }
 
   /**
-   * The same job with several options at once, for code that has them in an object: those of `Jobs.dispatchByKey()`. An
-   * option that is `undefined` is left out.
+   * The same job with several options at once, for code that has them in an object: those of
+   * `Jobs.dispatchByKey()`. An option that is `undefined` is left out.
    *
    * @throws JOB_INVALID for an option that does not exist, and for `reuse` without an id
    * @example await SendEmailJob.with({ to }).withOptions({ id: request.id, delay: request.delay, priority: 5 }).dispatch()

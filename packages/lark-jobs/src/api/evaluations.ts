@@ -1,15 +1,16 @@
 /**
- * Tells whether two calls come from different loads of a file. A development server loads a file again when the file,
- * or a file that it imports, has changed: its code runs a second time, while what the first run started is still there.
- * No runtime says whether a second call comes from a second load or from a loop in the first one, so this is inferred:
+ * Tells whether two calls come from different loads of a file. A development server loads a file again when
+ * the file, or a file that it imports, has changed: its code runs a second time, while what the first run
+ * started is still there. No runtime says whether a second call comes from a second load or from a loop in
+ * the first one, so this is inferred:
  *
  *   CommonJS    each load makes a new `module` object, which `require` keeps
  *   otherwise   the code at the top of a file runs once for each load, in one chain of asynchronous steps. The first
  *               call in a chain marks the chain. A call from the top of the same file without that mark is from another load
  *
- * If a function of an ES module is called later, nothing is known about its load. Line numbers do not help: they are
- * the same in a loop, and differ after an edit. Nor do the script ids of the inspector, because V8 gives the same id to
- * the same text. (Tried on 2026-11-26, Node 20 to 26.)
+ * If a function of an ES module is called later, nothing is known about its load. Line numbers do not help:
+ * they are the same in a loop, and differ after an edit. Nor do the script ids of the inspector, because V8
+ * gives the same id to the same text. (Tried on 2026-11-26, Node 20 to 26.)
  */
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { createRequire } from 'node:module'
@@ -25,13 +26,13 @@ const FRAMES = 30
 
 const marks = new AsyncLocalStorage<Evaluations>()
 /**
- * Whether chains are marked. Before Node 24, an `AsyncLocalStorage` that is in use makes Node call a hook for every
- * promise of the process, and a chain that began before the first use is not followed: a mark in it applies to all
- * chains, and no load is told from another. So on these versions it is used only in development. Development servers
- * set the variable before they load the application.
+ * Whether chains are marked. Before Node 24, an `AsyncLocalStorage` that is in use makes Node call a hook for
+ * every promise of the process, and a chain that began before the first use is not followed: a mark in it
+ * applies to all chains, and no load is told from another. So on these versions it is used only in
+ * development. Development servers set the variable before they load the application.
  *
- * (Measured on 2026-11-26, Node 20.20, 2 cores, shared: a job that does nothing took 4.4 µs of CPU without the hook,
- * and 5.2 µs with it.)
+ * (Measured on 2026-11-26, Node 20.20, 2 cores, shared: a job that does nothing took 4.4 µs of CPU without
+ * the hook, and 5.2 µs with it.)
  */
 const isMarking = process.env.NODE_ENV === 'development' || Number.parseInt(process.versions.node, 10) >= 24
 if (process.env.NODE_ENV === 'development') marks.enterWith(new Map())
@@ -78,8 +79,9 @@ function sitesOf(below: Called): NodeJS.CallSite[] {
 }
 
 /**
- * Whether a frame is code at the top of a file, outside of functions, run by `import` or by the `eval` of a server. A
- * file that waits for an `import()` does not count: a mark that is made in the imported file does not reach its chain.
+ * Whether a frame is code at the top of a file, outside of functions, run by `import` or by the `eval` of a
+ * server. A file that waits for an `import()` does not count: a mark that is made in the imported file does
+ * not reach its chain.
  */
 function isTop(site: NodeJS.CallSite): boolean {
   const { getEnclosingLineNumber, getEnclosingColumnNumber, isAsync } = site as Partial<Enclosing>
@@ -93,7 +95,8 @@ function isTop(site: NodeJS.CallSite): boolean {
 }
 
 /**
- * The place where the function of a frame begins. Node has these methods, but not its types; other runtimes lack them.
+ * The place where the function of a frame begins. Node has these methods, but not its types; other runtimes
+ * lack them.
  */
 interface Enclosing {
   getEnclosingLineNumber(): number
@@ -102,8 +105,8 @@ interface Enclosing {
 }
 
 /**
- * The file of a module, and the query that names it among other modules of the file: `worker.js?queue=a`. Numbers in
- * the query are left out, because servers load a file again with `import('./worker.js?t=1')`.
+ * The file of a module, and the query that names it among other modules of the file: `worker.js?queue=a`.
+ * Numbers in the query are left out, because servers load a file again with `import('./worker.js?t=1')`.
  */
 function moduleOf(name: string): string {
   const [path = '', query = ''] = name.replace(/#.*$/, '').split('?')

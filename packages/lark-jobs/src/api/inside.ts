@@ -1,6 +1,6 @@
 /**
- * The inside of an instance of `Jobs`: what handles, drafts, flows, operations and workers ask of it, and users do not.
- * It opens the store once, sends what is dispatched, and starts the workers.
+ * The inside of an instance of `Jobs`: what handles, drafts, flows, operations and workers ask of it, and
+ * users do not. It opens the store once, sends what is dispatched, and starts the workers.
  *
  *   unopened → opening → open → closed (and opening again, when used again)
  */
@@ -37,7 +37,10 @@ import type { OpenStore, Origin, SupervisedOptions } from './work.ts'
 /** Set by the program `lark`, in whose process a command runs. */
 const PROGRAM = Symbol.for('s18i.lark.program')
 
-/** The number of dispatches that record their caller while they wait for the store to open (`dispatch/caller.ts`). */
+/**
+ * The number of dispatches that record their caller while they wait for the store to open
+ * (`dispatch/caller.ts`).
+ */
 const NOTED = 100
 
 /** What an instance has when its store is open. @internal */

@@ -1,6 +1,6 @@
 /**
- * A handle: one job in the store, seen from the process that dispatched it or from any other. It keeps the id of the
- * job and where it is, and asks the store anew with every call.
+ * A handle: one job in the store, seen from the process that dispatched it or from any other. It keeps the id
+ * of the job and where it is, and asks the store anew with every call.
  */
 
 import { JobsError } from '../model/errors.ts'
@@ -22,8 +22,8 @@ export type HandleCancelOptions = Pick<CancelOptions, 'because' | 'ifNotBegun'>
 export type HandleRemoveOptions = Pick<RemoveOptions, 'ifNotBegun'>
 
 /**
- * One job in the store. Dispatching a draft resolves to a handle, and `Jobs.handle(ImportJob, id)` makes one in another
- * process.
+ * One job in the store. Dispatching a draft resolves to a handle, and `Jobs.handle(ImportJob, id)` makes one
+ * in another process.
  *
  * @example
  * const handle = await new ImportJob().with({ file: 'a.csv' }).dispatch()
@@ -32,8 +32,8 @@ export type HandleRemoveOptions = Pick<RemoveOptions, 'ifNotBegun'>
  */
 export class JobHandle<J extends JobLike = JobLike> {
   /**
-   * The id of the job. If the dispatch was rejected because of another job, or replaced the payload of another job, it
-   * is the id of that job.
+   * The id of the job. If the dispatch was rejected because of another job, or replaced the payload of
+   * another job, it is the id of that job.
    */
   readonly id: string
   readonly queue: string
@@ -55,8 +55,8 @@ export class JobHandle<J extends JobLike = JobLike> {
   }
 
   /**
-   * The state of the job, its times, its counters, its errors, and the value that `handle` returned. Undefined if the
-   * record of the job is not kept any more.
+   * The state of the job, its times, its counters, its errors, and the value that `handle` returned.
+   * Undefined if the record of the job is not kept any more.
    */
   async status(): Promise<JobStatus<J> | undefined> {
     const opened = await this.#opened()
@@ -65,16 +65,18 @@ export class JobHandle<J extends JobLike = JobLike> {
   }
 
   /**
-   * Waits until the job has ended, in whichever process it runs. It may be called any number of times, before and after
-   * the end; thousands of waits in a process share one subscription. It goes on while the store is away.
+   * Waits until the job has ended, in whichever process it runs. It may be called any number of times, before
+   * and after the end; thousands of waits in a process share one subscription. It goes on while the store is
+   * away.
    *
    * If the dispatch was rejected because of another job, this is the result of that job.
    *
    * @returns what `handle` returned; `undefined` if that was `true` or nothing
-   * @throws JOB_FAILED, with the last error of the job as `cause`; JOB_CANCELLED, with a `reason`; JOB_REMOVED;
-   *   RESULT_TIMEOUT; RESULT_GONE if the record of the job is not kept any more; RESULT_DROPPED if what `handle` returned
-   *   is not JSON; JOB_NOT_QUEUED if the queue was full; the reason of `signal`; STORE_UNREACHABLE when the instance of
-   *   `Jobs` is closed; JOB_INVALID for a timeout that is not valid; UNKNOWN_QUEUE
+   * @throws JOB_FAILED, with the last error of the job as `cause`; JOB_CANCELLED, with a `reason`;
+   *   JOB_REMOVED; RESULT_TIMEOUT; RESULT_GONE if the record of the job is not kept any more; RESULT_DROPPED
+   *   if what `handle` returned is not JSON; JOB_NOT_QUEUED if the queue was full; the reason of `signal`;
+   *   STORE_UNREACHABLE when the instance of `Jobs` is closed; JOB_INVALID for a timeout that is not valid;
+   *   UNKNOWN_QUEUE
    * @example const { rows } = await handle.result({ timeout: '5m' })
    */
   async result(options: ResultOptions = {}): Promise<KeptResult<J>> {
@@ -86,9 +88,9 @@ export class JobHandle<J extends JobLike = JobLike> {
   }
 
   /**
-   * What the job has reported last by `this.progress()`: `{ done, total, note }`, or the value that it gave. Undefined if it
-   * has reported nothing, or is not there any more. While it is called again and again, it is at most about a quarter of a
-   * second old.
+   * What the job has reported last by `this.progress()`: `{ done, total, note }`, or the value that it gave.
+   * Undefined if it has reported nothing, or is not there any more. While it is called again and again, it is
+   * at most about a quarter of a second old.
    */
   async progress(): Promise<unknown> {
     const opened = await this.#jobs.watcher()
@@ -104,11 +106,13 @@ export class JobHandle<J extends JobLike = JobLike> {
   }
 
   /**
-   * Cancels the job. A job that does not run ends at once; the `signal` of a running job is aborted, in whichever
-   * process it runs.
+   * Cancels the job. A job that does not run ends at once; the `signal` of a running job is aborted, in
+   * whichever process it runs.
    *
-   * @param options why, for people: a text, or `{ because }`. The first 200 characters are kept with the job, and told to
-   * it. `ifNotBegun`: leaves the job as it is if it runs, or was run before; the store decides that in one step
+   * @param options why, for people: a text, or `{ because }`. The first 200 characters are kept with the job,
+   *   and told to
+   * it. `ifNotBegun`: leaves the job as it is if it runs, or was run before; the store decides that in one
+   * step
    * @returns `false` if the job had ended, or is not there any more; with `ifNotBegun`, also if it had begun
    * @throws JOB_INVALID for an option that is not valid
    * @example await handle.cancel('the order was returned')
@@ -139,10 +143,11 @@ export class JobHandle<J extends JobLike = JobLike> {
   }
 
   /**
-   * Gives a job that has not begun, or waits for a retry, another priority. It keeps its place among the jobs of its new
-   * priority.
+   * Gives a job that has not begun, or waits for a retry, another priority. It keeps its place among the jobs
+   * of its new priority.
    *
-   * @returns `false` if the job runs or has ended, is not there any more, or if its queue has 256 other priorities in use
+   * @returns `false` if the job runs or has ended, is not there any more, or if its queue has 256 other
+   *   priorities in use
    * @throws JOB_INVALID if the priority is not valid
    */
   async prioritize(priority: number): Promise<boolean> {
@@ -151,10 +156,11 @@ export class JobHandle<J extends JobLike = JobLike> {
   }
 
   /**
-   * Moves a job that has not begun, or waits for a retry, to another queue, with all that it has. This handle goes on
-   * finding it; its `queue` stays the one of the dispatch.
+   * Moves a job that has not begun, or waits for a retry, to another queue, with all that it has. This handle
+   * goes on finding it; its `queue` stays the one of the dispatch.
    *
-   * @returns `false` if the job runs or has ended, or is not there any more; or if the queue has a job with its id, or one that
+   * @returns `false` if the job runs or has ended, or is not there any more; or if the queue has a job with
+   *   its id, or one that
    * is unique with it
    * @throws JOB_INVALID, UNKNOWN_QUEUE
    */
@@ -171,8 +177,8 @@ export class JobHandle<J extends JobLike = JobLike> {
   }
 
   /**
-   * Replaces the payload of a job that does not run. It is checked as at a dispatch. The job's `options.editedAt` says when
-   * it was edited. Group, lock, limiter and tags stay as they are.
+   * Replaces the payload of a job that does not run. It is checked as at a dispatch. The job's
+   * `options.editedAt` says when it was edited. Group, lock, limiter and tags stay as they are.
    *
    * @returns `false` if the job runs, or is not there any more
    * @throws PAYLOAD_INVALID, PAYLOAD_NOT_JSON, PAYLOAD_TOO_LARGE, JOB_INVALID, COMMAND_NOT_EDITABLE

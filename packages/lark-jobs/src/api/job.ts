@@ -1,6 +1,6 @@
 /**
- * The class that users extend. A job class defines the work (`handle`), the queue and the retries. The application
- * dispatches one object of the class, and a worker makes another object to run it.
+ * The class that users extend. A job class defines the work (`handle`), the queue and the retries. The
+ * application dispatches one object of the class, and a worker makes another object to run it.
  */
 import { branded } from '@s18i/lark/config'
 import { type BackoffOption, defaultBackoff } from '../model/backoff.ts'
@@ -38,8 +38,8 @@ import { JobFlow } from './flows/job-flow.ts'
 /**
  * The base class of every job.
  *
- * The type of the payload is the type of the parameter of `handle`. `dispatch`, `dispatchNow` and `dispatchMany` accept
- * only this type.
+ * The type of the payload is the type of the parameter of `handle`. `dispatch`, `dispatchNow` and
+ * `dispatchMany` accept only this type.
  *
  * @example
  * export class SendEmailJob extends Job {
@@ -56,13 +56,17 @@ import { JobFlow } from './flows/job-flow.ts'
  */
 export abstract class Job {
   /**
-   * Checks the payload: any Standard Schema (Zod, Valibot, ArkType and others), or `lenient()`. A dispatch takes the
-   * input of the schema, and `handle` receives its output: `handle(payload: Parsed<typeof ImportJob.schema>)`.
+   * Checks the payload: any Standard Schema (Zod, Valibot, ArkType and others), or `lenient()`. A dispatch
+   * takes the input of the schema, and `handle` receives its output: `handle(payload: Parsed<typeof
+   * ImportJob.schema>)`.
    */
   declare static readonly schema?: AnySchema
   /** The version of the form of the payload, from 1 to 100. Default 1. */
   declare static readonly version?: number
-  /** By version: converts its payloads, of jobs that were dispatched before a deploy, to those of the next version. */
+  /**
+   * By version: converts its payloads, of jobs that were dispatched before a deploy, to those of the next
+   * version.
+   */
   declare static readonly upcasters?: Upcasters
   /** The parts of the payload that people must not see: `['card.*', 'users.*.token']`. */
   declare static readonly redact?: readonly string[]
@@ -78,44 +82,50 @@ export abstract class Job {
   /** How long to wait before the job is due: milliseconds, or `'30s'`, `'5m'`. Default 0. */
   delay: Duration = 0
   /**
-   * The number of attempts, the first one included. Default 15: half an hour to an hour, with the default `backoff`.
+   * The number of attempts, the first one included. Default 15: half an hour to an hour, with the default
+   * `backoff`.
    */
   tries: number = 15
   /**
-   * How long attempts may begin after the job was queued, or after it was due if it was delayed: `'2h'`. If it is set,
-   * `tries` is ignored: within that time a failed attempt is always retried. Default: only `tries` counts.
+   * How long attempts may begin after the job was queued, or after it was due if it was delayed: `'2h'`. If
+   * it is set, `tries` is ignored: within that time a failed attempt is always retried. Default: only `tries`
+   * counts.
    */
   declare retryUntil?: Duration | undefined
   /**
-   * How long the job is worth starting after it was queued, or after it was due if it was delayed: `'10m'`. A job that
-   * has not begun by then is `cancelled`, with the reason `expired`. Default: no limit.
+   * How long the job is worth starting after it was queued, or after it was due if it was delayed: `'10m'`. A
+   * job that has not begun by then is `cancelled`, with the reason `expired`. Default: no limit.
    */
   declare expiresIn?: Duration | undefined
   /**
-   * The pause before each retry: one pause, a list (the last one repeats), `exponential()`, or a function (see
-   * `backoff()`). Default 1 s to 10 min.
+   * The pause before each retry: one pause, a list (the last one repeats), `exponential()`, or a function
+   * (see `backoff()`). Default 1 s to 10 min.
    */
   backoff: BackoffOption = defaultBackoff
   /**
-   * The crashes after which a job fails: how often a worker may die while it runs the job. 1: the job is never run
-   * again after a crash, whatever caused it. Otherwise the job runs alone in its process when one more crash would fail
-   * it, so that it does not fail because of a job beside it. From 1 to 100. Default 3.
+   * The crashes after which a job fails: how often a worker may die while it runs the job. 1: the job is
+   * never run again after a crash, whatever caused it. Otherwise the job runs alone in its process when one
+   * more crash would fail it, so that it does not fail because of a job beside it. From 1 to 100. Default 3.
    */
   declare maxCrashes?: number | undefined
-  /** How long an attempt may take. Then `this.signal` is aborted, and the attempt has failed. Default 30 min. */
+  /**
+   * How long an attempt may take. Then `this.signal` is aborted, and the attempt has failed. Default 30 min.
+   */
   timeout: Duration = 1_800_000
 
-  /** Makes jobs of the class unique, so that there are no duplicates: `unique((payload: P) => payload.id)`. */
+  /**
+   * Makes jobs of the class unique, so that there are no duplicates: `unique((payload: P) => payload.id)`.
+   */
   declare unique?: Unique | undefined
 
   /**
-   * How long ended jobs of the class are kept: `keep({ completed: '30d', failed: '90d', cancelled: false })`. `false`
-   * keeps none. Default: as their queue says.
+   * How long ended jobs of the class are kept: `keep({ completed: '30d', failed: '90d', cancelled: false })`.
+   * `false` keeps none. Default: as their queue says.
    */
   declare keep?: KeepOptions | undefined
   /**
-   * How long the record of an ended job is kept at least, with its result, however many others end meanwhile: `'10m'`.
-   * Default: no longer than its queue says.
+   * How long the record of an ended job is kept at least, with its result, however many others end meanwhile:
+   * `'10m'`. Default: no longer than its queue says.
    */
   declare keepResult?: Duration | undefined
 
@@ -123,22 +133,23 @@ export abstract class Job {
   declare group?: GroupBy | undefined
 
   /**
-   * The limiter that must grant a permit before the job begins: the name of one of `jobs.limiters`, or limits of this
-   * class alone: `limiter({ concurrency: 5 })`. The job waits in its queue, without using a worker, until it has a
-   * permit.
+   * The limiter that must grant a permit before the job begins: the name of one of `jobs.limiters`, or limits
+   * of this class alone: `limiter({ concurrency: 5 })`. The job waits in its queue, without using a worker,
+   * until it has a permit.
    */
   declare limiter?: string | LimiterBy | undefined
 
   /**
-   * Words by which people find the jobs, at most 10 of 64 characters: a list, or `tags((payload: P) => [payload.shop])`.
-   * Default: none.
+   * Words by which people find the jobs, at most 10 of 64 characters: a list, or `tags((payload: P) =>
+   * [payload.shop])`. Default: none.
    */
   declare tags?: readonly string[] | TagsBy | undefined
 
   /**
-   * When jobs of the class are queued by themselves: `cron('0 8 * * 1-5')`, `every('15m')`, `daily('08:00')`; with a
-   * payload, `{ when: daily('08:00'), payload: { shop: 7 } }`; or a list in which each has a `name`. Workers that have
-   * the class declare it. The id of the schedule is the key of the class, or `key/name`. Default: none.
+   * When jobs of the class are queued by themselves: `cron('0 8 * * 1-5')`, `every('15m')`, `daily('08:00')`;
+   * with a payload, `{ when: daily('08:00'), payload: { shop: 7 } }`; or a list in which each has a `name`.
+   * Workers that have the class declare it. The id of the schedule is the key of the class, or `key/name`.
+   * Default: none.
    */
   declare schedule?: ClassSchedule | undefined
 
@@ -153,15 +164,15 @@ export abstract class Job {
   /**
    * Does the work. Takes the payload, or no parameter.
    *
-   * @returns `false` if the attempt failed; throwing an error means the same. Any other value is a success. A value
-   *   other than `true` and `undefined` is kept as the job's result, and must be JSON
+   * @returns `false` if the attempt failed; throwing an error means the same. Any other value is a success. A
+   *   value other than `true` and `undefined` is kept as the job's result, and must be JSON
    */
   // biome-ignore lint/suspicious/noExplicitAny: the one `any` that lets a subclass choose its payload
   abstract handle(...payload: any[]): unknown
 
   /**
-   * Whether to retry the job after this error, if tries are left. Called after each failed attempt, on a new object of
-   * the class. If it throws, the job is retried, and the job's log says so.
+   * Whether to retry the job after this error, if tries are left. Called after each failed attempt, on a new
+   * object of the class. If it throws, the job is retried, and the job's log says so.
    *
    * @returns `false`: the job fails without a retry. Default `true`
    * @example override retryIf(error: unknown) { return (error as { status?: number }).status !== 404 }
@@ -172,9 +183,10 @@ export abstract class Job {
   }
 
   /**
-   * Called when the last attempt has failed, before the state of the job changes to `failed`. It runs on a new object
-   * of the class, with the same timeout as `handle`. If it throws, the error is written to the job's log, and the job
-   * is `failed` all the same. It is called at least once: if the worker dies meanwhile, the last attempt is made again.
+   * Called when the last attempt has failed, before the state of the job changes to `failed`. It runs on a
+   * new object of the class, with the same timeout as `handle`. If it throws, the error is written to the
+   * job's log, and the job is `failed` all the same. It is called at least once: if the worker dies
+   * meanwhile, the last attempt is made again.
    *
    * @param error what the last attempt threw, or why it was aborted
    * @param payload a copy of the payload
@@ -187,9 +199,9 @@ export abstract class Job {
   }
 
   /**
-   * Called when somebody cancelled the job, or when it expired (`expiresIn`), whether it was running or not. It runs on
-   * a new object of the class, with the same timeout as `handle`. If it throws, the error is written to the job's log,
-   * and the job is `cancelled` all the same. It is called at least once.
+   * Called when somebody cancelled the job, or when it expired (`expiresIn`), whether it was running or not.
+   * It runs on a new object of the class, with the same timeout as `handle`. If it throws, the error is
+   * written to the job's log, and the job is `cancelled` all the same. It is called at least once.
    *
    * @param payload a copy of the payload
    * @param reason `user`, or `expired`
@@ -203,8 +215,8 @@ export abstract class Job {
   }
 
   /**
-   * The middleware of the class, the outermost first. The middleware of the configuration runs outside of it. Called
-   * once, when the class is first used.
+   * The middleware of the class, the outermost first. The middleware of the configuration runs outside of it.
+   * Called once, when the class is first used.
    *
    * @example override middleware() { return [skipWhen(isUnsubscribed), timing({ slow: '5s' })] }
    */
@@ -223,7 +235,8 @@ export abstract class Job {
   }
 
   /**
-   * After a `dispatch` that resolved to `false`: the reason, and the other job. After `dispatchMany`: of the first one.
+   * After a `dispatch` that resolved to `false`: the reason, and the other job. After `dispatchMany`: of the
+   * first one.
    */
   get rejection(): Rejection | undefined {
     return this[jobInside]?.rejection
@@ -235,8 +248,8 @@ export abstract class Job {
   }
 
   /**
-   * In `handle`, of a job that a schedule queued: the instant of its tick. It is the same however late the job runs, and
-   * in each attempt. Otherwise undefined.
+   * In `handle`, of a job that a schedule queued: the instant of its tick. It is the same however late the
+   * job runs, and in each attempt. Otherwise undefined.
    */
   get scheduledFor(): Date | undefined {
     const tick = tickOf(this[jobInside]?.run?.id ?? '')
@@ -244,14 +257,16 @@ export abstract class Job {
   }
 
   /**
-   * In `handle`: aborted, with a reason, when the job should end: at its timeout, a stop, a cancel, or a lost lease.
+   * In `handle`: aborted, with a reason, when the job should end: at its timeout, a stop, a cancel, or a lost
+   * lease.
    */
   get signal(): Signal {
     return this[jobInside]?.run?.signal ?? neverAborted
   }
 
   /**
-   * In `handle`, of a job of a chain, a batch or a workflow, and of their callbacks: that flow. Otherwise undefined.
+   * In `handle`, of a job of a chain, a batch or a workflow, and of their callbacks: that flow. Otherwise
+   * undefined.
    *
    * @example const { counts } = (await this.flow!.status())!
    */
@@ -264,27 +279,28 @@ export abstract class Job {
   /**
    * Queues the job.
    *
-   * @returns `true` if the job is queued; `false` only if it was rejected on purpose: `this.rejection` says why
-   * @throws UNKNOWN_QUEUE, PAYLOAD_NOT_JSON, PAYLOAD_TOO_LARGE, STORE_UNREACHABLE (certainly not queued, within 5 s),
-   *   DISPATCH_UNCERTAIN (perhaps queued, with the id in `error.id`), STORE_REFUSED, STORE_NOT_CONFIGURED, JOB_INVALID,
-   *   TOO_MANY_PRIORITIES
+   * @returns `true` if the job is queued; `false` only if it was rejected on purpose: `this.rejection` says
+   *   why
+   * @throws UNKNOWN_QUEUE, PAYLOAD_NOT_JSON, PAYLOAD_TOO_LARGE, STORE_UNREACHABLE (certainly not queued,
+   *   within 5 s), DISPATCH_UNCERTAIN (perhaps queued, with the id in `error.id`), STORE_REFUSED,
+   *   STORE_NOT_CONFIGURED, JOB_INVALID, TOO_MANY_PRIORITIES
    */
   dispatch(...payload: PayloadOf<this>): Promise<boolean> {
     return jobsInside.enqueue(this, [(payload as readonly unknown[])[0]])
   }
 
   /**
-   * Queues one job for each payload, in as few calls as possible. All payloads are checked before the first is sent.
-   * Each chunk of up to 1,000 jobs is queued whole or not at all. If a later chunk fails, `error.queued` has the ids of
-   * the queued jobs. Afterwards `this.ids` has the ids of all jobs.
+   * Queues one job for each payload, in as few calls as possible. All payloads are checked before the first
+   * is sent. Each chunk of up to 1,000 jobs is queued whole or not at all. If a later chunk fails,
+   * `error.queued` has the ids of the queued jobs. Afterwards `this.ids` has the ids of all jobs.
    */
   dispatchMany(payloads: readonly PayloadOf<this>[0][]): Promise<boolean> {
     return jobsInside.enqueue(this, payloads)
   }
 
   /**
-   * A draft of this job: it has the fields that the job has now, and is dispatched later, on its own or with others.
-   * `draft.dispatch()` resolves to a handle of the job.
+   * A draft of this job: it has the fields that the job has now, and is dispatched later, on its own or with
+   * others. `draft.dispatch()` resolves to a handle of the job.
    *
    * @example const handle = await new ImportJob().with({ file: 'a.csv' }).delayed('5m').dispatch()
    */
@@ -298,8 +314,8 @@ export abstract class Job {
   }
 
   /**
-   * A draft of a job of this class, which may have a constructor with parameters: they are not needed here. Lark makes
-   * jobs without arguments only when the class is first used, to read its settings.
+   * A draft of a job of this class, which may have a constructor with parameters: they are not needed here.
+   * Lark makes jobs without arguments only when the class is first used, to read its settings.
    *
    * @example await ImportJob.with({ file: 'a.csv' }).dispatch()
    */
@@ -310,9 +326,9 @@ export abstract class Job {
   }
 
   /**
-   * Runs `handle` once, in this process, on a JSON copy of the payload, without a store. The timeout, the signal and
-   * the middleware apply, including the middleware of a configuration, if there is one. Delay, tries and queue do not
-   * apply.
+   * Runs `handle` once, in this process, on a JSON copy of the payload, without a store. The timeout, the
+   * signal and the middleware apply, including the middleware of a configuration, if there is one. Delay,
+   * tries and queue do not apply.
    *
    * @returns what `handle` returned; rejects with the error of `handle`
    */
@@ -321,8 +337,8 @@ export abstract class Job {
   }
 
   /**
-   * Ends this run and fails the job, even if tries are left. It throws, to end the handler. The job also fails if the
-   * handler catches the error.
+   * Ends this run and fails the job, even if tries are left. It throws, to end the handler. The job also
+   * fails if the handler catches the error.
    *
    * @param error the error that is kept with the job, or a text for people
    * @throws that error; JOB_FAILED_ITSELF without one
@@ -333,9 +349,9 @@ export abstract class Job {
   }
 
   /**
-   * Ends this run and puts the job back without burning an attempt, because something that it needs is not ready. It
-   * throws, to end the handler. The job also goes back if the handler catches the error. Only `retryUntil` limits how
-   * often a job may release itself.
+   * Ends this run and puts the job back without burning an attempt, because something that it needs is not
+   * ready. It throws, to end the handler. The job also goes back if the handler catches the error. Only
+   * `retryUntil` limits how often a job may release itself.
    *
    * @param delay how long until the job is due again: milliseconds, or `'30s'`, `'5m'`. Default 0
    * @param because the reason, in a few words: `lark jobs:show` prints it while the job waits
@@ -347,8 +363,8 @@ export abstract class Job {
   }
 
   /**
-   * Ends this run and puts the job back, as `release` does, and pauses its group for the same time, for example because
-   * a service that all of them call asks for a pause. Running jobs of the group go on.
+   * Ends this run and puts the job back, as `release` does, and pauses its group for the same time, for
+   * example because a service that all of them call asks for a pause. Running jobs of the group go on.
    *
    * @param delay how long: milliseconds, or `'30s'`, `'5m'`
    * @throws JOB_RELEASED, to end the handler; JOB_INVALID if the delay is not valid
@@ -359,9 +375,9 @@ export abstract class Job {
   }
 
   /**
-   * Ends this run and puts the job back, as `release` does, and pauses its queue for the same time, all its partitions,
-   * for example because the service that its jobs call is down. Running jobs go on. The queue resumes by itself. If it
-   * is paused for longer already, it stays so.
+   * Ends this run and puts the job back, as `release` does, and pauses its queue for the same time, all its
+   * partitions, for example because the service that its jobs call is down. Running jobs go on. The queue
+   * resumes by itself. If it is paused for longer already, it stays so.
    *
    * @param delay how long: milliseconds, or `'30s'`, `'5m'`
    * @param because the reason, in a few words: `lark jobs:status` prints it
@@ -373,9 +389,10 @@ export abstract class Job {
   }
 
   /**
-   * Reports how far the job is. The latest report is kept with the job, and `handle.progress()` and `jobs:show` show it, also
-   * after the job has ended. It reaches the store within a quarter of a second while somebody watches the job, and
-   * otherwise with the next renewal of its lease. So it may be called often.
+   * Reports how far the job is. The latest report is kept with the job, and `handle.progress()` and
+   * `jobs:show` show it, also after the job has ended. It reaches the store within a quarter of a second
+   * while somebody watches the job, and otherwise with the next renewal of its lease. So it may be called
+   * often.
    *
    * @param note for people
    * @throws PROGRESS_INVALID if it is no JSON, or has more than 4 KiB

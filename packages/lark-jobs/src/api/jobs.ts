@@ -26,8 +26,8 @@ import { JobHandle } from './job-handle.ts'
 import { JobSchedules } from './schedules/schedules.ts'
 
 /**
- * Dispatches jobs into one store, starts workers on it, and operates on its jobs. The import `Jobs` is the default
- * instance; `createJobs()` makes others.
+ * Dispatches jobs into one store, starts workers on it, and operates on its jobs. The import `Jobs` is the
+ * default instance; `createJobs()` makes others.
  */
 export class Jobs extends Operations implements AsyncDisposable {
   readonly #inside: Inside
@@ -44,13 +44,13 @@ export class Jobs extends Operations implements AsyncDisposable {
   }
 
   /**
-   * Sets the configuration in code, for programs that have no `lark.config`, such as bundles. Lark then does not look
-   * for a file. Environment variables apply as they do with a file. Call it before the first use of `Jobs`, in
-   * dispatchers and workers alike.
+   * Sets the configuration in code, for programs that have no `lark.config`, such as bundles. Lark then does
+   * not look for a file. Environment variables apply as they do with a file. Call it before the first use of
+   * `Jobs`, in dispatchers and workers alike.
    *
-   * A call with the same configuration changes nothing, because development servers load modules again. Functions are
-   * compared by their names and job classes by their keys; whatever starts later uses the newest ones. After `close()`,
-   * another configuration may be given.
+   * A call with the same configuration changes nothing, because development servers load modules again.
+   * Functions are compared by their names and job classes by their keys; whatever starts later uses the
+   * newest ones. After `close()`, another configuration may be given.
    *
    * @param config the `jobs` section of `lark.config`, and `jobs`: the classes that workers run
    * @throws CONFIG_INVALID, JOB_INVALID; ALREADY_CONFIGURED, CONFIGURED_LATE
@@ -61,24 +61,29 @@ export class Jobs extends Operations implements AsyncDisposable {
   }
 
   /**
-   * Queues the job of a draft in the store of this instance. `draft.dispatch()` does the same with the default instance.
+   * Queues the job of a draft in the store of this instance. `draft.dispatch()` does the same with the
+   * default instance.
    */
   dispatch<J extends JobLike>(draft: Draft<J>): Promise<JobHandle<J>>
   /**
-   * Queues the jobs of drafts, of any classes and queues, in as few calls as possible. All are checked before the first
-   * is sent. If a later call fails, `error.queued` has the ids of the queued jobs.
+   * Queues the jobs of drafts, of any classes and queues, in as few calls as possible. All are checked before
+   * the first is sent. If a later call fails, `error.queued` has the ids of the queued jobs.
    *
    * @returns a handle for each, in their order
    * @example await Jobs.dispatch([ImportJob.with({ file }), ReportJob.with({ month }).delayed('5m')])
    */
   dispatch<const D extends readonly Draft[]>(drafts: D): Promise<HandlesOf<D>>
   /**
-   * Queues a job in the store of this instance. `job.dispatch(payload)` does the same with the default instance.
+   * Queues a job in the store of this instance. `job.dispatch(payload)` does the same with the default
+   * instance.
    *
    * @example await createJobs({ connection: 'redis://other' }).dispatch(new SendEmailJob(), { to })
    */
   dispatch<J extends JobLike>(job: J, ...payload: PayloadOf<J>): Promise<boolean>
-  /** Dispatches a flow in the store of this instance. `flow.dispatch()` does the same with the default instance. */
+  /**
+   * Dispatches a flow in the store of this instance. `flow.dispatch()` does the same with the default
+   * instance.
+   */
   dispatch<F extends FlowDraft>(flow: F): Promise<FlowHandle<ResultOfPart<F>>>
   dispatch(
     what: JobLike | Draft | readonly Draft[] | FlowDraft,
@@ -91,7 +96,8 @@ export class Jobs extends Operations implements AsyncDisposable {
   }
 
   /**
-   * A handle of a job that was dispatched earlier, perhaps by another process. Nothing checks that there is such a job.
+   * A handle of a job that was dispatched earlier, perhaps by another process. Nothing checks that there is
+   * such a job.
    *
    * @param Class the class of the job, which gives the handle its types
    * @param options `queue`: the queue of the job. Default: that of the class
@@ -108,9 +114,9 @@ export class Jobs extends Operations implements AsyncDisposable {
   }
 
   /**
-   * Queues a job by the key of its class, for code that knows the names of jobs only. The class is one that the option
-   * `jobs` of the configuration in code names, a defined job that is imported, or one in the folders of the application:
-   * these are loaded once, if they are needed.
+   * Queues a job by the key of its class, for code that knows the names of jobs only. The class is one that
+   * the option `jobs` of the configuration in code names, a defined job that is imported, or one in the
+   * folders of the application: these are loaded once, if they are needed.
    *
    * @param options what this job says differently from its class; `id`: see `Draft.withId`
    * @throws UNKNOWN_JOB; the errors of `Job.dispatch`. The types do not check the payload
@@ -124,10 +130,10 @@ export class Jobs extends Operations implements AsyncDisposable {
   }
 
   /**
-   * Queues a job that runs a command of `lark` in a worker, as if it had been typed there. What the command prints is the
-   * log of the job, an object that it returns is the result, and `this.signal` is aborted when the job should end. The
-   * job fails with another exit code than 0, and without further attempts if there is no such command, or if its
-   * arguments are wrong.
+   * Queues a job that runs a command of `lark` in a worker, as if it had been typed there. What the command
+   * prints is the log of the job, an object that it returns is the result, and `this.signal` is aborted when
+   * the job should end. The job fails with another exit code than 0, and without further attempts if there is
+   * no such command, or if its arguments are wrong.
    *
    * @param command its key
    * @param args by the names of its fields, or as the words of a command line. No shell sees them
@@ -154,11 +160,13 @@ export class Jobs extends Operations implements AsyncDisposable {
   }
 
   /**
-   * A handle of a flow that was dispatched earlier, perhaps by another process. Nothing checks that there is such a flow.
+   * A handle of a flow that was dispatched earlier, perhaps by another process. Nothing checks that there is
+   * such a flow.
    *
-   * @param options `queue`: of its first job. Needed only if you have chosen the same id for flows of several queues
-   * @throws FLOW_INVALID for a value that cannot be the id of a flow, UNKNOWN_QUEUE, FLOW_ID_AMBIGUOUS, with the first call
-   *   of the handle
+   * @param options `queue`: of its first job. Needed only if you have chosen the same id for flows of several
+   *   queues
+   * @throws FLOW_INVALID for a value that cannot be the id of a flow, UNKNOWN_QUEUE, FLOW_ID_AMBIGUOUS, with
+   *   the first call of the handle
    * @example const progress = await Jobs.flow(request.params.id).progress()
    */
   flow<Result = unknown>(id: string, options: FindFlowOptions = {}): FlowHandle<Result> {
@@ -166,9 +174,9 @@ export class Jobs extends Operations implements AsyncDisposable {
   }
 
   /**
-   * A page of the flows that meet all conditions of a filter, the last dispatched first, without their nodes. Default: of
-   * every queue, without those that are nodes of others. A page may have fewer flows than `limit`, or none, and yet a
-   * `cursor`: there is more. Flows that cannot be read are in `damaged`.
+   * A page of the flows that meet all conditions of a filter, the last dispatched first, without their nodes.
+   * Default: of every queue, without those that are nodes of others. A page may have fewer flows than
+   * `limit`, or none, and yet a `cursor`: there is more. Flows that cannot be read are in `damaged`.
    *
    * @param options `cursor`: of the page before, of the same filter. `limit`: 1…1,000, default 100
    * @throws FILTER_INVALID, CURSOR_INVALID, UNKNOWN_QUEUE
@@ -197,9 +205,9 @@ export class Jobs extends Operations implements AsyncDisposable {
   /**
    * Starts a worker in this process.
    *
-   * If a development server loads the calling module again, the new worker replaces the worker that the previous load
-   * started: this takes no more jobs, and ends when its running jobs have ended. With `NODE_ENV=production` no worker
-   * is ever replaced.
+   * If a development server loads the calling module again, the new worker replaces the worker that the
+   * previous load started: this takes no more jobs, and ends when its running jobs have ended. With
+   * `NODE_ENV=production` no worker is ever replaced.
    *
    * @throws UNKNOWN_QUEUE, JOB_KEY_TAKEN, JOB_INVALID, WORKER_INVALID, and what opening the store throws
    * @example await using worker = await Jobs.work({ queues: ['emails'], concurrency: 20 })
@@ -210,8 +218,8 @@ export class Jobs extends Operations implements AsyncDisposable {
   }
 
   /**
-   * Stops the workers that were started here, waits for the dispatches (`flush`), and closes the store. Called by a command
-   * that one of these workers runs as a job, it only waits for the dispatches.
+   * Stops the workers that were started here, waits for the dispatches (`flush`), and closes the store.
+   * Called by a command that one of these workers runs as a job, it only waits for the dispatches.
    */
   close(): Promise<void> {
     return this.#inside.close()
@@ -223,8 +231,8 @@ export class Jobs extends Operations implements AsyncDisposable {
 }
 
 /**
- * Another instance beside `Jobs`, with a configuration of its own: the `jobs` section of `lark.config`, and the classes
- * that its workers run.
+ * Another instance beside `Jobs`, with a configuration of its own: the `jobs` section of `lark.config`, and
+ * the classes that its workers run.
  *
  * @throws CONFIG_INVALID, STORE_NOT_CONFIGURED, when it is first used
  * @example

@@ -1,6 +1,6 @@
 /**
- * Makes a worker in this process, on an open store. `Jobs.work` imports this file when it is called, because most
- * processes only dispatch, and the worker is the larger half of the package.
+ * Makes a worker in this process, on an open store. `Jobs.work` imports this file when it is called, because
+ * most processes only dispatch, and the worker is the larger half of the package.
  */
 
 import type { Settings } from '../config/config.ts'
@@ -89,7 +89,12 @@ export async function workerOn(
   return worker
 }
 
-/** What a worker takes from the configuration, and from the store that is open. @param owner as for `workerOn` @internal */
+/**
+ * What a worker takes from the configuration, and from the store that is open.
+ *
+ * @param owner as for `workerOn`
+ * @internal
+ */
 export function workerSettings({ settings, place, store }: OpenStore, owner: Operated) {
   const { queues, partitions, bounds, limits, limiters, weights, agings } = settings
   const { middleware, hooks, make, preset, outcomes, telemetry, release } = settings
@@ -99,7 +104,9 @@ export function workerSettings({ settings, place, store }: OpenStore, owner: Ope
   }
 }
 
-/** What to tell people whose classes have constructors with parameters, if nothing passes arguments to them. */
+/**
+ * What to tell people whose classes have constructors with parameters, if nothing passes arguments to them.
+ */
 function needing({ classes }: Registry): string[] {
   const names = classes.filter(({ Class }) => Class.length > 0).map(({ name }) => name)
   if (names.length === 0) return []
@@ -135,8 +142,8 @@ export function replaceFormer(workers: Map<Worker, Origin>, now: Origin): void {
 }
 
 /**
- * The file that was loaded again, or the class that has been defined again. Two classes with one key would run each
- * other's jobs.
+ * The file that was loaded again, or the class that has been defined again. Two classes with one key would
+ * run each other's jobs.
  */
 function whatIsNew(now: Origin, then: Origin): string | undefined {
   if (now.evaluations === undefined || then.evaluations === undefined) return undefined

@@ -16,7 +16,8 @@ export function spokenOf(source: ConfigSource): string {
 }
 
 /**
- * Names the place where an option can be added (`jobs.queues in lark.config.js`), and the folders that have no file.
+ * Names the place where an option can be added (`jobs.queues in lark.config.js`), and the folders that have
+ * no file.
  */
 export function placeFor(key: 'queues' | 'limiters' | 'connection', source: ConfigSource): string {
   if (source.kind === 'code') return `${key} in ${source.call}`

@@ -51,10 +51,10 @@ const MAX_RELEASE = 100
 
 export const jobsOptions = new Schema('an object', {
   /**
-   * Where jobs are kept: `redis://…` or `rediss://…` (`redis+cluster://…`, `redis+sentinel://…`, `valkey://…` and
-   * `unix:/PATH` too), Redis servers as an object, or `sqlite:PATH`, relative to the configuration file. Default: the
-   * variable `LARK_JOBS_URL`, then `REDIS_URL`, then the embedded store `.lark/jobs.db` beside the configuration file;
-   * with `NODE_ENV=production` a store must be named. An empty text counts as absent.
+   * Where jobs are kept: `redis://…` or `rediss://…` (`redis+cluster://…`, `redis+sentinel://…`, `valkey://…`
+   * and `unix:/PATH` too), Redis servers as an object, or `sqlite:PATH`, relative to the configuration file.
+   * Default: the variable `LARK_JOBS_URL`, then `REDIS_URL`, then the embedded store `.lark/jobs.db` beside
+   * the configuration file; with `NODE_ENV=production` a store must be named. An empty text counts as absent.
    */
   connection: option<string | RedisServers | undefined>(
     "a text such as 'redis://localhost:6379' or 'sqlite:jobs.db', or an object with Redis servers",
@@ -68,7 +68,10 @@ export const jobsOptions = new Schema('an object', {
   audit: auditOption.or({}),
   /** What jobs of any queue share, by name: the middleware `rateLimited('stripe')` takes permits of it. */
   limiters: limitersOption.or({}),
-  /** Folders of jobs, relative to the configuration file. Default `jobs` and `src/jobs`, or their built copies. */
+  /**
+   * Folders of jobs, relative to the configuration file. Default `jobs` and `src/jobs`, or their built
+   * copies.
+   */
   paths: option<string | readonly string[]>(
     "a folder or a list of folders, such as 'src/jobs'",
     (value) => isText(value) || (Array.isArray(value) && value.every(isText)),
@@ -79,20 +82,22 @@ export const jobsOptions = new Schema('an object', {
     (value) => isText(value) && !/[{}]/.test(value),
   ).or('lark'),
   /**
-   * What a dispatch waits for: `normal` (default), `strict`: until it is on disk, `replicated`: until a replica has it
-   * (Redis only).
+   * What a dispatch waits for: `normal` (default), `strict`: until it is on disk, `replicated`: until a
+   * replica has it (Redis only).
    */
   durability: oneOf<Durability>(['normal', 'strict', 'replicated']).or('normal'),
   /**
-   * How workers prefetch jobs: `balanced` (default), `throughput` for very many fast jobs, `spread` for slow or uneven
-   * ones, which then go to any worker that is free.
+   * How workers prefetch jobs: `balanced` (default), `throughput` for very many fast jobs, `spread` for slow
+   * or uneven ones, which then go to any worker that is free.
    */
   preset: oneOf<Preset>(presets).or(PRESET),
-  /** How long a worker that stops goes on to tell a store that is away how its jobs ended. Default 2 minutes. */
+  /**
+   * How long a worker that stops goes on to tell a store that is away how its jobs ended. Default 2 minutes.
+   */
   outcomes: duration(0),
   /**
-   * The release of the application that this process runs, such as `'2.14.0'`, or a commit: workers show it, and keep it
-   * with each error. Default: none. An empty text counts as absent.
+   * The release of the application that this process runs, such as `'2.14.0'`, or a commit: workers show it,
+   * and keep it with each error. Default: none. An empty text counts as absent.
    */
   release: option<string | undefined>(
     `a text of 1 to ${MAX_RELEASE} characters, such as '2.14.0'`,
@@ -104,7 +109,9 @@ export const jobsOptions = new Schema('an object', {
   dashboard: (dashboardOptions as Option<DashboardConfig, ConfiguredDashboard>).or({}),
   /** Runs around the `handle` of every job, the outermost first. */
   middleware: list<Middleware>('a list of functions', (each) => typeof each === 'function').or([]),
-  /** Are called when jobs begin and end: `started`, `completed`, `failed`, `released`. No job waits for them. */
+  /**
+   * Are called when jobs begin and end: `started`, `completed`, `failed`, `released`. No job waits for them.
+   */
   hooks: new Option<Hooks, Hooks>(hookOptions.right, (value, path, voice) => {
     hookOptions.readAll(value, voice, path)
     return value as Hooks
@@ -116,14 +123,15 @@ export const jobsOptions = new Schema('an object', {
       : undefined,
   ),
   /**
-   * Makes the job for each run, such as `(Class) => container.resolve(Class)`, so that the constructor of a class can
-   * have parameters. It may be async. It returns a new object of the class, alone or as `{ job, dispose }`; `dispose` is
-   * called when the run has ended. Default: `new`, without arguments.
+   * Makes the job for each run, such as `(Class) => container.resolve(Class)`, so that the constructor of a
+   * class can have parameters. It may be async. It returns a new object of the class, alone or as `{ job,
+   * dispose }`; `dispose` is called when the run has ended. Default: `new`, without arguments.
    */
   make: func<Make>(),
   /**
-   * Called by `lark jobs:work` before the worker takes its first job, in every process of `--processes`: for example to
-   * start the container. It may be async, and may return a function that is called when the worker has stopped.
+   * Called by `lark jobs:work` before the worker takes its first job, in every process of `--processes`: for
+   * example to start the container. It may be async, and may return a function that is called when the worker
+   * has stopped.
    */
   boot: func<() => unknown>(),
 })
@@ -160,7 +168,10 @@ export interface Settings extends Around, ConfiguredQueues {
   schedules: ConfiguredSchedules
   dashboard: ConfiguredDashboard
   boot: (() => unknown) | undefined
-  /** Makes the store, which is not opened yet. Default: `connect()` of `store/connect.ts`. Only the test kit sets another. */
+  /**
+   * Makes the store, which is not opened yet. Default: `connect()` of `store/connect.ts`. Only the test kit
+   * sets another.
+   */
   connect?: typeof connect
   /** What paths are relative to. */
   folder: string

@@ -1,5 +1,6 @@
 /**
- * A configuration that is given in code, by `createJobs()` or `Jobs.configure()`, instead of a file that is found.
+ * A configuration that is given in code, by `createJobs()` or `Jobs.configure()`, instead of a file that is
+ * found.
  */
 import { isDeepStrictEqual } from 'node:util'
 import { homeFolder } from '@s18i/lark/config'
@@ -16,11 +17,13 @@ import {
 } from './config.ts'
 import type { ConfigSource } from './config-source.ts'
 
-/** The `jobs` section of `lark.config`, and the job classes, which only code can name. Everything is optional. */
+/**
+ * The `jobs` section of `lark.config`, and the job classes, which only code can name. Everything is optional.
+ */
 export interface CodeConfig extends JobsConfig {
   /**
-   * The job classes that workers of this program run, unless `Jobs.work({ jobs })` names others. Default: the classes
-   * in the folders of the application. A bundle has no such folders.
+   * The job classes that workers of this program run, unless `Jobs.work({ jobs })` names others. Default: the
+   * classes in the folders of the application. A bundle has no such folders.
    */
   jobs?: readonly JobConstructor[]
 }
@@ -44,7 +47,8 @@ export class Configured {
   }
 
   /**
-   * @throws what `check` does; STORE_NOT_CONFIGURED; CONFIG_NOT_FOUND and CONFIG_FOREIGN, because of the folder that paths
+   * @throws what `check` does; STORE_NOT_CONFIGURED; CONFIG_NOT_FOUND and CONFIG_FOREIGN, because of the
+   *   folder that paths
    * are relative to
    */
   settings(): Settings {
@@ -57,9 +61,9 @@ export class Configured {
   }
 
   /**
-   * The names of the options in which two configurations differ. A module that is loaded again makes its functions and
-   * classes anew, perhaps after an edit. So functions with the same name count as equal, and so do job classes with the
-   * same key, in any order.
+   * The names of the options in which two configurations differ. A module that is loaded again makes its
+   * functions and classes anew, perhaps after an edit. So functions with the same name count as equal, and so
+   * do job classes with the same key, in any order.
    */
   differences(other: Configured): string[] {
     const [one, two] = [this.#compared(), other.#compared()]

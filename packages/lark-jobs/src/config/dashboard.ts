@@ -12,7 +12,10 @@ export interface DashboardViewer {
   payloads?: boolean
 }
 
-/** The `Request` of the platform. Programs that are compiled without the types of Node and of browsers have none. */
+/**
+ * The `Request` of the platform. Programs that are compiled without the types of Node and of browsers have
+ * none.
+ */
 export type DashboardRequest = typeof globalThis extends { Request: { prototype: infer Declared } }
   ? Declared
   : { readonly url: string; readonly method: string; readonly headers: { get(name: string): string | null } }
@@ -30,7 +33,10 @@ export const environmentOptions = new Schema("an object such as { name: 'product
 })
 
 export const dashboardOptions = new Schema("an object such as { authorize, host: '0.0.0.0' }", {
-  /** Says who sends a request, and what they may do. Without it, the dashboard is for whoever starts it, on this machine. */
+  /**
+   * Says who sends a request, and what they may do. Without it, the dashboard is for whoever starts it, on
+   * this machine.
+   */
   authorize: func<DashboardAuthorize>(),
   /** Where it listens. Other machines reach it only with `authorize`. Default: this machine. */
   host: option<string>("a host such as '0.0.0.0'", isText).or('127.0.0.1'),
@@ -42,7 +48,8 @@ export const dashboardOptions = new Schema("an object such as { authorize, host:
     (value) => typeof value === 'string' && /^(\/[\w.~-]+)*\/?$/.test(value),
   ).or('/'),
   /**
-   * The host names that requests may have, with a port or with any. Default: those of this machine. Needed for others.
+   * The host names that requests may have, with a port or with any. Default: those of this machine. Needed
+   * for others.
    */
   hosts: list<string>("a list of names such as 'admin.example.com'", isText),
   /** Which of several installations this is: shown on each page. */

@@ -15,7 +15,10 @@ export const limiterConfig = new Schema(
   {
     /** How many permits are in use at a time, over all workers. Default: no limit. */
     concurrency,
-    /** How many permits are taken within a time, over all workers: `{ limit: 100, per: '1m' }`. Default: no limit. */
+    /**
+     * How many permits are taken within a time, over all workers: `{ limit: 100, per: '1m' }`. Default: no
+     * limit.
+     */
     rate,
   },
   ({ concurrency, rate }, refuse) => {
@@ -32,7 +35,10 @@ export type LimitersConfig = Readonly<Record<string, LimiterConfig>>
 /** The most characters of a name. */
 const LONGEST = 64
 
-/** A name has no character with a meaning in the keys of a store: `:` distinguishes the limiters of middleware. */
+/**
+ * A name has no character with a meaning in the keys of a store: `:` distinguishes the limiters of
+ * middleware.
+ */
 export const limitersOption = new Option<LimitersConfig, Map<string, Limits>>(
   `an object with a key for each limiter (up to ${LONGEST} letters, no spaces, commas, colons, slashes or braces)`,
   (value, path, voice) => {

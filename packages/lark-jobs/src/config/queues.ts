@@ -1,6 +1,6 @@
 /**
- * The queues that are configured: their options, the values that follow from these, which of the queues a worker
- * serves, and the check that a queue is configured.
+ * The queues that are configured: their options, the values that follow from these, which of the queues a
+ * worker serves, and the check that a queue is configured.
  */
 import { nearest } from '@s18i/lark/config'
 import type { NewJobs } from '../dispatch/new-job.ts'
@@ -37,36 +37,38 @@ export const queueOptions = new Schema(
   'an object',
   {
     /**
-     * The number of partitions of the queue. With several, a queue may be larger than one Redis server. The order of
-     * jobs applies within each partition. Default 1.
+     * The number of partitions of the queue. With several, a queue may be larger than one Redis server. The
+     * order of jobs applies within each partition. Default 1.
      */
     partitions: whole(1, MAX_PARTITIONS).or(1),
     /**
-     * The share of started jobs that the queue gets while all queues have jobs: a queue of weight 6 starts twice as
-     * many jobs as one of weight 3. Default 1. A worker that serves its queues strictly in an order ignores the weight.
+     * The share of started jobs that the queue gets while all queues have jobs: a queue of weight 6 starts
+     * twice as many jobs as one of weight 3. Default 1. A worker that serves its queues strictly in an order
+     * ignores the weight.
      */
     weight: whole(1, 100).or(1),
     /**
-     * Priorities age: how long a job must wait until it goes before a new job whose priority is one higher. Default: no
-     * aging; jobs of a lower priority wait as long as jobs of a higher priority come.
+     * Priorities age: how long a job must wait until it goes before a new job whose priority is one higher.
+     * Default: no aging; jobs of a lower priority wait as long as jobs of a higher priority come.
      */
     aging: duration(1),
     /** How many jobs of the queue run at a time, over all workers. Default: no limit. */
     concurrency,
     /**
-     * How many jobs of the queue begin within a time, over all workers: `{ limit: 100, per: '1m' }`. Default: no limit.
+     * How many jobs of the queue begin within a time, over all workers: `{ limit: 100, per: '1m' }`. Default:
+     * no limit.
      */
     rate,
     /**
-     * How long the oldest job should wait at most, from when it is due until it begins. Nothing in the queue changes;
-     * figures, health checks and monitors compare with it. Default: no target.
+     * How long the oldest job should wait at most, from when it is due until it begins. Nothing in the queue
+     * changes; figures, health checks and monitors compare with it. Default: no target.
      */
     target: duration(1),
     /** The most jobs in the queue that have not begun. Default: no bound. */
     max: whole(1),
     /**
-     * What happens to one more job in a full queue. `reject` (default): `dispatch` resolves to `false`. `drop-oldest`:
-     * the next job of the lowest priority is `cancelled`, with the reason `dropped`.
+     * What happens to one more job in a full queue. `reject` (default): `dispatch` resolves to `false`.
+     * `drop-oldest`: the next job of the lowest priority is `cancelled`, with the reason `dropped`.
      */
     full: oneOf<'reject' | 'drop-oldest'>(['reject', 'drop-oldest']).or('reject'),
     /** Which ended jobs of the queue are kept. Default: as `jobs.keep` says. */
@@ -97,7 +99,9 @@ export const queuesOption = new Option<QueuesConfig, Map<string, Queue>>(
   },
 )
 
-/** Spaces and commas separate names on the command line, `/` names a partition, and `{}` is for Redis Cluster. */
+/**
+ * Spaces and commas separate names on the command line, `/` names a partition, and `{}` is for Redis Cluster.
+ */
 export function isQueueName(value: unknown): boolean {
   return isText(value) && value.length <= MAX_NAME && !/[\s,/{}\p{C}]/u.test(value)
 }
@@ -164,7 +168,8 @@ export function serviceOf(
 }
 
 /**
- * Refuses jobs whose queue or limiter is not configured, or whose id belongs to another partition than its group.
+ * Refuses jobs whose queue or limiter is not configured, or whose id belongs to another partition than its
+ * group.
  *
  * @throws UNKNOWN_QUEUE, UNKNOWN_LIMITER, JOB_INVALID
  */

@@ -9,8 +9,8 @@ export const schedulesOptions = new Schema('an object with timezone, enabled, or
   /** The time zone of cron expressions and daily times that name none. Default `'UTC'`. */
   timezone: timezone.or('UTC'),
   /**
-   * Whether workers of this process declare the schedules of their classes, and queue the jobs of schedules that are due.
-   * Default: `false` if `NODE_ENV` is `development`, otherwise `true`.
+   * Whether workers of this process declare the schedules of their classes, and queue the jobs of schedules
+   * that are due. Default: `false` if `NODE_ENV` is `development`, otherwise `true`.
    */
   enabled: flag(),
 })

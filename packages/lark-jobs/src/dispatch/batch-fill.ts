@@ -1,8 +1,9 @@
 /**
- * Fills a batch with its members, and seals it. While one lot is sent (`member-lots.ts`), the next is collected, so that a
- * million members need the memory of two lots.
+ * Fills a batch with its members, and seals it. While one lot is sent (`member-lots.ts`), the next is
+ * collected, so that a million members need the memory of two lots.
  *
- * Whoever fills must say so again and again. If it dies, the batch ends `failed`, with the reason `abandoned`.
+ * Whoever fills must say so again and again. If it dies, the batch ends `failed`, with the reason
+ * `abandoned`.
  */
 import { JobsError } from '../model/errors.ts'
 import type { FlowJob, FlowPlace } from '../model/flow.ts'

@@ -1,12 +1,13 @@
 /**
- * Finds the line of the application that dispatched a job, for the stack of an error that is created later and
- * elsewhere.
+ * Finds the line of the application that dispatched a job, for the stack of an error that is created later
+ * and elsewhere.
  *
- * If the caller awaits the dispatch (directly, or in a `Promise.all`), V8 finds that line from the rejected promise,
- * and a successful dispatch costs nothing. Recording the stack of every dispatch would need no `await`, but takes as
- * long as the dispatch itself (2.9 µs for four frames and 5.2 for ten, while a dispatch among 100 takes 4.9, and
- * `dispatchMany` of ten took 35 µs instead of 25: Node 20, 2 cores, shared, 2026-11-25). So only the first dispatches
- * of a process record their stack, while they wait for the store to open.
+ * If the caller awaits the dispatch (directly, or in a `Promise.all`), V8 finds that line from the rejected
+ * promise, and a successful dispatch costs nothing. Recording the stack of every dispatch would need no
+ * `await`, but takes as long as the dispatch itself (2.9 µs for four frames and 5.2 for ten, while a dispatch
+ * among 100 takes 4.9, and `dispatchMany` of ten took 35 µs instead of 25: Node 20, 2 cores, shared,
+ * 2026-11-25). So only the first dispatches of a process record their stack, while they wait for the store to
+ * open.
  */
 import { LarkError } from '@s18i/lark/config'
 import { JobsError } from '../model/errors.ts'
@@ -25,8 +26,8 @@ export function callerOf(below: Function): Caller {
 }
 
 /**
- * Copies an error of Lark and gives the copy the stack of the caller. Any other error is a bug and is returned as it
- * is, because its own stack shows the bug.
+ * Copies an error of Lark and gives the copy the stack of the caller. Any other error is a bug and is
+ * returned as it is, because its own stack shows the bug.
  */
 export function toldTo(caller: Caller, error: unknown): unknown {
   const frames = framesOf(caller)
@@ -37,14 +38,14 @@ export function toldTo(caller: Caller, error: unknown): unknown {
 }
 
 /**
- * A promise that rejects. A dispatch is resolved with it instead of being rejected directly, because by the time it
- * rejects, V8 knows which code awaits the dispatch.
+ * A promise that rejects. A dispatch is resolved with it instead of being rejected directly, because by the
+ * time it rejects, V8 knows which code awaits the dispatch.
  *
  * @param end called just before the promise rejects
  */
 export async function rejection(error: unknown, end: () => void): Promise<never> {
-  // The microtask that ties the dispatch's promise to this one is queued after the first of these, and before the
-  // second.
+  // The microtask that ties the dispatch's promise to this one is queued after the first of these, and before
+  // the second.
   await undefined
   await undefined
   end()

@@ -1,7 +1,7 @@
 /**
- * Sends jobs to the store: a single job on a short path, which most dispatches take, and many jobs in chunks that each
- * fit in one call. If a queue has several partitions, each partition gets its chunks one after the other, and all
- * partitions work at the same time.
+ * Sends jobs to the store: a single job on a short path, which most dispatches take, and many jobs in chunks
+ * that each fit in one call. If a queue has several partitions, each partition gets its chunks one after the
+ * other, and all partitions work at the same time.
  */
 import { JobsError } from '../model/errors.ts'
 import { runsKey } from '../model/every-key.ts'
@@ -19,7 +19,10 @@ import type { Outbox } from './outbox.ts'
 import type { Outboxes } from './outboxes.ts'
 import type { Underway } from './underway.ts'
 
-/** The most keys of which a process asks whether a worker knows them: a queue with a class for every key may have any number. */
+/**
+ * The most keys of which a process asks whether a worker knows them: a queue with a class for every key may
+ * have any number.
+ */
 const MOST_MET = 1_000
 
 export class Dispatcher {
@@ -65,8 +68,8 @@ export class Dispatcher {
   }
 
   /**
-   * Queues many jobs. It awaits nothing before the outboxes have the jobs, so that all jobs of one tick travel
-   * together.
+   * Queues many jobs. It awaits nothing before the outboxes have the jobs, so that all jobs of one tick
+   * travel together.
    *
    * @throws the errors of `one`, with the ids of the jobs that were queued in spite of the error
    */
@@ -88,8 +91,8 @@ export class Dispatcher {
   }
 
   /**
-   * Queues jobs of several classes, each with its own record. Like `many`, it awaits nothing before the outboxes have
-   * the jobs.
+   * Queues jobs of several classes, each with its own record. Like `many`, it awaits nothing before the
+   * outboxes have the jobs.
    *
    * @returns what became of each, in their order
    * @throws the errors of `many`
@@ -179,7 +182,10 @@ export class Dispatcher {
     return [...inTurn, ...[...parts].map(([outbox, part]) => ({ outbox, chunks: [...chunksOf(part)] }))]
   }
 
-  /** Warns about a key that no worker knows, because its jobs may wait for ever. Once for each key and process. */
+  /**
+   * Warns about a key that no worker knows, because its jobs may wait for ever. Once for each key and
+   * process.
+   */
   #meet(key: string): void {
     if (this.#met.has(key) || this.#met.size >= MOST_MET) return
     this.#met.add(key)
@@ -215,8 +221,8 @@ export interface Dispatched {
 }
 
 /**
- * Calls a function with each job, the answer of the store, and the partition. Chunks without an answer are left out. (A
- * generator took 4 µs a job more, of 6 in a `dispatchMany` of 100.)
+ * Calls a function with each job, the answer of the store, and the partition. Chunks without an answer are
+ * left out. (A generator took 4 µs a job more, of 6 in a `dispatchMany` of 100.)
  */
 function forEachAnswer(
   rows: readonly OutboxChunks[],
@@ -227,7 +233,11 @@ function forEachAnswer(
       for (let i = 0; i < answers.length; i++) visit(jobs[i]!, answers[i]!, outbox.partition)
 }
 
-/** Stores the ids and the rejection of a dispatch in the job. @returns whether all of its records are queued */
+/**
+ * Stores the ids and the rejection of a dispatch in the job.
+ *
+ * @returns whether all of its records are queued
+ */
 function note(job: JobLike, records: readonly NewJob[], answers: readonly Enqueued[], first = 0): boolean {
   const inside = insideOfJob(job)
   inside.ids = idsOf(records, answers, first)
@@ -283,8 +293,8 @@ function rejectionOf(answer: Enqueued): Rejection | undefined {
 }
 
 /**
- * The id of the job that a dispatch led to: of the new job (an outbox may have changed its id), or of the one whose
- * payload it replaced, or because of which it was rejected.
+ * The id of the job that a dispatch led to: of the new job (an outbox may have changed its id), or of the one
+ * whose payload it replaced, or because of which it was rejected.
  */
 function idOf(record: NewJob, answer: Enqueued): string {
   return typeof answer === 'object' && 'by' in answer ? answer.by : record.id
@@ -327,7 +337,9 @@ function sent(outbox: Outbox, { jobs, bytes }: Chunk): Promise<Enqueued[]> {
   })
 }
 
-/** Of several errors, one that leaves jobs uncertain, with the ids of all uncertain jobs; otherwise the first. */
+/**
+ * Of several errors, one that leaves jobs uncertain, with the ids of all uncertain jobs; otherwise the first.
+ */
 function worst(errors: readonly unknown[]): unknown {
   const known = errors.filter((error) => error instanceof JobsError)
   const error = known.find(({ code }) => code === 'DISPATCH_UNCERTAIN') ?? known[0]

@@ -1,6 +1,6 @@
 /**
- * From the drafts of a flow to its definition (`model/flow.ts`): each node becomes a job that can be queued without its
- * class, and references say what is filled in when it starts.
+ * From the drafts of a flow to its definition (`model/flow.ts`): each node becomes a job that can be queued
+ * without its class, and references say what is filled in when it starts.
  */
 import { FlowSize } from '../flow/flow-size.ts'
 import { defined } from '../model/defined.ts'
@@ -29,9 +29,15 @@ import { type OpenPayload, openPayload } from './open-payload.ts'
 export const MAX_NESTING = 10
 /** The queue of a flow without a job: the first of these that is configured, or the first of all. */
 const DEFAULT_QUEUE = 'default'
-/** Milliseconds for which a flow is kept at least unless it says otherwise: whoever awaits it must see its end. */
+/**
+ * Milliseconds for which a flow is kept at least unless it says otherwise: whoever awaits it must see its
+ * end.
+ */
 const LEAST_KEPT = 600_000
-/** Members that go to one partition before it is the turn of the next: so the flow remembers few runs of members. */
+/**
+ * Members that go to one partition before it is the turn of the next: so the flow remembers few runs of
+ * members.
+ */
 const TOGETHER = 1_000
 
 /** A flow, read and complete, but for the members of the outermost one. */
@@ -199,7 +205,11 @@ export class FlowJobs {
     return { node: { ...node, job }, outer }
   }
 
-  /** The job of a member of a batch. It has an id, which is not that of the member. @throws the errors of `define` */
+  /**
+   * The job of a member of a batch. It has an id, which is not that of the member.
+   *
+   * @throws the errors of `define`
+   */
   member(drafted: Drafted): FlowJob {
     this.count++
     const { partition, job } = this.#job(
@@ -255,7 +265,10 @@ export class FlowJobs {
     return { completed: of('completed'), failed: of('failed'), cancelled: of('cancelled') }
   }
 
-  /** The home, for a job of its queue: so it starts in the same atomic step in which the flow says that it does. */
+  /**
+   * The home, for a job of its queue: so it starts in the same atomic step in which the flow says that it
+   * does.
+   */
   #near(queue: string, home: string): string {
     return queueOf(home) === queue ? home : this.#inTurn(queue)
   }
@@ -277,7 +290,10 @@ export class FlowJobs {
   }
 }
 
-/** What a node uses of a flow around its own. `at`: the way to it in its flow (`Reference.at`). `user`: its name. */
+/**
+ * What a node uses of a flow around its own. `at`: the way to it in its flow (`Reference.at`). `user`: its
+ * name.
+ */
 type OuterReference = OpenPayload['refs'][number] & { user: string }
 
 /** @throws FLOW_INVALID */

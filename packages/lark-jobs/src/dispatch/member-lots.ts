@@ -1,6 +1,7 @@
 /**
- * Queues members of a batch, lot by lot. Numbers are reserved for a lot before its jobs are queued, because workers may end
- * these at once. Within a lot, members are sorted by partition: so the flow can say in few words which members are where.
+ * Queues members of a batch, lot by lot. Numbers are reserved for a lot before its jobs are queued, because
+ * workers may end these at once. Within a lot, members are sorted by partition: so the flow can say in few
+ * words which members are where.
  */
 
 import type { FlowBook } from '../flow/flow-book.ts'
@@ -16,9 +17,9 @@ import { bytesOf } from './new-job.ts'
 import { patiently } from './patience.ts'
 
 /**
- * The most members of a lot. Those of larger lots live so long that the collector moves them to the old generation: a process
- * that dispatches a million members had 79 MB more than at rest with lots of 5,000, and 56 to 62 with 1,000. It took
- * as long. (Node 20.20, 2026-11-26.)
+ * The most members of a lot. Those of larger lots live so long that the collector moves them to the old
+ * generation: a process that dispatches a million members had 79 MB more than at rest with lots of 5,000, and
+ * 56 to 62 with 1,000. It took as long. (Node 20.20, 2026-11-26.)
  */
 export const LOT = MAX_ITEMS
 /** Bytes of payloads of a lot. */

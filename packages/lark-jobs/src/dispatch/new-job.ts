@@ -1,6 +1,6 @@
 /**
- * Makes the records of a job and its payloads, or of a draft. A record has only those settings in which this job
- * differs from its class.
+ * Makes the records of a job and its payloads, or of a draft. A record has only those settings in which this
+ * job differs from its class.
  */
 import { isDeepStrictEqual } from 'node:util'
 import { type Backoff, isSameFunction } from '../model/backoff.ts'
@@ -70,7 +70,8 @@ export function newJobs(job: JobLike, payloads: readonly unknown[]): NewJobs {
 /**
  * The record of a draft.
  *
- * @param open if the payload has open results: what is written of it, while the functions of the class get its probe
+ * @param open if the payload has open results: what is written of it, while the functions of the class get
+ *   its probe
  * @throws the errors of `newJobs`; RESULT_NOT_KNOWN if a function of the class reads an open result
  */
 export function draftedJob(
@@ -137,7 +138,11 @@ function recordsOf(
 /** A setting that a job has. */
 type Of<Name extends keyof JobSettings> = NonNullable<JobSettings[Name]>
 
-/** Adds the lock of a unique job. @throws JOB_INVALID if the class's function throws, or returns no valid name */
+/**
+ * Adds the lock of a unique job.
+ *
+ * @throws JOB_INVALID if the class's function throws, or returns no valid name
+ */
 function lock(record: NewJob, payload: unknown, unique: Of<'unique'>, { key, name }: JobClass): void {
   const lock = named(name, 'unique', 'the jobs that are alike', () => lockOf(unique, key, payload))
   record.lock = lock
@@ -173,8 +178,8 @@ function needOfPayload(payload: unknown, limiter: Of<'limiter'>, { key, name }: 
 }
 
 /**
- * Calls `of`, which returns a string only if the class's function did not return a valid name: then the string
- * describes it.
+ * Calls `of`, which returns a string only if the class's function did not return a valid name: then the
+ * string describes it.
  */
 function named<T>(name: string, field: string, what: string, of: () => T | string): T {
   const found = asked(name, field, of)
@@ -196,7 +201,8 @@ function asked<T>(name: string, field: string, of: () => T): T {
 }
 
 /**
- * About how many bytes a record takes in a call. It counts one byte a character; a call may be a little over its limit.
+ * About how many bytes a record takes in a call. It counts one byte a character; a call may be a little over
+ * its limit.
  */
 export function bytesOf({ payload, options }: Pick<NewJob, 'payload' | 'options'>): number {
   if (options === undefined) return payload.length

@@ -1,6 +1,6 @@
 /**
- * The payload of a node, which may contain open results: its text, in which they are `null`, and the references by which
- * they are filled in when the node starts.
+ * The payload of a node, which may contain open results: its text, in which they are `null`, and the
+ * references by which they are filled in when the node starts.
  */
 import type { Path, Reference } from '../model/flow.ts'
 import { type OpenResult, openResultOf, wordsOf } from '../model/open-result.ts'
@@ -10,7 +10,10 @@ import { notKnown } from './open-result.ts'
 export interface OpenPayload {
   /** The payload, with `null` for each open result. */
   payload: unknown
-  /** What functions of the class are given, such as that of `group`: it throws RESULT_NOT_KNOWN if they read an open result. */
+  /**
+   * What functions of the class are given, such as that of `group`: it throws RESULT_NOT_KNOWN if they read
+   * an open result.
+   */
   probe: unknown
   refs: (Pick<Reference, 'at'> & OpenResult)[]
 }

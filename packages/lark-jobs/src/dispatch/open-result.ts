@@ -1,6 +1,6 @@
 /**
- * Makes open results (`model/open-result.ts`). A property of one is the open result of that property. Whatever needs the
- * value itself throws: the flow is still being built, and its jobs have not run.
+ * Makes open results (`model/open-result.ts`). A property of one is the open result of that property.
+ * Whatever needs the value itself throws: the flow is still being built, and its jobs have not run.
  *
  * It is the proxy of a function, because only that of a function can say what is wrong when it is called:
  * `charge.result.lines.map(…)`.

@@ -1,16 +1,16 @@
 /**
- * The jobs that wait to be queued in one partition. Jobs that are dispatched in the same tick, or while a call is under
- * way, travel in the next call, up to 1,000 jobs and 1 MiB.
+ * The jobs that wait to be queued in one partition. Jobs that are dispatched in the same tick, or while a
+ * call is under way, travel in the next call, up to 1,000 jobs and 1 MiB.
  *
  *   idle → scheduled (for the end of the tick) → calling → scheduled again, or idle
  *
- * If a tick brings many jobs, the first ones are sent before the tick ends: a store in another process queues them
- * while this process prepares the rest. So a few calls may be under way. Each needs a caller of its own (a lane),
- * because a caller may have one call under way at a time.
+ * If a tick brings many jobs, the first ones are sent before the tick ends: a store in another process queues
+ * them while this process prepares the rest. So a few calls may be under way. Each needs a caller of its own
+ * (a lane), because a caller may have one call under way at a time.
  *
- * A *parcel* is one `dispatch`, or one chunk of `dispatchMany`. It is queued whole or not at all, and has its own
- * promise and deadline. A parcel that was not sent by its deadline was certainly not queued. A parcel that was sent,
- * and sent again under the same number, without an answer, is uncertain.
+ * A *parcel* is one `dispatch`, or one chunk of `dispatchMany`. It is queued whole or not at all, and has its
+ * own promise and deadline. A parcel that was not sent by its deadline was certainly not queued. A parcel
+ * that was sent, and sent again under the same number, without an answer, is uncertain.
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { JobsError } from '../model/errors.ts'
@@ -26,8 +26,9 @@ const LEAST = 500
 /** Milliseconds between two sendings of the same call. */
 const RESEND_PAUSE = 50
 /**
- * How many jobs make the outbox send before the tick ends. (Measured with `Promise.all` of 100 on a quiet machine,
- * medians of 4 in turns, 2026-11-25: 34 gave 213,000 jobs a second, 40 gave 214,000, 50 gave 223,000, 64 gave 200,000.)
+ * How many jobs make the outbox send before the tick ends. (Measured with `Promise.all` of 100 on a quiet
+ * machine, medians of 4 in turns, 2026-11-25: 34 gave 213,000 jobs a second, 40 gave 214,000, 50 gave
+ * 223,000, 64 gave 200,000.)
  */
 const EARLY = 50
 /** The most calls under way. */
@@ -186,7 +187,8 @@ export class Outbox {
       this.#rejectLate()
       this.#expireLater()
     }
-    // If this process itself stood still, the answer may already be in the socket: setImmediate lets it be read first.
+    // If this process itself stood still, the answer may already be in the socket: setImmediate lets it be
+    // read first.
     const ms = Math.max(0, first.deadline - LEAST - performance.now())
     this.#expiry = setTimeout(() => setImmediate(look), ms)
   }

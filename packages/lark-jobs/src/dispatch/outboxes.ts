@@ -1,9 +1,9 @@
 /**
  * The outboxes of each queue, one for each partition, and whose turn it is.
  *
- * The jobs of one tick go to one partition, so that they need one call. The next tick uses the next partition. A
- * process begins with a random partition, so that scripts which dispatch once do not all use the same one. A job with a
- * group or a lock goes to the partition that its name decides.
+ * The jobs of one tick go to one partition, so that they need one call. The next tick uses the next
+ * partition. A process begins with a random partition, so that scripts which dispatch once do not all use the
+ * same one. A job with a group or a lock goes to the partition that its name decides.
  */
 import { newNonce } from '../model/id.ts'
 import { partitionFor, partitionsOf } from '../model/partition.ts'

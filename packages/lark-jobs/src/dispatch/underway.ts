@@ -1,6 +1,6 @@
 /**
- * Counts the dispatches that are under way. So a caller can wait for all of them without a promise for each, and a
- * process that ends too early can say how many were not answered.
+ * Counts the dispatches that are under way. So a caller can wait for all of them without a promise for each,
+ * and a process that ends too early can say how many were not answered.
  */
 import { print } from '../run/job-log.ts'
 

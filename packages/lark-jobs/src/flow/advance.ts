@@ -1,10 +1,11 @@
 /**
- * How a flow advances: from its definition, its state and the news of its nodes to its next state, and what is to be done.
- * It is a pure function, so each rule of flows is here once, for all stores. Who calls it, and does what it says, is
- * `flow-book.ts`.
+ * How a flow advances: from its definition, its state and the news of its nodes to its next state, and what
+ * is to be done. It is a pure function, so each rule of flows is here once, for all stores. Who calls it, and
+ * does what it says, is `flow-book.ts`.
  *
- * A step never does what cannot be repeated: the state is written first, with the jobs of the home partition in the same
- * atomic step. What is to be done elsewhere is done after that, and again if a look (`checks`) finds that it was not.
+ * A step never does what cannot be repeated: the state is written first, with the jobs of the home partition
+ * in the same atomic step. What is to be done elsewhere is done after that, and again if a look (`checks`)
+ * finds that it was not.
  */
 import {
   type EndReason,
@@ -21,7 +22,10 @@ import {
 import type { EndedState } from '../model/record.ts'
 import type { Crowd, KeptEnd } from '../store/contract/store.ts'
 
-/** Milliseconds until the first look at what became of started nodes, and of members. Each look without news doubles it. */
+/**
+ * Milliseconds until the first look at what became of started nodes, and of members. Each look without news
+ * doubles it.
+ */
 const FIRST_LOOK = { nodes: 1_000, members: 5_000 }
 /** Milliseconds: the longest time between two looks. */
 const LAST_LOOK = 300_000
@@ -63,8 +67,8 @@ export interface Step {
 }
 
 /**
- * The members of a batch when it starts: either its dispatcher adds them, and must say so again within so many milliseconds, or
- * all are known.
+ * The members of a batch when it starts: either its dispatcher adds them, and must say so again within so
+ * many milliseconds, or all are known.
  */
 export type FirstMembers = { fillsFor: number } | { size: number; fills: Fill[]; keys: string[] }
 
@@ -124,7 +128,8 @@ class Advancing {
       const before = this.#nodes[node]
       if (this.#definition.nodes[node]?.purged) this.#purges.push(index)
       if (before === undefined || generation !== this.#generation(node)) continue
-      // After a rollback of the home, the end of a node may come that has not started as far as the home knows.
+      // After a rollback of the home, the end of a node may come that has not started as far as the home
+      // knows.
       const hasEnded = before === 'c' || before === 'f' || before === 'x'
       if (before === '-' || (hasEnded && (before === 'c' || state !== 'completed'))) continue
       this.#hasNews = true
@@ -315,7 +320,10 @@ class Advancing {
     return kind !== 'batch' || (size !== undefined && completed + failed >= size)
   }
 
-  /** Too many members had failed, and enough of them have completed since, because somebody retried them by hand. */
+  /**
+   * Too many members had failed, and enough of them have completed since, because somebody retried them by
+   * hand.
+   */
   get #isMended(): boolean {
     const { end } = this.#state
     const { allowed } = this.#definition
@@ -358,7 +366,10 @@ class Advancing {
   }
 }
 
-/** Of each node whether others take care of its failure: there are some that wait for it, and all of them run anyway. */
+/**
+ * Of each node whether others take care of its failure: there are some that wait for it, and all of them run
+ * anyway.
+ */
 function handledBy(nodes: readonly NodeDefinition[]): boolean[] {
   const handled: (boolean | undefined)[] = nodes.map(() => undefined)
   for (const node of nodes)
@@ -406,9 +417,9 @@ export function isLate({ state: { end, ending, deadline }, at }: Pick<FlowView, 
 }
 
 /**
- * The state of a flow that starts again what did not complete: nodes that failed or were cancelled, those that were
- * skipped because of them, and members that failed. Results are kept. Undefined if the flow has completed, or if
- * nothing is left that could start again.
+ * The state of a flow that starts again what did not complete: nodes that failed or were cancelled, those
+ * that were skipped because of them, and members that failed. Results are kept. Undefined if the flow has
+ * completed, or if nothing is left that could start again.
  *
  * @param again of members that failed: whether some can start again
  * @param within milliseconds in which it must end from now on. Default: an ended flow as long as at first
@@ -454,7 +465,10 @@ export function endNow({ state }: FlowView, reason: EndReason, because?: string)
   return { ...state, ending }
 }
 
-/** A state that may be changed. (`structuredClone` takes 20 µs with 50 started nodes, this 0.3: Node 20, 2026-11-26.) */
+/**
+ * A state that may be changed. (`structuredClone` takes 20 µs with 50 started nodes, this 0.3: Node 20,
+ * 2026-11-26.)
+ */
 function copyOf(state: FlowState): FlowState {
   const { generations, since, reasons, causes, flows } = state
   return {

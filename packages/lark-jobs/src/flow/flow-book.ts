@@ -1,9 +1,10 @@
 /**
  * The flows of a store: starts, reads, advances and changes one at a time.
  *
- * A change reads the flow, computes, and writes under the number that it has read (`store/contract/flows.ts`). If somebody
- * else has written meanwhile, it begins anew. So any number of processes may do the same at the same time, and no change is
- * lost. What a step says is done after its write. Each of it may be repeated, and is, if nobody has done it by the next look.
+ * A change reads the flow, computes, and writes under the number that it has read
+ * (`store/contract/flows.ts`). If somebody else has written meanwhile, it begins anew. So any number of
+ * processes may do the same at the same time, and no change is lost. What a step says is done after its
+ * write. Each of it may be repeated, and is, if nobody has done it by the next look.
  */
 import { defined } from '../model/defined.ts'
 import { JobsError } from '../model/errors.ts'
@@ -71,8 +72,10 @@ export class FlowBook implements FlowControl {
    * Starts a flow.
    *
    * @param members absent: it has none
-   * @param by tells this dispatch from others with the same id. With it, a call that got no answer may be repeated
-   * @returns whether this call, or another of the same dispatch, has started it. If there is another, nothing changes
+   * @param by tells this dispatch from others with the same id. With it, a call that got no answer may be
+   *   repeated
+   * @returns whether this call, or another of the same dispatch, has started it. If there is another, nothing
+   *   changes
    * @throws FLOW_TOO_LARGE
    */
   async start(
@@ -105,7 +108,12 @@ export class FlowBook implements FlowControl {
     return this.#records.apply(home, ends)
   }
 
-  /** Does what is next of a flow that was handed out. @returns when the next of its home is due @throws STORE_DAMAGED */
+  /**
+   * Does what is next of a flow that was handed out.
+   *
+   * @returns when the next of its home is due
+   * @throws STORE_DAMAGED
+   */
   async advance(home: string, stored: StoredFlow, at: number): Promise<DueIn> {
     const { nextTick, follow } = await this.#write(this.#records.parse(home, stored, at))
     return (await follow?.()) ?? nextTick
@@ -171,8 +179,9 @@ export class FlowBook implements FlowControl {
   /**
    * Numbers for members that are about to be queued, one run after another.
    *
-   * @param filling of the dispatcher of the batch: for how many milliseconds it need not say more, and the number of this
-   *   lot, from 1: a call that is repeated gives the same numbers. Absent: somebody else adds members
+   * @param filling of the dispatcher of the batch: for how many milliseconds it need not say more, and the
+   *   number of this lot, from 1: a call that is repeated gives the same numbers. Absent: somebody else adds
+   *   members
    * @returns the first number
    * @throws FLOW_ENDED, FLOW_TOO_LARGE
    */
@@ -316,8 +325,8 @@ export class FlowBook implements FlowControl {
   }
 
   /**
-   * Ends that the home has kept, and that are no news any more: a server that has lost its last writes may have lost what
-   * somebody made of them.
+   * Ends that the home has kept, and that are no news any more: a server that has lost its last writes may
+   * have lost what somebody made of them.
    */
   async #hearAgain(found: KeptFlow): Promise<void> {
     const ends = await this.#records.ends(found, startedNodes(found.state))
@@ -363,8 +372,8 @@ interface Written {
 }
 
 /**
- * Begins what a change by hand has led to. That it is written is certain, so no error may say that it is not: if the store
- * is away meanwhile, a worker does the rest, because the flow is due.
+ * Begins what a change by hand has led to. That it is written is certain, so no error may say that it is not:
+ * if the store is away meanwhile, a worker does the rest, because the flow is due.
  */
 async function begun({ follow }: Written): Promise<void> {
   await follow?.().catch((error) => {

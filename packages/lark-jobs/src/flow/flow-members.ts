@@ -1,6 +1,6 @@
 /**
- * The members of a batch, of which the flow only counts how many have ended: queues them, asks them to end, starts failed
- * ones again, and looks what became of those that it has not heard of.
+ * The members of a batch, of which the flow only counts how many have ended: queues them, asks them to end,
+ * starts failed ones again, and looks what became of those that it has not heard of.
  */
 import { memberId } from '../model/effect.ts'
 import {
@@ -22,15 +22,21 @@ import { cancelFor, rejected, removedEnd } from './member-end.ts'
 import { nestedFlow } from './nested-flow.ts'
 import { lostFor } from './unknown-keys.ts'
 
-/** Members that one call cancels or retries: a server does nothing else meanwhile (11 µs each, Redis, 2026-11-25). */
+/**
+ * Members that one call cancels or retries: a server does nothing else meanwhile (11 µs each, Redis,
+ * 2026-11-25).
+ */
 const TOGETHER = 200
 /** Milliseconds of work after which a walk over members notes how far it is. */
 const NOTE = 1_000
-/** Milliseconds after members were added in which one that the store does not know may still be on its way. */
+/**
+ * Milliseconds after members were added in which one that the store does not know may still be on its way.
+ */
 const ON_ITS_WAY = 15_000
 /**
- * Milliseconds that a member of a batch in a flow is kept at least: a worker that stood still may send it once more, after
- * another has sent it and it has run, and its job stops that. Such a batch has at most some thousand members.
+ * Milliseconds that a member of a batch in a flow is kept at least: a worker that stood still may send it
+ * once more, after another has sent it and it has run, and its job stops that. Such a batch has at most some
+ * thousand members.
  */
 const LEAST_KEPT = 300_000
 
@@ -94,7 +100,10 @@ export class FlowMembers {
     )
   }
 
-  /** Whether the job of some member that failed is kept: one that was rejected, or was removed, cannot start again. */
+  /**
+   * Whether the job of some member that failed is kept: one that was rejected, or was removed, cannot start
+   * again.
+   */
   async canRetry(found: KeptFlow): Promise<boolean> {
     const { store } = this.#parts
     const { home, id, definition, state, crowd } = found
@@ -122,8 +131,8 @@ export class FlowMembers {
     const page = (after: number) => store.flows.failed(home, id, after, TOGETHER)
     const again: Change = { kind: 'retry', unlessCompleted: true }
     const work = async (partition: string, indices: number[]) => {
-      // Retried first: if this process dies in between, they are retried again. That changes nothing, not even of those that
-      // have completed meanwhile.
+      // Retried first: if this process dies in between, they are retried again. That changes nothing, not
+      // even of those that have completed meanwhile.
       const verdicts = await alterFollowed(store, partition, idsOf(found, indices), again)
       // One whose job is not kept any more cannot run again.
       const kept = indices.filter((_, i) => verdicts[i] !== 'missing')
@@ -160,8 +169,8 @@ export class FlowMembers {
   }
 
   /**
-   * Looks what became of members that have not ended, as far as the flow knows. Only of those that were there when it was
-   * read: others may have been added since, and are on their way.
+   * Looks what became of members that have not ended, as far as the flow knows. Only of those that were there
+   * when it was read: others may have been added since, and are on their way.
    */
   async check(found: KeptFlow): Promise<void> {
     const { store } = this.#parts
@@ -188,8 +197,8 @@ export class FlowMembers {
     const { verdicts } = await store.flows.apply(found.home, ends)
     const former = ends.filter((_, i) => verdicts[i] === 'former').map(({ index }) => index)
     if (former.length === 0) return
-    // They were asked before they were started again; or their partition has lost that, or somebody has taken it back. What
-    // they say now holds.
+    // They were asked before they were started again; or their partition has lost that, or somebody has taken
+    // it back. What they say now holds.
     const { ends: last } = await this.#fatesOf(found, former)
     await records.apply(
       found.home,
@@ -197,7 +206,10 @@ export class FlowMembers {
     )
   }
 
-  /** Those of some members that have not ended since: one that has, and is not kept, is as unknown as one that was lost. */
+  /**
+   * Those of some members that have not ended since: one that has, and is not kept, is as unknown as one that
+   * was lost.
+   */
   async #stillMissing({ home, id }: KeptFlow, indices: readonly number[]): Promise<number[]> {
     if (indices.length === 0) return []
     const missing = new Set(

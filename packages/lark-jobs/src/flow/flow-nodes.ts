@@ -1,6 +1,6 @@
 /**
- * The nodes of a flow: makes their jobs, starts the flows that are nodes, asks what has started to end, looks what became of
- * those that it has not heard of, and removes their jobs when the flow is forgotten.
+ * The nodes of a flow: makes their jobs, starts the flows that are nodes, asks what has started to end, looks
+ * what became of those that it has not heard of, and removes their jobs when the flow is forgotten.
  */
 
 import { defined } from '../model/defined.ts'
@@ -97,7 +97,10 @@ export class FlowNodes {
     return (await Promise.all(Array.from(jobs, send))).flat()
   }
 
-  /** Starts the flow that a node is; or starts it again, if it has been started before. One that cannot start fails. */
+  /**
+   * Starts the flow that a node is; or starts it again, if it has been started before. One that cannot start
+   * fails.
+   */
   async startFlow(found: KeptFlow, node: number): Promise<void> {
     const { home, id, definition, state, at } = found
     if (definition.nodes[node]!.purged) {
@@ -133,7 +136,8 @@ export class FlowNodes {
     }
     const { members: ordered, fills } = inRuns(members)
     const keys = [...new Set(members.map(({ job }) => job.key))].slice(0, MAX_KEYS)
-    // It has all of its members at once. If this process dies, a look of the batch finds those that were not queued.
+    // It has all of its members at once. If this process dies, a look of the batch finds those that were not
+    // queued.
     const isNew = await control.start(place, own, { size: ordered.length, fills, keys })
     const all = ordered.map((_, index) => index)
     if (isNew) await this.#members.send(place, ordered, all, trace)

@@ -1,14 +1,16 @@
 /**
- * Purges jobs of flows: those that were queued, and those that never were. A flow keeps more of a job than the job
- * does, so this goes wherever that is: into its definition, and those of the flows around it, which have its payload;
- * to its jobs, of each time that it was started; and to its result and error, also where they were handed on.
+ * Purges jobs of flows: those that were queued, and those that never were. A flow keeps more of a job than
+ * the job does, so this goes wherever that is: into its definition, and those of the flows around it, which
+ * have its payload; to its jobs, of each time that it was started; and to its result and error, also where
+ * they were handed on.
  *
- * What was handed on goes along: a node whose payload has a result that is purged, or would have it, and a node that
- * can never start because of one that is purged. Running jobs are left as they are. With the last job of a flow go what
- * it is called, its tags, and the names of its nodes: an application may make them of payloads.
+ * What was handed on goes along: a node whose payload has a result that is purged, or would have it, and a
+ * node that can never start because of one that is purged. Running jobs are left as they are. With the last
+ * job of a flow go what it is called, its tags, and the names of its nodes: an application may make them of
+ * payloads.
  *
- * First the payloads go, in one step of each flow with which nodes that have not started end; then the jobs. If this
- * process dies in between, what is left of a node is at most its job, and it never starts again.
+ * First the payloads go, in one step of each flow with which nodes that have not started end; then the jobs.
+ * If this process dies in between, what is left of a node is at most its job, and it never starts again.
  */
 import { memberId } from '../model/effect.ts'
 import { type FlowJob, type FlowPlace, indexOf, type NodeDefinition, nodeOf } from '../model/flow.ts'
@@ -38,7 +40,8 @@ const TOGETHER = 200
 /** Which jobs of flows are to be purged. */
 export interface PurgeWish {
   /**
-   * By flow, as `flowName` names it: the numbers of jobs, with their partitions. A flow that was visited is taken out.
+   * By flow, as `flowName` names it: the numbers of jobs, with their partitions. A flow that was visited is
+   * taken out.
    */
   listed: Map<string, ReadonlyMap<number, string>>
   /** Whether a job is meant, whatever its state. Its flow was dispatched `at`. */

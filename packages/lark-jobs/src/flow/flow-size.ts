@@ -1,8 +1,8 @@
 /**
- * How large a flow becomes while it is built. Its definition is one text, so a flow that is too large must be refused
- * at the node with which it becomes so: all of its nodes together may not fit into the memory. The count costs nothing:
- * it takes one byte for each character, and leaves out what most nodes do not have. So it is never above the size of
- * the definition, which is measured when that is written.
+ * How large a flow becomes while it is built. Its definition is one text, so a flow that is too large must be
+ * refused at the node with which it becomes so: all of its nodes together may not fit into the memory. The
+ * count costs nothing: it takes one byte for each character, and leaves out what most nodes do not have. So
+ * it is never above the size of the definition, which is measured when that is written.
  */
 import { JobsError } from '../model/errors.ts'
 import { MAX_DEFINITION } from '../model/flow.ts'

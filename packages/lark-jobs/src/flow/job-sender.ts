@@ -1,6 +1,6 @@
 /**
- * Queues the jobs of flows in other partitions than the home. Their ids say which job it is, so it may be sent again: a job
- * that is there already counts as queued.
+ * Queues the jobs of flows in other partitions than the home. Their ids say which job it is, so it may be
+ * sent again: a job that is there already counts as queued.
  */
 import { newNonce } from '../model/id.ts'
 import type { NewJob } from '../model/record.ts'
@@ -29,8 +29,8 @@ export class JobSender {
   }
 
   /**
-   * @param attempts of each call. All have the same number: under another, jobs that have run and are forgotten since the first
-   *   would be queued once more
+   * @param attempts of each call. All have the same number: under another, jobs that have run and are
+   *   forgotten since the first would be queued once more
    * @returns one answer for each job, in their order
    */
   async send(partition: string, jobs: readonly NewJob[], attempts = once): Promise<Enqueued[]> {

@@ -7,7 +7,12 @@ import type { FlowEnding } from '../model/flow.ts'
 import type { NewJob } from '../model/record.ts'
 import { type Change, countsAsQueued, type Enqueued, type MemberEnd } from '../store/contract/store.ts'
 
-/** The ends of jobs that a store did not queue. @param answers one for each job @param at by the store's clock */
+/**
+ * The ends of jobs that a store did not queue.
+ *
+ * @param answers one for each job
+ * @param at by the store's clock
+ */
 export function rejected(jobs: readonly NewJob[], answers: readonly Enqueued[], at: number): MemberEnd[] {
   return jobs.flatMap(({ id }, i) => {
     const answer = answers[i]!

@@ -1,5 +1,6 @@
 /**
- * A flow that is a node of another: what its nodes and members use of the flow around it is filled in when it starts.
+ * A flow that is a node of another: what its nodes and members use of the flow around it is filled in when it
+ * starts.
  */
 import { JobsError } from '../model/errors.ts'
 import type { FlowJob, NodeDefinition, Reference } from '../model/flow.ts'

@@ -51,7 +51,10 @@ export function valueAt(value: unknown, path: Path): unknown {
   return at
 }
 
-/** The place exists: it held something in place of the value. A value that is not there is left out; from a list, it is null. */
+/**
+ * The place exists: it held something in place of the value. A value that is not there is left out; from a
+ * list, it is null.
+ */
 function put(value: object, path: Path, part: unknown): void {
   const last = path.at(-1)!
   const around = path

@@ -1,6 +1,6 @@
 /**
- * The result of a flow: of a chain that of its last step, of a workflow those of its nodes by name, of a batch what is
- * counted. JSON text.
+ * The result of a flow: of a chain that of its last step, of a workflow those of its nodes by name, of a
+ * batch what is counted. JSON text.
  */
 import { droppedResult, MAX_PAYLOAD, whyDropped } from '../model/payload.ts'
 import type { KeptEnd } from '../store/contract/store.ts'

@@ -1,6 +1,6 @@
 /**
- * Keys that no living worker knows. Their jobs wait, because a worker that knows them may come, such as the next version of the
- * application. A flow waits for it for so long, and then cancels them, so that it ends.
+ * Keys that no living worker knows. Their jobs wait, because a worker that knows them may come, such as the
+ * next version of the application. A flow waits for it for so long, and then cancels them, so that it ends.
  */
 import type { FlowDefinition, FlowState } from '../model/flow.ts'
 

@@ -3,7 +3,9 @@
  */
 import { type Duration, milliseconds } from '../words/duration.ts'
 
-/** A pause that doubles from `from` to at most `to`. `jitter`, 0 to 1: the share of each pause that is random. */
+/**
+ * A pause that doubles from `from` to at most `to`. `jitter`, 0 to 1: the share of each pause that is random.
+ */
 export interface Exponential {
   readonly from: number
   readonly to: number
@@ -21,7 +23,8 @@ export interface Exponential {
 export type BackoffFunction = (attempt: number, error: any, payload: any) => Duration | Promise<Duration>
 
 /**
- * The values of `backoff`: one pause for every retry, a list (the last one repeats), `exponential()`, or a function.
+ * The values of `backoff`: one pause for every retry, a list (the last one repeats), `exponential()`, or a
+ * function.
  */
 export type BackoffOption = Duration | readonly Duration[] | Exponential | BackoffFunction
 
@@ -34,14 +37,15 @@ export type Backoff = number[] | Exponential
 /**
  * A pause that doubles with every failed attempt.
  *
- * @param options `from`: the first pause, default 1 s. `to`: the longest pause, default 10 min. `jitter`: the share of
- *   each pause that is random, so that jobs that failed together do not come back together. Default 0.5: a pause of 8 s
- *   becomes 4 to 8 s
+ * @param options `from`: the first pause, default 1 s. `to`: the longest pause, default 10 min. `jitter`: the
+ *   share of each pause that is random, so that jobs that failed together do not come back together. Default
+ *   0.5: a pause of 8 s becomes 4 to 8 s
  * @example backoff = exponential({ from: '5s', to: '1h' })
  */
 export function exponential(options: { from?: Duration; to?: Duration; jitter?: number } = {}): Exponential {
   const { from = 1_000, to = 600_000, jitter = 0.5 } = options
-  // An invalid duration is kept, and refused when the class is checked, with an error that names class and field.
+  // An invalid duration is kept, and refused when the class is checked, with an error that names class and
+  // field.
   const kept = (pause: Duration) => (milliseconds(pause) ?? pause) as number
   return Object.freeze({ from: kept(from), to: kept(to), jitter })
 }
@@ -50,9 +54,9 @@ export function exponential(options: { from?: Duration; to?: Duration; jitter?: 
 export const defaultBackoff: Exponential = exponential()
 
 /**
- * A pause that a function computes. `backoff()` gives the parameters of the function their types. The function may be
- * async, for up to 5 seconds. If it throws, takes longer, or returns something that is not a duration, the default pause
- * applies, and the job's log says so.
+ * A pause that a function computes. `backoff()` gives the parameters of the function their types. The
+ * function may be async, for up to 5 seconds. If it throws, takes longer, or returns something that is not a
+ * duration, the default pause applies, and the job's log says so.
  *
  * @example backoff = backoff((attempt, error) => (error.status === 429 ? '5m' : attempt * 1_000))
  */

@@ -1,7 +1,7 @@
 /**
- * What the copies of this package in a process have in common. There may be several: one that was imported, one inside
- * a bundle, one of CommonJS. A `#private` member or a `WeakMap` works within one copy only, so copies meet by symbols
- * that `Symbol.for` makes. There are four kinds:
+ * What the copies of this package in a process have in common. There may be several: one that was imported,
+ * one inside a bundle, one of CommonJS. A `#private` member or a `WeakMap` works within one copy only, so
+ * copies meet by symbols that `Symbol.for` makes. There are four kinds:
  *
  *   the door   `inside`, here: leads from an instance of `Jobs`, or from `operate()`, to one object with ordinary
  *              members. `drafted` (`api/draft.ts`) and `flowDrafted` (`api/flows/flow-draft.ts`) lead to what a draft
@@ -15,7 +15,10 @@
  */
 import { version } from './version.ts'
 
-/** The part of a version that two copies must have in common: the major version, below 1.0 with the minor version. */
+/**
+ * The part of a version that two copies must have in common: the major version, below 1.0 with the minor
+ * version.
+ */
 export function generationOf(version: string): string {
   return /^(0\.)?\d+/.exec(version)![0]
 }

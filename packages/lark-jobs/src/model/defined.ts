@@ -1,6 +1,7 @@
 /**
- * The fields of an object that have a value. A field that is `undefined` differs from a field that is absent: an option
- * that is written as `undefined` may be refused, and would hide a value of an object that it is spread over.
+ * The fields of an object that have a value. A field that is `undefined` differs from a field that is absent:
+ * an option that is written as `undefined` may be refused, and would hide a value of an object that it is
+ * spread over.
  */
 
 type Optional<T> = { [K in keyof T]-?: undefined extends T[K] ? K : never }[keyof T]

@@ -1,17 +1,18 @@
 /**
- * An effect is what must happen elsewhere because a job ended. The store writes it in the same atomic step as the end,
- * and keeps it until somebody acknowledges it. A job has at most one effect of each kind:
+ * An effect is what must happen elsewhere because a job ended. The store writes it in the same atomic step as
+ * the end, and keeps it until somebody acknowledges it. A job has at most one effect of each kind:
  *
  *   hook     the class of the job hears of an end without a running handler
  *   member   the job is a member of a flow, and the home partition of the flow counts it as ended. A job that ends in that
  *            partition has none: its flow counts it in the step that ends it
  *
- * A store may write the effects of members together that are of one flow and complete in one call, because the flow needs no
- * more than their numbers. They are handed out one by one, but are acknowledged at less cost if all are at once.
+ * A store may write the effects of members together that are of one flow and complete in one call, because
+ * the flow needs no more than their numbers. They are handed out one by one, but are acknowledged at less
+ * cost if all are at once.
  *
- * The id of a member says which flow, where, and which member: `<flow>.<home>:<index>`. So no store keeps a table of
- * members. The id of a flow has letters, digits, `-` and `_` only. Ids of other jobs have no colon, or are those of ticks
- * (`tick.ts`).
+ * The id of a member says which flow, where, and which member: `<flow>.<home>:<index>`. So no store keeps a
+ * table of members. The id of a flow has letters, digits, `-` and `_` only. Ids of other jobs have no colon,
+ * or are those of ticks (`tick.ts`).
  */
 import type { JobRecord } from './record.ts'
 
@@ -26,10 +27,16 @@ interface Bundled {
 
 export type EffectKind = Effect['kind']
 
-/** Without its payload, which may be large: the home of a flow does not need it, nor does who waits for the end. */
+/**
+ * Without its payload, which may be large: the home of a flow does not need it, nor does who waits for the
+ * end.
+ */
 export type EndedJob = Omit<JobRecord, 'payload'>
 
-/** What a flow hears of a job. Of one that completed: no errors, the result only of a node, and perhaps no `queuedAt`. */
+/**
+ * What a flow hears of a job. Of one that completed: no errors, the result only of a node, and perhaps no
+ * `queuedAt`.
+ */
 export type EndedMember = Pick<
   JobRecord,
   'id' | 'state' | 'reason' | 'because' | 'errors' | 'result' | 'finishedAt'

@@ -1,9 +1,9 @@
 /**
  * All errors of the job queue, each with a code that does not change.
  *
- * There are three kinds: mistakes of a caller (thrown by `dispatch`, `createJobs`, and the loading of jobs), failures
- * of a store (thrown by its verbs, see `store/contract/store.ts`), and reasons why a run ended (the reason of its
- * `signal`, the error kept with the job). `docs/errors.md` has an entry for each code.
+ * There are three kinds: mistakes of a caller (thrown by `dispatch`, `createJobs`, and the loading of jobs),
+ * failures of a store (thrown by its verbs, see `store/contract/store.ts`), and reasons why a run ended (the
+ * reason of its `signal`, the error kept with the job). `docs/errors.md` has an entry for each code.
  */
 import { branded, LarkError } from '@s18i/lark/config'
 import { defined } from './defined.ts'

@@ -1,6 +1,6 @@
 /**
- * The key of a class that runs the jobs of every key, in a worker that has no other class for them: for a queue in which
- * each job has a name of its own, and one function runs them all.
+ * The key of a class that runs the jobs of every key, in a worker that has no other class for them: for a
+ * queue in which each job has a name of its own, and one function runs them all.
  */
 import { isReserved } from './reserved-key.ts'
 

@@ -1,14 +1,16 @@
 /**
  * What is stored of a flow: a chain, a batch or a workflow. Both texts are JSON, and no store reads them. The
- * definition says what the flow consists of, and changes only when somebody adds to it. The state says how far it is,
- * and is written by `flow/advance.ts` alone.
+ * definition says what the flow consists of, and changes only when somebody adds to it. The state says how
+ * far it is, and is written by `flow/advance.ts` alone.
  *
- * A flow has nodes, and a batch has members besides. A node starts when what it waits for has ended. Each is a job, or a flow of
- * its own. The callbacks of a flow are nodes too: they start when the others have ended. The members of a batch
- * are jobs that wait for nothing, and there may be a million of them, so the store only counts them.
+ * A flow has nodes, and a batch has members besides. A node starts when what it waits for has ended. Each is
+ * a job, or a flow of its own. The callbacks of a flow are nodes too: they start when the others have ended.
+ * The members of a batch are jobs that wait for nothing, and there may be a million of them, so the store
+ * only counts them.
  *
- * The id of a job in a flow says which flow, and which node or member (`effect.ts`): members are numbered from 0, and
- * nodes from `NODES`. A node that starts again has the number of its next generation, so that it is another job.
+ * The id of a job in a flow says which flow, and which node or member (`effect.ts`): members are numbered
+ * from 0, and nodes from `NODES`. A node that starts again has the number of its next generation, so that it
+ * is another job.
  */
 import type { EndedState, NewJob } from './record.ts'
 import type { Trace } from './trace.ts'
@@ -50,14 +52,19 @@ export interface FlowParent extends FlowPlace {
   index: number
 }
 
-/** A place in a payload, or in a result: the names of properties and the indices of lists on the way there. */
+/**
+ * A place in a payload, or in a result: the names of properties and the indices of lists on the way there.
+ */
 export type Path = readonly (string | number)[]
 
-/** A part of the payload of a node that is known when the node starts: it is taken from the result of another node. */
+/**
+ * A part of the payload of a node that is known when the node starts: it is taken from the result of another
+ * node.
+ */
 export interface Reference {
   /**
-   * Where in the payload; empty: the payload itself. If the node is a flow, whose payload it is comes first: the number of a
-   * node of that flow, or `members` and the number of a member.
+   * Where in the payload; empty: the payload itself. If the node is a flow, whose payload it is comes first:
+   * the number of a node of that flow, or `members` and the number of a member.
    */
   at: Path
   /** Whose result. */
@@ -66,16 +73,21 @@ export interface Reference {
   path: Path
 }
 
-/** What becomes of a node if one that it waits for has ended otherwise than completed: it ends too (default), runs, or fails. */
+/**
+ * What becomes of a node if one that it waits for has ended otherwise than completed: it ends too (default),
+ * runs, or fails.
+ */
 export type IfFailed = 'skip' | 'run' | 'fail'
 
 /**
- * What becomes of a node if a certain one that it waits for has ended otherwise than completed. `now`: it starts at once, and
- * waits for no other.
+ * What becomes of a node if a certain one that it waits for has ended otherwise than completed. `now`: it
+ * starts at once, and waits for no other.
  */
 export type FailureRule = IfFailed | 'now'
 
-/** A job that is not queued yet. Group, lock, limiter and partition are decided when the flow is dispatched. */
+/**
+ * A job that is not queued yet. Group, lock, limiter and partition are decided when the flow is dispatched.
+ */
 export interface FlowJob {
   partition: string
   job: Omit<NewJob, 'id'>
@@ -97,10 +109,13 @@ export interface NodeDefinition {
   rules?: Record<number, FailureRule>
   /** How it had ended before the flow was dispatched. Then it does not start. */
   ended?: { state: 'completed' | 'failed'; at: number; error?: string; result?: string }
-  /** A callback: it starts when the flow has ended in this way. `failed`: also when its deadline has passed. */
+  /**
+   * A callback: it starts when the flow has ended in this way. `failed`: also when its deadline has passed.
+   */
   on?: FlowOutcome
   /**
-   * Somebody has purged it. Only the keys of its jobs are left, and it never starts: it ends with the reason `removed`.
+   * Somebody has purged it. Only the keys of its jobs are left, and it never starts: it ends with the reason
+   * `removed`.
    */
   purged?: true
   refs?: Reference[]
@@ -190,7 +205,9 @@ export interface FlowState {
   causes?: Record<number, number>
   /** The ids of nodes that are flows and were started. */
   flows?: Record<number, string>
-  /** Callbacks that are flows, as they were started before the flow was started again: the node, and the id. */
+  /**
+   * Callbacks that are flows, as they were started before the flow was started again: the node, and the id.
+   */
   former?: [node: number, id: string][]
   ending?: FlowEnding | undefined
   /** Failed members are started again: up to this one that is done. */

@@ -1,6 +1,6 @@
 /**
- * Limits, as stores keep them: how many jobs run at a time, over all workers, and how many begin within a time
- * (`rate.ts`). Users write them as `options/limits.ts` says.
+ * Limits, as stores keep them: how many jobs run at a time, over all workers, and how many begin within a
+ * time (`rate.ts`). Users write them as `options/limits.ts` says.
  */
 import type { Rate } from './rate.ts'
 

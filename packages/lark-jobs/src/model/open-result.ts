@@ -1,7 +1,7 @@
 /**
- * The result of a node in a flow that is being built: it stands for what `handle` will return. `dispatch/open-result.ts`
- * makes it, and its type is that of the result. So the payload of another node can have it wherever it takes that type.
- * Outside of the payloads of its flow it is refused.
+ * The result of a node in a flow that is being built: it stands for what `handle` will return.
+ * `dispatch/open-result.ts` makes it, and its type is that of the result. So the payload of another node can
+ * have it wherever it takes that type. Outside of the payloads of its flow it is refused.
  */
 import type { Path } from './flow.ts'
 

@@ -1,6 +1,6 @@
 /**
- * The names of a queue's partitions. The first has the queue's own name, the others add a number: `emails`, `emails/1`,
- * `emails/2`. So a queue that gets more partitions moves no jobs.
+ * The names of a queue's partitions. The first has the queue's own name, the others add a number: `emails`,
+ * `emails/1`, `emails/2`. So a queue that gets more partitions moves no jobs.
  */
 import type { NewJob } from './record.ts'
 
@@ -10,9 +10,9 @@ export function partitionsOf(queue: string, count: number): string[] {
 }
 
 /**
- * The number of the partition for all jobs with this group or lock name: the partition with the highest hash together
- * with the name (rendezvous hashing, Thaler and Ravishankar 1998). When a queue gets one more partition, only the names
- * that move to the new one change their partition.
+ * The number of the partition for all jobs with this group or lock name: the partition with the highest hash
+ * together with the name (rendezvous hashing, Thaler and Ravishankar 1998). When a queue gets one more
+ * partition, only the names that move to the new one change their partition.
  */
 export function partitionFor(name: string, count: number): number {
   let best = 0
@@ -25,8 +25,8 @@ export function partitionFor(name: string, count: number): number {
 }
 
 /**
- * The partition of a queue for all jobs with this name: an id of the application, a group or a lock. Jobs that were queued
- * when the queue had another number of partitions may be elsewhere.
+ * The partition of a queue for all jobs with this name: an id of the application, a group or a lock. Jobs
+ * that were queued when the queue had another number of partitions may be elsewhere.
  *
  * @param partitions the number of partitions of each configured queue
  */
@@ -36,8 +36,8 @@ export function partitionWith(name: string, queue: string, partitions: ReadonlyM
 }
 
 /**
- * The name that decides the partition of a job: an id that the application chose, or the group or lock whose jobs must
- * be together. Undefined: the job may go to any partition.
+ * The name that decides the partition of a job: an id that the application chose, or the group or lock whose
+ * jobs must be together. Undefined: the job may go to any partition.
  */
 export function placeNameOf({ id, ownId, group, lock }: NewJob): string | undefined {
   return ownId === undefined ? (group?.name ?? lock?.name) : id

@@ -1,9 +1,10 @@
 /**
- * Payloads are JSON. `encode` returns the JSON text, or refuses the value and names the path of the problem. It drops
- * nothing silently, except properties that are `undefined`, which JSON drops by its own rule.
+ * Payloads are JSON. `encode` returns the JSON text, or refuses the value and names the path of the problem.
+ * It drops nothing silently, except properties that are `undefined`, which JSON drops by its own rule.
  *
- * A payload that is far too large or too deeply nested is refused before it is written: the check counts bytes as it
- * goes, and stops at a quarter above the limit. So a payload from outside costs no more than the largest allowed one.
+ * A payload that is far too large or too deeply nested is refused before it is written: the check counts
+ * bytes as it goes, and stops at a quarter above the limit. So a payload from outside costs no more than the
+ * largest allowed one.
  */
 import { excerpt } from '@s18i/lark/config'
 import { textOf as textOfError } from '../words/thrown.ts'
@@ -17,9 +18,9 @@ const MAX_PROGRESS = 4_096
 /** Bytes, as UTF-8. A context is small because it travels with every job that is dispatched in it. */
 export const MAX_CONTEXT = 4_096
 /**
- * How deep objects and lists may be nested, the outermost included. `JSON.stringify` compares each of them with all
- * those around it: 400 kB of short lists took 26 ms in 100 levels, 40 ms in 200, 141 ms in 990. (Node 20, 2 cores,
- * shared, 2026-11-25.)
+ * How deep objects and lists may be nested, the outermost included. `JSON.stringify` compares each of them
+ * with all those around it: 400 kB of short lists took 26 ms in 100 levels, 40 ms in 200, 141 ms in 990.
+ * (Node 20, 2 cores, shared, 2026-11-25.)
  */
 export const MAX_DEPTH = 200
 
@@ -36,8 +37,8 @@ const kinds = {
  *
  * @param what the kind of value. It decides the words of messages, and the codes
  * @param isFree takes what `JSON.stringify` takes (`options/lenient.ts`)
- * @throws PAYLOAD_NOT_JSON naming the path (`payload.user.save is a function`), PAYLOAD_TOO_LARGE; for a result
- *   RESULT_NOT_JSON, PAYLOAD_TOO_LARGE; for a context CONTEXT_NOT_JSON, CONTEXT_TOO_LARGE
+ * @throws PAYLOAD_NOT_JSON naming the path (`payload.user.save is a function`), PAYLOAD_TOO_LARGE; for a
+ *   result RESULT_NOT_JSON, PAYLOAD_TOO_LARGE; for a context CONTEXT_NOT_JSON, CONTEXT_TOO_LARGE
  */
 export function encode(
   value: unknown,
@@ -125,8 +126,8 @@ const TOO_DEEP = 'too deep'
 /**
  * One walk through a value. It ends at the first part that has no JSON form, or when the value is too large.
  *
- * It counts one byte for each character, so never more bytes than the text will have. It collects the path of a problem
- * on the way back from it, so that a value without problems costs nothing for this.
+ * It counts one byte for each character, so never more bytes than the text will have. It collects the path of
+ * a problem on the way back from it, so that a value without problems costs nothing for this.
  */
 class Check {
   #left: number
@@ -205,11 +206,13 @@ class Check {
       return undefined
     }
     const prototype = Object.getPrototypeOf(value)
-    // An object whose prototype has no prototype is plain. This also holds for objects from another vm context.
+    // An object whose prototype has no prototype is plain. This also holds for objects from another vm
+    // context.
     if (prototype !== null && Object.getPrototypeOf(prototype) !== null) {
       const name = prototype.constructor?.name || 'a class'
       const own = (value as { toJSON?: unknown }).toJSON
-      // A Date has toJSON, but would arrive as a text. It is refused, so that handle gets values of its declared type.
+      // A Date has toJSON, but would arrive as a text. It is refused, so that handle gets values of its
+      // declared type.
       if (typeof own === 'function' && (this.#isFree || !(value instanceof Date))) {
         const form = own.call(value, '')
         if (form !== value) {

@@ -1,6 +1,7 @@
 /**
- * The keys of Lark's own jobs. Such a job runs a command of `lark`, so a name from outside never becomes its key: not
- * that of a job that is imported, not one that `dispatchByKey()` is given. Only the calls that are made for commands use it.
+ * The keys of Lark's own jobs. Such a job runs a command of `lark`, so a name from outside never becomes its
+ * key: not that of a job that is imported, not one that `dispatchByKey()` is given. Only the calls that are
+ * made for commands use it.
  */
 
 /** What these keys begin with. */

@@ -1,6 +1,6 @@
 /**
- * Names of locks, groups, limiters and circuits, as a store keeps them. Two names that differ for the user also differ
- * in the store, and no name of a user can equal a name that Lark creates:
+ * Names of locks, groups, limiters and circuits, as a store keeps them. Two names that differ for the user
+ * also differ in the store, and no name of a user can equal a name that Lark creates:
  *
  *   name        most names are kept as they are
  *   ~name       a name that begins with a character that has a meaning here: `~`, `#` or `=`
@@ -14,7 +14,10 @@ import { createHash } from 'node:crypto'
 /** Names up to this length are kept as they are. */
 const MAX_NAME = 64
 
-/** @param text without a lone surrogate: stores keep UTF-8, which turns all lone surrogates into the same character */
+/**
+ * @param text without a lone surrogate: stores keep UTF-8, which turns all lone surrogates into the same
+ *   character
+ */
 export function storedName(text: string): string {
   if (text.length > MAX_NAME || text.includes('\0'))
     return `#${createHash('sha256').update(text).digest('base64url')}`

@@ -1,7 +1,7 @@
 /**
  * The job of a tick. A schedule ticks at an instant, and each tick becomes one job, whose id names both:
- * `nightly@2026-11-26T03:00:00Z`. So no job carries a field for its schedule, and no store keeps a table of ticks. Ids
- * that applications choose have no colon, so they cannot name a tick.
+ * `nightly@2026-11-26T03:00:00Z`. So no job carries a field for its schedule, and no store keeps a table of
+ * ticks. Ids that applications choose have no colon, so they cannot name a tick.
  */
 import type { State } from './record.ts'
 
@@ -14,7 +14,9 @@ export interface Tick {
 
 const form = /^(.+)@(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3})?Z)$/
 
-/** The most characters of the id of a schedule: the id of a tick is 25 longer, and ids have at most `MAX_ID`. */
+/**
+ * The most characters of the id of a schedule: the id of a tick is 25 longer, and ids have at most `MAX_ID`.
+ */
 export const MAX_SCHEDULE_ID = 75
 
 /** The id of the job of a tick. */
@@ -31,8 +33,8 @@ export function tickOf(id: string): Tick | undefined {
 }
 
 /**
- * From when `expiresIn` and `retryUntil` of a job count: when it was queued; or the instant of its tick, because workers
- * queue it a little ahead.
+ * From when `expiresIn` and `retryUntil` of a job count: when it was queued; or the instant of its tick,
+ * because workers queue it a little ahead.
  */
 export function limitsFrom({ id, queuedAt }: { id: string; queuedAt: number }): number {
   return Math.max(queuedAt, tickOf(id)?.at ?? 0)

@@ -1,6 +1,7 @@
 /**
- * The trace of a dispatch. It travels with its jobs, so that their runs can name where they come from: what the
- * application's propagator writes, such as `traceparent`, `tracestate` and `baggage`. Lark does not look into it.
+ * The trace of a dispatch. It travels with its jobs, so that their runs can name where they come from: what
+ * the application's propagator writes, such as `traceparent`, `tracestate` and `baggage`. Lark does not look
+ * into it.
  */
 export type Trace = Readonly<Record<string, string>>
 

@@ -13,8 +13,8 @@ import type { FlowRef } from './flows/flow-parts.ts'
 import type { Flags } from './look/filter.ts'
 
 /**
- * Looks at the flows of a store and changes them; `operate().flows` is such an object. A call takes the id of a flow, or an
- * object with its `id` and its `home`, such as a `FlowInfo`: then nothing has to be searched.
+ * Looks at the flows of a store and changes them; `operate().flows` is such an object. A call takes the id of
+ * a flow, or an object with its `id` and its `home`, such as a `FlowInfo`: then nothing has to be searched.
  */
 export class FlowOperations {
   readonly #open: () => Promise<OpenFlows>
@@ -44,7 +44,8 @@ export class FlowOperations {
   /**
    * A flow with its nodes; undefined if there is none, or if it was kept for long enough after its end.
    *
-   * @param options `nodes: false` leaves the nodes out. `failures`: of a batch, how many of the members to tell that did not
+   * @param options `nodes: false` leaves the nodes out. `failures`: of a batch, how many of the members to
+   *   tell that did not
    * complete. `queue`: looks only there
    * @throws FLOW_INVALID, FLOW_ID_AMBIGUOUS, FILTER_INVALID, UNKNOWN_QUEUE, STORE_DAMAGED
    * @example const { state, counts, nodes } = (await operate().flows.get('order-77'))!
@@ -56,12 +57,13 @@ export class FlowOperations {
   }
 
   /**
-   * A page of the flows that meet all conditions of a filter, the last dispatched first, without their nodes. Flows that are
-   * nodes of others are left out unless `nested` is true. One call looks at no more than 1,000 flows of each partition. So
-   * a page may have fewer flows than `limit`, or none, and yet a `cursor`: there is more. A flow that cannot be read is in
-   * `damaged`, whatever the filter says.
+   * A page of the flows that meet all conditions of a filter, the last dispatched first, without their nodes.
+   * Flows that are nodes of others are left out unless `nested` is true. One call looks at no more than 1,000
+   * flows of each partition. So a page may have fewer flows than `limit`, or none, and yet a `cursor`: there
+   * is more. A flow that cannot be read is in `damaged`, whatever the filter says.
    *
-   * @param options `cursor`: of the page before, of the same filter. `limit`: the most flows of the page, 1…1,000, default
+   * @param options `cursor`: of the page before, of the same filter. `limit`: the most flows of the page,
+   *   1…1,000, default
    * 100
    * @throws FILTER_INVALID, CURSOR_INVALID, UNKNOWN_QUEUE
    * @example const { flows, cursor } = await operate().flows.list({ state: 'failed', since: '1h' })
@@ -73,8 +75,8 @@ export class FlowOperations {
   }
 
   /**
-   * The flow of a job, and which node or member of it the job is; undefined if the job is in none, or if the flow is not
-   * kept any more.
+   * The flow of a job, and which node or member of it the job is; undefined if the job is in none, or if the
+   * flow is not kept any more.
    *
    * @throws JOB_ID_INVALID, STORE_DAMAGED
    */
@@ -84,8 +86,9 @@ export class FlowOperations {
   }
 
   /**
-   * Cancels a flow: nodes that have not started never do, jobs that do not run end at once, and the `signal` of those that
-   * run is aborted. It has ended when all of them have. If this process dies meanwhile, a worker goes on with it.
+   * Cancels a flow: nodes that have not started never do, jobs that do not run end at once, and the `signal`
+   * of those that run is aborted. It has ended when all of them have. If this process dies meanwhile, a
+   * worker goes on with it.
    *
    * @param options `because`: why, for people
    * @returns false if it has ended, or ends already
@@ -100,12 +103,14 @@ export class FlowOperations {
   }
 
   /**
-   * Starts again what did not complete: nodes that failed or were cancelled, those that were skipped because of them, and
-   * members that failed. Results of the others are kept. Callbacks are due again when the flow has ended again.
+   * Starts again what did not complete: nodes that failed or were cancelled, those that were skipped because
+   * of them, and members that failed. Results of the others are kept. Callbacks are due again when the flow
+   * has ended again.
    *
-   * @param options `within`: in how long it must end, from now on; a flow that had not ended in time is refused without
-   *   it
-   * @returns false if there is nothing to start again: all has completed, waits or runs, or is not kept any more
+   * @param options `within`: in how long it must end, from now on; a flow that had not ended in time is
+   *   refused without it
+   * @returns false if there is nothing to start again: all has completed, waits or runs, or is not kept any
+   *   more
    * @throws FLOW_NOT_FOUND, FLOW_LATE, FLOW_INVALID, FLOW_ID_AMBIGUOUS, FILTER_INVALID, UNKNOWN_QUEUE
    * @example await operate().flows.retry('order-77')
    */
@@ -117,12 +122,13 @@ export class FlowOperations {
   }
 
   /**
-   * Removes a flow for good, with all that is kept of it: its definition, its jobs, their results and errors, and the
-   * flows in it. What has not started never does, and its callbacks do not start. Running jobs are left as they are: as
-   * long as some run, the flow is kept without payloads, and a second call removes it when they have ended. If the flow
-   * is a node of another, that node has ended, with the reason `removed`.
+   * Removes a flow for good, with all that is kept of it: its definition, its jobs, their results and errors,
+   * and the flows in it. What has not started never does, and its callbacks do not start. Running jobs are
+   * left as they are: as long as some run, the flow is kept without payloads, and a second call removes it
+   * when they have ended. If the flow is a node of another, that node has ended, with the reason `removed`.
    *
-   * @param options `dryRun`: only counts the jobs that would be purged. `queue`: looks for the flow only there
+   * @param options `dryRun`: only counts the jobs that would be purged. `queue`: looks for the flow only
+   *   there
    * @returns how many jobs are gone, those included that were never queued, and how many run
    * @throws FLOW_NOT_FOUND, FLOW_INVALID, FLOW_ID_AMBIGUOUS, FILTER_INVALID, UNKNOWN_QUEUE, STORE_DAMAGED
    * @example await operate().flows.purge('order-77')

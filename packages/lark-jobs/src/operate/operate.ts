@@ -1,6 +1,6 @@
 /**
- * What people do to the jobs in a store, for commands, dashboards and scripts: the operations that `Jobs` has, and
- * those that an application rarely needs.
+ * What people do to the jobs in a store, for commands, dashboards and scripts: the operations that `Jobs`
+ * has, and those that an application rarely needs.
  */
 import type { ConfiguredDashboard } from '../config/dashboard.ts'
 import { inside } from '../model/copies.ts'
@@ -68,8 +68,9 @@ export class Operate extends Operations {
   }
 
   /**
-   * Why a job does not run: every reason, the most important first, with what ends it; or what has become of it. Undefined if
-   * there is no such job, or if it was removed. A node of a flow that has not started has reasons, too.
+   * Why a job does not run: every reason, the most important first, with what ends it; or what has become of
+   * it. Undefined if there is no such job, or if it was removed. A node of a flow that has not started has
+   * reasons, too.
    *
    * @param options `queue`: looks only there. Several queues may have a job with an id that you chose
    * @throws JOB_ID_INVALID, JOB_ID_AMBIGUOUS, FILTER_INVALID, UNKNOWN_QUEUE, STORE_DAMAGED
@@ -89,9 +90,9 @@ export class Operate extends Operations {
   }
 
   /**
-   * A page of what the workers run now: which job, and since when. Jobs that a worker has taken and not begun are shown
-   * too. Order: by partition, then by id. One call looks at no more than 1,000 jobs, so a page may be short, or empty, and
-   * yet have a `cursor`.
+   * A page of what the workers run now: which job, and since when. Jobs that a worker has taken and not begun
+   * are shown too. Order: by partition, then by id. One call looks at no more than 1,000 jobs, so a page may
+   * be short, or empty, and yet have a `cursor`.
    *
    * @param options `cursor`: of the page before. `limit`: 1…1,000, default 100
    * @throws FILTER_INVALID, CURSOR_INVALID, UNKNOWN_QUEUE
@@ -104,9 +105,9 @@ export class Operate extends Operations {
   }
 
   /**
-   * A page of the groups of a queue that have jobs or are paused: which may go on, and what the others wait for. Order: by
-   * partition, then state by state: paused, turn (the next first), asleep (the first to wake first), then by name those
-   * that are full or whose last jobs run.
+   * A page of the groups of a queue that have jobs or are paused: which may go on, and what the others wait
+   * for. Order: by partition, then state by state: paused, turn (the next first), asleep (the first to wake
+   * first), then by name those that are full or whose last jobs run.
    *
    * @param options `cursor`: of the page before. `limit`: about how many, 1…1,000, default 100
    * @throws FILTER_INVALID, CURSOR_INVALID, UNKNOWN_QUEUE
@@ -119,8 +120,9 @@ export class Operate extends Operations {
   }
 
   /**
-   * The limiters of the configuration, and those that live workers use: what they grant, which workers hold permits, and
-   * who waits for how many. Of each worker, the 100 limiters and circuits that it has met last are known.
+   * The limiters of the configuration, and those that live workers use: what they grant, which workers hold
+   * permits, and who waits for how many. Of each worker, the 100 limiters and circuits that it has met last
+   * are known.
    */
   async limiters(): Promise<LimiterStatus[]> {
     const { limiters } = await import('./look/limiters.ts')
@@ -140,8 +142,9 @@ export class Operate extends Operations {
   }
 
   /**
-   * The job classes whose jobs can be dispatched by hand: those that the option `jobs` of the configuration in code names,
-   * or those in the folders of the application, which are loaded once; and defined jobs that are imported.
+   * The job classes whose jobs can be dispatched by hand: those that the option `jobs` of the configuration
+   * in code names, or those in the folders of the application, which are loaded once; and defined jobs that
+   * are imported.
    *
    * @throws JOB_KEY_TAKEN, JOB_INVALID
    * @example for (const { key, queue, schema } of await operate().classes()) console.log(key, queue, schema?.properties)
@@ -152,12 +155,14 @@ export class Operate extends Operations {
   }
 
   /**
-   * Queues a job by the key of its class, as `Jobs.dispatchByKey()` does, and records that in the audit. Commands cannot be
-   * dispatched so.
+   * Queues a job by the key of its class, as `Jobs.dispatchByKey()` does, and records that in the audit.
+   * Commands cannot be dispatched so.
    *
-   * @param options what this job says differently from its class: `queueName`, `delay`, `priority`, `tags` and others; `id`
+   * @param options what this job says differently from its class: `queueName`, `delay`, `priority`, `tags`
+   *   and others; `id`
    * @returns also if it was rejected, with the reason
-   * @throws UNKNOWN_JOB, UNKNOWN_QUEUE, PAYLOAD_NOT_JSON, PAYLOAD_INVALID, PAYLOAD_TOO_LARGE, JOB_ID_INVALID, JOB_INVALID
+   * @throws UNKNOWN_JOB, UNKNOWN_QUEUE, PAYLOAD_NOT_JSON, PAYLOAD_INVALID, PAYLOAD_TOO_LARGE, JOB_ID_INVALID,
+   *   JOB_INVALID
    * @example const { id, rejection } = await operate().dispatch('send-email', { to }, { delay: '5m' })
    */
   async dispatch(key: string, payload?: unknown, options: DispatchOptions = {}): Promise<HandDispatch> {
@@ -168,11 +173,11 @@ export class Operate extends Operations {
   }
 
   /**
-   * How the queues do: how long their jobs waited and ran in the last five minutes (p50, p95, p99), how many came and
-   * ended in the last minute, and for how long the oldest has waited. Every time is in milliseconds.
+   * How the queues do: how long their jobs waited and ran in the last five minutes (p50, p95, p99), how many
+   * came and ended in the last minute, and for how long the oldest has waited. Every time is in milliseconds.
    *
-   * Workers gather the times and make them known every five seconds, and when they end. So a worker that has died is
-   * missing with what it did in its last seconds.
+   * Workers gather the times and make them known every five seconds, and when they end. So a worker that has
+   * died is missing with what it did in its last seconds.
    *
    * @param filter `queue`: only this one
    * @throws FILTER_INVALID, UNKNOWN_QUEUE
@@ -188,7 +193,8 @@ export class Operate extends Operations {
   }
 
   /**
-   * `status()` and `figures()` of every queue in one, which asks the store once: for a screen that is drawn anew each second.
+   * `status()` and `figures()` of every queue in one, which asks the store once: for a screen that is drawn
+   * anew each second.
    *
    * @param options `keys: false`: does not look for keys that no worker knows, which costs most of the call
    * @throws FILTER_INVALID
@@ -202,8 +208,9 @@ export class Operate extends Operations {
   }
 
   /**
-   * How many runs ended, and how, coarser the older: in each minute of the last hour, each hour of the last three days, and
-   * each day of the last 90, in UTC. Minutes, hours and days in which none ended are left out.
+   * How many runs ended, and how, coarser the older: in each minute of the last hour, each hour of the last
+   * three days, and each day of the last 90, in UTC. Minutes, hours and days in which none ended are left
+   * out.
    *
    * @param filter `queue`: only this one. `since`: an instant, or how long ago, such as `'1d'`
    * @throws FILTER_INVALID, UNKNOWN_QUEUE
@@ -218,12 +225,14 @@ export class Operate extends Operations {
   }
 
   /**
-   * How long jobs waited and runs took (p50, p95, p99, in milliseconds): in each minute of the last hour, each hour of the
-   * last three days, or each day of the last 90, in UTC. Steps in which no run began or ended are left out.
+   * How long jobs waited and runs took (p50, p95, p99, in milliseconds): in each minute of the last hour,
+   * each hour of the last three days, or each day of the last 90, in UTC. Steps in which no run began or
+   * ended are left out.
    *
    * Workers make this known every five seconds, so a run may count in the minute after its own.
    *
-   * @param filter `queue`: only this one; default: all together. `unit`: `'minutes'` (default), `'hours'` or `'days'`
+   * @param filter `queue`: only this one; default: all together. `unit`: `'minutes'` (default), `'hours'` or
+   *   `'days'`
    * @throws FILTER_INVALID, UNKNOWN_QUEUE
    * @example
    * const { steps } = await operate().runTimes({ queue: 'emails', unit: 'hours' })
@@ -236,10 +245,11 @@ export class Operate extends Operations {
   }
 
   /**
-   * Compares the queues with limits. A queue that is not configured is compared while it has jobs that have not ended, or
-   * if it is named.
+   * Compares the queues with limits. A queue that is not configured is compared while it has jobs that have
+   * not ended, or if it is named.
    *
-   * @param options `maxAge`, `maxFailed`, `maxWaiting`, `minWorkers`: each for all queues, or by queue. Without `maxAge`,
+   * @param options `maxAge`, `maxFailed`, `maxWaiting`, `minWorkers`: each for all queues, or by queue.
+   *   Without `maxAge`,
    * the `target` of a queue counts
    * @throws FILTER_INVALID, also if no queue has a limit; UNKNOWN_QUEUE
    * @example
@@ -254,14 +264,16 @@ export class Operate extends Operations {
   }
 
   /**
-   * Why jobs failed for good: the kinds of their failures, those with the most jobs first. A kind is what has the same job
-   * class, the same error name and code, the same message but for numbers, ids and quoted parts, and comes from the same
-   * place. Its name, such as `3f2a`, is a condition of filters: `retry({ kind: '3f2a' })`.
+   * Why jobs failed for good: the kinds of their failures, those with the most jobs first. A kind is what has
+   * the same job class, the same error name and code, the same message but for numbers, ids and quoted parts,
+   * and comes from the same place. Its name, such as `3f2a`, is a condition of filters: `retry({ kind: '3f2a'
+   * })`.
    *
-   * It reads all failed jobs that meet the filter, and no payloads unless the filter has `where`. Beyond 1,000 kinds, the
-   * jobs of the others are only counted.
+   * It reads all failed jobs that meet the filter, and no payloads unless the filter has `where`. Beyond
+   * 1,000 kinds, the jobs of the others are only counted.
    *
-   * @param options `limit`: the most kinds, 1…1,000, default 100. `signal`: the call rejects with its reason. `onProgress`:
+   * @param options `limit`: the most kinds, 1…1,000, default 100. `signal`: the call rejects with its reason.
+   *   `onProgress`:
    * called with each page, with how many jobs were read, and of how many
    * @throws FILTER_INVALID, UNKNOWN_QUEUE
    * @example
@@ -275,8 +287,9 @@ export class Operate extends Operations {
   }
 
   /**
-   * A book of why jobs failed for good, for screens that refresh: it remembers what it has read, so each look after the
-   * first takes milliseconds, however many jobs have failed. Close it when you do not need it any more.
+   * A book of why jobs failed for good, for screens that refresh: it remembers what it has read, so each look
+   * after the first takes milliseconds, however many jobs have failed. Close it when you do not need it any
+   * more.
    *
    * @example
    * await using book = await operate().failureBook()
@@ -288,8 +301,9 @@ export class Operate extends Operations {
   }
 
   /**
-   * The whole records of the jobs that meet a filter, some at a time: to write them to a file. Payloads, results and
-   * progress are JSON texts in them, as they are stored, and nothing is hidden. Without conditions, of all jobs.
+   * The whole records of the jobs that meet a filter, some at a time: to write them to a file. Payloads,
+   * results and progress are JSON texts in them, as they are stored, and nothing is hidden. Without
+   * conditions, of all jobs.
    *
    * @param options `signal`: ends the reading when it is aborted
    * @throws FILTER_INVALID, UNKNOWN_QUEUE, when the first is asked for
@@ -302,16 +316,17 @@ export class Operate extends Operations {
   }
 
   /**
-   * Puts jobs back from their records, as `records()` and `remove({ before })` give them: ended jobs as they ended, with
-   * their errors, and others into their queue, with all their tries. And schedules, from those of `schedules.records()`.
-   * What is there already is left as it is, so a call may be repeated. Locks, logs and what a class says of keeping its jobs do not come back.
+   * Puts jobs back from their records, as `records()` and `remove({ before })` give them: ended jobs as they
+   * ended, with their errors, and others into their queue, with all their tries. And schedules, from those of
+   * `schedules.records()`. What is there already is left as it is, so a call may be repeated. Locks, logs and
+   * what a class says of keeping its jobs do not come back.
    *
    * @param records a list of them, or lists that come one after the other, such as those of a large file
-   * @param options `source`: where they are from, in words, for the audit. `commands`: also jobs that run commands of
-   *   `lark`, for records that you trust. `signal`: ends the call between two lots. `onProgress`: called with each lot,
-   *   with how many records the call has been through
-   * @throws IMPORT_INVALID for a value that is not such a record, or runs a command, before any job of its list is put
-   *   back; UNKNOWN_QUEUE, FILTER_INVALID
+   * @param options `source`: where they are from, in words, for the audit. `commands`: also jobs that run
+   *   commands of `lark`, for records that you trust. `signal`: ends the call between two lots. `onProgress`:
+   *   called with each lot, with how many records the call has been through
+   * @throws IMPORT_INVALID for a value that is not such a record, or runs a command, before any job of its
+   *   list is put back; UNKNOWN_QUEUE, FILTER_INVALID
    * @example await operate().import(lines.map((line) => JSON.parse(line)))
    */
   async import(
@@ -329,9 +344,10 @@ export class Operate extends Operations {
   }
 
   /**
-   * Takes retries and `runNow()` back: jobs that have not begun since are again what their records say, as `records()` has
-   * given them before the change. Jobs that had ended end again as they did, and delayed ones are due when they were. Jobs
-   * that have begun or were edited since stay as they are. No job is missing meanwhile, whatever happens to the process.
+   * Takes retries and `runNow()` back: jobs that have not begun since are again what their records say, as
+   * `records()` has given them before the change. Jobs that had ended end again as they did, and delayed ones
+   * are due when they were. Jobs that have begun or were edited since stay as they are. No job is missing
+   * meanwhile, whatever happens to the process.
    *
    * @throws IMPORT_INVALID for a value that is not such a record, before any job is changed
    * @example
@@ -348,12 +364,14 @@ export class Operate extends Operations {
   }
 
   /**
-   * A page of what people changed by hand, with `operate()`: with commands, dashboards and scripts. The last change comes
-   * first. One call looks at no more than 1,000 changes, so a page may be short, or empty, and yet have a `cursor`.
+   * A page of what people changed by hand, with `operate()`: with commands, dashboards and scripts. The last
+   * change comes first. One call looks at no more than 1,000 changes, so a page may be short, or empty, and
+   * yet have a `cursor`.
    *
    * What an application changes with `Jobs` and with handles is no change by hand, and is not kept.
    *
-   * @param options `since`, `who`, `what`: only these. `limit`: 1…1,000, default 100. `cursor`: of the page before
+   * @param options `since`, `who`, `what`: only these. `limit`: 1…1,000, default 100. `cursor`: of the page
+   *   before
    * @throws FILTER_INVALID, CURSOR_INVALID
    * @example const { entries } = await operate().audit({ since: '1d', what: 'remove' })
    */
@@ -364,8 +382,8 @@ export class Operate extends Operations {
   }
 
   /**
-   * Looks at the servers or the file of the store, at its queues and its workers: what is wrong, and what to do. Each check
-   * of each subject is a finding, also if all is well. Nothing is changed.
+   * Looks at the servers or the file of the store, at its queues and its workers: what is wrong, and what to
+   * do. Each check of each subject is a finding, also if all is well. Nothing is changed.
    *
    * If the store cannot be opened, that is the only finding.
    *
@@ -379,9 +397,9 @@ export class Operate extends Operations {
   }
 
   /**
-   * Follows a job until it has ended: its states, what it reports by `this.progress()`, and the lines of its log. A job
-   * that runs is heard within a quarter of a second, once its worker knows that somebody watches: with the next renewal
-   * of the lease, a third of it. The end of the job, or of the signal, ends it.
+   * Follows a job until it has ended: its states, what it reports by `this.progress()`, and the lines of its
+   * log. A job that runs is heard within a quarter of a second, once its worker knows that somebody watches:
+   * with the next renewal of the lease, a third of it. The end of the job, or of the signal, ends it.
    *
    * @param options `queue`, if several have a job with this id; `signal`
    * @throws JOB_NOT_FOUND, JOB_ID_AMBIGUOUS, UNKNOWN_QUEUE, FILTER_INVALID
@@ -397,7 +415,10 @@ export class Operate extends Operations {
     return undefined
   }
 
-  /** How many milliseconds the store takes to answer the smallest question. Opens it first, and does not count that. */
+  /**
+   * How many milliseconds the store takes to answer the smallest question. Opens it first, and does not count
+   * that.
+   */
   async ping(): Promise<number> {
     const { store } = await this.#operating.jobs.open()
     const asked = performance.now()
@@ -422,8 +443,8 @@ export class Operate extends Operations {
   }
 
   /**
-   * How many ended jobs a queue keeps of each state, and for how many milliseconds, as it is configured. The store is
-   * not opened.
+   * How many ended jobs a queue keeps of each state, and for how many milliseconds, as it is configured. The
+   * store is not opened.
    *
    * @param queue default: a queue that says nothing of it
    */
@@ -433,8 +454,9 @@ export class Operate extends Operations {
   }
 
   /**
-   * Removes the store with everything in it, for the temporary store of a test: the file of an embedded store, or on
-   * Redis all keys of the prefix. No process may use the store meanwhile, so close this instance of `Jobs` before.
+   * Removes the store with everything in it, for the temporary store of a test: the file of an embedded
+   * store, or on Redis all keys of the prefix. No process may use the store meanwhile, so close this instance
+   * of `Jobs` before.
    *
    * @throws FILTER_INVALID without `{ all: true }`
    */

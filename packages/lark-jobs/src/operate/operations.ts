@@ -1,6 +1,6 @@
 /**
- * The operations on jobs that `Jobs` and `operate()` share: look, retry, cancel, pause, resume. Each call checks what
- * it is given before it opens the store, and imports what it needs: most processes only dispatch.
+ * The operations on jobs that `Jobs` and `operate()` share: look, retry, cancel, pause, resume. Each call
+ * checks what it is given before it opens the store, and imports what it needs: most processes only dispatch.
  */
 import type { Audited } from '../model/audited.ts'
 import { readId } from '../model/id.ts'
@@ -40,11 +40,13 @@ export abstract class Operations {
   }
 
   /**
-   * The job with this id, with its log; undefined if there is none, or if it was removed. `Jobs.find<ImportJob>(id)`
-   * gives the payload and the result the types of that class. Nothing checks that the job has that class.
+   * The job with this id, with its log; undefined if there is none, or if it was removed.
+   * `Jobs.find<ImportJob>(id)` gives the payload and the result the types of that class. Nothing checks that
+   * the job has that class.
    *
    * @param options `queue`: looks only there. Several queues may have a job with an id that you chose
-   * @throws JOB_ID_INVALID for a value that cannot be the id of a job; JOB_ID_AMBIGUOUS, FILTER_INVALID, UNKNOWN_QUEUE
+   * @throws JOB_ID_INVALID for a value that cannot be the id of a job; JOB_ID_AMBIGUOUS, FILTER_INVALID,
+   *   UNKNOWN_QUEUE
    * @example const rows = (await Jobs.find<ImportJob>(id))?.result?.rows
    */
   async find<J extends JobLike = JobLike>(
@@ -69,17 +71,21 @@ export abstract class Operations {
   }
 
   /**
-   * A page of the jobs that meet all conditions of a filter; without conditions, of all jobs of the store. One call looks
-   * at no more than 1,000 jobs. So a page may have fewer jobs than `limit`, or none, and yet a `cursor`: there is more.
+   * A page of the jobs that meet all conditions of a filter; without conditions, of all jobs of the store.
+   * One call looks at no more than 1,000 jobs. So a page may have fewer jobs than `limit`, or none, and yet a
+   * `cursor`: there is more.
    *
-   * `Jobs.list<ImportJob>(…)` gives payloads and results the types of that class. Nothing checks that the jobs have it.
+   * `Jobs.list<ImportJob>(…)` gives payloads and results the types of that class. Nothing checks that the
+   * jobs have it.
    *
-   * Order: partition by partition in the order of their names, and within each, state by state in the order of
-   * `filter.state`. Ended jobs by the time of their end, waiting and delayed jobs in the order in which they would run,
-   * active jobs by id, which is the order of their dispatch.
+   * Order: partition by partition in the order of their names, and within each, state by state in the order
+   * of `filter.state`. Ended jobs by the time of their end, waiting and delayed jobs in the order in which
+   * they would run, active jobs by id, which is the order of their dispatch.
    *
-   * @param options `cursor`: of the page before, of the same filter and order. `limit`: the most jobs of the page,
-   * 1…1,000, default 100. `order`, of ended jobs: `'newest'` (default) for the latest end first, or `'oldest'`
+   * @param options `cursor`: of the page before, of the same filter and order. `limit`: the most jobs of the
+   *   page,
+   * 1…1,000, default 100. `order`, of ended jobs: `'newest'` (default) for the latest end first, or
+   * `'oldest'`
    * @throws FILTER_INVALID, CURSOR_INVALID, UNKNOWN_QUEUE
    * @example const { jobs, cursor } = await Jobs.list({ queue: 'imports', state: 'failed', where: { 'shop.id': 7 } })
    */
@@ -95,7 +101,8 @@ export abstract class Operations {
   /**
    * Queues ended jobs again, each with all its tries; of many, the earliest to fail first.
    *
-   * @param which one id, several ids, `'failed'` for all failed jobs, or a filter, which without a state means failed jobs
+   * @param which one id, several ids, `'failed'` for all failed jobs, or a filter, which without a state
+   *   means failed jobs
    * @param rest the queue of ids, or of all failed jobs; or options. Default: every queue
    * @returns how many jobs
    * @throws JOB_ID_INVALID, JOB_NOT_FOUND, JOB_ID_AMBIGUOUS, JOB_NOT_RETRIABLE, before any job is queued;
@@ -113,13 +120,16 @@ export abstract class Operations {
   }
 
   /**
-   * Cancels jobs, by id or by a filter. Jobs that do not run end at once. The `signal` of a running job is aborted, in
-   * whichever process it runs: usually at once, and at the latest within a third of its worker's lease (5 s).
+   * Cancels jobs, by id or by a filter. Jobs that do not run end at once. The `signal` of a running job is
+   * aborted, in whichever process it runs: usually at once, and at the latest within a third of its worker's
+   * lease (5 s).
    *
    * @returns how many jobs were cancelled, and how many running jobs were asked to end
-   * @throws JOB_ID_INVALID, JOB_NOT_FOUND, JOB_ID_AMBIGUOUS, JOB_NOT_CANCELLABLE, before any job is cancelled;
+   * @throws JOB_ID_INVALID, JOB_NOT_FOUND, JOB_ID_AMBIGUOUS, JOB_NOT_CANCELLABLE, before any job is
+   *   cancelled;
    * FILTER_INVALID, UNKNOWN_QUEUE
-   * @param options `because`: why, for people: kept with the job, and told to it. `ifNotBegun`: leaves jobs as they are
+   * @param options `because`: why, for people: kept with the job, and told to it. `ifNotBegun`: leaves jobs
+   *   as they are
    * that run, or were run before; the store decides that in one step, and `left` counts them
    * @example await Jobs.cancel(job.id!, { because: 'the order was returned' })
    * @example await Jobs.cancel({ key: 'send-email', queue: 'emails', state: 'delayed' })
@@ -172,8 +182,8 @@ export abstract class Operations {
   }
 
   /**
-   * Gives jobs that wait or are delayed another priority, by id or by a filter. A job keeps its place among the jobs of
-   * its new priority: the time at which it was queued, or is due.
+   * Gives jobs that wait or are delayed another priority, by id or by a filter. A job keeps its place among
+   * the jobs of its new priority: the time at which it was queued, or is due.
    *
    * @param priority higher first, as in a job class
    * @throws the errors of `runNow`
@@ -192,12 +202,14 @@ export abstract class Operations {
   }
 
   /**
-   * Moves jobs that wait or are delayed to another queue, by id or by a filter. Each keeps its id, payload, tries, due time,
-   * priority, tags, group and lock, and its place in the order. Whoever knows it finds it: a handle, `result()`, its flow.
-   * If this process dies meanwhile, each job is in one of the queues, or a worker brings it to the new one in some seconds.
+   * Moves jobs that wait or are delayed to another queue, by id or by a filter. Each keeps its id, payload,
+   * tries, due time, priority, tags, group and lock, and its place in the order. Whoever knows it finds it: a
+   * handle, `result()`, its flow. If this process dies meanwhile, each job is in one of the queues, or a
+   * worker brings it to the new one in some seconds.
    *
    * @param queue to which they go: one of the configuration, or one that has jobs
-   * @returns how many were moved, and how many were left as they are: they began meanwhile, or the queue has a job with their
+   * @returns how many were moved, and how many were left as they are: they began meanwhile, or the queue has
+   *   a job with their
    * id, or one that is unique with them
    * @throws JOB_ID_INVALID, JOB_NOT_FOUND, JOB_ID_AMBIGUOUS, JOB_NOT_MOVABLE, before any job is moved;
    * FILTER_INVALID, UNKNOWN_QUEUE
@@ -216,16 +228,18 @@ export abstract class Operations {
   }
 
   /**
-   * Replaces the payload of jobs that do not run, by id or by a filter. If this process has met the class of a job, the
-   * payload is checked as at a dispatch; otherwise it must be JSON. `options.editedAt` of the job says when. Group, lock,
-   * limiter and tags stay as they are, also if the class makes them of the payload.
+   * Replaces the payload of jobs that do not run, by id or by a filter. If this process has met the class of
+   * a job, the payload is checked as at a dispatch; otherwise it must be JSON. `options.editedAt` of the job
+   * says when. Group, lock, limiter and tags stay as they are, also if the class makes them of the payload.
    *
    * `Jobs.edit<ImportJob>(…)` gives the payload the type of that class. Nothing checks that the jobs have it.
    *
-   * @param payload the new one; or a function that makes the new payload of each job from the one that is stored. If it
+   * @param payload the new one; or a function that makes the new payload of each job from the one that is
+   *   stored. If it
    * throws, the call rejects, and the jobs before have been edited
    * @returns how many jobs were edited, and how many that match the filter run, and were left as they are
-   * @throws JOB_ID_INVALID, JOB_NOT_FOUND, JOB_ID_AMBIGUOUS, JOB_NOT_EDITABLE, before any job is changed; PAYLOAD_INVALID,
+   * @throws JOB_ID_INVALID, JOB_NOT_FOUND, JOB_ID_AMBIGUOUS, JOB_NOT_EDITABLE, before any job is changed;
+   *   PAYLOAD_INVALID,
    * PAYLOAD_NOT_JSON, PAYLOAD_TOO_LARGE, JOB_INVALID, COMMAND_NOT_EDITABLE; FILTER_INVALID, UNKNOWN_QUEUE
    * @example await Jobs.edit<ImportJob>(id, { file: 'b.csv' }), await Jobs.retry(id)
    * @example await Jobs.edit<ImportJob>({ kind: '3f2a' }, ({ file }) => ({ file: `imports/${file}` }))
@@ -242,11 +256,14 @@ export abstract class Operations {
   }
 
   /**
-   * Gives jobs more tags, by id or by a filter, whatever their state. A tag that a job has already stays where it is.
+   * Gives jobs more tags, by id or by a filter, whatever their state. A tag that a job has already stays
+   * where it is.
    *
    * @param tags one, or a list of up to 10, each of at most 64 characters
-   * @returns how many jobs have the tags now, and how many were left as they are, because they would have more than 10
-   * @throws JOB_ID_INVALID, JOB_NOT_FOUND, JOB_ID_AMBIGUOUS, before any job is changed; FILTER_INVALID, UNKNOWN_QUEUE
+   * @returns how many jobs have the tags now, and how many were left as they are, because they would have
+   *   more than 10
+   * @throws JOB_ID_INVALID, JOB_NOT_FOUND, JOB_ID_AMBIGUOUS, before any job is changed; FILTER_INVALID,
+   *   UNKNOWN_QUEUE
    * @example await Jobs.tag({ key: 'import', state: 'failed', where: { shop: 7 } }, 'looked at')
    */
   async tag(
@@ -280,13 +297,14 @@ export abstract class Operations {
   }
 
   /**
-   * Removes jobs that do not run, by id or by a filter: nobody sees them any more. A job that has not ended does not
-   * run, and its class does not hear of that. What must still happen elsewhere because a job ended happens, and until
-   * then a record is kept for it; `purge` removes that too.
+   * Removes jobs that do not run, by id or by a filter: nobody sees them any more. A job that has not ended
+   * does not run, and its class does not hear of that. What must still happen elsewhere because a job ended
+   * happens, and until then a record is kept for it; `purge` removes that too.
    *
    * @param options `ifNotBegun`: leaves jobs as they are that run, or were run before; `left` counts them
    * @returns how many jobs were removed, and how many that match the filter run, and were left as they are
-   * @throws JOB_ID_INVALID, JOB_NOT_FOUND, JOB_ID_AMBIGUOUS, JOB_NOT_REMOVABLE, before any job is removed; FILTER_INVALID,
+   * @throws JOB_ID_INVALID, JOB_NOT_FOUND, JOB_ID_AMBIGUOUS, JOB_NOT_REMOVABLE, before any job is removed;
+   *   FILTER_INVALID,
    * UNKNOWN_QUEUE
    * @example await Jobs.remove(job.id!)
    * @example await Jobs.remove({ key: 'send-email', state: 'failed' }, { dryRun: true })   // how many it would remove
@@ -302,9 +320,10 @@ export abstract class Operations {
   }
 
   /**
-   * Removes jobs for good from everything that Lark reads: record, payload, result, errors and log, and what is still
-   * kept of a job that was removed before. What should have happened elsewhere because such a job ended does not
-   * happen. Backups, Redis's AOF, and free pages of an SQLite file may still contain the data: see the manual.
+   * Removes jobs for good from everything that Lark reads: record, payload, result, errors and log, and what
+   * is still kept of a job that was removed before. What should have happened elsewhere because such a job
+   * ended does not happen. Backups, Redis's AOF, and free pages of an SQLite file may still contain the data:
+   * see the manual.
    *
    * @returns how many jobs were removed; an id that no job has counts as none
    * @throws JOB_ID_INVALID, JOB_ID_AMBIGUOUS, JOB_NOT_REMOVABLE, before any job is removed; FILTER_INVALID,
@@ -353,13 +372,14 @@ export abstract class Operations {
   }
 
   /**
-   * What happens to jobs, in whichever process: an event for each change, in the order of the changes of a partition.
-   * The store writes events only while somebody listens. If some may be missing, there is an event of the kind `gap`.
-   * The events end when the signal is aborted, and with `close()`.
+   * What happens to jobs, in whichever process: an event for each change, in the order of the changes of a
+   * partition. The store writes events only while somebody listens. If some may be missing, there is an event
+   * of the kind `gap`. The events end when the signal is aborted, and with `close()`.
    *
    * Nothing is checked, and nothing begins, before the first event is asked for, or `ready()` is called.
    *
-   * @param options `queues`, `kinds`: only these events. `since`: the cursor of an event, to go on behind it. `signal`
+   * @param options `queues`, `kinds`: only these events. `since`: the cursor of an event, to go on behind it.
+   *   `signal`
    * @throws FILTER_INVALID, CURSOR_INVALID, UNKNOWN_QUEUE, from `next()` and `ready()`
    * @example
    * for await (const event of Jobs.events({ queues: ['imports'], kinds: ['completed', 'failed'] })) {

@@ -17,7 +17,10 @@ import type {
   ScheduleInfo,
 } from './schedules/schedule-info.ts'
 
-/** Looks at the schedules of a store and changes them; `Jobs.schedules` and `operate().schedules` are such objects. */
+/**
+ * Looks at the schedules of a store and changes them; `Jobs.schedules` and `operate().schedules` are such
+ * objects.
+ */
 export class ScheduleOperations {
   readonly #open: () => Promise<OpenSchedules>
   readonly #perform: Perform
@@ -56,8 +59,9 @@ export class ScheduleOperations {
   }
 
   /**
-   * The schedules that have not ended, as records from which `operate().import()` makes them in another store: with their
-   * payloads as they are stored, their pauses, and their next instants. Without the history of their runs.
+   * The schedules that have not ended, as records from which `operate().import()` makes them in another
+   * store: with their payloads as they are stored, their pauses, and their next instants. Without the history
+   * of their runs.
    *
    * @example const lines = (await operate().schedules.records()).map((schedule) => JSON.stringify(schedule))
    */
@@ -67,8 +71,8 @@ export class ScheduleOperations {
   }
 
   /**
-   * Removes a schedule with its history. Jobs that it has queued stay. A class that declares the schedule sets it again
-   * when a worker starts: pause such a schedule instead.
+   * Removes a schedule with its history. Jobs that it has queued stay. A class that declares the schedule
+   * sets it again when a worker starts: pause such a schedule instead.
    *
    * @returns whether it was there
    * @throws SCHEDULE_INVALID
@@ -81,8 +85,8 @@ export class ScheduleOperations {
   }
 
   /**
-   * Pauses a schedule: it does not tick until it is resumed. Jobs that it has queued run. A new definition leaves it
-   * paused.
+   * Pauses a schedule: it does not tick until it is resumed. Jobs that it has queued run. A new definition
+   * leaves it paused.
    *
    * @param options `because`: why, for people
    * @returns the schedule. If it was paused already, nothing changes
@@ -113,8 +117,8 @@ export class ScheduleOperations {
   }
 
   /**
-   * Queues a job of a schedule now, whether it is paused or has ended. Its next tick stays as it is, and the run is in
-   * its history.
+   * Queues a job of a schedule now, whether it is paused or has ended. Its next tick stays as it is, and the
+   * run is in its history.
    *
    * @throws SCHEDULE_NOT_FOUND, SCHEDULE_INVALID
    * @example const { id } = await Jobs.schedules.runNow('report')

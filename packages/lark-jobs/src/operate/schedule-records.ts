@@ -1,6 +1,6 @@
 /**
- * Schedules as records that another store takes: what they are, and how far they have come. The schedules of job classes
- * too, because they may be paused. What has ended stays, and so does the history of runs.
+ * Schedules as records that another store takes: what they are, and how far they have come. The schedules of
+ * job classes too, because they may be paused. What has ended stays, and so does the history of runs.
  */
 import { partitionOf } from '../dispatch/scheduled-job.ts'
 import { JobsError } from '../model/errors.ts'
@@ -37,7 +37,10 @@ export async function scheduleRecords({ store }: Pick<OpenQueues, 'store'>): Pro
   )
 }
 
-/** @returns whether it is there now; false: the store has a schedule with this id already, which stays as it is */
+/**
+ * @returns whether it is there now; false: the store has a schedule with this id already, which stays as it
+ *   is
+ */
 export async function putSchedule(
   { store, queues }: OpenQueues,
   { id, definition, state }: MovedSchedule,

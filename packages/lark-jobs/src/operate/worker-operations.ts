@@ -1,6 +1,6 @@
 /**
- * The live workers of a store: look, quiet, resume, restart. An order reaches each worker with the answer to its next
- * announcement, within five seconds, and `list()` tells which of them have obeyed (`state`).
+ * The live workers of a store: look, quiet, resume, restart. An order reaches each worker with the answer to
+ * its next announcement, within five seconds, and `list()` tells which of them have obeyed (`state`).
  */
 
 import { newNonce } from '../model/id.ts'
@@ -58,8 +58,8 @@ export class WorkerOperations {
   }
 
   /**
-   * The workers that have died within an hour, the last first: they did not say that they stop. With each is what was
-   * taken back from it, and by whom.
+   * The workers that have died within an hour, the last first: they did not say that they stop. With each is
+   * what was taken back from it, and by whom.
    *
    * @example const [last] = await operate().workers.lost()
    */
@@ -68,8 +68,8 @@ export class WorkerOperations {
   }
 
   /**
-   * Tells workers to take no more jobs, and to finish those that run. Their processes stay, until they are stopped. Workers
-   * that start later take jobs.
+   * Tells workers to take no more jobs, and to finish those that run. Their processes stay, until they are
+   * stopped. Workers that start later take jobs.
    *
    * @throws FILTER_INVALID
    * @example const { workers } = await operate().workers.quiet({ host: 'web-3' })
@@ -88,11 +88,12 @@ export class WorkerOperations {
   }
 
   /**
-   * Tells workers of `lark jobs:work` to restart: they take no more jobs, finish those that run for up to 25 seconds, and
-   * exit with code 75, so that what has started them starts them again, with the code that is there then. Of `--processes`,
-   * the supervisor restarts one after the other.
+   * Tells workers of `lark jobs:work` to restart: they take no more jobs, finish those that run for up to 25
+   * seconds, and exit with code 75, so that what has started them starts them again, with the code that is
+   * there then. Of `--processes`, the supervisor restarts one after the other.
    *
-   * @returns also the workers that an application has started: they go on, because only the application can restart them
+   * @returns also the workers that an application has started: they go on, because only the application can
+   *   restart them
    * @throws FILTER_INVALID
    * @example await operate().workers.restart({ all: true })
    */

@@ -6,8 +6,8 @@
  *   half-open  the pause is over: one job runs as a trial, and its result decides. If there is no result within another
  *              pause, the next job becomes the trial
  *
- * Each opening is identified by the time at which it began. So the late result of a job that began before the opening
- * does not close the circuit.
+ * Each opening is identified by the time at which it began. So the late result of a job that began before the
+ * opening does not close the circuit.
  */
 
 /** When a circuit opens, and for how long. */

@@ -1,6 +1,6 @@
 /**
- * The jobs of this process that `defineJob()` has made, by key. All copies of this package share them, because one copy
- * may define a job that another dispatches.
+ * The jobs of this process that `defineJob()` has made, by key. All copies of this package share them,
+ * because one copy may define a job that another dispatches.
  */
 import type { JobConstructor } from './job-class.ts'
 
@@ -14,8 +14,8 @@ place[slot] ??= new Map()
 export const definitions: Map<string, JobConstructor> = place[slot]
 
 /**
- * The later definition of a defined job, if there is one that can run: files that a development server has loaded again
- * are kept by Node as they were. Other classes are returned as they are.
+ * The later definition of a defined job, if there is one that can run: files that a development server has
+ * loaded again are kept by Node as they were. Other classes are returned as they are.
  */
 export function latest(Class: JobConstructor): JobConstructor {
   const later = Object.hasOwn(Class, handler) ? definitions.get(Class.name) : undefined

@@ -1,6 +1,7 @@
 /**
- * Groups: jobs of a queue that belong together, such as the jobs of one tenant. Groups take turns. A group may have its
- * own limits and a strict order. Classes in one queue that use the same group name share the group.
+ * Groups: jobs of a queue that belong together, such as the jobs of one tenant. Groups take turns. A group
+ * may have its own limits and a strict order. Classes in one queue that use the same group name share the
+ * group.
  */
 import type { Group } from '../model/record.ts'
 import { notName, storedName } from '../model/stored-name.ts'
@@ -10,7 +11,10 @@ import { flag, func, type OptionsOf, type Read, Schema } from './schema.ts'
 const entries = {
   /** How many jobs of a group run at a time, over all workers. Default: no limit. */
   concurrency,
-  /** How many jobs of a group begin within a time, over all workers: `{ limit: 100, per: '1m' }`. Default: no limit. */
+  /**
+   * How many jobs of a group begin within a time, over all workers: `{ limit: 100, per: '1m' }`. Default: no
+   * limit.
+   */
   rate,
   /** Each job begins only when the one before it has ended, its retries included. Default: no. */
   strict: flag(),

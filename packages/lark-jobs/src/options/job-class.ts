@@ -1,10 +1,11 @@
 /**
- * What Lark knows of a job class: its name in the store and its settings, checked once, when the class is first
- * dispatched or registered with a worker. Of a job that is dispatched, only what differs from its class is checked.
+ * What Lark knows of a job class: its name in the store and its settings, checked once, when the class is
+ * first dispatched or registered with a worker. Of a job that is dispatched, only what differs from its class
+ * is checked.
  *
- * Dispatcher and worker know job classes only through this file, so that neither depends on the class that users
- * extend (`api/job.ts`). A class is recognised by its brand, never by `instanceof`: a process may load several copies of
- * this package.
+ * Dispatcher and worker know job classes only through this file, so that neither depends on the class that
+ * users extend (`api/job.ts`). A class is recognised by its brand, never by `instanceof`: a process may load
+ * several copies of this package.
  */
 import { isDeepStrictEqual } from 'node:util'
 import { nearest } from '@s18i/lark/config'
@@ -41,7 +42,9 @@ import type { PayloadInput } from './standard-schema.ts'
 
 /** Marks the prototype of `Job`, in every copy of this package. */
 export const jobBrand = Symbol.for('s18i.lark.job')
-/** Marks the methods of `Job` that do nothing, so that every copy can tell them from the methods of a class. */
+/**
+ * Marks the methods of `Job` that do nothing, so that every copy can tell them from the methods of a class.
+ */
 export const idle = Symbol.for('s18i.lark.job.idle')
 
 /** The fields of a job that say how it is queued and run. */
@@ -188,8 +191,8 @@ export function classOf(Class: JobConstructor): JobClass {
 }
 
 /**
- * Refuses a class without a key that has no name, or a name that a minifier made. Warns of a name that a minifier may
- * have made.
+ * Refuses a class without a key that has no name, or a name that a minifier made. Warns of a name that a
+ * minifier may have made.
  *
  * @throws JOB_INVALID
  */
@@ -227,8 +230,8 @@ const foreign: Record<string, keyof JobSettings> = {
 }
 
 /**
- * Warns of a field that Lark does not read, if its name is nearly that of a setting, or that of another queue, and its
- * value is one that the setting takes. A class may have fields of its own.
+ * Warns of a field that Lark does not read, if its name is nearly that of a setting, or that of another
+ * queue, and its value is one that the setting takes. A class may have fields of its own.
  */
 function warnOfMisspelt(job: JobLike, voice: Voice): void {
   const entries: Record<string, Readable> = { ...classSettings.entries, ...jobSettings.entries }
@@ -287,8 +290,8 @@ export function settingsOf(job: WrittenSettings, jobClass: JobClass): JobSetting
 }
 
 /**
- * The options of a class with the functions of a job, because each job makes the functions of its class anew, and they
- * may use it: `unique(() => this.shop)`. Undefined if the job's options differ otherwise.
+ * The options of a class with the functions of a job, because each job makes the functions of its class anew,
+ * and they may use it: `unique(() => this.shop)`. Undefined if the job's options differ otherwise.
  *
  * @param value the options of the job, `written` those of its class, and `read` the latter as Lark reads them
  */

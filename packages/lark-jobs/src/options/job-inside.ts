@@ -1,6 +1,6 @@
 /**
- * What Lark notes in a job. A job has no such object until it is dispatched or run. The base class of one copy of this
- * package reads what the dispatcher or the worker of another has noted (`model/copies.ts`).
+ * What Lark notes in a job. A job has no such object until it is dispatched or run. The base class of one
+ * copy of this package reads what the dispatcher or the worker of another has noted (`model/copies.ts`).
  */
 import type { Run } from '../model/run/run.ts'
 import type { Rejection } from './unique.ts'

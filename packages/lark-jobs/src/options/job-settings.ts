@@ -1,6 +1,6 @@
 /**
- * What a job class says in its fields. `Job` says in its comments what each of them does, and has the defaults of those
- * that are `needed` here. `schema.ts` does the checks.
+ * What a job class says in its fields. `Job` says in its comments what each of them does, and has the
+ * defaults of those that are `needed` here. `schema.ts` does the checks.
  */
 import {
   type Backoff,
@@ -89,7 +89,8 @@ export type JobSettings = Read<typeof jobSettings.entries>
 export type WrittenSettings = { [Name in keyof JobSettings]?: unknown }
 
 /**
- * Counts `retryUntil` and `expiresIn` from when a job is queued. As they are read, they count from when it is due.
+ * Counts `retryUntil` and `expiresIn` from when a job is queued. As they are read, they count from when it is
+ * due.
  *
  * @param read is changed
  */
@@ -101,8 +102,9 @@ export function sinceQueued(read: JobSettings): JobSettings {
 }
 
 /**
- * The settings of a job that are not those of its class: of most jobs, none. Each dispatch asks this. So it is written
- * out: as a loop over the schema it took 300 ns more, of 1,500 for the record of a job (2 cores, shared, 2026-11-26).
+ * The settings of a job that are not those of its class: of most jobs, none. Each dispatch asks this. So it
+ * is written out: as a loop over the schema it took 300 ns more, of 1,500 for the record of a job (2 cores,
+ * shared, 2026-11-26).
  */
 export function ownNames(job: WrittenSettings, written: WrittenSettings): (keyof JobSettings)[] {
   const own: (keyof JobSettings)[] = []

@@ -18,7 +18,10 @@ const entries = {
   failed: age,
   /** How long cancelled jobs are kept. */
   cancelled: age,
-  /** How long the log is kept after the end, if the job is kept for longer; `false`: no log is written to the store. */
+  /**
+   * How long the log is kept after the end, if the job is kept for longer; `false`: no log is written to the
+   * store.
+   */
   log: age,
 }
 
@@ -29,7 +32,8 @@ export interface KeepOptions extends OptionsOf<typeof entries> {}
 export const classKeep = new Schema("keep({ completed: '30d', failed: false })", entries)
 
 /**
- * Says how long the ended jobs of a class are kept, whatever their queue keeps of others and however many they are.
+ * Says how long the ended jobs of a class are kept, whatever their queue keeps of others and however many
+ * they are.
  *
  * @param ages see `KeepOptions`
  * @example

@@ -1,6 +1,6 @@
 /**
- * `lenient()`: payloads that need not be JSON. Lark takes what `JSON.stringify` takes, and `handle` receives what JSON
- * makes of it.
+ * `lenient()`: payloads that need not be JSON. Lark takes what `JSON.stringify` takes, and `handle` receives
+ * what JSON makes of it.
  */
 import type { AnySchema, InputOf, OutputOf, StandardSchema } from './standard-schema.ts'
 
@@ -27,10 +27,11 @@ export type Json<T> = T extends { toJSON(...args: never): infer J }
           : { [K in keyof T as T[K] extends symbol | ((...args: never) => unknown) ? never : K]: Json<T[K]> }
 
 /**
- * A schema that takes whatever `JSON.stringify` takes, instead of refusing what is not JSON. A date becomes a text, NaN
- * becomes null, functions are left out; a BigInt and a cycle are still refused.
+ * A schema that takes whatever `JSON.stringify` takes, instead of refusing what is not JSON. A date becomes a
+ * text, NaN becomes null, functions are left out; a BigInt and a cycle are still refused.
  *
- * @param schema checks what JSON has made of the payload, when it is dispatched and when it is read. Default: nothing
+ * @param schema checks what JSON has made of the payload, when it is dispatched and when it is read. Default:
+ *   nothing
  * @example static schema = lenient<{ at: Date }>()   // handle(payload: Parsed<typeof LogJob.schema>): at is a string
  * @example static schema = lenient(z.object({ at: z.coerce.date() }))   // at is a Date again
  */

@@ -63,8 +63,8 @@ export const limiterOption = new Option<string | LimiterBy, LimiterRead>(
 )
 
 /**
- * Sets the limiter of a job class. A job waits in its queue, without using a worker, until the limiter has permits for
- * it.
+ * Sets the limiter of a job class. A job waits in its queue, without using a worker, until the limiter has
+ * permits for it.
  *
  * @param limiter one of `jobs.limiters`, or the limits of this class alone
  * @example limiter = 'stripe'
@@ -84,7 +84,8 @@ interface Limited {
 }
 
 /**
- * The limiter that belongs to a class alone, with its limits: one entry for the key of the class and for each alias.
+ * The limiter that belongs to a class alone, with its limits: one entry for the key of the class and for each
+ * alias.
  */
 export function ownLimiters({ limiter, key, aliases }: Limited): [string, Limits][] {
   if (!isOwnOption(limiter)) return []

@@ -44,13 +44,14 @@ export interface RateOption
 
 type RateRead = Read<typeof rateOptions.entries>
 
-// The options of whatever has limits. Each schema names them with a comment of its own, which an editor shows.
+// The options of whatever has limits. Each schema names them with a comment of its own, which an editor
+// shows.
 export const concurrency = whole(1)
 export const rate = rateOptions as Option<RateOption, RateRead>
 
 /**
- * The limits of each partition of a queue: equal shares, rounded down, so that all of them together never exceed the
- * limits of the queue.
+ * The limits of each partition of a queue: equal shares, rounded down, so that all of them together never
+ * exceed the limits of the queue.
  *
  * @returns undefined if there are no limits
  */

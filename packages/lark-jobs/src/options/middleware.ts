@@ -1,6 +1,6 @@
 /**
- * The types of middleware: the function, and the job that it receives. And the options that several of Lark's own
- * middleware have.
+ * The types of middleware: the function, and the job that it receives. And the options that several of Lark's
+ * own middleware have.
  */
 
 import { notName } from '../model/stored-name.ts'
@@ -20,11 +20,11 @@ export const sharedName = option<string>(
 /**
  * A function that runs around `handle`, and around the middleware after it.
  *
- * If it throws, the attempt has failed. Its return value is the result; if it returns nothing, the value of `next()`
- * is. If it does not call `next()`, `handle` does not run.
+ * If it throws, the attempt has failed. Its return value is the result; if it returns nothing, the value of
+ * `next()` is. If it does not call `next()`, `handle` does not run.
  *
- * @param next runs the remaining middleware and `handle`, once. Resolves to what `handle` returned, or rejects with
- *   what `handle` threw
+ * @param next runs the remaining middleware and `handle`, once. Resolves to what `handle` returned, or
+ *   rejects with what `handle` threw
  * @example
  * const inTransaction: Middleware = (job, next) => database.transaction(() => next())
  */

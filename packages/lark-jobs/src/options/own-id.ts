@@ -1,6 +1,6 @@
 /**
- * The id that an application chooses for a job: `draft.withId('invoice-77')`. The queue has one job with this id, as
- * long as the record of the job is kept.
+ * The id that an application chooses for a job: `draft.withId('invoice-77')`. The queue has one job with this
+ * id, as long as the record of the job is kept.
  */
 import { JobsError } from '../model/errors.ts'
 import { isId, MAX_ID } from '../model/id.ts'

@@ -1,10 +1,10 @@
 /**
- * What a class says of its payloads: the schema that checks them, the version of their form, and the parts that people
- * must not see. Most classes say nothing, and their payloads are read and written as JSON alone.
+ * What a class says of its payloads: the schema that checks them, the version of their form, and the parts
+ * that people must not see. Most classes say nothing, and their payloads are read and written as JSON alone.
  *
- * The version is in the stored text itself, because a dispatch of a unique job may replace the payload of a waiting job:
- * a text of version `n` ends in `n - 1` spaces, which JSON allows. So a payload of the first version has no byte more,
- * and whatever reads JSON reads every version.
+ * The version is in the stored text itself, because a dispatch of a unique job may replace the payload of a
+ * waiting job: a text of version `n` ends in `n - 1` spaces, which JSON allows. So a payload of the first
+ * version has no byte more, and whatever reads JSON reads every version.
  */
 import { excerpt } from '@s18i/lark/config'
 import { JobsError } from '../model/errors.ts'

@@ -1,5 +1,6 @@
 /**
- * The presets: how a worker prefetches jobs and settles outcomes. Each preset is a set of figures with a name.
+ * The presets: how a worker prefetches jobs and settles outcomes. Each preset is a set of figures with a
+ * name.
  *
  *   balanced    for almost all applications. The worker prefetches the jobs that it will start within 20 ms at its own
  *               speed, so that fast jobs do not need a round trip each.
@@ -9,7 +10,8 @@
  *   spread      for jobs that are slow or very uneven. No job is prefetched, so every job goes to a worker that
  *               is free, and outcomes are settled at once. Fast jobs need a round trip each.
  *
- * Measured, CPU of a job that does nothing, Redis on loopback, on two cores, medians of 3 rounds of 200,000 jobs:
+ * Measured, CPU of a job that does nothing, Redis on loopback, on two cores, medians of 3 rounds of 200,000
+ * jobs:
  *
  *                 1 at a time                     50 at a time
  *                 Redis     Node      jobs/s      Redis     Node      jobs/s
@@ -21,20 +23,20 @@ export interface Pace {
   /** Milliseconds that a job may be held before it starts. A job that has not started by then goes back. */
   window: number
   /**
-   * The worker holds as many jobs as it starts in this time, in milliseconds, at its measured speed. Half of the
-   * window: see `prefetch.ts`.
+   * The worker holds as many jobs as it starts in this time, in milliseconds, at its measured speed. Half of
+   * the window: see `prefetch.ts`.
    */
   horizon: number
   /**
-   * The most jobs that are prefetched from one partition; 0: none. When half of them have started, the next call is
-   * made. The larger the number, the less often the server and this process wait for each other. (Measured with
-   * `balanced`, 50 at a time: with 400 jobs and 128 outcomes in a call 166,000 jobs/s, with 700 and 256 182,000, with
-   * 1,000 and 400 188,000.)
+   * The most jobs that are prefetched from one partition; 0: none. When half of them have started, the next
+   * call is made. The larger the number, the less often the server and this process wait for each other.
+   * (Measured with `balanced`, 50 at a time: with 400 jobs and 128 outcomes in a call 166,000 jobs/s, with
+   * 700 and 256 182,000, with 1,000 and 400 188,000.)
    */
   most: number
   /**
-   * While jobs are prefetched, outcomes wait to share a call, because a call costs the server as much as 30 jobs. They
-   * wait until there are `count` outcomes, or for `age` milliseconds.
+   * While jobs are prefetched, outcomes wait to share a call, because a call costs the server as much as 30
+   * jobs. They wait until there are `count` outcomes, or for `age` milliseconds.
    */
   company: { count: number; age: number }
   /** How many jobs start before the event loop gets a turn: handlers that never wait must not block it. */

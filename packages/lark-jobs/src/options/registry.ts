@@ -27,7 +27,8 @@ export class Registry {
    * Adds a class. Adding the same class again has no effect.
    *
    * @param file the file of the class, for messages
-   * @throws JOB_INVALID, also for a defined job without a handler; JOB_KEY_TAKEN when another class has its key or one of its aliases
+   * @throws JOB_INVALID, also for a defined job without a handler; JOB_KEY_TAKEN when another class has its
+   *   key or one of its aliases
    */
   add(Class: JobConstructor, file?: string): void {
     const jobClass = classOf(Class)
@@ -48,7 +49,9 @@ export class Registry {
     if (file !== undefined) this.#files.set(jobClass, file)
   }
 
-  /** The class with a key, or else the class that runs the jobs of every key but Lark's own, under that key. */
+  /**
+   * The class with a key, or else the class that runs the jobs of every key but Lark's own, under that key.
+   */
   find(key: string): JobClass | undefined {
     return this.#classes.get(key) ?? this.#rest(key)
   }
@@ -75,11 +78,12 @@ export class Registry {
 }
 
 /**
- * The classes that a worker runs: the given classes, or else those of the application. These are all classes that
- * extend `Job` and are exported by a file in `paths`; by default in `jobs/` and `src/jobs/` of `folder`, or in their
- * built copies; and the defined jobs whose handlers these files set.
+ * The classes that a worker runs: the given classes, or else those of the application. These are all classes
+ * that extend `Job` and are exported by a file in `paths`; by default in `jobs/` and `src/jobs/` of `folder`,
+ * or in their built copies; and the defined jobs whose handlers these files set.
  *
- * If a file throws when it is imported, the others still count. Each such file is returned as a remark of one line.
+ * If a file throws when it is imported, the others still count. Each such file is returned as a remark of one
+ * line.
  *
  * @throws JOB_KEY_TAKEN, JOB_INVALID if a job would run the wrong class or none
  */

@@ -1,10 +1,11 @@
 /**
  * The schema of options: what a job class, the configuration, a middleware, a worker or a filter may say.
  *
- * An option is declared once, as an entry of a schema: which values are right, in words and as code, and the default.
- * The rest follows from the entry: the check, the conversion (`'5m'` is read as 300,000), "did you mean", and the types
- * of what users write (`OptionsOf`) and of what Lark reads (`Read`). To add an option, add an entry, and a row to the
- * table in the manual, which `test/options-page.test.ts` compares with the schema.
+ * An option is declared once, as an entry of a schema: which values are right, in words and as code, and the
+ * default. The rest follows from the entry: the check, the conversion (`'5m'` is read as 300,000), "did you
+ * mean", and the types of what users write (`OptionsOf`) and of what Lark reads (`Read`). To add an option,
+ * add an entry, and a row to the table in the manual, which `test/options-page.test.ts` compares with the
+ * schema.
  */
 import { excerpt, type LarkError, nearest } from '@s18i/lark/config'
 import { JobsError, type JobsErrorCode } from '../model/errors.ts'
@@ -39,8 +40,8 @@ interface OptionTraits<In> {
   /** The default, as a user would write it. */
   fallback?: In
   /**
-   * When `undefined` is refused: always, or if it is written (`{ queue: undefined }`). Default: never; in filters, if it is
-   * written.
+   * When `undefined` is refused: always, or if it is written (`{ queue: undefined }`). Default: never; in
+   * filters, if it is written.
    */
   refusesUndefined?: 'always' | 'written' | 'never'
   show?: (value: unknown) => string
@@ -96,7 +97,11 @@ export class Option<In, Out = In, K extends Absence = 'optional'> {
 export type Entries = Record<string, Option<any, any, any>>
 type OutOf<O> = O extends { types: [unknown, infer Out, infer K extends Absence] } ? ReadAs<Out, K> : never
 
-/** The options that a user may write, for the entries of a schema. @param Absent a value that stands for an absent option */
+/**
+ * The options that a user may write, for the entries of a schema.
+ *
+ * @param Absent a value that stands for an absent option
+ */
 export type OptionsOf<E, Absent = never> = {
   [Name in keyof E as E[Name] extends { types: [unknown, unknown, 'needed'] } ? never : Name]?:
     | (E[Name] extends { types: [infer In, unknown, unknown] } ? In : never)
@@ -117,7 +122,11 @@ export type NeededOptionsOf<E> = {
 /** What Lark reads. */
 export type Read<E> = { [Name in keyof E]: OutOf<E[Name]> }
 
-/** Refuses options that do not go together. @param refuse takes the path of one, and what it must be beside the others */
+/**
+ * Refuses options that do not go together.
+ *
+ * @param refuse takes the path of one, and what it must be beside the others
+ */
 type Rule<E> = (read: Read<E>, refuse: (path: string, right: string) => never, written: OptionsOf<E>) => void
 
 /** An object of options. It is an option itself, so that an object may contain another. */

@@ -1,6 +1,6 @@
 /**
- * The interface that validators share (https://standardschema.dev), version 1: Zod, Valibot, ArkType and others have it.
- * Only what Lark uses is here.
+ * The interface that validators share (https://standardschema.dev), version 1: Zod, Valibot, ArkType and
+ * others have it. Only what Lark uses is here.
  */
 export interface StandardSchema<In = unknown, Out = In> {
   readonly '~standard': {

@@ -1,6 +1,6 @@
 /**
- * Unique jobs: a queue has only one job at a time for each name that `unique()` gives. Names count within a class and a
- * queue.
+ * Unique jobs: a queue has only one job at a time for each name that `unique()` gives. Names count within a
+ * class and a queue.
  */
 import type { Group, Lock, State } from '../model/record.ts'
 import { notName, storedPair } from '../model/stored-name.ts'
@@ -8,14 +8,17 @@ import { duration, flag, func, type OptionsOf, oneOf, type Read, Schema } from '
 
 const entries = {
   /**
-   * Unique until the job first starts, or until it has ended. Default `done`; with `debounce` or `keepLast`, `start`.
+   * Unique until the job first starts, or until it has ended. Default `done`; with `debounce` or `keepLast`,
+   * `start`.
    */
   until: oneOf(['start', 'done']),
-  /** A second dispatch replaces the payload of the first job, if that has not begun. Default: it is rejected. */
+  /**
+   * A second dispatch replaces the payload of the first job, if that has not begun. Default: it is rejected.
+   */
   replace: flag(),
   /**
-   * While one job runs, or waits for a retry, one more may wait. Each dispatch replaces the payload of the waiting job,
-   * which begins when the other job has ended. Default: no.
+   * While one job runs, or waits for a retry, one more may wait. Each dispatch replaces the payload of the
+   * waiting job, which begins when the other job has ended. Default: no.
    */
   keepLast: flag(),
   /** The job waits this long for a further dispatch, which replaces the payload and begins the wait anew. */
@@ -26,7 +29,9 @@ const entries = {
   throttle: duration(),
 }
 
-/** How long a job is unique, and what happens to a second one. Durations are milliseconds, or `'30s'`, `'5m'`. */
+/**
+ * How long a job is unique, and what happens to a second one. Durations are milliseconds, or `'30s'`, `'5m'`.
+ */
 export interface UniqueOptions extends OptionsOf<typeof entries> {}
 
 /** The value that `unique()` returns. */
@@ -55,11 +60,13 @@ export const uniqueOptions = new Schema(
 /** Why a dispatch was rejected, and because of which job. */
 export interface Rejection {
   /**
-   * `unique`: another job of its kind exists. `throttled`: it came too soon after one. `full`: its queue is full.
-   * `exists`: the queue has a job with the id that the draft asked for.
+   * `unique`: another job of its kind exists. `throttled`: it came too soon after one. `full`: its queue is
+   * full. `exists`: the queue has a job with the id that the draft asked for.
    */
   reason: 'unique' | 'throttled' | 'full' | 'exists'
-  /** The id of the other job; missing if the queue is full. A job that throttles others may be gone already. */
+  /**
+   * The id of the other job; missing if the queue is full. A job that throttles others may be gone already.
+   */
   by?: string
   /** With `exists`: the state of the other job. */
   state?: State

@@ -1,10 +1,10 @@
 /**
- * The job that runs a command of `lark` in a worker: `Jobs.dispatchCommand()` queues it, and every worker knows it. It is
- * written without the class `Job`, which is on a higher floor. The console is loaded when the first command runs, so
- * that a program which only dispatches does not load it.
+ * The job that runs a command of `lark` in a worker: `Jobs.dispatchCommand()` queues it, and every worker
+ * knows it. It is written without the class `Job`, which is on a higher floor. The console is loaded when the
+ * first command runs, so that a program which only dispatches does not load it.
  *
- * A command may end with `Jobs.close()`, because it usually has its process for itself. In a worker this must not close
- * what the worker works on, so a command is marked while it runs.
+ * A command may end with `Jobs.close()`, because it usually has its process for itself. In a worker this must
+ * not close what the worker works on, so a command is marked while it runs.
  */
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { LarkError } from '@s18i/lark/config'
@@ -18,8 +18,8 @@ import { isObject, isText } from '../options/schema.ts'
 import { shown } from '../words/secret.ts'
 
 /**
- * The arguments and flags of a command: values by the names of its fields, such as `{ limit: 100, dryRun: true }`, or the
- * words of a command line, such as `['--limit=100', '--dry-run']`.
+ * The arguments and flags of a command: values by the names of its fields, such as `{ limit: 100, dryRun:
+ * true }`, or the words of a command line, such as `['--limit=100', '--dry-run']`.
  */
 export type CommandArguments = Readonly<Record<string, unknown>> | readonly string[]
 
@@ -107,7 +107,10 @@ interface CommandRun {
 }
 
 const slot = Symbol.for('s18i.lark.jobs.command')
-/** Shared by all copies of this package in the process. It slows down promises, so it is created with the first command. */
+/**
+ * Shared by all copies of this package in the process. It slows down promises, so it is created with the
+ * first command.
+ */
 const shared = globalThis as { [slot]?: AsyncLocalStorage<CommandRun> }
 
 async function marked<T>(act: () => Promise<T>): Promise<T> {

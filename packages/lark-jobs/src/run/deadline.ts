@@ -1,6 +1,6 @@
 /**
- * The timeouts of running jobs. All jobs share one timer: most jobs end long before their timeout, so a timer for each
- * would be set and cleared for nothing.
+ * The timeouts of running jobs. All jobs share one timer: most jobs end long before their timeout, so a timer
+ * for each would be set and cleared for nothing.
  *
  * If a handler blocks the event loop, the others of its process cannot go on, and their time passes. When the
  * loop turns again, nobody knows which of them blocked it. So each of them gets that time back.
@@ -10,9 +10,14 @@ import type { Execution } from './execution.ts'
 
 /** Milliseconds that a handler gets to end after its signal, before it is reported as stuck. */
 const GRACE = 5_000
-/** Milliseconds: a loop that has not turned for so long was blocked. An idle worker notes each second that it turns. */
+/**
+ * Milliseconds: a loop that has not turned for so long was blocked. An idle worker notes each second that it
+ * turns.
+ */
 const BLOCKED = 2_000
-/** How often a job gets time back. One that blocks the loop again and again must have timed out in the end. */
+/**
+ * How often a job gets time back. One that blocks the loop again and again must have timed out in the end.
+ */
 const MOST_EXTENSIONS = 10
 
 export class Deadline<E extends Execution = Execution> {

@@ -37,10 +37,11 @@ export class DispatchNow {
   }
 
   /**
-   * Runs the job's `handle` on a JSON copy of the payload, and the class's `failed` if that fails. The first run waits
-   * for the configuration; later runs begin at once.
+   * Runs the job's `handle` on a JSON copy of the payload, and the class's `failed` if that fails. The first
+   * run waits for the configuration; later runs begin at once.
    *
-   * @throws what `handle` throws; JOB_TIMED_OUT if its time was over, whatever `handle` then did; JOB_RELEASED if the
+   * @throws what `handle` throws; JOB_TIMED_OUT if its time was over, whatever `handle` then did;
+   *   JOB_RELEASED if the
    * job released itself; what reading the configuration throws
    */
   async run(job: JobLike, payload: unknown): Promise<unknown> {
@@ -98,7 +99,9 @@ export class DispatchNow {
   }
 }
 
-/** Runs `handle`. The decision or abort of the run, if there is one, replaces what `handle` returned or threw. */
+/**
+ * Runs `handle`. The decision or abort of the run, if there is one, replaces what `handle` returned or threw.
+ */
 async function inRun(job: JobLike, run: Run, handle: () => unknown): Promise<unknown> {
   const inside = insideOfJob(job)
   inside.run = run

@@ -1,6 +1,6 @@
 /**
- * The run of a job that a worker holds: from its first step (`runner.ts`) until its outcome is known. `worker/slots.ts`
- * adds what only the worker needs to know.
+ * The run of a job that a worker holds: from its first step (`runner.ts`) until its outcome is known.
+ * `worker/slots.ts` adds what only the worker needs to know.
  */
 import { JobsError } from '../model/errors.ts'
 import type { CancelReason, LeasedJob, LogLevel, LogLine } from '../model/record.ts'
@@ -59,11 +59,16 @@ export class Execution implements Writer {
   deadline: number
   /** How often it was put off, because another handler may have blocked the event loop. */
   extensions = 0
-  /** Whether the handler was called, or middleware that may call it: not if it was too late, or no class has the key. */
+  /**
+   * Whether the handler was called, or middleware that may call it: not if it was too late, or no class has
+   * the key.
+   */
   hasBegun = false
   /** The time is over, and the signal was aborted. */
   isLate = false
-  /** When the handler ended, by `performance.now()`; 0 before that, and while `failed` or `cancelled` runs. */
+  /**
+   * When the handler ended, by `performance.now()`; 0 before that, and while `failed` or `cancelled` runs.
+   */
   throughAt = 0
   /** The outcome no longer counts: the lease is lost, or the job was given back. */
   abandoned = false
@@ -74,8 +79,8 @@ export class Execution implements Writer {
   /** The outcome is certain, and the class is being told. */
   isConcluded = false
   /**
-   * Until when somebody watches the job, by `performance.now()`, as far as the worker knows. At first it does not know, and
-   * asks the store with the first progress.
+   * Until when somebody watches the job, by `performance.now()`, as far as the worker knows. At first it does
+   * not know, and asks the store with the first progress.
    */
   watchedUntil = Number.POSITIVE_INFINITY
   #log: LogLine[] | undefined
@@ -104,7 +109,8 @@ export class Execution implements Writer {
 
   write(level: LogLevel, text: string): void {
     this.environment.wrote(this, this.#keep(level, text))
-    // Lines alone are handed over only to somebody who is known to watch: to ask for that would cost each job a call.
+    // Lines alone are handed over only to somebody who is known to watch: to ask for that would cost each job
+    // a call.
     if (this.watchedUntil !== Number.POSITIVE_INFINITY) this.environment.reported(this)
   }
 
@@ -137,8 +143,9 @@ export class Execution implements Writer {
   }
 
   /**
-   * The handler has ended. If it blocked the event loop, the time may be over although the signal was not aborted. If
-   * other jobs run beside it, one of them may have blocked the loop, and the work is done: then it is not late.
+   * The handler has ended. If it blocked the event loop, the time may be over although the signal was not
+   * aborted. If other jobs run beside it, one of them may have blocked the loop, and the work is done: then
+   * it is not late.
    */
   through(): void {
     this.throughAt = performance.now()

@@ -1,6 +1,7 @@
 /**
- * The fingerprint of a failure: what jobs have in common that failed for one reason. It is the key of the class, the name
- * and the code of the last error, its message without what differs from job to job, and where it was thrown.
+ * The fingerprint of a failure: what jobs have in common that failed for one reason. It is the key of the
+ * class, the name and the code of the last error, its message without what differs from job to job, and where
+ * it was thrown.
  */
 import { createHash } from 'node:crypto'
 import type { JobRecord } from '../model/record.ts'
@@ -19,7 +20,10 @@ export interface Fingerprint {
   hash: string
   /** The message of the error, with `…` for each part that does not count. */
   message: string
-  /** Where the error was thrown, by its stack: the function, and the file with its folder. Absent if its stack has no such line. */
+  /**
+   * Where the error was thrown, by its stack: the function, and the file with its folder. Absent if its stack
+   * has no such line.
+   */
   frame?: string
 }
 
@@ -44,7 +48,10 @@ export function fingerprintOf({
   return { hash, message, ...(frame !== undefined && { frame }) }
 }
 
-/** A message without what differs from job to job: quoted texts, queries of URLs, addresses of e-mails, ids, and numbers. */
+/**
+ * A message without what differs from job to job: quoted texts, queries of URLs, addresses of e-mails, ids,
+ * and numbers.
+ */
 export function stableMessage(text: string, id: string): string {
   return (
     text
@@ -63,7 +70,10 @@ export function stableMessage(text: string, id: string): string {
   )
 }
 
-/** A number, or a word that has digits within it. A name with a number, such as `user7` and `user1234`, is none. */
+/**
+ * A number, or a word that has digits within it. A name with a number, such as `user7` and `user1234`, is
+ * none.
+ */
 function isIdLike(word: string): boolean {
   return !/^\p{L}+[-_]?\d+$/u.test(word) && /\d.*\d.*\d|^[\d-]+$/.test(word)
 }
@@ -74,8 +84,8 @@ function numberless(word: string): string {
 }
 
 /**
- * The first line of a stack in the application, without its place in the file, which changes with each edit. Of a file only
- * the last two names count, because releases have folders of their own.
+ * The first line of a stack in the application, without its place in the file, which changes with each edit.
+ * Of a file only the last two names count, because releases have folders of their own.
  */
 function topFrame(stack: string | undefined): string | undefined {
   const frames = stack?.split('\n').filter((line) => /^\s+at /.test(line)) ?? []

@@ -1,6 +1,6 @@
 /**
- * Hooks: functions of the application that are called when jobs of any class begin and end. Jobs do not wait for them,
- * and an error in a hook does not affect the job.
+ * Hooks: functions of the application that are called when jobs of any class begin and end. Jobs do not wait
+ * for them, and an error in a hook does not affect the job.
  */
 import { inContext } from '../model/context.ts'
 import { decode, whyDropped } from '../model/payload.ts'
@@ -32,8 +32,9 @@ export interface HeardJob {
   /** Of a job that a schedule queued: the schedule, and the instant of its tick. */
   schedule?: ScheduleTick
   /**
-   * A copy of the payload, as `handle` gets it; as it is stored if the class cannot read it. Made when a hook first reads
-   * it. Not shown by `console.log` and `JSON.stringify`, because it may have data that people must not see.
+   * A copy of the payload, as `handle` gets it; as it is stored if the class cannot read it. Made when a hook
+   * first reads it. Not shown by `console.log` and `JSON.stringify`, because it may have data that people
+   * must not see.
    */
   readonly payload: unknown
 }
@@ -50,7 +51,10 @@ export interface EndedEvent extends JobEvent {
 }
 
 export interface CompletedEvent extends EndedEvent {
-  /** A copy of what `handle` returned; `undefined` if that was `true`, nothing, or no JSON. Made when a hook reads it. */
+  /**
+   * A copy of what `handle` returned; `undefined` if that was `true`, nothing, or no JSON. Made when a hook
+   * reads it.
+   */
   readonly result: unknown
 }
 
@@ -78,9 +82,14 @@ export interface CancelledEvent extends EndedEvent {
 }
 
 export interface CrashedEvent extends HeardJob {
-  /** How its process ended, as far as that is known: `its process ended with exit code 1: …`, or `its worker died`. */
+  /**
+   * How its process ended, as far as that is known: `its process ended with exit code 1: …`, or `its worker
+   * died`.
+   */
   cause: string
-  /** Whether the job has failed for good: it has crashed too often (`maxCrashes`). Otherwise it runs again. */
+  /**
+   * Whether the job has failed for good: it has crashed too often (`maxCrashes`). Otherwise it runs again.
+   */
   last: boolean
 }
 
@@ -96,8 +105,8 @@ export interface Hooks {
   /** A job was cancelled in the run that ended, or was too late to begin. */
   cancelled?(event: CancelledEvent): unknown
   /**
-   * A worker died while it ran the job. Called in the process that finds this: another worker, or the supervisor. A
-   * process that dies at that moment calls it for none of the jobs.
+   * A worker died while it ran the job. Called in the process that finds this: another worker, or the
+   * supervisor. A process that dies at that moment calls it for none of the jobs.
    */
   crashed?(event: CrashedEvent): unknown
 }

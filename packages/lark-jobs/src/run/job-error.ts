@@ -1,6 +1,6 @@
 /**
- * Errors in the form that is stored with a job: shortened, with their causes, also for thrown values that are no
- * errors. And the lines that people see of them.
+ * Errors in the form that is stored with a job: shortened, with their causes, also for thrown values that are
+ * no errors. And the lines that people see of them.
  */
 import { JobsError } from '../model/errors.ts'
 import type { JobError, KeptError } from '../model/record.ts'
@@ -18,7 +18,10 @@ const MAX_PARTS = 10
 const MAX_DEPTH = 5
 /** … and how many of the `errors` of one error. */
 const MAX_HELD = 5
-/** The folder of this package; undefined in a bundle, whose frames cannot be told from those of the application. */
+/**
+ * The folder of this package; undefined in a bundle, whose frames cannot be told from those of the
+ * application.
+ */
 const root = /^.*\/lark-jobs(?=\/(?:src|dist)\/)/.exec(import.meta.url ?? '')?.[0].replace('file://', '')
 
 /** The budget that is left for the causes and inner errors of one error. */
@@ -87,7 +90,8 @@ function partOf(thrown: unknown, room: Budget, depth: number): KeptError | undef
 }
 
 /**
- * The inner errors of an `AggregateError` or of anything else with a list `errors`; both errors of a `SuppressedError`.
+ * The inner errors of an `AggregateError` or of anything else with a list `errors`; both errors of a
+ * `SuppressedError`.
  */
 function heldBy(error: Error): ArrayLike<unknown> {
   const errors = fieldOf(error, 'errors')
@@ -155,7 +159,9 @@ export function codedLine(part: KeptError): string {
   return code === undefined || line.includes(code) ? line : `${code}: ${line}`
 }
 
-/** An error with its causes and inner errors, each with a title that says which of these it is, and its depth. */
+/**
+ * An error with its causes and inner errors, each with a title that says which of these it is, and its depth.
+ */
 export function* partsOf(
   error: KeptError,
   title: string,

@@ -1,6 +1,6 @@
 /**
- * Prints the log lines of jobs (`this.info()`, `success()`, `warn()`, `error()`) to stderr, with the job's name and id
- * in front.
+ * Prints the log lines of jobs (`this.info()`, `success()`, `warn()`, `error()`) to stderr, with the job's
+ * name and id in front.
  */
 import { styleText } from 'node:util'
 import { visible, visibleLines } from '@s18i/lark/config'
@@ -27,7 +27,10 @@ export function print(name: string, id: string | undefined, level: LogLevel, tex
   stderr.write(`${paint(hue, mark)} ${who}  ${writtenText(text).replaceAll('\n', '\n  ')}\n`)
 }
 
-/** The text that a job wrote. Later lines get a bar in front, so that no line can look like a line of another job. */
+/**
+ * The text that a job wrote. Later lines get a bar in front, so that no line can look like a line of another
+ * job.
+ */
 export function writtenText(text: string): string {
   return visibleLines(text).join('\n│ ')
 }

@@ -1,6 +1,6 @@
 /**
- * The last hook of a job: the method `failed()` of its class when the last attempt has failed, or `cancelled()` when
- * the job was cancelled. It is called on a new object of the class.
+ * The last hook of a job: the method `failed()` of its class when the last attempt has failed, or
+ * `cancelled()` when the job was cancelled. It is called on a new object of the class.
  */
 
 import { JobsError } from '../model/errors.ts'
@@ -26,8 +26,8 @@ export function hears({ hasFailed, hasCancelled }: JobClass, kind: LastWord['kin
 }
 
 /**
- * Calls the hook, and waits until the hook has ended or its run has timed out. An error of the hook is written to the
- * log of its run, and has no other effect.
+ * Calls the hook, and waits until the hook has ended or its run has timed out. An error of the hook is
+ * written to the log of its run, and has no other effect.
  *
  * @param run a new run for the hook, whose timeout begins now
  * @param payload as stored
@@ -68,7 +68,10 @@ function call(
   return act(job)
 }
 
-/** Rejects when the run times out. If the worker stops, the hook may still finish, unless it listens to the signal. */
+/**
+ * Rejects when the run times out. If the worker stops, the hook may still finish, unless it listens to the
+ * signal.
+ */
 function timeOut(signal: AbortSignal): Promise<never> {
   return new Promise((_, reject) => {
     signal.addEventListener('abort', () => {

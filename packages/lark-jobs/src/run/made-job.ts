@@ -1,6 +1,7 @@
 /**
- * Jobs that the application makes itself, usually with a container that passes dependencies to the constructor: the
- * function `make` of the configuration or of `Jobs.work()`. Without it, a worker makes jobs with `new` and no arguments.
+ * Jobs that the application makes itself, usually with a container that passes dependencies to the
+ * constructor: the function `make` of the configuration or of `Jobs.work()`. Without it, a worker makes jobs
+ * with `new` and no arguments.
  */
 
 import { JobsError } from '../model/errors.ts'
@@ -30,18 +31,18 @@ export type MadeJob = WrittenJob | { job: WrittenJob; dispose?: (() => unknown) 
  * Makes the job for one run. It may be async.
  *
  * @param jobClass the class of the job
- * @returns a new object of the class, alone or as `{ job, dispose }`. `dispose()` is called on what `make` returned when
- *   the run has ended, however it ended, and before the outcome is reported
+ * @returns a new object of the class, alone or as `{ job, dispose }`. `dispose()` is called on what `make`
+ *   returned when the run has ended, however it ended, and before the outcome is reported
  */
 // biome-ignore lint/suspicious/noExplicitAny: the parameters are between a class and this function
 export type Make = (jobClass: new (...args: any[]) => WrittenJob, run: MakeFor) => MadeJob | Promise<MadeJob>
 
 /**
- * Makes a job, calls `use` with it, and disposes of it. What `dispose` throws is written to the log of the run, and has no
- * other effect.
+ * Makes a job, calls `use` with it, and disposes of it. What `dispose` throws is written to the log of the
+ * run, and has no other effect.
  *
- * @throws what `make` or `use` throws; JOB_INVALID if `make` did not return a new object of the class; the reason of the
- *   run if it was aborted meanwhile
+ * @throws what `make` or `use` throws; JOB_INVALID if `make` did not return a new object of the class; the
+ *   reason of the run if it was aborted meanwhile
  */
 export async function withMade<T>(
   make: Make,

@@ -1,7 +1,7 @@
 /**
- * Whether a failed attempt is followed by another, and when. There is no retry if one of these is true, checked in this
- * order: no tries are left (or, with `retryUntil`, no time); the error is a `NonRetryableError`; the class's `retryIf`
- * returns false; the next attempt would begin after `retryUntil`.
+ * Whether a failed attempt is followed by another, and when. There is no retry if one of these is true,
+ * checked in this order: no tries are left (or, with `retryUntil`, no time); the error is a
+ * `NonRetryableError`; the class's `retryIf` returns false; the next attempt would begin after `retryUntil`.
  */
 import { defaultBackoff, pauseAfter } from '../model/backoff.ts'
 import type { LeasedJob } from '../model/record.ts'
@@ -21,15 +21,19 @@ const LONGEST_ANSWER = 5_000
 /** Called when a function of the class did not return what it should. */
 type Warn = (text: string) => void
 
-/** Milliseconds from when the job was queued, within which attempts may begin; undefined if `tries` counts. */
+/**
+ * Milliseconds from when the job was queued, within which attempts may begin; undefined if `tries` counts.
+ */
 export function limitOf({ options }: LeasedJob, jobClass: JobClass): number | undefined {
   return (options?.retryUntil ?? jobClass.retryUntil) || undefined
 }
 
 /**
- * Milliseconds until the next attempt of a job whose attempt failed, or would fail, with `thrown`; undefined: no retry.
+ * Milliseconds until the next attempt of a job whose attempt failed, or would fail, with `thrown`; undefined:
+ * no retry.
  *
- * @param expected for an attempt that has not failed yet: in how many milliseconds it will. Then nothing is logged
+ * @param expected for an attempt that has not failed yet: in how many milliseconds it will. Then nothing is
+ *   logged
  */
 export function retryIn(
   thrown: unknown,

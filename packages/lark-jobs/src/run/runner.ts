@@ -1,7 +1,8 @@
 /**
- * One run of one job, step by step: find the class, read the payload, call `handle` (through `middleware/through.ts` if
- * there is middleware), decide the outcome, and call `failed` or `cancelled` if there is no further attempt
- * (`last-hook.ts`). `retry-policy.ts` says whether a failed attempt is followed by another.
+ * One run of one job, step by step: find the class, read the payload, call `handle` (through
+ * `middleware/through.ts` if there is middleware), decide the outcome, and call `failed` or `cancelled` if
+ * there is no further attempt (`last-hook.ts`). `retry-policy.ts` says whether a failed attempt is followed
+ * by another.
  *
  * A run ends in exactly one outcome. Nothing that a handler does makes this file throw.
  */
@@ -27,7 +28,10 @@ import { SeenJob } from './middleware/seen-job.ts'
 import { through } from './middleware/through.ts'
 import { limitOf, retryIn } from './retry-policy.ts'
 
-/** Milliseconds for which a job without a class here is put back: doubled each time, from the first to the second. */
+/**
+ * Milliseconds for which a job without a class here is put back: doubled each time, from the first to the
+ * second.
+ */
 const UNKNOWN_PAUSE = { from: 1_000, to: 60_000 }
 /** Characters of a damaged field that a message shows. */
 const SHOWN = 200
@@ -48,8 +52,8 @@ type WhenEnded<E extends Execution> = (execution: E, outcome: Outcome) => void
 /**
  * Runs a job, and calls `ended` with the outcome, never before the next microtask.
  *
- * Written with callbacks, because each `async` function on the way of a job costs as much as the rest of this file
- * (measured: 0.4 µs of 1.9 for a handler that does nothing).
+ * Written with callbacks, because each `async` function on the way of a job costs as much as the rest of this
+ * file (measured: 0.4 µs of 1.9 for a handler that does nothing).
  */
 export function runJob<E extends Execution>(execution: E, ended: WhenEnded<E>): void {
   const { lease, jobClass } = execution
@@ -148,7 +152,10 @@ function lastWord(outcome: Outcome, execution: Execution): LastWord | undefined 
     : undefined
 }
 
-/** If the worker stops before the hook has ended, the attempt is repeated with the hook: it is called at least once. */
+/**
+ * If the worker stops before the hook has ended, the attempt is repeated with the hook: it is called at least
+ * once.
+ */
 async function told(
   execution: Execution,
   jobClass: JobClass,
@@ -161,7 +168,9 @@ async function told(
   return isTold || !JobsError.is(run.reason, 'WORKER_STOPPED') ? outcome : { kind: 'released', in: 0 }
 }
 
-/** `handle` returned. That counts even if the job was to be cancelled meanwhile, but not after the timeout. */
+/**
+ * `handle` returned. That counts even if the job was to be cancelled meanwhile, but not after the timeout.
+ */
 function returned(value: unknown, execution: Execution, jobClass: JobClass): RunOutcome {
   const { decision } = execution.run
   if (decision !== undefined) return decided(decision, execution, jobClass)
@@ -175,7 +184,8 @@ function thrown(error: unknown, execution: Execution, jobClass: JobClass): RunOu
 }
 
 /**
- * The job has decided itself: `fail()` or `release()`. After the timeout or a cancellation, a release does not count.
+ * The job has decided itself: `fail()` or `release()`. After the timeout or a cancellation, a release does
+ * not count.
  */
 function decided(decision: Decision, execution: Execution, jobClass: JobClass): RunOutcome {
   if (decision.kind === 'failed') return failedForGood(decision.error, execution)
@@ -280,7 +290,10 @@ function failed(thrown: unknown, execution: Execution): Failed {
   return { kind: 'failed', error: release === undefined ? error : { ...error, release } }
 }
 
-/** Says of which kind the failure is, for what is kept of failed jobs. An attempt that is retried needs no kind. */
+/**
+ * Says of which kind the failure is, for what is kept of failed jobs. An attempt that is retried needs no
+ * kind.
+ */
 function forGood(outcome: Failed, { lease: { id, key } }: Execution): Failed {
   return { ...outcome, alike: fingerprintOf({ id, key, errors: [outcome.error] })!.hash }
 }

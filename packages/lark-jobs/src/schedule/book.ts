@@ -1,13 +1,15 @@
 /**
  * The schedules of a store: reads and changes one at a time.
  *
- * A change reads the schedule, computes, and writes under the number that it has read. If somebody else has written
- * meanwhile, it begins anew. So any number of processes may say the same at the same time, and no change is lost.
+ * A change reads the schedule, computes, and writes under the number that it has read. If somebody else has
+ * written meanwhile, it begins anew. So any number of processes may say the same at the same time, and no
+ * change is lost.
  *
- * A schedule is kept in the partition of its jobs, and its home says which (`store/contract/schedules.ts`). Nothing
- * writes to two partitions at once, so a schedule whose jobs go to another partition leaves in steps: it is marked, and
- * does not tick; it arrives at its new partition as it was; its home changes; the old entry is removed. Each step may be
- * repeated, by anybody. A home has a nonce, so that the removal of a schedule cannot take the home of its successor.
+ * A schedule is kept in the partition of its jobs, and its home says which (`store/contract/schedules.ts`).
+ * Nothing writes to two partitions at once, so a schedule whose jobs go to another partition leaves in steps:
+ * it is marked, and does not tick; it arrives at its new partition as it was; its home changes; the old entry
+ * is removed. Each step may be repeated, by anybody. A home has a nonce, so that the removal of a schedule
+ * cannot take the home of its successor.
  */
 
 import { defined } from '../model/defined.ts'
@@ -93,7 +95,8 @@ export class ScheduleBook {
       }
       const isAlike = entry !== undefined && writeDefinition(entry.definition) === text
       if (isAlike && entry.partition === partition) return entry
-      // It is set by one write. Whoever looked again whether it is would fight with another that sets it, for ever.
+      // It is set by one write. Whoever looked again whether it is would fight with another that sets it, for
+      // ever.
       const is =
         entry === undefined
           ? await this.#create(id, definition, partition, home)
@@ -104,7 +107,11 @@ export class ScheduleBook {
     }
   }
 
-  /** Makes a schedule that another store had, as far as it had come there. @returns false: there is one with this id */
+  /**
+   * Makes a schedule that another store had, as far as it had come there.
+   *
+   * @returns false: there is one with this id
+   */
   async restore(
     id: string,
     definition: Definition,
@@ -119,8 +126,8 @@ export class ScheduleBook {
   }
 
   /**
-   * Gives a schedule another definition. Ticks that are due already are those of the old one, so it may take more than
-   * one call.
+   * Gives a schedule another definition. Ticks that are due already are those of the old one, so it may take
+   * more than one call.
    *
    * @param changes of the new state
    * @param partition where its jobs go. Default: where they went
@@ -198,7 +205,11 @@ export class ScheduleBook {
     return isWritten
   }
 
-  /** Ends a pause. @returns what becomes of the ticks that came meanwhile; undefined if there is no such schedule */
+  /**
+   * Ends a pause.
+   *
+   * @returns what becomes of the ticks that came meanwhile; undefined if there is no such schedule
+   */
   async resume(id: string, missed: Missed): Promise<Pick<Plan, 'ticks' | 'skipped'> | undefined> {
     let plan: Plan | undefined
     const done = await this.change(id, async (found) => {
@@ -230,8 +241,8 @@ export class ScheduleBook {
   }
 
   /**
-   * What becomes of the ticks of a schedule that are due. Cancels the jobs before, if this is what the definition says:
-   * also if the write comes to nothing, because then another worker has handled the ticks.
+   * What becomes of the ticks of a schedule that are due. Cancels the jobs before, if this is what the
+   * definition says: also if the write comes to nothing, because then another worker has handled the ticks.
    *
    * @param lead milliseconds: those that are due so soon too
    */
@@ -264,8 +275,8 @@ export class ScheduleBook {
   }
 
   /**
-   * Completes a move to another partition that somebody has begun. Others may have completed it meanwhile, and may have
-   * set, removed or moved the schedule since.
+   * Completes a move to another partition that somebody has begun. Others may have completed it meanwhile,
+   * and may have set, removed or moved the schedule since.
    */
   async complete({ id, partition, state, rev, definition }: KeptSchedule): Promise<void> {
     const { schedules } = this.#store
@@ -297,9 +308,9 @@ export class ScheduleBook {
   }
 
   /**
-   * Looks whether a schedule that was found in a partition has its home there. A failover that loses the last changes may
-   * lose a home, or bring back an old one: then it gets one. A process that dies while others set the same schedule
-   * elsewhere may leave a second one: then this one is removed.
+   * Looks whether a schedule that was found in a partition has its home there. A failover that loses the last
+   * changes may lose a home, or bring back an old one: then it gets one. A process that dies while others set
+   * the same schedule elsewhere may leave a second one: then this one is removed.
    */
   async adopt({ id, partition, rev, definition }: KeptSchedule): Promise<void> {
     const { schedules } = this.#store
@@ -366,7 +377,11 @@ export class ScheduleBook {
     return home ?? (await schedules.move(id, undefined, homeIn(partition), ofClass !== undefined))!
   }
 
-  /** Writes a change, and has the schedule go where its jobs go. @returns the schedule; undefined if it was not written */
+  /**
+   * Writes a change, and has the schedule go where its jobs go.
+   *
+   * @returns the schedule; undefined if it was not written
+   */
   async #place(found: KeptSchedule, changed: Changed, partition: string): Promise<KeptSchedule | undefined> {
     const { definition = found.definition } = changed
     const isMoving = partition !== found.partition
@@ -419,7 +434,8 @@ export class ScheduleBook {
 /**
  * The write of a change, under the number of the schedule that was read.
  *
- * @param ahead the instants of ticks may be to come: their jobs are delayed until then (`ScheduleWrite.delays`)
+ * @param ahead the instants of ticks may be to come: their jobs are delayed until then
+ *   (`ScheduleWrite.delays`)
  */
 export function writeOf(
   found: KeptSchedule,
@@ -436,7 +452,9 @@ export function writeOf(
   }
 }
 
-/** The ticks of a pause are those of the definition that was in force: another one cannot decide about them. */
+/**
+ * The ticks of a pause are those of the definition that was in force: another one cannot decide about them.
+ */
 function recorded(found: KeptSchedule): Plan {
   const { paused, resumedAt } = found.state
   const plan = planResume(found, found.at, 'skip')
@@ -444,8 +462,8 @@ function recorded(found: KeptSchedule): Plan {
 }
 
 /**
- * Up to when the instants of a schedule are handled, for a definition that takes effect now. An instant that has passed
- * may not be due yet because of the jitter.
+ * Up to when the instants of a schedule are handled, for a definition that takes effect now. An instant that
+ * has passed may not be due yet because of the jitter.
  */
 function handledUpTo({ next, last = 0 }: ScheduleState, at: number, offset: number): number {
   return next !== undefined && next <= at ? Math.max(next - 1, at - offset) : Math.max(at, last)

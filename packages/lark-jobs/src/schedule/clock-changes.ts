@@ -18,8 +18,8 @@ export interface ClockChange {
 export interface UnusualDay {
   change: ClockChange
   /**
-   * Local times that the expression names within the time that is skipped or repeated: milliseconds since 1970, as if
-   * the local time were UTC.
+   * Local times that the expression names within the time that is skipped or repeated: milliseconds since
+   * 1970, as if the local time were UTC.
    */
   named: number[]
   /** The instants at which it ticks for them: at the change, or within the time that comes twice. */
@@ -65,8 +65,8 @@ function unusual(expression: string, timezone: string, change: ClockChange): Unu
       ? []
       : instantsBetween(expression, timezone, at, at + 1_000)
     : instantsBetween(expression, timezone, at - length, at + length).slice(0, 2 * MOST)
-  // Expressions of all hours go on, if the times that they name come again after the time that is skipped or repeated.
-  // After half an hour (Australia/Lord_Howe), those of `0 * * * *` do not.
+  // Expressions of all hours go on, if the times that they name come again after the time that is skipped or
+  // repeated. After half an hour (Australia/Lord_Howe), those of `0 * * * *` do not.
   const following = instantsBetween(expression, 'UTC', local + length, local + 2 * length).slice(0, MOST)
   const isUsual = hourOf(expression) === '*' && named.join() === following.map((next) => next - length).join()
   return { change, named: isUsual ? [] : named, ticks }

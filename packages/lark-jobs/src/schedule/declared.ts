@@ -1,8 +1,8 @@
 /**
- * Which definition of a class schedule holds, when workers of different deploys declare different ones: of those that a
- * living worker declares, the one that was first seen last. So a new deploy takes over with its first worker, an old
- * process that starts again changes nothing, and after a rollback the old definition holds when the last new worker has
- * gone.
+ * Which definition of a class schedule holds, when workers of different deploys declare different ones: of
+ * those that a living worker declares, the one that was first seen last. So a new deploy takes over with its
+ * first worker, an old process that starts again changes nothing, and after a rollback the old definition
+ * holds when the last new worker has gone.
  */
 import { type Definition, hashOf, writeDefinition } from './definition.ts'
 import type { Schedule } from './plan.ts'

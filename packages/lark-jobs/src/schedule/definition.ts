@@ -1,6 +1,6 @@
 /**
- * What a schedule is: when it ticks, which job it queues then, and what it does with ticks that were missed or come too
- * early. The store keeps it as JSON text, and never reads it.
+ * What a schedule is: when it ticks, which job it queues then, and what it does with ticks that were missed
+ * or come too early. The store keeps it as JSON text, and never reads it.
  */
 import { createHash } from 'node:crypto'
 import type { NewJob } from '../model/record.ts'
@@ -30,7 +30,10 @@ export function hashOf(definition: Definition): string {
   return createHash('sha256').update(writeDefinition(definition)).digest('base64url').slice(0, 16)
 }
 
-/** The text of a definition. Two definitions that say the same have the same text, whatever the order of their fields. */
+/**
+ * The text of a definition. Two definitions that say the same have the same text, whatever the order of their
+ * fields.
+ */
 export function writeDefinition(definition: Definition): string {
   return JSON.stringify(sorted(definition))
 }

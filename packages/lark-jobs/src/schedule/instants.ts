@@ -1,8 +1,9 @@
 /**
- * The instants at which a timing ticks. croner finds the times of cron expressions. Those that count off intervals tick
- * at each instant whose local time they name: not in the time that a clock change skips, and twice in the time that comes
- * twice. Those that name their times tick once for each local time: the first time if it comes twice, and at the end if
- * it is skipped. croner has this rule too, and loses the times that are skipped before midnight (America/Nuuk).
+ * The instants at which a timing ticks. croner finds the times of cron expressions. Those that count off
+ * intervals tick at each instant whose local time they name: not in the time that a clock change skips, and
+ * twice in the time that comes twice. Those that name their times tick once for each local time: the first
+ * time if it comes twice, and at the end if it is skipped. croner has this rule too, and loses the times that
+ * are skipped before midnight (America/Nuuk).
  */
 import { Cron } from 'croner'
 import { JobsError } from '../model/errors.ts'
@@ -18,8 +19,9 @@ interface Finder {
 }
 
 /**
- * Expressions that were parsed, the latest last, with instants that were found: all after `from`, in their order. (2 cores,
- * shared, Node 20.20, croner 11, 2026-11-26: to parse an expression takes some 200 µs, and to find an instant in a zone
+ * Expressions that were parsed, the latest last, with instants that were found: all after `from`, in their
+ * order. (2 cores, shared, Node 20.20, croner 11, 2026-11-26: to parse an expression takes some 200 µs, and
+ * to find an instant in a zone
  * 80. Ten thousand schedules often have one expression in common.)
  */
 const expressions = new Map<string, { finder: Finder; from: number; found: number[] }>()
@@ -27,8 +29,8 @@ const MOST = 1_000
 const DAY = 86_400_000
 
 /**
- * The first instants after a time, in milliseconds since 1970, without the jitter. Fewer than `count` if the timing
- * ends, or if the expression has no more (`0 0 30 2 *` has none).
+ * The first instants after a time, in milliseconds since 1970, without the jitter. Fewer than `count` if the
+ * timing ends, or if the expression has no more (`0 0 30 2 *` has none).
  */
 export function instantsAfter(timing: Timing, after: number, count: number): number[] {
   const { from = Number.NEGATIVE_INFINITY, until = Number.POSITIVE_INFINITY } = timing
@@ -48,8 +50,8 @@ export function neverTicks(timing: Timing): boolean {
 }
 
 /**
- * The instants after a time, up to and with another. Of more than `most`, these are the last `most` and the one before
- * them, which shows that there were more.
+ * The instants after a time, up to and with another. Of more than `most`, these are the last `most` and the
+ * one before them, which shows that there were more.
  */
 export function instantsUpTo(timing: Timing, after: number, upTo: number, most: number): number[] {
   const first = instantsAfter(timing, after, most + 1).filter((at) => at <= upTo)
@@ -101,7 +103,10 @@ function parsed(expression: string, timezone = 'UTC') {
   return known
 }
 
-/** @throws SCHEDULE_INVALID if this process does not know the time zone, which that of whoever set the schedule did */
+/**
+ * @throws SCHEDULE_INVALID if this process does not know the time zone, which that of whoever set the
+ *   schedule did
+ */
 function finderOf(expression: string, timezone: string): Finder {
   try {
     if (timezone !== 'UTC') new Intl.DateTimeFormat('en-US', { timeZone: timezone })
@@ -127,7 +132,8 @@ function namedTimes(cron: Cron, offset: Offset): Finder {
       let local = cron.nextRun(new Date(instant + offset(instant)))
       for (; local !== null && found.length < count; local = cron.nextRun(local)) {
         const at = instantOf(local.getTime(), offset)
-        // Several local times may be skipped by one change, and times that come twice are behind an instant between.
+        // Several local times may be skipped by one change, and times that come twice are behind an instant
+        // between.
         if (at > (found.at(-1) ?? instant)) found.push(at)
       }
       return found

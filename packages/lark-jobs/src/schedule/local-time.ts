@@ -1,5 +1,6 @@
 /**
- * Local times of a zone, and the instants at which they are. A local time is milliseconds since 1970 as if it were UTC.
+ * Local times of a zone, and the instants at which they are. A local time is milliseconds since 1970 as if it
+ * were UTC.
  */
 
 /** The milliseconds from UTC at an instant. */

@@ -1,7 +1,8 @@
 /**
- * What becomes of the ticks of a schedule: which of them become jobs, which are recorded as skipped, and when it is due
- * again. These functions read no clock and no store. A worker that writes what they say, under the number of the
- * schedule that it has read, has handled the ticks; of several workers one succeeds (`store/contract/schedules.ts`).
+ * What becomes of the ticks of a schedule: which of them become jobs, which are recorded as skipped, and when
+ * it is due again. These functions read no clock and no store. A worker that writes what they say, under the
+ * number of the schedule that it has read, has handled the ticks; of several workers one succeeds
+ * (`store/contract/schedules.ts`).
  */
 import { createHash } from 'node:crypto'
 import { defined } from '../model/defined.ts'
@@ -11,7 +12,9 @@ import type { Definition } from './definition.ts'
 import { instantsAfter, instantsUpTo } from './instants.ts'
 import { KEEP_ENDED, MAX_MISSED, MAX_SKIPPED, type ScheduleState, type Skipped } from './state.ts'
 
-/** How many instants after the next one are computed ahead, and how few may be left before more are computed. */
+/**
+ * How many instants after the next one are computed ahead, and how few may be left before more are computed.
+ */
 const AHEAD = { many: 10, few: 2 }
 
 /** Milliseconds by which workers handle ticks before their instants. */
@@ -35,7 +38,10 @@ export interface Plan {
 }
 
 export interface PlanOptions {
-  /** Whether the job of the last tick, or of the last run by hand, has not ended: matters for the overlap `skip`. */
+  /**
+   * Whether the job of the last tick, or of the last run by hand, has not ended: matters for the overlap
+   * `skip`.
+   */
   isRunning?: boolean
   /** The most jobs. The schedule is due at once for those that are left. Default 100. */
   most?: number
@@ -57,9 +63,9 @@ export function begin(definition: Definition, at: number, before?: ScheduleState
 }
 
 /**
- * Milliseconds by which the ticks of a schedule are handled before their instants, so that at the instant the job only
- * has to be claimed. 0 if what becomes of a tick depends on the jobs that are there at the instant: on those before it,
- * or on the holder of a lock. 0 with jitter too, which spreads the ticks out.
+ * Milliseconds by which the ticks of a schedule are handled before their instants, so that at the instant the
+ * job only has to be claimed. 0 if what becomes of a tick depends on the jobs that are there at the instant:
+ * on those before it, or on the holder of a lock. 0 with jitter too, which spreads the ticks out.
  */
 export function leadOf({ overlap, jitter, job }: Definition): number {
   const isAhead = (overlap === 'allow' || overlap === 'queue') && jitter === 0 && job.lock === undefined
@@ -196,8 +202,8 @@ function withoutOverlap(
 }
 
 /**
- * The instants of a schedule up to a time, at most the last `MAX_MISSED`; how many more there were before them, as far
- * as is known; and those after it that are known.
+ * The instants of a schedule up to a time, at most the last `MAX_MISSED`; how many more there were before
+ * them, as far as is known; and those after it that are known.
  */
 function dueBy(
   { timing }: Definition,
@@ -214,8 +220,8 @@ function dueBy(
 }
 
 /**
- * The state with its next instants. Without any, or if it takes no time, more are computed; or else the schedule has
- * ended.
+ * The state with its next instants. Without any, or if it takes no time, more are computed; or else the
+ * schedule has ended.
  */
 function withNext(
   definition: Definition,
@@ -234,7 +240,9 @@ function withNext(
   return { ...rest, next, ahead }
 }
 
-/** The state with more instants that are computed ahead; undefined if it has enough, or if there are no more. */
+/**
+ * The state with more instants that are computed ahead; undefined if it has enough, or if there are no more.
+ */
 export function planAhead({ definition, state }: Schedule): ScheduleState | undefined {
   const { next, ahead } = state
   if (next === undefined || ahead.length >= AHEAD.few) return undefined

@@ -13,8 +13,8 @@ export interface ScheduleState {
   /** The instant of the next tick, without the jitter. */
   next?: number
   /**
-   * Instants after `next`, computed ahead by the worker that wrote this. They are what counts, also for a worker that has
-   * other data of time zones.
+   * Instants after `next`, computed ahead by the worker that wrote this. They are what counts, also for a
+   * worker that has other data of time zones.
    */
   ahead: number[]
   /** How many ticks became jobs. */
@@ -31,7 +31,10 @@ export interface ScheduleState {
   ended?: { at: number; why: 'limit' | 'over' | 'dropped' }
   /** The last ticks that became no jobs, the latest last: at most `MAX_SKIPPED`. */
   skipped: Skipped[]
-  /** Of a class schedule: when its definition was first seen, and other definitions of it that workers declared. */
+  /**
+   * Of a class schedule: when its definition was first seen, and other definitions of it that workers
+   * declared.
+   */
   firstSeen?: number
   others?: OtherDefinition[]
   /** Since when no living worker declares it, as far as somebody looked. */

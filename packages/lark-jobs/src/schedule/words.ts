@@ -1,9 +1,10 @@
 /**
- * When a schedule ticks, in words: "weekdays at 08:00". They are ours, because a library writes "At 08:00 AM, Monday
- * through Friday", is larger than the whole of `schedule/`, and does not know that either of two days is enough.
+ * When a schedule ticks, in words: "weekdays at 08:00". They are ours, because a library writes "At 08:00 AM,
+ * Monday through Friday", is larger than the whole of `schedule/`, and does not know that either of two days
+ * is enough.
  *
- * An expression has two parts: the times of a day, and the days. Each is said in one phrase, the shortest one that is
- * true. What no phrase fits is written as numbers: "at minutes 0, 7 and 30 of hours 8, 9 and 17".
+ * An expression has two parts: the times of a day, and the days. Each is said in one phrase, the shortest one
+ * that is true. What no phrase fits is written as numbers: "at minutes 0, 7 and 30 of hours 8, 9 and 17".
  */
 import { milliseconds } from '../words/duration.ts'
 

@@ -1,6 +1,6 @@
 /**
- * Creates the store that a connection names. Only this file knows the stores by name. It imports the one that is
- * needed, and no code of the others.
+ * Creates the store that a connection names. Only this file knows the stores by name. It imports the one that
+ * is needed, and no code of the others.
  */
 
 import { JobsError } from '../model/errors.ts'

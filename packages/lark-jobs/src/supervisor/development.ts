@@ -1,6 +1,7 @@
 /**
- * `jobs:work --watch`: starts `jobs:work` again whenever the sources of the project change, for development. The program is
- * a process of its own, so that everything is loaded anew: the configuration too, and also after it could not be loaded.
+ * `jobs:work --watch`: starts `jobs:work` again whenever the sources of the project change, for development.
+ * The program is a process of its own, so that everything is loaded anew: the configuration too, and also
+ * after it could not be loaded.
  *
  *   running   until the program ends by itself, or a change comes
  *   ending    it was told to stop, because of a change; it gives back what still runs after `DEADLINE`, and may need
@@ -8,8 +9,8 @@
  *   waiting   the program has ended, by itself or because of a mistake: a change starts it again
  *   stopping  after a signal; the end of the program is the end
  *
- * The program listens to messages while it has a channel to this process, and stops when the channel ends. So nothing is
- * left behind if this process is killed.
+ * The program listens to messages while it has a channel to this process, and stops when the channel ends. So
+ * nothing is left behind if this process is killed.
  */
 import { type ChildProcess, fork } from 'node:child_process'
 import { STOP_DEADLINE } from '../worker/options.ts'
@@ -18,7 +19,10 @@ import { SourceWatch } from './source-watch.ts'
 
 /** Milliseconds that running jobs may take after a change, before they are given back. */
 const DEADLINE = 5_000
-/** Beyond the deadline and its grace period, for the supervisor to end its processes and hand back their jobs first. */
+/**
+ * Beyond the deadline and its grace period, for the supervisor to end its processes and hand back their jobs
+ * first.
+ */
 const MARGIN = 5_000
 /** The most changed files that are named. */
 const MOST = 3
@@ -131,7 +135,10 @@ export class Development {
     this.#kill = setTimeout((child) => child.kill('SIGKILL'), at - performance.now(), this.#child!)
   }
 
-  /** As without `--watch`: the first stops in order, the second gives back at once, the third waits for no store. */
+  /**
+   * As without `--watch`: the first stops in order, the second gives back at once, the third waits for no
+   * store.
+   */
   readonly #stop = (): void => {
     this.#signals++
     const isNow = this.#state === 'waiting'

@@ -1,8 +1,8 @@
 /**
- * Hands back the jobs and permits of a dead worker process, so that other workers start the jobs at once and not when
- * the leases end. (Permits that middleware took under names from payloads are not known here; they end with their
- * lease.) If the store does not answer, perhaps for the same reason that the process died, this is tried again until it
- * succeeds.
+ * Hands back the jobs and permits of a dead worker process, so that other workers start the jobs at once and
+ * not when the leases end. (Permits that middleware took under names from payloads are not known here; they
+ * end with their lease.) If the store does not answer, perhaps for the same reason that the process died,
+ * this is tried again until it succeeds.
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { JobsError } from '../model/errors.ts'
@@ -46,7 +46,8 @@ export class HandBack extends Part {
   /**
    * @param holder the id of a worker whose process has ended
    * @param cause how it ended, to be kept with its jobs
-   * @param late called with jobs that were claimed for it after its death, by a call that was on its way to a server
+   * @param late called with jobs that were claimed for it after its death, by a call that was on its way to a
+   *   server
    * @returns undefined if `stop` came first
    */
   async handBack(holder: string, cause: string | undefined, late: Late): Promise<Returned | undefined> {
@@ -87,7 +88,10 @@ export class HandBack extends Part {
     })
   }
 
-  /** A call takes back whole claims, so a call that takes few jobs need not be the last. One that takes none is. */
+  /**
+   * A call takes back whole claims, so a call that takes few jobs need not be the last. One that takes none
+   * is.
+   */
   async #takeFrom(partition: string, options: RecoverOptions, returned: Returned): Promise<void> {
     for (;;) {
       const recovery = await this.#options.store.recover(partition, options)
@@ -123,7 +127,10 @@ export class HandBack extends Part {
   }
 }
 
-/** A partition that is damaged does not keep the others: its jobs go back when it is repaired. Workers name it. */
+/**
+ * A partition that is damaged does not keep the others: its jobs go back when it is repaired. Workers name
+ * it.
+ */
 function unlessDamaged(error: unknown): void {
   if (!JobsError.is(error, 'STORE_DAMAGED')) throw error
 }

@@ -2,8 +2,8 @@
  * What a supervisor and its worker processes say to each other, over the IPC channel between them, and what a
  * process is told when it is started.
  *
- * The channel is also the application's (`process.send` of a job) and Node's (`node --watch`), so each message of ours
- * is under the key `lark`. The supervisor hands all others on to the process that started it.
+ * The channel is also the application's (`process.send` of a job) and Node's (`node --watch`), so each
+ * message of ours is under the key `lark`. The supervisor hands all others on to the process that started it.
  */
 import type { Summary } from '../worker/report.ts'
 import type { Vitals } from '../worker/vitals.ts'
@@ -12,9 +12,14 @@ import type { Vitals } from '../worker/vitals.ts'
 export const GRACE = 4_000
 /** The environment variable that holds a `ProcessSlot`, as JSON. */
 export const PROCESS_SLOT = 'LARK_SUPERVISED'
-/** The environment variable that says that a process watches the sources, and stops this one when they change. */
+/**
+ * The environment variable that says that a process watches the sources, and stops this one when they change.
+ */
 export const WATCHED = 'LARK_WATCHED'
-/** The file descriptor of a pipe whose other end only the supervisor has: the pipe ends when the supervisor does. */
+/**
+ * The file descriptor of a pipe whose other end only the supervisor has: the pipe ends when the supervisor
+ * does.
+ */
 export const LIFELINE = 4
 
 /** The place of a worker process among the processes of its supervisor. */
@@ -25,7 +30,10 @@ export interface ProcessSlot {
   of: number
   /** It says each second how its worker is. */
   says?: boolean
-  /** The id of its worker. The supervisor chooses it, and so knows whose leases to hand back, however early it dies. */
+  /**
+   * The id of its worker. The supervisor chooses it, and so knows whose leases to hand back, however early it
+   * dies.
+   */
   worker: string
 }
 
@@ -45,17 +53,23 @@ export type ProcessReport =
   | { kind: 'restart' }
   /** It stops, without a command of the supervisor. */
   | { kind: 'leaving' }
-  /** It is in order, and needs up to so many milliseconds: to tell the store how its jobs ended, or to shut down. */
+  /**
+   * It is in order, and needs up to so many milliseconds: to tell the store how its jobs ended, or to shut
+   * down.
+   */
   | { kind: 'needs'; ms: number }
   /**
-   * It ends with jobs that it has not settled. `cause`: why, as far as it can tell; continues the words "its process".
-   * `ranJobs`: handlers were running, so the end counts as a crash of their jobs.
+   * It ends with jobs that it has not settled. `cause`: why, as far as it can tell; continues the words "its
+   * process". `ranJobs`: handlers were running, so the end counts as a crash of their jobs.
    */
   | { kind: 'ends'; cause: string; ranJobs: boolean }
   /** Its worker has stopped in order. `finished`: by itself, and it is not replaced. */
   | { kind: 'ended'; finished: boolean }
 
-/** What the supervisor tells a process: claim no more jobs; stop within so many milliseconds, or for another to start. */
+/**
+ * What the supervisor tells a process: claim no more jobs; stop within so many milliseconds, or for another
+ * to start.
+ */
 export type ProcessCommand =
   | { kind: 'quiet' }
   | { kind: 'stop' | 'restart'; deadline: number; outcomes?: number | undefined }
@@ -69,8 +83,8 @@ export function larkMessage<T extends ProcessReport | ProcessCommand>(message: u
 export type QueueFigures = Pick<Summary, 'completed' | 'retried' | 'failed'>
 
 /**
- * What a worker process has done since its start. These are sums, not changes: a message that is lost with a process
- * costs the last second and nothing before it.
+ * What a worker process has done since its start. These are sums, not changes: a message that is lost with a
+ * process costs the last second and nothing before it.
  */
 export interface Figures {
   summary: Summary
@@ -95,7 +109,9 @@ export function noFigures(): Figures {
   return { summary, queues: {}, hidden: 0, last: 0 }
 }
 
-/** What two processes have done together. `took` is from the first start of a run to the last end in either. */
+/**
+ * What two processes have done together. `took` is from the first start of a run to the last end in either.
+ */
 export function sum(one: Figures, other: Figures): Figures {
   const worked = [one, other].filter(({ last }) => last > 0)
   const last = Math.max(one.last, other.last)

@@ -37,8 +37,9 @@ export class Supervised {
   #guarding: Thread | undefined
 
   /**
-   * Finds the supervisor of this process; undefined if it has none. To be called once, before the application's files
-   * are loaded: processes that these start must not take themselves for supervised workers.
+   * Finds the supervisor of this process; undefined if it has none. To be called once, before the
+   * application's files are loaded: processes that these start must not take themselves for supervised
+   * workers.
    */
   static find(): Supervised | undefined {
     const slot = process.env[PROCESS_SLOT]
@@ -156,8 +157,8 @@ export interface ShownReport extends Report {
 }
 
 /**
- * The report of a worker under a supervisor: prints what concerns this process, leaves to the supervisor what is true
- * of all processes, and sends it the figures once a second.
+ * The report of a worker under a supervisor: prints what concerns this process, leaves to the supervisor what
+ * is true of all processes, and sends it the figures once a second.
  */
 export class SupervisedReport implements Report {
   /** What the worker has done so far; undefined before there is a worker. */

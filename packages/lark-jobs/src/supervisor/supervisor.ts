@@ -3,17 +3,18 @@
  *
  *   new → running → quiet (its processes claim no more jobs, and none is replaced) → stopping → stopped
  *
- * When a process ends, the supervisor hands back what it held (`hand-back.ts`) and starts another in its place:
+ * When a process ends, the supervisor hands back what it held (`hand-back.ts`) and starts another in its
+ * place:
  *
  *   - at once, if the process lived for `HEALTHY`, if it is the first short life, or if the job that ended it was found
  *   - otherwise after a pause, which doubles with each short life in a row
  *
- * Processes that ask to be restarted have their turns one after the other: the next is told to end when another serves in
- * the place of the one before. If none serves there, the others go on as they are.
+ * Processes that ask to be restarted have their turns one after the other: the next is told to end when
+ * another serves in the place of the one before. If none serves there, the others go on as they are.
  *
- * A process that finishes by itself (its queues are empty, or it has run so many jobs) is not replaced. When all have
- * finished, the supervisor has stopped. `worker-process.ts` is one process as the supervisor sees it, `supervised.ts`
- * the other side in that process, `protocol.ts` what they say to each other.
+ * A process that finishes by itself (its queues are empty, or it has run so many jobs) is not replaced. When
+ * all have finished, the supervisor has stopped. `worker-process.ts` is one process as the supervisor sees
+ * it, `supervised.ts` the other side in that process, `protocol.ts` what they say to each other.
  */
 import type { ChildProcess } from 'node:child_process'
 import { LarkError } from '@s18i/lark/config'
@@ -109,8 +110,8 @@ export class Supervisor implements Lifecycle {
   }
 
   /**
-   * All processes claim no more jobs, finish the running ones, and stay until `stop`. A process that ends is not
-   * replaced.
+   * All processes claim no more jobs, finish the running ones, and stay until `stop`. A process that ends is
+   * not replaced.
    */
   quiet(): void {
     if (this.#state !== 'running') return
@@ -125,7 +126,8 @@ export class Supervisor implements Lifecycle {
   /**
    * All processes claim no more jobs, finish the running ones, and end.
    *
-   * @param deadline milliseconds, default 25 s; 0 gives back at once. Of several calls, the earliest deadline counts
+   * @param deadline milliseconds, default 25 s; 0 gives back at once. Of several calls, the earliest deadline
+   *   counts
    * @param outcomes as for a worker
    */
   async stop(deadline = STOP_DEADLINE, outcomes?: number): Promise<void> {

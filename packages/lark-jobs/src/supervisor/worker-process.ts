@@ -3,8 +3,8 @@
  *
  *   new → starting → serving → quiet → leaving (it was told to stop, or stops by itself) → departed
  *
- * A process that was told to stop, and has not ended at its deadline and a grace period (`GRACE`), is killed, unless it
- * has said that it needs longer. A process that a handler blocks cannot say so.
+ * A process that was told to stop, and has not ended at its deadline and a grace period (`GRACE`), is killed,
+ * unless it has said that it needs longer. A process that a handler blocks cannot say so.
  */
 import { type ChildProcess, fork } from 'node:child_process'
 import type { Readable, Writable } from 'node:stream'
@@ -32,8 +32,8 @@ export type Departure =
   | { kind: 'finished' | 'left' }
   | Extract<ProcessReport, { kind: 'refused' }>
   /**
-   * `how` continues a sentence: `was killed by SIGKILL`. `cause`: the same, with what the process itself said of it;
-   * undefined if no handler was running, so that the process has interrupted none.
+   * `how` continues a sentence: `was killed by SIGKILL`. `cause`: the same, with what the process itself said
+   * of it; undefined if no handler was running, so that the process has interrupted none.
    */
   | { kind: 'died'; how: string; cause: string | undefined }
 
@@ -89,8 +89,8 @@ export class WorkerProcess extends Part {
     this.#child.on('message', (message) => {
       const report = larkMessage<ProcessReport>(message)
       if (report !== undefined) this.#hear(report)
-      // As without a supervisor: messages of a job go to the program that started this one, those of Node to `node
-      // --watch`.
+      // As without a supervisor: messages of a job go to the program that started this one, those of Node to
+      // `node --watch`.
       else if (process.connected) process.send?.(message, undefined, undefined, () => {})
     })
     void this.#end(this.#child).then(this.#departed.resolve)
@@ -191,9 +191,9 @@ const NEWLINE = 10
 /**
  * Starts a worker process, with a channel for messages and with the pipe that is its lifeline.
  *
- * Its stderr is the supervisor's own, and so is its stdout if that is a terminal. Otherwise the supervisor passes on
- * what the process prints, in whole lines: when several processes write to a pipe whose reader is slow, each could
- * write half a line.
+ * Its stderr is the supervisor's own, and so is its stdout if that is a terminal. Otherwise the supervisor
+ * passes on what the process prints, in whole lines: when several processes write to a pipe whose reader is
+ * slow, each could write half a line.
  *
  * @param file a program that runs a worker when it is called with `words`
  */
@@ -210,8 +210,8 @@ export function startProcess(file: string, words: readonly string[], slot: Proce
 }
 
 /**
- * Reads no faster than is written, as long as the process lives: then there is only a little left, and its end must
- * not wait. A reader that has gone away (`| head`) is nothing to wait for.
+ * Reads no faster than is written, as long as the process lives: then there is only a little left, and its
+ * end must not wait. A reader that has gone away (`| head`) is nothing to wait for.
  */
 function passOn(child: ChildProcess, from: Readable, to: Writable): void {
   const rest: Buffer[] = []

@@ -10,7 +10,11 @@ import { counted, lookAt } from './look.ts'
 /** The most limiters that are looked at: those that the configuration names first. */
 const MAX_LIMITERS = 100
 
-/** Asks the store at most once a second for the queues, and for each limiter of the configuration. @throws as `lookAt` */
+/**
+ * Asks the store at most once a second for the queues, and for each limiter of the configuration.
+ *
+ * @throws as `lookAt`
+ */
 export async function levelsOf(jobs: Operated): Promise<Levels> {
   const { at, queues } = await lookAt(jobs)
   const { store, settings } = await jobs.open()

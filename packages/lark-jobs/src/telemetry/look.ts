@@ -1,6 +1,6 @@
 /**
- * A look at a store that all who ask share: scrapes and health checks may come as often as they like, and the store is
- * asked at most once a second.
+ * A look at a store that all who ask share: scrapes and health checks may come as often as they like, and the
+ * store is asked at most once a second.
  */
 
 import { JobsError } from '../model/errors.ts'

@@ -1,6 +1,6 @@
 /**
- * The text of an assertion that does not hold: what was expected, the nearest miss with what differs, and what was
- * dispatched, one line each. Payloads are cut, and are shown without what people must not see.
+ * The text of an assertion that does not hold: what was expected, the nearest miss with what differs, and
+ * what was dispatched, one line each. Payloads are cut, and are shown without what people must not see.
  */
 import { nearest, visible } from '@s18i/lark/config'
 import type { Path } from '../model/flow.ts'
@@ -26,7 +26,11 @@ export class Account {
     this.#underway = underway
   }
 
-  /** @param many how many were found, in words @param verb `was` or `were` @param after what came before, in an order */
+  /**
+   * @param many how many were found, in words
+   * @param verb `was` or `were`
+   * @param after what came before, in an order
+   */
   ofMissing(many: string, verb: string, expected: Expectation, after = ''): string {
     return lines([
       `${many} of ${this.#words(expected)} ${verb} dispatched${after === '' ? '' : ` after ${after}`}`,
@@ -169,7 +173,10 @@ function rejectionOf({ rejection }: DispatchedJob): string {
   return by === undefined ? reason : `${reason}, because of ${visible(by)}`
 }
 
-/** `chain Fetch → Resize`, `batch 'import' of 3 ImportRowJob`, `workflow 'order' { ChargeJob, PackJob after ChargeJob }` */
+/**
+ * `chain Fetch → Resize`, `batch 'import' of 3 ImportRowJob`, `workflow 'order' { ChargeJob, PackJob after
+ * ChargeJob }`
+ */
 function flowWords(
   { kind, name, nodes, members }: Omit<DispatchedFlow, 'id'>,
   nameOf: (key: string) => string,

@@ -1,6 +1,7 @@
 /**
- * What a test may say of the jobs, flows and schedules that were dispatched into its fake. An assertion that does not hold
- * says what was dispatched instead (`account.ts`), and its stack begins at the line of the test.
+ * What a test may say of the jobs, flows and schedules that were dispatched into its fake. An assertion that
+ * does not hold says what was dispatched instead (`account.ts`), and its stack begins at the line of the
+ * test.
  */
 import { JobsError } from '../model/errors.ts'
 import type { FlowKind } from '../model/flow.ts'
@@ -54,7 +55,8 @@ export abstract class Assertions {
   }
 
   /**
-   * The jobs of a class that were dispatched so far and match, in order, without those that were rejected on purpose.
+   * The jobs of a class that were dispatched so far and match, in order, without those that were rejected on
+   * purpose.
    *
    * @param of a class, or the key of one
    * @example expect(fake.all(SendEmailJob).map(({ payload }) => payload.to)).toEqual(['a@b.c', 'd@e.f'])
@@ -67,7 +69,10 @@ export abstract class Assertions {
     return this.#of(new Expectation(of, match, conditions)) as DispatchedJob<J>[]
   }
 
-  /** Forgets what was dispatched so far, so that the next assertions are about what follows. The jobs stay in the store. */
+  /**
+   * Forgets what was dispatched so far, so that the next assertions are about what follows. The jobs stay in
+   * the store.
+   */
   forget(): void {
     this.dispatches.clear()
   }
@@ -174,7 +179,8 @@ export abstract class Assertions {
    * A workflow was dispatched.
    *
    * @param name of the workflow
-   * @param nodes the names of nodes, each with the names of those that it waits for. The workflow may have others
+   * @param nodes the names of nodes, each with the names of those that it waits for. The workflow may have
+   *   others
    * @returns it
    * @throws FAKE_ASSERTION
    * @example fake.assertWorkflow('order', { ChargeJob: [], PackJob: ['ChargeJob'] })

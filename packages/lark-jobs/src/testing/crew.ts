@@ -1,14 +1,15 @@
 /**
- * The workers of a fake, and its time. Whoever wants something to happen (a drain, the end of a job, an event) says so, and
- * the crew works until it has happened, or until nothing is left that could make it happen:
+ * The workers of a fake, and its time. Whoever wants something to happen (a drain, the end of a job, an
+ * event) says so, and the crew works until it has happened, or until nothing is left that could make it
+ * happen:
  *
  *   hire     an ordinary worker on the store, when the jobs of dead workers have been taken back
  *   watch    it works until nothing is to be done at this instant
  *   dismiss  it stops; or takes no more, if one of its jobs goes on
  *   pass     the clock skips to the next instant at which something is due, if somebody wants that
  *
- * A worker lives for one instant, because it counts the time until a job is due by the clock of the process, and not by
- * that of the fake. While nobody wants anything, nothing runs.
+ * A worker lives for one instant, because it counts the time until a job is due by the clock of the process,
+ * and not by that of the fake. While nobody wants anything, nothing runs.
  */
 import { type OpenStore, schedulesOfWorker, Worker, workerSettings } from '../api/work.ts'
 import { Underway } from '../dispatch/underway.ts'
@@ -31,7 +32,9 @@ import type { MetClasses } from './met-classes.ts'
 import type { Outage } from './outage.ts'
 import type { sleep, withRealTime } from './real-time.ts'
 
-/** How often the clock may skip while no job runs: a guard, for what is due again and again and never runs. */
+/**
+ * How often the clock may skip while no job runs: a guard, for what is due again and again and never runs.
+ */
 const IDLE_SKIPS = 1_000
 
 /** What somebody wants to happen. */
@@ -117,7 +120,10 @@ export class Crew {
     this.#dues = new DueTimes(options.clock)
   }
 
-  /** @returns how it ended: it has happened, or nothing is left to do. @throws FAKE_ENDLESS; what a worker throws at its start */
+  /**
+   * @returns how it ended: it has happened, or nothing is left to do.
+   * @throws FAKE_ENDLESS; what a worker throws at its start
+   */
   work(wish: Wish): Promise<'over' | 'idle'> {
     return new Promise((resolve, reject) => {
       const leave = (act: () => void) => {
@@ -233,7 +239,8 @@ export class Crew {
     const isOn = [...this.#wishes].some(({ withSchedules }) => withSchedules)
     if (isOn) for (const Class of await scheduled()) classes.meet(Class)
     const { schedules } = isOn ? await schedulesOfWorker(classes, opened.settings, false) : {}
-    // All that the worker does, and its jobs, are behind its link: also what its parts put off while they are made.
+    // All that the worker does, and its jobs, are behind its link: also what its parts put off while they are
+    // made.
     const start = async () => {
       const settings = workerSettings(own, opened.owner)
       const options = {
@@ -399,7 +406,9 @@ export class Crew {
   }
 }
 
-/** Job logs stay with the jobs, failures are for the test to find, and of a dead worker nobody hears anything. */
+/**
+ * Job logs stay with the jobs, failures are for the test to find, and of a dead worker nobody hears anything.
+ */
 class CrewReport extends PlainReport {
   readonly #link: StoreLink
   readonly #ran: (ending: Ending) => void

@@ -1,7 +1,8 @@
 /**
- * Which fake applies where: the one that the running test has made, also after `await`, in timers and in callbacks of
- * that test; so tests that run at the same time do not see each other. Code that no test has started (a server that
- * listens since before) gets the fake that is alive, if there is only one. Without a fake, the ordinary instance is used.
+ * Which fake applies where: the one that the running test has made, also after `await`, in timers and in
+ * callbacks of that test; so tests that run at the same time do not see each other. Code that no test has
+ * started (a server that listens since before) gets the fake that is alive, if there is only one. Without a
+ * fake, the ordinary instance is used.
  */
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { JobsError } from '../model/errors.ts'
@@ -37,7 +38,12 @@ export function end(fake: Faked): void {
   alive.delete(fake)
 }
 
-/** Calls a function for which a fake applies. @param link of the worker, if it is one @param run of a job, if it is one */
+/**
+ * Calls a function for which a fake applies.
+ *
+ * @param link of the worker, if it is one
+ * @param run of a job, if it is one
+ */
 export function within<T>(fake: Faked, act: () => T, link?: StoreLink, run?: LinkedRun): T {
   return storage.run({ fake, link, run }, act)
 }
@@ -86,8 +92,8 @@ export function currentFake(): Faked | undefined {
 const routed = new WeakSet<object>()
 
 /**
- * Has an instance hand all calls to another one, while there is one. Members are replaced on the instance itself, so
- * that a process without fakes pays nothing.
+ * Has an instance hand all calls to another one, while there is one. Members are replaced on the instance
+ * itself, so that a process without fakes pays nothing.
  *
  * @param to finds the other instance
  * @param except members that stay

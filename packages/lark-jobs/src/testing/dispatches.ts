@@ -1,6 +1,6 @@
 /**
- * What was dispatched into a fake, in order: jobs, flows and schedules. It is read off the calls that reach the store, so
- * it is what a worker would get, payloads as JSON included.
+ * What was dispatched into a fake, in order: jobs, flows and schedules. It is read off the calls that reach
+ * the store, so it is what a worker would get, payloads as JSON included.
  */
 import { memberId, memberOf } from '../model/effect.ts'
 import { type FlowDefinition, type FlowJob, type FlowKind, indexOf, NODES } from '../model/flow.ts'

@@ -1,6 +1,6 @@
 /**
- * The clock of a fake. It stands still until somebody moves it, and never goes back, so a test that takes longer on a
- * busy machine sees no other times.
+ * The clock of a fake. It stands still until somebody moves it, and never goes back, so a test that takes
+ * longer on a busy machine sees no other times.
  */
 
 /** What happens at an instant. */

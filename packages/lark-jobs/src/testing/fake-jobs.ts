@@ -1,7 +1,7 @@
 /**
- * The instance of `Jobs` behind a fake: an ordinary one, on an embedded store in memory. It adds to it that a dispatch meets
- * the outages of the fake, that nothing comes from a job whose worker is dead, and that whoever awaits a result has the
- * crew work for it.
+ * The instance of `Jobs` behind a fake: an ordinary one, on an embedded store in memory. It adds to it that a
+ * dispatch meets the outages of the fake, that nothing comes from a job whose worker is dead, and that
+ * whoever awaits a result has the crew work for it.
  */
 import { KnownJobs, refuseReserved, saysOf } from '../api/dispatch-by-key.ts'
 import { Draft, readDraft } from '../api/draft.ts'
@@ -40,7 +40,12 @@ export interface FakeJobsOptions {
   all: () => Promise<readonly JobConstructor[]>
   /** Moves the clock. */
   pass: (at: number) => Promise<void>
-  /** Has the crew work until a promise has settled. @param isMet whether what it waits for has happened @param what it is */
+  /**
+   * Has the crew work until a promise has settled.
+   *
+   * @param isMet whether what it waits for has happened
+   * @param what it is
+   */
   until: <T>(promise: Promise<T>, isMet: () => Promise<boolean>, what: string) => Promise<T>
 }
 
@@ -141,8 +146,9 @@ export class FakeJobs extends Jobs {
   }
 
   /**
-   * Finds the classes of this test as well. Not those in the folders of the application under a runner that keeps
-   * modules of its own: they would be loaded a second time, and the test would know nothing of what these copies do.
+   * Finds the classes of this test as well. Not those in the folders of the application under a runner that
+   * keeps modules of its own: they would be loaded a second time, and the test would know nothing of what
+   * these copies do.
    */
   override async dispatchByKey(
     key: string,
@@ -171,7 +177,9 @@ export class FakeJobs extends Jobs {
     return new FakeFlowHandle<Result>(insideOf(this), this.#options, id, options)
   }
 
-  /** Waits for the dispatches. The store stays open until the fake ends: what it has is for the test to see. */
+  /**
+   * Waits for the dispatches. The store stays open until the fake ends: what it has is for the test to see.
+   */
   override close(): Promise<void> {
     return this.flush()
   }

@@ -1,6 +1,6 @@
 /**
- * A fake: what a test holds. While it lives, all that the test does with `Jobs` goes to a store of its own, in memory; and the
- * test decides when jobs run, and what time it is.
+ * A fake: what a test holds. While it lives, all that the test does with `Jobs` goes to a store of its own,
+ * in memory; and the test decides when jobs run, and what time it is.
  *
  *   alive → over (`end`, or the end of the block with `using`)
  */
@@ -45,14 +45,19 @@ import { Happenings, Spy } from './spy.ts'
 const MEMORY = 'sqlite::memory:'
 /** How many runs may end in one drain. */
 const MOST = 10_000
-/** Calls that the application makes for several callers at once: in a job, or in a test, whichever came first. */
+/**
+ * Calls that the application makes for several callers at once: in a job, or in a test, whichever came first.
+ */
 const shared = ['open', 'close', 'enqueue', 'watch', 'wait']
 
 /** How `Jobs.fake()` makes a fake. */
 export interface FakeOptions {
   /** A configuration instead of that of the application. Its `connection` is not used. */
   config?: CodeConfig | undefined
-  /** Classes of jobs that are dispatched by key, or declare schedules. Default: those of the configuration, or of its folders. */
+  /**
+   * Classes of jobs that are dispatched by key, or declare schedules. Default: those of the configuration, or
+   * of its folders.
+   */
   jobs?: readonly JobConstructor[] | undefined
   /** The time at which its clock begins. Default: now. */
   now?: Date | number | undefined
@@ -62,9 +67,15 @@ export interface FakeOptions {
 
 /** What `drain()` runs. */
 export interface DrainOptions {
-  /** Also what is due later: the clock skips to each job in turn, retries included. A duration: no further than that. */
+  /**
+   * Also what is due later: the clock skips to each job in turn, retries included. A duration: no further
+   * than that.
+   */
   withDelayed?: boolean | Duration | undefined
-  /** Also what schedules queue until then. With `withDelayed: true` their next ticks do not count, since there are always more. */
+  /**
+   * Also what schedules queue until then. With `withDelayed: true` their next ticks do not count, since there
+   * are always more.
+   */
   withSchedules?: boolean | undefined
   /** Jobs at a time. Default 1: so jobs run in their order. */
   concurrency?: number | undefined
@@ -75,8 +86,8 @@ export interface DrainOptions {
 /** What happens in an outage. */
 export interface OutageOptions {
   /**
-   * `calls` (default): nothing reaches the store. `answers`: dispatches are carried out, and their answers are lost, so that
-   * the application does not know whether the job is queued.
+   * `calls` (default): nothing reaches the store. `answers`: dispatches are carried out, and their answers
+   * are lost, so that the application does not know whether the job is queued.
    */
   loses?: 'calls' | 'answers' | undefined
 }
@@ -132,7 +143,10 @@ export class Fake extends Assertions implements Disposable, AsyncDisposable {
     return this.#jobs
   }
 
-  /** The time of the fake: milliseconds since 1970. It passes only by `advance()`, and while something is awaited. */
+  /**
+   * The time of the fake: milliseconds since 1970. It passes only by `advance()`, and while something is
+   * awaited.
+   */
   get now(): number {
     return this.#clock.now
   }
@@ -148,11 +162,12 @@ export class Fake extends Assertions implements Disposable, AsyncDisposable {
   }
 
   /**
-   * Runs what is due, in this process, and all that this leads to. Jobs that are delayed, and retries that wait, stay unless
-   * `withDelayed` says otherwise.
+   * Runs what is due, in this process, and all that this leads to. Jobs that are delayed, and retries that
+   * wait, stay unless `withDelayed` says otherwise.
    *
    * @returns how many runs ended in which way
-   * @throws FAKE_ENDLESS if jobs dispatch jobs for ever; FAKE_INVALID; UNKNOWN_JOB; what a worker throws at its start
+   * @throws FAKE_ENDLESS if jobs dispatch jobs for ever; FAKE_INVALID; UNKNOWN_JOB; what a worker throws at
+   *   its start
    * @example
    * const { completed, failed } = await fake.drain({ withDelayed: true })
    * @example await fake.drain({ withDelayed: '3d', withSchedules: true })   // as if a worker had lived for three days
@@ -174,8 +189,8 @@ export class Fake extends Assertions implements Disposable, AsyncDisposable {
   }
 
   /**
-   * Moves the clock of the fake: delays, retries, leases, limits, unique jobs, schedules, timeouts and the deadlines of flows
-   * follow it. It runs no jobs: `drain()` runs what is due then.
+   * Moves the clock of the fake: delays, retries, leases, limits, unique jobs, schedules, timeouts and the
+   * deadlines of flows follow it. It runs no jobs: `drain()` runs what is due then.
    *
    * @param time milliseconds, or `'30s'`, `'3d'`
    * @throws FAKE_INVALID
@@ -186,8 +201,8 @@ export class Fake extends Assertions implements Disposable, AsyncDisposable {
   }
 
   /**
-   * Waits for an event of the jobs of a class. It runs jobs and moves the clock until the event happens, resolves at once if
-   * it has happened already, and fails if nothing is left that could lead to it.
+   * Waits for an event of the jobs of a class. It runs jobs and moves the clock until the event happens,
+   * resolves at once if it has happened already, and fails if nothing is left that could lead to it.
    *
    * @example const { result } = await fake.spy(ImportJob).completed({ file: 'a.csv' })
    */
@@ -204,9 +219,9 @@ export class Fake extends Assertions implements Disposable, AsyncDisposable {
   }
 
   /**
-   * The workers die in the middle of the jobs that they run, as if their process had been killed: what these jobs do after
-   * that with `Jobs` has no effect, and how they end is not reported. Their leases end 15 seconds later, and other workers
-   * run them again. A handler that awaits this call does not go on.
+   * The workers die in the middle of the jobs that they run, as if their process had been killed: what these
+   * jobs do after that with `Jobs` has no effect, and how they end is not reported. Their leases end 15
+   * seconds later, and other workers run them again. A handler that awaits this call does not go on.
    *
    * @throws FAKE_INVALID if no job runs
    * @example
@@ -226,8 +241,9 @@ export class Fake extends Assertions implements Disposable, AsyncDisposable {
   }
 
   /**
-   * The store is away for a time of the fake's clock. A dispatch waits for it for 5 seconds at most, which pass at once, and
-   * then fails with STORE_UNREACHABLE; other calls fail at once. Workers wait until it is back.
+   * The store is away for a time of the fake's clock. A dispatch waits for it for 5 seconds at most, which
+   * pass at once, and then fails with STORE_UNREACHABLE; other calls fail at once. Workers wait until it is
+   * back.
    *
    * @throws FAKE_INVALID
    * @example fake.outage('10s')
@@ -239,16 +255,16 @@ export class Fake extends Assertions implements Disposable, AsyncDisposable {
   }
 
   /**
-   * Calls a function to which this fake applies: for code that the test has not started itself, such as a callback of a server
-   * that was started before.
+   * Calls a function to which this fake applies: for code that the test has not started itself, such as a
+   * callback of a server that was started before.
    */
   run<T>(act: () => T): T {
     return within(this, act)
   }
 
   /**
-   * Ends the fake: `Jobs` is what it was before, and the store is gone. `using fake = Jobs.fake()` does it at the end of the
-   * block. Idempotent.
+   * Ends the fake: `Jobs` is what it was before, and the store is gone. `using fake = Jobs.fake()` does it at
+   * the end of the block. Idempotent.
    */
   async end(): Promise<void> {
     if (this.#isOver) return
@@ -268,7 +284,10 @@ export class Fake extends Assertions implements Disposable, AsyncDisposable {
     return this.end()
   }
 
-  /** The configuration of the application, or the one that was given, with a store in memory that has the clock of the fake. */
+  /**
+   * The configuration of the application, or the one that was given, with a store in memory that has the
+   * clock of the fake.
+   */
   async #load(): Promise<Settings> {
     this.#check()
     const { config } = this.#options

@@ -1,6 +1,6 @@
 /**
- * The way of one worker, or of the application, to the store of a fake: it can be cut, as when a process dies, and the
- * store can be away for a while (`outage.ts`).
+ * The way of one worker, or of the application, to the store of a fake: it can be cut, as when a process
+ * dies, and the store can be away for a while (`outage.ts`).
  */
 import { JobsError } from '../model/errors.ts'
 import type { Store } from '../store/contract/store.ts'

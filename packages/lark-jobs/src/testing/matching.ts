@@ -1,14 +1,14 @@
 /**
- * How a test says which payload it means: by a part of it, or by a function. The parts that differ are found with their
- * paths, for the message of an assertion.
+ * How a test says which payload it means: by a part of it, or by a function. The parts that differ are found
+ * with their paths, for the message of an assertion.
  */
 import { isDeepStrictEqual } from 'node:util'
 import type { Path } from '../model/flow.ts'
 import { shown } from '../words/secret.ts'
 
 /**
- * A part of a value: objects may leave properties out, lists are compared as a whole, and a function in the place of a
- * value decides about it. Matchers of vitest and Jest (`expect.any(Number)`) are understood.
+ * A part of a value: objects may leave properties out, lists are compared as a whole, and a function in the
+ * place of a value decides about it. Matchers of vitest and Jest (`expect.any(Number)`) are understood.
  */
 export type PartOf<T> =
   | ((value: T) => unknown)

@@ -1,6 +1,6 @@
 /**
- * The classes that the workers of a fake know: those whose jobs were dispatched into it, and those that this process has
- * met otherwise. Tests often define classes of one name, so those of the fake itself come first.
+ * The classes that the workers of a fake know: those whose jobs were dispatched into it, and those that this
+ * process has met otherwise. Tests often define classes of one name, so those of the fake itself come first.
  */
 import { classOf, classWith, type JobClass, type JobConstructor } from '../options/job-class.ts'
 import { Registry } from '../options/registry.ts'
@@ -8,7 +8,10 @@ import { Registry } from '../options/registry.ts'
 export class MetClasses extends Registry {
   readonly #met = new Map<string, JobClass>()
 
-  /** A job of the class is dispatched. Of two classes with one key, the later counts: modules may be loaded again. */
+  /**
+   * A job of the class is dispatched. Of two classes with one key, the later counts: modules may be loaded
+   * again.
+   */
   meet(Class: JobConstructor): void {
     const jobClass = classOf(Class)
     for (const key of [jobClass.key, ...jobClass.aliases]) this.#met.set(key, jobClass)

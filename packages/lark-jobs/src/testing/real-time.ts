@@ -1,6 +1,6 @@
 /**
- * Waits by the clock of the process, whatever a test has done to its timers: those of the time when this file was loaded
- * are used.
+ * Waits by the clock of the process, whatever a test has done to its timers: those of the time when this file
+ * was loaded are used.
  */
 const { setImmediate: immediate, setTimeout: timeout } = globalThis
 
@@ -20,7 +20,9 @@ export function later(act: () => void, ms: number): void {
   timeout(act, ms)
 }
 
-/** Makes something that keeps `setImmediate` as it finds it: a worker goes on by it after each few dozen jobs. */
+/**
+ * Makes something that keeps `setImmediate` as it finds it: a worker goes on by it after each few dozen jobs.
+ */
 export function withRealTime<T>(make: () => T): T {
   const before = globalThis.setImmediate
   globalThis.setImmediate = immediate

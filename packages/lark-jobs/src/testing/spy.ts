@@ -1,5 +1,6 @@
 /**
- * What has become of the runs of a fake: a list of events, and promises of events that have happened or will happen.
+ * What has become of the runs of a fake: a list of events, and promises of events that have happened or will
+ * happen.
  */
 
 import type { JobLike, PayloadOf, ResultOf } from '../options/job-class.ts'

@@ -26,7 +26,11 @@ export function orAborted<T>(signal: AbortSignal, promise: Promise<T>, left = ()
   })
 }
 
-/** Calls `leave` as soon as the signal is aborted, or at once if it already is. @returns a function that ends this */
+/**
+ * Calls `leave` as soon as the signal is aborted, or at once if it already is.
+ *
+ * @returns a function that ends this
+ */
 function onAbort(signal: AbortSignal, leave: () => void): () => void {
   signal.addEventListener('abort', leave, { once: true })
   if (signal.aborted) leave()
@@ -34,7 +38,8 @@ function onAbort(signal: AbortSignal, leave: () => void): () => void {
 }
 
 /**
- * Waits for a promise, but not longer than `ms` milliseconds. Leaves no timer behind. The timer keeps the process alive.
+ * Waits for a promise, but not longer than `ms` milliseconds. Leaves no timer behind. The timer keeps the
+ * process alive.
  *
  * @param late called when the time is over first. The result is what it returns or throws
  */

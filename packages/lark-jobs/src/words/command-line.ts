@@ -16,8 +16,8 @@ export function failedCommand(queue: string): string {
 }
 
 /**
- * The command that moves jobs of a queue which is not configured: to the one with the most similar name, because most
- * such names are misspelled. Undefined if none is configured.
+ * The command that moves jobs of a queue which is not configured: to the one with the most similar name,
+ * because most such names are misspelled. Undefined if none is configured.
  *
  * @param id of a job. Default: all jobs of the queue
  */
@@ -33,8 +33,8 @@ export function whyCommand(id: string): string {
 }
 
 /**
- * A word, in quotes if a shell would interpret it otherwise. Characters that a terminal would interpret are written
- * as escapes that bash and zsh read: `$'a\x1bb'`.
+ * A word, in quotes if a shell would interpret it otherwise. Characters that a terminal would interpret are
+ * written as escapes that bash and zsh read: `$'a\x1bb'`.
  */
 export function shellWord(text: string): string {
   if (/^[\w.,:@%+=/-]+$/.test(text)) return text

@@ -1,5 +1,6 @@
 /**
- * Reads a connection string as it comes from the environment: with blanks, in quotes, or mistaken for something else.
+ * Reads a connection string as it comes from the environment: with blanks, in quotes, or mistaken for
+ * something else.
  */
 
 /** Removes blanks around the text, and quotes if the same quote is at both ends. */
@@ -13,7 +14,9 @@ export function schemeOf(text: string): string | undefined {
   return /^([a-z][a-z+-]*):/i.exec(text)?.[1]?.toLowerCase()
 }
 
-/** Common mistakes: the form of the text, and a hint. Messages do not show the text itself: see `secret.ts`. */
+/**
+ * Common mistakes: the form of the text, and a hint. Messages do not show the text itself: see `secret.ts`.
+ */
 const mistakes: readonly (readonly [form: RegExp, hint: string])[] = [
   [
     /^["'`]|["'`]$/,

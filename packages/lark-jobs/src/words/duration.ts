@@ -13,7 +13,10 @@ export const durationForm = "milliseconds, or a text like '30s', '5m', '2h' or '
 /** Milliseconds: a hundred years. A longer duration is a mistake, and no store could count it. */
 export const LONGEST = 100 * 365.25 * 86_400_000
 
-/** Milliseconds of a duration; undefined if the value is not valid (negative, over a hundred years, unit unknown). */
+/**
+ * Milliseconds of a duration; undefined if the value is not valid (negative, over a hundred years, unit
+ * unknown).
+ */
 export function milliseconds(value: unknown): number | undefined {
   if (typeof value === 'number') return value >= 0 && value <= LONGEST ? value : undefined
   if (typeof value !== 'string') return undefined
@@ -38,7 +41,10 @@ export function readable(ms: number): string {
   return rest === 0 ? `${whole} ${large}` : `${whole} ${large} ${rest} ${small}`
 }
 
-/** Changes a duration at random by up to a quarter, so that jobs that began together do not come back together. */
+/**
+ * Changes a duration at random by up to a quarter, so that jobs that began together do not come back
+ * together.
+ */
 export function spread(ms: number): number {
   return ms * (0.75 + Math.random() / 2)
 }

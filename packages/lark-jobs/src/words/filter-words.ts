@@ -10,7 +10,10 @@ interface Conditions {
 /** The conditions whose values are names that an application may make of payloads. */
 const NAMED = ['group', 'tag']
 
-/** @param hides `payloads`: of conditions on payloads, only the paths are told. `names`: also no group and no tag */
+/**
+ * @param hides `payloads`: of conditions on payloads, only the paths are told. `names`: also no group and no
+ *   tag
+ */
 export function filterWords(filter: Readonly<Conditions>, hides?: 'payloads' | 'names'): string {
   const { all, since, where = {}, ...others } = filter
   const of = Object.entries(others).map(

@@ -1,5 +1,6 @@
 /**
- * Lists names in a message: the first few, and the number of the others. An application may have thousands of queues.
+ * Lists names in a message: the first few, and the number of the others. An application may have thousands of
+ * queues.
  */
 
 const MOST = 10

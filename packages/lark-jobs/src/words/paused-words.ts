@@ -1,5 +1,6 @@
 /**
- * Who paused a queue, a group or a schedule, when and why, in words: ` by ada at web-1 5 m ago (the server is down)`.
+ * Who paused a queue, a group or a schedule, when and why, in words: ` by ada at web-1 5 m ago (the server is
+ * down)`.
  */
 import { readable } from './duration.ts'
 

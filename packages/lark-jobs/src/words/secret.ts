@@ -1,8 +1,8 @@
 /**
- * How messages show a value, also one that may contain a password. A connection often has mistakes: one quote, a list
- * around it, no scheme, or a whole URL as its host. In such a value Lark cannot tell where the password is, so messages
- * show only the form of the value, and none of its text. (A connection that Lark can parse has a name without secrets:
- * `store/redis/client/address.ts`.)
+ * How messages show a value, also one that may contain a password. A connection often has mistakes: one
+ * quote, a list around it, no scheme, or a whole URL as its host. In such a value Lark cannot tell where the
+ * password is, so messages show only the form of the value, and none of its text. (A connection that Lark can
+ * parse has a name without secrets: `store/redis/client/address.ts`.)
  */
 import { inspect } from 'node:util'
 import { plain } from './connection-text.ts'
@@ -47,7 +47,10 @@ export function shownSetting(value: unknown): string {
     : shown(value)
 }
 
-/** A server's reply to a password, without the password: some servers repeat text that they did not understand. */
+/**
+ * A server's reply to a password, without the password: some servers repeat text that they did not
+ * understand.
+ */
 export function withoutPassword(said: string, password: string): string {
   return password !== '' && said.includes(password)
     ? `${said.split(' ', 1)[0]} (it repeated the password)`

@@ -1,5 +1,6 @@
 /**
- * Shows a thrown value as text. Any value can be thrown; nothing here throws, whatever its getters or a proxy do.
+ * Shows a thrown value as text. Any value can be thrown; nothing here throws, whatever its getters or a proxy
+ * do.
  */
 import { inspect } from 'node:util'
 import { isError } from '@s18i/lark/config'
@@ -10,8 +11,8 @@ export { isError }
 /** The most characters of a text. */
 const LONGEST = 2_000
 /**
- * How an object is shown: without calling its getters or the traps of a proxy. The number of its fields is not bounded:
- * 1,000 fields take 3 ms, and 100,000 take 0.4 s (Node 20, 2 cores, shared, 2026-11-25).
+ * How an object is shown: without calling its getters or the traps of a proxy. The number of its fields is
+ * not bounded: 1,000 fields take 3 ms, and 100,000 take 0.4 s (Node 20, 2 cores, shared, 2026-11-25).
  */
 const SHORT = { ...oneLine, depth: 2, maxArrayLength: 20, maxStringLength: LONGEST, customInspect: false }
 

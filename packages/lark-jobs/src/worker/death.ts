@@ -1,8 +1,9 @@
 /**
- * The end of a process that still has jobs: says on stderr why it ends and which jobs it ran, and has the lease thread
- * (`lease/lease-thread.ts`) tell the store how jobs ended and hand back what else its workers hold. This happens when Node emits `exit`, also in
- * `process.exit()`. After a signal, a native crash or a lack of memory, the process itself can do nothing: then the
- * supervisor says why (`supervisor/supervisor.ts`), or the worker that takes the jobs back.
+ * The end of a process that still has jobs: says on stderr why it ends and which jobs it ran, and has the
+ * lease thread (`lease/lease-thread.ts`) tell the store how jobs ended and hand back what else its workers
+ * hold. This happens when Node emits `exit`, also in `process.exit()`. After a signal, a native crash or a
+ * lack of memory, the process itself can do nothing: then the supervisor says why
+ * (`supervisor/supervisor.ts`), or the worker that takes the jobs back.
  */
 import { fileURLToPath } from 'node:url'
 import type { Execution } from '../run/execution.ts'
@@ -17,7 +18,10 @@ import type { Report } from './report.ts'
 /** How many frames of the stack are searched for the call of `process.exit()`. */
 const FRAMES = 100
 
-/** Milliseconds that a process which ends waits for its lease thread to tell and hand back what its workers hold. */
+/**
+ * Milliseconds that a process which ends waits for its lease thread to tell and hand back what its workers
+ * hold.
+ */
 const HANDING_BACK = 2_000
 /** Milliseconds that the thread then gets to close its store. */
 const CLOSING = 1_000
@@ -28,7 +32,10 @@ interface Watched {
   thread: Pick<LeaseThread, 'holdsJobs' | 'processEnds' | 'awaitEnd' | 'hasTold' | 'giveUp'>
   /** How jobs ended, of which the store has not heard: by their partition. */
   unstored: () => ProcessEnd['outcomes']
-  /** Told why the process ends: its supervisor, which hands back what it holds. `ranJobs`: handlers were running. */
+  /**
+   * Told why the process ends: its supervisor, which hands back what it holds. `ranJobs`: handlers were
+   * running.
+   */
   onEnding?: ((cause: string, ranJobs: boolean) => void) | undefined
 }
 
@@ -131,8 +138,8 @@ function why(jobs: readonly Execution[], stack: readonly string[]): string {
 }
 
 /**
- * The job that called `process.exit()`: the only one that ran, or the only one of a class whose `handle` is on the
- * stack.
+ * The job that called `process.exit()`: the only one that ran, or the only one of a class whose `handle` is
+ * on the stack.
  */
 function culpritOf(jobs: readonly Execution[], stack: readonly string[]): Execution | undefined {
   if (jobs.length === 1) return jobs[0]

@@ -1,6 +1,6 @@
 /**
- * Warns that the store has removed failed jobs before their age. It looks only after a job of this worker has failed
- * for good, so a worker whose jobs do not fail asks nothing.
+ * Warns that the store has removed failed jobs before their age. It looks only after a job of this worker has
+ * failed for good, so a worker whose jobs do not fail asks nothing.
  */
 
 import { queueOf } from '../model/partition.ts'
@@ -23,7 +23,8 @@ class DroppedJobs {
   readonly #store: Store
   readonly #report: Report
   /**
-   * By partition: from when on it may be looked at, by `performance.now()`, and how many were removed at the last look.
+   * By partition: from when on it may be looked at, by `performance.now()`, and how many were removed at the
+   * last look.
    */
   readonly #seen = new Map<string, { nextAt: number; count: number }>()
 

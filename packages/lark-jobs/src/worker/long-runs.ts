@@ -1,11 +1,13 @@
 /**
- * Reports each job that has run for a while, once, so that a silent worker does not look dead. All jobs share one
- * timer: most end long before it fires, so a timer for each would be set and cleared for nothing.
+ * Reports each job that has run for a while, once, so that a silent worker does not look dead. All jobs share
+ * one timer: most end long before it fires, so a timer for each would be set and cleared for nothing.
  */
 
 /** Milliseconds after which a running job is reported. Most jobs have ended by then. */
 export const LONG = 3_000
-/** Minimum milliseconds between two reports: jobs that started shortly after each other are reported together. */
+/**
+ * Minimum milliseconds between two reports: jobs that started shortly after each other are reported together.
+ */
 const LOOK = 500
 
 export class LongRuns<R extends { readonly startedAt: number }> {
@@ -15,7 +17,10 @@ export class LongRuns<R extends { readonly startedAt: number }> {
   /** Jobs that started up to this time, by `performance.now()`, have been reported. */
   #told = Number.NEGATIVE_INFINITY
 
-  /** @param running in the order in which they began @param tell called with those that were not reported before */
+  /**
+   * @param running in the order in which they began
+   * @param tell called with those that were not reported before
+   */
   constructor(running: Iterable<R>, tell: (long: R[]) => void) {
     this.#running = running
     this.#tell = tell

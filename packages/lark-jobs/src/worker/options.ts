@@ -1,6 +1,6 @@
 /**
- * The options of a worker: its queues, how many jobs it runs at a time, and when it ends. They are checked before it
- * starts.
+ * The options of a worker: its queues, how many jobs it runs at a time, and when it ends. They are checked
+ * before it starts.
  */
 import type { Limits } from '../model/limits.ts'
 import type { TelemetryCalls } from '../model/run/telemetry.ts'
@@ -40,8 +40,8 @@ export const OUTCOMES = 120_000
 
 export const workOptions = new Schema('an object', {
   /**
-   * The queues to serve, strictly in this order: a later queue only when the earlier ones have no job. Default: every
-   * configured queue, in fair turns.
+   * The queues to serve, strictly in this order: a later queue only when the earlier ones have no job.
+   * Default: every configured queue, in fair turns.
    */
   queues: option<string | readonly string[]>(
     'the name of a queue, or a list of at least one; leave it out for every queue',
@@ -49,8 +49,8 @@ export const workOptions = new Schema('an object', {
     // Else a variable that is not set would make the worker serve every queue.
   ).with({ refusesUndefined: 'written' }),
   /**
-   * The job classes to run. Default: the classes that the configuration names, otherwise those in the application's
-   * folders.
+   * The job classes to run. Default: the classes that the configuration names, otherwise those in the
+   * application's folders.
    */
   jobs: jobClasses,
   /** Makes the job for each run: see `make` of the configuration, which is the default. */
@@ -60,8 +60,8 @@ export const workOptions = new Schema('an object', {
   /** How many jobs run at a time. Default 10. */
   concurrency: whole(1).or(CONCURRENCY),
   /**
-   * How the worker prefetches jobs: `balanced`, `throughput` for very many fast jobs, `spread` for slow or uneven
-   * jobs, which then go to whichever worker is free. Default: as configured, otherwise `balanced`.
+   * How the worker prefetches jobs: `balanced`, `throughput` for very many fast jobs, `spread` for slow or
+   * uneven jobs, which then go to whichever worker is free. Default: as configured, otherwise `balanced`.
    */
   preset: oneOf(presets),
   /** End when the queues hold no job that is waiting, active, or due within a minute. */
@@ -69,8 +69,9 @@ export const workOptions = new Schema('an object', {
   /** End after this number of jobs. */
   maxJobs: whole(1),
   /**
-   * How long a worker that stops, and whose handlers have ended or were given back, goes on to tell a store that is
-   * away how its jobs ended. Default: as configured, otherwise 2 minutes. What it cannot tell may run again.
+   * How long a worker that stops, and whose handlers have ended or were given back, goes on to tell a store
+   * that is away how its jobs ended. Default: as configured, otherwise 2 minutes. What it cannot tell may run
+   * again.
    */
   outcomes: duration(0),
   /** How long the worker holds a job without renewing its lease, in milliseconds. Default 15,000. */
@@ -89,15 +90,16 @@ export interface WorkerOptions
   /** Called when it stops, and needs up to so many milliseconds to tell the store how its jobs ended. */
   onDelivering?: (ms: number) => void
   /**
-   * Called when its process ends while it holds jobs: its supervisor hands them back. `cause` says why, and continues
-   * the words "its process".
+   * Called when its process ends while it holds jobs: its supervisor hands them back. `cause` says why, and
+   * continues the words "its process".
    */
   onEnding?: (cause: string, ranJobs: boolean) => void
   store: Store
   registry: Registry
   queues: readonly string[]
   /**
-   * How many partitions a queue is configured with; one where nothing is said. Others that exist are served as well.
+   * How many partitions a queue is configured with; one where nothing is said. Others that exist are served
+   * as well.
    */
   partitions?: ReadonlyMap<string, number>
   /** Limiters that middleware may name. Default: none. */
@@ -108,7 +110,10 @@ export interface WorkerOptions
   weights?: ReadonlyMap<string, number>
   /** By queue: milliseconds of waiting that are worth a step of priority. Default: priorities do not age. */
   agings?: ReadonlyMap<string, number>
-  /** Whether a queue is served only when the queues before it have no job. Default: all queues take fair turns. */
+  /**
+   * Whether a queue is served only when the queues before it have no job. Default: all queues take fair
+   * turns.
+   */
   strict?: boolean
   /** Where the store is, for the lease thread; undefined when only this process can reach it. */
   place?: Place | undefined
@@ -132,14 +137,15 @@ export interface WorkerOptions
   /** Its name in the store, unique for ever. Default: one of its own making. */
   id?: string
   /**
-   * Called when a handler ignores its signal. Its job is then settled as timed out and leaves its slot, although the
-   * handler may still run. So a caller that passes this function must end the process soon. Without it, the job keeps
-   * its slot.
+   * Called when a handler ignores its signal. Its job is then settled as timed out and leaves its slot,
+   * although the handler may still run. So a caller that passes this function must end the process soon.
+   * Without it, the job keeps its slot.
    */
   onStuck?: () => void
   /**
-   * Called when an order says that the worker shall restart. Whoever passes it calls `restart()` then, and ends the process
-   * so that another starts. Without it, such orders are not carried out: an application has the process.
+   * Called when an order says that the worker shall restart. Whoever passes it calls `restart()` then, and
+   * ends the process so that another starts. Without it, such orders are not carried out: an application has
+   * the process.
    */
   onRestart?: (worker: { restart(): unknown }) => void
 }
@@ -168,7 +174,11 @@ export function checkConcurrency(value: number): void {
   whole(1).needed().read(value, '', voice)
 }
 
-/** Checks the limiters that the classes of a worker use in their middleware. @throws UNKNOWN_LIMITER, JOB_INVALID */
+/**
+ * Checks the limiters that the classes of a worker use in their middleware.
+ *
+ * @throws UNKNOWN_LIMITER, JOB_INVALID
+ */
 export function checkClasses({ registry, middleware = [], limiters = new Map() }: WorkerOptions): void {
   for (const jobClass of registry.classes)
     checkNeeds(jobClass.name, [...middleware, ...jobClass.middleware], limiters)

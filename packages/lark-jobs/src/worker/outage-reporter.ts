@@ -14,7 +14,8 @@ export class OutageReporter extends Part {
 
   /**
    * @param store its name, for people
-   * @param isAway whether a call is still being sent again. Other calls, which only read, may have been answered
+   * @param isAway whether a call is still being sent again. Other calls, which only read, may have been
+   *   answered
    */
   constructor(store: string, report: Report, isAway: () => boolean) {
     super()

@@ -1,15 +1,17 @@
 /**
- * A part that runs: of a worker, of a supervisor, or of what tells others how they are. All have one lifecycle:
+ * A part that runs: of a worker, of a supervisor, or of what tells others how they are. All have one
+ * lifecycle:
  *
  *   new → running ⇄ quiet (takes no more, and goes on with what it has) → stopped
  *
- * Each step may be taken again without harm, and nothing comes after `stop`. A part that is told to be quiet before it
- * has started starts quiet. A class that extends `Part` writes only the steps that mean something for it.
+ * Each step may be taken again without harm, and nothing comes after `stop`. A part that is told to be quiet
+ * before it has started starts quiet. A class that extends `Part` writes only the steps that mean something
+ * for it.
  */
 
 /**
- * What every running part can do. A worker and a supervisor do it for all their parts. (The class of a worker does not
- * name this type, because users would then have to know it.)
+ * What every running part can do. A worker and a supervisor do it for all their parts. (The class of a worker
+ * does not name this type, because users would then have to know it.)
  */
 export interface Lifecycle extends AsyncDisposable {
   /** Begins. Resolves when it runs. */

@@ -1,8 +1,9 @@
 /**
- * A job has paused its queue (`Job.pauseQueue`). The store pauses the partition of the job in the same step that puts
- * the job back. This pauses the other partitions of the queue that the worker serves. If a call fails, jobs of that
- * partition begin, and pause it when they meet the same trouble. The jobs of the queue that this worker has claimed and
- * not begun go back, and so do those of calls under way; other workers may begin those that they have prefetched.
+ * A job has paused its queue (`Job.pauseQueue`). The store pauses the partition of the job in the same step
+ * that puts the job back. This pauses the other partitions of the queue that the worker serves. If a call
+ * fails, jobs of that partition begin, and pause it when they meet the same trouble. The jobs of the queue
+ * that this worker has claimed and not begun go back, and so do those of calls under way; other workers may
+ * begin those that they have prefetched.
  */
 import type { Outcome } from '../model/record.ts'
 import type { Store } from '../store/contract/store.ts'

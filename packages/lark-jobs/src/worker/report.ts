@@ -1,7 +1,7 @@
 /**
- * What a worker tells people: the interface of a report, and the plain report of a worker that code has started.
- * `lark jobs:work` has its own (`commands/workers/work-report.ts`), and a supervised process passes on
- * (`supervisor/supervised.ts`).
+ * What a worker tells people: the interface of a report, and the plain report of a worker that code has
+ * started. `lark jobs:work` has its own (`commands/workers/work-report.ts`), and a supervised process passes
+ * on (`supervisor/supervised.ts`).
  */
 import type { LeasedJob, LogLine, Outcome } from '../model/record.ts'
 import { behind } from '../run/job-error.ts'
@@ -34,7 +34,9 @@ export interface Report {
   /** Jobs that have run for some seconds and are still running; each is reported once. */
   running?(jobs: readonly RunningJob[]): void
   ended(ending: Ending): void
-  /** The store has answered for a run that has ended. `isLost`: it does not count, because the lease was lost. */
+  /**
+   * The store has answered for a run that has ended. `isLost`: it does not count, because the lease was lost.
+   */
   settled?(id: string, isLost: boolean): void
   /** A problem that does not end the worker: the store does not answer, a lease was lost. */
   warn(text: string): void
@@ -49,12 +51,16 @@ export interface Summary {
   retried: number
   /** Failed for good. */
   failed: number
-  /** Put back without failing: because the worker stopped, the job asked for it, or no class here has its key. */
+  /**
+   * Put back without failing: because the worker stopped, the job asked for it, or no class here has its key.
+   */
   released: number
   cancelled: number
   /** Ended after their lease was lost; another worker has them. */
   lost: number
-  /** Ended, but the store did not answer before the worker stopped: unless it has heard of it, they run again. */
+  /**
+   * Ended, but the store did not answer before the worker stopped: unless it has heard of it, they run again.
+   */
   unstored: number
   /** Milliseconds from the first job's start to the last one's end. */
   took: number

@@ -1,9 +1,10 @@
 /**
- * The jobs that a worker runs now. A job gets a slot with its lease, goes through its steps (`run/runner.ts`), and
- * leaves the slot with an outcome, which the claimer of its partition (`fetch/claimer.ts`) sends to the store.
+ * The jobs that a worker runs now. A job gets a slot with its lease, goes through its steps
+ * (`run/runner.ts`), and leaves the slot with an outcome, which the claimer of its partition
+ * (`fetch/claimer.ts`) sends to the store.
  *
- * A job whose lease is lost keeps its slot until its handler ends, and its outcome is not sent. A job that is given
- * back leaves its slot at once, even if its handler goes on.
+ * A job whose lease is lost keeps its slot until its handler ends, and its outcome is not sent. A job that is
+ * given back leaves its slot at once, even if its handler goes on.
  */
 
 import { defined } from '../model/defined.ts'
@@ -210,7 +211,11 @@ export class Slots extends Part implements RunEnvironment {
     this.#around.changed(now - startedAt)
   }
 
-  /** The store says that the worker no longer had the lease of a job. @param outcome as it was counted, if it was */
+  /**
+   * The store says that the worker no longer had the lease of a job.
+   *
+   * @param outcome as it was counted, if it was
+   */
   lost(id: string, outcome?: Outcome): void {
     // The job did not begin here, and the worker that has it now will report it.
     if (outcome?.kind === 'unstarted') return
@@ -272,8 +277,8 @@ export class Slots extends Part implements RunEnvironment {
   }
 
   /**
-   * What the lease thread settles if the handler blocks the event loop for too long: only in a process that is then
-   * replaced (`onStuck`).
+   * What the lease thread settles if the handler blocks the event loop for too long: only in a process that
+   * is then replaced (`onStuck`).
    */
   #retryIn(running: SlotExecution): number {
     const { jobClass, timeout, name } = running
@@ -316,8 +321,8 @@ export class Slots extends Part implements RunEnvironment {
   }
 
   /**
-   * The lease thread has settled a job that blocks this thread, and ends the process. It calls this in the blocked
-   * thread: what waits for anything is never done.
+   * The lease thread has settled a job that blocks this thread, and ends the process. It calls this in the
+   * blocked thread: what waits for anything is never done.
    */
   readonly #blocked = (running: Execution, outcome: Outcome & { kind: 'failed' }): void => {
     running.thrown = timedOut(running.name, running.timeout)

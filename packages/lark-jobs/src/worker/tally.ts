@@ -1,6 +1,6 @@
 /**
- * How the runs of a worker ended, in numbers. An outcome is counted when a run ends, and taken back if the store says
- * later that it does not count, or never answers.
+ * How the runs of a worker ended, in numbers. An outcome is counted when a run ends, and taken back if the
+ * store says later that it does not count, or never answers.
  */
 import type { Outcome } from '../model/record.ts'
 import type { Summary } from './report.ts'

@@ -1,9 +1,9 @@
 /**
- * Finds the files that threads of this process run. They are beside this file in `dist/`, also when this file runs from
- * the sources, as in the tests.
+ * Finds the files that threads of this process run. They are beside this file in `dist/`, also when this file
+ * runs from the sources, as in the tests.
  *
- * In a bundle, this file is a part of the bundle. The files of the threads may be beside the bundle, under their names
- * with any extension of JavaScript. Or the package is installed where the program runs.
+ * In a bundle, this file is a part of the bundle. The files of the threads may be beside the bundle, under
+ * their names with any extension of JavaScript. Or the package is installed where the program runs.
  */
 import { existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
@@ -12,9 +12,10 @@ import { fileURLToPath } from 'node:url'
 type ThreadFile = 'lease-watch' | 'supervised-guard' | 'health-thread'
 
 /**
- * The URL of this file. The code does not say `new URL(name, import.meta.url)`, because webpack would look for that
- * file while it builds. In a bundle of webpack, `import.meta.url` names a file of the machine that built the bundle,
- * and in a bundle of CommonJS it is undefined. So the search also begins at the started script.
+ * The URL of this file. The code does not say `new URL(name, import.meta.url)`, because webpack would look
+ * for that file while it builds. In a bundle of webpack, `import.meta.url` names a file of the machine that
+ * built the bundle, and in a bundle of CommonJS it is undefined. So the search also begins at the started
+ * script.
  */
 const here: string | undefined = import.meta.url
 
@@ -36,8 +37,9 @@ function beside(file: string, name: ThreadFile): string | undefined {
 }
 
 /**
- * Resolved by Node when the program runs. `createRequire` is not imported, because webpack would follow it while it
- * builds. If the file has another version than the worker, the thread says so and does nothing (`lease-watch.ts`).
+ * Resolved by Node when the program runs. `createRequire` is not imported, because webpack would follow it
+ * while it builds. If the file has another version than the worker, the thread says so and does nothing
+ * (`lease-watch.ts`).
  */
 function installed(file: string, name: ThreadFile): string | undefined {
   try {
@@ -48,7 +50,8 @@ function installed(file: string, name: ThreadFile): string | undefined {
 }
 
 /**
- * The URL may come from the machine that built a bundle. Then it may have no path here: `file:///home/…` on Windows.
+ * The URL may come from the machine that built a bundle. Then it may have no path here: `file:///home/…` on
+ * Windows.
  */
 function pathOf(url: string | undefined): string | undefined {
   try {

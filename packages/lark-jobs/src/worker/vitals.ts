@@ -1,6 +1,7 @@
 /**
- * The signs of life of a worker, as plain numbers: for a thread or a supervisor that tells others whether the worker is
- * well, also when the worker itself cannot. A worker that says nothing for a while is not well either.
+ * The signs of life of a worker, as plain numbers: for a thread or a supervisor that tells others whether the
+ * worker is well, also when the worker itself cannot. A worker that says nothing for a while is not well
+ * either.
  */
 
 export interface Vitals {
@@ -13,7 +14,10 @@ export interface Vitals {
   answered: number
   /** The worker asks the store, and its calls fail, or those to a part of it. */
   isAway: boolean
-  /** Milliseconds for which a worker with free slots has had no answer to a claim that it makes, or should make. */
+  /**
+   * Milliseconds for which a worker with free slots has had no answer to a claim that it makes, or should
+   * make.
+   */
   unclaimed: number
   /** Milliseconds since the leases of the running jobs were renewed; 0 if none runs. */
   unrenewed: number
@@ -22,8 +26,8 @@ export interface Vitals {
 }
 
 /**
- * Milliseconds without a sign after which a worker is not well. An idle worker has an answer of the store every five
- * seconds, or a little later.
+ * Milliseconds without a sign after which a worker is not well. An idle worker has an answer of the store
+ * every five seconds, or a little later.
  */
 export const WELL = 20_000
 export const LEAST_WELL = 10_000
@@ -31,8 +35,9 @@ export const LEAST_WELL = 10_000
 const START = 60_000
 
 /**
- * What ails a worker that a restart could mend, in words that go on after its name; undefined if it is well. While
- * the store is away, a worker that asks it is well: a new one would know less, and lose how the jobs of this one ended.
+ * What ails a worker that a restart could mend, in words that go on after its name; undefined if it is well.
+ * While the store is away, a worker that asks it is well: a new one would know less, and lose how the jobs of
+ * this one ended.
  *
  * @param age milliseconds since it said so
  * @param within milliseconds without a sign

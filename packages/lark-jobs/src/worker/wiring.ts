@@ -1,6 +1,6 @@
 /**
- * Makes the parts of a worker, and joins them. Each part is told only what it needs, mostly by a function, because many
- * of them need each other. `worker.ts` is the life that they have together.
+ * Makes the parts of a worker, and joins them. Each part is told only what it needs, mostly by a function,
+ * because many of them need each other. `worker.ts` is the life that they have together.
  */
 import { FlowBook } from '../flow/flow-book.ts'
 import { queueOf } from '../model/partition.ts'
@@ -192,7 +192,8 @@ export function wire(options: WorkerOptions, { id, signal, obeying, record, turn
     deliverer,
     rings,
     served,
-    // These take jobs. Only they know what it is to be quiet: a quiet worker goes on with what it does for others.
+    // These take jobs. Only they know what it is to be quiet: a quiet worker goes on with what it does for
+    // others.
     claimPermits,
     suspects,
     intake,

@@ -3,13 +3,14 @@
  *
  *   new → running ⇄ quiet (claims no more jobs, finishes those that run) → stopped
  *
- * `start`, `quiet`, `resume` and `stop` may each be called again without harm. The same is done by orders, which come
- * with the answers to its announcements (`store/contract/orders.ts`). One process may have several workers.
+ * `start`, `quiet`, `resume` and `stop` may each be called again without harm. The same is done by orders,
+ * which come with the answers to its announcements (`store/contract/orders.ts`). One process may have several
+ * workers.
  *
- * This file is the life of a worker. `wiring.ts` makes its parts, and lists them in the order in which they start and
- * stop. `fetch/intake.ts` decides what to claim, `slots.ts` runs it, `lease/` keeps it, `maintenance/` does what every
- * worker does for all. The signals of a process (SIGTERM, SIGINT) come from `commands/workers/work-signals.ts` and
- * `supervisor/supervised.ts`.
+ * This file is the life of a worker. `wiring.ts` makes its parts, and lists them in the order in which they
+ * start and stop. `fetch/intake.ts` decides what to claim, `slots.ts` runs it, `lease/` keeps it,
+ * `maintenance/` does what every worker does for all. The signals of a process (SIGTERM, SIGINT) come from
+ * `commands/workers/work-signals.ts` and `supervisor/supervised.ts`.
  *
  * A worker stops in these steps:
  *
@@ -63,7 +64,10 @@ export class Worker implements AsyncDisposable {
   #ends: 'stopping' | 'restarting' | undefined
   #lastCall: NodeJS.Timeout | undefined
   #stopping: Promise<void> | undefined
-  /** Of a quiet worker: resolves when the store has answered for all outcomes, or when the worker takes jobs again. */
+  /**
+   * Of a quiet worker: resolves when the store has answered for all outcomes, or when the worker takes jobs
+   * again.
+   */
   #quieted: Deferred<void> | undefined
 
   /** @internal @throws UNKNOWN_LIMITER, JOB_INVALID */
@@ -131,7 +135,10 @@ export class Worker implements AsyncDisposable {
     }
   }
 
-  /** Jobs at a time. A larger value applies at once. With a smaller one, running jobs go on and fewer jobs start. */
+  /**
+   * Jobs at a time. A larger value applies at once. With a smaller one, running jobs go on and fewer jobs
+   * start.
+   */
   get concurrency(): number {
     return this.#parts.slots.concurrency
   }
@@ -186,12 +193,15 @@ export class Worker implements AsyncDisposable {
   }
 
   /**
-   * Claims no more jobs, waits until the running ones have ended, and lets go of the store. At the deadline, the
-   * signals of the handlers that still run are aborted, and their jobs are given back without using up an attempt. If
-   * the store is away, the worker goes on to tell it how its jobs ended. What it cannot tell is reported.
+   * Claims no more jobs, waits until the running ones have ended, and lets go of the store. At the deadline,
+   * the signals of the handlers that still run are aborted, and their jobs are given back without using up an
+   * attempt. If the store is away, the worker goes on to tell it how its jobs ended. What it cannot tell is
+   * reported.
    *
-   * @param deadline milliseconds, default 25 s; 0 gives back at once. Of several calls, the earliest deadline counts
-   * @param outcomes milliseconds after that for which it goes on to tell the store. Default: the option of the worker
+   * @param deadline milliseconds, default 25 s; 0 gives back at once. Of several calls, the earliest deadline
+   *   counts
+   * @param outcomes milliseconds after that for which it goes on to tell the store. Default: the option of
+   *   the worker
    */
   stop(deadline?: number, outcomes?: number): Promise<void> {
     return this.#stop('stopping', deadline, outcomes)
@@ -281,7 +291,8 @@ export class Worker implements AsyncDisposable {
     this.#reportUnstored()
     clearTimeout(this.#lastCall)
     const stopped = Promise.all(all.toReversed().map((part) => part.stop()))
-    // A part of the store may not answer, such as the node of a cluster. The worker leaves the others all the same.
+    // A part of the store may not answer, such as the node of a cluster. The worker leaves the others all the
+    // same.
     await within(
       LAST_CALL,
       within(LAST_CALL / 2, stopped).then(() => this.#retire()),
@@ -300,8 +311,8 @@ export class Worker implements AsyncDisposable {
     const { report, onDelivering } = this.#options
     const { isAway, unstored } = this.#parts.served
     const many = unstored.filter(isReached).length
-    // A store that is there only needs the time to answer. One that is away is waited for only to tell it of jobs that
-    // have ended: those that are given back run again in any case.
+    // A store that is there only needs the time to answer. One that is away is waited for only to tell it of
+    // jobs that have ended: those that are given back run again in any case.
     const patience = Math.max(isAway ? 0 : LAST_CALL, many > 0 ? outcomes : Math.min(outcomes, LAST_CALL))
     if (this.#parts.order.isSettling && patience > 0) {
       onDelivering?.(patience)
@@ -323,8 +334,8 @@ export class Worker implements AsyncDisposable {
   }
 
   /**
-   * Ends waits, and calls are not sent again. Jobs for which the store has not answered keep their leases until these
-   * end.
+   * Ends waits, and calls are not sent again. Jobs for which the store has not answered keep their leases
+   * until these end.
    */
   #letGo(): void {
     this.#end.abort()

@@ -5,8 +5,8 @@ import { complete } from '../completion.ts'
 import { visible } from '../visible.ts'
 
 /**
- * `lark complete -- WORDS…`, which the scripts of `lark completion` call: prints what the last word may become, one word
- * a line, with a tab and a description behind it.
+ * `lark complete -- WORDS…`, which the scripts of `lark completion` call: prints what the last word may
+ * become, one word a line, with a tab and a description behind it.
  */
 export class CompleteCommand extends Command {
   readonly key = 'complete'

@@ -15,12 +15,13 @@ export class CompletionCommand extends Command {
 }
 
 /**
- * Each script finds the `lark` of the project around the current folder, if it belongs to the user, and otherwise the one
- * on the PATH: a key press must not run the file of somebody else. None of them evaluates what `lark complete` prints.
+ * Each script finds the `lark` of the project around the current folder, if it belongs to the user, and
+ * otherwise the one on the PATH: a key press must not run the file of somebody else. None of them evaluates
+ * what `lark complete` prints.
  */
 const scripts = {
-  // Readline takes `:` and `=` for the beginning of a word, so what comes before them is not repeated. The words are
-  // read from the line, because bash has divided COMP_WORDS there.
+  // Readline takes `:` and `=` for the beginning of a word, so what comes before them is not repeated. The
+  // words are read from the line, because bash has divided COMP_WORDS there.
   bash: `# Completion of lark in bash: see lark help completion
 _lark_program() {
   local folder=$PWD

@@ -1,5 +1,6 @@
 /**
- * What people changed by hand: who, when, from where, what, on what, and how it ended. The last change comes first.
+ * What people changed by hand: who, when, from where, what, on what, and how it ended. The last change comes
+ * first.
  */
 import type { AuditEntry } from '@s18i/lark-jobs/operate'
 import { useAsked } from '../../data/asked.ts'

@@ -1,5 +1,6 @@
 /**
- * Dispatches a job by hand: its class, its payload as a form or as JSON, and what is to be different from its class.
+ * Dispatches a job by hand: its class, its payload as a form or as JSON, and what is to be different from its
+ * class.
  */
 import { useState } from 'preact/hooks'
 import { useAsked } from '../../data/asked.ts'

@@ -1,6 +1,6 @@
 /**
- * The fields of a payload, as the JSON Schema of its class describes them: only for flat objects. For all others, there is
- * the text.
+ * The fields of a payload, as the JSON Schema of its class describes them: only for flat objects. For all
+ * others, there is the text.
  */
 export interface PayloadField {
   name: string

@@ -1,5 +1,6 @@
 /**
- * One kind of failure: its message, a sample, what the jobs have in common, and what can be done with all of them.
+ * One kind of failure: its message, a sample, what the jobs have in common, and what can be done with all of
+ * them.
  */
 import type { FailureFilter } from '@s18i/lark-jobs/operate'
 import { useState } from 'preact/hooks'

@@ -1,5 +1,6 @@
 /**
- * Mends the payloads of all jobs of a kind and retries them: first it shows what would become of some of them.
+ * Mends the payloads of all jobs of a kind and retries them: first it shows what would become of some of
+ * them.
  */
 import type { FailureFilter } from '@s18i/lark-jobs/operate'
 import { useState } from 'preact/hooks'

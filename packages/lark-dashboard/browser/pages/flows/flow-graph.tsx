@@ -1,6 +1,6 @@
 /**
- * The nodes of a flow as a drawing: who starts after whom, what runs now, and what was skipped because of what. It is made
- * smaller by closing layers: a closed layer is one box with a bar.
+ * The nodes of a flow as a drawing: who starts after whom, what runs now, and what was skipped because of
+ * what. It is made smaller by closing layers: a closed layer is one box with a bar.
  */
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks'
 import type { Output } from '../../data/call.ts'

@@ -1,6 +1,6 @@
 /**
- * Where the nodes of a flow are drawn: layer by layer from left to right, each node behind all that it starts after; within
- * a layer near the nodes that it follows.
+ * Where the nodes of a flow are drawn: layer by layer from left to right, each node behind all that it starts
+ * after; within a layer near the nodes that it follows.
  */
 interface LaidNode {
   name: string

@@ -19,7 +19,10 @@ import { Windowed } from '../../parts/windowed.tsx'
 import { FlowGraph, type ShownNode } from './flow-graph.tsx'
 import { FlowProgress } from './flow-progress.tsx'
 
-/** Milliseconds between two looks at a flow that has not ended, for each thousand nodes: each look reads all of them. */
+/**
+ * Milliseconds between two looks at a flow that has not ended, for each thousand nodes: each look reads all
+ * of them.
+ */
 const EVERY = 1_500
 /** Of a row of the table, in CSS pixels. */
 const HEIGHT = 32

@@ -1,6 +1,6 @@
 /**
- * The jobs that a filter finds, page after page as somebody scrolls. A page of the server may be short, or empty, and yet
- * not the last.
+ * The jobs that a filter finds, page after page as somebody scrolls. A page of the server may be short, or
+ * empty, and yet not the last.
  */
 import { useSignal, useSignalEffect } from '@preact/signals'
 import { useEffect, useRef } from 'preact/hooks'

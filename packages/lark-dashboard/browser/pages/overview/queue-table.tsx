@@ -1,5 +1,6 @@
 /**
- * A row a queue: what it holds, how old its oldest job is against its target, how fast it goes, and why it stands still.
+ * A row a queue: what it holds, how old its oldest job is against its target, how fast it goes, and why it
+ * stands still.
  */
 import type { LiveQueue } from '../../../src/server/live.ts'
 import { useAsked } from '../../data/asked.ts'

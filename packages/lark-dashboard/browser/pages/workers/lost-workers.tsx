@@ -1,5 +1,6 @@
 /**
- * The workers that have died within the last hour: when each was seen last, what it held, and who took that back.
+ * The workers that have died within the last hour: when each was seen last, what it held, and who took that
+ * back.
  */
 import type { Output } from '../../data/call.ts'
 import { href } from '../../data/route.ts'

@@ -1,6 +1,7 @@
 /**
- * The members of a batch as it was given them: a list, or anything that can be iterated, at once or bit by bit. The first are
- * read ahead: they are checked before anything is queued, and the first of all decides which queue keeps the batch.
+ * The members of a batch as it was given them: a list, or anything that can be iterated, at once or bit by
+ * bit. The first are read ahead: they are checked before anything is queued, and the first of all decides
+ * which queue keeps the batch.
  */
 import { type FlowJobs, textIn, type WrittenDraft, writtenDraft } from '../../dispatch/flow-definition.ts'
 import type { Drafted } from '../../dispatch/new-job.ts'
@@ -15,7 +16,9 @@ const AHEAD = 5_000
 /** The bytes of their payloads after which no more are read ahead. */
 const AHEAD_BYTES = MAX_DEFINITION
 
-/** What can be iterated once, such as generators, and was begun. The second time, it would be an empty batch. */
+/**
+ * What can be iterated once, such as generators, and was begun. The second time, it would be an empty batch.
+ */
 const begun = new WeakSet<object>()
 
 type Given = Iterator<unknown> | AsyncIterator<unknown>
@@ -70,7 +73,8 @@ export class BatchMembers {
    * All of them, for a batch in another flow.
    *
    * @param size of the outermost flow
-   * @throws FLOW_INVALID for anything but drafts; FLOW_TOO_LARGE, the errors of a dispatch; what the members throw
+   * @throws FLOW_INVALID for anything but drafts; FLOW_TOO_LARGE, the errors of a dispatch; what the members
+   *   throw
    */
   async all(size: FlowSize): Promise<WrittenDraft[]> {
     const all: WrittenDraft[] = []
@@ -88,7 +92,11 @@ export class BatchMembers {
     return all
   }
 
-  /** The jobs of all members. Those that were read ahead are made at once. @throws the errors of a dispatch */
+  /**
+   * The jobs of all members. Those that were read ahead are made at once.
+   *
+   * @throws the errors of a dispatch
+   */
   jobs(made: FlowJobs): Iterable<FlowJob> | AsyncIterable<FlowJob> {
     // Whoever takes them takes them out: they would be kept while all the others go by.
     const first = this.#first.map((each) => made.member(each)).reverse()

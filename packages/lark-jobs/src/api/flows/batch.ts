@@ -18,8 +18,8 @@ export interface BatchCounts {
 /** A batch that is not dispatched yet: see `batch()`. */
 export class Batch extends DispatchableFlow<BatchCounts> {
   /**
-   * The same batch, which completes although so many of its members fail, or are cancelled. Default: none, so that the
-   * first that fails cancels those that have not begun.
+   * The same batch, which completes although so many of its members fail, or are cancelled. Default: none, so
+   * that the first that fails cancels those that have not begun.
    *
    * @param most how many. Default: any number
    */
@@ -31,10 +31,11 @@ export class Batch extends DispatchableFlow<BatchCounts> {
 }
 
 /**
- * A batch: jobs that run beside each other, none to a million. Workers begin while it is still being filled, so its jobs need
- * not fit into memory. Callbacks start when all of them have ended.
+ * A batch: jobs that run beside each other, none to a million. Workers begin while it is still being filled,
+ * so its jobs need not fit into memory. Callbacks start when all of them have ended.
  *
- * @param members drafts of jobs: a list, or anything that can be iterated, also with `for await`. A generator can be
+ * @param members drafts of jobs: a list, or anything that can be iterated, also with `for await`. A generator
+ *   can be
  * iterated once, and so its batch can be dispatched once
  * @returns a draft of the batch. Its result is how many have completed and failed
  * @example

@@ -35,7 +35,8 @@ export class Chain<Results extends readonly unknown[] = readonly unknown[]> exte
   /**
    * The same chain with one more step.
    *
-   * @param step a draft; or a function that makes one, with the results of the steps before. They are not known yet: they
+   * @param step a draft; or a function that makes one, with the results of the steps before. They are not
+   *   known yet: they
    * can be passed on in payloads, and are filled in when the step starts
    * @example
    * chain([FetchJob.with({ url })])
@@ -55,8 +56,8 @@ export class Chain<Results extends readonly unknown[] = readonly unknown[]> exte
 }
 
 /**
- * A chain: each step starts when the one before has completed. If a step fails, or is cancelled, those after it are
- * cancelled, and the chain has failed.
+ * A chain: each step starts when the one before has completed. If a step fails, or is cancelled, those after
+ * it are cancelled, and the chain has failed.
  *
  * @param steps drafts of jobs, or flows
  * @returns a draft of the chain. Its result is that of the last step

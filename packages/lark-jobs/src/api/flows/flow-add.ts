@@ -110,8 +110,9 @@ async function addNodes(
 }
 
 /**
- * The members, lot by lot. All of them are checked before the first lot is handed out. Those after the first few
- * megabytes are made again when it is their turn, because all of them together may not fit into the memory.
+ * The members, lot by lot. All of them are checked before the first lot is handed out. Those after the first
+ * few megabytes are made again when it is their turn, because all of them together may not fit into the
+ * memory.
  */
 function checkedLots(parts: readonly FlowPart[], made: FlowJobs): Iterable<FlowJob[]> {
   const drafts = parts.map(readMember)

@@ -59,7 +59,9 @@ export async function dispatchOf(jobs: Operated, flow: FlowDraft | FlowSpec): Pr
   }
 }
 
-/** Why a batch was not filled. That it was started is certain, so no error may say that nothing was queued. */
+/**
+ * Why a batch was not filled. That it was started is certain, so no error may say that nothing was queued.
+ */
 function begun(id: string, error: unknown): unknown {
   if (!isResendable(error)) return error
   const message = `Batch ${id} was started, and perhaps not filled: ${(error as Error).message}`

@@ -1,6 +1,7 @@
 /**
- * What chains, batches and workflows have in common before they are dispatched. Like the draft of a job (`draft.ts`), that
- * of a flow never changes: each of its methods returns another. What it says is checked when it is dispatched.
+ * What chains, batches and workflows have in common before they are dispatched. Like the draft of a job
+ * (`draft.ts`), that of a flow never changes: each of its methods returns another. What it says is checked
+ * when it is dispatched.
  */
 import { branded } from '@s18i/lark/config'
 import { symbolPrefix } from '../../model/copies.ts'
@@ -21,8 +22,8 @@ export type ResultOfPart<W> =
   W extends Draft<infer J> ? KeptResult<J> : W extends FlowDraft<infer Result> ? Result : never
 
 /**
- * The result of a part that has not run, for the payload of a later one. It has the type that the result will have, and is
- * no value yet: it throws when it is made a text or a number, iterated, called, or awaited.
+ * The result of a part that has not run, for the payload of a later one. It has the type that the result will
+ * have, and is no value yet: it throws when it is made a text or a number, iterated, called, or awaited.
  */
 export type OpenResultOf<Result> = unknown extends Result
   ? unknown
@@ -70,8 +71,8 @@ export interface FlowDispatcher {
 }
 
 /**
- * A flow that is not dispatched yet: `chain()`, `batch()` and `workflow()` make such drafts. A flow may be a part of
- * another. (`flow-dispatchable.ts` adds `dispatch`, which knows handles; these know drafts.)
+ * A flow that is not dispatched yet: `chain()`, `batch()` and `workflow()` make such drafts. A flow may be a
+ * part of another. (`flow-dispatchable.ts` adds `dispatch`, which knows handles; these know drafts.)
  */
 export abstract class FlowDraft<Result = unknown> {
   /** @internal */
@@ -94,8 +95,9 @@ export abstract class FlowDraft<Result = unknown> {
   }
 
   /**
-   * The same flow under an id that you choose. It is started once: as long as it is kept, another dispatch with this id
-   * changes nothing, and its handle says `isNew: false`. The queue of its first job must be the same each time.
+   * The same flow under an id that you choose. It is started once: as long as it is kept, another dispatch
+   * with this id changes nothing, and its handle says `isNew: false`. The queue of its first job must be the
+   * same each time.
    *
    * @param id 1 to 40 letters, digits, `-` and `_`
    * @example await chain([ChargeJob.with({ order }), PackJob.with({ order })]).withId(`order-${order}`).dispatch()
@@ -105,8 +107,8 @@ export abstract class FlowDraft<Result = unknown> {
   }
 
   /**
-   * The same flow with a deadline. If it has not ended this long after its dispatch, it fails: what has not started does
-   * not start, and the `signal` of what runs is aborted.
+   * The same flow with a deadline. If it has not ended this long after its dispatch, it fails: what has not
+   * started does not start, and the `signal` of what runs is aborted.
    *
    * @param time milliseconds, or `'30s'`, `'2h'`
    */
@@ -115,8 +117,8 @@ export abstract class FlowDraft<Result = unknown> {
   }
 
   /**
-   * The same flow, whose jobs wait for so long while no living worker knows their keys. Then they are cancelled, with the reason
-   * `lost`, so that the flow ends.
+   * The same flow, whose jobs wait for so long while no living worker knows their keys. Then they are
+   * cancelled, with the reason `lost`, so that the flow ends.
    *
    * @param time milliseconds, or `'30m'`, `'2h'`. Default: a day
    */
@@ -132,14 +134,18 @@ export abstract class FlowDraft<Result = unknown> {
   /**
    * The same flow, kept for so long when it has ended, with its nodes and their results.
    *
-   * @param ages by how it has ended. Default: as the queue of its first job keeps such jobs, and at least 10 minutes
+   * @param ages by how it has ended. Default: as the queue of its first job keeps such jobs, and at least 10
+   *   minutes
    * @example .keep({ completed: '7d', failed: '90d' })
    */
   keep(ages: FlowKeepOptions): this {
     return this.with({ keep: { ...this[flowDrafted].keep, ...ages } })
   }
 
-  /** The same flow with one more job, or flow, that starts when it has completed. It reads the flow by `this.flow`. */
+  /**
+   * The same flow with one more job, or flow, that starts when it has completed. It reads the flow by
+   * `this.flow`.
+   */
   onCompleted(part: FlowPart): this {
     return this.#on('completed', part)
   }

@@ -1,6 +1,6 @@
 /**
- * A handle of a flow: one flow in the store, seen from the process that dispatched it or from any other. It asks the store
- * anew with every call.
+ * A handle of a flow: one flow in the store, seen from the process that dispatched it or from any other. It
+ * asks the store anew with every call.
  */
 import { defined } from '../../model/defined.ts'
 import type { FlowPlace } from '../../model/flow.ts'
@@ -23,7 +23,8 @@ export interface FlowProgress {
 }
 
 /**
- * One flow in the store. Dispatching a flow resolves to a handle, and `Jobs.flow(id)` makes one in another process.
+ * One flow in the store. Dispatching a flow resolves to a handle, and `Jobs.flow(id)` makes one in another
+ * process.
  *
  * @example
  * const handle = await chain([FetchJob.with({ url }), ResizeJob.with({ file })]).dispatch()
@@ -52,9 +53,11 @@ export class FlowHandle<Result = unknown> {
   }
 
   /**
-   * How the flow is doing: its state, what became of each node, and why. Undefined if it is not kept any more.
+   * How the flow is doing: its state, what became of each node, and why. Undefined if it is not kept any
+   * more.
    *
-   * @param options `nodes: false`: without its nodes. `failures`: of a batch, how many of the members that did not complete
+   * @param options `nodes: false`: without its nodes. `failures`: of a batch, how many of the members that
+   *   did not complete
    * to name
    */
   async status(options: Omit<GetFlowOptions, 'queue'> = {}): Promise<FlowInfo | undefined> {
@@ -73,11 +76,12 @@ export class FlowHandle<Result = unknown> {
   /**
    * Waits until the flow has ended, wherever its jobs run. Its callbacks may still run then.
    *
-   * @returns of a chain, the result of its last step; of a workflow, an object with the results of its nodes, by their
-   *   names; of a batch, `{ completed, failed, total }`
-   * @throws FLOW_FAILED, with the error of the first job that failed as `cause`; FLOW_CANCELLED; FLOW_NOT_FOUND if it is not
-   *   kept any more; FLOW_WAITS_FOR_ITSELF in a job of the flow; RESULT_TIMEOUT; RESULT_DROPPED if the result of a chain is
-   *   not JSON; the reason of `signal`; STORE_UNREACHABLE when the instance of `Jobs` is closed
+   * @returns of a chain, the result of its last step; of a workflow, an object with the results of its nodes,
+   *   by their names; of a batch, `{ completed, failed, total }`
+   * @throws FLOW_FAILED, with the error of the first job that failed as `cause`; FLOW_CANCELLED;
+   *   FLOW_NOT_FOUND if it is not kept any more; FLOW_WAITS_FOR_ITSELF in a job of the flow; RESULT_TIMEOUT;
+   *   RESULT_DROPPED if the result of a chain is not JSON; the reason of `signal`; STORE_UNREACHABLE when the
+   *   instance of `Jobs` is closed
    * @example const { completed } = await handle.result({ timeout: '1h' })
    */
   async result(options: FlowResultOptions = {}): Promise<Result> {
@@ -88,8 +92,8 @@ export class FlowHandle<Result = unknown> {
   }
 
   /**
-   * Cancels the flow: what has not started does not start, jobs that wait are cancelled, and the `signal` of those that run
-   * is aborted. The flow ends when all of them have ended, and then its callbacks start.
+   * Cancels the flow: what has not started does not start, jobs that wait are cancelled, and the `signal` of
+   * those that run is aborted. The flow ends when all of them have ended, and then its callbacks start.
    *
    * @param because why, for people: the first 200 characters are kept, and told to the jobs
    * @returns `false` if it has ended, or ends already
@@ -100,11 +104,11 @@ export class FlowHandle<Result = unknown> {
   }
 
   /**
-   * Starts again what did not complete: nodes that failed or were cancelled, those that were skipped because of them, and
-   * members that failed. Results are kept. When the flow ends again, its callbacks start again.
+   * Starts again what did not complete: nodes that failed or were cancelled, those that were skipped because
+   * of them, and members that failed. Results are kept. When the flow ends again, its callbacks start again.
    *
-   * @param options `within`: in how long it must end, from now on. Default: as long as at first, if it has a deadline.
-   *   A flow that had not ended in time is refused without it
+   * @param options `within`: in how long it must end, from now on. Default: as long as at first, if it has a
+   *   deadline. A flow that had not ended in time is refused without it
    * @returns `false` if there is nothing to start again. Of several calls at once, one returns `true`
    * @throws FLOW_NOT_FOUND, FLOW_LATE
    * @example await handle.retry({ within: '2h' })
@@ -114,12 +118,12 @@ export class FlowHandle<Result = unknown> {
   }
 
   /**
-   * Adds to a flow that has not ended: to a batch, members; to a chain, steps at its end; to a workflow, a node. Called in a
-   * job of the flow, it is always in time. A job that is run again adds again.
+   * Adds to a flow that has not ended: to a batch, members; to a chain, steps at its end; to a workflow, a
+   * node. Called in a job of the flow, it is always in time. A job that is run again adds again.
    *
    * @param options of a node of a workflow: `name`, `after` (names of nodes), `ifFailed`
-   * @throws FLOW_ENDED, FLOW_NOT_FOUND, FLOW_INVALID, FLOW_TOO_LARGE; the errors of `Job.dispatch`. After DISPATCH_UNCERTAIN,
-   *   what was to be added is perhaps in the flow, or only a part of it
+   * @throws FLOW_ENDED, FLOW_NOT_FOUND, FLOW_INVALID, FLOW_TOO_LARGE; the errors of `Job.dispatch`. After
+   *   DISPATCH_UNCERTAIN, what was to be added is perhaps in the flow, or only a part of it
    * @example await handle.add(new CheckJob().with({ file }), { after: 'Unpack' })
    */
   async add(part: FlowPart | readonly FlowPart[], options: AddOptions = {}): Promise<void> {

@@ -1,6 +1,6 @@
 /**
- * `this.flow` in a running job: the flow that the job belongs to. Callbacks read by it how the flow went, and jobs of a flow
- * add to it.
+ * `this.flow` in a running job: the flow that the job belongs to. Callbacks read by it how the flow went, and
+ * jobs of a flow add to it.
  */
 import type { Member } from '../../model/effect.ts'
 import type { FlowInfo } from '../../operate/flows/flow-info.ts'
@@ -49,8 +49,8 @@ export class JobFlow {
   }
 
   /**
-   * The result of another node of the flow; undefined if it has not completed, or returned nothing. A node that starts after
-   * it can rely on it.
+   * The result of another node of the flow; undefined if it has not completed, or returned nothing. A node
+   * that starts after it can rely on it.
    *
    * @param node its name
    * @throws FLOW_INVALID if there is no such node
@@ -62,7 +62,8 @@ export class JobFlow {
   }
 
   /**
-   * What did not complete: members of a batch, by number, and nodes, by name; with the reason and the error of each.
+   * What did not complete: members of a batch, by number, and nodes, by name; with the reason and the error
+   * of each.
    *
    * @param most how many of the members. Default 100
    */
@@ -79,7 +80,8 @@ export class JobFlow {
   }
 
   /**
-   * Adds to the flow, which cannot end before this job: see `FlowHandle.add`. If this job is run again, it adds again.
+   * Adds to the flow, which cannot end before this job: see `FlowHandle.add`. If this job is run again, it
+   * adds again.
    *
    * @example for (const page of pages) await this.flow!.add(new PageJob().with({ page }))
    */

@@ -1,6 +1,6 @@
 /**
- * What `workflow()` passes to its function: it takes the nodes, one by one. A node can wait only for nodes that are there
- * already, so a workflow has no cycles.
+ * What `workflow()` passes to its function: it takes the nodes, one by one. A node can wait only for nodes
+ * that are there already, so a workflow has no cycles.
  */
 import { textIn, type WrittenDraft, writtenDraft } from '../../dispatch/flow-definition.ts'
 import type { NodeNames } from '../../dispatch/node-names.ts'
@@ -19,20 +19,24 @@ export interface WorkflowNode<Open = unknown> {
   /** Unique in the workflow. */
   readonly name: string
   /**
-   * What `handle` will return, to be passed on in the payload of a later node: `charge.result.receiptUrl`. It has the type
-   * that it will have, and is no value yet. A node that it is passed to waits for this one.
+   * What `handle` will return, to be passed on in the payload of a later node: `charge.result.receiptUrl`. It
+   * has the type that it will have, and is no value yet. A node that it is passed to waits for this one.
    */
   readonly result: Open
 }
 
 export interface NodeOptions {
-  /** Unique in the workflow. Default: the name of the class, with a number from the second on: `Charge`, `Charge 2`. */
+  /**
+   * Unique in the workflow. Default: the name of the class, with a number from the second on: `Charge`,
+   * `Charge 2`.
+   */
   name?: string | undefined
   /** The nodes that it waits for. */
   after?: WorkflowNode | readonly WorkflowNode[] | undefined
   /**
-   * What becomes of this node if one that it waits for ends otherwise than completed. `skip` (default): it is cancelled,
-   * with the reason `skipped`. `run`: it starts all the same, without the result of that one. `fail`: it fails.
+   * What becomes of this node if one that it waits for ends otherwise than completed. `skip` (default): it is
+   * cancelled, with the reason `skipped`. `run`: it starts all the same, without the result of that one.
+   * `fail`: it fails.
    */
   ifFailed?: IfFailed | undefined
 }
@@ -45,7 +49,11 @@ export interface AddedNode {
   part: ReadPart
 }
 
-/** A part of a flow whose payload is written, so that its size is known; a flow in it is read later. @internal */
+/**
+ * A part of a flow whose payload is written, so that its size is known; a flow in it is read later.
+ *
+ * @internal
+ */
 export type ReadPart = WrittenDraft | FlowDraft
 
 /**
@@ -86,8 +94,8 @@ export class WorkflowBuilder {
    *
    * @param part the draft of a job, or a chain, a batch or another workflow
    * @returns the node, for `after` and for the payloads of later nodes
-   * @throws FLOW_INVALID; FLOW_TOO_LARGE if the nodes are too many, or too large together; what is wrong with the
-   *   payload
+   * @throws FLOW_INVALID; FLOW_TOO_LARGE if the nodes are too many, or too large together; what is wrong with
+   *   the payload
    * @example const pack = w.add(new PackJob().with({ orderId }), { after: [charge, reserve], ifFailed: 'fail' })
    */
   add<W extends FlowPart>(part: W, options: NodeOptions = {}): WorkflowNode<OpenResultOf<ResultOfPart<W>>> {

@@ -9,11 +9,13 @@ import type { WorkflowBuilder } from './workflow-builder.ts'
 export class Workflow extends DispatchableFlow<Record<string, unknown>> {}
 
 /**
- * A workflow: a graph of jobs and flows, its nodes. A node starts when those that it waits for have completed.
+ * A workflow: a graph of jobs and flows, its nodes. A node starts when those that it waits for have
+ * completed.
  *
  * @param name for people: at most 100 characters
  * @param build adds the nodes. It is called when the workflow is dispatched, and may be async
- * @returns a draft of the workflow. Its result is an object with the result of each node, by the name of the node
+ * @returns a draft of the workflow. Its result is an object with the result of each node, by the name of the
+ *   node
  * @example
  * await workflow('order', (w) => {
  *   const charge = w.add(new ChargeJob().with({ orderId }))

@@ -1,8 +1,9 @@
 /**
- * The schedules that the commands of the application declare. A worker that takes its classes from the folders of the
- * application asks for them when it starts; a worker whose classes are named declares no commands. If the application
- * has no files of commands, this loads no console and costs two looks at the disk; otherwise the commands are found as
- * `lark list` finds them, without importing files that have not changed.
+ * The schedules that the commands of the application declare. A worker that takes its classes from the
+ * folders of the application asks for them when it starts; a worker whose classes are named declares no
+ * commands. If the application has no files of commands, this loads no console and costs two looks at the
+ * disk; otherwise the commands are found as `lark list` finds them, without importing files that have not
+ * changed.
  */
 import { relative } from 'node:path'
 import { LarkError, loadConfig, sourceFiles, sourceFolders } from '@s18i/lark/config'
@@ -57,7 +58,9 @@ export async function scheduledCommands(
   return found
 }
 
-/** The commands in the folders of the application that have a schedule, and what is wrong in these folders. */
+/**
+ * The commands in the folders of the application that have a schedule, and what is wrong in these folders.
+ */
 async function ownCommands(): Promise<{ commands: FoundCommand[]; problems: string[] }> {
   const { folder, config } = await loadConfig({ sections: ['jobs'] })
   const paths = await sourceFiles(sourceFolders('commands', folder, config.commands))

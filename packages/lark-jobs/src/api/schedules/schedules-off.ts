@@ -1,7 +1,7 @@
 /**
- * Says which schedules a worker does not run, because schedules are off in its process: those of its classes, and those
- * in the store, which code has set. It looks when the worker starts, and every minute for those that were set
- * meanwhile.
+ * Says which schedules a worker does not run, because schedules are off in its process: those of its classes,
+ * and those in the store, which code has set. It looks when the worker starts, and every minute for those
+ * that were set meanwhile.
  */
 import { LarkError } from '@s18i/lark/config'
 import { ScheduleBook } from '../../schedule/book.ts'

@@ -19,14 +19,15 @@ export class JobSchedules extends ScheduleOperations {
   }
 
   /**
-   * Makes a schedule, or gives it another definition. Any number of processes may say the same, whenever they start:
-   * with the definition that it has, nothing changes, its next tick included. Another definition replaces it in one step.
-   * A schedule that is paused stays paused.
+   * Makes a schedule, or gives it another definition. Any number of processes may say the same, whenever they
+   * start: with the definition that it has, nothing changes, its next tick included. Another definition
+   * replaces it in one step. A schedule that is paused stays paused.
    *
    * @param id that you choose: 1 to 75 characters, without white space, colons and control characters
    * @param draft the job of each tick: `ReportJob.with({ tenant: 7 })`, without an id
    * @param when `cron()`, `every()` or `daily()`
-   * @throws SCHEDULE_INVALID; SCHEDULE_TAKEN if a job class or a command declares a schedule with this id; the errors of a dispatch
+   * @throws SCHEDULE_INVALID; SCHEDULE_TAKEN if a job class or a command declares a schedule with this id;
+   *   the errors of a dispatch
    * @example await Jobs.schedules.set('report-7', ReportJob.with({ tenant: 7 }), cron('0 8 * * *', { timezone }))
    */
   async set<J extends JobLike>(id: string, draft: Draft<J>, when: Recurrence): Promise<ScheduleInfo> {

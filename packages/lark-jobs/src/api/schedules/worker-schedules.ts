@@ -1,6 +1,6 @@
 /**
- * The schedules that a worker declares: those of its classes, and if it takes these from the folders of the application,
- * those of the commands there too.
+ * The schedules that a worker declares: those of its classes, and if it takes these from the folders of the
+ * application, those of the commands there too.
  */
 import type { Settings } from '../../config/config.ts'
 import { checkPlace } from '../../config/queues.ts'

@@ -1,6 +1,7 @@
 /**
- * What the commands that change many jobs have in common: which jobs (ids, ids from the standard input, or a filter), a
- * count and a question before more than one job is destroyed, how far it is, and what was done if it is interrupted.
+ * What the commands that change many jobs have in common: which jobs (ids, ids from the standard input, or a
+ * filter), a count and a question before more than one job is destroyed, how far it is, and what was done if
+ * it is interrupted.
  */
 import { createInterface } from 'node:readline'
 import type { Command, CommandResult } from '@s18i/lark'
@@ -124,8 +125,8 @@ async function chosenBy(command: ChangeCommand): Promise<readonly string[] | Com
 }
 
 /**
- * The ids that were given; for `-` those of the standard input: the first word of each line, or the `id` of a line that is
- * a JSON object, as `jobs:export` writes it.
+ * The ids that were given; for `-` those of the standard input: the first word of each line, or the `id` of a
+ * line that is a JSON object, as `jobs:export` writes it.
  *
  * @throws USAGE for a line that has none
  */

@@ -1,6 +1,7 @@
 /**
- * A file of jobs: the record of a job, or of a schedule, on each line, as JSON. Payloads, results and progress are JSON texts in it, as they are
- * stored, and nothing is hidden: only the owner of the file can read it.
+ * A file of jobs: the record of a job, or of a schedule, on each line, as JSON. Payloads, results and
+ * progress are JSON texts in it, as they are stored, and nothing is hidden: only the owner of the file can
+ * read it.
  *
  * The file is made with the first jobs. Each lot is on the disk before `write` resolves.
  */

@@ -140,7 +140,10 @@ export class JobsCancelCommand extends ChangeCommand {
     return cancelled
   }
 
-  /** Shows how many have ended while a flow is cancelled: each member of a batch is asked, and there may be a million. */
+  /**
+   * Shows how many have ended while a flow is cancelled: each member of a batch is asked, and there may be a
+   * million.
+   */
   async #showProgress(operating: Operate, info: FlowInfo, over: AbortSignal): Promise<void> {
     let progress: Progress | undefined
     let shown = 0

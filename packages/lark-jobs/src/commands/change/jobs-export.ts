@@ -9,7 +9,10 @@ import { checkKey, FilterCommand, filterOf, flagNames } from '../words/job-filte
 import { INTERRUPTED } from './job-change.ts'
 import { JobFile, LEFT_BEHIND } from './job-file.ts'
 
-/** `lark jobs:export`: writes the records of jobs, and of all schedules, to a file from which `jobs:import` puts them back. */
+/**
+ * `lark jobs:export`: writes the records of jobs, and of all schedules, to a file from which `jobs:import`
+ * puts them back.
+ */
 export class JobsExportCommand extends FilterCommand {
   readonly key = 'jobs:export'
   override description = 'Write the jobs that meet some conditions to a file, one a line, as JSON'

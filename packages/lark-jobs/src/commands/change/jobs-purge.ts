@@ -11,7 +11,10 @@ import { ChangeCommand, changeChosen } from './job-change.ts'
 
 const FOR_GOOD = 'Nothing was written to a file: this cannot be undone'
 
-/** `lark jobs:purge`: removes jobs for good, from all that Lark reads. Nothing is kept, so nothing can be undone. */
+/**
+ * `lark jobs:purge`: removes jobs for good, from all that Lark reads. Nothing is kept, so nothing can be
+ * undone.
+ */
 export class JobsPurgeCommand extends ChangeCommand {
   readonly key = 'jobs:purge'
   override description = 'Remove jobs or a flow for good, with all that is kept of them: nothing undoes it'

@@ -8,7 +8,9 @@ import { flagNames } from '../words/job-filter.ts'
 import { ChangeCommand, changeChosen } from './job-change.ts'
 import { JobFile } from './job-file.ts'
 
-/** `lark jobs:remove`: removes jobs that do not run, and first writes them to a file that `jobs:import` reads. */
+/**
+ * `lark jobs:remove`: removes jobs that do not run, and first writes them to a file that `jobs:import` reads.
+ */
 export class JobsRemoveCommand extends ChangeCommand {
   readonly key = 'jobs:remove'
   override description = 'Remove jobs that do not run; lark jobs:import puts them back'

@@ -1,5 +1,6 @@
 /**
- * The nodes of a flow as rows of a table: a tree of marks and names, how far each node is, its job, and what it waits for.
+ * The nodes of a flow as rows of a table: a tree of marks and names, how far each node is, its job, and what
+ * it waits for.
  */
 import { visible } from '@s18i/lark/config'
 import type { FlowInfo, FlowNodeInfo, JobDetail, Operate } from '../../operate.ts'
@@ -79,7 +80,9 @@ export class FlowRows {
   }
 }
 
-/** Those that have failed, then those that run, wait, and the others: as many as have room, in their order. */
+/**
+ * Those that have failed, then those that run, wait, and the others: as many as have room, in their order.
+ */
 function lookedFor(nodes: readonly FlowNodeInfo[], count: number): FlowNodeInfo[] {
   const ranks: Partial<Record<FlowNodeInfo['state'], number>> = {
     failed: 0,

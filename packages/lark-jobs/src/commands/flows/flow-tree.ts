@@ -7,8 +7,9 @@
  *   │  print
  *   send             (after invoice and print)
  *
- * A node is below its dominator, which is the last node that each way to it goes through (Cooper, Harvey, Kennedy 2001).
- * A node that alone follows its dominator has the same indentation, so a chain is a plain list.
+ * A node is below its dominator, which is the last node that each way to it goes through (Cooper, Harvey,
+ * Kennedy 2001). A node that alone follows its dominator has the same indentation, so a chain is a plain
+ * list.
  */
 
 /** A node in its place. */
@@ -55,7 +56,9 @@ export function treeOf(afters: readonly (readonly number[])[]): TreeLine[] {
   return lines
 }
 
-/** Of each node those whose dominator it is, in ascending order; and which of those before it a node joins. */
+/**
+ * Of each node those whose dominator it is, in ascending order; and which of those before it a node joins.
+ */
 function dominated(afters: readonly (readonly number[])[]): {
   below: Map<number, number[]>
   joins: number[][]

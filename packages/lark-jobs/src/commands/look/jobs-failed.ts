@@ -8,7 +8,10 @@ import { codedLine } from '../../run/job-error.ts'
 import { ago } from '../words/instant.ts'
 import { ConditionsCommand, filterOf, flagNames } from '../words/job-filter.ts'
 
-/** `lark jobs:failed`: the jobs that failed for good, and why; or with `--group` the reasons, and how many jobs each has. */
+/**
+ * `lark jobs:failed`: the jobs that failed for good, and why; or with `--group` the reasons, and how many
+ * jobs each has.
+ */
 export class JobsFailedCommand extends ConditionsCommand {
   readonly key = 'jobs:failed'
   override description = 'List the jobs that failed for good, the last first, or the kinds of failures'
@@ -100,7 +103,9 @@ export class JobsFailedCommand extends ConditionsCommand {
 
 /** The most kinds that a call tells, and jobs of a page. */
 const MOST = 1_000
-/** The most characters of an error in the list: one line of a wide terminal, or a few lines of a narrow one. */
+/**
+ * The most characters of an error in the list: one line of a wide terminal, or a few lines of a narrow one.
+ */
 const MAX_REASON = 300
 
 /** The error of the job that failed last, and where it was thrown. */

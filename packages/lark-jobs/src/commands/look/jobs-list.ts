@@ -51,7 +51,9 @@ export class JobsListCommand extends ConditionsCommand {
     this.info(`${looked}There may be more: the same command with --cursor=${cursor}`)
   }
 
-  /** Goes on until the page is full: a call of the store may find few jobs, or none, and yet have a cursor. */
+  /**
+   * Goes on until the page is full: a call of the store may find few jobs, or none, and yet have a cursor.
+   */
   async #page(operating: Operate, filter: Parameters<Operate['list']>[0]): Promise<JobPage> {
     const { limit, oldest } = this
     const until = performance.now() + PATIENCE

@@ -60,7 +60,10 @@ function lineOf(report: MonitorReport): string {
   return `${verdictOf(report)}${unlimitedWords(report)}`
 }
 
-/** The queues that nothing is compared with: otherwise their jobs could wait for ever, and every line would be fine. */
+/**
+ * The queues that nothing is compared with: otherwise their jobs could wait for ever, and every line would be
+ * fine.
+ */
 function unlimitedWords({ unlimited }: MonitorReport): string {
   if (unlimited.length === 0) return ''
   const sorted = unlimited.toSorted((one, other) => other.waiting - one.waiting)

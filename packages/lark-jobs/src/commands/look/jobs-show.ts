@@ -127,7 +127,10 @@ function time(at: number | undefined): string | undefined {
   return `${text} (${fromNow(at)})`
 }
 
-/** The messages and causes of each attempt. Only the last has its stacks, because the others are mostly the same. */
+/**
+ * The messages and causes of each attempt. Only the last has its stacks, because the others are mostly the
+ * same.
+ */
 function errorLines(failed: JobError, isLast: boolean): string[] {
   const { run, took } = failed
   const title = `Run ${run}${took === undefined ? '' : `, after ${readable(took)}`}`
@@ -145,7 +148,10 @@ function logLines({ at, level, text }: LogLine): string[] {
   return underFirst(`${head}${text}`, ' '.repeat(head.length))
 }
 
-/** The lines of a text. All but the first have a bar in front, so that none looks like another error or log line. */
+/**
+ * The lines of a text. All but the first have a bar in front, so that none looks like another error or log
+ * line.
+ */
 function underFirst(text: string, indent: string): string[] {
   return visibleLines(text).map((line, i) => (i === 0 ? line : `${indent}│ ${line}`))
 }

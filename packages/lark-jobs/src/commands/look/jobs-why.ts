@@ -60,8 +60,8 @@ export class JobsWhyCommand extends Command {
   }
 
   /**
-   * Why the oldest of the waiting jobs waits, or if none waits, of the delayed ones. A job that no worker could read
-   * comes first: others begin before it.
+   * Why the oldest of the waiting jobs waits, or if none waits, of the delayed ones. A job that no worker
+   * could read comes first: others begin before it.
    */
   async #oldest(operating: Operate, { queue, counts: { waiting, delayed }, stranded }: QueueStatus) {
     if (stranded !== undefined) return await operating.why(stranded.id, { queue })

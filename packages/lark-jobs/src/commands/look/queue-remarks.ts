@@ -1,6 +1,6 @@
 /**
- * What people should know of the queues: what is paused and how to resume it, what cannot be read, and what waits for a
- * worker that nobody has started.
+ * What people should know of the queues: what is paused and how to resume it, what cannot be read, and what
+ * waits for a worker that nobody has started.
  */
 import { visible } from '@s18i/lark/config'
 import type { Counts, Status } from '../../operate.ts'

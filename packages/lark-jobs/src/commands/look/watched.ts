@@ -15,7 +15,10 @@ export function outlasts(error: unknown): boolean {
 const DEFAULT = 1_000
 const LEAST = 100
 
-/** @returns milliseconds between two drawings @throws USAGE for a wrong duration, and for `--every` without `--watch` */
+/**
+ * @returns milliseconds between two drawings
+ * @throws USAGE for a wrong duration, and for `--every` without `--watch`
+ */
 export function everyOf({ watch, every }: { watch: boolean; every: string | undefined }): number {
   if (every === undefined) return DEFAULT
   const ms = milliseconds(every)

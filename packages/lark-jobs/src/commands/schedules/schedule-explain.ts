@@ -87,7 +87,9 @@ function happens({ at, before, after }: ClockChange): string {
   return after > before ? `the clock skips ${span}` : `the clock shows ${span} twice`
 }
 
-/** What becomes of the local times that the expression names within the time that is skipped or comes twice. */
+/**
+ * What becomes of the local times that the expression names within the time that is skipped or comes twice.
+ */
 function runs({ change: { at, before, after }, named, ticks }: UnusualDay): string {
   const times = listed(named.map(clock), MOST)
   if (after > before) {

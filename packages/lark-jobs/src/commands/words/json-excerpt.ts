@@ -10,9 +10,9 @@ const DEEPEST = 20
 const TOKEN = /"(?:[^"\\]|\\.)*"?|[{}[\],:]|[^"{}[\],:]+/gs
 
 /**
- * JSON as people look at it: indented, and only as much of it as they read. It reads the text once and stops, so a
- * large or deeply nested text costs no more than its beginning. (JSON.stringify with an indentation made 403 MB of a
- * payload of 400 kB that was all brackets.)
+ * JSON as people look at it: indented, and only as much of it as they read. It reads the text once and stops,
+ * so a large or deeply nested text costs no more than its beginning. (JSON.stringify with an indentation made
+ * 403 MB of a payload of 400 kB that was all brackets.)
  *
  * @param json JSON text; a damaged text from the store is shown as it is
  */

@@ -14,7 +14,10 @@ import {
   workerFlags,
 } from './worker-orders.ts'
 
-/** `lark jobs:quiet`: the workers of the store take no more jobs. Before a deploy, as `kill -TSTP`, on all machines. */
+/**
+ * `lark jobs:quiet`: the workers of the store take no more jobs. Before a deploy, as `kill -TSTP`, on all
+ * machines.
+ */
 export class JobsQuietCommand extends Command {
   readonly key = 'jobs:quiet'
   override description = 'Tell workers to take no more jobs, and to finish those that run'

@@ -15,7 +15,9 @@ import {
   workerFlags,
 } from './worker-orders.ts'
 
-/** `lark jobs:restart`: the workers of the store end in order, so that what started them starts them again. */
+/**
+ * `lark jobs:restart`: the workers of the store end in order, so that what started them starts them again.
+ */
 export class JobsRestartCommand extends Command {
   readonly key = 'jobs:restart'
   override description = 'Tell workers to finish what runs and to restart, after a deploy'

@@ -43,8 +43,8 @@ const UNSTORED = 74
 const SHUT_DOWN = 10_000
 
 /**
- * `lark jobs:work`: a worker in the terminal. With `--processes`, a supervisor of several processes, each of which runs
- * `jobs:work` without that flag.
+ * `lark jobs:work`: a worker in the terminal. With `--processes`, a supervisor of several processes, each of
+ * which runs `jobs:work` without that flag.
  */
 export class JobsWorkCommand extends Command {
   readonly key = 'jobs:work'
@@ -85,7 +85,9 @@ export class JobsWorkCommand extends Command {
     return supervised === undefined ? this.#work() : this.#workFor(supervised)
   }
 
-  /** Another process of this command, with a supervisor, so that what a worker held goes back however it ends. */
+  /**
+   * Another process of this command, with a supervisor, so that what a worker held goes back however it ends.
+   */
   async #watch(): Promise<number> {
     const report = this.#report()
     const words = this.#words()
@@ -325,7 +327,9 @@ function drained(): Promise<void> {
   return new Promise((resolve) => process.stdout.write('', () => resolve()))
 }
 
-/** The program `lark` of the copy that this package depends on. Another copy may have started this process. */
+/**
+ * The program `lark` of the copy that this package depends on. Another copy may have started this process.
+ */
 function program(): string {
   return join(dirname(createRequire(import.meta.url).resolve('@s18i/lark/package.json')), 'bin', 'lark.js')
 }

@@ -1,9 +1,9 @@
 /**
  * What `jobs:work` shows while it runs.
  *
- * For people: one line for each job, with the time of day. The first failure of each kind has the stack and the causes of
- * its error below. If more than 50 jobs end within a second, nobody could read the lines, so one line
- * a second counts the jobs until there are fewer. Failures and warnings of jobs are always shown.
+ * For people: one line for each job, with the time of day. The first failure of each kind has the stack and
+ * the causes of its error below. If more than 50 jobs end within a second, nobody could read the lines, so
+ * one line a second counts the jobs until there are fewer. Failures and warnings of jobs are always shown.
  * For machines: one line of JSON for each event.
  */
 import type { Console } from '@s18i/lark'
@@ -34,7 +34,10 @@ export class ConsoleReport implements ShownReport {
   hidden = 0
   readonly #console: Console
   readonly #calm: number
-  /** Whether it prints the line that counts the jobs. If there are several processes, their supervisor prints it. */
+  /**
+   * Whether it prints the line that counts the jobs. If there are several processes, their supervisor prints
+   * it.
+   */
   readonly #counts: boolean
   /** The number of the process, if there are several. */
   readonly #speaker: string
@@ -260,7 +263,10 @@ function why({ because }: { because?: string }): string {
   return because === undefined ? '' : `: ${because}`
 }
 
-/** Prints what was done in all: a table if there was more than one queue, and one line. For machines one object. */
+/**
+ * Prints what was done in all: a table if there was more than one queue, and one line. For machines one
+ * object.
+ */
 export function sumUp(
   console: Console,
   summary: Summary,

@@ -1,17 +1,18 @@
 /**
- * The signals of `jobs:work`, for a worker or for a supervisor. At SIGTSTP it takes no more jobs. At the first SIGINT
- * or SIGTERM it lets the running jobs finish, at the second it gives them back at once, and at the third it no longer
- * waits for a store that is away. The steps of the end are in
- * `Worker.stop` (`worker/worker.ts`); a process under a supervisor has `supervisor/supervised.ts` instead.
+ * The signals of `jobs:work`, for a worker or for a supervisor. At SIGTSTP it takes no more jobs. At the
+ * first SIGINT or SIGTERM it lets the running jobs finish, at the second it gives them back at once, and at
+ * the third it no longer waits for a store that is away. The steps of the end are in `Worker.stop`
+ * (`worker/worker.ts`); a process under a supervisor has `supervisor/supervised.ts` instead.
  *
  *   starting   SIGTSTP is remembered; the other signals end the process, as they end any program
  *   serving    all signals are passed on to the worker or supervisor
  *   released   the signals do again what they do in any program
  *
- * Under `jobs:work --watch`, the process that watches the sources says when to stop, and its end stops this one.
+ * Under `jobs:work --watch`, the process that watches the sources says when to stop, and its end stops this
+ * one.
  *
- * With this listener, SIGTSTP and Ctrl-Z do not suspend the process: a suspended worker would only lose its leases.
- * Windows has no such signal.
+ * With this listener, SIGTSTP and Ctrl-Z do not suspend the process: a suspended worker would only lose its
+ * leases. Windows has no such signal.
  */
 import { larkMessage, type ProcessCommand, type ProcessReport, WATCHED } from '../../supervisor/protocol.ts'
 import { STOP_DEADLINE } from '../../worker/options.ts'
@@ -51,7 +52,9 @@ export class WorkSignals {
     if (this.#isWatched && process.connected) process.disconnect()
   }
 
-  /** Tells the process that watches the sources: this one ends in order, and needs up to so many milliseconds. */
+  /**
+   * Tells the process that watches the sources: this one ends in order, and needs up to so many milliseconds.
+   */
   needs(ms: number): void {
     const report: ProcessReport = { kind: 'needs', ms }
     if (this.#isWatched && process.connected) process.send?.({ lark: report }, undefined, undefined, () => {})

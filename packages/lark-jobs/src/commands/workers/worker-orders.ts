@@ -1,5 +1,6 @@
 /**
- * What `jobs:quiet` and `jobs:restart` have in common: they tell workers, and may wait until these have obeyed.
+ * What `jobs:quiet` and `jobs:restart` have in common: they tell workers, and may wait until these have
+ * obeyed.
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Command } from '@s18i/lark'
@@ -48,7 +49,8 @@ export function waitOf({ wait, timeout }: OrderingCommand): number | undefined {
 /**
  * Waits until all have obeyed, and says of each what it does, when that changes.
  *
- * @param obeys what a worker does that has obeyed, and undefined of one that has not; of one that is gone, without a record
+ * @param obeys what a worker does that has obeyed, and undefined of one that has not; of one that is gone,
+ *   without a record
  * @returns those that have not obeyed in time, or when the command was interrupted
  */
 export async function awaitObedience(

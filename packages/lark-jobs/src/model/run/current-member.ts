@@ -1,9 +1,9 @@
 /**
- * The node or member of a flow whose handler runs, for whoever awaits a flow: a member that awaits its own flow would wait
- * for ever.
+ * The node or member of a flow whose handler runs, for whoever awaits a flow: a member that awaits its own
+ * flow would wait for ever.
  *
- * An `AsyncLocalStorage` slows down every promise of a process a little. So it is created with the first member that runs
- * here, and never in a process that runs none.
+ * An `AsyncLocalStorage` slows down every promise of a process a little. So it is created with the first
+ * member that runs here, and never in a process that runs none.
  */
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { type Member, memberOf } from '../effect.ts'

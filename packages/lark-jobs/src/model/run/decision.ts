@@ -1,6 +1,7 @@
 /**
- * How a job ends its own run: `this.fail()` and `this.release()`. Both throw, to end the handler. But only the decision
- * counts: it also holds if the handler catches what was thrown. The first decision of a run is final.
+ * How a job ends its own run: `this.fail()` and `this.release()`. Both throw, to end the handler. But only
+ * the decision counts: it also holds if the handler catches what was thrown. The first decision of a run is
+ * final.
  */
 import { keptBecause } from '../../words/because.ts'
 import { type Duration, durationForm, milliseconds, readable } from '../../words/duration.ts'

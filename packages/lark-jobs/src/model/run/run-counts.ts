@@ -1,10 +1,11 @@
 /**
- * How runs went, in numbers that add up: over jobs, workers and time. Two histograms, of how long jobs waited from when
- * they were due until they began, and of how long their runs took; and how many runs ended in each way.
+ * How runs went, in numbers that add up: over jobs, workers and time. Two histograms, of how long jobs waited
+ * from when they were due until they began, and of how long their runs took; and how many runs ended in each
+ * way.
  *
- * The bounds of the histograms never change, so the counts of different workers can be added. They contain those that
- * OpenTelemetry recommends for durations (5 ms … 10 s), with finer ones below, because many jobs take less than a
- * millisecond, and coarser ones up to a day above, because a job may wait so long.
+ * The bounds of the histograms never change, so the counts of different workers can be added. They contain
+ * those that OpenTelemetry recommends for durations (5 ms … 10 s), with finer ones below, because many jobs
+ * take less than a millisecond, and coarser ones up to a day above, because a job may wait so long.
  *
  * Everything is a whole number in one array: to add two, add them place by place.
  */
@@ -15,7 +16,10 @@ export const BOUNDS: readonly number[] = [
   ...[30_000, 60_000, 300_000, 1_800_000, 3_600_000, 21_600_000, 86_400_000],
 ]
 
-/** How a run ended, in the order of the counts. A crashed run is counted by the worker that takes its job back. */
+/**
+ * How a run ended, in the order of the counts. A crashed run is counted by the worker that takes its job
+ * back.
+ */
 export const runEnds = ['completed', 'failed', 'retried', 'released', 'cancelled', 'crashed'] as const
 export type RunEnd = (typeof runEnds)[number]
 
@@ -88,8 +92,8 @@ export class RunCounts {
   }
 
   /**
-   * Reads a text of a store. What is not such a count is left out: a newer version may count more. The sums are in
-   * microseconds: a backlog of 10,000 jobs over a weekend has 16 digits. `pack` writes at most 21.
+   * Reads a text of a store. What is not such a count is left out: a newer version may count more. The sums
+   * are in microseconds: a backlog of 10,000 jobs over a weekend has 16 digits. `pack` writes at most 21.
    */
   static read(text: unknown): RunCounts {
     const counts = new Float64Array(LENGTH)
@@ -100,8 +104,8 @@ export class RunCounts {
 }
 
 /**
- * The value that a share of all values does not exceed, in milliseconds, as a line within its bucket says; undefined if
- * there are no values. Above the last bound, it is that bound.
+ * The value that a share of all values does not exceed, in milliseconds, as a line within its bucket says;
+ * undefined if there are no values. Above the last bound, it is that bound.
  *
  * @param share from 0 to 1
  */

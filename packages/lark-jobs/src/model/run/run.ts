@@ -1,13 +1,16 @@
 /**
- * One run of a job: behind `this.id`, `this.attempt`, `this.signal` and `this.info()` while `handle` runs. A `Run` is
- * created for every run, so it creates its `AbortController` only when a handler asks for the signal.
+ * One run of a job: behind `this.id`, `this.attempt`, `this.signal` and `this.info()` while `handle` runs. A
+ * `Run` is created for every run, so it creates its `AbortController` only when a handler asks for the
+ * signal.
  */
 import type { Signal } from '../../waiting/abort-signal.ts'
 import { JobsError } from '../errors.ts'
 import type { LeasedJob, LogLevel } from '../record.ts'
 import type { Decision } from './decision.ts'
 
-/** The longest time that a Node timer can wait, in milliseconds: 24.8 days. A longer timer would fire at once. */
+/**
+ * The longest time that a Node timer can wait, in milliseconds: 24.8 days. A longer timer would fire at once.
+ */
 export const LONGEST_TIMER = 2_147_483_647
 
 /** Receives the log lines and the progress of a run. */
@@ -67,7 +70,10 @@ export class Run {
     this.#controller?.abort(reason)
   }
 
-  /** Stores the decision and throws. Only the first decision counts; it also holds if the handler catches the error. */
+  /**
+   * Stores the decision and throws. Only the first decision counts; it also holds if the handler catches the
+   * error.
+   */
   decide(decision: Decision): never {
     this.decision ??= decision
     throw decision.error

@@ -1,6 +1,6 @@
 /**
- * What a telemetry is told: by the dispatcher of each dispatch, by a worker of each run. It is given as `jobs.telemetry`
- * of the configuration. Without one, a dispatch and a run cost one comparison more.
+ * What a telemetry is told: by the dispatcher of each dispatch, by a worker of each run. It is given as
+ * `jobs.telemetry` of the configuration. Without one, a dispatch and a run cost one comparison more.
  */
 import type { JobError, JobRecord, LeasedJob } from '../record.ts'
 import type { Trace } from '../trace.ts'
@@ -19,7 +19,10 @@ export interface TelemetryCalls extends Telemetry {
   processing(run: TracedRun, act: () => void): Processing
   /** The process of a run has died, and the job was taken back. */
   crashed(run: CrashedRun): void
-  /** Observes what a store holds, until the returned function is called. `look` is called when somebody collects. */
+  /**
+   * Observes what a store holds, until the returned function is called. `look` is called when somebody
+   * collects.
+   */
   observing(look: () => Promise<Levels>): () => void
 }
 

@@ -12,7 +12,9 @@ import { sinceCondition, sinceInstant } from '../look/since.ts'
 import type { ActorOrigin } from './actor.ts'
 import { type AuditOutcome, type AuditText, PACE } from './recording.ts'
 
-/** Milliseconds without a write after which a change counts as interrupted: its process has died, or hangs. */
+/**
+ * Milliseconds without a write after which a change counts as interrupted: its process has died, or hangs.
+ */
 const SILENCE = 6 * PACE
 /** The most entries of a page, unless the call says how many. */
 const LIMIT = 100
@@ -49,7 +51,10 @@ export interface AuditEntry {
   on: string
   /** How many jobs, or other things, were changed; of one that runs or was interrupted, so far. */
   count: number
-  /** The process has died, or hangs: so `count` is the least, and more may have been changed since it was written. */
+  /**
+   * The process has died, or hangs: so `count` is the least, and more may have been changed since it was
+   * written.
+   */
   atLeast?: true
   /** `interrupted`: a person ended it, or its process died. `failed`: see `error`. */
   outcome: AuditOutcome

@@ -1,5 +1,6 @@
 /**
- * A change that people make by hand: what it says of itself, so that `operate()` can record it (`recording.ts`).
+ * A change that people make by hand: what it says of itself, so that `operate()` can record it
+ * (`recording.ts`).
  */
 
 import type { Audited } from '../../model/audited.ts'

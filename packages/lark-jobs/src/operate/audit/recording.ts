@@ -5,9 +5,9 @@
  *   running   written again soon after, and then every few seconds, with how many were changed so far
  *   ended     with what has become of it
  *
- * So a change that nobody finished, because its process died, is in the audit with how far it came. A store that refuses to
- * write (`STORE_REFUSED`: its disk or memory is full) does not keep people from the change, which may be what makes room: a
- * warning of the process then has what the audit lacks.
+ * So a change that nobody finished, because its process died, is in the audit with how far it came. A store
+ * that refuses to write (`STORE_REFUSED`: its disk or memory is full) does not keep people from the change,
+ * which may be what makes room: a warning of the process then has what the audit lacks.
  */
 import type { Audited } from '../../model/audited.ts'
 import { JobsError } from '../../model/errors.ts'
@@ -21,8 +21,8 @@ import type { KnownActor } from './actor.ts'
 import type { HandChange } from './hand-change.ts'
 
 /**
- * Milliseconds between two writes of a change that goes on: at first, and at most. Each wait is twice as long as the
- * last.
+ * Milliseconds between two writes of a change that goes on: at first, and at most. Each wait is twice as long
+ * as the last.
  */
 const FIRST = 250
 export const PACE = 5_000
@@ -99,7 +99,10 @@ function warn({ who, host, what, on, count, outcome }: AuditText, error: unknown
   })
 }
 
-/** What is given payloads. Messages of errors may have parts of these: a schema, or the application, writes them. */
+/**
+ * What is given payloads. Messages of errors may have parts of these: a schema, or the application, writes
+ * them.
+ */
 const GIVEN: ReadonlySet<Audited> = new Set(['edit', 'dispatch', 'import'])
 
 /** No purge reaches the audit, so nothing of a payload may come into it. */
@@ -108,7 +111,10 @@ function errorWords(error: unknown, what: Audited): string {
   return error instanceof JobsError ? `${error.code}: ${error.message}` : textOf(error)
 }
 
-/** The jobs that a call was told to change. A purge takes data away, which must not remain in its record as a name. */
+/**
+ * The jobs that a call was told to change. A purge takes data away, which must not remain in its record as a
+ * name.
+ */
 function chosenWords(chosen: Chosen, queue: string | undefined, what: Audited): string {
   if (!isIds(chosen))
     return `jobs ${filterWords(chosen, what === 'purge' ? 'names' : 'payloads') || 'of every queue'}`

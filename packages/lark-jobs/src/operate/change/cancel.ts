@@ -1,5 +1,6 @@
 /**
- * Cancels jobs from outside. A job that does not run ends at once. A running job is asked to end, by its `signal`.
+ * Cancels jobs from outside. A job that does not run ends at once. A running job is asked to end, by its
+ * `signal`.
  */
 
 import { defined } from '../../model/defined.ts'
@@ -39,8 +40,8 @@ const ownEntries = {
 }
 
 /**
- * `dryRun`: only counts the jobs that would be cancelled now. `queue`: of ids. `because`: why, for people. `ifNotBegun`:
- * leaves jobs as they are that run, or were run before.
+ * `dryRun`: only counts the jobs that would be cancelled now. `queue`: of ids. `because`: why, for people.
+ * `ifNotBegun`: leaves jobs as they are that run, or were run before.
  */
 export interface CancelOptions extends ChangeOptions, OptionsOf<typeof ownEntries> {}
 

@@ -1,6 +1,6 @@
 /**
- * Changes jobs by hand: those with some ids, or all that meet a filter when they are read. Jobs that are dispatched
- * meanwhile may remain.
+ * Changes jobs by hand: those with some ids, or all that meet a filter when they are read. Jobs that are
+ * dispatched meanwhile may remain.
  */
 import { JobsError } from '../../model/errors.ts'
 import { groupedBy } from '../../model/grouped.ts'
@@ -93,8 +93,9 @@ function statesOf({ state }: JobConditions, all: readonly State[]): readonly Sta
 }
 
 /**
- * The jobs that meet a filter, partition by partition; of a kind of failure, all at once. All of a partition are read before the first is changed: a job
- * that is changed takes another place in the list that is being read, and could be met again.
+ * The jobs that meet a filter, partition by partition; of a kind of failure, all at once. All of a partition
+ * are read before the first is changed: a job that is changed takes another place in the list that is being
+ * read, and could be met again.
  */
 async function* read(
   open: OpenQueues,

@@ -7,7 +7,9 @@ import type { Rejection } from '../../options/unique.ts'
 
 /** What became of a dispatch by hand. */
 export interface HandDispatch {
-  /** Of the job. If the dispatch was rejected because of another job, or replaced its payload, of that job. */
+  /**
+   * Of the job. If the dispatch was rejected because of another job, or replaced its payload, of that job.
+   */
   id: string
   queue: string
   queued: boolean
@@ -15,7 +17,10 @@ export interface HandDispatch {
   rejection?: Rejection
 }
 
-/** What an instance of `Jobs` does for those who dispatch by hand. It has only jobs of the application, and no commands. */
+/**
+ * What an instance of `Jobs` does for those who dispatch by hand. It has only jobs of the application, and no
+ * commands.
+ */
 export interface ByHand {
   /** The classes that code has named; undefined: they are in the folders of the application. */
   named: readonly JobConstructor[] | undefined

@@ -1,6 +1,6 @@
 /**
- * Replaces the payloads of jobs that do not run. The schema of the class checks the new payload, if this process has met
- * the class. The job says when it was edited.
+ * Replaces the payloads of jobs that do not run. The schema of the class checks the new payload, if this
+ * process has met the class. The job says when it was edited.
  */
 
 import { JobsError } from '../../model/errors.ts'
@@ -52,7 +52,8 @@ export function readEdit(which: unknown, payload: unknown, options: unknown, fla
 }
 
 /**
- * @throws JOB_NOT_EDITABLE, and the errors of `changeJobs`; PAYLOAD_NOT_JSON, PAYLOAD_TOO_LARGE, PAYLOAD_INVALID,
+ * @throws JOB_NOT_EDITABLE, and the errors of `changeJobs`; PAYLOAD_NOT_JSON, PAYLOAD_TOO_LARGE,
+ *   PAYLOAD_INVALID,
  * COMMAND_NOT_EDITABLE, before any job of the partition is changed
  */
 export async function edit(
@@ -159,8 +160,8 @@ function versionIn(text: string): string {
 }
 
 /**
- * Whoever may edit payloads may not therefore run any command: the job of a command keeps it, and only what the command
- * gets can be edited.
+ * Whoever may edit payloads may not therefore run any command: the job of a command keeps it, and only what
+ * the command gets can be edited.
  *
  * @param text the stored payload
  * @throws COMMAND_NOT_EDITABLE

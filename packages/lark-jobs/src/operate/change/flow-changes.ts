@@ -24,7 +24,9 @@ export interface CancelFlowOptions extends OptionsOf<typeof cancelConditions.ent
 
 const retryConditions = conditions({
   ...placeEntries,
-  /** In how long it must end, from now on. Default: as long as at first. Needed if it had not ended in time. */
+  /**
+   * In how long it must end, from now on. Default: as long as at first. Needed if it had not ended in time.
+   */
   within: duration(),
 })
 

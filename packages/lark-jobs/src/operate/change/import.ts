@@ -1,7 +1,7 @@
 /**
- * Puts jobs back from their records, as `remove({ before })` and `records()` give them: ended jobs in the state in which they
- * ended, others into their queue. And schedules, from those of `schedules.records()`. What is there already is left as it
- * is, so an import may be repeated.
+ * Puts jobs back from their records, as `remove({ before })` and `records()` give them: ended jobs in the
+ * state in which they ended, others into their queue. And schedules, from those of `schedules.records()`.
+ * What is there already is left as it is, so an import may be repeated.
  */
 
 import { JobsError } from '../../model/errors.ts'
@@ -21,7 +21,10 @@ import { isScheduleRecord, type MovedSchedule, putSchedule, readSchedule } from 
 export interface Imported {
   /** Jobs that are there again. */
   imported: number
-  /** What was left as it is: a job whose queue has one with this id, or still keeps it, and schedules that are there. */
+  /**
+   * What was left as it is: a job whose queue has one with this id, or still keeps it, and schedules that are
+   * there.
+   */
   existing: number
   /** Schedules that are there again. Missing: none. */
   schedules?: number
@@ -33,7 +36,8 @@ const importConditions = conditions({
   /** Where the records are from, in words: the audit keeps it. */
   source: option<string>('a text', isText),
   /**
-   * Also jobs that run commands of `lark`, whatever the command: say it only of records that you trust. Default: no.
+   * Also jobs that run commands of `lark`, whatever the command: say it only of records that you trust.
+   * Default: no.
    */
   commands: flag(),
   /** Ends the call between two lots of jobs when it is aborted. The answer says what was put back by then. */
@@ -51,7 +55,8 @@ export function checkImport(options: unknown): void {
 
 /**
  * @param noted told how many records the call has been through
- * @throws IMPORT_INVALID for a value that is not the record of a job, before any job of its list is put back; UNKNOWN_QUEUE
+ * @throws IMPORT_INVALID for a value that is not the record of a job, before any job of its list is put back;
+ *   UNKNOWN_QUEUE
  */
 export async function importJobs(
   open: OpenQueues,

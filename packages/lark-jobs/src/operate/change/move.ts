@@ -1,6 +1,6 @@
 /**
- * Moves jobs that wait or are delayed to another queue. How one is in one place at most, whatever dies meanwhile, stands in
- * `store/contract/moves.ts`.
+ * Moves jobs that wait or are delayed to another queue. How one is in one place at most, whatever dies
+ * meanwhile, stands in `store/contract/moves.ts`.
  */
 import { JobsError } from '../../model/errors.ts'
 import { partitionWith, queueOf } from '../../model/partition.ts'
@@ -25,7 +25,9 @@ import { everyPartition, type Located, type OpenQueues, partitionsToLookIn } fro
 import { changeJobs } from './change.ts'
 import { type Pending, pending } from './reschedule.ts'
 
-/** Jobs that are taken out together: a server does nothing else meanwhile, and each may have a large payload. */
+/**
+ * Jobs that are taken out together: a server does nothing else meanwhile, and each may have a large payload.
+ */
 const TOGETHER = 100
 
 /** The states in which a job can be moved. */
@@ -35,8 +37,8 @@ export interface Moved {
   /** Jobs that are in the queue now. */
   moved: number
   /**
-   * Jobs that were left as they are: they began or ended meanwhile, are damaged, or the queue has a job with their id, or
-   * one that is unique with them.
+   * Jobs that were left as they are: they began or ended meanwhile, are damaged, or the queue has a job with
+   * their id, or one that is unique with them.
    */
   left: number
 }
@@ -164,8 +166,8 @@ async function moveLot(
 }
 
 /**
- * The name that decides the partition of a job in its new queue, as for a dispatch. The store does not know whether the
- * application chose an id: ids of Lark have a form.
+ * The name that decides the partition of a job in its new queue, as for a dispatch. The store does not know
+ * whether the application chose an id: ids of Lark have a form.
  */
 function placeName(id: string, name: string | undefined): string {
   const isOfLark = /^[0-9A-Za-z]{13}$/.test(id) || id.includes(':')

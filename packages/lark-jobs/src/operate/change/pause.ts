@@ -1,6 +1,6 @@
 /**
- * Pauses and resumes a queue, or one group of a queue. While it is paused, none of its jobs starts. Running jobs go on,
- * and dispatched jobs wait.
+ * Pauses and resumes a queue, or one group of a queue. While it is paused, none of its jobs starts. Running
+ * jobs go on, and dispatched jobs wait.
  */
 import { excerpt } from '@s18i/lark/config'
 import { JobsError } from '../../model/errors.ts'
@@ -18,7 +18,10 @@ export interface PauseTarget {
   queue: string
   /** Only this group of the queue, by the name that the class's `group` gives. */
   group?: string | number
-  /** Only the group with this hash. `Jobs.status()` shows only the hash of a name with more than 64 characters. */
+  /**
+   * Only the group with this hash. `Jobs.status()` shows only the hash of a name with more than 64
+   * characters.
+   */
   groupHash?: string
 }
 
@@ -121,8 +124,8 @@ async function set(
     }
     return { wasPaused }
   }
-  // The partition of the group's new jobs, and all others: older jobs may be there, from when the queue had fewer
-  // partitions.
+  // The partition of the group's new jobs, and all others: older jobs may be there, from when the queue had
+  // fewer partitions.
   const place = partitionWith(name, queue, queues)
   let hasJobs = false
   for (const partition of new Set([place, ...partitions])) {

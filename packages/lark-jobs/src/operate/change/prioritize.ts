@@ -1,5 +1,6 @@
 /**
- * Changes the priority of jobs that do not run and have not ended. Each keeps its place among the jobs of its new priority.
+ * Changes the priority of jobs that do not run and have not ended. Each keeps its place among the jobs of its
+ * new priority.
  */
 import { jobSettings } from '../../options/job-settings.ts'
 import { voiceOf } from '../../options/schema.ts'
@@ -19,7 +20,9 @@ import { checkPending, pending } from './reschedule.ts'
 export interface Prioritized {
   /** Jobs that have the priority now. */
   prioritized: number
-  /** Jobs that were left as they are: they began meanwhile, or their queue has 256 other priorities in use. */
+  /**
+   * Jobs that were left as they are: they began meanwhile, or their queue has 256 other priorities in use.
+   */
   left: number
 }
 

@@ -1,8 +1,8 @@
 /**
  * Purges jobs: removes them for good, from all that Lark reads. A running job is left as it is.
  *
- * Jobs of flows are collected first: a flow has them too, and jobs that were never queued, so each flow is visited once
- * (`flow-purge.ts`).
+ * Jobs of flows are collected first: a flow has them too, and jobs that were never queued, so each flow is
+ * visited once (`flow-purge.ts`).
  */
 import { FlowPurge, flowName, type PurgeWish } from '../../flow/flow-purge.ts'
 import { FlowRecords } from '../../flow/flow-records.ts'
@@ -54,7 +54,11 @@ export function readPurge(which: unknown, options: unknown, flags?: Flags): Chos
   return readChosen('Jobs.purge()', removable, which, options, flags)
 }
 
-/** Purges jobs. @throws JOB_NOT_REMOVABLE, JOB_ID_AMBIGUOUS, UNKNOWN_QUEUE; STORE_DAMAGED when all others are purged */
+/**
+ * Purges jobs.
+ *
+ * @throws JOB_NOT_REMOVABLE, JOB_ID_AMBIGUOUS, UNKNOWN_QUEUE; STORE_DAMAGED when all others are purged
+ */
 export async function purge(open: OpenPurge, which: Chosen, options: PurgeOptions): Promise<Removed> {
   const { dryRun = false } = options
   const passage = new Passage(options)

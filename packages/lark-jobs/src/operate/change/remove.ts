@@ -33,15 +33,16 @@ const ownEntries = {
   /** Leaves jobs as they are that were run, or run. */
   ifNotBegun,
   /**
-   * Called with the whole records of each lot of jobs before it is removed, and awaited: to keep them. Nothing is hidden in
-   * their payloads. A job that is run, edited or queued again between the two is left as it is.
+   * Called with the whole records of each lot of jobs before it is removed, and awaited: to keep them.
+   * Nothing is hidden in their payloads. A job that is run, edited or queued again between the two is left as
+   * it is.
    */
   before: option<(jobs: readonly JobRecord[]) => unknown>('a function', isFunction),
 }
 
 /**
- * `dryRun`: only counts the jobs that would be removed now. `queue`: of ids. `ifNotBegun`: leaves jobs as they are that
- * were run, or run. `before`: is called with the records of jobs before they are removed.
+ * `dryRun`: only counts the jobs that would be removed now. `queue`: of ids. `ifNotBegun`: leaves jobs as
+ * they are that were run, or run. `before`: is called with the records of jobs before they are removed.
  */
 export interface RemoveOptions extends ChangeOptions, OptionsOf<typeof ownEntries> {}
 
@@ -50,7 +51,10 @@ export interface Removed {
   removed: number
   /** Jobs that the filter matches and that run: they are left as they are. */
   running: number
-  /** Only with `ifNotBegun` or `before`: jobs that were left as they are, because they had begun or have changed. */
+  /**
+   * Only with `ifNotBegun` or `before`: jobs that were left as they are, because they had begun or have
+   * changed.
+   */
   left?: number
 }
 

@@ -31,7 +31,8 @@ export interface RetryOptions extends ChangeOptions {}
  * Checks the arguments of `retry`.
  *
  * @param rest a queue, or options, if it was given
- * @throws FILTER_INVALID also for `undefined` instead of a queue, which would retry the jobs of every queue; JOB_ID_INVALID
+ * @throws FILTER_INVALID also for `undefined` instead of a queue, which would retry the jobs of every queue;
+ *   JOB_ID_INVALID
  */
 export function readRetry(which: unknown, rest: readonly unknown[], flags?: Flags): [Chosen, RetryOptions] {
   const [given = {}] = rest

@@ -1,6 +1,6 @@
 /**
- * Takes changes back: retries, jobs that were made due, and moves. The jobs are changed in place, so that none is lost if the
- * process dies meanwhile.
+ * Takes changes back: retries, jobs that were made due, and moves. The jobs are changed in place, so that
+ * none is lost if the process dies meanwhile.
  */
 
 import { groupedBy } from '../../model/grouped.ts'

@@ -1,6 +1,6 @@
 /**
- * The doctor: looks at the servers or the file of a store, at its queues and its workers, and says what is wrong and
- * what to do. It changes nothing.
+ * The doctor: looks at the servers or the file of a store, at its queues and its workers, and says what is
+ * wrong and what to do. It changes nothing.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { JobsError } from '../../model/errors.ts'
@@ -20,7 +20,9 @@ import { serverFindings } from './server-findings.ts'
 const LOOK = 100
 /** How many partitions are looked at together. */
 const TOGETHER = 20
-/** Milliseconds after which leases that have ended must have been taken back. Workers do so within a second. */
+/**
+ * Milliseconds after which leases that have ended must have been taken back. Workers do so within a second.
+ */
 const BACK = 2_000
 
 /** @throws CONFIG_INVALID, CONFIG_FAILED, STORE_NOT_CONFIGURED */

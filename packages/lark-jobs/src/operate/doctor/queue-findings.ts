@@ -17,7 +17,10 @@ import { type DoctorFinding, Examination } from './finding.ts'
 /** A queue in which so many jobs wait for their next try has a problem that no job has alone. */
 const MANY_RETRYING = 100
 
-/** So many jobs of a queue, and such a share of those that ended within an hour, fail for a reason that they have in common. */
+/**
+ * So many jobs of a queue, and such a share of those that ended within an hour, fail for a reason that they
+ * have in common.
+ */
 const FAILING = { count: 10, share: 0.1 }
 
 /** A look at the jobs of a partition: the first of each state. */

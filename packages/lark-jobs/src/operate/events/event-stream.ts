@@ -1,10 +1,11 @@
 /**
  * One reader of events: of some queues, of all their partitions.
  *
- * The reader asks a partition when it is rung, and every half a second (`WATCH_AGAIN`) in case a ring is lost; with
- * many partitions it asks each more rarely. It asks for the next pages when the events of the last ones are consumed,
- * so that nothing piles up here. Meanwhile a timer keeps the listening from lapsing. While the store is away, the reader
- * waits; what was written before is there when the store is back, and if it is not, the reader tells a gap.
+ * The reader asks a partition when it is rung, and every half a second (`WATCH_AGAIN`) in case a ring is
+ * lost; with many partitions it asks each more rarely. It asks for the next pages when the events of the last
+ * ones are consumed, so that nothing piles up here. Meanwhile a timer keeps the listening from lapsing. While
+ * the store is away, the reader waits; what was written before is there when the store is back, and if it is
+ * not, the reader tells a gap.
  */
 
 import { setMaxListeners } from 'node:events'
@@ -23,8 +24,9 @@ import type { EventGap, EventOptions, EventReader, NextEvent, QueueEvent } from 
 import { passes, type WatchedStore } from './watcher.ts'
 
 /**
- * Milliseconds after which a partition forgets a listener that does not call. It may be half as many (`events.ts`), and
- * between two calls `1.5 * RENEW` may pass: so a minute is left, whenever the listener stops.
+ * Milliseconds after which a partition forgets a listener that does not call. It may be half as many
+ * (`events.ts`), and between two calls `1.5 * RENEW` may pass: so a minute is left, whenever the listener
+ * stops.
  */
 const TTL = 180_000
 /** Milliseconds between two renewals, while the reader does not ask. */
@@ -59,8 +61,8 @@ export const eventOptions = new Schema('an object', {
 })
 
 /**
- * Where a partition is heard on: behind a position, and so many events behind that. The mark is of the entry that has the
- * last of these. If the store has lost this entry, other events have taken its place.
+ * Where a partition is heard on: behind a position, and so many events behind that. The mark is of the entry
+ * that has the last of these. If the store has lost this entry, other events have taken its place.
  */
 type HeardAt = readonly [position: string, passed: number, mark?: string]
 
@@ -110,7 +112,9 @@ export class EventStream implements EventReader {
   /** What is to be done at the end. */
   readonly #leaves: (() => void)[] = []
   readonly #partitions = new Map<string, HeardPartition>()
-  /** Where each partition is heard on. Never changed, but replaced: cursors of events are made of it later. */
+  /**
+   * Where each partition is heard on. Never changed, but replaced: cursors of events are made of it later.
+   */
   #places: ReadonlyMap<string, HeardAt> = new Map()
   /** In the page that is being told: it is behind the place in `#places`. */
   #current: Passed | undefined
@@ -188,7 +192,9 @@ export class EventStream implements EventReader {
     return open
   }
 
-  /** Finds the partitions of the queues. A queue that was there before may be gone, if the store has lost it. */
+  /**
+   * Finds the partitions of the queues. A queue that was there before may be gone, if the store has lost it.
+   */
   async #discover(open: WatchedStore): Promise<void> {
     const { queues } = this.#options
     const isFirst = this.#partitions.size === 0
@@ -344,7 +350,10 @@ export class EventStream implements EventReader {
   }
 }
 
-/** Whether a page begins with the events that a place is behind. A page that was shorter then is a beginning of this one. */
+/**
+ * Whether a page begins with the events that a place is behind. A page that was shorter then is a beginning
+ * of this one.
+ */
 function hasPassed(entries: readonly EventEntry[], [, passed, mark]: HeardAt): boolean {
   let left = passed
   const last = entries.find(({ ids }) => {

@@ -1,6 +1,6 @@
 /**
- * What happens to jobs, as an application hears it: `for await (const event of Jobs.events())`. What it does is in
- * `event-stream.ts`, which is loaded when the first event is asked for.
+ * What happens to jobs, as an application hears it: `for await (const event of Jobs.events())`. What it does
+ * is in `event-stream.ts`, which is loaded when the first event is asked for.
  */
 
 import type { EventKind } from '../../model/event.ts'
@@ -63,8 +63,8 @@ export class QueueEvents implements AsyncIterableIterator<QueueEvent | EventGap>
   }
 
   /**
-   * Resolves when the store writes what happens from then on, or when the events have ended before. Without it, this begins
-   * with the first `next()`.
+   * Resolves when the store writes what happens from then on, or when the events have ended before. Without
+   * it, this begins with the first `next()`.
    *
    * @throws FILTER_INVALID, CURSOR_INVALID, UNKNOWN_QUEUE, LAYOUT_UNKNOWN
    * @example const events = await Jobs.events({ queues: ['imports'] }).ready()
@@ -75,14 +75,18 @@ export class QueueEvents implements AsyncIterableIterator<QueueEvent | EventGap>
   }
 
   /**
-   * Where another call goes on: behind the last event that was returned, and behind those of other kinds that were
-   * passed over. Undefined before `ready()` or the first event.
+   * Where another call goes on: behind the last event that was returned, and behind those of other kinds that
+   * were passed over. Undefined before `ready()` or the first event.
    */
   get cursor(): string | undefined {
     return this.#reader?.cursor
   }
 
-  /** The next event. Waits until there is one, or the events end. @throws the errors of `ready`; STORE_DAMAGED */
+  /**
+   * The next event. Waits until there is one, or the events end.
+   *
+   * @throws the errors of `ready`; STORE_DAMAGED
+   */
   async next(): Promise<IteratorResult<QueueEvent | EventGap, undefined>> {
     return (await this.#opened()).next()
   }

@@ -1,5 +1,6 @@
 /**
- * The result of a job, for whoever awaits it: what its `handle` returned, or an error that says how it ended instead.
+ * The result of a job, for whoever awaits it: what its `handle` returned, or an error that says how it ended
+ * instead.
  */
 import { setMaxListeners } from 'node:events'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -25,8 +26,8 @@ export interface ResultOptions {
   /** Aborted, it ends the wait with its reason. The job goes on. */
   signal?: Signal | undefined
   /**
-   * Called with what the job reports by `this.progress()`: with the latest report, and with each newer one within about
-   * 250 ms. Reports that follow each other faster are left out.
+   * Called with what the job reports by `this.progress()`: with the latest report, and with each newer one
+   * within about 250 ms. Reports that follow each other faster are left out.
    */
   onProgress?: ((progress: unknown) => void) | undefined
 }
@@ -150,8 +151,8 @@ async function firstOf<T>(
 }
 
 /**
- * Calls a function with a signal that is aborted as soon as one of the given ones is, and by RESULT_TIMEOUT when the
- * time is over.
+ * Calls a function with a signal that is aborted as soon as one of the given ones is, and by RESULT_TIMEOUT
+ * when the time is over.
  *
  * @throws the reason of the signal as soon as it is aborted
  * @internal

@@ -1,10 +1,10 @@
 /**
  * Follows one job: its states, what it reports, and the lines of its log, until it has ended.
  *
- * A job that is followed counts as watched, so its worker hands over progress and log lines within a quarter of a second.
- * The worker of each run is told at the first look at that run. The store rings when there is progress or the job has
- * ended. It is asked every half second for everything else, and in case a ring is lost. While the store is away, this
- * waits.
+ * A job that is followed counts as watched, so its worker hands over progress and log lines within a quarter
+ * of a second. The worker of each run is told at the first look at that run. The store rings when there is
+ * progress or the job has ended. It is asked every half second for everything else, and in case a ring is
+ * lost. While the store is away, this waits.
  */
 
 import { JobsError } from '../../model/errors.ts'
@@ -30,7 +30,10 @@ export interface TailOptions extends OptionsOf<typeof tailOptions.entries> {}
 
 /** Something new of a job that is followed. */
 export type JobNews =
-  /** The job, without its payload: at first, and whenever it is in another state or run. The last one has ended. */
+  /**
+   * The job, without its payload: at first, and whenever it is in another state or run. The last one has
+   * ended.
+   */
   | { kind: 'state'; job: JobStatus }
   | { kind: 'log'; line: LogLine }
   /** Lines of the log may be missing: the job wrote more than are kept before they were read. */
@@ -46,7 +49,10 @@ export function checkTail(id: unknown, options: unknown): void {
   checkFilter('operate().tail()', options, tailOptions, { whole: 'the second argument' })
 }
 
-/** @param closed aborted when the instance is closed @throws JOB_NOT_FOUND, JOB_ID_AMBIGUOUS, UNKNOWN_QUEUE */
+/**
+ * @param closed aborted when the instance is closed
+ * @throws JOB_NOT_FOUND, JOB_ID_AMBIGUOUS, UNKNOWN_QUEUE
+ */
 export async function* tail(
   open: WatchedStore,
   closed: AbortSignal,

@@ -1,10 +1,10 @@
 /**
- * Waits for the ends of jobs, and hears the rings for events. All waits on one store share a watcher: one id in the
- * store, one subscription, and one timer, however many there are.
+ * Waits for the ends of jobs, and hears the rings for events. All waits on one store share a watcher: one id
+ * in the store, one subscription, and one timer, however many there are.
  *
  * An end is not missed, because the watcher first registers with the store and then reads, in one call
- * (`Store.watch`), and reads again every `WATCH_AGAIN` while it waits. Rings only make it sooner. While the store does
- * not answer, the waits go on.
+ * (`Store.watch`), and reads again every `WATCH_AGAIN` while it waits. Rings only make it sooner. While the
+ * store does not answer, the waits go on.
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import type { EndedJob } from '../../model/effect.ts'
@@ -18,13 +18,16 @@ import type { OpenQueues } from '../look/stored-jobs.ts'
 /** Milliseconds after which the store forgets a watch that is not renewed. */
 const TTL = 10_000
 /**
- * With many waits, each look costs the server some milliseconds. So after a look that took a time, no ring is followed
- * for this many times as long: rings take at most a fifth of the server's time.
+ * With many waits, each look costs the server some milliseconds. So after a look that took a time, no ring is
+ * followed for this many times as long: rings take at most a fifth of the server's time.
  */
 const REST = 4
 /** Milliseconds that one wait for rings lasts, before the next begins. */
 const LISTEN = 60_000
-/** Milliseconds after which a job that does not begin, while the workers of this process are full, is reported. */
+/**
+ * Milliseconds after which a job that does not begin, while the workers of this process are full, is
+ * reported.
+ */
 const STANDSTILL = 2_000
 
 const passing = ['STORE_UNREACHABLE', 'STORE_UNCERTAIN', 'STORE_REFUSED'] as const
@@ -85,8 +88,8 @@ export class Watcher {
    *
    * @param reported called with the JSON text of its progress, now and whenever it changes
    * @param born of the job, if that is known. Default: it is the job that is there at first
-   * @returns the job as it ended; undefined if the partition has no such job, or does not remember it any more, or if another
-   *   has taken its place
+   * @returns the job as it ended; undefined if the partition has no such job, or does not remember it any
+   *   more, or if another has taken its place
    * @throws the reason of the signal; LAYOUT_UNKNOWN, STORE_DAMAGED
    */
   ended(
@@ -130,8 +133,8 @@ export class Watcher {
   }
 
   /**
-   * What became of a job, with its progress. For some seconds the job counts as watched, so that the next call finds newer
-   * progress.
+   * What became of a job, with its progress. For some seconds the job counts as watched, so that the next
+   * call finds newer progress.
    *
    * @param news its worker is told at once, and hands over progress and log lines
    */
@@ -249,7 +252,9 @@ export class Watcher {
     }
   }
 
-  /** Warns once if jobs are awaited that perhaps only this process can run, while none of its slots is free. */
+  /**
+   * Warns once if jobs are awaited that perhaps only this process can run, while none of its slots is free.
+   */
   #reportStandstill(now: number): void {
     if (this.#hasWarned) return
     const old = [...this.#partitions].flatMap(([partition, { waits }]) =>

@@ -1,9 +1,10 @@
 /**
- * Why jobs failed for good, for screens that ask again and again: a process remembers all failed jobs of a store, and reads
- * with each look only what has changed since. `failures()` reads them all with each call.
+ * Why jobs failed for good, for screens that ask again and again: a process remembers all failed jobs of a
+ * store, and reads with each look only what has changed since. `failures()` reads them all with each call.
  *
- * Looks at the same time share one reading. A look does not wait for long: while the failed jobs are read for the first
- * time, it tells those that were read by then. What is remembered goes when nobody has looked for a while.
+ * Looks at the same time share one reading. A look does not wait for long: while the failed jobs are read for
+ * the first time, it tells those that were read by then. What is remembered goes when nobody has looked for a
+ * while.
  */
 
 import { setImmediate as turn } from 'node:timers/promises'
@@ -46,7 +47,9 @@ export interface BookFilter extends OptionsOf<typeof filterSchema.entries> {}
 export interface BookOptions extends OptionsOf<typeof optionsSchema.entries> {}
 
 export interface BookKind extends FailureKind {
-  /** How many of these jobs failed in each of the last 24 hours, the oldest first. The last hour is not over. */
+  /**
+   * How many of these jobs failed in each of the last 24 hours, the oldest first. The last hour is not over.
+   */
   hours: number[]
 }
 
@@ -78,11 +81,13 @@ export class FailureBook {
   }
 
   /**
-   * The kinds of the failed jobs, as `failures()` tells them. It takes milliseconds if little has changed since the last
-   * look. While many failed jobs are read for the first time, it tells after half a second what it knows by then.
+   * The kinds of the failed jobs, as `failures()` tells them. It takes milliseconds if little has changed
+   * since the last look. While many failed jobs are read for the first time, it tells after half a second
+   * what it knows by then.
    *
-   * Jobs that were retried or removed leave with the next look, and within some seconds if there are many failed jobs. At the
-   * latest after a minute, everything is as in the store. A book remembers about 200,000 jobs, the latest of each queue.
+   * Jobs that were retried or removed leave with the next look, and within some seconds if there are many
+   * failed jobs. At the latest after a minute, everything is as in the store. A book remembers about 200,000
+   * jobs, the latest of each queue.
    *
    * @param filter `queue`, `key`, `kind`, `since`
    * @param options `limit`: the most kinds, 1…1,000, default 100
@@ -127,7 +132,10 @@ export class FailureBook {
     this.#at = 0
   }
 
-  /** Reads what has changed by now. A reading that is under way may have passed a change, so another one follows it. */
+  /**
+   * Reads what has changed by now. A reading that is under way may have passed a change, so another one
+   * follows it.
+   */
   #read(open: OpenQueues): Promise<void> {
     if (this.#reading === undefined) {
       this.#reading = this.#update(open).finally(() => {

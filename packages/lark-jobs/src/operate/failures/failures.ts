@@ -1,7 +1,7 @@
 /**
- * The kinds of failures among the jobs that failed for good: how many jobs failed for the same reason, since when, and one
- * of them as a sample. It reads all jobs that a filter finds, a page after the other and without their payloads, and keeps
- * only the kinds.
+ * The kinds of failures among the jobs that failed for good: how many jobs failed for the same reason, since
+ * when, and one of them as a sample. It reads all jobs that a filter finds, a page after the other and
+ * without their payloads, and keeps only the kinds.
  */
 import type { JobError } from '../../model/record.ts'
 import { type OptionsOf, option, whole } from '../../options/schema.ts'
@@ -37,7 +37,10 @@ export interface FailureOptions extends OptionsOf<typeof optionsSchema.entries> 
 
 /** Jobs that failed for the same reason. */
 export interface FailureKind {
-  /** Its name: 4 to 12 hexadecimal digits, as many as tell it from the others. `{ kind: '3f2a' }` is a condition of filters. */
+  /**
+   * Its name: 4 to 12 hexadecimal digits, as many as tell it from the others. `{ kind: '3f2a' }` is a
+   * condition of filters.
+   */
   kind: string
   /** The key of the job class. */
   key: string
@@ -51,7 +54,10 @@ export interface FailureKind {
   count: number
   /** The part of all failures that were read: 0…1. */
   share: number
-  /** The releases of the application in which it was seen, as far as workers know theirs: those of the latest failures first. */
+  /**
+   * The releases of the application in which it was seen, as far as workers know theirs: those of the latest
+   * failures first.
+   */
   releases: string[]
   /** When the first and the last of these jobs failed: milliseconds since 1970. */
   first: number
@@ -75,7 +81,10 @@ export function checkFailures(filter: unknown, options: unknown, flags?: Flags):
   checkFilter('operate().failures()', options, optionsSchema, { flags, whole: 'the second argument' })
 }
 
-/** @throws UNKNOWN_QUEUE, and the reason of the signal @param filter must be checked already, and `options` too */
+/**
+ * @throws UNKNOWN_QUEUE, and the reason of the signal
+ * @param filter must be checked already, and `options` too
+ */
 export async function failures(
   open: OpenQueues,
   filter: FailureFilter,

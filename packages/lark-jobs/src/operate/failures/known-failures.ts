@@ -1,6 +1,6 @@
 /**
- * The failed jobs of one partition, as a process knows them that is asked again and again why jobs failed: of each job only
- * when it failed and how, and of each kind its last failure.
+ * The failed jobs of one partition, as a process knows them that is asked again and again why jobs failed: of
+ * each job only when it failed and how, and of each kind its last failure.
  *
  *   older    reads what failed before, a page at a time, the latest first, until all is read
  *   newer    reads what failed since it was last read
@@ -18,8 +18,8 @@ import { noteRelease } from './failures.ts'
 /** How many of the latest jobs are read at first, to see whether any of them is new. */
 const FEW = 20
 /**
- * How many jobs are read together: on the embedded store, this process does nothing else meanwhile. (Measured on 2026-11-27,
- * 100,000 failed jobs, Node 20.20, 2 cores, busy: nothing else for 29 ms at most, of 2.5 s.)
+ * How many jobs are read together: on the embedded store, this process does nothing else meanwhile. (Measured
+ * on 2026-11-27, 100,000 failed jobs, Node 20.20, 2 cores, busy: nothing else for 29 ms at most, of 2.5 s.)
  */
 const TOGETHER = 250
 /** So many ids are compared in some 30 ms. */
@@ -64,7 +64,9 @@ export class KnownFailures {
   /** Where the jobs begin that were not read yet: a cursor of the store. Undefined: there are none. */
   #older: string | undefined
   #hasBegun = false
-  /** The store did not answer while newer jobs were read: there may be others between them and the known ones. */
+  /**
+   * The store did not answer while newer jobs were read: there may be others between them and the known ones.
+   */
   #hasGap = false
   /** When all ids were compared last, and from when on they may be again, by `performance.now()`. */
   #compared = { at: 0, nextAt: 0 }
@@ -123,10 +125,11 @@ export class KnownFailures {
   }
 
   /**
-   * Whether the ids should be compared with those of the store: some jobs have left or were put back, or it was long ago.
-   * After many were compared, it waits for ten times as long as that took.
+   * Whether the ids should be compared with those of the store: some jobs have left or were put back, or it
+   * was long ago. After many were compared, it waits for ten times as long as that took.
    *
-   * @param before how many failed jobs the store had before the newer ones were read @param after and afterwards
+   * @param before how many failed jobs the store had before the newer ones were read @param after and
+   *   afterwards
    * @param age milliseconds after which it is done in any case
    */
   shouldCompare(before: number, after: number, age: number): boolean {
@@ -160,7 +163,10 @@ export class KnownFailures {
     this.#compared = { at: now, nextAt: seen.size > MANY ? now + 10 * (now - began) : now }
   }
 
-  /** Looks for the last failure of each kind whose last job has left, and forgets the kinds that have no job any more. */
+  /**
+   * Looks for the last failure of each kind whose last job has left, and forgets the kinds that have no job
+   * any more.
+   */
   async settle(): Promise<void> {
     const headless = new Map<KnownKind, [id: string, at: number]>()
     if ([...this.#kinds.values()].every(({ last }) => last !== undefined)) return

@@ -21,7 +21,9 @@ import { type FlowRef, failuresOf, nodesOf } from './flow-parts.ts'
 export type FlowNamed = string | FlowRef
 
 export const placeEntries = {
-  /** The queue of the home of the flow. Default: every queue. Needed only if several have a flow with this id. */
+  /**
+   * The queue of the home of the flow. Default: every queue. Needed only if several have a flow with this id.
+   */
   queue: queueName,
 }
 
@@ -135,7 +137,11 @@ export function flowNotFound(which: FlowNamed): JobsError {
   })
 }
 
-/** The flow of a job; undefined if it is in none, or if the flow is not kept any more. @throws STORE_DAMAGED */
+/**
+ * The flow of a job; undefined if it is in none, or if the flow is not kept any more.
+ *
+ * @throws STORE_DAMAGED
+ */
 export async function flowOfJob({ store }: OpenFlows, jobId: string): Promise<FlowOfJob | undefined> {
   const member = memberOf(jobId)
   const found = member && (await new FlowRecords(store).get(member))

@@ -1,7 +1,8 @@
 /**
- * Lists flows by page, the last dispatched first. A partition has its flows in the order in which they were made, so a page
- * merges the newest that each partition has behind what was listed before. A cursor has a mark for each partition: the last
- * flow that a page has passed there. A call reads a few pages of each partition at most, however few flows meet the filter.
+ * Lists flows by page, the last dispatched first. A partition has its flows in the order in which they were
+ * made, so a page merges the newest that each partition has behind what was listed before. A cursor has a
+ * mark for each partition: the last flow that a page has passed there. A call reads a few pages of each
+ * partition at most, however few flows meet the filter.
  */
 import { FlowRecords } from '../../flow/flow-records.ts'
 import { JobsError } from '../../model/errors.ts'
@@ -83,7 +84,10 @@ interface PassedFlow extends FlowRef {
   damaged?: DamagedFlow
 }
 
-/** What a call has found in a partition, the newest first. `isCut`: there may be more. `damage`: of the partition. */
+/**
+ * What a call has found in a partition, the newest first. `isCut`: there may be more. `damage`: of the
+ * partition.
+ */
 interface FoundFlows {
   passed: PassedFlow[]
   isCut: boolean
@@ -133,7 +137,10 @@ export async function listFlows(
   }
 }
 
-/** What a page passes of the flows that were found: up to `limit` that it shows, and none that others may come before. */
+/**
+ * What a page passes of the flows that were found: up to `limit` that it shows, and none that others may come
+ * before.
+ */
 function merged(found: readonly FoundFlows[], limit: number): PassedFlow[] {
   const cut = Math.max(0, ...found.map(({ passed, isCut }) => (isCut ? (passed.at(-1)?.at ?? 0) : 0)))
   const all = found

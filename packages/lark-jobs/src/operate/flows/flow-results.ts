@@ -1,6 +1,6 @@
 /**
- * The result of a flow, for whoever awaits it: of a chain that of its last step, of a workflow those of its nodes by name,
- * of a batch how many members completed; or an error that says how it ended instead.
+ * The result of a flow, for whoever awaits it: of a chain that of its last step, of a workflow those of its
+ * nodes by name, of a batch how many members completed; or an error that says how it ended instead.
  */
 import { setMaxListeners } from 'node:events'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -69,7 +69,11 @@ export async function flowResultAt(
   })
 }
 
-/** The flow, if it has ended: before that, a look reads its state alone. @throws FLOW_NOT_FOUND, STORE_DAMAGED */
+/**
+ * The flow, if it has ended: before that, a look reads its state alone.
+ *
+ * @throws FLOW_NOT_FOUND, STORE_DAMAGED
+ */
 async function endedAt(store: Store, records: FlowRecords, place: FlowPlace): Promise<KeptFlow | undefined> {
   const state = await store.flows.state(place.home, place.flow)
   if (state === undefined) throw flowNotFound(place.flow)

@@ -1,4 +1,7 @@
-/** Asks a store for many things: some at a time, because a call that waits behind too many others would be given up. */
+/**
+ * Asks a store for many things: some at a time, because a call that waits behind too many others would be
+ * given up.
+ */
 import { inLots } from '../../store/contract/rules/in-lots.ts'
 
 /** How many calls are made at the same time. */

@@ -1,5 +1,6 @@
 /**
- * The job classes that this process knows and people may dispatch: where their jobs go, and what their payloads look like.
+ * The job classes that this process knows and people may dispatch: where their jobs go, and what their
+ * payloads look like.
  */
 import { classOf, type JobConstructor } from '../../options/job-class.ts'
 import type { StandardSchema } from '../../options/standard-schema.ts'
@@ -10,8 +11,8 @@ export interface ClassInfo {
   /** Where its jobs go unless a dispatch says otherwise. */
   queue: string
   /**
-   * JSON Schema (2020-12) of the payload. Absent: the class has no schema, or one that cannot say it. Schemas with the
-   * interface "Standard JSON Schema" can, such as those of Zod from 4.2 on.
+   * JSON Schema (2020-12) of the payload. Absent: the class has no schema, or one that cannot say it. Schemas
+   * with the interface "Standard JSON Schema" can, such as those of Zod from 4.2 on.
    */
   schema?: Record<string, unknown>
 }

@@ -1,6 +1,6 @@
 /**
- * Cursors of lists and events, as people see them: where the next call goes on, behind a seal by which a cursor of
- * another list is known, or one that is damaged. Nothing is kept between two calls.
+ * Cursors of lists and events, as people see them: where the next call goes on, behind a seal by which a
+ * cursor of another list is known, or one that is damaged. Nothing is kept between two calls.
  */
 import { createHash } from 'node:crypto'
 import { JobsError } from '../../model/errors.ts'
@@ -21,7 +21,10 @@ export class Cursors<Place extends readonly unknown[]> {
   readonly #what: readonly unknown[]
   readonly #words: typeof ofList
 
-  /** @param what says which list it is: JSON values @param words for messages: the name of the cursor, and what is right */
+  /**
+   * @param what says which list it is: JSON values
+   * @param words for messages: the name of the cursor, and what is right
+   */
   constructor(call: string, what: readonly unknown[], words = ofList) {
     this.#call = call
     this.#what = what

@@ -1,6 +1,6 @@
 /**
- * Checks the filter of a call that acts on many jobs or on a queue. It refuses a condition that is misspelled or has no
- * value, because a call that ignored the condition would act on everything.
+ * Checks the filter of a call that acts on many jobs or on a queue. It refuses a condition that is misspelled
+ * or has no value, because a call that ignored the condition would act on everything.
  */
 
 import { isDeepStrictEqual } from 'node:util'
@@ -40,7 +40,10 @@ export const group = option<string | number>(
   (value) => value !== '' && notName(value) === undefined,
 )
 
-/** The conditions of a filter. Each of them must have a value if it is written; one that is `needed()`, in any case. */
+/**
+ * The conditions of a filter. Each of them must have a value if it is written; one that is `needed()`, in any
+ * case.
+ */
 export function conditions<E extends Entries>(entries: E, right = 'an object'): Schema<E> {
   const all = Object.entries(entries).map(([name, each]) => [
     name,
@@ -71,10 +74,14 @@ export function jobConditions<S extends State>(states: readonly S[]) {
     /** One of the tags of the job. */
     tag: option<string>('a tag', isText),
     /**
-     * Jobs whose last error is of this kind: the name that `operate().failures()` gives it, or more letters of its hash.
+     * Jobs whose last error is of this kind: the name that `operate().failures()` gives it, or more letters
+     * of its hash.
      */
     kind: option<string>("the name of a kind of failure, such as '3f2a'", isKind),
-    /** Ended jobs that ended since then, and other jobs that were queued since then: an instant, or how long ago. */
+    /**
+     * Ended jobs that ended since then, and other jobs that were queued since then: an instant, or how long
+     * ago.
+     */
     since: sinceCondition,
     /** What payloads must have: a JSON value for each path, such as `{ tenant: 7, 'card.type': 'visa' }`. */
     where: option<Readonly<Record<string, unknown>>>(
@@ -106,7 +113,10 @@ export type JobFilter<S extends State = State> =
     }[keyof JobConditions]
   | ({ all: true } & { [Name in keyof JobConditions]?: never })
 
-/** A name of its own: the compiler would write `AbortSignal` into the declarations, which not every project declares. */
+/**
+ * A name of its own: the compiler would write `AbortSignal` into the declarations, which not every project
+ * declares.
+ */
 export interface SignalOption extends Option<Signal, Signal, 'optional'> {}
 
 export const signal: SignalOption = option<Signal>('an AbortSignal', (value) => value instanceof AbortSignal)
@@ -172,7 +182,9 @@ export function readChosen(
 export interface FilterOptions {
   /** The filter must have at least one of these conditions, or `all`. Default: none is required. */
   needed?: readonly string[]
-  /** If a command makes the call: its flag for each condition, which messages name instead of the condition. */
+  /**
+   * If a command makes the call: its flag for each condition, which messages name instead of the condition.
+   */
   flags?: Flags | undefined
   /** What messages call the whole. Default: the filter. */
   whole?: string

@@ -1,6 +1,6 @@
 /**
- * The groups of a queue, by page: which of them may go on, and what the others wait for. A call reads a bounded number of
- * pages of the store, and no jobs.
+ * The groups of a queue, by page: which of them may go on, and what the others wait for. A call reads a
+ * bounded number of pages of the store, and no jobs.
  */
 import { queueOf } from '../../model/partition.ts'
 import { isHash, shownName } from '../../model/stored-name.ts'
@@ -58,9 +58,9 @@ export interface GroupStatus {
   limiter?: string
   permits?: number
   /**
-   * `paused` until a time, or until somebody resumes it. `turn`: its jobs may begin, if there are permits. `asleep` until a
-   * time: a job is due, or a rate allows one; it wakes with the next claim after that. `full` until one of its jobs ends.
-   * `running`: none of its jobs waits.
+   * `paused` until a time, or until somebody resumes it. `turn`: its jobs may begin, if there are permits.
+   * `asleep` until a time: a job is due, or a rate allows one; it wakes with the next claim after that.
+   * `full` until one of its jobs ends. `running`: none of its jobs waits.
    */
   state: GroupState
   /** Milliseconds since 1970. */
@@ -72,7 +72,10 @@ export interface GroupStatus {
 
 export interface GroupPage {
   groups: GroupStatus[]
-  /** Where the next page begins. Absent: there are no more groups. A page with a cursor may be short, or empty. */
+  /**
+   * Where the next page begins. Absent: there are no more groups. A page with a cursor may be short, or
+   * empty.
+   */
   cursor?: string
 }
 

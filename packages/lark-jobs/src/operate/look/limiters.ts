@@ -1,6 +1,6 @@
 /**
- * The limiters and the circuits that live workers use: what each limiter grants and who has it, and which circuits are
- * open.
+ * The limiters and the circuits that live workers use: what each limiter grants and who has it, and which
+ * circuits are open.
  */
 
 import type { Limits } from '../../model/limits.ts'
@@ -15,11 +15,17 @@ const TOGETHER = 50
 export interface LimiterStatus {
   /** As in the configuration; `class:KEY` if it belongs to a class alone. */
   limiter: string
-  /** What it grants, if the configuration or a live worker says it: permits at a time, and within `per` milliseconds. */
+  /**
+   * What it grants, if the configuration or a live worker says it: permits at a time, and within `per`
+   * milliseconds.
+   */
   limits?: Limits
   /** How many permits are in use. */
   held: number
-  /** The id of each worker that holds permits, how many, and until when unless it renews them: milliseconds since 1970. */
+  /**
+   * The id of each worker that holds permits, how many, and until when unless it renews them: milliseconds
+   * since 1970.
+   */
   holders: { worker: string; permits: number; until: number }[]
   /** For how many permits at once workers wait, and since when. */
   waits: { permits: number; since: number }[]
@@ -57,7 +63,9 @@ export async function limiters(
   })
 }
 
-/** What a limiter grants: only the workers that have used it know this of a limiter that belongs to a class. */
+/**
+ * What a limiter grants: only the workers that have used it know this of a limiter that belongs to a class.
+ */
 export function grantsOf(
   limiter: string,
   configured: ReadonlyMap<string, Limits>,

@@ -1,7 +1,7 @@
 /**
- * Lists jobs by page: of some queues, in some states, that meet some conditions. A call reads a few pages of the store at
- * most, so its cost does not grow with the number of jobs, nor with how rarely a job meets the conditions. A cursor says
- * where the next call continues; nothing is kept between two calls.
+ * Lists jobs by page: of some queues, in some states, that meet some conditions. A call reads a few pages of
+ * the store at most, so its cost does not grow with the number of jobs, nor with how rarely a job meets the
+ * conditions. A cursor says where the next call continues; nothing is kept between two calls.
  */
 import { queueOf } from '../../model/partition.ts'
 import { type JobRecord, type State, states } from '../../model/record.ts'
@@ -16,7 +16,10 @@ import { type OpenQueues, partitionsToLookIn, type StoredJob, stored } from './s
 
 /** The most pages of the store that a call reads. */
 const PAGES = 4
-/** The most times that a call asks for the counts of `MAX_STANDINGS` partitions, to pass over those without such jobs. */
+/**
+ * The most times that a call asks for the counts of `MAX_STANDINGS` partitions, to pass over those without
+ * such jobs.
+ */
 const LOOKS = 5
 const order = oneOf(['newest', 'oldest'])
 

@@ -4,8 +4,8 @@ import type { AlterVerdict } from '../../store/contract/store.ts'
 import type { Signal } from '../../waiting/abort-signal.ts'
 
 /**
- * How a call goes through many jobs: it says how far it is, and ends between two lots of jobs when it is aborted. What it
- * has changed by then stays changed, and is in its answer.
+ * How a call goes through many jobs: it says how far it is, and ends between two lots of jobs when it is
+ * aborted. What it has changed by then stays changed, and is in its answer.
  */
 export interface PassageOptions {
   signal?: Signal
@@ -42,8 +42,8 @@ export class Passage {
   }
 
   /**
-   * Lets timers, signals and the requests of others have their turn. The embedded store answers without one, so that a change
-   * of 100,000 jobs would keep the process for 13 seconds.
+   * Lets timers, signals and the requests of others have their turn. The embedded store answers without one,
+   * so that a change of 100,000 jobs would keep the process for 13 seconds.
    */
   turn(): Promise<void> {
     return new Promise((resolve) => setImmediate(resolve))

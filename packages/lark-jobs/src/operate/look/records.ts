@@ -1,5 +1,6 @@
 /**
- * The whole records of all jobs that meet a filter, a few at a time, for a file from which they can be put back.
+ * The whole records of all jobs that meet a filter, a few at a time, for a file from which they can be put
+ * back.
  */
 import { groupedBy } from '../../model/grouped.ts'
 import type { JobRecord } from '../../model/record.ts'

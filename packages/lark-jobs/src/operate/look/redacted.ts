@@ -1,10 +1,13 @@
 /**
- * Hides the parts of a payload that people must not see. The paths are stored with the job (`options.redact`), so that
- * whatever shows it hides them, also if it does not have the class.
+ * Hides the parts of a payload that people must not see. The paths are stored with the job
+ * (`options.redact`), so that whatever shows it hides them, also if it does not have the class.
  */
 export const HIDDEN = '[redacted]'
 
-/** @param paths such as `card.number` or `users.*.token`. @returns a copy, where there is something to hide */
+/**
+ * @param paths such as `card.number` or `users.*.token`.
+ * @returns a copy, where there is something to hide
+ */
 export function redacted(value: unknown, paths: readonly string[]): unknown {
   return paths.reduce((left, path) => hide(left, path.split('.')), value)
 }

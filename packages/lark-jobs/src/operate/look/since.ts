@@ -9,7 +9,11 @@ export const sinceCondition = new Option<Date | Duration, Date | number>(
   (value) => (value instanceof Date && !Number.isNaN(value.getTime()) ? value : milliseconds(value)),
 )
 
-/** The instant that a condition means, in milliseconds since 1970; without a condition 0. @param now of the store */
+/**
+ * The instant that a condition means, in milliseconds since 1970; without a condition 0.
+ *
+ * @param now of the store
+ */
 export function sinceInstant(since: Date | Duration | undefined, now: number): number {
   if (since === undefined) return 0
   return since instanceof Date ? since.getTime() : now - milliseconds(since)!

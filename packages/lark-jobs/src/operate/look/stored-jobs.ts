@@ -1,5 +1,6 @@
 /**
- * The jobs in a store as people see them: one by its id, the failed ones, and those that a call is about to change.
+ * The jobs in a store as people see them: one by its id, the failed ones, and those that a call is about to
+ * change.
  *
  * `queues` are the configured queues, with the number of partitions of each.
  */
@@ -31,8 +32,8 @@ import { Passage } from './passage.ts'
 import { HIDDEN, redacted } from './redacted.ts'
 
 /**
- * Jobs that one call changes, since a server does nothing else meanwhile. (Measured on 2026-11-25, Redis, 2 cores,
- * shared, the best of eight: to retry 250 jobs takes it 5 ms, and 1,000 take 44.)
+ * Jobs that one call changes, since a server does nothing else meanwhile. (Measured on 2026-11-25, Redis, 2
+ * cores, shared, the best of eight: to retry 250 jobs takes it 5 ms, and 1,000 take 44.)
  */
 const TOGETHER = 250
 
@@ -192,7 +193,9 @@ export async function partitionsAt(open: OpenQueues, { id, queue, partition }: J
   return [own, ...(await partitionsToLookIn(open, queue)).filter((each) => each !== own)]
 }
 
-/** The job as people see it. The type is the caller's assertion: nothing checks that the job has this class. */
+/**
+ * The job as people see it. The type is the caller's assertion: nothing checks that the job has this class.
+ */
 export function stored<J extends JobLike>({
   payload,
   result,
@@ -222,8 +225,8 @@ function shownFlaw(flaw: Unreadable): Unreadable {
 }
 
 /**
- * A payload as people see it. Of a text that cannot be parsed, nobody knows where the parts to hide are, and paths that
- * are damaged hide all.
+ * A payload as people see it. Of a text that cannot be parsed, nobody knows where the parts to hide are, and
+ * paths that are damaged hide all.
  */
 export function shownPayload(text: string, redact: readonly string[] = []): unknown {
   if (!Array.isArray(redact) || !redact.every(isText)) return HIDDEN
@@ -234,7 +237,10 @@ export function shownPayload(text: string, redact: readonly string[] = []): unkn
 /** A JSON text with more characters may be nested so deeply that `JSON.stringify` overflows the stack. */
 const DEEP = 10_000
 
-/** Parses JSON. A text that is damaged, or nested too deeply to be written as JSON again, is returned as it is. */
+/**
+ * Parses JSON. A text that is damaged, or nested too deeply to be written as JSON again, is returned as it
+ * is.
+ */
 export function shownJson(json: string): unknown {
   try {
     const value: unknown = JSON.parse(json)
@@ -280,7 +286,8 @@ export type Located = Pick<JobRecord, 'id' | 'key' | 'partition' | 'state'> & { 
  * Finds the jobs with these ids, each once, in their order.
  *
  * @param queue that has the jobs. Default: every queue
- * @throws for the first id with a problem: JOB_NOT_FOUND, JOB_ID_AMBIGUOUS, or what `check` throws; UNKNOWN_QUEUE
+ * @throws for the first id with a problem: JOB_NOT_FOUND, JOB_ID_AMBIGUOUS, or what `check` throws;
+ *   UNKNOWN_QUEUE
  */
 export async function locateAll(
   open: OpenQueues,
@@ -364,7 +371,11 @@ export async function partitionsToLookIn(
   })
 }
 
-/** Changes any number of jobs. @returns the verdict for each; for the first of them, if the passage is over */
+/**
+ * Changes any number of jobs.
+ *
+ * @returns the verdict for each; for the first of them, if the passage is over
+ */
 export async function alterAll(
   store: Store,
   partition: string,

@@ -1,6 +1,6 @@
 /**
- * The whole records of jobs, with their payloads as they are stored: nothing is hidden in them. So they can be written to a
- * file, and put back from it.
+ * The whole records of jobs, with their payloads as they are stored: nothing is hidden in them. So they can
+ * be written to a file, and put back from it.
  */
 import type { JobRecord } from '../../model/record.ts'
 import type { Store } from '../../store/contract/store.ts'

@@ -1,6 +1,6 @@
 /**
- * The figures of a queue: how long its jobs wait and run, how many come and how many end, and since when the oldest
- * waits. Workers gather them and make them known every five seconds, so they are that old at most.
+ * The figures of a queue: how long its jobs wait and run, how many come and how many end, and since when the
+ * oldest waits. Workers gather them and make them known every five seconds, so they are that old at most.
  */
 import { defined } from '../../model/defined.ts'
 import type { WorkerRuns } from '../../model/record.ts'
@@ -34,7 +34,10 @@ export interface QueueMeasures {
   out: number
   /** Milliseconds since the first of the waiting jobs was due. Missing: none waits. */
   oldest?: number
-  /** Milliseconds that the oldest may wait, as the configuration of this process says. Missing: it says nothing. */
+  /**
+   * Milliseconds that the oldest may wait, as the configuration of this process says. Missing: it says
+   * nothing.
+   */
   target?: number
 }
 

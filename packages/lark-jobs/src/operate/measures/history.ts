@@ -1,6 +1,6 @@
 /**
- * How many runs ended in the queues of a store, coarser the older: by minute for an hour, by hour for three days, by day
- * for 90 days.
+ * How many runs ended in the queues of a store, coarser the older: by minute for an hour, by hour for three
+ * days, by day for 90 days.
  */
 
 import type { OptionsOf } from '../../options/schema.ts'
@@ -38,7 +38,10 @@ export interface StoreHistory {
 const historyConditions = conditions({
   /** Default: every queue. */
   queue: queueName,
-  /** Only minutes, hours and days that have not ended before: an instant, or how long ago. Default: all that are kept. */
+  /**
+   * Only minutes, hours and days that have not ended before: an instant, or how long ago. Default: all that
+   * are kept.
+   */
   since: sinceCondition,
 })
 

@@ -1,6 +1,6 @@
 /**
- * One look at the whole store, for figures, metrics and health: what every queue holds, since when its jobs wait, and how
- * the runs of all workers went.
+ * One look at the whole store, for figures, metrics and health: what every queue holds, since when its jobs
+ * wait, and how the runs of all workers went.
  */
 
 import type { WorkerRecord } from '../../model/record.ts'
@@ -51,8 +51,8 @@ export async function measure(open: OpenQueues, named?: string, next = 0): Promi
 }
 
 /**
- * What partitions hold. Jobs that no worker could read count as waiting, although the store has put them off until the next
- * worker may try.
+ * What partitions hold. Jobs that no worker could read count as waiting, although the store has put them off
+ * until the next worker may try.
  *
  * @param next as in `measure`
  */
@@ -86,7 +86,9 @@ export function oldestOf(standings: readonly Standing[]): number | undefined {
   return times.length === 0 ? undefined : Math.min(...times)
 }
 
-/** The counts of all runs that ever were, by queue and key. The key of crashed runs is '': it is not known. */
+/**
+ * The counts of all runs that ever were, by queue and key. The key of crashed runs is '': it is not known.
+ */
 export function countsByKey({
   past,
   workers,

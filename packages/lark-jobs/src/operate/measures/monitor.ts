@@ -1,6 +1,6 @@
 /**
- * Compares queues with limits: how long the oldest job waits, how many jobs fail, how many wait, and how many workers
- * serve the queue. For cron, CI and scripts.
+ * Compares queues with limits: how long the oldest job waits, how many jobs fail, how many wait, and how many
+ * workers serve the queue. For cron, CI and scripts.
  */
 
 import { JobsError } from '../../model/errors.ts'
@@ -66,7 +66,10 @@ const monitorOptions = conditions({
 
 /** The limits of `operate().monitor()`. */
 export interface MonitorOptions {
-  /** How long the oldest job may wait, from when it is due until it begins. Default: the `target` of the queue. */
+  /**
+   * How long the oldest job may wait, from when it is due until it begins. Default: the `target` of the
+   * queue.
+   */
   maxAge?: LimitOfQueues<Duration>
   /** How many jobs may fail for good within `within`. Default: not checked. */
   maxFailed?: LimitOfQueues<MostFailed>
@@ -74,7 +77,10 @@ export interface MonitorOptions {
   maxWaiting?: LimitOfQueues<number>
   /** How many live workers must serve the queue and take jobs. Default: not checked. */
   minWorkers?: LimitOfQueues<number>
-  /** The time for `maxFailed`: 1 minute to 1 hour. Default 5 minutes. A minute that is only in part within counts. */
+  /**
+   * The time for `maxFailed`: 1 minute to 1 hour. Default 5 minutes. A minute that is only in part within
+   * counts.
+   */
   within?: Duration
 }
 
@@ -205,7 +211,9 @@ export async function monitor(
   return { ok: checks.every(({ ok }) => ok), within, checks, unlimited: without }
 }
 
-/** A queue that is not configured counts while it has jobs to run: else an old one would be missed for ever. */
+/**
+ * A queue that is not configured counts while it has jobs to run: else an old one would be missed for ever.
+ */
 function hasWork({ counts, damage }: Standing): boolean {
   return damage !== undefined || counts.waiting + counts.delayed + counts.active > 0
 }

@@ -1,6 +1,6 @@
 /**
- * What a dashboard shows of a store from second to second: the status and the figures of every queue, of one look at the
- * store.
+ * What a dashboard shows of a store from second to second: the status and the figures of every queue, of one
+ * look at the store.
  */
 
 import type { WorkerRecord } from '../../model/record.ts'
@@ -13,8 +13,8 @@ import { LOOK, type QueueStatus, statusesOf } from './status.ts'
 
 const overviewOptions = conditions({
   /**
-   * Whether to look for keys that no worker knows, which costs most of the call: without, no queue has `unknownKeys`.
-   * Default true.
+   * Whether to look for keys that no worker knows, which costs most of the call: without, no queue has
+   * `unknownKeys`. Default true.
    */
   keys: flag(),
 })

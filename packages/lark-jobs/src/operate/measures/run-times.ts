@@ -1,6 +1,6 @@
 /**
- * How long runs waited and took within the last hour, three days or 90 days, and when versions of Lark were seen first: for
- * charts.
+ * How long runs waited and took within the last hour, three days or 90 days, and when versions of Lark were
+ * seen first: for charts.
  */
 import { RunCounts } from '../../model/run/run-counts.ts'
 import { type OptionsOf, oneOf } from '../../options/schema.ts'
@@ -31,7 +31,10 @@ export type HistoryUnit = keyof typeof units
 const timesConditions = conditions({
   /** Default: all queues together. */
   queue: queueName,
-  /** The steps: `'minutes'` of the last hour, the default; `'hours'` of the last three days; `'days'` of the last 90. */
+  /**
+   * The steps: `'minutes'` of the last hour, the default; `'hours'` of the last three days; `'days'` of the
+   * last 90.
+   */
   unit: oneOf<HistoryUnit>(['minutes', 'hours', 'days']),
 })
 
@@ -60,8 +63,8 @@ export interface RunTimes {
   /** Only steps in which a run began or ended, the oldest first. The last one may still go on. */
   steps: RunTimesWithin[]
   /**
-   * The versions of Lark and the releases of the application with which workers first came in that time, and the end of the
-   * step in which they did.
+   * The versions of Lark and the releases of the application with which workers first came in that time, and
+   * the end of the step in which they did.
    */
   versions: FirstSeen[]
   releases: FirstSeen[]

@@ -47,8 +47,8 @@ export interface QueueStatus {
   /** How many of the waiting and delayed jobs have failed at least once, and wait for their next try. */
   retrying: number
   /**
-   * The jobs that no worker could read, if there are some. They wait, and are listed as delayed until the next worker may
-   * try: as many as `delayed` says.
+   * The jobs that no worker could read, if there are some. They wait, and are listed as delayed until the
+   * next worker may try: as many as `delayed` says.
    */
   stranded?: StrandedJobs
   /** Milliseconds since the first of the waiting jobs was due. Missing: none waits. */
@@ -61,18 +61,26 @@ export interface QueueStatus {
   lastHour: EndedCounts
   /** Whether the queue, or one of its partitions, is paused. None of the jobs there begins. */
   paused: boolean
-  /** When its pause ends, in milliseconds since 1970. Missing: it is not paused, or until somebody resumes it. */
+  /**
+   * When its pause ends, in milliseconds since 1970. Missing: it is not paused, or until somebody resumes it.
+   */
   pausedUntil?: number
   /** Why it is paused, if a job or a person said so. */
   pausedBecause?: string
-  /** The person who paused it, such as `ada at web-1`, and when, in milliseconds since 1970. Missing: a job did. */
+  /**
+   * The person who paused it, such as `ada at web-1`, and when, in milliseconds since 1970. Missing: a job
+   * did.
+   */
   pausedBy?: string
   pausedAt?: number
   /** Its paused groups, in the order in which their pauses end; at most 100 of each partition. */
   pausedGroups: ShownGroup[]
   /** How many live workers serve the queue. */
   workers: number
-  /** Keys that no live worker knows, among the next 100 waiting and the next 100 delayed jobs of each partition. */
+  /**
+   * Keys that no live worker knows, among the next 100 waiting and the next 100 delayed jobs of each
+   * partition.
+   */
   unknownKeys: string[]
   partitions: { partition: string; counts: Counts }[]
   /** Partitions that have data which Lark did not write. All else is as if they were empty. */
@@ -96,7 +104,10 @@ export async function status(
   return { store: store.name, queues: await statusesOf(open, { at, workers, queues }, targets), workers }
 }
 
-/** @param measured with the keys of the next jobs, `LOOK` of each partition and state; without, no key is unknown */
+/**
+ * @param measured with the keys of the next jobs, `LOOK` of each partition and state; without, no key is
+ *   unknown
+ */
 export async function statusesOf(
   { store, queues: configured }: OpenQueues,
   { at, workers, queues }: Pick<Measurement, 'at' | 'workers' | 'queues'>,
@@ -204,8 +215,8 @@ function ended(minutes: readonly Minute[], part: (at: number) => number): EndedC
 }
 
 /**
- * How much of the minute that began at an instant counts as the last minute, from 0 to 1. Minutes are counted by the clock:
- * of the one before this, as much counts as is less than 60 seconds ago.
+ * How much of the minute that began at an instant counts as the last minute, from 0 to 1. Minutes are counted
+ * by the clock: of the one before this, as much counts as is less than 60 seconds ago.
  */
 export function withinLastMinute(at: number, now: number): number {
   return Math.min(1, Math.max(0, 1 - (now - MINUTE - at) / MINUTE))

@@ -1,6 +1,7 @@
 /**
- * The jobs of a queue that no worker could read: the workers that met them did not know their key, the version of their
- * payload, or their format, and put them back for up to a minute. They count as waiting (`measurement.ts`), although the store calls them delayed.
+ * The jobs of a queue that no worker could read: the workers that met them did not know their key, the
+ * version of their payload, or their format, and put them back for up to a minute. They count as waiting
+ * (`measurement.ts`), although the store calls them delayed.
  */
 import type { Standing, Store, Stranded } from '../../store/contract/store.ts'
 import type { QueueStandings } from './measurement.ts'

@@ -28,7 +28,10 @@ const pauseConditions = conditions({
 export interface PauseScheduleOptions extends OptionsOf<typeof pauseConditions.entries, undefined> {}
 
 const resumeConditions = conditions({
-  /** What becomes of the ticks that came during the pause: `skip`, `once` or `all`. Default: as the schedule says. */
+  /**
+   * What becomes of the ticks that came during the pause: `skip`, `once` or `all`. Default: as the schedule
+   * says.
+   */
   missed: oneOf(missedPolicies),
 })
 

@@ -44,7 +44,10 @@ export interface ScheduleInfo {
   following?: number[]
   /** Since when it is paused, why, and by which person. */
   paused?: { at: number; because?: string; by?: string }
-  /** When it ended. `limit`: it has ticked so often. `over`: it has no more ticks. `dropped`: no class declares it. */
+  /**
+   * When it ended. `limit`: it has ticked so often. `over`: it has no more ticks. `dropped`: no class
+   * declares it.
+   */
   ended?: { at: number; why: 'limit' | 'over' | 'dropped' }
   /** Of the schedule of a class: since when no living worker declares it, as far as a worker has looked. */
   undeclaredSince?: number

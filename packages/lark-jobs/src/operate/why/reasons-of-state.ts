@@ -75,7 +75,8 @@ export function endedReasons({ job, at, lockedBy }: Stand): Reason[] {
 }
 
 /**
- * A node without a job: it has not started, or its job is not kept any more. None if it has started and not ended.
+ * A node without a job: it has not started, or its job is not kept any more. None if it has started and not
+ * ended.
  *
  * @param nodes all of the flow
  */

@@ -52,8 +52,8 @@ export async function waitingReasons(facts: Facts): Promise<Reason[]> {
 }
 
 /**
- * A job that is due later. What matters only then is not a reason now. What somebody must mend comes first: if nobody can
- * run a job, workers put it back again and again.
+ * A job that is due later. What matters only then is not a reason now. What somebody must mend comes first:
+ * if nobody can run a job, workers put it back again and again.
  */
 export async function delayedReasons(facts: Facts): Promise<Reason[]> {
   const { job, at } = facts.stand
@@ -240,7 +240,8 @@ async function permits({ open, stand, workers: alive }: Facts): Promise<Reason[]
     const text = `The rate of ${lowerFirst(whose)} grants ${needs} in ${readable(Math.max(0, nextAt - at))}`
     return [{ kind, text, until: nextAt, ...by, remedy: 'lark jobs:limits' }]
   }
-  // A worker makes the limits of a class known when its first job asks for a permit, and until then this may be a rate.
+  // A worker makes the limits of a class known when its first job asks for a permit, and until then this may
+  // be a rate.
   const ends = limits === undefined ? '' : ' until a job ends'
   const text = `${whose} has ${weight === 1 ? 'no free permit' : `fewer free permits than it needs (${weight})`}${ends}${who}`
   const [first] = by.jobs ?? []

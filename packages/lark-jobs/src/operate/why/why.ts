@@ -1,6 +1,7 @@
 /**
- * Why a job does not run: what its store says of its place (`store/contract/stand.ts`), the live workers, the permits of its
- * limiter, circuits, and the flow that it belongs to. Nothing is changed, and no payload is read.
+ * Why a job does not run: what its store says of its place (`store/contract/stand.ts`), the live workers, the
+ * permits of its limiter, circuits, and the flow that it belongs to. Nothing is changed, and no payload is
+ * read.
  */
 import { FlowRecords } from '../../flow/flow-records.ts'
 import { defined } from '../../model/defined.ts'

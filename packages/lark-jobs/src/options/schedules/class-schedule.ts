@@ -1,6 +1,6 @@
 /**
- * The schedules that a job class declares: `schedule = cron('0 8 * * 1-5')`, with a payload, or a list in which each has a
- * name.
+ * The schedules that a job class declares: `schedule = cron('0 8 * * 1-5')`, with a payload, or a list in
+ * which each has a name.
  */
 
 import { isObject, isText, Option, option, refuse, Schema, type Voice } from '../schema.ts'
@@ -25,9 +25,9 @@ export type ClassScheduleEntry<P = any> = { when: Recurrence } & ScheduledPayloa
 /**
  * What a class declares: `cron(…)`, `{ when, payload }`, or a list of `{ name, when, payload }`.
  *
- * The type argument is the payload. TypeScript cannot infer it from `handle`, so a class may write it for the compiler:
- * `schedule: ClassSchedule<{ tenant: number }> = [{ name: 'morning', when: daily('08:00'), payload: { tenant: 7 } }]`.
- * Lark checks it when a worker starts.
+ * The type argument is the payload. TypeScript cannot infer it from `handle`, so a class may write it for the
+ * compiler: `schedule: ClassSchedule<{ tenant: number }> = [{ name: 'morning', when: daily('08:00'), payload:
+ * { tenant: 7 } }]`. Lark checks it when a worker starts.
  */
 // biome-ignore lint/suspicious/noExplicitAny: see ClassScheduleEntry
 export type ClassSchedule<P = any> =
@@ -48,7 +48,10 @@ export interface WrittenSchedule {
 const recurrence = option<Recurrence>("cron(), every() or daily(), such as daily('08:00')", isRecurrence)
 
 export const scheduleEntry = new Schema("an object such as { name: 'morning', when: daily('08:00') }", {
-  /** In a list: distinguishes the schedules of a class. The id of the schedule is the key of the class, `/`, and this. */
+  /**
+   * In a list: distinguishes the schedules of a class. The id of the schedule is the key of the class, `/`,
+   * and this.
+   */
   name: option<string>(
     'a text without white space and colons',
     (value) => isText(value) && isScheduleId(value),

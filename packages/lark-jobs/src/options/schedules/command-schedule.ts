@@ -1,7 +1,8 @@
 /**
  * The schedules that a command declares: `schedule = daily('08:00')`; with arguments or settings of its jobs,
- * `{ when: daily('08:00'), args: { limit: 100 }, timeout: '2h' }`; or a list in which each has a `name`. They are read from
- * JSON, because a worker does not import the commands to find them. So a setting that is a function cannot be used.
+ * `{ when: daily('08:00'), args: { limit: 100 }, timeout: '2h' }`; or a list in which each has a `name`. They
+ * are read from JSON, because a worker does not import the commands to find them. So a setting that is a
+ * function cannot be used.
  */
 import { MAX_SCHEDULE_ID } from '../../model/tick.ts'
 import { jobSettings, type WrittenSettings } from '../job-settings.ts'

@@ -1,12 +1,13 @@
 /**
- * Cron expressions, checked before anything expands them: each number is within its field, and a range cannot be long.
+ * Cron expressions, checked before anything expands them: each number is within its field, and a range cannot
+ * be long.
  *
  *   minute hour day-of-month month day-of-week          or with seconds in front
  *
- * A field is `*`, or a list of numbers, names (`MON`, `JAN`), ranges (`1-5`) and steps (`*\/15`, `8-18/2`). The day of
- * the month also takes `L` (the last), `LW` (the last weekday) and `15W` (the weekday nearest to the 15th); the day of
- * the week takes `5#2` (the second Friday) and `5L` (the last). If both days are restricted, either of them is enough,
- * as in Unix.
+ * A field is `*`, or a list of numbers, names (`MON`, `JAN`), ranges (`1-5`) and steps (`*\/15`, `8-18/2`).
+ * The day of the month also takes `L` (the last), `LW` (the last weekday) and `15W` (the weekday nearest to
+ * the 15th); the day of the week takes `5#2` (the second Friday) and `5L` (the last). If both days are
+ * restricted, either of them is enough, as in Unix.
  */
 import { shown } from '../../words/secret.ts'
 
@@ -45,7 +46,9 @@ const nicknames: Readonly<Record<string, string>> = {
 const LONGEST = 200
 const MOST = 60
 
-/** @returns the expression, in capitals and with single spaces; or what it must be, as the end of a message */
+/**
+ * @returns the expression, in capitals and with single spaces; or what it must be, as the end of a message
+ */
 export function readCron(text: string): { expression: string } | { wrong: string } {
   if (text.length > LONGEST) return { wrong: `at most ${LONGEST} characters long` }
   const trimmed = text.trim().toUpperCase()
@@ -69,8 +72,8 @@ export function hourOf(expression: string): string {
 }
 
 /**
- * Whether it counts off intervals: with a `*` or a step in its seconds, minutes or hours. Then times that a clock change
- * skips are left out, and times that come twice tick twice.
+ * Whether it counts off intervals: with a `*` or a step in its seconds, minutes or hours. Then times that a
+ * clock change skips are left out, and times that come twice tick twice.
  */
 export function isInterval(expression: string): boolean {
   return expression

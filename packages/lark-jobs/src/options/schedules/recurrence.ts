@@ -1,6 +1,6 @@
 /**
- * A recurrence: when a schedule ticks, and what it does with ticks that were missed or come too early. `cron()`,
- * `every()` and `daily()` make it, and check it where it is written.
+ * A recurrence: when a schedule ticks, and what it does with ticks that were missed or come too early.
+ * `cron()`, `every()` and `daily()` make it, and check it where it is written.
  */
 import { types } from 'node:util'
 import { MAX_RUNS } from '../../model/tick.ts'
@@ -51,7 +51,10 @@ function isDay(date: string): boolean {
   return !Number.isNaN(read.getTime()) && read.toISOString().startsWith(day)
 }
 
-/** An instant, read as milliseconds since 1970. A text without a zone is refused: it would mean another time elsewhere. */
+/**
+ * An instant, read as milliseconds since 1970. A text without a zone is refused: it would mean another time
+ * elsewhere.
+ */
 const instant = new Option<Date | string, number>(
   "a Date, or a text with a zone such as '2027-01-01T00:00:00Z'",
   (value) => {
@@ -63,22 +66,22 @@ const instant = new Option<Date | string, number>(
 
 const policies = {
   /**
-   * What becomes of ticks that are late by more than the grace, because no worker lived or the store was away. `skip`
-   * (default): they are recorded, and nothing runs for them. `once`: one job runs for all of them, at the instant of the
-   * last. `all`: each becomes a job, at most 1,000.
+   * What becomes of ticks that are late by more than the grace, because no worker lived or the store was
+   * away. `skip` (default): they are recorded, and nothing runs for them. `once`: one job runs for all of
+   * them, at the instant of the last. `all`: each becomes a job, at most 1,000.
    */
   missed: oneOf<Missed>(missedPolicies).or('skip'),
   /** How late a tick may be and still becomes a job: milliseconds, or `'30s'`, `'5m'`. Default `'1m'`. */
   grace: duration(0).or('1m'),
   /**
-   * What a tick does while the job of the tick before has not ended. `allow` (default): its job is queued beside the
-   * other. `skip`: it is recorded, and nothing runs for it. `queue`: its job begins when the others have ended. `cancel`:
-   * the other job is cancelled, and the new one begins when that has ended.
+   * What a tick does while the job of the tick before has not ended. `allow` (default): its job is queued
+   * beside the other. `skip`: it is recorded, and nothing runs for it. `queue`: its job begins when the
+   * others have ended. `cancel`: the other job is cancelled, and the new one begins when that has ended.
    */
   overlap: oneOf<Overlap>(overlapPolicies).or('allow'),
   /**
-   * Spreads schedules that tick at the same instant: each is later by a part of this that its id decides, always the
-   * same. Default: none.
+   * Spreads schedules that tick at the same instant: each is later by a part of this that its id decides,
+   * always the same. Default: none.
    */
   jitter: duration(0),
   /** After so many failed jobs in a row the schedule is paused. Default: never. */
@@ -122,10 +125,12 @@ const interval = new Option<Duration, number>(`${durationForm}, from 1 s, in who
 /**
  * A schedule that ticks when a cron expression says so.
  *
- * @param expression `minute hour day-of-month month day-of-week`, or with seconds in front. Names (`MON`, `JAN`), lists,
- *   ranges, steps, `L`, `LW`, `15W`, `5#2`, and `@hourly`, `@daily`, `@weekly`, `@monthly`, `@yearly`
+ * @param expression `minute hour day-of-month month day-of-week`, or with seconds in front. Names (`MON`,
+ *   `JAN`), lists, ranges, steps, `L`, `LW`, `15W`, `5#2`, and `@hourly`, `@daily`, `@weekly`, `@monthly`,
+ *   `@yearly`
  * @param options see `CronOptions`
- * @throws SCHEDULE_INVALID naming the field of the expression or the option, the value, and what would be right
+ * @throws SCHEDULE_INVALID naming the field of the expression or the option, the value, and what would be
+ *   right
  * @example
  * export class ReportJob extends Job {
  *   schedule = cron('0 8 * * 1-5', { timezone: 'Europe/Paris' })
@@ -137,7 +142,8 @@ export function cron(expression: string, options: CronOptions = {}): Recurrence 
 }
 
 /**
- * A schedule that ticks at equal intervals, aligned to the clock in UTC: `every('15m')` ticks at :00, :15, :30 and :45.
+ * A schedule that ticks at equal intervals, aligned to the clock in UTC: `every('15m')` ticks at :00, :15,
+ * :30 and :45.
  *
  * @param time milliseconds, or `'10s'`, `'15m'`, `'1d'`. At least one second
  * @param options see `EveryOptions`

@@ -11,7 +11,9 @@ const RIGHT = "the name of a time zone, such as 'Europe/Paris' or 'UTC'"
 const known = new Set(['UTC'])
 let listed: ReadonlySet<string> | undefined
 
-/** A time zone. Offsets (`+01:00`) are refused: they have no clock changes, and Node knows them only since 22. */
+/**
+ * A time zone. Offsets (`+01:00`) are refused: they have no clock changes, and Node knows them only since 22.
+ */
 export const timezone = new Option<string, string>(RIGHT, (value, path, voice) => {
   if (!isText(value) || isZone(value)) return value as string | undefined
   const near = nearest(value, Intl.supportedValuesOf('timeZone'))
@@ -21,7 +23,8 @@ export const timezone = new Option<string, string>(RIGHT, (value, path, voice) =
 
 function isZone(name: string): boolean {
   if (known.has(name)) return true
-  // The first format of a process costs 12 ms of CPU, and the list 2 (Node 20, 2026-11-26). It lacks older names.
+  // The first format of a process costs 12 ms of CPU, and the list 2 (Node 20, 2026-11-26). It lacks older
+  // names.
   listed ??= new Set(Intl.supportedValuesOf('timeZone'))
   if (!listed.has(name) && !isFormatted(name)) return false
   known.add(name)

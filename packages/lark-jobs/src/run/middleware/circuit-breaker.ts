@@ -1,6 +1,6 @@
 /**
- * A middleware that stops jobs from calling a service that is down. `circuit.ts` describes the states. The store keeps
- * them for all workers.
+ * A middleware that stops jobs from calling a service that is down. `circuit.ts` describes the states. The
+ * store keeps them for all workers.
  */
 
 import { JobsError } from '../../model/errors.ts'
@@ -29,9 +29,9 @@ export const circuitBreakerOptions = new Schema('an object', {
 export interface CircuitBreakerOptions extends OptionsOf<typeof circuitBreakerOptions.entries> {}
 
 /**
- * The circuit opens after a number of failed attempts within a time, over all workers. While it is open, jobs are put
- * back until the pause is over, which burns no attempt. Then one job runs as a trial: if it succeeds, the circuit
- * closes; if it fails, the pause begins anew. Under `dispatchNow()` this middleware does nothing.
+ * The circuit opens after a number of failed attempts within a time, over all workers. While it is open, jobs
+ * are put back until the pause is over, which burns no attempt. Then one job runs as a trial: if it succeeds,
+ * the circuit closes; if it fails, the pause begins anew. Under `dispatchNow()` this middleware does nothing.
  *
  * @throws JOB_INVALID for unknown options and wrong values
  * @example middleware() { return [circuitBreaker({ failures: 5, per: '1m', pause: '30s', name: 'stripe' })] }

@@ -1,6 +1,6 @@
 /**
- * Gives Lark's own middleware access to the limiters that workers share, which other middleware cannot reach. A run
- * without a worker (`dispatchNow`) has no such access, and always proceeds.
+ * Gives Lark's own middleware access to the limiters that workers share, which other middleware cannot reach.
+ * A run without a worker (`dispatchNow`) has no such access, and always proceeds.
  */
 import { nearest } from '@s18i/lark/config'
 import { JobsError } from '../../model/errors.ts'

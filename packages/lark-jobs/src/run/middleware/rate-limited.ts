@@ -14,8 +14,8 @@ export const rateLimitedOptions = new Schema('an object', {
   /** How many permits a run takes. Default 1, at most 1,000. */
   weight,
   /**
-   * How long a job is put back if all permits are in use: up to a quarter sooner or later. Default 1 s. If a rate has
-   * no permits left, the job comes back when the rate has some again.
+   * How long a job is put back if all permits are in use: up to a quarter sooner or later. Default 1 s. If a
+   * rate has no permits left, the job comes back when the rate has some again.
    */
   releaseAfter,
 })
@@ -31,10 +31,10 @@ interface Need {
 }
 
 /**
- * Runs a job only if its limiter has permits for it. Otherwise it puts the job back, which burns no attempt. The job
- * holds permits of a `concurrency` for as long as it runs. If its worker is killed, they are free again within the
- * worker's lease (15 s), or at once if the worker was a process of `--processes`. Under `dispatchNow()` this middleware
- * does nothing.
+ * Runs a job only if its limiter has permits for it. Otherwise it puts the job back, which burns no attempt.
+ * The job holds permits of a `concurrency` for as long as it runs. If its worker is killed, they are free
+ * again within the worker's lease (15 s), or at once if the worker was a process of `--processes`. Under
+ * `dispatchNow()` this middleware does nothing.
  *
  * @param limiter one of `jobs.limiters` in the configuration; otherwise no worker with the class starts
  *   (`UNKNOWN_LIMITER`)

@@ -4,8 +4,8 @@
 import type { Middleware, MiddlewareJob } from '../../options/middleware.ts'
 
 /**
- * Completes the job without running it if the condition returns `true`. The job's log says so. If the condition throws,
- * the attempt has failed.
+ * Completes the job without running it if the condition returns `true`. The job's log says so. If the
+ * condition throws, the attempt has failed.
  *
  * @param condition receives the payload and the job; may be async
  * @example middleware() { return [skipWhen(async ({ userId }: { userId: number }) => isGone(userId))] }

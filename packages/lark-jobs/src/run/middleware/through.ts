@@ -7,8 +7,8 @@ import type { Middleware, MiddlewareJob } from '../../options/middleware.ts'
 /**
  * Runs a chain; the first middleware is the outermost.
  *
- * If a middleware calls `next()` and does not wait for it, the run still waits, and uses the result of `next()` if the
- * middleware returned nothing.
+ * If a middleware calls `next()` and does not wait for it, the run still waits, and uses the result of
+ * `next()` if the middleware returned nothing.
  *
  * @param handle the end of the chain
  * @throws what the chain threw; NEXT_MISUSED

@@ -10,7 +10,10 @@ import { textOf } from '../../words/thrown.ts'
 export const timingOptions = new Schema('an object', {
   /** A run that takes longer gets a warning in the job's log. Default: no warnings. */
   slow: duration(0),
-  /** Called after every run, however it ended, with its milliseconds. If it throws, the job's log gets a warning. */
+  /**
+   * Called after every run, however it ended, with its milliseconds. If it throws, the job's log gets a
+   * warning.
+   */
   report: func<(took: number, job: MiddlewareJob) => void>(),
 })
 

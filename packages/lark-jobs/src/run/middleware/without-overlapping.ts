@@ -1,6 +1,6 @@
 /**
- * A middleware that keeps jobs with the same name from running at the same time. Each name is a limiter with one
- * permit.
+ * A middleware that keeps jobs with the same name from running at the same time. Each name is a limiter with
+ * one permit.
  */
 
 import { notName, storedPair } from '../../model/stored-name.ts'
@@ -10,7 +10,10 @@ import { spread } from '../../words/duration.ts'
 import { reachOf } from './permits.ts'
 
 export const overlappingOptions = new Schema('an object', {
-  /** How long a job is put back if another with its name is running: up to a quarter sooner or later. Default 1 s. */
+  /**
+   * How long a job is put back if another with its name is running: up to a quarter sooner or later. Default
+   * 1 s.
+   */
   releaseAfter,
   /** Classes with the same text here share their names. Default: each class has its own names. */
   shared: sharedName,
@@ -19,15 +22,16 @@ export const overlappingOptions = new Schema('an object', {
 export interface OverlappingOptions extends OptionsOf<typeof overlappingOptions.entries> {}
 
 /**
- * Runs jobs with the same name one after the other, over all workers. While one runs, another with its name is put
- * back, which burns no attempt. Later jobs may run before a job that was put back.
+ * Runs jobs with the same name one after the other, over all workers. While one runs, another with its name
+ * is put back, which burns no attempt. Later jobs may run before a job that was put back.
  *
- * A job holds its name for as long as it runs. If its worker is killed, the name is free again within the worker's
- * lease (15 s). Under `dispatchNow()` this middleware does nothing.
+ * A job holds its name for as long as it runs. If its worker is killed, the name is free again within the
+ * worker's lease (15 s). Under `dispatchNow()` this middleware does nothing.
  *
- * @param by returns the name for a payload: a text or a number. Without it all jobs of the class have one name
- * @throws JOB_INVALID for unknown options and wrong values. If `by` returns something that is not a name, the attempt
- *   fails with JOB_INVALID
+ * @param by returns the name for a payload: a text or a number. Without it all jobs of the class have one
+ *   name
+ * @throws JOB_INVALID for unknown options and wrong values. If `by` returns something that is not a name, the
+ *   attempt fails with JOB_INVALID
  * @example middleware() { return [withoutOverlapping(({ account }: { account: string }) => account)] }
  */
 export function withoutOverlapping<P>(

@@ -1,6 +1,7 @@
 /**
- * The contract between the job queue and a store of the audit: what people changed by hand. It is an interface of its own,
- * beside the job verbs (`store.ts`). `test/conformance/audit.ts` tests what this comment says.
+ * The contract between the job queue and a store of the audit: what people changed by hand. It is an
+ * interface of its own, beside the job verbs (`store.ts`). `test/conformance/audit.ts` tests what this
+ * comment says.
  *
  * **Entry.** An entry is the text of one change. A store does not read it: it keeps the text, when it was first written, and
  * when it was written last, both by the store's clock. So whoever makes a change writes its entry before, and again with
@@ -31,7 +32,10 @@ export interface AuditBounds {
 export interface AuditRecords {
   /** Milliseconds since 1970, by the store's clock. */
   now: number
-  /** The last to be written first come first. Entries of one millisecond are in the reverse order of their ids. */
+  /**
+   * The last to be written first come first. Entries of one millisecond are in the reverse order of their
+   * ids.
+   */
   entries: AuditRecord[]
 }
 

@@ -34,7 +34,9 @@ export type Change =
   /** Any state but active: the payload (JSON text) is replaced, and the options say when. `redact`: the paths to hide from
    *  then on; by default they stay. `whileActive`: of an active job too, whose next attempt gets it. */
   | { kind: 'edit'; payload: string; redact?: readonly string[] | undefined; whileActive?: boolean }
-  /** Any state: the job has these tags too, behind its others. Refused if it then has more than `MAX_TAGS`. */
+  /**
+   * Any state: the job has these tags too, behind its others. Refused if it then has more than `MAX_TAGS`.
+   */
   | { kind: 'add-tags'; tags: readonly string[] }
   /** Any state: the job has none of these tags. */
   | { kind: 'remove-tags'; tags: readonly string[] }
@@ -55,15 +57,23 @@ const kinds: Record<Change['kind'], true> = {
 /** What a person can do to a job: `alter.lua` has a function for each. */
 export const changeKinds = Object.keys(kinds) as Change['kind'][]
 
-/** What tells the record of a job from what it is after it was run, queued again, or edited: `failed 3 1767225600000`. */
+/**
+ * What tells the record of a job from what it is after it was run, queued again, or edited: `failed 3
+ * 1767225600000`.
+ */
 export function versionOf({ state, runs, options }: Pick<JobRecord, 'state' | 'runs' | 'options'>): string {
   return `${state} ${runs} ${options?.editedAt ?? ''}`
 }
 
-/** `refused`: the state of the job does not allow the change; or its record is damaged, or of another format. */
+/**
+ * `refused`: the state of the job does not allow the change; or its record is damaged, or of another format.
+ */
 export type AlterVerdict = 'done' | 'asked' | 'missing' | 'refused'
 
-/** What became of a job that a call puts back. `exists`: the store has a job with this id, or still keeps a removed one. */
+/**
+ * What became of a job that a call puts back. `exists`: the store has a job with this id, or still keeps a
+ * removed one.
+ */
 export type Restored = 'restored' | 'exists'
 
 /** The settings of a partition. The partition keeps them. */

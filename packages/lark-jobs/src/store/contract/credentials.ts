@@ -1,10 +1,11 @@
 /**
- * Credentials that a function returns: tokens that expire (AWS IAM, Microsoft Entra), passwords that rotate. All
- * connections of a process with the same function share the credentials that it returned last. The function is called
- * again before these expire, and when a server refuses them; then every open connection logs in with the new ones.
+ * Credentials that a function returns: tokens that expire (AWS IAM, Microsoft Entra), passwords that rotate.
+ * All connections of a process with the same function share the credentials that it returned last. The
+ * function is called again before these expire, and when a server refuses them; then every open connection
+ * logs in with the new ones.
  *
- * A function cannot be passed to another thread. So the lease thread has one end of a message channel instead, and
- * receives the credentials through it (`lend`).
+ * A function cannot be passed to another thread. So the lease thread has one end of a message channel
+ * instead, and receives the credentials through it (`lend`).
  */
 import type { MessagePort as Port } from 'node:worker_threads'
 import { durationForm, milliseconds } from '../../words/duration.ts'
@@ -17,17 +18,22 @@ export interface CurrentCredentials {
   username: string | undefined
   password: string
   /**
-   * Milliseconds for which the credentials are still valid when they are handed over; `Infinity` if they have no
-   * expiry.
+   * Milliseconds for which the credentials are still valid when they are handed over; `Infinity` if they have
+   * no expiry.
    */
   life: number
 }
 
 /** Milliseconds that the function may take. */
 const PATIENCE = 10_000
-/** The share of their lifetime after which credentials are replaced. The rest is left for attempts that fail. */
+/**
+ * The share of their lifetime after which credentials are replaced. The rest is left for attempts that fail.
+ */
 const RENEW_AFTER = 0.8
-/** Milliseconds before a function that failed is called again: first `from`, then doubled each time, up to `to`. */
+/**
+ * Milliseconds before a function that failed is called again: first `from`, then doubled each time, up to
+ * `to`.
+ */
 const AGAIN = { from: 200, to: 30_000 }
 /** Milliseconds after which a refusal of a server has nothing to do with the one before. */
 const CALM = 60_000
@@ -46,9 +52,14 @@ export class CredentialSource {
   #asking: Promise<CurrentCredentials> | undefined
   #timer: NodeJS.Timeout | undefined
   #failures = 0
-  /** For each server that has not accepted any since: how many credentials it has refused, and when the last. */
+  /**
+   * For each server that has not accepted any since: how many credentials it has refused, and when the last.
+   */
   readonly #refusals = new Map<string, { count: number; at: number }>()
-  /** The number of the credentials that were refused last, and from when on others are asked for in their place. */
+  /**
+   * The number of the credentials that were refused last, and from when on others are asked for in their
+   * place.
+   */
   #spent = 0
   #askFrom = 0
 
@@ -84,8 +95,9 @@ export class CredentialSource {
   }
 
   /**
-   * A server refused these credentials: others are asked for before the next login. If it refuses those too, while
-   * other servers may accept them, they are used meanwhile, and the function is called more and more rarely.
+   * A server refused these credentials: others are asked for before the next login. If it refuses those too,
+   * while other servers may accept them, they are used meanwhile, and the function is called more and more
+   * rarely.
    */
   refused(number: number, server: string): void {
     if (this.#held?.number !== number || this.#spent === number) return
@@ -105,8 +117,8 @@ export class CredentialSource {
   }
 
   /**
-   * The same credentials for another thread, with the rest of their lifetime. The clocks of two threads begin at
-   * different times, so an instant would have no meaning there.
+   * The same credentials for another thread, with the rest of their lifetime. The clocks of two threads begin
+   * at different times, so an instant would have no meaning there.
    */
   remaining(held: CurrentCredentials): CurrentCredentials {
     return held.number === this.#held?.number ? { ...held, life: this.#until - performance.now() } : held
@@ -163,8 +175,8 @@ export class CredentialSource {
     try {
       await this.#refresh()
     } catch (error) {
-      // A new connection fails with this error. Open connections go on for now, so a warning reports the problem, which
-      // only people can solve.
+      // A new connection fails with this error. Open connections go on for now, so a warning reports the
+      // problem, which only people can solve.
       if (this.#failures === 0) process.emitWarning(messageOf(error), { code: 'LARK_CREDENTIALS' })
       this.#planAnother()
     }
@@ -314,8 +326,8 @@ export function lend(connection: string | RedisServers): Lent {
 }
 
 /**
- * Sends the credentials of a source to a port: new ones from now on, and the current ones on request. @returns a
- * function that ends this
+ * Sends the credentials of a source to a port: new ones from now on, and the current ones on request.
+ * @returns a function that ends this
  */
 function hand(source: CredentialSource, port: Port): () => void {
   port.on('message', (spent: number) => {

@@ -30,13 +30,13 @@ import type { EffectName } from '../../model/effect.ts'
 /** What a call says of effects. A call without it is handed none. */
 export interface EffectsWanted {
   /**
-   * Milliseconds for which the caller has a hook. Absent: it is handed no hooks, only members. 0: it is handed nothing,
-   * and only acknowledges.
+   * Milliseconds for which the caller has a hook. Absent: it is handed no hooks, only members. 0: it is
+   * handed nothing, and only acknowledges.
    */
   lease?: number
   /**
-   * Effects that were delivered, at most `MAX_ITEMS`. Naming one twice does no harm. They are acknowledged before
-   * others are handed out.
+   * Effects that were delivered, at most `MAX_ITEMS`. Naming one twice does no harm. They are acknowledged
+   * before others are handed out.
    */
   done?: readonly EffectName[]
 }

@@ -22,7 +22,9 @@ export type Enqueued =
   | { kind: 'refused'; reason: 'priorities' }
   | { kind: 'replaced'; by: string }
 
-/** What a full partition does with one more job: it rejects it, or drops the first job of the lowest priority. */
+/**
+ * What a full partition does with one more job: it rejects it, or drops the first job of the lowest priority.
+ */
 export interface Bound {
   max: number
   full: 'reject' | 'drop-oldest'

@@ -1,6 +1,6 @@
 /**
- * Events: how a process hears what happens to the jobs of a partition. `test/conformance/listening.ts` tests what this
- * comment says.
+ * Events: how a process hears what happens to the jobs of a partition. `test/conformance/listening.ts` tests
+ * what this comment says.
  *
  * **Written while somebody listens.** `Store.listen` asks a partition to write events for `ttl` milliseconds. If more
  * than half of this time is left from an earlier call, it stays so, so that most calls write nothing. From then on, each
@@ -31,8 +31,8 @@ export const EVENTS_KEPT = 10_000
 /** The most events of an entry. */
 export const EVENTS_TOGETHER = 50
 /**
- * The most bytes of the ids of an entry. As many ids of Lark as an entry may have take fewer, and each id of an
- * application takes at most a sixth.
+ * The most bytes of the ids of an entry. As many ids of Lark as an entry may have take fewer, and each id of
+ * an application takes at most a sixth.
  */
 export const EVENTS_BYTES = 2_000
 /** The most entries that an answer has. */
@@ -51,7 +51,9 @@ export interface Heard {
   entries: EventEntry[]
   /** Where the next call goes on. */
   position: string
-  /** The partition no longer has the position of the call: events may be missing, and there are no entries. */
+  /**
+   * The partition no longer has the position of the call: events may be missing, and there are no entries.
+   */
   isGap?: true
 }
 

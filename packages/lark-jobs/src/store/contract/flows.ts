@@ -1,7 +1,7 @@
 /**
- * The contract between the job queue and a store of flows: chains, batches, workflows. It is an interface of its own,
- * beside the job verbs (`store.ts`). `test/conformance/flows.ts`, and those beside it of nodes, of members and of ends at
- * home, test what this comment says.
+ * The contract between the job queue and a store of flows: chains, batches, workflows. It is an interface of
+ * its own, beside the job verbs (`store.ts`). `test/conformance/flows.ts`, and those beside it of nodes, of
+ * members and of ends at home, test what this comment says.
  *
  * **Flow.** A flow is kept in its home partition. A store reads neither its definition nor its state (`model/flow.ts`): it
  * keeps both texts, a number that rises with each write, and when the flow is due next. Whoever writes says which number it
@@ -60,8 +60,8 @@ export const MAX_FAILURES = 1_000
 /** The most news that a flow is handed out with: the others come after the next write. */
 export const MAX_NEWS = 1_000
 /**
- * The most bytes of results that a flow keeps: 6,710 for each of 10,000 nodes, or 128 of the largest results. It bounds what one
- * flow takes of the memory of a server.
+ * The most bytes of results that a flow keeps: 6,710 for each of 10,000 nodes, or 128 of the largest results.
+ * It bounds what one flow takes of the memory of a server.
  */
 export const MAX_RESULTS = 67_108_864
 /** What is kept in place of a result that has no room. */
@@ -83,8 +83,8 @@ export interface MemberEnd extends Pick<Member, 'flow' | 'index'> {
   /** When it ended, by the clock of its partition. */
   at: number
   /**
-   * Of a member that did not complete: the `queuedAt` of its job, which tells its starts apart. Absent: the end is that of
-   * its last start.
+   * Of a member that did not complete: the `queuedAt` of its job, which tells its starts apart. Absent: the
+   * end is that of its last start.
    */
   start?: number
 }
@@ -133,7 +133,10 @@ export interface StoredFlow {
 /** A change of a flow. */
 export type FlowWrite = {
   id: string
-  /** The number of the flow that the writer has read; 0 if there was none. If it is another by now, nothing changes. */
+  /**
+   * The number of the flow that the writer has read; 0 if there was none. If it is another by now, nothing
+   * changes.
+   */
   rev: number
   /** Jobs to queue with the change, at most `MAX_ITEMS`. */
   jobs?: readonly NewJob[]
@@ -144,7 +147,10 @@ export type FlowWrite = {
       state: string
       /** When the flow is due: milliseconds since 1970. Absent: only if there is news. */
       next?: number | undefined
-      /** How many news the writer has read. They are not handed out again. If there are others, the flow is due at once. */
+      /**
+       * How many news the writer has read. They are not handed out again. If there are others, the flow is
+       * due at once.
+       */
       heard?: number
       /** Default for each: as it is. At first `reserved` is 0, and there is neither a size nor an alarm. */
       crowd?: { reserved?: number; size?: number; alarm?: number | undefined }
@@ -166,9 +172,9 @@ export interface FlowWritten {
 
 export interface Applied {
   /**
-   * One for each end, in their order. `counted`: it counts now. `repeated`: it had counted before. `former`: the member is
-   * missing, because it was started again, and the end is that of an earlier start. `unknown`: there is no such flow, or it
-   * has no such member.
+   * One for each end, in their order. `counted`: it counts now. `repeated`: it had counted before. `former`:
+   * the member is missing, because it was started again, and the end is that of an earlier start. `unknown`:
+   * there is no such flow, or it has no such member.
    */
   verdicts: ('counted' | 'repeated' | 'former' | 'unknown')[]
   /** Milliseconds until a flow or a schedule of the partition is due; absent if none will be. */
@@ -194,8 +200,8 @@ export interface Flows {
   apply(home: string, ends: readonly MemberEnd[]): Promise<Applied>
 
   /**
-   * How nodes ended, with their results, and members among the first that did not complete. At most `MAX_ITEMS`, and about
-   * `MAX_BYTES`: what has no room is left out; ask again for these.
+   * How nodes ended, with their results, and members among the first that did not complete. At most
+   * `MAX_ITEMS`, and about `MAX_BYTES`: what has no room is left out; ask again for these.
    *
    * @returns those that have ended, in the order asked
    */
@@ -206,7 +212,8 @@ export interface Flows {
    *
    * @param after the index before the first; -1 for the first page
    * @param count at most `MAX_ITEMS`
-   * @returns indices below `reserved`, in ascending order; none when there are no more, or for a flow that is not there
+   * @returns indices below `reserved`, in ascending order; none when there are no more, or for a flow that is
+   *   not there
    */
   missing(home: string, flow: string, after: number, count: number): Promise<number[]>
 
@@ -216,21 +223,23 @@ export interface Flows {
   /**
    * Members that ended otherwise than completed are missing again, at most `MAX_ITEMS`. Others stay.
    *
-   * @param starts for each, the `queuedAt` that its job has since. Ends of earlier starts, which may be on their way, are
-   *   `former` from then on
+   * @param starts for each, the `queuedAt` that its job has since. Ends of earlier starts, which may be on
+   *   their way, are `former` from then on
    * @returns how many
    */
   reopen(home: string, flow: string, indices: readonly number[], starts?: readonly number[]): Promise<number>
 
   /**
-   * Keeps no more of the ends of nodes and members, at most `MAX_ITEMS`, than that they have ended, how, why and when:
-   * no errors, and `RESULT_PURGED` in place of results. Who has not ended, or is unknown, stays so. Safe to repeat.
+   * Keeps no more of the ends of nodes and members, at most `MAX_ITEMS`, than that they have ended, how, why
+   * and when: no errors, and `RESULT_PURGED` in place of results. Who has not ended, or is unknown, stays so.
+   * Safe to repeat.
    */
   purge(home: string, flow: string, indices: readonly number[]): Promise<void>
 
   /**
-   * What became of nodes and members, at most `MAX_ITEMS`, in the partition that has their jobs. One for each id. One that
-   * was acknowledged within `RESEND_MEMORY` is remembered: of a member that completed, perhaps only that, and when.
+   * What became of nodes and members, at most `MAX_ITEMS`, in the partition that has their jobs. One for each
+   * id. One that was acknowledged within `RESEND_MEMORY` is remembered: of a member that completed, perhaps
+   * only that, and when.
    */
   fates(partition: string, ids: readonly string[]): Promise<MemberFate[]>
 

@@ -1,9 +1,10 @@
 /**
  * How many jobs ended in a partition, coarser the older: by minute, by hour, and by day, in UTC.
  *
- * A settle counts in a minute only. Once in an hour its minutes are rolled up: their sum is the hour, and the sum of the
- * hours of a day is the day. A sum is written again if there is a greater one, so it does not matter who rolls up, how
- * often, or whether somebody died meanwhile. What is not rolled up yet is added up here, when it is read.
+ * A settle counts in a minute only. Once in an hour its minutes are rolled up: their sum is the hour, and the
+ * sum of the hours of a day is the day. A sum is written again if there is a greater one, so it does not
+ * matter who rolls up, how often, or whether somebody died meanwhile. What is not rolled up yet is added up
+ * here, when it is read.
  */
 
 import type { Minute } from './page.ts'

@@ -1,6 +1,7 @@
 /**
- * What an inspection of a store finds: facts about its servers or its file, which nothing judges here. Reading them
- * changes nothing. A fact that cannot be known, for example because the user of a server may not ask, is absent.
+ * What an inspection of a store finds: facts about its servers or its file, which nothing judges here.
+ * Reading them changes nothing. A fact that cannot be known, for example because the user of a server may not
+ * ask, is absent.
  */
 import type { Durability } from './durability.ts'
 
@@ -42,7 +43,9 @@ export interface ServerFacts {
   replicas?: ReplicaFacts[]
   /** Whether it accepts writes only while enough replicas follow. */
   needsReplicas?: boolean
-  /** By how many milliseconds its clock is ahead of that of this process, and by how many this may be wrong. */
+  /**
+   * By how many milliseconds its clock is ahead of that of this process, and by how many this may be wrong.
+   */
   clock?: { ahead: number; within: number }
   /** The commands that Lark uses and its user may not run, in small letters. */
   refused: string[]

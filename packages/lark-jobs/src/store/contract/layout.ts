@@ -1,10 +1,10 @@
 /**
- * The layout of a store: how everything in it is kept. It is called by a number and a mark, such as `1.0f3ab`. The layout
- * of a release never changes. Before a release, its layout is edited in place, and the mark tells the builds of that
- * time from each other: it is made of the layout's text.
+ * The layout of a store: how everything in it is kept. It is called by a number and a mark, such as
+ * `1.0f3ab`. The layout of a release never changes. Before a release, its layout is edited in place, and the
+ * mark tells the builds of that time from each other: it is made of the layout's text.
  *
- * A store with the layout of an earlier release is brought forward when it is opened, release by release. Any other
- * layout is refused with one line.
+ * A store with the layout of an earlier release is brought forward when it is opened, release by release. Any
+ * other layout is refused with one line.
  */
 import { createHash } from 'node:crypto'
 import { JobsError } from '../../model/errors.ts'

@@ -1,6 +1,7 @@
 /**
- * The contract between the job queue and a store of limiters. It is an interface of its own, independent of the job
- * verbs (`store.ts`). `test/conformance/limiters.ts` and `test/conformance/circuits.ts` test what this comment says.
+ * The contract between the job queue and a store of limiters. It is an interface of its own, independent of
+ * the job verbs (`store.ts`). `test/conformance/limiters.ts` and `test/conformance/circuits.ts` test what
+ * this comment says.
  *
  * **Limiter.** A limiter has a name, which does not begin with a brace, and grants permits to all workers together: a
  * number at a time, a number within a time, or both. There is nothing to set up: each call states the limits. A limiter
@@ -52,7 +53,8 @@ export interface PermitCall {
   /** How many permits it uses now. If it held more, the others are given back. */
   held: number
   /**
-   * How many more permits it wants, up to `MAX_ITEMS`. With 0 the call only renews the lease and gives permits back.
+   * How many more permits it wants, up to `MAX_ITEMS`. With 0 the call only renews the lease and gives
+   * permits back.
    */
   wanted: number
   /** The size of a lot: the holder gets a multiple of this. Default 1. */
@@ -65,7 +67,10 @@ export interface PermitCall {
 
 export interface Permitted {
   granted: number
-  /** If fewer than wanted: milliseconds until a rate allows `each` more. Absent: when other permits are given back. */
+  /**
+   * If fewer than wanted: milliseconds until a rate allows `each` more. Absent: when other permits are given
+   * back.
+   */
   wait?: number
   /** Where the rate has counted the granted permits. Only the store can read it. Absent if no rate did. */
   mark?: number
@@ -77,13 +82,21 @@ export interface Lot {
   each: number
 }
 
-/** What a limiter has granted, and the circuit with its name. At most `MAX_ITEMS` holders and sizes of lots. */
+/**
+ * What a limiter has granted, and the circuit with its name. At most `MAX_ITEMS` holders and sizes of lots.
+ */
 export interface LimiterRecord {
-  /** Who holds permits, and until when unless the holder renews its lease: milliseconds since 1970. In no order. */
+  /**
+   * Who holds permits, and until when unless the holder renews its lease: milliseconds since 1970. In no
+   * order.
+   */
   holders: { holder: string; permits: number; until: number }[]
   /** For lots of which sizes holders wait, since when, and until when this counts. In no order. */
   waits: { permits: number; since: number; until: number }[]
-  /** For a lot that was asked about: how many permits are free, and if a rate has none, when it has enough for the lot. */
+  /**
+   * For a lot that was asked about: how many permits are free, and if a rate has none, when it has enough for
+   * the lot.
+   */
   free?: number
   nextAt?: number
   /** Only while it is open. */
@@ -92,21 +105,23 @@ export interface LimiterRecord {
 
 export interface Limiters {
   /**
-   * Reports how many permits the holder uses, and asks for more. Grants at most `wanted`, as far as the limits allow.
+   * Reports how many permits the holder uses, and asks for more. Grants at most `wanted`, as far as the
+   * limits allow.
    */
   permit(limiter: string, call: PermitCall): Promise<Permitted>
 
   /**
    * Renews the lease of a holder that cannot say how many permits it uses. Their number stays.
    *
-   * @returns whether the limiter still knew the holder. If not, it holds no permits, and should report what it uses
+   * @returns whether the limiter still knew the holder. If not, it holds no permits, and should report what
+   *   it uses
    */
   keep(limiter: string, holder: string, lease: number): Promise<boolean>
 
   /**
-   * Reports an event of a run to a circuit, and returns the state of the circuit. A run that begins when the pause of
-   * the circuit is over is its trial; there is no other trial for another pause. Safe to repeat, except that a second
-   * `begins` counts as a second run.
+   * Reports an event of a run to a circuit, and returns the state of the circuit. A run that begins when the
+   * pause of the circuit is over is its trial; there is no other trial for another pause. Safe to repeat,
+   * except that a second `begins` counts as a second run.
    */
   circuit(name: string, rule: CircuitRule, event: CircuitEvent): Promise<Circuit>
 

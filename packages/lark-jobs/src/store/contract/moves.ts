@@ -1,6 +1,7 @@
 /**
- * The contract of moves: how jobs that wait get into another partition, which may be on another server. It is an interface
- * of its own, beside the job verbs (`store.ts`). `test/conformance/moves.ts` tests what this comment says.
+ * The contract of moves: how jobs that wait get into another partition, which may be on another server. It is
+ * an interface of its own, beside the job verbs (`store.ts`). `test/conformance/moves.ts` tests what this
+ * comment says.
  *
  * **Three steps.** No verb writes to two partitions, so a job is on its way in between:
  *
@@ -8,8 +9,9 @@
  *   put      it is in the other partition, at the place in the order that it had
  *   settle   the first partition keeps only where the job has gone, for `MOVED_MEMORY`
  *
- * In each of these a job can run in one partition at most, and one of them has all of it. Each step may be repeated. If
- * whoever moves jobs dies in between, `due` hands them out again after `MOVE_LEASE`, and any worker goes on.
+ * In each of these a job can run in one partition at most, and one of them has all of it. Each step may be
+ * repeated. If whoever moves jobs dies in between, `due` hands them out again after `MOVE_LEASE`, and any
+ * worker goes on.
  *
  * **On its way** a job counts nowhere, and nobody sees it. But its id is taken, and who asks for its fate is told that it
  * is `present`.
@@ -62,15 +64,18 @@ export type MovedPlace =
   | { kind: 'moving' | 'moved'; to: string; movedAt: number }
 
 export interface Moves {
-  /** Where jobs are, at most `MAX_ITEMS`: one answer for each id. Of one that is here, its group and the name of its lock. */
+  /**
+   * Where jobs are, at most `MAX_ITEMS`: one answer for each id. Of one that is here, its group and the name
+   * of its lock.
+   */
   where(partition: string, ids: readonly string[]): Promise<MovedPlace[]>
 
   /** Whether a job that waits, or is kept, is in the way of each of these: by its id, or by its lock. */
   meets(partition: string, jobs: readonly { id: string; lock?: string }[]): Promise<boolean[]>
 
   /**
-   * Takes jobs out that are waiting or delayed, each to a partition. Others are refused, and so are damaged ones. What is on
-   * its way to the same partition already is handed out again.
+   * Takes jobs out that are waiting or delayed, each to a partition. Others are refused, and so are damaged
+   * ones. What is on its way to the same partition already is handed out again.
    */
   take(
     partition: string,

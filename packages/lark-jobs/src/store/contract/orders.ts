@@ -1,8 +1,8 @@
 /**
- * Orders to workers: take no more jobs, go on, restart. An order is for workers that live when it is given, and not for
- * those that start later. It is kept for each of them, and comes with the answer to every announcement, so it costs an
- * idle worker no call and survives a lost answer. The worker carries out each order once, by its id. Only the last order of
- * a worker is kept.
+ * Orders to workers: take no more jobs, go on, restart. An order is for workers that live when it is given,
+ * and not for those that start later. It is kept for each of them, and comes with the answer to every
+ * announcement, so it costs an idle worker no call and survives a lost answer. The worker carries out each
+ * order once, by its id. Only the last order of a worker is kept.
  */
 
 /** What a worker may be told. `resume`: it takes jobs again after `quiet`. */
@@ -22,7 +22,10 @@ export function orderText({ id, kind }: WorkerOrder): string {
   return `${id} ${kind}`
 }
 
-/** An order in the text of a store; undefined if there is none, or if it is of a kind that this version does not know. */
+/**
+ * An order in the text of a store; undefined if there is none, or if it is of a kind that this version does
+ * not know.
+ */
 export function orderIn(text: unknown): WorkerOrder | undefined {
   if (typeof text !== 'string') return undefined
   const [id = '', name] = text.split(' ')

@@ -5,8 +5,8 @@ import type { JobsError } from '../../model/errors.ts'
 import type { JobRecord, State } from '../../model/record.ts'
 
 /**
- * Jobs in their order: as many as were asked for, or as fit into `MAX_BYTES`. A larger job is alone on its page.
- * Without a `cursor`, this is the last page. A page with a `cursor` may be short, or empty.
+ * Jobs in their order: as many as were asked for, or as fit into `MAX_BYTES`. A larger job is alone on its
+ * page. Without a `cursor`, this is the last page. A page with a `cursor` may be short, or empty.
  */
 export interface Page<T = JobRecord> {
   jobs: T[]
@@ -15,7 +15,10 @@ export interface Page<T = JobRecord> {
   marks?: string[]
 }
 
-/** The fields that are needed to choose jobs and to name them. Of an active job also its worker, and since when. */
+/**
+ * The fields that are needed to choose jobs and to name them. Of an active job also its worker, and since
+ * when.
+ */
 export type JobHead = Pick<JobRecord, 'id' | 'key' | 'holder' | 'claimedAt'>
 
 /**
@@ -56,12 +59,12 @@ export interface LanePage {
 }
 
 /**
- * Which jobs, and from where on. Order of ended jobs: the latest end first. Of active jobs: by lease end, token, place
- * in the claim. Of others: the order in which they would run.
+ * Which jobs, and from where on. Order of ended jobs: the latest end first. Of active jobs: by lease end,
+ * token, place in the claim. Of others: the order in which they would run.
  *
- * A page shows each job after the cursor that was there when the page before was read and has not changed since,
- * whatever became of the other jobs. Only an active job may come twice, unless `isById`: its place changes with each
- * renewal.
+ * A page shows each job after the cursor that was there when the page before was read and has not changed
+ * since, whatever became of the other jobs. Only an active job may come twice, unless `isById`: its place
+ * changes with each renewal.
  */
 export interface Filter {
   state: State
@@ -70,7 +73,9 @@ export interface Filter {
   cursor?: string
   /** Ended jobs in the opposite order: the earliest end first. Other jobs have one order. */
   isOldestFirst?: boolean
-  /** Active jobs in the order of their ids: then each comes once. The call reads the ids of all active jobs. */
+  /**
+   * Active jobs in the order of their ids: then each comes once. The call reads the ids of all active jobs.
+   */
   isById?: boolean
   /** Payloads are left empty, and do not count among the bytes of the page. */
   isLean?: boolean
@@ -81,8 +86,8 @@ export interface Filter {
 export type Counts = Record<State, number>
 
 /**
- * How many failed jobs were removed before their age since the partition exists, and when last: milliseconds since
- * 1970.
+ * How many failed jobs were removed before their age since the partition exists, and when last: milliseconds
+ * since 1970.
  */
 export interface Dropped {
   count: number
@@ -109,13 +114,15 @@ export interface Standing {
   /** Failed jobs that were removed before their age, because there were too many. Absent: none. */
   dropped?: Dropped
   /**
-   * Absent: there are none, or what waits was not asked for. Of more than 10,000, an embedded store looks at 10,000.
+   * Absent: there are none, or what waits was not asked for. Of more than 10,000, an embedded store looks at
+   * 10,000.
    */
   stranded?: Stranded
   /** The partition, or one of its groups, is paused. */
   isPaused: boolean
   /**
-   * When the first of the waiting jobs, or of the stranded ones, was due: milliseconds since 1970. Absent: none waits.
+   * When the first of the waiting jobs, or of the stranded ones, was due: milliseconds since 1970. Absent:
+   * none waits.
    */
   oldest?: number
   /** How many of the waiting jobs became due within the last 60 seconds; of many, about. */
@@ -123,8 +130,8 @@ export interface Standing {
   /** The same as `Store.minutes` returns. */
   minutes: Minute[]
   /**
-   * Keys of the jobs that come next, each once: of those that wait and those that are delayed, as many as were asked
-   * for.
+   * Keys of the jobs that come next, each once: of those that wait and those that are delayed, as many as
+   * were asked for.
    */
   keys: string[]
   /** STORE_DAMAGED: what met there data which Lark did not write. The rest is as of an empty partition. */

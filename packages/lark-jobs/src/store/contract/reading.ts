@@ -12,7 +12,8 @@ import type { Stand, StandOptions } from './stand.ts'
 
 export interface Reading {
   /**
-   * Milliseconds since 1970, by the store's clock: the clock of the partition, or without one, any clock that answers.
+   * Milliseconds since 1970, by the store's clock: the clock of the partition, or without one, any clock that
+   * answers.
    */
   now(partition?: string): Promise<number>
 
@@ -27,34 +28,42 @@ export interface Reading {
   lanes(partition: string, filter: LaneFilter): Promise<LanePage>
   counts(partition: string): Promise<Counts>
   /**
-   * The counts of those of the last `MINUTES` minutes (the current one included) in which a job ended; the oldest
-   * first.
+   * The counts of those of the last `MINUTES` minutes (the current one included) in which a job ended; the
+   * oldest first.
    */
   minutes(partition: string): Promise<Minute[]>
-  /** How many jobs ended in at most `MAX_STANDINGS` partitions, in their order: up to 90 days back (`history.ts`). */
+  /**
+   * How many jobs ended in at most `MAX_STANDINGS` partitions, in their order: up to 90 days back
+   * (`history.ts`).
+   */
   history(partitions: readonly string[]): Promise<History[]>
   /** How the runs of all workers went, also of those that have ended: see `runs.ts`. */
   workerRuns(): Promise<FleetRuns>
   /**
-   * What the counts of all runs were at some instants, the oldest first: as many as tell what ran within each of `count`
-   * buckets of `length` milliseconds (`run-history.ts`).
+   * What the counts of all runs were at some instants, the oldest first: as many as tell what ran within each
+   * of `count` buckets of `length` milliseconds (`run-history.ts`).
    */
   runHistory(length: number, count: number): Promise<RunsAt[]>
   /**
    * Counts and pauses of at most `MAX_STANDINGS` partitions, in their order.
    *
-   * @param next returns also the minutes, since when jobs wait, and the keys of so many waiting jobs and so many delayed
-   *   ones, at most 100
+   * @param next returns also the minutes, since when jobs wait, and the keys of so many waiting jobs and so
+   *   many delayed ones, at most 100
    */
   standings(partitions: readonly string[], next?: number): Promise<Standing[]>
   log(partition: string, id: string): Promise<LogLine[]>
-  /** Jobs that were taken back after a silence of the store, the newest first, at most 100: see `silence.ts`. */
+  /**
+   * Jobs that were taken back after a silence of the store, the newest first, at most 100: see `silence.ts`.
+   */
   doubts(partition: string): Promise<DoubtedJob[]>
-  /** What the servers, or the file, of the store are like: see `inspection.ts`. A server that gives no answer is said so. */
+  /**
+   * What the servers, or the file, of the store are like: see `inspection.ts`. A server that gives no answer
+   * is said so.
+   */
   inspect(): Promise<Inspection>
   /**
-   * Where a job stands: what a claim would find that looked for it now (`stand.ts`). Undefined if there is no such job.
-   * The cost is bounded, whatever is stored; it also grows with the number of active jobs.
+   * Where a job stands: what a claim would find that looked for it now (`stand.ts`). Undefined if there is no
+   * such job. The cost is bounded, whatever is stored; it also grows with the number of active jobs.
    */
   stand(partition: string, id: string, options?: StandOptions): Promise<Stand | undefined>
 }

@@ -11,22 +11,26 @@ export interface RecoverOptions {
   /** Milliseconds: the leases of all workers. Then silences of the store count (`silence.ts`). */
   lease?: number
   /**
-   * Takes back all jobs that this caller holds, whether their leases have ended or not: its process is known to be
-   * dead.
+   * Takes back all jobs that this caller holds, whether their leases have ended or not: its process is known
+   * to be dead.
    */
   holder?: string
   /**
-   * The recovery takes nothing back when the store's clock (`now()`) has passed this. Otherwise, if the store stood
-   * still before it ran the call, the recovery could take jobs back before live workers have renewed their leases.
+   * The recovery takes nothing back when the store's clock (`now()`) has passed this. Otherwise, if the store
+   * stood still before it ran the call, the recovery could take jobs back before live workers have renewed
+   * their leases.
    */
   until?: number
   /**
-   * Takes back only the claim with this token, because its caller has not read it. None of its jobs has started, so
-   * they go back like `returned` jobs, with unchanged counters. The store hands the caller no more jobs with a ring
-   * until its next call.
+   * Takes back only the claim with this token, because its caller has not read it. None of its jobs has
+   * started, so they go back like `returned` jobs, with unchanged counters. The store hands the caller no
+   * more jobs with a ring until its next call.
    */
   unread?: string
-  /** How the process of the holder ended, if known. Kept with each counted crash. Continues the words "its process". */
+  /**
+   * How the process of the holder ended, if known. Kept with each counted crash. Continues the words "its
+   * process".
+   */
   cause?: string
   /** Who takes the jobs back. Then the store notes it for their worker (`lost-workers.ts`). */
   by?: string
@@ -41,7 +45,10 @@ export interface Recovery {
   failed: string[]
   /** Jobs that counted a crash, whatever became of them; undefined if none did. */
   crashed?: string[]
-  /** Jobs that were taken back after a silence, and may have finished (`silence.ts`); undefined if there are none. */
+  /**
+   * Jobs that were taken back after a silence, and may have finished (`silence.ts`); undefined if there are
+   * none.
+   */
   doubted?: string[]
   /** Milliseconds until the next lease ends; undefined if no job is leased, or if `until` had passed. */
   nextLeaseEnd?: number

@@ -1,10 +1,11 @@
 /**
- * How long runs waited and took, back to 90 days. A store keeps what the counts of all runs were at some instants
- * (`runs.ts`): at the end of each of the last minutes, hours and days. These counts only grow, so the runs within an hour
- * are the difference between two of them. Nothing is rolled up: what is not needed any more is left out.
+ * How long runs waited and took, back to 90 days. A store keeps what the counts of all runs were at some
+ * instants (`runs.ts`): at the end of each of the last minutes, hours and days. These counts only grow, so
+ * the runs within an hour are the difference between two of them. Nothing is rolled up: what is not needed
+ * any more is left out.
  *
- * A worker that announces itself first in a minute has the counts kept as they are then. So no job pays for it, and a run
- * counts in the minute in which its worker made it known, up to five seconds later.
+ * A worker that announces itself first in a minute has the counts kept as they are then. So no job pays for
+ * it, and a run counts in the minute in which its worker made it known, up to five seconds later.
  */
 import { RunCounts } from '../../model/run/run-counts.ts'
 import { DAY, firstBucket, HOUR, MINUTE } from './history.ts'
@@ -87,8 +88,8 @@ export function outdated(instants: readonly number[], now: number): number[] {
 }
 
 /**
- * Those of some instants that tell what ran within each bucket: the last of each, and the last before the first, or else
- * the first of all.
+ * Those of some instants that tell what ran within each bucket: the last of each, and the last before the
+ * first, or else the first of all.
  *
  * @param length milliseconds of a bucket @param count how many buckets, the current one included
  */
@@ -99,14 +100,15 @@ export function needed(instants: readonly number[], now: number, length: number,
     const end = Math.max(from, Math.ceil(at / length) * length)
     last.set(end, Math.max(at, last.get(end) ?? 0))
   }
-  // Without one from before, the first of all tells what ran since: otherwise a first day would begin with its last minute.
+  // Without one from before, the first of all tells what ran since: otherwise a first day would begin with
+  // its last minute.
   const first = instants.length > 0 && !last.has(from) ? [Math.min(...instants)] : []
   return new Set([...first, ...last.values()])
 }
 
 /**
- * The runs within each bucket, the oldest first; those in which none became known are left out. What the first instant has
- * is from before.
+ * The runs within each bucket, the oldest first; those in which none became known are left out. What the
+ * first instant has is from before.
  *
  * @param kept the oldest first @param length and `count` as in `needed`
  */
@@ -135,8 +137,8 @@ export function runsWithin(
 }
 
 /**
- * When versions or releases were seen first, after the first instant: at the end of a minute, or longer ago, of an hour or
- * a day.
+ * When versions or releases were seen first, after the first instant: at the end of a minute, or longer ago,
+ * of an hour or a day.
  *
  * @param kept the oldest first
  */

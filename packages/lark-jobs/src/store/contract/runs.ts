@@ -1,18 +1,20 @@
 /**
- * How the runs of all workers went, as their records say (`record.ts#WorkerRuns`). The records of workers that have
- * ended are kept for a while, so that their numbers do not vanish with them; then they are added to one sum. So the sum
- * of all never falls, unless a server loses its last writes.
+ * How the runs of all workers went, as their records say (`record.ts#WorkerRuns`). The records of workers
+ * that have ended are kept for a while, so that their numbers do not vanish with them; then they are added to
+ * one sum. So the sum of all never falls, unless a server loses its last writes.
  */
 import type { WorkerRuns } from '../../model/record.ts'
 import { RunCounts } from '../../model/run/run-counts.ts'
 import { parsed } from './rules/unreadable.ts'
 
 /**
- * How many records of ended workers are kept, and for how many milliseconds; the others become part of the sum. A worker
- * that was only away for so long comes back, and its record with it.
+ * How many records of ended workers are kept, and for how many milliseconds; the others become part of the
+ * sum. A worker that was only away for so long comes back, and its record with it.
  */
 export const ENDED_WORKERS = { count: 100, age: 86_400_000 }
-/** Beyond this number the oldest are removed, also if nobody asks for the sum and so nobody has added them. */
+/**
+ * Beyond this number the oldest are removed, also if nobody asks for the sum and so nobody has added them.
+ */
 export const MOST_ENDED = 200
 /** The most names in the sum. The rest counts under one name. */
 const MAX_NAMES = 250

@@ -33,16 +33,17 @@ import type { StoredFlow } from './flows.ts'
 
 export { MAX_RUNS } from '../../model/tick.ts'
 /**
- * The most schedules that one `due` hands out. On Redis, a call that reads or writes so many holds up others for 0.5 to 1.5
- * ms: `due` and `write` take some 20 µs of the server for each tick (2 cores, busy, 2026-11-26).
+ * The most schedules that one `due` hands out. On Redis, a call that reads or writes so many holds up others
+ * for 0.5 to 1.5 ms: `due` and `write` take some 20 µs of the server for each tick (2 cores, busy,
+ * 2026-11-26).
  */
 export const MAX_DUE = 100
 
 export interface StoredSchedule {
   id: string
   /**
-   * Rises with each write, and is at least the time of it. So it is another one also for a schedule that was removed and
-   * made again, and after a server has lost its last changes.
+   * Rises with each write, and is at least the time of it. So it is another one also for a schedule that was
+   * removed and made again, and after a server has lost its last changes.
    */
   rev: number
   /** Text of the writer. */
@@ -56,13 +57,16 @@ export interface StoredSchedule {
 /** A change of a schedule. */
 export type ScheduleWrite = {
   id: string
-  /** The number of the schedule that the writer has read; 0 if there was none. If it is another by now, nothing changes. */
+  /**
+   * The number of the schedule that the writer has read; 0 if there was none. If it is another by now,
+   * nothing changes.
+   */
   rev: number
   /** Jobs to queue with the change, at most `MAX_ITEMS`. */
   jobs?: readonly NewJob[]
   /**
-   * Of jobs with a delay: from when it counts (milliseconds since 1970; default: the write), and whether the writer claims
-   * the jobs when they are due, so that nobody is rung for them.
+   * Of jobs with a delay: from when it counts (milliseconds since 1970; default: the write), and whether the
+   * writer claims the jobs when they are due, so that nobody is rung for them.
    */
   delays?: { from: number; isExpected?: boolean }
 } & (
@@ -91,7 +95,10 @@ export function countsAsQueued(answer: Enqueued): boolean {
   return typeof answer === 'string' || (answer.kind === 'rejected' && answer.reason === 'exists')
 }
 
-/** Milliseconds until a schedule or a flow of the partition is due, those handed out included; undefined if none will be. */
+/**
+ * Milliseconds until a schedule or a flow of the partition is due, those handed out included; undefined if
+ * none will be.
+ */
 interface NextTick {
   nextTick?: number
 }
@@ -116,15 +123,17 @@ export interface ScheduleHome {
 
 export interface Schedules {
   /**
-   * Hands out flows that are due, at most `MAX_DUE`, and schedules that are due, at most `limit` (up to `MAX_DUE`): together
-   * about `MAX_BYTES`, or one that is larger. With the limit 0, `nextTick` says when the next flow is due.
+   * Hands out flows that are due, at most `MAX_DUE`, and schedules that are due, at most `limit` (up to
+   * `MAX_DUE`): together about `MAX_BYTES`, or one that is larger. With the limit 0, `nextTick` says when the
+   * next flow is due.
    *
    * @param lease milliseconds
    */
   due(partition: string, limit: number, lease: number): Promise<DueSchedules>
 
   /**
-   * Writes schedules, each by itself: all of its changes or none. All in one call, at most `MAX_ITEMS` with their jobs.
+   * Writes schedules, each by itself: all of its changes or none. All in one call, at most `MAX_ITEMS` with
+   * their jobs.
    *
    * @param bound of the queue, for the jobs
    * @param isRelied somebody relies on what was written: the answer waits for what a dispatch waits for
@@ -138,7 +147,10 @@ export interface Schedules {
     isRelied?: boolean,
   ): Promise<{ written: ScheduleWritten[] } & NextTick>
 
-  /** Reads schedules, at most `MAX_ITEMS`, with the time by the store's clock. One for each id, in their order. */
+  /**
+   * Reads schedules, at most `MAX_ITEMS`, with the time by the store's clock. One for each id, in their
+   * order.
+   */
   get(
     partition: string,
     ids: readonly string[],

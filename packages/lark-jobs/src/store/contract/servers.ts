@@ -1,6 +1,6 @@
 /**
- * A Redis connection as an object. It can express what a connection string cannot, such as certificates, or a password
- * that only the Sentinels ask for.
+ * A Redis connection as an object. It can express what a connection string cannot, such as certificates, or a
+ * password that only the Sentinels ask for.
  */
 import type { Duration } from '../../words/duration.ts'
 
@@ -16,8 +16,8 @@ export interface Credentials {
 }
 
 /**
- * Returns credentials. It is called for the first connection, again before its last credentials expire, and when a
- * server refuses them.
+ * Returns credentials. It is called for the first connection, again before its last credentials expire, and
+ * when a server refuses them.
  *
  * @example
  * credentials: async () => {
@@ -58,8 +58,8 @@ export interface RedisServers {
   username?: string | undefined
   password?: string | undefined
   /**
-   * A function that returns the user name and password, instead of `username` and `password`: for tokens that expire
-   * and passwords that rotate. Open connections log in again with its result.
+   * A function that returns the user name and password, instead of `username` and `password`: for tokens that
+   * expire and passwords that rotate. Open connections log in again with its result.
    */
   credentials?: CredentialsFunction | undefined
   /** Default 0. A cluster has only database 0. */
@@ -74,14 +74,14 @@ export interface RedisServers {
   /** The beginning of the connections' names in `CLIENT LIST`. Default `lark`: `lark:web`, `lark:worker`. */
   clientName?: string | undefined
   /**
-   * Whether a provider runs the server. You then cannot configure how the server keeps its data, so Lark does not warn
-   * about that. Default: `true` if the host name belongs to a known provider (ElastiCache, MemoryDB, Azure, Upstash,
-   * Render, Redis Cloud, Aiven, DigitalOcean, Scalingo).
+   * Whether a provider runs the server. You then cannot configure how the server keeps its data, so Lark does
+   * not warn about that. Default: `true` if the host name belongs to a known provider (ElastiCache, MemoryDB,
+   * Azure, Upstash, Render, Redis Cloud, Aiven, DigitalOcean, Scalingo).
    */
   managed?: boolean | undefined
   /**
-   * Addresses to use instead of those that the cluster or the Sentinels give, for servers whose own addresses cannot be
-   * reached from here (Docker, NAT, a tunnel). The keys are the given `host:port`.
+   * Addresses to use instead of those that the cluster or the Sentinels give, for servers whose own addresses
+   * cannot be reached from here (Docker, NAT, a tunnel). The keys are the given `host:port`.
    *
    * @example { '172.18.0.2:6379': 'localhost:7001', '172.18.0.3:6379': 'localhost:7002' }
    */

@@ -1,12 +1,15 @@
 /**
- * Where a job stands: what keeps it from beginning now, as far as its partition knows, by the rules of claims. Workers,
- * and the permits of limiters, are elsewhere. Each part is there only if the job is in a state for which it matters.
+ * Where a job stands: what keeps it from beginning now, as far as its partition knows, by the rules of
+ * claims. Workers, and the permits of limiters, are elsewhere. Each part is there only if the job is in a
+ * state for which it matters.
  */
 import type { Limits } from '../../model/limits.ts'
 import type { JobRecord } from '../../model/record.ts'
 import type { Paused } from './rules/pause.ts'
 
-/** How many jobs before another are counted. A store that counts so many says this number: there may be more. */
+/**
+ * How many jobs before another are counted. A store that counts so many says this number: there may be more.
+ */
 export const MAX_AHEAD = 10_000
 /** The most active jobs of a lane that are named. */
 export const MAX_RUNNING = 10
@@ -28,11 +31,16 @@ export interface Stand {
   pause?: { until?: number; because?: string } & Paused
   /** Of a waiting job. */
   line?: LineStand
-  /** Of a waiting job: how many active jobs of the partition each worker holds. Of at most `MAX_ITEMS` claims. */
+  /**
+   * Of a waiting job: how many active jobs of the partition each worker holds. Of at most `MAX_ITEMS` claims.
+   */
   holders?: Record<string, number>
   /** Of a waiting or delayed job that has a group, or needs permits. */
   lane?: LaneStand
-  /** If the caller gave limits: the active jobs, how many more may begin, and if a rate allows none, when it allows one. */
+  /**
+   * If the caller gave limits: the active jobs, how many more may begin, and if a rate allows none, when it
+   * allows one.
+   */
   limits?: { active: number; free: number; nextAt?: number }
   /** Of an active job. `isBegun`: not so, if it was prefetched, or is a suspect that must run alone. */
   lease?: { until: number; isBegun: boolean }
@@ -40,14 +48,17 @@ export interface Stand {
   lockedBy?: string
 }
 
-/** The due jobs that go before a job, among those of its lane, or among those without a lane. At most `MAX_AHEAD`. */
+/**
+ * The due jobs that go before a job, among those of its lane, or among those without a lane. At most
+ * `MAX_AHEAD`.
+ */
 export interface LineStand {
   ahead: number
   /** How many of them have a higher priority. */
   higher: number
   /**
-   * How many lanes have their turn before: those without a limiter, or of the same limiter. Absent if the partition has
-   * no lanes.
+   * How many lanes have their turn before: those without a limiter, or of the same limiter. Absent if the
+   * partition has no lanes.
    */
   turns?: number
 }
@@ -57,14 +68,18 @@ export interface LaneStand {
   /** The group is paused. */
   pause?: { until?: number } & Paused
   /**
-   * What the lane waits for: its first job is `due` later; the job that goes before all others is `retried` later; its
-   * group is paused; its rate; the end of one of its active jobs. Absent: its jobs may begin when it is its turn.
+   * What the lane waits for: its first job is `due` later; the job that goes before all others is `retried`
+   * later; its group is paused; its rate; the end of one of its active jobs. Absent: its jobs may begin when
+   * it is its turn.
    */
   waitsFor?: 'due' | 'retry' | 'pause' | 'rate' | 'end'
   /** Milliseconds since 1970: when that is over, if it is known. */
   until?: number
   limits?: Limits
-  /** The kind of its rate, if this version of Lark does not know it (`rules/rate.ts`): then none of its jobs begins here. */
+  /**
+   * The kind of its rate, if this version of Lark does not know it (`rules/rate.ts`): then none of its jobs
+   * begins here.
+   */
   unknownRate?: string
   strict?: true
   /** In a strict group: the job that goes before all others, because it had begun, and when it is due. */

@@ -1,6 +1,6 @@
 /**
- * Watches: how a process hears that jobs have ended, in whichever process they ran. `test/conformance/watching.ts` tests
- * what this comment says.
+ * Watches: how a process hears that jobs have ended, in whichever process they ran.
+ * `test/conformance/watching.ts` tests what this comment says.
  *
  * **Registered** by `Store.watch`, for each job that has not ended, until the job ends or the watch lapses. A watcher
  * that calls again renews its watches; the store writes only those of which less than half of the time is left. Nothing
@@ -19,9 +19,9 @@
  * **Remembered.** The end of a watched job is kept for `RESEND_MEMORY`, as that of an acknowledged member of a flow is
  * (`effects.ts`): the watcher can read it however soon retention or a person removes the job.
  *
- * A job of which nothing is kept, because its class (`model/record.ts#Keep`) or its queue says so, may be over before its
- * waiter can ask: before the answer to its dispatch has arrived. So its end is remembered too, for `UNKEPT_MEMORY`. No
- * list and no call but `watch` shows it.
+ * A job of which nothing is kept, because its class (`model/record.ts#Keep`) or its queue says so, may be
+ * over before its waiter can ask: before the answer to its dispatch has arrived. So its end is remembered
+ * too, for `UNKEPT_MEMORY`. No list and no call but `watch` shows it.
  *
  * A partition that nobody watches has no trace of this, and its jobs cost what they cost without it.
  */
@@ -30,8 +30,8 @@ import type { EndedJob } from '../../model/effect.ts'
 /** What became of a job. */
 export type Fate =
   /**
-   * It has not ended. `progress`: JSON text of what it reported last; left out if the answer has no room for it. `born`: as in
-   * its options.
+   * It has not ended. `progress`: JSON text of what it reported last; left out if the answer has no room for
+   * it. `born`: as in its options.
    */
   | { kind: 'present'; progress?: string; born?: string }
   | { kind: 'ended'; job: EndedJob }
@@ -41,12 +41,13 @@ export type Fate =
   | { kind: 'unknown' }
 
 /**
- * Reports what became of jobs, at most `MAX_ITEMS`: one fate for each id. Of those that have not ended, the watcher is
- * rung when one ends. Safe to repeat.
+ * Reports what became of jobs, at most `MAX_ITEMS`: one fate for each id. Of those that have not ended, the
+ * watcher is rung when one ends. Safe to repeat.
  *
  * @param watcher an id that no worker has
  * @param ttl milliseconds after which the watch of a job lapses
- * @param news the workers that hold these jobs have a notice, so that they hand over at once what the jobs wrote
+ * @param news the workers that hold these jobs have a notice, so that they hand over at once what the jobs
+ *   wrote
  */
 export type WatchVerb = (
   partition: string,

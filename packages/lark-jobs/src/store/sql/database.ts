@@ -1,6 +1,6 @@
 /**
- * A database with the tables of a store, as its rules use it. Calls are synchronous, so that a transaction runs from its
- * first statement to its commit with nothing between. `store/sqlite/database.ts` implements it.
+ * A database with the tables of a store, as its rules use it. Calls are synchronous, so that a transaction
+ * runs from its first statement to its commit with nothing between. `store/sqlite/database.ts` implements it.
  */
 
 /** A value that may be bound. Booleans are excluded, because `libsql` aborts the process on one. */
@@ -19,6 +19,11 @@ export interface Database {
   accept<T>(work: () => T): Promise<T>
   /** Runs `work` in a transaction, so that everything it reads is of the same instant. */
   read<T>(work: () => T): Promise<T>
-  /** Call in a transaction that adds jobs. @param bytes returns their size @throws if there is no room for them */
+  /**
+   * Call in a transaction that adds jobs.
+   *
+   * @param bytes returns their size
+   * @throws if there is no room for them
+   */
   leaveRoom(bytes: () => number): void
 }

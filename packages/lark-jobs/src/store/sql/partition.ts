@@ -1,10 +1,11 @@
 /**
  * A partition as one transaction sees it: its counters, its clock, and the callers to ring for its changes.
  *
- * Counting never scans. `waiting` and `delayed` are the numbers of pending jobs that are due by the instant `asOf`, and
- * after it. A transaction at a later instant counts, by index, only the jobs that have become due in between, so each
- * job is counted once in its life (a million jobs that are due at one instant take 58 ms, once). `nextDue` saves even
- * that while no job can have become due. No process has to move due jobs. `asOf` never goes back (`clock.ts`).
+ * Counting never scans. `waiting` and `delayed` are the numbers of pending jobs that are due by the instant
+ * `asOf`, and after it. A transaction at a later instant counts, by index, only the jobs that have become due
+ * in between, so each job is counted once in its life (a million jobs that are due at one instant take 58 ms,
+ * once). `nextDue` saves even that while no job can have become due. No process has to move due jobs. `asOf`
+ * never goes back (`clock.ts`).
  */
 import type { EventKind } from '../../model/event.ts'
 import { type Pause, packPause, readPause } from '../contract/rules/pause.ts'
@@ -124,7 +125,9 @@ export class Partition {
   freed = 0
   /** Whether a new delayed job is due before all other delayed jobs. */
   sooner = false
-  /** The number of lanes, the last turn that was given, and the turn of the jobs without a group (`order.ts`). */
+  /**
+   * The number of lanes, the last turn that was given, and the turn of the jobs without a group (`order.ts`).
+   */
   lanes: number
   turn: number
   ownTurn: number
@@ -148,7 +151,10 @@ export class Partition {
   readonly listened: number | undefined
   /** The events of this transaction, in their order. */
   readonly told: { kind: EventKind; ids: string[] }[] = []
-  /** How many priorities other than 0 are in use, and were asked for since; undefined until a job needs one more. */
+  /**
+   * How many priorities other than 0 are in use, and were asked for since; undefined until a job needs one
+   * more.
+   */
   #lines: number | undefined
   /** Whether a schedule or a flow is now due sooner than any was before this transaction. */
   ticksSooner = false
@@ -263,8 +269,8 @@ export class Partition {
   }
 
   /**
-   * Milliseconds until a job is due; undefined if there is none. If the partition is paused: until the pause ends;
-   * undefined if it does not end by itself.
+   * Milliseconds until a job is due; undefined if there is none. If the partition is paused: until the pause
+   * ends; undefined if it does not end by itself.
    */
   get nextDue(): number | undefined {
     const { until } = this.pause
@@ -329,7 +335,9 @@ export class Partition {
     for (const { failures } of jobs) if (failures > 0) this.retrying -= 1
   }
 
-  /** The priorities that have pending jobs in a lane, highest first: one seek for each that the caller reads. */
+  /**
+   * The priorities that have pending jobs in a lane, highest first: one seek for each that the caller reads.
+   */
   *priorities(lane = ''): Generator<number> {
     let last = Number.MAX_SAFE_INTEGER
     for (;;) {
@@ -340,7 +348,10 @@ export class Partition {
     }
   }
 
-  /** Whether jobs of a priority other than 0 may be queued: there are some, or too few other priorities are in use. */
+  /**
+   * Whether jobs of a priority other than 0 may be queued: there are some, or too few other priorities are in
+   * use.
+   */
   mayOpen(priority: number): boolean {
     const { database, id } = this
     if (database.get(isLine, id, priority) !== undefined) return true

@@ -1,9 +1,9 @@
 /**
- * The payload of a job: in the job's row, or if it is large, in a row of `payloads`. The job's `apart` is the id of
- * that row, and its own `payload` is empty.
+ * The payload of a job: in the job's row, or if it is large, in a row of `payloads`. The job's `apart` is the
+ * id of that row, and its own `payload` is empty.
  *
- * Every change of a job's state rewrites its row, so a payload in the row is written twice more after the dispatch:
- * with the claim and with the end of the run.
+ * Every change of a job's state rewrites its row, so a payload in the row is written twice more after the
+ * dispatch: with the claim and with the end of the run.
  */
 import { type JobOptionChanges, withOptions } from '../contract/rules/options.ts'
 import { MAX_SMALL } from '../contract/store.ts'
@@ -12,17 +12,19 @@ import { type JobRow, list } from './row.ts'
 import { PENDING } from './states.ts'
 
 /**
- * The most bytes of a payload in its row: up to this size, a row fits into its page. (Measured on 2026-11-25, 2 cores,
- * shared. Time to claim and complete a job with its payload in the row, and apart from it: 30 and 30 µs at 4 kB, 98 and
- * 46 at 16 kB, 300 and 71 at 64 kB, 2,700 and 880 at 500 kB. Time to queue it: 14 and 27 µs at 4 kB, 38 and 48 at 16
- * kB, the same for larger ones.)
+ * The most bytes of a payload in its row: up to this size, a row fits into its page. (Measured on 2026-11-25,
+ * 2 cores, shared. Time to claim and complete a job with its payload in the row, and apart from it: 30 and 30
+ * µs at 4 kB, 98 and 46 at 16 kB, 300 and 71 at 64 kB, 2,700 and 880 at 500 kB. Time to queue it: 14 and 27
+ * µs at 4 kB, 38 and 48 at 16 kB, the same for larger ones.)
  */
 const MAX_INLINE = 4_000
 
 /** SQL, for a row of `jobs`: the payload, wherever it is. */
 export const payload = `
   CASE WHEN apart IS NULL THEN payload ELSE (SELECT payload FROM payloads WHERE payloads.id = apart) END AS payload`
-/** SQL: the payload if it is small, otherwise NULL. SQLite then does not read it, even if it is in the row. */
+/**
+ * SQL: the payload if it is small, otherwise NULL. SQLite then does not read it, even if it is in the row.
+ */
 export const smallPayload = `
   CASE WHEN apart IS NULL AND octet_length(payload) <= ${MAX_SMALL} THEN payload END AS payload`
 /** SQL: the bytes of the payload. The payload itself is not read. */

@@ -114,7 +114,10 @@ export function toLeased(row: LeasedRow, token: string): LeasedJob {
   return flaw === undefined ? leased : Object.assign(leased, flaw)
 }
 
-/** The damage of a row, if any. SQLite columns may hold values of any type, so a damaged file may have a wrong one. */
+/**
+ * The damage of a row, if any. SQLite columns may hold values of any type, so a damaged file may have a wrong
+ * one.
+ */
 function flawOf(row: LeasedRow): Pick<LeasedJob, 'key' | 'payload' | 'unreadable'> | undefined {
   const { key, payload, priority, queuedAt, runs, failures, crashes, releases } = row
   const isText = typeof key === 'string' && typeof payload === 'string'

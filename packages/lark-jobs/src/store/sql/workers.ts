@@ -1,8 +1,8 @@
 /**
  * The live workers, how the runs of all workers went, and the keys that any worker ever knew.
  *
- * A worker that has ended keeps its row while it says how its runs went (`contract/runs.ts`). The row without an id has
- * the sum of the runs of all workers that have no row any more.
+ * A worker that has ended keeps its row while it says how its runs went (`contract/runs.ts`). The row without
+ * an id has the sum of the runs of all workers that have no row any more.
  */
 import type { AnnouncedWorker, WorkerRecord } from '../../model/record.ts'
 import {
@@ -28,7 +28,10 @@ import type { Database } from './database.ts'
 import { keepRuns, mustKeepRuns } from './history/run-history.ts'
 import { list } from './row.ts'
 
-/** `kept`: what it keeps of ended jobs (`store/contract/rules/retention.ts`); `taken`: what was taken back from it. */
+/**
+ * `kept`: what it keeps of ended jobs (`store/contract/rules/retention.ts`); `taken`: what was taken back
+ * from it.
+ */
 type StoredWorker = AnnouncedWorker & { kept?: string; taken?: unknown }
 
 const SUM = ''
@@ -110,7 +113,9 @@ export function lostWorkers(database: Database): LostWorker[] {
   })
 }
 
-/** Notes with a worker what was taken back from it. If it lives after all, its next announcement drops this. */
+/**
+ * Notes with a worker what was taken back from it. If it lives after all, its next announcement drops this.
+ */
 export function noteTakeover(database: Database, id: string, takeover: Takeover): void {
   const record = parsed(database.get<{ record: string }>(recordOf, id)?.record ?? '')
   if (record === undefined) return

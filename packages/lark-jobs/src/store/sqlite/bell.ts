@@ -1,9 +1,10 @@
 /**
- * Brings a ring to a `wait`: directly in this process, and in other processes through a file beside the database
- * (`jobs.db-bell`), to which the ringing process writes a byte, and which the waiting processes watch.
+ * Brings a ring to a `wait`: directly in this process, and in other processes through a file beside the
+ * database (`jobs.db-bell`), to which the ringing process writes a byte, and which the waiting processes
+ * watch.
  *
- * A ring has no content: a waiting caller reads the table of waiters. It also reads the table at intervals, in case the
- * watch misses a ring. Only the timer of a pending wait keeps the process alive.
+ * A ring has no content: a waiting caller reads the table of waiters. It also reads the table at intervals,
+ * in case the watch misses a ring. Only the timer of a pending wait keeps the process alive.
  *
  *   doubtful  it is not known whether the watch works, or it has missed a ring
  *   proven    the watch has reported a ring: at the start, one that this process sends to itself
@@ -13,15 +14,15 @@ import { STALE } from '../sql/events/waiters.ts'
 import { openBell, strike } from './files.ts'
 
 /**
- * Milliseconds between two looks into the table of waiters: while the watch is doubtful; after a ring, because a ring
- * that its caller does not hear goes to another; otherwise. The last value is well below the interval at which a worker
- * asks without a ring, because that would hide a ring that the watch has missed. (Measured on 2026-11-25: with a look
- * every 250 ms in all cases, and maintenance as often, the main thread of an idle worker woke 9 times a second and used
- * 0.23 % of a core; now it wakes 3 times and uses 0.10 %.)
+ * Milliseconds between two looks into the table of waiters: while the watch is doubtful; after a ring,
+ * because a ring that its caller does not hear goes to another; otherwise. The last value is well below the
+ * interval at which a worker asks without a ring, because that would hide a ring that the watch has missed.
+ * (Measured on 2026-11-25: with a look every 250 ms in all cases, and maintenance as often, the main thread
+ * of an idle worker woke 9 times a second and used 0.23 % of a core; now it wakes 3 times and uses 0.10 %.)
  *
- * Measured on 2026-11-24 (2 cores, Node 20.20; from the call of a dispatching process until the worker has the job):
- * bell file: 0.8 ms p50, 5 ms p99, idle CPU 0.26 %. Watching `jobs.db-wal` instead: 1.0 and 14 ms, 0.23 %, but every
- * commit wakes every process. Looking every 5 ms without a watch: 3.7 and 105 ms, 2.9 %.
+ * Measured on 2026-11-24 (2 cores, Node 20.20; from the call of a dispatching process until the worker has
+ * the job): bell file: 0.8 ms p50, 5 ms p99, idle CPU 0.26 %. Watching `jobs.db-wal` instead: 1.0 and 14 ms,
+ * 0.23 %, but every commit wakes every process. Looking every 5 ms without a watch: 3.7 and 105 ms, 2.9 %.
  */
 const LOOK = { doubtful: 250, rung: STALE + 100, proven: 2_000 }
 
@@ -61,7 +62,10 @@ export class Bell {
     this.#wake()
   }
 
-  /** Wakes the callers that wait in this process, and rings other processes if there may be waiting callers there. */
+  /**
+   * Wakes the callers that wait in this process, and rings other processes if there may be waiting callers
+   * there.
+   */
   ring(callers: readonly string[]): void {
     if (callers.length === 0) return
     const here = callers.filter((caller) => this.#sleepers.has(caller))

@@ -1,10 +1,10 @@
 /**
- * One connection to one SQLite file. It prepares each statement once, and retries transactions while another process
- * writes.
+ * One connection to one SQLite file. It prepares each statement once, and retries transactions while another
+ * process writes.
  *
- * The driver is synchronous: no other task of this process runs between the first statement of a transaction and its
- * commit. If SQLite waits for a lock of another process, the event loop stands still. So SQLite waits only for
- * `LOCK_WAIT`, and after that `retry` waits without blocking.
+ * The driver is synchronous: no other task of this process runs between the first statement of a transaction
+ * and its commit. If SQLite waits for a lock of another process, the event loop stands still. So SQLite waits
+ * only for `LOCK_WAIT`, and after that `retry` waits without blocking.
  */
 import { accessSync, constants, existsSync } from 'node:fs'
 import { dirname } from 'node:path'
@@ -19,30 +19,38 @@ import { library } from './library.ts'
 import { orphansOf, Presence, refuseOrphans } from './presence.ts'
 
 /**
- * Milliseconds for which SQLite itself waits for a lock, while the event loop stands still. SQLite tries again 1 and 3
- * ms after the beginning. (Its next tries would be after 8, 18 and 25 ms. Beside a process that writes without a pause,
- * most tries find the file locked, and with a limit of 25 ms a worker stood still for longer than it may hold jobs.
- * Measured on 2026-11-25.)
+ * Milliseconds for which SQLite itself waits for a lock, while the event loop stands still. SQLite tries
+ * again 1 and 3 ms after the beginning. (Its next tries would be after 8, 18 and 25 ms. Beside a process that
+ * writes without a pause, most tries find the file locked, and with a limit of 25 ms a worker stood still for
+ * longer than it may hold jobs. Measured on 2026-11-25.)
  */
 const LOCK_WAIT = 3
 /** Milliseconds after which `retry` gives up: less than the 5 s that `dispatch` promises. */
 const PATIENCE = 4_500
-/** Milliseconds for which a call that found no room retries, while other processes keep the log from being emptied. */
+/**
+ * Milliseconds for which a call that found no room retries, while other processes keep the log from being
+ * emptied.
+ */
 const EMPTYING = 1_000
 /**
- * Bytes of the largest file that a purge writes anew: nobody else writes meanwhile. (16 MiB take 0.2 s: 2 cores, shared
- * and busy, 2026-12-01.)
+ * Bytes of the largest file that a purge writes anew: nobody else writes meanwhile. (16 MiB take 0.2 s: 2
+ * cores, shared and busy, 2026-12-01.)
  */
 const SCRUBBED = 16_777_216
-/** Milliseconds for which the log of a file that is gone may still go where the file went; and between two looks. */
+/**
+ * Milliseconds for which the log of a file that is gone may still go where the file went; and between two
+ * looks.
+ */
 const FOLLOWING = { for: 100, look: 5 }
-/** Bounds of the pause between two tries, in milliseconds. The pause is an eighth of the time waited so far. */
+/**
+ * Bounds of the pause between two tries, in milliseconds. The pause is an eighth of the time waited so far.
+ */
 const PAUSE = { from: 1, to: 50 }
 
 /**
- * The two ways to begin a transaction. Each takes its lock at once, or fails. So no later statement can find the file
- * locked. This matters because statements are kept: a statement that fails on a lock stays in progress, and the driver
- * cannot reset it.
+ * The two ways to begin a transaction. Each takes its lock at once, or fails. So no later statement can find
+ * the file locked. This matters because statements are kept: a statement that fails on a lock stays in
+ * progress, and the driver cannot reset it.
  */
 const WRITE = 'BEGIN IMMEDIATE'
 const READ = 'BEGIN; SELECT 1 FROM sqlite_schema LIMIT 1'
@@ -52,9 +60,9 @@ const PAGE = 4_096
 const FRAME = 24
 
 /**
- * The size of the write-ahead log, in pages, from which a commit makes a checkpoint: it moves the log into the file,
- * which syncs the disk twice. While other processes write, the log is not emptied, and the next commits try again.
- * `tight` is for a disk that is almost full: as many pages as one call may write.
+ * The size of the write-ahead log, in pages, from which a commit makes a checkpoint: it moves the log into
+ * the file, which syncs the disk twice. While other processes write, the log is not emptied, and the next
+ * commits try again. `tight` is for a disk that is almost full: as many pages as one call may write.
  *
  * Measured on 2026-11-25 with 60,000 jobs and 570 commits:
  *
@@ -88,7 +96,10 @@ export class SqliteDatabase implements Database {
   guard: (() => void) | undefined
   /** Opens the file at the path, or makes one. Called when the open file is no longer at the path. */
   reopen: (() => Promise<SqliteDatabase>) | undefined
-  /** Called when this database has changed to another file. The argument says what happened to the previous one. */
+  /**
+   * Called when this database has changed to another file. The argument says what happened to the previous
+   * one.
+   */
   renewed: ((words: string) => void) | undefined
 
   private constructor(name: string, driver: Driver, patience: number, presence?: Presence) {
@@ -161,8 +172,8 @@ export class SqliteDatabase implements Database {
   }
 
   /**
-   * Like `write`, but promises that the changes are in the file at the path. If this file was moved or deleted
-   * meanwhile, `work` runs again in the next file.
+   * Like `write`, but promises that the changes are in the file at the path. If this file was moved or
+   * deleted meanwhile, `work` runs again in the next file.
    */
   accept<T>(work: () => T, patience?: number): Promise<T> {
     return this.retry(() => {
@@ -205,8 +216,8 @@ export class SqliteDatabase implements Database {
   }
 
   /**
-   * Moves the write-ahead log into the file if no other process uses it, and closes the connection. With `libsql`, the
-   * descriptors of the file stay open until the statements are garbage collected.
+   * Moves the write-ahead log into the file if no other process uses it, and closes the connection. With
+   * `libsql`, the descriptors of the file stay open until the statements are garbage collected.
    */
   close(): void {
     if (!this.#open) return
@@ -240,8 +251,8 @@ export class SqliteDatabase implements Database {
   }
 
   /**
-   * Writes a small file anew, without its free pages, and truncates its log: both have what was removed. If others hold
-   * the file, or its disk is nearly full, it stays as it is.
+   * Writes a small file anew, without its free pages, and truncates its log: both have what was removed. If
+   * others hold the file, or its disk is nearly full, it stays as it is.
    */
   async scrub(): Promise<void> {
     if (this.#disk === undefined) return
@@ -253,7 +264,8 @@ export class SqliteDatabase implements Database {
   }
 
   /**
-   * Moves the write-ahead log into the file and truncates it, unless another process uses it or the file cannot grow.
+   * Moves the write-ahead log into the file and truncates it, unless another process uses it or the file
+   * cannot grow.
    */
   #emptyLog(): 'empty' | 'busy' | 'full' {
     try {
@@ -296,7 +308,11 @@ export class SqliteDatabase implements Database {
     }
   }
 
-  /** Calls that come together share one renewal. @returns false while another process still writes to the old file */
+  /**
+   * Calls that come together share one renewal.
+   *
+   * @returns false while another process still writes to the old file
+   */
   #renewOnce(): Promise<boolean> {
     this.#renewing ??= this.#renew().finally(() => {
       this.#renewing = undefined
@@ -306,7 +322,8 @@ export class SqliteDatabase implements Database {
 
   async #renew(): Promise<boolean> {
     const presence = this.#presence!
-    // Whoever moves or deletes a file does the same with its log next, and would take the log of the next file instead.
+    // Whoever moves or deletes a file does the same with its log next, and would take the log of the next
+    // file instead.
     for (let waited = 0; presence.hasLogs && waited < FOLLOWING.for; waited += FOLLOWING.look)
       await sleep(FOLLOWING.look)
     const whereabouts = presence.whereabouts()
@@ -336,7 +353,8 @@ export class SqliteDatabase implements Database {
   }
 
   /**
-   * Moves the log of a file that is gone into that file, and removes the log, so that the next file does not find it.
+   * Moves the log of a file that is gone into that file, and removes the log, so that the next file does not
+   * find it.
    *
    * @returns what the file contained, in words; undefined while the log cannot be moved
    */

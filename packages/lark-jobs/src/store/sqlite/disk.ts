@@ -1,9 +1,10 @@
 /**
  * The free space on the disk of a store's file, so that a store which fills its disk can still end jobs.
  *
- * A commit needs space in the write-ahead log. A checkpoint moves the log into the file, and needs space for new pages
- * there. On a full disk neither works, and no job could end and free space. So dispatches leave a reserve for calls
- * that settle and claim. Near the reserve the log is kept short, so that its space is used again and again.
+ * A commit needs space in the write-ahead log. A checkpoint moves the log into the file, and needs space for
+ * new pages there. On a full disk neither works, and no job could end and free space. So dispatches leave a
+ * reserve for calls that settle and claim. Near the reserve the log is kept short, so that its space is used
+ * again and again.
  *
  *   plenty   only the free space is checked, ten times a second
  *   near     every dispatch is checked
@@ -12,8 +13,9 @@
 import { statfsSync, statSync } from 'node:fs'
 
 /**
- * Bytes that dispatches leave free, but no more than a quarter of a small disk. The largest call of a worker settles 1
- * MiB of jobs and claims as many; each job is written to the log once, with a little more for results.
+ * Bytes that dispatches leave free, but no more than a quarter of a small disk. The largest call of a worker
+ * settles 1 MiB of jobs and claims as many; each job is written to the log once, with a little more for
+ * results.
  */
 export const RESERVE = 4 << 20
 /** While more bytes than this are free, no process can fill the disk between two looks. */
@@ -74,8 +76,8 @@ export class Disk {
   }
 
   /**
-   * Whether jobs with this many bytes leave the reserve free. If they fit into free pages of the file, half of the
-   * reserve is enough: they only take space in the log, which becomes free again.
+   * Whether jobs with this many bytes leave the reserve free. If they fit into free pages of the file, half
+   * of the reserve is enough: they only take space in the log, which becomes free again.
    */
   takes(bytes: number, { size, free }: Extent): boolean {
     this.#ask()

@@ -1,6 +1,6 @@
 /**
- * The interface through which the embedded store uses an SQLite library. `libsql.ts` and `node-sqlite.ts` implement it,
- * and `library.ts` decides which of them a process uses.
+ * The interface through which the embedded store uses an SQLite library. `libsql.ts` and `node-sqlite.ts`
+ * implement it, and `library.ts` decides which of them a process uses.
  */
 
 import type { Value } from '../sql/database.ts'
@@ -19,8 +19,8 @@ export interface Driver {
   exec(sql: string): void
   prepare(sql: string): Statement
   /**
-   * Rolls back the open transaction, if there is one: SQLite itself rolls back after some failures, such as a full
-   * disk.
+   * Rolls back the open transaction, if there is one: SQLite itself rolls back after some failures, such as a
+   * full disk.
    */
   rollback(): void
   close(): void

@@ -1,13 +1,13 @@
 /**
- * Turns the errors of SQLite into the errors of the store contract. A transaction that failed was rolled back, so every
- * failure is certain, and none is `STORE_UNCERTAIN`.
+ * Turns the errors of SQLite into the errors of the store contract. A transaction that failed was rolled
+ * back, so every failure is certain, and none is `STORE_UNCERTAIN`.
  */
 import { JobsError } from '../../model/errors.ts'
 
 /**
- * The result codes of SQLite that this file distinguishes. An extended code (`SQLITE_READONLY_DIRECTORY`, 1544)
- * contains the primary code in its low byte. The driver has names for only some extended codes, and calls others
- * `UNKNOWN_SQLITE_ERROR_1544`.
+ * The result codes of SQLite that this file distinguishes. An extended code (`SQLITE_READONLY_DIRECTORY`,
+ * 1544) contains the primary code in its low byte. The driver has names for only some extended codes, and
+ * calls others `UNKNOWN_SQLITE_ERROR_1544`.
  */
 const PERM = 3
 const BUSY = 5
@@ -78,7 +78,9 @@ export function closed(name: string): JobsError {
   return new JobsError('STORE_UNREACHABLE', `${name} is not open`)
 }
 
-/** The error for the user. An error that comes neither from SQLite nor from the file system stays as it is. */
+/**
+ * The error for the user. An error that comes neither from SQLite nor from the file system stays as it is.
+ */
 export function toJobsError(name: string, error: unknown): unknown {
   if (error instanceof JobsError) return error
   const code = primaryOf(error)

@@ -1,6 +1,7 @@
 /**
- * Makes the files of a store and their folder: readable for their owner only, and never through a symbolic link,
- * because another user may have made the link. SQLite makes `-wal` and `-shm` with the mode of the file itself.
+ * Makes the files of a store and their folder: readable for their owner only, and never through a symbolic
+ * link, because another user may have made the link. SQLite makes `-wal` and `-shm` with the mode of the file
+ * itself.
  */
 import {
   chmodSync,
@@ -28,8 +29,8 @@ const BYTE = Buffer.from('.')
 const { O_CREAT, O_EXCL, O_RDWR, O_NOFOLLOW = 0, O_NONBLOCK = 0 } = constants
 
 /**
- * Makes the folder and an empty file, unless they exist. An existing one keeps its mode, so that its owner may share
- * it.
+ * Makes the folder and an empty file, unless they exist. An existing one keeps its mode, so that its owner
+ * may share it.
  *
  * @throws STORE_REFUSED if one of the paths is a symbolic link
  * @throws STORE_INVALID if the path is a folder
@@ -87,8 +88,8 @@ export function openBell(name: string, path: string): number {
 }
 
 /**
- * Rings a bell: overwrites its first byte, so that the file does not grow. The byte is a buffer, because Deno 2.9.6
- * ignores the position of a string and writes it where the last write ended.
+ * Rings a bell: overwrites its first byte, so that the file does not grow. The byte is a buffer, because Deno
+ * 2.9.6 ignores the position of a string and writes it where the last write ended.
  */
 export function strike(bell: number): void {
   writeSync(bell, BYTE, 0, 1, 0)

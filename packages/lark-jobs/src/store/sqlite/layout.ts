@@ -1,5 +1,6 @@
 /**
- * Opens a file for use by several processes, whichever of them comes first: makes its tables, or brings it forward.
+ * Opens a file for use by several processes, whichever of them comes first: makes its tables, or brings it
+ * forward.
  */
 import { JobsError } from '../../model/errors.ts'
 import { unknownLayout, wayFrom } from '../contract/layout.ts'
@@ -9,14 +10,16 @@ import { type FileLayout, layout as present } from './schema.ts'
 
 /** "Lark" in ASCII. It distinguishes our file from the files of other programs. */
 const APPLICATION = 0x4c61726b
-/** What the number of a layout is less than. The rest of the version in the file is the mark of the layout. */
+/**
+ * What the number of a layout is less than. The rest of the version in the file is the mark of the layout.
+ */
 const NUMBERS = 1_024
 
 const OTHER = 'another file'
 
 /**
- * WAL lets readers work while a process writes. `synchronous = NORMAL` syncs only at checkpoints: a power cut loses the
- * commits since the last checkpoint, and a killed process loses nothing. `FULL` syncs every commit.
+ * WAL lets readers work while a process writes. `synchronous = NORMAL` syncs only at checkpoints: a power cut
+ * loses the commits since the last checkpoint, and a killed process loses nothing. `FULL` syncs every commit.
  *
  * @throws LAYOUT_UNKNOWN
  */
@@ -43,13 +46,18 @@ export async function prepare(
   database.ready(() => check(database, version, layout))
 }
 
-/** Checks whether a newer Lark has changed the layout while this process has the file open (1.7 µs a transaction). */
+/**
+ * Checks whether a newer Lark has changed the layout while this process has the file open (1.7 µs a
+ * transaction).
+ */
 function check(database: SqliteDatabase, version: number, layout: FileLayout): void {
   const found = versionIn(database)
   if (found !== version) throw unknownLayout(database.name, nameOf(found), layout, OTHER)
 }
 
-/** Makes the tables or brings them forward, under the write lock. Another process may have done it meanwhile. */
+/**
+ * Makes the tables or brings them forward, under the write lock. Another process may have done it meanwhile.
+ */
 function layOut(database: SqliteDatabase, layout: FileLayout): void {
   const found = layoutOf(database)
   const sql =

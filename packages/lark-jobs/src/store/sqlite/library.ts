@@ -1,10 +1,11 @@
 /**
  * Chooses the SQLite library, `libsql` or `node:sqlite`. A process uses only one of them.
  *
- * POSIX locks belong to the process, and end when it closes any descriptor of the file. Each library keeps its own
- * descriptors open for as long as it holds locks on the file, but does not know the descriptors of another library.
- * With two libraries, one would end the locks of the other, and two processes would write at the same time. So the
- * first choice holds for every copy of Lark in the process, and for the threads that the process starts.
+ * POSIX locks belong to the process, and end when it closes any descriptor of the file. Each library keeps
+ * its own descriptors open for as long as it holds locks on the file, but does not know the descriptors of
+ * another library. With two libraries, one would end the locks of the other, and two processes would write at
+ * the same time. So the first choice holds for every copy of Lark in the process, and for the threads that
+ * the process starts.
  */
 import { getEnvironmentData, setEnvironmentData } from 'node:worker_threads'
 import { JobsError } from '../../model/errors.ts'
@@ -18,8 +19,9 @@ type LibraryName = Library['name']
 const CHOICE = '@s18i/lark-jobs: SQLite library'
 
 /**
- * The first SQLite that is sound. Earlier versions can lose commits, though rarely, when one process restarts the log
- * while another moves it into the file. `libsql` 0.5.29 contains 3.45.1, and no release of `libsql` has the correction.
+ * The first SQLite that is sound. Earlier versions can lose commits, though rarely, when one process restarts
+ * the log while another moves it into the file. `libsql` 0.5.29 contains 3.45.1, and no release of `libsql`
+ * has the correction.
  */
 const SOUND = [3, 51, 3]
 
@@ -31,8 +33,9 @@ const loaders: Readonly<Record<LibraryName, () => Library>> = {
 let loaded: Library | undefined
 
 /**
- * The library of this process. The first call loads it. (Measured on 2026-11-26 on Node 24.21: `node:sqlite` takes 5 MB
- * less memory than `libsql`, and a quarter less CPU for dispatches that travel together. See docs/performance.md.)
+ * The library of this process. The first call loads it. (Measured on 2026-11-26 on Node 24.21: `node:sqlite`
+ * takes 5 MB less memory than `libsql`, and a quarter less CPU for dispatches that travel together. See
+ * docs/performance.md.)
  *
  * @param name the name of the store, for the error
  * @throws SQLITE_MISSING
@@ -71,8 +74,8 @@ function firstLine(error: unknown): string {
 }
 
 /**
- * The order in which the libraries are tried. @param version the version of Node's own SQLite; undefined if Node has
- * none
+ * The order in which the libraries are tried. @param version the version of Node's own SQLite; undefined if
+ * Node has none
  */
 export function preferred(version: string | undefined): LibraryName[] {
   return isSound(version ?? '0') ? ['node:sqlite', 'libsql'] : ['libsql', 'node:sqlite']

@@ -12,9 +12,10 @@ export function loadLibsql(): Library {
 }
 
 /**
- * Bundlers cannot include the binary, so they must not follow this `require`. (Webpack follows a `createRequire` that
- * is imported.) The package is looked for from this file. If this file is part of a bundle, the package may not be
- * found from there, so it is also looked for from the program and from the working directory.
+ * Bundlers cannot include the binary, so they must not follow this `require`. (Webpack follows a
+ * `createRequire` that is imported.) The package is looked for from this file. If this file is part of a
+ * bundle, the package may not be found from there, so it is also looked for from the program and from the
+ * working directory.
  */
 function requireLibsql(): unknown {
   const { createRequire } = process.getBuiltinModule('node:module')
@@ -47,14 +48,17 @@ function driverOf(connection: Libsql.Database): Driver {
 type Native = ReturnType<Libsql.Database['prepare']>
 
 /**
- * `all` has a statement of its own: in libsql 0.5.29, a `get` after an `all` of the same statement returns a row of that
- * `all`, whatever the values.
+ * `all` has a statement of its own: in libsql 0.5.29, a `get` after an `all` of the same statement returns a
+ * row of that `all`, whatever the values.
  */
 function statementOf(prepare: () => Native): Statement {
   let single: Native | undefined
   let several: Native | undefined
   let names: string[] | undefined
-  /** The names of the columns. The call of `raw()` also makes rows come as lists, so it must precede the first row. */
+  /**
+   * The names of the columns. The call of `raw()` also makes rows come as lists, so it must precede the first
+   * row.
+   */
   function columns(native: Native): string[] {
     names ??= native.columns().map((column) => column.name)
     return names
@@ -78,8 +82,8 @@ function statementOf(prepare: () => Native): Statement {
 }
 
 /**
- * Makes an object of a row. The library's own objects cost twice as much (measured: a row of 16 columns takes 3.4 µs as
- * a list, 6.8 as an object).
+ * Makes an object of a row. The library's own objects cost twice as much (measured: a row of 16 columns takes
+ * 3.4 µs as a list, 6.8 as an object).
  */
 function toRow(names: readonly string[], values: readonly Value[]): Row {
   const row: Row = {}

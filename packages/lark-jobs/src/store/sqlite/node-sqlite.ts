@@ -1,9 +1,9 @@
 /**
  * SQLite from Node itself: the module `node:sqlite` of Node 22.13 and later. Bun and Deno have it too.
  *
- * The module refuses to read an integer of more than 53 bits, which `libsql` rounds. Only a damaged row has one. Node
- * 22, and 24 before 24.16, cut a text at a NUL character when they read it, so no stored text may contain one
- * (`stored-name.ts`).
+ * The module refuses to read an integer of more than 53 bits, which `libsql` rounds. Only a damaged row has
+ * one. Node 22, and 24 before 24.16, cut a text at a NUL character when they read it, so no stored text may
+ * contain one (`stored-name.ts`).
  */
 
 import type { Value } from '../sql/database.ts'
@@ -41,9 +41,9 @@ export function loadNodeSqlite(): Library {
 }
 
 /**
- * Loads the module without its warning. Node 22, and 24 before the module was stable, warn during the first load that
- * SQLite is experimental, and users of Lark did not choose the module themselves. Bundlers leave the name of the module
- * in this call unchanged.
+ * Loads the module without its warning. Node 22, and 24 before the module was stable, warn during the first
+ * load that SQLite is experimental, and users of Lark did not choose the module themselves. Bundlers leave
+ * the name of the module in this call unchanged.
  */
 function loadQuietly(): NodeSqlite | undefined {
   const { emitWarning } = process
@@ -59,8 +59,8 @@ function loadQuietly(): NodeSqlite | undefined {
 }
 
 /**
- * Whether values can be bound to `?1` by position. Node can do this since 22.20 and 24.8. Before, they are bound by
- * name.
+ * Whether values can be bound to `?1` by position. Node can do this since 22.20 and 24.8. Before, they are
+ * bound by name.
  *
  * @throws an error on Node 22.5, which returns a row if there is none
  */

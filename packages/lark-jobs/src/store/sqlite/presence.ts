@@ -1,12 +1,12 @@
 /**
  * The presence of a store's file: whether its path still leads to the file that is open.
  *
- * SQLite keeps working on a file that was moved or deleted, and finds the write-ahead log by the path. A new file at
- * that path would share the log with the old file: jobs would go into a file that no other process reads, and both
- * files would be damaged. (Tried: the new file lost its tables.) So a process that finds a log without its file does
- * not make a new file. A process that has the old file open waits a moment, because whoever has moved the file may be
- * about to move the log. If the log stays, the process moves it into the old file, and removes it. Then it continues
- * with the file at the path, or makes one.
+ * SQLite keeps working on a file that was moved or deleted, and finds the write-ahead log by the path. A new
+ * file at that path would share the log with the old file: jobs would go into a file that no other process
+ * reads, and both files would be damaged. (Tried: the new file lost its tables.) So a process that finds a
+ * log without its file does not make a new file. A process that has the old file open waits a moment, because
+ * whoever has moved the file may be about to move the log. If the log stays, the process moves it into the
+ * old file, and removes it. Then it continues with the file at the path, or makes one.
  *
  * No code here may open the file: closing any descriptor of it would end all locks that SQLite holds on it.
  */
@@ -17,9 +17,10 @@ import { JobsError } from '../../model/errors.ts'
 const LOOK = 100
 
 /**
- * Identifies a file, whatever its name. Large inode numbers are rounded, so the time of birth is compared too. (As
- * bigints they would cost a dispatch 4 µs more.) If the system does not know the time of birth, Node returns the time
- * of the last change instead. So a time of birth that equals the time of the last change counts as unknown.
+ * Identifies a file, whatever its name. Large inode numbers are rounded, so the time of birth is compared
+ * too. (As bigints they would cost a dispatch 4 µs more.) If the system does not know the time of birth, Node
+ * returns the time of the last change instead. So a time of birth that equals the time of the last change
+ * counts as unknown.
  */
 type Identity = Pick<Stats, 'dev' | 'ino' | 'birthtimeMs' | 'ctimeMs'>
 
@@ -44,13 +45,13 @@ export class Presence {
   }
 
   /**
-   * Whether the path still leads to the open file. A dispatch checks once for each transaction, however many jobs it
-   * has. Calls that only settle and claim do not check each time.
+   * Whether the path still leads to the open file. A dispatch checks once for each transaction, however many
+   * jobs it has. Calls that only settle and claim do not check each time.
    *
-   * Measured on 2026-11-26, 2 cores, shared, dispatches with and without the check in turns: on Node 20.20, a dispatch
-   * that is awaited alone takes 78 µs of CPU, 4 to 6 of them for the check. On Node 24.21, and with `Promise.all` of
-   * 100, there was no difference beyond chance. In a loop the check takes 2.0 µs on Node 20.20 and 1.7 on 24.21;
-   * `existsSync` alone, the cheapest call, takes 1.25.
+   * Measured on 2026-11-26, 2 cores, shared, dispatches with and without the check in turns: on Node 20.20, a
+   * dispatch that is awaited alone takes 78 µs of CPU, 4 to 6 of them for the check. On Node 24.21, and with
+   * `Promise.all` of 100, there was no difference beyond chance. In a loop the check takes 2.0 µs on Node
+   * 20.20 and 1.7 on 24.21; `existsSync` alone, the cheapest call, takes 1.25.
    */
   isThere(): boolean {
     const found = identityOf(this.path)
@@ -90,9 +91,9 @@ export class Presence {
 }
 
 /**
- * Refuses to make a file beside a log that was left behind. Call it before the file is opened, because opening creates
- * it. The log is checked before the file: a process creates a file before its log, so a log without its file was left
- * behind.
+ * Refuses to make a file beside a log that was left behind. Call it before the file is opened, because
+ * opening creates it. The log is checked before the file: a process creates a file before its log, so a log
+ * without its file was left behind.
  *
  * @throws STORE_REFUSED
  */

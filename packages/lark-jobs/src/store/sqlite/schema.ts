@@ -1,7 +1,8 @@
 /**
  * The layout of the file.
  *
- * A job is one row of `jobs` from its dispatch until it is removed. `state` and three partial indexes show its state:
+ * A job is one row of `jobs` from its dispatch until it is removed. `state` and three partial indexes show
+ * its state:
  *
  *   pending    in the index `line`, in the order of running; waiting or delayed according to `dueAt` and the clock
  *              A job that no worker could read is in the index `stranded` too (`stranded.ts`)
@@ -46,7 +47,8 @@ import { type Layout, layoutName } from '../contract/layout.ts'
 import { COMPLETED, PENDING, STRANDED } from '../sql/states.ts'
 
 /**
- * Payloads that are not in the row of their job. The job's `apart` is their id. They are removed with the job's row.
+ * Payloads that are not in the row of their job. The job's `apart` is their id. They are removed with the
+ * job's row.
  */
 const payloads = `
   CREATE TABLE payloads (id INTEGER PRIMARY KEY, payload TEXT NOT NULL);
@@ -66,7 +68,9 @@ const effects = `
   CREATE INDEX effectTimes ON effects (partition, kind, at) WHERE at IS NOT NULL;
   CREATE INDEX effectEnds ON effects (partition, over) WHERE over IS NOT NULL;`
 
-/** The flows that are at home here. The columns that change often come before the state, which may be long. */
+/**
+ * The flows that are at home here. The columns that change often come before the state, which may be long.
+ */
 const flows = `
   CREATE TABLE flows (
     number INTEGER PRIMARY KEY,
@@ -111,7 +115,9 @@ const flows = `
   CREATE INDEX endPlaces ON ends (flow, place);
   CREATE INDEX news ON ends (flow, seq) WHERE isNews = 1;`
 
-/** Until when ended jobs and their logs are kept for an age of their own. The rows go with the row of the job. */
+/**
+ * Until when ended jobs and their logs are kept for an age of their own. The rows go with the row of the job.
+ */
 const expiries = `
   CREATE TABLE expiries (
     seq INTEGER NOT NULL,

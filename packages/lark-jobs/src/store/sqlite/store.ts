@@ -1,8 +1,8 @@
 /**
  * The embedded store: jobs in one SQLite file that several processes of a machine use at once, or in memory.
  *
- * Each verb is one transaction on one partition. Its work is in the file named after its subject. Rings are sent after
- * the commit, when the rung callers can see the jobs.
+ * Each verb is one transaction on one partition. Its work is in the file named after its subject. Rings are
+ * sent after the commit, when the rung callers can see the jobs.
  */
 import { resolve } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
@@ -71,7 +71,9 @@ import { prepare } from './layout.ts'
 import { type FileLayout, layout as present } from './schema.ts'
 
 const MEMORY = ':memory:'
-/** If more jobs than this have become due since the counters were saved, a reader of the counters saves them. */
+/**
+ * If more jobs than this have become due since the counters were saved, a reader of the counters saves them.
+ */
 const MANY = 1_000
 
 /**
@@ -200,7 +202,8 @@ export class SqliteStore implements contract.Store {
     try {
       return await this.#change(name, (partition) => watch(partition, watcher, ids, ttl, news))
     } catch (error) {
-      // Nothing can be written. The ends that were found are told all the same; the next call watches the others.
+      // Nothing can be written. The ends that were found are told all the same; the next call watches the
+      // others.
       if (looked.found.some(({ kind }) => kind === 'ended')) return looked.found
       throw error
     }
@@ -431,8 +434,8 @@ export class SqliteStore implements contract.Store {
   }
 
   /**
-   * Runs a change. If the disk is full, it removes completed jobs before their time, as many as necessary, and tries
-   * again.
+   * Runs a change. If the disk is full, it removes completed jobs before their time, as many as necessary,
+   * and tries again.
    *
    * @param less a smaller change that is tried first when the disk is full
    */
@@ -508,7 +511,8 @@ export class SqliteStore implements contract.Store {
 }
 
 /**
- * Removes up to `MAX_ITEMS` jobs. Large jobs need several transactions, so that other processes can write in between.
+ * Removes up to `MAX_ITEMS` jobs. Large jobs need several transactions, so that other processes can write in
+ * between.
  */
 async function removeAll(remove: (most: number) => Promise<Removal>): Promise<number> {
   let count = 0

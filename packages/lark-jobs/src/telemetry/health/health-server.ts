@@ -1,7 +1,8 @@
 /**
  * The worker's side of the health thread (`health-thread.ts`), and what both say to each other.
  *
- * It starts before there is a worker, which `watch` names: until then, it answers that the worker is starting.
+ * It starts before there is a worker, which `watch` names: until then, it answers that the worker is
+ * starting.
  */
 import { Worker as Thread } from 'node:worker_threads'
 import type { Operated } from '../../operate/operated.ts'
@@ -13,7 +14,10 @@ import { type HttpPlace, HttpServer, unavailable } from './http-server.ts'
 
 /** The `workerData.kind` that makes a thread the health thread. */
 export const HEALTH_THREAD = '@s18i/lark-jobs: health thread'
-/** Milliseconds that the worker gets to answer what needs the store. It waits for the store itself for a little less. */
+/**
+ * Milliseconds that the worker gets to answer what needs the store. It waits for the store itself for a
+ * little less.
+ */
 export const PATIENCE = 6_000
 /** Milliseconds between two messages of how the worker is. */
 const SIGN = 1_000

@@ -1,7 +1,7 @@
 /**
- * The health thread: answers health checks and Prometheus for a worker, also while a handler blocks the worker's event
- * loop. The worker says each second how it is (`Vitals`); a worker that says nothing is not well. What needs the store,
- * the thread asks the worker for. The worker's side is `health-server.ts`.
+ * The health thread: answers health checks and Prometheus for a worker, also while a handler blocks the
+ * worker's event loop. The worker says each second how it is (`Vitals`); a worker that says nothing is not
+ * well. What needs the store, the thread asks the worker for. The worker's side is `health-server.ts`.
  */
 import { parentPort, workerData } from 'node:worker_threads'
 import { inTime } from '../../waiting/bounded-wait.ts'

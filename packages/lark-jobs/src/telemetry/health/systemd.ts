@@ -1,8 +1,9 @@
 /**
  * Tells systemd that a service of `Type=notify` is ready, stops, and is well (`WatchdogSec=`).
  *
- * systemd listens on a datagram socket of Unix, which Node cannot open. So each message is sent by the program
- * `systemd-notify`, which is there wherever systemd is. The unit needs `NotifyAccess=all`, because it is another process.
+ * systemd listens on a datagram socket of Unix, which Node cannot open. So each message is sent by the
+ * program `systemd-notify`, which is there wherever systemd is. The unit needs `NotifyAccess=all`, because it
+ * is another process.
  */
 import { spawn } from 'node:child_process'
 import { Part } from '../../worker/part.ts'

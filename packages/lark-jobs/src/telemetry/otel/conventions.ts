@@ -1,6 +1,7 @@
 /**
- * The names of the semantic conventions for messaging 1.44, and those of Lark's own, which begin with `lark.`. They are
- * written here, because the API does not have them, and a package for them would have nothing but constants.
+ * The names of the semantic conventions for messaging 1.44, and those of Lark's own, which begin with
+ * `lark.`. They are written here, because the API does not have them, and a package for them would have
+ * nothing but constants.
  */
 
 /** The instrumentation scope. */

@@ -1,9 +1,10 @@
 /**
  * The metrics of one process, and what it observes of its stores.
  *
- * An application may set up its SDK after Lark was configured, and unlike a tracer, a meter that was asked for too early
- * stays without effect. So each use compares the global provider with the one from before. The counters are kept here, and
- * read when somebody collects: an instrument of the SDK takes 1 µs for each call. (Node 20.20, 2026-11-27.)
+ * An application may set up its SDK after Lark was configured, and unlike a tracer, a meter that was asked
+ * for too early stays without effect. So each use compares the global provider with the one from before. The
+ * counters are kept here, and read when somebody collects: an instrument of the SDK takes 1 µs for each call.
+ * (Node 20.20, 2026-11-27.)
  */
 import {
   type Attributes,

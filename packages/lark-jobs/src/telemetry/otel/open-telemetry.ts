@@ -1,10 +1,10 @@
 /**
- * A telemetry that speaks OpenTelemetry: spans of dispatches and runs, and metrics, by the semantic conventions for
- * messaging 1.44. It uses nothing but the global API, so whatever SDK the application has set up gets them, and without
- * one nothing happens.
+ * A telemetry that speaks OpenTelemetry: spans of dispatches and runs, and metrics, by the semantic
+ * conventions for messaging 1.44. It uses nothing but the global API, so whatever SDK the application has set
+ * up gets them, and without one nothing happens.
  *
- * A run begins a trace of its own and links to its dispatch: a job may run days later, or many times, and a trace that
- * goes on for days can be neither sampled nor shown as one.
+ * A run begins a trace of its own and links to its dispatch: a job may run days later, or many times, and a
+ * trace that goes on for days can be neither sampled nor shown as one.
  */
 import {
   type Attributes,

@@ -1,6 +1,6 @@
 /**
- * The metrics of a whole store, as one look at it tells them. Labels are queues, keys of job classes, states and
- * outcomes: never ids. Every metric and its meaning: docs/telemetry.md.
+ * The metrics of a whole store, as one look at it tells them. Labels are queues, keys of job classes, states
+ * and outcomes: never ids. Every metric and its meaning: docs/telemetry.md.
  */
 import { workerStates } from '../../model/record.ts'
 import { type RunCounts, runEnds } from '../../model/run/run-counts.ts'

@@ -1,13 +1,14 @@
 /**
- * Claims the jobs of one partition for a worker, and settles them. Both go in one call (`Store.exchange`), and there is
- * one call at a time. `intake.ts` decides when a claimer calls and for how many jobs.
+ * Claims the jobs of one partition for a worker, and settles them. Both go in one call (`Store.exchange`),
+ * and there is one call at a time. `intake.ts` decides when a claimer calls and for how many jobs.
  *
  *   ready     the partition may have jobs: call when there is room
  *   resting   it had fewer jobs than were asked for: wait until the next job falls due, the store rings, or a survey
  *             finds jobs
  *   calling   a call is under way
  *
- * A call that fails is sent again under the same number until the store answers: a failed settle is not a failed job.
+ * A call that fails is sent again under the same number until the store answers: a failed settle is not a
+ * failed job.
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { JobsError } from '../../model/errors.ts'
@@ -33,7 +34,10 @@ import { Prefetch } from './prefetch.ts'
 
 /** Milliseconds: the longest time of a timer, which cannot wait for a month. */
 const LONGEST = 3_600_000
-/** Milliseconds before a call is sent again: doubled each time, up to the second value or a twentieth of the lease. */
+/**
+ * Milliseconds before a call is sent again: doubled each time, up to the second value or a twentieth of the
+ * lease.
+ */
 export const RESEND = { from: 100, to: 2_000 }
 
 /** Milliseconds until the next call if there was no job although the store said so: doubled each time. */
@@ -86,7 +90,9 @@ export interface ClaimerOptions {
   unread?: Unread
   /** Takes permits for jobs that need some. */
   permits?: ClaimPermits
-  /** The order and limits of the partition. With limits, no jobs are prefetched, and none come with a ring. */
+  /**
+   * The order and limits of the partition. With limits, no jobs are prefetched, and none come with a ring.
+   */
   terms?: Terms
   /** Delivers the effects that come with answers. */
   deliverer?: Pick<Deliverer, 'wanted' | 'take' | 'putBack'> | undefined
@@ -225,7 +231,11 @@ export class Claimer extends Part {
     else this.permits?.ended(held.lease, false)
   }
 
-  /** Gives back a suspect that did not start. @param ms milliseconds until it is due; undefined: it keeps its place */
+  /**
+   * Gives back a suspect that did not start.
+   *
+   * @param ms milliseconds until it is due; undefined: it keeps its place
+   */
   giveBackApart(held: HeldJob, ms?: number): void {
     const now = performance.now()
     if (ms === undefined) this.gaveBackAt = now
@@ -243,7 +253,8 @@ export class Claimer extends Part {
   }
 
   /**
-   * The lease thread has recalled claims. If one was recalled here, no more jobs come with a ring until the next call.
+   * The lease thread has recalled claims. If one was recalled here, no more jobs come with a ring until the
+   * next call.
    */
   askAnew(): void {
     const recalled = sources.filter((source) => this.unread.recalled(source) !== undefined)
@@ -254,7 +265,8 @@ export class Claimer extends Part {
   /**
    * In so many milliseconds a job may begin, or another call is needed for another reason.
    *
-   * @returns whether the claimer rests, and becomes ready then. If a call is under way, this holds after its answer
+   * @returns whether the claimer rests, and becomes ready then. If a call is under way, this holds after its
+   *   answer
    */
   foresee(ms: number): boolean {
     if (this.#call !== undefined) this.#call.foreseen = Math.min(this.#call.foreseen, performance.now() + ms)
@@ -338,11 +350,11 @@ export class Claimer extends Part {
           this.#options.changed?.(this)
           await pause(wait, undefined, { signal }).catch(() => {})
           if (signal.aborted) return undefined
-          // A newer version has changed the layout of the store: the leases end by themselves. Another call is made,
-          // but not at once, because an embedded store answers without giving the event loop a turn.
+          // A newer version has changed the layout of the store: the leases end by themselves. Another call
+          // is made, but not at once, because an embedded store answers without giving the event loop a turn.
           if (JobsError.is(error, 'LAYOUT_UNKNOWN')) return undefined
-          // An unexpected error. The jobs to be claimed, or effects, may be the cause, so the next call sends only the
-          // outcomes.
+          // An unexpected error. The jobs to be claimed, or effects, may be the cause, so the next call sends
+          // only the outcomes.
           isAlone ||= !isResendable(error)
         }
       }
@@ -355,11 +367,12 @@ export class Claimer extends Part {
   }
 
   /**
-   * After a reply during which no ring came, decides how long to wait before the next call. A claimer that asked for no
-   * jobs, and was not resting before, does not get a ring, so it asks again as soon as it can.
+   * After a reply during which no ring came, decides how long to wait before the next call. A claimer that
+   * asked for no jobs, and was not resting before, does not get a ring, so it asks again as soon as it can.
    *
    * @param rested the time until which it rested before a call that only settled; else 0
-   * @param isAlone it asked for no jobs only because an earlier attempt failed: then it rests until the next survey
+   * @param isAlone it asked for no jobs only because an earlier attempt failed: then it rests until the next
+   *   survey
    */
   #rest(want: number, reply: Exchange, isAlone: boolean, rested: number): void {
     if (rested > 0) {
@@ -371,8 +384,8 @@ export class Claimer extends Part {
       return
     }
     const { jobs, nextDue = Number.POSITIVE_INFINITY } = reply
-    // A store with damaged counters may say for ever that there is a job, and an embedded store answers without giving
-    // the event loop a turn.
+    // A store with damaged counters may say for ever that there is a job, and an embedded store answers
+    // without giving the event loop a turn.
     const isVain = want > 0 && jobs.length === 0 && !(nextDue > 0)
     this.#vain = isVain ? this.#vain + 1 : 0
     if (isVain) this.#restFor(Math.min(VAIN.to, VAIN.from * 2 ** (this.#vain - 1)))

@@ -1,7 +1,7 @@
 /**
- * Checks whether a worker's queues are empty (`stopWhenEmpty`): no job waits, none is active on any worker, and none is
- * due within a minute. A flow of which a job has just ended may queue others: while this worker advances flows, its queues
- * are not empty.
+ * Checks whether a worker's queues are empty (`stopWhenEmpty`): no job waits, none is active on any worker,
+ * and none is due within a minute. A flow of which a job has just ended may queue others: while this worker
+ * advances flows, its queues are not empty.
  *
  * Delayed jobs whose key no class of this process has do not count, because the worker could wait for ever.
  */
@@ -35,8 +35,8 @@ export class DrainCheck {
   }
 
   /**
-   * Checks once. Pauses after a check that found a job or failed, because an embedded store fails without giving the
-   * event loop a turn.
+   * Checks once. Pauses after a check that found a job or failed, because an embedded store fails without
+   * giving the event loop a turn.
    *
    * @returns undefined while another check is under way
    */
@@ -54,8 +54,8 @@ export class DrainCheck {
   }
 
   /**
-   * Reads the counts twice, and the delayed jobs in between: meanwhile a job may fall due, or dispatch another into a
-   * queue that was read already. Last, it looks for partitions that came meanwhile.
+   * Reads the counts twice, and the delayed jobs in between: meanwhile a job may fall due, or dispatch
+   * another into a queue that was read already. Last, it looks for partitions that came meanwhile.
    */
   async #isEmpty(): Promise<boolean> {
     if (this.#advances()) return false

@@ -1,6 +1,7 @@
 /**
- * The order in which a worker's claimers may call for jobs, and for how many jobs in a call. (The order of jobs within
- * a partition is the store's: `store/sql/claim/order.ts`, `store/redis/lua/claim/shared/order.lua`.)
+ * The order in which a worker's claimers may call for jobs, and for how many jobs in a call. (The order of
+ * jobs within a partition is the store's: `store/sql/claim/order.ts`,
+ * `store/redis/lua/claim/shared/order.lua`.)
  *
  *   strict      queue by queue, as listed; a later queue gets what the earlier ones leave
  *   fair        the queues take turns; a call asks for at most the queue's part of the slots, so that no queue takes
@@ -8,11 +9,11 @@
  *   by weight   first the queue that has had least for its weight (`weighted-shares.ts`); its part of the slots is in
  *               proportion to its weight
  *
- * The partitions of a queue take turns and share its part, so a queue does not get more by having more partitions.
- * `round-robin.ts` keeps the turns.
+ * The partitions of a queue take turns and share its part, so a queue does not get more by having more
+ * partitions. `round-robin.ts` keeps the turns.
  *
- * A worker may serve a thousand partitions of which a few have jobs. So this file never looks at all of them: a claimer
- * is put where it belongs when something has changed for it.
+ * A worker may serve a thousand partitions of which a few have jobs. So this file never looks at all of them:
+ * a claimer is put where it belongs when something has changed for it.
  */
 
 import type { Slots } from '../slots.ts'
@@ -93,9 +94,10 @@ export class FairOrder {
   }
 
   /**
-   * Claimers that may need a call without a free slot. If it is crowded, this leaves out those that would prefetch less
-   * than a whole turn, for which no call is made: they may be thousands. (One job in each of 5,000 queues, Redis: the
-   * worker took 3.6 s of CPU when each turn looked at all of them, and 2.6 s since. 2 cores, shared, 2026-11-26.)
+   * Claimers that may need a call without a free slot. If it is crowded, this leaves out those that would
+   * prefetch less than a whole turn, for which no call is made: they may be thousands. (One job in each of
+   * 5,000 queues, Redis: the worker took 3.6 s of CPU when each turn looked at all of them, and 2.6 s since.
+   * 2 cores, shared, 2026-11-26.)
    */
   get pressing(): Iterable<Claimer> {
     return this.isCrowded ? this.#urgent : this.#pressing
@@ -130,8 +132,8 @@ export class FairOrder {
   }
 
   /**
-   * The next claimer that has prefetched no jobs, if its jobs would start before those that other claimers have
-   * prefetched.
+   * The next claimer that has prefetched no jobs, if its jobs would start before those that other claimers
+   * have prefetched.
    *
    * @param holding the claimers that have prefetched jobs
    */
@@ -148,8 +150,8 @@ export class FairOrder {
   }
 
   /**
-   * How many jobs of one queue start in a row: a whole turn, if it is crowded and jobs are short. These jobs end
-   * together and are settled in one call. With jobs of other queues in between, they would not.
+   * How many jobs of one queue start in a row: a whole turn, if it is crowded and jobs are short. These jobs
+   * end together and are settled in one call. With jobs of other queues in between, they would not.
    *
    * @param reach how many jobs the worker could start within the horizon
    */
@@ -159,8 +161,9 @@ export class FairOrder {
   }
 
   /**
-   * The same for one claimer, by how long its own jobs keep their slots: beside a slow queue, a fast one still has a
-   * whole turn. (One slot, beside jobs of 3 ms at a server, `intake.test.ts`: 4,960 starts a second instead of 330.)
+   * The same for one claimer, by how long its own jobs keep their slots: beside a slow queue, a fast one
+   * still has a whole turn. (One slot, beside jobs of 3 ms at a server, `intake.test.ts`: 4,960 starts a
+   * second instead of 330.)
    *
    * @param row by the whole worker, which counts until a job of the claimer has ended
    */
@@ -173,8 +176,8 @@ export class FairOrder {
   }
 
   /**
-   * How many jobs of one claimer may be prefetched. If it is crowded, a claimer that is fast in its turn gets its next
-   * turn only after all others, and more jobs than it can start then would go back.
+   * How many jobs of one claimer may be prefetched. If it is crowded, a claimer that is fast in its turn gets
+   * its next turn only after all others, and more jobs than it can start then would go back.
    *
    * @param soon how many jobs the worker will start within the horizon
    */

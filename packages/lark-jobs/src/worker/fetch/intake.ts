@@ -4,13 +4,13 @@
  *   running   claims jobs for free slots, and prefetches more
  *   quiet     only settles; prefetched jobs go back
  *
- * It does two things. `#turn` lets the claimers call: it runs once at the end of each tick in which something changed,
- * so that jobs which end together are settled in one call, which also claims the next jobs. `#fill` starts prefetched
- * jobs while there are free slots: it runs whenever a slot is free.
+ * It does two things. `#turn` lets the claimers call: it runs once at the end of each tick in which something
+ * changed, so that jobs which end together are settled in one call, which also claims the next jobs. `#fill`
+ * starts prefetched jobs while there are free slots: it runs whenever a slot is free.
  *
- * How many jobs a call asks for follows from three files: `fair-order.ts` says whose turn it is and how many jobs a
- * queue may ask for, `prefetch.ts` how many jobs a partition holds beyond the free slots, and `speed.ts` how fast the
- * worker is.
+ * How many jobs a call asks for follows from three files: `fair-order.ts` says whose turn it is and how many
+ * jobs a queue may ask for, `prefetch.ts` how many jobs a partition holds beyond the free slots, and
+ * `speed.ts` how fast the worker is.
  */
 
 import type { Pace } from '../../options/preset.ts'
@@ -174,10 +174,10 @@ export class Intake extends Part {
   }
 
   /**
-   * How many jobs may be asked for although no slot is free, by claimers that have no prefetched jobs while others have
-   * some: the next free slot should be theirs, and not that of the faster ones. Not more than the others have, since
-   * those start soon; and not for more queues than can get a slot then (or a whole turn, if there are more queues than
-   * slots), and one more.
+   * How many jobs may be asked for although no slot is free, by claimers that have no prefetched jobs while
+   * others have some: the next free slot should be theirs, and not that of the faster ones. Not more than the
+   * others have, since those start soon; and not for more queues than can get a slot then (or a whole turn,
+   * if there are more queues than slots), and one more.
    */
   get #spare(): number {
     if (!this.#mayStart) return 0
@@ -186,8 +186,9 @@ export class Intake extends Part {
   }
 
   /**
-   * How many more jobs to prefetch when a call is made: as many as the claimer's own speed says, and with a claim for a
-   * free slot at least a few. For a queue that rarely has a turn, no more than start in its turns.
+   * How many more jobs to prefetch when a call is made: as many as the claimer's own speed says, and with a
+   * claim for a free slot at least a few. For a queue that rarely has a turn, no more than start in its
+   * turns.
    */
   #prefetchOf(claimer: Claimer, limit: number): number {
     const { order } = this.#options
@@ -261,15 +262,16 @@ export class Intake extends Part {
         slots.settled?.(reply.settled[i]!.id, verdict === 'lost')
       }
       if (claimer.isHere && isCut(reply)) {
-        // The rest takes many calls, and an embedded store answers without giving the event loop a turn. Prefetched
-        // jobs would not begin meanwhile, and would be recalled. (Measured on 2026-11-25, 2 cores, shared: of 400 jobs
-        // of 510 KB at concurrency 100, 15 ran in 40 s without this, and all ran in 2.4 s with it.)
+        // The rest takes many calls, and an embedded store answers without giving the event loop a turn.
+        // Prefetched jobs would not begin meanwhile, and would be recalled. (Measured on 2026-11-25, 2 cores,
+        // shared: of 400 jobs of 510 KB at concurrency 100, 15 ran in 40 s without this, and all ran in 2.4 s
+        // with it.)
         this.#fill()
         this.#goOn.ask()
         return
       }
-      // Before any of the jobs starts: so the store works on the next call while this process runs them. An embedded
-      // store works in this process, so the jobs start first.
+      // Before any of the jobs starts: so the store works on the next call while this process runs them. An
+      // embedded store works in this process, so the jobs start first.
       if (!claimer.isHere) this.#turn()
       this.#fill()
     }
@@ -286,8 +288,9 @@ export class Intake extends Part {
   }
 
   /**
-   * Takes claimed jobs in. They go back at once if the worker is quiet; if they lay unread while a handler blocked the
-   * event loop, because they were recalled or their lease may have ended; and if jobs went back meanwhile.
+   * Takes claimed jobs in. They go back at once if the worker is quiet; if they lay unread while a handler
+   * blocked the event loop, because they were recalled or their lease may have ended; and if jobs went back
+   * meanwhile.
    */
   #hold(claimer: Claimer, claim: Claim & Pick<Answer, 'isShort' | 'sentAt'>, source: Source): void {
     const { jobs, number, isShort, sentAt } = claim
@@ -304,8 +307,8 @@ export class Intake extends Part {
   }
 
   /**
-   * Starts prefetched jobs. Answers of an embedded store are read first: otherwise a handler that blocks would also
-   * keep the claimed jobs of these answers, of which the lease thread does not know.
+   * Starts prefetched jobs. Answers of an embedded store are read first: otherwise a handler that blocks
+   * would also keep the claimed jobs of these answers, of which the lease thread does not know.
    */
   #fill(): void {
     if (this.#callsHere > 0) this.#startSoon.ask()
@@ -358,7 +361,11 @@ export class Intake extends Part {
     this.#giveBack(claimer)
   }
 
-  /** Gives back prefetched jobs. @param by only if they have waited too long at this time (`performance.now()`) */
+  /**
+   * Gives back prefetched jobs.
+   *
+   * @param by only if they have waited too long at this time (`performance.now()`)
+   */
   #giveBack(claimer: Claimer, by = Number.POSITIVE_INFINITY): void {
     const before = claimer.prefetch.size
     const jobs = claimer.prefetch.overdue(by)

@@ -1,12 +1,12 @@
 /**
- * The prefetched jobs of one partition: claimed beyond the worker's free slots, to be started within a window of time.
- * Jobs that have not started by then go back, and count no attempt.
+ * The prefetched jobs of one partition: claimed beyond the worker's free slots, to be started within a window
+ * of time. Jobs that have not started by then go back, and count no attempt.
  *
- * How many jobs are prefetched follows from the speed of the partition, measured from answer to answer of the store: as
- * many as ended within the horizon, which is half of the window, so that jobs may take twice as long as those before
- * them and none goes back. If jobs are slow, or none has ended yet, none are prefetched. Window, horizon and the
- * largest number come from the preset (`options/preset.ts`). `intake.ts` makes the calls; `speed.ts` measures the whole
- * worker.
+ * How many jobs are prefetched follows from the speed of the partition, measured from answer to answer of the
+ * store: as many as ended within the horizon, which is half of the window, so that jobs may take twice as
+ * long as those before them and none goes back. If jobs are slow, or none has ended yet, none are prefetched.
+ * Window, horizon and the largest number come from the preset (`options/preset.ts`). `intake.ts` makes the
+ * calls; `speed.ts` measures the whole worker.
  */
 import type { LeasedJob } from '../../model/record.ts'
 import { type Pace, PRESET, paces } from '../../options/preset.ts'
@@ -29,13 +29,15 @@ export class Prefetch {
   /** Jobs per millisecond. */
   #speed = 0
   #ended = 0
-  /** Milliseconds for which a job kept its slot: the latest jobs count most; undefined until one has ended. */
+  /**
+   * Milliseconds for which a job kept its slot: the latest jobs count most; undefined until one has ended.
+   */
   #took: number | undefined
   /** Since when `#ended` is counted; undefined if the last answer left slots empty. */
   #since: number | undefined
   /**
-   * The partition had fewer jobs than were asked for. No call is made only to prefetch more, because such calls would
-   * never end.
+   * The partition had fewer jobs than were asked for. No call is made only to prefetch more, because such
+   * calls would never end.
    */
   isDry = false
 
@@ -79,7 +81,8 @@ export class Prefetch {
    * Takes in the jobs of a claim.
    *
    * @param number of the call
-   * @param short it brought fewer jobs than there is room for: the time until the next answer measures no speed
+   * @param short it brought fewer jobs than there is room for: the time until the next answer measures no
+   *   speed
    * @param until the earliest time at which the lease may end, by `performance.now()`
    */
   push(number: number, jobs: readonly LeasedJob[], short: boolean, now: number, until: number): void {
@@ -107,8 +110,8 @@ export class Prefetch {
   }
 
   /**
-   * If the first job has waited for too long at the time `now`, takes out all jobs, because later ones must not start
-   * before it. No more are prefetched until jobs have ended again.
+   * If the first job has waited for too long at the time `now`, takes out all jobs, because later ones must
+   * not start before it. No more are prefetched until jobs have ended again.
    *
    * @returns the jobs to be given back
    */

@@ -1,8 +1,8 @@
 /**
- * Claimers in the order of their turns: first the queues among each other, then the partitions within a queue. The one
- * whose last turn is longest ago comes first, also if it left the round meanwhile: a claimer that was busy settling
- * must not lose its place. By weight, the queue comes first that has had least (`weighted-shares.ts`). `fair-order.ts`
- * decides who takes part.
+ * Claimers in the order of their turns: first the queues among each other, then the partitions within a
+ * queue. The one whose last turn is longest ago comes first, also if it left the round meanwhile: a claimer
+ * that was busy settling must not lose its place. By weight, the queue comes first that has had least
+ * (`weighted-shares.ts`). `fair-order.ts` decides who takes part.
  */
 import type { Claimer } from './claimer.ts'
 import type { WeightedShares } from './weighted-shares.ts'
@@ -115,7 +115,8 @@ export class RoundRobin {
 }
 
 /**
- * The index of the first of which this is so, as it is of all behind it. By halving: a thousand queues may have jobs.
+ * The index of the first of which this is so, as it is of all behind it. By halving: a thousand queues may
+ * have jobs.
  */
 function firstOf<T>(list: readonly T[], isSo: (item: T) => boolean): number {
   let [from, to] = [0, list.length]

@@ -1,7 +1,7 @@
 /**
- * The partitions that a worker serves, each by a claimer of its own: all partitions of its queues. It serves the
- * configured ones from the start. Other partitions of a queue may exist because another process has another
- * configuration; they are served as soon as they are met.
+ * The partitions that a worker serves, each by a claimer of its own: all partitions of its queues. It serves
+ * the configured ones from the start. Other partitions of a queue may exist because another process has
+ * another configuration; they are served as soon as they are met.
  */
 import { partitionsOf, queueOf } from '../../model/partition.ts'
 import type { Settlement } from '../../store/contract/store.ts'

@@ -1,22 +1,22 @@
 /**
- * How fast a worker is, over all queues that it serves. The intake goes by this for all of them together, and each
- * claimer by its own speed (`prefetch.ts`).
+ * How fast a worker is, over all queues that it serves. The intake goes by this for all of them together, and
+ * each claimer by its own speed (`prefetch.ts`).
  *
  *   soon    jobs that it will start within the horizon, as so many ended lately
  *   reach   jobs that it could start within the horizon, by how long each keeps its slot
  *
- * Where each queue has a turn only now and then, jobs end as slowly as the store answers, one call for each job. A
- * worker that went by `soon` alone would then go on to make one call for each job. So `reach` decides whether a turn
- * takes several jobs, until the jobs of the claimer have said so themselves (`Prefetch.perSlot`), and `soon` how many
- * turns are prefetched (`fair-order.ts`).
+ * Where each queue has a turn only now and then, jobs end as slowly as the store answers, one call for each
+ * job. A worker that went by `soon` alone would then go on to make one call for each job. So `reach` decides
+ * whether a turn takes several jobs, until the jobs of the claimer have said so themselves
+ * (`Prefetch.perSlot`), and `soon` how many turns are prefetched (`fair-order.ts`).
  */
 import type { Pace } from '../../options/preset.ts'
 import type { Slots } from '../slots.ts'
 import { LEAST } from './prefetch.ts'
 
 /**
- * Milliseconds of one measurement, at least; `soon` goes by the last two. (Of 2, 3, 5 and 10, 3 makes the fewest calls
- * and claims in `intake.test.ts`.)
+ * Milliseconds of one measurement, at least; `soon` goes by the last two. (Of 2, 3, 5 and 10, 3 makes the
+ * fewest calls and claims in `intake.test.ts`.)
  */
 const SPAN = 3
 /** Milliseconds after which nothing is known any more. */

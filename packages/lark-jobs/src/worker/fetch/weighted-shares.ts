@@ -1,10 +1,10 @@
 /**
- * How much each queue has had of the worker, where queues have different weights: the jobs that started, divided by the
- * weight. The queue that has had least comes next (`fair-order.ts`, `round-robin.ts`).
+ * How much each queue has had of the worker, where queues have different weights: the jobs that started,
+ * divided by the weight. The queue that has had least comes next (`fair-order.ts`, `round-robin.ts`).
  *
- * A queue that had no jobs for a while does not save up its share. When it has jobs again, it is at most a little
- * behind its share: by as many jobs as there are slots, or as the worker starts within its horizon, whichever is more.
- * A queue that had all slots while the others had no jobs does not owe the others much.
+ * A queue that had no jobs for a while does not save up its share. When it has jobs again, it is at most a
+ * little behind its share: by as many jobs as there are slots, or as the worker starts within its horizon,
+ * whichever is more. A queue that had all slots while the others had no jobs does not owe the others much.
  */
 
 import type { WorkerOptions } from '../options.ts'

@@ -1,16 +1,16 @@
 /**
- * Renews the leases of running jobs, of ended jobs whose outcomes wait for long, and of the permits that running jobs
- * hold, every third of a lease. The same calls hand over log lines, and their answers say which leases are lost (the run
- * is aborted with LEASE_LOST) and which jobs are to be cancelled. When the store says that a partition has a notice, its
- * jobs are renewed at once.
+ * Renews the leases of running jobs, of ended jobs whose outcomes wait for long, and of the permits that
+ * running jobs hold, every third of a lease. The same calls hand over log lines, and their answers say which
+ * leases are lost (the run is aborted with LEASE_LOST) and which jobs are to be cancelled. When the store
+ * says that a partition has a notice, its jobs are renewed at once.
  *
- * Progress and log lines of a job that somebody watches are handed over by calls of their own, at most four a second for
- * each partition; those of others wait for the next renewal.
+ * Progress and log lines of a job that somebody watches are handed over by calls of their own, at most four a
+ * second for each partition; those of others wait for the next renewal.
  *
- * It makes one call after the other in each partition, so that log lines keep their order, and partitions do not wait
- * for each other. It runs on the worker's event loop. While a handler blocks the loop, the lease thread renews
- * (`lease-watch.ts`). What happens when a lease has ended: the maintenance of some worker takes the job back
- * (`maintenance/maintenance.ts`, `Store.recover`).
+ * It makes one call after the other in each partition, so that log lines keep their order, and partitions do
+ * not wait for each other. It runs on the worker's event loop. While a handler blocks the loop, the lease
+ * thread renews (`lease-watch.ts`). What happens when a lease has ended: the maintenance of some worker takes
+ * the job back (`maintenance/maintenance.ts`, `Store.recover`).
  */
 import { visible } from '@s18i/lark/config'
 import { defined } from '../../model/defined.ts'
@@ -38,8 +38,8 @@ export interface LeaseKeeperOptions {
   permits: Pick<PermitPools, 'renew'>
   trouble: (error: unknown) => void
   /**
-   * Keeps the time at which the last successful round began. By the wall clock, because the other clock stops while a
-   * machine sleeps.
+   * Keeps the time at which the last successful round began. By the wall clock, because the other clock stops
+   * while a machine sleeps.
    */
   pulse: Pulse
 }
@@ -91,7 +91,8 @@ export class LeaseKeeper extends Part {
     if (this.#noticed.has(partition)) return
     this.#noticed.add(partition)
     void this.#inTurn(partition, () => {
-      // A notice that comes from now on may come after the answer of the store, so it needs a call of its own.
+      // A notice that comes from now on may come after the answer of the store, so it needs a call of its
+      // own.
       this.#noticed.delete(partition)
       return this.#renewGroup(partition, this.#groups().get(partition) ?? [])
     })
@@ -133,7 +134,9 @@ export class LeaseKeeper extends Part {
     return turn
   }
 
-  /** Renews all that the worker holds. Resolves when the partitions have answered that answered the last time. */
+  /**
+   * Renews all that the worker holds. Resolves when the partitions have answered that answered the last time.
+   */
   async #renewNow(): Promise<void> {
     const began = Date.now()
     const round = ++this.#rounds
@@ -164,8 +167,8 @@ export class LeaseKeeper extends Part {
   }
 
   /**
-   * An embedded store that many processes write to may let one call wait for longer than a lease, and others not. The
-   * verdict of the call says what is lost.
+   * An embedded store that many processes write to may let one call wait for longer than a lease, and others
+   * not. The verdict of the call says what is lost.
    *
    * @returns whether the store answered
    */
@@ -184,7 +187,10 @@ export class LeaseKeeper extends Part {
     }
   }
 
-  /** The jobs to be renewed, by partition. Two partitions may each have a job with the same id of the application. */
+  /**
+   * The jobs to be renewed, by partition. Two partitions may each have a job with the same id of the
+   * application.
+   */
   #groups(): Map<string, Execution[]> {
     const newest = new Map<string, Map<string, Execution>>()
     for (const running of this.#options.running) {
@@ -212,7 +218,8 @@ export class LeaseKeeper extends Part {
       this.#tell(group, await store.extend(partition, caller, notes, lease))
       return true
     } catch (error) {
-      // Without an answer, the store may have kept the lines already. To lose some is better than to have them twice.
+      // Without an answer, the store may have kept the lines already. To lose some is better than to have
+      // them twice.
       if (!JobsError.is(error, 'STORE_UNCERTAIN')) {
         for (const [i, { log }] of notes.entries()) if (log !== undefined) group[i]!.keepLog(log)
       }

@@ -1,8 +1,8 @@
 /**
- * The worker's side of the lease thread, and what both sides say to each other. The thread (`lease-watch.ts`) looks
- * after the worker's jobs while a handler blocks the event loop. The worker passes it the pages of the ledger
- * (`ledger.ts`), and notes in shared memory when its own event loop last turned and when it last renewed its leases
- * (`Pulse`). All workers of a process share one thread, and each has its own port to it.
+ * The worker's side of the lease thread, and what both sides say to each other. The thread (`lease-watch.ts`)
+ * looks after the worker's jobs while a handler blocks the event loop. The worker passes it the pages of the
+ * ledger (`ledger.ts`), and notes in shared memory when its own event loop last turned and when it last
+ * renewed its leases (`Pulse`). All workers of a process share one thread, and each has its own port to it.
  *
  *   new → running → stopped; or missing: there is no file for the thread (a bundle), or no store that it could open
  */
@@ -61,7 +61,9 @@ export class Pulse {
     this.#times[1] = at
   }
 
-  /** The thread looks rarely, because no job was prefetched for a while. The worker must wake it when one is. */
+  /**
+   * The thread looks rarely, because no job was prefetched for a while. The worker must wake it when one is.
+   */
   get isDozing(): boolean {
     return Atomics.load(this.#flags, 0) === 1
   }
@@ -115,7 +117,8 @@ export interface Watch {
   /** When `performance.now()` of the worker was 0, by `process.hrtime()`, in milliseconds. */
   origin: number
   /**
-   * Whether the thread ends the process if a handler blocks the loop long past its timeout: a supervisor replaces it.
+   * Whether the thread ends the process if a handler blocks the loop long past its timeout: a supervisor
+   * replaces it.
    */
   kills: boolean
 }
@@ -138,8 +141,8 @@ export interface ProcessEnd {
 type WatchOrder = Omit<Watch, 'version' | 'pulse' | 'origin'>
 
 /**
- * What the worker tells the thread later: a page of the ledger; whether it holds permits of a limiter; a partition; how
- * the process ends; that a job is prefetched; that the worker ends.
+ * What the worker tells the thread later: a page of the ledger; whether it holds permits of a limiter; a
+ * partition; how the process ends; that a job is prefetched; that the worker ends.
  */
 export type Message =
   | SharedArrayBuffer
@@ -150,8 +153,8 @@ export type Message =
   | 'end'
 
 /**
- * What the thread says: the number of a sign that it asks for, negative if it has recalled a claim; or why it does
- * nothing for this worker.
+ * What the thread says: the number of a sign that it asks for, negative if it has recalled a claim; or why it
+ * does nothing for this worker.
  */
 export type ThreadAnswer = number | string
 
@@ -191,8 +194,8 @@ function share(file: string): Shared {
 }
 
 /**
- * Makes the thread end what it does for a worker, between two calls to the store. If a thread were ended from outside
- * in the middle of a call to SQLite, the driver would abort the process.
+ * Makes the thread end what it does for a worker, between two calls to the store. If a thread were ended from
+ * outside in the middle of a call to SQLite, the driver would abort the process.
  */
 async function leave(from: Shared, port: MessagePort): Promise<void> {
   if (!from.isOver) {
@@ -206,8 +209,9 @@ async function leave(from: Shared, port: MessagePort): Promise<void> {
 }
 
 /**
- * The options of a connection that cannot be passed to another thread, such as a function. They are not left out: a
- * thread that connected without `tls.checkServerIdentity` might trust a server that the worker does not.
+ * The options of a connection that cannot be passed to another thread, such as a function. They are not left
+ * out: a thread that connected without `tls.checkServerIdentity` might trust a server that the worker does
+ * not.
  */
 function unsharableIn(value: unknown, path = ''): string | undefined {
   try {
@@ -302,9 +306,9 @@ export class LeaseThread extends Part {
   }
 
   /**
-   * The thread renews the permits of a limiter while it is held. Nothing is held before the thread starts. (Measured on
-   * 2026-11-26, Node 20.20, 2 cores, shared and busy: a message takes 2 µs here and 2 µs in the thread, much less than
-   * the call to the store beside it.)
+   * The thread renews the permits of a limiter while it is held. Nothing is held before the thread starts.
+   * (Measured on 2026-11-26, Node 20.20, 2 cores, shared and busy: a message takes 2 µs here and 2 µs in the
+   * thread, much less than the call to the store beside it.)
    */
   hold(limiter: string, isHeld: boolean): void {
     this.#port?.postMessage({ limiter, isHeld } satisfies Message)
@@ -327,14 +331,18 @@ export class LeaseThread extends Part {
     this.#port?.postMessage('wake' satisfies Message)
   }
 
-  /** Whether the worker holds jobs: some run, have not begun, or have ended and the store has not answered for that. */
+  /**
+   * Whether the worker holds jobs: some run, have not begun, or have ended and the store has not answered for
+   * that.
+   */
   get holdsJobs(): boolean {
     return this.#pages.some((page) => page.inUse)
   }
 
   /**
-   * The process ends. Has the thread tell the store how jobs ended, hand back what else the worker holds, and then close
-   * its store. The jobs go back with the cause, which nobody else can know, and at once instead of when their leases end.
+   * The process ends. Has the thread tell the store how jobs ended, hand back what else the worker holds, and
+   * then close its store. The jobs go back with the cause, which nobody else can know, and at once instead of
+   * when their leases end.
    */
   processEnds(end: ProcessEnd): void {
     if (this.#isThere) this.#port!.postMessage(end satisfies Message)
@@ -346,7 +354,8 @@ export class LeaseThread extends Part {
   }
 
   /**
-   * After `processEnds`: blocks until the thread has closed its store, at most until a time (`performance.now()`).
+   * After `processEnds`: blocks until the thread has closed its store, at most until a time
+   * (`performance.now()`).
    *
    * @returns false if that was not enough: the store is away or locked
    */
@@ -355,8 +364,9 @@ export class LeaseThread extends Part {
   }
 
   /**
-   * The thread only closes its store, and the leases end by themselves. Node ends the threads of a process that exits,
-   * and a thread in the middle of a call to SQLite takes the process with it: the driver aborts, and the exit code is
+   * The thread only closes its store, and the leases end by themselves. Node ends the threads of a process
+   * that exits, and a thread in the middle of a call to SQLite takes the process with it: the driver aborts,
+   * and the exit code is
    * 134. So the process waits for this, too.
    */
   giveUp(): void {

@@ -1,5 +1,6 @@
 /**
- * The lease thread: does for the workers of its process what cannot wait while a handler blocks their event loop.
+ * The lease thread: does for the workers of its process what cannot wait while a handler blocks their event
+ * loop.
  *
  *   - It gives back prefetched jobs that wait longer than their window, so that another worker starts them, and has the
  *     store take back claims that the loop has not read (`unread.ts`).
@@ -9,9 +10,9 @@
  *   - When the process exits, it tells the store how jobs ended, and hands back what else the workers hold
  *     (`../death.ts`).
  *
- * It reads a worker's ledger (`ledger.ts`), and changes it only when it gives a prefetched job back. It opens a store
- * of its own, because the worker's store needs the loop that stands still. What fails is done again with the next look.
- * The worker's side, and what both say to each other, is `lease-thread.ts`.
+ * It reads a worker's ledger (`ledger.ts`), and changes it only when it gives a prefetched job back. It opens
+ * a store of its own, because the worker's store needs the loop that stands still. What fails is done again
+ * with the next look. The worker's side, and what both say to each other, is `lease-thread.ts`.
  *
  * All workers of a process share one thread, since to start one takes 35 ms of CPU and 11 MB.
  */
@@ -43,18 +44,19 @@ import { Renewals } from './renewals.ts'
 import { Recaller, Unread } from './unread.ts'
 
 /**
- * Milliseconds between two looks: `often` while jobs are prefetched and for a second (`AWAKE`) after that; otherwise
- * `rarely`, or an eighth of a lease. If the worker holds nothing and its store cannot hand jobs over, the thread does
- * not look at all, and the worker wakes it when it has claimed jobs. (Measured on 2026-11-25, of an idle worker, over
- * 80 seconds: four looks a second took 0.10 % of a core, no looks 0.01 %.)
+ * Milliseconds between two looks: `often` while jobs are prefetched and for a second (`AWAKE`) after that;
+ * otherwise `rarely`, or an eighth of a lease. If the worker holds nothing and its store cannot hand jobs
+ * over, the thread does not look at all, and the worker wakes it when it has claimed jobs. (Measured on
+ * 2026-11-25, of an idle worker, over 80 seconds: four looks a second took 0.10 % of a core, no looks 0.01
+ * %.)
  */
 const LOOK = { often: 5, rarely: 250 }
 const AWAKE = 1_000
 /** Milliseconds beyond the window in which a worker whose loop turns can give jobs back itself. */
 const GRACE = 8
 /**
- * Milliseconds. `after`: a handler may block so long past its timeout. `still`: the loop must have stood still so long.
- * `stop`: to stop the thread of the loop, and to find out which job holds it.
+ * Milliseconds. `after`: a handler may block so long past its timeout. `still`: the loop must have stood
+ * still so long. `stop`: to stop the thread of the loop, and to find out which job holds it.
  */
 const STUCK = { after: 10_000, still: 5_000, stop: 2_000 }
 /** Milliseconds for the last calls to the store before the process is killed. */
@@ -64,8 +66,8 @@ const LAST_CALL = 3_000
 const stores = new Map<unknown, { store: Promise<Store>; users: number }>()
 
 /**
- * Only the lease thread begins. A bundler may put this file together with code that other threads of the program need;
- * then these threads load it, too.
+ * Only the lease thread begins. A bundler may put this file together with code that other threads of the
+ * program need; then these threads load it, too.
  */
 if (workerData === LEASE_THREAD) parentPort!.on('message', begin)
 
@@ -79,7 +81,9 @@ function begin({ watch, port }: { watch: Watch; port: MessagePort }): void {
   port.on('message', (message: Message) => message === 'end' && port.close())
 }
 
-/** A file of another release would read the worker's memory wrongly. Such a file may be left beside a bundle. */
+/**
+ * A file of another release would read the worker's memory wrongly. Such a file may be left beside a bundle.
+ */
 function unfitFor(version: string | undefined): string | undefined {
   if (version === VERSION || version === undefined || VERSION === undefined) return undefined
   return `Its file is of @s18i/lark-jobs ${VERSION}, and the worker of ${version}: build both from one release`
@@ -191,7 +195,9 @@ class LeaseWatch extends Part {
     return clock() - this.#watch.origin
   }
 
-  /** Serves all partitions known so far, and one more if given. Before the store is open, it only notes them. */
+  /**
+   * Serves all partitions known so far, and one more if given. Before the store is open, it only notes them.
+   */
   #serve(served?: Served): void {
     const { caller, lease } = this.#watch
     const store = this.#store
@@ -213,7 +219,8 @@ class LeaseWatch extends Part {
     const { lease, kills } = this.#watch
     const pulse = this.#pulse
     const at = this.#now()
-    // Set before the look: for a job that is prefetched from now on the worker wakes the thread, others are seen now.
+    // Set before the look: for a job that is prefetched from now on the worker wakes the thread, others are
+    // seen now.
     pulse.isDozing = at > this.#awakeUntil
     if (this.#store !== undefined && !this.#isEnding) {
       this.#returnOverdue(at)
@@ -276,9 +283,9 @@ class LeaseWatch extends Part {
   }
 
   /**
-   * Renews the claims of running jobs. One job of each claim would be enough, but the store notes each of these jobs as
-   * begun. Also those of jobs that have ended, because their outcomes may wait in the loop; the store ignores those
-   * that are settled.
+   * Renews the claims of running jobs. One job of each claim would be enough, but the store notes each of
+   * these jobs as begun. Also those of jobs that have ended, because their outcomes may wait in the loop; the
+   * store ignores those that are settled.
    */
   async #renew(store: Store): Promise<void> {
     this.#isRenewing = true
@@ -307,7 +314,11 @@ class LeaseWatch extends Part {
     this.#isRenewing = false
   }
 
-  /** Renews all permits that the worker holds. @param ms milliseconds for which it then has them; 0 ends them */
+  /**
+   * Renews all permits that the worker holds.
+   *
+   * @param ms milliseconds for which it then has them; 0 ends them
+   */
   async #keepPermits(store: Store, ms: number): Promise<void> {
     const { caller } = this.#watch
     await Promise.all([...this.#limiters].map((name) => store.limiters.keep(name, caller, ms)))
@@ -343,7 +354,8 @@ class LeaseWatch extends Part {
     }
     try {
       const store = await this.#opened.promise
-      // First the worker must not wait any more: otherwise the ring for a returned job could go to its blocked loop.
+      // First the worker must not wait any more: otherwise the ring for a returned job could go to its
+      // blocked loop.
       await store.retire(holder).catch(() => {})
       // Of one that is damaged, the leases end.
       await Promise.allSettled(this.#partitions.map(({ partition }) => takeFrom(store, partition)))
@@ -354,8 +366,8 @@ class LeaseWatch extends Part {
   }
 
   /**
-   * A handler blocks the loop, and a job is long past its timeout. Only the job that holds the loop has failed; the
-   * time of the others has passed because of it.
+   * A handler blocks the loop, and a job is long past its timeout. Only the job that holds the loop has
+   * failed; the time of the others has passed because of it.
    */
   async #endIfStuck(at: number): Promise<void> {
     const isOverdue = (job: LedgerJob) => deadlineOf(job) + STUCK.after < at
@@ -377,8 +389,9 @@ class LeaseWatch extends Part {
       return
     }
     const failed = named.length === 1 && deadline < at ? holder : undefined
-    // If it is not known which of several jobs holds the loop, or the job has no timeout, none is settled: the end of
-    // the process counts as a crash of each. They run alone later, and the one is found (`maintenance/suspects.ts`).
+    // If it is not known which of several jobs holds the loop, or the job has no timeout, none is settled:
+    // the end of the process counts as a crash of each. They run alone later, and the one is found
+    // (`maintenance/suspects.ts`).
     const suspects = failed !== undefined ? [] : named.length > 0 ? named : running.filter(isOverdue)
     for (const job of running) {
       if (job === failed) await this.#fail(job, loop, at)

@@ -10,18 +10,19 @@
  *   done        ended in this worker, or taken back
  *   returned    given back by the thread
  *
- * A page is used again when no job is left on it, unless the thread is reading it. A job that has ended stays on its
- * page until the store has answered for it: while the event loop stands still, its outcome is not sent, and the thread
- * must renew its lease as that of a running job. Without a thread the pages are written all the same, because that
- * costs less than to ask whether there is one (measured: 40 ns of the 2,700 that a job costs).
+ * A page is used again when no job is left on it, unless the thread is reading it. A job that has ended stays
+ * on its page until the store has answered for it: while the event loop stands still, its outcome is not
+ * sent, and the thread must renew its lease as that of a running job. Without a thread the pages are written
+ * all the same, because that costs less than to ask whether there is one (measured: 40 ns of the 2,700 that a
+ * job costs).
  */
 import type { LeasedJob } from '../../model/record.ts'
 
 /** The number of jobs of a page. */
 export const JOBS = 64
 /**
- * Bytes for their ids, each on a line. Ids that Lark makes have 13 letters. Of ids that applications choose, up to 300
- * bytes each, fewer jobs are on a page.
+ * Bytes for their ids, each on a line. Ids that Lark makes have 13 letters. Of ids that applications choose,
+ * up to 300 bytes each, fewer jobs are on a page.
  */
 const TEXT = JOBS * 16
 
@@ -32,8 +33,8 @@ export const RETURNED = 4
 export const APART = 5
 
 /**
- * Instead of milliseconds until a retry. NEVER: the job is not tried again, and its class must then be told. TOLD: its
- * class is being told now.
+ * Instead of milliseconds until a retry. NEVER: the job is not tried again, and its class must then be told.
+ * TOLD: its class is being told now.
  */
 export const NEVER = -1
 export const TOLD = -2
@@ -42,16 +43,16 @@ export const TOLD = -2
 export class LedgerPage {
   readonly memory: SharedArrayBuffer
   /**
-   * Whether the page is in use; the number of jobs; the number of the partition; bytes of text; whether the thread
-   * reads it.
+   * Whether the page is in use; the number of jobs; the number of the partition; bytes of text; whether the
+   * thread reads it.
    */
   readonly head: Int32Array
   /** The number of the call that claimed the jobs, and when (`performance.now()` of the worker). */
   readonly claim: Float64Array
   /**
-   * Three values for each running job, by which the thread settles it if it blocks the event loop for too long: when
-   * its time is over (`performance.now()` of the worker); milliseconds until it is tried again if it fails now, or
-   * `NEVER`, or `TOLD`; the number of the run.
+   * Three values for each running job, by which the thread settles it if it blocks the event loop for too
+   * long: when its time is over (`performance.now()` of the worker); milliseconds until it is tried again if
+   * it fails now, or `NEVER`, or `TOLD`; the number of the run.
    */
   readonly terms: Float64Array
   readonly states: Uint8Array
@@ -166,7 +167,11 @@ export class Ledger {
     return true
   }
 
-  /** Keeps a job that waits to run alone: the thread does not give it back after its window. @returns as `begin` */
+  /**
+   * Keeps a job that waits to run alone: the thread does not give it back after its window.
+   *
+   * @returns as `begin`
+   */
   setApart(held: HeldJob): boolean {
     return this.#take(held, APART)
   }

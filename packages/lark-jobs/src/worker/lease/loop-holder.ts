@@ -1,12 +1,12 @@
 /**
- * Finds the job that holds the event loop, for the lease thread. It opens a session of Node's inspector on the main
- * thread, which needs no port, and stops that thread as a debugger does. The object of the job is the `this` of its
- * `handle`, as long as that is on the stack. If `handle` awaits a function that blocks, only the name of its class is
- * there (`loop-witness.ts`).
+ * Finds the job that holds the event loop, for the lease thread. It opens a session of Node's inspector on
+ * the main thread, which needs no port, and stops that thread as a debugger does. The object of the job is
+ * the `this` of its `handle`, as long as that is on the stack. If `handle` awaits a function that blocks,
+ * only the name of its class is there (`loop-witness.ts`).
  *
  * A thread that is in native code stops when it returns from there: it was not found in time then. (Tried on
- * 2026-12-01, Node 20.20: loops, regular expressions and `Atomics.wait` stop within 60 ms; one long `JSON.parse`,
- * `spawnSync` and `pbkdf2Sync` stop when they end.)
+ * 2026-12-01, Node 20.20: loops, regular expressions and `Atomics.wait` stop within 60 ms; one long
+ * `JSON.parse`, `spawnSync` and `pbkdf2Sync` stop when they end.)
  */
 import type { Session } from 'node:inspector/promises'
 import { jobInside } from '../../options/job-inside.ts'

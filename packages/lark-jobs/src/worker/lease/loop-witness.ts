@@ -1,6 +1,6 @@
 /**
- * What workers know of their running jobs while a handler blocks their event loop. The lease thread asks: it stops the
- * blocked thread between two instructions, and calls these functions there (`loop-holder.ts`).
+ * What workers know of their running jobs while a handler blocks their event loop. The lease thread asks: it
+ * stops the blocked thread between two instructions, and calls these functions there (`loop-holder.ts`).
  */
 import type { Outcome } from '../../model/record.ts'
 import type { Execution } from '../../run/execution.ts'

@@ -1,7 +1,7 @@
 /**
- * Renewals that are made again and again, of partitions or of limiters: one call at a time for each. One that does not
- * answer holds up no other. (The node of a cluster is away, or its slot is moving: a call then waits for longer than a
- * short lease lasts.)
+ * Renewals that are made again and again, of partitions or of limiters: one call at a time for each. One that
+ * does not answer holds up no other. (The node of a cluster is away, or its slot is moving: a call then waits
+ * for longer than a short lease lasts.)
  */
 export class Renewals {
   readonly #underway = new Map<string, Promise<boolean>>()
@@ -12,7 +12,8 @@ export class Renewals {
    * Makes a round: begins each renewal, unless the last one of its name is still under way.
    *
    * @param renewals by name: each resolves to whether the store answered, and never rejects
-   * @returns `present`: resolves when all those have ended that answered the last time. `all`: resolves to whether the
+   * @returns `present`: resolves when all those have ended that answered the last time. `all`: resolves to
+   *   whether the
    * store answered all
    */
   begin(renewals: Iterable<readonly [name: string, renew: () => Promise<boolean>]>): {

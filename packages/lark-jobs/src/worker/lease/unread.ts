@@ -1,8 +1,8 @@
 /**
- * Jobs that the store may have handed to a worker, and that the worker has not read: in the answer to a call, or with a
- * ring. While the event loop stands still, the lease thread (`lease-watch.ts`) has the store take them back, so that
- * another worker gets them. `Unread` is the memory that both share, one for each partition. For each claim, either the
- * worker or the thread is first:
+ * Jobs that the store may have handed to a worker, and that the worker has not read: in the answer to a call,
+ * or with a ring. While the event loop stands still, the lease thread (`lease-watch.ts`) has the store take
+ * them back, so that another worker gets them. `Unread` is the memory that both share, one for each
+ * partition. For each claim, either the worker or the thread is first:
  *
  *   nothing → unread (under the number of the call) → read, by the worker
  *                                                   → recalled, by the thread; the worker gives back what still comes
@@ -49,7 +49,11 @@ export class Unread {
     return Atomics.load(this.#numbers, source) > 0 ? this.#since[source] : undefined
   }
 
-  /** The thread recalls the claim. @returns its number; undefined if there is none, or the worker was first */
+  /**
+   * The thread recalls the claim.
+   *
+   * @returns its number; undefined if there is none, or the worker was first
+   */
   recall(source: Source): number | undefined {
     const number = Atomics.load(this.#numbers, source)
     if (number <= 0) return undefined
@@ -71,16 +75,16 @@ export class Unread {
 }
 
 /**
- * Milliseconds. `answer`: an answer may be due, or a job prefetched, for so long before the thread asks the loop for a
- * sign. `sign`: without a sign for so long, what is unread is recalled. `turn`: without a sign for so long, the loop
- * counts as standing still (one turn of 64 jobs takes less than 1 ms).
+ * Milliseconds. `answer`: an answer may be due, or a job prefetched, for so long before the thread asks the
+ * loop for a sign. `sign`: without a sign for so long, what is unread is recalled. `turn`: without a sign for
+ * so long, the loop counts as standing still (one turn of 64 jobs takes less than 1 ms).
  */
 const PATIENCE = { answer: 10, sign: 15, turn: 5 }
 /**
- * For rings, `sign` is longer by 1 ms for each ten partitions in which a ring may bring jobs. The recall costs one call
- * for each partition, and another one when the loop turns again: together some 0.1 ms of the server. And the busier the
- * machine is, the later every loop turns. (Measured on 2026-11-26, 5,000 queues with one job each, 2 cores with 19 busy
- * processes: 26,000 calls without this.)
+ * For rings, `sign` is longer by 1 ms for each ten partitions in which a ring may bring jobs. The recall
+ * costs one call for each partition, and another one when the loop turns again: together some 0.1 ms of the
+ * server. And the busier the machine is, the later every loop turns. (Measured on 2026-11-26, 5,000 queues
+ * with one job each, 2 cores with 19 busy processes: 26,000 calls without this.)
  */
 const RINGS = 10
 /** Milliseconds between two attempts to take back a recalled claim. */
@@ -90,23 +94,23 @@ export interface RecallerOptions {
   /** The unread claims of each partition. */
   unread: readonly Unread[]
   /**
-   * For each source how many claims are unread in all of them. Most looks need no more. (Measured on 2026-11-26, an
-   * idle worker of 5,000 queues, 2 cores, shared: a look at each of them took 5 ms, and with four looks a second 2.2 %
-   * of a core.)
+   * For each source how many claims are unread in all of them. Most looks need no more. (Measured on
+   * 2026-11-26, an idle worker of 5,000 queues, 2 cores, shared: a look at each of them took 5 ms, and with
+   * four looks a second 2.2 % of a core.)
    */
   counts: Int32Array
   /**
-   * Asks the event loop for a sign, and tells it whether a claim was recalled. After the sign, `sign` returns the
-   * number.
+   * Asks the event loop for a sign, and tells it whether a claim was recalled. After the sign, `sign` returns
+   * the number.
    */
   ask: (number: number, hasRecalled: boolean) => void
   /** The number of the last sign. */
   sign: () => number
   /**
-   * When the event loop last read an answer, by `performance.now()`. A busy loop turns slowly, and does not stand
-   * still. (Measured on 2026-11-25, 2 cores, shared and busy, 2,000 queues with one job each, without this: the thread
-   * recalled the jobs of rings again and again, with a call for each queue, and there were 10,100 calls for 2,000
-   * jobs.)
+   * When the event loop last read an answer, by `performance.now()`. A busy loop turns slowly, and does not
+   * stand still. (Measured on 2026-11-25, 2 cores, shared and busy, 2,000 queues with one job each, without
+   * this: the thread recalled the jobs of rings again and again, with a call for each queue, and there were
+   * 10,100 calls for 2,000 jobs.)
    */
   beat: () => number
   /** Whether any job runs: only a running job can block the loop. */
@@ -118,9 +122,9 @@ export interface RecallerOptions {
 }
 
 /**
- * The thread's part. It asks the event loop for a sign, and when none comes, takes back what the store may have handed
- * over. While jobs are prefetched it asks as well, so that the thread knows whether to wait until the loop returns
- * them.
+ * The thread's part. It asks the event loop for a sign, and when none comes, takes back what the store may
+ * have handed over. While jobs are prefetched it asks as well, so that the thread knows whether to wait until
+ * the loop returns them.
  */
 export class Recaller {
   readonly #options: RecallerOptions
@@ -158,7 +162,9 @@ export class Recaller {
     return at - Math.max(this.#asked.at, this.#options.beat())
   }
 
-  /** Recalls what is unread. The loop is told, because it would otherwise wait for rings that no longer come. */
+  /**
+   * Recalls what is unread. The loop is told, because it would otherwise wait for rings that no longer come.
+   */
   #recall(at: number): void {
     const { unread, counts } = this.#options
     const rings = Atomics.load(counts, RING)
@@ -174,7 +180,10 @@ export class Recaller {
     this.#options.ask(this.#asked.number, hasRecalled)
   }
 
-  /** Repeats this until the worker notices: the recalled call may reach the store later than the first attempt. */
+  /**
+   * Repeats this until the worker notices: the recalled call may reach the store later than the first
+   * attempt.
+   */
   async #recover(at: number): Promise<void> {
     this.#recovering = true
     this.#againAt = Number.POSITIVE_INFINITY

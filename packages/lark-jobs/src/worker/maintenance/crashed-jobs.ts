@@ -1,6 +1,6 @@
 /**
- * Tells the hook `crashed`, and the telemetry, of the jobs that were taken back from a dead worker. A job whose record
- * is not kept any more is left out.
+ * Tells the hook `crashed`, and the telemetry, of the jobs that were taken back from a dead worker. A job
+ * whose record is not kept any more is left out.
  */
 import { queueOf } from '../../model/partition.ts'
 import type { TelemetryCalls } from '../../model/run/telemetry.ts'

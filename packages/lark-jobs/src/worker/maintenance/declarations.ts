@@ -1,7 +1,7 @@
 /**
- * Declares the schedules of this worker's classes, when it starts and every minute. Workers of different deploys may
- * declare different definitions of one schedule: `schedule/declared.ts` says which of them holds. What living workers
- * know the class of, and none of them declares, is dropped after a while.
+ * Declares the schedules of this worker's classes, when it starts and every minute. Workers of different
+ * deploys may declare different definitions of one schedule: `schedule/declared.ts` says which of them holds.
+ * What living workers know the class of, and none of them declares, is dropped after a while.
  */
 import { defined } from '../../model/defined.ts'
 import { JobsError } from '../../model/errors.ts'

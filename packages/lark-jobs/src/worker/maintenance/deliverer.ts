@@ -1,12 +1,12 @@
 /**
- * Delivers effects (`model/effect.ts`): calls the hooks of classes whose jobs ended without a running handler, and has
- * flows count their members. Effects come with the answers to the worker's own calls. If a survey finds some, or a ring
- * says so, the deliverer asks for them itself.
+ * Delivers effects (`model/effect.ts`): calls the hooks of classes whose jobs ended without a running
+ * handler, and has flows count their members. Effects come with the answers to the worker's own calls. If a
+ * survey finds some, or a ring says so, the deliverer asks for them itself.
  *
- * What was delivered is acknowledged with the next call to the same partition: with one of a claimer if it comes soon,
- * otherwise with a call of the deliverer. What could not be delivered is handed out again: a hook whose class is not
- * known here to another worker, and a member when the home of its flow may answer again. An effect that is handed out
- * again while it is being delivered is not delivered twice.
+ * What was delivered is acknowledged with the next call to the same partition: with one of a claimer if it
+ * comes soon, otherwise with a call of the deliverer. What could not be delivered is handed out again: a hook
+ * whose class is not known here to another worker, and a member when the home of its flow may answer again.
+ * An effect that is handed out again while it is being delivered is not delivered twice.
  */
 
 import type { FlowBook } from '../../flow/flow-book.ts'
@@ -33,14 +33,19 @@ import { Part } from '../part.ts'
 import type { Report } from '../report.ts'
 import type { StoreClock } from './store-clock.ts'
 
-/** Milliseconds for which hooks may go on when the worker stops. Another worker then does what is not done. */
+/**
+ * Milliseconds for which hooks may go on when the worker stops. Another worker then does what is not done.
+ */
 const LAST_WORDS = 1_000
-/** Milliseconds for which an acknowledgement waits for a call of a claimer: much less than a member is leased. */
+/**
+ * Milliseconds for which an acknowledgement waits for a call of a claimer: much less than a member is leased.
+ */
 const ACKNOWLEDGE = 50
 /** The share of its lease for which a hook may run. The rest is for the call that acknowledges it. */
 const RUN = 0.9
 /**
- * Milliseconds for which hooks are left to other workers. These look at each partition every 5 s (`maintenance.ts`).
+ * Milliseconds for which hooks are left to other workers. These look at each partition every 5 s
+ * (`maintenance.ts`).
  */
 const LEAVE = 6_000
 /** Milliseconds after the end of a job: a hook whose class no worker has known for so long is dropped. */
@@ -298,7 +303,8 @@ export class Deliverer extends Part {
   async #tell(delivery: Delivery, job: JobRecord, since: number): Promise<boolean> {
     const { registry, report, lease, make } = this.#options
     const jobClass = job.unreadable?.kind === 'marked' ? undefined : registry.find(job.key)
-    // A worker with the class of an earlier version cannot read the payload, so its hook is as good as unknown.
+    // A worker with the class of an earlier version cannot read the payload, so its hook is as good as
+    // unknown.
     const newer = jobClass && newerVersion(job.payload, jobClass.rules)
     if (jobClass === undefined || newer !== undefined) return this.#leave(delivery, job, since, newer)
     const { id, failures, options, payload } = job
@@ -331,8 +337,8 @@ export class Deliverer extends Part {
   }
 
   /**
-   * The class of a hook is not known. The worker keeps the hook for its lease, and takes others meanwhile. When the
-   * hook is handed out again, the worker takes no hooks for a while, so that another worker gets it.
+   * The class of a hook is not known. The worker keeps the hook for its lease, and takes others meanwhile.
+   * When the hook is handed out again, the worker takes no hooks for a while, so that another worker gets it.
    *
    * @param newer the version of the payload, if that is why
    * @returns whether nothing more is to be done

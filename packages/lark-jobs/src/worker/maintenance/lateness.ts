@@ -1,7 +1,8 @@
 /**
- * For how long the store has been late again and again. After a late answer, living workers get time to renew what they
- * hold before anybody takes it. A store that is always late, because its disk is slow or its machine busy, would make
- * everybody wait for ever. But it answers: so after a while those who live have renewed.
+ * For how long the store has been late again and again. After a late answer, living workers get time to renew
+ * what they hold before anybody takes it. A store that is always late, because its disk is slow or its
+ * machine busy, would make everybody wait for ever. But it answers: so after a while those who live have
+ * renewed.
  */
 
 /** In leases: how long a store is late until what it holds up goes on all the same. */

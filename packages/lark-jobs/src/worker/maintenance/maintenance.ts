@@ -1,16 +1,16 @@
 /**
  * What every worker does for the whole store, in every partition: it takes jobs back whose leases have ended
- * (`Store.recover`), and removes ended jobs that are past their age (`Store.prune`). It also announces the worker. Each
- * round asks the store once what there is to do in all partitions that are due (`Store.survey`), and does a bounded
- * part of it. What fails is done again in the next round. It also brings jobs to their new queue, if whoever moved them
- * has died on the way (`store/contract/moves.ts`).
+ * (`Store.recover`), and removes ended jobs that are past their age (`Store.prune`). It also announces the
+ * worker. Each round asks the store once what there is to do in all partitions that are due (`Store.survey`),
+ * and does a bounded part of it. What fails is done again in the next round. It also brings jobs to their new
+ * queue, if whoever moved them has died on the way (`store/contract/moves.ts`).
  *
- * After an outage (the store did not answer, or this process stood still), living workers get the time of one lease to
- * renew before any job is taken back. Jobs that are then taken back count no crash, because the outage ended their
- * leases and not the death of a worker. A store that is late again and again, because its disk is slow or its machine
- * busy, must not keep the jobs of dead workers for ever: so an ended lease is left to the living for `PATIENCE`. An
- * outage that no worker lived through is known to the store itself (`store/contract/rules/silence.ts`): each survey is also a
- * sign that workers are there.
+ * After an outage (the store did not answer, or this process stood still), living workers get the time of one
+ * lease to renew before any job is taken back. Jobs that are then taken back count no crash, because the
+ * outage ended their leases and not the death of a worker. A store that is late again and again, because its
+ * disk is slow or its machine busy, must not keep the jobs of dead workers for ever: so an ended lease is
+ * left to the living for `PATIENCE`. An outage that no worker lived through is known to the store itself
+ * (`store/contract/rules/silence.ts`): each survey is also a sign that workers are there.
  */
 
 import { queueOf } from '../../model/partition.ts'
@@ -34,8 +34,8 @@ import { Standstill } from './standstill.ts'
 import type { StoreClock } from './store-clock.ts'
 
 /**
- * Milliseconds between two ticks. A tick does what is due. `rarely` applies if nothing is due sooner, or an eighth of a
- * lease if that is shorter.
+ * Milliseconds between two ticks. A tick does what is due. `rarely` applies if nothing is due sooner, or an
+ * eighth of a lease if that is shorter.
  */
 const TICK = { often: 250, rarely: 1_000 }
 /** Milliseconds between two announcements of the worker, and how long an announcement is valid. */
@@ -43,11 +43,11 @@ const ANNOUNCE = { every: 5_000, holds: 20_000 }
 /** Milliseconds. An answer within this time is no sign of an outage, however short the leases are. */
 const LATE = 500
 /**
- * Milliseconds: the longest time between two looks at a partition, for ended leases and for jobs whose ring was not
- * heard. The announcement goes with the same call. So an idle worker sends 12 commands a minute to a Redis server, for
- * up to 1,000 queues, and each of its two idle connections sends 2 (`connection.ts`). One worker of a store sends three or
- * four more, for the history of runs. When each claimer and each task
- * asked by itself, a worker with one queue sent 74.
+ * Milliseconds: the longest time between two looks at a partition, for ended leases and for jobs whose ring
+ * was not heard. The announcement goes with the same call. So an idle worker sends 12 commands a minute to a
+ * Redis server, for up to 1,000 queues, and each of its two idle connections sends 2 (`connection.ts`). One
+ * worker of a store sends three or four more, for the history of runs. When each claimer and each task asked
+ * by itself, a worker with one queue sent 74.
  */
 const LOOK = 5_000
 /** A survey also covers partitions of which at most this share of `LOOK` is left. */
@@ -56,19 +56,24 @@ const ALONG = 1 / 4
 const MEET = 300_000
 /** Milliseconds between two searches of a partition for ended jobs that are past their age. */
 const PRUNE = 30_000
-/** In how many partitions jobs are taken back or pruned at the same time, and how many are pruned in a round. */
+/**
+ * In how many partitions jobs are taken back or pruned at the same time, and how many are pruned in a round.
+ */
 const TOGETHER = 100
 
 interface Chores {
   /** When the store was asked last and has answered (`performance.now()`). */
   askedAt: number
   lookAt: number
-  /** No job is taken back before this time (`performance.now()`), because living workers may not have renewed yet. */
+  /**
+   * No job is taken back before this time (`performance.now()`), because living workers may not have renewed
+   * yet.
+   */
   recoverFrom: number
   pruneAt: number
   /**
-   * For how many milliseconds an ended lease has been seen and left to the living. An outage in between counts as one
-   * lease, however long it was.
+   * For how many milliseconds an ended lease has been seen and left to the living. An outage in between
+   * counts as one lease, however long it was.
    */
   leftFor: number
   /** The next recovery counts no crash. */
@@ -125,7 +130,10 @@ export class Maintenance extends Part {
   /** After an outage of the store, all living workers have renewed by this time (`performance.now()`). */
   #renewedBy = 0
   readonly #lateness: Lateness
-  /** Before this time, no job is taken back in a partition that is met newly: the last outage applies to it as well. */
+  /**
+   * Before this time, no job is taken back in a partition that is met newly: the last outage applies to it as
+   * well.
+   */
   #recoverFrom = 0
   /** When the call was made that is not answered yet (`performance.now()`). */
   #asksSince: number | undefined
@@ -167,14 +175,16 @@ export class Maintenance extends Part {
     if (order !== undefined) ordered(order)
   }
 
-  /** Milliseconds after which an answer is so late that other workers may have lost a renewal or a connection. */
+  /**
+   * Milliseconds after which an answer is so late that other workers may have lost a renewal or a connection.
+   */
   get #late(): number {
     return Math.max(this.#options.lease / 4, LATE)
   }
 
   /**
-   * The store does not answer, or did not until just now: other workers may not have renewed what they hold. A store that
-   * is always late is not taken to be away for ever (`lateness.ts`).
+   * The store does not answer, or did not until just now: other workers may not have renewed what they hold.
+   * A store that is always late is not taken to be away for ever (`lateness.ts`).
    */
   get isAfterOutage(): boolean {
     const { lease } = this.#options
@@ -253,7 +263,8 @@ export class Maintenance extends Part {
   }
 
   /**
-   * @param wereAway all of these did not answer the last time. Then a late answer says nothing about other partitions
+   * @param wereAway all of these did not answer the last time. Then a late answer says nothing about other
+   *   partitions
    * @returns why something could not be done
    */
   async #look(due: readonly Chore[], isAnnounced: boolean, wereAway = false): Promise<unknown> {
@@ -275,7 +286,8 @@ export class Maintenance extends Part {
     if (isAnnounced && survey.unannounced === undefined) this.#announceAt = asked + ANNOUNCE.every
     if (survey.order !== undefined) ordered(survey.order)
     if (survey.partitions !== undefined) await this.#meet(survey.partitions)
-    // If one node of a cluster does not answer, the partitions on the others are still served. Or no node answers.
+    // If one node of a cluster does not answer, the partitions on the others are still served. Or no node
+    // answers.
     if (survey.failures.size > 0) await this.#ask(store.now())
     this.#options.trouble.answered()
     for (const [partition, chores] of due) {
@@ -361,8 +373,8 @@ export class Maintenance extends Part {
     const now = performance.now()
     for (const partition of partitions) {
       if (this.#chores.has(partition)) continue
-      // A new worker does not know whether there was an outage. By the next look, living workers have renewed. It looks
-      // now all the same, so that the store notices how long it was silent.
+      // A new worker does not know whether there was an outage. By the next look, living workers have
+      // renewed. It looks now all the same, so that the store notices how long it was silent.
       const recoverFrom = Math.max(this.#recoverFrom, now + this.#longest)
       // A random time, so that many workers do not search at the same time.
       const pruneAt = now + Math.random() * PRUNE
@@ -387,7 +399,11 @@ export class Maintenance extends Part {
     })
   }
 
-  /** Leaves all leases to living workers for a while. @param isOutage of the store, and not only of this process */
+  /**
+   * Leaves all leases to living workers for a while.
+   *
+   * @param isOutage of the store, and not only of this process
+   */
   #forgive(isOutage = true): void {
     const { lease } = this.#options
     const now = performance.now()
@@ -400,8 +416,8 @@ export class Maintenance extends Part {
   }
 
   /**
-   * For the time of a lease from now on. It looks as often as before: another outage may begin meanwhile, and a store
-   * that is late again and again must not keep it from looking.
+   * For the time of a lease from now on. It looks as often as before: another outage may begin meanwhile, and
+   * a store that is late again and again must not keep it from looking.
    */
   #leaveToTheLiving(chores: Chores): void {
     chores.recoverFrom = performance.now() + this.#options.lease
@@ -410,8 +426,8 @@ export class Maintenance extends Part {
 
   async #recover({ partition, at }: Finding, chores: Chores, isPatient: boolean): Promise<void> {
     const { forgiving } = chores
-    // If the store stands still, it would carry out the call later, before living workers have renewed: hence `until`.
-    // A store that is always late would never carry it out.
+    // If the store stands still, it would carry out the call later, before living workers have renewed: hence
+    // `until`. A store that is always late would never carry it out.
     const until = isPatient ? { until: at + this.#late } : {}
     const recovery = await this.#options.store
       .recover(partition, { forgiving, ...until, lease: this.#options.lease, by: this.#options.caller })
@@ -434,9 +450,10 @@ export class Maintenance extends Part {
   }
 
   /**
-   * Looks again at the latest after the time of a lease: a lease that begins after this look does not end sooner,
-   * except for workers with shorter leases. And no later than a third of it after the last question, as often as workers
-   * renew: so it sees each outage in which they could lose their leases, and a slow store does not look silent.
+   * Looks again at the latest after the time of a lease: a lease that begins after this look does not end
+   * sooner, except for workers with shorter leases. And no later than a third of it after the last question,
+   * as often as workers renew: so it sees each outage in which they could lose their leases, and a slow store
+   * does not look silent.
    */
   #lookIn(chores: Chores, most = this.#options.lease): void {
     chores.lookAt = Math.min(performance.now() + most, chores.askedAt + this.#longest)
@@ -471,7 +488,10 @@ function jobs({ length }: readonly string[]): string {
   return length === 1 ? '1 job' : `${length} jobs`
 }
 
-/** Milliseconds until a lease ends. An effect that was handed out is looked for when it may be handed out again. */
+/**
+ * Milliseconds until a lease ends. An effect that was handed out is looked for when it may be handed out
+ * again.
+ */
 function soonest(finding: Finding | undefined): number | undefined {
   if (!finding?.nextEffect) return finding?.nextLeaseEnd
   return Math.min(finding.nextEffect, finding.nextLeaseEnd ?? Number.POSITIVE_INFINITY)

@@ -1,6 +1,6 @@
 /**
- * Whether this process stood still: its event loop was blocked, it was stopped, or the machine slept. It is measured
- * between ticks, by the wall clock, because the other clock stops while a machine sleeps.
+ * Whether this process stood still: its event loop was blocked, it was stopped, or the machine slept. It is
+ * measured between ticks, by the wall clock, because the other clock stops while a machine sleeps.
  */
 
 /** Milliseconds in which a process that stood still reads all that came meanwhile. */

@@ -1,7 +1,7 @@
 /**
- * The gate through which the jobs of all workers of this process start. It counts the jobs that run, and closes for a
- * suspect (`store/contract/rules/consequence.ts`), which must run alone; `suspects.ts` decides when. There is one suspect at
- * a time.
+ * The gate through which the jobs of all workers of this process start. It counts the jobs that run, and
+ * closes for a suspect (`store/contract/rules/consequence.ts`), which must run alone; `suspects.ts` decides
+ * when. There is one suspect at a time.
  *
  *   open     jobs start
  *   closed   no other job starts: a suspect waits until no other job runs, or it runs alone

@@ -1,7 +1,7 @@
 /**
- * Runs suspects alone: jobs that are one crash before the limit (`store/contract/rules/consequence.ts`). Some of them kill
- * their process, others only ran beside a job that did. If the process dies while a suspect runs alone, the suspect was
- * the cause.
+ * Runs suspects alone: jobs that are one crash before the limit (`store/contract/rules/consequence.ts`). Some
+ * of them kill their process, others only ran beside a job that did. If the process dies while a suspect runs
+ * alone, the suspect was the cause.
  *
  *   waits     for the end of all other jobs of the process; no other job starts meanwhile. It waits at most for `WAIT`,
  *             because a job may never end: then the suspect goes back for a pause, and another process may get it
@@ -9,9 +9,9 @@
  *   beside    after a long time alone, or because it could not run alone for a minute: it runs with others, one of
  *             which may be the next suspect. A crash of it is then counted, and does not fail it
  *
- * The store is told before the suspect starts, and again before others start beside it. If the process dies in between,
- * the store counts the crash as before, so a job that was not alone is never taken for the cause. `start-gate.ts` keeps
- * the other jobs of the process from starting.
+ * The store is told before the suspect starts, and again before others start beside it. If the process dies
+ * in between, the store counts the crash as before, so a job that was not alone is never taken for the cause.
+ * `start-gate.ts` keeps the other jobs of the process from starting.
  */
 
 import { type Extension, type Store, suspectFrom } from '../../store/contract/store.ts'
@@ -24,19 +24,23 @@ import type { Slots } from '../slots.ts'
 import { startGate } from './start-gate.ts'
 
 /**
- * In leases (of 15 seconds by default). `WAIT`: how long no job starts because a suspect waits; less than half a lease,
- * so that the suspect's lease need not be renewed meanwhile. `PAUSE`: for how long the suspect then goes back.
+ * In leases (of 15 seconds by default). `WAIT`: how long no job starts because a suspect waits; less than
+ * half a lease, so that the suspect's lease need not be renewed meanwhile. `PAUSE`: for how long the suspect
+ * then goes back.
  */
 const WAIT = 1 / 3
 const PAUSE = 1 / 3
-/** Leases in which no suspect waits after one has waited in vain: the jobs that took so long are likely to go on. */
+/**
+ * Leases in which no suspect waits after one has waited in vain: the jobs that took so long are likely to go
+ * on.
+ */
 const REST = 2
 /** Leases after which a suspect that could not run alone here starts beside others. */
 const PATIENCE = 4
 /**
- * Leases for which no job starts beside a running suspect: 5 seconds by default. After each crash that it had beside
- * others it is four times as long, and at most a minute: jobs that could run do not wait longer for one that may be
- * innocent. A job that kills its process later fails at its tenth crash.
+ * Leases for which no job starts beside a running suspect: 5 seconds by default. After each crash that it had
+ * beside others it is four times as long, and at most a minute: jobs that could run do not wait longer for
+ * one that may be innocent. A job that kills its process later fails at its tenth crash.
  */
 const ALONE = 1 / 3
 const LONGEST_ALONE = 4
@@ -60,7 +64,10 @@ export interface SuspectsOptions {
   changed: () => void
   /** Called when a suspect went back. */
   returned: () => void
-  /** Called when people should see that a suspect keeps other jobs from starting, or that it does not any more. */
+  /**
+   * Called when people should see that a suspect keeps other jobs from starting, or that it does not any
+   * more.
+   */
   shown: () => void
 }
 
@@ -73,8 +80,8 @@ export class Suspects extends Part {
   readonly #options: SuspectsOptions
   #unwatch = () => {}
   /**
-   * When each suspect that could not start yet was met first, by `performance.now()`. By partition and id: two
-   * partitions may each have a job with the same id of the application.
+   * When each suspect that could not start yet was met first, by `performance.now()`. By partition and id:
+   * two partitions may each have a job with the same id of the application.
    */
   readonly #met = new Map<string, number>()
   #waiting: WaitingSuspect | undefined
@@ -180,7 +187,11 @@ export class Suspects extends Part {
     else this.#openIn(held, claimer, lease * aloneFor(held))
   }
 
-  /** Tells the store that a suspect starts or goes on, and whether it is alone. @returns undefined without an answer */
+  /**
+   * Tells the store that a suspect starts or goes on, and whether it is alone.
+   *
+   * @returns undefined without an answer
+   */
   async #tell(held: HeldJob, claimer: Claimer, alone: boolean): Promise<Extension | undefined> {
     const { id, token } = held.lease
     const { store, caller, lease, signal, trouble } = this.#options

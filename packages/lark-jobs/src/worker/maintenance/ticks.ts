@@ -1,10 +1,10 @@
 /**
- * Fires the schedules of all partitions, and advances the flows. Every worker does this, for all workers: the store says
- * when the next schedule or flow is due, and the worker sets a timer. Most schedules are due a little before the instants of
- * their ticks (`leadOf`), and their jobs are delayed until then.
+ * Fires the schedules of all partitions, and advances the flows. Every worker does this, for all workers: the
+ * store says when the next schedule or flow is due, and the worker sets a timer. Most schedules are due a
+ * little before the instants of their ticks (`leadOf`), and their jobs are delayed until then.
  *
- * For schedules that are due, the worker decides what becomes of their ticks (`schedule/plan.ts`), and writes it with the
- * jobs of the ticks in one step. If another worker has been faster, the write changes nothing.
+ * For schedules that are due, the worker decides what becomes of their ticks (`schedule/plan.ts`), and writes
+ * it with the jobs of the ticks in one step. If another worker has been faster, the write changes nothing.
  */
 import type { FlowBook } from '../../flow/flow-book.ts'
 import { JobsError } from '../../model/errors.ts'
@@ -28,7 +28,10 @@ import {
 import { Part } from '../part.ts'
 import type { Report } from '../report.ts'
 
-/** Milliseconds for which other workers are not handed what this worker handles: much more than two calls take. */
+/**
+ * Milliseconds for which other workers are not handed what this worker handles: much more than two calls
+ * take.
+ */
 const LEASE = 2_000
 /** Milliseconds until a schedule is looked at again of which no living worker knows the class. */
 const UNKNOWN = 10_000
@@ -52,7 +55,11 @@ export interface TicksOptions {
   bounds: ReadonlyMap<string, Bound>
   report: Report
   met: (error: unknown) => void
-  /** Called when a job of a partition will be due in some milliseconds. @returns whether this worker claims it then */
+  /**
+   * Called when a job of a partition will be due in some milliseconds.
+   *
+   * @returns whether this worker claims it then
+   */
   foreseen?: (partition: string, ms: number) => boolean
 }
 
@@ -67,7 +74,10 @@ export class Ticks extends Part {
   #homes = { until: 0, known: new Set<string>() }
   #keys: { at: number; known: Promise<ReadonlySet<string>> } | undefined
   #timer: NodeJS.Timeout | undefined
-  /** Whether any partition has ever had a schedule or a flow that will be due, as far as this worker has heard. */
+  /**
+   * Whether any partition has ever had a schedule or a flow that will be due, as far as this worker has
+   * heard.
+   */
   hasHeard = false
 
   constructor(options: TicksOptions) {
@@ -200,8 +210,8 @@ export class Ticks extends Part {
   ): Promise<number | undefined> {
     const { foreseen = () => false } = this.#options
     const dueAt = heardAt + untilFirst(found)
-    // Before the write, so that the store need not ring for the jobs; and again after it, because this worker may have
-    // asked for jobs in between.
+    // Before the write, so that the store need not ring for the jobs; and again after it, because this worker
+    // may have asked for jobs in between.
     const isExpected = dueAt < Number.POSITIVE_INFINITY && foreseen(partition, dueAt - performance.now())
     const decided = await Promise.all(
       found.map((schedule) =>
@@ -282,7 +292,11 @@ export class Ticks extends Part {
     return known
   }
 
-  /** If one of several schedules cannot be written, the others are. @returns the new number of each; 0: not written */
+  /**
+   * If one of several schedules cannot be written, the others are.
+   *
+   * @returns the new number of each; 0: not written
+   */
   async #write(
     partition: string,
     some: readonly Decided[],
@@ -307,8 +321,8 @@ export class Ticks extends Part {
   }
 
   /**
-   * One schedule that is damaged, or whose time zone this worker does not know, stops no others. @throws the error if the
-   * store did not answer
+   * One schedule that is damaged, or whose time zone this worker does not know, stops no others. @throws the
+   * error if the store did not answer
    */
   #unlessAway(schedule: KeptSchedule, error: unknown): undefined {
     if (isResendable(error)) throw error
@@ -354,7 +368,9 @@ interface Decided {
   write: ScheduleWrite
 }
 
-/** Milliseconds until the first of the jobs that are written ahead is due; infinite if none is written ahead. */
+/**
+ * Milliseconds until the first of the jobs that are written ahead is due; infinite if none is written ahead.
+ */
 function untilFirst(found: readonly KeptSchedule[]): number {
   let first = Number.POSITIVE_INFINITY
   for (const schedule of found) {

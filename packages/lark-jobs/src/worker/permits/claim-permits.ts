@@ -1,15 +1,16 @@
 /**
- * Permits that a claim brings for jobs with a limiter (`permit-pools.ts` has the permits). An answer of the store tells
- * a claimer which such jobs wait, by their need: the limiter and the number of permits. Before the claimer's next call,
- * the worker takes permits and keeps slots for these jobs, and the call brings the permits.
+ * Permits that a claim brings for jobs with a limiter (`permit-pools.ts` has the permits). An answer of the
+ * store tells a claimer which such jobs wait, by their need: the limiter and the number of permits. Before
+ * the claimer's next call, the worker takes permits and keeps slots for these jobs, and the call brings the
+ * permits.
  *
  *   known      jobs with a need wait; permits are taken before the next call
  *   put off    there were no permits; they are asked for again when this worker gives one back, or some time later
  *   brought    permits go with a call; those that the call does not use are refunded
  *   in use     a job has them until it has ended, was lost, or was put back. If it has not begun, they are refunded
  *
- * When a job gives permits back, the claimer of this worker that has waited longest is rung. After a `TERM` of that,
- * the permits are left to other workers, which ask again now and then and so have the same chance.
+ * When a job gives permits back, the claimer of this worker that has waited longest is rung. After a `TERM`
+ * of that, the permits are left to other workers, which ask again now and then and so have the same chance.
  */
 
 import type { Limits } from '../../model/limits.ts'
@@ -25,8 +26,8 @@ import { Part } from '../part.ts'
 /** Milliseconds, about, after which permits are asked for again that other workers hold. */
 const AGAIN = 200
 /**
- * Milliseconds, about, after which a rate is asked again that has none: another worker may have refunded some. This time
- * doubles with each refusal, so that many workers may wait for a rate of an hour.
+ * Milliseconds, about, after which a rate is asked again that has none: another worker may have refunded
+ * some. This time doubles with each refusal, so that many workers may wait for a rate of an hour.
  */
 const REFUND = 1_000
 /** Milliseconds for which this worker may take permits again at once that it gives back. */
@@ -65,8 +66,8 @@ interface Needs {
 export interface ClaimPermitsOptions {
   permits: Permits
   /**
-   * The limits of a configured limiter, or of one that a class has. `none` if a class here no longer has it, undefined
-   * for an unknown limiter.
+   * The limits of a configured limiter, or of one that a class has. `none` if a class here no longer has it,
+   * undefined for an unknown limiter.
    */
   limiters: (name: string) => Limits | 'none' | undefined
   warn: (text: string) => void
@@ -94,7 +95,11 @@ export class ClaimPermits extends Part {
     return want > 0 && this.#needs.has(claimer)
   }
 
-  /** Takes permits for a call for `want` jobs. @returns for how many jobs of each need; undefined if for none */
+  /**
+   * Takes permits for a call for `want` jobs.
+   *
+   * @returns for how many jobs of each need; undefined if for none
+   */
   async prepare(claimer: PermitClaimer, want: number): Promise<Want['permits']> {
     const needs = this.#needs.get(claimer)!
     needs.isCalling = true
@@ -117,7 +122,11 @@ export class ClaimPermits extends Part {
     return counts
   }
 
-  /** The store has answered a call for jobs. @param limited how many jobs of each need wait, as the store says */
+  /**
+   * The store has answered a call for jobs.
+   *
+   * @param limited how many jobs of each need wait, as the store says
+   */
   answered(
     claimer: PermitClaimer,
     jobs: readonly LeasedJob[],
@@ -141,7 +150,11 @@ export class ClaimPermits extends Part {
     else needs.timer = setTimeout(() => claimer.ring(), Math.min(wait, LONGEST))
   }
 
-  /** A claimed job no longer needs its permits, however it ended. @param hasBegun false: the rate has them again */
+  /**
+   * A claimed job no longer needs its permits, however it ended.
+   *
+   * @param hasBegun false: the rate has them again
+   */
   ended(job: LeasedJob, hasBegun: boolean): void {
     const grant = this.#inUse.get(job)
     if (grant === undefined) return
@@ -159,8 +172,8 @@ export class ClaimPermits extends Part {
   }
 
   /**
-   * Until `resume`, no claimer is rung, and no other call brings permits. Those of a call that is under way are kept
-   * until its answer: its jobs may begin if `resume` comes first.
+   * Until `resume`, no claimer is rung, and no other call brings permits. Those of a call that is under way
+   * are kept until its answer: its jobs may begin if `resume` comes first.
    */
   protected override onQuiet(): void {
     for (const [claimer, { timer, brought, isCalling }] of this.#needs) {
@@ -242,8 +255,8 @@ export class ClaimPermits extends Part {
 }
 
 /**
- * The limits that a worker knows, by the name of the limiter: of configured limiters, and of those of its classes, also
- * under earlier keys of a class. `none`: the class no longer has a limiter.
+ * The limits that a worker knows, by the name of the limiter: of configured limiters, and of those of its
+ * classes, also under earlier keys of a class. `none`: the class no longer has a limiter.
  */
 export function limitersOf({ limiters, registry }: WorkerOptions): ClaimPermitsOptions['limiters'] {
   const own = new Map(registry.classes.flatMap(ownLimiters))

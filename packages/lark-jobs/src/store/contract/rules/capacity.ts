@@ -7,13 +7,15 @@ export const MAX_ITEMS = 1_000
 /** The most bytes of payload that one call should carry. A single job that is larger travels alone. */
 export const MAX_BYTES = 1_048_576
 /**
- * The most bytes of a small job. One answer may carry `MAX_ITEMS` small jobs, so these are read without counting their
- * bytes.
+ * The most bytes of a small job. One answer may carry `MAX_ITEMS` small jobs, so these are read without
+ * counting their bytes.
  */
 export const MAX_SMALL = 1_048
 /** The most partitions that one `standings` reads: some 2 ms on Redis. */
 export const MAX_STANDINGS = 100
-/** Milliseconds that a caller's last answer is remembered. A caller that resends later finds its leases lost. */
+/**
+ * Milliseconds that a caller's last answer is remembered. A caller that resends later finds its leases lost.
+ */
 export const CALL_MEMORY = 60_000
 /** How many claims `recover` searches for the claims of one holder. */
 export const MAX_CLAIMS = 100_000
@@ -22,17 +24,22 @@ export const MINUTES = 60
 /** How many hours, and how many days, `history` covers: the current ones included. */
 export const HOURS = 72
 export const DAYS = 90
-/** Crashes after which a job fails, if it ran alone in its process at the last of them. A class may choose others. */
+/**
+ * Crashes after which a job fails, if it ran alone in its process at the last of them. A class may choose
+ * others.
+ */
 export const MAX_CRASHES = 3
 /** Crashes after which a job fails, even if other jobs ran beside it at the last of them. */
 export const MAX_CRASHES_BESIDE = 10
-/** The error that is kept with a job for each crash. A recovery that knows the cause puts it in the message. */
+/**
+ * The error that is kept with a job for each crash. A recovery that knows the cause puts it in the message.
+ */
 export const WORKER_DIED = { name: 'JobsError', message: 'its worker died', code: 'WORKER_DIED' } as const
 /** Priorities are whole numbers from the negative of this up to it. */
 export const MAX_PRIORITY = 1_000
 /**
- * How many priorities the jobs of a partition that wait without a lane may have, 0 included: each has a line of its own,
- * and a claim may look at the head of each.
+ * How many priorities the jobs of a partition that wait without a lane may have, 0 included: each has a line
+ * of its own, and a claim may look at the head of each.
  */
 export const MAX_LINES = 256
 /** How many errors are kept with a job: the newest. */

@@ -1,6 +1,7 @@
 /**
- * What becomes of a job when its run has ended, or when its worker has died: the rules that every store follows. SQLite
- * and the model of the conformance tests call these functions; `consequence.lua` says the same in Lua.
+ * What becomes of a job when its run has ended, or when its worker has died: the rules that every store
+ * follows. SQLite and the model of the conformance tests call these functions; `consequence.lua` says the
+ * same in Lua.
  *
  * New state: which outcomes lead to it. New outcome: what becomes of the job.
  */
@@ -21,7 +22,10 @@ export interface Running extends Counters {
   isBeside: boolean
 }
 
-/** What becomes of the job. Fields that are absent stay as they are; `error` is added to its errors, with the time. */
+/**
+ * What becomes of the job. Fields that are absent stay as they are; `error` is added to its errors, with the
+ * time.
+ */
 export interface Consequence extends Counters {
   state: 'pending' | Extract<State, 'completed' | 'failed' | 'cancelled'>
   /** Milliseconds since 1970. Absent: a pending job keeps its place. */
@@ -38,7 +42,10 @@ export interface Consequence extends Counters {
   result?: string
   /** From now on the job is not prefetched. */
   noPrefetch?: true
-  /** No handler ran that could do what its class does when a job ends: the class hears of it (`model/effect.ts`). */
+  /**
+   * No handler ran that could do what its class does when a job ends: the class hears of it
+   * (`model/effect.ts`).
+   */
   isUntold?: true
   /** What listeners hear, beside the end of the job (`events.ts`). */
   event?: EventKind
@@ -57,8 +64,8 @@ export function isSuspect({ crashes, options }: Pick<Running, 'crashes' | 'optio
 }
 
 /**
- * Whether a job may be prefetched, or handed out with a ring. A job that may crash once only must not: its crash would not
- * count if its worker died after the start and before an `extend` that says so.
+ * Whether a job may be prefetched, or handed out with a ring. A job that may crash once only must not: its
+ * crash would not count if its worker died after the start and before an `extend` that says so.
  */
 export function mayPrefetch(options: Running['options']): boolean {
   return options?.maxCrashes !== 1
@@ -123,9 +130,10 @@ export function afterRun(
 }
 
 /**
- * The lease of the job was taken back. A job that had started counts a crash: when a process dies, the store cannot
- * know which of its jobs was the cause. A suspect was alone, so that its next crash was certainly caused by it; if
- * others ran beside it, more crashes are needed. A job whose limit is one crash fails with it, whatever the cause.
+ * The lease of the job was taken back. A job that had started counts a crash: when a process dies, the store
+ * cannot know which of its jobs was the cause. A suspect was alone, so that its next crash was certainly
+ * caused by it; if others ran beside it, more crashes are needed. A job whose limit is one crash fails with
+ * it, whatever the cause.
  *
  * @param forgiving counts no crash
  * @param cause how the process ended; continues the words "its process"

@@ -1,11 +1,12 @@
 /**
- * The name of a lane. A lane holds the jobs of one group that need the same permits, apart from all other jobs. Both
- * stores write the name in the same way.
+ * The name of a lane. A lane holds the jobs of one group that need the same permits, apart from all other
+ * jobs. Both stores write the name in the same way.
  */
 import type { LaneFilter, LaneRecord } from '../page.ts'
 
 /**
- * For a job with a group, a limiter, or both: the group (or nothing), and if there is a limiter, `^` and the limiter.
+ * For a job with a group, a limiter, or both: the group (or nothing), and if there is a limiter, `^` and the
+ * limiter.
  */
 export function laneName(group = '', limiter?: string): string {
   return limiter === undefined ? written(group) : `${written(group)}^${written(limiter)}`

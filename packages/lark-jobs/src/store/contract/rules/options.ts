@@ -1,6 +1,6 @@
 /**
- * Changes of the options in a record. `tags`, `redact` and `editedAt` are said of the payload: a payload that replaces
- * another brings its own. All others belong to the job. `options.lua` does the same with the text.
+ * Changes of the options in a record. `tags`, `redact` and `editedAt` are said of the payload: a payload that
+ * replaces another brings its own. All others belong to the job. `options.lua` does the same with the text.
  */
 import { type JobOptions, MAX_TAGS } from '../../../model/record.ts'
 import type { Change } from '../change.ts'

@@ -1,7 +1,8 @@
 /**
- * The pause of a partition. Both stores keep it as one text: `0` or nothing, if it is not paused; `1`, if it is paused
- * until somebody resumes it; or when the pause ends, in milliseconds since 1970. Then, if it is known, `|` and why. Then, if
- * a person paused it: the separator, when that was, the separator, and who it was.
+ * The pause of a partition. Both stores keep it as one text: `0` or nothing, if it is not paused; `1`, if it
+ * is paused until somebody resumes it; or when the pause ends, in milliseconds since 1970. Then, if it is
+ * known, `|` and why. Then, if a person paused it: the separator, when that was, the separator, and who it
+ * was.
  */
 
 import { readLane } from './lane.ts'

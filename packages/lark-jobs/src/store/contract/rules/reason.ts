@@ -1,10 +1,12 @@
 /**
- * The reason for a job's state. Both stores keep it as one text: why the job was cancelled, and if a person said more,
- * `|` and that; or for a waiting job, the number of its last run, and why that run put it back. The number shows when the
- * text is out of date, so no call has to remove it. A notice to cancel a job has the same text.
+ * The reason for a job's state. Both stores keep it as one text: why the job was cancelled, and if a person
+ * said more, `|` and that; or for a waiting job, the number of its last run, and why that run put it back.
+ * The number shows when the text is out of date, so no call has to remove it. A notice to cancel a job has
+ * the same text.
  *
- * Of a job that no worker could read, the second part begins with STRANDED, since when the job waits, and `|`: each
- * worker that meets it puts it back for up to a minute, and its due time says only when the next one may meet it.
+ * Of a job that no worker could read, the second part begins with STRANDED, since when the job waits, and
+ * `|`: each worker that meets it puts it back for up to a minute, and its due time says only when the next
+ * one may meet it.
  */
 import type { CancelReason, JobRecord, State } from '../../../model/record.ts'
 
@@ -16,7 +18,11 @@ export function putBack(runs: number, because: string, since?: number): string {
   return `${runs}|${since === undefined ? '' : `${STRANDED}${since}|`}${because}`
 }
 
-/** Since when a stranded job waits; undefined if its last run did not put it back so. @param runs as in `readReason` */
+/**
+ * Since when a stranded job waits; undefined if its last run did not put it back so.
+ *
+ * @param runs as in `readReason`
+ */
 export function strandedSince(text: string | null, runs: number): number | undefined {
   const [, number, since] = new RegExp(`^(\\d+)\\|${STRANDED}(\\d+)\\|`).exec(text ?? '') ?? []
   return Number(number) === runs ? Number(since) : undefined
@@ -26,7 +32,11 @@ export function cancelledFor(reason: CancelReason, because?: string): string {
   return because === undefined ? reason : `${reason}|${because}`
 }
 
-/** What people wrote is kept, if the worker reports that the job ended because of it. @param asked the notice */
+/**
+ * What people wrote is kept, if the worker reports that the job ended because of it.
+ *
+ * @param asked the notice
+ */
 export function endedFor(reason: CancelReason, asked: string | null | undefined): string {
   return asked?.startsWith(`${reason}|`) ? asked : reason
 }

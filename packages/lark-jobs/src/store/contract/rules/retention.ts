@@ -1,8 +1,8 @@
 /**
- * How many ended jobs a partition keeps, and for how long. The configuration of a queue may say other numbers than
- * those here (`config/keep.ts`). Every process uses the numbers of its own configuration. A process with a worker keeps
- * more if another living worker does: while workers are restarted after `keep` was raised, the old ones remove nothing
- * that the new ones keep.
+ * How many ended jobs a partition keeps, and for how long. The configuration of a queue may say other numbers
+ * than those here (`config/keep.ts`). Every process uses the numbers of its own configuration. A process with
+ * a worker keeps more if another living worker does: while workers are restarted after `keep` was raised, the
+ * old ones remove nothing that the new ones keep.
  */
 
 import { queueOf } from '../../../model/partition.ts'
@@ -14,10 +14,9 @@ export interface Retention {
   count: number
   age: number
   /**
-   * Only of failed jobs of which nobody has said how many are kept: the bytes of their payloads and errors. Then the
-   * newest
-   * `ofKind` of each kind go last, those beyond the newest `whole` keep only their last error, and jobs that are removed
-   * before their age are counted (`Standing.dropped`).
+   * Only of failed jobs of which nobody has said how many are kept: the bytes of their payloads and errors.
+   * Then the newest `ofKind` of each kind go last, those beyond the newest `whole` keep only their last
+   * error, and jobs that are removed before their age are counted (`Standing.dropped`).
    */
   bytes?: number
   whole?: number
@@ -49,8 +48,8 @@ const allFailed: Retention = { ...RETENTION.failed, ...all, bytes: all.count, wh
 const keepsAll: Retentions = { retention: { completed: all, failed: allFailed, cancelled: all } }
 
 /**
- * What a process or a thread keeps. A supervisor outlives the configuration that it was started with, and a lease thread
- * does not hear what other workers keep. So they remove nothing: they leave that to the workers.
+ * What a process or a thread keeps. A supervisor outlives the configuration that it was started with, and a
+ * lease thread does not hear what other workers keep. So they remove nothing: they leave that to the workers.
  */
 export function keptBy(isWatch: boolean, { retention, retentions, agrees }: Retentions): Retentions {
   return isWatch
@@ -59,11 +58,15 @@ export function keptBy(isWatch: boolean, { retention, retentions, agrees }: Rete
 }
 
 /**
- * A member of a flow that failed is kept for at least so many milliseconds, whatever its class and queue say, or until its
- * flow is forgotten (`Change`, `unpin`): while the flow is kept, a retry of it starts the member again.
+ * A member of a flow that failed is kept for at least so many milliseconds, whatever its class and queue say,
+ * or until its flow is forgotten (`Change`, `unpin`): while the flow is kept, a retry of it starts the member
+ * again.
  */
 export const PINNED = 365 * 86_400_000
-/** A member is kept so while a partition has fewer failed jobs than this that are kept for an age of their own. */
+/**
+ * A member is kept so while a partition has fewer failed jobs than this that are kept for an age of their
+ * own.
+ */
 export const MAX_PINNED = 10_000
 
 export function retentionOf({ retention, retentions }: Retentions, partition: string): QueueRetention {
@@ -72,7 +75,10 @@ export function retentionOf({ retention, retentions }: Retentions, partition: st
 
 const states = ['completed', 'failed', 'cancelled'] as const
 
-/** What a process keeps while it hears what other workers keep: the answer to each announcement of a worker says it. */
+/**
+ * What a process keeps while it hears what other workers keep: the answer to each announcement of a worker
+ * says it.
+ */
 export class AgreedRetentions implements Retentions {
   readonly #own: Retentions
   #agreed: Retentions

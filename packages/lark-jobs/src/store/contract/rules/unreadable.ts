@@ -1,9 +1,10 @@
 /**
- * Reads the texts that a store keeps of a job. They may be damaged, or have a later format. No function here throws:
- * one bad record must not make the others unreadable.
+ * Reads the texts that a store keeps of a job. They may be damaged, or have a later format. No function here
+ * throws: one bad record must not make the others unreadable.
  *
- * Options are a JSON object, or begin with a mark: `!`, a name, and `;`. A mark says that the options, key and payload
- * of the record are in the format of that name. This version writes no marks, and cannot read such a format.
+ * Options are a JSON object, or begin with a mark: `!`, a name, and `;`. A mark says that the options, key
+ * and payload of the record are in the format of that name. This version writes no marks, and cannot read
+ * such a format.
  */
 import type { JobError, JobOptions, LogLine, Unreadable } from '../../../model/record.ts'
 import { isDamagedLane, readLane } from './lane.ts'

@@ -36,7 +36,9 @@ export interface Address {
 /** Who logs in. */
 export type Login = Pick<Address, 'username' | 'password'>
 
-/** From the `host:port` that a server gives for another server to the address under which this one is reached. */
+/**
+ * From the `host:port` that a server gives for another server to the address under which this one is reached.
+ */
 export type NatMap = ReadonlyMap<string, { host: string; port: number }>
 
 /** Bounds of `connectTimeout`, in milliseconds. */
@@ -47,7 +49,12 @@ const forms =
   'redis+cluster://[user:password@]host[:port],host[:port]…, ' +
   'or redis+sentinel://[user:password@]host[:port],host[:port]…/NAME[/database]'
 
-/** Reads `host`, `host:port` or `[::1]:port`. @param which what an error calls the text @throws STORE_INVALID */
+/**
+ * Reads `host`, `host:port` or `[::1]:port`.
+ *
+ * @param which what an error calls the text
+ * @throws STORE_INVALID
+ */
 export function parseHost(text: unknown, port: number, which = 'the host'): { host: string; port: number } {
   if (typeof text !== 'string' || text.trim() === '') throw invalid(`${which}: a host is missing`)
   const match = /^(?:\[([^\]]+)\]|([^:[\]\s@/?#]+))(?::(\d+))?$/.exec(text.trim())
@@ -75,7 +82,8 @@ export function reached(by: Address, host: string, port: number): { host: string
 }
 
 /**
- * Checks the parts. The store's name is made of them: a whole URL given as a host would be shown with its password.
+ * Checks the parts. The store's name is made of them: a whole URL given as a host would be shown with its
+ * password.
  *
  * @returns the address, without a user name or password that is empty
  * @throws STORE_INVALID
@@ -135,7 +143,10 @@ export function invalid(why: string): JobsError {
   })
 }
 
-/** A URL was parsed differently from what was meant: a password contains a character that ends its part of the URL. */
+/**
+ * A URL was parsed differently from what was meant: a password contains a character that ends its part of the
+ * URL.
+ */
 export function misplaced(): JobsError {
   return invalid(
     'a password with / ? or # in it is written with %2F, %3F or %23; so is an @ behind them, with %40',

@@ -1,9 +1,9 @@
 /**
- * The name of a store's connections in `CLIENT LIST`: `lark:web`, `lark:worker`. If a process that dispatches becomes a
- * worker, its existing connections are renamed too.
+ * The name of a store's connections in `CLIENT LIST`: `lark:web`, `lark:worker`. If a process that dispatches
+ * becomes a worker, its existing connections are renamed too.
  *
- * The name is set with `HELLO`, which every user may send whatever its ACL (`CLIENT SETNAME` needs a permission). If a
- * server refuses the name, it shows none, and works all the same.
+ * The name is set with `HELLO`, which every user may send whatever its ACL (`CLIENT SETNAME` needs a
+ * permission). If a server refuses the name, it shows none, and works all the same.
  */
 import type { Role } from '../../contract/store.ts'
 

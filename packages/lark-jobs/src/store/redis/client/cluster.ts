@@ -8,12 +8,13 @@
  *   TRYAGAIN      the slot is moving, and some of the call's keys are not on this node (`hash-slot.ts`)
  *   CLUSTERDOWN   part of the cluster is gone, or this node cannot see the others
  *
- * After one of these answers the call is sent again, until its deadline. This is safe, because a node that answers so
- * has changed nothing. A call without an answer is an error for the caller, as with a single server.
+ * After one of these answers the call is sent again, until its deadline. This is safe, because a node that
+ * answers so has changed nothing. A call without an answer is an error for the caller, as with a single
+ * server.
  *
- * The map is read anew after MOVED (and a few times more, since nodes hear of a change one after another), for as long
- * as a node that serves slots cannot be reached, and about once a minute. The connection to a server that is no longer
- * a primary is closed, and calls that waited for it go where the new map says.
+ * The map is read anew after MOVED (and a few times more, since nodes hear of a change one after another),
+ * for as long as a node that serves slots cannot be reached, and about once a minute. The connection to a
+ * server that is no longer a primary is closed, and calls that waited for it go where the new map says.
  */
 
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -31,16 +32,19 @@ import type { Transport } from './transport.ts'
 /** Milliseconds before a call is sent again: `from` at first, then doubling up to `to`. */
 const RESEND = { from: 5, to: 100 }
 /**
- * Milliseconds that must be left before the deadline to send a call again: a late answer ends the link for all calls.
+ * Milliseconds that must be left before the deadline to send a call again: a late answer ends the link for
+ * all calls.
  */
 const LEAST = 100
-/** Milliseconds between two reads of the map while a node is away: `from` at first, then doubling up to `to`. */
+/**
+ * Milliseconds between two reads of the map while a node is away: `from` at first, then doubling up to `to`.
+ */
 const LOOK = { from: 50, to: 1_000 }
 /** How many more primaries than needed are asked about a primary in doubt, because some may not answer. */
 const SPARE = 2
 /**
- * Milliseconds between two reads of the map when nothing is wrong. Varied at random, so that many processes do not ask
- * at the same time.
+ * Milliseconds between two reads of the map when nothing is wrong. Varied at random, so that many processes
+ * do not ask at the same time.
  */
 const REFRESH = 60_000
 
@@ -231,10 +235,10 @@ export class Cluster implements Transport {
   }
 
   /**
-   * What the other nodes say of a primary. A primary is replaced when a majority of the primaries considers it failed
-   * and votes for one of its replicas. So this asks its replicas, because one of them may be the new primary. It also
-   * asks so many of the other primaries that, if there was a vote, at least one of them has taken part: a node that
-   * voted does not report the old primary as healthy.
+   * What the other nodes say of a primary. A primary is replaced when a majority of the primaries considers
+   * it failed and votes for one of its replicas. So this asks its replicas, because one of them may be the
+   * new primary. It also asks so many of the other primaries that, if there was a vote, at least one of them
+   * has taken part: a node that voted does not report the old primary as healthy.
    */
   async #standing(host: string, patience: number, signal: AbortSignal): Promise<ServerRole> {
     const own = this.#shards.filter(({ primary }) => hostOf(primary) === host)

@@ -1,9 +1,10 @@
 /**
  * Parses a connection string of Redis into an object.
  *
- * It accepts the forms of other clients: `redis+sentinel://…/mymaster/0` and `?sentinel_password=` of Python's,
- * `redis-sentinel://`, `redis-cluster://` and `redis-socket://` of Java's and Rust's, and `redis+unix://`,
- * `redis+ssl://` and `redis+tls://` of some others. `parameters.ts` reads the part after the `?`.
+ * It accepts the forms of other clients: `redis+sentinel://…/mymaster/0` and `?sentinel_password=` of
+ * Python's, `redis-sentinel://`, `redis-cluster://` and `redis-socket://` of Java's and Rust's, and
+ * `redis+unix://`, `redis+ssl://` and `redis+tls://` of some others. `parameters.ts` reads the part after the
+ * `?`.
  *
  * No error shows any part of the given text, because a password may be anywhere in it.
  */

@@ -5,10 +5,10 @@
  *   connected  the link carries many calls at once, and the answers come in their order
  *   closed     no further link is made
  *
- * After a lost link, attempts to connect go on for ever, with pauses that double from 50 ms to 2 s. The connection
- * never repeats a call that the server may have carried out: if the link is lost before the answer, the call fails with
- * `STORE_UNCERTAIN`, and its caller knows whether to send it again. A link is given up if an answer misses its
- * deadline, or if its server says that it is no longer the primary.
+ * After a lost link, attempts to connect go on for ever, with pauses that double from 50 ms to 2 s. The
+ * connection never repeats a call that the server may have carried out: if the link is lost before the
+ * answer, the call fails with `STORE_UNCERTAIN`, and its caller knows whether to send it again. A link is
+ * given up if an answer misses its deadline, or if its server says that it is no longer the primary.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Address, hostOf } from './address.ts'
@@ -36,9 +36,9 @@ const DIAL_TIMEOUT = 2_000
 const FIRST_PAUSE = 50
 const LONGEST_PAUSE = 2_000
 /**
- * Milliseconds of silence after which the server is sent a PING, so that dead links are found early. `calls` is for
- * links that carry calls. `standby` is longer, because users of metered servers pay for each PING. (Rings that a dead
- * link has lost are made up for by the next survey, within five seconds.)
+ * Milliseconds of silence after which the server is sent a PING, so that dead links are found early. `calls`
+ * is for links that carry calls. `standby` is longer, because users of metered servers pay for each PING.
+ * (Rings that a dead link has lost are made up for by the next survey, within five seconds.)
  */
 const HEARTBEAT = { calls: 10_000, standby: 30_000 }
 
@@ -46,9 +46,9 @@ const HEARTBEAT = { calls: 10_000, standby: 30_000 }
 let givenUp = 0
 
 /**
- * A number that rises whenever a link of this process is given up. If a server receives a call with a lower epoch after
- * one with a higher epoch, the late call was on a link that was given up, and its caller may have sent it again since
- * (see `calls.lua`).
+ * A number that rises whenever a link of this process is given up. If a server receives a call with a lower
+ * epoch after one with a higher epoch, the late call was on a link that was given up, and its caller may have
+ * sent it again since (see `calls.lua`).
  */
 export function currentEpoch(): number {
   return givenUp
@@ -146,8 +146,8 @@ export class Connection {
   }
 
   /**
-   * Resolves when the server that has just answered is known to be the primary. This is at once, unless one of its
-   * answers was late.
+   * Resolves when the server that has just answered is known to be the primary. This is at once, unless one
+   * of its answers was late.
    *
    * @throws STORE_UNCERTAIN if another server has taken its place, or if nobody confirms the server in time
    */
@@ -170,8 +170,8 @@ export class Connection {
   }
 
   /**
-   * Sends commands directly one after another on one link. If the server refuses some of them, the refusals are among
-   * the answers.
+   * Sends commands directly one after another on one link. If the server refuses some of them, the refusals
+   * are among the answers.
    * @throws STORE_UNREACHABLE, STORE_UNCERTAIN
    */
   async sendTogether(builds: readonly Build[], deadline = this.deadline()): Promise<unknown[]> {
@@ -209,7 +209,9 @@ export class Connection {
     this.#end(new Error('the store is closed'), (link, cause) => link.destroy(cause))
   }
 
-  /** Ends the loop, and closes the link when the answers under way have come. Calls that wait for a link fail. */
+  /**
+   * Ends the loop, and closes the link when the answers under way have come. Calls that wait for a link fail.
+   */
   retire(cause: Error): void {
     this.#end(cause, (link) => link.retire())
   }
@@ -228,7 +230,10 @@ export class Connection {
     this.#resolver.close?.()
   }
 
-  /** Returns if the call has certainly changed nothing and may be sent again on another link. Throws otherwise. */
+  /**
+   * Returns if the call has certainly changed nothing and may be sent again on another link. Throws
+   * otherwise.
+   */
   #failed(link: Link, error: unknown): void {
     // The command was not sent, and the link is still good.
     if (error instanceof Unencodable) throw error
@@ -250,9 +255,9 @@ export class Connection {
   }
 
   /**
-   * Sends a command and waits for its answer. If the answer is late, the link is ended. The time begins again with each
-   * answer to an earlier command: a server that works through thousands of calls is not away. The timer keeps the
-   * process alive.
+   * Sends a command and waits for its answer. If the answer is late, the link is ended. The time begins again
+   * with each answer to an earlier command: a server that works through thousands of calls is not away. The
+   * timer keeps the process alive.
    */
   #answer(link: Link, command: readonly string[], deadline: number): Promise<unknown> {
     const sent = performance.now()
@@ -306,8 +311,8 @@ export class Connection {
       } catch (error) {
         failures += 1
         this.#cause = error
-        // Only a person can correct such a refusal, so the waiting calls fail at once. The loop goes on, because the
-        // person may do so soon.
+        // Only a person can correct such a refusal, so the waiting calls fail at once. The loop goes on,
+        // because the person may do so soon.
         if (error instanceof Refusal && !movedOn.has(error.word)) this.#waiters.refuse(this.#noLink())
       } finally {
         this.#dialled = undefined
@@ -317,9 +322,9 @@ export class Connection {
   }
 
   /**
-   * A server that stood still while it was dialled may have been replaced since it was found. Then its link carries no
-   * call at all: a worker would run the jobs that others have from the server in its place. If nobody can say it, the
-   * server is used, and its answers are in doubt.
+   * A server that stood still while it was dialled may have been replaced since it was found. Then its link
+   * carries no call at all: a worker would run the jobs that others have from the server in its place. If
+   * nobody can say it, the server is used, and its answers are in doubt.
    */
   async #confirm(link: Link, address: Address): Promise<void> {
     const { doubt } = this.#resolver
@@ -342,8 +347,8 @@ export class Connection {
     const every = this.#options.standsBy ? HEARTBEAT.standby : HEARTBEAT.calls
     const heartbeat = setInterval(() => {
       const isSilent = performance.now() - link.heardAt > every * 0.75
-      // A call under way has its own deadline and needs no PING. A login on a standby link has no deadline, and would
-      // wait on a dead link.
+      // A call under way has its own deadline and needs no PING. A login on a standby link has no deadline,
+      // and would wait on a dead link.
       const isAsked = link.pending > 0 && !this.#options.standsBy
       if (isSilent && !isAsked) void this.#answer(link, ['PING'], this.deadline()).catch(() => {})
     }, every).unref()
@@ -363,8 +368,8 @@ export class Connection {
   }
 
   /**
-   * Waits before the next attempt. Half of the pause is random, so that a thousand processes do not reconnect in the
-   * same instant.
+   * Waits before the next attempt. Half of the pause is random, so that a thousand processes do not reconnect
+   * in the same instant.
    */
   async #pause(failures: number): Promise<void> {
     const longest = Math.min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** Math.min(failures, 10))

@@ -1,6 +1,7 @@
 /**
- * Foreign data under a key of Lark's: another program, or somebody by hand, has written there. The server refuses the
- * script (WRONGTYPE), and does not say which of the script's keys is wrong. So Lark then looks at the keys one by one.
+ * Foreign data under a key of Lark's: another program, or somebody by hand, has written there. The server
+ * refuses the script (WRONGTYPE), and does not say which of the script's keys is wrong. So Lark then looks at
+ * the keys one by one.
  */
 import { JobsError } from '../../../model/errors.ts'
 import { Refusal, refused } from './failure.ts'

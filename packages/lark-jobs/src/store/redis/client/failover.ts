@@ -1,32 +1,38 @@
 /**
- * Notices a failover that a server itself does not know of. A server that was silent for a while may have been replaced
- * meanwhile. If the machine of a primary was frozen or moved, the primary does not know of its replacement when it
- * wakes, and answers "queued" to calls that no other server ever sees. So a late answer puts the server in doubt, until
- * the Sentinels or the other nodes of the cluster have said which server is the primary.
+ * Notices a failover that a server itself does not know of. A server that was silent for a while may have
+ * been replaced meanwhile. If the machine of a primary was frozen or moved, the primary does not know of its
+ * replacement when it wakes, and answers "queued" to calls that no other server ever sees. So a late answer
+ * puts the server in doubt, until the Sentinels or the other nodes of the cluster have said which server is
+ * the primary.
  *
- * The same is asked before a link is used whose greeting was late, or during whose greeting a failover was announced.
+ * The same is asked before a link is used whose greeting was late, or during whose greeting a failover was
+ * announced.
  *
- * A quick answer costs nothing, because no server is replaced within the time that counts as late. One case is not
- * noticed: a process that sent nothing while the server stood still sends a call just before the server wakes.
+ * A quick answer costs nothing, because no server is replaced within the time that counts as late. One case
+ * is not noticed: a process that sent nothing while the server stood still sends a call just before the
+ * server wakes.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { inTime } from '../../../waiting/bounded-wait.ts'
 import type { Address } from './address.ts'
 
 /**
- * Milliseconds after which an answer is late. (14,298 calls one after the other on loopback, while 17 processes
- * competed for 2 cores, 2026-11-25: half took 0.3 ms, one in 1,000 more than 63, one in 10,000 more than 105, none more
- * than 141.)
+ * Milliseconds after which an answer is late. (14,298 calls one after the other on loopback, while 17
+ * processes competed for 2 cores, 2026-11-25: half took 0.3 ms, one in 1,000 more than 63, one in 10,000 more
+ * than 105, none more than 141.)
  */
 export const LATE = 250
 
 /**
- * Milliseconds to connect to each Sentinel or node, and as many for its answer. They start at `from` and double up to
- * `to` while they are too short: connecting takes two or three round trips, and a network may be slow.
+ * Milliseconds to connect to each Sentinel or node, and as many for its answer. They start at `from` and
+ * double up to `to` while they are too short: connecting takes two or three round trips, and a network may be
+ * slow.
  */
 const ASKING = { from: 300, to: 2_000 }
 
-/** Milliseconds before the next round if the last one had no result: `from` at first, then doubled up to `to`. */
+/**
+ * Milliseconds before the next round if the last one had no result: `from` at first, then doubled up to `to`.
+ */
 const AGAIN = { from: 25, to: 200 }
 
 /** What the Sentinels or nodes say about a server; undefined: none of them knows yet. */
@@ -46,7 +52,10 @@ interface Inquiry {
 
 export class Doubt {
   readonly #ask: Ask
-  /** How many answers or greetings were late so far, and how many of these are known to have come from the primary. */
+  /**
+   * How many answers or greetings were late so far, and how many of these are known to have come from the
+   * primary.
+   */
   #late = 0
   #known = 0
   #round: Inquiry | undefined
@@ -67,8 +76,8 @@ export class Doubt {
   }
 
   /**
-   * Asks whether the server is still the primary. The questions are sent after this call, and calls that come together
-   * share one round of questions.
+   * Asks whether the server is still the primary. The questions are sent after this call, and calls that come
+   * together share one round of questions.
    *
    * @param deadline by `performance.now()`
    * @returns undefined if there is no result in time

@@ -8,7 +8,8 @@ export class Refusal extends Error {
   override readonly name = 'Refusal'
 
   /**
-   * @param said the server's text. For an unknown command it repeats the arguments, which may contain a password or a
+   * @param said the server's text. For an unknown command it repeats the arguments, which may contain a
+   *   password or a
    * payload
    */
   constructor(said: string) {
@@ -16,8 +17,8 @@ export class Refusal extends Error {
   }
 
   /**
-   * The word that names the kind of error: `READONLY`. Before Redis 7, the word is inside the message of a failed
-   * script.
+   * The word that names the kind of error: `READONLY`. Before Redis 7, the word is inside the message of a
+   * failed script.
    */
   get word(): string {
     return /^(?:ERR Error running script.*? -)?([A-Z]{3,})\b/.exec(this.message)?.[1] ?? 'ERR'
@@ -67,8 +68,8 @@ const hints: Record<string, string> = {
 export const movedOn = new Set(['READONLY', 'LOADING', 'MASTERDOWN'])
 
 /**
- * Turns a refusal into an error of the contract. If the refusal is not known to come before any change, it stays a
- * Refusal: it is then a mistake in one of Lark's scripts.
+ * Turns a refusal into an error of the contract. If the refusal is not known to come before any change, it
+ * stays a Refusal: it is then a mistake in one of Lark's scripts.
  */
 export function refused(store: string, refusal: Refusal): Error {
   const hint = hints[refusal.word]

@@ -1,6 +1,7 @@
 /**
- * The first questions to a server: whether it is new enough, and what its operator should know. In a cluster, every
- * primary is asked. A primary that does not answer now is accepted, because later calls will fail if it stays away.
+ * The first questions to a server: whether it is new enough, and what its operator should know. In a cluster,
+ * every primary is asked. A primary that does not answer now is accepted, because later calls will fail if it
+ * stays away.
  */
 import { JobsError } from '../../../model/errors.ts'
 import type { Mode } from '../verbs/durability-wait.ts'

@@ -1,5 +1,6 @@
 /**
- * The slot of a key, of the 16,384 slots of a cluster: the CRC16 (XMODEM) of its hash tag, or of the whole key.
+ * The slot of a key, of the 16,384 slots of a cluster: the CRC16 (XMODEM) of its hash tag, or of the whole
+ * key.
  */
 
 export const SLOTS = 16_384
@@ -20,10 +21,11 @@ export function slotOf(key: string): number {
 }
 
 /**
- * A key in the same slot that never exists. On a cluster, scripts get it as KEYS[2]. While a slot moves from one node
- * to another, its keys are on two nodes, and a script on either node would see only half of a partition. But while the
- * slot moves, a server refuses a call that names several keys if one of them is missing (TRYAGAIN), before the call has
- * changed anything. So a key that never exists makes the server refuse all calls on the partition in this time.
+ * A key in the same slot that never exists. On a cluster, scripts get it as KEYS[2]. While a slot moves from
+ * one node to another, its keys are on two nodes, and a script on either node would see only half of a
+ * partition. But while the slot moves, a server refuses a call that names several keys if one of them is
+ * missing (TRYAGAIN), before the call has changed anything. So a key that never exists makes the server
+ * refuse all calls on the partition in this time.
  */
 export function absentKey(key: string): string {
   return `${key.slice(0, key.indexOf('}') + 1)}:absent`

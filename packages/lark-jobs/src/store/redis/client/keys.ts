@@ -1,7 +1,7 @@
 /**
- * Every key that Lark has in Redis. Key names are made in this file and in one fragment that the scripts share
- * (`start.lua`), and nowhere else. The fragment gives every key the prefix and hash tag of KEYS[1], so all
- * keys of a partition are in one slot of a cluster.
+ * Every key that Lark has in Redis. Key names are made in this file and in one fragment that the scripts
+ * share (`start.lua`), and nowhere else. The fragment gives every key the prefix and hash tag of KEYS[1], so
+ * all keys of a partition are in one slot of a cluster.
  *
  * Keys of a partition, `<prefix>:{emails}:…`:
  *
@@ -64,7 +64,8 @@
  *   rate, starts HASH, LIST  when permits were granted, if there is a rate (`rate.lua`)
  *   circuit, failures  HASH, ZSET  of a circuit breaker with that name (`circuit.lua`)
  *
- * Keys of the whole store, `<prefix>:{meta}:…`. A partition with the name `meta` has no key in common with these:
+ * Keys of the whole store, `<prefix>:{meta}:…`. A partition with the name `meta` has no key in common with
+ * these:
  *
  *   layout       STRING  the name of all this (`contract/layout.ts`)
  *   migration    STRING  while a process brings an earlier layout forward (`verbs/layout.ts`); it expires
@@ -90,7 +91,10 @@ import { layoutName } from '../../contract/layout.ts'
 
 type Kind = 'hash' | 'list' | 'set' | 'zset' | 'string'
 
-/** The type of data under each key of a partition, a limiter or the store, by the first word of the key's name. */
+/**
+ * The type of data under each key of a partition, a limiter or the store, by the first word of the key's
+ * name.
+ */
 const kinds: Readonly<Record<Kind, string>> = {
   hash:
     'jobs payloads group claims holders direct hooked lockers locks throttlers notices counters errors logs results ' +

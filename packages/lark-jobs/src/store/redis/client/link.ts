@@ -1,9 +1,9 @@
 /**
- * One connection to a server, from dialled to lost. A link does not keep the process alive: a caller that waits for an
- * answer has a timer for this. `wire.ts` encodes commands and parses replies.
+ * One connection to a server, from dialled to lost. A link does not keep the process alive: a caller that
+ * waits for an answer has a timer for this. `wire.ts` encodes commands and parses replies.
  *
- * Of the commands that are sent in one tick, the first is written at once, and the others together at the end of the
- * tick.
+ * Of the commands that are sent in one tick, the first is written at once, and the others together at the end
+ * of the tick.
  */
 import { connect, isIP, type Socket } from 'node:net'
 import { connect as connectSecurely } from 'node:tls'
@@ -18,12 +18,16 @@ import { encodeCommand, Replies, type Reply } from './wire.ts'
 interface PendingReply {
   resolve: (reply: Reply) => void
   reject: (error: unknown) => void
-  /** The answer to the next command. If it comes in the place of this command's answer, this command gets none. */
+  /**
+   * The answer to the next command. If it comes in the place of this command's answer, this command gets
+   * none.
+   */
   witness?: string | undefined
 }
 
 /**
- * @param timeout milliseconds to connect and to be greeted, unless the address has a `connectTimeout`: a server that
+ * @param timeout milliseconds to connect and to be greeted, unless the address has a `connectTimeout`: a
+ *   server that
  * accepts connections and then says nothing counts as unreachable
  * @param signal gives up the attempt
  * @throws Refusal if the server refuses us, or the error of the connection
@@ -71,7 +75,10 @@ export async function ask<T>(
   })
 }
 
-/** Waits for the server. The link ends if that takes longer than `ms` milliseconds; a link that has ended rejects. */
+/**
+ * Waits for the server. The link ends if that takes longer than `ms` milliseconds; a link that has ended
+ * rejects.
+ */
 export async function endIfLate<T>(
   link: Link,
   ms: number,
@@ -125,14 +132,15 @@ async function greet(link: Link, address: Address, timeout: number, signal: Abor
 function open({ host, port, path, tls, family }: Address): Socket {
   const place = path === undefined ? defined({ host, port, family }) : { path }
   if (!tls) return connect(place)
-  // TLS allows no IP address as a server name. The certificate is checked against the IP address all the same.
+  // TLS allows no IP address as a server name. The certificate is checked against the IP address all the
+  // same.
   const named = isIP(host) === 0 ? { servername: host } : {}
   return connectSecurely({ ...place, ...named, ...(typeof tls === 'object' && tls) })
 }
 
 /**
- * The commands that are sent first, in this order. A user with a name logs in even without a password. Otherwise the
- * connection would belong to `default`, which may have all permissions.
+ * The commands that are sent first, in this order. A user with a name logs in even without a password.
+ * Otherwise the connection would belong to `default`, which may have all permissions.
  */
 function greetings({ username, password, database }: Address): string[][] {
   return [
@@ -167,7 +175,10 @@ export class Link {
   #waiting: PendingReply[] = []
   #next = 0
   readonly #subscription = new Map<string, Ear>()
-  /** Whether the link has ever subscribed. Then messages may come at any time, even after the last `unsubscribe`. */
+  /**
+   * Whether the link has ever subscribed. Then messages may come at any time, even after the last
+   * `unsubscribe`.
+   */
   #isSubscriber = false
   #isCorked = false
   #isRetired = false
@@ -201,8 +212,8 @@ export class Link {
   send(command: readonly string[], witness?: string): Promise<Reply> {
     if (this.#hasEnded || this.#socket.writableEnded) return Promise.reject(new Unsent())
     return new Promise((resolve, reject) => {
-      // Encode before anything else: a command that cannot be encoded gets no answer, and if it were waiting, it would
-      // take the answer of the next one.
+      // Encode before anything else: a command that cannot be encoded gets no answer, and if it were waiting,
+      // it would take the answer of the next one.
       const text = encodeCommand(command)
       this.#waiting.push({ resolve, reject, witness })
       this.#socket.write(text)
@@ -223,7 +234,8 @@ export class Link {
     try {
       await this.send(['SUBSCRIBE', channel])
     } catch (error) {
-      // If the channel stayed here, the next login would subscribe to it again, be refused again, and end the link.
+      // If the channel stayed here, the next login would subscribe to it again, be refused again, and end the
+      // link.
       this.#subscription.delete(channel)
       throw error
     }
@@ -232,12 +244,13 @@ export class Link {
   /**
    * Logs in again, with other credentials.
    *
-   * In RESP2, a link that has subscribed may not log in. So it leaves its channels, logs in, and subscribes again. All
-   * of this is one write, which the server carries out without a break, unless it asks another service about the login.
+   * In RESP2, a link that has subscribed may not log in. So it leaves its channels, logs in, and subscribes
+   * again. All of this is one write, which the server carries out without a break, unless it asks another
+   * service about the login.
    *
-   * Redis does not answer a refused login while it has unsent answers (seen with 8.0.2). Each later answer would then
-   * go to the wrong call. So a PING follows the login with a word that the server sends back: if the word comes first,
-   * the login has no answer.
+   * Redis does not answer a refused login while it has unsent answers (seen with 8.0.2). Each later answer
+   * would then go to the wrong call. So a PING follows the login with a word that the server sends back: if
+   * the word comes first, the login has no answer.
    *
    * @throws Refusal, and the link keeps its earlier user; or the reason why the link ended
    */

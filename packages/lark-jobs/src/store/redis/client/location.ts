@@ -1,7 +1,7 @@
 /**
- * Where a store's servers are: one server, a cluster, or a primary that Sentinels watch. The location is read from a
- * connection string (`connection-string.ts`), from an object, or from both: an object may have further options beside
- * its `url`, but none that the URL has already.
+ * Where a store's servers are: one server, a cluster, or a primary that Sentinels watch. The location is read
+ * from a connection string (`connection-string.ts`), from an object, or from both: an object may have further
+ * options beside its `url`, but none that the URL has already.
  *
  * No error shows any part of the given text, because a password may be anywhere in it.
  */
@@ -41,7 +41,8 @@ const keys =
 const sentinelKeys = 'name nodes username password credentials tls'
 
 /**
- * @param role what the process does, which the server shows in the connections' names; without it, connections have no
+ * @param role what the process does, which the server shows in the connections' names; without it,
+ *   connections have no
  * name
  * @throws STORE_INVALID
  */
@@ -65,7 +66,9 @@ function withUrl({ url, ...beside }: RedisServers): RedisServers {
   return { ...said, ...rest, tls: bothTls(said.tls, beside.tls) }
 }
 
-/** Options beside a url are added to what the url says; one of them may not turn off what the other turns on. */
+/**
+ * Options beside a url are added to what the url says; one of them may not turn off what the other turns on.
+ */
 function bothTls(url: RedisServers['tls'], beside: RedisServers['tls']): RedisServers['tls'] {
   if (url === undefined || beside === undefined) return url ?? beside
   if ((url === false) !== (beside === false)) throw invalid('"tls" contradicts the url')
@@ -110,7 +113,11 @@ function placeOf({ cluster, sentinel }: RedisServers, address: Address): ServerL
   return { kind: 'server', name: nameOf(address), address }
 }
 
-/** The source of the credentials, if a function gives them. @param said fixed credentials, which exclude a function */
+/**
+ * The source of the credentials, if a function gives them.
+ *
+ * @param said fixed credentials, which exclude a function
+ */
 function readSource(asked: unknown, said: Login): CredentialSource | undefined {
   if (asked === undefined) return undefined
   // In another thread, `credentials` is a port to the thread that has the function.

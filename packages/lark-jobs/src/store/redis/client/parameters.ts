@@ -1,9 +1,10 @@
 /**
- * The parameters after the `?` of a connection string. Their names are those that other clients use. A parameter is
- * applied or refused, never ignored: a misspelt `?tls=true` must not become an unencrypted connection.
+ * The parameters after the `?` of a connection string. Their names are those that other clients use. A
+ * parameter is applied or refused, never ignored: a misspelt `?tls=true` must not become an unencrypted
+ * connection.
  *
- * The error for a parameter of another client names it, and says what to write instead. The error for an unknown
- * parameter does not name it, because it may be the second half of a password.
+ * The error for a parameter of another client names it, and says what to write instead. The error for an
+ * unknown parameter does not name it, because it may be the second half of a password.
  */
 import { invalid, misplaced } from './address.ts'
 

@@ -1,12 +1,13 @@
 /**
- * Whether a provider runs a server, so that its customers cannot change how it keeps its data. The `managed` of the
- * connection says so, or the name of the host shows it.
+ * Whether a provider runs a server, so that its customers cannot change how it keeps its data. The `managed`
+ * of the connection says so, or the name of the host shows it.
  */
 import type { Address } from './address.ts'
 
 /**
- * The ends of providers' host names. (Heroku is missing, because its hosts have the names of Amazon's machines, on
- * which anybody may run a server. Railway is missing, because a server there is the customer's own.)
+ * The ends of providers' host names. (Heroku is missing, because its hosts have the names of Amazon's
+ * machines, on which anybody may run a server. Railway is missing, because a server there is the customer's
+ * own.)
  */
 const domains: readonly string[] = [
   // ElastiCache

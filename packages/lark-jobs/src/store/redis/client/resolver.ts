@@ -10,7 +10,8 @@ export interface Resolver {
   /** The name that people see. */
   readonly name: string
   /**
-   * Whether a call that was refused because of a failover should be sent again: the connection may soon lead elsewhere.
+   * Whether a call that was refused because of a failover should be sent again: the connection may soon lead
+   * elsewhere.
    */
   readonly moves: boolean
   /** Present if a server may be replaced by another. */
@@ -20,8 +21,8 @@ export interface Resolver {
   /** Called before the link is used. Rejects if the server that answered is the wrong one. */
   check?(link: Link): Promise<void>
   /**
-   * Has `move` called when servers have changed places. Links are then given up, except those to addresses for which
-   * `stays` returns true.
+   * Has `move` called when servers have changed places. Links are then given up, except those to addresses
+   * for which `stays` returns true.
    */
   follow?(move: (stays: (address: Address) => boolean) => void): void
   close?(): void

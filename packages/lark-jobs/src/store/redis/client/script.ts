@@ -1,8 +1,9 @@
 /**
- * Runs the embedded scripts by their hash. If a server does not know a script (it was restarted, or someone emptied its
- * cache), it has done nothing yet, and is sent the text of the script with the same arguments. Of many calls that meet
- * this together, one sends the text, and the others wait for it. (Scripts have up to 100 KB. Measured on 2026-12-01, 34
- * queues with flows: a worker sent 13 MB to a server that had been restarted, and what came after waited for seconds.)
+ * Runs the embedded scripts by their hash. If a server does not know a script (it was restarted, or someone
+ * emptied its cache), it has done nothing yet, and is sent the text of the script with the same arguments. Of
+ * many calls that meet this together, one sends the text, and the others wait for it. (Scripts have up to 100
+ * KB. Measured on 2026-12-01, 34 queues with flows: a worker sent 13 MB to a server that had been restarted,
+ * and what came after waited for seconds.)
  */
 
 import { newNonce } from '../../../model/id.ts'
@@ -21,8 +22,8 @@ export function textOf(name: ScriptName): string {
 }
 
 /**
- * Runs the scripts of one store, most of them on its partitions, and sends single commands. What may be sent again is
- * sent again (`repetition.ts`). All throw STORE_DAMAGED, and what `Transport.send` throws.
+ * Runs the scripts of one store, most of them on its partitions, and sends single commands. What may be sent
+ * again is sent again (`repetition.ts`). All throw STORE_DAMAGED, and what `Transport.send` throws.
  */
 export class Scripts {
   readonly transport: Transport

@@ -1,10 +1,10 @@
 /**
- * Which server is the primary, according to the Sentinels. They are asked before every attempt to connect, and announce
- * when the primary changes.
+ * Which server is the primary, according to the Sentinels. They are asked before every attempt to connect,
+ * and announce when the primary changes.
  *
- * Sentinels learn of a failover one after another. So, of the answers that come at about the same time, the one about
- * the newest failover counts. The server itself must then say that it is a primary. (A server that has just come back
- * may still believe that it is one.)
+ * Sentinels learn of a failover one after another. So, of the answers that come at about the same time, the
+ * one about the newest failover counts. The server itself must then say that it is a primary. (A server that
+ * has just come back may still believe that it is one.)
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Address, hostOf, reached, withoutConnectTimeout } from './address.ts'
@@ -17,8 +17,8 @@ import type { Resolver } from './resolver.ts'
 /** Milliseconds to connect to one Sentinel, and as many for its answer. */
 const PATIENCE = 1_000
 /**
- * Milliseconds after which a Sentinel that cannot reach the primary has heard the same from no other Sentinel: it
- * forgets what others told it after five seconds.
+ * Milliseconds after which a Sentinel that cannot reach the primary has heard the same from no other
+ * Sentinel: it forgets what others told it after five seconds.
  */
 const ALONE = 6_000
 /** Milliseconds that the other Sentinels have to answer after the first one has. */
@@ -32,8 +32,8 @@ interface SentinelReply {
   /** Whether the primary does not answer this Sentinel. */
   isMissed: boolean
   /**
-   * Whether the primary may be about to be replaced: it has stopped answering only recently, enough Sentinels miss it,
-   * or a failover is under way.
+   * Whether the primary may be about to be replaced: it has stopped answering only recently, enough Sentinels
+   * miss it, or a failover is under way.
    */
   isGoing: boolean
   /** How many Sentinels must miss the primary before it is replaced; 0 if this Sentinel does not say. */
@@ -90,8 +90,8 @@ export class Sentinels implements Resolver {
   }
 
   /**
-   * Listens for failovers. If a Sentinel forbids this, failovers are still noticed, but later: when the link to the
-   * primary fails.
+   * Listens for failovers. If a Sentinel forbids this, failovers are still noticed, but later: when the link
+   * to the primary fails.
    */
   async #listen(link: Link): Promise<void> {
     const hear = (message: string) => {
@@ -124,9 +124,10 @@ export class Sentinels implements Resolver {
   }
 
   /**
-   * What the Sentinels say of a server. The newest failover that any Sentinel knows decides whether the server was
-   * replaced. It is confirmed as the primary if a majority of the Sentinels answers, none of them says that a failover
-   * is under way, and those that miss the primary, together with those that do not answer, are too few to begin one.
+   * What the Sentinels say of a server. The newest failover that any Sentinel knows decides whether the
+   * server was replaced. It is confirmed as the primary if a majority of the Sentinels answers, none of them
+   * says that a failover is under way, and those that miss the primary, together with those that do not
+   * answer, are too few to begin one.
    */
   async #standing(address: Address, patience: number, signal: AbortSignal): Promise<ServerRole> {
     const asked = await Promise.allSettled(

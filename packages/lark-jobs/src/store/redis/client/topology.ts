@@ -1,6 +1,6 @@
 /**
- * Which node serves which slots of a cluster, according to the node that answers first. `failover.ts` notices that a
- * primary may have been replaced.
+ * Which node serves which slots of a cluster, according to the node that answers first. `failover.ts` notices
+ * that a primary may have been replaced.
  */
 import { JobsError } from '../../../model/errors.ts'
 import { type Address, hostOf, reached, withoutConnectTimeout } from './address.ts'
@@ -24,7 +24,8 @@ const AT_ONCE = 3
 
 /**
  * @param nodes the nodes that may be asked, the most likely one first
- * @throws Refusal if a node refuses for lack of a password or permission; otherwise an error that lists every failure
+ * @throws Refusal if a node refuses for lack of a password or permission; otherwise an error that lists every
+ *   failure
  */
 export async function askShards(nodes: readonly Address[], signal: AbortSignal): Promise<Shard[]> {
   const failures: unknown[] = []
@@ -47,8 +48,8 @@ export async function askShards(nodes: readonly Address[], signal: AbortSignal):
 }
 
 /**
- * What a node knows of a primary: that it is one, or that it was replaced. If the node considers the primary failed,
- * the answer is undefined: the primary may be replaced soon, or may have recovered.
+ * What a node knows of a primary: that it is one, or that it was replaced. If the node considers the primary
+ * failed, the answer is undefined: the primary may be replaced soon, or may have recovered.
  *
  * @param id the primary's id
  * @param patience milliseconds to connect to the node, and as many for its answer
@@ -85,8 +86,8 @@ async function shardsOf(node: Address, signal: AbortSignal): Promise<Shard[]> {
 type Node = [host: string | null, port: number, id: string]
 
 /**
- * Reads the answer to CLUSTER SLOTS. A node without a host has the host of the node that was asked. The address of a
- * node with the host '?' is not known.
+ * Reads the answer to CLUSTER SLOTS. A node without a host has the host of the node that was asked. The
+ * address of a node with the host '?' is not known.
  */
 function readShards(reply: unknown, asked: Address): Shard[] {
   const at = ([host, port]: Node): Address => ({ ...asked, ...reached(asked, host || asked.host, port) })

@@ -1,5 +1,6 @@
 /**
- * Takes each command to the server that has its key: over one connection, or over one for each primary of a cluster.
+ * Takes each command to the server that has its key: over one connection, or over one for each primary of a
+ * cluster.
  */
 import type { Build, Connection } from './connection.ts'
 import type { Resolver } from './resolver.ts'
@@ -18,7 +19,8 @@ export interface Transport {
    * @param key one of the command's keys. The default is its first argument
    * @param isSure whether an answer counts only if it came from the primary: a late answer must be confirmed
    * (`failover.ts`)
-   * @throws STORE_UNREACHABLE, STORE_UNCERTAIN, STORE_REFUSED; Refusal if the error is not about the server's condition
+   * @throws STORE_UNREACHABLE, STORE_UNCERTAIN, STORE_REFUSED; Refusal if the error is not about the server's
+   *   condition
    */
   send(build: Build, deadline?: number, key?: string, isSure?: boolean): Promise<unknown>
   /** The servers that accept writes at present. */

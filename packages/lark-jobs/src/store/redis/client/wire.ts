@@ -1,9 +1,9 @@
 /**
  * The protocol of Redis (RESP2): encodes commands as text, and parses replies from the bytes that come in.
  *
- * The client is our own because a client library takes more time for a call than everything else together. The table
- * has the round trips of our calls, one at a time on loopback, and the time that a process needs to load the code
- * (medians of 15 in turns, two runs, 2 cores; each row ends with its unit):
+ * The client is our own because a client library takes more time for a call than everything else together.
+ * The table has the round trips of our calls, one at a time on loopback, and the time that a process needs to
+ * load the code (medians of 15 in turns, two runs, 2 cores; each row ends with its unit):
  *
  *                                       this file   ioredis 6.0   node-redis 6.3
  *   enqueue of 100 jobs                  72 – 78     106 – 120     109 – 152  µs
@@ -11,8 +11,8 @@
  *   a script without arguments           29 – 42      39 – 45       49 – 64   µs
  *   loading, once                            0            34            52   ms
  *
- * Our client also writes a command at once, and not at the end of the tick, so that the server works while this process
- * prepares the next command.
+ * Our client also writes a command at once, and not at the end of the tick, so that the server works while
+ * this process prepares the next command.
  */
 import { Refusal, Unencodable, UnreadableReply } from './failure.ts'
 
@@ -48,7 +48,10 @@ function unencodable(command: readonly unknown[]): Unencodable {
 
 /** The largest reply, in bytes. No text in Node is longer, and by default no value on a server is either. */
 const MAX_REPLY = 512 * 1_024 * 1_024
-/** The longest list, in items: as many as a server accepts in a command. Our longest lists have a few thousand. */
+/**
+ * The longest list, in items: as many as a server accepts in a command. Our longest lists have a few
+ * thousand.
+ */
 const MAX_LIST = 1_024 * 1_024
 /** The deepest nesting of lists. The replies of our scripts have four levels. */
 const MAX_DEPTH = 8
@@ -65,10 +68,10 @@ interface PartialList {
 }
 
 /**
- * Parses replies from chunks of bytes, wherever these are cut. Each byte is read once: the complete items of a list are
- * kept, and a long text is joined when all of it has come. (A list of 100 MB in chunks of 64 KiB took 0.4 s with texts
- * of 500 kB, and 2.2 s with texts of 100 bytes. A parser that began anew with every chunk had finished neither after 20
- * s. 2 cores, shared, 2026-11-25.)
+ * Parses replies from chunks of bytes, wherever these are cut. Each byte is read once: the complete items of
+ * a list are kept, and a long text is joined when all of it has come. (A list of 100 MB in chunks of 64 KiB
+ * took 0.4 s with texts of 500 kB, and 2.2 s with texts of 100 bytes. A parser that began anew with every
+ * chunk had finished neither after 20 s. 2 cores, shared, 2026-11-25.)
  *
  * @example
  * const replies = new Replies((reply) => console.log(reply))
@@ -76,7 +79,9 @@ interface PartialList {
  */
 export class Replies {
   readonly #each: (reply: Reply) => void
-  /** The bytes of an incomplete item, their number, and how many there must be before parsing is tried again. */
+  /**
+   * The bytes of an incomplete item, their number, and how many there must be before parsing is tried again.
+   */
   #chunks: Buffer[] = []
   #size = 0
   #needed = 0
@@ -90,7 +95,10 @@ export class Replies {
     this.#each = each
   }
 
-  /** @throws Unreadable if the bytes do not follow the protocol, or announce a reply that is larger than any of ours */
+  /**
+   * @throws Unreadable if the bytes do not follow the protocol, or announce a reply that is larger than any
+   *   of ours
+   */
   feed(chunk: Buffer): void {
     this.#chunks.push(chunk)
     this.#size += chunk.length

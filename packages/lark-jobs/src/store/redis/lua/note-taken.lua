@@ -9,7 +9,8 @@
 -- Cost     O(n) for n notes
 -- needs: start
 
--- This is first because a full server allows this write. After a write, the server allows the rest of a script.
+-- This is first because a full server allows this write. After a write, the server allows the rest of a
+-- script.
 redis.call('ZREM', key('worker-ends'), '')
 for i = 4, #ARGV, 2 do
   local notes = key('taken:' .. ARGV[i])

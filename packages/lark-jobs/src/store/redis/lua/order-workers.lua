@@ -9,7 +9,8 @@
 -- Cost     O(n log w) for n of w workers
 -- needs: start
 
--- This is first because a full server allows this write. After a write, the server allows the rest of a script.
+-- This is first because a full server allows this write. After a write, the server allows the rest of a
+-- script.
 redis.call('ZREM', key('worker-ends'), '')
 local living = {}
 for i = 4, #ARGV do

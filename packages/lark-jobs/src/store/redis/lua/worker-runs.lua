@@ -1,5 +1,5 @@
--- worker-runs: the records of workers that say how their runs went, of those that live and those that have ended, and
--- the sum of the others.
+-- worker-runs: the records of workers that say how their runs went, of those that live and those that have
+-- ended, and the sum of the others.
 --
 -- KEYS[1]  workers     HASH worker -> record
 -- ARGV[1]  clock, or '' for the server's

@@ -1,6 +1,6 @@
 /**
- * Flows on Redis. The keys of a flow lie in the slot of its home partition, so one script writes it with its jobs.
- * `BITFIELD` sets the bits of all members of a call with one command.
+ * Flows on Redis. The keys of a flow lie in the slot of its home partition, so one script writes it with its
+ * jobs. `BITFIELD` sets the bits of all members of a call with one command.
  */
 import { defined } from '../../../model/defined.ts'
 import {

@@ -1,6 +1,6 @@
 /**
- * How many jobs ended in partitions, by minute, hour and day: one script call for all of them, or on a cluster one for
- * each. A damaged partition has no history.
+ * How many jobs ended in partitions, by minute, hour and day: one script call for all of them, or on a
+ * cluster one for each. A damaged partition has no history.
  */
 
 import { JobsError } from '../../../model/errors.ts'

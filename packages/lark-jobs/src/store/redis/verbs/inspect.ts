@@ -15,9 +15,9 @@ const PATIENCE = 3_000
 type Command = readonly [name: string, ...string[]]
 
 /**
- * Commands for other types than text, on the layout of the store, which is a text: each fails, and changes nothing. A
- * server checks the rights of the user before it looks at the key, and a node of a cluster that does not have the key does
- * so too, before it names the right node.
+ * Commands for other types than text, on the layout of the store, which is a text: each fails, and changes
+ * nothing. A server checks the rights of the user before it looks at the key, and a node of a cluster that
+ * does not have the key does so too, before it names the right node.
  */
 export function onLayout(keys: Keys): readonly Command[] {
   const key = keys.meta('layout')
@@ -70,7 +70,10 @@ export interface Inspecting {
   keys: Keys
   way: ServersInspection['way']
   durability: Durability
-  /** A user of its own logs in, who may mostly not read settings: each refusal would be noted in the server's log. */
+  /**
+   * A user of its own logs in, who may mostly not read settings: each refusal would be noted in the server's
+   * log.
+   */
   isNarrow: boolean
 }
 

@@ -8,8 +8,8 @@ import type { Want } from '../../contract/store.ts'
 import { packLimits } from './pack-limits.ts'
 
 /**
- * `@` and the lane; if its group has limits or a strict order, also `~`, `o` for a strict order, and the limits,
- * separated by colons; or `~=`, if its group keeps its limits. Empty for a job without a lane.
+ * `@` and the lane; if its group has limits or a strict order, also `~`, `o` for a strict order, and the
+ * limits, separated by colons; or `~=`, if its group keeps its limits. Empty for a job without a lane.
  */
 export function packLine({ group, limiter }: NewJob): string {
   if (group === undefined && limiter === undefined) return ''

@@ -1,10 +1,10 @@
 /**
- * The layout of a Redis store. A store of an earlier one is brought forward when it is opened, by one process, while
- * others wait. The next layout is written when a step is done in all partitions, so that another process goes on where
- * one was killed.
+ * The layout of a Redis store. A store of an earlier one is brought forward when it is opened, by one
+ * process, while others wait. The next layout is written when a step is done in all partitions, so that
+ * another process goes on where one was killed.
  *
- * Workers of an earlier version that are running do not look at the layout again, and go on. So a step leaves what they
- * need, and is safe to repeat, also beside them and late: a process may have stood still meanwhile.
+ * Workers of an earlier version that are running do not look at the layout again, and go on. So a step leaves
+ * what they need, and is safe to repeat, also beside them and late: a process may have stood still meanwhile.
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { type Layout, type Way, wayFrom } from '../../contract/layout.ts'
@@ -18,7 +18,10 @@ export type RedisLayout = Layout<LayoutStep>
 
 const present: RedisLayout = { name: LAYOUT, steps: [] }
 
-/** Milliseconds for which a process may bring a store forward. It renews that; if it is killed, others wait so long. */
+/**
+ * Milliseconds for which a process may bring a store forward. It renews that; if it is killed, others wait so
+ * long.
+ */
 const LEASE = 2_000
 /** Milliseconds between two looks at whether it is done. */
 const LOOK = 50
@@ -26,7 +29,8 @@ const LOOK = 50
 const TOGETHER = 100
 
 /**
- * Writes the layout of a new store, brings an earlier one forward, or waits until another process has done so.
+ * Writes the layout of a new store, brings an earlier one forward, or waits until another process has done
+ * so.
  *
  * @throws LAYOUT_UNKNOWN
  */

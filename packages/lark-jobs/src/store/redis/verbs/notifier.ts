@@ -1,12 +1,13 @@
 /**
  * Rings for the callers of this process: one connection for all of them, opened when the first one claims.
  *
- * A caller hears rings from when the server has confirmed its subscription until the connection is lost. `exchange`
- * registers a caller as waiting only while it hears. Rings may be lost in the meantime, so when the caller hears again,
- * each partition that it waits for rings once.
+ * A caller hears rings from when the server has confirmed its subscription until the connection is lost.
+ * `exchange` registers a caller as waiting only while it hears. Rings may be lost in the meantime, so when
+ * the caller hears again, each partition that it waits for rings once.
  *
- * A ring may bring jobs: a claim whose number is that of the caller's last call plus a half. If the caller has called
- * again before such a ring arrives, the ring is ignored, because the answer to that call includes the jobs.
+ * A ring may bring jobs: a claim whose number is that of the caller's last call plus a half. If the caller
+ * has called again before such a ring arrives, the ring is ignored, because the answer to that call includes
+ * the jobs.
  */
 import type { Want } from '../../contract/store.ts'
 import { Connection } from '../client/connection.ts'
@@ -16,10 +17,16 @@ import type { Link } from '../client/link.ts'
 import type { Resolver } from '../client/resolver.ts'
 import { readRing } from './reading.ts'
 
-/** Called with a partition that has a notice for the caller: about a job that it holds or watches, or about effects. */
+/**
+ * Called with a partition that has a notice for the caller: about a job that it holds or watches, or about
+ * effects.
+ */
 type Noticed = (partition: string) => void
 
-/** Milliseconds for which a caller's first claim waits for its subscription. After that, it claims without rings. */
+/**
+ * Milliseconds for which a caller's first claim waits for its subscription. After that, it claims without
+ * rings.
+ */
 const FIRST_SUBSCRIPTION = 400
 
 class Subscription {
@@ -31,7 +38,8 @@ class Subscription {
   /** The partitions with a notice that no wait has reported yet. */
   readonly #notices = new Set<string>()
   /**
-   * The last claim in each partition: its number, what takes jobs that come with a ring, and whether some have come.
+   * The last claim in each partition: its number, what takes jobs that come with a ring, and whether some
+   * have come.
    */
   readonly calls = new Map<string, { number: number; hand: Want['hand']; isHanded: boolean }>()
   /** The current waits: the function that ends each wait, and the function that takes its notices. */
@@ -89,7 +97,11 @@ export class Notifier {
     })
   }
 
-  /** Called before a claim, and before a watch. @returns whether the caller hears rings, now or after its first subscription */
+  /**
+   * Called before a claim, and before a watch.
+   *
+   * @returns whether the caller hears rings, now or after its first subscription
+   */
   async listen(caller: string): Promise<boolean> {
     const subscription = this.#of(caller)
     if (!subscription.first) {
@@ -163,8 +175,8 @@ export class Notifier {
   /**
    * Stops listening.
    *
-   * @returns the partitions that the caller has called; of these, those that rang and were not asked since, and those
-   *   that may have handed it jobs
+   * @returns the partitions that the caller has called; of these, those that rang and were not asked since,
+   *   and those that may have handed it jobs
    */
   forget(caller: string): { called: string[]; rung: string[]; offered: string[] } {
     const subscription = this.#subscriptions.get(caller)
@@ -215,7 +227,9 @@ export class Notifier {
     return subscription
   }
 
-  /** If the server refuses the subscription (an ACL without the channels), the caller gets no rings and polls. */
+  /**
+   * If the server refuses the subscription (an ACL without the channels), the caller gets no rings and polls.
+   */
   async #subscribe(link: Link, caller: string, subscription: Subscription): Promise<void> {
     try {
       const hear = (message: string) => this.#heard(caller, subscription, message)

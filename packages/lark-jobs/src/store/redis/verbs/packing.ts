@@ -1,13 +1,13 @@
 /**
  * Converts jobs, outcomes and calls to the texts that go into Redis, and back.
  *
- * A record is `after|key|payload`, or `after,priority|…`, or `after,priority,options|…`. A job in a lane has `@` and
- * the lane after its priority, and if its group has limits, `~` and the limits. `after` is the number of milliseconds
- * from the making of the id until the job was queued; the script writes it, by its own clock. (With the time itself, a
- * job of 60 bytes took 170 bytes of memory instead of 154, because Redis allocates memory in steps.) A `|` in options
- * and key is escaped. The payload is last because it may contain any character; a large one is kept apart. Options that
- * begin with `!` are the mark of another format (`store/contract/rules/unreadable.ts`): the scripts need nothing that comes
- * after the mark.
+ * A record is `after|key|payload`, or `after,priority|…`, or `after,priority,options|…`. A job in a lane has
+ * `@` and the lane after its priority, and if its group has limits, `~` and the limits. `after` is the number
+ * of milliseconds from the making of the id until the job was queued; the script writes it, by its own clock.
+ * (With the time itself, a job of 60 bytes took 170 bytes of memory instead of 154, because Redis allocates
+ * memory in steps.) A `|` in options and key is escaped. The payload is last because it may contain any
+ * character; a large one is kept apart. Options that begin with `!` are the mark of another format
+ * (`store/contract/rules/unreadable.ts`): the scripts need nothing that comes after the mark.
  */
 import type { EffectName } from '../../../model/effect.ts'
 import { MADE, madeAt } from '../../../model/id.ts'
@@ -67,8 +67,8 @@ export function packBound({ max, full }: contract.Bound, kept: string): string {
 }
 
 /**
- * The arguments of `enqueue.lua`: the bound, if there is one; then runs of jobs with the same priority, delay and time
- * of making.
+ * The arguments of `enqueue.lua`: the bound, if there is one; then runs of jobs with the same priority, delay
+ * and time of making.
  *
  * @param kept how many cancelled jobs are kept
  * @param packDelay of those that are delayed
@@ -160,8 +160,9 @@ function packPayload(payload: string): string {
 }
 
 /**
- * Parses a record into a leased job, with its counters while it runs. It is one function without helpers, because every
- * worker calls it for every job. A record that is damaged or has another format becomes a job with `unreadable`.
+ * Parses a record into a leased job, with its counters while it runs. It is one function without helpers,
+ * because every worker calls it for every job. A record that is damaged or has another format becomes a job
+ * with `unreadable`.
  */
 export function unpackJob(
   id: string,
@@ -342,7 +343,10 @@ function packOutcome(outcome: Outcome): [kind: string, value: string] {
   }
 }
 
-/** The arguments of `extend.lua`. What is said of `alone` precedes the report, which begins with RS or with a brace. */
+/**
+ * The arguments of `extend.lua`. What is said of `alone` precedes the report, which begins with RS or with a
+ * brace.
+ */
 export function packNotes(notes: readonly contract.LeaseNote[], lease: number): string[] {
   return [
     packDuration(lease),
@@ -440,7 +444,10 @@ function packCounters({ state, runs, failures, crashes, releases }: JobRecord): 
   return counters.some((count) => count > 0) ? counters.join(',') : ''
 }
 
-/** The kind of a change, with `!` if the job must not have begun, or of a retry: not have completed; and its value. */
+/**
+ * The kind of a change, with `!` if the job must not have begun, or of a retry: not have completed; and its
+ * value.
+ */
 export function packChange(change: contract.Change): [kind: string, value: string] {
   if (change.kind === 'edit' && change.whileActive) return ['edit-active', changeValue(change)]
   if (change.kind === 'purge' && change.isElsewhere) return ['purge-elsewhere', changeValue(change)]

@@ -49,9 +49,9 @@ export class PartitionRegistry {
   }
 
   /**
-   * Adds a partition to the list, once for each epoch, because the server behind a new link may not have it. Only the
-   * first time is awaited. Later, a dispatch does not wait for this, so that it can go on while the node of a cluster
-   * that has the list is away.
+   * Adds a partition to the list, once for each epoch, because the server behind a new link may not have it.
+   * Only the first time is awaited. Later, a dispatch does not wait for this, so that it can go on while the
+   * node of a cluster that has the list is away.
    */
   async enter(partition: string, deadline: number): Promise<void> {
     if (this.hasEntered(partition)) return
@@ -91,7 +91,11 @@ export class PartitionRegistry {
     return defined({ partitions, order: await this.hear(told) })
   }
 
-  /** Does what the store has told with the answer to an announcement. @returns the last order to the worker */
+  /**
+   * Does what the store has told with the answer to an announcement.
+   *
+   * @returns the last order to the worker
+   */
   async hear(
     [order, keeps, retentions = []]: AnnounceAnswer = [null, null],
   ): Promise<WorkerOrder | undefined> {
@@ -150,7 +154,10 @@ export class PartitionRegistry {
     return found
   }
 
-  /** Keeps the counts of all runs as they are now. If that fails, a minute has none, and the worker is known all the same. */
+  /**
+   * Keeps the counts of all runs as they are now. If that fails, a minute has none, and the worker is known
+   * all the same.
+   */
   async #keepRuns(): Promise<void> {
     try {
       const found = await this.runs()
@@ -191,7 +198,8 @@ export class PartitionRegistry {
   }
 
   /**
-   * Forgets a worker, and that it waits: in every partition, because another process may do this for a dead worker.
+   * Forgets a worker, and that it waits: in every partition, because another process may do this for a dead
+   * worker.
    *
    * @param called the partitions that the worker has called: no job may ever have been in some of them
    */
@@ -208,7 +216,10 @@ export class PartitionRegistry {
     return { holding, failures: await rejectionsOf([retiring, ...leaving]) }
   }
 
-  /** @param holding gets the partitions where jobs are handed out @throws STORE_DAMAGED for one of the others */
+  /**
+   * @param holding gets the partitions where jobs are handed out
+   * @throws STORE_DAMAGED for one of the others
+   */
   async #leave(caller: string, partitions: readonly string[], holding: Set<string>): Promise<void> {
     const key = this.#scripts.keys.meta('partitions')
     const reply = await this.#scripts.on(key, 'leave', [caller, ...partitions])

@@ -27,8 +27,8 @@ export type ShownJobs = [
   progress?: Texts,
 ]
 /**
- * The answer of `flow-fates.lua` and of `watch.lua`: a letter for each id, and the jobs that have ended, by state; of
- * `watch.lua` also the progress and the births of the others.
+ * The answer of `flow-fates.lua` and of `watch.lua`: a letter for each id, and the jobs that have ended, by
+ * state; of `watch.lua` also the progress and the births of the others.
  */
 export type FatesReply = [letters: string, ...(ShownJobs | Texts)[]]
 /** A state, ids and packed keys; of active jobs also `token|claimed at`. */
@@ -89,8 +89,8 @@ export function addDues(jobs: readonly LeasedJob[], dues: readonly string[]): vo
 }
 
 /**
- * Parses the message of a ring: a partition; after it, separated by RS, the word `notice`, or a claim (its number, ids,
- * records, and payloads that are kept apart), or nothing.
+ * Parses the message of a ring: a partition; after it, separated by RS, the word `notice`, or a claim (its
+ * number, ids, records, and payloads that are kept apart), or nothing.
  */
 export function readRing(
   caller: string,
@@ -205,7 +205,9 @@ export function readSetting([paused, ...found]: readonly string[]): contract.Set
   return settingOf(readPause(paused), groups)
 }
 
-/** @param handed effects that a script hands out: a kind, the jobs with effects of this kind, another kind, … */
+/**
+ * @param handed effects that a script hands out: a kind, the jobs with effects of this kind, another kind, …
+ */
 export function readEffects(partition: string, handed: HandedEffects): Effect[] {
   const effects: Effect[] = []
   for (let i = 0; i < handed.length; i += 2) {
@@ -300,8 +302,8 @@ export function limitOf({ limit = LIMIT }: contract.Filter): number {
 }
 
 /**
- * The script that reads a page, and its arguments. A cursor is the JSON text of what the script returned for the last
- * job. New state: its script, if it is not `list`; and its number in `readCounts`.
+ * The script that reads a page, and its arguments. A cursor is the JSON text of what the script returned for
+ * the last job. New state: its script, if it is not `list`; and its number in `readCounts`.
  *
  * @param what `heads`: only ids and keys
  */
@@ -393,7 +395,12 @@ export function readMinutes(found: readonly number[]): contract.Minute[] {
   })
 }
 
-/** By the letter of the answer. @param line returns the id of the other job, or its state @param id of the new job */
+/**
+ * By the letter of the answer.
+ *
+ * @param line returns the id of the other job, or its state
+ * @param id of the new job
+ */
 const enqueued: Record<string, (line: () => string, id: string) => contract.Enqueued> = {
   e: () => 'exists',
   f: () => ({ kind: 'rejected', reason: 'full' }),
@@ -404,7 +411,10 @@ const enqueued: Record<string, (line: () => string, id: string) => contract.Enqu
   x: (line, id) => ({ kind: 'rejected', reason: 'exists', by: id, state: line() as State }),
 }
 
-/** @param answer '' if all jobs are queued; otherwise one letter for each job, then a line for each that has one */
+/**
+ * @param answer '' if all jobs are queued; otherwise one letter for each job, then a line for each that has
+ *   one
+ */
 export function readEnqueued(answer: string, jobs: readonly NewJob[]): contract.Enqueued[] {
   if (answer === '') return new Array(jobs.length).fill('queued')
   const [letters = '', ...lines] = answer.split('\n')

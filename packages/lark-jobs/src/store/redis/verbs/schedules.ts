@@ -1,6 +1,6 @@
 /**
- * Schedules on Redis. A schedule and the jobs of its ticks lie in one slot, so one script writes both. Where schedules
- * are kept is in the slot of what exists once for the whole store.
+ * Schedules on Redis. A schedule and the jobs of its ticks lie in one slot, so one script writes both. Where
+ * schedules are kept is in the slot of what exists once for the whole store.
  */
 import type { ScheduleRun } from '../../../model/tick.ts'
 import {
@@ -120,7 +120,10 @@ function packed({ next, state, definition }: Exclude<ScheduleWrite, { remove: tr
   }
 }
 
-/** @param numbers '' for what was not written @param verdicts of the jobs of what was, as `enqueue.lua` returns them */
+/**
+ * @param numbers '' for what was not written
+ * @param verdicts of the jobs of what was, as `enqueue.lua` returns them
+ */
 function readWritten(
   writes: readonly ScheduleWrite[],
   numbers: readonly string[],

@@ -1,6 +1,7 @@
 /**
- * The counts, minutes and pauses of partitions: one script call for all of them, or on a cluster one for each. If the
- * keys of the next jobs are wanted too, there is one more call for each partition that has such jobs.
+ * The counts, minutes and pauses of partitions: one script call for all of them, or on a cluster one for
+ * each. If the keys of the next jobs are wanted too, there is one more call for each partition that has such
+ * jobs.
  */
 import { JobsError } from '../../../model/errors.ts'
 import type { Filter, JobHead, Page, Standing } from '../../contract/store.ts'

@@ -18,7 +18,10 @@ import { readEnqueued } from './reading.ts'
 
 const scripts = { flows: 'flow-write', schedules: 'schedule-write' } as const
 
-/** New numbers, '' for what was not written; milliseconds until something is due, or -1; the verdicts of the jobs. */
+/**
+ * New numbers, '' for what was not written; milliseconds until something is due, or -1; the verdicts of the
+ * jobs.
+ */
 type Answered = [numbers: string, next: number, queued: string]
 
 interface WritingOptions {
@@ -86,7 +89,10 @@ export function brings(write: FlowWrite | ScheduleWrite): boolean {
   return hasDefinition || (write.jobs?.length ?? 0) > 0
 }
 
-/** A number rises by less than this, and by at least a tenth of it. With a write each second it is exact for centuries. */
+/**
+ * A number rises by less than this, and by at least a tenth of it. With a write each second it is exact for
+ * centuries.
+ */
 const STEP = 1_000_000
 
 /** By how much the numbers of a call rise. */

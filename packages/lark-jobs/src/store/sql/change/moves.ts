@@ -1,7 +1,8 @@
 /**
- * Moves (`contract/moves.ts`). A job on its way is a hidden row whose payload is the text of all that it had, and whose
- * `reason` is the partition to which it goes. Its effect of the kind `move` is due when the lease of its carrier is over.
- * Once it has arrived, the row has no payload, and its effect is over at the end of `MOVED_MEMORY`.
+ * Moves (`contract/moves.ts`). A job on its way is a hidden row whose payload is the text of all that it had,
+ * and whose `reason` is the partition to which it goes. Its effect of the kind `move` is due when the lease
+ * of its carrier is over. Once it has arrived, the row has no payload, and its effect is over at the end of
+ * `MOVED_MEMORY`.
  */
 import type { JobOptions, Keep } from '../../../model/record.ts'
 import { readLaneName } from '../../contract/rules/unreadable.ts'

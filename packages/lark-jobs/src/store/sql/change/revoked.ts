@@ -1,6 +1,7 @@
 /**
- * Which moves of a job change nothing any more (`contract/moves.ts`, Void). Each is a hidden row, as the trace of a move
- * is, but under a digest: nothing of a job that was purged may be kept, and an id may say whose it is.
+ * Which moves of a job change nothing any more (`contract/moves.ts`, Void). Each is a hidden row, as the
+ * trace of a move is, but under a digest: nothing of a job that was purged may be kept, and an id may say
+ * whose it is.
  */
 import { createHash } from 'node:crypto'
 import { MOVED_LEAST } from '../../contract/store.ts'

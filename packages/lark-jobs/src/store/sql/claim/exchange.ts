@@ -57,8 +57,8 @@ export function exchange(
 }
 
 /**
- * Adds when a schedule or a flow is due, for a caller that has time for it; and for one that made a flow due. Then no
- * other is rung, if it takes jobs: otherwise it may be about to stop.
+ * Adds when a schedule or a flow is due, for a caller that has time for it; and for one that made a flow due.
+ * Then no other is rung, if it takes jobs: otherwise it may be about to stop.
  */
 function withTick(partition: Partition, { limit }: Want, exchanged: Exchange): Exchange {
   const { nextTick } = partition

@@ -1,6 +1,6 @@
 /**
- * Renews leases. A note for one job renews the lease of its whole claim, and marks this job as started. For a suspect
- * it also says whether the job is alone. The watchers of a job with new progress are rung.
+ * Renews leases. A note for one job renews the lease of its whole claim, and marks this job as started. For a
+ * suspect it also says whether the job is alone. The watchers of a job with new progress are rung.
  */
 import { readCancelled } from '../../contract/rules/reason.ts'
 import type { Extension, LeaseNote } from '../../contract/store.ts'

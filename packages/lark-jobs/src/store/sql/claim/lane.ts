@@ -1,14 +1,15 @@
 /**
- * A lane holds the waiting jobs of one group that need the same permits, apart from all other jobs, so that no claim
- * has to pass over jobs that may not begin. Jobs with a limiter may begin only if the claimer has permits.
+ * A lane holds the waiting jobs of one group that need the same permits, apart from all other jobs, so that
+ * no claim has to pass over jobs that may not begin. Jobs with a limiter may begin only if the claimer has
+ * permits.
  *
  *   turn     `turn` is set: a job may begin. The lane with the lowest turn is next
  *   asleep   `wakeAt` is set: a job may begin then, when it is due, when the rate allows it, or when the pause is over
  *   full     neither is set: a job may begin when one of the lane's jobs has ended
  *
- * `busy` is the number of its active jobs. `first` is the id of the job that goes before all others, in a strict group.
- * An empty lane is removed. Code that changes a lane notes it (`touch`), and at the end of the transaction
- * `repositionLanes` puts all noted lanes in their right places.
+ * `busy` is the number of its active jobs. `first` is the id of the job that goes before all others, in a
+ * strict group. An empty lane is removed. Code that changes a lane notes it (`touch`), and at the end of the
+ * transaction `repositionLanes` puts all noted lanes in their right places.
  */
 import type { Group } from '../../../model/record.ts'
 import { MAX_PAUSED, type MetGroup, type PausedGroup } from '../../contract/change.ts'
@@ -56,7 +57,8 @@ const endPause = 'DELETE FROM pauses WHERE partition = ? AND name = ?'
 const anyPause = 'SELECT 1 FROM pauses WHERE partition = ? AND until > ? LIMIT 1'
 const endPauses = 'DELETE FROM pauses WHERE partition = ? AND until <= ?'
 /**
- * The lanes of a group. In the order of names, `_` is the character after `^`, which stands between group and limiter.
+ * The lanes of a group. In the order of names, `_` is the character after `^`, which stands between group and
+ * limiter.
  */
 const lanesOf = `
   SELECT name FROM lanes WHERE partition = ?1 AND name = ?2
@@ -120,7 +122,10 @@ export function goesFirst(partition: Partition, { id, lane }: Pick<JobRow, 'id' 
   return lane !== '' && findLane(partition, lane)?.first === id
 }
 
-/** A job that comes from elsewhere goes before all others, as it did there, if the order of its group is strict. */
+/**
+ * A job that comes from elsewhere goes before all others, as it did there, if the order of its group is
+ * strict.
+ */
 export function putFirst(partition: Partition, lane: string, id: string): void {
   if (rulesOf(rulesTextOf(partition, lane)).strict) partition.database.run(setFirst, id, partition.id, lane)
 }

@@ -1,10 +1,10 @@
 /**
  * The lease of one claim: a row of `leases` for all the jobs that one call was handed.
  *
- * The row lists the jobs in the order in which they were handed out, and has the number of those that are still held.
- * It is removed when no job is held. A job belongs to the lease as long as it is active and has the token of the lease.
- * With one lease for each claim, and not one for each job, one statement renews it, and no index over the active jobs
- * is needed.
+ * The row lists the jobs in the order in which they were handed out, and has the number of those that are
+ * still held. It is removed when no job is held. A job belongs to the lease as long as it is active and has
+ * the token of the lease. With one lease for each claim, and not one for each job, one statement renews it,
+ * and no index over the active jobs is needed.
  */
 import { parsed } from '../../contract/rules/unreadable.ts'
 import type { Partition } from '../partition.ts'
@@ -63,7 +63,8 @@ export function* leasesBehind({ database, id }: Partition, leaseEnd = -1, token 
 
 /** The leases of a caller. The caller of this function may remove leases while it iterates. */
 export function* leasesOf({ database, id }: Partition, caller: string): Generator<Lease> {
-  // In the order of characters, the slash is next after the dot: all tokens between begin with the caller and a dot.
+  // In the order of characters, the slash is next after the dot: all tokens between begin with the caller and
+  // a dot.
   for (let token = `${caller}.`; ; ) {
     const lease = database.get<Lease>(nextByToken, id, token, `${caller}/`)
     if (lease === undefined) return

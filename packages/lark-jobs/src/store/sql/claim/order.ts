@@ -1,9 +1,9 @@
 /**
- * Which jobs are next. Within a line: the higher priority first, then by place. Between the lanes of groups, and the
- * jobs without a lane: in turns.
+ * Which jobs are next. Within a line: the higher priority first, then by place. Between the lanes of groups,
+ * and the jobs without a lane: in turns.
  *
- * All lanes whose turn it is give the same number of jobs, one job of each after the other, and no more than their
- * share of the bytes. A lane that gave jobs is last afterwards.
+ * All lanes whose turn it is give the same number of jobs, one job of each after the other, and no more than
+ * their share of the bytes. A lane that gave jobs is last afterwards.
  */
 import { laneName, readLane } from '../../contract/rules/lane.ts'
 import { MAX_ITEMS, type Want } from '../../contract/store.ts'
@@ -122,8 +122,8 @@ function inTurn(partition: Partition, most: number, permits: ReadonlyMap<string,
 }
 
 /**
- * For each limiter, how many jobs at least could begin if the claimer had permits: one for each lane with a group, and
- * all due jobs of the lane without a group.
+ * For each limiter, how many jobs at least could begin if the claimer had permits: one for each lane with a
+ * group, and all due jobs of the lane without a group.
  */
 export function limited({ database, id, now }: Partition): Record<string, number> {
   const found: Record<string, number> = {}
@@ -169,7 +169,8 @@ function takeTurn(
 }
 
 /**
- * Milliseconds until a job may be claimed, as `exchange` returns it; undefined if none is known, or if it is paused.
+ * Milliseconds until a job may be claimed, as `exchange` returns it; undefined if none is known, or if it is
+ * paused.
  */
 export function nextJob(partition: Partition): number | undefined {
   const { database, id, now, paused } = partition

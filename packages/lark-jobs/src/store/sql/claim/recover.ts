@@ -1,7 +1,7 @@
 /**
- * Takes jobs back from workers that have died. Each job that had started counts a crash, the others do not. After a
- * silence of the store (`store/contract/rules/silence.ts`), it extends the leases first.
- * What becomes of each job stands in `store/contract/rules/consequence.ts`.
+ * Takes jobs back from workers that have died. Each job that had started counts a crash, the others do not.
+ * After a silence of the store (`store/contract/rules/silence.ts`), it extends the leases first. What becomes
+ * of each job stands in `store/contract/rules/consequence.ts`.
  */
 
 import { MOST_TAKEN } from '../../contract/lost-workers.ts'
@@ -85,7 +85,10 @@ function note(partition: Partition, taken: ReadonlyMap<string, readonly string[]
   }
 }
 
-/** Until when leases last that have not been renewed since a silence. 0: there was none, or the dead are known. */
+/**
+ * Until when leases last that have not been renewed since a silence. 0: there was none, or the dead are
+ * known.
+ */
 function graceFor(partition: Partition, { lease, holder, unread }: RecoverOptions): number {
   if (lease === undefined || holder !== undefined || unread !== undefined) return 0
   hearIn(partition.database, [{ partition: partition.name }], lease, partition.now)

@@ -1,6 +1,6 @@
 /**
- * Silences of the store (`store/contract/rules/silence.ts`): when a partition with leases was last surveyed, when its last silence
- * was over, and the jobs that were taken back after one.
+ * Silences of the store (`store/contract/rules/silence.ts`): when a partition with leases was last surveyed,
+ * when its last silence was over, and the jobs that were taken back after one.
  */
 import { DOUBT_AGE, type DoubtedJob, MAX_DOUBTS, silenceOf } from '../../contract/rules/silence.ts'
 import type { Finding } from '../../contract/store.ts'

@@ -1,7 +1,8 @@
 /**
- * Surveys many partitions with two queries, which return only the partitions that have something to do. The second asks
- * for old jobs, and so comes more rarely. (5,000 idle partitions took 10.4 ms of CPU with three queries and one that
- * looked for rows of `waiters` to refresh, and 7.5 ms since. 2 cores, shared, Node 20.20, 2026-11-26.)
+ * Surveys many partitions with two queries, which return only the partitions that have something to do. The
+ * second asks for old jobs, and so comes more rarely. (5,000 idle partitions took 10.4 ms of CPU with three
+ * queries and one that looked for rows of `waiters` to refresh, and 7.5 ms since. 2 cores, shared, Node
+ * 20.20, 2026-11-26.)
  */
 import { defined } from '../../../model/defined.ts'
 import {
@@ -40,9 +41,9 @@ interface SurveyedRow {
 /** SQL: the time in the pause of a partition (`store/contract/rules/pause.ts`). */
 const pause = 'CAST(paused AS INTEGER)'
 /**
- * SQL: partitions with work, and those where the caller's row of `waiters` is so old that it must be refreshed. The
- * first value is an object: its keys are partitions, and its values are 1 if the caller is idle there. For jobs in
- * lanes, see `nextOfLanes`.
+ * SQL: partitions with work, and those where the caller's row of `waiters` is so old that it must be
+ * refreshed. The first value is an object: its keys are partitions, and its values are 1 if the caller is
+ * idle there. For jobs in lanes, see `nextOfLanes`.
  */
 const withWork = `
   SELECT * FROM (
@@ -140,7 +141,9 @@ export function register(
   return defined({ partitions: Partition.count(database), order })
 }
 
-/** Jobs with limiters count too: the caller must make a claim to learn for which limiters it needs permits. */
+/**
+ * Jobs with limiters count too: the caller must make a claim to learn for which limiters it needs permits.
+ */
 function nextOfLanes(database: Database, name: string): number | undefined {
   const partition = Partition.find(database, name)!
   return database.get(hasTurns, partition.id) === undefined ? nextJob(partition) : 0

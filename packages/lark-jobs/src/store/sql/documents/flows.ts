@@ -1,6 +1,6 @@
 /**
- * Flows in SQLite (`contract/flows.ts`): one row of `flows` for each. `dueAt` is when it is due, or until when it is handed
- * out (then `lent` has the same time); NULL if it is not due at all.
+ * Flows in SQLite (`contract/flows.ts`): one row of `flows` for each. `dueAt` is when it is due, or until
+ * when it is handed out (then `lent` has the same time); NULL if it is not due at all.
  *
  *   `reached`     1 if its members have reached a mark since it was handed out: as many have ended, or failed, as the flow
  *                 waits for, or one that had failed has completed. Then a write makes it due again. When it is handed
@@ -12,10 +12,11 @@
  *
  * `rev` is at least the time of its write: see `schedules.ts`.
  *
- * Measured on 2026-11-26 (2 cores, 24 GiB, shared and busy, Node 20.20, `libsql`, in a file): to count a member takes 1.5 µs
- * of CPU with 50 a call, and 0.2 with 1,000. To keep the ends of 20 nodes, hand out their flow and write its state takes 1.1
- * ms, and 4.9 if its definition has 2 MB. To find no missing member among a million takes 20 ms, and to remove such a flow
- * with 10,000 nodes 10. What a member costs from its dispatch on: see `effect.ts`.
+ * Measured on 2026-11-26 (2 cores, 24 GiB, shared and busy, Node 20.20, `libsql`, in a file): to count a
+ * member takes 1.5 µs of CPU with 50 a call, and 0.2 with 1,000. To keep the ends of 20 nodes, hand out their
+ * flow and write its state takes 1.1 ms, and 4.9 if its definition has 2 MB. To find no missing member among
+ * a million takes 20 ms, and to remove such a flow with 10,000 nodes 10. What a member costs from its
+ * dispatch on: see `effect.ts`.
  */
 import {
   type Applied,

@@ -1,13 +1,13 @@
 /**
- * Schedules in SQLite (`contract/schedules.ts`): one row of `schedules` for each. `dueAt` is when it is due, or until
- * when it is handed out; NULL if it is not due at all.
+ * Schedules in SQLite (`contract/schedules.ts`): one row of `schedules` for each. `dueAt` is when it is due,
+ * or until when it is handed out; NULL if it is not due at all.
  *
- * `rev` is at least the time of its write. So the number is a new one also for a schedule that was removed and made
- * again, and in a file that was put back to an earlier state.
+ * `rev` is at least the time of its write. So the number is a new one also for a schedule that was removed
+ * and made again, and in a file that was put back to an earlier state.
  *
- * Measured on 2026-11-26 (2 cores, 24 GiB, shared and very busy, Node 20.20, `libsql`, 10,000 schedules with 20 runs
- * each, 100 a call; µs of CPU for a tick in a file): 17 to hand it out, and 19 to write it, of which 6 for its job. To
- * claim and complete its job 27; a plain job 12.
+ * Measured on 2026-11-26 (2 cores, 24 GiB, shared and very busy, Node 20.20, `libsql`, 10,000 schedules with
+ * 20 runs each, 100 a call; µs of CPU for a tick in a file): 17 to hand it out, and 19 to write it, of which
+ * 6 for its job. To claim and complete its job 27; a plain job 12.
  */
 import type { NewJob } from '../../../model/record.ts'
 import {
@@ -180,7 +180,9 @@ function delayedFrom(
   return jobs.map((job) => ({ ...job, delay: Math.max(0, (job.delay ?? 0) + delays.from - now) }))
 }
 
-/** @returns its new number, 0 if it was removed; undefined if it has another number than the writer has read */
+/**
+ * @returns its new number, 0 if it was removed; undefined if it has another number than the writer has read
+ */
 function store({ database, id: own, now }: Partition, each: ScheduleWrite): number | undefined {
   const { id, rev } = each
   if ('remove' in each) {

@@ -1,6 +1,6 @@
 /**
- * When the next schedule or flow of a partition is due: `nextTick`. Only the verbs that change it write it, so that others
- * need not look for schedules and flows.
+ * When the next schedule or flow of a partition is due: `nextTick`. Only the verbs that change it write it,
+ * so that others need not look for schedules and flows.
  */
 import type { Partition } from '../partition.ts'
 

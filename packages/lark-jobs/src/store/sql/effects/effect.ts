@@ -1,6 +1,6 @@
 /**
- * The effects of ended jobs (`model/effect.ts`): one row of `effects` for each, from the end of its job until it is
- * acknowledged, and of a member until nobody can ask for it again.
+ * The effects of ended jobs (`model/effect.ts`): one row of `effects` for each, from the end of its job until
+ * it is acknowledged, and of a member until nobody can ask for it again.
  *
  *   due         `at` has come: the next call that asks for effects is handed it
  *   handed out  `at` is the end of the caller's lease
@@ -8,18 +8,19 @@
  *
  * A member whose home is its own partition has none: it is counted in the same step (`tally.ts`).
  *
- * The end of a watched job (`watch.ts`) is remembered from the beginning, by a row of the kind `watch`. A member of another
- * home needs none, because its own row is kept for longer.
+ * The end of a watched job (`watch.ts`) is remembered from the beginning, by a row of the kind `watch`. A
+ * member of another home needs none, because its own row is kept for longer.
  *
- * `effects` of a job is the number of its rows here, or NULL. A job with effects that is removed becomes hidden: its
- * state is raised by `HIDDEN`, so that no index and no counter has it among the jobs of its state. With its last effect
- * its row goes; its payload goes with its hook, because a flow does not need it. `nextEffect` of a partition is the
- * earliest `at`, so that calls need not look for effects.
+ * `effects` of a job is the number of its rows here, or NULL. A job with effects that is removed becomes
+ * hidden: its state is raised by `HIDDEN`, so that no index and no counter has it among the jobs of its
+ * state. With its last effect its row goes; its payload goes with its hook, because a flow does not need it.
+ * `nextEffect` of a partition is the earliest `at`, so that calls need not look for effects.
  *
- * Measured on 2026-11-26 (2 cores, 24 GiB, shared and busy, Node 20.20, `libsql`, 50 jobs a call; µs of CPU for a job that
- * is queued, claimed and completed, lowest of 6 runs in turns): a plain job 23 in memory and 27 in a file; a member of a
- * batch that ends at home 27 and 27, and a node 32 and 31; a member of another home, with `apply` and the
- * acknowledgement, 48 and 48. (A plain job took 20.5 before there were effects, and 20.9 since.)
+ * Measured on 2026-11-26 (2 cores, 24 GiB, shared and busy, Node 20.20, `libsql`, 50 jobs a call; µs of CPU
+ * for a job that is queued, claimed and completed, lowest of 6 runs in turns): a plain job 23 in memory and
+ * 27 in a file; a member of a batch that ends at home 27 and 27, and a node 32 and 31; a member of another
+ * home, with `apply` and the acknowledgement, 48 and 48. (A plain job took 20.5 before there were effects,
+ * and 20.9 since.)
  */
 import { type Effect, type EffectKind, type EffectName, memberOf } from '../../../model/effect.ts'
 import {
@@ -161,7 +162,9 @@ export function forgetEffects(partition: Partition, most: number): number {
   return over.length
 }
 
-/** Keeps the ends of watched jobs until their watchers have read them, whatever removes the jobs meanwhile. */
+/**
+ * Keeps the ends of watched jobs until their watchers have read them, whatever removes the jobs meanwhile.
+ */
 export function rememberEnds(partition: Partition, ids: readonly string[]): void {
   const { database, id, name, now } = partition
   const others = list(ids.filter((each) => (memberOf(each)?.home ?? name) === name))
@@ -171,7 +174,9 @@ export function rememberEnds(partition: Partition, ids: readonly string[]): void
   forgetEffects(partition, MAX_ITEMS)
 }
 
-/** Keeps the ends of jobs of which nothing is kept, for a moment: as the contract says (`contract/watch.ts`). */
+/**
+ * Keeps the ends of jobs of which nothing is kept, for a moment: as the contract says (`contract/watch.ts`).
+ */
 export function rememberUnkept(partition: Partition, jobs: readonly Pick<JobRow, 'seq' | 'id'>[]): void {
   const { database, id, name, now } = partition
   const others = jobs.filter((job) => (memberOf(job.id)?.home ?? name) === name)

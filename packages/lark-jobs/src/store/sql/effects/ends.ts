@@ -1,8 +1,9 @@
 /**
- * How the nodes of flows ended, and the first members that did not complete: one row of `ends` for each. `isNews` is 1 until
- * somebody has heard of it. `seq` has the order of arrival. A node that had ended otherwise than completed, and has completed
- * since, has two rows, of which the later holds: somebody may have read the first, and be about to say that it was heard.
- * A member that was started again has a row with the state `again`, of which `at` is the `queuedAt` of its job.
+ * How the nodes of flows ended, and the first members that did not complete: one row of `ends` for each.
+ * `isNews` is 1 until somebody has heard of it. `seq` has the order of arrival. A node that had ended
+ * otherwise than completed, and has completed since, has two rows, of which the later holds: somebody may
+ * have read the first, and be about to say that it was heard. A member that was started again has a row with
+ * the state `again`, of which `at` is the `queuedAt` of its job.
  */
 import { defined } from '../../../model/defined.ts'
 import { type KeptEnd, MAX_ERROR, MAX_NEWS, type MemberEnd, RESULT_PURGED } from '../../contract/store.ts'
@@ -58,7 +59,12 @@ const measure = `
 const show = `
   SELECT place, state, reason, error, result, at FROM ends WHERE seq IN (SELECT value FROM json_each(?))`
 
-/** Keeps the end of a node, which is news. @param keptOf what is kept of its result @returns whether it counts */
+/**
+ * Keeps the end of a node, which is news.
+ *
+ * @param keptOf what is kept of its result
+ * @returns whether it counts
+ */
 export function keepNews(
   database: Database,
   flow: number,

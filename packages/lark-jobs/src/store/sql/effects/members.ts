@@ -1,9 +1,10 @@
 /**
- * Which members of a flow have ended, which of them otherwise than completed, and which of these were cancelled: three
- * bits for each.
+ * Which members of a flow have ended, which of them otherwise than completed, and which of these were
+ * cancelled: three bits for each.
  *
- * `members` has the bits of `PAGE` members in each row, as hexadecimal text, because a change writes the whole row. A
- * page that is not there has no bit, and `failed` and `cancelled` are NULL if the page has no such member.
+ * `members` has the bits of `PAGE` members in each row, as hexadecimal text, because a change writes the
+ * whole row. A page that is not there has no bit, and `failed` and `cancelled` are NULL if the page has no
+ * such member.
  */
 import { Buffer } from 'node:buffer'
 import type { EndedState } from '../../../model/record.ts'

@@ -1,6 +1,6 @@
 /**
- * The ends of nodes and members, as one transaction counts them at their flows: those that come with `apply`, and those of
- * jobs that end in the home of their flow (`end.ts`).
+ * The ends of nodes and members, as one transaction counts them at their flows: those that come with `apply`,
+ * and those of jobs that end in the home of their flow (`end.ts`).
  */
 import { NODES } from '../../../model/flow.ts'
 import {

@@ -1,6 +1,6 @@
 /**
- * Does with an active job what the rules say (`store/contract/rules/consequence.ts`). The caller must count the job out of its
- * lease (`lease.ts`).
+ * Does with an active job what the rules say (`store/contract/rules/consequence.ts`). The caller must count
+ * the job out of its lease (`lease.ts`).
  */
 import type { JobError } from '../../../model/record.ts'
 import { putBack, strandedSince } from '../../contract/rules/reason.ts'

@@ -1,9 +1,9 @@
 /**
- * The end of a job: the one way into an ended state. It writes the state and the effects (`effect.ts`) in one step; and
- * what has ended in the home of its flow is counted there in the same step (`tally.ts`).
+ * The end of a job: the one way into an ended state. It writes the state and the effects (`effect.ts`) in one
+ * step; and what has ended in the home of its flow is counted there in the same step (`tally.ts`).
  *
- * Most runs complete without result and log. All such jobs of one claim need one statement. (In batches of 50: 2.8 µs a
- * job; 7.1 with a statement for each.)
+ * Most runs complete without result and log. All such jobs of one claim need one statement. (In batches of
+ * 50: 2.8 µs a job; 7.1 with a statement for each.)
  */
 import { type Member, memberOf } from '../../../model/effect.ts'
 import { readReason } from '../../contract/rules/reason.ts'
@@ -25,15 +25,18 @@ const complete = (more = '') => `
   WHERE state = ${ACTIVE} AND token = ? AND partition = ? AND keep IS NULL`
 const completeOne = `${complete()} AND id = ?`
 const completeMany = `${complete()} AND id IN (SELECT value FROM json_each(?)) RETURNING id, lane`
-/** While somebody listens. The third column costs a job 0.7 µs of CPU, of 21 (2 cores, Node 20.20, 2026-11-26). */
+/**
+ * While somebody listens. The third column costs a job 0.7 µs of CPU, of 21 (2 cores, Node 20.20,
+ * 2026-11-26).
+ */
 const completeHeard = `${completeMany}, ahead`
 const completeMembers = `
   ${complete(', effects = 1')} AND id IN (SELECT value FROM json_each(?)) RETURNING id, lane, ahead, seq`
 const find = `SELECT ${columns} FROM jobs WHERE partition = ? AND id = ?`
 
 /**
- * How a job ends. `isUntold`: no handler ran that could do what its class does when a job ends. `took`: milliseconds of
- * a run that completed.
+ * How a job ends. `isUntold`: no handler ran that could do what its class does when a job ends. `took`:
+ * milliseconds of a run that completed.
  */
 export type Ended = Omit<Move, 'state' | 'finishedAt' | 'effects'> & {
   state: keyof typeof endedStates
@@ -67,8 +70,8 @@ function noteEnd({ name, ends, now }: Partition, row: JobRow, { state, result }:
 }
 
 /**
- * Ends jobs of one claim whose runs completed without result and log, except those whose class says how long they are
- * kept. @returns the ids of those that it still held
+ * Ends jobs of one claim whose runs completed without result and log, except those whose class says how long
+ * they are kept. @returns the ids of those that it still held
  */
 export function endCompleted(
   partition: Partition,
@@ -165,9 +168,9 @@ function left(partition: Partition, rows: readonly LeftRow[]): string[] {
 }
 
 /**
- * Ends jobs that a person removes before they have ended. Nobody hears of it but the flow of a member, the schedule of
- * a tick, and who watches the job, so other jobs are left as they are: the caller removes them. (To end these too would
- * read and write each row once more.)
+ * Ends jobs that a person removes before they have ended. Nobody hears of it but the flow of a member, the
+ * schedule of a tick, and who watches the job, so other jobs are left as they are: the caller removes them.
+ * (To end these too would read and write each row once more.)
  */
 export function endRemoved(partition: Partition, rows: readonly Pick<JobRow, 'id' | 'state'>[]): void {
   const pending = rows.filter(({ state }) => state === PENDING)

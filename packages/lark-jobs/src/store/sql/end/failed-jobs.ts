@@ -1,7 +1,7 @@
 /**
  * The failed jobs of a partition that are kept as their queue says, in the order in which they go
- * (`store/contract/rules/retention.ts#Retention`): `failedJobs` has a row for each, with its bytes and its kind, and `failedSums`
- * one for the partition.
+ * (`store/contract/rules/retention.ts#Retention`): `failedJobs` has a row for each, with its bytes and its
+ * kind, and `failedSums` one for the partition.
  *
  *   spare   1 for a job that is not among the newest of its kind: it goes first
  *   whole   1 for a job that has all of its errors
@@ -52,7 +52,11 @@ const findErrors = 'SELECT errors FROM jobs WHERE seq = ?'
 const shorten = 'UPDATE jobs SET errors = ? WHERE seq = ?'
 const shortened = 'UPDATE failedJobs SET whole = 0, bytes = max(bytes - ?, 0) WHERE seq = ?'
 
-/** Notes a job that has failed. @param kind what it has in common with others that failed for the same reason */
+/**
+ * Notes a job that has failed.
+ *
+ * @param kind what it has in common with others that failed for the same reason
+ */
 export function noteFailed(
   partition: Partition,
   { seq, key }: Pick<JobRow, 'seq' | 'key'>,

@@ -1,10 +1,10 @@
 /**
- * Jobs whose class says how long they are kept when they have ended (`model/record.ts#Keep`), and members of flows that failed
- * (`store/contract/rules/retention.ts#PINNED`).
+ * Jobs whose class says how long they are kept when they have ended (`model/record.ts#Keep`), and members of
+ * flows that failed (`store/contract/rules/retention.ts#PINNED`).
  *
- * `keep` of the row says so, from the dispatch on. When such a job ends in a state for which it has an age, its state is
- * raised by `KEPT`, so that it is in no range of the index `ended` that `trim` and `prune` look at, and counted apart. A
- * row of `expiries` says until when the job is kept, or its log.
+ * `keep` of the row says so, from the dispatch on. When such a job ends in a state for which it has an age,
+ * its state is raised by `KEPT`, so that it is in no range of the index `ended` that `trim` and `prune` look
+ * at, and counted apart. A row of `expiries` says until when the job is kept, or its log.
  */
 import { memberOf } from '../../../model/effect.ts'
 import type { EndedState, Keep } from '../../../model/record.ts'
@@ -41,7 +41,10 @@ function ageIn(keep: Keep, state: EndedState): number | undefined {
   return own === undefined && keep.least === undefined ? undefined : Math.max(own ?? 0, keep.least ?? 0)
 }
 
-/** The number of the state in which a job ends; undefined if nothing is kept of it. Notes until when it is kept. */
+/**
+ * The number of the state in which a job ends; undefined if nothing is kept of it. Notes until when it is
+ * kept.
+ */
 export function endIn(partition: Partition, row: JobRow, state: EndedState): number | undefined {
   const { database, id, now } = partition
   const isPinned = state === 'failed' && isMember(row.id) && partition.kept.failed < MAX_PINNED

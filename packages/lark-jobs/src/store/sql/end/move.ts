@@ -21,8 +21,8 @@ export type Move = Pick<JobRow, 'state'> &
   }
 
 /**
- * Moves a job. If it had a lease, the caller must count it out of the lease (`lease.ts`). New state: what a job gets or
- * loses with it.
+ * Moves a job. If it had a lease, the caller must count it out of the lease (`lease.ts`). New state: what a
+ * job gets or loses with it.
  */
 export function move(partition: Partition, row: JobRow, change: Move): void {
   const { state } = row

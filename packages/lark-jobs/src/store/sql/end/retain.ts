@@ -33,8 +33,9 @@ export interface Removal {
 }
 
 /**
- * The most bytes of payloads that one transaction removes, because other processes wait for the file meanwhile.
- * (Measured on 2026-11-25, 2 cores, shared: 0.7 ms for each payload of 510 kB, so that 1,000 took 724 ms.)
+ * The most bytes of payloads that one transaction removes, because other processes wait for the file
+ * meanwhile. (Measured on 2026-11-25, 2 cores, shared: 0.7 ms for each payload of 510 kB, so that 1,000 took
+ * 724 ms.)
  */
 const MAX_FREED = 16_777_216
 
@@ -45,7 +46,9 @@ const oldestSeqs = `(
   )`
 const dropOldest = `DELETE FROM jobs WHERE seq IN ${oldestSeqs} AND effects IS NULL`
 const findOldest = `SELECT seq, id FROM jobs WHERE seq IN ${oldestSeqs}`
-/** The usual case, in which jobs end one by one. It needs no list of ids (measured: 10.9 µs instead of 14.6). */
+/**
+ * The usual case, in which jobs end one by one. It needs no list of ids (measured: 10.9 µs instead of 14.6).
+ */
 const dropOne = `DELETE FROM jobs WHERE seq = ${oldestSeqs} AND effects IS NULL`
 /** The job is kept for its effects, and hidden: see `effect.ts`. */
 const raise = `UPDATE jobs SET state = state + ${HIDDEN}`
@@ -63,7 +66,10 @@ const aged = `
   ORDER BY finishedAt, seq LIMIT ?`
 const kinds = ['completed', 'failed', 'cancelled'] as const
 
-/** Removes the ended jobs that exceed the counts, and those of which nothing is kept. The counters show the excess. */
+/**
+ * Removes the ended jobs that exceed the counts, and those of which nothing is kept. The counters show the
+ * excess.
+ */
 export function trim(partition: Partition, retention: QueueRetention): void {
   const unkept = partition.unkept.splice(0)
   rememberUnkept(partition, unkept)
@@ -135,7 +141,10 @@ export function remove(partition: Partition, rows: readonly RemovedRow[]): void 
   }
 }
 
-/** Removes a job for good, with all that is remembered of it. It does not end, but it is over for its schedule. */
+/**
+ * Removes a job for good, with all that is remembered of it. It does not end, but it is over for its
+ * schedule.
+ */
 export function purge(partition: Partition, row: JobRow): void {
   purgeThrottle(partition, row)
   forgetDoubt(partition, row.id)
@@ -153,7 +162,10 @@ export function makeWay(partition: Partition, row: JobRow): void {
   if (row.state === PENDING) laneMoves(partition, row)
 }
 
-/** How many completed jobs of a partition are kept however full the disk is, and how many are removed at a time. */
+/**
+ * How many completed jobs of a partition are kept however full the disk is, and how many are removed at a
+ * time.
+ */
 const LATEST = 10
 const FEW = 100
 

@@ -1,5 +1,6 @@
 /**
- * The last runs of a schedule: a text in its row, one run a line, written in the step that ends the job of a tick.
+ * The last runs of a schedule: a text in its row, one run a line, written in the step that ends the job of a
+ * tick.
  *
  *   tick state at [took]        1767225600000 completed 1767225601200 1150
  */
@@ -11,9 +12,10 @@ import type { Partition } from '../partition.ts'
 const LINE = 50
 
 /**
- * The first line goes when there are as many as are kept, by the length of all: to count them takes 2 µs a run. So there
- * may be a few more. (Measured on 2026-11-27, 2 cores, busy, Node 20.20, `libsql`, 500 schedules with 20 runs each: µs of
- * CPU a run, with the text changed by SQLite 6.2, and read and written 11.1.)
+ * The first line goes when there are as many as are kept, by the length of all: to count them takes 2 µs a
+ * run. So there may be a few more. (Measured on 2026-11-27, 2 cores, busy, Node 20.20, `libsql`, 500
+ * schedules with 20 runs each: µs of CPU a run, with the text changed by SQLite 6.2, and read and written
+ * 11.1.)
  */
 const note = `
   UPDATE schedules SET runs = ifnull(

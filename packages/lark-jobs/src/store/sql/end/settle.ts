@@ -1,10 +1,10 @@
 /**
  * Settles jobs.
  *
- * Most runs complete without result and log, and these end together (`end.ts`). Jobs that had not begun and go back
- * need one statement for each claim, because other workers wait for them while a handler blocks the worker. (Measured
- * on 2026-11-25, 330 jobs: 1.3 ms of CPU; 4.2 with two statements for each.) For every other outcome, the row is read,
- * its consequence is computed, and the job follows it.
+ * Most runs complete without result and log, and these end together (`end.ts`). Jobs that had not begun and
+ * go back need one statement for each claim, because other workers wait for them while a handler blocks the
+ * worker. (Measured on 2026-11-25, 330 jobs: 1.3 ms of CPU; 4.2 with two statements for each.) For every
+ * other outcome, the row is read, its consequence is computed, and the job follows it.
  */
 import type { Outcome } from '../../../model/record.ts'
 import { afterRun } from '../../contract/rules/consequence.ts'

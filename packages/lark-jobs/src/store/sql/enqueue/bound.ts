@@ -1,6 +1,6 @@
 /**
- * Partitions with a bound: they hold only a limited number of jobs that have not begun. One more job drops the first
- * job of the lowest priority.
+ * Partitions with a bound: they hold only a limited number of jobs that have not begun. One more job drops
+ * the first job of the lowest priority.
  */
 import { MAX_ITEMS } from '../../contract/store.ts'
 import { end } from '../end/end.ts'
@@ -14,8 +14,8 @@ export function pendingOf({ waiting, delayed }: Partition): number {
 }
 
 /**
- * Drops `count` jobs: first waiting jobs, from the lowest priority upwards and in the order in which they would run;
- * then delayed jobs in the same way, by due time; then jobs of groups, by place.
+ * Drops `count` jobs: first waiting jobs, from the lowest priority upwards and in the order in which they
+ * would run; then delayed jobs in the same way, by due time; then jobs of groups, by place.
  */
 export function drop(partition: Partition, count: number): void {
   const { now } = partition

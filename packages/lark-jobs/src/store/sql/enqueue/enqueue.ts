@@ -1,8 +1,8 @@
 /**
  * Queues jobs, with one statement for each, because each job needs its own verdict.
  *
- * Measured on 2026-11-24 (2 cores, Node 20.20, 100 jobs a transaction): 4.9 µs a job in this way, 4.3 from one
- * `json_each`, 3.3 with ten rows a statement. At 200,000 jobs a second, everything else costs more.
+ * Measured on 2026-11-24 (2 cores, Node 20.20, 100 jobs a transaction): 4.9 µs a job in this way, 4.3 from
+ * one `json_each`, 3.3 with ten rows a statement. At 200,000 jobs a second, everything else costs more.
  */
 import type { NewJob, State } from '../../../model/record.ts'
 import { laneName } from '../../contract/rules/lane.ts'
@@ -25,7 +25,9 @@ const insert = `
   INSERT OR IGNORE INTO jobs (partition, id, priority, queuedAt, dueAt, key, options, payload)
   VALUES (?, ?, ?, ?, ?, ?, ?, ?)`
 
-/** For jobs that are unique, hooked, large, not prefetched, have a group, or are kept for an age of their own. */
+/**
+ * For jobs that are unique, hooked, large, not prefetched, have a group, or are kept for an age of their own.
+ */
 const insertMore = `
   INSERT OR IGNORE INTO jobs (
     partition, id, priority, queuedAt, dueAt, key, options, payload, apart, hooked, lane, laneLimits, lock,
@@ -103,8 +105,8 @@ export function queue(partition: Partition, jobs: readonly NewJob[], bound: Boun
 }
 
 /**
- * The state of the job with an id that the application chose, if that job is in the way of a new one; undefined if the
- * new job may take its place.
+ * The state of the job with an id that the application chose, if that job is in the way of a new one;
+ * undefined if the new job may take its place.
  */
 export function inTheWay(partition: Partition, row: JobRow, ownId: NewJob['ownId']): State | undefined {
   if (row.state === GONE) return isOnItsWay(partition, row) ? 'waiting' : undefined

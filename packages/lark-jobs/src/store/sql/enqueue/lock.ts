@@ -1,9 +1,10 @@
 /**
- * Unique jobs. `lock` is the name of a job's lock. Of the jobs with one name, at most one is marked as the holder: its
- * `holds` is its number of runs when it took the lock; `holds` of the others is NULL. The holder has the lock until it
- * has ended, or with `untilStart` until it is started again.
+ * Unique jobs. `lock` is the name of a job's lock. Of the jobs with one name, at most one is marked as the
+ * holder: its `holds` is its number of runs when it took the lock; `holds` of the others is NULL. The holder
+ * has the lock until it has ended, or with `untilStart` until it is started again.
  *
- * No process frees a lock: a job that meets it checks whether its holder still has it, and takes it over if not.
+ * No process frees a lock: a job that meets it checks whether its holder still has it, and takes it over if
+ * not.
  */
 import type { Lock, NewJob } from '../../../model/record.ts'
 import { saidOfPayload } from '../../contract/rules/options.ts'

@@ -1,7 +1,7 @@
 /**
- * Events (`contract/events.ts`): a row of `events` for each entry, numbered from 1 on, and a row of `listeners` for each
- * listener that the next change rings. `listened` of a partition is until when somebody listens. The first change after
- * that removes all rows of the partition, or `prune` does.
+ * Events (`contract/events.ts`): a row of `events` for each entry, numbered from 1 on, and a row of
+ * `listeners` for each listener that the next change rings. `listened` of a partition is until when somebody
+ * listens. The first change after that removes all rows of the partition, or `prune` does.
  */
 import type { EventKind } from '../../../model/event.ts'
 import {

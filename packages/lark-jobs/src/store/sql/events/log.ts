@@ -1,5 +1,6 @@
 /**
- * The log lines of a job, kept as JSON in its row: the newest lines, within a limit of lines and one of bytes.
+ * The log lines of a job, kept as JSON in its row: the newest lines, within a limit of lines and one of
+ * bytes.
  */
 import type { LogLine } from '../../../model/record.ts'
 import { damagedLine, readList } from '../../contract/rules/unreadable.ts'
@@ -31,7 +32,8 @@ function appendLog(database: Database, seq: number, lines: readonly LogLine[] | 
 }
 
 /**
- * Cuts a line that is longer than the whole log may be. It counts three bytes for each UTF-16 unit, which is the most.
+ * Cuts a line that is longer than the whole log may be. It counts three bytes for each UTF-16 unit, which is
+ * the most.
  */
 function cut(line: LogLine): LogLine {
   if (Buffer.byteLength(line.text) <= MAX_LOG_BYTES) return line

@@ -4,13 +4,14 @@
  *   idle    its last exchange, at `since`, got fewer jobs than it wanted
  *   rung    a job came for it. Its next `wait` returns the partition and removes the row
  *
- * A row with `notice` belongs to a caller that has a notice in the partition, and not to one that waits for jobs. It is
- * rung from the beginning.
+ * A row with `notice` belongs to a caller that has a notice in the partition, and not to one that waits for
+ * jobs. It is rung from the beginning.
  *
- * Rows are in the file, so that any process can ring exactly as many callers as it brings jobs. A process that dies
- * leaves idle rows behind. They take no ring away from live workers: the caller that asked last is rung first, and live
- * callers ask again every few seconds, so the rows of dead processes move behind them. If a ring is not heard within
- * `STALE` (the process hangs, or has just died), any other waiting caller takes it over.
+ * Rows are in the file, so that any process can ring exactly as many callers as it brings jobs. A process
+ * that dies leaves idle rows behind. They take no ring away from live workers: the caller that asked last is
+ * rung first, and live callers ask again every few seconds, so the rows of dead processes move behind them.
+ * If a ring is not heard within `STALE` (the process hangs, or has just died), any other waiting caller takes
+ * it over.
  */
 
 import { latestToken } from '../claim/lease.ts'
@@ -23,8 +24,9 @@ export const STALE = 1_000
 /** Milliseconds after which a row counts as left behind by a dead process. */
 const FORGOTTEN = 60_000
 /**
- * Milliseconds after which a waiting caller refreshes its rows to show that it is alive: for a caller that waits in few
- * partitions, and in many. For this time, a ring may go to a dead process before it goes to a live one.
+ * Milliseconds after which a waiting caller refreshes its rows to show that it is alive: for a caller that
+ * waits in few partitions, and in many. For this time, a ring may go to a dead process before it goes to a
+ * live one.
  */
 const REFRESH = { few: 4_000, many: 15_000 }
 const FEW = 100
@@ -67,7 +69,11 @@ export function leaveWaiters(partition: Partition, caller: string): void {
   partition.database.run(leave, caller, partition.id)
 }
 
-/** Removes all rows of a caller. A ring that it did not hear goes to another. @returns the callers that this rang */
+/**
+ * Removes all rows of a caller. A ring that it did not hear goes to another.
+ *
+ * @returns the callers that this rang
+ */
 export function leaveAllWaiters(database: Database, caller: string): string[] {
   return database
     .all<{ partition: number; rungAt: number | null; notice: number }>(leaveAll, caller)
@@ -108,9 +114,9 @@ export function ring(
 }
 
 /**
- * Rings callers for jobs that were queued or put back in this transaction, and are still there. If there is an earlier
- * due time, of a job or of a schedule, one caller is rung to learn it. If the partition was resumed, or paused for a
- * time, all callers are rung to learn when jobs may begin.
+ * Rings callers for jobs that were queued or put back in this transaction, and are still there. If there is
+ * an earlier due time, of a job or of a schedule, one caller is rung to learn it. If the partition was
+ * resumed, or paused for a time, all callers are rung to learn when jobs may begin.
  */
 export function ringForNews(partition: Partition, except?: string): string[] {
   const rung = ringForJobs(partition, except)
@@ -140,7 +146,10 @@ export function hasRing(database: Database, caller: string): boolean {
   return database.get(stale, caller, database.now() - STALE) !== undefined
 }
 
-/** Rings a caller that has a notice: a worker, about a job that it holds; or the watcher of a job that has ended. */
+/**
+ * Rings a caller that has a notice: a worker, about a job that it holds; or the watcher of a job that has
+ * ended.
+ */
 export function notify({ database, id, now, noticed }: Partition, caller: string): void {
   database.run(note, caller, id, now)
   noticed.push(caller)

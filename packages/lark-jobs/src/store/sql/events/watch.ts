@@ -1,7 +1,7 @@
 /**
- * Watches (`contract/watch.ts`): a row of `watches` for each job and watcher, until the job ends. `watched` of a
- * partition is when its last watch lapses, so that other partitions need not look for watches. Rows that have lapsed are
- * removed with all others of the partition, once none of them is alive.
+ * Watches (`contract/watch.ts`): a row of `watches` for each job and watcher, until the job ends. `watched`
+ * of a partition is when its last watch lapses, so that other partitions need not look for watches. Rows that
+ * have lapsed are removed with all others of the partition, once none of them is alive.
  */
 import type { Fate } from '../../contract/store.ts'
 import { rememberEnds } from '../effects/effect.ts'
@@ -46,7 +46,9 @@ export function look(
   return { found, unwatched: present.filter((each) => !watched.has(each)) }
 }
 
-/** @param news their workers are to hand over what the jobs wrote, also those that learned of an earlier watch */
+/**
+ * @param news their workers are to hand over what the jobs wrote, also those that learned of an earlier watch
+ */
 export function watch(
   partition: Partition,
   watcher: string,

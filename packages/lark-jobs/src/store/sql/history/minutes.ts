@@ -1,7 +1,7 @@
 /**
- * The numbers of jobs that ended in each minute of the last hour. The current minute is counted in the partition's row,
- * which every transaction writes anyway. The first transaction of a later minute writes it into the table `minutes`,
- * and removes the oldest ones.
+ * The numbers of jobs that ended in each minute of the last hour. The current minute is counted in the
+ * partition's row, which every transaction writes anyway. The first transaction of a later minute writes it
+ * into the table `minutes`, and removes the oldest ones.
  */
 import { MINUTE, MINUTES, type Minute } from '../../contract/store.ts'
 import type { Partition } from '../partition.ts'
@@ -33,8 +33,8 @@ export function minutes(partition: Partition): Minute[] {
 }
 
 /**
- * The minutes of several partitions, by the partitions' ids, as of one transaction. A partition in which no job ended
- * is missing.
+ * The minutes of several partitions, by the partitions' ids, as of one transaction. A partition in which no
+ * job ended is missing.
  */
 export function minutesOf(partitions: readonly Partition[]): Map<number, Minute[]> {
   const first = partitions[0]

@@ -1,6 +1,6 @@
 /**
- * What the counts of all runs were at some instants (`contract/run-history.ts`): one row each. The worker that announces
- * itself first in a minute writes one.
+ * What the counts of all runs were at some instants (`contract/run-history.ts`): one row each. The worker
+ * that announces itself first in a minute writes one.
  */
 import { MINUTE } from '../../contract/history.ts'
 import { needed, outdated, type RunsAt, runsAt, runsOf, runsText } from '../../contract/run-history.ts'

@@ -1,10 +1,10 @@
 /**
  * Limiters in SQLite: permits, and circuits. Each verb is one transaction.
  *
- * `holders` has a row for each holder of a limiter, with its last call. A row whose lease has ended does not count, and
- * the next call of any holder removes it. `waits` has the sizes of lots that holders wait for: since when, and until
- * when this counts. `circuits` has the open circuits, `failures` the counted failures of the closed ones. The state of
- * a limiter's rate is in the same tables as that of partitions (`rate.ts`).
+ * `holders` has a row for each holder of a limiter, with its last call. A row whose lease has ended does not
+ * count, and the next call of any holder removes it. `waits` has the sizes of lots that holders wait for:
+ * since when, and until when this counts. `circuits` has the open circuits, `failures` the counted failures
+ * of the closed ones. The state of a limiter's rate is in the same tables as that of partitions (`rate.ts`).
  */
 import type { Circuit, CircuitEvent, CircuitRule } from '../../../options/circuit.ts'
 import { mostOf } from '../../../options/limiter.ts'
@@ -129,7 +129,8 @@ function permit(database: Database, limiter: string, call: PermitCall): Permitte
   if (last !== undefined && last.number > number) throw new Error('a permit call older than the last')
   const isAgain = last?.number === number
   let { granted, wait, mark } = isAgain ? last : NOTHING
-  // If the end of a lease, or a file that was brought back, has undone calls, nothing that was granted before is refunded.
+  // If the end of a lease, or a file that was brought back, has undone calls, nothing that was granted before
+  // is refunded.
   const since = (isAgain || last?.number === after ? last?.since : undefined) ?? number
   if (!isAgain && limits.rate !== undefined)
     for (const some of unused)
@@ -163,7 +164,8 @@ function permit(database: Database, limiter: string, call: PermitCall): Permitte
 }
 
 /**
- * How many permits are reserved, and not available to lots of size `each`: one lot of the size that has waited longest.
+ * How many permits are reserved, and not available to lots of size `each`: one lot of the size that has
+ * waited longest.
  */
 function keptFrom(database: Database, limiter: string, each: number, now: number): number {
   database.run(forgetWaits, now)

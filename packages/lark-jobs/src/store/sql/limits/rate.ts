@@ -1,10 +1,10 @@
 /**
- * Limits: how many jobs of a partition may begin now, and when the next may; for a limiter, the same with permits. Both
- * are called starts here.
+ * Limits: how many jobs of a partition may begin now, and when the next may; for a limiter, the same with
+ * permits. Both are called starts here.
  *
- * `rates` has the current window (when it began, and its starts), or a bucket (a time, the tokens then, and how many
- * were ever taken). `starts` has the times of recent starts, until they are `over` and no longer count. Rows belong to
- * a partition, or to a lane of it, which the key names.
+ * `rates` has the current window (when it began, and its starts), or a bucket (a time, the tokens then, and
+ * how many were ever taken). `starts` has the times of recent starts, until they are `over` and no longer
+ * count. Rows belong to a partition, or to a lane of it, which the key names.
  */
 import type { Limits } from '../../../model/limits.ts'
 import type { Rate } from '../../../model/rate.ts'
@@ -81,7 +81,11 @@ export function allowedStarts(
   }
 }
 
-/** Takes back `count` starts that `note` recorded and that did not happen. @param mark what `note` returned */
+/**
+ * Takes back `count` starts that `note` recorded and that did not happen.
+ *
+ * @param mark what `note` returned
+ */
 export function refund(place: RateKey, rate: Rate, mark: number, count: number): void {
   refunds[rate.kind](place, rate, mark, count)
 }
@@ -118,7 +122,8 @@ const kinds: Record<Rate['kind'], (place: RateKey, rate: Rate, each: number) => 
       free: Math.floor(tokens),
       wait: Math.ceil(((each - (tokens % each)) * per) / limit),
       note: (fewer) => {
-        // The first number is in microseconds since 1970. So a bucket that was forgotten does not count the same again.
+        // The first number is in microseconds since 1970. So a bucket that was forgotten does not count the
+        // same again.
         const taken = (known?.taken || now * 1_000) + fewer
         database.run(keep, id, key, now, tokens - fewer, fullAt, taken)
         return taken

@@ -1,6 +1,6 @@
 /**
- * Lists the lanes of a partition by page, for people. A lane that waits for the end of one of its jobs is in no index,
- * so such lanes are found by passing over the others, a bounded number in each call.
+ * Lists the lanes of a partition by page, for people. A lane that waits for the end of one of its jobs is in
+ * no index, so such lanes are found by passing over the others, a bounded number in each call.
  */
 import { laneRecord } from '../../contract/rules/lane.ts'
 import { type LaneFilter, type LanePage, type LaneRecord, MAX_ITEMS } from '../../contract/store.ts'

@@ -1,6 +1,7 @@
 /**
- * Reads jobs by page. A cursor is the place of the last job shown, so a page continues where the one before ended,
- * whatever jobs came or went in between. A page first reads the places and sizes of jobs, and then the jobs that fit.
+ * Reads jobs by page. A cursor is the place of the last job shown, so a page continues where the one before
+ * ended, whatever jobs came or went in between. A page first reads the places and sizes of jobs, and then the
+ * jobs that fit.
  */
 import { type JobRecord, type LogLine, states } from '../../../model/record.ts'
 import { damagedLine, readList } from '../../contract/rules/unreadable.ts'
@@ -255,7 +256,9 @@ function headsOf(
 /** A job's lease end, token and `seq`. */
 type ActivePlace = [leaseEnd: number, token: string, seq: number]
 
-/** Active jobs: claim by claim in the order of their lease ends; within a claim in the order of handing out. */
+/**
+ * Active jobs: claim by claim in the order of their lease ends; within a claim in the order of handing out.
+ */
 function active(partition: Partition, after: ActivePlace | undefined, limit: number): HeadRows {
   const rows: Head[] = []
   for (const lease of leasesFrom(partition, after)) {
@@ -287,7 +290,8 @@ function* leasesFrom(partition: Partition, place: ActivePlace | undefined): Gene
 }
 
 /**
- * Waiting jobs: priority by priority, in the order of places; jobs of groups last, because their turns are not known.
+ * Waiting jobs: priority by priority, in the order of places; jobs of groups last, because their turns are
+ * not known.
  */
 function waiting(partition: Partition, cursor: number[] | undefined, limit: number): HeadRows {
   const rows: Head[] = []

@@ -1,6 +1,7 @@
 /**
- * The jobs that no worker could read (`Stranded`). The reason of their last release says so (`store/contract/rules/reason.ts`), and
- * a partial index finds them: so no other job has anything of this, and no call has to note who comes and goes.
+ * The jobs that no worker could read (`Stranded`). The reason of their last release says so
+ * (`store/contract/rules/reason.ts`), and a partial index finds them: so no other job has anything of this,
+ * and no call has to note who comes and goes.
  */
 import type { Stranded } from '../../contract/store.ts'
 import type { Partition } from '../partition.ts'

@@ -127,7 +127,8 @@ changes['remove'] = function(id, state, record, priority, place)
   return 'd'
 end
 
--- `state` is nothing for a hidden job (effect.lua). `is_elsewhere`: of a job that was moved, what is kept here.
+-- `state` is nothing for a hidden job (effect.lua). `is_elsewhere`: of a job that was moved, what is kept
+-- here.
 local function purge(id, state, priority, place, is_elsewhere)
   local where = gone(id)
   if where and not is_elsewhere then

@@ -9,7 +9,8 @@
 -- Cost     O(n log m) for n jobs among m delayed
 -- needs: start, line, place, lanes, locate, payloads, options, admission, erase, event, rouse, gone, revoked
 
--- This is first because a full server allows this write, and after it the rest of a script: what is taken is kept here.
+-- This is first because a full server allows this write, and after it the rest of a script: what is taken is
+-- kept here.
 redis.call('ZREM', key('effects:move'), '')
 local till = string.format('%.0f', now + tonumber(ARGV[2]))
 local left, taken = MAX_BYTES, {}

@@ -14,7 +14,8 @@ if answer then
   return answer
 end
 
--- This is first because a full server allows this write. After a write, the server allows the rest of a script.
+-- This is first because a full server allows this write. After a write, the server allows the rest of a
+-- script.
 redis.call('ZREM', key('paused'), '')
 local was_paused = lanes().paused_until(ARGV[2]) > now
 local has_jobs = lanes().pause(ARGV[2], ARGV[3] == '' and 2 ^ 53 or now + tonumber(ARGV[3]), ARGV[4])

@@ -15,7 +15,8 @@ if answer then
   return answer
 end
 
--- This is first because a full server allows this write. After a write, the server allows the rest of a script.
+-- This is first because a full server allows this write. After a write, the server allows the rest of a
+-- script.
 redis.call('HDEL', key('ended'), '')
 local kept = {}
 kept.completed, kept.failed, kept.cancelled = string.match(ARGV[2], '^(%d+),([%d;]+),(%d+)$')

@@ -66,8 +66,8 @@ local function reply(verdicts, due, ids, records, counters, waiting, handed, pla
   for _, payload in ipairs(room and payloads().payloads_of(ids, records) or {}) do
     records[#records + 1] = payload
   end
-  -- Returning the ids as one text takes half the time of a list. For records a list is faster, because Lua hashes each
-  -- new text (0.2 µs of 3.7 a job).
+  -- Returning the ids as one text takes half the time of a list. For records a list is faster, because Lua
+  -- hashes each new text (0.2 µs of 3.7 a job).
   if paused then
     due = paused < math.huge and paused or -1
   end
@@ -92,8 +92,8 @@ if answer then
   return reply(answer, next_of(lines()), ids, records_of(ids), counters_of(ids), nil, nil, places)
 end
 
--- This is first because a full server allows this write. After a write, the server allows the rest of a script, and
--- jobs that end free memory.
+-- This is first because a full server allows this write. After a write, the server allows the rest of a
+-- script, and jobs that end free memory.
 redis.call('SREM', key('idle'), most > 0 and ARGV[2] or '')
 
 local kept = { completed = tonumber(ARGV[10]), failed = read_kept(ARGV[11]), cancelled = tonumber(ARGV[12]) }
@@ -132,8 +132,8 @@ local fits = prefetch_until(taken, limit)
 local ids, records, left = {}, {}, room and room.is_full
 local found = records_of(taken)
 for i = 1, #taken do
-  -- A job without a record is dropped: its server has evicted the record. Nobody knows its class any more, so it does
-  -- not end; if it was a member, its flow hears `unknown` when it asks (flow-fates.lua).
+  -- A job without a record is dropped: its server has evicted the record. Nobody knows its class any more, so
+  -- it does not end; if it was a member, its flow hears `unknown` when it asks (flow-fates.lua).
   local id, record, n = taken[i], found[i], #ids + 1
   if record and i > fits then
     local queued_at, priority = queued(id, record)
@@ -167,8 +167,8 @@ local due = next_of(all)
 local freed = laned and math.min(settled, redis.call('ZCARD', key('laned')))
   or due == 0 and not prefetch and math.max(settled - #ids, 0) or 0
 if due == 0 and #ids == 0 and sweeps <= 0 then
-  -- The call has only removed void entries. The caller must not take this for a damaged counter, and wait longer each
-  -- time.
+  -- The call has only removed void entries. The caller must not take this for a damaged counter, and wait
+  -- longer each time.
   due = 1
 end
 -- If this caller got all the jobs that it wanted, other callers are rung for the jobs that were put back.

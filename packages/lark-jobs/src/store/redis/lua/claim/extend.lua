@@ -1,4 +1,5 @@
--- extend: renews the claims of jobs, marks the jobs as started, stores progress and log lines, returns notices.
+-- extend: renews the claims of jobs, marks the jobs as started, stores progress and log lines, returns
+-- notices.
 --
 -- KEYS[1]  jobs        HASH id -> record
 -- ARGV[1]  clock, or '' for the server's
@@ -13,12 +14,13 @@ local ids = {}
 for i = 3, #ARGV, 3 do
   ids[#ids + 1] = ARGV[i]
 end
--- This is first because a full server allows this write. After a write, the server allows the rest of a script. A live
--- worker must not lose its jobs because the server is full.
+-- This is first because a full server allows this write. After a write, the server allows the rest of a
+-- script. A live worker must not lose its jobs because the server is full.
 redis.call('ZREM', key('leases'), '')
 
 local holders = redis.call('HMGET', key('holders'), unpack(ids))
--- Mostly there is none of these. A key counts as often as it is named, so an odd number means that somebody listens.
+-- Mostly there is none of these. A key counts as often as it is named, so an odd number means that somebody
+-- listens.
 local found = redis.call('EXISTS', key('notices'), key('notices'), key('watches'), key('watches'), key('events'))
 local noticed, begun = found > 1, {}
 

@@ -1,5 +1,5 @@
--- recover: takes back the jobs that dead workers held: whole claims, at most 1,000 jobs. And acknowledges and hands out
--- effects. What becomes of each job stands in consequence.lua.
+-- recover: takes back the jobs that dead workers held: whole claims, at most 1,000 jobs. And acknowledges and
+-- hands out effects. What becomes of each job stands in consequence.lua.
 --
 -- KEYS[1]  jobs        HASH id -> record
 -- ARGV[1]  clock, or '' for the server's
@@ -23,7 +23,8 @@ local till, lease, notes = string.match(ARGV[7], '^([^|+]*)|?(%d*)(%+?)$')
 local is_unread, is_over = ARGV[8] ~= '', till ~= '' and now > tonumber(till)
 local taken, crashed, doubted, from = { pending = {}, failed = {}, cancelled = {} }, {}, {}, {}
 
--- Parses a token: the caller and the number of its call. For a claim that came with a ring, the number ends in a half.
+-- Parses a token: the caller and the number of its call. For a claim that came with a ring, the number ends
+-- in a half.
 local function read_token(token)
   return string.match(token, '^(.-)%.(%d+)%.?5?$')
 end
@@ -45,8 +46,8 @@ local function tokens()
   return own
 end
 
--- The caller that has not read its claim is handed no more jobs for this call. It may have made a new call meanwhile,
--- whose offer stays. Returns whether the caller was rung in vain: then the ring goes to another.
+-- The caller that has not read its claim is handed no more jobs for this call. It may have made a new call
+-- meanwhile, whose offer stays. Returns whether the caller was rung in vain: then the ring goes to another.
 local function withdraw_offer()
   local caller, number = read_token(ARGV[8])
   local offer = redis.call('HGET', key('offers'), caller)
@@ -60,8 +61,8 @@ end
 -- How many more times this call searches the active jobs.
 local searches = 3
 
--- The jobs of a claim and their holder fields. If the list of its ids is damaged, they are searched among all active
--- jobs, about 1,000 at a time. If there may be more, the third value is where the next call goes on.
+-- The jobs of a claim and their holder fields. If the list of its ids is damaged, they are searched among all
+-- active jobs, about 1,000 at a time. If there may be more, the third value is where the next call goes on.
 local function jobs_of(token)
   local ids, holders = held_by(token)
   local list, count = unpack(redis.call('HMGET', key('claims'), token, token .. '#'))
@@ -99,7 +100,8 @@ local function note_taken(caller, ids)
   end
 end
 
--- A write, so that a server which accepts no writes refuses the call also if it comes too late to do anything.
+-- A write, so that a server which accepts no writes refuses the call also if it comes too late to do
+-- anything.
 redis.call('ZREM', key('leases'), '')
 local heard = 0
 if not is_over then

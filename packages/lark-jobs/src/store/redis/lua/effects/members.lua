@@ -30,7 +30,8 @@ for _ = 0, most do
   if #found == most or 8 * byte >= reserved or byte >= length and not is_missing then
     break
   end
-  -- The search finds the next byte that has such a bit. Only the first may add nothing, which is before `from`.
+  -- The search finds the next byte that has such a bit. Only the first may add nothing, which is before
+  -- `from`.
   local at = byte < length and redis.call('BITPOS', bits, wanted, byte) or 8 * byte
   if at < 0 then
     break

@@ -15,7 +15,8 @@ end
 
 local flow, all, failed = key('flow:' .. ARGV[2]), key('crowd:' .. ARGV[2]), key('crowd-failed:' .. ARGV[2])
 local cancels = key('crowd-cancelled:' .. ARGV[2])
--- This is first because a full server allows this write. After a write, the server allows the rest of a script.
+-- This is first because a full server allows this write. After a write, the server allows the rest of a
+-- script.
 redis.call('HDEL', flow, '')
 local clears, again, starts = {}, {}, {}
 for i = 3, #ARGV, 2 do

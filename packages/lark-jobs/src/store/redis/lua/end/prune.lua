@@ -1,5 +1,5 @@
--- prune: removes ended jobs past their age, at most 1,000, and fewer if there are large jobs. And rolls up the hours that
--- are over.
+-- prune: removes ended jobs past their age, at most 1,000, and fewer if there are large jobs. And rolls up
+-- the hours that are over.
 --
 -- KEYS[1]  jobs        HASH id -> record
 -- ARGV[1]  clock, or '' for the server's

@@ -13,7 +13,8 @@ local till = redis.call('ZSCORE', ends, ARGV[2])
 if not till or tonumber(till) <= now then
   return 0
 end
--- This is first because a full server allows this write. After a write, the server allows the rest of a script.
+-- This is first because a full server allows this write. After a write, the server allows the rest of a
+-- script.
 redis.call('ZREM', ends, ARGV[2])
 redis.call('ZADD', ends, now + lease, ARGV[2])
 if redis.call('PTTL', ends) < 2 * lease then

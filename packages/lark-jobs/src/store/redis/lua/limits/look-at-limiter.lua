@@ -1,4 +1,5 @@
--- look-at-limiter: who holds permits of a limiter, who waits for some, and whether a circuit with this name is open.
+-- look-at-limiter: who holds permits of a limiter, who waits for some, and whether a circuit with this name
+-- is open.
 --
 -- KEYS[1]  holders     HASH holder -> its data, see permit.lua
 -- ARGV[1]  clock, or '' for the server's

@@ -41,8 +41,8 @@ end
 -- Mostly no holder waits, and one command shows this.
 local is_awaited = false
 
--- The size that has waited longest goes first: one lot of it is reserved, so that requests of other sizes cannot take
--- it.
+-- The size that has waited longest goes first: one lot of it is reserved, so that requests of other sizes
+-- cannot take it.
 local function kept_from(each)
   is_awaited = redis.call('EXISTS', key('waiting')) == 1
   if not is_awaited then
@@ -84,7 +84,8 @@ local last_mark, since = string.match(known[2] or '', '^(%d+)|(%d+)$')
 if number and number > tonumber(ARGV[3]) then
   error('a call on a connection that was given up')
 end
--- This is first because a full server allows this write. After a write, the server allows the rest of a script.
+-- This is first because a full server allows this write. After a write, the server allows the rest of a
+-- script.
 redis.call('ZREM', ends, ARGV[2])
 if number == tonumber(ARGV[3]) then
   renew()

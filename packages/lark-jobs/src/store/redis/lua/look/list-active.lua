@@ -1,4 +1,5 @@
--- list-active: a page of the running jobs, by the end of their claim's lease; or of given ones, in their order.
+-- list-active: a page of the running jobs, by the end of their claim's lease; or of given ones, in their
+-- order.
 --
 -- KEYS[1]  jobs        HASH id -> record
 -- ARGV[1]  clock, or '' for the server's

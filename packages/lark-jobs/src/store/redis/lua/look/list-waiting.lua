@@ -1,4 +1,5 @@
--- list-waiting: a page of the waiting jobs, in the order in which they would run; jobs of groups last, by place.
+-- list-waiting: a page of the waiting jobs, in the order in which they would run; jobs of groups last, by
+-- place.
 --
 -- KEYS[1]  jobs        HASH id -> record
 -- ARGV[1]  clock, or '' for the server's
@@ -21,8 +22,8 @@ local first = ARGV[3]
 -- `marks`: the position of each job.
 local ids, places, marks, cursor = {}, {}, {}, {}
 
--- How many entries of a list were shown or skipped. Entries leave a list only at its head: if the last one shown is gone,
--- all before it are gone too.
+-- How many entries of a list were shown or skipped. Entries leave a list only at its head: if the last one
+-- shown is gone, all before it are gone too.
 local function passed_of(list, count, last)
   if last == '' or redis.call('LRANGE', list, count - 1, count - 1)[1] == last then
     return tonumber(count)

@@ -1,5 +1,5 @@
--- stand: where a job stands (contract/stand.ts). Of its lane, it moves the jobs that are due, as a claim would; it changes
--- nothing else.
+-- stand: where a job stands (contract/stand.ts). Of its lane, it moves the jobs that are due, as a claim
+-- would; it changes nothing else.
 --
 -- KEYS[1]  jobs        HASH id -> record
 -- ARGV[1]  clock, or '' for the server's
@@ -29,8 +29,8 @@ local own, lane = tonumber(string.match(priority, '^-?%d+')) or 0, string.match(
 -- How many more entries of lists this call may count.
 local left = MAX_AHEAD
 
--- How many entries of a list go before this job, from its head on, without void ones. `part`: returns how many of some
--- entries do; no entry behind these does.
+-- How many entries of a list go before this job, from its head on, without void ones. `part`: returns how
+-- many of some entries do; no entry behind these does.
 local function listed(name, part)
   local list, void, count, from, step = line('line', name), line('void', name), 0, 0, 16
   local has_voids = redis.call('EXISTS', void) == 1

@@ -1,8 +1,8 @@
--- The counters of a job: `runs,failures,crashes,releases`, absent while all are 0. A run that goes on, or that
--- completed the job, is not counted here: the state of the job shows it.
--- `retrying` is a SET of the jobs that have failed and wait for their next try.
--- `stranded` and `stranded-due` are ZSETs of the pending jobs that no worker could read: since when they wait, and until when
--- they are delayed. Their field of `reasons` says so too, and keeps since when while a worker has them.
+-- The counters of a job: `runs,failures,crashes,releases`, absent while all are 0. A run that goes on, or
+-- that completed the job, is not counted here: the state of the job shows it. `retrying` is a SET of the jobs
+-- that have failed and wait for their next try. `stranded` and `stranded-due` are ZSETs of the pending jobs
+-- that no worker could read: since when they wait, and until when they are delayed. Their field of `reasons`
+-- says so too, and keeps since when while a worker has them.
 -- needs: start
 -- gives: counted, count, counters_of, stranded_since, note_stranded, note_retrying, leave_retrying
 local function counted(id)
@@ -27,7 +27,8 @@ local function counters_of(ids)
   return #ids > 0 and redis.call('EXISTS', key('counters')) == 1 and redis.call('HMGET', key('counters'), unpack(ids))
 end
 
--- Since when a job waits that no worker could read; nothing if its last run did not put it back so. `runs`: how many it had.
+-- Since when a job waits that no worker could read; nothing if its last run did not put it back so. `runs`:
+-- how many it had.
 local function stranded_since(id, runs)
   local number, since = string.match(redis.call('HGET', key('reasons'), id) or '', '^(%d+)|\30(%d+)|')
   return tonumber(number) == runs and since
@@ -42,8 +43,9 @@ local function note_stranded(id, runs, due)
   end
 end
 
--- Notes that a job goes back to its line, if it has failed, or if it goes back unread and no worker could read it before.
--- `failures`: how often, if the caller knows, and it was read. `due`: when it is due; nothing if the caller only looks.
+-- Notes that a job goes back to its line, if it has failed, or if it goes back unread and no worker could
+-- read it before. `failures`: how often, if the caller knows, and it was read. `due`: when it is due; nothing
+-- if the caller only looks.
 local function note_retrying(id, failures, due)
   local before = failures
   if not failures then

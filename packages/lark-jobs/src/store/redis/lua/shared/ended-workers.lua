@@ -1,5 +1,5 @@
--- The records of workers that have ended: they are kept while they say how the runs of the worker went, and for an hour
--- if it has died (`store/contract/lost-workers.ts`). If nobody reads that, the oldest go.
+-- The records of workers that have ended: they are kept while they say how the runs of the worker went, and
+-- for an hour if it has died (`store/contract/lost-workers.ts`). If nobody reads that, the oldest go.
 -- needs: start
 -- gives: is_lost, forget_ended
 

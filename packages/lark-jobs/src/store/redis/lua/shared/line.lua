@@ -4,8 +4,8 @@
 --                merges the two halves
 --   void   SET   entries of the list that no longer count, because the job was cancelled, removed or rescheduled.
 --                Removing them from the list would cost its length. An id is in a list at most once
--- `priorities` has the lines other than 0. A job of a group is not in a line but in a lane (lane.lua). As its priority,
--- functions take and return `5@lane`, or `@lane`.
+-- `priorities` has the lines other than 0. A job of a group is not in a line but in a lane (lane.lua). As its
+-- priority, functions take and return `5@lane`, or `@lane`.
 -- needs: start
 -- gives: line, lines, open_line, may_open, made_at, queued
 local function line(name, priority)
@@ -36,9 +36,9 @@ local function open_line(priority)
   end
 end
 
--- Whether new jobs of a priority other than 0 may be queued; then their line is open. At most 255 such lines are in use:
--- each has jobs, or had some at the last claim. Only if there are more, the empty ones are looked for, once a call. (A job
--- that comes back to its line opens it without a question.)
+-- Whether new jobs of a priority other than 0 may be queued; then their line is open. At most 255 such lines
+-- are in use: each has jobs, or had some at the last claim. Only if there are more, the empty ones are looked
+-- for, once a call. (A job that comes back to its line opens it without a question.)
 local opened, have_looked = {}, false
 local function may_open(priority)
   if redis.call('ZADD', key('priorities'), priority, priority) == 0
@@ -75,8 +75,8 @@ local function made_at(id)
   return at
 end
 
--- When and at which priority a job was queued. A record may be missing if the server evicts keys: a claim skips such
--- jobs.
+-- When and at which priority a job was queued. A record may be missing if the server evicts keys: a claim
+-- skips such jobs.
 local function queued(id, record)
   local after, priority, lane = string.match(record or '0', '^(-?%d+),?(-?%d*)(@?[^,|~]*)')
   if lane and string.sub(lane, 1, 1) == '@' then

@@ -1,5 +1,5 @@
--- A change that the store itself numbers, so that it can be sent again: its caller, its number and its connection
--- (calls.lua) are in front of the arguments that the header of the script names.
+-- A change that the store itself numbers, so that it can be sent again: its caller, its number and its
+-- connection (calls.lua) are in front of the arguments that the header of the script names.
 -- needs: calls
 -- gives: recalled
 

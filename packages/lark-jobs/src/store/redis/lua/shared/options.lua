@@ -1,5 +1,5 @@
--- The options in a record: JSON text. A change finds the members in the text and leaves the others as they are, because
--- `cjson` would make an object of an empty list, and lose digits of large numbers.
+-- The options in a record: JSON text. A change finds the members in the text and leaves the others as they
+-- are, because `cjson` would make an object of an empty list, and lose digits of large numbers.
 -- module: options
 -- gives: options_of, with_options, with_tags
 
@@ -40,8 +40,8 @@ local function options_of(record)
   return names, values
 end
 
--- The record with changed options. `changes`: JSON texts by name; '' removes an option. Damaged options stay as they
--- are.
+-- The record with changed options. `changes`: JSON texts by name; '' removes an option. Damaged options stay
+-- as they are.
 local function with_options(record, changes)
   local after, line, json, rest = string.match(record, '^([^,|]*),?([^,|]*),?([^|]*)(|.*)$')
   if json ~= '' and string.byte(json) ~= 123 then
@@ -71,8 +71,8 @@ local function texts_in(list)
   return found
 end
 
--- The record with more tags, or without some. `list`: JSON. Nothing if it would have more than `most`, or if its options
--- are damaged.
+-- The record with more tags, or without some. `list`: JSON. Nothing if it would have more than `most`, or if
+-- its options are damaged.
 local function with_tags(record, list, is_more, most)
   local _, values = options_of(record)
   local changed, tags = {}, {}

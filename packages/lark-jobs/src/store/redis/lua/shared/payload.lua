@@ -40,7 +40,8 @@ local function bytes_of(record)
   return at and at - 1 + (tonumber(string.sub(record, at + 1)) or 0) or record and #record or 0
 end
 
--- Whether the payload of a record can be replaced: the record is not damaged, and has no mark of another format.
+-- Whether the payload of a record can be replaced: the record is not damaged, and has no mark of another
+-- format.
 local function is_changeable(record)
   return payload_at(record) and not string.find(record, '^[^,|]*,[^,|]*,!')
 end

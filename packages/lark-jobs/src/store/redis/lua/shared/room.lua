@@ -1,13 +1,13 @@
--- How many bytes of jobs a claim may still hand out, in a partition that has large jobs. (A thousand small jobs always
--- fit.) The first job is handed out whatever its size. A job that does not fit ends the claim, because the jobs after
--- it must not pass it.
+-- How many bytes of jobs a claim may still hand out, in a partition that has large jobs. (A thousand small
+-- jobs always fit.) The first job is handed out whatever its size. A job that does not fit ends the claim,
+-- because the jobs after it must not pass it.
 -- module: rooms
 -- needs: start, payloads
 -- gives: byte_room
 local byte_room = { left = MAX_BYTES, is_full = false, is_empty = true, floor = -math.huge }
 
--- Whether the job with this record fits. `is_more`: the claim has a job of its lane already, so it may only use the
--- share of the lane.
+-- Whether the job with this record fits. `is_more`: the claim has a job of its lane already, so it may only
+-- use the share of the lane.
 function byte_room.takes(record, is_more)
   local left = byte_room.left - payloads().bytes_of(record)
   byte_room.is_full = left < 0 and not byte_room.is_empty

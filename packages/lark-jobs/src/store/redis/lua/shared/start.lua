@@ -1,5 +1,5 @@
--- The clock and the keys. KEYS[1] is one key of the partition, or one of the store-wide keys. All other keys have the
--- same prefix and hash tag, so that they are in the same slot. Times are in milliseconds since 1970.
+-- The clock and the keys. KEYS[1] is one key of the partition, or one of the store-wide keys. All other keys
+-- have the same prefix and hash tag, so that they are in the same slot. Times are in milliseconds since 1970.
 -- gives: tag, key, in_cluster, now, made
 
 -- The most items that one call takes, moves or removes.

@@ -1,6 +1,6 @@
--- Which moves of a job change nothing any more (`store/contract/moves.ts`, Void). Each is kept as the trace of a move is
--- (gone.lua), to no partition, but under a digest: nothing of a job that was purged may be kept, and an id may say whose
--- it is. No job has such an id, because ids of the application have no colon.
+-- Which moves of a job change nothing any more (`store/contract/moves.ts`, Void). Each is kept as the trace
+-- of a move is (gone.lua), to no partition, but under a digest: nothing of a job that was purged may be kept,
+-- and an id may say whose it is. No job has such an id, because ids of the application have no colon.
 -- needs: start, options, gone
 -- gives: moved_at_of, revoke, revoke_put, is_revoked
 

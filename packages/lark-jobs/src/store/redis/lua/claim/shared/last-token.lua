@@ -1,5 +1,6 @@
--- The last tokens of jobs that had started and were taken back: late outcomes under them count until the job is claimed
--- again (late-outcome.lua). They are in `direct`; other jobs that must not be prefetched have 1 there.
+-- The last tokens of jobs that had started and were taken back: late outcomes under them count until the job
+-- is claimed again (late-outcome.lua). They are in `direct`; other jobs that must not be prefetched have 1
+-- there.
 -- module: last_tokens
 -- needs: start
 -- gives: may_settle, settles_no_more

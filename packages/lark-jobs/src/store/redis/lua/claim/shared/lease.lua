@@ -8,8 +8,9 @@
 -- needs: start, last_tokens
 -- gives: open_claim, started_of, is_held, read_holder, has_begun, held_by, leave_claim, claimed_at, crash_limit
 
--- The value of the field '' of `holders`. Redis keeps a hash of up to 512 short fields as a list, and searches the list
--- for each field. One value of over 64 bytes makes it a hash table (in batches of 200, a job of 5.6 µs takes 1.9 less).
+-- The value of the field '' of `holders`. Redis keeps a hash of up to 512 short fields as a list, and
+-- searches the list for each field. One value of over 64 bytes makes it a hash table (in batches of 200, a
+-- job of 5.6 µs takes 1.9 less).
 local TABLE = 'this text is long enough that the hash in which it stands is a table'
 
 -- The crashes after which a job fails. In a record, a limit of the job's own is the first of its options.
@@ -17,16 +18,17 @@ local function crash_limit(record)
   return tonumber(string.match(record or '', '^[^,|]*,[^,|]*,{"maxCrashes":(%d+)')) or MAX_CRASHES
 end
 
--- Whether a job with these counters (counters.lua) is a suspect: one crash below its limit. It must run alone in its
--- process. Most jobs have no counters.
+-- Whether a job with these counters (counters.lua) is a suspect: one crash below its limit. It must run alone
+-- in its process. Most jobs have no counters.
 local function is_suspect(counters, record)
   local crashes = counters and tonumber(string.match(counters, '^%d+,%d+,(%d+)')) or 0
   return crashes > 0 and crashes >= crash_limit(record) - 1
 end
 
--- Opens a claim of jobs that have left their lines. The first `started` jobs begin at once, except for suspects.
--- `places`: the places that are not the time of queueing, or that have a lane behind them (turn.lua). `counters`:
--- the counters of each job, or nothing if no job has counters. `records`: of the jobs, if there are counters.
+-- Opens a claim of jobs that have left their lines. The first `started` jobs begin at once, except for
+-- suspects. `places`: the places that are not the time of queueing, or that have a lane behind them
+-- (turn.lua). `counters`: the counters of each job, or nothing if no job has counters. `records`: of the
+-- jobs, if there are counters.
 local function open_claim(token, ids, started, places, ends, counters, records)
   local holders = { '', TABLE }
   local begins, prefetched = token .. '|', token .. '|a'
@@ -74,8 +76,8 @@ local function has_begun(start)
   return start == '' or start == 'b'
 end
 
--- The jobs of a claim that are still held, in their order, and their holder fields. `after`: only the jobs after this
--- id.
+-- The jobs of a claim that are still held, in their order, and their holder fields. `after`: only the jobs
+-- after this id.
 local function held_by(token, after)
   local claim = redis.call('HGET', key('claims'), token)
   local ids, held, holders = {}, {}, {}

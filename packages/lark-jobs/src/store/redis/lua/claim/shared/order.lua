@@ -10,12 +10,13 @@
 -- Set if the claim counts bytes (room.lua).
 local room
 
--- How many more entries this call may look at to find void ones. It looks only behind an entry that it has found void.
+-- How many more entries this call may look at to find void ones. It looks only behind an entry that it has
+-- found void.
 local sweeps = 10000
 
--- Removes void entries from the head of a list: of jobs that were cancelled or removed while they waited. There may be
--- a hundred thousand (0.5 µs each), so that a call removes some 10,000 at most, and leaves the others to the next call.
--- (There are 256 lines at most, so it is not the number of looks that is bounded.)
+-- Removes void entries from the head of a list: of jobs that were cancelled or removed while they waited.
+-- There may be a hundred thousand (0.5 µs each), so that a call removes some 10,000 at most, and leaves the
+-- others to the next call. (There are 256 lines at most, so it is not the number of looks that is bounded.)
 local function drop_voids(list, void)
   local size, count = 2, 2
   while count == size and sweeps > 0 do
@@ -33,9 +34,9 @@ local function drop_voids(list, void)
   end
 end
 
--- The slow path, for lines with due jobs in the `due` half, with void entries, or if bytes are counted. It merges the
--- two halves. At the same millisecond the lower id goes first, because ids are in order of dispatch. Returns whether a
--- job did not fit.
+-- The slow path, for lines with due jobs in the `due` half, with void entries, or if bytes are counted. It
+-- merges the two halves. At the same millisecond the lower id goes first, because ids are in order of
+-- dispatch. Returns whether a job did not fit.
 local function merge(priority, limit, ids, places)
   local list, due, void = line('line', priority), line('due', priority), line('void', priority)
   local early = redis.call('ZRANGE', due, '-inf', now, 'BYSCORE', 'LIMIT', 0, limit - #ids, 'WITHSCORES')
@@ -91,8 +92,8 @@ local function merge(priority, limit, ids, places)
   return is_over
 end
 
--- Appends to `ids` until there are `limit`. `places` gets the place of each job whose place is not the time it was
--- queued.
+-- Appends to `ids` until there are `limit`. `places` gets the place of each job whose place is not the time
+-- it was queued.
 -- Returns whether the next job does not fit.
 local function take(priority, limit, ids, places)
   local list, due, void = line('line', priority), line('due', priority), line('void', priority)
@@ -112,8 +113,8 @@ end
 -- Set if priorities age: the milliseconds of one step.
 local aging
 
--- Takes jobs off the lines when priorities age: each step of a job's priority counts as if the job had come so many
--- milliseconds sooner. No stored place changes: only the heads of the lines are compared.
+-- Takes jobs off the lines when priorities age: each step of a job's priority counts as if the job had come
+-- so many milliseconds sooner. No stored place changes: only the heads of the lines are compared.
 local function take_aging(all, limit, ids, places)
   -- The aged place of the first due job of a line; infinite if no job is due.
   local function aged_place(priority)
@@ -185,8 +186,9 @@ local function next_due(all)
   return nearest
 end
 
--- Takes jobs of lanes, and jobs without a lane, in fair turns: each lane gives as many jobs as the others, and the ids
--- alternate between lanes. `permitted`: for how many jobs of each limiter the claimer has permits, `limiter=count,…`.
+-- Takes jobs of lanes, and jobs without a lane, in fair turns: each lane gives as many jobs as the others,
+-- and the ids alternate between lanes. `permitted`: for how many jobs of each limiter the claimer has
+-- permits, `limiter=count,…`.
 local function take_turns(all, most, ids, places, permitted)
   -- Takes the next jobs without a lane, in the order of their lines, and gives them their next turn.
   local function take_own(all, most, places)
@@ -200,8 +202,8 @@ local function take_turns(all, most, ids, places, permitted)
     return ids
   end
 
-  -- The lanes whose turn it is, the next first, at most `most`; '' stands for the jobs without a lane. `permits`: how
-  -- many jobs of each limiter may begin.
+  -- The lanes whose turn it is, the next first, at most `most`; '' stands for the jobs without a lane.
+  -- `permits`: how many jobs of each limiter may begin.
   local function in_turn(all, most, permits)
     local order = {}
     local function add(suffix, count)
@@ -262,8 +264,8 @@ local function take_turns(all, most, ids, places, permitted)
   end
 end
 
--- How many of the taken jobs may be handed out if only the first `limit` start at once: a job after these that must not
--- be prefetched ends the claim.
+-- How many of the taken jobs may be handed out if only the first `limit` start at once: a job after these
+-- that must not be prefetched ends the claim.
 local function prefetch_until(ids, limit)
   if #ids > limit and redis.call('EXISTS', key('direct')) == 1 then
     for i, no_prefetch in ipairs(redis.call('HMGET', key('direct'), unpack(ids))) do

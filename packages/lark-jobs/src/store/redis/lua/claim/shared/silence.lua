@@ -1,10 +1,10 @@
--- Silences of the store: `store/contract/rules/silence.ts`. In `settings`: heard, when a worker last surveyed the partition
--- while it had leases; silent, when the last silence was over.
+-- Silences of the store: `store/contract/rules/silence.ts`. In `settings`: heard, when a worker last surveyed
+-- the partition while it had leases; silent, when the last silence was over.
 -- needs: start
 -- gives: hear
 
--- Notes that a worker has asked, if there are leases. Returns until when leases last that have not been renewed since the
--- last silence, or 0.
+-- Notes that a worker has asked, if there are leases. Returns until when leases last that have not been
+-- renewed since the last silence, or 0.
 local function hear(lease)
   local first = redis.call('ZRANGE', key('leases'), 0, 0, 'WITHSCORES')[2]
   local heard, silent = unpack(redis.call('HMGET', key('settings'), 'heard', 'silent'))

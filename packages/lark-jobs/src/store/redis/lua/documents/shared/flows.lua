@@ -15,8 +15,9 @@
 -- needs: start
 -- gives: read_flow, remove_flow, hand_out_flows
 
--- Reads a flow, and the ends that are news. Returns { id; rev; definition; state; reserved; size; completed; failed;
--- cancelled; indices and ends of news }, its bytes, and whether it was called; nothing if it is not there.
+-- Reads a flow, and the ends that are news. Returns { id; rev; definition; state; reserved; size; completed;
+-- failed; cancelled; indices and ends of news }, its bytes, and whether it was called; nothing if it is not
+-- there.
 local function read_flow(id, has_news)
   local flow, called = { id }, nil
   flow[2], flow[3], flow[4], flow[5], flow[6], flow[7], flow[8], flow[9], called = unpack(redis.call(
@@ -45,8 +46,9 @@ local function remove_flow(id)
   )
 end
 
--- Hands out flows. `lease`: milliseconds. `step`: by how much a number rises. `left`: how many bytes the answer may
--- still carry. `anyway`: one flow also if it is larger. Returns them, and whether some were not there any more.
+-- Hands out flows. `lease`: milliseconds. `step`: by how much a number rises. `left`: how many bytes the
+-- answer may still carry. `anyway`: one flow also if it is larger. Returns them, and whether some were not
+-- there any more.
 local function hand_out_flows(ids, lease, step, left, anyway)
   local handed, leases, is_any_gone, till = {}, {}, false, string.format('%.0f', now + lease)
   for _, id in ipairs(ids) do

@@ -12,8 +12,8 @@ local function flags_of_ticks()
   return { ticks = flags[1], flows = flags[2] }
 end
 
--- Milliseconds until a schedule or a flow is due; nothing if none will be. `flags`: the sets that were there. `changed`:
--- the set that this call has changed, or nothing.
+-- Milliseconds until a schedule or a flow is due; nothing if none will be. `flags`: the sets that were there.
+-- `changed`: the set that this call has changed, or nothing.
 local function next_tick(flags, changed)
   local first = math.huge
   for _, name in ipairs({ 'ticks', 'flows' }) do

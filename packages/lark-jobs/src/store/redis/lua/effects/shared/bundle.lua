@@ -5,7 +5,8 @@
 --   remembered:bundle        ZSET  bundle -> until when: those that were acknowledged. They are not in `remembered`,
 --                                  because their runs are forgotten with them
 --   bundles:<flow>.<home>:   ZSET  first-last|when they ended -> last: the runs of bundles, until these are forgotten
--- A bundle is a text: `<flow>.<home>:`, the numbers of the members as count.lua reads them, `|`, and when they ended.
+-- A bundle is a text: `<flow>.<home>:`, the numbers of the members as count.lua reads them, `|`, and when
+-- they ended.
 -- module: effects
 -- needs: start, counting
 -- gives: keep_bundle, take_out, hand_out_bundles, acknowledge_bundles, forget_bundles, ends_in_bundles
@@ -13,8 +14,8 @@
 -- So many bundles are looked at to find members that are taken out.
 local looks = 100
 
--- What is before the numbers of the members of a bundle, their runs, how many they are, and when they ended; nothing if
--- the text is no bundle.
+-- What is before the numbers of the members of a bundle, their runs, how many they are, and when they ended;
+-- nothing if the text is no bundle.
 local function read_bundle(bundle)
   local head, text, at = string.match(bundle, '^(.*:)([%d,-]+)|(%d+)$')
   local runs, count = text and counting().runs_of(text) or {}, 0
@@ -48,9 +49,9 @@ local function forget_runs(head, runs, at)
   redis.call('ZREM', key('bundles:' .. head), unpack(texts))
 end
 
--- Takes members out of the bundles that are not acknowledged. `wanted`: a set of numbers. `at`: when they ended, or
--- nothing for any time. Returns the runs of those that it has found. It looks at the last 100 bundles that were written
--- or handed out: a member of another one is delivered, and its flow counts it once.
+-- Takes members out of the bundles that are not acknowledged. `wanted`: a set of numbers. `at`: when they
+-- ended, or nothing for any time. Returns the runs of those that it has found. It looks at the last 100
+-- bundles that were written or handed out: a member of another one is delivered, and its flow counts it once.
 local function take_out(head, wanted, at)
   local found, all = {}, redis.call('ZRANGE', key('effects:bundle'), 0, looks - 1, 'REV', 'WITHSCORES')
   for i = 1, #all, 2 do
@@ -74,8 +75,8 @@ local function take_out(head, wanted, at)
   return found
 end
 
--- Hands out the bundles that are due longest, with `most` members at most, and appends `bundle` and a list to `answer`.
--- `handed`: those that this call hands out already.
+-- Hands out the bundles that are due longest, with `most` members at most, and appends `bundle` and a list to
+-- `answer`. `handed`: those that this call hands out already.
 local function hand_out_bundles(answer, most, handed)
   local leases, gone, name = {}, {}, key('effects:bundle')
   local due = most > 0 and redis.call('ZRANGE', name, '-inf', now, 'BYSCORE', 'LIMIT', 0, most) or {}
@@ -144,8 +145,8 @@ local function forget_bundles(most)
   return #over
 end
 
--- When members completed of whose jobs nothing is kept, by id. Runs of one flow overlap only where a member has ended
--- again, so the run of a member is among the first that end behind it.
+-- When members completed of whose jobs nothing is kept, by id. Runs of one flow overlap only where a member
+-- has ended again, so the run of a member is among the first that end behind it.
 local function ends_in_bundles(ids)
   local ends = {}
   for _, id in ipairs(ids) do

@@ -1,7 +1,7 @@
--- Hands out effects. (Measured on 2026-11-27, 2 cores, 24 GiB, Node 20, load 24, 50 jobs a claim, the best of 7 runs, time of
--- the server. To settle a job and claim the next took 5.3 µs for a plain job, and 7.0 µs for a member of a batch at home
--- (home.lua). A member with another home took 8.8 µs, with its effect, its flow and the acknowledgement; and some
--- 17 µs when each member had an effect of its own.)
+-- Hands out effects. (Measured on 2026-11-27, 2 cores, 24 GiB, Node 20, load 24, 50 jobs a claim, the best of
+-- 7 runs, time of the server. To settle a job and claim the next took 5.3 µs for a plain job, and 7.0 µs for
+-- a member of a batch at home (home.lua). A member with another home took 8.8 µs, with its effect, its flow
+-- and the acknowledgement; and some 17 µs when each member had an effect of its own.)
 -- module: delivery
 -- needs: start, payloads, show, effects, ended
 -- gives: serve
@@ -10,8 +10,9 @@
 -- The bytes of jobs that this answer may still carry, and how many it has.
 local left, taken = MAX_BYTES, 0
 
--- Hands out the effects of one kind that are due longest, and appends { kind; jobs as in show.lua } to `answer`, once
--- for each state. `most`: how many at most. `floor`: how many bytes must be left. Returns how many it has handed out.
+-- Hands out the effects of one kind that are due longest, and appends { kind; jobs as in show.lua } to
+-- `answer`, once for each state. `most`: how many at most. `floor`: how many bytes must be left. Returns how
+-- many it has handed out.
 local function hand_out(answer, kind, most, lease, floor)
   local name = key('effects:' .. kind)
   local ids = most > 0 and redis.call('ZRANGE', name, '-inf', now, 'BYSCORE', 'LIMIT', 0, most) or {}
@@ -66,8 +67,8 @@ local function hand_out(answer, kind, most, lease, floor)
   return #leases / 2
 end
 
--- Hands out nodes that completed in this call, and appends `fresh` and { when they ended; their ids; their results } to
--- `answer`.
+-- Hands out nodes that completed in this call, and appends `fresh` and { when they ended; their ids; their
+-- results } to `answer`.
 local function hand_out_fresh(answer)
   local ids, found, results = effects().fresh, {}, key('results')
   if redis.call('EXISTS', results) == 1 then
@@ -90,9 +91,9 @@ local function hand_out_fresh(answer)
   answer[#answer + 1] = { string.format('%.0f', now), ids, found }
 end
 
--- Does what a call says of effects. `wanted`: `e` and the milliseconds for which the caller has hooks, if it takes
--- some, or 0 if it takes no effects; then, from the next line on, the effects that were delivered. Returns the effects that are
--- handed out, or nothing.
+-- Does what a call says of effects. `wanted`: `e` and the milliseconds for which the caller has hooks, if it
+-- takes some, or 0 if it takes no effects; then, from the next line on, the effects that were delivered.
+-- Returns the effects that are handed out, or nothing.
 local function serve(wanted)
   local lease, names = string.match(wanted, '^e(%d*)\n?(.*)$')
   effects().acknowledge(names)

@@ -17,8 +17,8 @@
 
 -- `is`: this call wrote effects while none was due, and has not handed them out.
 local owed = { is = false }
--- What completed in this call, and what its answer hands out, because the lease has begun: the ids of nodes; bundles, and
--- how many members these have.
+-- What completed in this call, and what its answer hands out, because the lease has begun: the ids of nodes;
+-- bundles, and how many members these have.
 local fresh = { bundles = {}, count = 0 }
 
 -- When the next effect is handed out; nothing if there is none.
@@ -48,8 +48,8 @@ local function write_bundles(groups, takes)
   redis.call('HSETNX', key('settings'), 'effects', 1)
 end
 
--- Writes the effects of jobs that end now. `how`: as in end.lua. `takes`: the answer hands out members. So those that
--- completed need not be read again. `away`: which of them are members of flows with another home.
+-- Writes the effects of jobs that end now. `how`: as in end.lua. `takes`: the answer hands out members. So
+-- those that completed need not be read again. `away`: which of them are members of flows with another home.
 local function write_effects(state, ids, how, takes, away)
   local at = string.format('%.0f', now)
   local hooked = how == 'untold' and redis.call('HMGET', key('hooked'), unpack(ids)) or {}
@@ -143,8 +143,8 @@ local function mark(ids)
   end
 end
 
--- Hides those of the jobs that have effects: nobody sees them any more. `ends`: their fields of `ended`. Returns the
--- others.
+-- Hides those of the jobs that have effects: nobody sees them any more. `ends`: their fields of `ended`.
+-- Returns the others.
 local function hide(ids, ends)
   local others, hidden, ended = {}, {}, {}
   for i, id in ipairs(ids) do
@@ -165,7 +165,8 @@ local function hide(ids, ends)
   return others
 end
 
--- Some effects of the jobs are over. Forgets the ends of those jobs that have no other, and removes the hidden ones.
+-- Some effects of the jobs are over. Forgets the ends of those jobs that have no other, and removes the
+-- hidden ones.
 local function release(ids)
   if #ids == 0 then
     return
@@ -227,8 +228,8 @@ local function remember_ends(state, ids, how, ms)
   forget_remembered(MAX_ITEMS)
 end
 
--- Acknowledges effects of one kind of jobs that ended at the same time, or bundles, at most `MAX_ITEMS`. If a job ended at
--- another time, the name is that of an earlier end.
+-- Acknowledges effects of one kind of jobs that ended at the same time, or bundles, at most `MAX_ITEMS`. If a
+-- job ended at another time, the name is that of an earlier end.
 local function acknowledge_some(kind, at, ids)
   local over = string.format('%.0f', now + RESEND_MEMORY)
   if kind == 'b' then
@@ -257,8 +258,9 @@ local function acknowledge_some(kind, at, ids)
   end
 end
 
--- Acknowledges effects. `names`: the first letter of a kind, when jobs ended, and their ids, one a line; or `b`, and
--- bundles or parts of them; then a tab, and others. A command takes some thousand arguments at most, so a long list is taken in slices.
+-- Acknowledges effects. `names`: the first letter of a kind, when jobs ended, and their ids, one a line; or
+-- `b`, and bundles or parts of them; then a tab, and others. A command takes some thousand arguments at most,
+-- so a long list is taken in slices.
 local function acknowledge(names)
   for kind, at, list in string.gmatch(names, '([hmb])(%d*)([^\t]+)') do
     local ids = {}
@@ -279,9 +281,9 @@ local function acknowledge(names)
   end
 end
 
--- Rings a worker that waits, or one that holds jobs, if effects are due that no call has handed out. `heard`: how many
--- callers this call has rung already. Workers renew their leases, so a lease that ends early is perhaps one of a dead
--- worker.
+-- Rings a worker that waits, or one that holds jobs, if effects are due that no call has handed out. `heard`:
+-- how many callers this call has rung already. Workers renew their leases, so a lease that ends early is
+-- perhaps one of a dead worker.
 local function ring_for_effects(heard)
   if not owed.is or heard > 0 or ring(1, true) > 0 then
     return

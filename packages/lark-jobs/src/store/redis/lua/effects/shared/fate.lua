@@ -5,8 +5,8 @@
 local ended_states = ENDED_STATES
 
 -- Returns a letter for each id, p(resent), e(nded), c(ut: it has ended, but there is no room for it) or u(nknown), as
--- one text; for each state the ended jobs as in show.lua, without payloads, in one list; how many bytes are left; and
--- the records.
+-- one text; for each state the ended jobs as in show.lua, without payloads, in one list; how many bytes are
+-- left; and the records.
 local function fates_of(ids)
   local records, ends = redis.call('HMGET', key('jobs'), unpack(ids)), redis.call('HMGET', key('ended'), unpack(ids))
   local fates, groups, shown, left, texts = {}, {}, {}, MAX_BYTES, {}
@@ -44,7 +44,8 @@ local function fates_of(ids)
   return table.concat(fates), shown, left, records
 end
 
--- What tells jobs apart that have an id one after the other, for those of these records that have it; false for others.
+-- What tells jobs apart that have an id one after the other, for those of these records that have it; false
+-- for others.
 local function births_of(records)
   local births = {}
   for i, record in ipairs(records) do

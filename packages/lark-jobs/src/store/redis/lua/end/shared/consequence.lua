@@ -4,8 +4,8 @@
 -- needs: start, line, place, lanes, counters, reports, lease, end, ring, event, pausing, last_tokens
 -- gives: outcomes, take_back
 
--- Puts a job back into its line, unless somebody has asked meanwhile to cancel it. `event`: what listeners hear, or
--- nothing. `failures`: how often it has failed, if the caller knows.
+-- Puts a job back into its line, unless somebody has asked meanwhile to cancel it. `event`: what listeners
+-- hear, or nothing. `failures`: how often it has failed, if the caller knows.
 local function fall_back(id, place, job, event, failures)
   if job.notice then
     redis.call('HSET', key('reasons'), id, job.notice)
@@ -23,8 +23,8 @@ local function fall_back(id, place, job, event, failures)
   end
 end
 
--- A function for each kind of outcome. New outcome: what becomes of the job. `job`: its holder field, a notice to
--- cancel it, and how many ended jobs of each state are kept.
+-- A function for each kind of outcome. New outcome: what becomes of the job. `job`: its holder field, a
+-- notice to cancel it, and how many ended jobs of each state are kept.
 local outcomes = {}
 
 -- value: milliseconds until the retry | the error
@@ -36,8 +36,8 @@ function outcomes.retried(id, value, job)
   fall_back(id, now + tonumber(after), job, 'retrying', failures + 1)
 end
 
--- value: milliseconds, followed by `g` or `q` if its group or queue is paused meanwhile, or by `s` if the worker could not
--- read the job, and by `|` and the reason if there is one
+-- value: milliseconds, followed by `g` or `q` if its group or queue is paused meanwhile, or by `s` if the
+-- worker could not read the job, and by `|` and the reason if there is one
 function outcomes.released(id, value, job)
   local after, what, because = string.match(value, '^(%d+)([gqs]?)|?(.*)$')
   local runs, failures, crashes, releases = counted(id)
@@ -96,9 +96,10 @@ function outcomes.cancelled(id, value, job)
   end_as('cancelled', { id }, job.kept.cancelled)
 end
 
--- Takes back a job whose lease has ended. A job that had started counts a crash, unless `cause` is nothing: the error
--- for a crash, as JSON without its first field. Returns the state for the caller to end the job in, or `pending`: the
--- job went back to its line; and whether the job counted a crash. `is_unread`: the worker has not read the claim.
+-- Takes back a job whose lease has ended. A job that had started counts a crash, unless `cause` is nothing:
+-- the error for a crash, as JSON without its first field. Returns the state for the caller to end the job in,
+-- or `pending`: the job went back to its line; and whether the job counted a crash. `is_unread`: the worker
+-- has not read the claim.
 local function take_back(id, holder, cause, is_unread)
   local token, start, place = read_holder(holder)
   local reason = redis.call('HGET', key('notices'), id)

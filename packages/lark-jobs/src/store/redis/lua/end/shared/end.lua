@@ -1,14 +1,17 @@
--- The end of jobs: the one way into an ended state. It writes the state and the effects (effect.lua) in one step.
+-- The end of jobs: the one way into an ended state. It writes the state and the effects (effect.lua) in one
+-- step.
 -- needs: start, retain, failed_jobs, effects, counting, watching, keeping, event, schedules
 -- gives: end_as, ends
 
--- `watched`: when the last watch of the partition lapses (watching.lua), or ''; nothing if this call has not read it.
--- `keeps`: some jobs are kept for an age of their own (keeping.lua). `takes`: the answer hands out members. `took`: how
--- long runs took, by id, or nothing. `calls`: a flow has become due. `kinds`: of failed jobs, by id, or nothing.
+-- `watched`: when the last watch of the partition lapses (watching.lua), or ''; nothing if this call has not
+-- read it. `keeps`: some jobs are kept for an age of their own (keeping.lua). `takes`: the answer hands out
+-- members. `took`: how long runs took, by id, or nothing. `calls`: a flow has become due. `kinds`: of failed
+-- jobs, by id, or nothing.
 local ends = {}
 
--- Ends jobs that have left their lines and claims. `kept`: how many jobs of this state are kept. `how`: `untold` if no
--- handler ran that could do what its class does when a job ends; `removed` if a person removed the jobs.
+-- Ends jobs that have left their lines and claims. `kept`: how many jobs of this state are kept. `how`:
+-- `untold` if no handler ran that could do what its class does when a job ends; `removed` if a person removed
+-- the jobs.
 local function end_as(state, ids, kept, how)
   if #ids == 0 then
     return

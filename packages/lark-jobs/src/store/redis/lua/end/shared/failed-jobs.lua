@@ -3,13 +3,14 @@
 --   failed-kinds   ZSET  kind | when | id: the newest jobs of each kind, which go last
 --   failed-spares  ZSET  id -> when: the others
 --   failed-wholes  ZSET  id -> when: those that have all of their errors
--- In `settings`, `failed-bytes` is their sum; `dropped` and `dropped-at`: how many were removed before their age, and when
--- last. Jobs that failed before an upgrade from layout 8 are in none of these.
+-- In `settings`, `failed-bytes` is their sum; `dropped` and `dropped-at`: how many were removed before their
+-- age, and when last. Jobs that failed before an upgrade from layout 8 are in none of these.
 -- module: failed_jobs
 -- needs: start, payloads
 -- gives: note_failed, forget_failed, next_to_go
 
--- What a retention says: how many jobs, their age and bytes, how many have all of their errors, how many of a kind go last.
+-- What a retention says: how many jobs, their age and bytes, how many have all of their errors, how many of a
+-- kind go last.
 local function read_policy(kept)
   local count, age, bytes, whole, of_kind = string.match(kept, '^(%d+);(%d+);(%d+);(%d+);(%d+)$')
   return tonumber(count), tonumber(age), tonumber(bytes), tonumber(whole), tonumber(of_kind)
@@ -49,7 +50,8 @@ local function shorten(ids)
   add_bytes(-freed)
 end
 
--- Notes jobs that have failed at `at`. `kinds`: the kind of each, by id; without one, the jobs of a class are of one kind.
+-- Notes jobs that have failed at `at`. `kinds`: the kind of each, by id; without one, the jobs of a class are
+-- of one kind.
 local function note_failed(ids, at, kinds, kept)
   local _, _, _, whole, of_kind = read_policy(kept)
   local when, sum, sizes, wholes = string.format('%.0f', at), 0, {}, {}
@@ -104,8 +106,8 @@ local function forget_failed(ids)
   return sum
 end
 
--- At most so many of the jobs that go first, and the bytes of those that are noted here although they are not in their
--- state: the server has evicted that.
+-- At most so many of the jobs that go first, and the bytes of those that are noted here although they are not
+-- in their state: the server has evicted that.
 local function spares_of(most)
   local ids, found, gone = redis.call('ZRANGE', key('failed-spares'), 0, most - 1), {}, {}
   for i, at in ipairs(#ids > 0 and redis.call('ZMSCORE', key('failed'), unpack(ids)) or {}) do
@@ -115,7 +117,8 @@ local function spares_of(most)
   return found, #gone > 0 and forget_failed(gone) or 0
 end
 
--- The failed jobs that go because there are too many, at most 1,000. Counts those that are removed before their age.
+-- The failed jobs that go because there are too many, at most 1,000. Counts those that are removed before
+-- their age.
 local function next_to_go(kept)
   local count, age, bytes = read_policy(kept)
   local excess = redis.call('ZCARD', key('failed')) - count

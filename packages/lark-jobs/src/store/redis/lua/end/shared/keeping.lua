@@ -43,7 +43,8 @@ local function remember_unkept(state, ids)
   effects().remember_ends(state, ids, nil, UNKEPT_MEMORY)
 end
 
--- Ends those of the jobs that have an age of their own in this state, and members that failed. Returns the others.
+-- Ends those of the jobs that have an age of their own in this state, and members that failed. Returns the
+-- others.
 local function keep_some(state, ids)
   local entries, others, none, scored, ends, logs = redis.call('HMGET', key('keeps'), unpack(ids)), {}, {}, {}, {}, {}
   local at = string.format('%.0f', now)
@@ -82,7 +83,8 @@ local function let_go(state, ids)
   redis.call('ZREM', key('kept'), unpack(ids))
 end
 
--- A member that failed is kept for its own age from now on, or as its queue says. `kept`: how many failed jobs are kept.
+-- A member that failed is kept for its own age from now on, or as its queue says. `kept`: how many failed
+-- jobs are kept.
 local function unpin(id, kept)
   local own, _, least = ages_of(redis.call('HGET', key('keeps'), id), 'failed')
   local at = redis.call('ZSCORE', key('kept:failed'), id)
@@ -98,9 +100,9 @@ local function unpin(id, kept)
   end
 end
 
--- Removes at most `most` jobs that are kept no longer, and as many logs. A job of which only the least age is over goes
--- to the others of its state. `counts`: how many of these are kept. Returns how many jobs were removed, and how many
--- jobs and logs were found.
+-- Removes at most `most` jobs that are kept no longer, and as many logs. A job of which only the least age is
+-- over goes to the others of its state. `counts`: how many of these are kept. Returns how many jobs were
+-- removed, and how many jobs and logs were found.
 local function drop_old(most, counts)
   local ids = most > 0 and redis.call('ZRANGE', key('kept'), '-inf', now, 'BYSCORE', 'LIMIT', 0, most) or {}
   local gone = {}

@@ -24,8 +24,9 @@ local function keep_error(id, json)
   keep('errors', id, string.format('{"at":%.0f,', now) .. string.sub(json, 2), MAX_ERRORS, math.huge)
 end
 
--- Keeps what a run reports: `\30JSON\30` if there is progress, and then log lines. `is_note`: of a note, which may be
--- sent again. Then the log already ends with these lines. Returns the progress, if there is some.
+-- Keeps what a run reports: `\30JSON\30` if there is progress, and then log lines. `is_note`: of a note,
+-- which may be sent again. Then the log already ends with these lines. Returns the progress, if there is
+-- some.
 local function keep_report(id, text, is_note)
   local progress, lines = string.match(text, '^\30(.-)\30(.*)$')
   lines = lines or text

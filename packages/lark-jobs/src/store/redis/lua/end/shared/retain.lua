@@ -1,5 +1,5 @@
--- Which ended jobs are kept: removes those that retention or a person removes. A job whose effects are not acknowledged
--- is hidden instead (effect.lua).
+-- Which ended jobs are kept: removes those that retention or a person removes. A job whose effects are not
+-- acknowledged is hidden instead (effect.lua).
 -- needs: start, erase, effects, failed_jobs
 -- gives: forget, forget_of, trim, read_kept
 
@@ -34,7 +34,8 @@ local function read_kept(text)
   return tonumber(text) or text
 end
 
--- Removes the oldest jobs of a state beyond `kept`: as many as `added` jobs made too many, and up to 1,000 more.
+-- Removes the oldest jobs of a state beyond `kept`: as many as `added` jobs made too many, and up to 1,000
+-- more.
 local function trim(state, kept, added)
   if type(kept) == 'string' then
     local gone = failed_jobs().next_to_go(kept)

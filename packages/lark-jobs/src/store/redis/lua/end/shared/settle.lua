@@ -2,7 +2,8 @@
 -- needs: start, lanes, lease, reports, consequences, end, minute, event, late_outcomes
 -- gives: settle
 
--- Which of the jobs are held under the given tokens: their ids, the index of each, and how many jobs each token has.
+-- Which of the jobs are held under the given tokens: their ids, the index of each, and how many jobs each
+-- token has.
 local function verify(ids, tokens, holders)
   local settled, index, parts = {}, {}, {}
   local good, shown, part = nil, nil, 0
@@ -24,7 +25,8 @@ local function verify(ids, tokens, holders)
   return settled, index, parts
 end
 
--- Those of the settled jobs that have begun, of which no `extend` has said so. `plain`, `first`: see `settle`.
+-- Those of the settled jobs that have begun, of which no `extend` has said so. `plain`, `first`: see
+-- `settle`.
 local function begun_of(settled, index, holders, plain, first)
   local begun = {}
   for _, id in ipairs(settled) do
@@ -56,12 +58,13 @@ local function verdicts_of(ids, index)
   return table.concat(verdicts)
 end
 
--- Settles jobs. ARGV[first]: the jobs that completed without result and log, as `token\nid\nid…`, joined by tabs. From
+-- Settles jobs. ARGV[first]: the jobs that completed without result and log, as `token\nid\nid…`, joined by
+-- tabs. From
 -- ARGV[first + 1] on, five values for each other job: id, token, kind, value, progress and log lines (report.lua). The
--- kinds are the outcomes in consequence.lua, `completed`, `result` (completed with a result), and `timed` (completed;
--- the milliseconds that the run took, and `|` and the result if there is one). Returns '' if all jobs are settled,
--- otherwise 1 (settled) or 0 (lost) for each, in this order; and how many are settled. `laned`: some jobs may be in
--- lanes.
+-- kinds are the outcomes in consequence.lua, `completed`, `result` (completed with a result), and `timed`
+-- (completed; the milliseconds that the run took, and `|` and the result if there is one). Returns '' if all
+-- jobs are settled, otherwise 1 (settled) or 0 (lost) for each, in this order; and how many are settled.
+-- `laned`: some jobs may be in lanes.
 local function settle(first, kept, laned)
   local ids, tokens = {}, {}
   local plain = 0

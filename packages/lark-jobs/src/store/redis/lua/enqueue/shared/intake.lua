@@ -2,9 +2,9 @@
 -- needs: start, line, queue, lanes, offers, payloads, admission, keeping, event
 -- gives: queue_all
 
--- Queues a batch (queue.lua). `max`, `kept`: the bound of the partition, or nothing: how many jobs it may hold; and how
--- many cancelled jobs are kept (it drops the oldest job), or '' (it rejects the new job). Returns the verdicts as
--- enqueue.lua does, and how many callers to ring.
+-- Queues a batch (queue.lua). `max`, `kept`: the bound of the partition, or nothing: how many jobs it may
+-- hold; and how many cancelled jobs are kept (it drops the oldest job), or '' (it rejects the new job).
+-- Returns the verdicts as enqueue.lua does, and how many callers to ring.
 local function queue_all(batch, max, kept)
   local ids, records, runs, large = batch.ids, batch.records, batch.runs, batch.large
   local room = max and kept == '' and admission().room_in(tonumber(max)) or math.huge
@@ -44,8 +44,8 @@ local function queue_all(batch, max, kept)
     end
   end
 
-  -- Mostly no caller waits, no entry of the list is void, and nobody listens: one command checks all. It counts a key as
-  -- often as it is named, so an odd number means that somebody listens.
+  -- Mostly no caller waits, no entry of the list is void, and nobody listens: one command checks all. It
+  -- counts a key as often as it is named, so an odd number means that somebody listens.
   local twice, is_first = { key('idle'), key('idle') }, false
   for _, run in ipairs(runs) do
     twice[#twice + 1], twice[#twice + 2] = line('void', run.priority), line('void', run.priority)

@@ -1,9 +1,9 @@
 -- Events, while somebody listens.
 --   events     LIST  entries: the kind, a blank, and when; then the ids, one a line
 --   listeners  SET   the listeners that the next change rings
--- In `settings`: listened, until when somebody listens; trimmed, how many entries were removed from the front of the
--- list. Entries are numbered from 1 on. If a list is made, its first entry has no ids, so that a list has a last entry.
--- A list, because the users that the manual described before may use no streams.
+-- In `settings`: listened, until when somebody listens; trimmed, how many entries were removed from the front
+-- of the list. Entries are numbered from 1 on. If a list is made, its first entry has no ids, so that a list
+-- has a last entry. A list, because the users that the manual described before may use no streams.
 -- module: listening
 -- needs: start, notice
 -- gives: listen, write_event
@@ -46,8 +46,8 @@ local function together(ids, from, count)
   return text, to - from + 1
 end
 
--- Writes events, if the listening has not lapsed, and rings the listeners. `till`: as in `settings`. Returns it, or '' if
--- it has lapsed.
+-- Writes events, if the listening has not lapsed, and rings the listeners. `till`: as in `settings`. Returns
+-- it, or '' if it has lapsed.
 local function write_event(till, kind, ids)
   if (tonumber(till) or 0) <= now then
     redis.call('DEL', key('events'), key('listeners'))

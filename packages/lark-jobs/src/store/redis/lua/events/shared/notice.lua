@@ -7,7 +7,8 @@
 -- The callers that this call has rung, and how many heard it.
 local rung = {}
 
--- Rings a caller, at most once a call. The server's ACL may forbid the ring, which must not break the verb; hence pcall.
+-- Rings a caller, at most once a call. The server's ACL may forbid the ring, which must not break the verb;
+-- hence pcall.
 -- Returns whether the caller heard it, as far as the server can know: on a cluster, a node counts only its own
 -- subscribers.
 local function notify(caller)

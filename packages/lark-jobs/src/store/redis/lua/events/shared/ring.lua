@@ -1,6 +1,7 @@
--- Rings up to `count` of the callers that wait for this partition. A caller without a subscription has died, or is
--- about to subscribe again (and will look then), so its ring goes to the next caller. The server's ACL may forbid a
--- ring, which must not break the verb; hence pcall. Returns how many heard it. `anyway`: also if the queue is paused.
+-- Rings up to `count` of the callers that wait for this partition. A caller without a subscription has died,
+-- or is about to subscribe again (and will look then), so its ring goes to the next caller. The server's ACL
+-- may forbid a ring, which must not break the verb; hence pcall. Returns how many heard it. `anyway`: also if
+-- the queue is paused.
 -- needs: start, pause
 -- gives: ring_counts, ring
 
@@ -21,9 +22,9 @@ local function ring(count, anyway)
     end
     for _, caller in ipairs(callers) do
       local hearers = redis.pcall('PUBLISH', prefix .. 'bell:' .. caller, partition)
-      -- On a cluster, a node counts only its own subscribers, and most callers subscribe at other nodes. But a waiting
-      -- caller calls again every few seconds, and its last call is remembered for a minute: after ten seconds without a
-      -- call it is dead.
+      -- On a cluster, a node counts only its own subscribers, and most callers subscribe at other nodes. But
+      -- a waiting caller calls again every few seconds, and its last call is remembered for a minute: after
+      -- ten seconds without a call it is dead.
       if hearers ~= 0 or in_cluster and redis.call('PTTL', key('call:' .. caller)) > 50000 then
         count, heard = count - 1, heard + 1
       end

@@ -39,8 +39,8 @@ local function notify_holders(ids)
   end
 end
 
--- Registers a watcher for jobs, or renews its watches of which less than half of the time is left. `news`: their workers
--- are to hand over what the jobs wrote, also those that learned of an earlier watch.
+-- Registers a watcher for jobs, or renews its watches of which less than half of the time is left. `news`:
+-- their workers are to hand over what the jobs wrote, also those that learned of an earlier watch.
 local function watch(watcher, ids, ttl, news)
   local over, pairs, fresh = string.format('%.0f', now + ttl), {}, {}
   for i, lines in ipairs(redis.call('HMGET', key('watches'), unpack(ids))) do
@@ -81,7 +81,8 @@ local function unwatch(ids)
   return live
 end
 
--- Rings the watchers of jobs that end now, and remembers these ends. `watched`: as in `settings`. `how`: as in end.lua.
+-- Rings the watchers of jobs that end now, and remembers these ends. `watched`: as in `settings`. `how`: as
+-- in end.lua.
 local function ring_watchers(watched, state, ids, how)
   if tonumber(watched) <= now then
     redis.call('DEL', key('watches'))

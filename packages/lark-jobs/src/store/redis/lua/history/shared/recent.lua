@@ -1,5 +1,5 @@
--- Appends four numbers for each minute in which a job ended, from one minute to another: the minute, completed, failed,
--- retried.
+-- Appends four numbers for each minute in which a job ended, from one minute to another: the minute,
+-- completed, failed, retried.
 -- needs: start
 -- gives: append_minutes
 local function append_minutes(found, first, last)

@@ -11,8 +11,8 @@
 local kinds = {}
 
 -- New kind of rate: its count. Each of these returns how many starts are allowed now, the milliseconds until `each`
--- more are, and a function that records starts and returns their mark (refund.lua). Before it is called, nothing
--- changes.
+-- more are, and a function that records starts and returns their mark (refund.lua). Before it is called,
+-- nothing changes.
 function kinds.window(most, per, _, _, suffix)
   local at = now - now % per
   local known = redis.call('HMGET', key('rate' .. suffix), 'at', 'count')
@@ -30,7 +30,8 @@ function kinds.bucket(most, per, burst, _, suffix, each)
     tokens = math.min(burst, tonumber(known[2]) + math.max(0, now - tonumber(known[1])) * most / per)
   end
   return math.floor(tokens), math.ceil((each - tokens % each) * per / most), function(begun)
-    -- The first number is in microseconds since 1970. So a bucket that was forgotten does not count the same again.
+    -- The first number is in microseconds since 1970. So a bucket that was forgotten does not count the same
+    -- again.
     local taken = (tonumber(known[3]) or now * 1000) + begun
     local values = { 'tokens', string.format('%.6f', tokens - begun), 'taken', string.format('%.0f', taken) }
     redis.call('HSET', key('rate' .. suffix), 'at', now, unpack(values))
@@ -64,9 +65,9 @@ function kinds.sliding(most, per, _, wanted, suffix, each)
 end
 
 -- Returns how many of `wanted` starts are allowed now; the milliseconds until `each` more are, or -1 if that depends on
--- the end of a running one; and a function that records starts. `suffix`: the suffix of the rate's keys, default '';
--- keys with a suffix expire. `active`: the number that counts against the concurrency; default: the active jobs of the
--- partition.
+-- the end of a running one; and a function that records starts. `suffix`: the suffix of the rate's keys,
+-- default ''; keys with a suffix expire. `active`: the number that counts against the concurrency; default:
+-- the active jobs of the partition.
 local function allowed_starts(limits, wanted, suffix, active, each)
   local concurrency, kind, most, per, burst = string.match(limits, '^(%d*)|([^|]*)|(%d*)|(%d*)|(%d*)$')
   local free, wait, note = wanted, -1, nil

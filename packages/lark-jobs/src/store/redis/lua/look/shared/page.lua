@@ -56,8 +56,8 @@ local function is_before(id, other)
   return #id < #other
 end
 
--- How many entries of a sorted set are before a place: before a score and an id, whether that id is still there or not.
--- `through`: and at that place.
+-- How many entries of a sorted set are before a place: before a score and an id, whether that id is still
+-- there or not. `through`: and at that place.
 local function passed(name, score, id, through)
   local low, high = redis.call('ZCOUNT', name, '-inf', '(' .. score), redis.call('ZCOUNT', name, '-inf', score)
   while low < high do
@@ -72,10 +72,11 @@ local function passed(name, score, id, through)
   return low
 end
 
--- `wanted`: how many jobs, with an `h` in front if only ids and keys are needed, an `l` if large payloads are not, and an
--- `m` if the cursor after each job is. `read`: a function of a number that returns as many ids, their places, and a function that makes the cursor after
--- the nth. Returns { the jobs as in show.lua, or their state, ids and keys, and of active jobs `token|claimed at`; the
--- cursor; the cursors after the others }.
+-- `wanted`: how many jobs, with an `h` in front if only ids and keys are needed, an `l` if large payloads are
+-- not, and an `m` if the cursor after each job is. `read`: a function of a number that returns as many ids,
+-- their places, and a function that makes the cursor after the nth. Returns { the jobs as in show.lua, or
+-- their state, ids and keys, and of active jobs `token|claimed at`; the cursor; the cursors after the others
+-- }.
 local function page(state, wanted, read)
   local heads, lean, marked, limit = string.match(wanted, '^(h?)(l?)(m?)(%d+)$')
   local ids, places, mark = read(tonumber(limit))

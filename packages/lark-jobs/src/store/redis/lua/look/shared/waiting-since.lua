@@ -1,9 +1,10 @@
--- How long jobs have waited. Entries of a list are in the order in which they were queued, but for the clocks of the
--- processes that made their ids.
+-- How long jobs have waited. Entries of a list are in the order in which they were queued, but for the clocks
+-- of the processes that made their ids.
 -- needs: start, line
 -- gives: waiting_since
 
--- When the first job of a list was queued that still counts; infinite if there is none among the first 9,001 entries.
+-- When the first job of a list was queued that still counts; infinite if there is none among the first 9,001
+-- entries.
 local function first_place(priority)
   local list, void = line('line', priority), line('void', priority)
   local from, size = 0, 1
@@ -22,8 +23,9 @@ local function first_place(priority)
   return math.huge
 end
 
--- How many entries at the end of a list were queued after `since`: it looks at ever earlier ones, and then between two.
--- Of many, it may miss a thirtieth. An id that seems to be made lately is believed: reading records took half the time.
+-- How many entries at the end of a list were queued after `since`: it looks at ever earlier ones, and then
+-- between two. Of many, it may miss a thirtieth. An id that seems to be made lately is believed: reading
+-- records took half the time.
 local function came_after(priority, since)
   local list = line('line', priority)
   local function came(back)

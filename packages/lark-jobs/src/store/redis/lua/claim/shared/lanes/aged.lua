@@ -1,10 +1,11 @@
--- Takes jobs of a lane when priorities age (`take_aging` in order.lua). A lane has all its priorities in one set.
+-- Takes jobs of a lane when priorities age (`take_aging` in order.lua). A lane has all its priorities in one
+-- set.
 -- module: lanes
 -- needs: start, lane
 -- gives: take_aged
 
--- The first due job of a lane from a rank on, with its aged place, and how many steps its priority is below 100;
--- nothing if there is no such job.
+-- The first due job of a lane from a rank on, with its aged place, and how many steps its priority is below
+-- 100; nothing if there is no such job.
 local function head_from(lane, from, aging)
   local id, at = unpack(redis.call('ZRANGE', key('lane:' .. lane), from, '+inf', 'BYSCORE', 'LIMIT', 0, 1, 'WITHSCORES'))
   if id then
@@ -30,8 +31,8 @@ local function heads_of(lane, aging)
   return heads
 end
 
--- Takes at most `most` jobs out of the lane, and only jobs that fit into `room`. If places are equal, the higher
--- priority goes first.
+-- Takes at most `most` jobs out of the lane, and only jobs that fit into `room`. If places are equal, the
+-- higher priority goes first.
 local function take_aged(lane, most, aging, room)
   local ids, heads = {}, most > 0 and heads_of(lane, aging) or {}
   while #ids < most and #heads > 0 do

@@ -8,8 +8,8 @@
 --                       first: id of the job that goes before all others, in a strict group
 --   paused        ZSET  group -> when its pause ends
 --   pausers       HASH  group -> when a person paused it, and who it was (`store/contract/rules/pause.ts`)
--- `lanes` in `settings` is the number of lanes with a `group` hash. A script that changes a lane must put the lane in
--- its right place at the end (`reposition_all` in turn.lua).
+-- `lanes` in `settings` is the number of lanes with a `group` hash. A script that changes a lane must put the
+-- lane in its right place at the end (`reposition_all` in turn.lua).
 -- module: lanes
 -- needs: start
 -- gives: ABOVE, touched, rank, read_limits, enter_all, put_in_lane, leave_lane, end_busy, paused_until, pause
@@ -45,8 +45,8 @@ local function open(lane, limits)
   touched[lane] = true
 end
 
--- Whether the order of the jobs is strict, and the limits in the form that `allowed_starts` reads, or ''. Damaged
--- limits count as none until the next job of the group brings new ones.
+-- Whether the order of the jobs is strict, and the limits in the form that `allowed_starts` reads, or ''.
+-- Damaged limits count as none until the next job of the group brings new ones.
 local function read_limits(text)
   local strict, limits = string.match(text or '', '^(o?)(.*)$')
   local kind, rate = string.match(limits, '^%d*:([^:]*)(:%d*:%d*:%d*)$')
@@ -118,8 +118,8 @@ local function paused_until(group)
   return tonumber(redis.call('ZSCORE', key('paused'), group) or 0)
 end
 
--- Pauses a group until a time, in all its lanes. `by`: a separator and the person who does it, or ''. Returns whether the
--- group has lanes.
+-- Pauses a group until a time, in all its lanes. `by`: a separator and the person who does it, or ''. Returns
+-- whether the group has lanes.
 local function pause(group, till, by)
   if till > now then
     redis.call('ZADD', key('paused'), string.format('%.0f', till), group)

@@ -26,8 +26,9 @@ local function fall_due(lane)
   end
 end
 
--- When a job of a lane may begin: 0 for now, a time, or NEVER if that depends on another call. Whether the lane is empty.
--- What it waits for (`contract/stand.ts`), or nothing. And whether its first job is no longer there.
+-- When a job of a lane may begin: 0 for now, a time, or NEVER if that depends on another call. Whether the
+-- lane is empty. What it waits for (`contract/stand.ts`), or nothing. And whether its first job is no longer
+-- there.
 local function opens_at(lane)
   local limits, busy, first = unpack(redis.call('HMGET', key('group:' .. lane), 'limits', 'busy', 'first'))
   busy = tonumber(busy or 0)
@@ -85,7 +86,8 @@ local function reposition(lane)
   end
 end
 
--- Puts all changed lanes in their right places, in the order of their names: the changes themselves have no order.
+-- Puts all changed lanes in their right places, in the order of their names: the changes themselves have no
+-- order.
 local function reposition_all()
   local names = {}
   for lane in pairs(touched) do
@@ -107,8 +109,9 @@ local function next_turn(due)
   return (due < 0 or rest >= 0 and rest < due) and rest or due
 end
 
--- Takes the next jobs of a lane whose turn it is. `places` gets their places, followed by `~` and the lane. `aging`:
--- the milliseconds of one step of priority, or nothing. `room`: the bytes that are left (room.lua), or nothing.
+-- Takes the next jobs of a lane whose turn it is. `places` gets their places, followed by `~` and the lane.
+-- `aging`: the milliseconds of one step of priority, or nothing. `room`: the bytes that are left (room.lua),
+-- or nothing.
 local function take_turn(lane, most, places, aging, room)
   fall_due(lane)
   local limits, busy, first = unpack(redis.call('HMGET', key('group:' .. lane), 'limits', 'busy', 'first'))

@@ -1,5 +1,5 @@
--- The last runs of a schedule: the instant of the tick as the id of its job has it, the state in which the job ended,
--- when, and perhaps how long the run took, in milliseconds.
+-- The last runs of a schedule: the instant of the tick as the id of its job has it, the state in which the
+-- job ended, when, and perhaps how long the run took, in milliseconds.
 -- module: schedules
 -- needs: start
 -- gives: note_runs
@@ -13,7 +13,8 @@ local function last_lines(text)
   return string.sub(text, from)
 end
 
--- Notes that jobs have ended, those of ticks at their schedules. Their ids are `model/tick.ts`. `took`: by id.
+-- Notes that jobs have ended, those of ticks at their schedules. Their ids are `model/tick.ts`. `took`: by
+-- id.
 local function note_runs(state, ids, took)
   local names, lines = {}, {}
   for _, id in ipairs(ids) do

@@ -25,10 +25,10 @@ local function runs_of(text)
   return runs
 end
 
--- Sets the bits of members, of which most follow each other, as those of a claim do. `runs`: first and last index of each
--- run. Members from `reserved` on are left out. Returns a letter for each, as apply.lua does, in pieces; how many were
--- not set before; and the others. (Measured on 2026-11-26, 2 cores, shared and busy, an apply of 50 members: 100 µs with a
--- bit each, 60 with runs.)
+-- Sets the bits of members, of which most follow each other, as those of a claim do. `runs`: first and last
+-- index of each run. Members from `reserved` on are left out. Returns a letter for each, as apply.lua does,
+-- in pieces; how many were not set before; and the others. (Measured on 2026-11-26, 2 cores, shared and busy,
+-- an apply of 50 members: 100 µs with a bit each, 60 with runs.)
 local function put_runs(bits, runs, reserved)
   local words, lengths, firsts, letters, unknown, count, repeated = {}, {}, {}, {}, {}, 0, {}
   for i = 1, #runs, 2 do
@@ -73,8 +73,8 @@ local function keep_result(id, index, result)
   redis.call('HSET', key('flow-results:' .. id), index, result)
 end
 
--- Keeps the end of a node. `result`: `=` and its result, or ''. Returns whether it is news. The end itself is written
--- last: if foreign data ends the script, the node is news when it is delivered again.
+-- Keeps the end of a node. `result`: `=` and its result, or ''. Returns whether it is news. The end itself is
+-- written last: if foreign data ends the script, the node is news when it is delivered again.
 local function keep_node(id, index, ended, result)
   local ends = key('flow-ends:' .. id)
   local before = redis.call('HGET', ends, index)
@@ -90,10 +90,10 @@ local function keep_node(id, index, ended, result)
   return true
 end
 
--- Counts ends of the flow `id`. `completed`: runs of members, as in put_runs. `list`, from `first` to `over`: other ends,
--- three values each: the index, how it ended (flows.lua), and of a node `=` and its result, of a member the `queuedAt` of
--- its job, or ''. Returns a letter for each, as
--- apply.lua does, and whether the flow has become due.
+-- Counts ends of the flow `id`. `completed`: runs of members, as in put_runs. `list`, from `first` to `over`:
+-- other ends, three values each: the index, how it ended (flows.lua), and of a node `=` and its result, of a
+-- member the `queuedAt` of its job, or ''. Returns a letter for each, as apply.lua does, and whether the flow
+-- has become due.
 local function count_ends(id, completed, list, first, over)
   local flow, ends, failures = key('flow:' .. id), key('flow-ends:' .. id), key('crowd-failed:' .. id)
   local cancels = key('crowd-cancelled:' .. id)

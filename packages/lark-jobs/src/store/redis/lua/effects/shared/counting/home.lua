@@ -1,5 +1,5 @@
--- Counts the ends of jobs of flows whose home is the partition of this script: in the step that ends the jobs, and so
--- without an effect (effect.lua).
+-- Counts the ends of jobs of flows whose home is the partition of this script: in the step that ends the
+-- jobs, and so without an effect (effect.lua).
 -- module: counting
 -- needs: start, count
 -- gives: count_at_home
@@ -46,8 +46,8 @@ local function result_of(state, id)
   return result and '=' .. result or ''
 end
 
--- The ends of jobs whose ids begin with `head`. `flow`: if it is at home. `runs`: of members that completed, as in
--- count.lua; nothing if these are no jobs of flows. `others`: ends at home.
+-- The ends of jobs whose ids begin with `head`. `flow`: if it is at home. `runs`: of members that completed,
+-- as in count.lua; nothing if these are no jobs of flows. `others`: ends at home.
 local function group_of(id, head)
   local flow, home = string.match(head, '^([%w_-]+)%.(.+):$')
   if not string.find(id, '%d%d%d%d%d%d%d%d', -8) or not flow then
@@ -56,9 +56,9 @@ local function group_of(id, head)
   return { head = head, flow = home == string.match(tag, '{(.*)}:$') and flow, runs = {}, others = {} }
 end
 
--- Counts those of the jobs, which end now, that are of flows at home. `how`: as in end.lua. Returns whether a flow has
--- become due; the members of other flows that completed, by flow, or nothing if there are none; and the other jobs of
--- other flows, as a set, or nothing.
+-- Counts those of the jobs, which end now, that are of flows at home. `how`: as in end.lua. Returns whether a
+-- flow has become due; the members of other flows that completed, by flow, or nothing if there are none; and
+-- the other jobs of other flows, as a set, or nothing.
 local function count_at_home(state, ids, how)
   local groups, flows, away, bundled, is_any_due = {}, {}, nil, nil, false
   for _, id in ipairs(ids) do

@@ -1,13 +1,13 @@
--- Decides one by one which jobs of a call are queued, when perhaps not all of them may be. `room`: how many more the
--- partition may hold. Returns the ids and records that are still to be written, the answer (`enqueue.lua`), and how
--- many callers to ring for delayed jobs that are in their place already. The jobs that still go into a line are in the
--- `list` of each run.
+-- Decides one by one which jobs of a call are queued, when perhaps not all of them may be. `room`: how many
+-- more the partition may hold. Returns the ids and records that are still to be written, the answer
+-- (`enqueue.lua`), and how many callers to ring for delayed jobs that are in their place already. The jobs
+-- that still go into a line are in the `list` of each run.
 -- module: admission
 -- needs: start, place, payloads, lock, locate, effects, keeping, gone, revoked
 -- gives: admit
 
--- The state of the job with an id that the application chose, if that job is in the way of a new one. `own`: see
--- `packing.ts`. Nothing if the new job may take its place.
+-- The state of the job with an id that the application chose, if that job is in the way of a new one. `own`:
+-- see `packing.ts`. Nothing if the new job may take its place.
 local function in_the_way(id, own)
   local state = locate(id)
   if redis.call('ZSCORE', key('effects:hook'), id) then

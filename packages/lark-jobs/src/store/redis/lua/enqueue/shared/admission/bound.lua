@@ -9,9 +9,9 @@ local function room_in(max)
   return max - waiting - delayed
 end
 
--- Drops `count` jobs: first waiting jobs, from the lowest priority upwards and in the order in which they would run;
--- then delayed jobs in the same way, by due time; then jobs of groups, by place. `kept`: how many cancelled jobs are
--- kept.
+-- Drops `count` jobs: first waiting jobs, from the lowest priority upwards and in the order in which they
+-- would run; then delayed jobs in the same way, by due time; then jobs of groups, by place. `kept`: how many
+-- cancelled jobs are kept.
 local function drop(count, kept)
   count = math.min(count, MAX_ITEMS)
   local dropped, all = {}, lines()

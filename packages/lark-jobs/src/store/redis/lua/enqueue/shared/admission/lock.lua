@@ -42,9 +42,9 @@ local function read_wanted(lock)
   return string.match(lock, '^(.)|(.-)|(.-)|(.-)|(.-)|(.*)$')
 end
 
--- Decides whether a job with a lock is queued. Returns nothing if it is, and then `hold` takes the lock; otherwise a
--- letter and the id of the other job: u(nique), t(hrottled), r(eplaced: that job now has the payload of `mine`, or
--- `large`, and what `mine` says of it).
+-- Decides whether a job with a lock is queued. Returns nothing if it is, and then `hold` takes the lock;
+-- otherwise a letter and the id of the other job: u(nique), t(hrottled), r(eplaced: that job now has the
+-- payload of `mine`, or `large`, and what `mine` says of it).
 local function meet(lock, mine, large)
   local _, replace, debounce, longest, throttle, name = read_wanted(lock)
   if throttle ~= '' and tonumber(redis.call('ZSCORE', key('throttles'), name) or 0) > now then
