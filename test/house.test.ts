@@ -185,6 +185,28 @@ for (const [folder, table] of Object.entries(floors)) {
   })
 }
 
+describe('the rooms of lark-jobs', () => {
+  // `operate/operated.ts` only names the types of what an instance gives to the rooms that use it.
+  const apart = 'operate/operated.ts'
+
+  it('have no circles', () => {
+    const imports = new Map<string, Import[]>()
+    for (const each of everyImport('packages/lark-jobs/src')) {
+      const [from, to] = [roomOf(each.importer), each.file && roomOf(each.file)]
+      if (to !== undefined && to !== from && each.importer !== apart)
+        imports.set(from, [...(imports.get(from) ?? []), { ...each, file: to }])
+    }
+    expect(circle(imports)).toBeUndefined()
+  })
+})
+
+/** A folder with all that is below it; of a store and of what people do, a folder in it. */
+function roomOf(file: string): string {
+  const [first, ...rest] = file.split('/')
+  if (rest.length === 0 || (first !== 'store' && first !== 'operate')) return first!
+  return `${first}/${rest[0]}`
+}
+
 describe('between the packages', () => {
   const lark = everyImport('packages/lark/src')
   const jobs = everyImport('packages/lark-jobs/src')
