@@ -68,3 +68,26 @@ it('closes its store when the process ends, also while another process has locke
   await thread.stop()
   await store.close()
 })
+
+it('does not say that it told a store which it cannot read any more how jobs ended', async () => {
+  await using folder = await Folder.make()
+  const store = await folder.store()
+  const place = { connection: `sqlite:${folder.file}`, prefix: 'lark', options }
+  const thread = new LeaseThread(
+    { place, caller: 'ada', lease: 15_000, window: 100, kills: false },
+    (text) => expect.unreachable(text),
+    () => {},
+  )
+  thread.serve('default', new Unread())
+  thread.start()
+  await vi.waitFor(async () => expect(thread.pulse.isDozing).toBe(true), { timeout: 10_000, interval: 20 })
+  const newer = openRaw(folder.file)
+  newer.exec('PRAGMA user_version = 999')
+  newer.close()
+  const outcome = { kind: 'completed', result: undefined } as const
+  thread.processEnds({ outcomes: [['default', [{ id: 'a', token: 'ada.1', outcome }]]] })
+  expect(thread.awaitEnd(performance.now() + 10_000)).toBe(true)
+  expect(thread.hasTold).toBe(false)
+  await thread.stop()
+  await store.close()
+})

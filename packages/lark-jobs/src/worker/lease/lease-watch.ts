@@ -341,7 +341,8 @@ class LeaseWatch extends Part {
       for (const { id, token, outcome } of settlements) claimer?.settle(id, token, outcome, this.#now())
     }
     await Promise.all(this.#settling.values())
-    if (!this.#end.signal.aborted) this.#pulse.tell()
+    // A store of a newer layout takes none.
+    if (this.#claimers.every(({ unstored }) => unstored.length === 0)) this.#pulse.tell()
   }
 
   async #handBack(cause: string): Promise<void> {
