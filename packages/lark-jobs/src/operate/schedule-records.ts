@@ -6,6 +6,7 @@ import { partitionOf } from '../dispatch/scheduled-job.ts'
 import { JobsError } from '../model/errors.ts'
 import { isReserved } from '../model/reserved-key.ts'
 import { cron, every } from '../options/schedules/recurrence.ts'
+import { isScheduleId, scheduleIdForm } from '../options/schedules/schedule-id.ts'
 import type { Timing } from '../options/schedules/timing.ts'
 import { isObject, isText } from '../options/schema.ts'
 import { ScheduleBook } from '../schedule/book.ts'
@@ -60,6 +61,7 @@ export function readSchedule(
   commands: boolean | undefined,
   refuse: (why: string, isCommand?: boolean) => never,
 ): MovedSchedule {
+  if (!isScheduleId(schedule)) refuse(`its id must be ${scheduleIdForm}`)
   if (!isObject(definition) || !isObject(definition.job)) refuse('it has no definition with a job')
   if (!isState(state)) refuse('its state is damaged')
   const { timing, missed, grace, overlap, jitter, pauseAfterFailures, limit, queue, ofClass, job } =

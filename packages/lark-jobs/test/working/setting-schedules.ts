@@ -91,6 +91,7 @@ export function settingSchedules(connect: Connect): void {
     await schedules.remove('report')
     const [{ schedule, definition, state }] = records
     const wrong = [
+      { schedule: 'no id:' },
       { definition: 1 },
       { definition: { ...definition, timing: { kind: 'cron', expression: '99 * * * *' } } },
       { definition: { ...definition, queue: 5 } },
