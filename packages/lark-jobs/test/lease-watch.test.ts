@@ -84,7 +84,7 @@ it('does not say that it told a store which it cannot read any more how jobs end
   const newer = openRaw(folder.file)
   newer.exec('PRAGMA user_version = 999')
   newer.close()
-  const outcome = { kind: 'completed', result: undefined } as const
+  const outcome = { kind: 'completed' } as const
   thread.processEnds({ outcomes: [['default', [{ id: 'a', token: 'ada.1', outcome }]]] })
   expect(thread.awaitEnd(performance.now() + 10_000)).toBe(true)
   expect(thread.hasTold).toBe(false)
