@@ -137,7 +137,6 @@ export type { StrandedJobs } from './operate/measures/stranded-jobs.ts'
 export type { Operate, StorePlace } from './operate/operate.ts'
 export type { Operations } from './operate/operations.ts'
 export type { ScheduleOperations } from './operate/schedule-operations.ts'
-export type { ScheduleRecord } from './operate/schedule-records.ts'
 export type {
   PauseScheduleOptions,
   ResumedSchedule,
@@ -145,6 +144,7 @@ export type {
   ScheduleRunNow,
 } from './operate/schedules/schedule-changes.ts'
 export type { GetScheduleOptions, ScheduleFilter, ScheduleInfo } from './operate/schedules/schedule-info.ts'
+export type { ScheduleRecord } from './operate/schedules/schedule-records.ts'
 export { type Reason, type ReasonKind, reasonKinds } from './operate/why/reason.ts'
 export type { JobWhy, WhyOptions } from './operate/why/why.ts'
 export {

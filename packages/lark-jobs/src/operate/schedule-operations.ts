@@ -3,7 +3,6 @@
  * `schedule-changes.ts`, which are loaded with the first call: most processes only dispatch.
  */
 import { type Perform, unrecorded } from './audit/hand-change.ts'
-import type { ScheduleRecord } from './schedule-records.ts'
 import type {
   PauseScheduleOptions,
   ResumedSchedule,
@@ -16,6 +15,7 @@ import type {
   ScheduleFilter,
   ScheduleInfo,
 } from './schedules/schedule-info.ts'
+import type { ScheduleRecord } from './schedules/schedule-records.ts'
 
 /**
  * Looks at the schedules of a store and changes them; `Jobs.schedules` and `operate().schedules` are such
@@ -66,7 +66,7 @@ export class ScheduleOperations {
    * @example const lines = (await operate().schedules.records()).map((schedule) => JSON.stringify(schedule))
    */
   async records(): Promise<ScheduleRecord[]> {
-    const { scheduleRecords } = await import('./schedule-records.ts')
+    const { scheduleRecords } = await import('./schedules/schedule-records.ts')
     return scheduleRecords(await this.#open())
   }
 

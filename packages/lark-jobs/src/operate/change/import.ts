@@ -16,7 +16,12 @@ import { shown } from '../../words/secret.ts'
 import { checkFilter, conditions, isFunction, signal } from '../look/filter.ts'
 import { type OpenQueues, partitionsToLookIn } from '../look/stored-jobs.ts'
 import { RECORDS } from '../look/whole-records.ts'
-import { isScheduleRecord, type MovedSchedule, putSchedule, readSchedule } from '../schedule-records.ts'
+import {
+  isScheduleRecord,
+  type MovedSchedule,
+  putSchedule,
+  readSchedule,
+} from '../schedules/schedule-records.ts'
 
 export interface Imported {
   /** Jobs that are there again. */

@@ -2,17 +2,17 @@
  * Schedules as records that another store takes: what they are, and how far they have come. The schedules of
  * job classes too, because they may be paused. What has ended stays, and so does the history of runs.
  */
-import { partitionOf } from '../dispatch/scheduled-job.ts'
-import { JobsError } from '../model/errors.ts'
-import { isReserved } from '../model/reserved-key.ts'
-import { cron, every } from '../options/schedules/recurrence.ts'
-import { isScheduleId, scheduleIdForm } from '../options/schedules/schedule-id.ts'
-import type { Timing } from '../options/schedules/timing.ts'
-import { isObject, isText } from '../options/schema.ts'
-import { ScheduleBook } from '../schedule/book.ts'
-import type { Definition } from '../schedule/definition.ts'
-import type { ScheduleState } from '../schedule/state.ts'
-import { type OpenQueues, partitionsToLookIn } from './look/stored-jobs.ts'
+import { partitionOf } from '../../dispatch/scheduled-job.ts'
+import { JobsError } from '../../model/errors.ts'
+import { isReserved } from '../../model/reserved-key.ts'
+import { cron, every } from '../../options/schedules/recurrence.ts'
+import { isScheduleId, scheduleIdForm } from '../../options/schedules/schedule-id.ts'
+import type { Timing } from '../../options/schedules/timing.ts'
+import { isObject, isText } from '../../options/schema.ts'
+import { ScheduleBook } from '../../schedule/book.ts'
+import type { Definition } from '../../schedule/definition.ts'
+import type { ScheduleState } from '../../schedule/state.ts'
+import { type OpenQueues, partitionsToLookIn } from '../look/stored-jobs.ts'
 
 /** A schedule as `operate().schedules.records()` gives it, and `operate().import()` takes it. */
 export interface ScheduleRecord {
