@@ -109,7 +109,7 @@ test('running jobs are asked to end, and are counted separately', async () => {
     '✓ Would cancel 1 job of key long that runs\n',
   )
   expect((await cancel(['--job=long'], ['y'])).said).toMatch(
-    /that runs\? .*\n✓ Told 1 running job to end, which takes some seconds\n$/,
+    /that runs\? .*\n✓ Told 1 running job to end\ni It ends when its handler does, or its worker stops: see lark jobs:why ID\n$/,
   )
   await worker.stop(0)
 })

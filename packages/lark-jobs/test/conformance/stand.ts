@@ -253,6 +253,16 @@ export function stands(make: Make): void {
     expect((await stand(harness, next!)).lease).toEqual({ until: clock.now + LEASE, isBegun: true })
   })
 
+  test('an active job that somebody asked to end, and why', async () => {
+    await using harness = await make()
+    const caller = harness.caller()
+    await caller.enqueue(...jobs(2))
+    const [first, second] = await caller.claim(2)
+    await harness.store.alter('emails', [first!.id], { kind: 'cancel', reason: 'user', because: 'a|b' })
+    expect((await stand(harness, first!)).asked).toEqual({ reason: 'user', because: 'a|b' })
+    expect((await stand(harness, second!)).asked).toBeUndefined()
+  })
+
   test('how many jobs each worker holds', async () => {
     await using harness = await make()
     await harness.caller().enqueue(...jobs(5))

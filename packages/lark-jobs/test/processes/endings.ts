@@ -134,7 +134,7 @@ export function endings(url: () => string | undefined): void {
     await worker.says('begins')
     expect(await app.run('jobs:cancel', id)).toMatchObject({
       code: 0,
-      stderr: '✓ Told 1 running job to end, which takes some seconds\n',
+      stderr: `✓ Told 1 running job to end\ni It ends when its handler does, or its worker stops: see lark jobs:why ${id}\n`,
     })
     const { code, stdout } = await worker.result
     expect(code).toBe(0)

@@ -376,6 +376,12 @@ export function explaining(connect: Connect): void {
       text: expect.stringMatching(/^Worker \S+ \(\S+, pid \d+\) has run it for /),
       workers: [worker.id],
     })
+    await jobs.cancel(first!, { because: 'too late' })
+    // Its handler does not listen to its signal.
+    const [asked] = await reasons(first)
+    expect(asked?.text).toMatch(
+      /has run it for .+\. It was asked to end \(user: too late\), and does when its handler ends, or its worker stops$/,
+    )
     // A worker that has not taken it yet.
     const { store } = await insideOf(jobs).open()
     const idle: WorkerRecord = { ...(await operate(jobs).workers.list())[0]!, id: 'idle', running: 0 }

@@ -4,6 +4,7 @@ import { usageError, visible } from '@s18i/lark/config'
 import { Jobs } from '../../api/default-jobs.ts'
 import { defined } from '../../model/defined.ts'
 import { type CancelFilter, type Cancelled, cancellable, type FlowInfo, type Operate } from '../../operate.ts'
+import { whyCommand } from '../../words/command-line.ts'
 import { readable } from '../../words/duration.ts'
 import { filterWords } from '../../words/filter-words.ts'
 import { plural } from '../../words/plural.ts'
@@ -90,7 +91,13 @@ export class JobsCancelCommand extends ChangeCommand {
     if (this.json) return { cancelled, asked }
     if (isNone) return true
     if (cancelled > 0) this.success(`Cancelled ${plural(cancelled, 'job')}`)
-    if (asked > 0) this.success(`Told ${plural(asked, 'running job')} to end, which takes some seconds`)
+    if (asked > 0) {
+      this.success(`Told ${plural(asked, 'running job')} to end`)
+      const [id] = Array.isArray(which) && which.length === 1 ? which : []
+      this.info(
+        `${asked === 1 ? 'It' : 'Each'} ends when its handler does, or its worker stops: see ${id === undefined ? 'lark jobs:why ID' : visible(whyCommand(id))}`,
+      )
+    }
     const { count, age } = (await operating.retention(queue)).cancelled
     if (cancelled > count)
       this.info(
@@ -135,7 +142,7 @@ export class JobsCancelCommand extends ChangeCommand {
     else this.success(`Cancelled ${flow}`)
     if (!this.json && cancelled && running > 0)
       this.info(
-        `${running.toLocaleString('en')} may still run, and are told to end, which takes some seconds`,
+        `${running.toLocaleString('en')} may still run, and are told to end: each ends when its handler does, or its worker stops`,
       )
     return cancelled
   }

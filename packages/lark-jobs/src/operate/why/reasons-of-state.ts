@@ -19,7 +19,7 @@ const MOST = 10
  * @param called the job, as the text calls it
  */
 export function heldReason(
-  { job, at, lease }: Stand,
+  { job, at, lease, asked }: Stand,
   workers: readonly WorkerRecord[],
   called = 'it',
 ): Reason {
@@ -33,7 +33,7 @@ export function heldReason(
     const end = until > at ? `ends in ${readable(until - at)}` : `ended ${readable(at - until)} ago`
     // The lease thread of a process renews the lease as long as a handler blocks the event loop.
     const blocked = until > at ? '. If the end moves on, its process lives, and a handler blocks it' : ''
-    const text = `Worker ${place} holds ${called}, and is silent: its lease ${end}, and then a living worker puts the job back${blocked}`
+    const text = `Worker ${place} holds ${called}, and is silent: its lease ${end}, and then a living worker ${asked ? 'cancels it' : 'puts the job back'}${blocked}`
     return { kind: 'silent-worker', text, until, ...by, remedy: 'lark jobs:workers' }
   }
   if (lease?.isBegun === false) {
@@ -47,7 +47,13 @@ export function heldReason(
     const text = `${took}: it runs ${running} of ${concurrency} jobs`
     return { kind: 'prefetched', text, ...by, remedy: 'lark jobs:workers' }
   }
-  return { kind: 'running', text: `Worker ${place} has run ${called} for ${since}`, ...by }
+  const text = `Worker ${place} has run ${called} for ${since}`
+  if (asked === undefined) return { kind: 'running', text, ...by }
+  // A handler that does not listen to its signal goes on.
+  const why = [asked.reason, asked.because].filter((each) => each !== undefined).join(': ')
+  const ends = `${text}. It was asked to end (${why}), and does when its handler ends, or its worker stops`
+  const restart = worker.restarts ? { remedy: `lark jobs:restart --worker=${shellWord(holder)}` } : {}
+  return { kind: 'running', text: ends, ...by, ...restart }
 }
 
 /** What a worker does for a suspect. Its clock may differ from that of the store. */

@@ -4,7 +4,7 @@
  * state for which it matters.
  */
 import type { Limits } from '../../model/limits.ts'
-import type { JobRecord } from '../../model/record.ts'
+import type { CancelReason, JobRecord } from '../../model/record.ts'
 import type { Paused } from './rules/pause.ts'
 
 /**
@@ -44,6 +44,8 @@ export interface Stand {
   limits?: { active: number; free: number; nextAt?: number }
   /** Of an active job. `isBegun`: not so, if it was prefetched, or is a suspect that must run alone. */
   lease?: { until: number; isBegun: boolean }
+  /** Of an active job that somebody has asked to end: why. */
+  asked?: { reason: CancelReason; because?: string }
   /** Of an ended job with a lock: the job that holds the lock now. */
   lockedBy?: string
 }

@@ -2,6 +2,7 @@
  * Where a job stands: the arguments of `stand.lua`, and its answer.
  */
 import { readPause, readPaused } from '../../contract/rules/pause.ts'
+import { readCancelled } from '../../contract/rules/reason.ts'
 import {
   type LaneStand,
   type LineStand,
@@ -19,7 +20,7 @@ export type ShownStand = [
   line: null | [ahead: number, higher: number, turns: number],
   lane: null | ShownLane,
   limits: null | [active: number, free: number, wait: number],
-  lease: null | [until: string, isBegun: number],
+  lease: null | [until: string, isBegun: number, asked: string | null],
   lockedBy: string | null,
   holders: null | [tokens: string[], counts: (string | null)[]],
 ]
@@ -64,6 +65,7 @@ export function readStand(
     ...(lane && { lane: readLane(lane, at) }),
     ...(limits && { limits: readLimits(limits, at) }),
     ...(lease && { lease: { until: Number(lease[0]), isBegun: lease[1] === 1 } }),
+    ...(typeof lease?.[2] === 'string' && { asked: readCancelled(lease[2]) }),
     ...(lockedBy !== null && { lockedBy }),
   }
 }

@@ -5,6 +5,7 @@ import type { Limits } from '../../../model/limits.ts'
 import { readLane } from '../../contract/rules/lane.ts'
 import { readPaused } from '../../contract/rules/pause.ts'
 import { checkLimits, isRateKind } from '../../contract/rules/rate.ts'
+import { readCancelled } from '../../contract/rules/reason.ts'
 import {
   type LaneStand,
   type LineStand,
@@ -23,9 +24,10 @@ import { holderOf, type JobRow } from '../row.ts'
 import { NOT_STARTED, PENDING } from '../states.ts'
 import { get } from './read.ts'
 
-type StandRow = Pick<JobRow, 'seq' | 'priority' | 'dueAt' | 'lane' | 'lock' | 'token' | 'ahead'>
+type StandRow = Pick<JobRow, 'seq' | 'priority' | 'dueAt' | 'lane' | 'lock' | 'token' | 'ahead' | 'asked'>
 
-const find = 'SELECT seq, priority, dueAt, lane, lock, token, ahead FROM jobs WHERE partition = ? AND id = ?'
+const find =
+  'SELECT seq, priority, dueAt, lane, lock, token, ahead, asked FROM jobs WHERE partition = ? AND id = ?'
 const before = `
   SELECT count(*) AS count FROM (
     SELECT 1 FROM jobs
@@ -59,6 +61,7 @@ export function stand(partition: Partition, id: string, { limits, aging }: Stand
   if (job.state === 'active') {
     const lease = findLease(partition, row.token!)
     if (lease !== undefined) found.lease = { until: lease.leaseEnd, isBegun: row.ahead !== NOT_STARTED }
+    if (row.asked !== null) found.asked = readCancelled(row.asked)
     return found
   }
   if (job.state !== 'waiting' && job.state !== 'delayed') {

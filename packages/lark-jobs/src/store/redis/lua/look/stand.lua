@@ -11,7 +11,7 @@
 --            them with a higher priority, lanes before its own or -1; of its lane: what it waits for, until when, until
 --            when the group is paused, by whom and since when, the limits, its first job and when that is due, how many of its jobs are active,
 --            ids of these; of the partition: active jobs, how many may begin, milliseconds or -1; end of the lease,
---            whether it has begun; the job that has its lock; tokens
+--            whether it has begun, why it was asked to end; the job that has its lock; tokens
 --            of claims, how many of their jobs are held }. For a part that does not matter: false
 -- Cost     O(10,000 + p log m + c) for p priorities in use, m jobs in line, c claims
 -- needs: start, locate, show, line, lanes, lease, rates, pause, page, admission
@@ -216,7 +216,7 @@ if state == 'waiting' then
   ahead = { math.min(ahead, MAX_AHEAD), math.min(higher, MAX_AHEAD), turns() }
 elseif state == 'active' then
   local token, start = read_holder(redis.call('HGET', key('holders'), id))
-  lease = { redis.call('ZSCORE', key('leases'), token) or '', has_begun(start) and 1 or 0 }
+  lease = { redis.call('ZSCORE', key('leases'), token) or '', has_begun(start) and 1 or 0, redis.call('HGET', key('notices'), id) }
 elseif not is_pending then
   local _, _, name = admission().read_lock(redis.call('HGET', key('locks'), id) or '')
   locked = name and admission().locker(name) or false
