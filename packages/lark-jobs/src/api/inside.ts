@@ -262,13 +262,23 @@ export class Inside implements Operated {
     return worker
   }
 
+  /** A store of its own that is not open: it can only be inspected, and closed. */
+  async unopened(): Promise<Opened['store']> {
+    return (await this.#make(await this.settings())).store
+  }
+
+  async #make(found: Settings): Promise<Pick<Opened, 'place' | 'store'>> {
+    const { connection, prefix, durability } = found
+    const options = { ...keptBy(this.#role === 'supervisor', found), durability }
+    const store = await (found.connect ?? connect)(connection, prefix, { ...options, role: this.#role })
+    return { place: { connection, prefix, options }, store }
+  }
+
   async #open(): Promise<Opened> {
     Underway.watchExit()
     const found = await this.settings()
-    const { connection, prefix, durability, partitions, bounds, telemetry } = found
-    const options = { ...keptBy(this.#role === 'supervisor', found), durability }
-    const place = { connection, prefix, options }
-    const store = await (found.connect ?? connect)(connection, prefix, { ...options, role: this.#role })
+    const { partitions, bounds, telemetry } = found
+    const { place, store } = await this.#make(found)
     try {
       const warnings = await store.open()
       // It may have changed meanwhile.

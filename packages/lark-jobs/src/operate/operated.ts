@@ -17,6 +17,8 @@ export interface Operated {
   watcher(): Promise<WatchedStore>
   /** Opens the store, unless it is open. */
   open(): Promise<{ store: Store; settings: Settings }>
+  /** A store of its own that is not open: it can only be inspected, and closed. */
+  unopened(): Promise<Store>
   /** The configuration with its defaults. The store is not opened. */
   settings(): Promise<Settings>
   /** Calls a function after some milliseconds: absent, by a timer. @returns a function that ends this */

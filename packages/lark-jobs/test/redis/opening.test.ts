@@ -1,5 +1,7 @@
 import { setTimeout } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { createJobs } from '../../src/index.ts'
+import { operate } from '../../src/operate.ts'
 import { Connection } from '../../src/store/redis/client/connection.ts'
 import { parseLocation } from '../../src/store/redis/client/location.ts'
 import { Caller } from '../conformance/caller.ts'
@@ -119,4 +121,15 @@ test('another database, and a Unix socket', async () => {
   await new Caller(store, 'ada', 'emails').enqueue(job())
   await using tcp = await openStore(local.url)
   expect((await tcp.counts('emails')).waiting).toBe(1)
+})
+
+test('the doctor names the eviction policy of a server that is too full to be opened', async () => {
+  await using full = await Server.start('redis-server', [
+    ...['--maxmemory', '1', '--maxmemory-policy', 'allkeys-lru'],
+  ])
+  await using jobs = createJobs({ connection: full.url })
+  const found = await operate(jobs).doctor()
+  const errors = found.filter(({ level }) => level === 'error').map(({ code, text }) => [code, text])
+  expect(errors[0]).toMatchObject(['store-opens', expect.stringContaining('OOM')])
+  expect(errors).toContainEqual(['eviction', expect.stringContaining('maxmemory-policy is allkeys-lru')])
 })

@@ -35,7 +35,9 @@ export async function doctor(jobs: Operated): Promise<DoctorFinding[]> {
     if (!JobsError.is(error)) throw error
     const found = new Examination('the store')
     found.fail('store-opens', error.message, error.hint ?? `See ${error.code} in the manual.`)
-    return found.findings
+    return JobsError.is(error, 'STORE_REFUSED')
+      ? [...found.findings, ...(await answering(jobs))]
+      : found.findings
   }
   const { store, settings: configured } = opened
   const inspection = await store.inspect()
@@ -62,6 +64,22 @@ export async function doctor(jobs: Operated): Promise<DoctorFinding[]> {
       error.hint ?? 'See the other findings.',
     )
     return [...found.findings, ...judged(inspection)]
+  }
+}
+
+/** What is found at the servers of a store that refuse to be opened, such as full ones: they still answer. */
+async function answering(jobs: Operated): Promise<DoctorFinding[]> {
+  const store = await jobs.unopened()
+  try {
+    const inspection = await store.inspect()
+    if (inspection.kind !== 'redis') return []
+    const servers = inspection.servers.filter(({ failure }) => failure === undefined)
+    return serverFindings({ ...inspection, servers })
+  } catch (error) {
+    if (!JobsError.is(error)) throw error
+    return []
+  } finally {
+    await store.close()
   }
 }
 
