@@ -7,6 +7,7 @@ import { afterAll, afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { JobsListCommand } from '../src/commands/look/jobs-list.ts'
 import { JobsWorkersCommand } from '../src/commands/workers/jobs-workers.ts'
 import { createJobs, Job, type Jobs } from '../src/index.ts'
+import { insideOf } from '../src/model/copies.ts'
 import { Record, signal } from './working/bench.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'lark-list-'))
@@ -111,4 +112,22 @@ test('a filter without jobs, and wrong ones', async () => {
   const cursor = await lark(['jobs:list', '--cursor=abc'])
   expect(cursor).toMatchObject({ code: 2, stderr: expect.stringContaining("--cursor is 'abc'") })
   expect(await lark(['jobs:list', '--limit=1001'])).toMatchObject({ code: 2 })
+})
+
+test('a worker that is not heard of, and whose leases last, is not called dead', async () => {
+  const [{ id }] = await jobs.dispatch([new ImportJob().with({ file: 'a.csv' })] as const)
+  await using worker = await jobs.work({ jobs: [ImportJob], report: new Record() })
+  await begun.promise
+  const { store } = await insideOf(jobs).open()
+  // It may announce itself again in between.
+  await vi.waitFor(async () => {
+    await store.retire(worker.id)
+    const { stdout, stderr } = await lark(['jobs:workers'])
+    expect(stdout + stderr).toContain(`${worker.id} (${hostname()}, pid ${process.pid}) was last heard of`)
+    expect(stdout + stderr).toContain(
+      `and its leases last: perhaps a handler blocks it, see lark jobs:why ${id}`,
+    )
+    expect(stdout + stderr).not.toContain('DIED')
+  }, 10_000)
+  go.resolve()
 })

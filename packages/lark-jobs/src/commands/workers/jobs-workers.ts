@@ -3,6 +3,7 @@ import { visible } from '@s18i/lark/config'
 import { Jobs } from '../../api/default-jobs.ts'
 import { defined } from '../../model/defined.ts'
 import { type LostWorker, type Operate, operate } from '../../operate.ts'
+import { whyCommand } from '../../words/command-line.ts'
 import { listed } from '../../words/listed.ts'
 import { plural } from '../../words/plural.ts'
 import { everyOf, outlasts } from '../look/watched.ts'
@@ -65,11 +66,23 @@ export class JobsWorkersCommand extends Command {
         this.info(
           `${visible(id)} starts no other job beside ${visible(alone.job)}, which may have killed its process before: lark jobs:why ${visible(alone.job)}`,
         )
-    if (lost.length > 0) {
+    const silent = new Set<string>()
+    for (const { id, host, pid, seenAt, endedAt, taken } of lost) {
+      const held = taken.length === 0 ? runs.find(({ worker }) => worker === id) : undefined
+      if (held === undefined || !(await isLeased(operating, held))) continue
+      silent.add(id)
+      this.warn(
+        visible(
+          `${id} (${host}, pid ${pid}) was last heard of ${ago(seenAt ?? endedAt)}, and its leases last: perhaps a handler blocks it, see ${whyCommand(held.id)}`,
+        ),
+      )
+    }
+    const dead = lost.filter(({ id }) => !silent.has(id))
+    if (dead.length > 0) {
       this.line()
       this.table(
         ['DIED', 'HOST', 'PID', 'LAST SEEN', 'HELD', 'TAKEN BACK BY'],
-        lost.map(({ id, host, pid, seenAt, endedAt, taken }) => [
+        dead.map(({ id, host, pid, seenAt, endedAt, taken }) => [
           visible(id),
           visible(host),
           pid,
@@ -93,6 +106,12 @@ export class JobsWorkersCommand extends Command {
     )
     if (cursor !== undefined) this.info(`More jobs run: the same command with --cursor=${cursor}`)
   }
+}
+
+/** Whether the lease of a job lasts: a process renews it also while a handler blocks its event loop. */
+async function isLeased(operating: Operate, { id, queue }: { id: string; queue: string }): Promise<boolean> {
+  const found = await operating.why(id, { queue })
+  return found?.reasons.some(({ kind, until = 0 }) => kind === 'silent-worker' && until > found.at) ?? false
 }
 
 /** The most jobs that are named. */
