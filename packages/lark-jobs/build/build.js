@@ -58,7 +58,7 @@ await build({
     contract: [
       'src/model/effect.ts',
       'src/store/contract/effects.ts',
-      'src/store/contract/layout.ts',
+      'src/store/contract/rules/layout.ts',
       ...['reason', 'unreadable', 'consequence', 'pause', 'rate'].map(
         (name) => `src/store/contract/rules/${name}.ts`,
       ),

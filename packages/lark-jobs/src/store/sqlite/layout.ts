@@ -3,7 +3,7 @@
  * forward.
  */
 import { JobsError } from '../../model/errors.ts'
-import { unknownLayout, wayFrom } from '../contract/layout.ts'
+import { unknownLayout, wayFrom } from '../contract/rules/layout.ts'
 import type { StoreOptions } from '../contract/store.ts'
 import type { SqliteDatabase } from './database.ts'
 import { type FileLayout, layout as present } from './schema.ts'

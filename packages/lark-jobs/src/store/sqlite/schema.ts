@@ -43,7 +43,7 @@
  *   runHistory                 how the runs of all workers went, minutes to days ago (`run-history.ts`)
  *   workers, keys              the live workers, and every key that a worker ever had (`workers.ts`)
  */
-import { type Layout, layoutName } from '../contract/layout.ts'
+import { type Layout, layoutName } from '../contract/rules/layout.ts'
 import { COMPLETED, PENDING, STRANDED } from '../sql/states.ts'
 
 /**

@@ -67,7 +67,7 @@
  * Keys of the whole store, `<prefix>:{meta}:…`. A partition with the name `meta` has no key in common with
  * these:
  *
- *   layout       STRING  the name of all this (`contract/layout.ts`)
+ *   layout       STRING  the name of all this (`contract/rules/layout.ts`)
  *   migration    STRING  while a process brings an earlier layout forward (`verbs/layout.ts`); it expires
  *   partitions   SET
  *   workers, worker-ends   HASH, ZSET  worker -> record, until when it counts as alive. Those that have ended are kept for
@@ -87,7 +87,7 @@
  * And the channel `<prefix>:bell:<caller>`, on which the name of a partition is a ring.
  */
 import { JobsError } from '../../../model/errors.ts'
-import { layoutName } from '../../contract/layout.ts'
+import { layoutName } from '../../contract/rules/layout.ts'
 
 type Kind = 'hash' | 'list' | 'set' | 'zset' | 'string'
 

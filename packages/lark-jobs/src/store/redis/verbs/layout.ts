@@ -7,8 +7,8 @@
  * what they need, and is safe to repeat, also beside them and late: a process may have stood still meanwhile.
  */
 import { setTimeout as pause } from 'node:timers/promises'
-import { type Layout, type Way, wayFrom } from '../../contract/layout.ts'
 import { inLots } from '../../contract/rules/in-lots.ts'
+import { type Layout, type Way, wayFrom } from '../../contract/rules/layout.ts'
 import { LAYOUT } from '../client/keys.ts'
 import type { Scripts } from '../client/script.ts'
 

@@ -7,7 +7,7 @@
  * other layout is refused with one line.
  */
 import { createHash } from 'node:crypto'
-import { JobsError } from '../../model/errors.ts'
+import { JobsError } from '../../../model/errors.ts'
 
 export interface Layout<Step> {
   readonly name: string
