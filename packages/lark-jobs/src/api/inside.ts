@@ -11,7 +11,7 @@ import { callerOf, toldTo } from '../dispatch/caller.ts'
 import { Dispatcher } from '../dispatch/dispatcher.ts'
 import type { FlowSpec } from '../dispatch/flow-definition.ts'
 import { draftedJob, type NewJobs, newJobs } from '../dispatch/new-job.ts'
-import { Outboxes } from '../dispatch/outboxes.ts'
+import { SendBuffers } from '../dispatch/send-buffers.ts'
 import { Underway } from '../dispatch/underway.ts'
 import { JobsError } from '../model/errors.ts'
 import type { ByHand } from '../operate/change/dispatch.ts'
@@ -283,8 +283,8 @@ export class Inside implements Operated {
       const warnings = await store.open()
       // It may have changed meanwhile.
       store.become?.(this.#role)
-      const outboxes = new Outboxes(store, partitions, bounds)
-      const dispatcher = new Dispatcher(store, outboxes, this.#underway, telemetry)
+      const buffers = new SendBuffers(store, partitions, bounds)
+      const dispatcher = new Dispatcher(store, buffers, this.#underway, telemetry)
       this.#opened = { settings: found, place, store, dispatcher, warnings }
       return this.#opened
     } catch (error) {

@@ -1,6 +1,6 @@
 /**
  * How long the dispatch of a flow goes on while the store is away: as long as the dispatch of a job
- * (`outbox.ts`).
+ * (`send-buffer.ts`).
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { JobsError } from '../model/errors.ts'

@@ -4,7 +4,7 @@
 import { JobsError } from '../model/errors.ts'
 import type { FakeClock } from './fake-clock.ts'
 
-/** Milliseconds that a dispatch waits for the store, as `dispatch/outbox.ts` does. */
+/** Milliseconds that a dispatch waits for the store, as `dispatch/send-buffer.ts` does. */
 const PATIENCE = 5_000
 
 export class Outage {

@@ -26,7 +26,7 @@ const LEAST = 500
 /** Milliseconds between two sendings of the same call. */
 const RESEND_PAUSE = 50
 /**
- * How many jobs make the outbox send before the tick ends. (Measured with `Promise.all` of 100 on a quiet
+ * How many jobs make the buffer send before the tick ends. (Measured with `Promise.all` of 100 on a quiet
  * machine, medians of 4 in turns, 2026-11-25: 34 gave 213,000 jobs a second, 40 gave 214,000, 50 gave
  * 223,000, 64 gave 200,000.)
  */
@@ -50,7 +50,7 @@ interface CallLane {
   number: number
 }
 
-export class Outbox {
+export class SendBuffer {
   readonly partition: string
   readonly #store: Store
   readonly #bound: Bound | undefined
