@@ -105,16 +105,27 @@ export function silences(make: Make): void {
     ])
   })
 
-  test('each silence extends once', async () => {
+  test('a lease is extended once until it is renewed, also if every survey is late', async () => {
     await using harness = await make()
+    const { store, clock } = harness
     const ada = harness.caller('ada')
-    await ada.enqueue(job())
-    const held = await ada.claimOne()
-    for (const end of ['first', 'second']) {
-      harness.clock.advance(LEASE)
-      expect(await recover(harness), end).toMatchObject({ recovered: [], nextLeaseEnd: LEASE })
+    await ada.enqueue(...jobs(2))
+    const [lost, held] = [await ada.claimOne(), await ada.claimOne()]
+    clock.advance(LEASE)
+    expect(await recover(harness)).toMatchObject({ recovered: [], nextLeaseEnd: LEASE })
+    expect((await store.stand('emails', lost.id))?.lease?.until).toBe(clock.now + LEASE)
+    for (const _ of ['first', 'second']) {
+      await ada.extend([held])
+      clock.advance(LEASE / 2)
+      await survey(harness)
     }
-    await work(harness, LEASE)
+    const { recovered, doubted, crashed, nextLeaseEnd } = await recover(harness)
+    expect({ recovered, doubted, crashed }).toEqual({ recovered: [lost.id], doubted: [lost.id] })
+    // The other was renewed half a lease ago, so the next silence extends it once more.
+    expect(nextLeaseEnd).toBe(LEASE / 2)
+    clock.advance(LEASE)
+    expect(await recover(harness)).toMatchObject({ recovered: [], nextLeaseEnd: LEASE })
+    clock.advance(LEASE)
     expect(await recover(harness)).toMatchObject({ recovered: [held.id], doubted: [held.id] })
   })
 

@@ -376,6 +376,7 @@ const tables = `
     claimedAt INTEGER NOT NULL,
     held INTEGER NOT NULL,
     seqs TEXT NOT NULL,
+    isExtended INTEGER NOT NULL,
     PRIMARY KEY (partition, token)
   ) WITHOUT ROWID;
   CREATE INDEX leaseEnds ON leases (partition, leaseEnd, token);

@@ -109,7 +109,7 @@ const kinds: Readonly<Record<Kind, string>> = {
 }
 
 /** Raise this if what a key keeps changes, but no word above. */
-const FORM = 2
+const FORM = 3
 
 export const LAYOUT = layoutName(1, `${FORM} ${JSON.stringify(kinds)}`)
 

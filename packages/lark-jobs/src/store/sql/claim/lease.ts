@@ -19,10 +19,12 @@ export interface Lease {
   held: number
   /** JSON. */
   seqs: string
+  /** 1 if it was extended after a silence, and not renewed since. */
+  isExtended: number
 }
 
-const columns = 'token, leaseEnd, claimedAt, held, seqs'
-const open = `INSERT INTO leases (partition, ${columns}) VALUES (?, ?, ?, ?, ?, ?)`
+const columns = 'token, leaseEnd, claimedAt, held, seqs, isExtended'
+const open = `INSERT INTO leases (partition, ${columns}) VALUES (?, ?, ?, ?, ?, ?, 0)`
 const find = `SELECT ${columns} FROM leases WHERE partition = ? AND token = ?`
 const nextByEnd = `
   SELECT ${columns} FROM leases WHERE partition = ? AND (leaseEnd, token) > (?, ?) ORDER BY leaseEnd, token LIMIT 1`
@@ -30,7 +32,8 @@ const nextByToken = `
   SELECT ${columns} FROM leases WHERE partition = ? AND token > ? AND token < ? ORDER BY token LIMIT 1`
 const latest = 'SELECT token FROM leases WHERE partition = ? ORDER BY leaseEnd DESC LIMIT 1'
 const firstEnd = 'SELECT min(leaseEnd) AS leaseEnd FROM leases WHERE partition = ?'
-const renew = 'UPDATE leases SET leaseEnd = ? WHERE partition = ? AND token = ?'
+const renew = 'UPDATE leases SET leaseEnd = ?, isExtended = 0 WHERE partition = ? AND token = ?'
+const extend = 'UPDATE leases SET leaseEnd = ?, isExtended = 1 WHERE partition = ? AND token = ?'
 const end = 'DELETE FROM leases WHERE partition = ? AND token = ? AND held <= ?'
 const letGo = 'UPDATE leases SET held = held - ? WHERE partition = ? AND token = ?'
 /** The jobs of a lease that are still held. */
@@ -96,6 +99,11 @@ export function heldRows<T extends { seq: number }>(
 
 export function renewLease({ database, id, now }: Partition, token: string, ms: number): void {
   database.run(renew, now + ms, id, token)
+}
+
+/** Of a lease that has ended in a silence. @param until when it ends now */
+export function extendLease({ database, id }: Partition, token: string, until: number): void {
+  database.run(extend, until, id, token)
 }
 
 /** Notes that `count` jobs of a lease are no longer held. */

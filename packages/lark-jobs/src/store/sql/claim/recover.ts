@@ -14,6 +14,7 @@ import { holderOf, type JobRow, optionsOf, stateOf } from '../row.ts'
 import { BESIDE, NOT_STARTED, PENDING } from '../states.ts'
 import { noteTakeover } from '../workers.ts'
 import {
+  extendLease,
   findLease,
   heldJobs,
   type Lease,
@@ -21,7 +22,6 @@ import {
   leasesOf,
   letGoOf,
   nextLeaseEnd,
-  renewLease,
 } from './lease.ts'
 import { graceOf, hearIn, isDoubted, keepDoubts } from './silence.ts'
 
@@ -47,8 +47,8 @@ function takeBackAll(partition: Partition, options: RecoverOptions, recovery: Re
   const grace = graceFor(partition, options)
   for (const lease of which(partition, options)) {
     const isSilent = lease.leaseEnd <= grace
-    if (isSilent && partition.now < grace) {
-      renewLease(partition, lease.token, grace - partition.now)
+    if (isSilent && partition.now < grace && lease.isExtended === 0) {
+      extendLease(partition, lease.token, grace)
       continue
     }
     count += lease.held

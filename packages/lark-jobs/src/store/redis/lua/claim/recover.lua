@@ -109,10 +109,12 @@ if not is_over then
   local count_taken = 0
   local grace = lease ~= '' and ARGV[6] == '' and not is_unread and hear(tonumber(lease)) or 0
   for _, token in ipairs(tokens()) do
-    local is_silent = grace > 0 and tonumber(redis.call('ZSCORE', key('leases'), token)) <= grace
+    local score = grace > 0 and tonumber(redis.call('ZSCORE', key('leases'), token))
+    local is_silent = grace > 0 and score <= grace
+    local is_extended = is_silent and now < grace and score % 1 == 0
     local ids, holders, cursor = {}, {}, nil
-    if is_silent and now < grace then
-      redis.call('ZADD', key('leases'), string.format('%.0f', grace), token)
+    if is_extended then
+      redis.call('ZADD', key('leases'), string.format('%.1f', grace - 0.5), token)
     else
       ids, holders, cursor = jobs_of(token)
     end
@@ -141,7 +143,7 @@ if not is_over then
     end
     if cursor then
       redis.call('HSET', key('claims'), token, 'search ' .. cursor)
-    elseif not is_silent or now >= grace then
+    elseif not is_extended then
       leave_claim(token, MAX_ITEMS)
     end
   end
@@ -166,6 +168,6 @@ end
 rouse(heard)
 local ends = not is_over and redis.call('ZRANGE', key('leases'), 0, 0, 'WITHSCORES')[2]
 return {
-  taken.pending, taken.failed, ends and math.max(ends - now, 0) or -1, effect and math.max(effect - now, 0) or -1, crashed,
+  taken.pending, taken.failed, ends and math.max(math.ceil(ends) - now, 0) or -1, effect and math.max(effect - now, 0) or -1, crashed,
   handed or false, #doubted > 0 and doubted, #from > 0 and from or nil,
 }

@@ -33,7 +33,7 @@ end
 
 local function rest_until(name)
   local at = first_of(name)
-  return at and math.max(at - now, 0) or -1
+  return at and math.max(math.ceil(at - now), 0) or -1
 end
 
 -- Milliseconds until the caller should ask for jobs, or -1.

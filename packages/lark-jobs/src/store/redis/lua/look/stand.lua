@@ -216,7 +216,8 @@ if state == 'waiting' then
   ahead = { math.min(ahead, MAX_AHEAD), math.min(higher, MAX_AHEAD), turns() }
 elseif state == 'active' then
   local token, start = read_holder(redis.call('HGET', key('holders'), id))
-  lease = { redis.call('ZSCORE', key('leases'), token) or '', has_begun(start) and 1 or 0, redis.call('HGET', key('notices'), id) }
+  local ends = redis.call('ZSCORE', key('leases'), token)
+  lease = { ends and string.format('%.0f', math.ceil(ends)) or '', has_begun(start) and 1 or 0, redis.call('HGET', key('notices'), id) }
 elseif not is_pending then
   local _, _, name = admission().read_lock(redis.call('HGET', key('locks'), id) or '')
   locked = name and admission().locker(name) or false

@@ -1,6 +1,7 @@
 -- A claim: the jobs that one exchange handed out, under one token and one lease.
 --   claims   HASH  token -> claimed at, then the ids, one a line; token# -> how many of them are still held
---   leases   ZSET  token -> when its lease ends
+--   leases   ZSET  token -> when its lease ends; half a millisecond less if it was extended after a silence, and not
+--                  renewed since
 --   holders  HASH  id -> token | [start] [@ place in its line, if that is not the time it was queued] [~ its lane]
 --                  start: '' has started; a, prefetched and not started; s, a suspect that has not started; b, a
 --                  suspect that has started beside other jobs
