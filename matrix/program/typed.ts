@@ -1,7 +1,25 @@
 // The program of the matrix in TypeScript, as users begin.
 import { writeFileSync } from 'node:fs'
 import { arg, Command, flag } from '@s18i/lark'
+import type * as lark from '@s18i/lark/config'
+import type * as testingLark from '@s18i/lark/testing'
+import type * as bullmq from '@s18i/lark-bullmq'
+import type * as dashboard from '@s18i/lark-dashboard'
 import { defineConfig, type EndedEvent, Job, type JobDetail, Jobs, unique } from '@s18i/lark-jobs'
+import type * as operate from '@s18i/lark-jobs/operate'
+import type * as otel from '@s18i/lark-jobs/otel'
+import type * as testing from '@s18i/lark-jobs/testing'
+
+/** The declarations of all entries, which the compiler then checks. */
+export type Entries = [
+  typeof lark,
+  typeof testingLark,
+  typeof bullmq,
+  typeof dashboard,
+  typeof operate,
+  typeof otel,
+  typeof testing,
+]
 
 interface Greeting {
   name: string
