@@ -7,13 +7,21 @@ import { rows as runtimes } from './rows/runtimes.js'
 import { rows as testRunners } from './rows/test-runners.js'
 import { rows as typescript } from './rows/typescript.js'
 
+/** In the order of the table, each file with its rows. They are all of one kind. */
+const files = {
+  'rows/runtimes.js': runtimes,
+  'rows/package-managers.js': packageManagers,
+  'rows/typescript.js': typescript,
+  'rows/bundlers.js': bundlers,
+  'rows/test-runners.js': testRunners,
+  'rows/frameworks.js': frameworks,
+  'rows/dashboards.js': dashboards,
+}
+
 /** @type {import('./harness/row.js').Row[]} */
-export const rows = [
-  ...runtimes,
-  ...packageManagers,
-  ...typescript,
-  ...bundlers,
-  ...testRunners,
-  ...frameworks,
-  ...dashboards,
-]
+export const rows = Object.values(files).flat()
+
+/** The file of the rows of a kind. @param {string} kind @returns {string} */
+export function fileOf(kind) {
+  return Object.entries(files).find(([, [first]]) => first.kind === kind)[0]
+}

@@ -2,29 +2,39 @@
 // table to stdout. `matrix/` has the rows, and says how to add one.
 //
 //   --only=NAME   only rows whose kind or name contains NAME; may be repeated
-//   --small       only the rows that `npm test` runs, without slow parts
+//   --today       only the rows that `npm test` runs today, a different tenth each day, without slow parts
+//   --stale       only the rows that failed last, or whose inputs have changed since, and writes the page
 //   --json        the rows as JSON instead of the table
 //   --keep        write the outcome to docs/compatibility.md even if only some rows ran (by default only if all rows ran)
 //   --fresh       install every fixture anew
 //   --list        only print the rows
 import { rmSync } from 'node:fs'
 import { parseArgs } from 'node:util'
-import { Report } from '../matrix/harness/report.js'
+import { Report, staleOf } from '../matrix/harness/report.js'
 import { Trial } from '../matrix/harness/row.js'
 import { Workshop } from '../matrix/harness/workshop.js'
 import { rows } from '../matrix/rows.js'
 
-const flags = ['small', 'json', 'keep', 'fresh', 'list']
+const flags = ['today', 'stale', 'json', 'keep', 'fresh', 'list']
 const { values: said } = parseArgs({
   options: {
     only: { type: 'string', multiple: true },
     ...Object.fromEntries(flags.map((name) => [name, { type: 'boolean', default: false }])),
   },
 })
-const chosen = rows.filter((row) => {
+const TENTH = 10
+const today = Math.floor(Date.now() / 86_400_000) % TENTH
+const stale = said.stale ? staleOf(rows) : rows
+const chosen = rows.filter((row, index) => {
   const name = `${row.kind} ${row.name}`.toLowerCase()
-  return (row.isSmall || !said.small) && (said.only ?? ['']).some((part) => name.includes(part.toLowerCase()))
+  const isOfToday = row.isDaily || index % TENTH === today
+  if ((said.today && !isOfToday) || !stale.includes(row)) return false
+  return (said.only ?? ['']).some((part) => name.includes(part.toLowerCase()))
 })
+if (said.stale && chosen.length === 0) {
+  console.log('Nothing has changed since the rows were tried.')
+  process.exit(0)
+}
 if (chosen.length === 0) {
   console.error(
     `No row has ${said.only?.join(' or ')} in its name. There are:\n${rows.map(({ name }) => `  ${name}`).join('\n')}`,
@@ -53,7 +63,7 @@ async function attempt(row) {
   const outcome = { works: true, remark: '' }
   try {
     await workshop.install(row.fixture)
-    trial = new Trial(workshop, row, { isQuick: said.small })
+    trial = new Trial(workshop, row, { isQuick: said.today })
     outcome.remark = (await row.run(trial)) ?? ''
   } catch (error) {
     outcome.works = false
@@ -73,5 +83,5 @@ async function attempt(row) {
   if (outcome.works) outcome.remark = [outcome.remark, where].filter(Boolean).join(', ')
   report.add(row, { ...outcome, version, seconds })
   // The outcome is kept after each row, so that an interrupted run keeps its results.
-  if (said.keep) report.keep(rows)
+  if (said.keep || said.stale) report.keep(rows)
 }

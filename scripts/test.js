@@ -1,5 +1,5 @@
-// `npm test`: everything, from a fresh clone. It installs what is missing, builds, checks style and types, runs a few
-// rows of the matrix (`npm run matrix`) and every test, and fails if a test was skipped. Redis, Valkey and Chromium come
+// `npm test`: everything, from a fresh clone. It installs what is missing, builds, checks style and types, runs a
+// tenth of the matrix (`npm run matrix`) and every test, and fails if a test was skipped. Redis, Valkey and Chromium come
 // from Debian's packages if these may be installed. REDIS_URL and VALKEY_URL name servers to use instead, and CHROMIUM a
 // browser.
 import { spawnSync } from 'node:child_process'
@@ -18,7 +18,7 @@ installPrograms({ 'redis-server': 'REDIS_URL', 'valkey-server': 'VALKEY_URL', ch
 const newer = isSound ? undefined : node24()
 run('Building', 'npm', ['run', 'build'])
 // It waits for npm and for programs that start, and leaves a core to the others.
-const packed = start('Trying the packed packages', process.execPath, ['scripts/matrix.js', '--small'])
+const packed = start('Trying the packed packages', process.execPath, ['scripts/matrix.js', '--today'])
 // Under a path, because pages that work only at the root of a host are a common fault.
 const manual = start('Building the manual', process.execPath, [
   'scripts/docs.js',

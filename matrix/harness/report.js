@@ -1,11 +1,13 @@
 // The outcome of the rows: a table for the terminal, and docs/compatibility.md.
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { availableParallelism, cpus, release, type } from 'node:os'
 import { fileURLToPath } from 'node:url'
+import { inputsOf } from './inputs.js'
 
 const file = (path) => fileURLToPath(new URL(`../../${path}`, import.meta.url))
 const page = file('docs/compatibility.md')
-/** The last outcome of each row. The page is made from this file. */
+/** The last outcome of each row, and the machine of the last run. The page is made from this file. */
 const memory = file('matrix/results.json')
 
 /**
@@ -16,6 +18,8 @@ const memory = file('matrix/results.json')
  * @property {boolean} works
  * @property {string} remark what was tried, or why it failed
  * @property {number} seconds
+ *
+ * @typedef {Omit<Result, 'seconds'> & { date: string, commit: string, inputs: string }} KeptResult inputs: see `inputs.js`
  */
 
 export class Report {
@@ -43,15 +47,40 @@ export class Report {
 
   /** Writes the page. @param {import('./row.js').Row[]} rows all rows, in their order */
   keep(rows) {
-    const date = new Date().toISOString().slice(0, 10)
-    const kept = existsSync(memory) ? JSON.parse(readFileSync(memory, 'utf8')) : []
-    const key = ({ kind, name }) => `${kind}\n${name}`
-    const known = new Map(kept.map((result) => [key(result), result]))
-    for (const { seconds: _, ...result } of this.results) known.set(key(result), { ...result, date })
+    const made = { date: new Date().toISOString().slice(0, 10), commit: commit() }
+    const known = new Map(kept().results.map((result) => [key(result), result]))
+    const inputs = new Map(rows.map((row) => [key(row), inputsOf(row)]))
+    for (const { seconds: _, ...result } of this.results)
+      known.set(key(result), { ...result, ...made, inputs: inputs.get(key(result)) })
     const results = rows.flatMap((row) => known.get(key(row)) ?? [])
-    writeFileSync(memory, `${JSON.stringify(results, null, 2)}\n`)
-    writeFileSync(page, pageOf(results))
+    const machine = `${type()} ${release()}, ${process.arch}, ${availableParallelism()} cores (${cpus()[0].model}). Node ${process.versions.node}`
+    writeFileSync(memory, `${JSON.stringify({ machine, results }, null, 2)}\n`)
+    writeFileSync(page, pageOf({ machine, results }))
   }
+}
+
+/** @param {{ kind: string, name: string }} row */
+const key = ({ kind, name }) => `${kind}\n${name}`
+
+/** @returns {{ machine: string, results: KeptResult[] }} what the page was made from */
+export function kept() {
+  return JSON.parse(readFileSync(memory, 'utf8'))
+}
+
+/** The rows that did not work when they ran last, or that were tried with something else. */
+export function staleOf(rows) {
+  const known = new Map(kept().results.map((result) => [key(result), result]))
+  return rows.filter((row) => {
+    const last = known.get(key(row))
+    return !last?.works || last.inputs !== inputsOf(row)
+  })
+}
+
+/** The commit that is checked out, and whether the packages or the matrix differ from it. */
+function commit() {
+  const git = (...words) => execFileSync('git', words, { encoding: 'utf8', cwd: file('.') }).trim()
+  const changed = git('status', '--porcelain', '--', 'packages', 'matrix', ':!matrix/results.json')
+  return `${git('rev-parse', '--short=8', 'HEAD')}${changed === '' ? '' : ', changed'}`
 }
 
 /** @param {Result} row */
@@ -70,14 +99,14 @@ function aligned(rows) {
   )
 }
 
-function pageOf(results) {
+/** The text of the page. @param {{ machine: string, results: KeptResult[] }} kept */
+export function pageOf({ machine, results }) {
   const escaped = (cell) => cell.replaceAll('|', '\\|').replaceAll('`', "'")
-  const rows = results.map((result) => [...cells(result), result.date].map(escaped))
-  const head = ['kind', 'name', 'version', 'result', 'what was tried', 'date']
+  const rows = results.map((result) => [...cells(result), result.date, result.commit].map(escaped))
+  const head = ['kind', 'name', 'version', 'result', 'what was tried', 'date', 'commit']
   const widths = head.map((_, column) => Math.max(...[head, ...rows].map((row) => row[column].length)))
   const line = (row) => `| ${row.map((cell, column) => cell.padEnd(widths[column])).join(' | ')} |`
   const rule = `| ${widths.map((width) => '-'.repeat(width)).join(' | ')} |`
-  const machine = `${type()} ${release()}, ${process.arch}, ${availableParallelism()} cores (${cpus()[0].model})`
   return `---
 title: Compatibility
 description: Where Lark was tried, and what came of it. Covers runtimes, TypeScript, bundlers, test runners, frameworks and package managers.
@@ -86,9 +115,9 @@ keywords: [lark, lark-jobs, compatibility, node, bun, deno, typescript, bundler,
 
 # Compatibility
 
-Each row is a real program: it dispatches a job, a worker runs the job, and its result is checked; or it serves the dashboard, and its page, a change and the stream are checked. The packages are packed as they are published, and installed into a folder of their own. \`npm run matrix\` writes this page.
+Each row is a real program: it dispatches a job, a worker runs the job, and its result is checked; or it serves the dashboard, and its page, a change and the stream are checked. The packages are packed as they are published, and installed into a folder of their own. \`npm run matrix\` writes this page. The last column names the commit that a row was tried with. A test refuses the page if the declarations, the builds or the rows have changed since.
 
-Machine: ${machine}. Node ${process.versions.node}, unless a row says otherwise.
+Machine: ${machine}, unless a row says otherwise.
 
 ${[line(head), rule, ...rows.map(line)].join('\n')}
 `

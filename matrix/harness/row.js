@@ -11,7 +11,7 @@ import { freePort, startRedis } from './redis.js'
  * @property {string} name such as "esbuild, CommonJS"
  * @property {string} fixture a folder of `matrix/fixtures`, installed before it runs
  * @property {string} [version] the package of the fixture whose version is shown, or of `nodes`: `node24`
- * @property {boolean} [isSmall] whether it is part of `npm test`
+ * @property {boolean} [isDaily] whether `npm test` runs it every day, and not every tenth
  * @property {string} [node] the Node that runs its tools and programs: '20', '22', '24', '26'. Default: the one that
  *   runs the matrix
  * @property {(row: Trial) => Promise<string | void>} run throws when it does not work; returns a remark

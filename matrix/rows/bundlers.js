@@ -81,7 +81,6 @@ const esbuild = (format) =>
   bundler(`esbuild, ${format === 'cjs' ? 'CommonJS' : 'ESM'}`, {
     fixture: 'esbuild',
     version: 'esbuild',
-    isSmall: true,
     build: (trial, out, entries) =>
       trial.tool('esbuild', [
         ...Object.entries(entries).map(([name, file]) => `${name}=${file}`),
@@ -109,7 +108,7 @@ const byScript = (name, fixture, format, row = {}) =>
 
 /** One row for each format: webpack makes `main.cjs` and `main.mjs`. */
 const both = (name, row) => [
-  byScript(`${name}, CommonJS`, name, 'cjs', { ...row, isSmall: name === 'webpack' }),
+  byScript(`${name}, CommonJS`, name, 'cjs', row),
   byScript(`${name}, ESM`, name, 'esm', row),
 ]
 

@@ -11,7 +11,6 @@ const nodes = ['20', '22', '24', '26'].map((major) => ({
   kind: 'Runtime',
   name: `Node ${major}`,
   fixture: 'plain',
-  isSmall: major === '24',
   node: major,
   async run(trial) {
     trial.version = (await trial.run(['node', '-p', 'process.versions.node'])).stdout.trim()
@@ -40,7 +39,6 @@ const bullmq = ['20', '24'].map((major) => ({
   kind: 'Runtime',
   name: `BullMQ's classes on Node ${major}`,
   fixture: 'plain',
-  isSmall: major === '24',
   node: major,
   async run(trial) {
     trial.version = (await trial.run(['node', '-p', 'process.versions.node'])).stdout.trim()

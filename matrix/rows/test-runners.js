@@ -57,7 +57,7 @@ const jest = (name, version, extension, transform, row = {}) => ({
 })
 
 export const rows = [
-  jest('default settings', 'jest', 'js', undefined, { isSmall: true }),
+  jest('default settings', 'jest', 'js', undefined),
   jest('Babel', '@babel/core', 'ts', { '\\.ts$': ['babel-jest', babel] }),
   jest('ts-jest', 'ts-jest', 'ts', { '\\.ts$': ['ts-jest', { tsconfig }] }),
   jest('@swc/jest', '@swc/jest', 'ts', { '\\.ts$': ['@swc/jest', swc] }),

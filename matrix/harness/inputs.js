@@ -1,0 +1,68 @@
+// What the outcome of a row depends on, as one short hash: the row, its fixture and the program; how the packages are
+// built and declared to npm; and for a compiler, their declarations. A row whose inputs have changed since it ran is
+// stale. It is a hash, and not the history, because a clone may be shallow.
+import { createHash } from 'node:crypto'
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { fileOf } from '../rows.js'
+
+const root = fileURLToPath(new URL('../..', import.meta.url))
+const packages = ['lark', 'lark-jobs', 'lark-bullmq', 'lark-dashboard']
+
+/** @param {import('./row.js').Row} row @returns {string} the packages must be built */
+export function inputsOf({ kind, name, fixture, version, node }) {
+  const own = `${kind}\n${name}\n${version}\n${node}\n${read(`matrix/${fileOf(kind)}`)}`
+  const tried = [textOf(`matrix/fixtures/${fixture}`), textOf('matrix/program'), manifests()]
+  const subject = kind === 'TypeScript' ? declarations() : builds()
+  return createHash('sha256')
+    .update([own, ...tried, subject].join('\n'))
+    .digest('hex')
+    .slice(0, 12)
+}
+
+/** What npm and a bundler read of each package.json. A release changes the version alone. */
+const manifests = once(() =>
+  packages
+    .map((name) => {
+      const { version, description, keywords, homepage, scripts, devDependencies, ...manifest } = JSON.parse(
+        read(`packages/${name}/package.json`),
+      )
+      return JSON.stringify(manifest).replace(/("@s18i\/[\w-]+":)"[^"]*"/g, '$1"*"')
+    })
+    .join('\n'),
+)
+
+const builds = once(() => packages.map((name) => textOf(`packages/${name}/build`)).join('\n'))
+
+/** Without comments: they mean nothing to a compiler. */
+const declarations = once(() =>
+  packages
+    .map((name) => textOf(`packages/${name}/dist`, '.d.ts').replace(/\/\*[\s\S]*?\*\/|^\s*\/\/.*$/gm, ''))
+    .join('\n')
+    .replace(/\s+/g, ' '),
+)
+
+/** The files below a folder, with their names. @param {string} folder @param {string} [end] */
+function textOf(folder, end = '') {
+  const files = readdirSync(join(root, folder), { recursive: true, withFileTypes: true })
+    .filter((each) => each.isFile() && each.name.endsWith(end))
+    .map((each) => join(each.parentPath, each.name))
+    .filter((path) => !path.includes('node_modules'))
+  return files
+    .sort()
+    .map((path) => `${path.slice(root.length)}\n${readFileSync(path, 'utf8')}`)
+    .join('\n')
+}
+
+/** @param {string} path */
+function read(path) {
+  return readFileSync(join(root, path), 'utf8')
+}
+
+/** @template T @param {() => T} make @returns {() => T} */
+function once(make) {
+  /** @type {T | undefined} */
+  let made
+  return () => (made ??= make())
+}
