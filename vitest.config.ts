@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitest/config'
@@ -23,7 +24,11 @@ class LongestFirst extends BaseSequencer {
   }
 }
 
+const { version } = JSON.parse(readFileSync(path('packages/lark-jobs/package.json'), 'utf8'))
+
 export default defineConfig({
+  // As in the build: copies of the package work together if their versions do.
+  define: { LARK_VERSION: JSON.stringify(version) },
   // Tests run the sources: the one package that another imports is not asked for its built copy.
   resolve: { alias: { '@s18i/lark/config': path('packages/lark/src/config.ts') } },
   test: {
