@@ -184,7 +184,7 @@ test('a job whose worker has died runs again, and the worker that finds it tells
   const job = await queue.add('x', {})
   const { store } = await storeOf(shared.jobs)
   const [held] = (
-    await store.exchange('crashes', { caller: 'dead', number: 1 }, [], { limit: 1, lease: 100 })
+    await store.exchange('crashes', { caller: 'dead', number: 1 }, [], { limit: 1, leaseMs: 100 })
   ).jobs
   expect(held?.id).toBe(job.id)
   const worker = opened(

@@ -631,7 +631,7 @@ describe('changes', () => {
     }
     await store.announce({ ...died, ...rest, state: 'running' }, 60_000)
     const [job] = await jobs.dispatch([new SendJob().with({ to: 'ada' })])
-    await store.exchange('emails', { caller: 'ghost', number: 1 }, [], { limit: 1, lease: 60_000 })
+    await store.exchange('emails', { caller: 'ghost', number: 1 }, [], { limit: 1, leaseMs: 60_000 })
     await store.retire('ghost')
     await store.recover('emails', { holder: 'ghost', by: 'heir' })
     const { seenAt: lastSeen, ...known } = died

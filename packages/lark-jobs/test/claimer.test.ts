@@ -16,7 +16,7 @@ async function make(options: Partial<ClaimerOptions> = {}) {
     remove: async () => {},
   }))
   const claimer = new Claimer({
-    ...{ store: harness.store, partition: 'emails', caller: 'ada', lease: LEASE },
+    ...{ store: harness.store, partition: 'emails', caller: 'ada', leaseMs: LEASE },
     ...options,
   })
   return { harness, claimer }
@@ -96,7 +96,7 @@ test('a due time that is foreseen during a call holds after its answer, and not 
 
 /** A deliverer that has delivered an effect. */
 function delivered() {
-  const effects = { lease: LEASE, done: [{ kind: 'hook', id: 'x', at: 1 }] as const }
+  const effects = { leaseMs: LEASE, done: [{ kind: 'hook', id: 'x', at: 1 }] as const }
   return { effects, deliverer: { wanted: () => effects, take: vi.fn(), putBack: vi.fn() } }
 }
 

@@ -4,7 +4,7 @@ import { FlowBook } from '../src/flow/flow-book.ts'
 import { Job, type JobConstructor } from '../src/index.ts'
 import { type Effect, memberId } from '../src/model/effect.ts'
 import { Registry } from '../src/options/registry.ts'
-import { MAX_HOOKS, MAX_ITEMS, MEMBER_LEASE } from '../src/store/contract/store.ts'
+import { MAX_HOOKS, MAX_ITEMS, MEMBER_LEASE_MS } from '../src/store/contract/store.ts'
 import { SqliteStore } from '../src/store/sqlite/store.ts'
 import { Deliverer } from '../src/worker/maintenance/deliverer.ts'
 import { openFlow, take } from './conformance/effects.ts'
@@ -48,7 +48,7 @@ async function make(clock: (harness: Harness) => number = ({ clock }) => clock.n
   const met = vi.fn()
   const dueIn = vi.fn()
   const deliverer = new Deliverer({
-    ...{ store, registry, report, met, dueIn, lease: LEASE, flows: new FlowBook({ store }) },
+    ...{ store, registry, report, met, dueIn, leaseMs: LEASE, flows: new FlowBook({ store }) },
     clock: { now: () => clock(harness), isAsked: true, heard() {} } as never,
   })
   /** Cancels a waiting job whose class has a hook. */
@@ -71,13 +71,13 @@ async function make(clock: (harness: Harness) => number = ({ clock }) => clock.n
 test('what a call brings is delivered, and acknowledged with the next call', async () => {
   const { harness, store, heard, deliverer, cancelled } = await make()
   const id = await cancelled('known')
-  expect(deliverer.wanted('emails')).toEqual({ lease: LEASE })
+  expect(deliverer.wanted('emails')).toEqual({ leaseMs: LEASE })
   const effects = await take(store)
   deliverer.take('emails', effects)
   await vi.waitFor(() => expect(heard).toEqual([id]))
   await vi.waitFor(() => {
     const wanted = deliverer.wanted('emails')
-    expect(wanted).toEqual({ lease: LEASE, done: [{ kind: 'hook', id, at: effects[0]!.job.finishedAt }] })
+    expect(wanted).toEqual({ leaseMs: LEASE, done: [{ kind: 'hook', id, at: effects[0]!.job.finishedAt }] })
   })
   await deliverer.stop()
   await harness[Symbol.asyncDispose]()
@@ -102,7 +102,7 @@ test('a hook of an unknown class holds up no other, and is left to others when i
   deliverer.take('emails', await take(store), begin)
   await vi.waitFor(() => expect(heard).toEqual([known]))
   await vi.waitFor(() => expect(sent()).toEqual([known]))
-  expect(deliverer.wanted('emails')).toEqual({ lease: LEASE })
+  expect(deliverer.wanted('emails')).toEqual({ leaseMs: LEASE })
   expect(report.warn).not.toHaveBeenCalled()
   now.mockReturnValue(begin + LEASE)
   harness.clock.now += LEASE
@@ -113,7 +113,7 @@ test('a hook of an unknown class holds up no other, and is left to others when i
   await vi.waitFor(async () => expect(await store.flows.missing('home', 'flow', -1, 1)).toEqual([]))
   expect(await take(store)).toMatchObject([{ job: { id: unknown } }])
   now.mockReturnValue(begin + 2 * LEASE)
-  expect(deliverer.wanted('emails')).toMatchObject({ lease: LEASE })
+  expect(deliverer.wanted('emails')).toMatchObject({ leaseMs: LEASE })
   now.mockRestore()
   await deliverer.stop()
   await harness[Symbol.asyncDispose]()
@@ -167,8 +167,8 @@ test('members of a home that does not answer are not acknowledged, and are asked
   vi.spyOn(store.flows, 'apply').mockRejectedValueOnce(new Error('away'))
   deliverer.take('emails', await take(store))
   await vi.waitFor(() => expect(met.mock.calls).toEqual([[new Error('away')]]))
-  expect(await store.recover('emails')).toMatchObject({ nextEffect: MEMBER_LEASE })
-  harness.clock.now += MEMBER_LEASE
+  expect(await store.recover('emails')).toMatchObject({ nextEffect: MEMBER_LEASE_MS })
+  harness.clock.now += MEMBER_LEASE_MS
   await vi.waitFor(async () => expect(await store.flows.missing('home', 'flow', -1, 1)).toEqual([]))
   await deliverer.stop()
   await harness[Symbol.asyncDispose]()
@@ -254,7 +254,7 @@ test('when the worker stops, a slow hook holds up no acknowledgement, and nothin
   gate.resolve()
   await stopping
   expect(sent()).toEqual([slow, ...quick].toSorted())
-  for (const [, options] of recover.mock.calls) expect(options?.effects?.lease).toBe(0)
+  for (const [, options] of recover.mock.calls) expect(options?.effects?.leaseMs).toBe(0)
   expect(heard).not.toContain(left)
   expect(await take(store)).toMatchObject([{ job: { id: left } }])
   await harness[Symbol.asyncDispose]()

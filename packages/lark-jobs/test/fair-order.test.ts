@@ -17,7 +17,7 @@ function claimers(weights: readonly number[], partitions = 1): Claimer[] {
   return weights.flatMap((weight, rank) =>
     Array.from({ length: partitions }, (_, part) => {
       const partition = part === 0 ? `queue-${rank}` : `queue-${rank}/${part}`
-      return new Claimer({ store, partition, rank, weight, caller: 'ada', lease: 15_000 })
+      return new Claimer({ store, partition, rank, weight, caller: 'ada', leaseMs: 15_000 })
     }),
   )
 }

@@ -155,13 +155,13 @@ async function work(
   const order = new FairOrder(false, slots)
   const suspects = { count: 0, giveBack() {} } as unknown as Suspects
   const intake: Intake = new Intake({
-    ...{ order, slots, suspects, pace: paces.balanced, maxJobs: Number.POSITIVE_INFINITY, lease: LEASE },
+    ...{ order, slots, suspects, pace: paces.balanced, maxJobs: Number.POSITIVE_INFINITY, leaseMs: LEASE },
     ...{ stoodStill: () => 0, signal, isHere: way === undefined },
     ...{ answered() {}, holds() {}, turned() {} },
   })
   for (const rank of queues.keys()) {
     const claimer = new Claimer({
-      ...{ store, partition: String(rank), rank, caller: 'ada', lease: LEASE },
+      ...{ store, partition: String(rank), rank, caller: 'ada', leaseMs: LEASE },
       prefetch: new Prefetch(ledger, rank),
       changed: (each) => intake.changed(each),
     })

@@ -17,7 +17,7 @@ function keep(...partitions: string[]) {
   const permits = { renew: async () => true }
   const pulse = { renewedAt: 0 }
   const keeper = new LeaseKeeper({
-    ...{ store: { extend }, caller: 'ada', lease: LEASE, running, settling: () => [] },
+    ...{ store: { extend }, caller: 'ada', leaseMs: LEASE, running, settling: () => [] },
     ...{ permits, trouble: () => {}, pulse },
   } as unknown as LeaseKeeperOptions)
   const environment = { wrote: () => {}, reported: (each: Execution) => keeper.reported(each) }

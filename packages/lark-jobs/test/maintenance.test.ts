@@ -18,7 +18,7 @@ const OUTAGE = 1_100
  */
 async function outlived(
   late?: 'survey' | 'partitions' | 'prune' | 'renew',
-  lease = LEASE,
+  leaseMs = LEASE,
   howOften: 'once' | 'always' = 'once',
 ) {
   const harness = await Harness.make(async () => ({
@@ -80,7 +80,7 @@ async function outlived(
     caller: record().id,
     partitions: ['emails'],
     met() {},
-    lease,
+    leaseMs,
     record,
     report,
     renew,

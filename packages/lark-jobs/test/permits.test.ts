@@ -22,11 +22,11 @@ class Shop implements AsyncDisposable {
   readonly permit = vi.spyOn(this.store.limiters, 'permit')
   readonly keep = vi.spyOn(this.store.limiters, 'keep')
 
-  worker(holder: string, limiters: Record<string, Limits> = {}, lease = LEASE): PermitPools {
+  worker(holder: string, limiters: Record<string, Limits> = {}, leaseMs = LEASE): PermitPools {
     return new PermitPools({
       store: this.store,
       holder,
-      lease,
+      leaseMs,
       limiters: new Map(Object.entries(limiters)),
       holds: (name, isHeld) => {
         if (isHeld) this.held.push(name)

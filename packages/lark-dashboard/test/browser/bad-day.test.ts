@@ -278,7 +278,7 @@ test('a job that waits says why, whatever the reason', async () => {
   })
   const take = async (caller: string, queue: string) => {
     await store.announce(worker(caller, queue, 1), LEASE)
-    await store.exchange(queue, { caller, number: 1 }, [], { limit: 1, prefetch: 1, lease: LEASE })
+    await store.exchange(queue, { caller, number: 1 }, [], { limit: 1, prefetch: 1, leaseMs: LEASE })
   }
   const workers = [
     await jobs.work({ queues: ['lock'], report: silent }),

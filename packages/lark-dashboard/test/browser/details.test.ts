@@ -259,7 +259,7 @@ test('workers that died, and one that keeps others waiting for a suspect, are sh
   await announce({ ...all, id: 'harm', alone: { job: name, until: Date.now() + LEASE } })
   await announce({ ...all, id: 'dead' })
   const [held] = await jobs.dispatch([new FlakyJob().with({ url: '' })])
-  await store.exchange('flaky', { caller: 'dead', number: 1 }, [], { limit: 1, lease: LEASE })
+  await store.exchange('flaky', { caller: 'dead', number: 1 }, [], { limit: 1, leaseMs: LEASE })
   await store.retire('dead')
   await store.recover('flaky', { holder: 'dead', by: name })
   const itsJob = new RegExp(`1 job: ${held!.id}`)

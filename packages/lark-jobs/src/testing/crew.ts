@@ -22,7 +22,7 @@ import { HookCalls } from '../run/hooks.ts'
 import type { Store } from '../store/contract/store.ts'
 import { listed } from '../words/listed.ts'
 import { tellCrashed } from '../worker/maintenance/crashed-jobs.ts'
-import { LEASE } from '../worker/options.ts'
+import { LEASE_MS } from '../worker/options.ts'
 import { type Ending, PlainReport } from '../worker/report.ts'
 import { currentLink, type Faked, within } from './current.ts'
 import { DueTimes } from './due-times.ts'
@@ -149,7 +149,7 @@ export class Crew {
     const { clock } = this.#options
     const ms = at - clock.now
     if (ms <= 0) return
-    for (const { worker } of this.#hands) await this.#keep(worker, ms + LEASE)
+    for (const { worker } of this.#hands) await this.#keep(worker, ms + LEASE_MS)
     // Others may have moved the clock meanwhile.
     const passed = Math.max(0, at - clock.now)
     clock.moveTo(at)
@@ -179,7 +179,7 @@ export class Crew {
     this.#hands.clear()
     // What their jobs waited for, nobody wants any more.
     for (const wish of this.#wishes) if (wish.link?.isCut) this.#wishes.delete(wish)
-    this.#leasedUntil = this.#options.clock.now + LEASE
+    this.#leasedUntil = this.#options.clock.now + LEASE_MS
   }
 
   /** Lets go of everything. Handlers that still run are told by their signal. */
@@ -340,7 +340,7 @@ export class Crew {
   }
 
   /** The jobs that a worker runs stay its own for some time. */
-  async #keep(worker: Worker, lease: number): Promise<void> {
+  async #keep(worker: Worker, leaseMs: number): Promise<void> {
     const store = this.#options.store()
     const held = new Map<string, { id: string; token: string }[]>()
     for (const { lease, claimer } of worker.running)
@@ -348,8 +348,8 @@ export class Crew {
         ...(held.get(claimer.partition) ?? []),
         { id: lease.id, token: lease.token },
       ])
-    for (const [partition, notes] of held) await store.extend(partition, worker.id, notes, lease)
-    for (const limiter of this.#dues.limiters) await store.limiters.keep(limiter, worker.id, lease)
+    for (const [partition, notes] of held) await store.extend(partition, worker.id, notes, leaseMs)
+    for (const limiter of this.#dues.limiters) await store.limiters.keep(limiter, worker.id, leaseMs)
   }
 
   /** Whether something that is wanted has happened, and is about to be noticed. */

@@ -32,7 +32,7 @@ import type { Report } from './report.ts'
 /** Jobs at a time. */
 export const CONCURRENCY = 10
 /** Milliseconds that a lease holds. */
-export const LEASE = 15_000
+export const LEASE_MS = 15_000
 /** Milliseconds from `stop` until what still runs is given back. */
 export const STOP_DEADLINE = 25_000
 /** Milliseconds after that for which a worker that stops goes on to tell the store how its jobs ended. */
@@ -76,7 +76,7 @@ export const workOptions = new Schema('an object', {
   outcomes: duration(0),
   /** How long the worker holds a job without renewing its lease, in milliseconds. Default 15,000. */
   lease: option<number>('milliseconds, from 100', (value) => typeof value === 'number' && value >= 100).or(
-    LEASE,
+    LEASE_MS,
   ),
 })
 

@@ -22,7 +22,7 @@ export interface Vitals {
   /** Milliseconds since the leases of the running jobs were renewed; 0 if none runs. */
   unrenewed: number
   /** Milliseconds. */
-  lease: number
+  leaseMs: number
 }
 
 /**
@@ -43,7 +43,7 @@ const START = 60_000
  * @param within milliseconds without a sign
  */
 export function ailmentOf(vitals: Vitals, age: number, within = WELL): string | undefined {
-  const { state, starting, answered, isAway, unclaimed, unrenewed, lease, running } = vitals
+  const { state, starting, answered, isAway, unclaimed, unrenewed, leaseMs, running } = vitals
   if (age > within)
     return `has not turned its event loop for ${seconds(age)}: a handler blocks it, or it was stopped`
   if (state === 'stopped') return undefined
@@ -52,7 +52,7 @@ export function ailmentOf(vitals: Vitals, age: number, within = WELL): string | 
   // The whole store may be away, or a node of a cluster: then leases of its jobs cannot be renewed.
   if (isAway) return undefined
   if (answered > within) return `has had no answer of the store for ${seconds(answered)}`
-  if (running > 0 && unrenewed > Math.max(within, lease))
+  if (running > 0 && unrenewed > Math.max(within, leaseMs))
     return `has not renewed its leases for ${seconds(unrenewed)}`
   if (state === 'running' && unclaimed > within)
     return `has free slots, and no claim of it was answered for ${seconds(unclaimed)}`

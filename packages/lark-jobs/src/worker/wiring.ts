@@ -29,7 +29,7 @@ import { StoreClock } from './maintenance/store-clock.ts'
 import { Suspects } from './maintenance/suspects.ts'
 import { Ticks } from './maintenance/ticks.ts'
 import { Obedience, type Obeying } from './obedience.ts'
-import { LEASE, type WorkerOptions } from './options.ts'
+import { LEASE_MS, type WorkerOptions } from './options.ts'
 import { OutageReporter } from './outage-reporter.ts'
 import type { Part } from './part.ts'
 import { ClaimPermits, limitersOf } from './permits/claim-permits.ts'
@@ -51,16 +51,25 @@ export interface WorkerAround {
 }
 
 export function wire(options: WorkerOptions, { id, signal, obeying, record, turned }: WorkerAround) {
-  const { store, place, lease = LEASE, preset = PRESET, onStuck, registry, report, telemetry } = options
+  const {
+    store,
+    place,
+    lease: leaseMs = LEASE_MS,
+    preset = PRESET,
+    onStuck,
+    registry,
+    report,
+    telemetry,
+  } = options
   const { bounds = new Map<string, Bound>(), maxJobs = Number.POSITIVE_INFINITY } = options
   const { queues, partitions = new Map(), strict = false, schedules } = options
   const pace = paces[preset]
   const warn = (text: string) => report.warn(text)
   const met = (error: unknown) => trouble.met(error)
-  const common = { store, caller: id, lease, trouble: met }
+  const common = { store, caller: id, leaseMs, trouble: met }
 
   const trouble = new OutageReporter(store.name, report, () => served.isAway)
-  const watched = place && { place, caller: id, lease, window: pace.window, kills: onStuck !== undefined }
+  const watched = place && { place, caller: id, leaseMs, window: pace.window, kills: onStuck !== undefined }
   const thread = new LeaseThread(watched, warn, () => {
     for (const claimer of served.claimers) claimer.askAnew()
   })
@@ -69,7 +78,7 @@ export function wire(options: WorkerOptions, { id, signal, obeying, record, turn
   const claimWatch = new ClaimWatch()
 
   const permits = new PermitPools({
-    ...{ store, holder: id, lease, limiters: options.limiters, trouble: met, signal },
+    ...{ store, holder: id, leaseMs, limiters: options.limiters, trouble: met, signal },
     holds: (limiter, isHeld) => thread.hold(limiter, isHeld),
     met: () => void maintenance.announce(),
     isAfterOutage: () => maintenance.isAfterOutage,
@@ -91,7 +100,7 @@ export function wire(options: WorkerOptions, { id, signal, obeying, record, turn
     shown: () => void maintenance.announce(),
   })
   const intake = new Intake({
-    ...{ order, slots, suspects, pace, maxJobs, lease, signal, turned },
+    ...{ order, slots, suspects, pace, maxJobs, leaseMs, signal, turned },
     isHere: !store.isRemote,
     stoodStill: () => maintenance.standstill.length,
     answered: () => {
@@ -117,7 +126,7 @@ export function wire(options: WorkerOptions, { id, signal, obeying, record, turn
   const declarations =
     schedules && new Declarations({ ...ofSchedules, ...schedules, hasOthers: () => ticks.hasHeard })
   const deliverer = new Deliverer({
-    ...{ store, registry, report, clock, make: options.make, lease, met, flows, dueIn: ticksIn },
+    ...{ store, registry, report, clock, make: options.make, leaseMs, met, flows, dueIn: ticksIn },
   })
 
   const served = new ServedPartitions(queues, partitions, (partition, rank, index) => {
@@ -157,7 +166,7 @@ export function wire(options: WorkerOptions, { id, signal, obeying, record, turn
   const leases = new LeaseKeeper({ ...common, running, permits, settling, pulse: thread.pulse })
   const obedience = new Obedience(obeying, options)
   const maintenance = new Maintenance({
-    ...{ store, caller: id, lease, partitions: served.partitions, record, clock, report, trouble },
+    ...{ store, caller: id, leaseMs, partitions: served.partitions, record, clock, report, trouble },
     ...{ foreseen, ticksIn },
     met: (all) => served.meet(all),
     rests: (partition) => intake.isRunning && served.of(partition)?.rests === true,

@@ -37,7 +37,7 @@ import { startGate } from './maintenance/start-gate.ts'
 import {
   checkClasses,
   checkConcurrency,
-  LEASE,
+  LEASE_MS,
   OUTCOMES,
   STOP_DEADLINE,
   type WorkerOptions,
@@ -131,7 +131,7 @@ export class Worker implements AsyncDisposable {
       isAway: this.#parts.trouble.isOn,
       unclaimed: this.#parts.claimWatch.unclaimed,
       unrenewed: running.size === 0 ? 0 : Date.now() - this.#parts.thread.pulse.renewedAt,
-      lease: this.#options.lease ?? LEASE,
+      leaseMs: this.#options.lease ?? LEASE_MS,
     }
   }
 

@@ -43,12 +43,12 @@ export interface Cause {
 }
 
 export class Causes {
-  readonly #lease: number
+  readonly #leaseMs: number
   readonly #hits: Cause[]
 
-  constructor({ lease, faults, standstills, runs }: Evidence) {
+  constructor({ leaseMs, faults, standstills, runs }: Evidence) {
     const blocking = runs.filter(({ kind }) => kind === 'blocking')
-    this.#lease = lease
+    this.#leaseMs = leaseMs
     this.#hits = faults.flatMap((fault) => fault.hits.map((hit) => ({ what: hit.what, hit, fault })))
     for (const hit of standstills) {
       // A worker that a fault stopped has also stood still. The fault is the cause.
@@ -63,7 +63,7 @@ export class Causes {
    * may take another third until it has a connection.
    */
   isLethal({ what, hit }: Cause): boolean {
-    return what === 'killed' || what === 'rewound' || hit.to - hit.from >= this.#lease / 3
+    return what === 'killed' || what === 'rewound' || hit.to - hit.from >= this.#leaseMs / 3
   }
 
   /** The runs of a job that did not count, if it has several runs. */

@@ -29,7 +29,7 @@ export interface ChaosOptions extends ServerForm {
   /** Names of faults, or the beginnings of names. Undefined: all faults of the store. */
   faults?: readonly string[]
   /** Milliseconds. Faults that should cost leases last longer than a lease, so a short lease makes a short run. */
-  lease?: number
+  leaseMs?: number
   /** Jobs per second of each dispatcher. Default: `RATE`. */
   rate?: number
   /** How many queues the jobs are in, of which one is limited. Default: `QUEUES`. */
@@ -71,7 +71,7 @@ const idle = 'w3'
 const asking = ['d0', 'd1']
 
 export async function chaos(options: ChaosOptions): Promise<Account> {
-  const { store, lease = LEASE, rate = RATE, durability = 'normal' } = options
+  const { store, leaseMs = LEASE, rate = RATE, durability = 'normal' } = options
   const queues = queuesOf(options)
   const folder = await mkdtemp(join(tmpdir(), 'lark-chaos-'))
   const journals = new Journals(folder)
@@ -80,7 +80,7 @@ export async function chaos(options: ChaosOptions): Promise<Account> {
     const prefix = 'chaos'
     await using stage = await setStage(store, prefix, queues, [...busy, idle, ...asking], options)
     await using crew = new Crew({
-      ...{ journals, prefix, lease, limits, permits, rate, durability },
+      ...{ journals, prefix, leaseMs, limits, permits, rate, durability },
       form: formOf(options),
     })
     const worker = (name: string, own: string[]): Role => ({
@@ -93,7 +93,7 @@ export async function chaos(options: ChaosOptions): Promise<Account> {
     const dispatchers = asking.map(
       (name): Role => ({ name, what: 'dispatch', queues, url: stage.urlFor(name) }),
     )
-    await using probes = new Probes(stage.url, prefix, workers, journals, crew, ALIVE + LONGEST * lease)
+    await using probes = new Probes(stage.url, prefix, workers, journals, crew, ALIVE + LONGEST * leaseMs)
     // One process makes the store before the others start.
     await using watch = new Watch(await probes.store(), limits)
     const run = new Run(options, stage, crew, probes, watch, workers, dispatchers)
@@ -121,7 +121,7 @@ function formOf({ minutes }: ChaosOptions): 'short' | 'long' {
 
 class Run {
   readonly #options: ChaosOptions
-  readonly #lease: number
+  readonly #leaseMs: number
   readonly #stage: Stage
   readonly #crew: Crew
   readonly #probes: Probes
@@ -142,7 +142,7 @@ class Run {
     dispatchers: readonly Role[],
   ) {
     this.#options = options
-    this.#lease = options.lease ?? LEASE
+    this.#leaseMs = options.leaseMs ?? LEASE
     this.#stage = stage
     this.#crew = crew
     this.#probes = probes
@@ -165,7 +165,7 @@ class Run {
       throw new Error(
         `no fault is called that; there are ${this.#stage.faults.map(({ name }) => name).join(', ')}`,
       )
-    const steps = schedule(kinds, seed, this.#lease, formOf(this.#options))
+    const steps = schedule(kinds, seed, this.#leaseMs, formOf(this.#options))
     for (const step of steps) {
       const isLate = minutes !== undefined && Date.now() - this.#began > minutes * 60_000
       // A role that ended by itself is not restarted, and further faults would show nothing.
@@ -186,7 +186,7 @@ class Run {
     const { flowAsks } = await journals.read()
     const left = leftBatches({ flowAsks: [...flowAsks.values()], lives: this.#crew.lives })
     const isShort = this.#options.minutes === undefined
-    const patience = ALIVE + LONGEST * this.#lease + GIVEN_UP
+    const patience = ALIVE + LONGEST * this.#leaseMs + GIVEN_UP
     let least = Number.POSITIVE_INFINITY
     let since = performance.now()
     const drained = async () => {
@@ -209,7 +209,7 @@ class Run {
       touches: [...touches.values()],
       keptFlows: await readFlows(store, queues),
       readAt: Date.now(),
-      lease: this.#lease,
+      leaseMs: this.#leaseMs,
       durability: this.#options.durability ?? 'normal',
       asks: [...asks.values()],
       runs: [...runs.values()],

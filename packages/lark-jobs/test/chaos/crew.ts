@@ -31,7 +31,7 @@ export interface CrewOptions {
   journals: Journals
   prefix: string
   /** Milliseconds. */
-  lease: number
+  leaseMs: number
   /** How many jobs of each limited queue may be active at the same time. */
   limits: Readonly<Record<string, number>>
   /** How many jobs of the limiter may run at the same time. */
@@ -129,7 +129,7 @@ export class Crew implements AsyncDisposable {
   }
 
   #begin(role: Role): Life {
-    const { journals, prefix, lease, limits, permits, rate, durability, form } = this.#options
+    const { journals, prefix, leaseMs, limits, permits, rate, durability, form } = this.#options
     const count = (this.#counts.get(role.name) ?? 0) + 1
     this.#counts.set(role.name, count)
     const life: Life = { name: `${role.name}.${count}`, from: Date.now() }
@@ -153,7 +153,7 @@ export class Crew implements AsyncDisposable {
         CHAOS_QUEUES: role.queues.join(','),
         CHAOS_LIMITS: JSON.stringify(limits),
         CHAOS_PERMITS: String(permits),
-        CHAOS_LEASE: String(lease),
+        CHAOS_LEASE: String(leaseMs),
         CHAOS_RATE: String(rate),
         CHAOS_DURABILITY: durability,
         CHAOS_FORM: form,

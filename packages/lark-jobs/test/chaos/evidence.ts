@@ -213,7 +213,7 @@ export type Durability = 'normal' | 'strict' | 'replicated'
 
 export interface Evidence {
   /** Milliseconds. */
-  lease: number
+  leaseMs: number
   durability: Durability
   asks: Ask[]
   flowAsks: FlowAsk[]

@@ -22,7 +22,7 @@ export interface LargeBatchOptions {
   /** Whether its dispatcher is killed when half of the members are queued. */
   isLeft: boolean
   /** Milliseconds. */
-  lease: number
+  leaseMs: number
   /** Called with a line for each event. */
   say: (line: string) => void
 }
@@ -56,7 +56,7 @@ const STUCK = 120_000
 const MIB = 2 ** 20
 
 export async function largeBatch(options: LargeBatchOptions): Promise<LargeBatchAccount> {
-  const { count, seed, isLeft, lease, say } = options
+  const { count, seed, isLeft, leaseMs, say } = options
   const random = new Random(seed)
   const folder = await mkdtemp(join(tmpdir(), 'lark-chaos-'))
   const flow = 'large'
@@ -72,7 +72,7 @@ export async function largeBatch(options: LargeBatchOptions): Promise<LargeBatch
     const workers = names.map((name) => role(name, 'tally'))
     const dispatcher = role('d0', 'fill')
     await using crew = new Crew({
-      ...{ journals, prefix, lease, limits: {}, permits: 1, rate: 1, durability: 'normal', form: 'long' },
+      ...{ journals, prefix, leaseMs, limits: {}, permits: 1, rate: 1, durability: 'normal', form: 'long' },
     })
     await using jobs = createJobs({ connection: server.url, prefix, queues })
     await Promise.all(workers.map((each) => crew.start(each)))

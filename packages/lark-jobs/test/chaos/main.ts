@@ -55,10 +55,10 @@ else await main()
 async function mainOfBatch(): Promise<void> {
   const count = numberOf('batch', 1)!
   const seed = seedOf()
-  const lease = numberOf('lease', 1_000) ?? LEASE
+  const leaseMs = numberOf('lease', 1_000) ?? LEASE
   const { left: isLeft = false } = values
   say(`a batch of ${count}${isLeft ? ' that its dispatcher leaves' : ''} on redis, seed ${seed}`)
-  const account = await largeBatch({ count, seed, isLeft, lease, say })
+  const account = await largeBatch({ count, seed, isLeft, leaseMs, say })
   process.stdout.write(`${JSON.stringify({ seed, count, isLeft, ...account }, null, 2)}\n`)
   process.exitCode = account.findings.length === 0 ? 0 : 1
 }
@@ -80,7 +80,7 @@ async function main(): Promise<void> {
   if (fsync !== 'always' && fsync !== 'everysec')
     throw new Error(`--fsync is ${fsync}; there are always, everysec`)
   const minutes = numberOf('minutes', 0)
-  const lease = numberOf('lease', 1_000)
+  const leaseMs = numberOf('lease', 1_000)
   const rate = numberOf('rate', 1)
   const queues = numberOf('queues', 2)
   const seed = seedOf()
@@ -100,7 +100,7 @@ async function main(): Promise<void> {
     durability: durability as Durability,
     fsync,
     ...(minutes !== undefined && { minutes }),
-    ...(lease !== undefined && { lease }),
+    ...(leaseMs !== undefined && { leaseMs }),
     ...(rate !== undefined && { rate }),
     ...(queues !== undefined && { queues }),
     ...(faults !== undefined && { faults: faults.split(',') }),

@@ -61,7 +61,7 @@ export function judgeJob(
   story: Story,
   losses: Loss[],
   causes: Causes,
-  { lease, durability }: Pick<Evidence, 'lease' | 'durability'>,
+  { leaseMs, durability }: Pick<Evidence, 'leaseMs' | 'durability'>,
   mayBeCancelled: boolean,
   found: Found,
 ): void {
@@ -87,7 +87,7 @@ export function judgeJob(
     const end = run.end === undefined ? 'has no end' : `${run.end.what} at ${run.end.at}`
     found('second-run', n, `${run.serial} from ${run.at} ${end}, ${next.serial} from ${next.at}`)
   }
-  for (const loss of losses) judgeTold(loss, lease, found)
+  for (const loss of losses) judgeTold(loss, leaseMs, found)
   for (const record of kept) {
     if (record.states.length > 1) found('two-states', n, `${record.id}: ${record.states.join(', ')}`)
     judgeEnd(story, record, mayBeCancelled, found)
@@ -145,11 +145,11 @@ function judgeSettle({ n, runs }: Story, record: Story['kept'][number], causes: 
 }
 
 /** Workers renew every third of a lease, and learn of the loss then. */
-function judgeTold({ run, next, cause }: Loss, lease: number, found: Found): void {
+function judgeTold({ run, next, cause }: Loss, leaseMs: number, found: Found): void {
   const heeds = run.kind === 'heedful' || run.kind === 'deaf'
   if (!heeds || run.end === undefined || cause === undefined || cause.what === 'killed') return
   if (run.told?.code === 'LEASE_LOST') return
-  const reachable = Math.max(next.at, cause.hit.to) + lease / 2 + SLACK
+  const reachable = Math.max(next.at, cause.hit.to) + leaseMs / 2 + SLACK
   if (run.end.at > reachable)
     found('not-told', run.n, `${run.serial} went on ${Math.round(run.end.at - reachable)} ms too long`)
 }

@@ -30,7 +30,7 @@ const LONGER = 5
 export function* schedule(
   kinds: readonly FaultKind[],
   seed: number,
-  lease: number,
+  leaseMs: number,
   form: 'short' | 'long',
 ): Generator<Step> {
   const random = new Random(seed)
@@ -41,7 +41,7 @@ export function* schedule(
     return {
       kind,
       after,
-      lasts: Math.round(leases * longer * lease),
+      lasts: Math.round(leases * longer * leaseMs),
       target: random.below(1_000),
       seed: random.below(2 ** 31),
     }

@@ -49,7 +49,7 @@ export function fault(name: string, from: number, to: number, hits: Hit[]): Faul
 export function sound(): Evidence {
   const flows = soundFlows()
   return {
-    lease,
+    leaseMs: lease,
     durability: 'normal',
     asks: [
       ask('a', 0),

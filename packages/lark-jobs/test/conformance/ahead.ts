@@ -183,7 +183,7 @@ export function ahead(make: Make): void {
     const caller = harness.caller()
     const list = jobs(4)
     await caller.enqueue(...list)
-    const want = { limit: 1, prefetch: 2, lease: LEASE }
+    const want = { limit: 1, prefetch: 2, leaseMs: LEASE }
     const first = await caller.exchange([], want)
     expect(await store.exchange('emails', caller.last(), [], want)).toEqual(first)
     expect(await store.counts('emails')).toMatchObject({ waiting: 1, active: 3 })
@@ -206,7 +206,7 @@ export function ahead(make: Make): void {
     await using harness = await make()
     const caller = harness.caller()
     for (let n = 0; n < 4; n += 1) await caller.enqueue(job({ payload: 'x'.repeat(400_000) }))
-    const { jobs: claimed, nextDue } = await caller.exchange([], { limit: 1, prefetch: 3, lease: LEASE })
+    const { jobs: claimed, nextDue } = await caller.exchange([], { limit: 1, prefetch: 3, leaseMs: LEASE })
     expect(claimed.reduce((sum, { payload }) => sum + payload.length, 0)).toBeLessThanOrEqual(MAX_BYTES)
     expect([claimed.length, nextDue]).toEqual([2, 0])
     expect(await caller.claimAhead(0, 3)).toHaveLength(2)
@@ -244,7 +244,7 @@ export function ahead(make: Make): void {
     const exchange = await caller.exchange([settlement(held, retried(0))], {
       limit: 1,
       prefetch: 1,
-      lease: LEASE,
+      leaseMs: LEASE,
     })
     expect(ids(exchange.jobs).sort()).toEqual(ids([first!, second!]))
   })

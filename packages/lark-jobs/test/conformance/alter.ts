@@ -310,7 +310,7 @@ export function alter(make: Make): void {
       const change: Change = from === 0 ? { kind: 'remove' } : { kind: 'cancel', reason: 'user' }
       await harness.store.alter('emails', ids(gone.slice(from, from + MAX_ITEMS)), change)
     }
-    const want = { limit: 1, lease: LEASE, ...terms }
+    const want = { limit: 1, leaseMs: LEASE, ...terms }
     const { jobs: claimed } = await caller.exchange([], want)
     expect(ids(claimed)).toEqual([last.id])
     await caller.settle(claimed[0]!, completed)
@@ -441,7 +441,7 @@ export function alter(make: Make): void {
         priority: 5,
       })
       expect(await store.counts('emails')).toMatchObject({ waiting: 6, delayed: 1 })
-      const want = { limit: 1, lease: LEASE, permits: { stripe: 1 } }
+      const want = { limit: 1, leaseMs: LEASE, permits: { stripe: 1 } }
       const claimed: string[] = []
       const claim = async () => {
         const [found] = (await caller.exchange([], want)).jobs
@@ -464,11 +464,15 @@ export function alter(make: Make): void {
     clock.advance(1_000)
     await caller.enqueue(second!)
     await store.alter('emails', [second!.id], { kind: 'prioritize', priority: 5 })
-    expect(ids((await caller.exchange([], { limit: 1, lease: LEASE, aging: 199 })).jobs)).toEqual([first!.id])
+    expect(ids((await caller.exchange([], { limit: 1, leaseMs: LEASE, aging: 199 })).jobs)).toEqual([
+      first!.id,
+    ])
     await store.alter('emails', [second!.id], { kind: 'prioritize', priority: -5 })
     const third = job()
     await caller.enqueue(third)
-    expect(ids((await caller.exchange([], { limit: 1, lease: LEASE, aging: 199 })).jobs)).toEqual([third.id])
+    expect(ids((await caller.exchange([], { limit: 1, leaseMs: LEASE, aging: 199 })).jobs)).toEqual([
+      third.id,
+    ])
   })
 
   test('in a strict group, a job that waits for its retry stays first, whatever priority others get', async () => {
@@ -566,7 +570,7 @@ export function alter(make: Make): void {
       await using harness = await make()
       const { store, clock } = harness
       const caller = harness.caller()
-      const want = { limit: 10, prefetch: 5, lease: LEASE, permits: { stripe: 10 } }
+      const want = { limit: 10, prefetch: 5, leaseMs: LEASE, permits: { stripe: 10 } }
       const given = Array.from({ length: 1_500 }, (_, n) =>
         job({
           ...fields,
@@ -622,7 +626,7 @@ export function alter(make: Make): void {
       'missing',
       'refused',
     ])
-    const { effects, nextEffect } = await store.recover('emails', { effects: { lease: 1_000 } })
+    const { effects, nextEffect } = await store.recover('emails', { effects: { leaseMs: 1_000 } })
     expect([effects, nextEffect]).toEqual([undefined, undefined])
     expect(await store.log('emails', done!.id)).toEqual([])
     expect(await store.counts('emails')).toMatchObject({ completed: 0, cancelled: 0, delayed: 0, active: 1 })

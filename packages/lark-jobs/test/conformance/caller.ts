@@ -48,18 +48,18 @@ export class Caller {
     return this.store.exchange(this.partition, this.next(), settlements, want)
   }
 
-  async claim(limit = 1, lease = LEASE): Promise<LeasedJob[]> {
-    return (await this.exchange([], { limit, lease })).jobs
+  async claim(limit = 1, leaseMs = LEASE): Promise<LeasedJob[]> {
+    return (await this.exchange([], { limit, leaseMs })).jobs
   }
 
   /** Claims `limit` jobs that start at once, and `prefetch` more. */
-  async claimAhead(limit: number, prefetch: number, lease = LEASE): Promise<LeasedJob[]> {
-    return (await this.exchange([], { limit, prefetch, lease })).jobs
+  async claimAhead(limit: number, prefetch: number, leaseMs = LEASE): Promise<LeasedJob[]> {
+    return (await this.exchange([], { limit, prefetch, leaseMs })).jobs
   }
 
   /** Claims one job. The test fails if there is none. */
-  async claimOne(lease = LEASE): Promise<LeasedJob> {
-    const [claimed] = await this.claim(1, lease)
+  async claimOne(leaseMs = LEASE): Promise<LeasedJob> {
+    const [claimed] = await this.claim(1, leaseMs)
     if (!claimed) throw new Error(`expected a job to claim in ${this.partition}`)
     return claimed
   }
@@ -78,14 +78,14 @@ export class Caller {
   }
 
   async settle(held: Pick<LeasedJob, 'id' | 'token'>, outcome: Outcome): Promise<Verdict | undefined> {
-    const { verdicts } = await this.exchange([settlement(held, outcome)], { limit: 0, lease: LEASE })
+    const { verdicts } = await this.exchange([settlement(held, outcome)], { limit: 0, leaseMs: LEASE })
     return verdicts[0]
   }
 
   /** Renews the claims of these jobs, and reports that they have started. */
-  extend(held: readonly Pick<LeasedJob, 'id' | 'token'>[], lease = LEASE): Promise<Extension> {
+  extend(held: readonly Pick<LeasedJob, 'id' | 'token'>[], leaseMs = LEASE): Promise<Extension> {
     const notes = held.map(({ id, token }) => ({ id, token }))
-    return this.store.extend(this.partition, this.id, notes, lease)
+    return this.store.extend(this.partition, this.id, notes, leaseMs)
   }
 
   /** Queues a job, claims it and settles it at once. The job must be the next in line. */

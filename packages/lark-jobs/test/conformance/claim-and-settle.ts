@@ -126,7 +126,7 @@ export function claimAndSettle(make: Make): void {
       settlement({ id: 'nobody', token: 'ada.2' }, completed),
       settlement(first!, completed),
     ]
-    const exchange = await caller.exchange(settlements, { limit: 1, lease: LEASE })
+    const exchange = await caller.exchange(settlements, { limit: 1, leaseMs: LEASE })
     expect(exchange.verdicts).toEqual(['settled', 'lost', 'settled', 'lost', 'lost'])
     expect(exchange.jobs).toHaveLength(1)
     expect(await harness.store.counts('emails')).toMatchObject({ waiting: 1, active: 1, completed: 2 })
@@ -137,7 +137,7 @@ export function claimAndSettle(make: Make): void {
     const caller = harness.caller()
     await caller.enqueue(job())
     const held = await caller.claimOne()
-    const exchange = await caller.exchange([settlement(held, retried(0))], { limit: 1, lease: LEASE })
+    const exchange = await caller.exchange([settlement(held, retried(0))], { limit: 1, leaseMs: LEASE })
     expect(exchange.jobs).toMatchObject([{ id: held.id, runs: 2, token: 'ada.3' }])
   })
 

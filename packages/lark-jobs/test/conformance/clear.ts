@@ -76,7 +76,7 @@ export function clear(make: Make): void {
     expect(await store.clear('emails', 'hidden')).toBe(2)
     expect(await store.clear('emails', 'hidden')).toBe(0)
     expect(await store.flows.fates('emails', [member])).toEqual([{ kind: 'unknown' }])
-    const { effects = [] } = await store.recover('emails', { effects: { lease: 1_000 } })
+    const { effects = [] } = await store.recover('emails', { effects: { leaseMs: 1_000 } })
     expect(effects.map(({ job }) => job.id)).toEqual([kept])
     // The id is free again.
     expect(await harness.caller().enqueue(job({ id: member }))).toEqual(['queued'])

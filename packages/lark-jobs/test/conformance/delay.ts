@@ -6,7 +6,7 @@ import { LEASE } from './caller.ts'
 import type { Make } from './harness.ts'
 import { ids, job, jobs, retried, settlement } from './jobs.ts'
 
-const nothing = { limit: 0, lease: LEASE }
+const nothing = { limit: 0, leaseMs: LEASE }
 
 export function delay(make: Make): void {
   test('a delayed job is handed out as soon as it is due, and not before', async () => {
@@ -49,15 +49,15 @@ export function delay(make: Make): void {
     const caller = harness.caller()
     expect((await caller.exchange([], nothing)).nextDue).toBeUndefined()
     await caller.enqueue(job())
-    expect((await caller.exchange([], { limit: 1, lease: LEASE })).nextDue).toBeUndefined()
+    expect((await caller.exchange([], { limit: 1, leaseMs: LEASE })).nextDue).toBeUndefined()
   })
 
   test('nextDue: 0 while more jobs wait than were claimed', async () => {
     await using harness = await make()
     const caller = harness.caller()
     await caller.enqueue(...jobs(2), job({ delay: 500 }))
-    expect((await caller.exchange([], { limit: 1, lease: LEASE })).nextDue).toBe(0)
-    expect((await caller.exchange([], { limit: 1, lease: LEASE })).nextDue).toBe(500)
+    expect((await caller.exchange([], { limit: 1, leaseMs: LEASE })).nextDue).toBe(0)
+    expect((await caller.exchange([], { limit: 1, leaseMs: LEASE })).nextDue).toBe(500)
   })
 
   test('nextDue: the earliest due time of all priorities', async () => {
@@ -79,7 +79,7 @@ export function delay(make: Make): void {
     const caller = harness.caller()
     await caller.enqueue(job())
     const held = await caller.claimOne()
-    const exchange = await caller.exchange([settlement(held, retried(250))], { limit: 1, lease: LEASE })
+    const exchange = await caller.exchange([settlement(held, retried(250))], { limit: 1, leaseMs: LEASE })
     expect(exchange.jobs).toEqual([])
     expect(exchange.nextDue).toBe(250)
   })

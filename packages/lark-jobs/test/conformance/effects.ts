@@ -12,7 +12,7 @@ import {
   MAX_CRASHES,
   MAX_HOOKS,
   MAX_ITEMS,
-  MEMBER_LEASE,
+  MEMBER_LEASE_MS,
   type MemberEnd,
   NODES,
   RESEND_MEMORY,
@@ -32,10 +32,10 @@ export const forgetful: Partial<StoreOptions> = {
 }
 
 /** Acknowledges effects and takes others, without taking jobs back. */
-export async function take(store: Store, done: readonly Effect[] = [], lease = LEASE): Promise<Effect[]> {
+export async function take(store: Store, done: readonly Effect[] = [], leaseMs = LEASE): Promise<Effect[]> {
   const { effects = [] } = await store.recover('emails', {
     until: 0,
-    effects: { lease, done: done.map(nameOf) },
+    effects: { leaseMs, done: done.map(nameOf) },
   })
   return effects
 }
@@ -78,7 +78,7 @@ const settles = (outcome: Outcome, more = 0) => {
     await caller.enqueue(...jobs(more))
     const claim = await caller.claim(1 + more)
     const all = claim.map((held, i) => settlement(held, i === 0 ? outcome : completed))
-    await caller.exchange(all, { limit: 0, lease: LEASE })
+    await caller.exchange(all, { limit: 0, leaseMs: LEASE })
   }
 }
 
@@ -222,7 +222,7 @@ export function effects(make: Make): void {
     const plain = job()
     await caller.enqueue(plain)
     await store.alter('emails', [plain.id], cancel)
-    expect(await store.recover('emails', { effects: { lease: LEASE } })).toEqual({
+    expect(await store.recover('emails', { effects: { leaseMs: LEASE } })).toEqual({
       recovered: [],
       failed: [],
     })
@@ -257,7 +257,7 @@ export function effects(make: Make): void {
     expect(first).toHaveLength(1)
     expect(await take(store, first, 0)).toEqual([])
     expect(await store.recover('emails')).toMatchObject({ nextEffect: 0 })
-    harness.clock.now += MEMBER_LEASE
+    harness.clock.now += MEMBER_LEASE_MS
     expect(await take(store)).toMatchObject([{ kind: 'hook' }])
   })
 
@@ -347,7 +347,7 @@ export function effects(make: Make): void {
     const [id] = members(1)
     await caller.enqueue(job({ id: id! }))
     const settled = [settlement(await caller.claimOne(), completed)]
-    const want = { limit: 0, lease: LEASE, effects: { lease: LEASE } }
+    const want = { limit: 0, leaseMs: LEASE, effects: { leaseMs: LEASE } }
     const { effects: found = [] } = await caller.exchange(settled, want)
     expect(found).toMatchObject([{ kind: 'member', job: { id, state: 'completed' } }])
     expect(await store.exchange('emails', caller.last(), settled, want)).toEqual({
@@ -355,11 +355,11 @@ export function effects(make: Make): void {
       jobs: [],
     })
     const done = found.map(nameOf)
-    expect(await caller.exchange([], { ...want, effects: { lease: LEASE, done } })).toEqual({
+    expect(await caller.exchange([], { ...want, effects: { leaseMs: LEASE, done } })).toEqual({
       verdicts: [],
       jobs: [],
     })
-    harness.clock.now += MEMBER_LEASE
+    harness.clock.now += MEMBER_LEASE_MS
     expect(await take(store)).toEqual([])
   })
 
@@ -374,8 +374,8 @@ export function effects(make: Make): void {
     const settled = claims.map((held) => settlement(held, completed))
     const { effects: found = [] } = await caller.exchange(settled, {
       limit: 0,
-      lease: LEASE,
-      effects: { lease: LEASE },
+      leaseMs: LEASE,
+      effects: { leaseMs: LEASE },
     })
     expect(found.map(({ job }) => job.id).sort()).toEqual(given)
     for (const effect of found) expect(effect.job).not.toHaveProperty('payload')
@@ -442,7 +442,7 @@ export function effects(make: Make): void {
           await store.prune('emails')
           await store.clear('emails', state)
         }
-        expect(await store.recover('emails', { effects: { lease: LEASE } })).toEqual({
+        expect(await store.recover('emails', { effects: { leaseMs: LEASE } })).toEqual({
           recovered: [],
           failed: [],
         })
@@ -488,7 +488,7 @@ export function effects(make: Make): void {
     const caller = harness.caller()
     await caller.enqueue(...members(5).map((id) => job({ id })))
     const settled = (await caller.claim(5)).map((held, i) => settlement(held, i === 1 ? failed : completed))
-    const want = { limit: 0, lease: LEASE, effects: { lease: LEASE } }
+    const want = { limit: 0, leaseMs: LEASE, effects: { leaseMs: LEASE } }
     const found = (await caller.exchange(settled, want)).effects ?? []
     const more = found.length < 5 ? await take(store) : []
     const all = [...found, ...more].sort((a, b) => (a.job.id < b.job.id ? -1 : 1))
@@ -498,10 +498,10 @@ export function effects(make: Make): void {
     // An acknowledgement may come again.
     await take(store, [all[3]!])
     expect(await take(store)).toEqual([])
-    clock.now += MEMBER_LEASE
+    clock.now += MEMBER_LEASE_MS
     const rest = await take(store)
     expect(rest.map(({ job }) => job.id).sort()).toEqual([members(5)[1], members(5)[2]])
-    clock.now += RESEND_MEMORY - MEMBER_LEASE - 1
+    clock.now += RESEND_MEMORY - MEMBER_LEASE_MS - 1
     const kinds = async () => (await store.flows.fates('emails', members(5))).map(({ kind }) => kind)
     expect(await kinds()).toEqual(members(5).map(() => 'ended'))
     clock.now += 1
@@ -512,7 +512,7 @@ export function effects(make: Make): void {
     await store.prune('emails')
     // The member that failed is kept until its flow is forgotten.
     expect(await kinds()).toEqual(members(5).map((_, i) => (i === 1 ? 'ended' : 'unknown')))
-    expect(await store.recover('emails', { effects: { lease: LEASE } })).toEqual({
+    expect(await store.recover('emails', { effects: { leaseMs: LEASE } })).toEqual({
       recovered: [],
       failed: [],
     })
@@ -525,7 +525,7 @@ export function effects(make: Make): void {
     const [first, second, third] = members(3) as [string, string, string]
     await caller.enqueue(...[first, second, third].map((id) => job({ id })))
     const settled = (await caller.claim(3)).map((held) => settlement(held, completed))
-    await caller.exchange(settled, { limit: 0, lease: LEASE })
+    await caller.exchange(settled, { limit: 0, leaseMs: LEASE })
     await store.alter('emails', [second], { kind: 'retry' })
     const found = await take(store)
     expect(found.map(({ job }) => job.id).sort()).toEqual([first, third])
@@ -590,7 +590,7 @@ export function effects(make: Make): void {
       const caller = harness.caller()
       await caller.enqueue(...members(MAX_ITEMS).map((id) => job({ id })))
       const settled = (await caller.claim(MAX_ITEMS)).map((held) => settlement(held, completed))
-      const want = { limit: 1, lease: LEASE, effects: { lease: LEASE } }
+      const want = { limit: 1, leaseMs: LEASE, effects: { leaseMs: LEASE } }
       const { effects: found = [] } = await caller.exchange(settled, want)
       expect(found).toHaveLength(MAX_ITEMS)
       const [given, next] = jobs(2)

@@ -72,7 +72,7 @@ export function flowEndsAtHome(make: Make): void {
     const settled = (await caller.claim(given.length)).map((held, i) =>
       settlement(held, i === 1 ? failedRun : i === 4 || i === 5 ? result : completed),
     )
-    const want = { limit: 9, lease: LEASE, effects: { lease: LEASE } }
+    const want = { limit: 9, leaseMs: LEASE, effects: { leaseMs: LEASE } }
     const { verdicts, effects = [], nextTick } = await caller.exchange(settled, want)
     expect(new Set(verdicts)).toEqual(new Set(['settled']))
     expect(nextTick).toBe(0)
@@ -107,7 +107,10 @@ export function flowEndsAtHome(make: Make): void {
     await caller.enqueue(...members.map((id) => job({ id })), job())
     const next = async (limit: number) => {
       const held = await caller.claimOne()
-      const { jobs, nextTick } = await caller.exchange([settlement(held, completed)], { limit, lease: LEASE })
+      const { jobs, nextTick } = await caller.exchange([settlement(held, completed)], {
+        limit,
+        leaseMs: LEASE,
+      })
       return [jobs.length, nextTick]
     }
     expect(await next(1)).toEqual([1, undefined])
@@ -126,7 +129,7 @@ export function flowEndsAtHome(make: Make): void {
       await ada.enqueue(job({ id: memberId({ flow: 'flow', home: 'emails', index }) }))
       const settled = [settlement(await ada.claimOne(), completed)]
       expect(await bob.claim()).toEqual([])
-      const { nextTick } = await ada.exchange(settled, { limit, lease: LEASE })
+      const { nextTick } = await ada.exchange(settled, { limit, leaseMs: LEASE })
       return nextTick
     }
     expect(await next(0, 1)).toBe(0)

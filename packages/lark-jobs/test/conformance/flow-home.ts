@@ -85,8 +85,8 @@ export class Home {
     return (await this.store.apply(this.partition, ends)).verdicts
   }
 
-  async due(lease = LEASE): Promise<StoredFlow[]> {
-    return (await this.harness.store.schedules.due(this.partition, MAX_DUE, lease)).flows
+  async due(leaseMs = LEASE): Promise<StoredFlow[]> {
+    return (await this.harness.store.schedules.due(this.partition, MAX_DUE, leaseMs)).flows
   }
 
   /** Milliseconds until a flow or a schedule is due. @returns the same from each verb that says it */

@@ -84,7 +84,7 @@ export class FlowWorker {
       desk.held = desk.held.filter((job) => !ended.includes(job))
       desk.number += 1
       const call = { caller: this.#name, number: desk.number }
-      const want = { limit: 10, lease: LEASE, effects: { done: desk.done.splice(0) } }
+      const want = { limit: 10, leaseMs: LEASE, effects: { done: desk.done.splice(0) } }
       desk.call = { call, settlements, want }
     }
     const { call, settlements, want } = desk.call

@@ -19,10 +19,10 @@ export function groupLimits(make: Make): void {
     await ada.enqueue(...first, ...other)
     const held = await ada.claim(5)
     expect(ids(held)).toEqual(ids([first[0]!, other[0]!, first[1]!, other[1]!, other[2]!]))
-    const empty = await bob.exchange([], { limit: 5, lease: LEASE })
+    const empty = await bob.exchange([], { limit: 5, leaseMs: LEASE })
     expect(empty).toEqual({ verdicts: [], jobs: [] })
     const waiting = harness.store.wait('bob', 5_000)
-    await ada.exchange([settlement(held[0]!, completed)], { limit: 0, lease: LEASE })
+    await ada.exchange([settlement(held[0]!, completed)], { limit: 0, leaseMs: LEASE })
     expect(await waiting).toEqual(['emails'])
     expect(ids(await bob.claim(5))).toEqual([first[2]!.id])
   })
@@ -57,7 +57,7 @@ export function groupLimits(make: Make): void {
     for (const held of await caller.claim(9)) await caller.settle(held, completed)
     harness.clock.advance(400)
     await caller.enqueue(...jobs(3, rated))
-    const { jobs: none, nextDue } = await caller.exchange([], { limit: 9, lease: LEASE })
+    const { jobs: none, nextDue } = await caller.exchange([], { limit: 9, leaseMs: LEASE })
     expect(none).toEqual([])
     expect(nextDue).toBe(600)
     harness.clock.advance(600)
@@ -73,10 +73,10 @@ export function groupLimits(make: Make): void {
     const names = /rate of the kind 'leaky'/
     await caller.enqueue(job())
     await expect(caller.enqueue(job(of('a', { limits })))).rejects.toThrow(names)
-    await expect(caller.exchange([], { limit: 9, lease: LEASE, limits })).rejects.toThrow(names)
+    await expect(caller.exchange([], { limit: 9, leaseMs: LEASE, limits })).rejects.toThrow(names)
     const [held] = await caller.claim(9)
     await expect(store.stand('emails', held!.id, { limits })).rejects.toThrow(names)
-    const call = { holder: 'ada', number: 1, limits, held: 0, wanted: 1, lease: LEASE }
+    const call = { holder: 'ada', number: 1, limits, held: 0, wanted: 1, leaseMs: LEASE }
     await expect(store.limiters.permit('stripe', call)).rejects.toThrow(names)
     await expect(store.limiters.look('stripe', { limits, each: 1 })).rejects.toThrow(names)
     expect(await store.counts('emails')).toMatchObject({ waiting: 0, active: 1 })
@@ -93,7 +93,7 @@ export function groupLimits(make: Make): void {
     expect(ids(await caller.claim(9))).toEqual([other.id])
     harness.clock.advance(60_000)
     expect(await caller.claim(9)).toEqual([])
-    const { nextDue } = await caller.exchange([], { limit: 9, lease: LEASE })
+    const { nextDue } = await caller.exchange([], { limit: 9, leaseMs: LEASE })
     expect(nextDue).toBe(UNKNOWN_RATE_AGAIN)
     const { lane } = (await harness.store.stand('emails', first!.id))!
     expect(lane).toMatchObject({ waitsFor: 'rate', unknownRate: 'leaky_2' })

@@ -17,5 +17,5 @@ export function swap(
   outcome = completed,
   limit = 10,
 ) {
-  return caller.exchange([settlement(held, outcome)], { limit, lease: LEASE })
+  return caller.exchange([settlement(held, outcome)], { limit, leaseMs: LEASE })
 }

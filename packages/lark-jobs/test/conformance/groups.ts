@@ -86,7 +86,7 @@ export function groups(make: Make): void {
     const caller = harness.caller()
     await harness.store.pause('emails', 'a')
     await caller.enqueue(...jobs(2, of('a')))
-    expect(await caller.exchange([], { limit: 1, lease: LEASE })).toEqual({ verdicts: [], jobs: [] })
+    expect(await caller.exchange([], { limit: 1, leaseMs: LEASE })).toEqual({ verdicts: [], jobs: [] })
     harness.clock.advance(1_000_000)
     expect(await caller.claim(1)).toEqual([])
     const waiting = harness.store.wait('ada', 5_000)
@@ -151,7 +151,7 @@ export function groups(make: Make): void {
     const caller = harness.caller()
     const late = job({ ...of('a'), delay: 300 })
     await caller.enqueue(late)
-    expect((await caller.exchange([], { limit: 1, lease: LEASE })).nextDue).toBe(300)
+    expect((await caller.exchange([], { limit: 1, leaseMs: LEASE })).nextDue).toBe(300)
     expect(await harness.store.counts('emails')).toMatchObject({ waiting: 0, delayed: 1 })
     harness.clock.advance(300)
     expect(await harness.store.counts('emails')).toMatchObject({ waiting: 1, delayed: 0 })
@@ -182,7 +182,7 @@ export function groups(make: Make): void {
       expect(await store.clear('emails', state)).toBe(expected.length)
     }
     expect(await store.counts('emails')).toMatchObject({ waiting: 0, delayed: 0 })
-    expect(await caller.exchange([], { limit: 9, lease: LEASE })).toEqual({ verdicts: [], jobs: [] })
+    expect(await caller.exchange([], { limit: 9, leaseMs: LEASE })).toEqual({ verdicts: [], jobs: [] })
   })
 
   test('a job keeps its group and the limits through an end and a retry by hand', async () => {
@@ -221,7 +221,7 @@ export function groups(make: Make): void {
     const caller = harness.caller()
     await caller.enqueue(...jobs(3, of('a')), ...jobs(3, of('b')), ...jobs(3))
     const limits = { concurrency: 4 }
-    const { jobs: claimed, nextDue } = await caller.exchange([], { limit: 9, lease: LEASE, limits })
+    const { jobs: claimed, nextDue } = await caller.exchange([], { limit: 9, leaseMs: LEASE, limits })
     expect(claimed).toHaveLength(4)
     expect(nextDue).toBeUndefined()
   })

@@ -41,7 +41,7 @@ export function handles(make: Make): void {
       while (held.length > 0 || ran.length < 2_000) {
         ran.push(...ids(held))
         const settlements = held.map((claimed) => settlement(claimed, completed))
-        const exchange = await worker.exchange(settlements, { limit: 30, lease: LEASE })
+        const exchange = await worker.exchange(settlements, { limit: 30, leaseMs: LEASE })
         expect(exchange.verdicts).not.toContain('lost')
         held = exchange.jobs
       }

@@ -57,7 +57,7 @@ export function history(make: Make): void {
     await ada.enqueue(...jobs(3))
     const held = await ada.claim(3)
     const outcomes = held.map((each, i) => settlement(each, i === 0 ? failed : completed))
-    await ada.exchange(outcomes, { limit: 0, lease: LEASE })
+    await ada.exchange(outcomes, { limit: 0, leaseMs: LEASE })
     clock.advance(MINUTES * MINUTE - 1)
     await ada.run(job(), completed)
     clock.advance(1)

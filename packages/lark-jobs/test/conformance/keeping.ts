@@ -222,7 +222,7 @@ export function keeping(make: Make): void {
       const held = await caller.claim(8)
       await caller.exchange(
         held.map((one) => settlement(one, completed)),
-        { limit: 0, lease: LEASE },
+        { limit: 0, leaseMs: LEASE },
       )
       if (n % 16 === 0) harness.clock.advance(1)
     }
@@ -341,7 +341,7 @@ export function keeping(make: Make): void {
       const held = await caller.claim(MAX_ITEMS)
       await caller.exchange(
         held.map((one) => settlement(one, failed)),
-        { limit: 0, lease: LEASE },
+        { limit: 0, leaseMs: LEASE },
       )
     }
     for (let n = 0; n < MAX_PINNED; n += MAX_ITEMS)
@@ -390,7 +390,7 @@ export function keeping(make: Make): void {
       const held = await caller.claim(count)
       await caller.exchange(
         held.map((one) => settlement(one, completed)),
-        { limit: 0, lease: LEASE },
+        { limit: 0, leaseMs: LEASE },
       )
     }
     expect(await harness.store.counts('emails')).toMatchObject({ completed: MAX_ITEMS + 10 })

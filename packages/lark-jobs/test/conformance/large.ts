@@ -65,7 +65,7 @@ export function largeJobs(make: Make): void {
       expect(await payloadOf(given.id)).toBe(true)
       const first = await caller.claimOne()
       expect(first.payload === given.payload).toBe(true)
-      const again = await store.exchange('emails', caller.last(), [], { limit: 1, lease: LEASE })
+      const again = await store.exchange('emails', caller.last(), [], { limit: 1, leaseMs: LEASE })
       expect(again.jobs[0]?.payload === given.payload).toBe(true)
       expect(await payloadOf(given.id)).toBe(true)
       await caller.settle(first, retried(0))
@@ -144,7 +144,7 @@ export function largeJobs(make: Make): void {
       const ada = harness.caller(`ada-${bytes}`)
       await ada.exchange([], {
         limit: 3,
-        lease: LEASE,
+        leaseMs: LEASE,
         hand: ({ jobs: [one] }) => handed.resolve(one!.payload),
       })
       const wait = harness.store.wait(ada.id, 5_000)
@@ -195,7 +195,7 @@ export function largeJobs(make: Make): void {
       other,
       Array.from({ length: 8 }, () => large()),
     )
-    const within = { limit: 10, lease: LEASE, limits: { rate } }
+    const within = { limit: 10, leaseMs: LEASE, limits: { rate } }
     const counts: number[] = []
     for (let claim = 0; claim < 4; claim += 1) counts.push((await other.exchange([], within)).jobs.length)
     expect(counts).toEqual([2, 2, 2, 0])
@@ -263,7 +263,7 @@ export function largeJobs(make: Make): void {
     harness.clock.advance(5_000)
     const young = [large({ priority: 1 }), large({ priority: 9 })]
     await enqueue(caller, young)
-    const want = { limit: 9, lease: LEASE, aging: 1_000 }
+    const want = { limit: 9, leaseMs: LEASE, aging: 1_000 }
     expect(ids((await caller.exchange([], want)).jobs)).toEqual(ids([young[1]!, old[0]!]))
     expect(ids((await caller.exchange([], want)).jobs)).toEqual(ids([old[1]!, young[0]!]))
   })
@@ -291,7 +291,7 @@ export function largeJobs(make: Make): void {
     // All jobs end at the same instant.
     await caller.exchange(
       held.map((one) => settlement(one, failed)),
-      { limit: 0, lease: LEASE },
+      { limit: 0, leaseMs: LEASE },
     )
     const newestFirst = ids(list).reverse()
     expect((await pagesOf(store, { state: 'failed' })).flat()).toEqual(newestFirst)

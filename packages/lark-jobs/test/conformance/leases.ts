@@ -150,7 +150,7 @@ export function leases(make: Make): void {
     expect(await store.recover('emails')).toEqual({ recovered: [], failed: [] })
     const both = await caller.claim(2, 1_000)
     const settlements = both.map((held) => settlement(held, unstarted))
-    await caller.exchange(settlements, { limit: 0, lease: LEASE })
+    await caller.exchange(settlements, { limit: 0, leaseMs: LEASE })
     expect(await store.recover('emails')).toEqual({ recovered: [], failed: [] })
   })
 
@@ -171,7 +171,7 @@ export function leases(make: Make): void {
         settlement(a2!, completed),
         settlement({ id: b2!.id, token: 'thief.1' }, failed),
       ],
-      { limit: 0, lease: LEASE },
+      { limit: 0, leaseMs: LEASE },
     )
     expect(verdicts).toEqual(['settled', 'settled', 'lost', 'settled', 'settled', 'lost'])
     expect(await harness.store.counts('emails')).toMatchObject({ completed: 3, waiting: 1, active: 2 })

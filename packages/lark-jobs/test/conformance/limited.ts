@@ -12,7 +12,7 @@ export function limited(make: Make): void {
     const caller = harness.caller()
     const [stripe, plain] = [jobs(3, { limiter: 'stripe' }), jobs(2)]
     await caller.enqueue(...stripe, ...plain)
-    const answer = await caller.exchange([], { limit: 9, lease: LEASE })
+    const answer = await caller.exchange([], { limit: 9, leaseMs: LEASE })
     expect(ids(answer.jobs)).toEqual(ids(plain))
     expect(answer).toMatchObject({ limited: { stripe: 3 } })
     expect(answer.nextDue).toBeUndefined()
@@ -25,11 +25,11 @@ export function limited(make: Make): void {
     const list = jobs(5, { limiter: 'stripe' })
     await caller.enqueue(...list)
     const permits = { stripe: 2, other: 9 }
-    const answer = await caller.exchange([], { limit: 9, lease: LEASE, permits })
+    const answer = await caller.exchange([], { limit: 9, leaseMs: LEASE, permits })
     expect(ids(answer.jobs)).toEqual(ids(list.slice(0, 2)))
     expect(answer.jobs[0]!.limiter).toBe('stripe')
     expect(answer.limited).toEqual({ stripe: 3 })
-    const last = await caller.exchange([], { limit: 9, lease: LEASE, permits: { stripe: 9 } })
+    const last = await caller.exchange([], { limit: 9, leaseMs: LEASE, permits: { stripe: 9 } })
     expect(ids(last.jobs)).toEqual(ids(list.slice(2)))
     expect(last.limited).toBeUndefined()
   })
@@ -40,7 +40,7 @@ export function limited(make: Make): void {
     const lists = [jobs(4), jobs(4, { limiter: 'a' }), jobs(4, { limiter: 'b*2' })]
     await caller.enqueue(...lists.flat())
     const permits = { a: 4, 'b*2': 1 }
-    const { jobs: claimed } = await caller.exchange([], { limit: 6, lease: LEASE, permits })
+    const { jobs: claimed } = await caller.exchange([], { limit: 6, leaseMs: LEASE, permits })
     const of = claimed.map(({ limiter = '' }) => limiter)
     expect(of.slice(0, 3).sort()).toEqual(['', 'a', 'b*2'])
     expect(of.filter((limiter) => limiter === 'b*2')).toHaveLength(1)
@@ -53,12 +53,12 @@ export function limited(make: Make): void {
     const one = job({ limiter: 'stripe', priority: 7 })
     await caller.enqueue(one)
     const permits = { stripe: 1 }
-    const { jobs: held } = await caller.exchange([], { limit: 1, lease: LEASE, permits })
-    await caller.exchange([settlement(held[0]!, failed)], { limit: 0, lease: LEASE })
+    const { jobs: held } = await caller.exchange([], { limit: 1, leaseMs: LEASE, permits })
+    await caller.exchange([settlement(held[0]!, failed)], { limit: 0, leaseMs: LEASE })
     await harness.store.alter('emails', [one.id], { kind: 'retry' })
     expect(await caller.claim(1)).toEqual([])
     expect(await harness.store.get('emails', one.id)).toMatchObject({ limiter: 'stripe', priority: 7 })
-    expect((await caller.exchange([], { limit: 1, lease: LEASE, permits })).jobs).toHaveLength(1)
+    expect((await caller.exchange([], { limit: 1, leaseMs: LEASE, permits })).jobs).toHaveLength(1)
   })
 
   test('groups within a limiter take turns, within their limits; a pause of a group holds there as well', async () => {
@@ -67,17 +67,17 @@ export function limited(make: Make): void {
     const of = (name: string) => ({ limiter: 'stripe', group: { name, limits: { concurrency: 1 } } })
     await caller.enqueue(...jobs(3, of('a')), ...jobs(3, of('b')), ...jobs(3, { group: { name: 'a' } }))
     const permits = { stripe: 9 }
-    const { jobs: held } = await caller.exchange([], { limit: 2, lease: LEASE, permits })
+    const { jobs: held } = await caller.exchange([], { limit: 2, leaseMs: LEASE, permits })
     expect(held.map(({ group, limiter }) => [group, limiter])).toEqual([
       ['a', undefined],
       ['a', 'stripe'],
     ])
     await harness.store.pause('emails', 'a')
     const settlements = held.map((each) => settlement(each, completed))
-    const next = await caller.exchange(settlements, { limit: 9, lease: LEASE, permits })
+    const next = await caller.exchange(settlements, { limit: 9, leaseMs: LEASE, permits })
     expect(next.jobs.map(({ group }) => group)).toEqual(['b'])
     await harness.store.pause('emails', 'a', 0)
-    const rest = await caller.exchange([], { limit: 9, lease: LEASE, permits })
+    const rest = await caller.exchange([], { limit: 9, leaseMs: LEASE, permits })
     expect(rest.jobs.map(({ group }) => group)).toEqual(['a', 'a', 'a'])
   })
 
@@ -85,9 +85,9 @@ export function limited(make: Make): void {
     await using harness = await make()
     const caller = harness.caller()
     await caller.enqueue(job({ limiter: 'stripe', delay: 500 }))
-    const early = await caller.exchange([], { limit: 1, lease: LEASE })
+    const early = await caller.exchange([], { limit: 1, leaseMs: LEASE })
     expect(early).toEqual({ verdicts: [], jobs: [], nextDue: 500 })
     harness.clock.advance(500)
-    expect((await caller.exchange([], { limit: 1, lease: LEASE })).limited).toEqual({ stripe: 1 })
+    expect((await caller.exchange([], { limit: 1, leaseMs: LEASE })).limited).toEqual({ stripe: 1 })
   })
 }

@@ -37,7 +37,7 @@ class Holder {
       limits: this.#limits,
       held: this.held,
       wanted,
-      lease: LEASE,
+      leaseMs: LEASE,
     }
     this.#last = { ...call, ...fields }
     const { mark, ...answer } = await this.store.limiters.permit(this.#limiter, this.#last)
@@ -68,8 +68,8 @@ class Holder {
     return answer
   }
 
-  keep(lease = LEASE): Promise<boolean> {
-    return this.store.limiters.keep(this.#limiter, this.id, lease)
+  keep(leaseMs = LEASE): Promise<boolean> {
+    return this.store.limiters.keep(this.#limiter, this.id, leaseMs)
   }
 }
 

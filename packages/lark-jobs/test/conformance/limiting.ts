@@ -15,7 +15,7 @@ const rate = (fields: Partial<Rate> = {}): Limits => ({
 
 /** Claims jobs within limits. */
 function claim(caller: Caller, limit: number, limits: Limits) {
-  return caller.exchange([], { limit, prefetch: 5, lease: LEASE, limits })
+  return caller.exchange([], { limit, prefetch: 5, leaseMs: LEASE, limits })
 }
 
 /** How many jobs begin at each step, if five are always requested. @param step milliseconds */
@@ -53,7 +53,7 @@ export function limiting(make: Make): void {
     expect(ids(first.jobs)).toEqual(ids(given.slice(0, 2)))
     const { jobs: next } = await caller.exchange([settlement(first.jobs[0]!, completed)], {
       limit: 5,
-      lease: LEASE,
+      leaseMs: LEASE,
       limits,
     })
     expect(ids(next)).toEqual([given[2]!.id])
@@ -70,7 +70,7 @@ export function limiting(make: Make): void {
       const { jobs: held } = await claim(ada, 1, limits)
       expect((await claim(bob, 1, limits)).jobs).toEqual([])
       const waiting = store.wait('bob', 5_000)
-      await ada.exchange([settlement(held[0]!, outcome)], { limit: 0, lease: LEASE, limits })
+      await ada.exchange([settlement(held[0]!, outcome)], { limit: 0, leaseMs: LEASE, limits })
       expect(await waiting).toEqual(['emails'])
       expect((await claim(bob, 1, limits)).jobs).toHaveLength(1)
     },
@@ -96,7 +96,7 @@ export function limiting(make: Make): void {
     const { jobs: held } = await claim(caller, 2, limits)
     const again = await harness.store.exchange('emails', caller.last(), [], {
       limit: 2,
-      lease: LEASE,
+      leaseMs: LEASE,
       limits,
     })
     expect(ids(again.jobs)).toEqual(ids(held))
@@ -195,7 +195,7 @@ export function limiting(make: Make): void {
     expect(nextDue).toBeUndefined()
     const next = await caller.exchange(
       held.map((each) => settlement(each, completed)),
-      { limit: 9, lease: LEASE, limits },
+      { limit: 9, leaseMs: LEASE, limits },
     )
     expect(next.jobs).toHaveLength(1)
     expect(next.nextDue).toBe(1_000)

@@ -42,7 +42,7 @@ export function limits(make: Make): void {
     expect(await store.extend('emails', 'ada', held, LEASE)).toEqual({ lost: [], notices: [] })
     const { verdicts } = await caller.exchange(
       held.map((claimed) => settlement(claimed, completed)),
-      { limit: MAX_ITEMS, lease: LEASE },
+      { limit: MAX_ITEMS, leaseMs: LEASE },
     )
     expect(verdicts).toHaveLength(MAX_ITEMS)
     expect(new Set(verdicts)).toEqual(new Set(['settled']))
@@ -54,7 +54,7 @@ export function limits(make: Make): void {
     const caller = harness.caller()
     await caller.enqueue(...jobs(MAX_ITEMS))
     await caller.enqueue(...jobs(50))
-    const first = await caller.exchange([], { limit: 5_000, lease: LEASE })
+    const first = await caller.exchange([], { limit: 5_000, leaseMs: LEASE })
     expect(first.jobs).toHaveLength(MAX_ITEMS)
     expect(first.nextDue).toBe(0)
     expect(await harness.store.counts('emails')).toMatchObject({ waiting: 50, active: MAX_ITEMS })
@@ -74,7 +74,7 @@ export function limits(make: Make): void {
     const expected = ids([...high, ...normal, ...due, ...low])
     const claimed: string[] = []
     while (claimed.length < expected.length) {
-      const { jobs: held, nextDue } = await caller.exchange([], { limit: 5, lease: LEASE })
+      const { jobs: held, nextDue } = await caller.exchange([], { limit: 5, leaseMs: LEASE })
       expect(held.length).toBeGreaterThan(0)
       const bytes = held.reduce((sum, { payload }) => sum + payload.length, 0)
       expect(bytes).toBeLessThanOrEqual(MAX_BYTES)
@@ -101,7 +101,7 @@ export function limits(make: Make): void {
     await using harness = await make()
     const ada = harness.caller('ada')
     for (let n = 0; n < 3; n += 1) await ada.enqueue(job({ payload: 'x'.repeat(600_000) }))
-    expect(await ada.exchange([], { limit: 3, lease: LEASE })).toMatchObject({ jobs: [{}], nextDue: 0 })
+    expect(await ada.exchange([], { limit: 3, leaseMs: LEASE })).toMatchObject({ jobs: [{}], nextDue: 0 })
     await harness.caller('web').enqueue(job())
     expect(await harness.store.wait('ada', 60)).toEqual([])
   })
@@ -139,7 +139,7 @@ export function limits(make: Make): void {
     expect(held.map(({ payload }) => payload)).toEqual(weird)
     await caller.exchange(
       held.map((claimed) => settlement(claimed, { kind: 'completed', result: claimed.payload })),
-      { limit: 0, lease: LEASE },
+      { limit: 0, leaseMs: LEASE },
     )
     for (const { id, key } of list) {
       expect(await harness.store.get('emails', id)).toMatchObject({ key, payload: key, result: key })

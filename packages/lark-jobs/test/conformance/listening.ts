@@ -276,7 +276,7 @@ export function listening(make: Make): void {
     harness.clock.now += 5
     const held = await harness.caller().claimOne()
     harness.clock.now += 5
-    await harness.caller().exchange([settlement(held, completed)], { limit: 1, lease: LEASE })
+    await harness.caller().exchange([settlement(held, completed)], { limit: 1, leaseMs: LEASE })
     const { now } = harness.clock
     expect((await listener.listen()).entries).toEqual([
       { kind: 'queued', at: now - 10, ids: [one!.id, other!.id] },
@@ -320,7 +320,7 @@ export function listening(make: Make): void {
     await caller.enqueue(given)
     await harness.store.enqueue('emails', caller.last(), [given])
     const held = await caller.claimOne()
-    await harness.store.exchange('emails', caller.last(), [], { limit: 1, lease: LEASE })
+    await harness.store.exchange('emails', caller.last(), [], { limit: 1, leaseMs: LEASE })
     await caller.settle(held, completed)
     await caller.settle(held, completed)
     expect(await listener.kinds()).toEqual(['queued', 'started', 'completed'])
@@ -389,7 +389,7 @@ export function listening(make: Make): void {
     const held = await caller.claim(long.length)
     await caller.exchange(
       held.map((each) => settlement(each, retried(10))),
-      { limit: 0, lease: LEASE },
+      { limit: 0, leaseMs: LEASE },
     )
     const { entries } = await listener.listen()
     for (const { ids } of entries) expect(Buffer.byteLength(ids.join('\n'))).toBeLessThanOrEqual(EVENTS_BYTES)
@@ -408,7 +408,7 @@ export function listening(make: Make): void {
     await listener.hear()
     await caller.exchange(
       held.map((each) => settlement(each, retried(10))),
-      { limit: 0, lease: LEASE },
+      { limit: 0, leaseMs: LEASE },
     )
     const { entries } = await listener.listen()
     expect(entries.map((entry) => [entry.kind, entry.ids.length])).toEqual([

@@ -71,7 +71,7 @@ export function minutes(make: Make): void {
     const settle = (held: readonly LeasedJob[], outcome: Outcome) =>
       caller.exchange(
         held.map((one) => settlement(one, outcome)),
-        { limit: 0, lease: LEASE },
+        { limit: 0, leaseMs: LEASE },
       )
     const retrying = async () => {
       const [found, other] = await store.standings(['emails', 'other'])
@@ -124,7 +124,7 @@ export function minutes(make: Make): void {
     const settle = (held: readonly LeasedJob[], outcome: Outcome) =>
       caller.exchange(
         held.map((one) => settlement(one, outcome)),
-        { limit: 0, lease: LEASE },
+        { limit: 0, leaseMs: LEASE },
       )
     const because = 'the worker has no class with this key'
     const stranded: Outcome = { kind: 'released', in: 500, because, isStranded: true }
@@ -244,7 +244,7 @@ export function minutes(make: Make): void {
     const held = await caller.claim(30)
     const outcomes = [completed, completed, failed, retried(500)]
     const settlements = held.map((claimed, n) => settlement(claimed, outcomes[n % 4]!))
-    await caller.exchange(settlements, { limit: 0, lease: LEASE })
+    await caller.exchange(settlements, { limit: 0, leaseMs: LEASE })
     const expected = { completed: 16, failed: 7, retried: 7 }
     expect(await harness.store.minutes('emails')).toEqual([minute(harness.clock.now, expected)])
   })
@@ -267,7 +267,7 @@ export function minutes(make: Make): void {
     await caller.enqueue(job())
     const held = await caller.claimOne()
     expect(await caller.settle({ ...held, token: 'bob.1' }, completed)).toBe('lost')
-    const want = { limit: 0, lease: LEASE }
+    const want = { limit: 0, leaseMs: LEASE }
     await caller.exchange([settlement(held, completed)], want)
     await store.exchange('emails', caller.last(), [settlement(held, completed)], want)
     expect(await store.minutes('emails')).toEqual([minute(harness.clock.now, { completed: 1 })])

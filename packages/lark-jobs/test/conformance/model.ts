@@ -24,7 +24,7 @@ import {
   type Extension,
   type Fate,
   type LeaseNote,
-  MEMBER_LEASE,
+  MEMBER_LEASE_MS,
   type Minute,
   RESEND_MEMORY,
   type RecoverOptions,
@@ -205,11 +205,11 @@ export class Model {
 
   /** Checks that these jobs must be handed out, and hands them out. */
   claim(claimed: readonly LeasedJob[], want: Want, token: string): void {
-    const { lease, limits } = want
+    const { leaseMs, limits } = want
     this.lanes.reposition()
     const limit = Math.min(want.limit, (limits?.concurrency ?? Infinity) - this.in('active').length)
     const ahead = limits ? 0 : (want.prefetch ?? 0)
-    if (claimed.length > 0) this.#leases.set(token, this.#now() + lease)
+    if (claimed.length > 0) this.#leases.set(token, this.#now() + leaseMs)
     if (this.lanes.size > 0 && !this.paused && limit > 0) {
       this.lanes.claim(claimed, limit, token, want)
       return
@@ -251,7 +251,7 @@ export class Model {
     })
   }
 
-  extend(notes: readonly LeaseNote[], lease: number): Extension {
+  extend(notes: readonly LeaseNote[], leaseMs: number): Extension {
     const extension: Extension = { lost: [], notices: [] }
     for (const { id, token, alone } of notes) {
       const job = this.#held(id, token)
@@ -259,7 +259,7 @@ export class Model {
         extension.lost.push(id)
         continue
       }
-      this.#leases.set(token, this.#now() + lease)
+      this.#leases.set(token, this.#now() + leaseMs)
       job.start(alone)
       if (job.isWatched) extension.watched = [...(extension.watched ?? []), id]
       if (job.asked) extension.notices.push({ kind: 'cancel', id, ...readCancelled(job.asked) })
@@ -268,11 +268,11 @@ export class Model {
   }
 
   /** A worker asks what there is to do. */
-  hear(lease: number): void {
+  hear(leaseMs: number): void {
     const now = this.#now()
     const ends = this.in('active').map((job) => this.#leaseEnd(job))
     if (ends.length === 0) return
-    if (now - Math.max(this.#heardAt, Math.min(...ends) - lease) > silenceOf(lease)) this.#silentAt = now
+    if (now - Math.max(this.#heardAt, Math.min(...ends) - leaseMs) > silenceOf(leaseMs)) this.#silentAt = now
     this.#heardAt = now
   }
 
@@ -282,13 +282,13 @@ export class Model {
     holder,
     until = this.#now(),
     unread,
-    lease,
+    leaseMs,
   }: RecoverOptions): Required<Pick<Recovery, 'crashed' | 'doubted'>> & Recovery {
     const recovery: ReturnType<Model['recover']> = { recovered: [], failed: [], crashed: [], doubted: [] }
     if (this.#now() > until) return recovery
-    const counts = lease !== undefined && holder === undefined && unread === undefined
-    if (counts) this.hear(lease)
-    const grace = counts && this.#silentAt !== undefined ? this.#silentAt + lease : 0
+    const counts = leaseMs !== undefined && holder === undefined && unread === undefined
+    if (counts) this.hear(leaseMs)
+    const grace = counts && this.#silentAt !== undefined ? this.#silentAt + leaseMs : 0
     for (const job of this.in('active')) {
       const isOver = holder === undefined ? this.#leaseEnd(job) <= this.#now() : job.holder === holder
       if (unread === undefined ? !isOver : job.token !== unread) continue
@@ -321,7 +321,7 @@ export class Model {
   }
 
   /** What is handed out to a call that says this of effects. */
-  effects({ lease, done = [] }: EffectsWanted): EffectName[] {
+  effects({ leaseMs, done = [] }: EffectsWanted): EffectName[] {
     for (const { kind, id, at } of done) {
       const effects = this.#find(id)?.effects
       const effect = effects?.get(kind)
@@ -331,11 +331,11 @@ export class Model {
     }
     if (done.length > 0) this.forgetEffects()
     const handed: EffectName[] = []
-    if (lease === 0) return handed
+    if (leaseMs === 0) return handed
     for (const { id, effects, finishedAt } of this.#allJobs) {
       for (const [kind, effect] of effects) {
         if (!('at' in effect) || effect.at > this.#now() || kind === 'watch') continue
-        const ms = kind === 'hook' ? lease : MEMBER_LEASE
+        const ms = kind === 'hook' ? leaseMs : MEMBER_LEASE_MS
         if (ms === undefined) continue
         effects.set(kind, { at: this.#now() + ms })
         handed.push({ kind, id, at: finishedAt })

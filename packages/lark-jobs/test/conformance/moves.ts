@@ -8,7 +8,7 @@ import type { JobRecord, NewJob } from '../../src/model/record.ts'
 import { alterFollowed, bring, bringDue, fatesFollowed, getFollowed } from '../../src/store/contract/moved.ts'
 import {
   MAX_SMALL,
-  MOVE_LEASE,
+  MOVE_LEASE_MS,
   MOVED_LEAST,
   MOVED_MEMORY,
   type MovingJob,
@@ -76,7 +76,7 @@ export function moves(make: Make): void {
     expect(await store.log(TO, held!.id)).toEqual(log)
     expect(await store.counts(TO)).toMatchObject({ waiting: 3, delayed: 1 })
     expect((await store.partitions()).sort()).toEqual([FROM, TO])
-    const want = { limit: 9, lease: LEASE, permits: { 'gpu 2': 1 } }
+    const want = { limit: 9, leaseMs: LEASE, permits: { 'gpu 2': 1 } }
     const { jobs: claimed } = await harness.caller('bob', TO).exchange([], want)
     expect(new Set(ids(claimed))).toEqual(new Set(ids([given[0]!, given[2]!, given[3]!])))
     expect(claimed.find(({ id }) => id === held!.id)).toMatchObject({ runs: 2, failures: 1 })
@@ -158,7 +158,7 @@ export function moves(make: Make): void {
     const find = async () => (await store.survey('dan', [{ partition: FROM }])).findings
     expect((await find())[0]?.isMoving).toBeUndefined()
     expect(await store.moves.due(FROM)).toEqual([])
-    clock.advance(MOVE_LEASE)
+    clock.advance(MOVE_LEASE_MS)
     expect((await find())[0]?.isMoving).toBe(true)
     await bringDue(store, FROM)
     expect((await find())[0]?.isMoving).toBeUndefined()
@@ -246,11 +246,11 @@ export function moves(make: Make): void {
     await bring(store, FROM, taken)
     expect(await store.moves.where(FROM, [given.id])).toMatchObject([{ kind: 'moving', to: TO }])
     const held = await other.claimOne()
-    clock.advance(MOVE_LEASE)
+    clock.advance(MOVE_LEASE_MS)
     await bringDue(store, FROM)
     expect(held.payload).toBe('"own"')
     await other.settle(held, completed)
-    clock.advance(MOVE_LEASE)
+    clock.advance(MOVE_LEASE_MS)
     await bringDue(store, FROM)
     expect((await other.claimOne()).payload).toBe('"moved"')
     expect(await store.moves.where(FROM, [given.id])).toMatchObject([{ kind: 'moved', to: TO }])
@@ -393,7 +393,7 @@ export function moves(make: Make): void {
     expect(verdicts[0]).toBe('taken')
     expect(verdicts.at(-1)).toBe('left')
     expect(taken.length).toBe(verdicts.filter((each) => each === 'taken').length)
-    clock.advance(MOVE_LEASE)
+    clock.advance(MOVE_LEASE_MS)
     await bringDue(store, FROM)
     expect((await store.counts(TO)).waiting).toBe(taken.length)
     expect((await store.counts(FROM)).waiting).toBe(given.length - taken.length)
@@ -418,7 +418,7 @@ export function moves(make: Make): void {
     const isElsewhere = (place: string) => !/:(line|void)$/.test(place)
     for (const text of ['of ada', 'ada-mov', 'lock-of-ada'])
       expect((await harness.mentions(text)).filter(isElsewhere)).toEqual([])
-    clock.advance(MOVE_LEASE)
+    clock.advance(MOVE_LEASE_MS)
     await bringDue(store, FROM)
     expect(await store.get(TO, moving!.id)).toBeUndefined()
     expect(await caller.enqueue(...given)).toEqual(['queued', 'queued'])
@@ -442,7 +442,7 @@ export function moves(make: Make): void {
     await store.clear(TO, 'hidden')
     // Whoever took it was slow, or died before it noted that the job has arrived.
     await bring(store, FROM, taken)
-    clock.advance(MOVE_LEASE)
+    clock.advance(MOVE_LEASE_MS)
     await bringDue(store, FROM)
     expect(await store.counts(TO)).toMatchObject({ waiting: 0 })
     expect(await harness.mentions('of ada')).toEqual([])
@@ -466,7 +466,7 @@ export function moves(make: Make): void {
     const taken = await take(store, given)
     expect(await alterFollowed(store, FROM, ids(given), { kind: 'purge' })).toEqual(['done', 'done'])
     await bring(store, FROM, taken)
-    clock.advance(MOVE_LEASE)
+    clock.advance(MOVE_LEASE_MS)
     await bringDue(store, FROM)
     expect(await store.counts(TO)).toMatchObject({ waiting: 0 })
     expect(await harness.mentions('of ada')).toEqual([])

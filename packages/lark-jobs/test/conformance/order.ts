@@ -117,13 +117,13 @@ export function order(make: Make): void {
     harness.clock.advance(2_000)
     const [zero, high] = [job(), job({ priority: 1 })]
     await caller.enqueue(zero, high)
-    const claim = (aging: number) => caller.exchange([], { limit: 9, prefetch: 9, lease: 60_000, aging })
+    const claim = (aging: number) => caller.exchange([], { limit: 9, prefetch: 9, leaseMs: 60_000, aging })
     // Their aged places are 1,000 (low), 1,000 (late), 2,000 and 1,000 (high).
     const { jobs: claimed } = await claim(1_000)
     expect(ids(claimed)).toEqual(ids([high, late, low, zero]))
     await caller.exchange(
       claimed.map((held) => settlement(held, unstarted)),
-      { limit: 0, lease: 60_000 },
+      { limit: 0, leaseMs: 60_000 },
     )
     expect(ids((await claim(10_000)).jobs)).toEqual(ids([high, late, zero, low]))
   })
@@ -140,13 +140,13 @@ export function order(make: Make): void {
     const [zero, high] = [job(fields), job({ priority: 1, ...fields })]
     await caller.enqueue(zero, high)
     const claim = (aging: number, limit: number) =>
-      caller.exchange([], { limit, lease: 60_000, aging, permits: { 'stripe*1': limit } })
+      caller.exchange([], { limit, leaseMs: 60_000, aging, permits: { 'stripe*1': limit } })
     // Their aged places are 1,000 (late), 1,000 and a step of aging (low), 1,990 (high) and 2,000.
     const { jobs: claimed } = await claim(10, 3)
     expect(ids(claimed)).toEqual(ids([late, low, high]))
     await caller.exchange(
       claimed.map((held) => settlement(held, unstarted)),
-      { limit: 0, lease: 60_000 },
+      { limit: 0, leaseMs: 60_000 },
     )
     expect(ids((await claim(1, 9)).jobs)).toEqual(ids([low, late, high, zero]))
   })
@@ -164,7 +164,7 @@ export function order(make: Make): void {
     ]
     await caller.enqueue(...list)
     clock.advance(500)
-    const want = { limit: 9, lease: 60_000 }
+    const want = { limit: 9, leaseMs: 60_000 }
     const { jobs: claimed } = await caller.exchange([], want)
     const dues = new Map(claimed.map(({ id, dueAt }) => [id, dueAt]))
     expect(list.map(({ id }) => dues.get(id))).toEqual([undefined, start + 300, start + 200, undefined])
@@ -172,7 +172,7 @@ export function order(make: Make): void {
     expect(new Map(again.jobs.map(({ id, dueAt }) => [id, dueAt]))).toEqual(dues)
     await caller.exchange(
       claimed.map((held) => settlement(held, { kind: 'released', in: 100 })),
-      { limit: 0, lease: 60_000 },
+      { limit: 0, leaseMs: 60_000 },
     )
     clock.advance(100)
     const retried = await caller.exchange([], want)
@@ -186,7 +186,7 @@ export function order(make: Make): void {
     await caller.enqueue(...list)
     const gone = ids(list.slice(0, 2))
     await harness.store.alter('emails', gone, { kind: 'cancel', reason: 'user' })
-    const { jobs: claimed } = await caller.exchange([], { limit: 9, lease: 60_000, aging: 50 })
+    const { jobs: claimed } = await caller.exchange([], { limit: 9, leaseMs: 60_000, aging: 50 })
     expect(ids(claimed)).toEqual(ids(list.slice(2)))
   })
 }

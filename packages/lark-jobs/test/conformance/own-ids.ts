@@ -178,7 +178,7 @@ export function ownIds(make: Make): void {
     const held = await caller.claim(9)
     expect(ids(held).sort()).toEqual([before.id, behind.id, ID].sort())
     const settlements = held.map((each) => settlement(each, completed))
-    const { verdicts } = await caller.exchange(settlements, { limit: 9, lease: LEASE })
+    const { verdicts } = await caller.exchange(settlements, { limit: 9, leaseMs: LEASE })
     expect(verdicts).toEqual(['settled', 'settled', 'settled'])
     expect(await store.counts('emails')).toMatchObject({ waiting: 0, active: 0, completed: 3 })
   })
@@ -308,7 +308,7 @@ export function ownIds(make: Make): void {
         settlement(result!, { kind: 'completed', result: '1' }),
         ...others.map((each) => settlement(each, completed)),
       ],
-      { limit: 0, lease: LEASE },
+      { limit: 0, leaseMs: LEASE },
     )
     expect(new Set(verdicts)).toEqual(new Set(['settled']))
     expect(await caller.claimOne()).toMatchObject({ id: retry!.id, failures: 1 })

@@ -27,7 +27,7 @@ export function pause(make: Make): void {
     const list = jobs(2)
     const delayed = job({ delay: 100 })
     expect(await caller.enqueue(...list, delayed)).toEqual(['queued', 'queued', 'queued'])
-    const exchange = await caller.exchange([], { limit: 5, lease: LEASE })
+    const exchange = await caller.exchange([], { limit: 5, leaseMs: LEASE })
     expect(exchange.jobs).toEqual([])
     expect(exchange.nextDue).toBeUndefined()
     expect(await store.counts('emails')).toMatchObject({ waiting: 2, delayed: 1 })
@@ -48,14 +48,14 @@ export function pause(make: Make): void {
     const because = 'the mail server|\nis down'
     const paused = { paused: true, until, because, groups: [] }
     expect(await store.configure('emails', { paused: true, for: 500, because })).toEqual(paused)
-    expect(await caller.exchange([], { limit: 5, lease: LEASE })).toEqual({
+    expect(await caller.exchange([], { limit: 5, leaseMs: LEASE })).toEqual({
       verdicts: [],
       jobs: [],
       nextDue: 500,
     })
     clock.advance(300)
     expect(await store.configure('emails', {})).toEqual(paused)
-    expect(await caller.exchange([], { limit: 5, lease: LEASE })).toMatchObject({ jobs: [], nextDue: 200 })
+    expect(await caller.exchange([], { limit: 5, leaseMs: LEASE })).toMatchObject({ jobs: [], nextDue: 200 })
     expect((await store.survey('ada', [{ partition: 'emails', waits: true }])).findings).toMatchObject([
       { nextDue: 200 },
     ])
@@ -151,18 +151,18 @@ export function pause(make: Make): void {
     await caller.enqueue(...jobs(3), job({ group: { name: 'a' } }))
     const [held] = await caller.claim()
     const outcome = { kind: 'released', in: 700, pauses: 'queue', because: 'busy' } as const
-    const answer = await caller.exchange([settlement(held!, outcome)], { limit: 5, lease: LEASE })
+    const answer = await caller.exchange([settlement(held!, outcome)], { limit: 5, leaseMs: LEASE })
     expect(answer).toEqual({ verdicts: ['settled'], jobs: [], nextDue: 700 })
     expect(await store.configure('emails', {})).toMatchObject({ paused: true, because: 'busy' })
     expect(await store.get('emails', held!.id)).toMatchObject({ state: 'delayed', because: 'busy' })
     await caller.enqueue(job())
     // No job that ends rings anybody during the pause, so a caller that has reached a limit learns its end, too.
     const limits = { concurrency: 1 }
-    expect(await other.exchange([], { limit: 1, lease: LEASE, limits })).toMatchObject({
+    expect(await other.exchange([], { limit: 1, leaseMs: LEASE, limits })).toMatchObject({
       jobs: [],
       nextDue: 700,
     })
-    expect(await other.exchange([], { limit: 5, lease: LEASE })).toMatchObject({ jobs: [], nextDue: 700 })
+    expect(await other.exchange([], { limit: 5, leaseMs: LEASE })).toMatchObject({ jobs: [], nextDue: 700 })
     harness.clock.advance(700)
     expect(await other.claim(9)).toHaveLength(5)
   })
@@ -171,7 +171,7 @@ export function pause(make: Make): void {
     await using harness = await make()
     const { store } = harness
     const caller = harness.caller()
-    expect((await caller.exchange([], { limit: 1, lease: LEASE })).nextDue).toBeUndefined()
+    expect((await caller.exchange([], { limit: 1, leaseMs: LEASE })).nextDue).toBeUndefined()
     const rung = store.wait('ada', 10_000)
     await store.configure('emails', { paused: true, for: 500 })
     expect(await rung).toEqual(['emails'])
@@ -182,7 +182,7 @@ export function pause(make: Make): void {
     const { store } = harness
     const longer = { paused: true, for: 600, keepsLonger: true }
     await store.configure('emails', { paused: true, for: 500 })
-    const want = { limit: 1, lease: LEASE }
+    const want = { limit: 1, leaseMs: LEASE }
     expect((await harness.caller('ada', 'emails').exchange([], want)).nextDue).toBe(500)
     await harness.caller('ada', 'others').exchange([], want)
     const rung = store.wait('ada', 10_000)
@@ -201,7 +201,7 @@ export function pause(make: Make): void {
     const [first, second, third] = await caller.claim(3)
     await store.configure('emails', { paused: true })
     const settlements = [settlement(first!, completed), settlement(second!, retried(0))]
-    const exchange = await caller.exchange(settlements, { limit: 5, lease: LEASE })
+    const exchange = await caller.exchange(settlements, { limit: 5, leaseMs: LEASE })
     expect(exchange).toMatchObject({ verdicts: ['settled', 'settled'], jobs: [] })
     expect((await store.extend('emails', 'ada', [third!], LEASE)).lost).toEqual([])
     harness.clock.advance(LEASE)

@@ -30,12 +30,12 @@ export function priorities(make: Make): void {
     const caller = harness.caller()
     const list = [-1_000, 1_000, -999, 0, 999, 101, -101].map((priority) => job({ priority, ...fields }))
     await caller.enqueue(...list)
-    const want = { limit: 9, lease: LEASE, permits: { 'stripe*1': 9 } }
+    const want = { limit: 9, leaseMs: LEASE, permits: { 'stripe*1': 9 } }
     const { jobs: claimed } = await caller.exchange([], want)
     expect(claimed.map(({ priority }) => priority)).toEqual([1_000, 999, 101, 0, -101, -999, -1_000])
     await caller.exchange(
       claimed.map((held) => settlement(held, unstarted)),
-      { limit: 0, lease: LEASE },
+      { limit: 0, leaseMs: LEASE },
     )
     // Each step is worth a millisecond: of the same place, the higher priority goes first.
     harness.clock.advance(2_000)
@@ -157,7 +157,7 @@ export function priorities(make: Make): void {
     const all = await caller.claim(4)
     await caller.exchange(
       all.map((held) => settlement(held, completed)),
-      { limit: 0, lease: LEASE },
+      { limit: 0, leaseMs: LEASE },
     )
     expect(await store.counts('emails')).toMatchObject({ waiting: 0, active: 0 })
   })

@@ -123,7 +123,7 @@ export function reading(make: Make): void {
     const held = await caller.claim(50)
     await caller.exchange(
       held.map((claimed) => settlement(claimed, completed)),
-      { limit: 0, lease: LEASE },
+      { limit: 0, leaseMs: LEASE },
     )
     const found = await listAll(harness.store, { state: 'completed', limit: 7 })
     expect(found.sort()).toEqual(ids(list))
@@ -240,7 +240,7 @@ export function reading(make: Make): void {
     const held = await caller.claim(7)
     await caller.exchange(
       held.map((claimed) => settlement(claimed, completed)),
-      { limit: 0, lease: LEASE },
+      { limit: 0, leaseMs: LEASE },
     )
     for (const isOldestFirst of [false, true]) {
       const filter = { state: 'completed', isOldestFirst } as const

@@ -42,7 +42,7 @@ export function recovered(make: Make): void {
     await caller.claimAhead(1, 1)
     await harness.takeBack()
     await caller.enqueue(...jobs(3))
-    const { jobs: claimed, nextDue } = await caller.exchange([], { limit: 1, prefetch: 4, lease: LEASE })
+    const { jobs: claimed, nextDue } = await caller.exchange([], { limit: 1, prefetch: 4, leaseMs: LEASE })
     expect(ids(claimed)).toEqual([high[0]!.id])
     expect(nextDue).toBe(0)
   })

@@ -41,7 +41,7 @@ export function resend(make: Make): void {
     await caller.enqueue(...jobs(5))
     const held = await caller.claimOne()
     const settlements = [settlement(held, completed), settlement({ id: 'nobody', token: 'x.1' }, completed)]
-    const want = { limit: 2, lease: LEASE }
+    const want = { limit: 2, leaseMs: LEASE }
     const first = await caller.exchange(settlements, want)
     expect(first.verdicts).toEqual(['settled', 'lost'])
     const second = await store.exchange('emails', caller.last(), settlements, want)
@@ -55,7 +55,7 @@ export function resend(make: Make): void {
     const caller = harness.caller()
     await caller.enqueue(job())
     const held = await caller.claimOne()
-    const want = { limit: 1, lease: LEASE }
+    const want = { limit: 1, leaseMs: LEASE }
     const first = await caller.exchange([settlement(held, retried(0))], want)
     const second = await harness.store.exchange('emails', caller.last(), [settlement(held, retried(0))], want)
     expect(first.jobs).toMatchObject([{ runs: 2, failures: 1 }])
@@ -65,7 +65,7 @@ export function resend(make: Make): void {
   test('exchange: a call that got no job gets none when it is sent again, even if a job came in since', async () => {
     await using harness = await make()
     const caller = harness.caller('worker')
-    const want = { limit: 1, lease: LEASE }
+    const want = { limit: 1, leaseMs: LEASE }
     await caller.exchange([], want)
     await harness.caller('web').enqueue(job())
     const again = await harness.store.exchange('emails', caller.last(), [], want)
@@ -80,7 +80,7 @@ export function resend(make: Make): void {
     await ada.enqueue(...jobs(3))
     const held = await ada.claimOne()
     const settlements = [settlement(held, completed), settlement({ id: held.id, token: 'x.1' }, completed)]
-    const want = { limit: 1, prefetch: 1, lease: LEASE }
+    const want = { limit: 1, prefetch: 1, leaseMs: LEASE }
     const first = await ada.exchange(settlements, want)
     expect(first.jobs).toHaveLength(2)
     await harness.takeBack()
@@ -98,7 +98,7 @@ export function resend(make: Make): void {
     await using harness = await make()
     const caller = harness.caller('ada')
     await caller.enqueue(...jobs(3))
-    const want = { limit: 3, lease: LEASE }
+    const want = { limit: 3, leaseMs: LEASE }
     const { jobs: held } = await caller.exchange([], want)
     const call = caller.last()
     await harness.caller('bob').settle(held[1]!, completed)
@@ -138,7 +138,7 @@ export function resend(make: Make): void {
     await using harness = await make()
     const { store } = harness
     await harness.caller('web').enqueue(...jobs(6))
-    const want = { limit: 2, lease: LEASE }
+    const want = { limit: 2, leaseMs: LEASE }
     const callers = ['ada', 'bob', 'cyd'].map((id) => harness.caller(id))
     const first = []
     for (const caller of callers) first.push(await caller.exchange([], want))

@@ -267,7 +267,7 @@ export function retention(make: Make): void {
     const held = await caller.claim(MAX_ITEMS)
     await caller.exchange(
       held.map((claimed) => settlement(claimed, completed)),
-      { limit: 0, lease: LEASE },
+      { limit: 0, leaseMs: LEASE },
     )
     expect(await harness.store.counts('emails')).toMatchObject({ completed: 0, active: 0 })
     expect(await harness.store.get('emails', held[0]!.id)).toBeUndefined()
@@ -334,7 +334,7 @@ export function retention(make: Make): void {
       const held = await caller.claim(count)
       await caller.exchange(
         held.map((claimed) => settlement(claimed, completed)),
-        { limit: 0, lease: LEASE },
+        { limit: 0, leaseMs: LEASE },
       )
     }
     harness.clock.advance(1_001)

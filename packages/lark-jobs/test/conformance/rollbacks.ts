@@ -7,7 +7,7 @@ import { type EffectName, memberId, nameOf } from '../../src/model/effect.ts'
 import {
   endOf,
   MAX_ITEMS,
-  MEMBER_LEASE,
+  MEMBER_LEASE_MS,
   type MemberEnd,
   RESEND_MEMORY,
 } from '../../src/store/contract/store.ts'
@@ -34,7 +34,7 @@ class Sides {
   /** One delivery, which may end before its time. */
   async deliver(dies: (typeof DEATHS)[number] = 'none', done: EffectName[] = []): Promise<EffectName[]> {
     const { effects: found = [] } = await this.work.store.recover('emails', {
-      effects: { lease: LEASE, done },
+      effects: { leaseMs: LEASE, done },
     })
     if (dies === 'before') return []
     await this.home.store.flows.apply('home', endsOf(found))
@@ -136,7 +136,7 @@ export function rollbacks(make: Make): void {
     const back = await both.work.save()
     await both.deliver('none', done)
     await back()
-    both.work.clock.now += MEMBER_LEASE
+    both.work.clock.now += MEMBER_LEASE_MS
     const again = await both.deliver()
     expect(again).toHaveLength(5)
     await both.deliver('none', again)
@@ -181,7 +181,7 @@ export function rollbacks(make: Make): void {
         if (side !== undefined) saved.delete(side)
       },
       async () => {
-        work.clock.now += random.pick([100, MEMBER_LEASE, LEASE])!
+        work.clock.now += random.pick([100, MEMBER_LEASE_MS, LEASE])!
         await work.store.recover('emails')
       },
       async () => {

@@ -65,8 +65,8 @@ export class Book {
   }
 
   /** The ids of the schedules that are due. */
-  async due(limit = MAX_DUE, lease = LEASE): Promise<string[]> {
-    return ids((await this.store.due(this.partition, limit, lease)).due)
+  async due(limit = MAX_DUE, leaseMs = LEASE): Promise<string[]> {
+    return ids((await this.store.due(this.partition, limit, leaseMs)).due)
   }
 
   /** Milliseconds until one is due. @returns the same from each verb that says it */
@@ -77,7 +77,7 @@ export class Book {
     expect(findings[0]?.nextTick).toBe(nextTick)
     const asked = await this.harness
       .caller('asker', this.partition)
-      .exchange([], { limit: MAX_ITEMS, lease: LEASE })
+      .exchange([], { limit: MAX_ITEMS, leaseMs: LEASE })
     expect(asked.nextTick).toBe(nextTick)
     return nextTick
   }
@@ -320,14 +320,17 @@ export function schedules(make: Make): void {
         await book.write({ id, rev, state: '{}', jobs, ...(delays && { delays }) })
       }
       const asks = async () =>
-        expect(await caller.exchange([], { limit: 1, lease: LEASE })).toMatchObject({ jobs: [] })
+        expect(await caller.exchange([], { limit: 1, leaseMs: LEASE })).toMatchObject({ jobs: [] })
       await asks()
       await write('one', 250, { from: START })
       expect(await store.wait('ada', PATIENCE)).toHaveLength(1)
       await asks()
       await write('two', 200, { from: START, isExpected: true })
       expect(await store.wait('ada', MOMENT)).toEqual([])
-      expect(await caller.exchange([], { limit: 1, lease: LEASE })).toMatchObject({ jobs: [], nextDue: 200 })
+      expect(await caller.exchange([], { limit: 1, leaseMs: LEASE })).toMatchObject({
+        jobs: [],
+        nextDue: 200,
+      })
       // For what is due at once, a caller is rung all the same.
       await write('three', 150, { from: START, isExpected: true }, [job()])
       expect(await store.wait('ada', PATIENCE)).toHaveLength(1)
@@ -502,20 +505,20 @@ export function schedules(make: Make): void {
     async (book, harness) => {
       const caller = harness.caller()
       expect(await book.next()).toBeUndefined()
-      expect(await caller.exchange([], { limit: 1, lease: LEASE })).not.toHaveProperty('nextTick')
+      expect(await caller.exchange([], { limit: 1, leaseMs: LEASE })).not.toHaveProperty('nextTick')
       await book.make('nightly', 5_000)
       await book.make('weekly', 7_000)
       expect(await book.next()).toBe(5_000)
       await caller.enqueue(...jobs(3))
-      const full = await caller.exchange([], { limit: 2, lease: LEASE })
+      const full = await caller.exchange([], { limit: 2, leaseMs: LEASE })
       expect(full.jobs).toHaveLength(2)
       expect(full).not.toHaveProperty('nextTick')
       const alone = await caller.exchange(
         full.jobs.map((held) => settlement(held, completed)),
-        { limit: 0, lease: LEASE },
+        { limit: 0, leaseMs: LEASE },
       )
       expect(alone).not.toHaveProperty('nextTick')
-      expect(await caller.exchange([], { limit: 2, lease: LEASE })).toMatchObject({ nextTick: 5_000 })
+      expect(await caller.exchange([], { limit: 2, leaseMs: LEASE })).toMatchObject({ nextTick: 5_000 })
       harness.clock.now += 6_000
       expect(await book.next()).toBe(0)
       await harness.store.configure('emails', { paused: true })
@@ -603,7 +606,7 @@ export function schedules(make: Make): void {
     await caller.enqueue(tick(START + 3), job(), tick(START + 4, 'weekly'), tick(START + 5))
     const held = await caller.claim(9)
     const settled = held.map((each, n) => settlement(each, { ...completed, took: 100 + n }))
-    await caller.exchange(settled, { limit: 0, lease: LEASE })
+    await caller.exchange(settled, { limit: 0, leaseMs: LEASE })
     const more = (await book.read())!.runs.slice(3)
     expect(more.map(({ tick, took }) => [tick, took])).toEqual([
       [START + 3, 100],

@@ -153,7 +153,7 @@ class Sequence {
     const settlements = this.#random
       .some(this.#handed.slice(-8), 3)
       .map(({ id, token }): Settlement => ({ id, token, outcome: chanceOutcome(this.#random) }))
-    const want: Want = { limit: this.#random.below(5), lease: this.#random.pick(LEASES)! }
+    const want: Want = { limit: this.#random.below(5), leaseMs: this.#random.pick(LEASES)! }
     if (this.#random.chance(2)) want.prefetch = this.#random.below(5)
     if (this.#random.chance(4)) want.limits = { concurrency: 1 + this.#random.below(4) }
     if (this.#random.chance(4)) want.aging = this.#random.pick([1, 60])!
@@ -227,17 +227,17 @@ class Sequence {
         ...(isSuspect(held) && this.#random.chance(2) && { alone: this.#random.chance(2) }),
       }
     })
-    const lease = this.#random.pick(LEASES)!
-    this.#tell('extend', notes, lease)
-    const extension = await this.#harness.store.extend(this.#partition, 'ada', notes, lease)
-    expect(extension).toEqual(this.#model.extend(notes, lease))
+    const leaseMs = this.#random.pick(LEASES)!
+    this.#tell('extend', notes, leaseMs)
+    const extension = await this.#harness.store.extend(this.#partition, 'ada', notes, leaseMs)
+    expect(extension).toEqual(this.#model.extend(notes, leaseMs))
   }
 
   async #survey(): Promise<void> {
-    const lease = this.#random.pick(LEASES)!
-    this.#tell('survey', lease)
-    await this.#harness.store.survey('dan', [{ partition: this.#partition }], undefined, lease)
-    this.#model.hear(lease)
+    const leaseMs = this.#random.pick(LEASES)!
+    this.#tell('survey', leaseMs)
+    await this.#harness.store.survey('dan', [{ partition: this.#partition }], undefined, leaseMs)
+    this.#model.hear(leaseMs)
   }
 
   async #recover(): Promise<void> {
@@ -249,7 +249,7 @@ class Sequence {
       ...(this.#random.chance(4) && {
         unread: this.#random.pick(['nobody.1', ...this.#model.in('active').map(({ token }) => token)])!,
       }),
-      ...(this.#random.chance(2) && { lease: this.#random.pick(LEASES)! }),
+      ...(this.#random.chance(2) && { leaseMs: this.#random.pick(LEASES)! }),
       effects: this.#chanceEffects(),
     }
     this.#tell('recover', options)
@@ -363,8 +363,8 @@ class Sequence {
   #chanceEffects(): EffectsWanted | undefined {
     if (this.#random.chance(2)) return undefined
     const done = this.#random.some(this.#effects.slice(-8))
-    const lease = this.#random.pick([...LEASES, 0, undefined])
-    return { ...(lease !== undefined && { lease }), ...(done.length > 0 && { done }) }
+    const leaseMs = this.#random.pick([...LEASES, 0, undefined])
+    return { ...(leaseMs !== undefined && { leaseMs }), ...(done.length > 0 && { done }) }
   }
 
   /** Checks what was handed out to a call that said this of effects. */

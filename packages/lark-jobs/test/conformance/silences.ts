@@ -20,7 +20,7 @@ async function work(harness: Harness, ms: number): Promise<void> {
   }
 }
 
-const recover = ({ store }: Harness) => store.recover('emails', { lease: LEASE })
+const recover = ({ store }: Harness) => store.recover('emails', { leaseMs: LEASE })
 
 export function silences(make: Make): void {
   test('while workers ask as usual, the jobs of a dead one go back at the end of their lease, and count a crash', async () => {
@@ -158,7 +158,7 @@ export function silences(make: Make): void {
     await ada.enqueue(job())
     const held = await ada.claimOne()
     harness.clock.advance(2 * LEASE)
-    const dead = await harness.store.recover('emails', { holder: 'ada', lease: LEASE })
+    const dead = await harness.store.recover('emails', { holder: 'ada', leaseMs: LEASE })
     expect(dead).toMatchObject({ recovered: [held.id], crashed: [held.id] })
   })
 
@@ -261,7 +261,7 @@ export function silences(make: Make): void {
       .flatMap((each) => each ?? [])
     const { verdicts } = await ada.exchange(
       [...late, ...settlements, own].map((each) => settlement(each, completed)),
-      { limit: 0, lease: LEASE },
+      { limit: 0, leaseMs: LEASE },
     )
     expect(verdicts).toEqual([...late.map(() => 'settled'), ...settlements.map(() => 'lost'), 'settled'])
   })

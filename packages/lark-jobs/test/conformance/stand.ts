@@ -53,7 +53,7 @@ export function stands(make: Make): void {
         const { line } = await stand(harness, { id }, { aging })
         if (line !== undefined) stands.set(id, line.ahead)
       }
-      const want = { limit: 100, lease: LEASE, ...(aging !== undefined && { aging }) }
+      const want = { limit: 100, leaseMs: LEASE, ...(aging !== undefined && { aging }) }
       const { jobs: taken } = await harness.caller().exchange([], want)
       expect(taken.length).toBeGreaterThan(25)
       expect(taken.map(({ id }) => stands.get(id))).toEqual(taken.map((_, i) => i))
@@ -222,7 +222,7 @@ export function stands(make: Make): void {
     const caller = harness.caller()
     await caller.enqueue(...jobs(3))
     const limits = { concurrency: 2, ...windowed }
-    const [held] = (await caller.exchange([], { limit: 9, lease: LEASE, limits })).jobs
+    const [held] = (await caller.exchange([], { limit: 9, leaseMs: LEASE, limits })).jobs
     const [waiting] = (await harness.store.heads('emails', { state: 'waiting' })).jobs
     const nextAt = clock.now + 1_000
     expect((await stand(harness, waiting!, { limits })).limits).toEqual({ active: 1, free: 0, nextAt })

@@ -62,14 +62,14 @@ async function run(harness: Harness, outcome = completed): Promise<Tick[]> {
   for (;;) {
     const { jobs: held, nextDue } = await harness
       .caller('ada', partition)
-      .exchange([], { limit: 100, lease: 1_000 })
+      .exchange([], { limit: 100, leaseMs: 1_000 })
     if (held.length === 0) {
       if (nextDue === undefined || nextDue > LEAD) return ticks
       harness.clock.advance(nextDue)
     }
     ticks.push(...held.map(({ id }) => tickOf(id)!))
     const settlements = held.map(({ id, token }) => ({ id, token, outcome }))
-    await harness.caller('ada', partition).exchange(settlements, { limit: 0, lease: 1_000 })
+    await harness.caller('ada', partition).exchange(settlements, { limit: 0, leaseMs: 1_000 })
   }
 }
 
@@ -155,7 +155,7 @@ export function ticking(make: Make): void {
       const caller = harness.caller('ada', partition)
       const left = instant - harness.clock.now
       if (left > 0) {
-        const { jobs, nextDue } = await caller.exchange([], { limit: 1, lease: SECOND })
+        const { jobs, nextDue } = await caller.exchange([], { limit: 1, leaseMs: SECOND })
         expect([jobs, nextDue]).toEqual([[], left])
         harness.clock.advance(left - 1)
         expect(await caller.claim()).toEqual([])

@@ -125,7 +125,7 @@ export function waitingAndRings(make: Make): void {
     const [ada] = await idle(harness, 'ada')
     await harness.caller('web').enqueue(job({ delay: 700 }))
     expect(await harness.store.wait('ada', PATIENCE)).toEqual(['emails'])
-    expect((await ada!.exchange([], { limit: 1, lease: LEASE })).nextDue).toBe(700)
+    expect((await ada!.exchange([], { limit: 1, leaseMs: LEASE })).nextDue).toBe(700)
   })
 
   test('a job that is given back, or retried, rings another caller', async () => {

@@ -6,7 +6,7 @@ import { expect, test } from 'vitest'
 import { type Effect, memberId } from '../../src/model/effect.ts'
 import {
   MAX_BYTES,
-  MEMBER_LEASE,
+  MEMBER_LEASE_MS,
   RESEND_MEMORY,
   type Store,
   UNKEPT_MEMORY,
@@ -141,7 +141,7 @@ export function watching(make: Make): void {
     await store.alter('emails', [dropped!.id], cancel)
     await harness.caller().enqueue(...many)
     const settled = (await harness.caller().claim(3)).map((held) => settlement(held, completed))
-    await harness.caller().exchange(settled, { limit: 0, lease: LEASE })
+    await harness.caller().exchange(settled, { limit: 0, leaseMs: LEASE })
     expect(await store.counts('emails')).toMatchObject({ completed: 0, failed: 0, cancelled: 0 })
     expect(await store.get('emails', alone!.id)).toBeUndefined()
     clock.now += UNKEPT_MEMORY - 1
@@ -166,7 +166,7 @@ export function watching(make: Make): void {
     for (const watcher of ['web', 'other', 'web']) await watch(store, ids(given), watcher)
     await watch(store, [given[0]!.id], 'third')
     const settled = (await harness.caller().claim(2)).map((held) => settlement(held, completed))
-    await harness.caller().exchange(settled, { limit: 0, lease: LEASE })
+    await harness.caller().exchange(settled, { limit: 0, leaseMs: LEASE })
     const watchers = ['web', 'other', 'third', 'fourth']
     expect(await Promise.all(watchers.map((name) => rung(store, name, MOMENT)))).toEqual([
       ['emails'],
@@ -283,7 +283,7 @@ export function watching(make: Make): void {
     expect(named(found)).toEqual([`hook ${id}`, `hook ${plain.id}`, ...member].sort())
     expect(await take(store, found)).toEqual([])
     expect(await watch(store, [id, plain.id])).toMatchObject(fates)
-    clock.now += Math.max(LEASE, MEMBER_LEASE)
+    clock.now += Math.max(LEASE, MEMBER_LEASE_MS)
     expect(await take(store)).toEqual([])
     clock.now += RESEND_MEMORY
     await store.prune('emails')

@@ -237,7 +237,7 @@ describe('rings on a cluster', () => {
     await using store = await openStore(cluster.url, { prefix: newPrefix() })
     const handed: unknown[] = []
     for (let call = 1; call <= 10; call += 1) {
-      const want = { limit: 5, lease: 15_000, hand: (claim: unknown) => void handed.push(claim) }
+      const want = { limit: 5, leaseMs: 15_000, hand: (claim: unknown) => void handed.push(claim) }
       const { jobs: held } = await store.exchange('emails', { caller: 'ada', number: call }, [], want)
       expect(held).toHaveLength(call === 1 ? 0 : 1)
       await store.enqueue('emails', { caller: 'web', number: call }, jobs(1))

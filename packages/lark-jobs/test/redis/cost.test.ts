@@ -78,7 +78,7 @@ async function next(
   { outcome = completed, hand = (_: Claim) => {} }: { outcome?: Outcome; hand?: (claim: Claim) => void } = {},
 ): Promise<LeasedJob[]> {
   const settlements = held.map((one) => settlement(one, outcome))
-  return (await ada.exchange(settlements, { limit, lease: LEASE, hand })).jobs
+  return (await ada.exchange(settlements, { limit, leaseMs: LEASE, hand })).jobs
 }
 
 interface Cost {
@@ -507,7 +507,11 @@ test('fifty members of a batch that complete: they come with the answer, and cou
     const settlements = (await next([], 50)).map((one) => settlement(one, completed))
     let effects: Effect[] = []
     const { calls } = await costOf(async () => {
-      const answer = await ada.exchange(settlements, { limit: 0, lease: LEASE, effects: { lease: LEASE } })
+      const answer = await ada.exchange(settlements, {
+        limit: 0,
+        leaseMs: LEASE,
+        effects: { leaseMs: LEASE },
+      })
       effects = answer.effects ?? []
     })
     return { calls, effects }

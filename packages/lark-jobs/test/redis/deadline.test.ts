@@ -30,7 +30,7 @@ test.concurrent('a server that accepts the connection and does not answer: STORE
   await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve))
   const { port } = silent.address() as { port: number }
   await using store = makeStore(`redis://127.0.0.1:${port}`)
-  const { ms, error } = await timed(store.exchange('emails', call, [], { limit: 1, lease: 1_000 }))
+  const { ms, error } = await timed(store.exchange('emails', call, [], { limit: 1, leaseMs: 1_000 }))
   expect(error).toMatchObject({ code: 'STORE_UNREACHABLE' })
   expect(error?.message).toContain('ETIMEDOUT')
   expect(ms).toBeLessThan(5_000)

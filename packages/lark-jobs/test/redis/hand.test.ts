@@ -15,9 +15,9 @@ describe.each(['redis-server', 'valkey-server'] as const)('%s', (program) => {
   afterAll(() => server[Symbol.asyncDispose]())
 
   /** A caller that waits with `limit` free slots. @returns the claims that rings bring to it */
-  async function waiting(caller: Caller, limit: number, lease = LEASE): Promise<Claim[]> {
+  async function waiting(caller: Caller, limit: number, leaseMs = LEASE): Promise<Claim[]> {
     const handed: Claim[] = []
-    const { jobs } = await caller.exchange([], { limit, lease, hand: (claim) => handed.push(claim) })
+    const { jobs } = await caller.exchange([], { limit, leaseMs, hand: (claim) => handed.push(claim) })
     expect(jobs.length).toBeLessThan(limit)
     return handed
   }
@@ -37,7 +37,7 @@ describe.each(['redis-server', 'valkey-server'] as const)('%s', (program) => {
     expect(await store.get('handed', given[0]!.id)).toMatchObject({ state: 'active', holder: 'ada' })
     expect(await store.counts('handed')).toMatchObject({ waiting: 1, active: 2 })
     const settled = handed[0]!.jobs.map((each) => settlement(each, completed))
-    const { verdicts, jobs: next } = await ada.exchange(settled, { limit: 2, lease: LEASE })
+    const { verdicts, jobs: next } = await ada.exchange(settled, { limit: 2, leaseMs: LEASE })
     expect(verdicts).toEqual(['settled', 'settled'])
     expect(ids(next)).toEqual([given[2]!.id])
   })
@@ -179,7 +179,7 @@ describe.each(['redis-server', 'valkey-server'] as const)('%s', (program) => {
     const given = job()
     const [, { jobs: claimed }] = await Promise.all([
       web.enqueue(given),
-      ada.exchange([], { limit: 1, lease: LEASE }),
+      ada.exchange([], { limit: 1, leaseMs: LEASE }),
     ])
     expect(ids(claimed)).toEqual([given.id])
     expect(claimed[0]!.token).toBe('ada.4')

@@ -39,7 +39,7 @@ async function hooksOf(
   partition: string,
   done: readonly Effect[] = [],
 ): Promise<Effect[]> {
-  const wanted = { lease: 60_000, done: done.map(nameOf) }
+  const wanted = { leaseMs: 60_000, done: done.map(nameOf) }
   return (await store.recover(partition, { until: 0, effects: wanted })).effects ?? []
 }
 

@@ -197,7 +197,7 @@ test.each([1, 2, 3, 4, 5, 6])('400 random steps agree with the model, seed %i', 
           model.line(state === 'waiting'),
         )
       }
-      const { nextDue } = await caller.exchange([], { limit: 0, lease: LEASE })
+      const { nextDue } = await caller.exchange([], { limit: 0, leaseMs: LEASE })
       const next = model.jobs.get(model.line(false)[0] ?? '')
       expect(nextDue).toBe(counts.waiting > 0 ? 0 : next && next.place - clock.now)
     }
@@ -229,7 +229,7 @@ test('a line whose waiting jobs were all cancelled is empty, for claim, counts, 
   await store.alter('emails', ids(list), { kind: 'cancel', reason: 'user' })
   expect(await store.counts('emails')).toMatchObject({ waiting: 0, cancelled: 500 })
   expect((await store.list('emails', { state: 'waiting' })).jobs).toEqual([])
-  const { nextDue } = await caller.exchange([], { limit: 0, lease: LEASE })
+  const { nextDue } = await caller.exchange([], { limit: 0, leaseMs: LEASE })
   expect(nextDue).toBeUndefined()
   const last = job()
   await caller.enqueue(last)
@@ -259,7 +259,7 @@ test('a claim that has only removed void entries says so: its caller asks again 
   }
   const left = job()
   await web.enqueue(left)
-  const want = { limit: 10, ahead: 0, lease: LEASE }
+  const want = { limit: 10, ahead: 0, leaseMs: LEASE }
   const first = await harness.caller().exchange([], want)
   expect(first).toEqual({ verdicts: [], jobs: [], nextDue: 1 })
   expect(await harness.caller().exchange([], want)).toMatchObject({ jobs: [{ id: left.id }] })

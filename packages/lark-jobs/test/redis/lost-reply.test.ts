@@ -61,7 +61,7 @@ test('an exchange whose reply was lost returns the same jobs when it is sent aga
   await new Caller(other, 'web', 'exchange').enqueue(...jobs(6))
   const held = await worker.claim(2)
   const settlements = held.map((claimed) => settlement(claimed, completed))
-  const want = { limit: 3, lease: LEASE }
+  const want = { limit: 3, leaseMs: LEASE }
   const lost = proxy.loseNextReply()
   await expect(worker.exchange(settlements, want)).rejects.toMatchObject({ code: 'STORE_UNCERTAIN' })
   await lost
@@ -83,7 +83,7 @@ test('a call that is sent again after its caller was considered dead returns no 
   clock.now += LEASE
   await store.recover('late')
   const taken = await new Caller(store, 'worker', 'late').claimOne()
-  const again = await store.exchange('late', dead.last(), [], { limit: 2, lease: LEASE })
+  const again = await store.exchange('late', dead.last(), [], { limit: 2, leaseMs: LEASE })
   expect(again.jobs).toEqual([])
   expect(await store.get('late', taken.id)).toMatchObject({ holder: 'worker' })
 })

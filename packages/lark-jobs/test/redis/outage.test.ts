@@ -83,7 +83,7 @@ test('killed and restarted under calls: each call is answered or fails with an e
   for (let held = await worker.claim(500); held.length > 0; ) {
     ran.push(...ids(held))
     const settlements = held.map((claimed) => settlement(claimed, completed))
-    held = (await worker.exchange(settlements, { limit: 500, lease: LEASE })).jobs
+    held = (await worker.exchange(settlements, { limit: 500, leaseMs: LEASE })).jobs
   }
   expect(ran.sort()).toEqual(queued.sort())
 })

@@ -36,7 +36,7 @@ test('a script that has claimed and listens to its bell ends too; only a pending
   const out = await runScript(`
     const store = new RedisStore('${inject('redisUrl')}', ${options})
     await store.open()
-    await store.exchange('idle', { caller: 'w', number: 1 }, [], { limit: 1, lease: 1000 })
+    await store.exchange('idle', { caller: 'w', number: 1 }, [], { limit: 1, leaseMs: 1000 })
     store.wait('w', 200).then((rung) => console.log('waited', rung))
   `)
   expect(out).toBe('waited []')

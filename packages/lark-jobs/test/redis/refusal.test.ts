@@ -96,7 +96,7 @@ test('a full server refuses new jobs; running jobs settle, which makes room', as
   const held = await caller.claim(20)
   expect(held).toHaveLength(20)
   const settlements = held.map((claimed) => settlement(claimed, completed))
-  const { verdicts } = await caller.exchange(settlements, { limit: 5, lease: 1_000 })
+  const { verdicts } = await caller.exchange(settlements, { limit: 5, leaseMs: 1_000 })
   expect(new Set(verdicts)).toEqual(new Set(['settled']))
   expect(await caller.claim()).toEqual([])
 })

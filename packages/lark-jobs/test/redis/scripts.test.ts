@@ -175,7 +175,7 @@ test('every script is called with what its header documents', async () => {
   await worker.settle(first!, { kind: 'completed', result: '1', log: [line('y')] })
   await worker.settle(second!, retried(0))
   await worker.settle(await worker.claimOne(), failed)
-  await worker.exchange([], { limit: 0, lease: LEASE })
+  await worker.exchange([], { limit: 0, leaseMs: LEASE })
   await worker.settle(await worker.claimOne(), completed)
   await store.recover('emails')
   await web.enqueue(job())
@@ -249,7 +249,7 @@ test('every script is called with what its header documents', async () => {
   await store.clear('emails', 'failed')
   await store.audit.write('one', '{}', { count: 9, age: LEASE })
   await store.audit.list(9)
-  const call = { holder: 'worker', number: 1, limits: { concurrency: 2 }, held: 0, wanted: 1, lease: LEASE }
+  const call = { holder: 'worker', number: 1, limits: { concurrency: 2 }, held: 0, wanted: 1, leaseMs: LEASE }
   await store.limiters.permit('stripe', call)
   await store.limiters.permit('stripe', {
     ...call,

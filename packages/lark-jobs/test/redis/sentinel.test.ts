@@ -107,7 +107,7 @@ describe('a primary that changes', () => {
     await Promise.all(all.map((server) => server.kill()))
     expect((await timed(ada.claim())).error?.code).toMatch(/STORE_(UNREACHABLE|UNCERTAIN)/)
     await Promise.all(all.map((server) => server.start()))
-    const again = () => store.exchange('emails', ada.last(), [], { limit: 1, lease: 1_000 })
+    const again = () => store.exchange('emails', ada.last(), [], { limit: 1, leaseMs: 1_000 })
     await until(async () => (await timed(again())).value !== undefined)
     expect(await new Caller(store, 'web', 'emails').enqueue(job())).toEqual(['queued'])
     expect(await ada.claim()).toHaveLength(1)

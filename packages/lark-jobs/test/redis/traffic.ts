@@ -86,7 +86,7 @@ export class Traffic {
     while (this.#state !== 'done') {
       const settlements = held.map((job) => settlement(job, completed))
       const call = caller.next()
-      const want = { limit: 20, lease: LEASE }
+      const want = { limit: 20, leaseMs: LEASE }
       const { verdicts, jobs } = await this.#insist(() =>
         this.#worker.exchange(partition, call, settlements, want),
       )

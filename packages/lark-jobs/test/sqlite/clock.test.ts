@@ -114,7 +114,7 @@ test('set back an hour: delayed jobs, permits and living workers are not affecte
   await using store = await open()
   const web = new Caller(store, 'web', 'emails')
   await web.enqueue(job({ delay: 60_000 }))
-  const call = { number: 1, limits: { concurrency: 1 }, held: 0, wanted: 1, lease: LEASE }
+  const call = { number: 1, limits: { concurrency: 1 }, held: 0, wanted: 1, leaseMs: LEASE }
   expect(await store.limiters.permit('api', { ...call, holder: 'ada' })).toMatchObject({ granted: 1 })
   clock.now -= HOUR
   await store.now()

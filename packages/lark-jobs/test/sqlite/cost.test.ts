@@ -60,7 +60,7 @@ async function live(store: SqliteStore, clock: { now: number }): Promise<void> {
   const outcomes = [completed, failed, retried(10), unstarted, { ...completed, log: [line('x')] }]
   for (const outcome of outcomes) await ada.settle(await ada.claimOne(), outcome)
   const held = await ada.claimOne()
-  await store.exchange('emails', ada.last(), [], { limit: 1, lease: LEASE })
+  await store.exchange('emails', ada.last(), [], { limit: 1, leaseMs: LEASE })
   await store.extend('emails', 'ada', [{ ...held, log: [line('x')] }], 1)
   clock.now += 10
   await store.recover('emails')
@@ -68,7 +68,7 @@ async function live(store: SqliteStore, clock: { now: number }): Promise<void> {
   await store.list('emails', { state: 'active', limit: 1 })
   await ada.extend(together)
   const half = together.slice(1).map((claimed) => settlement(claimed, completed))
-  await ada.exchange(half, { limit: 0, lease: LEASE })
+  await ada.exchange(half, { limit: 0, leaseMs: LEASE })
   await store.recover('emails', { holder: 'ada' })
   clock.now += 120_000
   await store.minutes('emails')
@@ -167,17 +167,17 @@ async function liveInFlow(store: SqliteStore, ada: Caller, clock: { now: number 
   const [first, ...rest] = await ada.claim(3)
   await ada.exchange(
     rest.map((held) => settlement(held, completed)),
-    { limit: 0, lease: LEASE },
+    { limit: 0, leaseMs: LEASE },
   )
   await ada.settle(first!, { ...failed, untold: true } as Outcome)
   await store.alter('emails', [memberId(members[3]!)], { kind: 'cancel', reason: 'user' })
   await store.alter('emails', [memberId(members[3]!)], { kind: 'retry' })
   await store.clear('emails', 'waiting')
-  const { effects = [] } = await store.recover('emails', { effects: { lease: LEASE } })
+  const { effects = [] } = await store.recover('emails', { effects: { leaseMs: LEASE } })
   await store.flows.apply('home', endsOf(effects))
   await store.flows.missing('home', 'flow', -1, 1)
   await store.flows.fates('emails', members.map(memberId))
-  await store.recover('emails', { effects: { lease: LEASE, done: effects.map(nameOf) } })
+  await store.recover('emails', { effects: { leaseMs: LEASE, done: effects.map(nameOf) } })
   await store.survey('ada', [{ partition: 'emails', prunes: true }])
   clock.now += RESEND_MEMORY
   await store.prune('emails')
@@ -255,7 +255,7 @@ test('plain jobs pay nothing for what they do not use: the number of statements'
   let held = await ada.claim(1)
   const turn = (limit: number) => async () => {
     const settled = held.map((each) => settlement(each, completed))
-    held = (await ada.exchange(settled, { limit, lease: LEASE })).jobs
+    held = (await ada.exchange(settled, { limit, leaseMs: LEASE })).jobs
   }
   await figures.count('complete 1, claim 1', turn(1))
   await figures.count('complete 1, claim 50', turn(50))
@@ -294,7 +294,7 @@ test('a tick takes two statements, its run one more, and what many share takes a
   await figures.count('write 100', () => store.schedules.write('emails', ticks))
   const held = await ada.claim(MAX_DUE)
   const settled = held.map((each) => settlement(each, completed))
-  await figures.count('complete 100', () => ada.exchange(settled, { limit: 0, lease: LEASE }))
+  await figures.count('complete 100', () => ada.exchange(settled, { limit: 0, leaseMs: LEASE }))
   expect(figures.counts).toEqual({
     'hand out 100': 11,
     'hand out nothing': 2,

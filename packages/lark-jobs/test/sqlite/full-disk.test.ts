@@ -81,7 +81,7 @@ test('a settle that is refused has not failed the job: the holder settles it whe
   await fill(new Caller(store, 'web', 'emails'))
   const outcome = { kind: 'completed', result: JSON.stringify('x'.repeat(50_000)) } as const
   const settlements = held.map((claimed) => settlement(claimed, outcome))
-  const want = { limit: 1, lease: LEASE }
+  const want = { limit: 1, leaseMs: LEASE }
   for (const call of [ada.next(), ada.last()]) {
     await expect(store.exchange('emails', call, settlements, want)).rejects.toMatchObject({
       code: 'STORE_REFUSED',

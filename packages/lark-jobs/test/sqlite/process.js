@@ -71,7 +71,7 @@ const roles = {
     const tell = ({ code, message, hint }) => ({ code, message, hint })
     await store.open()
     await store.enqueue('emails', call(), [job('first')])
-    const { jobs } = await store.exchange('emails', call(), [], { limit: 1, lease: 60_000 })
+    const { jobs } = await store.exchange('emails', call(), [], { limit: 1, leaseMs: 60_000 })
     const outcome = { kind: 'completed', result: JSON.stringify('x'.repeat(100_000)) }
     const settlements = jobs.map(({ id, token }) => ({ id, token, outcome }))
     const accepted = []
@@ -86,7 +86,7 @@ const roles = {
       )
     }
     const settling = call()
-    const settle = () => store.exchange('emails', settling, settlements, { limit: 0, lease: 60_000 })
+    const settle = () => store.exchange('emails', settling, settlements, { limit: 0, leaseMs: 60_000 })
     const refused = await settle().then(() => undefined, tell)
     process.send({ accepted, queueing: tell(queueing.error), settling: refused })
     await told()
@@ -114,7 +114,7 @@ const roles = {
   /** Claims all jobs with a lease of one second, and reports which it holds. */
   async grab() {
     await store.open()
-    const { jobs } = await store.exchange('emails', call(), [], { limit: 10, lease: 1_000 })
+    const { jobs } = await store.exchange('emails', call(), [], { limit: 10, leaseMs: 1_000 })
     process.send(jobs.map(({ id }) => id))
     await told()
   },
@@ -173,7 +173,7 @@ const roles = {
       const settlements = held.map(({ id, token }, n) => {
         return { id, token, outcome: outcomes[(round + n) % outcomes.length] }
       })
-      const want = { limit: 2, prefetch: 2, lease: 100 }
+      const want = { limit: 2, prefetch: 2, leaseMs: 100 }
       const { verdicts, jobs: claimed } = await store.exchange('emails', call(), settlements, want)
       const ended = settlements.filter(({ outcome: { kind, retryIn } }, n) => {
         return verdicts[n] === 'settled' && retryIn === undefined && !/released|unstarted/.test(kind)
@@ -226,7 +226,7 @@ const roles = {
         token,
         outcome: { kind: 'completed', took: 1 },
       }))
-      held = (await store.exchange('emails', call(), settlements, { limit: 2, lease: 60_000 })).jobs
+      held = (await store.exchange('emails', call(), settlements, { limit: 2, leaseMs: 60_000 })).jobs
     }
   },
 
@@ -240,7 +240,7 @@ const roles = {
     while (!stop.signal.aborted || held.length > 0) {
       const settlements = held.map(({ id, token }) => ({ id, token, outcome: { kind: 'completed' } }))
       const limit = stop.signal.aborted ? 0 : 10
-      const exchange = await store.exchange('emails', call(), settlements, { limit, lease: 15_000 })
+      const exchange = await store.exchange('emails', call(), settlements, { limit, leaseMs: 15_000 })
       if (exchange.verdicts.includes('lost')) throw new Error('a lease was lost')
       if (held.length > 0) process.send(held.map((done) => done.id))
       held = exchange.jobs
@@ -252,7 +252,7 @@ const roles = {
   /** Asks for a job, gets none, and reports when one has come. */
   async wait() {
     await store.open()
-    await store.exchange('emails', call(), [], { limit: 1, lease: 15_000 })
+    await store.exchange('emails', call(), [], { limit: 1, leaseMs: 15_000 })
     process.send('waiting')
     process.send(await store.wait(name, 20_000))
     await store.close()
@@ -261,7 +261,7 @@ const roles = {
   /** Asks for a job, gets none, and then does nothing. */
   async hang() {
     await store.open()
-    await store.exchange('emails', call(), [], { limit: 1, lease: 15_000 })
+    await store.exchange('emails', call(), [], { limit: 1, leaseMs: 15_000 })
     process.send('waiting')
     await told()
   },
@@ -269,7 +269,7 @@ const roles = {
   /** Leaves the store open, without pending calls. */
   async leave() {
     await store.open()
-    await store.exchange('emails', call(), [], { limit: 1, lease: 15_000 })
+    await store.exchange('emails', call(), [], { limit: 1, leaseMs: 15_000 })
     await store.wait(name, 1)
   },
 }

@@ -17,7 +17,7 @@ const well: Vitals = {
   isAway: false,
   unclaimed: 0,
   unrenewed: 0,
-  lease: 15_000,
+  leaseMs: 15_000,
 }
 
 test.each([
@@ -42,7 +42,7 @@ test.each([
     undefined,
   ],
   ['renews nothing', { running: 1, unrenewed: 21_000 }, 0, /^has not renewed its leases for 21 s$/],
-  ['has long leases', { running: 1, unrenewed: 21_000, lease: 60_000 }, 0, undefined],
+  ['has long leases', { running: 1, unrenewed: 21_000, leaseMs: 60_000 }, 0, undefined],
   ['claims nothing', { unclaimed: 20_001 }, 0, /^has free slots, and no claim of it was answered for 20 s$/],
 ] as [string, Partial<Vitals>, number, RegExp | undefined][])('a worker that %s', (_, vitals, age, says) => {
   const found = ailmentOf({ ...well, ...vitals }, age)

@@ -127,7 +127,7 @@ export function damage(connect: Connect, isRedis: boolean): void {
     }
     await bench.jobs.status()
     await bench.jobs.failed()
-    await store.recover('default', { effects: { lease: 1_000 } })
+    await store.recover('default', { effects: { leaseMs: 1_000 } })
     await store.minutes('default')
   }
 
@@ -188,7 +188,7 @@ export function damage(connect: Connect, isRedis: boolean): void {
     await using app = await make()
     const { bench, ids, place } = app
     const { store } = await insideOf(bench.jobs).open()
-    const want = { limit: 3, lease: 60_000 }
+    const want = { limit: 3, leaseMs: 60_000 }
     const { jobs } = await store.exchange('default', { caller: 'dead', number: 1 }, [], want)
     const settled = jobs
       .slice(0, 1)
@@ -204,7 +204,7 @@ export function damage(connect: Connect, isRedis: boolean): void {
       file.close()
     }
     const call = { caller: 'dead', number: 2 }
-    expect((await store.exchange('default', call, settled, { limit: 0, lease: 1 })).verdicts).toEqual([
+    expect((await store.exchange('default', call, settled, { limit: 0, leaseMs: 1 })).verdicts).toEqual([
       'settled',
     ])
     await look(app)

@@ -145,7 +145,7 @@ export function ending(connect: Connect): void {
     for (let number = 1; number <= MAX_CRASHES; number++) {
       const { jobs } = await store.exchange('default', { caller: 'dead', number }, [], {
         limit: 1,
-        lease: 60_000,
+        leaseMs: 60_000,
       })
       const notes = jobs.map(({ id, token }) => ({ id, token, alone: true }))
       await store.extend('default', 'dead', notes, 60_000)

@@ -471,7 +471,7 @@ export function explaining(connect: Connect): void {
     expect((await told(lost))[0]).toMatch(/ is silent: its lease ended … ago, and then a living worker puts /)
     const [first, second] = await queued(jobs, new PlainJob(), new PlainJob())
     const call = { caller: 'ghost', number: 1 }
-    await store.exchange('default', call, [], { limit: 1, prefetch: 1, lease: LEASE })
+    await store.exchange('default', call, [], { limit: 1, prefetch: 1, leaseMs: LEASE })
     const [silent] = await reasons(first)
     expect(silent?.text).toMatch(
       /^Worker ghost holds it, and is silent: its lease ends in [\d.]+ s, and then a living worker puts the job back\. If the end moves on, its process lives, and a handler blocks it$/,

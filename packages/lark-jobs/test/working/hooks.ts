@@ -153,7 +153,7 @@ export function hooks(connect: Connect): void {
     const { store } = await insideOf(jobs).open()
     const { jobs: held } = await store.exchange('default', { caller: 'dead', number: 1 }, [], {
       limit: 2,
-      lease: 1,
+      leaseMs: 1,
     })
     expect(held).toHaveLength(2)
     await using _worker = await bench.work([TransferJob, OtherJob], { lease: 300 }, jobs)

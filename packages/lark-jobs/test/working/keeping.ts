@@ -59,10 +59,10 @@ export function keeping(connect: Connect): void {
       new OnceJob(),
       [1, 2, 3].map((n) => ({ n })),
     )
-    const want = { limit: 3, lease: 60_000 }
+    const want = { limit: 3, leaseMs: 60_000 }
     const { jobs: held } = await store.exchange('default', { caller: 'ada', number: 1 }, [], want)
     const notes = held.map(({ id, token }) => ({ id, token, alone: true }))
-    await store.extend('default', 'ada', notes, want.lease)
+    await store.extend('default', 'ada', notes, want.leaseMs)
     expect((await store.recover('default', { holder: 'ada' })).failed).toHaveLength(3)
     expect((await jobs.status()).queues[0]!.counts).toMatchObject({ failed: 3 })
   })

@@ -97,7 +97,7 @@ class Hand {
 
   async claim(limit: number): Promise<{ id: string; token: string }[]> {
     const call = { caller: 'hand', number: ++this.#number }
-    return (await this.#store.exchange(this.#partition, call, [], { limit, lease: LEASE })).jobs
+    return (await this.#store.exchange(this.#partition, call, [], { limit, leaseMs: LEASE })).jobs
   }
 
   /** Each in a call of its own, and at a millisecond of its own. */
@@ -108,7 +108,10 @@ class Hand {
       const call = { caller: 'hand', number: ++this.#number }
       const error = { name: 'Error', message: 'no', run: 1 }
       const outcome = state === 'completed' ? { kind: state } : { kind: state, error }
-      await this.#store.exchange(this.#partition, call, [{ id, token, outcome }], { limit: 0, lease: LEASE })
+      await this.#store.exchange(this.#partition, call, [{ id, token, outcome }], {
+        limit: 0,
+        leaseMs: LEASE,
+      })
     }
   }
 

@@ -155,7 +155,7 @@ export function removing(connect: Connect): void {
     expect((await bench.jobs.list({ group: 'acme' })).jobs).toHaveLength(jobs.length)
     const { store } = await insideOf(bench.jobs).open()
     const call = { caller: 'ada', number: 1 }
-    const claim = await store.exchange('default', call, [], { limit: 3, lease: 60_000 })
+    const claim = await store.exchange('default', call, [], { limit: 3, leaseMs: 60_000 })
     expect(claim.jobs).toHaveLength(1)
     // Nobody knows the limits of a group of which no job is left.
     const { removed } = await operating.remove({ key: 'shop' }, { before })
@@ -164,12 +164,12 @@ export function removing(connect: Connect): void {
       'default',
       { caller: 'ada', number: 2 },
       [{ ...claim.jobs[0]!, outcome: { kind: 'completed' } }],
-      { limit: 0, lease: 1 },
+      { limit: 0, leaseMs: 1 },
     )
     expect(await operating.import(kept.slice(1))).toEqual({ imported: 2, existing: 0 })
     const free = await store.exchange('default', { caller: 'ada', number: 3 }, [], {
       limit: 3,
-      lease: 60_000,
+      leaseMs: 60_000,
     })
     expect(free.jobs).toHaveLength(2)
   })

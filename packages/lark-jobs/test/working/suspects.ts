@@ -95,7 +95,7 @@ export function suspects(connect: Connect): void {
         const { limiter } = (await client.find(ids[0]!))!
         const permits = limiter === undefined ? {} : { [limiter]: ids.length }
         const caller = `dead-${++dead}`
-        const want = { limit: ids.length, lease: 60_000, permits }
+        const want = { limit: ids.length, leaseMs: 60_000, permits }
         const { jobs } = await store.exchange('emails', { caller, number: 1 }, [], want)
         expect(jobs.map(({ id }) => id).sort()).toEqual(ids)
         await store.recover('emails', { holder: caller })
@@ -183,7 +183,7 @@ export function suspects(connect: Connect): void {
   test('two workers of one process run no suspect beside a job of the other worker', async () => {
     await using app = await make()
     const [id] = await app.suspect(app.SuspectJob, 'suspect')
-    const options = { lease: 15_000, queues: 'default' }
+    const options = { leaseMs: 15_000, queues: 'default' }
     const plain = await app.work(options)
     await app.put(app.PlainJob, 'long')
     await app.began('long')
@@ -241,7 +241,10 @@ export function suspects(connect: Connect): void {
     const [id] = await app.suspect(app.SuspectJob, 'suspect')
     for (let crashes = SUSPECT + 1; crashes < MAX_CRASHES_BESIDE; crashes++) {
       const caller = `beside-${crashes}`
-      const { jobs } = await store.exchange('emails', { caller, number: 1 }, [], { limit: 1, lease: 60_000 })
+      const { jobs } = await store.exchange('emails', { caller, number: 1 }, [], {
+        limit: 1,
+        leaseMs: 60_000,
+      })
       await store.extend('emails', caller, [{ id: id!, token: jobs[0]!.token, alone: false }], 60_000)
       await store.recover('emails', { holder: caller })
       expect(await app.find(id)).toMatchObject({ crashes })

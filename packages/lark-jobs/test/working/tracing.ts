@@ -268,7 +268,7 @@ export function tracing(connect: Connect): void {
     const { sdk, client } = app
     await client.dispatch(new StepJob(), { how: 'fine' })
     const { store } = await insideOf(client).open()
-    const want = { limit: 1, lease: 60_000 }
+    const want = { limit: 1, leaseMs: 60_000 }
     const { jobs } = await store.exchange('default', { caller: 'dead', number: 1 }, [], want)
     expect(jobs).toHaveLength(1)
     await app.bench.work([StepJob], { lease: 1_000 }, client)

@@ -15,7 +15,7 @@
  * **Handed out** with the answer of `exchange` and of `recover`, if the caller asks for effects. Of each kind, those that
  * are due longest come first: at most `MAX_HOOKS` hooks and `MAX_ITEMS` members, and no more than `MAX_BYTES` of both
  * together, of which hooks leave half to members that are due. The caller has a hook for the lease that it asks for,
- * and a member for `MEMBER_LEASE`. After that, the effect is handed out again. So delivery is at least once, and in any
+ * and a member for `MEMBER_LEASE_MS`. After that, the effect is handed out again. So delivery is at least once, and in any
  * order. A call that is sent again is answered without effects.
  *
  * **Acknowledged** with a later call to the same partition, by any caller. Acknowledging what is not there does nothing.
@@ -33,7 +33,7 @@ export interface EffectsWanted {
    * Milliseconds for which the caller has a hook. Absent: it is handed no hooks, only members. 0: it is
    * handed nothing, and only acknowledges.
    */
-  lease?: number
+  leaseMs?: number
   /**
    * Effects that were delivered, at most `MAX_ITEMS`. Naming one twice does no harm. They are acknowledged
    * before others are handed out.
@@ -42,7 +42,7 @@ export interface EffectsWanted {
 }
 
 /** Milliseconds for which a caller has a member: a delivery takes one call. */
-export const MEMBER_LEASE = 500
+export const MEMBER_LEASE_MS = 500
 /** Milliseconds for which the end of an acknowledged member is remembered. */
 export const RESEND_MEMORY = 30_000
 /** The most hooks that one answer hands out. */

@@ -62,7 +62,7 @@ export interface PermitCall {
   /** The permits that the rate gets back, before it grants any: at most `MAX_ITEMS` items. Default none. */
   unused?: readonly UnusedPermits[]
   /** Milliseconds. */
-  lease: number
+  leaseMs: number
 }
 
 export interface Permitted {
@@ -116,7 +116,7 @@ export interface Limiters {
    * @returns whether the limiter still knew the holder. If not, it holds no permits, and should report what
    *   it uses
    */
-  keep(limiter: string, holder: string, lease: number): Promise<boolean>
+  keep(limiter: string, holder: string, leaseMs: number): Promise<boolean>
 
   /**
    * Reports an event of a run to a circuit, and returns the state of the circuit. A run that begins when the

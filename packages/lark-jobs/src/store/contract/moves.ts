@@ -10,7 +10,7 @@
  *   settle   the first partition keeps only where the job has gone, for `MOVED_MEMORY`
  *
  * In each of these a job can run in one partition at most, and one of them has all of it. Each step may be
- * repeated. If whoever moves jobs dies in between, `due` hands them out again after `MOVE_LEASE`, and any
+ * repeated. If whoever moves jobs dies in between, `due` hands them out again after `MOVE_LEASE_MS`, and any
  * worker goes on.
  *
  * **On its way** a job counts nowhere, and nobody sees it. But its id is taken, and who asks for its fate is told that it
@@ -35,7 +35,7 @@
  * handle, who awaits its result, the flow of a member, the schedule of a tick.
  */
 /** Milliseconds for which whoever was handed a job on its way has it. */
-export const MOVE_LEASE = 5_000
+export const MOVE_LEASE_MS = 5_000
 /** Milliseconds for which a partition keeps where a job has gone. */
 export const MOVED_MEMORY = 90 * 24 * 3_600_000
 /** Milliseconds for which a job that was moved is kept at least when it has ended. */
@@ -83,7 +83,7 @@ export interface Moves {
     to: readonly string[],
   ): Promise<{ verdicts: TakeVerdict[]; jobs: MovingJob[] }>
 
-  /** Jobs on their way that nobody has brought to their partition. The caller has them for `MOVE_LEASE`. */
+  /** Jobs on their way that nobody has brought to their partition. The caller has them for `MOVE_LEASE_MS`. */
   due(partition: string): Promise<MovingJob[]>
 
   /**

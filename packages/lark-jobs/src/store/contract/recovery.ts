@@ -9,7 +9,7 @@ export interface RecoverOptions {
   /** Counts no crash. For use after an outage, when the store was away and the workers did not die. */
   forgiving?: boolean
   /** Milliseconds: the leases of all workers. Then silences of the store count (`silence.ts`). */
-  lease?: number
+  leaseMs?: number
   /**
    * Takes back all jobs that this caller holds, whether their leases have ended or not: its process is known
    * to be dead.

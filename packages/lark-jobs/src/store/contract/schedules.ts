@@ -127,9 +127,9 @@ export interface Schedules {
    * `MAX_DUE`): together about `MAX_BYTES`, or one that is larger. With the limit 0, `nextTick` says when the
    * next flow is due.
    *
-   * @param lease milliseconds
+   * @param leaseMs milliseconds
    */
-  due(partition: string, limit: number, lease: number): Promise<DueSchedules>
+  due(partition: string, limit: number, leaseMs: number): Promise<DueSchedules>
 
   /**
    * Writes schedules, each by itself: all of its changes or none. All in one call, at most `MAX_ITEMS` with

@@ -28,7 +28,7 @@
  * with the same number, and gets the first answer; the call takes effect once. A partition remembers a caller's last
  * call for at least `CALL_MEMORY`.
  *
- * **Leases.** The jobs that one `exchange` hands out are one claim: they share a lease of `want.lease` milliseconds and
+ * **Leases.** The jobs that one `exchange` hands out are one claim: they share a lease of `want.leaseMs` milliseconds and
  * the token `<caller>.<number>` of that call. Only a caller that sends the token can settle or extend the jobs: any
  * other gets `lost`, and nothing changes. Extending one job of a claim extends all of its jobs that are still held. A
  * lease that has ended still counts as held until `recover` takes it back. After that, a late outcome of a job that had
@@ -170,7 +170,7 @@ export interface Want {
   /** How many more jobs to claim (prefetch) that start soon. Default 0. If `limit` is 0 too, the call only settles. */
   prefetch?: number
   /** Milliseconds. */
-  lease: number
+  leaseMs: number
   /**
    * Limits of the partition, according to the claimer. The claim then gets no more jobs than they allow, and no
    * prefetched jobs. `nextDue` says when a rate allows the next job, and a caller that waits for a job to end is rung
@@ -341,10 +341,10 @@ export interface Store extends Reading, AsyncDisposable {
   exchange(partition: string, call: Call, settlements: readonly Settlement[], want: Want): Promise<Exchange>
 
   /**
-   * Renews leases to `lease` milliseconds from now, marks these jobs as started, stores log lines and progress, and
+   * Renews leases to `leaseMs` milliseconds from now, marks these jobs as started, stores log lines and progress, and
    * returns notices. Rings those who watch a job with new progress. Safe to repeat.
    */
-  extend(partition: string, caller: string, notes: readonly LeaseNote[], lease: number): Promise<Extension>
+  extend(partition: string, caller: string, notes: readonly LeaseNote[], leaseMs: number): Promise<Extension>
 
   // maintenance: any worker, for all workers
 
@@ -358,14 +358,14 @@ export interface Store extends Reading, AsyncDisposable {
    * server that loads its data) refuses this call too, so an answer proves that the store works.
    *
    * @param announced a worker to announce with the same call
-   * @param lease milliseconds, if the caller is a worker: the partitions with leases note that they were heard
+   * @param leaseMs milliseconds, if the caller is a worker: the partitions with leases note that they were heard
    *   (`silence.ts`)
    */
   survey(
     caller: string,
     partitions: readonly Surveyed[],
     announced?: Announced,
-    lease?: number,
+    leaseMs?: number,
   ): Promise<Survey>
 
   /**

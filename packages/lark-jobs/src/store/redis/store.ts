@@ -173,7 +173,7 @@ export class RedisStore implements contract.Store {
     const unheard = claims ? this.#notifier.looks(call.caller, partition, call.number, want.hand) : ''
     const { args, places } = packSettlements(settlements)
     const waiting = packWaiting(hears ? (want.hand ? 'hand' : 'ring') : '', want)
-    const effects = packEffects(want.effects, want.lease)
+    const effects = packEffects(want.effects, want.leaseMs)
     const reply = await this.#scripts.call(
       'exchange',
       partition,
@@ -181,7 +181,7 @@ export class RedisStore implements contract.Store {
       [
         String(limit),
         want.limits ? packLimits(want.limits) : String(prefetch),
-        packDuration(want.lease),
+        packDuration(want.leaseMs),
         effects === '' ? waiting : `${waiting}\n${effects}`,
         unheard,
         ...this.#countsOf(partition),
@@ -204,10 +204,10 @@ export class RedisStore implements contract.Store {
   }
 
   async extend(
-    ...[partition, , notes, lease]: Parameters<contract.Store['extend']>
+    ...[partition, , notes, leaseMs]: Parameters<contract.Store['extend']>
   ): Promise<contract.Extension> {
     if (notes.length === 0) return { lost: [], notices: [] }
-    return readExtension(await this.#scripts.run('extend', partition, packNotes(notes, lease)))
+    return readExtension(await this.#scripts.run('extend', partition, packNotes(notes, leaseMs)))
   }
 
   async recover(partition: string, options: contract.RecoverOptions = {}): Promise<contract.Recovery> {

@@ -329,7 +329,7 @@ export class Partition {
   }
 
   /** `leave` and `arrive` for many waiting jobs that are claimed. */
-  lease(jobs: readonly Pick<JobRow, 'failures'>[]): void {
+  claimed(jobs: readonly Pick<JobRow, 'failures'>[]): void {
     this.#waiting -= jobs.length
     this.active += jobs.length
     for (const { failures } of jobs) if (failures > 0) this.retrying -= 1

@@ -140,8 +140,8 @@ export class SqliteStore implements contract.Store {
     return this.#withRoom(() => attempt(want), settlements.length > 0 ? () => attempt(alone) : undefined)
   }
 
-  extend(...[name, , notes, lease]: Parameters<contract.Store['extend']>): Promise<contract.Extension> {
-    return this.#change(name, (partition) => extend(partition, notes, lease))
+  extend(...[name, , notes, leaseMs]: Parameters<contract.Store['extend']>): Promise<contract.Extension> {
+    return this.#change(name, (partition) => extend(partition, notes, leaseMs))
   }
 
   recover(name: string, options: contract.RecoverOptions = {}): Promise<contract.Recovery> {
@@ -166,7 +166,7 @@ export class SqliteStore implements contract.Store {
   }
 
   async survey(
-    ...[caller, partitions, announced, lease]: Parameters<contract.Store['survey']>
+    ...[caller, partitions, announced, leaseMs]: Parameters<contract.Store['survey']>
   ): Promise<contract.Survey> {
     const { database } = this.#opened()
     database.tidy()
@@ -174,10 +174,10 @@ export class SqliteStore implements contract.Store {
     const { toRefresh, ...found } = await database.read(() =>
       findings(database, caller, partitions, this.#retentions, now),
     )
-    const leased = lease === undefined ? [] : found.findings.filter(hasLease)
+    const leased = leaseMs === undefined ? [] : found.findings.filter(hasLease)
     const isChange = announced !== undefined || toRefresh.length + leased.length > 0
     const change = () => {
-      hearIn(database, leased, lease ?? 0, now)
+      hearIn(database, leased, leaseMs ?? 0, now)
       return register(database, caller, toRefresh, announced, this.#retentions)
     }
     return { at: now, ...found, failures: new Map(), ...(isChange && (await database.write(change))) }

@@ -85,7 +85,7 @@ export interface ClaimerOptions {
   weight?: number | undefined
   caller: string
   /** Milliseconds. */
-  lease: number
+  leaseMs: number
   prefetch?: Prefetch
   unread?: Unread
   /** Takes permits for jobs that need some. */
@@ -294,7 +294,7 @@ export class Claimer extends Part {
     signal: AbortSignal,
     hand?: Want['hand'],
   ): Promise<Answer | undefined> {
-    const { store, caller, lease, terms, deliverer, ticksIn } = this.#options
+    const { store, caller, leaseMs, terms, deliverer, ticksIn } = this.#options
     const made: ClaimCall = {
       startedAt: performance.now(),
       settled: [],
@@ -319,10 +319,10 @@ export class Claimer extends Part {
     let isAlone = false
     let isAnswered = false
     try {
-      for (let wait = RESEND.from; ; wait = Math.min(RESEND.to, lease / 20, wait * 2)) {
+      for (let wait = RESEND.from; ; wait = Math.min(RESEND.to, leaseMs / 20, wait * 2)) {
         try {
           const wanted = isAlone ? { limit: 0, prefetch: 0 } : { limit: want, prefetch: more }
-          const asked: Want = { ...wanted, lease, ...terms }
+          const asked: Want = { ...wanted, leaseMs, ...terms }
           if (this.limits === undefined && want > 0 && hand !== undefined) asked.hand = hand
           if (permits !== undefined) asked.permits = permits
           if (effects !== undefined && !isAlone) asked.effects = effects

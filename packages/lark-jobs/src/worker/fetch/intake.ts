@@ -33,7 +33,7 @@ export interface IntakeOptions {
   pace: Pace
   maxJobs: number
   /** Milliseconds of a lease. */
-  lease: number
+  leaseMs: number
   /** Whether the store is embedded. */
   isHere: boolean
   /** Milliseconds for which this process stood still just now (`../maintenance/maintenance.ts`). */
@@ -295,12 +295,13 @@ export class Intake extends Part {
   #hold(claimer: Claimer, claim: Claim & Pick<Answer, 'isShort' | 'sentAt'>, source: Source): void {
     const { jobs, number, isShort, sentAt } = claim
     const now = performance.now()
-    const isOurs = claimer.unread.read(source, Math.floor(number)) && now - sentAt <= this.#options.lease / 2
+    const isOurs =
+      claimer.unread.read(source, Math.floor(number)) && now - sentAt <= this.#options.leaseMs / 2
     // Jobs that went back since the call was sent must start before these.
     const isInOrder = sentAt >= claimer.gaveBackAt
     this.#claimed += jobs.length
     this.#held += jobs.length
-    claimer.prefetch.push(number, jobs, isShort, now, sentAt + this.#options.lease)
+    claimer.prefetch.push(number, jobs, isShort, now, sentAt + this.#options.leaseMs)
     this.#holding.set(claimer, claimer.prefetch.size > 0)
     if (jobs.length > 0 && !(this.isRunning && isOurs && isInOrder)) this.#giveBack(claimer)
     if (this.#held > 0) this.#options.holds()

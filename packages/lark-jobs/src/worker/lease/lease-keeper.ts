@@ -31,7 +31,7 @@ import { Renewals } from './renewals.ts'
 export interface LeaseKeeperOptions {
   store: Store
   caller: string
-  lease: number
+  leaseMs: number
   running: ReadonlySet<Execution>
   /** Where the outcomes of jobs that have ended wait for the store. */
   settling: () => Iterable<Settling>
@@ -78,12 +78,12 @@ export class LeaseKeeper extends Part {
 
   protected override onStart(): void {
     // A third of the lease: two rounds may fail before a lease ends.
-    this.#timer = setInterval(() => void this.#renewNow(), this.#options.lease / 3)
+    this.#timer = setInterval(() => void this.#renewNow(), this.#options.leaseMs / 3)
   }
 
   /** Renews now if a round is overdue, because the loop was blocked or the machine slept. */
   async catchUp(): Promise<void> {
-    if (Date.now() - this.#options.pulse.renewedAt > this.#options.lease / 2) await this.#renewNow()
+    if (Date.now() - this.#options.pulse.renewedAt > this.#options.leaseMs / 2) await this.#renewNow()
   }
 
   /** Reads the notices of a partition. */
@@ -173,13 +173,13 @@ export class LeaseKeeper extends Part {
    * @returns whether the store answered
    */
   async #renewUnsettled(settling: Settling): Promise<boolean> {
-    const { store, caller, lease, trouble } = this.#options
-    const notes = settling.unsettled(lease / 8).map(({ id, token, outcome }): LeaseNote => {
+    const { store, caller, leaseMs, trouble } = this.#options
+    const notes = settling.unsettled(leaseMs / 8).map(({ id, token, outcome }): LeaseNote => {
       return { id, token, ...(outcome.kind === 'unstarted' && { unstarted: true }) }
     })
     try {
       for (let i = 0; i < notes.length; i += MAX_ITEMS)
-        await store.extend(settling.partition, caller, notes.slice(i, i + MAX_ITEMS), lease)
+        await store.extend(settling.partition, caller, notes.slice(i, i + MAX_ITEMS), leaseMs)
       return true
     } catch (error) {
       trouble(error)
@@ -207,7 +207,7 @@ export class LeaseKeeper extends Part {
   }
 
   async #renew(partition: string, group: Execution[]): Promise<boolean> {
-    const { store, caller, lease } = this.#options
+    const { store, caller, leaseMs } = this.#options
     const notes = group.map((running): LeaseNote => {
       const { id, token } = running.lease
       return { id, token, ...defined({ log: running.takeLog(), progress: running.takeProgress() }) }
@@ -215,7 +215,7 @@ export class LeaseKeeper extends Part {
     if (notes.some(({ log, progress }) => log !== undefined || progress !== undefined))
       this.#handedOverAt = performance.now()
     try {
-      this.#tell(group, await store.extend(partition, caller, notes, lease))
+      this.#tell(group, await store.extend(partition, caller, notes, leaseMs))
       return true
     } catch (error) {
       // Without an answer, the store may have kept the lines already. To lose some is better than to have
@@ -231,7 +231,7 @@ export class LeaseKeeper extends Part {
 
   #tell(group: Execution[], { lost, notices, watched = [] }: Extension): void {
     // A renewal comes sooner, and says whether it still is watched.
-    const until = performance.now() + this.#options.lease
+    const until = performance.now() + this.#options.leaseMs
     const ids = new Set(watched)
     for (const running of group) {
       if (ids.has(running.lease.id)) {

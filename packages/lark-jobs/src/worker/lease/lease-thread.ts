@@ -110,7 +110,7 @@ export interface Watch {
   /** The worker's id. */
   caller: string
   /** Milliseconds. */
-  lease: number
+  leaseMs: number
   /** Milliseconds that a prefetched job may wait before it starts. */
   window: number
   pulse: SharedArrayBuffer

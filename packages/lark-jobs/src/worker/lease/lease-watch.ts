@@ -135,7 +135,7 @@ class LeaseWatch extends Part {
     this.#watch = watch
     this.#port = port
     this.#pulse = new Pulse(watch.pulse)
-    this.#rarely = Math.min(LOOK.rarely, watch.lease / 8)
+    this.#rarely = Math.min(LOOK.rarely, watch.leaseMs / 8)
     // Each partition adds a listener. From eleven listeners on, Node would warn of a leak.
     setMaxListeners(0, this.#end.signal)
     this.#recaller = new Recaller({
@@ -199,7 +199,7 @@ class LeaseWatch extends Part {
    * Serves all partitions known so far, and one more if given. Before the store is open, it only notes them.
    */
   #serve(served?: Served): void {
-    const { caller, lease } = this.#watch
+    const { caller, leaseMs } = this.#watch
     const store = this.#store
     if (served !== undefined) this.#partitions.push(served)
     if (store === undefined) return
@@ -207,7 +207,7 @@ class LeaseWatch extends Part {
       if (!this.#settling.has(claimer)) this.#settling.set(claimer, this.#settle(claimer))
     }
     for (const { partition, unread: memory } of this.#partitions.slice(this.#claimers.length)) {
-      this.#claimers.push(new Claimer({ store, partition, caller: `${caller}-thread`, lease, changed }))
+      this.#claimers.push(new Claimer({ store, partition, caller: `${caller}-thread`, leaseMs, changed }))
       // In an embedded store, nothing is ever unread: the loop that calls also reads the answer.
       if (store.isRemote) this.#unread.push(new Unread(this.#pulse.unread, memory))
     }
@@ -216,7 +216,7 @@ class LeaseWatch extends Part {
   #look(): void {
     clearTimeout(this.#timer)
     if (this.#end.signal.aborted) return
-    const { lease, kills } = this.#watch
+    const { leaseMs, kills } = this.#watch
     const pulse = this.#pulse
     const at = this.#now()
     // Set before the look: for a job that is prefetched from now on the worker wakes the thread, others are
@@ -225,7 +225,7 @@ class LeaseWatch extends Part {
     if (this.#store !== undefined && !this.#isEnding) {
       this.#returnOverdue(at)
       this.#recaller.look(at)
-      if (Date.now() - pulse.renewedAt > lease / 2 && !this.#isRenewing) void this.#renew(this.#store)
+      if (Date.now() - pulse.renewedAt > leaseMs / 2 && !this.#isRenewing) void this.#renew(this.#store)
       if (kills && at - pulse.beat > STUCK.still) void this.#endIfStuck(at)
     }
     if (pulse.isDozing && this.#unread.length === 0 && !this.#pages.some((page) => page.inUse)) return
@@ -289,28 +289,28 @@ class LeaseWatch extends Part {
    */
   async #renew(store: Store): Promise<void> {
     this.#isRenewing = true
-    const { caller, lease } = this.#watch
+    const { caller, leaseMs } = this.#watch
     const partitions = this.#partitions
     const notes = partitions.map((): LeaseNote[] => [])
     for (const state of [RUNNING, DONE])
       for (const { page, id, token } of this.#jobsIn(state)) notes[page.head[2]!]!.push({ id, token })
     const extend = async (partition: string, list: readonly LeaseNote[]): Promise<void> => {
       for (let i = 0; i < list.length && !this.#end.signal.aborted; i += MAX_ITEMS)
-        await store.extend(partition, caller, list.slice(i, i + MAX_ITEMS), lease)
+        await store.extend(partition, caller, list.slice(i, i + MAX_ITEMS), leaseMs)
     }
     const leases = notes.flatMap((list, index) => {
       const { partition } = partitions[index]!
       return list.length === 0 ? [] : [[partition, () => isAnswered(extend(partition, list))] as const]
     })
     const permits = [...this.#limiters].map(
-      (name) => [name, () => isAnswered(store.limiters.keep(name, caller, lease))] as const,
+      (name) => [name, () => isAnswered(store.limiters.keep(name, caller, leaseMs))] as const,
     )
     const answers = Promise.all([this.#leases.begin(leases).all, this.#permits.begin(permits).all])
     // A partition that does not answer must not hold up the next round.
-    const answered = await inTime(lease / 4, answers, () => undefined)
+    const answered = await inTime(leaseMs / 4, answers, () => undefined)
     // The worker learns of lost leases and notices from its own calls, when its loop turns again.
     if (answered?.includes(false)) await pause(this.#rarely)
-    else if (answered !== undefined && notes.some(({ length }) => length > 0)) await pause(lease / 4)
+    else if (answered !== undefined && notes.some(({ length }) => length > 0)) await pause(leaseMs / 4)
     this.#isRenewing = false
   }
 

@@ -25,7 +25,7 @@ import {
   endOf,
   MAX_HOOKS,
   MAX_ITEMS,
-  MEMBER_LEASE,
+  MEMBER_LEASE_MS,
   type Store,
 } from '../../store/contract/store.ts'
 import { within } from '../../waiting/bounded-wait.ts'
@@ -59,7 +59,7 @@ export interface DelivererOptions {
   /** Makes the jobs whose hooks are called. Default: `new`. */
   make?: Make | undefined
   /** Milliseconds for which this worker has a hook. */
-  lease: number
+  leaseMs: number
   /** Where the ends of members are noted. */
   flows: Pick<FlowBook, 'apply'>
   /** Called with the milliseconds until a flow, or a schedule, of a partition is due. */
@@ -146,9 +146,13 @@ export class Deliverer extends Part {
   /** What the next call to a partition says of effects. If the call fails, this must be put back. */
   wanted(partition: string): EffectsWanted {
     const delivery = this.#deliveries.get(partition)
-    const lease = this.isStopped ? 0 : this.#takesHooks(partition, delivery) ? this.#options.lease : undefined
+    const leaseMs = this.isStopped
+      ? 0
+      : this.#takesHooks(partition, delivery)
+        ? this.#options.leaseMs
+        : undefined
     const done = delivery?.take() ?? []
-    return { ...(lease !== undefined && { lease }), ...(done.length > 0 && { done }) }
+    return { ...(leaseMs !== undefined && { leaseMs }), ...(done.length > 0 && { done }) }
   }
 
   /** Nobody knows whether the store has read what a call said. */
@@ -185,7 +189,7 @@ export class Deliverer extends Part {
         delivery.retry ??= setTimeout(() => {
           delivery.retry = undefined
           this.look(partition)
-        }, MEMBER_LEASE)
+        }, MEMBER_LEASE_MS)
         throw error
       })
       // If the flow is not there any more, nobody waits for its members.
@@ -301,14 +305,14 @@ export class Deliverer extends Part {
 
   /** Calls a hook. @returns whether nothing more is to be done */
   async #tell(delivery: Delivery, job: JobRecord, since: number): Promise<boolean> {
-    const { registry, report, lease, make } = this.#options
+    const { registry, report, leaseMs, make } = this.#options
     const jobClass = job.unreadable?.kind === 'marked' ? undefined : registry.find(job.key)
     // A worker with the class of an earlier version cannot read the payload, so its hook is as good as
     // unknown.
     const newer = jobClass && newerVersion(job.payload, jobClass.rules)
     if (jobClass === undefined || newer !== undefined) return this.#leave(delivery, job, since, newer)
     const { id, failures, options, payload } = job
-    const left = Math.floor(since + RUN * lease - performance.now())
+    const left = Math.floor(since + RUN * leaseMs - performance.now())
     // The answer came so late that the hook will be handed out again.
     if (left <= 0) return false
     const run = new Run(id, failures, {
@@ -349,7 +353,7 @@ export class Deliverer extends Part {
     since: number,
     newer: number | undefined,
   ): boolean {
-    const { report, lease, clock } = this.#options
+    const { report, leaseMs, clock } = this.#options
     if (clock.now() - finishedAt! >= UNDELIVERABLE) {
       const what = newer === undefined ? `the key ${key}` : `version ${newer} of the payload of ${key}`
       report.warn(`No worker has known ${what} for a week: no hook is called for job ${id} (${state})`)
@@ -357,7 +361,7 @@ export class Deliverer extends Part {
     }
     const now = performance.now()
     if (now >= delivery.rests.until)
-      delivery.rests = { from: since + lease, until: now + lease + Math.min(lease, LEAVE) }
+      delivery.rests = { from: since + leaseMs, until: now + leaseMs + Math.min(leaseMs, LEAVE) }
     return false
   }
 }

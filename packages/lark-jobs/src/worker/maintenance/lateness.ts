@@ -11,26 +11,26 @@ export const PATIENCE = 4
 const APART = 1.5
 
 export class Lateness {
-  readonly #lease: number
+  readonly #leaseMs: number
   /** By `performance.now()`. */
   #since = 0
   #until = 0
 
-  /** @param lease milliseconds */
-  constructor(lease: number) {
-    this.#lease = lease
+  /** @param leaseMs milliseconds */
+  constructor(leaseMs: number) {
+    this.#leaseMs = leaseMs
   }
 
   /** An answer was late. @param isOutage so late that those who live may have lost what they hold */
   note(isOutage: boolean): void {
     const now = performance.now()
     if (isOutage || now > this.#until) this.#since = now
-    this.#until = now + APART * this.#lease
+    this.#until = now + APART * this.#leaseMs
   }
 
   /** Whether the store has been late for so long that those who live have renewed. */
   get isLong(): boolean {
     const now = performance.now()
-    return now <= this.#until && now - this.#since >= PATIENCE * this.#lease
+    return now <= this.#until && now - this.#since >= PATIENCE * this.#leaseMs
   }
 }

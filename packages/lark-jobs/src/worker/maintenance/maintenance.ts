@@ -93,7 +93,7 @@ export interface MaintenanceOptions {
   /** Called with all partitions when their list has changed. */
   met: (partitions: readonly string[]) => void
   /** Milliseconds. */
-  lease: number
+  leaseMs: number
   record: () => AnnouncedWorker
   /** Learns the store's time. */
   clock: StoreClock
@@ -144,9 +144,9 @@ export class Maintenance extends Part {
   constructor(options: MaintenanceOptions) {
     super()
     this.#options = options
-    this.#lateness = new Lateness(options.lease)
+    this.#lateness = new Lateness(options.leaseMs)
     // After standing still for so long, this process may have missed a renewal, and so may others.
-    this.standstill = new Standstill(Math.max(options.lease / 2, TICK.often * 4))
+    this.standstill = new Standstill(Math.max(options.leaseMs / 2, TICK.often * 4))
     this.#add(options.partitions)
   }
 
@@ -179,7 +179,7 @@ export class Maintenance extends Part {
    * Milliseconds after which an answer is so late that other workers may have lost a renewal or a connection.
    */
   get #late(): number {
-    return Math.max(this.#options.lease / 4, LATE)
+    return Math.max(this.#options.leaseMs / 4, LATE)
   }
 
   /**
@@ -187,10 +187,10 @@ export class Maintenance extends Part {
    * A store that is always late is not taken to be away for ever (`lateness.ts`).
    */
   get isAfterOutage(): boolean {
-    const { lease } = this.#options
+    const { leaseMs } = this.#options
     const now = performance.now()
     const asked = now - (this.#asksSince ?? now)
-    if (this.#isAway || asked > Math.max(lease / 2, LATE)) return true
+    if (this.#isAway || asked > Math.max(leaseMs / 2, LATE)) return true
     return (now < this.#renewedBy || asked > this.#late) && !this.#lateness.isLong
   }
 
@@ -219,7 +219,7 @@ export class Maintenance extends Part {
   get #pause(): number {
     let dueAt = this.#isAway || this.#old.size > 0 ? 0 : this.#announceAt
     for (const { isAway, lookAt } of this.#chores.values()) dueAt = isAway ? 0 : Math.min(dueAt, lookAt)
-    const longest = Math.min(TICK.rarely, this.#options.lease / 8)
+    const longest = Math.min(TICK.rarely, this.#options.leaseMs / 8)
     return Math.max(TICK.often, Math.min(longest, dueAt - performance.now()))
   }
 
@@ -268,7 +268,7 @@ export class Maintenance extends Part {
    * @returns why something could not be done
    */
   async #look(due: readonly Chore[], isAnnounced: boolean, wereAway = false): Promise<unknown> {
-    const { store, lease, record, clock, rests, ordered } = this.#options
+    const { store, leaseMs, record, clock, rests, ordered } = this.#options
     const asked = performance.now()
     const announced: Announced | undefined = isAnnounced
       ? { worker: record(), ttl: ANNOUNCE.holds }
@@ -278,7 +278,7 @@ export class Maintenance extends Part {
       waits: rests(partition),
       prunes: asked >= pruneAt,
     }))
-    const survey = await this.#answered(store.survey(this.#options.caller, asking, announced, lease))
+    const survey = await this.#answered(store.survey(this.#options.caller, asking, announced, leaseMs))
     const isLate = performance.now() - asked > this.#late
     if (!isLate) clock.heard(survey.at, asked)
     if (this.#isAway || (isLate && !wereAway)) this.#forgive()
@@ -339,11 +339,11 @@ export class Maintenance extends Part {
 
   /** Whether ended leases may still be left to the living. */
   #isPatient(chores: Chores, finding: Finding | undefined, asked: number): boolean {
-    const { lease } = this.#options
-    const since = Math.min(lease, asked - chores.askedAt)
+    const { leaseMs } = this.#options
+    const since = Math.min(leaseMs, asked - chores.askedAt)
     chores.leftFor = finding?.nextLeaseEnd === 0 ? chores.leftFor + since : 0
     chores.askedAt = asked
-    return chores.leftFor < PATIENCE * lease
+    return chores.leftFor < PATIENCE * leaseMs
   }
 
   /** @returns why something could not be done */
@@ -405,13 +405,13 @@ export class Maintenance extends Part {
    * @param isOutage of the store, and not only of this process
    */
   #forgive(isOutage = true): void {
-    const { lease } = this.#options
+    const { leaseMs } = this.#options
     const now = performance.now()
     if (isOutage) {
       this.#lateness.note(this.#isAway)
-      this.#renewedBy = now + lease / 2
+      this.#renewedBy = now + leaseMs / 2
     }
-    this.#recoverFrom = now + lease
+    this.#recoverFrom = now + leaseMs
     for (const chores of this.#chores.values()) this.#leaveToTheLiving(chores)
   }
 
@@ -420,7 +420,7 @@ export class Maintenance extends Part {
    * a store that is late again and again must not keep it from looking.
    */
   #leaveToTheLiving(chores: Chores): void {
-    chores.recoverFrom = performance.now() + this.#options.lease
+    chores.recoverFrom = performance.now() + this.#options.leaseMs
     chores.forgiving = true
   }
 
@@ -430,7 +430,7 @@ export class Maintenance extends Part {
     // `until`. A store that is always late would never carry it out.
     const until = isPatient ? { until: at + this.#late } : {}
     const recovery = await this.#options.store
-      .recover(partition, { forgiving, ...until, lease: this.#options.lease, by: this.#options.caller })
+      .recover(partition, { forgiving, ...until, leaseMs: this.#options.leaseMs, by: this.#options.caller })
       .catch((error) => {
         chores.isAway = true
         throw error
@@ -446,7 +446,7 @@ export class Maintenance extends Part {
 
   /** Milliseconds: the longest time between two looks at a partition. */
   get #longest(): number {
-    return Math.min(this.#options.lease / 3, LOOK)
+    return Math.min(this.#options.leaseMs / 3, LOOK)
   }
 
   /**
@@ -455,7 +455,7 @@ export class Maintenance extends Part {
    * as often as workers renew: so it sees each outage in which they could lose their leases, and a slow store
    * does not look silent.
    */
-  #lookIn(chores: Chores, most = this.#options.lease): void {
+  #lookIn(chores: Chores, most = this.#options.leaseMs): void {
     chores.lookAt = Math.min(performance.now() + most, chores.askedAt + this.#longest)
   }
 

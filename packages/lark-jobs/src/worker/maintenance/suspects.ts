@@ -55,7 +55,7 @@ export interface SuspectsOptions {
   store: Store
   caller: string
   /** Milliseconds of a lease. */
-  lease: number
+  leaseMs: number
   slots: Pick<Slots, 'begin'>
   /** Aborted when the worker lets go of the store. */
   signal: AbortSignal
@@ -113,7 +113,7 @@ export class Suspects extends Part {
     this.#met.delete(suspect)
     this.count++
     const mayWait = now >= this.#restUntil || startGate.running === 0
-    startGate.take(held, mayWait, WAIT * this.#options.lease)
+    startGate.take(held, mayWait, WAIT * this.#options.leaseMs)
     if (mayWait) this.#options.shown()
     void this.#run(held, claimer, met, mayWait).finally(() => {
       this.count--
@@ -144,7 +144,7 @@ export class Suspects extends Part {
 
   async #run(held: HeldJob, claimer: Claimer, met: number, mayWait: boolean): Promise<void> {
     const came = mayWait ? await this.#wait(claimer) : 'late'
-    if (came === 'late' && mayWait) this.#restUntil = performance.now() + REST * this.#options.lease
+    if (came === 'late' && mayWait) this.#restUntil = performance.now() + REST * this.#options.leaseMs
     if (came === 'given up') this.#leave(held, claimer)
     else if (came === 'late' && !this.#isLate(met)) {
       this.#remember(nameOf(held, claimer), met)
@@ -154,10 +154,10 @@ export class Suspects extends Part {
 
   async #wait(claimer: Claimer): Promise<'alone' | 'late' | 'given up'> {
     if (startGate.running === 0) return 'alone'
-    const { lease } = this.#options
+    const { leaseMs } = this.#options
     let timer: NodeJS.Timeout | undefined
     const ended = new Promise<'late' | 'given up'>((resolve) => {
-      timer = setTimeout(resolve, WAIT * lease, 'late')
+      timer = setTimeout(resolve, WAIT * leaseMs, 'late')
       this.#waiting = { claimer, giveUp: () => resolve('given up') }
     })
     const came = await Promise.race([ended, startGate.emptied().then(() => 'alone' as const)])
@@ -168,7 +168,7 @@ export class Suspects extends Part {
 
   async #start(held: HeldJob, claimer: Claimer, alone: boolean): Promise<void> {
     if (!alone) startGate.open()
-    const { lease, slots, returned } = this.#options
+    const { leaseMs, slots, returned } = this.#options
     const sentAt = performance.now()
     const told = await this.#tell(held, claimer, alone)
     const now = performance.now()
@@ -179,12 +179,12 @@ export class Suspects extends Part {
       startGate.leave(held)
       return
     }
-    held.until = sentAt + lease
+    held.until = sentAt + leaseMs
     // A suspect that is to be cancelled goes back, and the store then cancels it.
     const mayStart = told !== undefined && told.notices.length === 0 && now <= held.until && this.isRunning
     if (!mayStart || !slots.begin(held, claimer, now)) this.#leave(held, claimer)
     else if (!alone) startGate.leave(held)
-    else this.#openIn(held, claimer, lease * aloneFor(held))
+    else this.#openIn(held, claimer, leaseMs * aloneFor(held))
   }
 
   /**
@@ -194,9 +194,9 @@ export class Suspects extends Part {
    */
   async #tell(held: HeldJob, claimer: Claimer, alone: boolean): Promise<Extension | undefined> {
     const { id, token } = held.lease
-    const { store, caller, lease, signal, trouble } = this.#options
+    const { store, caller, leaseMs, signal, trouble } = this.#options
     try {
-      const asking = store.extend(claimer.partition, caller, [{ id, token, alone }], lease)
+      const asking = store.extend(claimer.partition, caller, [{ id, token, alone }], leaseMs)
       return await unlessAborted(signal, asking)
     } catch (error) {
       trouble(error)
@@ -228,11 +228,11 @@ export class Suspects extends Part {
   }
 
   #isLate(met: number): boolean {
-    return performance.now() - met >= PATIENCE * this.#options.lease
+    return performance.now() - met >= PATIENCE * this.#options.leaseMs
   }
 
   get #pause(): number {
-    return spread(PAUSE * this.#options.lease)
+    return spread(PAUSE * this.#options.leaseMs)
   }
 
   #remember(suspect: string, met: number): void {

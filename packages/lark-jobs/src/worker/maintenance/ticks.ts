@@ -32,7 +32,7 @@ import type { Report } from '../report.ts'
  * Milliseconds for which other workers are not handed what this worker handles: much more than two calls
  * take.
  */
-const LEASE = 2_000
+const LEASE_MS = 2_000
 /** Milliseconds until a schedule is looked at again of which no living worker knows the class. */
 const UNKNOWN = 10_000
 /** Milliseconds for which the answer counts which keys living workers know. */
@@ -141,7 +141,7 @@ export class Ticks extends Part {
     this.#dueAt.delete(partition)
     const ask = async () => {
       const askedAt = performance.now()
-      const answer = await store.schedules.due(partition, isOff ? 0 : MAX_DUE, LEASE)
+      const answer = await store.schedules.due(partition, isOff ? 0 : MAX_DUE, LEASE_MS)
       return { ...answer, heardAt: (askedAt + performance.now()) / 2 }
     }
     const handled: Promise<number | undefined>[] = []

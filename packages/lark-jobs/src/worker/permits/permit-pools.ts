@@ -68,7 +68,7 @@ export interface PermitPoolsOptions {
   /** The id of the worker. */
   holder: string
   /** Milliseconds. */
-  lease: number
+  leaseMs: number
   /** The configured limiters. Default: none. */
   limiters: ReadonlyMap<string, Limits> | undefined
   /**
@@ -110,7 +110,7 @@ export class PermitPools extends Part implements Permits {
   constructor(options: PermitPoolsOptions) {
     super()
     this.#options = options
-    this.#lateness = new Lateness(options.lease)
+    this.#lateness = new Lateness(options.leaseMs)
     this.#limiters = options.limiters ?? new Map()
   }
 
@@ -216,7 +216,7 @@ export class PermitPools extends Part implements Permits {
    */
   async #exchange(pool: PermitPool): Promise<void> {
     const { name, held, limits } = pool
-    const { holder, lease } = this.#options
+    const { holder, leaseMs } = this.#options
     const waiting = pool.requests.filter(({ isGone }) => !isGone)
     const each = waiting[0]?.weight ?? 1
     const most = this.#isAfterOutage ? 0 : Math.floor(MAX_ITEMS / each)
@@ -226,7 +226,7 @@ export class PermitPools extends Part implements Permits {
     // the limit.
     const unused = pool.unused.splice(0, MAX_ITEMS)
     pool.owes = pool.unused.length > 0
-    const call: PermitCall = { holder, number: ++this.#number, limits, held, wanted: 0, each, lease }
+    const call: PermitCall = { holder, number: ++this.#number, limits, held, wanted: 0, each, leaseMs }
     const after = this.#last.get(name)
     if (after !== undefined) call.after = after
     this.#last.set(name, call.number)
@@ -240,7 +240,7 @@ export class PermitPools extends Part implements Permits {
       })
       const isDoubtful =
         limits.concurrency !== undefined && requests.length > 0 && this.#isDoubtful(Date.now() - sentAt)
-      if (isDoubtful) this.#renewedBy = performance.now() + lease / 2
+      if (isDoubtful) this.#renewedBy = performance.now() + leaseMs / 2
       if (answer === undefined || isDoubtful) {
         pool.requests.unshift(...requests)
         if (answer !== undefined) this.#refund(pool, call.number, answer.mark, answer.granted)
@@ -257,9 +257,9 @@ export class PermitPools extends Part implements Permits {
    * worker's. A store that is always late grants permits all the same, as long as they are not too old.
    */
   #isDoubtful(took: number): boolean {
-    const { lease } = this.#options
-    if (took <= Math.max(lease / 4, LATE)) return false
-    this.#lateness.note(took > lease / 2)
+    const { leaseMs } = this.#options
+    if (took <= Math.max(leaseMs / 4, LATE)) return false
+    this.#lateness.note(took > leaseMs / 2)
     return !this.#lateness.isLong
   }
 
@@ -330,9 +330,9 @@ export class PermitPools extends Part implements Permits {
   }
 
   async #renew(pool: PermitPool): Promise<boolean> {
-    const { store, holder, lease, trouble } = this.#options
+    const { store, holder, leaseMs, trouble } = this.#options
     try {
-      if (!(await store.limiters.keep(pool.name, holder, lease))) {
+      if (!(await store.limiters.keep(pool.name, holder, leaseMs))) {
         pool.owes = true
         this.#serve(pool)
       }

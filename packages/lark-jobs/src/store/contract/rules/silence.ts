@@ -16,8 +16,8 @@
  * The least milliseconds of a silence. A worker surveys every third of a lease; a second is for the way of
  * its call.
  */
-export function silenceOf(lease: number): number {
-  return lease / 3 + 1_000
+export function silenceOf(leaseMs: number): number {
+  return leaseMs / 3 + 1_000
 }
 
 /** A job that was taken back after a silence. */

@@ -22,7 +22,7 @@ const present: RedisLayout = { name: LAYOUT, steps: [] }
  * Milliseconds for which a process may bring a store forward. It renews that; if it is killed, others wait so
  * long.
  */
-const LEASE = 2_000
+const LEASE_MS = 2_000
 /** Milliseconds between two looks at whether it is done. */
 const LOOK = 50
 /** How many partitions are brought forward together. */
@@ -37,7 +37,7 @@ const TOGETHER = 100
 export async function settleLayout(scripts: Scripts, layout = present): Promise<void> {
   const { keys } = scripts
   while ((await wayIn(scripts, layout)).length > 0) {
-    if (!(await lease(scripts, 'NX'))) {
+    if (!(await takeTurn(scripts, 'NX'))) {
       await pause(LOOK)
       continue
     }
@@ -45,7 +45,7 @@ export async function settleLayout(scripts: Scripts, layout = present): Promise<
     for (const next of await wayIn(scripts, layout)) {
       const partitions = (await scripts.send(['SMEMBERS', keys.meta('partitions')])) as string[]
       for (const some of inLots(partitions, TOGETHER)) {
-        await lease(scripts, 'XX')
+        await takeTurn(scripts, 'XX')
         await Promise.all(some.map((each) => next.step(scripts, each)))
       }
       await scripts.send(['SET', keys.meta('layout'), next.layout])
@@ -66,7 +66,7 @@ async function wayIn(scripts: Scripts, layout: RedisLayout): Promise<Way<LayoutS
 }
 
 /** @returns whether this process may bring the store forward */
-async function lease(scripts: Scripts, when: 'NX' | 'XX'): Promise<boolean> {
+async function takeTurn(scripts: Scripts, when: 'NX' | 'XX'): Promise<boolean> {
   const key = scripts.keys.meta('migration')
-  return (await scripts.send(['SET', key, '1', when, 'PX', String(LEASE)])) !== null
+  return (await scripts.send(['SET', key, '1', when, 'PX', String(LEASE_MS)])) !== null
 }

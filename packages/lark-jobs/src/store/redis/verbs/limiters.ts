@@ -17,11 +17,11 @@ export class RedisLimiters implements Limiters {
   }
 
   async permit(limiter: string, call: PermitCall): Promise<Permitted> {
-    const { holder, number, after = '', limits, held, wanted, each = 1, unused = [], lease } = call
+    const { holder, number, after = '', limits, held, wanted, each = 1, unused = [], leaseMs } = call
     const reply = await this.#scripts.on(this.#scripts.keys.limiter(limiter, 'holders'), 'permit', [
       holder,
       String(number),
-      packDuration(lease),
+      packDuration(leaseMs),
       String(held),
       String(wanted),
       String(each),
@@ -34,9 +34,9 @@ export class RedisLimiters implements Limiters {
     return { granted, ...(wait >= 0 && { wait }), ...(mark !== undefined && { mark }) }
   }
 
-  async keep(limiter: string, holder: string, lease: number): Promise<boolean> {
+  async keep(limiter: string, holder: string, leaseMs: number): Promise<boolean> {
     const key = this.#scripts.keys.limiter(limiter, 'holders')
-    return (await this.#scripts.on(key, 'keep-permits', [holder, packDuration(lease)])) === 1
+    return (await this.#scripts.on(key, 'keep-permits', [holder, packDuration(leaseMs)])) === 1
   }
 
   async circuit(name: string, rule: CircuitRule, event: CircuitEvent): Promise<Circuit> {

@@ -5,7 +5,7 @@
 import { inLots } from '../../contract/rules/in-lots.ts'
 import { readLaneName } from '../../contract/rules/unreadable.ts'
 import {
-  MOVE_LEASE,
+  MOVE_LEASE_MS,
   MOVED_LEAST,
   MOVED_MEMORY,
   type MovedPlace,
@@ -90,7 +90,7 @@ export class RedisMoves implements Moves {
 
   async #take(from: string, args: readonly string[]): Promise<[letters: string, jobs: MovingJob[]]> {
     const [letters, taken] = (await this.#scripts.run('move-take', from, [
-      String(MOVE_LEASE),
+      String(MOVE_LEASE_MS),
       ...args,
     ])) as TakenOut
     const jobs = [...inLots(taken, 4)].map(([id, to, movedAt, text]) => ({

@@ -347,9 +347,9 @@ function packOutcome(outcome: Outcome): [kind: string, value: string] {
  * The arguments of `extend.lua`. What is said of `alone` precedes the report, which begins with RS or with a
  * brace.
  */
-export function packNotes(notes: readonly contract.LeaseNote[], lease: number): string[] {
+export function packNotes(notes: readonly contract.LeaseNote[], leaseMs: number): string[] {
   return [
-    packDuration(lease),
+    packDuration(leaseMs),
     ...notes.flatMap((note) => {
       const alone = note.unstarted ? '-' : note.alone === undefined ? '' : Number(note.alone)
       return [note.id, note.token, `${alone}${packReport(note)}`]
@@ -359,11 +359,11 @@ export function packNotes(notes: readonly contract.LeaseNote[], lease: number): 
 
 /** The arguments of `recover.lua` from the fourth on. */
 export function packRecovery(options: contract.RecoverOptions): string[] {
-  const { forgiving, holder = '', until = '', unread = '', cause, effects, lease, by } = options
+  const { forgiving, holder = '', until = '', unread = '', cause, effects, leaseMs, by } = options
   const error = { ...WORKER_DIED, ...(cause !== undefined && { message: `its process ${cause}` }) }
   // The script adds the number of the run in front.
   const rest = `,${JSON.stringify(error).slice(1)}`
-  const till = lease === undefined ? String(until) : `${until}|${packDuration(lease)}`
+  const till = leaseMs === undefined ? String(until) : `${until}|${packDuration(leaseMs)}`
   const noted = by === undefined ? till : `${till}+`
   return [rest, forgiving ? '1' : '', holder, noted, unread, packEffects(effects)]
 }
@@ -371,12 +371,12 @@ export function packRecovery(options: contract.RecoverOptions): string[] {
 /**
  * What a call says of effects, in the form that `delivery.lua` reads.
  *
- * @param lease of the jobs that the call claims: one letter says that hooks have the same
+ * @param leaseMs of the jobs that the call claims: one letter says that hooks have the same
  */
-export function packEffects(wanted: contract.EffectsWanted | undefined, lease?: number): string {
+export function packEffects(wanted: contract.EffectsWanted | undefined, leaseMs?: number): string {
   if (wanted === undefined) return ''
-  const own = wanted.lease === undefined ? 'e' : `e${packDuration(wanted.lease)}`
-  const head = wanted.lease !== undefined && wanted.lease === lease ? 'w' : own
+  const own = wanted.leaseMs === undefined ? 'e' : `e${packDuration(wanted.leaseMs)}`
+  const head = wanted.leaseMs !== undefined && wanted.leaseMs === leaseMs ? 'w' : own
   return wanted.done === undefined ? head : `${head}\n${packNames(wanted.done)}`
 }
 

@@ -33,8 +33,8 @@ export class RedisSchedules implements Schedules {
     this.#writing = writing
   }
 
-  async due(partition: string, limit: number, lease: number): Promise<DueSchedules> {
-    const args = [String(Math.min(limit, MAX_DUE)), packDuration(lease), packStep()]
+  async due(partition: string, limit: number, leaseMs: number): Promise<DueSchedules> {
+    const args = [String(Math.min(limit, MAX_DUE)), packDuration(leaseMs), packStep()]
     const reply = await this.#scripts.run('due', partition, args)
     const [at, next, ids, definitions, states, runs, flows] = reply as Due
     const due = ids.map((id, i) => readSchedule(id, i, [definitions, states, runs]))

@@ -45,10 +45,10 @@ export class Surveys {
     caller: string,
     partitions: readonly Surveyed[],
     announced?: Announced,
-    lease?: number,
+    leaseMs?: number,
   ): Promise<Survey> {
-    if (!this.#scripts.transport.isWhole) return this.#eachAlone(caller, partitions, announced, lease)
-    return this.#ask(this.#scripts.keys.meta('workers'), caller, partitions, announced, lease)
+    if (!this.#scripts.transport.isWhole) return this.#eachAlone(caller, partitions, announced, leaseMs)
+    return this.#ask(this.#scripts.keys.meta('workers'), caller, partitions, announced, leaseMs)
   }
 
   /** Asks for each partition alone, so that a node that is away does not hide the findings of the others. */
@@ -56,11 +56,11 @@ export class Surveys {
     caller: string,
     partitions: readonly Surveyed[],
     announced: Announced | undefined,
-    lease: number | undefined,
+    leaseMs: number | undefined,
   ): Promise<Survey> {
     const announcing = announced && this.#registry.announce(announced.worker, announced.ttl)
     const asking = partitions.map((each) =>
-      this.#ask(this.#scripts.keys.of(each.partition, 'jobs'), caller, [each], undefined, lease),
+      this.#ask(this.#scripts.keys.of(each.partition, 'jobs'), caller, [each], undefined, leaseMs),
     )
     const [[known], answers] = await Promise.all([
       Promise.allSettled([announcing]),
@@ -86,13 +86,13 @@ export class Surveys {
     caller: string,
     partitions: readonly Surveyed[],
     announced: Announced | undefined,
-    lease: number | undefined,
+    leaseMs: number | undefined,
   ): Promise<Survey> {
     const ttl = announced === undefined ? '' : packDuration(announced.ttl)
     const keys = announced?.worker.keys ?? []
     const reply = await this.#scripts.on(key, 'survey', [
       caller,
-      lease === undefined ? ttl : `${ttl}|${packDuration(lease)}`,
+      leaseMs === undefined ? ttl : `${ttl}|${packDuration(leaseMs)}`,
       announced === undefined ? '' : JSON.stringify(announced.worker),
       String(keys.length),
       ...packAges(this.#retentions.retention),

@@ -8,7 +8,7 @@ import type { JobOptions, Keep } from '../../../model/record.ts'
 import { readLaneName } from '../../contract/rules/unreadable.ts'
 import {
   MAX_ITEMS,
-  MOVE_LEASE,
+  MOVE_LEASE_MS,
   MOVED_LEAST,
   MOVED_MEMORY,
   type MovedPlace,
@@ -108,7 +108,7 @@ export class SqliteMoves implements Moves {
       for (const { seq } of database.all<Pick<JobRow, 'seq'>>(due, id, now)) {
         const job = moving(partition, database.get<GoneRow>(show, seq)!)
         if (room.take([{ bytes: Buffer.byteLength(job.text) }]).length === 0) break
-        database.run(lend, seq, id, now + MOVE_LEASE)
+        database.run(lend, seq, id, now + MOVE_LEASE_MS)
         jobs.push(job)
       }
       return jobs
@@ -162,7 +162,7 @@ function take(partition: Partition, id: string, to: string, room: Room, jobs: Mo
     const job = moving(partition, database.get<GoneRow>(show, row.seq)!)
     if (job.to !== to || !isOnItsWay(partition, row)) return 'missing'
     if (room.take([{ bytes: Buffer.byteLength(job.text) }]).length === 0) return 'left'
-    database.run(lend, row.seq, partition.id, now + MOVE_LEASE)
+    database.run(lend, row.seq, partition.id, now + MOVE_LEASE_MS)
     jobs.push(job)
     return 'taken'
   }
@@ -179,7 +179,7 @@ function take(partition: Partition, id: string, to: string, room: Room, jobs: Mo
   forgetPayload(database, row.apart)
   const { payload, apart } = keepPayload(database, text)
   database.run(leave, now, to, JSON.stringify({ movedAt }), payload, apart, row.seq)
-  database.run(lend, row.seq, partition.id, now + MOVE_LEASE)
+  database.run(lend, row.seq, partition.id, now + MOVE_LEASE_MS)
   tell(partition, 'moved', [id])
   jobs.push({ id, from: partition.name, to, movedAt, text })
   return 'taken'

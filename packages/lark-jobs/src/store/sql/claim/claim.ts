@@ -21,17 +21,17 @@ import { ACTIVE, NOT_STARTED, STARTED } from '../states.ts'
 import { findLease, heldJobs, openLease } from './lease.ts'
 import { type Found, nextInTurn, nextJobs } from './order.ts'
 
-const lease = `UPDATE jobs SET state = ${ACTIVE}, runs = runs + 1, token = ?, ahead = ?`
+const claimAny = `UPDATE jobs SET state = ${ACTIVE}, runs = runs + 1, token = ?, ahead = ?`
 const hold = `UPDATE jobs SET ahead = ${NOT_STARTED} WHERE seq IN (SELECT value FROM json_each(?))`
-const leaseOne = `${lease} WHERE seq = ?`
-const leaseMany = `${lease} WHERE seq IN (SELECT value FROM json_each(?))`
+const claimOne = `${claimAny} WHERE seq = ?`
+const claimMany = `${claimAny} WHERE seq IN (SELECT value FROM json_each(?))`
 
 export function claim(partition: Partition, want: Want, token: string): LeasedJob[] {
   const found = partition.paused ? [] : take(partition, want, token)
   if (found.length === 0) return []
   const seqs = found.map((row) => row.seq)
-  openLease(partition, token, seqs, want.lease)
-  partition.lease(found)
+  openLease(partition, token, seqs, want.leaseMs)
+  partition.claimed(found)
   const suspects = found.filter(isSuspectRow)
   if (partition.listened !== undefined) tell(partition, 'started', startedOf(partition, found, want.limit))
   if (suspects.length > 0) partition.database.run(hold, list(suspects.map((row) => row.seq)))
@@ -79,8 +79,8 @@ function takeInTurn(partition: Partition, want: Want, token: string): Found[] {
 }
 
 function setActive(database: Database, seqs: readonly number[], token: string, ahead: JobRow['ahead']): void {
-  if (seqs.length === 1) database.run(leaseOne, token, ahead, seqs[0]!)
-  if (seqs.length > 1) database.run(leaseMany, token, ahead, list(seqs))
+  if (seqs.length === 1) database.run(claimOne, token, ahead, seqs[0]!)
+  if (seqs.length > 1) database.run(claimMany, token, ahead, list(seqs))
 }
 
 /** The jobs that a call claimed and still holds: the answer if the call is sent again. */

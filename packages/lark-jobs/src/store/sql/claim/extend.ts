@@ -19,7 +19,7 @@ const start = 'UPDATE jobs SET ahead = ? WHERE seq = ?'
 
 type HeldRow = Pick<JobRow, 'seq' | 'ahead' | 'asked' | 'crashes' | 'options'>
 
-export function extend(partition: Partition, notes: readonly LeaseNote[], lease: number): Extension {
+export function extend(partition: Partition, notes: readonly LeaseNote[], leaseMs: number): Extension {
   const { database } = partition
   const extension: Extension = { lost: [], notices: [] }
   const renewed = new Set<string>()
@@ -34,7 +34,7 @@ export function extend(partition: Partition, notes: readonly LeaseNote[], lease:
       extension.lost.push(id)
       continue
     }
-    if (!renewed.has(token)) renewLease(partition, token, lease)
+    if (!renewed.has(token)) renewLease(partition, token, leaseMs)
     renewed.add(token)
     const ahead = unstarted ? row.ahead : startOf(row, alone)
     if (ahead !== row.ahead) database.run(start, ahead, row.seq)

@@ -73,20 +73,20 @@ function nextAged(partition: Partition, lane: string, most: number, aging: numbe
  *
  * @param want the permits for each limiter, and whether priorities age
  * @param room how many bytes of payload the claim may have
- * @param lease called to take jobs out of their lines, before the next jobs are searched
+ * @param leave called to take jobs out of their lines, before the next jobs are searched
  */
 export function nextInTurn(
   partition: Partition,
   most: number,
   { permits = {}, aging }: Pick<Want, 'permits' | 'aging'>,
   room: Room,
-  lease: (jobs: Found[]) => void,
+  leave: (jobs: Found[]) => void,
 ): Found[] {
   const jobs: Found[] = []
   const left = new Map(Object.entries(permits))
   function begin(next: Found[], among: number): Found[] {
     const begun = room.take(next, among)
-    lease(begun)
+    leave(begun)
     return begun
   }
   for (const { name } of partition.database.all<LaneRow>(awake, partition.id, partition.now))

@@ -71,8 +71,8 @@ function takeBackAll(partition: Partition, options: RecoverOptions, recovery: Re
   note(partition, taken, options.by)
   keepDoubts(partition, doubted)
   if (doubted.length > 0) recovery.doubted = doubted
-  const lease = nextLeaseEnd(partition)
-  if (lease !== undefined) recovery.nextLeaseEnd = lease
+  const left = nextLeaseEnd(partition)
+  if (left !== undefined) recovery.nextLeaseEnd = left
 }
 
 /** Notes with the workers what was taken back from them. @param taken ids of jobs, by worker */
@@ -89,10 +89,10 @@ function note(partition: Partition, taken: ReadonlyMap<string, readonly string[]
  * Until when leases last that have not been renewed since a silence. 0: there was none, or the dead are
  * known.
  */
-function graceFor(partition: Partition, { lease, holder, unread }: RecoverOptions): number {
-  if (lease === undefined || holder !== undefined || unread !== undefined) return 0
-  hearIn(partition.database, [{ partition: partition.name }], lease, partition.now)
-  return graceOf(partition, lease)
+function graceFor(partition: Partition, { leaseMs, holder, unread }: RecoverOptions): number {
+  if (leaseMs === undefined || holder !== undefined || unread !== undefined) return 0
+  hearIn(partition.database, [{ partition: partition.name }], leaseMs, partition.now)
+  return graceOf(partition, leaseMs)
 }
 
 function which(partition: Partition, { holder, unread }: RecoverOptions): Iterable<Lease> {

@@ -31,17 +31,17 @@ export function hasLease({ nextLeaseEnd }: Finding): boolean {
 export function hearIn(
   database: Database,
   asked: readonly Pick<Finding, 'partition'>[],
-  lease: number,
+  leaseMs: number,
   now: number,
 ): void {
   if (asked.length === 0) return
-  database.run(hear, list(asked.map(({ partition }) => partition)), now, lease, silenceOf(lease))
+  database.run(hear, list(asked.map(({ partition }) => partition)), now, leaseMs, silenceOf(leaseMs))
 }
 
 /** Until when leases last that have not been renewed since the last silence; 0 if there was none. */
-export function graceOf({ database, id }: Partition, lease: number): number {
+export function graceOf({ database, id }: Partition, leaseMs: number): number {
   const { silentAt } = database.get<{ silentAt: number | null }>(findSilence, id)!
-  return silentAt === null ? 0 : silentAt + lease
+  return silentAt === null ? 0 : silentAt + leaseMs
 }
 
 /** Whether a job was taken back after a silence before. */

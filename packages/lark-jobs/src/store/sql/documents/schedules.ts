@@ -66,12 +66,12 @@ export class SqliteSchedules implements Schedules {
     this.#on = on
   }
 
-  async due(name: string, limit: number, lease: number): Promise<DueSchedules> {
+  async due(name: string, limit: number, leaseMs: number): Promise<DueSchedules> {
     const nothing: DueSchedules = { at: this.#on.database().now(), due: [], flows: [] }
     // Of all workers that ask at the same time, one is handed the schedules, and the others write nothing.
     const seen = await this.#on.look(name, nothing, (partition) => dueOf(partition, limit))
     if (seen.nextTick !== 0) return seen
-    return this.#on.change(name, (partition) => handOut(partition, Math.min(limit, MAX_DUE), lease))
+    return this.#on.change(name, (partition) => handOut(partition, Math.min(limit, MAX_DUE), leaseMs))
   }
 
   write(
@@ -121,14 +121,14 @@ export class SqliteSchedules implements Schedules {
   }
 }
 
-function handOut(partition: Partition, limit: number, lease: number): DueSchedules {
+function handOut(partition: Partition, limit: number, leaseMs: number): DueSchedules {
   const { database, id, now } = partition
   const heads = database.all<{ seq: number; bytes: number }>(findDue, id, now, limit)
   const flowHeads = dueFlows(partition)
   const room = new Room()
   // Large schedules leave half of the answer to flows that are due.
   const seqs = room.take(heads, flowHeads.length > 0 ? 2 : 1).map(({ seq }) => seq)
-  const until = now + Math.ceil(lease)
+  const until = now + Math.ceil(leaseMs)
   const flows = lendFlows(partition, room.take(flowHeads), until)
   if (seqs.length > 0) database.run(lend, until, list(seqs))
   noteNext(partition)

@@ -27,7 +27,7 @@ import {
   type EffectsWanted,
   MAX_HOOKS,
   MAX_ITEMS,
-  MEMBER_LEASE,
+  MEMBER_LEASE_MS,
   RESEND_MEMORY,
   UNKEPT_MEMORY,
 } from '../../contract/store.ts'
@@ -48,7 +48,7 @@ const find = (kind: EffectKind, bytes: string, most: number) => `
   WHERE effects.partition = ? AND kind = '${kind}' AND at <= ? AND at IS NOT NULL ORDER BY at LIMIT ${most}`
 const findHooks = find('hook', shownBytes, MAX_HOOKS)
 const findMembers = find('member', `${keptBytes} AS bytes`, MAX_ITEMS)
-const lease = 'UPDATE effects SET at = ? WHERE kind = ? AND seq IN (SELECT value FROM json_each(?))'
+const postpone = 'UPDATE effects SET at = ? WHERE kind = ? AND seq IN (SELECT value FROM json_each(?))'
 const showHooks = `
   SELECT ${columns}, result, progress, ${payload} FROM jobs WHERE seq IN (SELECT value FROM json_each(?))`
 const showMembers = `
@@ -146,7 +146,7 @@ export function isOnItsWay({ database }: Partition, { seq }: Pick<JobRow, 'seq'>
 export function exchangeEffects(partition: Partition, wanted: EffectsWanted | undefined): Effect[] {
   if (wanted === undefined) return []
   if (wanted.done !== undefined && wanted.done.length > 0) acknowledge(partition, wanted.done)
-  return wanted.lease === 0 ? [] : handOut(partition, wanted.lease)
+  return wanted.leaseMs === 0 ? [] : handOut(partition, wanted.leaseMs)
 }
 
 /** Milliseconds until there is an effect to hand out; undefined if there is none. */
@@ -220,7 +220,7 @@ function handOut(partition: Partition, ms: number | undefined): Effect[] {
   const take = (kind: EffectKind, found: ReturnType<typeof dueOf>, among: number, until: number) => {
     const due = room.take(found, among).map(({ seq }) => seq)
     if (due.length === 0) return []
-    database.run(lease, until, kind, list(due))
+    database.run(postpone, until, kind, list(due))
     const rows = new Map<number, ShownRow>()
     for (const row of database.all<ShownRow>(kind === 'hook' ? showHooks : showMembers, list(due)))
       rows.set(row.seq, row)
@@ -230,7 +230,7 @@ function handOut(partition: Partition, ms: number | undefined): Effect[] {
   // Large hooks leave half of the answer to members that are due.
   const among = dueMembers.length > 0 ? 2 : 1
   const hooks = ms === undefined ? [] : take('hook', dueOf(findHooks), among, now + ms)
-  const members = take('member', dueMembers, 1, now + MEMBER_LEASE)
+  const members = take('member', dueMembers, 1, now + MEMBER_LEASE_MS)
   refresh(partition)
   if (ms !== undefined) partition.owes = false
   return [

@@ -81,11 +81,11 @@ export class SqliteLimiters implements Limiters {
     return database.write(() => permit(database, limiter, call))
   }
 
-  async keep(limiter: string, holder: string, lease: number): Promise<boolean> {
+  async keep(limiter: string, holder: string, leaseMs: number): Promise<boolean> {
     const database = this.#database()
     return database.write(() => {
       const now = database.now()
-      return database.run(renew, limiter, holder, now, now + lease) > 0
+      return database.run(renew, limiter, holder, now, now + leaseMs) > 0
     })
   }
 
@@ -123,7 +123,7 @@ function freeFor(
 
 function permit(database: Database, limiter: string, call: PermitCall): Permitted {
   const now = database.now()
-  const { holder, number, after, limits, held, wanted, each = 1, unused = [], lease } = call
+  const { holder, number, after, limits, held, wanted, each = 1, unused = [], leaseMs } = call
   checkLimits(limits)
   const last = database.get<LimiterRow>(find, limiter, holder, now)
   if (last !== undefined && last.number > number) throw new Error('a permit call older than the last')
@@ -155,11 +155,11 @@ function permit(database: Database, limiter: string, call: PermitCall): Permitte
     wait = isByLimits ? (within.wait ?? null) : null
     if (granted > 0) database.run(endWait, limiter, String(each))
     else if (each <= mostOf(limits))
-      database.run(keepWait, limiter, String(each), now, now + lease + (wait ?? 0))
+      database.run(keepWait, limiter, String(each), now, now + leaseMs + (wait ?? 0))
   }
   database.run(forget, now)
   const uses = isAgain ? last.held : held + granted
-  database.run(keepHeld, limiter, holder, now + lease, number, uses, granted, wait, mark, since)
+  database.run(keepHeld, limiter, holder, now + leaseMs, number, uses, granted, wait, mark, since)
   return { granted, ...(wait !== null && { wait }), ...(mark !== null && { mark }) }
 }
 

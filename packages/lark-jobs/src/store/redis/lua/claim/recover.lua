@@ -19,7 +19,7 @@
 -- Cost     O(n log m) for n jobs taken back among m claims, and n effects; O(m) for the claims of one caller
 -- needs: start, lanes, consequences, end, retain, lease, minute, ring, effects, delivery, rouse, silence, doubts
 
-local till, lease, notes = string.match(ARGV[7], '^([^|+]*)|?(%d*)(%+?)$')
+local till, lease_ms, notes = string.match(ARGV[7], '^([^|+]*)|?(%d*)(%+?)$')
 local is_unread, is_over = ARGV[8] ~= '', till ~= '' and now > tonumber(till)
 local taken, crashed, doubted, from = { pending = {}, failed = {}, cancelled = {} }, {}, {}, {}
 
@@ -107,7 +107,7 @@ local heard = 0
 if not is_over then
   local vain = is_unread and withdraw_offer() and 1 or 0
   local count_taken = 0
-  local grace = lease ~= '' and ARGV[6] == '' and not is_unread and hear(tonumber(lease)) or 0
+  local grace = lease_ms ~= '' and ARGV[6] == '' and not is_unread and hear(tonumber(lease_ms)) or 0
   for _, token in ipairs(tokens()) do
     local score = grace > 0 and tonumber(redis.call('ZSCORE', key('leases'), token))
     local is_silent = grace > 0 and score <= grace

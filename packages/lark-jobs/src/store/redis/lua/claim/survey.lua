@@ -22,8 +22,8 @@
 -- Cost     O(n log m) for n partitions, m waiting
 -- needs: start, known, visit, line, order, lanes, pause, silence
 
-local ttl, lease = string.match(ARGV[3], '^(%d*)|?(%d*)$')
-lease = tonumber(lease)
+local ttl, lease_ms = string.match(ARGV[3], '^(%d*)|?(%d*)$')
+lease_ms = tonumber(lease_ms)
 local ages = table.concat({ ARGV[6], ARGV[7], ARGV[8] }, ',')
 
 -- The first time in a sorted set of times; nothing if the set is empty.
@@ -101,8 +101,8 @@ local function look(waits, prunes, own)
   end
   if found > 3 then
     ends = rest_until('leases')
-    if lease and ends >= 0 then
-      hear(lease)
+    if lease_ms and ends >= 0 then
+      hear(lease_ms)
     end
     for _, name in ipairs({ 'effects:hook', 'effects:member', 'effects:bundle' }) do
       local rest = rest_until(name)

@@ -8,7 +8,7 @@
 -- Cost     O(log h) for h holders
 -- needs: start
 
-local holders, ends, lease = key('holders'), key('ends'), tonumber(ARGV[3])
+local holders, ends, lease_ms = key('holders'), key('ends'), tonumber(ARGV[3])
 local till = redis.call('ZSCORE', ends, ARGV[2])
 if not till or tonumber(till) <= now then
   return 0
@@ -16,9 +16,9 @@ end
 -- This is first because a full server allows this write. After a write, the server allows the rest of a
 -- script.
 redis.call('ZREM', ends, ARGV[2])
-redis.call('ZADD', ends, now + lease, ARGV[2])
-if redis.call('PTTL', ends) < 2 * lease then
-  redis.call('PEXPIRE', ends, 2 * lease)
-  redis.call('PEXPIRE', holders, 2 * lease)
+redis.call('ZADD', ends, now + lease_ms, ARGV[2])
+if redis.call('PTTL', ends) < 2 * lease_ms then
+  redis.call('PEXPIRE', ends, 2 * lease_ms)
+  redis.call('PEXPIRE', holders, 2 * lease_ms)
 end
 return 1

@@ -29,12 +29,12 @@ local function parse(text)
 end
 
 local function renew()
-  local lease = tonumber(ARGV[4])
-  redis.call('ZADD', ends, now + lease, ARGV[2])
+  local lease_ms = tonumber(ARGV[4])
+  redis.call('ZADD', ends, now + lease_ms, ARGV[2])
   -- A limiter that no holder uses leaves no data. Its keys expire when the longest lease has ended.
-  if redis.call('PTTL', ends) < 2 * lease then
-    redis.call('PEXPIRE', ends, 2 * lease)
-    redis.call('PEXPIRE', holders, 2 * lease)
+  if redis.call('PTTL', ends) < 2 * lease_ms then
+    redis.call('PEXPIRE', ends, 2 * lease_ms)
+    redis.call('PEXPIRE', holders, 2 * lease_ms)
   end
 end
 

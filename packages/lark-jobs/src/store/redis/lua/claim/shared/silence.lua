@@ -5,16 +5,16 @@
 
 -- Notes that a worker has asked, if there are leases. Returns until when leases last that have not been
 -- renewed since the last silence, or 0.
-local function hear(lease)
+local function hear(lease_ms)
   local first = redis.call('ZRANGE', key('leases'), 0, 0, 'WITHSCORES')[2]
   local heard, silent = unpack(redis.call('HMGET', key('settings'), 'heard', 'silent'))
   local at = string.format('%.0f', now)
-  if first and now - math.max(tonumber(heard) or 0, first - lease) > lease / 3 + 1000 then
+  if first and now - math.max(tonumber(heard) or 0, first - lease_ms) > lease_ms / 3 + 1000 then
     silent = at
     redis.call('HSET', key('settings'), 'silent', at)
   end
   if first then
     redis.call('HSET', key('settings'), 'heard', at)
   end
-  return silent and tonumber(silent) + lease or 0
+  return silent and tonumber(silent) + lease_ms or 0
 end

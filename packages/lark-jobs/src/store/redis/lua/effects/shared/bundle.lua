@@ -88,7 +88,7 @@ local function hand_out_bundles(answer, most, handed)
       break
     else
       most, handed[#handed + 1] = most - count, bundle
-      leases[#leases + 1], leases[#leases + 2] = string.format('%.0f', now + MEMBER_LEASE), bundle
+      leases[#leases + 1], leases[#leases + 2] = string.format('%.0f', now + MEMBER_LEASE_MS), bundle
     end
   end
   if #gone > 0 then

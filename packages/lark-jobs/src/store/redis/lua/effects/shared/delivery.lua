@@ -13,7 +13,7 @@ local left, taken = MAX_BYTES, 0
 -- Hands out the effects of one kind that are due longest, and appends { kind; jobs as in show.lua } to
 -- `answer`, once for each state. `most`: how many at most. `floor`: how many bytes must be left. Returns how
 -- many it has handed out.
-local function hand_out(answer, kind, most, lease, floor)
+local function hand_out(answer, kind, most, lease_ms, floor)
   local name = key('effects:' .. kind)
   local ids = most > 0 and redis.call('ZRANGE', name, '-inf', now, 'BYSCORE', 'LIMIT', 0, most) or {}
   if #ids == 0 then
@@ -25,7 +25,7 @@ local function hand_out(answer, kind, most, lease, floor)
   for _, state in ipairs(ENDED_STATES) do
     scores[state] = ends_of(state, ids)
   end
-  local texts, until_then = {}, string.format('%.0f', now + lease)
+  local texts, until_then = {}, string.format('%.0f', now + lease_ms)
   for _, each in ipairs({ 'errors', 'results' }) do
     texts[#texts + 1] = redis.call('EXISTS', key(each)) == 1 and key(each) or nil
   end
@@ -95,23 +95,23 @@ end
 -- takes some, or 0 if it takes no effects; then, from the next line on, the effects that were delivered.
 -- Returns the effects that are handed out, or nothing.
 local function serve(wanted)
-  local lease, names = string.match(wanted, '^e(%d*)\n?(.*)$')
+  local lease_ms, names = string.match(wanted, '^e(%d*)\n?(.*)$')
   effects().acknowledge(names)
-  lease = tonumber(lease)
-  if lease == 0 then
+  lease_ms = tonumber(lease_ms)
+  if lease_ms == 0 then
     return
   end
-  effects().owed.is = effects().owed.is and not lease
+  effects().owed.is = effects().owed.is and not lease_ms
   local answer = {}
   -- Large hooks leave half of the answer to members that are due.
-  local member_at = lease and tonumber(redis.call('ZRANGE', key('effects:member'), 0, 0, 'WITHSCORES')[2])
+  local member_at = lease_ms and tonumber(redis.call('ZRANGE', key('effects:member'), 0, 0, 'WITHSCORES')[2])
   local is_due = member_at and member_at <= now
-  hand_out(answer, 'hook', lease and MAX_HOOKS or 0, lease or 0, is_due and MAX_BYTES / 2 or 0)
+  hand_out(answer, 'hook', lease_ms and MAX_HOOKS or 0, lease_ms or 0, is_due and MAX_BYTES / 2 or 0)
   if #effects().fresh > 0 then
     hand_out_fresh(answer)
   end
   local most = MAX_ITEMS - #effects().fresh - effects().fresh.count
-  most = most - hand_out(answer, 'member', most, MEMBER_LEASE, 0)
+  most = most - hand_out(answer, 'member', most, MEMBER_LEASE_MS, 0)
   effects().hand_out_bundles(answer, most, effects().fresh.bundles)
   return #answer > 0 and answer or nil
 end

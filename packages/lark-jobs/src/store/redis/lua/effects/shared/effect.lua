@@ -39,7 +39,7 @@ local function write_bundles(groups, takes)
     end
     local is_fresh = takes and #fresh + fresh.count + count <= MAX_ITEMS
     owed.is = owed.is or not is_fresh and (next_effect() or math.huge) > now
-    local due = is_fresh and string.format('%.0f', now + MEMBER_LEASE) or at
+    local due = is_fresh and string.format('%.0f', now + MEMBER_LEASE_MS) or at
     local bundle = keep_bundle('effects:bundle', due, group.head, group.runs, at)
     if is_fresh then
       fresh.bundles[#fresh.bundles + 1], fresh.count = bundle, fresh.count + count
@@ -55,7 +55,7 @@ local function write_effects(state, ids, how, takes, away)
   local hooked = how == 'untold' and redis.call('HMGET', key('hooked'), unpack(ids)) or {}
   local hooks, members, ended, reasons, end_of = {}, {}, {}, {}, state .. '|' .. at
   local is_fresh = takes and state == 'completed' and #fresh + fresh.count + #ids <= MAX_ITEMS
-  local due = is_fresh and string.format('%.0f', now + MEMBER_LEASE) or at
+  local due = is_fresh and string.format('%.0f', now + MEMBER_LEASE_MS) or at
   for i, id in ipairs(ids) do
     local is_member = away[id]
     if is_member then

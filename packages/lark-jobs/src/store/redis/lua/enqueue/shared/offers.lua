@@ -19,7 +19,7 @@ local function hand(ids, records)
       break
     end
     local offer = redis.call('HGET', key('offers'), caller)
-    local number, room, lease = string.match(offer or '', '^(%d+)|(%d+)|(%d+)$')
+    local number, room, lease_ms = string.match(offer or '', '^(%d+)|(%d+)|(%d+)$')
     local part, message, bytes = {}, { partition, (number or '') .. HALF, '' }, 0
     for i = handed + 1, math.min(handed + (tonumber(room) or 0), #ids) do
       bytes = bytes + payloads().bytes_of(records[i])
@@ -36,7 +36,7 @@ local function hand(ids, records)
     local heard = redis.pcall('PUBLISH', prefix .. 'bell:' .. caller, #part > 0 and table.concat(message, '\30') or partition)
     if type(heard) == 'number' and heard > 0 then
       if #part > 0 then
-        open_claim(caller .. '.' .. number .. HALF, part, 0, {}, now + tonumber(lease))
+        open_claim(caller .. '.' .. number .. HALF, part, 0, {}, now + tonumber(lease_ms))
         handed = handed + #part
       else
         rung = rung + 1
