@@ -20,6 +20,10 @@ import { afterAll } from 'vitest'
 
 export const packageFolder = join(dirname(fileURLToPath(import.meta.url)), '..')
 export const bin = join(packageFolder, 'dist/bin.js')
+/** The version of this package. */
+export const { version } = JSON.parse(readFileSync(join(packageFolder, 'package.json'), 'utf8')) as {
+  version: string
+}
 
 const created: string[] = []
 afterAll(() => {

@@ -1,6 +1,6 @@
 import { basename, join } from 'node:path'
 import { expect, test } from 'vitest'
-import { App, bin, command, packageFolder } from './app.ts'
+import { App, bin, command, packageFolder, version } from './app.ts'
 
 const app = new App({
   'lark.config.js': "throw new Error('the configuration was imported')",
@@ -59,5 +59,5 @@ test('lark list loads five files, and nothing slow, if the cache has all command
 
 test('the file that npm links as lark is the program', async () => {
   const { stdout } = await app.node([join(packageFolder, 'bin/lark.js'), '--version'])
-  expect(stdout).toBe('@s18i/lark 0.0.0\n')
+  expect(stdout).toBe(`@s18i/lark ${version}\n`)
 })
