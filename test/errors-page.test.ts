@@ -26,7 +26,7 @@ it('has a text in each entry', () => {
 
 it('has an entry for every code that other pages name', () => {
   const known = new Set([...Object.keys(codes), 'LARK_UNKNOWN_KEY', 'NO_SUCH_USER'])
-  const variables = /^(LARK_|NEXT_|REDIS_|NODE_|NO_COLOR|FORCE_COLOR|REPORT_|SMTP_|QUEUE_)/
+  const variables = /^(LARK_|NEXT_|REDIS_|NODE_|NO_COLOR|FORCE_COLOR|REPORT_|SMTP_|QUEUE_|\w+_URL$)/
   for (const file of ['README.md', ...filesBelow('docs', '.md').map((name) => `docs/${name}`)]) {
     const words = [...read(file).matchAll(/`([A-Z]+(?:_[A-Z]+)+)`/g)].map((match) => match[1]!)
     expect(

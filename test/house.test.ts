@@ -54,6 +54,8 @@ const floors: Record<string, string[][]> = {
       'stub.ts',
       'completion.ts',
     ],
+    // what `lark init` writes
+    ['init/*'],
     ['commands/*'],
     ['call.ts'],
     ['application.ts'],

@@ -24,6 +24,7 @@ await build({
     internal: 'src/internal.ts',
     otel: 'src/otel.ts',
     testing: 'src/testing.ts',
+    init: 'src/commands/init.ts',
     'lease-watch': 'src/worker/lease/lease-watch.ts',
     'supervised-guard': 'src/supervisor/guard.ts',
     'health-thread': 'src/telemetry/health/health-thread.ts',

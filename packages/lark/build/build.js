@@ -21,5 +21,6 @@ await build({
     program: ['src/bin.ts'],
     command: ['src/index.ts', 'src/metadata.ts'],
     scanner: ['src/scanner.ts', 'src/holding.ts'],
+    init: ['src/init/steps.ts'],
   },
 })

@@ -11,6 +11,7 @@ import { type Called, CONTEXT, type CommandClass, type CommandInput } from './co
 import { CompleteCommand } from './commands/complete.ts'
 import { CompletionCommand } from './commands/completion.ts'
 import { HelpCommand } from './commands/help.ts'
+import { InitCommand } from './commands/init.ts'
 import { ListCommand } from './commands/list.ts'
 import { MakeCommand } from './commands/make-command.ts'
 import { type ConfigOptions, findConfig, loadConfig } from './config.ts'
@@ -73,7 +74,14 @@ export async function callFor(key: string, given: CommandInput, options: Call): 
  * an unknown name. For completion, nobody waits for them.
  */
 async function openCatalog(name: string, { commands, ...options }: Omit<Call, 'console'>) {
-  const own = entriesOf([ListCommand, HelpCommand, MakeCommand, CompletionCommand, CompleteCommand])
+  const own = entriesOf([
+    ListCommand,
+    HelpCommand,
+    InitCommand,
+    MakeCommand,
+    CompletionCommand,
+    CompleteCommand,
+  ])
   if (commands) {
     const project = { folder: options.cwd ?? process.cwd(), config: {} }
     return new Catalog(project, [...own, ...entriesOf(commands)])

@@ -63,8 +63,14 @@ export const larkErrors = {
   COMMAND_FAILED_TO_LOAD: "A command's file threw an error while it was imported.",
   PROMPT_CANCELLED: 'Somebody left a question with Ctrl-C or Escape.',
   ANSWER_INVALID: 'A test has no answer, or a wrong one, for a question that its command asks.',
-  FILE_EXISTS: 'A make: command would have overwritten a file.',
-  FILE_NOT_WRITTEN: 'A make: command could not write its file.',
+  FILE_EXISTS: 'A make: command, or lark init, would have overwritten a file.',
+  FILE_NOT_WRITTEN: 'A make: command, or lark init, could not write a file.',
+  PACKAGE_INVALID: 'lark init cannot read the package.json, or one of its fields is not what npm takes.',
+  PROJECT_UNCLEAR:
+    'lark init does not know which project is meant: the root of a workspace, or a folder of other things.',
+  PROGRAM_TAKEN: 'The project depends on another package whose program is called lark.',
+  NOT_INSTALLED: 'lark init needs packages that the project does not have.',
+  INSTALL_FAILED: 'The package manager that lark init called failed.',
 } as const
 
 export type LarkErrorCode = keyof typeof larkErrors

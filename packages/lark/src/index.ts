@@ -16,6 +16,7 @@ export { type Called, Command, type CommandClass, type CommandInput, type Comman
 export { defineConfig, type LarkConfig } from './config.ts'
 export { Console, type ConsoleOptions, type Reader, type Style, type Writer } from './console.ts'
 export { LarkError, type LarkErrorCode, type LarkErrorOptions, larkErrors } from './errors.ts'
+export type { InitExample, InitPart, InitProject } from './init/part.ts'
 export type { LiveOptions } from './live.ts'
 export type { LineLevel, Log } from './log-console.ts'
 export { MemoryConsole } from './memory-console.ts'

@@ -1,7 +1,7 @@
 /**
  * Finds the packages that extend Lark. A package declares this in its own package.json, and the application
  * needs no wiring: `"lark": { "commands": "./dist/commands", "config": "jobs" }` adds a folder of commands
- * and a section of the configuration file.
+ * and a section of the configuration file. `"init"` names the module of what it adds to `lark init`.
  *
  * Only direct dependencies of the project are considered. They are read from each package.json between the
  * current folder and the root of the workspace, and between the folder of the configuration and that root. If
@@ -22,6 +22,8 @@ export interface LarkPackage {
   commands: string[]
   /** The top-level keys of the configuration file that it reads. */
   config: string[]
+  /** The absolute path of the module that says what `lark init` writes for it. */
+  init?: string
 }
 
 /**
@@ -47,6 +49,7 @@ export function larkPackages(folders: string[], isWhole = false): LarkPackage[] 
         version: json.version ?? '',
         commands: list(json.lark.commands).map((path) => resolve(root, path)),
         config: list(json.lark.config),
+        ...(json.lark.init !== undefined && { init: resolve(root, json.lark.init) }),
       })
     }
   }
@@ -61,8 +64,8 @@ function homesOf(folders: string[], isWhole: boolean): Set<string> {
   return new Set([...lines.flat(), ...roots.flatMap(workspaceFolders)])
 }
 
-/** The folder of a package that the package.json in `home` names. */
-function installed(name: string, home: string): string | undefined {
+/** The folder of a package that the package.json in `home` names; undefined if it is not installed. */
+export function installed(name: string, home: string): string | undefined {
   for (const folder of foldersUpward(home)) {
     const root = join(folder, 'node_modules', name)
     if (existsSync(join(root, 'package.json'))) return root

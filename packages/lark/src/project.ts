@@ -12,11 +12,12 @@ export interface PackageJson {
   name?: string
   version?: string
   type?: string
+  packageManager?: unknown
   workspaces?: unknown
   dependencies?: Record<string, string>
   devDependencies?: Record<string, string>
   optionalDependencies?: Record<string, string>
-  lark?: { commands?: string | string[]; config?: string | string[] }
+  lark?: { commands?: string | string[]; config?: string | string[]; init?: string }
 }
 
 /** The package.json in `folder`, or undefined if there is none that can be read. */

@@ -4,7 +4,7 @@ import { App, bin, command, installPacked } from './app.ts'
 /** The keys that `lark list` shows, without Lark's own. */
 async function keys(app: App) {
   const { stdout, stderr } = await app.lark('list', '--json')
-  const own = ['completion', 'help', 'list', 'make:command']
+  const own = ['completion', 'help', 'init', 'list', 'make:command']
   const listed: { key: string }[] = JSON.parse(stdout)
   return { keys: listed.map(({ key }) => key).filter((key) => !own.includes(key)), stderr }
 }
@@ -100,6 +100,7 @@ module.exports = Object.fromEntries([['C', C]])`,
       'completion',
       'direct:a',
       'help',
+      'init',
       'list',
       'make:command',
       'root:b',

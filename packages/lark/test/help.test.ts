@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { App, command } from './app.ts'
+import { App, command, version } from './app.ts'
 
 const app = new App({
   'commands/users.js': `import { Command, arg, flag } from '@s18i/lark'
@@ -32,6 +32,7 @@ const list = `Usage  lark KEY [arguments] [flags]
   completion     Print a script with which a shell completes lark
   deploy         Ship it
   help           Show how a command is used
+  init           Set up a project: a configuration, a first job, a first command
   list           List the commands, or those of one namespace
 
 make
@@ -149,11 +150,11 @@ test('--version names Lark and the packages that extend it', async () => {
   })
   expect(await other.lark('--version')).toEqual({
     code: 0,
-    stdout: '@s18i/lark 0.0.0\napp-jobs 1.2.3\n',
+    stdout: `@s18i/lark ${version}\napp-jobs 1.2.3\n`,
     stderr: '',
   })
   const { stdout } = await other.lark('-V', '--json')
-  expect(JSON.parse(stdout)).toEqual({ '@s18i/lark': '0.0.0', 'app-jobs': '1.2.3' })
+  expect(JSON.parse(stdout)).toEqual({ '@s18i/lark': version, 'app-jobs': '1.2.3' })
 })
 
 test('list --json prints the metadata', async () => {
@@ -164,6 +165,7 @@ test('list --json prints the metadata', async () => {
     ['completion', undefined],
     ['deploy', 'commands/deploy.js'],
     ['help', undefined],
+    ['init', undefined],
     ['list', undefined],
     ['make:command', undefined],
     ['users:process', 'commands/users.js'],

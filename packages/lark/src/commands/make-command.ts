@@ -46,9 +46,10 @@ function namesFrom(name: string): { key: string; className: string } {
   return { key: name, className: words.map((word) => word[0]!.toUpperCase() + word.slice(1)).join('') }
 }
 
-type Place = Awaited<ReturnType<typeof stubPlace>>
+type Place = Pick<Awaited<ReturnType<typeof stubPlace>>, 'extension' | 'isModule'>
 
-function stub(key: string, className: string, { extension, isModule }: Place): string {
+/** The text of a first command. */
+export function stub(key: string, className: string, { extension, isModule }: Place): string {
   const start = isModule
     ? "import { arg, Command, flag } from '@s18i/lark'\n\nexport "
     : `const { arg, Command, flag } = require('@s18i/lark')\n\nexports.${className} = `

@@ -1,0 +1,55 @@
+/**
+ * What the compiler of a project asks of new files. Its tsconfig.json is read as text, because it may contain
+ * comments, and so are the files that it extends.
+ */
+import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { dirname, join, resolve } from 'node:path'
+
+export interface CompilerWishes {
+  /** What the paths of imported files end in. */
+  ending: '' | '.js' | '.ts'
+  /** Whether a field of a base class needs the word `override`. */
+  needsOverride: boolean
+}
+
+export function compilerWishes(folder: string): CompilerWishes {
+  const texts = textsOf(join(folder, 'tsconfig.json'))
+  const first = (pattern: RegExp) => texts.map((text) => pattern.exec(text)?.[1]).find(Boolean)
+  const isOn = (option: string) => first(new RegExp(`"${option}"\\s*:\\s*(true|false)`)) === 'true'
+  const resolution = first(/"moduleResolution"\s*:\s*"([^"]+)"/i) ?? first(/"module"\s*:\s*"([^"]+)"/i) ?? ''
+  const namesTypeScript = isOn('allowImportingTsExtensions') || isOn('rewriteRelativeImportExtensions')
+  const ending = namesTypeScript ? '.ts' : /^node(next|\d\d)$/i.test(resolution) ? '.js' : ''
+  return {
+    ending: resolution.toLowerCase() === 'node10' ? '' : ending,
+    needsOverride: isOn('noImplicitOverride'),
+  }
+}
+
+/** The texts of a tsconfig.json and of those that it extends, the nearest first. */
+function textsOf(file: string, depth = 0): string[] {
+  let text: string
+  try {
+    text = readFileSync(file, 'utf8').replace(/^\s*\/\/.*$/gm, '')
+  } catch {
+    return []
+  }
+  const list = /"extends"\s*:\s*(\[[^\]]*\]|"[^"]*")/.exec(text)?.[1] ?? ''
+  const names = [...list.matchAll(/"([^"]*)"/g)].map(([, name]) => name!).reverse()
+  return [text, ...(depth < 5 ? names.flatMap((name) => textsOf(extended(name, file), depth + 1)) : [])]
+}
+
+function extended(name: string, by: string): string {
+  const withEnd = name.endsWith('.json') ? name : `${name}.json`
+  if (/^\.{0,2}\//.test(name)) return resolve(dirname(by), withEnd)
+  const { resolve: find } = createRequire(by)
+  for (const each of [name, withEnd, `${name}/tsconfig.json`]) {
+    try {
+      const path = find(each)
+      if (path.endsWith('.json')) return path
+    } catch {
+      // The package has no such file, or is not installed.
+    }
+  }
+  return ''
+}

@@ -1,0 +1,46 @@
+/** Calls the package manager of a project, so that it adds packages. */
+import { spawn } from 'node:child_process'
+import { existsSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { larkError } from '../errors.ts'
+
+/**
+ * Adds packages, and prints what the package manager prints to stderr. Without a package.json the package
+ * manager would look for one in the folders above, so the folder gets one first. It is removed again if the
+ * package manager fails.
+ *
+ * @param words of the command line
+ * @throws INSTALL_FAILED, and the reason of the signal
+ */
+export async function install(folder: string, words: readonly string[], signal: AbortSignal): Promise<void> {
+  const path = join(folder, 'package.json')
+  const isNew = !existsSync(path)
+  if (isNew) writeFileSync(path, '{\n  "private": true\n}\n', { flag: 'wx' })
+  try {
+    await run(folder, words, signal)
+  } catch (error) {
+    if (isNew) rmSync(path, { force: true })
+    throw error
+  }
+}
+
+function run(
+  folder: string,
+  [program = '', ...words]: readonly string[],
+  signal: AbortSignal,
+): Promise<void> {
+  const line = [program, ...words].join(' ')
+  return new Promise((resolve, reject) => {
+    const fail = (what: string, cause?: unknown) =>
+      reject(larkError('INSTALL_FAILED', `${line} ${what}`, { cause, hint: 'lark init has written nothing' }))
+    // On Windows, package managers are scripts, which only a shell starts.
+    const shell = process.platform === 'win32'
+    const child = spawn(program, words, { cwd: folder, stdio: ['ignore', 2, 2], signal, shell })
+    child.on('error', (error) => (signal.aborted ? reject(signal.reason) : fail('cannot be started', error)))
+    child.on('close', (code, killedBy) => {
+      if (code === 0) resolve()
+      else if (signal.aborted) reject(signal.reason)
+      else fail(killedBy === null ? `ended with exit code ${code}` : `was ended by ${killedBy}`)
+    })
+  })
+}

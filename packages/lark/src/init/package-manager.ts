@@ -1,0 +1,47 @@
+/** The package manager of a project, and how packages and programs are called with it. */
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { projectFolders, readPackage } from '../project.ts'
+
+export type PackageManager = 'npm' | 'pnpm' | 'yarn' | 'bun'
+
+/** The words that add packages, and those that start the program `lark`. */
+export const managerWords: Readonly<Record<PackageManager, { add: readonly string[]; lark: string }>> = {
+  npm: { add: ['npm', 'install'], lark: 'npx lark' },
+  pnpm: { add: ['pnpm', 'add'], lark: 'pnpm lark' },
+  yarn: { add: ['yarn', 'add'], lark: 'yarn lark' },
+  bun: { add: ['bun', 'add'], lark: 'bunx lark' },
+}
+
+const lockfiles: Readonly<Record<string, PackageManager>> = {
+  'package-lock.json': 'npm',
+  'npm-shrinkwrap.json': 'npm',
+  'pnpm-lock.yaml': 'pnpm',
+  'yarn.lock': 'yarn',
+  'bun.lock': 'bun',
+  'bun.lockb': 'bun',
+}
+
+/**
+ * The package manager that `packageManager` in a package.json names, otherwise the one whose lockfile the
+ * project has, otherwise the one that has started this process.
+ */
+export function packageManagerOf(
+  folder: string,
+  env: Readonly<Record<string, string | undefined>>,
+): PackageManager {
+  for (const each of projectFolders(folder)) {
+    const { packageManager } = readPackage(each) ?? {}
+    const named = typeof packageManager === 'string' ? known(packageManager) : undefined
+    if (named !== undefined) return named
+    const lockfile = Object.keys(lockfiles).find((name) => existsSync(join(each, name)))
+    if (lockfile !== undefined) return lockfiles[lockfile]!
+  }
+  return known(env.npm_config_user_agent ?? '') ?? 'npm'
+}
+
+/** The name at the beginning of `pnpm@10.1.0`, and of `pnpm/10.1.0 npm/? node/v24.0.0`. */
+function known(text: string): PackageManager | undefined {
+  const name = /^\w+/.exec(text)?.[0] ?? ''
+  return Object.hasOwn(managerWords, name) ? (name as PackageManager) : undefined
+}
