@@ -79,7 +79,7 @@ await build({
       'src/operate.ts',
       'src/operate/look/stored-jobs.ts',
       ...['results', 'watcher'].map((name) => `src/operate/events/${name}.ts`),
-      ...['retry', 'cancel', 'pause'].map((name) => `src/operate/change/${name}.ts`),
+      ...['job-changes', 'retry', 'pause'].map((name) => `src/operate/change/${name}.ts`),
       'src/operate/measures/status.ts',
     ],
     // For who dispatches a flow, and for packages of this repository.

@@ -73,26 +73,8 @@ export type {
 export { NonRetryableError } from './model/run/non-retryable.ts'
 export type { Telemetry } from './model/run/telemetry.ts'
 export type { ScheduleRun, ScheduleTick } from './model/tick.ts'
-export type {
-  CancelFilter,
-  Cancellable,
-  Cancelled,
-  CancelOptions,
-} from './operate/change/cancel.ts'
-export type { Editable, Edited, EditFilter } from './operate/change/edit.ts'
-export type { Moved } from './operate/change/move.ts'
+export type * from './operate/change/changed.ts'
 export type { EveryQueue, MetPause, PauseOptions, PauseTarget } from './operate/change/pause.ts'
-export type { Prioritized } from './operate/change/prioritize.ts'
-export type { PurgeOptions } from './operate/change/purge.ts'
-export type { Removable, Removed, RemoveFilter, RemoveOptions } from './operate/change/remove.ts'
-export type {
-  Pending,
-  PendingFilter,
-  Rescheduled,
-  RescheduleOptions,
-} from './operate/change/reschedule.ts'
-export type { Retriable, RetryFilter, RetryOptions } from './operate/change/retry.ts'
-export type { TagFilter, Tagged, Untagged } from './operate/change/tag.ts'
 export type { EventGap, EventOptions, QueueEvent, QueueEvents } from './operate/events/queue-events.ts'
 export type { KeptResult, ResultOptions } from './operate/events/results.ts'
 export type { FlowResultOptions } from './operate/flows/flow-results.ts'

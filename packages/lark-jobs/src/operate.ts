@@ -18,7 +18,6 @@ export type {
   DashboardRequest,
   DashboardViewer,
 } from './config/dashboard.ts'
-export { type Audited, audited } from './model/audited.ts'
 export { type EventKind, eventKinds } from './model/event.ts'
 export type { Limits } from './model/limits.ts'
 export type { Rate, RateKind } from './model/rate.ts'
@@ -35,38 +34,13 @@ export type {
 export type { ScheduleRun, ScheduleTick } from './model/tick.ts'
 export { type Actor, type ActorOrigin, actorOrigins } from './operate/audit/actor.ts'
 export type { AuditEntry, AuditOptions, AuditPage } from './operate/audit/audit.ts'
+export { type Audited, audited, auditedOfJobs } from './operate/audit/audited.ts'
 export type { AuditOutcome } from './operate/audit/recording.ts'
-export {
-  type CancelFilter,
-  type Cancellable,
-  type Cancelled,
-  type CancelOptions,
-  cancellable,
-} from './operate/change/cancel.ts'
+export * from './operate/change/changed.ts'
 export type { HandDispatch } from './operate/change/dispatch.ts'
-export { type Editable, type Edited, type EditFilter, editable } from './operate/change/edit.ts'
 export type { CancelFlowOptions, PurgeFlowOptions, RetryFlowOptions } from './operate/change/flow-changes.ts'
 export type { Imported, ImportOptions } from './operate/change/import.ts'
-export { type Moved, movable } from './operate/change/move.ts'
 export type { EveryQueue, MetPause, PauseOptions, PauseTarget } from './operate/change/pause.ts'
-export type { Prioritized } from './operate/change/prioritize.ts'
-export type { PurgeOptions } from './operate/change/purge.ts'
-export {
-  type Removable,
-  type Removed,
-  type RemoveFilter,
-  type RemoveOptions,
-  removable,
-} from './operate/change/remove.ts'
-export {
-  type Pending,
-  type PendingFilter,
-  pending,
-  type Rescheduled,
-  type RescheduleOptions,
-} from './operate/change/reschedule.ts'
-export { type Retriable, type RetryFilter, type RetryOptions, retriable } from './operate/change/retry.ts'
-export type { TagFilter, Tagged, Untagged } from './operate/change/tag.ts'
 export type { Undone } from './operate/change/undo.ts'
 export {
   type DoctorFinding,

@@ -3,18 +3,15 @@
  * of the job and where it is, and asks the store anew with every call.
  */
 
-import { JobsError } from '../model/errors.ts'
-import { queueOf } from '../model/partition.ts'
-import type { CancelOptions } from '../operate/change/cancel.ts'
-import type { RemoveOptions } from '../operate/change/remove.ts'
+import type { CancelOptions, RemoveOptions } from '../operate/change/changed.ts'
+import type { JobChange, OpenChange } from '../operate/change/row.ts'
 import type { KeptResult, ResultOptions } from '../operate/events/results.ts'
-import type { JobDetail, JobPlace, JobStatus, OpenQueues } from '../operate/look/stored-jobs.ts'
+import type { ChangeOptions } from '../operate/look/filter.ts'
+import type { JobDetail, JobPlace, JobStatus } from '../operate/look/stored-jobs.ts'
 import type { Operated } from '../operate/operated.ts'
 import type { JobLike, PayloadOf } from '../options/job-class.ts'
 import type { Rejection } from '../options/unique.ts'
-import type { Change } from '../store/contract/store.ts'
-import { type Duration, durationForm, milliseconds } from '../words/duration.ts'
-import { shown } from '../words/secret.ts'
+import type { Duration } from '../words/duration.ts'
 
 /** How `handle.cancel()` cancels. */
 export type HandleCancelOptions = Pick<CancelOptions, 'because' | 'ifNotBegun'>
@@ -119,13 +116,14 @@ export class JobHandle<J extends JobLike = JobLike> {
    * @example const isStopped = await handle.cancel({ because: 'sold out', ifNotBegun: true })
    */
   async cancel(options: string | HandleCancelOptions = {}): Promise<boolean> {
-    const { readCancelling } = await import('../operate/change/cancel.ts')
-    return this.#alter(readCancelling(this.id, options))
+    const { cancel } = await jobChanges()
+    return this.#change(cancel, undefined, typeof options === 'string' ? { because: options } : options)
   }
 
   /** Makes a delayed job due now. @returns `false` if the job is not delayed */
-  runNow(): Promise<boolean> {
-    return this.#alter({ kind: 'run-now' })
+  async runNow(): Promise<boolean> {
+    const { 'run-now': runNow } = await jobChanges()
+    return this.#change(runNow)
   }
 
   /**
@@ -136,10 +134,8 @@ export class JobHandle<J extends JobLike = JobLike> {
    * @throws JOB_INVALID if the delay is not valid
    */
   async reschedule(delay: Duration): Promise<boolean> {
-    const ms = milliseconds(delay)
-    if (ms !== undefined) return this.#alter({ kind: 'reschedule', in: ms })
-    const message = `${this.id}: reschedule() was given ${shown(delay)}; it must be ${durationForm}`
-    throw new JobsError('JOB_INVALID', message, { id: this.id })
+    const { reschedule } = await jobChanges()
+    return this.#change(reschedule, delay)
   }
 
   /**
@@ -151,8 +147,8 @@ export class JobHandle<J extends JobLike = JobLike> {
    * @throws JOB_INVALID if the priority is not valid
    */
   async prioritize(priority: number): Promise<boolean> {
-    const { readPriority } = await import('../operate/change/prioritize.ts')
-    return this.#alter(readPriority(this.id, priority))
+    const { prioritize } = await jobChanges()
+    return this.#change(prioritize, priority)
   }
 
   /**
@@ -165,15 +161,8 @@ export class JobHandle<J extends JobLike = JobLike> {
    * @throws JOB_INVALID, UNKNOWN_QUEUE
    */
   async move(queue: string): Promise<boolean> {
-    const { checkQueue, moveSome, readQueue } = await import('../operate/change/move.ts')
-    const to = readQueue(this.id, queue)
-    const opened = await this.#opened()
-    await checkQueue(opened, to)
-    const { locateAt } = await operations()
-    const job = await locateAt(opened, this.#place)
-    if (job === undefined || queueOf(job.partition) === to) return false
-    const [verdict] = await moveSome(opened, job.partition, [job], to)
-    return verdict === 'done'
+    const { move } = await jobChanges()
+    return this.#change(move, queue)
   }
 
   /**
@@ -185,15 +174,8 @@ export class JobHandle<J extends JobLike = JobLike> {
    * @example await handle.edit({ file: 'b.csv' })
    */
   async edit(payload: PayloadOf<J>[0]): Promise<boolean> {
-    if (payload === undefined)
-      throw new JobsError('JOB_INVALID', `${this.id}: edit() was given undefined; it must be a payload`, {
-        id: this.id,
-      })
-    const opened = await this.#opened()
-    const [{ locateAt }, { editAll }] = await Promise.all([operations(), import('../operate/change/edit.ts')])
-    const job = await locateAt(opened, this.#place)
-    const [verdict] = job === undefined ? [] : await editAll(opened, job.partition, [job], payload)
-    return verdict === 'done'
+    const { edit } = await jobChanges()
+    return this.#change(edit, payload)
   }
 
   /**
@@ -202,13 +184,15 @@ export class JobHandle<J extends JobLike = JobLike> {
    * @returns `false` if it would have more than 10, or is not there any more
    * @throws JOB_INVALID for tags that are not valid
    */
-  tag(...tags: string[]): Promise<boolean> {
-    return this.#tag('add-tags', tags)
+  async tag(...tags: string[]): Promise<boolean> {
+    const { tag } = await jobChanges()
+    return this.#change(tag, tags)
   }
 
   /** Takes tags from the job. @returns `false` if it is not there any more @throws the errors of `tag` */
-  untag(...tags: string[]): Promise<boolean> {
-    return this.#tag('remove-tags', tags)
+  async untag(...tags: string[]): Promise<boolean> {
+    const { untag } = await jobChanges()
+    return this.#change(untag, tags)
   }
 
   /**
@@ -219,29 +203,32 @@ export class JobHandle<J extends JobLike = JobLike> {
    * @throws JOB_INVALID for an option that is not valid
    */
   async remove(options: HandleRemoveOptions = {}): Promise<boolean> {
-    const { readRemoving } = await import('../operate/change/remove.ts')
-    return this.#alter(readRemoving(this.id, options))
+    const { remove } = await jobChanges()
+    return this.#change(remove, undefined, options)
   }
 
-  async #tag(kind: 'add-tags' | 'remove-tags', tags: readonly string[]): Promise<boolean> {
-    const { readTags } = await import('../operate/change/tag.ts')
-    return this.#alter(readTags(this.id, kind, tags))
+  /** @param given what the change is told beside the job, such as a priority */
+  async #change<Options extends ChangeOptions, Answer, Value>(
+    change: JobChange<Options, Answer, Value>,
+    given?: unknown,
+    options?: object,
+  ): Promise<boolean> {
+    const { changeAt } = await import('../operate/change/row.ts')
+    return changeAt(change, this.#place, () => this.#opened(), given, options)
   }
 
-  async #alter(change: Change): Promise<boolean> {
-    const opened = await this.#opened()
-    const { alterAt } = await operations()
-    const verdict = await alterAt(opened, this.#place, change)
-    return verdict === 'done' || verdict === 'asked'
-  }
-
-  async #opened(): Promise<OpenQueues> {
+  async #opened(): Promise<OpenChange> {
     const { store, settings } = await this.#jobs.open()
-    return { store, queues: settings.partitions }
+    return { store, settings, queues: settings.partitions }
   }
 }
 
 /** Loaded with the first question about a job, because most processes only dispatch. */
 function operations() {
   return import('../operate/look/stored-jobs.ts')
+}
+
+/** Loaded with the first change, for the same reason. */
+async function jobChanges() {
+  return (await import('../operate/change/job-changes.ts')).jobChanges
 }

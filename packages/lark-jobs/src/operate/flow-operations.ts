@@ -4,8 +4,8 @@
  */
 import { readId } from '../model/id.ts'
 import { type Perform, unrecorded } from './audit/hand-change.ts'
+import type { Removed } from './change/changed.ts'
 import type { CancelFlowOptions, PurgeFlowOptions, RetryFlowOptions } from './change/flow-changes.ts'
-import type { Removed } from './change/remove.ts'
 import type { FindFlowOptions, FlowNamed, FlowOfJob, GetFlowOptions } from './flows/flow-finding.ts'
 import type { FlowInfo, OpenFlows } from './flows/flow-info.ts'
 import type { FlowFilter, FlowListOptions, FlowPage } from './flows/flow-list.ts'

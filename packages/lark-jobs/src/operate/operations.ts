@@ -2,25 +2,37 @@
  * The operations on jobs that `Jobs` and `operate()` share: look, retry, cancel, pause, resume. Each call
  * checks what it is given before it opens the store, and imports what it needs: most processes only dispatch.
  */
-import type { Audited } from '../model/audited.ts'
 import { readId } from '../model/id.ts'
 import type { JobLike, PayloadOf } from '../options/job-class.ts'
 import type { Duration } from '../words/duration.ts'
-import type { CancelFilter, Cancelled, CancelOptions } from './change/cancel.ts'
-import type { Edited, EditFilter } from './change/edit.ts'
-import type { Moved } from './change/move.ts'
+import type { Audited } from './audit/audited.ts'
+import type {
+  CancelFilter,
+  Cancelled,
+  CancelOptions,
+  Edited,
+  EditFilter,
+  Moved,
+  PendingFilter,
+  Prioritized,
+  PurgeOptions,
+  Removed,
+  RemoveFilter,
+  RemoveOptions,
+  Rescheduled,
+  RescheduleOptions,
+  RetryFilter,
+  RetryOptions,
+  TagFilter,
+  Tagged,
+  Untagged,
+} from './change/changed.ts'
 import type { EveryQueue, MetPause, PauseOptions, PauseTarget } from './change/pause.ts'
-import type { Prioritized } from './change/prioritize.ts'
-import type { PurgeOptions } from './change/purge.ts'
-import type { Removed, RemoveFilter, RemoveOptions } from './change/remove.ts'
-import type { PendingFilter, Rescheduled, RescheduleOptions } from './change/reschedule.ts'
-import type { RetryFilter, RetryOptions } from './change/retry.ts'
-import type { TagFilter, Tagged, Untagged } from './change/tag.ts'
+import type { JobChange, OpenChange } from './change/row.ts'
 import { type EventOptions, QueueEvents } from './events/queue-events.ts'
-import type { OpenFlows } from './flows/flow-info.ts'
-import type { ChangeOptions, Chosen } from './look/filter.ts'
+import type { ChangeOptions } from './look/filter.ts'
 import type { JobPage, ListFilter, ListOptions } from './look/list.ts'
-import type { FailedOptions, FindOptions, JobDetail, OpenQueues, StoredJob } from './look/stored-jobs.ts'
+import type { FailedOptions, FindOptions, JobDetail, StoredJob } from './look/stored-jobs.ts'
 import type { Status } from './measures/status.ts'
 import type { Operating } from './operated.ts'
 import { ScheduleOperations } from './schedule-operations.ts'
@@ -113,10 +125,10 @@ export abstract class Operations {
     which: string | readonly string[] | RetryFilter,
     ...rest: [] | [of: string | RetryOptions]
   ): Promise<number> {
-    const { readRetry, retry } = await import('./change/retry.ts')
+    const { readRetry } = await import('./change/retry.ts')
     const [chosen, options] = readRetry(which, rest, this.#operating.names)
-    const change = { what: 'retry', chosen, options, count: (retried: number) => retried } as const
-    return this.#change(change, (options, opened) => retry(opened, chosen, options))
+    const { retry } = await jobChanges()
+    return this.#change(retry, chosen, options)
   }
 
   /**
@@ -139,11 +151,8 @@ export abstract class Operations {
     which: string | readonly string[] | CancelFilter,
     options: CancelOptions = {},
   ): Promise<Cancelled> {
-    const { cancel, readCancel } = await import('./change/cancel.ts')
-    const chosen = readCancel(which, options, this.#operating.names)
-    const count = ({ cancelled, asked }: Cancelled) => cancelled + asked
-    const change = { what: 'cancel', chosen, options, count } as const
-    return this.#change(change, (options, opened) => cancel(opened, chosen, options))
+    const { cancel } = await jobChanges()
+    return this.#change(cancel, which, options)
   }
 
   /**
@@ -157,10 +166,8 @@ export abstract class Operations {
     which: string | readonly string[] | PendingFilter,
     options: RescheduleOptions = {},
   ): Promise<Rescheduled> {
-    const { readRunNow, reschedule } = await import('./change/reschedule.ts')
-    const chosen = readRunNow(which, options, this.#operating.names)
-    const change = { what: 'run-now', chosen, options, count: rescheduledIn } as const
-    return this.#change(change, (options, opened) => reschedule(opened, chosen, { kind: 'run-now' }, options))
+    const { 'run-now': runNow } = await jobChanges()
+    return this.#change(runNow, which, options)
   }
 
   /**
@@ -175,10 +182,8 @@ export abstract class Operations {
     delay: Duration,
     options: RescheduleOptions = {},
   ): Promise<Rescheduled> {
-    const by = await import('./change/reschedule.ts')
-    const [chosen, to] = by.readReschedule(which, delay, options, this.#operating.names)
-    const change = { what: 'reschedule', chosen, options, count: rescheduledIn } as const
-    return this.#change(change, (options, opened) => by.reschedule(opened, chosen, to, options))
+    const { reschedule } = await jobChanges()
+    return this.#change(reschedule, which, options, delay)
   }
 
   /**
@@ -194,11 +199,8 @@ export abstract class Operations {
     priority: number,
     options: ChangeOptions = {},
   ): Promise<Prioritized> {
-    const by = await import('./change/prioritize.ts')
-    const [chosen, to] = by.readPrioritize(which, priority, options, this.#operating.names)
-    const count = ({ prioritized }: Prioritized) => prioritized
-    const change = { what: 'prioritize', chosen, options, count } as const
-    return this.#change(change, (options, opened) => by.prioritize(opened, chosen, to, options))
+    const { prioritize } = await jobChanges()
+    return this.#change(prioritize, which, options, priority)
   }
 
   /**
@@ -221,10 +223,8 @@ export abstract class Operations {
     queue: string,
     options: ChangeOptions = {},
   ): Promise<Moved> {
-    const { move, readMove } = await import('./change/move.ts')
-    const [chosen, to] = readMove(which, queue, options, this.#operating.names)
-    const change = { what: 'move', chosen, to, options, count: ({ moved }: Moved) => moved } as const
-    return this.#change(change, (options, opened) => move(opened, chosen, to, options))
+    const { move } = await jobChanges()
+    return this.#change(move, which, options, queue)
   }
 
   /**
@@ -249,10 +249,8 @@ export abstract class Operations {
     payload: PayloadOf<J>[0] | ((payload: NonNullable<PayloadOf<J>[0]>) => PayloadOf<J>[0]),
     options: ChangeOptions = {},
   ): Promise<Edited> {
-    const { edit, readEdit } = await import('./change/edit.ts')
-    const chosen = readEdit(which, payload, options, this.#operating.names)
-    const change = { what: 'edit', chosen, options, count: ({ edited }: Edited) => edited } as const
-    return this.#change(change, (options, opened) => edit(opened, chosen, payload, options))
+    const { edit } = await jobChanges()
+    return this.#change(edit, which, options, payload)
   }
 
   /**
@@ -271,10 +269,8 @@ export abstract class Operations {
     tags: string | readonly string[],
     options: ChangeOptions = {},
   ): Promise<Tagged> {
-    const by = await import('./change/tag.ts')
-    const [chosen, to] = by.readTag('add-tags', which, tags, options, this.#operating.names)
-    const change = { what: 'tag', chosen, options, count: ({ tagged }: Tagged) => tagged } as const
-    return this.#change(change, (options, opened) => by.tag(opened, chosen, to, options))
+    const { tag } = await jobChanges()
+    return this.#change(tag, which, options, tags)
   }
 
   /**
@@ -289,11 +285,8 @@ export abstract class Operations {
     tags: string | readonly string[],
     options: ChangeOptions = {},
   ): Promise<Untagged> {
-    const by = await import('./change/tag.ts')
-    const [chosen, to] = by.readTag('remove-tags', which, tags, options, this.#operating.names)
-    const change = { what: 'untag', chosen, options, count: ({ tagged }: Tagged) => tagged } as const
-    const { tagged } = await this.#change(change, (options, opened) => by.tag(opened, chosen, to, options))
-    return { untagged: tagged }
+    const { untag } = await jobChanges()
+    return this.#change(untag, which, options, tags)
   }
 
   /**
@@ -313,10 +306,8 @@ export abstract class Operations {
     which: string | readonly string[] | RemoveFilter,
     options: RemoveOptions = {},
   ): Promise<Removed> {
-    const { readRemove, remove } = await import('./change/remove.ts')
-    const chosen = readRemove(which, options, this.#operating.names)
-    const change = { what: 'remove', chosen, options, count: ({ removed }: Removed) => removed } as const
-    return this.#change(change, (options, opened) => remove(opened, chosen, options))
+    const { remove } = await jobChanges()
+    return this.#change(remove, which, options)
   }
 
   /**
@@ -334,10 +325,8 @@ export abstract class Operations {
     which: string | readonly string[] | RemoveFilter,
     options: PurgeOptions = {},
   ): Promise<Removed> {
-    const { purge, readPurge } = await import('./change/purge.ts')
-    const chosen = readPurge(which, options, this.#operating.names)
-    const change = { what: 'purge', chosen, options, count: ({ removed }: Removed) => removed } as const
-    return this.#change(change, (options, opened) => purge(opened, chosen, options))
+    const { purge } = await jobChanges()
+    return this.#change(purge, which, options)
   }
 
   /**
@@ -403,37 +392,39 @@ export abstract class Operations {
     return status({ store, queues: settings.partitions }, settings.targets)
   }
 
-  /** Makes a change of jobs, and says how far it is. A count of what would be changed is no change. */
-  async #change<T, O extends ChangeOptions>(
-    { chosen, options, ...change }: JobsChange<T, O>,
-    act: (options: O, opened: OpenQueues & OpenFlows) => Promise<T>,
-  ): Promise<T> {
+  /**
+   * Makes a change of jobs, and says how far it is. A count of what would be changed is no change.
+   *
+   * @param given what the change is told beside the jobs, such as a priority
+   */
+  async #change<Options extends ChangeOptions, Answer, Value>(
+    change: JobChange<Options, Answer, Value> & { what: Audited },
+    which: unknown,
+    options: Options,
+    given?: unknown,
+  ): Promise<Answer> {
+    const { makeChange, readChange } = await import('./change/row.ts')
+    const [chosen, value] = readChange(change, which, given, options, this.#operating.names)
     const opened = await this.#opened()
-    if (options.dryRun) return act(options, opened)
-    const { queue, signal } = options
-    return this.#operating.perform({ ...change, on: chosen, queue, signal }, (noted) => {
+    const { dryRun, queue, signal } = options
+    if (dryRun) return makeChange(change, opened, chosen, value, options)
+    const { what, count, to } = change
+    return this.#operating.perform({ what, on: chosen, to: to?.(value), queue, signal, count }, (noted) => {
       const onProgress = (done: number, found: number, changed = done) => {
         noted(changed)
         options.onProgress?.(done, found)
       }
-      return act({ ...options, onProgress }, opened)
+      return makeChange(change, opened, chosen, value, { ...options, onProgress })
     })
   }
 
-  async #opened(): Promise<OpenQueues & OpenFlows> {
+  async #opened(): Promise<OpenChange> {
     const { store, settings } = await this.#operating.jobs.open()
     return { store, settings, queues: settings.partitions }
   }
 }
 
-interface JobsChange<T, O> {
-  what: Audited
-  chosen: Chosen
-  to?: string
-  options: O
-  count(answer: T): number
-}
-
-function rescheduledIn({ rescheduled }: Rescheduled): number {
-  return rescheduled
+/** Loaded with the first change: most processes only dispatch. */
+async function jobChanges() {
+  return (await import('./change/job-changes.ts')).jobChanges
 }

@@ -95,6 +95,9 @@ export class Option<In, Out = In, K extends Absence = 'optional'> {
 
 // biome-ignore lint/suspicious/noExplicitAny: options of all types
 export type Entries = Record<string, Option<any, any, any>>
+/** An option that Lark reads as this, whatever users may write. */
+// biome-ignore lint/suspicious/noExplicitAny: options of all types
+export type OptionOf<Out> = Option<any, Out, any>
 type OutOf<O> = O extends { types: [unknown, infer Out, infer K extends Absence] } ? ReadAs<Out, K> : never
 
 /**

@@ -81,7 +81,7 @@ export function handling(connect: Connect): void {
     await expect(handle.reschedule('soon')).rejects.toMatchObject({
       code: 'JOB_INVALID',
       id: handle.id,
-      message: expect.stringContaining("reschedule() was given 'soon'"),
+      message: expect.stringContaining("reschedule(): delay is 'soon'"),
     })
   })
 

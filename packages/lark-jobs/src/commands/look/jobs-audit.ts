@@ -1,9 +1,8 @@
 import { Command, flag } from '@s18i/lark'
 import { visible } from '@s18i/lark/config'
 import { Jobs } from '../../api/default-jobs.ts'
-import { jobChanges } from '../../model/audited.ts'
 import { defined } from '../../model/defined.ts'
-import { type AuditEntry, audited, operate } from '../../operate.ts'
+import { type AuditEntry, audited, auditedOfJobs, operate } from '../../operate.ts'
 import { plural } from '../../words/plural.ts'
 import { ago } from '../words/instant.ts'
 
@@ -46,7 +45,7 @@ export class JobsAuditCommand extends Command {
 }
 
 function outcomeOf({ what, outcome, count, atLeast, error }: AuditEntry): string {
-  const isOfJobs = (jobChanges as readonly string[]).includes(what)
+  const isOfJobs = (auditedOfJobs as readonly string[]).includes(what)
   const far = isOfJobs ? `${atLeast ? ', at least' : ' at'} ${count.toLocaleString('en')}` : ''
   if (outcome === 'failed') return `failed${far}: ${error ?? 'no error is known'}`
   if (outcome !== 'done') return `${outcome}${far}`

@@ -2,7 +2,6 @@
  * What people changed by hand: the entries of the audit, as they are shown.
  */
 
-import { type Audited, audited } from '../../model/audited.ts'
 import { isObject, isText, type OptionsOf, oneOf, option, whole } from '../../options/schema.ts'
 import { parsed } from '../../store/contract/rules/unreadable.ts'
 import { type AuditRecord, MAX_ITEMS, type Store } from '../../store/contract/store.ts'
@@ -10,6 +9,7 @@ import { Cursors } from '../look/cursor.ts'
 import { checkFilter, conditions, type Flags } from '../look/filter.ts'
 import { sinceCondition, sinceInstant } from '../look/since.ts'
 import type { ActorOrigin } from './actor.ts'
+import { type Audited, audited } from './audited.ts'
 import { type AuditOutcome, type AuditText, PACE } from './recording.ts'
 
 /**

@@ -3,9 +3,9 @@
  * (`recording.ts`).
  */
 
-import type { Audited } from '../../model/audited.ts'
 import type { Signal } from '../../waiting/abort-signal.ts'
 import type { Chosen } from '../look/filter.ts'
+import type { Audited } from './audited.ts'
 
 export interface HandChange<T> {
   what: Audited

@@ -9,7 +9,7 @@
  * that refuses to write (`STORE_REFUSED`: its disk or memory is full) does not keep people from the change,
  * which may be what makes room: a warning of the process then has what the audit lacks.
  */
-import type { Audited } from '../../model/audited.ts'
+
 import { JobsError } from '../../model/errors.ts'
 import { newId } from '../../model/id.ts'
 import type { AuditBounds, Store } from '../../store/contract/store.ts'
@@ -18,6 +18,7 @@ import { listed } from '../../words/listed.ts'
 import { fieldOf, textOf } from '../../words/thrown.ts'
 import { type Chosen, isIds } from '../look/filter.ts'
 import type { KnownActor } from './actor.ts'
+import type { Audited } from './audited.ts'
 import type { HandChange } from './hand-change.ts'
 
 /**

@@ -6,20 +6,13 @@ import { JobsError } from '../../model/errors.ts'
 import { groupedBy } from '../../model/grouped.ts'
 import type { State } from '../../model/record.ts'
 import { fingerprintOf, shortNames } from '../../run/fingerprint.ts'
-import { type AlterVerdict, type Change, MAX_ITEMS } from '../../store/contract/store.ts'
+import { type AlterVerdict, MAX_ITEMS } from '../../store/contract/store.ts'
 import { listed } from '../../words/listed.ts'
 import { shown } from '../../words/secret.ts'
 import { type ChangeOptions, type Chosen, isIds, type JobConditions } from '../look/filter.ts'
 import { list } from '../look/list.ts'
 import { Passage } from '../look/passage.ts'
-import {
-  alterAll,
-  heads,
-  type Located,
-  locateAll,
-  type OpenQueues,
-  partitionsToLookIn,
-} from '../look/stored-jobs.ts'
+import { heads, type Located, locateAll, type OpenQueues, partitionsToLookIn } from '../look/stored-jobs.ts'
 
 /** How a call changes jobs. */
 export interface Changing {
@@ -29,8 +22,8 @@ export interface Changing {
   verdict(job: Pick<Located, 'state' | 'runs'> & Partial<Located>): AlterVerdict
   /** `verdict` needs the `runs` of a job, which have to be read. */
   readsRuns?: boolean
-  /** Refuses a job that was named by its id. */
-  check(job: Located): void
+  /** Why a job that was named by its id is not changed; undefined: it is. */
+  refusal(job: Located): JobsError | undefined
   /** Changes jobs of a partition, at most once each, until the passage is over. */
   act(partition: string, jobs: readonly Located[], passage: Passage): Promise<AlterVerdict[]>
 }
@@ -38,23 +31,11 @@ export interface Changing {
 /** How many jobs met each verdict. */
 export type VerdictCounts = Record<AlterVerdict, number>
 
-/** The same change for all jobs. */
-export function altering({ store }: OpenQueues, change: Change): Changing['act'] {
-  return (partition, jobs, passage) =>
-    alterAll(
-      store,
-      partition,
-      jobs.map(({ id }) => id),
-      change,
-      passage,
-    )
-}
-
-/** @throws what `check` throws, JOB_NOT_FOUND, JOB_ID_AMBIGUOUS, before any job is changed; UNKNOWN_QUEUE */
+/** @throws the refusal of a job, JOB_NOT_FOUND, JOB_ID_AMBIGUOUS, before any job is changed; UNKNOWN_QUEUE */
 export async function changeJobs(
   open: OpenQueues,
   which: Chosen,
-  { states, verdict, readsRuns = false, check, act }: Changing,
+  { states, verdict, readsRuns = false, refusal, act }: Changing,
   options: ChangeOptions,
   passage = new Passage(options),
 ): Promise<VerdictCounts> {
@@ -67,6 +48,10 @@ export async function changeJobs(
       for (const state of statesOf(which, states)) tally[verdict({ state })] += counts[state]
     }
     return tally
+  }
+  const check = (job: Located) => {
+    const error = refusal(job)
+    if (error !== undefined) throw error
   }
   const found = isIds(which)
     ? [await locateAll(open, which, queue, check)]

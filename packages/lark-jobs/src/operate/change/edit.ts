@@ -8,77 +8,14 @@ import { decode, encode } from '../../model/payload.ts'
 import { definitions } from '../../options/definitions.ts'
 import { classOf, classWith } from '../../options/job-class.ts'
 import { versionOf as versionOfText, writePayload } from '../../options/payload-rules.ts'
-import { isObject, option } from '../../options/schema.ts'
+import { isObject } from '../../options/schema.ts'
 import { COMMAND_JOB, commandIn } from '../../run/command-job.ts'
 import { inLots } from '../../store/contract/rules/in-lots.ts'
 import type { AlterVerdict, Change } from '../../store/contract/store.ts'
 import { shown } from '../../words/secret.ts'
 import { AT_ONCE } from '../look/ask-all.ts'
-import {
-  type ChangeOptions,
-  type Chosen,
-  checkFilter,
-  conditions,
-  type Flags,
-  type JobFilter,
-  readChosen,
-} from '../look/filter.ts'
 import { Passage } from '../look/passage.ts'
 import { alterAll, type Located, type OpenQueues } from '../look/stored-jobs.ts'
-import { changeJobs } from './change.ts'
-import { type Removable, removable } from './remove.ts'
-
-/** The states in which the payload of a job can be changed. */
-export const editable = removable
-export type Editable = Removable
-
-/** At least one condition, or `{ all: true }` for every job of the store that does not run. */
-export type EditFilter = JobFilter<Editable>
-
-export interface Edited {
-  /** Jobs that have the payload now. */
-  edited: number
-  /** Jobs that the filter matches and that run: they are left as they are. */
-  running: number
-}
-
-/** Checks the arguments of `edit`. @throws FILTER_INVALID, JOB_ID_INVALID */
-export function readEdit(which: unknown, payload: unknown, options: unknown, flags?: Flags): Chosen {
-  const chosen = readChosen('Jobs.edit()', editable, which, options, flags)
-  // A forgotten argument must not take the payloads away.
-  const given = option('a payload', (value) => value !== undefined)
-  checkFilter('Jobs.edit()', { payload }, conditions({ payload: given }), { flags })
-  return chosen
-}
-
-/**
- * @throws JOB_NOT_EDITABLE, and the errors of `changeJobs`; PAYLOAD_NOT_JSON, PAYLOAD_TOO_LARGE,
- *   PAYLOAD_INVALID,
- * COMMAND_NOT_EDITABLE, before any job of the partition is changed
- */
-export async function edit(
-  open: OpenQueues,
-  which: Chosen,
-  payload: unknown,
-  options: ChangeOptions,
-): Promise<Edited> {
-  const { done, refused } = await changeJobs(
-    open,
-    which,
-    {
-      states: [...editable, 'active'],
-      verdict: ({ state }) => (state === 'active' ? 'refused' : 'done'),
-      check: ({ id, state }: Located) => {
-        if (state !== 'active') return
-        const message = `${id} is active; only a job that does not run can be edited`
-        throw new JobsError('JOB_NOT_EDITABLE', message, { id })
-      },
-      act: (partition, jobs, passage) => editAll(open, partition, jobs, payload, passage),
-    },
-    options,
-  )
-  return { edited: done, running: refused }
-}
 
 /** Jobs of one class, and of one version of its payloads, change together. */
 export async function editAll(

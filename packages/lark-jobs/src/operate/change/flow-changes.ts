@@ -12,7 +12,7 @@ import { milliseconds } from '../../words/duration.ts'
 import { checkNamed, type FlowNamed, flowNotFound, locateFlow, placeEntries } from '../flows/flow-finding.ts'
 import type { OpenFlows } from '../flows/flow-info.ts'
 import { because, checkFilter, conditions, type Flags } from '../look/filter.ts'
-import type { Removed } from './remove.ts'
+import type { Removed } from './changed.ts'
 
 const cancelConditions = conditions({
   ...placeEntries,

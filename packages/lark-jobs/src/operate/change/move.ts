@@ -5,90 +5,44 @@
 import { JobsError } from '../../model/errors.ts'
 import { partitionWith, queueOf } from '../../model/partition.ts'
 import type { State } from '../../model/record.ts'
-import { voiceOf } from '../../options/schema.ts'
 import { bring, bringDue } from '../../store/contract/moved.ts'
 import { inLots } from '../../store/contract/rules/in-lots.ts'
 import type { AlterVerdict, Store, TakeVerdict } from '../../store/contract/store.ts'
 import { askAll } from '../look/ask-all.ts'
-import {
-  type ChangeOptions,
-  type Chosen,
-  checkFilter,
-  conditions,
-  type Flags,
-  isIds,
-  queueName,
-  readChosen,
-} from '../look/filter.ts'
+import { type ChangeOptions, type Chosen, isIds, type JobConditions } from '../look/filter.ts'
 import { Passage } from '../look/passage.ts'
 import { everyPartition, type Located, type OpenQueues, partitionsToLookIn } from '../look/stored-jobs.ts'
-import { changeJobs } from './change.ts'
-import { type Pending, pending } from './reschedule.ts'
+import { movable } from './changed.ts'
 
 /**
  * Jobs that are taken out together: a server does nothing else meanwhile, and each may have a large payload.
  */
 const TOGETHER = 100
 
-/** The states in which a job can be moved. */
-export const movable: readonly Pending[] = pending
-
-export interface Moved {
-  /** Jobs that are in the queue now. */
-  moved: number
-  /**
-   * Jobs that were left as they are: they began or ended meanwhile, are damaged, or the queue has a job with
-   * their id, or one that is unique with them.
-   */
-  left: number
-}
-
-/** Checks the arguments of `move`. @throws FILTER_INVALID, JOB_ID_INVALID */
-export function readMove(which: unknown, to: unknown, options: unknown, flags?: Flags): [Chosen, string] {
-  const chosen = readChosen('Jobs.move()', movable, which, options, flags)
-  checkFilter('Jobs.move()', { to }, conditions({ to: queueName }), { flags })
-  return [chosen, to as string]
-}
-
-/** Checks what a handle says. @throws JOB_INVALID */
-export function readQueue(id: string, given: unknown): string {
-  return conditions({ to: queueName }).readAll({ to: given }, voiceOf('JOB_INVALID', `${id}: move()`)).to!
-}
-
-/** @throws JOB_NOT_MOVABLE, and the errors of `changeJobs` */
-export async function move(
-  open: OpenQueues,
-  which: Chosen,
-  to: string,
-  options: ChangeOptions,
-): Promise<Moved> {
-  await checkQueue(open, to)
-  const from = await sourcesOf(open, which, to)
-  const partitions = await partitionsToLookIn(open, isIds(which) ? options.queue : from)
-  // What somebody has left on its way who died, and whom no worker has followed.
-  if (!options.dryRun) await askAll(partitions, (partition) => bringDue(open.store, partition))
-  const { done, refused } = await changeJobs(
-    open,
-    isIds(which) ? which : { ...which, queue: from },
-    {
-      states: movable,
-      verdict: () => 'done',
-      check: (job) => checkMovable(job, to),
-      act: (partition, jobs, passage) => moveSome(open, partition, jobs, to, passage),
-    },
-    options,
-  )
-  return { moved: done, left: refused }
-}
-
 /** @throws UNKNOWN_QUEUE if nothing is known of the queue: its name may be misspelled */
 export async function checkQueue(open: OpenQueues, to: string): Promise<void> {
   if (!open.queues.has(to)) await partitionsToLookIn(open, to)
 }
 
+/**
+ * The jobs that a call means, without those of the queue to which they go. What somebody has left on its way
+ * who died, and whom no worker has followed, is brought there before.
+ */
+export async function sourcesOf(
+  open: OpenQueues,
+  which: Chosen,
+  to: string,
+  { queue, dryRun }: ChangeOptions,
+): Promise<Chosen> {
+  const from = isIds(which) ? queue : await queuesOf(open, which, to)
+  const partitions = await partitionsToLookIn(open, from)
+  if (!dryRun) await askAll(partitions, (partition) => bringDue(open.store, partition))
+  return isIds(which) ? which : { ...which, queue: from! }
+}
+
 /** The queues whose jobs a filter means, without the one to which they go. */
-async function sourcesOf(open: OpenQueues, which: Chosen, to: string): Promise<string[]> {
-  const named = isIds(which) || which.queue === undefined ? undefined : [which.queue].flat()
+async function queuesOf(open: OpenQueues, { queue }: JobConditions, to: string): Promise<string[]> {
+  const named = queue === undefined ? undefined : [queue].flat()
   const all = named ?? [...(await everyPartition(open)).keys()]
   const others = all.filter((queue) => queue !== to)
   if (named === undefined || others.length > 0) return others
@@ -98,16 +52,16 @@ async function sourcesOf(open: OpenQueues, which: Chosen, to: string): Promise<s
   })
 }
 
-/** @throws JOB_NOT_MOVABLE */
-export function checkMovable({ id, state, partition }: Located, to: string): void {
+/** Why a job that was named by its id cannot be moved. */
+export function notMovable({ id, state, partition }: Located, to: string): JobsError | undefined {
   if (!isMovable(state)) {
     const hints: Partial<Record<State, string>> = { active: 'Wait for its end, or cancel it.' }
     const message = `${id} is ${state}; only a job that waits or is delayed can be moved`
     const hint = hints[state] ?? `To run it again: lark jobs:retry ${id}, and then move it.`
-    throw new JobsError('JOB_NOT_MOVABLE', message, { id, hint })
+    return new JobsError('JOB_NOT_MOVABLE', message, { id, hint })
   }
-  if (queueOf(partition) === to)
-    throw new JobsError('JOB_NOT_MOVABLE', `${id} is in the queue ${to} already`, { id })
+  if (queueOf(partition) !== to) return undefined
+  return new JobsError('JOB_NOT_MOVABLE', `${id} is in the queue ${to} already`, { id })
 }
 
 function isMovable(state: State): boolean {
@@ -122,6 +76,7 @@ export async function moveSome(
   to: string,
   passage = new Passage(),
 ): Promise<AlterVerdict[]> {
+  if (queueOf(partition) === to) return jobs.map(() => 'refused')
   const verdicts: AlterVerdict[] = []
   for (const lot of inLots(jobs, TOGETHER)) {
     if (passage.isOver) break

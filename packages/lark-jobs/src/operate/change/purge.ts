@@ -15,14 +15,7 @@ import type { State } from '../../model/record.ts'
 import { MAX_ITEMS, type MovedPlace, type Store } from '../../store/contract/store.ts'
 import type { OpenFlows } from '../flows/flow-info.ts'
 import { askAll } from '../look/ask-all.ts'
-import {
-  type ChangeOptions,
-  type Chosen,
-  type Flags,
-  isIds,
-  type JobConditions,
-  readChosen,
-} from '../look/filter.ts'
+import { type Chosen, isIds, type JobConditions } from '../look/filter.ts'
 import { Meeting } from '../look/meeting.ts'
 import { Passage } from '../look/passage.ts'
 import { sinceInstantIn } from '../look/since.ts'
@@ -37,22 +30,15 @@ import {
   shownPayload,
 } from '../look/stored-jobs.ts'
 import { changeJobs, isCounted, type VerdictCounts } from './change.ts'
+import { type PurgeOptions, type Removed, removable } from './changed.ts'
 import { bookOf } from './flow-changes.ts'
 import { carry } from './move.ts'
-import { checkRemovable, type Removed, removable } from './remove.ts'
+import { notRemovable } from './refusal.ts'
 
 /** Flows of a partition that are listed together: their texts may be large. */
 const AT_A_TIME = 100
 
-/** `dryRun`: only counts the jobs that would be purged now. `queue`: of ids. */
-export interface PurgeOptions extends ChangeOptions {}
-
 export type OpenPurge = OpenQueues & OpenFlows
-
-/** Checks the arguments. @throws FILTER_INVALID, JOB_ID_INVALID */
-export function readPurge(which: unknown, options: unknown, flags?: Flags): Chosen {
-  return readChosen('Jobs.purge()', removable, which, options, flags)
-}
 
 /**
  * Purges jobs.
@@ -179,7 +165,7 @@ async function purgeFound(
       if (job.id !== undefined && job.partition !== undefined) listed.add(job.id, job.partition, true)
       return job.state === 'active' ? ('refused' as const) : ('done' as const)
     },
-    check: checkRemovable,
+    refusal: notRemovable,
     act: async (partition: string, jobs: readonly Located[], passage: Passage) => {
       const others = jobs.filter(({ id }) => !listed.add(id, partition)).map(({ id }) => id)
       const verdicts = await alterAll(open.store, partition, others, { kind: 'purge' }, passage)
@@ -228,7 +214,8 @@ async function purgeIds(
   const traces = new Map<string, string[]>()
   for (const id of ids) {
     const job = await locate(open, all, id)
-    if (job !== undefined) checkRemovable(job)
+    const refusal = job && notRemovable(job)
+    if (refusal !== undefined) throw refusal
     const kept = await remembering(open, all, id)
     // Where it was before it was moved, or is on its way from.
     const found = await askAll(all, (partition) => open.store.moves.where(partition, [id]))

@@ -10,9 +10,9 @@ import { inLots } from '../../store/contract/rules/in-lots.ts'
 import type { Store } from '../../store/contract/store.ts'
 import type { OpenQueues } from '../look/stored-jobs.ts'
 import { RECORDS } from '../look/whole-records.ts'
+import { pending } from './changed.ts'
 import { readRecord } from './import.ts'
 import { carry } from './move.ts'
-import { pending } from './reschedule.ts'
 
 export interface Undone {
   /** Jobs that are again what their records say. */

@@ -6,7 +6,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { JobsError, type JobsErrorCode } from '../../model/errors.ts'
 import { readIds } from '../../model/id.ts'
-import type { State } from '../../model/record.ts'
+import type { JobRecord, State } from '../../model/record.ts'
 import { notName } from '../../model/stored-name.ts'
 import {
   type Entries,
@@ -17,6 +17,7 @@ import {
   type OptionsOf,
   oneOf,
   option,
+  type Read,
   Schema,
 } from '../../options/schema.ts'
 import { isKind } from '../../run/fingerprint.ts'
@@ -135,6 +136,9 @@ export const changeEntries = {
 /** The second argument of calls that change many jobs. */
 export interface ChangeOptions extends OptionsOf<typeof changeEntries> {}
 
+/** Gets the records of jobs before these are changed, to keep them. */
+export const before = option<(jobs: readonly JobRecord[]) => unknown>('a function', isFunction)
+
 /** Only jobs that have not begun. */
 export const ifNotBegun = flag()
 
@@ -194,6 +198,7 @@ export interface FilterOptions {
 
 /**
  * @param call the beginning of the message: `Jobs.cancel()`
+ * @returns the conditions as Lark reads them
  * @throws FILTER_INVALID naming the condition, its value, and what would be right
  */
 export function checkFilter<E extends Entries>(
@@ -201,13 +206,13 @@ export function checkFilter<E extends Entries>(
   filter: unknown,
   schema: Schema<E>,
   { needed = [], flags, whole = 'the filter', codeOf }: FilterOptions = {},
-): void {
+): Read<E> {
   const named = (path: string) => flags?.[path] ?? `${call}: ${path || whole}`
   const error = (message: string, hint?: string, path = '') => {
     const code = codeOf?.(path) ?? 'FILTER_INVALID'
     return new JobsError(code, message, { hint, exit: 2 })
   }
-  schema.readAll(filter, { name: named, error })
+  const read = schema.readAll(filter, { name: named, error })
   const given = Object.keys(filter as object)
   if (given.includes('all') && given.length > 1) {
     const others = given.filter((name) => name !== 'all').map((name) => flags?.[name] ?? name)
@@ -216,7 +221,7 @@ export function checkFilter<E extends Entries>(
       'Leave out one of them.',
     )
   }
-  if (needed.length === 0 || given.some((name) => name === 'all' || needed.includes(name))) return
+  if (needed.length === 0 || given.some((name) => name === 'all' || needed.includes(name))) return read
   throw error(
     `${call}: the filter has no condition`,
     `Give ${needed.join(' or ')}, or { all: true } for everything.`,

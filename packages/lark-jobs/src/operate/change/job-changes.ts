@@ -1,0 +1,202 @@
+/**
+ * The changes of jobs by hand: the one table of them, a row each. A new one gets its row here, its filter and
+ * answer in `changed.ts`, a method in `operations.ts` and one in `api/job-handle.ts`. What loads a worker's
+ * code is imported when it is needed: who looks at jobs loads none.
+ */
+import { defined } from '../../model/defined.ts'
+import { states } from '../../model/record.ts'
+import { jobSettings } from '../../options/job-settings.ts'
+import { duration, Option, option } from '../../options/schema.ts'
+import { isTags, tagsForm } from '../../options/tags.ts'
+import { versionOf } from '../../store/contract/store.ts'
+import { keptBecause } from '../../words/because.ts'
+import { because, before, type ChangeOptions, ifNotBegun, queueName } from '../look/filter.ts'
+import {
+  type Cancelled,
+  type CancelOptions,
+  cancellable,
+  type Edited,
+  editable,
+  type Moved,
+  movable,
+  type Prioritized,
+  type PurgeOptions,
+  pending,
+  type Removed,
+  type RemoveOptions,
+  type Rescheduled,
+  type RescheduleOptions,
+  type RetryOptions,
+  removable,
+  retriable,
+  type Tagged,
+  type Untagged,
+} from './changed.ts'
+import { checkQueue, moveSome, notMovable, sourcesOf } from './move.ts'
+import { notCancellable, notEditable, notPending, notRemovable } from './refusal.ts'
+import { isEnded, notRetriable, retryingEach } from './retry.ts'
+import type { ChangeRow } from './row.ts'
+
+/** One tag, or several. */
+const someTags = new Option<string | readonly string[], readonly string[]>(tagsForm, (value) => {
+  const all = typeof value === 'string' ? [value] : value
+  return isTags(all) && all.length > 0 ? all : undefined
+})
+
+const rows = {
+  retry: row<RetryOptions, number>({
+    states: retriable,
+    refusal: (job) => (isEnded(job.state) ? undefined : notRetriable(job)),
+    verdict: () => 'done',
+    change: () => ({ kind: 'retry' }),
+    act: async ({ open, isNamed }) => (isNamed ? retryingEach(open) : undefined),
+    // The earliest to fail comes first.
+    isReversed: true,
+    answer: ({ done }) => done,
+    count: (retried) => retried,
+  }),
+
+  cancel: row<CancelOptions, Cancelled>({
+    states: cancellable,
+    options: { because, ifNotBegun },
+    ofHandle: { options: ['because', 'ifNotBegun'], form: 'a text or an object' },
+    refusal: (job, _, { ifNotBegun }) => (ifNotBegun ? undefined : notCancellable(job)),
+    readsRuns: ({ ifNotBegun }) => ifNotBegun,
+    verdict: ({ state, runs }, { ifNotBegun }) => {
+      if (ifNotBegun) return state === 'active' || runs ? 'refused' : 'done'
+      return state === 'active' ? 'asked' : 'done'
+    },
+    change: (_, { because, ifNotBegun = false }) => {
+      return { kind: 'cancel', reason: 'user', ...defined({ because: keptBecause(because) }), ifNotBegun }
+    },
+    answer: ({ done, asked, refused }, { ifNotBegun }) => {
+      return { cancelled: done, asked, ...(ifNotBegun && { left: refused }) }
+    },
+    count: ({ cancelled, asked }) => cancelled + asked,
+  }),
+
+  'run-now': row<RescheduleOptions, Rescheduled>({
+    states: pending,
+    // A job that is due already runs as soon as it can.
+    finds: ['delayed'],
+    refusal: notPending,
+    verdict: ({ state }) => (state === 'waiting' ? 'refused' : 'done'),
+    change: () => ({ kind: 'run-now' }),
+    answer: ({ done }) => ({ rescheduled: done }),
+    count: ({ rescheduled }) => rescheduled,
+  }),
+
+  reschedule: row<RescheduleOptions, Rescheduled, number>({
+    states: pending,
+    value: ['delay', duration(0)],
+    refusal: notPending,
+    verdict: () => 'done',
+    change: (delay) => ({ kind: 'reschedule', in: delay }),
+    answer: ({ done }) => ({ rescheduled: done }),
+    count: ({ rescheduled }) => rescheduled,
+  }),
+
+  prioritize: row<ChangeOptions, Prioritized, number>({
+    states: pending,
+    value: ['priority', jobSettings.entries.priority],
+    refusal: notPending,
+    verdict: () => 'done',
+    change: (priority) => ({ kind: 'prioritize', priority }),
+    answer: ({ done, refused }) => ({ prioritized: done, left: refused }),
+    count: ({ prioritized }) => prioritized,
+  }),
+
+  move: row<ChangeOptions, Moved, string>({
+    states: movable,
+    value: ['to', queueName],
+    refusal: notMovable,
+    verdict: () => 'done',
+    checks: checkQueue,
+    narrows: sourcesOf,
+    act: async ({ open, value: to }) => {
+      return (partition, jobs, passage) => moveSome(open, partition, jobs, to, passage)
+    },
+    answer: ({ done, refused }) => ({ moved: done, left: refused }),
+    count: ({ moved }) => moved,
+    to: (queue) => queue,
+  }),
+
+  edit: row<ChangeOptions, Edited, unknown>({
+    states: editable,
+    finds: [...editable, 'active'],
+    // A forgotten argument must not take the payloads away.
+    value: ['payload', option('a payload', (value) => value !== undefined)],
+    refusal: notEditable,
+    verdict: ({ state }) => (state === 'active' ? 'refused' : 'done'),
+    act: async ({ open, value: payload }) => {
+      const { editAll } = await import('./edit.ts')
+      return (partition, jobs, passage) => editAll(open, partition, jobs, payload, passage)
+    },
+    answer: ({ done, refused }) => ({ edited: done, running: refused }),
+    count: ({ edited }) => edited,
+  }),
+
+  tag: row<ChangeOptions, Tagged, readonly string[]>({
+    states,
+    value: ['tags', someTags],
+    refusal: () => undefined,
+    verdict: () => 'done',
+    change: (tags) => ({ kind: 'add-tags', tags }),
+    answer: ({ done, refused }) => ({ tagged: done, left: refused }),
+    count: ({ tagged }) => tagged,
+  }),
+
+  untag: row<ChangeOptions, Untagged, readonly string[]>({
+    states,
+    value: ['tags', someTags],
+    refusal: () => undefined,
+    verdict: () => 'done',
+    change: (tags) => ({ kind: 'remove-tags', tags }),
+    answer: ({ done }) => ({ untagged: done }),
+    count: ({ untagged }) => untagged,
+  }),
+
+  remove: row<RemoveOptions, Removed>({
+    states: removable,
+    finds: [...removable, 'active'],
+    options: { ifNotBegun, before },
+    ofHandle: { options: ['ifNotBegun'] },
+    refusal: (job, _, { ifNotBegun }) => (ifNotBegun ? undefined : notRemovable(job)),
+    readsRuns: ({ ifNotBegun }) => ifNotBegun,
+    verdict: ({ state, runs }, { ifNotBegun }) => {
+      return state === 'active' || (ifNotBegun && runs) ? 'refused' : 'done'
+    },
+    change: (_, { ifNotBegun = false }, records) => {
+      return { kind: 'remove', ifNotBegun, ...defined({ as: records?.map(versionOf) }) }
+    },
+    answer: ({ done, refused }, { ifNotBegun, before }) => {
+      return ifNotBegun || before !== undefined
+        ? { removed: done, running: 0, left: refused }
+        : { removed: done, running: refused }
+    },
+    count: ({ removed }) => removed,
+  }),
+
+  purge: row<PurgeOptions, Removed>({
+    states: removable,
+    refusal: notRemovable,
+    verdict: ({ state }) => (state === 'active' ? 'refused' : 'done'),
+    whole: async (open, which, options) => (await import('./purge.ts')).purge(open, which, options),
+    answer: ({ done, refused }) => ({ removed: done, running: refused }),
+    count: ({ removed }) => removed,
+  }),
+}
+
+/** Each row under its name, which is that of the audit. */
+export const jobChanges = named(rows)
+
+function row<Options extends ChangeOptions, Answer, Value = undefined>(
+  row: ChangeRow<Options, Answer, Value>,
+): ChangeRow<Options, Answer, Value> {
+  return row
+}
+
+function named<Rows extends object>(rows: Rows): { [Name in keyof Rows]: Rows[Name] & { what: Name } } {
+  const all = Object.entries(rows).map(([what, row]) => [what, { ...row, what }])
+  return Object.fromEntries(all)
+}

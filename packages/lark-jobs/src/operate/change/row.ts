@@ -1,0 +1,235 @@
+/**
+ * A row of the table of job changes (`job-changes.ts`): all that one change by hand says of itself. What the
+ * methods of `Jobs` and of handles do, the filter that they take, the dry run and the entry of the audit
+ * follow from it.
+ */
+import { JobsError } from '../../model/errors.ts'
+import type { JobRecord, State } from '../../model/record.ts'
+import { type OptionOf, type Voice, voiceOf } from '../../options/schema.ts'
+import { inLots } from '../../store/contract/rules/in-lots.ts'
+import type { AlterVerdict, Change } from '../../store/contract/store.ts'
+import type { OpenFlows } from '../flows/flow-info.ts'
+import {
+  type ChangeOptions,
+  type Chosen,
+  changeEntries,
+  checkFilter,
+  conditions,
+  type Flags,
+  isIds,
+  readChosen,
+} from '../look/filter.ts'
+import { Passage } from '../look/passage.ts'
+import {
+  alterAll,
+  alterAt,
+  type JobPlace,
+  type Located,
+  locateAt,
+  type OpenQueues,
+} from '../look/stored-jobs.ts'
+import { RECORDS, wholeRecords } from '../look/whole-records.ts'
+import { changeJobs, type VerdictCounts } from './change.ts'
+import type { RemoveOptions } from './changed.ts'
+
+/** What a change acts on. */
+export type OpenChange = OpenQueues & OpenFlows
+
+/** @typeParam Value what it is given beside jobs and options, such as a priority */
+export interface ChangeRow<Options extends ChangeOptions, Answer, Value = undefined> {
+  /** In which states a filter may ask for jobs. */
+  states: readonly State[]
+  /** In which states it finds them, if in others. Default: `states`. */
+  finds?: readonly State[]
+  /** What the options may say beside what those of all changes may. */
+  options?: { [Name in Exclude<keyof Options, keyof ChangeOptions>]-?: OptionOf<Options[Name]> }
+  /** What is called by which name in messages. */
+  value?: readonly [name: string, option: OptionOf<Value>]
+  /** Which options a handle takes too; how messages say what it takes. Default: none. */
+  ofHandle?: { options: readonly (keyof Options)[]; form?: string }
+  /** Why a job that was named by its id is not changed; undefined: it is. */
+  refusal(job: Located, value: Value, options: Options): JobsError | undefined
+  /** What the store answers for a job, if nothing happens meanwhile: a dry run counts these. */
+  verdict(job: Pick<Located, 'state' | 'runs'> & Partial<Located>, options: Options): AlterVerdict
+  /** Whether `verdict` needs the `runs` of a job, which have to be read. */
+  readsRuns?(options: Options): boolean | undefined
+  /** What the store is told. @param records of the jobs of a call, if they were read before */
+  change?(value: Value, options: Options, records?: readonly JobRecord[]): Change
+  /** How jobs are changed, if not by `change` alone; undefined: by it. */
+  act?(call: ChangeCall<Options, Value>): Promise<Act | undefined>
+  /** Looks at the store before any job is found. @throws what is wrong with the value */
+  checks?(open: OpenChange, value: Value): Promise<void>
+  /** Which jobs are looked for, if not those that were chosen. */
+  narrows?(open: OpenChange, which: Chosen, value: Value, options: Options): Promise<Chosen>
+  /** Those that a filter finds are changed in the opposite order. */
+  isReversed?: true
+  /** The whole change, if it is more than one walk over the jobs. */
+  whole?(open: OpenChange, which: Chosen, options: Options): Promise<Answer>
+  answer(counts: VerdictCounts, options: Options): Answer
+  /** How many jobs were changed, for the audit. */
+  count(answer: Answer): number
+  /** To which queue jobs go, for the audit. */
+  to?(value: Value): string
+}
+
+/** A row under its name, which is that of the audit: `run-now`. */
+export type JobChange<Options extends ChangeOptions, Answer, Value = undefined> = ChangeRow<
+  Options,
+  Answer,
+  Value
+> & { what: string }
+
+/** What `act` knows. */
+interface ChangeCall<Options, Value> {
+  open: OpenChange
+  value: Value
+  options: Options
+  /** The jobs were named by their ids. */
+  isNamed: boolean
+}
+
+/** The method of a change: `run-now` → `runNow`. */
+function methodOf({ what }: { what: string }): string {
+  return what.replace(/-(.)/g, (_, letter: string) => letter.toUpperCase())
+}
+
+/** Checks the arguments of a method of `Jobs`. @throws FILTER_INVALID, JOB_ID_INVALID */
+export function readChange<Options extends ChangeOptions, Answer, Value>(
+  change: JobChange<Options, Answer, Value>,
+  which: unknown,
+  given: unknown,
+  options: unknown,
+  flags?: Flags,
+): [which: Chosen, value: Value] {
+  const call = `Jobs.${methodOf(change)}()`
+  const known = { ...changeEntries, ...change.options }
+  const chosen = readChosen(call, change.states, which, options, flags, known)
+  if (change.value === undefined) return [chosen, undefined as Value]
+  const [name, option] = change.value
+  return [chosen, checkFilter(call, { [name]: given }, conditions({ [name]: option }), { flags })[name]!]
+}
+
+/** Changes jobs. @throws what the row says, and the errors of `changeJobs` */
+export async function makeChange<Options extends ChangeOptions, Answer, Value>(
+  change: JobChange<Options, Answer, Value>,
+  open: OpenChange,
+  chosen: Chosen,
+  value: Value,
+  options: Options,
+): Promise<Answer> {
+  await change.checks?.(open, value)
+  if (change.whole !== undefined) return await change.whole(open, chosen, options)
+  const which = (await change.narrows?.(open, chosen, value, options)) ?? chosen
+  const act = await actOf(change, { open, value, options, isNamed: isIds(which) })
+  const { before } = options as Pick<RemoveOptions, 'before'>
+  const counts = await changeJobs(
+    open,
+    which,
+    {
+      states: change.finds ?? change.states,
+      verdict: (job) => change.verdict(job, options),
+      readsRuns: change.readsRuns?.(options) ?? false,
+      refusal: (job) => change.refusal(job, value, options),
+      act: before === undefined ? act : afterRecords(open, before, act),
+    },
+    options,
+  )
+  return change.answer(counts, options)
+}
+
+/**
+ * Changes the job of a handle.
+ *
+ * @param opens the store, when what was given is checked
+ * @param given what the method of the handle got
+ * @returns whether it was changed
+ * @throws JOB_INVALID, and what the row says
+ */
+export async function changeAt<Options extends ChangeOptions, Answer, Value>(
+  change: JobChange<Options, Answer, Value>,
+  place: JobPlace,
+  opens: () => Promise<OpenChange>,
+  given: unknown,
+  givenOptions: object = {},
+): Promise<boolean> {
+  const { ofHandle, value: [name, option] = [], options: known } = change
+  const { id } = place
+  const voice: Voice = {
+    ...voiceOf('JOB_INVALID', `${id}: ${methodOf(change)}()`),
+    error: (message, hint) => new JobsError('JOB_INVALID', message, { id, hint }),
+  }
+  const entries = Object.entries<OptionOf<unknown>>(known ?? {})
+  const taken = entries.filter(([name]) => ofHandle?.options.includes(name as keyof Options))
+  const options = conditions(Object.fromEntries(taken), ofHandle?.form).readAll(
+    givenOptions,
+    voice,
+  ) as Options
+  const value = (
+    name === undefined ? undefined : conditions({ [name]: option! }).readAll({ [name]: given }, voice)[name]
+  ) as Value
+  const open = await opens()
+  await change.checks?.(open, value)
+  const act = await change.act?.({ open, value, options, isNamed: false })
+  const [verdict] =
+    act === undefined
+      ? [await alterAt(open, place, change.change!(value, options))]
+      : await actAt(open, place, act)
+  return verdict === 'done' || verdict === 'asked'
+}
+
+async function actAt(open: OpenChange, place: JobPlace, act: Act): Promise<AlterVerdict[]> {
+  const job = await locateAt(open, place)
+  return job === undefined ? [] : await act(job.partition, [job], new Passage())
+}
+
+/** Changes jobs of a partition. @param records of each of them, if they were read before */
+type Act = (
+  partition: string,
+  jobs: readonly Located[],
+  passage: Passage,
+  records?: readonly JobRecord[],
+) => Promise<AlterVerdict[]>
+
+async function actOf<Options extends ChangeOptions, Answer, Value>(
+  { act, change, isReversed }: JobChange<Options, Answer, Value>,
+  call: ChangeCall<Options, Value>,
+): Promise<Act> {
+  const { open, value, options, isNamed } = call
+  const own = await act?.(call)
+  if (own !== undefined) return own
+  return (partition, jobs, passage, records) => {
+    const ids = jobs.map(({ id }) => id)
+    if (isReversed && !isNamed) ids.reverse()
+    return alterAll(open.store, partition, ids, change!(value, options, records), passage)
+  }
+}
+
+/** Changes jobs after `before` has got their records. */
+function afterRecords({ store }: OpenQueues, before: NonNullable<RemoveOptions['before']>, act: Act): Act {
+  return async (partition, jobs, passage) => {
+    const verdicts: AlterVerdict[] = []
+    for (const lot of inLots(jobs, RECORDS)) {
+      if (passage.isOver) break
+      const found = await wholeRecords(store, partition, lot)
+      const met = new Map(lot.map((job) => [job.id, job.state]))
+      // A job that has begun or ended since it was found does not meet the filter any more.
+      const records = found.filter(
+        ({ id, state, unreadable }) =>
+          state !== 'active' && unreadable === undefined && placeOf(state) === placeOf(met.get(id)!),
+      )
+      if (records.length > 0) {
+        await before(records)
+        verdicts.push(...(await act(partition, records, passage, records)))
+      }
+      const left = new Array<AlterVerdict>(found.length - records.length).fill('refused')
+      verdicts.push(...left)
+      await passage.passed(lot.length - records.length, left)
+    }
+    return verdicts
+  }
+}
+
+/** A delayed job waits as soon as it is due. */
+function placeOf(state: State): State {
+  return state === 'delayed' ? 'waiting' : state
+}
