@@ -30,7 +30,11 @@ export default defineConfig({
   // As in the build: copies of the package work together if their versions do.
   define: { LARK_VERSION: JSON.stringify(version) },
   // Tests run the sources: the one package that another imports is not asked for its built copy.
-  resolve: { alias: { '@s18i/lark/config': path('packages/lark/src/config.ts') } },
+  resolve: {
+    alias: Object.fromEntries(
+      ['config', 'internal'].map((name) => [`@s18i/lark/${name}`, path(`packages/lark/src/${name}.ts`)]),
+    ),
+  },
   test: {
     include: ['packages/*/test/**/*.test.ts', 'examples/*/test/**/*.test.ts', 'test/**/*.test.ts'],
     globalSetup: ['packages/lark-jobs/test/servers.ts'],

@@ -31,6 +31,7 @@ const floors: Record<string, string[][]> = {
     ],
     // The project around the program.
     ['workspace.ts', 'packages.ts', 'sources.ts', 'module.ts', 'syntax.ts', 'config.ts'],
+    ['internal.ts'],
     [
       'prompt.ts',
       'console.ts',
@@ -254,7 +255,7 @@ describe('between the packages', () => {
       '@s18i/lark-jobs',
       '@s18i/lark-jobs/operate',
       '@s18i/lark-jobs/internal',
-      '@s18i/lark/config',
+      '@s18i/lark/internal',
     ]
     const more = bullmq.filter(
       ({ importer, from }) => !allowed.includes(from) && !importer.startsWith('commands/'),
@@ -284,8 +285,10 @@ describe('between the packages', () => {
     expect(imports).toEqual([])
   })
 
-  it('only commands, and what runs and finds them when it must, load more of @s18i/lark than its configuration', () => {
-    const more = jobs.filter(({ from }) => from.startsWith('@s18i/') && from !== '@s18i/lark/config')
+  it('only commands, and what runs and finds them when it must, load more of @s18i/lark than its /internal', () => {
+    const more = jobs.filter(
+      ({ from }) => from.startsWith('@s18i/') && !/\/lark\/(internal|config)$/.test(from),
+    )
     const others = more.filter(({ importer }) => !importer.startsWith('commands/'))
     const late = others.filter(({ isDynamic }) => isDynamic).map(({ importer }) => importer)
     expect(late).toHaveLength(others.length)

@@ -193,8 +193,8 @@ describe('a program', () => {
   const atImport = [
     'lark-jobs/dist/dispatch.js',
     'lark-jobs/dist/index.js',
-    'lark/dist/config.js',
     'lark/dist/configuration.js',
+    'lark/dist/internal.js',
   ]
   const toDispatch = [...atImport, 'lark-jobs/dist/sqlite-store.js', 'lark-jobs/dist/contract.js'].sort()
 

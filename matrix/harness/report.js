@@ -67,7 +67,12 @@ export function kept() {
   return JSON.parse(readFileSync(memory, 'utf8'))
 }
 
-/** The rows that did not work when they ran last, or that were tried with something else. */
+/**
+ * The rows that did not work when they ran last, or that were tried with something else.
+ *
+ * @param {import('./row.js').Row[]} rows
+ * @returns {import('./row.js').Row[]}
+ */
 export function staleOf(rows) {
   const known = new Map(kept().results.map((result) => [key(result), result]))
   return rows.filter((row) => {

@@ -2,7 +2,7 @@
  * The errors of this package, each with a code that does not change. `docs/errors.md` has an entry for each.
  * What Lark itself refuses has the errors of the queue (`JobsError`).
  */
-import { branded, LarkError } from '@s18i/lark/config'
+import { branded, LarkError } from '@s18i/lark/internal'
 
 /** Marks an error of this package in every copy of it. */
 const brand = Symbol.for('s18i.lark.bullmq.error')

@@ -1,5 +1,5 @@
 /** Texts from outside that are far too long: no message repeats them. */
-import { LarkError } from '@s18i/lark/config'
+import { LarkError } from '@s18i/lark/internal'
 import { afterAll, expect, test } from 'vitest'
 import { FlowProducer, Queue, Worker } from '../src/index.ts'
 

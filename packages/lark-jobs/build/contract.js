@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { rolldown } from 'rolldown'
 
 const contract = fileURLToPath(new URL('../src/store/contract/', import.meta.url))
-const console = fileURLToPath(new URL('../../lark/src/config.ts', import.meta.url))
+const console = fileURLToPath(new URL('../../lark/src/internal.ts', import.meta.url))
 const ENTRY = 'contract'
 
 /**
@@ -24,7 +24,7 @@ export async function luaConstants() {
     input: ENTRY,
     platform: 'node',
     // Imported as one text, it can import nothing but what Node has.
-    resolve: { alias: { '@s18i/lark/config': console } },
+    resolve: { alias: { '@s18i/lark/internal': console } },
     plugins: [
       {
         name: ENTRY,

@@ -4,7 +4,7 @@
  *
  * @module @s18i/lark-jobs
  */
-export { defineConfig, LarkError } from '@s18i/lark/config'
+export { defineConfig, LarkError } from '@s18i/lark/internal'
 export { Jobs } from './api/default-jobs.ts'
 export {
   type DefinedJob,

@@ -2,7 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { LarkError } from '@s18i/lark/config'
+import { LarkError } from '@s18i/lark/internal'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import {
   batch,

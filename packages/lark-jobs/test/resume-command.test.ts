@@ -1,6 +1,6 @@
 /** A shell that runs the copied command passes the exact name of the group, whatever it contains. */
 import { execFileSync } from 'node:child_process'
-import { visible } from '@s18i/lark/config'
+import { visible } from '@s18i/lark/internal'
 import { expect, test } from 'vitest'
 import { resumeCommand } from '../src/words/command-line.ts'
 

@@ -23,15 +23,7 @@ import { refuseForeign, warnOfOpen } from './owner.ts'
 import { larkPackages } from './packages.ts'
 import { packageRoot, projectFolders, readPackage } from './project.ts'
 
-export { branded } from './brand.ts'
-export { isError, LarkError, placeOf, usageError } from './errors.ts'
-export { excerpt } from './excerpt.ts'
-export { declaresClass, exportedValues, importModule, type Module } from './module.ts'
-export { nearest } from './nearest.ts'
-export { packageRoot, projectFolders } from './project.ts'
-export { codeFiles, sourceFiles, sourceFolders } from './sources.ts'
-export { type SyntaxNode, syntaxOf } from './syntax.ts'
-export { visible, visibleLines } from './visible.ts'
+export { LarkError, type LarkErrorOptions } from './errors.ts'
 
 /** The default export of `lark.config`. Packages add their sections. */
 export interface LarkConfig {

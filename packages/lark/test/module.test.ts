@@ -1,11 +1,11 @@
 import { describe, expect, test } from 'vitest'
-import { sourceFiles, sourceFolders } from '../src/config.ts'
+import { sourceFiles, sourceFolders } from '../src/internal.ts'
 import { App, installPacked } from './app.ts'
 
 /** Runs `script` in the application with Node, and returns the JSON that it prints. */
 async function answer(app: App, script: string) {
   app.write({
-    'probe.mjs': `import { importModule } from '@s18i/lark/config'
+    'probe.mjs': `import { importModule } from '@s18i/lark/internal'
 const load = (name) => importModule(new URL(name, import.meta.url).pathname)
 ${script}`,
   })
@@ -45,7 +45,7 @@ test('one loader serves every copy of the package', async () => {
   const home = new App(app)
   const other = new App()
   installPacked(other)
-  const script = `const other = await import(${JSON.stringify(other.path('node_modules/@s18i/lark/dist/config.js'))})
+  const script = `const other = await import(${JSON.stringify(other.path('node_modules/@s18i/lark/dist/internal.js'))})
 const first = await load('shared.ts')
 const second = await other.importModule(new URL('shared.ts', import.meta.url).pathname)
 console.log(JSON.stringify([first.shared === second.shared, globalThis.evaluated]))`
@@ -58,7 +58,7 @@ test('a module that Node has imported is not evaluated again, where Node runs Ty
   next(url, url.endsWith('.ts') ? { ...context, format: 'module' } : context)`,
     'register.mjs': "import { register } from 'node:module'\nregister('./hook.mjs', import.meta.url)",
     'shared.ts': 'globalThis.evaluated = (globalThis.evaluated ?? 0) + 1\nexport const shared = {}',
-    'main.ts': `import { importModule } from '@s18i/lark/config'
+    'main.ts': `import { importModule } from '@s18i/lark/internal'
 import { shared } from './shared.ts'
 const again = await importModule(new URL('shared.ts', import.meta.url).pathname)
 console.log(JSON.stringify([again.shared === shared, globalThis.evaluated]))`,
@@ -112,7 +112,7 @@ console.log(JSON.stringify({ errors, runs: globalThis.runs }))`
 
 test('a module may import another one while it is imported itself', async () => {
   const home = new App({
-    'outer.ts': `import { importModule } from '@s18i/lark/config'
+    'outer.ts': `import { importModule } from '@s18i/lark/internal'
 const inner = await importModule(new URL('./inner.ts', import.meta.url).pathname)
 export const value = inner.value + 1
 `,

@@ -2,7 +2,7 @@
  * Reads nodes of syntax: whether a value is one, its names and texts, and the nodes in it. A field that is
  * missing, or has another type, is read as absent: a parser may make nodes that this does not know.
  */
-import type { SyntaxNode } from '@s18i/lark/config'
+import type { SyntaxNode } from '@s18i/lark/internal'
 
 export function isNode(value: unknown): value is SyntaxNode {
   return typeof value === 'object' && value !== null && typeof (value as { type?: unknown }).type === 'string'

@@ -4,7 +4,7 @@
  * made of, by their types, and by the calls that return them. Names count within a file, and those that a
  * file exports also in files that import them.
  */
-import type { SyntaxNode } from '@s18i/lark/config'
+import type { SyntaxNode } from '@s18i/lark/internal'
 import { type ComparedTopic, comparisonOf } from '../compared/compared.ts'
 import {
   isFunction,

@@ -4,7 +4,7 @@
  */
 
 import type { Command } from '@s18i/lark'
-import { visible } from '@s18i/lark/config'
+import { visible } from '@s18i/lark/internal'
 import { listed, shellWord } from '@s18i/lark-jobs/internal'
 import type { BullmqImport, BullmqNote, BullmqQueueReport } from '../import/report.ts'
 

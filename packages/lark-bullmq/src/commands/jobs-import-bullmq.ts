@@ -1,5 +1,5 @@
 import { arg, Command, type CommandResult, flag } from '@s18i/lark'
-import { usageError, visible } from '@s18i/lark/config'
+import { usageError, visible } from '@s18i/lark/internal'
 import { Jobs } from '@s18i/lark-jobs'
 import { plural } from '@s18i/lark-jobs/internal'
 import { operate } from '@s18i/lark-jobs/operate'

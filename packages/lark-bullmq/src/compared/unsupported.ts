@@ -3,7 +3,7 @@
  * page.
  */
 
-import { excerpt, nearest } from '@s18i/lark/config'
+import { excerpt, nearest } from '@s18i/lark/internal'
 import { JobsError } from '@s18i/lark-jobs'
 import { isObject, shown } from '@s18i/lark-jobs/internal'
 import { BullmqError } from '../errors.ts'

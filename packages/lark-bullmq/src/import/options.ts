@@ -1,7 +1,7 @@
 /**
  * The options of an import, and their check.
  */
-import { excerpt, nearest } from '@s18i/lark/config'
+import { excerpt, nearest } from '@s18i/lark/internal'
 import { JobsError, type Signal } from '@s18i/lark-jobs'
 import { isObject, shown } from '@s18i/lark-jobs/internal'
 

@@ -3,7 +3,7 @@
  * imported now.
  */
 
-import { excerpt } from '@s18i/lark/config'
+import { excerpt } from '@s18i/lark/internal'
 import { listed } from '@s18i/lark-jobs/internal'
 import { BullmqError } from '../errors.ts'
 import type { BullmqQueue, BullmqSource } from './source.ts'

@@ -5,7 +5,7 @@
  * In BullMQ the queues of a process come one after the other, each with settings of its own. So the settings
  * of this instance have maps to which queues are added at any time.
  */
-import { visible } from '@s18i/lark/config'
+import { visible } from '@s18i/lark/internal'
 import type { Counts, CrashedEvent, Jobs, RedisServers } from '@s18i/lark-jobs'
 import {
   jobsWith,

@@ -2,7 +2,7 @@
  * Dispatching by key: finds the class of a key among the classes that code has named, the defined jobs, and
  * at last the classes in the folders of the application.
  */
-import { excerpt, nearest } from '@s18i/lark/config'
+import { excerpt, nearest } from '@s18i/lark/internal'
 import type { Settings } from '../config/config.ts'
 import type { Drafted } from '../dispatch/new-job.ts'
 import { defined } from '../model/defined.ts'

@@ -5,7 +5,7 @@
  * dispatched.
  */
 
-import { branded } from '@s18i/lark/config'
+import { branded } from '@s18i/lark/internal'
 import type { Drafted } from '../dispatch/new-job.ts'
 import type { BackoffOption } from '../model/backoff.ts'
 import { symbolPrefix } from '../model/copies.ts'

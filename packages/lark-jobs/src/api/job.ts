@@ -2,7 +2,7 @@
  * The class that users extend. A job class defines the work (`handle`), the queue and the retries. The
  * application dispatches one object of the class, and a worker makes another object to run it.
  */
-import { branded } from '@s18i/lark/config'
+import { branded } from '@s18i/lark/internal'
 import { type BackoffOption, defaultBackoff } from '../model/backoff.ts'
 import { memberOf } from '../model/effect.ts'
 import { encode } from '../model/payload.ts'

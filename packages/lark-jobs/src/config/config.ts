@@ -2,7 +2,8 @@
  * The `jobs` section of `lark.config`: its type, its check, and what follows from it.
  */
 import { isAbsolute, join, resolve } from 'node:path'
-import { LarkError, type LoadedConfig, type LoadOptions, loadConfig } from '@s18i/lark/config'
+import type { LoadedConfig, LoadOptions } from '@s18i/lark/config'
+import { LarkError, loadConfig } from '@s18i/lark/internal'
 import { JobsError } from '../model/errors.ts'
 import type { Limits } from '../model/limits.ts'
 import type { Telemetry, TelemetryCalls } from '../model/run/telemetry.ts'

@@ -3,7 +3,7 @@
  * found.
  */
 import { isDeepStrictEqual } from 'node:util'
-import { homeFolder } from '@s18i/lark/config'
+import { homeFolder } from '@s18i/lark/internal'
 import { classOf, type JobConstructor, jobClasses } from '../options/job-class.ts'
 import { voiceOf } from '../options/schema.ts'
 import type { Around } from '../run/hooks.ts'

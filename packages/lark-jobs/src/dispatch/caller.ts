@@ -9,7 +9,7 @@
  * 2026-11-25). So only the first dispatches of a process record their stack, while they wait for the store to
  * open.
  */
-import { LarkError } from '@s18i/lark/config'
+import { LarkError } from '@s18i/lark/internal'
 import { JobsError } from '../model/errors.ts'
 
 /** A stack. V8 turns it into text only when it is read. */

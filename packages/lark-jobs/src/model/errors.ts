@@ -5,7 +5,7 @@
  * failures of a store (thrown by its verbs, see `store/contract/store.ts`), and reasons why a run ended (the
  * reason of its `signal`, the error kept with the job). `docs/errors.md` has an entry for each code.
  */
-import { branded, LarkError } from '@s18i/lark/config'
+import { branded, LarkError } from '@s18i/lark/internal'
 import { defined } from './defined.ts'
 import type { CancelReason } from './record.ts'
 

@@ -6,7 +6,7 @@
  * bytes as it goes, and stops at a quarter above the limit. So a payload from outside costs no more than the
  * largest allowed one.
  */
-import { excerpt } from '@s18i/lark/config'
+import { excerpt } from '@s18i/lark/internal'
 import { textOf as textOfError } from '../words/thrown.ts'
 import { JobsError } from './errors.ts'
 import { openResultOf, wordsOf } from './open-result.ts'

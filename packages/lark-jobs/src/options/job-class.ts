@@ -8,7 +8,7 @@
  * several copies of this package.
  */
 import { isDeepStrictEqual } from 'node:util'
-import { nearest } from '@s18i/lark/config'
+import { nearest } from '@s18i/lark/internal'
 import { isSameFunction } from '../model/backoff.ts'
 import { JobsError } from '../model/errors.ts'
 import type { CancelReason, Keep } from '../model/record.ts'

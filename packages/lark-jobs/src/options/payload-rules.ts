@@ -6,7 +6,7 @@
  * waiting job: a text of version `n` ends in `n - 1` spaces, which JSON allows. So a payload of the first
  * version has no byte more, and whatever reads JSON reads every version.
  */
-import { excerpt } from '@s18i/lark/config'
+import { excerpt } from '@s18i/lark/internal'
 import { JobsError } from '../model/errors.ts'
 import { decode, encode } from '../model/payload.ts'
 import { textOf } from '../words/thrown.ts'

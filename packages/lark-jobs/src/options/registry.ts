@@ -10,7 +10,7 @@ import {
   placeOf,
   sourceFiles,
   sourceFolders,
-} from '@s18i/lark/config'
+} from '@s18i/lark/internal'
 import { JobsError } from '../model/errors.ts'
 import { EVERY_KEY } from '../model/every-key.ts'
 import { isReserved } from '../model/reserved-key.ts'

@@ -7,7 +7,7 @@
  * add an entry, and a row to the table in the manual, which `test/options-page.test.ts` compares with the
  * schema.
  */
-import { excerpt, type LarkError, nearest } from '@s18i/lark/config'
+import { excerpt, type LarkError, nearest } from '@s18i/lark/internal'
 import { JobsError, type JobsErrorCode } from '../model/errors.ts'
 import { type Duration, durationForm, milliseconds } from '../words/duration.ts'
 import { shown } from '../words/secret.ts'

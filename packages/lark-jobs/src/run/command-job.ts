@@ -7,7 +7,7 @@
  * not close what the worker works on, so a command is marked while it runs.
  */
 import { AsyncLocalStorage } from 'node:async_hooks'
-import { LarkError } from '@s18i/lark/config'
+import { LarkError } from '@s18i/lark/internal'
 import { defaultBackoff } from '../model/backoff.ts'
 import { JobsError } from '../model/errors.ts'
 import { failing } from '../model/run/decision.ts'

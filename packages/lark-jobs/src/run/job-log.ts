@@ -3,7 +3,7 @@
  * name and id in front.
  */
 import { styleText } from 'node:util'
-import { visible, visibleLines } from '@s18i/lark/config'
+import { visible, visibleLines } from '@s18i/lark/internal'
 import type { LogLevel } from '../model/record.ts'
 
 const marks = {

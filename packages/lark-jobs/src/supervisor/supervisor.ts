@@ -17,7 +17,7 @@
  * it, `supervised.ts` the other side in that process, `protocol.ts` what they say to each other.
  */
 import type { ChildProcess } from 'node:child_process'
-import { LarkError } from '@s18i/lark/config'
+import { LarkError } from '@s18i/lark/internal'
 import { within } from '../waiting/bounded-wait.ts'
 import { Deferred } from '../waiting/deferred.ts'
 import { readable } from '../words/duration.ts'

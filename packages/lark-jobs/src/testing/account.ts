@@ -2,7 +2,7 @@
  * The text of an assertion that does not hold: what was expected, the nearest miss with what differs, and
  * what was dispatched, one line each. Payloads are cut, and are shown without what people must not see.
  */
-import { nearest, visible } from '@s18i/lark/config'
+import { nearest, visible } from '@s18i/lark/internal'
 import type { Path } from '../model/flow.ts'
 import { HIDDEN, redacted } from '../operate/look/redacted.ts'
 import { readable } from '../words/duration.ts'

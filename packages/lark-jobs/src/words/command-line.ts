@@ -1,7 +1,7 @@
 /**
  * Commands that messages tell people to type, quoted so that they can be copied into a shell.
  */
-import { nearest, visible } from '@s18i/lark/config'
+import { nearest, visible } from '@s18i/lark/internal'
 
 /** The command that resumes a paused queue or one of its groups. */
 export function resumeCommand(queue: string, group?: string, groupHash?: string): string {

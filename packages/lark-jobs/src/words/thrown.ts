@@ -3,7 +3,7 @@
  * do.
  */
 import { inspect } from 'node:util'
-import { isError } from '@s18i/lark/config'
+import { isError } from '@s18i/lark/internal'
 import { oneLine } from './secret.ts'
 
 export { isError }

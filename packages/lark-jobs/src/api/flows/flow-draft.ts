@@ -3,7 +3,7 @@
  * (`draft.ts`), that of a flow never changes: each of its methods returns another. What it says is checked
  * when it is dispatched.
  */
-import { branded } from '@s18i/lark/config'
+import { branded } from '@s18i/lark/internal'
 import { symbolPrefix } from '../../model/copies.ts'
 import type { FlowOutcome } from '../../model/flow.ts'
 import type { KeptResult } from '../../operate/events/results.ts'

@@ -1,7 +1,7 @@
 /**
  * Reads the draft of a flow: calls the functions that make its steps and nodes, and checks what it says.
  */
-import { excerpt } from '@s18i/lark/config'
+import { excerpt } from '@s18i/lark/internal'
 import { type FlowSpec, MAX_NESTING, type NodeSpec } from '../../dispatch/flow-definition.ts'
 import { NodeNames } from '../../dispatch/node-names.ts'
 import { makeOpenResult } from '../../dispatch/open-result.ts'

@@ -6,7 +6,7 @@
  * changed.
  */
 import { relative } from 'node:path'
-import { LarkError, loadConfig, sourceFiles, sourceFolders } from '@s18i/lark/config'
+import { LarkError, loadConfig, sourceFiles, sourceFolders } from '@s18i/lark/internal'
 import type { Settings } from '../../config/config.ts'
 import { checkTicks, scheduledJob } from '../../dispatch/scheduled-job.ts'
 import { JobsError } from '../../model/errors.ts'

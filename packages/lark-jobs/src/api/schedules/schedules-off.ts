@@ -3,7 +3,7 @@
  * and those in the store, which code has set. It looks when the worker starts, and every minute for those
  * that were set meanwhile.
  */
-import { LarkError } from '@s18i/lark/config'
+import { LarkError } from '@s18i/lark/internal'
 import { ScheduleBook } from '../../schedule/book.ts'
 import type { Store } from '../../store/contract/store.ts'
 import { listed } from '../../words/listed.ts'

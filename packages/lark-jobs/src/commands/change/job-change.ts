@@ -5,7 +5,7 @@
  */
 import { createInterface } from 'node:readline'
 import type { Command, CommandResult } from '@s18i/lark'
-import { usageError, visible } from '@s18i/lark/config'
+import { usageError, visible } from '@s18i/lark/internal'
 import { defined } from '../../model/defined.ts'
 import type { Operate } from '../../operate.ts'
 import { filterWords } from '../../words/filter-words.ts'

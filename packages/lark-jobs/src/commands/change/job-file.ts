@@ -7,7 +7,7 @@
  */
 import { type FileHandle, mkdir, open } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { usageError } from '@s18i/lark/config'
+import { usageError } from '@s18i/lark/internal'
 import { isReserved } from '../../model/reserved-key.ts'
 import type { JobRecord, ScheduleRecord } from '../../operate.ts'
 

@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { arg, flag, type Progress } from '@s18i/lark'
-import { usageError, visible } from '@s18i/lark/config'
+import { usageError, visible } from '@s18i/lark/internal'
 import { Jobs } from '../../api/default-jobs.ts'
 import { defined } from '../../model/defined.ts'
 import { type CancelFilter, type Cancelled, cancellable, type FlowInfo, type Operate } from '../../operate.ts'

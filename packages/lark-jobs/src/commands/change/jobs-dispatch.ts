@@ -1,6 +1,6 @@
 import { text } from 'node:stream/consumers'
 import { arg, Command, flag } from '@s18i/lark'
-import { usageError, visible } from '@s18i/lark/config'
+import { usageError, visible } from '@s18i/lark/internal'
 import { Jobs } from '../../api/default-jobs.ts'
 import type { JobHandle } from '../../api/job-handle.ts'
 import { defined } from '../../model/defined.ts'

@@ -1,5 +1,5 @@
 import { arg, flag } from '@s18i/lark'
-import { usageError } from '@s18i/lark/config'
+import { usageError } from '@s18i/lark/internal'
 import { Jobs } from '../../api/default-jobs.ts'
 import { type Edited, type EditFilter, editable } from '../../operate.ts'
 import { plural } from '../../words/plural.ts'

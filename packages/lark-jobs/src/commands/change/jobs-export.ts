@@ -1,5 +1,5 @@
 import { flag } from '@s18i/lark'
-import { usageError } from '@s18i/lark/config'
+import { usageError } from '@s18i/lark/internal'
 import { Jobs } from '../../api/default-jobs.ts'
 import { states } from '../../model/record.ts'
 import { type ListFilter, operate } from '../../operate.ts'

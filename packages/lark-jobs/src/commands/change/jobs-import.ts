@@ -1,7 +1,7 @@
 import { open } from 'node:fs/promises'
 import { basename } from 'node:path'
 import { arg, Command, type CommandResult, flag } from '@s18i/lark'
-import { usageError, visible } from '@s18i/lark/config'
+import { usageError, visible } from '@s18i/lark/internal'
 import { Jobs } from '../../api/default-jobs.ts'
 import { JobsError } from '../../model/errors.ts'
 import { plural } from '../../words/plural.ts'

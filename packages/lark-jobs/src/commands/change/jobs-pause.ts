@@ -1,5 +1,5 @@
 import { arg, Command, flag } from '@s18i/lark'
-import { visible } from '@s18i/lark/config'
+import { visible } from '@s18i/lark/internal'
 import { Jobs } from '../../api/default-jobs.ts'
 import { defined } from '../../model/defined.ts'
 import { resumeCommand } from '../../words/command-line.ts'

@@ -2,7 +2,7 @@
  * The nodes of a flow as rows of a table: a tree of marks and names, how far each node is, its job, and what
  * it waits for.
  */
-import { visible } from '@s18i/lark/config'
+import { visible } from '@s18i/lark/internal'
 import type { FlowInfo, FlowNodeInfo, JobDetail, Operate } from '../../operate.ts'
 import { readable } from '../../words/duration.ts'
 import { listed } from '../../words/listed.ts'

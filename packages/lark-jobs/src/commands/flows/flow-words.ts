@@ -1,7 +1,7 @@
 /**
  * Flows as commands show them: what they are called, how far they are, and why they ended.
  */
-import { nearest } from '@s18i/lark/config'
+import { nearest } from '@s18i/lark/internal'
 import { memberOf } from '../../model/effect.ts'
 import { JobsError } from '../../model/errors.ts'
 import type { FlowCounts, FlowInfo, GetFlowOptions, Operate } from '../../operate.ts'

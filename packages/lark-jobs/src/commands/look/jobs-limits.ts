@@ -1,5 +1,5 @@
 import { Command } from '@s18i/lark'
-import { visible } from '@s18i/lark/config'
+import { visible } from '@s18i/lark/internal'
 import { Jobs } from '../../api/default-jobs.ts'
 import { operate } from '../../operate.ts'
 import { circuitWords, grants } from './limit-words.ts'

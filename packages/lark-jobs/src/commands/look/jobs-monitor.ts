@@ -1,5 +1,5 @@
 import { Command, flag } from '@s18i/lark'
-import { usageError, visible } from '@s18i/lark/config'
+import { usageError, visible } from '@s18i/lark/internal'
 import { Jobs } from '../../api/default-jobs.ts'
 import { defined } from '../../model/defined.ts'
 import { type MonitorOptions, type MonitorReport, operate, type QueueCheck } from '../../operate.ts'

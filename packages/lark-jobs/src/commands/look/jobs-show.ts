@@ -1,5 +1,5 @@
 import { arg, Command, flag } from '@s18i/lark'
-import { visible, visibleLines } from '@s18i/lark/config'
+import { visible, visibleLines } from '@s18i/lark/internal'
 import { Jobs } from '../../api/default-jobs.ts'
 import { defined } from '../../model/defined.ts'
 import type { JobError, LogLine } from '../../model/record.ts'

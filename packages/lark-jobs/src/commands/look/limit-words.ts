@@ -1,5 +1,5 @@
 /** Limiters and circuits as commands show them. */
-import { visible } from '@s18i/lark/config'
+import { visible } from '@s18i/lark/internal'
 import type { CircuitStatus, LimiterStatus } from '../../operate.ts'
 import { readable } from '../../words/duration.ts'
 

@@ -2,7 +2,7 @@
  * What people should know of the queues: what is paused and how to resume it, what cannot be read, and what
  * waits for a worker that nobody has started.
  */
-import { visible } from '@s18i/lark/config'
+import { visible } from '@s18i/lark/internal'
 import type { Counts, Status } from '../../operate.ts'
 import { failedCommand, moveCommand, resumeCommand, shellWord, whyCommand } from '../../words/command-line.ts'
 import { droppedWords } from '../../words/dropped-words.ts'

@@ -1,5 +1,5 @@
 /** The flags of the commands that draw their screen again and again. */
-import { usageError } from '@s18i/lark/config'
+import { usageError } from '@s18i/lark/internal'
 import { JobsError, type JobsErrorCode } from '../../model/errors.ts'
 import { durationForm, milliseconds } from '../../words/duration.ts'
 import { shown } from '../../words/secret.ts'

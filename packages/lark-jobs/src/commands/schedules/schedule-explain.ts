@@ -1,5 +1,5 @@
 import { arg, Command, flag } from '@s18i/lark'
-import { usageError, visible } from '@s18i/lark/config'
+import { usageError, visible } from '@s18i/lark/internal'
 import { Jobs } from '../../api/default-jobs.ts'
 import { loadSettings } from '../../config/config.ts'
 import { operate, type ScheduleInfo } from '../../operate.ts'

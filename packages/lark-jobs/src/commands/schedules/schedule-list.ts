@@ -1,5 +1,5 @@
 import { Command, flag } from '@s18i/lark'
-import { nearest, usageError, visible } from '@s18i/lark/config'
+import { nearest, usageError, visible } from '@s18i/lark/internal'
 import { Jobs } from '../../api/default-jobs.ts'
 import { loadSettings } from '../../config/config.ts'
 import { defined } from '../../model/defined.ts'

@@ -1,5 +1,5 @@
 import { arg, Command } from '@s18i/lark'
-import { visible } from '@s18i/lark/config'
+import { visible } from '@s18i/lark/internal'
 import { Jobs } from '../../api/default-jobs.ts'
 import { byCommand } from '../words/by-command.ts'
 import { scheduleNamed } from './scheduled.ts'

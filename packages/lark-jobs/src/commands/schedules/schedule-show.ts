@@ -1,5 +1,5 @@
 import { arg, Command } from '@s18i/lark'
-import { visible } from '@s18i/lark/config'
+import { visible } from '@s18i/lark/internal'
 import { Jobs } from '../../api/default-jobs.ts'
 import { operate, type ScheduleInfo } from '../../operate.ts'
 import { inWords } from '../../schedule/words.ts'

@@ -1,7 +1,7 @@
 /**
  * Schedules as commands show them: when they tick, what comes next, and how their runs ended.
  */
-import { nearest } from '@s18i/lark/config'
+import { nearest } from '@s18i/lark/internal'
 import { JobsError } from '../../model/errors.ts'
 import type { ScheduleRun } from '../../model/tick.ts'
 import type { Operate, ScheduleInfo } from '../../operate.ts'

@@ -1,4 +1,4 @@
-import { usageError } from '@s18i/lark/config'
+import { usageError } from '@s18i/lark/internal'
 import type { Voice } from '../../options/schema.ts'
 
 /** How commands refuse the value of a flag. */

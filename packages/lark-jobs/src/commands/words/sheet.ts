@@ -1,6 +1,6 @@
 /** One thing as a command shows it: its title, its facts, and sections below them. */
 import type { Command } from '@s18i/lark'
-import { visible } from '@s18i/lark/config'
+import { visible } from '@s18i/lark/internal'
 
 /** What is known of a thing, by name. Facts without a value are left out. */
 export type SheetFacts = Readonly<Record<string, string | false | undefined>>

@@ -1,5 +1,5 @@
 import { Command, flag } from '@s18i/lark'
-import { visible } from '@s18i/lark/config'
+import { visible } from '@s18i/lark/internal'
 import { Jobs } from '../../api/default-jobs.ts'
 import { defined } from '../../model/defined.ts'
 import { type LostWorker, type Operate, operate } from '../../operate.ts'

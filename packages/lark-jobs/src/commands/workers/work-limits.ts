@@ -3,7 +3,7 @@
  * that run, and exits, so that what started it starts it again. Applications that leak memory, or keep
  * connections for too long, are mended so until their fault is found.
  */
-import { usageError } from '@s18i/lark/config'
+import { usageError } from '@s18i/lark/internal'
 import { durationForm, milliseconds, readable } from '../../words/duration.ts'
 import { shown } from '../../words/secret.ts'
 

@@ -7,7 +7,7 @@
  * For machines: one line of JSON for each event.
  */
 import type { Console } from '@s18i/lark'
-import { visible } from '@s18i/lark/config'
+import { visible } from '@s18i/lark/internal'
 import type { KeptError, LeasedJob, LogLine } from '../../model/record.ts'
 import { released } from '../../model/run/decision.ts'
 import { fingerprintOf } from '../../run/fingerprint.ts'

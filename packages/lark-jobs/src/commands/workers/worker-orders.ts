@@ -4,7 +4,7 @@
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Command } from '@s18i/lark'
-import { usageError, visible } from '@s18i/lark/config'
+import { usageError, visible } from '@s18i/lark/internal'
 import { defined } from '../../model/defined.ts'
 import type { ToldWorkers, WorkerFilter, WorkerOperations, WorkerRecord } from '../../operate.ts'
 import { durationForm, milliseconds, readable } from '../../words/duration.ts'

@@ -1,7 +1,7 @@
 /**
  * An error that fails a job without a retry.
  */
-import { branded } from '@s18i/lark/config'
+import { branded } from '@s18i/lark/internal'
 
 /** Marks such an error in every copy of this package. */
 const brand = Symbol.for('s18i.lark.non-retryable')

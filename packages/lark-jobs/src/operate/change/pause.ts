@@ -2,7 +2,7 @@
  * Pauses and resumes a queue, or one group of a queue. While it is paused, none of its jobs starts. Running
  * jobs go on, and dispatched jobs wait.
  */
-import { excerpt } from '@s18i/lark/config'
+import { excerpt } from '@s18i/lark/internal'
 import { JobsError } from '../../model/errors.ts'
 import { partitionWith } from '../../model/partition.ts'
 import { isHash } from '../../model/stored-name.ts'

@@ -4,7 +4,7 @@
  */
 import { setMaxListeners } from 'node:events'
 import { setTimeout as pause } from 'node:timers/promises'
-import { visible } from '@s18i/lark/config'
+import { visible } from '@s18i/lark/internal'
 import type { EndedJob } from '../../model/effect.ts'
 import { JobsError } from '../../model/errors.ts'
 import { decode, whyDropped } from '../../model/payload.ts'

@@ -4,7 +4,7 @@
  */
 import { setMaxListeners } from 'node:events'
 import { setTimeout as pause } from 'node:timers/promises'
-import { visible } from '@s18i/lark/config'
+import { visible } from '@s18i/lark/internal'
 import { isLate } from '../../flow/advance.ts'
 import { FlowRecords, type KeptFlow } from '../../flow/flow-records.ts'
 import type { Member } from '../../model/effect.ts'

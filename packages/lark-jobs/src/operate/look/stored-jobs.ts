@@ -5,7 +5,7 @@
  * `queues` are the configured queues, with the number of partitions of each.
  */
 
-import { nearest } from '@s18i/lark/config'
+import { nearest } from '@s18i/lark/internal'
 import { JobsError } from '../../model/errors.ts'
 import { partitionsOf, partitionWith, queueOf } from '../../model/partition.ts'
 import { whyDropped } from '../../model/payload.ts'

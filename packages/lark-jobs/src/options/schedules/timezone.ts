@@ -1,7 +1,7 @@
 /**
  * Names of time zones, as the data of this process knows them.
  */
-import { nearest } from '@s18i/lark/config'
+import { nearest } from '@s18i/lark/internal'
 import { shown } from '../../words/secret.ts'
 import { isText, Option } from '../schema.ts'
 

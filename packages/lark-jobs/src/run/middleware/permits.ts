@@ -2,7 +2,7 @@
  * Gives Lark's own middleware access to the limiters that workers share, which other middleware cannot reach.
  * A run without a worker (`dispatchNow`) has no such access, and always proceeds.
  */
-import { nearest } from '@s18i/lark/config'
+import { nearest } from '@s18i/lark/internal'
 import { JobsError } from '../../model/errors.ts'
 import type { Limits } from '../../model/limits.ts'
 import type { Decision } from '../../model/run/decision.ts'
