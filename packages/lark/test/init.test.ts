@@ -1,12 +1,14 @@
 /** `lark init` on real folders: what it finds out, what it writes, and what it refuses. */
+import { once } from 'node:events'
 import { chmodSync, lstatSync, mkdirSync, readdirSync, rmSync, statSync, symlinkSync } from 'node:fs'
+import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { dirname, join } from 'node:path'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { compilerWishes } from '../src/init/compiler.ts'
 import { withMembers } from '../src/init/json-text.ts'
 import { writeAll } from '../src/init/write.ts'
 import { testCommand } from '../src/testing.ts'
-import { App } from './app.ts'
+import { App, bin, finished } from './app.ts'
 
 const LARK = { dependencies: { '@s18i/lark': '*' } }
 const NOBODY = 65_534
@@ -72,7 +74,7 @@ async function refused(app: App, words = '') {
 
 describe('a project with Lark alone gets a command that runs', () => {
   test.each<[string, Record<string, string>, object, string, string]>([
-    ['no code yet', {}, {}, 'src/commands/Hello.ts', 'export class Hello'],
+    ['no code yet', { '.pnp.cjs': '', 'README.md': '' }, {}, 'src/commands/Hello.ts', 'export class Hello'],
     [
       'TypeScript',
       { 'src/index.ts': '', 'tsconfig.json': '{}' },
@@ -385,15 +387,37 @@ describe('is refused, in one line and with nothing written', () => {
     expect(app.has('package.json')).toBe(false)
   })
 
+  test('if it is interrupted while the package manager works', async () => {
+    const app = new App({ 'README.md': '' })
+    rmSync(app.path('package.json'))
+    const silent = createServer()
+    await once(silent.listen(0, '127.0.0.1'), 'listening')
+    const { port } = silent.address() as AddressInfo
+    const child = app.start([bin, 'init', '--install'], {
+      env: {
+        npm_config_registry: `http://127.0.0.1:${port}`,
+        npm_config_cache: app.path('.cache'),
+        npm_config_user_agent: '',
+      },
+    })
+    const result = finished(child)
+    const [socket] = (await once(silent, 'connection')) as [Socket]
+    expect(app.has('package.json')).toBe(true)
+    child.kill('SIGINT')
+    const { code, stdout, stderr } = await result
+    socket.destroy()
+    silent.close()
+    expect({ code, stdout }).toEqual({ code: 130, stdout: '' })
+    expect(stderr).toContain('! Interrupted\n')
+    expect(app.has('package.json')).toBe(false)
+  })
+
   test('without the right to write', async () => {
     const app = project()
     chmodSync(app.folder, 0o555)
     chmodSync(dirname(app.folder), 0o711)
     const isRoot = process.getuid?.() === 0
-    const { code, stdout, stderr } = await app.node(
-      [join(import.meta.dirname, '../dist/bin.js'), 'init'],
-      isRoot ? { uid: NOBODY, gid: NOBODY } : {},
-    )
+    const { code, stdout, stderr } = await app.node([bin, 'init'], isRoot ? { uid: NOBODY, gid: NOBODY } : {})
     chmodSync(app.folder, 0o755)
     const path = app.path('src/commands/Hello.ts')
     expect({ code, stdout }).toEqual({ code: 1, stdout: '' })

@@ -36,7 +36,8 @@ function run(
     // On Windows, package managers are scripts, which only a shell starts.
     const shell = process.platform === 'win32'
     const child = spawn(program, words, { cwd: folder, stdio: ['ignore', 2, 2], signal, shell })
-    child.on('error', (error) => (signal.aborted ? reject(signal.reason) : fail('cannot be started', error)))
+    // An aborted signal is an error too, but then the process goes on for a moment.
+    child.on('error', (error) => child.pid === undefined && fail('cannot be started', error))
     child.on('close', (code, killedBy) => {
       if (code === 0) resolve()
       else if (signal.aborted) reject(signal.reason)

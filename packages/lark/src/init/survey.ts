@@ -3,7 +3,7 @@
  * language and module format, with which package manager, and whether Lark is installed.
  */
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
-import { dirname, join, relative, sep } from 'node:path'
+import { basename, dirname, join, relative, sep } from 'node:path'
 import { findConfig, type LarkConfig } from '../config.ts'
 import { type LarkError, larkError, reasonOf } from '../errors.ts'
 import { installed, list } from '../packages.ts'
@@ -55,11 +55,7 @@ export async function survey(
   const isOwn = wanted.some((name) => Object.hasOwn(dependenciesOf(json), name))
   if (inside.length > 0 && !isOwn && configFile === undefined) throw workspaceRoot(folder, inside)
   if (text === undefined) refuseUnknown(folder)
-  // A folder that cannot be read, such as that of a database, is in no new project.
-  const isNew = await codeFiles(folder).then(
-    ({ length }) => length === 0,
-    () => false,
-  )
+  const isNew = !(await hasCode(folder))
   const place = await stubPlace('commands', folder, config.commands)
   const isTypeScript = language === undefined ? isNew || place.extension === 'ts' : language === 'ts'
   const isModule = isTypeScript || json.type === 'module' || (isNew && json.type === undefined)
@@ -76,6 +72,15 @@ export async function survey(
       return projectFolders(folder).every((each) => installed(name, each) === undefined)
     }),
     project: projectOf(folder, config, { env, isNew, isTypeScript, isModule, wishes }),
+  }
+}
+
+/** Hidden files are those of tools, such as `.pnp.cjs` of Yarn. */
+async function hasCode(folder: string): Promise<boolean> {
+  try {
+    return (await codeFiles(folder)).some((file) => !basename(file).startsWith('.'))
+  } catch {
+    return true // A folder that cannot be read, such as that of a database, is in no new project.
   }
 }
 
