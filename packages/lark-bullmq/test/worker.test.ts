@@ -218,7 +218,7 @@ test('cancelJob() aborts the signal of a job, with the reason', async () => {
 })
 
 test('an imported job has made the attempts that BullMQ had made', () => {
-  const lease = {
+  const claimed = {
     id: '7',
     key: 'x',
     payload: '{}',
@@ -230,7 +230,7 @@ test('an imported job has made the attempts that BullMQ had made', () => {
     releases: 0,
   }
   const options = { tries: 1, context: { bullmq: { attempts: 3 } } }
-  const job = BullJob.held({ queue: 'a' } as never, { ...lease, token: 't', options }, {}, {} as never)
+  const job = BullJob.held({ queue: 'a' } as never, { ...claimed, token: 't', options }, {}, {} as never)
   expect([job.attemptsMade, job.opts.attempts]).toEqual([2, 3])
 })
 

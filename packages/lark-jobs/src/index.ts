@@ -55,13 +55,13 @@ export type { EndReason, FlowKind, FlowOutcome, IfFailed } from './model/flow.ts
 export type { RateKind } from './model/rate.ts'
 export type {
   CancelReason,
+  ClaimedJob,
   Counters,
   EndedState,
   JobError,
   JobOptions,
   JobRecord,
   KeptError,
-  LeasedJob,
   LogLevel,
   LogLine,
   Outcome,

@@ -18,7 +18,7 @@ import type { FlowSpec } from './dispatch/flow-definition.ts'
 import type { Drafted } from './dispatch/new-job.ts'
 import { insideOf } from './model/copies.ts'
 import { defined } from './model/defined.ts'
-import type { LeasedJob } from './model/record.ts'
+import type { ClaimedJob } from './model/record.ts'
 import type { HandChange } from './operate/audit/hand-change.ts'
 import { awaitWithin } from './operate/events/results.ts'
 import type { Operate } from './operate/operate.ts'
@@ -135,8 +135,8 @@ export function workApart(jobs: Jobs, options: WorkOptions): Promise<Worker> {
 }
 
 /** What a worker holds of the job that it runs. */
-export function leaseOf(job: JobLike): LeasedJob {
-  return job[jobInside]!.run!.lease!
+export function claimedJobOf(job: JobLike): ClaimedJob {
+  return job[jobInside]!.run!.job!
 }
 
 /**

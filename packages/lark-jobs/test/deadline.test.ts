@@ -13,7 +13,7 @@ afterEach(() => {
   vi.useRealTimers()
 })
 
-const lease = { id: 'one', key: 'k', payload: '', priority: 0, queuedAt: 0, token: 'w.1' }
+const claimed = { id: 'one', key: 'k', payload: '', priority: 0, queuedAt: 0, token: 'w.1' }
 const counters = { runs: 1, failures: 0, crashes: 0, releases: 0 }
 
 /** @param hasOthers whether other jobs run in the process */
@@ -23,7 +23,7 @@ function setUp(hasOthers = false) {
   const stuck = vi.fn<(running: Execution) => void>()
   const deadline = new Deadline(jobs, stuck, () => turnedAt)
   const begin = (timeout: number) => {
-    const job = { ...lease, ...counters, options: { timeout } }
+    const job = { ...claimed, ...counters, options: { timeout } }
     const running = new Execution(
       job,
       { partition: 'default', queue: 'default' },

@@ -36,7 +36,7 @@ function die(...workers: Setting[]): string[] {
       warn,
     },
   ] of workers.entries()) {
-    const job = { abandoned: false, name: 'Job', lease: { id: `job${i}` } } as Execution
+    const job = { abandoned: false, name: 'Job', job: { id: `job${i}` } } as Execution
     const thread = {
       holdsJobs: holds,
       processEnds({ cause, outcomes }: ProcessEnd) {

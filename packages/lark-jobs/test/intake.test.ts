@@ -3,7 +3,7 @@
  */
 import { setMaxListeners } from 'node:events'
 import { afterEach, expect, test, vi } from 'vitest'
-import type { LeasedJob } from '../src/model/record.ts'
+import type { ClaimedJob } from '../src/model/record.ts'
 import { paces } from '../src/options/preset.ts'
 import type { Call, Exchange, Settlement, Store, Want } from '../src/store/contract/store.ts'
 import { Claimer } from '../src/worker/fetch/claimer.ts'
@@ -103,7 +103,7 @@ async function work(
     const jobs = Array.from({ length: count }, (_, n) => ({ id: `${rank}-${n}`, token, crashes: 0, runs: 1 }))
     return {
       verdicts: settled.map(() => 'settled'),
-      jobs: jobs as unknown as LeasedJob[],
+      jobs: jobs as unknown as ClaimedJob[],
       ...(left[rank]! > 0 && { nextDue: 0 }),
     } as Exchange
   }
@@ -141,7 +141,7 @@ async function work(
         ran++
         ledger.end(held)
         claimer.prefetch.ended(job + takes)
-        claimer.settle(held.lease.id, held.lease.token, { kind: 'completed' }, clock.now, held)
+        claimer.settle(held.job.id, held.job.token, { kind: 'completed' }, clock.now, held)
         intake.freed(job + takes)
       }
       if (takes === 0) queueMicrotask(end)

@@ -1,5 +1,5 @@
 import { afterEach, expect, test, vi } from 'vitest'
-import type { LeasedJob } from '../src/model/record.ts'
+import type { ClaimedJob } from '../src/model/record.ts'
 import { Execution, type RunEnvironment } from '../src/run/execution.ts'
 import type { Store } from '../src/store/contract/store.ts'
 import { LeaseKeeper, type LeaseKeeperOptions } from '../src/worker/lease/lease-keeper.ts'
@@ -24,7 +24,7 @@ function keep(...partitions: string[]) {
   for (const partition of partitions.length === 0 ? ['default'] : partitions)
     running.add(
       new Execution(
-        { id: 'a', token: 't', failures: 0 } as LeasedJob,
+        { id: 'a', token: 't', failures: 0 } as ClaimedJob,
         { partition, queue: partition },
         undefined,
         environment as unknown as RunEnvironment,

@@ -1,15 +1,15 @@
 import { expect, it } from 'vitest'
-import type { LeasedJob } from '../src/model/record.ts'
+import type { ClaimedJob } from '../src/model/record.ts'
 import { DONE, JOBS, Ledger, type LedgerPage, RETURNED } from '../src/worker/lease/ledger.ts'
 
 /** The ids that the lease thread reads on the pages of a claim of jobs with these ids. */
 function idsOf(ids: readonly string[]): string[][] {
   const pages: LedgerPage[] = []
   const ledger = new Ledger((page) => pages.push(page))
-  const jobs = ids.map((id) => ({ id, runs: 0 }) as LeasedJob)
+  const jobs = ids.map((id) => ({ id, runs: 0 }) as ClaimedJob)
   const held = ledger.enter(0, 1, jobs, 0, 0)
-  expect(held.map(({ lease }) => lease.id)).toEqual(ids)
-  for (const { lease, page, index } of held) expect(page.ids[index]).toBe(lease.id)
+  expect(held.map(({ job }) => job.id)).toEqual(ids)
+  for (const { job, page, index } of held) expect(page.ids[index]).toBe(job.id)
   return pages.map((page) => page.ids)
 }
 
@@ -26,16 +26,16 @@ it('has more pages for long ids, and keeps every character', () => {
 
 it('takes an id that no page has room for, and goes on with the others', () => {
   const pages: LedgerPage[] = []
-  const jobs = ['x'.repeat(2_000), 'one', 'two'].map((id) => ({ id, runs: 0 }) as LeasedJob)
+  const jobs = ['x'.repeat(2_000), 'one', 'two'].map((id) => ({ id, runs: 0 }) as ClaimedJob)
   const held = new Ledger((page) => pages.push(page)).enter(0, 1, jobs, 0, 0)
-  expect(held.map(({ lease }) => lease)).toEqual(jobs)
+  expect(held.map(({ job }) => job)).toEqual(jobs)
   expect(pages.map(({ ids }) => ids)).toEqual([[], ['one', 'two']])
 })
 
 it('says of a job that goes back before it has begun that it is returned: the thread renews those that are done, as begun', () => {
   const pages: LedgerPage[] = []
   const ledger = new Ledger((page) => pages.push(page))
-  const jobs = ['back', 'run'].map((id) => ({ id, runs: 0 }) as LeasedJob)
+  const jobs = ['back', 'run'].map((id) => ({ id, runs: 0 }) as ClaimedJob)
   const [back, run] = ledger.enter(0, 1, jobs, 0, 0)
   expect(ledger.withdraw(back!)).toBe(true)
   expect(ledger.begin(run!, 0, 0)).toBe(true)

@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest'
-import type { LeasedJob } from '../src/model/record.ts'
+import type { ClaimedJob } from '../src/model/record.ts'
 import { type Preset, paces } from '../src/options/preset.ts'
 import { Prefetch } from '../src/worker/fetch/prefetch.ts'
 import { Ledger } from '../src/worker/lease/ledger.ts'
 
-const noJobs: LeasedJob[] = []
+const noJobs: ClaimedJob[] = []
 
 /** The prefetch of a worker with this preset, after 20 milliseconds in each of which `speed` jobs have ended. */
 function prefetching(preset: Preset, speed: number): Prefetch {
@@ -43,7 +43,7 @@ describe('a preset', () => {
     ['throughput', 50],
   ])('%s gives jobs back that have not started after %i ms', (preset, window) => {
     const one = prefetching(preset, 20)
-    const job = { id: 'a', token: 'me.1', runs: 1 } as LeasedJob
+    const job = { id: 'a', token: 'me.1', runs: 1 } as ClaimedJob
     one.push(21, [job], false, 100, 1_000)
     expect(one.overdue(100 + window - 1)).toEqual([])
     expect(one.overdue(100 + window)).toEqual([job])
@@ -52,10 +52,10 @@ describe('a preset', () => {
 
   test('when a job goes back, all later jobs go back too, so that none starts before it', () => {
     const one = prefetching('balanced', 20)
-    const [first, second, later] = ['a', 'b', 'c'].map((id) => ({ id, token: 'me.1', runs: 1 }) as LeasedJob)
+    const [first, second, later] = ['a', 'b', 'c'].map((id) => ({ id, token: 'me.1', runs: 1 }) as ClaimedJob)
     one.push(21, [first!, second!], false, 100, 1_000)
     one.push(22, [later!], false, 115, 1_000)
-    expect(one.take()!.lease).toBe(first)
+    expect(one.take()!.job).toBe(first)
     expect(one.overdue(119)).toEqual([])
     expect(one.overdue(120)).toEqual([second, later])
     expect([one.size, one.take()]).toEqual([0, undefined])

@@ -12,7 +12,7 @@ const NOW = 10_000_000
 /** The expected retry of a job that has not failed yet, as the lease thread gets it. @param fields of the class */
 function expected(
   fields: object,
-  lease: { id?: string; failures?: number; options?: JobOptions } = {},
+  claimed: { id?: string; failures?: number; options?: JobOptions } = {},
   inMs = 1_000,
 ) {
   class ExpectedJob extends Job {
@@ -24,7 +24,7 @@ function expected(
   }
   const jobClass = classOf(ExpectedJob as unknown as JobConstructor)
   const running = {
-    lease: { id: '0000000000000', failures: 0, queuedAt: NOW, ...lease },
+    job: { id: '0000000000000', failures: 0, queuedAt: NOW, ...claimed },
     run: { write: (_: string, text: string) => written.push(text) },
     environment: { clock: { now: () => NOW } },
   } as unknown as Execution

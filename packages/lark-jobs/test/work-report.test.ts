@@ -10,10 +10,10 @@ beforeAll(() => {
 
 /** A run of `SyncJob` with this outcome. */
 function endingOf(outcome: Outcome, more: Partial<Ending>): Ending {
-  const lease = { id: 'Vbu1Wui6I4h7z', key: 'sync', payload: '', priority: 0, queuedAt: 0, token: '' }
+  const claimed = { id: 'Vbu1Wui6I4h7z', key: 'sync', payload: '', priority: 0, queuedAt: 0, token: '' }
   const counters = { runs: 1, failures: 0, crashes: 0, releases: 0 }
   return {
-    lease: { ...lease, ...counters },
+    job: { ...claimed, ...counters },
     name: 'SyncJob',
     queue: 'default',
     outcome,
@@ -107,9 +107,9 @@ test('the first failure of each kind has its stack and its causes below, the oth
 
 /** `count` jobs of different classes that have run for a while. */
 function runningJobs(count: number): RunningJob[] {
-  const { lease } = endingOf({ kind: 'completed' }, {})
+  const { job } = endingOf({ kind: 'completed' }, {})
   return Array.from({ length: count }, (_, i) => ({
-    lease,
+    job,
     name: `Sync${i}Job`,
     queue: 'default',
     took: 3_012 + i,

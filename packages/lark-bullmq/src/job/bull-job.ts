@@ -2,11 +2,11 @@
  * A job, as BullMQ shows it: in the processor of a worker, or as a queue has found or added it.
  */
 import {
+  type ClaimedJob,
   type JobDetail,
   type JobError,
   type JobOptions,
   JobsError,
-  type LeasedJob,
   type StoredJob,
 } from '@s18i/lark-jobs'
 import { isObject, isReserved, memberOf, tickOf, unreserved } from '@s18i/lark-jobs/internal'
@@ -117,12 +117,12 @@ export class BullJob<DataType = Any, ReturnType = Any, NameType extends string =
   }
 
   /** A job that a worker runs. @internal */
-  static held(home: JobHome, lease: LeasedJob, data: unknown, active: JobControls): BullJob {
-    const { id, key: name, queuedAt: timestamp, runs, failures, crashes, token, options } = lease
+  static held(home: JobHome, claimed: ClaimedJob, data: unknown, active: JobControls): BullJob {
+    const { id, key: name, queuedAt: timestamp, runs, failures, crashes, token, options } = claimed
     const job = new BullJob(home, { id, name, data, opts: optionsIn(options?.context), timestamp }, active)
     const made = failures + madeBefore(job.opts, options)
     Object.assign(job, { attemptsStarted: runs, attemptsMade: made, stalledCounter: crashes, token })
-    Object.assign(job, { delay: 0, stacktrace: [], priority: priorityOf(job.opts, lease.priority) })
+    Object.assign(job, { delay: 0, stacktrace: [], priority: priorityOf(job.opts, claimed.priority) })
     job.processedOn = Date.now()
     return job
   }

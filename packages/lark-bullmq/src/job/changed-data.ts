@@ -1,14 +1,14 @@
 /**
  * `job.updateData()` in a processor: the data of a job that runs, which its next attempt gets.
  */
-import type { LeasedJob } from '@s18i/lark-jobs'
+import type { ClaimedJob } from '@s18i/lark-jobs'
 import { alterAt, encode, opened } from '@s18i/lark-jobs/internal'
 import type { JobHome } from '../store/shared-store.ts'
 
 /** @returns whether the job is still there @throws PAYLOAD_NOT_JSON, PAYLOAD_TOO_LARGE */
 export async function changeData(
   { store, queue }: JobHome,
-  { id, key, payload }: LeasedJob,
+  { id, key, payload }: ClaimedJob,
   data: unknown,
 ): Promise<boolean> {
   const open = await opened(store.jobs)

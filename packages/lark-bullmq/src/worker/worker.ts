@@ -4,7 +4,7 @@
 
 import { setTimeout as pause } from 'node:timers/promises'
 import type { CrashedEvent, Ending, Report, Worker } from '@s18i/lark-jobs'
-import { inContext, leaseOf, passes, shown, workApart } from '@s18i/lark-jobs/internal'
+import { claimedJobOf, inContext, passes, shown, workApart } from '@s18i/lark-jobs/internal'
 import type { Rate, Retention } from '@s18i/lark-jobs/operate'
 import {
   checkOptions,
@@ -281,9 +281,9 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
     data: unknown,
     processor: Processor<DataType, ResultType, NameType>,
   ): Promise<unknown> {
-    const lease = leaseOf(lark)
-    const job = BullJob.held(this.#home, lease, data, {
-      edit: (value) => changeData(this.#home, lease, value),
+    const claimed = claimedJobOf(lark)
+    const job = BullJob.held(this.#home, claimed, data, {
+      edit: (value) => changeData(this.#home, claimed, value),
       progress: (value) => lark.progress(value),
       info: (text) => lark.info(text),
       reported: (progress) => this.tell('progress', job, progress),
@@ -291,15 +291,15 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
     // As in BullMQ: a processor that does not name a signal has none.
     const abort = processor.length > 2 ? new AbortController() : undefined
     const running: OwnRun = { job, abort }
-    this.#running.set(lease.id, running)
-    if (lease.runs > 1) await this.#recall(lease.id, job)
+    this.#running.set(claimed.id, running)
+    if (claimed.runs > 1) await this.#recall(claimed.id, job)
     this.#keep('completed', ofOthers(job.opts.removeOnComplete) ?? this.opts.removeOnComplete)
     this.#keep('failed', ofOthers(job.opts.removeOnFail) ?? this.opts.removeOnFail)
     this.tell('active', job, 'waiting')
     const signal = abort && AbortSignal.any([lark.signal as AbortSignal, abort.signal])
     try {
       running.value = await inContext(contextWithout(), () =>
-        processor(job as BullJob<DataType, ResultType, NameType>, lease.token, signal as AbortSignal),
+        processor(job as BullJob<DataType, ResultType, NameType>, claimed.token, signal as AbortSignal),
       )
     } catch (thrown) {
       running.error = thrown instanceof Error ? thrown : new Error(String(thrown))
@@ -351,20 +351,20 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
     this.#pauses.set(error, pause)
   }
 
-  #end({ lease, outcome }: Ending): void {
-    const running = this.#running.get(lease.id)
-    this.#running.delete(lease.id)
+  #end({ job: claimed, outcome }: Ending): void {
+    const running = this.#running.get(claimed.id)
+    this.#running.delete(claimed.id)
     if (running === undefined || outcome.kind === 'released' || outcome.kind === 'unstarted') return
     const { job, value } = running
     if (outcome.kind === 'completed') {
       job.ended({ value })
-      this.#ended.set(lease.id, () => this.tell('completed', job, value, 'active'))
+      this.#ended.set(claimed.id, () => this.tell('completed', job, value, 'active'))
       return
     }
     const isLast = outcome.kind === 'cancelled' || outcome.retryIn === undefined
     const { error = new Error(outcome.error?.message ?? 'The job was cancelled') } = running
     job.ended({ error, isLast })
-    this.#ended.set(lease.id, () => this.tell('failed', job, error, 'active'))
+    this.#ended.set(claimed.id, () => this.tell('failed', job, error, 'active'))
   }
 
   /** Begins no more jobs. @param doNotWaitActive whether it resolves before the running jobs have ended */

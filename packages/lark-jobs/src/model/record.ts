@@ -215,8 +215,8 @@ export function hasPayload(flaw: Unreadable): boolean {
   return flaw.kind === 'damaged' && (flaw.field === 'record' || flaw.field === 'payload')
 }
 
-/** A leased job, as `exchange` hands it to the claimer. */
-export interface LeasedJob extends Counters {
+/** A claimed job, as `exchange` hands it to the claimer. */
+export interface ClaimedJob extends Counters {
   id: string
   key: string
   payload: string
@@ -235,7 +235,7 @@ export interface LeasedJob extends Counters {
 }
 
 /** A job as `get` and `list` return it. */
-export interface JobRecord extends Omit<LeasedJob, 'token' | 'dueAt'> {
+export interface JobRecord extends Omit<ClaimedJob, 'token' | 'dueAt'> {
   partition: string
   state: State
   /** When a delayed or waiting job is or was due. */

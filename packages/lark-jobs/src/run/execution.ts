@@ -3,7 +3,7 @@
  * `worker/slots.ts` adds what only the worker needs to know.
  */
 import { JobsError } from '../model/errors.ts'
-import type { CancelReason, LeasedJob, LogLevel, LogLine } from '../model/record.ts'
+import type { CancelReason, ClaimedJob, LogLevel, LogLine } from '../model/record.ts'
 import { Run, timedOut, type Writer } from '../model/run/run.ts'
 import type { Processing } from '../model/run/telemetry.ts'
 import type { JobClass } from '../options/job-class.ts'
@@ -44,7 +44,7 @@ export interface JobSource {
 }
 
 export class Execution implements Writer {
-  readonly lease: LeasedJob
+  readonly job: ClaimedJob
   readonly claimer: JobSource
   /** Undefined when no class here has its key. */
   readonly jobClass: JobClass | undefined
@@ -91,20 +91,20 @@ export class Execution implements Writer {
   hasReported = false
 
   constructor(
-    lease: LeasedJob,
+    job: ClaimedJob,
     claimer: JobSource,
     jobClass: JobClass | undefined,
     environment: RunEnvironment,
     startedAt: number,
   ) {
-    this.lease = lease
+    this.job = job
     this.claimer = claimer
     this.jobClass = jobClass
     this.startedAt = startedAt
-    this.timeout = lease.options?.timeout ?? jobClass?.timeout ?? Number.POSITIVE_INFINITY
+    this.timeout = job.options?.timeout ?? jobClass?.timeout ?? Number.POSITIVE_INFINITY
     this.deadline = this.startedAt + this.timeout
     this.environment = environment
-    this.run = new Run(lease.id, lease.failures + 1, this)
+    this.run = new Run(job.id, job.failures + 1, this)
   }
 
   write(level: LogLevel, text: string): void {
@@ -163,13 +163,13 @@ export class Execution implements Writer {
     this.throughAt = 0
     this.deadline = performance.now() + this.timeout
     this.isLate = false
-    this.run = new Run(this.lease.id, this.lease.failures + 1, this)
+    this.run = new Run(this.job.id, this.job.failures + 1, this)
   }
 
   /** The name that people see: the name of the class, or else the key; of a command, its key. */
   get name(): string {
-    if (this.jobClass?.Class === CommandJob) return commandIn(this.lease.payload)
-    return this.jobClass?.name ?? this.lease.key
+    if (this.jobClass?.Class === CommandJob) return commandIn(this.job.payload)
+    return this.jobClass?.name ?? this.job.key
   }
 
   /** The reason of an end, with what the person wrote who cancelled the job. */

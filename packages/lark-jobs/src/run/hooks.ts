@@ -4,7 +4,7 @@
  */
 import { inContext } from '../model/context.ts'
 import { decode, whyDropped } from '../model/payload.ts'
-import type { CancelReason, JobRecord, LeasedJob, Outcome } from '../model/record.ts'
+import type { CancelReason, ClaimedJob, JobRecord, Outcome } from '../model/record.ts'
 import type { TelemetryCalls } from '../model/run/telemetry.ts'
 import { type ScheduleTick, scheduleTick } from '../model/tick.ts'
 import type { JobClass } from '../options/job-class.ts'
@@ -184,12 +184,12 @@ export class HookCalls {
 
   /** Calls in the context of the job. A job without a class in this process calls no hook. */
   #in(name: keyof Hooks, execution: Execution, more: object, result?: string): void {
-    const { lease, jobClass, claimer, environment, startedAt } = execution
+    const { job, jobClass, claimer, environment, startedAt } = execution
     if (jobClass === undefined || this.#hooks[name] === undefined) return
-    const event = new EventJob(lease, jobClass.name, claimer.queue, lease.payload, jobClass, result)
+    const event = new EventJob(job, jobClass.name, claimer.queue, job.payload, jobClass, result)
     const began = environment.clock.now() - (performance.now() - startedAt)
-    const waited = Math.max(0, Math.round(began - (lease.dueAt ?? lease.queuedAt)))
-    inContext(lease.options?.context, this.#tell, this, name, Object.assign(event, { waited }, more))
+    const waited = Math.max(0, Math.round(began - (job.dueAt ?? job.queuedAt)))
+    inContext(job.options?.context, this.#tell, this, name, Object.assign(event, { waited }, more))
   }
 
   #tell(this: void, calls: HookCalls, name: keyof Hooks, event: unknown): void {
@@ -221,7 +221,7 @@ export class EventJob implements HeardJob {
 
   /** @param text the payload as it is stored @param result JSON text */
   constructor(
-    job: Pick<LeasedJob, 'id' | 'key' | 'failures' | 'crashes' | 'queuedAt' | 'options'>,
+    job: Pick<ClaimedJob, 'id' | 'key' | 'failures' | 'crashes' | 'queuedAt' | 'options'>,
     name: string,
     queue: string,
     text: string,

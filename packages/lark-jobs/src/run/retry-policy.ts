@@ -4,7 +4,7 @@
  * `NonRetryableError`; the class's `retryIf` returns false; the next attempt would begin after `retryUntil`.
  */
 import { defaultBackoff, pauseAfter } from '../model/backoff.ts'
-import type { LeasedJob } from '../model/record.ts'
+import type { ClaimedJob } from '../model/record.ts'
 import { isNonRetryable } from '../model/run/non-retryable.ts'
 import { limitsFrom } from '../model/tick.ts'
 import type { JobClass } from '../options/job-class.ts'
@@ -24,7 +24,7 @@ type Warn = (text: string) => void
 /**
  * Milliseconds from when the job was queued, within which attempts may begin; undefined if `tries` counts.
  */
-export function limitOf({ options }: LeasedJob, jobClass: JobClass): number | undefined {
+export function limitOf({ options }: ClaimedJob, jobClass: JobClass): number | undefined {
   return (options?.retryUntil ?? jobClass.retryUntil) || undefined
 }
 
@@ -53,10 +53,10 @@ export function retryIn(
   jobClass: JobClass,
   expected?: number,
 ): number | undefined | Promise<number | undefined> {
-  const { lease, environment } = execution
-  const failures = lease.failures + 1
-  const limit = limitOf(lease, jobClass)
-  if (limit === undefined && failures >= (lease.options?.tries ?? jobClass.tries)) return undefined
+  const { job, environment } = execution
+  const failures = job.failures + 1
+  const limit = limitOf(job, jobClass)
+  if (limit === undefined && failures >= (job.options?.tries ?? jobClass.tries)) return undefined
   if (isNonRetryable(thrown)) return undefined
   const warn = (text: string) => {
     if (expected === undefined) execution.run.write('warn', text)
@@ -64,13 +64,13 @@ export function retryIn(
   if (jobClass.hasRetryIf && !asksForMore(thrown, execution, jobClass, warn)) return undefined
   const inLimit = (pause: number) => {
     const at = environment.clock.now() + (expected ?? 0) + pause
-    return limit !== undefined && at > limitsFrom(lease) + limit ? undefined : pause
+    return limit !== undefined && at > limitsFrom(job) + limit ? undefined : pause
   }
-  const backoff = lease.options?.backoff ?? jobClass.backoff
+  const backoff = job.options?.backoff ?? jobClass.backoff
   if (typeof backoff !== 'function') return inLimit(pauseAfter(failures, backoff))
   // Each run in a supervised process asks what to expect: it parses the payload only for who looks at it.
   const isSeen = expected === undefined || backoff.length > 2
-  const payload = isSeen ? readAnyway(lease.payload, jobClass) : undefined
+  const payload = isSeen ? readAnyway(job.payload, jobClass) : undefined
   const pause = pauseOf(() => backoff(failures, thrown, payload), failures, warn)
   if (!(pause instanceof Promise)) return inLimit(pause)
   return expected === undefined ? pause.then(inLimit) : inLimit(pauseAfter(failures, defaultBackoff))

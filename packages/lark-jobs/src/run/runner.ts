@@ -56,28 +56,28 @@ type WhenEnded<E extends Execution> = (execution: E, outcome: Outcome) => void
  * file (measured: 0.4 µs of 1.9 for a handler that does nothing).
  */
 export function runJob<E extends Execution>(execution: E, ended: WhenEnded<E>): void {
-  const { lease, jobClass } = execution
-  if (lease.unreadable?.kind === 'damaged') {
-    const { field } = lease.unreadable
-    const text = hasPayload(lease.unreadable) ? NOT_SHOWN : lease.unreadable.text
+  const { job, jobClass } = execution
+  if (job.unreadable?.kind === 'damaged') {
+    const { field } = job.unreadable
+    const text = hasPayload(job.unreadable) ? NOT_SHOWN : job.unreadable.text
     queueMicrotask(() =>
       conclude(execution, jobClass, failedForGood(damage(execution, field, text), execution), ended),
     )
     return
   }
   if (jobClass === undefined) {
-    const isMarked = lease.unreadable?.kind === 'marked'
+    const isMarked = job.unreadable?.kind === 'marked'
     const because = isMarked ? 'the worker does not know its format' : 'the worker has no class with this key'
     queueMicrotask(() => ended(execution, stranded(execution, because)))
     return
   }
-  const newer = newerVersion(lease.payload, jobClass.rules)
+  const newer = newerVersion(job.payload, jobClass.rules)
   if (newer !== undefined) {
     const because = `its payload is of version ${newer}, and its class here is of version ${jobClass.rules?.version ?? 1}`
     queueMicrotask(() => ended(execution, stranded(execution, because)))
     return
   }
-  inRunOf(lease.id, inContext, lease.options?.context, run<E>, execution, jobClass, ended)
+  inRunOf(job.id, inContext, job.options?.context, run<E>, execution, jobClass, ended)
 }
 
 function run<E extends Execution>(execution: E, jobClass: JobClass, ended: WhenEnded<E>): void {
@@ -99,14 +99,14 @@ function run<E extends Execution>(execution: E, jobClass: JobClass, ended: WhenE
 }
 
 /** Whether it is too late to begin (`expiresIn`). Only the first run can be too late. */
-function isExpired({ lease, environment }: Execution, jobClass: JobClass): boolean {
-  const limit = lease.options?.expiresIn ?? jobClass.expiresIn
-  return !!limit && lease.runs === 1 && environment.clock.now() > limitsFrom(lease) + limit
+function isExpired({ job, environment }: Execution, jobClass: JobClass): boolean {
+  const limit = job.options?.expiresIn ?? jobClass.expiresIn
+  return !!limit && job.runs === 1 && environment.clock.now() > limitsFrom(job) + limit
 }
 
 /** The error of a job that can never run. The store keeps the damaged content. */
-function damage({ lease, claimer }: Execution, field: string, text: string): JobsError {
-  const { id } = lease
+function damage({ job, claimer }: Execution, field: string, text: string): JobsError {
+  const { id } = job
   const shown = text.length > SHOWN ? `${text.slice(0, SHOWN)}…` : text
   const what = field === 'record' ? 'is' : `has as its ${field}`
   const message = `The record of job ${id} in ${claimer.partition} is damaged: it ${what} ${shown}`
@@ -140,7 +140,7 @@ export function conclude<E extends Execution>(
   }
   execution.isConcluded = true
   // Called in the job's context explicitly: if the handler is stuck, this does not come from the handler.
-  const telling = () => inContext(execution.lease.options?.context, told, execution, jobClass, word, outcome)
+  const telling = () => inContext(execution.job.options?.context, told, execution, jobClass, word, outcome)
   const all = execution.processing?.within(telling) ?? telling()
   void all.then((then) => ended(execution, then))
 }
@@ -163,8 +163,8 @@ async function told(
   outcome: Outcome,
 ): Promise<Outcome> {
   execution.environment.goesOn(execution)
-  const { run, lease, environment } = execution
-  const isTold = await tell(jobClass, run, word, lease.payload, environment.make)
+  const { run, job, environment } = execution
+  const isTold = await tell(jobClass, run, word, job.payload, environment.make)
   return isTold || !JobsError.is(run.reason, 'WORKER_STOPPED') ? outcome : { kind: 'released', in: 0 }
 }
 
@@ -191,9 +191,9 @@ function decided(decision: Decision, execution: Execution, jobClass: JobClass): 
   if (decision.kind === 'failed') return failedForGood(decision.error, execution)
   if (isTooLate(execution) || JobsError.is(execution.run.reason, 'JOB_CANCELLED'))
     return stopped(execution, jobClass)
-  const { lease, environment } = execution
-  const limit = limitOf(lease, jobClass)
-  if (limit === undefined || environment.clock.now() + decision.in <= limitsFrom(lease) + limit)
+  const { job, environment } = execution
+  const limit = limitOf(job, jobClass)
+  if (limit === undefined || environment.clock.now() + decision.in <= limitsFrom(job) + limit)
     return {
       kind: 'released',
       in: decision.in,
@@ -206,7 +206,7 @@ function decided(decision: Decision, execution: Execution, jobClass: JobClass): 
 }
 
 /** A newer worker, which can read the job, may come: so it waits, and uses up no attempt. */
-function stranded({ lease: { releases } }: Execution, because: string): Outcome {
+function stranded({ job: { releases } }: Execution, because: string): Outcome {
   const pause = Math.min(UNKNOWN_PAUSE.to, UNKNOWN_PAUSE.from * 2 ** releases)
   return { kind: 'released', in: pause, because, isStranded: true }
 }
@@ -238,7 +238,7 @@ function called(job: JobLike, payload: unknown, execution: Execution, jobClass: 
 
 /** @throws RECORD_DAMAGED, PAYLOAD_INVALID, PAYLOAD_VERSION. The job then fails without a retry */
 function payloadOf(execution: Execution, jobClass: JobClass): unknown {
-  const { payload, options } = execution.lease
+  const { payload, options } = execution.job
   try {
     return readPayload(payload, jobClass)
   } catch (problem) {
@@ -285,7 +285,7 @@ function failedForGood(thrown: unknown, execution: Execution): Failed {
 
 function failed(thrown: unknown, execution: Execution): Failed {
   execution.thrown = thrown
-  const error = jobError(thrown, execution.lease.runs, performance.now() - execution.startedAt)
+  const error = jobError(thrown, execution.job.runs, performance.now() - execution.startedAt)
   const { release } = execution.environment
   return { kind: 'failed', error: release === undefined ? error : { ...error, release } }
 }
@@ -294,6 +294,6 @@ function failed(thrown: unknown, execution: Execution): Failed {
  * Says of which kind the failure is, for what is kept of failed jobs. An attempt that is retried needs no
  * kind.
  */
-function forGood(outcome: Failed, { lease: { id, key } }: Execution): Failed {
+function forGood(outcome: Failed, { job: { id, key } }: Execution): Failed {
   return { ...outcome, alike: fingerprintOf({ id, key, errors: [outcome.error] })!.hash }
 }

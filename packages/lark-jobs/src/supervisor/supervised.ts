@@ -11,7 +11,7 @@
  * The signals of a worker without a supervisor: `commands/workers/work-signals.ts`.
  */
 import { Worker as Thread } from 'node:worker_threads'
-import type { LeasedJob, LogLine } from '../model/record.ts'
+import type { ClaimedJob, LogLine } from '../model/record.ts'
 import { STOP_DEADLINE } from '../worker/options.ts'
 import type { Ending, Report, RunningJob, Summary } from '../worker/report.ts'
 import { threadFile } from '../worker/thread-file.ts'
@@ -173,8 +173,8 @@ export class SupervisedReport implements Report {
     this.#supervised = supervised
   }
 
-  wrote(lease: LeasedJob, name: string, line: LogLine): void {
-    this.#shown.wrote(lease, name, line)
+  wrote(job: ClaimedJob, name: string, line: LogLine): void {
+    this.#shown.wrote(job, name, line)
   }
 
   running(jobs: readonly RunningJob[]): void {

@@ -343,11 +343,8 @@ export class Crew {
   async #keep(worker: Worker, leaseMs: number): Promise<void> {
     const store = this.#options.store()
     const held = new Map<string, { id: string; token: string }[]>()
-    for (const { lease, claimer } of worker.running)
-      held.set(claimer.partition, [
-        ...(held.get(claimer.partition) ?? []),
-        { id: lease.id, token: lease.token },
-      ])
+    for (const { job, claimer } of worker.running)
+      held.set(claimer.partition, [...(held.get(claimer.partition) ?? []), { id: job.id, token: job.token }])
     for (const [partition, notes] of held) await store.extend(partition, worker.id, notes, leaseMs)
     for (const limiter of this.#dues.limiters) await store.limiters.keep(limiter, worker.id, leaseMs)
   }
@@ -372,16 +369,16 @@ export class Crew {
     })
   }
 
-  #ran({ lease, name, outcome }: Ending): void {
+  #ran({ job, name, outcome }: Ending): void {
     const { runs } = this
     if (outcome.kind === 'unstarted') return
     if (outcome.kind === 'failed') runs[outcome.retryIn === undefined ? 'failed' : 'retried'] += 1
     else runs[outcome.kind] += 1
-    const schedule = scheduleTick(lease.id)?.id
+    const schedule = scheduleTick(job.id)?.id
     const what = schedule === undefined ? name : `${name} by the schedule ${schedule}`
     this.#ended.set(what, (this.#ended.get(what) ?? 0) + 1)
-    if (outcome.kind === 'released' && this.#options.classes.find(lease.key) === undefined)
-      this.#unknown.add(lease.key)
+    if (outcome.kind === 'released' && this.#options.classes.find(job.key) === undefined)
+      this.#unknown.add(job.key)
   }
 
   #endless(why: string): JobsError {

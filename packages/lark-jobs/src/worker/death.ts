@@ -162,6 +162,6 @@ function shown(frame: string): string {
   return frame.replace(/file:\/\/[^\s)]+?(?=:\d+:\d+)/, (url) => fileURLToPath(url))
 }
 
-function nameOf({ name, lease }: Execution): string {
-  return `${name} ${lease.id}`
+function nameOf({ name, job }: Execution): string {
+  return `${name} ${job.id}`
 }

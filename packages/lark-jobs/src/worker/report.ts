@@ -3,13 +3,13 @@
  * started. `lark jobs:work` has its own (`commands/workers/work-report.ts`), and a supervised process passes
  * on (`supervisor/supervised.ts`).
  */
-import type { LeasedJob, LogLine, Outcome } from '../model/record.ts'
+import type { ClaimedJob, LogLine, Outcome } from '../model/record.ts'
 import { behind } from '../run/job-error.ts'
 import { print } from '../run/job-log.ts'
 
 /** A job that runs. */
 export interface RunningJob {
-  lease: LeasedJob
+  job: ClaimedJob
   /** The name of its class, else its key. */
   name: string
   queue: string
@@ -30,7 +30,7 @@ export interface Ending extends RunningJob {
 
 export interface Report {
   /** A job wrote a line. */
-  wrote(lease: LeasedJob, name: string, line: LogLine): void
+  wrote(job: ClaimedJob, name: string, line: LogLine): void
   /** Jobs that have run for some seconds and are still running; each is reported once. */
   running?(jobs: readonly RunningJob[]): void
   ended(ending: Ending): void
@@ -68,14 +68,14 @@ export interface Summary {
 
 /** Prints to stderr what jobs write, and what went wrong. */
 export class PlainReport implements Report {
-  wrote(lease: LeasedJob, name: string, line: LogLine): void {
-    print(name, lease.id, line.level, line.text)
+  wrote(job: ClaimedJob, name: string, line: LogLine): void {
+    print(name, job.id, line.level, line.text)
   }
 
-  ended({ lease, name, outcome }: Ending): void {
+  ended({ job, name, outcome }: Ending): void {
     if (outcome.kind !== 'failed') return
     const { error } = outcome
-    print(name, lease.id, 'error', `${error.message || error.name}${behind(error)}`)
+    print(name, job.id, 'error', `${error.message || error.name}${behind(error)}`)
   }
 
   warn(text: string): void {

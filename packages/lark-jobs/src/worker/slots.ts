@@ -53,7 +53,7 @@ export class SlotExecution extends Execution {
     environment: RunEnvironment,
     startedAt: number,
   ) {
-    super(held.lease, claimer, jobClass, environment, startedAt)
+    super(held.job, claimer, jobClass, environment, startedAt)
     this.held = held
   }
 }
@@ -150,16 +150,16 @@ export class Slots extends Part implements RunEnvironment {
    * @returns false if the lease thread has already given the job back
    */
   begin(held: HeldJob, claimer: Claimer, now: number): boolean {
-    const { key, unreadable } = held.lease
+    const { key, unreadable } = held.job
     // A job in a newer format is put back, as one with an unknown key: a newer worker may read it.
     const jobClass = unreadable?.kind === 'marked' ? undefined : this.#options.registry.find(key)
     const running = new SlotExecution(held, claimer, jobClass, this, now)
     if (!this.#ledger.begin(held, running.deadline, this.#retryIn(running))) {
-      claimer.permits?.ended(held.lease, false)
+      claimer.permits?.ended(held.job, false)
       return false
     }
     this.tally.started(running.startedAt)
-    const dueAt = held.lease.dueAt ?? held.lease.queuedAt
+    const dueAt = held.job.dueAt ?? held.job.queuedAt
     if (jobClass !== undefined)
       running.counts = this.runs.began(claimer.queue, jobClass.key, dueAt, this.clock.at(now))
     this.running.add(running)
@@ -169,7 +169,7 @@ export class Slots extends Part implements RunEnvironment {
     if (this.#options.telemetry === undefined || jobClass === undefined) this.#run(running)
     else {
       const traced = {
-        ...{ lease: held.lease, queue: claimer.queue, partition: claimer.partition, key: jobClass.key },
+        ...{ job: held.job, queue: claimer.queue, partition: claimer.partition, key: jobClass.key },
         waited: Math.max(0, this.clock.at(now) - dueAt),
       }
       running.processing = this.#options.telemetry.processing(traced, () => this.#run(running))
@@ -182,8 +182,8 @@ export class Slots extends Part implements RunEnvironment {
     runJob(running, this.#ended)
   }
 
-  wrote({ lease, name }: SlotExecution, line: LogLine): void {
-    this.#options.report.wrote(lease, name, line)
+  wrote({ job, name }: SlotExecution, line: LogLine): void {
+    this.#options.report.wrote(job, name, line)
   }
 
   hasOthers(): boolean {
@@ -207,7 +207,7 @@ export class Slots extends Part implements RunEnvironment {
     const now = throughAt || performance.now()
     running.claimer.prefetch.ended(now - startedAt)
     this.#settle(running, outcome, now)
-    if (abandoned && isLost) this.lost(running.lease.id)
+    if (abandoned && isLost) this.lost(running.job.id)
     this.#around.changed(now - startedAt)
   }
 
@@ -241,11 +241,11 @@ export class Slots extends Part implements RunEnvironment {
 
   /** A handler ignores its signal. If the process will be replaced, its job is settled at once. */
   #stuck(running: SlotExecution): void {
-    const { name, lease, jobClass } = running
+    const { name, job, jobClass } = running
     const isReplaced = this.#options.onStuck !== undefined && jobClass !== undefined
     const then = isReplaced ? 'its process is replaced' : 'keeps its slot'
     this.#options.report.warn(
-      `${name} ${lease.id} is stuck: it has ignored its signal since its timeout, and ${then}`,
+      `${name} ${job.id} is stuck: it has ignored its signal since its timeout, and ${then}`,
     )
     if (isReplaced) conclude(running, jobClass, stopped(running, jobClass), this.#replaced)
   }
@@ -271,8 +271,8 @@ export class Slots extends Part implements RunEnvironment {
     if (!this.running.delete(running)) return false
     startGate.left(running.held)
     this.#ledger.end(running.held)
-    const { claimer, lease, hasBegun } = running
-    if (lease.limiter !== undefined) claimer.permits?.ended(lease, hasBegun)
+    const { claimer, job, hasBegun } = running
+    if (job.limiter !== undefined) claimer.permits?.ended(job, hasBegun)
     return true
   }
 
@@ -303,7 +303,7 @@ export class Slots extends Part implements RunEnvironment {
 
   /** Hands the outcome to the claimer and reports it, unless it no longer counts. */
   #settle(running: SlotExecution, outcome: Outcome, now: number): void {
-    const { held, lease, claimer } = running
+    const { held, job, claimer } = running
     if (running.abandoned) {
       this.#ledger.settled(held)
       running.processing?.ended('lost', now - running.startedAt, running.run.reason)
@@ -314,9 +314,9 @@ export class Slots extends Part implements RunEnvironment {
     const report = log === undefined && progress === undefined ? undefined : defined({ log, progress })
     const said = report === undefined ? outcome : { ...outcome, ...report }
     // The history of a schedule says how long its jobs took.
-    const isTimed = outcome.kind === 'completed' && tickOf(lease.id) !== undefined
+    const isTimed = outcome.kind === 'completed' && tickOf(job.id) !== undefined
     const told = isTimed ? { ...said, took: Math.round(now - running.startedAt) } : said
-    claimer.settle(lease.id, lease.token, told, now, held)
+    claimer.settle(job.id, job.token, told, now, held)
     this.#tell(running, outcome, now)
   }
 
@@ -331,13 +331,13 @@ export class Slots extends Part implements RunEnvironment {
 
   /** Counts and reports how a run ended. */
   #tell(running: SlotExecution, outcome: Outcome, now: number): void {
-    const { lease, claimer, jobClass, name } = running
+    const { job, claimer, jobClass, name } = running
     this.tally.ended(outcome, now)
-    const tries = lease.options?.tries ?? jobClass?.tries
+    const tries = job.options?.tries ?? jobClass?.tries
     const took = now - running.startedAt
     running.counts?.observe('process', took)
     running.counts?.ended(kindOf(outcome))
-    const ending: Ending = { lease, name, queue: claimer.queue, outcome, took }
+    const ending: Ending = { job, name, queue: claimer.queue, outcome, took }
     if (tries !== undefined) ending.tries = tries
     // Most jobs complete, and need no more than this.
     if (outcome.kind === 'released') {
@@ -346,7 +346,7 @@ export class Slots extends Part implements RunEnvironment {
     }
     if (outcome.kind === 'failed' && outcome.retryIn === undefined) this.#failed(claimer)
     if (outcome.kind === 'failed' && jobClass !== undefined)
-      ending.isTimed = limitOf(lease, jobClass) !== undefined
+      ending.isTimed = limitOf(job, jobClass) !== undefined
     this.#options.report.ended(ending)
     this.hooks?.ended(running, outcome, took)
     running.processing?.ended(kindOf(outcome), took, running.thrown)
@@ -354,6 +354,6 @@ export class Slots extends Part implements RunEnvironment {
 }
 
 /** What a report is told of a running job. */
-function seen({ lease, name, claimer, startedAt }: Execution): RunningJob {
-  return { lease, name, queue: claimer.queue, took: performance.now() - startedAt }
+function seen({ job, name, claimer, startedAt }: Execution): RunningJob {
+  return { job, name, queue: claimer.queue, took: performance.now() - startedAt }
 }

@@ -1,7 +1,7 @@
 /**
  * One caller on one partition. It numbers its calls as dispatchers and workers do.
  */
-import type { LeasedJob, NewJob, Outcome } from '../../src/model/record.ts'
+import type { ClaimedJob, NewJob, Outcome } from '../../src/model/record.ts'
 import type {
   Call,
   Enqueued,
@@ -48,42 +48,42 @@ export class Caller {
     return this.store.exchange(this.partition, this.next(), settlements, want)
   }
 
-  async claim(limit = 1, leaseMs = LEASE): Promise<LeasedJob[]> {
+  async claim(limit = 1, leaseMs = LEASE): Promise<ClaimedJob[]> {
     return (await this.exchange([], { limit, leaseMs })).jobs
   }
 
   /** Claims `limit` jobs that start at once, and `prefetch` more. */
-  async claimAhead(limit: number, prefetch: number, leaseMs = LEASE): Promise<LeasedJob[]> {
+  async claimAhead(limit: number, prefetch: number, leaseMs = LEASE): Promise<ClaimedJob[]> {
     return (await this.exchange([], { limit, prefetch, leaseMs })).jobs
   }
 
   /** Claims one job. The test fails if there is none. */
-  async claimOne(leaseMs = LEASE): Promise<LeasedJob> {
+  async claimOne(leaseMs = LEASE): Promise<ClaimedJob> {
     const [claimed] = await this.claim(1, leaseMs)
     if (!claimed) throw new Error(`expected a job to claim in ${this.partition}`)
     return claimed
   }
 
   /** Claims jobs and starts each of them alone, as a worker does that runs nothing else. */
-  async claimAlone(limit = 1): Promise<LeasedJob[]> {
+  async claimAlone(limit = 1): Promise<ClaimedJob[]> {
     const held = await this.claim(limit)
     await this.start(held, true)
     return held
   }
 
   /** Reports that suspects start. @param alone whether each is the only running job of its process */
-  start(held: readonly Pick<LeasedJob, 'id' | 'token'>[], alone: boolean): Promise<Extension> {
+  start(held: readonly Pick<ClaimedJob, 'id' | 'token'>[], alone: boolean): Promise<Extension> {
     const notes = held.map(({ id, token }) => ({ id, token, alone }))
     return this.store.extend(this.partition, this.id, notes, LEASE)
   }
 
-  async settle(held: Pick<LeasedJob, 'id' | 'token'>, outcome: Outcome): Promise<Verdict | undefined> {
+  async settle(held: Pick<ClaimedJob, 'id' | 'token'>, outcome: Outcome): Promise<Verdict | undefined> {
     const { verdicts } = await this.exchange([settlement(held, outcome)], { limit: 0, leaseMs: LEASE })
     return verdicts[0]
   }
 
   /** Renews the claims of these jobs, and reports that they have started. */
-  extend(held: readonly Pick<LeasedJob, 'id' | 'token'>[], leaseMs = LEASE): Promise<Extension> {
+  extend(held: readonly Pick<ClaimedJob, 'id' | 'token'>[], leaseMs = LEASE): Promise<Extension> {
     const notes = held.map(({ id, token }) => ({ id, token }))
     return this.store.extend(this.partition, this.id, notes, leaseMs)
   }

@@ -3,7 +3,7 @@
  * fixture (`CONTRIBUTING.md`), and `goesOn` runs them when the store was brought forward.
  */
 import { expect } from 'vitest'
-import type { LeasedJob } from '../../src/model/record.ts'
+import type { ClaimedJob } from '../../src/model/record.ts'
 import { MAX_BYTES, type Store } from '../../src/store/contract/store.ts'
 import { Caller } from './caller.ts'
 import { take } from './effects.ts'
@@ -49,7 +49,7 @@ export async function goesOn(store: Store, other: Store): Promise<void> {
   expect(await other.counts('emails')).toMatchObject(counts)
   expect((await store.heads('emails', { state: 'waiting' })).jobs).toHaveLength(counts.waiting)
   const bob = new Caller(store, 'bob', 'emails')
-  const claims: LeasedJob[][] = []
+  const claims: ClaimedJob[][] = []
   for (let claim = await bob.claim(100); claim.length > 0; claim = await bob.claim(100)) claims.push(claim)
   const claimed = new Map(claims.flat().map((each) => [each.id, each]))
   expect(claimed.get(id('largeUnique'))?.payload).toBe(text('largeUnique'))

@@ -7,7 +7,7 @@ import { MemberLots } from '../../src/dispatch/member-lots.ts'
 import { FlowBook } from '../../src/flow/flow-book.ts'
 import { JobSender } from '../../src/flow/job-sender.ts'
 import { type EffectName, memberOf, nameOf } from '../../src/model/effect.ts'
-import type { LeasedJob, Outcome } from '../../src/model/record.ts'
+import type { ClaimedJob, Outcome } from '../../src/model/record.ts'
 import { isResendable } from '../../src/store/contract/rules/resend.ts'
 import {
   type Call,
@@ -32,7 +32,7 @@ let made = 0
 
 /** What a worker has to do in a partition. */
 interface Desk {
-  held: LeasedJob[]
+  held: ClaimedJob[]
   done: EffectName[]
   /** A call without an answer, which is sent again. */
   call: { call: Call; settlements: Settlement[]; want: Want } | undefined
@@ -108,7 +108,7 @@ export class FlowWorker {
     return flows.length > 0
   }
 
-  #outcome({ payload }: LeasedJob): Outcome {
+  #outcome({ payload }: ClaimedJob): Outcome {
     const name = nameIn(payload)
     if (this.#world.fails.has(name)) return { kind: 'failed', error: jobError({ message: `${name} failed` }) }
     // Each run has another result.

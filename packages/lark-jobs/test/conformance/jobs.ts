@@ -1,7 +1,7 @@
 /**
  * Short forms of jobs, outcomes and settlements, for tests.
  */
-import type { JobError, LeasedJob, LogLine, NewJob, Outcome } from '../../src/model/record.ts'
+import type { ClaimedJob, JobError, LogLine, NewJob, Outcome } from '../../src/model/record.ts'
 import type { Settlement } from '../../src/store/contract/store.ts'
 
 let made = 0
@@ -21,7 +21,7 @@ export function ids(list: readonly { id: string }[]): string[] {
   return list.map((item) => item.id)
 }
 
-export function settlement(held: Pick<LeasedJob, 'id' | 'token'>, outcome: Outcome): Settlement {
+export function settlement(held: Pick<ClaimedJob, 'id' | 'token'>, outcome: Outcome): Settlement {
   return { id: held.id, token: held.token, outcome }
 }
 

@@ -2,7 +2,7 @@
  * How many jobs ended in each of the last minutes.
  */
 import { expect, test } from 'vitest'
-import type { LeasedJob, Outcome } from '../../src/model/record.ts'
+import type { ClaimedJob, Outcome } from '../../src/model/record.ts'
 import type { Minute } from '../../src/store/contract/store.ts'
 import { MAX_CRASHES, MAX_STANDINGS, MINUTES } from '../../src/store/contract/store.ts'
 import { LEASE } from './caller.ts'
@@ -68,7 +68,7 @@ export function minutes(make: Make): void {
     await using harness = await make()
     const { store, clock } = harness
     const caller = harness.caller()
-    const settle = (held: readonly LeasedJob[], outcome: Outcome) =>
+    const settle = (held: readonly ClaimedJob[], outcome: Outcome) =>
       caller.exchange(
         held.map((one) => settlement(one, outcome)),
         { limit: 0, leaseMs: LEASE },
@@ -121,7 +121,7 @@ export function minutes(make: Make): void {
     await using harness = await make()
     const { store, clock } = harness
     const caller = harness.caller()
-    const settle = (held: readonly LeasedJob[], outcome: Outcome) =>
+    const settle = (held: readonly ClaimedJob[], outcome: Outcome) =>
       caller.exchange(
         held.map((one) => settlement(one, outcome)),
         { limit: 0, leaseMs: LEASE },

@@ -5,11 +5,11 @@ import { type EffectKind, type Member, memberOf } from '../../src/model/effect.t
 import type { EventKind } from '../../src/model/event.ts'
 import type {
   CancelReason,
+  ClaimedJob,
   Counters,
   Group,
   JobOptions,
   Keep,
-  LeasedJob,
   Lock,
   NewJob,
   Outcome,
@@ -174,7 +174,7 @@ export class ModelJob implements Counters {
   }
 
   /** What the claimer gets, as far as the model knows it. */
-  get handedOut(): Partial<LeasedJob> {
+  get handedOut(): Partial<ClaimedJob> {
     const { id, payload, priority, token, runs, failures, crashes, releases } = this
     const lane = readLane(this.lane)
     return { id, payload, priority, token, runs, failures, crashes, releases, ...(this.lane && lane) }

@@ -3,7 +3,7 @@
  * jobs of a lane are looked up among all jobs.
  */
 import { expect } from 'vitest'
-import type { Group, LeasedJob } from '../../src/model/record.ts'
+import type { ClaimedJob, Group } from '../../src/model/record.ts'
 import { readLane } from '../../src/store/contract/rules/lane.ts'
 import type { MetGroup, PausedGroup, Want } from '../../src/store/contract/store.ts'
 import { type ModelJob, rank } from './model-job.ts'
@@ -90,7 +90,7 @@ export class ModelLanes {
 
   /** Checks that these jobs must be handed out, and hands them out. */
   claim(
-    claimed: readonly LeasedJob[],
+    claimed: readonly ClaimedJob[],
     most: number,
     token: string,
     { permits = {}, aging }: Pick<Want, 'permits' | 'aging'>,
@@ -165,12 +165,12 @@ export class ModelLanes {
     return places
   }
 
-  #serve(name: string, jobs: readonly (LeasedJob | undefined)[], token: string, aging?: number): void {
-    for (const leased of jobs) {
-      const job = this.#firstOf(name, aging).find(({ id }) => id === leased?.id)
-      if (!job) throw new Error(`${leased?.id} was handed out, but it is the turn of '${name}'`)
+  #serve(name: string, jobs: readonly (ClaimedJob | undefined)[], token: string, aging?: number): void {
+    for (const claimed of jobs) {
+      const job = this.#firstOf(name, aging).find(({ id }) => id === claimed?.id)
+      if (!job) throw new Error(`${claimed?.id} was handed out, but it is the turn of '${name}'`)
       job.claim(token, false)
-      expect(leased).toMatchObject(job.handedOut)
+      expect(claimed).toMatchObject(job.handedOut)
     }
     if (name === NONE) {
       this.#ownTurn = ++this.#turn

@@ -7,7 +7,7 @@ import { expect } from 'vitest'
 import type { EffectName, Member } from '../../src/model/effect.ts'
 import type { EventKind } from '../../src/model/event.ts'
 import {
-  type LeasedJob,
+  type ClaimedJob,
   type Lock,
   type NewJob,
   type Outcome,
@@ -204,7 +204,7 @@ export class Model {
   }
 
   /** Checks that these jobs must be handed out, and hands them out. */
-  claim(claimed: readonly LeasedJob[], want: Want, token: string): void {
+  claim(claimed: readonly ClaimedJob[], want: Want, token: string): void {
     const { leaseMs, limits } = want
     this.lanes.reposition()
     const limit = Math.min(want.limit, (limits?.concurrency ?? Infinity) - this.in('active').length)
@@ -216,13 +216,13 @@ export class Model {
     }
     const most =
       this.paused || this.lanes.size > 0 ? 0 : Math.max(0, Math.min(limit + ahead, this.in('waiting').length))
-    for (const [place, leased] of claimed.entries()) {
-      const job = this.#firstInLine(want.aging).find(({ id }) => id === leased.id)
-      if (!job) throw new Error(`${leased.id} was handed out, but the first are ${this.#tellFirst()}`)
+    for (const [place, handed] of claimed.entries()) {
+      const job = this.#firstInLine(want.aging).find(({ id }) => id === handed.id)
+      if (!job) throw new Error(`${handed.id} was handed out, but the first are ${this.#tellFirst()}`)
       const isAhead = place >= limit
       expect(isAhead && job.noPrefetch, `${job.id} must not be handed out ahead`).toBe(false)
       job.claim(token, isAhead)
-      expect(leased).toMatchObject(job.handedOut)
+      expect(handed).toMatchObject(job.handedOut)
     }
     // A claim ends early only before a job that must start at once.
     if (claimed.length >= limit && claimed.length < most) {
@@ -235,14 +235,14 @@ export class Model {
   /**
    * Whether a claim got fewer jobs than it wanted because no place is free. Then nobody knows when there will be more.
    */
-  isFull({ limit, limits }: Want, claimed: readonly LeasedJob[]): boolean {
+  isFull({ limit, limits }: Want, claimed: readonly ClaimedJob[]): boolean {
     return (
       !this.paused && !!limits && claimed.length < limit && this.in('active').length >= limits.concurrency!
     )
   }
 
   /** The jobs of a claim that are still held: the answer if its call is sent again. They may have been edited since. */
-  stillHeld(claimed: readonly LeasedJob[]): LeasedJob[] {
+  stillHeld(claimed: readonly ClaimedJob[]): ClaimedJob[] {
     return claimed.flatMap(({ options: _, ...leased }) => {
       const job = this.#held(leased.id, leased.token)
       if (!job) return []

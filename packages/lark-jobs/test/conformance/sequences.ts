@@ -5,7 +5,7 @@
  */
 import { expect, test } from 'vitest'
 import { type Effect, type EffectName, memberId, nameOf } from '../../src/model/effect.ts'
-import type { EndedState, LeasedJob, NewJob } from '../../src/model/record.ts'
+import type { ClaimedJob, EndedState, NewJob } from '../../src/model/record.ts'
 import { bring } from '../../src/store/contract/moved.ts'
 import {
   CALL_MEMORY,
@@ -85,7 +85,7 @@ class Sequence {
   readonly #partition: string
   readonly #callers: Caller[]
   /** Every job that was ever handed out, so that old tokens are tried too. */
-  readonly #handed: LeasedJob[] = []
+  readonly #handed: ClaimedJob[] = []
   #lost: Lost[] = []
   /** Every effect that was ever handed out here, so that chance also acknowledges those of earlier ends. */
   readonly #effects: EffectName[] = []

@@ -8,7 +8,7 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { type Effect, type EffectName, memberId, memberOf, nameOf } from '../../src/model/effect.ts'
 import { newId } from '../../src/model/id.ts'
-import type { LeasedJob, NewJob, Outcome } from '../../src/model/record.ts'
+import type { ClaimedJob, NewJob, Outcome } from '../../src/model/record.ts'
 import { tickId } from '../../src/model/tick.ts'
 import {
   type Claim,
@@ -73,10 +73,10 @@ function plain(count: number, fields: Partial<NewJob> = {}): NewJob[] {
 
 /** Settles the held jobs and claims others, as a worker does that takes jobs with rings. */
 async function next(
-  held: readonly LeasedJob[],
+  held: readonly ClaimedJob[],
   limit: number,
   { outcome = completed, hand = (_: Claim) => {} }: { outcome?: Outcome; hand?: (claim: Claim) => void } = {},
-): Promise<LeasedJob[]> {
+): Promise<ClaimedJob[]> {
   const settlements = held.map((one) => settlement(one, outcome))
   return (await ada.exchange(settlements, { limit, leaseMs: LEASE, hand })).jobs
 }

@@ -4,7 +4,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { JobsError } from '../../src/model/errors.ts'
-import type { LeasedJob } from '../../src/model/record.ts'
+import type { ClaimedJob } from '../../src/model/record.ts'
 import type { Store } from '../../src/store/contract/store.ts'
 import { Caller } from '../conformance/caller.ts'
 import { completed, ids, jobs, settlement } from '../conformance/jobs.ts'
@@ -82,7 +82,7 @@ export class Traffic {
 
   async #work(partition: string): Promise<void> {
     const caller = new Caller(this.#worker, `worker-${partition}`, partition)
-    let held: LeasedJob[] = []
+    let held: ClaimedJob[] = []
     while (this.#state !== 'done') {
       const settlements = held.map((job) => settlement(job, completed))
       const call = caller.next()

@@ -11,18 +11,18 @@ import { BatchSpanProcessor, NodeTracerProvider } from '@opentelemetry/sdk-trace
 import * as conventions from '@opentelemetry/semantic-conventions/incubating'
 import { expect, test, vi } from 'vitest'
 import { createJobs, Job, JobsError } from '../../src/index.ts'
-import type { LeasedJob } from '../../src/model/record.ts'
+import type { ClaimedJob } from '../../src/model/record.ts'
 import { otel } from '../../src/otel.ts'
 import { attribute, metric } from '../../src/telemetry/otel/conventions.ts'
 import { OpenTelemetry } from '../../src/telemetry/otel/open-telemetry.ts'
 import { idsOf, Sdk } from './sdk.ts'
 
-const lease = (options: object = {}): LeasedJob => ({
+const job = (options: object = {}): ClaimedJob => ({
   ...{ id: 'Vbu1Wui6I4h7z', key: 'send', payload: '', priority: 0, queuedAt: 0, token: 'a.1' },
   ...{ runs: 1, failures: 0, crashes: 0, releases: 0, options },
 })
 const run = (options?: object, id?: string) => ({
-  lease: { ...lease(options), ...(id !== undefined && { id }) },
+  job: { ...job(options), ...(id !== undefined && { id }) },
   ...{ queue: 'emails', partition: 'emails.2', key: 'send', waited: 5 },
 })
 

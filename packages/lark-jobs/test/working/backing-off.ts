@@ -95,8 +95,8 @@ export function backingOff(connect: Connect): void {
     const report = new Record()
     await bench.work([AskingJob], { report })
     await report.ends(3)
-    const pauses = report.endings.map(({ lease, outcome }) => [
-      lease.id,
+    const pauses = report.endings.map(({ job, outcome }) => [
+      job.id,
       outcome.kind === 'failed' && outcome.retryIn,
     ])
     const pauseOf = new Map(pauses as [string, number][])
@@ -174,7 +174,7 @@ export function backingOff(connect: Connect): void {
       const worker = await bench.work([PausingJob], { report })
       await report.ends(1)
       await worker.stop()
-      const { id } = report.endings[0]!.lease
+      const { id } = report.endings[0]!.job
       const { outcome } = report.endings[0]!
       const retryIn = outcome.kind === 'failed' ? outcome.retryIn! : -1
       expect(retryIn).toBeGreaterThanOrEqual(least!)

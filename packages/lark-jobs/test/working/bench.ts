@@ -15,7 +15,7 @@ import {
   type LogLine,
   type Report,
 } from '../../src/index.ts'
-import type { LeasedJob } from '../../src/model/record.ts'
+import type { ClaimedJob } from '../../src/model/record.ts'
 import type { Worker } from '../../src/worker/worker.ts'
 import { keysThatMention, newPrefix, removeKeys, rewordLimits } from '../redis/place.ts'
 import { rewordLanes } from '../sqlite/raw.ts'
@@ -114,7 +114,7 @@ export class Record implements Report {
     })
   }
 
-  wrote(_lease: LeasedJob, _name: string, line: LogLine): void {
+  wrote(_lease: ClaimedJob, _name: string, line: LogLine): void {
     this.lines.push(`${line.level}: ${line.text}`)
   }
 

@@ -68,9 +68,7 @@ export function overlapping(connect: Connect): void {
     await bench.jobs.dispatch(new OtherJob(), { id: 1 })
     await bench.jobs.dispatch(new OtherJob(), { id: 2 })
     await report.ends(3)
-    const endings = report.endings.map(
-      ({ name, lease, outcome }) => `${name} ${lease.payload} ${outcome.kind}`,
-    )
+    const endings = report.endings.map(({ name, job, outcome }) => `${name} ${job.payload} ${outcome.kind}`)
     const released = report.endings.flatMap(({ outcome }) =>
       outcome.kind === 'released' ? [outcome.in] : [],
     )

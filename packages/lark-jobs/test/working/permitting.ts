@@ -31,9 +31,9 @@ export function permitting(connect: Connect): void {
     expect(meter.most).toBe(2)
     expect(meter.begun).toHaveLength(9)
     expect(meter.begun.filter((n) => Number(n) <= 6)).toEqual(['1', '2', '3', '4', '5', '6'])
-    expect(
-      report.endings.every(({ lease, outcome }) => lease.runs === 1 && outcome.kind === 'completed'),
-    ).toBe(true)
+    expect(report.endings.every(({ job, outcome }) => job.runs === 1 && outcome.kind === 'completed')).toBe(
+      true,
+    )
   })
 
   test('classes in several queues share a limiter, and none starves', async () => {

@@ -8,7 +8,7 @@
  */
 import type { Console } from '@s18i/lark'
 import { visible } from '@s18i/lark/internal'
-import type { KeptError, LeasedJob, LogLine } from '../../model/record.ts'
+import type { ClaimedJob, KeptError, LogLine } from '../../model/record.ts'
 import { released } from '../../model/run/decision.ts'
 import { fingerprintOf } from '../../run/fingerprint.ts'
 import { codedLine, errorLine, partsOf } from '../../run/job-error.ts'
@@ -58,9 +58,9 @@ export class ConsoleReport implements ShownReport {
     this.#speaker = slot === undefined || slot.of === 1 ? '' : `#${slot.number} `
   }
 
-  wrote(lease: LeasedJob, name: string, { level, text }: LogLine): void {
+  wrote(job: ClaimedJob, name: string, { level, text }: LogLine): void {
     if (this.#fast && (level === 'info' || level === 'success')) return
-    this.#console[level](`${timeOfDay()} ${visible(name)} ${visible(lease.id)}  ${writtenText(text)}`)
+    this.#console[level](`${timeOfDay()} ${visible(name)} ${visible(job.id)}  ${writtenText(text)}`)
   }
 
   running(jobs: readonly RunningJob[]): void {
@@ -74,9 +74,9 @@ export class ConsoleReport implements ShownReport {
       )
       return
     }
-    for (const { name, lease, took } of jobs)
+    for (const { name, job, took } of jobs)
       this.#console.info(
-        `${timeOfDay()} ${visible(name)} ${visible(lease.id)}  has run for ${readable(took)} so far`,
+        `${timeOfDay()} ${visible(name)} ${visible(job.id)}  has run for ${readable(took)} so far`,
       )
   }
 
@@ -128,7 +128,7 @@ export class ConsoleReport implements ShownReport {
 
   #failed(ending: Ending, error: KeptError, retryIn: number | undefined): void {
     const of = ending.isTimed || ending.tries === undefined ? '' : ` of ${ending.tries}`
-    const attempt = `attempt ${ending.lease.failures + 1}${of}`
+    const attempt = `attempt ${ending.job.failures + 1}${of}`
     const then = retryIn === undefined ? 'failed for good' : `again in ${readable(retryIn)}`
     const [mark, style] = retryIn === undefined ? (['✗', 'red'] as const) : (['↻', 'yellow'] as const)
     this.#line(mark, style, ending, `${attempt}, ${then}: ${errorLine(error)}`)
@@ -137,7 +137,7 @@ export class ConsoleReport implements ShownReport {
   }
 
   /** Whether this is the first failure of its kind. */
-  #isNew({ lease: { id, key } }: Ending, error: KeptError): boolean {
+  #isNew({ job: { id, key } }: Ending, error: KeptError): boolean {
     if (this.#looked++ >= LOOKED_AT || this.#kinds.size >= KINDS) return false
     const { hash } = fingerprintOf({ id, key, errors: [{ run: 1, ...error }] })!
     if (this.#kinds.has(hash)) return false
@@ -148,11 +148,11 @@ export class ConsoleReport implements ShownReport {
   #line(
     mark: string,
     style: 'green' | 'yellow' | 'red' | 'blue',
-    { name, lease, queue, took }: Ending,
+    { name, job, queue, took }: Ending,
     text: string,
   ): void {
-    const again = text === '' && lease.failures > 0 ? `attempt ${lease.failures + 1}` : visible(text)
-    const who = `${visible(name).padEnd(20)} ${visible(lease.id)}`
+    const again = text === '' && job.failures > 0 ? `attempt ${job.failures + 1}` : visible(text)
+    const who = `${visible(name).padEnd(20)} ${visible(job.id)}`
     const facts = `${who}  ${visible(queue).padEnd(14)} ${readable(took).padStart(8)}`
     this.#console.line(
       `${this.#console.paint(style, mark)} ${timeOfDay()} ${facts}${again === '' ? '' : `  ${again}`}`,
@@ -195,7 +195,7 @@ function explained(error: KeptError): string[] {
 }
 
 /** The reason why no class here can run a job. */
-function unknown({ lease: { unreadable } }: Ending): string {
+function unknown({ job: { unreadable } }: Ending): string {
   return unreadable?.kind === 'marked'
     ? `written in the format ${visible(unreadable.mark)}, which this version does not read`
     : 'no class here has the key'
@@ -214,7 +214,7 @@ export class JsonReport implements ShownReport {
     this.#worker = slot?.worker
   }
 
-  wrote({ id, key }: LeasedJob, name: string, { level, text }: LogLine): void {
+  wrote({ id, key }: ClaimedJob, name: string, { level, text }: LogLine): void {
     this.#print('log', { id, key, name, level, text })
   }
 
@@ -251,12 +251,12 @@ export class JsonReport implements ShownReport {
   end(): void {}
 }
 
-function named({ lease: { id, key }, name, queue }: RunningJob) {
+function named({ job: { id, key }, name, queue }: RunningJob) {
   return { id, key, name, queue }
 }
 
-function tried({ lease, took }: RunningJob) {
-  return { attempt: lease.failures + 1, took: Number(took.toFixed(2)) }
+function tried({ job, took }: RunningJob) {
+  return { attempt: job.failures + 1, took: Number(took.toFixed(2)) }
 }
 
 function why({ because }: { because?: string }): string {

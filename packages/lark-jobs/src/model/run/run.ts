@@ -5,7 +5,7 @@
  */
 import type { Signal } from '../../waiting/abort-signal.ts'
 import { JobsError } from '../errors.ts'
-import type { LeasedJob, LogLevel } from '../record.ts'
+import type { ClaimedJob, LogLevel } from '../record.ts'
 import type { Decision } from './decision.ts'
 
 /**
@@ -21,7 +21,7 @@ export interface Writer {
   /** The instance of `Jobs` whose worker runs the job; undefined without a worker. */
   readonly owner?: object | undefined
   /** The job as a worker holds it; undefined without a worker. */
-  readonly lease?: LeasedJob | undefined
+  readonly job?: ClaimedJob | undefined
 }
 
 export class Run {
@@ -59,8 +59,8 @@ export class Run {
   }
 
   /** The job as its worker holds it; undefined without a worker. */
-  get lease(): LeasedJob | undefined {
-    return this.#writer.lease
+  get job(): ClaimedJob | undefined {
+    return this.#writer.job
   }
 
   /** Aborts the signal. Only the first call counts. */

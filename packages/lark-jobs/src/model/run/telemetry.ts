@@ -2,7 +2,7 @@
  * What a telemetry is told: by the dispatcher of each dispatch, by a worker of each run. It is given as
  * `jobs.telemetry` of the configuration. Without one, a dispatch and a run cost one comparison more.
  */
-import type { JobError, JobRecord, LeasedJob } from '../record.ts'
+import type { ClaimedJob, JobError, JobRecord } from '../record.ts'
 import type { Trace } from '../trace.ts'
 import type { RunEnd } from './run-counts.ts'
 
@@ -56,7 +56,7 @@ export interface Sent {
 }
 
 export interface TracedRun {
-  lease: LeasedJob
+  job: ClaimedJob
   queue: string
   partition: string
   /** Of its class. */

@@ -50,7 +50,7 @@ export interface Recovery {
    * none.
    */
   doubted?: string[]
-  /** Milliseconds until the next lease ends; undefined if no job is leased, or if `until` had passed. */
+  /** Milliseconds until the next lease ends; undefined if no job is claimed, or if `until` had passed. */
   nextLeaseEnd?: number
   /** Effects that the caller should deliver now. */
   effects?: Effect[]

@@ -76,8 +76,8 @@ import type { Limits } from '../../model/limits.ts'
 import type {
   AnnouncedWorker,
   CancelReason,
+  ClaimedJob,
   JobRecord,
-  LeasedJob,
   LogLine,
   NewJob,
   Outcome,
@@ -197,7 +197,7 @@ export interface Want {
 export interface Claim {
   /** Like the number of a call: it is part of the token of these jobs. */
   number: number
-  jobs: LeasedJob[]
+  jobs: ClaimedJob[]
 }
 
 /** A message for the worker that holds a job: somebody asked to cancel the job. */
@@ -213,7 +213,7 @@ export interface Exchange {
   /** One for each settlement, in their order. */
   verdicts: Verdict[]
   /** In the order in which they should start. */
-  jobs: LeasedJob[]
+  jobs: ClaimedJob[]
   /** For each limiter, how many jobs at least could begin if the claimer had permits for them. */
   limited?: Record<string, number>
   /**

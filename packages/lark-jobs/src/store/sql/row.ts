@@ -2,7 +2,7 @@
  * A row of the table `jobs`, and its conversion to the records that leave the store.
  */
 import type { EndedJob } from '../../model/effect.ts'
-import type { Counters, JobError, JobOptions, JobRecord, LeasedJob, State } from '../../model/record.ts'
+import type { ClaimedJob, Counters, JobError, JobOptions, JobRecord, State } from '../../model/record.ts'
 import { isSuspect } from '../contract/rules/consequence.ts'
 import { readReason } from '../contract/rules/reason.ts'
 import { damaged, damagedErrors, readLaneName, readList, readOptions } from '../contract/rules/unreadable.ts'
@@ -102,23 +102,34 @@ export function toEnded(row: ShownRow, partition: string, now: number): EndedJob
 }
 
 /** The columns that a claim needs. */
-export type LeasedRow = Counters &
+export type ClaimedRow = Counters &
   Pick<ShownRow, 'id' | 'key' | 'payload' | 'priority' | 'queuedAt' | 'options' | 'lane'>
 
-export function toLeased(row: LeasedRow, token: string): LeasedJob {
+export function toClaimed(row: ClaimedRow, token: string): ClaimedJob {
   const { id, key, payload, priority, queuedAt, runs, failures, crashes, releases } = row
-  const leased: LeasedJob = { id, key, payload, priority, queuedAt, token, runs, failures, crashes, releases }
-  if (row.lane !== '') Object.assign(leased, readLaneName(row.lane))
-  if (row.options !== null) Object.assign(leased, readOptions(row.options))
+  const claimed: ClaimedJob = {
+    id,
+    key,
+    payload,
+    priority,
+    queuedAt,
+    token,
+    runs,
+    failures,
+    crashes,
+    releases,
+  }
+  if (row.lane !== '') Object.assign(claimed, readLaneName(row.lane))
+  if (row.options !== null) Object.assign(claimed, readOptions(row.options))
   const flaw = flawOf(row)
-  return flaw === undefined ? leased : Object.assign(leased, flaw)
+  return flaw === undefined ? claimed : Object.assign(claimed, flaw)
 }
 
 /**
  * The damage of a row, if any. SQLite columns may hold values of any type, so a damaged file may have a wrong
  * one.
  */
-function flawOf(row: LeasedRow): Pick<LeasedJob, 'key' | 'payload' | 'unreadable'> | undefined {
+function flawOf(row: ClaimedRow): Pick<ClaimedJob, 'key' | 'payload' | 'unreadable'> | undefined {
   const { key, payload, priority, queuedAt, runs, failures, crashes, releases } = row
   const isText = typeof key === 'string' && typeof payload === 'string'
   const sum = priority + queuedAt + runs + failures + crashes + releases

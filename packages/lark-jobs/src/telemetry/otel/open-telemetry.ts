@@ -23,7 +23,7 @@ import {
 } from '@opentelemetry/api'
 import { memberOf } from '../../model/effect.ts'
 import { JobsError } from '../../model/errors.ts'
-import type { LeasedJob } from '../../model/record.ts'
+import type { ClaimedJob } from '../../model/record.ts'
 import type { RunEnd } from '../../model/run/run-counts.ts'
 import type {
   CrashedRun,
@@ -60,7 +60,7 @@ export class OpenTelemetry implements TelemetryCalls {
   /** A span without a length, at the time at which the job was taken back. */
   crashed({ job, error, ...place }: CrashedRun): void {
     const at = error.at ?? Date.now()
-    const { span } = startRun(this.#tracer, { ...place, lease: job }, at)
+    const { span } = startRun(this.#tracer, { ...place, job: job }, at)
     span.setAttribute(attribute.outcome, 'crashed')
     fail(span, new JobsError('WORKER_DIED', error.message))
     span.end(at)
@@ -140,25 +140,25 @@ class ProcessSpan implements Processing {
 }
 
 interface StartedRun extends Pick<TracedRun, 'queue' | 'partition' | 'key'> {
-  lease: Pick<LeasedJob, 'id' | 'failures' | 'options'>
+  job: Pick<ClaimedJob, 'id' | 'failures' | 'options'>
 }
 
 /** @param startTime of the span; now by default */
-function startRun(tracer: Tracer, { lease, queue, partition, key }: StartedRun, startTime?: number) {
+function startRun(tracer: Tracer, { job, queue, partition, key }: StartedRun, startTime?: number) {
   const attributes = of('process', queue)
-  attributes[attribute.id] = lease.id
+  attributes[attribute.id] = job.id
   attributes[attribute.key] = key
-  attributes[attribute.attempt] = lease.failures + 1
+  attributes[attribute.attempt] = job.failures + 1
   if (partition !== queue) attributes[attribute.partition] = partition
   // Most ids have no colon.
-  if (lease.id.includes(':')) {
-    const flow = memberOf(lease.id)?.flow
-    const schedule = tickOf(lease.id)?.schedule
+  if (job.id.includes(':')) {
+    const flow = memberOf(job.id)?.flow
+    const schedule = tickOf(job.id)?.schedule
     if (flow !== undefined) attributes[attribute.conversation] = flow
     if (schedule !== undefined) attributes[attribute.schedule] = schedule
   }
   // A worker begins jobs in whatever context it was woken in, perhaps that of another run.
-  const dispatched = contextOf(lease.options?.trace)
+  const dispatched = contextOf(job.options?.trace)
   const link = trace.getSpanContext(dispatched)
   const links: Link[] = link === undefined ? [] : [{ context: link }]
   const options: SpanOptions = { kind: SpanKind.CONSUMER, root: true, links, attributes }

@@ -14,7 +14,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { JobsError } from '../../model/errors.ts'
 import type { Limits } from '../../model/limits.ts'
 import { queueOf } from '../../model/partition.ts'
-import type { LeasedJob, Outcome } from '../../model/record.ts'
+import type { ClaimedJob, Outcome } from '../../model/record.ts'
 import {
   type Exchange,
   isResendable,
@@ -144,7 +144,7 @@ export class Claimer extends Part {
     this.unread = unread
     this.limits = terms?.limits
     this.permits = permits
-    this.prefetch.gone = (lease) => permits?.ended(lease, false)
+    this.prefetch.gone = (job) => permits?.ended(job, false)
   }
 
   /** Whether the store is embedded: then an answer is read before the event loop turns. */
@@ -216,7 +216,7 @@ export class Claimer extends Part {
   }
 
   /** Gives back jobs that did not start. */
-  giveBack(jobs: readonly LeasedJob[]): void {
+  giveBack(jobs: readonly ClaimedJob[]): void {
     const now = performance.now()
     if (jobs.length > 0) this.gaveBackAt = now
     for (const job of jobs) {
@@ -227,8 +227,8 @@ export class Claimer extends Part {
 
   /** Gives back a job that was about to start, and whose lease may have ended. */
   giveBackLate(held: HeldJob): void {
-    if (this.prefetch.ledger.withdraw(held)) this.giveBack([held.lease])
-    else this.permits?.ended(held.lease, false)
+    if (this.prefetch.ledger.withdraw(held)) this.giveBack([held.job])
+    else this.permits?.ended(held.job, false)
   }
 
   /**
@@ -239,9 +239,9 @@ export class Claimer extends Part {
   giveBackApart(held: HeldJob, ms?: number): void {
     const now = performance.now()
     if (ms === undefined) this.gaveBackAt = now
-    this.permits?.ended(held.lease, false)
+    this.permits?.ended(held.job, false)
     const outcome: Outcome = ms === undefined ? { kind: 'unstarted' } : { kind: 'unstarted', in: ms }
-    this.settle(held.lease.id, held.lease.token, outcome, now, held)
+    this.settle(held.job.id, held.job.token, outcome, now, held)
   }
 
   /** The partition may have jobs: makes the claimer ready. */

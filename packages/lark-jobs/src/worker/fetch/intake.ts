@@ -335,7 +335,7 @@ export class Intake extends Part {
       const isNews = prefetch.size === 0 || (prefetch.isLow && !order.isUrgent(claimer))
       if (isNews && !claimer.calling) order.changed(claimer)
       const now = performance.now()
-      if (isSuspect(job.lease)) suspects.take(job, claimer)
+      if (isSuspect(job.job)) suspects.take(job, claimer)
       else if (now > job.until) {
         // The process was suspended after it had claimed the job.
         claimer.giveBackLate(job)

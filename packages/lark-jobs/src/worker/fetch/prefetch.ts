@@ -8,7 +8,7 @@
  * Window, horizon and the largest number come from the preset (`options/preset.ts`). `intake.ts` makes the
  * calls; `speed.ts` measures the whole worker.
  */
-import type { LeasedJob } from '../../model/record.ts'
+import type { ClaimedJob } from '../../model/record.ts'
 import { type Pace, PRESET, paces } from '../../options/preset.ts'
 import type { HeldJob, Ledger } from '../lease/ledger.ts'
 
@@ -18,7 +18,7 @@ export const LEAST = 0.01
 export class Prefetch {
   readonly pace: Pace
   /** Called with each job that the lease thread has given back. */
-  gone: (lease: LeasedJob) => void = () => {}
+  gone: (job: ClaimedJob) => void = () => {}
   readonly ledger: Ledger
   /** The number of the partition among the worker's. */
   readonly #partition: number
@@ -85,7 +85,7 @@ export class Prefetch {
    *   speed
    * @param until the earliest time at which the lease may end, by `performance.now()`
    */
-  push(number: number, jobs: readonly LeasedJob[], short: boolean, now: number, until: number): void {
+  push(number: number, jobs: readonly ClaimedJob[], short: boolean, now: number, until: number): void {
     if (this.#since !== undefined && this.#ended > 0) {
       const speed = this.#ended / Math.max(0.01, now - this.#since)
       this.#speed = this.#speed === 0 ? speed : (this.#speed + speed) / 2
@@ -115,7 +115,7 @@ export class Prefetch {
    *
    * @returns the jobs to be given back
    */
-  overdue(now: number): LeasedJob[] {
+  overdue(now: number): ClaimedJob[] {
     const first = this.#batches[0]
     if (first === undefined || first.at + this.pace.window > now) return []
     const held = this.#jobs.slice(this.#first)
@@ -127,7 +127,7 @@ export class Prefetch {
     // The lease thread has given back the jobs that are no longer ours.
     const [ours, theirs]: HeldJob[][] = [[], []]
     for (const each of held) (this.ledger.withdraw(each) ? ours! : theirs!).push(each)
-    for (const { lease } of theirs!) this.gone(lease)
-    return ours!.map(({ lease }) => lease)
+    for (const { job } of theirs!) this.gone(job)
+    return ours!.map(({ job }) => job)
   }
 }

@@ -195,7 +195,7 @@ export class LeaseKeeper extends Part {
     const newest = new Map<string, Map<string, Execution>>()
     for (const running of this.#options.running) {
       if (running.abandoned) continue
-      const { id } = running.lease
+      const { id } = running.job
       const { partition } = running.claimer
       const group = newest.get(partition) ?? new Map<string, Execution>()
       // This worker has claimed the same job again: the lease of the first run was taken back.
@@ -209,7 +209,7 @@ export class LeaseKeeper extends Part {
   async #renew(partition: string, group: Execution[]): Promise<boolean> {
     const { store, caller, leaseMs } = this.#options
     const notes = group.map((running): LeaseNote => {
-      const { id, token } = running.lease
+      const { id, token } = running.job
       return { id, token, ...defined({ log: running.takeLog(), progress: running.takeProgress() }) }
     })
     if (notes.some(({ log, progress }) => log !== undefined || progress !== undefined))
@@ -234,7 +234,7 @@ export class LeaseKeeper extends Part {
     const until = performance.now() + this.#options.leaseMs
     const ids = new Set(watched)
     for (const running of group) {
-      if (ids.has(running.lease.id)) {
+      if (ids.has(running.job.id)) {
         running.watchedUntil = until
         // It may have written lines during the call.
         if (running.hasNews) this.reported(running)
@@ -242,7 +242,7 @@ export class LeaseKeeper extends Part {
     }
     if (lost.length === 0 && notices.length === 0) return
     for (const running of group) {
-      const { id } = running.lease
+      const { id } = running.job
       if (lost.includes(id)) {
         if (this.#options.running.has(running)) this.#lose(running)
         continue
@@ -259,7 +259,7 @@ export class LeaseKeeper extends Part {
   }
 
   #lose(running: Execution): void {
-    const { id } = running.lease
+    const { id } = running.job
     running.abandoned = true
     running.run.abort(
       new JobsError('LEASE_LOST', `The lease on ${id} is lost; another worker may be running it`, { id }),

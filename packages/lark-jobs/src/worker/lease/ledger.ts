@@ -16,7 +16,7 @@
  * all the same, because that costs less than to ask whether there is one (measured: 40 ns of the 2,700 that a
  * job costs).
  */
-import type { LeasedJob } from '../../model/record.ts'
+import type { ClaimedJob } from '../../model/record.ts'
 
 /** The number of jobs of a page. */
 export const JOBS = 64
@@ -88,7 +88,7 @@ export class LedgerPage {
   }
 
   /** Writes down the first of the jobs of a claim, as many as fit. @returns these */
-  fill(partition: number, number: number, all: readonly LeasedJob[], now: number): readonly LeasedJob[] {
+  fill(partition: number, number: number, all: readonly ClaimedJob[], now: number): readonly ClaimedJob[] {
     let jobs = all.length > JOBS ? all.slice(0, JOBS) : all
     let ids = linesOf(jobs)
     while (jobs.length > 1 && isTooLong(ids)) {
@@ -108,7 +108,7 @@ export class LedgerPage {
   }
 }
 
-function linesOf(jobs: readonly LeasedJob[]): string {
+function linesOf(jobs: readonly ClaimedJob[]): string {
   return jobs.map(({ id }) => id).join('\n')
 }
 
@@ -119,7 +119,7 @@ function isTooLong(ids: string): boolean {
 
 /** A claimed job, with its place in the ledger. */
 export interface HeldJob {
-  lease: LeasedJob
+  job: ClaimedJob
   page: LedgerPage
   index: number
   /** The earliest time at which its lease may end, by `performance.now()`. */
@@ -145,7 +145,7 @@ export class Ledger {
   enter(
     partition: number,
     number: number,
-    jobs: readonly LeasedJob[],
+    jobs: readonly ClaimedJob[],
     now: number,
     until: number,
   ): HeldJob[] {
@@ -153,7 +153,7 @@ export class Ledger {
     while (held.length < jobs.length) {
       const page = this.#unused()
       const part = page.fill(partition, number, held.length === 0 ? jobs : jobs.slice(held.length), now)
-      for (const [index, lease] of part.entries()) held.push({ lease, page, index, until })
+      for (const [index, job] of part.entries()) held.push({ job, page, index, until })
     }
     return held
   }
@@ -183,11 +183,11 @@ export class Ledger {
   }
 
   /** Writes down how the thread settles the job if it blocks the event loop for too long. */
-  judge({ lease, page, index }: HeldJob, deadline: number, retryIn: number): void {
+  judge({ job, page, index }: HeldJob, deadline: number, retryIn: number): void {
     const at = index * 3
     page.terms[at] = deadline
     page.terms[at + 1] = retryIn
-    page.terms[at + 2] = lease.runs
+    page.terms[at + 2] = job.runs
   }
 
   /** A running job has ended. */

@@ -15,8 +15,8 @@ import { nameOf, WITNESSES } from './loop-witness.ts'
 
 /** Runs on what is `this` in a frame. */
 const RUN_OF = `function () {
-  const lease = this?.[Symbol.for('${Symbol.keyFor(jobInside)}')]?.run?.lease
-  return lease && [lease.token, lease.id]
+  const job = this?.[Symbol.for('${Symbol.keyFor(jobInside)}')]?.run?.job
+  return job && [job.token, job.id]
 }`
 
 /** A frame of the stack, as the inspector tells it. */

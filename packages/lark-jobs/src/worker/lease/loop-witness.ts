@@ -46,7 +46,7 @@ export function nameOf(token: string, id: string): string {
 function* runs(witnesses: Witnesses): Generator<{ witness: Witness; execution: Execution; name: string }> {
   for (const witness of witnesses.all) {
     for (const execution of witness.running)
-      yield { witness, execution, name: nameOf(execution.lease.token, execution.lease.id) }
+      yield { witness, execution, name: nameOf(execution.job.token, execution.job.id) }
   }
 }
 

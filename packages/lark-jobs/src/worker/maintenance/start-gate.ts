@@ -24,7 +24,7 @@ class StartGate {
 
   /** The suspect beside which no job starts, for people. */
   get alone(): WorkerRecord['alone'] {
-    return this.#isClosed ? { job: this.#suspect!.lease.id, until: this.#until } : undefined
+    return this.#isClosed ? { job: this.#suspect!.job.id, until: this.#until } : undefined
   }
 
   get hasSuspect(): boolean {

@@ -97,7 +97,7 @@ export class Suspects extends Part {
   /** Takes a suspect whose turn it is to start. */
   take(held: HeldJob, claimer: Claimer): void {
     if (!claimer.prefetch.ledger.setApart(held)) {
-      claimer.permits?.ended(held.lease, false)
+      claimer.permits?.ended(held.job, false)
       this.#options.returned()
       return
     }
@@ -173,7 +173,7 @@ export class Suspects extends Part {
     const told = await this.#tell(held, claimer, alone)
     const now = performance.now()
     if (told !== undefined && told.lost.length > 0) {
-      claimer.permits?.ended(held.lease, false)
+      claimer.permits?.ended(held.job, false)
       claimer.prefetch.ledger.settled(held)
       returned()
       startGate.leave(held)
@@ -193,7 +193,7 @@ export class Suspects extends Part {
    * @returns undefined without an answer
    */
   async #tell(held: HeldJob, claimer: Claimer, alone: boolean): Promise<Extension | undefined> {
-    const { id, token } = held.lease
+    const { id, token } = held.job
     const { store, caller, leaseMs, signal, trouble } = this.#options
     try {
       const asking = store.extend(claimer.partition, caller, [{ id, token, alone }], leaseMs)
@@ -242,10 +242,10 @@ export class Suspects extends Part {
 }
 
 /** Leases. */
-function aloneFor({ lease: { crashes, options } }: HeldJob): number {
+function aloneFor({ job: { crashes, options } }: HeldJob): number {
   return Math.min(LONGEST_ALONE, ALONE * 4 ** (crashes - suspectFrom(options)))
 }
 
-function nameOf({ lease }: HeldJob, { partition }: Claimer): string {
-  return `${partition} ${lease.id}`
+function nameOf({ job }: HeldJob, { partition }: Claimer): string {
+  return `${partition} ${job.id}`
 }

@@ -14,7 +14,7 @@
  */
 
 import type { Limits } from '../../model/limits.ts'
-import type { LeasedJob } from '../../model/record.ts'
+import type { ClaimedJob } from '../../model/record.ts'
 import { isOwn, mostOf, ownLimiters, readNeed } from '../../options/limiter.ts'
 import type { Granted, Permits, Taken } from '../../run/middleware/permits.ts'
 import type { Want } from '../../store/contract/store.ts'
@@ -78,7 +78,7 @@ export interface ClaimPermitsOptions {
 export class ClaimPermits extends Part {
   readonly #options: ClaimPermitsOptions
   readonly #needs = new Map<PermitClaimer, Needs>()
-  readonly #inUse = new WeakMap<LeasedJob, Grant>()
+  readonly #inUse = new WeakMap<ClaimedJob, Grant>()
   /** By limiter: claimers that got no permits, in the order of their waits. */
   readonly #waiting = new Map<string, Set<PermitClaimer>>()
   /** By limiter: since when this worker takes permits again at once. */
@@ -129,7 +129,7 @@ export class ClaimPermits extends Part {
    */
   answered(
     claimer: PermitClaimer,
-    jobs: readonly LeasedJob[],
+    jobs: readonly ClaimedJob[],
     limited: Readonly<Record<string, number>> = {},
   ): void {
     const needs = this.#needs.get(claimer) ?? this.#begin(claimer)
@@ -155,7 +155,7 @@ export class ClaimPermits extends Part {
    *
    * @param hasBegun false: the rate has them again
    */
-  ended(job: LeasedJob, hasBegun: boolean): void {
+  ended(job: ClaimedJob, hasBegun: boolean): void {
     const grant = this.#inUse.get(job)
     if (grant === undefined) return
     this.#inUse.delete(job)

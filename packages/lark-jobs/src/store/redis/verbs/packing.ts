@@ -12,12 +12,12 @@
 import type { EffectName } from '../../../model/effect.ts'
 import { MADE, madeAt } from '../../../model/id.ts'
 import type {
+  ClaimedJob,
   Counters,
   JobError,
   JobOptions,
   JobRecord,
   Keep,
-  LeasedJob,
   Lock,
   LogLine,
   NewJob,
@@ -160,7 +160,7 @@ function packPayload(payload: string): string {
 }
 
 /**
- * Parses a record into a leased job, with its counters while it runs. It is one function without helpers,
+ * Parses a record into a claimed job, with its counters while it runs. It is one function without helpers,
  * because every worker calls it for every job. A record that is damaged or has another format becomes a job
  * with `unreadable`.
  */
@@ -169,12 +169,12 @@ export function unpackJob(
   token: string,
   record: string,
   counters: string | null | undefined,
-): LeasedJob {
+): ClaimedJob {
   const head = record.indexOf('|')
   const payload = record.indexOf('|', head + 1) + 1
   const after = record.indexOf(',')
   const isPlain = after < 0 || after > head
-  const job: LeasedJob = {
+  const job: ClaimedJob = {
     id,
     token,
     queuedAt: madeAt(id) + Number(record.slice(0, isPlain ? head : after)),
@@ -201,7 +201,7 @@ export function unpackJob(
 }
 
 /** The job of a record whose parts cannot be separated. */
-function unsound(job: LeasedJob, record: string): LeasedJob {
+function unsound(job: ClaimedJob, record: string): ClaimedJob {
   const { id, queuedAt, priority } = job
   const sound = { queuedAt: Number.isNaN(queuedAt) ? madeAt(id) : queuedAt, priority: priority || 0 }
   return { ...job, ...sound, payload: '', key: '', unreadable: damaged('record', record) }
@@ -213,7 +213,7 @@ function unsound(job: LeasedJob, record: string): LeasedJob {
  * @param records of the jobs. The scripts also return a payload for a damaged record; it is skipped
  */
 export function unpackPayloads(
-  jobs: readonly Pick<LeasedJob, 'payload' | 'unreadable'>[],
+  jobs: readonly Pick<ClaimedJob, 'payload' | 'unreadable'>[],
   records: readonly string[],
   payloads: readonly (string | null)[],
 ): void {

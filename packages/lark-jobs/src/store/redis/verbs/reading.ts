@@ -2,7 +2,7 @@
  * Converts the answers of scripts: jobs (`show.lua`) to records, and the ends of pages to cursors.
  */
 import type { Effect, EffectKind, EndedJob } from '../../../model/effect.ts'
-import type { JobRecord, LeasedJob, NewJob, State } from '../../../model/record.ts'
+import type { ClaimedJob, JobRecord, NewJob, State } from '../../../model/record.ts'
 import { settingOf } from '../../contract/change.ts'
 import { laneRecord } from '../../contract/rules/lane.ts'
 import { pausedGroup, readPause } from '../../contract/rules/pause.ts'
@@ -72,7 +72,7 @@ export function readClaim(
   ids: string,
   records: string[],
   counters: Texts | null,
-): LeasedJob[] {
+): ClaimedJob[] {
   if (ids === '') return []
   const names = ids.split('\n')
   const jobs = names.map((id, i) => unpackJob(id, token, records[i]!, counters?.[i]))
@@ -81,7 +81,7 @@ export function readClaim(
 }
 
 /** Adds when the jobs of a claim were due. @param dues '' for a job that was due when it was queued */
-export function addDues(jobs: readonly LeasedJob[], dues: readonly string[]): void {
+export function addDues(jobs: readonly ClaimedJob[], dues: readonly string[]): void {
   for (const [i, job] of jobs.entries()) {
     const dueAt = Number(dues[i])
     if (dueAt > 0 && dueAt !== job.queuedAt) job.dueAt = dueAt

@@ -9,14 +9,14 @@
  * 313, 326 and 328 µs (p50) with 1,000, 500,000 and 1,000,000 waiting jobs and as many delayed jobs of a
  * higher priority.
  */
-import type { LeasedJob } from '../../../model/record.ts'
+import type { ClaimedJob } from '../../../model/record.ts'
 import { MAX_ITEMS, type Want } from '../../contract/store.ts'
 import type { Database } from '../database.ts'
 import { tell } from '../events/events.ts'
 import type { Partition } from '../partition.ts'
 import { readPayloads } from '../payload.ts'
 import { Room } from '../room.ts'
-import { isSuspectRow, type JobRow, list, toLeased } from '../row.ts'
+import { isSuspectRow, type JobRow, list, toClaimed } from '../row.ts'
 import { ACTIVE, NOT_STARTED, STARTED } from '../states.ts'
 import { findLease, heldJobs, openLease } from './lease.ts'
 import { type Found, nextInTurn, nextJobs } from './order.ts'
@@ -26,7 +26,7 @@ const hold = `UPDATE jobs SET ahead = ${NOT_STARTED} WHERE seq IN (SELECT value 
 const claimOne = `${claimAny} WHERE seq = ?`
 const claimMany = `${claimAny} WHERE seq IN (SELECT value FROM json_each(?))`
 
-export function claim(partition: Partition, want: Want, token: string): LeasedJob[] {
+export function claim(partition: Partition, want: Want, token: string): ClaimedJob[] {
   const found = partition.paused ? [] : take(partition, want, token)
   if (found.length === 0) return []
   const seqs = found.map((row) => row.seq)
@@ -37,7 +37,7 @@ export function claim(partition: Partition, want: Want, token: string): LeasedJo
   if (suspects.length > 0) partition.database.run(hold, list(suspects.map((row) => row.seq)))
   return readPayloads(partition.database, found).map((row) => {
     row.runs += 1
-    return withDue(toLeased(row, token), row)
+    return withDue(toClaimed(row, token), row)
   })
 }
 
@@ -47,7 +47,7 @@ function startedOf({ lanes }: Partition, found: readonly Found[], limit: number)
   return begun.filter((row) => !isSuspectRow(row)).map(({ id }) => id)
 }
 
-function withDue(job: LeasedJob, { dueAt, queuedAt }: Pick<JobRow, 'dueAt' | 'queuedAt'>): LeasedJob {
+function withDue(job: ClaimedJob, { dueAt, queuedAt }: Pick<JobRow, 'dueAt' | 'queuedAt'>): ClaimedJob {
   if (dueAt !== queuedAt) job.dueAt = dueAt
   return job
 }
@@ -84,9 +84,9 @@ function setActive(database: Database, seqs: readonly number[], token: string, a
 }
 
 /** The jobs that a call claimed and still holds: the answer if the call is sent again. */
-export function claimedBefore(partition: Partition, token: string): LeasedJob[] {
+export function claimedBefore(partition: Partition, token: string): ClaimedJob[] {
   const lease = findLease(partition, token)
   if (lease === undefined) return []
   const rows = heldJobs(partition, lease).map((row) => ({ ...row, payload: null }))
-  return readPayloads(partition.database, rows).map((row) => withDue(toLeased(row, token), row))
+  return readPayloads(partition.database, rows).map((row) => withDue(toClaimed(row, token), row))
 }

@@ -11,14 +11,14 @@ import { allowedStarts } from '../limits/rate.ts'
 import type { Partition } from '../partition.ts'
 import { payloadBytes, smallPayload } from '../payload.ts'
 import type { Room } from '../room.ts'
-import type { JobRow, LeasedRow } from '../row.ts'
+import type { ClaimedRow, JobRow } from '../row.ts'
 import { PENDING } from '../states.ts'
 import { findLane, type LaneRow, repositionLane, rulesOf } from './lane.ts'
 
 type Turn = Pick<LaneRow, 'name'> & { turn: number }
 
 /** The columns of a job that may be handed out: its payload only if that is small, and its bytes. */
-export type Found = Omit<LeasedRow, 'payload'> &
+export type Found = Omit<ClaimedRow, 'payload'> &
   Pick<JobRow, 'seq' | 'dueAt' | 'direct' | 'lane' | 'laneLimits'> & { payload: string | null; bytes: number }
 
 const columns = `
