@@ -258,7 +258,17 @@ describe('what the compiler asks for', () => {
       '.ts',
     ],
   ])('%j: paths that end in "%s"', (files, ending) => {
-    expect(compilerWishes(new App(files).folder)).toEqual({ ending, needsOverride: false })
+    expect(compilerWishes(new App(files).folder)).toMatchObject({ ending, needsOverride: false })
+  })
+
+  test.each([
+    [{ type: 'commonjs' }, true],
+    [{ type: 'module' }, false],
+    [{}, false], // It gets the type.
+  ])('%j: tsc would refuse import: %s', async (json, isSaid) => {
+    const tsconfig = '{ "compilerOptions": { "module": "nodenext", "verbatimModuleSyntax": true } }'
+    const { errorOutput } = await init(project({ 'tsconfig.json': tsconfig }, json), '--dry-run')
+    expect(errorOutput.includes('npm pkg set type=module')).toBe(isSaid)
   })
 
   test('the word override', () => {

@@ -11,6 +11,8 @@ export interface CompilerWishes {
   ending: '' | '.js' | '.ts'
   /** Whether a field of a base class needs the word `override`. */
   needsOverride: boolean
+  /** Whether it refuses `import` in a package without `"type": "module"`. */
+  needsType: boolean
 }
 
 export function compilerWishes(folder: string): CompilerWishes {
@@ -19,10 +21,11 @@ export function compilerWishes(folder: string): CompilerWishes {
   const isOn = (option: string) => first(new RegExp(`"${option}"\\s*:\\s*(true|false)`)) === 'true'
   const resolution = first(/"moduleResolution"\s*:\s*"([^"]+)"/i) ?? first(/"module"\s*:\s*"([^"]+)"/i) ?? ''
   const namesTypeScript = isOn('allowImportingTsExtensions') || isOn('rewriteRelativeImportExtensions')
-  const ending = namesTypeScript ? '.ts' : /^node(next|\d\d)$/i.test(resolution) ? '.js' : ''
+  const ending = namesTypeScript ? '.ts' : /^node(next|1[68]|2\d)$/i.test(resolution) ? '.js' : ''
   return {
-    ending: resolution.toLowerCase() === 'node10' ? '' : ending,
+    ending,
     needsOverride: isOn('noImplicitOverride'),
+    needsType: ending === '.js' && isOn('verbatimModuleSyntax'),
   }
 }
 

@@ -54,7 +54,7 @@ export async function makePlan(
       ...plannedConfig(parts, found),
       plannedPackage(parts, found),
     ],
-    notes: parts.flatMap(({ part }) => part.notes ?? []),
+    notes: [...found.notes, ...parts.flatMap(({ part }) => part.notes ?? [])],
     next: next.map((words) => `${lark} ${words}`),
   }
 }

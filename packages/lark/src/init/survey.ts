@@ -31,6 +31,8 @@ export interface Survey {
   /** The packages of `wanted` that must be installed first, so that there is a program to start. */
   missing: readonly string[]
   project: InitProject
+  /** What is not as it should be, and what helps. */
+  notes: readonly string[]
 }
 
 /**
@@ -72,8 +74,14 @@ export async function survey(
       return projectFolders(folder).every((each) => installed(name, each) === undefined)
     }),
     project: projectOf(folder, config, { env, isNew, isTypeScript, isModule, wishes }),
+    notes:
+      wishes.needsType && json.type !== 'module' && !(isNew && json.type === undefined) ? [NEEDS_TYPE] : [],
   }
 }
+
+const NEEDS_TYPE =
+  'Because of verbatimModuleSyntax, tsc refuses import in this package. Lark does not, and this helps: ' +
+  'npm pkg set type=module'
 
 /** Hidden files are those of tools, such as `.pnp.cjs` of Yarn. */
 async function hasCode(folder: string): Promise<boolean> {
@@ -85,7 +93,7 @@ async function hasCode(folder: string): Promise<boolean> {
 }
 
 function forJavaScript(isModule: boolean): CompilerWishes {
-  return { ending: isModule ? '.js' : '', needsOverride: false }
+  return { ending: isModule ? '.js' : '', needsOverride: false, needsType: false }
 }
 
 function packageIn(folder: string): Pick<Survey, 'text' | 'json'> {
