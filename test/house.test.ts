@@ -23,6 +23,7 @@ const floors: Record<string, string[][]> = {
       'nearest.ts',
       'sandbox.ts',
       'visible.ts',
+      'shell-word.ts',
       'table.ts',
       'owner.ts',
       'project.ts',

@@ -65,11 +65,11 @@ await build({
       ),
     ],
     credentials: ['src/store/contract/credentials.ts'],
-    // Stored errors, their kinds, moved jobs, and words of the terminal: for a worker and for who looks at jobs.
+    // Stored errors, their kinds, moved jobs, and words for counts: for a worker and for who looks at jobs.
     'job-error': [
       ...['job-error', 'fingerprint'].map((name) => `src/run/${name}.ts`),
       'src/store/contract/moved.ts',
-      ...['dropped-words', 'command-line', 'plural'].map((name) => `src/words/${name}.ts`),
+      ...['dropped-words', 'plural'].map((name) => `src/words/${name}.ts`),
     ],
     lease: ['src/worker/lease/lease-watch.ts'],
     // With the parser of cron expressions, for a worker and for who looks at schedules.

@@ -31,6 +31,7 @@ export type {
   WorkerRecord,
   WorkerState,
 } from './model/record.ts'
+export type { Advice, Remedy } from './model/remedy.ts'
 export type { ScheduleRun, ScheduleTick } from './model/tick.ts'
 export { type Actor, type ActorOrigin, actorOrigins } from './operate/audit/actor.ts'
 export type { AuditEntry, AuditOptions, AuditPage } from './operate/audit/audit.ts'

@@ -6,6 +6,7 @@ import { stripVTControlCharacters } from 'node:util'
 import { MemoryConsole, run } from '@s18i/lark'
 import { afterAll, afterEach, expect, test, vi } from 'vitest'
 import { JobsDoctorCommand } from '../src/commands/look/jobs-doctor.ts'
+import { inCommands } from '../src/commands/words/remedy-commands.ts'
 import { createJobs, Job } from '../src/index.ts'
 import type { WorkerRecord } from '../src/model/record.ts'
 import { version } from '../src/model/version.ts'
@@ -25,9 +26,9 @@ import { open as openRaw } from './sqlite/raw.ts'
 
 /** What is not well, as `level code`. */
 const wrong = (findings: readonly DoctorFinding[]) => {
-  for (const { code, level, text, remedy } of findings) {
+  for (const { code, level, text, advice } of findings) {
     expect(code in findingCodes).toBe(true)
-    expect(remedy === undefined, `${code}: ${text}`).toBe(level === 'ok')
+    expect(advice === undefined, `${code}: ${text}`).toBe(level === 'ok')
   }
   return findings.filter(({ level }) => level !== 'ok').map(({ level, code }) => `${level} ${code}`)
 }
@@ -233,7 +234,7 @@ test('queues and workers', async () => {
   const facts = { status: await status({ store, queues }), samples: [], limiters: [], now: clock.now, lost }
   const findings = queueFindings(facts)
   const unserved = findings.find(({ code, subject }) => code === 'queue-served' && subject === 'old')
-  expect(unserved?.remedy).toBe(
+  expect(inCommands(unserved!.advice!)).toBe(
     'Move its jobs: lark jobs:move --queue=old --to=emails; or name it in jobs.queues, then: lark jobs:work --queue=old',
   )
   expect(findings.find(({ code }) => code === 'lost-workers')).toMatchObject({
@@ -273,13 +274,17 @@ test('the command prints what is wrong with its remedy, and exits with 1 for err
   await jobs.dispatch(new MailJob().with({ n: 1 }))
   const found = await lark('--json')
   expect(found.code).toBe(1)
-  const { findings, errors } = JSON.parse(found.stdout) as { findings: DoctorFinding[]; errors: number }
+  const { findings, errors } = JSON.parse(found.stdout) as {
+    findings: (DoctorFinding & { remedy?: string })[]
+    errors: number
+  }
   expect(errors).toBe(1)
   const named = (all: readonly DoctorFinding[]) =>
     all.map(({ code, level, subject }) => [code, level, subject])
   expect(named(findings)).toEqual(named(await operate(jobs).doctor()))
   expect(findings.find(({ level }) => level === 'error')).toMatchObject({
     ...{ code: 'queue-served', subject: 'default', text: 'no worker serves it, and 1 job waits' },
+    remedy: 'lark jobs:work --queue=default',
   })
   const all = await lark('--verbose')
   expect(all.stdout).toContain('✓  default: can be read (damaged-data)\n')

@@ -158,3 +158,14 @@ test('a worker that prints many lines does not report long runs', () => {
   report.end()
   expect(console.stderr).toBe('')
 })
+
+test('a warning ends with the command that helps', () => {
+  const console = new MemoryConsole()
+  new ConsoleReport(console).warn('Jobs fail', { do: 'see-failures', queue: 'default' })
+  expect(console.stderr).toBe('! Jobs fail → lark jobs:failed --group --queue=default\n')
+  new JsonReport(console).warn('Paused the schedule', { do: 'resume-schedule', schedule: 'a b' })
+  expect(JSON.parse(console.stdout)).toMatchObject({
+    event: 'warning',
+    text: "Paused the schedule → lark schedule:resume 'a b'",
+  })
+})

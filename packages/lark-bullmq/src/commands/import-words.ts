@@ -3,9 +3,9 @@
  * what is not carried over, and what is wrong.
  */
 
-import type { Command } from '@s18i/lark'
+import { type Command, shellWord } from '@s18i/lark'
 import { visible } from '@s18i/lark/internal'
-import { listed, shellWord } from '@s18i/lark-jobs/internal'
+import { listed } from '@s18i/lark-jobs/internal'
 import type { BullmqImport, BullmqNote, BullmqQueueReport } from '../import/report.ts'
 
 export function sayImport(command: Command, report: BullmqImport): void {

@@ -4,11 +4,13 @@
  */
 import { nearest } from '@s18i/lark/internal'
 import type { NewJobs } from '../dispatch/new-job.ts'
+import { defined } from '../model/defined.ts'
 import { JobsError } from '../model/errors.ts'
 import type { Limits } from '../model/limits.ts'
 import { partitionFor, placeNameOf } from '../model/partition.ts'
 import type { NewJob } from '../model/record.ts'
 import { MAX_NAME } from '../model/record.ts'
+import type { Remedy } from '../model/remedy.ts'
 import { concurrency, limitsOf, rate } from '../options/limits.ts'
 import type { Registry } from '../options/registry.ts'
 import {
@@ -204,6 +206,17 @@ export function misplaced(registry: Registry, { queues, partitions }: Configured
     const place = file === undefined ? '' : ` (${file})`
     return `${name} has queueName = '${queueName}'${place}, which is not a configured queue: its dispatches are refused. Configured are ${listed(queues)}`
   })
+}
+
+/**
+ * To move jobs of a queue that is not configured to the one with the most similar name, because most such names are
+ * misspelled. Undefined if no queue is configured.
+ *
+ * @param job Default: all jobs of the queue
+ */
+export function moveFrom(queue: string, configured: readonly string[], job?: string): Remedy | undefined {
+  const to = nearest(queue, configured) ?? (configured.includes('default') ? 'default' : configured[0])
+  return to === undefined ? undefined : { do: 'move', queue, to, ...defined({ job }) }
 }
 
 /** @throws UNKNOWN_QUEUE @param name of the job class that asks for it */

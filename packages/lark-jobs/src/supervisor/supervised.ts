@@ -12,6 +12,7 @@
  */
 import { Worker as Thread } from 'node:worker_threads'
 import type { ClaimedJob, LogLine } from '../model/record.ts'
+import type { Remedy } from '../model/remedy.ts'
 import { STOP_DEADLINE } from '../worker/options.ts'
 import type { Ending, Report, RunningJob, Summary } from '../worker/report.ts'
 import { threadFile } from '../worker/thread-file.ts'
@@ -188,8 +189,8 @@ export class SupervisedReport implements Report {
   }
 
   /** Before there is a worker, a warning is about the application's files, which all processes load. */
-  warn(text: string): void {
-    if (this.summary !== undefined) this.#shown.warn(text)
+  warn(text: string, remedy?: Remedy): void {
+    if (this.summary !== undefined) this.#shown.warn(text, remedy)
     else void this.#supervised.tell({ kind: 'remark', text })
   }
 

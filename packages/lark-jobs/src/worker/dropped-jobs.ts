@@ -5,7 +5,6 @@
 
 import { queueOf } from '../model/partition.ts'
 import type { Store } from '../store/contract/store.ts'
-import { failedCommand } from '../words/command-line.ts'
 import { droppedWords } from '../words/dropped-words.ts'
 import type { Report } from './report.ts'
 
@@ -52,6 +51,6 @@ class DroppedJobs {
     if (!isNew) return
     seen.nextAt = performance.now() + AGAIN
     const queue = queueOf(partition)
-    this.#report.warn(`${queue}: ${droppedWords({ count, at }, now)}: see ${failedCommand(queue)}`)
+    this.#report.warn(`${queue}: ${droppedWords({ count, at }, now)}`, { do: 'see-failures', queue })
   }
 }

@@ -4,6 +4,7 @@
  * on (`supervisor/supervised.ts`).
  */
 import type { ClaimedJob, LogLine, Outcome } from '../model/record.ts'
+import type { Remedy } from '../model/remedy.ts'
 import { behind } from '../run/job-error.ts'
 import { print } from '../run/job-log.ts'
 
@@ -38,8 +39,12 @@ export interface Report {
    * The store has answered for a run that has ended. `isLost`: it does not count, because the lease was lost.
    */
   settled?(id: string, isLost: boolean): void
-  /** A problem that does not end the worker: the store does not answer, a lease was lost. */
-  warn(text: string): void
+  /**
+   * A problem that does not end the worker: the store does not answer, a lease was lost.
+   *
+   * @param remedy what helps, if it is for people to do
+   */
+  warn(text: string, remedy?: Remedy): void
   /** The end of such a problem, and other good news. */
   info(text: string): void
 }

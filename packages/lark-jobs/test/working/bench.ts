@@ -16,6 +16,7 @@ import {
   type Report,
 } from '../../src/index.ts'
 import type { ClaimedJob } from '../../src/model/record.ts'
+import type { Remedy } from '../../src/model/remedy.ts'
 import type { Worker } from '../../src/worker/worker.ts'
 import { keysThatMention, newPrefix, removeKeys, rewordLimits } from '../redis/place.ts'
 import { rewordLanes } from '../sqlite/raw.ts'
@@ -104,6 +105,7 @@ export class Record implements Report {
   readonly endings: Ending[] = []
   readonly lines: string[] = []
   readonly warnings: string[] = []
+  readonly remedies: Remedy[] = []
   #awaited: { count: number; resolve: () => void }[] = []
 
   /** Resolves when `count` runs have ended. */
@@ -123,8 +125,9 @@ export class Record implements Report {
     this.#tell()
   }
 
-  warn(text: string): void {
+  warn(text: string, remedy?: Remedy): void {
     this.warnings.push(text)
+    if (remedy !== undefined) this.remedies.push(remedy)
   }
 
   info(text: string): void {

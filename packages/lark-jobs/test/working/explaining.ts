@@ -172,14 +172,18 @@ export function explaining(connect: Connect): void {
         kind: 'paused-queue',
         text: expect.stringMatching(/^Its queue default is paused \(a deploy\): for [\d. a-z]+$/),
         until: expect.any(Number),
-        remedy: 'lark jobs:resume default',
+        remedy: { do: 'resume', queue: 'default' },
       },
       {
         kind: 'paused-group',
         text: 'Its group acme is paused: until somebody resumes it',
-        remedy: 'lark jobs:resume default --group=acme',
+        remedy: { do: 'resume', queue: 'default', group: 'acme' },
       },
-      { kind: 'no-worker', text: 'No living worker serves its queue default', remedy: 'lark jobs:work' },
+      {
+        kind: 'no-worker',
+        text: 'No living worker serves its queue default',
+        remedy: { do: 'start-worker' },
+      },
     ])
     await jobs.resume({ queue: 'default' })
     const [vip] = await jobs.dispatch([new PlainJob().with({}).withOptions({ priority: 5 })])
@@ -241,7 +245,7 @@ export function explaining(connect: Connect): void {
       kind: 'group-limit',
       text: `Its group acme runs as many jobs as it may (1), ${first}: ${held}`,
       jobs: [first],
-      remedy: `lark jobs:why ${first}`,
+      remedy: { do: 'see-why', job: first },
     })
     const [, rated] = await of(RatedJob)
     expect(rated.text).toMatch(/^The rate of its group slow allows the next job in (1 h|59 min \d+ s)$/)
@@ -251,7 +255,7 @@ export function explaining(connect: Connect): void {
       kind: 'strict',
       text: `Its group ledger is strict, and job ${ahead} goes first: ${held}`,
       jobs: [ahead],
-      remedy: `lark jobs:why ${ahead}`,
+      remedy: { do: 'see-why', job: ahead },
     })
     const [last, locked] = await of(KeepLastJob)
     expect(locked.kind).toBe('lock')
@@ -291,7 +295,7 @@ export function explaining(connect: Connect): void {
     for (const id of ids) await eventually(async () => expect((await reasons(id))[0]?.kind).toBe('running'))
     const others = await queued(jobs, ...[StripeJob, OwnLimitJob, MailJob].map((each) => new each()))
     const first = async (id: string | undefined) => (await reasons(id))[0]
-    const by = (id: string) => ({ workers: [worker.id], jobs: [id], remedy: `lark jobs:why ${id}` })
+    const by = (id: string) => ({ workers: [worker.id], jobs: [id], remedy: { do: 'see-why', job: id } })
     expect(await first(others[0])).toEqual({
       kind: 'limiter',
       text: `Limiter stripe has no free permit until a job ends: worker ${worker.id} has 1`,
@@ -307,7 +311,7 @@ export function explaining(connect: Connect): void {
     )
     const mail = (await first(others[2]))!
     expect(mail.text).toMatch(/^The rate of limiter mail grants 2 permits in (1 h|59 min)/)
-    expect(mail).toMatchObject({ kind: 'limiter', until: expect.any(Number), remedy: 'lark jobs:limits' })
+    expect(mail).toMatchObject({ kind: 'limiter', until: expect.any(Number), remedy: { do: 'see-limiters' } })
     // The configuration of this process grants less.
     const narrow = operate(bench.client({ limiters: { mail: { rate: { ...rate, limit: 1 } } } }))
     expect((await narrow.why(others[2]!))?.reasons[0]?.text).toBe(
@@ -318,7 +322,7 @@ export function explaining(connect: Connect): void {
     const [rated] = await queued(jobs, new OwnRateJob())
     await eventually(async () => expect((await reasons(rated))[1]?.until).toBeGreaterThan(Date.now()))
     const [, own] = await reasons(rated)
-    expect(own).toMatchObject({ kind: 'class-limit', remedy: 'lark jobs:limits' })
+    expect(own).toMatchObject({ kind: 'class-limit', remedy: { do: 'see-limiters' } })
     expect(timeless(own!.text)).toBe('The rate of the limiter of its class grants a permit in …')
     expect(await operate(jobs).limiters()).toContainEqual(
       expect.objectContaining({
@@ -356,7 +360,7 @@ export function explaining(connect: Connect): void {
     expect(await told(full!.id)).toEqual([
       `queue-limit: Its queue default runs as many jobs as it may (1): worker ${worker.id} has 1`,
     ])
-    expect((await reasons(full!.id))[0]?.remedy).toBe('lark jobs:list --queue=default --state=active')
+    expect((await reasons(full!.id))[0]?.remedy).toEqual({ do: 'see-active', queue: 'default' })
     expect(await told(rated!.id)).toEqual(['queue-limit: The rate of its queue low allows the next job in …'])
   })
 
@@ -430,7 +434,7 @@ export function explaining(connect: Connect): void {
         busy,
       ]),
     )
-    expect((await reasons(low!.id))[0]).toMatchObject({ workers: [worker.id], remedy: 'lark jobs:queues' })
+    expect((await reasons(low!.id))[0]).toMatchObject({ workers: [worker.id], remedy: { do: 'see-queues' } })
     // What may not begin there holds nothing back.
     await jobs.pause({ queue: 'emails' })
     expect(await told(low!.id)).toEqual([busy])
@@ -476,7 +480,7 @@ export function explaining(connect: Connect): void {
     expect(silent?.text).toMatch(
       /^Worker ghost holds it, and is silent: its lease ends in [\d.]+ s, and then a living worker puts the job back\. If the end moves on, its process lives, and a handler blocks it$/,
     )
-    const more = { until: expect.any(Number), remedy: 'lark jobs:workers' }
+    const more = { until: expect.any(Number), remedy: { do: 'see-workers' } }
     expect(silent).toMatchObject({ kind: 'silent-worker', workers: ['ghost'], ...more })
     const alive: WorkerRecord = {
       ...{ id: 'ghost', host: 'web-1', pid: 7, queues: ['default'], strict: false, keys: ['plain'] },
@@ -495,7 +499,7 @@ export function explaining(connect: Connect): void {
         text: expect.stringMatching(
           ` and has not begun: it starts no other job beside ${first}, which may have killed its process before: for up to `,
         ),
-        ...{ until, jobs: [first], remedy: `lark jobs:why ${first}` },
+        ...{ until, jobs: [first], remedy: { do: 'see-why', job: first } },
       },
     ])
     const damaged = { id: newId(), key: 'plain', payload: '{}', options: [] as never }
@@ -522,7 +526,7 @@ export function explaining(connect: Connect): void {
         text: 'It waits for node charge of workflow order, which has not ended',
         flow: { id: flow, home },
         jobs: [node(0)],
-        remedy: `lark jobs:why ${node(0)}`,
+        remedy: { do: 'see-why', job: node(0) },
       },
     ])
     expect(await told(node(2))).toEqual([

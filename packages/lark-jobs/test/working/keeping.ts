@@ -84,8 +84,9 @@ export function keeping(connect: Connect): void {
     }
     await worker.stop()
     expect(warning()).toMatch(
-      /^default: [\d,]+ failed jobs? (was|were) removed before (its|their) age, the last .* ago, because there were too many: see lark jobs:failed --group --queue=default$/,
+      /^default: [\d,]+ failed jobs? (was|were) removed before (its|their) age, the last .* ago, because there were too many$/,
     )
+    expect(report.remedies).toContainEqual({ do: 'see-failures', queue: 'default' })
     expect((await jobs.status()).queues[0]).toMatchObject({
       counts: { failed: 2 },
       dropped: { count: expect.any(Number) },

@@ -377,21 +377,17 @@ export function moving(connect: Connect): void {
     )
   })
 
-  test('the remedies of status, doctor and why name the command, and it works as it is printed', async () => {
+  test('the doctor and why say to which queue jobs go whose queue has a wrong name', async () => {
     await using bench = await Bench.make(connect)
     const wrong = bench.client(misnamed)
     const operating = operate(bench.jobs)
     const lost = await wrong.dispatch(LostJob.with({ to: 'a' }))
-    const command = 'lark jobs:move --queue=emials --to=emails'
+    const move = { do: 'move', queue: 'emials', to: 'emails' }
     const findings = await operating.doctor()
-    const remedies = findings.filter(({ subject }) => subject === 'emials').map(({ remedy }) => remedy)
-    expect(remedies).toContainEqual(
-      expect.stringMatching(new RegExp(`^Move them: ${command}; or configure it`)),
-    )
-    expect(remedies).toContainEqual(
-      expect.stringMatching(new RegExp(`^Move its jobs: ${command}; or name it`)),
-    )
+    const advice = findings.filter(({ subject }) => subject === 'emials').map((finding) => finding.advice)
+    expect(advice).toContainEqual(expect.arrayContaining(['Move them: ', move]))
+    expect(advice).toContainEqual(expect.arrayContaining(['Move its jobs: ', move]))
     const { reasons } = (await operating.why(lost.id))!
-    expect(reasons[0]).toMatchObject({ kind: 'no-worker', remedy: `lark jobs:move ${lost.id} --to=emails` })
+    expect(reasons[0]).toMatchObject({ kind: 'no-worker', remedy: { ...move, job: lost.id } })
   })
 }

@@ -85,7 +85,7 @@ export function stranding(connect: Connect) {
       expect(found.doctor).toHaveLength(1)
       expect(finding).toMatchObject({ level: 'error', subject: 'default' })
       expect(finding!.text).toMatch(/^no worker could read 2 jobs, the first for .+, a job of '.+': /)
-      expect(finding!.remedy).toContain(`lark jobs:cancel --queue=default --job=${key}`)
+      expect(finding!.advice).toContainEqual({ do: 'cancel', queue: 'default', key })
       expect(found.monitor).toMatchObject([
         { queue: 'default', what: 'age', stranded: 2 },
         { queue: 'default', what: 'waiting', found: 2, limit: 1 },
@@ -105,7 +105,7 @@ export function stranding(connect: Connect) {
       const why = await operate(jobs).why(list[0]!.id!)
       expect(why!.reasons.find(({ kind }) => kind === 'delayed')).toMatchObject({
         text: expect.stringMatching(`^No worker could read it for .+: ${because}$`),
-        remedy: 'lark jobs:doctor',
+        remedy: { do: 'see-doctor' },
       })
 
       await operate(jobs).runNow(list.map(({ id }) => id!))

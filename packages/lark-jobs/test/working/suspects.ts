@@ -276,7 +276,7 @@ export function suspects(connect: Connect): void {
       text: expect.stringMatching(
         `^Worker ${worker.id} .*starts no other job beside ${id}, which may have killed its process before: for up to \\d`,
       ),
-      ...{ until: expect.any(Number), jobs: [id], workers: [worker.id], remedy: `lark jobs:why ${id}` },
+      ...{ until: expect.any(Number), jobs: [id], workers: [worker.id], remedy: { do: 'see-why', job: id } },
     })
     expect(await isFound()).toBe(true)
     app.end('suspect', 'next')

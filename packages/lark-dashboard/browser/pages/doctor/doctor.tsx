@@ -1,10 +1,11 @@
 /**
- * What the doctor finds: errors first, each with its remedy; what is well is counted.
+ * What the doctor finds: errors first, each with what to do; what is well is counted.
  */
 import { useAsked } from '../../data/asked.ts'
 import type { Output } from '../../data/call.ts'
 import { Answer } from '../../parts/empty.tsx'
 import { plural } from '../../parts/numbers.ts'
+import { RemedyLink } from '../../parts/remedy.tsx'
 import { Moment } from '../../parts/time.tsx'
 
 type Finding = Output<'doctor'>[number]
@@ -60,7 +61,7 @@ export default function Doctor() {
   )
 }
 
-function FindingRow({ finding: { code, level, subject, text, remedy } }: { finding: Finding }) {
+function FindingRow({ finding: { code, level, subject, text, advice } }: { finding: Finding }) {
   return (
     <li class={`finding finding-${level}`}>
       <p>
@@ -68,7 +69,13 @@ function FindingRow({ finding: { code, level, subject, text, remedy } }: { findi
         <span class="quiet">{subject}</span> <code class="quiet">{code}</code>
       </p>
       <p>{text}</p>
-      {remedy !== undefined && <p class="quiet">{remedy}</p>}
+      {advice !== undefined && (
+        <p class="advice">
+          {advice.map((part, i) =>
+            typeof part === 'string' ? part : <RemedyLink key={i} remedy={part} isFirst={i === 0} />,
+          )}
+        </p>
+      )}
     </li>
   )
 }

@@ -77,7 +77,7 @@ function NoJob({ id }: { id: string }) {
                 <State state={why.state} /> {why.key}
               </p>
               <FlowLine id={id} />
-              <ReasonList reasons={why.reasons} />
+              <ReasonList id={id} reasons={why.reasons} />
             </>
           )
         }

@@ -1,21 +1,25 @@
 /**
  * Why a job waits, with what ends it.
  */
-import type { Reason } from '@s18i/lark-jobs/operate'
+import type { Reason, Remedy } from '@s18i/lark-jobs/operate'
 import { useAsked } from '../../data/asked.ts'
 import { href } from '../../data/route.ts'
 import { Answer } from '../../parts/empty.tsx'
+import { RemedyLink } from '../../parts/remedy.tsx'
 import { Moment } from '../../parts/time.tsx'
 
 /** Milliseconds between two questions. */
 const EVERY = 2_000
+/** The most jobs, and workers, that a reason has links to. */
+const MOST_LINKS = 3
 
 export function Reasons({ id, queue }: { id: string; queue: string }) {
   const asked = useAsked('jobs.why', { id, queue }, EVERY)
-  return <Answer asked={asked}>{(why) => <ReasonList reasons={why?.reasons ?? []} />}</Answer>
+  return <Answer asked={asked}>{(why) => <ReasonList id={id} reasons={why?.reasons ?? []} />}</Answer>
 }
 
-export function ReasonList({ reasons }: { reasons: readonly Reason[] }) {
+/** @param id of the job */
+export function ReasonList({ id, reasons }: { id: string; reasons: readonly Reason[] }) {
   return (
     <ol class="reasons" aria-label="Why it does not run">
       {reasons.map(({ kind, text, until, jobs = [], workers = [], remedy }) => (
@@ -27,21 +31,31 @@ export function ReasonList({ reasons }: { reasons: readonly Reason[] }) {
               (<Moment at={until} />)
             </span>
           )}
-          {jobs.slice(0, 3).map((job) => (
+          {jobs.slice(0, MOST_LINKS).map((job) => (
             <a key={job} class="mono" href={href('jobs', [job])}>
               {' '}
               {job}
             </a>
           ))}
-          {workers.slice(0, 3).map((worker) => (
+          {workers.slice(0, MOST_LINKS).map((worker) => (
             <a key={worker} class="mono" href={href('workers', [worker])}>
               {' '}
               {worker}
             </a>
           ))}
-          {remedy !== undefined && <code class="remedy">{remedy}</code>}
+          {remedy !== undefined && !isThere(remedy, id, jobs) && (
+            <span class="remedy">
+              → <RemedyLink remedy={remedy} isFirst />
+            </span>
+          )}
         </li>
       ))}
     </ol>
   )
+}
+
+/** Whether the way to what helps is there already: the page of this job, or the link to one for which it waits. */
+function isThere(remedy: Remedy, id: string, jobs: readonly string[]): boolean {
+  if (remedy.do !== 'see-why' && remedy.do !== 'see-job') return false
+  return remedy.job === id || jobs.slice(0, MOST_LINKS).includes(remedy.job)
 }

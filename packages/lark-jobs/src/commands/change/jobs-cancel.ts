@@ -4,13 +4,13 @@ import { usageError, visible } from '@s18i/lark/internal'
 import { Jobs } from '../../api/default-jobs.ts'
 import { defined } from '../../model/defined.ts'
 import { type CancelFilter, type Cancelled, cancellable, type FlowInfo, type Operate } from '../../operate.ts'
-import { whyCommand } from '../../words/command-line.ts'
 import { readable } from '../../words/duration.ts'
 import { filterWords } from '../../words/filter-words.ts'
 import { plural } from '../../words/plural.ts'
 import { called, endedOf, flowNamed, orFlow, stateWords } from '../flows/flow-words.ts'
 import { byCommand } from '../words/by-command.ts'
 import { checkKey, filterOf, flagNames } from '../words/job-filter.ts'
+import { commandFor } from '../words/remedy-commands.ts'
 import { ChangeCommand, INTERRUPTED, idsOf, paced } from './job-change.ts'
 
 /** Milliseconds between two looks at how many have ended. */
@@ -95,7 +95,7 @@ export class JobsCancelCommand extends ChangeCommand {
       this.success(`Told ${plural(asked, 'running job')} to end`)
       const [id] = Array.isArray(which) && which.length === 1 ? which : []
       this.info(
-        `${asked === 1 ? 'It' : 'Each'} ends when its handler does, or its worker stops: see ${id === undefined ? 'lark jobs:why ID' : visible(whyCommand(id))}`,
+        `${asked === 1 ? 'It' : 'Each'} ends when its handler does, or its worker stops: see ${id === undefined ? 'lark jobs:why ID' : visible(commandFor({ do: 'see-why', job: id }))}`,
       )
     }
     const { count, age } = (await operating.retention(queue)).cancelled

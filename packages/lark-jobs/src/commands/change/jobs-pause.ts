@@ -2,9 +2,9 @@ import { arg, Command, flag } from '@s18i/lark'
 import { visible } from '@s18i/lark/internal'
 import { Jobs } from '../../api/default-jobs.ts'
 import { defined } from '../../model/defined.ts'
-import { resumeCommand } from '../../words/command-line.ts'
 import { byCommand } from '../words/by-command.ts'
 import { completed } from '../words/completed.ts'
+import { commandFor } from '../words/remedy-commands.ts'
 
 /** `lark jobs:pause`: no job of a queue, or of one group of it, starts. */
 export class JobsPauseCommand extends Command {
@@ -27,7 +27,10 @@ export class JobsPauseCommand extends Command {
     const { wasPaused, hasJobs } = await byCommand(jobs, names).pause(target)
     if (this.json) return { queue, group, paused: true, wasPaused, hasJobs }
     const what = group === undefined ? `Queue ${queue}` : `Group ${group} of queue ${queue}`
-    const until = this.for === undefined ? `until ${resumeCommand(queue, group)}` : `for ${this.for}`
+    const until =
+      this.for === undefined
+        ? `until ${commandFor({ do: 'resume', queue, ...defined({ group }) })}`
+        : `for ${this.for}`
     this.success(visible(`${what} is paused: none of its jobs starts ${until}`))
     if (hasJobs === false)
       this.info('It has no jobs now: check its name. The pause also holds for jobs that come later')

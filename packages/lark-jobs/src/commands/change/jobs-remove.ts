@@ -1,7 +1,6 @@
-import { arg, flag } from '@s18i/lark'
+import { arg, flag, shellWord } from '@s18i/lark'
 import { Jobs } from '../../api/default-jobs.ts'
 import { type Removed, type RemoveFilter, removable } from '../../operate.ts'
-import { shellWord } from '../../words/command-line.ts'
 import { plural } from '../../words/plural.ts'
 import { byCommand } from '../words/by-command.ts'
 import { flagNames } from '../words/job-filter.ts'

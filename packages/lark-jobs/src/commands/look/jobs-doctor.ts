@@ -2,6 +2,7 @@ import { Command, flag } from '@s18i/lark'
 import { visible } from '@s18i/lark/internal'
 import { Jobs } from '../../api/default-jobs.ts'
 import { type DoctorFinding, operate } from '../../operate.ts'
+import { inCommands } from '../words/remedy-commands.ts'
 
 const marks = { error: '✗', warning: '!', ok: '✓' } as const
 const colors = { error: 'red', warning: 'yellow', ok: 'green' } as const
@@ -18,7 +19,7 @@ export class JobsDoctorCommand extends Command {
     const count = (level: DoctorFinding['level']) =>
       findings.filter((finding) => finding.level === level).length
     const [errors, warnings, fine] = [count('error'), count('warning'), count('ok')]
-    if (this.json) this.console.json({ findings, errors, warnings, ok: fine })
+    if (this.json) this.console.json({ findings: findings.map(written), errors, warnings, ok: fine })
     else {
       const shown = findings.filter(({ level }) => level !== 'ok' || this.console.isVerbose)
       if (shown.length > 0)
@@ -32,12 +33,17 @@ export class JobsDoctorCommand extends Command {
     return errors > 0 || (this.strict && warnings > 0) ? 1 : 0
   }
 
-  #rows({ level, subject, text, remedy, code }: DoctorFinding): [string, string][] {
+  #rows({ level, subject, text, advice, code }: DoctorFinding): [string, string][] {
     const mark = this.console.paint(colors[level], marks[level])
     const name = this.console.isVerbose ? ` (${code})` : ''
     const finding: [string, string] = [mark, `${visible(`${subject}: ${text}`)}${name}`]
-    return remedy === undefined ? [finding] : [finding, ['', visible(`→ ${remedy}`)]]
+    return advice === undefined ? [finding] : [finding, ['', visible(`→ ${inCommands(advice)}`)]]
   }
+}
+
+/** A finding as a script reads it. */
+function written({ advice, ...finding }: DoctorFinding) {
+  return { ...finding, ...(advice && { remedy: inCommands(advice) }) }
 }
 
 function many(count: number, noun: string): string {

@@ -6,12 +6,12 @@ import type { JobError, LogLine } from '../../model/record.ts'
 import { type FlowOfJob, type JobDetail, operate, type Reason } from '../../operate.ts'
 import { isOwn, readNeed } from '../../options/limiter.ts'
 import { partsOf } from '../../run/job-error.ts'
-import { whyCommand } from '../../words/command-line.ts'
 import { readable } from '../../words/duration.ts'
 import { called, noJob } from '../flows/flow-words.ts'
 import { completed } from '../words/completed.ts'
 import { fromNow } from '../words/instant.ts'
 import { jsonExcerpt } from '../words/json-excerpt.ts'
+import { commandFor } from '../words/remedy-commands.ts'
 import { printSection, printSheet, type SheetFacts } from '../words/sheet.ts'
 
 /** The most characters of a damaged field that are shown. */
@@ -100,7 +100,9 @@ function facts(
 /** The first reason, and where the others are. */
 function whyWords(id: string, [first, ...more]: readonly Reason[]): string | undefined {
   if (first === undefined || first.kind === 'running') return undefined
-  return more.length === 0 ? first.text : `${first.text} (and ${more.length} more: ${whyCommand(id)})`
+  return more.length === 0
+    ? first.text
+    : `${first.text} (and ${more.length} more: ${commandFor({ do: 'see-why', job: id })})`
 }
 
 /** `workflow order (0Vr5kPq3Zx1aB), node charge` */

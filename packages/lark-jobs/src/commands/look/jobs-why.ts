@@ -2,10 +2,11 @@ import { arg, Command, flag } from '@s18i/lark'
 import { visible } from '@s18i/lark/internal'
 import { Jobs } from '../../api/default-jobs.ts'
 import { defined } from '../../model/defined.ts'
-import { type JobWhy, type Operate, operate, type QueueStatus } from '../../operate.ts'
+import { type JobWhy, type Operate, operate, type QueueStatus, type Reason } from '../../operate.ts'
 import { plural } from '../../words/plural.ts'
 import { noJob } from '../flows/flow-words.ts'
 import { completed } from '../words/completed.ts'
+import { commandFor } from '../words/remedy-commands.ts'
 
 /** `lark jobs:why`: every reason a job does not run, or the jobs of a queue do not, with what ends it. */
 export class JobsWhyCommand extends Command {
@@ -27,7 +28,7 @@ export class JobsWhyCommand extends Command {
     if (id === undefined) return await this.#queues(operating)
     const why = await operating.why(id, defined({ queue }))
     if (why === undefined) throw await noJob(operating, id)
-    if (this.json) return { ...why }
+    if (this.json) return written(why)
     this.#show(why)
   }
 
@@ -45,7 +46,7 @@ export class JobsWhyCommand extends Command {
       const oldest = await this.#oldest(operating, each)
       if (oldest !== undefined) found.push({ queue, counts, oldest })
     }
-    if (this.json) return { queues: found }
+    if (this.json) return { queues: found.map((each) => ({ ...each, oldest: written(each.oldest) })) }
     if (found.length === 0)
       this.info(queue === undefined ? 'No job waits' : `No job of ${visible(queue)} waits`)
     for (const [i, { queue, counts, oldest }] of found.entries()) {
@@ -80,10 +81,19 @@ export class JobsWhyCommand extends Command {
       ['REASON', 'WHAT IT IS'],
       reasons.flatMap(({ kind, text, remedy }) => [
         [kind, visible(text)],
-        ...(remedy === undefined ? [] : [['', visible(`→ ${remedy}`)]]),
+        ...(remedy === undefined ? [] : [['', visible(`→ ${commandFor(remedy)}`)]]),
       ]),
     )
   }
+}
+
+/** The reasons as a script reads them. */
+function written({ reasons, ...why }: JobWhy) {
+  const inWords = ({ remedy, ...reason }: Reason) => ({
+    ...reason,
+    ...(remedy && { remedy: commandFor(remedy) }),
+  })
+  return { ...why, reasons: reasons.map(inWords) }
 }
 
 const states = {

@@ -3,13 +3,14 @@
  * waits for a worker that nobody has started.
  */
 import { visible } from '@s18i/lark/internal'
-import type { Counts, Status } from '../../operate.ts'
-import { failedCommand, moveCommand, resumeCommand, shellWord, whyCommand } from '../../words/command-line.ts'
+import { moveFrom } from '../../config/queues.ts'
+import type { Counts, QueueStatus, Status } from '../../operate.ts'
 import { droppedWords } from '../../words/dropped-words.ts'
 import { readable } from '../../words/duration.ts'
 import { listed } from '../../words/listed.ts'
 import { pausedWords } from '../../words/paused-words.ts'
 import { strandedWords } from '../../words/stranded-words.ts'
+import { commandFor } from '../words/remedy-commands.ts'
 
 /** The most paused groups that are named for each queue. */
 const MOST_GROUPS = 10
@@ -27,17 +28,21 @@ export function* remarksOn({ queues, workers }: Status): Generator<Remark> {
       const end = remaining(pausedUntil)
       yield info(
         visible(
-          `Queue ${queue} is paused${why}: none of its jobs starts ${end}until ${resumeCommand(queue)}`,
+          `Queue ${queue} is paused${why}: none of its jobs starts ${end}until ${commandFor({ do: 'resume', queue })}`,
         ),
       )
     }
     for (const paused of pausedGroups.slice(0, MOST_GROUPS)) {
       const { until } = paused
-      const [group, hash] = 'group' in paused ? [paused.group] : [undefined, paused.groupHash]
+      const named = 'group' in paused ? { group: paused.group } : { groupHash: paused.groupHash }
       const end = remaining(until)
-      const name = group ?? `with a long name (${hash})`
+      const name = 'group' in paused ? paused.group : `with a long name (${paused.groupHash})`
       const what = `Group ${name} of queue ${queue} is paused${pausedWords(paused, Date.now())}`
-      yield info(visible(`${what}: none of its jobs starts ${end}until ${resumeCommand(queue, group, hash)}`))
+      yield info(
+        visible(
+          `${what}: none of its jobs starts ${end}until ${commandFor({ do: 'resume', queue, ...named })}`,
+        ),
+      )
     }
     const more = pausedGroups.length - MOST_GROUPS
     if (more > 0) yield info(visible(`${more} more groups of queue ${queue} are paused: see --json`))
@@ -46,17 +51,25 @@ export function* remarksOn({ queues, workers }: Status): Generator<Remark> {
     for (const { message } of damaged) yield warn(visible(`Queue ${queue} cannot be read: ${message}`))
   for (const { queue, stranded } of queues)
     if (stranded !== undefined)
-      yield warn(visible(`${queue}: ${strandedWords(stranded, Date.now())}: see ${whyCommand(stranded.id)}`))
+      yield warn(
+        visible(
+          `${queue}: ${strandedWords(stranded, Date.now())}: see ${commandFor({ do: 'see-why', job: stranded.id })}`,
+        ),
+      )
   for (const { queue, dropped } of queues)
     if (dropped !== undefined)
-      yield warn(visible(`${queue}: ${droppedWords(dropped, Date.now())}: see ${failedCommand(queue)}`))
+      yield warn(
+        visible(
+          `${queue}: ${droppedWords(dropped, Date.now())}: see ${commandFor({ do: 'see-failures', queue })}`,
+        ),
+      )
   const left = queues.filter(({ configured, counts }) => !configured && isUnended(counts))
   if (left.length > 0) {
     const have = left.length === 1 ? 'has jobs and is' : 'have jobs and are'
     const names = listed(left.map(({ queue }) => visible(queue)))
     const known = queues.filter(({ configured }) => configured).map(({ queue }) => queue)
-    const move = moveCommand(left[0]!.queue, known)
-    const remedy = move === undefined ? '' : `. To move jobs: ${move}`
+    const move = moveFrom(left[0]!.queue, known)
+    const remedy = move === undefined ? '' : `. To move jobs: ${commandFor(move)}`
     yield warn(
       `${names} ${have} not in jobs.queues: only a worker that is configured with ${left.length === 1 ? 'it serves it' : 'them serves them'}${remedy}`,
     )
@@ -69,7 +82,7 @@ export function* remarksOn({ queues, workers }: Status): Generator<Remark> {
   for (const { queue, oldest, target } of late)
     yield warn(
       visible(
-        `${queue}: the oldest job has waited for ${readable(oldest!)}, and its target is ${readable(target!)}: lark jobs:why --queue=${shellWord(queue)}`,
+        `${queue}: the oldest job has waited for ${readable(oldest!)}, and its target is ${readable(target!)}: ${commandFor({ do: 'see-queue', queue })}`,
       ),
     )
   const still = queues.filter((queue) => {
@@ -79,10 +92,9 @@ export function* remarksOn({ queues, workers }: Status): Generator<Remark> {
   })
   if (still.length > 0) {
     const names = listed(still.map(({ queue }) => queue))
-    const only = still.length > 1 ? '' : ` --queue=${shellWord(names)}`
-    yield info(
-      visible(`No job of ${names} has ended within a minute, although jobs wait: lark jobs:why${only}`),
-    )
+    const [{ queue }] = still as [QueueStatus]
+    const why = still.length > 1 ? 'lark jobs:why' : commandFor({ do: 'see-queue', queue })
+    yield info(visible(`No job of ${names} has ended within a minute, although jobs wait: ${why}`))
   }
   const due = queues.filter(({ counts }) => counts.waiting + counts.delayed > 0)
   if (workers.length === 0) {

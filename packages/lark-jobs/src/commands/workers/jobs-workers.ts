@@ -3,11 +3,11 @@ import { visible } from '@s18i/lark/internal'
 import { Jobs } from '../../api/default-jobs.ts'
 import { defined } from '../../model/defined.ts'
 import { type LostWorker, type Operate, operate } from '../../operate.ts'
-import { whyCommand } from '../../words/command-line.ts'
 import { listed } from '../../words/listed.ts'
 import { plural } from '../../words/plural.ts'
 import { everyOf, outlasts } from '../look/watched.ts'
 import { ago, timeSince } from '../words/instant.ts'
+import { commandFor } from '../words/remedy-commands.ts'
 
 /** `lark jobs:workers`: the live workers, and what each of them runs now. */
 export class JobsWorkersCommand extends Command {
@@ -73,7 +73,7 @@ export class JobsWorkersCommand extends Command {
       silent.add(id)
       this.warn(
         visible(
-          `${id} (${host}, pid ${pid}) was last heard of ${ago(seenAt ?? endedAt)}, and its leases last: perhaps a handler blocks it, see ${whyCommand(held.id)}`,
+          `${id} (${host}, pid ${pid}) was last heard of ${ago(seenAt ?? endedAt)}, and its leases last: perhaps a handler blocks it, see ${commandFor({ do: 'see-why', job: held.id })}`,
         ),
       )
     }

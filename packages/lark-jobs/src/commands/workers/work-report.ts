@@ -9,6 +9,7 @@
 import type { Console } from '@s18i/lark'
 import { visible } from '@s18i/lark/internal'
 import type { ClaimedJob, KeptError, LogLine } from '../../model/record.ts'
+import type { Remedy } from '../../model/remedy.ts'
 import { released } from '../../model/run/decision.ts'
 import { fingerprintOf } from '../../run/fingerprint.ts'
 import { codedLine, errorLine, partsOf } from '../../run/job-error.ts'
@@ -17,6 +18,7 @@ import type { ProcessSlot, QueueFigures } from '../../supervisor/protocol.ts'
 import type { ShownReport } from '../../supervisor/supervised.ts'
 import { readable } from '../../words/duration.ts'
 import type { Ending, RunningJob, Summary } from '../../worker/report.ts'
+import { commandFor } from '../words/remedy-commands.ts'
 
 /** The number of jobs a second above which jobs are only counted. */
 const CALM = 50
@@ -95,8 +97,8 @@ export class ConsoleReport implements ShownReport {
     else this.#line('i', 'blue', ending, 'given back')
   }
 
-  warn(text: string): void {
-    this.#console.warn(`${this.#speaker}${writtenText(text)}`)
+  warn(text: string, remedy?: Remedy): void {
+    this.#console.warn(`${this.#speaker}${writtenText(withCommand(text, remedy))}`)
   }
 
   info(text: string): void {
@@ -234,8 +236,8 @@ export class JsonReport implements ShownReport {
     })
   }
 
-  warn(text: string): void {
-    this.#print('warning', { text })
+  warn(text: string, remedy?: Remedy): void {
+    this.#print('warning', { text: withCommand(text, remedy) })
   }
 
   info(text: string): void {
@@ -298,4 +300,9 @@ export function sumUp(
   const perSecond = took > 0 ? Math.round((done / took) * 1_000) : 0
   const rate = done >= 100 && perSecond > 1 ? `, ${perSecond.toLocaleString('en')} jobs a second` : ''
   console.line(`${parts.join(', ')} in ${readable(took)}${rate}`)
+}
+
+/** A warning, and the command that helps. */
+function withCommand(text: string, remedy: Remedy | undefined): string {
+  return remedy === undefined ? text : `${text} → ${commandFor(remedy)}`
 }

@@ -1,6 +1,7 @@
 /**
  * A finding of the doctor: one check of one subject, and what came of it.
  */
+import type { Advice } from '../../model/remedy.ts'
 
 /** What is checked, in the order in which findings come. */
 export const findingCodes = {
@@ -57,8 +58,8 @@ export interface DoctorFinding {
   subject: string
   /** For people. */
   text: string
-  /** What to do. Missing: nothing, or it is `ok`. */
-  remedy?: string
+  /** What to do, in words that no surface has alone. Missing: nothing, or it is `ok`. */
+  advice?: Advice
 }
 
 /** Makes the findings of one subject. */
@@ -74,11 +75,11 @@ export class Examination {
     this.findings.push({ code, level: 'ok', subject: this.#subject, text })
   }
 
-  warn(code: FindingCode, text: string, remedy: string): void {
-    this.findings.push({ code, level: 'warning', subject: this.#subject, text, remedy })
+  warn(code: FindingCode, text: string, ...advice: Advice): void {
+    this.findings.push({ code, level: 'warning', subject: this.#subject, text, advice })
   }
 
-  fail(code: FindingCode, text: string, remedy: string): void {
-    this.findings.push({ code, level: 'error', subject: this.#subject, text, remedy })
+  fail(code: FindingCode, text: string, ...advice: Advice): void {
+    this.findings.push({ code, level: 'error', subject: this.#subject, text, advice })
   }
 }

@@ -2,10 +2,12 @@
  * What the doctor finds in the queues of a store, and in the workers that serve them.
  */
 
+import { moveFrom } from '../../config/queues.ts'
+import { defined } from '../../model/defined.ts'
 import type { WorkerRecord } from '../../model/record.ts'
+import type { Advice, Remedy } from '../../model/remedy.ts'
 import { version as own } from '../../model/version.ts'
 import { DAY, type DoubtedJob, HOUR, type LostWorker, MINUTE } from '../../store/contract/store.ts'
-import { failedCommand, moveCommand, resumeCommand, shellWord, whyCommand } from '../../words/command-line.ts'
 import { droppedWords } from '../../words/dropped-words.ts'
 import { readable } from '../../words/duration.ts'
 import { listed } from '../../words/listed.ts'
@@ -58,14 +60,14 @@ export function queueFindings(facts: QueueFacts): DoctorFinding[] {
     const own = samples.filter((sample) => sample.queue === queue.queue)
     checkData(queue, own, found)
     checkActive(own, live, now, found)
-    const move = queue.configured ? undefined : moveCommand(queue.queue, configured)
+    const move = queue.configured ? undefined : moveFrom(queue.queue, configured)
     checkServed(queue, status.workers, move, found)
     checkConfigured(queue, move, found)
     if (queue.paused)
       found.warn(
         'queue-paused',
         `is paused${queue.pausedBecause === undefined ? '' : ` (${queue.pausedBecause})`}: none of its jobs starts`,
-        resumeCommand(queue.queue),
+        { do: 'resume', queue: queue.queue },
       )
     else found.ok('queue-paused', 'is not paused')
     checkLate(queue, found)
@@ -113,7 +115,8 @@ function checkData({ damaged }: QueueStatus, samples: readonly PartitionSample[]
     found.fail(
       'unreadable-jobs',
       `${jobs(unreadable.length)} with a damaged record: ${ids}`,
-      `Look at one, and remove it: lark jobs:show ${shellWord(unreadable[0]!.id)}`,
+      'Look at one, and remove it: ',
+      { do: 'see-job', job: unreadable[0]!.id },
     )
 }
 
@@ -129,9 +132,9 @@ function checkActive(
     found.fail(
       'lost-leases',
       `holds jobs of dead workers, and nobody takes them back${live.size > 0 ? `: for ${readable(Math.max(...lost))}` : ''}`,
-      live.size > 0
-        ? 'Look at the log of the workers: they should do it within a second.'
-        : 'Start a worker: lark jobs:work',
+      ...(live.size > 0
+        ? ['Look at the log of the workers: they should do it within a second.']
+        : [{ do: 'start-worker' } as const]),
     )
   else found.ok('lost-leases', 'no lease has ended')
   const silent = active.filter(({ holder }) => holder !== undefined && !live.has(holder))
@@ -151,7 +154,8 @@ function checkActive(
         doubts.map(({ id }) => id),
         10,
       )}`,
-      `Look whether they did their work twice: lark jobs:show ${shellWord(doubts[0]!.id)}`,
+      'Look whether they did their work twice: ',
+      { do: 'see-job', job: doubts[0]!.id },
     )
   else found.ok('may-have-finished', 'no job was taken back after a silence of the store within a day')
   const long = active.filter(({ claimedAt }) => claimedAt !== undefined && now - claimedAt > DAY)
@@ -162,7 +166,8 @@ function checkActive(
         long.map(({ id }) => id),
         3,
       )}`,
-      `${whyCommand(long[0]!.id)}; give the class a timeout`,
+      { do: 'see-why', job: long[0]!.id },
+      '; give the class a timeout',
     )
   else found.ok('long-runs', 'no job runs for more than a day')
 }
@@ -170,48 +175,51 @@ function checkActive(
 function checkServed(
   { queue, counts, configured }: QueueStatus,
   workers: readonly WorkerRecord[],
-  move: string | undefined,
+  move: Remedy | undefined,
   found: Examination,
 ): void {
   const serving = workers.filter((worker) => worker.queues.includes(queue))
   const running = serving.filter(({ state }) => state === 'running')
   const { waiting } = counts
   const due = waiting + counts.delayed
-  const work = `lark jobs:work --queue=${shellWord(queue)}`
-  const name = `ame it in jobs.queues, then: ${work}`
-  const start = configured ? work : due > 0 && move ? `Move its jobs: ${move}; or n${name}` : `N${name}`
+  const work: Remedy = { do: 'start-worker', queue }
+  const named: Advice =
+    due > 0 && move
+      ? ['Move its jobs: ', move, '; or name it in jobs.queues, then: ', work]
+      : ['Name it in jobs.queues, then: ', work]
+  const start = configured ? [work] : named
   if (running.length > 0)
     found.ok(
       'queue-served',
       `${running.length === 1 ? '1 worker serves' : `${running.length} workers serve`} it`,
     )
   else if (serving.length > 0)
-    found.warn(
-      'queue-served',
-      'only quiet workers serve it: they take no more jobs',
-      `Start another: ${start}`,
-    )
-  else if (waiting > 0) found.fail('queue-served', `no worker serves it, and ${jobs(waiting, 'wait')}`, start)
+    found.warn('queue-served', 'only quiet workers serve it: they take no more jobs', ...start)
+  else if (waiting > 0)
+    found.fail('queue-served', `no worker serves it, and ${jobs(waiting, 'wait')}`, ...start)
   else if (due > 0)
-    found.warn('queue-served', `no worker serves it, and ${jobs(due, 'are due')} later`, start)
-  else found.warn('queue-served', 'no worker serves it; it has no jobs now', start)
+    found.warn('queue-served', `no worker serves it, and ${jobs(due, 'are due')} later`, ...start)
+  else found.warn('queue-served', 'no worker serves it; it has no jobs now', ...start)
 }
 
 function checkConfigured(
   { queue, configured, counts }: QueueStatus,
-  move: string | undefined,
+  move: Remedy | undefined,
   found: Examination,
 ): void {
   const { waiting, delayed, active } = counts
   const work = waiting + delayed + active
-  const configure = `onfigure it until they have run, or cancel them: lark jobs:cancel --queue=${shellWord(queue)}`
+  const configure: Advice = move
+    ? ['Move them: ', move, '; or configure it until they have run, or cancel them: ']
+    : ['Configure it until they have run, or cancel them: ']
   if (configured) found.ok('queue-configured', 'is configured')
   else if (work === 0) found.ok('queue-configured', 'is not configured any more, and has nothing to do')
   else
     found.warn(
       'queue-configured',
       `has ${work === 1 ? '1 job' : `${work} jobs`} that ${work === 1 ? 'has' : 'have'} not ended, and is not in jobs.queues`,
-      move === undefined ? `C${configure}` : `Move them: ${move}; or c${configure}`,
+      ...configure,
+      { do: 'cancel', queue },
     )
 }
 
@@ -219,12 +227,12 @@ function checkConfigured(
 function checkLate(status: QueueStatus, found: Examination): void {
   const { queue, oldest = 0, target, workers, paused, stranded, counts, lastMinute } = status
   const isKept = workers === 0 || paused || stranded !== undefined
-  const why = `See what its first job waits for: lark jobs:why --queue=${shellWord(queue)}`
+  const why = ['See what its first job waits for: ', { do: 'see-queue', queue }] as const
   const waits = `${jobs(counts.waiting, 'wait')}, the oldest for ${readable(oldest)}`
   if (!isKept && target !== undefined && oldest > target)
-    found.fail('queue-late', `${waits}, and its target is ${readable(target)}`, why)
+    found.fail('queue-late', `${waits}, and its target is ${readable(target)}`, ...why)
   else if (!isKept && oldest > MINUTE && lastMinute.completed + lastMinute.failed === 0)
-    found.warn('queue-late', `${waits}, and none has ended within a minute`, why)
+    found.warn('queue-late', `${waits}, and none has ended within a minute`, ...why)
   else found.ok('queue-late', 'no job waits for too long')
 }
 
@@ -236,7 +244,8 @@ function checkKeys({ unknownKeys, queue }: QueueStatus, areWorkersThere: boolean
     found.warn(
       'known-jobs',
       `no live worker knows ${listed(unknownKeys.map((key) => `'${key}'`))}: these jobs do not start`,
-      `Deploy the class, or keep its old key in aliases, or cancel them: lark jobs:cancel --queue=${shellWord(queue)} --job=${shellWord(unknownKeys[0]!)}`,
+      'Deploy the class, or keep its old key in aliases, or cancel them: ',
+      { do: 'cancel', queue, key: unknownKeys[0]! },
     )
 }
 
@@ -246,11 +255,13 @@ function checkStranded({ queue, stranded }: QueueStatus, now: number, found: Exa
     return
   }
   const { key, id } = stranded
-  const of = key === undefined ? '' : ` --job=${shellWord(key)}`
   found.fail(
     'stranded-jobs',
     strandedWords(stranded, now),
-    `Start workers of the release that dispatched them (${whyCommand(id)}), or cancel them: lark jobs:cancel --queue=${shellWord(queue)}${of}`,
+    'Start workers of the release that dispatched them (',
+    { do: 'see-why', job: id },
+    '), or cancel them: ',
+    { do: 'cancel', queue, ...defined({ key }) },
   )
 }
 
@@ -258,18 +269,13 @@ function checkFailing({ queue, lastHour: { failed, completed } }: QueueStatus, f
   const ended = failed + completed
   const text = `${failed.toLocaleString('en')} of ${plural(ended, 'job')} failed within an hour`
   if (failed < FAILING.count || failed < ended * FAILING.share) found.ok('failing-jobs', text)
-  else found.warn('failing-jobs', text, `See why, by kind: ${failedCommand(queue)}`)
+  else found.warn('failing-jobs', text, 'See why, by kind: ', { do: 'see-failures', queue })
 }
 
 function checkRetrying({ queue, retrying }: QueueStatus, found: Examination): void {
   const text = `${plural(retrying, 'job')} failed and ${retrying === 1 ? 'waits' : 'wait'} for the next try`
   if (retrying < MANY_RETRYING) found.ok('retrying-jobs', text)
-  else
-    found.warn(
-      'retrying-jobs',
-      text,
-      `See what they threw: lark jobs:list --queue=${shellWord(queue)} --state=delayed, and lark jobs:show ID`,
-    )
+  else found.warn('retrying-jobs', text, 'See what they threw: ', { do: 'see-retrying', queue })
 }
 
 function checkDropped({ queue, dropped }: QueueStatus, now: number, found: Examination): void {
@@ -278,7 +284,9 @@ function checkDropped({ queue, dropped }: QueueStatus, now: number, found: Exami
     found.warn(
       'failed-kept',
       droppedWords(dropped, now),
-      `Mend what fails: ${failedCommand(queue)}. Or say how many failed jobs are kept: keep in jobs.queues`,
+      'Mend what fails: ',
+      { do: 'see-failures', queue },
+      '. Or say how many failed jobs are kept: keep in jobs.queues',
     )
 }
 
@@ -295,7 +303,9 @@ function workerFindings({ status, limiters, now, lost = [] }: QueueFacts): Docto
         ),
         3,
       )}`,
-      'See what they held, and who took it back: lark jobs:workers. Their logs say why they died.',
+      'See what they held, and who took it back: ',
+      { do: 'see-workers' },
+      '. Their logs say why they died.',
     )
   if (workers.length === 0) return fleet.findings
   if (lost.length === 0) fleet.ok('lost-workers', 'none died within an hour')
@@ -319,7 +329,8 @@ function workerFindings({ status, limiters, now, lost = [] }: QueueFacts): Docto
         alone.map(({ id, job }) => `${id} (job ${job})`),
         3,
       )}`,
-      `It ends within a minute. See what the job did before: lark jobs:show ${shellWord(alone[0]!.job)}`,
+      'It ends within a minute. See what the job did before: ',
+      { do: 'see-job', job: alone[0]!.job },
     )
   const configured = new Set(queues.flatMap(({ queue, configured }) => (configured ? [queue] : [])))
   const strange = new Set(

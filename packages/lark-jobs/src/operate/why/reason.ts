@@ -1,6 +1,7 @@
 /**
  * Why a job does not run, or what became of it: the reasons that people see, one by one.
  */
+import type { Remedy } from '../../model/remedy.ts'
 import type { FlowRef } from '../flows/flow-parts.ts'
 
 /**
@@ -64,6 +65,6 @@ export interface Reason {
   workers?: string[]
   /** The flow that it waits for. */
   flow?: FlowRef
-  /** A command that ends it, or that tells more. */
-  remedy?: string
+  /** What ends it, or tells more. */
+  remedy?: Remedy
 }

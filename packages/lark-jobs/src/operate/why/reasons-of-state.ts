@@ -3,8 +3,8 @@
  */
 import type { KeptFlow } from '../../flow/flow-records.ts'
 import type { KeptError, WorkerRecord } from '../../model/record.ts'
+import type { Remedy } from '../../model/remedy.ts'
 import type { Stand } from '../../store/contract/store.ts'
-import { shellWord, whyCommand } from '../../words/command-line.ts'
 import { readable } from '../../words/duration.ts'
 import { listed } from '../../words/listed.ts'
 import type { FlowNodeInfo } from '../flows/flow-parts.ts'
@@ -34,25 +34,30 @@ export function heldReason(
     // The lease thread of a process renews the lease as long as a handler blocks the event loop.
     const blocked = until > at ? '. If the end moves on, its process lives, and a handler blocks it' : ''
     const text = `Worker ${place} holds ${called}, and is silent: its lease ${end}, and then a living worker ${asked ? 'cancels it' : 'puts the job back'}${blocked}`
-    return { kind: 'silent-worker', text, until, ...by, remedy: 'lark jobs:workers' }
+    return { kind: 'silent-worker', text, until, ...by, remedy: { do: 'see-workers' } }
   }
   if (lease?.isBegun === false) {
     const took = `Worker ${place} took ${called} ${since} ago, and has not begun`
     const { alone, running, concurrency } = worker
     if (alone !== undefined) {
       const text = `${took}: it ${aloneWords(alone, at)}`
-      const more = { ...by, until: alone.until, jobs: [alone.job], remedy: whyCommand(alone.job) }
+      const more = {
+        ...by,
+        until: alone.until,
+        jobs: [alone.job],
+        remedy: { do: 'see-why', job: alone.job } as const,
+      }
       return { kind: 'prefetched', text, ...more }
     }
     const text = `${took}: it runs ${running} of ${concurrency} jobs`
-    return { kind: 'prefetched', text, ...by, remedy: 'lark jobs:workers' }
+    return { kind: 'prefetched', text, ...by, remedy: { do: 'see-workers' } }
   }
   const text = `Worker ${place} has run ${called} for ${since}`
   if (asked === undefined) return { kind: 'running', text, ...by }
   // A handler that does not listen to its signal goes on.
   const why = [asked.reason, asked.because].filter((each) => each !== undefined).join(': ')
   const ends = `${text}. It was asked to end (${why}), and does when its handler ends, or its worker stops`
-  const restart = worker.restarts ? { remedy: `lark jobs:restart --worker=${shellWord(holder)}` } : {}
+  const restart = worker.restarts && { remedy: { do: 'restart-worker', worker: holder } as const }
   return { kind: 'running', text: ends, ...by, ...restart }
 }
 
@@ -73,11 +78,11 @@ export function endedReasons({ job, at, lockedBy }: Stand): Reason[] {
     cancelled: `It was cancelled ${ago}${why === '' ? '' : ` (${why})`}`,
   }
   const mends = state === 'failed' && lockedBy === undefined
-  const remedy = mends ? { remedy: `lark jobs:retry ${shellWord(id)}` } : {}
+  const remedy = mends && { remedy: { do: 'retry', job: id } as const }
   const ended: Reason = { kind: 'ended', text: texts[state as keyof typeof texts], ...remedy }
   if (lockedBy === undefined) return [ended]
   const text = `It cannot be queued again while job ${lockedBy} has its unique lock`
-  return [ended, { kind: 'lock', text, jobs: [lockedBy], remedy: whyCommand(lockedBy) }]
+  return [ended, { kind: 'lock', text, jobs: [lockedBy], remedy: { do: 'see-why', job: lockedBy } }]
 }
 
 /**
@@ -94,7 +99,7 @@ export function nodeReasons(
   const { kind, name } = definition
   const flow = { id, home }
   const called = `${kind} ${name ?? id}`
-  const remedy = `lark jobs:flow ${shellWord(id)}`
+  const remedy: Remedy = { do: 'see-flow', flow: id }
   const reason = (text: string, fields: Partial<Reason> = {}): Reason => ({
     kind: 'blocked',
     text,
@@ -126,10 +131,10 @@ export function nodeReasons(
   const all = node.waitsFor.slice(0, MOST).map((each) => {
     const { state: is, jobId, flow: nested } = known.get(each)!
     const text = `It waits for node ${each} of ${called}, which has not ${is === 'started' ? 'ended' : 'started'}`
-    if (jobId !== undefined) return reason(text, { jobs: [jobId], remedy: whyCommand(jobId) })
+    if (jobId !== undefined) return reason(text, { jobs: [jobId], remedy: { do: 'see-why', job: jobId } })
     return nested === undefined
       ? reason(text)
-      : reason(text, { flow: nested, remedy: `lark jobs:flow ${shellWord(nested.id)}` })
+      : reason(text, { flow: nested, remedy: { do: 'see-flow', flow: nested.id } })
   })
   const more = node.waitsFor.slice(MOST)
   return more.length === 0 ? all : [...all, reason(`It waits for ${listed(more)} of ${called}, too`)]

@@ -2,15 +2,16 @@
  * The reasons of a job that is queued: what people have stopped, what it waits for, and what goes before it.
  */
 
+import { moveFrom } from '../../config/queues.ts'
 import { defined } from '../../model/defined.ts'
 import { runsKey } from '../../model/every-key.ts'
 import { partitionsOf } from '../../model/partition.ts'
 import type { WorkerRecord } from '../../model/record.ts'
+import type { Remedy } from '../../model/remedy.ts'
 import { isHash, shownName, storedName } from '../../model/stored-name.ts'
 import { isOpenWords } from '../../options/circuit.ts'
 import { isOwn, mostOf, readNeed } from '../../options/limiter.ts'
 import { type LaneStand, MAX_AHEAD, MAX_STANDINGS, type Stand } from '../../store/contract/store.ts'
-import { moveCommand, resumeCommand, shellWord, whyCommand } from '../../words/command-line.ts'
 import { readable } from '../../words/duration.ts'
 import { listed } from '../../words/listed.ts'
 import { pausedWords } from '../../words/paused-words.ts'
@@ -75,12 +76,12 @@ function pauses({ stand, queue }: Facts, after: number): Reason[] {
     (paused?.until ?? Number.POSITIVE_INFINITY) > after
   if (pause !== undefined && lasts(pause)) {
     const text = `Its queue ${queue} is paused${pausedWords(pause, at)}: ${ends(pause.until, at)}`
-    reasons.push({ kind: 'paused-queue', text, ...untilOf(pause), remedy: resumeCommand(queue) })
+    reasons.push({ kind: 'paused-queue', text, ...untilOf(pause), remedy: { do: 'resume', queue } })
   }
   if (lane?.pause !== undefined && lasts(lane.pause) && job.group !== undefined) {
     const text = `Its ${groupWords(job.group)} is paused${pausedWords(lane.pause, at)}: ${ends(lane.pause.until, at)}`
-    const named = isHash(job.group) ? [undefined, job.group] : [shownName(job.group)]
-    const remedy = resumeCommand(queue, ...named)
+    const named = isHash(job.group) ? { groupHash: job.group } : { group: shownName(job.group) }
+    const remedy = { do: 'resume', queue, ...named } as const
     reasons.push({ kind: 'paused-group', text, ...untilOf(lane.pause), remedy })
   }
   return reasons
@@ -93,7 +94,7 @@ function unreadable({ stand }: Facts): Reason[] {
     flaw.kind === 'marked'
       ? `in the format ${flaw.mark}, which this version does not read`
       : `damaged: ${flaw.field}`
-  return [{ kind: 'unreadable', text: `Its record is ${what}`, remedy: showCommand(stand.job.id) }]
+  return [{ kind: 'unreadable', text: `Its record is ${what}`, remedy: { do: 'see-job', job: stand.job.id } }]
 }
 
 function delayed({ stand: { job, at } }: Facts, dueAt: number): Reason {
@@ -105,13 +106,13 @@ function delayed({ stand: { job, at } }: Facts, dueAt: number): Reason {
       kind: 'delayed',
       text: `No worker could read it for ${readable(Math.max(0, at - job.strandedSince))}. It was put back, and is due ${due}: ${job.because}`,
       until: dueAt,
-      remedy: 'lark jobs:doctor',
+      remedy: { do: 'see-doctor' },
     }
   if (job.because !== undefined) text = `It was put back, and is due ${due}: ${job.because}`
   else if (error?.run === job.runs && job.runs > 0)
     text = `It is retried ${due}: run ${error.run} failed (${namedLine(error)})`
   else if (job.releases > 0) text = `It was put back, and is due ${due}`
-  return { kind: 'delayed', text, until: dueAt, ...(error && { remedy: showCommand(job.id) }) }
+  return { kind: 'delayed', text, until: dueAt, ...(error && { remedy: { do: 'see-errors', job: job.id } }) }
 }
 
 /** That no living worker takes it. */
@@ -125,10 +126,10 @@ function workerless(facts: Facts): Reason[] {
     if (stand.job.unreadable !== undefined || takers(facts).length > 0) return []
     const ids = taking.map(({ id }) => id)
     const text = `No living worker of its queue ${queue} knows the key ${key}`
-    return [{ kind: 'unknown-key', text, workers: ids, remedy: 'lark jobs:status' }]
+    return [{ kind: 'unknown-key', text, workers: ids, remedy: { do: 'see-overview' } }]
   }
-  const move = moveCommand(queue, [...open.settings.partitions.keys()], stand.job.id)
-  const start = isConfigured ? { remedy: 'lark jobs:work' } : defined({ remedy: move })
+  const move = moveFrom(queue, [...open.settings.partitions.keys()], stand.job.id)
+  const start = isConfigured ? { remedy: { do: 'start-worker' } as const } : defined({ remedy: move })
   if (serving.length > 0) {
     const ids = serving.map(({ id }) => id)
     const text = `The workers of its queue ${queue} are quiet, and take no more jobs: ${listed(ids)}`
@@ -164,7 +165,7 @@ async function strictOrder(facts: Facts): Promise<Reason[]> {
     text: `${rule}, and job ${id} goes first: ${what}`,
     ...(until !== undefined && { until }),
     jobs: [id],
-    remedy: whyCommand(id),
+    remedy: { do: 'see-why', job: id },
   })
   if (running[0] !== undefined) {
     const held = await holding(facts, running[0])
@@ -192,7 +193,7 @@ async function groupLimit(facts: Facts): Promise<Reason[]> {
   const held = first === undefined ? undefined : await holding(facts, first, lane.active > 1 ? first : 'it')
   const who = held === undefined ? '' : `: ${lowerFirst(held.text)}`
   const text = `Its ${group} runs as many jobs as it may (${lane.active}), ${jobWords(lane.running, lane.active)}${who}`
-  const end = defined({ until: held?.until, remedy: first && whyCommand(first) })
+  const end = defined({ until: held?.until, remedy: whyOf(first) })
   return [{ kind: 'group-limit', text, ...end, jobs: lane.running }]
 }
 
@@ -219,7 +220,7 @@ async function permits({ open, stand, workers: alive }: Facts): Promise<Reason[]
   const most = limits === undefined ? weight : mostOf(limits)
   if (weight > most) {
     const text = `${whose} never grants more than ${most} permits at once, and it needs ${weight}`
-    return [{ kind, text, remedy: 'lark jobs:limits' }]
+    return [{ kind, text, remedy: { do: 'see-limiters' } }]
   }
   const lot = limits && { limits, each: weight }
   const { free, nextAt, holders, waits } = await open.store.limiters.look(name, lot)
@@ -238,7 +239,7 @@ async function permits({ open, stand, workers: alive }: Facts): Promise<Reason[]
   }
   if (nextAt !== undefined) {
     const text = `The rate of ${lowerFirst(whose)} grants ${needs} in ${readable(Math.max(0, nextAt - at))}`
-    return [{ kind, text, until: nextAt, ...by, remedy: 'lark jobs:limits' }]
+    return [{ kind, text, until: nextAt, ...by, remedy: { do: 'see-limiters' } }]
   }
   // A worker makes the limits of a class known when its first job asks for a permit, and until then this may
   // be a rate.
@@ -247,7 +248,7 @@ async function permits({ open, stand, workers: alive }: Facts): Promise<Reason[]
   const [first] = by.jobs ?? []
   const silent = holders.filter(({ holder }) => isSilent(holder)).map(({ until }) => until)
   const end = silent.length > 0 && { until: Math.min(...silent) }
-  return [{ kind, text, ...end, ...by, remedy: first === undefined ? 'lark jobs:limits' : whyCommand(first) }]
+  return [{ kind, text, ...end, ...by, remedy: whyOf(first) ?? { do: 'see-limiters' } }]
 }
 
 function queueLimit({ stand, queue }: Facts): Reason[] {
@@ -261,7 +262,7 @@ function queueLimit({ stand, queue }: Facts): Reason[] {
   const held = Object.entries(holders).map(([worker, count]) => `worker ${worker} has ${count}`)
   const who = held.length === 0 ? '' : `: ${listed(held)}`
   const text = `Its ${place} runs as many jobs as it may (${limits.active})${who}`
-  const remedy = `lark jobs:list --queue=${shellWord(queue)} --state=active`
+  const remedy = { do: 'see-active', queue } as const
   return [{ kind: 'queue-limit', text, workers: Object.keys(holders), remedy }]
 }
 
@@ -303,7 +304,7 @@ async function circuitOf(facts: Facts): Promise<Reason[]> {
 
 function openCircuit(name: string, until: number, at: number): Reason {
   const text = `The circuit ${name} is open for ${readable(until - at)}: until then its jobs are put back`
-  return { kind: 'circuit', text, until, remedy: 'lark jobs:limits' }
+  return { kind: 'circuit', text, until, remedy: { do: 'see-limiters' } }
 }
 
 /** Workers that serve queues in strict order take its job only when no job may begin in the queues before. */
@@ -322,7 +323,7 @@ async function queueOrder(facts: Facts): Promise<Reason[]> {
   const [worker] = able
   const who = able.length === 1 ? `Worker ${worker!.id} serves` : `Its ${able.length} workers serve`
   const text = `${who} other queues before ${queue}: ${listed(where)}`
-  return [{ kind: 'queue-order', text, workers: able.map(({ id }) => id), remedy: 'lark jobs:queues' }]
+  return [{ kind: 'queue-order', text, workers: able.map(({ id }) => id), remedy: { do: 'see-queues' } }]
 }
 
 /** How many jobs of a queue wait that may begin, as far as its pauses and its limits say. */
@@ -359,14 +360,14 @@ function busyWorkers(facts: Facts): Reason[] {
         until: Math.min(...kept.map(({ until }) => until)),
         jobs: kept.map(({ job }) => job),
         workers: able.map(({ id }) => id),
-        remedy: whyCommand(first.job),
+        remedy: { do: 'see-why', job: first.job },
       },
     ]
   }
   const slots = able.reduce((sum, { concurrency }) => sum + concurrency, 0)
   const who = able.length === 1 ? 'its worker' : `its ${able.length} workers`
   const text = `All slots (${slots}) of ${who} are in use`
-  return [{ kind: 'busy-workers', text, workers: able.map(({ id }) => id), remedy: 'lark jobs:workers' }]
+  return [{ kind: 'busy-workers', text, workers: able.map(({ id }) => id), remedy: { do: 'see-workers' } }]
 }
 
 /** The jobs and the groups that go before it. */
@@ -391,8 +392,11 @@ function before({ stand, queue }: Facts): Reason[] {
   if (turns > 0) {
     const own = job.group === undefined ? 'the jobs without a group' : `its ${groupWords(job.group)}`
     const have = turns === 1 ? 'group has its' : 'groups have their'
-    const remedy = `lark jobs:groups ${shellWord(queue)}`
-    reasons.push({ kind: 'turn', text: `${countWords(turns)} ${have} turn before ${own}`, remedy })
+    reasons.push({
+      kind: 'turn',
+      text: `${countWords(turns)} ${have} turn before ${own}`,
+      remedy: { do: 'see-groups', queue },
+    })
   }
   return reasons
 }
@@ -429,8 +433,8 @@ function untilOf({ until }: { until?: number }): { until?: number } {
   return until === undefined ? {} : { until }
 }
 
-function showCommand(id: string): string {
-  return `lark jobs:show ${shellWord(id)}`
+function whyOf(job: string | undefined): Remedy | undefined {
+  return job === undefined ? undefined : { do: 'see-why', job }
 }
 
 function lowerFirst(text: string): string {

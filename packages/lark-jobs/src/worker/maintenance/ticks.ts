@@ -346,7 +346,10 @@ export class Ticks extends Part {
   #tell({ id, state: before }: KeptSchedule, { state, skipped }: Plan): void {
     const { report } = this.#options
     if (state.paused !== undefined && before.paused === undefined)
-      report.warn(`Paused the schedule '${id}': ${state.paused.because}. Go on: lark schedule:resume ${id}`)
+      report.warn(`Paused the schedule '${id}': ${state.paused.because}`, {
+        do: 'resume-schedule',
+        schedule: id,
+      })
     const missed = skipped > 0 && state.skipped.at(-1)
     if (missed && missed.why === 'missed') {
       const ticks = missed.count === 1 ? '1 tick' : `${missed.count} ticks`

@@ -1,0 +1,99 @@
+/**
+ * What helps, in the words of the dashboard: where to click. A new remedy of lark-jobs (`model/remedy.ts`) gets its row
+ * here.
+ */
+import type { Remedy } from '@s18i/lark-jobs/operate'
+import { href } from '../data/route.ts'
+
+/** A page where one sees more or does what helps. */
+interface Place {
+  /** What to do that cannot be done in a browser. The page tells more. */
+  lead?: string
+  /** What the page shows. */
+  page: string
+  to: string
+  /** The button there. */
+  button?: string
+}
+
+type Places = { [Do in Remedy['do']]: (values: Extract<Remedy, { do: Do }>) => Place }
+
+const job = (id: string, tab?: string): Place => ({ page: `job ${id}`, to: href('jobs', [id], { tab }) })
+const queue = (name: string): Place => ({ page: `queue ${name}`, to: href('queues', [name]) })
+const jobs = (which: string, query: Record<string, string | undefined>): Place => ({
+  page: `${which} of ${query.queue}`,
+  to: href('jobs', [], query),
+})
+const pending = 'waiting,delayed'
+
+const places: Places = {
+  'see-overview': () => ({ page: 'Overview', to: href('overview') }),
+  'see-doctor': () => ({ page: 'Doctor', to: href('doctor') }),
+  'see-queues': () => ({ page: 'Queues', to: href('queues') }),
+  'see-workers': () => ({ page: 'Workers', to: href('workers') }),
+  'see-limiters': () => ({ page: 'Limiters', to: href('limiters') }),
+  'see-groups': (values) => ({ ...queue(values.queue), button: 'Groups' }),
+  'see-active': (values) => jobs('active jobs', { queue: values.queue, state: 'active' }),
+  'see-retrying': (values) => jobs('delayed jobs', { queue: values.queue, state: 'delayed' }),
+  'see-failures': (values) => ({
+    page: `failures of ${values.queue}`,
+    to: href('failures', [], { queue: values.queue }),
+  }),
+  'see-queue': (values) => queue(values.queue),
+  'see-job': (values) => job(values.job),
+  'see-errors': (values) => ({ ...job(values.job, 'errors'), button: 'Errors' }),
+  'see-why': (values) => job(values.job),
+  'see-flow': ({ flow }) => ({ page: `flow ${flow}`, to: href('flows', [flow]) }),
+  'start-worker': (values) => ({
+    lead: `start a worker${values.queue === undefined ? '' : ` that serves ${values.queue}`}, where the others run: `,
+    page: 'Workers',
+    to: href('workers'),
+  }),
+  'restart-worker': ({ worker }) => ({
+    ...{ page: `worker ${worker}`, to: href('workers', [worker]), button: 'Restart' },
+  }),
+  resume: ({ group, groupHash, ...values }) => ({
+    ...queue(values.queue),
+    button: group === undefined && groupHash === undefined ? 'Resume' : `Resume group ${group ?? groupHash}`,
+  }),
+  'resume-schedule': ({ schedule }) => ({
+    ...{ page: `schedule ${schedule}`, to: href('schedules', [schedule]), button: 'Resume' },
+  }),
+  retry: (values) => ({ ...job(values.job), button: 'Retry' }),
+  move: (values) => ({
+    ...(values.job === undefined ? jobs('jobs', { queue: values.queue, state: pending }) : job(values.job)),
+    button: `Move to ${values.to}`,
+  }),
+  cancel: (values) => ({
+    ...jobs(values.key === undefined ? 'jobs' : `${values.key} jobs`, {
+      queue: values.queue,
+      key: values.key,
+      state: pending,
+    }),
+    button: 'Cancel',
+  }),
+}
+
+/** @param isFirst whether it begins a sentence */
+export function RemedyLink({ remedy, isFirst = false }: { remedy: Remedy; isFirst?: boolean }) {
+  const place = (places[remedy.do] as (values: Remedy) => Place)(remedy)
+  const { lead = '', page, to, button } = place
+  const [before, shown] =
+    isFirst && lead !== '' ? [capital(lead), page] : [lead, isFirst ? capital(page) : page]
+  return (
+    <>
+      {before}
+      <a href={to}>{shown}</a>
+      {button !== undefined && (
+        <>
+          {' › '}
+          <strong>{button}</strong>
+        </>
+      )}
+    </>
+  )
+}
+
+function capital(text: string): string {
+  return text.slice(0, 1).toUpperCase() + text.slice(1)
+}

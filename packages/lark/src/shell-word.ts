@@ -1,0 +1,20 @@
+import { visible } from './visible.ts'
+
+/**
+ * A word, in quotes if a shell would interpret it otherwise. Characters that a terminal would interpret are
+ * written as escapes that bash and zsh read: `$'a\x1bb'`.
+ */
+export function shellWord(text: string): string {
+  if (/^[\w.,:@%+=/-]+$/.test(text)) return text
+  if (visible(text) === text && !text.includes('\n')) return `'${text.replaceAll("'", `'\\''`)}'`
+  const letters = [...text].map((letter) => {
+    if (letter === "'" || letter === '\\') return `\\${letter}`
+    return visible(letter) === letter && letter !== '\n' ? letter : bytes(letter)
+  })
+  return `$'${letters.join('')}'`
+}
+
+/** Its bytes as escapes. Bash knows escapes of Unicode only from version 4.2 on. */
+function bytes(letter: string): string {
+  return [...Buffer.from(letter)].map((byte) => `\\x${byte.toString(16).padStart(2, '0')}`).join('')
+}
