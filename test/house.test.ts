@@ -308,6 +308,38 @@ describe('the commands', () => {
   })
 })
 
+describe('words of a terminal', () => {
+  /** Where a text names a command of Lark nevertheless: it is for who is at a terminal, whatever the surface. */
+  const allowed: Record<string, string> = {
+    'dispatch/dispatcher.ts': 'a warning of Node, which goes to stderr and to no other surface',
+    'options/registry.ts': 'the hint for a developer whose application has no classes yet',
+    'store/contract/rules/layout.ts': 'what only the program of another build can do',
+  }
+
+  it('are in commands: what is wrong and what helps are kinds and values, for which each surface has words', () => {
+    const folder = 'packages/lark-jobs/src'
+    const told = filesBelow(folder, '.ts')
+      .filter((file) => !file.startsWith('commands/'))
+      .filter((file) => /\blark [a-z]+:[a-z]/.test(withoutComments(read(`${folder}/${file}`))))
+    expect(told).toEqual(Object.keys(allowed))
+  })
+
+  it('are not in the dashboard, which says where to click, but for starting the first worker', () => {
+    const folder = 'packages/lark-dashboard/browser'
+    const told = ['.ts', '.tsx']
+      .flatMap((end) => filesBelow(folder, end))
+      .filter((file) => /\blark [a-z]+:[a-z]/.test(withoutComments(read(`${folder}/${file}`))))
+    expect(told).toEqual(['pages/overview/worker-strip.tsx', 'pages/workers/workers.tsx'])
+  })
+
+  it('are found in texts, not in comments', () => {
+    expect(
+      withoutComments('/** `lark jobs:work` */\n  // lark jobs:why\nconst a = `b` // lark jobs:show'),
+    ).toMatch(/^\s*const a = `b`\s*$/)
+    expect(withoutComments("'See lark jobs:list', 'http://a'")).toBe("'See lark jobs:list', 'http://a'")
+  })
+})
+
 describe('a function with `await using`', () => {
   it('awaits what it returns: otherwise its store is closed before the work is done', () => {
     const early = Object.keys(floors).flatMap((folder) =>
@@ -459,6 +491,10 @@ function signpostsIn(text: string): { mark: string; named: string[] }[] {
     mark: mark!,
     named: [...list!.matchAll(/`([\w./-]+\.(?:tsx?|lua))`/g)].map(([, name]) => name!),
   }))
+}
+
+function withoutComments(text: string): string {
+  return text.replaceAll(/\/\*[\s\S]*?\*\/|(?<=^|\s)\/\/.*$/gm, '')
 }
 
 /** The files that the comments of a file name, as written: `owner.ts`, `store/sql/end/move.ts`. */

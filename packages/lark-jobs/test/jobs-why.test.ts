@@ -10,6 +10,7 @@ import { JobsShowCommand } from '../src/commands/look/jobs-show.ts'
 import { JobsWhyCommand } from '../src/commands/look/jobs-why.ts'
 import { chain, createJobs, group, Job, type Jobs } from '../src/index.ts'
 import { insideOf } from '../src/model/copies.ts'
+import { reasonKinds } from '../src/operate.ts'
 import { Record } from './working/bench.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'lark-why-'))
@@ -156,4 +157,11 @@ test('jobs:show has the first reason, and says where the others are; of a job th
   await jobs.cancel(second)
   expect((await lark(['jobs:show', second])).out).not.toContain('\nWhy ')
   expect(JSON.parse((await lark(['jobs:show', second, '--json'])).out)).not.toHaveProperty('reasons')
+})
+
+test('the manual describes each kind of reason', () => {
+  const page = readFileSync(new URL('../../../docs/operating-jobs.md', import.meta.url), 'utf8')
+  const [, table = ''] = /what keeps the job from running \|\n(.*?)\n\n/s.exec(page) ?? []
+  const kinds = table.split('\n').flatMap((row) => row.split(' | ')[0]!.match(/[a-z-]+(?=`)/g) ?? [])
+  expect(kinds.sort()).toEqual([...reasonKinds].sort())
 })

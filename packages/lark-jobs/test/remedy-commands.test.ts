@@ -2,7 +2,7 @@
 import { execFileSync } from 'node:child_process'
 import { readdirSync } from 'node:fs'
 import type { Command } from '@s18i/lark'
-import { visible } from '@s18i/lark/config'
+import { visible } from '@s18i/lark/internal'
 import { expect, test } from 'vitest'
 import { readMetadata } from '../../lark/src/metadata.ts'
 import { parseWords } from '../../lark/src/parse.ts'

@@ -407,7 +407,7 @@ function late(place: FlowPlace, definition: FlowDefinition): JobsError {
   const time = readable(definition.within!)
   return new JobsError('FLOW_LATE', `${shown(place, definition)} had not ended within ${time}`, {
     id: place.flow,
-    hint: `Say how long it may take now: handle.retry({ within: '2h' }), or lark jobs:retry --flow ${place.flow} --within=2h`,
+    hint: "Say how long it may take from now on, such as within: '2h'.",
   })
 }
 

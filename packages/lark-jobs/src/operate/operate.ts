@@ -339,7 +339,7 @@ export class Operate extends Operations {
     const on = source === undefined ? 'jobs' : `jobs of ${source}`
     const count = ({ imported, schedules = 0 }: Imported) => imported + schedules
     return this.#operating.perform({ what: 'import', on, signal, count }, async (noted) =>
-      by.importJobs(await this.#queues(), records, options, noted),
+      by.importJobs(await this.#queues(), records, options, noted, this.#operating.names),
     )
   }
 

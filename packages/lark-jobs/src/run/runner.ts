@@ -36,7 +36,7 @@ const UNKNOWN_PAUSE = { from: 1_000, to: 60_000 }
 /** Characters of a damaged field that a message shows. */
 const SHOWN = 200
 /** Instead of a text that may have parts that people must not see. */
-const NOT_SHOWN = '[redacted] (lark jobs:export writes it to a file)'
+const NOT_SHOWN = '[redacted] (an export of the job has it)'
 
 type Failed = Outcome & { kind: 'failed' }
 

@@ -338,9 +338,7 @@ export class ScheduleBook {
     throw new JobsError(
       'STORE_DAMAGED',
       `${this.#store.name} has a schedule '${id}' that Lark did not write`,
-      {
-        hint: `Remove it: lark schedule:remove ${id}`,
-      },
+      { hint: 'Remove the schedule, and make it again.' },
     )
   }
 

@@ -98,7 +98,7 @@ export function moving(connect: Connect): void {
     await refused(jobs.move(a!.id, 'emails')).toMatchObject({
       code: 'JOB_NOT_MOVABLE',
       message: `${a!.id} is cancelled; only a job that waits or is delayed can be moved`,
-      hint: `To run it again: lark jobs:retry ${a!.id}, and then move it.`,
+      hint: 'To run it again, retry it first, and then move it.',
     })
     await refused(jobs.move(b!.id, 'default')).toMatchObject({
       code: 'JOB_NOT_MOVABLE',

@@ -74,7 +74,8 @@ export async function addTo(
 /** Why something was perhaps not added, or not all of it. */
 function uncertain(id: string, cause: Error): JobsError {
   const message = `What was added to flow ${id} may be in it, or only a part of it: ${cause.message}`
-  const hint = `lark jobs:flow ${id} shows what is in it. Members that were not queued end failed, with the reason 'lost'.`
+  const hint =
+    "handle.status() says what is in it. Members that were not queued end failed, with the reason 'lost'."
   return new JobsError('DISPATCH_UNCERTAIN', message, { id, cause, hint })
 }
 

@@ -22,7 +22,7 @@ export class JobsImportCommand extends Command {
 
   async handle(): Promise<CommandResult> {
     await using jobs = Jobs
-    const operating = byCommand(jobs)
+    const operating = byCommand(jobs, { commands: '--commands' })
     const spinner = this.spinner('Importing')
     const { signal } = this
     const onProgress = (done: number) => {

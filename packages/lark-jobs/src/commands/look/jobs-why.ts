@@ -28,7 +28,7 @@ export class JobsWhyCommand extends Command {
     if (id === undefined) return await this.#queues(operating)
     const why = await operating.why(id, defined({ queue }))
     if (why === undefined) throw await noJob(operating, id)
-    if (this.json) return written(why)
+    if (this.json) return { ...written(why) }
     this.#show(why)
   }
 

@@ -141,6 +141,6 @@ function checkOneKind(kind: string | undefined, hashes: ReadonlySet<string>): vo
   const names = listed(shortNames([...hashes]).values())
   throw new JobsError('FILTER_INVALID', `Several kinds of failures begin with ${shown(kind)}: ${names}`, {
     exit: 2,
-    hint: 'Give more letters: lark jobs:failed --group shows as many as are needed.',
+    hint: 'Give as many letters of one of them as are listed.',
   })
 }

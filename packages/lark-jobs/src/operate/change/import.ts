@@ -4,6 +4,7 @@
  * What is there already is left as it is, so an import may be repeated.
  */
 
+import { defined } from '../../model/defined.ts'
 import { JobsError } from '../../model/errors.ts'
 import { isId, newNonce } from '../../model/id.ts'
 import { partitionWith, queueOf } from '../../model/partition.ts'
@@ -13,7 +14,7 @@ import { flag, isObject, isText, type OptionsOf, option } from '../../options/sc
 import { fatesFollowed } from '../../store/contract/moved.ts'
 import { inLots } from '../../store/contract/rules/in-lots.ts'
 import { shown } from '../../words/secret.ts'
-import { checkFilter, conditions, isFunction, signal } from '../look/filter.ts'
+import { checkFilter, conditions, type Flags, isFunction, signal } from '../look/filter.ts'
 import { type OpenQueues, partitionsToLookIn } from '../look/stored-jobs.ts'
 import { RECORDS } from '../look/whole-records.ts'
 import {
@@ -60,6 +61,7 @@ export function checkImport(options: unknown): void {
 
 /**
  * @param noted told how many records the call has been through
+ * @param names what a surface calls the options
  * @throws IMPORT_INVALID for a value that is not the record of a job, before any job of its list is put back;
  *   UNKNOWN_QUEUE
  */
@@ -68,6 +70,7 @@ export async function importJobs(
   records: readonly unknown[] | AsyncIterable<readonly unknown[]>,
   { commands, signal, onProgress }: ImportOptions,
   noted: (done: number) => void,
+  names?: Flags,
 ): Promise<Imported> {
   const sum = { imported: 0, existing: 0, schedules: 0 }
   const lists = Array.isArray(records)
@@ -75,7 +78,11 @@ export async function importJobs(
     : (records as AsyncIterable<readonly unknown[]>)
   for await (const values of lists) {
     if (signal?.aborted) break
-    const { imported, existing, schedules } = await importAll(open, values, commands, signal)
+    const { imported, existing, schedules } = await importAll(
+      open,
+      values,
+      defined({ commands, signal, names }),
+    )
     sum.imported += imported
     sum.existing += existing
     sum.schedules += schedules
@@ -90,8 +97,7 @@ export async function importJobs(
 async function importAll(
   open: OpenQueues,
   values: readonly unknown[],
-  commands: boolean | undefined,
-  signal: ImportOptions['signal'],
+  { commands, signal, names }: Pick<ImportOptions, 'commands' | 'signal'> & { names?: Flags },
 ): Promise<Required<Imported>> {
   const places = new Map<string, JobRecord[]>()
   const known = new Map<string, string[]>()
@@ -100,13 +106,13 @@ async function importAll(
     if (isScheduleRecord(value)) {
       schedules.push(
         readSchedule(value, commands, (why, isCommand) => {
-          throw refused(why, value, isCommand ? COMMANDS : FORM)
+          throw refused(why, value, isCommand ? trusted(names) : FORM)
         }),
       )
       continue
     }
     const record = readRecord(value)
-    if (isReserved(record.key) && !commands) throw refused('it runs a command of lark', value, COMMANDS)
+    if (isReserved(record.key) && !commands) throw refused('it runs a command of lark', value, trusted(names))
     const queue = queueOf(record.partition)
     if (!known.has(queue)) known.set(queue, await partitionsToLookIn(open, queue))
     const partition = known.get(queue)!.includes(record.partition)
@@ -199,9 +205,11 @@ export function readRecord(value: unknown): JobRecord {
 }
 
 /** A file may be from somebody who may not run commands. */
-const COMMANDS =
-  'If you trust all of the records, say so: { commands: true }, or lark jobs:import --commands.'
-const FORM = 'lark jobs:remove and lark jobs:export write such records, one a line.'
+function trusted(names: Flags | undefined): string {
+  return `If you trust all of the records, say so: ${names?.commands ?? '{ commands: true }'}`
+}
+
+const FORM = 'An export of jobs has such records, and what is kept when jobs are removed.'
 
 function refused(why: string, value: unknown, hint = FORM): JobsError {
   const { id, schedule } = (isObject(value) ? value : {}) as { id?: unknown; schedule?: unknown }

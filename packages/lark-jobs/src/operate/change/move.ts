@@ -57,7 +57,7 @@ export function notMovable({ id, state, partition }: Located, to: string): JobsE
   if (!isMovable(state)) {
     const hints: Partial<Record<State, string>> = { active: 'Wait for its end, or cancel it.' }
     const message = `${id} is ${state}; only a job that waits or is delayed can be moved`
-    const hint = hints[state] ?? `To run it again: lark jobs:retry ${id}, and then move it.`
+    const hint = hints[state] ?? 'To run it again, retry it first, and then move it.'
     return new JobsError('JOB_NOT_MOVABLE', message, { id, hint })
   }
   if (queueOf(partition) !== to) return undefined

@@ -13,7 +13,14 @@ import { isText, type OptionsOf, option } from '../../options/schema.ts'
 import { MAX_LOG_LINES, WATCH_AGAIN } from '../../store/contract/store.ts'
 import type { Signal } from '../../waiting/abort-signal.ts'
 import { checkFilter, conditions, queueName } from '../look/filter.ts'
-import { type JobStatus, locate, partitionsToLookIn, shownJson, stored } from '../look/stored-jobs.ts'
+import {
+  JOB_GONE,
+  type JobStatus,
+  locate,
+  partitionsToLookIn,
+  shownJson,
+  stored,
+} from '../look/stored-jobs.ts'
 import { passes, type WatchedStore } from './watcher.ts'
 
 const tailOptions = conditions({
@@ -61,7 +68,7 @@ export async function* tail(
 ): AsyncGenerator<JobNews, undefined> {
   const found = await locate(open, await partitionsToLookIn(open, queue), id, true)
   if (found === undefined)
-    throw new JobsError('JOB_NOT_FOUND', `There is no job ${id}`, { id, hint: 'See lark jobs:list' })
+    throw new JobsError('JOB_NOT_FOUND', `There is no job ${id}`, { id, hint: JOB_GONE })
   let { partition } = found
   const alarm = new Alarm()
   const leaves = [

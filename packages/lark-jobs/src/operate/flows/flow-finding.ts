@@ -124,7 +124,7 @@ async function locateIn(
       'FLOW_ID_AMBIGUOUS',
       `There is a flow ${id} in each of the queues ${listed(queues)}`,
       {
-        hint: `Say which: { queue: '${queues[0]}' }, or --queue in a command.`,
+        hint: `Say in which queue: ${queues[0]}, for example.`,
       },
     )
   return found[0]
@@ -133,7 +133,7 @@ async function locateIn(
 export function flowNotFound(which: FlowNamed): JobsError {
   const id = typeof which === 'string' ? which : which.id
   return new JobsError('FLOW_NOT_FOUND', `There is no flow ${shown(id)}`, {
-    hint: 'Flows that have ended are kept for a while only: see lark jobs:flows',
+    hint: 'Flows that have ended are kept for a while only.',
   })
 }
 

@@ -139,7 +139,7 @@ async function failureOf(store: Store, records: FlowRecords, found: KeptFlow): P
     id,
     cause,
     because,
-    hint: `What happened: lark jobs:flow ${id}. ${again} starts again what did not complete.`,
+    hint: `${again} starts again what did not complete, and handle.status() says what that is.`,
   })
 }
 

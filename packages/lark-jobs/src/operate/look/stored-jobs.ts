@@ -275,9 +275,12 @@ export function checkQueues(id: string, queues: ReadonlySet<string>): void {
   if (queues.size <= 1) return
   throw new JobsError('JOB_ID_AMBIGUOUS', `There is a job ${id} in each of the queues ${listed(queues)}`, {
     id,
-    hint: `Say which: { queue: '${[...queues][0]}' }, or --queue in a command.`,
+    hint: `Say in which queue: ${[...queues][0]}, for example.`,
   })
 }
+
+/** Why there may be no job with an id that somebody knows. */
+export const JOB_GONE = 'Jobs that have ended are kept for a while only.'
 
 /** A job that a call is about to change. */
 export type Located = Pick<JobRecord, 'id' | 'key' | 'partition' | 'state'> & { runs?: number }
@@ -300,7 +303,7 @@ export async function locateAll(
   for (const id of new Set(ids)) {
     const job = await locate(open, partitions, id, true)
     if (job === undefined)
-      throw new JobsError('JOB_NOT_FOUND', `There is no job ${id}`, { id, hint: 'See lark jobs:status' })
+      throw new JobsError('JOB_NOT_FOUND', `There is no job ${id}`, { id, hint: JOB_GONE })
     check(job)
     // Only these fields are kept, because there may be many jobs, and each may be large.
     const { key, partition, state, runs } = job

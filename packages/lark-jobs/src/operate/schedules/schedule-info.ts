@@ -134,7 +134,7 @@ export async function existing(open: OpenSchedules, id: string): Promise<KeptSch
 
 export function notFound(id: string): JobsError {
   return new JobsError('SCHEDULE_NOT_FOUND', `There is no schedule ${shown(id)}`, {
-    hint: 'See lark schedule:list, or Jobs.schedules.list()',
+    hint: 'See Jobs.schedules.list()',
   })
 }
 
