@@ -20,7 +20,7 @@ export interface Entry extends CommandMetadata {
   load(): Promise<CommandClass>
 }
 
-export type Project = Pick<LoadedConfig, 'folder' | 'config'>
+export type Project = Pick<LoadedConfig, 'folder' | 'config'> & Partial<Pick<LoadedConfig, 'file'>>
 
 /**
  * The key under which an instance finds the catalogue. `list` and `help` need it, and are ordinary commands

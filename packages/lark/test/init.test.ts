@@ -207,6 +207,22 @@ describe('what a package adds', () => {
   })
 })
 
+test('a configuration in a subfolder, which LARK_CONFIG names, has its files beside it', async () => {
+  const app = withPart(PART, { 'config/lark.mjs': 'export default {}' })
+  const { table } = await testCommand('init', {
+    cwd: app.folder,
+    env: { LARK_CONFIG: 'config/lark.mjs' },
+  })
+  expect(table.map(({ STATE, FILE }) => `${STATE} ${FILE}`)).toEqual([
+    'new src/tasks/First.js',
+    'new commands/Start.js',
+    'kept lark.mjs',
+    'changed ../package.json',
+  ])
+  expect(app.has('config/commands/Start.js')).toBe(true)
+  expect(app.read('package.json')).toContain('lark start')
+})
+
 describe('the package manager', () => {
   test.each<[Record<string, string>, object, string, string]>([
     [{ 'pnpm-lock.yaml': '' }, {}, 'yarn/4.0.0 npm/?', 'pnpm lark'],

@@ -24,13 +24,13 @@ export class InitCommand extends Command {
     const { survey, makePlan, writeAll } = await import('../init/steps.ts')
     // From here on a signal does not end the process in the middle of a write.
     const { signal } = this
-    const { folder, config } = this[CATALOG].project
-    const look = () => survey(folder, config, { env: process.env, language: this.language })
+    const { project } = this[CATALOG]
+    const look = () => survey(project, { env: process.env, language: this.language })
     let found = await look()
     if (found.missing.length > 0 && (await this.#install(found, signal))) found = await look()
     const plan = await makePlan(found, ownPart, this[CATALOG])
     signal.throwIfAborted()
-    if (!this.dryRun) writeAll(folder, plan.files)
+    if (!this.dryRun) writeAll(project.folder, plan.files)
     return this.#tell(found, plan)
   }
 

@@ -125,8 +125,11 @@ ${body}})
 }
 
 /** The scripts that are missing in package.json, and the module format of a new project. */
-function plannedPackage(parts: readonly NamedPart[], { json, text, isNew }: Survey): PlannedFile {
-  const path = 'package.json'
+function plannedPackage(
+  parts: readonly NamedPart[],
+  { packageFile, json, text, isNew }: Survey,
+): PlannedFile {
+  const path = packageFile
   const wished = Object.assign({}, ...parts.map(({ part }) => part.scripts)) as Record<string, string>
   const scripts = Object.entries(wished).filter(([name]) => !Object.hasOwn(json.scripts ?? {}, name))
   const fields = isNew && json.type === undefined ? { type: 'module' } : {}

@@ -4,7 +4,8 @@
  */
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { basename, dirname, join, relative, sep } from 'node:path'
-import { findConfig, type LarkConfig } from '../config.ts'
+import type { Project } from '../catalog.ts'
+import type { LarkConfig } from '../config.ts'
 import { type LarkError, larkError, reasonOf } from '../errors.ts'
 import { installed, list } from '../packages.ts'
 import { type PackageJson, projectFolders, readPackage } from '../project.ts'
@@ -20,10 +21,12 @@ export const wanted = ['@s18i/lark', '@s18i/lark-jobs'] as const
 
 export interface Survey {
   folder: string
-  /** The text of its package.json; undefined if it has none. */
+  /** Its package.json, relative to `folder`: a configuration that LARK_CONFIG names may be in a subfolder. */
+  packageFile: string
+  /** The text of that file; undefined if there is none. */
   text: string | undefined
   json: PackageJson & { scripts?: Record<string, unknown> }
-  /** The configuration file, if it is in this folder. */
+  /** The configuration file, which is in this folder. */
   configFile: string | undefined
   manager: PackageManager
   /** Whether the project has no code yet. */
@@ -40,19 +43,17 @@ export interface Survey {
  * @throws PACKAGE_INVALID, PROGRAM_TAKEN, PROJECT_UNCLEAR
  */
 export async function survey(
-  folder: string,
-  config: LarkConfig,
+  { folder, config, file: configFile }: Project,
   { env, language }: { env: InitProject['env']; language?: 'ts' | 'js' | undefined },
 ): Promise<Survey> {
-  const { text, json } = packageIn(folder)
+  const root = projectFolders(folder).find((each) => existsSync(join(each, 'package.json'))) ?? folder
+  const { text, json } = packageIn(root)
   const listed = Object.assign(
     {},
     ...projectFolders(folder).map((each) => dependenciesOf(readPackage(each) ?? {})),
   ) as Record<string, unknown>
   const isForeign = listed.lark !== undefined && !String(listed.lark).startsWith('npm:@s18i/lark@')
   if (isForeign) throw programTaken(folder, packageManagerOf(folder, env))
-  const found = findConfig({ env: {}, entry: '', cwd: folder })
-  const configFile = found !== undefined && dirname(found) === folder ? found : undefined
   const inside = workspaceFolders(folder).map((each) => relative(folder, each))
   const isOwn = wanted.some((name) => Object.hasOwn(dependenciesOf(json), name))
   if (inside.length > 0 && !isOwn && configFile === undefined) throw workspaceRoot(folder, inside)
@@ -64,6 +65,7 @@ export async function survey(
   const wishes = isTypeScript ? compilerWishes(folder) : forJavaScript(isModule)
   return {
     folder,
+    packageFile: relative(folder, join(root, 'package.json')).replaceAll(sep, '/'),
     text,
     json,
     configFile,
