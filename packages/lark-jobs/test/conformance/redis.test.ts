@@ -13,4 +13,4 @@ beforeAll(async () => {
 })
 afterAll(() => expectNoRefusals([server]))
 
-describeStore('redis', redisPlace(asLark(url), url), { shared: true, rollsBack: true })
+describeStore('redis', redisPlace(asLark(url), url), { shared: true, rollsBack: true, seeds: [1, 120] })

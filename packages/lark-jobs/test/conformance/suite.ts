@@ -89,6 +89,11 @@ export interface Traits {
   /** Whether its places can be set back to an earlier state (`Place.save`). */
   rollsBack: boolean
   /**
+   * The seeds of its random sequences. Stores with the same code have other seeds, so that each sequence shows
+   * something new: the tables have 420 of them with all their libraries and places, the Lua 360 with all its servers.
+   */
+  seeds: readonly [from: number, to: number]
+  /**
    * Whether the whole suite has already run for its code and for its place, each with another: a cluster of Valkey
    * servers has the scripts of one Valkey and the connections of a cluster of Redis servers; a database in memory has the
    * statements of one in a file. Such a store is tested with what could differ nevertheless: opening and closing, calls
@@ -108,7 +113,7 @@ export interface Traits {
  *     handle: (options) => new SqliteStore(join(folder, 'jobs.db'), options),
  *     remove: () => rm(folder, { recursive: true }),
  *   }
- * }, { shared: true, rollsBack: false })
+ * }, { shared: true, rollsBack: false, seeds: [1, 180] })
  */
 export function describeStore(name: string, makePlace: MakePlace, traits: Traits): void {
   const make: Make = (options) => Harness.make(makePlace, options)
@@ -132,7 +137,7 @@ export function describeStore(name: string, makePlace: MakePlace, traits: Traits
     describe('ends at home', () => flowEndsAtHome(make))
     describe('members of flows', () => flowMembers(make))
     describe('close', () => close(make))
-    describe('sequences', () => sequences(make))
+    describe('sequences', () => sequences(make, traits.seeds))
     if (traits.shared) describe('two handles', () => handles(make))
     if (traits.shared) describe('schedules of two handles', () => scheduledByTwo(make))
     if (traits.shared) describe('flows of two handles', () => flowsByTwo(make))

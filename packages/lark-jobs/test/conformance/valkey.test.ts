@@ -13,4 +13,4 @@ beforeAll(async () => {
 })
 afterAll(() => expectNoRefusals([server]))
 
-describeStore('valkey', redisPlace(asLark(url), url), { shared: true, rollsBack: true })
+describeStore('valkey', redisPlace(asLark(url), url), { shared: true, rollsBack: true, seeds: [121, 240] })
