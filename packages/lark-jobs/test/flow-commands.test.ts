@@ -18,7 +18,7 @@ import { batch, chain, Job, type Jobs, workflow } from '../src/index.ts'
 import { insideOf } from '../src/model/copies.ts'
 import { FlowOperations } from '../src/operate/flow-operations.ts'
 import { type Operate, operate } from '../src/operate.ts'
-import { Bench, redisPrefix, sqliteFile } from './working/bench.ts'
+import { Bench, redisPrefix, signal, sqliteFile } from './working/bench.ts'
 
 const commands: (new () => Command)[] = [
   JobsCancelCommand,
@@ -415,6 +415,22 @@ Done  ━━━━━━━━━━ 30/30, 3 failed
     await is(other, 'completed')
     const over = await lark('jobs:cancel', '--flow', other, '--yes', '--json')
     expect([over.code, over.json()]).toEqual([1, { flow: other, state: 'completed', cancelled: false }])
+  })
+
+  test('a cancel says how many jobs still run, if any do', async () => {
+    const idle = await dispatch(chain([step(1)]))
+    const cancel = (id: string) => lark('jobs:cancel', '--flow', id, '--yes')
+    expect((await cancel(idle)).said).toBe(`✓ Cancelled chain ${idle}\n`)
+    const go = signal()
+    vi.spyOn(WaitJob.prototype, 'handle').mockImplementation(() => go.promise)
+    const busy = await dispatch(chain([wait()]))
+    await bench.work([WaitJob])
+    await eventually(async () => expect((await jobs.list({ state: 'active' })).jobs).toHaveLength(1))
+    const { said } = await cancel(busy)
+    go.resolve()
+    expect(said).toBe(
+      `✓ Cancelled chain ${busy}\ni 1 job may still run: told to end, each ends when its handler does, or its worker stops\n`,
+    )
   })
 
   test('purge asks, and leaves nothing but what runs', async () => {

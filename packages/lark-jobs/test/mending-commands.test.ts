@@ -164,6 +164,23 @@ test('purge writes no file, and says so; export writes what a filter finds', asy
   expect((await lark(['jobs:import', file])).said).toContain('✓ Imported 5 jobs\n')
 })
 
+test('an export that is interrupted says what is in the file', async () => {
+  const interrupted = (words: string[]) => {
+    vi.spyOn(JobsExportCommand.prototype, 'signal', 'get')
+      .mockReturnValue(AbortSignal.abort())
+      .mockReturnValueOnce(new AbortController().signal)
+    return lark(['jobs:export', '--all', ...words])
+  }
+  const file = path('interrupted')
+  expect(await interrupted([`--file=${file}`])).toMatchObject({
+    code: 130,
+    said: `! Interrupted: 5 jobs are in ${file}, and no more\n`,
+  })
+  const json = await interrupted(['--json', `--file=${path('as-json')}`])
+  expect(json).toMatchObject({ code: 130 })
+  expect(json.json()).toMatchObject({ exported: 5, interrupted: true })
+})
+
 test('an export of the whole store says what else the store has', async () => {
   await jobs.schedules.set('each-day', ChargeJob.with({ n: 1 }), cron('0 8 * * *'))
   await jobs.dispatch(chain([ChargeJob.with({ n: 9 }).delayed('1h'), ChargeJob.with({ n: 9 })]))

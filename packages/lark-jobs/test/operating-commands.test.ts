@@ -175,3 +175,21 @@ test('orders to workers: who was told, who has obeyed, and who goes on', async (
   for (const words of [['--timeout=5s'], ['--wait', '--timeout=soon']])
     expect(await lark('jobs:restart', ...words)).toMatchObject({ code: 2 })
 })
+
+test('while a command waits for workers, it shows how many jobs run on them', async () => {
+  const { store } = await insideOf(jobs).open()
+  await jobs.work({ jobs: [ShopJob], report: new Record() })
+  const [here] = await store.workers()
+  const console = new MemoryConsole({ isTTY: true })
+  let waiting: Promise<number> | undefined
+  for (const [running, text] of [
+    [1, '0 of 1 done, 1 job runs on the others'],
+    [2, '0 of 1 done, 2 jobs run on the others'],
+  ] as const) {
+    await store.announce({ ...here!, id: 'other', running }, 600_000)
+    waiting ??= run(['jobs:quiet', '--wait', '--worker=other'], { commands, console })
+    await vi.waitFor(() => expect(console.stdout + console.stderr).toContain(text), { timeout: 30_000 })
+  }
+  await store.retire('other')
+  expect(await waiting).toBe(0)
+})
