@@ -34,7 +34,7 @@ import { Model } from './model.ts'
 import { endedStates } from './model-job.ts'
 import { Random } from './random.ts'
 
-const BLOCK = 60
+const BLOCK = 30
 const STEPS = 50
 
 /** The retention is so small that random sequences reach every limit. */

@@ -2,6 +2,7 @@ import { expect, test, vi } from 'vitest'
 import type { Jobs } from '../../src/api/jobs.ts'
 import { Job } from '../../src/index.ts'
 import { insideOf } from '../../src/model/copies.ts'
+import { JobsError } from '../../src/model/errors.ts'
 import { Bench, type Connect } from './bench.ts'
 
 class NoteJob extends Job {
@@ -202,6 +203,21 @@ export function dispatching(connect: Connect): void {
     await failing(jobs, 'nowhere')
     await store.close()
     await failing(jobs)
+  })
+
+  test('a call is repeated, under its number, only if the store may have carried it out', async () => {
+    await using bench = await Bench.make(connect)
+    const { store } = await insideOf(bench.jobs).open()
+    const enqueue = vi.spyOn(store, 'enqueue')
+    const dispatch = (code: 'STORE_UNREACHABLE' | 'STORE_UNCERTAIN') => {
+      enqueue.mockClear().mockRejectedValueOnce(new JobsError(code, 'no answer'))
+      return bench.jobs.dispatch(new NoteJob(), { n: 1 })
+    }
+    await expect(dispatch('STORE_UNREACHABLE')).rejects.toMatchObject({ code: 'STORE_UNREACHABLE' })
+    expect(enqueue).toHaveBeenCalledTimes(1)
+    expect(await dispatch('STORE_UNCERTAIN')).toBe(true)
+    const [first, second] = enqueue.mock.calls.map(([, { number }]) => number)
+    expect(second).toBe(first)
   })
 
   test('flush waits for dispatches that are under way', async () => {
