@@ -68,9 +68,9 @@ let tallies = 0
 // Otherwise all tests use this library. It is mostly one file that computes, and the other tests wait for a fifth of the
 // time: for processes, servers and clocks.
 const withNewer = newer && startTests(newer, 'Testing with node:sqlite', '--testTimeout=600000', ...embedded)
-await packed()
 test('Testing', ...[chaos, ...browser.map((folder) => `${folder}/**`)].flatMap((each) => ['--exclude', each]))
 await withNewer?.()
+await packed()
 await manual()
 test('Looking at the dashboard and the manual', ...browser)
 // The chaos tests run alone, because on a busy machine workers lose leases without a fault.

@@ -130,7 +130,6 @@ export function describeStore(name: string, makePlace: MakePlace, traits: Traits
     describe('limits', () => limits(make))
     describe('large jobs', () => largeJobs(make))
     describe('partitions', () => partitions(make))
-    describe('ticking', () => ticking(make))
     describe('schedules', () => schedules(make))
     describe('flows', () => flows(make))
     describe('nodes of flows', () => flowNodes(make))
@@ -142,6 +141,7 @@ export function describeStore(name: string, makePlace: MakePlace, traits: Traits
     if (traits.shared) describe('schedules of two handles', () => scheduledByTwo(make))
     if (traits.shared) describe('flows of two handles', () => flowsByTwo(make))
     if (traits.isVariant) return
+    describe('ticking', () => ticking(make))
     describe('order', () => order(make))
     describe('priorities', () => priorities(make))
     describe('leases', () => leases(make))
