@@ -51,7 +51,7 @@ const projects: [string, Record<string, string>, string, string][] = [
   ],
 ]
 
-test.each(projects)('%s: the job runs', async (name, files, command, imported) => {
+test.each(projects)('%s: the job runs', { timeout: 120_000 }, async (name, files, command, imported) => {
   await using app = await App.make({
     'package.json': `${JSON.stringify({ dependencies }, null, 2)}\n`,
     ...files,
