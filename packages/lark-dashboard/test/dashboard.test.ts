@@ -8,9 +8,9 @@ import { LarkError } from '@s18i/lark/config'
 import { batch, createJobs, cron, Job, type Jobs, workflow } from '@s18i/lark-jobs'
 import {
   type BookedFailures,
-  type JobNews,
   type JobStatus,
   operate,
+  type TailEvent,
   type TailOptions,
 } from '@s18i/lark-jobs/operate'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
@@ -1035,7 +1035,7 @@ test('a job is followed once for all who look, from when the store answers until
   const signals: AbortSignal[] = []
   let isAway = true
   const operating = {
-    async *tail(_id: string, { signal }: TailOptions = {}): AsyncGenerator<JobNews, undefined> {
+    async *tail(_id: string, { signal }: TailOptions = {}): AsyncGenerator<TailEvent, undefined> {
       signals.push(signal as AbortSignal)
       if (isAway) throw new LarkError('STORE_UNREACHABLE', 'The store is away')
       yield { kind: 'log', line: { at: 1, level: 'info', text: 'reading' } }

@@ -2,7 +2,7 @@
  * The measures of a store, in their order: each uses the jobs that the earlier ones have left in the queue.
  */
 import { setTimeout as pause } from 'node:timers/promises'
-import { Job, type JobConstructor, type Report } from '@s18i/lark-jobs'
+import { Job, type JobConstructor, type WorkerReport } from '@s18i/lark-jobs'
 import { operate } from '@s18i/lark-jobs/operate'
 import { type Figure, limitOf, ProcessTimer, percentile } from './figure.ts'
 import type { BenchPlace } from './place.ts'
@@ -182,7 +182,7 @@ async function idle(stage: Stage): Promise<Figure> {
 }
 
 async function working(stage: Stage, queue: string, concurrency: number, act: () => Promise<void>) {
-  const report: Report = { wrote() {}, ended() {}, info() {}, warn: stage.warn }
+  const report: WorkerReport = { wrote() {}, ended() {}, info() {}, warn: stage.warn }
   const jobs = [BenchJob as JobConstructor]
   const worker = await stage.there.work({ jobs, queues: queue, concurrency, report })
   try {

@@ -17,7 +17,7 @@ export {
 export type { Draft, HandlesOf } from './api/draft.ts'
 export { type Batch, type BatchCounts, batch } from './api/flows/batch.ts'
 export { type Chain, chain, type LastOf, type OpenResultsOf, type ResultsOfSteps } from './api/flows/chain.ts'
-export type { AddOptions } from './api/flows/flow-add.ts'
+export type { FlowAddOptions } from './api/flows/flow-add.ts'
 export type { DispatchableFlow } from './api/flows/flow-dispatchable.ts'
 export type {
   FlowDraft,
@@ -29,7 +29,7 @@ export type {
 export type { FlowHandle, FlowProgress } from './api/flows/flow-handle.ts'
 export type { FlowProblem, JobFlow } from './api/flows/job-flow.ts'
 export { type Workflow, workflow } from './api/flows/workflow.ts'
-export type { NodeOptions, WorkflowBuilder, WorkflowNode } from './api/flows/workflow-builder.ts'
+export type { FlowNodeOptions, WorkflowBuilder, WorkflowNode } from './api/flows/workflow-builder.ts'
 export { Job } from './api/job.ts'
 export type { HandleCancelOptions, HandleRemoveOptions, JobHandle } from './api/job-handle.ts'
 export { createJobs } from './api/jobs.ts'
@@ -74,7 +74,7 @@ export { NonRetryableError } from './model/run/non-retryable.ts'
 export type { Telemetry } from './model/run/telemetry.ts'
 export type { ScheduleRun, ScheduleTick } from './model/tick.ts'
 export type * from './operate/change/changed.ts'
-export type { EveryQueue, MetPause, PauseOptions, PauseTarget } from './operate/change/pause.ts'
+export type { EveryQueue, PauseOptions, PauseResult, PauseTarget } from './operate/change/pause.ts'
 export type { EventGap, EventOptions, QueueEvent, QueueEvents } from './operate/events/queue-events.ts'
 export type { KeptResult, ResultOptions } from './operate/events/results.ts'
 export type { FlowResultOptions } from './operate/flows/flow-results.ts'
@@ -149,7 +149,7 @@ export type {
   CrashedEvent,
   EndedEvent,
   FailedEvent,
-  HeardJob,
+  HookJob,
   Hooks,
   JobEvent,
   ReleasedEvent,
@@ -170,8 +170,8 @@ export type {
   SentinelServers,
 } from './store/contract/servers.ts'
 export type { Durability } from './store/contract/store.ts'
-export type { Signal } from './waiting/abort-signal.ts'
+export type { AbortSignalLike } from './waiting/abort-signal.ts'
 export type { Duration } from './words/duration.ts'
 export type { WorkOptions } from './worker/options.ts'
-export type { Ending, Report, RunningJob, Summary } from './worker/report.ts'
+export type { EndedRun, RunningJob, WorkerReport, WorkerSummary } from './worker/report.ts'
 export type { Worker } from './worker/worker.ts'

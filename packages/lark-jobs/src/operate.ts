@@ -38,10 +38,10 @@ export type { AuditEntry, AuditOptions, AuditPage } from './operate/audit/audit.
 export { type Audited, audited, auditedOfJobs } from './operate/audit/audited.ts'
 export type { AuditOutcome } from './operate/audit/recording.ts'
 export * from './operate/change/changed.ts'
-export type { HandDispatch } from './operate/change/dispatch.ts'
+export type { DispatchRequest } from './operate/change/dispatch.ts'
 export type { CancelFlowOptions, PurgeFlowOptions, RetryFlowOptions } from './operate/change/flow-changes.ts'
 export type { Imported, ImportOptions } from './operate/change/import.ts'
-export type { EveryQueue, MetPause, PauseOptions, PauseTarget } from './operate/change/pause.ts'
+export type { EveryQueue, PauseOptions, PauseResult, PauseTarget } from './operate/change/pause.ts'
 export type { Undone } from './operate/change/undo.ts'
 export {
   type DoctorFinding,
@@ -50,13 +50,13 @@ export {
   findingCodes,
 } from './operate/doctor/finding.ts'
 export type { EventGap, EventOptions, QueueEvent, QueueEvents } from './operate/events/queue-events.ts'
-export type { JobNews, TailOptions } from './operate/events/tail.ts'
+export type { TailEvent, TailOptions } from './operate/events/tail.ts'
 export type {
   BookedFailures,
-  BookFilter,
-  BookKind,
-  BookOptions,
   FailureBook,
+  FailureBookFilter,
+  FailureBookKind,
+  FailureBookOptions,
 } from './operate/failures/failure-book.ts'
 export type { FailureFilter, FailureKind, FailureOptions, Failures } from './operate/failures/failures.ts'
 export type { FlowOperations } from './operate/flow-operations.ts'

@@ -1,7 +1,7 @@
 import { MemoryConsole } from '@s18i/lark'
 import { beforeAll, expect, test, vi } from 'vitest'
 import { ConsoleReport, JsonReport, sumUp } from '../src/commands/workers/work-report.ts'
-import type { Ending, Outcome, RunningJob } from '../src/index.ts'
+import type { EndedRun, Outcome, RunningJob } from '../src/index.ts'
 
 beforeAll(() => {
   vi.useFakeTimers({ now: new Date(2026, 10, 27, 14, 3, 7), toFake: ['Date'] })
@@ -9,7 +9,7 @@ beforeAll(() => {
 })
 
 /** A run of `SyncJob` with this outcome. */
-function endingOf(outcome: Outcome, more: Partial<Ending>): Ending {
+function endingOf(outcome: Outcome, more: Partial<EndedRun>): EndedRun {
   const claimed = { id: 'Vbu1Wui6I4h7z', key: 'sync', payload: '', priority: 0, queuedAt: 0, token: '' }
   const counters = { runs: 1, failures: 0, crashes: 0, releases: 0 }
   return {
@@ -24,7 +24,7 @@ function endingOf(outcome: Outcome, more: Partial<Ending>): Ending {
 }
 
 /** The line for people. */
-function lineOf(outcome: Outcome, more: Partial<Ending> = {}): string {
+function lineOf(outcome: Outcome, more: Partial<EndedRun> = {}): string {
   const console = new MemoryConsole()
   const report = new ConsoleReport(console)
   report.ended(endingOf(outcome, more))
@@ -43,7 +43,7 @@ test('a job that put itself back is distinguished from one that was given back',
 })
 
 test('with --json they are two outcomes, each with the time at which the job is due again', () => {
-  const told = (outcome: Outcome, more: Partial<Ending> = {}) => {
+  const told = (outcome: Outcome, more: Partial<EndedRun> = {}) => {
     const console = new MemoryConsole()
     new JsonReport(console).ended(endingOf(outcome, more))
     return JSON.parse(console.stdout)

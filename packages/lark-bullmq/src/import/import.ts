@@ -10,7 +10,7 @@
  * BullMQ's own workers would run what stays in BullMQ. So an import refuses a queue that has workers, unless
  * the queue is paused there.
  */
-import { type JobRecord, JobsError, type RedisServers, type Signal } from '@s18i/lark-jobs'
+import { type AbortSignalLike, type JobRecord, JobsError, type RedisServers } from '@s18i/lark-jobs'
 import {
   bookOf,
   groupedBy,
@@ -147,7 +147,7 @@ class ImportRun {
   }
 
   get #isOver(): boolean {
-    const signal: Signal | undefined = this.#options.signal
+    const signal: AbortSignalLike | undefined = this.#options.signal
     return signal?.aborted === true
   }
 

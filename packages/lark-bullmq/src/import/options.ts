@@ -2,7 +2,7 @@
  * The options of an import, and their check.
  */
 import { excerpt, nearest } from '@s18i/lark/internal'
-import { JobsError, type Signal } from '@s18i/lark-jobs'
+import { type AbortSignalLike, JobsError } from '@s18i/lark-jobs'
 import { isObject, shown } from '@s18i/lark-jobs/internal'
 
 export interface BullmqOptions {
@@ -24,7 +24,7 @@ export interface BullmqOptions {
   /** Only says what would be imported. Changes nothing, neither in Lark nor in BullMQ. */
   dryRun?: boolean
   /** Ends the call between two pages when it is aborted. The answer says what was imported by then. */
-  signal?: Signal
+  signal?: AbortSignalLike
   /** Called after each page: how many jobs and schedulers are done, and how many there are. */
   onProgress?: (done: number, found: number) => void
 }

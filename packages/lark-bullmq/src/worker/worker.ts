@@ -3,7 +3,7 @@
  */
 
 import { setTimeout as pause } from 'node:timers/promises'
-import type { CrashedEvent, Ending, Report, Worker } from '@s18i/lark-jobs'
+import type { CrashedEvent, EndedRun, Worker, WorkerReport } from '@s18i/lark-jobs'
 import { claimedJobOf, inContext, passes, shown, workApart } from '@s18i/lark-jobs/internal'
 import type { Rate, Retention } from '@s18i/lark-jobs/operate'
 import {
@@ -255,7 +255,7 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
   }
 
   /** What the worker of Lark tells of its runs. */
-  #report(): Report {
+  #report(): WorkerReport {
     return {
       wrote: () => {},
       ended: (ending) => this.#end(ending),
@@ -351,7 +351,7 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
     this.#pauses.set(error, pause)
   }
 
-  #end({ job: claimed, outcome }: Ending): void {
+  #end({ job: claimed, outcome }: EndedRun): void {
     const running = this.#running.get(claimed.id)
     this.#running.delete(claimed.id)
     if (running === undefined || outcome.kind === 'released' || outcome.kind === 'unstarted') return

@@ -1,7 +1,7 @@
 /**
  * A job that a viewer dispatches by hand.
  */
-import type { HandDispatch } from '@s18i/lark-jobs/operate'
+import type { DispatchRequest } from '@s18i/lark-jobs/operate'
 import type { Act } from './act.ts'
 import { refused } from './input.ts'
 
@@ -17,7 +17,7 @@ export interface DispatchInput {
   id?: string
 }
 
-export async function dispatchJob({ operate }: Act, input: DispatchInput): Promise<HandDispatch> {
+export async function dispatchJob({ operate }: Act, input: DispatchInput): Promise<DispatchRequest> {
   const { key, queue, delay, priority, tags, id } = input
   return await operate.dispatch(key, payloadOf(input), {
     queueName: queue,

@@ -4,7 +4,7 @@
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { LarkError } from '@s18i/lark/config'
-import type { JobNews, LogLine, Operate } from '@s18i/lark-jobs/operate'
+import type { LogLine, Operate, TailEvent } from '@s18i/lark-jobs/operate'
 
 /** Milliseconds until a store that did not answer is asked again. */
 const AGAIN = 500
@@ -92,7 +92,7 @@ class FollowedJob {
     }
   }
 
-  #heard(news: JobNews): void {
+  #heard(news: TailEvent): void {
     const { changes, log } = this.#report
     if (news.kind === 'log') this.#report = { ...this.#report, log: [...log, news.line].slice(-MOST_LINES) }
     else if (news.kind === 'gap') this.#report = { ...this.#report, log: [] }

@@ -1,7 +1,7 @@
 /**
  * Pauses and resumes, each of which undoes the other.
  */
-import type { MetPause, PauseOptions, PauseTarget, ResumedSchedule } from '@s18i/lark-jobs/operate'
+import type { PauseOptions, PauseResult, PauseTarget, ResumedSchedule } from '@s18i/lark-jobs/operate'
 import type { Act } from './act.ts'
 import type { Undoable } from './job-changes.ts'
 import { type ShownSchedule, shownSchedule } from './shown-value.ts'
@@ -11,7 +11,7 @@ type Named = { id: string; because?: string }
 export async function pauseQueue(
   { operate, undos, viewer }: Act,
   input: PauseOptions,
-): Promise<Undoable<MetPause>> {
+): Promise<Undoable<PauseResult>> {
   const met = await operate.pause(input)
   if (met.wasPaused) return met
   const undo = undos.keep(viewer.user, async () => {
@@ -25,7 +25,7 @@ export async function pauseQueue(
 export async function resumeQueue(
   { operate, undos, viewer, live }: Act,
   input: PauseTarget,
-): Promise<Undoable<MetPause>> {
+): Promise<Undoable<PauseResult>> {
   const pulse = await live.now()
   const queue =
     pulse.kind === 'snapshot' ? pulse.snapshot.queues.find((each) => each.queue === input.queue) : undefined

@@ -8,7 +8,7 @@ import type { Drafted } from '../dispatch/new-job.ts'
 import { defined } from '../model/defined.ts'
 import { JobsError } from '../model/errors.ts'
 import { isReserved } from '../model/reserved-key.ts'
-import type { ByHand, HandDispatch } from '../operate/change/dispatch.ts'
+import type { ByHand, DispatchRequest } from '../operate/change/dispatch.ts'
 import { definitions } from '../options/definitions.ts'
 import { type DispatchOptions, dispatchOptions } from '../options/dispatch-options.ts'
 import { classOf, type JobConstructor } from '../options/job-class.ts'
@@ -109,7 +109,7 @@ export function byHandOf(
   named: readonly JobConstructor[] | undefined,
   dispatch: (
     said: Drafted,
-  ) => Promise<Omit<HandDispatch, 'rejection'> & { rejection: Rejection | undefined }>,
+  ) => Promise<Omit<DispatchRequest, 'rejection'> & { rejection: Rejection | undefined }>,
 ): ByHand {
   const call = 'operate().dispatch()'
   return {

@@ -29,7 +29,7 @@ import type { AnySchema } from '../options/standard-schema.ts'
 import type { TagsBy } from '../options/tags.ts'
 import type { Rejection, Unique } from '../options/unique.ts'
 import { print } from '../run/job-log.ts'
-import type { Signal } from '../waiting/abort-signal.ts'
+import type { AbortSignalLike } from '../waiting/abort-signal.ts'
 import type { Duration } from '../words/duration.ts'
 import { jobsInside } from './default-jobs.ts'
 import { Draft } from './draft.ts'
@@ -260,7 +260,7 @@ export abstract class Job {
    * In `handle`: aborted, with a reason, when the job should end: at its timeout, a stop, a cancel, or a lost
    * lease.
    */
-  get signal(): Signal {
+  get signal(): AbortSignalLike {
     return this[jobInside]?.run?.signal ?? neverAborted
   }
 

@@ -11,11 +11,11 @@ import { erase } from '../store/connect.ts'
 import type { RedisServers } from '../store/contract/servers.ts'
 import type { Durability, QueueRetention } from '../store/contract/store.ts'
 import type { AuditOptions, AuditPage } from './audit/audit.ts'
-import type { HandDispatch } from './change/dispatch.ts'
+import type { DispatchRequest } from './change/dispatch.ts'
 import type { Imported, ImportOptions } from './change/import.ts'
 import type { Undone } from './change/undo.ts'
 import type { DoctorFinding } from './doctor/finding.ts'
-import type { JobNews, TailOptions } from './events/tail.ts'
+import type { TailEvent, TailOptions } from './events/tail.ts'
 import type { FailureBook } from './failures/failure-book.ts'
 import type { FailureFilter, FailureOptions, Failures } from './failures/failures.ts'
 import { FlowOperations } from './flow-operations.ts'
@@ -165,8 +165,8 @@ export class Operate extends Operations {
    *   JOB_INVALID
    * @example const { id, rejection } = await operate().dispatch('send-email', { to }, { delay: '5m' })
    */
-  async dispatch(key: string, payload?: unknown, options: DispatchOptions = {}): Promise<HandDispatch> {
-    const count = ({ queued }: HandDispatch) => (queued ? 1 : 0)
+  async dispatch(key: string, payload?: unknown, options: DispatchOptions = {}): Promise<DispatchRequest> {
+    const count = ({ queued }: DispatchRequest) => (queued ? 1 : 0)
     return this.#operating.perform({ what: 'dispatch', on: `class ${key}`, count }, async () =>
       this.#operating.jobs.byHand.dispatch(key, payload, options),
     )
@@ -406,7 +406,7 @@ export class Operate extends Operations {
    * @example
    * for await (const news of operate().tail(id)) if (news.kind === 'log') console.log(news.line.text)
    */
-  async *tail(id: string, options: TailOptions = {}): AsyncGenerator<JobNews, undefined> {
+  async *tail(id: string, options: TailOptions = {}): AsyncGenerator<TailEvent, undefined> {
     const { checkTail, tail } = await import('./events/tail.ts')
     checkTail(id, options)
     const { jobs } = this.#operating

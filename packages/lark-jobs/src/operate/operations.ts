@@ -27,7 +27,7 @@ import type {
   Tagged,
   Untagged,
 } from './change/changed.ts'
-import type { EveryQueue, MetPause, PauseOptions, PauseTarget } from './change/pause.ts'
+import type { EveryQueue, PauseOptions, PauseResult, PauseTarget } from './change/pause.ts'
 import type { JobChange, OpenChange } from './change/row.ts'
 import { type EventOptions, QueueEvents } from './events/queue-events.ts'
 import type { ChangeOptions } from './look/filter.ts'
@@ -337,7 +337,7 @@ export abstract class Operations {
    * @example await Jobs.pause({ queue: 'shops', group: 'acme', for: '5m' })
    * @example await Jobs.pause({ all: true })   // every queue
    */
-  async pause(options: PauseOptions | EveryQueue): Promise<MetPause> {
+  async pause(options: PauseOptions | EveryQueue): Promise<PauseResult> {
     const { checkPause, pause, placeWords } = await import('./change/pause.ts')
     checkPause(options, this.#operating.names)
     const change = { what: 'pause', on: placeWords(options), count: () => 1 } as const
@@ -352,10 +352,10 @@ export abstract class Operations {
    * @returns whether it was paused; for a group, also whether it has jobs
    * @throws FILTER_INVALID, UNKNOWN_QUEUE
    */
-  async resume(target: PauseTarget | EveryQueue): Promise<MetPause> {
+  async resume(target: PauseTarget | EveryQueue): Promise<PauseResult> {
     const { checkResume, placeWords, resume } = await import('./change/pause.ts')
     checkResume(target, this.#operating.names)
-    const count = ({ wasPaused }: MetPause) => (wasPaused ? 1 : 0)
+    const count = ({ wasPaused }: PauseResult) => (wasPaused ? 1 : 0)
     const change = { what: 'resume', on: placeWords(target), count } as const
     return this.#operating.perform(change, async () => resume(await this.#opened(), target))
   }

@@ -4,7 +4,7 @@
  */
 
 import { notName } from '../model/stored-name.ts'
-import type { Signal } from '../waiting/abort-signal.ts'
+import type { AbortSignalLike } from '../waiting/abort-signal.ts'
 import type { Duration } from '../words/duration.ts'
 import { duration, isText, option } from './schema.ts'
 
@@ -44,7 +44,7 @@ export interface MiddlewareJob<P = any> {
   /** The same object that `handle` will receive. */
   readonly payload: P
   /** Aborted, with the reason, when the job should end. */
-  readonly signal: Signal
+  readonly signal: AbortSignalLike
   info(text: string): void
   success(text: string): void
   warn(text: string): void

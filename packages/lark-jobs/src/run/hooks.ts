@@ -15,7 +15,7 @@ import type { Execution } from './execution.ts'
 import type { Make } from './made-job.ts'
 
 /** What every hook is told of a job. */
-export interface HeardJob {
+export interface HookJob {
   id: string
   key: string
   /** The name of its class. */
@@ -40,7 +40,7 @@ export interface HeardJob {
 }
 
 /** The job whose run begins or has ended. */
-export interface JobEvent extends HeardJob {
+export interface JobEvent extends HookJob {
   /** Milliseconds from the time at which the job was due until this attempt began. */
   waited: number
 }
@@ -81,7 +81,7 @@ export interface CancelledEvent extends EndedEvent {
   because?: string
 }
 
-export interface CrashedEvent extends HeardJob {
+export interface CrashedEvent extends HookJob {
   /**
    * How its process ended, as far as that is known: `its process ended with exit code 1: …`, or `its worker
    * died`.
@@ -204,7 +204,7 @@ export class HookCalls {
 }
 
 /** The job of an event. What must be parsed is parsed when a hook reads it. */
-export class EventJob implements HeardJob {
+export class EventJob implements HookJob {
   readonly id: string
   readonly key: string
   readonly name: string

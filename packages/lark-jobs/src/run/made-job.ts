@@ -8,7 +8,7 @@ import { JobsError } from '../model/errors.ts'
 import type { Run } from '../model/run/run.ts'
 import { type JobClass, type JobLike, jobBrand, type WrittenJob } from '../options/job-class.ts'
 import { insideOfJob, jobInside } from '../options/job-inside.ts'
-import type { Signal } from '../waiting/abort-signal.ts'
+import type { AbortSignalLike } from '../waiting/abort-signal.ts'
 import { shown } from '../words/secret.ts'
 import { textOf } from '../words/thrown.ts'
 
@@ -21,7 +21,7 @@ export interface MakeFor {
   /** The same object that `handle` will receive. */
   readonly payload: unknown
   /** Aborted, with the reason, when the run should end. */
-  readonly signal: Signal
+  readonly signal: AbortSignalLike
 }
 
 /** A job, or a job with a function that is called when its run has ended. */

@@ -5,7 +5,7 @@
  * The channel is also the application's (`process.send` of a job) and Node's (`node --watch`), so each
  * message of ours is under the key `lark`. The supervisor hands all others on to the process that started it.
  */
-import type { Summary } from '../worker/report.ts'
+import type { WorkerSummary } from '../worker/report.ts'
 import type { Vitals } from '../worker/vitals.ts'
 
 /** Milliseconds that a process gets beyond its deadline to let go of the store. After that it is killed. */
@@ -80,14 +80,14 @@ export function larkMessage<T extends ProcessReport | ProcessCommand>(message: u
 }
 
 /** How the runs of one queue ended. */
-export type QueueFigures = Pick<Summary, 'completed' | 'retried' | 'failed'>
+export type QueueFigures = Pick<WorkerSummary, 'completed' | 'retried' | 'failed'>
 
 /**
  * What a worker process has done since its start. These are sums, not changes: a message that is lost with a
  * process costs the last second and nothing before it.
  */
 export interface Figures {
-  summary: Summary
+  summary: WorkerSummary
   queues: Record<string, QueueFigures>
   /** Runs for which no line was printed. */
   hidden: number

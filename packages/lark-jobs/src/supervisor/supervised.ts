@@ -14,7 +14,7 @@ import { Worker as Thread } from 'node:worker_threads'
 import type { ClaimedJob, LogLine } from '../model/record.ts'
 import type { Remedy } from '../model/remedy.ts'
 import { STOP_DEADLINE } from '../worker/options.ts'
-import type { Ending, Report, RunningJob, Summary } from '../worker/report.ts'
+import type { EndedRun, RunningJob, WorkerReport, WorkerSummary } from '../worker/report.ts'
 import { threadFile } from '../worker/thread-file.ts'
 import type { Worker } from '../worker/worker.ts'
 import {
@@ -34,7 +34,7 @@ export class Supervised {
   isAsked = false
   #isQuiet = false
   #worker: Worker | undefined
-  #report: Report | undefined
+  #report: WorkerReport | undefined
   #guarding: Thread | undefined
 
   /**
@@ -68,7 +68,7 @@ export class Supervised {
   }
 
   /** The worker of this process runs. */
-  serve(worker: Worker, report: Report): void {
+  serve(worker: Worker, report: WorkerReport): void {
     this.#worker = worker
     this.#report = report
     if (this.#isQuiet) void worker.quiet()
@@ -151,7 +151,7 @@ export class Supervised {
 const SECOND = 1_000
 
 /** What shows the lines, and counts. */
-export interface ShownReport extends Report {
+export interface ShownReport extends WorkerReport {
   readonly queues: ReadonlyMap<string, QueueFigures>
   /** Runs for which no line was printed. */
   readonly hidden: number
@@ -161,9 +161,9 @@ export interface ShownReport extends Report {
  * The report of a worker under a supervisor: prints what concerns this process, leaves to the supervisor what
  * is true of all processes, and sends it the figures once a second.
  */
-export class SupervisedReport implements Report {
+export class SupervisedReport implements WorkerReport {
   /** What the worker has done so far; undefined before there is a worker. */
-  summary: (() => Summary) | undefined
+  summary: (() => WorkerSummary) | undefined
   readonly #shown: ShownReport
   readonly #supervised: Supervised
   #last = 0
@@ -182,7 +182,7 @@ export class SupervisedReport implements Report {
     this.#shown.running?.(jobs)
   }
 
-  ended(ending: Ending): void {
+  ended(ending: EndedRun): void {
     this.#last = Date.now()
     this.#second ??= setTimeout(() => this.tell(), SECOND).unref()
     this.#shown.ended(ending)

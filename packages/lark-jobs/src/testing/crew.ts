@@ -23,7 +23,7 @@ import type { Store } from '../store/contract/store.ts'
 import { listed } from '../words/listed.ts'
 import { tellCrashed } from '../worker/maintenance/crashed-jobs.ts'
 import { LEASE_MS } from '../worker/options.ts'
-import { type Ending, PlainReport } from '../worker/report.ts'
+import { type EndedRun, PlainReport } from '../worker/report.ts'
 import { currentLink, type Faked, within } from './current.ts'
 import { DueTimes } from './due-times.ts'
 import type { FakeClock } from './fake-clock.ts'
@@ -369,7 +369,7 @@ export class Crew {
     })
   }
 
-  #ran({ job, name, outcome }: Ending): void {
+  #ran({ job, name, outcome }: EndedRun): void {
     const { runs } = this
     if (outcome.kind === 'unstarted') return
     if (outcome.kind === 'failed') runs[outcome.retryIn === undefined ? 'failed' : 'retried'] += 1
@@ -408,9 +408,9 @@ export class Crew {
  */
 class CrewReport extends PlainReport {
   readonly #link: StoreLink
-  readonly #ran: (ending: Ending) => void
+  readonly #ran: (ending: EndedRun) => void
 
-  constructor(link: StoreLink, ran: (ending: Ending) => void) {
+  constructor(link: StoreLink, ran: (ending: EndedRun) => void) {
     super()
     this.#link = link
     this.#ran = ran
@@ -418,7 +418,7 @@ class CrewReport extends PlainReport {
 
   override wrote(): void {}
 
-  override ended(ending: Ending): void {
+  override ended(ending: EndedRun): void {
     if (!this.#link.isCut) this.#ran(ending)
   }
 

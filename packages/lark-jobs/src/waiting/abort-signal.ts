@@ -1,11 +1,11 @@
 /**
  * `AbortSignal` in the types that users see. A program may be compiled without the types of Node and of
- * browsers (`"types": []`), and then no `AbortSignal` is declared: `Signal` is then the part of it that jobs
+ * browsers (`"types": []`), and then no `AbortSignal` is declared: `AbortSignalLike` is then the part of it that jobs
  * need.
  */
 
 /** The `AbortSignal` of the platform. */
-export type Signal = typeof globalThis extends { AbortSignal: { prototype: infer Declared } }
+export type AbortSignalLike = typeof globalThis extends { AbortSignal: { prototype: infer Declared } }
   ? Declared
   : {
       readonly aborted: boolean

@@ -13,7 +13,7 @@ import { plural } from '../words/plural.ts'
 import { fieldOf, isError, textOf } from '../words/thrown.ts'
 import type { LeaseThread, ProcessEnd } from './lease/lease-thread.ts'
 import { Part } from './part.ts'
-import type { Report } from './report.ts'
+import type { WorkerReport } from './report.ts'
 
 /** How many frames of the stack are searched for the call of `process.exit()`. */
 const FRAMES = 100
@@ -28,7 +28,7 @@ const CLOSING = 1_000
 
 interface Watched {
   running: ReadonlySet<Execution>
-  report: Pick<Report, 'warn'>
+  report: Pick<WorkerReport, 'warn'>
   thread: Pick<LeaseThread, 'holdsJobs' | 'processEnds' | 'awaitEnd' | 'hasTold' | 'giveUp'>
   /** How jobs ended, of which the store has not heard: by their partition. */
   unstored: () => ProcessEnd['outcomes']

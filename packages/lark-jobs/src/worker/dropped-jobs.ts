@@ -6,28 +6,28 @@
 import { queueOf } from '../model/partition.ts'
 import type { Store } from '../store/contract/store.ts'
 import { droppedWords } from '../words/dropped-words.ts'
-import type { Report } from './report.ts'
+import type { WorkerReport } from './report.ts'
 
 /** Milliseconds between two looks at a partition, and from a warning to the next look. */
 const LOOK = 1_000
 const AGAIN = 60_000
 
 /** @returns what is called when a job has failed for good in a partition */
-export function warnsOfDropped(store: Store, report: Report): (of: { partition: string }) => void {
+export function warnsOfDropped(store: Store, report: WorkerReport): (of: { partition: string }) => void {
   const dropped = new DroppedJobs(store, report)
   return ({ partition }) => dropped.failed(partition)
 }
 
 class DroppedJobs {
   readonly #store: Store
-  readonly #report: Report
+  readonly #report: WorkerReport
   /**
    * By partition: from when on it may be looked at, by `performance.now()`, and how many were removed at the
    * last look.
    */
   readonly #seen = new Map<string, { nextAt: number; count: number }>()
 
-  constructor(store: Store, report: Report) {
+  constructor(store: Store, report: WorkerReport) {
     this.#store = store
     this.#report = report
   }

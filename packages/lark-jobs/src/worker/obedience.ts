@@ -5,7 +5,7 @@
 import type { WorkerState } from '../model/record.ts'
 import type { WorkerOrder } from '../store/contract/store.ts'
 import type { WorkerOptions } from './options.ts'
-import type { Report } from './report.ts'
+import type { WorkerReport } from './report.ts'
 
 /** What this file needs of a worker. */
 export interface Obeying {
@@ -17,7 +17,7 @@ export interface Obeying {
 
 export class Obedience {
   readonly #worker: Obeying
-  readonly #report: Report
+  readonly #report: WorkerReport
   readonly #onRestart: WorkerOptions['onRestart']
   /** The id of the last order that was carried out. */
   #last: string | undefined

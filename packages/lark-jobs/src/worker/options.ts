@@ -27,7 +27,7 @@ import { checkNeeds } from '../run/middleware/rate-limited.ts'
 import type { Definition } from '../schedule/definition.ts'
 import type { Place } from '../store/connect.ts'
 import type { Bound, Store } from '../store/contract/store.ts'
-import type { Report } from './report.ts'
+import type { WorkerReport } from './report.ts'
 
 /** Jobs at a time. */
 export const CONCURRENCY = 10
@@ -56,7 +56,7 @@ export const workOptions = new Schema('an object', {
   /** Makes the job for each run: see `make` of the configuration, which is the default. */
   make: func<Make>(),
   /** Receives what happens. Default: prints the lines of jobs and the failures to stderr. */
-  report: option<Report>('an object with methods', isObject),
+  report: option<WorkerReport>('an object with methods', isObject),
   /** How many jobs run at a time. Default 10. */
   concurrency: whole(1).or(CONCURRENCY),
   /**
@@ -117,7 +117,7 @@ export interface WorkerOptions
   strict?: boolean
   /** Where the store is, for the lease thread; undefined when only this process can reach it. */
   place?: Place | undefined
-  report: Report
+  report: WorkerReport
   /** Around every job. Default: none. */
   middleware?: readonly Middleware[]
   /** Told of every job. Default: none. */

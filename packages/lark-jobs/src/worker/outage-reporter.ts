@@ -2,11 +2,11 @@
  * Reports once that the store does not answer, however many calls fail, and once that it answers again.
  */
 import { Part } from './part.ts'
-import type { Report } from './report.ts'
+import type { WorkerReport } from './report.ts'
 
 export class OutageReporter extends Part {
   readonly #store: string
-  readonly #report: Report
+  readonly #report: WorkerReport
   readonly #isAway: () => boolean
   #isOn = false
   /** When a call was last answered, by `performance.now()`. */
@@ -17,7 +17,7 @@ export class OutageReporter extends Part {
    * @param isAway whether a call is still being sent again. Other calls, which only read, may have been
    *   answered
    */
-  constructor(store: string, report: Report, isAway: () => boolean) {
+  constructor(store: string, report: WorkerReport, isAway: () => boolean) {
     super()
     this.#store = store
     this.#report = report

@@ -19,7 +19,7 @@ export interface RunningJob {
 }
 
 /** How one run ended; `took` is its whole duration. */
-export interface Ending extends RunningJob {
+export interface EndedRun extends RunningJob {
   outcome: Outcome
   /** Attempts in all; undefined when no class of the key is known. */
   tries?: number
@@ -29,12 +29,12 @@ export interface Ending extends RunningJob {
   isAsked?: boolean
 }
 
-export interface Report {
+export interface WorkerReport {
   /** A job wrote a line. */
   wrote(job: ClaimedJob, name: string, line: LogLine): void
   /** Jobs that have run for some seconds and are still running; each is reported once. */
   running?(jobs: readonly RunningJob[]): void
-  ended(ending: Ending): void
+  ended(ending: EndedRun): void
   /**
    * The store has answered for a run that has ended. `isLost`: it does not count, because the lease was lost.
    */
@@ -50,7 +50,7 @@ export interface Report {
 }
 
 /** What a worker did, in jobs. */
-export interface Summary {
+export interface WorkerSummary {
   completed: number
   /** Attempts that failed and will be retried. */
   retried: number
@@ -72,12 +72,12 @@ export interface Summary {
 }
 
 /** Prints to stderr what jobs write, and what went wrong. */
-export class PlainReport implements Report {
+export class PlainReport implements WorkerReport {
   wrote(job: ClaimedJob, name: string, line: LogLine): void {
     print(name, job.id, line.level, line.text)
   }
 
-  ended({ job, name, outcome }: Ending): void {
+  ended({ job, name, outcome }: EndedRun): void {
     if (outcome.kind !== 'failed') return
     const { error } = outcome
     print(name, job.id, 'error', `${error.message || error.name}${behind(error)}`)

@@ -32,7 +32,7 @@ import { startGate } from './maintenance/start-gate.ts'
 import type { StoreClock } from './maintenance/store-clock.ts'
 import { CONCURRENCY, type WorkerOptions } from './options.ts'
 import { Part } from './part.ts'
-import type { Ending, RunningJob } from './report.ts'
+import type { EndedRun, RunningJob } from './report.ts'
 import { RunTally } from './run-tally.ts'
 import { kindOf, Tally } from './tally.ts'
 
@@ -337,7 +337,7 @@ export class Slots extends Part implements RunEnvironment {
     const took = now - running.startedAt
     running.counts?.observe('process', took)
     running.counts?.ended(kindOf(outcome))
-    const ending: Ending = { job, name, queue: claimer.queue, outcome, took }
+    const ending: EndedRun = { job, name, queue: claimer.queue, outcome, took }
     if (tries !== undefined) ending.tries = tries
     // Most jobs complete, and need no more than this.
     if (outcome.kind === 'released') {

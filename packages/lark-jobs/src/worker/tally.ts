@@ -3,7 +3,7 @@
  * store says later that it does not count, or never answers.
  */
 import type { Outcome } from '../model/record.ts'
-import type { Summary } from './report.ts'
+import type { WorkerSummary } from './report.ts'
 
 export class Tally {
   readonly #counts = { completed: 0, retried: 0, failed: 0, released: 0, cancelled: 0, lost: 0, unstored: 0 }
@@ -32,14 +32,14 @@ export class Tally {
     this.#counts[kindOf(outcome)]--
   }
 
-  get summary(): Summary {
+  get summary(): WorkerSummary {
     return { ...this.#counts, took: this.#first === undefined ? 0 : Math.max(0, this.#last - this.#first) }
   }
 }
 
 // New outcome: as what it counts.
 /** What an outcome is counted as. */
-export function kindOf(outcome: Outcome): Exclude<keyof Summary, 'lost' | 'unstored' | 'took'> {
+export function kindOf(outcome: Outcome): Exclude<keyof WorkerSummary, 'lost' | 'unstored' | 'took'> {
   if (outcome.kind === 'failed') return outcome.retryIn === undefined ? 'failed' : 'retried'
   return outcome.kind === 'unstarted' ? 'released' : outcome.kind
 }

@@ -42,7 +42,7 @@ import {
   STOP_DEADLINE,
   type WorkerOptions,
 } from './options.ts'
-import type { Summary } from './report.ts'
+import type { WorkerSummary } from './report.ts'
 import type { Vitals } from './vitals.ts'
 import { wire } from './wiring.ts'
 
@@ -50,10 +50,10 @@ import { wire } from './wiring.ts'
 const LAST_CALL = 3_000
 
 export class Worker implements AsyncDisposable {
-  readonly #done = new Deferred<Summary>()
+  readonly #done = new Deferred<WorkerSummary>()
   readonly id: string
   /** Resolves when the worker has stopped, with what it has done. */
-  readonly done: Promise<Summary> = this.#done.promise
+  readonly done: Promise<WorkerSummary> = this.#done.promise
   readonly #options: WorkerOptions
   readonly #createdAt = Date.now()
   readonly #parts: ReturnType<typeof wire>
@@ -112,7 +112,7 @@ export class Worker implements AsyncDisposable {
     return this.#options.queues.includes(queue) && this.#parts.slots.free <= 0
   }
 
-  get summary(): Summary {
+  get summary(): WorkerSummary {
     return this.#parts.slots.tally.summary
   }
 

@@ -8,12 +8,12 @@ import type { Jobs } from '../../src/api/jobs.ts'
 import type { WorkOptions } from '../../src/api/work.ts'
 import {
   createJobs,
-  type Ending,
+  type EndedRun,
   type Job,
   type JobConstructor,
   type JobsConfig,
   type LogLine,
-  type Report,
+  type WorkerReport,
 } from '../../src/index.ts'
 import type { ClaimedJob } from '../../src/model/record.ts'
 import type { Remedy } from '../../src/model/remedy.ts'
@@ -101,8 +101,8 @@ export class Bench implements AsyncDisposable {
 }
 
 /** Keeps what a worker reports, and resolves when enough runs have ended. */
-export class Record implements Report {
-  readonly endings: Ending[] = []
+export class Record implements WorkerReport {
+  readonly endings: EndedRun[] = []
   readonly lines: string[] = []
   readonly warnings: string[] = []
   readonly remedies: Remedy[] = []
@@ -120,7 +120,7 @@ export class Record implements Report {
     this.lines.push(`${line.level}: ${line.text}`)
   }
 
-  ended(ending: Ending): void {
+  ended(ending: EndedRun): void {
     this.endings.push(ending)
     this.#tell()
   }

@@ -5,7 +5,7 @@
 import { expect, test, vi } from 'vitest'
 import { Job } from '../../src/index.ts'
 import { insideOf } from '../../src/model/copies.ts'
-import { type JobNews, operate } from '../../src/operate.ts'
+import { operate, type TailEvent } from '../../src/operate.ts'
 import { Bench, type Connect, signal } from './bench.ts'
 
 let go = signal()
@@ -36,8 +36,8 @@ class WritingJob extends Job {
   }
 }
 
-async function all(news: AsyncIterable<JobNews>): Promise<JobNews[]> {
-  const told: JobNews[] = []
+async function all(news: AsyncIterable<TailEvent>): Promise<TailEvent[]> {
+  const told: TailEvent[] = []
   for await (const each of news) told.push(each)
   return told
 }
@@ -50,7 +50,7 @@ export function tailing(connect: Connect): void {
     const news = operate(bench.client()).tail(id)
     expect(await news.next()).toMatchObject({ value: { kind: 'state', job: { id, state: 'waiting' } } })
     const worker = await bench.work([ImportJob])
-    const told: JobNews[] = []
+    const told: TailEvent[] = []
     while (!told.some(({ kind }) => kind === 'progress')) told.push((await news.next()).value!)
     expect(told).toContainEqual({ kind: 'progress', progress: { done: 1, total: 2 } })
     expect(told[0]).toMatchObject({ kind: 'state', job: { state: 'active', holder: worker.id } })

@@ -22,7 +22,7 @@ import { shown } from '../../words/secret.ts'
 import type { FlowPart } from './flow-draft.ts'
 import { nameOfPart, readMember } from './flow-part.ts'
 import { workOf } from './flow-spec.ts'
-import { type NodeOptions, readPart } from './workflow-builder.ts'
+import { type FlowNodeOptions, readPart } from './workflow-builder.ts'
 
 const addOptions = new Schema('an object', {
   ...nodeEntries,
@@ -33,7 +33,7 @@ const addOptions = new Schema('an object', {
 })
 
 /** What a new node of a workflow may say. */
-export interface AddOptions extends Omit<NodeOptions, 'after'> {
+export interface FlowAddOptions extends Omit<FlowNodeOptions, 'after'> {
   /** The names of the nodes that it waits for. Default: none. */
   after?: string | readonly string[] | undefined
 }
@@ -45,7 +45,7 @@ export async function addTo(
   id: string,
   place: FlowPlace | undefined,
   part: FlowPart | readonly FlowPart[],
-  options: AddOptions,
+  options: FlowAddOptions,
 ): Promise<void> {
   const voice = voiceOf('FLOW_INVALID', 'add()', 'the options')
   const read = addOptions.readAll(options, voice)

@@ -9,7 +9,7 @@ import type { FindFlowOptions, GetFlowOptions } from '../../operate/flows/flow-f
 import type { FlowInfo } from '../../operate/flows/flow-info.ts'
 import type { FlowResultOptions } from '../../operate/flows/flow-results.ts'
 import type { Operated } from '../../operate/operated.ts'
-import type { AddOptions } from './flow-add.ts'
+import type { FlowAddOptions } from './flow-add.ts'
 import type { FlowPart } from './flow-draft.ts'
 
 /** How far a flow is: nodes and members, without callbacks. */
@@ -126,7 +126,7 @@ export class FlowHandle<Result = unknown> {
    *   DISPATCH_UNCERTAIN, what was to be added is perhaps in the flow, or only a part of it
    * @example await handle.add(new CheckJob().with({ file }), { after: 'Unpack' })
    */
-  async add(part: FlowPart | readonly FlowPart[], options: AddOptions = {}): Promise<void> {
+  async add(part: FlowPart | readonly FlowPart[], options: FlowAddOptions = {}): Promise<void> {
     const { addTo } = await import('./flow-add.ts')
     return addTo(this.#jobs, this.id, await this.#place(), part, options)
   }

@@ -6,7 +6,7 @@ import type { Member } from '../../model/effect.ts'
 import type { FlowInfo } from '../../operate/flows/flow-info.ts'
 import type { FlowFailure, FlowNodeInfo } from '../../operate/flows/flow-parts.ts'
 import type { Operated } from '../../operate/operated.ts'
-import type { AddOptions } from './flow-add.ts'
+import type { FlowAddOptions } from './flow-add.ts'
 import type { FlowPart } from './flow-draft.ts'
 import { FlowHandle, type FlowProgress } from './flow-handle.ts'
 
@@ -85,7 +85,7 @@ export class JobFlow {
    *
    * @example for (const page of pages) await this.flow!.add(new PageJob().with({ page }))
    */
-  add(part: FlowPart | readonly FlowPart[], options: AddOptions = {}): Promise<void> {
+  add(part: FlowPart | readonly FlowPart[], options: FlowAddOptions = {}): Promise<void> {
     return this.#handle.add(part, options)
   }
 

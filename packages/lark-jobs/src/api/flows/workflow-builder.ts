@@ -25,7 +25,7 @@ export interface WorkflowNode<Open = unknown> {
   readonly result: Open
 }
 
-export interface NodeOptions {
+export interface FlowNodeOptions {
   /**
    * Unique in the workflow. Default: the name of the class, with a number from the second on: `Charge`,
    * `Charge 2`.
@@ -98,7 +98,10 @@ export class WorkflowBuilder {
    *   the payload
    * @example const pack = w.add(new PackJob().with({ orderId }), { after: [charge, reserve], ifFailed: 'fail' })
    */
-  add<W extends FlowPart>(part: W, options: NodeOptions = {}): WorkflowNode<OpenResultOf<ResultOfPart<W>>> {
+  add<W extends FlowPart>(
+    part: W,
+    options: FlowNodeOptions = {},
+  ): WorkflowNode<OpenResultOf<ResultOfPart<W>>> {
     const what = nameOfPart(part, 'w.add()')
     if (this.#isClosed)
       throw new JobsError(

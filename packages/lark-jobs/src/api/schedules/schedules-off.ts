@@ -8,7 +8,7 @@ import { ScheduleBook } from '../../schedule/book.ts'
 import type { Store } from '../../store/contract/store.ts'
 import { listed } from '../../words/listed.ts'
 import { textOf } from '../../words/thrown.ts'
-import type { Report } from '../../worker/report.ts'
+import type { WorkerReport } from '../../worker/report.ts'
 
 /** Milliseconds between two looks. */
 const LOOK = 60_000
@@ -20,7 +20,7 @@ const LOOK = 60_000
  */
 export async function saySchedulesOff(
   store: Store,
-  report: Pick<Report, 'info'>,
+  report: Pick<WorkerReport, 'info'>,
   declared: readonly string[],
   over: Promise<unknown>,
 ): Promise<void> {

@@ -6,10 +6,10 @@ import {
   type EventGap,
   type EventKind,
   type JobDetail,
-  type JobNews,
   type Operate,
   operate,
   type QueueEvent,
+  type TailEvent,
 } from '../../operate.ts'
 import { codedLine } from '../../run/job-error.ts'
 import { writtenText } from '../../run/job-log.ts'
@@ -86,7 +86,7 @@ export class JobsTailCommand extends Command {
     return codes.interrupted
   }
 
-  #news(news: JobNews): void {
+  #news(news: TailEvent): void {
     const now = Date.now()
     if (news.kind === 'log') {
       const { at, level, text } = news.line

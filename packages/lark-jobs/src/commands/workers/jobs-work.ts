@@ -27,7 +27,7 @@ import { shown } from '../../words/secret.ts'
 import { textOf, wholeTextOf } from '../../words/thrown.ts'
 import { tellCrashed } from '../../worker/maintenance/crashed-jobs.ts'
 import { CONCURRENCY } from '../../worker/options.ts'
-import type { Report } from '../../worker/report.ts'
+import type { WorkerReport } from '../../worker/report.ts'
 import { ailmentOf } from '../../worker/vitals.ts'
 import type { Worker } from '../../worker/worker.ts'
 import { completed } from '../words/completed.ts'
@@ -247,7 +247,7 @@ export class JobsWorkCommand extends Command {
     return this.json ? new JsonReport(this.console, slot) : new ConsoleReport(this.console, slot)
   }
 
-  async #start(report: Report, supervised?: SupervisedOptions): Promise<Worker> {
+  async #start(report: WorkerReport, supervised?: SupervisedOptions): Promise<Worker> {
     const { concurrency, queue, preset, stopWhenEmpty, maxJobs } = this
     const queues = queue.length > 0 ? queue : undefined
     const outcomes = this.#outcomes
@@ -263,7 +263,7 @@ export class JobsWorkCommand extends Command {
   }
 
   /** Ends what `boot` started. The services of the application may dispatch meanwhile. */
-  async #shutDown(report: Report): Promise<void> {
+  async #shutDown(report: WorkerReport): Promise<void> {
     if (typeof this.#booted !== 'function') return
     const end = this.#booted
     const ended = Promise.resolve()

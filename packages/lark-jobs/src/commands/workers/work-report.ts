@@ -17,7 +17,7 @@ import { writtenText } from '../../run/job-log.ts'
 import type { ProcessSlot, QueueFigures } from '../../supervisor/protocol.ts'
 import type { ShownReport } from '../../supervisor/supervised.ts'
 import { readable } from '../../words/duration.ts'
-import type { Ending, RunningJob, Summary } from '../../worker/report.ts'
+import type { EndedRun, RunningJob, WorkerSummary } from '../../worker/report.ts'
 import { commandFor } from '../words/remedy-commands.ts'
 
 /** The number of jobs a second above which jobs are only counted. */
@@ -82,7 +82,7 @@ export class ConsoleReport implements ShownReport {
       )
   }
 
-  ended(ending: Ending): void {
+  ended(ending: EndedRun): void {
     this.#count()
     this.#book(ending)
     const { outcome } = ending
@@ -118,7 +118,7 @@ export class ConsoleReport implements ShownReport {
     this.#tell()
   }
 
-  #book({ queue, outcome }: Ending): void {
+  #book({ queue, outcome }: EndedRun): void {
     let counts = this.queues.get(queue)
     if (counts === undefined) {
       counts = { completed: 0, retried: 0, failed: 0 }
@@ -128,7 +128,7 @@ export class ConsoleReport implements ShownReport {
     else if (outcome.kind === 'failed') counts[outcome.retryIn === undefined ? 'failed' : 'retried']++
   }
 
-  #failed(ending: Ending, error: KeptError, retryIn: number | undefined): void {
+  #failed(ending: EndedRun, error: KeptError, retryIn: number | undefined): void {
     const of = ending.isTimed || ending.tries === undefined ? '' : ` of ${ending.tries}`
     const attempt = `attempt ${ending.job.failures + 1}${of}`
     const then = retryIn === undefined ? 'failed for good' : `again in ${readable(retryIn)}`
@@ -139,7 +139,7 @@ export class ConsoleReport implements ShownReport {
   }
 
   /** Whether this is the first failure of its kind. */
-  #isNew({ job: { id, key } }: Ending, error: KeptError): boolean {
+  #isNew({ job: { id, key } }: EndedRun, error: KeptError): boolean {
     if (this.#looked++ >= LOOKED_AT || this.#kinds.size >= KINDS) return false
     const { hash } = fingerprintOf({ id, key, errors: [{ run: 1, ...error }] })!
     if (this.#kinds.has(hash)) return false
@@ -150,7 +150,7 @@ export class ConsoleReport implements ShownReport {
   #line(
     mark: string,
     style: 'green' | 'yellow' | 'red' | 'blue',
-    { name, job, queue, took }: Ending,
+    { name, job, queue, took }: EndedRun,
     text: string,
   ): void {
     const again = text === '' && job.failures > 0 ? `attempt ${job.failures + 1}` : visible(text)
@@ -197,7 +197,7 @@ function explained(error: KeptError): string[] {
 }
 
 /** The reason why no class here can run a job. */
-function unknown({ job: { unreadable } }: Ending): string {
+function unknown({ job: { unreadable } }: EndedRun): string {
   return unreadable?.kind === 'marked'
     ? `written in the format ${visible(unreadable.mark)}, which this version does not read`
     : 'no class here has the key'
@@ -224,7 +224,7 @@ export class JsonReport implements ShownReport {
     for (const job of jobs) this.#print('running', { ...named(job), ...tried(job) })
   }
 
-  ended(ending: Ending): void {
+  ended(ending: EndedRun): void {
     const { outcome, tries, isAsked } = ending
     const { kind, log: _, ...rest } = outcome
     const { attempt, took } = tried(ending)
@@ -271,7 +271,7 @@ function why({ because }: { because?: string }): string {
  */
 export function sumUp(
   console: Console,
-  summary: Summary,
+  summary: WorkerSummary,
   queues: Iterable<readonly [string, QueueFigures]>,
 ): void {
   if (console.isJson) {

@@ -3,7 +3,7 @@
  * `Run` is created for every run, so it creates its `AbortController` only when a handler asks for the
  * signal.
  */
-import type { Signal } from '../../waiting/abort-signal.ts'
+import type { AbortSignalLike } from '../../waiting/abort-signal.ts'
 import { JobsError } from '../errors.ts'
 import type { ClaimedJob, LogLevel } from '../record.ts'
 import type { Decision } from './decision.ts'
@@ -40,7 +40,7 @@ export class Run {
     this.#writer = writer
   }
 
-  get signal(): Signal {
+  get signal(): AbortSignalLike {
     if (this.#controller === undefined) {
       this.#controller = new AbortController()
       if (this.#reason !== undefined) this.#controller.abort(this.#reason)

@@ -3,7 +3,7 @@
  * (`recording.ts`).
  */
 
-import type { Signal } from '../../waiting/abort-signal.ts'
+import type { AbortSignalLike } from '../../waiting/abort-signal.ts'
 import type { Chosen } from '../look/filter.ts'
 import type { Audited } from './audited.ts'
 
@@ -16,7 +16,7 @@ export interface HandChange<T> {
   /** With ids: the queue that was named. */
   queue?: string | undefined
   /** Aborted if the change was interrupted. */
-  signal?: Signal | undefined
+  signal?: AbortSignalLike | undefined
   /** How many jobs, or other things, were changed. */
   count(answer: T): number
 }

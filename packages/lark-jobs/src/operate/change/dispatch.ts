@@ -6,7 +6,7 @@ import type { JobConstructor } from '../../options/job-class.ts'
 import type { Rejection } from '../../options/unique.ts'
 
 /** What became of a dispatch by hand. */
-export interface HandDispatch {
+export interface DispatchRequest {
   /**
    * Of the job. If the dispatch was rejected because of another job, or replaced its payload, of that job.
    */
@@ -26,5 +26,5 @@ export interface ByHand {
   named: readonly JobConstructor[] | undefined
   classes(): Promise<readonly JobConstructor[]>
   /** @throws UNKNOWN_JOB; the errors of `Job.dispatch` */
-  dispatch(key: string, payload: unknown, options: DispatchOptions): Promise<HandDispatch>
+  dispatch(key: string, payload: unknown, options: DispatchOptions): Promise<DispatchRequest>
 }

@@ -74,7 +74,7 @@ function checkGroup(call: string, options: unknown, flags: Flags | undefined): v
 }
 
 /** The result of `pause` and `resume`. */
-export interface MetPause {
+export interface PauseResult {
   /** Whether it was paused before. With several queues or partitions: whether at least one of them was. */
   wasPaused: boolean
   /** For a group: whether it has jobs that are waiting, delayed or active. */
@@ -86,7 +86,7 @@ export async function pause(
   open: OpenQueues,
   options: PauseOptions | EveryQueue,
   by?: string,
-): Promise<MetPause> {
+): Promise<PauseResult> {
   const { for: time, because } = options
   return set(open, options, true, time === undefined ? undefined : milliseconds(time), { because, by })
 }
@@ -99,7 +99,7 @@ export function placeWords({ queue, group, groupHash }: PauseTarget | EveryQueue
 }
 
 /** @throws UNKNOWN_QUEUE */
-export async function resume(open: OpenQueues, target: PauseTarget | EveryQueue): Promise<MetPause> {
+export async function resume(open: OpenQueues, target: PauseTarget | EveryQueue): Promise<PauseResult> {
   return set(open, target, false, 0)
 }
 
@@ -109,7 +109,7 @@ async function set(
   paused: boolean,
   ms: number | undefined,
   { because, by }: { because?: string | undefined; by?: string | undefined } = {},
-): Promise<MetPause> {
+): Promise<PauseResult> {
   const { store, queues } = open
   const partitions = await partitionsToLookIn(open, queue)
   let wasPaused = false

@@ -15,7 +15,7 @@ import { scheduleTick } from '../../model/tick.ts'
 import { isText, option, Schema } from '../../options/schema.ts'
 import { inLots } from '../../store/contract/rules/in-lots.ts'
 import { EVENTS_PAGE, type EventEntry, type Heard, markOf, WATCH_AGAIN } from '../../store/contract/store.ts'
-import type { Signal } from '../../waiting/abort-signal.ts'
+import type { AbortSignalLike } from '../../waiting/abort-signal.ts'
 import { unlessAborted } from '../../waiting/bounded-wait.ts'
 import { Cursors } from '../look/cursor.ts'
 import { checkFilter, conditions } from '../look/filter.ts'
@@ -54,9 +54,9 @@ export const eventOptions = new Schema('an object', {
     ),
   }).entries,
   since: option<string>('the cursor of an event', isText),
-  signal: option<Signal>(
+  signal: option<AbortSignalLike>(
     'an AbortSignal',
-    (value) => typeof (value as Signal | null)?.addEventListener === 'function',
+    (value) => typeof (value as AbortSignalLike | null)?.addEventListener === 'function',
   ),
 })
 

@@ -5,7 +5,7 @@
 
 import type { EventKind } from '../../model/event.ts'
 import type { ScheduleTick } from '../../model/tick.ts'
-import type { Signal } from '../../waiting/abort-signal.ts'
+import type { AbortSignalLike } from '../../waiting/abort-signal.ts'
 
 /** Something has happened to a job. */
 export interface QueueEvent {
@@ -37,7 +37,7 @@ export interface EventOptions {
   /** The cursor of an event, or of `QueueEvents`: goes on behind it. Default: what happens from now on. */
   since?: string | undefined
   /** Aborted, it ends the events. */
-  signal?: Signal | undefined
+  signal?: AbortSignalLike | undefined
 }
 
 /** What a reader gets: an event, or the end. */

@@ -11,7 +11,7 @@ import { decode, whyDropped } from '../../model/payload.ts'
 import type { JobLike, ResultOf } from '../../options/job-class.ts'
 import { errorLine, restored } from '../../run/job-error.ts'
 import { WATCH_AGAIN } from '../../store/contract/store.ts'
-import type { Signal } from '../../waiting/abort-signal.ts'
+import type { AbortSignalLike } from '../../waiting/abort-signal.ts'
 import { orAborted } from '../../waiting/bounded-wait.ts'
 import { type Duration, durationForm, milliseconds, readable } from '../../words/duration.ts'
 import { shown } from '../../words/secret.ts'
@@ -24,7 +24,7 @@ export interface ResultOptions {
   /** Milliseconds, or `'30s'`, `'5m'`, above 0; 24.8 days at most. Default: as long as it takes. */
   timeout?: Duration | undefined
   /** Aborted, it ends the wait with its reason. The job goes on. */
-  signal?: Signal | undefined
+  signal?: AbortSignalLike | undefined
   /**
    * Called with what the job reports by `this.progress()`: with the latest report, and with each newer one
    * within about 250 ms. Reports that follow each other faster are left out.
@@ -162,7 +162,7 @@ export async function awaitWithin<T>(
   ms: number | undefined,
   what: string,
   id: string,
-  signals: readonly (Signal | undefined)[],
+  signals: readonly (AbortSignalLike | undefined)[],
   wait: (over: AbortSignal) => Promise<T>,
 ): Promise<T> {
   const over = new AbortController()

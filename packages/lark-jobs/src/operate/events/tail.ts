@@ -11,7 +11,7 @@ import { JobsError } from '../../model/errors.ts'
 import type { LogLine } from '../../model/record.ts'
 import { isText, type OptionsOf, option } from '../../options/schema.ts'
 import { MAX_LOG_LINES, WATCH_AGAIN } from '../../store/contract/store.ts'
-import type { Signal } from '../../waiting/abort-signal.ts'
+import type { AbortSignalLike } from '../../waiting/abort-signal.ts'
 import { checkFilter, conditions, queueName } from '../look/filter.ts'
 import {
   JOB_GONE,
@@ -27,16 +27,16 @@ const tailOptions = conditions({
   /** The queue of the job. Default: every queue. Needed only if several queues have a job with this id. */
   queue: queueName,
   /** Aborted, it ends the news. The job goes on. */
-  signal: option<Signal>(
+  signal: option<AbortSignalLike>(
     'an AbortSignal',
-    (value) => typeof (value as Signal | null)?.addEventListener === 'function',
+    (value) => typeof (value as AbortSignalLike | null)?.addEventListener === 'function',
   ),
 })
 
 export interface TailOptions extends OptionsOf<typeof tailOptions.entries> {}
 
 /** Something new of a job that is followed. */
-export type JobNews =
+export type TailEvent =
   /**
    * The job, without its payload: at first, and whenever it is in another state or run. The last one has
    * ended.
@@ -65,7 +65,7 @@ export async function* tail(
   closed: AbortSignal,
   id: string,
   { queue, signal }: TailOptions,
-): AsyncGenerator<JobNews, undefined> {
+): AsyncGenerator<TailEvent, undefined> {
   const found = await locate(open, await partitionsToLookIn(open, queue), id, true)
   if (found === undefined)
     throw new JobsError('JOB_NOT_FOUND', `There is no job ${id}`, { id, hint: JOB_GONE })

@@ -12,7 +12,7 @@ import { JobsError } from '../../model/errors.ts'
 import { newNonce } from '../../model/id.ts'
 import { queueOf } from '../../model/partition.ts'
 import { type Fate, MAX_ITEMS, type Store, WATCH_AGAIN } from '../../store/contract/store.ts'
-import type { Signal } from '../../waiting/abort-signal.ts'
+import type { AbortSignalLike } from '../../waiting/abort-signal.ts'
 import type { OpenQueues } from '../look/stored-jobs.ts'
 
 /** Milliseconds after which the store forgets a watch that is not renewed. */
@@ -95,7 +95,7 @@ export class Watcher {
   ended(
     partition: string,
     id: string,
-    signal: Signal,
+    signal: AbortSignalLike,
     reported?: (progress: string) => void,
     born?: string,
   ): Promise<EndedJob | undefined> {

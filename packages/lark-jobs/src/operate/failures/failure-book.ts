@@ -42,11 +42,11 @@ const optionsSchema = conditions({
 })
 
 /** The conditions that choose failed jobs which a book knows. */
-export interface BookFilter extends OptionsOf<typeof filterSchema.entries> {}
+export interface FailureBookFilter extends OptionsOf<typeof filterSchema.entries> {}
 
-export interface BookOptions extends OptionsOf<typeof optionsSchema.entries> {}
+export interface FailureBookOptions extends OptionsOf<typeof optionsSchema.entries> {}
 
-export interface BookKind extends FailureKind {
+export interface FailureBookKind extends FailureKind {
   /**
    * How many of these jobs failed in each of the last 24 hours, the oldest first. The last hour is not over.
    */
@@ -54,7 +54,7 @@ export interface BookKind extends FailureKind {
 }
 
 export interface BookedFailures extends Failures {
-  kinds: BookKind[]
+  kinds: FailureBookKind[]
   /** When the store was asked, by its clock: milliseconds since 1970. */
   at: number
   /** How many failed jobs of all queues were read by now, and how many the store has. */
@@ -96,7 +96,7 @@ export class FailureBook {
    * await using book = await operate().failureBook()
    * const { kinds, read, stored } = await book.look({ since: '1d' })
    */
-  async look(filter: BookFilter = {}, options: BookOptions = {}): Promise<BookedFailures> {
+  async look(filter: FailureBookFilter = {}, options: FailureBookOptions = {}): Promise<BookedFailures> {
     checkFilter('FailureBook.look()', filter, filterSchema)
     checkFilter('FailureBook.look()', options, optionsSchema, { whole: 'the second argument' })
     const open = await this.#open()
@@ -199,7 +199,7 @@ export class FailureBook {
     return this.#known < MOST_JOBS && [...this.#partitions.values()].some(({ isOpen }) => isOpen)
   }
 
-  #told(partitions: readonly string[], filter: BookFilter, limit: number): BookedFailures {
+  #told(partitions: readonly string[], filter: FailureBookFilter, limit: number): BookedFailures {
     const names = shortNames([...new Set([...this.#partitions.values()].flatMap(({ hashes }) => hashes))])
     const count = new KindCount(this.#at, filter)
     for (const partition of partitions)
@@ -216,12 +216,12 @@ export class FailureBook {
 /** Adds up the kinds of jobs of several partitions. */
 class KindCount {
   readonly #at: number
-  readonly #filter: BookFilter
+  readonly #filter: FailureBookFilter
   readonly #since: number
-  readonly #kinds = new Map<string, BookKind>()
+  readonly #kinds = new Map<string, FailureBookKind>()
   #failed = 0
 
-  constructor(at: number, filter: BookFilter) {
+  constructor(at: number, filter: FailureBookFilter) {
     this.#at = at
     this.#filter = filter
     this.#since = sinceInstant(filter.since, at)
@@ -230,7 +230,7 @@ class KindCount {
   add(queue: string, jobs: Iterable<KnownFailure>): void {
     const { kind: named, key } = this.#filter
     const from = this.#at - (this.#at % HOUR) - (HOURS - 1) * HOUR
-    const counts = new Map<KnownKind | undefined, BookKind | undefined>()
+    const counts = new Map<KnownKind | undefined, FailureBookKind | undefined>()
     for (const { at, kind } of jobs) {
       if (at < this.#since) continue
       if (key !== undefined && kind?.key !== key) continue
@@ -250,7 +250,7 @@ class KindCount {
     }
   }
 
-  told(names: ReadonlyMap<string, string>, limit: number): Failures & { kinds: BookKind[] } {
+  told(names: ReadonlyMap<string, string>, limit: number): Failures & { kinds: FailureBookKind[] } {
     const kinds = [...this.#kinds]
       .map(([hash, each]) => ({ ...each, kind: names.get(hash) ?? hash, share: each.count / this.#failed }))
       .sort((one, other) => other.count - one.count || other.last - one.last)
@@ -258,7 +258,7 @@ class KindCount {
     return { kinds, failed: this.#failed, others: this.#failed - sum(kinds.map(({ count }) => count)) }
   }
 
-  #countOf(queue: string, kind: KnownKind, { id, at, error }: LastFailure): BookKind {
+  #countOf(queue: string, kind: KnownKind, { id, at, error }: LastFailure): FailureBookKind {
     const { hash, last: _, ...where } = kind
     const known = this.#kinds.get(hash)
     const sample = { id, queue, error }
@@ -268,7 +268,16 @@ class KindCount {
       return known
     }
     const hours = new Array<number>(HOURS).fill(0)
-    const count: BookKind = { kind: hash, ...where, count: 0, share: 0, first: at, last: 0, sample, hours }
+    const count: FailureBookKind = {
+      kind: hash,
+      ...where,
+      count: 0,
+      share: 0,
+      first: at,
+      last: 0,
+      sample,
+      hours,
+    }
     this.#kinds.set(hash, count)
     return count
   }

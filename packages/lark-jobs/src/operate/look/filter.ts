@@ -21,7 +21,7 @@ import {
   Schema,
 } from '../../options/schema.ts'
 import { isKind } from '../../run/fingerprint.ts'
-import type { Signal } from '../../waiting/abort-signal.ts'
+import type { AbortSignalLike } from '../../waiting/abort-signal.ts'
 import { sinceCondition } from './since.ts'
 
 /** The flag of a command that stands for each condition: `{ key: '--job' }`. */
@@ -118,9 +118,12 @@ export type JobFilter<S extends State = State> =
  * A name of its own: the compiler would write `AbortSignal` into the declarations, which not every project
  * declares.
  */
-export interface SignalOption extends Option<Signal, Signal, 'optional'> {}
+export interface SignalOption extends Option<AbortSignalLike, AbortSignalLike, 'optional'> {}
 
-export const signal: SignalOption = option<Signal>('an AbortSignal', (value) => value instanceof AbortSignal)
+export const signal: SignalOption = option<AbortSignalLike>(
+  'an AbortSignal',
+  (value) => value instanceof AbortSignal,
+)
 
 export const changeEntries = {
   /** Only counts the jobs that would be changed now. Nothing is changed. */

@@ -1,14 +1,14 @@
 /** How far a call has come that goes through many jobs, and when it ends. */
 
 import type { AlterVerdict } from '../../store/contract/store.ts'
-import type { Signal } from '../../waiting/abort-signal.ts'
+import type { AbortSignalLike } from '../../waiting/abort-signal.ts'
 
 /**
  * How a call goes through many jobs: it says how far it is, and ends between two lots of jobs when it is
  * aborted. What it has changed by then stays changed, and is in its answer.
  */
 export interface PassageOptions {
-  signal?: Signal
+  signal?: AbortSignalLike
   /** @param changed how many of them were changed */
   onProgress?: (done: number, found: number, changed: number) => void
 }

@@ -8,7 +8,7 @@ import type { Limits } from '../../model/limits.ts'
 import type { Decision } from '../../model/run/decision.ts'
 import type { Circuit, CircuitEvent, CircuitRule } from '../../options/circuit.ts'
 import type { MiddlewareJob } from '../../options/middleware.ts'
-import type { Signal } from '../../waiting/abort-signal.ts'
+import type { AbortSignalLike } from '../../waiting/abort-signal.ts'
 import { listed } from '../../words/listed.ts'
 
 /** The property of a job that holds its `Reach`; the same in every copy of this package. */
@@ -35,7 +35,7 @@ export interface Permits {
    * @param limits for a limiter that is not configured
    * @throws the signal's reason, if the signal is aborted first; UNKNOWN_LIMITER
    */
-  take(limiter: string, weight: number, signal: Signal, limits?: Limits): Promise<Taken>
+  take(limiter: string, weight: number, signal: AbortSignalLike, limits?: Limits): Promise<Taken>
 
   /**
    * See `Limiters.circuit`.
@@ -47,7 +47,7 @@ export interface Permits {
     name: string,
     rule: CircuitRule,
     event: CircuitEvent,
-    signal?: Signal,
+    signal?: AbortSignalLike,
     key?: string,
   ): Promise<Circuit>
 }

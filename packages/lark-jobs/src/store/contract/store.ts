@@ -84,7 +84,7 @@ import type {
   State,
   WorkerRecord,
 } from '../../model/record.ts'
-import type { Signal } from '../../waiting/abort-signal.ts'
+import type { AbortSignalLike } from '../../waiting/abort-signal.ts'
 
 import type { Audit } from './audit.ts'
 import type { AlterVerdict, Change, MetGroup, Restored, Setting, SettingChange } from './change.ts'
@@ -394,7 +394,7 @@ export interface Store extends Reading, AsyncDisposable {
   wait(
     caller: string,
     timeout: number,
-    signal?: Signal,
+    signal?: AbortSignalLike,
     noticed?: (partition: string) => void,
   ): Promise<string[]>
 

@@ -14,7 +14,7 @@ import type { ScheduleState } from '../../schedule/state.ts'
 import { isResendable, type Store } from '../../store/contract/store.ts'
 import type { DeclaredSchedule, WorkerSchedules } from '../options.ts'
 import { Part } from '../part.ts'
-import type { Report } from '../report.ts'
+import type { WorkerReport } from '../report.ts'
 
 /** Milliseconds between two looks. */
 const LOOK = 60_000
@@ -25,7 +25,7 @@ export interface DeclarationsOptions extends Pick<WorkerSchedules, 'declared' | 
   registry: Registry
   /** Whether the store may have schedules of other workers. */
   hasOthers: () => boolean
-  report: Report
+  report: WorkerReport
   met: (error: unknown) => void
 }
 

@@ -30,7 +30,7 @@ import {
 } from '../../store/contract/store.ts'
 import { within } from '../../waiting/bounded-wait.ts'
 import { Part } from '../part.ts'
-import type { Report } from '../report.ts'
+import type { WorkerReport } from '../report.ts'
 import type { StoreClock } from './store-clock.ts'
 
 /**
@@ -54,7 +54,7 @@ const UNDELIVERABLE = 7 * 24 * 3_600_000
 export interface DelivererOptions {
   store: Store
   registry: Registry
-  report: Report
+  report: WorkerReport
   clock: StoreClock
   /** Makes the jobs whose hooks are called. Default: `new`. */
   make?: Make | undefined

@@ -28,7 +28,7 @@ import {
 import { spread } from '../../words/duration.ts'
 import { listed } from '../../words/listed.ts'
 import { Part } from '../part.ts'
-import type { Report } from '../report.ts'
+import type { WorkerReport } from '../report.ts'
 import { Lateness, PATIENCE } from './lateness.ts'
 import { Standstill } from './standstill.ts'
 import type { StoreClock } from './store-clock.ts'
@@ -109,7 +109,7 @@ export interface MaintenanceOptions {
   ordered: (order: WorkerOrder) => void
   /** Called with what was taken back from dead workers. */
   recovered: (partition: string, recovery: Recovery) => void
-  report: Report
+  report: WorkerReport
   /** Renews the worker's own leases if that is overdue. */
   renew: () => Promise<void>
   trouble: { met(error: unknown): void; answered(): void; passed(): void }

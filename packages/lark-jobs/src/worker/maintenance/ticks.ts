@@ -26,7 +26,7 @@ import {
   type StoredFlow,
 } from '../../store/contract/store.ts'
 import { Part } from '../part.ts'
-import type { Report } from '../report.ts'
+import type { WorkerReport } from '../report.ts'
 
 /**
  * Milliseconds for which other workers are not handed what this worker handles: much more than two calls
@@ -53,7 +53,7 @@ export interface TicksOptions {
   registry: Registry
   /** By queue. */
   bounds: ReadonlyMap<string, Bound>
-  report: Report
+  report: WorkerReport
   met: (error: unknown) => void
   /**
    * Called when a job of a partition will be due in some milliseconds.

@@ -1,0 +1,153 @@
+// `npm run api`: writes down what each package exports, with all signatures, into its `api.md`. Build first. A test
+// compares the files with the build, so a change of the public surface is seen in a review.
+//
+//   --check      writes nothing, and fails if a file is old
+//   --released   also remembers the files as those of the version that is being released (`.changeset/released.json`):
+//                a later change of one needs a changeset
+import { createHash } from 'node:crypto'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { SyntaxKind } from 'typescript/unstable/ast'
+import { API, SymbolFlags } from 'typescript/unstable/sync'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+
+/** The packages that export something, in the order in which a name belongs to the first that has it. */
+const packages = ['lark', 'lark-jobs', 'lark-dashboard', 'lark-bullmq']
+/** In every package, `.` comes first. `/internal` is for the other packages alone. */
+const isPublic = (/** @type {string} */ path) =>
+  !['./package.json', './internal', './lease-watch'].includes(path)
+
+/** The text of `api.md` of each package. @returns {Map<string, string>} by the path of the file */
+export function surfaces() {
+  const folder = mkdtempSync(join(tmpdir(), 'lark-api-'))
+  const api = new API({ cwd: folder })
+  try {
+    const entries = packages.flatMap((name) => {
+      const { exports } = JSON.parse(readFileSync(join(root, `packages/${name}/package.json`), 'utf8'))
+      return Object.keys(exports)
+        .filter(isPublic)
+        .map((path) => ({
+          name,
+          entry: `@s18i/${name}${path.slice(1)}`,
+          file: join(root, `packages/${name}/dist/${path === '.' ? 'index' : path.slice(2)}.js`),
+        }))
+    })
+    const file = join(folder, 'entries.ts')
+    writeFileSync(
+      file,
+      entries.map(({ file }, i) => `import * as entry${i} from ${JSON.stringify(file)}`).join('\n'),
+    )
+    const options = {
+      module: 'esnext',
+      moduleResolution: 'bundler',
+      target: 'es2022',
+      noEmit: true,
+      types: [],
+    }
+    const project = join(folder, 'tsconfig.json')
+    writeFileSync(project, JSON.stringify({ compilerOptions: options, files: [file] }))
+    const checker = api.updateSnapshot({ openProject: project }).getProject(project).checker
+    const text = readFileSync(file, 'utf8')
+    /** Where each symbol was shown first. @type {Map<number, string>} */
+    const shown = new Map()
+    const sections = entries.map(({ name, entry }, i) => {
+      const place = text.indexOf(`as entry${i} `) + 'as '.length
+      const module = original(checker, checker.getSymbolAtPosition(file, place))
+      const names = [...checker.getExportsOfModule(module)].sort((one, other) =>
+        one.name < other.name ? -1 : 1,
+      )
+      const lines = names.map((each) => {
+        const symbol = original(checker, each)
+        const first = shown.get(symbol.id)
+        if (first !== undefined) return `// ${each.name}: as in ${first}`
+        shown.set(symbol.id, entry)
+        return declared(each.name, symbol, checker)
+      })
+      return { name, text: `## \`${entry}\`\n\n\`\`\`ts\n${lines.join('\n\n')}\n\`\`\`\n` }
+    })
+    return new Map(
+      packages.map((name) => {
+        const own = sections.filter((section) => section.name === name).map((section) => section.text)
+        return [`packages/${name}/api.md`, `${headOf(name)}\n${own.join('\n')}`]
+      }),
+    )
+  } finally {
+    api.close()
+    rmSync(folder, { recursive: true })
+  }
+}
+
+/** The hash of each surface, for `released.json`. @param {Map<string, string>} all */
+export function marksOf(all) {
+  const mark = (/** @type {string} */ text) => createHash('sha256').update(text).digest('hex').slice(0, 12)
+  return Object.fromEntries([...all].map(([file, text]) => [file, mark(text)]))
+}
+
+const headOf = (/** @type {string} */ name) => `# What @s18i/${name} Exports
+
+\`npm run api\` writes this file from the declarations, without their comments. Each name here is a promise: see [versions](../../docs/versions.md).
+`
+
+/** The declarations of a symbol, as TypeScript, without comments and private members. */
+function declared(name, symbol, checker) {
+  const texts = symbol.declarations.map((each) => {
+    const node = each.resolve()
+    const text = node
+      .getText()
+      .replace(/\/\*[\s\S]*?\*\//g, '')
+      .replace(/^\s*(#private|private \w+)\b[^\n]*;$/gm, '')
+      .replace(/^(export )?(declare )?/, '')
+      .replace(/[ \t]+$/gm, '')
+      .replace(/\n{2,}/g, '\n')
+      .replace(/^(?: {4})+/gm, (indent) => ' '.repeat(indent.length / 2))
+    if (node.kind === SyntaxKind.VariableDeclaration) return `const ${text};`
+    // The options of an interface are in a table of the sources: they are shown as they are for a user.
+    const isTable = /\bOptionsOf<| extends JobFields\b/.test(text)
+    const head = isTable ? /^interface \w+(<[^{]*?>)?(?= extends )/.exec(text)?.[0] : undefined
+    return head === undefined ? text : `${head} {\n${members(symbol, checker)}}`
+  })
+  const own = symbol.name === name ? '' : `// exported as ${name}\n`
+  return own + texts.join('\n')
+}
+
+/** `TypeFormatFlags.NoTruncation` of TypeScript. */
+const NO_TRUNCATION = 1
+
+/** All members of an interface, also inherited ones. */
+function members(symbol, checker) {
+  const type = checker.getDeclaredTypeOfSymbol(symbol)
+  return checker
+    .getPropertiesOfType(type)
+    .map((each) => {
+      const mark = each.flags & SymbolFlags.Optional ? '?' : ''
+      return `  ${each.name}${mark}: ${checker.typeToString(checker.getTypeOfSymbol(each), undefined, NO_TRUNCATION)};\n`
+    })
+    .join('')
+}
+
+function original(checker, symbol) {
+  return symbol.flags & SymbolFlags.Alias ? checker.getAliasedSymbol(symbol) : symbol
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const all = surfaces()
+  const old = [...all].filter(([path, text]) => {
+    const file = join(root, path)
+    return !existsSync(file) || readFileSync(file, 'utf8') !== text
+  })
+  if (process.argv.includes('--check')) {
+    for (const [path] of old) console.error(`${path} is old: npm run api`)
+    process.exitCode = old.length > 0 ? 1 : 0
+  } else {
+    for (const [path, text] of old) writeFileSync(join(root, path), text)
+    if (process.argv.includes('--released'))
+      writeFileSync(
+        join(root, '.changeset/released.json'),
+        `${JSON.stringify({ surfaces: marksOf(all) }, null, 2)}\n`,
+      )
+    console.log(old.length === 0 ? 'Nothing has changed.' : `Wrote ${old.map(([path]) => path).join(', ')}`)
+  }
+}

@@ -1,0 +1,28 @@
+/**
+ * What the packages export is written down in their `api.md`, with all signatures. A change of it is seen in a review,
+ * and from the first release on it needs a changeset.
+ */
+import { existsSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { marksOf, surfaces } from '../scripts/api.js'
+import { read, root } from './source.ts'
+
+const built = surfaces()
+
+test.each([...built])('%s is what the package exports: `npm run api` writes it', (file, text) => {
+  expect(read(file)).toBe(text)
+})
+
+test('a package whose surface has changed since its release has a changeset', () => {
+  const file = '.changeset/released.json'
+  // There is none before 0.1.0.
+  const released: Record<string, string> = existsSync(join(root, file)) ? JSON.parse(read(file)).surfaces : {}
+  const named = readdirSync(join(root, '.changeset'))
+    .filter((name) => name.endsWith('.md') && name !== 'README.md')
+    .map((name) => read(`.changeset/${name}`))
+    .join('\n')
+  const changed = Object.entries(marksOf(built)).filter(([path, mark]) => (released[path] ?? mark) !== mark)
+  const unsaid = changed.filter(([path]) => !named.includes(`'@s18i/${path.split('/')[1]}':`))
+  expect(unsaid.map(([path]) => path)).toEqual([])
+})
