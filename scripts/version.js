@@ -12,7 +12,7 @@ const shown = '"peerDependencies": {'
 const hidden = '"peersOfVersion": {'
 
 for (const file of files) change(file, (text) => text.replace(shown, hidden))
-execFileSync('npx', ['changeset', 'version'], { stdio: 'inherit', shell: process.platform === 'win32' })
+execFileSync(process.execPath, ['node_modules/@changesets/cli/bin.js', 'version'], { stdio: 'inherit' })
 for (const file of files)
   change(file, (text) =>
     text
