@@ -11,7 +11,9 @@ const pages = [
 ]
 
 test('each page that installs Lark links to how to get it today', () => {
-  const installing = pages.filter((page) => /^(npm|pnpm|yarn|bun) (install|i|add) .*@s18i\//m.test(read(page)))
+  const installing = pages.filter((page) =>
+    /^(npm|pnpm|yarn|bun) (install|i|add) .*@s18i\//m.test(read(page)),
+  )
   expect(installing.length).toBeGreaterThan(8)
   expect(installing.filter((page) => !read(page).includes('versions.md#until-it-is-on-npm'))).toEqual([])
 })
