@@ -156,8 +156,8 @@ const classes = [
 
 /** Each queue that stands still: by which kind of reason, and in which words the page says so. */
 const standing: [queue: string, kind: ReasonKind, words: RegExp][] = [
-  ['paused', 'paused-queue', /paused.*the bank is closed/],
-  ['unserved', 'no-worker', /No living worker serves its queue unserved/],
+  ['paused', 'paused-queue', /paused.*the bank is closed[\s\S]*→ Queue paused › Resume/],
+  ['unserved', 'no-worker', /No living worker serves its queue unserved\s+→ Start a worker, where the others run: Workers/],
   ['renamed', 'unknown-key', /knows? .*renamed/],
   ['paused-group', 'paused-group', /group acme.*paused/i],
   ['group-limit', 'group-limit', /group acme runs as many jobs as it may \(1\)/],
@@ -177,7 +177,7 @@ const waiting: [kind: ReasonKind, words: RegExp][] = [
   ['behind', /1 job of queue behind goes before it/],
   ['silent-worker', /Worker ghost holds it, and is silent: its lease ends in/],
   ['prefetched', /Worker slow \(web-1, pid 7\) took it .* ago, and has not begun/],
-  ['unreadable', /Its record is damaged: options/],
+  ['unreadable', /Its record is damaged: options(?!\s+→)/],
   ['blocked', /It waits for node charge of workflow order, which has not ended/],
   ['next', /Nothing keeps it from beginning: the next free worker takes it/],
 ]

@@ -75,7 +75,7 @@ export function describeDashboard(find: () => Promise<Place>, isExamined = false
       ['/workers', /1 worker on 1 host, 1 of 4 slots in use/],
       ['/audit', /pause[\s\S]*queue reports|Nobody has changed/],
       ['/dispatch?key=send-email', 'Different from its class'],
-      ['/doctor', /unserved[\s\S]*no worker serves it/],
+      ['/doctor', /unserved[\s\S]*no worker serves it[\s\S]*Start a worker that serves unserved, where/],
       ['/nowhere', 'There is no page nowhere'],
     ]
   }
