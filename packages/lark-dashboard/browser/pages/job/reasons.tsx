@@ -44,9 +44,9 @@ export function ReasonList({ id, reasons }: { id: string; reasons: readonly Reas
             </a>
           ))}
           {remedy !== undefined && !isThere(remedy, id, jobs) && (
-            <span class="remedy">
+            <p class="remedy">
               → <RemedyLink remedy={remedy} isFirst />
-            </span>
+            </p>
           )}
         </li>
       ))}

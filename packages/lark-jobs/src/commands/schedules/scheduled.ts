@@ -1,6 +1,7 @@
 /**
  * Schedules as commands show them: when they tick, what comes next, and how their runs ended.
  */
+import { shellWord } from '@s18i/lark'
 import { nearest } from '@s18i/lark/internal'
 import { JobsError } from '../../model/errors.ts'
 import type { ScheduleRun } from '../../model/tick.ts'
@@ -16,14 +17,17 @@ const LATE = 10_000
  * The schedule with this id.
  *
  * @param following how many instants after the next one to tell
- * @throws SCHEDULE_NOT_FOUND with the id that may be meant
+ * @throws SCHEDULE_NOT_FOUND with the id that may be meant; STORE_DAMAGED with the command that removes it
  */
 export async function scheduleNamed(
   { schedules }: Operate,
   id: string,
   following = 0,
 ): Promise<ScheduleInfo> {
-  const found = await schedules.get(id, { following })
+  const found = await schedules.get(id, { following }).catch((error: unknown) => {
+    if (!JobsError.is(error, 'STORE_DAMAGED')) throw error
+    throw error.again({ hint: `Remove it: lark schedule:remove ${shellWord(id)}` })
+  })
   if (found !== undefined) return found
   const near = nearest(
     id,
