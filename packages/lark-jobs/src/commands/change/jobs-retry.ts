@@ -1,7 +1,8 @@
-import { arg, flag } from '@s18i/lark'
+import { arg, flag, shellWord } from '@s18i/lark'
 import { usageError, visible } from '@s18i/lark/internal'
 import { Jobs } from '../../api/default-jobs.ts'
 import { defined } from '../../model/defined.ts'
+import { JobsError } from '../../model/errors.ts'
 import { type RetryFilter, retriable } from '../../operate.ts'
 import { plural } from '../../words/plural.ts'
 import { called, flowNamed, orFlow, stateWords } from '../flows/flow-words.ts'
@@ -78,12 +79,23 @@ export class JobsRetryCommand extends ChangeCommand {
     const { failed, cancelled, skipped, total } = info.counts
     const count = failed + cancelled + skipped
     const flow = visible(called(info))
-    const isRetried = dryRun ? count > 0 : await operating.flows.retry(info, defined({ within: this.within }))
+    const again = () =>
+      operating.flows.retry(info, defined({ within: this.within })).catch(withinFlag(info.id))
+    const isRetried = dryRun ? count > 0 : await again()
     const retried = isRetried ? count : 0
     const what = `${count.toLocaleString('en')} of ${total.toLocaleString('en')} in ${flow}`
     if (this.json) this.console.json({ flow: info.id, retried, ...(dryRun && { dryRun }) })
     else if (!isRetried) this.info(`Nothing to start again: ${flow} ${stateWords(info.state)}`)
     else this.success(dryRun ? `Would start ${what} again` : `Started ${what} again`)
     return isRetried
+  }
+}
+
+/** The error of a flow that was late, with the flag that says how long it may take now. */
+function withinFlag(id: string): (error: unknown) => never {
+  return (error) => {
+    if (!JobsError.is(error, 'FLOW_LATE')) throw error
+    const command = `lark jobs:retry --flow ${shellWord(id)} --within=2h`
+    throw error.again({ hint: `Say how long it may take now: ${command}` })
   }
 }
