@@ -633,10 +633,14 @@ describe('changes', () => {
     const [job] = await jobs.dispatch([new SendJob().with({ to: 'ada' })])
     await store.exchange('emails', { caller: 'ghost', number: 1 }, [], { limit: 1, leaseMs: 60_000 })
     await store.retire('ghost')
-    await store.recover('emails', { holder: 'ghost', by: 'heir' })
     const { seenAt: lastSeen, ...known } = died
+    const seen = { ...known, lastSeen }
+    const unheard = async () => (await look('workers.unheard')).json()
+    // Its lease lasts, so it may only be silent.
+    expect(await unheard()).toEqual({ lost: [], silent: [{ ...seen, job: job!.id }] })
+    await store.recover('emails', { holder: 'ghost', by: 'heir' })
     const taken = [{ by: 'heir', at: expect.any(Number), count: 1, jobs: [job!.id] }]
-    expect(await (await look('workers.lost')).json()).toEqual([{ ...known, lastSeen, taken }])
+    expect(await unheard()).toEqual({ lost: [{ ...seen, taken }], silent: [] })
   })
 
   test('a payload is edited by JSON text, and what is not JSON changes nothing', async () => {

@@ -8,6 +8,7 @@ import { JobsListCommand } from '../src/commands/look/jobs-list.ts'
 import { JobsWorkersCommand } from '../src/commands/workers/jobs-workers.ts'
 import { createJobs, Job, type Jobs } from '../src/index.ts'
 import { insideOf } from '../src/model/copies.ts'
+import { operate } from '../src/operate.ts'
 import { Record, signal } from './working/bench.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'lark-list-'))
@@ -128,6 +129,15 @@ test('a worker that is not heard of, and whose leases last, is not called dead',
       `and its leases last: perhaps a handler blocks it, see lark jobs:why ${id}`,
     )
     expect(stdout + stderr).not.toContain('DIED')
+    expect(stderr).not.toContain('No worker is running')
+    expect((await lark(['jobs:workers', '--json'])).json()).toMatchObject({
+      lost: [],
+      silent: [{ id: worker.id, pid: process.pid, job: { id, queue: 'default' } }],
+    })
+    expect(await operate(jobs).workers.lost()).toEqual([])
+    const findings = await operate(jobs).doctor()
+    expect(findings.filter(({ code, level }) => code === 'lost-workers' && level !== 'ok')).toEqual([])
+    expect(findings.find(({ code }) => code === 'silent-workers')?.remedy).toContain(`lark jobs:why ${id}`)
   }, 10_000)
   go.resolve()
 })

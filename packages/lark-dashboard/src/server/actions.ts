@@ -9,6 +9,7 @@ import type {
   FlowFilter,
   FlowNamed,
   ListFilter,
+  LostWorker,
   PauseOptions,
   PauseTarget,
   PendingFilter,
@@ -281,12 +282,17 @@ export const actions = {
   ),
   troubles: look({}, ({ operate, troubles }) => troubles.now(operate)),
 
-  'workers.lost': look({}, async ({ operate }) =>
-    (await operate.workers.lost()).map(({ id, host, pid, seenAt, endedAt, taken }) => ({
-      ...{ id, host, pid, taken },
+  'workers.unheard': look({}, async ({ operate }) => {
+    const { lost, silent } = await operate.workers.unheard()
+    const known = ({ id, host, pid, seenAt, endedAt }: Omit<LostWorker, 'taken'>) => ({
+      ...{ id, host, pid },
       lastSeen: seenAt ?? endedAt,
-    })),
-  ),
+    })
+    return {
+      lost: lost.map((worker) => ({ ...known(worker), taken: worker.taken })),
+      silent: silent.map((worker) => ({ ...known(worker), job: worker.job.id })),
+    }
+  }),
   'workers.quiet': change('operate', workers, (act, input: WorkerFilter) =>
     orderWorkers(act, 'quiet', input),
   ),

@@ -262,9 +262,14 @@ test('workers that died, and one that keeps others waiting for a suspect, are sh
   await store.exchange('flaky', { caller: 'dead', number: 1 }, [], { limit: 1, leaseMs: LEASE })
   await store.retire('dead')
   await store.recover('flaky', { holder: 'dead', by: name })
+  await announce({ ...all, id: 'mute' })
+  await jobs.dispatch([new FlakyJob().with({ url: '' })])
+  await store.exchange('flaky', { caller: 'mute', number: 1 }, [], { limit: 2, lease: LEASE })
+  await store.retire('mute')
   const itsJob = new RegExp(`1 job: ${held!.id}`)
   const shows: [path: string, ...texts: RegExp[]][] = [
     ['/workers', /harm starts no other job beside <img/, /Died within the last hour[\s\S]*dead/, itsJob],
+    ['/workers/mute', /mute on <img[\s\S]*its leases last: perhaps a handler blocks it/],
     ['/workers/dead', /It died on <img/, itsJob, /taken back by <img/],
   ]
   const findings: string[] = []

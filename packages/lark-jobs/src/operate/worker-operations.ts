@@ -10,6 +10,8 @@ import { inLots } from '../store/contract/rules/in-lots.ts'
 import { type LostWorker, MAX_ITEMS, type Store, type WorkerOrder } from '../store/contract/store.ts'
 import { type Perform, unrecorded } from './audit/hand-change.ts'
 import { all, checkFilter, conditions, type Flags, queueName } from './look/filter.ts'
+import type { UnheardWorkers } from './look/silent-workers.ts'
+import type { OpenQueues } from './look/stored-jobs.ts'
 
 const entries = {
   /** Workers that serve this queue. */
@@ -23,6 +25,8 @@ const filterSchema = conditions({ ...entries, all })
 
 /** A worker must meet all of them. */
 export interface WorkerConditions extends OptionsOf<typeof entries> {}
+
+type OpenFleet = { store: Store; settings: { partitions: OpenQueues['queues'] } }
 
 /** At least one condition, all of which a worker must meet, or `{ all: true }`. */
 export type WorkerFilter =
@@ -41,12 +45,12 @@ export interface ToldWorkers {
 
 /** Looks at the workers of a store, and gives them orders; `operate().workers` is such an object. */
 export class WorkerOperations {
-  readonly #open: () => Promise<{ store: Store }>
+  readonly #open: () => Promise<OpenFleet>
   readonly #names: Flags | undefined
   readonly #perform: Perform
 
   /** @internal */
-  constructor(open: () => Promise<{ store: Store }>, names?: Flags, perform: Perform = unrecorded) {
+  constructor(open: () => Promise<OpenFleet>, names?: Flags, perform: Perform = unrecorded) {
     this.#open = open
     this.#names = names
     this.#perform = perform
@@ -58,13 +62,25 @@ export class WorkerOperations {
   }
 
   /**
-   * The workers that have died within an hour, the last first: they did not say that they stop. With each is
-   * what was taken back from it, and by whom.
+   * The workers that have died within an hour, the last first: they did not say that they stop, and no lease
+   * of theirs lasts. With each is what was taken back from it, and by whom.
    *
    * @example const [last] = await operate().workers.lost()
    */
   async lost(): Promise<LostWorker[]> {
-    return (await this.#open()).store.lostWorkers()
+    return (await this.unheard()).lost
+  }
+
+  /**
+   * The workers of which the store has not heard for too long. `lost`: as `lost()`. `silent`: those with
+   * leases that last, since perhaps a handler blocks their event loop; with each is a job that it holds.
+   *
+   * @example for (const { id, job } of (await operate().workers.unheard()).silent) console.log(id, job.id)
+   */
+  async unheard(): Promise<UnheardWorkers> {
+    const { unheardWorkers } = await import('./look/silent-workers.ts')
+    const { store, settings } = await this.#open()
+    return unheardWorkers({ store, queues: settings.partitions })
   }
 
   /**

@@ -4,7 +4,8 @@ import { expect, test } from 'vitest'
 import { remarksOn } from '../../src/commands/look/queue-remarks.ts'
 import { Job } from '../../src/index.ts'
 import { insideOf } from '../../src/model/copies.ts'
-import { metrics, operate } from '../../src/operate.ts'
+import { defined } from '../../src/model/defined.ts'
+import { metrics, operate, type PendingFilter } from '../../src/operate.ts'
 import { answerOfStore } from '../../src/telemetry/health/endpoints.ts'
 import { levelsOf } from '../../src/telemetry/levels.ts'
 import { Bench, type Connect, Record } from './bench.ts'
@@ -100,8 +101,48 @@ export function stranding(connect: Connect) {
       expect(found.age).toBeGreaterThan(0)
       expect(found.levels).toMatchObject({ stranded: 2, states: { waiting: 2, delayed: 0 } })
       expect(found.levels!.oldest).toBeGreaterThan(0)
-      // Otherwise it may be due again meanwhile.
-      await operate(jobs).reschedule(list[0]!.id!, '1h')
+      // Otherwise they may be due again meanwhile.
+      const operating = operate(jobs)
+      await operating.reschedule(
+        list.map(({ id }) => id!),
+        '1h',
+      )
+      await jobs.dispatch(new GreetJob().with({ names: [] }).delayed('2h'))
+      const [due] = await jobs.dispatch([new GreetJob().with({ names: [] })] as const)
+      expect(await jobs.find(list[0]!.id!)).toMatchObject({ state: 'waiting', because })
+      for (const more of [{}, { key }, { tag: 'none' }, { since: '1h' as const }])
+        for (const limit of [1, 100]) {
+          const found = async (state: 'waiting' | 'delayed' | ('waiting' | 'delayed')[]) => {
+            const all: string[] = []
+            let cursor: string | undefined
+            do {
+              const page = await operating.list(
+                { queue: 'default', state, ...more },
+                defined({ limit, cursor }),
+              )
+              all.push(...page.jobs.map((each) => `${each.key} ${each.state}`))
+              cursor = page.cursor
+            } while (cursor !== undefined)
+            return all.sort()
+          }
+          const known = 'tag' in more ? [] : [`${key} waiting`, `${key} waiting`]
+          const now = 'tag' in more || ('key' in more && key !== 'greet') ? [] : ['greet waiting']
+          const later = now.map(() => 'greet delayed')
+          expect(await found('waiting')).toEqual([...known, ...now].sort())
+          expect(await found('delayed')).toEqual(later)
+          expect(await found(['delayed', 'waiting'])).toEqual([...known, ...now, ...later].sort())
+        }
+      const counted = async (filter: PendingFilter) =>
+        (await operating.cancel(filter, { dryRun: true })).cancelled
+      for (const more of [{}, { tag: 'none' }, { key }]) {
+        const known = 'tag' in more ? 0 : 2
+        const others = 'tag' in more || ('key' in more && key !== 'greet') ? 0 : 1
+        expect(await counted({ queue: 'default', state: 'waiting', ...more })).toBe(known + others)
+        expect(await counted({ queue: 'default', state: 'delayed', ...more })).toBe(others)
+      }
+      expect(await operating.cancel({ queue: 'default', state: 'delayed' })).toMatchObject({ cancelled: 1 })
+      await operating.cancel([due.id])
+      expect(await operating.runNow({ queue: 'default', key }, { dryRun: true })).toEqual({ rescheduled: 2 })
       const why = await operate(jobs).why(list[0]!.id!)
       expect(why!.reasons.find(({ kind }) => kind === 'delayed')).toMatchObject({
         text: expect.stringMatching(`^No worker could read it for .+: ${because}$`),

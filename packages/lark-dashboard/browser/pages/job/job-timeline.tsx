@@ -73,7 +73,7 @@ export function JobTimeline({ job }: { job: ShownJob }) {
 
 /** Of records of an earlier Lark, the store does not know when the runs before the last ended. */
 function spansOf(job: ShownJob, at: number): Span[] {
-  const { queuedAt, dueAt, claimedAt, finishedAt, state, errors, runs } = job
+  const { queuedAt, dueAt, claimedAt, finishedAt, state, errors, runs, strandedSince } = job
   const spans: Span[] = []
   const add = (kind: Span['kind'], title: string, from: number, until: number) => {
     if (until > from) spans.push({ kind, title, from, until })
@@ -113,7 +113,7 @@ function spansOf(job: ShownJob, at: number): Span[] {
     add('wait', isKnown ? 'Since then' : 'Since it was queued', since, at)
     add('delay', 'Still delayed for', at, dueAt ?? at)
   } else {
-    const due = Math.max(since, dueAt ?? since)
+    const due = Math.max(since, strandedSince ?? dueAt ?? since)
     add('delay', isKnown ? 'Backoff' : 'Delayed', since, Math.min(at, due))
     add('wait', 'Waits for', due, at)
   }

@@ -26,8 +26,7 @@ export function QueuePage({ queue }: { queue: LiveQueue }) {
   const health = healthOf(queue)
   // Without one that waits, a delayed job says what has put it back, such as a circuit.
   const { waiting, delayed } = queue.counts
-  const unread = queue.stranded?.delayed ?? 0
-  const next = waiting > unread ? 'waiting' : delayed + unread > 0 ? 'delayed' : undefined
+  const next = waiting > 0 ? 'waiting' : delayed > 0 ? 'delayed' : undefined
   const isSick = ['still', 'late', 'failing', 'damaged'].includes(health.kind)
   return (
     <>
@@ -67,9 +66,8 @@ export function QueuePage({ queue }: { queue: LiveQueue }) {
           Jobs that no worker could read: {count(queue.stranded.count)}, the first since{' '}
           <Moment at={queue.stranded.since} />,{' '}
           <a href={href('jobs', [queue.stranded.id])}>{queue.stranded.id}</a>
-          {queue.stranded.because !== undefined && `: ${queue.stranded.because}`}. They wait, and are listed
-          as <a href={href('jobs', [], { queue: name, state: 'delayed' })}>delayed</a> until the next worker
-          may try.
+          {queue.stranded.because !== undefined && `: ${queue.stranded.because}`}. They are listed as{' '}
+          <a href={href('jobs', [], { queue: name, state: 'waiting' })}>waiting</a>.
         </p>
       )}
       {queue.dropped !== undefined && (

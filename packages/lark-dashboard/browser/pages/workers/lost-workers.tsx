@@ -1,6 +1,6 @@
 /**
  * The workers that have died within the last hour: when each was seen last, what it held, and who took that
- * back.
+ * back. And those that only say nothing.
  */
 import type { Output } from '../../data/call.ts'
 import { href } from '../../data/route.ts'
@@ -9,7 +9,8 @@ import { Rows } from '../../parts/rows.tsx'
 import { Section } from '../../parts/section.tsx'
 import { Moment } from '../../parts/time.tsx'
 
-export type LostWorker = Output<'workers.lost'>[number]
+export type LostWorker = Output<'workers.unheard'>['lost'][number]
+export type SilentWorker = Output<'workers.unheard'>['silent'][number]
 
 /** The most jobs of one worker that are named. */
 const MOST = 10
@@ -43,6 +44,20 @@ export function LostWorkers({ lost }: { lost: readonly LostWorker[] }) {
         </tbody>
       </Rows>
     </Section>
+  )
+}
+
+/** That a worker says nothing, and holds a job whose lease lasts. */
+export function Silent({ worker: { id, host, pid, lastSeen, job } }: { worker: SilentWorker }) {
+  return (
+    <p class="warn">
+      <code>{id}</code> on {host}, process {pid}, was last heard of <Moment at={lastSeen} />, and its leases
+      last: perhaps a handler blocks it, see{' '}
+      <a class="mono" href={href('jobs', [job])}>
+        {job}
+      </a>
+      .
+    </p>
   )
 }
 

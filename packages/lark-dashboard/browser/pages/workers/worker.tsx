@@ -8,7 +8,7 @@ import { Answer, Empty } from '../../parts/empty.tsx'
 import { Rows } from '../../parts/rows.tsx'
 import { Section } from '../../parts/section.tsx'
 import { Moment, Since } from '../../parts/time.tsx'
-import { Held, type LostWorker, Takers } from './lost-workers.tsx'
+import { Held, type LostWorker, Silent, type SilentWorker, Takers } from './lost-workers.tsx'
 import { WorkerOrders } from './worker-orders.tsx'
 
 /** Milliseconds between two looks. */
@@ -19,9 +19,11 @@ interface WorkerPageProps {
   worker: WorkerRecord | undefined
   /** What is known of it if it has died lately. */
   lost: LostWorker | undefined
+  /** What is known of it if it has said nothing for long. */
+  silent: SilentWorker | undefined
 }
 
-export function WorkerPage({ id, worker, lost }: WorkerPageProps) {
+export function WorkerPage({ id, worker, lost, silent }: WorkerPageProps) {
   const asked = useAsked('runs', { filter: { worker: id }, limit: 200 }, EVERY)
   return (
     <article>
@@ -30,7 +32,7 @@ export function WorkerPage({ id, worker, lost }: WorkerPageProps) {
           <code>{id}</code>
         </h1>
         {worker === undefined ? (
-          <NotAlive lost={lost} />
+          silent === undefined && <NotAlive lost={lost} />
         ) : (
           <span class="quiet">
             {worker.state} on {worker.host}, process {worker.pid}, up for <Since at={worker.startedAt} />
@@ -42,6 +44,7 @@ export function WorkerPage({ id, worker, lost }: WorkerPageProps) {
         )}
       </div>
       {worker !== undefined && <Alone worker={worker} />}
+      {worker === undefined && silent !== undefined && <Silent worker={silent} />}
       {worker !== undefined && (
         <p class="quiet">
           Serves {worker.queues.join(worker.strict ? ' › ' : ', ')}; knows{' '}

@@ -3,22 +3,24 @@
  */
 import type { WorkerRecord } from '@s18i/lark-jobs/operate'
 import { useAsked } from '../../data/asked.ts'
+import type { Output } from '../../data/call.ts'
 import { snapshot } from '../../data/live.ts'
 import { href, route } from '../../data/route.ts'
 import { Empty, isStale } from '../../parts/empty.tsx'
 import { count, plural } from '../../parts/numbers.ts'
 import { Rows } from '../../parts/rows.tsx'
 import { Moment, Since } from '../../parts/time.tsx'
-import { LostWorkers } from './lost-workers.tsx'
+import { LostWorkers, Silent } from './lost-workers.tsx'
 import { Alone, WorkerPage } from './worker.tsx'
 import { WorkerOrders } from './worker-orders.tsx'
 
 /** Milliseconds between two questions for the workers that have died. */
 const EVERY = 5_000
+const NONE: Output<'workers.unheard'> = { lost: [], silent: [] }
 
 export default function Workers() {
   const [id] = route.value.rest
-  const { data: lost = [] } = useAsked('workers.lost', {}, EVERY)
+  const { data: { lost, silent } = NONE } = useAsked('workers.unheard', {}, EVERY)
   const seen = snapshot.value
   if (seen === undefined) return <Empty>{isStale() ? 'The store has not answered yet' : 'Loading …'}</Empty>
   if (id !== undefined)
@@ -28,6 +30,7 @@ export default function Workers() {
         id={id}
         worker={seen.workers.find((each) => each.id === id)}
         lost={lost.find((each) => each.id === id)}
+        silent={silent.find((each) => each.id === id)}
       />
     )
   const hosts = byHost(seen.workers)
@@ -60,6 +63,9 @@ export default function Workers() {
       )}
       {seen.workers.map((worker) => (
         <Alone key={worker.id} worker={worker} />
+      ))}
+      {silent.map((worker) => (
+        <Silent key={worker.id} worker={worker} />
       ))}
       {seen.workers.length === 0 ? (
         <Empty>No worker lives. Start one: npx lark jobs:work</Empty>

@@ -13,9 +13,10 @@ const MOST = 300
 /** Since when a job is in its state, or when it is due: `for 3 s`, `in 5 min`, `4 min ago`. */
 export function whenWords(job: StoredJob): string {
   const { state, queuedAt, dueAt = queuedAt, claimedAt = queuedAt, finishedAt = queuedAt } = job
+  const { strandedSince = dueAt } = job
   const now = Date.now()
   if (state === 'active') return `for ${timeSince(claimedAt)}`
-  if (state === 'waiting') return `for ${timeSince(dueAt)}`
+  if (state === 'waiting') return `for ${timeSince(strandedSince)}`
   if (state === 'delayed') return dueAt > now ? `in ${readable(dueAt - now)}` : 'now'
   return ago(finishedAt)
 }

@@ -29,10 +29,11 @@ export class JobsWorkersCommand extends Command {
   async #show(operating: Operate) {
     const workers = await operating.workers.list()
     const { runs, cursor } = await operating.runs({}, defined({ limit: this.limit, cursor: this.cursor }))
-    const lost = await operating.workers.lost()
-    if (this.json) return { workers, lost, runs, ...(cursor !== undefined && { cursor }) }
-    if (workers.length === 0) this.warn('No worker is running: start one with lark jobs:work')
-    else
+    const { lost, silent } = await operating.workers.unheard()
+    if (this.json) return { workers, lost, silent, runs, ...(cursor !== undefined && { cursor }) }
+    if (workers.length === 0 && silent.length === 0)
+      this.warn('No worker is running: start one with lark jobs:work')
+    if (workers.length > 0)
       this.table(
         ['WORKER', 'HOST', 'PID', 'RUNNING', 'STATE', 'UP', 'SEEN', 'VERSION', 'QUEUES'],
         workers.map(
@@ -66,23 +67,17 @@ export class JobsWorkersCommand extends Command {
         this.info(
           `${visible(id)} starts no other job beside ${visible(alone.job)}, which may have killed its process before: lark jobs:why ${visible(alone.job)}`,
         )
-    const silent = new Set<string>()
-    for (const { id, host, pid, seenAt, endedAt, taken } of lost) {
-      const held = taken.length === 0 ? runs.find(({ worker }) => worker === id) : undefined
-      if (held === undefined || !(await isLeased(operating, held))) continue
-      silent.add(id)
+    for (const { id, host, pid, seenAt, endedAt, job } of silent)
       this.warn(
         visible(
-          `${id} (${host}, pid ${pid}) was last heard of ${ago(seenAt ?? endedAt)}, and its leases last: perhaps a handler blocks it, see ${commandFor({ do: 'see-why', job: held.id })}`,
+          `${id} (${host}, pid ${pid}) was last heard of ${ago(seenAt ?? endedAt)}, and its leases last: perhaps a handler blocks it, see ${commandFor({ do: 'see-why', job: job.id })}`,
         ),
       )
-    }
-    const dead = lost.filter(({ id }) => !silent.has(id))
-    if (dead.length > 0) {
+    if (lost.length > 0) {
       this.line()
       this.table(
         ['DIED', 'HOST', 'PID', 'LAST SEEN', 'HELD', 'TAKEN BACK BY'],
-        dead.map(({ id, host, pid, seenAt, endedAt, taken }) => [
+        lost.map(({ id, host, pid, seenAt, endedAt, taken }) => [
           visible(id),
           visible(host),
           pid,
@@ -106,12 +101,6 @@ export class JobsWorkersCommand extends Command {
     )
     if (cursor !== undefined) this.info(`More jobs run: the same command with --cursor=${cursor}`)
   }
-}
-
-/** Whether the lease of a job lasts: a process renews it also while a handler blocks its event loop. */
-async function isLeased(operating: Operate, { id, queue }: { id: string; queue: string }): Promise<boolean> {
-  const found = await operating.why(id, { queue })
-  return found?.reasons.some(({ kind, until = 0 }) => kind === 'silent-worker' && until > found.at) ?? false
 }
 
 /** The most jobs that are named. */

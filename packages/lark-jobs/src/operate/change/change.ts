@@ -12,6 +12,7 @@ import { shown } from '../../words/secret.ts'
 import { type ChangeOptions, type Chosen, isIds, type JobConditions } from '../look/filter.ts'
 import { list } from '../look/list.ts'
 import { Passage } from '../look/passage.ts'
+import { partsDelayed, seenCounts, strandedAmong } from '../look/seen-state.ts'
 import { heads, type Located, locateAll, type OpenQueues, partitionsToLookIn } from '../look/stored-jobs.ts'
 
 /** How a call changes jobs. */
@@ -44,7 +45,11 @@ export async function changeJobs(
   const isWhole = dryRun && readsRuns
   if (dryRun && !isWhole && !isIds(which) && isCounted(which)) {
     for (const partition of await partitionsToLookIn(open, which.queue)) {
-      const counts = await open.store.counts(partition)
+      const kept = await open.store.counts(partition)
+      const delayed = partsDelayed([which.state ?? []].flat())
+        ? await strandedAmong(open.store, partition, kept)
+        : 0
+      const counts = seenCounts({ counts: kept, stranded: { delayed } })
       for (const state of statesOf(which, states)) tally[verdict({ state })] += counts[state]
     }
     return tally
@@ -94,6 +99,7 @@ async function* read(
   // For these conditions, ids and keys are enough.
   if (
     !isWhole &&
+    !partsDelayed([filter.state ?? []].flat()) &&
     Object.keys(filter).every((name) => name === 'queue' || name === 'state' || name === 'key')
   ) {
     for (const partition of new Set(await partitionsToLookIn(open, queue))) {
@@ -116,10 +122,14 @@ async function* read(
     const page = await list(
       open,
       { ...filter, state: states },
-      { limit: MAX_ITEMS, isLean: filter.where === undefined, ...(cursor && { cursor }) },
+      {
+        ...{ limit: MAX_ITEMS, isLean: filter.where === undefined, isKept: filter.state === undefined },
+        ...(cursor && { cursor }),
+      },
     )
     for (const job of page.jobs) {
-      const { id, key, partition, state, runs } = job
+      const { id, key, partition, runs } = job
+      const state = job.strandedSince === undefined || job.state !== 'waiting' ? job.state : 'delayed'
       if (filter.kind !== undefined) hashes.add(fingerprintOf(job)!.hash)
       else if (jobs[0] !== undefined && jobs[0].partition !== partition) {
         yield jobs

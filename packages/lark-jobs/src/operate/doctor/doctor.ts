@@ -9,6 +9,7 @@ import { queueOf } from '../../model/partition.ts'
 import type { Inspection } from '../../store/contract/inspection.ts'
 import { MAX_ITEMS, type Store } from '../../store/contract/store.ts'
 import { textOf } from '../../words/thrown.ts'
+import { unheardWorkers } from '../look/silent-workers.ts'
 import { status } from '../measures/status.ts'
 import type { Operated } from '../operated.ts'
 import { fileFindings } from './file-findings.ts'
@@ -50,7 +51,7 @@ export async function doctor(jobs: Operated): Promise<DoctorFinding[]> {
       facts.queues.flatMap(({ partitions }) => partitions),
     )
     const now = await store.now()
-    const lost = await store.lostWorkers()
+    const { lost } = await unheardWorkers({ store, queues: configured.partitions })
     return [
       ...found.findings,
       ...judged(inspection),

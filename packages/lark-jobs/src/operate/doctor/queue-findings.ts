@@ -143,7 +143,7 @@ function checkActive(
     found.warn(
       'silent-workers',
       `${jobs(silent.length)} held by workers that are silent: ${listed(holders, 3)}`,
-      'They died or are cut off. Their jobs go back to the queue when the leases end, mostly within 30 seconds.',
+      `They died, are cut off, or a handler blocks them: ${whyCommand(silent[0]!.id)}. Jobs go back when their leases end, mostly within 30 seconds.`,
     )
   else found.ok('silent-workers', 'its jobs are held by live workers')
   const doubts = samples.flatMap((sample) => sample.doubts ?? []).filter(({ at }) => now - at < DAY)

@@ -11,6 +11,7 @@ import { MAX_BYTES, MAX_ITEMS, MAX_STANDINGS, type Store } from '../../store/con
 import { Cursors } from './cursor.ts'
 import { checkFilter, conditions, type Flags, type JobConditions, jobConditions } from './filter.ts'
 import { Meeting } from './meeting.ts'
+import { keptStates, partsDelayed, strandedAmong } from './seen-state.ts'
 import { sinceInstantIn } from './since.ts'
 import { type OpenQueues, partitionsToLookIn, type StoredJob, stored } from './stored-jobs.ts'
 
@@ -49,9 +50,11 @@ export interface JobPage<J extends JobLike = JobLike> {
   position?: { queue: string; partition: string; state: State }
 }
 
-interface LeanOption {
+interface OwnOptions {
   /** Leaves out payloads, which the filter must not need. */
   isLean?: boolean
+  /** The states of the filter are those of the store, not those that people see (`seen-state.ts`). */
+  isKept?: boolean
 }
 
 /** Where a list continues. */
@@ -75,11 +78,12 @@ export function checkList(filter: unknown, options: unknown, flags?: Flags): voi
 export async function list<J extends JobLike>(
   open: OpenQueues,
   filter: ListFilter,
-  { cursor, limit = 100, order = 'newest', isLean = false }: ListOptions & LeanOption,
+  { cursor, limit = 100, order = 'newest', isLean = false, isKept = false }: ListOptions & OwnOptions,
   flags?: Flags,
 ): Promise<JobPage<J>> {
   const { store } = open
-  const chosen = [...new Set([filter.state ?? states].flat())]
+  const seen = [filter.state ?? states].flat()
+  const chosen = isKept ? seen : keptStates(seen)
   const what = [Object.entries(filter).sort(), order, store.isRemote]
   const cursors = new Cursors<Continued>('Jobs.list()', what)
   // All pages of a list begin at the same instant.
@@ -107,10 +111,12 @@ export async function list<J extends JobLike>(
       if (damage !== undefined) throw damage
       const partition = some[n]!
       const begun = partition === from?.partition ? from : undefined
+      const stranded = !isKept && partsDelayed(seen) ? await strandedAmong(store, partition, counts) : 0
       for (const state of begun === undefined ? chosen : chosen.slice(chosen.indexOf(begun.state))) {
-        if (counts[state] === 0) continue
+        const isParted = state === 'delayed' && stranded > 0
+        if (counts[state] === 0 || (!isParted && !seen.includes(state))) continue
         const after = state === begun?.state ? begun.after : undefined
-        const next = page.isFull ? { after } : await page.read(partition, state, after)
+        const next = page.isFull ? { after } : await page.read(partition, state, after, isParted)
         if (next !== undefined) return end({ partition, state, ...next })
       }
     }
@@ -137,6 +143,7 @@ class ListedPage<J extends JobLike> {
   scanned = 0
   readonly #asked: ListQuestion
   readonly #meeting: Meeting
+  readonly #seen: readonly State[]
   /** Whether some of the jobs in a state may not be wanted. */
   readonly #isSelective: boolean
   #bytes = 0
@@ -146,6 +153,7 @@ class ListedPage<J extends JobLike> {
     const { filter } = asked
     this.#asked = asked
     this.#meeting = new Meeting(filter, asked.since)
+    this.#seen = [filter.state ?? states].flat()
     this.#isSelective = Object.keys(filter).some((name) => name !== 'queue' && name !== 'state')
   }
 
@@ -155,10 +163,16 @@ class ListedPage<J extends JobLike> {
     return isLong || this.jobs.length >= this.#asked.limit
   }
 
-  async read(partition: string, state: State, after: string | undefined): Promise<ListRest> {
+  /** @param isParted only some of the jobs that the store keeps in this state are seen in one that is asked for */
+  async read(
+    partition: string,
+    state: State,
+    after: string | undefined,
+    isParted: boolean,
+  ): Promise<ListRest> {
     let cursor = after
     do {
-      const skip = await this.#skip(partition, state, cursor)
+      const skip = await this.#skip(partition, state, cursor, isParted)
       cursor = skip.cursor
       if (skip.count > 0) {
         const page = await this.#asked.store.list(partition, this.#filterOf(state, cursor, skip.count))
@@ -167,7 +181,7 @@ class ListedPage<J extends JobLike> {
           // The jobs after it ended earlier still.
           if (job.finishedAt !== undefined && !this.#asked.isOldestFirst && this.#meeting.isOld(job))
             return undefined
-          this.#take(job)
+          this.#take(job, isParted)
           if (this.jobs.length === this.#asked.limit && i < page.jobs.length - 1)
             return { after: page.marks![i] }
         }
@@ -187,10 +201,12 @@ class ListedPage<J extends JobLike> {
     partition: string,
     state: State,
     cursor: string | undefined,
+    isParted: boolean,
   ): Promise<{ cursor: string | undefined; count: number }> {
     const left = MAX_ITEMS - this.scanned
     const { key } = this.#asked.filter
-    if (!this.#isSelective) return { cursor, count: Math.min(left, this.#asked.limit - this.jobs.length) }
+    if (!this.#isSelective && !isParted)
+      return { cursor, count: Math.min(left, this.#asked.limit - this.jobs.length) }
     // Keys do not tell when to stop.
     if (key === undefined || this.#asked.since !== undefined) return { cursor, count: left }
     const page = await this.#asked.store.heads(partition, this.#filterOf(state, cursor, left))
@@ -215,11 +231,12 @@ class ListedPage<J extends JobLike> {
     }
   }
 
-  #take(record: JobRecord): void {
+  #take(record: JobRecord, isParted: boolean): void {
     this.scanned++
     this.#bytes += record.payload.length + (record.result?.length ?? 0)
-    if (!this.#meeting.passes(record)) return
     const job = stored<J>(record)
+    if (isParted && !this.#seen.includes(job.state)) return
+    if (!this.#meeting.passes(record)) return
     if (this.#meeting.has(job.payload)) this.jobs.push(job)
   }
 }

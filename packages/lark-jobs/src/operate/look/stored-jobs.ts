@@ -30,6 +30,7 @@ import { askAll } from './ask-all.ts'
 import { checkFilter, conditions, type Flags, queueName } from './filter.ts'
 import { Passage } from './passage.ts'
 import { HIDDEN, redacted } from './redacted.ts'
+import { seenState } from './seen-state.ts'
 
 /**
  * Jobs that one call changes, since a server does nothing else meanwhile. (Measured on 2026-11-25, Redis, 2
@@ -206,6 +207,7 @@ export function stored<J extends JobLike>({
 }: JobRecord): StoredJob<J> {
   return {
     ...rest,
+    state: seenState(rest),
     ...(unreadable !== undefined && { unreadable: shownFlaw(unreadable) }),
     queue: queueOf(rest.partition),
     // Groups that Lark itself creates are not shown.

@@ -13,6 +13,7 @@ import {
   type Standing,
   type Store,
 } from '../../store/contract/store.ts'
+import { seenCounts } from '../look/seen-state.ts'
 import { everyPartition, type OpenQueues } from '../look/stored-jobs.ts'
 
 /** A queue with its partitions, and what each of them holds, in the same order. */
@@ -51,8 +52,7 @@ export async function measure(open: OpenQueues, named?: string, next = 0): Promi
 }
 
 /**
- * What partitions hold. Jobs that no worker could read count as waiting, although the store has put them off
- * until the next worker may try.
+ * What partitions hold, as people see it: jobs that no worker could read count as waiting.
  *
  * @param next as in `measure`
  */
@@ -66,18 +66,8 @@ export async function standingsOf(
   const all: Standing[] = []
   // There may be thousands of partitions, and a call that waits behind too many others would be given up.
   for (const some of inLots(partitions, MAX_STANDINGS))
-    all.push(...(await store.standings(some, next)).map(withStranded))
+    all.push(...(await store.standings(some, next)).map((each) => ({ ...each, counts: seenCounts(each) })))
   return chosen.map(([queue, list]) => ({ queue, partitions: list, standings: all.splice(0, list.length) }))
-}
-
-function withStranded(standing: Standing): Standing {
-  const { counts, stranded } = standing
-  if (stranded === undefined) return standing
-  const { delayed } = stranded
-  return {
-    ...standing,
-    counts: { ...counts, waiting: counts.waiting + delayed, delayed: counts.delayed - delayed },
-  }
 }
 
 /** When the first waiting job of a queue was due; undefined if none waits. */

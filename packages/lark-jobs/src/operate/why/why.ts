@@ -13,6 +13,7 @@ import type { OptionsOf } from '../../options/schema.ts'
 import type { OpenFlows } from '../flows/flow-info.ts'
 import { nodesOf } from '../flows/flow-parts.ts'
 import { checkFilter, conditions, queueName } from '../look/filter.ts'
+import { seenState } from '../look/seen-state.ts'
 import { locate, partitionsToLookIn } from '../look/stored-jobs.ts'
 import type { Reason } from './reason.ts'
 import { endedReasons, heldReason, nodeReasons } from './reasons-of-state.ts'
@@ -59,7 +60,7 @@ export async function why(open: OpenFlows, id: string, { queue }: WhyOptions): P
   if (stand === undefined) return undefined
   const { job, at } = stand
   const facts: Facts = { open, stand, queue: of, workers }
-  return { id, state: job.state, key: job.key, queue: of, at, reasons: await reasonsOf(facts) }
+  return { id, state: seenState(job), key: job.key, queue: of, at, reasons: await reasonsOf(facts) }
 }
 
 function reasonsOf(facts: Facts): Reason[] | Promise<Reason[]> {

@@ -1,0 +1,38 @@
+/**
+ * The state of a job as people see it. A job that no worker could read counts as waiting: its store has only
+ * put it off until the next worker may try (`Stranded`), and keeps it among the delayed ones.
+ */
+import type { JobRecord, State } from '../../model/record.ts'
+import type { Counts, Standing, Store, Stranded } from '../../store/contract/store.ts'
+
+export function seenState({ state, strandedSince }: Pick<JobRecord, 'state' | 'strandedSince'>): State {
+  return state === 'delayed' && strandedSince !== undefined ? 'waiting' : state
+}
+
+/** The states in which a store keeps jobs that people see in these. */
+export function keptStates(seen: readonly State[]): State[] {
+  const kept = [...new Set(seen)]
+  if (kept.includes('waiting') && !kept.includes('delayed'))
+    kept.splice(kept.indexOf('waiting') + 1, 0, 'delayed')
+  return kept
+}
+
+/** Whether only some of the jobs that a store keeps as delayed are in these states. */
+export function partsDelayed(seen: readonly State[]): boolean {
+  return seen.includes('waiting') !== seen.includes('delayed')
+}
+
+export function seenCounts({
+  counts,
+  stranded,
+}: Pick<Standing, 'counts'> & { stranded?: Pick<Stranded, 'delayed'> }): Counts {
+  if (stranded === undefined) return counts
+  const { delayed } = stranded
+  return { ...counts, waiting: counts.waiting + delayed, delayed: counts.delayed - delayed }
+}
+
+/** How many of the jobs that a partition keeps as delayed no worker could read. */
+export async function strandedAmong(store: Store, partition: string, counts: Counts): Promise<number> {
+  if (counts.delayed === 0) return 0
+  return (await store.standings([partition], 0))[0]!.stranded?.delayed ?? 0
+}

@@ -1,0 +1,54 @@
+/**
+ * Of the workers that the store has not heard of for too long: those that have died, and those that are
+ * silent, because a handler blocks their event loop. The lease thread of such a process renews the leases of
+ * its jobs, so a worker with a job whose lease lasts is not called dead.
+ */
+import { defined } from '../../model/defined.ts'
+import { type LostWorker, MAX_ITEMS } from '../../store/contract/store.ts'
+import { type ActiveJob, runs } from './runs.ts'
+import type { OpenQueues } from './stored-jobs.ts'
+
+/** The most pages of active jobs that are read to find what the workers hold. */
+const PAGES = 5
+
+/** A worker that has said nothing for longer than it may, and whose leases last. */
+export interface SilentWorker extends Omit<LostWorker, 'taken'> {
+  /** One of the jobs that it holds. */
+  job: ActiveJob
+}
+
+export interface UnheardWorkers {
+  /** The last first. */
+  lost: LostWorker[]
+  silent: SilentWorker[]
+}
+
+export async function unheardWorkers(open: OpenQueues): Promise<UnheardWorkers> {
+  const unheard = await open.store.lostWorkers()
+  if (unheard.length === 0) return { lost: [], silent: [] }
+  const jobs = await leasedBy(open, new Set(unheard.map(({ id }) => id)))
+  return {
+    lost: unheard.filter(({ id }) => !jobs.has(id)),
+    silent: unheard.flatMap(({ taken: _, ...worker }) => {
+      const job = jobs.get(worker.id)
+      return job === undefined ? [] : [{ ...worker, job }]
+    }),
+  }
+}
+
+/** By worker, a job of which the lease lasts. */
+async function leasedBy(open: OpenQueues, workers: ReadonlySet<string>): Promise<Map<string, ActiveJob>> {
+  const found = new Map<string, ActiveJob>()
+  let cursor: string | undefined
+  for (let page = 0; page < PAGES; page++) {
+    const read = await runs(open, {}, defined({ cursor, limit: MAX_ITEMS }))
+    for (const job of read.runs) {
+      if (!workers.has(job.worker) || found.has(job.worker)) continue
+      const stand = await open.store.stand(job.partition, job.id, {})
+      if ((stand?.lease?.until ?? 0) > (stand?.at ?? 0)) found.set(job.worker, job)
+    }
+    cursor = read.cursor
+    if (cursor === undefined) break
+  }
+  return found
+}
