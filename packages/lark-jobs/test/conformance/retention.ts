@@ -93,7 +93,7 @@ export function retention(make: Make): void {
     const newer = await harness.another({
       retention: {
         completed: many,
-        failed: { ...many, count: 3, bytes: 1_000, whole: 1, ofKind: 1 },
+        failed: { ...many, count: 3, bytes: 1_000_000, whole: 100, ofKind: 1 },
         cancelled: few,
       },
       retentions: {},
@@ -132,6 +132,41 @@ export function retention(make: Make): void {
     await store.prune('emails')
     expect(await kept()).toEqual([0, 0, 0])
     expect(await runAll('emails')).toEqual([2, 2, 2])
+  })
+
+  test('of a queue counts what the workers say that serve it: each application keeps what it says, to the letter', async () => {
+    const few = { count: 2, age: 60_000 }
+    const long = { count: 1, age: 90_000 }
+    const shop = { completed: few, failed: few, cancelled: long }
+    const bounds = { bytes: 1_000_000, whole: 1_000, ofKind: 1 }
+    const mail = { completed: long, failed: { count: 3, age: 50_000, ...bounds }, cancelled: few }
+    await using harness = await make({ retention: shop })
+    const { store } = harness
+    const other = await harness.another({ retention: mail })
+    const kept = async (by: typeof store, partition: string) => {
+      const caller = harness.caller(by === store ? 'ada' : 'bob', partition, by)
+      for (let round = 0; round < 5; round += 1) {
+        await caller.run(job(), completed)
+        await caller.run(job(), failed)
+        await caller.run(job(), { kind: 'cancelled', reason: 'user' })
+      }
+      return Object.values(await by.counts(partition)).slice(-3)
+    }
+    const announce = async (queues: [shop: string[], mail: string[]]) => {
+      await store.announce(worker({ id: 'ada', queues: queues[0] }), TTL)
+      await other.announce(worker({ id: 'bob', queues: queues[1] }), TTL)
+      await store.announce(worker({ id: 'ada', queues: queues[0] }), TTL)
+    }
+    await announce([['orders'], ['emails']])
+    for (const by of [store, other]) {
+      expect(await kept(by, 'orders')).toEqual([2, 2, 1])
+      expect(await kept(by, 'emails')).toEqual([1, 3, 2])
+      // Nobody serves it.
+      expect(await kept(by, 'lost')).toEqual([2, 3, 2])
+    }
+    // Both serve it: of each state, what the one says that keeps more of them.
+    await announce([['orders', 'both'], ['both']])
+    for (const by of [store, other]) expect(await kept(by, 'both')).toEqual([2, 3, 2])
   })
 
   test('failed jobs of which nobody said how many: the newest of each kind go last, and what goes early is counted', async () => {

@@ -74,7 +74,7 @@ export function announce(
 ): WorkerOrder | undefined {
   const now = database.now()
   database.run(forgetEnded, now)
-  const record = JSON.stringify({ ...worker, kept: retentions.text } satisfies StoredWorker)
+  const record = JSON.stringify({ ...worker, kept: retentions.text(worker.queues) } satisfies StoredWorker)
   const kept = database.get<{ ordered: string | null }>(keep, worker.id, record, now + ttl)
   retentions.hear(database.all<{ kept: string }>(keptByLiving, now).map((row) => row.kept))
   for (const key of worker.keys) database.run(keepKey, key)

@@ -419,7 +419,7 @@ const tables = `
 `
 
 /** Raise this if what a column keeps changes, but no statement above. */
-const FORM = 2
+const FORM = 3
 
 /** Its steps are SQL. Others wait meanwhile, so they must be quick however large the file is. */
 export interface FileLayout extends Layout<string> {

@@ -1,8 +1,8 @@
 /**
  * How many ended jobs a partition keeps, and for how long. The configuration of a queue may say other numbers
- * than those here (`config/keep.ts`). Every process uses the numbers of its own configuration. A process with
- * a worker keeps more if another living worker does: while workers are restarted after `keep` was raised, the
- * old ones remove nothing that the new ones keep.
+ * than those here (`config/keep.ts`). A process without a worker uses the numbers of its own configuration. One
+ * with a worker uses those on which the workers of the queue agree (`AgreedRetentions`): while they are restarted
+ * after `keep` was raised, the old ones remove nothing that the new ones keep.
  */
 
 import { queueOf } from '../../../model/partition.ts'
@@ -75,82 +75,96 @@ export function retentionOf({ retention, retentions }: Retentions, partition: st
 
 const states = ['completed', 'failed', 'cancelled'] as const
 
+/** What a living worker has announced: what its configuration says, and the queues that it serves. */
+interface Announced extends Retentions {
+  queues: readonly string[]
+}
+
 /**
- * What a process keeps while it hears what other workers keep: the answer to each announcement of a worker
- * says it.
+ * What a process keeps while it hears what workers keep: the answer to each announcement of a worker says it.
+ *
+ * Of each queue and state, one of the configurations holds as a whole, never a mixture: that of the living
+ * workers that serve the queue, and of these the one with the largest count, or if several have it, with the
+ * largest age. If no living worker serves the queue, the configurations of all of them count so.
  */
-export class AgreedRetentions implements Retentions {
+export class AgreedRetentions {
   readonly #own: Retentions
-  #agreed: Retentions
+  /** Empty if all workers say what this process says. */
+  #heard: Announced[] = []
+  #texts = ''
+  readonly #agreed = new Map<string, QueueRetention>()
+  /** Equal ones are one object. */
+  readonly #known = new Map<string, QueueRetention>()
 
   constructor(own: Retentions) {
     this.#own = own
-    this.#agreed = own
   }
 
+  /** What the own configuration says of queues of which it says nothing else. */
   get retention(): QueueRetention {
-    return this.#agreed.retention
-  }
-
-  get retentions(): Retentions['retentions'] {
-    return this.#agreed.retentions
+    return this.#own.retention
   }
 
   of(partition: string): QueueRetention {
-    return retentionOf(this.#agreed, partition)
+    if (this.#heard.length === 0) return retentionOf(this.#own, partition)
+    const queue = queueOf(partition)
+    const agreed = this.#agreed.get(queue) ?? this.#agree(queue)
+    this.#agreed.set(queue, agreed)
+    return agreed
   }
 
-  /** What the own configuration says, for an announcement; empty if it says nothing of it. */
-  get text(): string {
+  #agree(queue: string): QueueRetention {
+    const serving = this.#heard.filter(({ queues }) => queues.includes(queue))
+    const said = (serving.length > 0 ? serving : [this.#own, ...this.#heard]).map((each) =>
+      retentionOf(each, queue),
+    )
+    const most = (state: (typeof states)[number]) => said.map((each) => each[state]).reduce(larger)
+    const found = { completed: most('completed'), failed: most('failed'), cancelled: most('cancelled') }
+    const text = JSON.stringify(found)
+    const known = this.#known.get(text) ?? found
+    this.#known.set(text, known)
+    return known
+  }
+
+  /** What a worker of this process announces: what its configuration says, unless that is nothing. */
+  text(queues: readonly string[]): string {
     const { retention, retentions } = this.#own
-    const text = JSON.stringify({ retention, retentions })
-    return text === plain ? '' : text
+    const isPlain = saying(this.#own) === plain
+    return JSON.stringify({ ...(!isPlain && { retention, retentions }), queues })
   }
 
   /** @param texts of all living workers */
   hear(texts: readonly string[]): void {
     if (this.#own.agrees === false) return
-    const others = texts.flatMap((text) => retentionsIn(text) ?? [])
-    this.#agreed = others.reduce(larger, this.#own)
+    const all = [...texts].sort().join()
+    if (all === this.#texts) return
+    this.#texts = all
+    this.#agreed.clear()
+    this.#known.clear()
+    this.#known.set(JSON.stringify(this.#own.retention), this.#own.retention)
+    const heard = texts.flatMap((text) => announcedIn(text) ?? [])
+    const own = saying(this.#own)
+    this.#heard = heard.every((each) => saying(each) === own) ? [] : heard
   }
 }
 
-const plain = JSON.stringify({ retention: RETENTION })
+function saying({ retention, retentions }: Retentions): string {
+  return JSON.stringify({ retention, retentions })
+}
+
+const plain = saying({ retention: RETENTION })
 
 /** Undefined if the text is damaged. */
-function retentionsIn(text: string): Retentions | undefined {
-  if (text === '') return { retention: RETENTION }
-  const found = parsed(text) as Partial<Retentions> | null | undefined
-  const all = [found?.retention, ...Object.values(found?.retentions ?? {})]
-  const isSound = all.every((kept) =>
+function announcedIn(text: string): Announced | undefined {
+  const found = parsed(text) as Partial<Announced> | null | undefined
+  if (!Array.isArray(found?.queues)) return undefined
+  const { retention = RETENTION, retentions, queues } = found
+  const isSound = [retention, ...Object.values(retentions ?? {})].every((kept) =>
     states.every((state) => Number.isFinite(kept?.[state]?.count) && Number.isFinite(kept?.[state]?.age)),
   )
-  return isSound ? (found as Retentions) : undefined
+  return isSound ? { retention, retentions, queues } : undefined
 }
 
-function larger(one: Retentions, other: Retentions): Retentions {
-  const queues = Object.keys({ ...one.retentions, ...other.retentions })
-  const of = (queue: string) => largerOf(retentionOf(one, queue), retentionOf(other, queue))
-  return {
-    retention: largerOf(one.retention, other.retention),
-    ...(queues.length > 0 && { retentions: Object.fromEntries(queues.map((queue) => [queue, of(queue)])) }),
-  }
-}
-
-function largerOf(one: QueueRetention, other: QueueRetention): QueueRetention {
-  const most = (state: (typeof states)[number]): Retention => {
-    const [a, b] = [one[state], other[state]]
-    const count = Math.max(a.count, b.count)
-    const age = Math.max(a.age, b.age)
-    // A number of bytes limits only if both have one.
-    if (a.bytes === undefined || b.bytes === undefined) return { count, age }
-    return {
-      count,
-      age,
-      bytes: Math.max(a.bytes, b.bytes),
-      whole: Math.max(a.whole!, b.whole!),
-      ofKind: Math.max(a.ofKind!, b.ofKind!),
-    }
-  }
-  return { completed: most('completed'), failed: most('failed'), cancelled: most('cancelled') }
+function larger(one: Retention, other: Retention): Retention {
+  return other.count > one.count || (other.count === one.count && other.age > one.age) ? other : one
 }

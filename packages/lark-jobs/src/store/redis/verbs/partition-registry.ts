@@ -84,7 +84,7 @@ export class PartitionRegistry {
 
   /** @returns how many partitions there are, and the last order to the worker */
   async announce(worker: AnnouncedWorker, ttl: number): Promise<{ partitions: number; order?: WorkerOrder }> {
-    const { text } = this.#retentions
+    const text = this.#retentions.text(worker.queues)
     const args = [worker.id, packDuration(ttl), JSON.stringify(worker), text, ...worker.keys]
     const reply = await this.#scripts.on(this.#scripts.keys.meta('workers'), 'announce', args)
     const [partitions, told] = reply as [number, AnnounceAnswer?]

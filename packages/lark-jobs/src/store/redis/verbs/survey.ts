@@ -2,13 +2,7 @@
  * Surveys: one script call for all partitions, or on a cluster one for each partition.
  */
 import type { AgreedRetentions } from '../../contract/rules/retention.ts'
-import {
-  type Announced,
-  type Finding,
-  retentionOf,
-  type Survey,
-  type Surveyed,
-} from '../../contract/store.ts'
+import type { Announced, Finding, Survey, Surveyed } from '../../contract/store.ts'
 import type { Scripts } from '../client/script.ts'
 import { packAges, packDuration } from './pack-limits.ts'
 import type { AnnounceAnswer, PartitionRegistry } from './partition-registry.ts'
@@ -96,7 +90,7 @@ export class Surveys {
       announced === undefined ? '' : JSON.stringify(announced.worker),
       String(keys.length),
       ...packAges(this.#retentions.retention),
-      announced === undefined ? '' : this.#retentions.text,
+      announced === undefined ? '' : this.#retentions.text(announced.worker.queues),
       ...keys,
       ...partitions.map(
         ({ partition, waits, prunes }) =>
@@ -116,7 +110,7 @@ export class Surveys {
 
   /** The ages of a partition that keeps something else than most do. */
   #ownAges(partition: string): string {
-    const retention = retentionOf(this.#retentions, partition)
+    const retention = this.#retentions.of(partition)
     return retention === this.#retentions.retention ? '' : packAges(retention).join(',')
   }
 

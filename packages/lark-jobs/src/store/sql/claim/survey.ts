@@ -5,15 +5,7 @@
  * 20.20, 2026-11-26.)
  */
 import { defined } from '../../../model/defined.ts'
-import {
-  type AgreedRetentions,
-  type Announced,
-  type Finding,
-  type Retentions,
-  retentionOf,
-  type Survey,
-  type Surveyed,
-} from '../../contract/store.ts'
+import type { AgreedRetentions, Announced, Finding, Survey, Surveyed } from '../../contract/store.ts'
 import { olderCalls } from '../calls.ts'
 import type { Database } from '../database.ts'
 import { olderEffects } from '../effects/effect.ts'
@@ -87,7 +79,7 @@ export function findings(
   database: Database,
   caller: string,
   surveyed: readonly Surveyed[],
-  retentions: Retentions,
+  retentions: AgreedRetentions,
   now: number,
 ): { findings: Finding[]; toRefresh: number[] } {
   const found = new Map<string, Finding>()
@@ -115,7 +107,7 @@ export function findings(
     }
   }
   const prunes = surveyed.filter((each) => each.prunes)
-  const kept = ({ partition }: Surveyed) => retentionOf(retentions, partition)
+  const kept = ({ partition }: Surveyed) => retentions.of(partition)
   for (const retention of new Set(prunes.map(kept))) {
     const { completed, failed, cancelled } = retention
     const before = [completed, failed, cancelled].map(({ age }) => now - age)
