@@ -264,7 +264,7 @@ test('workers that died, and one that keeps others waiting for a suspect, are sh
   await store.recover('flaky', { holder: 'dead', by: name })
   await announce({ ...all, id: 'mute' })
   await jobs.dispatch([new FlakyJob().with({ url: '' })])
-  await store.exchange('flaky', { caller: 'mute', number: 1 }, [], { limit: 2, lease: LEASE })
+  await store.exchange('flaky', { caller: 'mute', number: 1 }, [], { limit: 2, leaseMs: LEASE })
   await store.retire('mute')
   const itsJob = new RegExp(`1 job: ${held!.id}`)
   const shows: [path: string, ...texts: RegExp[]][] = [

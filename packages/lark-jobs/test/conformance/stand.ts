@@ -259,8 +259,21 @@ export function stands(make: Make): void {
     await caller.enqueue(...jobs(2))
     const [first, second] = await caller.claim(2)
     await harness.store.alter('emails', [first!.id], { kind: 'cancel', reason: 'user', because: 'a|b' })
-    expect((await stand(harness, first!)).asked).toEqual({ reason: 'user', because: 'a|b' })
-    expect((await stand(harness, second!)).asked).toBeUndefined()
+    const asked = { reason: 'user', because: 'a|b', at: harness.clock.now }
+    expect((await stand(harness, first!)).asked).toEqual(asked)
+    // Asked again: since when it is asked stays.
+    harness.clock.advance(5_000)
+    await harness.store.alter('emails', [first!.id], { kind: 'cancel', reason: 'user', because: '@9|c' })
+    expect((await stand(harness, first!)).asked).toEqual({ ...asked, because: '@9|c' })
+    const { notices } = await caller.extend([first!, second!])
+    expect(notices).toEqual([{ kind: 'cancel', id: first!.id, reason: 'user', because: '@9|c' }])
+    await caller.settle(first!, retried(1))
+    const ended = { state: 'cancelled', reason: 'user', because: '@9|c' }
+    expect(await harness.store.get('emails', first!.id)).toMatchObject(ended)
+    await harness.store.alter('emails', [second!.id], { kind: 'cancel', reason: 'user' })
+    expect((await stand(harness, second!)).asked).toEqual({ reason: 'user', at: harness.clock.now })
+    await caller.settle(second!, { kind: 'cancelled', reason: 'user' })
+    expect((await harness.store.get('emails', second!.id))!.reason).toBe('user')
   })
 
   test('how many jobs each worker holds', async () => {

@@ -22,6 +22,7 @@ import { memberId } from '../../src/model/effect.ts'
 import { indexOf } from '../../src/model/flow.ts'
 import { newId } from '../../src/model/id.ts'
 import type { WorkerRecord } from '../../src/model/record.ts'
+import { heldReason } from '../../src/operate/why/reasons-of-state.ts'
 import { operate, type Reason, reasonKinds } from '../../src/operate.ts'
 import { Bench, type Connect, signal } from './bench.ts'
 
@@ -384,7 +385,13 @@ export function explaining(connect: Connect): void {
     // Its handler does not listen to its signal.
     const [asked] = await reasons(first)
     expect(asked?.text).toMatch(
-      /has run it for .+\. It was asked to end \(user: too late\), and does when its handler ends, or its worker stops$/,
+      /has run it for .+\. It was asked to end \d+ m?s ago \(user: too late\), and does when its handler ends, or its worker stops$/,
+    )
+    expect(asked?.askedAt).toBeGreaterThan(0)
+    const { lease, ...stand } = (await (await insideOf(jobs).open()).store.stand('default', first!, {}))!
+    const late = { ...stand, at: stand.at + 180_000, lease: { ...lease!, until: stand.at + 200_000 } }
+    expect(heldReason(late, await operate(jobs).workers.list()).text).toMatch(
+      /It was asked to end 3 min.* ago \(user: too late\); its handler ignores its signal\. It ends when/,
     )
     // A worker that has not taken it yet.
     const { store } = await insideOf(jobs).open()

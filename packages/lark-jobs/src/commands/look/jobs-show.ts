@@ -99,7 +99,7 @@ function facts(
 
 /** The first reason, and where the others are. */
 function whyWords(id: string, [first, ...more]: readonly Reason[]): string | undefined {
-  if (first === undefined || first.kind === 'running') return undefined
+  if (first === undefined || (first.kind === 'running' && first.askedAt === undefined)) return undefined
   return more.length === 0
     ? first.text
     : `${first.text} (and ${more.length} more: ${commandFor({ do: 'see-why', job: id })})`

@@ -10,6 +10,8 @@ import { listed } from '../../words/listed.ts'
 import type { FlowNodeInfo } from '../flows/flow-parts.ts'
 import type { Reason } from './reason.ts'
 
+/** A handler that goes on for so many milliseconds after its job was asked to end does not listen to its signal. */
+const LATE = 10_000
 /** The most reasons of one kind: a node may wait for thousands of others. */
 const MOST = 10
 
@@ -26,7 +28,7 @@ export function heldReason(
   const { holder = '', claimedAt = at } = job
   const worker = workers.find(({ id }) => id === holder)
   const place = worker === undefined ? holder : `${holder} (${worker.host}, pid ${worker.pid})`
-  const since = readable(Math.max(0, at - claimedAt))
+  const held = readable(Math.max(0, at - claimedAt))
   const until = lease?.until ?? at
   const by = { workers: [holder] }
   if (worker === undefined || until <= at) {
@@ -37,7 +39,7 @@ export function heldReason(
     return { kind: 'silent-worker', text, until, ...by, remedy: { do: 'see-workers' } }
   }
   if (lease?.isBegun === false) {
-    const took = `Worker ${place} took ${called} ${since} ago, and has not begun`
+    const took = `Worker ${place} took ${called} ${held} ago, and has not begun`
     const { alone, running, concurrency } = worker
     if (alone !== undefined) {
       const text = `${took}: it ${aloneWords(alone, at)}`
@@ -52,13 +54,15 @@ export function heldReason(
     const text = `${took}: it runs ${running} of ${concurrency} jobs`
     return { kind: 'prefetched', text, ...by, remedy: { do: 'see-workers' } }
   }
-  const text = `Worker ${place} has run ${called} for ${since}`
+  const text = `Worker ${place} has run ${called} for ${held}`
   if (asked === undefined) return { kind: 'running', text, ...by }
   // A handler that does not listen to its signal goes on.
   const why = [asked.reason, asked.because].filter((each) => each !== undefined).join(': ')
-  const ends = `${text}. It was asked to end (${why}), and does when its handler ends, or its worker stops`
+  const since = Math.max(0, at - (asked.at ?? at))
+  const ignores = since < LATE ? ', and does' : '; its handler ignores its signal. It ends'
+  const ends = `${text}. It was asked to end ${readable(since)} ago (${why})${ignores} when its handler ends, or its worker stops`
   const restart = worker.restarts && { remedy: { do: 'restart-worker', worker: holder } as const }
-  return { kind: 'running', text: ends, ...by, ...restart }
+  return { kind: 'running', text: ends, ...by, askedAt: asked.at ?? at, ...restart }
 }
 
 /** What a worker does for a suspect. Its clock may differ from that of the store. */

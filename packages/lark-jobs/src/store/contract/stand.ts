@@ -44,8 +44,8 @@ export interface Stand {
   limits?: { active: number; free: number; nextAt?: number }
   /** Of an active job. `isBegun`: not so, if it was prefetched, or is a suspect that must run alone. */
   lease?: { until: number; isBegun: boolean }
-  /** Of an active job that somebody has asked to end: why. */
-  asked?: { reason: CancelReason; because?: string }
+  /** Of an active job that somebody has asked to end: why, and since when (milliseconds since 1970). */
+  asked?: { reason: CancelReason; because?: string; at?: number }
   /** Of an ended job with a lock: the job that holds the lock now. */
   lockedBy?: string
 }

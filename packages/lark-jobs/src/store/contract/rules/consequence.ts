@@ -8,7 +8,7 @@
 import type { EventKind } from '../../../model/event.ts'
 import type { Counters, JobError, JobOptions, Outcome, State } from '../../../model/record.ts'
 import { MAX_CRASHES, MAX_CRASHES_BESIDE, WORKER_DIED } from './capacity.ts'
-import { endedFor } from './reason.ts'
+import { endedFor, untimed } from './reason.ts'
 
 /** What the rules need to know of an active job. Its `runs` include the one that has ended. */
 export interface Running extends Counters {
@@ -159,5 +159,5 @@ function unlessAsked({ asked }: Pick<Running, 'asked'>, put: Consequence): Conse
   if (asked === undefined || asked === null) return put
   const { event, ...rest } = put
   const crash = event === 'crashed' ? { event } : {}
-  return { ...rest, state: 'cancelled', reason: asked, isUntold: true, ...crash }
+  return { ...rest, state: 'cancelled', reason: untimed(asked), isUntold: true, ...crash }
 }

@@ -33,12 +33,34 @@ export function cancelledFor(reason: CancelReason, because?: string): string {
 }
 
 /**
+ * The notice to the worker of a running job that somebody asks to end: `reason@at|because`. If it was asked
+ * before, since then.
+ *
+ * @param before the notice that was there
+ */
+export function askedFor(text: string, now: number, before: string | null): string {
+  return text.replace(/^[^|]*/, `$&@${readAsked(before ?? '').at ?? now}`)
+}
+
+/** `at`: milliseconds since 1970. */
+export function readAsked(notice: string): { reason: CancelReason; because?: string; at?: number } {
+  const at = /^[^|@]*@(\d+)/.exec(notice)?.[1]
+  return { ...readCancelled(untimed(notice)), ...(at !== undefined && { at: Number(at) }) }
+}
+
+/** What is kept of a notice when its job has ended. */
+export function untimed(notice: string): string {
+  return notice.replace(/^([^|@]*)@\d+/, '$1')
+}
+
+/**
  * What people wrote is kept, if the worker reports that the job ended because of it.
  *
  * @param asked the notice
  */
 export function endedFor(reason: CancelReason, asked: string | null | undefined): string {
-  return asked?.startsWith(`${reason}|`) ? asked : reason
+  const text = untimed(asked ?? '')
+  return text.startsWith(`${reason}|`) ? text : reason
 }
 
 export function readCancelled(text: string): { reason: CancelReason; because?: string } {

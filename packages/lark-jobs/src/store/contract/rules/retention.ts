@@ -76,7 +76,7 @@ export function retentionOf({ retention, retentions }: Retentions, partition: st
 const states = ['completed', 'failed', 'cancelled'] as const
 
 /** What a living worker has announced: what its configuration says, and the queues that it serves. */
-interface Announced extends Retentions {
+interface SaidRetentions extends Retentions {
   queues: readonly string[]
 }
 
@@ -90,7 +90,7 @@ interface Announced extends Retentions {
 export class AgreedRetentions {
   readonly #own: Retentions
   /** Empty if all workers say what this process says. */
-  #heard: Announced[] = []
+  #heard: SaidRetentions[] = []
   #texts = ''
   readonly #agreed = new Map<string, QueueRetention>()
   /** Equal ones are one object. */
@@ -142,7 +142,7 @@ export class AgreedRetentions {
     this.#agreed.clear()
     this.#known.clear()
     this.#known.set(JSON.stringify(this.#own.retention), this.#own.retention)
-    const heard = texts.flatMap((text) => announcedIn(text) ?? [])
+    const heard = texts.flatMap((text) => saidIn(text) ?? [])
     const own = saying(this.#own)
     this.#heard = heard.every((each) => saying(each) === own) ? [] : heard
   }
@@ -155,8 +155,8 @@ function saying({ retention, retentions }: Retentions): string {
 const plain = saying({ retention: RETENTION })
 
 /** Undefined if the text is damaged. */
-function announcedIn(text: string): Announced | undefined {
-  const found = parsed(text) as Partial<Announced> | null | undefined
+function saidIn(text: string): SaidRetentions | undefined {
+  const found = parsed(text) as Partial<SaidRetentions> | null | undefined
   if (!Array.isArray(found?.queues)) return undefined
   const { retention = RETENTION, retentions, queues } = found
   const isSound = [retention, ...Object.values(retentions ?? {})].every((kept) =>

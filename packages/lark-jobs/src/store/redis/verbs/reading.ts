@@ -6,7 +6,7 @@ import type { ClaimedJob, JobRecord, NewJob, State } from '../../../model/record
 import { settingOf } from '../../contract/change.ts'
 import { laneRecord } from '../../contract/rules/lane.ts'
 import { pausedGroup, readPause } from '../../contract/rules/pause.ts'
-import { readCancelled, readReason } from '../../contract/rules/reason.ts'
+import { readCancelled, readReason, untimed } from '../../contract/rules/reason.ts'
 import type * as contract from '../../contract/store.ts'
 import type { ScriptName } from '../client/repetition.ts'
 import { readBundles } from './bundle.ts'
@@ -347,7 +347,7 @@ export function readExtension(reply: unknown): contract.Extension {
   const [lost, asked, reasons, watched] = reply as [string[], string[], string[], string[]]
   return {
     lost,
-    notices: asked.map((id, i) => ({ kind: 'cancel', id, ...readCancelled(reasons[i]!) })),
+    notices: asked.map((id, i) => ({ kind: 'cancel', id, ...readCancelled(untimed(reasons[i]!)) })),
     ...(watched.length > 0 && { watched }),
   }
 }

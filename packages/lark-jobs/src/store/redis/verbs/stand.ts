@@ -2,7 +2,7 @@
  * Where a job stands: the arguments of `stand.lua`, and its answer.
  */
 import { readPause, readPaused } from '../../contract/rules/pause.ts'
-import { readCancelled } from '../../contract/rules/reason.ts'
+import { readAsked } from '../../contract/rules/reason.ts'
 import {
   type LaneStand,
   type LineStand,
@@ -65,7 +65,7 @@ export function readStand(
     ...(lane && { lane: readLane(lane, at) }),
     ...(limits && { limits: readLimits(limits, at) }),
     ...(lease && { lease: { until: Number(lease[0]), isBegun: lease[1] === 1 } }),
-    ...(typeof lease?.[2] === 'string' && { asked: readCancelled(lease[2]) }),
+    ...(typeof lease?.[2] === 'string' && { asked: readAsked(lease[2]) }),
     ...(lockedBy !== null && { lockedBy }),
   }
 }

@@ -2,7 +2,7 @@
  * Changes by hand: a table of the effect of each change on a job in each state.
  */
 import { changedTags } from '../../contract/rules/options.ts'
-import { cancelledFor } from '../../contract/rules/reason.ts'
+import { askedFor, cancelledFor } from '../../contract/rules/reason.ts'
 import { isMarked, readOptions } from '../../contract/rules/unreadable.ts'
 import { type AlterVerdict, type Change, mayPrefetch, versionOf } from '../../contract/store.ts'
 import { laneMoves } from '../claim/lane.ts'
@@ -82,7 +82,8 @@ function apply(
       return 'done'
     case 'cancel':
       if (row.state === ACTIVE) {
-        database.run(ask, cancelledFor(change.reason, change.because), row.seq)
+        const why = cancelledFor(change.reason, change.because)
+        database.run(ask, askedFor(why, partition.now, row.asked), row.seq)
         notify(partition, holderOf(row.token!))
         return 'asked'
       }

@@ -2,7 +2,7 @@
  * Renews leases. A note for one job renews the lease of its whole claim, and marks this job as started. For a
  * suspect it also says whether the job is alone. The watchers of a job with new progress are rung.
  */
-import { readCancelled } from '../../contract/rules/reason.ts'
+import { readCancelled, untimed } from '../../contract/rules/reason.ts'
 import type { Extension, LeaseNote } from '../../contract/store.ts'
 import { tell } from '../events/events.ts'
 import { keepReport } from '../events/log.ts'
@@ -43,7 +43,8 @@ export function extend(partition: Partition, notes: readonly LeaseNote[], leaseM
     const its = watchers.get(id)
     if (its !== undefined) extension.watched = [...(extension.watched ?? []), id]
     for (const watcher of (progress !== undefined && its) || []) notify(partition, watcher)
-    if (row.asked !== null) extension.notices.push({ kind: 'cancel', id, ...readCancelled(row.asked) })
+    if (row.asked !== null)
+      extension.notices.push({ kind: 'cancel', id, ...readCancelled(untimed(row.asked)) })
   }
   return extension
 }

@@ -5,7 +5,7 @@ import type { Limits } from '../../../model/limits.ts'
 import { readLane } from '../../contract/rules/lane.ts'
 import { readPaused } from '../../contract/rules/pause.ts'
 import { checkLimits, isRateKind } from '../../contract/rules/rate.ts'
-import { readCancelled } from '../../contract/rules/reason.ts'
+import { readAsked } from '../../contract/rules/reason.ts'
 import {
   type LaneStand,
   type LineStand,
@@ -61,7 +61,7 @@ export function stand(partition: Partition, id: string, { limits, aging }: Stand
   if (job.state === 'active') {
     const lease = findLease(partition, row.token!)
     if (lease !== undefined) found.lease = { until: lease.leaseEnd, isBegun: row.ahead !== NOT_STARTED }
-    if (row.asked !== null) found.asked = readCancelled(row.asked)
+    if (row.asked !== null) found.asked = readAsked(row.asked)
     return found
   }
   if (job.state !== 'waiting' && job.state !== 'delayed') {

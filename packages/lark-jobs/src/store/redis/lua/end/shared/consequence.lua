@@ -4,11 +4,16 @@
 -- needs: start, line, place, lanes, counters, reports, lease, end, ring, event, pausing, last_tokens
 -- gives: outcomes, take_back
 
+-- What is kept of a notice when its job has ended: not since when it was asked.
+local function untimed(notice)
+  return (string.gsub(notice, '^([^|@]*)@%d+', '%1'))
+end
+
 -- Puts a job back into its line, unless somebody has asked meanwhile to cancel it. `event`: what listeners
 -- hear, or nothing. `failures`: how often it has failed, if the caller knows.
 local function fall_back(id, place, job, event, failures)
   if job.notice then
-    redis.call('HSET', key('reasons'), id, job.notice)
+    redis.call('HSET', key('reasons'), id, untimed(job.notice))
     return end_as('cancelled', { id }, job.kept.cancelled, 'untold')
   end
   local queued_at, priority = queued(id, redis.call('HGET', key('jobs'), id))
@@ -91,8 +96,8 @@ function outcomes.cancelled(id, value, job)
     reports().keep_error(id, failure)
   end
   -- A notice may have more: what a person wrote.
-  local is_asked = job.notice and string.match(job.notice, '^[^|]*') == reason
-  redis.call('HSET', key('reasons'), id, is_asked and job.notice or reason)
+  local is_asked = job.notice and string.match(job.notice, '^[^|@]*') == reason
+  redis.call('HSET', key('reasons'), id, is_asked and untimed(job.notice) or reason)
   end_as('cancelled', { id }, job.kept.cancelled)
 end
 
@@ -121,7 +126,7 @@ local function take_back(id, holder, cause, is_unread)
     end
   end
   if reason then
-    redis.call('HSET', key('reasons'), id, reason)
+    redis.call('HSET', key('reasons'), id, untimed(reason))
     return 'cancelled', has_crashed
   end
   local queued_at, priority = queued(id, record)

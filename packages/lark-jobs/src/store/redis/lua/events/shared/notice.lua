@@ -1,6 +1,6 @@
 -- Notices. For a worker that holds jobs: somebody asked to cancel one, or there are effects to deliver. For a watcher:
 -- a job that it watches has ended.
---   notices  HASH  id -> why a job is to be cancelled (`store/contract/rules/reason.ts`)
+--   notices  HASH  id -> why a job is to be cancelled, and since when (`store/contract/rules/reason.ts#askedFor`)
 -- needs: start
 -- gives: notify, notify_holder, notice
 
@@ -27,6 +27,8 @@ end
 
 -- The worker gets the notice with its next `extend`. It is rung, so that this happens soon.
 local function notice(id, reason)
-  redis.call('HSET', key('notices'), id, reason)
+  local since = string.match(redis.call('HGET', key('notices'), id) or '', '^[^|@]*@(%d+)')
+  local why, more = string.match(reason, '^([^|]*)(.*)$')
+  redis.call('HSET', key('notices'), id, why .. '@' .. (since or string.format('%.0f', now)) .. more)
   notify_holder(string.match(redis.call('HGET', key('holders'), id), '^(.-)|'))
 end
