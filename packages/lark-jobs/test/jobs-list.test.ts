@@ -137,7 +137,8 @@ test('a worker that is not heard of, and whose leases last, is not called dead',
     expect(await operate(jobs).workers.lost()).toEqual([])
     const findings = await operate(jobs).doctor()
     expect(findings.filter(({ code, level }) => code === 'lost-workers' && level !== 'ok')).toEqual([])
-    expect(findings.find(({ code }) => code === 'silent-workers')?.remedy).toContain(`lark jobs:why ${id}`)
+    const { advice } = findings.find(({ code }) => code === 'silent-workers')!
+    expect(advice).toContainEqual({ do: 'see-why', job: id })
   }, 10_000)
   go.resolve()
 })

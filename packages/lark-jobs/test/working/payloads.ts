@@ -174,7 +174,7 @@ export function payloads(connect: Connect): void {
     await report.ends(1)
     await old.stop()
     expect(await bench.jobs.find(job.id!)).toMatchObject({
-      state: 'delayed',
+      state: 'waiting',
       because: 'its payload is of version 2, and its class here is of version 1',
       payload: { names: ['Ada'] },
       failures: 0,

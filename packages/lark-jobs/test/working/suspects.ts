@@ -183,7 +183,7 @@ export function suspects(connect: Connect): void {
   test('two workers of one process run no suspect beside a job of the other worker', async () => {
     await using app = await make()
     const [id] = await app.suspect(app.SuspectJob, 'suspect')
-    const options = { leaseMs: 15_000, queues: 'default' }
+    const options = { lease: 15_000, queues: 'default' }
     const plain = await app.work(options)
     await app.put(app.PlainJob, 'long')
     await app.began('long')

@@ -143,7 +143,9 @@ function checkActive(
     found.warn(
       'silent-workers',
       `${jobs(silent.length)} held by workers that are silent: ${listed(holders, 3)}`,
-      `They died, are cut off, or a handler blocks them: ${whyCommand(silent[0]!.id)}. Jobs go back when their leases end, mostly within 30 seconds.`,
+      'They died, are cut off, or a handler blocks them: ',
+      { do: 'see-why', job: silent[0]!.id },
+      '. Jobs go back when their leases end, mostly within 30 seconds.',
     )
   else found.ok('silent-workers', 'its jobs are held by live workers')
   const doubts = samples.flatMap((sample) => sample.doubts ?? []).filter(({ at }) => now - at < DAY)
