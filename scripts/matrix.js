@@ -4,6 +4,7 @@
 //   --only=NAME   only rows whose kind or name contains NAME; may be repeated
 //   --today       only the rows that `npm test` runs today, a different tenth each day, without slow parts
 //   --stale       only the rows that failed last, or whose inputs have changed since, and writes the page
+//   --check       runs none, and fails if one is stale
 //   --json        the rows as JSON instead of the table
 //   --keep        write the outcome to docs/compatibility.md even if only some rows ran (by default only if all rows ran)
 //   --fresh       install every fixture anew
@@ -15,7 +16,7 @@ import { Trial } from '../matrix/harness/row.js'
 import { Workshop } from '../matrix/harness/workshop.js'
 import { rows } from '../matrix/rows.js'
 
-const flags = ['today', 'stale', 'json', 'keep', 'fresh', 'list']
+const flags = ['today', 'stale', 'check', 'json', 'keep', 'fresh', 'list']
 const { values: said } = parseArgs({
   options: {
     only: { type: 'string', multiple: true },
@@ -24,16 +25,21 @@ const { values: said } = parseArgs({
 })
 const TENTH = 10
 const today = Math.floor(Date.now() / 86_400_000) % TENTH
-const stale = said.stale ? staleOf(rows) : rows
+const stale = said.stale || said.check ? staleOf(rows) : rows
 const chosen = rows.filter((row, index) => {
   const name = `${row.kind} ${row.name}`.toLowerCase()
   const isOfToday = row.isDaily || index % TENTH === today
   if ((said.today && !isOfToday) || !stale.includes(row)) return false
   return (said.only ?? ['']).some((part) => name.includes(part.toLowerCase()))
 })
-if (said.stale && chosen.length === 0) {
-  console.log('Nothing has changed since the rows were tried.')
+if ((said.stale || said.check) && chosen.length === 0) {
+  console.log('All rows work, and nothing has changed since they were tried.')
   process.exit(0)
+}
+if (said.check) {
+  console.error('These rows failed, or were tried with something else. Run npm run matrix -- --stale')
+  for (const { kind, name } of chosen) console.error(`  ${kind}: ${name}`)
+  process.exit(1)
 }
 if (chosen.length === 0) {
   console.error(
@@ -48,7 +54,7 @@ if (said.list) {
 
 const workshop = new Workshop({ isFresh: said.fresh })
 workshop.pack()
-const report = new Report()
+const report = new Report(rows)
 for (const row of chosen) await attempt(row)
 if (said.json) console.log(JSON.stringify(report.results, null, 2))
 else console.log(report.table())

@@ -33,7 +33,20 @@ const manifests = once(() =>
     .join('\n'),
 )
 
-const builds = once(() => packages.map((name) => textOf(`packages/${name}/build`)).join('\n'))
+/**
+ * How the packages are built, and which modules of others their files load. Which of these files has which part is not
+ * of interest: a bundler and a runtime follow the imports.
+ */
+const builds = once(() => {
+  const loaded = packages.flatMap((name) =>
+    [
+      ...textOf(`packages/${name}/dist`, 'js').matchAll(
+        /\b(?:from|import|import\(|require\() ?"(@?[a-z][\w:/-]*)"/g,
+      ),
+    ].map(([, module]) => module),
+  )
+  return [textOf('packages/lark/build'), ...[...new Set(loaded)].sort()].join('\n')
+})
 
 /** Without comments: they mean nothing to a compiler. */
 const declarations = once(() =>

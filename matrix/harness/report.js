@@ -25,6 +25,14 @@ const memory = file('matrix/results.json')
 export class Report {
   /** @type {Result[]} */
   results = []
+  /** What is tried: read before the first row runs, because the sources may change meanwhile. */
+  #commit = commit()
+  #inputs
+
+  /** @param {import('./row.js').Row[]} rows all rows, in their order. The packages must be built */
+  constructor(rows) {
+    this.#inputs = new Map(rows.map((row) => [key(row), inputsOf(row)]))
+  }
 
   /** @param {import('./row.js').Row} row @param {Omit<Result, 'kind' | 'name'>} outcome */
   add({ kind, name }, { version, works, remark, seconds }) {
@@ -47,11 +55,10 @@ export class Report {
 
   /** Writes the page. @param {import('./row.js').Row[]} rows all rows, in their order */
   keep(rows) {
-    const made = { date: new Date().toISOString().slice(0, 10), commit: commit() }
+    const made = { date: new Date().toISOString().slice(0, 10), commit: this.#commit }
     const known = new Map(kept().results.map((result) => [key(result), result]))
-    const inputs = new Map(rows.map((row) => [key(row), inputsOf(row)]))
     for (const { seconds: _, ...result } of this.results)
-      known.set(key(result), { ...result, ...made, inputs: inputs.get(key(result)) })
+      known.set(key(result), { ...result, ...made, inputs: this.#inputs.get(key(result)) })
     const results = rows.flatMap((row) => known.get(key(row)) ?? [])
     const machine = `${type()} ${release()}, ${process.arch}, ${availableParallelism()} cores (${cpus()[0].model}). Node ${process.versions.node}`
     writeFileSync(memory, `${JSON.stringify({ machine, results }, null, 2)}\n`)
@@ -120,7 +127,7 @@ keywords: [lark, lark-jobs, compatibility, node, bun, deno, typescript, bundler,
 
 # Compatibility
 
-Each row is a real program: it dispatches a job, a worker runs the job, and its result is checked; or it serves the dashboard, and its page, a change and the stream are checked. The packages are packed as they are published, and installed into a folder of their own. \`npm run matrix\` writes this page. The last column names the commit that a row was tried with. A test refuses the page if the declarations, the builds or the rows have changed since.
+Each row is a real program: it dispatches a job, a worker runs the job, and its result is checked; or it serves the dashboard, and its page, a change and the stream are checked. The packages are packed as they are published, and installed into a folder of their own. \`npm run matrix\` writes this page. The last column names the commit that a row was tried with. No release is published while the declarations, the builds or the rows have changed since.
 
 Machine: ${machine}, unless a row says otherwise.
 

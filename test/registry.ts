@@ -1,0 +1,118 @@
+/**
+ * A registry of npm on this machine, for the tests of a release: it takes what is published, and has what is
+ * installed in the repository for those who depend on it.
+ */
+import { execFileSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import { read, root } from './source.ts'
+
+interface Manifest {
+  name: string
+  version: string
+  dist?: { tarball: string }
+  [field: string]: unknown
+}
+
+/** What `npm publish` sends. */
+export interface Published {
+  name: string
+  access: string
+  'dist-tags': Record<string, string>
+  versions: Record<string, Manifest>
+  _attachments: Record<string, { data: string }>
+}
+
+type Locked = { version: string; os?: string[]; cpu?: string[] }
+
+export class Registry implements AsyncDisposable {
+  readonly published = new Map<string, Published>()
+  readonly #locked: Record<string, Locked> = JSON.parse(read('package-lock.json')).packages
+  readonly #server: Server
+
+  private constructor() {
+    this.#server = createServer((request, response) => {
+      this.#answer(request, response).catch((error: unknown) => {
+        response.writeHead(500).end(JSON.stringify({ error: String(error) }))
+      })
+    })
+  }
+
+  static async start(): Promise<Registry> {
+    const registry = new Registry()
+    await new Promise<void>((listening) => registry.#server.listen(0, '127.0.0.1', listening))
+    return registry
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}/`
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#server.closeAllConnections()
+    await new Promise((closed) => this.#server.close(closed))
+  }
+
+  async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const path = decodeURIComponent(new URL(request.url!, this.url).pathname.slice(1))
+    if (request.method === 'PUT') {
+      const chunks: Buffer[] = []
+      for await (const chunk of request) chunks.push(chunk as Buffer)
+      this.published.set(path, JSON.parse(Buffer.concat(chunks).toString()) as Published)
+      response.writeHead(201).end('{}')
+      return
+    }
+    const [, place] = /^-\/files\/(.*)\.tgz$/.exec(path) ?? []
+    if (place !== undefined) {
+      response.end(this.#file(place))
+      return
+    }
+    const document = this.#published(path) ?? this.#installed(path)
+    response.writeHead(document ? 200 : 404, { 'content-type': 'application/json' })
+    response.end(JSON.stringify(document ?? { error: 'not found' }))
+  }
+
+  #published(name: string) {
+    const found = this.published.get(name)
+    if (found === undefined) return undefined
+    const [version, manifest] = Object.entries(found.versions)[0]!
+    const dist = { ...manifest.dist, tarball: `${this.url}-/files/${name}.tgz` }
+    return { name, 'dist-tags': found['dist-tags'], versions: { [version]: { ...manifest, dist } } }
+  }
+
+  /** All versions that the repository has of a package. Those for other platforms are there without a file. */
+  #installed(name: string) {
+    const places = Object.keys(this.#locked).filter((place) => place.endsWith(`node_modules/${name}`))
+    const versions = places.map((place): Manifest => {
+      const { version, os, cpu } = this.#locked[place]!
+      const isHere = existsSync(join(root, place, 'package.json'))
+      // npm does not write down for which libc one is: those that are not here are then for another system.
+      const own = isHere
+        ? JSON.parse(read(`${place}/package.json`))
+        : { name, version, os, cpu, libc: ['other'] }
+      return { ...own, dist: { tarball: `${this.url}-/files/${place}.tgz` } }
+    })
+    if (versions.length === 0 || name.startsWith('@s18i/')) return undefined
+    return {
+      name,
+      'dist-tags': { latest: versions[0]!.version },
+      versions: Object.fromEntries(versions.map((each) => [each.version, each])),
+    }
+  }
+
+  #file(place: string): Buffer {
+    const published = this.published.get(place)
+    if (published !== undefined) return Buffer.from(Object.values(published._attachments)[0]!.data, 'base64')
+    const words = [
+      '-cz',
+      '--exclude=./node_modules',
+      '--transform=s,^[.],package,',
+      '-C',
+      join(root, place),
+      '.',
+    ]
+    return execFileSync('tar', words, { maxBuffer: 2 ** 28 })
+  }
+}
