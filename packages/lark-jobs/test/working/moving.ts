@@ -314,6 +314,55 @@ export function moving(connect: Connect): void {
       expect(await store.moves.where(partition, [a, b, c])).toEqual(Array(3).fill({ kind: 'here' }))
   })
 
+  test.each<[string, (jobs: Jobs) => Promise<{ removed: number }>]>([
+    ['of all jobs', (jobs) => jobs.purge({ all: true })],
+    ['of the queue that they leave', (jobs) => jobs.purge({ queue: 'default' })],
+    ['of the queue to which they go', (jobs) => jobs.purge({ queue: 'emails' })],
+    ['by what they have', (jobs) => jobs.purge({ where: { to: 'of ada' } })],
+  ])('a purge %s holds between the steps of a move that goes on', async (_, purge) => {
+    await using bench = await Bench.make(connect)
+    const { jobs } = bench
+    const handles = await jobs.dispatch(
+      [1, 2, 3].map((n) => MailJob.with({ to: 'of ada' }).withId(`ada-${n}`)),
+    )
+    const ids = handles.map(({ id }) => id)
+    const { moves } = (await insideOf(jobs).open()).store
+    const taken = await moves.take(
+      'default',
+      ids,
+      ids.map(() => 'emails'),
+    )
+    expect(taken.jobs).toHaveLength(3)
+    expect(await purge(jobs)).toMatchObject({ removed: 3 })
+    await moves.put('emails', taken.jobs)
+    await moves.settle('default', taken.jobs)
+    expect(await bench.place.mentions?.('of ada')).toEqual(bench.place.mentions && [])
+    expect(await counts(jobs, 'emails')).toMatchObject({ waiting: 0 })
+  })
+
+  test('a purge takes what cannot arrive, and leaves what a filter does not mean', async () => {
+    await using bench = await Bench.make(connect)
+    const { jobs } = bench
+    const [ada, bob] = await jobs.dispatch(
+      ['ada', 'bob'].map((to) => MailJob.with({ to }).withOptions({ id: to })),
+    )
+    const { moves } = (await insideOf(jobs).open()).store
+    const taken = await moves.take('default', [ada!.id, bob!.id], ['emails', 'emails'])
+    // Another takes its id in the queue to which it goes.
+    await jobs.dispatch(MailJob.with({ to: 'eve' }).withId('ada').onQueue('emails'))
+    expect(await jobs.purge({ where: { to: 'nobody' } })).toEqual({ removed: 0, running: 0 })
+    expect((await moves.where('default', [ada!.id, bob!.id])).map(({ kind }) => kind)).toEqual([
+      'moving',
+      'moved',
+    ])
+    expect(await jobs.purge({ queue: 'default' })).toEqual({ removed: 1, running: 0 })
+    await moves.put('emails', taken.jobs)
+    expect((await moves.where('default', [ada!.id]))[0]).toEqual({ kind: 'here' })
+    const { jobs: left } = await jobs.list({ queue: 'emails' })
+    expect(left.map(({ payload }) => payload)).toEqual(expect.arrayContaining([{ to: 'bob' }, { to: 'eve' }]))
+    expect(left).toHaveLength(2)
+  })
+
   test('who follows a job goes on in its new queue; listeners hear that it was moved', async () => {
     await using bench = await Bench.make(connect)
     const { jobs } = bench

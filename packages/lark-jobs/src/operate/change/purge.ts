@@ -9,10 +9,11 @@ import { FlowRecords } from '../../flow/flow-records.ts'
 import { memberId, memberOf } from '../../model/effect.ts'
 import { JobsError } from '../../model/errors.ts'
 import type { FlowJob, FlowPlace } from '../../model/flow.ts'
-import { grouped } from '../../model/grouped.ts'
+import { grouped, groupedBy } from '../../model/grouped.ts'
 import { queueOf } from '../../model/partition.ts'
 import type { State } from '../../model/record.ts'
-import { MAX_ITEMS, type MovedPlace, type Store } from '../../store/contract/store.ts'
+import { bringAll, getFollowed } from '../../store/contract/moved.ts'
+import { MAX_ITEMS, type MovedPlace, type MovingJob, type Store } from '../../store/contract/store.ts'
 import type { OpenFlows } from '../flows/flow-info.ts'
 import { askAll } from '../look/ask-all.ts'
 import { type Chosen, isIds, type JobConditions } from '../look/filter.ts'
@@ -28,6 +29,7 @@ import {
   type OpenQueues,
   partitionsToLookIn,
   shownPayload,
+  stored,
 } from '../look/stored-jobs.ts'
 import { changeJobs, isCounted, type VerdictCounts } from './change.ts'
 import { type PurgeOptions, type Removed, removable } from './changed.ts'
@@ -120,8 +122,8 @@ async function flowsOf({ flows }: Store, home: string): Promise<Set<string>> {
 
 /** Which jobs of flows a filter means. */
 async function wishOf(store: Store, filter: JobConditions): Promise<Partial<PurgeWish>> {
-  const { since, state } = filter
-  const meeting = new Meeting(filter, since === undefined ? undefined : await sinceInstantIn(store, since))
+  const { state } = filter
+  const meeting = await meetingOf(store, filter)
   const isMeant = ({ partition, job, purged }: FlowJob, at: number) => {
     const { key, group, options, payload } = job
     const met = { id: '', key, errors: [], queuedAt: at }
@@ -137,6 +139,11 @@ async function wishOf(store: Store, filter: JobConditions): Promise<Partial<Purg
     ...(state !== undefined && { states: new Set<State>([state].flat()) }),
     ...(isWhole(filter) && { forgets: (partition: string) => isIn(filter, partition) }),
   }
+}
+
+async function meetingOf(store: Store, filter: JobConditions): Promise<Meeting> {
+  const { since } = filter
+  return new Meeting(filter, since === undefined ? undefined : await sinceInstantIn(store, since))
 }
 
 /** Whether a filter means all jobs of some queues. */
@@ -173,7 +180,65 @@ async function purgeFound(
       return verdicts
     },
   }
-  return changeJobs(open, filter, changing, options, passage)
+  if (options.dryRun) return changeJobs(open, filter, changing, options, passage)
+  // Those that go to a queue which the filter means are found there.
+  const moving = (await bringEvery(open)).filter(({ to }) => !isIn(filter, to))
+  const tally = await changeJobs(open, filter, changing, options, passage)
+  moving.push(...(await bringEvery(open)))
+  for (const [partition, jobs] of groupedBy(
+    await metAmong(open, filter, moving),
+    ({ partition }) => partition,
+  ))
+    for (const verdict of await changing.act(partition, jobs, passage)) tally[verdict]++
+  if (isWhole(filter)) tally.done += await purgeStuck(open, filter, moving)
+  return tally
+}
+
+type Moving = Omit<MovingJob, 'text'>
+
+/**
+ * Brings all jobs that are on their way to their partition: on its way a job is in no list, and its move
+ * would go on after the purge.
+ */
+async function bringEvery(open: OpenPurge): Promise<Moving[]> {
+  const all = [...(await everyPartition(open)).values()].flat()
+  return (await askAll(all, (partition) => bringAll(open.store, partition))).flat()
+}
+
+/** Those of the jobs that a filter means. One that was on its way is in both queues. */
+async function metAmong(
+  open: OpenPurge,
+  filter: JobConditions,
+  moving: readonly Moving[],
+): Promise<Located[]> {
+  const meeting = await meetingOf(open.store, filter)
+  const found = await askAll(moving, async ({ id, from, to, movedAt }): Promise<Located[]> => {
+    const job = await getFollowed(open.store, to, id)
+    // Another may have its id.
+    if (job === undefined || (job.options?.movedAt ?? 0) < movedAt) return []
+    if (!meeting.passes(job) || !meeting.has(stored(job).payload)) return []
+    const { partition, state, key } = job
+    const isMeant = isIn(filter, partition, state) || isIn(filter, from, state)
+    return isMeant ? [{ id, partition, state, key }] : []
+  })
+  return found.flat()
+}
+
+/** Purges jobs that cannot arrive, because another has their id. @returns how many */
+async function purgeStuck(
+  { store }: OpenPurge,
+  filter: JobConditions,
+  moving: readonly Moving[],
+): Promise<number> {
+  let count = 0
+  for (const { id, from, to, movedAt } of moving) {
+    const [place] = await store.moves.where(from, [id])
+    if (place!.kind !== 'moving' || !(isIn(filter, from) || isIn(filter, to))) continue
+    await store.moves.revoke(to, [{ id, movedAt }])
+    await store.alter(from, [id], { kind: 'purge', isElsewhere: true })
+    count++
+  }
+  return count
 }
 
 /** Purges what other partitions keep of jobs that were moved from there to this one, and are purged. */

@@ -30,6 +30,21 @@ export async function bringDue(store: Pick<Store, 'moves'>, partition: string): 
   }
 }
 
+/** Brings all that is on its way, also what others have. @returns what there was, without its texts */
+export async function bringAll(
+  store: Pick<Store, 'moves'>,
+  partition: string,
+): Promise<Omit<MovingJob, 'text'>[]> {
+  const all = new Map<string, Omit<MovingJob, 'text'>>()
+  for (;;) {
+    // One whose place another job has stays on its way.
+    const jobs = (await store.moves.due(partition, true)).filter(({ id }) => !all.has(id))
+    if (jobs.length === 0) return [...all.values()]
+    await bring(store, partition, jobs)
+    for (const { text: _, ...job } of jobs) all.set(job.id, job)
+  }
+}
+
 /** The partitions to which jobs have gone, or go, that are not here any more, with their places in `ids`. */
 async function gone(
   { moves }: Pick<Store, 'moves'>,

@@ -83,8 +83,12 @@ export interface Moves {
     to: readonly string[],
   ): Promise<{ verdicts: TakeVerdict[]; jobs: MovingJob[] }>
 
-  /** Jobs on their way that nobody has brought to their partition. The caller has them for `MOVE_LEASE_MS`. */
-  due(partition: string): Promise<MovingJob[]>
+  /**
+   * Jobs on their way that nobody has brought to their partition. The caller has them for `MOVE_LEASE_MS`.
+   *
+   * @param isAll also those that others have
+   */
+  due(partition: string, isAll?: boolean): Promise<MovingJob[]>
 
   /**
    * Queues jobs that were taken out elsewhere. Rings waiting workers.

@@ -61,8 +61,8 @@ export class RedisMoves implements Moves {
     return { verdicts: [...letters].map((letter) => verdicts[letter]!), jobs }
   }
 
-  async due(partition: string): Promise<MovingJob[]> {
-    const [, jobs] = await this.#take(partition, [])
+  async due(partition: string, isAll = false): Promise<MovingJob[]> {
+    const [, jobs] = await this.#take(partition, isAll ? ['*'] : [])
     return jobs
   }
 

@@ -100,12 +100,12 @@ export class SqliteMoves implements Moves {
     })
   }
 
-  due(name: string): Promise<MovingJob[]> {
+  due(name: string, isAll = false): Promise<MovingJob[]> {
     return this.#on.change(name, (partition) => {
       const { database, id, now } = partition
       const room = new Room()
       const jobs: MovingJob[] = []
-      for (const { seq } of database.all<Pick<JobRow, 'seq'>>(due, id, now)) {
+      for (const { seq } of database.all<Pick<JobRow, 'seq'>>(due, id, isAll ? now + MOVE_LEASE_MS : now)) {
         const job = moving(partition, database.get<GoneRow>(show, seq)!)
         if (room.take([{ bytes: Buffer.byteLength(job.text) }]).length === 0) break
         database.run(lend, seq, id, now + MOVE_LEASE_MS)

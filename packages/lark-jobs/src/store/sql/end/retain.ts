@@ -57,7 +57,7 @@ const dropThese = 'DELETE FROM jobs WHERE seq IN (SELECT value FROM json_each(?)
 const drop = 'DELETE FROM jobs WHERE seq = ?'
 const hidden = `
   SELECT ${jobColumns} FROM jobs WHERE state >= ${HIDDEN} AND id NOT LIKE '${VOID}%' AND seq IN (
-    SELECT seq FROM effects WHERE partition = ?1 AND kind IN ('hook', 'member', 'move') AND at IS NOT NULL
+    SELECT seq FROM effects WHERE partition = ?1 AND kind IN ('hook', 'member') AND at IS NOT NULL
     UNION ALL SELECT seq FROM effects WHERE partition = ?1 AND over IS NOT NULL
   ) LIMIT ?2`
 const hideThese = `${raise} WHERE seq IN (SELECT value FROM json_each(?)) RETURNING seq`

@@ -3,7 +3,8 @@
 -- KEYS[1]  jobs        HASH id -> record
 -- ARGV[1]  clock, or '' for the server's
 -- ARGV[2]  milliseconds for which the caller has them
--- ARGV[3…] two values for each: its id, and its partition. None: those on their way that are due, at most 100
+-- ARGV[3…] two values for each: its id, and its partition. None: those on their way that are due, at most 100; *: those
+--          that others have too
 -- Returns  { a letter for each: t(aken), r(efused), m(issing), l(eft); four values for each that is taken: its id, its
 --            partition, the instant of the move, and its text }
 -- Cost     O(n log m) for n jobs among m delayed
@@ -81,10 +82,11 @@ local function take(id, to)
 end
 
 local verdicts = {}
-for i = 3, #ARGV, 2 do
+for i = 3, #ARGV - 1, 2 do
   verdicts[#verdicts + 1] = take(ARGV[i], ARGV[i + 1])
 end
-for _, id in ipairs(#ARGV < 3 and redis.call('ZRANGE', key('effects:move'), '-inf', now, 'BYSCORE', 'LIMIT', 0, 100) or {}) do
+local due_until = ARGV[3] == '*' and '+inf' or now
+for _, id in ipairs(#ARGV < 4 and redis.call('ZRANGE', key('effects:move'), '-inf', due_until, 'BYSCORE', 'LIMIT', 0, 100) or {}) do
   local state, moved_at, to = gone(id)
   local record = redis.call('HGET', key('jobs'), id)
   if state ~= 'moving' or not record then

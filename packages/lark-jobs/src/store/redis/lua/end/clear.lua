@@ -66,7 +66,8 @@ local function clear_hidden()
   for _ = 0, redis.call('HLEN', key('ended')) do
     cursor, found = unpack(redis.call('HSCAN', key('ended'), cursor, 'COUNT', MAX_ITEMS))
     for i = 1, #found, 2 do
-      if left > 0 and string.find(found[i + 1], '~', 1, true) and string.sub(found[i], 1, 5) ~= 'void:' then
+      local is_hidden = string.find(found[i + 1], '~', 1, true) and string.sub(found[i + 1], 1, 7) ~= 'moving|'
+      if left > 0 and is_hidden and string.sub(found[i], 1, 5) ~= 'void:' then
         forget_traces(found[i])
         effects().purge(found[i])
         left = left - 1
