@@ -458,9 +458,14 @@ export function startAgain(
   return state
 }
 
+/** Whether a flow was cancelled, or has failed, and waits for the jobs of it that still run. */
+export function isEnding({ state: { phase, ending } }: Pick<FlowView, 'state'>): boolean {
+  return phase !== 'ended' && ending !== undefined
+}
+
 /** The state of a flow that somebody cancels. Undefined if it has ended, or ends already. */
 export function endNow({ state }: FlowView, reason: EndReason, because?: string): FlowState | undefined {
-  if (state.phase === 'ended' || state.ending !== undefined) return undefined
+  if (state.phase === 'ended' || isEnding({ state })) return undefined
   const ending = { state: 'cancelled' as const, reason, ...(because !== undefined && { because }) }
   return { ...state, ending }
 }

@@ -30,7 +30,16 @@ import {
   type StoredFlow,
 } from '../store/contract/store.ts'
 import { readable } from '../words/duration.ts'
-import { advance, begin, endNow, type FirstMembers, isLate, type Step, startAgain } from './advance.ts'
+import {
+  advance,
+  begin,
+  endNow,
+  type FirstMembers,
+  isEnding,
+  isLate,
+  type Step,
+  startAgain,
+} from './advance.ts'
 import { FlowMembers } from './flow-members.ts'
 import { FlowNodes, type MadeNodes, startedNodes } from './flow-nodes.ts'
 import { type DueIn, type FlowChange, type FlowControl, FlowRecords, type KeptFlow } from './flow-records.ts'
@@ -163,7 +172,7 @@ export class FlowBook implements FlowControl {
    *
    * @param within milliseconds in which the flow must end from now on
    * @returns whether there was something; undefined if there is no such flow
-   * @throws FLOW_LATE
+   * @throws FLOW_LATE; FLOW_ENDING, because what still ends would be taken for what starts now
    */
   async retry(place: FlowPlace, within?: number): Promise<boolean | undefined> {
     const before = await this.get(place)
@@ -171,6 +180,7 @@ export class FlowBook implements FlowControl {
     return this.change(place, (found) => {
       const { definition } = found
       if (within === undefined && isLate(found)) throw late(place, definition)
+      if (isEnding(found)) throw ending(place, found)
       const state = startAgain(found, again, within)
       return state && { state, ...(within !== undefined && { definition: { ...definition, within } }) }
     })
@@ -408,6 +418,14 @@ function late(place: FlowPlace, definition: FlowDefinition): JobsError {
   return new JobsError('FLOW_LATE', `${shown(place, definition)} had not ended within ${time}`, {
     id: place.flow,
     hint: "Say how long it may take from now on, such as within: '2h'.",
+  })
+}
+
+function ending(place: FlowPlace, { definition, state }: KeptFlow): JobsError {
+  const why = state.ending!.state === 'cancelled' ? 'is being cancelled' : 'fails'
+  return new JobsError('FLOW_ENDING', `${shown(place, definition)} ${why}, and jobs of it still run`, {
+    id: place.flow,
+    hint: 'Start it again when it has ended: status() and lark jobs:flow say when. Jobs that run are asked to end.',
   })
 }
 

@@ -80,6 +80,8 @@ export const jobsErrors = {
   FLOW_TOO_LARGE: 'A flow has too many nodes or bytes, or flows in it are nested too deep.',
   FILL_ABANDONED: 'The batch did not get all of its members: the process that filled it died, or failed.',
   FLOW_ENDED: 'Something was added to a flow that has ended, or that ends already.',
+  FLOW_ENDING:
+    'A flow is to start again that has not ended yet: it was cancelled, or has failed, and jobs of it still run.',
   FLOW_LATE: 'A flow that had not ended in time is to start again, and nobody said how long it may take now.',
   FLOW_FAILED: 'The flow whose result is awaited has failed.',
   FLOW_CANCELLED: 'The flow whose result is awaited was cancelled.',

@@ -469,6 +469,22 @@ test('a batch in a flow that was cancelled may be cancelled, though its members 
   expect(account(evidence).findings.map(({ rule }) => rule)).toContain('flow-wrong-count')
 })
 
+test('a batch that was cancelled before its dispatcher heard of its numbers counts members that were never queued', () => {
+  const evidence = doctored((evidence) => {
+    const counts = { ...flow(evidence, 'z').counts, completed: 0, failed: 0, cancelled: 3 }
+    Object.assign(flow(evidence, 'z'), { state: 'cancelled', reason: 'user', counts })
+    flow(evidence, 'z').nodes.find(({ on }) => on === 'failed')!.state = '-'
+    const isLeft = ({ n }: { n: string }) => !['z/0', 'z/1', 'z/2', 'z/on-failed'].includes(n)
+    evidence.kept = evidence.kept.filter(isLeft)
+    evidence.runs = evidence.runs.filter(isLeft)
+    runOf(evidence, 'z/on-ended').read = { state: 'cancelled', counts }
+    evidence.touches.push({ ...evidence.touches.at(-1)!, flow: 'z', at: flowAsk(evidence, 'z').at })
+  })
+  expect(account(evidence).findings).toEqual([])
+  evidence.touches.at(-1)!.at = flowAsk(evidence, 'z').answer!.at
+  expect(account(evidence).findings.map(({ rule }) => rule)).toContain('flow-wrong-count')
+})
+
 test('a batch that a dead dispatcher has left may be filling until it is given up', () => {
   const evidence = doctored((evidence) => {
     Object.assign(flow(evidence, 'w'), { state: 'filling' })

@@ -326,7 +326,9 @@ class Judged {
     // They count as cancelled.
     const least = isWhole ? given.length + sure.length : queued.length
     const isKnown = isAccepted && !isAbandoned && all.length === given.length + sure.length
-    const most = isWhole || !isKnown ? all.length : queued.length
+    // The answer with them may be lost. When they are asked for once more, the batch is cancelled.
+    const isFirst = this.#cancels.some(({ at }) => isAccepted && at < answer.at)
+    const most = isWhole || !isKnown || isFirst ? all.length : queued.length
     if (counts.total > most || counts.total < least)
       this.#off(
         'flow-wrong-count',

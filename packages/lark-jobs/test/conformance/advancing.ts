@@ -5,7 +5,7 @@
 import { expect, test } from 'vitest'
 import { memberId, memberOf } from '../../src/model/effect.ts'
 import { JobsError } from '../../src/model/errors.ts'
-import { type FlowPlace, type FlowState, indexOf, NODES } from '../../src/model/flow.ts'
+import { type FlowDefinition, type FlowPlace, type FlowState, indexOf, NODES } from '../../src/model/flow.ts'
 import type { MemberEnd } from '../../src/store/contract/store.ts'
 import { Crew } from './flow-crew.ts'
 import { flow, members, node, type Story, stories } from './flow-stories.ts'
@@ -218,6 +218,35 @@ export function advancing(make: Make, turn: number): void {
     expect(world.counted.filter(({ name }) => name === 'onEnded')).toHaveLength(2)
   })
 
+  test.each<[string, FlowDefinition]>([
+    ['a chain', flow('chain', [node('m0', [], { at: AWAY }), node('m1', [0])])],
+    ['a batch', flow('batch', [], { allowed: 0 })],
+  ])('%s that is being cancelled is not started again before it has ended', async (_, definition) => {
+    await using world = await oneServer(make)
+    const worker = new FlowWorker(world)
+    const place = { flow: 'flow', home: HOME }
+    const isBatch = definition.kind === 'batch'
+    world.hangs.add('m0')
+    await worker.book.start(place, definition, isBatch ? { fillsFor: HOUR } : undefined)
+    if (isBatch) await worker.lots(place).queue(members(2), { ms: HOUR, lot: 1 })
+    if (isBatch) await worker.book.seal(place)
+    await worker.work(() => world.begun.has('m0'))
+    expect(await worker.book.cancel(place)).toBe(true)
+    const before = await stateOf(world, place)
+    await expect(worker.book.retry(place)).rejects.toMatchObject({
+      code: 'FLOW_ENDING',
+      message: expect.stringMatching(/flow is being cancelled, and jobs of it still run$/),
+    })
+    await expect(worker.book.retry(place, HOUR)).rejects.toMatchObject({ code: 'FLOW_ENDING' })
+    expect(await stateOf(world, place)).toEqual(before)
+    world.hangs.clear()
+    await worker.work()
+    expect(await stateOf(world, place)).toMatchObject({ end: { state: 'cancelled' } })
+    expect(await worker.book.retry(place)).toBe(true)
+    await worker.work()
+    expect(await stateOf(world, place)).toMatchObject({ end: { state: 'completed' } })
+  })
+
   test('somebody takes back that a member was started again: it has ended as before', async () => {
     await using world = await oneServer(make)
     const worker = new FlowWorker(world)
@@ -299,6 +328,11 @@ export function advancing(make: Make, turn: number): void {
   })
 }
 
+/** What still ends is not started again. */
+function endsYet(error: unknown): void {
+  expect(error).toMatchObject({ code: 'FLOW_ENDING' })
+}
+
 /** Random flows, workers that die and lose answers. The two partitions are on two servers. */
 export function advancingAtRandom(make: Make): void {
   test.each(seeds)('seed %i', { timeout: 120_000 }, async (seed) => {
@@ -312,7 +346,7 @@ export function advancingAtRandom(make: Make): void {
     const { book } = new FlowWorker(world)
     let isCancelled = false
     const meddle = async () => {
-      if (random.chance(30)) await book.retry(place)
+      if (random.chance(30)) await book.retry(place).catch(endsYet)
       if (seed % 4 === 3 && random.chance(10)) isCancelled = (await book.cancel(place)) || isCancelled
     }
     await crew.work(30, meddle)

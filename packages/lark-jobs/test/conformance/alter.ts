@@ -213,6 +213,19 @@ export function alter(make: Make): void {
     expect(await store.get('emails', given.id)).toMatchObject({ state: 'completed' })
   })
 
+  test('each retry queues a job later than before, also within a millisecond, and it waits like any other', async () => {
+    await using harness = await make()
+    const { store, clock } = harness
+    const caller = harness.caller('ada')
+    const given = job()
+    await caller.enqueue(given)
+    for (const queuedAt of [1, 2, 3].map((n) => clock.now + n)) {
+      await caller.settle(await caller.claimOne(), failed)
+      expect(await store.alter('emails', [given.id], { kind: 'retry' })).toEqual(['done'])
+      expect(await store.get('emails', given.id)).toMatchObject({ state: 'waiting', queuedAt })
+    }
+  })
+
   test('a retried job loses its result and its reason', async () => {
     await using harness = await make()
     const { store } = harness

@@ -261,7 +261,7 @@ export class ModelJob implements Counters {
         this.effects.clear()
         Object.assign(this, { failures: 0, crashes: 0, wasRecovered: false, reason: undefined })
         this.#putBack(this.#now())
-        this.#queuedAt = this.#now()
+        this.#queuedAt = Math.max(this.#now(), this.#queuedAt + 1)
         this.#runsBefore = this.runs
         this.#tell('queued')
         return 'done'

@@ -70,7 +70,7 @@ export async function cancelFlow(
   return isChanged
 }
 
-/** @throws FLOW_NOT_FOUND, FLOW_LATE, FLOW_ID_AMBIGUOUS, UNKNOWN_QUEUE */
+/** @throws FLOW_NOT_FOUND, FLOW_ENDING, FLOW_LATE, FLOW_ID_AMBIGUOUS, UNKNOWN_QUEUE */
 export async function retryFlow(
   open: OpenFlows,
   which: FlowNamed,

@@ -28,8 +28,9 @@ export async function touch(act, flow, added, does) {
 
 function failureOf(code) {
   switch (code) {
-    // It had ended, or it is not there yet.
+    // It had ended, or ends, or it is not there yet.
     case 'FLOW_ENDED':
+    case 'FLOW_ENDING':
     case 'FLOW_NOT_FOUND':
       return 'nothing'
     case 'STORE_UNREACHABLE':

@@ -85,9 +85,11 @@ changes['retry'] = function(id, state, record, priority, place)
   if name then
     admission().take_lock(id, till, name, runs)
   end
-  redis.call('HSET', key('jobs'), id, now - made_at(id) .. rest)
+  -- Later than before, also within a millisecond: it tells the starts of a member apart.
+  local queued_at = math.max(now, queued(id, record) + 1)
+  redis.call('HSET', key('jobs'), id, string.format('%.0f', queued_at - made_at(id)) .. rest)
   local is_laned = string.find(priority, '@', 1, true)
-  if is_laned or redis.call('SISMEMBER', line('void', priority), id) == 1 then
+  if is_laned or queued_at > now or redis.call('SISMEMBER', line('void', priority), id) == 1 then
     put(id, priority, now)
   else
     open_line(priority)
