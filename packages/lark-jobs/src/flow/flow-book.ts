@@ -425,7 +425,7 @@ function ending(place: FlowPlace, { definition, state }: KeptFlow): JobsError {
   const why = state.ending!.state === 'cancelled' ? 'is being cancelled' : 'fails'
   return new JobsError('FLOW_ENDING', `${shown(place, definition)} ${why}, and jobs of it still run`, {
     id: place.flow,
-    hint: 'Start it again when it has ended: status() and lark jobs:flow say when. Jobs that run are asked to end.',
+    hint: 'Start it again when status() says that it has ended. Jobs that run are asked to end.',
   })
 }
 
