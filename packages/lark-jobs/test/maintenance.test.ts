@@ -2,6 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { expect, test, vi } from 'vitest'
 import { JobsError } from '../src/model/errors.ts'
 import type { WorkerRecord } from '../src/model/record.ts'
+import type { Recovery } from '../src/store/contract/store.ts'
 import { SqliteStore } from '../src/store/sqlite/store.ts'
 import { Maintenance } from '../src/worker/maintenance/maintenance.ts'
 import { StoreClock } from '../src/worker/maintenance/store-clock.ts'
@@ -20,6 +21,7 @@ async function outlived(
   late?: 'survey' | 'partitions' | 'prune' | 'renew',
   leaseMs = LEASE,
   howOften: 'once' | 'always' = 'once',
+  finds?: Recovery,
 ) {
   const harness = await Harness.make(async () => ({
     handle: (options) => new SqliteStore(':memory:', options),
@@ -65,7 +67,9 @@ async function outlived(
     startedAt: 0,
     state: 'running',
   })
-  const report = { wrote() {}, ended() {}, warn() {}, info() {} }
+  if (finds !== undefined) vi.spyOn(store, 'recover').mockResolvedValueOnce(finds)
+  const warnings: string[] = []
+  const report = { wrote() {}, ended() {}, warn: (text: string) => void warnings.push(text), info() {} }
   const met = vi.fn()
   const trouble = { met, answered() {}, passed() {} }
   const dice = vi.spyOn(Math, 'random').mockReturnValue(late === 'prune' ? 0 : 0.5)
@@ -93,7 +97,7 @@ async function outlived(
     leaseEnds()
   }
   expect(met).not.toHaveBeenCalled()
-  return { harness, maintenance, held }
+  return { harness, maintenance, held, warnings }
 }
 
 /**
@@ -115,6 +119,30 @@ async function goesBack(crashes: number, late?: Parameters<typeof outlived>[0]):
     await harness[Symbol.asyncDispose]()
   }
 }
+
+test.each<[Recovery, string[]]>([
+  [{ recovered: ['one'], failed: [] }, ['Took 1 job back from a worker that died (emails): one']],
+  [
+    { recovered: ['one', 'two'], failed: [], doubted: ['two'] },
+    [
+      'Took 1 job back from a worker that died (emails): one',
+      'Took 1 job back after a silence of the store, which may have finished (emails): two',
+    ],
+  ],
+  [
+    { recovered: ['one', 'two'], failed: ['three'], doubted: ['one', 'two'] },
+    [
+      'Took 2 jobs back after a silence of the store, which may have finished (emails): one, two',
+      'Failed 1 job at the limit of crashes (emails): three',
+    ],
+  ],
+])('says which jobs it takes back, and why: %j', async (finds, said) => {
+  const { harness, maintenance, warnings } = await outlived(undefined, LEASE, 'once', finds)
+  await vi.waitFor(() => expect(warnings.length).toBeGreaterThanOrEqual(said.length), 10_000)
+  expect(warnings.slice(0, said.length)).toEqual(said)
+  await maintenance.stop()
+  await harness[Symbol.asyncDispose]()
+})
 
 test('a job whose lease has ended goes back when the living have had time to renew, and a crash is counted', () =>
   goesBack(1))
