@@ -5,7 +5,8 @@ import { spawn } from 'node:child_process'
 import { join } from 'node:path'
 import { installPackages, root, run } from './steps.js'
 
-const words = process.argv.slice(2)
+const given = process.argv.slice(2)
+const words = given.filter((word) => word !== '--node24')
 if (!words.includes('--help')) {
   // Stdout contains only the account.
   console.log = console.error
@@ -15,7 +16,11 @@ if (!words.includes('--help')) {
 }
 const runner = join(root, 'node_modules/jiti/lib/jiti-cli.mjs')
 const main = join(root, 'packages/lark-jobs/test/chaos/main.ts')
-const child = spawn(process.execPath, [runner, main, ...words], { stdio: 'inherit' })
+const isOn24 = words.length < given.length
+const node = isOn24
+  ? (await import('../packages/lark-jobs/test/node24/node24.js')).node24()
+  : process.execPath
+const child = spawn(node, [runner, main, ...words], { stdio: 'inherit' })
 // Ctrl-C also reaches the suite, which then heals its faults and prints the account.
 process.on('SIGINT', () => {})
 child.on('close', (code) => {

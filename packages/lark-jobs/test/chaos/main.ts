@@ -23,6 +23,7 @@ const help = `npm run chaos -- [options]
   --queues N      how many queues the jobs are in; default ${QUEUES}
   --durability D  normal, strict or replicated: what a dispatch waits for; default normal
   --fsync WHEN    always or everysec: when Redis and Valkey sync what they write; default always
+  --node24        on a Node 24, which it installs: the embedded store then has node:sqlite
   --batch N       instead: one batch of N members on Redis, whose workers are killed
   --left          its dispatcher is killed, too, when half of it is queued
   --keep          keep the journals and the files of the store, and say where
