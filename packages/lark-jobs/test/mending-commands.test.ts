@@ -21,6 +21,7 @@ import { insideOf } from '../src/model/copies.ts'
 import { operate } from '../src/operate.ts'
 import { open as raw } from './sqlite/raw.ts'
 import { Record } from './working/bench.ts'
+import { damageSchedule } from './working/setting-schedules.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'lark-mending-'))
 let files = 0
@@ -184,14 +185,17 @@ test('an export that is interrupted says what is in the file', async () => {
 test('an export of the whole store says what else the store has', async () => {
   await jobs.schedules.set('each-day', ChargeJob.with({ n: 1 }), cron('0 8 * * *'))
   await jobs.dispatch(chain([ChargeJob.with({ n: 9 }).delayed('1h'), ChargeJob.with({ n: 9 })]))
+  await jobs.schedules.set('broken', ChargeJob.with({ n: 2 }), cron('0 9 * * *'))
+  await damageSchedule(jobs, 'broken')
   const file = path('exported')
   const { said } = await lark(['jobs:export', '--all', `--file=${file}`])
   expect(said).toMatch(/✓ Exported \d+ jobs and 1 schedule to/)
   expect(said).toContain(
     '! The store also has 1 flow that has not ended: let workers finish what is in no file\n',
   )
+  expect(said).toContain('! The store also has 1 schedule with a damaged record, not in the file: broken\n')
   const { exported, ...rest } = (await lark(['jobs:export', '--all', '--json'])).json()
-  expect(rest).toMatchObject({ schedules: 1, left: { flows: 1 } })
+  expect(rest).toMatchObject({ schedules: 1, left: { flows: 1, schedules: ['broken'] } })
   expect(readFileSync(rest.file, 'utf8').trim().split('\n')).toHaveLength(exported + 1)
   await jobs.schedules.remove('each-day')
   const again = await lark(['jobs:import', file])

@@ -70,6 +70,12 @@ export class ScheduleOperations {
     return scheduleRecords(await this.#open())
   }
 
+  /** The ids of the schedules whose records are damaged: `list()` and `records()` leave them out. */
+  async damaged(): Promise<string[]> {
+    const { damagedSchedules } = await import('./schedules/schedule-records.ts')
+    return damagedSchedules(await this.#open())
+  }
+
   /**
    * Removes a schedule with its history. Jobs that it has queued stay. A class that declares the schedule
    * sets it again when a worker starts: pause such a schedule instead.

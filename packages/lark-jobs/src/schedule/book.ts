@@ -223,8 +223,13 @@ export class ScheduleBook {
     return done && { ticks: [], skipped: 0, ...(done.changed && plan) }
   }
 
-  /** All schedules that can be read, in the order of their ids. @param ofClass only those of job classes */
-  async list(ofClass?: boolean): Promise<KeptSchedule[]> {
+  /**
+   * All schedules that can be read, in the order of their ids.
+   *
+   * @param ofClass only those of job classes
+   * @param damaged gets the ids of the others
+   */
+  async list(ofClass?: boolean, damaged: string[] = []): Promise<KeptSchedule[]> {
     const homes = await this.#store.schedules.homes(ofClass)
     const partitions = grouped(homes.map(({ id, home }) => [partitionOf(home), id] as const))
     const all: KeptSchedule[] = []
@@ -234,6 +239,7 @@ export class ScheduleBook {
         for (const stored of found) {
           const schedule = stored && this.#readable(partition, stored, at)
           if (schedule !== undefined) all.push(schedule)
+          else if (stored !== undefined) damaged.push(stored.id)
         }
       }
     }

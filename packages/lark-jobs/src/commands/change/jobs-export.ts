@@ -1,8 +1,9 @@
 import { flag, shellWord } from '@s18i/lark'
-import { usageError } from '@s18i/lark/internal'
+import { usageError, visible } from '@s18i/lark/internal'
 import { Jobs } from '../../api/default-jobs.ts'
 import { states } from '../../model/record.ts'
 import { type ListFilter, operate } from '../../operate.ts'
+import { listed } from '../../words/listed.ts'
 import { plural } from '../../words/plural.ts'
 import { checkKey, FilterCommand, filterOf, flagNames } from '../words/job-filter.ts'
 import { INTERRUPTED } from './job-change.ts'
@@ -67,12 +68,21 @@ export class JobsExportCommand extends FilterCommand {
       this.warn(
         `The store also has ${plural(left.flows, 'flow')} that ${left.flows === 1 ? 'has' : 'have'} not ended: let workers finish what is in no file`,
       )
+    if (!this.json && left && left.schedules.length > 0)
+      this.warn(
+        visible(
+          `The store also has ${plural(left.schedules.length, 'schedule')} with a damaged record, not in the file: ${listed(left.schedules, 3)}`,
+        ),
+      )
     return aborted ? INTERRUPTED : true
   }
 }
 
 /** What a store has beside jobs and schedules: a file does not have it. */
-async function leftOut({ flows }: ReturnType<typeof operate>): Promise<{ flows: number }> {
+async function leftOut({
+  flows,
+  schedules,
+}: ReturnType<typeof operate>): Promise<{ flows: number; schedules: string[] }> {
   let count = 0
   for (const state of ['filling', 'open', 'ending'] as const) {
     let cursor: string | undefined
@@ -82,5 +92,5 @@ async function leftOut({ flows }: ReturnType<typeof operate>): Promise<{ flows: 
       cursor = page.cursor
     } while (cursor !== undefined)
   }
-  return { flows: count }
+  return { flows: count, schedules: await schedules.damaged() }
 }

@@ -38,6 +38,13 @@ export async function scheduleRecords({ store }: Pick<OpenQueues, 'store'>): Pro
   )
 }
 
+/** The ids of those that cannot be read. */
+export async function damagedSchedules({ store }: Pick<OpenQueues, 'store'>): Promise<string[]> {
+  const damaged: string[] = []
+  await new ScheduleBook(store).list(undefined, damaged)
+  return damaged.sort()
+}
+
 /**
  * @returns whether it is there now; false: the store has a schedule with this id already, which stays as it
  *   is
