@@ -118,9 +118,14 @@ describe('the next version', () => {
   })
 })
 
-test('before the first release nothing is a change: its changelog says what there is', () => {
-  if (!read('docs/versions.md').includes('## Until It Is on npm')) return
-  expect(readdirSync(join(root, '.changeset')).sort()).toEqual(['README.md', 'changelog.cjs', 'config.json'])
+test('there is none before the first release: its changelog says what there is', async () => {
+  const copy = clone('unpublished')
+  writeFileSync(join(copy, '.changeset/blue.md'), "---\n'@s18i/lark-jobs': patch\n---\n\nJobs may be blue.\n")
+  mkdirSync(join(copy, 'docs'))
+  writeFileSync(join(copy, 'docs/versions.md'), '## Until It Is on npm\n')
+  const made = run(copy, process.execPath, join(root, 'scripts/version.js'))
+  await expect(made).rejects.toThrow(/0\.1\.0 is not published/)
+  expect(names.map((name) => manifest(copy, name).version)).toEqual(names.map(() => version))
 })
 
 test('each changeset says what to do if something must be done', () => {
