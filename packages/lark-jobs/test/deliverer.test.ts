@@ -223,7 +223,7 @@ test('members that are handed out again are not counted again while their home o
 })
 
 test('a limited number of hooks runs at the same time, and the others follow when half of these have ended', async () => {
-  const { harness, store, heard, deliverer, cancelled, gate, running } = await make()
+  const { harness, store, recover, heard, deliverer, cancelled, gate, running } = await make()
   const given: string[] = []
   for (let n = 0; n < 2 * MAX_HOOKS + 20; n++) given.push(await cancelled('slow'))
   for (let call = 0; call < 4; call++) {
@@ -235,6 +235,8 @@ test('a limited number of hooks runs at the same time, and the others follow whe
   expect(deliverer.wanted('other')).toEqual({})
   gate.resolve()
   await vi.waitFor(() => expect(heard.toSorted()).toEqual(given.toSorted()))
+  // Its hooks had to wait for those of the first, so somebody must look for them.
+  await vi.waitFor(() => expect(recover.mock.calls.map(([partition]) => partition)).toContain('other'))
   await vi.waitFor(async () => expect(await store.recover('emails')).not.toHaveProperty('nextEffect'))
   await deliverer.stop()
   await harness[Symbol.asyncDispose]()

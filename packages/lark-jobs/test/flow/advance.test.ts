@@ -214,6 +214,14 @@ describe('callbacks', () => {
 })
 
 describe('a job that is retried by hand and completes', () => {
+  it('has what was skipped because of it start, also if something else has failed', () => {
+    const flow = new Driven(workflow([{}, { after: [0] }, {}])).ends(2, 'failed').ends(0, 'failed')
+    expect(flow.state).toMatchObject({ phase: 'ended', nodes: 'fxf' })
+    flow.ends(0)
+    expect(flow.state).toMatchObject({ phase: 'open', nodes: 'csf' })
+    expect(flow.ends(1).state).toMatchObject({ phase: 'ended', nodes: 'ccf', end: { state: 'failed' } })
+  })
+
   it('starts no callback again, if it was one itself', () => {
     const flow = new Driven(chainOf(1, [{ on: 'ended' }, { on: 'completed' }]))
       .ends(0)
