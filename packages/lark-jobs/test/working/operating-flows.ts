@@ -215,6 +215,9 @@ export function operatingFlows(connect: Connect): void {
     const [second, other] = await ids(cursor)
     expect(second).toEqual(newest.slice(4, 8))
     expect(await ids(other)).toEqual([newest.slice(8), undefined])
+    // A page of one queue, too, says that there are more.
+    const { home: queue } = (await flows.find(made[8]!))!
+    expect((await flows.list({ queue }, { limit: 1 })).cursor).toBeDefined()
     const wrong = { code: 'CURSOR_INVALID', message: expect.stringContaining('flows.list(): cursor is') }
     await expect(flows.list({ state: 'failed' }, { cursor: cursor! })).rejects.toMatchObject(wrong)
     await expect(flows.list({ state: 'open' }, { cursor: `${cursor}x` })).rejects.toMatchObject(wrong)
