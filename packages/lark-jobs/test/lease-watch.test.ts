@@ -50,7 +50,7 @@ it('closes its store when the process ends, also while another process has locke
   const store = await folder.store()
   const place = { connection: `sqlite:${folder.file}`, prefix: 'lark', options }
   const thread = new LeaseThread(
-    { place, caller: 'ada', leaseMs: 15_000, window: 100, kills: false },
+    { location: place, caller: 'ada', leaseMs: 15_000, window: 100, kills: false },
     (text) => expect.unreachable(text),
     () => {},
   )
@@ -74,7 +74,7 @@ it('does not say that it told a store which it cannot read any more how jobs end
   const store = await folder.store()
   const place = { connection: `sqlite:${folder.file}`, prefix: 'lark', options }
   const thread = new LeaseThread(
-    { place, caller: 'ada', leaseMs: 15_000, window: 100, kills: false },
+    { location: place, caller: 'ada', leaseMs: 15_000, window: 100, kills: false },
     (text) => expect.unreachable(text),
     () => {},
   )

@@ -17,7 +17,7 @@ import { SourceWatch } from '../src/supervisor/source-watch.ts'
 import { Supervisor } from '../src/supervisor/supervisor.ts'
 import { WorkerProcess } from '../src/supervisor/worker-process.ts'
 import { HealthServer } from '../src/telemetry/health/health-server.ts'
-import { type HttpPlace, HttpServer } from '../src/telemetry/health/http-server.ts'
+import { type HttpAddress, HttpServer } from '../src/telemetry/health/http-server.ts'
 import { Systemd } from '../src/telemetry/health/systemd.ts'
 import { through } from '../src/testing/link.ts'
 import type { WorkerOptions } from '../src/worker/options.ts'
@@ -60,7 +60,7 @@ async function setting(): Promise<Setting> {
   registry.add(SomeJob as JobConstructor)
   const options: WorkerOptions = {
     ...{ store, registry, id: 'ada', queues: ['default'], onStuck() {} },
-    place: { connection: `sqlite:${folder.file}`, prefix: 'lark', options: storeOptions },
+    location: { connection: `sqlite:${folder.file}`, prefix: 'lark', options: storeOptions },
     report: { wrote() {}, ended() {}, info() {}, warn: (text) => expect.unreachable(text) },
     schedules: { declared: [], placeOf: () => 'default' },
   }
@@ -150,7 +150,7 @@ function start(): ChildProcess {
   return spawn(process.execPath, ['-e', code], { stdio: ['ignore', 'ignore', 'ignore', 'ipc', 'pipe'] })
 }
 
-const place: HttpPlace = { host: '127.0.0.1', port: 0 }
+const address: HttpAddress = { host: '127.0.0.1', port: 0 }
 const answer = async () => ({ status: 200, text: '' })
 const nobody = {} as Operated
 const nothing = () => undefined
@@ -159,8 +159,8 @@ const others: Record<string, (setting: Setting) => Lifecycle> = {
   WorkerProcess: () => new WorkerProcess(1, 1, start, () => {}),
   HandBack: ({ options }) => new HandBack({ ...options, limiters: [] }),
   SourceWatch: ({ folder }) => new SourceWatch(folder.path, () => {}),
-  HttpServer: () => new HttpServer(place, answer),
-  HealthServer: () => new HealthServer(place, nobody, (text) => expect.unreachable(text)),
+  HttpServer: () => new HttpServer(address, answer),
+  HealthServer: () => new HealthServer(address, nobody, (text) => expect.unreachable(text)),
   Systemd: () => Systemd.find(nothing, nothing)!,
 }
 

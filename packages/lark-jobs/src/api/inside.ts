@@ -267,25 +267,25 @@ export class Inside implements Operated {
     return (await this.#make(await this.settings())).store
   }
 
-  async #make(found: Settings): Promise<Pick<Opened, 'place' | 'store'>> {
+  async #make(found: Settings): Promise<Pick<Opened, 'location' | 'store'>> {
     const { connection, prefix, durability } = found
     const options = { ...keptBy(this.#role === 'supervisor', found), durability }
     const store = await (found.connect ?? connect)(connection, prefix, { ...options, role: this.#role })
-    return { place: { connection, prefix, options }, store }
+    return { location: { connection, prefix, options }, store }
   }
 
   async #open(): Promise<Opened> {
     Underway.watchExit()
     const found = await this.settings()
     const { partitions, bounds, telemetry } = found
-    const { place, store } = await this.#make(found)
+    const { location, store } = await this.#make(found)
     try {
       const warnings = await store.open()
       // It may have changed meanwhile.
       store.become?.(this.#role)
       const buffers = new SendBuffers(store, partitions, bounds)
       const dispatcher = new Dispatcher(store, buffers, this.#underway, telemetry)
-      this.#opened = { settings: found, place, store, dispatcher, warnings }
+      this.#opened = { settings: found, location, store, dispatcher, warnings }
       return this.#opened
     } catch (error) {
       await store.close()

@@ -12,7 +12,7 @@ import { keyless } from '../options/class-name.ts'
 import { classOf } from '../options/job-class.ts'
 import { type Registry, registryOf } from '../options/registry.ts'
 import { CommandJob } from '../run/command-job.ts'
-import type { Place } from '../store/connect.ts'
+import type { StoreLocation } from '../store/connect.ts'
 import type { Store } from '../store/contract/store.ts'
 import { milliseconds } from '../words/duration.ts'
 import { listed } from '../words/listed.ts'
@@ -38,7 +38,7 @@ export type SupervisedOptions = Pick<
 export interface OpenStore {
   settings: Settings
   /** What another thread needs to open the same store. */
-  place: Place
+  location: StoreLocation
   store: Store
   /** Warnings of the store for people who start a worker on it. */
   warnings: string[]
@@ -95,11 +95,11 @@ export async function workerOn(
  * @param owner as for `workerOn`
  * @internal
  */
-export function workerSettings({ settings, place, store }: OpenStore, owner: Operated) {
+export function workerSettings({ settings, location, store }: OpenStore, owner: Operated) {
   const { queues, partitions, bounds, limits, limiters, weights, agings } = settings
   const { middleware, hooks, make, preset, outcomes, telemetry, release } = settings
   return {
-    ...{ owner, place, store, middleware, hooks, make, preset, outcomes, telemetry, release },
+    ...{ owner, location, store, middleware, hooks, make, preset, outcomes, telemetry, release },
     ...{ queues, partitions, bounds, limits, limiters, weights, agings },
   }
 }

@@ -49,11 +49,11 @@ export class Dispatcher {
     const end = this.#underway.begin()
     const sending = this.#sending(queue, [record])
     return new Promise((resolve) => {
-      const queued = (results: Enqueued[], place: number) => {
-        const refused = refusal([record], results, buffer.partition, place)
+      const queued = (results: Enqueued[], index: number) => {
+        const refused = refusal([record], results, buffer.partition, index)
         if (refused !== undefined) return failed(refused)
-        const isQueued = note(job, [record], results, place)
-        sending?.sent(sentOf([record], (record) => answered(record, results[place]!)))
+        const isQueued = note(job, [record], results, index)
+        sending?.sent(sentOf([record], (record) => answered(record, results[index]!)))
         end()
         resolve(isQueued)
       }

@@ -11,7 +11,7 @@ import type { RedisServers } from './contract/servers.ts'
 import type { Store, StoreOptions } from './contract/store.ts'
 
 /** What a thread or a process needs to open the same store: plain data. */
-export interface Place {
+export interface StoreLocation {
   connection: string | RedisServers
   prefix: string
   options: StoreOptions

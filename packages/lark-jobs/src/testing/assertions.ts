@@ -130,7 +130,7 @@ export abstract class Assertions {
     let at = -1
     const before: string[] = []
     for (const expected of steps.map((step) => Expectation.of(step))) {
-      at = this.dispatches.jobs.findIndex((job, place) => place > at && expected.isMetBy(job))
+      at = this.dispatches.jobs.findIndex((job, index) => index > at && expected.isMetBy(job))
       if (at < 0)
         throw this.#failure(this.assertOrder, (account) =>
           account.ofMissing('no job', 'was', expected, before.join(', ')),

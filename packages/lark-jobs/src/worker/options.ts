@@ -25,7 +25,7 @@ import type { Hooks } from '../run/hooks.ts'
 import type { Make } from '../run/made-job.ts'
 import { checkNeeds } from '../run/middleware/rate-limited.ts'
 import type { Definition } from '../schedule/definition.ts'
-import type { Place } from '../store/connect.ts'
+import type { StoreLocation } from '../store/connect.ts'
 import type { Bound, Store } from '../store/contract/store.ts'
 import type { WorkerReport } from './report.ts'
 
@@ -116,7 +116,7 @@ export interface WorkerOptions
    */
   strict?: boolean
   /** Where the store is, for the lease thread; undefined when only this process can reach it. */
-  place?: Place | undefined
+  location?: StoreLocation | undefined
   report: WorkerReport
   /** Around every job. Default: none. */
   middleware?: readonly Middleware[]

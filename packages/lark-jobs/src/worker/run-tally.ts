@@ -105,14 +105,14 @@ class Arrivals {
 
   add(at: number): void {
     const minute = Math.floor(at / MINUTE)
-    const place = minute % LATELY
-    if (this.#minutes[place] !== minute) {
+    const index = minute % LATELY
+    if (this.#minutes[index] !== minute) {
       // A job that has waited for longer than that came too long ago.
-      if (this.#minutes[place]! > minute) return
-      this.#minutes[place] = minute
-      this.#counts[place] = 0
+      if (this.#minutes[index]! > minute) return
+      this.#minutes[index] = minute
+      this.#counts[index] = 0
     }
-    this.#counts[place]!++
+    this.#counts[index]!++
   }
 
   pack(): string {

@@ -53,7 +53,7 @@ export interface WorkerAround {
 export function wire(options: WorkerOptions, { id, signal, obeying, record, turned }: WorkerAround) {
   const {
     store,
-    place,
+    location,
     lease: leaseMs = LEASE_MS,
     preset = PRESET,
     onStuck,
@@ -69,7 +69,13 @@ export function wire(options: WorkerOptions, { id, signal, obeying, record, turn
   const common = { store, caller: id, leaseMs, trouble: met }
 
   const trouble = new OutageReporter(store.name, report, () => served.isAway)
-  const watched = place && { place, caller: id, leaseMs, window: pace.window, kills: onStuck !== undefined }
+  const watched = location && {
+    location,
+    caller: id,
+    leaseMs,
+    window: pace.window,
+    kills: onStuck !== undefined,
+  }
   const thread = new LeaseThread(watched, warn, () => {
     for (const claimer of served.claimers) claimer.askAnew()
   })

@@ -4,7 +4,7 @@ import { expect, test, vi } from 'vitest'
 import { Job } from '../../src/index.ts'
 import { insideOf } from '../../src/model/copies.ts'
 import { answerAlone, answerOfStore } from '../../src/telemetry/health/endpoints.ts'
-import { placeIn } from '../../src/telemetry/health/http-server.ts'
+import { addressIn } from '../../src/telemetry/health/http-server.ts'
 import { ailmentOf, type Vitals } from '../../src/worker/vitals.ts'
 import { Bench, sqliteFile } from '../working/bench.ts'
 
@@ -74,11 +74,11 @@ test('the answers name each worker that is not well, and what is asked for wrong
 })
 
 test('a port, or an address with a port', () => {
-  expect(placeIn('9090')).toEqual({ host: undefined, port: 9090 })
-  expect(placeIn('127.0.0.1:0')).toEqual({ host: '127.0.0.1', port: 0 })
-  expect(placeIn('[::1]:80')).toEqual({ host: '::1', port: 80 })
+  expect(addressIn('9090')).toEqual({ host: undefined, port: 9090 })
+  expect(addressIn('127.0.0.1:0')).toEqual({ host: '127.0.0.1', port: 0 })
+  expect(addressIn('[::1]:80')).toEqual({ host: '::1', port: 80 })
   for (const text of ['', 'x', '65536', '1.2.3.4', ':80', '::1:80', 'http://x:80', '-1'])
-    expect(placeIn(text)).toBeUndefined()
+    expect(addressIn(text)).toBeUndefined()
 })
 
 class SlowJob extends Job {

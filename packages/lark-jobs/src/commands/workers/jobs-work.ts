@@ -19,7 +19,7 @@ import { Supervisor } from '../../supervisor/supervisor.ts'
 import { startProcess } from '../../supervisor/worker-process.ts'
 import { answerAlone, answerOfStore } from '../../telemetry/health/endpoints.ts'
 import { HealthServer } from '../../telemetry/health/health-server.ts'
-import { type HttpPlace, HttpServer, placeIn } from '../../telemetry/health/http-server.ts'
+import { addressIn, type HttpAddress, HttpServer } from '../../telemetry/health/http-server.ts'
 import { Systemd } from '../../telemetry/health/systemd.ts'
 import { within } from '../../waiting/bounded-wait.ts'
 import { durationForm, milliseconds } from '../../words/duration.ts'
@@ -105,9 +105,9 @@ export class JobsWorkCommand extends Command {
   async #work(): Promise<number> {
     const report = this.#report()
     const signals = this.#signals()
-    const place = this.#httpPlace()
+    const address = this.#httpAddress()
     const warn = (text: string) => report.warn(text)
-    const health = place && new HealthServer(place, jobsInside, warn)
+    const health = address && new HealthServer(address, jobsInside, warn)
     await health?.start()
     if (health !== undefined) report.info(answers(health.url))
     const worker = await this.#start(report, { onRestart: (worker) => void worker.restart() })
@@ -188,7 +188,7 @@ export class JobsWorkCommand extends Command {
     const hooks = settings.hooks && new HookCalls(settings.hooks, (text) => report.warn(text))
     // This process loads no jobs, so hooks get their keys as names.
     const noClasses = { find: () => undefined }
-    const place = this.#httpPlace()
+    const address = this.#httpAddress()
     const systemd = Systemd.find(
       (text) => report.warn(text),
       () => {
@@ -196,7 +196,7 @@ export class JobsWorkCommand extends Command {
         return status === 200 ? undefined : text.trimEnd()
       },
     )
-    const says = place !== undefined || systemd !== undefined
+    const says = address !== undefined || systemd !== undefined
     const supervisor = new Supervisor({
       processes,
       start: (slot) => this.#fork({ ...slot, says }),
@@ -213,7 +213,7 @@ export class JobsWorkCommand extends Command {
     })
     const answer = async (path: string) =>
       answerAlone(path, supervisor.patients) ?? answerOfStore(path, jobsInside)
-    const health = place && new HttpServer(place, answer)
+    const health = address && new HttpServer(address, answer)
     await health?.start()
     if (health !== undefined) report.info(answers(health.url))
     supervisor.start()
@@ -233,14 +233,14 @@ export class JobsWorkCommand extends Command {
     }
   }
 
-  #httpPlace(): HttpPlace | undefined {
+  #httpAddress(): HttpAddress | undefined {
     if (this.http === undefined) return undefined
-    const place = placeIn(this.http)
-    if (place === undefined)
+    const address = addressIn(this.http)
+    if (address === undefined)
       throw usageError(
         `--http is ${shown(this.http)}, which must be a port, or ADDRESS:PORT, such as 127.0.0.1:9090`,
       )
-    return place
+    return address
   }
 
   #report(slot?: ProcessSlot): ConsoleReport | JsonReport {

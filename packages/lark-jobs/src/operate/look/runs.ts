@@ -82,10 +82,10 @@ export async function runs(
           ...(after !== undefined && { cursor: after }),
         })
         looked += page.jobs.length
-        for (const [place, { id, key, holder = '', claimedAt = 0 }] of page.jobs.entries()) {
+        for (const [index, { id, key, holder = '', claimedAt = 0 }] of page.jobs.entries()) {
           if (worker !== undefined && holder !== worker) continue
           found.push({ id, key, queue: queueOf(partition), partition, worker: holder, since: claimedAt })
-          const next = page.marks?.[place] ?? page.cursor
+          const next = page.marks?.[index] ?? page.cursor
           if (found.length === limit && next !== undefined)
             return { runs: found, cursor: cursors.write([partition, next]) }
         }

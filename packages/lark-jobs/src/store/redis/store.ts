@@ -194,7 +194,7 @@ export class RedisStore implements contract.Store {
     if (dues) addDues(jobs, dues)
     if (claims) this.#notifier.looked(call.caller, partition, jobs.length < limit, hears)
     return {
-      verdicts: places.map((place) => (verdicts[place] === '0' ? 'lost' : 'settled')),
+      verdicts: places.map((index) => (verdicts[index] === '0' ? 'lost' : 'settled')),
       jobs,
       ...(due >= 0 && { nextDue: due }),
       ...(limited && { limited: readLimited(limited) }),

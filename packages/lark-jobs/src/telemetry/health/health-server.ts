@@ -10,7 +10,7 @@ import { Part } from '../../worker/part.ts'
 import { threadFile } from '../../worker/thread-file.ts'
 import type { Vitals } from '../../worker/vitals.ts'
 import { answerAlone, answerOfStore, type HttpAnswer } from './endpoints.ts'
-import { type HttpPlace, HttpServer, unavailable } from './http-server.ts'
+import { type HttpAddress, HttpServer, unavailable } from './http-server.ts'
 
 /** The `workerData.kind` that makes a thread the health thread. */
 export const HEALTH_THREAD = '@s18i/lark-jobs: health thread'
@@ -24,7 +24,7 @@ const SIGN = 1_000
 
 export interface HealthOrder {
   kind: typeof HEALTH_THREAD
-  place: HttpPlace
+  address: HttpAddress
 }
 
 export type HealthMessage =
@@ -42,7 +42,7 @@ export interface SaysVitals {
 export class HealthServer extends Part {
   /** Once it has started. */
   url = ''
-  readonly #place: HttpPlace
+  readonly #address: HttpAddress
   readonly #jobs: Operated
   readonly #warn: (text: string) => void
   #tell: (vitals: Vitals) => void = () => {}
@@ -50,9 +50,9 @@ export class HealthServer extends Part {
   #timer: NodeJS.Timeout | undefined
 
   /** @param jobs whose store `/slo` and `/metrics` look at */
-  constructor(place: HttpPlace, jobs: Operated, warn: (text: string) => void) {
+  constructor(address: HttpAddress, jobs: Operated, warn: (text: string) => void) {
     super()
-    this.#place = place
+    this.#address = address
     this.#jobs = jobs
     this.#warn = warn
   }
@@ -74,7 +74,7 @@ export class HealthServer extends Part {
     )
     let vitals: Vitals | undefined
     const startedAt = performance.now()
-    const server = new HttpServer(this.#place, async (path) => {
+    const server = new HttpServer(this.#address, async (path) => {
       const age = vitals === undefined ? performance.now() - startedAt : 0
       return answerAlone(path, [{ name: 'The worker', vitals, age }]) ?? answerOfStore(path, this.#jobs)
     })
@@ -92,7 +92,7 @@ export class HealthServer extends Part {
   }
 
   #startThread(file: string): Promise<void> {
-    const order: HealthOrder = { kind: HEALTH_THREAD, place: this.#place }
+    const order: HealthOrder = { kind: HEALTH_THREAD, address: this.#address }
     const thread = new Thread(file, { workerData: order, execArgv: [], stderr: false })
     const tell = (message: HealthMessage) => thread.postMessage(message)
     this.#tell = (vitals) => tell({ kind: 'vitals', vitals })

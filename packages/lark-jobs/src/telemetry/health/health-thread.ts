@@ -15,7 +15,7 @@ const order = workerData as HealthOrder | undefined
 // A bundler may put this file together with code that other threads of the program need.
 if (order?.kind === HEALTH_THREAD) void serve(order)
 
-async function serve({ place }: HealthOrder): Promise<void> {
+async function serve({ address }: HealthOrder): Promise<void> {
   const port = parentPort!
   const asked = new Map<number, (answer: HttpAnswer) => void>()
   let vitals: Vitals | undefined
@@ -37,7 +37,7 @@ async function serve({ place }: HealthOrder): Promise<void> {
     )
   }
   try {
-    const server = new HttpServer(place, async (path) => {
+    const server = new HttpServer(address, async (path) => {
       const patient = { name: 'The worker', vitals, age: performance.now() - heardAt }
       return answerAlone(path, [patient]) ?? ask(path)
     })

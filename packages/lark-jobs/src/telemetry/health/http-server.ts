@@ -8,7 +8,7 @@ import { Part } from '../../worker/part.ts'
 import type { HttpAnswer } from './endpoints.ts'
 
 /** Where to listen. */
-export interface HttpPlace {
+export interface HttpAddress {
   /** Undefined: on all addresses. */
   host: string | undefined
   /** 0: one that is free. */
@@ -19,19 +19,19 @@ export interface HttpPlace {
 const ARRIVAL = 5_000
 
 /** @returns undefined for a text that is neither a port nor `ADDRESS:PORT` */
-export function placeIn(text: string): HttpPlace | undefined {
+export function addressIn(text: string): HttpAddress | undefined {
   const found = /^(?:\[([\da-fA-F:.]+)\]:|([^:[\]\s]+):)?(\d{1,5})$/.exec(text)
   const port = Number(found?.[3])
   return found === null || port > 65_535 ? undefined : { host: found[1] ?? found[2], port }
 }
 
 export class HttpServer extends Part {
-  readonly #place: HttpPlace
+  readonly #address: HttpAddress
   readonly #server: Server
 
-  constructor(place: HttpPlace, answer: (url: string) => Promise<HttpAnswer>) {
+  constructor(address: HttpAddress, answer: (url: string) => Promise<HttpAnswer>) {
     super()
-    this.#place = place
+    this.#address = address
     this.#server = createServer(async (request, response) => {
       const { method = '', url = '' } = request
       const isRead = method === 'GET' || method === 'HEAD'
@@ -50,14 +50,14 @@ export class HttpServer extends Part {
 
   /** Once it has started. */
   get url(): string {
-    const { host } = this.#place
+    const { host } = this.#address
     const name = host === undefined ? 'localhost' : host.includes(':') ? `[${host}]` : host
     return `http://${name}:${(this.#server.address() as AddressInfo).port}`
   }
 
   /** @throws HTTP_UNAVAILABLE */
   protected override onStart(): Promise<void> {
-    const { host, port } = this.#place
+    const { host, port } = this.#address
     return new Promise((resolve, reject) => {
       const at = `${host === undefined ? 'port' : `${host}, port`} ${port}`
       this.#server.once('error', ({ message }) =>

@@ -8,7 +8,7 @@
  */
 import { once, setMaxListeners } from 'node:events'
 import { MessageChannel, type MessagePort, Worker as Thread } from 'node:worker_threads'
-import type { Place } from '../../store/connect.ts'
+import type { StoreLocation } from '../../store/connect.ts'
 import { type Lent, lend, withoutCredentials } from '../../store/contract/credentials.ts'
 import type { Settlement } from '../../store/contract/store.ts'
 import { within } from '../../waiting/bounded-wait.ts'
@@ -106,7 +106,7 @@ export const LEASE_THREAD = '@s18i/lark-jobs: lease thread'
 export interface Watch {
   /** The worker's `VERSION`: the memory of another version may have another layout. */
   version: string | undefined
-  place: Place
+  location: StoreLocation
   /** The worker's id. */
   caller: string
   /** Milliseconds. */
@@ -255,7 +255,7 @@ export class LeaseThread extends Part {
   protected override onStart(): void {
     if (this.#watch === undefined) return
     // Only this thread can reach such a store.
-    if (this.#watch.place.connection === 'sqlite::memory:') return
+    if (this.#watch.location.connection === 'sqlite::memory:') return
     const file = threadFile('lease-watch')
     if (file === undefined) {
       this.#warn(
@@ -263,8 +263,8 @@ export class LeaseThread extends Part {
       )
       return
     }
-    const { place } = this.#watch
-    const unsharable = unsharableIn(withoutCredentials(place.connection))
+    const { location } = this.#watch
+    const unsharable = unsharableIn(withoutCredentials(location.connection))
     if (unsharable !== undefined) {
       this.#warn(
         `The lease thread cannot use ${unsharable} of the connection, because it is not plain data: a handler that blocks the event loop may lose its lease`,
@@ -272,10 +272,10 @@ export class LeaseThread extends Part {
       return
     }
     this.beat()
-    const lent = lend(place.connection)
+    const lent = lend(location.connection)
     const watch: Watch = {
       ...this.#watch,
-      place: { ...place, connection: lent.connection },
+      location: { ...location, connection: lent.connection },
       version: VERSION,
       pulse: this.pulse.memory,
       origin: clock() - performance.now(),
@@ -295,7 +295,7 @@ export class LeaseThread extends Part {
     for (const message of this.#known) port.postMessage(message)
   }
 
-  /** The worker serves one more partition. Pages name a partition by its place in this order. */
+  /** The worker serves one more partition. Pages name a partition by its index in this order. */
   serve(partition: string, unread: Unread): void {
     this.#tell({ partition, unread: unread.memory })
   }

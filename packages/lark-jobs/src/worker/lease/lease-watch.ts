@@ -20,7 +20,7 @@ import { setMaxListeners } from 'node:events'
 import { setTimeout as pause } from 'node:timers/promises'
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads'
 import type { Outcome } from '../../model/record.ts'
-import { connect, type Place } from '../../store/connect.ts'
+import { connect, type StoreLocation } from '../../store/connect.ts'
 import { isLent } from '../../store/contract/credentials.ts'
 import { keptBy, type LeaseNote, MAX_ITEMS, type Store } from '../../store/contract/store.ts'
 import { inTime, within } from '../../waiting/bounded-wait.ts'
@@ -165,9 +165,9 @@ class LeaseWatch extends Part {
   }
 
   protected override async onStart(): Promise<void> {
-    const { place } = this.#watch
+    const { location } = this.#watch
     const { signal } = this.#end
-    const store = await open(place)
+    const store = await open(location)
     // The worker reports a store that does not answer.
     const isOpen = () =>
       store
@@ -186,7 +186,7 @@ class LeaseWatch extends Part {
     this.#end.abort()
     clearTimeout(this.#timer)
     for (const claimer of this.#claimers) void claimer.stop()
-    await leave(this.#watch.place)
+    await leave(this.#watch.location)
     this.#pulse.ended()
     this.#port.close()
   }
@@ -444,10 +444,10 @@ function isAnswered(call: Promise<unknown>): Promise<boolean> {
   )
 }
 
-/** The store of a place, which the watches of one place share. Counts one more watch. */
-function open(place: Place): Promise<Store> {
-  const { connection, prefix, options } = place
-  const name = nameOf(place)
+/** The store of a location, which the watches of one location share. Counts one more watch. */
+function open(location: StoreLocation): Promise<Store> {
+  const { connection, prefix, options } = location
+  const name = nameOf(location)
   const known = stores.get(name) ?? {
     store: connect(connection, prefix, {
       ...options,
@@ -463,8 +463,8 @@ function open(place: Place): Promise<Store> {
 }
 
 /** Counts one watch less. The last one closes the store. */
-async function leave(place: Place): Promise<void> {
-  const name = nameOf(place)
+async function leave(location: StoreLocation): Promise<void> {
+  const name = nameOf(location)
   const known = stores.get(name)!
   if (--known.users > 0) return
   stores.delete(name)
@@ -472,8 +472,8 @@ async function leave(place: Place): Promise<void> {
   await store?.close()
 }
 
-/** A key that is the same for places that share a store. A place with a message channel is never shared. */
-function nameOf(place: Place): unknown {
-  const { connection, prefix, options } = place
-  return isLent(connection) ? place : JSON.stringify([connection, prefix, options])
+/** A key that is the same for locations of one store. A location with a message channel is never shared. */
+function nameOf(location: StoreLocation): unknown {
+  const { connection, prefix, options } = location
+  return isLent(connection) ? location : JSON.stringify([connection, prefix, options])
 }

@@ -280,8 +280,8 @@ export class PermitPools extends Part implements Permits {
       for (const { answer } of requests) answer.resolve({ kind: 'refused' })
       return
     }
-    for (const [place, request] of requests.entries()) {
-      if (place < count) {
+    for (const [index, request] of requests.entries()) {
+      if (index < count) {
         const permits = this.#grant(pool.name, pool.limits, each, number, mark)
         if (request.isGone) permits.refund()
         else request.answer.resolve(permits)
@@ -293,7 +293,7 @@ export class PermitPools extends Part implements Permits {
         continue
       }
       // Refused requests come back spread over the time in which the rate allows them.
-      const turns = rate === undefined ? 0 : Math.floor(((place - count) * each) / rate.limit)
+      const turns = rate === undefined ? 0 : Math.floor(((index - count) * each) / rate.limit)
       const again = wait === undefined ? undefined : wait + turns * rate!.per
       request.answer.resolve({ kind: 'refused', wait: again })
     }

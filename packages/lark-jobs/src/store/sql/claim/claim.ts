@@ -61,7 +61,7 @@ function take(partition: Partition, want: Want, token: string): Found[] {
   const found = new Room().take(nextJobs(partition, '', most, aging))
   // A job that was taken back once must be among the jobs that start at once. Otherwise the claim ends before
   // it.
-  const end = found.findIndex(({ direct }, place) => place >= limit && direct === 1)
+  const end = found.findIndex(({ direct }, index) => index >= limit && direct === 1)
   if (end >= 0) found.length = end
   const seqs = found.map((row) => row.seq)
   setActive(database, seqs.slice(0, limit), token, STARTED)

@@ -91,7 +91,7 @@ export function heldRows<T extends { seq: number }>(
   const all = parsed(seqs)
   // The list is damaged: the jobs are searched in the whole partition.
   if (!Array.isArray(all)) return database.all<T>(heldOf(columns), id, token, after ?? -1)
-  const places = new Map(all.map((seq, place) => [seq, place]))
+  const places = new Map(all.map((seq, index) => [seq, index]))
   const from = all.slice(after === undefined ? 0 : places.get(after)! + 1)
   const rows = database.all<T>(held(columns), list(from), token)
   return rows.sort((a, b) => places.get(a.seq)! - places.get(b.seq)!)

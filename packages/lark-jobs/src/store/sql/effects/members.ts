@@ -47,10 +47,10 @@ export class Members {
   /** How a member has counted; undefined if it is missing. */
   of(index: number): EndedState | undefined {
     const { ended, failed, cancelled } = this.#pageOf(index)
-    const place = index % PAGE
-    if (!isSet(ended, place)) return undefined
-    if (!isSet(failed, place)) return 'completed'
-    return isSet(cancelled, place) ? 'cancelled' : 'failed'
+    const bit = index % PAGE
+    if (!isSet(ended, bit)) return undefined
+    if (!isSet(failed, bit)) return 'completed'
+    return isSet(cancelled, bit) ? 'cancelled' : 'failed'
   }
 
   /** @param as undefined: it is missing again */
@@ -67,7 +67,7 @@ export class Members {
     const found: number[] = []
     for (let page = Math.floor(from / PAGE); page * PAGE < reserved && found.length < most; page += 1) {
       const { ended } = this.#page(page)
-      if (!ended.every(isFull)) collect(found, page, [from, reserved], most, (place) => !isSet(ended, place))
+      if (!ended.every(isFull)) collect(found, page, [from, reserved], most, (index) => !isSet(ended, index))
     }
     return found
   }
@@ -78,7 +78,7 @@ export class Members {
     const pages = this.#database.all<{ page: number }>(withFailed, this.#flow, Math.floor(from / PAGE))
     for (const { page } of pages) {
       const { failed } = this.#page(page)
-      collect(found, page, [from, reserved], most, (place) => isSet(failed, place))
+      collect(found, page, [from, reserved], most, (index) => isSet(failed, index))
       if (found.length >= most) break
     }
     return found
@@ -118,8 +118,8 @@ function bitsOf(text: string | null | undefined): Buffer {
   return text == null ? Buffer.alloc(PAGE / 8) : Buffer.from(text, 'hex')
 }
 
-function isSet(bits: Buffer, place: number): boolean {
-  return (bits[place >> 3]! & (1 << (place & 7))) !== 0
+function isSet(bits: Buffer, index: number): boolean {
+  return (bits[index >> 3]! & (1 << (index & 7))) !== 0
 }
 
 function isFull(byte: number): boolean {
@@ -132,7 +132,7 @@ function collect(
   page: number,
   [from, below]: [from: number, below: number],
   most: number,
-  isWanted: (place: number) => boolean,
+  isWanted: (index: number) => boolean,
 ): void {
   const first = page * PAGE
   const end = Math.min(first + PAGE, below)
@@ -140,8 +140,8 @@ function collect(
     if (isWanted(index - first)) found.push(index)
 }
 
-function put(bits: Buffer, place: number, isOn: boolean): void {
-  const bit = 1 << (place & 7)
-  if (isOn) bits[place >> 3]! |= bit
-  else bits[place >> 3]! &= ~bit
+function put(bits: Buffer, index: number, isOn: boolean): void {
+  const bit = 1 << (index & 7)
+  if (isOn) bits[index >> 3]! |= bit
+  else bits[index >> 3]! &= ~bit
 }
