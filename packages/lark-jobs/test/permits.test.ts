@@ -21,7 +21,7 @@ class Shop implements AsyncDisposable {
   readonly met: unknown[] = []
   isAfterOutage = false
   readonly permit = vi.spyOn(this.store.limiters, 'permit')
-  readonly keep = vi.spyOn(this.store.limiters, 'keep')
+  readonly renew = vi.spyOn(this.store.limiters, 'renew')
 
   worker(holder: string, limiters: Record<string, Limits> = {}, leaseMs = LEASE): PermitPools {
     return new PermitPools({
@@ -86,7 +86,7 @@ test('requests and returned permits of one tick travel in one call; a worker wit
   await vi.waitFor(() => expect(shop.permit).toHaveBeenCalledTimes(4))
   expect(granted(await many(bob!, 'stripe', 9))).toBe(3)
   await ada!.renew()
-  expect(shop.keep).not.toHaveBeenCalled()
+  expect(shop.renew).not.toHaveBeenCalled()
 })
 
 test('permits are renewed as long as they are held, and lost ones are reported to the store again', async () => {
@@ -279,7 +279,7 @@ test('a call to a store that is away is sent again under the same number, and th
   expect(performance.now() - asked).toBeGreaterThan(RESEND.from - 5)
   expect(shop.permit.mock.calls[1]).toEqual(shop.permit.mock.calls[0])
   expect(shop.met).toHaveLength(1)
-  shop.keep.mockRejectedValueOnce(new JobsError('STORE_UNREACHABLE', 'away'))
+  shop.renew.mockRejectedValueOnce(new JobsError('STORE_UNREACHABLE', 'away'))
   expect(await ada.renew()).toBe(false)
   expect(await ada.renew()).toBe(true)
 })

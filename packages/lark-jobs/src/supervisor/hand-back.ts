@@ -109,7 +109,7 @@ export class HandBack extends Part {
     await this.#insist(async () => {
       const own = (await store.keys()).map(ownName)
       // Renewed for 0 ms. If it holds no permits of a limiter, this changes nothing.
-      await Promise.all([...limiters, ...own].map((name) => store.limiters.keep(name, holder, 0)))
+      await Promise.all([...limiters, ...own].map((name) => store.limiters.renew(name, holder, 0)))
     })
   }
 

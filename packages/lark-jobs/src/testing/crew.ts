@@ -346,7 +346,7 @@ export class Crew {
     for (const { job, claimer } of worker.running)
       held.set(claimer.partition, [...(held.get(claimer.partition) ?? []), { id: job.id, token: job.token }])
     for (const [partition, notes] of held) await store.extend(partition, worker.id, notes, leaseMs)
-    for (const limiter of this.#dues.limiters) await store.limiters.keep(limiter, worker.id, leaseMs)
+    for (const limiter of this.#dues.limiters) await store.limiters.renew(limiter, worker.id, leaseMs)
   }
 
   /** Whether something that is wanted has happened, and is about to be noticed. */

@@ -69,7 +69,7 @@ class Holder {
   }
 
   keep(leaseMs = LEASE): Promise<boolean> {
-    return this.store.limiters.keep(this.#limiter, this.id, leaseMs)
+    return this.store.limiters.renew(this.#limiter, this.id, leaseMs)
   }
 }
 

@@ -257,7 +257,7 @@ test('every script is called with what its header documents', async () => {
     after: 1,
     unused: [{ number: 1, mark: 1, count: 1 }],
   })
-  await store.limiters.keep('stripe', 'worker', LEASE)
+  await store.limiters.renew('stripe', 'worker', LEASE)
   const rule = { failures: 1, per: 1_000, pause: 1_000 }
   await store.limiters.circuit('stripe', rule, { kind: 'failed', id: 'x' })
   await store.limiters.look('stripe')

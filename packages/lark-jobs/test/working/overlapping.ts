@@ -192,7 +192,7 @@ export function overlapping(connect: Connect): void {
       handle() {}
     }
     const { store } = await insideOf(bench.jobs).open()
-    const calls = [vi.spyOn(store.limiters, 'permit'), vi.spyOn(store.limiters, 'keep')]
+    const calls = [vi.spyOn(store.limiters, 'permit'), vi.spyOn(store.limiters, 'renew')]
     await bench.jobs.dispatchMany(new PlainJob(), new Array(20).fill(undefined))
     await (await bench.work([PlainJob], { stopWhenEmpty: true, lease: 300 })).done
     for (const call of calls) expect(call).not.toHaveBeenCalled()

@@ -116,7 +116,7 @@ export interface Limiters {
    * @returns whether the limiter still knew the holder. If not, it holds no permits, and should report what
    *   it uses
    */
-  keep(limiter: string, holder: string, leaseMs: number): Promise<boolean>
+  renew(limiter: string, holder: string, leaseMs: number): Promise<boolean>
 
   /**
    * Reports an event of a run to a circuit, and returns the state of the circuit. A run that begins when the

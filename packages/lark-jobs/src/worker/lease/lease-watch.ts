@@ -303,7 +303,7 @@ class LeaseWatch extends Part {
       return list.length === 0 ? [] : [[partition, () => isAnswered(extend(partition, list))] as const]
     })
     const permits = [...this.#limiters].map(
-      (name) => [name, () => isAnswered(store.limiters.keep(name, caller, leaseMs))] as const,
+      (name) => [name, () => isAnswered(store.limiters.renew(name, caller, leaseMs))] as const,
     )
     const answers = Promise.all([this.#leases.begin(leases).all, this.#permits.begin(permits).all])
     // A partition that does not answer must not hold up the next round.
@@ -319,9 +319,9 @@ class LeaseWatch extends Part {
    *
    * @param ms milliseconds for which it then has them; 0 ends them
    */
-  async #keepPermits(store: Store, ms: number): Promise<void> {
+  async #renewPermits(store: Store, ms: number): Promise<void> {
     const { caller } = this.#watch
-    await Promise.all([...this.#limiters].map((name) => store.limiters.keep(name, caller, ms)))
+    await Promise.all([...this.#limiters].map((name) => store.limiters.renew(name, caller, ms)))
   }
 
   /** The process ends. Does the last for its worker, while the worker's loop is blocked and waits for it. */
@@ -360,7 +360,7 @@ class LeaseWatch extends Part {
       await store.retire(holder).catch(() => {})
       // Of one that is damaged, the leases end.
       await Promise.allSettled(this.#partitions.map(({ partition }) => takeFrom(store, partition)))
-      await this.#keepPermits(store, 0)
+      await this.#renewPermits(store, 0)
     } catch {
       // The leases end.
     }

@@ -332,7 +332,7 @@ export class PermitPools extends Part implements Permits {
   async #renew(pool: PermitPool): Promise<boolean> {
     const { store, holder, leaseMs, trouble } = this.#options
     try {
-      if (!(await store.limiters.keep(pool.name, holder, leaseMs))) {
+      if (!(await store.limiters.renew(pool.name, holder, leaseMs))) {
         pool.owes = true
         this.#serve(pool)
       }

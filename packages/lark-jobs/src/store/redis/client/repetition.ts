@@ -78,7 +78,7 @@ export const kinds: Readonly<Record<ScriptName, Repetition>> = {
       'enqueue',
       'exchange',
       'extend',
-      'keep-permits',
+      'renew-permits',
       'note-taken',
       'permit',
       'recover',

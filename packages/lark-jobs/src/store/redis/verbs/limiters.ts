@@ -34,9 +34,9 @@ export class RedisLimiters implements Limiters {
     return { granted, ...(wait >= 0 && { wait }), ...(mark !== undefined && { mark }) }
   }
 
-  async keep(limiter: string, holder: string, leaseMs: number): Promise<boolean> {
+  async renew(limiter: string, holder: string, leaseMs: number): Promise<boolean> {
     const key = this.#scripts.keys.limiter(limiter, 'holders')
-    return (await this.#scripts.on(key, 'keep-permits', [holder, packDuration(leaseMs)])) === 1
+    return (await this.#scripts.on(key, 'renew-permits', [holder, packDuration(leaseMs)])) === 1
   }
 
   async circuit(name: string, rule: CircuitRule, event: CircuitEvent): Promise<Circuit> {

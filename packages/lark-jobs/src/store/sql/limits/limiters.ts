@@ -81,7 +81,7 @@ export class SqliteLimiters implements Limiters {
     return database.write(() => permit(database, limiter, call))
   }
 
-  async keep(limiter: string, holder: string, leaseMs: number): Promise<boolean> {
+  async renew(limiter: string, holder: string, leaseMs: number): Promise<boolean> {
     const database = this.#database()
     return database.write(() => {
       const now = database.now()

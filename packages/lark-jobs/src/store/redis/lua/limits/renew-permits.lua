@@ -1,4 +1,4 @@
--- keep-permits: renews the lease of a holder of permits. The number of its permits stays.
+-- renew-permits: renews the lease of a holder of permits. The number of its permits stays.
 --
 -- KEYS[1]  holders     HASH holder -> its data, see permit.lua
 -- ARGV[1]  clock, or '' for the server's
