@@ -157,7 +157,11 @@ const classes = [
 /** Each queue that stands still: by which kind of reason, and in which words the page says so. */
 const standing: [queue: string, kind: ReasonKind, words: RegExp][] = [
   ['paused', 'paused-queue', /paused.*the bank is closed[\s\S]*→ Queue paused › Resume/],
-  ['unserved', 'no-worker', /No living worker serves its queue unserved\s+→ Start a worker, where the others run: Workers/],
+  [
+    'unserved',
+    'no-worker',
+    /No living worker serves its queue unserved\s+→ Start a worker, where the others run: Workers/,
+  ],
   ['renamed', 'unknown-key', /knows? .*renamed/],
   ['paused-group', 'paused-group', /group acme.*paused/i],
   ['group-limit', 'group-limit', /group acme runs as many jobs as it may \(1\)/],
