@@ -42,7 +42,7 @@ export type { DispatchRequest } from './operate/change/dispatch.ts'
 export type { CancelFlowOptions, PurgeFlowOptions, RetryFlowOptions } from './operate/change/flow-changes.ts'
 export type { Imported, ImportOptions } from './operate/change/import.ts'
 export type { EveryQueue, PauseOptions, PauseResult, PauseTarget } from './operate/change/pause.ts'
-export type { Undone } from './operate/change/undo.ts'
+export type { Undone, UndoOptions } from './operate/change/undo.ts'
 export {
   type DoctorFinding,
   type FindingCode,

@@ -2,21 +2,18 @@
  * Changes of jobs that can be taken back: what the store has before is remembered for as long as the viewer
  * may undo it.
  */
-import {
-  type CancelFilter,
-  type Cancelled,
-  type JobDetail,
-  type JobRecord,
-  type Moved,
-  movable,
-  type Operate,
-  type PendingFilter,
-  type Removed,
-  type RemoveFilter,
-  type Rescheduled,
-  type RetryFilter,
-  type State,
-  type Undone,
+import type {
+  CancelFilter,
+  Cancelled,
+  JobRecord,
+  Moved,
+  PendingFilter,
+  Removed,
+  RemoveFilter,
+  Rescheduled,
+  RetryFilter,
+  UndoableOptions,
+  UndoneChange,
 } from '@s18i/lark-jobs/operate'
 import type { Act } from './act.ts'
 import { refused } from './input.ts'
@@ -24,8 +21,6 @@ import type { Meanwhile } from './underway.ts'
 
 /** The most jobs whose records are kept for an undo. */
 const MOST_UNDONE = 1_000
-/** How many jobs are looked up at a time. */
-const AT_ONCE = 50
 
 interface ChangeInput {
   dryRun?: boolean
@@ -43,17 +38,40 @@ const optionsOf = ({ dryRun = false, queue, meanwhile }: ChangeInput) => ({
   ...meanwhile,
 })
 
-/** Undone for the jobs that have not begun or were edited meanwhile. */
-export async function retryJobs(
+/**
+ * Makes a change whose jobs can be undone as long as they have not begun or were edited meanwhile. It cannot
+ * be undone if there are too many of them.
+ *
+ * @param of what the change is
+ */
+async function undoable<Answer extends object>(
   { operate, undos, viewer }: Act,
+  of: UndoneChange,
+  input: ChangeInput,
+  change: (options: UndoableOptions) => Promise<Answer>,
+): Promise<Undoable<Answer>> {
+  if (input.dryRun) return await change(optionsOf(input))
+  const records: JobRecord[] = []
+  let isWhole = true
+  const before = (jobs: readonly JobRecord[]) => {
+    isWhole = records.length + jobs.length <= MOST_UNDONE
+    if (!isWhole) return 'enough'
+    // An undo leaves the payloads of jobs that are still there as they are.
+    records.push(...(of === 'remove' ? jobs : jobs.map((job) => ({ ...job, payload: '' }))))
+  }
+  const answer = await change({ ...optionsOf(input), before })
+  if (!isWhole || records.length === 0) return answer
+  return { ...answer, undo: undos.keep(viewer.user, () => operate.undo(records, { of, commands: true })) }
+}
+
+export async function retryJobs(
+  act: Act,
   which: string[] | RetryFilter,
   input: ChangeInput,
 ): Promise<Undoable<{ retried: number }>> {
-  if (input.dryRun) return { retried: await operate.retry(which, optionsOf(input)) }
-  const before = await recordsOf(operate, which, 'failed', input.queue)
-  const retried = await operate.retry(which, optionsOf(input))
-  if (before === undefined || retried === 0) return { retried }
-  return { retried, undo: undos.keep(viewer.user, () => operate.undo(before)) }
+  return await undoable(act, 'retry', input, async (options) => {
+    return { retried: await act.operate.retry(which, options) }
+  })
 }
 
 export async function cancelJobs(
@@ -65,54 +83,28 @@ export async function cancelJobs(
   return await operate.cancel(which, { ...optionsOf(input), ...(because !== undefined && { because }) })
 }
 
-/** Undone for the jobs that have not begun meanwhile. */
 export async function runJobsNow(
-  { operate, undos, viewer }: Act,
+  act: Act,
   which: string[] | PendingFilter,
   input: ChangeInput,
 ): Promise<Undoable<Rescheduled>> {
-  if (input.dryRun) return await operate.runNow(which, optionsOf(input))
-  const found = await recordsOf(operate, which, 'delayed', input.queue)
-  const answer = await operate.runNow(which, optionsOf(input))
-  const before = found?.filter(({ state }) => state === 'delayed') ?? []
-  if (before.length === 0 || answer.rescheduled === 0) return answer
-  return { ...answer, undo: undos.keep(viewer.user, () => operate.undo(before)) }
+  return await undoable(act, 'run-now', input, (options) => act.operate.runNow(which, options))
 }
 
-/** Undone for the jobs that have not begun meanwhile. */
 export async function moveJobs(
-  { operate, undos, viewer }: Act,
+  act: Act,
   which: string[] | PendingFilter,
   input: ChangeInput & { to: string },
 ): Promise<Undoable<Moved>> {
-  const { to } = input
-  if (input.dryRun) return await operate.move(which, to, optionsOf(input))
-  const before = await recordsOf(operate, which, movable, input.queue)
-  const answer = await operate.move(which, to, optionsOf(input))
-  const moved = before?.filter(({ partition }) => partition.split('/', 1)[0] !== to) ?? []
-  if (moved.length === 0 || answer.moved === 0) return answer
-  return { ...answer, undo: undos.keep(viewer.user, () => operate.undo(moved)) }
+  return await undoable(act, 'move', input, (options) => act.operate.move(which, input.to, options))
 }
 
 export async function removeJobs(
-  { operate, undos, viewer }: Act,
+  act: Act,
   which: string[] | RemoveFilter,
   input: ChangeInput,
 ): Promise<Undoable<Removed>> {
-  if (input.dryRun) return await operate.remove(which, optionsOf(input))
-  const removed: JobRecord[] = []
-  let isWhole = true
-  const before = (jobs: readonly JobRecord[]) => {
-    if (removed.length + jobs.length <= MOST_UNDONE) removed.push(...jobs)
-    else isWhole = false
-  }
-  const answer = await operate.remove(which, { ...optionsOf(input), before })
-  if (!isWhole || removed.length === 0) return answer
-  const undo = async (): Promise<Undone> => {
-    const { imported } = await operate.import(removed, { source: 'an undo', commands: true })
-    return { undone: imported, left: removed.length - imported }
-  }
-  return { ...answer, undo: undos.keep(viewer.user, undo) }
+  return await undoable(act, 'remove', input, (options) => act.operate.remove(which, options))
 }
 
 export async function purgeJobs(
@@ -136,42 +128,4 @@ export async function editJob(
   }
   const { id, queue } = input
   return await operate.edit([id], payload, queue === undefined ? {} : { queue })
-}
-
-/**
- * The records of the jobs that are about to be changed, without payloads, which an undo leaves as they are;
- * undefined if they are too many to keep.
- *
- * @param state in which a filter without a state finds jobs
- */
-async function recordsOf(
-  operate: Operate,
-  which: string[] | RetryFilter | PendingFilter,
-  state: State | readonly State[],
-  queue: string | undefined,
-): Promise<JobRecord[] | undefined> {
-  const records: JobRecord[] = []
-  if (!Array.isArray(which)) {
-    const { all: _, ...filter } = which as RetryFilter & { all?: true }
-    for await (const some of operate.records({ state, ...filter })) {
-      records.push(...some.map((job) => ({ ...job, payload: '' })))
-      if (records.length > MOST_UNDONE) return undefined
-    }
-    return records
-  }
-  for (let i = 0; i < which.length; i += AT_ONCE) {
-    const some = which.slice(i, i + AT_ONCE)
-    const jobs = await Promise.all(some.map((id) => operate.find(id, queue === undefined ? {} : { queue })))
-    records.push(...jobs.filter((job) => job !== undefined).map(recordOf))
-  }
-  return records
-}
-
-function recordOf({ queue: _, log: __, payload: ___, result, progress, ...rest }: JobDetail): JobRecord {
-  return {
-    ...rest,
-    payload: '',
-    ...(result !== undefined && { result: JSON.stringify(result) }),
-    ...(progress !== undefined && { progress: JSON.stringify(progress) }),
-  }
 }

@@ -13,7 +13,7 @@ import type { Durability, QueueRetention } from '../store/contract/store.ts'
 import type { AuditOptions, AuditPage } from './audit/audit.ts'
 import type { DispatchRequest } from './change/dispatch.ts'
 import type { Imported, ImportOptions } from './change/import.ts'
-import type { Undone } from './change/undo.ts'
+import type { Undone, UndoOptions } from './change/undo.ts'
 import type { DoctorFinding } from './doctor/finding.ts'
 import type { TailEvent, TailOptions } from './events/tail.ts'
 import type { FailureBook } from './failures/failure-book.ts'
@@ -344,22 +344,26 @@ export class Operate extends Operations {
   }
 
   /**
-   * Takes retries and `runNow()` back: jobs that have not begun since are again what their records say, as
-   * `records()` has given them before the change. Jobs that had ended end again as they did, and delayed ones
-   * are due when they were. Jobs that have begun or were edited since stay as they are. No job is missing
-   * meanwhile, whatever happens to the process.
+   * Takes a change of jobs back: a retry, a `runNow()`, a `reschedule()`, a move or a removal. Give it the
+   * records that the change handed to `before`, or that `records()` gave before it. Jobs that have not begun
+   * since are again what their records say: those that had ended end again as they did, and others are due
+   * when they were. Jobs that have begun or were edited since stay as they are. No job is missing meanwhile,
+   * whatever happens to the process.
    *
-   * @throws IMPORT_INVALID for a value that is not such a record, before any job is changed
+   * @param options `of`: which change. `{ of: 'remove' }` puts removed jobs back, as `import()` does; after
+   *   any other change, a job that is gone stays so. `commands`: as for `import()`
+   * @throws IMPORT_INVALID for a value that is not such a record, before any job is changed; FILTER_INVALID
    * @example
-   * for await (const jobs of operate().records({ state: 'failed' })) before.push(...jobs)
-   * await operate().retry({ state: 'failed' })
-   * const { undone, left } = await operate().undo(before)
+   * const records: JobRecord[] = []
+   * await operate().retry({ state: 'failed' }, { before: (jobs) => records.push(...jobs) })
+   * const { undone, left } = await operate().undo(records)
    */
-  async undo(records: readonly unknown[]): Promise<Undone> {
+  async undo(records: readonly unknown[], options: UndoOptions = {}): Promise<Undone> {
     const by = await import('./change/undo.ts')
+    by.checkUndo(options)
     const count = ({ undone }: Undone) => undone
     return this.#operating.perform({ what: 'undo', on: 'changes of jobs', count }, async (noted) =>
-      by.undo(await this.#queues(), records, noted),
+      by.undo(await this.#queues(), records, options, noted),
     )
   }
 

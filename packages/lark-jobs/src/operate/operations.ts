@@ -13,6 +13,7 @@ import type {
   Edited,
   EditFilter,
   Moved,
+  MoveOptions,
   PendingFilter,
   Prioritized,
   PurgeOptions,
@@ -221,7 +222,7 @@ export abstract class Operations {
   async move(
     which: string | readonly string[] | PendingFilter,
     queue: string,
-    options: ChangeOptions = {},
+    options: MoveOptions = {},
   ): Promise<Moved> {
     const { move } = await jobChanges()
     return this.#change(move, which, options, queue)

@@ -3,7 +3,7 @@
  */
 import { expect, test } from 'vitest'
 import type { JobRecord, Lock, NewJob, Outcome, State } from '../../src/model/record.ts'
-import { type AlterVerdict, type Change, MAX_ITEMS } from '../../src/store/contract/store.ts'
+import { type AlterVerdict, type Change, changeKinds, MAX_ITEMS } from '../../src/store/contract/store.ts'
 import { LEASE } from './caller.ts'
 import type { Harness, Make } from './harness.ts'
 import { completed, failed, ids, job, jobs, line, retried, unstarted } from './jobs.ts'
@@ -56,6 +56,26 @@ const table: [Change, Row[]][] = [
       ['completed', 'done', undefined],
       ['failed', 'done', undefined],
       ['cancelled', 'done', undefined],
+    ],
+  ],
+  [
+    { kind: 'purge' },
+    [
+      ['waiting', 'done', undefined],
+      ['delayed', 'done', undefined],
+      ['active', 'refused', { state: 'active' }],
+      ['completed', 'done', undefined],
+      ['failed', 'done', undefined],
+      ['cancelled', 'done', undefined],
+    ],
+  ],
+  [
+    { kind: 'unpin' },
+    [
+      ['waiting', 'refused', { state: 'waiting' }],
+      ['active', 'refused', { state: 'active' }],
+      ['completed', 'refused', { state: 'completed' }],
+      ['failed', 'done', { state: 'failed' }],
     ],
   ],
   [
@@ -151,6 +171,10 @@ const table: [Change, Row[]][] = [
 ]
 
 export function alter(make: Make): void {
+  test('the table of changes in each state has every change', () => {
+    expect(new Set(table.map(([{ kind }]) => kind))).toEqual(new Set(changeKinds))
+  })
+
   for (const [change, rows] of table) {
     for (const [state, verdict, after] of rows) {
       test(`${change.kind} of a job that is ${state}: ${verdict}`, async () => {

@@ -148,5 +148,11 @@ export function restoring(make: Make): void {
     // It has run since.
     await caller.settle(claimed, retried(0))
     expect(await store.undo('emails', [records[0]!])).toEqual(['refused'])
+    const waiting = job()
+    await caller.enqueue(waiting)
+    const record = (await store.get('emails', waiting.id))!
+    await store.alter('emails', [waiting.id], { kind: 'reschedule', in: 5_000 })
+    expect(await store.undo('emails', [record])).toEqual(['done'])
+    expect(await store.get('emails', waiting.id)).toMatchObject({ state: 'waiting', dueAt: record.dueAt })
   })
 }

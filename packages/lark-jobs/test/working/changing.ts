@@ -2,6 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { defineJob, group, Job, tags } from '../../src/index.ts'
 import { insideOf } from '../../src/model/copies.ts'
+import { type JobRecord, operate, type UndoneChange } from '../../src/operate.ts'
 import { Bench, type Connect, Record, signal } from './bench.ts'
 
 /** Refuses payloads whose `to` is not a text. */
@@ -222,6 +223,64 @@ export function changing(connect: Connect): void {
       code: 'FILTER_INVALID',
       message: 'Jobs.cancel(): because is 7; it must be a text',
     })
+  })
+
+  test('each change that can be taken back hands out the records for that, and is taken back by them', async () => {
+    await using bench = await Bench.make(connect)
+    const { jobs } = bench
+    const operating = operate(jobs)
+    const made = await jobs.dispatch([
+      MailJob.with({ to: 'nobody' }),
+      MailJob.with({ to: 'ada' }),
+      MailJob.with({ to: 'bob' }).delayed('1h'),
+    ])
+    const ids = made.map(({ id }) => id)
+    await jobs.reschedule(ids[1]!, '2h')
+    await (await bench.work([MailJob], { stopWhenEmpty: true })).done
+    await operating.runNow(ids[1]!)
+    const [failed, waiting, delayed] = ids as [string, string, string]
+    let records: JobRecord[] = []
+    const before = (some: readonly JobRecord[]) => void records.push(...some)
+    const changes: { [Of in UndoneChange]: [string, () => Promise<unknown>] } = {
+      retry: [failed, () => operating.retry({ state: 'failed' }, { before })],
+      'run-now': [delayed, () => operating.runNow({ key: 'mail' }, { before })],
+      reschedule: [waiting, () => operating.reschedule([waiting], '3h', { before })],
+      move: [waiting, () => operating.move({ state: 'waiting' }, 'emails', { before })],
+      remove: [delayed, () => operating.remove({ state: 'delayed' }, { before })],
+    }
+    for (const [of, [id, change]] of Object.entries(changes)) {
+      records = []
+      const then = await jobs.find(id)
+      await change()
+      expect(await jobs.find(id), of).not.toEqual(then)
+      expect([of, records.map(({ id }) => id)]).toEqual([of, [id]])
+      const undone = await operating.undo(records, { of: of as UndoneChange })
+      expect([of, undone]).toEqual([of, { undone: 1, left: 0 }])
+      const { state, payload, queue } = then!
+      expect(await jobs.find(id), of).toMatchObject({ state, payload, queue })
+    }
+    // A job that is gone does not come back by the undo of another change.
+    await operating.runNow(delayed, { before })
+    await jobs.remove(delayed)
+    expect(await operating.undo(records.slice(-1))).toEqual({ undone: 0, left: 1 })
+    const wrong = operating.undo(records, { of: 'purge' as never })
+    await expect(wrong).rejects.toMatchObject({ code: 'FILTER_INVALID' })
+    const [{ what, count } = {}] = (await operating.audit()).entries
+    expect([what, count]).toEqual(['undo', 0])
+  })
+
+  test('who has enough records of a change hears of no more, and all jobs are changed', async () => {
+    await using bench = await Bench.make(connect)
+    const { jobs } = bench
+    await jobs.dispatch(Array.from({ length: 120 }, (_, n) => MailJob.with({ to: `${n}` }).delayed('1h')))
+    const lots: number[] = []
+    const before = (some: readonly JobRecord[]) => {
+      lots.push(some.length)
+      return 'enough'
+    }
+    expect(await jobs.runNow({ all: true }, { before })).toEqual({ rescheduled: 120 })
+    expect(await jobs.remove({ all: true }, { before })).toMatchObject({ removed: 120, left: 0 })
+    expect(lots).toEqual([50, 50])
   })
 
   test('only what has not begun is cancelled or removed, also by a filter, and counted before', async () => {

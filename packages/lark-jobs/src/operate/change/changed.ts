@@ -29,6 +29,10 @@ export type Removable = (typeof removable)[number]
 export const editable = removable
 export type Editable = Removable
 
+/** The changes that `operate().undo()` takes back. */
+export const undoneChanges = ['retry', 'run-now', 'reschedule', 'move', 'remove'] as const
+export type UndoneChange = (typeof undoneChanges)[number]
+
 /** At least one condition, or `{ all: true }`. Without a state: failed jobs. */
 export type RetryFilter = JobFilter<Retriable>
 
@@ -47,8 +51,20 @@ export type TagFilter = JobFilter
 /** At least one condition, or `{ all: true }` for every job of the store that does not run. */
 export type RemoveFilter = JobFilter<Removable>
 
+/** The options of a change that `operate().undo()` takes back. */
+export interface UndoableOptions
+  extends ChangeOptions,
+    OptionsOf<{
+      /**
+       * Called with the whole records of each lot of jobs before it is changed, and awaited: to keep them.
+       * Nothing is hidden in their payloads. If it resolves to `'enough'`, it is not called again: the other
+       * jobs are changed without it.
+       */
+      before: typeof before
+    }> {}
+
 /** `dryRun`: only counts the jobs that would be queued now. `queue`: of ids, or of all failed jobs. */
-export interface RetryOptions extends ChangeOptions {}
+export interface RetryOptions extends UndoableOptions {}
 
 /**
  * `dryRun`: only counts the jobs that would be cancelled now. `queue`: of ids. `because`: why, for people.
@@ -64,7 +80,10 @@ export interface CancelOptions
     }> {}
 
 /** `dryRun`: only counts the jobs that would be changed now. `queue`: of ids. */
-export interface RescheduleOptions extends ChangeOptions {}
+export interface RescheduleOptions extends UndoableOptions {}
+
+/** `dryRun`: only counts the jobs that would be moved now. `queue`: of ids. */
+export interface MoveOptions extends UndoableOptions {}
 
 /**
  * `dryRun`: only counts the jobs that would be removed now. `queue`: of ids. `ifNotBegun`: leaves jobs as
@@ -78,7 +97,8 @@ export interface RemoveOptions
       /**
        * Called with the whole records of each lot of jobs before it is removed, and awaited: to keep them.
        * Nothing is hidden in their payloads. A job that is run, edited or queued again between the two is
-       * left as it is.
+       * left as it is. If it resolves to `'enough'`, it is not called again: the other jobs are removed
+       * without it.
        */
       before: typeof before
     }> {}

@@ -18,6 +18,7 @@ import {
   type Edited,
   editable,
   type Moved,
+  type MoveOptions,
   movable,
   type Prioritized,
   type PurgeOptions,
@@ -30,12 +31,14 @@ import {
   removable,
   retriable,
   type Tagged,
+  type UndoableOptions,
+  type UndoneChange,
   type Untagged,
 } from './changed.ts'
 import { checkQueue, moveSome, notMovable, sourcesOf } from './move.ts'
 import { notCancellable, notEditable, notPending, notRemovable } from './refusal.ts'
 import { isEnded, notRetriable, retryingEach } from './retry.ts'
-import type { ChangeRow } from './row.ts'
+import type { ChangeRow, WayBack } from './row.ts'
 
 /** One tag, or several. */
 const someTags = new Option<string | readonly string[], readonly string[]>(tagsForm, (value) => {
@@ -44,17 +47,20 @@ const someTags = new Option<string | readonly string[], readonly string[]>(tagsF
 })
 
 const rows = {
-  retry: row<RetryOptions, number>({
-    states: retriable,
-    refusal: (job) => (isEnded(job.state) ? undefined : notRetriable(job)),
-    verdict: () => 'done',
-    change: () => ({ kind: 'retry' }),
-    act: async ({ open, isNamed }) => (isNamed ? retryingEach(open) : undefined),
-    // The earliest to fail comes first.
-    isReversed: true,
-    answer: ({ done }) => done,
-    count: (retried) => retried,
-  }),
+  retry: undone(
+    'in place',
+    row<RetryOptions, number>({
+      states: retriable,
+      refusal: (job) => (isEnded(job.state) ? undefined : notRetriable(job)),
+      verdict: () => 'done',
+      change: () => ({ kind: 'retry' }),
+      act: async ({ open, isNamed }) => (isNamed ? retryingEach(open) : undefined),
+      // The earliest to fail comes first.
+      isReversed: true,
+      answer: ({ done }) => done,
+      count: (retried) => retried,
+    }),
+  ),
 
   cancel: row<CancelOptions, Cancelled>({
     states: cancellable,
@@ -75,26 +81,32 @@ const rows = {
     count: ({ cancelled, asked }) => cancelled + asked,
   }),
 
-  'run-now': row<RescheduleOptions, Rescheduled>({
-    states: pending,
-    // A job that is due already runs as soon as it can.
-    finds: ['delayed'],
-    refusal: notPending,
-    verdict: ({ state }) => (state === 'waiting' ? 'refused' : 'done'),
-    change: () => ({ kind: 'run-now' }),
-    answer: ({ done }) => ({ rescheduled: done }),
-    count: ({ rescheduled }) => rescheduled,
-  }),
+  'run-now': undone(
+    'in place',
+    row<RescheduleOptions, Rescheduled>({
+      states: pending,
+      // A job that is due already runs as soon as it can.
+      finds: ['delayed'],
+      refusal: notPending,
+      verdict: ({ state }) => (state === 'waiting' ? 'refused' : 'done'),
+      change: () => ({ kind: 'run-now' }),
+      answer: ({ done }) => ({ rescheduled: done }),
+      count: ({ rescheduled }) => rescheduled,
+    }),
+  ),
 
-  reschedule: row<RescheduleOptions, Rescheduled, number>({
-    states: pending,
-    value: ['delay', duration(0)],
-    refusal: notPending,
-    verdict: () => 'done',
-    change: (delay) => ({ kind: 'reschedule', in: delay }),
-    answer: ({ done }) => ({ rescheduled: done }),
-    count: ({ rescheduled }) => rescheduled,
-  }),
+  reschedule: undone(
+    'in place',
+    row<RescheduleOptions, Rescheduled, number>({
+      states: pending,
+      value: ['delay', duration(0)],
+      refusal: notPending,
+      verdict: () => 'done',
+      change: (delay) => ({ kind: 'reschedule', in: delay }),
+      answer: ({ done }) => ({ rescheduled: done }),
+      count: ({ rescheduled }) => rescheduled,
+    }),
+  ),
 
   prioritize: row<ChangeOptions, Prioritized, number>({
     states: pending,
@@ -106,20 +118,23 @@ const rows = {
     count: ({ prioritized }) => prioritized,
   }),
 
-  move: row<ChangeOptions, Moved, string>({
-    states: movable,
-    value: ['to', queueName],
-    refusal: notMovable,
-    verdict: () => 'done',
-    checks: checkQueue,
-    narrows: sourcesOf,
-    act: async ({ open, value: to }) => {
-      return (partition, jobs, passage) => moveSome(open, partition, jobs, to, passage)
-    },
-    answer: ({ done, refused }) => ({ moved: done, left: refused }),
-    count: ({ moved }) => moved,
-    to: (queue) => queue,
-  }),
+  move: undone(
+    'in place',
+    row<MoveOptions, Moved, string>({
+      states: movable,
+      value: ['to', queueName],
+      refusal: notMovable,
+      verdict: () => 'done',
+      checks: checkQueue,
+      narrows: sourcesOf,
+      act: async ({ open, value: to }) => {
+        return (partition, jobs, passage) => moveSome(open, partition, jobs, to, passage)
+      },
+      answer: ({ done, refused }) => ({ moved: done, left: refused }),
+      count: ({ moved }) => moved,
+      to: (queue) => queue,
+    }),
+  ),
 
   edit: row<ChangeOptions, Edited, unknown>({
     states: editable,
@@ -156,26 +171,29 @@ const rows = {
     count: ({ untagged }) => untagged,
   }),
 
-  remove: row<RemoveOptions, Removed>({
-    states: removable,
-    finds: [...removable, 'active'],
-    options: { ifNotBegun, before },
-    ofHandle: { options: ['ifNotBegun'] },
-    refusal: (job, _, { ifNotBegun }) => (ifNotBegun ? undefined : notRemovable(job)),
-    readsRuns: ({ ifNotBegun }) => ifNotBegun,
-    verdict: ({ state, runs }, { ifNotBegun }) => {
-      return state === 'active' || (ifNotBegun && runs) ? 'refused' : 'done'
-    },
-    change: (_, { ifNotBegun = false }, records) => {
-      return { kind: 'remove', ifNotBegun, ...defined({ as: records?.map(versionOf) }) }
-    },
-    answer: ({ done, refused }, { ifNotBegun, before }) => {
-      return ifNotBegun || before !== undefined
-        ? { removed: done, running: 0, left: refused }
-        : { removed: done, running: refused }
-    },
-    count: ({ removed }) => removed,
-  }),
+  remove: undone(
+    'put back',
+    row<RemoveOptions, Removed>({
+      states: removable,
+      finds: [...removable, 'active'],
+      options: { ifNotBegun, before },
+      ofHandle: { options: ['ifNotBegun'] },
+      refusal: (job, _, { ifNotBegun }) => (ifNotBegun ? undefined : notRemovable(job)),
+      readsRuns: ({ ifNotBegun }) => ifNotBegun,
+      verdict: ({ state, runs }, { ifNotBegun }) => {
+        return state === 'active' || (ifNotBegun && runs) ? 'refused' : 'done'
+      },
+      change: (_, { ifNotBegun = false }, records) => {
+        return { kind: 'remove', ifNotBegun, ...defined({ as: records?.map(versionOf) }) }
+      },
+      answer: ({ done, refused }, { ifNotBegun, before }) => {
+        return ifNotBegun || before !== undefined
+          ? { removed: done, running: 0, left: refused }
+          : { removed: done, running: refused }
+      },
+      count: ({ removed }) => removed,
+    }),
+  ),
 
   purge: row<PurgeOptions, Removed>({
     states: removable,
@@ -196,7 +214,18 @@ function row<Options extends ChangeOptions, Answer, Value = undefined>(
   return row
 }
 
-function named<Rows extends object>(rows: Rows): { [Name in keyof Rows]: Rows[Name] & { what: Name } } {
+/** A change that can be taken back: whoever makes it may keep the records from before. */
+function undone<Options extends UndoableOptions, Answer, Value, Way extends WayBack>(
+  way: Way,
+  row: Omit<ChangeRow<Options, Answer, Value>, 'undo'>,
+): ChangeRow<Options, Answer, Value> & { undo: Way } {
+  const options = { ...row.options, before } as NonNullable<ChangeRow<Options, Answer, Value>['options']>
+  return { ...row, options, undo: way }
+}
+
+function named<Rows extends Record<UndoneChange, { undo: WayBack }>>(
+  rows: Rows,
+): { [Name in keyof Rows]: Rows[Name] & { what: Name } } {
   const all = Object.entries(rows).map(([what, row]) => [what, { ...row, what }])
   return Object.fromEntries(all)
 }

@@ -3,10 +3,21 @@
  */
 import { JobsError } from '../../model/errors.ts'
 import type { JobRecord, State } from '../../model/record.ts'
-import { checkFilter, conditions, type Flags, isIds, queueName, readChosen } from '../look/filter.ts'
+import {
+  before,
+  changeEntries,
+  checkFilter,
+  conditions,
+  type Flags,
+  isIds,
+  queueName,
+  readChosen,
+} from '../look/filter.ts'
 import { alterAll, type OpenQueues } from '../look/stored-jobs.ts'
 import type { Changing } from './change.ts'
 import { type RetryFilter, type RetryOptions, retriable } from './changed.ts'
+
+const known = { ...changeEntries, before }
 
 /**
  * Reads what is given to `retry()` as an id, several ids or a filter, and as options.
@@ -25,11 +36,11 @@ export function readRetry(
   if (isQueue) checkFilter('Jobs.retry()', { queue: rest[0] }, conditions({ queue: queueName }), { flags })
   const options = (isQueue ? { queue: given } : given) as RetryOptions
   if (which !== 'failed') {
-    const chosen = readChosen('Jobs.retry()', retriable, which, options, flags)
+    const chosen = readChosen('Jobs.retry()', retriable, which, options, flags, known)
     if (isIds(chosen)) return [chosen, options]
     return [{ ...chosen, state: chosen.state ?? 'failed' } as RetryFilter, options]
   }
-  readChosen('Jobs.retry()', retriable, [], options, flags)
+  readChosen('Jobs.retry()', retriable, [], options, flags, known)
   const { queue, ...others } = options
   return [{ state: 'failed', ...(queue !== undefined && { queue }) }, others]
 }

@@ -6,7 +6,6 @@
 import { JobsError } from '../../model/errors.ts'
 import type { JobRecord, State } from '../../model/record.ts'
 import { type OptionOf, type Voice, voiceOf } from '../../options/schema.ts'
-import { inLots } from '../../store/contract/rules/in-lots.ts'
 import type { AlterVerdict, Change } from '../../store/contract/store.ts'
 import type { OpenFlows } from '../flows/flow-info.ts'
 import {
@@ -30,10 +29,16 @@ import {
 } from '../look/stored-jobs.ts'
 import { RECORDS, wholeRecords } from '../look/whole-records.ts'
 import { changeJobs, type VerdictCounts } from './change.ts'
-import type { RemoveOptions } from './changed.ts'
+import type { UndoableOptions } from './changed.ts'
 
 /** What a change acts on. */
 export type OpenChange = OpenQueues & OpenFlows
+
+/**
+ * How a change is taken back: a job becomes what its record says where it is; or it is put back from its
+ * record, because it is gone.
+ */
+export type WayBack = 'in place' | 'put back'
 
 /** @typeParam Value what it is given beside jobs and options, such as a priority */
 export interface ChangeRow<Options extends ChangeOptions, Answer, Value = undefined> {
@@ -68,6 +73,8 @@ export interface ChangeRow<Options extends ChangeOptions, Answer, Value = undefi
   answer(counts: VerdictCounts, options: Options): Answer
   /** How many jobs were changed, for the audit. */
   count(answer: Answer): number
+  /** How `operate().undo()` takes it back. Absent: it does not. */
+  undo?: WayBack
   /** To which queue jobs go, for the audit. */
   to?(value: Value): string
 }
@@ -120,8 +127,10 @@ export async function makeChange<Options extends ChangeOptions, Answer, Value>(
   await change.checks?.(open, value)
   if (change.whole !== undefined) return await change.whole(open, chosen, options)
   const which = (await change.narrows?.(open, chosen, value, options)) ?? chosen
-  const act = await actOf(change, { open, value, options, isNamed: isIds(which) })
-  const { before } = options as Pick<RemoveOptions, 'before'>
+  const isNamed = isIds(which)
+  const own = await actOf(change, { open, value, options, isNamed })
+  const { before } = options as UndoableOptions
+  const act = before === undefined ? own : afterRecords(open, change, options, before, own)
   const counts = await changeJobs(
     open,
     which,
@@ -130,7 +139,8 @@ export async function makeChange<Options extends ChangeOptions, Answer, Value>(
       verdict: (job) => change.verdict(job, options),
       readsRuns: change.readsRuns?.(options) ?? false,
       refusal: (job) => change.refusal(job, value, options),
-      act: before === undefined ? act : afterRecords(open, before, act),
+      act: (partition, jobs, passage) =>
+        act(partition, change.isReversed && !isNamed ? jobs.toReversed() : jobs, passage),
     },
     options,
   )
@@ -191,39 +201,53 @@ type Act = (
 ) => Promise<AlterVerdict[]>
 
 async function actOf<Options extends ChangeOptions, Answer, Value>(
-  { act, change, isReversed }: JobChange<Options, Answer, Value>,
+  { act, change }: JobChange<Options, Answer, Value>,
   call: ChangeCall<Options, Value>,
 ): Promise<Act> {
-  const { open, value, options, isNamed } = call
+  const { open, value, options } = call
   const own = await act?.(call)
   if (own !== undefined) return own
   return (partition, jobs, passage, records) => {
     const ids = jobs.map(({ id }) => id)
-    if (isReversed && !isNamed) ids.reverse()
     return alterAll(open.store, partition, ids, change!(value, options, records), passage)
   }
 }
 
-/** Changes jobs after `before` has got their records. */
-function afterRecords({ store }: OpenQueues, before: NonNullable<RemoveOptions['before']>, act: Act): Act {
+/**
+ * Changes jobs after `before` has got the records of those that change. Jobs that go are changed only if it
+ * has got theirs, until it has enough.
+ */
+function afterRecords<Options extends ChangeOptions, Answer, Value>(
+  { store }: OpenQueues,
+  change: JobChange<Options, Answer, Value>,
+  options: Options,
+  before: NonNullable<UndoableOptions['before']>,
+  act: Act,
+): Act {
+  const goes = change.undo === 'put back'
+  let isEnough = false
   return async (partition, jobs, passage) => {
     const verdicts: AlterVerdict[] = []
-    for (const lot of inLots(jobs, RECORDS)) {
-      if (passage.isOver) break
+    for (let at = 0; at < jobs.length && !passage.isOver; at += RECORDS) {
+      if (isEnough) return [...verdicts, ...(await act(partition, jobs.slice(at), passage))]
+      const lot = jobs.slice(at, at + RECORDS)
       const found = await wholeRecords(store, partition, lot)
       const met = new Map(lot.map((job) => [job.id, job.state]))
       // A job that has begun or ended since it was found does not meet the filter any more.
       const records = found.filter(
-        ({ id, state, unreadable }) =>
-          state !== 'active' && unreadable === undefined && placeOf(state) === placeOf(met.get(id)!),
+        (job) =>
+          job.unreadable === undefined &&
+          placeOf(job.state) === placeOf(met.get(job.id)!) &&
+          change.verdict(job, options) === 'done',
       )
-      if (records.length > 0) {
-        await before(records)
-        verdicts.push(...(await act(partition, records, passage, records)))
+      if (records.length > 0) isEnough = (await before(records)) === 'enough'
+      if (!goes) verdicts.push(...(await act(partition, lot, passage)))
+      else {
+        if (records.length > 0) verdicts.push(...(await act(partition, records, passage, records)))
+        const left = new Array<AlterVerdict>(found.length - records.length).fill('refused')
+        verdicts.push(...left)
+        await passage.passed(lot.length - records.length, left)
       }
-      const left = new Array<AlterVerdict>(found.length - records.length).fill('refused')
-      verdicts.push(...left)
-      await passage.passed(lot.length - records.length, left)
     }
     return verdicts
   }

@@ -1,17 +1,21 @@
 /**
- * Takes changes back: retries, jobs that were made due, and moves. The jobs are changed in place, so that
- * none is lost if the process dies meanwhile.
+ * Takes changes of jobs back, by the records that were kept before. The row of a change says how
+ * (`job-changes.ts`): its jobs become what they were where they are, or are put back because they are gone.
+ * In each case a job is in one place at most, and none is lost if the process dies meanwhile.
  */
 
 import { groupedBy } from '../../model/grouped.ts'
 import type { JobRecord } from '../../model/record.ts'
+import { flag, type OptionsOf, oneOf } from '../../options/schema.ts'
 import { getFollowed } from '../../store/contract/moved.ts'
 import { inLots } from '../../store/contract/rules/in-lots.ts'
 import type { Store } from '../../store/contract/store.ts'
+import { checkFilter, conditions } from '../look/filter.ts'
 import type { OpenQueues } from '../look/stored-jobs.ts'
 import { RECORDS } from '../look/whole-records.ts'
-import { pending } from './changed.ts'
-import { readRecord } from './import.ts'
+import { pending, type UndoneChange, undoneChanges } from './changed.ts'
+import { importJobs, readRecord } from './import.ts'
+import { jobChanges } from './job-changes.ts'
 import { carry } from './move.ts'
 
 export interface Undone {
@@ -21,9 +25,40 @@ export interface Undone {
   left: number
 }
 
+const undoConditions = conditions({
+  /**
+   * Which change. Removed jobs are put back only if it says `remove`: after any other change, a job that is
+   * gone stays so. Default: one of the others.
+   */
+  of: oneOf<UndoneChange>(undoneChanges),
+  /**
+   * Of `remove`: also jobs that run commands of `lark`, whatever the command: say it only of records that you
+   * trust. Default: no.
+   */
+  commands: flag(),
+})
+
+export interface UndoOptions extends OptionsOf<typeof undoConditions.entries> {}
+
+/** @throws FILTER_INVALID */
+export function checkUndo(options: unknown): void {
+  checkFilter('operate().undo()', options, undoConditions, { whole: 'the second argument' })
+}
+
 /** @throws IMPORT_INVALID for a value that is not the record of a job, before any job is changed */
 export async function undo(
-  { store }: OpenQueues,
+  open: OpenQueues,
+  values: readonly unknown[],
+  { of = 'retry', commands }: UndoOptions,
+  noted: (done: number) => void,
+): Promise<Undone> {
+  if (jobChanges[of].undo === 'in place') return await undoInPlace(open.store, values, noted)
+  const { imported, existing } = await importJobs(open, values, { ...(commands && { commands }) }, noted)
+  return { undone: imported, left: existing }
+}
+
+async function undoInPlace(
+  store: Store,
   values: readonly unknown[],
   noted: (done: number) => void,
 ): Promise<Undone> {

@@ -450,10 +450,10 @@ export interface Store extends Reading, AsyncDisposable {
    */
   restore(partition: string, jobs: readonly JobRecord[]): Promise<Restored[]>
   /**
-   * Takes a retry or a `run-now` back: waiting and delayed jobs become what their records say, which were read before. Jobs
-   * that had ended end again, with the times, failures, crashes, result, progress and reason of then; delayed ones are due when
-   * they were. Payloads, errors and logs stay as they are. Refused is a job that has begun since or was edited, and a record
-   * in another state. Safe to repeat.
+   * Takes a retry or another due time back: waiting and delayed jobs become what their records say, which were read before. Jobs
+   * that had ended end again, with the times, failures, crashes, result, progress and reason of then; others are due when
+   * they were. Payloads, errors and logs stay as they are. Refused is a job that has begun since or was edited, and the record
+   * of a job that ran. Safe to repeat.
    */
   undo(partition: string, jobs: readonly JobRecord[]): Promise<AlterVerdict[]>
   /**

@@ -1,5 +1,5 @@
 /**
- * Takes a retry or a `run-now` back, in place: a job that has not begun since becomes what it was.
+ * Takes a retry or another due time back, in place: a job that has not begun since becomes what it was.
  */
 import type { EndedState, JobRecord } from '../../../model/record.ts'
 import { cancelledFor } from '../../contract/rules/reason.ts'
@@ -22,7 +22,7 @@ export function undo(partition: Partition, jobs: readonly JobRecord[]): AlterVer
     if (row === undefined) return database.get(findAny, id, job.id) === undefined ? 'missing' : 'refused'
     const isSame = row.runs === job.runs && optionsOf(row)?.editedAt === job.options?.editedAt
     if (!isSame) return 'refused'
-    if (job.state === 'delayed') {
+    if (job.state === 'delayed' || job.state === 'waiting') {
       move(partition, row, { state: PENDING, dueAt: job.dueAt ?? now })
       toEnd(partition, row)
       return 'done'

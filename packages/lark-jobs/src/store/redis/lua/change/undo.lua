@@ -1,4 +1,4 @@
--- undo: takes a retry or a run-now back: jobs that have not begun since are again what they were.
+-- undo: takes a retry or another due time back: jobs that have not begun since are again what they were.
 --
 -- KEYS[1]  jobs        HASH id -> record
 -- ARGV[1]  clock, or '' for the server's; then the call (numbered.lua), and as if that were not there:
@@ -44,7 +44,7 @@ local function undo(id, version, was)
   end
   local before, after, at, counters, result, progress, reason =
     string.match(was, '^([^\30]*)\30([^\30]*)\30([^\30]*)\30([^\30]*)\30([^\30]*)\30([^\30]*)\30(.*)$')
-  if before == 'delayed' then
+  if before == 'delayed' or before == 'waiting' then
     leave(id, priority, place)
     if put(id, priority, tonumber(at)) or tonumber(at) <= now then
       rings = rings + 1
