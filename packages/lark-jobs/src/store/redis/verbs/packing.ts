@@ -456,17 +456,6 @@ export function packChange(change: contract.Change): [kind: string, value: strin
   return [isOfNew || isOfBad ? `${change.kind}!` : change.kind, changeValue(change)]
 }
 
-/** A change that says nothing beside its kind. Another needs a case of its own: `alter.lua` has no JSON. */
-type Bare<C extends contract.Change> = C extends unknown
-  ? Exclude<keyof C, 'kind'> extends never
-    ? C
-    : never
-  : never
-
-function valueOfNone(_: Bare<contract.Change>): string {
-  return ''
-}
-
 function changeValue(change: contract.Change): string {
   switch (change.kind) {
     case 'cancel':
@@ -484,8 +473,8 @@ function changeValue(change: contract.Change): string {
       return packJson(change.tags)
     case 'retry':
     case 'purge':
+    case 'unpin':
+    case 'run-now':
       return ''
-    default:
-      return valueOfNone(change)
   }
 }
