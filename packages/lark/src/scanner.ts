@@ -6,8 +6,10 @@
  * --watch` Node reports each imported module on it. So each message of Lark has the key `lark`.
  */
 import { fork } from 'node:child_process'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { HeldCommands } from './cache.ts'
+import { packageRoot } from './project.ts'
 
 export interface ScanRequest {
   path: string
@@ -26,8 +28,8 @@ export function ours<T>(message: unknown): T | undefined {
   return (message as { lark?: T } | null)?.lark
 }
 
-/** This path is right from the sources (in tests) and from the built package. */
-const program = fileURLToPath(new URL('../dist/scan.js', import.meta.url))
+/** The built one, also if this file runs from the sources, as in tests. */
+const program = join(packageRoot(dirname(fileURLToPath(import.meta.url))) ?? '', 'dist/scan.js')
 
 /** Reads the commands of each file, by path. */
 export async function scan(requests: ScanRequest[]): Promise<Map<string, HeldCommands>> {
