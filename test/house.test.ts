@@ -16,46 +16,17 @@ const { load } = createRequire(import.meta.url)('js-yaml') as { load: (text: str
  */
 const floors: Record<string, string[][]> = {
   'packages/lark/src': [
-    [
-      'brand.ts',
-      'errors.ts',
-      'excerpt.ts',
-      'nearest.ts',
-      'sandbox.ts',
-      'visible.ts',
-      'shell-word.ts',
-      'table.ts',
-      'owner.ts',
-      'project.ts',
-      'interrupt.ts',
-      'arguments.ts',
-    ],
-    // The project around the program.
-    ['workspace.ts', 'packages.ts', 'sources.ts', 'module.ts', 'syntax.ts', 'config.ts'],
+    ['brand.ts', 'errors.ts', 'words/*'],
+    // the project around the program
+    ['project/*'],
+    ['config.ts'],
     ['internal.ts'],
-    [
-      'prompt.ts',
-      'console.ts',
-      'log-console.ts',
-      'memory-console.ts',
-      'progress.ts',
-      'spinner.ts',
-      'live.ts',
-    ],
-    // One command.
-    ['command.ts', 'metadata.ts', 'parse.ts'],
+    ['console/*'],
+    // one command
+    ['command/*'],
     ['program.ts'],
-    // All commands.
-    [
-      'cache.ts',
-      'catalog.ts',
-      'holding.ts',
-      'scanner.ts',
-      'scan.ts',
-      'discovery.ts',
-      'stub.ts',
-      'completion.ts',
-    ],
+    // all commands
+    ['catalog/*'],
     // what `lark init` writes
     ['init/*'],
     ['commands/*'],
@@ -92,35 +63,18 @@ const floors: Record<string, string[][]> = {
     ['commands/*'],
   ],
   'packages/lark-dashboard/src': [
-    ['errors.ts', 'server/secured.ts', 'server/viewer.ts', 'server/gate.ts', 'server/page.generated.ts'],
-    ['server/kept-answers.ts', 'server/marks.ts', 'server/input.ts'],
+    ['errors.ts', 'server/guard/*', 'server/page.generated.ts'],
     // what the store has, shared by all viewers
-    [
-      'server/live.ts',
-      'server/past.ts',
-      'server/failing.ts',
-      'server/undo.ts',
-      'server/underway.ts',
-      'server/shown-value.ts',
-      'server/troubles.ts',
-      'server/followed-jobs.ts',
-    ],
-    // what a viewer sees and does
-    [
-      'server/act.ts',
-      'server/chosen.ts',
-      'server/job-changes.ts',
-      'server/pauses.ts',
-      'server/worker-orders.ts',
-      'server/dispatch-job.ts',
-      'server/patched-retry.ts',
-    ],
+    ['server/look/*'],
+    // what can be taken back, and what outlasts its request
+    ['server/change/undo.ts', 'server/change/underway.ts'],
+    ['server/act.ts'],
+    ['server/change/*'],
     ['server/actions.ts'],
     ['server/page.ts', 'server/streams.ts'],
     ['server/dashboard.ts'],
-    ['server/to-node.ts'],
-    ['server/listening.ts'],
-    ['server/local.ts', 'server/shared.ts'],
+    // where it is reached
+    ['server/serve/*'],
     ['index.ts', 'commands/*'],
   ],
   'packages/lark-bullmq/src': [

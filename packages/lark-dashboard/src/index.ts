@@ -5,5 +5,5 @@
  */
 export { type DashboardErrorCode, dashboardErrors } from './errors.ts'
 export { type Dashboard, type DashboardOptions, dashboard } from './server/dashboard.ts'
-export { type NodeHandler, toNode } from './server/to-node.ts'
-export { type Authorize, type Role, roles, type Viewer } from './server/viewer.ts'
+export { type Authorize, type Role, roles, type Viewer } from './server/guard/viewer.ts'
+export { type NodeHandler, toNode } from './server/serve/to-node.ts'

@@ -3,8 +3,8 @@
  */
 import { createJobs, type Jobs } from '@s18i/lark-jobs'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { LocalDashboard } from '../src/server/local.ts'
-import { startShared } from '../src/server/shared.ts'
+import { LocalDashboard } from '../src/server/serve/local.ts'
+import { startShared } from '../src/server/serve/shared.ts'
 import { hostileTo, oddPaths, sendRaw } from './raw-request.ts'
 
 let jobs: Jobs

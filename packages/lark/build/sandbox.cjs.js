@@ -1,5 +1,5 @@
-// The CommonJS build contains this file instead of `src/sandbox.ts`. In a sandbox, `import()` fails, but not in a file
-// that Node itself has loaded. (`vm.constants.USE_MAIN_CONTEXT_DEFAULT_LOADER` would also work, but prints a warning.)
+// The CommonJS build contains this file instead of `src/project/sandbox.ts`. In a sandbox, `import()` fails, but not in
+// a file that Node itself has loaded. (`vm.constants.USE_MAIN_CONTEXT_DEFAULT_LOADER` would also work, but prints a warning.)
 import { runInThisContext } from 'node:vm'
 
 const main = runInThisContext('globalThis')

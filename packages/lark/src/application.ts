@@ -4,14 +4,14 @@
  * prints every error, once.
  */
 import type { Call } from './call.ts'
-import type { Called, CommandClass, CommandInput } from './command.ts'
+import type { Called, CommandClass, CommandInput } from './command/command.ts'
 import type { ConfigOptions } from './config.ts'
-import { Console } from './console.ts'
+import { Console } from './console/console.ts'
+import { type Log, LogConsole } from './console/log-console.ts'
 import { LarkError, usageError } from './errors.ts'
-import { excerpt } from './excerpt.ts'
-import { type Log, LogConsole } from './log-console.ts'
-import { nearest } from './nearest.ts'
 import { printUsage, printVersions, programFlags, readCommandLine } from './program.ts'
+import { excerpt } from './words/excerpt.ts'
+import { nearest } from './words/nearest.ts'
 
 export interface RunOptions extends ConfigOptions {
   /** Where output goes. Default: the process's own streams. */

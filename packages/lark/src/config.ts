@@ -16,12 +16,12 @@
 import { existsSync, realpathSync } from 'node:fs'
 import { dirname, join, resolve, sep } from 'node:path'
 import { failedToLoad, larkError } from './errors.ts'
-import { excerpt } from './excerpt.ts'
-import { importModule } from './module.ts'
-import { nearest } from './nearest.ts'
-import { refuseForeign, warnOfOpen } from './owner.ts'
-import { larkPackages } from './packages.ts'
-import { packageRoot, projectFolders, readPackage } from './project.ts'
+import { importModule } from './project/module.ts'
+import { refuseForeign, warnOfOpen } from './project/owner.ts'
+import { larkPackages } from './project/packages.ts'
+import { packageRoot, projectFolders, readPackage } from './project/project.ts'
+import { excerpt } from './words/excerpt.ts'
+import { nearest } from './words/nearest.ts'
 
 export { LarkError, type LarkErrorOptions } from './errors.ts'
 

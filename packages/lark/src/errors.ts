@@ -8,7 +8,7 @@
  */
 import { types } from 'node:util'
 import { branded } from './brand.ts'
-import { boundedMessage } from './excerpt.ts'
+import { boundedMessage } from './words/excerpt.ts'
 
 const BRAND = Symbol.for('s18i.lark.error')
 

@@ -11,18 +11,30 @@ export {
   type RunOptions,
   run,
 } from './application.ts'
-export { type ArgumentOptions, arg, type FlagOptions, flag, type NumberFlagOptions } from './arguments.ts'
-export { type Called, Command, type CommandClass, type CommandInput, type CommandResult } from './command.ts'
+export {
+  type ArgumentOptions,
+  arg,
+  type FlagOptions,
+  flag,
+  type NumberFlagOptions,
+} from './command/arguments.ts'
+export {
+  type Called,
+  Command,
+  type CommandClass,
+  type CommandInput,
+  type CommandResult,
+} from './command/command.ts'
 export { defineConfig, type LarkConfig } from './config.ts'
-export { Console, type ConsoleOptions, type Reader, type Style, type Writer } from './console.ts'
+export { Console, type ConsoleOptions, type Reader, type Style, type Writer } from './console/console.ts'
+export type { LiveOptions } from './console/live.ts'
+export type { LineLevel, Log } from './console/log-console.ts'
+export { MemoryConsole } from './console/memory-console.ts'
+export type { Progress, ProgressOptions } from './console/progress.ts'
+export type { Answer, Choice, Prompt, Validate } from './console/prompt.ts'
+export type { Spinner } from './console/spinner.ts'
 export { LarkError, type LarkErrorCode, type LarkErrorOptions, larkErrors } from './errors.ts'
 export type { InitExample, InitPart, InitProject } from './init/part.ts'
-export type { LiveOptions } from './live.ts'
-export type { LineLevel, Log } from './log-console.ts'
-export { MemoryConsole } from './memory-console.ts'
-export type { Progress, ProgressOptions } from './progress.ts'
-export type { Answer, Choice, Prompt, Validate } from './prompt.ts'
-export { shellWord } from './shell-word.ts'
-export type { Spinner } from './spinner.ts'
-export { stubPlace, writeStub } from './stub.ts'
-export { visible } from './visible.ts'
+export { stubPlace, writeStub } from './project/stub.ts'
+export { shellWord } from './words/shell-word.ts'
+export { visible } from './words/visible.ts'

@@ -4,11 +4,11 @@
  */
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import type { Console } from './console.ts'
-import { larkPackages } from './packages.ts'
-import { readPackage } from './project.ts'
-import { describeAll } from './table.ts'
-import { visible } from './visible.ts'
+import type { Console } from './console/console.ts'
+import { describeAll } from './console/table.ts'
+import { larkPackages } from './project/packages.ts'
+import { readPackage } from './project/project.ts'
+import { visible } from './words/visible.ts'
 
 const GLOBAL_FLAGS = [
   { name: '--help', short: '-h', description: 'How a command, or the program, is used' },

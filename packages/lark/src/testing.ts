@@ -4,13 +4,13 @@
  *
  * @module @s18i/lark/testing
  */
-import type { CommandClass, CommandInput } from './command.ts'
+import type { CommandClass, CommandInput } from './command/command.ts'
 import type { ConfigOptions } from './config.ts'
+import { MemoryConsole } from './console/memory-console.ts'
+import type { Answer, Prompt } from './console/prompt.ts'
 import { LarkError, larkError, usageError } from './errors.ts'
-import { MemoryConsole } from './memory-console.ts'
 import { readCommandLine } from './program.ts'
-import type { Answer, Prompt } from './prompt.ts'
-import { visibleJson } from './visible.ts'
+import { visibleJson } from './words/visible.ts'
 
 export interface TestOptions extends ConfigOptions {
   /** Its arguments and flags, by the names of the fields or as words. Words come after those of the line. */

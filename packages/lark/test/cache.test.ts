@@ -1,6 +1,6 @@
 import { readdirSync, utimesSync } from 'node:fs'
 import { expect, test } from 'vitest'
-import { CommandCache } from '../src/cache.ts'
+import { CommandCache } from '../src/catalog/cache.ts'
 import { App, bin, command } from './app.ts'
 
 const CACHE = 'node_modules/.cache/lark/commands.json'

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test, vi } from 'vitest'
+import { describeAll, displayWidth, fitRows, wrap } from '../src/console/table.ts'
 import { arg, Command, Console, flag, LarkError, MemoryConsole, run } from '../src/index.ts'
-import { describeAll, displayWidth, fitRows, wrap } from '../src/table.ts'
 
 /** The lines of a table that has all the room it needs. */
 const alignRows = (head: string[], rows: unknown[][]) => fitRows(head, rows, Number.POSITIVE_INFINITY)[0]

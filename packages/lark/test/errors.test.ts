@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { LarkError, larkErrors } from '../src/index.ts'
-import { nearest } from '../src/nearest.ts'
+import { nearest } from '../src/words/nearest.ts'
 import { packageFolder } from './app.ts'
 
 test('a LarkError has a code, a hint, an exit code and a cause', () => {

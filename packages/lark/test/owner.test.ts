@@ -2,8 +2,8 @@
 import { chmodSync, lchownSync, mkdirSync, rmSync, symlinkSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { findConfig, homeFolder } from '../src/config.ts'
-import { larkPackages } from '../src/packages.ts'
-import { projectFolders } from '../src/project.ts'
+import { larkPackages } from '../src/project/packages.ts'
+import { projectFolders } from '../src/project/project.ts'
 import { App, bin } from './app.ts'
 
 const NOBODY = 65_534

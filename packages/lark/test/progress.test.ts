@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test, vi } from 'vitest'
+import { Progress } from '../src/console/progress.ts'
 import { Command, MemoryConsole, run } from '../src/index.ts'
-import { Progress } from '../src/progress.ts'
 
 class Greet extends Command {
   readonly key = 'greet'

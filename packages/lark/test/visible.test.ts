@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { arg, Command, flag, LarkError, MemoryConsole, run } from '../src/index.ts'
-import { visible, visibleInColor, visibleJson, visibleLines } from '../src/visible.ts'
+import { visible, visibleInColor, visibleJson, visibleLines } from '../src/words/visible.ts'
 import { hostileText, raw } from './hostile.ts'
 
 test.each([

@@ -1,8 +1,8 @@
 /**
  * The chart of ended runs: a bar a step, the failed ones on top of those that completed.
  */
-import type { Mark } from '../../src/server/marks.ts'
-import type { EndedRuns } from '../../src/server/past.ts'
+import type { Mark } from '../../src/server/look/marks.ts'
+import type { EndedRuns } from '../../src/server/look/past.ts'
 import { bars, colour, PastChart } from './past-chart.ts'
 
 const INCREMENTS = [

@@ -3,7 +3,7 @@
  * the same time in all charts of a page. This file is the only one that loads the library.
  */
 import uPlot from 'uplot'
-import type { Mark } from '../../src/server/marks.ts'
+import type { Mark } from '../../src/server/look/marks.ts'
 import { short } from '../parts/numbers.ts'
 
 const HEIGHT = 180

@@ -1,8 +1,8 @@
 /**
  * The chart of how long something took: lines for half, 95 and 99 of 100, on a logarithmic scale.
  */
-import type { Mark } from '../../src/server/marks.ts'
-import type { TimesOfRuns } from '../../src/server/past.ts'
+import type { Mark } from '../../src/server/look/marks.ts'
+import type { TimesOfRuns } from '../../src/server/look/past.ts'
 import { colour, durations, PastChart } from './past-chart.ts'
 
 /** Milliseconds: the least that workers tell apart. */

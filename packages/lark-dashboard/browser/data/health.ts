@@ -1,7 +1,7 @@
 /**
  * How a queue is: standing still, late, failing, paused, busy and idle look different at a glance.
  */
-import type { LiveQueue } from '../../src/server/live.ts'
+import type { LiveQueue } from '../../src/server/look/live.ts'
 
 /**
  *   damaged   it has data that Lark did not write

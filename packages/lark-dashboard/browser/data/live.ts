@@ -3,7 +3,7 @@
  * is away; and what the job on the page writes.
  */
 import { computed, effect, signal } from '@preact/signals'
-import type { Away, Snapshot } from '../../src/server/live.ts'
+import type { Away, Snapshot } from '../../src/server/look/live.ts'
 import { isSeen, now } from './clock.ts'
 import { readEvents } from './events.ts'
 import { report, stream } from './followed.ts'

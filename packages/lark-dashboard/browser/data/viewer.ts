@@ -2,7 +2,7 @@
  * Who looks, and what they may do.
  */
 import { signal } from '@preact/signals'
-import type { KnownViewer, Role } from '../../src/server/viewer.ts'
+import type { KnownViewer, Role } from '../../src/server/guard/viewer.ts'
 import { type CallError, look } from './call.ts'
 
 export const viewer = signal<KnownViewer | undefined>(undefined)

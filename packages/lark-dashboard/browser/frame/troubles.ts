@@ -2,7 +2,7 @@
  * The counts beside the places: only where they mean trouble.
  */
 import { computed, effect, signal } from '@preact/signals'
-import type { FoundTroubles } from '../../src/server/troubles.ts'
+import type { FoundTroubles } from '../../src/server/look/troubles.ts'
 import { look } from '../data/call.ts'
 import { isSeen } from '../data/clock.ts'
 import { healthOf } from '../data/health.ts'

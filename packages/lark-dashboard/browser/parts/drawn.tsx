@@ -5,7 +5,7 @@
 import { useSignal } from '@preact/signals'
 import type { ComponentChildren } from 'preact'
 import { useEffect, useRef } from 'preact/hooks'
-import type { Mark } from '../../src/server/marks.ts'
+import type { Mark } from '../../src/server/look/marks.ts'
 import { isDark } from '../frame/theme.ts'
 
 interface Chart<Data> {

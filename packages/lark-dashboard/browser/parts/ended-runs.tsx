@@ -3,8 +3,8 @@
  * the same figures. What is shown is in the address. The library that draws is loaded when the first chart is
  * shown.
  */
-import type { Mark } from '../../src/server/marks.ts'
-import type { EndedRuns as Ended, Range } from '../../src/server/past.ts'
+import type { Mark } from '../../src/server/look/marks.ts'
+import type { EndedRuns as Ended, Range } from '../../src/server/look/past.ts'
 import { useAsked } from '../data/asked.ts'
 import { route, setQuery } from '../data/route.ts'
 import { useKeys } from '../frame/keys.ts'

@@ -3,7 +3,7 @@
  */
 import type { ComponentChild } from 'preact'
 import { useState } from 'preact/hooks'
-import type { ShownValue } from '../../src/server/shown-value.ts'
+import type { ShownValue } from '../../src/server/look/shown-value.ts'
 import { notify } from '../data/changes.ts'
 import { bytes, count, plural } from './numbers.ts'
 

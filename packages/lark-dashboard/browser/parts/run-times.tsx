@@ -2,8 +2,8 @@
  * How long jobs waited and runs took, in the steps of the chart of ended runs: two charts, or a table of the
  * same figures.
  */
-import type { Mark } from '../../src/server/marks.ts'
-import type { Range, TimesOfRuns } from '../../src/server/past.ts'
+import type { Mark } from '../../src/server/look/marks.ts'
+import type { Range, TimesOfRuns } from '../../src/server/look/past.ts'
 import { useAsked } from '../data/asked.ts'
 import { Drawn } from './drawn.tsx'
 import { Answer } from './empty.tsx'

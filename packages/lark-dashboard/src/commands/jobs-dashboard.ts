@@ -3,10 +3,10 @@ import { Command, flag } from '@s18i/lark'
 import { LarkError } from '@s18i/lark/config'
 import { Jobs } from '@s18i/lark-jobs'
 import { type ConfiguredDashboard, operate } from '@s18i/lark-jobs/operate'
-import { isLoopback } from '../server/listening.ts'
-import { LocalDashboard } from '../server/local.ts'
-import { startShared } from '../server/shared.ts'
-import { roles } from '../server/viewer.ts'
+import { roles } from '../server/guard/viewer.ts'
+import { isLoopback } from '../server/serve/listening.ts'
+import { LocalDashboard } from '../server/serve/local.ts'
+import { startShared } from '../server/serve/shared.ts'
 
 /**
  * `lark jobs:dashboard`: the dashboard in the browser of whoever runs it, on this machine only; or for all

@@ -2,14 +2,14 @@
  * What an action of the dashboard is: what a viewer sees or does with one request.
  */
 import type { Operate } from '@s18i/lark-jobs/operate'
-import type { Failing } from './failing.ts'
-import type { Shape } from './input.ts'
-import type { Live } from './live.ts'
-import type { Past } from './past.ts'
-import type { Troubles } from './troubles.ts'
-import type { Underway } from './underway.ts'
-import type { Undos } from './undo.ts'
-import type { KnownViewer, Role } from './viewer.ts'
+import type { Underway } from './change/underway.ts'
+import type { Undos } from './change/undo.ts'
+import type { Shape } from './guard/input.ts'
+import type { KnownViewer, Role } from './guard/viewer.ts'
+import type { Failing } from './look/failing.ts'
+import type { Live } from './look/live.ts'
+import type { Past } from './look/past.ts'
+import type { Troubles } from './look/troubles.ts'
 
 /** What an action works with. */
 export interface Act {

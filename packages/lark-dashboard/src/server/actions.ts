@@ -21,8 +21,21 @@ import type {
 } from '@s18i/lark-jobs/operate'
 import { scheduleWords } from '@s18i/lark-jobs/operate'
 import { type Act, change, look } from './act.ts'
-import { allowed, type ChosenJobs, chosen, MOST_IDS } from './chosen.ts'
-import { type DispatchInput, dispatchJob } from './dispatch-job.ts'
+import { allowed, type ChosenJobs, chosen, MOST_IDS } from './change/chosen.ts'
+import { type DispatchInput, dispatchJob } from './change/dispatch-job.ts'
+import {
+  cancelJobs,
+  editJob,
+  moveJobs,
+  purgeJobs,
+  removeJobs,
+  retryJobs,
+  runJobsNow,
+} from './change/job-changes.ts'
+import { type PatchInput, patchAndRetry } from './change/patched-retry.ts'
+import { pauseQueue, pauseSchedule, resumeQueue, resumeSchedule } from './change/pauses.ts'
+import type { GoesOn, Meanwhile } from './change/underway.ts'
+import { orderWorkers, restartWorkers } from './change/worker-orders.ts'
 import {
   type Field,
   flag,
@@ -35,14 +48,9 @@ import {
   textOrNumber,
   texts,
   upTo,
-} from './input.ts'
-import { cancelJobs, editJob, moveJobs, purgeJobs, removeJobs, retryJobs, runJobsNow } from './job-changes.ts'
-import { type Range, ranges } from './past.ts'
-import { type PatchInput, patchAndRetry } from './patched-retry.ts'
-import { pauseQueue, pauseSchedule, resumeQueue, resumeSchedule } from './pauses.ts'
-import { shownEntry, shownJob, shownSchedule, shownValue } from './shown-value.ts'
-import type { GoesOn, Meanwhile } from './underway.ts'
-import { orderWorkers, restartWorkers } from './worker-orders.ts'
+} from './guard/input.ts'
+import { type Range, ranges } from './look/past.ts'
+import { shownEntry, shownJob, shownSchedule, shownValue } from './look/shown-value.ts'
 
 /** The most rows of a page. */
 const MOST_ROWS = 200

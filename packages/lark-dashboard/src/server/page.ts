@@ -2,7 +2,7 @@
  * What a browser loads: one document for every page of the dashboard, and the files that it names.
  */
 import { LarkError } from '@s18i/lark/config'
-import { secured } from './secured.ts'
+import { secured } from './guard/secured.ts'
 
 /** The colours that an installation can have. */
 export const colours = ['red', 'orange', 'green', 'blue', 'violet', 'grey'] as const

@@ -3,12 +3,12 @@
  * second and what the job on the page writes.
  */
 import { LarkError } from '@s18i/lark/config'
-import type { FollowedJobs, JobReport } from './followed-jobs.ts'
-import { objectOf, optional, type Shape, text } from './input.ts'
-import type { Live, Pulse } from './live.ts'
-import { secured } from './secured.ts'
-import { type ShownValue, shownValue } from './shown-value.ts'
-import type { KnownViewer } from './viewer.ts'
+import { objectOf, optional, type Shape, text } from './guard/input.ts'
+import { secured } from './guard/secured.ts'
+import type { KnownViewer } from './guard/viewer.ts'
+import type { FollowedJobs, JobReport } from './look/followed-jobs.ts'
+import type { Live, Pulse } from './look/live.ts'
+import { type ShownValue, shownValue } from './look/shown-value.ts'
 
 /**
  * The most streams of one process, and of one user: however many tabs a person opens, others see something,

@@ -4,7 +4,7 @@
 import { createJobs, Job, type Jobs } from '@s18i/lark-jobs'
 import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { LocalDashboard } from '../../src/server/local.ts'
+import { LocalDashboard } from '../../src/server/serve/local.ts'
 import { startBrowser } from './browser.ts'
 
 class SendJob extends Job {

@@ -1,7 +1,7 @@
 /**
  * Formats an account for people.
  */
-import { fitRows } from '../../../lark/src/table.ts'
+import { fitRows } from '../../../lark/src/console/table.ts'
 import type { Account, Row } from './accountant.ts'
 import { type Finding, type Rule, rules } from './rules.ts'
 

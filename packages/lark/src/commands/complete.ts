@@ -1,8 +1,8 @@
-import { arg } from '../arguments.ts'
-import { CATALOG, type Catalog, type Entry } from '../catalog.ts'
-import { CONTEXT, Command } from '../command.ts'
-import { complete } from '../completion.ts'
-import { visible } from '../visible.ts'
+import { CATALOG, type Catalog, type Entry } from '../catalog/catalog.ts'
+import { complete } from '../catalog/completion.ts'
+import { arg } from '../command/arguments.ts'
+import { CONTEXT, Command } from '../command/command.ts'
+import { visible } from '../words/visible.ts'
 
 /**
  * `lark complete -- WORDS…`, which the scripts of `lark completion` call: prints what the last word may

@@ -1,5 +1,5 @@
-import { arg } from '../arguments.ts'
-import { Command } from '../command.ts'
+import { arg } from '../command/arguments.ts'
+import { Command } from '../command/command.ts'
 
 /** `lark completion SHELL`: the script with which a shell completes command lines of lark. */
 export class CompletionCommand extends Command {

@@ -1,11 +1,11 @@
-import { arg } from '../arguments.ts'
-import { CATALOG, type Catalog, type Entry } from '../catalog.ts'
-import { Command } from '../command.ts'
-import type { Parameter } from '../metadata.ts'
-import { placeholder } from '../parse.ts'
+import { CATALOG, type Catalog, type Entry } from '../catalog/catalog.ts'
+import { arg } from '../command/arguments.ts'
+import { Command } from '../command/command.ts'
+import type { Parameter } from '../command/metadata.ts'
+import { placeholder } from '../command/parse.ts'
+import { describeAll, wrap } from '../console/table.ts'
 import { flagLines, globalFlagLines, printUsage } from '../program.ts'
-import { describeAll, wrap } from '../table.ts'
-import { visible } from '../visible.ts'
+import { visible } from '../words/visible.ts'
 
 /** `lark help KEY`, and `lark KEY --help`. */
 export class HelpCommand extends Command {

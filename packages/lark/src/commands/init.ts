@@ -1,11 +1,11 @@
-import { flag } from '../arguments.ts'
-import { CATALOG, type Catalog } from '../catalog.ts'
-import { Command } from '../command.ts'
+import { CATALOG, type Catalog } from '../catalog/catalog.ts'
+import { flag } from '../command/arguments.ts'
+import { Command } from '../command/command.ts'
 import { larkError } from '../errors.ts'
 import type { InitPart, InitProject } from '../init/part.ts'
 import type { Plan, PlannedFile } from '../init/plan.ts'
 import type { Survey } from '../init/survey.ts'
-import { visibleLines } from '../visible.ts'
+import { visibleLines } from '../words/visible.ts'
 import { stub } from './make-command.ts'
 
 /**

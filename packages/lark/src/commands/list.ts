@@ -1,12 +1,12 @@
-import { arg } from '../arguments.ts'
-import { CATALOG, type Catalog, type Entry, namespaceOf } from '../catalog.ts'
-import { Command } from '../command.ts'
+import { CATALOG, type Catalog, type Entry, namespaceOf } from '../catalog/catalog.ts'
+import { arg } from '../command/arguments.ts'
+import { Command } from '../command/command.ts'
+import { describeAll, pad } from '../console/table.ts'
 import { larkError } from '../errors.ts'
-import { excerpt } from '../excerpt.ts'
-import { nearest } from '../nearest.ts'
 import { USAGE } from '../program.ts'
-import { describeAll, pad } from '../table.ts'
-import { visible } from '../visible.ts'
+import { excerpt } from '../words/excerpt.ts'
+import { nearest } from '../words/nearest.ts'
+import { visible } from '../words/visible.ts'
 
 /** Answers `lark list`, `lark` without words, and `lark NAMESPACE`. */
 export class ListCommand extends Command {

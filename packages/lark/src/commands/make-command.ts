@@ -1,10 +1,10 @@
 import { join, relative } from 'node:path'
-import { arg } from '../arguments.ts'
-import { CATALOG, type Catalog } from '../catalog.ts'
-import { Command } from '../command.ts'
+import { CATALOG, type Catalog } from '../catalog/catalog.ts'
+import { arg } from '../command/arguments.ts'
+import { Command } from '../command/command.ts'
 import { larkError, usageError } from '../errors.ts'
-import { excerpt } from '../excerpt.ts'
-import { stubPlace, writeStub } from '../stub.ts'
+import { stubPlace, writeStub } from '../project/stub.ts'
+import { excerpt } from '../words/excerpt.ts'
 
 /** `lark make:command NAME`, where the name is a key (`users:process`) or a class (`ProcessUsers`). */
 export class MakeCommand extends Command {

@@ -1,7 +1,7 @@
 /** The package manager of a project, and how packages and programs are called with it. */
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { projectFolders, readPackage } from '../project.ts'
+import { projectFolders, readPackage } from '../project/project.ts'
 
 export type PackageManager = 'npm' | 'pnpm' | 'yarn' | 'bun'
 

@@ -18,7 +18,7 @@ import {
 } from 'node:fs'
 import { dirname, join, sep } from 'node:path'
 import { type LarkError, larkError, reasonOf } from '../errors.ts'
-import { foldersUpward } from '../project.ts'
+import { foldersUpward } from '../project/project.ts'
 import type { PlannedFile } from './plan.ts'
 
 /** @throws FILE_NOT_WRITTEN, FILE_EXISTS; then nothing is changed */

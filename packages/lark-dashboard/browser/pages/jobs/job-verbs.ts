@@ -2,7 +2,7 @@
  * What can be done with jobs, from which states, and by whom.
  */
 import type { State } from '@s18i/lark-jobs/operate'
-import type { Role } from '../../../src/server/viewer.ts'
+import type { Role } from '../../../src/server/guard/viewer.ts'
 import { make } from '../../data/changes.ts'
 import { plural } from '../../parts/numbers.ts'
 

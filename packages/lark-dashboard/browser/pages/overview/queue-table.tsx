@@ -2,7 +2,7 @@
  * A row a queue: what it holds, how old its oldest job is against its target, how fast it goes, and why it
  * stands still.
  */
-import type { LiveQueue } from '../../../src/server/live.ts'
+import type { LiveQueue } from '../../../src/server/look/live.ts'
 import { useAsked } from '../../data/asked.ts'
 import { type Health, healthOf } from '../../data/health.ts'
 import { href } from '../../data/route.ts'

@@ -1,7 +1,7 @@
 /**
  * The state of the whole store in one sentence.
  */
-import type { LiveQueue } from '../../../src/server/live.ts'
+import type { LiveQueue } from '../../../src/server/look/live.ts'
 import { type HealthKind, healthOf } from '../../data/health.ts'
 import { plural } from '../../parts/numbers.ts'
 

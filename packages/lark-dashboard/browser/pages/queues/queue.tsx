@@ -1,7 +1,7 @@
 /**
  * One queue: how it is and why it stands still, what it holds, its groups, and its pause.
  */
-import type { LiveQueue } from '../../../src/server/live.ts'
+import type { LiveQueue } from '../../../src/server/look/live.ts'
 import { useAsked } from '../../data/asked.ts'
 import { make } from '../../data/changes.ts'
 import { healthOf } from '../../data/health.ts'

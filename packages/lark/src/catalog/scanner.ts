@@ -8,8 +8,8 @@
 import { fork } from 'node:child_process'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { packageRoot } from '../project/project.ts'
 import type { HeldCommands } from './cache.ts'
-import { packageRoot } from './project.ts'
 
 export interface ScanRequest {
   path: string

@@ -3,11 +3,11 @@
  * words into tokens. This file decides what the tokens mean, and which error they cause.
  */
 import { parseArgs } from 'node:util'
-import { reasonOf, usageError } from './errors.ts'
-import { excerpt } from './excerpt.ts'
+import type { Answer, Prompt } from '../console/prompt.ts'
+import { reasonOf, usageError } from '../errors.ts'
+import { excerpt } from '../words/excerpt.ts'
+import { nearest } from '../words/nearest.ts'
 import type { Parameter } from './metadata.ts'
-import { nearest } from './nearest.ts'
-import type { Answer, Prompt } from './prompt.ts'
 
 /** The flags of every command, for suggestions. `program.ts` has removed them before. */
 const GLOBAL = ['help', 'json', 'quiet', 'verbose', 'no-color', 'no-interaction']

@@ -2,14 +2,14 @@
  * The catalogue: every command that can be called, by key, and the problems of commands that cannot. It
  * contains only metadata. The class of a command is imported when the command runs.
  */
-import type { CommandClass } from './command.ts'
-import type { LoadedConfig } from './config.ts'
-import { type LarkError, larkError } from './errors.ts'
-import { excerpt } from './excerpt.ts'
-import { type CommandMetadata, readMetadata } from './metadata.ts'
-import { nearest } from './nearest.ts'
-import { describeAll } from './table.ts'
-import { visible } from './visible.ts'
+import type { CommandClass } from '../command/command.ts'
+import { type CommandMetadata, readMetadata } from '../command/metadata.ts'
+import type { LoadedConfig } from '../config.ts'
+import { describeAll } from '../console/table.ts'
+import { type LarkError, larkError } from '../errors.ts'
+import { excerpt } from '../words/excerpt.ts'
+import { nearest } from '../words/nearest.ts'
+import { visible } from '../words/visible.ts'
 
 /** A command in the catalogue, and how to load its class. */
 export interface Entry extends CommandMetadata {

@@ -1,7 +1,7 @@
+import { larkError } from '../errors.ts'
+import { visible } from '../words/visible.ts'
 import { Console, type ConsoleOptions, type Writer } from './console.ts'
-import { larkError } from './errors.ts'
 import { type Answer, answerOf, type Prompt } from './prompt.ts'
-import { visible } from './visible.ts'
 
 /**
  * A console for tests that keeps its output:

@@ -2,9 +2,9 @@
  * Pauses and resumes, each of which undoes the other.
  */
 import type { PauseOptions, PauseResult, PauseTarget, ResumedSchedule } from '@s18i/lark-jobs/operate'
-import type { Act } from './act.ts'
+import type { Act } from '../act.ts'
+import { type ShownSchedule, shownSchedule } from '../look/shown-value.ts'
 import type { Undoable } from './job-changes.ts'
-import { type ShownSchedule, shownSchedule } from './shown-value.ts'
 
 type Named = { id: string; because?: string }
 

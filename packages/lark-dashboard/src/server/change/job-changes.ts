@@ -15,8 +15,8 @@ import type {
   UndoableOptions,
   UndoneChange,
 } from '@s18i/lark-jobs/operate'
-import type { Act } from './act.ts'
-import { refused } from './input.ts'
+import type { Act } from '../act.ts'
+import { refused } from '../guard/input.ts'
 import type { Meanwhile } from './underway.ts'
 
 /** The most jobs whose records are kept for an undo. */

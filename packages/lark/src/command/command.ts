@@ -6,14 +6,14 @@
  * The program and the application may have different copies of this package. So commands are recognised by a
  * brand, and an instance gets its context under a symbol of the global registry.
  */
-import { Console } from './console.ts'
-import { LarkError } from './errors.ts'
-import { excerpt } from './excerpt.ts'
+import { Console } from '../console/console.ts'
+import { type LiveOptions, live } from '../console/live.ts'
+import { Progress, type ProgressOptions } from '../console/progress.ts'
+import type { Choice, Prompt, Validate } from '../console/prompt.ts'
+import { Spinner } from '../console/spinner.ts'
+import { LarkError } from '../errors.ts'
+import { excerpt } from '../words/excerpt.ts'
 import { Interrupt } from './interrupt.ts'
-import { type LiveOptions, live } from './live.ts'
-import { Progress, type ProgressOptions } from './progress.ts'
-import type { Choice, Prompt, Validate } from './prompt.ts'
-import { Spinner } from './spinner.ts'
 
 const BRAND = Symbol.for('s18i.lark.command')
 /** The key under which an instance has its context. */

@@ -6,8 +6,8 @@
  * program prints nothing and exits with 130, as after a SIGINT.
  */
 import { Writable } from 'node:stream'
-import { larkError } from './errors.ts'
-import { visible, withoutColor } from './visible.ts'
+import { larkError } from '../errors.ts'
+import { visible, withoutColor } from '../words/visible.ts'
 
 /** One of the answers to choose from. */
 export interface Choice<T extends string = string> {

@@ -3,10 +3,10 @@
  * Merge Patch (RFC 7386). Jobs that fail in this way after the payloads were changed are retried as they are.
  */
 import type { FailureFilter, RetryFilter } from '@s18i/lark-jobs/operate'
-import type { Act } from './act.ts'
+import type { Act } from '../act.ts'
+import { isObject, jsonIn, refused, text } from '../guard/input.ts'
+import { type ShownValue, shownError, shownValue } from '../look/shown-value.ts'
 import { allowed } from './chosen.ts'
-import { isObject, jsonIn, refused, text } from './input.ts'
-import { type ShownValue, shownError, shownValue } from './shown-value.ts'
 import type { Meanwhile } from './underway.ts'
 
 /** How many jobs a dry run shows. */

@@ -3,7 +3,7 @@
  * what somebody else has made quiet must not go on by an undo.
  */
 import type { ToldWorkers, WorkerFilter } from '@s18i/lark-jobs/operate'
-import type { Act } from './act.ts'
+import type { Act } from '../act.ts'
 import type { Undoable } from './job-changes.ts'
 
 /** What a browser needs to know of the told workers. */

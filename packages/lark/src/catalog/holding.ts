@@ -3,11 +3,11 @@
  * declared wrongly, the result has a `problem` beside the commands that are right.
  */
 import { readFile } from 'node:fs/promises'
+import { type CommandClass, isCommandClass } from '../command/command.ts'
+import { readMetadata } from '../command/metadata.ts'
+import { failedToLoad, LarkError, larkError } from '../errors.ts'
+import { declaresClass, exportedValues, importModule } from '../project/module.ts'
 import type { HeldCommands } from './cache.ts'
-import { type CommandClass, isCommandClass } from './command.ts'
-import { failedToLoad, LarkError, larkError } from './errors.ts'
-import { readMetadata } from './metadata.ts'
-import { declaresClass, exportedValues, importModule } from './module.ts'
 
 /** @param file the path for messages, relative to the project */
 export async function readCommands(path: string, file: string): Promise<HeldCommands> {

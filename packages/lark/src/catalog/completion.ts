@@ -2,9 +2,10 @@
  * What a shell may complete a command line with: keys of commands, flags, and values of arguments and flags.
  * All but the values of `Command.complete()` come from the metadata, so that no command is imported.
  */
+
+import type { Parameter } from '../command/metadata.ts'
+import { programFlags } from '../program.ts'
 import type { Catalog, Entry } from './catalog.ts'
-import type { Parameter } from './metadata.ts'
-import { programFlags } from './program.ts'
 
 /** A word that the shell may put in the place of the last one. */
 export interface Candidate {

@@ -2,8 +2,8 @@
  * A job that a viewer dispatches by hand.
  */
 import type { DispatchRequest } from '@s18i/lark-jobs/operate'
-import type { Act } from './act.ts'
-import { refused } from './input.ts'
+import type { Act } from '../act.ts'
+import { refused } from '../guard/input.ts'
 
 /** What of a job a viewer may choose: not how often it is tried, or for how long it may run. */
 export interface DispatchInput {

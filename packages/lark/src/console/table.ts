@@ -3,7 +3,7 @@
  * width, and East Asian characters and emoji are two columns wide. In this file, a `place` is one column of
  * the terminal.
  */
-import { inItsStyle, visibleInColor, visibleJson, withoutColor } from './visible.ts'
+import { inItsStyle, visibleInColor, visibleJson, withoutColor } from '../words/visible.ts'
 
 const WIDE =
   /\p{Emoji_Presentation}|\p{Script=Han}|\p{Script=Hiragana}|\p{Script=Katakana}|\p{Script=Hangul}|[\u3000-\u303f\uff01-\uff60\uffe0-\uffe6]/u

@@ -5,7 +5,7 @@
 import { existsSync } from 'node:fs'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
-import { larkError, reasonOf } from './errors.ts'
+import { larkError, reasonOf } from '../errors.ts'
 import { list } from './packages.ts'
 import { packageRoot, readPackage } from './project.ts'
 import { sourceFiles } from './sources.ts'

@@ -3,7 +3,7 @@
  */
 
 import { LarkError } from '@s18i/lark/config'
-import { type DashboardOptions, dashboard } from './dashboard.ts'
+import { type DashboardOptions, dashboard } from '../dashboard.ts'
 import { isLoopback, Listening, type Place } from './listening.ts'
 import { toNode } from './to-node.ts'
 

@@ -5,7 +5,7 @@
  */
 import { lstatSync, type Stats, statSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
-import { larkError } from './errors.ts'
+import { larkError } from '../errors.ts'
 import { packageRoot } from './project.ts'
 
 const warned = new Set<string>()

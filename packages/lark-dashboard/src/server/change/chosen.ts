@@ -2,8 +2,8 @@
  * Which jobs a viewer has chosen: their ids, or a filter.
  */
 import { LarkError } from '@s18i/lark/config'
-import { refused } from './input.ts'
-import type { KnownViewer } from './viewer.ts'
+import { refused } from '../guard/input.ts'
+import type { KnownViewer } from '../guard/viewer.ts'
 
 /** The most ids of one request. */
 export const MOST_IDS = 1_000

@@ -12,9 +12,9 @@
  */
 import { mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import type { LarkConfig } from './config.ts'
-import type { CommandMetadata } from './metadata.ts'
-import { cacheFolder } from './owner.ts'
+import type { CommandMetadata } from '../command/metadata.ts'
+import type { LarkConfig } from '../config.ts'
+import { cacheFolder } from '../project/owner.ts'
 
 /** Raise this number when the form of the entries changes. */
 const LAYOUT = 5

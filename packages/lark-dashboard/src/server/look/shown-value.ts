@@ -4,7 +4,7 @@
  */
 import { LarkError } from '@s18i/lark/config'
 import type { AuditEntry, ScheduleInfo, StoredJob } from '@s18i/lark-jobs/operate'
-import type { KnownViewer } from './viewer.ts'
+import type { KnownViewer } from '../guard/viewer.ts'
 
 /** The most characters of a value that a browser gets. */
 const MOST = 64 * 1024

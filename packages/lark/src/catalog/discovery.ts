@@ -4,12 +4,12 @@
  * all other commands work.
  */
 import { relative } from 'node:path'
+import { LarkError } from '../errors.ts'
+import { larkPackages } from '../project/packages.ts'
+import { sourceFiles, sourceFolders } from '../project/sources.ts'
 import type { CommandCache, HeldCommands } from './cache.ts'
 import type { Entry, Project } from './catalog.ts'
-import { LarkError } from './errors.ts'
-import { larkPackages } from './packages.ts'
 import type { ScanRequest } from './scanner.ts'
-import { sourceFiles, sourceFolders } from './sources.ts'
 
 /**
  * Finds the commands of the project's folders and of the packages that `cwd` and the project's folder depend

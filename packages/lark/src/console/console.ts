@@ -15,10 +15,10 @@
  * unchanged, because a program may read it.
  */
 import { inspect, styleText } from 'node:util'
-import { LarkError, reasonOf, usageError } from './errors.ts'
+import { LarkError, reasonOf, usageError } from '../errors.ts'
+import { visible, visibleInColor, visibleJson, visibleLines } from '../words/visible.ts'
 import { type Answer, ask, type Prompt } from './prompt.ts'
 import { cut, fitRows } from './table.ts'
-import { visible, visibleInColor, visibleJson, visibleLines } from './visible.ts'
 
 export interface Writer {
   write(text: string): unknown

@@ -10,9 +10,9 @@
  *   suspended  by Ctrl-Z: the terminal is as it was before, until the process is continued; then it is drawn at once
  */
 import { setTimeout as pause } from 'node:timers/promises'
+import { usageError } from '../errors.ts'
+import { visible } from '../words/visible.ts'
 import type { Console } from './console.ts'
-import { usageError } from './errors.ts'
-import { visible } from './visible.ts'
 
 export interface LiveOptions {
   /** Milliseconds between two drawings. Default 1,000. */

@@ -2,8 +2,9 @@
  * The metadata of a command: its key, description, arguments and flags. It is read once from an instance of
  * the class and then kept in the cache, so that `lark list` and `lark help` need not import the application.
  */
+
+import { larkError } from '../errors.ts'
 import { type Declaration, isDeclaration } from './arguments.ts'
-import { larkError } from './errors.ts'
 
 /** A declaration with its names: the name of its field, and the word that a user types. */
 export interface Parameter extends Declaration {
