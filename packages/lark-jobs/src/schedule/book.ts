@@ -8,14 +8,12 @@
  * A schedule is kept in the partition of its jobs, and its home says which (`store/contract/schedules.ts`).
  * Nothing writes to two partitions at once, so a schedule whose jobs go to another partition leaves in steps:
  * it is marked, and does not tick; it arrives at its new partition as it was; its home changes; the old entry
- * is removed. Each step may be repeated, by anybody. A home has a nonce, so that the removal of a schedule
- * cannot take the home of its successor.
+ * is removed. Each step may be repeated, by anybody.
  */
 
 import { defined } from '../model/defined.ts'
 import { JobsError } from '../model/errors.ts'
 import { grouped } from '../model/grouped.ts'
-import { newNonce } from '../model/id.ts'
 import type { NewJob } from '../model/record.ts'
 import { tickId } from '../model/tick.ts'
 import type { Missed } from '../options/schedules/timing.ts'
@@ -31,6 +29,7 @@ import type {
 } from '../store/contract/store.ts'
 import { MAX_BYTES, MAX_ITEMS } from '../store/contract/store.ts'
 import { type Definition, writeDefinition } from './definition.ts'
+import { homeIn, partitionOf } from './home.ts'
 import { begin, dueAt, offsetOf, type Plan, planResume, planTicks, type Schedule, tickAt } from './plan.ts'
 import { LEAVING, type ScheduleState } from './state.ts'
 
@@ -491,13 +490,4 @@ function shown({ id, definition, state }: Omit<Schedule, 'runs'>) {
 /** How many jobs of a kind one call takes. */
 function mostOf({ payload }: Definition['job'], most: number): number {
   return Math.max(1, Math.min(most, Math.floor(MAX_BYTES / (Buffer.byteLength(payload) + 1))))
-}
-
-/** A new home in a partition. */
-function homeIn(partition: string): string {
-  return `${partition} ${newNonce()}`
-}
-
-function partitionOf(home: string): string {
-  return home.slice(0, home.lastIndexOf(' '))
 }
