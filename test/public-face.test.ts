@@ -91,8 +91,8 @@ test.each([
     6,
     'delayed dispatch expiresIn onQueue prioritized retryUntil tagged withBackoff withId withOptions withTimeout withTries',
   ],
-  ['Jobs.schedules', 8, 'get list pause records remove resume runNow set'],
-  ['operate().schedules', 9, 'get list pause records remove resume runNow'],
+  ['Jobs.schedules', 8, 'damaged get list pause records remove resume runNow set'],
+  ['operate().schedules', 9, 'damaged get list pause records remove resume runNow'],
   [
     'a handle',
     7,
